@@ -1,0 +1,154 @@
+import type { AuthInfo } from '@modelcontextprotocol/sdk/server/auth/types.js'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+
+/**
+ * The caller, as found on `request.mcpAuth` and, in tools, as `extra.authInfo`.
+ *
+ * A superset of the SDK's `AuthInfo`: `token`, `clientId`, `scopes`, `expiresAt` (seconds since 1970), `resource`, `extra`.
+ * Whatever the `dependencies` return is merged into it. Declare your own members once:
+ *
+ * ```ts
+ * declare module 'fastify-mcp-oauth' { interface McpAuth { userId: string } }
+ * ```
+ */
+export interface McpAuth extends AuthInfo {
+  /** Who the token speaks for (`sub`). Absent for machine tokens that name no one. */
+  subject?: string
+  /** The claims of a verified token. */
+  claims?: Readonly<Record<string, unknown>>
+  /** The provider's access token, with the option `upstreamToken`: for calls to the provider's APIs on behalf of the caller. */
+  upstream?: UpstreamAccess
+  [identity: string]: unknown
+}
+
+/** Access to the provider's APIs. */
+export interface UpstreamAccess {
+  readonly accessToken: string
+  readonly scope: string | null
+}
+
+/**
+ * A check of the host application, run as a `preHandler` hook before the MCP route.
+ *
+ * May return an object, which is merged into `request.mcpAuth`, and may throw. An error whose `statusCode` is 401 or 403 leaves with the
+ * `WWW-Authenticate` challenge; any error without a `statusCode` is a fault of ours (500) and never lets a request pass.
+ */
+export type Dependency = (request: FastifyRequest, reply: FastifyReply) => unknown
+
+/** What a verifier is told beside the token. */
+export interface VerifyContext {
+  /** The URL of the MCP route: the audience a token must have been issued for (RFC 8707 §2). */
+  resource: string
+  /** Seconds since 1970. */
+  now: number
+}
+
+/**
+ * Says whether an access token is good.
+ *
+ * Resolves to the caller, or to `null` when the token is not of a kind this verifier knows (the next one is asked). Throws
+ * `McpOAuthError` `invalidToken` for a token that is of its kind and bad: no other verifier is asked then. Any other error means that the
+ * check itself failed and is answered 503.
+ */
+export type TokenVerifier = (token: string, context: VerifyContext) => Promise<McpAuth | null>
+
+/**
+ * Remembers what was used and what was revoked. Keys are hashes, values are constants or sealed; `ttl` is in seconds.
+ * A rejected promise means that the store is down, which is answered 503.
+ */
+export interface Store {
+  /** Writes if the key is free, in one atomic step. Resolves to the value that was there, or `null` if this call wrote. */
+  putIfAbsent (key: string, value: string, ttl: number): Promise<string | null>
+  get (key: string): Promise<string | null>
+  put (key: string, value: string, ttl: number): Promise<void>
+}
+
+/** Where the library reports: the `log` of a Fastify instance fits. */
+export interface Log {
+  debug (details: object, message: string): void
+  info (details: object, message: string): void
+  warn (details: object, message: string): void
+  error (details: object, message: string): void
+}
+
+/** Who has just logged in at the provider, and what they asked for. */
+export interface UpstreamUser {
+  /** Verified claims: of the ID token, or of the userinfo endpoint where there is none. */
+  readonly claims: Readonly<Record<string, unknown>>
+  /** The provider's tokens, for a look at its APIs. They are not stored. */
+  readonly tokens: { readonly accessToken: string, readonly scope: string | null }
+  readonly client: { readonly id: string }
+  /** The scopes the user agreed to. */
+  readonly scopes: readonly string[]
+}
+
+/**
+ * Decides who gets in, and with what. May return `false` or throw an error with `statusCode` 403 (nobody gets tokens), narrow the `scopes`, and
+ * add `claims` to the access token. Has 5 seconds; any other error, and no answer, end in 500 and never in tokens.
+ */
+export type AuthorizeUser = (user: UpstreamUser) => AuthorizeVerdict | Promise<AuthorizeVerdict>
+
+/** What `authorizeUser` may answer. Nothing means yes. */
+export type AuthorizeVerdict = boolean | undefined | { scopes?: readonly string[], claims?: Readonly<Record<string, unknown>> }
+
+/** Where a provider deviates from OAuth 2.1 and OpenID Connect. Presets fill it in. */
+export interface ProviderTraits {
+  /** Metadata of a provider that publishes none. */
+  metadata?: {
+    authorization_endpoint: string
+    token_endpoint: string
+    userinfo_endpoint?: string
+    revocation_endpoint?: string
+    code_challenge_methods_supported?: string[]
+    token_endpoint_auth_methods_supported?: string[]
+  }
+  /** Parameters added to the authorization URL, such as `access_type=offline`. */
+  authorizationParameters?: Readonly<Record<string, string>>
+  /** Parameters added to token requests. */
+  tokenParameters?: Readonly<Record<string, string>>
+  /** Claims about a user where there is no ID token: gets the access token and a bounded fetch. What it returns must have `sub`. */
+  identify?: (accessToken: string, fetchJson: FetchJson) => Promise<Readonly<Record<string, unknown>>>
+  /** Whether a user whose provider issues no refresh tokens can be looked at again with `identify` at each refresh. */
+  recheck?: boolean
+  /** How our secret goes to the token endpoint. Default: in the header, unless the metadata list only the body. */
+  tokenEndpointAuthMethod?: 'client_secret_basic' | 'client_secret_post'
+  /** Scopes to ask of the provider so that it issues refresh tokens, such as `offline_access`. */
+  refreshScopes?: readonly string[]
+}
+
+/** Asks for a JSON object, bounded in time and bytes. */
+export type FetchJson = (url: string, headers: Readonly<Record<string, string>>) => Promise<Readonly<Record<string, unknown>>>
+
+/** A client as the authorization and token endpoints need it. */
+export interface Client {
+  readonly id: string
+  /** Null for a client that may be sent wherever the redirect policy allows. */
+  readonly redirectUris: readonly string[] | null
+  /** As the client calls itself; nobody has verified it. */
+  readonly name: string | null
+}
+
+/** What a consent page has to say. Everything is text, to be escaped by whoever writes HTML. */
+export interface ConsentDetails {
+  /** Where the form goes, by POST. */
+  readonly action: string
+  /** HTML of the hidden fields the form must have. The buttons are named `action`, with the values `approve` and `deny`. */
+  readonly fields: string
+  /** For `<style nonce="…">`, the only styles a page of yours can have; scripts it cannot have. Good for this one answer. */
+  readonly nonce: string
+  readonly server: string
+  readonly client: { readonly id: string, readonly name: string | null }
+  readonly redirectUri: string
+  readonly scopes: ReadonlyArray<{ readonly name: string, readonly meaning: string | null }>
+  readonly resource: string
+  /** Host of the provider the user will be sent to. */
+  readonly provider: string
+}
+
+/** How the consent page looks. */
+export interface ConsentConfig {
+  readonly name?: string
+  readonly logoText?: string
+  readonly scopes?: Readonly<Record<string, string>>
+  readonly render?: (details: ConsentDetails) => string | Promise<string>
+}

@@ -1,0 +1,28 @@
+/** What a challenge says. Members that are absent or empty are left out. */
+export interface Challenge {
+  /** Authentication scheme. Defaults to `Bearer`. */
+  scheme?: string
+  /** OAuth error name (RFC 6750 §3.1). Absent where the request carried no credentials. */
+  error?: string
+  /** Sentence for developers. */
+  description?: string
+  /** URL of the protected resource metadata (RFC 9728 §5.1). */
+  resourceMetadata?: string
+  /** All scopes the request needs. `offline_access` is never shown: no resource requires it. */
+  scopes?: readonly string[]
+}
+
+/**
+ * Writes a `WWW-Authenticate` value (RFC 6750 §3, RFC 9728 §5.1) on one line. Whatever the parts contain, the result is a valid header
+ * value: quotes and backslashes are escaped, everything but printable ASCII is replaced by `?`.
+ */
+export function challenge ({ scheme = 'Bearer', error, description, resourceMetadata, scopes = [] }: Challenge): string {
+  const scope = scopes.filter((name) => name !== 'offline_access').join(' ')
+  const parameters = Object.entries({ error, error_description: description, resource_metadata: resourceMetadata, scope })
+    .flatMap(([name, value]) => value === undefined || value === '' ? [] : [`${name}=${quoted(value)}`])
+  return parameters.length === 0 ? scheme : `${scheme} ${parameters.join(', ')}`
+}
+
+function quoted (value: string): string {
+  return `"${value.replaceAll(/[^\x20-\x7e]/g, '?').replaceAll(/["\\]/g, '\\$&')}"`
+}

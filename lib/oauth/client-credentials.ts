@@ -1,0 +1,63 @@
+import { McpOAuthError } from '../errors.ts'
+import type { RequestParameters } from './parameters.ts'
+import { single, verbatim } from './parameters.ts'
+
+/** How a client introduced itself at the token or revocation endpoint (RFC 6749 §2.3.1). The secret is unchecked. */
+export type ClientCredentials =
+  { clientId: string, method: 'none' } |
+  { clientId: string, method: 'client_secret_basic' | 'client_secret_post', secret: string }
+
+/**
+ * Finds out who the client says it is. An empty secret is no secret (RFC 6749 §2.3.1).
+ *
+ * Throws `invalidRequest` for no `client_id`, anything sent twice, and two methods at once; `invalidClient` for an `Authorization` header that
+ * is not well-formed `Basic`, a `client_id` that contradicts it, and for assertions.
+ */
+export function clientCredentials (authorization: string | undefined, params: RequestParameters): ClientCredentials {
+  const clientId = single(params, 'client_id')
+  const secret = verbatim(params, 'client_secret') ?? ''
+  const asserts = params.has('client_assertion') || params.has('client_assertion_type')
+
+  if ([authorization !== undefined, secret !== '', asserts].filter(Boolean).length > 1) {
+    throw new McpOAuthError('invalidRequest', { description: 'A client must not use two authentication methods at once.' })
+  }
+  if (asserts) throw new McpOAuthError('invalidClient')
+  if (authorization !== undefined) return basic(authorization, clientId)
+  if (clientId === undefined) throw new McpOAuthError('invalidRequest', { description: 'The parameter client_id is missing.' })
+  return secret === '' ? { clientId, method: 'none' } : { clientId, method: 'client_secret_post', secret }
+}
+
+function basic (authorization: string, asked: string | undefined): ClientCredentials {
+  const encoded = /^basic +([A-Za-z0-9+/]+={0,2})$/i.exec(authorization)?.[1] ?? ''
+  const bytes = Buffer.from(encoded, 'base64')
+  // Buffer skips what is not base64, so only a value that encodes back to itself was one.
+  if (encoded === '' || bytes.toString('base64') !== encoded) throw new McpOAuthError('invalidClient')
+  const text = decoded(() => new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))
+  const colon = text.indexOf(':')
+  if (colon < 1) throw new McpOAuthError('invalidClient')
+
+  const [clientId, secret] = decoded(() => [formDecoded(text.slice(0, colon)), formDecoded(text.slice(colon + 1))] as const)
+  if (/\p{Cc}/u.test(clientId) || (asked !== undefined && asked !== clientId)) throw new McpOAuthError('invalidClient')
+  return secret === '' ? { clientId, method: 'none' } : { clientId, method: 'client_secret_basic', secret }
+}
+
+function formDecoded (text: string): string {
+  return decodeURIComponent(text.replaceAll('+', ' '))
+}
+
+function decoded<T> (decode: () => T): T {
+  try {
+    return decode()
+  } catch {
+    throw new McpOAuthError('invalidClient')
+  }
+}
+
+/**
+ * The `Authorization` header of a client with a secret (RFC 6749 §2.3.1). Encoded like a form, but for characters such as `-` and `~`, of which secrets
+ * are full: servers that decode find them as they are, and so do the many that forget to.
+ */
+export function basicCredentials (clientId: string, secret: string): string {
+  const encoded = [clientId, secret].map(part => encodeURIComponent(part).replaceAll('%20', '+')).join(':')
+  return `Basic ${btoa(encoded)}`
+}

@@ -1,0 +1,53 @@
+import { Type, type Static } from '@sinclair/typebox'
+
+const uris = () => Type.Array(Type.String({ maxLength: 2048 }), { minItems: 1, maxItems: 10 })
+
+/** What a client sends to be registered (RFC 7591 §2). Members that are not listed are accepted and have no effect. */
+export const ClientRegistrationRequestSchema = Type.Object({
+  /** Where the client wants to receive authorization codes. */
+  redirect_uris: uris(),
+  /** Human-readable name of the client, at most 100 characters. It is shown as unverified. */
+  client_name: Type.Optional(Type.String({ maxLength: 100 })),
+  /** OAuth grant types the client will use. Default `['authorization_code']`. */
+  grant_types: Type.Optional(Type.Array(Type.String(), { default: ['authorization_code'] })),
+  /** Response types the client will use. Default `['code']`. */
+  response_types: Type.Optional(Type.Array(Type.String(), { default: ['code'] })),
+  /** How the client authenticates at the token endpoint. All clients are public: the answer is always `none`. */
+  token_endpoint_auth_method: Type.Optional(Type.String({ default: 'none' })),
+  /** Whether the client is a web page or a native program (OpenID Connect Registration §2). */
+  application_type: Type.Optional(Type.Union([Type.Literal('web'), Type.Literal('native')])),
+  /** Scopes the client may ask for, separated by spaces. */
+  scope: Type.Optional(Type.String())
+}, { $id: 'ClientRegistrationRequest', title: 'ClientRegistrationRequest', additionalProperties: true })
+
+/** What a client sends to be registered (RFC 7591 §2). */
+export type ClientRegistrationRequest = Static<typeof ClientRegistrationRequestSchema>
+
+/** The registered client (RFC 7591 §3.2.1). */
+export const ClientRegistrationResponseSchema = Type.Object({
+  /** The client's identifier. */
+  client_id: Type.String(),
+  /** When it was issued, in seconds since 1970. */
+  client_id_issued_at: Type.Integer(),
+  /** Never issued by this package: all clients are public. */
+  client_secret: Type.Optional(Type.String()),
+  /** When the secret expires, in seconds since 1970; 0 for never. Present only beside a secret. */
+  client_secret_expires_at: Type.Optional(Type.Integer()),
+  /** The registered redirect URIs. */
+  redirect_uris: uris(),
+  /** The grant types the client may use. */
+  grant_types: Type.Array(Type.String()),
+  /** The response types the client may use. */
+  response_types: Type.Optional(Type.Array(Type.String())),
+  /** How the client authenticates at the token endpoint. */
+  token_endpoint_auth_method: Type.String(),
+  /** Human-readable name of the client. */
+  client_name: Type.String(),
+  /** Whether the client is a web page or a native program. */
+  application_type: Type.Optional(Type.Union([Type.Literal('web'), Type.Literal('native')])),
+  /** Scopes the client may ask for, separated by spaces. */
+  scope: Type.Optional(Type.String())
+}, { $id: 'ClientRegistrationResponse', title: 'ClientRegistrationResponse', additionalProperties: false })
+
+/** The registered client (RFC 7591 §3.2.1). */
+export type ClientRegistrationResponse = Static<typeof ClientRegistrationResponseSchema>

@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { challengeOf, isChallenge, isVerifier } from '../../lib/oauth/pkce.ts'
+
+const verifier = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'
+
+test('RFC 7636 appendix B', () => {
+  assert.equal(challengeOf(verifier), 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM')
+  assert.ok(isVerifier(verifier) && isChallenge(challengeOf(verifier)))
+})
+
+test('A-12 only 43 characters of base64url are a challenge', () => {
+  assert.ok(isChallenge('A'.repeat(43)))
+  for (const bad of ['', 'A'.repeat(42), 'A'.repeat(44), `${'A'.repeat(42)}=`, `${'A'.repeat(42)}+`, `${'A'.repeat(42)}/`, `${'A'.repeat(42)} `, `${'A'.repeat(43)}\n`, `${'A'.repeat(42)}é`]) {
+    assert.ok(!isChallenge(bad), bad)
+  }
+})
+
+test('T-09 a verifier has 43 to 128 unreserved characters', () => {
+  for (const good of ['a'.repeat(43), 'a'.repeat(128), '-._~'.repeat(11)]) assert.ok(isVerifier(good))
+  for (const bad of ['', 'a'.repeat(42), 'a'.repeat(129), `${'a'.repeat(43)}+`, `${'a'.repeat(43)}\n`, `${'a'.repeat(43)} `, `${'a'.repeat(43)}\0`]) assert.ok(!isVerifier(bad))
+})
