@@ -1,0 +1,161 @@
+import { errors, jwtVerify } from 'jose'
+import type { JWTVerifyGetKey, JWTVerifyOptions } from 'jose'
+import { McpOAuthError, startupError } from '../errors.ts'
+import type { Log, TokenVerifier } from '../contracts.ts'
+import { jsonObject } from '../http/json.ts'
+import { problemOfServerUrl } from '../oauth/url.ts'
+import { createProvider } from '../provider.ts'
+import { callerOf, problemOfClaims } from './claims.ts'
+import type { Claims } from './claims.ts'
+import { createKeySet } from './jwks.ts'
+import type { KeySet } from './jwks.ts'
+
+/** Which JWTs are good. */
+export interface JwtVerifierOptions {
+  /** Who must have issued the token (`iss`), compared byte for byte. */
+  issuer: string
+  /** Audiences (`aud`) that are accepted beside the URL of the MCP route. */
+  audience?: string | readonly string[] | undefined
+  /** Where the keys are. Defaults to what the metadata of the issuer say. */
+  jwksUri?: string | undefined
+  /** Where the metadata of the issuer are. Defaults to discovery. */
+  metadataUrl?: string | undefined
+  /** Accepted signature algorithms, none of them symmetric. Defaults to `RS256`, `PS256`, `ES256`, `EdDSA` and `Ed25519`. */
+  algorithms?: readonly string[] | undefined
+  /** Seconds by which clocks may differ, 0 to 120. Defaults to 30. */
+  clockTolerance?: number | undefined
+  /** Seconds between issue and expiry at most. Defaults to 86,400: one day. */
+  maxTokenLifetime?: number | undefined
+  /** Whether a token must name whom it speaks for (`sub`). Defaults to `false`. */
+  requireSubject?: boolean | undefined
+  /** Keys that are already looked after. `jwksUri` and `metadataUrl` are not used then. */
+  keys?: KeySet | undefined
+  /** Where failing key loads are reported. */
+  log?: Log | undefined
+}
+
+const asymmetric = [
+  'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519', 'ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87'
+]
+
+/** Header types an access token may have: RFC 9068 §2.1, or nothing in particular. */
+const types: readonly unknown[] = [undefined, 'jwt', 'at+jwt', 'application/at+jwt']
+
+/**
+ * A verifier of JWT access tokens (RFC 9068, RFC 8725).
+ *
+ * Resolves to `null` for what is not a JWT of this issuer, so that verifiers of several issuers can stand side by side.
+ *
+ * @throws {McpOAuthError} `invalidOptions`; the verifier itself throws `invalidToken` and `keysUnavailable`
+ */
+export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
+  const { issuer, audience = [], algorithms = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'] } = options
+  const { clockTolerance = 30, maxTokenLifetime = 86_400, requireSubject = false } = options
+  const problems = problemsOfOptions({ ...options, algorithms, clockTolerance, maxTokenLifetime })
+  if (problems.length > 0) throw startupError('invalidOptions', ...problems)
+
+  const keys = options.keys ?? keysOf(options)
+  const audiences = [audience].flat()
+  const rules = { clockTolerance, maxTokenLifetime, requireSubject }
+  const expected = { issuer, algorithms: [...algorithms], clockTolerance }
+
+  return async (token, context) => {
+    const parts = token.split('.')
+    const header = parts.length === 3 ? parsePart(parts[0]) : null
+    const claims = header && parsePart(parts[1])
+    if (header === null || claims === null || claims['iss'] !== issuer) return null
+
+    if (!parts.every(isCanonical)) throw invalid('not canonically encoded')
+    const type = header['typ']
+    if (!types.includes(typeof type === 'string' ? type.toLowerCase() : type)) throw invalid('not the type of an access token')
+    await verifySignature(token, keys, { ...expected, audience: [context.resource, ...audiences], currentDate: new Date(context.now * 1000) })
+    const problem = problemOfClaims(claims, context.now, rules)
+    if (problem !== null) throw invalid(problem)
+    return callerOf(token, claims, context)
+  }
+}
+
+function keysOf ({ issuer, metadataUrl, jwksUri, log }: JwtVerifierOptions): KeySet {
+  const provider = createProvider({ issuer, metadataUrl, log })
+  return createKeySet({ uri: async () => jwksUri ?? provider.keysUri(), log })
+}
+
+function invalid (reason: unknown): McpOAuthError {
+  return new McpOAuthError('invalidToken', { cause: reason instanceof Error ? reason : new Error(`The token is refused: ${reason}`) })
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+function parsePart (part = ''): Claims | null {
+  try {
+    return jsonObject(utf8.decode(Buffer.from(part, 'base64url')))
+  } catch {
+    return null
+  }
+}
+
+// One token must have one spelling, or a cache and a list of revoked tokens could be walked around.
+function isCanonical (part: string): boolean {
+  return Buffer.from(part, 'base64url').toString('base64url') === part
+}
+
+/** Looks for newer keys once, if the ones at hand were there before and do not fit. */
+async function verifySignature (token: string, set: KeySet, options: JWTVerifyOptions): Promise<void> {
+  const before = set.peek()
+  const keys = await set.get()
+  try {
+    await verifyWith(keys, token, options)
+  } catch (error) {
+    const unknownKey = error instanceof errors.JWKSNoMatchingKey
+    if (keys !== before || !(unknownKey || error instanceof errors.JWSSignatureVerificationFailed)) throw verdict(error)
+    // A wrong signature stays wrong when there is no way to ask; an unknown key may be a good one.
+    const newer = await set.refresh().catch((failure) => { throw unknownKey ? failure : invalid(error) })
+    if (newer === keys) throw invalid(error)
+    await verifyWith(newer, token, options).catch((failure) => { throw verdict(failure) })
+  }
+}
+
+async function verifyWith (keys: JWTVerifyGetKey, token: string, options: JWTVerifyOptions): Promise<void> {
+  try {
+    await jwtVerify(token, keys, options)
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
+    // Keys without ids, as during a rotation: any of them may be meant.
+    for await (const key of error) {
+      try {
+        await jwtVerify(token, key, options)
+        return
+      } catch (failure) {
+        if (!(failure instanceof errors.JWSSignatureVerificationFailed)) throw failure
+      }
+    }
+    throw new errors.JWSSignatureVerificationFailed()
+  }
+}
+
+const faultsOfToken = [
+  errors.JWTClaimValidationFailed, errors.JWTExpired, errors.JWTInvalid, errors.JWSInvalid, errors.JWSSignatureVerificationFailed,
+  errors.JOSEAlgNotAllowed, errors.JOSENotSupported, errors.JWKSNoMatchingKey
+]
+
+/** Only what is known to be the fault of a token is held against it: a key that cannot be imported throws errors of any kind. */
+function verdict (error: unknown): McpOAuthError {
+  return faultsOfToken.some((fault) => error instanceof fault) ? invalid(error) : new McpOAuthError('keysUnavailable', { cause: error })
+}
+
+function problemsOfOptions (options: JwtVerifierOptions): string[] {
+  const { issuer, audience = [], jwksUri, metadataUrl, algorithms = [], clockTolerance = 0, maxTokenLifetime = 1 } = options
+  const urls = [
+    ['issuer', problemOfServerUrl(issuer, { query: false })],
+    ['jwksUri', jwksUri === undefined ? null : problemOfServerUrl(jwksUri)],
+    ['metadataUrl', metadataUrl === undefined ? null : problemOfServerUrl(metadataUrl)]
+  ] as const
+  const problems = urls.flatMap(([name, problem]) => problem === null ? [] : [`${name} ${problem}`])
+  if ([audience].flat().some((value) => typeof value !== 'string' || value === '')) problems.push('audience must be a string or a list of strings')
+  if (!Array.isArray(algorithms) || algorithms.length === 0 || !algorithms.every((name) => asymmetric.includes(name))) {
+    problems.push(`algorithms must be a list of asymmetric ones: ${asymmetric.join(', ')}`)
+  }
+  if (!(clockTolerance >= 0 && clockTolerance <= 120)) problems.push('clockTolerance must be 0 to 120 seconds')
+  if (!(maxTokenLifetime > 0 && Number.isFinite(maxTokenLifetime))) problems.push('maxTokenLifetime must be a number of seconds')
+  return problems
+}

@@ -1,0 +1,28 @@
+import { McpOAuthError } from '../errors.ts'
+import type { McpAuth, TokenVerifier } from '../contracts.ts'
+
+/**
+ * Asks verifiers in order until one knows the token. One that finds it bad ends the search.
+ *
+ * @throws {McpOAuthError} `invalidToken` when nobody knows the token, `keysUnavailable` when a check failed to happen
+ */
+export function chain (verifiers: readonly TokenVerifier[]): (...asked: Parameters<TokenVerifier>) => Promise<McpAuth> {
+  return async (token, context) => {
+    for (const verify of verifiers) {
+      const auth = await answerOf(verify, token, context)
+      if (auth !== null) return auth
+    }
+    throw new McpOAuthError('invalidToken', { cause: new Error('no verifier knows this token: it is of another issuer, or no JWT') })
+  }
+}
+
+async function answerOf (verify: TokenVerifier, ...asked: Parameters<TokenVerifier>): Promise<McpAuth | null> {
+  try {
+    const auth: unknown = await verify(...asked)
+    // Whatever a verifier of the host answers by mistake must not pass for a caller.
+    if (auth !== null && (typeof auth !== 'object' || !('token' in auth))) throw new TypeError('A token verifier must answer with a caller or null')
+    return auth as McpAuth | null
+  } catch (cause) {
+    throw cause instanceof McpOAuthError ? cause : new McpOAuthError('keysUnavailable', { cause })
+  }
+}
