@@ -1,0 +1,198 @@
+import { randomUUID } from 'node:crypto'
+import type { CallToolResult, Tool } from '@modelcontextprotocol/sdk/types.js'
+import type { FastifyInstance, RouteOptions, onRequestHookHandler } from 'fastify'
+import { McpOAuthError, startupError } from '../errors.ts'
+import { type RouteSchema, type ToolInput, buildInput } from './input-schema.ts'
+import { type Inject, type ToolCaller, type ToolRoute, callRoute, forwardedHeaders, routeHeader } from './tool-call.ts'
+import type { ToolOptions } from '../schemas/options.ts'
+import { filterOperations, filterProblems } from './tool-filter.ts'
+import { type ToolOutput, buildOutput } from './tool-response.ts'
+import { parsePath } from './route-path.ts'
+
+/** Routes as tools: what `tools/list` shows, by name, and what `tools/call` does. */
+export interface ToolCollection {
+  tools: readonly Tool[]
+  /** The scopes a route asks for in `config.mcp.scopes`, by tool. */
+  scopes: ReadonlyMap<string, readonly string[]>
+  /** Resolves to `null` for a name no tool has. A route that fails is a result with `isError`. */
+  call (name: string, args: Readonly<Record<string, unknown>>, caller: ToolCaller): Promise<CallToolResult | null>
+}
+
+export interface ToolBuildOptions {
+  options?: ToolOptions
+  /** Headers of the MCP request that reach the routes. Default `['authorization']`. */
+  headers?: readonly string[]
+  inject: Inject
+}
+
+export interface ToolCollector {
+  /** For Fastify's `onRoute` hook. Only routes added after it are seen. */
+  onRoute (this: FastifyInstance, route: CollectedRoute): void
+  /** For an `onRequest` hook of the root: in-process calls must not reach the routes that `onRoute` has not seen either. */
+  onRequest: onRequestHookHandler
+  /** At `onReady`: every problem of every route in one `invalidTools` error. */
+  build (options: ToolBuildOptions): ToolCollection
+}
+
+/** What the `onRoute` hook hands over. */
+export type CollectedRoute = RouteOptions & { routePath?: string, path?: string, prefix?: string }
+
+/** Tells a route from all others, also from those of the same method and URL for another host or version. */
+const routeMark = Symbol('fastify-mcp-oauth.route')
+
+/** What a route may say about itself as a tool, in `config.mcp`. */
+interface RouteConfig { mcpOAuth?: unknown, mcp?: RouteTool, [routeMark]?: string }
+
+interface RouteTool {
+  /** Name of the tool. Defaults to the route's `operationId`. */
+  name?: string
+  /** Scopes a caller of the tool needs. */
+  scopes?: readonly string[]
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** This route as a tool. */
+    mcp?: RouteTool
+  }
+
+  // The same words, and the same types, as those of @fastify/swagger.
+  interface FastifySchema {
+    hide?: boolean
+    tags?: readonly string[]
+    description?: string
+    summary?: string
+    operationId?: string
+  }
+}
+
+interface Candidate {
+  name: string
+  tags: readonly string[]
+  method: ToolRoute['method']
+  mark: string
+  route: CollectedRoute
+  schema: RouteSchema
+  /** Where the route was added: its shared schemas are the ones the route may refer to. */
+  scope: FastifyInstance
+}
+
+const namePattern = /^[A-Za-z0-9_.-]{1,128}$/
+
+/** Starts collecting routes. A route is a tool if it has a schema with an `operationId`, or a name in `config.mcp.name`. */
+export function createToolCollector (): ToolCollector {
+  const candidates: Candidate[] = []
+
+  return {
+    onRoute (route) {
+      const config = route.config as RouteConfig | undefined
+      if (config?.mcpOAuth !== undefined) return
+
+      const schema = (route.schema ?? {}) as RouteSchema
+      const name = config?.mcp?.name ?? schema.operationId
+      if (typeof name !== 'string' || schema.hide === true) return
+      const mark = config?.[routeMark] ?? randomUUID()
+      route.config = { ...config, [routeMark]: mark } as typeof route.config & object
+      const tags = Array.isArray(schema.tags) ? schema.tags.map(String) : []
+      for (const method of [route.method].flat()) {
+        if (method === 'HEAD' || method === 'OPTIONS') continue
+        candidates.push({ name, tags, method: method as ToolRoute['method'], mark, route, schema, scope: this })
+      }
+    },
+
+    onRequest: refuseStrays,
+
+    build ({ options = {}, headers = ['authorization'], inject }) {
+      const operations = candidates.filter(({ route }) => !route.url.includes('*') && !isSlashTwin(route, candidates))
+      const chosen = filterOperations(operations, options)
+      const problems = [...filterProblems(operations, options), ...nameProblems(chosen), ...chosen.flatMap(configProblems)]
+      const built = chosen.flatMap((candidate) => {
+        try {
+          return [buildTool(candidate, options)]
+        } catch (error) {
+          problems.push(`${label(candidate)}: ${(error as Error).message}`)
+          return []
+        }
+      })
+      if (problems.length > 0) throw startupError('invalidTools', ...problems)
+      return createCollection(built, chosen, forwardedHeaders(headers), inject)
+    }
+  }
+}
+
+/** Stops an in-process call that the router took to another route than the tool's. Calls from outside pass untouched. */
+const refuseStrays: onRequestHookHandler = (request, _reply, done) => {
+  const mark = request.headers[routeHeader]
+  if (mark === undefined) return done()
+  delete request.headers[routeHeader]
+  done(mark === (request.routeOptions.config as RouteConfig)[routeMark] ? undefined : new McpOAuthError('notFound'))
+}
+
+function createCollection (built: BuiltTool[], chosen: Candidate[], forwarded: string[], inject: Inject): ToolCollection {
+  const routes = new Map(built.map(({ tool, route }) => [tool.name, route]))
+  const scopes = chosen.flatMap(({ name, route }) => {
+    const own = (route.config as RouteConfig | undefined)?.mcp?.scopes
+    return own === undefined ? [] : [[name, own] as const]
+  })
+  return {
+    tools: built.map(({ tool }) => tool).sort((a, b) => a.name < b.name ? -1 : 1),
+    scopes: new Map(scopes),
+    async call (name, args, caller) {
+      const route = routes.get(name)
+      return route === undefined ? null : await callRoute(route, args, caller, forwarded, inject)
+    }
+  }
+}
+
+/** A mistyped `scopes` would leave the tool open, and TypeScript does not see it in a route's `config`. */
+function configProblems (candidate: Candidate): string[] {
+  const names = Object.keys((candidate.route.config as RouteConfig | undefined)?.mcp ?? {})
+  return names.filter(name => name !== 'name' && name !== 'scopes').map(name => `${label(candidate)}: config.mcp.${name}: there is no such member. There are name, scopes`)
+}
+
+interface BuiltTool { tool: Tool, route: ToolRoute }
+
+function buildTool ({ name, method, mark, route, schema, scope }: Candidate, options: ToolOptions): BuiltTool {
+  const shared = scope.getSchemas()
+  const path = parsePath(route.url) ?? []
+  const { inputSchema, places }: ToolInput = buildInput(schema, path, shared)
+  const { description, outputSchema }: ToolOutput = buildOutput(schema, options, shared)
+  const version = (route.constraints as { version?: unknown } | undefined)?.version
+  return {
+    tool: {
+      name,
+      ...(description !== undefined && { description }),
+      inputSchema: inputSchema as Tool['inputSchema'],
+      ...(outputSchema !== undefined && { outputSchema: outputSchema as NonNullable<Tool['outputSchema']> }),
+      annotations: annotationsOf(method)
+    },
+    route: { method, mark, path, places, hasOutputSchema: outputSchema !== undefined, version: typeof version === 'string' ? version : undefined }
+  }
+}
+
+/** What RFC 9110 §9.2 says about a method. */
+function annotationsOf (method: string): NonNullable<Tool['annotations']> {
+  if (method === 'GET') return { readOnlyHint: true }
+  if (method === 'DELETE') return { readOnlyHint: false, destructiveHint: true, idempotentHint: true }
+  return method === 'PUT' ? { readOnlyHint: false, idempotentHint: true } : { readOnlyHint: false }
+}
+
+/** For `/` in a prefixed scope Fastify adds `/prefix` and `/prefix/`: one route to its author. */
+function isSlashTwin ({ url, handler }: CollectedRoute, candidates: readonly Candidate[]): boolean {
+  return url.endsWith('/') && candidates.some(({ route }) => route.handler === handler && `${route.url}/` === url)
+}
+
+function nameProblems (operations: readonly Candidate[]): string[] {
+  const first = new Map<string, Candidate>()
+  return operations.flatMap((candidate) => {
+    const { name } = candidate
+    if (!namePattern.test(name)) return [`${label(candidate)}: ${JSON.stringify(name)} is not a tool name (1 to 128 of A-Z a-z 0-9 _ - .)`]
+    const other = first.get(name)
+    first.set(name, candidate)
+    return other === undefined ? [] : [`${label(candidate)} and ${label(other)} are both named ${JSON.stringify(name)}`]
+  })
+}
+
+function label ({ method, route }: Candidate): string {
+  return `${method} ${route.url}`
+}
