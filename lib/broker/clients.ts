@@ -1,0 +1,42 @@
+import type { Client } from '../contracts.ts'
+import type { Sealer } from './seal.ts'
+
+/** Who may ask for authorization. Nothing is stored: a dynamically registered client's id is its own sealed registration. */
+export interface Clients {
+  /** Makes the id of a new public client, good for 90 days. */
+  register (redirectUris: readonly string[], name: string | null, now: number): Promise<string>
+  /** The client of an id, or null if it is unknown, expired or not ours. */
+  find (id: string, now: number): Promise<Client | null>
+  /**
+   * Whether an id may be that of a client, without asking anyone: enough where a code or token says whose it is, and a session shall not depend on the
+   * client's website being up.
+   */
+  accepts (id: string, now: number): Promise<boolean>
+}
+
+/** Life of a registration, in seconds. */
+const lifetime = 90 * 24 * 3600
+
+/** Finds clients that are named by the URL of their metadata. */
+export interface ClientDocuments { find (id: string): Promise<Client | null>, accepts (id: string): boolean }
+
+/**
+ * @param known clients the operator named, by id; they do not expire
+ * @param documents for ids that are URLs, where those are accepted
+ */
+export function createClients (sealer: Sealer, known: readonly Client[] = [], documents: ClientDocuments | null = null): Clients {
+  const clients: Clients = {
+    async accepts (id, now) {
+      return documents?.accepts(id) || await clients.find(id, now) !== null
+    },
+    register: (redirectUris, name, now) => sealer.seal('client', { r: redirectUris, ...(name !== null && { n: name }) }, lifetime, now),
+    async find (id, now) {
+      const listed = known.find(client => client.id === id)
+      if (listed) return listed
+      if (id.startsWith('https://')) return documents === null ? null : await documents.find(id)
+      const sealed = await sealer.open('client', id, now) as { r: string[], n?: string } | null
+      return sealed && { id, redirectUris: sealed.r, name: sealed.n ?? null }
+    }
+  }
+  return clients
+}

@@ -1,0 +1,197 @@
+import { randomBytes } from 'node:crypto'
+import type { AuthorizeUser, AuthorizeVerdict, UpstreamAccess, UpstreamUser } from '../contracts.ts'
+import { McpOAuthError } from '../errors.ts'
+import { maxTokenLength } from '../oauth/bearer.ts'
+import { formatScope } from '../oauth/scope.ts'
+import { hash, type Ledger } from './ledger.ts'
+import type { Sealer } from './seal.ts'
+import type { SigningKeys } from './signing.ts'
+import type { LoginSecrets, Upstream, UpstreamTokens } from './upstream.ts'
+
+/** What a login was asked for, carried from the authorization endpoint to the token endpoint. */
+export interface Asked {
+  /** Hash of the client id: the id itself may be long. */
+  readonly client: string
+  readonly redirectUri: string
+  readonly scopes: readonly string[]
+  readonly codeChallenge: string
+  readonly resource: string
+}
+
+/** What is sealed into an authorization code: the provider's code is redeemed only when ours is. */
+export interface CodeContent extends Asked {
+  readonly id: string
+  readonly grant: string
+  readonly upstreamCode: string
+  readonly secrets: LoginSecrets
+}
+
+/** What is sealed into a refresh token. */
+export interface RefreshContent {
+  readonly id: string
+  readonly grant: string
+  readonly client: string
+  readonly scopes: readonly string[]
+  readonly resource: string
+  readonly subject: string
+  readonly claims: Readonly<Record<string, unknown>>
+  /** The provider's refresh token; where it issues none, its access token, to look at the user again. */
+  readonly upstream: { readonly refresh: string } | { readonly access: string }
+}
+
+/** The answer of the token endpoint (RFC 6749 §5.1). */
+export interface Tokens {
+  readonly access_token: string
+  readonly token_type: 'Bearer'
+  readonly expires_in: number
+  readonly refresh_token?: string
+  readonly scope?: string
+}
+
+/** Seconds. */
+export const lifetimes = { code: 60, access: 3600, refresh: 30 * 24 * 3600, grace: 30 } as const
+
+/** Milliseconds the user's `authorizeUser` has. */
+const hookLimit = 5_000
+
+export interface GrantOptions {
+  readonly sealer: Sealer
+  readonly signing: SigningKeys
+  readonly ledger: Ledger
+  readonly upstream: Upstream
+  readonly issuer: () => string
+  readonly authorizeUser: AuthorizeUser | null
+  readonly upstreamToken: boolean
+}
+
+/** Turns logins at the provider into tokens of ours. */
+export interface Grants {
+  /** A code for a login that came back from the provider. */
+  code (asked: Asked, upstreamCode: string, secrets: LoginSecrets, now: number): Promise<string>
+  openCode (code: string, now: number): Promise<CodeContent | null>
+  /** First tokens of a grant. The code must have been consumed. */
+  begin (clientId: string, code: CodeContent, now: number): Promise<Tokens>
+  /** The provider's token inside one of ours. */
+  openUpstream (sealed: string, now: number): Promise<UpstreamAccess | null>
+  openRefresh (token: string, now: number): Promise<RefreshContent | null>
+  /** Next tokens of a grant. `rotated` as for {@link Upstream}. */
+  renew (clientId: string, refresh: RefreshContent, scopes: readonly string[], now: number, rotated?: (refreshToken: string) => void): Promise<Tokens>
+}
+
+export function createGrants (options: GrantOptions): Grants {
+  const { sealer, signing, upstream, upstreamToken } = options
+
+  async function issue (clientId: string, grant: Omit<RefreshContent, 'id' | 'upstream'>, tokens: UpstreamTokens, granted: readonly string[], now: number): Promise<Tokens> {
+    const seconds = Math.floor(now)
+    const lifetime = Math.max(1, Math.floor(Math.min(lifetimes.access, tokens.expiresIn ?? lifetimes.access)))
+    const accessToken = await signing.sign({
+      ...grant.claims,
+      iss: options.issuer(),
+      sub: grant.subject,
+      aud: grant.resource,
+      client_id: clientId,
+      ...(granted.length > 0 && { scope: formatScope(granted) }),
+      iat: seconds,
+      exp: seconds + lifetime,
+      jti: random(),
+      gid: grant.grant,
+      ...(upstreamToken && { upt: await sealer.seal('access', { accessToken: tokens.accessToken, scope: tokens.scope }, lifetime, now) })
+    })
+    if (accessToken.length > maxTokenLength) throw new McpOAuthError('internal', { cause: new Error('the claims of authorizeUser, or the token of the provider, are too long for an access token') })
+    const carried = tokens.refreshToken !== null ? { refresh: tokens.refreshToken } : upstream.recheck && { access: tokens.accessToken }
+    return {
+      access_token: accessToken,
+      token_type: 'Bearer',
+      expires_in: lifetime,
+      ...(carried !== null && { refresh_token: await sealer.seal('refresh', { ...grant, id: random(), upstream: carried }, lifetimes.refresh, now) }),
+      ...(granted.length > 0 && { scope: formatScope(granted) })
+    }
+  }
+
+  async function decide (
+    clientId: string, { accessToken, scope }: UpstreamTokens, user: UpstreamUser['claims'], scopes: readonly string[]
+  ): Promise<{ scopes: readonly string[], claims: Readonly<Record<string, unknown>> }> {
+    if (options.authorizeUser === null) return { scopes, claims: {} }
+    const verdict = await limited(options.authorizeUser, { claims: user, tokens: { accessToken, scope }, client: { id: clientId }, scopes })
+    if (verdict === false) throw new McpOAuthError('accessDenied', { cause: new Error('authorizeUser said no') })
+    const { scopes: wanted = scopes, claims = {} } = verdict === true || verdict === undefined ? {} : verdict
+    return { scopes: scopes.filter(scope => wanted.includes(scope)), claims: ownClaims(claims) }
+  }
+
+  /** A provider that does not rotate says nothing about the refresh token: the one we have stays good (RFC 6749 §6). */
+  async function refreshed (token: string, rotated?: (refreshToken: string) => void): Promise<UpstreamTokens> {
+    const tokens = await upstream.refresh(token, rotated)
+    return { ...tokens, refreshToken: tokens.refreshToken ?? token }
+  }
+
+  async function rechecked (accessToken: string): Promise<UpstreamTokens> {
+    if (upstream.recheck === null) throw new McpOAuthError('invalidGrant')
+    return await upstream.recheck(accessToken)
+  }
+
+  return {
+    code: (asked, upstreamCode, secrets, now) => sealer.seal('code', { ...asked, id: random(), grant: random(), upstreamCode, secrets }, lifetimes.code, now),
+    openCode: async (code, now) => await sealer.open('code', code, now) as CodeContent | null,
+    openUpstream: async (sealed, now) => await sealer.open('access', sealed, now) as UpstreamAccess | null,
+    openRefresh: async (token, now) => await sealer.open('refresh', token, now) as RefreshContent | null,
+    async begin (clientId, code, now) {
+      const tokens = await upstream.redeem(code.upstreamCode, code.secrets)
+      const subject = tokens.claims?.['sub']
+      if (tokens.claims === null || (typeof subject !== 'string' && typeof subject !== 'number')) throw new McpOAuthError('invalidGrant', { cause: new Error('the provider names no sub') })
+      try {
+        const { scopes, claims } = await decide(clientId, tokens, tokens.claims, code.scopes)
+        return await issue(clientId, { grant: code.grant, client: hash(clientId), scopes, resource: code.resource, subject: String(subject), claims }, tokens, scopes, now)
+      } catch (error) {
+        // Nobody will use what the provider gave us.
+        await upstream.revoke(tokens.refreshToken ?? tokens.accessToken).catch(() => {})
+        throw error
+      }
+    },
+    async renew (clientId, refresh, narrowed, now, rotated) {
+      const { id, upstream: carried, ...grant } = refresh
+      const tokens = 'refresh' in carried ? await refreshed(carried.refresh, rotated) : await rechecked(carried.access)
+      const subject = tokens.claims?.['sub']
+      if (tokens.claims !== null && String(subject) !== refresh.subject) throw new McpOAuthError('invalidGrant', { cause: new Error('the provider answered for another user') })
+      const verdict = tokens.claims === null
+        ? { scopes: refresh.scopes, claims: refresh.claims }
+        : await decide(clientId, tokens, tokens.claims, refresh.scopes)
+      return await issue(clientId, { ...grant, ...verdict }, tokens, narrowed.filter(scope => verdict.scopes.includes(scope)), now)
+    }
+  }
+}
+
+/** Claims a user's hook may add: never those that decide. */
+function ownClaims (claims: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const reserved = new Set(['iss', 'sub', 'aud', 'client_id', 'scope', 'scp', 'scopes', 'iat', 'exp', 'nbf', 'jti', 'gid', 'upt', 'cnf', '__proto__'])
+  return Object.fromEntries(Object.entries(claims).filter(([name]) => !reserved.has(name)))
+}
+
+/** Runs the user's hook. Whatever goes wrong in it is never taken for a yes. */
+async function limited (hook: AuthorizeUser, user: UpstreamUser): Promise<AuthorizeVerdict> {
+  let timer: NodeJS.Timeout | undefined
+  try {
+    const verdict = await Promise.race([hook(user), new Promise<never>((_resolve, reject) => { timer = setTimeout(() => reject(new Error('authorizeUser did not answer in time')), hookLimit) })])
+    if (!isVerdict(verdict)) throw new TypeError('authorizeUser must answer with a boolean, nothing, or { scopes, claims }')
+    return verdict
+  } catch (cause) {
+    const { statusCode } = Object(cause) as { statusCode?: unknown }
+    throw new McpOAuthError(statusCode === 401 || statusCode === 403 ? 'accessDenied' : 'internal', { cause })
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function isVerdict (value: unknown): value is AuthorizeVerdict {
+  if (value === undefined || typeof value === 'boolean') return true
+  if (!isPlain(value)) return false
+  const { scopes, claims } = value
+  return (scopes === undefined || Array.isArray(scopes)) && (claims === undefined || isPlain(claims))
+}
+
+function isPlain (value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function random (): string {
+  return randomBytes(16).toString('base64url')
+}

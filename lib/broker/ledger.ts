@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import type { Store } from '../contracts.ts'
+import { McpOAuthError } from '../errors.ts'
+
+/** What must be remembered although everything else is sealed: what was used, what was revoked. Keys are hashes, so that the store holds nothing usable. */
+export interface Ledger {
+  /** Uses something up. True for exactly one caller. */
+  consume (kind: string, id: string, ttl: number): Promise<boolean>
+  /** Undoes a `consume`. */
+  release (kind: string, id: string): Promise<void>
+  isConsumed (kind: string, id: string): Promise<boolean>
+  /** Notes one more failure; true when it was the last one allowed. */
+  fail (kind: string, id: string, allowed: number, ttl: number): Promise<boolean>
+  /** Ends a grant: its access and refresh tokens. */
+  revoke (grant: string): Promise<void>
+  /** Whether a grant was revoked, as of at most a second ago. */
+  isRevoked (grant: string): Promise<boolean>
+  remember (kind: string, id: string, value: string, ttl: number): Promise<void>
+  recall (kind: string, id: string): Promise<string | null>
+}
+
+/** As long as the longest-lived token of a grant, in seconds. */
+const grantLifetime = 31 * 24 * 3600
+
+/** Milliseconds the store has for an answer. */
+const deadline = 1_000
+
+/** What anyone can cause to be written who never signs in: pages, and codes of logins the provider knows nothing of. */
+const fleetingKinds = ['consent', 'login', 'code', 'code-failure', 'replay']
+
+/**
+ * @param context keeps registrations that share a store apart
+ * @param fleeting makes the store of each of the `fleetingKinds`, if stores are bounded: a flood of one shall not push out another, or what was revoked
+ */
+export function createLedger (store: Store, context: string, fleeting: () => Store = () => store): Ledger {
+  const own = new Map(fleetingKinds.map(kind => [kind, fleeting()]))
+  const storeOf = (kind: string) => own.get(kind) ?? store
+  const alive = new LRUCache<string, true>({ max: 10_000, ttl: 1_000 })
+  const scope = hash(context).slice(0, 16)
+  const keyOf = (kind: string, id: string) => `mcp-oauth:${scope}:${kind}:${hash(id)}`
+  const ledger: Ledger = {
+    consume: async (kind, id, ttl) => await inTime(() => storeOf(kind).putIfAbsent(keyOf(kind, id), '1', ttl)) === null,
+    // Stores need not be able to delete.
+    release: (kind, id) => inTime(() => storeOf(kind).put(keyOf(kind, id), '1', 0.001)),
+    isConsumed: async (kind, id) => await inTime(() => storeOf(kind).get(keyOf(kind, id))) !== null,
+    async fail (kind, id, allowed, ttl) {
+      for (let count = 1; count <= allowed; count++) {
+        if (await ledger.consume(`${kind}-failure`, `${id}:${count}`, ttl)) return count === allowed
+      }
+      return true
+    },
+    async revoke (grant) {
+      alive.delete(grant)
+      await inTime(() => store.put(keyOf('revoked', grant), '1', grantLifetime))
+    },
+    async isRevoked (grant) {
+      if (alive.has(grant)) return false
+      const revoked = await ledger.isConsumed('revoked', grant)
+      if (!revoked) alive.set(grant, true)
+      return revoked
+    },
+    remember: (kind, id, value, ttl) => inTime(() => storeOf(kind).put(keyOf(kind, id), value, ttl)),
+    recall: (kind, id) => inTime(() => storeOf(kind).get(keyOf(kind, id)))
+  }
+  return ledger
+}
+
+async function inTime<T> (operation: () => Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error('the store did not answer in time')), deadline)
+  })
+  try {
+    return await Promise.race([operation(), late])
+  } catch (cause) {
+    throw new McpOAuthError('storeUnavailable', { cause })
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+export function hash (value: string): string {
+  return createHash('sha256').update(value).digest('base64url')
+}

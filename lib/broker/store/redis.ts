@@ -1,0 +1,55 @@
+import type { Store } from '../../contracts.ts'
+
+/** As much of an ioredis-compatible client as is needed: `Redis` and `Cluster` of ioredis and iovalkey fit. */
+export interface RedisClient {
+  /** `'ready'` while commands go out at once. */
+  readonly status?: string
+  get (key: string): Promise<string | null>
+  set (key: string, value: string, unit: 'PX', milliseconds: number): Promise<unknown>
+  set (key: string, value: string, unit: 'PX', milliseconds: number, condition: 'NX', answer: 'GET'): Promise<string | null>
+}
+
+/** Settings of {@link redisStore}. */
+export interface RedisStoreOptions {
+  /** Put in front of every key. Defaults to none: keys begin with `mcp-oauth:` and a hash of the issuer as it is. */
+  prefix?: string
+}
+
+/** Milliseconds a command may take. */
+const deadline = 1_000
+
+/**
+ * A store for several instances, in Redis 7 or later, or Valkey. Each method is one command on one key, so it is atomic and fits a cluster;
+ * every key has an end. The client stays the caller's to connect and to close.
+ *
+ * Rejects if the server refuses, does not answer within a second, or is not connected: the client's own queue, which keeps commands until it is
+ * connected again, is never used. A client that connects lazily is woken by the first command.
+ */
+export function redisStore (client: RedisClient, { prefix = '' }: RedisStoreOptions = {}): Store {
+  async function ask<T> (command: () => Promise<T>): Promise<T> {
+    if (!['ready', 'wait', undefined].includes(client.status)) throw new Error('the store is not connected')
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => { reject(new Error('the store did not answer in time')) }, deadline)
+    })
+    try {
+      return await Promise.race([command(), late])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  return {
+    // With GET the answer is what was there, so null is what says that the value was written.
+    putIfAbsent: (key, value, ttl) => ask(() => client.set(prefix + key, value, 'PX', millisecondsOf(ttl), 'NX', 'GET')),
+    get: key => ask(() => client.get(prefix + key)),
+    async put (key, value, ttl) {
+      await ask(() => client.set(prefix + key, value, 'PX', millisecondsOf(ttl)))
+    }
+  }
+}
+
+/** Redis takes whole milliseconds, and none at all for an error. */
+function millisecondsOf (ttl: number): number {
+  return Math.max(1, Math.ceil(ttl * 1000))
+}
