@@ -1,0 +1,33 @@
+import { checkSettings, openidMetadata, registration } from './settings.ts'
+import type { ClientSettings, Preset } from './settings.ts'
+
+export interface EntraSettings extends ClientSettings {
+  /** Directory (tenant) id, a GUID. */
+  tenantId: string
+}
+
+const guid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i
+
+/**
+ * Microsoft Entra ID (Azure AD), version 2.0 endpoints. It refuses the parameter `resource` (RFC 8707), which the broker never sends it.
+ *
+ * @throws McpOAuthError `invalidOptions` naming the bad settings
+ */
+export function entra (settings: EntraSettings): Preset {
+  checkSettings('entra', settings, { tenantId: tenant })
+  const issuer = `https://login.microsoftonline.com/${settings.tenantId.toLowerCase()}/v2.0`
+  return {
+    issuer,
+    oauthMetadataUrl: openidMetadata(issuer),
+    ...registration(settings),
+    provider: { refreshScopes: ['offline_access'], tokenEndpointAuthMethod: 'client_secret_post' }
+  }
+}
+
+function tenant (value: unknown): string | null {
+  if (value === 'common' || value === 'organizations' || value === 'consumers') {
+    return `'${value}' lets in users of every tenant, and their tokens come from as many issuers. Give the id of one tenant`
+  }
+  // Entra answers to the domain of a tenant as well, with metadata that name the id: the issuers would not match.
+  return typeof value === 'string' && guid.test(value) ? null : "must be the id of your tenant, a GUID such as '11111111-2222-3333-4444-555555555555', and not its domain"
+}

@@ -1,0 +1,52 @@
+import type { FetchJson } from '../contracts.ts'
+import { McpOAuthError } from '../errors.ts'
+import { checkSettings, registration, text } from './settings.ts'
+import type { ClientSettings, Preset } from './settings.ts'
+
+/** GitHub's access tokens are opaque, so it works with the broker only, and its apps always have a secret. */
+export interface GitHubSettings extends ClientSettings {
+  clientId: string
+  clientSecret: string
+}
+
+/** What GitHub sends as `iss` with its authorization responses (RFC 9207). */
+const issuer = 'https://github.com/login/oauth'
+
+/**
+ * GitHub, OAuth apps and GitHub Apps. No OpenID Connect: users are looked up in the API, `sub` is the numeric id of the account (names can change
+ * hands). OAuth apps get no refresh tokens: the account is looked up again instead. Everyone with an account can log in: decide with `authorizeUser`.
+ *
+ * No scope is asked for, which is enough to know who somebody is.
+ *
+ * @throws McpOAuthError `invalidOptions` naming the bad settings
+ */
+export function github (settings: GitHubSettings): Preset {
+  checkSettings('github', settings, { clientId: text, clientSecret: text })
+  return {
+    issuer,
+    defaultScope: '',
+    ...registration(settings),
+    provider: {
+      // What GitHub publishes is a preview for clients of its own MCP server, and promises ID tokens that never come.
+      metadata: {
+        authorization_endpoint: `${issuer}/authorize`,
+        token_endpoint: `${issuer}/access_token`,
+        code_challenge_methods_supported: ['S256'],
+        token_endpoint_auth_methods_supported: ['client_secret_post']
+      },
+      identify,
+      recheck: true
+    }
+  }
+}
+
+async function identify (accessToken: string, fetchJson: FetchJson): Promise<Readonly<Record<string, unknown>>> {
+  const { id, login, name, email, avatar_url: picture } = await fetchJson('https://api.github.com/user', {
+    accept: 'application/vnd.github+json',
+    authorization: `Bearer ${accessToken}`,
+    'x-github-api-version': '2022-11-28'
+  })
+  if (!Number.isSafeInteger(id)) throw new McpOAuthError('providerMisbehaved', { cause: new Error('GitHub names no account') })
+  const profile = { preferred_username: login, name, email, picture }
+  return { sub: String(id), ...Object.fromEntries(Object.entries(profile).filter(([, value]) => typeof value === 'string')) }
+}

@@ -1,0 +1,26 @@
+import { checkSettings, openidMetadata, registration, text } from './settings.ts'
+import type { ClientSettings, Preset } from './settings.ts'
+
+/** Google's access tokens are opaque, so it works with the broker only, and its web clients always have a secret. */
+export interface GoogleSettings extends ClientSettings {
+  clientId: string
+  clientSecret: string
+}
+
+const issuer = 'https://accounts.google.com'
+
+/**
+ * Google. Everyone with a Google account can log in: decide with `authorizeUser`.
+ *
+ * @throws McpOAuthError `invalidOptions` naming the bad settings
+ */
+export function google (settings: GoogleSettings): Preset {
+  checkSettings('google', settings, { clientId: text, clientSecret: text })
+  return {
+    issuer,
+    oauthMetadataUrl: openidMetadata(issuer),
+    ...registration(settings),
+    // Google refuses the scope offline_access, and issues refresh tokens only with a fresh consent.
+    provider: { authorizationParameters: { access_type: 'offline', prompt: 'consent' }, tokenEndpointAuthMethod: 'client_secret_post' }
+  }
+}

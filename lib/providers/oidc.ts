@@ -1,0 +1,32 @@
+import { problemOfServerUrl } from '../oauth/url.ts'
+import { checkSettings, optional, registration, text } from './settings.ts'
+import type { ClientSettings, Preset } from './settings.ts'
+
+export interface OidcSettings extends ClientSettings {
+  /** The issuer, byte for byte as the provider's metadata have it: a slash at the end matters. */
+  issuer: string
+  /** Audience asked of the provider; its tokens for this audience are accepted too. */
+  audience?: string | undefined
+  /** Ask for refresh tokens the way OpenID Connect Core §11 says: scope `offline_access` and a consent. Default `false`, as many providers issue them unasked. */
+  offlineAccess?: boolean | undefined
+}
+
+/**
+ * Any OpenID Connect provider that publishes its metadata.
+ *
+ * @throws McpOAuthError `invalidOptions` naming the bad settings
+ */
+export function oidc (settings: OidcSettings): Preset {
+  checkSettings('oidc', settings, {
+    issuer: (value) => problemOfServerUrl(value, { query: false }),
+    audience: optional(text),
+    offlineAccess: optional((value) => typeof value === 'boolean' ? null : 'must be true or false')
+  })
+  const { issuer, audience, offlineAccess = false } = settings
+  return {
+    issuer,
+    ...(audience !== undefined && { audience }),
+    ...registration(settings),
+    ...(offlineAccess && { provider: { refreshScopes: ['offline_access'], authorizationParameters: { prompt: 'consent' } } })
+  }
+}
