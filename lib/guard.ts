@@ -1,0 +1,154 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Config } from './config.ts'
+import type { McpAuth, TokenVerifier } from './contracts.ts'
+import { McpOAuthError } from './errors.ts'
+import { bearerToken } from './oauth/bearer.ts'
+import { challenge } from './oauth/challenge.ts'
+import { mergeScopes, missingScopes, scopesOf } from './oauth/scope.ts'
+import type { SiteSource } from './site.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The caller, once the guard let the request pass; `null` before and where nothing is guarded. */
+    mcpAuth: McpAuth | null
+  }
+}
+
+/** What a guarded route needs beyond a good token. */
+export interface GuardOptions {
+  /** Scopes the caller must have, beside the `requiredScopes` of the registration when guarding the MCP route. */
+  scopes?: readonly string[]
+}
+
+/** A hook that lets a request pass or throws; fits `onRequest` and `preHandler`. */
+export type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+
+/** The checks of one registration: the token and its scopes (which need no body), then the dependencies. */
+export interface Guards {
+  /** Verifies the bearer token, if anything verifies tokens here. */
+  token (scopes: readonly string[]): Guard
+  /**
+   * Runs the user's dependencies and merges what they return into `request.mcpAuth`. Then the scopes are held against the result: where the
+   * dependencies are the only check, theirs are the only scopes there are.
+   */
+  dependencies (scopes: readonly string[]): Guard
+  /** Holds the caller to the scopes one request needs, which its body tells. */
+  operation (scopesOf: (body: unknown) => readonly string[]): Guard
+  /** Whether a caller has scopes, those included that follow from broader ones. */
+  holds (caller: McpAuth | undefined, scopes: readonly string[]): boolean
+}
+
+export function createGuards (config: Config, verify: TokenVerifier | null, site: SiteSource): Guards {
+  return {
+    token: (scopes) => async (request, reply) => {
+      if (verify === null) return
+      await challenging(request, reply, scopes, async () => {
+        const { rawHeaders, url = '' } = request.raw
+        const found = bearerToken(request.headers.authorization, rawHeaders, url.slice(url.indexOf('?') + 1 || url.length))
+        if (!('token' in found)) throw new McpOAuthError('missingToken')
+        const caller = await verify(found.token, { resource: site().resource, now: Date.now() / 1000 })
+        if (caller === null) throw new McpOAuthError('invalidToken')
+        requireScopes(caller, scopes)
+        request.mcpAuth = caller
+      })
+    },
+    dependencies: (scopes) => async (request, reply) => {
+      if (config.dependencies.length === 0) return
+      const answered = watchAnswer(reply)
+      for (const dependency of config.dependencies) {
+        await challenging(request, reply, scopes, async () => {
+          const identity = await dependency(request, reply)
+          // A predicate that says no must not let anyone pass.
+          if (identity === false) throw new McpOAuthError('invalidToken', { cause: new Error('a dependency returned false') })
+          if (isIdentity(identity)) request.mcpAuth = { ...request.mcpAuth ?? anonymous(request), ...identity }
+        })
+        // Fastify goes on to the route unless the answer has left: wait for it.
+        if (answered()) return await reply
+      }
+      // Passed by dependencies that name no one: the request is authenticated all the same.
+      const caller = request.mcpAuth ??= anonymous(request)
+      await challenging(request, reply, scopes, async () => requireScopes(caller, scopes))
+    },
+    operation: (scopesOf) => async (request, reply) => {
+      const caller = request.mcpAuth
+      const needed = scopesOf(request.body)
+      if (caller === null || needed.length === 0) return
+      const all = mergeScopes(config.requiredScopes, needed)
+      await challenging(request, reply, all, async () => requireScopes(caller, all))
+    },
+    // Nobody was asked who they are: nothing is hidden from them.
+    holds: (caller, scopes) => caller === undefined || missing(caller, scopes).length === 0
+  }
+
+  /** Scopes are read as those of a token are: one string must not pass for the scopes it happens to contain. */
+  function missing (caller: McpAuth, scopes: readonly string[]): string[] {
+    return scopes.length === 0 ? [] : missingScopes(scopesOf({ scopes: caller.scopes }), scopes, config.scopeHierarchy)
+  }
+
+  function requireScopes (caller: McpAuth, scopes: readonly string[]): void {
+    if (missing(caller, scopes).length > 0) throw new McpOAuthError('insufficientScope', { scopes })
+  }
+
+  /** Puts the challenge on the reply before the error travels on: a host's own error handler drops the headers of errors, not of replies. */
+  async function challenging (request: FastifyRequest, reply: FastifyReply, scopes: readonly string[], check: () => Promise<void>): Promise<void> {
+    try {
+      await check()
+    } catch (error) {
+      const header = challengeOf(error, scopes, request.headers.authorization !== undefined)
+      if (header !== null) reply.header('www-authenticate', header)
+      if (error instanceof McpOAuthError && error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter))
+      throw error
+    }
+  }
+
+  /** RFC 6750 §3.1: no error name for callers who sent no credentials; everyone else learns what was wrong with theirs. */
+  function challengeOf (thrown: unknown, needed: readonly string[], credentials: boolean): string | null {
+    const { statusCode, scopes } = Object(thrown) as { statusCode?: unknown, scopes?: unknown }
+    const ours = thrown instanceof McpOAuthError ? thrown : null
+    const error = statusCode === 401
+      ? ours ?? new McpOAuthError('invalidToken')
+      : statusCode === 403 ? new McpOAuthError('insufficientScope') : ours?.kind === 'invalidRequest' ? ours : null
+    if (error === null) return null
+    const { metadataUrl } = site()
+    const bare = error.kind === 'missingToken' || (statusCode === 401 && !credentials)
+    return challenge({
+      ...(!bare && { error: error.error, description: error.message }),
+      ...(metadataUrl !== null && { resourceMetadata: metadataUrl }),
+      scopes: Array.isArray(scopes) ? scopes.map(String) : needed
+    })
+  }
+}
+
+/** What `instance.requireMcpAuth(options)` returns for one registration. */
+export function guardFor (guards: Guards, { scopes = [] }: GuardOptions, required: readonly string[]): Guard {
+  const needed = mergeScopes(required, scopes)
+  const token = guards.token(needed)
+  const dependencies = guards.dependencies(needed)
+  return async (request, reply) => {
+    await token(request, reply)
+    await dependencies(request, reply)
+  }
+}
+
+/**
+ * Tells whether a dependency has answered by itself. `reply.sent` comes true only after the `onSend` hooks of the host, and who forgot to return
+ * the reply would be refused and have the tool run all the same.
+ */
+function watchAnswer (reply: FastifyReply): () => boolean {
+  const { send } = reply
+  let answered = false
+  reply.send = (payload) => {
+    answered = true
+    return send.call(reply, payload)
+  }
+  return () => answered || reply.sent
+}
+
+function isIdentity (value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function anonymous (request: FastifyRequest): McpAuth {
+  const [, token = ''] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? []
+  return { token, clientId: '', scopes: [] }
+}

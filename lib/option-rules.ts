@@ -1,0 +1,145 @@
+import { hostProblem, originProblem } from './oauth/origin.ts'
+import { redirectPatternProblem, redirectUriProblem } from './oauth/redirect-uri.ts'
+import { isScopeToken, parseScope } from './oauth/scope.ts'
+import { problemOfServerUrl } from './oauth/url.ts'
+import { customMetadata } from './oauth/metadata.ts'
+import { problemsOf, type Problem } from './schemas/check.ts'
+import { OptionsSchema, optionNames, type McpOAuthOptions } from './schemas/options.ts'
+
+/** Everything that is wrong with the options, one line each: the option, what it is, what is expected, how to mend it. Empty when all is well. */
+export function optionProblems (options: unknown, production: boolean): string[] {
+  // Fastify hands its own options over among ours.
+  const { logLevel, logSerializers, ...own } = Object(options) as Record<string, unknown>
+  const shape = problemsOf(OptionsSchema, options === Object(options) ? own : options).map(sentenceOf)
+  // Rules that span options are meaningful only once each option has its type.
+  return shape.length > 0 ? shape : [...rules(options as McpOAuthOptions, production)]
+}
+
+function * rules (options: McpOAuthOptions, production: boolean): Generator<string> {
+  yield * urlRules(options)
+  yield * modeRules(options)
+  yield * proxyRules(options, production)
+  yield * brokerRules(options)
+  yield * scopeRules(options)
+
+  const servers = ['server', 'handler', 'tools'].filter(name => options.mcp?.[name as 'server'] !== undefined)
+  if (servers.length > 1) yield `mcp: ${servers.join(' and ')} are given; one of them serves the MCP route. Keep one`
+  for (const [index, dependency] of (options.dependencies ?? []).entries()) {
+    if (dependency.length > 2) yield `dependencies.${index}: takes ${dependency.length} arguments, (request, reply) are expected. Return a promise instead of calling done`
+  }
+  for (const pattern of options.allowedRedirectUris ?? []) {
+    const problem = redirectPatternProblem(pattern)
+    if (problem) yield `allowedRedirectUris: ${JSON.stringify(pattern)} ${problem}`
+  }
+  for (const origin of options.allowedOrigins ?? []) {
+    const problem = originProblem(origin)
+    if (problem) yield `allowedOrigins: ${JSON.stringify(origin)} ${problem}, as in 'https://app.example.com'`
+  }
+  for (const host of options.allowedHosts ?? []) {
+    const problem = hostProblem(host)
+    if (problem) yield `allowedHosts: ${JSON.stringify(host)} ${problem}, as in 'mcp.example.com'`
+  }
+}
+
+function * urlRules (options: McpOAuthOptions): Generator<string> {
+  for (const name of ['issuer', 'oauthMetadataUrl', 'authorizeUrl', 'publicUrl'] as const) {
+    const value = options[name]
+    const problem = value === undefined ? null : problemOfServerUrl(value, { query: name === 'oauthMetadataUrl' || name === 'authorizeUrl' })
+    if (problem) yield `${name}: ${JSON.stringify(value?.replace(/\/\/[^/?#]*@/, '//…@'))} ${problem}`
+  }
+  if (options.issuer?.includes('/.well-known/')) yield 'issuer: is the URL of a metadata document. Give the issuer that the document names, or oauthMetadataUrl beside it'
+  if (options.customOAuthMetadata) {
+    yield * customMetadata(options.customOAuthMetadata).problems.map(problem => `customOAuthMetadata.${problem}`)
+  }
+}
+
+function * modeRules (options: McpOAuthOptions): Generator<string> {
+  const { auth, dependencies, issuer, customOAuthMetadata, tokens = 'auto' } = options
+  if (auth === false) {
+    for (const name of ['dependencies', 'tokens', 'requiredScopes', 'setupProxies'] as const) {
+      if (options[name]) yield `auth: false switches all checks off, yet ${name} is given. Remove one of the two`
+    }
+    return
+  }
+  const verifier = tokens !== 'auto' && tokens !== false
+  if (!issuer && !customOAuthMetadata && !dependencies && !verifier) {
+    yield 'issuer, customOAuthMetadata, dependencies or tokens: none is given, one is needed. Name your provider with issuer, or set auth: false for a server without any checks'
+  } else if (!dependencies && (tokens === false || (tokens === 'auto' && !issuer))) {
+    yield 'dependencies, tokens or issuer: nothing would check the callers. Give one of them, or set auth: false for a server without any checks'
+  }
+}
+
+function * proxyRules (options: McpOAuthOptions, production: boolean): Generator<string> {
+  if (!options.setupProxies) return
+  if (!options.clientId) yield 'clientId: missing, required with setupProxies. It is the id of this server at your provider'
+  if (Object.hasOwn(options, 'clientSecret') && options.clientSecret === undefined) {
+    yield 'clientSecret: undefined is given. Is the environment variable set? Leave the option out if your provider knows this server as a public client'
+  }
+  if (!options.issuer) yield 'issuer: missing, required with setupProxies. It is the issuer of your provider'
+  if (options.customOAuthMetadata) yield 'customOAuthMetadata: contradicts setupProxies, which publishes metadata of its own. Remove one of the two'
+  const thin = options.version === '2025-03-26'
+  const registers = options.setupFakeDynamicRegistration !== false
+  if (thin && registers && !options.clientSecret) {
+    yield 'clientSecret: missing, required with setupFakeDynamicRegistration. Set setupFakeDynamicRegistration: false if your provider knows this server as a public client'
+  }
+  if (production && !options.secret && (registers || !thin)) {
+    yield 'secret: missing, required when NODE_ENV is production. Give at least 32 random bytes: openssl rand -base64 32'
+  }
+  if (options.store && !options.secret) yield 'secret: missing, required with store, as all instances must share it. Give at least 32 random bytes: openssl rand -base64 32'
+}
+
+function * brokerRules (options: McpOAuthOptions): Generator<string> {
+  const broker = options.setupProxies === true && options.version !== '2025-03-26'
+  for (const name of ['authorizeUser', 'upstreamToken', 'consent', 'clientIdMetadata', 'clients', 'legacyEndpoints'] as const) {
+    if (!broker && options[name]) yield `${name}: has no effect without the broker. Set setupProxies: true, or remove it`
+  }
+  for (const [index, { redirectUris }] of (options.clients ?? []).entries()) {
+    for (const uri of redirectUris) {
+      const problem = redirectUriProblem(uri, { allowed: options.allowedRedirectUris ?? null, forbidden: [] })
+      if (problem) yield `clients.${index}.redirectUris: ${JSON.stringify(uri)}: ${problem}`
+    }
+  }
+}
+
+function * scopeRules (options: McpOAuthOptions): Generator<string> {
+  const lists = { scopes: options.scopes, requiredScopes: options.requiredScopes, ...options.scopeHierarchy }
+  for (const [name, scopes = []] of Object.entries(lists)) {
+    const bad = scopes.find(scope => !isScopeToken(scope))
+    if (bad !== undefined) yield `${name}: ${JSON.stringify(bad)} is not one scope (RFC 6749, section 3.3)`
+  }
+  if (options.requiredScopes?.includes('offline_access')) yield 'requiredScopes: offline_access asks for a refresh token, no resource can require it. Remove it'
+  try {
+    parseScope(options.defaultScope ?? '')
+  } catch {
+    yield `defaultScope: ${JSON.stringify(options.defaultScope)} is not a list of scopes separated by single spaces`
+  }
+}
+
+function sentenceOf ({ path, value, expected }: Problem): string {
+  const name = path.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~')
+  if (expected === null) return `${name}: there is no such option. ${suggestion(name)}`
+  return `${name || 'options'}: ${value === undefined ? 'missing' : `${inWords(name, value)} is given`}, expected ${expected}`
+}
+
+/** What was given. A secret is shown by its kind alone, wherever it may have landed. */
+function inWords (name: string, value: unknown): string {
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
+  if (typeof value === 'function') return 'a function'
+  if (typeof value === 'object') return value === null ? 'null' : 'an object'
+  if (value === '') return 'an empty string'
+  if (/secret|token/i.test(name)) return `a ${typeof value}${typeof value === 'string' ? ` of ${value.length} characters` : ''}`
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : String(value)
+}
+
+/** Helps those who come from snake_case, mistype the case or look for an option at another place: `client_id` is `clientId`, `tools` is `mcp.tools`. */
+function suggestion (name: string): string {
+  const flat = (path: string) => path.slice(path.lastIndexOf('.') + 1).replaceAll('_', '').toLowerCase()
+  const meant = optionNames.find(known => known !== name && flat(known) === flat(name)) ?? optionNames.find(known => near(flat(known), flat(name)))
+  return meant ? `Did you mean ${meant}?` : 'Remove it'
+}
+
+/** Whether two names differ in number alone: `requiredScope`, `setupProxy`. */
+function near (known: string, name: string): boolean {
+  const stem = (word: string) => word.replace(/(?:ies|y)$/, 'i').replace(/e?s?$/, '')
+  return stem(known) === stem(name)
+}

@@ -1,0 +1,125 @@
+import type { FastifyInstance } from 'fastify'
+import { configure, type Config, type ProviderConfig } from './config.ts'
+import type { Log, TokenVerifier } from './contracts.ts'
+import { decorate } from './decorators.ts'
+import { createGuards, type Guards } from './guard.ts'
+import { createEndpoint, type McpEndpoint } from './mcp/endpoint.ts'
+import { createToolCollector } from './mcp/tools.ts'
+import { createProvider, type Provider } from './provider.ts'
+import { enroll, findRoot } from './registry.ts'
+import type { Broker } from './routes/broker/broker.ts'
+import { createBroker } from './routes/broker/create.ts'
+import { brokerEndpoints } from './routes/broker/endpoints.ts'
+import { discoveryRoutes } from './routes/discovery.ts'
+import { mcpRoute } from './routes/mcp.ts'
+import { logSerializers } from './routes/seal.ts'
+import { thinEndpoints } from './routes/thin/endpoints.ts'
+import { createThinProxy } from './routes/thin/proxy.ts'
+import type { Document } from './routes/well-known.ts'
+import type { McpOAuthOptions } from './schemas/options.ts'
+import { createSite, refuseForeignAddress, type SiteSource } from './site.ts'
+import { cachedVerifier } from './token/cache.ts'
+import { createKeySet } from './token/jwks.ts'
+import { jwtVerifier } from './token/jwt.ts'
+import { ownVerifier } from './token/own.ts'
+import { chain } from './token/verifier.ts'
+
+/** What a registration does, in order: configure, find its place, decorate, publish, protect. */
+export async function plugin (instance: FastifyInstance, options: McpOAuthOptions): Promise<void> {
+  // What the provider said may quote our tokens: of its faults the log gets what request logs get.
+  const log = instance.log.child({}, { serializers: logSerializers }) as Log
+  const config = configure(options, instance.prefix, log)
+  const root = findRoot(instance, options.root)
+  const site = createSite(config, root.server)
+  const registration = enroll(root, config, site)
+  if (config.publicUrl === null) refuseForeignAddress(root.server)
+  if (options.auth === false) log.warn({ path: config.prefix + config.mcp.path }, 'auth is false: everyone who reaches this server may use its MCP route')
+  if (config.publicUrl !== null && root.server.requestTimeout === 0) {
+    log.warn({ option: 'requestTimeout' }, 'requests may take for ever: give fastify() a requestTimeout, such as 30000, against clients that send slowly on purpose')
+  }
+
+  if (options.clientSecret !== undefined && !options.setupProxies) {
+    log.warn({ option: 'clientSecret' }, 'clientSecret has no effect without setupProxies: clients log in at the provider themselves')
+  }
+
+  const provider = config.provider && createProvider({
+    issuer: config.provider.issuer,
+    metadataUrl: config.provider.metadataUrl ?? undefined,
+    authorizeUrl: config.provider.authorizeUrl ?? undefined,
+    traits: config.provider.traits,
+    log,
+    warnIss: config.mode === 'thin'
+  })
+  if (provider !== null && (config.tokens !== 'none' || hasProxies(config))) {
+    // Asked for early, so that what is wrong with the provider is in the log before the first login fails. It may well be down now.
+    instance.addHook('onListen', async () => { await provider.metadata().catch(() => {}) })
+  }
+  let endpoint: McpEndpoint | null = null
+  const guarded = new Set<string>()
+  const catalog = () => [...new Set([...config.knownScopes, ...endpoint?.catalog() ?? [], ...guarded])]
+  const server = await authorizationServer(instance, config, provider, site, log, catalog)
+  const guards = createGuards(config, verifierOf(config, provider, server, log), site)
+  decorate(instance, root, { registration, guards, config, guarded })
+  discoveryRoutes(root, config, site, server.document)
+
+  endpoint = endpointOf(instance, root, config, site, guards)
+  if (endpoint) mcpRoute(instance, { config, guards, endpoint })
+}
+
+/** What we are to clients beside the MCP route: the broker, a thin proxy, somebody who publishes a document, or nothing. */
+interface AuthorizationServer { readonly document: Document | null, readonly broker: Broker | null }
+
+async function authorizationServer (instance: FastifyInstance, config: Config, provider: Provider | null, site: SiteSource, log: Log, catalog: () => readonly string[]): Promise<AuthorizationServer> {
+  if (provider === null || !hasProxies(config)) {
+    const document = config.document === null ? null : JSON.stringify(config.document)
+    return { document: document === null ? null : () => document, broker: null }
+  }
+  if (config.mode === 'thin') {
+    const proxy = createThinProxy(config, provider, site)
+    thinEndpoints(instance, proxy)
+    return { document: proxy.document, broker: null }
+  }
+  const broker = await createBroker(config, provider, site, log, catalog)
+  brokerEndpoints(instance, broker)
+  return { document: broker.document, broker }
+}
+
+function hasProxies (config: Config): config is Config & { provider: ProviderConfig } {
+  return config.mode === 'thin' || config.mode === 'broker'
+}
+
+function verifierOf (config: Config, provider: Provider | null, { broker }: AuthorizationServer, log: Log): TokenVerifier | null {
+  if (config.tokens === 'own' && broker !== null) {
+    return chain([ownVerifier({
+      issuer: broker.issuer,
+      keys: broker.signing.find,
+      isRevoked: broker.ledger.isRevoked,
+      openUpstream: config.upstreamToken ? broker.grants.openUpstream : null
+    })])
+  }
+  if (config.tokens === 'issuer' && config.provider !== null && provider !== null) {
+    const { issuer, audience } = config.provider
+    const keys = createKeySet({ uri: provider.keysUri, log })
+    return cachedVerifier(chain([jwtVerifier({ issuer, audience: audience ?? undefined, keys, log })]))
+  }
+  return typeof config.tokens === 'string' ? null : chain(config.tokens)
+}
+
+function endpointOf (instance: FastifyInstance, root: FastifyInstance, { prefix, mcp, headers }: Config, site: SiteSource, { holds }: Guards): McpEndpoint | null {
+  const { serves, name, version, instructions, toolScopes } = mcp
+  if (serves === null) return null
+  const options = { name, version, ...(instructions !== null && { instructions }) }
+  const deps = { resource: () => site().resource, holds, ...(toolScopes !== null && { toolScopes }) }
+  if (!('tools' in serves)) return createEndpoint({ ...options, ...serves }, deps)
+  const collector = createToolCollector()
+  instance.addHook('onRoute', collector.onRoute)
+  root.addHook('onRequest', collector.onRequest)
+  const tools = () => {
+    const collection = collector.build({ options: serves.tools, headers, inject: instance.inject.bind(instance) as never })
+    if (collection.tools.length === 0) {
+      instance.log.warn({ path: prefix + mcp.path }, 'no route became a tool: await app.register(mcpOAuth, …) must come before the routes, and each needs an operationId in its schema')
+    }
+    return collection
+  }
+  return createEndpoint(options, { ...deps, tools })
+}

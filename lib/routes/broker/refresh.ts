@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { lifetimes, type RefreshContent, type Tokens } from '../../broker/grants.ts'
+import { hash } from '../../broker/ledger.ts'
+import { McpOAuthError } from '../../errors.ts'
+import type { TokenRequest } from '../../oauth/token-request.ts'
+import type { Broker } from './broker.ts'
+
+/** Seconds before somebody else may try: longer than metadata, tokens, keys, the look at the user, the hook and the store take together at most. */
+const lockLifetime = 40
+/** Milliseconds between looks at what another request with the same token achieved, and how many of them. */
+const [lookEvery, looks] = [100, 70]
+/** How often the store is asked to write down that a token was used. */
+const attempts = 3
+
+/** What the store keeps of a refresh, sealed: for which token, and the answer. */
+interface Answer { readonly id: string, readonly tokens: Tokens }
+
+/** The provider's new refresh token, where we could not answer. */
+interface Rotated { readonly id: string, readonly refresh: string }
+
+/**
+ * The refresh_token grant (RFC 6749 §6). Every token is used once. Requests that bring the same token at the same time, or within 30 s because an
+ * answer was lost, get the same answer; the same token later is a theft and ends the grant (RFC 9700 §4.14).
+ */
+export async function refresh (broker: Broker, clientId: string, asked: TokenRequest & { grantType: 'refresh_token' }, now: number): Promise<Tokens> {
+  const token = await broker.grants.openRefresh(asked.refreshToken, now)
+  if (token === null || token.client !== hash(clientId)) throw new McpOAuthError('invalidGrant')
+  if (asked.resource !== undefined && asked.resource !== token.resource) throw new McpOAuthError('invalidTarget')
+  const scopes = asked.scopes ?? token.scopes
+  if (scopes.some(scope => !token.scopes.includes(scope))) throw new McpOAuthError('invalidScope')
+
+  for (let look = 0; look < looks; look++) {
+    const tokens = await answerBefore(broker, token, now)
+    if (tokens !== null) return tokens
+    if (await broker.ledger.consume('refreshing', token.id, lockLifetime)) return await first(broker, clientId, token, scopes, now)
+    await sleep(lookEvery)
+  }
+  throw new McpOAuthError('providerTimeout')
+}
+
+async function first (broker: Broker, clientId: string, token: RefreshContent, scopes: readonly string[], now: number): Promise<Tokens> {
+  const { ledger } = broker
+  try {
+    // Somebody may have finished between the look and the lock.
+    const before = await answerBefore(broker, token, now)
+    if (before !== null) return before
+    const tokens = await renewed(broker, clientId, token, scopes, now)
+    await remember(broker, token, tokens, now)
+    return tokens
+  } catch (error) {
+    if (error instanceof McpOAuthError && error.statusCode < 500) await ledger.revoke(token.grant)
+    // The provider or the store did not answer: the token stays good, and the next one may try at once.
+    await ledger.release('refreshing', token.id).catch(() => {})
+    throw error
+  }
+}
+
+/**
+ * Where the provider rotated its token and something failed after that (a look at the user, the operator's hook), the new one is kept for the next
+ * attempt: a passing fault shall not sign users out.
+ */
+async function renewed ({ grants, ledger, sealer }: Broker, clientId: string, token: RefreshContent, scopes: readonly string[], now: number): Promise<Tokens> {
+  const sealed = await ledger.recall('rotated', token.id)
+  const kept = sealed === null ? null : await sealer.open('rotated', sealed, now) as Rotated | null
+  const next: { refresh?: string } = {}
+  try {
+    const current = kept?.id === token.id ? { ...token, upstream: { refresh: kept.refresh } } : token
+    return await grants.renew(clientId, current, scopes, now, refresh => { next.refresh = refresh })
+  } catch (error) {
+    if (next.refresh !== undefined) {
+      const content: Rotated = { id: token.id, refresh: next.refresh }
+      await ledger.remember('rotated', token.id, await sealer.seal('rotated', content, lifetimes.refresh, now), lifetimes.refresh)
+    }
+    throw error
+  }
+}
+
+/** What this token was answered with before, or null if it is unused. Ends the grant if that was too long ago. */
+async function answerBefore (broker: Broker, token: RefreshContent, now: number): Promise<Tokens | null> {
+  const { ledger, sealer } = broker
+  // Asked first: the answer is written before this mark is, so whoever sees the mark finds the answer too.
+  const used = await ledger.isConsumed('refresh', token.id)
+  const [revoked, sealed] = await Promise.all([ledger.isConsumed('revoked', token.grant), ledger.recall('refreshed', token.id)])
+  if (revoked) throw new McpOAuthError('invalidGrant')
+  const answer = sealed === null ? null : await sealer.open('answer', sealed, now) as Answer | null
+  // Whoever can write to the store must not be able to answer one token with what another one was answered.
+  const tokens = answer?.id === token.id ? answer.tokens : null
+  if (tokens !== null || !used) return tokens
+  await ledger.revoke(token.grant)
+  endUpstream(broker, token)
+  throw new McpOAuthError('invalidGrant')
+}
+
+/** If the provider rotated its token and the store fails now, the grant is lost. So the store is asked more than once. */
+async function remember ({ ledger, sealer, log }: Broker, token: RefreshContent, tokens: Tokens, now: number): Promise<void> {
+  const content: Answer = { id: token.id, tokens }
+  const answer = await sealer.seal('answer', content, lifetimes.grace, now)
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await ledger.remember('refreshed', token.id, answer, lifetimes.grace)
+      await ledger.consume('refresh', token.id, lifetimes.refresh)
+      return
+    } catch (err) {
+      if (attempt === attempts) {
+        log.error({ err }, 'A refreshed grant could not be remembered: if the provider rotates its tokens, the user has to sign in again')
+        throw err
+      }
+      await sleep(lookEvery)
+    }
+  }
+}
+
+/** Ends a grant at the provider. Nobody waits for it: whether the provider follows is between us and the provider. */
+export function endUpstream ({ upstream, log }: Broker, { upstream: carried }: RefreshContent): void {
+  upstream.revoke('refresh' in carried ? carried.refresh : carried.access).catch((err: unknown) => log.warn({ err }, 'a grant could not be ended at the provider'))
+}

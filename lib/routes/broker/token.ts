@@ -1,0 +1,85 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { lifetimes, type CodeContent, type Tokens } from '../../broker/grants.ts'
+import { hash } from '../../broker/ledger.ts'
+import { McpOAuthError } from '../../errors.ts'
+import { parameters } from '../../oauth/parameters.ts'
+import { challengeOf } from '../../oauth/pkce.ts'
+import { tokenRequest, type TokenRequest } from '../../oauth/token-request.ts'
+import { identify } from './client-authentication.ts'
+import { acceptForm, bodyLimit, openToAllOrigins, publicRoute, readableByAll, refuseOtherMethods } from '../seal.ts'
+import type { Broker } from './broker.ts'
+import { refresh } from './refresh.ts'
+
+/** Wrong guesses one code survives. */
+const guesses = 5
+
+/** Seconds it is remembered what became of a code: whoever comes with it while its access token lives is not the client (RFC 6749 §4.1.2). */
+const memory = lifetimes.access + lifetimes.code
+
+/** `POST /oauth/token` (RFC 6749 §4.1.3 and §6). */
+export function tokenRoute (scope: FastifyInstance, broker: Broker, path: string): void {
+  scope.register(async (scope) => {
+    acceptForm(scope)
+    readableByAll(scope)
+    scope.post(path, { bodyLimit, config: publicRoute }, (request) => answer(broker, request))
+  })
+  openToAllOrigins(scope, path, ['POST'])
+  refuseOtherMethods(scope, path, ['POST'])
+}
+
+async function answer (broker: Broker, request: FastifyRequest): Promise<Tokens> {
+  if (typeof request.body !== 'string') throw new McpOAuthError('invalidRequest')
+  const params = parameters(request.body)
+  const now = Date.now() / 1000
+  const asked = tokenRequest(params, { resource: broker.site().resource })
+  const clientId = await identify(broker, request, params, now)
+  return asked.grantType === 'authorization_code' ? await exchange(broker, clientId, asked, now) : await refresh(broker, clientId, asked, now)
+}
+
+async function exchange (broker: Broker, clientId: string, asked: TokenRequest & { grantType: 'authorization_code' }, now: number): Promise<Tokens> {
+  const code = await broker.grants.openCode(asked.code, now)
+  // A code of another client: nothing happens to it, its own client can still use it.
+  if (code === null || code.client !== hash(clientId)) throw new McpOAuthError('invalidGrant')
+  if (await broker.ledger.isConsumed('code', code.id)) return await replayed(broker, code)
+  if (asked.redirectUri !== undefined && asked.redirectUri !== code.redirectUri) throw new McpOAuthError('invalidGrant')
+  if (asked.resource !== undefined && asked.resource !== code.resource) throw new McpOAuthError('invalidTarget')
+  if (challengeOf(asked.codeVerifier) !== code.codeChallenge) {
+    if (await broker.ledger.fail('code', code.id, guesses, lifetimes.code)) await broker.ledger.consume('code', code.id, lifetimes.code)
+    throw new McpOAuthError('invalidGrant')
+  }
+  if (!await broker.ledger.consume('code', code.id, memory)) return await replayed(broker, code)
+  let tokens
+  try {
+    tokens = await broker.grants.begin(clientId, code, now)
+  } catch (error) {
+    // The provider's code is unspent, so ours is as good as before.
+    if (isUnsent(error)) await broker.ledger.release('code', code.id)
+    throw error
+  }
+  await begun(broker, code)
+  return tokens
+}
+
+/**
+ * A code that comes twice was stolen, or its tokens were: all of the grant ends (RFC 9700 §4.13). Where there is none, because nobody signed in, nothing
+ * is written that lasts.
+ */
+async function replayed ({ ledger }: Broker, { id, grant }: CodeContent): Promise<never> {
+  await ledger.consume('replay', id, memory)
+  if (await ledger.isConsumed('begun', id)) await ledger.revoke(grant)
+  throw new McpOAuthError('invalidGrant')
+}
+
+/** The mark first, then the look: a replay does it the other way round, so one of the two sees the other. */
+async function begun ({ ledger }: Broker, { id, grant }: CodeContent): Promise<void> {
+  await ledger.consume('begun', id, memory)
+  if (await ledger.isConsumed('replay', id)) await ledger.revoke(grant)
+}
+
+const unsent = new Set(['EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'UND_ERR_CONNECT_TIMEOUT'])
+
+/** Whether an error means that the provider was never reached. */
+function isUnsent (error: unknown): boolean {
+  const { code, cause } = Object(error) as { code?: unknown, cause?: unknown }
+  return unsent.has(String(code)) || (cause !== undefined && isUnsent(cause))
+}
