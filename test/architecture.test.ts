@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { readFileSync, readdirSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { test } from 'node:test'
+
+const lib = new URL('../lib/', import.meta.url).pathname
+
+/** From the ground up. A file may import from the floors below its own, and from its own folder. */
+const floors = [
+  ['errors.ts', 'contracts.ts'],
+  ['oauth/', 'schemas/', 'http/'],
+  ['option-rules.ts'],
+  ['config.ts'],
+  ['provider.ts', 'site.ts'],
+  ['token/', 'broker/', 'mcp/', 'providers/'],
+  ['guard.ts', 'registry.ts'],
+  ['decorators.ts', 'routes/'],
+  ['plugin.ts'],
+  ['index.ts']
+]
+
+/** The one place that knows a dependency. */
+const doors: Record<string, RegExp> = {
+  '@fastify/http-proxy': /^routes\/thin\/token\.ts$/,
+  '@modelcontextprotocol/sdk': /^mcp\//,
+  '@sinclair/typebox': /^schemas\//,
+  'fastify-plugin': /^index\.ts$/,
+  cookie: /^broker\/cookies\.ts$/,
+  ghtml: /^routes\/(page|consent-page)\.ts$/,
+  'ipaddr.js': /^http\/addresses\.ts$/,
+  jose: /^(token\/|broker\/(seal|signing)\.ts$)/,
+  'lru-cache': /^(token\/cache|broker\/(cimd|ledger|store\/memory))\.ts$/,
+  'openid-client': /^broker\/upstream\.ts$/,
+  undici: /^http\//
+}
+
+interface Import { from: string, typeOnly: boolean }
+
+const files = new Map(readdirSync(lib, { recursive: true, encoding: 'utf8' })
+  .filter(name => name.endsWith('.ts'))
+  .map(name => [name, readFileSync(join(lib, name), 'utf8')]))
+
+function importsOf (source: string): Import[] {
+  const statements = source.matchAll(/(?:^|\n)(?:import|export)\s(type\s)?[^'"]*?from\s+'([^']+)'|import\('([^']+)'\)/g)
+  return [...statements].map(([, typeOnly, from, dynamic]) => ({ from: from ?? dynamic ?? '', typeOnly: typeOnly !== undefined }))
+}
+
+function floorOf (file: string): number {
+  return floors.findIndex(entries => entries.some(entry => entry.endsWith('/') ? file.startsWith(entry) : file === entry))
+}
+
+function packageOf (specifier: string): string {
+  return specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/')
+}
+
+test('every file has a floor', () => {
+  assert.deepEqual([...files.keys()].filter(file => floorOf(file) === -1), [])
+})
+
+test('imports only go down, types included', () => {
+  const upward = [...files].flatMap(([file, source]) => importsOf(source)
+    .filter(({ from }) => from.startsWith('.'))
+    .map(({ from }) => normalize(join(dirname(file), from)))
+    .filter(target => floorOf(target) > floorOf(file) || (floorOf(target) === floorOf(file) && target.split('/')[0] !== file.split('/')[0]))
+    .map(target => `${file} → ${target}`))
+  assert.deepEqual(upward, [])
+})
+
+test('no cycles', () => {
+  const graph = new Map([...files].map(([file, source]) => [file, importsOf(source).filter(({ from }) => from.startsWith('.')).map(({ from }) => normalize(join(dirname(file), from)))]))
+  const visit = (file: string, path: readonly string[]): void => {
+    assert.ok(!path.includes(file), [...path, file].join(' → '))
+    for (const next of graph.get(file) ?? []) visit(next, [...path, file])
+  }
+  for (const file of files.keys()) visit(file, [])
+})
+
+test('each dependency has one door, and fastify is a type only', () => {
+  const trespasses = [...files].flatMap(([file, source]) => importsOf(source)
+    .filter(({ from }) => !from.startsWith('.') && !from.startsWith('node:'))
+    .filter(({ from, typeOnly }) => {
+      const name = packageOf(from)
+      if (typeOnly && (name === 'fastify' || name === '@modelcontextprotocol/sdk')) return false
+      return !doors[name]?.test(file)
+    })
+    .map(({ from }) => `${file} → ${from}`))
+  assert.deepEqual(trespasses, [])
+})
+
+test('no file over 200 lines', () => {
+  assert.deepEqual([...files].map(([file, source]) => [file, source.split('\n').length - 1] as const).filter(([, lines]) => lines > 200), [])
+})

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import type { ServerResponse } from 'node:http'
+import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import type { Page } from 'playwright-core'
+import { buttons, cookieNames, startInBrowser } from '../support/native-client.ts'
+
+/** The sealed request on a consent page. */
+function sealedOn (page: Page): Promise<string> {
+  return page.inputValue('input[name="request"]')
+}
+
+/** Sends the form of the page with another request in it. */
+async function submit (page: Page, sealed: string): Promise<{ status: number, text: string }> {
+  await page.$eval('input[name="request"]', (input, value) => { input.setAttribute('value', value) }, sealed)
+  const answer = page.waitForResponse(response => response.url().endsWith('/oauth/consent'))
+  await page.click(buttons.allow)
+  const status = (await answer).status()
+  await page.waitForSelector('main, button')
+  return { status, text: await page.innerText('body') }
+}
+
+test('N-16 Chromium: going back after allowing shows a new page, and the old one is used up', async (t) => {
+  const setup = await startInBrowser(t)
+  if (setup === null) return
+  const { page, context, client, issuer } = setup
+  await page.goto(client.ask({ state: 'back' }))
+  const used = await sealedOn(page)
+  await page.click(buttons.allow)
+  await page.waitForSelector(buttons.provider)
+  await page.goBack()
+  await page.waitForSelector(buttons.allow)
+  assert.notEqual(await sealedOn(page), used)
+  const { status, text } = await submit(page, used)
+  assert.equal(status, 400)
+  assert.match(text, /This page was already used/)
+  assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf', 'mcp-login.…'], 'no second login')
+
+  await page.goBack()
+  await page.click(buttons.allow)
+  await page.waitForSelector(buttons.provider)
+})
+
+test('N-09 Chromium: a double click allows once', async (t) => {
+  const setup = await startInBrowser(t)
+  if (setup === null) return
+  const { app, page, context, client, issuer } = setup
+  // Asked of the server: a browser that was told twice forgets its first request, and maybe what came back.
+  const responses: ServerResponse[] = []
+  app.server.on('request', (request, response) => { if (request.url === '/oauth/consent') responses.push(response) })
+  await page.goto(client.ask({ state: 'double' }))
+  await page.dblclick(buttons.allow)
+  await page.waitForSelector(`${buttons.provider}, code`)
+  const statuses = responses.map(({ statusCode }) => statusCode)
+  assert.equal(statuses.filter(status => status === 303).length, 1, String(statuses))
+  assert.ok(statuses.every(status => status === 303 || status === 400), String(statuses))
+  assert.ok((await cookieNames(context, issuer)).filter(name => name === 'mcp-login.…').length <= 1)
+})
+
+test('N-05 N-02 Chromium: a page of one browser is worth nothing in another', async (t) => {
+  const setup = await startInBrowser(t)
+  if (setup === null) return
+  const { browser, page, client, issuer } = setup
+  await page.goto(client.ask({ state: 'mine' }))
+  const sealed = await sealedOn(page)
+  const markup = await page.content()
+
+  const victim = await browser.newContext()
+  const theirs = await victim.newPage()
+  await theirs.goto(client.ask({ state: 'theirs' }))
+  const { status, text } = await submit(theirs, sealed)
+  assert.equal(status, 403)
+  assert.match(text, /not opened in this browser/)
+  assert.deepEqual(await cookieNames(victim, issuer), ['mcp-csrf'])
+
+  const fresh = await browser.newContext()
+  const planted = await fresh.newPage()
+  await planted.route('https://attacker.example/', route => route.fulfill({ contentType: 'text/html', body: markup }))
+  await planted.goto('https://attacker.example/')
+  assert.equal((await submit(planted, sealed)).status, 403)
+  assert.deepEqual(await cookieNames(fresh, issuer), [])
+
+  await page.click(buttons.allow)
+  await page.waitForSelector(buttons.provider)
+})
+
+test('N-08 Chromium: another site cannot send the form, not even one of this browser', async (t) => {
+  const setup = await startInBrowser(t)
+  if (setup === null) return
+  const { page, context, client, issuer } = setup
+  await page.goto(client.ask({ state: 'mine' }))
+  const markup = await page.content()
+  const sealed = await sealedOn(page)
+  const other = await context.newPage()
+  // Another port of the same host: the same site to cookies, another origin to us.
+  await other.route('http://localhost:1/', route => route.fulfill({ contentType: 'text/html', body: markup }))
+  await other.goto('http://localhost:1/')
+  assert.equal((await submit(other, sealed)).status, 403)
+  assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf'])
+})
+
+test('A-24 N-12 Chromium: nobody frames our pages', async (t) => {
+  const setup = await startInBrowser(t)
+  if (setup === null) return
+  const { page, client, issuer, origin } = setup
+  const framed = [client.ask(), `${issuer}/oauth/authorize?client_id=unknown`, `${issuer}/oauth/callback?state=unknown&code=1`]
+  const frameable = `${origin}/.well-known/oauth-protected-resource/mcp`
+  const frames = [...framed, frameable].map((url) => `<iframe src="${url.replaceAll('&', '&amp;')}"></iframe>`).join('')
+  // Another origin on this machine: browsers keep pages of the internet away from it anyway.
+  await page.goto(new URL('/', client.redirectUri).href)
+  await page.setContent(`<!doctype html>${frames}`, { waitUntil: 'load' })
+  while (page.frames().some(frame => ['', 'about:blank'].includes(frame.url()))) await setImmediate()
+  assert.deepEqual(page.frames().slice(1).map(frame => frame.url()), [...framed.map(() => 'chrome-error://chromewebdata/'), frameable])
+})

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Page } from 'playwright-core'
+import { buttons, cookieNames, startInBrowser, type NativeClient } from '../support/native-client.ts'
+
+async function approve (page: Page, url: string): Promise<void> {
+  await page.goto(url)
+  await page.click(buttons.allow)
+}
+
+/** Signs in and consents at the provider. */
+async function signIn (page: Page): Promise<void> {
+  await page.click(buttons.provider)
+  await page.waitForSelector('text=wants to act for')
+  await page.click(buttons.provider)
+}
+
+async function cameBack (client: NativeClient, page: Page, state: string): Promise<URLSearchParams> {
+  await page.waitForSelector('#done')
+  const { params, headers } = client.returns.find(({ params }) => params.get('state') === state) ?? assert.fail(`nothing came back for ${state}`)
+  assert.equal(headers.referer, undefined, 'N-17 nobody is told where the browser was')
+  return params
+}
+
+test('N-17 N-14 A-22 CD-08 Chromium: allow, sign in, and back to the client; the next time the provider knows the user', async (t) => {
+  const setup = await startInBrowser(t)
+  if (setup === null) return
+  const { context, issuer, client, provider, page } = setup
+  await page.goto(client.ask({ state: 'first' }))
+  assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf'])
+  assert.match(await page.innerText('main'), new RegExp(new URL(client.redirectUri).host))
+  await page.click(buttons.allow)
+  await page.waitForSelector(buttons.provider)
+  assert.equal(new URL(page.url()).origin, provider.issuer)
+  assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf', 'mcp-login.…'])
+  await signIn(page)
+  const params = await cameBack(client, page, 'first')
+  assert.deepEqual([...params.keys()], ['code', 'state', 'iss'])
+  assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf'])
+  assert.equal((await client.redeem(params)).status, 200)
+
+  await approve(page, client.ask({ state: 'second' }))
+  assert.equal((await client.redeem(await cameBack(client, page, 'second'))).status, 200)
+})
+
+test('N-13 N-17 Chromium: deny leads back to the client, and leaves nothing', async (t) => {
+  const setup = await startInBrowser(t)
+  if (setup === null) return
+  const { context, issuer, client, page } = setup
+  await page.goto(client.ask({ state: 'denied' }))
+  await page.click(buttons.deny)
+  const params = await cameBack(client, page, 'denied')
+  assert.deepEqual([params.get('error'), params.get('iss'), params.get('code')], ['access_denied', issuer, null])
+  assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf'])
+
+  await page.goto(client.ask({ state: 'refused there' }))
+  await page.click(buttons.allow)
+  await page.waitForSelector(buttons.provider)
+  await page.click(buttons.deny)
+  assert.equal((await cameBack(client, page, 'refused there')).get('error'), 'access_denied')
+  assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf'])
+})
+
+test('N-17 Chromium: an app with a scheme of its own is reached, from the provider and from our page', async (t) => {
+  const setup = await startInBrowser(t, 'cursor://anysphere.cursor-mcp/oauth/callback')
+  if (setup === null) return
+  const { client, context } = setup
+  const refusals: string[] = []
+  // Nothing of an app's address reaches the page, which stays where it was.
+  const inNewPage = async (login: (page: Page) => Promise<void>): Promise<URLSearchParams> => {
+    const page = await context.newPage()
+    page.on('console', message => { if (/Content Security Policy/i.test(message.text())) refusals.push(message.text()) })
+    const app = page.waitForEvent('request', request => request.url().startsWith('cursor://anysphere.cursor-mcp/oauth/callback?'))
+    await page.goto(client.ask({ state: 'app' }))
+    await login(page)
+    return new URL((await app).url()).searchParams
+  }
+  const first = await inNewPage(async (page) => {
+    await page.click(buttons.allow)
+    await signIn(page)
+  })
+  const second = await inNewPage(page => page.click(buttons.allow))
+  for (const params of [first, second]) assert.equal((await client.redeem(params)).status, 200)
+  const denied = await inNewPage(page => page.click(buttons.deny))
+  assert.equal(denied.get('error'), 'access_denied')
+  assert.deepEqual(refusals, [])
+})
+
+test('N-17 Chromium does refuse the redirects of a form whose page says form-action', async (t) => {
+  const setup = await startInBrowser(t)
+  if (setup === null) return
+  const { client, page } = setup
+  await page.route('**/oauth/authorize?*', async route => {
+    const response = await route.fetch()
+    await route.fulfill({ response, headers: { ...response.headers(), 'content-security-policy': "form-action 'self'" } })
+  })
+  await page.goto(client.ask())
+  const refused = page.waitForEvent('console', message => /form-action/.test(message.text()))
+  await page.click(buttons.allow, { noWaitAfter: true })
+  await refused
+})
+
+test('N-18 Chromium: five logins in one browser, one inside the other', async (t) => {
+  const setup = await startInBrowser(t)
+  if (setup === null) return
+  const { context, client } = setup
+  const pages = await Promise.all(Array.from({ length: 5 }, () => context.newPage()))
+  for (const [index, page] of pages.entries()) await page.goto(client.ask({ state: `flow ${index}` }))
+  for (const index of [3, 0, 4, 1, 2]) await pages[index]?.click(buttons.allow)
+  for (const index of [1, 4, 2, 0, 3]) {
+    const page = pages[index] as Page
+    await page.click(buttons.provider)
+    await page.waitForSelector(`#done, ${buttons.provider}`)
+    if (await page.$('#done') === null) await page.click(buttons.provider)
+    const tokens = await client.redeem(await cameBack(client, page, `flow ${index}`))
+    assert.equal(tokens.status, 200)
+  }
+})
+
+test('N-19 D11 Chromium: sixty logins leave a small cookie, and the last one works', async (t) => {
+  const setup = await startInBrowser(t)
+  if (setup === null) return
+  const { issuer, context, client, page } = setup
+  const sizes: Array<Promise<number>> = []
+  page.on('request', request => {
+    if (request.url().startsWith(issuer)) sizes.push(request.allHeaders().then(({ cookie = '' }) => cookie.length))
+  })
+  for (let index = 1; index < 60; index++) {
+    // With the cookies of the browser, but without pages, which take their time. Clients may put much into their state.
+    const shown = await context.request.get(client.ask({ state: String(index).padEnd(index % 3 === 0 ? 1500 : 1, '.') }))
+    const request = /name="request" value="([^"]+)"/.exec(await shown.text())?.[1] ?? ''
+    const approved = await context.request.post(`${issuer}/oauth/consent`, { form: { request, action: 'approve' }, maxRedirects: 0 })
+    assert.equal(approved.status(), 303)
+  }
+  await approve(page, client.ask({ state: 'last'.padEnd(1500, '.') }))
+  await signIn(page)
+  await cameBack(client, page, 'last'.padEnd(1500, '.'))
+  const largest = Math.max(...await Promise.all(sizes))
+  assert.ok(largest > 2048 && largest < 6 * 1024, `${largest} bytes`)
+})

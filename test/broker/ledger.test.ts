@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createLedger } from '../../lib/broker/ledger.ts'
+import { memoryStore } from '../../lib/broker/store/memory.ts'
+import type { Store } from '../../lib/contracts.ts'
+import { stores } from '../support/stores.ts'
+
+for (const [name, openStore] of stores) {
+  test(`T-15 a thing is used up by one caller, by kind and id (${name})`, async (t) => {
+    const store = await openStore(t)
+    const ledgers = [createLedger(store, 'a'), createLedger(store, 'a')]
+    for (let index = 0; index < 50; index++) {
+      const answers = await Promise.all(Array.from({ length: 20 }, (_, caller) => ledgers[caller % 2]?.consume('code', `${index}`, 60)))
+      assert.equal(answers.filter(Boolean).length, 1)
+    }
+    assert.equal(await ledgers[0]?.isConsumed('code', '1'), true)
+    assert.equal(await ledgers[0]?.isConsumed('code', 'x'), false)
+    assert.equal(await ledgers[0]?.consume('login', '1', 60), true)
+  })
+
+  test(`what is released can be used again (${name})`, async (t) => {
+    const ledger = createLedger(await openStore(t), 'a')
+    assert.equal(await ledger.consume('lock', 'x', 60), true)
+    assert.equal(await ledger.consume('lock', 'x', 60), false)
+    await ledger.release('lock', 'x')
+    await sleep(10)
+    assert.equal(await ledger.consume('lock', 'x', 60), true)
+  })
+
+  test(`T-09 failures are counted, in parallel too (${name})`, async (t) => {
+    const ledger = createLedger(await openStore(t), 'a')
+    const last: boolean[] = []
+    for (let index = 0; index < 6; index++) last.push(await ledger.fail('code', 'x', 5, 60))
+    assert.deepEqual(last, [false, false, false, false, true, true])
+    const parallel = await Promise.all(Array.from({ length: 5 }, () => ledger.fail('code', 'y', 5, 60)))
+    assert.equal(parallel.filter(Boolean).length, 1)
+  })
+
+  test(`V-05 a revoked grant is dead here at once, and on other instances within a second (${name})`, async (t) => {
+    const store = await openStore(t)
+    const [here, there] = [createLedger(store, 'a'), createLedger(store, 'a')]
+    for (const ledger of [here, there]) assert.equal(await ledger.isRevoked('x'), false)
+    await here.revoke('x')
+    assert.equal(await here.isRevoked('x'), true)
+    await sleep(1_050)
+    assert.equal(await there.isRevoked('x'), true)
+    assert.equal(await there.isRevoked('y'), false)
+  })
+
+  test(`S-06 registrations that share a store do not meet (${name})`, async (t) => {
+    const store = await openStore(t)
+    const [a, b] = [createLedger(store, 'a'), createLedger(store, 'b')]
+    await a.revoke('x')
+    await a.remember('refreshed', 'x', 'value', 60)
+    assert.equal(await a.consume('code', 'x', 60), true)
+    assert.deepEqual([await b.isRevoked('x'), await b.recall('refreshed', 'x'), await b.consume('code', 'x', 60)], [false, null, true])
+    assert.equal(await a.recall('refreshed', 'x'), 'value')
+  })
+}
+
+test('S-05 S-07 no id is a key, and every key ends', async () => {
+  const seen: Array<[key: string, ttl: number]> = []
+  const inner = memoryStore()
+  const ledger = createLedger({
+    get: inner.get,
+    putIfAbsent: async (key, value, ttl) => { seen.push([key, ttl]); return await inner.putIfAbsent(key, value, ttl) },
+    put: async (key, value, ttl) => { seen.push([key, ttl]); await inner.put(key, value, ttl) }
+  }, 'a')
+  for (const id of ['a:b', '*', '\r\nDEL x', '..', 'x'.repeat(10_000), 'é😀', '']) {
+    await ledger.consume('code', id, 60)
+    await ledger.fail('code', id, 5, 60)
+    await ledger.revoke(id)
+    await ledger.remember('refreshed', id, 'sealed', 30)
+    await ledger.release('lock', id)
+  }
+  for (const [key, ttl] of seen) {
+    assert.match(key, /^mcp-oauth:[\w-]{16}:[a-z-]+:[\w-]{43}$/)
+    assert.ok(ttl > 0 && Number.isFinite(ttl))
+  }
+  assert.equal(new Set(seen.map(([key]) => key)).size, seen.length)
+})
+
+test('F-13 F-15 a store that fails, throws or hangs is down, whatever it is asked', async () => {
+  for (const operation of [async () => { throw new Error('READONLY') }, () => { throw new Error('at once') }, () => new Promise(() => {})] as Array<() => Promise<never>>) {
+    const ledger = createLedger({ get: operation, put: operation, putIfAbsent: operation } satisfies Store, 'a')
+    const down = { kind: 'storeUnavailable', statusCode: 503, message: 'The server cannot answer this at the moment.' }
+    await Promise.all([
+      () => ledger.consume('code', 'x', 60), () => ledger.isConsumed('code', 'x'), () => ledger.fail('code', 'x', 5, 60), () => ledger.revoke('x'),
+      () => ledger.isRevoked('x'), () => ledger.remember('a', 'x', 'y', 60), () => ledger.recall('a', 'x'), () => ledger.release('a', 'x')
+    ].map(ask => assert.rejects(async () => await ask(), down)))
+  }
+})
+
+test('D11 a flood of codes, guesses and pages pushes out nothing that was revoked, and none of another kind', async () => {
+  const ledger = createLedger(memoryStore({ max: 5 }), 'a', () => memoryStore({ max: 5 }))
+  await ledger.revoke('grant')
+  for (const flood of ['consent', 'login', 'code', 'code-failure', 'replay']) {
+    await ledger.consume('code', 'mine', 60)
+    for (let index = 0; index < 20; index++) await ledger.consume(flood, `${index}`, 60)
+    assert.equal(await ledger.isConsumed('code', 'mine'), flood !== 'code', flood)
+  }
+  assert.equal(await ledger.isRevoked('grant'), true)
+})

@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { refreshAuthorization } from '@modelcontextprotocol/sdk/client/auth.js'
+import type { OAuthMetadata, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js'
+import type { FastifyInstance } from 'fastify'
+import type { McpOAuthOptions } from '../../lib/index.ts'
+import { buildApp } from '../support/app.ts'
+import { clientSecret, freePort, secret } from '../support/broker.ts'
+import { type ForeignProvider, type Registration, startGlewlwyd } from '../support/glewlwyd.ts'
+import { startLemonldap } from '../support/lemonldap.ts'
+import { connectClient, headlessOAuth } from '../support/login.ts'
+import { startProvider, type ProviderOptions } from '../support/provider.ts'
+
+type Start = (t: TestContext, registration: Registration) => Promise<ForeignProvider & { options?: Partial<McpOAuthOptions> } | null>
+
+/** What a login left behind: our tokens, what the provider says about the user with its own, and a way to new tokens. */
+interface Login {
+  token: OAuthTokens
+  userinfo: Record<string, unknown>
+  refresh (token: OAuthTokens): Promise<OAuthTokens>
+}
+
+/** The broker in front of a provider, and a login through both with the SDK's client. Null if the provider is not installed. */
+async function logIn (t: TestContext, start: Start): Promise<Login | null> {
+  const port = await freePort()
+  const issuer = `http://localhost:${port}`
+  const provider = await start(t, { clientId: 'broker', clientSecret, redirectUri: `${issuer}/oauth/callback` })
+  if (provider === null) return null
+  const { mcpUrl } = await buildApp(t, {
+    issuer: provider.issuer,
+    clientId: 'broker',
+    clientSecret,
+    secret,
+    setupProxies: true,
+    publicUrl: issuer,
+    requiredScopes: ['mcp:read'],
+    upstreamToken: true,
+    mcp: { tools: true },
+    ...provider.options
+  }, { routes: (app) => { addUserinfo(app, provider.issuer) }, port })
+
+  const oauth = headlessOAuth({ fetch: provider.fetch })
+  const client = await connectClient(mcpUrl, { oauth })
+  t.after(() => client.close())
+  const { content } = await client.callTool({ name: 'userinfo', arguments: {} }) as { content: Array<{ text: string }> }
+  const { token, client: clientInformation } = oauth
+  assert.ok(token && clientInformation)
+  assert.equal(oauth.login?.iss, issuer)
+  assert.equal(claimsOf(token)['iss'], issuer)
+  const metadata = await (await fetch(`${issuer}/.well-known/oauth-authorization-server`)).json() as OAuthMetadata
+  const userinfo = JSON.parse(content[0]?.text ?? '')
+  assert.equal(claimsOf(token)['sub'], userinfo.sub)
+  return { token, userinfo, refresh: async ({ refresh_token: refreshToken = '' }) => await refreshAuthorization(issuer, { metadata, clientInformation, refreshToken }) }
+}
+
+/** A tool that asks the provider who is calling, with the provider's own token. */
+function addUserinfo (app: FastifyInstance, provider: string): void {
+  app.get('/userinfo', { onRequest: app.requireMcpAuth(), schema: { operationId: 'userinfo', summary: 'Asks the provider who is calling' } }, async ({ mcpAuth }) => {
+    const metadata = await (await fetch(`${provider.replace(/\/$/, '')}/.well-known/openid-configuration`)).json() as { userinfo_endpoint: string }
+    const response = await fetch(metadata.userinfo_endpoint, { headers: { authorization: `Bearer ${mcpAuth?.upstream?.accessToken}` } })
+    return { sub: null, ...await response.json() as object }
+  })
+}
+
+function claimsOf ({ access_token: token }: OAuthTokens): Record<string, unknown> {
+  return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+}
+
+/** Refreshes twice: the second time shows that what was kept of the first is good. */
+async function refreshTwice ({ token, refresh }: Login): Promise<void> {
+  const second = await refresh(token)
+  assert.notEqual(second.refresh_token, token.refresh_token)
+  const third = await refresh(second)
+  assert.equal(claimsOf(third)['sub'], claimsOf(token)['sub'])
+}
+
+test('Glewlwyd: an issuer with a path, found where OpenID Connect appends, whose refresh token stays what it is (T-26, M-05)', async (t) => {
+  const login = await logIn(t, async (t, registration) => {
+    const provider = await startGlewlwyd(t, registration)
+    return provider && { ...provider, options: { defaultScope: 'openid' } }
+  })
+  if (login !== null) await refreshTwice(login)
+})
+
+test('LemonLDAP::NG: an issuer with a slash at its end, without iss and without revocation (T-26, M-05)', async (t) => {
+  const login = await logIn(t, startLemonldap)
+  if (login === null) return
+  assert.equal(login.userinfo['sub'], 'dwho')
+  await refreshTwice(login)
+})
+
+interface Deviation {
+  /** Metadata of the registration. */
+  client?: object
+  provider?: ProviderOptions
+  /** Changes the provider's metadata. */
+  metadata?: object
+  fetch?: typeof fetch
+}
+
+/** oidc-provider, made to deviate. */
+function deviating ({ client, provider: options, metadata, fetch: browser = fetch }: Deviation): Start {
+  return async (t, { clientId, clientSecret, redirectUri }) => {
+    const provider = await startProvider({
+      registration: false,
+      clients: [{ client_id: clientId, client_secret: clientSecret, redirect_uris: [redirectUri], grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'], ...client }],
+      ...options
+    })
+    t.after(() => provider.close())
+    return { issuer: provider.issuer, fetch: browser, ...metadata && { options: { oauthMetadataUrl: await publish(t, provider.issuer, metadata) } } }
+  }
+}
+
+/** Publishes the provider's metadata with changes. */
+async function publish (t: TestContext, issuer: string, changes: object): Promise<string> {
+  const document = await (await fetch(`${issuer}/.well-known/openid-configuration`)).json() as object
+  const server = createServer((_request, response) => { response.end(JSON.stringify({ ...document, ...changes })) })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+/** A browser that loses `iss` on the way back from the provider, as if there had been none. */
+const withoutIss: typeof fetch = async (input, init) => {
+  const response = await fetch(input, init)
+  const location = response.headers.get('location')
+  if (location === null || !URL.canParse(location)) return response
+  const url = new URL(location)
+  if (!url.pathname.endsWith('/oauth/callback')) return response
+  url.searchParams.delete('iss')
+  const headers = new Headers(response.headers)
+  headers.set('location', url.href)
+  return new Response(response.body, { status: response.status, headers })
+}
+
+test('a provider without iss in its answers (CD-11)', async (t) => {
+  const login = await logIn(t, deviating({ metadata: { authorization_response_iss_parameter_supported: undefined }, fetch: withoutIss }))
+  assert.equal(login?.userinfo['sub'], 'alice')
+})
+
+test('a provider that announces iss and leaves it out is not believed (CD-11)', async (t) => {
+  await assert.rejects(logIn(t, deviating({ fetch: withoutIss })), /400 .*not come from the expected provider/)
+})
+
+test('a provider without refresh tokens: our client gets none, and is told by their absence (T-26)', async (t) => {
+  const login = await logIn(t, deviating({ client: { grant_types: ['authorization_code'] } }))
+  assert.equal(login?.userinfo['sub'], 'alice')
+  assert.equal(login.token.refresh_token, undefined)
+})
+
+for (const format of ['opaque', 'jwt'] as const) {
+  test(`a provider with ${format} access tokens: tools can use them, clients see tokens of ours (T-18)`, async (t) => {
+    const login = await logIn(t, deviating({ provider: { accessToken: { format } } }))
+    assert.equal(login?.userinfo['sub'], 'alice')
+    await refreshTwice(login)
+  })
+}
+
+test('a provider that takes the secret in the body only', async (t) => {
+  const login = await logIn(t, deviating({ client: { token_endpoint_auth_method: 'client_secret_post' }, metadata: { token_endpoint_auth_methods_supported: ['client_secret_post'] } }))
+  assert.equal(login?.userinfo['sub'], 'alice')
+  await refreshTwice(login)
+})
+
+test('a provider whose access tokens are short-lived: ours are no longer (T-18)', async (t) => {
+  const login = await logIn(t, deviating({ provider: { accessToken: { ttl: 90 } } }))
+  assert.ok(login?.token.expires_in !== undefined && login.token.expires_in <= 90)
+})

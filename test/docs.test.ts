@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import Fastify, { type FastifyInstance } from 'fastify'
+import { errorTable } from '../lib/errors.ts'
+import { mcpOAuth, type McpOAuthOptions } from '../lib/index.ts'
+import { optionNames } from '../lib/schemas/options.ts'
+
+const root = new URL('../', import.meta.url).pathname
+const examples = readdirSync(join(root, 'docs/examples')).filter(name => name.endsWith('.ts')).map(name => `docs/examples/${name}`)
+const pages = new Map(['README.md', ...['docs', 'docs/providers'].flatMap(folder => readdirSync(join(root, folder)).map(name => `${folder}/${name}`))]
+  .filter(name => name.endsWith('.md'))
+  .map(name => [name, read(name)]))
+
+function read (name: string): string {
+  return readFileSync(join(root, name), 'utf8')
+}
+
+function page (name: string): string {
+  const text = pages.get(name)
+  assert.ok(text, `${name} is there`)
+  return text
+}
+
+/** The rows of all tables of a page whose first heading is `heading`, as cells without backticks. */
+function rows (name: string, heading: string): string[][] {
+  const tables = page(name).split('\n\n').map(block => block.split('\n').filter(line => line.startsWith('|')))
+  return tables.filter(([head]) => head?.startsWith(`| ${heading} |`)).flatMap(([, , ...body]) => body.map(cells))
+}
+
+function cells (row: string): string[] {
+  return row.split(/(?<!\\)\|/).slice(1, -1).map(cell => cell.trim().replaceAll('`', ''))
+}
+
+/** Code blocks that name a file: ```ts docs/examples/minimal.ts */
+function namedBlocks (text: string): Array<{ file: string, code: string }> {
+  return [...text.matchAll(/^```\w+ (\S+)\n([\s\S]*?)^```$/gm)].map(([, file = '', code = '']) => ({ file, code }))
+}
+
+test('the README is short, and its code is an example', () => {
+  const readme = page('README.md')
+  assert.ok(readme.split('\n').length - 1 < 150)
+  assert.deepEqual(namedBlocks(readme).map(({ file }) => file), ['docs/examples/minimal.ts'])
+})
+
+test('code blocks that name a file are that file, byte for byte', () => {
+  const blocks = [...pages].flatMap(([name, text]) => namedBlocks(text).map(block => ({ name, ...block })))
+  assert.ok(blocks.length > 5)
+  for (const { name, file, code } of blocks) assert.equal(code, read(file), `${file} in ${name}`)
+})
+
+test('options.md has every option, once, and none that does not exist', () => {
+  assert.deepEqual(rows('docs/options.md', 'option').map(([name]) => name).sort(), [...optionNames].sort())
+})
+
+test('errors.md has every error, once, as it is, and none that does not exist', () => {
+  const written = rows('docs/errors.md', 'code').map(([code, status, error]) => `${code} ${status} ${error}`)
+  assert.deepEqual(written.sort(), errorTable().map(([, code, status, error]) => `${code} ${status} ${error}`).sort())
+})
+
+test('routes.md has every URL of a full registration, and none that is not served', async (t) => {
+  const names = { '/the-base': '{base}', '/the-prefix': '{prefix}', '/the-path': '{mcp.path}', '/the-document': '{metadataPath}' }
+  const full = { publicUrl: 'https://mcp.example.com/the-base', prefix: '/the-prefix', metadataPath: '/the-document', mcp: { path: '/the-path', tools: true } } as const
+  const legacy = { publicUrl: 'https://mcp.example.com' }
+  const [broker, thin, plain, all] = await Promise.all([full, { ...full, version: '2025-03-26' }, legacy, { ...legacy, legacyEndpoints: true }].map(options => urlsOf(t, options as McpOAuthOptions)))
+  const added = [...all ?? []].filter(url => !plain?.has(url))
+  const urls = [...broker ?? [], ...thin ?? []].map(url => Object.entries(names).reduce((text, [from, to]) => text.replace(from, to), url))
+  const written = rows('docs/routes.md', 'URL').flatMap(([url = '']) => url.split(', '))
+  assert.deepEqual(new Set(written), new Set([...urls, ...added]))
+})
+
+/** Every URL that a registration in front of a provider answers at. */
+async function urlsOf (t: TestContext, options: McpOAuthOptions): Promise<Set<string>> {
+  const app = Fastify()
+  t.after(() => app.close())
+  const served = new Set<string>()
+  app.addHook('onRoute', ({ url }) => { served.add(url) })
+  await app.register(mcpOAuth, { issuer: 'https://auth.example.com', clientId: 'client', clientSecret: 'secret', setupProxies: true, ...options })
+  await app.ready()
+  // Fastify announces the route of a scope's prefix once, and serves it with a slash too.
+  for (const url of [...served]) if (!url.endsWith('*') && app.hasRoute({ method: 'POST', url: `${url}/` })) served.add(`${url}/`)
+  return served
+}
+
+test('links lead somewhere', () => {
+  const dead: string[] = []
+  let count = 0
+  for (const [name, text] of pages) {
+    for (const [, target = ''] of withoutCode(text).matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^https?:/.test(target)) continue
+      count++
+      const [path = '', anchor] = target.split('#')
+      const file = path === '' ? name : join(dirname(name), path)
+      const found = existsSync(join(root, file)) && (anchor === undefined || anchors(read(file)).has(anchor))
+      if (!found) dead.push(`${name} → ${target}`)
+    }
+  }
+  assert.ok(count > 50)
+  assert.deepEqual(dead, [])
+})
+
+function withoutCode (text: string): string {
+  return text.replaceAll(/^```[\s\S]*?^```$/gm, '')
+}
+
+/** As GitHub makes them of headings. */
+function anchors (text: string): Set<string> {
+  return new Set([...withoutCode(text).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => (
+    heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, '').replaceAll(' ', '-')
+  )))
+}
+
+test('every example is listed in docs/index.md', () => {
+  const missing = examples.filter(file => !page('docs/index.md').includes(`](${file.replace('docs/', '')})`))
+  assert.deepEqual(missing, [])
+})
+
+for (const file of examples) {
+  test(`${file} is short, and starts`, async (t) => {
+    const source = read(file)
+    assert.ok(source.split('\n').length - 1 < 60)
+    // What a deployment would bring along.
+    for (const [, name = ''] of source.matchAll(/process\.env\.(\w+)/g)) process.env[name] ??= randomBytes(32).toString('hex')
+    const { app } = await import(join(root, file)) as { app: FastifyInstance }
+    t.after(() => app.close())
+    await app.ready()
+    assert.equal(app.server.listening, false)
+    assert.equal(app.mcpOAuthRegistry.size > 0, true)
+  })
+}

@@ -1,0 +1,47 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { TestContext } from 'node:test'
+import type { FastifyInstance } from 'fastify'
+import type { McpOAuthOptions } from '../../lib/index.ts'
+import { buildApp, type AppSetup, type RunningApp } from './app.ts'
+import { startProvider, type ProviderOptions, type RunningProvider } from './provider.ts'
+
+export const secret = 'a test secret that is long enough to be one'
+export const clientSecret = 'canary-upstream-client-secret'
+
+export interface RunningBroker extends RunningApp {
+  provider: RunningProvider
+  issuer: string
+}
+
+/** A port that is free now: the provider must know our callback before we listen. */
+export async function freePort (): Promise<number> {
+  const server = createServer()
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise(resolve => server.close(resolve))
+  return port
+}
+
+export function upstreamClient (redirectUri: string): object {
+  return {
+    client_id: 'broker', client_secret: clientSecret, redirect_uris: [redirectUri], grant_types: ['authorization_code', 'refresh_token'], response_types: ['code']
+  }
+}
+
+export interface BrokerSetup extends AppSetup { provider?: ProviderOptions, options?: Partial<McpOAuthOptions> }
+
+/** The broker in front of a real provider, with a tool that says who calls it. */
+export async function startBroker (t: TestContext, { provider: providerOptions = {}, options = {}, ...setup }: BrokerSetup = {}): Promise<RunningBroker> {
+  const port = await freePort()
+  const base = `http://localhost:${port}${options.prefix ?? ''}`
+  const provider = await startProvider({ registration: false, clients: [upstreamClient(`${base}/oauth/callback`)], ...providerOptions })
+  const running = await buildApp(t, {
+    issuer: provider.issuer, clientId: 'broker', clientSecret, secret, setupProxies: true, publicUrl: `http://localhost:${port}`, requiredScopes: ['mcp:read'], scopes: ['mcp:write'], mcp: { tools: true }, ...options
+  }, { routes: whoami, port, upstream: provider, ...setup })
+  return { ...running, provider, issuer: base }
+}
+
+export function whoami (app: FastifyInstance): void {
+  app.get('/whoami', { schema: { operationId: 'whoami', summary: 'Says who is calling' } }, async (request) => ({ authorization: request.headers.authorization !== undefined }))
+}

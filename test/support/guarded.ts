@@ -1,0 +1,60 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import type { TestContext } from 'node:test'
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
+import type { McpOAuthOptions } from '../../lib/index.ts'
+import { buildApp, type AppSetup, type RunningApp } from './app.ts'
+import { startIssuer, type Issuer } from './issuer.ts'
+
+/** A server with one tool, which shows what it knows about its caller. */
+export function whoami (): McpServer {
+  const server = new McpServer({ name: 'test', version: '1.0.0' })
+  server.registerTool('whoami', {}, async ({ authInfo }) => ({ content: [{ type: 'text', text: JSON.stringify(authInfo ?? null) }] }))
+  return server
+}
+
+export const whoamiCall = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'whoami', arguments: {} } }
+
+export interface GuardedApp extends RunningApp {
+  issuer: Issuer
+  /** A good token for the MCP route, but for what is overridden. */
+  token (claims?: Record<string, unknown>): Promise<string>
+  /** Calls `whoami`. */
+  call (token?: string, url?: string): Promise<Response>
+}
+
+/** An app whose MCP route takes the tokens of an issuer. */
+export async function startGuarded (t: TestContext, options: McpOAuthOptions = {}, setup: AppSetup = {}): Promise<GuardedApp> {
+  const issuer = await startIssuer()
+  const running = await buildApp(t, { issuer: issuer.issuer, mcp: { server: whoami() }, ...options }, { ...setup, upstream: issuer })
+  return {
+    ...running,
+    issuer,
+    token: (claims) => issuer.mint({ aud: running.mcpUrl, ...claims }),
+    call: (token, url = running.mcpUrl) => fetch(url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        ...(token !== undefined && { authorization: `Bearer ${token}` })
+      },
+      body: JSON.stringify(whoamiCall)
+    })
+  }
+}
+
+/** What the tool `whoami` answered. */
+export async function callerIn (response: Response): Promise<Record<string, unknown>> {
+  const { result } = await response.json() as { result: { content: Array<{ text: string }> } }
+  return JSON.parse(result.content[0]?.text ?? '')
+}
+
+/** Sends bytes as they are and reads until the other side ends. */
+export async function raw (origin: string, lines: readonly string[], body = ''): Promise<string> {
+  const socket = connect({ host: '127.0.0.1', port: Number(new URL(origin).port) })
+  let text = ''
+  socket.setEncoding('utf8').on('data', (chunk) => { text += chunk }).on('error', () => {})
+  socket.write([...lines, '', body].join('\r\n'))
+  await once(socket, 'close')
+  return text
+}

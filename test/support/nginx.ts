@@ -1,0 +1,64 @@
+import { execFile } from 'node:child_process'
+import { readFile, writeFile } from 'node:fs/promises'
+import type { LookupFunction } from 'node:net'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { promisify } from 'node:util'
+import { Agent, fetch as undiciFetch } from 'undici'
+import { freePort } from './broker.ts'
+import { isInstalled, startDaemon, temporaryFolder } from './daemon.ts'
+
+const run = promisify(execFile)
+const examples = new URL('../../docs/examples/nginx/', import.meta.url)
+
+export interface ReverseProxy {
+  /** `https://<host>:<port>`, as clients see it. */
+  origin: string
+  /** Trusts the proxy's certificate, and finds every name on this machine. */
+  fetch: typeof fetch
+}
+
+/** Starts nginx with an example of the documentation, TLS included, in front of a port of ours. Null if it is not installed. */
+export async function startNginx (t: TestContext, example: 'root' | 'path', appPort: number): Promise<ReverseProxy | null> {
+  if (!isInstalled(t, { path: '/usr/sbin/nginx', packages: 'nginx-light openssl' })) return null
+  const folder = await temporaryFolder(t)
+  const written = await readFile(new URL(`${example}.conf`, examples), 'utf8')
+  const host = /server_name ([\w.]+);/.exec(written)?.[1] ?? ''
+  const [port, statusPort] = [await freePort(), await freePort()]
+  const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')]
+  await run('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', `/CN=${host}`, '-addext', `subjectAltName=DNS:${host}`, '-keyout', key, '-out', certificate])
+  const server = written
+    .replace(/listen 443 ssl/, `listen 127.0.0.1:${port} ssl`)
+    .replace(/(?<=ssl_certificate )[^;]+/, certificate)
+    .replace(/(?<=ssl_certificate_key )[^;]+/, key)
+    .replaceAll('127.0.0.1:3000', `127.0.0.1:${appPort}`)
+  await writeFile(join(folder, 'nginx.conf'), configuration(folder, server, statusPort))
+  await startDaemon(t, { command: '/usr/sbin/nginx', args: ['-e', 'stderr', '-p', folder, '-c', join(folder, 'nginx.conf')], url: `http://127.0.0.1:${statusPort}/` })
+  return { origin: `https://${host}:${port}`, fetch: fetchTrusting(t, await readFile(certificate, 'utf8')) }
+}
+
+function configuration (folder: string, server: string, statusPort: number): string {
+  const bodies = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `  ${name}_temp_path ${folder}/${name};`).join('\n')
+  // Its workers give up the rights they need in a folder of root's.
+  return `${process.getuid?.() === 0 ? 'user root;' : ''}
+daemon off;
+pid ${folder}/nginx.pid;
+events {}
+http {
+  access_log off;
+${bodies}
+server {
+  listen 127.0.0.1:${statusPort};
+  return 204;
+}
+${server}
+}
+`
+}
+
+function fetchTrusting (t: TestContext, ca: string): typeof fetch {
+  const lookup: LookupFunction = (_host, { all }, callback) => { all ? callback(null, [{ address: '127.0.0.1', family: 4 }]) : callback(null, '127.0.0.1', 4) }
+  const dispatcher = new Agent({ connect: { ca, lookup } })
+  t.after(() => dispatcher.close())
+  return ((input: never, init: object) => undiciFetch(input, { ...init, dispatcher })) as never
+}

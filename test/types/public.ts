@@ -1,0 +1,97 @@
+/** What users of the package see of its types. Never run: `tsc -p test` is the test. */
+import Fastify, { type FastifyReply, type FastifyRequest, type onRequestHookHandler, type preHandlerHookHandler } from 'fastify'
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
+import type { AuthInfo } from '@modelcontextprotocol/sdk/server/auth/types.js'
+import { createMcpHandler, McpServer as McpServer2 } from '@modelcontextprotocol/server'
+import { expectTypeOf } from 'expect-type'
+import defaultExport, {
+  jwtVerifier, mcpOAuth, McpOAuthError,
+  type ClientRegistrationRequest, type Dependency, type ErrorKind, type Guard, type GuardOptions, type McpAuth, type McpOAuthOptions, type OAuthMetadata,
+  type ProtectedResourceMetadata, type Registration, type Registry, type Store, type TokenVerifier, type ToolOptions
+} from '../../lib/index.ts'
+
+const app = Fastify()
+const options: McpOAuthOptions = { issuer: 'https://id.example' }
+
+// Registering
+expectTypeOf(defaultExport).toEqualTypeOf(mcpOAuth)
+await app.register(mcpOAuth, options)
+await app.register(mcpOAuth, { ...options, prefix: '/api', logLevel: 'warn', logSerializers: { secret: () => '' } })
+await app.register(mcpOAuth, () => options)
+await app.register(import('../../lib/index.ts'), options)
+// @ts-expect-error there is no such option
+await app.register(mcpOAuth, { ...options, wat: 1 })
+// @ts-expect-error snake_case is the seed's
+await app.register(mcpOAuth, { client_id: 'x' })
+// @ts-expect-error only false can be said
+await app.register(mcpOAuth, { auth: true })
+// @ts-expect-error not a log level
+await app.register(mcpOAuth, { ...options, logLevel: 'loud' })
+
+// Options
+expectTypeOf<McpOAuthOptions['version']>().toEqualTypeOf<'2025-03-26' | '2025-06-18' | '2025-11-25' | '2026-07-28' | undefined>()
+expectTypeOf<McpOAuthOptions['dependencies']>().toEqualTypeOf<Dependency[] | undefined>()
+expectTypeOf<McpOAuthOptions['tokens']>().toEqualTypeOf<'auto' | false | TokenVerifier | TokenVerifier[] | undefined>()
+expectTypeOf<McpOAuthOptions['store']>().toEqualTypeOf<Store | undefined>()
+expectTypeOf<McpOAuthOptions['secret']>().toEqualTypeOf<string | string[] | undefined>()
+expectTypeOf<McpOAuthOptions['auth']>().toEqualTypeOf<false | undefined>()
+expectTypeOf<McpOAuthOptions['scopeHierarchy']>().toEqualTypeOf<Record<string, string[]> | undefined>()
+expectTypeOf<OAuthMetadata['token_endpoint']>().toEqualTypeOf<string>()
+expectTypeOf<OAuthMetadata['authorization_endpoint']>().toEqualTypeOf<string | undefined>()
+expectTypeOf<ProtectedResourceMetadata['authorization_servers']>().toEqualTypeOf<string[]>()
+expectTypeOf<ClientRegistrationRequest['redirect_uris']>().toEqualTypeOf<string[]>()
+expectTypeOf<ToolOptions['includeTags']>().toEqualTypeOf<string[] | undefined>()
+// @ts-expect-error token_endpoint is required
+export const incomplete: McpOAuthOptions = { customOAuthMetadata: { issuer: 'https://as.example' } }
+
+// Whoever serves the MCP route
+const build = () => new McpServer({ name: 'n', version: '1.0.0' })
+export const servers: McpOAuthOptions[] = [
+  { ...options, mcp: { server: build() } },
+  { ...options, mcp: { server: build().server } },
+  { ...options, mcp: { server: build } },
+  { ...options, mcp: { server: async (request) => { expectTypeOf(request).toEqualTypeOf<FastifyRequest>(); return build() } } },
+  { ...options, mcp: { handler: createMcpHandler(() => new McpServer2({ name: 'n', version: '1.0.0' })) } },
+  { ...options, mcp: { handler: { fetch: async (request) => Response.json(request.url) } } },
+  { ...options, mcp: { tools: true } },
+  { ...options, mcp: { tools: { includeTags: ['public'], describeAllResponses: true } } }
+]
+// @ts-expect-error not a server
+export const notServer: McpOAuthOptions = { mcp: { server: {} } }
+
+// The caller
+expectTypeOf<McpAuth>().toExtend<AuthInfo>()
+expectTypeOf<FastifyRequest['mcpAuth']>().toEqualTypeOf<McpAuth | null>()
+expectTypeOf<McpAuth['subject']>().toEqualTypeOf<string | undefined>()
+expectTypeOf<McpAuth['scopes']>().toEqualTypeOf<string[]>()
+expectTypeOf<Dependency>().parameters.toEqualTypeOf<[FastifyRequest, FastifyReply]>()
+export const dependencies: Dependency[] = [() => {}, async () => ({ userId: 1 }), (request) => ({ id: request.id }), async (_request, reply) => await reply.code(402).send()]
+
+// Guards
+expectTypeOf(app.requireMcpAuth).toBeCallableWith()
+expectTypeOf(app.requireMcpAuth).toBeCallableWith({ scopes: ['read'], prefix: '/api' })
+expectTypeOf(app.requireMcpAuth).returns.toEqualTypeOf<Guard>()
+expectTypeOf<GuardOptions>().toEqualTypeOf<{ scopes?: readonly string[] }>()
+expectTypeOf<Guard>().toExtend<onRequestHookHandler>()
+expectTypeOf<Guard>().toExtend<preHandlerHookHandler>()
+// @ts-expect-error a list is expected
+app.requireMcpAuth({ scopes: 'read' })
+app.get('/own', { onRequest: app.requireMcpAuth(), schema: { operationId: 'own', tags: ['public'] } }, async (request) => request.mcpAuth?.subject)
+app.get('/other', { preHandler: [app.requireMcpAuth({ scopes: ['read'] })], config: { mcpOAuth: { public: true } } }, async ({ routeOptions }) => routeOptions.config.mcpOAuth?.public)
+
+// The registrations
+expectTypeOf(app.mcpOAuth).toEqualTypeOf<Registration>()
+expectTypeOf(app.mcpOAuthRegistry).toEqualTypeOf<Registry>()
+expectTypeOf<Registration>().toEqualTypeOf<{ readonly prefix: string, readonly resource: string, readonly issuer: string | null, readonly metadataUrl: string | null }>()
+// @ts-expect-error read-only
+app.mcpOAuth.prefix = ''
+
+// Verifiers and errors
+expectTypeOf(jwtVerifier({ issuer: 'https://id.example', audience: ['a'] })).toEqualTypeOf<TokenVerifier>()
+expectTypeOf<TokenVerifier>().returns.resolves.toEqualTypeOf<McpAuth | null>()
+// @ts-expect-error the issuer is required
+jwtVerifier({})
+expectTypeOf(new McpOAuthError('invalidToken')).toExtend<Error & { code: string, statusCode: number, error: string }>()
+expectTypeOf<'invalidToken'>().toExtend<ErrorKind>()
+// @ts-expect-error not a line of the table
+export const unknownError = new McpOAuthError('nonsense')
