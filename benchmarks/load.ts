@@ -1,0 +1,25 @@
+import autocannon from 'autocannon'
+import type { Order, Outcome } from './slices.ts'
+
+// The process that makes the load: one order in, one outcome out.
+
+const connections = 32
+
+process.on('message', async ({ url, seconds, body, tokens }: Order) => {
+  let next = 0
+  const result = await autocannon({
+    url,
+    connections,
+    duration: seconds,
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+    body,
+    ...(tokens.length > 0 && {
+      requests: [{
+        setupRequest: (request) => ({ ...request, headers: { ...request.headers, authorization: `Bearer ${tokens[next++ % tokens.length]}` } })
+      }]
+    })
+  })
+  const outcome: Outcome = { answers: result['2xx'], failures: result.non2xx + result.errors, seconds: result.duration }
+  process.send?.(outcome)
+})

@@ -1,0 +1,30 @@
+import Fastify from 'fastify'
+import { Redis } from 'ioredis'
+import { redisStore } from '../../lib/broker/store/redis.ts'
+import { mcpOAuth } from '../../lib/index.ts'
+import { announce } from '../contender.ts'
+import { clientId, clientSecret, type InstanceOrder } from './order.ts'
+
+// A process of its own: one of several brokers that share an address, a secret and perhaps a store.
+
+const { port, publicUrl, issuer, redis } = JSON.parse(process.argv[2] ?? '') as InstanceOrder
+
+const app = Fastify()
+await app.register(mcpOAuth, {
+  issuer,
+  clientId,
+  clientSecret,
+  publicUrl,
+  secret: 'a secret that all of the instances have in common',
+  setupProxies: true,
+  requiredScopes: ['mcp:read'],
+  mcp: { tools: true },
+  ...(redis !== null && { store: redisStore(new Redis(redis, '127.0.0.1')) })
+})
+app.get('/whoami', {
+  onRequest: app.requireMcpAuth(),
+  schema: { operationId: 'whoami', summary: 'Says who is calling' }
+}, async ({ mcpAuth }) => ({ subject: mcpAuth?.subject ?? null }))
+
+await app.listen({ host: '127.0.0.1', port })
+announce(publicUrl)

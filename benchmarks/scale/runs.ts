@@ -1,0 +1,142 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Fleet, Sent } from './fleet.ts'
+import { Stuck, visitor, type Visitor } from './visitor.ts'
+
+export interface LoginPlan {
+  logins: number
+  /** How many are under way at a time. */
+  concurrency: number
+  /** Shortest and longest pause between two kills, in milliseconds, or null for none. */
+  pause: readonly [number, number] | null
+}
+
+export interface LoginReport {
+  logins: number
+  completed: number
+  /** Logins that never came to an end, though no instance was killed while it had one of their requests. */
+  lost: number
+  /** Logins in which a token or a tool named somebody else. */
+  crossed: number
+  /** Logins that were begun anew because an instance was killed while it had one of their requests, by what that was. */
+  startedOver: Record<string, number>
+  /** Kills, each followed by a start. */
+  restarts: number
+  /** Requests that found an instance down, and those that an instance died with. */
+  detours: { refused: number, cut: number }
+  seconds: number
+  /** What the lost ones were told. */
+  problems: string[]
+}
+
+/** Users sign in, call a tool, refresh and call it again, hopping between instances that are killed meanwhile. */
+export async function runLogins (fleet: Fleet, { logins, concurrency, pause }: LoginPlan): Promise<LoginReport> {
+  const began = performance.now()
+  const report: LoginReport = { logins, completed: 0, lost: 0, crossed: 0, startedOver: {}, restarts: 0, detours: fleet.detours, seconds: 0, problems: [] }
+
+  async function logIn (user: string): Promise<void> {
+    for (let attempt = 0; attempt < 10; attempt++) {
+      try {
+        const seen = await visit(fleet, user)
+        report.completed++
+        if (seen.some(subject => subject !== user)) report.crossed++
+        return
+      } catch (error) {
+        if (!(error instanceof Stuck && error.cut)) {
+          report.lost++
+          report.problems.push(`${user} ${String(error)}`)
+          return
+        }
+        report.startedOver[error.step] = (report.startedOver[error.step] ?? 0) + 1
+      }
+    }
+    report.lost++
+    report.problems.push(`${user} was cut off ten times`)
+  }
+
+  const over = new AbortController()
+  await Promise.all([
+    inParallel(concurrency, users(logins), logIn).finally(() => { over.abort() }),
+    pause && killAtRandom(fleet, pause, report, over.signal)
+  ])
+  return { ...report, seconds: secondsSince(began) }
+}
+
+/** One whole visit. Resolves to everybody the tokens were said to be of. */
+async function visit (fleet: Fleet, user: string): Promise<Array<string | null>> {
+  const someone = visitor(fleet, user)
+  const tokens = await someone.tokens(await someone.signIn())
+  const first = await someone.whoami(tokens)
+  const renewed = await someone.tokens(someone.refreshRequest(tokens))
+  return [subjectOf(tokens.access_token), first, subjectOf(renewed.access_token), await someone.whoami(renewed)]
+}
+
+function subjectOf (token: string): string {
+  return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).sub
+}
+
+async function killAtRandom (fleet: Fleet, [shortest, longest]: readonly [number, number], report: LoginReport, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await sleep(shortest + Math.random() * (longest - shortest), null, { signal }).catch(() => {})
+    if (signal.aborted) return
+    await fleet.restart(Math.round(Math.random()))
+    report.restarts++
+  }
+}
+
+export interface RacePlan {
+  /** Things that can be used once. */
+  count: number
+  /** Parallel requests for each. */
+  tries: number
+}
+
+export interface RaceReport extends RacePlan {
+  /** Answers with tokens. */
+  succeeded: number
+  /** How many were used exactly once: whatever was answered with tokens was one and the same answer. */
+  once: number
+  /** Answers by status and error. */
+  answers: Record<string, number>
+  seconds: number
+}
+
+/** Codes: each is redeemed many times at once, half of the requests at either instance. */
+export async function runRedemptions (fleet: Fleet, plan: RacePlan): Promise<RaceReport> {
+  return await race(fleet, plan, async (someone) => await someone.signIn())
+}
+
+/** Refresh tokens: each is used many times at once, half of the requests at either instance. */
+export async function runRefreshes (fleet: Fleet, plan: RacePlan): Promise<RaceReport> {
+  return await race(fleet, plan, async (someone) => someone.refreshRequest(await someone.tokens(await someone.signIn())))
+}
+
+async function race (fleet: Fleet, { count, tries }: RacePlan, prepare: (someone: Visitor) => Promise<Sent>): Promise<RaceReport> {
+  const began = performance.now()
+  const report: RaceReport = { count, tries, succeeded: 0, once: 0, answers: {}, seconds: 0 }
+  await inParallel(5, users(count), async (user) => {
+    const sent = await prepare(visitor(fleet, user))
+    const replies = await Promise.all(Array.from({ length: tries }, (_, index) => fleet.send(sent, index % 2)))
+    const good = replies.filter(({ status }) => status === 200)
+    report.succeeded += good.length
+    if (new Set(good.map(({ body }) => body)).size === 1) report.once++
+    for (const { status, body } of replies) {
+      const name = status === 200 ? '200' : `${status} ${JSON.parse(body).error}`
+      report.answers[name] = (report.answers[name] ?? 0) + 1
+    }
+  })
+  return { ...report, seconds: secondsSince(began) }
+}
+
+function users (count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `user-${index + 1}`)
+}
+
+async function inParallel<T> (workers: number, items: T[], work: (item: T) => Promise<void>): Promise<void> {
+  await Promise.all(Array.from({ length: workers }, async () => {
+    for (let item = items.shift(); item !== undefined; item = items.shift()) await work(item)
+  }))
+}
+
+function secondsSince (began: number): number {
+  return Math.round((performance.now() - began) / 100) / 10
+}
