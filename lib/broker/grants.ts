@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { AuthorizeUser, AuthorizeVerdict, UpstreamAccess, UpstreamUser } from '../contracts.ts'
+import { withDeadline } from '../deadline.ts'
 import { McpOAuthError } from '../errors.ts'
 import { maxTokenLength } from '../oauth/bearer.ts'
 import { formatScope } from '../oauth/scope.ts'
@@ -168,16 +169,13 @@ function ownClaims (claims: Readonly<Record<string, unknown>>): Record<string, u
 
 /** Runs the user's hook. Whatever goes wrong in it is never taken for a yes. */
 async function limited (hook: AuthorizeUser, user: UpstreamUser): Promise<AuthorizeVerdict> {
-  let timer: NodeJS.Timeout | undefined
   try {
-    const verdict = await Promise.race([hook(user), new Promise<never>((_resolve, reject) => { timer = setTimeout(() => reject(new Error('authorizeUser did not answer in time')), hookLimit) })])
+    const verdict = await withDeadline(hookLimit, () => new Error('authorizeUser did not answer in time'), () => hook(user))
     if (!isVerdict(verdict)) throw new TypeError('authorizeUser must answer with a boolean, nothing, or { scopes, claims }')
     return verdict
   } catch (cause) {
     const { statusCode } = Object(cause) as { statusCode?: unknown }
     throw new McpOAuthError(statusCode === 401 || statusCode === 403 ? 'accessDenied' : 'internal', { cause })
-  } finally {
-    clearTimeout(timer)
   }
 }
 

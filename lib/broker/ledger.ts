@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Store } from '../contracts.ts'
+import { withDeadline } from '../deadline.ts'
 import { McpOAuthError } from '../errors.ts'
 
 /** What must be remembered although everything else is sealed: what was used, what was revoked. Keys are hashes, so that the store holds nothing usable. */
@@ -67,19 +68,14 @@ export function createLedger (store: Store, context: string, fleeting: () => Sto
 }
 
 async function inTime<T> (operation: () => Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error('the store did not answer in time')), deadline)
-  })
   try {
-    return await Promise.race([operation(), late])
+    return await withDeadline(deadline, () => new Error('the store did not answer in time'), operation)
   } catch (cause) {
     throw new McpOAuthError('storeUnavailable', { cause })
-  } finally {
-    clearTimeout(timer)
   }
 }
 
+/** SHA-256 in base64url: what stands for a value that must not be written down. */
 export function hash (value: string): string {
   return createHash('sha256').update(value).digest('base64url')
 }

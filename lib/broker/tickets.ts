@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import type { Store } from '../contracts.ts'
 import { McpOAuthError } from '../errors.ts'
+import { hash } from './ledger.ts'
 
 /**
  * Remembers which PKCE challenges passed the authorization endpoint, for which client and redirect URI. The token endpoint adds our secret
@@ -35,10 +35,6 @@ export function createTickets (store: Store): Tickets {
 
 function key (kind: string, clientId: string, codeChallenge: string): string {
   return `mcp-oauth:${kind}:${hash(`${clientId}\n${codeChallenge}`)}`
-}
-
-function hash (value: string): string {
-  return createHash('sha256').update(value).digest('base64url')
 }
 
 async function guarded<T> (operation: () => Promise<T>): Promise<T> {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import * as oidc from 'openid-client'
 import type { ProviderTraits } from '../contracts.ts'
+import { withDeadline } from '../deadline.ts'
 import { McpOAuthError } from '../errors.ts'
 import { boundedFetch } from '../http/fetch.ts'
 import { basicCredentials } from '../oauth/client-credentials.ts'
@@ -78,7 +79,7 @@ export function createUpstream (options: UpstreamOptions): Upstream {
 
   // Whoever looks users up has no use for an ID token, and may get none.
   const identified = scopes.includes('openid') && identify === undefined
-  const look = (accessToken: string) => sent(async () => await inTime(async () => await identify?.(accessToken, fetchAsUser)) ?? {})
+  const look = (accessToken: string) => sent(async () => await withDeadline(lookLimit, () => new McpOAuthError('providerTimeout'), () => identify?.(accessToken, fetchAsUser)) ?? {})
 
   async function claimsOf (config: oidc.Configuration, answer: Answer): Promise<object> {
     if (identify) return await look(answer.access_token)
@@ -164,12 +165,6 @@ function authentication (metadata: ProviderMetadata, secret: string | null, { to
 
 /** Milliseconds a look at a user may take, however many requests it makes. */
 const lookLimit = 5_000
-
-async function inTime<T> (look: () => Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => { timer = setTimeout(() => { reject(new McpOAuthError('providerTimeout')) }, lookLimit) })
-  return await Promise.race([look(), late]).finally(() => { clearTimeout(timer) })
-}
 
 /** What fits into a header, and sealed into our own tokens. */
 const usable = /^[\x21-\x7e]{1,8192}$/

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { html } from 'ghtml'
 import type { FastifyReply } from 'fastify'
 import type { ConsentConfig, ConsentDetails } from '../contracts.ts'
+import { withDeadline } from '../deadline.ts'
 import { McpOAuthError } from '../errors.ts'
 import { isLoopbackRedirect } from '../oauth/redirect-uri.ts'
 import { htmlPage, pageHeaders, pageHeadersFor } from './page.ts'
@@ -52,18 +53,12 @@ function detailsOf ({ sealed, scopes, consent, ...shown }: ConsentPage): Consent
 }
 
 async function rendered (render: NonNullable<ConsentConfig['render']>, details: ConsentDetails): Promise<string> {
-  let timer
-  const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => { reject(new Error('The renderer of the consent page took too long')) }, renderTimeout)
-  })
   try {
-    const page: unknown = await Promise.race([render(details), timeout])
+    const page: unknown = await withDeadline(renderTimeout, () => new Error('The renderer of the consent page took too long'), () => render(details))
     if (typeof page !== 'string') throw new TypeError('The renderer of the consent page returned no string')
     return page
   } catch (cause) {
     throw new McpOAuthError('internal', { cause })
-  } finally {
-    clearTimeout(timer)
   }
 }
 

@@ -1,3 +1,4 @@
+import { withDeadline } from '../../deadline.ts'
 import type { Store } from '../../contracts.ts'
 
 /** As much of an ioredis-compatible client as is needed: `Redis` and `Cluster` of ioredis and iovalkey fit. */
@@ -28,15 +29,7 @@ const deadline = 1_000
 export function redisStore (client: RedisClient, { prefix = '' }: RedisStoreOptions = {}): Store {
   async function ask<T> (command: () => Promise<T>): Promise<T> {
     if (!['ready', 'wait', undefined].includes(client.status)) throw new Error('the store is not connected')
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => { reject(new Error('the store did not answer in time')) }, deadline)
-    })
-    try {
-      return await Promise.race([command(), late])
-    } finally {
-      clearTimeout(timer)
-    }
+    return await withDeadline(deadline, () => new Error('the store did not answer in time'), command)
   }
 
   return {

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { hash } from '../../broker/ledger.ts'
 import { McpOAuthError } from '../../errors.ts'
 import { createAgent } from '../../http/agent.ts'
 import { basicCredentials, clientCredentials } from '../../oauth/client-credentials.ts'
@@ -91,10 +91,6 @@ async function unwrap ({ sealer }: ThinProxy, clientId: string, sealed: string):
   const opened = await sealer.open('refresh', sealed, Date.now() / 1000) as { t: string, c: string } | null
   if (opened?.c !== hash(clientId)) throw new McpOAuthError('invalidGrant')
   return opened.t
-}
-
-function hash (value: string): string {
-  return createHash('sha256').update(value).digest('base64url')
 }
 
 /** Lets a code pass once, and only for a request that came through our authorization endpoint. */

@@ -1,0 +1,15 @@
+/**
+ * Settles as `operation` does if that takes less than `milliseconds`, else rejects with what `late` makes. The operation itself goes on: nothing here
+ * can stop it.
+ */
+export async function withDeadline<T> (milliseconds: number, late: () => Error, operation: () => T | Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const deadline = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => { reject(late()) }, milliseconds)
+  })
+  try {
+    return await Promise.race([operation(), deadline])
+  } finally {
+    clearTimeout(timer)
+  }
+}
