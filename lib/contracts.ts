@@ -41,6 +41,8 @@ export interface VerifyContext {
   resource: string
   /** Seconds since 1970. */
   now: number
+  /** The log of the request, where there is one. A token, or a part of one, does not belong there. */
+  log?: Log
 }
 
 /**
@@ -50,7 +52,11 @@ export interface VerifyContext {
  * `McpOAuthError` `invalidToken` for a token that is of its kind and bad: no other verifier is asked then. Any other error means that the
  * check itself failed and is answered 503.
  */
-export type TokenVerifier = (token: string, context: VerifyContext) => Promise<McpAuth | null>
+export interface TokenVerifier {
+  (token: string, context: VerifyContext): Promise<McpAuth | null>
+  /** Whose tokens it knows. Clients are told that they can get tokens there (`authorization_servers`, RFC 9728 §2), and the log names it. */
+  readonly issuer?: string
+}
 
 /**
  * Remembers what was used and what was revoked. Keys are hashes, values are constants or sealed; `ttl` is in seconds.

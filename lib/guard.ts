@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Config } from './config.ts'
-import type { McpAuth, TokenVerifier } from './contracts.ts'
+import type { Log, McpAuth, TokenVerifier } from './contracts.ts'
 import { McpOAuthError } from './errors.ts'
 import { bearerToken } from './oauth/bearer.ts'
 import { challenge } from './oauth/challenge.ts'
@@ -46,7 +46,7 @@ export function createGuards (config: Config, verify: TokenVerifier | null, site
         const { rawHeaders, url = '' } = request.raw
         const found = bearerToken(request.headers.authorization, rawHeaders, url.slice(url.indexOf('?') + 1 || url.length))
         if (!('token' in found)) throw new McpOAuthError('missingToken')
-        const caller = await verify(found.token, { resource: site().resource, now: Date.now() / 1000 })
+        const caller = await verify(found.token, { resource: site().resource, now: Date.now() / 1000, log: request.log as Log })
         if (caller === null) throw new McpOAuthError('invalidToken')
         requireScopes(caller, scopes)
         request.mcpAuth = caller

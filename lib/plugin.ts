@@ -18,7 +18,6 @@ import { createThinProxy } from './routes/thin/proxy.ts'
 import type { Document } from './routes/well-known.ts'
 import type { McpOAuthOptions } from './schemas/options.ts'
 import { createSite, refuseForeignAddress, type SiteSource } from './site.ts'
-import { cachedVerifier } from './token/cache.ts'
 import { createKeySet } from './token/jwks.ts'
 import { jwtVerifier } from './token/jwt.ts'
 import { ownVerifier } from './token/own.ts'
@@ -88,21 +87,23 @@ function hasProxies (config: Config): config is Config & { provider: ProviderCon
   return config.mode === 'thin' || config.mode === 'broker'
 }
 
+/** The verifiers of the user come after ours: nobody else has to look at tokens of our own. */
 function verifierOf (config: Config, provider: Provider | null, { broker }: AuthorizationServer, log: Log): TokenVerifier | null {
-  if (config.tokens === 'own' && broker !== null) {
-    return chain([ownVerifier({
+  if (config.tokens === 'none') return null
+  const verifiers = typeof config.tokens === 'string' ? [] : [...config.tokens]
+  if (broker !== null) {
+    verifiers.unshift(ownVerifier({
       issuer: broker.issuer,
       keys: broker.signing.find,
       isRevoked: broker.ledger.isRevoked,
       openUpstream: config.upstreamToken ? broker.grants.openUpstream : null
-    })])
+    }))
   }
   if (config.tokens === 'issuer' && config.provider !== null && provider !== null) {
     const { issuer, audience } = config.provider
-    const keys = createKeySet({ uri: provider.keysUri, log })
-    return cachedVerifier(chain([jwtVerifier({ issuer, audience: audience ?? undefined, keys, log })]))
+    verifiers.push(jwtVerifier({ issuer, audience: audience ?? undefined, keys: createKeySet({ uri: provider.keysUri, log }), log }))
   }
-  return typeof config.tokens === 'string' ? null : chain(config.tokens)
+  return chain(verifiers)
 }
 
 function endpointOf (instance: FastifyInstance, root: FastifyInstance, { prefix, mcp, headers }: Config, site: SiteSource, { holds }: Guards): McpEndpoint | null {

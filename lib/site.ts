@@ -54,7 +54,13 @@ function siteAt (config: Config, origin: string): Site {
   })
 }
 
+/** Those of the user's verifiers too: whoever has a token of theirs is let in, and clients choose (RFC 9728 §7.6). */
 function authorizationServersOf (config: Config, base: string): readonly string[] {
+  const others = typeof config.tokens === 'string' ? [] : config.tokens.flatMap(({ issuer }) => issuer ?? [])
+  return [...new Set([...ownServersOf(config, base), ...others])]
+}
+
+function ownServersOf (config: Config, base: string): readonly string[] {
   switch (config.mode) {
     case 'broker':
     case 'thin': return [base]

@@ -11,7 +11,7 @@ const floors = [
   ['oauth/', 'schemas/', 'http/'],
   ['option-rules.ts'],
   ['config.ts'],
-  ['provider.ts', 'site.ts'],
+  ['provider.ts', 'provider-client.ts', 'site.ts'],
   ['token/', 'broker/', 'mcp/', 'providers/'],
   ['guard.ts', 'registry.ts'],
   ['decorators.ts', 'routes/'],
@@ -30,7 +30,7 @@ const doors: Record<string, RegExp> = {
   'ipaddr.js': /^http\/addresses\.ts$/,
   jose: /^(token\/|broker\/(seal|signing)\.ts$)/,
   'lru-cache': /^(token\/cache|broker\/(cimd|ledger|store\/memory))\.ts$/,
-  'openid-client': /^broker\/upstream\.ts$/,
+  'openid-client': /^(provider-client|broker\/upstream|token\/introspection)\.ts$/,
   undici: /^http\//
 }
 

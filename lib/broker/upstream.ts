@@ -3,10 +3,9 @@ import * as oidc from 'openid-client'
 import type { ProviderTraits } from '../contracts.ts'
 import { withDeadline } from '../deadline.ts'
 import { McpOAuthError } from '../errors.ts'
-import { boundedFetch } from '../http/fetch.ts'
-import { basicCredentials } from '../oauth/client-credentials.ts'
 import type { ProviderMetadata } from '../oauth/metadata.ts'
 import { challengeOf } from '../oauth/pkce.ts'
+import { createProviderClient, secretAuthentication } from '../provider-client.ts'
 import { fetchAsUser, sent } from './upstream-faults.ts'
 
 /** What the provider gave us for a user. */
@@ -68,10 +67,7 @@ export function createUpstream (options: UpstreamOptions): Upstream {
   async function configuration (): Promise<oidc.Configuration> {
     const metadata = await options.metadata()
     if (known?.metadata === metadata) return known.config
-    const config = new oidc.Configuration(metadata as unknown as oidc.ServerMetadata, clientId, {}, authentication(metadata, clientSecret, traits))
-    // Plain http is possible for loopback issuers only: the metadata was checked for that.
-    if (metadata.issuer.startsWith('http:')) oidc.allowInsecureRequests(config)
-    config[oidc.customFetch] = fetchBounded
+    const config = createProviderClient(metadata, clientId, secretAuthentication(clientSecret, metadata.token_endpoint_auth_methods_supported, traits.tokenEndpointAuthMethod))
     if (metadata.jwks_uri !== undefined) oidc.enableNonRepudiationChecks(config)
     known = { metadata, config }
     return config
@@ -148,20 +144,6 @@ export function createUpstream (options: UpstreamOptions): Upstream {
 }
 
 type Answer = oidc.TokenEndpointResponse & oidc.TokenEndpointResponseHelpers
-
-/** Our fetch in the shape the library calls it: bounded in time and bytes, without redirects. */
-const fetchBounded: oidc.CustomFetch = async (url, { method, headers, body }) => {
-  const { status, text, headers: answered } = await boundedFetch(url, { method: method as 'GET' | 'POST', headers, ...(body != null && { body: String(body) }) })
-  const type = answered['content-type']
-  return new Response([204, 205, 304].includes(status) ? null : text, { status, headers: type === undefined ? {} : { 'content-type': String(type) } })
-}
-
-function authentication (metadata: ProviderMetadata, secret: string | null, { tokenEndpointAuthMethod: method }: ProviderTraits): oidc.ClientAuth {
-  if (secret === null) return oidc.None()
-  const methods = metadata.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
-  const post = method === undefined ? !methods.includes('client_secret_basic') && methods.includes('client_secret_post') : method === 'client_secret_post'
-  return post ? oidc.ClientSecretPost(secret) : (_server, { client_id: id }, _body, headers) => { headers.set('authorization', basicCredentials(id, secret)) }
-}
 
 /** Milliseconds a look at a user may take, however many requests it makes. */
 const lookLimit = 5_000

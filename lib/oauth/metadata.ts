@@ -5,7 +5,7 @@ const endpoints = ['authorization_endpoint', 'token_endpoint', 'jwks_uri', 'revo
 
 const lists = [
   'scopes_supported', 'response_types_supported', 'grant_types_supported', 'token_endpoint_auth_methods_supported',
-  'code_challenge_methods_supported', 'id_token_signing_alg_values_supported'
+  'code_challenge_methods_supported', 'id_token_signing_alg_values_supported', 'introspection_endpoint_auth_methods_supported'
 ] as const
 
 /** Members of {@link ProviderMetadata} that are URLs. */

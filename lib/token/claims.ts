@@ -13,9 +13,9 @@ export type Claims = Readonly<Record<string, unknown>>
 
 const maxSubject = 2048
 
-/** What providers write into their other tokens: Amazon Cognito `token_use`, Keycloak `typ`. */
+/** What providers write into their other tokens: Amazon Cognito and Ory Hydra `token_use`, Keycloak `typ`. */
 const otherUses: Readonly<Record<string, readonly unknown[]>> = {
-  token_use: ['id', 'refresh'],
+  token_use: ['id', 'refresh', 'refresh_token'],
   typ: ['ID', 'Refresh', 'Offline', 'Logout']
 }
 
@@ -51,7 +51,7 @@ export function callerOf (token: string, claims: Claims, { resource }: VerifyCon
     token,
     clientId: firstString(claims['client_id'], claims['azp'], claims['cid'], claims['appid']),
     scopes,
-    expiresAt: claims['exp'] as number,
+    ...(typeof claims['exp'] === 'number' && { expiresAt: claims['exp'] }),
     resource: new URL(resource),
     ...(typeof claims['sub'] === 'string' && { subject: claims['sub'] }),
     claims,

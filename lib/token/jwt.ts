@@ -2,11 +2,11 @@ import { errors, jwtVerify } from 'jose'
 import type { JWTVerifyGetKey, JWTVerifyOptions } from 'jose'
 import { McpOAuthError, startupError } from '../errors.ts'
 import type { Log, TokenVerifier } from '../contracts.ts'
-import { jsonObject } from '../http/json.ts'
 import { problemOfServerUrl } from '../oauth/url.ts'
 import { createProvider } from '../provider.ts'
+import { cachedVerifier } from './cache.ts'
 import { callerOf, problemOfClaims } from './claims.ts'
-import type { Claims } from './claims.ts'
+import { isCanonical, parseCompact } from './compact.ts'
 import { createKeySet } from './jwks.ts'
 import type { KeySet } from './jwks.ts'
 
@@ -28,6 +28,8 @@ export interface JwtVerifierOptions {
   maxTokenLifetime?: number | undefined
   /** Whether a token must name whom it speaks for (`sub`). Defaults to `false`. */
   requireSubject?: boolean | undefined
+  /** Seconds a good token is remembered at most, instead of verified again; never past its expiry. Defaults to 60; 0 verifies at every request. */
+  cacheFor?: number | undefined
   /** Keys that are already looked after. `jwksUri` and `metadataUrl` are not used then. */
   keys?: KeySet | undefined
   /** Where failing key loads are reported. */
@@ -44,14 +46,15 @@ const types: readonly unknown[] = [undefined, 'jwt', 'at+jwt', 'application/at+j
 /**
  * A verifier of JWT access tokens (RFC 9068, RFC 8725).
  *
- * Resolves to `null` for what is not a JWT of this issuer, so that verifiers of several issuers can stand side by side.
+ * Resolves to `null` for what is not a JWT of this issuer, so that verifiers of several issuers can stand side by side. Good tokens are remembered for a
+ * while: checking a signature costs more than all the rest of a guard.
  *
  * @throws {McpOAuthError} `invalidOptions`; the verifier itself throws `invalidToken` and `keysUnavailable`
  */
 export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
   const { issuer, audience = [], algorithms = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'] } = options
-  const { clockTolerance = 30, maxTokenLifetime = 86_400, requireSubject = false } = options
-  const problems = problemsOfOptions({ ...options, algorithms, clockTolerance, maxTokenLifetime })
+  const { clockTolerance = 30, maxTokenLifetime = 86_400, requireSubject = false, cacheFor = 60 } = options
+  const problems = problemsOfOptions({ ...options, algorithms, clockTolerance, maxTokenLifetime, cacheFor })
   if (problems.length > 0) throw startupError('invalidOptions', ...problems)
 
   const keys = options.keys ?? keysOf(options)
@@ -59,12 +62,11 @@ export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
   const rules = { clockTolerance, maxTokenLifetime, requireSubject }
   const expected = { issuer, algorithms: [...algorithms], clockTolerance }
 
-  return async (token, context) => {
-    const parts = token.split('.')
-    const header = parts.length === 3 ? parsePart(parts[0]) : null
-    const claims = header && parsePart(parts[1])
-    if (header === null || claims === null || claims['iss'] !== issuer) return null
+  const verify: TokenVerifier = async (token, context) => {
+    const parsed = parseCompact(token)
+    if (parsed?.claims['iss'] !== issuer) return null
 
+    const { parts, header, claims } = parsed
     if (!parts.every(isCanonical)) throw invalid('not canonically encoded')
     const type = header['typ']
     if (!types.includes(typeof type === 'string' ? type.toLowerCase() : type)) throw invalid('not the type of an access token')
@@ -73,6 +75,7 @@ export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
     if (problem !== null) throw invalid(problem)
     return callerOf(token, claims, context)
   }
+  return Object.assign(cachedVerifier(verify, { maxAge: cacheFor }), { issuer })
 }
 
 function keysOf ({ issuer, metadataUrl, jwksUri, log }: JwtVerifierOptions): KeySet {
@@ -82,21 +85,6 @@ function keysOf ({ issuer, metadataUrl, jwksUri, log }: JwtVerifierOptions): Key
 
 function invalid (reason: unknown): McpOAuthError {
   return new McpOAuthError('invalidToken', { cause: reason instanceof Error ? reason : new Error(`The token is refused: ${reason}`) })
-}
-
-const utf8 = new TextDecoder('utf-8', { fatal: true })
-
-function parsePart (part = ''): Claims | null {
-  try {
-    return jsonObject(utf8.decode(Buffer.from(part, 'base64url')))
-  } catch {
-    return null
-  }
-}
-
-// One token must have one spelling, or a cache and a list of revoked tokens could be walked around.
-function isCanonical (part: string): boolean {
-  return Buffer.from(part, 'base64url').toString('base64url') === part
 }
 
 /** Looks for newer keys once, if the ones at hand were there before and do not fit. */
@@ -144,7 +132,7 @@ function verdict (error: unknown): McpOAuthError {
 }
 
 function problemsOfOptions (options: JwtVerifierOptions): string[] {
-  const { issuer, audience = [], jwksUri, metadataUrl, algorithms = [], clockTolerance = 0, maxTokenLifetime = 1 } = options
+  const { issuer, audience = [], jwksUri, metadataUrl, algorithms = [], clockTolerance = 0, maxTokenLifetime = 1, cacheFor = 0 } = options
   const urls = [
     ['issuer', problemOfServerUrl(issuer, { query: false })],
     ['jwksUri', jwksUri === undefined ? null : problemOfServerUrl(jwksUri)],
@@ -156,6 +144,7 @@ function problemsOfOptions (options: JwtVerifierOptions): string[] {
     problems.push(`algorithms must be a list of asymmetric ones: ${asymmetric.join(', ')}`)
   }
   if (!(clockTolerance >= 0 && clockTolerance <= 120)) problems.push('clockTolerance must be 0 to 120 seconds')
+  if (!(cacheFor >= 0 && cacheFor <= 60)) problems.push('cacheFor must be 0 to 60 seconds')
   if (!(maxTokenLifetime > 0 && Number.isFinite(maxTokenLifetime))) problems.push('maxTokenLifetime must be a number of seconds')
   return problems
 }

@@ -1,7 +1,6 @@
 import type { JWTVerifyGetKey } from 'jose'
 import type { McpAuth, TokenVerifier, UpstreamAccess } from '../contracts.ts'
 import { McpOAuthError } from '../errors.ts'
-import { cachedVerifier } from './cache.ts'
 import { jwtVerifier } from './jwt.ts'
 
 /** What verifying an access token of our own takes. */
@@ -24,10 +23,10 @@ export function ownVerifier ({ issuer, keys, isRevoked, openUpstream }: OwnToken
   let known: { issuer: string, verify: TokenVerifier } | undefined
   const verifier = () => {
     const current = issuer()
-    if (known?.issuer !== current) known = { issuer: current, verify: cachedVerifier(jwtVerifier({ issuer: current, keys: set, algorithms: ['ES256'], requireSubject: true })) }
+    if (known?.issuer !== current) known = { issuer: current, verify: jwtVerifier({ issuer: current, keys: set, algorithms: ['ES256'], requireSubject: true }) }
     return known.verify
   }
-  return async (token, context) => {
+  return async function own (token, context) {
     const caller = await verifier()(token, context)
     if (caller === null) return null
     const { gid: grant, upt: sealed, ...claims } = caller.claims ?? {}

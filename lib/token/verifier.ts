@@ -2,7 +2,7 @@ import { McpOAuthError } from '../errors.ts'
 import type { McpAuth, TokenVerifier } from '../contracts.ts'
 
 /**
- * Asks verifiers in order until one knows the token. One that finds it bad ends the search.
+ * Asks verifiers in order until one knows the token. One that finds it bad ends the search. At level `debug` the log says who was asked, and what came of it.
  *
  * @throws {McpOAuthError} `invalidToken` when nobody knows the token, `keysUnavailable` when a check failed to happen
  */
@@ -17,12 +17,18 @@ export function chain (verifiers: readonly TokenVerifier[]): (...asked: Paramete
 }
 
 async function answerOf (verify: TokenVerifier, ...asked: Parameters<TokenVerifier>): Promise<McpAuth | null> {
+  const tell = (outcome: string, reason?: unknown) => asked[1].log?.debug({
+    verifier: verify.issuer ?? verify.name, outcome, ...(reason instanceof Error && { reason: reason.message })
+  }, 'An access token was looked at')
   try {
     const auth: unknown = await verify(...asked)
     // Whatever a verifier of the host answers by mistake must not pass for a caller.
     if (auth !== null && (typeof auth !== 'object' || !('token' in auth))) throw new TypeError('A token verifier must answer with a caller or null')
+    tell(auth === null ? 'unknown' : 'good')
     return auth as McpAuth | null
   } catch (cause) {
-    throw cause instanceof McpOAuthError ? cause : new McpOAuthError('keysUnavailable', { cause })
+    const error = cause instanceof McpOAuthError ? cause : new McpOAuthError('keysUnavailable', { cause })
+    tell(error.statusCode < 500 ? 'bad' : 'undecided', error.cause)
+    throw error
   }
 }

@@ -17,7 +17,7 @@ async function setUp (t: TestContext) {
   const ignore = (): void => {}
   const log = { debug: ignore, info: ignore, error: ignore, warn: () => { state.warnings++ } }
   const keys = createKeySet({ uri: async () => issuer.jwksUri, log, now: () => state.time })
-  const verify = jwtVerifier({ issuer: issuer.issuer, keys })
+  const verify = jwtVerifier({ issuer: issuer.issuer, keys, cacheFor: 0 })
   return { issuer, state, keys, verify: (token: string) => verify(token, context), loads: () => issuer.requests.get('/jwks') ?? 0 }
 }
 
@@ -147,6 +147,31 @@ test('K-10 K-09 F-05 J-16 a rotation loses no good token, and the old key goes',
   state.time += 600
   assert.ok(await verify(await issuer.mint({}, { key: two })))
   await assert.rejects(verify(old), { kind: 'invalidToken' })
+})
+
+test('F-05 of 10,000 requests across a whole rotation none is refused', async (t) => {
+  const { issuer, verify, state, loads } = await setUp(t)
+  const two = await createKey('two')
+  const mintedBy = async (key = issuer.key): Promise<string[]> => Promise.all(Array.from({ length: 50 }, (_, index) => issuer.mint({ sub: `user${index}` }, { key })))
+  const [before, after] = [await mintedBy(), await mintedBy(two)]
+  const phases = [
+    { keys: [issuer.key], tokens: before },
+    { keys: [issuer.key, two], tokens: before },
+    { keys: [issuer.key, two], tokens: [...before, ...after] },
+    { keys: [two], tokens: after }
+  ]
+  let accepted = 0
+  for (const { keys, tokens } of phases) {
+    issuer.jwks = { keys: keys.map(({ jwk }) => jwk) }
+    for (let request = 0; request < 2_500; request += 100) {
+      // An hour of time passes in all: the keys are looked at again on their own account, too.
+      state.time += 36
+      const callers = await Promise.all(Array.from({ length: 100 }, (_, index) => verify(tokens[(request + index) % tokens.length] ?? '')))
+      accepted += callers.filter(caller => caller !== null).length
+    }
+  }
+  assert.equal(accepted, 10_000)
+  assert.ok(loads() <= 8, `${loads()} loads`)
 })
 
 test('K-11 a new key under an old id is found with the first token, and the old key goes', async (t) => {

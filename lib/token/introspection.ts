@@ -1,0 +1,137 @@
+import { importJWK } from 'jose'
+import type { JWK } from 'jose'
+import * as oidc from 'openid-client'
+import type { Log, McpAuth, TokenVerifier, VerifyContext } from '../contracts.ts'
+import { McpOAuthError, startupError } from '../errors.ts'
+import type { ProviderMetadata } from '../oauth/metadata.ts'
+import { problemOfServerUrl } from '../oauth/url.ts'
+import { createProviderClient, secretAuthentication } from '../provider-client.ts'
+import { createProvider } from '../provider.ts'
+import { cachedVerifier } from './cache.ts'
+import { callerOf, problemOfClaims } from './claims.ts'
+import type { Claims } from './claims.ts'
+import { parseCompact } from './compact.ts'
+
+/** Whom to ask about tokens, and as whom. */
+export interface IntrospectionVerifierOptions {
+  /** Whose tokens they are, byte for byte as in its metadata. */
+  issuer: string
+  /** Where to ask (RFC 7662 §2). Defaults to the `introspection_endpoint` of the metadata. */
+  introspectionEndpoint?: string | undefined
+  /** Where the metadata of the issuer are. Defaults to discovery. */
+  metadataUrl?: string | undefined
+  /** The id this server is known under there. */
+  clientId: string
+  /** Its secret (`client_secret_basic`, or `client_secret_post` where the metadata list nothing else). */
+  clientSecret?: string | undefined
+  /** Its private key as a JWK with `alg` and, if there are several, `kid`: authenticates with `private_key_jwt` (RFC 7523 §2.2) in place of a secret. */
+  privateKey?: JWK | undefined
+  /** Audiences (`aud`) that are accepted beside the URL of the MCP route. */
+  audience?: string | readonly string[] | undefined
+  /** Seconds by which clocks may differ, 0 to 120. Defaults to 30. */
+  clockTolerance?: number | undefined
+  /** Seconds a good token is remembered, at most 60: so long may a revoked one go on. Defaults to 0. */
+  cacheFor?: number | undefined
+  /** Where failing requests are reported. */
+  log?: Log | undefined
+}
+
+/**
+ * A verifier that asks the issuer about each token (RFC 7662), for opaque tokens and for those that must end the moment they are revoked. Only an answer that
+ * says `active: true` in so many words, and names this server as the audience, lets anyone pass. A JWT of another issuer is not shown to this one.
+ *
+ * Resolves to `null` for what the issuer does not know as active, so that the next verifier is asked.
+ *
+ * @throws {McpOAuthError} `invalidOptions`; the verifier itself throws `invalidToken` and, when it cannot find out, `keysUnavailable`
+ */
+export function introspectionVerifier (options: IntrospectionVerifierOptions): TokenVerifier {
+  const { issuer, audience = [], clockTolerance = 30, cacheFor = 0, log } = options
+  const problems = problemsOfOptions({ ...options, clockTolerance, cacheFor })
+  if (problems.length > 0) throw startupError('invalidOptions', ...problems)
+
+  const audiences = [audience].flat()
+  const configuration = configurationOf(options)
+
+  async function introspect (token: string): Promise<Claims> {
+    try {
+      return { ...await oidc.tokenIntrospection(await configuration(), token, { token_type_hint: 'access_token' }) }
+    } catch (cause) {
+      if (saysNothing(cause)) return {}
+      log?.warn({ issuer, err: cause }, 'An access token could not be introspected')
+      throw new McpOAuthError('keysUnavailable', { cause })
+    }
+  }
+
+  async function verify (token: string, context: VerifyContext): Promise<McpAuth | null> {
+    const named = parseCompact(token)?.claims['iss']
+    if (named !== undefined && named !== issuer) return null
+    const claims = await introspect(token)
+    if (claims['active'] !== true) return null
+    const problem = problemOfAnswer(claims, issuer, [context.resource, ...audiences]) ??
+      problemOfClaims({ exp: context.now + clockTolerance, ...claims }, context.now, { clockTolerance, maxTokenLifetime: Infinity, requireSubject: false }) ??
+      problemOfTimes(claims, context.now, clockTolerance)
+    if (problem !== null) throw new McpOAuthError('invalidToken', { cause: new Error(`The token is refused: ${problem}`) })
+    return callerOf(token, claims, context)
+  }
+  return Object.assign(cachedVerifier(verify, { maxAge: cacheFor }), { issuer })
+}
+
+/** Made when the first token comes, and again when the metadata have changed: a provider that is down shall not keep the app from starting. */
+function configurationOf ({ issuer, introspectionEndpoint, metadataUrl, clientId, clientSecret, privateKey, log }: IntrospectionVerifierOptions): () => Promise<oidc.Configuration> {
+  const said = introspectionEndpoint && { issuer, introspection_endpoint: introspectionEndpoint, authorization_response_iss_parameter_supported: false }
+  const provider = createProvider({ issuer, metadataUrl, log })
+  let known: { metadata: ProviderMetadata, config: Promise<oidc.Configuration> } | undefined
+
+  async function configure (metadata: ProviderMetadata): Promise<oidc.Configuration> {
+    const supported = metadata.introspection_endpoint_auth_methods_supported ?? metadata.token_endpoint_auth_methods_supported
+    const authentication = privateKey === undefined ? secretAuthentication(clientSecret ?? null, supported) : oidc.PrivateKeyJwt(await keyOf(privateKey))
+    return createProviderClient(metadata, clientId, authentication)
+  }
+
+  return async () => {
+    const metadata = said || await provider.metadata()
+    if (known?.metadata !== metadata) known = { metadata, config: configure(metadata) }
+    return await known.config
+  }
+}
+
+/** The library refuses a JSON object without a boolean `active`, and hands it over. It is an answer all the same: the token is not called active. */
+function saysNothing (thrown: unknown): boolean {
+  const { error, body, cause } = Object(thrown) as { error?: unknown, body?: unknown, cause?: unknown }
+  if (error !== undefined) return false
+  return (typeof body === 'object' && body !== null && Object.getPrototypeOf(body) === Object.prototype) || (cause !== undefined && saysNothing(cause))
+}
+
+async function keyOf (jwk: JWK): Promise<oidc.CryptoKey | oidc.PrivateKey> {
+  const key = await importJWK(jwk) as oidc.CryptoKey
+  return jwk.kid === undefined ? key : { key, kid: jwk.kid }
+}
+
+/** What an answer must say beyond `active` (RFC 7662 §2.2, §4): whose token it is, what kind, and that it is for us. */
+function problemOfAnswer ({ iss, aud, token_type: type }: Claims, issuer: string, audiences: readonly string[]): string | null {
+  if (iss !== undefined && iss !== issuer) return 'of another issuer'
+  if (type !== undefined && !/^(?:bearer|dpop)$/i.test(String(type))) return 'not an access token'
+  return [aud].flat().some(value => typeof value === 'string' && audiences.includes(value)) ? null : 'not for this audience'
+}
+
+function problemOfTimes ({ exp, nbf }: Claims, now: number, clockTolerance: number): string | null {
+  if (typeof exp === 'number' && exp <= now - clockTolerance) return 'expired'
+  if (nbf !== undefined && !(typeof nbf === 'number' && nbf <= now + clockTolerance)) return 'not good yet'
+  return null
+}
+
+function problemsOfOptions ({ issuer, introspectionEndpoint, metadataUrl, clientId, clientSecret, privateKey, audience = [], clockTolerance = 0, cacheFor = 0 }: IntrospectionVerifierOptions): string[] {
+  const urls = { issuer, introspectionEndpoint, metadataUrl }
+  const problems = Object.entries(urls).flatMap(([name, url]) => {
+    const problem = url === undefined && name !== 'issuer' ? null : problemOfServerUrl(url, { query: name !== 'issuer' })
+    return problem === null ? [] : [`${name} ${problem}`]
+  })
+  if (typeof clientId !== 'string' || clientId === '') problems.push('clientId is missing: the id this server is known under at the issuer')
+  if ((clientSecret === undefined) === (privateKey === undefined)) problems.push('clientSecret or privateKey must be given, and not both: the issuer answers nobody it does not know (RFC 7662, section 2.1)')
+  if (clientSecret === '') problems.push('clientSecret must not be empty')
+  if (privateKey !== undefined && (typeof privateKey?.d !== 'string' || typeof privateKey.alg !== 'string' || privateKey.alg.startsWith('HS'))) problems.push('privateKey must be a private JWK with the member alg')
+  if ([audience].flat().some(value => typeof value !== 'string' || value === '')) problems.push('audience must be a string or a list of strings')
+  if (!(clockTolerance >= 0 && clockTolerance <= 120)) problems.push('clockTolerance must be 0 to 120 seconds')
+  if (!(cacheFor >= 0 && cacheFor <= 60)) problems.push('cacheFor must be 0 to 60 seconds')
+  return problems
+}
