@@ -99,7 +99,7 @@ export function configure (options: McpOAuthOptions, scopePrefix: string, log: L
     allowedRedirectUris: options.allowedRedirectUris ? Object.freeze([...options.allowedRedirectUris]) : null,
     allowedOrigins: options.allowedOrigins ? Object.freeze([...options.allowedOrigins]) : null,
     allowedHosts: options.allowedHosts ? Object.freeze([...options.allowedHosts]) : null,
-    secrets: mode === 'thin' || mode === 'broker' ? secretsOf(options, log) : [],
+    secrets: mode === 'thin' || mode === 'broker' ? secretsOf(options, log) : Object.freeze([options.secret ?? []].flat()),
     store: options.store ?? null,
     authorizeUser: options.authorizeUser ?? null,
     upstreamToken: options.upstreamToken ?? false,

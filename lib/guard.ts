@@ -32,13 +32,21 @@ export interface Guards {
    * dependencies are the only check, theirs are the only scopes there are.
    */
   dependencies (scopes: readonly string[]): Guard
-  /** Holds the caller to the scopes one request needs, which its body tells. */
-  operation (scopesOf: (body: unknown) => readonly string[]): Guard
+  /** Holds the caller to the scopes one request needs beyond those of the route. */
+  operation (request: FastifyRequest, reply: FastifyReply, scopes: readonly string[]): Promise<void>
+  /** Whether the token a request was let in with still is good, as far as can be found out: a check that fails says nothing against it. */
+  isStillGood (request: FastifyRequest): Promise<boolean>
   /** Whether a caller has scopes, those included that follow from broader ones. */
   holds (caller: McpAuth | undefined, scopes: readonly string[]): boolean
 }
 
 export function createGuards (config: Config, verify: TokenVerifier | null, site: SiteSource): Guards {
+  const verified = new WeakMap<FastifyRequest, string>()
+  const check = async (token: string, request: FastifyRequest): Promise<McpAuth> => {
+    const caller = await verify?.(token, { resource: site().resource, now: Date.now() / 1000, log: request.log as Log }) ?? null
+    if (caller === null) throw new McpOAuthError('invalidToken')
+    return caller
+  }
   return {
     token: (scopes) => async (request, reply) => {
       if (verify === null) return
@@ -46,10 +54,10 @@ export function createGuards (config: Config, verify: TokenVerifier | null, site
         const { rawHeaders, url = '' } = request.raw
         const found = bearerToken(request.headers.authorization, rawHeaders, url.slice(url.indexOf('?') + 1 || url.length))
         if (!('token' in found)) throw new McpOAuthError('missingToken')
-        const caller = await verify(found.token, { resource: site().resource, now: Date.now() / 1000, log: request.log as Log })
-        if (caller === null) throw new McpOAuthError('invalidToken')
+        const caller = await check(found.token, request)
         requireScopes(caller, scopes)
         request.mcpAuth = caller
+        verified.set(request, found.token)
       })
     },
     dependencies: (scopes) => async (request, reply) => {
@@ -69,12 +77,16 @@ export function createGuards (config: Config, verify: TokenVerifier | null, site
       const caller = request.mcpAuth ??= anonymous(request)
       await challenging(request, reply, scopes, async () => requireScopes(caller, scopes))
     },
-    operation: (scopesOf) => async (request, reply) => {
+    async operation (request, reply, needed) {
       const caller = request.mcpAuth
-      const needed = scopesOf(request.body)
       if (caller === null || needed.length === 0) return
       const all = mergeScopes(config.requiredScopes, needed)
       await challenging(request, reply, all, async () => requireScopes(caller, all))
+    },
+    async isStillGood (request) {
+      const token = verified.get(request)
+      if (token === undefined) return true
+      return await check(token, request).then(() => true, (error: unknown) => !(error instanceof McpOAuthError && error.statusCode === 401))
     },
     // Nobody was asked who they are: nothing is hidden from them.
     holds: (caller, scopes) => caller === undefined || missing(caller, scopes).length === 0

@@ -4,6 +4,7 @@ import type { Log, TokenVerifier } from './contracts.ts'
 import { decorate } from './decorators.ts'
 import { createGuards, type Guards } from './guard.ts'
 import { createEndpoint, type McpEndpoint } from './mcp/endpoint.ts'
+import { createSessions } from './mcp/sessions.ts'
 import { createToolCollector } from './mcp/tools.ts'
 import { createProvider, type Provider } from './provider.ts'
 import { enroll, findRoot } from './registry.ts'
@@ -106,11 +107,11 @@ function verifierOf (config: Config, provider: Provider | null, { broker }: Auth
   return chain(verifiers)
 }
 
-function endpointOf (instance: FastifyInstance, root: FastifyInstance, { prefix, mcp, headers }: Config, site: SiteSource, { holds }: Guards): McpEndpoint | null {
+function endpointOf (instance: FastifyInstance, root: FastifyInstance, { prefix, mcp, headers, secrets }: Config, site: SiteSource, { holds }: Guards): McpEndpoint | null {
   const { serves, name, version, instructions, toolScopes } = mcp
   if (serves === null) return null
   const options = { name, version, ...(instructions !== null && { instructions }) }
-  const deps = { resource: () => site().resource, holds, ...(toolScopes !== null && { toolScopes }) }
+  const deps = { resource: () => site().resource, holds, toolScopes: toolScopes ?? undefined, sessions: createSessions(secrets) }
   if (!('tools' in serves)) return createEndpoint({ ...options, ...serves }, deps)
   const collector = createToolCollector()
   instance.addHook('onRoute', collector.onRoute)

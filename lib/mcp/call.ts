@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { ReadableStream } from 'node:stream/web'
 import type { FastifyRequest } from 'fastify'
@@ -6,6 +7,8 @@ import type { McpAuth } from '../contracts.ts'
 /** One HTTP request to the MCP route that has passed every check. */
 export interface McpCall {
   request: FastifyRequest
+  /** Those of the request, or of a question of ours that is asked on its behalf. */
+  headers: IncomingHttpHeaders
   /** The parsed JSON body, free of `__proto__` members; `undefined` for GET and DELETE. */
   body: unknown
   /** The body as it came. */
@@ -30,9 +33,9 @@ export interface McpEndpoint {
   methods: readonly string[]
   /** Connects what has to be connected. Await it before the first call, at `onReady`: it is where start-up errors come from. */
   ready (): Promise<void>
-  /** The scopes a request with this body needs beyond those of the route. */
-  scopes (body: unknown): readonly string[]
-  /** All scopes its tools are known to need: those of a function are not. */
+  /** The scopes the tools that are called need, beyond those of the route. */
+  scopes (call: McpCall): Promise<readonly string[]>
+  /** All scopes its tools are known to need: those of a function are not, and those of a server that is made for each request only once it was asked. */
   catalog (): readonly string[]
   /** Rejects only for faults of the server behind it. */
   handle (call: McpCall): Promise<McpAnswer>
@@ -51,6 +54,8 @@ export const rpcCode = {
   invalidParams: -32602,
   internalError: -32603,
   unavailable: -32000,
+  noSession: -32001,
+  headerMismatch: -32020,
   unsupportedVersion: -32022
 } as const
 

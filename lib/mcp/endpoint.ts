@@ -1,10 +1,12 @@
 import { startupError } from '../errors.ts'
-import type { McpAuth } from '../contracts.ts'
-import type { McpEndpoint, ScopelessEndpoint } from './call.ts'
+import type { McpEndpoint } from './call.ts'
 import type { FetchHandler, SdkServer } from '../schemas/options.ts'
 import { createFetchEndpoint } from './fetch-handler.ts'
+import { withModernTools } from './modern-tools.ts'
 import { type SdkServerFactory, createPerRequestEndpoint, createSharedEndpoint } from './sdk-server.ts'
-import { scopesOfCalls, toolScopesOf } from './scopes.ts'
+import type { ScopedTool, ToolScopesOption } from './scopes.ts'
+import type { Sessions } from './sessions.ts'
+import { type Holds, withToolAccess } from './tool-access.ts'
 import { createToolServer } from './tool-server.ts'
 import type { ToolCollection } from './tools.ts'
 
@@ -24,34 +26,33 @@ export interface EndpointOptions {
 }
 
 export interface EndpointDeps {
-  /** The MCP route's URL as configured. A function, if only listening tells the port. */
-  resource: string | (() => string)
+  /** The MCP route's URL. Asked for at each use, because only listening may tell the port. */
+  resource: () => string
   /** Builds the tools; called once, by `ready()`. */
   tools?: () => ToolCollection
   /** What the operator says about the scopes of tools. */
-  toolScopes?: Parameters<typeof toolScopesOf>[0]
+  toolScopes?: ToolScopesOption | undefined
   /** Whether a caller has scopes. Defaults to yes. */
-  holds?: (authInfo: McpAuth | undefined, scopes: readonly string[]) => boolean
+  holds?: Holds
+  /** Ties the sessions of a handler to their callers. */
+  sessions?: Sessions | undefined
 }
 
 /** The server behind the MCP route, or `null` if none is given: then the route is the user's own. */
-export function createEndpoint (options: EndpointOptions, { resource, tools, toolScopes, holds = () => true }: EndpointDeps): McpEndpoint | null {
+export function createEndpoint (options: EndpointOptions, { resource, tools, toolScopes, holds = () => true, sessions }: EndpointDeps): McpEndpoint | null {
   const { server, handler } = options
-  let scopesOf = toolScopesOf(toolScopes)
-  const catalog = new Set(typeof toolScopes === 'object' ? Object.values(toolScopes).flat() : [])
-  const withScopes = (endpoint: ScopelessEndpoint): McpEndpoint => (
-    { ...endpoint, scopes: (body) => scopesOfCalls(body, scopesOf), catalog: () => [...catalog] }
-  )
-  if (typeof server === 'function') return withScopes(createPerRequestEndpoint(server))
-  if (server !== undefined) return withScopes(createSharedEndpoint(server))
-  if (handler !== undefined) return withScopes(createFetchEndpoint(handler, resource))
+  const access = { toolScopes, holds }
+  if (typeof server === 'function') return withToolAccess(createPerRequestEndpoint(server), access, null)
+  if (server !== undefined) return withToolAccess(createSharedEndpoint(server), access, () => {})
+  if (handler !== undefined) return withToolAccess(createFetchEndpoint(handler, resource, sessions), access, null)
   if (tools === undefined) return null
-  return withScopes(createSharedEndpoint(async () => {
-    const collection = tools()
-    const unknown = typeof toolScopes === 'object' ? Object.keys(toolScopes).filter(name => !collection.tools.some(tool => tool.name === name)) : []
+  let collection: ToolCollection | undefined
+  const known = () => (collection ??= tools())
+  const legacy = createSharedEndpoint(() => createToolServer(options, known()))
+  return withToolAccess(withModernTools(legacy, options, known, resource), access, refuseUnknown)
+
+  function refuseUnknown (found: readonly ScopedTool[]): void {
+    const unknown = typeof toolScopes === 'object' ? Object.keys(toolScopes).filter(name => !found.some(tool => tool.name === name)) : []
     if (unknown.length > 0) throw startupError('invalidTools', ...unknown.map(name => `mcp.toolScopes: no tool is called ${JSON.stringify(name)}`))
-    for (const { name } of collection.tools) for (const scope of collection.scopes.get(name) ?? []) catalog.add(scope)
-    scopesOf = toolScopesOf(toolScopes, (tool) => collection.scopes.get(tool) ?? [])
-    return await createToolServer(options, collection, ({ name }, authInfo) => holds(authInfo, scopesOf(name)))
-  }))
+  }
 }

@@ -120,7 +120,7 @@ export function createMultiplexer ({ shared, inFlight }: { shared: boolean, inFl
       const exchange = createExchange({
         expected: requests.length,
         batch,
-        streams: call.request.headers.accept?.includes('text/event-stream') === true,
+        streams: call.headers.accept?.includes('text/event-stream') === true,
         onEnd: () => call.signal.removeEventListener('abort', onAbort)
       })
       call.signal.addEventListener('abort', onAbort, { once: true })
@@ -150,9 +150,9 @@ function sharedReply ({ id, method, params }: RpcRequest): object | undefined {
   return { jsonrpc: '2.0', id, error: { code: rpcCode.methodNotFound, message: 'Tasks are not available on this server' } }
 }
 
-function extraOf ({ request, authInfo }: McpCall): MessageExtraInfo {
+function extraOf ({ request, headers: sent, authInfo }: McpCall): MessageExtraInfo {
   // The SDK keeps a log level for every session id it sees, for ever; there are no sessions here.
-  const { 'mcp-session-id': ignored, ...headers } = request.headers
+  const { 'mcp-session-id': ignored, ...headers } = sent
   const requestInfo: RequestInfo = { headers, remoteAddress: request.ip }
   return authInfo === undefined ? { requestInfo } : { requestInfo, authInfo }
 }

@@ -1,20 +1,58 @@
-/** The scopes a tool needs beyond those of the route. */
-export type ToolScopes = (tool: string) => readonly string[]
+import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
+import { McpOAuthError } from '../errors.ts'
+import { isScopeToken } from '../oauth/scope.ts'
 
-/** Reads the option `toolScopes`, whose own word about a tool comes first. */
-export function toolScopesOf (option: Readonly<Record<string, readonly string[]>> | ((tool: string) => readonly string[] | undefined) | undefined, routes: ToolScopes = () => []): ToolScopes {
+/** Member of a tool's `_meta` in which a server says what callers of the tool need. */
+export const scopesMember = 'fastify-mcp-oauth/scopes'
+
+/** What a server says about a tool, as far as scopes are concerned. */
+export interface ScopedTool {
+  name: string
+  annotations?: ToolAnnotations | undefined
+  _meta?: Record<string, unknown> | undefined
+}
+
+/** The option `mcp.toolScopes`. */
+export type ToolScopesOption =
+  Readonly<Record<string, readonly string[]>> |
+  ((tool: string, annotations: Readonly<ToolAnnotations>) => readonly string[] | undefined)
+
+/** The scopes a tool needs beyond those of the route. Throws `internal` if the server declares something else than scopes: a slip must not leave a tool open. */
+export type ToolScopes = (tool: ScopedTool) => readonly string[]
+
+/** Reads the option `toolScopes`, whose word about a tool comes before the tool's own. */
+export function toolScopesOf (option: ToolScopesOption | undefined): ToolScopes {
   return (tool) => {
-    const own = typeof option === 'function' ? option(tool) : option && Object.hasOwn(option, tool) ? option[tool] : undefined
-    return own ?? routes(tool)
+    const said = typeof option === 'function' ? option(tool.name, tool.annotations ?? {}) : option && Object.hasOwn(option, tool.name) ? option[tool.name] : undefined
+    return said ?? declaredScopes(tool)
   }
 }
 
-/** All scopes that the tool calls in a JSON-RPC body need together. A batch is one request: it needs what all of its calls need. */
-export function scopesOfCalls (body: unknown, scopesOf: ToolScopes): string[] {
-  const messages = Array.isArray(body) ? body : [body]
-  return [...new Set(messages.flatMap(message => {
-    const { method, params } = Object(message) as { method?: unknown, params?: unknown }
+function declaredScopes ({ name, _meta: meta }: ScopedTool): readonly string[] {
+  const scopes = meta?.[scopesMember] ?? []
+  const problem = problemOfScopes(scopes)
+  if (problem !== null) throw new McpOAuthError('internal', { cause: new TypeError(`the tool ${JSON.stringify(name)}: ${scopesMember} in its _meta ${problem}`) })
+  return scopes as readonly string[]
+}
+
+/** What is wrong with the scopes somebody wrote down for a tool, or `null`. */
+export function problemOfScopes (scopes: unknown): string | null {
+  return Array.isArray(scopes) && scopes.every(scope => typeof scope === 'string' && isScopeToken(scope)) ? null : 'must be a list of scopes'
+}
+
+/** The names of the tools that a JSON-RPC body calls. A batch is one request, with all of its calls. */
+export function toolsCalledBy (body: unknown): string[] {
+  return [...new Set(messagesOf(body).flatMap(({ method, params }) => {
     const { name } = Object(params) as { name?: unknown }
-    return method === 'tools/call' && typeof name === 'string' ? scopesOf(name) : []
+    return method === 'tools/call' && typeof name === 'string' ? [name] : []
   }))]
+}
+
+/** Whether a JSON-RPC body asks for the list of tools. */
+export function asksForTools (body: unknown): boolean {
+  return messagesOf(body).some(({ method }) => method === 'tools/list')
+}
+
+function messagesOf (body: unknown): Array<{ method?: unknown, params?: unknown }> {
+  return (Array.isArray(body) ? body : [body]).map(Object)
 }

@@ -89,7 +89,7 @@ export function createPerRequestEndpoint (factory: SdkServerFactory): ScopelessE
 }
 
 async function serve (call: McpCall, connect: () => Promise<Multiplexer>): Promise<McpAnswer> {
-  const version = call.request.headers['mcp-protocol-version']
+  const version = call.headers['mcp-protocol-version']
   const envelope = openEnvelope(call.body, Array.isArray(version) ? version.join() : version)
   return 'status' in envelope ? envelope : (await connect()).handle(envelope, call)
 }

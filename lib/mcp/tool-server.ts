@@ -1,12 +1,8 @@
-import type { CallToolResult, Tool } from '@modelcontextprotocol/sdk/types.js'
-import type { McpAuth } from '../contracts.ts'
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import { rpcCode } from './call.ts'
 import type { RequestInfo } from './multiplex.ts'
 import type { SdkServer } from '../schemas/options.ts'
 import type { ToolCollection } from './tools.ts'
-
-/** Whether a caller may see and call a tool. */
-export type ToolVisibility = (tool: Tool, authInfo: McpAuth | undefined) => boolean
 
 export interface ToolServerOptions {
   name: string
@@ -15,29 +11,19 @@ export interface ToolServerOptions {
   instructions?: string | undefined
 }
 
-/**
- * An SDK 1.x server whose tools are routes. A tool that is not `visible` to a caller does not exist for them.
- * The SDK is loaded here and only here, so that apps without tools of this kind never load it.
- */
-export async function createToolServer (
-  { name, version, instructions }: ToolServerOptions, collection: ToolCollection, visible: ToolVisibility = () => true
-): Promise<SdkServer> {
+/** An SDK 1.x server whose tools are routes. The SDK is loaded here and only here, so that apps without tools of this kind never load it. */
+export async function createToolServer ({ name, version, instructions }: ToolServerOptions, collection: ToolCollection): Promise<SdkServer> {
   const [{ Server }, { CallToolRequestSchema, ListToolsRequestSchema, McpError }] = await Promise.all([
     import('@modelcontextprotocol/sdk/server/index.js'),
     import('@modelcontextprotocol/sdk/types.js')
   ])
-  const tools = new Map(collection.tools.map((tool) => [tool.name, tool]))
   const server = new Server({ name, version }, { capabilities: { tools: {} }, ...(instructions !== undefined && { instructions }) })
 
-  server.setRequestHandler(ListToolsRequestSchema, (_request, { authInfo }) => (
-    { tools: collection.tools.filter((tool) => visible(tool, authInfo as McpAuth | undefined)) }
-  ))
+  server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: [...collection.tools] }))
 
-  server.setRequestHandler(CallToolRequestSchema, async ({ params }, { authInfo, requestInfo, signal }): Promise<CallToolResult> => {
-    const tool = tools.get(params.name)
-    const known = tool !== undefined && visible(tool, authInfo as McpAuth | undefined)
+  server.setRequestHandler(CallToolRequestSchema, async ({ params }, { requestInfo, signal }): Promise<CallToolResult> => {
     const { headers, remoteAddress } = requestInfo as RequestInfo
-    const result = known ? await collection.call(params.name, params.arguments ?? {}, { headers, remoteAddress, signal }) : null
+    const result = await collection.call(params.name, params.arguments ?? {}, { headers, remoteAddress, signal })
     if (result === null) throw new McpError(rpcCode.invalidParams, 'Unknown tool')
     return result
   })

@@ -5,6 +5,7 @@ import { McpOAuthError, startupError } from '../errors.ts'
 import { type RouteSchema, type ToolInput, buildInput } from './input-schema.ts'
 import { type Inject, type ToolCaller, type ToolRoute, callRoute, forwardedHeaders, routeHeader } from './tool-call.ts'
 import type { ToolOptions } from '../schemas/options.ts'
+import { problemOfScopes, scopesMember } from './scopes.ts'
 import { filterOperations, filterProblems } from './tool-filter.ts'
 import { type ToolOutput, buildOutput } from './tool-response.ts'
 import { parsePath } from './route-path.ts'
@@ -12,8 +13,6 @@ import { parsePath } from './route-path.ts'
 /** Routes as tools: what `tools/list` shows, by name, and what `tools/call` does. */
 export interface ToolCollection {
   tools: readonly Tool[]
-  /** The scopes a route asks for in `config.mcp.scopes`, by tool. */
-  scopes: ReadonlyMap<string, readonly string[]>
   /** Resolves to `null` for a name no tool has. A route that fails is a result with `isError`. */
   call (name: string, args: Readonly<Record<string, unknown>>, caller: ToolCaller): Promise<CallToolResult | null>
 }
@@ -115,7 +114,7 @@ export function createToolCollector (): ToolCollector {
         }
       })
       if (problems.length > 0) throw startupError('invalidTools', ...problems)
-      return createCollection(built, chosen, forwardedHeaders(headers), inject)
+      return createCollection(built, forwardedHeaders(headers), inject)
     }
   }
 }
@@ -128,15 +127,10 @@ const refuseStrays: onRequestHookHandler = (request, _reply, done) => {
   done(mark === (request.routeOptions.config as RouteConfig)[routeMark] ? undefined : new McpOAuthError('notFound'))
 }
 
-function createCollection (built: BuiltTool[], chosen: Candidate[], forwarded: string[], inject: Inject): ToolCollection {
+function createCollection (built: BuiltTool[], forwarded: string[], inject: Inject): ToolCollection {
   const routes = new Map(built.map(({ tool, route }) => [tool.name, route]))
-  const scopes = chosen.flatMap(({ name, route }) => {
-    const own = (route.config as RouteConfig | undefined)?.mcp?.scopes
-    return own === undefined ? [] : [[name, own] as const]
-  })
   return {
     tools: built.map(({ tool }) => tool).sort((a, b) => a.name < b.name ? -1 : 1),
-    scopes: new Map(scopes),
     async call (name, args, caller) {
       const route = routes.get(name)
       return route === undefined ? null : await callRoute(route, args, caller, forwarded, inject)
@@ -144,16 +138,23 @@ function createCollection (built: BuiltTool[], chosen: Candidate[], forwarded: s
   }
 }
 
-/** A mistyped `scopes` would leave the tool open, and TypeScript does not see it in a route's `config`. */
+/** Mistyped scopes would leave the tool open, and TypeScript does not see them in a route's `config`. */
 function configProblems (candidate: Candidate): string[] {
-  const names = Object.keys((candidate.route.config as RouteConfig | undefined)?.mcp ?? {})
-  return names.filter(name => name !== 'name' && name !== 'scopes').map(name => `${label(candidate)}: config.mcp.${name}: there is no such member. There are name, scopes`)
+  const { name: _name, scopes = [], ...unknown } = mcpConfigOf(candidate)
+  const problem = problemOfScopes(scopes)
+  const problems = Object.keys(unknown).map(member => `${member}: there is no such member. There are name, scopes`)
+  return [...problems, ...(problem === null ? [] : [`scopes: ${problem}`])].map(sentence => `${label(candidate)}: config.mcp.${sentence}`)
+}
+
+function mcpConfigOf ({ route }: Candidate): RouteTool {
+  return (route.config as RouteConfig | undefined)?.mcp ?? {}
 }
 
 interface BuiltTool { tool: Tool, route: ToolRoute }
 
-function buildTool ({ name, method, mark, route, schema, scope }: Candidate, options: ToolOptions): BuiltTool {
-  const shared = scope.getSchemas()
+function buildTool (candidate: Candidate, options: ToolOptions): BuiltTool {
+  const { name, method, mark, route, schema, scope } = candidate
+  const [shared, own] = [scope.getSchemas(), mcpConfigOf(candidate).scopes]
   const path = parsePath(route.url) ?? []
   const { inputSchema, places }: ToolInput = buildInput(schema, path, shared)
   const { description, outputSchema }: ToolOutput = buildOutput(schema, options, shared)
@@ -164,7 +165,8 @@ function buildTool ({ name, method, mark, route, schema, scope }: Candidate, opt
       ...(description !== undefined && { description }),
       inputSchema: inputSchema as Tool['inputSchema'],
       ...(outputSchema !== undefined && { outputSchema: outputSchema as NonNullable<Tool['outputSchema']> }),
-      annotations: annotationsOf(method)
+      annotations: annotationsOf(method),
+      ...(own && { _meta: { [scopesMember]: own } })
     },
     route: { method, mark, path, places, hasOutputSchema: outputSchema !== undefined, version: typeof version === 'string' ? version : undefined }
   }

@@ -2,10 +2,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Config } from '../config.ts'
 import { McpOAuthError } from '../errors.ts'
 import type { Guards } from '../guard.ts'
-import { rpcCode, rpcFailure, type McpEndpoint } from '../mcp/call.ts'
+import { rpcCode, rpcFailure, type McpCall, type McpEndpoint } from '../mcp/call.ts'
+import { headerMismatch } from '../mcp/era.ts'
 import { createHostCheck, type HostCheck } from '../oauth/origin.ts'
 import { isBoundToLoopback } from '../site.ts'
 import { allowedHeaders, logSerializers, prefixWithin, seal } from './seal.ts'
+import { createStreams } from './streams.ts'
 
 const loopbackNames = ['localhost', '127.0.0.1', '[::1]']
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
@@ -18,12 +20,12 @@ export interface McpRoute {
 }
 
 /**
- * The MCP route. The order is the point: preflight, Host and Origin, token, all before a body is read; then the body, the dependencies, the scopes of
- * the tools it calls, the server.
+ * The MCP route. The order is the point: preflight, Host and Origin, token, all before a body is read; then the body, the dependencies, the headers that
+ * have to agree with it, the scopes of the tools it calls, the server.
  */
 export function mcpRoute (instance: FastifyInstance, { config, guards, endpoint }: McpRoute): void {
   const texts = new WeakMap<FastifyRequest, string>()
-  const streams = new Set<FastifyReply['raw']>()
+  const streams = createStreams()
   instance.register(async (scope) => {
     seal(scope)
     const checkOrigin = originGuard(scope, config)
@@ -47,23 +49,26 @@ export function mcpRoute (instance: FastifyInstance, { config, guards, endpoint 
       bodyLimit: config.mcp.bodyLimit,
       config: { mcpOAuth: { public: false }, cors: false },
       onRequest: [checkOrigin, guards.token(config.requiredScopes)],
-      preHandler: [guards.dependencies(config.requiredScopes), guards.operation(endpoint.scopes)],
+      preHandler: guards.dependencies(config.requiredScopes),
       handler: async (request, reply) => {
         // Only now: callers without credentials shall be challenged whatever they try (a GET is how many clients begin).
         refuseMethods(endpoint.methods, request, reply)
         const rawBody = texts.get(request) ?? ''
         if (rawBody !== '' && request.body === undefined) return send(reply, rpcFailure(400, rpcCode.parseError, 'The body is not acceptable JSON.'))
-        const call = { request, body: request.body, rawBody, authInfo: request.mcpAuth ?? undefined, signal: disconnection(reply) }
+        const call: McpCall = { request, headers: request.headers, body: request.body, rawBody, authInfo: request.mcpAuth ?? undefined, signal: disconnection(reply) }
+        const mismatch = headerMismatch(call)
+        if (mismatch !== null) return send(reply, mismatch)
+        await guards.operation(request, reply, request.mcpAuth === null ? [] : await endpoint.scopes(call))
         const answer = await endpoint.handle(call)
         // Whoever left has had the one `close` there is.
-        if (typeof answer.body === 'object' && answer.body !== null && !call.signal.aborted) limit(streams, reply, call.authInfo?.expiresAt)
+        if (typeof answer.body === 'object' && answer.body !== null && !call.signal.aborted) streams.watch(reply, call.authInfo?.expiresAt, () => guards.isStillGood(request))
         return send(reply, answer)
       }
     })
     scope.addHook('onReady', () => endpoint.ready())
     scope.addHook('preClose', async () => {
       await endpoint.close()
-      for (const stream of streams) stream.destroy()
+      streams.close()
     })
   }, { prefix: prefixWithin(instance, config.prefix), logSerializers })
 }
@@ -86,21 +91,6 @@ function disconnection ({ raw }: FastifyReply): AbortSignal {
   if (stream?.destroyed ?? raw.destroyed) controller.abort()
   else raw.once('close', () => { if (!raw.writableEnded || !raw.writableFinished) controller.abort() })
   return controller.signal
-}
-
-/** Milliseconds a stream may outlive its token, and the longest time a timer can count. */
-const grace = 2_000
-const longestTimer = 2 ** 31 - 1
-
-/** A stream must neither outlive the token it was opened with, nor keep the app from closing. */
-function limit (streams: Set<FastifyReply['raw']>, { raw }: FastifyReply, expiresAt = Infinity): void {
-  streams.add(raw)
-  const left = Math.max(0, expiresAt * 1000 - Date.now()) + grace
-  const timer = left > longestTimer ? undefined : setTimeout(() => { raw.destroy() }, left).unref()
-  raw.once('close', () => {
-    streams.delete(raw)
-    clearTimeout(timer)
-  })
 }
 
 /** Refuses foreign Hosts and Origins (DNS rebinding), and lets pages of allowed origins read the answer. */

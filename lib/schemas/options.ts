@@ -1,5 +1,6 @@
 import { Kind, Type, TypeRegistry, type Static } from '@sinclair/typebox'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
+import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { AuthorizeUser, ConsentDetails, Dependency, McpAuth, ProviderTraits, Store, TokenVerifier } from '../contracts.ts'
 import { OAuthMetadataSchema } from './metadata.ts'
@@ -63,9 +64,12 @@ export const McpOptionsSchema = Type.Object({
   handler: Type.Optional(instance<FetchHandler>('fetch')),
   /** The app's own routes as tools. `true` takes every route that has an operation id. */
   tools: Type.Optional(Type.Union([Type.Literal(true), ToolOptionsSchema])),
-  /** Scopes that single tools need beyond those of the route: `{ delete_note: ['notes:write'] }`, or a function of the tool's name. */
+  /**
+   * Scopes that single tools need beyond those of the route: `{ delete_note: ['notes:write'] }`, or a function of the tool's name and annotations. Comes
+   * before what a route says in `config.mcp.scopes`, and a server in the `_meta` of a tool.
+   */
   toolScopes: Type.Optional(Type.Union([
-    callable<(tool: string) => readonly string[] | undefined>(),
+    callable<(tool: string, annotations: Readonly<ToolAnnotations>) => readonly string[] | undefined>(),
     Type.Record(Type.String(), Type.Array(Type.String({ minLength: 1 })))
   ])),
   /** Largest request body, in bytes. Default 4 MiB. */
@@ -131,7 +135,7 @@ export const OptionsSchema = Type.Object({
   prefix: Type.Optional(path('/api', '^(/|(/[^/?#*:\\s]+)*)$')),
   /** Origin, and path if a reverse proxy strips one, under which clients reach this app. Needed unless it listens on loopback only. */
   publicUrl: Type.Optional(Type.String({ minLength: 1 })),
-  /** Seals what is handed out: at least 32 bytes. Of several, the first seals and all open, so that secrets can be rotated. */
+  /** Seals what is handed out, and binds sessions to their callers: at least 32 bytes. Of several, the first seals and all open, so that secrets can be rotated. */
   secret: Type.Optional(Type.Union([Type.String({ minLength: 32 }), Type.Array(Type.String({ minLength: 32 }), { minItems: 1 })])),
   /** Remembers what was used. Default: this process's memory, bounded. */
   store: Type.Optional(instance<Store>('putIfAbsent', 'get', 'put')),

@@ -12,7 +12,7 @@ import { createEndpoint } from '../../lib/mcp/endpoint.ts'
 import type { FetchHandler } from '../../lib/schemas/options.ts'
 import { post, serve, toolCall } from './route.ts'
 
-async function start (t: TestContext, handler: FetchHandler, resource: string | (() => string) = 'https://mcp.example.com/mcp'): Promise<string> {
+async function start (t: TestContext, handler: FetchHandler, resource = () => 'https://mcp.example.com/mcp'): Promise<string> {
   const endpoint = createEndpoint({ handler, name: 'test', version: '1.0.0' }, { resource })
   assert.ok(endpoint)
   return serve(t, Fastify(), endpoint)
@@ -104,7 +104,7 @@ test('a handler that fails is a fault of ours', async (t) => {
 
 test('closing closes the handler', async () => {
   let closed = 0
-  const endpoint = createEndpoint({ handler: { fetch: () => new Response(), close: () => { closed++ } }, name: 'x', version: '1' }, { resource: 'https://x.example' })
+  const endpoint = createEndpoint({ handler: { fetch: () => new Response(), close: () => { closed++ } }, name: 'x', version: '1' }, { resource: () => 'https://x.example' })
   await endpoint?.ready()
   await endpoint?.close()
   assert.equal(closed, 1)

@@ -19,7 +19,7 @@ export async function serve (t: TestContext, app: FastifyInstance, endpoint: Mcp
       const gone = new AbortController()
       reply.raw.once('close', () => { if (!reply.raw.writableFinished) gone.abort() })
       const body = rawBody === '' ? undefined : JSON.parse(rawBody)
-      const answer = await endpoint.handle({ request, body, rawBody, authInfo: authOf(request.headers.authorization), signal: gone.signal })
+      const answer = await endpoint.handle({ request, headers: request.headers, body, rawBody, authInfo: authOf(request.headers.authorization), signal: gone.signal })
       return reply.code(answer.status).headers(answer.headers).send(answer.body ?? undefined)
     }
   })

@@ -50,7 +50,7 @@ function buildServer (seen: Observed = { started: [], aborted: [] }): McpServer 
 }
 
 async function start (t: TestContext, server: SdkServer | SdkServerFactory): Promise<string> {
-  const endpoint = createEndpoint({ server, name: 'test', version: '1.0.0' }, { resource: 'http://localhost/mcp' })
+  const endpoint = createEndpoint({ server, name: 'test', version: '1.0.0' }, { resource: () => 'http://localhost/mcp' })
   assert.ok(endpoint)
   // Node's fetch opens a spare connection after a broken one, which closing would wait for.
   return serve(t, Fastify({ forceCloseConnections: true }), endpoint)
