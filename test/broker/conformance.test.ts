@@ -1,15 +1,9 @@
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { McpServer, createMcpHandler } from '@modelcontextprotocol/server'
-import Fastify, { type FastifyInstance } from 'fastify'
-import type { McpOAuthOptions } from '../../lib/index.ts'
-import type { FetchHandler } from '../../lib/schemas/options.ts'
 import { freePort, startBroker } from '../support/broker.ts'
-import { conformance } from '../support/conformance.ts'
-import { connectClient, headlessLogin, headlessOAuth } from '../support/login.ts'
-
-const text = 'This is a simple text response for testing.'
+import { conformance } from '../support/conformance/suite.ts'
+import { headlessLogin } from '../support/login.ts'
 
 test('the conformance suite: authorization server (PX, RFC 8414, RFC 6749, RFC 9207)', async (t) => {
   const run = await conformance(t)
@@ -32,54 +26,6 @@ test('the conformance suite: authorization server (PX, RFC 8414, RFC 6749, RFC 9
   }
 })
 
-/** Tools the suite asks for, as routes. */
-function routes (app: FastifyInstance): void {
-  app.get('/simple-text', { schema: { operationId: 'test_simple_text', summary: 'Says something' } }, async () => text)
-  app.get('/error-handling', { schema: { operationId: 'test_error_handling', summary: 'Always fails' } }, async (_request, reply) => await reply.code(500).send({ message: text }))
-}
-
-/** The same in an SDK 2.x server, for clients without sessions. */
-function handler (): FetchHandler {
-  return createMcpHandler(() => {
-    const server = new McpServer({ name: 'test', version: '1.0.0' })
-    server.registerTool('test_simple_text', { description: 'Says something' }, async () => ({ content: [{ type: 'text', text }] }))
-    server.registerTool('test_error_handling', { description: 'Always fails' }, async () => { throw new Error(text) })
-    return server
-  }) as FetchHandler
-}
-
-/** The suite brings no token: a hook of the host adds one that was got in a whole login. */
-async function startServer (t: TestContext, mcp: NonNullable<McpOAuthOptions['mcp']>): Promise<string> {
-  const app = Fastify()
-  const oauth = headlessOAuth()
-  app.addHook('onRequest', async ({ headers, url }) => { if (url === '/mcp' && oauth.token) headers.authorization = `Bearer ${oauth.token.access_token}` })
-  const { mcpUrl } = await startBroker(t, { app, routes, options: { mcp } })
-  await (await connectClient(mcpUrl, { oauth })).close()
-  return mcpUrl
-}
-
-const servers = [
-  { version: '2025-11-25', mcp: () => ({ tools: true as const }), scenarios: ['server-initialize', 'ping', 'logging-set-level', 'tools-list', 'tools-call-simple-text', 'tools-call-error', 'dns-rebinding-protection'] },
-  { version: '2026-07-28', mcp: () => ({ handler: handler() }), scenarios: ['server-stateless', 'tools-list', 'tools-call-simple-text', 'tools-call-error', 'dns-rebinding-protection'] }
-]
-
-/** It asks for diagnostic tools we do not have. */
-const untestable = /^ {4}Error: Not testable: server does not list the diagnostic tool .*$/
-
-for (const { version, mcp, scenarios } of servers) {
-  test(`the conformance suite: the MCP route in revision ${version} (HT-01)`, async (t) => {
-    const run = await conformance(t)
-    if (run === null) return
-    const url = await startServer(t, mcp())
-    for (const scenario of scenarios) {
-      const { passed, output } = await run(['server', '--url', url, '--spec-version', version, '--scenario', scenario])
-      const faults = output.match(/^ {4}Error: .*$/gm) ?? []
-      assert.ok(passed || (faults.length > 0 && faults.every(fault => untestable.test(fault))), output)
-      assert.match(output, /Passed: [1-9]/)
-    }
-  })
-}
-
 const logins = [
   'metadata-default', 'metadata-var1', 'metadata-var2', 'metadata-var3', 'pre-registration', 'token-endpoint-auth-basic', 'token-endpoint-auth-post', 'token-endpoint-auth-none',
   'iss-supported', 'iss-not-advertised', 'iss-supported-missing', 'iss-wrong-issuer', 'iss-unexpected', 'iss-normalized', 'offline-access-scope', 'offline-access-not-supported'
@@ -88,7 +34,7 @@ const logins = [
 test('the conformance suite: the broker as a client of a provider (B-09, RFC 9207, RFC 7636)', async (t) => {
   const run = await conformance(t)
   if (run === null) return
-  const command = `"${process.execPath}" --import tsx "${fileURLToPath(new URL('../support/conformance-client.ts', import.meta.url))}"`
+  const command = `"${process.execPath}" --import tsx "${fileURLToPath(new URL('../support/conformance/client.ts', import.meta.url))}"`
   for (const scenario of logins) {
     const { passed, output } = await run(['client', '--command', command, '--scenario', `auth/${scenario}`])
     assert.ok(passed, output)

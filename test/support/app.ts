@@ -3,6 +3,9 @@ import type { TestContext } from 'node:test'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { mcpOAuth, type McpOAuthOptions } from '../../lib/index.ts'
 
+/** Whatever runs what is to be cleaned up in the end: a test, or a program. */
+export type Cleanup = Pick<TestContext, 'after'>
+
 export interface AppSetup {
   /** The host to register in. Defaults to a plain `Fastify()`. */
   app?: FastifyInstance
@@ -23,7 +26,7 @@ export interface RunningApp {
 }
 
 /** A Fastify app with the plugin, listening on a free port of 127.0.0.1 until the test ends. */
-export async function buildApp (t: TestContext, options: McpOAuthOptions, setup: AppSetup = {}): Promise<RunningApp> {
+export async function buildApp (t: Cleanup, options: McpOAuthOptions, setup: AppSetup = {}): Promise<RunningApp> {
   const { app = Fastify(), routes, upstream, port = 0 } = setup
   t.after(async () => {
     await app.close()

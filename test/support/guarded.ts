@@ -1,9 +1,8 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import type { TestContext } from 'node:test'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import type { McpOAuthOptions } from '../../lib/index.ts'
-import { buildApp, type AppSetup, type RunningApp } from './app.ts'
+import { buildApp, type AppSetup, type Cleanup, type RunningApp } from './app.ts'
 import { startIssuer, type Issuer } from './issuer.ts'
 
 /** A server with one tool, which shows what it knows about its caller. */
@@ -24,7 +23,7 @@ export interface GuardedApp extends RunningApp {
 }
 
 /** An app whose MCP route takes the tokens of an issuer. */
-export async function startGuarded (t: TestContext, options: McpOAuthOptions = {}, setup: AppSetup = {}): Promise<GuardedApp> {
+export async function startGuarded (t: Cleanup, options: McpOAuthOptions = {}, setup: AppSetup = {}): Promise<GuardedApp> {
   const issuer = await startIssuer()
   const running = await buildApp(t, { issuer: issuer.issuer, mcp: { server: whoami() }, ...options }, { ...setup, upstream: issuer })
   return {

@@ -10,7 +10,7 @@ export const packages = ['node@22', '@modelcontextprotocol/conformance@0.2.0-alp
 export type Conformance = (args: string[], run?: { line?: (line: string) => void, env?: Record<string, string> }) => Promise<{ passed: boolean, output: string }>
 
 /** Finds the suite in npm's cache. In continuous integration it is fetched; elsewhere the test is skipped where it is not there. */
-export async function conformance (t: TestContext): Promise<Conformance | null> {
+export async function conformance (t: Pick<TestContext, 'after' | 'skip'>): Promise<Conformance | null> {
   const npx = ['--yes', ...process.env['CI'] === 'true' ? ['--prefer-offline'] : ['--offline'], ...packages.flatMap(name => ['-p', name]), '-c', 'command -v node && command -v conformance']
   const found = await promisify(execFile)('npx', npx).catch((error: Error) => {
     if (process.env['CI'] === 'true') throw error

@@ -1,12 +1,12 @@
 /**
- * A client for the conformance suite: `node --import tsx conformance-client.ts <URL of an MCP server>`. The client the suite's authorization server
+ * A client for the conformance suite: `node --import tsx conformance/client.ts <URL of an MCP server>`. The client the suite's authorization server
  * meets is our broker, which logs a user in there; the token it gets is then used on the suite's MCP server.
  */
 import { discoverOAuthServerInfo, extractWWWAuthenticateParams } from '@modelcontextprotocol/sdk/client/auth.js'
 import Fastify from 'fastify'
-import { mcpOAuth } from '../../lib/index.ts'
-import { freePort, secret } from './broker.ts'
-import { connectClient, headlessOAuth } from './login.ts'
+import { mcpOAuth } from '../../../lib/index.ts'
+import { freePort, secret } from '../broker.ts'
+import { connectClient, headlessOAuth } from '../login.ts'
 
 interface Registered { client_id: string, client_secret?: string }
 
