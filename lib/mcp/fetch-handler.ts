@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import type { FetchHandler } from '../schemas/options.ts'
 import { type McpAnswer, type McpCall, type ScopelessEndpoint, emptyAnswer, goneStatus, rpcCode, rpcFailure } from './call.ts'
 import { isModern } from './era.ts'
@@ -77,7 +78,7 @@ function answerHeaders (response: Response): Record<string, string> {
 /** Only event streams have to be streamed; anything else is quicker as one string. */
 async function answerBody (response: Response) {
   if (response.body === null) return null
-  return isStream(response) ? response.body : await response.text()
+  return isStream(response) ? Readable.fromWeb(response.body) : await response.text()
 }
 
 function isStream (response: Response): boolean {

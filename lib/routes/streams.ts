@@ -22,6 +22,8 @@ export function createStreams (): Streams {
   return {
     watch ({ raw }, expiresAt = Infinity, isGood) {
       open.add(raw)
+      // Fastify keeps the headers until there is something to say; a client that listens for what may come would wait for them.
+      raw.once('pipe', () => raw.flushHeaders())
       let looking = false
       const timer = setInterval(() => {
         if (Date.now() > expiresAt * 1000 + grace) raw.destroy()

@@ -6,10 +6,12 @@ import { test } from 'node:test'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import Fastify from 'fastify'
 import { mcpOAuth } from '../../lib/index.ts'
+import { sessionHandler } from '../support/conformance/sessions.ts'
 import { callerIn, raw, startGuarded, whoami, whoamiCall } from '../support/guarded.ts'
 
 const json = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
 const body = JSON.stringify(whoamiCall)
+const initialize = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1.0.0' } } })
 
 async function startWithToken (...setup: Parameters<typeof startGuarded>) {
   const running = await startGuarded(...setup)
@@ -230,6 +232,41 @@ for (const http2 of [false, true]) {
     assert.deepEqual([told?.aborted, destroyed], [true, 0])
   })
 }
+
+for (const http2 of [false, true]) {
+  test(`HT-06 a stream is open before anything is said (${http2 ? 'HTTP/2' : 'HTTP/1.1'})`, async (t) => {
+    const app = Fastify({ http2 } as object)
+    t.after(() => app.close())
+    const handler = { fetch: async () => new Response(new ReadableStream({ start () {} }), { headers: { 'content-type': 'text/event-stream' } }) }
+    await app.register(mcpOAuth, { auth: false, mcp: { handler } })
+    const origin = await app.listen({ host: '127.0.0.1', port: 0 })
+    const signal = AbortSignal.timeout(10_000)
+    if (http2) {
+      const session = connect(origin)
+      const [headers] = await once(session.request({ ':path': '/mcp' }), 'response', { signal }).finally(() => { session.destroy() })
+      assert.equal(headers[':status'], 200)
+    } else {
+      const { status } = await fetch(`${origin}/mcp`, { signal })
+      assert.equal(status, 200)
+    }
+  })
+}
+
+test('RS-02 SE-02 SE-03 the id of a session is no credential', async (t) => {
+  const { mcpUrl, token } = await startGuarded(t, { mcp: { handler: sessionHandler() } })
+  const ask = async (method: string, subject: string | null, headers = {}) => {
+    const authorization = subject === null ? {} : { authorization: `Bearer ${await token({ sub: subject })}` }
+    return fetch(mcpUrl, { method, headers: { ...json, ...authorization, ...headers }, ...(method === 'POST' && { body: initialize }) })
+  }
+  const session = { 'mcp-session-id': String((await ask('POST', 'alice')).headers.get('mcp-session-id')) }
+  for (const method of ['POST', 'GET', 'DELETE']) {
+    assert.equal((await ask(method, null, session)).status, 401, method)
+    assert.equal((await ask(method, 'bob', session)).status, 404, method)
+  }
+  assert.equal((await ask('GET', 'alice', session)).status, 200)
+  assert.equal((await ask('DELETE', 'alice', session)).status, 200)
+  assert.equal((await ask('GET', 'alice', session)).status, 404)
+})
 
 test('Q-26 F-24 a stream ends with its token, or with the app', async (t) => {
   const endless = () => new Response(new ReadableStream({ start (controller) { controller.enqueue(new TextEncoder().encode(': open\n\n')) } }), { headers: { 'content-type': 'text/event-stream' } })
