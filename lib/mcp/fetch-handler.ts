@@ -9,8 +9,7 @@ const connectionHeaders = new Set(['host', 'connection', 'keep-alive', 'proxy-co
 
 /**
  * Serves through a fetch-shaped handler. It sees `resource`, the configured URL, as the URL of every request: never one made from a
- * `Host` header. Protocol rules are the handler's, but for one:
- * the session of one caller does not exist for another, and in the modern era for no one.
+ * `Host` header. Protocol rules are the handler's, but for one: the session of one caller does not exist for another, and in the modern era for no one.
  */
 export function createFetchEndpoint (handler: FetchHandler, resource: () => string, sessions: Sessions = createSessions([])): ScopelessEndpoint {
   return {

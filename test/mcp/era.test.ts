@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { headerMismatch, isModern } from '../../lib/mcp/era.ts'
+
+const meta = { _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' } }
+const call = { jsonrpc: '2.0', id: 7, method: 'tools/call', params: { name: 'open', ...meta } }
+const legacy = { ...call, params: { name: 'open' } }
+
+test('HT-24 a request is modern by its claim, or by its version', () => {
+  for (const [headers, body] of [[{}, call], [{}, [call]], [{}, { method: 'notifications/x', params: meta }], [{ 'mcp-protocol-version': '2026-07-28' }, legacy], [{ 'mcp-protocol-version': '2027-01-01' }, undefined]] as const) {
+    assert.equal(isModern({ headers, body }), true, JSON.stringify([headers, body]))
+  }
+  for (const [headers, body] of [[{}, legacy], [{}, [legacy, legacy]], [{}, undefined], [{}, 'x'], [{}, null], [{ 'mcp-protocol-version': '2025-11-25' }, legacy], [{ 'mcp-protocol-version': 'v999' }, legacy], [{ 'mcp-protocol-version': '9' }, {}], [{}, { params: { _meta: { progressToken: 1 } } }]] as const) {
+    assert.equal(isModern({ headers, body }), false, JSON.stringify([headers, body]))
+  }
+})
+
+test('HT-11 HT-12 HT-14 headers that say something else than the body are 400 with -32020 and the id', () => {
+  for (const headers of [
+    { 'mcp-method': 'tools/list' }, { 'mcp-method': 'TOOLS/CALL' }, { 'mcp-method': '' }, { 'mcp-name': 'shut' }, { 'mcp-name': 'OPEN' }, { 'mcp-name': '=?base64?c2h1dA==?=' },
+    { 'mcp-name': '=?base64?b3Blbg?=' }, { 'mcp-name': '=?base64?!?=' }, { 'mcp-name': '=?base64?/w==?=' }, { 'mcp-method': 'tools/call', 'mcp-name': 'shut' }
+  ]) {
+    const answer = headerMismatch({ headers, body: call })
+    assert.equal(answer?.status, 400, JSON.stringify(headers))
+    const { id, error } = JSON.parse(String(answer?.body))
+    assert.deepEqual([id, error.code], [7, -32020])
+  }
+})
+
+test('HT-11 HT-12 headers that agree, are missing, or belong to an earlier era decide nothing', () => {
+  for (const headers of [{}, { 'mcp-method': 'tools/call' }, { 'mcp-name': 'open' }, { 'mcp-method': 'tools/call', 'mcp-name': '=?base64?b3Blbg==?=' }]) assert.equal(headerMismatch({ headers, body: call }), null)
+  assert.equal(headerMismatch({ headers: { 'mcp-method': 'tools/list', 'mcp-name': 'shut' }, body: legacy }), null)
+  assert.equal(headerMismatch({ headers: { 'mcp-name': 'x' }, body: { ...call, method: 'tools/list', params: meta } }), null, 'this method has no name')
+  const read = { ...call, method: 'resources/read', params: { uri: 'file:///é', ...meta } }
+  assert.equal(headerMismatch({ headers: { 'mcp-name': `=?base64?${Buffer.from('file:///é').toString('base64')}?=` }, body: read }), null)
+  assert.equal(headerMismatch({ headers: { 'mcp-name': 'file:///e' }, body: read })?.status, 400)
+})

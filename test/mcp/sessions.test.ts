@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import type { McpAuth } from '../../lib/contracts.ts'
+import { createSessions } from '../../lib/mcp/sessions.ts'
+
+const alice: McpAuth = { token: 'one', clientId: 'client', scopes: [], subject: 'alice', claims: { iss: 'https://id.example' }, expiresAt: 1 }
+
+test('Q-23 SE-03 a session is the caller\'s, whatever token they come with, and nobody else\'s', () => {
+  const sessions = createSessions([])
+  const bound = sessions.bind('abc.def', alice)
+  assert.match(bound, /^[\x21-\x7e]+$/)
+  for (const same of [alice, { ...alice, token: 'two', expiresAt: 2, scopes: ['more'] }]) assert.equal(sessions.open(bound, same), 'abc.def')
+  const others: Array<McpAuth | undefined> = [{ ...alice, subject: 'bob' }, { ...alice, clientId: 'other' }, { ...alice, claims: { iss: 'https://other.example' } }, { token: 'one', clientId: 'client', scopes: [] }, undefined]
+  for (const other of others) assert.equal(sessions.open(bound, other), null)
+  for (const odd of ['', '.', 'abc.def', bound.slice(0, -1), `${bound}A`, `x${bound}`, bound.replace('def', 'deg'), `${bound.slice(0, -22)}${randomBytes(16).toString('base64url')}`]) assert.equal(sessions.open(odd, alice), null, odd)
+})
+
+test('SE-03 callers that nobody has named are told apart by what is known of them', () => {
+  const sessions = createSessions([])
+  const unnamed = (more: object): McpAuth => ({ token: '', clientId: '', scopes: [], ...more })
+  const bound = sessions.bind('x', unnamed({ userId: 1, roles: [] }))
+  assert.equal(sessions.open(bound, unnamed({ userId: 1, roles: ['a'] })), 'x')
+  assert.equal(sessions.open(bound, unnamed({ userId: 2 })), null)
+  assert.equal(sessions.open(sessions.bind('x', unnamed({ token: 'a' })), unnamed({ token: 'b' })), null)
+  assert.equal(sessions.open(sessions.bind('x', undefined), undefined), 'x')
+})
+
+test('F-21 instances share sessions by their secret, and a new one in front ends none', () => {
+  const [old, next] = ['o'.repeat(32), 'n'.repeat(32)]
+  const bound = createSessions([old]).bind('x', alice)
+  assert.equal(createSessions([old]).open(bound, alice), 'x')
+  assert.equal(createSessions([next, old]).open(bound, alice), 'x')
+  assert.equal(createSessions([next]).open(bound, alice), null)
+  assert.equal(createSessions([]).open(bound, alice), null)
+})

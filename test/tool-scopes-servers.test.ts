@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { McpServer as McpServer2, createMcpHandler, requireScopes } from '@modelcontextprotocol/server'
+import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
+import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
+import type { McpOAuthOptions } from '../lib/index.ts'
+import { startFlow } from './support/flow.ts'
+import { startGuarded, type GuardedApp } from './support/guarded.ts'
+
+type Mcp = NonNullable<McpOAuthOptions['mcp']>
+type Era = 'legacy' | 'modern'
+
+const member = 'fastify-mcp-oauth/scopes'
+const modernMeta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} }
+const done = async () => ({ content: [{ type: 'text' as const, text: 'done' }] })
+
+/** Two tools, of which one writes, and says so. */
+function sdk1 (): McpServer {
+  const server = new McpServer({ name: 'test', version: '1.0.0' })
+  server.registerTool('read_notes', { annotations: { readOnlyHint: true } }, done)
+  server.registerTool('clear_notes', { annotations: { readOnlyHint: false }, _meta: { [member]: ['notes:read', 'notes:write'] } }, done)
+  return server
+}
+
+function sdk2 (): McpServer2 {
+  const server = new McpServer2({ name: 'test', version: '1.0.0' })
+  server.registerTool('read_notes', { inputSchema: z.object({}), annotations: { readOnlyHint: true } }, done)
+  server.registerTool('clear_notes', { inputSchema: z.object({}), annotations: { readOnlyHint: false }, _meta: { [member]: ['notes:read', 'notes:write'] } }, done)
+  return server
+}
+
+function routes (app: FastifyInstance): void {
+  app.get('/notes', { schema: { operationId: 'read_notes' } }, async () => 'done')
+  app.delete('/notes', { schema: { operationId: 'clear_notes' }, config: { mcp: { scopes: ['notes:read', 'notes:write'] } } }, async () => 'done')
+}
+
+const servers: Array<[name: string, eras: Era[], mcp: () => Mcp]> = [
+  ['routes as tools', ['legacy', 'modern'], () => ({ tools: true })],
+  ['a server of the SDK 1.x', ['legacy'], () => ({ server: sdk1() })],
+  ['a server of the SDK 1.x for each request', ['legacy'], () => ({ server: () => sdk1() })],
+  ['a handler of the SDK 2.x', ['legacy', 'modern'], () => ({ handler: createMcpHandler(() => sdk2()) })]
+]
+
+async function start (t: TestContext, mcp: Mcp, options: McpOAuthOptions = {}): Promise<GuardedApp & { ask: (era: Era, scope: string, method: string, params?: object, headers?: Record<string, string>) => Promise<Response> }> {
+  const running = await startGuarded(t, { requiredScopes: ['mcp'], mcp, ...options }, mcp.tools ? { routes } : {})
+  return {
+    ...running,
+    async ask (era, scope, method, params = {}, headers = {}) {
+      const { name } = params as { name?: string }
+      const own: Record<string, string> = era === 'legacy' ? { 'mcp-protocol-version': '2025-11-25' } : { 'mcp-protocol-version': '2026-07-28', 'mcp-method': method, ...(name !== undefined && { 'mcp-name': name }) }
+      return await fetch(running.mcpUrl, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', authorization: `Bearer ${await running.token({ scope })}`, ...own, ...headers },
+        body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { ...params, ...(era === 'modern' && { _meta: modernMeta }) } })
+      })
+    }
+  }
+}
+
+async function resultOf (response: Response): Promise<any> {
+  const text = await response.text()
+  return JSON.parse(text.startsWith('{') ? text : /^data: (.*)$/m.exec(text)?.[1] ?? '').result
+}
+
+const clear = { name: 'clear_notes', arguments: {} }
+const read = { name: 'read_notes', arguments: {} }
+
+for (const [name, eras, mcp] of servers) {
+  for (const era of eras) {
+    test(`RS-12 RS-13 RS-14 RS-22 RS-23 ${name}, ${era} era: what a tool declares is asked of its callers, and the list shows what they may call`, async (t) => {
+      const { ask } = await start(t, mcp())
+      const refused = await ask(era, 'mcp notes:read', 'tools/call', clear)
+      assert.equal(refused.status, 403)
+      assert.match(refused.headers.get('www-authenticate') ?? '', /^Bearer error="insufficient_scope", .*resource_metadata="[^"]+", scope="mcp notes:read notes:write"$/)
+      assert.equal((await resultOf(await ask(era, 'mcp notes:read notes:write', 'tools/call', clear))).content[0].text, 'done')
+      assert.equal((await resultOf(await ask(era, 'mcp', 'tools/call', read))).content[0].text, 'done')
+      const listed = async (scope: string) => await resultOf(await ask(era, scope, 'tools/list'))
+      const [few, all] = [await listed('mcp'), await listed('mcp notes:read notes:write')]
+      assert.deepEqual(few.tools.map((tool: { name: string }) => tool.name), ['read_notes'])
+      assert.deepEqual(all.tools.map((tool: { name: string }) => tool.name).sort(), ['clear_notes', 'read_notes'])
+      for (const { cacheScope, ttlMs, resultType } of [few, all]) {
+        if (era === 'legacy') assert.deepEqual([cacheScope, resultType], [undefined, undefined])
+        else assert.deepEqual([cacheScope, resultType, Number.isInteger(ttlMs) && ttlMs >= 0], ['private', 'complete', true])
+      }
+    })
+
+    test(`RS-20 ${name}, ${era} era: scopes may follow from annotations, and what the operator says comes first`, async (t) => {
+      const toolScopes = (tool: string, { readOnlyHint }: { readOnlyHint?: boolean | undefined }) => tool === 'unknown' ? undefined : readOnlyHint ? ['r'] : ['w']
+      const { ask } = await start(t, { ...mcp(), toolScopes })
+      for (const [scope, params, status] of [['mcp r', read, 200], ['mcp r', clear, 403], ['mcp w', clear, 200], ['mcp w', read, 403], ['mcp r', { name: 'neither', arguments: {} }, 403]] as const) {
+        const answer = await ask(era, scope, 'tools/call', params)
+        assert.equal(answer.status, status, `${scope} ${params.name}`)
+        if (status === 403) assert.match(answer.headers.get('www-authenticate') ?? '', params === read ? /scope="mcp r"/ : /scope="mcp w"/)
+      }
+    })
+
+    test(`HT-14 ${name}, ${era} era: a header that names a harmless tool does not open another one`, async (t) => {
+      const { ask } = await start(t, mcp())
+      const lie = { 'mcp-name': 'read_notes', 'mcp-method': 'tools/call' }
+      assert.equal((await ask(era, 'mcp', 'tools/call', clear, lie)).status, era === 'modern' ? 400 : 403)
+      const able = await ask(era, 'mcp notes:read notes:write', 'tools/call', clear, lie)
+      assert.equal(able.status, era === 'modern' ? 400 : 200)
+      if (era === 'modern') assert.equal((await able.json() as { error: { code: number } }).error.code, -32020)
+    })
+  }
+}
+
+test('RS-13 the SDK 2.x can ask for scopes by itself: its challenge leaves as it is', async (t) => {
+  const handler = createMcpHandler(() => {
+    const server = new McpServer2({ name: 'test', version: '1.0.0' })
+    server.registerTool('clear_notes', { inputSchema: z.object({}), scopeChallenge: requireScopes('mcp', 'notes:write') }, done)
+    return server
+  })
+  const { ask, mcpUrl } = await start(t, { handler })
+  const refused = await ask('modern', 'mcp', 'tools/call', clear)
+  assert.equal(refused.status, 403)
+  const challenge = refused.headers.get('www-authenticate') ?? ''
+  for (const part of ['error="insufficient_scope"', 'scope="mcp notes:write"', `resource_metadata="${new URL(mcpUrl).origin}/.well-known/oauth-protected-resource/mcp"`]) assert.ok(challenge.includes(part), challenge)
+})
+
+test('a slip in what a tool declares opens it to no one', async (t) => {
+  const server = sdk1()
+  const { ask } = await start(t, { server })
+  server.registerTool('late', { _meta: { [member]: 'notes:write' } }, done)
+  assert.equal((await ask('legacy', 'mcp notes:write', 'tools/call', { name: 'late' })).status, 500)
+  assert.deepEqual((await resultOf(await ask('legacy', 'mcp notes:write', 'tools/list'))).tools.map((tool: { name: string }) => tool.name), ['read_notes'])
+  const early = new McpServer({ name: 'test', version: '1.0.0' })
+  early.registerTool('clear_notes', { _meta: { [member]: ['notes write'] } }, done)
+  await assert.rejects(start(t, { server: early }), /internal|failed/i)
+})
+
+test('tools may come, go and change while the app runs', async (t) => {
+  t.mock.method(performance, 'now', () => time)
+  let time = 0
+  const server = sdk1()
+  const { ask } = await start(t, { server })
+  const late = server.registerTool('late', { _meta: { [member]: ['late'] } }, done)
+  assert.equal((await ask('legacy', 'mcp', 'tools/call', { name: 'late' })).status, 403)
+  late.update({ _meta: { [member]: [] } })
+  time += 11_000
+  assert.equal((await ask('legacy', 'mcp', 'tools/call', { name: 'late' })).status, 200)
+})
+
+test('a list of several pages is read to its end, and filtered page by page', async (t) => {
+  const handler = {
+    async fetch (_request: Request, { parsedBody }: { parsedBody?: unknown } = {}) {
+      const { id, method, params } = parsedBody as { id: number, method: string, params: { cursor?: string } }
+      const page = Number(params.cursor ?? 0)
+      const tools = [{ name: `open${page}` }, { name: `closed${page}`, _meta: { [member]: [`s${page}`] } }]
+      return Response.json({ jsonrpc: '2.0', id, result: method === 'tools/list' ? { tools, ...(page < 3 && { nextCursor: String(page + 1) }) } : { content: [] } })
+    }
+  }
+  const { ask } = await start(t, { handler })
+  assert.match((await ask('legacy', 'mcp', 'tools/call', { name: 'closed3' })).headers.get('www-authenticate') ?? '', /scope="mcp s3"/)
+  assert.equal((await ask('legacy', 'mcp s3', 'tools/call', { name: 'closed3' })).status, 200)
+  const page = await resultOf(await ask('legacy', 'mcp', 'tools/list', { cursor: '2' }))
+  assert.deepEqual([page.tools.map((tool: { name: string }) => tool.name), page.nextCursor], [['open2'], '3'])
+})
+
+test('F-28 a server that fails to list its tools runs none', async (t) => {
+  let ran = 0
+  const failures = [() => Response.json({}, { status: 500 }), ({ id }: { id: number }) => Response.json({ jsonrpc: '2.0', id, error: { code: -32603, message: 'broken' } }), () => { throw new Error('broken') }]
+  for (const fail of failures) {
+    const handler = {
+      async fetch (_request: Request, { parsedBody }: { parsedBody?: unknown } = {}) {
+        const message = parsedBody as { id: number, method: string }
+        if (message.method === 'tools/list') return fail(message)
+        ran++
+        return Response.json({ jsonrpc: '2.0', id: message.id, result: { content: [] } })
+      }
+    }
+    const { ask } = await start(t, { handler })
+    assert.equal((await ask('legacy', 'mcp', 'tools/call', clear)).status, 500)
+  }
+  assert.equal(ran, 0)
+})
+
+test('PRM-07 a client may ask for the scopes of tools from the first login on; of a server made for each request, once it was asked', async (t) => {
+  for (const [server, atOnce] of [[sdk1(), true], [() => sdk1(), false]] as const) {
+    const flow = await startFlow(t, { options: { mcp: { server } } })
+    const supported = async () => (await flow.ask('/.well-known/oauth-authorization-server')).json()['scopes_supported'].includes('notes:write')
+    const id = await flow.register()
+    assert.equal(await supported(), atOnce)
+    assert.equal((await flow.authorize(flow.asked(id, { scope: 'mcp:read notes:write' }))).status, atOnce ? 200 : 302)
+    const { access_token: token } = await flow.tokens(id)
+    const refused = await flow.ask('/mcp', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', authorization: `Bearer ${token}` },
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: clear })
+    })
+    assert.match(refused.headers.get('www-authenticate') ?? '', /scope="mcp:read notes:read notes:write"/)
+    assert.equal(await supported(), true)
+    assert.equal((await flow.authorize(flow.asked(id, { scope: 'mcp:read notes:write' }))).status, 200)
+    const prm = await flow.ask('/.well-known/oauth-protected-resource/mcp')
+    assert.deepEqual(prm.json()['scopes_supported'], ['mcp:read'], 'what a client needs to begin with')
+  }
+})
