@@ -23,7 +23,7 @@ const floors = [
 const doors: Record<string, RegExp> = {
   '@fastify/http-proxy': /^routes\/thin\/token\.ts$/,
   '@modelcontextprotocol/sdk': /^mcp\//,
-  '@modelcontextprotocol/server': /^mcp\/modern-tools\.ts$/,
+  '@modelcontextprotocol/server': /^mcp\/modern-era\.ts$/,
   '@sinclair/typebox': /^schemas\//,
   'fastify-plugin': /^index\.ts$/,
   cookie: /^broker\/cookies\.ts$/,

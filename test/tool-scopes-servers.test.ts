@@ -37,8 +37,8 @@ function routes (app: FastifyInstance): void {
 
 const servers: Array<[name: string, eras: Era[], mcp: () => Mcp]> = [
   ['routes as tools', ['legacy', 'modern'], () => ({ tools: true })],
-  ['a server of the SDK 1.x', ['legacy'], () => ({ server: sdk1() })],
-  ['a server of the SDK 1.x for each request', ['legacy'], () => ({ server: () => sdk1() })],
+  ['a server of the SDK 1.x', ['legacy', 'modern'], () => ({ server: sdk1() })],
+  ['a server of the SDK 1.x for each request', ['legacy', 'modern'], () => ({ server: () => sdk1() })],
   ['a handler of the SDK 2.x', ['legacy', 'modern'], () => ({ handler: createMcpHandler(() => sdk2()) })]
 ]
 

@@ -2,7 +2,7 @@ import { startupError } from '../errors.ts'
 import type { McpEndpoint } from './call.ts'
 import type { FetchHandler, SdkServer } from '../schemas/options.ts'
 import { createFetchEndpoint } from './fetch-handler.ts'
-import { withModernTools } from './modern-tools.ts'
+import { withModernEra } from './modern-era.ts'
 import { type SdkServerFactory, createPerRequestEndpoint, createSharedEndpoint } from './sdk-server.ts'
 import type { ScopedTool, ToolScopesOption } from './scopes.ts'
 import type { Sessions } from './sessions.ts'
@@ -42,14 +42,12 @@ export interface EndpointDeps {
 export function createEndpoint (options: EndpointOptions, { resource, tools, toolScopes, holds = () => true, sessions }: EndpointDeps): McpEndpoint | null {
   const { server, handler } = options
   const access = { toolScopes, holds }
-  if (typeof server === 'function') return withToolAccess(createPerRequestEndpoint(server), access, null)
-  if (server !== undefined) return withToolAccess(createSharedEndpoint(server), access, () => {})
+  if (typeof server === 'function') return withToolAccess(withModernEra(createPerRequestEndpoint(server), resource), access, null)
+  if (server !== undefined) return withToolAccess(withModernEra(createSharedEndpoint(server), resource), access, () => {})
   if (handler !== undefined) return withToolAccess(createFetchEndpoint(handler, resource, sessions), access, null)
   if (tools === undefined) return null
-  let collection: ToolCollection | undefined
-  const known = () => (collection ??= tools())
-  const legacy = createSharedEndpoint(() => createToolServer(options, known()))
-  return withToolAccess(withModernTools(legacy, options, known, resource), access, refuseUnknown)
+  const legacy = createSharedEndpoint(() => createToolServer(options, tools()))
+  return withToolAccess(withModernEra(legacy, resource), access, refuseUnknown)
 
   function refuseUnknown (found: readonly ScopedTool[]): void {
     const unknown = typeof toolScopes === 'object' ? Object.keys(toolScopes).filter(name => !found.some(tool => tool.name === name)) : []

@@ -2,10 +2,10 @@ import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import type { McpAuth } from '../../lib/contracts.ts'
-import type { McpEndpoint } from '../../lib/mcp/endpoint.ts'
+import type { ScopelessEndpoint } from '../../lib/mcp/call.ts'
 
 /** Serves an endpoint at /mcp. A bearer token is taken at its word: the guard is tested elsewhere. */
-export async function serve (t: TestContext, app: FastifyInstance, endpoint: McpEndpoint): Promise<string> {
+export async function serve (t: TestContext, app: FastifyInstance, endpoint: ScopelessEndpoint): Promise<string> {
   app.removeContentTypeParser('application/json')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => done(null, body))
   app.addHook('onReady', () => endpoint.ready())

@@ -9,7 +9,7 @@ import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import Fastify from 'fastify'
 import { z } from 'zod'
 import { createEndpoint } from '../../lib/mcp/endpoint.ts'
-import type { SdkServerFactory } from '../../lib/mcp/sdk-server.ts'
+import { createPerRequestEndpoint, createSharedEndpoint, type SdkServerFactory } from '../../lib/mcp/sdk-server.ts'
 import type { SdkServer } from '../../lib/schemas/options.ts'
 import { post, serve, toolCall } from './route.ts'
 
@@ -78,8 +78,10 @@ for (const [kind, make] of Object.entries(kinds)) {
     assert.deepEqual(progress, [1, 2, 3])
   })
 
-  test(`${kind}: HT-24 the SDK 2.x client falls back to the legacy handshake`, async (t) => {
-    const url = await start(t, make())
+  test(`${kind}: HT-24 where only the SDK 1.x speaks, the client of the SDK 2.x falls back to the legacy handshake`, async (t) => {
+    const server = make()
+    const legacy = typeof server === 'function' ? createPerRequestEndpoint(server) : createSharedEndpoint(server)
+    const url = await serve(t, Fastify({ forceCloseConnections: true }), legacy)
     const client = new Client2({ name: 'client', version: '1.0.0' }, { versionNegotiation: { mode: 'auto' } })
     await client.connect(new Transport2(new URL(url)))
     t.after(() => client.close())
