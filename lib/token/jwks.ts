@@ -5,6 +5,7 @@ import type { Log } from '../contracts.ts'
 import { cached } from '../http/cached.ts'
 import type { Cached } from '../http/cached.ts'
 import { fetchJson } from '../http/fetch.ts'
+import { secretMembers } from '../oauth/public-keys.ts'
 
 /** Where the keys of an issuer are. */
 export interface KeySetOptions {
@@ -22,9 +23,6 @@ export interface KeySetOptions {
 export type KeySet = Cached<JWTVerifyGetKey>
 
 const maxKeys = 100
-
-/** Members that only private and shared keys have (RFC 7518 §6, RFC 9964 §3). */
-const secretMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv']
 
 /** Fetches and keeps the keys of an issuer. An unknown key id is reason for one `refresh()` in 30 s. */
 export function createKeySet ({ uri, log, now }: KeySetOptions): KeySet {

@@ -2,6 +2,7 @@ import { errors, jwtVerify } from 'jose'
 import type { JWTVerifyGetKey, JWTVerifyOptions } from 'jose'
 import { McpOAuthError, startupError } from '../errors.ts'
 import type { Log, TokenVerifier } from '../contracts.ts'
+import { signatureAlgorithms } from '../oauth/public-keys.ts'
 import { problemOfServerUrl } from '../oauth/url.ts'
 import { createProvider } from '../provider.ts'
 import { cachedVerifier } from './cache.ts'
@@ -52,7 +53,7 @@ const types: readonly unknown[] = [undefined, 'jwt', 'at+jwt', 'application/at+j
  * @throws {McpOAuthError} `invalidOptions`; the verifier itself throws `invalidToken` and `keysUnavailable`
  */
 export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
-  const { issuer, audience = [], algorithms = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'] } = options
+  const { issuer, audience = [], algorithms = signatureAlgorithms } = options
   const { clockTolerance = 30, maxTokenLifetime = 86_400, requireSubject = false, cacheFor = 60 } = options
   const problems = problemsOfOptions({ ...options, algorithms, clockTolerance, maxTokenLifetime, cacheFor })
   if (problems.length > 0) throw startupError('invalidOptions', ...problems)

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
+import { test } from 'node:test'
+import { publicKeyProblem, signatureAlgorithms } from '../../lib/oauth/public-keys.ts'
+
+const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const okp = generateKeyPairSync('ed25519')
+
+function jwk ({ publicKey }: Pick<typeof rsa, 'publicKey'>, more: object = {}): object {
+  return { ...publicKey.export({ format: 'jwk' }), ...more }
+}
+
+test('RFC 8725 §3.1 what signatures of others may be made with is asymmetric', () => {
+  assert.deepEqual(signatureAlgorithms, ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'])
+})
+
+test('a public key is good if something could be verified with it', () => {
+  const good = [
+    ...[rsa, ec, okp].flatMap(pair => [jwk(pair), jwk(pair, { kid: 'x', use: 'sig', key_ops: ['verify'], x5t: 'y' })]),
+    jwk(rsa, { alg: 'RS256' }), jwk(rsa, { alg: 'PS256' }), jwk(ec, { alg: 'ES256' }), jwk(okp, { alg: 'EdDSA' }), jwk(okp, { alg: 'Ed25519' })
+  ]
+  for (const key of good) assert.equal(publicKeyProblem(key), null, JSON.stringify(key))
+  const bad: Array<[object, RegExp]> = [
+    [rsa.privateKey.export({ format: 'jwk' }), /member d,.*Give the public key alone/],
+    [ec.privateKey.export({ format: 'jwk' }), /member d,/],
+    [{ kty: 'oct', k: 'canary' }, /member k,/],
+    [jwk(ec, { use: 'enc' }), /not for signatures/],
+    [jwk(ec, { key_ops: ['sign'] }), /not for signatures/],
+    [jwk(ec, { key_ops: 'verify' }), /not for signatures/],
+    [jwk(ec, { alg: 'RS256' }), /alg.*Expected is ES256/],
+    [jwk(rsa, { alg: 'RS512' }), /alg.*Expected is RS256 or PS256/],
+    [jwk(rsa, { alg: 'none' }), /alg/],
+    [jwk(rsa, { alg: 1 }), /alg/],
+    [jwk(generateKeyPairSync('rsa', { modulusLength: 1024 })), /no usable public key/],
+    [jwk(generateKeyPairSync('ec', { namedCurve: 'P-384' })), /no usable public key/],
+    [jwk(generateKeyPairSync('x25519')), /no usable public key/],
+    [jwk(generateKeyPairSync('ed448')), /no usable public key/],
+    [jwk(ec, { x: 'canary' }), /no usable public key/],
+    [{ kty: 'canary' }, /no usable public key/],
+    [{ kty: 'oct' }, /no usable public key/]
+  ]
+  for (const [key, problem] of bad) {
+    assert.match(publicKeyProblem(key) ?? '', problem, JSON.stringify(key))
+    assert.doesNotMatch(publicKeyProblem(key) ?? '', /canary/)
+  }
+})
