@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto'
 import type { AuthorizeUser, AuthorizeVerdict, UpstreamAccess, UpstreamUser } from '../contracts.ts'
 import { withDeadline } from '../deadline.ts'
 import { McpOAuthError } from '../errors.ts'
 import { maxTokenLength } from '../oauth/bearer.ts'
 import { formatScope } from '../oauth/scope.ts'
+import { randomId, signAccessToken } from './access-token.ts'
 import { hash, type Ledger } from './ledger.ts'
 import type { Sealer } from './seal.ts'
 import type { SigningKeys } from './signing.ts'
@@ -83,28 +83,24 @@ export function createGrants (options: GrantOptions): Grants {
   const { sealer, signing, upstream, upstreamToken } = options
 
   async function issue (clientId: string, grant: Omit<RefreshContent, 'id' | 'upstream'>, tokens: UpstreamTokens, granted: readonly string[], now: number): Promise<Tokens> {
-    const seconds = Math.floor(now)
     const lifetime = Math.max(1, Math.floor(Math.min(lifetimes.access, tokens.expiresIn ?? lifetimes.access)))
-    const accessToken = await signing.sign({
-      ...grant.claims,
-      iss: options.issuer(),
-      sub: grant.subject,
-      aud: grant.resource,
-      client_id: clientId,
-      ...(granted.length > 0 && { scope: formatScope(granted) }),
-      iat: seconds,
-      exp: seconds + lifetime,
-      jti: random(),
-      gid: grant.grant,
-      ...(upstreamToken && { upt: await sealer.seal('access', { accessToken: tokens.accessToken, scope: tokens.scope }, lifetime, now) })
-    })
+    const accessToken = await signAccessToken(signing, {
+      issuer: options.issuer(),
+      subject: grant.subject,
+      clientId,
+      resource: grant.resource,
+      scopes: granted,
+      grant: grant.grant,
+      claims: grant.claims,
+      ...(upstreamToken && { upstream: await sealer.seal('access', { accessToken: tokens.accessToken, scope: tokens.scope }, lifetime, now) })
+    }, lifetime, now)
     if (accessToken.length > maxTokenLength) throw new McpOAuthError('internal', { cause: new Error('the claims of authorizeUser, or the token of the provider, are too long for an access token') })
     const carried = tokens.refreshToken !== null ? { refresh: tokens.refreshToken } : upstream.recheck && { access: tokens.accessToken }
     return {
       access_token: accessToken,
       token_type: 'Bearer',
       expires_in: lifetime,
-      ...(carried !== null && { refresh_token: await sealer.seal('refresh', { ...grant, id: random(), upstream: carried }, lifetimes.refresh, now) }),
+      ...(carried !== null && { refresh_token: await sealer.seal('refresh', { ...grant, id: randomId(), upstream: carried }, lifetimes.refresh, now) }),
       ...(granted.length > 0 && { scope: formatScope(granted) })
     }
   }
@@ -131,7 +127,7 @@ export function createGrants (options: GrantOptions): Grants {
   }
 
   return {
-    code: (asked, upstreamCode, secrets, now) => sealer.seal('code', { ...asked, id: random(), grant: random(), upstreamCode, secrets }, lifetimes.code, now),
+    code: (asked, upstreamCode, secrets, now) => sealer.seal('code', { ...asked, id: randomId(), grant: randomId(), upstreamCode, secrets }, lifetimes.code, now),
     openCode: async (code, now) => await sealer.open('code', code, now) as CodeContent | null,
     openUpstream: async (sealed, now) => await sealer.open('access', sealed, now) as UpstreamAccess | null,
     openRefresh: async (token, now) => await sealer.open('refresh', token, now) as RefreshContent | null,
@@ -188,8 +184,4 @@ function isVerdict (value: unknown): value is AuthorizeVerdict {
 
 function isPlain (value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function random (): string {
-  return randomBytes(16).toString('base64url')
 }
