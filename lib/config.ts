@@ -4,6 +4,7 @@ import { startupError } from './errors.ts'
 import { customMetadata } from './oauth/metadata.ts'
 import { parseScope, type ScopeHierarchy } from './oauth/scope.ts'
 import { optionProblems } from './option-rules.ts'
+import type { ClientOptions } from './schemas/client.ts'
 import type { OAuthMetadata } from './schemas/metadata.ts'
 import type { FetchHandler, McpOAuthOptions, SdkServer, ToolOptions } from './schemas/options.ts'
 
@@ -105,7 +106,7 @@ export function configure (options: McpOAuthOptions, scopePrefix: string, log: L
     upstreamToken: options.upstreamToken ?? false,
     consent: Object.freeze({ ...options.consent }),
     clientIdMetadata: clientIdMetadataOf(options),
-    clients: (options.clients ?? []).map(({ clientId, name = null, redirectUris }) => ({ id: clientId, name, redirectUris: [...redirectUris] })),
+    clients: (options.clients ?? []).map(clientOf),
     legacyEndpoints: options.legacyEndpoints ?? false,
     headers: Object.freeze((options.headers ?? ['authorization']).map(name => name.toLowerCase())),
     mcp: mcpOf(options.mcp)
@@ -122,6 +123,10 @@ function modeOf (options: McpOAuthOptions): Mode {
 function clientIdMetadataOf ({ clientIdMetadata: option = true }: McpOAuthOptions): Config['clientIdMetadata'] {
   if (option === false) return null
   return Object.freeze({ allowedHosts: option === true ? null : Object.freeze([...option.allowedHosts]) })
+}
+
+function clientOf ({ clientId: id, name, redirectUris = [], ...more }: ClientOptions): Client {
+  return structuredClone({ id, name: name ?? null, redirectUris, ...more })
 }
 
 function tokensOf ({ auth, tokens = 'auto', dependencies, issuer }: McpOAuthOptions, mode: Mode): Config['tokens'] {

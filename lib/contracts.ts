@@ -12,7 +12,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
  * ```
  */
 export interface McpAuth extends AuthInfo {
-  /** Who the token speaks for (`sub`). Absent for machine tokens that name no one. */
+  /** Who the token speaks for (`sub`). A machine of the broker speaks for itself: it is `clientId` then. Absent for tokens of a provider that name no one. */
   subject?: string
   /** The claims of a verified token. */
   claims?: Readonly<Record<string, unknown>>
@@ -132,7 +132,17 @@ export interface Client {
   readonly redirectUris: readonly string[] | null
   /** As the client calls itself; nobody has verified it. */
   readonly name: string | null
+  /** With secrets or keys a client has to prove who it is. Only those the operator lists have them. */
+  readonly secretHashes?: readonly string[]
+  readonly jwks?: { readonly keys: readonly object[] }
+  /** Default: the two that the login of a user takes. */
+  readonly grantTypes?: readonly GrantType[]
+  /** The most it may have, where the operator said. */
+  readonly scopes?: readonly string[]
 }
+
+/** What a client may ask the token endpoint for. */
+export type GrantType = 'authorization_code' | 'refresh_token' | 'client_credentials'
 
 /** What a consent page has to say. Everything is text, to be escaped by whoever writes HTML. */
 export interface ConsentDetails {

@@ -28,6 +28,7 @@ const table = {
   // Authorization and token endpoints, RFC 6749 §4.1.2.1 and §5.2, RFC 8707 §2, OpenID Connect Core §3.1.2.6
   invalidClient: ['INVALID_CLIENT', 401, 'invalid_client', 'The client is unknown or could not be authenticated.'],
   invalidGrant: ['INVALID_GRANT', 400, 'invalid_grant', 'The grant is invalid, expired, used, or belongs to another client.'],
+  unauthorizedClient: ['UNAUTHORIZED_CLIENT', 400, 'unauthorized_client', 'This client may not use this grant type.'],
   unsupportedGrantType: ['UNSUPPORTED_GRANT_TYPE', 400, 'unsupported_grant_type', 'This grant type is not supported.'],
   unsupportedResponseType: ['UNSUPPORTED_RESPONSE_TYPE', 400, 'unsupported_response_type', 'Only the response type code is supported.'],
   invalidScope: ['INVALID_SCOPE', 400, 'invalid_scope', 'The requested scope is invalid or unknown.'],

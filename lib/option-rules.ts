@@ -1,9 +1,13 @@
+import type { GrantType } from './contracts.ts'
 import { hostProblem, originProblem } from './oauth/origin.ts'
 import { redirectPatternProblem, redirectUriProblem } from './oauth/redirect-uri.ts'
-import { isScopeToken, parseScope } from './oauth/scope.ts'
+import { publicKeyProblem } from './oauth/public-keys.ts'
+import { isScopeToken, missingScopes, parseScope } from './oauth/scope.ts'
+import { userGrants } from './oauth/token-request.ts'
 import { problemOfServerUrl } from './oauth/url.ts'
 import { customMetadata } from './oauth/metadata.ts'
 import { problemsOf, type Problem } from './schemas/check.ts'
+import type { ClientOptions } from './schemas/client.ts'
 import { OptionsSchema, optionNames, type McpOAuthOptions } from './schemas/options.ts'
 
 /** Everything that is wrong with the options, one line each: the option, what it is, what is expected, how to mend it. Empty when all is well. */
@@ -93,12 +97,37 @@ function * brokerRules (options: McpOAuthOptions): Generator<string> {
   for (const name of ['authorizeUser', 'upstreamToken', 'consent', 'clientIdMetadata', 'clients', 'legacyEndpoints'] as const) {
     if (!broker && options[name]) yield `${name}: has no effect without the broker. Set setupProxies: true, or remove it`
   }
-  for (const [index, { redirectUris }] of (options.clients ?? []).entries()) {
-    for (const uri of redirectUris) {
-      const problem = redirectUriProblem(uri, { allowed: options.allowedRedirectUris ?? null, forbidden: [] })
-      if (problem) yield `clients.${index}.redirectUris: ${JSON.stringify(uri)}: ${problem}`
-    }
+  for (const [index, client] of (options.clients ?? []).entries()) {
+    const first = options.clients?.findIndex(({ clientId }) => clientId === client.clientId)
+    if (first !== index) yield `clients.${index}.clientId: ${JSON.stringify(client.clientId)} is that of clients.${first} too. Give each its own`
+    yield * clientRules(options, client, `clients.${index}`)
   }
+}
+
+function * clientRules ({ allowedRedirectUris, requiredScopes = [], scopeHierarchy }: McpOAuthOptions, client: ClientOptions, name: string): Generator<string> {
+  const { redirectUris = [], secretHashes, jwks, grantTypes = userGrants, scopes } = client
+  const [code, refresh, machine] = ['authorization_code', 'refresh_token', 'client_credentials'].map(type => grantTypes.includes(type as GrantType))
+  for (const proof of ['secretHashes', 'jwks'] as const) {
+    if (Object.hasOwn(client, proof) && client[proof] === undefined) yield `${name}.${proof}: undefined is given, which would make the client public. Is the environment variable set?`
+  }
+  if (secretHashes && jwks) yield `${name}: secretHashes and jwks are given; a client proves itself in one way. Keep one`
+  if (machine && !secretHashes && !jwks) yield `${name}.grantTypes: client_credentials is for clients that prove who they are. Add secretHashes or jwks`
+  if (refresh && !code) yield `${name}.grantTypes: refresh_token continues what authorization_code began. Add that, or remove it`
+  if (code && !client.redirectUris) yield `${name}.redirectUris: missing, required with the grant type authorization_code. A machine has grantTypes: ['client_credentials']`
+  if (!code && client.redirectUris) yield `${name}.redirectUris: has no effect without the grant type authorization_code. Remove it`
+  for (const uri of redirectUris) {
+    const problem = redirectUriProblem(uri, { allowed: allowedRedirectUris ?? null, forbidden: [] })
+    if (problem) yield `${name}.redirectUris: ${JSON.stringify(uri)}: ${problem}`
+  }
+  for (const [index, key] of (jwks?.keys ?? []).entries()) {
+    const problem = publicKeyProblem(key)
+    if (problem) yield `${name}.jwks.keys.${index}: ${problem}`
+  }
+  if (!scopes) return
+  const bad = scopes.find(scope => !isScopeToken(scope))
+  if (bad !== undefined) yield `${name}.scopes: ${JSON.stringify(bad)} is not one scope (RFC 6749, section 3.3)`
+  const missing = missingScopes(scopes, requiredScopes, scopeHierarchy)
+  if (missing.length > 0) yield `${name}.scopes: lacks ${missing.join(' ')}, which requiredScopes asks of every caller. Add it`
 }
 
 function * scopeRules (options: McpOAuthOptions): Generator<string> {
@@ -127,12 +156,13 @@ function inWords (name: string, value: unknown): string {
   if (typeof value === 'function') return 'a function'
   if (typeof value === 'object') return value === null ? 'null' : 'an object'
   if (value === '') return 'an empty string'
-  if (/secret|token/i.test(name)) return `a ${typeof value}${typeof value === 'string' ? ` of ${value.length} characters` : ''}`
+  if (/secret|token|jwks/i.test(name)) return `a ${typeof value}${typeof value === 'string' ? ` of ${value.length} characters` : ''}`
   return typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : String(value)
 }
 
 /** Helps those who come from snake_case, mistype the case or look for an option at another place: `client_id` is `clientId`, `tools` is `mcp.tools`. */
 function suggestion (name: string): string {
+  if (/^clients\.\d+\..*secret/i.test(name)) return 'Give the hash of the secret, as secretHashes'
   const flat = (path: string) => path.slice(path.lastIndexOf('.') + 1).replaceAll('_', '').toLowerCase()
   const meant = optionNames.find(known => known !== name && flat(known) === flat(name)) ?? optionNames.find(known => near(flat(known), flat(name)))
   return meant ? `Did you mean ${meant}?` : 'Remove it'

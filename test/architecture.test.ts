@@ -29,7 +29,7 @@ const doors: Record<string, RegExp> = {
   cookie: /^broker\/cookies\.ts$/,
   ghtml: /^routes\/(page|consent-page)\.ts$/,
   'ipaddr.js': /^http\/addresses\.ts$/,
-  jose: /^(token\/|broker\/(seal|signing)\.ts$)/,
+  jose: /^(token\/|broker\/(assertions|seal|signing)\.ts$)/,
   'lru-cache': /^(token\/cache|broker\/(cimd|ledger|store\/memory))\.ts$/,
   'openid-client': /^(provider-client|broker\/upstream|token\/introspection)\.ts$/,
   undici: /^http\//

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
 import { configure } from '../lib/config.ts'
 import { McpOAuthError } from '../lib/errors.ts'
@@ -103,6 +104,36 @@ test('each rule that spans options says which, and how to mend it', () => {
   }
 })
 
+test('T-10 each mistake about a client says which, and how to mend it', () => {
+  const machine = { clientId: 'c', secretHashes: [`sha256:${'x'.repeat(43)}`], grantTypes: ['client_credentials'] }
+  const publicKey = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' })
+  const uris = { redirectUris: ['https://app.example/cb'] }
+  const hash = "expected the hash of a secret: 'sha256:' and its SHA-256 in base64url"
+  const mistakes: Array<[client: object, problem: string, options?: object]> = [
+    [{ clientId: 'c' }, 'clients.0.redirectUris: missing, required with the grant type authorization_code. A machine has grantTypes: [\'client_credentials\']'],
+    [{ ...machine, secretHashes: ['canary-canary'] }, `clients.0.secretHashes.0: a string of 13 characters is given, ${hash}`],
+    [{ ...machine, secretHashes: ['c'.repeat(43)] }, `clients.0.secretHashes.0: a string of 43 characters is given, ${hash}`],
+    [{ ...machine, secretHashes: [undefined] }, `clients.0.secretHashes.0: missing, ${hash}`],
+    [{ ...machine, clientSecret: 'canary' }, 'clients.0.clientSecret: there is no such option. Give the hash of the secret, as secretHashes'],
+    [{ ...machine, client_secret: 'canary' }, 'clients.0.client_secret: there is no such option. Give the hash of the secret, as secretHashes'],
+    [{ ...machine, redirect_uris: [] }, 'clients.0.redirect_uris: there is no such option. Did you mean clients.redirectUris?'],
+    [{ ...machine, grantTypes: ['password'] }, "clients.0.grantTypes.0: \"password\" is given, expected 'authorization_code' or 'refresh_token' or 'client_credentials'"],
+    [{ ...machine, secretHashes: undefined, ...uris, grantTypes: ['authorization_code'] }, 'clients.0.secretHashes: undefined is given, which would make the client public. Is the environment variable set?'],
+    [{ clientId: 'c', grantTypes: ['client_credentials'] }, 'clients.0.grantTypes: client_credentials is for clients that prove who they are. Add secretHashes or jwks'],
+    [{ ...machine, jwks: { keys: [publicKey] } }, 'clients.0: secretHashes and jwks are given; a client proves itself in one way. Keep one'],
+    [{ ...machine, grantTypes: ['client_credentials', 'refresh_token'] }, 'clients.0.grantTypes: refresh_token continues what authorization_code began. Add that, or remove it'],
+    [{ ...machine, ...uris }, 'clients.0.redirectUris: has no effect without the grant type authorization_code. Remove it'],
+    [{ clientId: 'c', grantTypes: ['client_credentials'], jwks: { keys: [{ ...publicKey, d: 'canary' }] } }, 'clients.0.jwks.keys.0: has the member d, which only private and symmetric keys have. Give the public key alone'],
+    [{ clientId: 'c', grantTypes: ['client_credentials'], jwks: { keys: [publicKey, { kty: 'oct', k: 'canary' }] } }, 'clients.0.jwks.keys.1: has the member k, which only private and symmetric keys have. Give the public key alone'],
+    [{ ...machine, scopes: ['a b'] }, 'clients.0.scopes: "a b" is not one scope (RFC 6749, section 3.3)'],
+    [{ ...machine, scopes: ['write'] }, 'clients.0.scopes: lacks read, which requiredScopes asks of every caller. Add it', { requiredScopes: ['read'] }]
+  ]
+  for (const [client, problem, options] of mistakes) assert.deepEqual(optionProblems({ ...proxies, clients: [client], ...options }, false), [problem])
+  assert.deepEqual(optionProblems({ ...proxies, clients: [machine, machine] }, false), ['clients.1.clientId: "c" is that of clients.0 too. Give each its own'])
+  assert.deepEqual(optionProblems({ ...proxies, clients: [{ ...machine, scopes: ['admin'] }], requiredScopes: ['read'], scopeHierarchy: { admin: ['read'] } }, false), [])
+  assert.deepEqual(optionProblems({ ...proxies, clients: [{ ...machine, ...uris, grantTypes: ['authorization_code', 'refresh_token', 'client_credentials'] }] }, false), [])
+})
+
 test('production wants a secret of its own wherever something is sealed', () => {
   assert.match(optionProblems(proxies, true).join(), /^secret: missing, required when NODE_ENV is production/)
   assert.deepEqual(optionProblems({ ...proxies, secret: 'x'.repeat(32) }, true), [])
@@ -113,7 +144,9 @@ test('production wants a secret of its own wherever something is sealed', () => 
 test('no message shows a secret', () => {
   for (const options of [
     { ...proxies, clientId: undefined }, { ...proxies, client_secret: 'canary' }, { issuer, secret: 'canary' }, { issuer, secret: ['canary', 5] }, { issuer, clientSecret: ['canary'] },
-    { issuer: 'https://user:canary@id.example' }, { issuer, publicUrl: 'https://canary@id.example' }, { issuer, tokens: 'canary' }, { issuer, tokens: ['canary'] }
+    { issuer: 'https://user:canary@id.example' }, { issuer, publicUrl: 'https://canary@id.example' }, { issuer, tokens: 'canary' }, { issuer, tokens: ['canary'] },
+    ...[{ secretHashes: ['canary'] }, { secretHashes: 'canary' }, { jwks: 'canary' }, { jwks: { keys: ['canary'] } }, { secret: 'canary' }, { jwks: { keys: [{ kty: 'oct', k: 'canary' }] } }]
+      .map(client => ({ ...proxies, clientSecret: 'x', clients: [{ clientId: 'c', ...client }] }))
   ]) {
     const problems = optionProblems(options, true)
     assert.ok(problems.length > 0)

@@ -7,6 +7,8 @@ export interface Clients {
   register (redirectUris: readonly string[], name: string | null, now: number): Promise<string>
   /** The client of an id, or null if it is unknown, expired or not ours. */
   find (id: string, now: number): Promise<Client | null>
+  /** The client the operator listed under an id. */
+  listed (id: string): Client | undefined
   /**
    * Whether an id may be that of a client, without asking anyone: enough where a code or token says whose it is, and a session shall not depend on the
    * client's website being up.
@@ -20,18 +22,28 @@ const lifetime = 90 * 24 * 3600
 /** Finds clients that are named by the URL of their metadata. */
 export interface ClientDocuments { find (id: string): Promise<Client | null>, accepts (id: string): boolean }
 
+/** How clients prove who they are: with nothing, or as those the operator listed have to. */
+export function authenticationMethods (listed: readonly Client[]): string[] {
+  return [
+    'none',
+    ...(listed.some(({ secretHashes }) => secretHashes) ? ['client_secret_basic', 'client_secret_post'] : []),
+    ...(listed.some(({ jwks }) => jwks) ? ['private_key_jwt'] : [])
+  ]
+}
+
 /**
  * @param known clients the operator named, by id; they do not expire
  * @param documents for ids that are URLs, where those are accepted
  */
 export function createClients (sealer: Sealer, known: readonly Client[] = [], documents: ClientDocuments | null = null): Clients {
   const clients: Clients = {
+    listed: id => known.find(client => client.id === id),
     async accepts (id, now) {
       return documents?.accepts(id) || await clients.find(id, now) !== null
     },
     register: (redirectUris, name, now) => sealer.seal('client', { r: redirectUris, ...(name !== null && { n: name }) }, lifetime, now),
     async find (id, now) {
-      const listed = known.find(client => client.id === id)
+      const listed = clients.listed(id)
       if (listed) return listed
       if (id.startsWith('https://')) return documents === null ? null : await documents.find(id)
       const sealed = await sealer.open('client', id, now) as { r: string[], n?: string } | null

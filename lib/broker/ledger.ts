@@ -27,8 +27,11 @@ const grantLifetime = 31 * 24 * 3600
 /** Milliseconds the store has for an answer. */
 const deadline = 1_000
 
-/** What anyone can cause to be written who never signs in: pages, and codes of logins the provider knows nothing of. */
-const fleetingKinds = ['consent', 'login', 'code', 'code-failure', 'replay']
+/**
+ * What anyone can cause to be written who never signs in: pages, and codes of logins the provider knows nothing of. And what machines write, as often
+ * as they like.
+ */
+const fleetingKinds = ['consent', 'login', 'code', 'code-failure', 'replay', 'assertion']
 
 /**
  * @param context keeps registrations that share a store apart

@@ -1,30 +1,42 @@
 import { McpOAuthError } from '../errors.ts'
+import { assertionType, subjectOf } from './client-assertion.ts'
 import type { RequestParameters } from './parameters.ts'
 import { single, verbatim } from './parameters.ts'
 
-/** How a client introduced itself at the token or revocation endpoint (RFC 6749 §2.3.1). The secret is unchecked. */
+/** How a client introduced itself at the token or revocation endpoint (RFC 6749 §2.3.1, RFC 7523 §2.2). Secret and assertion are unchecked. */
 export type ClientCredentials =
   { clientId: string, method: 'none' } |
-  { clientId: string, method: 'client_secret_basic' | 'client_secret_post', secret: string }
+  { clientId: string, method: 'client_secret_basic' | 'client_secret_post', secret: string } |
+  { clientId: string, method: 'private_key_jwt', assertion: string }
 
 /**
  * Finds out who the client says it is. An empty secret is no secret (RFC 6749 §2.3.1).
  *
- * Throws `invalidRequest` for no `client_id`, anything sent twice, and two methods at once; `invalidClient` for an `Authorization` header that
- * is not well-formed `Basic`, a `client_id` that contradicts it, and for assertions.
+ * Throws `invalidRequest` for no `client_id`, anything sent twice, two methods at once, and half an assertion; `invalidClient` for an `Authorization`
+ * header that is not well-formed `Basic`, a `client_id` that contradicts it, assertions of another type, and those that name no one.
  */
 export function clientCredentials (authorization: string | undefined, params: RequestParameters): ClientCredentials {
   const clientId = single(params, 'client_id')
   const secret = verbatim(params, 'client_secret') ?? ''
-  const asserts = params.has('client_assertion') || params.has('client_assertion_type')
+  const assertion = single(params, 'client_assertion')
+  const type = single(params, 'client_assertion_type')
 
-  if ([authorization !== undefined, secret !== '', asserts].filter(Boolean).length > 1) {
+  if ([authorization !== undefined, secret !== '', assertion ?? type].filter(Boolean).length > 1) {
     throw new McpOAuthError('invalidRequest', { description: 'A client must not use two authentication methods at once.' })
   }
-  if (asserts) throw new McpOAuthError('invalidClient')
+  if (assertion !== undefined || type !== undefined) return asserted(assertion, type, clientId)
   if (authorization !== undefined) return basic(authorization, clientId)
   if (clientId === undefined) throw new McpOAuthError('invalidRequest', { description: 'The parameter client_id is missing.' })
   return secret === '' ? { clientId, method: 'none' } : { clientId, method: 'client_secret_post', secret }
+}
+
+function asserted (assertion: string | undefined, type: string | undefined, asked: string | undefined): ClientCredentials {
+  if (assertion === undefined || type === undefined) {
+    throw new McpOAuthError('invalidRequest', { description: 'The parameters client_assertion and client_assertion_type belong together.' })
+  }
+  const clientId = asked ?? subjectOf(assertion)
+  if (type !== assertionType || clientId === undefined) throw new McpOAuthError('invalidClient')
+  return { clientId, method: 'private_key_jwt', assertion }
 }
 
 function basic (authorization: string, asked: string | undefined): ClientCredentials {

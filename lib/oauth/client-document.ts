@@ -38,7 +38,7 @@ export function clientIdUrlProblem (url: unknown): string | null {
  * Reads a client metadata document (OAuth Client ID Metadata Document, §4). `clientId` is the URL it came from, and what its `client_id` must be
  * byte for byte. Redirect URIs and the members shared with registration obey the rules of {@link registrationOf}.
  *
- * Clients have no secrets here. One that is able to use `private_key_jwt` is taken as a public client, as our metadata announce.
+ * Clients have no secrets here. One that is able to use `private_key_jwt` is taken as a public client.
  *
  * @throws {McpOAuthError} `invalidClient`, with the reason as its cause
  */

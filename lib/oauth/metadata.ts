@@ -1,4 +1,5 @@
 import { McpOAuthError } from '../errors.ts'
+import { signatureAlgorithms } from './public-keys.ts'
 import { problemOfServerUrl } from './url.ts'
 
 const endpoints = ['authorization_endpoint', 'token_endpoint', 'jwks_uri', 'revocation_endpoint', 'introspection_endpoint', 'userinfo_endpoint'] as const
@@ -88,11 +89,23 @@ export interface AuthorizationServerParts {
   scopes?: readonly string[] | undefined
   /** What only the broker has: keys, revocation, `iss` in its answers (RFC 9207), clients named by a URL. */
   broker?: { jwksUri: string, revocationEndpoint: string, clientIdMetadata: boolean } | undefined
+  /** How clients prove who they are. Defaults to `none`: they do not. */
+  authenticationMethods?: readonly string[] | undefined
+  /** Whether machines get tokens, too. Defaults to `false`. */
+  machines?: boolean | undefined
 }
 
-/** The metadata of an authorization server of ours (RFC 8414 §2): public clients, authorization code with PKCE, refresh. */
+/** How clients prove who they are at an endpoint (RFC 8414 §2). */
+function authentication (endpoint: 'token' | 'revocation', methods: readonly string[]) {
+  return {
+    [`${endpoint}_endpoint_auth_methods_supported`]: methods,
+    ...(methods.includes('private_key_jwt') && { [`${endpoint}_endpoint_auth_signing_alg_values_supported`]: signatureAlgorithms })
+  }
+}
+
+/** The metadata of an authorization server of ours (RFC 8414 §2): authorization code with PKCE, refresh; what machines need, where there are any. */
 export function authorizationServerDocument (parts: AuthorizationServerParts) {
-  const { issuer, authorizationEndpoint, tokenEndpoint, registrationEndpoint, scopes = [], broker } = parts
+  const { issuer, authorizationEndpoint, tokenEndpoint, registrationEndpoint, scopes = [], broker, authenticationMethods = ['none'], machines = false } = parts
   return {
     issuer,
     authorization_endpoint: authorizationEndpoint,
@@ -100,13 +113,13 @@ export function authorizationServerDocument (parts: AuthorizationServerParts) {
     ...(registrationEndpoint !== undefined && { registration_endpoint: registrationEndpoint }),
     ...(scopes.length > 0 && { scopes_supported: [...scopes] }),
     response_types_supported: ['code'],
-    grant_types_supported: ['authorization_code', 'refresh_token'],
-    token_endpoint_auth_methods_supported: ['none'],
+    grant_types_supported: ['authorization_code', 'refresh_token', ...(machines ? ['client_credentials'] : [])],
+    ...authentication('token', authenticationMethods),
     code_challenge_methods_supported: ['S256'],
     ...(broker !== undefined && {
       jwks_uri: broker.jwksUri,
       revocation_endpoint: broker.revocationEndpoint,
-      revocation_endpoint_auth_methods_supported: ['none'],
+      ...authentication('revocation', authenticationMethods),
       authorization_response_iss_parameter_supported: true,
       ...(broker.clientIdMetadata && { client_id_metadata_document_supported: true })
     })

@@ -1,3 +1,4 @@
+import type { GrantType } from '../contracts.ts'
 import { McpOAuthError } from '../errors.ts'
 import type { RequestParameters } from './parameters.ts'
 import { single, verbatim } from './parameters.ts'
@@ -24,29 +25,50 @@ export type TokenRequest = {
   scopes?: string[]
 }
 
+/** A machine asks for a token of its own (RFC 6749 §4.4.2). */
+export interface MachineRequest {
+  grantType: 'client_credentials'
+  clientId?: string
+  resource?: string
+  scopes?: string[]
+}
+
+/** What the login of a user takes. */
+export const userGrants: readonly GrantType[] = ['authorization_code', 'refresh_token']
+
+/** What a token request is held against. */
+export interface TokenRules {
+  /** The resource tokens are for. */
+  resource: string
+  /** Whether there are machines, which have no user. Defaults to `false`. */
+  machines?: boolean
+}
+
 /** Longest code or refresh token, in characters. */
 const maxGrantLength = 16_384
 
 /**
- * Reads the form of a token request. Only what is listed in {@link TokenRequest} comes through; a `scope` beside a code has no effect.
+ * Reads the form of a token request. Only what is listed in its type comes through; a `scope` beside a code has no effect.
  *
  * Throws `unsupportedGrantType` before it looks at anything else, `invalidRequest` for what is missing, repeated or malformed, `invalidTarget`
  * for a foreign resource, `invalidScope`, and `invalidGrant` for a code or token that cannot be one of ours.
  */
-export function tokenRequest (params: RequestParameters, { resource: ours }: { resource: string }): TokenRequest {
+export function tokenRequest (params: RequestParameters, rules: TokenRules & { machines?: false }): TokenRequest
+export function tokenRequest (params: RequestParameters, rules: TokenRules): TokenRequest | MachineRequest
+export function tokenRequest (params: RequestParameters, { resource: ours, machines = false }: TokenRules): TokenRequest | MachineRequest {
   const grantType = required(params, 'grant_type')
-  if (grantType !== 'authorization_code' && grantType !== 'refresh_token') throw new McpOAuthError('unsupportedGrantType')
+  const machine = machines && grantType === 'client_credentials'
+  if (!machine && grantType !== 'authorization_code' && grantType !== 'refresh_token') throw new McpOAuthError('unsupportedGrantType')
 
   const clientId = single(params, 'client_id')
   const redirectUri = single(params, 'redirect_uri')
   const scope = verbatim(params, 'scope')
   const resource = resourceOf(params, ours)
+  const scopes = () => scope === undefined || scope === '' ? {} : { scopes: parseScope(scope) }
   const shared = { ...clientId !== undefined && { clientId }, ...resource !== undefined && { resource } }
 
-  if (grantType === 'refresh_token') {
-    const refreshToken = grant(params, 'refresh_token')
-    return { grantType, refreshToken, ...shared, ...scope !== undefined && scope !== '' && { scopes: parseScope(scope) } }
-  }
+  if (grantType === 'client_credentials') return { grantType, ...shared, ...scopes() }
+  if (grantType === 'refresh_token') return { grantType, refreshToken: grant(params, 'refresh_token'), ...shared, ...scopes() }
   const codeVerifier = required(params, 'code_verifier')
   if (!isVerifier(codeVerifier)) throw new McpOAuthError('invalidRequest', { description: 'The code verifier is malformed.' })
   return { grantType, code: grant(params, 'code'), codeVerifier, ...shared, ...redirectUri !== undefined && { redirectUri } }

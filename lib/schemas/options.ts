@@ -3,6 +3,7 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { AuthorizeUser, ConsentDetails, Dependency, McpAuth, ProviderTraits, Store, TokenVerifier } from '../contracts.ts'
+import { ClientSchema } from './client.ts'
 import { OAuthMetadataSchema } from './metadata.ts'
 
 /** Anything with the `connect` and `close` of the SDK's `McpServer` and `Server` (1.x), whichever copy it comes from. */
@@ -87,15 +88,6 @@ export const ConsentOptionsSchema = Type.Object({
   render: Type.Optional(callable<(details: ConsentDetails) => string | Promise<string>>())
 }, closed)
 
-export const ClientSchema = Type.Object({
-  /** The id the client is configured with. */
-  clientId: Type.String({ minLength: 1, maxLength: 400 }),
-  /** What the consent page calls it. */
-  name: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
-  /** Where it may be sent. */
-  redirectUris: strings()
-}, closed)
-
 export const OptionsSchema = Type.Object({
   /**
    * Revision of MCP authorization that the proxies follow: thin proxies for `'2025-03-26'`, the broker for all later ones. Default
@@ -166,7 +158,7 @@ export const OptionsSchema = Type.Object({
   consent: Type.Optional(ConsentOptionsSchema),
   /** Broker: accept clients that are named by the URL of their metadata. Default `true`; `allowedHosts` limits whose. */
   clientIdMetadata: Type.Optional(Type.Union([Type.Boolean(), Type.Object({ allowedHosts: strings() }, closed)])),
-  /** Broker: public clients that need not register. */
+  /** Broker: clients that need not register. Those with a secret or a key may be machines, without any user. */
   clients: Type.Optional(Type.Array(ClientSchema, { minItems: 1 })),
   /** Where the provider deviates from the standards. Presets fill it in. */
   provider: Type.Optional(Type.Unsafe<ProviderTraits>(Type.Object({}, { additionalProperties: true }))),
@@ -183,9 +175,10 @@ export const OptionsSchema = Type.Object({
 /** What `app.register(mcpOAuth, options)` takes. */
 export type McpOAuthOptions = Static<typeof OptionsSchema>
 
-/** The names of the options, and of those of `mcp` and `mcp.tools` with a dot. */
+/** The names of the options, and of those of `mcp`, `mcp.tools` and the entries of `clients` with a dot. */
 export const optionNames: readonly string[] = [
   ...Object.keys(OptionsSchema.properties),
   ...Object.keys(McpOptionsSchema.properties).map(name => `mcp.${name}`),
-  ...Object.keys(ToolOptionsSchema.properties).map(name => `mcp.tools.${name}`)
+  ...Object.keys(ToolOptionsSchema.properties).map(name => `mcp.tools.${name}`),
+  ...Object.keys(ClientSchema.properties).map(name => `clients.${name}`)
 ]

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { assertionType } from '../../lib/oauth/client-assertion.ts'
 import { basicCredentials, clientCredentials } from '../../lib/oauth/client-credentials.ts'
 import { parameters } from '../../lib/oauth/parameters.ts'
 
@@ -13,13 +14,19 @@ function ask (authorization: string | undefined, form = ''): unknown {
 
 const basic = (text: string | Buffer): string => `Basic ${Buffer.from(text).toString('base64')}`
 
-test('T-08 T-10 three ways to say who one is', () => {
+const encoded = (text: string): string => Buffer.from(text).toString('base64url')
+const jwt = `${encoded('{}')}.${encoded('{"sub":"c"}')}.${encoded('s')}`
+const asserting = (assertion: string): string => `client_assertion_type=${assertionType}&client_assertion=${assertion}`
+
+test('T-08 T-10 four ways to say who one is', () => {
   assert.deepEqual(ask(undefined, 'client_id=c'), { clientId: 'c', method: 'none' })
   assert.deepEqual(ask(undefined, 'client_id=c&client_secret='), { clientId: 'c', method: 'none' })
   assert.deepEqual(ask(undefined, 'client_id=c&client_secret=s'), { clientId: 'c', method: 'client_secret_post', secret: 's' })
   assert.deepEqual(ask(basic('c:s')), { clientId: 'c', method: 'client_secret_basic', secret: 's' })
   assert.deepEqual(ask(basic('c:s').replace('Basic', 'bAsIc '), 'client_id=c'), { clientId: 'c', method: 'client_secret_basic', secret: 's' })
   assert.deepEqual(ask(basic('c:')), { clientId: 'c', method: 'none' })
+  assert.deepEqual(ask(undefined, asserting(jwt)), { clientId: 'c', method: 'private_key_jwt', assertion: jwt })
+  assert.deepEqual(ask(undefined, `${asserting('x')}&client_id=d`), { clientId: 'd', method: 'private_key_jwt', assertion: 'x' })
 })
 
 test('RFC 6749 §2.3.1 both halves of Basic are form-encoded', () => {
@@ -42,11 +49,18 @@ test('T-11 L22 junk is no client', () => {
   for (const header of junk) assert.equal(ask(header), 'invalidClient', header)
 })
 
-test('T-12 two methods at once are refused, assertions are not supported', () => {
+test('RFC 7523 §2.2 an assertion has its type, and names the client', () => {
+  for (const form of [`client_assertion=${jwt}`, `client_assertion=${jwt}&client_assertion_type=`, `client_id=c&client_assertion_type=${assertionType}`]) assert.equal(ask(undefined, form), 'invalidRequest', form)
+  assert.equal(ask(undefined, `${asserting(jwt)}&client_assertion=${jwt}`), 'invalidRequest', 'G-11')
+  assert.equal(ask(undefined, `client_id=c&client_assertion=${jwt}&client_assertion_type=t`), 'invalidClient')
+  for (const junk of ['x', 'a.b.c', `.${encoded('"c"')}.`, `.${encoded('null')}.`, `.${encoded('{"sub":["c"]}')}.`, `.${encoded('{"iss":"c"}')}.`]) assert.equal(ask(undefined, asserting(junk)), 'invalidClient', junk)
+})
+
+test('T-12 two methods at once are refused', () => {
   assert.equal(ask(basic('c:s'), 'client_secret=s'), 'invalidRequest')
   assert.equal(ask(basic('c:s'), 'client_assertion=a'), 'invalidRequest')
   assert.equal(ask(undefined, 'client_id=c&client_secret=s&client_assertion=a'), 'invalidRequest')
-  assert.equal(ask(undefined, 'client_id=c&client_assertion=a&client_assertion_type=t'), 'invalidClient')
+  assert.equal(ask(basic('c:s'), `client_assertion_type=${assertionType}`), 'invalidRequest')
 })
 
 test('our own credentials are read as they were by servers that decode, and for the most part by those that do not', () => {

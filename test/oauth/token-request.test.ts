@@ -36,6 +36,25 @@ test('T-03 X-01 other grant types are refused before anything else is looked at'
   }
 })
 
+test('T-03 EX-01 machines are served where there are some', () => {
+  const machine = (form: string): unknown => {
+    try {
+      return tokenRequest(parameters(form), { resource, machines: true })
+    } catch (error) {
+      return (error as { kind?: unknown }).kind
+    }
+  }
+  const asked = 'grant_type=client_credentials'
+  assert.deepEqual(machine(asked), { grantType: 'client_credentials' })
+  assert.deepEqual(machine(`${asked}&scope=a b&resource=${resource}/&client_id=c&code=x&refresh_token=y`), { grantType: 'client_credentials', clientId: 'c', resource, scopes: ['a', 'b'] })
+  assert.deepEqual(machine(`${asked}&scope=`), { grantType: 'client_credentials' })
+  assert.equal(machine(`${asked}&scope=a"`), 'invalidScope')
+  assert.equal(machine(`${asked}&resource=https://evil.example`), 'invalidTarget')
+  assert.equal(machine(`${asked}&${asked}`), 'invalidRequest')
+  assert.equal(machine('grant_type=password'), 'unsupportedGrantType')
+  assert.equal((tokenRequest(parameters(`${new URLSearchParams(code)}`), { resource, machines: true })).grantType, 'authorization_code')
+})
+
 test('T-02 T-04 codes and refresh tokens that cannot be ours', () => {
   for (const name of ['code', 'refresh_token']) {
     const form = name === 'code' ? code : refresh

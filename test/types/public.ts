@@ -1,9 +1,11 @@
 /** What users of the package see of its types. Never run: `tsc -p test` is the test. */
+import { generateKeyPairSync } from 'node:crypto'
 import Fastify, { type FastifyReply, type FastifyRequest, type onRequestHookHandler, type preHandlerHookHandler } from 'fastify'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import type { AuthInfo } from '@modelcontextprotocol/sdk/server/auth/types.js'
 import { createMcpHandler, McpServer as McpServer2 } from '@modelcontextprotocol/server'
 import { expectTypeOf } from 'expect-type'
+import type { JWK } from 'jose'
 import defaultExport, {
   jwtVerifier, mcpOAuth, McpOAuthError,
   type ClientRegistrationRequest, type Dependency, type ErrorKind, type Guard, type GuardOptions, type McpAuth, type McpOAuthOptions, type OAuthMetadata,
@@ -43,6 +45,18 @@ expectTypeOf<ClientRegistrationRequest['redirect_uris']>().toEqualTypeOf<string[
 expectTypeOf<ToolOptions['includeTags']>().toEqualTypeOf<string[] | undefined>()
 // @ts-expect-error token_endpoint is required
 export const incomplete: McpOAuthOptions = { customOAuthMetadata: { issuer: 'https://as.example' } }
+
+// Clients without a registration
+const key = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' })
+export const clients: McpOAuthOptions = {
+  clients: [
+    { clientId: 'desktop', redirectUris: ['http://127.0.0.1/callback'] },
+    { clientId: 'job', secretHashes: ['sha256:…'], grantTypes: ['client_credentials'], scopes: ['read'] },
+    { clientId: 'signer', jwks: { keys: [key, {} as JWK] }, grantTypes: ['client_credentials'] }
+  ]
+}
+// @ts-expect-error the secret itself is not for the configuration
+export const secretInTheClear: McpOAuthOptions = { clients: [{ clientId: 'job', secret: 'x' }] }
 
 // Whoever serves the MCP route
 const build = () => new McpServer({ name: 'n', version: '1.0.0' })

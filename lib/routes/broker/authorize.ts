@@ -4,6 +4,7 @@ import { hash } from '../../broker/ledger.ts'
 import { loginLifetime } from '../../broker/state.ts'
 import { McpOAuthError } from '../../errors.ts'
 import { single } from '../../oauth/parameters.ts'
+import { missingScopes } from '../../oauth/scope.ts'
 import { authorize } from '../authorization.ts'
 import { answerConsentPage } from '../consent-page.ts'
 import { publicRoute, refuseOtherMethods } from '../seal.ts'
@@ -43,6 +44,7 @@ export function authorizeRoute (scope: FastifyInstance, broker: Broker, path: st
     // Scopes about the user are between us and the provider. What is left may be nothing: then it is what the route needs at least.
     const known = asked.scopes.filter(name => catalog.includes(name))
     const scopes = known.length > 0 ? known : broker.config.requiredScopes
+    if (client.scopes && missingScopes(client.scopes, scopes, broker.config.scopeHierarchy).length > 0) throw new McpOAuthError('invalidScope')
     const content: ConsentRequest = {
       id: randomBytes(12).toString('base64url'),
       browser: hash(csrf),

@@ -1,3 +1,4 @@
+import type { Assertions } from '../../broker/assertions.ts'
 import type { Clients } from '../../broker/clients.ts'
 import type { Cookies } from '../../broker/cookies.ts'
 import type { Grants } from '../../broker/grants.ts'
@@ -17,6 +18,9 @@ export interface Broker extends AuthorizationDesk {
   readonly site: SiteSource
   readonly log: Log
   readonly clients: Clients
+  readonly assertions: Assertions
+  /** Whether there are clients that have no user. */
+  readonly machines: boolean
   readonly sealer: Sealer
   readonly signing: SigningKeys
   readonly ledger: Ledger

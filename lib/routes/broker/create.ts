@@ -1,5 +1,6 @@
+import { createAssertions } from '../../broker/assertions.ts'
 import { createClientDocuments } from '../../broker/cimd.ts'
-import { createClients } from '../../broker/clients.ts'
+import { authenticationMethods, createClients } from '../../broker/clients.ts'
 import { createCookies } from '../../broker/cookies.ts'
 import { createGrants } from '../../broker/grants.ts'
 import { createLedger } from '../../broker/ledger.ts'
@@ -41,6 +42,8 @@ export async function createBroker (config: Config & { readonly provider: Provid
   }
   const documents = config.clientIdMetadata && createClientDocuments({ fetch: createPublicFetch(), redirectPolicy, log, allowedHosts: config.clientIdMetadata.allowedHosts })
 
+  const machines = config.clients.some(({ grantTypes }) => grantTypes?.includes('client_credentials'))
+
   return {
     config,
     site,
@@ -53,6 +56,8 @@ export async function createBroker (config: Config & { readonly provider: Provid
     catalog,
     redirectPolicy,
     clients: createClients(sealer, config.clients, documents),
+    assertions: createAssertions(config.clients, ledger, () => [issuer(), `${issuer()}/oauth/token`]),
+    machines,
     states: createStates(secrets, context),
     grants: createGrants({ sealer, signing, ledger, upstream, issuer, authorizeUser: config.authorizeUser, upstreamToken: config.upstreamToken }),
     cookies: () => createCookies(site().base.startsWith('https:')),
@@ -66,7 +71,9 @@ export async function createBroker (config: Config & { readonly provider: Provid
         tokenEndpoint: `${base}/oauth/token`,
         ...(config.registration && { registrationEndpoint: `${base}/oauth/register` }),
         scopes: [...catalog(), 'offline_access'],
-        broker: { jwksUri: `${base}/oauth/jwks`, revocationEndpoint: `${base}/oauth/revoke`, clientIdMetadata: documents !== null }
+        broker: { jwksUri: `${base}/oauth/jwks`, revocationEndpoint: `${base}/oauth/revoke`, clientIdMetadata: documents !== null },
+        authenticationMethods: authenticationMethods(config.clients),
+        machines
       }))
     }
   }

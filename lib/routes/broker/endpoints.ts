@@ -11,7 +11,7 @@ import { tokenRoute } from './token.ts'
 
 /** The endpoints of the broker, in a scope that is cut off from the host. */
 export function brokerEndpoints (instance: FastifyInstance, broker: Broker): void {
-  const { prefix, registration, legacyEndpoints } = broker.config
+  const { prefix, registration, legacyEndpoints, clients } = broker.config
   instance.register(async (scope) => {
     seal(scope)
     authorizeRoute(scope, broker, '/oauth/authorize')
@@ -27,4 +27,9 @@ export function brokerEndpoints (instance: FastifyInstance, broker: Broker): voi
     tokenRoute(scope, broker, '/token')
     if (registration) registerRoute(scope, broker.clients, broker.redirectPolicy, '/register')
   }, { prefix: prefixWithin(instance, prefix), logSerializers })
+  // By then the routes and tools are known.
+  instance.addHook('onListen', async () => {
+    const scopes = clients.flatMap(({ scopes = [] }) => scopes).filter(name => !broker.catalog().includes(name))
+    if (scopes.length > 0) broker.log.info({ option: 'clients', scopes }, 'no option, route or tool knows these scopes: if none is mistyped, only the machines they were given to have them')
+  })
 }

@@ -4,8 +4,9 @@ import { hash } from '../../broker/ledger.ts'
 import { McpOAuthError } from '../../errors.ts'
 import { parameters } from '../../oauth/parameters.ts'
 import { challengeOf } from '../../oauth/pkce.ts'
-import { tokenRequest, type TokenRequest } from '../../oauth/token-request.ts'
+import { tokenRequest, userGrants, type TokenRequest } from '../../oauth/token-request.ts'
 import { identify } from './client-authentication.ts'
+import { machineTokens } from './client-credentials.ts'
 import { acceptForm, bodyLimit, openToAllOrigins, publicRoute, readableByAll, refuseOtherMethods } from '../seal.ts'
 import type { Broker } from './broker.ts'
 import { refresh } from './refresh.ts'
@@ -16,7 +17,7 @@ const guesses = 5
 /** Seconds it is remembered what became of a code: whoever comes with it while its access token lives is not the client (RFC 6749 §4.1.2). */
 const memory = lifetimes.access + lifetimes.code
 
-/** `POST /oauth/token` (RFC 6749 §4.1.3 and §6). */
+/** `POST /oauth/token` (RFC 6749 §4.1.3, §4.4.2 and §6). */
 export function tokenRoute (scope: FastifyInstance, broker: Broker, path: string): void {
   scope.register(async (scope) => {
     acceptForm(scope)
@@ -31,9 +32,15 @@ async function answer (broker: Broker, request: FastifyRequest): Promise<Tokens>
   if (typeof request.body !== 'string') throw new McpOAuthError('invalidRequest')
   const params = parameters(request.body)
   const now = Date.now() / 1000
-  const asked = tokenRequest(params, { resource: broker.site().resource })
+  const asked = tokenRequest(params, { resource: broker.site().resource, machines: broker.machines })
   const clientId = await identify(broker, request, params, now)
-  return asked.grantType === 'authorization_code' ? await exchange(broker, clientId, asked, now) : await refresh(broker, clientId, asked, now)
+  const { grantTypes = userGrants } = broker.clients.listed(clientId) ?? {}
+  if (!grantTypes.includes(asked.grantType)) throw new McpOAuthError('unauthorizedClient')
+  if (asked.grantType === 'client_credentials') return await machineTokens(broker, clientId, asked, now)
+  if (asked.grantType === 'refresh_token') return await refresh(broker, clientId, asked, now)
+  const tokens = await exchange(broker, clientId, asked, now)
+  const { refresh_token: _, ...once } = tokens
+  return grantTypes.includes('refresh_token') ? tokens : once
 }
 
 async function exchange (broker: Broker, clientId: string, asked: TokenRequest & { grantType: 'authorization_code' }, now: number): Promise<Tokens> {

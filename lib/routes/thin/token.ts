@@ -60,8 +60,8 @@ async function exchange (proxy: ThinProxy, request: FastifyRequest, reply: Fasti
   if (typeof request.body !== 'string') throw new McpOAuthError('invalidRequest')
   const params = parameters(request.body)
   const sent = tokenRequest(params, { resource: proxy.site().resource })
-  const { clientId } = clientCredentials(request.headers.authorization, params)
-  if (await proxy.clients.find(clientId, Date.now() / 1000) === null) throw new McpOAuthError('invalidClient')
+  const { clientId, method } = clientCredentials(request.headers.authorization, params)
+  if (method === 'private_key_jwt' || await proxy.clients.find(clientId, Date.now() / 1000) === null) throw new McpOAuthError('invalidClient')
   const asked = sent.grantType === 'refresh_token' ? { ...sent, refreshToken: await unwrap(proxy, clientId, sent.refreshToken) } : sent
 
   const ask = async (): Promise<TokenAnswer> => {
