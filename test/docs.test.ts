@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
+import { execSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { errorTable } from '../lib/errors.ts'
 import { mcpOAuth, type McpOAuthOptions } from '../lib/index.ts'
 import { optionNames } from '../lib/schemas/options.ts'
+import { temporaryFolder } from './support/daemon.ts'
 
 const root = new URL('../', import.meta.url).pathname
 const examples = readdirSync(join(root, 'docs/examples')).filter(name => name.endsWith('.ts')).map(name => `docs/examples/${name}`)
@@ -122,7 +125,7 @@ for (const file of examples) {
     const source = read(file)
     assert.ok(source.split('\n').length - 1 < 60)
     // What a deployment would bring along.
-    for (const [, name = ''] of source.matchAll(/process\.env\.(\w+)/g)) process.env[name] ??= randomBytes(32).toString('hex')
+    for (const [, name = ''] of source.matchAll(/process\.env\.(\w+)/g)) process.env[name] ??= name.endsWith('_HASH') ? `sha256:${randomBytes(32).toString('base64url')}` : randomBytes(32).toString('hex')
     const { app } = await import(join(root, file)) as { app: FastifyInstance }
     t.after(() => app.close())
     await app.ready()
@@ -130,3 +133,25 @@ for (const file of examples) {
     assert.equal(app.mcpOAuthRegistry.size > 0, true)
   })
 }
+
+test('EX-01 the commands of machine-clients.md make secrets and keys that let a machine in', async (t) => {
+  const [, command = ''] = /^(node -e "const c=.*)$/m.exec(page('docs/machine-clients.md')) ?? []
+  const [, keyCommand = ''] = /^(node -e "const\{privateKey.*)$/m.exec(page('docs/machine-clients.md')) ?? []
+  assert.equal(page('docs/machine-clients.md').split(command).length, 3, 'one command, shown twice')
+  const made = Object.fromEntries(execSync(command, { encoding: 'utf8' }).trim().split('\n').map(line => line.split('=')))
+  assert.deepEqual(Object.keys(made), ['MACHINE_SECRET', 'MACHINE_SECRET_HASH'])
+  Object.assign(process.env, { CLIENT_SECRET: 'anything', ...made })
+  // Not the copy that other tests have started.
+  const { app, report } = await import(`${join(root, 'docs/examples/machine-client.ts')}?again`) as { app: FastifyInstance, report: (server: string) => Promise<unknown> }
+  t.after(() => app.close())
+  await app.listen({ port: 0 })
+  assert.deepEqual(await report(`http://localhost:${(app.server.address() as AddressInfo).port}`), [{ type: 'text', text: '["a note of Alice","a note of Bob"]' }])
+
+  const folder = await temporaryFolder(t)
+  const jwks = JSON.parse(execSync(keyCommand, { cwd: folder, encoding: 'utf8' })) as { keys: object[] }
+  assert.ok(readFileSync(join(folder, 'machine.pem'), 'utf8').startsWith('-----BEGIN PRIVATE KEY-----'))
+  const plain = Fastify()
+  t.after(() => plain.close())
+  const clients = [{ clientId: 'machine', jwks, grantTypes: ['client_credentials' as const] }]
+  await plain.register(mcpOAuth, { issuer: 'https://auth.example.com', clientId: 'client', clientSecret: 'secret', setupProxies: true, clients })
+})
