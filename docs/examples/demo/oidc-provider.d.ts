@@ -35,6 +35,9 @@ declare module 'oidc-provider' {
     callback (): (request: IncomingMessage, response: ServerResponse) => Promise<void>
     interactionDetails (request: IncomingMessage, response: ServerResponse): Promise<Interaction>
     interactionFinished (request: IncomingMessage, response: ServerResponse, result: object): Promise<void>
+    registerGrantType (name: string, handler: (context: any) => Promise<void>, parameters: string[]): void
+    readonly AccessToken: any
+    readonly ResourceServer: any
     readonly Client: { find (id: string): Promise<Client | undefined> }
     readonly Grant: { new (owner: { accountId: string, clientId: string }): Grant, find (id: string): Promise<Grant | undefined> }
   }

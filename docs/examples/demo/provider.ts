@@ -2,7 +2,7 @@ import { generateKeyPairSync, randomBytes, type KeyObject } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { text } from 'node:stream/consumers'
 import type { AddressInfo } from 'node:net'
-import type { Client, Interaction } from 'oidc-provider'
+import type { Client, Interaction, default as Provider } from 'oidc-provider'
 import { consentPage, errorPage, loginPage } from './pages.ts'
 
 /** Who can sign in. Each of them does so without a password: this provider is for demonstrations and tests only. */
@@ -23,6 +23,8 @@ export interface ProviderOptions {
   accessToken?: { format?: 'jwt' | 'opaque', alg?: 'RS256' | 'ES256', audience?: string, ttl?: number }
   /** Further `features` of oidc-provider. */
   features?: object
+  /** Adds to the provider before it serves anyone, such as a grant type. */
+  extend?: (provider: Provider) => void
 }
 
 export interface RunningProvider {
@@ -43,6 +45,7 @@ export async function startProvider (options: ProviderOptions = {}): Promise<Run
     const { default: Provider, errors } = await import('oidc-provider')
     return new Provider(issuer, configuration(options, () => { throw new errors.InvalidTarget() }))
   })
+  options.extend?.(provider)
   const callback = provider.callback()
 
   server.on('request', (request, response) => {
