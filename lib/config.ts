@@ -49,6 +49,8 @@ export interface Config {
   readonly dependencies: readonly Dependency[]
   /** What checks access tokens: the broker's own, JWTs of the provider, the user's verifiers, or no one. */
   readonly tokens: 'own' | 'issuer' | 'none' | readonly TokenVerifier[]
+  /** Whether access tokens that are bound to a key are refused, accepted with a proof, or the only ones accepted. */
+  readonly dpop: 'off' | 'accept' | 'require'
   readonly requiredScopes: readonly string[]
   readonly knownScopes: readonly string[]
   readonly scopeHierarchy: ScopeHierarchy
@@ -83,6 +85,7 @@ export function configure (options: McpOAuthOptions, scopePrefix: string, log: L
   if (problems.length > 0) throw startupError('invalidOptions', ...problems)
 
   const mode = modeOf(options)
+  const { dpop = 'off' } = options
   const required = options.requiredScopes ?? []
   return Object.freeze({
     mode,
@@ -94,13 +97,14 @@ export function configure (options: McpOAuthOptions, scopePrefix: string, log: L
     registration: options.setupFakeDynamicRegistration ?? true,
     dependencies: Object.freeze([...options.dependencies ?? []]),
     tokens: tokensOf(options, mode),
+    dpop,
     requiredScopes: Object.freeze([...required]),
     knownScopes: Object.freeze([...new Set([...required, ...options.scopes ?? []])]),
     scopeHierarchy: Object.freeze({ ...options.scopeHierarchy }),
     allowedRedirectUris: options.allowedRedirectUris ? Object.freeze([...options.allowedRedirectUris]) : null,
     allowedOrigins: options.allowedOrigins ? Object.freeze([...options.allowedOrigins]) : null,
     allowedHosts: options.allowedHosts ? Object.freeze([...options.allowedHosts]) : null,
-    secrets: mode === 'thin' || mode === 'broker' ? secretsOf(options, log) : Object.freeze([options.secret ?? []].flat()),
+    secrets: mode === 'thin' || mode === 'broker' ? secretsOf(options, log) : Object.freeze([options.secret ?? (dpop === 'off' ? [] : randomSecret())].flat()),
     store: options.store ?? null,
     authorizeUser: options.authorizeUser ?? null,
     upstreamToken: options.upstreamToken ?? false,
@@ -174,7 +178,11 @@ function secretsOf (options: McpOAuthOptions, log: Log): readonly string[] {
     return Object.freeze([`derived from the client secret: ${options.clientSecret}`])
   }
   log.info({ option: 'secret' }, 'secret is random: clients register anew after a restart')
-  return Object.freeze([randomBytes(32).toString('base64url')])
+  return Object.freeze([randomSecret()])
+}
+
+function randomSecret (): string {
+  return randomBytes(32).toString('base64url')
 }
 
 /** Scheme and host in lower case, no default port, no slash at the end: what we publish about ourselves has one spelling. */

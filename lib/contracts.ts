@@ -41,6 +41,8 @@ export interface VerifyContext {
   resource: string
   /** Seconds since 1970. */
   now: number
+  /** Whether proofs are checked (option `dpop`): a token that is bound to a key is good then, if its binding is in `claims.cnf`. */
+  dpop?: boolean
   /** The log of the request, where there is one. A token, or a part of one, does not belong there. */
   log?: Log
 }

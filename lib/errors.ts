@@ -11,9 +11,11 @@ const table = {
   ambiguous: ['AMBIGUOUS', 500, 'server_error', 'Several registrations live in this scope'],
   invalidTools: ['INVALID_TOOLS', 500, 'server_error', 'The routes cannot become tools as asked'],
 
-  // Bearer tokens, RFC 6750 §3.1. No error name where no credentials came.
+  // Tokens and proofs, RFC 6750 §3.1, RFC 9449 §7.1. No error name where no credentials came.
   missingToken: ['MISSING_TOKEN', 401, 'invalid_token', 'An access token is required.'],
   invalidToken: ['INVALID_TOKEN', 401, 'invalid_token', 'The access token is not valid here.'],
+  invalidDpopProof: ['INVALID_DPOP_PROOF', 401, 'invalid_dpop_proof', 'The DPoP proof is missing or not valid here.'],
+  useDpopNonce: ['USE_DPOP_NONCE', 401, 'use_dpop_nonce', 'A DPoP proof with the nonce of this answer is required.'],
   insufficientScope: ['INSUFFICIENT_SCOPE', 403, 'insufficient_scope', 'The access token lacks a scope this request needs.'],
 
   // Requests
@@ -61,6 +63,8 @@ export interface ErrorDetails {
   description?: string
   /** Scopes the challenge names (RFC 6750 §3). */
   scopes?: readonly string[]
+  /** In place of the table's: where a resource answers 401, the token endpoint answers 400 (RFC 6749 §5.2). */
+  statusCode?: number
   /** Seconds until a retry makes sense. Defaults to 5 for 502, 503 and 504. */
   retryAfter?: number
   /** What went wrong, for the log only. */
@@ -83,7 +87,8 @@ export class McpOAuthError extends Error {
   readonly retryAfter: number | undefined
 
   constructor (kind: ErrorKind, details: ErrorDetails = {}) {
-    const [code, statusCode, error, sentence] = table[kind]
+    const [code, status, error, sentence] = table[kind]
+    const { statusCode = status } = details
     super(details.description ?? sentence, details.cause === undefined ? undefined : { cause: details.cause })
     this.kind = kind
     this.code = `FST_MCP_OAUTH_${code}`

@@ -2,10 +2,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Config } from './config.ts'
 import type { Log, McpAuth, TokenVerifier } from './contracts.ts'
 import { McpOAuthError } from './errors.ts'
-import { bearerToken } from './oauth/bearer.ts'
+import { accessToken, type Scheme } from './oauth/bearer.ts'
 import { challenge } from './oauth/challenge.ts'
+import { signatureAlgorithms } from './oauth/public-keys.ts'
 import { mergeScopes, missingScopes, scopesOf } from './oauth/scope.ts'
 import type { SiteSource } from './site.ts'
+import type { Possession } from './token/possession.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -25,7 +27,7 @@ export type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<vo
 
 /** The checks of one registration: the token and its scopes (which need no body), then the dependencies. */
 export interface Guards {
-  /** Verifies the bearer token, if anything verifies tokens here. */
+  /** Verifies the access token, if anything verifies tokens here, and that it came from whom it is bound to. */
   token (scopes: readonly string[]): Guard
   /**
    * Runs the user's dependencies and merges what they return into `request.mcpAuth`. Then the scopes are held against the result: where the
@@ -40,10 +42,11 @@ export interface Guards {
   holds (caller: McpAuth | undefined, scopes: readonly string[]): boolean
 }
 
-export function createGuards (config: Config, verify: TokenVerifier | null, site: SiteSource): Guards {
+export function createGuards (config: Config, verify: TokenVerifier | null, possession: Possession, site: SiteSource): Guards {
   const verified = new WeakMap<FastifyRequest, string>()
-  const check = async (token: string, request: FastifyRequest): Promise<McpAuth> => {
-    const caller = await verify?.(token, { resource: site().resource, now: Date.now() / 1000, log: request.log as Log }) ?? null
+  const dpop = config.dpop !== 'off'
+  const check = async (token: string, request: FastifyRequest, now: number): Promise<McpAuth> => {
+    const caller = await verify?.(token, { resource: site().resource, now, dpop, log: request.log as Log }) ?? null
     if (caller === null) throw new McpOAuthError('invalidToken')
     return caller
   }
@@ -52,9 +55,11 @@ export function createGuards (config: Config, verify: TokenVerifier | null, site
       if (verify === null) return
       await challenging(request, reply, scopes, async () => {
         const { rawHeaders, url = '' } = request.raw
-        const found = bearerToken(request.headers.authorization, rawHeaders, url.slice(url.indexOf('?') + 1 || url.length))
-        if (!('token' in found)) throw new McpOAuthError('missingToken')
-        const caller = await check(found.token, request)
+        const found = accessToken(request.headers.authorization, rawHeaders, url.slice(url.indexOf('?') + 1 || url.length), possession.schemes)
+        if (found.none) throw new McpOAuthError('missingToken')
+        const now = Date.now() / 1000
+        const caller = await check(found.token, request, now)
+        await possession.prove(caller, found, request, reply, now)
         requireScopes(caller, scopes)
         request.mcpAuth = caller
         verified.set(request, found.token)
@@ -86,7 +91,7 @@ export function createGuards (config: Config, verify: TokenVerifier | null, site
     async isStillGood (request) {
       const token = verified.get(request)
       if (token === undefined) return true
-      return await check(token, request).then(() => true, (error: unknown) => !(error instanceof McpOAuthError && error.statusCode === 401))
+      return await check(token, request, Date.now() / 1000).then(() => true, (error: unknown) => !(error instanceof McpOAuthError && error.statusCode === 401))
     },
     // Nobody was asked who they are: nothing is hidden from them.
     holds: (caller, scopes) => caller === undefined || missing(caller, scopes).length === 0
@@ -106,28 +111,35 @@ export function createGuards (config: Config, verify: TokenVerifier | null, site
     try {
       await check()
     } catch (error) {
-      const header = challengeOf(error, scopes, request.headers.authorization !== undefined)
-      if (header !== null) reply.header('www-authenticate', header)
+      const headers = challengesOf(error, scopes, request.headers.authorization !== undefined)
+      if (headers.length > 0) reply.header('www-authenticate', headers.length === 1 ? headers[0] : headers)
       if (error instanceof McpOAuthError && error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter))
       throw error
     }
   }
 
-  /** RFC 6750 §3.1: no error name for callers who sent no credentials; everyone else learns what was wrong with theirs. */
-  function challengeOf (thrown: unknown, needed: readonly string[], credentials: boolean): string | null {
+  /** RFC 6750 §3.1: no error name for callers who sent no credentials; everyone else learns what was wrong with theirs. One line for each scheme. */
+  function challengesOf (thrown: unknown, needed: readonly string[], credentials: boolean): string[] {
     const { statusCode, scopes } = Object(thrown) as { statusCode?: unknown, scopes?: unknown }
     const ours = thrown instanceof McpOAuthError ? thrown : null
     const error = statusCode === 401
       ? ours ?? new McpOAuthError('invalidToken')
       : statusCode === 403 ? new McpOAuthError('insufficientScope') : ours?.kind === 'invalidRequest' ? ours : null
-    if (error === null) return null
+    if (error === null) return []
     const { metadataUrl } = site()
     const bare = error.kind === 'missingToken' || (statusCode === 401 && !credentials)
-    return challenge({
+    return schemesFor(error).map(scheme => challenge({
+      scheme,
       ...(!bare && { error: error.error, description: error.message }),
       ...(metadataUrl !== null && { resourceMetadata: metadataUrl }),
-      scopes: Array.isArray(scopes) ? scopes.map(String) : needed
-    })
+      scopes: Array.isArray(scopes) ? scopes.map(String) : needed,
+      ...(scheme === 'DPoP' && { algorithms: signatureAlgorithms })
+    }))
+  }
+
+  /** Whoever sent a proof is told of it alone: there are clients that find a nonce error only where it is the one challenge. */
+  function schemesFor ({ kind }: McpOAuthError): readonly Scheme[] {
+    return kind === 'invalidDpopProof' || kind === 'useDpopNonce' ? ['DPoP'] : possession.schemes
   }
 }
 

@@ -24,6 +24,7 @@ function * rules (options: McpOAuthOptions, production: boolean): Generator<stri
   yield * modeRules(options)
   yield * proxyRules(options, production)
   yield * brokerRules(options)
+  yield * dpopRules(options)
   yield * scopeRules(options)
 
   const servers = ['server', 'handler', 'tools'].filter(name => options.mcp?.[name as 'server'] !== undefined)
@@ -89,7 +90,18 @@ function * proxyRules (options: McpOAuthOptions, production: boolean): Generator
   if (production && !options.secret && (registers || !thin)) {
     yield 'secret: missing, required when NODE_ENV is production. Give at least 32 random bytes: openssl rand -base64 32'
   }
-  if (options.store && !options.secret) yield 'secret: missing, required with store, as all instances must share it. Give at least 32 random bytes: openssl rand -base64 32'
+  if (options.store && !options.secret) yield sharedSecret
+}
+
+const sharedSecret = 'secret: missing, required with store, as all instances must share it. Give at least 32 random bytes: openssl rand -base64 32'
+
+function * dpopRules ({ dpop = 'off', ...options }: McpOAuthOptions): Generator<string> {
+  if (dpop === 'off') return
+  const { setupProxies = false, version, tokens = 'auto', dependencies, issuer, auth, store, secret } = options
+  const verified = auth !== false && (tokens === 'auto' ? setupProxies || (issuer !== undefined && !dependencies) : tokens !== false)
+  if (!verified) yield `dpop: '${dpop}' is given, but nothing here checks access tokens: proofs are about these. Give tokens, such as jwtVerifier(…), or remove dpop`
+  if (setupProxies && version === '2025-03-26') yield `dpop: '${dpop}' is given, but the thin proxies cannot pass proofs on to the provider. Remove dpop, or use the broker`
+  if (!setupProxies && store && !secret) yield sharedSecret
 }
 
 function * brokerRules (options: McpOAuthOptions): Generator<string> {

@@ -6,6 +6,7 @@ import { createGuards, type Guards } from './guard.ts'
 import { createEndpoint, type McpEndpoint } from './mcp/endpoint.ts'
 import { createSessions } from './mcp/sessions.ts'
 import { createToolCollector } from './mcp/tools.ts'
+import { proofCheckOf } from './proofs.ts'
 import { createProvider, type Provider } from './provider.ts'
 import { enroll, findRoot } from './registry.ts'
 import type { Broker } from './routes/broker/broker.ts'
@@ -22,6 +23,7 @@ import { createSite, refuseForeignAddress, type SiteSource } from './site.ts'
 import { createKeySet } from './token/jwks.ts'
 import { jwtVerifier } from './token/jwt.ts'
 import { ownVerifier } from './token/own.ts'
+import { createPossession } from './token/possession.ts'
 import { chain } from './token/verifier.ts'
 
 /** What a registration does, in order: configure, find its place, decorate, publish, protect. */
@@ -58,7 +60,8 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   const guarded = new Set<string>()
   const catalog = () => [...new Set([...config.knownScopes, ...endpoint?.catalog() ?? [], ...guarded])]
   const server = await authorizationServer(instance, config, provider, site, log, catalog)
-  const guards = createGuards(config, verifierOf(config, provider, server, log), site)
+  const possession = createPossession(config.dpop, proofCheckOf(config, site, 'resource'))
+  const guards = createGuards(config, verifierOf(config, provider, server, log), possession, site)
   decorate(instance, root, { registration, guards, config, guarded })
   discoveryRoutes(root, config, site, server.document)
 

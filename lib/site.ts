@@ -7,6 +7,8 @@ import { insertWellKnown } from './oauth/well-known.ts'
 
 /** Where one registration lives, as clients see it. Built from configuration alone: nothing in a request can change a byte of it. */
 export interface Site {
+  /** Where clients reach the app: a request's URL, as they see it, is this and the path that reached us. */
+  readonly publicUrl: string
   /** `publicUrl` and prefix: our issuer in proxy mode, and the base of our endpoints. */
   readonly base: string
   /** The MCP route's URL (RFC 8707 §2). */
@@ -40,17 +42,19 @@ export function createSite (config: Config, server: Server): SiteSource {
   }
 }
 
-function siteAt (config: Config, origin: string): Site {
-  const base = origin + config.prefix
+function siteAt (config: Config, publicUrl: string): Site {
+  const base = publicUrl + config.prefix
   const resource = base + config.mcp.path
   const authorizationServers = authorizationServersOf(config, base)
   const metadataUrl = authorizationServers.length > 0 ? insertWellKnown('oauth-protected-resource', resource) : null
+  const parts = { resource, authorizationServers, scopes: config.requiredScopes, ...(config.dpop !== 'off' && { dpop: config.dpop }) }
   return Object.freeze({
+    publicUrl,
     base,
     resource,
     authorizationServers,
     metadataUrl,
-    resourceDocument: metadataUrl && JSON.stringify(protectedResourceDocument({ resource, authorizationServers, scopes: config.requiredScopes }))
+    resourceDocument: metadataUrl && JSON.stringify(protectedResourceDocument(parts))
   })
 }
 

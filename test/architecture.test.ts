@@ -7,13 +7,13 @@ const lib = new URL('../lib/', import.meta.url).pathname
 
 /** From the ground up. A file may import from the floors below its own, and from its own folder. */
 const floors = [
-  ['errors.ts', 'contracts.ts', 'deadline.ts'],
+  ['errors.ts', 'contracts.ts', 'deadline.ts', 'proven.ts'],
   ['oauth/', 'schemas/', 'http/'],
   ['option-rules.ts'],
   ['config.ts'],
   ['provider.ts', 'provider-client.ts', 'site.ts'],
   ['token/', 'broker/', 'mcp/', 'providers/'],
-  ['guard.ts', 'registry.ts'],
+  ['guard.ts', 'proofs.ts', 'registry.ts'],
   ['decorators.ts', 'routes/'],
   ['plugin.ts'],
   ['index.ts']

@@ -12,6 +12,8 @@ export interface AccessTokenContent {
   readonly scopes: readonly string[]
   /** What it was issued under, and ends with. */
   readonly grant: string
+  /** Thumbprint of the key it is bound to (RFC 9449 §6.1). */
+  readonly key?: string | undefined
   /** Further claims, of which none may decide. */
   readonly claims?: Readonly<Record<string, unknown>>
   /** The provider's token, sealed. */
@@ -20,7 +22,7 @@ export interface AccessTokenContent {
 
 /** Signs an access token. Its lifetime is in seconds. */
 export async function signAccessToken (signing: SigningKeys, content: AccessTokenContent, lifetime: number, now: number): Promise<string> {
-  const { issuer, subject, clientId, resource, scopes, grant, claims, upstream } = content
+  const { issuer, subject, clientId, resource, scopes, grant, key, claims, upstream } = content
   const seconds = Math.floor(now)
   return await signing.sign({
     ...claims,
@@ -33,6 +35,7 @@ export async function signAccessToken (signing: SigningKeys, content: AccessToke
     exp: seconds + lifetime,
     jti: randomId(),
     gid: grant,
+    ...(key !== undefined && { cnf: { jkt: key } }),
     ...(upstream !== undefined && { upt: upstream })
   })
 }

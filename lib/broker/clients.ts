@@ -9,6 +9,8 @@ export interface Clients {
   find (id: string, now: number): Promise<Client | null>
   /** The client the operator listed under an id. */
   listed (id: string): Client | undefined
+  /** Whether a client has to prove who it is: then it is not bound by anything else. */
+  isConfidential (id: string): boolean
   /**
    * Whether an id may be that of a client, without asking anyone: enough where a code or token says whose it is, and a session shall not depend on the
    * client's website being up.
@@ -38,6 +40,10 @@ export function authenticationMethods (listed: readonly Client[]): string[] {
 export function createClients (sealer: Sealer, known: readonly Client[] = [], documents: ClientDocuments | null = null): Clients {
   const clients: Clients = {
     listed: id => known.find(client => client.id === id),
+    isConfidential (id) {
+      const { secretHashes, jwks } = clients.listed(id) ?? {}
+      return secretHashes !== undefined || jwks !== undefined
+    },
     async accepts (id, now) {
       return documents?.accepts(id) || await clients.find(id, now) !== null
     },

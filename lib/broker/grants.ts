@@ -17,6 +17,8 @@ export interface Asked {
   readonly scopes: readonly string[]
   readonly codeChallenge: string
   readonly resource: string
+  /** Thumbprint of the one key the code is for (RFC 9449 §10). */
+  readonly key?: string | undefined
 }
 
 /** What is sealed into an authorization code: the provider's code is redeemed only when ours is. */
@@ -36,6 +38,8 @@ export interface RefreshContent {
   readonly resource: string
   readonly subject: string
   readonly claims: Readonly<Record<string, unknown>>
+  /** Thumbprint of the key the tokens of the grant are bound to (RFC 9449 §5). */
+  readonly key?: string | undefined
   /** The provider's refresh token; where it issues none, its access token, to look at the user again. */
   readonly upstream: { readonly refresh: string } | { readonly access: string }
 }
@@ -43,7 +47,7 @@ export interface RefreshContent {
 /** The answer of the token endpoint (RFC 6749 §5.1). */
 export interface Tokens {
   readonly access_token: string
-  readonly token_type: 'Bearer'
+  readonly token_type: 'Bearer' | 'DPoP'
   readonly expires_in: number
   readonly refresh_token?: string
   readonly scope?: string
@@ -70,8 +74,8 @@ export interface Grants {
   /** A code for a login that came back from the provider. */
   code (asked: Asked, upstreamCode: string, secrets: LoginSecrets, now: number): Promise<string>
   openCode (code: string, now: number): Promise<CodeContent | null>
-  /** First tokens of a grant. The code must have been consumed. */
-  begin (clientId: string, code: CodeContent, now: number): Promise<Tokens>
+  /** First tokens of a grant, bound to a key if one is given. The code must have been consumed. */
+  begin (clientId: string, code: CodeContent, key: string | undefined, now: number): Promise<Tokens>
   /** The provider's token inside one of ours. */
   openUpstream (sealed: string, now: number): Promise<UpstreamAccess | null>
   openRefresh (token: string, now: number): Promise<RefreshContent | null>
@@ -91,6 +95,7 @@ export function createGrants (options: GrantOptions): Grants {
       resource: grant.resource,
       scopes: granted,
       grant: grant.grant,
+      key: grant.key,
       claims: grant.claims,
       ...(upstreamToken && { upstream: await sealer.seal('access', { accessToken: tokens.accessToken, scope: tokens.scope }, lifetime, now) })
     }, lifetime, now)
@@ -98,7 +103,7 @@ export function createGrants (options: GrantOptions): Grants {
     const carried = tokens.refreshToken !== null ? { refresh: tokens.refreshToken } : upstream.recheck && { access: tokens.accessToken }
     return {
       access_token: accessToken,
-      token_type: 'Bearer',
+      token_type: grant.key === undefined ? 'Bearer' : 'DPoP',
       expires_in: lifetime,
       ...(carried !== null && { refresh_token: await sealer.seal('refresh', { ...grant, id: randomId(), upstream: carried }, lifetimes.refresh, now) }),
       ...(granted.length > 0 && { scope: formatScope(granted) })
@@ -131,13 +136,13 @@ export function createGrants (options: GrantOptions): Grants {
     openCode: async (code, now) => await sealer.open('code', code, now) as CodeContent | null,
     openUpstream: async (sealed, now) => await sealer.open('access', sealed, now) as UpstreamAccess | null,
     openRefresh: async (token, now) => await sealer.open('refresh', token, now) as RefreshContent | null,
-    async begin (clientId, code, now) {
+    async begin (clientId, code, key, now) {
       const tokens = await upstream.redeem(code.upstreamCode, code.secrets)
       const subject = tokens.claims?.['sub']
       if (tokens.claims === null || (typeof subject !== 'string' && typeof subject !== 'number')) throw new McpOAuthError('invalidGrant', { cause: new Error('the provider names no sub') })
       try {
         const { scopes, claims } = await decide(clientId, tokens, tokens.claims, code.scopes)
-        return await issue(clientId, { grant: code.grant, client: hash(clientId), scopes, resource: code.resource, subject: String(subject), claims }, tokens, scopes, now)
+        return await issue(clientId, { grant: code.grant, client: hash(clientId), scopes, resource: code.resource, subject: String(subject), claims, key }, tokens, scopes, now)
       } catch (error) {
         // Nobody will use what the provider gave us.
         await upstream.revoke(tokens.refreshToken ?? tokens.accessToken).catch(() => {})

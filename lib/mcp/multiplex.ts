@@ -1,6 +1,7 @@
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { JSONRPCMessage, MessageExtraInfo } from '@modelcontextprotocol/sdk/types.js'
 import { type McpAnswer, type McpCall, emptyAnswer, goneStatus, rpcCode, rpcFailure } from './call.ts'
+import { proofOf, type Proven } from '../proven.ts'
 import { type Envelope, type RpcNotification, type RpcRequest, relatedTask } from './envelope.ts'
 import { type Exchange, createExchange } from './exchange.ts'
 
@@ -9,6 +10,8 @@ export interface RequestInfo {
   headers: McpCall['request']['headers']
   /** The client's address, as Fastify knows it. */
   remoteAddress: string
+  /** What the request has proven about its token, for the routes that are called because of it. */
+  proof?: Proven
 }
 
 /** A request in progress. Its key is the id the server knows it by; `id` is the client's. */
@@ -153,6 +156,7 @@ function sharedReply ({ id, method, params }: RpcRequest): object | undefined {
 function extraOf ({ request, headers: sent, authInfo }: McpCall): MessageExtraInfo {
   // The SDK keeps a log level for every session id it sees, for ever; there are no sessions here.
   const { 'mcp-session-id': ignored, ...headers } = sent
-  const requestInfo: RequestInfo = { headers, remoteAddress: request.ip }
+  const proof = proofOf(request)
+  const requestInfo: RequestInfo = { headers, remoteAddress: request.ip, ...(proof !== undefined && { proof }) }
   return authInfo === undefined ? { requestInfo } : { requestInfo, authInfo }
 }

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import type { FastifyInstance, InjectOptions } from 'fastify'
+import { ticketHeader, withTicket, type Call } from './in-process.ts'
 import type { ToolInput } from './input-schema.ts'
 import { type PathPart, fillPath } from './route-path.ts'
 
@@ -10,7 +11,7 @@ export type Inject = FastifyInstance['inject']
 /** A route that is a tool. */
 export interface ToolRoute {
   method: NonNullable<InjectOptions['method']>
-  /** What `routeHeader` has to say for the call to be let in. */
+  /** Tells it from all other routes. */
   mark: string
   path: readonly PathPart[]
   places: ToolInput['places']
@@ -25,18 +26,13 @@ export interface ToolCaller {
   headers: IncomingHttpHeaders
   remoteAddress: string
   signal: AbortSignal
+  proof?: Call['proof']
 }
-
-/**
- * Names the route an in-process call is meant for. The router may find another one: `/items/:id` filled with `special` is `/items/special`,
- * which need not be a tool. A hook checks it.
- */
-export const routeHeader = 'x-fastify-mcp-oauth-route'
 
 /** Say something about the connection or the body of the MCP request, which are not those of the call. */
 const neverForwarded = new Set([
   'host', 'connection', 'keep-alive', 'proxy-connection', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect',
-  'content-length', 'content-type', 'content-encoding', 'accept-encoding', routeHeader
+  'content-length', 'content-type', 'content-encoding', 'accept-encoding', ticketHeader
 ])
 
 /** The headers that may travel with a call: lower case, and nothing that would falsify it. */
@@ -58,14 +54,14 @@ export async function callRoute (
 
   const body = payloadOf(route, args)
   const headers = headersOf(route, caller, forwarded)
-  const { statusCode, payload } = await inject({
+  const { statusCode, payload } = await withTicket({ mark: route.mark, proof: caller.proof }, ticket => inject({
     method: route.method,
     url: query === '' ? path : `${path}?${query}`,
-    headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
+    headers: { ...headers, ...(body !== undefined && { 'content-type': 'application/json' }), [ticketHeader]: ticket },
     remoteAddress: caller.remoteAddress,
     signal: caller.signal,
     ...(body !== undefined && { payload: body })
-  })
+  }))
   if (statusCode >= 300) return failure(payload === '' ? `HTTP ${statusCode}` : `HTTP ${statusCode}: ${payload}`)
   const result: CallToolResult = { content: [{ type: 'text', text: payload }] }
   if (!route.hasOutputSchema) return result
@@ -74,14 +70,13 @@ export async function callRoute (
   return { ...result, structuredContent }
 }
 
-function headersOf ({ mark, version }: ToolRoute, caller: ToolCaller, forwarded: readonly string[]): Record<string, string | string[]> {
+function headersOf ({ version }: ToolRoute, caller: ToolCaller, forwarded: readonly string[]): Record<string, string | string[]> {
   const headers: Record<string, string | string[]> = { host: caller.headers.host ?? 'localhost', accept: 'application/json' }
   for (const name of forwarded) {
     const value = caller.headers[name]
     if (value !== undefined) headers[name] = value
   }
   if (version !== undefined) headers['accept-version'] = version
-  headers[routeHeader] = mark
   return headers
 }
 

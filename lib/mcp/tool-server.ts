@@ -22,8 +22,8 @@ export async function createToolServer ({ name, version, instructions }: ToolSer
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: [...collection.tools] }))
 
   server.setRequestHandler(CallToolRequestSchema, async ({ params }, { requestInfo, signal }): Promise<CallToolResult> => {
-    const { headers, remoteAddress } = requestInfo as RequestInfo
-    const result = await collection.call(params.name, params.arguments ?? {}, { headers, remoteAddress, signal })
+    const { headers, remoteAddress, proof } = requestInfo as RequestInfo
+    const result = await collection.call(params.name, params.arguments ?? {}, { headers, remoteAddress, signal, proof })
     if (result === null) throw new McpError(rpcCode.invalidParams, 'Unknown tool')
     return result
   })

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { CallToolResult, Tool } from '@modelcontextprotocol/sdk/types.js'
 import type { FastifyInstance, RouteOptions, onRequestHookHandler } from 'fastify'
-import { McpOAuthError, startupError } from '../errors.ts'
+import { startupError } from '../errors.ts'
+import { admit, routeMark } from './in-process.ts'
 import { type RouteSchema, type ToolInput, buildInput } from './input-schema.ts'
-import { type Inject, type ToolCaller, type ToolRoute, callRoute, forwardedHeaders, routeHeader } from './tool-call.ts'
+import { type Inject, type ToolCaller, type ToolRoute, callRoute, forwardedHeaders } from './tool-call.ts'
 import type { ToolOptions } from '../schemas/options.ts'
 import { problemOfScopes, scopesMember } from './scopes.ts'
 import { filterOperations, filterProblems } from './tool-filter.ts'
@@ -35,9 +36,6 @@ export interface ToolCollector {
 
 /** What the `onRoute` hook hands over. */
 export type CollectedRoute = RouteOptions & { routePath?: string, path?: string, prefix?: string }
-
-/** Tells a route from all others, also from those of the same method and URL for another host or version. */
-const routeMark = Symbol('fastify-mcp-oauth.route')
 
 /** What a route may say about itself as a tool, in `config.mcp`. */
 interface RouteConfig { mcpOAuth?: unknown, mcp?: RouteTool, [routeMark]?: string }
@@ -99,7 +97,7 @@ export function createToolCollector (): ToolCollector {
       }
     },
 
-    onRequest: refuseStrays,
+    onRequest: admit,
 
     build ({ options = {}, headers = ['authorization'], inject }) {
       const operations = candidates.filter(({ route }) => !route.url.includes('*') && !isSlashTwin(route, candidates))
@@ -117,14 +115,6 @@ export function createToolCollector (): ToolCollector {
       return createCollection(built, forwardedHeaders(headers), inject)
     }
   }
-}
-
-/** Stops an in-process call that the router took to another route than the tool's. Calls from outside pass untouched. */
-const refuseStrays: onRequestHookHandler = (request, _reply, done) => {
-  const mark = request.headers[routeHeader]
-  if (mark === undefined) return done()
-  delete request.headers[routeHeader]
-  done(mark === (request.routeOptions.config as RouteConfig)[routeMark] ? undefined : new McpOAuthError('notFound'))
 }
 
 function createCollection (built: BuiltTool[], forwarded: string[], inject: Inject): ToolCollection {

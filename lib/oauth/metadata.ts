@@ -87,8 +87,8 @@ export interface AuthorizationServerParts {
   registrationEndpoint?: string | undefined
   /** Left out when empty. */
   scopes?: readonly string[] | undefined
-  /** What only the broker has: keys, revocation, `iss` in its answers (RFC 9207), clients named by a URL. */
-  broker?: { jwksUri: string, revocationEndpoint: string, clientIdMetadata: boolean } | undefined
+  /** What only the broker has: keys, revocation, `iss` in its answers (RFC 9207), clients named by a URL, tokens bound to a key (RFC 9449 §5.1). */
+  broker?: { jwksUri: string, revocationEndpoint: string, clientIdMetadata: boolean, dpop: boolean } | undefined
   /** How clients prove who they are. Defaults to `none`: they do not. */
   authenticationMethods?: readonly string[] | undefined
   /** Whether machines get tokens, too. Defaults to `false`. */
@@ -121,7 +121,8 @@ export function authorizationServerDocument (parts: AuthorizationServerParts) {
       revocation_endpoint: broker.revocationEndpoint,
       ...authentication('revocation', authenticationMethods),
       authorization_response_iss_parameter_supported: true,
-      ...(broker.clientIdMetadata && { client_id_metadata_document_supported: true })
+      ...(broker.clientIdMetadata && { client_id_metadata_document_supported: true }),
+      ...(broker.dpop && { dpop_signing_alg_values_supported: [...signatureAlgorithms] })
     })
   }
 }
@@ -136,16 +137,20 @@ export interface ProtectedResourceParts {
   scopes?: readonly string[] | undefined
   /** Shown to people. */
   name?: string | undefined
+  /** Left out where tokens that are bound to a key are refused. */
+  dpop?: 'accept' | 'require' | undefined
 }
 
 /** The metadata of a protected resource (RFC 9728 §2). */
-export function protectedResourceDocument ({ resource, authorizationServers, scopes = [], name }: ProtectedResourceParts) {
+export function protectedResourceDocument ({ resource, authorizationServers, scopes = [], name, dpop }: ProtectedResourceParts) {
   const supported = scopes.filter((scope) => scope !== 'offline_access')
   return {
     resource,
     authorization_servers: [...authorizationServers],
     ...(supported.length > 0 && { scopes_supported: supported }),
     bearer_methods_supported: ['header'],
+    ...(dpop !== undefined && { dpop_signing_alg_values_supported: [...signatureAlgorithms] }),
+    ...(dpop === 'require' && { dpop_bound_access_tokens_required: true }),
     ...(name !== undefined && { resource_name: name })
   }
 }

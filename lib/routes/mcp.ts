@@ -107,7 +107,7 @@ function originGuard (scope: FastifyInstance, config: Config) {
     const problem = check()(typeof authority === 'string' ? authority : host, origin)
     if (problem !== null) throw new McpOAuthError(problem)
     if (origin === undefined) return
-    reply.headers({ 'access-control-allow-origin': origin, 'access-control-expose-headers': 'WWW-Authenticate, Mcp-Session-Id, Retry-After', vary: 'Origin' })
+    reply.headers({ 'access-control-allow-origin': origin, 'access-control-expose-headers': 'WWW-Authenticate, DPoP-Nonce, Mcp-Session-Id, Retry-After', vary: 'Origin' })
   }
 }
 

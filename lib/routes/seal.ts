@@ -116,7 +116,7 @@ export function allowedHeaders (request: FastifyRequest): string {
   return typeof asked === 'string' && /^[\w, -]{1,1000}$/.test(asked) ? asked : 'authorization, content-type, mcp-protocol-version'
 }
 
-export const corsHeaders = Object.freeze({ 'access-control-allow-origin': '*', 'access-control-expose-headers': 'WWW-Authenticate, Retry-After' })
+export const corsHeaders = Object.freeze({ 'access-control-allow-origin': '*', 'access-control-expose-headers': 'WWW-Authenticate, DPoP-Nonce, Retry-After' })
 
 /** Turns whatever was thrown into OAuth JSON (RFC 6749 §5.2). Only sentences of our table leave; the reason goes to the log. */
 export function answerError (thrown: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void {

@@ -138,6 +138,11 @@ export const OptionsSchema = Type.Object({
   tokens: Type.Optional(Type.Union([
     Type.Literal('auto'), Type.Literal(false), callable<TokenVerifier>(), Type.Array(callable<TokenVerifier>(), { minItems: 1 })
   ])),
+  /**
+   * Access tokens that are bound to a key of the client (RFC 9449). `'off'` (default): refused. `'accept'`: good with a proof, beside bearer tokens. `'require'`:
+   * the only ones that are good.
+   */
+  dpop: Type.Optional(Type.Union([Type.Literal('off'), Type.Literal('accept'), Type.Literal('require')])),
   /** Scopes this server knows beside `requiredScopes`. */
   scopes: Type.Optional(strings()),
   /** Scopes every caller of the MCP route needs. */

@@ -1,4 +1,5 @@
 import type { McpAuth, VerifyContext } from '../contracts.ts'
+import { boundKeyOf } from '../oauth/dpop.ts'
 import { scopesOf } from '../oauth/scope.ts'
 
 /** What is asked of claims beyond a good signature, issuer, audience and lifetime. Times are seconds. */
@@ -20,14 +21,17 @@ const otherUses: Readonly<Record<string, readonly unknown[]>> = {
 }
 
 /**
- * Says why verified claims are not those of an access token for a bearer, or `null` if they are: ID tokens and logout tokens (RFC 8725
- * §3.11), tokens bound to a key (RFC 9449 §7.2, RFC 8705 §3), odd times, lifetimes beyond the limit.
+ * Says why verified claims are not those of an access token, or `null` if they are: ID tokens and logout tokens (RFC 8725 §3.11), tokens bound to a
+ * key (RFC 9449 §7.2, RFC 8705 §3), odd times, lifetimes beyond the limit.
+ *
+ * @param dpop whether proofs are checked, so that tokens may be bound to a key by its thumbprint
  */
-export function problemOfClaims (claims: Claims, now: number, rules: ClaimRules): string | null {
+export function problemOfClaims (claims: Claims, now: number, rules: ClaimRules, dpop = false): string | null {
   const { exp, iat, sub } = claims
+  const key = boundKeyOf(claims)
   if ('at_hash' in claims || 'c_hash' in claims || 'events' in claims) return 'not an access token'
   if (Object.entries(otherUses).some(([name, uses]) => uses.includes(claims[name]))) return 'not an access token'
-  if ('cnf' in claims) return 'bound to a key'
+  if (key === null || (key !== undefined && !dpop)) return 'bound to a key'
   if (!isTime(exp) || (iat !== undefined && !isTime(iat))) return 'a time is not a number'
   if (iat !== undefined && iat > now + rules.clockTolerance) return 'issued in the future'
   if (exp - (iat ?? now) > rules.maxTokenLifetime) return 'lives too long'

@@ -68,7 +68,7 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
     const claims = await introspect(token)
     if (claims['active'] !== true) return null
     const problem = problemOfAnswer(claims, issuer, [context.resource, ...audiences]) ??
-      problemOfClaims({ exp: context.now + clockTolerance, ...claims }, context.now, { clockTolerance, maxTokenLifetime: Infinity, requireSubject: false }) ??
+      problemOfClaims({ exp: context.now + clockTolerance, ...claims }, context.now, { clockTolerance, maxTokenLifetime: Infinity, requireSubject: false }, context.dpop) ??
       problemOfTimes(claims, context.now, clockTolerance)
     if (problem !== null) throw new McpOAuthError('invalidToken', { cause: new Error(`The token is refused: ${problem}`) })
     return callerOf(token, claims, context)
@@ -108,9 +108,10 @@ async function keyOf (jwk: JWK): Promise<oidc.CryptoKey | oidc.PrivateKey> {
 }
 
 /** What an answer must say beyond `active` (RFC 7662 §2.2, §4): whose token it is, what kind, and that it is for us. */
-function problemOfAnswer ({ iss, aud, token_type: type }: Claims, issuer: string, audiences: readonly string[]): string | null {
+function problemOfAnswer ({ iss, aud, token_type: type, cnf }: Claims, issuer: string, audiences: readonly string[]): string | null {
   if (iss !== undefined && iss !== issuer) return 'of another issuer'
   if (type !== undefined && !/^(?:bearer|dpop)$/i.test(String(type))) return 'not an access token'
+  if (cnf === undefined && /^dpop$/i.test(String(type))) return 'bound to a key that is not named'
   return [aud].flat().some(value => typeof value === 'string' && audiences.includes(value)) ? null : 'not for this audience'
 }
 

@@ -72,7 +72,7 @@ export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
     const type = header['typ']
     if (!types.includes(typeof type === 'string' ? type.toLowerCase() : type)) throw invalid('not the type of an access token')
     await verifySignature(token, keys, { ...expected, audience: [context.resource, ...audiences], currentDate: new Date(context.now * 1000) })
-    const problem = problemOfClaims(claims, context.now, rules)
+    const problem = problemOfClaims(claims, context.now, rules, context.dpop)
     if (problem !== null) throw invalid(problem)
     return callerOf(token, claims, context)
   }

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { McpOAuthError } from '../../lib/errors.ts'
-import { bearerToken } from '../../lib/oauth/bearer.ts'
+import { accessToken } from '../../lib/oauth/bearer.ts'
 
 function outcome (authorization: string | undefined, query = '', rawHeaders = authorization === undefined ? [] : ['Authorization', authorization]): string {
   try {
-    return bearerToken(authorization, rawHeaders, query).token ?? 'none'
+    return accessToken(authorization, rawHeaders, query).token ?? 'none'
   } catch (error) {
     assert.ok(error instanceof McpOAuthError)
     return error.kind

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { hash } from '../../broker/ledger.ts'
 import { loginLifetime } from '../../broker/state.ts'
 import { McpOAuthError } from '../../errors.ts'
+import { requestedKey } from '../../oauth/dpop.ts'
 import { single } from '../../oauth/parameters.ts'
 import { missingScopes } from '../../oauth/scope.ts'
 import { authorize } from '../authorization.ts'
@@ -20,6 +21,7 @@ export interface ConsentRequest {
   readonly scopes: readonly string[]
   readonly codeChallenge: string
   readonly resource: string
+  readonly key?: string
   readonly state?: string
   readonly prompt?: string
   /** The client wants to stay logged in: the provider is asked for a refresh token. */
@@ -40,6 +42,7 @@ export function authorizeRoute (scope: FastifyInstance, broker: Broker, path: st
     const cookies = broker.cookies()
     const csrf = cookies.csrf(request.headers.cookie) ?? randomBytes(16).toString('base64url')
     const prompt = single(params, 'prompt')
+    const key = broker.config.dpop === 'off' ? undefined : requestedKey(params)
     const catalog = broker.catalog()
     // Scopes about the user are between us and the provider. What is left may be nothing: then it is what the route needs at least.
     const known = asked.scopes.filter(name => catalog.includes(name))
@@ -53,6 +56,7 @@ export function authorizeRoute (scope: FastifyInstance, broker: Broker, path: st
       scopes,
       codeChallenge: asked.codeChallenge,
       resource: asked.resource,
+      ...(key !== undefined && { key }),
       ...(asked.state !== undefined && { state: asked.state }),
       ...(prompt !== undefined && prompts.includes(prompt) && { prompt }),
       ...(asked.scopes.includes('offline_access') && { offline: true })

@@ -10,6 +10,7 @@ import type { Upstream } from '../../broker/upstream.ts'
 import type { Config, ProviderConfig } from '../../config.ts'
 import type { Log } from '../../contracts.ts'
 import type { SiteSource } from '../../site.ts'
+import type { ProofCheck } from '../../token/dpop.ts'
 import type { AuthorizationDesk } from '../authorization.ts'
 
 /** What the endpoints of the broker share. */
@@ -27,6 +28,8 @@ export interface Broker extends AuthorizationDesk {
   readonly states: States
   readonly upstream: Upstream
   readonly grants: Grants
+  /** Null where tokens are not bound to keys. */
+  readonly checkProof: ProofCheck | null
   cookies (): Cookies
   /** The scopes of this server and its tools. */
   catalog (): readonly string[]

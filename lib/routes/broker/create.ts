@@ -13,6 +13,7 @@ import type { Config, ProviderConfig } from '../../config.ts'
 import type { Log } from '../../contracts.ts'
 import { createPublicFetch } from '../../http/public-fetch.ts'
 import { authorizationServerDocument } from '../../oauth/metadata.ts'
+import { proofCheckOf } from '../../proofs.ts'
 import type { Provider } from '../../provider.ts'
 import type { SiteSource } from '../../site.ts'
 import type { Broker } from './broker.ts'
@@ -60,6 +61,7 @@ export async function createBroker (config: Config & { readonly provider: Provid
     machines,
     states: createStates(secrets, context),
     grants: createGrants({ sealer, signing, ledger, upstream, issuer, authorizeUser: config.authorizeUser, upstreamToken: config.upstreamToken }),
+    checkProof: proofCheckOf(config, site, 'token'),
     cookies: () => createCookies(site().base.startsWith('https:')),
     rules: () => ({ resource: site().resource, knownScopes: [...catalog(), ...identityScopes], defaultScopes: config.requiredScopes }),
     listed: config.allowedRedirectUris !== null,
@@ -71,7 +73,7 @@ export async function createBroker (config: Config & { readonly provider: Provid
         tokenEndpoint: `${base}/oauth/token`,
         ...(config.registration && { registrationEndpoint: `${base}/oauth/register` }),
         scopes: [...catalog(), 'offline_access'],
-        broker: { jwksUri: `${base}/oauth/jwks`, revocationEndpoint: `${base}/oauth/revoke`, clientIdMetadata: documents !== null },
+        broker: { jwksUri: `${base}/oauth/jwks`, revocationEndpoint: `${base}/oauth/revoke`, clientIdMetadata: documents !== null, dpop: config.dpop !== 'off' },
         authenticationMethods: authenticationMethods(config.clients),
         machines
       }))

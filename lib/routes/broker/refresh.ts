@@ -12,8 +12,8 @@ const [lookEvery, looks] = [100, 70]
 /** How often the store is asked to write down that a token was used. */
 const attempts = 3
 
-/** What the store keeps of a refresh, sealed: for which token, and the answer. */
-interface Answer { readonly id: string, readonly tokens: Tokens }
+/** What the store keeps of a refresh, sealed: for which token, with a proof of which key, and the answer. */
+interface Answer { readonly id: string, readonly key?: string | undefined, readonly tokens: Tokens }
 
 /** The provider's new refresh token, where we could not answer. */
 interface Rotated { readonly id: string, readonly refresh: string }
@@ -22,9 +22,13 @@ interface Rotated { readonly id: string, readonly refresh: string }
  * The refresh_token grant (RFC 6749 §6). Every token is used once. Requests that bring the same token at the same time, or within 30 s because an
  * answer was lost, get the same answer; the same token later is a theft and ends the grant (RFC 9700 §4.14).
  */
-export async function refresh (broker: Broker, clientId: string, asked: TokenRequest & { grantType: 'refresh_token' }, now: number): Promise<Tokens> {
-  const token = await broker.grants.openRefresh(asked.refreshToken, now)
-  if (token === null || token.client !== hash(clientId)) throw new McpOAuthError('invalidGrant')
+export async function refresh (broker: Broker, clientId: string, asked: TokenRequest & { grantType: 'refresh_token' }, key: string | undefined, now: number): Promise<Tokens> {
+  const sent = await broker.grants.openRefresh(asked.refreshToken, now)
+  if (sent === null || sent.client !== hash(clientId)) throw new McpOAuthError('invalidGrant')
+  // RFC 9449 §5: what was issued to a public client for a key is worth nothing without it.
+  if (sent.key !== undefined && sent.key !== key && !broker.clients.isConfidential(clientId)) throw new McpOAuthError('invalidGrant')
+  // One that is bound to no key becomes bound when its client begins to use one.
+  const token = { ...sent, key }
   if (asked.resource !== undefined && asked.resource !== token.resource) throw new McpOAuthError('invalidTarget')
   const scopes = asked.scopes ?? token.scopes
   if (scopes.some(scope => !token.scopes.includes(scope))) throw new McpOAuthError('invalidScope')
@@ -75,7 +79,7 @@ async function renewed ({ grants, ledger, sealer }: Broker, clientId: string, to
   }
 }
 
-/** What this token was answered with before, or null if it is unused. Ends the grant if that was too long ago. */
+/** What this token was answered with before, or null if it is unused. Ends the grant if that was too long ago, or for somebody with another key. */
 async function answerBefore (broker: Broker, token: RefreshContent, now: number): Promise<Tokens | null> {
   const { ledger, sealer } = broker
   // Asked first: the answer is written before this mark is, so whoever sees the mark finds the answer too.
@@ -84,8 +88,9 @@ async function answerBefore (broker: Broker, token: RefreshContent, now: number)
   if (revoked) throw new McpOAuthError('invalidGrant')
   const answer = sealed === null ? null : await sealer.open('answer', sealed, now) as Answer | null
   // Whoever can write to the store must not be able to answer one token with what another one was answered.
-  const tokens = answer?.id === token.id ? answer.tokens : null
-  if (tokens !== null || !used) return tokens
+  const before = answer?.id === token.id ? answer : null
+  if (before !== null && before.key === token.key) return before.tokens
+  if (before === null && !used) return null
   await ledger.revoke(token.grant)
   endUpstream(broker, token)
   throw new McpOAuthError('invalidGrant')
@@ -93,7 +98,7 @@ async function answerBefore (broker: Broker, token: RefreshContent, now: number)
 
 /** If the provider rotated its token and the store fails now, the grant is lost. So the store is asked more than once. */
 async function remember ({ ledger, sealer, log }: Broker, token: RefreshContent, tokens: Tokens, now: number): Promise<void> {
-  const content: Answer = { id: token.id, tokens }
+  const content: Answer = { id: token.id, key: token.key, tokens }
   const answer = await sealer.seal('answer', content, lifetimes.grace, now)
   for (let attempt = 1; ; attempt++) {
     try {

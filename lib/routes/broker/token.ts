@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { lifetimes, type CodeContent, type Tokens } from '../../broker/grants.ts'
 import { hash } from '../../broker/ledger.ts'
 import { McpOAuthError } from '../../errors.ts'
@@ -9,6 +9,7 @@ import { identify } from './client-authentication.ts'
 import { machineTokens } from './client-credentials.ts'
 import { acceptForm, bodyLimit, openToAllOrigins, publicRoute, readableByAll, refuseOtherMethods } from '../seal.ts'
 import type { Broker } from './broker.ts'
+import { keyOf } from './proof.ts'
 import { refresh } from './refresh.ts'
 
 /** Wrong guesses one code survives. */
@@ -22,13 +23,13 @@ export function tokenRoute (scope: FastifyInstance, broker: Broker, path: string
   scope.register(async (scope) => {
     acceptForm(scope)
     readableByAll(scope)
-    scope.post(path, { bodyLimit, config: publicRoute }, (request) => answer(broker, request))
+    scope.post(path, { bodyLimit, config: publicRoute }, (request, reply) => answer(broker, request, reply))
   })
   openToAllOrigins(scope, path, ['POST'])
   refuseOtherMethods(scope, path, ['POST'])
 }
 
-async function answer (broker: Broker, request: FastifyRequest): Promise<Tokens> {
+async function answer (broker: Broker, request: FastifyRequest, reply: FastifyReply): Promise<Tokens> {
   if (typeof request.body !== 'string') throw new McpOAuthError('invalidRequest')
   const params = parameters(request.body)
   const now = Date.now() / 1000
@@ -36,17 +37,19 @@ async function answer (broker: Broker, request: FastifyRequest): Promise<Tokens>
   const clientId = await identify(broker, request, params, now)
   const { grantTypes = userGrants } = broker.clients.listed(clientId) ?? {}
   if (!grantTypes.includes(asked.grantType)) throw new McpOAuthError('unauthorizedClient')
-  if (asked.grantType === 'client_credentials') return await machineTokens(broker, clientId, asked, now)
-  if (asked.grantType === 'refresh_token') return await refresh(broker, clientId, asked, now)
-  const tokens = await exchange(broker, clientId, asked, now)
+  // Before anything is looked up, let alone used up.
+  const key = await keyOf(broker, request, reply, now)
+  if (asked.grantType === 'client_credentials') return await machineTokens(broker, clientId, asked, key, now)
+  if (asked.grantType === 'refresh_token') return await refresh(broker, clientId, asked, key, now)
+  const tokens = await exchange(broker, clientId, asked, key, now)
   const { refresh_token: _, ...once } = tokens
   return grantTypes.includes('refresh_token') ? tokens : once
 }
 
-async function exchange (broker: Broker, clientId: string, asked: TokenRequest & { grantType: 'authorization_code' }, now: number): Promise<Tokens> {
+async function exchange (broker: Broker, clientId: string, asked: TokenRequest & { grantType: 'authorization_code' }, key: string | undefined, now: number): Promise<Tokens> {
   const code = await broker.grants.openCode(asked.code, now)
-  // A code of another client: nothing happens to it, its own client can still use it.
-  if (code === null || code.client !== hash(clientId)) throw new McpOAuthError('invalidGrant')
+  // A code of another client, or for another key (RFC 9449 §10): nothing happens to it, its own client can still use it.
+  if (code === null || code.client !== hash(clientId) || (code.key !== undefined && code.key !== key)) throw new McpOAuthError('invalidGrant')
   if (await broker.ledger.isConsumed('code', code.id)) return await replayed(broker, code)
   if (asked.redirectUri !== undefined && asked.redirectUri !== code.redirectUri) throw new McpOAuthError('invalidGrant')
   if (asked.resource !== undefined && asked.resource !== code.resource) throw new McpOAuthError('invalidTarget')
@@ -57,7 +60,7 @@ async function exchange (broker: Broker, clientId: string, asked: TokenRequest &
   if (!await broker.ledger.consume('code', code.id, memory)) return await replayed(broker, code)
   let tokens
   try {
-    tokens = await broker.grants.begin(clientId, code, now)
+    tokens = await broker.grants.begin(clientId, code, key, now)
   } catch (error) {
     // The provider's code is unspent, so ours is as good as before.
     if (isUnsent(error)) await broker.ledger.release('code', code.id)
