@@ -38,9 +38,11 @@ const batchVersion = '2025-03-26'
 export function openEnvelope (body: unknown, version: string | undefined): Envelope | McpAnswer {
   if (version !== undefined && !protocolVersions.includes(version)) return unsupportedVersion(version)
 
+  const refused = refuseBatch(body, version)
+  if (refused !== null) return refused
+
   const batch = Array.isArray(body)
   const messages: unknown[] = batch ? body : [body]
-  if (batch && version !== undefined && version !== batchVersion) return invalid('Batches are not part of this protocol version')
   if (messages.length === 0) return invalid('The batch is empty')
   if (messages.length > batchLimit) return invalid('The batch is too large')
 
@@ -49,6 +51,11 @@ export function openEnvelope (body: unknown, version: string | undefined): Envel
     if (!sort(message, envelope)) return invalid('The body is not a valid JSON-RPC message')
   }
   return envelope
+}
+
+/** The answer to a batch in a revision that has none (400), or `null`. */
+export function refuseBatch (body: unknown, version: string | undefined): McpAnswer | null {
+  return Array.isArray(body) && version !== undefined && version !== batchVersion ? invalid('Batches are not part of this protocol version') : null
 }
 
 function sort (message: unknown, { requests, notifications }: Envelope): boolean {

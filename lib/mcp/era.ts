@@ -10,6 +10,11 @@ const versionClaim = 'io.modelcontextprotocol/protocolVersion'
 /** The part of a message that names what it is about, by method (MCP 2026-07-28, Streamable HTTP, "Standard Headers"). */
 const namedBy: Readonly<Record<string, string>> = { 'tools/call': 'name', 'prompts/get': 'name', 'resources/read': 'uri' }
 
+/** Member of the schema of a parameter that names the header in which clients repeat it, after `Mcp-Param-`. */
+const headerMember = 'x-mcp-header'
+
+const decimal = /^-?\d+(?:\.\d+)?$/
+
 type Asked = Pick<McpCall, 'headers' | 'body'>
 
 /** Whether a request is one of the modern era: by the claim in its `_meta`, or by a version in its header that no earlier era has. */
@@ -36,10 +41,41 @@ export function headerMismatch (asked: Asked): McpAnswer | null {
     const sent = asked.headers[header]
     return sent !== undefined && decoded(String(sent)) !== value
   })
-  return wrong ? jsonAnswer(400, { jsonrpc: '2.0', id, error: { code: rpcCode.headerMismatch, message: 'The headers do not say what the body says' } }) : null
+  return wrong ? mismatch(id) : null
 }
 
-/** A name beyond printable ASCII travels as `=?base64?…?=`. What cannot be decoded is no name. */
+/**
+ * The answer to a call whose `Mcp-Param-…` headers do not repeat its arguments as the input schema of the tool asks (400, -32020), or `null` (MCP
+ * 2026-07-28, Streamable HTTP, "Custom Headers"). An argument that is missing or `null` needs no header.
+ */
+export function parameterMismatch (asked: Asked, schema: unknown): McpAnswer | null {
+  if (!isModern(asked)) return null
+  const { id = null, params } = Object(asked.body) as { id?: unknown, params?: unknown }
+  const { arguments: given } = Object(params) as { arguments?: unknown }
+  return repeated(schema, given, asked.headers) ? null : mismatch(id)
+}
+
+function repeated (schema: unknown, given: unknown, headers: Asked['headers']): boolean {
+  const { properties } = Object(schema) as { properties?: unknown }
+  return Object.entries(Object(properties) as Record<string, unknown>).every(([name, schema]) => {
+    const value = Object.hasOwn(Object(given), name) ? (given as Record<string, unknown>)[name] : null
+    const { [headerMember]: header } = Object(schema) as { [headerMember]?: unknown }
+    if (value === undefined || value === null) return true
+    return typeof header === 'string' && Object(value) !== value ? says(headers[`mcp-param-${header.toLowerCase()}`], value) : repeated(schema, value, headers)
+  })
+}
+
+/** Numbers are compared as such: 42.0 is 42. */
+function says (sent: string | string[] | undefined, value: unknown): boolean {
+  const text = sent === undefined ? null : decoded(String(sent))
+  return text === String(value) || (typeof value === 'number' && text !== null && decimal.test(text) && Number(text) === value)
+}
+
+function mismatch (id: unknown): McpAnswer {
+  return jsonAnswer(400, { jsonrpc: '2.0', id, error: { code: rpcCode.headerMismatch, message: 'The headers do not say what the body says' } })
+}
+
+/** A value beyond printable ASCII travels as `=?base64?…?=`. What cannot be decoded says nothing. */
 function decoded (value: string): string | null {
   const [, encoded] = /^=\?base64\?(.*)\?=$/.exec(value) ?? []
   if (encoded === undefined) return value

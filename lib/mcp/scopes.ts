@@ -5,9 +5,10 @@ import { isScopeToken } from '../oauth/scope.ts'
 /** Member of a tool's `_meta` in which a server says what callers of the tool need. */
 export const scopesMember = 'fastify-mcp-oauth/scopes'
 
-/** What a server says about a tool, as far as scopes are concerned. */
+/** What a server says about a tool, as far as who may call it and how is concerned. */
 export interface ScopedTool {
   name: string
+  inputSchema?: unknown
   annotations?: ToolAnnotations | undefined
   _meta?: Record<string, unknown> | undefined
 }

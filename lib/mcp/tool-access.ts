@@ -1,7 +1,7 @@
 import type { McpAuth } from '../contracts.ts'
 import { type RpcMessage, mapMessages } from './answer-messages.ts'
-import type { McpCall, McpEndpoint, ScopelessEndpoint } from './call.ts'
-import { isModern } from './era.ts'
+import type { McpAnswer, McpCall, McpEndpoint, ScopelessEndpoint } from './call.ts'
+import { isModern, parameterMismatch } from './era.ts'
 import { type ScopedTool, type ToolScopesOption, asksForTools, toolScopesOf, toolsCalledBy } from './scopes.ts'
 import { createToolDirectory, isPage } from './tool-directory.ts'
 
@@ -53,6 +53,11 @@ export function withToolAccess (server: ScopelessEndpoint, { toolScopes, holds }
     }
   }
 
+  async function refuseParameters (call: McpCall): Promise<McpAnswer | null> {
+    const [name] = isModern(call) ? toolsCalledBy(call.body) : []
+    return name === undefined ? null : parameterMismatch(call, (await directory.find(name, call))?.inputSchema)
+  }
+
   return {
     ...server,
     async ready () {
@@ -73,6 +78,8 @@ export function withToolAccess (server: ScopelessEndpoint, { toolScopes, holds }
     },
     catalog: () => [...catalog],
     async handle (call) {
+      const refused = await refuseParameters(call)
+      if (refused !== null) return refused
       const answer = await server.handle(call)
       const lists = call.authInfo !== undefined && (asksForTools(call.body) || call.request.method === 'GET')
       return lists ? mapMessages(answer, shownTo(call.authInfo, isModern(call))) : answer

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { headerMismatch, isModern } from '../../lib/mcp/era.ts'
+import { headerMismatch, isModern, parameterMismatch } from '../../lib/mcp/era.ts'
 
 const meta = { _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' } }
 const call = { jsonrpc: '2.0', id: 7, method: 'tools/call', params: { name: 'open', ...meta } }
@@ -34,4 +34,26 @@ test('HT-11 HT-12 headers that agree, are missing, or belong to an earlier era d
   const read = { ...call, method: 'resources/read', params: { uri: 'file:///é', ...meta } }
   assert.equal(headerMismatch({ headers: { 'mcp-name': `=?base64?${Buffer.from('file:///é').toString('base64')}?=` }, body: read }), null)
   assert.equal(headerMismatch({ headers: { 'mcp-name': 'file:///e' }, body: read })?.status, 400)
+})
+
+test('HT-13 headers repeat the arguments that the schema of a tool says, wherever they are', () => {
+  const schema = {
+    properties: {
+      region: { type: 'string', 'x-mcp-header': 'Region' },
+      filter: { type: 'object', properties: { count: { type: 'integer', 'x-mcp-header': 'Max-Count' }, all: { type: 'boolean', 'x-mcp-header': 'All' } } },
+      odd: { type: 'object', 'x-mcp-header': 'Odd' },
+      plain: {}
+    }
+  }
+  const outcome = (args: unknown, headers: Record<string, string>, params: object = meta) => parameterMismatch({ headers, body: { ...call, params: { name: 'open', arguments: args, ...params } } }, schema)?.status ?? 200
+  for (const [args, headers] of [
+    [undefined, {}], [{}, {}], [null, {}], ['x', {}], [{ region: null, filter: { count: null } }, {}], [{ plain: 1, odd: {}, unknown: 2 }, {}], [{ region: 'eu' }, { 'mcp-param-region': 'eu' }],
+    [{ filter: { count: 3, all: true } }, { 'mcp-param-max-count': '3', 'mcp-param-all': 'true' }], [{ filter: { count: 3 } }, { 'mcp-param-max-count': '3.0' }], [{ region: '' }, { 'mcp-param-region': '' }]
+  ] as Array<[unknown, Record<string, string>]>) assert.equal(outcome(args, headers), 200, JSON.stringify([args, headers]))
+  for (const [args, headers] of [
+    [{ region: 'eu' }, {}], [{ region: '' }, {}], [{ region: 'eu' }, { 'mcp-param-region': 'us' }], [{ region: '3' }, { 'mcp-param-region': '3.0' }], [{ filter: { count: 3 } }, { 'mcp-param-max-count': '4' }],
+    [{ filter: { count: 3 } }, { 'mcp-param-max-count': '' }], [{ filter: { all: true } }, { 'mcp-param-all': 'TRUE' }], [{ region: 'eu' }, { 'mcp-param-region': '=?base64?ZXU?=' }]
+  ] as Array<[unknown, Record<string, string>]>) assert.equal(outcome(args, headers), 400, JSON.stringify([args, headers]))
+  assert.equal(outcome({ region: 'eu' }, {}, {}), 200, 'earlier eras repeat nothing')
+  assert.equal(parameterMismatch({ headers: {}, body: call }, undefined), null)
 })
