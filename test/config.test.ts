@@ -204,7 +204,7 @@ test('methods count wherever they are: a store may be an instance of a class', (
   assert.deepEqual(optionProblems({ issuer, root: Object.create({ route: pass, hasRoute: pass }) }, false), [])
 })
 
-test('defaults, prefixes and URLs', () => {
+test('PRM-06 defaults, prefixes and URLs', () => {
   const config = configured({ issuer })
   assert.deepEqual([config.prefix, config.publicUrl, config.metadataPath, config.headers, config.mcp.path, config.mcp.bodyLimit],
     ['', null, '/.well-known/oauth-authorization-server', ['authorization'], '/mcp', 4 * 1024 * 1024])
@@ -212,7 +212,6 @@ test('defaults, prefixes and URLs', () => {
   for (const [scope, own, prefix] of [['', '/', ''], ['/', '', ''], ['/a', '/b', '/a/b'], ['/a/', '/b/c', '/a/b/c'], ['/a', '/', '/a']] as const) {
     assert.equal(configured({ issuer, prefix: own }, scope).prefix, prefix)
   }
-  // PRM-06
   for (const [given, kept] of [['HTTPS://MCP.Example.com:443/', 'https://mcp.example.com'], ['https://mcp.example.com:8443/Base/', 'https://mcp.example.com:8443/Base']] as const) {
     assert.equal(configured({ issuer, publicUrl: given }).publicUrl, kept)
   }

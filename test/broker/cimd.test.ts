@@ -71,7 +71,7 @@ test('the operator can say whose documents count', async () => {
   assert.equal(await setUp({ allowedHosts: [] }).documents.find(id), null)
 })
 
-test('C-14 a thousand callers share one fetch', async () => {
+test('C-14 REG-18 a thousand callers share one fetch', async () => {
   const { state, documents } = setUp()
   const found = await Promise.all(Array.from({ length: 1_000 }, () => documents.find(id)))
   assert.deepEqual(state.fetched, [id])
@@ -121,7 +121,7 @@ test('C-13 a changed document counts once the old one is stale, and a bad one do
   assert.equal(await documents.find(id), null)
 })
 
-test('C-05 C-06 only 200 is an answer', async () => {
+test('C-05 C-06 SS-02 only 200 is an answer', async () => {
   for (const status of [201, 203, 204, 206, 301, 302, 304, 307, 400, 401, 404, 410, 500, 503]) {
     const { state, documents } = setUp()
     state.status = status
@@ -158,7 +158,7 @@ test('C-08 the content type must be JSON', async () => {
   }
 })
 
-test('C-09 C-13 a bad document is nobody, and is not kept', async () => {
+test('C-09 C-13 REG-12 REG-15 a bad document is nobody, and is not kept', async () => {
   for (const text of ['', '[]', '<html>', JSON.stringify({ client_id: 'https://evil.example/c', client_name: 'App', redirect_uris: ['https://evil.example/cb'] })]) {
     const { state, documents } = setUp()
     const good = state.document
@@ -170,7 +170,7 @@ test('C-09 C-13 a bad document is nobody, and is not kept', async () => {
   }
 })
 
-test('why a document was refused is logged, without what it said', async () => {
+test('REG-18 why a document was refused is logged, without what it said', async () => {
   const { state, documents } = setUp()
   state.document = () => '{"canary'
   await documents.find(id)

@@ -49,7 +49,7 @@ async function trap (t: TestContext): Promise<{ port: number, seen: { connection
 
 const refused = { kind: 'invalidClient', message: 'The client is unknown or could not be authenticated.', statusCode: 401 }
 
-test('C-02 only what is plainly of the public internet is public', () => {
+test('C-02 SS-01 only what is plainly of the public internet is public', () => {
   const hidden = [
     '127.0.0.1', '127.255.255.255', '10.0.0.1', '10.255.255.255', '172.16.0.1', '172.31.255.255', '192.168.0.1', '169.254.169.254', '100.64.0.1', '100.127.255.255', '0.0.0.0', '0.1.2.3',
     '192.0.0.1', '192.0.2.1', '192.88.99.1', '198.18.0.1', '198.19.255.255', '198.51.100.1', '203.0.113.1', '224.0.0.1', '239.255.255.255', '240.0.0.1', '255.255.255.255',
@@ -63,7 +63,7 @@ test('C-02 only what is plainly of the public internet is public', () => {
   for (const address of open) assert.equal(isPublicAddress(address), true, address)
 })
 
-test('C-02 L17 an address in the URL is checked too, however it is written', async (t) => {
+test('C-02 L17 SS-01 an address in the URL is checked too, however it is written', async (t) => {
   const { port, seen } = await trap(t)
   const fetch = createPublicFetch({ resolve: async () => { assert.fail('an address is not looked up') } })
   for (const host of ['127.0.0.1', '127.1', '2130706433', '0x7f.1', '0177.0.0.1', '[::1]', '[::ffff:127.0.0.1]', '[::127.0.0.1]', '[64:ff9b::127.0.0.1]', '0.0.0.0', '１２７.0.0.1']) {
@@ -72,7 +72,7 @@ test('C-02 L17 an address in the URL is checked too, however it is written', asy
   assert.deepEqual(seen, { connections: 0, bytes: 0 })
 })
 
-test('C-02 a name that leads to a private address is refused at the connection, with no byte sent', async (t) => {
+test('C-02 SS-01 a name that leads to a private address is refused at the connection, with no byte sent', async (t) => {
   const { port, seen } = await trap(t)
   for (const answers of [['127.0.0.1'], ['::1', '127.0.0.1'], ['::ffff:127.0.0.1'], ['not an address'], []]) {
     const fetch = createPublicFetch({ resolve: async () => answers })
@@ -83,7 +83,7 @@ test('C-02 a name that leads to a private address is refused at the connection, 
   assert.deepEqual(seen, { connections: 0, bytes: 0 })
 })
 
-test('C-03 of a mixed answer the private addresses are left out, and there is one lookup', async (t) => {
+test('C-03 SS-01 of a mixed answer the private addresses are left out, and there is one lookup', async (t) => {
   const { port, seen } = await trap(t)
   let lookups = 0
   // 2fff::1 is public by its range, and not given to anyone.
@@ -108,7 +108,7 @@ test('C-01 only https', async (t) => {
   assert.deepEqual([lookups, seen.connections], [0, 0])
 })
 
-test('C-15 a connection a request, and nothing in it that tells who asks', async (t) => {
+test('C-15 SS-03 a connection a request, and nothing in it that tells who asks', async (t) => {
   const requests: IncomingMessage[] = []
   const origin = await serve(t, (request, response) => {
     requests.push(request)
@@ -138,7 +138,7 @@ test('C-15 a second answer on a connection reaches nobody', async (t) => {
   }
 })
 
-test('C-05 C-06 redirects and errors are answers, and not followed', async (t) => {
+test('C-05 C-06 SS-02 redirects and errors are answers, and not followed', async (t) => {
   const paths: Array<string | undefined> = []
   const origin = await serve(t, (request, response) => {
     paths.push(request.url)
@@ -149,7 +149,7 @@ test('C-05 C-06 redirects and errors are answers, and not followed', async (t) =
   assert.equal(paths.includes('/200'), false)
 })
 
-test('C-07 5,120 bytes fit, one more does not, whatever the length said', async (t) => {
+test('C-07 SS-03 5,120 bytes fit, one more does not, whatever the length said', async (t) => {
   const origin = await serve(t, (request, response) => {
     const [, bytes = '0', how] = request.url?.split('/') ?? []
     if (how === 'sized') response.setHeader('content-length', bytes)
@@ -189,7 +189,7 @@ const faults: Record<string, Fault> = {
 }
 
 for (const [name, fault] of Object.entries(faults)) {
-  test(`C-07 C-16 ${name} fails like everything else`, async (t) => {
+  test(`C-07 C-16 SS-03 ${name} fails like everything else`, async (t) => {
     const origin = await serve(t, (_request, response) => {
       response.on('error', () => {})
       fault(response)
@@ -214,7 +214,7 @@ test('C-08 a byte order mark stays where it is', async (t) => {
   assert.equal((await createPublicFetch({ allowPrivate: true })(`${origin}/`)).text, '\ufeff{}')
 })
 
-test('C-14 ten run at once, twenty wait, the rest is turned away', async (t) => {
+test('C-14 REG-18 ten run at once, twenty wait, the rest is turned away', async (t) => {
   const waiting: ServerResponse[] = []
   let most = 0
   let open = 0

@@ -206,7 +206,7 @@ for (const [kind, make] of Object.entries(kinds)) {
   })
 }
 
-test('SE-06 callers of one server share no log level and no tasks', async (t) => {
+test('SE-06 SE-09 callers of one server share no log level and no tasks', async (t) => {
   const url = await start(t, buildServer())
   const set = await post(url, { jsonrpc: '2.0', id: 1, method: 'logging/setLevel', params: { level: 'emergency' } })
   assert.deepEqual(await set.json(), { jsonrpc: '2.0', id: 1, result: {} })

@@ -234,7 +234,7 @@ test('arguments a tool does not have are refused', async (t) => {
   }
 })
 
-test('Q-25 only listed headers reach the route, and none of the connection', async (t) => {
+test('Q-25 TP-03 only listed headers reach the route, and none of the connection', async (t) => {
   const routes: Routes = (app) => mirror(app, 'POST', '/a', named('a'))
   const headers = {
     authorization: 'Bearer x',

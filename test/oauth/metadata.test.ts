@@ -50,10 +50,10 @@ const hostile: unknown[] = [
   'javascript:alert(1)', 'file:///etc/passwd', 'data:text/html,x', 'http://id.example.com/authorize', 'https://u:p@id.example.com/', 'https://@id.example.com/',
   'https://a$(calc)/', 'https://id.example.com/ x', 'https://id.example.com/"', "https://id.example.com/'", 'https://id.example.com/`id`', 'https://id.example.com/\n',
   'https://id.example.com/#x', `https://id.example.com/${'x'.repeat(5_000)}`, '/authorize', '//id.example.com/', '', null, [], ['https://id.example.com/'], {}, 1,
-  'http://localhost/authorize', 'http://127.0.0.1/authorize'
+  'http://localhost/authorize', 'http://127.0.0.1/authorize', 'http://169.254.169.254/latest/meta-data'
 ]
 for (const member of ['authorization_endpoint', 'token_endpoint', 'jwks_uri', 'revocation_endpoint', 'introspection_endpoint', 'userinfo_endpoint']) {
-  test(`M-07 a hostile ${member} is refused`, () => {
+  test(`M-07 SS-04 a hostile ${member} is refused`, () => {
     for (const value of hostile) refused({ ...good, [member]: value }, new RegExp(`^the metadata of the provider cannot be used: ${member} must`))
   })
 }

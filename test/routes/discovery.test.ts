@@ -39,7 +39,7 @@ for (const [mount, prefix] of Object.entries(mounts)) {
     }
   })
 
-  test(`M-04 M-05 M-06 M-09 what the documents say (${mount})`, async (t) => {
+  test(`M-04 M-05 M-06 M-09 ASM-05 ASM-11 ASM-13 PRM-04 PRM-08 what the documents say (${mount})`, async (t) => {
     const server = await startThin(t, {
       mount: mount as keyof typeof mounts,
       options: { requiredScopes: ['read', 'write'] },
@@ -182,6 +182,7 @@ async function recovered (server: ThinServer): Promise<void> {
 
 for (const [id, change] of [
   ['M-07 a script', { authorization_endpoint: 'javascript:canary' }],
+  ['M-07 an inner address', { token_endpoint: 'http://169.254.169.254/canary' }],
   ['M-07 a shell', { authorization_endpoint: 'https://a$(canary)' }],
   ['M-07 a relative URL', { authorization_endpoint: '/canary' }],
   ['M-07 null', { authorization_endpoint: null }],
@@ -192,7 +193,7 @@ for (const [id, change] of [
   ['no authorization endpoint', { authorization_endpoint: undefined }],
   ['no token endpoint', { token_endpoint: undefined }]
 ] as const) {
-  test(`${id} from the provider is never published`, async (t) => {
+  test(`SS-04 ${id} from the provider is never published`, async (t) => {
     const server = await startThin(t, { prepare: ({ metadata }) => Object.assign(metadata, change) })
     const reply = await server.ask('/.well-known/oauth-authorization-server')
     assert.ok(reply.status === 502 || reply.status === 503, `${reply.status}`)

@@ -268,7 +268,7 @@ test('RS-02 SE-02 SE-03 the id of a session is no credential', async (t) => {
   assert.equal((await ask('GET', 'alice', session)).status, 404)
 })
 
-test('Q-26 F-24 a stream ends with its token, or with the app', async (t) => {
+test('Q-26 F-24 RS-24 a stream ends with its token, or with the app', async (t) => {
   const endless = () => new Response(new ReadableStream({ start (controller) { controller.enqueue(new TextEncoder().encode(': open\n\n')) } }), { headers: { 'content-type': 'text/event-stream' } })
   const open = async (expiresAt?: number) => {
     const running = await startGuarded(t, { mcp: { handler: { fetch: async () => endless() } }, tokens: async (token) => ({ token, clientId: 'c', scopes: [], ...(expiresAt !== undefined && { expiresAt }) }) })

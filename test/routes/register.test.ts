@@ -32,7 +32,7 @@ for (const [mount, prefix] of Object.entries(mounts)) {
   })
 }
 
-test('REG-06 R-15 R-16 R-21 what is kept is what is answered, narrowed to what is served', async (t) => {
+test('REG-06 REG-10 R-15 R-16 R-21 what is kept is what is answered, narrowed to what is served', async (t) => {
   const server = await startThin(t)
   for (const method of ['client_secret_post', 'client_secret_basic']) {
     const { client_id: id, client_id_issued_at: issued, ...rest } = (await server.ask('/oauth/register', json({
@@ -85,7 +85,7 @@ const redirects: Array<[id: string, uris: string[]]> = [
 ]
 
 for (const [mount, prefix] of Object.entries(mounts)) {
-  test(`R-02 to R-13 addresses nobody may be sent to (${mount})`, async (t) => {
+  test(`R-02 to R-13 AZ-02 REG-05 REG-07 addresses nobody may be sent to (${mount})`, async (t) => {
     const server = await startThin(t, { mount: mount as keyof typeof mounts })
     const own = ['/oauth/authorize', '/oauth/token', '/oauth/register', '/oauth/callback', '/oauth/consent', '/mcp'].flatMap((path) => [server.base + path, `http://127.0.0.1:${server.port}${prefix}${path}?x=1`])
     for (const [id, uris] of [...redirects, ['R-13', own] as const]) {
@@ -117,7 +117,7 @@ const metadata: Array<[id: string, members: object]> = [
   ['R-21', { scope: 'x'.repeat(5_000) }], ['R-29', { application_type: 'x' }]
 ]
 
-test('R-02 R-15 to R-19 R-21 R-29 metadata nobody may have', async (t) => {
+test('R-02 R-15 to R-19 R-21 R-29 REG-05 REG-10 metadata nobody may have', async (t) => {
   const server = await startThin(t)
   for (const [id, members] of metadata) {
     const reply = await server.ask('/oauth/register', json({ ...good, ...members }))
@@ -161,7 +161,7 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
   })
 }
 
-test('G-03 a body without a length is read no further than the limit', async (t) => {
+test('G-03 REG-09 a body without a length is read no further than the limit', async (t) => {
   const server = await startThin(t)
   const chunk = `${(16_384).toString(16)}\r\n${' '.repeat(16_384)}\r\n`
   const answer = await raw(server.port, `POST /oauth/register HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n${chunk.repeat(5)}`)
@@ -180,7 +180,7 @@ test('G-01 G-17 other methods are refused, and pages of any origin may ask', asy
   assert.deepEqual([preflight.status, preflight.headers.get('access-control-allow-origin'), preflight.headers.get('access-control-allow-credentials')], [204, '*', null])
 })
 
-test('R-22 a rate limit of the host stays one: 429 with Retry-After', async (t) => {
+test('R-22 REG-09 a rate limit of the host stays one: 429 with Retry-After', async (t) => {
   const server = await startThin(t, { before: async (app) => { await app.register(rateLimit, { max: 2 }) } })
   await server.register()
   await server.register()

@@ -65,7 +65,7 @@ test('the client is named by client_id, azp, cid or appid', async (t) => {
   assert.equal(await clientOf({}), '')
 })
 
-test('J-01 unsigned tokens', async (t) => {
+test('J-01 RS-08 unsigned tokens', async (t) => {
   const { issuer, verify } = await setUp(t)
   const [, payload] = (await issuer.mint()).split('.')
   for (const alg of ['none', 'None', 'nOnE', '', 'NONE', undefined, null, 1, ['ES256']]) {
@@ -74,7 +74,7 @@ test('J-01 unsigned tokens', async (t) => {
   }
 })
 
-test('J-02 HMAC keyed with the public key', async (t) => {
+test('J-02 RS-08 HMAC keyed with the public key', async (t) => {
   const { issuer, verify } = await setUp(t)
   const { publicKey, privateKey } = await generateKeyPair('RS256', { extractable: true })
   const jwk = { ...await exportJWK(publicKey), kid: 'one' }
@@ -91,7 +91,7 @@ test('J-02 HMAC keyed with the public key', async (t) => {
   }
 })
 
-test('J-03 J-04 J-15 keys the token brings or points to are not used', async (t) => {
+test('J-03 J-04 J-15 RS-08 keys the token brings or points to are not used', async (t) => {
   const { issuer, verify } = await setUp(t)
   const attacker = await startIssuer()
   t.after(attacker.close)
@@ -192,7 +192,7 @@ test('J-11 F-06 tokens from the future', async (t) => {
   assert.ok(await lenient(await issuer.mint({ iat: context.now + 119 }), context))
 })
 
-test('J-12 tokens for other purposes', async (t) => {
+test('J-12 RS-08 tokens for other purposes', async (t) => {
   const { issuer, verify } = await setUp(t)
   for (const claims of [{ at_hash: 'x' }, { c_hash: 'x' }, { events: {} }, { token_use: 'id' }, { token_use: 'refresh' }, { typ: 'ID' }, { typ: 'Refresh' }]) {
     await refused(verify, await issuer.mint(claims), JSON.stringify(claims))
@@ -201,7 +201,7 @@ test('J-12 tokens for other purposes', async (t) => {
   assert.ok(await verify(await issuer.mint({ token_use: 'access', typ: 'Bearer' }), context))
 })
 
-test('Q-27 tokens bound to a key', async (t) => {
+test('Q-27 EX-04 tokens bound to a key', async (t) => {
   const { issuer, verify } = await setUp(t)
   for (const cnf of [{ jkt: 'x' }, { 'x5t#S256': 'x' }, {}, 'x', null]) await refused(verify, await issuer.mint({ cnf }))
 })
