@@ -24,7 +24,7 @@ test('RS-01 RS-11 Q-01 Q-12 without credentials every method gets the bare chall
   }
 })
 
-test('RS-10 RS-17 the challenge names the baseline scopes', async (t) => {
+test('RS-10 the challenge names the baseline scopes', async (t) => {
   const { origin, call } = await startGuarded(t, { requiredScopes: ['read', 'write'] })
   assert.equal(challengeOf(await call()), `${bareChallenge(origin)}, scope="read write"`)
 })

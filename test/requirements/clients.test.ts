@@ -153,3 +153,31 @@ test('TK-07 a client that was not given the grant gets no refresh token, whateve
     if (!given) isError(await flow.token(renew('desktop', 'x')), 400, 'unauthorized_client')
   }
 })
+
+test('CD-01 CD-04 CD-08 the user is asked on a page that nobody frames, and only this page in this browser can answer', async (t) => {
+  const flow = await startFlow(t)
+  const asked = flow.asked(await flow.register())
+  const [browser, other] = [openBrowser(), openBrowser()]
+  const page = await browser.get(flow, `/oauth/authorize?${query(asked)}`, { cookie: 'idp-session=1' })
+  assert.deepEqual([page.status, page.location], [200, null])
+  assert.deepEqual([page.headers.get('x-frame-options'), /frame-ancestors 'none'/.test(page.headers.get('content-security-policy') ?? '')], ['DENY', true])
+  assert.ok(![...browser.jar.keys()].some(name => name.includes('login')), 'nothing of the login before the user has allowed it')
+  await flow.form(other, asked)
+  const send = (headers: Record<string, string>) => browser.post(flow, '/oauth/consent', { request: hidden(page.text), action: 'approve' }, headers)
+  for (const headers of [{ cookie: '' }, { cookie: other.cookie() }, { origin: 'https://evil.example' }, { 'sec-fetch-site': 'cross-site' }] as Array<Record<string, string>>) isPage(await send(headers), 403, 'access_denied', JSON.stringify(headers))
+  assert.equal(flow.upstream.requests.length, 0)
+  const approved = await send({})
+  assert.equal(approved.status, 303)
+  assert.match(approved.cookies.join(), /^__Host-mcp-login/)
+})
+
+test('CD-12 a login that the provider has ended is over here with the next refresh', async (t) => {
+  const flow = await startFlow(t)
+  const id = await flow.register()
+  const { access_token: token, refresh_token: refreshToken } = await flow.tokens(id)
+  assert.equal((await flow.call(token)).status, 200)
+  flow.upstream.refreshTokens.clear()
+  isError(await flow.token(renew(id, refreshToken)), 400, 'invalid_grant')
+  const refused = await flow.call(token)
+  assert.deepEqual([refused.status, /error="invalid_token"/.test(refused.headers.get('www-authenticate') ?? '')], [401, true])
+})
