@@ -108,6 +108,32 @@ function withoutCode (text: string): string {
   return text.replaceAll(/^```[\s\S]*?^```$/gm, '')
 }
 
+/** Ids of the conformance page. Ids of threats have one letter. */
+const requirement = /\b(?:RS|PRM|ASM|AZ|TK|REG|CD|TP|SS|SE|HT|EX)-\d\d\b/g
+
+/** The ids in the names of the tests of a file. */
+function requirementsTestedIn (source: string): Set<string> {
+  const names = [...source.matchAll(/\b(?:test|everywhere)\(\s*(['"`])((?:\\.|(?!\1)[^\\])*)\1/g)].map(([, , name = '']) => name)
+  return new Set(names.flatMap(name => name.match(requirement) ?? []))
+}
+
+test('conformance.md links each requirement to tests that name it, and has every requirement that a test names', () => {
+  const tests = new Map(readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
+    .filter(name => name.endsWith('.test.ts'))
+    .map(name => [`../test/${name}`, requirementsTestedIn(read(`test/${name}`))]))
+  const listed = rows('docs/conformance.md', 'id').map(([id = '', ...cells]) => ({ id, where: cells.at(-1) ?? '' }))
+  const ids = listed.map(({ id }) => id)
+  assert.ok(ids.length > 150 && ids.every(id => id.match(requirement)?.[0] === id))
+  assert.deepEqual(ids, [...new Set(ids)], 'each has one row')
+  for (const [score] of read('test/conformance.test.ts').matchAll(/\d+ of \d+/g)) assert.ok(page('docs/conformance.md').includes(score), score)
+
+  const linked = listed.flatMap(({ id, where }) => [...where.matchAll(/\]\((\.\.\/test\/[^)]+)\)/g)].map(([, file = '']) => ({ id, file })))
+  assert.deepEqual(linked.filter(({ id, file }) => !tests.get(file)?.has(id)), [], 'what is linked proves it')
+  const reasons = listed.filter(({ id }) => !linked.some(link => link.id === id))
+  assert.deepEqual(reasons.filter(({ id, where }) => where.length < 20 || [...tests.values()].some(named => named.has(id))), [], 'what is not linked has a reason, and no test')
+  assert.deepEqual([...tests].flatMap(([file, named]) => [...named].filter(id => !ids.includes(id)).map(id => `${id} in ${file}`)), [], 'what a test names is listed')
+})
+
 /** As GitHub makes them of headings. */
 function anchors (text: string): Set<string> {
   return new Set([...withoutCode(text).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => (
