@@ -45,11 +45,10 @@ export function headerMismatch (asked: Asked): McpAnswer | null {
 }
 
 /**
- * The answer to a call whose `Mcp-Param-…` headers do not repeat its arguments as the input schema of the tool asks (400, -32020), or `null` (MCP
- * 2026-07-28, Streamable HTTP, "Custom Headers"). An argument that is missing or `null` needs no header.
+ * The answer to a call of the modern era whose `Mcp-Param-…` headers do not repeat its arguments as the input schema of the tool asks (400, -32020), or
+ * `null` (MCP 2026-07-28, Streamable HTTP, "Custom Headers"). An argument that is missing or `null` needs no header.
  */
 export function parameterMismatch (asked: Asked, schema: unknown): McpAnswer | null {
-  if (!isModern(asked)) return null
   const { id = null, params } = Object(asked.body) as { id?: unknown, params?: unknown }
   const { arguments: given } = Object(params) as { arguments?: unknown }
   return repeated(schema, given, asked.headers) ? null : mismatch(id)
