@@ -9,7 +9,7 @@ const table = {
   rootNotFound: ['ROOT_NOT_FOUND', 500, 'server_error', 'The root Fastify instance was not found'],
   duplicate: ['DUPLICATE', 500, 'server_error', 'Two registrations serve the same URL'],
   ambiguous: ['AMBIGUOUS', 500, 'server_error', 'Several registrations live in this scope'],
-  invalidTools: ['INVALID_TOOLS', 500, 'server_error', 'The routes cannot become tools as asked'],
+  invalidTools: ['INVALID_TOOLS', 500, 'server_error', 'The tools cannot be served as asked'],
 
   // Tokens and proofs, RFC 6750 §3.1, RFC 9449 §7.1. No error name where no credentials came.
   missingToken: ['MISSING_TOKEN', 401, 'invalid_token', 'An access token is required.'],

@@ -36,7 +36,7 @@ export interface Guards {
   dependencies (scopes: readonly string[]): Guard
   /** Holds the caller to the scopes one request needs beyond those of the route. */
   operation (request: FastifyRequest, reply: FastifyReply, scopes: readonly string[]): Promise<void>
-  /** Whether the token a request was let in with still is good, as far as can be found out: a check that fails says nothing against it. */
+  /** Whether the token a request was let in with would still be let in, as far as can be found out: a check that fails says nothing against it. */
   isStillGood (request: FastifyRequest): Promise<boolean>
   /** Whether a caller has scopes, those included that follow from broader ones. */
   holds (caller: McpAuth | undefined, scopes: readonly string[]): boolean
@@ -91,7 +91,8 @@ export function createGuards (config: Config, verify: TokenVerifier | null, poss
     async isStillGood (request) {
       const token = verified.get(request)
       if (token === undefined) return true
-      return await check(token, request, Date.now() / 1000).then(() => true, (error: unknown) => !(error instanceof McpOAuthError && error.statusCode === 401))
+      const look = check(token, request, Date.now() / 1000).then(caller => requireScopes(caller, config.requiredScopes))
+      return await look.then(() => true, (error: unknown) => !(error instanceof McpOAuthError && error.statusCode < 500))
     },
     // Nobody was asked who they are: nothing is hidden from them.
     holds: (caller, scopes) => caller === undefined || missing(caller, scopes).length === 0

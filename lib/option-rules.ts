@@ -29,6 +29,7 @@ function * rules (options: McpOAuthOptions, production: boolean): Generator<stri
 
   const servers = ['server', 'handler', 'tools'].filter(name => options.mcp?.[name as 'server'] !== undefined)
   if (servers.length > 1) yield `mcp: ${servers.join(' and ')} are given; one of them serves the MCP route. Keep one`
+  if (servers.length === 0 && options.mcp?.toolScopes) yield 'mcp.toolScopes: has no effect without server, handler or tools. Guard your own route with requireMcpAuth({ scopes }), or give one of them'
   for (const [index, dependency] of (options.dependencies ?? []).entries()) {
     if (dependency.length > 2) yield `dependencies.${index}: takes ${dependency.length} arguments, (request, reply) are expected. Return a promise instead of calling done`
   }
@@ -64,9 +65,15 @@ function * modeRules (options: McpOAuthOptions): Generator<string> {
     for (const name of ['dependencies', 'tokens', 'requiredScopes', 'setupProxies'] as const) {
       if (options[name]) yield `auth: false switches all checks off, yet ${name} is given. Remove one of the two`
     }
+    if (options.mcp?.toolScopes) yield 'auth: false switches all checks off, yet mcp.toolScopes is given. Remove one of the two'
     return
   }
   const verifier = tokens !== 'auto' && tokens !== false
+  const issuers = verifier ? [tokens].flat().map(verify => verify.issuer) : []
+  if (verifier && options.audience && !options.setupProxies) yield 'audience: has no effect beside tokens. Give it to the verifier: jwtVerifier({ issuer, audience })'
+  if (issuer && !options.setupProxies && issuers.length > 0 && !issuers.some(name => name === undefined || name === issuer)) {
+    yield `issuer: clients would be sent to ${JSON.stringify(issuer)}, but no verifier of tokens takes its tokens. Remove it, or add jwtVerifier({ issuer })`
+  }
   if (!issuer && !customOAuthMetadata && !dependencies && !verifier) {
     yield 'issuer, customOAuthMetadata, dependencies or tokens: none is given, one is needed. Name your provider with issuer, or set auth: false for a server without any checks'
   } else if (!dependencies && (tokens === false || (tokens === 'auto' && !issuer))) {
@@ -143,7 +150,9 @@ function * clientRules ({ allowedRedirectUris, requiredScopes = [], scopeHierarc
 }
 
 function * scopeRules (options: McpOAuthOptions): Generator<string> {
-  const lists = { scopes: options.scopes, requiredScopes: options.requiredScopes, ...options.scopeHierarchy }
+  const { toolScopes } = options.mcp ?? {}
+  const ofTools = typeof toolScopes === 'object' ? Object.entries(toolScopes).map(([tool, scopes]) => [`mcp.toolScopes.${tool}`, scopes] as const) : []
+  const lists = { scopes: options.scopes, requiredScopes: options.requiredScopes, ...options.scopeHierarchy, ...Object.fromEntries(ofTools) }
   for (const [name, scopes = []] of Object.entries(lists)) {
     const bad = scopes.find(scope => !isScopeToken(scope))
     if (bad !== undefined) yield `${name}: ${JSON.stringify(bad)} is not one scope (RFC 6749, section 3.3)`

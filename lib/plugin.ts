@@ -114,7 +114,10 @@ function endpointOf (instance: FastifyInstance, root: FastifyInstance, { prefix,
   const { serves, name, version, instructions, toolScopes } = mcp
   if (serves === null) return null
   const options = { name, version, ...(instructions !== null && { instructions }) }
-  const deps = { resource: () => site().resource, holds, toolScopes: toolScopes ?? undefined, sessions: createSessions(secrets) }
+  const onUnknown = (names: readonly string[]) => {
+    if (names.length > 0) instance.log.warn({ option: 'mcp.toolScopes', names }, 'no tool of the server has these names yet: where they are mistyped, the tool that is meant is open')
+  }
+  const deps = { resource: () => site().resource, holds, toolScopes: toolScopes ?? undefined, sessions: createSessions(secrets), onUnknown }
   if (!('tools' in serves)) return createEndpoint({ ...options, ...serves }, deps)
   const collector = createToolCollector()
   instance.addHook('onRoute', collector.onRoute)

@@ -105,7 +105,7 @@ export function createProvider (options: ProviderOptions): Provider {
 
 /** Credentials go to these endpoints: while the process lives, a changed document does not send them to another origin. */
 function refuseMove (known: ProviderMetadata | undefined, found: ProviderMetadata): void {
-  for (const name of ['authorization_endpoint', 'token_endpoint', 'jwks_uri'] as const) {
+  for (const name of ['authorization_endpoint', 'token_endpoint', 'jwks_uri', 'introspection_endpoint', 'revocation_endpoint', 'userinfo_endpoint'] as const) {
     const before = known?.[name]
     const after = found[name]
     if (before !== undefined && after !== undefined && new URL(before).origin !== new URL(after).origin) {

@@ -348,7 +348,12 @@ test('a verifier that fails is 503, one that answers nonsense never lets a reque
 
 test('authInfo of tools: server, function, handler, tools', async (t) => {
   const seen: unknown[] = []
-  const handler = { fetch: async (_request: Request, { authInfo }: { authInfo?: { subject?: string } } = {}) => Response.json(authInfo?.subject) }
+  const handler = {
+    async fetch (_request: Request, { authInfo, parsedBody }: { authInfo?: { subject?: string }, parsedBody?: unknown } = {}) {
+      const { id, method } = parsedBody as { id: unknown, method: string }
+      return Response.json(method === 'tools/list' ? { jsonrpc: '2.0', id, result: { tools: [] } } : authInfo?.subject)
+    }
+  }
   const byFunction = await startGuarded(t, { mcp: { server: (request) => { seen.push(request.mcpAuth?.subject); return whoami() } } })
   assert.equal((await callerIn(await byFunction.call(await byFunction.token())))['subject'], 'alice')
   const byHandler = await startGuarded(t, { mcp: { handler } })

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { introspectionVerifier, type McpOAuthOptions } from '../lib/index.ts'
+import { McpOAuthError, introspectionVerifier, type McpOAuthOptions } from '../lib/index.ts'
 import { startFlow } from './support/flow.ts'
-import { startGuarded } from './support/guarded.ts'
+import { buildApp } from './support/app.ts'
 import { startIntrospection } from './support/introspection.ts'
 import { stores } from './support/stores.ts'
 
@@ -37,7 +37,7 @@ for (const [name, openStore] of stores) {
 
 test('Q-26 Q-15 a stream ends when the issuer no longer calls its token active, and not because it cannot be asked', async (t) => {
   const server = await startIntrospection(t)
-  const { mcpUrl } = await startGuarded(t, { tokens: introspectionVerifier({ issuer: server.issuer, clientId: 'server', clientSecret: 'secret' }), mcp })
+  const { mcpUrl } = await buildApp(t, { tokens: introspectionVerifier({ issuer: server.issuer, clientId: 'server', clientSecret: 'secret' }), mcp })
   server.answer = { active: true, aud: mcpUrl }
   const { ended } = await listen(t, mcpUrl, 'opaque')
   server.fail = 'error'
@@ -48,4 +48,29 @@ test('Q-26 Q-15 a stream ends when the issuer no longer calls its token active, 
   server.answer = { active: false }
   const revokedAt = performance.now() / 1000
   assert.ok(await ended - revokedAt < 5)
+})
+
+test('Q-26 RS-12 a stream ends when its caller no longer has what the route needs, and one of a token past its end when the token is refused', async (t) => {
+  const caller = { token: 'x', clientId: 'c', scopes: ['mcp'], subject: 'alice', expiresAt: Math.floor(Date.now() / 1000) - 10 }
+  let good = true
+  const { mcpUrl } = await buildApp(t, {
+    tokens: async () => {
+      if (!good) throw new McpOAuthError('invalidToken')
+      return caller
+    },
+    requiredScopes: ['mcp'],
+    mcp
+  })
+  const one = await listen(t, mcpUrl, 'x')
+  await new Promise(resolve => setTimeout(resolve, 3_000))
+  assert.equal(await Promise.race([one.ended, Promise.resolve('open')]), 'open', 'taken within the tolerance for clocks')
+  caller.scopes = []
+  const takenAway = performance.now() / 1000
+  assert.ok(await one.ended - takenAway < 5)
+
+  caller.scopes = ['mcp']
+  const two = await listen(t, mcpUrl, 'x')
+  good = false
+  const refusedAt = performance.now() / 1000
+  assert.ok(await two.ended - refusedAt < 5)
 })

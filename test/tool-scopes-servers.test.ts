@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { McpServer as McpServer2, createMcpHandler, requireScopes } from '@modelcontextprotocol/server'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import type { FastifyInstance } from 'fastify'
@@ -127,7 +128,11 @@ test('a slip in what a tool declares opens it to no one', async (t) => {
   assert.deepEqual((await resultOf(await ask('legacy', 'mcp notes:write', 'tools/list'))).tools.map((tool: { name: string }) => tool.name), ['read_notes'])
   const early = new McpServer({ name: 'test', version: '1.0.0' })
   early.registerTool('clear_notes', { _meta: { [member]: ['notes write'] } }, done)
-  await assert.rejects(start(t, { server: early }), /internal|failed/i)
+  await assert.rejects(start(t, { server: early }), /the tool "clear_notes": fastify-mcp-oauth\/scopes in its _meta: must be a list of scopes/)
+  for (const said of ['', 'notes:write', ['a b'], [1]]) {
+    const { ask } = await start(t, { server: () => sdk1(), toolScopes: () => said as string[] })
+    assert.equal((await ask('legacy', 'mcp', 'tools/call', clear)).status, 500, 'what the operator says is checked, too')
+  }
 })
 
 test('tools may come, go and change while the app runs', async (t) => {
@@ -158,22 +163,104 @@ test('a list of several pages is read to its end, and filtered page by page', as
   assert.deepEqual([page.tools.map((tool: { name: string }) => tool.name), page.nextCursor], [['open2'], '3'])
 })
 
-test('F-28 a server that fails to list its tools runs none', async (t) => {
-  let ran = 0
-  const failures = [() => Response.json({}, { status: 500 }), ({ id }: { id: number }) => Response.json({ jsonrpc: '2.0', id, error: { code: -32603, message: 'broken' } }), () => { throw new Error('broken') }]
-  for (const fail of failures) {
-    const handler = {
-      async fetch (_request: Request, { parsedBody }: { parsedBody?: unknown } = {}) {
-        const message = parsedBody as { id: number, method: string }
-        if (message.method === 'tools/list') return fail(message)
-        ran++
-        return Response.json({ jsonrpc: '2.0', id: message.id, result: { content: [] } })
+/** A handler that lists its tools as told, and counts what it runs. */
+function listing (list: (id: unknown, request: Request) => Response | Promise<Response>) {
+  const handler = {
+    ran: 0,
+    asked: 0,
+    async fetch (request: Request, { parsedBody }: { parsedBody?: unknown } = {}) {
+      const messages = [parsedBody].flat() as Array<{ id: unknown, method: string }>
+      if (messages[0]?.method === 'tools/list') {
+        handler.asked++
+        return await list(messages[0].id, request)
       }
+      handler.ran++
+      return Response.json({ jsonrpc: '2.0', id: messages[0]?.id, result: { content: [] } })
     }
-    const { ask } = await start(t, { handler })
-    assert.equal((await ask('legacy', 'mcp', 'tools/call', clear)).status, 500)
   }
-  assert.equal(ran, 0)
+  return handler
+}
+
+const tools = [{ name: 'clear_notes', _meta: { [member]: ['notes:write'] } }]
+const page = (id: unknown, result: object = {}) => ({ jsonrpc: '2.0', id, result: { tools, ...result } })
+
+test('F-28 RS-12 a list that cannot be had, or not be understood, opens nothing', async (t) => {
+  const rows: Array<[status: number, list: Parameters<typeof listing>[0]]> = [
+    [500, () => Response.json({}, { status: 500 })],
+    [500, (id) => Response.json({ jsonrpc: '2.0', id, error: { code: -32603, message: 'broken' } })],
+    [500, () => { throw new Error('broken') }],
+    [500, () => new Response('<!doctype html>', { headers: { 'content-type': 'text/html' } })],
+    [500, () => new Response(null, { status: 202 })],
+    [500, () => new Response(': nothing\n\n', { headers: { 'content-type': 'text/event-stream' } })],
+    [500, (id) => Response.json({ jsonrpc: '2.0', id, result: { tools: [...tools, {}] } })],
+    [500, (id) => Response.json({ jsonrpc: '2.0', id, result: { tools, nextCursor: 1 } })],
+    [429, () => Response.json({ error: 'too many' }, { status: 429 })],
+    [404, (id) => Response.json({ jsonrpc: '2.0', id, error: { code: -32001, message: 'no session' } }, { status: 404 })],
+    [403, (id) => Response.json(page(id, { nextCursor: null }))],
+    [403, (id) => new Response(`data: ${JSON.stringify(page(id))}\n\n`, { headers: { 'content-type': 'Text/Event-Stream; charset=utf-8' } })]
+  ]
+  for (const [status, list] of rows) {
+    const handler = listing(list)
+    const { ask } = await start(t, { handler })
+    const answer = await ask('legacy', 'mcp', 'tools/call', clear)
+    assert.equal(answer.status, status, String(list))
+    if (status === 404) assert.equal((await answer.json() as { id: unknown }).id, 1, 'the answer is one to the call')
+    assert.equal(handler.ran, 0, String(list))
+  }
+})
+
+test('RS-22 a list that cannot be read is shown to nobody', async (t) => {
+  for (const result of [{ tools: [...tools, {}] }, { tools, nextCursor: 1 }]) {
+    const { ask } = await start(t, { handler: listing((id) => Response.json({ jsonrpc: '2.0', id, result })) })
+    const answer = await (await ask('legacy', 'mcp', 'tools/list')).json() as { error: { code: number } }
+    assert.equal(answer.error.code, -32603)
+  }
+})
+
+test('F-23 RS-12 who leaves while the server is asked about its tools has none of them run', async (t) => {
+  const handler = listing((_id, request) => new Promise((_resolve, reject) => { request.signal.addEventListener('abort', () => reject(request.signal.reason)) }))
+  const { mcpUrl, token } = await start(t, { handler })
+  const gone = new AbortController()
+  const asking = fetch(mcpUrl, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', authorization: `Bearer ${await token({ scope: 'mcp' })}` },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: clear }),
+    signal: gone.signal
+  })
+  while (handler.asked === 0) await sleep(5)
+  gone.abort()
+  await assert.rejects(asking)
+  await sleep(300)
+  assert.equal(handler.ran, 0)
+})
+
+test('HT-05 G-08 a batch asks the server for its tools once, and one that is too large not at all', async (t) => {
+  const handler = listing((id) => Response.json(page(id)))
+  const { mcpUrl, token } = await start(t, { handler })
+  const batch = async (length: number) => await fetch(mcpUrl, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', authorization: `Bearer ${await token({ scope: 'mcp' })}` },
+    body: JSON.stringify(Array.from({ length }, (_, id) => ({ jsonrpc: '2.0', id, method: 'tools/call', params: { name: `unknown${id}` } })))
+  })
+  assert.equal((await batch(50)).status, 200)
+  assert.equal(handler.asked, 1)
+  assert.equal((await batch(20_000)).status, 400)
+  assert.equal(handler.asked, 1)
+})
+
+test('Q-24 what a server made for one caller says about its tools holds for that caller', async (t) => {
+  const server = (request: { mcpAuth: { subject?: string } | null }) => {
+    const made = new McpServer({ name: 'test', version: '1.0.0' })
+    made.registerTool('sync', { _meta: { [member]: request.mcpAuth?.subject === 'alice' ? [] : ['w'] } }, done)
+    return made
+  }
+  const { mcpUrl, token } = await start(t, { server: server as never })
+  const call = async (sub: string) => (await fetch(mcpUrl, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', authorization: `Bearer ${await token({ scope: 'mcp', sub })}` },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'sync' } })
+  })).status
+  assert.deepEqual([await call('alice'), await call('bob'), await call('alice'), await call('bob')], [200, 403, 200, 403])
 })
 
 test('PRM-07 a client may ask for the scopes of tools from the first login on; of a server made for each request, once it was asked', async (t) => {

@@ -5,6 +5,7 @@ import { Client } from 'undici'
 import { McpOAuthError } from '../errors.ts'
 import { isPublicAddress } from './addresses.ts'
 import type { Answer } from './fetch.ts'
+import { createTurns } from './turns.ts'
 
 /** Settings of {@link createPublicFetch}. Only tests have a reason to give any. */
 export interface PublicFetchOptions {
@@ -22,9 +23,6 @@ export type PublicFetch = (url: string) => Promise<Answer>
 /** Bytes of body that are read at most. */
 const maxBytes = 5_120
 
-const maxRunning = 10
-const maxWaiting = 20
-
 /**
  * A fetch for URLs that strangers name: https only, and only to addresses of the public internet. The name is resolved once, and the connection
  * made to an address that was checked, so a name server cannot answer twice. Every request has its own connection, carries no credentials,
@@ -34,7 +32,7 @@ const maxWaiting = 20
  *   `overloaded` if too many wait
  */
 export function createPublicFetch ({ allowPrivate = false, resolve = resolvePublicly, timeout = 5_000 }: PublicFetchOptions = {}): PublicFetch {
-  const takeTurn = createTurns()
+  const takeTurn = createTurns({ running: 10, waiting: 20 })
 
   async function get (url: string, signal: AbortSignal): Promise<Answer> {
     const { protocol, origin, hostname, pathname, search } = new URL(url)
@@ -71,25 +69,6 @@ export function createPublicFetch ({ allowPrivate = false, resolve = resolvePubl
     } finally {
       leave()
     }
-  }
-}
-
-/** Hands out turns, first come, first served. Who has one must leave. */
-function createTurns (): () => Promise<() => void> {
-  const waiting: Array<() => void> = []
-  let running = 0
-
-  function leave (): void {
-    const next = waiting.shift()
-    if (next) next()
-    else running--
-  }
-
-  return async () => {
-    if (running < maxRunning) running++
-    else if (waiting.length < maxWaiting) await new Promise<void>(resolve => { waiting.push(resolve) })
-    else throw new McpOAuthError('overloaded')
-    return leave
   }
 }
 

@@ -1,6 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
-import type { ReadableStream } from 'node:stream/web'
 import type { FastifyRequest } from 'fastify'
 import type { McpAuth } from '../contracts.ts'
 
@@ -24,7 +23,7 @@ export interface McpAnswer {
   status: number
   /** Lower-case names. */
   headers: Record<string, string>
-  body: string | ReadableStream | Readable | null
+  body: string | Readable | null
 }
 
 /** An MCP server as the MCP route sees it. */
@@ -33,8 +32,8 @@ export interface McpEndpoint {
   methods: readonly string[]
   /** Connects what has to be connected. Await it before the first call, at `onReady`: it is where start-up errors come from. */
   ready (): Promise<void>
-  /** The scopes the tools that are called need, beyond those of the route. */
-  scopes (call: McpCall): Promise<readonly string[]>
+  /** The scopes the tools that are called need, beyond those of the route; or the answer to a call that is not to be made. */
+  admit (call: McpCall): Promise<readonly string[] | McpAnswer>
   /** All scopes its tools are known to need: those of a function are not, and those of a server that is made for each request only once it was asked. */
   catalog (): readonly string[]
   /** Rejects only for faults of the server behind it. */
@@ -44,7 +43,7 @@ export interface McpEndpoint {
 }
 
 /** A server that does not know what its tools ask of callers. */
-export type ScopelessEndpoint = Omit<McpEndpoint, 'scopes' | 'catalog'>
+export type ScopelessEndpoint = Omit<McpEndpoint, 'admit' | 'catalog'>
 
 /** Codes of JSON-RPC 2.0 §5.1 and of MCP that this package uses itself. */
 export const rpcCode = {

@@ -34,23 +34,27 @@ export interface EndpointDeps {
   toolScopes?: ToolScopesOption | undefined
   /** Whether a caller has scopes. Defaults to yes. */
   holds?: Holds
+  /** Told the names in `toolScopes` that no tool of a server has yet: its tools may come later, or somebody has mistyped. */
+  onUnknown?: (names: readonly string[]) => void
   /** Ties the sessions of a handler to their callers. */
   sessions?: Sessions | undefined
 }
 
 /** The server behind the MCP route, or `null` if none is given: then the route is the user's own. */
-export function createEndpoint (options: EndpointOptions, { resource, tools, toolScopes, holds = () => true, sessions }: EndpointDeps): McpEndpoint | null {
+export function createEndpoint (options: EndpointOptions, { resource, tools, toolScopes, holds = () => true, onUnknown = () => {}, sessions }: EndpointDeps): McpEndpoint | null {
   const { server, handler } = options
   const access = { toolScopes, holds }
   if (typeof server === 'function') return withToolAccess(withModernEra(createPerRequestEndpoint(server), resource), access, null)
-  if (server !== undefined) return withToolAccess(withModernEra(createSharedEndpoint(server), resource), access, () => {})
+  if (server !== undefined) return withToolAccess(withModernEra(createSharedEndpoint(server), resource), access, found => { onUnknown(unknownOf(found)) })
   if (handler !== undefined) return withToolAccess(createFetchEndpoint(handler, resource, sessions), access, null)
   if (tools === undefined) return null
   const legacy = createSharedEndpoint(() => createToolServer(options, tools()))
-  return withToolAccess(withModernEra(legacy, resource), access, refuseUnknown)
+  return withToolAccess(withModernEra(legacy, resource), access, found => {
+    const problems = unknownOf(found).map(name => `mcp.toolScopes: no tool is called ${JSON.stringify(name)}`)
+    if (problems.length > 0) throw startupError('invalidTools', ...problems)
+  })
 
-  function refuseUnknown (found: readonly ScopedTool[]): void {
-    const unknown = typeof toolScopes === 'object' ? Object.keys(toolScopes).filter(name => !found.some(tool => tool.name === name)) : []
-    if (unknown.length > 0) throw startupError('invalidTools', ...unknown.map(name => `mcp.toolScopes: no tool is called ${JSON.stringify(name)}`))
+  function unknownOf (found: readonly ScopedTool[]): string[] {
+    return typeof toolScopes === 'object' ? Object.keys(toolScopes).filter(name => !found.some(tool => tool.name === name)) : []
   }
 }

@@ -44,7 +44,6 @@ export function openEnvelope (body: unknown, version: string | undefined): Envel
   const batch = Array.isArray(body)
   const messages: unknown[] = batch ? body : [body]
   if (messages.length === 0) return invalid('The batch is empty')
-  if (messages.length > batchLimit) return invalid('The batch is too large')
 
   const envelope: Envelope = { requests: [], notifications: [], batch }
   for (const message of messages) {
@@ -53,9 +52,11 @@ export function openEnvelope (body: unknown, version: string | undefined): Envel
   return envelope
 }
 
-/** The answer to a batch in a revision that has none (400), or `null`. */
+/** The answer to a batch in a revision that has none, or to one that is too large (400); or `null`. */
 export function refuseBatch (body: unknown, version: string | undefined): McpAnswer | null {
-  return Array.isArray(body) && version !== undefined && version !== batchVersion ? invalid('Batches are not part of this protocol version') : null
+  if (!Array.isArray(body)) return null
+  if (version !== undefined && version !== batchVersion) return invalid('Batches are not part of this protocol version')
+  return body.length > batchLimit ? invalid('The batch is too large') : null
 }
 
 function sort (message: unknown, { requests, notifications }: Envelope): boolean {

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FetchHandler } from '../schemas/options.ts'
+import { isEventStream } from './answer-messages.ts'
 import { type McpAnswer, type McpCall, type ScopelessEndpoint, emptyAnswer, goneStatus, rpcCode, rpcFailure } from './call.ts'
-import { refuseBatch } from './envelope.ts'
 import { isModern } from './era.ts'
 import { type Sessions, createSessions } from './sessions.ts'
 
@@ -10,8 +10,7 @@ const connectionHeaders = new Set(['host', 'connection', 'keep-alive', 'proxy-co
 
 /**
  * Serves through a fetch-shaped handler. It sees `resource`, the configured URL, as the URL of every request: never one made from a
- * `Host` header. Protocol rules are the handler's, but for two: batches are for the one revision that has them, and the session of one caller does not exist
- * for another, and in the modern era for no one.
+ * `Host` header. Protocol rules are the handler's, but for one: the session of one caller does not exist for another, and in the modern era for no one.
  */
 export function createFetchEndpoint (handler: FetchHandler, resource: () => string, sessions: Sessions = createSessions([])): ScopelessEndpoint {
   return {
@@ -20,9 +19,7 @@ export function createFetchEndpoint (handler: FetchHandler, resource: () => stri
     async ready () {},
 
     async handle (call) {
-      const { authInfo, body, headers, signal } = call
-      const refused = refuseBatch(body, headers['mcp-protocol-version']?.toString())
-      if (refused !== null) return refused
+      const { authInfo, body, signal } = call
       const session = sessionOf(call, sessions)
       if (session === null) return rpcFailure(404, rpcCode.noSession, 'Session not found')
       try {
@@ -85,5 +82,5 @@ async function answerBody (response: Response) {
 }
 
 function isStream (response: Response): boolean {
-  return response.headers.get('content-type')?.startsWith('text/event-stream') === true
+  return isEventStream(response.headers.get('content-type'))
 }

@@ -1,9 +1,9 @@
 import type { Implementation, ServerCapabilities } from '@modelcontextprotocol/sdk/types.js'
-import { mapMessages, type RpcMessage } from './answer-messages.ts'
-import type { McpCall, ScopelessEndpoint } from './call.ts'
-import { rpcCode } from './call.ts'
+import type { RpcMessage } from './answer-messages.ts'
+import { type McpAnswer, type McpCall, type ScopelessEndpoint, rpcCode } from './call.ts'
 import { isModern } from './era.ts'
 import { webAnswer, webRequest } from './fetch-handler.ts'
+import { ask } from './question.ts'
 
 type Sdk = typeof import('@modelcontextprotocol/server')
 
@@ -35,11 +35,7 @@ export function withModernEra (legacy: ScopelessEndpoint, resource: () => string
       modern = sdk && modernHandler(sdk, legacy)
     },
     async handle (call) {
-      if (modern === null || !isModern(call)) return await legacy.handle(call)
-      const { authInfo, body } = call
-      const request = webRequest(call, resource())
-      modern.calls.set(request, call)
-      return await webAnswer(await modern.fetch(request, { parsedBody: body, ...(authInfo !== undefined && { authInfo }) }))
+      return modern === null || !isModern(call) ? await legacy.handle(call) : await modern.answer(call, webRequest(call, resource()))
     },
     async close () {
       await Promise.all([legacy.close(), modern?.close()])
@@ -58,34 +54,46 @@ async function importModern (): Promise<Sdk | null> {
 
 function modernHandler ({ Server, ProtocolError, createMcpHandler }: Sdk, { handle }: ScopelessEndpoint) {
   const calls = new WeakMap<Request, McpCall>()
+  /** Faults of the server behind. The protocol has its own words for what goes wrong, and would say too much in them. */
+  const faults = new WeakMap<McpCall, { error: unknown }>()
 
-  /** Asks the server behind. What it says before it answers is passed on. */
-  async function ask (call: McpCall, method: string, params: object, notify: (message: never) => unknown = () => {}): Promise<unknown> {
-    const body = { jsonrpc: '2.0', id: 1, method, params }
-    const replies: RpcMessage[] = []
-    const answer = mapMessages(await handle({ ...call, headers: legacyHeaders(call), body, rawBody: JSON.stringify(body) }), message => {
-      if (typeof message['method'] === 'string') notify({ method: message['method'], params: message['params'] } as never)
-      else replies.push(message)
-      return message
+  async function answerOf (call: McpCall, method: string, params: object, notify?: (message: never) => unknown): Promise<unknown> {
+    const { result, error } = await ask(handle, call, {
+      method,
+      params,
+      headers: legacyHeaders(call),
+      ...(notify && { notify: ({ method, params }: RpcMessage) => notify({ method, params } as never) })
+    }).catch((error: unknown) => {
+      faults.set(call, { error })
+      throw error
     })
-    if (typeof answer.body === 'object' && answer.body !== null) for await (const { length } of answer.body) if (length === 0 || replies.length > 0) break
-    const { result, error } = Object(replies[0]) as { result?: unknown, error?: { code: number, message: string, data?: unknown } }
     if (result !== undefined) return result
     if (error === undefined) throw new ProtocolError(rpcCode.internalError, 'The server did not answer')
     throw new ProtocolError(error.code === resourceNotFound ? rpcCode.invalidParams : error.code, error.message, error.data)
   }
 
-  const { fetch, close } = createMcpHandler(async ({ requestInfo }) => {
+  const handler = createMcpHandler(async ({ requestInfo }) => {
     const call = calls.get(requestInfo as Request) as McpCall
-    const { serverInfo, capabilities, instructions } = await ask(call, 'initialize', { protocolVersion: spoken, capabilities: {}, clientInfo: { name: 'fastify-mcp-oauth', version: '1.0.0' } }) as Introduction
+    const { serverInfo, capabilities, instructions } = await answerOf(call, 'initialize', { protocolVersion: spoken, capabilities: {}, clientInfo: { name: 'fastify-mcp-oauth', version: '1.0.0' } }) as Introduction
     const served = (Object.keys(methods) as Array<keyof typeof methods>).filter(name => capabilities[name] !== undefined)
     const server = new Server(serverInfo as never, { capabilities: Object.fromEntries(served.map(name => [name, {}])), ...(instructions !== undefined && { instructions }) })
     for (const method of served.flatMap(name => [...methods[name]])) {
-      server.setRequestHandler(method as 'tools/list', async ({ params = {} }, { mcpReq }) => await ask(call, method, legacyParams(params), mcpReq.notify) as never)
+      server.setRequestHandler(method as 'tools/list', async ({ params = {} }, { mcpReq }) => await answerOf(call, method, legacyParams(params), mcpReq.notify) as never)
     }
     return server
   }, { legacy: 'reject' })
-  return { calls, fetch, close }
+
+  return {
+    close: handler.close,
+    async answer (call: McpCall, request: Request): Promise<McpAnswer> {
+      calls.set(request, call)
+      const { authInfo, body } = call
+      const response = await handler.fetch(request, { parsedBody: body, ...(authInfo !== undefined && { authInfo }) })
+      const fault = faults.get(call)
+      if (fault !== undefined && !call.signal.aborted) throw fault.error
+      return await webAnswer(response)
+    }
+  }
 }
 
 /** How a server of earlier eras introduces itself. */

@@ -36,7 +36,8 @@ export interface Multiplexer {
  * Lets one connected SDK server serve any number of independent HTTP requests.
  *
  * Every JSON-RPC request gets an id of its own that is never used again, so that replies and notifications find back to the caller
- * who asked, whatever ids clients choose. A server that is `shared` between callers keeps no state one of them could see or change.
+ * who asked, whatever ids clients choose. A server that is `shared` between callers keeps no state one of them could see or change, but for how the last
+ * client introduced itself (`getClientVersion()`), which on a shared server means nothing.
  */
 export function createMultiplexer ({ shared, inFlight }: { shared: boolean, inFlight: InFlight }): Multiplexer {
   const pending = new Map<number, Pending>()

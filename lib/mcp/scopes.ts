@@ -18,21 +18,21 @@ export type ToolScopesOption =
   Readonly<Record<string, readonly string[]>> |
   ((tool: string, annotations: Readonly<ToolAnnotations>) => readonly string[] | undefined)
 
-/** The scopes a tool needs beyond those of the route. Throws `internal` if the server declares something else than scopes: a slip must not leave a tool open. */
+/** The scopes a tool needs beyond those of the route. Throws `internal` for something else than scopes: a slip must not leave a tool open. */
 export type ToolScopes = (tool: ScopedTool) => readonly string[]
 
 /** Reads the option `toolScopes`, whose word about a tool comes before the tool's own. */
 export function toolScopesOf (option: ToolScopesOption | undefined): ToolScopes {
   return (tool) => {
     const said = typeof option === 'function' ? option(tool.name, tool.annotations ?? {}) : option && Object.hasOwn(option, tool.name) ? option[tool.name] : undefined
-    return said ?? declaredScopes(tool)
+    if (said !== undefined) return scopesIn(said, `mcp.toolScopes for the tool ${JSON.stringify(tool.name)}`)
+    return scopesIn(tool._meta?.[scopesMember] ?? [], `the tool ${JSON.stringify(tool.name)}: ${scopesMember} in its _meta`)
   }
 }
 
-function declaredScopes ({ name, _meta: meta }: ScopedTool): readonly string[] {
-  const scopes = meta?.[scopesMember] ?? []
+function scopesIn (scopes: unknown, place: string): readonly string[] {
   const problem = problemOfScopes(scopes)
-  if (problem !== null) throw new McpOAuthError('internal', { cause: new TypeError(`the tool ${JSON.stringify(name)}: ${scopesMember} in its _meta ${problem}`) })
+  if (problem !== null) throw new McpOAuthError('internal', { cause: new TypeError(`${place}: ${problem}`) })
   return scopes as readonly string[]
 }
 
@@ -49,11 +49,11 @@ export function toolsCalledBy (body: unknown): string[] {
   }))]
 }
 
-/** Whether a JSON-RPC body asks for the list of tools. */
-export function asksForTools (body: unknown): boolean {
-  return messagesOf(body).some(({ method }) => method === 'tools/list')
+/** The ids under which a JSON-RPC body asks for the list of tools. */
+export function listsAskedFor (body: unknown): unknown[] {
+  return messagesOf(body).filter(({ method }) => method === 'tools/list').map(({ id }) => id)
 }
 
-function messagesOf (body: unknown): Array<{ method?: unknown, params?: unknown }> {
+function messagesOf (body: unknown): Array<{ id?: unknown, method?: unknown, params?: unknown }> {
   return (Array.isArray(body) ? body : [body]).map(Object)
 }

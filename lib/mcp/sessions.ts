@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
 import type { McpAuth } from '../contracts.ts'
 
 /** Ties session ids to the caller they were given to, without remembering any: the id a client gets carries a mark that only fits its caller. */
@@ -28,12 +28,17 @@ export function createSessions (secrets: readonly string[]): Sessions {
   }
 }
 
-/** Who somebody is beyond one token: a session outlives the token it began with. */
-function identityOf (caller: McpAuth | undefined): unknown {
-  if (caller === undefined) return null
-  const { token, expiresAt, clientId, subject, claims } = caller
-  if (subject !== undefined || clientId !== '') return [claims?.['iss'] ?? null, subject ?? null, clientId]
-  if (token !== '') return [token]
-  // Where only dependencies know the caller, what they say in plain values is all there is.
-  return Object.entries(caller).filter(([, value]) => ['string', 'number', 'boolean'].includes(typeof value) && value !== expiresAt)
+/**
+ * Who somebody is: the user and the client, so that a session outlives the token it began with. Where nobody names the user a session is as good as its
+ * token; and where there is none, because dependencies took something else, what they said about the caller has to tell them apart.
+ */
+export function identityOf (caller: McpAuth | undefined): string {
+  if (caller === undefined) return 'nobody'
+  const { token, clientId, subject, claims, expiresAt, ...said } = caller
+  try {
+    return JSON.stringify(subject !== undefined ? [claims?.['iss'] ?? null, subject, clientId] : token !== '' ? [token] : [clientId, said])
+  } catch {
+    // What cannot be written down cannot be compared: somebody else each time.
+    return randomUUID()
+  }
 }

@@ -1,9 +1,11 @@
 import type { McpAuth } from '../contracts.ts'
+import { startupError } from '../errors.ts'
 import { type RpcMessage, mapMessages } from './answer-messages.ts'
-import type { McpAnswer, McpCall, McpEndpoint, ScopelessEndpoint } from './call.ts'
+import { type McpCall, type McpEndpoint, type ScopelessEndpoint, rpcCode } from './call.ts'
+import { refuseBatch } from './envelope.ts'
 import { isModern, parameterMismatch } from './era.ts'
-import { type ScopedTool, type ToolScopesOption, asksForTools, toolScopesOf, toolsCalledBy } from './scopes.ts'
-import { createToolDirectory, isPage } from './tool-directory.ts'
+import { type ScopedTool, type ToolScopesOption, listsAskedFor, toolScopesOf, toolsCalledBy } from './scopes.ts'
+import { createToolDirectory, isToolPage } from './tool-directory.ts'
 
 /** Whether a caller has scopes. */
 export type Holds = (authInfo: McpAuth | undefined, scopes: readonly string[]) => boolean
@@ -17,45 +19,38 @@ export interface ToolAccess {
 /**
  * Puts the scopes of tools in front of a server: what a call needs is known before it is made, and the list shows each caller the tools they may call.
  *
- * @param atStart asked for its tools when the app starts, if one server serves everyone: then clients can ask for their scopes from the first login on
+ * @param atStart told the tools when the app starts, if one server serves everyone: then clients can ask for their scopes from the first login on
  */
 export function withToolAccess (server: ScopelessEndpoint, { toolScopes, holds }: ToolAccess, atStart: ((tools: readonly ScopedTool[]) => void) | null): McpEndpoint {
   const scopesOf = toolScopesOf(toolScopes)
   const catalog = new Set(typeof toolScopes === 'object' ? Object.values(toolScopes).flat() : [])
-  const directory = createToolDirectory(server.handle, tools => {
-    for (const tool of tools) for (const scope of scopesIfWritten(tool)) catalog.add(scope)
+  const directory = createToolDirectory(server.handle, atStart !== null, tools => {
+    for (const tool of tools) for (const scope of written(tool) ?? []) catalog.add(scope)
   })
 
-  /** A tool whose scopes nobody can tell is shown to no one. */
-  function scopesIfWritten (tool: ScopedTool): readonly string[] {
+  /** The scopes of a tool; `null` if nobody can tell. */
+  function written (tool: ScopedTool): readonly string[] | null {
     try {
       return scopesOf(tool)
     } catch {
-      return []
+      return null
     }
   }
 
   function isShown (tool: ScopedTool, authInfo: McpAuth | undefined): boolean {
-    try {
-      return holds(authInfo, scopesOf(tool))
-    } catch {
-      return false
-    }
+    const scopes = written(tool)
+    return scopes !== null && holds(authInfo, scopes)
   }
 
   /** Lists are of this caller alone. In the modern era they say so: what is kept of them must not be shown to others (MCP 2026-07-28, "Caching"). */
-  function shownTo (authInfo: McpAuth | undefined, modern: boolean): (message: RpcMessage) => RpcMessage {
+  function shownTo (call: McpCall): (message: RpcMessage) => RpcMessage {
+    const [modern, asked] = [isModern(call), listsAskedFor(call.body)]
     return message => {
-      const { result } = message
-      if (!isPage(result)) return message
-      directory.learn(result.tools)
-      return { ...message, result: { ...result, tools: result.tools.filter(tool => isShown(tool, authInfo)), ...(modern && { cacheScope: 'private' }) } }
+      const { id, result } = message
+      if (!isToolPage(result)) return asked.includes(id) && result !== undefined ? { jsonrpc: '2.0', id, error: { code: rpcCode.internalError, message: 'The list of tools is not readable' } } : message
+      directory.learn(result.tools, call)
+      return { ...message, result: { ...result, tools: result.tools.filter(tool => isShown(tool, call.authInfo)), ...(modern && { cacheScope: 'private' }) } }
     }
-  }
-
-  async function refuseParameters (call: McpCall): Promise<McpAnswer | null> {
-    const [name] = isModern(call) ? toolsCalledBy(call.body) : []
-    return name === undefined ? null : parameterMismatch(call, (await directory.find(name, call))?.inputSchema)
   }
 
   return {
@@ -65,25 +60,36 @@ export function withToolAccess (server: ScopelessEndpoint, { toolScopes, holds }
       if (atStart === null) return
       // A server may need a caller to show its tools: then it is asked when there is one.
       const tools = await directory.list(startCall()).catch(() => null)
-      if (tools === null) return
-      tools.forEach(scopesOf)
+      if (tools === null || 'status' in tools) return
+      const problems = tools.flatMap(tool => problemOf(() => scopesOf(tool)))
+      if (problems.length > 0) throw startupError('invalidTools', ...problems)
       atStart(tools)
     },
-    async scopes (call) {
-      const needed = new Set<string>()
-      for (const name of toolsCalledBy(call.body)) {
-        for (const scope of scopesOf(await directory.find(name, call) ?? { name })) needed.add(scope)
-      }
-      return [...needed]
+    async admit (call) {
+      const refused = refuseBatch(call.body, call.headers['mcp-protocol-version']?.toString())
+      if (refused !== null) return refused
+      const names = toolsCalledBy(call.body)
+      if (names.length === 0) return []
+      const tools = await directory.find(names, call)
+      if ('status' in tools) return tools
+      const mismatch = isModern(call) ? parameterMismatch(call, tools.get(names[0] ?? '')?.inputSchema) : null
+      return mismatch ?? [...new Set(names.flatMap(name => scopesOf(tools.get(name) ?? { name })))]
     },
     catalog: () => [...catalog],
     async handle (call) {
-      const refused = await refuseParameters(call)
-      if (refused !== null) return refused
       const answer = await server.handle(call)
-      const lists = call.authInfo !== undefined && (asksForTools(call.body) || call.request.method === 'GET')
-      return lists ? mapMessages(answer, shownTo(call.authInfo, isModern(call))) : answer
+      const lists = call.authInfo !== undefined && (listsAskedFor(call.body).length > 0 || call.request.method === 'GET')
+      return lists ? mapMessages(answer, shownTo(call)) : answer
     }
+  }
+}
+
+function problemOf (check: () => unknown): string[] {
+  try {
+    check()
+    return []
+  } catch (error) {
+    return [String(((error as Error).cause as Error | undefined)?.message ?? error)]
   }
 }
 

@@ -1,88 +1,94 @@
-import { randomUUID } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { McpOAuthError } from '../errors.ts'
-import { type RpcMessage, mapMessages } from './answer-messages.ts'
-import { type McpCall, type ScopelessEndpoint, rpcCode } from './call.ts'
+import { type McpAnswer, type McpCall, type ScopelessEndpoint, rpcCode } from './call.ts'
+import { ask } from './question.ts'
 import type { ScopedTool } from './scopes.ts'
+import { identityOf } from './sessions.ts'
 
 /** What a server says about its tools. Only asking it tells: tools come and go while it runs. */
 export interface ToolDirectory {
-  /** A tool, as the server showed it a moment ago, or shows it now. `undefined` if it does not show it. */
-  find (name: string, call: McpCall): Promise<ScopedTool | undefined>
+  /** The tools of these names, as the server showed them to the caller a moment ago, or shows them now; it is asked once. Or how it refuses. */
+  find (names: readonly string[], call: McpCall): Promise<ReadonlyMap<string, ScopedTool> | McpAnswer>
   /** Asks for all tools. */
-  list (call: McpCall): Promise<readonly ScopedTool[]>
-  /** Notes tools that were shown to somebody. */
-  learn (tools: readonly ScopedTool[]): void
+  list (call: McpCall): Promise<readonly ScopedTool[] | McpAnswer>
+  /** Notes tools that were shown to the caller. */
+  learn (tools: readonly ScopedTool[], call: McpCall): void
 }
 
-/** Milliseconds what a server said about a tool is taken for true. */
-const lifetime = 10_000
+/** Milliseconds what a server said about a tool is taken for true, and that it may take to say so. */
+const [lifetime, patience] = [10_000, 5_000]
 
 /** Tools remembered at most, and pages of a list that are read. */
 const [maxTools, maxPages] = [10_000, 100]
 
-interface Page { tools: readonly ScopedTool[], nextCursor?: string }
+/** A page of `tools/list`. */
+export interface ToolPage { tools: readonly ScopedTool[], nextCursor?: string | null }
 
 /**
  * @param handle the server itself: what is asked here is asked by us
+ * @param shared whether one server serves everyone, and so says the same to everyone
  * @param onLearn told the tools whenever some were shown
  */
-export function createToolDirectory (handle: ScopelessEndpoint['handle'], onLearn: (tools: readonly ScopedTool[]) => void): ToolDirectory {
+export function createToolDirectory (handle: ScopelessEndpoint['handle'], shared: boolean, onLearn: (tools: readonly ScopedTool[]) => void): ToolDirectory {
   const known = new Map<string, { tool: ScopedTool, until: number }>()
+  const keyOf = (name: string, { authInfo }: McpCall) => JSON.stringify([shared ? null : identityOf(authInfo), name])
+
   const directory: ToolDirectory = {
-    async find (name, call) {
-      const found = known.get(name)
-      if (found !== undefined && performance.now() < found.until) return found.tool
-      const tools = await directory.list(call)
-      return tools.find(tool => tool.name === name)
+    async find (names, call) {
+      const fresh = names.flatMap(name => {
+        const found = known.get(keyOf(name, call))
+        return found !== undefined && performance.now() < found.until ? [found.tool] : []
+      })
+      const tools = fresh.length === names.length ? fresh : await directory.list(call)
+      return 'status' in tools ? tools : new Map(tools.map(tool => [tool.name, tool]))
     },
     async list (call) {
       const tools: ScopedTool[] = []
+      const signal = AbortSignal.any([call.signal, AbortSignal.timeout(patience)])
       let cursor: string | undefined
       for (let count = 0; count < maxPages; count++) {
-        const page = await ask(handle, call, cursor)
+        const page = await pageOf(handle, call, cursor, signal)
+        if ('status' in page) return page
         tools.push(...page.tools)
-        if (page.nextCursor === undefined) break
+        if (typeof page.nextCursor !== 'string') break
         cursor = page.nextCursor
       }
-      directory.learn(tools)
+      directory.learn(tools, call)
       return tools
     },
-    learn (tools) {
+    learn (tools, call) {
       if (known.size + tools.length > maxTools) known.clear()
       const until = performance.now() + lifetime
-      for (const tool of tools) known.set(tool.name, { tool, until })
+      for (const tool of tools) known.set(keyOf(tool.name, call), { tool, until })
       onLearn(tools)
     }
   }
   return directory
 }
 
-/** Asks for a page of the list as the caller would. Throws `internal` if the server fails: nobody knows then what its tools ask of callers. */
-async function ask (handle: ScopelessEndpoint['handle'], call: McpCall, cursor: string | undefined): Promise<Page> {
-  const id = randomUUID()
+/**
+ * A page of the list, as the caller would get it; or the answer of a server that refuses the caller: then it would have refused the call as well.
+ * Throws `internal` for everything else: nobody knows then what the tools ask of callers.
+ */
+async function pageOf (handle: ScopelessEndpoint['handle'], call: McpCall, cursor: string | undefined, signal: AbortSignal): Promise<ToolPage | McpAnswer> {
   const meta = protocolMeta(call.body)
-  const body = { jsonrpc: '2.0', id, method: 'tools/list', params: { ...(meta && { _meta: meta }), ...(cursor !== undefined && { cursor }) } }
-  const answer = await handle({ ...call, headers: headersFor(call.headers), body, rawBody: JSON.stringify(body) })
-  const replies: RpcMessage[] = []
-  const { body: answered } = mapMessages(answer, message => {
-    if (message['id'] === id) replies.push(message)
-    return message
-  })
-  // The events of a stream are seen as they are read.
-  if (typeof answered === 'object' && answered !== null) for await (const { length } of answered) if (length === 0 || replies.length > 0) break
-
-  const { result, error } = Object(replies[0]) as { result?: unknown, error?: { code?: unknown } }
-  if (isPage(result)) return result
-  // Whom the server refuses its list, it refuses its tools too; and some servers have none.
-  if (answer.status < 500 && (error === undefined || error.code === rpcCode.methodNotFound || answer.status >= 400)) return { tools: [] }
-  throw new McpOAuthError('internal', { cause: new Error('the MCP server failed to list its tools') })
+  const params = { ...(meta && { _meta: meta }), ...(cursor !== undefined && { cursor }) }
+  const { result, error, answer, id } = await ask(handle, call, { method: 'tools/list', params, headers: headersFor(call.headers), signal })
+  if (isToolPage(result)) return result
+  if (error?.code === rpcCode.methodNotFound) return { tools: [] }
+  const { status, body } = answer
+  if (status >= 400 && status < 500 && typeof body === 'string') return { ...answer, body: body.replace(JSON.stringify(id), JSON.stringify(idOf(call.body))) }
+  throw new McpOAuthError('internal', { cause: new Error(`the MCP server did not list its tools: it answered with status ${status}${error === undefined ? '' : ` and code ${error.code}`}`) })
 }
 
 /** Tools are told apart by their names; a list of anything else is no list of tools. */
-export function isPage (result: unknown): result is Page {
-  const { tools, nextCursor } = Object(result) as { tools?: unknown, nextCursor?: unknown }
-  return Array.isArray(tools) && tools.every(tool => typeof Object(tool).name === 'string') && ['string', 'undefined'].includes(typeof nextCursor)
+export function isToolPage (result: unknown): result is ToolPage {
+  const { tools, nextCursor = null } = Object(result) as { tools?: unknown, nextCursor?: unknown }
+  return Array.isArray(tools) && tools.every(tool => typeof Object(tool).name === 'string') && (nextCursor === null || typeof nextCursor === 'string')
+}
+
+function idOf (body: unknown): unknown {
+  return (Object(body) as { id?: unknown }).id ?? null
 }
 
 /** What a request of the modern era says about itself; nothing of what the caller wants with this one. */

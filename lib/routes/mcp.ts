@@ -1,8 +1,9 @@
+import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Config } from '../config.ts'
 import { McpOAuthError } from '../errors.ts'
 import type { Guards } from '../guard.ts'
-import { rpcCode, rpcFailure, type McpCall, type McpEndpoint } from '../mcp/call.ts'
+import { emptyAnswer, goneStatus, rpcCode, rpcFailure, type McpCall, type McpEndpoint } from '../mcp/call.ts'
 import { headerMismatch } from '../mcp/era.ts'
 import { createHostCheck, type HostCheck } from '../oauth/origin.ts'
 import { isBoundToLoopback } from '../site.ts'
@@ -54,14 +55,19 @@ export function mcpRoute (instance: FastifyInstance, { config, guards, endpoint 
         // Only now: callers without credentials shall be challenged whatever they try (a GET is how many clients begin).
         refuseMethods(endpoint.methods, request, reply)
         const rawBody = texts.get(request) ?? ''
-        if (rawBody !== '' && request.body === undefined) return send(reply, rpcFailure(400, rpcCode.parseError, 'The body is not acceptable JSON.'))
+        if (rawBody !== '' && (request.body === undefined || isTooDeep(request.body))) return send(reply, rpcFailure(400, rpcCode.parseError, 'The body is not acceptable JSON.'))
         const call: McpCall = { request, headers: request.headers, body: request.body, rawBody, authInfo: request.mcpAuth ?? undefined, signal: disconnection(reply) }
         const mismatch = headerMismatch(call)
         if (mismatch !== null) return send(reply, mismatch)
-        await guards.operation(request, reply, request.mcpAuth === null ? [] : await endpoint.scopes(call))
+        const needed = await endpoint.admit(call)
+        if ('status' in needed) return send(reply, needed)
+        await guards.operation(request, reply, needed)
+        // Whoever has left gets nothing done: what was learned about the call may be for nobody.
+        if (call.signal.aborted) return send(reply, emptyAnswer(goneStatus))
         const answer = await endpoint.handle(call)
-        // Whoever left has had the one `close` there is.
-        if (typeof answer.body === 'object' && answer.body !== null && !call.signal.aborted) streams.watch(reply, call.authInfo?.expiresAt, () => guards.isStillGood(request))
+        // Whoever left meanwhile has had the one `close` there is, and nobody would end the stream.
+        if (call.signal.aborted && answer.body instanceof Readable) answer.body.destroy()
+        else if (answer.body instanceof Readable) streams.watch(reply, call.authInfo?.expiresAt, () => guards.isStillGood(request))
         return send(reply, answer)
       }
     })
@@ -75,6 +81,15 @@ export function mcpRoute (instance: FastifyInstance, { config, guards, endpoint 
 
 function send (reply: FastifyReply, { status, headers, body }: Awaited<ReturnType<McpEndpoint['handle']>>): FastifyReply {
   return reply.code(status).headers(headers).send(body ?? undefined)
+}
+
+/** Levels of a body that are read. Who copies or writes what is much deeper runs out of stack. */
+const maxDepth = 256
+
+function isTooDeep (body: unknown): boolean {
+  let level: unknown[] = [body]
+  for (let depth = 0; depth <= maxDepth && level.length > 0; depth++) level = level.flatMap(value => value === Object(value) ? Object.values(value as object) : [])
+  return level.length > 0
 }
 
 function refuseMethods (served: readonly string[], request: FastifyRequest, reply: FastifyReply): void {

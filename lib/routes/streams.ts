@@ -22,15 +22,17 @@ export function createStreams (): Streams {
   return {
     watch ({ raw }, expiresAt = Infinity, isGood) {
       open.add(raw)
+      // A token that was taken after its end (clocks differ) is good for as long as it is taken.
+      const end = expiresAt * 1000 > Date.now() ? expiresAt * 1000 + grace : Infinity
       // Fastify keeps the headers until there is something to say; a client that listens for what may come would wait for them.
       raw.once('pipe', () => raw.flushHeaders())
       let looking = false
       const timer = setInterval(() => {
-        if (Date.now() > expiresAt * 1000 + grace) raw.destroy()
+        if (Date.now() > end) raw.destroy()
         if (looking || raw.destroyed) return
         looking = true
         isGood().then(good => { if (!good) raw.destroy() }).finally(() => { looking = false }).catch(() => {})
-      }, Math.min(lookEvery, Math.max(0, expiresAt * 1000 + grace - Date.now()) + 1))
+      }, Math.min(lookEvery, end - Date.now() + 1))
       timer.unref()
       raw.once('close', () => {
         open.delete(raw)

@@ -6,7 +6,7 @@ import type { McpAuth, TokenVerifier } from '../contracts.ts'
 export interface TokenCacheOptions {
   /** Tokens remembered at most; the least recently used go first. Defaults to 10,000. */
   max?: number
-  /** Seconds after which a token is verified again, expired or not. Defaults to 60. */
+  /** Seconds after which a token is verified again, expired or not. Defaults to 60; 0 remembers nothing. */
   maxAge?: number
 }
 
@@ -15,13 +15,14 @@ export interface TokenCacheOptions {
  * more than all the rest of a guard. Bad tokens are not remembered. Requests that bring one token at the same time share its verification.
  */
 export function cachedVerifier (verify: TokenVerifier, { max = 10_000, maxAge = 60 }: TokenCacheOptions = {}): TokenVerifier {
-  const good = new LRUCache<string, { auth: McpAuth, until: number }>({ max })
+  const good = new LRUCache<string, { auth: McpAuth, since: number, until: number }>({ max })
   const running = new Map<string, Promise<McpAuth | null>>()
 
   return async (token, context) => {
     const key = hash('sha256', `${context.resource} ${token}`, 'base64url')
     const known = good.get(key)
-    if (known !== undefined && context.now < known.until) return known.auth
+    // Clocks are set back, too.
+    if (known !== undefined && context.now >= known.since && context.now < known.until) return known.auth
     const shared = running.get(key)
     if (shared) return shared
 
@@ -32,7 +33,8 @@ export function cachedVerifier (verify: TokenVerifier, { max = 10_000, maxAge = 
 
   async function ask (key: string, ...asked: Parameters<TokenVerifier>): Promise<McpAuth | null> {
     const auth = await verify(...asked)
-    if (auth !== null) good.set(key, { auth, until: Math.min(asked[1].now + maxAge, auth.expiresAt ?? Infinity) })
+    const { now } = asked[1]
+    if (auth !== null && maxAge > 0) good.set(key, { auth, since: now, until: Math.min(now + maxAge, auth.expiresAt ?? Infinity) })
     return auth
   }
 }

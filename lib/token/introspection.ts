@@ -4,7 +4,10 @@ import * as oidc from 'openid-client'
 import type { Log, McpAuth, TokenVerifier, VerifyContext } from '../contracts.ts'
 import { McpOAuthError, startupError } from '../errors.ts'
 import type { ProviderMetadata } from '../oauth/metadata.ts'
+import { publicKeyProblem, secretMembers, signatureAlgorithms } from '../oauth/public-keys.ts'
 import { problemOfServerUrl } from '../oauth/url.ts'
+import { createTurns } from '../http/turns.ts'
+import { jsonObject } from '../http/json.ts'
 import { createProviderClient, secretAuthentication } from '../provider-client.ts'
 import { createProvider } from '../provider.ts'
 import { cachedVerifier } from './cache.ts'
@@ -51,14 +54,20 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
 
   const audiences = [audience].flat()
   const configuration = configurationOf(options)
+  const takeTurn = createTurns({ running: 40, waiting: 200 })
 
   async function introspect (token: string): Promise<Claims> {
+    const leave = await takeTurn()
     try {
-      return { ...await oidc.tokenIntrospection(await configuration(), token, { token_type_hint: 'access_token' }) }
+      const answer = await oidc.tokenIntrospection(await configuration(), token, { token_type_hint: 'access_token' })
+      // Users of two issuers may have the same subject.
+      return jsonObject(JSON.stringify({ ...answer, iss: answer.iss ?? issuer })) ?? {}
     } catch (cause) {
       if (saysNothing(cause)) return {}
-      log?.warn({ issuer, err: cause }, 'An access token could not be introspected')
-      throw new McpOAuthError('keysUnavailable', { cause })
+      log?.warn({ issuer, reason: reasonOf(cause) }, 'An access token could not be introspected')
+      throw new McpOAuthError('keysUnavailable', { cause: new Error(reasonOf(cause)) })
+    } finally {
+      leave()
     }
   }
 
@@ -66,6 +75,8 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
     const named = parseCompact(token)?.claims['iss']
     if (named !== undefined && named !== issuer) return null
     const claims = await introspect(token)
+    // A JWT of this issuer that it does not call active is nobody else's to judge.
+    if (claims['active'] !== true && named === issuer) throw new McpOAuthError('invalidToken', { cause: new Error('The token is refused: not active') })
     if (claims['active'] !== true) return null
     const problem = problemOfAnswer(claims, issuer, [context.resource, ...audiences]) ??
       problemOfClaims({ exp: context.now + clockTolerance, ...claims }, context.now, { clockTolerance, maxTokenLifetime: Infinity, requireSubject: false }, context.dpop) ??
@@ -107,6 +118,13 @@ async function keyOf (jwk: JWK): Promise<oidc.CryptoKey | oidc.PrivateKey> {
   return jwk.kid === undefined ? key : { key, kid: jwk.kid }
 }
 
+/** Why it could not be asked. What the issuer wrote into its answer is left out: it may have the token in it. */
+function reasonOf (thrown: unknown): string {
+  const { message, error, cause } = Object(thrown) as { message?: unknown, error?: unknown, cause?: unknown }
+  const name = typeof error === 'string' && /^\w{1,64}$/.test(error) ? ` (${error})` : ''
+  return `${String(message)}${name}${cause instanceof Error ? `: ${reasonOf(cause)}` : ''}`
+}
+
 /** What an answer must say beyond `active` (RFC 7662 §2.2, §4): whose token it is, what kind, and that it is for us. */
 function problemOfAnswer ({ iss, aud, token_type: type, cnf }: Claims, issuer: string, audiences: readonly string[]): string | null {
   if (iss !== undefined && iss !== issuer) return 'of another issuer'
@@ -129,10 +147,15 @@ function problemsOfOptions ({ issuer, introspectionEndpoint, metadataUrl, client
   })
   if (typeof clientId !== 'string' || clientId === '') problems.push('clientId is missing: the id this server is known under at the issuer')
   if ((clientSecret === undefined) === (privateKey === undefined)) problems.push('clientSecret or privateKey must be given, and not both: the issuer answers nobody it does not know (RFC 7662, section 2.1)')
-  if (clientSecret === '') problems.push('clientSecret must not be empty')
-  if (privateKey !== undefined && (typeof privateKey?.d !== 'string' || typeof privateKey.alg !== 'string' || privateKey.alg.startsWith('HS'))) problems.push('privateKey must be a private JWK with the member alg')
+  if (clientSecret !== undefined && (typeof clientSecret !== 'string' || clientSecret === '')) problems.push('clientSecret must be a string that is not empty')
+  if (privateKey !== undefined && !isSigningKey(privateKey)) problems.push(`privateKey must be a private JWK with the member alg, one of ${signatureAlgorithms.join(', ')}`)
   if ([audience].flat().some(value => typeof value !== 'string' || value === '')) problems.push('audience must be a string or a list of strings')
   if (!(clockTolerance >= 0 && clockTolerance <= 120)) problems.push('clockTolerance must be 0 to 120 seconds')
   if (!(cacheFor >= 0 && cacheFor <= 60)) problems.push('cacheFor must be 0 to 60 seconds')
   return problems
+}
+
+function isSigningKey (key: JWK): boolean {
+  const open = Object.fromEntries(Object.entries(Object(key)).filter(([name]) => !secretMembers.includes(name) && name !== 'key_ops'))
+  return typeof key?.d === 'string' && typeof key.alg === 'string' && publicKeyProblem(open) === null
 }

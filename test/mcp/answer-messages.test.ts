@@ -25,7 +25,7 @@ test('events are changed one by one, wherever the chunks end, in bytes and in we
   const bytes = Buffer.from(events)
   for (let size = 1; size < bytes.length; size += 3) {
     const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) => bytes.subarray(index * size, (index + 1) * size))
-    for (const body of [Readable.from(chunks), Readable.toWeb(Readable.from(chunks)) as never]) {
+    for (const body of [Readable.from(chunks), Readable.fromWeb(Readable.toWeb(Readable.from(chunks)) as never)]) {
       const answer = mapMessages({ status: 200, headers: stream, body }, marked)
       assert.equal(await text(answer.body as Readable), 'event: message\nid: a\ndata: {"id":1}\n\n: a comment\n\ndata: {"id":2,"seen":true}\n\nretry: 5\ndata: {"id":2,"seen":true}\n\ndata: no JSON\n\ndata: {"é":1}\n\ndata: {"id":2,"seen":true}\n\n')
     }
@@ -42,4 +42,12 @@ test('an event goes on as soon as it is whole, and who leaves ends the source', 
   const closed = new Promise<void>(resolve => { source.once('close', resolve) })
   body.destroy()
   await closed
+})
+
+test('G-15 an event of many megabytes in many pieces is read in one go', async () => {
+  const size = 8_000_000
+  const piece = Buffer.from('x'.repeat(16_384))
+  const pieces = [Buffer.from('data: {"id":2,"text":"'), ...Array.from({ length: Math.ceil(size / piece.length) }, () => piece), Buffer.from('"}\n\n')]
+  const mapped = await text(mapMessages({ status: 200, headers: stream, body: Readable.from(pieces) }, marked).body as Readable)
+  assert.ok(mapped.length > size && mapped.endsWith(',"seen":true}\n\n'))
 })

@@ -108,3 +108,15 @@ for (const [kind, make] of Object.entries(kinds)) {
     assert.equal((await modern(url, 'tools/call', { name: 'ask', arguments: {} }, { 'mcp-name': 'ask' })).body.result.isError, true, 'no client can be asked anything')
   })
 }
+
+test('F-28 a server that cannot be made is a fault of ours in the modern era too, and its words stay here', async (t) => {
+  for (const fails of [(count: number) => count === 1, (count: number) => count === 2, () => true]) {
+    let count = 0
+    const url = await start(t, () => {
+      if (fails(++count)) throw new Error('connect ECONNREFUSED canary')
+      return buildServer()
+    })
+    const response = await post(url, { jsonrpc: '2.0', id: 5, method: 'tools/call', params: { name: 'greet', arguments: { name: 'you' }, _meta: meta } }, { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': 'greet' })
+    assert.equal(response.status, 500)
+  }
+})

@@ -19,9 +19,14 @@ test('Q-23 SE-03 a session is the caller\'s, whatever token they come with, and 
 test('SE-03 callers that nobody has named are told apart by what is known of them', () => {
   const sessions = createSessions([])
   const unnamed = (more: object): McpAuth => ({ token: '', clientId: '', scopes: [], ...more })
-  const bound = sessions.bind('x', unnamed({ userId: 1, roles: [] }))
-  assert.equal(sessions.open(bound, unnamed({ userId: 1, roles: ['a'] })), 'x')
-  assert.equal(sessions.open(bound, unnamed({ userId: 2 })), null)
+  for (const [one, other] of [[{ userId: 1 }, { userId: 2 }], [{ user: { id: 1 } }, { user: { id: 2 } }], [{ clientId: 'a', userId: 1 }, { clientId: 'a', userId: 2 }], [{ token: 'a', clientId: 'a' }, { token: 'b', clientId: 'a' }]] as const) {
+    const bound = sessions.bind('x', unnamed(one))
+    assert.equal(sessions.open(bound, unnamed({ ...one, expiresAt: 5 })), 'x')
+    assert.equal(sessions.open(bound, unnamed(other)), null, JSON.stringify(one))
+  }
+  const cycle: Record<string, unknown> = {}
+  cycle['self'] = cycle
+  assert.equal(sessions.open(sessions.bind('x', unnamed(cycle)), unnamed(cycle)), null)
   assert.equal(sessions.open(sessions.bind('x', unnamed({ token: 'a' })), unnamed({ token: 'b' })), null)
   assert.equal(sessions.open(sessions.bind('x', undefined), undefined), 'x')
 })

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { test, type TestContext } from 'node:test'
 import { createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify } from 'jose'
+import type { Log, TokenVerifier } from '../../lib/contracts.ts'
 import { introspectionVerifier, type IntrospectionVerifierOptions } from '../../lib/token/introspection.ts'
 import { jwtVerifier } from '../../lib/token/jwt.ts'
 import { chain } from '../../lib/token/verifier.ts'
+import Fastify from 'fastify'
 import { startProvider } from '../../docs/examples/demo/provider.ts'
 import { startIntrospection } from '../support/introspection.ts'
 import { resource, startIssuer, type faults } from '../support/issuer.ts'
@@ -114,6 +116,33 @@ test('Q-15 nothing is remembered by default; with cacheFor good tokens are, for 
   assert.ok(await remembering('x', context), 'Q-15 the refusal is not remembered')
 })
 
+test('Q-23 users of two issuers are two, whatever their subjects are; claims are clean and nobody changes them', async (t) => {
+  const { server, verify } = await setUp(t)
+  server.answer = '{"active":true,"aud":"' + resource + '","sub":"1001","__proto__":{"scope":"admin"},"act":{"sub":"x"}}'
+  const { claims } = await verify('x', context) ?? assert.fail()
+  assert.deepEqual([claims?.['iss'], claims?.['scope'], Object.isFrozen(claims), Object.isFrozen(claims?.['act'])], [server.issuer, undefined, true, true])
+})
+
+test('D17 RS-21 what the issuer writes about a token stays out of the log', async (t) => {
+  const lines: string[] = []
+  const server = await startIntrospection(t)
+  const { log } = Fastify({ logger: { level: 'trace', stream: { write: (line: string) => { lines.push(line) } } } })
+  const verify = introspectionVerifier({ issuer: server.issuer, ...account, log: log as Log })
+  Object.assign(server, { status: 400, answer: { error: 'invalid_request', error_description: 'no such token: canary-token' } })
+  const error = await verify('canary-token', context).then(() => assert.fail(), (error: Error) => error)
+  assert.match(lines.join(), /could not be introspected/)
+  assert.match(lines.join(), /invalid_request/)
+  assert.doesNotMatch(lines.join() + JSON.stringify(error.cause, ['message', 'stack', 'cause']), /canary-token|error_description/)
+})
+
+test('F-09 what cannot be asked at once waits, and too many are told to come again', async (t) => {
+  const { server, verify } = await setUp(t)
+  server.fail = 'hang'
+  const outcomes = await Promise.all(Array.from({ length: 300 }, (_, index) => verify(`token${index}`, context).then(() => 'good', (error: { kind: string }) => error.kind)))
+  assert.equal(outcomes.filter(kind => kind === 'overloaded').length, 60)
+  assert.equal(outcomes.filter(kind => kind === 'keysUnavailable').length, 240)
+})
+
 test('a thousand requests with one token ask once', async (t) => {
   const { server, verify } = await setUp(t)
   await Promise.all(Array.from({ length: 1_000 }, () => verify('x', context)))
@@ -131,7 +160,12 @@ test('Q-16 a JWT of another issuer is not shown to this one, and what another ve
   assert.equal((await both(foreign, context)).subject, 'alice')
   assert.equal(server.asked.length, 0)
   assert.equal((await both('opaque', context)).subject, 'alice')
-  assert.ok(await verify(await other.mint({ iss: server.issuer }), context), 'its own JWTs are')
+  const own = await other.mint({ iss: server.issuer })
+  assert.ok(await verify(own, context), 'its own JWTs are')
+  server.answer = { active: false }
+  const next: TokenVerifier = async (token) => ({ token, clientId: '', scopes: [] })
+  await assert.rejects(chain([verify, next])(own, context), { kind: 'invalidToken' }, 'a JWT that its own issuer calls inactive is shown to nobody else')
+  assert.ok(await chain([verify, next])('opaque', context))
 })
 
 test('private_key_jwt: the assertion is ours, for this issuer, short-lived, and new each time (RFC 7523 §3)', async (t) => {
@@ -191,9 +225,12 @@ test('options are checked at the start, all at once', () => {
     [{ clientId: '' }, /clientId is missing/],
     [{ clientSecret: undefined }, /clientSecret or privateKey must be given/],
     [{ privateKey: { ...jwk, alg: 'ES256' } }, /and not both/],
-    [{ clientSecret: '' }, /clientSecret must not be empty/],
+    [{ clientSecret: '' }, /clientSecret must be a string that is not empty/],
+    [{ clientSecret: 1 }, /clientSecret must be a string/],
     [{ clientSecret: undefined, privateKey: jwk }, /privateKey must be a private JWK with the member alg/],
     [{ clientSecret: undefined, privateKey: { kty: 'EC', alg: 'ES256' } }, /privateKey must be/],
+    [{ clientSecret: undefined, privateKey: { ...jwk, alg: 'none' } }, /privateKey must be/],
+    [{ clientSecret: undefined, privateKey: { ...jwk, kty: undefined, alg: 'ES256' } }, /privateKey must be/],
     [{ introspectionEndpoint: 'ftp://x' }, /introspectionEndpoint must be/],
     [{ audience: [''] }, /audience must be/],
     [{ clockTolerance: 121 }, /clockTolerance must be/],
