@@ -7,21 +7,17 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client as Client2, IssuerMismatchError, StreamableHTTPClientTransport as Transport2, UnauthorizedError as Unauthorized2 } from '@modelcontextprotocol/client'
 import { UnauthorizedError, refreshAuthorization } from '@modelcontextprotocol/sdk/client/auth.js'
-import type { OAuthMetadata } from '@modelcontextprotocol/sdk/shared/auth.js'
 import { McpServer, createMcpHandler } from '@modelcontextprotocol/server'
 import { z } from 'zod'
 import { freePort, startBroker } from '../support/broker.ts'
 import { temporaryFolder } from '../support/daemon.ts'
-import { connectClient, headlessLogin, headlessOAuth, type HeadlessOAuth } from '../support/login.ts'
+import { everywhere } from '../support/everywhere.ts'
+import { connectClient, headlessLogin, headlessOAuth, metadataOf, type HeadlessOAuth } from '../support/login.ts'
 
 const whoami = { name: 'whoami', arguments: {} }
 
-async function metadataOf (issuer: string): Promise<OAuthMetadata> {
-  return await (await fetch(`${issuer}/.well-known/oauth-authorization-server`)).json() as OAuthMetadata
-}
-
-test('the SDK 1.x refreshes by itself when its access token is refused (T-18, T-26)', async (t) => {
-  const { mcpUrl } = await startBroker(t)
+everywhere('the SDK 1.x refreshes by itself when its access token is refused (T-18, T-26)', async ({ startBroker }, t) => {
+  const { mcpUrl } = await startBroker()
   const oauth = headlessOAuth()
   const client = await connectClient(mcpUrl, { oauth })
   t.after(() => client.close())
@@ -38,8 +34,8 @@ test('the SDK 1.x refreshes by itself when its access token is refused (T-18, T-
   assert.equal(oauth.login, login, 'nobody had to sign in again')
 })
 
-test('a revoked grant is over for the SDK 1.x: the access token within a second, the refresh token at once (V-05, V-06)', async (t) => {
-  const { mcpUrl, issuer } = await startBroker(t)
+everywhere('a revoked grant is over for the SDK 1.x: the access token within a second, the refresh token at once (V-05, V-06)', async ({ startBroker }, t) => {
+  const { mcpUrl, issuer } = await startBroker()
   const oauth = headlessOAuth()
   const client = await connectClient(mcpUrl, { oauth })
   t.after(() => client.close())
@@ -78,8 +74,8 @@ async function connect2 (t: TestContext, url: string, { oauth = headlessOAuth(),
   return client
 }
 
-test('the SDK 2.x logs in, knows the issuer of its registration and its tokens, and refreshes (CD-10, M-05)', async (t) => {
-  const { mcpUrl, issuer } = await startBroker(t)
+everywhere('the SDK 2.x logs in, knows the issuer of its registration and its tokens, and refreshes (CD-10, M-05)', async ({ startBroker }, t) => {
+  const { mcpUrl, issuer } = await startBroker()
   const oauth = headlessOAuth()
   const client = await connect2(t, mcpUrl, { oauth })
   assert.match(JSON.stringify(await client.callTool(whoami)), /authorization/)
@@ -97,27 +93,27 @@ for (const [name, tamper] of Object.entries({
   'another iss': (result: URLSearchParams) => { result.set('iss', 'https://evil.example') },
   'no iss': (result: URLSearchParams) => { result.delete('iss') }
 })) {
-  test(`the SDK 2.x finishes no login with ${name}, as our metadata announce ours (M-05)`, async (t) => {
-    const { mcpUrl } = await startBroker(t)
+  everywhere(`the SDK 2.x finishes no login with ${name}, as our metadata announce ours (M-05)`, async ({ startBroker }, t) => {
+    const { mcpUrl } = await startBroker()
     const oauth = headlessOAuth()
     await assert.rejects(connect2(t, mcpUrl, { oauth, tamper }), IssuerMismatchError)
     assert.equal(oauth.token, undefined)
   })
 }
 
-test('a client of the revision 2026-07-28 logs in to a server of the SDK 2.x, which knows the caller (CD-10)', async (t) => {
+everywhere('a client of the revision 2026-07-28 logs in to a server of the SDK 2.x, which knows the caller (CD-10)', async ({ startBroker }, t) => {
   const handler = createMcpHandler(() => {
     const server = new McpServer({ name: 'test', version: '1.0.0' })
     server.registerTool('whoami', { inputSchema: z.object({}) }, async (_args, { http }) => ({ content: [{ type: 'text', text: `${http?.authInfo?.['subject' as never]}` }] }))
     return server
   })
-  const { mcpUrl } = await startBroker(t, { options: { mcp: { handler } } })
+  const { mcpUrl } = await startBroker({ options: { mcp: { handler } } })
   const client = await connect2(t, mcpUrl, { oauth: headlessOAuth({ user: 'bob' }), pin: '2026-07-28' })
   assert.deepEqual((await client.callTool(whoami)).content, [{ type: 'text', text: 'bob' }])
 })
 
-test('a client that has a metadata document goes by its URL, and registers nothing (REG-01)', async (t) => {
-  const { mcpUrl } = await startBroker(t)
+everywhere('a client that has a metadata document goes by its URL, and registers nothing (REG-01)', async ({ startBroker }) => {
+  const { mcpUrl } = await startBroker()
   const clientMetadataUrl = 'https://client.example/metadata.json'
   const asked: string[] = []
   const oauth: HeadlessOAuth = { ...headlessOAuth({ clientMetadataUrl }), redirectToAuthorization: async (url) => { asked.push(url.searchParams.get('client_id') ?? '') } }

@@ -1,85 +1,81 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
 import { hash } from '../../lib/broker/ledger.ts'
 import { createSealer } from '../../lib/broker/seal.ts'
-import { isPage, isSentBack, loopbackUri, mounts, openBrowser, publicUrl, secret, signIn, startFlow, upstreamClient, type Flow } from '../support/flow.ts'
+import { everywhere } from '../support/everywhere.ts'
+import { isPage, isSentBack, loopbackUri, openBrowser, publicUrl, secret, signIn, upstreamClient, type Flow } from '../support/flow.ts'
 
 const form = { 'content-type': 'application/x-www-form-urlencoded' }
 
-function sealerOf ({ upstream, base }: Flow) {
-  return createSealer([secret], `${upstream.issuer} ${upstreamClient.clientId} ${base.slice(publicUrl.length)}`)
+function sealerOf ({ upstream, prefix }: Flow) {
+  return createSealer([secret], `${upstream.issuer} ${upstreamClient.clientId} ${prefix}`)
 }
 
-for (const prefix of mounts) {
-  const at = prefix || 'at the root'
+everywhere('N-01..N-08 what is not this page in this browser changes nothing', async ({ startFlow }) => {
+  const flow = await startFlow()
+  const asked = flow.asked(await flow.register())
+  const browser = openBrowser()
+  const request = await flow.form(browser, asked)
+  const elsewhere = openBrowser()
+  const foreign = await flow.form(elsewhere, asked)
+  const [csrf = ''] = browser.jar.values()
+  const send = (params: Record<string, string | undefined> | string, headers = {}) => browser.post(flow, '/oauth/consent', params, headers)
 
-  test(`N-01..N-08 what is not this page in this browser changes nothing (${at})`, async (t) => {
-    const flow = await startFlow(t, { options: { prefix } })
-    const asked = flow.asked(await flow.register())
-    const browser = openBrowser()
-    const request = await flow.form(browser, asked)
-    const elsewhere = openBrowser()
-    const foreign = await flow.form(elsewhere, asked)
-    const [csrf = ''] = browser.jar.values()
-    const send = (params: Record<string, string | undefined> | string, headers = {}) => browser.post(flow, '/oauth/consent', params, headers)
+  for (const value of [undefined, '', 'x', 'a.b.c.d.e', `${request}A`, request.slice(0, -1), request.replace(/.$/, last => last === 'A' ? 'B' : 'A')]) {
+    isPage(await send({ request: value, action: 'approve' }), 400, 'invalid_request', `N-01 ${value?.length}`)
+  }
+  isPage(await send(`request=${request}&request=${request}&action=approve`), 400, 'invalid_request', 'N-01 twice')
+  for (const action of [undefined, '', 'allow', 'APPROVE', 'approve ']) isPage(await send({ request, action }), 400, 'invalid_request')
 
-    for (const value of [undefined, '', 'x', 'a.b.c.d.e', `${request}A`, request.slice(0, -1), request.replace(/.$/, last => last === 'A' ? 'B' : 'A')]) {
-      isPage(await send({ request: value, action: 'approve' }), 400, 'invalid_request', `N-01 ${value?.length}`)
-    }
-    isPage(await send(`request=${request}&request=${request}&action=approve`), 400, 'invalid_request', 'N-01 twice')
-    for (const action of [undefined, '', 'allow', 'APPROVE', 'approve ']) isPage(await send({ request, action }), 400, 'invalid_request')
+  isPage(await send({ request: foreign, action: 'approve' }), 403, 'access_denied', 'N-02 N-05')
+  for (const cookie of ['', '__Host-mcp-csrf=', '__Host-mcp-csrf=x', `mcp-csrf=${csrf}`, `__Host-mcp-csrf=${csrf}; __Host-mcp-csrf=${csrf}`, `__Host-mcp-csrf=${csrf}x`, `__Host-mcp-csrf=${'x'.repeat(5000)}`, `x__Host-mcp-csrf=${csrf}`]) {
+    isPage(await send({ request, action: 'approve' }, { cookie }), 403, 'access_denied', `N-06 N-07 ${cookie.slice(0, 60)}`)
+  }
+  for (const headers of [{ 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }, { 'sec-fetch-site': 'none' }, { origin: 'https://evil.example' }, { origin: `${publicUrl}.evil.example` }, { origin: 'http://mcp.example.com' }]) {
+    isPage(await send({ request, action: 'approve' }, headers), 403, 'access_denied', `N-08 ${JSON.stringify(headers)}`)
+  }
+  for (const path of [`/oauth/consent?request=${request}&action=approve`]) {
+    assert.equal((await browser.get(flow, path)).status, 405, 'N-03')
+    assert.equal((await flow.ask(path, { method: 'HEAD' })).status, 405, 'N-03')
+    assert.equal((await browser.get(flow, path, { 'x-http-method-override': 'POST' })).status, 405, 'N-04')
+  }
+  assert.equal((await browser.get(flow, `/oauth/authorize?request=${request}&action=approve&_method=POST`)).location, null)
+  assert.equal((await flow.ask('/oauth/consent', { method: 'POST', headers: { ...form, 'content-type': 'application/json' }, body: '{}' })).status, 400)
+  assert.equal((await flow.ask('/oauth/consent', { method: 'POST', headers: form, body: `x=${'x'.repeat(33_000)}` })).status, 413)
+  assert.equal(flow.upstream.requests.length, 0)
 
-    isPage(await send({ request: foreign, action: 'approve' }), 403, 'access_denied', 'N-02 N-05')
-    for (const cookie of ['', '__Host-mcp-csrf=', '__Host-mcp-csrf=x', `mcp-csrf=${csrf}`, `__Host-mcp-csrf=${csrf}; __Host-mcp-csrf=${csrf}`, `__Host-mcp-csrf=${csrf}x`, `__Host-mcp-csrf=${'x'.repeat(5000)}`, `x__Host-mcp-csrf=${csrf}`]) {
-      isPage(await send({ request, action: 'approve' }, { cookie }), 403, 'access_denied', `N-06 N-07 ${cookie.slice(0, 60)}`)
-    }
-    for (const headers of [{ 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }, { 'sec-fetch-site': 'none' }, { origin: 'https://evil.example' }, { origin: `${publicUrl}.evil.example` }, { origin: 'http://mcp.example.com' }]) {
-      isPage(await send({ request, action: 'approve' }, headers), 403, 'access_denied', `N-08 ${JSON.stringify(headers)}`)
-    }
-    for (const path of [`/oauth/consent?request=${request}&action=approve`]) {
-      assert.equal((await browser.get(flow, path)).status, 405, 'N-03')
-      assert.equal((await flow.ask(path, { method: 'HEAD' })).status, 405, 'N-03')
-      assert.equal((await browser.get(flow, path, { 'x-http-method-override': 'POST' })).status, 405, 'N-04')
-    }
-    assert.equal((await browser.get(flow, `/oauth/authorize?request=${request}&action=approve&_method=POST`)).location, null)
-    assert.equal((await flow.ask('/oauth/consent', { method: 'POST', headers: { ...form, 'content-type': 'application/json' }, body: '{}' })).status, 400)
-    assert.equal((await flow.ask('/oauth/consent', { method: 'POST', headers: form, body: `x=${'x'.repeat(33_000)}` })).status, 413)
-    assert.equal(flow.upstream.requests.length, 0)
+  const approved = await send({ request, action: 'approve' })
+  assert.equal(approved.status, 303, 'after all that it is as good as ever')
+  assert.match(approved.cookies[0] ?? '', /^__Host-mcp-login\.[\da-z]{64}=[\w.-]+; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/, 'CD-05')
+  assert.equal(approved.cookies.length, 1)
+  assert.ok(!approved.cookies[0]?.includes(csrf))
+})
 
-    const approved = await send({ request, action: 'approve' })
-    assert.equal(approved.status, 303, 'after all that it is as good as ever')
-    assert.match(approved.cookies[0] ?? '', /^__Host-mcp-login\.[\da-z]{64}=[\w.-]+; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/, 'CD-05')
-    assert.equal(approved.cookies.length, 1)
-    assert.ok(!approved.cookies[0]?.includes(csrf))
-  })
+everywhere('N-09 N-16 a page is used once, in parallel too', async ({ startFlow }) => {
+  const flow = await startFlow()
+  const browser = openBrowser()
+  const request = await flow.form(browser, flow.asked(await flow.register()))
+  const replies = await Promise.all(Array.from({ length: 20 }, () => browser.post(flow, '/oauth/consent', { request, action: 'approve' })))
+  assert.deepEqual(replies.map(({ status }) => status).sort(), [303, ...Array(19).fill(400)].sort())
+  isPage(await browser.post(flow, '/oauth/consent', { request, action: 'approve' }), 400, 'invalid_request', 'N-16')
+  isPage(await browser.post(flow, '/oauth/consent', { request, action: 'deny' }), 400, 'invalid_request', 'N-16')
+  assert.equal([...browser.jar.keys()].filter(name => name.includes('login')).length, 1)
+})
 
-  test(`N-09 N-16 a page is used once, in parallel too (${at})`, async (t) => {
-    const flow = await startFlow(t, { options: { prefix } })
-    const browser = openBrowser()
-    const request = await flow.form(browser, flow.asked(await flow.register()))
-    const replies = await Promise.all(Array.from({ length: 20 }, () => browser.post(flow, '/oauth/consent', { request, action: 'approve' })))
-    assert.deepEqual(replies.map(({ status }) => status).sort(), [303, ...Array(19).fill(400)].sort())
-    isPage(await browser.post(flow, '/oauth/consent', { request, action: 'approve' }), 400, 'invalid_request', 'N-16')
-    isPage(await browser.post(flow, '/oauth/consent', { request, action: 'deny' }), 400, 'invalid_request', 'N-16')
-    assert.equal([...browser.jar.keys()].filter(name => name.includes('login')).length, 1)
-  })
+everywhere('N-13 who denies is believed, and nothing is kept of it', async ({ startFlow }) => {
+  const flow = await startFlow()
+  const browser = openBrowser()
+  const asked = flow.asked(await flow.register())
+  const request = await flow.form(browser, asked)
+  const denied = await browser.post(flow, '/oauth/consent', { request, action: 'deny' })
+  isSentBack(flow, denied, 303, 'access_denied')
+  assert.deepEqual(denied.cookies, [])
+  isPage(await browser.post(flow, '/oauth/consent', { request, action: 'approve' }), 400, 'invalid_request', 'N-13')
+  assert.equal((await browser.get(flow, `/oauth/authorize?${new URLSearchParams(asked as Record<string, string>)}`)).status, 200)
+  assert.equal(flow.upstream.requests.length, 0)
+})
 
-  test(`N-13 who denies is believed, and nothing is kept of it (${at})`, async (t) => {
-    const flow = await startFlow(t, { options: { prefix } })
-    const browser = openBrowser()
-    const asked = flow.asked(await flow.register())
-    const request = await flow.form(browser, asked)
-    const denied = await browser.post(flow, '/oauth/consent', { request, action: 'deny' })
-    isSentBack(denied, 303, 'access_denied', { iss: flow.base })
-    assert.deepEqual(denied.cookies, [])
-    isPage(await browser.post(flow, '/oauth/consent', { request, action: 'approve' }), 400, 'invalid_request', 'N-13')
-    assert.equal((await browser.get(flow, `/oauth/authorize?${new URLSearchParams(asked as Record<string, string>)}`)).status, 200)
-    assert.equal(flow.upstream.requests.length, 0)
-  })
-}
-
-test('N-02 an expired page, and one of another secret, are no pages', async (t) => {
-  const flow = await startFlow(t)
+everywhere('N-02 an expired page, and one of another secret, are no pages', async ({ startFlow }) => {
+  const flow = await startFlow()
   const browser = openBrowser()
   await flow.form(browser, flow.asked(await flow.register()))
   const now = Date.now() / 1000
@@ -91,8 +87,8 @@ test('N-02 an expired page, and one of another secret, are no pages', async (t) 
   isPage(await send(createSealer(['another secret that is long enough'], '').seal('request', content, 600, now)), 400, 'invalid_request')
 })
 
-test('N-08 browsers that do not say where a form comes from are left with the cookie', async (t) => {
-  const flow = await startFlow(t)
+everywhere('N-08 browsers that do not say where a form comes from are left with the cookie', async ({ startFlow }) => {
+  const flow = await startFlow()
   const browser = openBrowser()
   const asked = flow.asked(await flow.register())
   const send = async (cookie: string) => await flow.ask('/oauth/consent', {
@@ -102,16 +98,16 @@ test('N-08 browsers that do not say where a form comes from are left with the co
   assert.equal((await send(browser.cookie())).status, 303)
 })
 
-test('N-10 a page may be rendered twice, and either form sent', async (t) => {
-  const flow = await startFlow(t)
+everywhere('N-10 a page may be rendered twice, and either form sent', async ({ startFlow }) => {
+  const flow = await startFlow()
   const browser = openBrowser()
   const asked = flow.asked(await flow.register())
   const [one, two] = [await flow.form(browser, asked), await flow.form(browser, asked)]
   for (const request of [two, one]) assert.equal((await browser.post(flow, '/oauth/consent', { request, action: 'approve' })).status, 303)
 })
 
-test('CD-02 CD-05 N-15 an approval is good for one client, one request and one browser', async (t) => {
-  const flow = await startFlow(t)
+everywhere('CD-02 CD-05 N-15 an approval is good for one client, one request and one browser', async ({ startFlow }) => {
+  const flow = await startFlow()
   const browser = openBrowser()
   const [one, two] = [await flow.register(), await flow.register({ client_name: 'Another' })]
   await flow.approve(browser, flow.asked(one))
@@ -121,8 +117,8 @@ test('CD-02 CD-05 N-15 an approval is good for one client, one request and one b
   }
 })
 
-test('N-18 N-19 five logins stand side by side; of more the oldest go, and their cookies stay under 6 KB', async (t) => {
-  const flow = await startFlow(t)
+everywhere('N-18 N-19 five logins stand side by side; of more the oldest go, and their cookies stay under 6 KB', async ({ startFlow }) => {
+  const flow = await startFlow()
   const id = await flow.register()
   const browser = openBrowser()
   const logins = () => [...browser.jar].filter(([name]) => name.startsWith('__Host-mcp-login.'))
@@ -146,8 +142,8 @@ test('N-18 N-19 five logins stand side by side; of more the oldest go, and their
   assert.equal((await browser.get(flow, `/oauth/callback?${newest}`)).status, 302)
 })
 
-test('a request that no browser could carry is refused before the user is asked', async (t) => {
-  const flow = await startFlow(t)
+everywhere('a request that no browser could carry is refused before the user is asked', async ({ startFlow }) => {
+  const flow = await startFlow()
   const uri = `${loopbackUri}?${'x'.repeat(2000)}`
   const id = await flow.register({ redirect_uris: [uri] })
   const reply = await flow.authorize(flow.asked(id, { redirect_uri: uri, state: 'x'.repeat(2048) }))
@@ -155,8 +151,8 @@ test('a request that no browser could carry is refused before the user is asked'
   assert.equal(reply.location?.searchParams.get('error'), 'invalid_request')
 })
 
-test('N-11 whatever a client calls itself stays text', async (t) => {
-  const flow = await startFlow(t)
+everywhere('N-11 whatever a client calls itself stays text', async ({ startFlow }) => {
+  const flow = await startFlow()
   for (const name of ['"><img src=x onerror=alert(1)>', '{{constructor}}', '</script><script>alert(1)</script>', '&lt;b&gt;', "'><svg/onload=1>"]) {
     const page = await flow.authorize(flow.asked(await flow.register({ client_name: name })))
     assert.equal(page.status, 200)
@@ -164,18 +160,18 @@ test('N-11 whatever a client calls itself stays text', async (t) => {
   }
 })
 
-test('F-28 a renderer that fails is not a yes', async (t) => {
+everywhere('F-28 a renderer that fails is not a yes', async ({ startFlow }) => {
   const renderers: Array<() => any> = [() => { throw new Error('canary-render /etc/passwd') }, () => undefined, () => ({}), async () => { throw new TypeError('x') }]
   for (const render of renderers) {
-    const flow = await startFlow(t, { options: { consent: { render } } })
+    const flow = await startFlow({ options: { consent: { render } } })
     const page = await flow.authorize(flow.asked(await flow.register()))
     isPage(page, 500, 'server_error')
     assert.doesNotMatch(page.text, /canary|passwd/)
   }
 })
 
-test('S-01 B-06 the page gives nothing away that the callback wants', async (t) => {
-  const flow = await startFlow(t)
+everywhere('S-01 B-06 the page gives nothing away that the callback wants', async ({ startFlow }) => {
+  const flow = await startFlow()
   const browser = openBrowser()
   const request = await flow.form(browser, flow.asked(await flow.register()))
   const replies = await Promise.all([1, 2].map(async () => await browser.post(flow, '/oauth/consent', { request: await flow.form(browser, flow.asked(await flow.register())), action: 'approve' })))

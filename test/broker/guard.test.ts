@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
 import { SignJWT } from 'jose'
 import { createSigningKeys } from '../../lib/broker/signing.ts'
+import { everywhere } from '../support/everywhere.ts'
 import { callerIn } from '../support/guarded.ts'
-import { claimsOf, isError, mounts, redeem, secret, startFlow, upstreamClient, type Flow, type Reply } from '../support/flow.ts'
+import { claimsOf, isError, redeem, secret, upstreamClient, type Flow, type Reply } from '../support/flow.ts'
 
 const caller = async (reply: Reply) => await callerIn(new Response(reply.text))
 
@@ -14,30 +14,28 @@ function isRefused (reply: Reply, flow: Flow, message = ''): void {
   assert.ok(reply.headers.get('www-authenticate')?.includes(`/.well-known/oauth-protected-resource${pathname}"`))
 }
 
-for (const prefix of mounts) {
-  test(`Q-09 J-04 J-08 J-09 J-10 J-12 only a token that we issued for here, and that lives, opens the route (${prefix || 'at the root'})`, async (t) => {
-    const flow = await startFlow(t, { options: { prefix } })
-    const keys = await createSigningKeys([secret], `${flow.upstream.issuer} ${upstreamClient.clientId} ${prefix}`)
-    const id = await flow.register()
-    const tokens = await flow.tokens(id)
-    const good = claimsOf(tokens.access_token)
-    assert.equal((await flow.call(await keys.sign(good))).status, 200, 'so made, it is good')
-    const now = Math.floor(Date.now() / 1000)
-    for (const more of [{ exp: now - 31 }, { exp: undefined }, { aud: `${flow.resource}/x` }, { aud: upstreamClient.clientId }, { aud: undefined }, { iss: 'https://evil.example' }, { iss: `${flow.base}/` }, { gid: undefined }, { gid: 1 }, { sub: undefined }, { sub: '' }, { nbf: now + 3600 }, { iat: now + 3600 }, { exp: now + 100 * 86_400 }, { cnf: { jkt: 'x' } }]) {
-      isRefused(await flow.call(await keys.sign(JSON.parse(JSON.stringify({ ...good, ...more, ...('exp' in more && more.exp === undefined ? { exp: undefined } : {}) })))), flow, JSON.stringify(more))
-    }
-    const foreign = await createSigningKeys([secret], 'another context')
-    isRefused(await flow.call(await foreign.sign(good)), flow, 'J-15')
-    const forged = await new SignJWT(good).setProtectedHeader({ alg: 'HS256', typ: 'at+jwt', kid: keys.jwks.keys[0]?.kid as string }).sign(new TextEncoder().encode(JSON.stringify(keys.jwks.keys[0])))
-    isRefused(await flow.call(forged), flow, 'J-02')
-    const [, payload] = tokens.access_token.split('.')
-    isRefused(await flow.call(`${Buffer.from('{"alg":"none","typ":"at+jwt"}').toString('base64url')}.${payload}.`), flow, 'J-01')
-    for (const value of [tokens.refresh_token, await flow.login(id), id, tokens.access_token.replace(/.$/, (last: string) => last === 'A' ? 'B' : 'A'), [...flow.upstream.refreshTokens.keys()][0]]) isRefused(await flow.call(value as string), flow, 'J-12 J-19')
-  })
-}
+everywhere('Q-09 J-04 J-08 J-09 J-10 J-12 only a token that we issued for here, and that lives, opens the route', async ({ startFlow }) => {
+  const flow = await startFlow()
+  const keys = await createSigningKeys([secret], `${flow.upstream.issuer} ${upstreamClient.clientId} ${flow.prefix}`)
+  const id = await flow.register()
+  const tokens = await flow.tokens(id)
+  const good = claimsOf(tokens.access_token)
+  assert.equal((await flow.call(await keys.sign(good))).status, 200, 'so made, it is good')
+  const now = Math.floor(Date.now() / 1000)
+  for (const more of [{ exp: now - 31 }, { exp: undefined }, { aud: `${flow.resource}/x` }, { aud: upstreamClient.clientId }, { aud: undefined }, { iss: 'https://evil.example' }, { iss: `${flow.base}/` }, { gid: undefined }, { gid: 1 }, { sub: undefined }, { sub: '' }, { nbf: now + 3600 }, { iat: now + 3600 }, { exp: now + 100 * 86_400 }, { cnf: { jkt: 'x' } }]) {
+    isRefused(await flow.call(await keys.sign(JSON.parse(JSON.stringify({ ...good, ...more, ...('exp' in more && more.exp === undefined ? { exp: undefined } : {}) })))), flow, JSON.stringify(more))
+  }
+  const foreign = await createSigningKeys([secret], 'another context')
+  isRefused(await flow.call(await foreign.sign(good)), flow, 'J-15')
+  const forged = await new SignJWT(good).setProtectedHeader({ alg: 'HS256', typ: 'at+jwt', kid: keys.jwks.keys[0]?.kid as string }).sign(new TextEncoder().encode(JSON.stringify(keys.jwks.keys[0])))
+  isRefused(await flow.call(forged), flow, 'J-02')
+  const [, payload] = tokens.access_token.split('.')
+  isRefused(await flow.call(`${Buffer.from('{"alg":"none","typ":"at+jwt"}').toString('base64url')}.${payload}.`), flow, 'J-01')
+  for (const value of [tokens.refresh_token, await flow.login(id), id, tokens.access_token.replace(/.$/, (last: string) => last === 'A' ? 'B' : 'A'), [...flow.upstream.refreshTokens.keys()][0]]) isRefused(await flow.call(value as string), flow, 'J-12 J-19')
+})
 
-test('the caller a tool sees is the user, without our inner claims', async (t) => {
-  const flow = await startFlow(t)
+everywhere('the caller a tool sees is the user, without our inner claims', async ({ startFlow }) => {
+  const flow = await startFlow()
   const id = await flow.register()
   const { access_token: token } = await flow.tokens(id)
   const seen = await caller(await flow.call(token))
@@ -45,13 +43,13 @@ test('the caller a tool sees is the user, without our inner claims', async (t) =
   assert.deepEqual(Object.keys(seen['claims'] as object).sort(), ['aud', 'client_id', 'exp', 'iat', 'iss', 'jti', 'scope', 'sub'])
 })
 
-test('Q-25 with upstreamToken a tool gets the token of the provider, and nobody can read it on the way', async (t) => {
-  const flow = await startFlow(t, { options: { upstreamToken: true } })
+everywhere('Q-25 with upstreamToken a tool gets the token of the provider, and nobody can read it on the way', async ({ startFlow }) => {
+  const flow = await startFlow({ options: { upstreamToken: true } })
   const id = await flow.register()
   const { access_token: token } = await flow.tokens(id)
   const upstreamToken = [...flow.upstream.canaries].find(value => value.includes('access'))
   assert.ok(!Buffer.from(token.split('.')[1], 'base64url').includes(upstreamToken as string))
-  const response = await fetch(`${flow.origin}/mcp`, {
+  const response = await fetch(`${flow.origin}${flow.prefix}/mcp`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', authorization: `Bearer ${token}` },
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'whoami', arguments: {} } })
@@ -60,16 +58,16 @@ test('Q-25 with upstreamToken a tool gets the token of the provider, and nobody 
   assert.deepEqual(seen['upstream'], { accessToken: upstreamToken, scope: null })
 })
 
-test('a token of the provider that does not fit into ours ends the login, instead of tokens that no route takes', async (t) => {
-  const flow = await startFlow(t, { options: { upstreamToken: true } })
+everywhere('a token of the provider that does not fit into ours ends the login, instead of tokens that no route takes', async ({ startFlow }) => {
+  const flow = await startFlow({ options: { upstreamToken: true } })
   const id = await flow.register()
   flow.upstream.answer = { access_token: 'x'.repeat(8000) }
   const reply = await flow.token(redeem(id, await flow.login(id)))
   isError(reply, 500, 'server_error')
 })
 
-test('Q-24 interleaved calls of many users never see each other', async (t) => {
-  const flow = await startFlow(t)
+everywhere('Q-24 interleaved calls of many users never see each other', async ({ startFlow }) => {
+  const flow = await startFlow()
   const id = await flow.register()
   const users = Array.from({ length: 20 }, (_, index) => `user${index}`)
   const tokens = new Map<string, string>()
@@ -82,10 +80,9 @@ test('Q-24 interleaved calls of many users never see each other', async (t) => {
   assert.deepEqual(seen, calls)
 })
 
-test('a store that is down makes 503 of a good token, never 401', async (t) => {
+everywhere('F-13 a store that is down makes 503 of a good token, never 401', async ({ startFlow }) => {
   let down = false
-  const fail = async () => { if (down) throw new Error('down'); return null }
-  const flow = await startFlow(t, { options: { store: { get: fail, put: async () => { await fail() }, putIfAbsent: fail } } })
+  const flow = await startFlow({ wrap: store => ({ ...store, get: async key => { if (down) throw new Error('down'); return await store.get(key) } }) })
   const { access_token: token } = await flow.tokens(await flow.register())
   down = true
   const reply = await flow.call(token)

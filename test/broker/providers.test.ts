@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type TestContext, test } from 'node:test'
+import type { TestContext } from 'node:test'
 import { refreshAuthorization } from '@modelcontextprotocol/sdk/client/auth.js'
-import type { OAuthMetadata, OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js'
+import type { OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js'
 import type { FastifyInstance } from 'fastify'
 import type { McpOAuthOptions } from '../../lib/index.ts'
 import { buildApp } from '../support/app.ts'
 import { clientSecret, freePort, secret } from '../support/broker.ts'
+import { everywhere, type Place } from '../support/everywhere.ts'
 import { type ForeignProvider, type Registration, startGlewlwyd } from '../support/glewlwyd.ts'
 import { startLemonldap } from '../support/lemonldap.ts'
-import { connectClient, headlessOAuth } from '../support/login.ts'
+import { connectClient, headlessOAuth, metadataOf } from '../support/login.ts'
 import { startProvider, type ProviderOptions } from '../support/provider.ts'
 
 type Start = (t: TestContext, registration: Registration) => Promise<ForeignProvider & { options?: Partial<McpOAuthOptions> } | null>
@@ -23,9 +24,11 @@ interface Login {
 }
 
 /** The broker in front of a provider, and a login through both with the SDK's client. Null if the provider is not installed. */
-async function logIn (t: TestContext, start: Start): Promise<Login | null> {
+async function logIn (t: TestContext, { options }: Place, start: Start): Promise<Login | null> {
   const port = await freePort()
-  const issuer = `http://localhost:${port}`
+  const publicUrl = `http://localhost:${port}`
+  const placed = await options()
+  const issuer = publicUrl + placed.prefix
   const provider = await start(t, { clientId: 'broker', clientSecret, redirectUri: `${issuer}/oauth/callback` })
   if (provider === null) return null
   const { mcpUrl } = await buildApp(t, {
@@ -34,10 +37,11 @@ async function logIn (t: TestContext, start: Start): Promise<Login | null> {
     clientSecret,
     secret,
     setupProxies: true,
-    publicUrl: issuer,
+    publicUrl,
     requiredScopes: ['mcp:read'],
     upstreamToken: true,
     mcp: { tools: true },
+    ...placed,
     ...provider.options
   }, { routes: (app) => { addUserinfo(app, provider.issuer) }, port })
 
@@ -49,7 +53,7 @@ async function logIn (t: TestContext, start: Start): Promise<Login | null> {
   assert.ok(token && clientInformation)
   assert.equal(oauth.login?.iss, issuer)
   assert.equal(claimsOf(token)['iss'], issuer)
-  const metadata = await (await fetch(`${issuer}/.well-known/oauth-authorization-server`)).json() as OAuthMetadata
+  const metadata = await metadataOf(issuer)
   const userinfo = JSON.parse(content[0]?.text ?? '')
   assert.equal(claimsOf(token)['sub'], userinfo.sub)
   return { token, userinfo, refresh: async ({ refresh_token: refreshToken = '' }) => await refreshAuthorization(issuer, { metadata, clientInformation, refreshToken }) }
@@ -76,16 +80,16 @@ async function refreshTwice ({ token, refresh }: Login): Promise<void> {
   assert.equal(claimsOf(third)['sub'], claimsOf(token)['sub'])
 }
 
-test('Glewlwyd: an issuer with a path, found where OpenID Connect appends, whose refresh token stays what it is (T-26, M-05)', async (t) => {
-  const login = await logIn(t, async (t, registration) => {
+everywhere('Glewlwyd: an issuer with a path, found where OpenID Connect appends, whose refresh token stays what it is (T-26, M-05)', async (place, t) => {
+  const login = await logIn(t, place, async (t, registration) => {
     const provider = await startGlewlwyd(t, registration)
     return provider && { ...provider, options: { defaultScope: 'openid' } }
   })
   if (login !== null) await refreshTwice(login)
 })
 
-test('LemonLDAP::NG: an issuer with a slash at its end, without iss and without revocation (T-26, M-05)', async (t) => {
-  const login = await logIn(t, startLemonldap)
+everywhere('LemonLDAP::NG: an issuer with a slash at its end, without iss and without revocation (T-26, M-05)', async (place, t) => {
+  const login = await logIn(t, place, startLemonldap)
   if (login === null) return
   assert.equal(login.userinfo['sub'], 'dwho')
   await refreshTwice(login)
@@ -138,36 +142,36 @@ const withoutIss: typeof fetch = async (input, init) => {
   return new Response(response.body, { status: response.status, headers })
 }
 
-test('a provider without iss in its answers (CD-11)', async (t) => {
-  const login = await logIn(t, deviating({ metadata: { authorization_response_iss_parameter_supported: undefined }, fetch: withoutIss }))
+everywhere('a provider without iss in its answers (CD-11)', async (place, t) => {
+  const login = await logIn(t, place, deviating({ metadata: { authorization_response_iss_parameter_supported: undefined }, fetch: withoutIss }))
   assert.equal(login?.userinfo['sub'], 'alice')
 })
 
-test('a provider that announces iss and leaves it out is not believed (CD-11)', async (t) => {
-  await assert.rejects(logIn(t, deviating({ fetch: withoutIss })), /400 .*not come from the expected provider/)
+everywhere('a provider that announces iss and leaves it out is not believed (CD-11)', async (place, t) => {
+  await assert.rejects(logIn(t, place, deviating({ fetch: withoutIss })), /400 .*not come from the expected provider/)
 })
 
-test('a provider without refresh tokens: our client gets none, and is told by their absence (T-26)', async (t) => {
-  const login = await logIn(t, deviating({ client: { grant_types: ['authorization_code'] } }))
+everywhere('a provider without refresh tokens: our client gets none, and is told by their absence (T-26)', async (place, t) => {
+  const login = await logIn(t, place, deviating({ client: { grant_types: ['authorization_code'] } }))
   assert.equal(login?.userinfo['sub'], 'alice')
   assert.equal(login.token.refresh_token, undefined)
 })
 
 for (const format of ['opaque', 'jwt'] as const) {
-  test(`a provider with ${format} access tokens: tools can use them, clients see tokens of ours (T-18)`, async (t) => {
-    const login = await logIn(t, deviating({ provider: { accessToken: { format } } }))
+  everywhere(`a provider with ${format} access tokens: tools can use them, clients see tokens of ours (T-18)`, async (place, t) => {
+    const login = await logIn(t, place, deviating({ provider: { accessToken: { format } } }))
     assert.equal(login?.userinfo['sub'], 'alice')
     await refreshTwice(login)
   })
 }
 
-test('a provider that takes the secret in the body only', async (t) => {
-  const login = await logIn(t, deviating({ client: { token_endpoint_auth_method: 'client_secret_post' }, metadata: { token_endpoint_auth_methods_supported: ['client_secret_post'] } }))
+everywhere('a provider that takes the secret in the body only', async (place, t) => {
+  const login = await logIn(t, place, deviating({ client: { token_endpoint_auth_method: 'client_secret_post' }, metadata: { token_endpoint_auth_methods_supported: ['client_secret_post'] } }))
   assert.equal(login?.userinfo['sub'], 'alice')
   await refreshTwice(login)
 })
 
-test('a provider whose access tokens are short-lived: ours are no longer (T-18)', async (t) => {
-  const login = await logIn(t, deviating({ provider: { accessToken: { ttl: 90 } } }))
+everywhere('a provider whose access tokens are short-lived: ours are no longer (T-18)', async (place, t) => {
+  const login = await logIn(t, place, deviating({ provider: { accessToken: { ttl: 90 } } }))
   assert.ok(login?.token.expires_in !== undefined && login.token.expires_in <= 90)
 })

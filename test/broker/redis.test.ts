@@ -1,64 +1,14 @@
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { before, test } from 'node:test'
-import type { TestContext } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Store } from '../../lib/contracts.ts'
 import { createLedger } from '../../lib/broker/ledger.ts'
 import { redisStore } from '../../lib/broker/store/redis.ts'
 import { Redis } from 'ioredis'
 import { Redis as Valkey } from 'iovalkey'
-
-const missing = spawnSync('redis-server', ['--version']).status !== 0
-const skip = missing && !process.env['CI'] && 'needs redis-server 7'
-before(() => { assert.ok(!missing || skip, 'redis-server is missing') })
-
-interface RedisServer { port: number, process: ChildProcess }
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
-async function startRedis (t: TestContext, options: { port?: number, args?: string[] } = {}): Promise<RedisServer> {
-  const port = options.port ?? await freePort()
-  const folder = mkdtempSync(join(tmpdir(), 'redis-'))
-  const child = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no', ...options.args ?? []], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const gone = once(child, 'exit')
-  t.after(async () => {
-    child.kill('SIGCONT')
-    child.kill('SIGKILL')
-    await gone
-    rmSync(folder, { recursive: true, force: true })
-  })
-  for await (const output of child.stdout) if (/Ready to accept connections/.test(String(output))) break
-  child.stdout.resume()
-  return { port, process: child }
-}
-
-async function connect (t: TestContext, port: number, options: object = {}, Client = Redis) {
-  const client = new Client({ port, host: '127.0.0.1', retryStrategy: () => 50, ...options })
-  client.on('error', () => {})
-  t.after(() => { client.disconnect() })
-  if (client.status !== 'wait') await eventOf(client, 'ready')
-  return client
-}
-
-/** Errors on the way, of attempts to connect, do not matter. */
-function eventOf (client: { once (event: string, listener: () => void): unknown }, event: string): Promise<void> {
-  return new Promise(resolve => { client.once(event, resolve) })
-}
+import { freePort } from '../support/broker.ts'
+import { connect, eventOf, skip, startRedis } from '../support/redis.ts'
 
 const operations: Array<[name: string, operation: (store: Store, key: string) => Promise<unknown>]> = [
   ['putIfAbsent', (store, key) => store.putIfAbsent(key, 'value', 60)],

@@ -1,28 +1,26 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
-import { test } from 'node:test'
-import { memoryStore } from '../../lib/broker/store/memory.ts'
-import type { Store } from '../../lib/index.ts'
-import { renew, startFlow } from '../support/flow.ts'
+import { everywhere } from '../support/everywhere.ts'
+import { renew } from '../support/flow.ts'
 
-test('T-22 T-23 a request that looks for an answer while another one writes it down finds it, however slow the store is', async (t) => {
-  const memory = memoryStore()
+everywhere('T-22 T-23 a request that looks for an answer while another one writes it down finds it, however slow the store is', async ({ startFlow }) => {
   const signals = new PassThrough()
   let slow = false
-  const store: Store = {
-    ...memory,
-    async get (key) {
-      // One look at whether the token was used takes until the other request is done.
-      if (slow && key.includes(':refresh:')) {
-        slow = false
-        signals.emit('looking')
-        await once(signals, 'done')
+  const flow = await startFlow({
+    wrap: store => ({
+      ...store,
+      async get (key) {
+        // One look at whether the token was used takes until the other request is done.
+        if (slow && key.includes(':refresh:')) {
+          slow = false
+          signals.emit('looking')
+          await once(signals, 'done')
+        }
+        return await store.get(key)
       }
-      return await memory.get(key)
-    }
-  }
-  const flow = await startFlow(t, { options: { store } })
+    })
+  })
   const id = await flow.register()
   const { refresh_token: token } = await flow.tokens(id)
 

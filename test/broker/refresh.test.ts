@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { memoryStore } from '../../lib/broker/store/memory.ts'
 import { McpOAuthError } from '../../lib/errors.ts'
-import type { McpOAuthOptions } from '../../lib/index.ts'
-import { claimsOf, isError, mounts, redeem, renew, startFlow, type Flow, type Instance } from '../support/flow.ts'
-import { stores } from '../support/stores.ts'
+import type { McpOAuthOptions, Store } from '../../lib/index.ts'
+import { everywhere } from '../support/everywhere.ts'
+import { claimsOf, isError, redeem, renew, type Flow, type Instance } from '../support/flow.ts'
+import { watch } from '../support/stores.ts'
 
 async function session (flow: Flow, params: Record<string, string> = {}) {
   const id = await flow.register()
@@ -13,87 +12,83 @@ async function session (flow: Flow, params: Record<string, string> = {}) {
   return { id, tokens, refresh: (token: string, more: Record<string, string | undefined> = {}, at: Instance = flow) => at.token(renew(id, token, more)) }
 }
 
-for (const prefix of mounts) {
-  test(`T-19 T-20 T-27 TK-06 what is not right asks nobody and uses nothing up (${prefix || 'at the root'})`, async (t) => {
-    const flow = await startFlow(t, { options: { prefix } })
-    const { id, tokens, refresh } = await session(flow)
-    const { access_token: access, refresh_token: token } = tokens
-    const other = await flow.register()
-    const asked = flow.upstream.count('/token')
-    const code = await flow.login(id)
-    for (const value of ['x', '', token.slice(0, -1), `${token}A`, `${token}.`, access, code, [...flow.upstream.refreshTokens.keys()][0]]) {
-      isError(await refresh(value as string), 400, value === '' ? 'invalid_request' : 'invalid_grant', `T-19 ${value?.slice(0, 20)}`)
-    }
-    isError(await flow.token(redeem(id, access)), 400, 'invalid_grant', 'T-27')
-    isError(await flow.token(redeem(id, token)), 400, 'invalid_grant', 'T-27')
-    const called = await flow.call(token)
-    assert.equal(called.status, 401, 'T-27')
-    assert.match(called.headers.get('www-authenticate') ?? '', /error="invalid_token"/)
-    isError(await flow.token(renew(other, token)), 400, 'invalid_grant', 'T-19')
-    isError(await flow.token(renew('unknown', token)), 401, 'invalid_client')
-    isError(await refresh(token, { client_secret: 'x' }), 401, 'invalid_client')
-    for (const scope of ['admin', 'mcp:write', 'mcp:read mcp:write', 'mcp:read openid', '"']) isError(await refresh(token, { scope }), 400, 'invalid_scope', `T-20 ${scope}`)
-    isError(await refresh(token, { resource: 'https://evil.example' }), 400, 'invalid_target', 'T-20')
-    assert.equal(flow.upstream.count('/token'), asked)
-    assert.equal((await refresh(token, { resource: flow.resource, scope: 'mcp:read' })).status, 200)
-  })
+everywhere('T-19 T-20 T-27 TK-06 what is not right asks nobody and uses nothing up', async ({ startFlow }) => {
+  const flow = await startFlow()
+  const { id, tokens, refresh } = await session(flow)
+  const { access_token: access, refresh_token: token } = tokens
+  const other = await flow.register()
+  const asked = flow.upstream.count('/token')
+  const code = await flow.login(id)
+  for (const value of ['x', '', token.slice(0, -1), `${token}A`, `${token}.`, access, code, [...flow.upstream.refreshTokens.keys()][0]]) {
+    isError(await refresh(value as string), 400, value === '' ? 'invalid_request' : 'invalid_grant', `T-19 ${value?.slice(0, 20)}`)
+  }
+  isError(await flow.token(redeem(id, access)), 400, 'invalid_grant', 'T-27')
+  isError(await flow.token(redeem(id, token)), 400, 'invalid_grant', 'T-27')
+  const called = await flow.call(token)
+  assert.equal(called.status, 401, 'T-27')
+  assert.match(called.headers.get('www-authenticate') ?? '', /error="invalid_token"/)
+  isError(await flow.token(renew(other, token)), 400, 'invalid_grant', 'T-19')
+  isError(await flow.token(renew('unknown', token)), 401, 'invalid_client')
+  isError(await refresh(token, { client_secret: 'x' }), 401, 'invalid_client')
+  for (const scope of ['admin', 'mcp:write', 'mcp:read mcp:write', 'mcp:read openid', '"']) isError(await refresh(token, { scope }), 400, 'invalid_scope', `T-20 ${scope}`)
+  isError(await refresh(token, { resource: 'https://evil.example' }), 400, 'invalid_target', 'T-20')
+  assert.equal(flow.upstream.count('/token'), asked)
+  assert.equal((await refresh(token, { resource: flow.resource, scope: 'mcp:read' })).status, 200)
+})
 
-  test(`TK-04 T-22 CD-12 every refresh gives a new pair, and a lost answer can be had again (${prefix || 'at the root'})`, async (t) => {
-    const flow = await startFlow(t, { options: { prefix } })
-    const { id, tokens, refresh } = await session(flow)
-    const first = (await refresh(tokens.refresh_token)).json()
-    assert.deepEqual(Object.keys(first), ['access_token', 'token_type', 'expires_in', 'refresh_token', 'scope'])
-    assert.notEqual(first['refresh_token'], tokens.refresh_token)
-    assert.notEqual(first['access_token'], tokens.access_token)
-    const [before, after] = [claimsOf(tokens.access_token), claimsOf(first['access_token'])]
-    assert.deepEqual([after['gid'], after['sub'], after['aud'], after['client_id']], [before['gid'], 'alice', flow.resource, id])
-    assert.deepEqual((await refresh(tokens.refresh_token)).json(), first, 'T-22')
-    assert.equal(flow.upstream.count('/token'), 2)
-    const second = (await refresh(first['refresh_token'])).json()
-    for (const token of [first['access_token'], second['access_token']]) assert.equal((await flow.call(token)).status, 200)
-  })
-}
+everywhere('TK-04 T-22 CD-12 every refresh gives a new pair, and a lost answer can be had again', async ({ startFlow }) => {
+  const flow = await startFlow()
+  const { id, tokens, refresh } = await session(flow)
+  const first = (await refresh(tokens.refresh_token)).json()
+  assert.deepEqual(Object.keys(first), ['access_token', 'token_type', 'expires_in', 'refresh_token', 'scope'])
+  assert.notEqual(first['refresh_token'], tokens.refresh_token)
+  assert.notEqual(first['access_token'], tokens.access_token)
+  const [before, after] = [claimsOf(tokens.access_token), claimsOf(first['access_token'])]
+  assert.deepEqual([after['gid'], after['sub'], after['aud'], after['client_id']], [before['gid'], 'alice', flow.resource, id])
+  assert.deepEqual((await refresh(tokens.refresh_token)).json(), first, 'T-22')
+  assert.equal(flow.upstream.count('/token'), 2)
+  const second = (await refresh(first['refresh_token'])).json()
+  for (const token of [first['access_token'], second['access_token']]) assert.equal((await flow.call(token)).status, 200)
+})
 
-test('a refresh narrows its access token, not the grant', async (t) => {
-  const flow = await startFlow(t)
+everywhere('a refresh narrows its access token, not the grant', async ({ startFlow }) => {
+  const flow = await startFlow()
   const { tokens, refresh } = await session(flow, { scope: 'mcp:read mcp:write' })
   const narrow = (await refresh(tokens.refresh_token, { scope: 'mcp:read' })).json()
   assert.equal(claimsOf(narrow['access_token'])['scope'], 'mcp:read')
   assert.equal((await refresh(narrow['refresh_token'])).json()['scope'], 'mcp:read mcp:write')
 })
 
-for (const [name, openStore] of stores) {
-  test(`T-21 F-19 a token that comes again after 30 seconds ends the grant, on both instances (${name})`, async (t) => {
-    const flow = await startFlow(t, { instances: 2, options: { store: await openStore(t) } })
-    const { tokens, refresh } = await session(flow)
-    const next = (await refresh(tokens.refresh_token)).json()
-    t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 31_000 })
-    isError(await refresh(tokens.refresh_token, {}, flow.instances[1]), 400, 'invalid_grant')
-    await sleep(1_050)
-    for (const instance of flow.instances) {
-      assert.equal((await instance.call(next['access_token'])).status, 401)
-      isError(await refresh(next['refresh_token'], {}, instance), 400, 'invalid_grant')
-    }
-    assert.equal(flow.upstream.count('/token'), 2)
-    assert.equal(flow.upstream.count('/revoke'), 1)
-  })
+everywhere('T-21 F-19 a token that comes again after 30 seconds ends the grant, on both instances', async ({ startFlow }, t) => {
+  const flow = await startFlow({ instances: 2 })
+  const { tokens, refresh } = await session(flow)
+  const next = (await refresh(tokens.refresh_token)).json()
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 31_000 })
+  isError(await refresh(tokens.refresh_token, {}, flow.instances[1]), 400, 'invalid_grant')
+  await sleep(1_050)
+  for (const instance of flow.instances) {
+    assert.equal((await instance.call(next['access_token'])).status, 401)
+    isError(await refresh(next['refresh_token'], {}, instance), 400, 'invalid_grant')
+  }
+  assert.equal(flow.upstream.count('/token'), 2)
+  assert.equal(flow.upstream.count('/revoke'), 1)
+}, { inTurn: true })
 
-  test(`T-23 F-19 of 20 parallel refreshes on two instances one asks the provider, and all get the same pair (${name})`, async (t) => {
-    const flow = await startFlow(t, { instances: 2, options: { store: await openStore(t) } })
-    const { tokens, refresh } = await session(flow)
-    flow.upstream.delay = 150
-    const replies = await Promise.all(Array.from({ length: 20 }, (_, index) => refresh(tokens.refresh_token, {}, flow.instances[index % 2])))
-    assert.deepEqual([...new Set(replies.map(({ status }) => status))], [200])
-    assert.equal(new Set(replies.map(({ text }) => text)).size, 1)
-    assert.equal(flow.upstream.count('/token'), 2)
-    const next = replies[0]?.json() ?? {}
-    assert.equal((await flow.call(next['access_token'])).status, 200)
-    assert.equal((await refresh(next['refresh_token'])).status, 200)
-  })
-}
+everywhere('T-23 F-19 of 20 parallel refreshes on two instances one asks the provider, and all get the same pair', async ({ startFlow }) => {
+  const flow = await startFlow({ instances: 2 })
+  const { tokens, refresh } = await session(flow)
+  flow.upstream.delay = 150
+  const replies = await Promise.all(Array.from({ length: 20 }, (_, index) => refresh(tokens.refresh_token, {}, flow.instances[index % 2])))
+  assert.deepEqual([...new Set(replies.map(({ status }) => status))], [200])
+  assert.equal(new Set(replies.map(({ text }) => text)).size, 1)
+  assert.equal(flow.upstream.count('/token'), 2)
+  const next = replies[0]?.json() ?? {}
+  assert.equal((await flow.call(next['access_token'])).status, 200)
+  assert.equal((await refresh(next['refresh_token'])).status, 200)
+})
 
-test('T-24 a grant the provider ended ends here, and the provider is asked once', async (t) => {
-  const flow = await startFlow(t)
+everywhere('T-24 a grant the provider ended ends here, and the provider is asked once', async ({ startFlow }) => {
+  const flow = await startFlow()
   const { tokens, refresh } = await session(flow)
   flow.upstream.refreshTokens.clear()
   flow.upstream.delay = 100
@@ -103,8 +98,8 @@ test('T-24 a grant the provider ended ends here, and the provider is asked once'
 })
 
 for (const [fault, status] of Object.entries({ unavailable: 503, error: 503, reset: 503, resetMidBody: 503, hang: 504, oversize: 502 } as const)) {
-  test(`T-25 a refresh token outlives a fault of the provider: ${fault}`, async (t) => {
-    const flow = await startFlow(t)
+  everywhere(`T-25 a refresh token outlives a fault of the provider: ${fault}`, async ({ startFlow }) => {
+    const flow = await startFlow()
     flow.upstream.rotation = 'silent'
     const { tokens, refresh } = await session(flow)
     flow.upstream.fail.set('/token', fault as 'error')
@@ -119,8 +114,8 @@ for (const [fault, status] of Object.entries({ unavailable: 503, error: 503, res
 
 const waf = { status: 403, body: '<h1>Request blocked</h1>', type: 'text/html' }
 for (const fault of ['garbage', 'html', 'null', 'array', 'redirect', 'missing', waf] as const) {
-  test(`T-25 a refresh token outlives nonsense of the provider: ${typeof fault === 'string' ? fault : fault.status}`, async (t) => {
-    const flow = await startFlow(t)
+  everywhere(`T-25 a refresh token outlives nonsense of the provider: ${typeof fault === 'string' ? fault : fault.status}`, async ({ startFlow }) => {
+    const flow = await startFlow()
     flow.upstream.rotation = 'silent'
     const { tokens, refresh } = await session(flow)
     flow.upstream.fail.set('/token', fault)
@@ -131,9 +126,9 @@ for (const fault of ['garbage', 'html', 'null', 'array', 'redirect', 'missing', 
   })
 }
 
-test('T-24 T-25 an error of the provider ends the grant, unless it says that it will pass', async (t) => {
+everywhere('T-24 T-25 an error of the provider ends the grant, unless it says that it will pass', async ({ startFlow }) => {
   for (const [error, status, after] of [['invalid_request', 400, 400], ['slow_down', 503, 200]] as const) {
-    const flow = await startFlow(t)
+    const flow = await startFlow()
     flow.upstream.rotation = 'silent'
     const { tokens, refresh } = await session(flow)
     flow.upstream.fail.set('/token', { status: 400, body: JSON.stringify({ error }) })
@@ -143,8 +138,8 @@ test('T-24 T-25 an error of the provider ends the grant, unless it says that it 
   }
 })
 
-test('T-25 our own credentials being refused is not the fault of the client', async (t) => {
-  const flow = await startFlow(t)
+everywhere('T-25 our own credentials being refused is not the fault of the client', async ({ startFlow }) => {
+  const flow = await startFlow()
   flow.upstream.rotation = 'silent'
   const { tokens, refresh } = await session(flow)
   flow.upstream.fail.set('/token', { status: 401, body: '{"error":"invalid_client"}' })
@@ -153,9 +148,9 @@ test('T-25 our own credentials being refused is not the fault of the client', as
   assert.equal((await refresh(tokens.refresh_token)).status, 200)
 })
 
-test('T-26 a provider may rotate its refresh tokens, keep them, or say nothing', async (t) => {
+everywhere('T-26 a provider may rotate its refresh tokens, keep them, or say nothing', async ({ startFlow }) => {
   for (const rotation of ['rotated', 'same', 'silent'] as const) {
-    const flow = await startFlow(t)
+    const flow = await startFlow()
     flow.upstream.rotation = rotation
     const { tokens, refresh } = await session(flow)
     let token = tokens.refresh_token
@@ -169,17 +164,17 @@ test('T-26 a provider may rotate its refresh tokens, keep them, or say nothing',
   }
 })
 
-test('a provider that issues no refresh token makes for a session without one', async (t) => {
-  const flow = await startFlow(t)
+everywhere('a provider that issues no refresh token makes for a session without one', async ({ startFlow }) => {
+  const flow = await startFlow()
   flow.upstream.answer = { refresh_token: undefined }
   const { tokens } = await session(flow)
   assert.deepEqual(Object.keys(tokens), ['access_token', 'token_type', 'expires_in', 'scope'])
 })
 
-test('a provider without refresh tokens whose users can be looked at again makes for a session with one', async (t) => {
+everywhere('a provider without refresh tokens whose users can be looked at again makes for a session with one', async ({ startFlow }) => {
   let gone = false
   const provider = { recheck: true, identify: async () => { if (gone) throw new Error('401'); return { sub: 7, login: 'alice' } } }
-  const flow = await startFlow(t, { options: { provider } })
+  const flow = await startFlow({ options: { provider } })
   flow.upstream.answer = { refresh_token: undefined, id_token: undefined }
   const { tokens, refresh } = await session(flow)
   assert.equal(claimsOf(tokens.access_token)['sub'], '7')
@@ -190,18 +185,18 @@ test('a provider without refresh tokens whose users can be looked at again makes
   assert.equal(flow.upstream.count('/token'), 1)
 })
 
-test('F-31 a refresh that answers for another user ends the grant', async (t) => {
+everywhere('F-31 a refresh that answers for another user ends the grant', async ({ startFlow }) => {
   let sub = 'alice'
-  const flow = await startFlow(t, { options: { provider: { identify: async () => ({ sub }) } } })
+  const flow = await startFlow({ options: { provider: { identify: async () => ({ sub }) } } })
   const { tokens, refresh } = await session(flow)
   sub = 'bob'
   isError(await refresh(tokens.refresh_token), 400, 'invalid_grant')
   assert.equal((await flow.call(tokens.access_token)).status, 401)
 })
 
-test('F-28 T-25 a look at the user that hangs is given up, and the token stays good', async (t) => {
+everywhere('F-28 T-25 a look at the user that hangs is given up, and the token stays good', async ({ startFlow }) => {
   let hangs = false
-  const flow = await startFlow(t, { options: { provider: { identify: async () => hangs ? await new Promise<never>(() => {}) : { sub: 'alice' } } } })
+  const flow = await startFlow({ options: { provider: { identify: async () => hangs ? await new Promise<never>(() => {}) : { sub: 'alice' } } } })
   const { tokens, refresh } = await session(flow)
   hangs = true
   isError(await refresh(tokens.refresh_token), 504, 'temporarily_unavailable')
@@ -209,18 +204,18 @@ test('F-28 T-25 a look at the user that hangs is given up, and the token stays g
   assert.equal((await refresh(tokens.refresh_token)).status, 200)
 })
 
-test('F-31 a look at the user that finds nobody ends the grant', async (t) => {
+everywhere('F-31 a look at the user that finds nobody ends the grant', async ({ startFlow }) => {
   let user: { sub: string } | undefined = { sub: 'alice' }
-  const flow = await startFlow(t, { options: { provider: { identify: (async () => user) as never } } })
+  const flow = await startFlow({ options: { provider: { identify: (async () => user) as never } } })
   const { tokens, refresh } = await session(flow)
   user = undefined
   isError(await refresh(tokens.refresh_token), 400, 'invalid_grant')
 })
 
-test('B-16 F-28 authorizeUser decides again where the user is looked at again', async (t) => {
+everywhere('B-16 F-28 authorizeUser decides again where the user is looked at again', async ({ startFlow }) => {
   let verdict: unknown = { scopes: ['mcp:read', 'mcp:write'], claims: { team: 'a' } }
   const authorizeUser = (() => verdict) as NonNullable<McpOAuthOptions['authorizeUser']>
-  const flow = await startFlow(t, { options: { authorizeUser, provider: { identify: async () => ({ sub: 'alice' }) } } })
+  const flow = await startFlow({ options: { authorizeUser, provider: { identify: async () => ({ sub: 'alice' }) } } })
   flow.upstream.rotation = 'silent'
   const { tokens, refresh } = await session(flow, { scope: 'mcp:read mcp:write' })
   verdict = { scopes: ['mcp:read'], claims: { team: 'b' } }
@@ -235,10 +230,10 @@ test('B-16 F-28 authorizeUser decides again where the user is looked at again', 
 })
 
 for (const where of ['authorizeUser', 'identify'] as const) {
-  test(`F-28 T-25 an outage of ${where} signs nobody out, although the provider has rotated its token`, async (t) => {
+  everywhere(`F-28 T-25 an outage of ${where} signs nobody out, although the provider has rotated its token`, async ({ startFlow }) => {
     let down = false
     const fail = (): true => { if (down) throw new McpOAuthError('providerUnavailable'); return true }
-    const flow = await startFlow(t, {
+    const flow = await startFlow({
       options: {
         authorizeUser: () => where !== 'authorizeUser' || fail(),
         provider: { identify: async () => { if (where === 'identify') fail(); return { sub: 'alice' } } }
@@ -254,19 +249,16 @@ for (const where of ['authorizeUser', 'identify'] as const) {
   })
 }
 
-test('F-12 a store that dies between the provider and us is asked again, and then the log says what was lost', async (t) => {
-  const inner = memoryStore()
+everywhere('F-12 a store that dies between the provider and us is asked again, and then the log says what was lost', async ({ startFlow }) => {
   let failures = 0
-  const flow = await startFlow(t, {
-    options: {
-      store: {
-        ...inner,
-        async put (key, value, ttl) {
-          if (key.includes(':refreshed:') && failures-- > 0) throw new Error('down')
-          await inner.put(key, value, ttl)
-        }
+  const flow = await startFlow({
+    wrap: store => ({
+      ...store,
+      async put (key, value, ttl) {
+        if (key.includes(':refreshed:') && failures-- > 0) throw new Error('down')
+        await store.put(key, value, ttl)
       }
-    }
+    })
   })
   const one = await session(flow)
   failures = 2
@@ -285,8 +277,8 @@ test('F-12 a store that dies between the provider and us is asked again, and the
   assert.equal(flow.upstream.count('/token'), asked + 1, 'no loops')
 })
 
-test('S-12 a refresh token lives for 30 days, and clocks that jump back bring nothing back', async (t) => {
-  const flow = await startFlow(t)
+everywhere('S-12 a refresh token lives for 30 days, and clocks that jump back bring nothing back', async ({ startFlow }, t) => {
+  const flow = await startFlow()
   const { tokens, refresh } = await session(flow)
   const now = Date.now()
   t.mock.timers.enable({ apis: ['Date'], now: now + 30 * 86_400_000 })
@@ -297,26 +289,18 @@ test('S-12 a refresh token lives for 30 days, and clocks that jump back bring no
   isError(await refresh(tokens.refresh_token), 400, 'invalid_grant')
   t.mock.timers.setTime(now - 3_600_000 + 31_000)
   isError(await refresh(next['refresh_token']), 400, 'invalid_grant')
-})
+}, { inTurn: true })
 
-test('S-02 an answer that is moved to the key of another token is none', async (t) => {
-  const inner = memoryStore()
-  const answers = new Map<string, string>()
-  const store = {
-    ...inner,
-    async put (key: string, value: string, ttl: number) {
-      if (key.includes(':refreshed:')) answers.set(key, value)
-      await inner.put(key, value, ttl)
-    }
-  }
-  const flow = await startFlow(t, { options: { store } })
+everywhere('S-02 an answer that is moved to the key of another token is none', async ({ startFlow }) => {
+  const { wrap, written } = watch()
+  let store: Store | undefined
+  const flow = await startFlow({ wrap: inner => wrap(store = inner) })
   const victim = await session(flow)
   flow.upstream.user = 'mallory'
   const thief = await session(flow)
   await victim.refresh(victim.tokens.refresh_token)
   await thief.refresh(thief.tokens.refresh_token)
-  const [answer] = [...answers.values()]
-  const [, key] = [...answers.keys()]
-  await inner.put(key as string, answer as string, 30)
+  const [answer, other] = written.filter(({ key }) => key.includes(':refreshed:'))
+  await store?.put(other?.key ?? '', answer?.value ?? '', 30)
   isError(await thief.refresh(thief.tokens.refresh_token), 400, 'invalid_grant')
 })

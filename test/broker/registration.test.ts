@@ -1,78 +1,73 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { claimsOf, isError, isPage, loopbackUri, mounts, openBrowser, publicUrl, query, redeem, renew, secret, signIn, startFlow, upstreamClient } from '../support/flow.ts'
-import { stores } from '../support/stores.ts'
+import { everywhere } from '../support/everywhere.ts'
+import { claimsOf, isError, isPage, loopbackUri, openBrowser, query, redeem, renew, secret, signIn, upstreamClient } from '../support/flow.ts'
+import { watch } from '../support/stores.ts'
 
 const newer = 'a newer secret that is long enough to be one'
 
-for (const prefix of mounts) {
-  test(`a client id carries the registration, and is short enough for a URL (${prefix || 'at the root'})`, async (t) => {
-    const flow = await startFlow(t, { options: { prefix } })
-    const id = await flow.register({ redirect_uris: ['http://127.0.0.1:33418/oauth/callback'], client_name: 'Claude Code (plugin:x)' })
-    assert.ok(id.length <= 400, `${id.length}`)
-    assert.match(id, /^[\w.-]+$/)
-    assert.ok(!id.split('.').some(part => Buffer.from(part, 'base64url').includes('Claude')))
-    const again = await flow.another()
-    const page = await again.authorize(flow.asked(id, { redirect_uri: 'http://127.0.0.1:33418/oauth/callback' }))
-    assert.equal(page.status, 200)
-    assert.match(page.text, /Claude Code/)
-  })
+everywhere('a client id carries the registration, and is short enough for a URL', async ({ startFlow }) => {
+  const flow = await startFlow()
+  const id = await flow.register({ redirect_uris: ['http://127.0.0.1:33418/oauth/callback'], client_name: 'Claude Code (plugin:x)' })
+  assert.ok(id.length <= 400, `${id.length}`)
+  assert.match(id, /^[\w.-]+$/)
+  assert.ok(!id.split('.').some(part => Buffer.from(part, 'base64url').includes('Claude')))
+  const again = await flow.another()
+  const page = await again.authorize(flow.asked(id, { redirect_uri: 'http://127.0.0.1:33418/oauth/callback' }))
+  assert.equal(page.status, 200)
+  assert.match(page.text, /Claude Code/)
+})
 
-  test(`what is registered is bound to this registration of the plugin (${prefix || 'at the root'})`, async (t) => {
-    const flow = await startFlow(t, { options: { prefix } })
-    const reply = await flow.ask('/oauth/register', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ redirect_uris: [loopbackUri], token_endpoint_auth_method: 'client_secret_basic' }) })
-    assert.equal(reply.status, 201)
-    assert.deepEqual([reply.json()['token_endpoint_auth_method'], reply.json()['client_secret']], ['none', undefined], 'R-15')
-    const before = await flow.register()
-    t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 91 * 86_400_000 })
-    const unknown = await flow.authorize(flow.asked('unknown'))
-    const expired = await flow.authorize(flow.asked(before))
-    isPage(expired, 400, 'invalid_client')
-    assert.equal(expired.text, unknown.text, 'A-02')
-  })
-}
+everywhere('A-02 R-15 what is registered is bound to this registration of the plugin', async ({ startFlow }, t) => {
+  const flow = await startFlow()
+  const reply = await flow.ask('/oauth/register', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ redirect_uris: [loopbackUri], token_endpoint_auth_method: 'client_secret_basic' }) })
+  assert.equal(reply.status, 201)
+  assert.deepEqual([reply.json()['token_endpoint_auth_method'], reply.json()['client_secret']], ['none', undefined], 'R-15')
+  const before = await flow.register()
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 91 * 86_400_000 })
+  const unknown = await flow.authorize(flow.asked('unknown'))
+  const expired = await flow.authorize(flow.asked(before))
+  isPage(expired, 400, 'invalid_client')
+  assert.equal(expired.text, unknown.text, 'A-02')
+}, { inTurn: true })
 
-test('A-20 clients the operator listed are known by their id', async (t) => {
-  const flow = await startFlow(t, { options: { clients: [{ clientId: 'desktop', name: 'Desktop', redirectUris: [loopbackUri] }] } })
+everywhere('A-20 clients the operator listed are known by their id', async ({ startFlow }) => {
+  const flow = await startFlow({ options: { clients: [{ clientId: 'desktop', name: 'Desktop', redirectUris: [loopbackUri] }] } })
   const tokens = await flow.tokens('desktop')
   assert.equal(claimsOf(tokens.access_token)['client_id'], 'desktop')
   assert.equal((await flow.token(renew('desktop', tokens.refresh_token))).status, 200)
   isPage(await flow.authorize(flow.asked('desktop', { redirect_uri: 'https://evil.example/' })), 400, 'invalid_request')
 })
 
-for (const [name, openStore] of stores) {
-  test(`S-02 S-06 two registrations with the same secret and store open nothing of each other (${name})`, async (t) => {
-    const store = await openStore(t)
-    const flow = await startFlow(t, { options: { store } })
-    const others = [await flow.another({ prefix: '/other' }), await flow.another({ clientId: 'another' })]
-    const id = await flow.register()
-    const browser = openBrowser()
-    const request = await flow.form(browser, flow.asked(id))
-    for (const other of others) isPage(await browser.post(other, '/oauth/consent', { request, action: 'approve' }), 400, 'invalid_request')
-    const { location } = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
-    const answer = await signIn(location as URL)
-    for (const other of others) isPage(await browser.get(other, `/oauth/callback?${answer}`), 400, 'invalid_request')
-    const back = await browser.get(flow, `/oauth/callback?${answer}`)
-    const code = back.location?.searchParams.get('code') ?? ''
-    for (const other of others) {
-      isPage(await other.authorize(flow.asked(id, { resource: undefined })), 400, 'invalid_client')
-      isError(await other.token(redeem(id, code)), 401, 'invalid_client')
-      isError(await other.token(redeem(await other.register(), code)), 400, 'invalid_grant')
-    }
-    const tokens = (await flow.token(redeem(id, code))).json()
-    for (const other of others) {
-      assert.equal((await other.call(tokens['access_token'])).status, 401)
-      const theirs = await other.register()
-      isError(await other.token(renew(theirs, tokens['refresh_token'])), 400, 'invalid_grant')
-      assert.equal((await other.revoke({ client_id: theirs, token: tokens['refresh_token'] })).status, 200)
-    }
-    assert.equal((await flow.call(tokens['access_token'])).status, 200)
-    assert.equal((await flow.token(renew(id, tokens['refresh_token']))).status, 200)
-  })
-}
+everywhere('S-02 S-06 two registrations with the same secret and store open nothing of each other', async ({ startFlow }) => {
+  const flow = await startFlow({ wrap: store => store })
+  const others = [await flow.another({ prefix: '/other' }), await flow.another({ clientId: 'another' })]
+  const id = await flow.register()
+  const browser = openBrowser()
+  const request = await flow.form(browser, flow.asked(id))
+  for (const other of others) isPage(await browser.post(other, '/oauth/consent', { request, action: 'approve' }), 400, 'invalid_request')
+  const { location } = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
+  const answer = await signIn(location as URL)
+  for (const other of others) isPage(await browser.get(other, `/oauth/callback?${answer}`), 400, 'invalid_request')
+  const back = await browser.get(flow, `/oauth/callback?${answer}`)
+  const code = back.location?.searchParams.get('code') ?? ''
+  for (const other of others) {
+    isPage(await other.authorize(flow.asked(id, { resource: undefined })), 400, 'invalid_client')
+    isError(await other.token(redeem(id, code)), 401, 'invalid_client')
+    isError(await other.token(redeem(await other.register(), code)), 400, 'invalid_grant')
+  }
+  const tokens = (await flow.token(redeem(id, code))).json()
+  for (const other of others) {
+    assert.equal((await other.call(tokens['access_token'])).status, 401)
+    const theirs = await other.register()
+    isError(await other.token(renew(theirs, tokens['refresh_token'])), 400, 'invalid_grant')
+    assert.equal((await other.revoke({ client_id: theirs, token: tokens['refresh_token'] })).status, 200)
+  }
+  assert.equal((await flow.call(tokens['access_token'])).status, 200)
+  assert.equal((await flow.token(renew(id, tokens['refresh_token']))).status, 200)
+})
 
-test('F-21 with a new secret in front nobody is logged out; without the old one all that it sealed is dead', async (t) => {
-  const flow = await startFlow(t)
+everywhere('F-21 with a new secret in front nobody is logged out; without the old one all that it sealed is dead', async ({ startFlow }) => {
+  const flow = await startFlow()
   const id = await flow.register()
   const tokens = await flow.tokens(id)
   const code = await flow.login(id)
@@ -104,69 +99,52 @@ test('F-21 with a new secret in front nobody is logged out; without the old one 
   isError(await finished.token(redeem(fresh, await flow.login(id))), 400, 'invalid_grant')
 })
 
-for (const [name, openStore] of stores) {
-  test(`I2 S-01 S-05 S-07 nothing secret is in a log or in the store, and no key lives for ever (${name})`, async (t) => {
-    const inner = await openStore(t)
-    const written: string[] = []
-    const lives: number[] = []
-    const keys: string[] = []
-    const note = (key: string, value: string, ttl: number) => { keys.push(key); written.push(key, value); lives.push(ttl) }
-    const flow = await startFlow(t, {
-      options: {
-        upstreamToken: true,
-        store: {
-          get: inner.get,
-          putIfAbsent: async (key, value, ttl) => { note(key, value, ttl); return await inner.putIfAbsent(key, value, ttl) },
-          put: async (key, value, ttl) => { note(key, value, ttl); await inner.put(key, value, ttl) }
-        }
-      }
-    })
-    const id = await flow.register()
-    const browser = openBrowser()
-    const form = await flow.form(browser, flow.asked(id))
-    const approved = await browser.post(flow, '/oauth/consent', { request: form, action: 'approve' })
-    const cookies = [...browser.jar.values()]
-    const back = await browser.get(flow, `/oauth/callback?${await signIn(approved.location as URL)}`)
-    const code = back.location?.searchParams.get('code') ?? ''
-    await flow.token(redeem(id, code, { code_verifier: 'x'.repeat(43) }))
-    const tokens = (await flow.token(redeem(id, code))).json()
-    const called = await fetch(`${flow.origin}/mcp`, { method: 'POST', headers: { authorization: `Bearer ${tokens['access_token']}x` } })
-    await called.arrayBuffer()
-    const next = (await flow.token(renew(id, tokens['refresh_token']))).json()
-    await flow.token(renew(id, tokens['refresh_token']))
-    flow.upstream.fail.set('/token', { status: 500, body: 'canary-upstream-text' })
-    await flow.token(renew(id, next['refresh_token']))
-    await flow.token(redeem(id, code))
-    flow.upstream.fail.set('/token', { status: 400, body: '{"error":"invalid_grant","error_description":"canary"}' })
-    await flow.token(redeem(id, await flow.login(id)))
-    await flow.revoke({ client_id: id, token: next['refresh_token'] })
+everywhere('I2 S-01 S-05 S-07 nothing secret is in a log or in the store, and no key lives for ever', async ({ startFlow }) => {
+  const { wrap, written } = watch()
+  const flow = await startFlow({ wrap, options: { upstreamToken: true } })
+  const id = await flow.register()
+  const browser = openBrowser()
+  const form = await flow.form(browser, flow.asked(id))
+  const approved = await browser.post(flow, '/oauth/consent', { request: form, action: 'approve' })
+  const cookies = [...browser.jar.values()]
+  const back = await browser.get(flow, `/oauth/callback?${await signIn(approved.location as URL)}`)
+  const code = back.location?.searchParams.get('code') ?? ''
+  await flow.token(redeem(id, code, { code_verifier: 'x'.repeat(43) }))
+  const tokens = (await flow.token(redeem(id, code))).json()
+  const called = await fetch(`${flow.origin}${flow.prefix}/mcp`, { method: 'POST', headers: { authorization: `Bearer ${tokens['access_token']}x` } })
+  await called.arrayBuffer()
+  const next = (await flow.token(renew(id, tokens['refresh_token']))).json()
+  await flow.token(renew(id, tokens['refresh_token']))
+  flow.upstream.fail.set('/token', { status: 500, body: 'canary-upstream-text' })
+  await flow.token(renew(id, next['refresh_token']))
+  await flow.token(redeem(id, code))
+  flow.upstream.fail.set('/token', { status: 400, body: '{"error":"invalid_grant","error_description":"canary"}' })
+  await flow.token(redeem(id, await flow.login(id)))
+  await flow.revoke({ client_id: id, token: next['refresh_token'] })
 
-    const canaries = [
-      upstreamClient.clientSecret, secret, ...flow.upstream.canaries, ...cookies, form, code,
-      tokens['access_token'], tokens['refresh_token'], next['access_token'], next['refresh_token']
-    ].flatMap(value => [value, Buffer.from(value).toString('base64').replace(/=+$/, ''), Buffer.from(value).toString('hex')])
-    const logs = flow.logs.join('\n')
-    const records = written.join('\n')
-    for (const canary of canaries) {
-      assert.ok(!records.includes(canary), 'S-01')
-      const at = logs.indexOf(canary)
-      assert.ok(at === -1, `I2 ${logs.slice(Math.max(0, at - 300), at + 40)}`)
-    }
-    for (const key of keys) assert.match(key, /^mcp-oauth:[\w-]{16}:[a-z-]+:[\w-]{43}$/, 'S-05 S-06')
-    for (const ttl of lives) assert.ok(ttl > 0 && ttl <= 31 * 86_400, 'S-07')
-  })
-}
-
-test('the metadata and the keys are those of this server', async (t) => {
-  for (const prefix of mounts) {
-    const flow = await startFlow(t, { options: { prefix } })
-    const response = await fetch(`${flow.origin}/.well-known/oauth-authorization-server${prefix}`)
-    const metadata = await response.json() as Record<string, any>
-    assert.equal(metadata['issuer'], `${publicUrl}${prefix}`)
-    for (const [name, path] of Object.entries({ authorization: 'authorize', token: 'token', registration: 'register', revocation: 'revoke' })) assert.equal(metadata[`${name}_endpoint`], `${flow.base}/oauth/${path}`)
-    assert.equal(metadata['authorization_response_iss_parameter_supported'], true, 'AZ-05')
-    const keys = (await flow.ask('/oauth/jwks')).json()['keys'] as object[]
-    for (const key of keys) assert.deepEqual(Object.keys(key).sort(), ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'])
-    assert.ok(query(flow.asked('x')).length > 0)
+  const canaries = [
+    upstreamClient.clientSecret, secret, ...flow.upstream.canaries, ...cookies, form, code,
+    tokens['access_token'], tokens['refresh_token'], next['access_token'], next['refresh_token']
+  ].flatMap(value => [value, Buffer.from(value).toString('base64').replace(/=+$/, ''), Buffer.from(value).toString('hex')])
+  const logs = flow.logs.join('\n')
+  const records = written.map(({ key, value }) => `${key}\n${value}`).join('\n')
+  for (const canary of canaries) {
+    assert.ok(!records.includes(canary), 'S-01')
+    const at = logs.indexOf(canary)
+    assert.ok(at === -1, `I2 ${logs.slice(Math.max(0, at - 300), at + 40)}`)
   }
+  for (const { key } of written) assert.match(key, /^mcp-oauth:[\w-]{16}:[a-z-]+:[\w-]{43}$/, 'S-05 S-06')
+  for (const { ttl } of written) assert.ok(ttl > 0 && ttl <= 31 * 86_400, 'S-07')
+})
+
+everywhere('the metadata and the keys are those of this server', async ({ startFlow }) => {
+  const flow = await startFlow()
+  const response = await fetch(`${flow.origin}/.well-known/oauth-authorization-server${flow.prefix}`)
+  const metadata = await response.json() as Record<string, any>
+  assert.equal(metadata['issuer'], flow.base)
+  for (const [name, path] of Object.entries({ authorization: 'authorize', token: 'token', registration: 'register', revocation: 'revoke' })) assert.equal(metadata[`${name}_endpoint`], `${flow.base}/oauth/${path}`)
+  assert.equal(metadata['authorization_response_iss_parameter_supported'], true, 'AZ-05')
+  const keys = (await flow.ask('/oauth/jwks')).json()['keys'] as object[]
+  for (const key of keys) assert.deepEqual(Object.keys(key).sort(), ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'])
+  assert.ok(query(flow.asked('x')).length > 0)
 })

@@ -16,9 +16,6 @@ export const webUri = 'https://app.example/cb'
 export const verifier = randomBytes(32).toString('base64url')
 export const challenge = createHash('sha256').update(verifier).digest('base64url')
 
-/** Where the broker can be. */
-export const mounts = ['', '/v1']
-
 export type Params = Record<string, string | undefined> | string
 
 /** An answer, checked for what holds of all of them. */
@@ -49,6 +46,7 @@ export interface Browser {
 export interface Flow extends Instance {
   upstream: Upstream
   instances: Instance[]
+  prefix: string
   base: string
   resource: string
   logs: string[]
@@ -133,6 +131,7 @@ export async function startFlow (t: TestContext, { options = {}, instances: coun
     ...first,
     upstream,
     instances,
+    prefix,
     base,
     resource,
     logs,
@@ -245,7 +244,7 @@ export function isPage (reply: Reply, status: number, error: string, message = '
 }
 
 /** R(error): to the client, with every parameter once. */
-export function isSentBack (reply: Reply, status: number, error: string, { uri = loopbackUri, state = 's t/ä' as string | null, iss = publicUrl, message = '' } = {}): void {
+export function isSentBack ({ base: iss }: Flow, reply: Reply, status: number, error: string, { uri = loopbackUri, state = 's t/ä' as string | null, message = '' } = {}): void {
   assert.equal(reply.status, status, `${message} ${reply.text}`)
   assert.ok(reply.location?.href.startsWith(uri), `${message} ${reply.location?.href}`)
   const params = reply.location?.searchParams as URLSearchParams

@@ -1,0 +1,86 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, type TestContext } from 'node:test'
+import { Redis } from 'ioredis'
+import type { Store } from '../../lib/contracts.ts'
+import { redisStore } from '../../lib/broker/store/redis.ts'
+import { freePort } from './broker.ts'
+
+const missing = spawnSync('redis-server', ['--version']).status !== 0
+
+/** For tests that need Redis: why they are skipped on a developer's machine without it. In continuous integration they fail instead. */
+export const skip = missing && process.env['CI'] !== 'true' && 'redis-server is missing: apt-get install redis-server'
+
+export interface RedisServer { port: number, process: ChildProcess }
+
+interface Spawned { child: ChildProcess, gone: Promise<unknown>, folder: string }
+
+/** A redis-server that keeps nothing on disk, ready for commands. */
+async function spawnRedis (args: string[]): Promise<Spawned> {
+  if (missing) throw new Error('redis-server is missing: apt-get install redis-server')
+  const folder = mkdtempSync(join(tmpdir(), 'redis-'))
+  const child = spawn('redis-server', ['--dir', folder, '--save', '', '--appendonly', 'no', ...args.map(arg => arg.replace('{folder}', folder))], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const gone = once(child, 'exit')
+  for await (const output of child.stdout) if (/eady to accept connections/.test(String(output))) break
+  child.stdout.resume()
+  return { child, gone, folder }
+}
+
+async function end ({ child, gone, folder }: Spawned): Promise<void> {
+  child.ref()
+  child.kill('SIGCONT')
+  child.kill('SIGKILL')
+  await gone
+  rmSync(folder, { recursive: true, force: true })
+}
+
+/** A server of its own for one test, which may do with it what it likes. */
+export async function startRedis (t: TestContext, options: { port?: number, args?: string[] } = {}): Promise<RedisServer> {
+  const port = options.port ?? await freePort()
+  const spawned = await spawnRedis(['--port', String(port), '--bind', '127.0.0.1', ...options.args ?? []])
+  t.after(() => end(spawned))
+  return { port, process: spawned.child }
+}
+
+/** A client that comes back within 50 ms when it is cut off. */
+export async function connect (t: TestContext, port: number, options: object = {}, Client = Redis): Promise<Redis> {
+  const client = new Client({ port, host: '127.0.0.1', retryStrategy: () => 50, ...options })
+  client.on('error', () => {})
+  t.after(() => { client.disconnect() })
+  if (client.status !== 'wait') await eventOf(client, 'ready')
+  return client
+}
+
+/** Errors on the way, of attempts to connect, do not matter. */
+export function eventOf (client: { once (event: string, listener: () => void): unknown }, event: string): Promise<void> {
+  return new Promise(resolve => { client.once(event, resolve) })
+}
+
+/** One server for all tests of a file: started when the first one asks, gone after the last. */
+let shared: Promise<Spawned> | undefined
+after(async () => {
+  if (shared !== undefined) await end(await shared)
+})
+
+async function spawnShared (): Promise<Spawned> {
+  const spawned = await spawnRedis(['--port', '0', '--unixsocket', '{folder}/redis.sock'])
+  // The tests are over when nothing else keeps the process.
+  spawned.child.unref()
+  ;(spawned.child.stdout as Socket).unref()
+  return spawned
+}
+
+/** A store in the Redis of this file, on a connection of its own. What else is in there is told apart by keys. */
+export async function openRedis (t: TestContext): Promise<Store> {
+  shared ??= spawnShared()
+  const { folder } = await shared
+  const client = new Redis(join(folder, 'redis.sock'))
+  client.on('error', () => {})
+  await once(client, 'ready')
+  t.after(() => { client.disconnect() })
+  return redisStore(client)
+}
