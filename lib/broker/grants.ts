@@ -4,7 +4,8 @@ import { McpOAuthError } from '../errors.ts'
 import { maxTokenLength } from '../oauth/bearer.ts'
 import { formatScope } from '../oauth/scope.ts'
 import { randomId, signAccessToken } from './access-token.ts'
-import { hash, type Ledger } from './ledger.ts'
+import { hash } from './ledger.ts'
+import type { Revocation } from './revocation.ts'
 import type { Sealer } from './seal.ts'
 import type { SigningKeys } from './signing.ts'
 import type { LoginSecrets, Upstream, UpstreamTokens } from './upstream.ts'
@@ -62,7 +63,7 @@ const hookLimit = 5_000
 export interface GrantOptions {
   readonly sealer: Sealer
   readonly signing: SigningKeys
-  readonly ledger: Ledger
+  readonly revocation: Revocation
   readonly upstream: Upstream
   readonly issuer: () => string
   readonly authorizeUser: AuthorizeUser | null
@@ -84,7 +85,7 @@ export interface Grants {
 }
 
 export function createGrants (options: GrantOptions): Grants {
-  const { sealer, signing, upstream, upstreamToken } = options
+  const { revocation, sealer, signing, upstream, upstreamToken } = options
 
   async function issue (clientId: string, grant: Omit<RefreshContent, 'id' | 'upstream'>, tokens: UpstreamTokens, granted: readonly string[], now: number): Promise<Tokens> {
     const lifetime = Math.max(1, Math.floor(Math.min(lifetimes.access, tokens.expiresIn ?? lifetimes.access)))
@@ -100,6 +101,7 @@ export function createGrants (options: GrantOptions): Grants {
       ...(upstreamToken && { upstream: await sealer.seal('access', { accessToken: tokens.accessToken, scope: tokens.scope }, lifetime, now) })
     }, lifetime, now)
     if (accessToken.length > maxTokenLength) throw new McpOAuthError('internal', { cause: new Error('the claims of authorizeUser, or the token of the provider, are too long for an access token') })
+    await revocation.note(grant.grant, tokens.refreshToken ?? tokens.accessToken, lifetimes.access, now)
     const carried = tokens.refreshToken !== null ? { refresh: tokens.refreshToken } : upstream.recheck && { access: tokens.accessToken }
     return {
       access_token: accessToken,
@@ -145,7 +147,7 @@ export function createGrants (options: GrantOptions): Grants {
         return await issue(clientId, { grant: code.grant, client: hash(clientId), scopes, resource: code.resource, subject: String(subject), claims, key }, tokens, scopes, now)
       } catch (error) {
         // Nobody will use what the provider gave us.
-        await upstream.revoke(tokens.refreshToken ?? tokens.accessToken).catch(() => {})
+        revocation.endUpstream(tokens.refreshToken ?? tokens.accessToken)
         throw error
       }
     },

@@ -13,8 +13,8 @@ export interface Ledger {
   isConsumed (kind: string, id: string): Promise<boolean>
   /** Notes one more failure; true when it was the last one allowed. */
   fail (kind: string, id: string, allowed: number, ttl: number): Promise<boolean>
-  /** Ends a grant: its access and refresh tokens. */
-  revoke (grant: string): Promise<void>
+  /** Ends a grant: its access and refresh tokens. True for exactly one caller. */
+  revoke (grant: string): Promise<boolean>
   /** Whether a grant was revoked, as of at most a second ago. */
   isRevoked (grant: string): Promise<boolean>
   remember (kind: string, id: string, value: string, ttl: number): Promise<void>
@@ -28,17 +28,18 @@ const grantLifetime = 31 * 24 * 3600
 const deadline = 1_000
 
 /**
- * What anyone can cause to be written who never signs in: pages, and codes of logins the provider knows nothing of. And what machines write, as often
- * as they like.
+ * What anyone can cause to be written who never signs in: pages, and codes of logins the provider knows nothing of. What machines write, as often as they
+ * like. And what is large.
  */
-const fleetingKinds = ['consent', 'login', 'code', 'code-failure', 'replay', 'assertion']
+const apart = ['consent', 'login', 'code', 'code-failure', 'replay', 'assertion', 'upstream']
 
 /**
  * @param context keeps registrations that share a store apart
- * @param fleeting makes the store of each of the `fleetingKinds`, if stores are bounded: a flood of one shall not push out another, or what was revoked
+ * @param another makes a store for each of the kinds that are kept `apart`, if stores are bounded: a flood of one shall not push out another, or what
+ *   was revoked
  */
-export function createLedger (store: Store, context: string, fleeting: () => Store = () => store): Ledger {
-  const own = new Map(fleetingKinds.map(kind => [kind, fleeting()]))
+export function createLedger (store: Store, context: string, another: () => Store = () => store): Ledger {
+  const own = new Map(apart.map(kind => [kind, another()]))
   const storeOf = (kind: string) => own.get(kind) ?? store
   const alive = new LRUCache<string, true>({ max: 10_000, ttl: 1_000 })
   const scope = hash(context).slice(0, 16)
@@ -56,7 +57,7 @@ export function createLedger (store: Store, context: string, fleeting: () => Sto
     },
     async revoke (grant) {
       alive.delete(grant)
-      await inTime(() => store.put(keyOf('revoked', grant), '1', grantLifetime))
+      return await ledger.consume('revoked', grant, grantLifetime)
     },
     async isRevoked (grant) {
       if (alive.has(grant)) return false

@@ -4,7 +4,7 @@ import { startupError } from '../errors.ts'
 import { deriveKey } from './keys.ts'
 
 /** What a value was sealed for. It never opens as anything else. */
-export type Purpose = 'client' | 'request' | 'transaction' | 'code' | 'access' | 'refresh' | 'answer' | 'rotated'
+export type Purpose = 'client' | 'request' | 'transaction' | 'code' | 'access' | 'refresh' | 'answer' | 'rotated' | 'upstream'
 
 /** Turns what we want to remember into a string the other side keeps for us, and back. */
 export interface Sealer {

@@ -53,7 +53,11 @@ export interface Upstream {
   refresh (refreshToken: string, rotated?: (refreshToken: string) => void): Promise<UpstreamTokens>
   /** Looks at a user again whose provider issues no refresh tokens; null where that is not possible. */
   readonly recheck: ((accessToken: string) => Promise<UpstreamTokens>) | null
-  /** Ends a token at the provider (RFC 7009). Does nothing where the provider cannot. */
+  /**
+   * Ends a token at the provider (RFC 7009). Does nothing where the provider cannot.
+   *
+   * @throws McpOAuthError `invalidGrant` if the provider refused, `providerUnavailable`, `providerTimeout` and `providerMisbehaved` otherwise
+   */
   revoke (token: string): Promise<void>
 }
 
@@ -138,7 +142,7 @@ export function createUpstream (options: UpstreamOptions): Upstream {
     async revoke (token) {
       const config = await configuration()
       if (config.serverMetadata().revocation_endpoint === undefined) return
-      await oidc.tokenRevocation(config, token)
+      await sent(() => oidc.tokenRevocation(config, token), 'providerMisbehaved')
     }
   }
 }

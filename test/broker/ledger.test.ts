@@ -95,7 +95,7 @@ test('F-13 F-15 a store that fails, throws or hangs is down, whatever it is aske
 test('D11 a flood of codes, guesses and pages pushes out nothing that was revoked, and none of another kind', async () => {
   const ledger = createLedger(memoryStore({ max: 5 }), 'a', () => memoryStore({ max: 5 }))
   await ledger.revoke('grant')
-  for (const flood of ['consent', 'login', 'code', 'code-failure', 'replay']) {
+  for (const flood of ['consent', 'login', 'code', 'code-failure', 'replay', 'upstream']) {
     await ledger.consume('code', 'mine', 60)
     for (let index = 0; index < 20; index++) await ledger.consume(flood, `${index}`, 60)
     assert.equal(await ledger.isConsumed('code', 'mine'), flood !== 'code', flood)

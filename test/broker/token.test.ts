@@ -122,6 +122,7 @@ everywhere('T-14 AZ-14 a code that comes again ends what it led to, on both inst
   const id = await one.register()
   const code = await flow.login(id)
   const tokens = (await one.token(redeem(id, code))).json()
+  const [upstreamToken] = flow.upstream.refreshTokens.keys()
   for (const instance of flow.instances) assert.equal((await instance.call(tokens['access_token'])).status, 200)
   isError(await two.token(redeem(id, code)), 400, 'invalid_grant')
   await sleep(1_050)
@@ -130,8 +131,11 @@ everywhere('T-14 AZ-14 a code that comes again ends what it led to, on both inst
     assert.equal(refused.status, 401)
     assert.match(refused.headers.get('www-authenticate') ?? '', /error="invalid_token"/)
     isError(await instance.token(renew(id, tokens['refresh_token'])), 400, 'invalid_grant')
+    isError(await instance.token(redeem(id, code)), 400, 'invalid_grant')
   }
   assert.equal(flow.upstream.count('/token'), 1)
+  const ended = flow.upstream.requests.filter(({ path }) => path === '/revoke').map(({ params }) => params.get('token'))
+  assert.deepEqual(ended, [upstreamToken], 'at the provider too, once')
 })
 
 everywhere('T-15 F-18 of 20 parallel redemptions of each of 20 codes on two instances exactly one succeeds', async ({ startFlow }) => {

@@ -3,6 +3,7 @@ import type { Clients } from '../../broker/clients.ts'
 import type { Cookies } from '../../broker/cookies.ts'
 import type { Grants } from '../../broker/grants.ts'
 import type { Ledger } from '../../broker/ledger.ts'
+import type { Revocation } from '../../broker/revocation.ts'
 import type { Sealer } from '../../broker/seal.ts'
 import type { SigningKeys } from '../../broker/signing.ts'
 import type { States } from '../../broker/state.ts'
@@ -30,6 +31,7 @@ export interface Broker extends AuthorizationDesk {
   readonly grants: Grants
   /** Null where tokens are not bound to keys. */
   readonly checkProof: ProofCheck | null
+  readonly revocation: Revocation
   cookies (): Cookies
   /** The scopes of this server and its tools. */
   catalog (): readonly string[]

@@ -4,6 +4,7 @@ import { authenticationMethods, createClients } from '../../broker/clients.ts'
 import { createCookies } from '../../broker/cookies.ts'
 import { createGrants } from '../../broker/grants.ts'
 import { createLedger } from '../../broker/ledger.ts'
+import { createRevocation } from '../../broker/revocation.ts'
 import { createSealer } from '../../broker/seal.ts'
 import { createSigningKeys } from '../../broker/signing.ts'
 import { createStates } from '../../broker/state.ts'
@@ -36,6 +37,7 @@ export async function createBroker (config: Config & { readonly provider: Provid
   const issuer = () => site().base
   const redirectUri = () => `${site().base}/oauth/callback`
   const upstream = createUpstream({ metadata: provider.metadata, clientId: clientId as string, clientSecret, scopes: defaultScopes, audience, traits, redirectUri })
+  const revocation = createRevocation({ ledger, sealer, upstream, log })
   const redirectPolicy = () => {
     const { base, resource } = site()
     const own = ['authorize', 'token', 'register', 'callback', 'consent', 'revoke', 'jwks'].flatMap(name => [`${base}/oauth/${name}`, ...(config.legacyEndpoints ? [`${base}/${name}`] : [])])
@@ -54,13 +56,14 @@ export async function createBroker (config: Config & { readonly provider: Provid
     ledger,
     upstream,
     issuer,
+    revocation,
     catalog,
     redirectPolicy,
     clients: createClients(sealer, config.clients, documents),
     assertions: createAssertions(config.clients, ledger, () => [issuer(), `${issuer()}/oauth/token`]),
     machines,
     states: createStates(secrets, context),
-    grants: createGrants({ sealer, signing, ledger, upstream, issuer, authorizeUser: config.authorizeUser, upstreamToken: config.upstreamToken }),
+    grants: createGrants({ sealer, signing, revocation, upstream, issuer, authorizeUser: config.authorizeUser, upstreamToken: config.upstreamToken }),
     checkProof: proofCheckOf(config, site, 'token'),
     cookies: () => createCookies(site().base.startsWith('https:')),
     rules: () => ({ resource: site().resource, knownScopes: [...catalog(), ...identityScopes], defaultScopes: config.requiredScopes }),

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { lifetimes, type RefreshContent, type Tokens } from '../../broker/grants.ts'
 import { hash } from '../../broker/ledger.ts'
+import type { Log } from '../../contracts.ts'
 import { McpOAuthError } from '../../errors.ts'
 import type { TokenRequest } from '../../oauth/token-request.ts'
 import type { Broker } from './broker.ts'
@@ -9,7 +10,7 @@ import type { Broker } from './broker.ts'
 const lockLifetime = 40
 /** Milliseconds between looks at what another request with the same token achieved, and how many of them. */
 const [lookEvery, looks] = [100, 70]
-/** How often the store is asked to write down that a token was used. */
+/** How often the store is asked to write down what must not be lost. */
 const attempts = 3
 
 /** What the store keeps of a refresh, sealed: for which token, with a proof of which key, and the answer. */
@@ -52,7 +53,7 @@ async function first (broker: Broker, clientId: string, token: RefreshContent, s
     await remember(broker, token, tokens, now)
     return tokens
   } catch (error) {
-    if (error instanceof McpOAuthError && error.statusCode < 500) await ledger.revoke(token.grant)
+    if (error instanceof McpOAuthError && error.statusCode < 500) await endGrant(broker, token, now)
     // The provider or the store did not answer: the token stays good, and the next one may try at once.
     await ledger.release('refreshing', token.id).catch(() => {})
     throw error
@@ -63,7 +64,7 @@ async function first (broker: Broker, clientId: string, token: RefreshContent, s
  * Where the provider rotated its token and something failed after that (a look at the user, the operator's hook), the new one is kept for the next
  * attempt: a passing fault shall not sign users out.
  */
-async function renewed ({ grants, ledger, sealer }: Broker, clientId: string, token: RefreshContent, scopes: readonly string[], now: number): Promise<Tokens> {
+async function renewed ({ grants, ledger, log, revocation, sealer }: Broker, clientId: string, token: RefreshContent, scopes: readonly string[], now: number): Promise<Tokens> {
   const sealed = await ledger.recall('rotated', token.id)
   const kept = sealed === null ? null : await sealer.open('rotated', sealed, now) as Rotated | null
   const next: { refresh?: string } = {}
@@ -71,9 +72,12 @@ async function renewed ({ grants, ledger, sealer }: Broker, clientId: string, to
     const current = kept?.id === token.id ? { ...token, upstream: { refresh: kept.refresh } } : token
     return await grants.renew(clientId, current, scopes, now, refresh => { next.refresh = refresh })
   } catch (error) {
-    if (next.refresh !== undefined) {
-      const content: Rotated = { id: token.id, refresh: next.refresh }
-      await ledger.remember('rotated', token.id, await sealer.seal('rotated', content, lifetimes.refresh, now), lifetimes.refresh)
+    const { refresh } = next
+    if (refresh !== undefined) {
+      const content: Rotated = { id: token.id, refresh }
+      const rotated = await sealer.seal('rotated', content, lifetimes.refresh, now)
+      await insist(log, () => ledger.remember('rotated', token.id, rotated, lifetimes.refresh))
+      await revocation.note(token.grant, refresh, lifetimes.access, now)
     }
     throw error
   }
@@ -91,19 +95,24 @@ async function answerBefore (broker: Broker, token: RefreshContent, now: number)
   const before = answer?.id === token.id ? answer : null
   if (before !== null && before.key === token.key) return before.tokens
   if (before === null && !used) return null
-  await ledger.revoke(token.grant)
-  endUpstream(broker, token)
+  await endGrant(broker, token, now)
   throw new McpOAuthError('invalidGrant')
 }
 
-/** If the provider rotated its token and the store fails now, the grant is lost. So the store is asked more than once. */
 async function remember ({ ledger, sealer, log }: Broker, token: RefreshContent, tokens: Tokens, now: number): Promise<void> {
   const content: Answer = { id: token.id, key: token.key, tokens }
   const answer = await sealer.seal('answer', content, lifetimes.grace, now)
+  await insist(log, async () => {
+    await ledger.remember('refreshed', token.id, answer, lifetimes.grace)
+    await ledger.consume('refresh', token.id, lifetimes.refresh)
+  })
+}
+
+/** If the provider rotated its token and the store fails now, the grant is lost. So the store is asked more than once. */
+async function insist (log: Log, write: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await ledger.remember('refreshed', token.id, answer, lifetimes.grace)
-      await ledger.consume('refresh', token.id, lifetimes.refresh)
+      await write()
       return
     } catch (err) {
       if (attempt === attempts) {
@@ -115,7 +124,7 @@ async function remember ({ ledger, sealer, log }: Broker, token: RefreshContent,
   }
 }
 
-/** Ends a grant at the provider. Nobody waits for it: whether the provider follows is between us and the provider. */
-export function endUpstream ({ upstream, log }: Broker, { upstream: carried }: RefreshContent): void {
-  upstream.revoke('refresh' in carried ? carried.refresh : carried.access).catch((err: unknown) => log.warn({ err }, 'a grant could not be ended at the provider'))
+/** Ends the grant of a refresh token. */
+export async function endGrant ({ revocation }: Broker, { grant, upstream }: RefreshContent, now: number): Promise<void> {
+  await revocation.end(grant, now, 'refresh' in upstream ? upstream.refresh : upstream.access)
 }

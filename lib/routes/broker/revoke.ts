@@ -5,7 +5,7 @@ import { parameters, single } from '../../oauth/parameters.ts'
 import { acceptForm, bodyLimit, openToAllOrigins, publicRoute, readableByAll, refuseOtherMethods } from '../seal.ts'
 import type { Broker } from './broker.ts'
 import { identify } from './client-authentication.ts'
-import { endUpstream } from './refresh.ts'
+import { endGrant } from './refresh.ts'
 
 /**
  * `POST /oauth/revoke` (RFC 7009): ends the grant of an access or refresh token, here and at the provider. Tokens that are not the client's, or no
@@ -33,11 +33,9 @@ export function revokeRoute (scope: FastifyInstance, broker: Broker): void {
 async function end (broker: Broker, clientId: string, token: string, now: number): Promise<void> {
   const refresh = await broker.grants.openRefresh(token, now)
   if (refresh !== null) {
-    if (refresh.client !== hash(clientId)) return
-    await broker.ledger.revoke(refresh.grant)
-    endUpstream(broker, refresh)
+    if (refresh.client === hash(clientId)) await endGrant(broker, refresh, now)
     return
   }
   const claims = await broker.signing.read(token)
-  if (claims?.['client_id'] === clientId && typeof claims['gid'] === 'string') await broker.ledger.revoke(claims['gid'])
+  if (claims?.['client_id'] === clientId && typeof claims['gid'] === 'string') await broker.revocation.end(claims['gid'], now)
 }

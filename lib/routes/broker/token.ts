@@ -50,23 +50,24 @@ async function exchange (broker: Broker, clientId: string, asked: TokenRequest &
   const code = await broker.grants.openCode(asked.code, now)
   // A code of another client, or for another key (RFC 9449 §10): nothing happens to it, its own client can still use it.
   if (code === null || code.client !== hash(clientId) || (code.key !== undefined && code.key !== key)) throw new McpOAuthError('invalidGrant')
-  if (await broker.ledger.isConsumed('code', code.id)) return await replayed(broker, code)
+  if (await broker.ledger.isConsumed('code', code.id)) return await replayed(broker, code, now)
   if (asked.redirectUri !== undefined && asked.redirectUri !== code.redirectUri) throw new McpOAuthError('invalidGrant')
   if (asked.resource !== undefined && asked.resource !== code.resource) throw new McpOAuthError('invalidTarget')
   if (challengeOf(asked.codeVerifier) !== code.codeChallenge) {
     if (await broker.ledger.fail('code', code.id, guesses, lifetimes.code)) await broker.ledger.consume('code', code.id, lifetimes.code)
     throw new McpOAuthError('invalidGrant')
   }
-  if (!await broker.ledger.consume('code', code.id, memory)) return await replayed(broker, code)
+  if (!await broker.ledger.consume('code', code.id, memory)) return await replayed(broker, code, now)
   let tokens
   try {
     tokens = await broker.grants.begin(clientId, code, key, now)
   } catch (error) {
     // The provider's code is unspent, so ours is as good as before.
-    if (isUnsent(error)) await broker.ledger.release('code', code.id)
+    if (error instanceof McpOAuthError && error.kind === 'providerUnavailable' && isUnsent(error)) await broker.ledger.release('code', code.id)
     throw error
   }
-  await begun(broker, code)
+  // The grant is noted by now, then the look: a replay does it the other way round, so one of the two sees the other.
+  if (await broker.ledger.isConsumed('replay', code.id)) await broker.revocation.end(code.grant, now)
   return tokens
 }
 
@@ -74,16 +75,10 @@ async function exchange (broker: Broker, clientId: string, asked: TokenRequest &
  * A code that comes twice was stolen, or its tokens were: all of the grant ends (RFC 9700 §4.13). Where there is none, because nobody signed in, nothing
  * is written that lasts.
  */
-async function replayed ({ ledger }: Broker, { id, grant }: CodeContent): Promise<never> {
+async function replayed ({ ledger, revocation }: Broker, { id, grant }: CodeContent, now: number): Promise<never> {
   await ledger.consume('replay', id, memory)
-  if (await ledger.isConsumed('begun', id)) await ledger.revoke(grant)
+  if (await revocation.isNoted(grant)) await revocation.end(grant, now)
   throw new McpOAuthError('invalidGrant')
-}
-
-/** The mark first, then the look: a replay does it the other way round, so one of the two sees the other. */
-async function begun ({ ledger }: Broker, { id, grant }: CodeContent): Promise<void> {
-  await ledger.consume('begun', id, memory)
-  if (await ledger.isConsumed('replay', id)) await ledger.revoke(grant)
 }
 
 const unsent = new Set(['EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'UND_ERR_CONNECT_TIMEOUT'])

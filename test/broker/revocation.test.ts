@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createLedger } from '../../lib/broker/ledger.ts'
+import { createRevocation } from '../../lib/broker/revocation.ts'
+import { createSealer } from '../../lib/broker/seal.ts'
+import { memoryStore } from '../../lib/broker/store/memory.ts'
+import { McpOAuthError } from '../../lib/errors.ts'
+
+/** A provider that fails as it is told, and what is asked of it. */
+function setUp ({ pauses = [1, 5, 30] }: { pauses?: number[] } = {}) {
+  const asked: string[] = []
+  const warnings: string[] = []
+  const ignore = () => {}
+  const state = { failure: null as Error | null }
+  const store = memoryStore()
+  const revocation = createRevocation({
+    ledger: createLedger(store, 'a'),
+    sealer: createSealer(['a test secret that is long enough to be one']),
+    upstream: { revoke: async (token) => { asked.push(token); if (state.failure) throw state.failure } },
+    log: { debug: ignore, info: ignore, error: ignore, warn: (_details, message) => { warnings.push(message) } },
+    pauses
+  })
+  return { asked, warnings, state, store, revocation }
+}
+
+test('V-07 a provider that does not answer is asked four times, and then the log says so', async () => {
+  for (const kind of ['providerUnavailable', 'providerTimeout', 'providerMisbehaved', 'storeUnavailable'] as const) {
+    const { asked, warnings, state, revocation } = setUp()
+    state.failure = new McpOAuthError(kind)
+    await revocation.note('grant', 'token', 60, 0)
+    await revocation.end('grant', 0)
+    while (warnings.length === 0) await sleep(5)
+    assert.deepEqual(asked, Array(4).fill('token'))
+    assert.deepEqual(warnings, ['a grant could not be ended at the provider'])
+  }
+})
+
+test('V-07 a refusal, or a fault of ours, is final', async () => {
+  for (const failure of [new McpOAuthError('invalidGrant'), new TypeError('a mistake')]) {
+    const { asked, warnings, state, revocation } = setUp()
+    state.failure = failure
+    await revocation.end('grant', 0, 'token')
+    while (warnings.length === 0) await sleep(5)
+    assert.equal(asked.length, 1)
+  }
+})
+
+test('V-07 nobody waits between two attempts, and no process is kept alive for one', async () => {
+  const { asked, state, revocation } = setUp({ pauses: [60_000] })
+  const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
+  const before = timers()
+  state.failure = new McpOAuthError('providerUnavailable')
+  await revocation.end('grant', 0, 'token')
+  while (asked.length === 0) await sleep(1)
+  assert.equal(timers(), before)
+})
+
+test('V-06 what is remembered is newer than what a token carries, and is remembered for as long as it was said', async () => {
+  const { asked, revocation } = setUp()
+  await revocation.note('one', 'new', 60, 0)
+  await revocation.end('one', 59, 'old')
+  await revocation.note('two', 'new', 60, 0)
+  await revocation.end('two', 61, 'old')
+  await revocation.end('three', 0)
+  while (asked.length < 2) await sleep(1)
+  assert.deepEqual(asked, ['new', 'old'])
+})
+
+test('V-05 a grant ends once, and what comes after that ends with it', async () => {
+  const { asked, revocation } = setUp()
+  assert.equal(await revocation.isNoted('grant'), false)
+  await revocation.note('grant', 'one', 60, 0)
+  assert.equal(await revocation.isNoted('grant'), true)
+  await Promise.all(Array.from({ length: 5 }, () => revocation.end('grant', 0)))
+  await assert.rejects(revocation.note('grant', 'two', 60, 0), { kind: 'invalidGrant' })
+  while (asked.length < 2) await sleep(1)
+  assert.deepEqual(asked.sort(), ['one', 'two'])
+})
