@@ -41,6 +41,12 @@ export interface Upstream {
   /** Whether an authorization response comes from this provider (RFC 9207 §2.4). */
   isFromProvider (iss: readonly string[]): Promise<boolean>
   /**
+   * Sees to it that we know the provider, before something is used up.
+   *
+   * @throws McpOAuthError `providerUnavailable`, `providerTimeout`, `providerMisbehaved`
+   */
+  ready (): Promise<unknown>
+  /**
    * Redeems a code. Once: whatever goes wrong after it was sent, the code is spent.
    *
    * @throws McpOAuthError `invalidGrant` if the provider refused or answered nonsense, `providerUnavailable` and `providerTimeout`
@@ -119,6 +125,7 @@ export function createUpstream (options: UpstreamOptions): Upstream {
       const { issuer, authorization_response_iss_parameter_supported: announced } = await options.metadata()
       return announced || iss.length > 0 ? iss.length === 1 && iss[0] === issuer : true
     },
+    ready: options.metadata,
     async redeem (code, { verifier, nonce }) {
       const config = await configuration()
       const callback = new URL(redirectUri())

@@ -86,7 +86,7 @@ export const ConsentOptionsSchema = Type.Object({
   scopes: Type.Optional(Type.Record(Type.String(), Type.String())),
   /** Renders the page instead. */
   render: Type.Optional(callable<(details: ConsentDetails) => string | Promise<string>>())
-}, closed)
+}, { ...closed, description: "an object such as { name: 'Notes' }: the consent page cannot be switched off, as any client could use another one's login then" })
 
 export const OptionsSchema = Type.Object({
   /**

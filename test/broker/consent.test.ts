@@ -180,3 +180,9 @@ everywhere('S-01 B-06 the page gives nothing away that the callback wants', asyn
   for (const part of request.split('.')) assert.ok(!states.some(state => Buffer.from(part, 'base64url').includes(state)))
   await signIn(replies[0]?.location as URL)
 })
+
+everywhere('N-20 consent cannot be switched off, and whoever tries is told so', async ({ startFlow }) => {
+  for (const consent of [false, null, true, 'none']) {
+    await assert.rejects(startFlow({ options: { consent: consent as never } }), { code: 'FST_MCP_OAUTH_INVALID_OPTIONS', message: /^.*\n {2}- consent: .* is given, expected .*: the consent page cannot be switched off/ })
+  }
+})

@@ -137,10 +137,12 @@ everywhere('I2 S-01 S-05 S-07 nothing secret is in a log or in the store, and no
   for (const { ttl } of written) assert.ok(ttl > 0 && ttl <= 31 * 86_400, 'S-07')
 })
 
-everywhere('the metadata and the keys are those of this server', async ({ startFlow }) => {
+everywhere('M-09 the metadata and the keys are those of this server', async ({ startFlow }) => {
   const flow = await startFlow()
   const response = await fetch(`${flow.origin}/.well-known/oauth-authorization-server${flow.prefix}`)
-  const metadata = await response.json() as Record<string, any>
+  const text = await response.text()
+  assert.ok(!text.includes(flow.upstream.origin), 'M-09')
+  const metadata = JSON.parse(text) as Record<string, any>
   assert.equal(metadata['issuer'], flow.base)
   for (const [name, path] of Object.entries({ authorization: 'authorize', token: 'token', registration: 'register', revocation: 'revoke' })) assert.equal(metadata[`${name}_endpoint`], `${flow.base}/oauth/${path}`)
   assert.equal(metadata['authorization_response_iss_parameter_supported'], true, 'AZ-05')

@@ -12,6 +12,9 @@ type Fault = (response: ServerResponse, issuer: Issuer) => void
 
 const headers = { 'content-type': 'application/json' }
 
+/** Made when it is needed, once: it takes its time. */
+let bomb: Buffer | undefined
+
 /** What can go wrong at an endpoint, by name. */
 export const faults = {
   hang: () => {},
@@ -35,7 +38,7 @@ export const faults = {
     response.on('drain', more)
     more()
   },
-  bomb: (response) => { response.writeHead(200, { ...headers, 'content-encoding': 'gzip' }).end(gzipSync(Buffer.alloc(50_000_000, 32))) },
+  bomb: (response) => { response.writeHead(200, { ...headers, 'content-encoding': 'gzip' }).end(bomb ??= gzipSync(Buffer.alloc(50_000_000, 32))) },
   redirect: (response, issuer) => { response.writeHead(302, { location: `${issuer.origin}/trap` }).end() },
   unavailable: (response) => { response.writeHead(503, headers).end('{}') },
   error: (response) => { response.writeHead(500, headers).end('{}') },

@@ -17,6 +17,8 @@ export interface Upstream {
   metadata: Record<string, unknown>
   /** Everything that arrived, but for metadata. */
   requests: Recorded[]
+  /** Requests for metadata. */
+  lookups: number
   /** Requests that arrived at a path. */
   count (path: string): number
   fail: Map<string, Fault>
@@ -26,8 +28,10 @@ export interface Upstream {
   claims: Record<string, unknown>
   /** Put over the header of the ID token. */
   header: Record<string, unknown>
-  /** Signs ID tokens. The JWK set always has the first key only. */
+  /** Signs ID tokens. */
   key: IssuerKey
+  /** What the JWK set has: at first, the first key. */
+  keys: object[]
   /** Put over the token answer; `undefined` removes a member. */
   answer: Record<string, unknown>
   /** What a refresh does with the refresh token. */
@@ -80,12 +84,14 @@ export async function startUpstream ({ clientId, clientSecret }: { clientId: str
       code_challenge_methods_supported: ['S256']
     },
     requests: [],
+    lookups: 0,
     count: path => upstream.requests.filter(request => request.path === path).length,
     fail: new Map(),
     user: 'alice',
     claims: {},
     header: {},
     key,
+    keys: [key.jwk],
     answer: {},
     rotation: 'rotated',
     iss: [],
@@ -102,12 +108,13 @@ export async function startUpstream ({ clientId, clientSecret }: { clientId: str
     const { pathname, searchParams } = new URL(request.url ?? '', origin)
     const form = new URLSearchParams(await text(request))
     if (pathname.startsWith('/.well-known/')) {
+      upstream.lookups++
       upstream.fail.has('/metadata') ? fail('/metadata', response) : send(response, 200, upstream.metadata)
       return
     }
     upstream.requests.push({ path: pathname, authorization: request.headers.authorization, params: pathname === '/authorize' ? searchParams : form })
     switch (pathname) {
-      case '/jwks': send(response, 200, { keys: [key.jwk] }); return
+      case '/jwks': upstream.fail.has(pathname) ? fail(pathname, response) : send(response, 200, { keys: upstream.keys }); return
       case '/authorize': authorize(searchParams, response); return
       case '/token': {
         const [status, body] = await tokens(request, form)
@@ -172,7 +179,7 @@ export async function startUpstream ({ clientId, clientSecret }: { clientId: str
   async function idToken ({ user, nonce }: Login): Promise<string> {
     const now = Math.floor(Date.now() / 1000)
     const claims = JSON.parse(JSON.stringify({ iss: origin, aud: clientId, sub: user, iat: now, exp: now + 300, nonce: nonce ?? undefined, email: `${user}@example.com`, ...upstream.claims }))
-    const header = { alg: upstream.key.alg, kid: key.kid, ...upstream.header }
+    const header = { alg: upstream.key.alg, kid: upstream.key.kid, ...upstream.header }
     if (header.alg === 'none') return `${[header, claims].map(part => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')}.`
     return await new SignJWT(claims).setProtectedHeader(header as never).sign(upstream.key.privateKey)
   }

@@ -57,6 +57,7 @@ async function exchange (broker: Broker, clientId: string, asked: TokenRequest &
     if (await broker.ledger.fail('code', code.id, guesses, lifetimes.code)) await broker.ledger.consume('code', code.id, lifetimes.code)
     throw new McpOAuthError('invalidGrant')
   }
+  await broker.upstream.ready()
   if (!await broker.ledger.consume('code', code.id, memory)) return await replayed(broker, code, now)
   let tokens
   try {
