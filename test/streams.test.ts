@@ -21,8 +21,8 @@ async function listen (t: TestContext, url: string, token: string): Promise<{ en
   return { ended: Promise.resolve(reader?.read()).then(() => 0, () => 0).then(() => performance.now() / 1000) }
 }
 
-for (const [name, openStore] of stores) {
-  test(`Q-26 RS-24 V-05 a stream ends within 5 seconds of the revocation of its token, on every instance, and no other one does (${name})`, async (t) => {
+for (const { where, skip, open: openStore } of stores) {
+  test(`Q-26 RS-24 V-05 a stream ends within 5 seconds of the revocation of its token, on every instance, and no other one does (${where})`, { skip }, async (t) => {
     const flow = await startFlow(t, { instances: 2, options: { store: await openStore(t), mcp } })
     const id = await flow.register()
     const [tokens, bystander] = [await flow.tokens(id), await flow.tokens(id)]

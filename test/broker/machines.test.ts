@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { memoryStore } from '../../lib/broker/store/memory.ts'
-import type { Store } from '../../lib/contracts.ts'
+import { everywhere, type Place, type PlacedSetup } from '../support/everywhere.ts'
 import { callerIn } from '../support/guarded.ts'
-import { challenge, claimsOf, isError, isPage, isSentBack, loopbackUri, mounts, publicUrl, redeem, renew, startFlow, type Flow, type FlowSetup, type Reply } from '../support/flow.ts'
+import { challenge, claimsOf, isError, isPage, isSentBack, loopbackUri, redeem, renew, startFlow, type Flow, type Reply } from '../support/flow.ts'
 import { assertion, assertionType, basic, newKey, newSecret, type ClientOptions } from '../support/machines.ts'
-import { stores } from '../support/stores.ts'
+import { watch, type Written } from '../support/stores.ts'
 
 const [old, current] = [newSecret(), newSecret()]
 const [key, otherKey, rsa] = [newKey(), newKey(), newKey('RS256')]
@@ -32,23 +31,12 @@ const clients: ClientOptions[] = [
 
 type Row = [id: string, params: Record<string, string | undefined>, headers?: Record<string, string>]
 
-function start (t: TestContext, { options, ...setup }: FlowSetup = {}): Promise<Flow> {
-  return startFlow(t, { options: { clients, ...options }, ...setup })
+function start ({ startFlow }: Place, { options, ...setup }: PlacedSetup = {}): Promise<Flow> {
+  return startFlow({ options: { clients, ...options }, ...setup })
 }
 
-/** A store that keeps a list of what is written. */
-function watched (store: Store = memoryStore()): Store & { written: Array<[key: string, value: string, ttl: number]> } {
-  const written: Array<[string, string, number]> = []
-  return {
-    written,
-    get: name => store.get(name),
-    put: async (...entry) => { written.push(entry); await store.put(...entry) },
-    putIfAbsent: async (...entry) => { written.push(entry); return await store.putIfAbsent(...entry) }
-  }
-}
-
-async function metadataOf (flow: Flow, prefix = ''): Promise<Record<string, any>> {
-  return await (await fetch(`${flow.origin}/.well-known/oauth-authorization-server${prefix}`)).json() as Record<string, any>
+async function metadataOf ({ origin, prefix }: Flow): Promise<Record<string, any>> {
+  return await (await fetch(`${origin}/.well-known/oauth-authorization-server${prefix}`)).json() as Record<string, any>
 }
 
 function isTokens (reply: Reply, message = ''): Record<string, any> {
@@ -56,267 +44,263 @@ function isTokens (reply: Reply, message = ''): Record<string, any> {
   return reply.json()
 }
 
-for (const prefix of mounts) {
-  const at = prefix || 'at the root'
-
-  test(`M-04 EX-01 ASM-11 the metadata list what the listed clients make of it, and no more (${at})`, async (t) => {
-    const secrets = ['client_secret_basic', 'client_secret_post']
-    const [job, signer] = machines as [ClientOptions, ClientOptions]
-    const rows: Array<[clients: ClientOptions[] | undefined, methods: string[], machines: boolean]> = [
-      [undefined, ['none'], false],
-      [[{ clientId: 'desktop', redirectUris: [loopbackUri] }], ['none'], false],
-      [[{ clientId: 'web', redirectUris: [loopbackUri], secretHashes: [current.hash] }], ['none', ...secrets], false],
-      [[{ clientId: 'web', redirectUris: [loopbackUri], jwks: { keys: [key.jwk] } }], ['none', 'private_key_jwt'], false],
-      [[job], ['none', ...secrets], true],
-      [[signer], ['none', 'private_key_jwt'], true],
-      [[job, signer], ['none', ...secrets, 'private_key_jwt'], true]
-    ]
-    for (const [listed, methods, isMachine] of rows) {
-      const metadata = await metadataOf(await startFlow(t, { options: { prefix, ...listed && { clients: listed } } }), prefix)
-      assert.deepEqual(metadata['grant_types_supported'], isMachine ? [...code, 'client_credentials'] : code)
-      for (const endpoint of ['token', 'revocation']) {
-        assert.deepEqual(metadata[`${endpoint}_endpoint_auth_methods_supported`], methods)
-        assert.deepEqual(metadata[`${endpoint}_endpoint_auth_signing_alg_values_supported`], methods.includes('private_key_jwt') ? ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'] : undefined)
-      }
-      assert.ok(!metadata['scopes_supported'].includes('jobs:run'), 'scopes of one machine are not for everyone')
+everywhere('M-04 EX-01 ASM-11 the metadata list what the listed clients make of it, and no more', async (place) => {
+  const secrets = ['client_secret_basic', 'client_secret_post']
+  const [job, signer] = machines as [ClientOptions, ClientOptions]
+  const rows: Array<[clients: ClientOptions[] | undefined, methods: string[], machines: boolean]> = [
+    [undefined, ['none'], false],
+    [[{ clientId: 'desktop', redirectUris: [loopbackUri] }], ['none'], false],
+    [[{ clientId: 'web', redirectUris: [loopbackUri], secretHashes: [current.hash] }], ['none', ...secrets], false],
+    [[{ clientId: 'web', redirectUris: [loopbackUri], jwks: { keys: [key.jwk] } }], ['none', 'private_key_jwt'], false],
+    [[job], ['none', ...secrets], true],
+    [[signer], ['none', 'private_key_jwt'], true],
+    [[job, signer], ['none', ...secrets, 'private_key_jwt'], true]
+  ]
+  for (const [listed, methods, isMachine] of rows) {
+    const metadata = await metadataOf(await place.startFlow({ options: { ...listed && { clients: listed } } }))
+    assert.deepEqual(metadata['grant_types_supported'], isMachine ? [...code, 'client_credentials'] : code)
+    for (const endpoint of ['token', 'revocation']) {
+      assert.deepEqual(metadata[`${endpoint}_endpoint_auth_methods_supported`], methods)
+      assert.deepEqual(metadata[`${endpoint}_endpoint_auth_signing_alg_values_supported`], methods.includes('private_key_jwt') ? ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'] : undefined)
     }
-  })
+    assert.ok(!metadata['scopes_supported'].includes('jobs:run'), 'scopes of one machine are not for everyone')
+  }
+})
 
-  test(`EX-01 TK-03 T-10 a machine gets a token, by each method and each of its secrets and keys (${at})`, async (t) => {
-    const flow = await start(t, { options: { prefix } })
-    const issuer = flow.base
-    const rows: Row[] = [
-      ['job', {}, basic('job', old.secret)],
-      ['job', { client_id: 'job' }, basic('job', current.secret)],
-      ['job', { client_id: 'job', client_secret: current.secret }],
-      ['both', {}, basic('both', current.secret)],
-      ['a:b c%', {}, basic('a:b c%', current.secret)],
-      ['a:b c%', {}, { authorization: basic('a:b c%', current.secret).authorization.replace('Basic', 'bAsIc') }],
-      ['signer', await assertion(key, 'signer', issuer)],
-      ['signer', { client_id: 'signer', ...await assertion(key, 'signer', `${issuer}/oauth/token`) }],
-      ['signer', await assertion(key, 'signer', issuer, {}, { typ: 'JWT' })],
-      ['signer', await assertion(key, 'signer', issuer, {}, { typ: 'client-authentication+jwt', kid: 'current' })],
-      ['signer', await assertion(rsa, 'signer', issuer)],
-      ['signer', await assertion({ ...rsa, alg: 'PS256' }, 'signer', issuer)],
-      ['signer', await assertion(key, 'signer', issuer, { iat: undefined, exp: Date.now() / 1000 + 299.5 })],
-      ['signer', await assertion(key, 'signer', issuer, { iat: Date.now() / 1000 + 20, nbf: Date.now() / 1000 + 20, exp: Date.now() / 1000 - 20 })],
-      ['other signer', await assertion(otherKey, 'other signer', issuer)]
-    ]
-    for (const [id, params, headers] of rows) isTokens(await flow.token({ ...ask, ...params }, headers), id)
-    assert.equal(flow.upstream.requests.length, 0)
-  })
+everywhere('EX-01 TK-03 T-10 a machine gets a token, by each method and each of its secrets and keys', async (place) => {
+  const flow = await start(place)
+  const issuer = flow.base
+  const rows: Row[] = [
+    ['job', {}, basic('job', old.secret)],
+    ['job', { client_id: 'job' }, basic('job', current.secret)],
+    ['job', { client_id: 'job', client_secret: current.secret }],
+    ['both', {}, basic('both', current.secret)],
+    ['a:b c%', {}, basic('a:b c%', current.secret)],
+    ['a:b c%', {}, { authorization: basic('a:b c%', current.secret).authorization.replace('Basic', 'bAsIc') }],
+    ['signer', await assertion(key, 'signer', issuer)],
+    ['signer', { client_id: 'signer', ...await assertion(key, 'signer', `${issuer}/oauth/token`) }],
+    ['signer', await assertion(key, 'signer', issuer, {}, { typ: 'JWT' })],
+    ['signer', await assertion(key, 'signer', issuer, {}, { typ: 'client-authentication+jwt', kid: 'current' })],
+    ['signer', await assertion(rsa, 'signer', issuer)],
+    ['signer', await assertion({ ...rsa, alg: 'PS256' }, 'signer', issuer)],
+    ['signer', await assertion(key, 'signer', issuer, { iat: undefined, exp: Date.now() / 1000 + 299.5 })],
+    ['signer', await assertion(key, 'signer', issuer, { iat: Date.now() / 1000 + 20, nbf: Date.now() / 1000 + 20, exp: Date.now() / 1000 - 20 })],
+    ['other signer', await assertion(otherKey, 'other signer', issuer)]
+  ]
+  for (const [id, params, headers] of rows) isTokens(await flow.token({ ...ask, ...params }, headers), id)
+  assert.equal(flow.upstream.requests.length, 0)
+})
 
-  test(`T-08 T-10 T-11 T-12 T-13 T-29 who does not prove it as it has to is no one, and nothing happens (${at})`, async (t) => {
-    const store = watched()
-    const flow = await start(t, { options: { prefix, store } })
-    const registered = await flow.register()
-    const signed = await assertion(key, 'signer', flow.base)
-    const post = (id: string, secret?: string) => ({ client_id: id, client_secret: secret })
-    const refused: Row[] = [
-      ['T-10 no secret', post('job')],
-      ['T-10 no secret', post('job', '')],
-      ['T-10 no secret', {}, basic('job', '')],
-      ['T-10 wrong secret', post('job', `${current.secret}x`)],
-      ['T-10 wrong secret', post('job', current.secret.slice(0, -1))],
-      ['T-10 the hash is not the secret', post('job', current.hash)],
-      ['T-10 the hash is not the secret', post('job', current.hash.slice(7))],
-      ['T-10 wrong secret', {}, basic('job', newSecret().secret)],
-      ['T-10 the secret of another', post('both', old.secret)],
-      ['T-10 wrong method', await assertion(key, 'job', flow.base)],
-      ['T-10 wrong method', { client_id: 'job', ...signed }],
-      ['T-10 wrong method', post('signer', current.secret)],
-      ['T-10 wrong method', {}, basic('signer', current.secret)],
-      ['T-10 wrong method', post('signer')],
-      ['T-08', post('both'), basic('job', current.secret)],
-      ['T-08', { client_id: 'job', ...await assertion(key, 'signer', flow.base) }],
-      ['T-11', {}, { authorization: `Basic ${Buffer.from(`a:b c%:${current.secret}`).toString('base64')}` }],
-      ['T-11', {}, { authorization: 'Basic !!' }],
-      ['T-13 unknown', post('unknown', current.secret)],
-      ['T-13 unknown', {}, basic('unknown', current.secret)],
-      ['T-13 unknown', await assertion(key, 'unknown', flow.base)],
-      ['T-29 public', post('desktop', current.secret)],
-      ['T-29 public', {}, basic('desktop', current.secret)],
-      ['T-29 public', await assertion(key, 'desktop', flow.base)],
-      ['T-29 public', post(registered, current.secret)],
-      ['T-29 public', await assertion(key, registered, flow.base)]
-    ]
-    const answers = new Set<string>()
-    for (const [name, params, headers] of refused) {
-      const reply = await flow.token({ ...ask, ...params }, headers)
-      isError(reply, 401, 'invalid_client', name)
-      assert.equal(reply.headers.get('www-authenticate'), headers ? 'Basic realm="OAuth"' : null, name)
-      answers.add(JSON.stringify([reply.text, [...reply.headers].filter(([name]) => !['date', 'www-authenticate'].includes(name))]))
-      isError(await flow.revoke({ token: 'x', ...params }, headers), 401, 'invalid_client', `V-04 ${name}`)
-    }
-    assert.equal(answers.size, 1, 'T-13')
+everywhere('T-08 T-10 T-11 T-12 T-13 T-29 who does not prove it as it has to is no one, and nothing happens', async (place) => {
+  const { wrap, written } = watch()
+  const flow = await start(place, { wrap })
+  const registered = await flow.register()
+  const signed = await assertion(key, 'signer', flow.base)
+  const post = (id: string, secret?: string) => ({ client_id: id, client_secret: secret })
+  const refused: Row[] = [
+    ['T-10 no secret', post('job')],
+    ['T-10 no secret', post('job', '')],
+    ['T-10 no secret', {}, basic('job', '')],
+    ['T-10 wrong secret', post('job', `${current.secret}x`)],
+    ['T-10 wrong secret', post('job', current.secret.slice(0, -1))],
+    ['T-10 the hash is not the secret', post('job', current.hash)],
+    ['T-10 the hash is not the secret', post('job', current.hash.slice(7))],
+    ['T-10 wrong secret', {}, basic('job', newSecret().secret)],
+    ['T-10 the secret of another', post('both', old.secret)],
+    ['T-10 wrong method', await assertion(key, 'job', flow.base)],
+    ['T-10 wrong method', { client_id: 'job', ...signed }],
+    ['T-10 wrong method', post('signer', current.secret)],
+    ['T-10 wrong method', {}, basic('signer', current.secret)],
+    ['T-10 wrong method', post('signer')],
+    ['T-08', post('both'), basic('job', current.secret)],
+    ['T-08', { client_id: 'job', ...await assertion(key, 'signer', flow.base) }],
+    ['T-11', {}, { authorization: `Basic ${Buffer.from(`a:b c%:${current.secret}`).toString('base64')}` }],
+    ['T-11', {}, { authorization: 'Basic !!' }],
+    ['T-13 unknown', post('unknown', current.secret)],
+    ['T-13 unknown', {}, basic('unknown', current.secret)],
+    ['T-13 unknown', await assertion(key, 'unknown', flow.base)],
+    ['T-29 public', post('desktop', current.secret)],
+    ['T-29 public', {}, basic('desktop', current.secret)],
+    ['T-29 public', await assertion(key, 'desktop', flow.base)],
+    ['T-29 public', post(registered, current.secret)],
+    ['T-29 public', await assertion(key, registered, flow.base)]
+  ]
+  const answers = new Set<string>()
+  for (const [name, params, headers] of refused) {
+    const reply = await flow.token({ ...ask, ...params }, headers)
+    isError(reply, 401, 'invalid_client', name)
+    assert.equal(reply.headers.get('www-authenticate'), headers ? 'Basic realm="OAuth"' : null, name)
+    answers.add(JSON.stringify([reply.text, [...reply.headers].filter(([name]) => !['date', 'www-authenticate'].includes(name))]))
+    isError(await flow.revoke({ token: 'x', ...params }, headers), 401, 'invalid_client', `V-04 ${name}`)
+  }
+  assert.equal(answers.size, 1, 'T-13')
 
-    const malformed: Row[] = [
-      ['T-12', post('job', current.secret), basic('job', current.secret)],
-      ['T-12', signed, basic('signer', current.secret)],
-      ['T-12', { ...post('signer', current.secret), ...signed }],
-      ['half an assertion', { client_assertion: signed['client_assertion'] }],
-      ['half an assertion', { client_id: 'signer', client_assertion_type: assertionType }],
-      ['T-08', {}]
-    ]
-    for (const [name, params, headers] of malformed) isError(await flow.token({ ...ask, ...params }, headers), 400, 'invalid_request', name)
-    assert.deepEqual(store.written, [])
-    assert.equal(flow.upstream.requests.length, 0)
-    isTokens(await flow.token({ ...ask, ...signed }), 'the assertion was not used up by all that')
-    const logs = flow.logs.join('')
-    for (const secret of [current.secret, old.secret, signed['client_assertion'] ?? '']) assert.ok(!logs.includes(secret))
-  })
+  const malformed: Row[] = [
+    ['T-12', post('job', current.secret), basic('job', current.secret)],
+    ['T-12', signed, basic('signer', current.secret)],
+    ['T-12', { ...post('signer', current.secret), ...signed }],
+    ['half an assertion', { client_assertion: signed['client_assertion'] }],
+    ['half an assertion', { client_id: 'signer', client_assertion_type: assertionType }],
+    ['T-08', {}]
+  ]
+  for (const [name, params, headers] of malformed) isError(await flow.token({ ...ask, ...params }, headers), 400, 'invalid_request', name)
+  assert.deepEqual(written, [])
+  assert.equal(flow.upstream.requests.length, 0)
+  isTokens(await flow.token({ ...ask, ...signed }), 'the assertion was not used up by all that')
+  const logs = flow.logs.join('')
+  for (const secret of [current.secret, old.secret, signed['client_assertion'] ?? '']) assert.ok(!logs.includes(secret))
+})
 
-  test(`T-28 an assertion that is not right is refused, and not remembered (${at})`, async (t) => {
-    const store = watched()
-    const flow = await start(t, { options: { prefix, store } })
-    const issuer = flow.base
-    const now = Math.floor(Date.now() / 1000)
-    const good = await assertion(key, 'signer', issuer)
-    const [, body = ''] = (good['client_assertion'] ?? '').split('.')
-    const encoded = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url')
-    const pem = key.jwk.x ?? ''
-    const hmac = `${encoded({ alg: 'HS256' })}.${body}`
-    const jwt = (value: string) => ({ client_assertion_type: assertionType, client_assertion: value, client_id: 'signer' })
-    const rows: Array<[name: string, params: Record<string, string>]> = [
-      ['alg none', jwt(`${encoded({ alg: 'none' })}.${body}.`)],
-      ['alg HS256', jwt(`${hmac}.${createHmac('sha256', pem).update(hmac).digest('base64url')}`)],
-      ['alg not in the list', await assertion({ ...rsa, alg: 'RS384' }, 'signer', issuer)],
-      ['kid of no key', await assertion(key, 'signer', issuer, {}, { kid: 'another' })],
-      ['a key in the header', await assertion(otherKey, 'signer', issuer, {}, { jwk: otherKey.jwk })],
-      ["another client's key", await assertion(otherKey, 'signer', issuer)],
-      ['the key of another, for itself', await assertion(key, 'other signer', issuer)],
-      ['iss of another', await assertion(key, 'signer', issuer, { iss: 'other signer' })],
-      ['no iss', await assertion(key, 'signer', issuer, { iss: undefined })],
-      ['no sub', { client_id: 'signer', ...await assertion(key, 'signer', issuer, { sub: undefined }) }],
-      ['no aud', await assertion(key, 'signer', issuer, { aud: undefined })],
-      ['aud of another', await assertion(key, 'signer', 'https://evil.example')],
-      ['aud is the resource', await assertion(key, 'signer', flow.resource)],
-      ['aud with a slash', await assertion(key, 'signer', `${issuer}/`)],
-      ['aud is the revocation endpoint', await assertion(key, 'signer', `${issuer}/oauth/revoke`)],
-      ['several audiences', await assertion(key, 'signer', issuer, { aud: [issuer, 'https://evil.example'] })],
-      ['a list of one', await assertion(key, 'signer', issuer, { aud: [issuer] })],
-      ['no exp', await assertion(key, 'signer', issuer, { exp: undefined })],
-      ['expired', await assertion(key, 'signer', issuer, { exp: now - 31 })],
-      ['exp > 5 min', await assertion(key, 'signer', issuer, { exp: now + 340 })],
-      ['exp is text', await assertion(key, 'signer', issuer, { exp: `${now + 60}` })],
-      ['nbf in the future', await assertion(key, 'signer', issuer, { nbf: now + 60 })],
-      ['iat in the future', await assertion(key, 'signer', issuer, { iat: now + 60 })],
-      ['iat is text', await assertion(key, 'signer', issuer, { iat: 'now' })],
-      ['no jti', await assertion(key, 'signer', issuer, { jti: undefined })],
-      ['jti empty', await assertion(key, 'signer', issuer, { jti: '' })],
-      ['jti a number', await assertion(key, 'signer', issuer, { jti: 1 })],
-      ['jti too long', await assertion(key, 'signer', issuer, { jti: 'x'.repeat(513) })],
-      ['an access token', await assertion(key, 'signer', issuer, {}, { typ: 'at+jwt' })],
-      ['a DPoP proof', await assertion(key, 'signer', issuer, {}, { typ: 'dpop+jwt' })],
-      ['changed', jwt((good['client_assertion'] ?? '').replace(body, encoded({ sub: 'signer' })))],
-      ['another type', { ...await assertion(key, 'signer', issuer), client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:saml2-bearer' }],
-      ['no JWT', jwt('x')],
-      ['no JWT', jwt('a.b.c')],
-      ['no JWT, no client', { client_assertion_type: assertionType, client_assertion: 'a.b.c' }],
-      ['a JWE', jwt('a.b.c.d.e')]
-    ]
-    for (const [name, params] of rows) isError(await flow.token({ ...ask, ...params }), 401, 'invalid_client', name)
-    assert.equal(store.written.length, 0)
+everywhere('T-28 an assertion that is not right is refused, and not remembered', async (place) => {
+  const { wrap, written } = watch()
+  const flow = await start(place, { wrap })
+  const issuer = flow.base
+  const now = Math.floor(Date.now() / 1000)
+  const good = await assertion(key, 'signer', issuer)
+  const [, body = ''] = (good['client_assertion'] ?? '').split('.')
+  const encoded = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url')
+  const pem = key.jwk.x ?? ''
+  const hmac = `${encoded({ alg: 'HS256' })}.${body}`
+  const jwt = (value: string) => ({ client_assertion_type: assertionType, client_assertion: value, client_id: 'signer' })
+  const rows: Array<[name: string, params: Record<string, string>]> = [
+    ['alg none', jwt(`${encoded({ alg: 'none' })}.${body}.`)],
+    ['alg HS256', jwt(`${hmac}.${createHmac('sha256', pem).update(hmac).digest('base64url')}`)],
+    ['alg not in the list', await assertion({ ...rsa, alg: 'RS384' }, 'signer', issuer)],
+    ['kid of no key', await assertion(key, 'signer', issuer, {}, { kid: 'another' })],
+    ['a key in the header', await assertion(otherKey, 'signer', issuer, {}, { jwk: otherKey.jwk })],
+    ["another client's key", await assertion(otherKey, 'signer', issuer)],
+    ['the key of another, for itself', await assertion(key, 'other signer', issuer)],
+    ['iss of another', await assertion(key, 'signer', issuer, { iss: 'other signer' })],
+    ['no iss', await assertion(key, 'signer', issuer, { iss: undefined })],
+    ['no sub', { client_id: 'signer', ...await assertion(key, 'signer', issuer, { sub: undefined }) }],
+    ['no aud', await assertion(key, 'signer', issuer, { aud: undefined })],
+    ['aud of another', await assertion(key, 'signer', 'https://evil.example')],
+    ['aud is the resource', await assertion(key, 'signer', flow.resource)],
+    ['aud with a slash', await assertion(key, 'signer', `${issuer}/`)],
+    ['aud is the revocation endpoint', await assertion(key, 'signer', `${issuer}/oauth/revoke`)],
+    ['several audiences', await assertion(key, 'signer', issuer, { aud: [issuer, 'https://evil.example'] })],
+    ['a list of one', await assertion(key, 'signer', issuer, { aud: [issuer] })],
+    ['no exp', await assertion(key, 'signer', issuer, { exp: undefined })],
+    ['expired', await assertion(key, 'signer', issuer, { exp: now - 31 })],
+    ['exp > 5 min', await assertion(key, 'signer', issuer, { exp: now + 340 })],
+    ['exp is text', await assertion(key, 'signer', issuer, { exp: `${now + 60}` })],
+    ['nbf in the future', await assertion(key, 'signer', issuer, { nbf: now + 60 })],
+    ['iat in the future', await assertion(key, 'signer', issuer, { iat: now + 60 })],
+    ['iat is text', await assertion(key, 'signer', issuer, { iat: 'now' })],
+    ['no jti', await assertion(key, 'signer', issuer, { jti: undefined })],
+    ['jti empty', await assertion(key, 'signer', issuer, { jti: '' })],
+    ['jti a number', await assertion(key, 'signer', issuer, { jti: 1 })],
+    ['jti too long', await assertion(key, 'signer', issuer, { jti: 'x'.repeat(513) })],
+    ['an access token', await assertion(key, 'signer', issuer, {}, { typ: 'at+jwt' })],
+    ['a DPoP proof', await assertion(key, 'signer', issuer, {}, { typ: 'dpop+jwt' })],
+    ['changed', jwt((good['client_assertion'] ?? '').replace(body, encoded({ sub: 'signer' })))],
+    ['another type', { ...await assertion(key, 'signer', issuer), client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:saml2-bearer' }],
+    ['no JWT', jwt('x')],
+    ['no JWT', jwt('a.b.c')],
+    ['no JWT, no client', { client_assertion_type: assertionType, client_assertion: 'a.b.c' }],
+    ['a JWE', jwt('a.b.c.d.e')]
+  ]
+  for (const [name, params] of rows) isError(await flow.token({ ...ask, ...params }), 401, 'invalid_client', name)
+  assert.equal(written.length, 0)
 
-    isTokens(await flow.token({ ...ask, ...good }))
-    const [[name, value, ttl], ...others] = store.written as [[string, string, number]]
-    assert.deepEqual(others, [])
-    assert.equal(value, '1')
-    assert.match(name, /^mcp-oauth:[\w-]{16}:assertion:[\w-]{43}$/, 'S-05')
-    assert.ok(ttl > 60 && ttl <= 120, `S-07 ${ttl}`)
-  })
+  isTokens(await flow.token({ ...ask, ...good }))
+  const [{ key: name, value, ttl }, ...others] = written as [Written]
+  assert.deepEqual(others, [])
+  assert.equal(value, '1')
+  assert.match(name, /^mcp-oauth:[\w-]{16}:assertion:[\w-]{43}$/, 'S-05')
+  assert.ok(ttl > 60 && ttl <= 120, `S-07 ${ttl}`)
+})
 
-  test(`EX-01 TK-05 T-18 the token is ours: for this resource, in the name of the machine, without refresh, without the provider (${at})`, async (t) => {
-    let asked = 0
-    const flow = await start(t, { options: { prefix, authorizeUser: () => { asked++; return false } } })
-    const reply = await flow.token({ ...ask, resource: flow.resource }, basic('job', current.secret))
-    const tokens = isTokens(reply)
-    assert.deepEqual(Object.keys(tokens), ['access_token', 'token_type', 'expires_in', 'scope'])
-    assert.deepEqual([tokens['token_type'], tokens['expires_in'], tokens['scope']], ['Bearer', 3600, 'mcp:read jobs:run'])
-    assert.deepEqual([reply.headers.get('cache-control'), reply.headers.get('pragma')], ['no-store', 'no-cache'])
-    const claims = claimsOf(tokens['access_token'])
-    assert.deepEqual(Object.keys(claims).sort(), ['aud', 'client_id', 'exp', 'gid', 'iat', 'iss', 'jti', 'scope', 'sub'])
-    assert.deepEqual([claims['iss'], claims['sub'], claims['client_id'], claims['aud'], claims['exp'] - claims['iat']], [flow.base, 'job', 'job', flow.resource, 3600])
+everywhere('EX-01 TK-05 T-18 the token is ours: for this resource, in the name of the machine, without refresh, without the provider', async (place) => {
+  let asked = 0
+  const flow = await start(place, { options: { authorizeUser: () => { asked++; return false } } })
+  const reply = await flow.token({ ...ask, resource: flow.resource }, basic('job', current.secret))
+  const tokens = isTokens(reply)
+  assert.deepEqual(Object.keys(tokens), ['access_token', 'token_type', 'expires_in', 'scope'])
+  assert.deepEqual([tokens['token_type'], tokens['expires_in'], tokens['scope']], ['Bearer', 3600, 'mcp:read jobs:run'])
+  assert.deepEqual([reply.headers.get('cache-control'), reply.headers.get('pragma')], ['no-store', 'no-cache'])
+  const claims = claimsOf(tokens['access_token'])
+  assert.deepEqual(Object.keys(claims).sort(), ['aud', 'client_id', 'exp', 'gid', 'iat', 'iss', 'jti', 'scope', 'sub'])
+  assert.deepEqual([claims['iss'], claims['sub'], claims['client_id'], claims['aud'], claims['exp'] - claims['iat']], [flow.base, 'job', 'job', flow.resource, 3600])
 
-    const called = await flow.call(tokens['access_token'])
-    assert.equal(called.status, 200, called.text)
-    const caller = await callerIn(new Response(called.text))
-    assert.deepEqual([caller['subject'], caller['clientId'], caller['scopes']], ['job', 'job', ['mcp:read', 'jobs:run']])
-    assert.equal(asked, 0)
-    assert.deepEqual(flow.upstream.requests, [], 'X')
+  const called = await flow.call(tokens['access_token'])
+  assert.equal(called.status, 200, called.text)
+  const caller = await callerIn(new Response(called.text))
+  assert.deepEqual([caller['subject'], caller['clientId'], caller['scopes']], ['job', 'job', ['mcp:read', 'jobs:run']])
+  assert.equal(asked, 0)
+  assert.deepEqual(flow.upstream.requests, [], 'X')
 
-    for (const resource of ['https://evil.example/mcp', `${flow.resource}#f`]) isError(await flow.token({ ...ask, resource }, basic('job', current.secret)), 400, 'invalid_target', 'T-16')
-  })
+  for (const resource of ['https://evil.example/mcp', `${flow.resource}#f`]) isError(await flow.token({ ...ask, resource }, basic('job', current.secret)), 400, 'invalid_target', 'T-16')
+})
 
-  test(`TK-02 T-03 a client may use the grant types it was given, and nobody any other (${at})`, async (t) => {
-    const flow = await start(t, { options: { prefix } })
-    const registered = await flow.register()
-    const rows: Row[] = [
-      ['registered', { ...ask, client_id: registered }],
-      ['public', { ...ask, client_id: 'desktop' }],
-      ['has users only', ask, basic('web', current.secret)],
-      ['has users only', { ...ask, ...await assertion(key, 'web signer', flow.base) }],
-      ['has no users', { ...redeem('job', 'x'), client_id: undefined }, basic('job', current.secret)],
-      ['has no users', { ...renew('job', 'x'), client_id: undefined }, basic('job', current.secret)],
-      ['has one login', { ...renew('short', 'x'), client_id: undefined }, basic('short', current.secret)]
-    ]
-    for (const [name, params, headers] of rows) isError(await flow.token(params, headers), 400, 'unauthorized_client', name)
-    isPage(await flow.authorize(flow.asked('job')), 400, 'invalid_request', 'nobody logs in for a machine')
-    isError(await flow.token({ ...redeem('both', 'x'), client_id: undefined }, basic('both', current.secret)), 400, 'invalid_grant')
-    for (const type of ['password', 'implicit', 'CLIENT_CREDENTIALS', 'client_credentials ', 'urn:ietf:params:oauth:grant-type:jwt-bearer', 'urn:ietf:params:oauth:grant-type:token-exchange']) {
-      isError(await flow.token({ grant_type: type }, basic('job', current.secret)), 400, 'unsupported_grant_type', type)
-    }
-    const usual = await startFlow(t, { options: { prefix, clients: clients.filter(({ grantTypes = code }) => !grantTypes.includes('client_credentials')) } })
-    isError(await usual.token(ask, basic('web', current.secret)), 400, 'unsupported_grant_type', 'T-03 where nobody has it')
-    assert.equal(flow.upstream.requests.length, 0)
-  })
+everywhere('TK-02 T-03 a client may use the grant types it was given, and nobody any other', async (place) => {
+  const flow = await start(place)
+  const registered = await flow.register()
+  const rows: Row[] = [
+    ['registered', { ...ask, client_id: registered }],
+    ['public', { ...ask, client_id: 'desktop' }],
+    ['has users only', ask, basic('web', current.secret)],
+    ['has users only', { ...ask, ...await assertion(key, 'web signer', flow.base) }],
+    ['has no users', { ...redeem('job', 'x'), client_id: undefined }, basic('job', current.secret)],
+    ['has no users', { ...renew('job', 'x'), client_id: undefined }, basic('job', current.secret)],
+    ['has one login', { ...renew('short', 'x'), client_id: undefined }, basic('short', current.secret)]
+  ]
+  for (const [name, params, headers] of rows) isError(await flow.token(params, headers), 400, 'unauthorized_client', name)
+  isPage(await flow.authorize(flow.asked('job')), 400, 'invalid_request', 'nobody logs in for a machine')
+  isError(await flow.token({ ...redeem('both', 'x'), client_id: undefined }, basic('both', current.secret)), 400, 'invalid_grant')
+  for (const type of ['password', 'implicit', 'CLIENT_CREDENTIALS', 'client_credentials ', 'urn:ietf:params:oauth:grant-type:jwt-bearer', 'urn:ietf:params:oauth:grant-type:token-exchange']) {
+    isError(await flow.token({ grant_type: type }, basic('job', current.secret)), 400, 'unsupported_grant_type', type)
+  }
+  const usual = await place.startFlow({ options: { clients: clients.filter(({ grantTypes = code }) => !grantTypes.includes('client_credentials')) } })
+  isError(await usual.token(ask, basic('web', current.secret)), 400, 'unsupported_grant_type', 'T-03 where nobody has it')
+  assert.equal(flow.upstream.requests.length, 0)
+})
 
-  test(`TK-03 a client with a secret or a key has users like any other, and has to prove itself for them (${at})`, async (t) => {
-    const flow = await start(t, { options: { prefix } })
-    const proofs: Array<[id: string, proof: () => Promise<[Record<string, string>, Record<string, string>?]>]> = [
-      ['web', async () => [{ client_id: 'web', client_secret: current.secret }]],
-      ['both', async () => [{}, basic('both', current.secret)]],
-      ['web signer', async () => [await assertion(key, 'web signer', flow.base)]]
-    ]
-    for (const [id, proof] of proofs) {
-      const page = await flow.authorize(flow.asked(id, { code_challenge: undefined, code_challenge_method: undefined }))
-      isSentBack(page, 302, 'invalid_request', { iss: flow.base, message: 'A-09' })
-      const login = await flow.login(id)
-      const { client_id: _, ...redemption } = redeem(id, login)
-      isError(await flow.token(redeem(id, login)), 401, 'invalid_client', 'T-10')
-      isError(await flow.token(redeem(id, login), basic(id, 'x')), 401, 'invalid_client', 'T-10')
-      const [params, headers] = await proof()
-      isError(await flow.token({ ...redemption, ...params, code_verifier: challenge }, headers), 400, 'invalid_grant', 'T-09')
-      const [again, headers2] = await proof()
-      const tokens = isTokens(await flow.token({ ...redemption, ...again }, headers2), id)
-      assert.equal((await callerIn(new Response((await flow.call(tokens['access_token'])).text)))['subject'], 'alice')
+everywhere('TK-03 a client with a secret or a key has users like any other, and has to prove itself for them', async (place) => {
+  const flow = await start(place)
+  const proofs: Array<[id: string, proof: () => Promise<[Record<string, string>, Record<string, string>?]>]> = [
+    ['web', async () => [{ client_id: 'web', client_secret: current.secret }]],
+    ['both', async () => [{}, basic('both', current.secret)]],
+    ['web signer', async () => [await assertion(key, 'web signer', flow.base)]]
+  ]
+  for (const [id, proof] of proofs) {
+    const page = await flow.authorize(flow.asked(id, { code_challenge: undefined, code_challenge_method: undefined }))
+    isSentBack(flow, page, 302, 'invalid_request', { message: 'A-09' })
+    const login = await flow.login(id)
+    const { client_id: _, ...redemption } = redeem(id, login)
+    isError(await flow.token(redeem(id, login)), 401, 'invalid_client', 'T-10')
+    isError(await flow.token(redeem(id, login), basic(id, 'x')), 401, 'invalid_client', 'T-10')
+    const [params, headers] = await proof()
+    isError(await flow.token({ ...redemption, ...params, code_verifier: challenge }, headers), 400, 'invalid_grant', 'T-09')
+    const [again, headers2] = await proof()
+    const tokens = isTokens(await flow.token({ ...redemption, ...again }, headers2), id)
+    assert.equal((await callerIn(new Response((await flow.call(tokens['access_token'])).text)))['subject'], 'alice')
 
-      const { client_id: __, ...renewal } = renew(id, tokens['refresh_token'])
-      isError(await flow.token(renew(id, tokens['refresh_token'])), 401, 'invalid_client', 'T-10')
-      const [more, headers3] = await proof()
-      const renewed = isTokens(await flow.token({ ...renewal, ...more }, headers3), id)
-      isError(await flow.revoke({ client_id: id, token: renewed['refresh_token'] }), 401, 'invalid_client', 'V-04')
-      const [last, headers4] = await proof()
-      assert.equal((await flow.revoke({ token: renewed['refresh_token'], ...last }, headers4)).status, 200)
-      const [late, headers5] = await proof()
-      isError(await flow.token({ ...renewal, refresh_token: renewed['refresh_token'], ...late }, headers5), 400, 'invalid_grant', 'V-06')
-    }
-    // Theirs alone: a code of one client is worth nothing to another that proves itself.
-    isError(await flow.token({ ...redeem('both', await flow.login('web')), client_secret: current.secret }), 400, 'invalid_grant', 'T-06')
-    const once = isTokens(await flow.token({ ...redeem('short', await flow.login('short')), client_secret: current.secret }))
-    assert.deepEqual(Object.keys(once), ['access_token', 'token_type', 'expires_in', 'scope'], 'TK-07')
-  })
+    const { client_id: __, ...renewal } = renew(id, tokens['refresh_token'])
+    isError(await flow.token(renew(id, tokens['refresh_token'])), 401, 'invalid_client', 'T-10')
+    const [more, headers3] = await proof()
+    const renewed = isTokens(await flow.token({ ...renewal, ...more }, headers3), id)
+    isError(await flow.revoke({ client_id: id, token: renewed['refresh_token'] }), 401, 'invalid_client', 'V-04')
+    const [last, headers4] = await proof()
+    assert.equal((await flow.revoke({ token: renewed['refresh_token'], ...last }, headers4)).status, 200)
+    const [late, headers5] = await proof()
+    isError(await flow.token({ ...renewal, refresh_token: renewed['refresh_token'], ...late }, headers5), 400, 'invalid_grant', 'V-06')
+  }
+  // Theirs alone: a code of one client is worth nothing to another that proves itself.
+  isError(await flow.token({ ...redeem('both', await flow.login('web')), client_secret: current.secret }), 400, 'invalid_grant', 'T-06')
+  const once = isTokens(await flow.token({ ...redeem('short', await flow.login('short')), client_secret: current.secret }))
+  assert.deepEqual(Object.keys(once), ['access_token', 'token_type', 'expires_in', 'scope'], 'TK-07')
+})
 
-  test(`AZ-05 the scopes of a listed client bind its users, too (${at})`, async (t) => {
-    const flow = await start(t, { options: { prefix } })
-    isSentBack(await flow.authorize(flow.asked('web signer', { scope: 'mcp:read mcp:write' })), 302, 'invalid_scope', { iss: flow.base })
-    for (const scope of ['mcp:read', 'openid offline_access', undefined]) assert.equal((await flow.authorize(flow.asked('web signer', { scope }))).status, 200)
-    assert.equal((await flow.authorize(flow.asked('web', { scope: 'mcp:read mcp:write' }))).status, 200)
-  })
-}
+everywhere('AZ-05 the scopes of a listed client bind its users, too', async (place) => {
+  const flow = await start(place)
+  isSentBack(flow, await flow.authorize(flow.asked('web signer', { scope: 'mcp:read mcp:write' })), 302, 'invalid_scope')
+  for (const scope of ['mcp:read', 'openid offline_access', undefined]) assert.equal((await flow.authorize(flow.asked('web signer', { scope }))).status, 200)
+  assert.equal((await flow.authorize(flow.asked('web', { scope: 'mcp:read mcp:write' }))).status, 200)
+})
 
-test('TK-06 a machine asks for some of its scopes, or gets all, and never another', async (t) => {
-  const flow = await start(t, { options: { scopeHierarchy: { 'mcp:write': ['mcp:append'] } } })
+everywhere('TK-06 a machine asks for some of its scopes, or gets all, and never another', async (place) => {
+  const flow = await start(place, { options: { scopeHierarchy: { 'mcp:write': ['mcp:append'] } } })
   const granted: Array<[id: string, scope: string | undefined, granted: string | undefined]> = [
     ['job', undefined, 'mcp:read jobs:run'],
     ['job', '', 'mcp:read jobs:run'],
@@ -344,96 +328,90 @@ test('TK-06 a machine asks for some of its scopes, or gets all, and never anothe
   assert.match(refused.headers.get('www-authenticate') ?? '', /error="insufficient_scope".*scope="mcp:read"/)
   assert.ok(flow.logs.some(line => line.includes('"scopes":["jobs:run"]') && line.includes('no option, route or tool knows these scopes')))
 
-  const bare = await startFlow(t, { options: { requiredScopes: undefined as never, scopes: undefined as never, clients: [{ clientId: 'job', secretHashes: [current.hash], grantTypes: ['client_credentials'] }] } })
+  const bare = await place.startFlow({ options: { requiredScopes: undefined as never, scopes: undefined as never, clients: [{ clientId: 'job', secretHashes: [current.hash], grantTypes: ['client_credentials'] }] } })
   const none = isTokens(await bare.token(ask, basic('job', current.secret)))
   assert.equal(none['scope'], undefined)
   assert.equal((await bare.call(none['access_token'])).status, 200)
 })
 
-for (const [name, openStore] of stores) {
-  test(`T-28 an assertion counts once, on whatever instance and however many bring it (${name})`, async (t) => {
-    const flow = await start(t, { instances: 2, options: { store: await openStore(t) } })
-    const [one, two] = flow.instances as [Flow, Flow]
-    const proof = await assertion(key, 'signer', publicUrl)
-    isTokens(await one.token({ ...ask, ...proof }))
-    for (const instance of [one, two]) isError(await instance.token({ ...ask, ...proof }), 401, 'invalid_client')
-    isError(await two.token({ ...ask, ...await assertion(key, 'signer', publicUrl, { jti: claimsOf(proof['client_assertion'] ?? '')['jti'] }) }), 401, 'invalid_client', 'it is the jti that counts')
-    isError(await two.revoke({ token: 'x', ...proof }), 401, 'invalid_client')
-    isTokens(await two.token({ ...ask, ...await assertion(otherKey, 'other signer', publicUrl, { jti: claimsOf(proof['client_assertion'] ?? '')['jti'] }) }), "one client's ids are not another's")
+everywhere('T-28 an assertion counts once, on whatever instance and however many bring it', async (place) => {
+  const flow = await start(place, { instances: 2 })
+  const [one, two] = flow.instances as [Flow, Flow]
+  const proof = await assertion(key, 'signer', flow.base)
+  isTokens(await one.token({ ...ask, ...proof }))
+  for (const instance of [one, two]) isError(await instance.token({ ...ask, ...proof }), 401, 'invalid_client')
+  isError(await two.token({ ...ask, ...await assertion(key, 'signer', flow.base, { jti: claimsOf(proof['client_assertion'] ?? '')['jti'] }) }), 401, 'invalid_client', 'it is the jti that counts')
+  isError(await two.revoke({ token: 'x', ...proof }), 401, 'invalid_client')
+  isTokens(await two.token({ ...ask, ...await assertion(otherKey, 'other signer', flow.base, { jti: claimsOf(proof['client_assertion'] ?? '')['jti'] }) }), "one client's ids are not another's")
 
-    for (let round = 0; round < 10; round++) {
-      const raced = await assertion(key, 'signer', publicUrl)
-      const replies = await Promise.all(Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? one : two).token({ ...ask, ...raced })))
-      assert.equal(replies.filter(({ status }) => status === 200).length, 1)
-      for (const reply of replies) if (reply.status !== 200) isError(reply, 401, 'invalid_client')
-    }
-  })
+  for (let round = 0; round < 10; round++) {
+    const raced = await assertion(key, 'signer', flow.base)
+    const replies = await Promise.all(Array.from({ length: 20 }, (_, index) => (index % 2 === 0 ? one : two).token({ ...ask, ...raced })))
+    assert.equal(replies.filter(({ status }) => status === 200).length, 1)
+    for (const reply of replies) if (reply.status !== 200) isError(reply, 401, 'invalid_client')
+  }
+})
 
-  test(`V-05 V-02 a machine ends its token, on both instances, and no other does (${name})`, async (t) => {
-    const flow = await start(t, { instances: 2, options: { store: await openStore(t) } })
-    const [one, two] = flow.instances as [Flow, Flow]
-    const tokens = isTokens(await one.token(ask, basic('job', current.secret)))
-    const others = isTokens(await one.token(ask, basic('job', current.secret)))
-    for (const instance of [one, two]) assert.equal((await instance.call(tokens['access_token'])).status, 200)
-    assert.equal((await one.revoke({ token: tokens['access_token'] }, basic('both', current.secret))).status, 200)
-    await sleep(1_050)
-    assert.equal((await two.call(tokens['access_token'])).status, 200, 'V-02')
-    assert.equal((await one.revoke({ token: tokens['access_token'] }, basic('job', current.secret))).status, 200)
-    await sleep(1_050)
-    for (const instance of [one, two]) {
-      assert.equal((await instance.call(tokens['access_token'])).status, 401)
-      assert.equal((await instance.call(others['access_token'])).status, 200, 'each token is a grant of its own')
-    }
-    assert.equal(flow.upstream.requests.length, 0)
-  })
-}
+everywhere('V-05 V-02 a machine ends its token, on both instances, and no other does', async (place) => {
+  const flow = await start(place, { instances: 2 })
+  const [one, two] = flow.instances as [Flow, Flow]
+  const tokens = isTokens(await one.token(ask, basic('job', current.secret)))
+  const others = isTokens(await one.token(ask, basic('job', current.secret)))
+  for (const instance of [one, two]) assert.equal((await instance.call(tokens['access_token'])).status, 200)
+  assert.equal((await one.revoke({ token: tokens['access_token'] }, basic('both', current.secret))).status, 200)
+  await sleep(1_050)
+  assert.equal((await two.call(tokens['access_token'])).status, 200, 'V-02')
+  assert.equal((await one.revoke({ token: tokens['access_token'] }, basic('job', current.secret))).status, 200)
+  await sleep(1_050)
+  for (const instance of [one, two]) {
+    assert.equal((await instance.call(tokens['access_token'])).status, 401)
+    assert.equal((await instance.call(others['access_token'])).status, 200, 'each token is a grant of its own')
+  }
+  assert.equal(flow.upstream.requests.length, 0)
+})
 
-test('T-28 S-12 an assertion is remembered for longer than any is taken for good', async (t) => {
-  const store = watched()
-  const flow = await start(t, { options: { store } })
+everywhere('T-28 S-12 an assertion is remembered for longer than any is taken for good', async (place, t) => {
+  const { wrap, written } = watch()
+  const flow = await start(place, { wrap })
   const now = Date.now()
   const exp = now / 1000 + 60.7
-  const fresh = () => assertion(key, 'signer', publicUrl, { exp, iat: undefined })
+  const fresh = () => assertion(key, 'signer', flow.base, { exp, iat: undefined })
   t.mock.timers.enable({ apis: ['Date'], now })
   isTokens(await flow.token({ ...ask, ...await fresh() }))
-  const [[,, ttl]] = store.written as [[string, string, number]]
+  const [{ ttl }] = written as [Written]
   t.mock.timers.setTime(now + 90_000)
   isTokens(await flow.token({ ...ask, ...await fresh() }), 'clocks may differ by 30 seconds')
   // Also where the clock of another instance is 20 seconds behind.
   t.mock.timers.setTime(now + (ttl - 20) * 1000)
   isError(await flow.token({ ...ask, ...await fresh() }), 401, 'invalid_client')
-})
+}, { inTurn: true })
 
-test('F-13 while the store is down a machine that signs is told to come back, and its assertion is still good', async (t) => {
-  const store = memoryStore()
+everywhere('F-13 while the store is down a machine that signs is told to come back, and its assertion is still good', async (place) => {
   let down = true
-  const flow = await start(t, {
-    options: {
-      store: {
-        get: async name => await store.get(name),
-        put: async (...entry) => { await store.put(...entry) },
-        putIfAbsent: async (...entry) => {
-          if (down) throw new Error('canary-store redis://user:password@host')
-          return await store.putIfAbsent(...entry)
-        }
+  const flow = await start(place, {
+    wrap: store => ({
+      ...store,
+      putIfAbsent: async (...entry) => {
+        if (down) throw new Error('canary-store redis://user:password@host')
+        return await store.putIfAbsent(...entry)
       }
-    }
+    })
   })
-  const proof = await assertion(key, 'signer', publicUrl)
+  const proof = await assertion(key, 'signer', flow.base)
   const reply = await flow.token({ ...ask, ...proof })
   isError(reply, 503, 'temporarily_unavailable')
   assert.equal(reply.headers.get('retry-after'), '5')
-  isError(await flow.token({ ...ask, ...await assertion(otherKey, 'signer', publicUrl) }), 401, 'invalid_client', 'the wrong key is wrong all the same')
+  isError(await flow.token({ ...ask, ...await assertion(otherKey, 'signer', flow.base) }), 401, 'invalid_client', 'the wrong key is wrong all the same')
   isTokens(await flow.token(ask, basic('job', current.secret)), 'a secret needs no store')
   down = false
   isTokens(await flow.token({ ...ask, ...proof }))
 })
 
-test('REG-14 clients with a document are public: that one signs, because others do, changes nothing', async (t) => {
-  const flow = await start(t)
+everywhere('REG-14 clients with a document are public: that one signs, because others do, changes nothing', async (place) => {
+  const flow = await start(place)
   const id = 'https://app.example/client.json'
-  isError(await flow.token({ ...redeem(id, 'x'), ...await assertion(otherKey, id, publicUrl) }), 400, 'invalid_grant')
-  isError(await flow.token({ ...ask, client_id: id, ...await assertion(otherKey, id, publicUrl) }), 400, 'unauthorized_client')
+  isError(await flow.token({ ...redeem(id, 'x'), ...await assertion(otherKey, id, flow.base) }), 400, 'invalid_grant')
+  isError(await flow.token({ ...ask, client_id: id, ...await assertion(otherKey, id, flow.base) }), 400, 'unauthorized_client')
   isError(await flow.token({ ...redeem(id, 'x'), client_secret: current.secret }), 401, 'invalid_client', 'T-29')
 })
 
@@ -441,6 +419,6 @@ test('X-01 X-02 the thin proxies know no machines', async (t) => {
   const flow = await startFlow(t, { options: { version: '2025-03-26' } })
   const id = await flow.register()
   isError(await flow.token(ask, basic(id, current.secret)), 400, 'unsupported_grant_type')
-  isError(await flow.token({ ...redeem(id, 'x'), ...await assertion(key, id, publicUrl) }), 401, 'invalid_client')
+  isError(await flow.token({ ...redeem(id, 'x'), ...await assertion(key, id, flow.base) }), 401, 'invalid_client')
   assert.equal(flow.upstream.requests.length, 0)
 })
