@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { html } from 'ghtml'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { McpOAuthError } from '../errors.ts'
 import { style } from './page-style.ts'
+import { classify, sealedHeaders } from './seal.ts'
 
 /**
  * No script, no framing, nothing loaded, and only styles of this source. There is no form-action: browsers apply it to the whole chain of redirects
@@ -32,6 +33,13 @@ export function answerPage (request: FastifyRequest, reply: FastifyReply, error:
     return reply.header('content-type', 'application/json; charset=utf-8').send(JSON.stringify({ error: error.error, error_description: error.message }))
   }
   return reply.headers(pageHeaders).send(errorPage(error, back))
+}
+
+/** Handles the errors of routes that browsers are sent to, those of hooks of the host included. */
+export function pageError (thrown: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  const error = classify(thrown, request)
+  if (error.kind === 'payloadTooLarge') reply.header('connection', 'close')
+  answerPage(request, reply.headers(sealedHeaders), error, error.statusCode)
 }
 
 /**

@@ -30,10 +30,11 @@ export function seal (scope: FastifyInstance): void {
   scope.setSerializerCompiler(() => JSON.stringify)
   scope.setErrorHandler(answerError)
   scope.addHook('onRoute', (route) => { route.schema = { ...route.schema, hide: true } })
-  scope.addHook('onRequest', async (_request, reply) => {
-    reply.headers({ 'cache-control': 'no-store', pragma: 'no-cache', 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' })
-  })
+  scope.addHook('onRequest', async (_request, reply) => { reply.headers(sealedHeaders) })
 }
+
+/** What all our answers carry, unless they say otherwise: also those to requests that a hook of the host, which comes before ours, has refused. */
+export const sealedHeaders = Object.freeze({ 'cache-control': 'no-store', pragma: 'no-cache', 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer' })
 
 /**
  * What the log says of our requests: queries have states, codes and, by mistake, tokens in them, and the faults of answers that are no HTTP their bytes.
@@ -105,9 +106,10 @@ export function openToAllOrigins (scope: FastifyInstance, url: string, methods: 
   })
 }
 
-/** Lets pages of any origin read the answers of a scope, those included that refuse a body. */
+/** Lets pages of any origin read the answers of a scope, those included that refuse a body, or come from hooks of the host. */
 export function readableByAll (scope: FastifyInstance): void {
   scope.addHook('onRequest', async (_request, reply) => { reply.headers(corsHeaders) })
+  scope.setErrorHandler((thrown: FastifyError, request, reply) => { answerError(thrown, request, reply.headers(corsHeaders)) })
 }
 
 /** Header names a preflight asks for: Mcp-Param-* names cannot be listed beforehand, so any well-formed list is granted. */
@@ -129,12 +131,12 @@ export function answerError (thrown: FastifyError | Error, request: FastifyReque
   // RFC 6749 §5.2: who tried this header is told of the scheme.
   if (error.kind === 'invalidClient' && request.headers.authorization !== undefined) reply.header('www-authenticate', 'Basic realm="OAuth"')
   reply.code(statusCode)
-    .headers({ 'content-type': 'application/json; charset=utf-8', 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' })
+    .headers({ ...sealedHeaders, 'content-type': 'application/json; charset=utf-8' })
     .send(JSON.stringify({ error: error.error, error_description: error.message }))
 }
 
 /** Names the line of the error table that what was thrown belongs to. */
-function classify (thrown: FastifyError | Error, request: FastifyRequest): McpOAuthError {
+export function classify (thrown: FastifyError | Error, request: FastifyRequest): McpOAuthError {
   if (thrown instanceof McpOAuthError) return thrown
   const { statusCode = 500, code = '' } = thrown as Partial<FastifyError>
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new McpOAuthError('payloadTooLarge')

@@ -8,6 +8,7 @@ import { single } from '../../oauth/parameters.ts'
 import { missingScopes } from '../../oauth/scope.ts'
 import { authorize } from '../authorization.ts'
 import { answerConsentPage } from '../consent-page.ts'
+import { pageError } from '../page.ts'
 import { publicRoute, refuseOtherMethods } from '../seal.ts'
 import type { Broker } from './broker.ts'
 
@@ -38,7 +39,7 @@ const prompts = ['login', 'consent', 'select_account']
  * the form comes back, that this browser was shown it.
  */
 export function authorizeRoute (scope: FastifyInstance, broker: Broker, path: string): void {
-  scope.get(path, { config: publicRoute, exposeHeadRoute: false }, (request, reply) => authorize(broker, request, reply, async (params, client, asked) => {
+  scope.get(path, { config: publicRoute, exposeHeadRoute: false, errorHandler: pageError }, (request, reply) => authorize(broker, request, reply, async (params, client, asked) => {
     const cookies = broker.cookies()
     const csrf = cookies.csrf(request.headers.cookie) ?? randomBytes(16).toString('base64url')
     const prompt = single(params, 'prompt')

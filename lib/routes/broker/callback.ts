@@ -5,7 +5,7 @@ import { parameters, single, type RequestParameters } from '../../oauth/paramete
 import { redirectUriProblem } from '../../oauth/redirect-uri.ts'
 import { appendQuery } from '../../oauth/url.ts'
 import { errorLocation, queryOf } from '../authorization.ts'
-import { answerPage } from '../page.ts'
+import { pageError } from '../page.ts'
 import { publicRoute, refuseOtherMethods } from '../seal.ts'
 import type { Broker } from './broker.ts'
 import type { LoginContent } from './consent.ts'
@@ -27,14 +27,7 @@ const errors: Readonly<Record<string, 'accessDenied' | 'providerUnavailable'>> =
  * The provider's code is not redeemed here: it travels inside ours, so that nothing has to be stored until the client asks for tokens.
  */
 export function callbackRoute (scope: FastifyInstance, broker: Broker): void {
-  scope.get('/oauth/callback', { config: publicRoute, exposeHeadRoute: false }, async (request, reply) => {
-    try {
-      return await comeBack(broker, request, reply)
-    } catch (error) {
-      if (!(error instanceof McpOAuthError)) throw error
-      return answerPage(request, reply, error, error.statusCode)
-    }
-  })
+  scope.get('/oauth/callback', { config: publicRoute, exposeHeadRoute: false, errorHandler: pageError }, (request, reply) => comeBack(broker, request, reply))
   refuseOtherMethods(scope, '/oauth/callback', ['GET'])
 }
 

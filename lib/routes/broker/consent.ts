@@ -6,7 +6,7 @@ import { loginLifetime } from '../../broker/state.ts'
 import { McpOAuthError } from '../../errors.ts'
 import { parameters, single } from '../../oauth/parameters.ts'
 import { errorLocation } from '../authorization.ts'
-import { answerPage } from '../page.ts'
+import { pageError } from '../page.ts'
 import { acceptForm, publicRoute, refuseOtherMethods } from '../seal.ts'
 import type { ConsentRequest } from './authorize.ts'
 import type { Broker } from './broker.ts'
@@ -25,14 +25,7 @@ export interface LoginContent extends Asked {
 export function consentRoute (scope: FastifyInstance, broker: Broker): void {
   scope.register(async (scope) => {
     acceptForm(scope)
-    scope.post('/oauth/consent', { config: publicRoute, bodyLimit: 32 * 1024 }, async (request, reply) => {
-      try {
-        return await decide(broker, request, reply)
-      } catch (error) {
-        if (!(error instanceof McpOAuthError)) throw error
-        return answerPage(request, reply, error, error.statusCode)
-      }
-    })
+    scope.post('/oauth/consent', { config: publicRoute, bodyLimit: 32 * 1024, errorHandler: pageError }, (request, reply) => decide(broker, request, reply))
   })
   refuseOtherMethods(scope, '/oauth/consent', ['POST'])
 }

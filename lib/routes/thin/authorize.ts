@@ -3,12 +3,13 @@ import type { AuthorizationRequest } from '../../oauth/authorization-request.ts'
 import { single, type RequestParameters } from '../../oauth/parameters.ts'
 import { formatScope, mergeScopes } from '../../oauth/scope.ts'
 import { authorize } from '../authorization.ts'
+import { pageError } from '../page.ts'
 import { publicRoute, refuseOtherMethods } from '../seal.ts'
 import type { ThinProxy } from './proxy.ts'
 
 /** `GET /oauth/authorize` of the thin proxies: checks the request and sends the browser on to the provider with our client id. */
 export function authorizeRoute (scope: FastifyInstance, proxy: ThinProxy): void {
-  scope.get('/oauth/authorize', { config: publicRoute, exposeHeadRoute: false }, (request, reply) => authorize(proxy, request, reply, async (params, client, asked) => {
+  scope.get('/oauth/authorize', { config: publicRoute, exposeHeadRoute: false, errorHandler: pageError }, (request, reply) => authorize(proxy, request, reply, async (params, client, asked) => {
     const location = await providerUrl(proxy, params, asked)
     await proxy.tickets.issue(client.id, asked.codeChallenge, asked.redirectUri)
     return reply.redirect(location, 302)
