@@ -101,7 +101,6 @@ export function createGrants (options: GrantOptions): Grants {
       ...(upstreamToken && { upstream: await sealer.seal('access', { accessToken: tokens.accessToken, scope: tokens.scope }, lifetime, now) })
     }, lifetime, now)
     if (accessToken.length > maxTokenLength) throw new McpOAuthError('internal', { cause: new Error('the claims of authorizeUser, or the token of the provider, are too long for an access token') })
-    await revocation.note(grant.grant, tokens.refreshToken ?? tokens.accessToken, lifetimes.access, now)
     const carried = tokens.refreshToken !== null ? { refresh: tokens.refreshToken } : upstream.recheck && { access: tokens.accessToken }
     return {
       access_token: accessToken,
@@ -111,6 +110,8 @@ export function createGrants (options: GrantOptions): Grants {
       ...(granted.length > 0 && { scope: formatScope(granted) })
     }
   }
+
+  const note = (grant: string, { refreshToken, accessToken }: UpstreamTokens, now: number) => revocation.note(grant, refreshToken ?? accessToken, lifetimes.access, now)
 
   async function decide (
     clientId: string, { accessToken, scope }: UpstreamTokens, user: UpstreamUser['claims'], scopes: readonly string[]
@@ -144,6 +145,7 @@ export function createGrants (options: GrantOptions): Grants {
       if (tokens.claims === null || (typeof subject !== 'string' && typeof subject !== 'number')) throw new McpOAuthError('invalidGrant', { cause: new Error('the provider names no sub') })
       try {
         const { scopes, claims } = await decide(clientId, tokens, tokens.claims, code.scopes)
+        await note(code.grant, tokens, now)
         return await issue(clientId, { grant: code.grant, client: hash(clientId), scopes, resource: code.resource, subject: String(subject), claims, key }, tokens, scopes, now)
       } catch (error) {
         // Nobody will use what the provider gave us.
@@ -159,6 +161,7 @@ export function createGrants (options: GrantOptions): Grants {
       const verdict = tokens.claims === null
         ? { scopes: refresh.scopes, claims: refresh.claims }
         : await decide(clientId, tokens, tokens.claims, refresh.scopes)
+      if (!await note(grant.grant, tokens, now)) throw new McpOAuthError('invalidGrant')
       return await issue(clientId, { ...grant, ...verdict }, tokens, narrowed.filter(scope => verdict.scopes.includes(scope)), now)
     }
   }

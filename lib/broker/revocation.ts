@@ -8,12 +8,12 @@ import type { Upstream } from './upstream.ts'
 /** How grants end: here, and at the provider. */
 export interface Revocation {
   /**
-   * Remembers which token of the provider a grant stands on: nothing of it is in an access token of ours.
+   * Remembers which token of the provider a grant stands on: nothing of it is in an access token of ours. False if the grant was ended meanwhile: then
+   * the token ends, too.
    *
    * @param lifetime seconds an access token of the grant may live
-   * @throws McpOAuthError `invalidGrant` if the grant was ended meanwhile, `storeUnavailable`
    */
-  note (grant: string, token: string, lifetime: number, now: number): Promise<void>
+  note (grant: string, token: string, lifetime: number, now: number): Promise<boolean>
   /** Whether tokens of a grant were issued lately. */
   isNoted (grant: string): Promise<boolean>
   /**
@@ -68,9 +68,9 @@ export function createRevocation ({ ledger, sealer, upstream, log, pauses = [1_0
       const note: Note = { grant, token }
       await ledger.remember('upstream', grant, await sealer.seal('upstream', note, lifetime, now), lifetime)
       // Written first, then looked: who ends a grant does it the other way round, so one of the two sees the other.
-      if (!await ledger.isConsumed('revoked', grant)) return
-      inBackground(async () => token)
-      throw new McpOAuthError('invalidGrant')
+      const ended = await ledger.isConsumed('revoked', grant)
+      if (ended) inBackground(async () => token)
+      return !ended
     },
     isNoted: grant => ledger.isConsumed('upstream', grant),
     async end (grant, now, carried) {

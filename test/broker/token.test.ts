@@ -152,6 +152,26 @@ everywhere('T-15 F-18 of 20 parallel redemptions of each of 20 codes on two inst
   assert.equal(flow.upstream.count('/token'), 20)
 }, { inTurn: true })
 
+everywhere('T-14 T-15 whoever redeems a code gets an answer, though a replay ends the grant at the same moment', async ({ startFlow }) => {
+  const meanwhile: Array<() => Promise<unknown>> = []
+  const flow = await startFlow({
+    wrap: store => ({
+      ...store,
+      async put (key, value, ttl) {
+        await store.put(key, value, ttl)
+        if (key.includes(':upstream:')) await Promise.all(meanwhile.map(task => task()))
+      }
+    })
+  })
+  const id = await flow.register()
+  const code = await flow.login(id)
+  meanwhile.push(async () => isError(await flow.token(redeem(id, code)), 400, 'invalid_grant'))
+  const reply = await flow.token(redeem(id, code))
+  assert.equal(reply.status, 200)
+  assert.equal((await flow.call(reply.json()['access_token'])).status, 401, 'worth nothing')
+  while (flow.upstream.refreshTokens.size > 0) await sleep(10)
+})
+
 everywhere('T-15 instances that share nothing but the secret cannot be made to redeem twice either', async ({ startFlow }) => {
   const flow = await startFlow({ instances: 2 })
   const id = await flow.register()
