@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
-import type { Store } from '../../lib/contracts.ts'
+import { test } from 'node:test'
 import { createHolder, hashOf, type Holder, type ProofParts } from '../support/dpop.ts'
-import { claimsOf, isError, isSentBack, loopbackUri, openBrowser, publicUrl, redeem, renew, startFlow, type Flow, type FlowSetup, type Instance, type Params, type Reply } from '../support/flow.ts'
+import { everywhere, type Place, type PlacedSetup } from '../support/everywhere.ts'
+import { claimsOf, isError, isSentBack, loopbackUri, openBrowser, publicUrl, redeem, renew, startFlow, type Flow, type Instance, type Params, type Reply } from '../support/flow.ts'
 import { whoamiCall } from '../support/guarded.ts'
 import { newSecret } from '../support/machines.ts'
-import { stores } from '../support/stores.ts'
 
 interface BoundFlow extends Flow {
   clientId: string
@@ -19,8 +18,8 @@ interface BoundFlow extends Flow {
 
 type TokenProof = ProofParts & { by?: Holder, at?: Instance, path?: string }
 
-async function start (t: TestContext, dpop: 'off' | 'accept' | 'require', setup: FlowSetup = {}): Promise<BoundFlow> {
-  const flow = await startFlow(t, { ...setup, options: { dpop, ...setup.options } })
+async function start ({ startFlow }: Pick<Place, 'startFlow'>, dpop: 'off' | 'accept' | 'require', setup: PlacedSetup = {}): Promise<BoundFlow> {
+  const flow = await startFlow({ ...setup, options: { dpop, ...setup.options } })
   const [clientId, holder] = [await flow.register(), await createHolder()]
   const headers = { 'content-type': 'application/x-www-form-urlencoded' }
   const ask = await flow.token(renew(clientId, 'x'), { dpop: await holder.prove('POST', `${flow.base}/oauth/token`) })
@@ -44,44 +43,42 @@ async function start (t: TestContext, dpop: 'off' | 'accept' | 'require', setup:
   }
 }
 
-for (const prefix of ['', '/v1']) {
-  test(`EX-04 Q-27 a token is bound to the key of the token request, and so is its successor (${prefix || '/'})`, async (t) => {
-    const flow = await start(t, 'accept', { options: { prefix } })
-    const first = await flow.prove(redeem(flow.clientId, await flow.login(flow.clientId)))
-    assert.equal(first.status, 200, first.text)
-    const tokens = first.json()
-    assert.equal(tokens['token_type'], 'DPoP')
-    assert.deepEqual(claimsOf(tokens['access_token'])['cnf'], { jkt: flow.holder.jkt })
-    assert.equal((await flow.use(tokens['access_token'])).status, 200)
-    assert.equal((await flow.call(tokens['access_token'])).status, 401)
-    assert.equal((await flow.use(tokens['access_token'], await createHolder())).status, 401)
+everywhere('EX-04 Q-27 a token is bound to the key of the token request, and so is its successor', async (place) => {
+  const flow = await start(place, 'accept')
+  const first = await flow.prove(redeem(flow.clientId, await flow.login(flow.clientId)))
+  assert.equal(first.status, 200, first.text)
+  const tokens = first.json()
+  assert.equal(tokens['token_type'], 'DPoP')
+  assert.deepEqual(claimsOf(tokens['access_token'])['cnf'], { jkt: flow.holder.jkt })
+  assert.equal((await flow.use(tokens['access_token'])).status, 200)
+  assert.equal((await flow.call(tokens['access_token'])).status, 401)
+  assert.equal((await flow.use(tokens['access_token'], await createHolder())).status, 401)
 
-    const second = await flow.prove(renew(flow.clientId, tokens['refresh_token']))
-    assert.equal(second.json()['token_type'], 'DPoP')
-    assert.deepEqual(claimsOf(second.json()['access_token'])['cnf'], { jkt: flow.holder.jkt })
-    assert.equal((await flow.use(second.json()['access_token'])).status, 200)
-    // To end a grant takes no proof.
-    assert.equal((await flow.revoke({ client_id: flow.clientId, token: second.json()['refresh_token'] })).status, 200)
-    isError(await flow.prove(renew(flow.clientId, second.json()['refresh_token'])), 400, 'invalid_grant')
-  })
-}
+  const second = await flow.prove(renew(flow.clientId, tokens['refresh_token']))
+  assert.equal(second.json()['token_type'], 'DPoP')
+  assert.deepEqual(claimsOf(second.json()['access_token'])['cnf'], { jkt: flow.holder.jkt })
+  assert.equal((await flow.use(second.json()['access_token'])).status, 200)
+  // To end a grant takes no proof.
+  assert.equal((await flow.revoke({ client_id: flow.clientId, token: second.json()['refresh_token'] })).status, 200)
+  isError(await flow.prove(renew(flow.clientId, second.json()['refresh_token'])), 400, 'invalid_grant')
+})
 
 test('EX-04 the legacy endpoint has a URL of its own', async (t) => {
-  const flow = await start(t, 'accept', { options: { legacyEndpoints: true } })
+  const flow = await start({ startFlow: setup => startFlow(t, setup) }, 'accept', { options: { legacyEndpoints: true } })
   const code = await flow.login(flow.clientId)
   isError(await flow.prove(redeem(flow.clientId, code), { path: '/token', claims: { htu: `${publicUrl}/oauth/token` } }), 400, 'invalid_dpop_proof')
   const reply = await flow.prove(redeem(flow.clientId, code), { path: '/token' })
   assert.equal(reply.json()['token_type'], 'DPoP')
 })
 
-test('EX-04 without a proof there are bearer tokens where that is accepted, and none where it is not', async (t) => {
-  const accepting = await start(t, 'accept')
+everywhere('EX-04 without a proof there are bearer tokens where that is accepted, and none where it is not', async (place) => {
+  const accepting = await start(place, 'accept')
   const tokens = await accepting.tokens(accepting.clientId)
   assert.equal(tokens['token_type'], 'Bearer')
   assert.equal(claimsOf(tokens['access_token'])['cnf'], undefined)
   assert.equal((await accepting.call(tokens['access_token'])).status, 200)
 
-  const requiring = await start(t, 'require')
+  const requiring = await start(place, 'require')
   const code = await requiring.login(requiring.clientId)
   isError(await requiring.token(redeem(requiring.clientId, code)), 400, 'invalid_dpop_proof')
   const bound = await requiring.prove(redeem(requiring.clientId, code))
@@ -96,8 +93,8 @@ test('EX-04 without a proof there are bearer tokens where that is accepted, and 
   assert.equal((await requiring.use(old)).status, 401)
 })
 
-test('EX-04 off: a proof is not looked at, and a key not asked for', async (t) => {
-  const flow = await start(t, 'off')
+everywhere('EX-04 off: a proof is not looked at, and a key not asked for', async (place) => {
+  const flow = await start(place, 'off')
   for (const header of ['garbage', await flow.holder.prove('POST', 'https://elsewhere.example/')]) {
     const code = await flow.login(flow.clientId, { params: { dpop_jkt: 'garbage' } })
     const reply = await flow.token(redeem(flow.clientId, code), { dpop: header })
@@ -115,8 +112,8 @@ test('EX-04 off: a proof is not looked at, and a key not asked for', async (t) =
   assert.equal((await flow.call(token)).status, 401)
 })
 
-test('EX-04 T-17 faults of a proof are named, give a nonce where one is due, and use nothing up', async (t) => {
-  const flow = await start(t, 'accept')
+everywhere('EX-04 T-17 faults of a proof are named, give a nonce where one is due, and use nothing up', async (place) => {
+  const flow = await start(place, 'accept')
   const other = await createHolder()
   const faults: Array<[error: string, parts: TokenProof]> = [
     ['use_dpop_nonce', { nonce: undefined }],
@@ -135,7 +132,7 @@ test('EX-04 T-17 faults of a proof are named, give a nonce where one is due, and
       assert.match(reply.headers.get('access-control-expose-headers') ?? '', /DPoP-Nonce/)
       assert.equal(reply.headers.get('www-authenticate'), null)
     }
-    const proof = await flow.holder.prove('POST', `${publicUrl}/oauth/token`, { nonce: flow.nonce })
+    const proof = await flow.holder.prove('POST', `${flow.base}/oauth/token`, { nonce: flow.nonce })
     isError(await flow.token(params, { dpop: `${proof}, ${proof}` }), 400, 'invalid_dpop_proof')
   }
   const code = redeem(flow.clientId, await flow.login(flow.clientId))
@@ -147,8 +144,8 @@ test('EX-04 T-17 faults of a proof are named, give a nonce where one is due, and
   assert.equal((await flow.prove(refresh)).status, 200)
 })
 
-test('EX-04 R-05 a refresh token is bound to its key, for the grace too; what is not bound can become so, once', async (t) => {
-  const flow = await start(t, 'accept')
+everywhere('EX-04 R-05 a refresh token is bound to its key, for the grace too; what is not bound can become so, once', async (place) => {
+  const flow = await start(place, 'accept')
   const thief = await createHolder()
   const tokens = (await flow.prove(redeem(flow.clientId, await flow.login(flow.clientId)))).json()
   const refresh = renew(flow.clientId, tokens['refresh_token'])
@@ -171,8 +168,8 @@ test('EX-04 R-05 a refresh token is bound to its key, for the grace too; what is
   isError(await flow.prove(renew(flow.clientId, bound.json()['refresh_token'])), 400, 'invalid_grant')
 })
 
-test('EX-04 a code for one key (dpop_jkt) is worth nothing with another, and stays good for the right one', async (t) => {
-  const flow = await start(t, 'accept')
+everywhere('EX-04 a code for one key (dpop_jkt) is worth nothing with another, and stays good for the right one', async (place) => {
+  const flow = await start(place, 'accept')
   const thief = await createHolder()
   const code = await flow.login(flow.clientId, { params: { dpop_jkt: flow.holder.jkt } })
   isError(await flow.prove(redeem(flow.clientId, code), { by: thief }), 400, 'invalid_grant')
@@ -185,26 +182,26 @@ test('EX-04 a code for one key (dpop_jkt) is worth nothing with another, and sta
 
   for (const params of [`dpop_jkt=${hashOf('a')}&dpop_jkt=${hashOf('b')}`, 'dpop_jkt=short', `dpop_jkt=${hashOf('a')}=`]) {
     const asked = new URLSearchParams(flow.asked(flow.clientId) as Record<string, string>).toString()
-    isSentBack(await openBrowser().get(flow, `/oauth/authorize?${asked}&${params}`), 302, 'invalid_request', { message: params })
+    isSentBack(flow, await openBrowser().get(flow, `/oauth/authorize?${asked}&${params}`), 302, 'invalid_request', { message: params })
   }
 })
 
-test('EX-04 the metadata of the authorization server say which proofs are taken', async (t) => {
+everywhere('EX-04 the metadata of the authorization server say which proofs are taken', async (place) => {
   for (const dpop of ['accept', 'require'] as const) {
-    const flow = await start(t, dpop)
+    const flow = await start(place, dpop)
     const document = (await flow.ask('/.well-known/openid-configuration')).json()
     assert.deepEqual(document['dpop_signing_alg_values_supported'], ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'])
   }
 })
 
-test('EX-04 EX-01 machines have bound tokens too; who proves who they are may change their key when they refresh', async (t) => {
+everywhere('EX-04 EX-01 machines have bound tokens too; who proves who they are may change their key when they refresh', async (place) => {
   const { secret, hash } = newSecret()
   const clients = [
     { clientId: 'job', secretHashes: [hash], grantTypes: ['client_credentials' as const] },
     { clientId: 'web', secretHashes: [hash], redirectUris: [loopbackUri] }
   ]
   for (const dpop of ['accept', 'require'] as const) {
-    const flow = await start(t, dpop, { options: { clients } })
+    const flow = await start(place, dpop, { options: { clients } })
     const job = { grant_type: 'client_credentials', client_id: 'job', client_secret: secret }
     const tokens = (await flow.prove(job)).json()
     assert.deepEqual([tokens['token_type'], claimsOf(tokens['access_token'])['cnf']], ['DPoP', { jkt: flow.holder.jkt }])
@@ -222,32 +219,24 @@ test('EX-04 EX-01 machines have bound tokens too; who proves who they are may ch
   }
 })
 
-for (const [name, open] of stores) {
-  test(`EX-04 S-03 two instances on one store (${name}): one nonce, one use, one refresh`, async (t) => {
-    const flow = await start(t, 'require', { options: { store: await open(t) }, instances: 2 })
-    const [, other] = flow.instances as [Instance, Instance]
-    const tokens = (await flow.prove(redeem(flow.clientId, await flow.login(flow.clientId)), { at: other })).json()
-    const token = tokens['access_token'] as string
-    const ask = async (at: Instance, dpop: string) => (await at.ask('/mcp', { method: 'GET', headers: { authorization: `DPoP ${token}`, dpop } })).status
-    const proof = await flow.holder.prove('GET', flow.resource, { token, nonce: flow.nonce })
-    // A method that is not served: past the guard it is 405.
-    assert.deepEqual((await Promise.all([ask(flow, proof), ask(other, proof)])).sort(), [401, 405])
-    const refresh = renew(flow.clientId, tokens['refresh_token'])
-    const [one, two] = await Promise.all([flow.prove(refresh), flow.prove(refresh, { at: other })])
-    assert.deepEqual([one.status, two.json()], [200, one.json()])
-  })
-}
+everywhere('EX-04 S-03 two instances on one store: one nonce, one use, one refresh', async (place) => {
+  const flow = await start(place, 'require', { instances: 2 })
+  const [, other] = flow.instances as [Instance, Instance]
+  const tokens = (await flow.prove(redeem(flow.clientId, await flow.login(flow.clientId)), { at: other })).json()
+  const token = tokens['access_token'] as string
+  const ask = async (at: Instance, dpop: string) => (await at.ask('/mcp', { method: 'GET', headers: { authorization: `DPoP ${token}`, dpop } })).status
+  const proof = await flow.holder.prove('GET', flow.resource, { token, nonce: flow.nonce })
+  // A method that is not served: past the guard it is 405.
+  assert.deepEqual((await Promise.all([ask(flow, proof), ask(other, proof)])).sort(), [401, 405])
+  const refresh = renew(flow.clientId, tokens['refresh_token'])
+  const [one, two] = await Promise.all([flow.prove(refresh), flow.prove(refresh, { at: other })])
+  assert.deepEqual([one.status, two.json()], [200, one.json()])
+})
 
-test('EX-04 S-02 a store that is down is 503 for a proof, and the code stays good', async (t) => {
+everywhere('EX-04 S-02 a store that is down is 503 for a proof, and the code stays good', async (place) => {
   let down = false
-  const entries = new Map<string, string>()
-  const unless = <T>(answer: () => T) => async () => { if (down) throw new Error('canary'); return answer() }
-  const store: Store = {
-    get: async key => await unless(() => entries.get(key) ?? null)(),
-    put: async (key, value) => await unless(() => { entries.set(key, value) })(),
-    putIfAbsent: async (key, value) => await unless(() => { const before = entries.get(key) ?? null; entries.set(key, before ?? value); return before })()
-  }
-  const flow = await start(t, 'require', { options: { store } })
+  const unless = <A extends unknown[], R>(operation: (...args: A) => Promise<R>) => async (...args: A) => { if (down) throw new Error('canary'); return await operation(...args) }
+  const flow = await start(place, 'require', { wrap: ({ get, put, putIfAbsent }) => ({ get: unless(get), put: unless(put), putIfAbsent: unless(putIfAbsent) }) })
   const code = redeem(flow.clientId, await flow.login(flow.clientId))
   down = true
   isError(await flow.prove(code), 503, 'temporarily_unavailable')
