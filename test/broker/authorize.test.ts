@@ -211,3 +211,19 @@ test('R-13 the endpoints of the first revisions are no redirect URIs either', as
     assert.equal(reply.status, 400, path)
   }
 })
+
+everywhere('C-01 C-02 C-04 a client id that is the URL of something private, or of nothing public, is nobody, and is not fetched', async ({ startFlow }) => {
+  const flow = await startFlow()
+  const { port } = new URL(flow.upstream.origin)
+  const hosts = [
+    'localhost', 'app.localhost', '127.0.0.1', '127.1', '2130706433', '0177.0.0.1', '0.0.0.0', '10.0.0.1', '172.16.0.1', '192.168.1.5', '169.254.169.254', '100.64.0.1', '198.18.0.1', '224.0.0.1',
+    '[::1]', '[::]', '[::ffff:127.0.0.1]', '[fc00::1]', '[fe80::1]', '[64:ff9b::7f00:1]', '[2002:7f00:1::]', '[::127.0.0.1]', 'metadata.google.internal', 'printer.local', 'single', 'app.example.'
+  ]
+  const ids = [
+    ...hosts.flatMap(host => [`https://${host}/client.json`, `https://${host}:${port}/client.json`]), `http://127.0.0.1:${port}/client.json`, 'http://app.example/client.json', 'https://app.example',
+    'https://app.example/', 'https://app.example/client.json#x', 'https://user@app.example/client.json', 'https://app.example/a/../client.json', 'https://app.example/%2e%2e/client.json',
+    'https://app.example\\client.json', `https://app.example/${'x'.repeat(2_048)}`, 'ftp://app.example/client.json', 'file:///etc/passwd'
+  ]
+  for (const client of ids) isPage(await flow.authorize(flow.asked(client)), 400, 'invalid_client', client)
+  assert.equal(flow.upstream.requests.length, 0)
+})
