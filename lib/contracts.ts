@@ -83,7 +83,7 @@ export interface Log {
 export interface UpstreamUser {
   /** Verified claims: of the ID token, or of the userinfo endpoint where there is none. */
   readonly claims: Readonly<Record<string, unknown>>
-  /** The provider's tokens, for a look at its APIs. They are not stored. */
+  /** The provider's tokens, for a look at its APIs. */
   readonly tokens: { readonly accessToken: string, readonly scope: string | null }
   readonly client: { readonly id: string }
   /** The scopes the user agreed to. */
