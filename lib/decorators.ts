@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Config } from './config.ts'
 import { startupError } from './errors.ts'
 import { guardFor, type Guard, type GuardOptions, type Guards } from './guard.ts'
+import { isScopeToken } from './oauth/scope.ts'
 import type { Registration } from './registry.ts'
 
 declare module 'fastify' {
@@ -40,12 +41,29 @@ export function decorate (instance: FastifyInstance & { [residents]?: Resident[]
     return
   }
   const here: Resident[] = instance[residents] = [resident]
-  instance.decorate('requireMcpAuth', ({ prefix, ...options }: GuardOptions & { prefix?: string } = {}) => {
+  instance.decorate('requireMcpAuth', (given: GuardOptions & { prefix?: string } = {}) => {
+    const problems = [...problemsOf(given)]
+    if (problems.length > 0) throw startupError('invalidOptions', ...problems.map(problem => `requireMcpAuth${problem}`))
+    const { prefix, ...options } = given
     const { guards, config, guarded } = pick(here, prefix)
     for (const scope of options.scopes ?? []) guarded.add(scope)
     return guardFor(guards, options, config.requiredScopes)
   })
   instance.decorate('mcpOAuth', { getter: () => pick(here, undefined).registration })
+}
+
+/** A slip here would leave a route open, and TypeScript is not everywhere. */
+function * problemsOf (given: unknown): Generator<string> {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    yield `: ${Array.isArray(given) ? 'a list' : `a ${typeof given}`} is given, expected an object such as { scopes: ['notes:read'] }`
+    return
+  }
+  // A request, a reply and a callback are what a hook gets.
+  if ('raw' in given) return yield ': is used as a hook itself. Call it, to get one: requireMcpAuth()'
+  for (const [name, value] of Object.entries(given)) {
+    if (name !== 'scopes' && name !== 'prefix') yield `.${name}: there is no such option. There are scopes, prefix`
+    if (name === 'scopes' && !(Array.isArray(value) && value.every(scope => typeof scope === 'string' && isScopeToken(scope)))) yield '.scopes: must be a list of scopes'
+  }
 }
 
 function pick (here: readonly Resident[], prefix: string | undefined): Resident {

@@ -56,7 +56,7 @@ export function createGuards (config: Config, verify: TokenVerifier | null, poss
       await challenging(request, reply, scopes, async () => {
         const { rawHeaders, url = '' } = request.raw
         const found = accessToken(request.headers.authorization, rawHeaders, url.slice(url.indexOf('?') + 1 || url.length), possession.schemes)
-        if (found.none) throw new McpOAuthError('missingToken')
+        if (found.none) throw new McpOAuthError('missingToken', { cause: notTaken(request.headers.authorization, config.dpop) })
         const now = Date.now() / 1000
         const caller = await check(found.token, request, now)
         await possession.prove(caller, found, request, reply, now)
@@ -142,6 +142,12 @@ export function createGuards (config: Config, verify: TokenVerifier | null, poss
   function schemesFor ({ kind }: McpOAuthError): readonly Scheme[] {
     return kind === 'invalidDpopProof' || kind === 'useDpopNonce' ? ['DPoP'] : possession.schemes
   }
+}
+
+/** Why a token in the header is none for us; nothing, if there is none. */
+function notTaken (authorization: string | undefined, dpop: Config['dpop']): Error | undefined {
+  const [, scheme] = /^(bearer|dpop) /i.exec(authorization ?? '') ?? []
+  return scheme === undefined ? undefined : new Error(`a token came as ${scheme}, which the option dpop ('${dpop}') does not take`)
 }
 
 /** What `instance.requireMcpAuth(options)` returns for one registration. */

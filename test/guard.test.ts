@@ -434,3 +434,24 @@ test('RS-21 no token reaches the log, at any level', async (t) => {
   assert.ok(lines.length > 0)
   for (const each of [good, bad, 'opaque-canary']) assert.ok(!lines.join('').includes(each))
 })
+
+test('a slip in requireMcpAuth stops the start', async (t) => {
+  const { app } = await buildApp(t, { issuer: 'https://id.example' })
+  const rows: Array<[unknown, RegExp]> = [
+    [{ scope: ['admin'] }, /requireMcpAuth\.scope: there is no such option\. There are scopes, prefix/],
+    [{ requiredScopes: ['admin'] }, /requireMcpAuth\.requiredScopes: there is no such option/],
+    [['admin'], /requireMcpAuth: a list is given, expected an object/],
+    ['admin', /requireMcpAuth: a string is given/],
+    [{ scopes: 'admin' }, /requireMcpAuth\.scopes: must be a list of scopes/],
+    [{ scopes: ['a b'] }, /requireMcpAuth\.scopes: must be a list of scopes/],
+    [{ raw: {} }, /is used as a hook itself\. Call it/]
+  ]
+  for (const [given, message] of rows) assert.throws(() => app.requireMcpAuth(given as object), { code: 'FST_MCP_OAUTH_INVALID_OPTIONS', message })
+})
+
+test('a hook that was not called for is no hook: the request is answered, and not let in', async (t) => {
+  let ran = false
+  const { origin } = await buildApp(t, { issuer: 'https://id.example' }, { routes: (app) => { app.get('/open', { onRequest: app.requireMcpAuth as never }, async () => { ran = true }) } })
+  assert.equal((await fetch(`${origin}/open`)).status, 500)
+  assert.equal(ran, false)
+})

@@ -129,6 +129,9 @@ test('a slip in what a tool declares opens it to no one', async (t) => {
   const early = new McpServer({ name: 'test', version: '1.0.0' })
   early.registerTool('clear_notes', { _meta: { [member]: ['notes write'] } }, done)
   await assert.rejects(start(t, { server: early }), /the tool "clear_notes": fastify-mcp-oauth\/scopes in its _meta: must be a list of scopes/)
+  const mistyped = new McpServer({ name: 'test', version: '1.0.0' })
+  mistyped.registerTool('clear_notes', { _meta: { 'fastify-mcp-oauth/scope': ['notes:write'] } }, done)
+  await assert.rejects(start(t, { server: mistyped }), /there is no fastify-mcp-oauth\/scope in _meta\. There is fastify-mcp-oauth\/scopes/)
   for (const said of ['', 'notes:write', ['a b'], [1]]) {
     const { ask } = await start(t, { server: () => sdk1(), toolScopes: () => said as string[] })
     assert.equal((await ask('legacy', 'mcp', 'tools/call', clear)).status, 500, 'what the operator says is checked, too')

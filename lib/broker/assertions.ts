@@ -38,7 +38,7 @@ export function createAssertions (clients: readonly Client[], ledger: Ledger, au
       if (problem !== null) throw refused(problem)
       const { exp = 0, jti } = payload
       // The clock of another instance may be behind ours, too.
-      if (!await ledger.consume('assertion', `${hash(clientId)}:${jti}`, exp - now + 2 * assertionSkew)) throw refused('it was used before')
+      if (!await ledger.consume(`assertion:${hash(clientId)}`, String(jti), exp - now + 2 * assertionSkew)) throw refused('it was used before')
     }
   }
 }

@@ -4,7 +4,7 @@ import type { Sealer } from './seal.ts'
 /** Who may ask for authorization. Nothing is stored: a dynamically registered client's id is its own sealed registration. */
 export interface Clients {
   /** Makes the id of a new public client, good for 90 days. */
-  register (redirectUris: readonly string[], name: string | null, now: number): Promise<string>
+  register (client: Omit<Client, 'id'>, now: number): Promise<string>
   /** The client of an id, or null if it is unknown, expired or not ours. */
   find (id: string, now: number): Promise<Client | null>
   /** The client the operator listed under an id. */
@@ -23,6 +23,11 @@ const lifetime = 90 * 24 * 3600
 
 /** Finds clients that are named by the URL of their metadata. */
 export interface ClientDocuments { find (id: string): Promise<Client | null>, accepts (id: string): boolean }
+
+/** Whether the logins of a client end with their access token: it did not ask for refresh tokens. */
+export function isOnce (grantTypes: Client['grantTypes']): boolean {
+  return grantTypes?.includes('refresh_token') === false
+}
 
 /** How clients prove who they are: with nothing, or as those the operator listed have to. */
 export function authenticationMethods (listed: readonly Client[]): string[] {
@@ -47,13 +52,13 @@ export function createClients (sealer: Sealer, known: readonly Client[] = [], do
     async accepts (id, now) {
       return documents?.accepts(id) || await clients.find(id, now) !== null
     },
-    register: (redirectUris, name, now) => sealer.seal('client', { r: redirectUris, ...(name !== null && { n: name }) }, lifetime, now),
+    register: ({ redirectUris, name, grantTypes }, now) => sealer.seal('client', { r: redirectUris, ...(name !== null && { n: name }), ...(isOnce(grantTypes) && { o: 1 }) }, lifetime, now),
     async find (id, now) {
       const listed = clients.listed(id)
       if (listed) return listed
       if (id.startsWith('https://')) return documents === null ? null : await documents.find(id)
-      const sealed = await sealer.open('client', id, now) as { r: string[], n?: string } | null
-      return sealed && { id, redirectUris: sealed.r, name: sealed.n ?? null }
+      const sealed = await sealer.open('client', id, now) as { r: string[], n?: string, o?: 1 } | null
+      return sealed && { id, redirectUris: sealed.r, name: sealed.n ?? null, ...(sealed.o && { grantTypes: ['authorization_code'] }) }
     }
   }
   return clients

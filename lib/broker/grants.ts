@@ -20,6 +20,8 @@ export interface Asked {
   readonly resource: string
   /** Thumbprint of the one key the code is for (RFC 9449 §10). */
   readonly key?: string | undefined
+  /** The client did not ask for refresh tokens, and gets none. */
+  readonly once?: true
 }
 
 /** What is sealed into an authorization code: the provider's code is redeemed only when ours is. */

@@ -21,8 +21,19 @@ export interface Ledger {
   recall (kind: string, id: string): Promise<string | null>
 }
 
-/** As long as the longest-lived token of a grant, in seconds. */
-const grantLifetime = 31 * 24 * 3600
+/** As long as the longest-lived token of a grant, in seconds; and of a machine, which has nothing but access tokens. */
+const [grantLifetime, machineLifetime] = [31 * 24 * 3600, 3600]
+
+/** Grants of machines are told by their ids. */
+const machine = 'machine.'
+
+export function machineGrant (id: string): string {
+  return machine + id
+}
+
+function isMachine (grant: string): boolean {
+  return grant.startsWith(machine)
+}
 
 /** Milliseconds the store has for an answer. */
 const deadline = 1_000
@@ -31,16 +42,20 @@ const deadline = 1_000
  * What anyone can cause to be written who never signs in: pages, and codes of logins the provider knows nothing of. What machines write, as often as they
  * like. And what is large.
  */
-const apart = ['consent', 'login', 'code', 'code-failure', 'replay', 'assertion', 'upstream']
+const apart = ['consent', 'login', 'code', 'code-failure', 'replay', 'assertion', 'upstream', 'revoked-machine']
 
 /**
  * @param context keeps registrations that share a store apart
  * @param another makes a store for each of the kinds that are kept `apart`, if stores are bounded: a flood of one shall not push out another, or what
- *   was revoked
+ *   was revoked. What follows a colon in a kind, as a client does, has a store of its own, too
  */
 export function createLedger (store: Store, context: string, another: () => Store = () => store): Ledger {
-  const own = new Map(apart.map(kind => [kind, another()]))
-  const storeOf = (kind: string) => own.get(kind) ?? store
+  const own = new Map<string, Store>()
+  const storeOf = (kind: string) => {
+    const kept = apart.includes(kind.split(':', 1)[0] ?? '') ? own.get(kind) ?? another() : store
+    if (kept !== store) own.set(kind, kept)
+    return kept
+  }
   const alive = new LRUCache<string, true>({ max: 10_000, ttl: 1_000 })
   const scope = hash(context).slice(0, 16)
   const keyOf = (kind: string, id: string) => `mcp-oauth:${scope}:${kind}:${hash(id)}`
@@ -57,11 +72,11 @@ export function createLedger (store: Store, context: string, another: () => Stor
     },
     async revoke (grant) {
       alive.delete(grant)
-      return await ledger.consume('revoked', grant, grantLifetime)
+      return isMachine(grant) ? await ledger.consume('revoked-machine', grant, machineLifetime) : await ledger.consume('revoked', grant, grantLifetime)
     },
     async isRevoked (grant) {
       if (alive.has(grant)) return false
-      const revoked = await ledger.isConsumed('revoked', grant)
+      const revoked = await ledger.isConsumed(isMachine(grant) ? 'revoked-machine' : 'revoked', grant)
       if (!revoked) alive.set(grant, true)
       return revoked
     },

@@ -26,6 +26,8 @@ export function toolScopesOf (option: ToolScopesOption | undefined): ToolScopes 
   return (tool) => {
     const said = typeof option === 'function' ? option(tool.name, tool.annotations ?? {}) : option && Object.hasOwn(option, tool.name) ? option[tool.name] : undefined
     if (said !== undefined) return scopesIn(said, `mcp.toolScopes for the tool ${JSON.stringify(tool.name)}`)
+    const mistyped = Object.keys(tool._meta ?? {}).find(member => member.startsWith('fastify-mcp-oauth/') && member !== scopesMember)
+    if (mistyped !== undefined) throw new McpOAuthError('internal', { cause: new TypeError(`the tool ${JSON.stringify(tool.name)}: there is no ${mistyped} in _meta. There is ${scopesMember}`) })
     return scopesIn(tool._meta?.[scopesMember] ?? [], `the tool ${JSON.stringify(tool.name)}: ${scopesMember} in its _meta`)
   }
 }

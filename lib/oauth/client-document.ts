@@ -1,3 +1,4 @@
+import type { GrantType } from '../contracts.ts'
 import { McpOAuthError } from '../errors.ts'
 import type { RedirectPolicy } from './redirect-uri.ts'
 import { registrationOf } from './registration.ts'
@@ -8,6 +9,7 @@ export interface ClientDocument {
   readonly redirectUris: readonly string[]
   /** As the client calls itself; nobody has verified it. */
   readonly name: string
+  readonly grantTypes: readonly GrantType[]
 }
 
 /** Endings of names that mean something else in every network. */
@@ -51,9 +53,9 @@ export function clientDocument (text: string, clientId: string, { redirectPolicy
     if (Object.keys(members).some(name => name.startsWith('client_secret'))) throw new Error('the document has a secret')
     const method = Object.hasOwn(members, 'token_endpoint_auth_method') ? members['token_endpoint_auth_method'] ?? 'none' : 'none'
     if (method !== 'none' && method !== 'private_key_jwt') throw new Error('the document names an authentication method that is not supported')
-    const { redirect_uris: redirectUris, client_name: name } = registrationOf({ ...members, token_endpoint_auth_method: 'none' }, { redirectPolicy })
+    const { redirect_uris: redirectUris, client_name: name, grant_types: grantTypes } = registrationOf({ ...members, token_endpoint_auth_method: 'none' }, { redirectPolicy })
     if (name === undefined) throw new Error('the document has no name')
-    return { redirectUris, name }
+    return { redirectUris, name, grantTypes }
   } catch (error) {
     // A parser's message quotes what it read.
     throw new McpOAuthError('invalidClient', { cause: error instanceof SyntaxError ? new Error('the document is not JSON') : error })

@@ -1,14 +1,16 @@
+import type { GrantType } from '../contracts.ts'
 import { McpOAuthError } from '../errors.ts'
 import type { RedirectPolicy } from './redirect-uri.ts'
 import { isLoopbackRedirect, redirectUriProblem } from './redirect-uri.ts'
 import { formatScope, parseScope } from './scope.ts'
+import { userGrants } from './token-request.ts'
 import { maxUrlLength } from './url.ts'
 
 /** What is kept of a registration, and may be echoed (RFC 7591 §3.2.1). Clients are public: there is never a secret. */
 export interface Registration {
   redirect_uris: string[]
   client_name?: string
-  grant_types: string[]
+  grant_types: GrantType[]
   response_types: string[]
   token_endpoint_auth_method: 'none'
   application_type?: 'web' | 'native'
@@ -99,13 +101,13 @@ function nameOf (members: Members): string | undefined {
   return name
 }
 
-function grantTypesOf (members: Members): string[] {
+function grantTypesOf (members: Members): GrantType[] {
   const asked = stringsOf(members, 'grant_types') ?? ['authorization_code']
   const responses = stringsOf(members, 'response_types') ?? ['code']
   if (!asked.includes('authorization_code') || !responses.includes('code')) {
     throw unacceptable('A client must use the grant type authorization_code and the response type code.')
   }
-  return ['authorization_code', 'refresh_token'].filter((type) => asked.includes(type))
+  return userGrants.filter((type) => asked.includes(type))
 }
 
 function scopeOf (members: Members, known: readonly string[] | undefined): string | undefined {

@@ -20,7 +20,7 @@ export function registerRoute (scope: FastifyInstance, clients: Clients, policy:
       const now = Math.floor(Date.now() / 1000)
       const answer: ClientRegistrationResponse = {
         ...metadata,
-        client_id: await clients.register(metadata.redirect_uris, metadata.client_name ?? null, now),
+        client_id: await clients.register({ redirectUris: metadata.redirect_uris, name: metadata.client_name ?? null, grantTypes: metadata.grant_types }, now),
         client_id_issued_at: now,
         client_name: metadata.client_name ?? 'MCP client'
       }

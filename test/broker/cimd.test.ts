@@ -54,7 +54,7 @@ async function kept (headers: Record<string, string>): Promise<number> {
 
 test('a client is found by its document', async () => {
   const { documents } = setUp()
-  assert.deepEqual(await documents.find(id), { id, redirectUris: ['https://app.example/cb'], name: 'App' })
+  assert.deepEqual(await documents.find(id), { id, redirectUris: ['https://app.example/cb'], name: 'App', grantTypes: ['authorization_code'] })
 })
 
 test('C-01 C-04 what is no acceptable URL is never fetched', async () => {
@@ -115,7 +115,7 @@ test('C-13 a changed document counts once the old one is stale, and a bad one do
   state.document = url => JSON.stringify({ client_id: url, client_name: 'New', redirect_uris: ['https://app.example/new'] })
   assert.equal((await documents.find(id))?.name, 'App')
   state.time += 300
-  assert.deepEqual(await documents.find(id), { id, redirectUris: ['https://app.example/new'], name: 'New' })
+  assert.deepEqual(await documents.find(id), { id, redirectUris: ['https://app.example/new'], name: 'New', grantTypes: ['authorization_code'] })
   state.document = () => '{}'
   state.time += 300
   assert.equal(await documents.find(id), null)

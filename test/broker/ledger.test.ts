@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createLedger } from '../../lib/broker/ledger.ts'
+import { createLedger, machineGrant } from '../../lib/broker/ledger.ts'
 import { memoryStore } from '../../lib/broker/store/memory.ts'
 import type { Store } from '../../lib/contracts.ts'
 import { stores } from '../support/stores.ts'
@@ -90,6 +90,19 @@ test('F-13 F-15 a store that fails, throws or hangs is down, whatever it is aske
       () => ledger.isRevoked('x'), () => ledger.remember('a', 'x', 'y', 60), () => ledger.recall('a', 'x'), () => ledger.release('a', 'x')
     ].map(ask => assert.rejects(async () => await ask(), down)))
   }
+})
+
+test('D11 T-28 a flood of what machines revoke, or assert, pushes out nothing of users or of other machines', async () => {
+  const ledger = createLedger(memoryStore({ max: 50 }), 'https://mcp.example', () => memoryStore({ max: 50 }))
+  await ledger.revoke('user')
+  assert.equal(await ledger.consume('assertion:one', 'x', 60), true)
+  for (let index = 0; index < 200; index++) {
+    await ledger.revoke(machineGrant(String(index)))
+    await ledger.consume('assertion:two', String(index), 60)
+  }
+  assert.equal(await ledger.isRevoked('user'), true)
+  assert.equal(await ledger.isRevoked(machineGrant('199')), true)
+  assert.equal(await ledger.consume('assertion:one', 'x', 60), false)
 })
 
 test('D11 a flood of codes, guesses and pages pushes out nothing that was revoked, and none of another kind', async () => {

@@ -207,7 +207,7 @@ everywhere('T-28 an assertion that is not right is refused, and not remembered',
   const [{ key: name, value, ttl }, ...others] = written as [Written]
   assert.deepEqual(others, [])
   assert.equal(value, '1')
-  assert.match(name, /^mcp-oauth:[\w-]{16}:assertion:[\w-]{43}$/, 'S-05')
+  assert.match(name, /^mcp-oauth:[\w-]{16}:assertion:[\w-]{43}:[\w-]{43}$/, 'S-05')
   assert.ok(ttl > 60 && ttl <= 120, `S-07 ${ttl}`)
 })
 

@@ -150,3 +150,11 @@ everywhere('M-09 the metadata and the keys are those of this server', async ({ s
   for (const key of keys) assert.deepEqual(Object.keys(key).sort(), ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'])
   assert.ok(query(flow.asked('x')).length > 0)
 })
+
+everywhere('TK-07 a client that did not register for refresh tokens gets none, one that did gets one', async ({ startFlow }) => {
+  const flow = await startFlow()
+  for (const [grantTypes, gets] of [[['authorization_code'], false], [undefined, false], [['authorization_code', 'refresh_token'], true]] as const) {
+    const id = await flow.register({ grant_types: grantTypes })
+    assert.equal('refresh_token' in await flow.tokens(id), gets, String(grantTypes))
+  }
+})

@@ -63,8 +63,8 @@ test('C-01 a good client id is in normal form', () => {
 })
 
 test('REG-12 what is kept of a document', () => {
-  assert.deepEqual(accepts({}), { redirectUris: document.redirect_uris, name: 'App' })
-  assert.deepEqual(accepts({ token_endpoint_auth_method: 'none', grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'], client_uri: 'https://app.example', logo_uri: 'https://app.example/l.png', scope: 'read', unknown: { deep: [1] } }), { redirectUris: document.redirect_uris, name: 'App' })
+  assert.deepEqual(accepts({}), { redirectUris: document.redirect_uris, name: 'App', grantTypes: ['authorization_code'] })
+  assert.deepEqual(accepts({ token_endpoint_auth_method: 'none', grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'], client_uri: 'https://app.example', logo_uri: 'https://app.example/l.png', scope: 'read', unknown: { deep: [1] } }), { redirectUris: document.redirect_uris, name: 'App', grantTypes: ['authorization_code', 'refresh_token'] })
   assert.deepEqual(accepts({ token_endpoint_auth_method: null }).name, 'App')
 })
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
+import { isOnce } from '../../broker/clients.ts'
 import { hash } from '../../broker/ledger.ts'
 import { loginLifetime } from '../../broker/state.ts'
 import { McpOAuthError } from '../../errors.ts'
@@ -23,6 +24,7 @@ export interface ConsentRequest {
   readonly codeChallenge: string
   readonly resource: string
   readonly key?: string
+  readonly once?: true
   readonly state?: string
   readonly prompt?: string
   /** The client wants to stay logged in: the provider is asked for a refresh token. */
@@ -58,6 +60,7 @@ export function authorizeRoute (scope: FastifyInstance, broker: Broker, path: st
       codeChallenge: asked.codeChallenge,
       resource: asked.resource,
       ...(key !== undefined && { key }),
+      ...(isOnce(client.grantTypes) && { once: true }),
       ...(asked.state !== undefined && { state: asked.state }),
       ...(prompt !== undefined && prompts.includes(prompt) && { prompt }),
       ...(asked.scopes.includes('offline_access') && { offline: true })

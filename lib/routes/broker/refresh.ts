@@ -25,9 +25,9 @@ interface Rotated { readonly id: string, readonly refresh: string }
  */
 export async function refresh (broker: Broker, clientId: string, asked: TokenRequest & { grantType: 'refresh_token' }, key: string | undefined, now: number): Promise<Tokens> {
   const sent = await broker.grants.openRefresh(asked.refreshToken, now)
-  if (sent === null || sent.client !== hash(clientId)) throw new McpOAuthError('invalidGrant')
+  if (sent === null || sent.client !== hash(clientId)) throw refused('the refresh token is expired, of another client, or none')
   // RFC 9449 §5: what was issued to a public client for a key is worth nothing without it.
-  if (sent.key !== undefined && sent.key !== key && !broker.clients.isConfidential(clientId)) throw new McpOAuthError('invalidGrant')
+  if (sent.key !== undefined && sent.key !== key && !broker.clients.isConfidential(clientId)) throw refused('the refresh token is bound to another key')
   // One that is bound to no key becomes bound when its client begins to use one.
   const token = { ...sent, key }
   if (asked.resource !== undefined && asked.resource !== token.resource) throw new McpOAuthError('invalidTarget')
@@ -89,14 +89,19 @@ async function answerBefore (broker: Broker, token: RefreshContent, now: number)
   // Asked first: the answer is written before this mark is, so whoever sees the mark finds the answer too.
   const used = await ledger.isConsumed('refresh', token.id)
   const [revoked, sealed] = await Promise.all([ledger.isConsumed('revoked', token.grant), ledger.recall('refreshed', token.id)])
-  if (revoked) throw new McpOAuthError('invalidGrant')
+  if (revoked) throw refused('the grant has ended')
   const answer = sealed === null ? null : await sealer.open('answer', sealed, now) as Answer | null
   // Whoever can write to the store must not be able to answer one token with what another one was answered.
   const before = answer?.id === token.id ? answer : null
   if (before !== null && before.key === token.key) return before.tokens
   if (before === null && !used) return null
   await endGrant(broker, token, now)
-  throw new McpOAuthError('invalidGrant')
+  throw refused('the refresh token was used before: it was stolen, and the grant has ended')
+}
+
+/** A grant that is not good. Why is for the log. */
+export function refused (reason: string): McpOAuthError {
+  return new McpOAuthError('invalidGrant', { cause: new Error(reason) })
 }
 
 async function remember ({ ledger, sealer, log }: Broker, token: RefreshContent, tokens: Tokens, now: number): Promise<void> {

@@ -10,7 +10,7 @@ import { machineTokens } from './client-credentials.ts'
 import { acceptForm, bodyLimit, openToAllOrigins, publicRoute, readableByAll, refuseOtherMethods } from '../seal.ts'
 import type { Broker } from './broker.ts'
 import { keyOf } from './proof.ts'
-import { refresh } from './refresh.ts'
+import { refresh, refused } from './refresh.ts'
 
 /** Wrong guesses one code survives. */
 const guesses = 5
@@ -41,21 +41,20 @@ async function answer (broker: Broker, request: FastifyRequest, reply: FastifyRe
   const key = await keyOf(broker, request, reply, now)
   if (asked.grantType === 'client_credentials') return await machineTokens(broker, clientId, asked, key, now)
   if (asked.grantType === 'refresh_token') return await refresh(broker, clientId, asked, key, now)
-  const tokens = await exchange(broker, clientId, asked, key, now)
-  const { refresh_token: _, ...once } = tokens
-  return grantTypes.includes('refresh_token') ? tokens : once
+  return await exchange(broker, clientId, asked, key, now)
 }
 
 async function exchange (broker: Broker, clientId: string, asked: TokenRequest & { grantType: 'authorization_code' }, key: string | undefined, now: number): Promise<Tokens> {
   const code = await broker.grants.openCode(asked.code, now)
   // A code of another client, or for another key (RFC 9449 §10): nothing happens to it, its own client can still use it.
-  if (code === null || code.client !== hash(clientId) || (code.key !== undefined && code.key !== key)) throw new McpOAuthError('invalidGrant')
+  if (code === null || code.client !== hash(clientId)) throw refused('the code is expired, of another client, or no code')
+  if (code.key !== undefined && code.key !== key) throw refused('the code is for another key')
   if (await broker.ledger.isConsumed('code', code.id)) return await replayed(broker, code, now)
-  if (asked.redirectUri !== undefined && asked.redirectUri !== code.redirectUri) throw new McpOAuthError('invalidGrant')
+  if (asked.redirectUri !== undefined && asked.redirectUri !== code.redirectUri) throw refused('redirect_uri is not that of the authorization request')
   if (asked.resource !== undefined && asked.resource !== code.resource) throw new McpOAuthError('invalidTarget')
   if (challengeOf(asked.codeVerifier) !== code.codeChallenge) {
     if (await broker.ledger.fail('code', code.id, guesses, lifetimes.code)) await broker.ledger.consume('code', code.id, lifetimes.code)
-    throw new McpOAuthError('invalidGrant')
+    throw refused('the code verifier does not fit the code challenge')
   }
   await broker.upstream.ready()
   if (!await broker.ledger.consume('code', code.id, memory)) return await replayed(broker, code, now)
@@ -69,7 +68,8 @@ async function exchange (broker: Broker, clientId: string, asked: TokenRequest &
   }
   // The grant is noted by now, then the look: a replay does it the other way round, so one of the two sees the other.
   if (await broker.ledger.isConsumed('replay', code.id)) await broker.revocation.end(code.grant, now)
-  return tokens
+  const { refresh_token: _unasked, ...once } = tokens
+  return code.once ? once : tokens
 }
 
 /**
@@ -79,7 +79,7 @@ async function exchange (broker: Broker, clientId: string, asked: TokenRequest &
 async function replayed ({ ledger, revocation }: Broker, { id, grant }: CodeContent, now: number): Promise<never> {
   await ledger.consume('replay', id, memory)
   if (await revocation.isNoted(grant)) await revocation.end(grant, now)
-  throw new McpOAuthError('invalidGrant')
+  throw refused('the code was used before: it was stolen, or its tokens were, and the grant has ended')
 }
 
 const unsent = new Set(['EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'UND_ERR_CONNECT_TIMEOUT'])
