@@ -1,5 +1,6 @@
 import type { McpCall } from './call.ts'
 import { type McpAnswer, jsonAnswer, rpcCode } from './call.ts'
+import { messagesOf, metaOf } from './messages.ts'
 
 /** The revision that began the modern era: no handshake, no sessions, every request says what it speaks. */
 const modernSince = '2026-07-28'
@@ -21,11 +22,7 @@ type Asked = Pick<McpCall, 'headers' | 'body'>
 export function isModern ({ headers, body }: Asked): boolean {
   const version = headers['mcp-protocol-version']
   if (typeof version === 'string' && /^\d{4}-\d\d-\d\d$/.test(version) && version >= modernSince) return true
-  return (Array.isArray(body) ? body : [body]).some(message => {
-    const { params } = Object(message) as { params?: unknown }
-    const { _meta: meta } = Object(params) as { _meta?: unknown }
-    return Object.hasOwn(Object(meta), versionClaim)
-  })
+  return messagesOf(body).some(message => Object.hasOwn(metaOf(message), versionClaim))
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
 import { McpOAuthError } from '../errors.ts'
 import { isScopeToken } from '../oauth/scope.ts'
+import { messagesOf } from './messages.ts'
 
 /** Member of a tool's `_meta` in which a server says what callers of the tool need. */
 export const scopesMember = 'fastify-mcp-oauth/scopes'
@@ -54,8 +55,4 @@ export function toolsCalledBy (body: unknown): string[] {
 /** The ids under which a JSON-RPC body asks for the list of tools. */
 export function listsAskedFor (body: unknown): unknown[] {
   return messagesOf(body).filter(({ method }) => method === 'tools/list').map(({ id }) => id)
-}
-
-function messagesOf (body: unknown): Array<{ id?: unknown, method?: unknown, params?: unknown }> {
-  return (Array.isArray(body) ? body : [body]).map(Object)
 }

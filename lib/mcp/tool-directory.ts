@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { McpOAuthError } from '../errors.ts'
 import { type McpAnswer, type McpCall, type ScopelessEndpoint, rpcCode } from './call.ts'
+import { messagesOf, metaOf } from './messages.ts'
 import { ask } from './question.ts'
 import type { ScopedTool } from './scopes.ts'
 import { identityOf } from './sessions.ts'
@@ -93,10 +94,8 @@ function idOf (body: unknown): unknown {
 
 /** What a request of the modern era says about itself; nothing of what the caller wants with this one. */
 function protocolMeta (body: unknown): Record<string, unknown> | null {
-  const [message] = [body].flat()
-  const { params } = Object(message) as { params?: unknown }
-  const { _meta: meta } = Object(params) as { _meta?: unknown }
-  const kept = Object.entries(Object(meta)).filter(([name]) => /^io\.modelcontextprotocol\/(?:protocolVersion|client)/.test(name))
+  const [message = {}] = messagesOf(body)
+  const kept = Object.entries(metaOf(message)).filter(([name]) => /^io\.modelcontextprotocol\/(?:protocolVersion|client)/.test(name))
   return kept.length === 0 ? null : Object.fromEntries(kept)
 }
 
