@@ -114,10 +114,7 @@ function endpointOf (instance: FastifyInstance, root: FastifyInstance, { prefix,
   const { serves, name, version, instructions, toolScopes } = mcp
   if (serves === null) return null
   const options = { name, version, ...(instructions !== null && { instructions }) }
-  const onUnknown = (names: readonly string[]) => {
-    if (names.length > 0) instance.log.warn({ option: 'mcp.toolScopes', names }, 'no tool of the server has these names yet: where they are mistyped, the tool that is meant is open')
-  }
-  const deps = { resource: () => site().resource, holds, toolScopes: toolScopes ?? undefined, sessions: createSessions(secrets), onUnknown }
+  const deps = { resource: () => site().resource, holds, toolScopes: toolScopes ?? undefined, sessions: createSessions(secrets), log: instance.log as Log }
   if (!('tools' in serves)) return createEndpoint({ ...options, ...serves }, deps)
   const collector = createToolCollector()
   instance.addHook('onRoute', collector.onRoute)

@@ -3,7 +3,7 @@ import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { McpServer as McpServer2, createMcpHandler, requireScopes } from '@modelcontextprotocol/server'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
-import type { FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import type { McpOAuthOptions } from '../lib/index.ts'
 import { startFlow } from './support/flow.ts'
@@ -285,4 +285,11 @@ test('PRM-07 a client may ask for the scopes of tools from the first login on; o
     const prm = await flow.ask('/.well-known/oauth-protected-resource/mcp')
     assert.deepEqual(prm.json()['scopes_supported'], ['mcp:read'], 'what a client needs to begin with')
   }
+})
+
+test('a name in toolScopes that no tool of a server has is in the log at the start', async (t) => {
+  const lines: string[] = []
+  const app = Fastify({ logger: { level: 'warn', stream: { write: (line: string) => { lines.push(line) } } } })
+  await startGuarded(t, { mcp: { server: sdk1(), toolScopes: { clear_note: ['x'] } } }, { app })
+  assert.match(lines.join(''), /"names":\["clear_note"\].*no tool of the server has these names yet/)
 })

@@ -1,3 +1,4 @@
+import type { Log } from '../contracts.ts'
 import { startupError } from '../errors.ts'
 import type { McpEndpoint } from './call.ts'
 import type { FetchHandler, SdkServer } from '../schemas/options.ts'
@@ -34,22 +35,27 @@ export interface EndpointDeps {
   toolScopes?: ToolScopesOption | undefined
   /** Whether a caller has scopes. Defaults to yes. */
   holds?: Holds
-  /** Told the names in `toolScopes` that no tool of a server has yet: its tools may come later, or somebody has mistyped. */
-  onUnknown?: (names: readonly string[]) => void
+  /** Told what may be a mistake, or may be meant. */
+  log?: Log
   /** Ties the sessions of a handler to their callers. */
   sessions?: Sessions | undefined
 }
 
 /** The server behind the MCP route, or `null` if none is given: then the route is the user's own. */
-export function createEndpoint (options: EndpointOptions, { resource, tools, toolScopes, holds = () => true, onUnknown = () => {}, sessions }: EndpointDeps): McpEndpoint | null {
+export function createEndpoint (options: EndpointOptions, { resource, tools, toolScopes, holds = () => true, log, sessions }: EndpointDeps): McpEndpoint | null {
   const { server, handler } = options
   const access = { toolScopes, holds }
-  if (typeof server === 'function') return withToolAccess(withModernEra(createPerRequestEndpoint(server), resource), access, null)
-  if (server !== undefined) return withToolAccess(withModernEra(createSharedEndpoint(server), resource), access, found => { onUnknown(unknownOf(found)) })
+  if (typeof server === 'function') return withToolAccess(withModernEra(createPerRequestEndpoint(server), resource, log), access, null)
+  if (server !== undefined) {
+    return withToolAccess(withModernEra(createSharedEndpoint(server), resource, log), access, found => {
+      const names = unknownOf(found)
+      if (names.length > 0) log?.warn({ option: 'mcp.toolScopes', names }, 'no tool of the server has these names yet: where they are mistyped, the tool that is meant is open')
+    })
+  }
   if (handler !== undefined) return withToolAccess(createFetchEndpoint(handler, resource, sessions), access, null)
   if (tools === undefined) return null
   const legacy = createSharedEndpoint(() => createToolServer(options, tools()))
-  return withToolAccess(withModernEra(legacy, resource), access, found => {
+  return withToolAccess(withModernEra(legacy, resource, log), access, found => {
     const problems = unknownOf(found).map(name => `mcp.toolScopes: no tool is called ${JSON.stringify(name)}`)
     if (problems.length > 0) throw startupError('invalidTools', ...problems)
   })

@@ -1,4 +1,5 @@
 import type { Implementation, ServerCapabilities } from '@modelcontextprotocol/sdk/types.js'
+import type { Log } from '../contracts.ts'
 import type { RpcMessage } from './answer-messages.ts'
 import { type McpAnswer, type McpCall, type ScopelessEndpoint, rpcCode } from './call.ts'
 import { isModern } from './era.ts'
@@ -25,7 +26,7 @@ const resourceNotFound = -32002
  * Lets a server of earlier eras serve the modern one as well, where `@modelcontextprotocol/server` 2.x is installed: that one speaks the protocol, and each
  * request becomes one of the server's own. Without it clients of the modern era are told which versions there are, and those that know both eras take one.
  */
-export function withModernEra (legacy: ScopelessEndpoint, resource: () => string): ScopelessEndpoint {
+export function withModernEra (legacy: ScopelessEndpoint, resource: () => string, log?: Log): ScopelessEndpoint {
   let modern: ReturnType<typeof modernHandler> | null = null
   return {
     ...legacy,
@@ -33,6 +34,7 @@ export function withModernEra (legacy: ScopelessEndpoint, resource: () => string
       await legacy.ready()
       const sdk = await importModern()
       modern = sdk && modernHandler(sdk, legacy)
+      if (modern === null) log?.info({}, 'the revision 2026-07-28 is not spoken: install @modelcontextprotocol/server for it')
     },
     async handle (call) {
       return modern === null || !isModern(call) ? await legacy.handle(call) : await modern.answer(call, webRequest(call, resource()))
