@@ -6,20 +6,25 @@ import { isScopeToken, missingScopes, parseScope } from './oauth/scope.ts'
 import { userGrants } from './oauth/token-request.ts'
 import { problemOfServerUrl } from './oauth/url.ts'
 import { customMetadata } from './oauth/metadata.ts'
-import { problemsOf, type Problem } from './schemas/check.ts'
+import { problemsOf } from './schemas/check.ts'
 import type { ClientOptions } from './schemas/client.ts'
-import { OptionsSchema, optionNames, type McpOAuthOptions } from './schemas/options.ts'
+import { OptionsSchema, type McpOAuthOptions } from './schemas/options.ts'
+import { suggestion } from './schemas/names.ts'
+import { sentenceOf } from './schemas/sentence.ts'
 
 /** Everything that is wrong with the options, one line each: the option, what it is, what is expected, how to mend it. Empty when all is well. */
 export function optionProblems (options: unknown, production: boolean): string[] {
   // Fastify hands its own options over among ours.
   const { logLevel, logSerializers, ...own } = Object(options) as Record<string, unknown>
-  const shape = problemsOf(OptionsSchema, options === Object(options) ? own : options).map(sentenceOf)
+  const shape = problemsOf(OptionsSchema, options === Object(options) ? own : options).map(problem => sentenceOf(problem, suggestion))
   // Rules that span options are meaningful only once each option has its type.
   return shape.length > 0 ? shape : [...rules(options as McpOAuthOptions, production)]
 }
 
 function * rules (options: McpOAuthOptions, production: boolean): Generator<string> {
+  for (const name of ['secret', 'publicUrl'] as const) {
+    if (Object.hasOwn(options, name) && options[name] === undefined) yield `${name}: undefined is given. Is the environment variable set? Leave the option out if it is not needed`
+  }
   yield * urlRules(options)
   yield * modeRules(options)
   yield * proxyRules(options, production)
@@ -163,34 +168,4 @@ function * scopeRules (options: McpOAuthOptions): Generator<string> {
   } catch {
     yield `defaultScope: ${JSON.stringify(options.defaultScope)} is not a list of scopes separated by single spaces`
   }
-}
-
-function sentenceOf ({ path, value, expected }: Problem): string {
-  const name = path.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~')
-  if (expected === null) return `${name}: there is no such option. ${suggestion(name)}`
-  return `${name || 'options'}: ${value === undefined ? 'missing' : `${inWords(name, value)} is given`}, expected ${expected}`
-}
-
-/** What was given. A secret is shown by its kind alone, wherever it may have landed. */
-function inWords (name: string, value: unknown): string {
-  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
-  if (typeof value === 'function') return 'a function'
-  if (typeof value === 'object') return value === null ? 'null' : 'an object'
-  if (value === '') return 'an empty string'
-  if (/secret|token|jwks/i.test(name)) return `a ${typeof value}${typeof value === 'string' ? ` of ${value.length} characters` : ''}`
-  return typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : String(value)
-}
-
-/** Helps those who come from snake_case, mistype the case or look for an option at another place: `client_id` is `clientId`, `tools` is `mcp.tools`. */
-function suggestion (name: string): string {
-  if (/^clients\.\d+\..*secret/i.test(name)) return 'Give the hash of the secret, as secretHashes'
-  const flat = (path: string) => path.slice(path.lastIndexOf('.') + 1).replaceAll('_', '').toLowerCase()
-  const meant = optionNames.find(known => known !== name && flat(known) === flat(name)) ?? optionNames.find(known => near(flat(known), flat(name)))
-  return meant ? `Did you mean ${meant}?` : 'Remove it'
-}
-
-/** Whether two names differ in number alone: `requiredScope`, `setupProxy`. */
-function near (known: string, name: string): boolean {
-  const stem = (word: string) => word.replace(/(?:ies|y)$/, 'i').replace(/e?s?$/, '')
-  return stem(known) === stem(name)
 }

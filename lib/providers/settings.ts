@@ -18,6 +18,8 @@ export type Rule = (value: unknown) => string | null
 type Rules<Settings> =
   { [Name in Exclude<keyof Settings, keyof ClientSettings>]-?: Rule } & { [Name in keyof ClientSettings]?: Rule }
 
+const unsetSecret = 'undefined is given. Is the environment variable set? Leave the setting out if the provider knows this server as a public client'
+
 const label = /^[a-z\d](?:[a-z\d-]*[a-z\d])?$/
 
 /**
@@ -29,13 +31,18 @@ export function checkSettings<Settings extends ClientSettings> (preset: string, 
   const given = new Map(Object.entries(Object(settings)))
   const known = new Map<string, Rule>(Object.entries({ clientId: optional(text), clientSecret: optional(text), ...rules }))
   const problems = [...known].flatMap(([name, rule]) => {
-    const problem = rule(given.get(name))
+    const problem = rule(given.get(name)) ?? (name === 'clientSecret' && isUnset(given) ? unsetSecret : null)
     return problem === null ? [] : [`${preset}.${name}: ${problem}`]
   })
   for (const name of given.keys()) {
     if (!known.has(name)) problems.push(`${preset}.${name}: there is no such setting. There are ${[...known.keys()].join(', ')}`)
   }
   if (problems.length > 0) throw startupError('invalidOptions', ...problems)
+}
+
+/** Whether we would be a public client for want of an environment variable. */
+function isUnset (given: ReadonlyMap<string, unknown>): boolean {
+  return given.get('clientId') !== undefined && given.has('clientSecret') && given.get('clientSecret') === undefined
 }
 
 /** A setting that may be left out. */

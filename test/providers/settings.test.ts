@@ -78,3 +78,11 @@ test('good settings pass, and every preset names its missing ones', () => {
     }
   }
 })
+
+test('an unset secret is a mistake, not a public client', () => {
+  for (const [preset, settings] of Object.entries(good) as Array<[keyof typeof presets, object]>) {
+    const { message } = refusal(preset, { ...settings, clientId: 'server', clientSecret: undefined })
+    assert.match(message, new RegExp(`${preset}\\.clientSecret: (?:undefined is given\\. Is the environment variable set\\?|must be a text)`))
+    assert.equal(call(preset, { clientId: undefined, ...settings }).clientId, 'clientId' in settings ? 'a' : undefined)
+  }
+})
