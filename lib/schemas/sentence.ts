@@ -18,5 +18,5 @@ export function inWords (name: string, value: unknown): string {
   if (typeof value === 'object') return value === null ? 'null' : 'an object'
   if (value === '') return 'an empty string'
   if (/secret|token|jwks$|key/i.test(name)) return `a ${typeof value}${typeof value === 'string' ? ` of ${value.length} characters` : ''}`
-  return typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : String(value)
+  return typeof value === 'string' ? JSON.stringify(value.replace(/\/\/[^/?#]*@/, '//…@').slice(0, 100)) : String(value)
 }

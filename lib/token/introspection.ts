@@ -2,10 +2,9 @@ import { importJWK } from 'jose'
 import type { JWK } from 'jose'
 import * as oidc from 'openid-client'
 import type { Log, McpAuth, TokenVerifier, VerifyContext } from '../contracts.ts'
-import { McpOAuthError, startupError } from '../errors.ts'
+import { McpOAuthError } from '../errors.ts'
 import type { ProviderMetadata } from '../oauth/metadata.ts'
 import { publicKeyProblem, secretMembers, signatureAlgorithms } from '../oauth/public-keys.ts'
-import { problemOfServerUrl } from '../oauth/url.ts'
 import { createTurns } from '../http/turns.ts'
 import { jsonObject } from '../http/json.ts'
 import { createProviderClient, secretAuthentication } from '../provider-client.ts'
@@ -14,6 +13,7 @@ import { cachedVerifier } from './cache.ts'
 import { callerOf, problemOfClaims } from './claims.ts'
 import type { Claims } from './claims.ts'
 import { parseCompact } from './compact.ts'
+import { audiences, checkOptions, expect, logger, optional, seconds, text, url } from './options.ts'
 
 /** Whom to ask about tokens, and as whom. */
 export interface IntrospectionVerifierOptions {
@@ -39,6 +39,19 @@ export interface IntrospectionVerifierOptions {
   log?: Log | undefined
 }
 
+const expectations = {
+  issuer: url({ query: false }),
+  introspectionEndpoint: optional(url()),
+  metadataUrl: optional(url()),
+  clientId: expect('the id this server is known under at the issuer', value => text(value) === null),
+  clientSecret: optional(text),
+  privateKey: optional(expect(`a private JWK with the member alg, one of ${signatureAlgorithms.join(', ')}`, isSigningKey)),
+  audience: audiences,
+  clockTolerance: optional(seconds(0, 120)),
+  cacheFor: optional(seconds(0, 60)),
+  log: logger
+}
+
 /**
  * A verifier that asks the issuer about each token (RFC 7662), for opaque tokens and for those that must end the moment they are revoked. Only an answer that
  * says `active: true` in so many words, and names this server as the audience, lets anyone pass. A JWT of another issuer is not shown to this one.
@@ -48,11 +61,10 @@ export interface IntrospectionVerifierOptions {
  * @throws {McpOAuthError} `invalidOptions`; the verifier itself throws `invalidToken` and, when it cannot find out, `keysUnavailable`
  */
 export function introspectionVerifier (options: IntrospectionVerifierOptions): TokenVerifier {
+  checkOptions('introspectionVerifier', options, expectations, problemsOfProof)
   const { issuer, audience = [], clockTolerance = 30, cacheFor = 0, log } = options
-  const problems = problemsOfOptions({ ...options, clockTolerance, cacheFor })
-  if (problems.length > 0) throw startupError('invalidOptions', ...problems)
 
-  const audiences = [audience].flat()
+  const accepted = [audience].flat()
   const configuration = configurationOf(options)
   const takeTurn = createTurns({ running: 40, waiting: 200 })
 
@@ -78,7 +90,7 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
     // A JWT of this issuer that it does not call active is nobody else's to judge.
     if (claims['active'] !== true && named === issuer) throw new McpOAuthError('invalidToken', { cause: new Error('The token is refused: not active') })
     if (claims['active'] !== true) return null
-    const problem = problemOfAnswer(claims, issuer, [context.resource, ...audiences]) ??
+    const problem = problemOfAnswer(claims, issuer, [context.resource, ...accepted]) ??
       problemOfClaims({ exp: context.now + clockTolerance, ...claims }, context.now, { clockTolerance, maxTokenLifetime: Infinity, requireSubject: false }, context.dpop) ??
       problemOfTimes(claims, context.now, clockTolerance)
     if (problem !== null) throw new McpOAuthError('invalidToken', { cause: new Error(`The token is refused: ${problem}`) })
@@ -139,23 +151,18 @@ function problemOfTimes ({ exp, nbf }: Claims, now: number, clockTolerance: numb
   return null
 }
 
-function problemsOfOptions ({ issuer, introspectionEndpoint, metadataUrl, clientId, clientSecret, privateKey, audience = [], clockTolerance = 0, cacheFor = 0 }: IntrospectionVerifierOptions): string[] {
-  const urls = { issuer, introspectionEndpoint, metadataUrl }
-  const problems = Object.entries(urls).flatMap(([name, url]) => {
-    const problem = url === undefined && name !== 'issuer' ? null : problemOfServerUrl(url, { query: name !== 'issuer' })
-    return problem === null ? [] : [`${name} ${problem}`]
-  })
-  if (typeof clientId !== 'string' || clientId === '') problems.push('clientId is missing: the id this server is known under at the issuer')
-  if ((clientSecret === undefined) === (privateKey === undefined)) problems.push('clientSecret or privateKey must be given, and not both: the issuer answers nobody it does not know (RFC 7662, section 2.1)')
-  if (clientSecret !== undefined && (typeof clientSecret !== 'string' || clientSecret === '')) problems.push('clientSecret must be a string that is not empty')
-  if (privateKey !== undefined && !isSigningKey(privateKey)) problems.push(`privateKey must be a private JWK with the member alg, one of ${signatureAlgorithms.join(', ')}`)
-  if ([audience].flat().some(value => typeof value !== 'string' || value === '')) problems.push('audience must be a string or a list of strings')
-  if (!(clockTolerance >= 0 && clockTolerance <= 120)) problems.push('clockTolerance must be 0 to 120 seconds')
-  if (!(cacheFor >= 0 && cacheFor <= 60)) problems.push('cacheFor must be 0 to 60 seconds')
-  return problems
+/** The issuer answers nobody it does not know (RFC 7662 §2.1). */
+function problemsOfProof (options: IntrospectionVerifierOptions): string[] {
+  const { clientSecret, privateKey } = options
+  if ((clientSecret === undefined) !== (privateKey === undefined)) return []
+  if (privateKey !== undefined) return ['privateKey: is given beside clientSecret, one of the two is expected. Keep one']
+  return Object.hasOwn(options, 'clientSecret')
+    ? ['clientSecret: undefined is given. Is the environment variable set?']
+    : ['clientSecret: missing, expected it or privateKey, as the issuer answers nobody it does not know']
 }
 
-function isSigningKey (key: JWK): boolean {
-  const open = Object.fromEntries(Object.entries(Object(key)).filter(([name]) => !secretMembers.includes(name) && name !== 'key_ops'))
-  return typeof key?.d === 'string' && typeof key.alg === 'string' && publicKeyProblem(open) === null
+function isSigningKey (value: unknown): boolean {
+  const key = Object(value) as JWK
+  const open = Object.fromEntries(Object.entries(key).filter(([name]) => !secretMembers.includes(name) && name !== 'key_ops'))
+  return typeof key.d === 'string' && typeof key.alg === 'string' && publicKeyProblem(open) === null
 }

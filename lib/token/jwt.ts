@@ -1,15 +1,15 @@
 import { errors, jwtVerify } from 'jose'
 import type { JWTVerifyGetKey, JWTVerifyOptions } from 'jose'
-import { McpOAuthError, startupError } from '../errors.ts'
+import { McpOAuthError } from '../errors.ts'
 import type { Log, TokenVerifier } from '../contracts.ts'
 import { signatureAlgorithms } from '../oauth/public-keys.ts'
-import { problemOfServerUrl } from '../oauth/url.ts'
 import { createProvider } from '../provider.ts'
 import { cachedVerifier } from './cache.ts'
 import { callerOf, problemOfClaims } from './claims.ts'
 import { isCanonical, parseCompact } from './compact.ts'
 import { createKeySet } from './jwks.ts'
 import type { KeySet } from './jwks.ts'
+import { audiences, checkOptions, expect, logger, optional, seconds, url } from './options.ts'
 
 /** Which JWTs are good. */
 export interface JwtVerifierOptions {
@@ -41,6 +41,20 @@ const asymmetric = [
   'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519', 'ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87'
 ]
 
+const expectations = {
+  issuer: url({ query: false }),
+  audience: audiences,
+  jwksUri: optional(url()),
+  metadataUrl: optional(url()),
+  algorithms: optional(expect(`a list of asymmetric algorithms: ${asymmetric.join(', ')}`, (value) => Array.isArray(value) && value.length > 0 && value.every((name) => asymmetric.includes(name)))),
+  clockTolerance: optional(seconds(0, 120)),
+  maxTokenLifetime: optional(expect('a number of seconds', (value) => Number.isFinite(value) && Number(value) > 0)),
+  requireSubject: optional(expect('true or false', (value) => typeof value === 'boolean')),
+  cacheFor: optional(seconds(0, 60)),
+  keys: optional(expect('a set of keys', (value) => typeof Object(value).peek === 'function')),
+  log: logger
+}
+
 /** Header types an access token may have: RFC 9068 §2.1, or nothing in particular. */
 const types: readonly unknown[] = [undefined, 'jwt', 'at+jwt', 'application/at+jwt']
 
@@ -53,13 +67,12 @@ const types: readonly unknown[] = [undefined, 'jwt', 'at+jwt', 'application/at+j
  * @throws {McpOAuthError} `invalidOptions`; the verifier itself throws `invalidToken` and `keysUnavailable`
  */
 export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
+  checkOptions('jwtVerifier', options, expectations)
   const { issuer, audience = [], algorithms = signatureAlgorithms } = options
   const { clockTolerance = 30, maxTokenLifetime = 86_400, requireSubject = false, cacheFor = 60 } = options
-  const problems = problemsOfOptions({ ...options, algorithms, clockTolerance, maxTokenLifetime, cacheFor })
-  if (problems.length > 0) throw startupError('invalidOptions', ...problems)
 
   const keys = options.keys ?? keysOf(options)
-  const audiences = [audience].flat()
+  const accepted = [audience].flat()
   const rules = { clockTolerance, maxTokenLifetime, requireSubject }
   const expected = { issuer, algorithms: [...algorithms], clockTolerance }
 
@@ -71,7 +84,7 @@ export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
     if (!parts.every(isCanonical)) throw invalid('not canonically encoded')
     const type = header['typ']
     if (!types.includes(typeof type === 'string' ? type.toLowerCase() : type)) throw invalid('not the type of an access token')
-    await verifySignature(token, keys, { ...expected, audience: [context.resource, ...audiences], currentDate: new Date(context.now * 1000) })
+    await verifySignature(token, keys, { ...expected, audience: [context.resource, ...accepted], currentDate: new Date(context.now * 1000) })
     const problem = problemOfClaims(claims, context.now, rules, context.dpop)
     if (problem !== null) throw invalid(problem)
     return callerOf(token, claims, context)
@@ -130,22 +143,4 @@ const faultsOfToken = [
 /** Only what is known to be the fault of a token is held against it: a key that cannot be imported throws errors of any kind. */
 function verdict (error: unknown): McpOAuthError {
   return faultsOfToken.some((fault) => error instanceof fault) ? invalid(error) : new McpOAuthError('keysUnavailable', { cause: error })
-}
-
-function problemsOfOptions (options: JwtVerifierOptions): string[] {
-  const { issuer, audience = [], jwksUri, metadataUrl, algorithms = [], clockTolerance = 0, maxTokenLifetime = 1, cacheFor = 0 } = options
-  const urls = [
-    ['issuer', problemOfServerUrl(issuer, { query: false })],
-    ['jwksUri', jwksUri === undefined ? null : problemOfServerUrl(jwksUri)],
-    ['metadataUrl', metadataUrl === undefined ? null : problemOfServerUrl(metadataUrl)]
-  ] as const
-  const problems = urls.flatMap(([name, problem]) => problem === null ? [] : [`${name} ${problem}`])
-  if ([audience].flat().some((value) => typeof value !== 'string' || value === '')) problems.push('audience must be a string or a list of strings')
-  if (!Array.isArray(algorithms) || algorithms.length === 0 || !algorithms.every((name) => asymmetric.includes(name))) {
-    problems.push(`algorithms must be a list of asymmetric ones: ${asymmetric.join(', ')}`)
-  }
-  if (!(clockTolerance >= 0 && clockTolerance <= 120)) problems.push('clockTolerance must be 0 to 120 seconds')
-  if (!(cacheFor >= 0 && cacheFor <= 60)) problems.push('cacheFor must be 0 to 60 seconds')
-  if (!(maxTokenLifetime > 0 && Number.isFinite(maxTokenLifetime))) problems.push('maxTokenLifetime must be a number of seconds')
-  return problems
 }

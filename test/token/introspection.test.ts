@@ -224,22 +224,27 @@ test('oidc-provider: opaque tokens, until they are revoked, and by either way to
 test('options are checked at the start, all at once', () => {
   const jwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })
   const rows: Array<[Record<string, unknown>, RegExp]> = [
-    [{ issuer: 'http://id.example' }, /issuer must use https/],
-    [{ clientId: '' }, /clientId is missing/],
-    [{ clientSecret: undefined }, /clientSecret or privateKey must be given/],
-    [{ privateKey: { ...jwk, alg: 'ES256' } }, /and not both/],
-    [{ clientSecret: '' }, /clientSecret must be a string that is not empty/],
-    [{ clientSecret: 1 }, /clientSecret must be a string/],
-    [{ clientSecret: undefined, privateKey: jwk }, /privateKey must be a private JWK with the member alg/],
-    [{ clientSecret: undefined, privateKey: { kty: 'EC', alg: 'ES256' } }, /privateKey must be/],
-    [{ clientSecret: undefined, privateKey: { ...jwk, alg: 'none' } }, /privateKey must be/],
-    [{ clientSecret: undefined, privateKey: { ...jwk, kty: undefined, alg: 'ES256' } }, /privateKey must be/],
-    [{ introspectionEndpoint: 'ftp://x' }, /introspectionEndpoint must be/],
-    [{ audience: [''] }, /audience must be/],
-    [{ clockTolerance: 121 }, /clockTolerance must be/],
-    [{ cacheFor: 61 }, /cacheFor must be 0 to 60 seconds/]
+    [{ issuer: 'http://id.example' }, /introspectionVerifier\.issuer: "http:\/\/id\.example" is given, expected a URL, which must use https/],
+    [{ clientId: '' }, /clientId: an empty string is given, expected the id this server is known under/],
+    [{ clientSecret: undefined }, /clientSecret: undefined is given\. Is the environment variable set\?/],
+    [{ privateKey: { ...jwk, alg: 'ES256' } }, /privateKey: is given beside clientSecret, one of the two is expected/],
+    [{ clientSecret: '' }, /clientSecret: an empty string is given, expected a string that is not empty/],
+    [{ clientSecret: 1 }, /clientSecret: a number is given, expected a string/],
+    [{ clientSecret: undefined, privateKey: jwk }, /privateKey: an object is given, expected a private JWK with the member alg/],
+    [{ clientSecret: undefined, privateKey: 'canary' }, /privateKey: a string of 6 characters is given, expected a private JWK/],
+    [{ clientSecret: undefined, privateKey: { kty: 'EC', alg: 'ES256' } }, /privateKey: an object is given, expected/],
+    [{ clientSecret: undefined, privateKey: { ...jwk, alg: 'none' } }, /privateKey: an object is given, expected/],
+    [{ clientSecret: undefined, privateKey: { ...jwk, kty: undefined, alg: 'ES256' } }, /privateKey: an object is given, expected/],
+    [{ introspectionEndpoint: 'ftp://x' }, /introspectionEndpoint: "ftp:\/\/x" is given, expected a URL, which must be/],
+    [{ endpoint: 'https://x' }, /introspectionVerifier\.endpoint: there is no such option\. There are issuer, introspectionEndpoint, /],
+    [{ audience: [''] }, /audience: a list is given, expected a string or a list of strings/],
+    [{ clockTolerance: 121 }, /clockTolerance: 121 is given, expected 0 to 120 seconds/],
+    [{ cacheFor: '61' }, /cacheFor: "61" is given, expected 0 to 60 seconds/],
+    [{ log: true }, /log: true is given, expected a logger/]
   ]
   for (const [options, message] of rows) {
     assert.throws(() => introspectionVerifier({ issuer: 'https://id.example', clientId: 'server', clientSecret: 'secret', ...options }), { code: 'FST_MCP_OAUTH_INVALID_OPTIONS', message })
   }
+  assert.throws(() => introspectionVerifier(undefined as never), /introspectionVerifier: undefined is given, expected an object/)
+  assert.throws(() => introspectionVerifier({ issuer: 'https://id.example', clientId: 'server' }), /introspectionVerifier\.clientSecret: missing, expected it or privateKey/)
 })

@@ -270,11 +270,28 @@ test('e.1 K-12 options are checked at the start, all at once', () => {
   const wrong = { issuer: 'http://id.example.com', jwksUri: 'http://id.example.com/jwks', metadataUrl: 'x', audience: [''], algorithms: ['HS256'], clockTolerance: 121, maxTokenLifetime: Infinity }
   assert.throws(() => jwtVerifier(wrong), (error: Error & { code?: string }) => {
     assert.equal(error.code, 'FST_MCP_OAUTH_INVALID_OPTIONS')
-    for (const name of Object.keys(wrong)) assert.match(error.message, new RegExp(`\\b${name} must`))
+    for (const name of Object.keys(wrong)) assert.match(error.message, new RegExp(`\n  - jwtVerifier\\.${name}: .* is given, expected `))
     return true
   })
   for (const algorithms of [['none'], ['RS256', 'HS512'], [], ['dir'], 'RS256' as unknown as string[]]) {
     assert.throws(() => jwtVerifier({ issuer: 'https://id.example.com', algorithms }), { kind: 'invalidOptions' })
+  }
+  const rows: Array<[options: unknown, message: RegExp]> = [
+    [undefined, /jwtVerifier: undefined is given, expected an object/],
+    ['https://id.example.com', /jwtVerifier: "https:\/\/id\.example\.com" is given, expected an object/],
+    [{}, /jwtVerifier\.issuer: missing, expected a URL/],
+    [{ issuer: 'https://me:canary@id.example.com' }, /jwtVerifier\.issuer: "https:\/\/…@id\.example\.com" is given, expected a URL, which must not contain user info/],
+    [{ jwksUrl: 'https://id.example.com/jwks' }, /jwtVerifier\.jwksUrl: there is no such option\. Did you mean jwksUri\?/],
+    [{ audiences: ['a'] }, /jwtVerifier\.audiences: there is no such option\. Did you mean audience\?/],
+    [{ clientSecret: 'canary' }, /jwtVerifier\.clientSecret: there is no such option\. There are issuer, audience, /],
+    [{ clockTolerance: '30' }, /jwtVerifier\.clockTolerance: "30" is given, expected 0 to 120 seconds/],
+    [{ cacheFor: null }, /jwtVerifier\.cacheFor: null is given, expected 0 to 60 seconds/],
+    [{ requireSubject: 1 }, /jwtVerifier\.requireSubject: 1 is given, expected true or false/],
+    [{ log: true }, /jwtVerifier\.log: true is given, expected a logger such as app\.log/]
+  ]
+  for (const [options, message] of rows) {
+    const whole = options === Object(options) && Object.keys(options as object).length > 0 ? { issuer: 'https://id.example.com', ...options as object } : options
+    assert.throws(() => jwtVerifier(whole as JwtVerifierOptions), (error: Error) => message.test(error.message) && !error.message.includes('canary'), message.source)
   }
 })
 
