@@ -177,7 +177,8 @@ function secretsOf (options: McpOAuthOptions, log: Log): readonly string[] {
     log.info({ option: 'secret' }, 'secret is derived from clientSecret: changing that one makes clients register anew')
     return Object.freeze([`derived from the client secret: ${options.clientSecret}`])
   }
-  log.info({ option: 'secret' }, 'secret is random: clients register anew after a restart')
+  const why = options.clientSecret ? ', as clientSecret has fewer than 32 characters' : ''
+  log.info({ option: 'secret' }, `secret is random${why}: clients register anew after a restart. Give at least 32 random bytes: openssl rand -base64 32`)
   return Object.freeze([randomSecret()])
 }
 

@@ -99,6 +99,12 @@ export class McpOAuthError extends Error {
   }
 }
 
+/** A cause that says what somebody else wrote: quoted, cut to 200 characters, without user info. For the log only. */
+export function about (reason: string, written: unknown): Error {
+  const text = typeof written === 'string' ? JSON.stringify(written.replace(/\/\/[^/?#]*@/, '//…@').slice(0, 200)) : JSON.stringify(written)?.slice(0, 200)
+  return new Error(`${reason}: ${text ?? 'nothing'}`)
+}
+
 /** A start-up error: the table's sentence, then one line per problem. */
 export function startupError (kind: ErrorKind, ...problems: string[]): McpOAuthError {
   return new McpOAuthError(kind, { description: [`${table[kind][3]}:`, ...problems].join('\n  - ') })

@@ -81,3 +81,27 @@ test('RS-21 the debug log says which verifiers were asked, in which order, and w
   assert.deepEqual(looks(), [unknown, { ...unknown, verifier: issuer.issuer }])
   assert.doesNotMatch(lines.join(''), new RegExp(token.split('.')[2] ?? ''))
 })
+
+test('the log says what was expected and what came: audience, issuer, Host and Origin; the answer says none of it', async (t) => {
+  const lines: string[] = []
+  const issuer = await startIssuer()
+  t.after(issuer.close)
+  const app = Fastify({ logger: { level: 'info', stream: { write: (line: string) => { lines.push(line) } } } })
+  const { mcpUrl } = await startGuarded(t, { tokens: jwtVerifier({ issuer: issuer.issuer }), allowedOrigins: ['https://app.example'] }, { app })
+  const answers = [
+    await call(mcpUrl, await issuer.mint({ aud: ['https://canary.example', 'b'] })),
+    await call(mcpUrl, await issuer.mint({ aud: mcpUrl, iss: `${issuer.issuer}/` })),
+    await call(mcpUrl, 'opaque'),
+    await fetch(mcpUrl, { method: 'POST', headers: { origin: 'https://canary.example' } })
+  ]
+  assert.deepEqual(answers.map(({ status }) => status), [401, 401, 401, 403])
+  for (const answer of answers) assert.doesNotMatch(await answer.text() + answer.headers.get('www-authenticate'), /canary/)
+  const reasons = lines.map(line => (JSON.parse(line) as { reason?: string }).reason ?? '').filter(reason => reason !== '')
+  const unknown = 'no verifier knows this token: it is of another issuer, or no JWT, or its issuer does not call it active'
+  assert.deepEqual(reasons, [
+    `The token is refused: not for this audience (${mcpUrl}), but for: ["https://canary.example","b"]`,
+    `${unknown}. Its issuer: "${issuer.issuer}/"`,
+    unknown,
+    'the Origin: "https://canary.example"'
+  ])
+})

@@ -16,7 +16,7 @@ await app.register(mcpOAuth, {
   // At least 32 bytes: openssl rand -base64 32
   secret: process.env.MCP_OAUTH_SECRET as string,
 
-  // Every caller needs the first. Clients may ask for the others too: all that a tool or route needs has to be named here.
+  // Every caller needs the first. Clients may ask for the others too, and for what tools and requireMcpAuth need.
   requiredScopes: ['notes:read'],
   scopes: ['notes:write'],
   consent: {

@@ -1,4 +1,4 @@
-import { McpOAuthError } from '../errors.ts'
+import { about, McpOAuthError } from '../errors.ts'
 import type { RequestParameters } from './parameters.ts'
 import { single, verbatim } from './parameters.ts'
 import { isChallenge } from './pkce.ts'
@@ -53,7 +53,7 @@ export function redirectUriOf (params: RequestParameters, registered: readonly s
   const uri = asked ?? (registered.length === 1 ? registered[0] : undefined)
   if (uri === undefined) throw new McpOAuthError('invalidRequest', { description: 'The parameter redirect_uri is missing.' })
   if (!redirectUriMatches(registered, uri) || redirectUriProblem(uri, policy) !== null) {
-    throw new McpOAuthError('invalidRequest', { description: 'The redirect URI is not registered for this client.' })
+    throw new McpOAuthError('invalidRequest', { description: 'The redirect URI is not registered for this client.', cause: about('the redirect URI that was asked for', uri) })
   }
   return uri
 }
@@ -102,7 +102,8 @@ function codeChallengeOf (params: RequestParameters): string {
 function requestedScopes (params: RequestParameters, { knownScopes, defaultScopes = [] }: AuthorizationRules): string[] {
   const scopes = parseScope(verbatim(params, 'scope') ?? '')
   if (scopes.length === 0) return [...defaultScopes]
-  if (knownScopes !== null && !scopes.every((scope) => knownScopes.includes(scope))) throw new McpOAuthError('invalidScope')
+  const unknown = knownScopes === null ? [] : scopes.filter((scope) => !knownScopes.includes(scope))
+  if (unknown.length > 0) throw new McpOAuthError('invalidScope', { cause: about('nobody can have these scopes', unknown.join(' ')) })
   return scopes
 }
 

@@ -1,4 +1,4 @@
-import { McpOAuthError } from '../errors.ts'
+import { about, McpOAuthError } from '../errors.ts'
 import { signatureAlgorithms } from './public-keys.ts'
 import { problemOfServerUrl } from './url.ts'
 
@@ -29,8 +29,8 @@ export interface ProviderExpectation {
 
 /** The one difference that is easily overlooked, and safe to name: a slash at the end. */
 function spelling (found: unknown, configured: string): string {
-  if (found === `${configured}/`) return ': it ends with a slash'
-  return `${found}/` === configured ? ': it has no slash at the end' : ''
+  if (found === `${configured}/`) return ', it ends with a slash'
+  return `${found}/` === configured ? ', it has no slash at the end' : ''
 }
 
 /**
@@ -39,11 +39,12 @@ function spelling (found: unknown, configured: string): string {
  * An endpoint may be at another host than the issuer, as with Google and Entra: the document came over TLS from where the operator
  * pointed, so whoever controls it is the provider. Plain http is for a provider that is itself on loopback over http.
  *
- * @throws {McpOAuthError} `providerUnavailable`; the cause names the member, never its value
+ * @throws {McpOAuthError} `providerUnavailable`; the cause names the member, and of their values that of another issuer alone
  */
 export function providerMetadata (document: unknown, { issuer, authorizeUrl }: ProviderExpectation): ProviderMetadata {
   const source = new Map(Object.entries(Object(document)))
-  if (source.get('issuer') !== issuer) throw unusable(`issuer is not the configured issuer${spelling(source.get('issuer'), issuer)}`)
+  const announced = source.get('issuer')
+  if (announced !== issuer) throw unusable(about(`issuer is not the configured issuer${spelling(announced, issuer)}`, announced).message)
   if (authorizeUrl !== undefined) source.set('authorization_endpoint', authorizeUrl)
 
   const copy: Record<string, unknown> = {

@@ -1,5 +1,5 @@
 import type { GrantType } from '../contracts.ts'
-import { McpOAuthError } from '../errors.ts'
+import { about, McpOAuthError } from '../errors.ts'
 import type { RedirectPolicy } from './redirect-uri.ts'
 import { isLoopbackRedirect, redirectUriProblem } from './redirect-uri.ts'
 import { formatScope, parseScope } from './scope.ts'
@@ -80,7 +80,7 @@ function redirectUrisOf (members: Members, policy: RedirectPolicy): string[] {
   if (uris.join('').length > maxRedirectUriTotal) throw badRedirect('The redirect URIs are too long together.')
   for (const uri of uris) {
     const problem = redirectUriProblem(uri, policy)
-    if (problem !== null) throw badRedirect(problem)
+    if (problem !== null) throw badRedirect(problem, about('the redirect URI', uri))
   }
   return uris
 }
@@ -90,7 +90,8 @@ function applicationTypeOf (members: Members, redirectUris: readonly string[]): 
   const type = stringOf(members, 'application_type')
   if (type === undefined || type === 'native') return type
   if (type !== 'web') throw unacceptable('The member application_type must be web or native.')
-  if (redirectUris.some((uri) => isLoopbackRedirect(uri) || !uri.startsWith('https:'))) throw badRedirect('A web client must have https redirect URIs.')
+  const unfit = redirectUris.find((uri) => isLoopbackRedirect(uri) || !uri.startsWith('https:'))
+  if (unfit !== undefined) throw badRedirect('A web client must have https redirect URIs.', about('the redirect URI', unfit))
   return type
 }
 
@@ -183,6 +184,6 @@ function unacceptable (description: string): McpOAuthError {
   return new McpOAuthError('invalidClientMetadata', { description })
 }
 
-function badRedirect (description: string): McpOAuthError {
-  return new McpOAuthError('invalidRedirectUri', { description })
+function badRedirect (description: string, cause?: Error): McpOAuthError {
+  return new McpOAuthError('invalidRedirectUri', { description, cause })
 }

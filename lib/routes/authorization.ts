@@ -45,7 +45,9 @@ export async function authorize (desk: AuthorizationDesk, request: FastifyReques
     if (error.statusCode >= 500) return answerPage(request, reply, error, error.statusCode)
     const back = errorLocation(redirectUri, error, stateOf(params), desk.issuer())
     // Anyone can register any https address: redirecting there by ourselves would make us an open redirector (RFC 9700 §4.11.2).
-    return isLoopbackRedirect(redirectUri) || desk.listed ? reply.redirect(back, 302) : answerPage(request, reply, error, 400, back)
+    if (!isLoopbackRedirect(redirectUri) && !desk.listed) return answerPage(request, reply, error, 400, back)
+    request.log.info({ code: error.code, reason: (error.cause as Error | undefined)?.message }, error.message)
+    return reply.redirect(back, 302)
   }
 }
 

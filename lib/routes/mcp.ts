@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Config } from '../config.ts'
-import { McpOAuthError } from '../errors.ts'
+import { about, McpOAuthError } from '../errors.ts'
 import type { Guards } from '../guard.ts'
 import { emptyAnswer, goneStatus, rpcCode, rpcFailure, type McpCall, type McpEndpoint } from '../mcp/call.ts'
 import { headerMismatch } from '../mcp/era.ts'
@@ -119,8 +119,9 @@ function originGuard (scope: FastifyInstance, config: Config) {
   return async (request: FastifyRequest, reply: FastifyReply) => {
     // HTTP/2 names the host in a pseudo-header, which no request of HTTP/1 can have.
     const { ':authority': authority, host = '', origin } = request.headers
-    const problem = check()(typeof authority === 'string' ? authority : host, origin)
-    if (problem !== null) throw new McpOAuthError(problem)
+    const asked = typeof authority === 'string' ? authority : host
+    const problem = check()(asked, origin)
+    if (problem !== null) throw new McpOAuthError(problem, { cause: problem === 'hostNotAllowed' ? about('the Host', asked) : about('the Origin', origin) })
     if (origin === undefined) return
     reply.headers({ 'access-control-allow-origin': origin, 'access-control-expose-headers': 'WWW-Authenticate, DPoP-Nonce, Mcp-Session-Id, Retry-After', vary: 'Origin' })
   }

@@ -2,7 +2,7 @@ import { importJWK } from 'jose'
 import type { JWK } from 'jose'
 import * as oidc from 'openid-client'
 import type { Log, McpAuth, TokenVerifier, VerifyContext } from '../contracts.ts'
-import { McpOAuthError } from '../errors.ts'
+import { about, McpOAuthError } from '../errors.ts'
 import type { ProviderMetadata } from '../oauth/metadata.ts'
 import { publicKeyProblem, secretMembers, signatureAlgorithms } from '../oauth/public-keys.ts'
 import { createTurns } from '../http/turns.ts'
@@ -77,7 +77,7 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
     } catch (cause) {
       if (saysNothing(cause)) return {}
       log?.warn({ issuer, reason: reasonOf(cause) }, 'An access token could not be introspected')
-      throw new McpOAuthError('keysUnavailable', { cause: new Error(reasonOf(cause)) })
+      throw new McpOAuthError('keysUnavailable', { cause: new Error(`${issuer} could not be asked about a token: ${reasonOf(cause)}`) })
     } finally {
       leave()
     }
@@ -93,7 +93,7 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
     const problem = problemOfAnswer(claims, issuer, [context.resource, ...accepted]) ??
       problemOfClaims({ exp: context.now + clockTolerance, ...claims }, context.now, { clockTolerance, maxTokenLifetime: Infinity, requireSubject: false }, context.dpop) ??
       problemOfTimes(claims, context.now, clockTolerance)
-    if (problem !== null) throw new McpOAuthError('invalidToken', { cause: new Error(`The token is refused: ${problem}`) })
+    if (problem !== null) throw new McpOAuthError('invalidToken', { cause: problem === otherAudience ? about(`The token is refused: ${problem} (${accepted.concat(context.resource).join(', ')}), but for`, claims['aud']) : new Error(`The token is refused: ${problem}`) })
     return callerOf(token, claims, context)
   }
   return Object.assign(cachedVerifier(verify, { maxAge: cacheFor }), { issuer })
@@ -137,12 +137,14 @@ function reasonOf (thrown: unknown): string {
   return `${String(message)}${name}${cause instanceof Error ? `: ${reasonOf(cause)}` : ''}`
 }
 
+const otherAudience = 'not for this audience'
+
 /** What an answer must say beyond `active` (RFC 7662 §2.2, §4): whose token it is, what kind, and that it is for us. */
 function problemOfAnswer ({ iss, aud, token_type: type, cnf }: Claims, issuer: string, audiences: readonly string[]): string | null {
   if (iss !== undefined && iss !== issuer) return 'of another issuer'
   if (type !== undefined && !/^(?:bearer|dpop)$/i.test(String(type))) return 'not an access token'
   if (cnf === undefined && /^dpop$/i.test(String(type))) return 'bound to a key that is not named'
-  return [aud].flat().some(value => typeof value === 'string' && audiences.includes(value)) ? null : 'not for this audience'
+  return [aud].flat().some(value => typeof value === 'string' && audiences.includes(value)) ? null : otherAudience
 }
 
 function problemOfTimes ({ exp, nbf }: Claims, now: number, clockTolerance: number): string | null {

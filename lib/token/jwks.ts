@@ -29,12 +29,17 @@ export function createKeySet ({ uri, log, now }: KeySetOptions): KeySet {
   return cached({ load, freshFor: 600, staleFor: 3_600, cooldown: 30, ...(now && { now }) })
 
   async function load (): Promise<JWTVerifyGetKey> {
+    let place = ''
     try {
-      const set = await fetchJson(await uri())
+      const url = await uri()
+      const { host, pathname } = new URL(url)
+      place = ` from ${host}${pathname}`
+      const set = await fetchJson(url)
       const problem = problemOfKeys(set)
       if (problem !== null) throw new McpOAuthError('providerMisbehaved', { cause: new Error(problem) })
       return createLocalJWKSet(set as unknown as JSONWebKeySet)
-    } catch (cause) {
+    } catch (error) {
+      const cause = new Error(`no keys${place}`, { cause: error })
       log?.warn({ err: cause }, 'The keys of the authorization provider could not be loaded')
       throw new McpOAuthError('keysUnavailable', { cause })
     }

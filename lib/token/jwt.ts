@@ -1,6 +1,6 @@
 import { errors, jwtVerify } from 'jose'
 import type { JWTVerifyGetKey, JWTVerifyOptions } from 'jose'
-import { McpOAuthError } from '../errors.ts'
+import { about, McpOAuthError } from '../errors.ts'
 import type { Log, TokenVerifier } from '../contracts.ts'
 import { signatureAlgorithms } from '../oauth/public-keys.ts'
 import { createProvider } from '../provider.ts'
@@ -97,7 +97,10 @@ function keysOf ({ issuer, metadataUrl, jwksUri, log }: JwtVerifierOptions): Key
   return createKeySet({ uri: async () => jwksUri ?? provider.keysUri(), log })
 }
 
-function invalid (reason: unknown): McpOAuthError {
+function invalid (reason: unknown, { audience }: JWTVerifyOptions = {}): McpOAuthError {
+  if (reason instanceof errors.JWTClaimValidationFailed && reason.claim === 'aud') {
+    return new McpOAuthError('invalidToken', { cause: about(`The token is refused: not for this audience (${[audience].flat().join(', ')}), but for`, reason.payload.aud) })
+  }
   return new McpOAuthError('invalidToken', { cause: reason instanceof Error ? reason : new Error(`The token is refused: ${reason}`) })
 }
 
@@ -109,11 +112,11 @@ async function verifySignature (token: string, set: KeySet, options: JWTVerifyOp
     await verifyWith(keys, token, options)
   } catch (error) {
     const unknownKey = error instanceof errors.JWKSNoMatchingKey
-    if (keys !== before || !(unknownKey || error instanceof errors.JWSSignatureVerificationFailed)) throw verdict(error)
+    if (keys !== before || !(unknownKey || error instanceof errors.JWSSignatureVerificationFailed)) throw verdict(error, options)
     // A wrong signature stays wrong when there is no way to ask; an unknown key may be a good one.
     const newer = await set.refresh().catch((failure) => { throw unknownKey ? failure : invalid(error) })
     if (newer === keys) throw invalid(error)
-    await verifyWith(newer, token, options).catch((failure) => { throw verdict(failure) })
+    await verifyWith(newer, token, options).catch((failure) => { throw verdict(failure, options) })
   }
 }
 
@@ -141,6 +144,6 @@ const faultsOfToken = [
 ]
 
 /** Only what is known to be the fault of a token is held against it: a key that cannot be imported throws errors of any kind. */
-function verdict (error: unknown): McpOAuthError {
-  return faultsOfToken.some((fault) => error instanceof fault) ? invalid(error) : new McpOAuthError('keysUnavailable', { cause: error })
+function verdict (error: unknown, options: JWTVerifyOptions): McpOAuthError {
+  return faultsOfToken.some((fault) => error instanceof fault) ? invalid(error, options) : new McpOAuthError('keysUnavailable', { cause: error })
 }

@@ -1,5 +1,6 @@
-import { McpOAuthError } from '../errors.ts'
+import { about, McpOAuthError } from '../errors.ts'
 import type { McpAuth, TokenVerifier } from '../contracts.ts'
+import { parseCompact } from './compact.ts'
 
 /**
  * Asks verifiers in order until one knows the token. One that finds it bad ends the search. At level `debug` the log says who was asked, and what came of it.
@@ -12,7 +13,9 @@ export function chain (verifiers: readonly TokenVerifier[]): (...asked: Paramete
       const auth = await answerOf(verify, token, context)
       if (auth !== null) return auth
     }
-    throw new McpOAuthError('invalidToken', { cause: new Error('no verifier knows this token: it is of another issuer, or no JWT') })
+    const issuer = parseCompact(token)?.claims['iss']
+    const reason = 'no verifier knows this token: it is of another issuer, or no JWT, or its issuer does not call it active'
+    throw new McpOAuthError('invalidToken', { cause: issuer === undefined ? new Error(reason) : about(`${reason}. Its issuer`, issuer) })
   }
 }
 

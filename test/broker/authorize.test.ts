@@ -227,3 +227,17 @@ everywhere('C-01 C-02 C-04 a client id that is the URL of something private, or 
   for (const client of ids) isPage(await flow.authorize(flow.asked(client)), 400, 'invalid_client', client)
   assert.equal(flow.upstream.requests.length, 0)
 })
+
+everywhere('why a request was refused is in the log, with what was asked for, and nowhere in the answer', async ({ startFlow }) => {
+  const flow = await startFlow()
+  const asked = flow.asked(await flow.register())
+  const scope = await flow.authorize({ ...asked, scope: 'mcp:read canary:write' })
+  isSentBack(scope, 302, 'invalid_scope', { iss: flow.base })
+  const uri = await flow.authorize({ ...asked, redirect_uri: `https://me:hidden@evil.example/canary?${'x'.repeat(300)}` })
+  isPage(uri, 400, 'invalid_request')
+  for (const reply of [scope, uri]) assert.doesNotMatch(reply.text + reply.location, /canary/)
+  const log = flow.logs.join('')
+  assert.match(log, /"code":"FST_MCP_OAUTH_INVALID_SCOPE","reason":"nobody can have these scopes: \\"canary:write\\""/)
+  assert.match(log, /the redirect URI that was asked for: \\"https:\/\/…@evil\.example\/canary\?x{1,200}\\"/)
+  assert.doesNotMatch(log, /me:hidden/)
+})

@@ -148,3 +148,12 @@ test('G-06 G-08 hostile shapes are never looked into', () => {
   assert.deepEqual(register(JSON.parse('{"redirect_uris":["http://127.0.0.1/cb"],"__proto__":{"client_name":"x"},"constructor":{"prototype":{"x":1}}}')), minimal)
   assert.equal((Object.prototype as { x?: unknown }).x, undefined)
 })
+
+test('the cause of a refused redirect URI has it, the description has not', () => {
+  for (const [uri, more] of [['https://app.example/canary#a', {}], ['http://localhost/canary', { application_type: 'web' }]] as const) {
+    assert.throws(() => registrationOf({ redirect_uris: [uri], ...more }, { redirectPolicy: { allowed: null, forbidden: [] } }), (error: Error) => {
+      assert.equal((error.cause as Error).message, `the redirect URI: "${uri}"`)
+      return !error.message.includes('canary')
+    })
+  }
+})

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { isOnce } from '../../broker/clients.ts'
 import { hash } from '../../broker/ledger.ts'
 import { loginLifetime } from '../../broker/state.ts'
-import { McpOAuthError } from '../../errors.ts'
+import { about, McpOAuthError } from '../../errors.ts'
 import { requestedKey } from '../../oauth/dpop.ts'
 import { single } from '../../oauth/parameters.ts'
 import { missingScopes } from '../../oauth/scope.ts'
@@ -50,7 +50,8 @@ export function authorizeRoute (scope: FastifyInstance, broker: Broker, path: st
     // Scopes about the user are between us and the provider. What is left may be nothing: then it is what the route needs at least.
     const known = asked.scopes.filter(name => catalog.includes(name))
     const scopes = known.length > 0 ? known : broker.config.requiredScopes
-    if (client.scopes && missingScopes(client.scopes, scopes, broker.config.scopeHierarchy).length > 0) throw new McpOAuthError('invalidScope')
+    const beyond = client.scopes ? missingScopes(client.scopes, scopes, broker.config.scopeHierarchy) : []
+    if (beyond.length > 0) throw new McpOAuthError('invalidScope', { cause: about('this client cannot have these scopes', beyond.join(' ')) })
     const content: ConsentRequest = {
       id: randomBytes(12).toString('base64url'),
       browser: hash(csrf),
