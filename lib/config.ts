@@ -84,6 +84,8 @@ export function configure (options: McpOAuthOptions, scopePrefix: string, log: L
   if (options.legacyEndpoints && joinPaths(scopePrefix, options.prefix ?? '') !== '') problems.push('legacyEndpoints: only a registration without a prefix can answer at the root. Remove it, or the prefix')
   if (problems.length > 0) throw startupError('invalidOptions', ...problems)
 
+  const route = options.mcp?.path ?? '/mcp'
+  if (options.publicUrl && new URL(options.publicUrl).pathname.endsWith(route)) log.warn({ option: 'publicUrl' }, `publicUrl ends with ${route}, which is the path of the MCP route: give the address of the app, without it`)
   const mode = modeOf(options)
   const { dpop = 'off' } = options
   const required = options.requiredScopes ?? []

@@ -56,6 +56,7 @@ test('each mistake is one line: the option, what was given, what is expected', (
     [{ issuer, prefix: '/t/:tenant' }, 'prefix: "/t/:tenant" is given, expected a path such as \'/api\', without a slash at its end, query, parameter or wildcard'],
     [{ issuer, store: {} }, 'store: an object is given, expected an object with the methods putIfAbsent, get, put'],
     [{ issuer, scopeHierarchy: { 'a/b~': 'c' } }, `scopeHierarchy.a/b~: "c" is given, expected a list${text}, each entry a string${text}`],
+    [{ issuer, consent: { logoText: 'averylonglogo' } }, 'consent.logoText: "averylonglogo" is given, expected a string of 1 to 8 characters'],
     [{ issuer, mcp: [] }, 'mcp: an empty list is given, expected an object'],
     [{ issuer, mcp: { path: '/mcp/' } }, 'mcp.path: "/mcp/" is given, expected a path such as \'/mcp\', without a slash at its end, query, parameter or wildcard'],
     [{ issuer, mcp: { bodyLimit: 0.5 } }, 'mcp.bodyLimit: 0.5 is given, expected a whole number, at least 1'],
@@ -86,6 +87,8 @@ test('each rule that spans options says which, and how to mend it', () => {
     [{ ...proxies, clients: [{ clientId: 'c', redirectUris: ['javascript:alert(1)'] }] }, /^clients.0.redirectUris: /],
     [{ issuer, setupProxies: true, clientId: 'server', version: '2025-03-26' }, /^clientSecret: missing, required with setupFakeDynamicRegistration/],
     [{ ...proxies, clientSecret: undefined }, /^clientSecret: undefined is given/],
+    [{ issuer, allowedRedirectUris: ['https://*.example.com/cb'] }, /^allowedRedirectUris: "https:\/\/\*\.example\.com\/cb" must name a host, which cannot have a wildcard/],
+    [{ issuer, allowedRedirectUris: ['*'] }, /^allowedRedirectUris: "\*" must begin with a scheme .* for every https URI give 'https:'/],
     [{ issuer, secret: undefined }, /^secret: undefined is given. Is the environment variable set\?/],
     [{ issuer, publicUrl: undefined }, /^publicUrl: undefined is given. Is the environment variable set\?/],
     [{ issuer: `${issuer}/.well-known/openid-configuration` }, /^issuer: is the URL of a metadata document/],
@@ -279,3 +282,14 @@ function deepFreeze<T extends object> (value: T): T {
   for (const member of Object.values(value)) if (typeof member === 'object' && member !== null) deepFreeze(member)
   return Object.freeze(value)
 }
+
+test('what looks like a mistake but need not be one is said in the log', () => {
+  const lines: string[] = []
+  const note = (_details: object, message: string) => { lines.push(message) }
+  configure({ issuer, publicUrl: 'https://mcp.example/mcp' }, '', { ...log, warn: note })
+  configure({ issuer, publicUrl: 'https://mcp.example/v1' }, '', { ...log, warn: note })
+  configure(proxies, '', { ...log, info: note })
+  assert.equal(lines.length, 2)
+  assert.match(lines[0] ?? '', /^publicUrl ends with \/mcp, which is the path of the MCP route/)
+  assert.match(lines[1] ?? '', /^secret is random, as clientSecret has fewer than 32 characters: /)
+})

@@ -84,10 +84,8 @@ test('RS-21 the debug log says which verifiers were asked, in which order, and w
 
 test('the log says what was expected and what came: audience, issuer, Host and Origin; the answer says none of it', async (t) => {
   const lines: string[] = []
-  const issuer = await startIssuer()
-  t.after(issuer.close)
   const app = Fastify({ logger: { level: 'info', stream: { write: (line: string) => { lines.push(line) } } } })
-  const { mcpUrl } = await startGuarded(t, { tokens: jwtVerifier({ issuer: issuer.issuer }), allowedOrigins: ['https://app.example'] }, { app })
+  const { mcpUrl, issuer } = await startGuarded(t, { allowedOrigins: ['https://app.example'] }, { app })
   const answers = [
     await call(mcpUrl, await issuer.mint({ aud: ['https://canary.example', 'b'] })),
     await call(mcpUrl, await issuer.mint({ aud: mcpUrl, iss: `${issuer.issuer}/` })),

@@ -49,10 +49,10 @@ export function redirectUriProblem (uri: unknown, { allowed, forbidden }: Redire
 export function redirectPatternProblem (pattern: unknown): string | null {
   if (typeof pattern !== 'string' || pattern === '') return 'must be a string'
   const name = scheme.exec(pattern)?.[1]
-  if (name === undefined) return 'must begin with a scheme in lower case'
+  if (name === undefined) return "must begin with a scheme in lower case; for every https URI give 'https:'"
   if (dangerousSchemes.has(name)) return 'names a scheme that is never safe'
   if (pattern === `${name}:`) return null
-  if (/^https?:\/\/\*/.test(pattern)) return 'must name a host'
+  if (/^https?:\/\/[^/:]*\*/.test(pattern)) return 'must name a host, which cannot have a wildcard'
   const example = pattern.replace(loopbackAnyPort, '$1').replace(/\/\*$/, '/x')
   if (example.includes('*')) return 'may have * only as the port of a loopback host and after the last slash'
   return syntaxProblem(example) === null ? null : 'is not an acceptable redirect URI'

@@ -37,11 +37,12 @@ const words: Readonly<Record<string, string>> = {
   string: 'a string', boolean: 'true or false', integer: 'a whole number', object: 'an object', Function: 'a function'
 }
 
-function wordsOf ({ description, anyOf, const: constant, type, minLength = 0, minimum, minItems = 0, items }: TSchema): string {
+function wordsOf ({ description, anyOf, const: constant, type, minLength = 0, maxLength, minimum, minItems = 0, items }: TSchema): string {
   if (description !== undefined) return description
   if (anyOf !== undefined) return anyOf.map(wordsOf).join(' or ')
   if (constant !== undefined) return typeof constant === 'string' ? `'${constant}'` : String(constant)
   if (type === 'array') return `a list${minItems > 0 ? ' that is not empty' : ''}, each entry ${wordsOf(items)}`
+  if (maxLength !== undefined) return `a string of ${minLength} to ${maxLength} characters`
   if (minLength > 0) return minLength === 1 ? 'a string that is not empty' : `a string of at least ${minLength} characters`
   return `${words[type] ?? type}${minimum === undefined ? '' : `, at least ${minimum}`}`
 }

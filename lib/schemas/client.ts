@@ -1,6 +1,7 @@
 import { Type, type Static } from '@sinclair/typebox'
+import type { GrantType } from '../contracts.ts'
 
-const strings = () => Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })
+const strings = () => Type.Unsafe<readonly string[]>(Type.Array(Type.String({ minLength: 1 }), { minItems: 1 }))
 const closed = { additionalProperties: false }
 
 export const ClientSchema = Type.Object({
@@ -11,19 +12,19 @@ export const ClientSchema = Type.Object({
   /** Where it may be sent. Needed with `authorization_code`. */
   redirectUris: Type.Optional(strings()),
   /** `sha256:` and the SHA-256, in base64url, of its secret; of several while secrets are being replaced. */
-  secretHashes: Type.Optional(Type.Array(
+  secretHashes: Type.Optional(Type.Unsafe<readonly string[]>(Type.Array(
     Type.String({ pattern: '^sha256:[A-Za-z0-9_-]{43}$', description: "the hash of a secret: 'sha256:' and its SHA-256 in base64url" }),
     { minItems: 1, maxItems: 10 }
-  )),
+  ))),
   /** Its public keys, as a JWK set: then it signs assertions (`private_key_jwt`) and has no secret. */
   jwks: Type.Optional(Type.Object({
     keys: Type.Array(Type.Unsafe<object>(Type.Object({}, { additionalProperties: true })), { minItems: 1, maxItems: 10 })
   }, closed)),
   /** What it may ask for. Default `['authorization_code', 'refresh_token']`. `'client_credentials'` is for machines, which need a secret or a key. */
-  grantTypes: Type.Optional(Type.Array(
+  grantTypes: Type.Optional(Type.Unsafe<readonly GrantType[]>(Type.Array(
     Type.Union([Type.Literal('authorization_code'), Type.Literal('refresh_token'), Type.Literal('client_credentials')]),
     { minItems: 1 }
-  )),
+  ))),
   /** The most it may have, as a machine and for its users. Default: as a machine `requiredScopes`, for its users what every client may have. */
   scopes: Type.Optional(strings())
 }, closed)

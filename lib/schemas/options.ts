@@ -3,7 +3,7 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { AuthorizeUser, ConsentDetails, Dependency, McpAuth, ProviderTraits, Store, TokenVerifier } from '../contracts.ts'
-import { ClientSchema } from './client.ts'
+import { ClientSchema, type ClientOptions } from './client.ts'
 import { OAuthMetadataSchema } from './metadata.ts'
 
 /** Anything with the `connect` and `close` of the SDK's `McpServer` and `Server` (1.x), whichever copy it comes from. */
@@ -26,7 +26,7 @@ TypeRegistry.Set<{ methods: string[] }>(kind, ({ methods }, value) => methods.ev
 const instance = <Shape>(...methods: string[]) => Type.Unsafe<Shape>({ [Kind]: kind, methods, description: `an object with the methods ${methods.join(', ')}` })
 
 const path = (example: string, pattern: string) => Type.String({ pattern, description: `a path such as '${example}', without a slash at its end, query, parameter or wildcard` })
-const strings = () => Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })
+const strings = () => Type.Unsafe<readonly string[]>(Type.Array(Type.String({ minLength: 1 }), { minItems: 1 }))
 const closed = { additionalProperties: false }
 
 export const ToolOptionsSchema = Type.Object({
@@ -71,7 +71,7 @@ export const McpOptionsSchema = Type.Object({
    */
   toolScopes: Type.Optional(Type.Union([
     callable<(tool: string, annotations: Readonly<ToolAnnotations>) => readonly string[] | undefined>(),
-    Type.Record(Type.String(), Type.Array(Type.String({ minLength: 1 })))
+    Type.Record(Type.String(), Type.Unsafe<readonly string[]>(Type.Array(Type.String({ minLength: 1 }))))
   ])),
   /** Largest request body, in bytes. Default 4 MiB. */
   bodyLimit: Type.Optional(Type.Integer({ minimum: 1 }))
@@ -122,7 +122,7 @@ export const OptionsSchema = Type.Object({
   /** Where the authorization server metadata is served. Default `/.well-known/oauth-authorization-server`. */
   metadataPath: Type.Optional(path('/.well-known/oauth-authorization-server', '^/[^?#*:\\s]*[^?#*:\\s/]$')),
   /** Headers of the MCP request that tools made of routes receive. Never leaves the process. Default `['authorization']`. */
-  headers: Type.Optional(Type.Array(Type.String({ pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", description: "a header name such as 'x-api-key'" }))),
+  headers: Type.Optional(Type.Unsafe<readonly string[]>(Type.Array(Type.String({ pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", description: "a header name such as 'x-api-key'" })))),
   /** Path below which everything of this registration lives, added to the prefix of the scope it is registered in. */
   prefix: Type.Optional(path('/api', '^(/|(/[^/?#*:\\s]+)*)$')),
   /** Origin, and path if a reverse proxy strips one, under which clients reach this app. Needed unless it listens on loopback only. */
@@ -164,7 +164,7 @@ export const OptionsSchema = Type.Object({
   /** Broker: accept clients that are named by the URL of their metadata. Default `true`; `allowedHosts` limits whose. */
   clientIdMetadata: Type.Optional(Type.Union([Type.Boolean(), Type.Object({ allowedHosts: strings() }, closed)])),
   /** Broker: clients that need not register. Those with a secret or a key may be machines, without any user. */
-  clients: Type.Optional(Type.Array(ClientSchema, { minItems: 1 })),
+  clients: Type.Optional(Type.Unsafe<readonly ClientOptions[]>(Type.Array(ClientSchema, { minItems: 1 }))),
   /** Where the provider deviates from the standards. Presets fill it in. */
   provider: Type.Optional(Type.Unsafe<ProviderTraits>(Type.Object({}, { additionalProperties: true }))),
   /** Broker at the root: also answer at `/authorize`, `/token` and `/register`, for clients that read no metadata. Default `false`. */

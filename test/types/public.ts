@@ -37,12 +37,21 @@ expectTypeOf<McpOAuthOptions['tokens']>().toEqualTypeOf<'auto' | false | TokenVe
 expectTypeOf<McpOAuthOptions['store']>().toEqualTypeOf<Store | undefined>()
 expectTypeOf<McpOAuthOptions['secret']>().toEqualTypeOf<string | string[] | undefined>()
 expectTypeOf<McpOAuthOptions['auth']>().toEqualTypeOf<false | undefined>()
-expectTypeOf<McpOAuthOptions['scopeHierarchy']>().toEqualTypeOf<Record<string, string[]> | undefined>()
+expectTypeOf<McpOAuthOptions['scopeHierarchy']>().toEqualTypeOf<Record<string, readonly string[]> | undefined>()
 expectTypeOf<OAuthMetadata['token_endpoint']>().toEqualTypeOf<string>()
 expectTypeOf<OAuthMetadata['authorization_endpoint']>().toEqualTypeOf<string | undefined>()
 expectTypeOf<ProtectedResourceMetadata['authorization_servers']>().toEqualTypeOf<string[]>()
 expectTypeOf<ClientRegistrationRequest['redirect_uris']>().toEqualTypeOf<string[]>()
-expectTypeOf<ToolOptions['includeTags']>().toEqualTypeOf<string[] | undefined>()
+expectTypeOf<ToolOptions['includeTags']>().toEqualTypeOf<readonly string[] | undefined>()
+export const fixed: McpOAuthOptions = {
+  scopes: ['a'],
+  requiredScopes: ['b'],
+  headers: ['x'],
+  allowedOrigins: ['null'],
+  allowedHosts: ['a.example'],
+  allowedRedirectUris: ['https:'],
+  clients: [{ clientId: 'a', redirectUris: ['https://a.example'], grantTypes: ['authorization_code'], scopes: ['a'] }]
+} as const
 // @ts-expect-error token_endpoint is required
 export const incomplete: McpOAuthOptions = { customOAuthMetadata: { issuer: 'https://as.example' } }
 
