@@ -70,8 +70,10 @@ suite('The package, as npm would install it', { skip }, () => {
     return JSON.parse((await run(process.execPath, [name], { cwd: project })).stdout)
   }
 
-  test('holds the built modules with their types, and nothing else', () => {
-    const others = files.filter((path) => !path.startsWith('dist/'))
+  test('holds the built modules with their types, the pages that README and errors point to, and nothing else', () => {
+    const pages = files.filter((path) => /^docs\/(?:providers\/)?[\w-]+\.md$/.test(path))
+    assert.ok(pages.includes('docs/options.md'))
+    const others = files.filter((path) => !path.startsWith('dist/') && !pages.includes(path))
     assert.deepEqual(others.sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'])
     const built = files.filter((path) => path.startsWith('dist/'))
     for (const path of built) {
