@@ -232,7 +232,7 @@ everywhere('why a request was refused is in the log, with what was asked for, an
   const flow = await startFlow()
   const asked = flow.asked(await flow.register())
   const scope = await flow.authorize({ ...asked, scope: 'mcp:read canary:write' })
-  isSentBack(scope, 302, 'invalid_scope', { iss: flow.base })
+  isSentBack(flow, scope, 302, 'invalid_scope')
   const uri = await flow.authorize({ ...asked, redirect_uri: `https://me:hidden@evil.example/canary?${'x'.repeat(300)}` })
   isPage(uri, 400, 'invalid_request')
   for (const reply of [scope, uri]) assert.doesNotMatch(reply.text + reply.location, /canary/)

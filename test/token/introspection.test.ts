@@ -152,7 +152,6 @@ test('a thousand requests with one token ask once', async (t) => {
 
 test('Q-16 a JWT of another issuer is not shown to this one, and what another verifier found bad neither', async (t) => {
   const { server, verify } = await setUp(t)
-  const context = { resource, now: Date.now() / 1000 }
   const other = await startIssuer()
   // Tokens are minted now, and slow tests may have come before this one.
   const context = { resource, now: Math.floor(Date.now() / 1000) }
