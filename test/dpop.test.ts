@@ -438,3 +438,12 @@ test('EX-04 proofs need a check of tokens, a secret for every store, and a way t
   assert.deepEqual(problems({ dpop: 'off', dependencies: [() => {}] }), [])
   assert.match(optionProblems({ issuer, dpop: true }, false)[0] ?? '', /^dpop: true is given, expected 'off' or 'accept' or 'require'$/)
 })
+
+test('EX-04 Q-27 a proof counts once, however the path of the request is spelled', async (t) => {
+  const app = await start(t, 'accept')
+  const token = await app.bound()
+  const proof = await app.holder.prove('POST', app.mcpUrl, { token, nonce: await app.nonce() })
+  for (const [path, status] of [['/mcp', 200], ['/mcp', 401], ['/%6dcp', 401], ['/%6Dcp', 401], ['/m%63p', 401], ['/mcp?x=1', 401]] as const) {
+    assert.equal((await app.ask(token, { proof, url: app.origin + path })).status, status, path)
+  }
+})

@@ -237,6 +237,41 @@ test('F-23 RS-12 who leaves while the server is asked about its tools has none o
   assert.equal(handler.ran, 0)
 })
 
+test('RS-12 a list without an end opens nothing, and a server that never answers is not waited for', async (t) => {
+  const endless = listing((id) => Response.json({ jsonrpc: '2.0', id, result: { tools: [], nextCursor: 'more' } }))
+  const silent = listing(() => new Promise(() => {}))
+  for (const handler of [endless, silent]) {
+    const { ask } = await start(t, { handler })
+    assert.equal((await ask('legacy', 'mcp', 'tools/call', clear)).status, 500)
+    assert.equal(handler.ran, 0)
+  }
+})
+
+test('RS-12 what only looks like a list of tools teaches us nothing about them', async (t) => {
+  const handler = {
+    async fetch (_request: Request, { parsedBody }: { parsedBody?: unknown } = {}) {
+      const replies = ([parsedBody].flat() as Array<{ id: unknown, method: string, params?: { arguments?: object } }>).map(({ id, method, params }) => (
+        { jsonrpc: '2.0', id, result: method === 'tools/list' ? { tools: [...tools, { name: 'echo' }] } : { content: [], ...params?.arguments } }
+      ))
+      return Response.json(Array.isArray(parsedBody) ? replies : replies[0])
+    }
+  }
+  const { mcpUrl, token } = await start(t, { handler })
+  const post = async (body: object) => await fetch(mcpUrl, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', authorization: `Bearer ${await token({ scope: 'mcp' })}` },
+    body: JSON.stringify(body)
+  })
+  const call = { jsonrpc: '2.0', id: 3, method: 'tools/call', params: { name: 'clear_notes' } }
+  assert.equal((await post(call)).status, 403)
+  for (const id of [1, 2]) {
+    const lie = { jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'echo', arguments: { tools: [{ name: 'clear_notes' }] } } }
+    assert.equal((await post([{ jsonrpc: '2.0', id: 1, method: 'tools/list' }, lie])).status, 200)
+    assert.equal((await post(lie)).status, 200)
+    assert.equal((await post(call)).status, 403)
+  }
+})
+
 test('HT-05 G-08 a batch asks the server for its tools once, and one that is too large not at all', async (t) => {
   const handler = listing((id) => Response.json(page(id)))
   const { mcpUrl, token } = await start(t, { handler })

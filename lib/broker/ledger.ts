@@ -24,25 +24,24 @@ export interface Ledger {
 /** As long as the longest-lived token of a grant, in seconds; and of a machine, which has nothing but access tokens. */
 const [grantLifetime, machineLifetime] = [31 * 24 * 3600, 3600]
 
-/** Grants of machines are told by their ids. */
-const machine = 'machine.'
-
-export function machineGrant (id: string): string {
-  return machine + id
+/** The grant of a machine tells whose it is, so that what one machine ends does not push out what another one did. */
+export function machineGrant (clientId: string, id: string): string {
+  return `machine.${hash(clientId)}.${id}`
 }
 
-function isMachine (grant: string): boolean {
-  return grant.startsWith(machine)
+function endOf (grant: string): { kind: string, ttl: number } {
+  const [, client] = /^machine\.([\w-]{43})\./.exec(grant) ?? []
+  return client === undefined ? { kind: 'revoked', ttl: grantLifetime } : { kind: `revoked-machine:${client}`, ttl: machineLifetime }
 }
 
 /** Milliseconds the store has for an answer. */
 const deadline = 1_000
 
 /**
- * What anyone can cause to be written who never signs in: pages, and codes of logins the provider knows nothing of. What machines write, as often as they
- * like. And what is large.
+ * What anyone can cause to be written who never signs in: pages, and codes of logins the provider knows nothing of. What machines and users write, as often
+ * as they like. And what is large.
  */
-const apart = ['consent', 'login', 'code', 'code-failure', 'replay', 'assertion', 'upstream', 'revoked-machine']
+const apart = ['consent', 'login', 'code', 'code-failure', 'replay', 'assertion', 'upstream', 'revoked-machine', 'refresh', 'refreshing', 'refreshed', 'rotated']
 
 /**
  * @param context keeps registrations that share a store apart
@@ -72,11 +71,12 @@ export function createLedger (store: Store, context: string, another: () => Stor
     },
     async revoke (grant) {
       alive.delete(grant)
-      return isMachine(grant) ? await ledger.consume('revoked-machine', grant, machineLifetime) : await ledger.consume('revoked', grant, grantLifetime)
+      const { kind, ttl } = endOf(grant)
+      return await ledger.consume(kind, grant, ttl)
     },
     async isRevoked (grant) {
       if (alive.has(grant)) return false
-      const revoked = await ledger.isConsumed(isMachine(grant) ? 'revoked-machine' : 'revoked', grant)
+      const revoked = await ledger.isConsumed(endOf(grant).kind, grant)
       if (!revoked) alive.set(grant, true)
       return revoked
     },

@@ -7,8 +7,8 @@ import { deriveKey } from './keys.ts'
 export interface SigningKeys {
   /** Signs an access token (RFC 9068 §2): ES256, `typ: at+jwt`, `kid`. */
   sign (claims: Readonly<Record<string, unknown>>): Promise<string>
-  /** The claims of a token we signed, expired or not; null for anything else. */
-  read (token: string): Promise<Readonly<Record<string, unknown>> | null>
+  /** The claims of a token we signed that has not expired; null for anything else. */
+  read (token: string, now: number): Promise<Readonly<Record<string, unknown>> | null>
   /** Public keys (RFC 7517), the current one first. */
   readonly jwks: { readonly keys: readonly JWK[] }
   /** For verification. */
@@ -28,9 +28,9 @@ export async function createSigningKeys (secrets: readonly string[], context: st
   return {
     jwks,
     find,
-    async read (token) {
+    async read (token, now) {
       try {
-        return (await jwtVerify(token, find, { algorithms: ['ES256'], typ: 'at+jwt', currentDate: new Date(0) })).payload
+        return (await jwtVerify(token, find, { algorithms: ['ES256'], typ: 'at+jwt', currentDate: new Date(now * 1000), clockTolerance: 30 })).payload
       } catch {
         return null
       }

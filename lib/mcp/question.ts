@@ -23,7 +23,7 @@ export async function ask (handle: ScopelessEndpoint['handle'], call: McpCall, {
   const id = randomUUID()
   const body = { jsonrpc: '2.0', id, method, params }
   const replies: RpcMessage[] = []
-  const answer = mapMessages(await handle({ ...call, headers, body, rawBody: JSON.stringify(body), signal }), message => {
+  const answer = mapMessages(await whileWanted(handle({ ...call, headers, body, rawBody: JSON.stringify(body), signal }), signal), message => {
     if (typeof message['method'] === 'string') notify(message)
     else replies.push(message)
     return message
@@ -31,6 +31,18 @@ export async function ask (handle: ScopelessEndpoint['handle'], call: McpCall, {
   if (answer.body instanceof Readable) await readUntil(answer.body, () => replies.length > 0, signal)
   const { result, error } = Object(replies[0]) as Pick<Reply, 'result' | 'error'>
   return { answer, id, ...(result !== undefined && { result }), ...(error !== undefined && { error }) }
+}
+
+/** Not every server hears that nobody waits any more. What it says after all is let go. */
+function whileWanted (answer: Promise<McpAnswer>, signal: AbortSignal): Promise<McpAnswer> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      reject(signal.reason)
+      answer.then(({ body }) => { if (body instanceof Readable) body.destroy() }, () => {})
+    }
+    signal.addEventListener('abort', stop, { once: true })
+    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
 }
 
 /** Messages of a stream are seen as they are read. Whatever is not needed any more, or by anyone, is let go. */

@@ -1,7 +1,7 @@
 import type { McpAuth } from '../contracts.ts'
 import { startupError } from '../errors.ts'
 import { type RpcMessage, mapMessages } from './answer-messages.ts'
-import { type McpCall, type McpEndpoint, type ScopelessEndpoint, rpcCode } from './call.ts'
+import { type McpCall, type McpEndpoint, type ScopelessEndpoint, emptyAnswer, goneStatus, rpcCode } from './call.ts'
 import { refuseBatch } from './envelope.ts'
 import { isModern, parameterMismatch } from './era.ts'
 import { type ScopedTool, type ToolScopesOption, listsAskedFor, toolScopesOf, toolsCalledBy } from './scopes.ts'
@@ -44,11 +44,14 @@ export function withToolAccess (server: ScopelessEndpoint, { toolScopes, holds }
 
   /** Lists are of this caller alone. In the modern era they say so: what is kept of them must not be shown to others (MCP 2026-07-28, "Caching"). */
   function shownTo (call: McpCall): (message: RpcMessage) => RpcMessage {
-    const [modern, asked] = [isModern(call), listsAskedFor(call.body)]
+    const [modern, asked, sole] = [isModern(call), listsAskedFor(call.body), !Array.isArray(call.body)]
     return message => {
       const { id, result } = message
-      if (!isToolPage(result)) return asked.includes(id) && result !== undefined ? { jsonrpc: '2.0', id, error: { code: rpcCode.internalError, message: 'The list of tools is not readable' } } : message
-      directory.learn(result.tools, call)
+      const answers = asked.includes(id)
+      if (!answers && call.request.method !== 'GET') return message
+      if (!isToolPage(result)) return answers && result !== undefined ? { jsonrpc: '2.0', id, error: { code: rpcCode.internalError, message: 'The list of tools is not readable' } } : message
+      // What else may stand beside a list, in a batch or on a stream, may only look like one.
+      if (answers && sole) directory.learn(result.tools, call)
       return { ...message, result: { ...result, tools: result.tools.filter(tool => isShown(tool, call.authInfo)), ...(modern && { cacheScope: 'private' }) } }
     }
   }
@@ -70,7 +73,10 @@ export function withToolAccess (server: ScopelessEndpoint, { toolScopes, holds }
       if (refused !== null) return refused
       const names = toolsCalledBy(call.body)
       if (names.length === 0) return []
-      const tools = await directory.find(names, call)
+      const tools = await directory.find(names, call).catch((error: unknown) => {
+        if (call.signal.aborted) return emptyAnswer(goneStatus)
+        throw error
+      })
       if ('status' in tools) return tools
       const mismatch = isModern(call) ? parameterMismatch(call, tools.get(names[0] ?? '')?.inputSchema) : null
       return mismatch ?? [...new Set(names.flatMap(name => scopesOf(tools.get(name) ?? { name })))]

@@ -51,9 +51,10 @@ export function createToolDirectory (handle: ScopelessEndpoint['handle'], shared
         const page = await pageOf(handle, call, cursor, signal)
         if ('status' in page) return page
         tools.push(...page.tools)
-        if (typeof page.nextCursor !== 'string') break
-        cursor = page.nextCursor
+        cursor = page.nextCursor ?? undefined
+        if (cursor === undefined) break
       }
+      if (cursor !== undefined) throw new McpOAuthError('internal', { cause: new Error(`the list of tools has more than ${maxPages} pages`) })
       directory.learn(tools, call)
       return tools
     },

@@ -16,15 +16,17 @@ export function publicKeyProblem (key: object): string | null {
   const { use = 'sig', key_ops: uses = ['verify'], alg } = key as Readonly<Record<string, unknown>>
   if (use !== 'sig' || !Array.isArray(uses) || !uses.includes('verify')) return "is not for signatures. Its members use and key_ops must be 'sig' and ['verify'], or left out"
   const fitting = algorithmsOf(key)
-  if (fitting.length === 0) return 'is no usable public key. Expected is RSA of 2048 bits or more, EC P-256, or OKP Ed25519'
+  if (fitting.length === 0) return 'is no usable public key. Expected is RSA of 2048 to 4096 bits, EC P-256, or OKP Ed25519'
   return alg === undefined || fitting.includes(String(alg)) ? null : `has an alg that is not accepted of it. Expected is ${fitting.join(' or ')}, or none`
 }
 
 function algorithmsOf (key: object): readonly string[] {
   try {
     const { asymmetricKeyType: type, asymmetricKeyDetails: details = {} } = createPublicKey({ key: key as JsonWebKey, format: 'jwk' })
-    const { modulusLength = 2048, namedCurve = 'prime256v1' } = details
-    return modulusLength >= 2048 && namedCurve === 'prime256v1' ? algorithms[type as 'rsa'] ?? [] : []
+    const { modulusLength = 2048, publicExponent = 65537n, namedCurve = 'prime256v1' } = details
+    // Keys of strangers are among them: large ones cost us more than them.
+    const fitting = modulusLength >= 2048 && modulusLength <= 4096 && publicExponent <= 0xffffffffn && namedCurve === 'prime256v1'
+    return fitting ? algorithms[type as 'rsa'] ?? [] : []
   } catch {
     return []
   }

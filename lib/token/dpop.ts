@@ -36,7 +36,8 @@ export function createProofCheck ({ publicUrl, nonces, once }: ProofOptions): Pr
     const key = await signerOf(compact, proof)
     if (bound !== undefined && key !== bound.key) throw new McpOAuthError('invalidToken', { cause: new Error('the proof is of another key than the token') })
     // Last, so that nothing is remembered of what was refused.
-    if (!await once(`${key} ${url} ${proof.id}`)) throw refused('it was used before')
+    // By what was signed alone: the path of a request has many spellings.
+    if (!await once(`${key} ${proof.id}`)) throw refused('it was used before')
     return key
   }
 }

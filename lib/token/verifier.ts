@@ -26,12 +26,18 @@ async function answerOf (verify: TokenVerifier, ...asked: Parameters<TokenVerifi
   try {
     const auth: unknown = await verify(...asked)
     // Whatever a verifier of the host answers by mistake must not pass for a caller.
-    if (auth !== null && (typeof auth !== 'object' || !('token' in auth))) throw new TypeError('A token verifier must answer with a caller or null')
+    if (auth !== null && !isCaller(auth)) throw new TypeError('A token verifier must answer with a caller or null')
     tell(auth === null ? 'unknown' : 'good')
-    return auth as McpAuth | null
+    return auth
   } catch (cause) {
     const error = cause instanceof McpOAuthError ? cause : new McpOAuthError('keysUnavailable', { cause })
     tell(error.statusCode < 500 ? 'bad' : 'undecided', error.cause)
     throw error
   }
+}
+
+function isCaller (auth: unknown): auth is McpAuth {
+  if (typeof auth !== 'object' || auth === null || !('token' in auth)) return false
+  const { claims = {} } = auth as { claims?: unknown }
+  return typeof claims === 'object' && claims !== null && !Array.isArray(claims)
 }

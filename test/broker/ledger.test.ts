@@ -95,13 +95,16 @@ test('F-13 F-15 a store that fails, throws or hangs is down, whatever it is aske
 test('D11 T-28 a flood of what machines revoke, or assert, pushes out nothing of users or of other machines', async () => {
   const ledger = createLedger(memoryStore({ max: 50 }), 'https://mcp.example', () => memoryStore({ max: 50 }))
   await ledger.revoke('user')
+  await ledger.revoke(machineGrant('two', 'x'))
   assert.equal(await ledger.consume('assertion:one', 'x', 60), true)
   for (let index = 0; index < 200; index++) {
-    await ledger.revoke(machineGrant(String(index)))
+    await ledger.revoke(machineGrant('one', String(index)))
+    await ledger.consume('refresh', String(index), 60)
     await ledger.consume('assertion:two', String(index), 60)
   }
   assert.equal(await ledger.isRevoked('user'), true)
-  assert.equal(await ledger.isRevoked(machineGrant('199')), true)
+  assert.equal(await ledger.isRevoked(machineGrant('one', '199')), true)
+  assert.equal(await ledger.isRevoked(machineGrant('two', 'x')), true)
   assert.equal(await ledger.consume('assertion:one', 'x', 60), false)
 })
 

@@ -182,3 +182,13 @@ everywhere('V-07 D17 what the provider says about a token it cannot end stays ou
   assert.doesNotMatch(flow.logs.join(''), /canary-refresh/)
   assert.equal(flow.upstream.count('/revoke'), 1, 'a refusal is not asked about again')
 })
+
+everywhere('V-01 an access token that has expired ends nothing', async ({ startFlow }, t) => {
+  const flow = await startFlow()
+  const id = await flow.register()
+  const tokens = await flow.tokens(id)
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 2 * 3_600_000 })
+  assert.equal((await flow.revoke({ client_id: id, token: tokens.access_token })).status, 200)
+  t.mock.timers.reset()
+  assert.equal((await flow.token(renew(id, tokens.refresh_token))).status, 200)
+}, { inTurn: true })

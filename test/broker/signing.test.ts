@@ -12,7 +12,7 @@ test('F-20 every instance has the same keys, and only what is public is publishe
   const [key] = one.jwks.keys
   assert.deepEqual(Object.keys(key ?? {}).sort(), ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'])
   assert.equal(key?.kid, await calculateJwkThumbprint(key as never))
-  assert.deepEqual(await two.read(await one.sign(claims)), claims)
+  assert.deepEqual(await two.read(await one.sign(claims), 0), claims)
   assert.deepEqual(decodeProtectedHeader(await one.sign(claims)), { alg: 'ES256', typ: 'at+jwt', kid: key?.kid })
 })
 
@@ -31,8 +31,8 @@ test('signatures hold with the published keys alone', async () => {
 test('F-21 the first secret signs, all are read, others are not', async () => {
   const [before, rotated, after, elsewhere] = await Promise.all([createSigningKeys([older], 'a'), createSigningKeys([newer, older], 'a'), createSigningKeys([newer], 'a'), createSigningKeys([older], 'b')])
   const [old, fresh] = [await before.sign(claims), await rotated.sign(claims)]
-  assert.deepEqual([await rotated.read(old), await rotated.read(fresh), await after.read(fresh)], [claims, claims, claims])
-  assert.deepEqual([await after.read(old), await before.read(fresh), await elsewhere.read(old)], [null, null, null])
+  assert.deepEqual([await rotated.read(old, 0), await rotated.read(fresh, 0), await after.read(fresh, 0)], [claims, claims, claims])
+  assert.deepEqual([await after.read(old, 0), await before.read(fresh, 0), await elsewhere.read(old, 0)], [null, null, null])
   assert.deepEqual(rotated.jwks.keys.map(({ kid }) => kid), [...after.jwks.keys, ...before.jwks.keys].map(({ kid }) => kid))
 })
 
@@ -48,12 +48,12 @@ test('J-01 J-02 J-03 J-07 what we did not sign is not read', async () => {
     '', 'x', '..', `${head}.${payload}.`, `${head}.${encode({ ...claims, sub: 'root' })}.${signature}`, `${encode({ alg: 'none', typ: 'at+jwt' })}.${payload}.`,
     `${head}.${payload}.${Buffer.alloc(64).toString('base64url')}`, await sign({ alg: 'ES256', typ: 'at+jwt', kid }), await sign({ alg: 'ES256', typ: 'at+jwt', jwk: await exportJWK(publicKey) }),
     await new SignJWT(claims).setProtectedHeader({ alg: 'HS256', typ: 'at+jwt', kid: kid as string }).sign(new TextEncoder().encode(JSON.stringify(keys.jwks.keys[0])))
-  ]) assert.equal(await keys.read(forged), null, forged.slice(0, 40))
+  ]) assert.equal(await keys.read(forged, 0), null, forged.slice(0, 40))
 })
 
 test('a key comes of every secret', async () => {
   await Promise.all(Array.from({ length: 100 }, async (_, index) => {
     const keys = await createSigningKeys([`${older} ${index}`], 'a')
-    assert.deepEqual(await keys.read(await keys.sign(claims)), claims)
+    assert.deepEqual(await keys.read(await keys.sign(claims), 0), claims)
   }))
 })

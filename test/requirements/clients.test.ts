@@ -64,7 +64,7 @@ async function startWithDocuments (origin: string, upstream: { issuer: string })
 
 test('REG-02 REG-12 REG-13 REG-16 a client that is named by the URL of its metadata logs in, and goes where those say', async (t) => {
   const id = 'https://owl.example/client.json'
-  const document = { client_id: id, client_name: 'Night Owl', redirect_uris: [webUri, 'http://127.0.0.1/callback'], token_endpoint_auth_method: 'none' }
+  const document = { client_id: id, client_name: 'Night Owl', redirect_uris: [webUri, 'http://127.0.0.1/callback'], grant_types: ['authorization_code', 'refresh_token'], token_endpoint_auth_method: 'none' }
   const documents: Record<string, unknown> = {
     '/client.json': document,
     '/other.json': document,

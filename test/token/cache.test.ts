@@ -81,7 +81,7 @@ test('Q-16 chain: a token found bad is not offered to the next verifier', async 
 })
 
 test('F-28 chain: a verifier that fails or answers junk never lets anyone pass and never blames the token', async () => {
-  const junk: unknown[] = [undefined, true, 1, 'yes', {}, []]
+  const junk: unknown[] = [undefined, true, 1, 'yes', {}, [], ...[null, 'x', []].map(claims => ({ ...callerOf('x'), claims }))]
   for (const answer of junk) await assert.rejects(chain([async () => answer as McpAuth])('a', context), { kind: 'keysUnavailable', statusCode: 503 })
   const cause = new TypeError('fetch failed')
   await assert.rejects(chain([async () => { throw cause }])('a', context), { kind: 'keysUnavailable', cause })

@@ -16,7 +16,7 @@ export async function machineTokens (broker: Broker, clientId: string, asked: Ma
   const scopes = asked.scopes ?? allowed
   if (missingScopes(allowed, scopes, scopeHierarchy).length > 0) throw new McpOAuthError('invalidScope')
   const { resource } = broker.site()
-  const content = { issuer: broker.issuer(), subject: clientId, clientId, resource, scopes, grant: machineGrant(randomId()), key }
+  const content = { issuer: broker.issuer(), subject: clientId, clientId, resource, scopes, grant: machineGrant(clientId, randomId()), key }
   return {
     access_token: await signAccessToken(signing, content, lifetimes.access, now),
     token_type: key === undefined ? 'Bearer' : 'DPoP',

@@ -33,7 +33,7 @@ export async function createBroker (config: Config & { readonly provider: Provid
   const context = `${providerIssuer} ${clientId} ${config.prefix}`
   const sealer = createSealer(secrets, context)
   const signing = await createSigningKeys(secrets, context)
-  const ledger = config.store ? createLedger(config.store, context) : createLedger(memoryStore({ max: 100_000 }), context, memoryStore)
+  const ledger = config.store ? createLedger(config.store, context) : createLedger(memoryStore({ max: 100_000 }), context, () => memoryStore({ max: 50_000 }))
   const issuer = () => site().base
   const redirectUri = () => `${site().base}/oauth/callback`
   const upstream = createUpstream({ metadata: provider.metadata, clientId: clientId as string, clientSecret, scopes: defaultScopes, audience, traits, redirectUri })

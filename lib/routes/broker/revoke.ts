@@ -36,6 +36,6 @@ async function end (broker: Broker, clientId: string, token: string, now: number
     if (refresh.client === hash(clientId)) await endGrant(broker, refresh, now)
     return
   }
-  const claims = await broker.signing.read(token)
+  const claims = await broker.signing.read(token, now)
   if (claims?.['client_id'] === clientId && typeof claims['gid'] === 'string') await broker.revocation.end(claims['gid'], now)
 }
