@@ -69,6 +69,8 @@ export interface Store {
   putIfAbsent (key: string, value: string, ttl: number): Promise<string | null>
   get (key: string): Promise<string | null>
   put (key: string, value: string, ttl: number): Promise<void>
+  /** What may be wrong with how it is set up: a sentence each, for the log when the app starts. */
+  warnings? (): Promise<readonly string[]>
 }
 
 /** Where the library reports: the `log` of a Fastify instance fits. */

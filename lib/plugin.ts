@@ -35,6 +35,7 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   const site = createSite(config, root.server)
   const registration = enroll(root, config, site)
   if (config.publicUrl === null) refuseForeignAddress(root.server)
+  if (Date.now() < Date.UTC(2024, 0)) log.warn({}, 'the clock of this machine is years behind: tokens of others will seem to be from the future, and ours to have expired')
   if (options.auth === false) log.warn({ path: config.prefix + config.mcp.path }, 'auth is false: everyone who reaches this server may use its MCP route')
   if (config.publicUrl !== null && root.server.requestTimeout === 0) {
     log.warn({ option: 'requestTimeout' }, 'requests may take for ever: give fastify() a requestTimeout, such as 30000, against clients that send slowly on purpose')

@@ -66,7 +66,7 @@ everywhere('S-02 S-06 two registrations with the same secret and store open noth
   assert.equal((await flow.token(renew(id, tokens['refresh_token']))).status, 200)
 })
 
-everywhere('F-21 with a new secret in front nobody is logged out; without the old one all that it sealed is dead', async ({ startFlow }) => {
+everywhere('F-21 F-22 with a new secret in front nobody is logged out; without the old one all that it sealed is dead', async ({ startFlow }) => {
   const flow = await startFlow()
   const id = await flow.register()
   const tokens = await flow.tokens(id)

@@ -103,7 +103,7 @@ test('C-10 no secrets, no methods that need one, no private keys', () => {
   refuses({ jwks: 'x' })
 })
 
-test('C-11 redirect URIs are held to the rules of registration', () => {
+test('C-11 C-12 redirect URIs are held to the rules of registration', () => {
   const bad = [
     undefined, null, [], 'https://app.example/cb', [null], [1], [['https://app.example/cb']], ['javascript:alert(1)'], ['data:text/html,x'], ['https://good.example@evil.example/'], ['https://app.example/cb#x'],
     ['https://app.example/cb/../x'], ['http://app.example/cb'], ['http://localhost.evil.example/'], ['https://*.example/'], ['https://app.example/cb?code=x'], ['cursor://cb'],
@@ -120,7 +120,7 @@ test('REG-12 a name, and one that cannot deceive', () => {
   assert.equal(accepts({ client_name: '<script>' }).name, '<script>')
 })
 
-test('grants and response types must fit', () => {
+test('C-18 grants, response types and logos must fit; what is fetched is the document alone', () => {
   refuses({ grant_types: ['client_credentials'] })
   refuses({ response_types: ['token'] })
   refuses({ logo_uri: 'javascript:alert(1)' })

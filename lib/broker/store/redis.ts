@@ -1,4 +1,5 @@
 import { withDeadline } from '../../deadline.ts'
+import { isLoopbackHost } from '../../oauth/url.ts'
 import type { Store } from '../../contracts.ts'
 
 /** As much of an ioredis-compatible client as is needed: `Redis` and `Cluster` of ioredis and iovalkey fit. */
@@ -6,6 +7,10 @@ export interface RedisClient {
   /** `'ready'` while commands go out at once. */
   readonly status?: string
   get (key: string): Promise<string | null>
+  /** Asked for how the server treats keys when its memory is full. */
+  info? (section: 'memory'): Promise<string>
+  /** How it connects. */
+  readonly options?: object
   set (key: string, value: string, unit: 'PX', milliseconds: number): Promise<unknown>
   set (key: string, value: string, unit: 'PX', milliseconds: number, condition: 'NX', answer: 'GET'): Promise<string | null>
 }
@@ -38,6 +43,14 @@ export function redisStore (client: RedisClient, { prefix = '' }: RedisStoreOpti
     get: key => ask(() => client.get(prefix + key)),
     async put (key, value, ttl) {
       await ask(() => client.set(prefix + key, value, 'PX', millisecondsOf(ttl)))
+    },
+    async warnings () {
+      const [, policy] = /maxmemory_policy:(\S+)/.exec(await ask(async () => await client.info?.('memory') ?? '')) ?? []
+      const { host, path, tls } = Object(client.options) as { host?: unknown, path?: unknown, tls?: unknown }
+      return [
+        ...(policy?.startsWith('allkeys-') ? [`Redis has the maxmemory-policy ${policy}: when its memory is full it forgets what was used and revoked. Set volatile-ttl or noeviction`] : []),
+        ...(typeof host === 'string' && !path && !tls && !isLoopbackHost(host) ? ['Redis is at another host, and the connection to it has no TLS: who listens sees when users come and go, and who meddles brings back what was used'] : [])
+      ]
     }
   }
 }

@@ -6,6 +6,7 @@ import type { Broker } from './broker.ts'
 import { callbackRoute } from './callback.ts'
 import { consentRoute } from './consent.ts'
 import { jwksRoute } from './jwks.ts'
+import { review } from './review.ts'
 import { revokeRoute } from './revoke.ts'
 import { tokenRoute } from './token.ts'
 
@@ -21,6 +22,7 @@ export function brokerEndpoints (instance: FastifyInstance, broker: Broker): voi
     if (registration) registerRoute(scope, broker.clients, broker.redirectPolicy, '/oauth/register')
     revokeRoute(scope, broker)
     jwksRoute(scope, broker)
+    scope.addHook('onReady', () => review(broker))
     if (!legacyEndpoints) return
     // Where clients of the first MCP revision look when they find no metadata.
     authorizeRoute(scope, broker, '/authorize')
