@@ -1,4 +1,4 @@
-import { about, McpOAuthError } from '../errors.ts'
+import { McpOAuthError } from '../errors.ts'
 import { signatureAlgorithms } from './public-keys.ts'
 import { problemOfServerUrl } from './url.ts'
 
@@ -39,12 +39,12 @@ function spelling (found: unknown, configured: string): string {
  * An endpoint may be at another host than the issuer, as with Google and Entra: the document came over TLS from where the operator
  * pointed, so whoever controls it is the provider. Plain http is for a provider that is itself on loopback over http.
  *
- * @throws {McpOAuthError} `providerUnavailable`; the cause names the member, and of their values that of another issuer alone
+ * @throws {McpOAuthError} `providerUnavailable`; the cause names the member, never its value
  */
 export function providerMetadata (document: unknown, { issuer, authorizeUrl }: ProviderExpectation): ProviderMetadata {
   const source = new Map(Object.entries(Object(document)))
-  const announced = source.get('issuer')
-  if (announced !== issuer) throw unusable(about(`issuer is not the configured issuer${spelling(announced, issuer)}`, announced).message)
+  // What a hostile document says is repeated nowhere, not in the log either.
+  if (source.get('issuer') !== issuer) throw unusable(`issuer is not the configured issuer${spelling(source.get('issuer'), issuer)}`)
   if (authorizeUrl !== undefined) source.set('authorization_endpoint', authorizeUrl)
 
   const copy: Record<string, unknown> = {

@@ -277,7 +277,7 @@ test('Q-26 F-24 RS-24 a stream ends with its token, or with the app', async (t) 
     assert.equal((await reader?.read())?.done, false)
     return { app: running.app, ended: reader?.read().then(() => 'end', () => 'cut') }
   }
-  const expired = await open(Math.floor(Date.now() / 1000))
+  const expired = await open(Math.ceil(Date.now() / 1000) + 1)
   assert.equal(await expired.ended, 'cut')
   for (const expiresAt of [undefined, 1e15]) {
     const lasting = await open(expiresAt)
