@@ -1,5 +1,5 @@
+import { randomInt } from 'node:crypto'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import type { McpOAuthOptions } from '../../lib/index.ts'
@@ -14,11 +14,15 @@ export interface RunningBroker extends RunningApp {
   issuer: string
 }
 
-/** A port that is free now: the provider must know our callback before we listen. */
+/**
+ * A port that is free now: the provider must know our callback before we listen. Below those that the system hands out by itself, or somebody else would
+ * have it by then.
+ */
 export async function freePort (): Promise<number> {
+  const port = randomInt(12_000, 32_000)
   const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
+  const free = await new Promise<boolean>(resolve => { server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true)) })
+  if (!free) return await freePort()
   await new Promise(resolve => server.close(resolve))
   return port
 }
