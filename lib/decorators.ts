@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Config } from './config.ts'
 import { startupError } from './errors.ts'
 import { guardFor, type Guard, type GuardOptions, type Guards } from './guard.ts'
-import { isScopeToken } from './oauth/scope.ts'
+import { problemOfScopes } from './oauth/scope.ts'
 import type { Registration } from './registry.ts'
 
 declare module 'fastify' {
@@ -62,7 +62,8 @@ function * problemsOf (given: unknown): Generator<string> {
   if ('raw' in given) return yield ': is used as a hook itself. Call it, to get one: requireMcpAuth()'
   for (const [name, value] of Object.entries(given)) {
     if (name !== 'scopes' && name !== 'prefix') yield `.${name}: there is no such option. There are scopes, prefix`
-    if (name === 'scopes' && !(Array.isArray(value) && value.every(scope => typeof scope === 'string' && isScopeToken(scope)))) yield '.scopes: must be a list of scopes'
+    const problem = name === 'scopes' ? problemOfScopes(value) : null
+    if (problem !== null) yield `.scopes: ${problem}`
   }
 }
 

@@ -148,8 +148,7 @@ function * clientRules ({ allowedRedirectUris, requiredScopes = [], scopeHierarc
     if (problem) yield `${name}.jwks.keys.${index}: ${problem}`
   }
   if (!scopes) return
-  const bad = scopes.find(scope => !isScopeToken(scope))
-  if (bad !== undefined) yield `${name}.scopes: ${JSON.stringify(bad)} is not one scope (RFC 6749, section 3.3)`
+  yield * scopeListRules(`${name}.scopes`, scopes)
   const missing = missingScopes(scopes, requiredScopes, scopeHierarchy)
   if (missing.length > 0) yield `${name}.scopes: lacks ${missing.join(' ')}, which requiredScopes asks of every caller. Add it`
 }
@@ -158,14 +157,16 @@ function * scopeRules (options: McpOAuthOptions): Generator<string> {
   const { toolScopes } = options.mcp ?? {}
   const ofTools = typeof toolScopes === 'object' ? Object.entries(toolScopes).map(([tool, scopes]) => [`mcp.toolScopes.${tool}`, scopes] as const) : []
   const lists = { scopes: options.scopes, requiredScopes: options.requiredScopes, ...options.scopeHierarchy, ...Object.fromEntries(ofTools) }
-  for (const [name, scopes = []] of Object.entries(lists)) {
-    const bad = scopes.find(scope => !isScopeToken(scope))
-    if (bad !== undefined) yield `${name}: ${JSON.stringify(bad)} is not one scope (RFC 6749, section 3.3)`
-  }
+  for (const [name, scopes = []] of Object.entries(lists)) yield * scopeListRules(name, scopes)
   if (options.requiredScopes?.includes('offline_access')) yield 'requiredScopes: offline_access asks for a refresh token, no resource can require it. Remove it'
   try {
     parseScope(options.defaultScope ?? '')
   } catch {
     yield `defaultScope: ${JSON.stringify(options.defaultScope)} is not a list of scopes separated by single spaces`
   }
+}
+
+function * scopeListRules (name: string, scopes: readonly string[]): Generator<string> {
+  const bad = scopes.find(scope => !isScopeToken(scope))
+  if (bad !== undefined) yield `${name}: ${JSON.stringify(bad)} is not one scope (RFC 6749, section 3.3)`
 }

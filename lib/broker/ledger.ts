@@ -15,6 +15,8 @@ export interface Ledger {
   fail (kind: string, id: string, allowed: number, ttl: number): Promise<boolean>
   /** Ends a grant: its access and refresh tokens. True for exactly one caller. */
   revoke (grant: string): Promise<boolean>
+  /** Whether a grant was revoked, as of now. */
+  hasEnded (grant: string): Promise<boolean>
   /** Whether a grant was revoked, as of at most a second ago. */
   isRevoked (grant: string): Promise<boolean>
   remember (kind: string, id: string, value: string, ttl: number): Promise<void>
@@ -74,9 +76,10 @@ export function createLedger (store: Store, context: string, another: () => Stor
       const { kind, ttl } = endOf(grant)
       return await ledger.consume(kind, grant, ttl)
     },
+    hasEnded: grant => ledger.isConsumed(endOf(grant).kind, grant),
     async isRevoked (grant) {
       if (alive.has(grant)) return false
-      const revoked = await ledger.isConsumed(endOf(grant).kind, grant)
+      const revoked = await ledger.hasEnded(grant)
       if (!revoked) alive.set(grant, true)
       return revoked
     },

@@ -68,7 +68,7 @@ export function createRevocation ({ ledger, sealer, upstream, log, pauses = [1_0
       const note: Note = { grant, token }
       await ledger.remember('upstream', grant, await sealer.seal('upstream', note, lifetime, now), lifetime)
       // Written first, then looked: who ends a grant does it the other way round, so one of the two sees the other.
-      const ended = await ledger.isConsumed('revoked', grant)
+      const ended = await ledger.hasEnded(grant)
       if (ended) inBackground(async () => token)
       return !ended
     },

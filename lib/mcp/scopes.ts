@@ -1,6 +1,6 @@
 import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
 import { McpOAuthError } from '../errors.ts'
-import { isScopeToken } from '../oauth/scope.ts'
+import { problemOfScopes } from '../oauth/scope.ts'
 import { messagesOf } from './messages.ts'
 
 /** Member of a tool's `_meta` in which a server says what callers of the tool need. */
@@ -37,11 +37,6 @@ function scopesIn (scopes: unknown, place: string): readonly string[] {
   const problem = problemOfScopes(scopes)
   if (problem !== null) throw new McpOAuthError('internal', { cause: new TypeError(`${place}: ${problem}`) })
   return scopes as readonly string[]
-}
-
-/** What is wrong with the scopes somebody wrote down for a tool, or `null`. */
-export function problemOfScopes (scopes: unknown): string | null {
-  return Array.isArray(scopes) && scopes.every(scope => typeof scope === 'string' && isScopeToken(scope)) ? null : 'must be a list of scopes'
 }
 
 /** The names of the tools that a JSON-RPC body calls. A batch is one request, with all of its calls. */

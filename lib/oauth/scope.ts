@@ -13,6 +13,11 @@ export function isScopeToken (value: string): boolean {
   return token.test(value)
 }
 
+/** What is wrong with the scopes somebody wrote down, as an end of a sentence, or `null` if nothing is. */
+export function problemOfScopes (scopes: unknown): string | null {
+  return Array.isArray(scopes) && scopes.every(scope => typeof scope === 'string' && isScopeToken(scope)) ? null : 'must be a list of scopes'
+}
+
 /**
  * Splits a scope value (RFC 6749 §3.3); repeated scopes are kept once, in the order of first mention. The empty string has none.
  * Throws `invalidScope` for anything outside the grammar (surrounding or doubled spaces included), more than 100 scopes or 2048 characters.

@@ -1,8 +1,10 @@
 import { Type, type Static } from '@sinclair/typebox'
 import type { GrantType } from '../contracts.ts'
 
-const strings = () => Type.Unsafe<readonly string[]>(Type.Array(Type.String({ minLength: 1 }), { minItems: 1 }))
-const closed = { additionalProperties: false }
+/** A list of texts, none of them empty, nor the list. */
+export const strings = () => Type.Unsafe<readonly string[]>(Type.Array(Type.String({ minLength: 1 }), { minItems: 1 }))
+/** Of an object that may have no other members. */
+export const closed = { additionalProperties: false }
 
 export const ClientSchema = Type.Object({
   /** The id the client is configured with. */

@@ -3,7 +3,7 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { AuthorizeUser, ConsentDetails, Dependency, McpAuth, ProviderTraits, Store, TokenVerifier } from '../contracts.ts'
-import { ClientSchema, type ClientOptions } from './client.ts'
+import { ClientSchema, closed, strings, type ClientOptions } from './client.ts'
 import { OAuthMetadataSchema } from './metadata.ts'
 
 /** Anything with the `connect` and `close` of the SDK's `McpServer` and `Server` (1.x), whichever copy it comes from. */
@@ -26,8 +26,6 @@ TypeRegistry.Set<{ methods: string[] }>(kind, ({ methods }, value) => methods.ev
 const instance = <Shape>(...methods: string[]) => Type.Unsafe<Shape>({ [Kind]: kind, methods, description: `an object with the methods ${methods.join(', ')}` })
 
 const path = (example: string, pattern: string) => Type.String({ pattern, description: `a path such as '${example}', without a slash at its end, query, parameter or wildcard` })
-const strings = () => Type.Unsafe<readonly string[]>(Type.Array(Type.String({ minLength: 1 }), { minItems: 1 }))
-const closed = { additionalProperties: false }
 
 export const ToolOptionsSchema = Type.Object({
   /** Only the routes with these operation ids. */

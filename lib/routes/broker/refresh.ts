@@ -88,7 +88,7 @@ async function answerBefore (broker: Broker, token: RefreshContent, now: number)
   const { ledger, sealer } = broker
   // Asked first: the answer is written before this mark is, so whoever sees the mark finds the answer too.
   const used = await ledger.isConsumed('refresh', token.id)
-  const [revoked, sealed] = await Promise.all([ledger.isConsumed('revoked', token.grant), ledger.recall('refreshed', token.id)])
+  const [revoked, sealed] = await Promise.all([ledger.hasEnded(token.grant), ledger.recall('refreshed', token.id)])
   if (revoked) throw refused('the grant has ended')
   const answer = sealed === null ? null : await sealer.open('answer', sealed, now) as Answer | null
   // Whoever can write to the store must not be able to answer one token with what another one was answered.
