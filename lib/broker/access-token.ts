@@ -20,17 +20,27 @@ export interface AccessTokenContent {
   readonly upstream?: string
 }
 
-/** Signs an access token. Its lifetime is in seconds. */
-export async function signAccessToken (signing: SigningKeys, content: AccessTokenContent, lifetime: number, now: number): Promise<string> {
+/** The answer of the token endpoint (RFC 6749 §5.1). */
+export interface Tokens {
+  readonly access_token: string
+  readonly token_type: 'Bearer' | 'DPoP'
+  readonly expires_in: number
+  readonly refresh_token?: string
+  readonly scope?: string
+}
+
+/** Signs an access token, and writes the answer that hands it out. Its lifetime is in seconds. */
+export async function issueAccessToken (signing: SigningKeys, content: AccessTokenContent, lifetime: number, now: number): Promise<Tokens> {
   const { issuer, subject, clientId, resource, scopes, grant, key, claims, upstream } = content
   const seconds = Math.floor(now)
-  return await signing.sign({
+  const scope = scopes.length > 0 && { scope: formatScope(scopes) }
+  const accessToken = await signing.sign({
     ...claims,
     iss: issuer,
     sub: subject,
     aud: resource,
     client_id: clientId,
-    ...(scopes.length > 0 && { scope: formatScope(scopes) }),
+    ...scope,
     iat: seconds,
     exp: seconds + lifetime,
     jti: randomId(),
@@ -38,6 +48,7 @@ export async function signAccessToken (signing: SigningKeys, content: AccessToke
     ...(key !== undefined && { cnf: { jkt: key } }),
     ...(upstream !== undefined && { upt: upstream })
   })
+  return { access_token: accessToken, token_type: key === undefined ? 'Bearer' : 'DPoP', expires_in: lifetime, ...scope }
 }
 
 /** 128 random bits. */

@@ -2,8 +2,7 @@ import type { AuthorizeUser, AuthorizeVerdict, UpstreamAccess, UpstreamUser } fr
 import { withDeadline } from '../deadline.ts'
 import { McpOAuthError } from '../errors.ts'
 import { maxTokenLength } from '../oauth/bearer.ts'
-import { formatScope } from '../oauth/scope.ts'
-import { randomId, signAccessToken } from './access-token.ts'
+import { issueAccessToken, randomId, type Tokens } from './access-token.ts'
 import { hash } from './ledger.ts'
 import type { Revocation } from './revocation.ts'
 import type { Sealer } from './seal.ts'
@@ -47,15 +46,6 @@ export interface RefreshContent {
   readonly upstream: { readonly refresh: string } | { readonly access: string }
 }
 
-/** The answer of the token endpoint (RFC 6749 §5.1). */
-export interface Tokens {
-  readonly access_token: string
-  readonly token_type: 'Bearer' | 'DPoP'
-  readonly expires_in: number
-  readonly refresh_token?: string
-  readonly scope?: string
-}
-
 /** Seconds. */
 export const lifetimes = { code: 60, access: 3600, refresh: 30 * 24 * 3600, grace: 30 } as const
 
@@ -91,7 +81,7 @@ export function createGrants (options: GrantOptions): Grants {
 
   async function issue (clientId: string, grant: Omit<RefreshContent, 'id' | 'upstream'>, tokens: UpstreamTokens, granted: readonly string[], now: number): Promise<Tokens> {
     const lifetime = Math.max(1, Math.floor(Math.min(lifetimes.access, tokens.expiresIn ?? lifetimes.access)))
-    const accessToken = await signAccessToken(signing, {
+    const issued = await issueAccessToken(signing, {
       issuer: options.issuer(),
       subject: grant.subject,
       clientId,
@@ -102,14 +92,11 @@ export function createGrants (options: GrantOptions): Grants {
       claims: grant.claims,
       ...(upstreamToken && { upstream: await sealer.seal('access', { accessToken: tokens.accessToken, scope: tokens.scope }, lifetime, now) })
     }, lifetime, now)
-    if (accessToken.length > maxTokenLength) throw new McpOAuthError('internal', { cause: new Error('the claims of authorizeUser, or the token of the provider, are too long for an access token') })
+    if (issued.access_token.length > maxTokenLength) throw new McpOAuthError('internal', { cause: new Error('the claims of authorizeUser, or the token of the provider, are too long for an access token') })
     const carried = tokens.refreshToken !== null ? { refresh: tokens.refreshToken } : upstream.recheck && { access: tokens.accessToken }
     return {
-      access_token: accessToken,
-      token_type: grant.key === undefined ? 'Bearer' : 'DPoP',
-      expires_in: lifetime,
-      ...(carried !== null && { refresh_token: await sealer.seal('refresh', { ...grant, id: randomId(), upstream: carried }, lifetimes.refresh, now) }),
-      ...(granted.length > 0 && { scope: formatScope(granted) })
+      ...issued,
+      ...(carried !== null && { refresh_token: await sealer.seal('refresh', { ...grant, id: randomId(), upstream: carried }, lifetimes.refresh, now) })
     }
   }
 

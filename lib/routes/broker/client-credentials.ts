@@ -1,8 +1,8 @@
-import { randomId, signAccessToken } from '../../broker/access-token.ts'
+import { issueAccessToken, randomId, type Tokens } from '../../broker/access-token.ts'
 import { machineGrant } from '../../broker/ledger.ts'
-import { lifetimes, type Tokens } from '../../broker/grants.ts'
+import { lifetimes } from '../../broker/grants.ts'
 import { McpOAuthError } from '../../errors.ts'
-import { formatScope, missingScopes } from '../../oauth/scope.ts'
+import { missingScopes } from '../../oauth/scope.ts'
 import type { MachineRequest } from '../../oauth/token-request.ts'
 import type { Broker } from './broker.ts'
 
@@ -17,10 +17,5 @@ export async function machineTokens (broker: Broker, clientId: string, asked: Ma
   if (missingScopes(allowed, scopes, scopeHierarchy).length > 0) throw new McpOAuthError('invalidScope')
   const { resource } = broker.site()
   const content = { issuer: broker.issuer(), subject: clientId, clientId, resource, scopes, grant: machineGrant(clientId, randomId()), key }
-  return {
-    access_token: await signAccessToken(signing, content, lifetimes.access, now),
-    token_type: key === undefined ? 'Bearer' : 'DPoP',
-    expires_in: lifetimes.access,
-    ...(scopes.length > 0 && { scope: formatScope(scopes) })
-  }
+  return await issueAccessToken(signing, content, lifetimes.access, now)
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { lifetimes, type RefreshContent, type Tokens } from '../../broker/grants.ts'
+import type { Tokens } from '../../broker/access-token.ts'
+import { lifetimes, type RefreshContent } from '../../broker/grants.ts'
 import { hash } from '../../broker/ledger.ts'
 import type { Log } from '../../contracts.ts'
 import { McpOAuthError } from '../../errors.ts'

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { lifetimes, type CodeContent, type Tokens } from '../../broker/grants.ts'
+import type { Tokens } from '../../broker/access-token.ts'
+import { lifetimes, type CodeContent } from '../../broker/grants.ts'
 import { hash } from '../../broker/ledger.ts'
 import { McpOAuthError } from '../../errors.ts'
 import { parameters } from '../../oauth/parameters.ts'
