@@ -7,6 +7,7 @@ import { optionProblems } from './option-rules.ts'
 import type { ClientOptions } from './schemas/client.ts'
 import type { OAuthMetadata } from './schemas/metadata.ts'
 import type { FetchHandler, McpOAuthOptions, SdkServer, ToolOptions } from './schemas/options.ts'
+import { steadyStore } from './steady-store.ts'
 
 /** How this registration takes part: see the table of modes in docs/architecture.md. */
 export type Mode = 'open' | 'guard' | 'metadata' | 'resource' | 'thin' | 'broker'
@@ -107,7 +108,7 @@ export function configure (options: McpOAuthOptions, scopePrefix: string, log: L
     allowedOrigins: options.allowedOrigins ? Object.freeze([...options.allowedOrigins]) : null,
     allowedHosts: options.allowedHosts ? Object.freeze([...options.allowedHosts]) : null,
     secrets: mode === 'thin' || mode === 'broker' ? secretsOf(options, log) : Object.freeze([options.secret ?? (dpop === 'off' ? [] : randomSecret())].flat()),
-    store: options.store ?? null,
+    store: options.store ? steadyStore(options.store) : null,
     authorizeUser: options.authorizeUser ?? null,
     upstreamToken: options.upstreamToken ?? false,
     consent: Object.freeze({ ...options.consent }),

@@ -62,7 +62,7 @@ export interface TokenVerifier {
 
 /**
  * Remembers what was used and what was revoked. Keys are hashes, values are constants or sealed; `ttl` is in seconds.
- * A rejected promise means that the store is down, which is answered 503.
+ * A rejected promise, or none within a second, means that the store is down, which is answered 503.
  */
 export interface Store {
   /** Writes if the key is free, in one atomic step. Resolves to the value that was there, or `null` if this call wrote. */

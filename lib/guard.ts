@@ -7,6 +7,7 @@ import { challenge } from './oauth/challenge.ts'
 import { signatureAlgorithms } from './oauth/public-keys.ts'
 import { mergeScopes, missingScopes, scopesOf } from './oauth/scope.ts'
 import type { SiteSource } from './site.ts'
+import { steadyLog } from './steady-log.ts'
 import type { Possession } from './token/possession.ts'
 
 declare module 'fastify' {
@@ -46,7 +47,7 @@ export function createGuards (config: Config, verify: TokenVerifier | null, poss
   const verified = new WeakMap<FastifyRequest, string>()
   const dpop = config.dpop !== 'off'
   const check = async (token: string, request: FastifyRequest, now: number): Promise<McpAuth> => {
-    const caller = await verify?.(token, { resource: site().resource, now, dpop, log: request.log as Log }) ?? null
+    const caller = await verify?.(token, { resource: site().resource, now, dpop, log: steadyLog(request.log as Log) }) ?? null
     if (caller === null) throw new McpOAuthError('invalidToken')
     return caller
   }

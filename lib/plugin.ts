@@ -20,6 +20,7 @@ import { createThinProxy } from './routes/thin/proxy.ts'
 import type { Document } from './routes/well-known.ts'
 import type { McpOAuthOptions } from './schemas/options.ts'
 import { createSite, refuseForeignAddress, type SiteSource } from './site.ts'
+import { steadyLog } from './steady-log.ts'
 import { createKeySet } from './token/jwks.ts'
 import { jwtVerifier } from './token/jwt.ts'
 import { ownVerifier } from './token/own.ts'
@@ -29,7 +30,7 @@ import { chain } from './token/verifier.ts'
 /** What a registration does, in order: configure, find its place, decorate, publish, protect. */
 export async function plugin (instance: FastifyInstance, options: McpOAuthOptions): Promise<void> {
   // What the provider said may quote our tokens: of its faults the log gets what request logs get.
-  const log = instance.log.child({}, { serializers: logSerializers }) as Log
+  const log = steadyLog(instance.log.child({}, { serializers: logSerializers }) as Log)
   const config = configure(options, instance.prefix, log)
   const root = findRoot(instance, options.root)
   const site = createSite(config, root.server)
@@ -115,7 +116,7 @@ function endpointOf (instance: FastifyInstance, root: FastifyInstance, { prefix,
   const { serves, name, version, instructions, toolScopes } = mcp
   if (serves === null) return null
   const options = { name, version, ...(instructions !== null && { instructions }) }
-  const deps = { resource: () => site().resource, holds, toolScopes: toolScopes ?? undefined, sessions: createSessions(secrets), log: instance.log as Log }
+  const deps = { resource: () => site().resource, holds, toolScopes: toolScopes ?? undefined, sessions: createSessions(secrets), log: steadyLog(instance.log as Log) }
   if (!('tools' in serves)) return createEndpoint({ ...options, ...serves }, deps)
   const collector = createToolCollector()
   instance.addHook('onRoute', collector.onRoute)

@@ -9,7 +9,7 @@ const lib = new URL('../lib/', import.meta.url).pathname
 const floors = [
   ['errors.ts', 'contracts.ts', 'deadline.ts', 'proven.ts'],
   ['oauth/', 'schemas/', 'http/'],
-  ['option-rules.ts'],
+  ['option-rules.ts', 'steady-log.ts', 'steady-store.ts'],
   ['config.ts'],
   ['provider.ts', 'provider-client.ts', 'site.ts'],
   ['token/', 'broker/', 'mcp/', 'providers/'],

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Store } from '../contracts.ts'
-import { withDeadline } from '../deadline.ts'
-import { McpOAuthError } from '../errors.ts'
 
 /** What must be remembered although everything else is sealed: what was used, what was revoked. Keys are hashes, so that the store holds nothing usable. */
 export interface Ledger {
+  /** Writes a value where there is none. Answers with the one that was there, null for exactly one caller. */
+  claim (kind: string, id: string, value: string, ttl: number): Promise<string | null>
   /** Uses something up. True for exactly one caller. */
   consume (kind: string, id: string, ttl: number): Promise<boolean>
   /** Undoes a `consume`. */
@@ -36,9 +36,6 @@ function endOf (grant: string): { kind: string, ttl: number } {
   return client === undefined ? { kind: 'revoked', ttl: grantLifetime } : { kind: `revoked-machine:${client}`, ttl: machineLifetime }
 }
 
-/** Milliseconds the store has for an answer. */
-const deadline = 1_000
-
 /**
  * What anyone can cause to be written who never signs in: pages, and codes of logins the provider knows nothing of. What machines and users write, as often
  * as they like. And what is large.
@@ -61,10 +58,11 @@ export function createLedger (store: Store, context: string, another: () => Stor
   const scope = hash(context).slice(0, 16)
   const keyOf = (kind: string, id: string) => `mcp-oauth:${scope}:${kind}:${hash(id)}`
   const ledger: Ledger = {
-    consume: async (kind, id, ttl) => await inTime(() => storeOf(kind).putIfAbsent(keyOf(kind, id), '1', ttl)) === null,
+    claim: (kind, id, value, ttl) => storeOf(kind).putIfAbsent(keyOf(kind, id), value, ttl),
+    consume: async (kind, id, ttl) => await ledger.claim(kind, id, '1', ttl) === null,
     // Stores need not be able to delete.
-    release: (kind, id) => inTime(() => storeOf(kind).put(keyOf(kind, id), '1', 0.001)),
-    isConsumed: async (kind, id) => await inTime(() => storeOf(kind).get(keyOf(kind, id))) !== null,
+    release: (kind, id) => storeOf(kind).put(keyOf(kind, id), '1', 0.001),
+    isConsumed: async (kind, id) => await ledger.recall(kind, id) !== null,
     async fail (kind, id, allowed, ttl) {
       for (let count = 1; count <= allowed; count++) {
         if (await ledger.consume(`${kind}-failure`, `${id}:${count}`, ttl)) return count === allowed
@@ -83,18 +81,10 @@ export function createLedger (store: Store, context: string, another: () => Stor
       if (!revoked) alive.set(grant, true)
       return revoked
     },
-    remember: (kind, id, value, ttl) => inTime(() => storeOf(kind).put(keyOf(kind, id), value, ttl)),
-    recall: (kind, id) => inTime(() => storeOf(kind).get(keyOf(kind, id)))
+    remember: (kind, id, value, ttl) => storeOf(kind).put(keyOf(kind, id), value, ttl),
+    recall: (kind, id) => storeOf(kind).get(keyOf(kind, id))
   }
   return ledger
-}
-
-async function inTime<T> (operation: () => Promise<T>): Promise<T> {
-  try {
-    return await withDeadline(deadline, () => new Error('the store did not answer in time'), operation)
-  } catch (cause) {
-    throw new McpOAuthError('storeUnavailable', { cause })
-  }
 }
 
 /** SHA-256 in base64url: what stands for a value that must not be written down. */

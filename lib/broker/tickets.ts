@@ -1,5 +1,4 @@
 import type { Store } from '../contracts.ts'
-import { McpOAuthError } from '../errors.ts'
 import { hash } from './ledger.ts'
 
 /**
@@ -21,26 +20,18 @@ const lifetime = 600
 
 export function createTickets (store: Store): Tickets {
   return {
-    issue: (clientId, codeChallenge, redirectUri) => guarded(() => store.put(key('ticket', clientId, codeChallenge), hash(redirectUri), lifetime)),
-    check: (clientId, codeChallenge, redirectUri) => guarded(async () => {
+    issue: (clientId, codeChallenge, redirectUri) => store.put(key('ticket', clientId, codeChallenge), hash(redirectUri), lifetime),
+    async check (clientId, codeChallenge, redirectUri) {
       const issued = await store.get(key('ticket', clientId, codeChallenge))
       // The redirect URI may be left out (OAuth 2.1 §4.1.3): PKCE holds.
       return issued !== null && (redirectUri === undefined || issued === hash(redirectUri))
-    }),
-    spend: (clientId, codeChallenge) => guarded(async () => await store.putIfAbsent(key('spent', clientId, codeChallenge), '1', lifetime) === null),
+    },
+    spend: async (clientId, codeChallenge) => await store.putIfAbsent(key('spent', clientId, codeChallenge), '1', lifetime) === null,
     // Stores need not be able to delete. Whoever heeds our Retry-After comes back later than that.
-    restore: (clientId, codeChallenge) => guarded(() => store.put(key('spent', clientId, codeChallenge), '1', 1))
+    restore: (clientId, codeChallenge) => store.put(key('spent', clientId, codeChallenge), '1', 1)
   }
 }
 
 function key (kind: string, clientId: string, codeChallenge: string): string {
   return `mcp-oauth:${kind}:${hash(`${clientId}\n${codeChallenge}`)}`
-}
-
-async function guarded<T> (operation: () => Promise<T>): Promise<T> {
-  try {
-    return await operation()
-  } catch (cause) {
-    throw new McpOAuthError('storeUnavailable', { cause })
-  }
 }

@@ -7,6 +7,7 @@ import { parameters, type RequestParameters } from '../oauth/parameters.ts'
 import { isLoopbackRedirect, type RedirectPolicy } from '../oauth/redirect-uri.ts'
 import { appendQuery } from '../oauth/url.ts'
 import { answerPage } from './page.ts'
+import { report } from './seal.ts'
 
 /** What an authorization endpoint checks requests against. */
 export interface AuthorizationDesk {
@@ -46,7 +47,7 @@ export async function authorize (desk: AuthorizationDesk, request: FastifyReques
     const back = errorLocation(redirectUri, error, stateOf(params), desk.issuer())
     // Anyone can register any https address: redirecting there by ourselves would make us an open redirector (RFC 9700 §4.11.2).
     if (!isLoopbackRedirect(redirectUri) && !desk.listed) return answerPage(request, reply, error, 400, back)
-    request.log.info({ code: error.code, reason: (error.cause as Error | undefined)?.message }, error.message)
+    report(request, error)
     return reply.redirect(back, 302)
   }
 }

@@ -3,7 +3,7 @@ import { html } from 'ghtml'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { McpOAuthError } from '../errors.ts'
 import { style } from './page-style.ts'
-import { classify, sealedHeaders } from './seal.ts'
+import { classify, report, sealedHeaders } from './seal.ts'
 
 /**
  * No script, no framing, nothing loaded, and only styles of this source. There is no form-action: browsers apply it to the whole chain of redirects
@@ -26,7 +26,7 @@ export const pageHeaders = pageHeadersFor(`sha256-${createHash('sha256').update(
  * @param back a validated redirect URI, offered as a link, where redirecting by ourselves would make us an open redirector (RFC 9700 §4.11.2)
  */
 export function answerPage (request: FastifyRequest, reply: FastifyReply, error: McpOAuthError, status: number, back?: string): FastifyReply {
-  request.log[status >= 500 ? 'error' : 'info']({ code: error.code, err: error.cause }, error.message)
+  report(request, error, status)
   reply.code(status).headers({ 'x-frame-options': 'DENY', 'content-security-policy': pageHeaders['content-security-policy'] })
   if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter))
   if (!prefersHtml(request.headers.accept)) {

@@ -1,6 +1,8 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods, RegisterOptions, RouteOptions } from 'fastify'
+import type { Log } from '../contracts.ts'
 import { McpOAuthError, type ErrorKind } from '../errors.ts'
 import { problemsOf } from '../schemas/check.ts'
+import { steadyLog } from '../steady-log.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -123,9 +125,8 @@ export const corsHeaders = Object.freeze({ 'access-control-allow-origin': '*', '
 /** Turns whatever was thrown into OAuth JSON (RFC 6749 §5.2). Only sentences of our table leave; the reason goes to the log. */
 export function answerError (thrown: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void {
   const error = classify(thrown, request)
-  const { code, statusCode } = error
-  if (statusCode >= 500) request.log.error({ code, err: error.cause }, error.message)
-  else request.log.info({ code, reason: (error.cause as Error | undefined)?.message, scopes: error.scopes }, error.message)
+  const { statusCode } = error
+  report(request, error)
   if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter))
   if (statusCode === 413) reply.header('connection', 'close')
   // RFC 6749 §5.2: who tried this header is told of the scheme.
@@ -133,6 +134,13 @@ export function answerError (thrown: FastifyError | Error, request: FastifyReque
   reply.code(statusCode)
     .headers({ ...sealedHeaders, 'content-type': 'application/json; charset=utf-8' })
     .send(JSON.stringify({ error: error.error, error_description: error.message }))
+}
+
+/** Says in the log what was refused, and why. */
+export function report (request: FastifyRequest, { code, statusCode, message, cause, scopes }: McpOAuthError, status = statusCode): void {
+  const log = steadyLog(request.log as Log)
+  if (status >= 500) log.error({ code, err: cause }, message)
+  else log.info({ code, reason: (cause as Error | undefined)?.message, scopes }, message)
 }
 
 /** Names the line of the error table that what was thrown belongs to. */

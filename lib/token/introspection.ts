@@ -9,6 +9,7 @@ import { createTurns } from '../http/turns.ts'
 import { jsonObject } from '../http/json.ts'
 import { createProviderClient, secretAuthentication } from '../provider-client.ts'
 import { createProvider } from '../provider.ts'
+import { steadyLog } from '../steady-log.ts'
 import { cachedVerifier } from './cache.ts'
 import { callerOf, problemOfClaims } from './claims.ts'
 import type { Claims } from './claims.ts'
@@ -62,10 +63,11 @@ const expectations = {
  */
 export function introspectionVerifier (options: IntrospectionVerifierOptions): TokenVerifier {
   checkOptions('introspectionVerifier', options, expectations, problemsOfProof)
-  const { issuer, audience = [], clockTolerance = 30, cacheFor = 0, log } = options
+  const { issuer, audience = [], clockTolerance = 30, cacheFor = 0 } = options
+  const log = options.log && steadyLog(options.log)
 
   const accepted = [audience].flat()
-  const configuration = configurationOf(options)
+  const configuration = configurationOf({ ...options, log })
   const takeTurn = createTurns({ running: 40, waiting: 200 })
 
   async function introspect (token: string): Promise<Claims> {

@@ -4,6 +4,7 @@ import { about, McpOAuthError } from '../errors.ts'
 import type { Log, TokenVerifier } from '../contracts.ts'
 import { signatureAlgorithms } from '../oauth/public-keys.ts'
 import { createProvider } from '../provider.ts'
+import { steadyLog } from '../steady-log.ts'
 import { cachedVerifier } from './cache.ts'
 import { callerOf, problemOfClaims } from './claims.ts'
 import { isCanonical, parseCompact } from './compact.ts'
@@ -93,8 +94,9 @@ export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
 }
 
 function keysOf ({ issuer, metadataUrl, jwksUri, log }: JwtVerifierOptions): KeySet {
-  const provider = createProvider({ issuer, metadataUrl, log })
-  return createKeySet({ uri: async () => jwksUri ?? provider.keysUri(), log })
+  const reports = { log: log && steadyLog(log) }
+  const provider = createProvider({ issuer, metadataUrl, ...reports })
+  return createKeySet({ uri: async () => jwksUri ?? provider.keysUri(), ...reports })
 }
 
 function invalid (reason: unknown, { audience }: JWTVerifyOptions = {}): McpOAuthError {

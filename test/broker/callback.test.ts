@@ -213,7 +213,7 @@ everywhere('B-12 what can be made good is: long lives are cut, foreign members s
     const answer = await flow.tokens(id)
     assert.equal(answer.expires_in, expires)
     assert.equal(answer.scope, 'mcp:read')
-    assert.deepEqual(Object.keys(answer), ['access_token', 'token_type', 'expires_in', 'refresh_token', 'scope'])
+    assert.deepEqual(Object.keys(answer), ['access_token', 'token_type', 'expires_in', 'scope', 'refresh_token'])
   }
 })
 

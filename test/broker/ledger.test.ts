@@ -3,7 +3,6 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createLedger, machineGrant } from '../../lib/broker/ledger.ts'
 import { memoryStore } from '../../lib/broker/store/memory.ts'
-import type { Store } from '../../lib/contracts.ts'
 import { stores } from '../support/stores.ts'
 
 for (const { where, skip, open } of stores) {
@@ -79,17 +78,6 @@ test('S-05 S-07 no id is a key, and every key ends', async () => {
     assert.ok(ttl > 0 && Number.isFinite(ttl))
   }
   assert.equal(new Set(seen.map(([key]) => key)).size, seen.length)
-})
-
-test('F-13 F-15 a store that fails, throws or hangs is down, whatever it is asked', async () => {
-  for (const operation of [async () => { throw new Error('READONLY') }, () => { throw new Error('at once') }, () => new Promise(() => {})] as Array<() => Promise<never>>) {
-    const ledger = createLedger({ get: operation, put: operation, putIfAbsent: operation } satisfies Store, 'a')
-    const down = { kind: 'storeUnavailable', statusCode: 503, message: 'The server cannot answer this at the moment.' }
-    await Promise.all([
-      () => ledger.consume('code', 'x', 60), () => ledger.isConsumed('code', 'x'), () => ledger.fail('code', 'x', 5, 60), () => ledger.revoke('x'),
-      () => ledger.isRevoked('x'), () => ledger.remember('a', 'x', 'y', 60), () => ledger.recall('a', 'x'), () => ledger.release('a', 'x')
-    ].map(ask => assert.rejects(async () => await ask(), down)))
-  }
 })
 
 test('D11 T-28 a flood of what machines revoke, or assert, pushes out nothing of users or of other machines', async () => {

@@ -40,7 +40,7 @@ everywhere('TK-04 T-22 CD-12 every refresh gives a new pair, and a lost answer c
   const flow = await startFlow()
   const { id, tokens, refresh } = await session(flow)
   const first = (await refresh(tokens.refresh_token)).json()
-  assert.deepEqual(Object.keys(first), ['access_token', 'token_type', 'expires_in', 'refresh_token', 'scope'])
+  assert.deepEqual(Object.keys(first), ['access_token', 'token_type', 'expires_in', 'scope', 'refresh_token'])
   assert.notEqual(first['refresh_token'], tokens.refresh_token)
   assert.notEqual(first['access_token'], tokens.access_token)
   const [before, after] = [claimsOf(tokens.access_token), claimsOf(first['access_token'])]

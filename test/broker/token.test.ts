@@ -69,7 +69,7 @@ everywhere('T-18 TK-01 TK-05 TK-11 the answer has what it should, and nothing of
   const id = await flow.register()
   const reply = await flow.token(redeem(id, await flow.login(id, { params: { scope: 'mcp:read mcp:write openid offline_access' } }), { resource: flow.resource }))
   const tokens = reply.json()
-  assert.deepEqual(Object.keys(tokens), ['access_token', 'token_type', 'expires_in', 'refresh_token', 'scope'])
+  assert.deepEqual(Object.keys(tokens), ['access_token', 'token_type', 'expires_in', 'scope', 'refresh_token'])
   assert.deepEqual([tokens['token_type'], tokens['expires_in'], tokens['scope']], ['Bearer', 3600, 'mcp:read mcp:write'])
   assert.equal(reply.headers.get('content-type'), 'application/json; charset=utf-8')
   assert.deepEqual([reply.headers.get('cache-control'), reply.headers.get('pragma')], ['no-store', 'no-cache'])

@@ -3,15 +3,16 @@ import type { Store } from '../../lib/contracts.ts'
 import { memoryStore } from '../../lib/broker/store/memory.ts'
 import { openRedis, skip } from './redis.ts'
 
-/** A store that does what another one does, and what is written to it once the app has started. */
+/** A store that does what another one does, and what is written to it but for what instances tell each other. */
 export function watch (): { wrap: (store: Store) => Store, written: Written[] } {
   const written: Written[] = []
+  const note = (write: Written) => { if (!write.key.includes(':secret:')) written.push(write) }
   return {
     written,
     wrap: ({ get, put, putIfAbsent }) => ({
       get,
-      put: (key, value, ttl) => { if (!key.includes(':secret:')) written.push({ key, value, ttl }); return put(key, value, ttl) },
-      putIfAbsent: (key, value, ttl) => { written.push({ key, value, ttl }); return putIfAbsent(key, value, ttl) }
+      put: (key, value, ttl) => { note({ key, value, ttl }); return put(key, value, ttl) },
+      putIfAbsent: (key, value, ttl) => { note({ key, value, ttl }); return putIfAbsent(key, value, ttl) }
     })
   }
 }

@@ -1,4 +1,3 @@
-import { withDeadline } from '../../deadline.ts'
 import { isLoopbackHost } from '../../oauth/url.ts'
 import type { Store } from '../../contracts.ts'
 
@@ -21,20 +20,17 @@ export interface RedisStoreOptions {
   prefix?: string
 }
 
-/** Milliseconds a command may take. */
-const deadline = 1_000
-
 /**
  * A store for several instances, in Redis 7 or later, or Valkey. Each method is one command on one key, so it is atomic and fits a cluster;
  * every key has an end. The client stays the caller's to connect and to close.
  *
- * Rejects if the server refuses, does not answer within a second, or is not connected: the client's own queue, which keeps commands until it is
- * connected again, is never used. A client that connects lazily is woken by the first command.
+ * Rejects if the server refuses, or is not connected: the client's own queue, which keeps commands until it is connected again, is never used. A client
+ * that connects lazily is woken by the first command.
  */
 export function redisStore (client: RedisClient, { prefix = '' }: RedisStoreOptions = {}): Store {
   async function ask<T> (command: () => Promise<T>): Promise<T> {
     if (!['ready', 'wait', undefined].includes(client.status)) throw new Error('the store is not connected')
-    return await withDeadline(deadline, () => new Error('the store did not answer in time'), command)
+    return await command()
   }
 
   return {

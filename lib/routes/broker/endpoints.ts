@@ -22,7 +22,7 @@ export function brokerEndpoints (instance: FastifyInstance, broker: Broker): voi
     if (registration) registerRoute(scope, broker.clients, broker.redirectPolicy, '/oauth/register')
     revokeRoute(scope, broker)
     jwksRoute(scope, broker)
-    scope.addHook('onReady', () => review(broker))
+    review(scope, broker)
     if (!legacyEndpoints) return
     // Where clients of the first MCP revision look when they find no metadata.
     authorizeRoute(scope, broker, '/authorize')

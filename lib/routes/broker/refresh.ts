@@ -11,8 +11,8 @@ import type { Broker } from './broker.ts'
 const lockLifetime = 40
 /** Milliseconds between looks at what another request with the same token achieved, and how many of them. */
 const [lookEvery, looks] = [100, 70]
-/** How often the store is asked to write down what must not be lost. */
-const attempts = 3
+/** Milliseconds after which the store is asked once more to write down what must not be lost: longer together than a store that fails is spared. */
+const pauses = [100, 1_200]
 
 /** What the store keeps of a refresh, sealed: for which token, with a proof of which key, and the answer. */
 interface Answer { readonly id: string, readonly key?: string | undefined, readonly tokens: Tokens }
@@ -116,16 +116,17 @@ async function remember ({ ledger, sealer, log }: Broker, token: RefreshContent,
 
 /** If the provider rotated its token and the store fails now, the grant is lost. So the store is asked more than once. */
 async function insist (log: Log, write: () => Promise<void>): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
+  for (let attempt = 0; ; attempt++) {
     try {
       await write()
       return
     } catch (err) {
-      if (attempt === attempts) {
+      const pause = pauses[attempt]
+      if (pause === undefined) {
         log.error({ err }, 'A refreshed grant could not be remembered: if the provider rotates its tokens, the user has to sign in again')
         throw err
       }
-      await sleep(lookEvery)
+      await sleep(pause)
     }
   }
 }

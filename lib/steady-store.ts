@@ -1,0 +1,46 @@
+import type { Store } from './contracts.ts'
+import { withDeadline } from './deadline.ts'
+import { McpOAuthError } from './errors.ts'
+
+/** Milliseconds a store has for an answer. */
+const deadline = 1_000
+
+/** Failures in a row after which a store is spared. */
+const patience = 5
+
+/** Milliseconds between two questions to a store that is spared. */
+const pause = 1_000
+
+/**
+ * The store of the host, as we use it: whatever goes wrong with it is `storeUnavailable` (503). It has a second for an answer. After five failures in a row it
+ * is asked once a second until it answers, and nobody waits for it: a server that is busy, or loads its data, gets well sooner without a storm. What reads and
+ * what writes are counted apart, as a server that is full, or a replica, can still be read from.
+ */
+export function steadyStore (store: Store): Store {
+  const [read, write] = [createBreaker(), createBreaker()]
+  return {
+    get: key => read(() => store.get(key)),
+    put: (key, value, ttl) => write(() => store.put(key, value, ttl)),
+    putIfAbsent: (key, value, ttl) => write(() => store.putIfAbsent(key, value, ttl)),
+    warnings: () => read(async () => await store.warnings?.() ?? [])
+  }
+}
+
+function createBreaker (): <T>(operation: () => Promise<T>) => Promise<T> {
+  let failures = 0
+  let nextQuestion = 0
+  return async (operation) => {
+    if (failures >= patience) {
+      if (performance.now() < nextQuestion) throw new McpOAuthError('storeUnavailable', { cause: new Error('the store has failed; it is asked once a second') })
+      nextQuestion = performance.now() + pause
+    }
+    try {
+      const answer = await withDeadline(deadline, () => new Error('the store did not answer in time'), operation)
+      failures = 0
+      return answer
+    } catch (cause) {
+      if (++failures === patience) nextQuestion = performance.now() + pause
+      throw new McpOAuthError('storeUnavailable', { cause })
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import Fastify from 'fastify'
+import { everywhere } from '../support/everywhere.ts'
+import { openBrowser, redeem, renew, type Flow } from '../support/flow.ts'
+
+/** A login and what can go wrong at each endpoint: what it is answered with. */
+async function everything (flow: Flow): Promise<Record<string, number | string | undefined>> {
+  const id = await flow.register()
+  const tokens = await flow.tokens(id)
+  const code = await flow.login(id)
+  const browser = openBrowser()
+  const answer = await flow.approve(browser, flow.asked(id))
+  const status = async (reply: Promise<{ status: number }>) => (await reply).status
+  return {
+    call: await status(flow.call(tokens.access_token)),
+    'bad token': await status(flow.call('none')),
+    'bad client': await status(flow.authorize(flow.asked('none'))),
+    'bad scope': (await flow.authorize(flow.asked(id, { scope: 'none' }))).location?.searchParams.get('error') ?? undefined,
+    'bad registration': await status(flow.ask('/oauth/register', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' })),
+    'bad consent': await status(browser.post(flow, '/oauth/consent', { request: 'none', action: 'approve' })),
+    'bad callback': await status(flow.ask('/oauth/callback?state=none')),
+    'bad code': await status(flow.token(redeem(id, 'none'))),
+    'bad verifier': await status(flow.token(redeem(id, code, { code_verifier: 'v'.repeat(43) }))),
+    'bad method': await status(flow.ask('/oauth/token')),
+    refresh: await status(flow.token(renew(id, tokens.refresh_token))),
+    'provider down': await (async () => {
+      flow.upstream.fail.set('/token', { status: 503, body: '' })
+      const reply = await browser.get(flow, `/oauth/callback?${answer}`)
+      const redeemed = await flow.token(redeem(id, reply.location?.searchParams.get('code') ?? ''))
+      flow.upstream.fail.delete('/token')
+      return redeemed.status
+    })(),
+    revoke: await status(flow.revoke({ client_id: id, token: tokens.access_token })),
+    'revoked token': await status(flow.call(tokens.access_token))
+  }
+}
+
+everywhere('F-27 a log whose disk is full changes no answer', async ({ startFlow }) => {
+  let full = false
+  let lost = 0
+  const stream = {
+    write (line: string) {
+      // These are Fastify's own. One that cannot be written stops a request before it gets here.
+      if (!full || /"msg":"(incoming request|request completed)"/.test(line)) return
+      lost++
+      throw new Error('ENOSPC')
+    }
+  }
+  const flow = await startFlow({ app: async () => Fastify({ logger: { level: 'trace', stream } }) })
+  const before = await everything(flow)
+  full = true
+  assert.deepEqual(await everything(flow), before)
+  assert.ok(lost > 10, `${lost} lines`)
+  assert.deepEqual([before['call'], before['bad token'], before['provider down'], before['revoked token']], [200, 401, 503, 401])
+})
