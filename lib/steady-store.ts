@@ -5,16 +5,17 @@ import { McpOAuthError } from './errors.ts'
 /** Milliseconds a store has for an answer. */
 const deadline = 1_000
 
-/** Failures in a row after which a store is spared. */
+/** Failures in a row after which a store is spared, if there was no answer for a while. */
 const patience = 5
 
-/** Milliseconds between two questions to a store that is spared. */
+/** That while, and the time between two questions to a store that is spared, in milliseconds. */
 const pause = 1_000
 
 /**
- * The store of the host, as we use it: whatever goes wrong with it is `storeUnavailable` (503). It has a second for an answer. After five failures in a row it
- * is asked once a second until it answers, and nobody waits for it: a server that is busy, or loads its data, gets well sooner without a storm. What reads and
- * what writes are counted apart, as a server that is full, or a replica, can still be read from.
+ * The store of the host, as we use it: whatever goes wrong with it is `storeUnavailable` (503). It has a second for an answer. After five failures in a row,
+ * and no answer for a second, it is asked once a second, and nobody else waits for it: a server that is busy, or loads its data, gets well sooner without a
+ * storm. One of several servers that is away does not stop the others. What reads and what writes are counted apart, as a server that is full, or a replica,
+ * can still be read from.
  */
 export function steadyStore (store: Store): Store {
   const [read, write] = [createBreaker(), createBreaker()]
@@ -28,18 +29,20 @@ export function steadyStore (store: Store): Store {
 
 function createBreaker (): <T>(operation: () => Promise<T>) => Promise<T> {
   let failures = 0
+  let answered = -Infinity
   let nextQuestion = 0
   return async (operation) => {
-    if (failures >= patience) {
+    if (failures >= patience && performance.now() - answered >= pause) {
       if (performance.now() < nextQuestion) throw new McpOAuthError('storeUnavailable', { cause: new Error('the store has failed; it is asked once a second') })
       nextQuestion = performance.now() + pause
     }
     try {
       const answer = await withDeadline(deadline, () => new Error('the store did not answer in time'), operation)
       failures = 0
+      answered = performance.now()
       return answer
     } catch (cause) {
-      if (++failures === patience) nextQuestion = performance.now() + pause
+      failures++
       throw new McpOAuthError('storeUnavailable', { cause })
     }
   }

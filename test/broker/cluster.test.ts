@@ -5,11 +5,11 @@ import { Cluster } from 'ioredis'
 import { Cluster as ValkeyCluster } from 'iovalkey'
 import { redisStore } from '../../lib/broker/store/redis.ts'
 import { isError, redeem, renew, startFlow, type Flow } from '../support/flow.ts'
-import { connect, eventOf, skip, type RedisServer } from '../support/redis.ts'
+import { connect, eventOf, skipWithout, type RedisServer } from '../support/redis.ts'
 import { startCluster } from '../support/redis-cluster.ts'
 import { contract } from '../support/store-contract.ts'
 
-const clients = { ioredis: Cluster, iovalkey: ValkeyCluster as unknown as typeof Cluster }
+const pairs = [['ioredis', Cluster, 'redis-server'], ['iovalkey', ValkeyCluster as unknown as typeof Cluster, 'valkey-server']] as const
 
 async function join (t: TestContext, nodes: RedisServer[], Client: typeof Cluster): Promise<Cluster> {
   const client = new Client(nodes.map(({ port }) => ({ host: '127.0.0.1', port })))
@@ -19,9 +19,9 @@ async function join (t: TestContext, nodes: RedisServer[], Client: typeof Cluste
   return client
 }
 
-for (const [name, Client] of Object.entries(clients)) {
-  test(`a cluster of three, with the client ${name}`, { skip }, async (t) => {
-    const nodes = await startCluster(t)
+for (const [name, Client, server] of pairs) {
+  test(`a cluster of three, ${server} with the client ${name}`, { skip: skipWithout(server) }, async (t) => {
+    const nodes = await startCluster(t, server)
     const admins = await Promise.all(nodes.map(({ port }) => connect(t, port)))
     const [one, two] = [await join(t, nodes, Client), await join(t, nodes, Client)]
     for (const [what, check] of contract) {

@@ -9,7 +9,7 @@ import { steadyStore } from '../../lib/steady-store.ts'
 import { Redis } from 'ioredis'
 import { Redis as Valkey } from 'iovalkey'
 import { freePort } from '../support/broker.ts'
-import { connect, eventOf, skip, startRedis } from '../support/redis.ts'
+import { connect, eventOf, servers, skip, skipWithout, startRedis } from '../support/redis.ts'
 import { contract } from '../support/store-contract.ts'
 
 const operations: Array<[name: string, operation: (store: Store, key: string) => Promise<unknown>]> = [
@@ -28,12 +28,14 @@ async function refuses (store: Store, reason?: RegExp, key = 'key'): Promise<voi
 }
 
 for (const [client, Client] of [['ioredis', Redis], ['iovalkey', Valkey as unknown as typeof Redis]] as const) {
-  for (const [name, check] of contract) {
-    test(`${name} (${client})`, { skip }, async (t) => {
-      const { port } = await startRedis(t)
-      const [one, two] = [await connect(t, port, {}, Client), await connect(t, port, {}, Client)]
-      await check(redisStore(one), redisStore(two))
-    })
+  for (const server of servers) {
+    for (const [name, check] of contract) {
+      test(`${name} (${client}, ${server})`, { skip: skipWithout(server) }, async (t) => {
+        const { port } = await startRedis(t, { server })
+        const [one, two] = [await connect(t, port, {}, Client), await connect(t, port, {}, Client)]
+        await check(redisStore(one), redisStore(two))
+      })
+    }
   }
 }
 

@@ -1,16 +1,16 @@
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from './broker.ts'
-import { connect, startRedis, type RedisServer } from './redis.ts'
+import { connect, startRedis, type RedisServer, type Server } from './redis.ts'
 
 const slots = 16_384
 
 /** A cluster of three servers that share the keys among them, without replicas. Resolves when all of them know all slots. */
-export async function startCluster (t: TestContext): Promise<RedisServer[]> {
+export async function startCluster (t: TestContext, server: Server): Promise<RedisServer[]> {
   const nodes = await Promise.all(Array.from({ length: 3 }, async () => {
     const busPort = await freePort()
-    const server = await startRedis(t, { args: ['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-node-timeout', '2000'] })
-    return { ...server, busPort, admin: await connect(t, server.port) }
+    const started = await startRedis(t, { server, args: ['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-node-timeout', '2000'] })
+    return { ...started, busPort, admin: await connect(t, started.port) }
   }))
   const [first] = nodes
   for (const [index, { admin, port, busPort }] of nodes.entries()) {

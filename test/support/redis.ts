@@ -10,20 +10,27 @@ import type { Store } from '../../lib/contracts.ts'
 import { redisStore } from '../../lib/broker/store/redis.ts'
 import { freePort } from './broker.ts'
 
-const missing = spawnSync('redis-server', ['--version']).status !== 0
+/** What speaks the protocol. */
+export const servers = ['redis-server', 'valkey-server'] as const
 
-/** For tests that need Redis: why they are skipped on a developer's machine without it. In continuous integration they fail instead. */
-export const skip = missing && process.env['CI'] !== 'true' && 'redis-server is missing: apt-get install redis-server'
+export type Server = typeof servers[number]
+
+const missing = Object.fromEntries(servers.map(server => [server, spawnSync(server, ['--version']).status !== 0 && `${server} is missing: apt-get install ${server}`])) as Record<Server, string | false>
+
+/** For tests that need a server: why they are skipped on a developer's machine without it. In continuous integration they fail instead. */
+export const skipWithout = (server: Server): string | false => process.env['CI'] !== 'true' && missing[server]
+
+export const skip = skipWithout('redis-server')
 
 export interface RedisServer { port: number, process: ChildProcess }
 
 interface Spawned { child: ChildProcess, gone: Promise<unknown>, folder: string }
 
-/** A redis-server that keeps nothing on disk, ready for commands. */
-async function spawnRedis (args: string[]): Promise<Spawned> {
-  if (missing) throw new Error('redis-server is missing: apt-get install redis-server')
+/** A server that keeps nothing on disk, ready for commands. */
+async function spawnRedis (server: Server, args: string[]): Promise<Spawned> {
+  if (missing[server]) throw new Error(missing[server])
   const folder = mkdtempSync(join(tmpdir(), 'redis-'))
-  const child = spawn('redis-server', ['--dir', folder, '--save', '', '--appendonly', 'no', ...args.map(arg => arg.replace('{folder}', folder))], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(server, ['--dir', folder, '--save', '', '--appendonly', 'no', ...args.map(arg => arg.replace('{folder}', folder))], { stdio: ['ignore', 'pipe', 'inherit'] })
   const gone = once(child, 'exit')
   for await (const output of child.stdout) if (/eady to accept connections/.test(String(output))) break
   child.stdout.resume()
@@ -39,9 +46,9 @@ async function end ({ child, gone, folder }: Spawned): Promise<void> {
 }
 
 /** A server of its own for one test, which may do with it what it likes. */
-export async function startRedis (t: TestContext, options: { port?: number, args?: string[] } = {}): Promise<RedisServer> {
+export async function startRedis (t: TestContext, options: { server?: Server, port?: number, args?: string[] } = {}): Promise<RedisServer> {
   const port = options.port ?? await freePort()
-  const spawned = await spawnRedis(['--port', String(port), '--bind', '127.0.0.1', ...options.args ?? []])
+  const spawned = await spawnRedis(options.server ?? 'redis-server', ['--port', String(port), '--bind', '127.0.0.1', ...options.args ?? []])
   t.after(() => end(spawned))
   return { port, process: spawned.child }
 }
@@ -67,7 +74,7 @@ after(async () => {
 })
 
 async function spawnShared (): Promise<Spawned> {
-  const spawned = await spawnRedis(['--port', '0', '--unixsocket', '{folder}/redis.sock'])
+  const spawned = await spawnRedis('redis-server', ['--port', '0', '--unixsocket', '{folder}/redis.sock'])
   // The tests are over when nothing else keeps the process.
   spawned.child.unref()
   ;(spawned.child.stdout as Socket).unref()
