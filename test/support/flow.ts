@@ -65,13 +65,19 @@ export interface Flow extends Instance {
 
 export interface LoginSetup { params?: Record<string, string | undefined>, browser?: Browser, at?: Instance[] }
 
-export interface FlowSetup { options?: Partial<McpOAuthOptions>, instances?: number, app?: () => Promise<FastifyInstance> }
+export interface FlowSetup {
+  options?: Partial<McpOAuthOptions>
+  instances?: number
+  app?: () => Promise<FastifyInstance>
+  /** Starts a server with these options somewhere else, in a process of its own. Resolves to its origin. */
+  launch?: (options: McpOAuthOptions) => Promise<string>
+}
 
 const unstable = /FST_ERR|\bERR_|node_modules|\bat \S+:\d+:\d+|openid-client|oauth4webapi|ECONN|undici/
 const errorNames = new Set(errorTable().map(([,,, error]) => error))
 
 /** Our server, once or several times, in front of a small provider. Public as `https://mcp.example.com`, reached on loopback. */
-export async function startFlow (t: TestContext, { options = {}, instances: count = 1, app: create }: FlowSetup = {}): Promise<Flow> {
+export async function startFlow (t: TestContext, { options = {}, instances: count = 1, app: create, launch }: FlowSetup = {}): Promise<Flow> {
   const upstream = await startUpstream(upstreamClient)
   const logs: string[] = []
   const apps: FastifyInstance[] = []
@@ -86,9 +92,11 @@ export async function startFlow (t: TestContext, { options = {}, instances: coun
   async function another (more: Partial<McpOAuthOptions> = {}): Promise<Instance> {
     const app = await create?.() ?? Fastify({ logger: { level: 'trace', stream: { write: (line: string) => { logs.push(line) } } } })
     apps.push(app)
-    await app.register(mcpOAuth, {
+    const all: McpOAuthOptions = {
       issuer: upstream.issuer, ...upstreamClient, secret, setupProxies: true, publicUrl, requiredScopes: ['mcp:read'], scopes: ['mcp:write'], mcp: { server: whoami() }, ...options, ...more
-    })
+    }
+    if (launch) return instanceOf(app, await launch(all), more.prefix ?? prefix)
+    await app.register(mcpOAuth, all)
     app.get('/host', async () => ({ host: true }))
     await app.listen({ host: '127.0.0.1', port: 0 })
     return instanceOf(app, `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`, more.prefix ?? prefix)

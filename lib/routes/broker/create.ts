@@ -33,7 +33,8 @@ export async function createBroker (config: Config & { readonly provider: Provid
   const context = `${providerIssuer} ${clientId} ${config.prefix}`
   const sealer = createSealer(secrets, context)
   const signing = await createSigningKeys(secrets, context)
-  const ledger = config.store ? createLedger(config.store, context) : createLedger(memoryStore({ max: 100_000 }), context, () => memoryStore({ max: 50_000 }))
+  // 20,000 entries take about 5 MB: full of what strangers sent, all of these leave room in a heap of 128 MB.
+  const ledger = config.store ? createLedger(config.store, context) : createLedger(memoryStore({ max: 100_000 }), context, () => memoryStore({ max: 20_000 }))
   const issuer = () => site().base
   const redirectUri = () => `${site().base}/oauth/callback`
   const upstream = createUpstream({ metadata: provider.metadata, clientId: clientId as string, clientSecret, scopes: defaultScopes, audience, traits, redirectUri })

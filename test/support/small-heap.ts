@@ -1,0 +1,41 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import type { TestContext } from 'node:test'
+import Fastify from 'fastify'
+import { Redis } from 'ioredis'
+import { redisStore } from '../../lib/broker/store/redis.ts'
+import { mcpOAuth, type McpOAuthOptions } from '../../lib/index.ts'
+import { whoami } from './guarded.ts'
+
+// A server in a process whose heap has 128 MB. Run as the process itself, it is that server.
+
+export interface SmallHeap {
+  launch (options: McpOAuthOptions): Promise<string>
+  /** Null while it runs. */
+  exit (): string | number | null
+}
+
+/** @param redis the port of the Redis it is to use; none for its memory */
+export function smallHeap (t: TestContext, redis?: number): SmallHeap {
+  let exit: string | number | null = null
+  return {
+    exit: () => exit,
+    async launch (options) {
+      const child = fork(import.meta.filename, [JSON.stringify({ options: { ...options, mcp: undefined }, redis })], { execArgv: ['--max-old-space-size=128', '--import', 'tsx'] })
+      child.once('exit', (code, signal) => { exit = signal ?? code })
+      t.after(() => { child.kill('SIGKILL') })
+      const [origin] = await once(child, 'message')
+      return origin as string
+    }
+  }
+}
+
+async function serve ({ options, redis }: { options: McpOAuthOptions, redis?: number }): Promise<void> {
+  const app = Fastify({ requestTimeout: 30_000 })
+  await app.register(mcpOAuth, { ...options, mcp: { server: whoami() }, ...(redis !== undefined && { store: redisStore(new Redis(redis)) }) })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  process.send?.(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}`)
+}
+
+if (process.argv[1] === import.meta.filename) await serve(JSON.parse(process.argv[2] ?? ''))
