@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { Client, Log } from '../contracts.ts'
 import { McpOAuthError } from '../errors.ts'
@@ -17,6 +18,8 @@ export interface ClientDocumentsOptions {
   readonly log?: Log
   /** A clock, in seconds. Defaults to the monotonic one of the process. */
   readonly now?: () => number
+  /** Seconds a failure takes at least. Defaults to 0.2. */
+  readonly failure?: number
 }
 
 /** Seconds a document is kept if its server says nothing, and at most. */
@@ -32,15 +35,17 @@ const digits = /^\d+$/
  * Finds clients by fetching their documents. Callers at the same time share one fetch; a good document is kept as long as its server allows, a bad one
  * never. What failed is left alone for a while, remembered apart, so that a flood of bad URLs drives out no good client.
  *
- * `find` resolves to null if the URL or its document is not acceptable, or could not be had. It throws `overloaded` if too many are asked for.
+ * `find` resolves to null if the URL or its document is not acceptable, or could not be had; quick failures are no quicker than others, or the time they take
+ * would tell what listens where. It throws `overloaded` if too many are asked for.
  */
 export function createClientDocuments (options: ClientDocumentsOptions): ClientDocuments {
-  const { fetch, redirectPolicy, allowedHosts, log, now = () => performance.now() / 1000 } = options
+  const { fetch, redirectPolicy, allowedHosts, log, now = () => performance.now() / 1000, failure = 0.2 } = options
   const good = new LRUCache<string, { client: Client, until: number }>({ max: maxKept })
   const bad = new LRUCache<string, number>({ max: maxKept })
   const loading = new Map<string, Promise<Client | null>>()
 
   async function load (id: string): Promise<Client | null> {
+    const even = sleep(failure * 1000, null)
     try {
       const answer = await fetch(id)
       const client = { id, ...clientDocument(jsonOf(answer), id, { redirectPolicy: redirectPolicy() }) }
@@ -51,7 +56,7 @@ export function createClientDocuments (options: ClientDocumentsOptions): ClientD
       if (!(error instanceof McpOAuthError) || error.kind !== 'invalidClient') throw error
       bad.set(id, now() + rest)
       log?.info({ err: error.cause }, 'A client metadata document could not be used')
-      return null
+      return await even
     }
   }
 

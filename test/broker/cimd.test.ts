@@ -9,7 +9,7 @@ import type { PublicFetch } from '../../lib/http/public-fetch.ts'
 const id = 'https://app.example/client.json'
 
 /** Documents of any URL, a clock, and a count of what was fetched. */
-function setUp ({ allowedHosts }: { allowedHosts?: readonly string[] } = {}) {
+function setUp ({ allowedHosts, failure = 0 }: { allowedHosts?: readonly string[], failure?: number } = {}) {
   const state = {
     time: 1_000,
     fetched: [] as string[],
@@ -30,6 +30,7 @@ function setUp ({ allowedHosts }: { allowedHosts?: readonly string[] } = {}) {
     fetch,
     redirectPolicy: () => ({ allowed: null, forbidden: [] }),
     now: () => state.time,
+    failure,
     log: { debug: ignore, warn: ignore, error: ignore, info: details => { state.logged.push(details) } },
     ...(allowedHosts && { allowedHosts })
   })
@@ -168,6 +169,18 @@ test('C-09 C-13 REG-12 REG-15 a bad document is nobody, and is not kept', async 
     state.time += 60
     assert.equal((await documents.find(id))?.id, id)
   }
+})
+
+test('C-16 a failure takes its time, however soon it came; a client does not', async () => {
+  const { state, documents } = setUp({ failure: 0.2 })
+  assert.equal((await documents.find(id))?.id, id)
+  state.status = 500
+  let answer: unknown = 'none yet'
+  const found = documents.find('https://app.example/other.json').then(client => { answer = client })
+  for (let turn = 0; turn < 10; turn++) await new Promise(resolve => { setImmediate(resolve) })
+  assert.equal(answer, 'none yet')
+  await found
+  assert.equal(answer, null)
 })
 
 test('REG-18 why a document was refused is logged, without what it said', async () => {

@@ -1,23 +1,10 @@
 import assert from 'node:assert/strict'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { Client, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client'
-import Fastify from 'fastify'
-import { createClientDocuments } from '../../lib/broker/cimd.ts'
-import { createClients } from '../../lib/broker/clients.ts'
-import { configure, type Config, type ProviderConfig } from '../../lib/config.ts'
-import { createPublicFetch } from '../../lib/http/public-fetch.ts'
-import { createProvider } from '../../lib/provider.ts'
-import { createBroker } from '../../lib/routes/broker/create.ts'
-import { brokerEndpoints } from '../../lib/routes/broker/endpoints.ts'
-import { createSite } from '../../lib/site.ts'
 import { startBroker } from '../support/broker.ts'
-import { challenge, claimsOf, hidden, isError, isPage, loopbackUri, openBrowser, publicUrl, query, redeem, renew, secret, signIn, startFlow, upstreamClient, webUri, type Instance, type Reply } from '../support/flow.ts'
+import { claimsOf, hidden, isError, isPage, loopbackUri, openBrowser, query, renew, startFlow, upstreamClient, webUri } from '../support/flow.ts'
 import { headlessOAuth } from '../support/login.ts'
-import { startUpstream } from '../support/upstream.ts'
 
-const log = { debug () {}, info () {}, warn () {}, error () {} }
 const json = (body: object) => ({ method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
 
 test('AZ-06 where the provider says who it is in its answers, a client that checks it finishes its login with us', async (t) => {
@@ -38,76 +25,6 @@ test('AZ-06 where the provider says who it is in its answers, a client that chec
   assert.equal((await client.listTools()).tools.length, 1)
   const back = visited.find(({ pathname }) => pathname === '/oauth/callback')
   assert.deepEqual([back?.searchParams.get('iss'), oauth.login?.iss], [provider.issuer, issuer], 'theirs ends with us, ours goes on')
-})
-
-/** The broker as it is, but for where documents of clients are: addresses of the public internet lead to a server of ours. */
-async function startWithDocuments (origin: string, upstream: { issuer: string }) {
-  const app = Fastify()
-  const options = { issuer: upstream.issuer, ...upstreamClient, secret, setupProxies: true, publicUrl, requiredScopes: ['mcp:read'] }
-  const config = configure(options, '', log) as Config & { provider: ProviderConfig }
-  const site = createSite(config, app.server)
-  const broker = await createBroker(config, createProvider({ issuer: upstream.issuer }), site, log, () => config.knownScopes)
-  const fetchPrivate = createPublicFetch({ allowPrivate: true })
-  const documents = createClientDocuments({ fetch: url => fetchPrivate(origin + new URL(url).pathname), redirectPolicy: broker.redirectPolicy, log })
-  brokerEndpoints(app, { ...broker, clients: createClients(broker.sealer, [], documents) })
-  await app.listen({ host: '127.0.0.1', port: 0 })
-  const { port } = app.server.address() as AddressInfo
-  const ask = async (path: string, init: RequestInit = {}): Promise<Reply> => {
-    const response = await fetch(`http://127.0.0.1:${port}${path}`, { redirect: 'manual', ...init })
-    const text = await response.text()
-    const location = response.headers.get('location')
-    return { status: response.status, headers: response.headers, text, location: location === null ? null : new URL(location), cookies: response.headers.getSetCookie(), json: () => JSON.parse(text) }
-  }
-  const token = (params: Record<string, string | undefined>) => ask('/oauth/token', { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: query(params) })
-  return { app, instance: { ask } as Instance, ask, token }
-}
-
-test('REG-02 REG-12 REG-13 REG-16 a client that is named by the URL of its metadata logs in, and goes where those say', async (t) => {
-  const id = 'https://owl.example/client.json'
-  const document = { client_id: id, client_name: 'Night Owl', redirect_uris: [webUri, 'http://127.0.0.1/callback'], grant_types: ['authorization_code', 'refresh_token'], token_endpoint_auth_method: 'none' }
-  const documents: Record<string, unknown> = {
-    '/client.json': document,
-    '/other.json': document,
-    '/nameless.json': { ...document, client_id: 'https://owl.example/nameless.json', client_name: undefined },
-    '/secret.json': { ...document, client_id: 'https://owl.example/secret.json', token_endpoint_auth_method: 'client_secret_basic' },
-    '/text.json': 'not JSON'
-  }
-  const fetched: string[] = []
-  const website = createServer(({ url = '' }, response) => {
-    fetched.push(url)
-    const found = documents[url]
-    response.writeHead(found === undefined ? 404 : 200, { 'content-type': 'application/json' }).end(typeof found === 'string' ? found : JSON.stringify(found ?? {}))
-  })
-  await new Promise<void>(resolve => { website.listen(0, '127.0.0.1', resolve) })
-  const upstream = await startUpstream(upstreamClient)
-  const { app, instance, ask, token } = await startWithDocuments(`http://127.0.0.1:${(website.address() as AddressInfo).port}`, upstream)
-  t.after(async () => {
-    await app.close()
-    await upstream.close()
-    website.close()
-  })
-  const browser = openBrowser()
-  const asked = { response_type: 'code', client_id: id, code_challenge: challenge, code_challenge_method: 'S256', state: 'x' }
-  const authorize = (params: object) => browser.get(instance, `/oauth/authorize?${query({ ...asked, redirect_uri: webUri, ...params })}`)
-
-  for (const [uri, host] of [[webUri, 'app.example'], [loopbackUri, '127.0.0.1:4711']] as const) {
-    const page = await authorize({ redirect_uri: uri })
-    assert.equal(page.status, 200, page.text)
-    for (const shown of ['Night Owl', 'owl.example', host]) assert.ok(page.text.includes(shown), shown)
-    assert.equal(/on this device/.test(page.text), uri === loopbackUri)
-    const approved = await browser.post(instance, '/oauth/consent', { request: hidden(page.text), action: 'approve' })
-    const back = await browser.get(instance, `/oauth/callback?${await signIn(approved.location as URL)}`)
-    const tokens = await token(redeem(id, back.location?.searchParams.get('code') ?? '', { redirect_uri: uri }))
-    assert.equal(tokens.status, 200, tokens.text)
-    assert.equal(claimsOf(tokens.json()['access_token'])['client_id'], id)
-    assert.equal((await token(renew(id, tokens.json()['refresh_token']))).status, 200)
-  }
-  assert.deepEqual(fetched, ['/client.json'])
-
-  isPage(await authorize({ redirect_uri: 'https://owl.example/cb' }), 400, 'invalid_request', 'an address that the document does not have')
-  for (const name of ['other', 'nameless', 'secret', 'text', 'missing']) isPage(await authorize({ client_id: `https://owl.example/${name}.json` }), 400, 'invalid_client', name)
-  const refused = await ask('/oauth/token', { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: query(redeem('https://owl.example', 'x')) })
-  assert.deepEqual([refused.status, refused.json()['error']], [401, 'invalid_client'])
 })
 
 test('REG-04 REG-06 REG-08 REG-09 REG-10 who registers at the broker gets an id of its own, is told what counts, and gets no secret', async (t) => {

@@ -1,0 +1,106 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { readFile, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:https'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { temporaryFolder } from './daemon.ts'
+
+// An internet of its own: a network namespace with one public address, and private ones that nobody may be led to.
+
+export const publicAddress = '1.2.3.4'
+export const privateAddress = '10.0.0.1'
+
+/** Names with a certificate that is trusted. */
+const names = ['owl.example', 'inside.example', 'mixed.example', 'moving.example']
+
+const namespace = ['--map-root-user', '--net', '--mount']
+const missing = process.platform !== 'linux' || spawnSync('unshare', [...namespace, 'ip', 'link', 'set', 'lo', 'up']).status !== 0
+
+/** Whether this process is in there. */
+export const inside = process.env['TEST_INTERNET'] !== undefined
+
+/** Why there cannot be one here, on a developer's machine. In continuous integration the test fails instead. */
+export const skip = missing && process.env['CI'] !== 'true' && 'network namespaces cannot be had here: unshare --map-root-user --net, and ip of iproute2'
+
+const setUp = `
+set -e
+ip link set lo up
+ip address add ${publicAddress}/32 dev lo
+ip address add ${privateAddress}/32 dev lo
+mount --bind "$1" /etc/resolv.conf
+shift
+exec "$@"
+`
+
+/** Runs a file of tests in there. What it printed is in the error if it fails. */
+export async function runInside (t: TestContext, file: string): Promise<void> {
+  const folder = await temporaryFolder(t)
+  const [resolver, key, certificate] = ['resolv.conf', 'key.pem', 'certificate.pem'].map(name => join(folder, name)) as [string, string, string]
+  await writeFile(resolver, 'nameserver 127.0.0.1\n')
+  const made = spawnSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=test', '-addext', `subjectAltName=${names.map(name => `DNS:${name}`)}`, '-keyout', key, '-out', certificate])
+  if (made.status !== 0) throw new Error(`openssl: ${made.stderr}`)
+  const { NODE_TEST_CONTEXT: _outer, ...env } = process.env
+  const child = spawn('unshare', [...namespace, 'sh', '-c', setUp, 'sh', resolver, process.execPath, '--import', 'tsx', '--test-reporter=spec', file], {
+    env: { ...env, TEST_INTERNET: folder, NODE_EXTRA_CA_CERTS: certificate }
+  })
+  t.after(() => { child.kill('SIGKILL') })
+  let printed = ''
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { printed += text })
+  const [code] = await once(child, 'close')
+  if (code !== 0 || !/^ℹ pass [1-9]/m.test(printed)) throw new Error(printed)
+}
+
+export interface Internet {
+  /** Documents, by host and path. */
+  documents: Record<string, object>
+  /** Their Cache-Control, where they have one. */
+  lifetimes: Record<string, string>
+  /** Addresses of hosts, and what is answered instead from the second question on. */
+  hosts: Record<string, string[][]>
+  /** Paths that were asked for, with their hosts. */
+  asked: string[]
+  /** Connections to the private address. */
+  strayed: number
+}
+
+/** Name server and websites. Once, as they have the ports that belong to them. */
+export async function startInternet (): Promise<Internet> {
+  const internet: Internet = { documents: {}, lifetimes: {}, hosts: {}, asked: [], strayed: 0 }
+  const folder = process.env['TEST_INTERNET'] as string
+  const tls = { key: await readFile(join(folder, 'key.pem')), cert: await readFile(join(folder, 'certificate.pem')) }
+  const website = createServer(tls, ({ headers, url }, response) => {
+    const place = `${headers.host}${url}`
+    internet.asked.push(place)
+    const { [place]: document } = internet.documents
+    const { [place]: lifetime } = internet.lifetimes
+    response.writeHead(document === undefined ? 404 : 200, { 'content-type': 'application/json', ...(lifetime && { 'cache-control': lifetime }) }).end(JSON.stringify(document ?? {}))
+  })
+  const trap = createServer(tls).on('connection', () => { internet.strayed++ })
+  const listen = async (server: Server, host: string) => { await once(server.listen(443, host), 'listening') }
+  await Promise.all([listen(website, publicAddress), listen(trap, privateAddress)])
+  const resolver = createSocket('udp4', (question, from) => { resolver.send(answerOf(question, internet), from.port, from.address) })
+  await once(resolver.bind(53, '127.0.0.1'), 'listening')
+  for (const open of [website, trap, resolver]) open.unref()
+  return internet
+}
+
+/** Answers a question of DNS (RFC 1035 §4): addresses of IPv4, or nothing. */
+function answerOf (question: Buffer, { hosts }: Internet): Buffer {
+  const labels: string[] = []
+  let at = 12
+  for (let length = question[at] ?? 0; length > 0; length = question[at] ?? 0) {
+    labels.push(question.toString('latin1', at + 1, at + 1 + length))
+    at += 1 + length
+  }
+  const asksForIPv4 = question.readUInt16BE(at + 1) === 1
+  const known = hosts[labels.join('.')] ?? []
+  const addresses = asksForIPv4 ? (known.length > 1 ? known.shift() : known[0]) ?? [] : []
+  const header = Buffer.from(question.subarray(0, at + 5))
+  header.writeUInt16BE(0x8180, 2)
+  header.writeUInt16BE(addresses.length, 6)
+  header.writeUInt32BE(0, 8)
+  const records = addresses.map(address => Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, ...address.split('.').map(Number)]))
+  return Buffer.concat([header, ...records])
+}
