@@ -3,7 +3,7 @@ import { html } from 'ghtml'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { McpOAuthError } from '../errors.ts'
 import { style } from './page-style.ts'
-import { classify, report, sealedHeaders } from './seal.ts'
+import { classify, refuse, sendJson } from './seal.ts'
 
 /**
  * No script, no framing, nothing loaded, and only styles of this source. There is no form-action: browsers apply it to the whole chain of redirects
@@ -26,20 +26,14 @@ export const pageHeaders = pageHeadersFor(`sha256-${createHash('sha256').update(
  * @param back a validated redirect URI, offered as a link, where redirecting by ourselves would make us an open redirector (RFC 9700 §4.11.2)
  */
 export function answerPage (request: FastifyRequest, reply: FastifyReply, error: McpOAuthError, status: number, back?: string): FastifyReply {
-  report(request, error, status)
-  reply.code(status).headers({ 'x-frame-options': 'DENY', 'content-security-policy': pageHeaders['content-security-policy'] })
-  if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter))
-  if (!prefersHtml(request.headers.accept)) {
-    return reply.header('content-type', 'application/json; charset=utf-8').send(JSON.stringify({ error: error.error, error_description: error.message }))
-  }
-  return reply.headers(pageHeaders).send(errorPage(error, back))
+  refuse(request, reply, error, status).headers(pageHeaders)
+  return prefersHtml(request.headers.accept) ? reply.send(errorPage(error, back)) : sendJson(reply, error)
 }
 
 /** Handles the errors of routes that browsers are sent to, those of hooks of the host included. */
 export function pageError (thrown: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
   const error = classify(thrown, request)
-  if (error.kind === 'payloadTooLarge') reply.header('connection', 'close')
-  answerPage(request, reply.headers(sealedHeaders), error, error.statusCode)
+  answerPage(request, reply, error, error.statusCode)
 }
 
 /**

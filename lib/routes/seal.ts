@@ -125,15 +125,22 @@ export const corsHeaders = Object.freeze({ 'access-control-allow-origin': '*', '
 /** Turns whatever was thrown into OAuth JSON (RFC 6749 §5.2). Only sentences of our table leave; the reason goes to the log. */
 export function answerError (thrown: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): void {
   const error = classify(thrown, request)
-  const { statusCode } = error
-  report(request, error)
-  if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter))
-  if (statusCode === 413) reply.header('connection', 'close')
   // RFC 6749 §5.2: who tried this header is told of the scheme.
   if (error.kind === 'invalidClient' && request.headers.authorization !== undefined) reply.header('www-authenticate', 'Basic realm="OAuth"')
-  reply.code(statusCode)
-    .headers({ ...sealedHeaders, 'content-type': 'application/json; charset=utf-8' })
-    .send(JSON.stringify({ error: error.error, error_description: error.message }))
+  sendJson(refuse(request, reply, error), error)
+}
+
+/** What all refusals have in common: a line in the log, and headers. */
+export function refuse (request: FastifyRequest, reply: FastifyReply, error: McpOAuthError, status = error.statusCode): FastifyReply {
+  report(request, error, status)
+  if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter))
+  if (status === 413) reply.header('connection', 'close')
+  return reply.code(status).headers(sealedHeaders)
+}
+
+/** The body of an error (RFC 6749 §5.2). */
+export function sendJson (reply: FastifyReply, { error, message }: McpOAuthError): FastifyReply {
+  return reply.header('content-type', 'application/json; charset=utf-8').send(JSON.stringify({ error, error_description: message }))
 }
 
 /** Says in the log what was refused, and why. */
