@@ -5,7 +5,8 @@
 export async function withDeadline<T> (milliseconds: number, late: () => Error, operation: () => T | Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const deadline = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => { reject(late()) }, milliseconds)
+    // Where the process stood still, answers that came meanwhile are read before that.
+    timer = setTimeout(() => { setImmediate(() => { reject(late()) }) }, milliseconds)
   })
   try {
     return await Promise.race([operation(), deadline])

@@ -145,6 +145,16 @@ test('L19 a server that hangs: refused in time, and fine again afterwards', { sk
   assert.equal(await store.get('other'), null)
 })
 
+test('F-25 an answer that came while the process stood still is an answer', { skip }, async (t) => {
+  const { port } = await startRedis(t)
+  const store = steadyStore(redisStore(await connect(t, port)))
+  const writes = Promise.allSettled(Array.from({ length: 8 }, (_, index) => store.putIfAbsent(`key${index}`, 'value', 60)))
+  await new Promise(resolve => { setImmediate(resolve) })
+  const end = performance.now() + 1_200
+  while (performance.now() < end);
+  assert.deepEqual((await writes).map(({ status }) => status), Array(8).fill('fulfilled'))
+})
+
 test('F-15 a server that is busy with a script', { skip }, async (t) => {
   const { port } = await startRedis(t, { args: ['--busy-reply-threshold', '50'] })
   const store = redisStore(await connect(t, port))

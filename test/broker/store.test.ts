@@ -17,3 +17,12 @@ test('S-10 a flood finds a bound, and the oldest entries go', async () => {
   assert.equal(kept.filter((value) => value !== null).length, 100)
   assert.ok(kept.slice(900).every((value) => value === 'x'))
 })
+
+test('S-10 large entries find it sooner, and one that is larger than all of it is not kept', async () => {
+  const store = memoryStore({ max: 100 })
+  for (let index = 0; index < 100; index++) await store.put(`key${index}`, 'x'.repeat(3_990), 60)
+  assert.equal(await store.get('key89'), null)
+  assert.notEqual(await store.get('key90'), null)
+  await store.put('key99', 'x'.repeat(40_001), 60)
+  assert.equal(await store.get('key99'), null)
+})
