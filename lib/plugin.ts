@@ -124,7 +124,7 @@ function endpointOf (instance: FastifyInstance, root: FastifyInstance, { prefix,
   const tools = () => {
     const collection = collector.build({ options: serves.tools, headers, inject: instance.inject.bind(instance) as never })
     if (collection.tools.length === 0) {
-      instance.log.warn({ path: prefix + mcp.path }, 'no route became a tool: await app.register(mcpOAuth, …) must come before the routes, and each needs an operationId in its schema')
+      deps.log.warn({ path: prefix + mcp.path }, 'no route became a tool: await app.register(mcpOAuth, …) must come before the routes, and each needs an operationId in its schema')
     }
     return collection
   }

@@ -16,7 +16,7 @@ await app.register(mcpOAuth, {
   clientSecret: process.env.CLIENT_SECRET as string,
   setupProxies: true,
   publicUrl: 'https://mcp.example.com',
-  // The same on every instance. While it is being rotated: [new, old].
+  // The same on every instance. While it is replaced: first [old, new], then [new, old].
   secret: process.env.MCP_OAUTH_SECRET as string,
   store: redisStore(redis),
   mcp: { tools: true }

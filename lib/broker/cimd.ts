@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { Client, Log } from '../contracts.ts'
+import { withDeadline } from '../deadline.ts'
 import { McpOAuthError } from '../errors.ts'
 import type { Answer } from '../http/fetch.ts'
 import type { PublicFetch } from '../http/public-fetch.ts'
@@ -28,6 +29,9 @@ const lifetime = { usual: 300, longest: 86_400 }
 /** Seconds in which a URL that failed is not asked again. */
 const rest = 30
 
+/** Milliseconds a login waits for a look at a document that was good when it began. */
+const patience = 1_000
+
 const maxKept = 1_000
 const digits = /^\d+$/
 
@@ -41,20 +45,22 @@ const digits = /^\d+$/
 export function createClientDocuments (options: ClientDocumentsOptions): ClientDocuments {
   const { fetch, redirectPolicy, allowedHosts, log, now = () => performance.now() / 1000, failure = 0.2 } = options
   const good = new LRUCache<string, { client: Client, until: number }>({ max: maxKept })
-  const bad = new LRUCache<string, number>({ max: maxKept })
+  const bad = new LRUCache<string, { until: number, read: boolean }>({ max: maxKept })
   const loading = new Map<string, Promise<Client | null>>()
 
   async function load (id: string): Promise<Client | null> {
     const even = sleep(failure * 1000, null)
+    let read = false
     try {
       const answer = await fetch(id)
+      read = answer.status < 500
       const client = { id, ...clientDocument(jsonOf(answer), id, { redirectPolicy: redirectPolicy() }) }
       const freshFor = freshnessOf(answer.headers)
       if (freshFor > 0) good.set(id, { client, until: now() + freshFor })
       return client
     } catch (error) {
       if (!(error instanceof McpOAuthError) || error.kind !== 'invalidClient') throw error
-      bad.set(id, now() + rest)
+      bad.set(id, { until: now() + rest, read })
       log?.info({ err: error.cause }, 'A client metadata document could not be used')
       return await even
     }
@@ -62,13 +68,17 @@ export function createClientDocuments (options: ClientDocumentsOptions): ClientD
 
   const accepts = (id: string) => clientIdUrlProblem(id) === null && allowedHosts?.includes(new URL(id).hostname) !== false
 
-  return {
+  const documents: ClientDocuments = {
     accepts,
+    async isSpoiled (id) {
+      const client = await withDeadline(patience, () => new Error('too late'), () => documents.find(id)).catch(() => undefined)
+      return client === null && bad.get(id)?.read === true
+    },
     async find (id) {
       if (!accepts(id)) return null
       const known = good.get(id)
       if (known !== undefined && now() < known.until) return known.client
-      if (now() < (bad.get(id) ?? -Infinity)) return null
+      if (now() < (bad.get(id)?.until ?? -Infinity)) return null
       const running = loading.get(id)
       if (running !== undefined) return running
       const started = load(id).finally(() => { loading.delete(id) })
@@ -76,6 +86,7 @@ export function createClientDocuments (options: ClientDocumentsOptions): ClientD
       return started
     }
   }
+  return documents
 }
 
 function jsonOf ({ status, headers, text }: Answer): string {

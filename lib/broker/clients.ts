@@ -16,13 +16,20 @@ export interface Clients {
    * client's website being up.
    */
   accepts (id: string, now: number): Promise<boolean>
+  /** Whether a client that is named by its document has a bad one by now. */
+  isSpoiled (id: string): Promise<boolean>
 }
 
 /** Life of a registration, in seconds. */
 const lifetime = 90 * 24 * 3600
 
 /** Finds clients that are named by the URL of their metadata. */
-export interface ClientDocuments { find (id: string): Promise<Client | null>, accepts (id: string): boolean }
+export interface ClientDocuments {
+  find (id: string): Promise<Client | null>
+  accepts (id: string): boolean
+  /** Whether a document can be read, and is none any more. One that cannot be had within a second may be as good as it was. */
+  isSpoiled (id: string): Promise<boolean>
+}
 
 /** Whether the logins of a client end with their access token: it did not ask for refresh tokens. */
 export function isOnce (grantTypes: Client['grantTypes']): boolean {
@@ -52,6 +59,7 @@ export function createClients (sealer: Sealer, known: readonly Client[] = [], do
     async accepts (id, now) {
       return documents?.accepts(id) || await clients.find(id, now) !== null
     },
+    isSpoiled: async id => id.startsWith('https://') && await documents?.isSpoiled(id) === true,
     register: ({ redirectUris, name, grantTypes }, now) => sealer.seal('client', { r: redirectUris, ...(name !== null && { n: name }), ...(isOnce(grantTypes) && { o: 1 }) }, lifetime, now),
     async find (id, now) {
       const listed = clients.listed(id)

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Log } from '../contracts.ts'
 import { McpOAuthError, startupError } from '../errors.ts'
 import { insertWellKnown, type WellKnownName } from '../oauth/well-known.ts'
+import { steadyLog } from '../steady-log.ts'
 import { corsHeaders, openToAllOrigins, refuseOtherMethods, sealedRoute } from './seal.ts'
 
 /** Gives the bytes of a document, or throws what is to be answered instead. */
@@ -50,7 +51,7 @@ function slotAt (root: FastifyInstance, table: Map<string, Slot>, path: string):
   const slot: Slot = {}
   table.set(path, slot)
   if (root.hasRoute({ method: 'GET', url: path })) {
-    (root.log as Log).warn({ path }, 'the app serves this discovery document itself; ours is left out')
+    steadyLog(root.log as Log).warn({ path }, 'the app serves this discovery document itself; ours is left out')
     return slot
   }
   addRoutes(root, path, () => {

@@ -71,4 +71,16 @@ async function tests (): Promise<void> {
     publish('owl.example', path, { client_secret: 'x' })
     isError(await flow.token(redeem(id, spoiled)), 401, 'invalid_client')
   })
+
+  everywhere('C-13 a website that is away, or in no hurry, takes no login away that has begun', async ({ startFlow }, t) => {
+    const flow = await startFlow()
+    for (const fault of [503, 'hangs'] as const) {
+      const path = `/${encodeURIComponent(t.name)}-${fault}.json`
+      const id = publish('owl.example', path)
+      internet.lifetimes[`owl.example${path}`] = 'no-store'
+      const code = await flow.login(id)
+      internet.faults[`owl.example${path}`] = fault
+      assert.equal((await flow.token(redeem(id, code))).status, 200, String(fault))
+    }
+  })
 }

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { loopbackUri, openBrowser, redeem, renew, startFlow, type Flow, type Reply } from '../support/flow.ts'
 import { skip, startRedis } from '../support/redis.ts'
-import { smallHeap } from '../support/small-heap.ts'
+import { runInSmallHeap, smallHeap } from '../support/small-heap.ts'
 
 /** Rounds of requests, each of which brings more than half a megabyte that nobody has sent before: together more than the heap has room for. */
 const rounds = Number(process.env['FLOOD_ROUNDS'] ?? 250)
@@ -39,6 +39,10 @@ function table (flow: Flow, id: string): Array<[name: string, send: () => Promis
     }, [400]]
   ]
 }
+
+test('F-34 D11 memory that is full of what strangers sent has room in a heap of 128 MB', async () => {
+  assert.equal(await runInSmallHeap('full-memory.ts'), 'true\n')
+})
 
 for (const [where, redis] of [['in memory', false], ['on Redis', true]] as const) {
   for (const [place, prefix] of [['at the root', ''], ['under /v1', '/v1']] as const) {

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import Fastify from 'fastify'
 import { opinionatedHost } from '../support/host.ts'
 import {
   answering, clientId, clientSecret, codeRequest, goodTokens, mounts, query, raw, redirectUri, startThin, verifier, wellFormed, type Reply, type ThinServer, type ThinSetup
@@ -283,6 +284,30 @@ test('F-07 a provider whose metadata are not there costs the code nothing', asyn
   const server = await startThin(t, { prepare: ({ fail, metadataPath }) => fail.set(metadataPath, 'unavailable') })
   const id = await server.register()
   isError(await server.token(codeRequest(id)), 400, 'invalid_grant', 'X-04: known without asking')
+})
+
+test('F-27 a log whose disk is full changes no answer, whatever the provider does', async (t) => {
+  let full = false
+  const write = (line: string) => {
+    // These are Fastify's own. One that cannot be written stops a request before it gets here.
+    if (full && !/"msg":"(incoming request|request completed)"/.test(line)) throw new Error('ENOSPC')
+  }
+  const { server, id } = await logIn(t, { app: Fastify({ logger: { level: 'trace', stream: { write } } }) })
+  const everything = async (): Promise<number[]> => {
+    const statuses = []
+    for (const answer of [answering(400, { error: 'invalid_grant' }), answering(500, 'no JSON'), (response: ServerResponse) => { response.destroy() }]) {
+      server.endpoint.answer = answer
+      const id = await server.register()
+      await server.authorize(wellFormed(id))
+      statuses.push((await server.token(codeRequest(id))).status)
+    }
+    statuses.push((await server.authorize(wellFormed('none'))).status, (await server.token({ ...codeRequest(id), code: 'other' })).status)
+    return statuses
+  }
+  const before = await everything()
+  assert.deepEqual(before, [400, 503, 503, 400, 503])
+  full = true
+  assert.deepEqual(await everything(), before)
 })
 
 test('F-30 a certificate nobody vouches for is refused, and our secret not sent', { skip: noOpenssl() }, async (t) => {

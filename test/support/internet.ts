@@ -57,6 +57,8 @@ export interface Internet {
   documents: Record<string, object>
   /** Their Cache-Control, where they have one. */
   lifetimes: Record<string, string>
+  /** Places that do not answer as they should. */
+  faults: Record<string, number | 'hangs'>
   /** Addresses of hosts, and what is answered instead from the second question on. */
   hosts: Record<string, string[][]>
   /** Paths that were asked for, with their hosts. */
@@ -67,15 +69,14 @@ export interface Internet {
 
 /** Name server and websites. Once, as they have the ports that belong to them. */
 export async function startInternet (): Promise<Internet> {
-  const internet: Internet = { documents: {}, lifetimes: {}, hosts: {}, asked: [], strayed: 0 }
+  const internet: Internet = { documents: {}, lifetimes: {}, faults: {}, hosts: {}, asked: [], strayed: 0 }
   const folder = process.env['TEST_INTERNET'] as string
   const tls = { key: await readFile(join(folder, 'key.pem')), cert: await readFile(join(folder, 'certificate.pem')) }
   const website = createServer(tls, ({ headers, url }, response) => {
     const place = `${headers.host}${url}`
     internet.asked.push(place)
-    const { [place]: document } = internet.documents
-    const { [place]: lifetime } = internet.lifetimes
-    response.writeHead(document === undefined ? 404 : 200, { 'content-type': 'application/json', ...(lifetime && { 'cache-control': lifetime }) }).end(JSON.stringify(document ?? {}))
+    const [document, lifetime, fault] = [internet.documents[place], internet.lifetimes[place], internet.faults[place]]
+    if (fault !== 'hangs') response.writeHead(fault ?? (document === undefined ? 404 : 200), { 'content-type': 'application/json', ...(lifetime && { 'cache-control': lifetime }) }).end(JSON.stringify(document ?? {}))
   })
   const trap = createServer(tls).on('connection', () => { internet.strayed++ })
   const listen = async (server: Server, host: string) => { await once(server.listen(443, host), 'listening') }

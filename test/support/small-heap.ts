@@ -1,5 +1,6 @@
-import { fork } from 'node:child_process'
+import { fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import Fastify from 'fastify'
@@ -16,16 +17,26 @@ export interface SmallHeap {
   exit (): string | number | null
 }
 
+const heap = '--max-old-space-size=128'
+
+/** Runs a program with such a heap. Resolves to what it prints. */
+export async function runInSmallHeap (file: string): Promise<string> {
+  const child = spawn(process.execPath, [heap, '--import', 'tsx', new URL(file, import.meta.url).pathname], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [printed, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')])
+  if (code !== 0) throw new Error(`${file} ended with code ${code}`)
+  return printed
+}
+
 /** @param redis the port of the Redis it is to use; none for its memory */
 export function smallHeap (t: TestContext, redis?: number): SmallHeap {
   let exit: string | number | null = null
   return {
     exit: () => exit,
     async launch (options) {
-      const child = fork(import.meta.filename, [JSON.stringify({ options: { ...options, mcp: undefined }, redis })], { execArgv: ['--max-old-space-size=128', '--import', 'tsx'] })
+      const child = fork(import.meta.filename, [JSON.stringify({ options: { ...options, mcp: undefined }, redis })], { execArgv: [heap, '--import', 'tsx'] })
       child.once('exit', (code, signal) => { exit = signal ?? code })
       t.after(() => { child.kill('SIGKILL') })
-      const [origin] = await once(child, 'message')
+      const [origin] = await Promise.race([once(child, 'message'), once(child, 'exit').then(() => { throw new Error('it did not start') })])
       return origin as string
     }
   }

@@ -11,7 +11,7 @@ import type { Broker } from './broker.ts'
 const lockLifetime = 40
 /** Milliseconds between looks at what another request with the same token achieved, and how many of them. */
 const [lookEvery, looks] = [100, 70]
-/** Milliseconds after which the store is asked once more to write down what must not be lost: longer together than a store that fails is spared. */
+/** Milliseconds after which the store is asked once more to write down what must not be lost: longer together than the pause in which one that fails is spared. */
 const pauses = [100, 1_200]
 
 /** What the store keeps of a refresh, sealed: for which token, with a proof of which key, and the answer. */

@@ -58,7 +58,7 @@ async function exchange (broker: Broker, clientId: string, asked: TokenRequest &
     throw refused('the code verifier does not fit the code challenge')
   }
   // A document that has changed must still be one. Where the user is sent back to stays what was agreed to.
-  if (await broker.clients.find(clientId, now) === null) throw new McpOAuthError('invalidClient')
+  if (await broker.clients.isSpoiled(clientId)) throw new McpOAuthError('invalidClient')
   await broker.upstream.ready()
   if (!await broker.ledger.consume('code', code.id, memory)) return await replayed(broker, code, now)
   let tokens

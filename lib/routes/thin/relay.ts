@@ -1,6 +1,8 @@
 import type { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
+import type { Log } from '../../contracts.ts'
 import { McpOAuthError } from '../../errors.ts'
+import { steadyLog } from '../../steady-log.ts'
 
 /** Milliseconds the provider has for its whole answer, and the bytes it may have. */
 const timeout = 5_000
@@ -44,6 +46,9 @@ export function relay (reply: FastifyReply, url: string, headers: Record<string,
       if (result instanceof McpOAuthError) reject(result)
       else resolve(result)
     }
+    // It writes of failing answers to the log by itself, where nobody would catch what that throws.
+    const { request } = reply
+    request.log = Object.assign(Object.create(request.log), steadyLog(request.log as Log))
     reply.from(url, {
       // A fresh object each time: it is written to.
       body,
