@@ -292,7 +292,7 @@ test('F-27 a log whose disk is full changes no answer, whatever the provider doe
     // These are Fastify's own. One that cannot be written stops a request before it gets here.
     if (full && !/"msg":"(incoming request|request completed)"/.test(line)) throw new Error('ENOSPC')
   }
-  const { server, id } = await logIn(t, { app: Fastify({ logger: { level: 'trace', stream: { write } } }) })
+  const server = await startThin(t, { app: Fastify({ logger: { level: 'trace', stream: { write } } }) })
   const everything = async (): Promise<number[]> => {
     const statuses = []
     for (const answer of [answering(400, { error: 'invalid_grant' }), answering(500, 'no JSON'), (response: ServerResponse) => { response.destroy() }]) {
@@ -301,11 +301,11 @@ test('F-27 a log whose disk is full changes no answer, whatever the provider doe
       await server.authorize(wellFormed(id))
       statuses.push((await server.token(codeRequest(id))).status)
     }
-    statuses.push((await server.authorize(wellFormed('none'))).status, (await server.token({ ...codeRequest(id), code: 'other' })).status)
+    statuses.push((await server.authorize(wellFormed('none'))).status)
     return statuses
   }
   const before = await everything()
-  assert.deepEqual(before, [400, 503, 503, 400, 503])
+  assert.deepEqual(before, [400, 503, 503, 400])
   full = true
   assert.deepEqual(await everything(), before)
 })
