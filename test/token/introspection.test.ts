@@ -36,6 +36,13 @@ test('RFC 7662 a token the issuer calls active is a caller', async (t) => {
   assert.deepEqual([id, secret], [account.clientId, account.clientSecret])
 })
 
+test('F-27 a log that fails is no reason to fail otherwise', async (t) => {
+  const lost = (): never => { throw new Error('ENOSPC') }
+  const { server, verify } = await setUp(t, { log: { debug: lost, info: lost, warn: lost, error: lost } })
+  server.fail = 'reset'
+  await assert.rejects(verify('opaque', context), { kind: 'keysUnavailable' })
+})
+
 test('Q-14 EX-02 what may be missing may be missing: expiry, issuer, subject; audiences may be several, or one of ours', async (t) => {
   const { server, verify } = await setUp(t, { audience: 'https://api.example' })
   for (const answer of [

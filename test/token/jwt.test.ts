@@ -295,6 +295,14 @@ test('e.1 K-12 options are checked at the start, all at once', () => {
   }
 })
 
+test('F-27 a log that fails is no reason to fail otherwise', async (t) => {
+  const lost = (): never => { throw new Error('ENOSPC') }
+  const { issuer, verify } = await setUp(t, { log: { debug: lost, info: lost, warn: lost, error: lost } })
+  const token = await issuer.mint()
+  issuer.fail.set('/jwks', 'reset')
+  await assert.rejects(verify(token, context), { kind: 'keysUnavailable' })
+})
+
 test('an algorithm that is not listed is refused although the key fits', async (t) => {
   const { issuer, verify } = await setUp(t, { algorithms: ['RS256'] })
   await refused(verify, await issuer.mint())
