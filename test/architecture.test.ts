@@ -7,7 +7,7 @@ const lib = new URL('../lib/', import.meta.url).pathname
 
 /** From the ground up. A file may import from the floors below its own, and from its own folder. */
 const floors = [
-  ['errors.ts', 'contracts.ts', 'deadline.ts', 'proven.ts'],
+  ['errors.ts', 'contracts.ts', 'deadline.ts', 'insist.ts', 'proven.ts'],
   ['oauth/', 'schemas/', 'http/'],
   ['option-rules.ts', 'steady-log.ts', 'steady-store.ts'],
   ['config.ts'],

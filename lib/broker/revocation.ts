@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../contracts.ts'
 import { McpOAuthError } from '../errors.ts'
+import { insist } from '../insist.ts'
 import type { Ledger } from './ledger.ts'
 import type { Sealer } from './seal.ts'
 import type { Upstream } from './upstream.ts'
@@ -45,22 +45,13 @@ export function createRevocation ({ ledger, sealer, upstream, log, pauses = [1_0
     return note?.grant === grant ? note.token : null
   }
 
-  async function revoke (find: () => Promise<string | null>): Promise<void> {
-    for (let attempt = 0; ; attempt++) {
-      try {
-        const token = await find()
-        if (token !== null) await upstream.revoke(token)
-        return
-      } catch (error) {
-        const pause = error instanceof McpOAuthError && error.statusCode >= 500 ? pauses[attempt] : undefined
-        if (pause === undefined) throw error
-        await sleep(pause, undefined, { ref: false })
-      }
-    }
-  }
-
   function inBackground (find: () => Promise<string | null>): void {
-    revoke(find).catch((err: unknown) => log.warn({ err }, 'a grant could not be ended at the provider'))
+    const revoke = async (): Promise<void> => {
+      const token = await find()
+      if (token !== null) await upstream.revoke(token)
+    }
+    const isFinal = (error: unknown) => !(error instanceof McpOAuthError && error.statusCode >= 500)
+    insist(pauses, revoke, { isFinal, ref: false }).catch((err: unknown) => log.warn({ err }, 'a grant could not be ended at the provider'))
   }
 
   return {

@@ -3,6 +3,7 @@ import * as oidc from 'openid-client'
 import type { ProviderTraits } from '../contracts.ts'
 import { withDeadline } from '../deadline.ts'
 import { McpOAuthError } from '../errors.ts'
+import { createTurns } from '../http/turns.ts'
 import type { ProviderMetadata } from '../oauth/metadata.ts'
 import { challengeOf } from '../oauth/pkce.ts'
 import { createProviderClient, secretAuthentication } from '../provider-client.ts'
@@ -33,7 +34,7 @@ export interface UpstreamOptions {
   redirectUri: () => string
 }
 
-/** The provider, as its client sees it. */
+/** The provider, as its client sees it. Fifty requests run at once, two hundred wait; of more each is `overloaded`, and not sent. */
 export interface Upstream {
   secrets (): LoginSecrets
   /** Where the user logs in. `offline` asks for a refresh token where the provider has a scope for that. */
@@ -83,6 +84,16 @@ export function createUpstream (options: UpstreamOptions): Upstream {
     return config
   }
 
+  const takeTurn = createTurns({ running: 50, waiting: 200 })
+  async function inTurn<T> (operation: () => Promise<T>): Promise<T> {
+    const leave = await takeTurn()
+    try {
+      return await operation()
+    } finally {
+      leave()
+    }
+  }
+
   // Whoever looks users up has no use for an ID token, and may get none.
   const identified = scopes.includes('openid') && identify === undefined
   const look = (accessToken: string) => sent(async () => await withDeadline(lookLimit, () => new McpOAuthError('providerTimeout'), () => identify?.(accessToken, fetchAsUser)) ?? {})
@@ -126,7 +137,7 @@ export function createUpstream (options: UpstreamOptions): Upstream {
       return announced || iss.length > 0 ? iss.length === 1 && iss[0] === issuer : true
     },
     ready: options.metadata,
-    async redeem (code, { verifier, nonce }) {
+    redeem: (code, { verifier, nonce }) => inTurn(async () => {
       const config = await configuration()
       const callback = new URL(redirectUri())
       callback.searchParams.set('code', code)
@@ -136,21 +147,21 @@ export function createUpstream (options: UpstreamOptions): Upstream {
         pkceCodeVerifier: verifier, ...(identified && { expectedNonce: nonce })
       }, { ...tokenParameters }))
       return tokensOf(answer, await claimsOf(config, answer))
-    },
-    async refresh (refreshToken, rotated) {
+    }),
+    refresh: (refreshToken, rotated) => inTurn(async () => {
       const config = await configuration()
       const answer = await sent(() => oidc.refreshTokenGrant(config, refreshToken, { ...tokenParameters }), 'providerMisbehaved')
       if (answer.refresh_token) rotated?.(answer.refresh_token)
       return tokensOf(answer, identify ? await look(answer.access_token) : answer.claims() ?? null)
-    },
+    }),
     recheck: traits.recheck && identify
-      ? async (accessToken) => ({ accessToken, refreshToken: null, expiresIn: null, scope: null, claims: await look(accessToken) })
+      ? accessToken => inTurn(async () => ({ accessToken, refreshToken: null, expiresIn: null, scope: null, claims: await look(accessToken) }))
       : null,
-    async revoke (token) {
+    revoke: token => inTurn(async () => {
       const config = await configuration()
       if (config.serverMetadata().revocation_endpoint === undefined) return
       await sent(() => oidc.tokenRevocation(config, token), 'providerMisbehaved')
-    }
+    })
   }
 }
 

@@ -3,10 +3,13 @@ import { McpOAuthError } from '../errors.ts'
 /** How much is done at once, and how much may wait for it. */
 export interface TurnsOptions { running: number, waiting: number }
 
+/** Milliseconds somebody waits. */
+const patience = 5_000
+
 /**
  * Hands out turns, first come, first served. Who has one must leave.
  *
- * @throws {McpOAuthError} `overloaded` if too many wait
+ * @throws {McpOAuthError} `overloaded` if too many wait, or for more than 5 seconds
  */
 export function createTurns ({ running: maxRunning, waiting: maxWaiting }: TurnsOptions): () => Promise<() => void> {
   const waiting: Array<() => void> = []
@@ -18,9 +21,23 @@ export function createTurns ({ running: maxRunning, waiting: maxWaiting }: Turns
     else running--
   }
 
+  function wait (): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const next = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+      const timer = setTimeout(() => {
+        waiting.splice(waiting.indexOf(next), 1)
+        reject(new McpOAuthError('overloaded'))
+      }, patience)
+      waiting.push(next)
+    })
+  }
+
   return async () => {
     if (running < maxRunning) running++
-    else if (waiting.length < maxWaiting) await new Promise<void>(resolve => { waiting.push(resolve) })
+    else if (waiting.length < maxWaiting) await wait()
     else throw new McpOAuthError('overloaded')
     return leave
   }

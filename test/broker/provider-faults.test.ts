@@ -182,3 +182,23 @@ for (const [id, fault, status, error] of noKeys) {
     assert.ok((await flow.tokens(client)).access_token, 'the next login is not affected')
   })
 }
+
+everywhere('F-09 a slow provider is asked fifty things at once; two hundred wait, and for more it is too busy, which costs nobody a code', async ({ startFlow }) => {
+  const flow = await startFlow()
+  const id = await flow.register()
+  const codes: string[] = []
+  for (let index = 0; index < 260; index++) codes.push(await flow.login(id))
+  flow.upstream.delay = 1_500
+  const replies = await Promise.all(codes.map(async code => ({ code, reply: await flow.token(redeem(id, code)) })))
+  assert.equal(flow.upstream.most, 50)
+  const busy = replies.filter(({ reply }) => reply.status !== 200)
+  // Those for whom there was no place, and those who waited for five seconds.
+  assert.ok(busy.length >= 10, String(busy.length))
+  flow.upstream.delay = 0
+  for (const { code, reply } of busy) {
+    isError(reply, 503, 'temporarily_unavailable')
+    assert.ok(reply.headers.get('retry-after'))
+    assert.equal((await flow.token(redeem(id, code))).status, 200)
+  }
+  assert.equal(flow.upstream.count('/token'), 260)
+}, { inTurn: true })

@@ -40,6 +40,8 @@ export interface Upstream {
   iss: string[]
   /** Milliseconds a token request takes. */
   delay: number
+  /** Most token requests there were at once. */
+  most: number
   /** Refresh tokens that are good. */
   refreshTokens: Map<string, string>
   /** Everything secret it ever gave away. */
@@ -57,6 +59,7 @@ const random = (kind: string) => `canary-${kind}-${randomBytes(12).toString('hex
 
 /** Starts on a free port of loopback. Knows one client. */
 export async function startUpstream ({ clientId, clientSecret }: { clientId: string, clientSecret: string }): Promise<Upstream> {
+  let busy = 0
   const server = createServer((request, response) => { respond(request, response).catch(() => { response.destroy() }) })
   const listen = (port: number) => new Promise<void>(resolve => { server.listen(port, '127.0.0.1', resolve) })
   await listen(0)
@@ -96,6 +99,7 @@ export async function startUpstream ({ clientId, clientSecret }: { clientId: str
     rotation: 'rotated',
     iss: [],
     delay: 0,
+    most: 0,
     refreshTokens: new Map(),
     canaries: new Set(),
     stop,
@@ -117,8 +121,10 @@ export async function startUpstream ({ clientId, clientSecret }: { clientId: str
       case '/jwks': upstream.fail.has(pathname) ? fail(pathname, response) : send(response, 200, { keys: upstream.keys }); return
       case '/authorize': authorize(searchParams, response); return
       case '/token': {
+        upstream.most = Math.max(upstream.most, ++busy)
         const [status, body] = await tokens(request, form)
         await new Promise(resolve => setTimeout(resolve, upstream.delay))
+        busy--
         upstream.fail.has(pathname) ? fail(pathname, response) : send(response, status, body)
         return
       }

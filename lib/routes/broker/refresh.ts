@@ -4,11 +4,12 @@ import { lifetimes, type RefreshContent } from '../../broker/grants.ts'
 import { hash } from '../../broker/ledger.ts'
 import type { Log } from '../../contracts.ts'
 import { McpOAuthError } from '../../errors.ts'
+import { insist } from '../../insist.ts'
 import type { TokenRequest } from '../../oauth/token-request.ts'
 import type { Broker } from './broker.ts'
 
-/** Seconds before somebody else may try: longer than metadata, tokens, keys, the look at the user, the hook and the store take together at most. */
-const lockLifetime = 40
+/** Seconds before somebody else may try: longer than a turn, metadata, tokens, keys, the look at the user, the hook and the store take together at most. */
+const lockLifetime = 45
 /** Milliseconds between looks at what another request with the same token achieved, and how many of them. */
 const [lookEvery, looks] = [100, 70]
 /** Milliseconds after which the store is asked once more to write down what must not be lost: longer together than the pause in which one that fails is spared. */
@@ -77,7 +78,7 @@ async function renewed ({ grants, ledger, log, revocation, sealer }: Broker, cli
     if (refresh !== undefined) {
       const content: Rotated = { id: token.id, refresh }
       const rotated = await sealer.seal('rotated', content, lifetimes.refresh, now)
-      await insist(log, () => ledger.remember('rotated', token.id, rotated, lifetimes.refresh))
+      await write(log, () => ledger.remember('rotated', token.id, rotated, lifetimes.refresh))
       await revocation.note(token.grant, refresh, lifetimes.access, now)
     }
     throw error
@@ -108,26 +109,19 @@ export function refused (reason: string): McpOAuthError {
 async function remember ({ ledger, sealer, log }: Broker, token: RefreshContent, tokens: Tokens, now: number): Promise<void> {
   const content: Answer = { id: token.id, key: token.key, tokens }
   const answer = await sealer.seal('answer', content, lifetimes.grace, now)
-  await insist(log, async () => {
+  await write(log, async () => {
     await ledger.remember('refreshed', token.id, answer, lifetimes.grace)
     await ledger.consume('refresh', token.id, lifetimes.refresh)
   })
 }
 
 /** If the provider rotated its token and the store fails now, the grant is lost. So the store is asked more than once. */
-async function insist (log: Log, write: () => Promise<void>): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      await write()
-      return
-    } catch (err) {
-      const pause = pauses[attempt]
-      if (pause === undefined) {
-        log.error({ err }, 'A refreshed grant could not be remembered: if the provider rotates its tokens, the user has to sign in again')
-        throw err
-      }
-      await sleep(pause)
-    }
+async function write (log: Log, operation: () => Promise<void>): Promise<void> {
+  try {
+    await insist(pauses, operation)
+  } catch (err) {
+    log.error({ err }, 'A refreshed grant could not be remembered: if the provider rotates its tokens, the user has to sign in again')
+    throw err
   }
 }
 

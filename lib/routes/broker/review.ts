@@ -1,6 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import { startupError } from '../../errors.ts'
+import { insist } from '../../insist.ts'
 import type { Broker } from './broker.ts'
 
 /** Seconds: for so long an instance counts as running that says nothing, and so often each says that it does. */
@@ -35,7 +35,7 @@ export function review (scope: FastifyInstance, broker: Broker): void {
   }
 
   scope.addHook('onReady', async () => {
-    const others = await insist(() => look(false)).catch(fail)
+    const others = await insist(pauses, () => look(false)).catch(fail)
     if (others === 'strangers') throw startupError('invalidOptions', problems.strangers)
     if (others === 'behind') log.warn({ option: 'secret' }, problems.behind)
     for (const warning of await store.warnings?.().catch(fail) ?? []) log.warn({ option: 'store' }, warning)
@@ -90,15 +90,4 @@ function keysOf ({ signing }: Broker): string[] {
 /** Systems with addresses of their own do not meet. */
 function idOf ({ config }: Broker, what: 'present' | 'last'): string {
   return `${what} ${config.publicUrl}`
-}
-
-async function insist<T> (ask: () => Promise<T>): Promise<T> {
-  for (const pause of pauses) {
-    try {
-      return await ask()
-    } catch {
-      await sleep(pause)
-    }
-  }
-  return await ask()
 }

@@ -66,7 +66,7 @@ async function exchange (broker: Broker, clientId: string, asked: TokenRequest &
     tokens = await broker.grants.begin(clientId, code, key, now)
   } catch (error) {
     // The provider's code is unspent, so ours is as good as before.
-    if (error instanceof McpOAuthError && error.kind === 'providerUnavailable' && isUnsent(error)) await broker.ledger.release('code', code.id)
+    if (isUnsent(error)) await broker.ledger.release('code', code.id)
     throw error
   }
   // The grant is noted by now, then the look: a replay does it the other way round, so one of the two sees the other.
@@ -89,6 +89,11 @@ const unsent = new Set(['EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREAC
 
 /** Whether an error means that the provider was never reached. */
 function isUnsent (error: unknown): boolean {
+  if (!(error instanceof McpOAuthError)) return false
+  return error.kind === 'overloaded' || (error.kind === 'providerUnavailable' && isNeverConnected(error))
+}
+
+function isNeverConnected (error: unknown): boolean {
   const { code, cause } = Object(error) as { code?: unknown, cause?: unknown }
-  return unsent.has(String(code)) || (cause !== undefined && isUnsent(cause))
+  return unsent.has(String(code)) || (cause !== undefined && isNeverConnected(cause))
 }
