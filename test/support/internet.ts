@@ -2,6 +2,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -53,30 +54,26 @@ export async function runInside (t: TestContext, file: string): Promise<void> {
 }
 
 export interface Internet {
-  /** Documents, by host and path. */
-  documents: Record<string, object>
-  /** Their Cache-Control, where they have one. */
-  lifetimes: Record<string, string>
-  /** Places that do not answer as they should. */
-  faults: Record<string, number | 'hangs'>
+  /** What is answered, by host and path. Elsewhere it is 404. */
+  places: Record<string, (response: ServerResponse) => void>
   /** Addresses of hosts, and what is answered instead from the second question on. */
   hosts: Record<string, string[][]>
-  /** Paths that were asked for, with their hosts. */
-  asked: string[]
+  /** Requests that came, by host and path. */
+  asked: Record<string, IncomingHttpHeaders[]>
   /** Connections to the private address. */
   strayed: number
 }
 
 /** Name server and websites. Once, as they have the ports that belong to them. */
 export async function startInternet (): Promise<Internet> {
-  const internet: Internet = { documents: {}, lifetimes: {}, faults: {}, hosts: {}, asked: [], strayed: 0 }
+  const internet: Internet = { places: {}, hosts: {}, asked: {}, strayed: 0 }
   const folder = process.env['TEST_INTERNET'] as string
   const tls = { key: await readFile(join(folder, 'key.pem')), cert: await readFile(join(folder, 'certificate.pem')) }
   const website = createServer(tls, ({ headers, url }, response) => {
     const place = `${headers.host}${url}`
-    internet.asked.push(place)
-    const [document, lifetime, fault] = [internet.documents[place], internet.lifetimes[place], internet.faults[place]]
-    if (fault !== 'hangs') response.writeHead(fault ?? (document === undefined ? 404 : 200), { 'content-type': 'application/json', ...(lifetime && { 'cache-control': lifetime }) }).end(JSON.stringify(document ?? {}))
+    ;(internet.asked[place] ??= []).push(headers)
+    const { [place]: answer = (response: ServerResponse) => { response.writeHead(404).end() } } = internet.places
+    answer(response)
   })
   const trap = createServer(tls).on('connection', () => { internet.strayed++ })
   const listen = async (server: Server, host: string) => { await once(server.listen(443, host), 'listening') }
