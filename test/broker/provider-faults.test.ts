@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { everywhere, type Place } from '../support/everywhere.ts'
 import { isError, isPage, openBrowser, redeem, type Flow, type Reply } from '../support/flow.ts'
+import { skip as noCertificate, startUntrusted } from '../support/certificate.ts'
 import { createKey } from '../support/issuer.ts'
 import type { Fault, Upstream } from '../support/upstream.ts'
 
@@ -202,3 +203,19 @@ everywhere('F-09 a slow provider is asked fifty things at once; two hundred wait
   }
   assert.equal(flow.upstream.count('/token'), 260)
 }, { inTurn: true })
+
+everywhere('F-29 F-30 a provider that has no address, or a certificate nobody vouches for, is away: the user can press the button again, and the log says why', async ({ startFlow }, t) => {
+  const { port, requests } = await startUntrusted(t, 'localhost', (_request, response) => { response.end('{}') })
+  for (const [issuer, reason] of [['https://nowhere.invalid', /ENOTFOUND|EAI_AGAIN/], [`https://localhost:${port}`, /SELF_SIGNED_CERT/]] as const) {
+    const flow = await startFlow({ options: { issuer } })
+    const browser = openBrowser()
+    const request = await flow.form(browser, flow.asked(await flow.register()))
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const reply = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
+      isPage(reply, 503, 'temporarily_unavailable', issuer)
+      assert.ok(reply.headers.get('retry-after'))
+    }
+    assert.match(flow.logs.join(''), reason)
+  }
+  assert.equal(requests(), 0)
+}, { skip: noCertificate })

@@ -1,13 +1,8 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { boundedFetch, fetchJson } from '../../lib/http/fetch.ts'
 import { jsonObject } from '../../lib/http/json.ts'
+import { skip as noCertificate, startUntrusted } from '../support/certificate.ts'
 import { faults, startIssuer } from '../support/issuer.ts'
 
 const table: Array<[id: string, fault: keyof typeof faults, kind: string]> = [
@@ -76,26 +71,13 @@ test('maxBytes counts bytes: the last one fits, one more does not', async (t) =>
   await assert.rejects(fetchJson(issuer.jwksUri, { maxBytes: bytes - 1 }), { kind: 'providerMisbehaved' })
 })
 
-const openssl = spawnSync('openssl', ['version']).status === 0
-test('C-17 F-30 a certificate nobody vouches for is refused', { skip: !openssl && !process.env['CI'] && 'needs openssl' }, async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'tls-'))
-  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=localhost', '-keyout', key, '-out', cert], { stdio: 'ignore' })
-  let requests = 0
-  const server = createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (_request, response) => {
-    requests++
-    response.end('{}')
-  })
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
-  t.after(() => {
-    server.close()
-    rmSync(folder, { recursive: true })
-  })
-  await assert.rejects(boundedFetch(`https://localhost:${(server.address() as AddressInfo).port}/`), (error: Error) => {
+test('C-17 F-30 a certificate nobody vouches for is refused', { skip: noCertificate }, async (t) => {
+  const { port, requests } = await startUntrusted(t, 'localhost', (_request, response) => { response.end('{}') })
+  await assert.rejects(boundedFetch(`https://localhost:${port}/`), (error: Error) => {
     assert.equal((error.cause as { code?: string }).code, 'DEPTH_ZERO_SELF_SIGNED_CERT')
     return true
   })
-  assert.equal(requests, 0)
+  assert.equal(requests(), 0)
 })
 
 test('G-06 M-10 parsed objects carry no __proto__ and are frozen', () => {

@@ -1,20 +1,16 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import { createServer as createSecureServer } from 'node:https'
 import { createServer as createTcpServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { isPublicAddress } from '../../lib/http/addresses.ts'
 import { createPublicFetch } from '../../lib/http/public-fetch.ts'
+import { skip as noCertificate, startUntrusted } from '../support/certificate.ts'
 
 const json = { 'content-type': 'application/json' }
 
@@ -252,17 +248,8 @@ test('C-14 failures give their turns back, and waiting is not counted against a 
   assert.equal(requests, 21)
 })
 
-const openssl = spawnSync('openssl', ['version']).status === 0
-test('C-17 a certificate nobody vouches for is refused, also when the process is told not to check', { skip: !openssl && !process.env['CI'] && 'needs openssl' }, async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'tls-'))
-  t.after(() => { rmSync(folder, { recursive: true }) })
-  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=app.example', '-keyout', key, '-out', cert], { stdio: 'ignore' })
-  let requests = 0
-  const port = await listen(t, createSecureServer({ key: readFileSync(key), cert: readFileSync(cert) }, (_request, response) => {
-    requests++
-    response.end('{}')
-  }))
+test('C-17 a certificate nobody vouches for is refused, also when the process is told not to check', { skip: noCertificate }, async (t) => {
+  const { port, requests } = await startUntrusted(t, 'app.example', (_request, response) => { response.end('{}') })
   const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED']
   t.after(() => {
     if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']
@@ -276,5 +263,5 @@ test('C-17 a certificate nobody vouches for is refused, also when the process is
       return true
     })
   }
-  assert.equal(requests, 0)
+  assert.equal(requests(), 0)
 })

@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
-import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { createServer as createTcpServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import Fastify from 'fastify'
+import { skip as noCertificate, startUntrusted } from '../support/certificate.ts'
 import { opinionatedHost } from '../support/host.ts'
 import {
   answering, clientId, clientSecret, codeRequest, goodTokens, mounts, query, raw, redirectUri, startThin, verifier, wellFormed, type Reply, type ThinServer, type ThinSetup
@@ -310,33 +306,12 @@ test('F-27 a log whose disk is full changes no answer, whatever the provider doe
   assert.deepEqual(await everything(), before)
 })
 
-test('F-30 a certificate nobody vouches for is refused, and our secret not sent', { skip: noOpenssl() }, async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'mcp-oauth-'))
-  t.after(() => { rmSync(directory, { recursive: true }) })
-  const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')]
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-out', cert, '-days', '1', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'], { stdio: 'ignore' })
-  let asked = 0
-  const provider = createTlsServer({ key: readFileSync(key), cert: readFileSync(cert) }, (_request, response) => {
-    asked++
-    response.end(JSON.stringify(goodTokens))
-  })
-  await new Promise<void>((resolve) => { provider.listen(0, '127.0.0.1', resolve) })
-  t.after(() => { provider.close() })
-  const login = await logIn(t, { prepare: ({ metadata }) => { metadata['token_endpoint'] = `https://localhost:${(provider.address() as AddressInfo).port}/token` } })
+test('F-30 a certificate nobody vouches for is refused, and our secret not sent', { skip: noCertificate }, async (t) => {
+  const { port, requests } = await startUntrusted(t, 'localhost', (_request, response) => { response.end(JSON.stringify(goodTokens)) })
+  const login = await logIn(t, { prepare: ({ metadata }) => { metadata['token_endpoint'] = `https://localhost:${port}/token` } })
   isError(await login.server.token(login.asked), 503, 'temporarily_unavailable')
-  assert.equal(asked, 0)
+  assert.equal(requests(), 0)
 })
-
-/** Why a test that needs openssl is left out; never on CI, where it must fail instead. */
-function noOpenssl (): string | false {
-  if (process.env['CI'] === 'true') return false
-  try {
-    execFileSync('openssl', ['version'], { stdio: 'ignore' })
-    return false
-  } catch {
-    return 'openssl is not installed'
-  }
-}
 
 for (const host of ['a plain host', 'a host with opinions'] as const) {
   test(`G-01 G-03 G-10 G-18 T-02 bodies and methods (${host})`, async (t) => {

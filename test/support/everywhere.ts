@@ -22,14 +22,16 @@ export interface Everywhere {
   inTurn?: boolean
   /** `false` for what holds without a shared store: in memory only, of which every instance has its own. */
   shared?: boolean
+  /** Why it cannot be had here at all, if so. */
+  skip?: string | false
 }
 
 /** A test that has to pass wherever a broker can be: in memory and on Redis, at the root and under a prefix. */
-export function everywhere (name: string, run: (place: Place, t: TestContext) => Promise<void>, { inTurn = false, shared = true }: Everywhere = {}): void {
+export function everywhere (name: string, run: (place: Place, t: TestContext) => Promise<void>, { inTurn = false, shared = true, skip: unfit = false }: Everywhere = {}): void {
   describe(name, { concurrency: inTurn ? 1 : 4 }, () => {
     for (const { where, skip, open } of shared ? stores : stores.slice(0, 1)) {
       for (const prefix of ['', '/v1']) {
-        test(`${name} (${where}, ${prefix === '' ? 'at the root' : `under ${prefix}`})`, { skip }, t => {
+        test(`${name} (${where}, ${prefix === '' ? 'at the root' : `under ${prefix}`})`, { skip: unfit || skip }, t => {
           // In memory the broker has a store by itself, unless the test wants one to share or to look at.
           const optionsFor = async (wrap?: (store: Store) => Store, several = false) => {
             if (where === 'in memory' && !wrap && !(several && shared)) return { prefix }

@@ -6,6 +6,7 @@ import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { selfSigned } from './certificate.ts'
 import { temporaryFolder } from './daemon.ts'
 
 // An internet of its own: a network namespace with one public address, and private ones that nobody may be led to.
@@ -38,13 +39,12 @@ exec "$@"
 /** Runs a file of tests in there. What it printed is in the error if it fails. */
 export async function runInside (t: TestContext, file: string): Promise<void> {
   const folder = await temporaryFolder(t)
-  const [resolver, key, certificate] = ['resolv.conf', 'key.pem', 'certificate.pem'].map(name => join(folder, name)) as [string, string, string]
+  const resolver = join(folder, 'resolv.conf')
   await writeFile(resolver, 'nameserver 127.0.0.1\n')
-  const made = spawnSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=test', '-addext', `subjectAltName=${names.map(name => `DNS:${name}`)}`, '-keyout', key, '-out', certificate])
-  if (made.status !== 0) throw new Error(`openssl: ${made.stderr}`)
+  const { key, certificate } = selfSigned(t, names)
   const { NODE_TEST_CONTEXT: _outer, ...env } = process.env
   const child = spawn('unshare', [...namespace, 'sh', '-c', setUp, 'sh', resolver, process.execPath, '--import', 'tsx', '--test-reporter=spec', file], {
-    env: { ...env, TEST_INTERNET: folder, NODE_EXTRA_CA_CERTS: certificate }
+    env: { ...env, TEST_INTERNET: key, NODE_EXTRA_CA_CERTS: certificate }
   })
   t.after(() => { child.kill('SIGKILL') })
   let printed = ''
@@ -67,8 +67,8 @@ export interface Internet {
 /** Name server and websites. Once, as they have the ports that belong to them. */
 export async function startInternet (): Promise<Internet> {
   const internet: Internet = { places: {}, hosts: {}, asked: {}, strayed: 0 }
-  const folder = process.env['TEST_INTERNET'] as string
-  const tls = { key: await readFile(join(folder, 'key.pem')), cert: await readFile(join(folder, 'certificate.pem')) }
+  const [key, cert] = await Promise.all(['TEST_INTERNET', 'NODE_EXTRA_CA_CERTS'].map(name => readFile(process.env[name] as string)))
+  const tls = { key, cert }
   const website = createServer(tls, ({ headers, url }, response) => {
     const place = `${headers.host}${url}`
     ;(internet.asked[place] ??= []).push(headers)

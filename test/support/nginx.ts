@@ -1,14 +1,12 @@
-import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import type { LookupFunction } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { promisify } from 'node:util'
 import { Agent, fetch as undiciFetch } from 'undici'
 import { freePort } from './broker.ts'
+import { selfSigned } from './certificate.ts'
 import { isInstalled, startDaemon, temporaryFolder } from './daemon.ts'
 
-const run = promisify(execFile)
 const examples = new URL('../../docs/examples/nginx/', import.meta.url)
 
 export interface ReverseProxy {
@@ -25,8 +23,7 @@ export async function startNginx (t: TestContext, example: 'root' | 'path', appP
   const written = await readFile(new URL(`${example}.conf`, examples), 'utf8')
   const host = /server_name ([\w.]+);/.exec(written)?.[1] ?? ''
   const [port, statusPort] = [await freePort(), await freePort()]
-  const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')]
-  await run('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', `/CN=${host}`, '-addext', `subjectAltName=DNS:${host}`, '-keyout', key, '-out', certificate])
+  const { key, certificate } = selfSigned(t, [host])
   const server = written
     .replace(/listen 443 ssl/, `listen 127.0.0.1:${port} ssl`)
     .replace(/(?<=ssl_certificate )[^;]+/, certificate)
