@@ -33,6 +33,10 @@ export function seal (scope: FastifyInstance): void {
   scope.setErrorHandler(answerError)
   scope.addHook('onRoute', (route) => { route.schema = { ...route.schema, hide: true } })
   scope.addHook('onRequest', async (_request, reply) => { reply.headers(sealedHeaders) })
+  // A connection that is kept alive once its answer is out would keep the app from closing for more than a minute.
+  let closing = false
+  scope.addHook('preClose', async () => { closing = true })
+  scope.addHook('onSend', async (_request, reply) => { if (closing) reply.header('connection', 'close') })
 }
 
 /** What all our answers carry, unless they say otherwise: also those to requests that a hook of the host, which comes before ours, has refused. */
