@@ -71,6 +71,7 @@ export function createClientDocuments (options: ClientDocumentsOptions): ClientD
   const documents: ClientDocuments = {
     accepts,
     async isSpoiled (id) {
+      if (!accepts(id)) return false
       const client = await withDeadline(patience, () => new Error('too late'), () => documents.find(id)).catch(() => undefined)
       return client === null && bad.get(id)?.read === true
     },

@@ -59,7 +59,7 @@ export function createClients (sealer: Sealer, known: readonly Client[] = [], do
     async accepts (id, now) {
       return documents?.accepts(id) || await clients.find(id, now) !== null
     },
-    isSpoiled: async id => id.startsWith('https://') && await documents?.isSpoiled(id) === true,
+    isSpoiled: async id => clients.listed(id) === undefined && await documents?.isSpoiled(id) === true,
     register: ({ redirectUris, name, grantTypes }, now) => sealer.seal('client', { r: redirectUris, ...(name !== null && { n: name }), ...(isOnce(grantTypes) && { o: 1 }) }, lifetime, now),
     async find (id, now) {
       const listed = clients.listed(id)

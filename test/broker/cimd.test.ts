@@ -225,3 +225,12 @@ test('C-13 a session goes on while the website of its client is down', async () 
   for (const other of ['https://evil.example/client.json', 'https://app.example', 'x']) assert.equal(await clients.accepts(other, 0), false)
   assert.equal(state.fetched.length, 1)
 })
+
+test('C-13 a client that the operator listed under a URL is what was listed, whatever is there', async () => {
+  const { state, documents } = setUp()
+  const listed = { id, redirectUris: ['https://app.example/cb'], name: null }
+  state.status = 404
+  assert.equal(await createClients(createSealer(['a test secret that is long enough to be one']), [listed], documents).isSpoiled(id), false)
+  assert.deepEqual(state.fetched, [])
+  assert.equal(await createClients(createSealer(['a test secret that is long enough to be one']), [], documents).isSpoiled(id), true)
+})
