@@ -84,15 +84,7 @@ export function createUpstream (options: UpstreamOptions): Upstream {
     return config
   }
 
-  const takeTurn = createTurns({ running: 50, waiting: 200 })
-  async function inTurn<T> (operation: () => Promise<T>): Promise<T> {
-    const leave = await takeTurn()
-    try {
-      return await operation()
-    } finally {
-      leave()
-    }
-  }
+  const inTurn = createTurns({ running: 50, waiting: 200 })
 
   // Whoever looks users up has no use for an ID token, and may get none.
   const identified = scopes.includes('openid') && identify === undefined

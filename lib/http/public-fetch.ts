@@ -32,7 +32,7 @@ const maxBytes = 5_120
  *   `overloaded` if too many wait
  */
 export function createPublicFetch ({ allowPrivate = false, resolve = resolvePublicly, timeout = 5_000 }: PublicFetchOptions = {}): PublicFetch {
-  const takeTurn = createTurns({ running: 10, waiting: 20 })
+  const inTurn = createTurns({ running: 10, waiting: 20 })
 
   async function get (url: string, signal: AbortSignal): Promise<Answer> {
     const { protocol, origin, hostname, pathname, search } = new URL(url)
@@ -60,16 +60,13 @@ export function createPublicFetch ({ allowPrivate = false, resolve = resolvePubl
     }
   }
 
-  return async url => {
-    const leave = await takeTurn()
+  return url => inTurn(async () => {
     try {
       return await get(url, AbortSignal.timeout(timeout))
     } catch (cause) {
       throw new McpOAuthError('invalidClient', { cause })
-    } finally {
-      leave()
     }
-  }
+  })
 }
 
 async function addressesOf (hostname: string, resolve: (host: string) => Promise<string[]>): Promise<string[]> {

@@ -7,11 +7,11 @@ export interface TurnsOptions { running: number, waiting: number }
 const patience = 5_000
 
 /**
- * Hands out turns, first come, first served. Who has one must leave.
+ * Runs operations in turn, first come, first served.
  *
  * @throws {McpOAuthError} `overloaded` if too many wait, or for more than 5 seconds
  */
-export function createTurns ({ running: maxRunning, waiting: maxWaiting }: TurnsOptions): () => Promise<() => void> {
+export function createTurns ({ running: maxRunning, waiting: maxWaiting }: TurnsOptions): <T>(operation: () => Promise<T>) => Promise<T> {
   const waiting: Array<() => void> = []
   let running = 0
 
@@ -35,10 +35,14 @@ export function createTurns ({ running: maxRunning, waiting: maxWaiting }: Turns
     })
   }
 
-  return async () => {
+  return async (operation) => {
     if (running < maxRunning) running++
     else if (waiting.length < maxWaiting) await wait()
     else throw new McpOAuthError('overloaded')
-    return leave
+    try {
+      return await operation()
+    } finally {
+      leave()
+    }
   }
 }

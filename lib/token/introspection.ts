@@ -68,10 +68,9 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
 
   const accepted = [audience].flat()
   const configuration = configurationOf({ ...options, log })
-  const takeTurn = createTurns({ running: 40, waiting: 200 })
+  const inTurn = createTurns({ running: 40, waiting: 200 })
 
   async function introspect (token: string): Promise<Claims> {
-    const leave = await takeTurn()
     try {
       const answer = await oidc.tokenIntrospection(await configuration(), token, { token_type_hint: 'access_token' })
       // Users of two issuers may have the same subject.
@@ -80,15 +79,13 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
       if (saysNothing(cause)) return {}
       log?.warn({ issuer, reason: reasonOf(cause) }, 'An access token could not be introspected')
       throw new McpOAuthError('keysUnavailable', { cause: new Error(`${issuer} could not be asked about a token: ${reasonOf(cause)}`) })
-    } finally {
-      leave()
     }
   }
 
   async function verify (token: string, context: VerifyContext): Promise<McpAuth | null> {
     const named = parseCompact(token)?.claims['iss']
     if (named !== undefined && named !== issuer) return null
-    const claims = await introspect(token)
+    const claims = await inTurn(() => introspect(token))
     // A JWT of this issuer that it does not call active is nobody else's to judge.
     if (claims['active'] !== true && named === issuer) throw new McpOAuthError('invalidToken', { cause: new Error('The token is refused: not active') })
     if (claims['active'] !== true) return null

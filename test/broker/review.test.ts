@@ -12,6 +12,13 @@ import { connect, skip, startRedis } from '../support/redis.ts'
 import { watch } from '../support/stores.ts'
 
 const next = 'another secret that is long enough to be one'
+
+/** A store in which nobody is present for long. */
+function brief ({ get, put, putIfAbsent }: Store): Store {
+  const soon = (ttl: number) => ttl === 30 || ttl === 12 ? 0.05 : ttl
+  return { get, put: (key, value, ttl) => put(key, value, soon(ttl)), putIfAbsent: (key, value, ttl) => putIfAbsent(key, value, soon(ttl)) }
+}
+
 everywhere('F-20 an instance that has no secret in common with those that run does not start, and says how to mend it', async ({ startFlow }) => {
   const flow = await startFlow({ instances: 2, wrap: store => store })
   await assert.rejects(flow.another({ secret: next }), (error: Error & { code?: string }) => {
@@ -57,28 +64,23 @@ test('F-20 F-22 an instance that is closed says so', { skip }, async (t) => {
   assert.ok(await left() <= 12_000)
 })
 
-/** A store in which nobody is present for long, and which can be down. */
+/** Such a store that can be down, and who was said to be present. */
 function forgetful (): { store: Store, state: { down: boolean, present: string[] } } {
-  const { get, put, putIfAbsent } = memoryStore()
+  const { get, put, putIfAbsent } = brief(memoryStore())
   const state = { down: false, present: [] as string[] }
   const up = <A extends unknown[], R>(operation: (...args: A) => Promise<R>) => async (...args: A): Promise<R> => { if (state.down) throw new Error('down'); return await operation(...args) }
-  const soon = (ttl: number) => ttl === 30 || ttl === 12 ? 0.05 : ttl
   return {
     state,
     store: {
       get: up(get),
-      putIfAbsent: up((key, value, ttl) => putIfAbsent(key, value, soon(ttl))),
-      put: up((key, value, ttl) => { if (ttl === 30) state.present.push(value); return put(key, value, soon(ttl)) })
+      putIfAbsent: up(putIfAbsent),
+      put: up((key, value, ttl) => { if (ttl === 30) state.present.push(value); return put(key, value, ttl) })
     }
   }
 }
 
 everywhere('F-22 with another secret, when nobody has the old one any more, an instance starts, and the log says what that means', async ({ startFlow }) => {
-  const wrap = ({ get, put, putIfAbsent }: Store): Store => {
-    const soon = (ttl: number) => ttl === 30 ? 0.05 : ttl
-    return { get, put: (key, value, ttl) => put(key, value, soon(ttl)), putIfAbsent: (key, value, ttl) => putIfAbsent(key, value, soon(ttl)) }
-  }
-  const flow = await startFlow({ instances: 1, wrap })
+  const flow = await startFlow({ instances: 1, wrap: brief })
   const id = await flow.register()
   const tokens = await flow.tokens(id)
   await sleep(100)
