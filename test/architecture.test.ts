@@ -7,31 +7,36 @@ const lib = new URL('../lib/', import.meta.url).pathname
 
 /** From the ground up. A file may import from the floors below its own, and from its own folder. */
 const floors = [
-  ['errors.ts', 'contracts.ts', 'deadline.ts', 'insist.ts', 'proven.ts'],
-  ['oauth/', 'schemas/', 'http/'],
-  ['option-rules.ts', 'steady-log.ts', 'steady-store.ts'],
-  ['config.ts'],
-  ['provider.ts', 'provider-client.ts', 'site.ts'],
-  ['token/', 'broker/', 'mcp/', 'providers/'],
-  ['guard.ts', 'proofs.ts', 'registry.ts'],
-  ['decorators.ts', 'routes/'],
+  ['errors.ts', 'types.ts', 'limits.ts'],
+  ['oauth/', 'schemas/', 'http/', 'crypto/'],
+  ['store/'],
+  ['options/'],
+  ['urls.ts', 'host/'],
+  ['dpop/', 'provider/', 'providers/'],
+  ['verifiers/'],
+  ['guard/', 'pages/'],
+  ['clients/', 'discovery/', 'mcp/rpc/'],
+  ['mcp/access/'],
+  ['mcp/servers/'],
+  ['mcp/tools/'],
+  ['broker/', 'thin-proxy/', 'mcp/'],
   ['plugin.ts'],
   ['index.ts']
 ]
 
 /** The one place that knows a dependency. */
 const doors: Record<string, RegExp> = {
-  '@fastify/http-proxy': /^routes\/thin\/token\.ts$/,
+  '@fastify/http-proxy': /^thin-proxy\/token\.ts$/,
   '@modelcontextprotocol/sdk': /^mcp\//,
-  '@modelcontextprotocol/server': /^mcp\/modern-era\.ts$/,
-  '@sinclair/typebox': /^schemas\//,
+  '@modelcontextprotocol/server': /^mcp\/servers\/modern\.ts$/,
+  '@sinclair/typebox': /^(schemas|options)\//,
   'fastify-plugin': /^index\.ts$/,
-  cookie: /^broker\/cookies\.ts$/,
-  ghtml: /^routes\/(page|consent-page)\.ts$/,
+  cookie: /^broker\/login-cookies\.ts$/,
+  ghtml: /^pages\//,
   'ipaddr.js': /^http\/addresses\.ts$/,
-  jose: /^(token\/|broker\/(assertions|seal|signing)\.ts$)/,
-  'lru-cache': /^(token\/cache|broker\/(cimd|ledger|store\/memory))\.ts$/,
-  'openid-client': /^(provider-client|broker\/upstream|token\/introspection)\.ts$/,
+  jose: /^(crypto|dpop|verifiers)\/|^broker\/client-assertions\.ts$/,
+  'lru-cache': /^(verifiers\/cache|clients\/documents|store\/(one-time|memory))\.ts$/,
+  'openid-client': /^(provider\/(client|login)|verifiers\/introspection)\.ts$/,
   undici: /^http\//
 }
 
@@ -47,7 +52,13 @@ function importsOf (source: string): Import[] {
 }
 
 function floorOf (file: string): number {
-  return floors.findIndex(entries => entries.some(entry => entry.endsWith('/') ? file.startsWith(entry) : file === entry))
+  const room = roomOf(file) ?? file
+  return floors.findIndex(entries => entries.includes(room))
+}
+
+/** The folder that a file belongs to, as the floors name it. */
+function roomOf (file: string): string | undefined {
+  return floors.flat().filter(entry => entry.endsWith('/') && file.startsWith(entry)).sort((a, b) => b.length - a.length)[0]
 }
 
 function packageOf (specifier: string): string {
@@ -62,7 +73,7 @@ test('imports only go down, types included', () => {
   const upward = [...files].flatMap(([file, source]) => importsOf(source)
     .filter(({ from }) => from.startsWith('.'))
     .map(({ from }) => normalize(join(dirname(file), from)))
-    .filter(target => floorOf(target) > floorOf(file) || (floorOf(target) === floorOf(file) && target.split('/')[0] !== file.split('/')[0]))
+    .filter(target => floorOf(target) > floorOf(file) || (floorOf(target) === floorOf(file) && roomOf(target) !== roomOf(file)))
     .map(target => `${file} → ${target}`))
   assert.deepEqual(upward, [])
 })

@@ -1,6 +1,6 @@
 import Fastify from 'fastify'
 import { Redis } from 'ioredis'
-import { redisStore } from '../../lib/broker/store/redis.ts'
+import { redisStore } from '../../lib/store/redis.ts'
 import { mcpOAuth } from '../../lib/index.ts'
 import { announce } from '../contender.ts'
 import { clientId, clientSecret, type InstanceOrder } from './order.ts'

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { formatScope } from '../oauth/scope.ts'
-import type { SigningKeys } from './signing.ts'
+import type { SigningKeys } from '../crypto/signing-keys.ts'
 
 /** What an access token of ours says (RFC 9068 §2.2). */
 export interface AccessTokenContent {

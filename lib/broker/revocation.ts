@@ -1,9 +1,9 @@
-import type { Log } from '../contracts.ts'
+import type { Log } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
-import { insist } from '../insist.ts'
-import type { Ledger } from './ledger.ts'
-import type { Sealer } from './seal.ts'
-import type { Upstream } from './upstream.ts'
+import { insist } from '../http/retry.ts'
+import type { Ledger } from '../store/one-time.ts'
+import type { Sealer } from '../crypto/sealer.ts'
+import type { Upstream } from '../provider/login.ts'
 
 /** How grants end: here, and at the provider. */
 export interface Revocation {

@@ -5,7 +5,7 @@ import { Client } from 'undici'
 import { McpOAuthError } from '../errors.ts'
 import { isPublicAddress } from './addresses.ts'
 import type { Answer } from './fetch.ts'
-import { createTurns } from './turns.ts'
+import { createTurns } from './concurrency.ts'
 
 /** Settings of {@link createPublicFetch}. Only tests have a reason to give any. */
 export interface PublicFetchOptions {

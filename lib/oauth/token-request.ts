@@ -1,4 +1,4 @@
-import type { GrantType } from '../contracts.ts'
+import type { GrantType } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
 import type { RequestParameters } from './parameters.ts'
 import { single, verbatim } from './parameters.ts'

@@ -1,4 +1,4 @@
-import type { FetchJson } from '../contracts.ts'
+import type { FetchJson } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
 import { checkSettings, registration, text } from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'

@@ -1,5 +1,5 @@
 import { startupError } from '../errors.ts'
-import type { McpOAuthOptions } from '../schemas/options.ts'
+import type { McpOAuthOptions } from '../options/schema.ts'
 
 /** Our registration at a provider. A server that only checks the provider's tokens has none. */
 export interface ClientSettings {

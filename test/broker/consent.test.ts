@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { hash } from '../../lib/broker/ledger.ts'
-import { createSealer } from '../../lib/broker/seal.ts'
+import { hash } from '../../lib/store/one-time.ts'
+import { createSealer } from '../../lib/crypto/sealer.ts'
 import { everywhere } from '../support/everywhere.ts'
 import { isPage, isSentBack, loopbackUri, openBrowser, publicUrl, secret, signIn, upstreamClient, type Flow } from '../support/flow.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { SignJWT } from 'jose'
-import { createSigningKeys } from '../../lib/broker/signing.ts'
+import { createSigningKeys } from '../../lib/crypto/signing-keys.ts'
 import { everywhere } from '../support/everywhere.ts'
 import { callerIn } from '../support/guarded.ts'
 import { claimsOf, isError, redeem, secret, upstreamClient, type Flow, type Reply } from '../support/flow.ts'

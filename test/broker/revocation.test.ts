@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createLedger } from '../../lib/broker/ledger.ts'
+import { createLedger } from '../../lib/store/one-time.ts'
 import { createRevocation } from '../../lib/broker/revocation.ts'
-import { createSealer } from '../../lib/broker/seal.ts'
-import { memoryStore } from '../../lib/broker/store/memory.ts'
+import { createSealer } from '../../lib/crypto/sealer.ts'
+import { memoryStore } from '../../lib/store/memory.ts'
 import { McpOAuthError } from '../../lib/errors.ts'
 
 /** A provider that fails as it is told, and what is asked of it. */

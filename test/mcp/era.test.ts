@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { headerMismatch, isModern, parameterMismatch } from '../../lib/mcp/era.ts'
+import { headerMismatch, isModern, parameterMismatch } from '../../lib/mcp/rpc/era.ts'
 
 const meta = { _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' } }
 const call = { jsonrpc: '2.0', id: 7, method: 'tools/call', params: { name: 'open', ...meta } }

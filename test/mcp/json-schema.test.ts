@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Type } from '@sinclair/typebox'
 import { z } from 'zod'
-import { inlineSchema } from '../../lib/mcp/json-schema.ts'
-import { fillPath, parsePath } from '../../lib/mcp/route-path.ts'
+import { inlineSchema } from '../../lib/mcp/tools/json-schema.ts'
+import { fillPath, parsePath } from '../../lib/mcp/tools/path.ts'
 
 const text = { type: 'string' }
 

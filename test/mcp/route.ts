@@ -1,8 +1,8 @@
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import type { FastifyInstance } from 'fastify'
-import type { McpAuth } from '../../lib/contracts.ts'
-import type { ScopelessEndpoint } from '../../lib/mcp/call.ts'
+import type { McpAuth } from '../../lib/types.ts'
+import type { ScopelessEndpoint } from '../../lib/mcp/rpc/types.ts'
 
 /** Serves an endpoint at /mcp. A bearer token is taken at its word: the guard is tested elsewhere. */
 export async function serve (t: TestContext, app: FastifyInstance, endpoint: ScopelessEndpoint): Promise<string> {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
-import type { McpAuth } from '../../lib/contracts.ts'
-import { createSessions } from '../../lib/mcp/sessions.ts'
+import type { McpAuth } from '../../lib/types.ts'
+import { createSessions } from '../../lib/mcp/access/sessions.ts'
 
 const alice: McpAuth = { token: 'one', clientId: 'client', scopes: [], subject: 'alice', claims: { iss: 'https://id.example' }, expiresAt: 1 }
 

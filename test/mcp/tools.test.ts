@@ -8,9 +8,9 @@ import type { CallToolResult, Tool } from '@modelcontextprotocol/sdk/types.js'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { mcpOAuth } from '../../lib/index.ts'
 import { createEndpoint, type EndpointDeps } from '../../lib/mcp/endpoint.ts'
-import type { ToolCaller } from '../../lib/mcp/tool-call.ts'
-import type { ToolOptions } from '../../lib/schemas/options.ts'
-import { type ToolCollection, createToolCollector } from '../../lib/mcp/tools.ts'
+import type { ToolCaller } from '../../lib/mcp/tools/call.ts'
+import type { ToolOptions } from '../../lib/options/schema.ts'
+import { type ToolCollection, createToolCollector } from '../../lib/mcp/tools/collect.ts'
 import { post, serve, toolCall } from './route.ts'
 
 type Routes = (app: FastifyInstance) => unknown

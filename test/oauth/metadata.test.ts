@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { expectTypeOf } from 'expect-type'
 import type { Static } from '@sinclair/typebox'
 import { authorizationServerDocument, customMetadata, protectedResourceDocument, providerMetadata } from '../../lib/oauth/metadata.ts'
-import { problemsOf } from '../../lib/schemas/check.ts'
+import { problemsOf } from '../../lib/options/check.ts'
 import { OAuthMetadataSchema, ProtectedResourceMetadataSchema } from '../../lib/schemas/metadata.ts'
 import type { OAuthMetadata } from '../../lib/schemas/metadata.ts'
 

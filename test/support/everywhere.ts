@@ -1,5 +1,5 @@
 import { describe, test, type TestContext } from 'node:test'
-import type { Store } from '../../lib/contracts.ts'
+import type { Store } from '../../lib/types.ts'
 import { startBroker, type BrokerSetup, type RunningBroker } from './broker.ts'
 import { startFlow, type Flow, type FlowSetup } from './flow.ts'
 import { stores } from './stores.ts'

@@ -1,8 +1,8 @@
 import Fastify from 'fastify'
-import { configure, type Config, type ProviderConfig } from '../../lib/config.ts'
-import { createProvider } from '../../lib/provider.ts'
-import { createBroker } from '../../lib/routes/broker/create.ts'
-import { createSite } from '../../lib/site.ts'
+import { configure, type Config, type ProviderConfig } from '../../lib/options/config.ts'
+import { createProvider } from '../../lib/provider/discovery.ts'
+import { createBroker } from '../../lib/broker/create.ts'
+import { createSite } from '../../lib/urls.ts'
 import { publicUrl, secret, upstreamClient } from './flow.ts'
 
 // Run as a process: a broker without a shared store, whose memory is full of what strangers can have it remember.

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, type TestContext } from 'node:test'
 import { Redis } from 'ioredis'
-import type { Store } from '../../lib/contracts.ts'
-import { redisStore } from '../../lib/broker/store/redis.ts'
+import type { Store } from '../../lib/types.ts'
+import { redisStore } from '../../lib/store/redis.ts'
 import { freePort } from './broker.ts'
 
 /** What speaks the protocol. */

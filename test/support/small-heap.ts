@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import Fastify from 'fastify'
 import { Redis } from 'ioredis'
-import { redisStore } from '../../lib/broker/store/redis.ts'
+import { redisStore } from '../../lib/store/redis.ts'
 import { mcpOAuth, type McpOAuthOptions } from '../../lib/index.ts'
 import { whoami } from './guarded.ts'
 

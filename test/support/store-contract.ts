@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Store } from '../../lib/contracts.ts'
+import type { Store } from '../../lib/types.ts'
 
 /** What holds of every store. Each check gets a store that is empty, twice: as two instances have it. */
 export const contract: Array<[name: string, check: (store: Store, other: Store) => Promise<void>]> = [

@@ -1,6 +1,6 @@
 import type { TestContext } from 'node:test'
-import type { Store } from '../../lib/contracts.ts'
-import { memoryStore } from '../../lib/broker/store/memory.ts'
+import type { Store } from '../../lib/types.ts'
+import { memoryStore } from '../../lib/store/memory.ts'
 import { openRedis, skip } from './redis.ts'
 
 /** A store that does what another one does, and what is written to it but for what instances tell each other. */

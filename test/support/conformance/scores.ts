@@ -1,4 +1,4 @@
-import type { FetchHandler } from '../../../lib/schemas/options.ts'
+import type { FetchHandler } from '../../../lib/options/schema.ts'
 import type { Cleanup } from '../app.ts'
 import { mountBare, mountGuarded } from './mounts.ts'
 import { sessionHandler } from './sessions.ts'

@@ -3,7 +3,7 @@ import { McpServer, ResourceTemplate } from '@modelcontextprotocol/sdk/server/mc
 import { WebStandardStreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js'
 import { SubscribeRequestSchema, UnsubscribeRequestSchema } from '@modelcontextprotocol/sdk/types.js'
 import type { McpAuth } from '../../../lib/index.ts'
-import type { FetchHandler } from '../../../lib/schemas/options.ts'
+import type { FetchHandler } from '../../../lib/options/schema.ts'
 import { prompts } from './prompts.ts'
 import { resources, template, templateContents } from './resources.ts'
 import { addSessionTools } from './session-tools.ts'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { McpServer, ResourceTemplate, createMcpHandler, createRequestStateCodec, type McpHttpHandler } from '@modelcontextprotocol/server'
-import type { FetchHandler } from '../../../lib/schemas/options.ts'
+import type { FetchHandler } from '../../../lib/options/schema.ts'
 import { addInputTools } from './input-required.ts'
 import { prompts } from './prompts.ts'
 import { resources, template, templateContents } from './resources.ts'

@@ -1,0 +1,86 @@
+import { createAssertions } from './client-assertions.ts'
+import { createClientDocuments } from '../clients/documents.ts'
+import { authenticationMethods, createClients } from '../clients/clients.ts'
+import { createCookies } from './login-cookies.ts'
+import { createGrants } from './tokens.ts'
+import { createLedger } from '../store/one-time.ts'
+import { createRevocation } from './revocation.ts'
+import { createSealer } from '../crypto/sealer.ts'
+import { createSigningKeys } from '../crypto/signing-keys.ts'
+import { createStates } from './login-state.ts'
+import { memoryStore } from '../store/memory.ts'
+import { createUpstream } from '../provider/login.ts'
+import type { Config, ProviderConfig } from '../options/config.ts'
+import type { Log } from '../types.ts'
+import { createPublicFetch } from '../http/public-fetch.ts'
+import { authorizationServerDocument } from '../oauth/metadata.ts'
+import { proofCheckOf } from '../dpop/create.ts'
+import type { Provider } from '../provider/discovery.ts'
+import type { SiteSource } from '../urls.ts'
+import type { Broker } from './broker.ts'
+
+/** Scopes a client may always ask for: they say nothing about this server, and no access token of ours has them. */
+const identityScopes = ['openid', 'profile', 'email', 'offline_access']
+
+/**
+ * Puts the broker together. Nothing in it is kept but what the store remembers.
+ *
+ * @param catalog the scopes of this server and its tools, complete once the app is ready
+ */
+export async function createBroker (config: Config & { readonly provider: ProviderConfig }, provider: Provider, site: SiteSource, log: Log, catalog: () => readonly string[]): Promise<Broker> {
+  const { provider: { issuer: providerIssuer, clientId, clientSecret, audience, defaultScopes, authorizeUrl, traits }, secrets } = config
+  // What is sealed at one registration opens at no other, although they may share a secret and a store.
+  const context = `${providerIssuer} ${clientId} ${config.prefix}`
+  const sealer = createSealer(secrets, context)
+  const signing = await createSigningKeys(secrets, context)
+  // 20,000 entries take about 5 MB: full of what strangers sent, all of these leave room in a heap of 128 MB.
+  const ledger = config.store ? createLedger(config.store, context) : createLedger(memoryStore({ max: 100_000 }), context, () => memoryStore({ max: 20_000 }))
+  const issuer = () => site().base
+  const redirectUri = () => `${site().base}/oauth/callback`
+  const upstream = createUpstream({ metadata: provider.metadata, clientId: clientId as string, clientSecret, scopes: defaultScopes, audience, traits, redirectUri })
+  const revocation = createRevocation({ ledger, sealer, upstream, log })
+  const redirectPolicy = () => {
+    const { base, resource } = site()
+    const own = ['authorize', 'token', 'register', 'callback', 'consent', 'revoke', 'jwks'].flatMap(name => [`${base}/oauth/${name}`, ...(config.legacyEndpoints ? [`${base}/${name}`] : [])])
+    return { allowed: config.allowedRedirectUris, forbidden: [resource, ...own, ...(authorizeUrl ? [authorizeUrl] : [])] }
+  }
+  const documents = config.clientIdMetadata && createClientDocuments({ fetch: createPublicFetch(), redirectPolicy, log, allowedHosts: config.clientIdMetadata.allowedHosts })
+
+  const machines = config.clients.some(({ grantTypes }) => grantTypes?.includes('client_credentials'))
+
+  return {
+    config,
+    site,
+    log,
+    sealer,
+    signing,
+    ledger,
+    upstream,
+    issuer,
+    revocation,
+    catalog,
+    redirectPolicy,
+    clients: createClients(sealer, config.clients, documents),
+    assertions: createAssertions(config.clients, ledger, () => [issuer(), `${issuer()}/oauth/token`]),
+    machines,
+    states: createStates(secrets, context),
+    grants: createGrants({ sealer, signing, revocation, upstream, issuer, authorizeUser: config.authorizeUser, upstreamToken: config.upstreamToken }),
+    checkProof: proofCheckOf(config, site, 'token'),
+    cookies: () => createCookies(site().base.startsWith('https:')),
+    rules: () => ({ resource: site().resource, knownScopes: [...catalog(), ...identityScopes], defaultScopes: config.requiredScopes }),
+    listed: config.allowedRedirectUris !== null,
+    async document () {
+      const { base } = site()
+      return JSON.stringify(authorizationServerDocument({
+        issuer: base,
+        authorizationEndpoint: `${base}/oauth/authorize`,
+        tokenEndpoint: `${base}/oauth/token`,
+        ...(config.registration && { registrationEndpoint: `${base}/oauth/register` }),
+        scopes: [...catalog(), 'offline_access'],
+        broker: { jwksUri: `${base}/oauth/jwks`, revocationEndpoint: `${base}/oauth/revoke`, clientIdMetadata: documents !== null, dpop: config.dpop !== 'off' },
+        authenticationMethods: authenticationMethods(config.clients),
+        machines
+      }))
+    }
+  }
+}

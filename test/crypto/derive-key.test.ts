@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { deriveKey } from '../../lib/crypto/derive-key.ts'
+
+const secret = 'a secret of at least thirty-two bytes'
+
+test('the same secret and purpose give the same key on every instance', () => {
+  assert.deepEqual(deriveKey(secret, 'a'), deriveKey(secret, 'a'))
+  assert.equal(deriveKey(secret, 'a').length, 32)
+  assert.equal(deriveKey(secret, 'a', 48).length, 48)
+})
+
+test('the derivation is pinned: another one would void every value out there', () => {
+  assert.equal(Buffer.from(deriveKey(secret, 'seal:client')).toString('hex'), '8605ef6f3920ae0f5aaa980888b620c4ab12732e0f3c94df1022adc9ea4f427d')
+})
+
+test('another purpose or secret gives another key', () => {
+  const keys = [deriveKey(secret, 'a'), deriveKey(secret, 'b'), deriveKey(secret, ''), deriveKey(`${secret} `, 'a')].map((key) => Buffer.from(key).toString('hex'))
+  assert.equal(new Set(keys).size, keys.length)
+  assert.ok(keys.every((key) => !key.includes(Buffer.from(secret).toString('hex').slice(0, 16))))
+})

@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Store } from '../../lib/types.ts'
+import { createLedger } from '../../lib/store/one-time.ts'
+import { redisStore } from '../../lib/store/redis.ts'
+import { steadyStore } from '../../lib/store/circuit-breaker.ts'
+import { Redis } from 'ioredis'
+import { Redis as Valkey } from 'iovalkey'
+import { freePort } from '../support/broker.ts'
+import { connect, eventOf, servers, skip, skipWithout, startRedis } from '../support/redis.ts'
+import { contract } from '../support/store-contract.ts'
+
+const operations: Array<[name: string, operation: (store: Store, key: string) => Promise<unknown>]> = [
+  ['putIfAbsent', (store, key) => store.putIfAbsent(key, 'value', 60)],
+  ['get', (store, key) => store.get(key)],
+  ['put', (store, key) => store.put(key, 'value', 60)]
+]
+
+/** Every operation rejects, and within two seconds. */
+async function refuses (store: Store, reason?: RegExp, key = 'key'): Promise<void> {
+  for (const [name, operation] of operations) {
+    const outcome = await Promise.race([operation(store, key).then(() => 'done', (error: Error) => error), sleep(2_000, 'late', { ref: false })])
+    assert.ok(outcome instanceof Error, `${name}: ${String(outcome)}`)
+    if (reason) assert.match(outcome.message, reason, name)
+  }
+}
+
+for (const [client, Client] of [['ioredis', Redis], ['iovalkey', Valkey as unknown as typeof Redis]] as const) {
+  for (const server of servers) {
+    for (const [name, check] of contract) {
+      test(`${name} (${client}, ${server})`, { skip: skipWithout(server) }, async (t) => {
+        const { port } = await startRedis(t, { server })
+        const [one, two] = [await connect(t, port, {}, Client), await connect(t, port, {}, Client)]
+        await check(redisStore(one), redisStore(two))
+      })
+    }
+  }
+}
+
+test('S-07 every key has an end', { skip }, async (t) => {
+  const { port } = await startRedis(t)
+  const client = await connect(t, port)
+  const store = redisStore(client)
+  for (const [index, ttl] of [0.2, 1.0005, 60, 2_678_400].entries()) {
+    await store.put(`a${index}`, 'x', ttl)
+    await store.putIfAbsent(`b${index}`, 'x', ttl)
+    for (const key of [`a${index}`, `b${index}`]) {
+      const left = await client.pttl(key)
+      assert.ok(left > 0 && left <= Math.ceil(ttl * 1000), `${key} ${left}`)
+    }
+  }
+  // A second write must not take an end away, nor one that fails move it.
+  await store.put('a3', 'y', 60)
+  assert.ok(await client.pttl('a3') <= 60_000)
+  await store.putIfAbsent('b2', 'y', 2_678_400)
+  assert.ok(await client.pttl('b2') <= 60_000)
+  for (const ttl of [NaN, Infinity]) {
+    await assert.rejects(store.put('d', 'x', ttl))
+    await assert.rejects(store.putIfAbsent('d', 'x', ttl))
+    assert.equal(await store.get('d'), null)
+  }
+  for (const key of await client.keys('*')) assert.ok(await client.pttl(key) > 0, key)
+})
+
+test('S-05 what the ledger makes of ids are plain hashes', { skip }, async (t) => {
+  const { port } = await startRedis(t)
+  const client = await connect(t, port)
+  const ledger = createLedger(redisStore(client), 'https://mcp.example')
+  const ids = ['a:b', 'a', 'a*', '*', '\r\nSET x y', '..', '{a}b', '\0', 'é', '', 'k'.repeat(10_000)]
+  for (const id of ids) assert.equal(await ledger.consume('code', id, 60), true)
+  for (const id of ids) assert.equal(await ledger.consume('code', id, 60), false)
+  const keys: string[] = await client.keys('*')
+  assert.equal(keys.length, ids.length)
+  for (const key of keys) assert.match(key, /^mcp-oauth:[\w-]{16}:code:[\w-]{43}$/)
+})
+
+test('S-06 a prefix keeps apart what shares a server', { skip }, async (t) => {
+  const { port } = await startRedis(t)
+  const client = await connect(t, port)
+  const [one, two] = [redisStore(client, { prefix: 'one:' }), redisStore(client, { prefix: 'two:' })]
+  await one.put('a', '1', 60)
+  assert.equal(await two.get('a'), null)
+  assert.equal(await two.putIfAbsent('a', '2', 60), null)
+  assert.deepEqual((await client.keys('*')).sort(), ['one:a', 'two:a'])
+})
+
+test('one command, on one key, each', { skip }, async (t) => {
+  const { port } = await startRedis(t)
+  const client = await connect(t, port)
+  const seen: string[][] = []
+  const monitor = await (await connect(t, port)).monitor()
+  t.after(() => { monitor.disconnect() })
+  monitor.on('monitor', (_time: string, command: string[]) => { seen.push(command) })
+  const store = redisStore(client)
+  await store.putIfAbsent('a', 'x', 1.5)
+  await store.put('b', 'x', 60)
+  await store.get('c')
+  while (seen.length < 3) await sleep(1)
+  assert.deepEqual(seen.map(([command = '', ...rest]) => [command.toLowerCase(), ...rest]), [['set', 'a', 'x', 'PX', '1500', 'NX', 'GET'], ['set', 'b', 'x', 'PX', '60000'], ['get', 'c']])
+})
+
+test('a client that connects lazily is woken', { skip }, async (t) => {
+  const { port } = await startRedis(t)
+  const client = await connect(t, port, { lazyConnect: true })
+  assert.equal(client.status, 'wait')
+  assert.equal(await redisStore(client).putIfAbsent('a', 'x', 60), null)
+})
+
+test('F-13 L19 a server that dies: refused at once, without a queue, and fine again when it is back', { skip }, async (t) => {
+  const { port, process: child } = await startRedis(t)
+  const client = await connect(t, port)
+  const store = redisStore(client)
+  await store.put('key', 'value', 60)
+  const closed = eventOf(client, 'close')
+  const gone = once(child, 'exit')
+  child.kill('SIGKILL')
+  await gone
+  await refuses(store)
+  await closed
+  await refuses(store, /not connected/, 'other')
+  const ready = eventOf(client, 'ready')
+  await startRedis(t, { port })
+  await ready
+  assert.equal(await store.putIfAbsent('other', 'again', 60), null, 'nothing was kept in a queue')
+})
+
+test('F-13 a client that was never connected, or was closed', { skip }, async (t) => {
+  const port = await freePort()
+  const client = new Redis({ port, host: '127.0.0.1', retryStrategy: () => 50 })
+  client.on('error', () => {})
+  t.after(() => { client.disconnect() })
+  await refuses(redisStore(client), /not connected/)
+  client.disconnect()
+  await refuses(redisStore(client), /not connected/)
+})
+
+test('L19 a server that hangs: refused in time, and fine again afterwards', { skip }, async (t) => {
+  const { port, process: child } = await startRedis(t)
+  const store = steadyStore(redisStore(await connect(t, port)))
+  child.kill('SIGSTOP')
+  await refuses(store, /cannot answer this at the moment/)
+  child.kill('SIGCONT')
+  assert.equal(await store.get('other'), null)
+})
+
+test('F-25 an answer that came while the process stood still is an answer', { skip }, async (t) => {
+  const { port } = await startRedis(t)
+  const store = steadyStore(redisStore(await connect(t, port)))
+  const writes = Promise.allSettled(Array.from({ length: 8 }, (_, index) => store.putIfAbsent(`key${index}`, 'value', 60)))
+  await new Promise(resolve => { setImmediate(resolve) })
+  const end = performance.now() + 1_200
+  while (performance.now() < end);
+  assert.deepEqual((await writes).map(({ status }) => status), Array(8).fill('fulfilled'))
+})
+
+test('F-15 a server that is busy with a script', { skip }, async (t) => {
+  const { port } = await startRedis(t, { args: ['--busy-reply-threshold', '50'] })
+  const store = redisStore(await connect(t, port))
+  const other = await connect(t, port)
+  const script = other.eval('while true do end', 0).catch((error: Error) => error)
+  await sleep(200)
+  await refuses(store, /BUSY/)
+  await (await connect(t, port, { enableReadyCheck: false })).script('KILL')
+  await script
+  assert.equal(await store.putIfAbsent('key', 'value', 60), null)
+})
+
+test('F-15 a replica takes no writes, a full server neither', { skip }, async (t) => {
+  const { port } = await startRedis(t)
+  const client = await connect(t, port)
+  const store = redisStore(client)
+  await client.config('SET', 'maxmemory', '1')
+  await assert.rejects(store.put('key', 'value', 60), /OOM/)
+  await assert.rejects(store.putIfAbsent('key', 'value', 60), /OOM/)
+  await client.config('SET', 'maxmemory', '0')
+  await client.replicaof('127.0.0.1', String(await freePort()))
+  await assert.rejects(store.put('key', 'value', 60), /READONLY/)
+  await assert.rejects(store.putIfAbsent('key', 'value', 60), /READONLY/)
+  await client.config('SET', 'replica-serve-stale-data', 'no')
+  await refuses(store, /READONLY|MASTERDOWN/)
+})
+
+test('F-15 a server that is loading its data', { skip }, async (t) => {
+  const { port } = await startRedis(t, { args: ['--enable-debug-command', 'yes', '--loading-process-events-interval-bytes', '1024'] })
+  const client = await connect(t, port)
+  const other = await connect(t, port)
+  const store = redisStore(other)
+  await client.eval('for i = 1, 2000 do redis.call("set", "x" .. i, i) end', 0)
+  await client.config('SET', 'key-load-delay', '2000')
+  const loaded = client.call('DEBUG', 'RELOAD').catch((error: Error) => error)
+  while (!/\bloading:1/.test(await other.info('persistence'))) await sleep(10)
+  await refuses(store, /LOADING/)
+  client.disconnect()
+  await loaded
+})
+
+test('F-15 no command is asked twice, and failures of the ledger are failures of the store', { skip }, async (t) => {
+  const { port } = await startRedis(t)
+  const client = await connect(t, port)
+  await client.call('ACL', 'SETUSER', 'default', '-set', '-get')
+  const ledger = createLedger(steadyStore(redisStore(client)), 'https://mcp.example')
+  await assert.rejects(ledger.consume('code', 'x', 60), { kind: 'storeUnavailable', statusCode: 503 })
+  await assert.rejects(ledger.isRevoked('grant'), { kind: 'storeUnavailable' })
+  const stats: string = await client.info('commandstats')
+  assert.match(stats, /cmdstat_set:calls=0,.*rejected_calls=1/)
+  assert.match(stats, /cmdstat_get:calls=0,.*rejected_calls=1/)
+})

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from '@modelcontextprotocol/client'
+import { Client } from '@modelcontextprotocol/sdk/client/index.js'
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import { McpServer, createMcpHandler } from '@modelcontextprotocol/server'
+import Fastify from 'fastify'
+import { z } from 'zod'
+import { createEndpoint } from '../../lib/mcp/endpoint.ts'
+import type { FetchHandler } from '../../lib/options/schema.ts'
+import { post, serve, toolCall } from './route.ts'
+
+async function start (t: TestContext, handler: FetchHandler, resource = () => 'https://mcp.example.com/mcp'): Promise<string> {
+  const endpoint = createEndpoint({ handler, name: 'test', version: '1.0.0' }, { resource })
+  assert.ok(endpoint)
+  return serve(t, Fastify(), endpoint)
+}
+
+const handler = () => createMcpHandler(() => {
+  const server = new McpServer({ name: 'test', version: '1.0.0' })
+  server.registerTool('whoami', { inputSchema: z.object({}) }, async (_args, { http }) => (
+    { content: [{ type: 'text', text: `${http?.authInfo?.token}` }] }
+  ))
+  return server
+})
+
+test('HT-24 one handler of the SDK 2.x serves clients of both eras', async (t) => {
+  const url = await start(t, handler())
+  const requestInit = { headers: { authorization: 'Bearer ann' } }
+  const old = new Client({ name: 'client', version: '1.0.0' })
+  await old.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit }))
+  t.after(() => old.close())
+  const modern = new Client2({ name: 'client', version: '1.0.0' }, { versionNegotiation: { mode: { pin: '2026-07-28' } } })
+  await modern.connect(new Transport2(new URL(url), { requestInit }))
+  t.after(() => modern.close())
+  for (const client of [old, modern]) {
+    const { content } = await client.callTool({ name: 'whoami', arguments: {} }) as { content: unknown }
+    assert.deepEqual(content, [{ type: 'text', text: 'ann' }])
+  }
+})
+
+test('the handler sees the configured URL, the body, and no header of the connection', async (t) => {
+  const seen: Array<Record<string, unknown>> = []
+  const url = await start(t, {
+    async fetch (request, options) {
+      const { headers } = request
+      seen.push({ url: request.url, method: request.method, host: headers.get('host'), custom: headers.get('x-custom'), text: await request.text(), ...options })
+      return new Response(null, { status: 204, headers: { 'x-answer': 'yes' } })
+    }
+  }, () => 'https://late.example.com/mcp')
+  const response = await post(url, { a: 1 }, { 'x-custom': 'c', authorization: 'Bearer ann' })
+  assert.deepEqual([response.status, response.headers.get('x-answer')], [204, 'yes'])
+  await fetch(url, { method: 'DELETE' })
+  const authInfo = { token: 'ann', clientId: 'client', scopes: [], subject: 'ann' }
+  assert.deepEqual(seen, [
+    { url: 'https://late.example.com/mcp', method: 'POST', host: null, custom: 'c', text: '{"a":1}', authInfo, parsedBody: { a: 1 } },
+    { url: 'https://late.example.com/mcp', method: 'DELETE', host: null, custom: null, text: '' }
+  ])
+})
+
+test('HT-21 event streams are passed on as they come', async (t) => {
+  let release = () => {}
+  const url = await start(t, {
+    fetch: () => new Response(new ReadableStream({
+      start (controller) {
+        controller.enqueue(new TextEncoder().encode('data: 1\n\n'))
+        release = () => controller.close()
+      }
+    }), { headers: { 'content-type': 'text/event-stream' } })
+  })
+  const response = await post(url, toolCall(1, 'x'))
+  assert.equal(response.headers.get('x-accel-buffering'), 'no')
+  assert.ok(response.body)
+  const reader = response.body.getReader()
+  assert.equal(new TextDecoder().decode((await reader.read()).value), 'data: 1\n\n')
+  release()
+  assert.equal((await reader.read()).done, true)
+})
+
+test('HT-20 a client that goes away aborts the handler', async (t) => {
+  const seen = { started: false, aborted: false }
+  const url = await start(t, {
+    async fetch ({ signal }) {
+      seen.started = true
+      await once(signal, 'abort')
+      seen.aborted = true
+      throw new Error('aborted')
+    }
+  })
+  const gone = new AbortController()
+  const waiting = post(url, {}, {}, gone.signal).catch(() => {})
+  while (!seen.started) await sleep(5)
+  gone.abort()
+  await waiting
+  while (!seen.aborted) await sleep(5)
+})
+
+test('a handler that fails is a fault of ours', async (t) => {
+  const url = await start(t, { fetch: () => { throw new Error('broken') } })
+  assert.equal((await post(url, {})).status, 500)
+})
+
+test('closing closes the handler', async () => {
+  let closed = 0
+  const endpoint = createEndpoint({ handler: { fetch: () => new Response(), close: () => { closed++ } }, name: 'x', version: '1' }, { resource: () => 'https://x.example' })
+  await endpoint?.ready()
+  await endpoint?.close()
+  assert.equal(closed, 1)
+})

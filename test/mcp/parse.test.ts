@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { JSONRPCMessageSchema, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js'
+import fc from 'fast-check'
+import { batchLimit, openEnvelope, protocolVersions } from '../../lib/mcp/rpc/parse.ts'
+
+const ping = { jsonrpc: '2.0', id: 1, method: 'ping' }
+
+function problem (body: unknown, version?: string): { code: number, data?: unknown } {
+  const answer = openEnvelope(body, version)
+  assert.ok('status' in answer, 'expected a refusal')
+  assert.equal(answer.status, 400)
+  const message = JSON.parse(answer.body as string)
+  assert.equal(message.id, null)
+  return message.error
+}
+
+test('messages are sorted into requests, notifications and responses', () => {
+  const body = [ping, { jsonrpc: '2.0', method: 'notifications/initialized' }, { jsonrpc: '2.0', id: 1, result: {} }]
+  assert.deepEqual(openEnvelope(body, undefined), {
+    requests: [{ id: 1, method: 'ping' }], notifications: [{ method: 'notifications/initialized' }], batch: true
+  })
+})
+
+test('HT-05 batches belong to revision 2025-03-26', () => {
+  assert.ok('requests' in openEnvelope([ping], undefined))
+  assert.ok('requests' in openEnvelope([ping], '2025-03-26'))
+  assert.equal(problem([ping], '2025-06-18').code, -32600)
+  assert.equal(problem([ping], '2025-11-25').code, -32600)
+  assert.equal(problem([]).code, -32600)
+  assert.equal(problem(Array(batchLimit + 1).fill(ping)).code, -32600)
+  assert.ok('requests' in openEnvelope(Array(batchLimit).fill(ping), undefined))
+})
+
+test('HT-08 unsupported protocol versions are refused, and only a date is repeated', () => {
+  assert.deepEqual(problem(ping, '2026-07-28').data, { supported: protocolVersions, requested: '2026-07-28' })
+  assert.deepEqual(problem(ping, '<script>').data, { supported: protocolVersions })
+  assert.equal(problem(ping, '').code, -32022)
+})
+
+test('the versions are those of the SDK', () => {
+  assert.deepEqual(protocolVersions, SUPPORTED_PROTOCOL_VERSIONS)
+})
+
+test('what is no JSON-RPC is refused', () => {
+  const bad = [null, 1, 'x', {}, { ...ping, jsonrpc: '1.0' }, { ...ping, id: null }, { ...ping, id: 1.5 }, { ...ping, id: {} }, { ...ping, method: 1 },
+    { ...ping, params: [] }, { ...ping, params: null }, { ...ping, params: { _meta: 1 } }, { ...ping, params: { _meta: { progressToken: {} } } },
+    { ...ping, params: { _meta: { 'io.modelcontextprotocol/related-task': 1 } } },
+    { jsonrpc: '2.0', id: 1 }, { jsonrpc: '2.0', result: {} }, [[ping]], [ping, 1]]
+  for (const body of bad) assert.equal(problem(body).code, -32600, JSON.stringify(body))
+})
+
+test('whatever is accepted, the SDK accepts as the same kind of message', () => {
+  const id = fc.oneof(fc.string(), fc.integer(), fc.double(), fc.constant(null), fc.constant(2 ** 60))
+  const meta = fc.oneof(fc.constant({}), fc.anything(), fc.record({ progressToken: fc.oneof(id, fc.anything()) }))
+  const params = fc.oneof(fc.record({ _meta: meta }), fc.object(), fc.anything())
+  const message = fc.record({ jsonrpc: fc.constant('2.0'), id, method: fc.string(), params, extra: fc.string() }, { requiredKeys: ['jsonrpc', 'method'] })
+  let accepted = 0
+  fc.assert(fc.property(message, (value) => {
+    // A body has come through JSON: no undefined, no functions.
+    const envelope = openEnvelope(JSON.parse(JSON.stringify(value)), undefined)
+    if ('status' in envelope) return
+    for (const request of [...envelope.requests, ...envelope.notifications]) {
+      accepted++
+      assert.ok(JSONRPCMessageSchema.safeParse({ jsonrpc: '2.0', ...request }).success, JSON.stringify(request))
+    }
+  }), { numRuns: 1000 })
+  assert.ok(accepted > 50)
+})

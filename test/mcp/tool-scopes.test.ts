@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import Fastify from 'fastify'
+import { mcpOAuth, type McpOAuthOptions } from '../../lib/index.ts'
+
+/** An app whose callers say who they are: `x-scopes` has their scopes. */
+async function app (mcp: McpOAuthOptions['mcp']) {
+  const app = Fastify()
+  await app.register(mcpOAuth, {
+    issuer: 'https://idp.example',
+    dependencies: [(request) => ({ scopes: String(request.headers['x-scopes'] ?? '').split(' ') })],
+    requiredScopes: ['mcp'],
+    scopeHierarchy: { admin: ['notes:write', 'notes:read'] },
+    ...(mcp && { mcp })
+  })
+  app.get('/notes', { schema: { operationId: 'list_notes' } }, async () => [])
+  app.delete('/notes', { schema: { operationId: 'clear_notes' }, config: { mcp: { scopes: ['notes:read', 'notes:write'] } } }, async () => ({ cleared: true }))
+  return app
+}
+
+function message (method: string, params: object = {}, id = 1) {
+  return { jsonrpc: '2.0', id, method, params }
+}
+
+const clear = message('tools/call', { name: 'clear_notes', arguments: {} })
+const list = message('tools/call', { name: 'list_notes', arguments: {} }, 2)
+
+async function post (server: Awaited<ReturnType<typeof app>>, scopes: string, body: object) {
+  const headers = { 'x-scopes': scopes, accept: 'application/json, text/event-stream', authorization: 'Bearer x' }
+  return await server.inject({ method: 'POST', url: '/mcp', headers, payload: body })
+}
+
+test('a tool that needs more than the caller has is HTTP 403 with all scopes of the operation at once (RS-12, RS-13, RS-14)', async () => {
+  const server = await app({ tools: true })
+  const refused = await post(server, 'mcp notes:read', clear)
+  assert.equal(refused.statusCode, 403)
+  assert.equal(refused.headers['www-authenticate'], 'Bearer error="insufficient_scope", error_description="The access token lacks a scope this request needs.", ' +
+    'resource_metadata="http://localhost/.well-known/oauth-protected-resource/mcp", scope="mcp notes:read notes:write"')
+  assert.equal((await post(server, 'mcp notes:read notes:write', clear)).json().result.isError, undefined)
+  assert.equal((await post(server, 'mcp', list)).statusCode, 200)
+})
+
+test('a broader scope implies the ones a tool needs (RS-15)', async () => {
+  const server = await app({ tools: true })
+  assert.equal((await post(server, 'mcp admin', clear)).statusCode, 200)
+})
+
+test('a batch cannot smuggle a tool past its scopes (HT-05)', async () => {
+  const server = await app({ tools: true })
+  assert.equal((await post(server, 'mcp', [list, clear])).statusCode, 403)
+  assert.equal((await post(server, 'mcp', [list, list])).statusCode, 200)
+})
+
+test('headers that name a harmless tool decide nothing (HT-14)', async () => {
+  const server = await app({ tools: true })
+  const answer = await server.inject({ method: 'POST', url: '/mcp', headers: { 'x-scopes': 'mcp', 'mcp-method': 'tools/call', 'mcp-name': 'list_notes' }, payload: clear })
+  assert.equal(answer.statusCode, 403)
+})
+
+test('tools/list shows what this caller may call (RS-22)', async () => {
+  const server = await app({ tools: true })
+  const names = async (scopes: string) => (await post(server, scopes, message('tools/list'))).json().result.tools.map(({ name }: { name: string }) => name)
+  assert.deepEqual(await names('mcp'), ['list_notes'])
+  assert.deepEqual(await names('mcp admin'), ['clear_notes', 'list_notes'])
+})
+
+test('toolScopes has the last word, as a map and as a function', async () => {
+  for (const toolScopes of [{ clear_notes: [], list_notes: ['x'] }, (tool: string) => tool === 'list_notes' ? ['x'] : []]) {
+    const server = await app({ tools: true, toolScopes })
+    assert.equal((await post(server, 'mcp', clear)).statusCode, 200)
+    assert.equal((await post(server, 'mcp', list)).statusCode, 403)
+  }
+})
+
+test('a mistyped scope of a tool does not leave it open', async () => {
+  const mistyped = await app({ tools: true, toolScopes: { clear_note: ['x'] } })
+  await assert.rejects(async () => { await mistyped.ready() }, /mcp.toolScopes: no tool is called "clear_note"/)
+  const server = Fastify()
+  await server.register(mcpOAuth, { auth: false, mcp: { tools: true } })
+  server.get('/notes', { schema: { operationId: 'list_notes' }, config: { mcp: { scope: ['x'] } as object } }, async () => [])
+  await assert.rejects(async () => { await server.ready() }, /config.mcp.scope: there is no such member/)
+})

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import { createProvider } from '../../lib/provider/discovery.ts'
+import type { ProviderOptions } from '../../lib/provider/discovery.ts'
+import { startIssuer } from '../support/issuer.ts'
+import type { faults, Issuer } from '../support/issuer.ts'
+
+/** A provider on a clock of its own, its log in `lines`. */
+async function setUp (t: TestContext, where: Parameters<typeof startIssuer>[0] = {}, options: Partial<ProviderOptions> = {}) {
+  const issuer = await startIssuer(where)
+  t.after(issuer.close)
+  const state = { time: 0, lines: [] as string[] }
+  const write = (details: object, message: string): void => {
+    const { err, ...rest } = details as { err?: Error & { cause?: Error } }
+    state.lines.push(`${message} ${JSON.stringify(rest)} ${err?.cause?.message ?? ''}`)
+  }
+  const log = { debug: write, info: write, warn: write, error: write }
+  const provider = createProvider({ issuer: issuer.issuer, log, now: () => state.time, ...options })
+  return { issuer, provider, state }
+}
+
+const total = (issuer: Issuer): number => [...issuer.requests.values()].reduce((sum, count) => sum + count, 0)
+
+for (const [name, metadataPath, requests] of [
+  ['RFC 8414 inserted', '/.well-known/oauth-authorization-server/tenant', 1],
+  ['OpenID Connect inserted', '/.well-known/openid-configuration/tenant', 2],
+  ['OpenID Connect appended', '/tenant/.well-known/openid-configuration', 3]
+] as const) {
+  test(`ASM-04 metadata are found at ${name}`, async (t) => {
+    const { issuer, provider } = await setUp(t, { path: '/tenant', metadataPath })
+    assert.equal((await provider.metadata()).token_endpoint, `${issuer.origin}/token`)
+    assert.equal(await provider.keysUri(), issuer.jwksUri)
+    assert.equal(total(issuer), requests)
+  })
+}
+
+for (const fault of ['redirect', 'html', 'garbage', 'array', 'bomb', 'oversize', 'missing'] as const) {
+  test(`discovery goes past an address that answers with ${fault}`, async (t) => {
+    const { issuer, provider } = await setUp(t, { metadataPath: '/.well-known/openid-configuration' })
+    issuer.fail.set('/.well-known/oauth-authorization-server', fault)
+    assert.equal((await provider.metadata()).issuer, issuer.issuer)
+    assert.equal(issuer.requests.get('/trap'), undefined)
+  })
+}
+
+test('only the named metadata URL is asked', async (t) => {
+  const issuer = await startIssuer({ metadataPath: '/custom' })
+  t.after(issuer.close)
+  const provider = createProvider({ issuer: issuer.issuer, metadataUrl: `${issuer.origin}/custom` })
+  await provider.metadata()
+  assert.deepEqual([...issuer.requests], [['/custom', 1]])
+})
+
+const outcomes: Array<[id: string, fault: keyof typeof faults, status: number]> = [
+  ['U-01', 'error', 503], ['U-01', 'unavailable', 503], ['U-01', 'garbage', 502], ['U-01', 'null', 502], ['U-02 F-10', 'redirect', 502],
+  ['U-04', 'oversize', 502], ['U-05', 'bomb', 502], ['U-06', 'reset', 503], ['U-06', 'resetMidBody', 503]
+]
+for (const [id, fault, status] of outcomes) {
+  test(`${id} ${fault} of the metadata is ${status} with Retry-After, and asked for once`, async (t) => {
+    const { issuer, provider, state } = await setUp(t)
+    issuer.fail.set(issuer.metadataPath, fault)
+    for (let i = 0; i < 3; i++) await assert.rejects(provider.metadata(), { statusCode: status, retryAfter: 5, error: 'temporarily_unavailable' })
+    assert.equal(issuer.requests.get(issuer.metadataPath), 1)
+    assert.equal(state.lines.length, 1)
+  })
+}
+
+test('F-07 a provider that was down at the start is found when it is up', async (t) => {
+  const { issuer, provider, state } = await setUp(t)
+  issuer.fail.set(issuer.metadataPath, 'unavailable')
+  await assert.rejects(provider.metadata(), { statusCode: 503 })
+  issuer.fail.clear()
+  state.time += 1.3
+  assert.equal((await provider.metadata()).issuer, issuer.issuer)
+})
+
+test('a provider in trouble is not asked at further addresses', async (t) => {
+  const { issuer, provider } = await setUp(t, { metadataPath: '/.well-known/openid-configuration' })
+  issuer.fail.set('/.well-known/oauth-authorization-server', 'unavailable')
+  await assert.rejects(provider.metadata(), { statusCode: 503 })
+  assert.equal(total(issuer), 1)
+})
+
+test('M-13 a thousand callers cause one fetch', async (t) => {
+  const { issuer, provider } = await setUp(t)
+  await Promise.all(Array.from({ length: 1_000 }, () => provider.metadata()))
+  assert.equal(total(issuer), 1)
+})
+
+for (const [id, change] of [
+  ['M-07 F-08 a hostile endpoint', { authorization_endpoint: 'javascript:canary' }],
+  ['M-08 F-08 another issuer', { issuer: 'https://canary.example' }],
+  ['F-08 another origin of the token endpoint', { token_endpoint: 'http://127.0.0.2:1/canary' }],
+  ['F-08 another origin of the keys', { jwks_uri: 'http://127.0.0.2:1/canary' }]
+] as const) {
+  test(`${id} in a later document leaves the last good one in place for a day`, async (t) => {
+    const { issuer, provider, state } = await setUp(t)
+    const good = await provider.metadata()
+    Object.assign(issuer.metadata, change)
+    state.time += 601
+    assert.equal(await provider.metadata(), good)
+    state.time += 85_000
+    assert.equal(await provider.metadata(), good)
+    assert.ok(state.lines.length > 0)
+    assert.ok(!state.lines.join().includes('canary'), 'the value is not logged either')
+  })
+}
+
+test('M-07 M-08 a bad document from the start is 503 and told in the log', async (t) => {
+  const { issuer, provider, state } = await setUp(t)
+  issuer.metadata['issuer'] = `${issuer.issuer}/`
+  await assert.rejects(provider.metadata(), { kind: 'providerUnavailable', statusCode: 503 })
+  assert.match(state.lines.join(), /issuer is not the configured issuer/)
+})
+
+test('F-08 M-09 another origin is refused as long as the process lives, not only as long as the last good document', async (t) => {
+  const { issuer, provider, state } = await setUp(t)
+  await provider.metadata()
+  delete issuer.metadata['token_endpoint']
+  state.time += 601
+  await provider.metadata()
+  issuer.metadata['token_endpoint'] = 'http://127.0.0.2:1/token'
+  for (const wait of [601, 86_400, 86_400]) {
+    state.time += wait
+    await provider.metadata().catch(() => {})
+  }
+  await assert.rejects(provider.metadata(), { kind: 'providerUnavailable' })
+})
+
+test('F-08 a change within the origin is taken after ten minutes', async (t) => {
+  const { issuer, provider, state } = await setUp(t)
+  await provider.metadata()
+  issuer.metadata['token_endpoint'] = `${issuer.origin}/token/v2`
+  state.time += 601
+  assert.equal((await provider.metadata()).token_endpoint, `${issuer.origin}/token/v2`)
+})
+
+test('M-14 iss in authorization responses is warned about once, if asked for', async (t) => {
+  const { issuer, provider, state } = await setUp(t, {}, { warnIss: true })
+  issuer.metadata['authorization_response_iss_parameter_supported'] = true
+  await provider.metadata()
+  state.time += 601
+  await provider.metadata()
+  assert.equal(state.lines.filter((line) => line.includes('iss')).length, 1)
+})
+
+test('a provider without jwks_uri has no keys to offer', async (t) => {
+  const { issuer, provider } = await setUp(t)
+  delete issuer.metadata['jwks_uri']
+  await assert.rejects(provider.keysUri(), { kind: 'providerMisbehaved' })
+})

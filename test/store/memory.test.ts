@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { memoryStore } from '../../lib/store/memory.ts'
+import { contract } from '../support/store-contract.ts'
+
+for (const [name, check] of contract) {
+  test(`${name} (in memory)`, async () => {
+    const store = memoryStore()
+    await check(store, store)
+  })
+}
+
+test('S-10 a flood finds a bound, and the oldest entries go', async () => {
+  const store = memoryStore({ max: 100 })
+  for (let index = 0; index < 1000; index++) await store.put(`key${index}`, 'x', 60)
+  const kept = await Promise.all(Array.from({ length: 1000 }, (_, index) => store.get(`key${index}`)))
+  assert.equal(kept.filter((value) => value !== null).length, 100)
+  assert.ok(kept.slice(900).every((value) => value === 'x'))
+})
+
+test('S-10 large entries find it sooner, and one that is larger than all of it is not kept', async () => {
+  const store = memoryStore({ max: 100 })
+  for (let index = 0; index < 100; index++) await store.put(`key${index}`, 'x'.repeat(3_990), 60)
+  assert.equal(await store.get('key89'), null)
+  assert.notEqual(await store.get('key90'), null)
+  await store.put('key99', 'x'.repeat(40_001), 60)
+  assert.equal(await store.get('key99'), null)
+})

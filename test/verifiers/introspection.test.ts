@@ -1,0 +1,260 @@
+import assert from 'node:assert/strict'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { test, type TestContext } from 'node:test'
+import { createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify } from 'jose'
+import type { Log, TokenVerifier } from '../../lib/types.ts'
+import { introspectionVerifier, type IntrospectionVerifierOptions } from '../../lib/verifiers/introspection.ts'
+import { jwtVerifier } from '../../lib/verifiers/jwt.ts'
+import { chain } from '../../lib/verifiers/chain.ts'
+import Fastify from 'fastify'
+import { startProvider } from '../../docs/examples/demo/provider.ts'
+import { startIntrospection } from '../support/introspection.ts'
+import { resource, startIssuer, type faults } from '../support/issuer.ts'
+
+const now = Math.floor(Date.now() / 1000)
+const context = { resource, now }
+const account = { clientId: 'mcp server', clientSecret: `s+e:c r~et/${randomBytes(8).toString('hex')}` }
+const good = { active: true, aud: resource, scope: 'read write', sub: 'alice', client_id: 'client', exp: now + 60, iat: now - 5 }
+
+async function setUp (t: TestContext, options: Partial<IntrospectionVerifierOptions> = {}) {
+  const server = await startIntrospection(t)
+  server.answer = good
+  const warnings: string[] = []
+  const ignore = (): void => {}
+  const log = { debug: ignore, info: ignore, error: ignore, warn: (_details: object, message: string) => { warnings.push(message) } }
+  return { server, warnings, verify: introspectionVerifier({ issuer: server.issuer, ...account, log, ...options }) }
+}
+
+test('RFC 7662 a token the issuer calls active is a caller', async (t) => {
+  const { server, verify } = await setUp(t)
+  assert.equal(verify.issuer, server.issuer)
+  const caller = await verify('opaque', context)
+  assert.deepEqual([caller?.token, caller?.subject, caller?.clientId, caller?.scopes, caller?.expiresAt], ['opaque', 'alice', 'client', ['read', 'write'], now + 60])
+  const [{ authorization, form } = assert.fail()] = server.asked
+  assert.deepEqual(Object.fromEntries(form), { token: 'opaque', token_type_hint: 'access_token' })
+  const [id, secret] = Buffer.from(authorization?.slice(6) ?? '', 'base64').toString().split(':').map(part => decodeURIComponent(part.replaceAll('+', ' ')))
+  assert.deepEqual([id, secret], [account.clientId, account.clientSecret])
+})
+
+test('F-27 a log that fails is no reason to fail otherwise', async (t) => {
+  const lost = (): never => { throw new Error('ENOSPC') }
+  const { server, verify } = await setUp(t, { log: { debug: lost, info: lost, warn: lost, error: lost } })
+  server.fail = 'reset'
+  await assert.rejects(verify('opaque', context), { kind: 'keysUnavailable' })
+})
+
+test('Q-14 EX-02 what may be missing may be missing: expiry, issuer, subject; audiences may be several, or one of ours', async (t) => {
+  const { server, verify } = await setUp(t, { audience: 'https://api.example' })
+  for (const answer of [
+    { active: true, aud: resource }, { ...good, aud: ['https://other.example', resource] }, { ...good, aud: 'https://api.example' }, { ...good, iss: server.issuer },
+    { ...good, token_type: 'Bearer' }, { ...good, token_type: 'bearer' }, { ...good, exp: now - 29 }, { ...good, nbf: now + 29 }
+  ]) {
+    server.answer = answer
+    assert.ok(await verify(randomBytes(8).toString('hex'), context), JSON.stringify(answer))
+  }
+})
+
+test('Q-14 RS-05 RS-06 whatever is not strictly active, and for us, is refused', async (t) => {
+  const { server, verify } = await setUp(t)
+  const inactive = [{ active: false }, { ...good, active: 'true' }, { ...good, active: 1 }, { ...good, active: [true] }, { ...good, active: null }, { ...good, active: undefined }, {}]
+  for (const answer of inactive) {
+    server.answer = answer
+    assert.equal(await verify('x', context), null, JSON.stringify(answer))
+    await assert.rejects(chain([verify])('x', context), { kind: 'invalidToken' })
+  }
+  const refused = [
+    { ...good, aud: undefined }, { ...good, aud: 'https://other.example' }, { ...good, aud: [] }, { ...good, aud: `${resource}/x` }, { ...good, aud: { 0: resource } }, { ...good, aud: account.clientId },
+    { ...good, iss: 'https://other.example' }, { ...good, iss: [server.issuer] },
+    { ...good, exp: now - 31 }, { ...good, exp: `${now + 60}` }, { ...good, exp: null }, { ...good, nbf: now + 31 }, { ...good, nbf: 'now' }, { ...good, iat: now + 31 },
+    { ...good, token_type: 'refresh_token' }, { ...good, token_use: 'refresh_token' }, { ...good, token_use: 'id' }, { ...good, typ: 'Refresh' }, { ...good, sub: {} },
+    { ...good, cnf: { jkt: 'x' } }, { ...good, cnf: { 'x5t#S256': 'x' } }
+  ]
+  for (const answer of refused) {
+    server.answer = answer
+    await assert.rejects(verify('x', context), { kind: 'invalidToken' }, JSON.stringify(answer))
+  }
+})
+
+const outages: Array<keyof typeof faults> = ['error', 'unavailable', 'missing', 'html', 'garbage', 'null', 'array', 'oversize', 'bomb', 'redirect', 'reset', 'resetMidBody', 'hang', 'drip']
+for (const fault of outages) {
+  test(`Q-14 F-10 an endpoint with "${fault}" is 503, never the fault of the token`, async (t) => {
+    const { server, verify, warnings } = await setUp(t)
+    server.fail = fault
+    await assert.rejects(verify('x', context), { kind: 'keysUnavailable', statusCode: 503 })
+    assert.deepEqual(warnings, ['An access token could not be introspected'])
+    server.fail = null
+    assert.ok(await verify('x', context), 'nothing of the fault is remembered')
+  })
+}
+
+test('Q-14 our own credentials being refused is a fault of ours', async (t) => {
+  const { server, verify } = await setUp(t)
+  for (const [status, answer] of [[401, { error: 'invalid_client' }], [400, { error: 'invalid_request', body: {} }], [403, { active: true, aud: resource }]] as const) {
+    Object.assign(server, { status, answer })
+    await assert.rejects(verify('x', context), { kind: 'keysUnavailable' })
+  }
+  const elsewhere = introspectionVerifier({ issuer: server.issuer, ...account, introspectionEndpoint: `${server.issuer}/nowhere` })
+  await assert.rejects(elsewhere('x', context), { kind: 'keysUnavailable' })
+})
+
+test('Q-14 a provider without an introspection endpoint, or that is away, is 503', async (t) => {
+  const { server, verify } = await setUp(t)
+  server.metadata = { issuer: server.issuer }
+  await assert.rejects(verify('x', context), { kind: 'keysUnavailable' })
+  const gone = introspectionVerifier({ issuer: 'http://127.0.0.1:9', ...account })
+  await assert.rejects(gone('x', context), { kind: 'keysUnavailable' })
+})
+
+test('Q-15 nothing is remembered by default; with cacheFor good tokens are, for so long, and bad ones never', async (t) => {
+  const { server, verify } = await setUp(t)
+  await verify('x', context)
+  server.answer = { active: false }
+  assert.equal(await verify('x', context), null)
+
+  const remembering = introspectionVerifier({ issuer: server.issuer, ...account, cacheFor: 60 })
+  server.answer = good
+  const before = server.asked.length
+  for (let index = 0; index < 10; index++) await remembering('x', context)
+  assert.equal(server.asked.length, before + 1)
+  server.answer = { active: false }
+  assert.ok(await remembering('x', { ...context, now: now + 59 }))
+  assert.equal(await remembering('x', { ...context, now: now + 61 }), null)
+  server.answer = good
+  assert.ok(await remembering('x', context), 'Q-15 the refusal is not remembered')
+})
+
+test('Q-23 users of two issuers are two, whatever their subjects are; claims are clean and nobody changes them', async (t) => {
+  const { server, verify } = await setUp(t)
+  server.answer = '{"active":true,"aud":"' + resource + '","sub":"1001","__proto__":{"scope":"admin"},"act":{"sub":"x"}}'
+  const { claims } = await verify('x', context) ?? assert.fail()
+  assert.deepEqual([claims?.['iss'], claims?.['scope'], Object.isFrozen(claims), Object.isFrozen(claims?.['act'])], [server.issuer, undefined, true, true])
+})
+
+test('D17 RS-21 what the issuer writes about a token stays out of the log', async (t) => {
+  const lines: string[] = []
+  const server = await startIntrospection(t)
+  const { log } = Fastify({ logger: { level: 'trace', stream: { write: (line: string) => { lines.push(line) } } } })
+  const verify = introspectionVerifier({ issuer: server.issuer, ...account, log: log as Log })
+  Object.assign(server, { status: 400, answer: { error: 'invalid_request', error_description: 'no such token: canary-token' } })
+  const error = await verify('canary-token', context).then(() => assert.fail(), (error: Error) => error)
+  assert.match(lines.join(), /could not be introspected/)
+  assert.match(lines.join(), /invalid_request/)
+  assert.match((error.cause as Error).message, new RegExp(`^${server.issuer} could not be asked about a token: .*\\(invalid_request\\)`))
+  assert.doesNotMatch(lines.join() + JSON.stringify(error.cause, ['message', 'stack', 'cause']), /canary-token|error_description/)
+})
+
+test('F-09 what cannot be asked at once waits, and too many are told to come again', async (t) => {
+  const { server, verify } = await setUp(t)
+  server.fail = 'hang'
+  const outcomes = await Promise.all(Array.from({ length: 300 }, (_, index) => verify(`token${index}`, context).then(() => 'good', (error: { kind: string }) => error.kind)))
+  // Forty are asked at once, two hundred wait, for no longer than five seconds.
+  const [overloaded, asked] = ['overloaded', 'keysUnavailable'].map(kind => outcomes.filter(outcome => outcome === kind).length) as [number, number]
+  assert.equal(overloaded + asked, 300)
+  assert.ok(overloaded >= 60 && asked >= 40, `${overloaded} ${asked}`)
+})
+
+test('a thousand requests with one token ask once', async (t) => {
+  const { server, verify } = await setUp(t)
+  await Promise.all(Array.from({ length: 1_000 }, () => verify('x', context)))
+  assert.equal(server.asked.length, 1)
+})
+
+test('Q-16 a JWT of another issuer is not shown to this one, and what another verifier found bad neither', async (t) => {
+  const { server, verify } = await setUp(t)
+  const other = await startIssuer()
+  // Tokens are minted now, and slow tests may have come before this one.
+  const context = { resource, now: Math.floor(Date.now() / 1000) }
+  server.answer = { ...good, exp: context.now + 60 }
+  t.after(other.close)
+  const foreign = await other.mint()
+  assert.equal(await verify(foreign, context), null)
+  const both = chain([jwtVerifier({ issuer: other.issuer }), verify])
+  await assert.rejects(both(`${foreign.slice(0, -4)}AAAA`, context), { kind: 'invalidToken' })
+  assert.equal((await both(foreign, context)).subject, 'alice')
+  assert.equal(server.asked.length, 0)
+  assert.equal((await both('opaque', context)).subject, 'alice')
+  const own = await other.mint({ iss: server.issuer })
+  assert.ok(await verify(own, context), 'its own JWTs are')
+  server.answer = { active: false }
+  const next: TokenVerifier = async (token) => ({ token, clientId: '', scopes: [] })
+  await assert.rejects(chain([verify, next])(own, context), { kind: 'invalidToken' }, 'a JWT that its own issuer calls inactive is shown to nobody else')
+  assert.ok(await chain([verify, next])('opaque', context))
+})
+
+test('private_key_jwt: the assertion is ours, for this issuer, short-lived, and new each time (RFC 7523 §3)', async (t) => {
+  const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
+  const key = { ...await exportJWK(privateKey), alg: 'ES256', kid: 'one' }
+  const { server, verify } = await setUp(t, { clientSecret: undefined, privateKey: key })
+  await verify('x', context)
+  await verify('y', context)
+  const keys = createLocalJWKSet({ keys: [{ ...await exportJWK(publicKey), kid: 'one', alg: 'ES256' }] })
+  const ids = new Set()
+  for (const { authorization, form } of server.asked) {
+    assert.equal(authorization, undefined)
+    assert.equal(form.get('client_assertion_type'), 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer')
+    const { payload } = await jwtVerify(form.get('client_assertion') ?? '', keys, { issuer: account.clientId, subject: account.clientId, audience: server.issuer, maxTokenAge: 60 })
+    assert.ok((payload.exp ?? Infinity) - now <= 300)
+    ids.add(payload.jti)
+  }
+  assert.equal(ids.size, 2)
+})
+
+test('client_secret_post where the metadata list nothing else', async (t) => {
+  const { server, verify } = await setUp(t)
+  server.metadata = { ...server.metadata, introspection_endpoint_auth_methods_supported: ['client_secret_post'] }
+  await verify('x', context)
+  const [{ authorization, form } = assert.fail()] = server.asked
+  assert.deepEqual([authorization, form.get('client_id'), form.get('client_secret')], [undefined, account.clientId, account.clientSecret])
+})
+
+test('oidc-provider: opaque tokens, until they are revoked, and by either way to authenticate', async (t) => {
+  const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
+  const machine = { client_id: 'machine', client_secret: 'machine-secret-of-a-test', grant_types: ['client_credentials'], response_types: [], redirect_uris: [] }
+  const asking = { client_id: 'server', client_secret: 'server-secret-of-a-test', grant_types: [], response_types: [], redirect_uris: [] }
+  const signing = { client_id: 'signer', token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [{ ...await exportJWK(publicKey), alg: 'ES256' }] }, grant_types: [], response_types: [], redirect_uris: [] }
+  const provider = await startProvider({ clients: [machine, asking, signing], scopes: ['read'], accessToken: { format: 'opaque' } })
+  t.after(() => provider.close())
+  const ask = async (path: string, form: object) => await fetch(`${provider.issuer}${path}`, { method: 'POST', body: new URLSearchParams({ client_id: machine.client_id, client_secret: machine.client_secret, ...form }) })
+  const { access_token: token } = await (await ask('/token', { grant_type: 'client_credentials', resource, scope: 'read' })).json() as { access_token: string }
+
+  const bySecret = introspectionVerifier({ issuer: provider.issuer, clientId: 'server', clientSecret: asking.client_secret })
+  const byKey = introspectionVerifier({ issuer: provider.issuer, clientId: 'signer', privateKey: { ...await exportJWK(privateKey), alg: 'ES256' } })
+  for (const verify of [bySecret, byKey]) {
+    const caller = await verify(token, { resource, now: Date.now() / 1000 })
+    assert.deepEqual([caller?.clientId, caller?.scopes, caller?.subject], ['machine', ['read'], undefined])
+    await assert.rejects(verify(token, { resource: 'https://other.example/mcp', now: Date.now() / 1000 }), { kind: 'invalidToken' })
+  }
+  assert.equal((await ask('/token/revocation', { token })).status, 200)
+  for (const verify of [bySecret, byKey]) assert.equal(await verify(token, { resource, now: Date.now() / 1000 }), null)
+
+  const stranger = introspectionVerifier({ issuer: provider.issuer, clientId: 'server', clientSecret: 'wrong' })
+  await assert.rejects(stranger(token, context), { kind: 'keysUnavailable' }, 'our own credentials are refused')
+})
+
+test('options are checked at the start, all at once', () => {
+  const jwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })
+  const rows: Array<[Record<string, unknown>, RegExp]> = [
+    [{ issuer: 'http://id.example' }, /introspectionVerifier\.issuer: "http:\/\/id\.example" is given, expected a URL, which must use https/],
+    [{ clientId: '' }, /clientId: an empty string is given, expected the id this server is known under/],
+    [{ clientSecret: undefined }, /clientSecret: undefined is given\. Is the environment variable set\?/],
+    [{ privateKey: { ...jwk, alg: 'ES256' } }, /privateKey: is given beside clientSecret, one of the two is expected/],
+    [{ clientSecret: '' }, /clientSecret: an empty string is given, expected a string that is not empty/],
+    [{ clientSecret: 1 }, /clientSecret: a number is given, expected a string/],
+    [{ clientSecret: undefined, privateKey: jwk }, /privateKey: an object is given, expected a private JWK with the member alg/],
+    [{ clientSecret: undefined, privateKey: 'canary' }, /privateKey: a string of 6 characters is given, expected a private JWK/],
+    [{ clientSecret: undefined, privateKey: { kty: 'EC', alg: 'ES256' } }, /privateKey: an object is given, expected/],
+    [{ clientSecret: undefined, privateKey: { ...jwk, alg: 'none' } }, /privateKey: an object is given, expected/],
+    [{ clientSecret: undefined, privateKey: { ...jwk, kty: undefined, alg: 'ES256' } }, /privateKey: an object is given, expected/],
+    [{ introspectionEndpoint: 'ftp://x' }, /introspectionEndpoint: "ftp:\/\/x" is given, expected a URL, which must be/],
+    [{ endpoint: 'https://x' }, /introspectionVerifier\.endpoint: there is no such option\. There are issuer, introspectionEndpoint, /],
+    [{ audience: [''] }, /audience: a list is given, expected a string or a list of strings/],
+    [{ clockTolerance: 121 }, /clockTolerance: 121 is given, expected 0 to 120 seconds/],
+    [{ cacheFor: '61' }, /cacheFor: "61" is given, expected 0 to 60 seconds/],
+    [{ log: true }, /log: true is given, expected a logger/]
+  ]
+  for (const [options, message] of rows) {
+    assert.throws(() => introspectionVerifier({ issuer: 'https://id.example', clientId: 'server', clientSecret: 'secret', ...options }), { code: 'FST_MCP_OAUTH_INVALID_OPTIONS', message })
+  }
+  assert.throws(() => introspectionVerifier(undefined as never), /introspectionVerifier: undefined is given, expected an object/)
+  assert.throws(() => introspectionVerifier({ issuer: 'https://id.example', clientId: 'server' }), /introspectionVerifier\.clientSecret: missing, expected it or privateKey/)
+})

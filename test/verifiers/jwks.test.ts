@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { TestContext } from 'node:test'
+import { exportJWK } from 'jose'
+import { createKeySet } from '../../lib/verifiers/jwks.ts'
+import { jwtVerifier } from '../../lib/verifiers/jwt.ts'
+import { createKey, resource, startIssuer } from '../support/issuer.ts'
+import type { faults } from '../support/issuer.ts'
+
+const context = { resource, now: Math.floor(Date.now() / 1000) }
+
+/** A verifier whose keys are kept on a clock of its own. */
+async function setUp (t: TestContext) {
+  const issuer = await startIssuer()
+  t.after(issuer.close)
+  const state = { time: 0, warnings: 0 }
+  const ignore = (): void => {}
+  const log = { debug: ignore, info: ignore, error: ignore, warn: () => { state.warnings++ } }
+  const keys = createKeySet({ uri: async () => issuer.jwksUri, log, now: () => state.time })
+  const verify = jwtVerifier({ issuer: issuer.issuer, keys, cacheFor: 0 })
+  return { issuer, state, keys, verify: (token: string) => verify(token, context), loads: () => issuer.requests.get('/jwks') ?? 0 }
+}
+
+const broken: Array<keyof typeof faults> = [
+  'error', 'unavailable', 'missing', 'html', 'garbage', 'null', 'array', 'deep', 'redirect', 'oversize', 'bomb', 'reset', 'resetMidBody'
+]
+for (const fault of broken) {
+  test(`Q-13 F-01 K-01..K-06 keys behind "${fault}" mean 503 and one request`, async (t) => {
+    const { issuer, verify, loads, state } = await setUp(t)
+    issuer.fail.set('/jwks', fault)
+    const token = await issuer.mint()
+    for (let i = 0; i < 5; i++) await assert.rejects(verify(token), { kind: 'keysUnavailable', statusCode: 503, retryAfter: 5, error: 'temporarily_unavailable' })
+    assert.equal(loads(), 1)
+    assert.equal(state.warnings, 1)
+    assert.equal(issuer.requests.get('/trap'), undefined)
+  })
+}
+
+test('K-01 sets that are not sets of public keys are refused', async (t) => {
+  const issuer = await startIssuer()
+  t.after(issuer.close)
+  const { jwk, privateKey } = issuer.key
+  const sets: unknown[] = [
+    {}, { keys: {} }, { keys: [] }, { keys: [null] }, { keys: ['x'] }, { keys: [{}] }, { keys: [{ kty: 1 }] }, { keys: null },
+    { keys: [jwk, { kty: 'oct', k: 'AAAA' }] }, { keys: [{ ...jwk, ...await exportJWK(privateKey) }] }, { keys: [jwk, { kty: 'AKP', priv: 'x' }] },
+    { keys: Array.from({ length: 101 }, () => jwk) }
+  ]
+  for (const set of sets) {
+    issuer.jwks = set
+    await assert.rejects(createKeySet({ uri: async () => issuer.jwksUri }).get(), { kind: 'keysUnavailable' }, JSON.stringify(set))
+  }
+  issuer.jwks = { keys: Array.from({ length: 100 }, () => jwk) }
+  await createKeySet({ uri: async () => issuer.jwksUri }).get()
+})
+
+test('K-01 two keys with one id: either may have signed', async (t) => {
+  const { issuer, verify } = await setUp(t)
+  const twin = await createKey('one')
+  const stranger = await createKey('one')
+  issuer.jwks = { keys: [twin.jwk, issuer.key.jwk] }
+  assert.ok(await verify(await issuer.mint()))
+  assert.ok(await verify(await issuer.mint({}, { key: twin })))
+  await assert.rejects(verify(await issuer.mint({}, { key: stranger })), { kind: 'invalidToken' })
+  await assert.rejects(verify(await issuer.mint({ aud: 'x' })), { kind: 'invalidToken' })
+})
+
+test('L6 a token without key id is held to the keys there are', async (t) => {
+  const { issuer, verify } = await setUp(t)
+  issuer.jwks = { keys: [(await createKey('two')).jwk, issuer.key.jwk] }
+  assert.ok(await verify(await issuer.mint({}, { header: { kid: undefined } })))
+  await assert.rejects(verify(await issuer.mint({}, { header: { kid: undefined }, key: await createKey('x') })), { kind: 'invalidToken' })
+})
+
+test('K-07 the content type does not matter', async (t) => {
+  const issuer = await startIssuer()
+  t.after(issuer.close)
+  const { createServer } = await import('node:http')
+  const server = createServer((_request, response) => { response.writeHead(200, { 'content-type': 'text/plain' }).end(JSON.stringify(issuer.jwks)) })
+  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
+  t.after(() => { server.close() })
+  const { port } = server.address() as { port: number }
+  assert.equal(typeof await createKeySet({ uri: async () => `http://127.0.0.1:${port}/` }).get(), 'function')
+})
+
+test('D12 a thousand cold requests load the keys once', async (t) => {
+  const { issuer, verify, loads } = await setUp(t)
+  const token = await issuer.mint()
+  await Promise.all(Array.from({ length: 1_000 }, () => verify(token)))
+  assert.equal(loads(), 1)
+})
+
+test('F-02 L3 known keys outlive the provider by an hour', async (t) => {
+  const { issuer, verify, state } = await setUp(t)
+  const token = await issuer.mint()
+  await verify(token)
+  issuer.fail.set('/jwks', 'error')
+  state.time = 601
+  assert.ok(await verify(token))
+  state.time = 600 + 3_599
+  assert.ok(await verify(token))
+  state.time = 600 + 3_600
+  await assert.rejects(verify(token), { kind: 'keysUnavailable' })
+})
+
+test('F-03 F-04 K-08 a flood of unknown key ids causes one load in 30 s and harms no one', async (t) => {
+  const { issuer, verify, loads, state } = await setUp(t)
+  const good = await issuer.mint()
+  const unknown = await issuer.mint({}, { header: { kid: 'two' } })
+  await verify(good)
+  for (; state.time < 60; state.time++) {
+    await Promise.all(Array.from({ length: 20 }, () => assert.rejects(verify(unknown), { kind: 'invalidToken' })))
+    assert.ok(await verify(good))
+  }
+  assert.equal(loads(), 3)
+})
+
+test('a cold start with an unknown key id loads once', async (t) => {
+  const { issuer, verify, loads } = await setUp(t)
+  await assert.rejects(verify(await issuer.mint({}, { header: { kid: 'two' } })), { kind: 'invalidToken' })
+  assert.equal(loads(), 1)
+})
+
+test('F-03 L2 with the provider down an unknown key id is 503, a known one is good, a wrong signature is 401', async (t) => {
+  const { issuer, verify, loads } = await setUp(t)
+  const good = await issuer.mint()
+  await verify(good)
+  issuer.fail.set('/jwks', 'error')
+  const unknown = await issuer.mint({}, { header: { kid: 'two' } })
+  const forged = await issuer.mint({}, { key: await createKey('one') })
+  for (let i = 0; i < 100; i++) {
+    await assert.rejects(verify(unknown), { kind: 'keysUnavailable' })
+    await assert.rejects(verify(forged), { kind: 'invalidToken' })
+    assert.ok(await verify(good))
+  }
+  assert.equal(loads(), 2)
+})
+
+test('K-10 K-09 F-05 J-16 a rotation loses no good token, and the old key goes', async (t) => {
+  const { issuer, verify, state } = await setUp(t)
+  const two = await createKey('two')
+  const old = await issuer.mint()
+  assert.ok(await verify(old))
+  issuer.jwks = { keys: [issuer.key.jwk, two.jwk] }
+  assert.ok(await verify(await issuer.mint({}, { key: two })), 'accepted with the first token')
+  assert.ok(await verify(old))
+  issuer.jwks = { keys: [two.jwk] }
+  state.time += 600
+  assert.ok(await verify(await issuer.mint({}, { key: two })))
+  await assert.rejects(verify(old), { kind: 'invalidToken' })
+})
+
+test('F-05 of 10,000 requests across a whole rotation none is refused', async (t) => {
+  const { issuer, verify, state, loads } = await setUp(t)
+  const two = await createKey('two')
+  const mintedBy = async (key = issuer.key): Promise<string[]> => Promise.all(Array.from({ length: 50 }, (_, index) => issuer.mint({ sub: `user${index}` }, { key })))
+  const [before, after] = [await mintedBy(), await mintedBy(two)]
+  const phases = [
+    { keys: [issuer.key], tokens: before },
+    { keys: [issuer.key, two], tokens: before },
+    { keys: [issuer.key, two], tokens: [...before, ...after] },
+    { keys: [two], tokens: after }
+  ]
+  let accepted = 0
+  for (const { keys, tokens } of phases) {
+    issuer.jwks = { keys: keys.map(({ jwk }) => jwk) }
+    for (let request = 0; request < 2_500; request += 100) {
+      // An hour of time passes in all: the keys are looked at again on their own account, too.
+      state.time += 36
+      const callers = await Promise.all(Array.from({ length: 100 }, (_, index) => verify(tokens[(request + index) % tokens.length] ?? '')))
+      accepted += callers.filter(caller => caller !== null).length
+    }
+  }
+  assert.equal(accepted, 10_000)
+  assert.ok(loads() <= 8, `${loads()} loads`)
+})
+
+test('K-11 a new key under an old id is found with the first token, and the old key goes', async (t) => {
+  const { issuer, verify, loads } = await setUp(t)
+  const old = await issuer.mint()
+  await verify(old)
+  const next = await createKey('one')
+  issuer.jwks = { keys: [next.jwk] }
+  assert.ok(await verify(await issuer.mint({}, { key: next })))
+  assert.equal(loads(), 2)
+  await assert.rejects(verify(old), { kind: 'invalidToken' })
+})
