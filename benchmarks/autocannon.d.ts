@@ -1,5 +1,7 @@
 declare module 'autocannon' {
-  interface Request { headers?: Record<string, string> }
+  interface Request {
+    headers?: Record<string, string>
+  }
   interface Options {
     url: string
     connections: number
@@ -9,6 +11,11 @@ declare module 'autocannon' {
     body: string
     requests?: Array<{ setupRequest: (request: Request) => Request }>
   }
-  interface Result { '2xx': number, non2xx: number, errors: number, duration: number }
+  interface Result {
+    '2xx': number
+    non2xx: number
+    errors: number
+    duration: number
+  }
   export default function autocannon (options: Options): Promise<Result>
 }

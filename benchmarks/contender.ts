@@ -5,7 +5,10 @@ export function echo (text: string): string {
   return `You said ${text}`
 }
 
-/** Tells the parent where the server is; then, whenever asked, how much CPU time it has used. Ends with the parent. */
+/**
+ * Tells the parent where the server is; then, whenever asked, how much CPU time it has used. Ends
+ * with the parent.
+ */
 export function announce (url: string, tokens: string[] = []): void {
   const ready: Ready = { url, tokens }
   process.send?.(ready)

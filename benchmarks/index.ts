@@ -9,7 +9,12 @@ const [rounds = 5, seconds = 1] = process.argv.slice(2).map(Number)
 const call = {
   rounds,
   seconds,
-  body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'echo', arguments: { text: 'hello' } } }),
+  body: JSON.stringify({
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'tools/call',
+    params: { name: 'echo', arguments: { text: 'hello' } }
+  }),
   expected: 'You said hello'
 }
 
@@ -34,7 +39,11 @@ const plans: Record<string, Plan> = {
   }
 }
 
-console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}, ${rounds} rounds of ${seconds} s`)
+console.log(
+  `Node ${process.version}, ${cpus().length} × ${
+    cpus()[0]?.model ?? 'CPU'
+  }, ${rounds} rounds of ${seconds} s`
+)
 for (const [title, plan] of Object.entries(plans)) {
   const measured = await measure(plan)
   console.log(`\n### ${title}\n\n${table(measured)}`)

@@ -16,10 +16,17 @@ process.on('message', async ({ url, seconds, body, tokens }: Order) => {
     body,
     ...(tokens.length > 0 && {
       requests: [{
-        setupRequest: (request) => ({ ...request, headers: { ...request.headers, authorization: `Bearer ${tokens[next++ % tokens.length]}` } })
+        setupRequest: (request) => ({
+          ...request,
+          headers: { ...request.headers, authorization: `Bearer ${tokens[next++ % tokens.length]}` }
+        })
       }]
     })
   })
-  const outcome: Outcome = { answers: result['2xx'], failures: result.non2xx + result.errors, seconds: result.duration }
+  const outcome: Outcome = {
+    answers: result['2xx'],
+    failures: result.non2xx + result.errors,
+    seconds: result.duration
+  }
   process.send?.(outcome)
 })

@@ -2,14 +2,32 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 
 /** What a contender says when it listens. Tokens, if it wants some: used in turn. */
-export interface Ready { url: string, tokens: string[] }
+export interface Ready {
+  url: string
+  tokens: string[]
+}
 
-export interface Order { url: string, seconds: number, body: string, tokens: string[] }
+export interface Order {
+  url: string
+  seconds: number
+  body: string
+  tokens: string[]
+}
 
-export interface Outcome { answers: number, failures: number, seconds: number }
+export interface Outcome {
+  answers: number
+  failures: number
+  seconds: number
+}
 
-/** Requests per second and microseconds of the server's CPU time per request, one of each per slice. */
-export interface Measured { name: string, rates: number[], costs: number[] }
+/**
+ * Requests per second and microseconds of the server's CPU time per request, one of each per slice.
+ */
+export interface Measured {
+  name: string
+  rates: number[]
+  costs: number[]
+}
 
 export interface Plan {
   /** File in `contenders/` without its extension, and its argument, by the name to show. */
@@ -23,16 +41,24 @@ export interface Plan {
   expected: string
 }
 
-interface Running extends Measured { process: ChildProcess, ready: Ready }
+interface Running extends Measured {
+  process: ChildProcess
+  ready: Ready
+}
 
 /**
- * Runs contenders in short slices that take turns, so that whatever else the machine does hits them all alike. Every server has a process of
- * its own, and so has the load. The first slice of each is for warming up and does not count. Ends all of them, whatever happens.
+ * Runs contenders in short slices that take turns, so that whatever else the machine does hits them
+ * all alike. Every server has a process of its own, and so has the load. The first slice of each is
+ * for warming up and does not count. Ends all of them, whatever happens.
  */
-export async function measure ({ contenders, rounds, seconds, body, expected }: Plan): Promise<Measured[]> {
+export async function measure (
+  { contenders, rounds, seconds, body, expected }: Plan
+): Promise<Measured[]> {
   const processes: ChildProcess[] = []
   const spawn = (file: string, argument = ''): ChildProcess => {
-    const child = fork(new URL(file, import.meta.url), [argument], { execArgv: ['--import', 'tsx'] })
+    const child = fork(new URL(file, import.meta.url), [argument], {
+      execArgv: ['--import', 'tsx']
+    })
     processes.push(child)
     return child
   }
@@ -46,7 +72,9 @@ export async function measure ({ contenders, rounds, seconds, body, expected }: 
       running.push({ name, process: child, ready, rates: [], costs: [] })
     }
     for (let round = 0; round <= rounds; round++) {
-      for (const contender of running) await slice(contender, load, { ...contender.ready, seconds, body }, round > 0)
+      for (const contender of running) {
+        await slice(contender, load, { ...contender.ready, seconds, body }, round > 0)
+      }
     }
     return running
   } finally {
@@ -54,19 +82,34 @@ export async function measure ({ contenders, rounds, seconds, body, expected }: 
   }
 }
 
-async function slice ({ name, process, rates, costs }: Running, load: ChildProcess, order: Order, counts: boolean): Promise<void> {
+async function slice (
+  { name, process, rates, costs }: Running,
+  load: ChildProcess,
+  order: Order,
+  counts: boolean
+): Promise<void> {
   const before = await ask<number>(process, 'cpu')
   const { answers, failures, seconds } = await ask<Outcome>(load, order)
   const used = await ask<number>(process, 'cpu') - before
-  if (failures > 0 || answers === 0) throw new Error(`${name}: ${failures} of ${answers + failures} requests failed`)
+  if (failures > 0 || answers === 0) {
+    throw new Error(`${name}: ${failures} of ${answers + failures} requests failed`)
+  }
   if (!counts) return
   rates.push(answers / seconds)
   costs.push(used / answers)
 }
 
 /** A contender that answers wrongly may be as fast as it likes. */
-async function check (name: string, { url, tokens }: Ready, body: string, expected: string): Promise<void> {
-  const headers: Record<string, string> = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
+async function check (
+  name: string,
+  { url, tokens }: Ready,
+  body: string,
+  expected: string
+): Promise<void> {
+  const headers: Record<string, string> = {
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream'
+  }
   if (tokens.length > 0) headers.authorization = `Bearer ${tokens[0]}`
   const response = await fetch(url, { method: 'POST', headers, body })
   const text = await response.text()
@@ -84,7 +127,9 @@ async function answerOf<T> (child: ChildProcess): Promise<T> {
   try {
     return await Promise.race([
       once(child, 'message', abandoned).then(([message]) => message as T),
-      once(child, 'exit', abandoned).then(([code]) => { throw new Error(`${child.spawnargs.at(-2)} ended with code ${code}`) })
+      once(child, 'exit', abandoned).then(([code]) => {
+        throw new Error(`${child.spawnargs.at(-2)} ended with code ${code}`)
+      })
     ])
   } finally {
     abandoned.abort()

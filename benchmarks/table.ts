@@ -1,18 +1,35 @@
 import type { Measured } from './slices.ts'
 
-/** A Markdown table: medians, spread, and each slice's ratio to the same round of the first contender. */
+/**
+ * A Markdown table: medians, spread, and each slice's ratio to the same round of the first
+ * contender.
+ */
 export function table (measured: readonly Measured[]): string {
   const first = measured[0]
   if (first === undefined) return ''
   const rows = measured.map(({ name, rates, costs }) => {
     const ratios = rates.map((rate, round) => rate / (first.rates[round] ?? NaN))
-    return [name, format(median(rates)), `${format(Math.min(...rates))}–${format(Math.max(...rates))}`, format(median(costs)), ratio(ratios)]
+    return [
+      name,
+      format(median(rates)),
+      `${format(Math.min(...rates))}–${format(Math.max(...rates))}`,
+      format(median(costs)),
+      ratio(ratios)
+    ]
   })
-  return [['', 'req/s', 'spread', 'CPU µs/req', 'ratio (spread)'], ['---', '--:', '--:', '--:', '--:'], ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
+  return [['', 'req/s', 'spread', 'CPU µs/req', 'ratio (spread)'], [
+    '---',
+    '--:',
+    '--:',
+    '--:',
+    '--:'
+  ], ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n')
 }
 
 function ratio (ratios: readonly number[]): string {
-  return `${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)})`
+  return `${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)}–${
+    Math.max(...ratios).toFixed(2)
+  })`
 }
 
 function median (values: readonly number[]): number {

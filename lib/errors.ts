@@ -1,11 +1,17 @@
 /**
- * Every failure this package can report, one line each: log code, HTTP status, OAuth error, sentence for the wire.
- * Sentences are fixed and keep to the characters RFC 6749 §5.2 allows; what a caller sent is never repeated in them.
+ * Every failure this package can report, one line each: log code, HTTP status, OAuth error,
+ * sentence for the wire. Sentences are fixed and keep to the characters RFC 6749 §5.2 allows; what
+ * a caller sent is never repeated in them.
  */
 const table = {
   // At start-up. The sentence is followed by what was found and how to mend it.
   invalidOptions: ['INVALID_OPTIONS', 500, 'server_error', 'The options are wrong'],
-  publicUrlRequired: ['PUBLIC_URL_REQUIRED', 500, 'server_error', 'The address clients use is unknown'],
+  publicUrlRequired: [
+    'PUBLIC_URL_REQUIRED',
+    500,
+    'server_error',
+    'The address clients use is unknown'
+  ],
   rootNotFound: ['ROOT_NOT_FOUND', 500, 'server_error', 'The root Fastify instance was not found'],
   duplicate: ['DUPLICATE', 500, 'server_error', 'Two registrations serve the same URL'],
   ambiguous: ['AMBIGUOUS', 500, 'server_error', 'Several registrations live in this scope'],
@@ -14,45 +20,174 @@ const table = {
   // Tokens and proofs, RFC 6750 §3.1, RFC 9449 §7.1. No error name where no credentials came.
   missingToken: ['MISSING_TOKEN', 401, 'invalid_token', 'An access token is required.'],
   invalidToken: ['INVALID_TOKEN', 401, 'invalid_token', 'The access token is not valid here.'],
-  invalidDpopProof: ['INVALID_DPOP_PROOF', 401, 'invalid_dpop_proof', 'The DPoP proof is missing or not valid here.'],
-  useDpopNonce: ['USE_DPOP_NONCE', 401, 'use_dpop_nonce', 'A DPoP proof with the nonce of this answer is required.'],
-  insufficientScope: ['INSUFFICIENT_SCOPE', 403, 'insufficient_scope', 'The access token lacks a scope this request needs.'],
+  invalidDpopProof: [
+    'INVALID_DPOP_PROOF',
+    401,
+    'invalid_dpop_proof',
+    'The DPoP proof is missing or not valid here.'
+  ],
+  useDpopNonce: [
+    'USE_DPOP_NONCE',
+    401,
+    'use_dpop_nonce',
+    'A DPoP proof with the nonce of this answer is required.'
+  ],
+  insufficientScope: [
+    'INSUFFICIENT_SCOPE',
+    403,
+    'insufficient_scope',
+    'The access token lacks a scope this request needs.'
+  ],
 
   // Requests
   invalidRequest: ['INVALID_REQUEST', 400, 'invalid_request', 'The request is malformed.'],
   notFound: ['NOT_FOUND', 404, 'invalid_request', 'There is nothing at this address.'],
-  methodNotAllowed: ['METHOD_NOT_ALLOWED', 405, 'invalid_request', 'This method is not allowed here.'],
-  tooManyRequests: ['TOO_MANY_REQUESTS', 429, 'temporarily_unavailable', 'There were too many requests; try again later.'],
+  methodNotAllowed: [
+    'METHOD_NOT_ALLOWED',
+    405,
+    'invalid_request',
+    'This method is not allowed here.'
+  ],
+  tooManyRequests: [
+    'TOO_MANY_REQUESTS',
+    429,
+    'temporarily_unavailable',
+    'There were too many requests; try again later.'
+  ],
   payloadTooLarge: ['PAYLOAD_TOO_LARGE', 413, 'invalid_request', 'The request body is too large.'],
-  hostNotAllowed: ['HOST_NOT_ALLOWED', 403, 'access_denied', 'This Host is not served here; the operator can list it in allowedHosts.'],
-  originNotAllowed: ['ORIGIN_NOT_ALLOWED', 403, 'access_denied', 'This Origin is not allowed here; the operator can list it in allowedOrigins.'],
+  hostNotAllowed: [
+    'HOST_NOT_ALLOWED',
+    403,
+    'access_denied',
+    'This Host is not served here; the operator can list it in allowedHosts.'
+  ],
+  originNotAllowed: [
+    'ORIGIN_NOT_ALLOWED',
+    403,
+    'access_denied',
+    'This Origin is not allowed here; the operator can list it in allowedOrigins.'
+  ],
 
-  // Authorization and token endpoints, RFC 6749 §4.1.2.1 and §5.2, RFC 8707 §2, OpenID Connect Core §3.1.2.6
-  invalidClient: ['INVALID_CLIENT', 401, 'invalid_client', 'The client is unknown or could not be authenticated.'],
-  invalidGrant: ['INVALID_GRANT', 400, 'invalid_grant', 'The grant is invalid, expired, used, or belongs to another client.'],
-  unauthorizedClient: ['UNAUTHORIZED_CLIENT', 400, 'unauthorized_client', 'This client may not use this grant type.'],
-  unsupportedGrantType: ['UNSUPPORTED_GRANT_TYPE', 400, 'unsupported_grant_type', 'This grant type is not supported.'],
-  unsupportedResponseType: ['UNSUPPORTED_RESPONSE_TYPE', 400, 'unsupported_response_type', 'Only the response type code is supported.'],
-  invalidScope: ['INVALID_SCOPE', 400, 'invalid_scope', 'The requested scope is invalid or unknown.'],
-  invalidTarget: ['INVALID_TARGET', 400, 'invalid_target', 'The requested resource is not served here.'],
+  // Authorization and token endpoints, RFC 6749 §4.1.2.1 and §5.2, RFC 8707 §2, OpenID Connect Core
+  // §3.1.2.6
+  invalidClient: [
+    'INVALID_CLIENT',
+    401,
+    'invalid_client',
+    'The client is unknown or could not be authenticated.'
+  ],
+  invalidGrant: [
+    'INVALID_GRANT',
+    400,
+    'invalid_grant',
+    'The grant is invalid, expired, used, or belongs to another client.'
+  ],
+  unauthorizedClient: [
+    'UNAUTHORIZED_CLIENT',
+    400,
+    'unauthorized_client',
+    'This client may not use this grant type.'
+  ],
+  unsupportedGrantType: [
+    'UNSUPPORTED_GRANT_TYPE',
+    400,
+    'unsupported_grant_type',
+    'This grant type is not supported.'
+  ],
+  unsupportedResponseType: [
+    'UNSUPPORTED_RESPONSE_TYPE',
+    400,
+    'unsupported_response_type',
+    'Only the response type code is supported.'
+  ],
+  invalidScope: [
+    'INVALID_SCOPE',
+    400,
+    'invalid_scope',
+    'The requested scope is invalid or unknown.'
+  ],
+  invalidTarget: [
+    'INVALID_TARGET',
+    400,
+    'invalid_target',
+    'The requested resource is not served here.'
+  ],
   accessDenied: ['ACCESS_DENIED', 403, 'access_denied', 'The request was denied.'],
-  interactionRequired: ['INTERACTION_REQUIRED', 400, 'interaction_required', 'The user has to take part; prompt=none is not possible.'],
-  requestNotSupported: ['REQUEST_NOT_SUPPORTED', 400, 'request_not_supported', 'Request objects are not supported.'],
-  requestUriNotSupported: ['REQUEST_URI_NOT_SUPPORTED', 400, 'request_uri_not_supported', 'Request object references are not supported.'],
+  interactionRequired: [
+    'INTERACTION_REQUIRED',
+    400,
+    'interaction_required',
+    'The user has to take part; prompt=none is not possible.'
+  ],
+  requestNotSupported: [
+    'REQUEST_NOT_SUPPORTED',
+    400,
+    'request_not_supported',
+    'Request objects are not supported.'
+  ],
+  requestUriNotSupported: [
+    'REQUEST_URI_NOT_SUPPORTED',
+    400,
+    'request_uri_not_supported',
+    'Request object references are not supported.'
+  ],
 
   // Registration, RFC 7591 §3.2.2
-  invalidRedirectUri: ['INVALID_REDIRECT_URI', 400, 'invalid_redirect_uri', 'A redirect URI is not acceptable.'],
-  invalidClientMetadata: ['INVALID_CLIENT_METADATA', 400, 'invalid_client_metadata', 'The client metadata is not acceptable.'],
+  invalidRedirectUri: [
+    'INVALID_REDIRECT_URI',
+    400,
+    'invalid_redirect_uri',
+    'A redirect URI is not acceptable.'
+  ],
+  invalidClientMetadata: [
+    'INVALID_CLIENT_METADATA',
+    400,
+    'invalid_client_metadata',
+    'The client metadata is not acceptable.'
+  ],
 
   // Faults of others: never a reason to throw credentials away, always worth a retry
-  keysUnavailable: ['KEYS_UNAVAILABLE', 503, 'temporarily_unavailable', 'Access tokens cannot be checked at the moment.'],
-  providerUnavailable: ['PROVIDER_UNAVAILABLE', 503, 'temporarily_unavailable', 'The authorization provider cannot be reached at the moment.'],
-  providerMisbehaved: ['PROVIDER_MISBEHAVED', 502, 'temporarily_unavailable', 'The authorization provider gave an unusable answer.'],
-  providerTimeout: ['PROVIDER_TIMEOUT', 504, 'temporarily_unavailable', 'The authorization provider did not answer in time.'],
-  overloaded: ['OVERLOADED', 503, 'temporarily_unavailable', 'The server is too busy to answer this at the moment.'],
-  storeUnavailable: ['STORE_UNAVAILABLE', 503, 'temporarily_unavailable', 'The server cannot answer this at the moment.'],
+  keysUnavailable: [
+    'KEYS_UNAVAILABLE',
+    503,
+    'temporarily_unavailable',
+    'Access tokens cannot be checked at the moment.'
+  ],
+  providerUnavailable: [
+    'PROVIDER_UNAVAILABLE',
+    503,
+    'temporarily_unavailable',
+    'The authorization provider cannot be reached at the moment.'
+  ],
+  providerMisbehaved: [
+    'PROVIDER_MISBEHAVED',
+    502,
+    'temporarily_unavailable',
+    'The authorization provider gave an unusable answer.'
+  ],
+  providerTimeout: [
+    'PROVIDER_TIMEOUT',
+    504,
+    'temporarily_unavailable',
+    'The authorization provider did not answer in time.'
+  ],
+  overloaded: [
+    'OVERLOADED',
+    503,
+    'temporarily_unavailable',
+    'The server is too busy to answer this at the moment.'
+  ],
+  storeUnavailable: [
+    'STORE_UNAVAILABLE',
+    503,
+    'temporarily_unavailable',
+    'The server cannot answer this at the moment.'
+  ],
   internal: ['INTERNAL', 500, 'server_error', 'The server failed to answer this request.']
-} as const satisfies Record<string, readonly [code: string, statusCode: number, error: string, sentence: string]>
+} as const satisfies Record<
+  string,
+  readonly [code: string, statusCode: number, error: string, sentence: string]
+>
 
 /** Names a line of the error table. */
 export type ErrorKind = keyof typeof table
@@ -63,7 +198,10 @@ export interface ErrorDetails {
   description?: string
   /** Scopes the challenge names (RFC 6750 §3). */
   scopes?: readonly string[]
-  /** In place of the table's: where a resource answers 401, the token endpoint answers 400 (RFC 6749 §5.2). */
+  /**
+   * In place of the table's: where a resource answers 401, the token endpoint answers 400 (RFC 6749
+   * §5.2).
+   */
   statusCode?: number
   /** Seconds until a retry makes sense. Defaults to 5 for 502, 503 and 504. */
   retryAfter?: number
@@ -74,8 +212,9 @@ export interface ErrorDetails {
 /**
  * The one error class of this package.
  *
- * `code` (`FST_MCP_OAUTH_*`) is stable and meant for programs, `statusCode` is the HTTP status, `error` the OAuth error name and `message`
- * the sentence that may leave the server. The reason behind it is in `cause` and goes to the log only.
+ * `code` (`FST_MCP_OAUTH_*`) is stable and meant for programs, `statusCode` is the HTTP status,
+ * `error` the OAuth error name and `message` the sentence that may leave the server. The reason
+ * behind it is in `cause` and goes to the log only.
  */
 export class McpOAuthError extends Error {
   override readonly name = 'McpOAuthError'
@@ -89,7 +228,10 @@ export class McpOAuthError extends Error {
   constructor (kind: ErrorKind, details: ErrorDetails = {}) {
     const [code, status, error, sentence] = table[kind]
     const { statusCode = status } = details
-    super(details.description ?? sentence, details.cause === undefined ? undefined : { cause: details.cause })
+    super(
+      details.description ?? sentence,
+      details.cause === undefined ? undefined : { cause: details.cause }
+    )
     this.kind = kind
     this.code = `FST_MCP_OAUTH_${code}`
     this.statusCode = statusCode
@@ -99,18 +241,29 @@ export class McpOAuthError extends Error {
   }
 }
 
-/** A cause that says what somebody else wrote: quoted, cut to 200 characters, without user info. For the log only. */
+/**
+ * A cause that says what somebody else wrote: quoted, cut to 200 characters, without user info. For
+ * the log only.
+ */
 export function about (reason: string, written: unknown): Error {
-  const text = typeof written === 'string' ? JSON.stringify(written.replace(/\/\/[^/?#]*@/, '//…@').slice(0, 200)) : JSON.stringify(written)?.slice(0, 200)
+  const text = typeof written === 'string'
+    ? JSON.stringify(written.replace(/\/\/[^/?#]*@/, '//…@').slice(0, 200))
+    : JSON.stringify(written)?.slice(0, 200)
   return new Error(`${reason}: ${text ?? 'nothing'}`)
 }
 
 /** A start-up error: the table's sentence, then one line per problem. */
 export function startupError (kind: ErrorKind, ...problems: string[]): McpOAuthError {
-  return new McpOAuthError(kind, { description: [`${table[kind][3]}:`, ...problems].join('\n  - ') })
+  return new McpOAuthError(kind, {
+    description: [`${table[kind][3]}:`, ...problems].join('\n  - ')
+  })
 }
 
 /** `[kind, code, statusCode, error]` of every line, for documentation and tests. */
-export function errorTable (): Array<[kind: ErrorKind, code: string, statusCode: number, error: string]> {
-  return Object.entries(table).map(([kind, [code, statusCode, error]]) => [kind as ErrorKind, `FST_MCP_OAUTH_${code}`, statusCode, error])
+export function errorTable (): Array<
+  [kind: ErrorKind, code: string, statusCode: number, error: string]
+> {
+  return Object.entries(table).map((
+    [kind, [code, statusCode, error]]
+  ) => [kind as ErrorKind, `FST_MCP_OAUTH_${code}`, statusCode, error])
 }

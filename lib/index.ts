@@ -4,7 +4,10 @@ import { plugin } from './plugin.ts'
 import type { McpOAuthOptions } from './options/schema.ts'
 
 /** OAuth for the MCP server of a Fastify app: `await app.register(mcpOAuth, options)`. */
-export const mcpOAuth: FastifyPluginAsync<McpOAuthOptions> = fp(plugin as FastifyPluginAsync<McpOAuthOptions>, { name: 'fastify-mcp-oauth', fastify: '5.x' })
+export const mcpOAuth: FastifyPluginAsync<McpOAuthOptions> = fp(
+  plugin as FastifyPluginAsync<McpOAuthOptions>,
+  { name: 'fastify-mcp-oauth', fastify: '5.x' }
+)
 export default mcpOAuth
 
 // What they add to Fastify's types.
@@ -15,7 +18,20 @@ export type {} from './host/isolate.ts'
 export { McpOAuthError } from './errors.ts'
 export type { ErrorDetails, ErrorKind } from './errors.ts'
 export type {
-  AuthorizeUser, AuthorizeVerdict, ConsentConfig, ConsentDetails, Dependency, FetchJson, Log, McpAuth, ProviderTraits, Store, TokenVerifier, UpstreamAccess, UpstreamUser, VerifyContext
+  AuthorizeUser,
+  AuthorizeVerdict,
+  ConsentConfig,
+  ConsentDetails,
+  Dependency,
+  FetchJson,
+  Log,
+  McpAuth,
+  ProviderTraits,
+  Store,
+  TokenVerifier,
+  UpstreamAccess,
+  UpstreamUser,
+  VerifyContext
 } from './types.ts'
 export type { Guard, GuardOptions } from './guard/guard.ts'
 export type { Registration, Registry } from './guard/registrations.ts'
@@ -26,5 +42,11 @@ export type { IntrospectionVerifierOptions } from './verifiers/introspection.ts'
 export type { McpOAuthOptions, ToolOptions } from './options/schema.ts'
 export { OAuthMetadataSchema, ProtectedResourceMetadataSchema } from './schemas/metadata.ts'
 export type { OAuthMetadata, ProtectedResourceMetadata } from './schemas/metadata.ts'
-export { ClientRegistrationRequestSchema, ClientRegistrationResponseSchema } from './schemas/registration.ts'
-export type { ClientRegistrationRequest, ClientRegistrationResponse } from './schemas/registration.ts'
+export {
+  ClientRegistrationRequestSchema,
+  ClientRegistrationResponseSchema
+} from './schemas/registration.ts'
+export type {
+  ClientRegistrationRequest,
+  ClientRegistrationResponse
+} from './schemas/registration.ts'

@@ -36,14 +36,30 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   const site = createSite(config, root.server)
   const registration = enroll(root, config, site)
   if (config.publicUrl === null) refuseForeignAddress(root.server)
-  if (Date.now() < Date.UTC(2024, 0)) log.warn({}, 'the clock of this machine is years behind: tokens of others will seem to be from the future, and ours to have expired')
-  if (options.auth === false) log.warn({ path: config.prefix + config.mcp.path }, 'auth is false: everyone who reaches this server may use its MCP route')
+  if (Date.now() < Date.UTC(2024, 0)) {
+    log.warn(
+      {},
+      'the clock of this machine is years behind: tokens of others will seem to be from the future, and ours to have expired'
+    )
+  }
+  if (options.auth === false) {
+    log.warn(
+      { path: config.prefix + config.mcp.path },
+      'auth is false: everyone who reaches this server may use its MCP route'
+    )
+  }
   if (config.publicUrl !== null && root.server.requestTimeout === 0) {
-    log.warn({ option: 'requestTimeout' }, 'requests may take for ever: give fastify() a requestTimeout, such as 30000, against clients that send slowly on purpose')
+    log.warn(
+      { option: 'requestTimeout' },
+      'requests may take for ever: give fastify() a requestTimeout, such as 30000, against clients that send slowly on purpose'
+    )
   }
 
   if (options.clientSecret !== undefined && !options.setupProxies) {
-    log.warn({ option: 'clientSecret' }, 'clientSecret has no effect without setupProxies: clients log in at the provider themselves')
+    log.warn(
+      { option: 'clientSecret' },
+      'clientSecret has no effect without setupProxies: clients log in at the provider themselves'
+    )
   }
 
   const provider = config.provider && createProvider({
@@ -55,12 +71,16 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
     warnIss: config.mode === 'thin'
   })
   if (provider !== null && (config.tokens !== 'none' || hasProxies(config))) {
-    // Asked for early, so that what is wrong with the provider is in the log before the first login fails. It may well be down now.
-    instance.addHook('onListen', async () => { await provider.metadata().catch(() => {}) })
+    // Asked for early, so that what is wrong with the provider is in the log before the first login
+    // fails. It may well be down now.
+    instance.addHook('onListen', async () => {
+      await provider.metadata().catch(() => {})
+    })
   }
   let endpoint: McpEndpoint | null = null
   const guarded = new Set<string>()
-  const catalog = () => [...new Set([...config.knownScopes, ...endpoint?.catalog() ?? [], ...guarded])]
+  const catalog =
+    () => [...new Set([...config.knownScopes, ...endpoint?.catalog() ?? [], ...guarded])]
   const server = await authorizationServer(instance, config, provider, site, log, catalog)
   const possession = createPossession(config.dpop, proofCheckOf(config, site, 'resource'))
   const guards = createGuards(config, verifierOf(config, provider, server, log), possession, site)
@@ -71,10 +91,23 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   if (endpoint) mcpRoute(instance, { config, guards, endpoint })
 }
 
-/** What we are to clients beside the MCP route: the broker, a thin proxy, somebody who publishes a document, or nothing. */
-interface AuthorizationServer { readonly document: Document | null, readonly broker: Broker | null }
+/**
+ * What we are to clients beside the MCP route: the broker, a thin proxy, somebody who publishes a
+ * document, or nothing.
+ */
+interface AuthorizationServer {
+  readonly document: Document | null
+  readonly broker: Broker | null
+}
 
-async function authorizationServer (instance: FastifyInstance, config: Config, provider: Provider | null, site: SiteSource, log: Log, catalog: () => readonly string[]): Promise<AuthorizationServer> {
+async function authorizationServer (
+  instance: FastifyInstance,
+  config: Config,
+  provider: Provider | null,
+  site: SiteSource,
+  log: Log,
+  catalog: () => readonly string[]
+): Promise<AuthorizationServer> {
   if (provider === null || !hasProxies(config)) {
     const document = config.document === null ? null : JSON.stringify(config.document)
     return { document: document === null ? null : () => document, broker: null }
@@ -94,7 +127,12 @@ function hasProxies (config: Config): config is Config & { provider: ProviderCon
 }
 
 /** The verifiers of the user come after ours: nobody else has to look at tokens of our own. */
-function verifierOf (config: Config, provider: Provider | null, { broker }: AuthorizationServer, log: Log): TokenVerifier | null {
+function verifierOf (
+  config: Config,
+  provider: Provider | null,
+  { broker }: AuthorizationServer,
+  log: Log
+): TokenVerifier | null {
   if (config.tokens === 'none') return null
   const verifiers = typeof config.tokens === 'string' ? [] : [...config.tokens]
   if (broker !== null) {
@@ -107,24 +145,50 @@ function verifierOf (config: Config, provider: Provider | null, { broker }: Auth
   }
   if (config.tokens === 'issuer' && config.provider !== null && provider !== null) {
     const { issuer, audience } = config.provider
-    verifiers.push(jwtVerifier({ issuer, audience: audience ?? undefined, keys: createKeySet({ uri: provider.keysUri, log }), log }))
+    verifiers.push(
+      jwtVerifier({
+        issuer,
+        audience: audience ?? undefined,
+        keys: createKeySet({ uri: provider.keysUri, log }),
+        log
+      })
+    )
   }
   return chain(verifiers)
 }
 
-function endpointOf (instance: FastifyInstance, root: FastifyInstance, { prefix, mcp, headers, secrets }: Config, site: SiteSource, { holds }: Guards): McpEndpoint | null {
+function endpointOf (
+  instance: FastifyInstance,
+  root: FastifyInstance,
+  { prefix, mcp, headers, secrets }: Config,
+  site: SiteSource,
+  { holds }: Guards
+): McpEndpoint | null {
   const { serves, name, version, instructions, toolScopes } = mcp
   if (serves === null) return null
   const options = { name, version, ...(instructions !== null && { instructions }) }
-  const deps = { resource: () => site().resource, holds, toolScopes: toolScopes ?? undefined, sessions: createSessions(secrets), log: steadyLog(instance.log as Log) }
+  const deps = {
+    resource: () => site().resource,
+    holds,
+    toolScopes: toolScopes ?? undefined,
+    sessions: createSessions(secrets),
+    log: steadyLog(instance.log as Log)
+  }
   if (!('tools' in serves)) return createEndpoint({ ...options, ...serves }, deps)
   const collector = createToolCollector()
   instance.addHook('onRoute', collector.onRoute)
   root.addHook('onRequest', collector.onRequest)
   const tools = () => {
-    const collection = collector.build({ options: serves.tools, headers, inject: instance.inject.bind(instance) as never })
+    const collection = collector.build({
+      options: serves.tools,
+      headers,
+      inject: instance.inject.bind(instance) as never
+    })
     if (collection.tools.length === 0) {
-      deps.log.warn({ path: prefix + mcp.path }, 'no route became a tool: await app.register(mcpOAuth, …) must come before the routes, and each needs an operationId in its schema')
+      deps.log.warn(
+        { path: prefix + mcp.path },
+        'no route became a tool: await app.register(mcpOAuth, …) must come before the routes, and each needs an operationId in its schema'
+      )
     }
     return collection
   }

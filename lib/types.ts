@@ -4,19 +4,26 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 /**
  * The caller, as found on `request.mcpAuth` and, in tools, as `extra.authInfo`.
  *
- * A superset of the SDK's `AuthInfo`: `token`, `clientId`, `scopes`, `expiresAt` (seconds since 1970), `resource`, `extra`.
- * Whatever the `dependencies` return is merged into it. Declare your own members once:
+ * A superset of the SDK's `AuthInfo`: `token`, `clientId`, `scopes`, `expiresAt` (seconds since
+ * 1970), `resource`, `extra`. Whatever the `dependencies` return is merged into it. Declare your
+ * own members once:
  *
  * ```ts
  * declare module 'fastify-mcp-oauth' { interface McpAuth { userId: string } }
  * ```
  */
 export interface McpAuth extends AuthInfo {
-  /** Who the token speaks for (`sub`). A machine of the broker speaks for itself: it is `clientId` then. Absent for tokens of a provider that name no one. */
+  /**
+   * Who the token speaks for (`sub`). A machine of the broker speaks for itself: it is `clientId`
+   * then. Absent for tokens of a provider that name no one.
+   */
   subject?: string
   /** The claims of a verified token. */
   claims?: Readonly<Record<string, unknown>>
-  /** The provider's access token, with the option `upstreamToken`: for calls to the provider's APIs on behalf of the caller. */
+  /**
+   * The provider's access token, with the option `upstreamToken`: for calls to the provider's APIs
+   * on behalf of the caller.
+   */
   upstream?: UpstreamAccess
   [identity: string]: unknown
 }
@@ -30,8 +37,10 @@ export interface UpstreamAccess {
 /**
  * A check of the host application, run as a `preHandler` hook before the MCP route.
  *
- * May return an object, which is merged into `request.mcpAuth`, and may throw. An error whose `statusCode` is 401 or 403 leaves with the
- * `WWW-Authenticate` challenge; any error without a `statusCode` is a fault of ours (500) and never lets a request pass.
+ * May return an object, which is merged into `request.mcpAuth`, and may throw. An error whose
+ * `statusCode` is 401 or 403 leaves with the
+ * `WWW-Authenticate` challenge; any error without a `statusCode` is a fault of ours (500) and never
+ * lets a request pass.
  */
 export type Dependency = (request: FastifyRequest, reply: FastifyReply) => unknown
 
@@ -41,44 +50,57 @@ export interface VerifyContext {
   resource: string
   /** Seconds since 1970. */
   now: number
-  /** Whether proofs are checked (option `dpop`): a token that is bound to a key is good then, if its binding is in `claims.cnf`. */
+  /**
+   * Whether proofs are checked (option `dpop`): a token that is bound to a key is good then, if its
+   * binding is in `claims.cnf`.
+   */
   dpop?: boolean
-  /** The log of the request, where there is one. A token, or a part of one, does not belong there. */
+  /**
+   * The log of the request, where there is one. A token, or a part of one, does not belong there.
+   */
   log?: Log
 }
 
 /**
  * Says whether an access token is good.
  *
- * Resolves to the caller, or to `null` when the token is not of a kind this verifier knows (the next one is asked). Throws
- * `McpOAuthError` `invalidToken` for a token that is of its kind and bad: no other verifier is asked then. Any other error means that the
- * check itself failed and is answered 503.
+ * Resolves to the caller, or to `null` when the token is not of a kind this verifier knows (the
+ * next one is asked). Throws
+ * `McpOAuthError` `invalidToken` for a token that is of its kind and bad: no other verifier is
+ * asked then. Any other error means that the check itself failed and is answered 503.
  */
 export interface TokenVerifier {
   (token: string, context: VerifyContext): Promise<McpAuth | null>
-  /** Whose tokens it knows. Clients are told that they can get tokens there (`authorization_servers`, RFC 9728 §2), and the log names it. */
+  /**
+   * Whose tokens it knows. Clients are told that they can get tokens there
+   * (`authorization_servers`, RFC 9728 §2), and the log names it.
+   */
   readonly issuer?: string
 }
 
 /**
- * Remembers what was used and what was revoked. Keys are hashes, values are constants or sealed; `ttl` is in seconds.
- * A rejected promise, or none within a second, means that the store is down, which is answered 503.
+ * Remembers what was used and what was revoked. Keys are hashes, values are constants or sealed;
+ * `ttl` is in seconds. A rejected promise, or none within a second, means that the store is down,
+ * which is answered 503.
  */
 export interface Store {
-  /** Writes if the key is free, in one atomic step. Resolves to the value that was there, or `null` if this call wrote. */
-  putIfAbsent (key: string, value: string, ttl: number): Promise<string | null>
-  get (key: string): Promise<string | null>
-  put (key: string, value: string, ttl: number): Promise<void>
+  /**
+   * Writes if the key is free, in one atomic step. Resolves to the value that was there, or `null`
+   * if this call wrote.
+   */
+  putIfAbsent(key: string, value: string, ttl: number): Promise<string | null>
+  get(key: string): Promise<string | null>
+  put(key: string, value: string, ttl: number): Promise<void>
   /** What may be wrong with how it is set up: a sentence each, for the log when the app starts. */
-  warnings? (): Promise<readonly string[]>
+  warnings?(): Promise<readonly string[]>
 }
 
 /** Where the library reports: the `log` of a Fastify instance fits. */
 export interface Log {
-  debug (details: object, message: string): void
-  info (details: object, message: string): void
-  warn (details: object, message: string): void
-  error (details: object, message: string): void
+  debug(details: object, message: string): void
+  info(details: object, message: string): void
+  warn(details: object, message: string): void
+  error(details: object, message: string): void
 }
 
 /** Who has just logged in at the provider, and what they asked for. */
@@ -93,13 +115,17 @@ export interface UpstreamUser {
 }
 
 /**
- * Decides who gets in, and with what. May return `false` or throw an error with `statusCode` 403 (nobody gets tokens), narrow the `scopes`, and
- * add `claims` to the access token. Has 5 seconds; any other error, and no answer, end in 500 and never in tokens.
+ * Decides who gets in, and with what. May return `false` or throw an error with `statusCode` 403
+ * (nobody gets tokens), narrow the `scopes`, and add `claims` to the access token. Has 5 seconds;
+ * any other error, and no answer, end in 500 and never in tokens.
  */
 export type AuthorizeUser = (user: UpstreamUser) => AuthorizeVerdict | Promise<AuthorizeVerdict>
 
 /** What `authorizeUser` may answer. Nothing means yes. */
-export type AuthorizeVerdict = boolean | undefined | { scopes?: readonly string[], claims?: Readonly<Record<string, unknown>> }
+export type AuthorizeVerdict = boolean | undefined | {
+  scopes?: readonly string[]
+  claims?: Readonly<Record<string, unknown>>
+}
 
 /** Where a provider deviates from OAuth 2.1 and OpenID Connect. Presets fill it in. */
 export interface ProviderTraits {
@@ -116,18 +142,33 @@ export interface ProviderTraits {
   authorizationParameters?: Readonly<Record<string, string>>
   /** Parameters added to token requests. */
   tokenParameters?: Readonly<Record<string, string>>
-  /** Claims about a user where there is no ID token: gets the access token and a bounded fetch. What it returns must have `sub`. */
-  identify?: (accessToken: string, fetchJson: FetchJson) => Promise<Readonly<Record<string, unknown>>>
-  /** Whether a user whose provider issues no refresh tokens can be looked at again with `identify` at each refresh. */
+  /**
+   * Claims about a user where there is no ID token: gets the access token and a bounded fetch. What
+   * it returns must have `sub`.
+   */
+  identify?: (
+    accessToken: string,
+    fetchJson: FetchJson
+  ) => Promise<Readonly<Record<string, unknown>>>
+  /**
+   * Whether a user whose provider issues no refresh tokens can be looked at again with `identify`
+   * at each refresh.
+   */
   recheck?: boolean
-  /** How our secret goes to the token endpoint. Default: in the header, unless the metadata list only the body. */
+  /**
+   * How our secret goes to the token endpoint. Default: in the header, unless the metadata list
+   * only the body.
+   */
   tokenEndpointAuthMethod?: 'client_secret_basic' | 'client_secret_post'
   /** Scopes to ask of the provider so that it issues refresh tokens, such as `offline_access`. */
   refreshScopes?: readonly string[]
 }
 
 /** Asks for a JSON object, bounded in time and bytes. */
-export type FetchJson = (url: string, headers: Readonly<Record<string, string>>) => Promise<Readonly<Record<string, unknown>>>
+export type FetchJson = (
+  url: string,
+  headers: Readonly<Record<string, string>>
+) => Promise<Readonly<Record<string, unknown>>>
 
 /** A client as the authorization and token endpoints need it. */
 export interface Client {
@@ -136,7 +177,9 @@ export interface Client {
   readonly redirectUris: readonly string[] | null
   /** As the client calls itself; nobody has verified it. */
   readonly name: string | null
-  /** With secrets or keys a client has to prove who it is. Only those the operator lists have them. */
+  /**
+   * With secrets or keys a client has to prove who it is. Only those the operator lists have them.
+   */
   readonly secretHashes?: readonly string[]
   readonly jwks?: { readonly keys: readonly object[] }
   /** Default: the two that the login of a user takes. */
@@ -152,9 +195,15 @@ export type GrantType = 'authorization_code' | 'refresh_token' | 'client_credent
 export interface ConsentDetails {
   /** Where the form goes, by POST. */
   readonly action: string
-  /** HTML of the hidden fields the form must have. The buttons are named `action`, with the values `approve` and `deny`. */
+  /**
+   * HTML of the hidden fields the form must have. The buttons are named `action`, with the values
+   * `approve` and `deny`.
+   */
   readonly fields: string
-  /** For `<style nonce="…">`, the only styles a page of yours can have; scripts it cannot have. Good for this one answer. */
+  /**
+   * For `<style nonce="…">`, the only styles a page of yours can have; scripts it cannot have. Good
+   * for this one answer.
+   */
   readonly nonce: string
   readonly server: string
   readonly client: { readonly id: string, readonly name: string | null }

@@ -22,8 +22,14 @@ for (const revision of Object.keys(servers)) {
 
 /** Tools the suite asks for, as routes. */
 function routes (app: FastifyInstance): void {
-  app.get('/simple-text', { schema: { operationId: 'test_simple_text', summary: 'Says something' } }, async () => 'This is a simple text response for testing.')
-  app.get('/error-handling', { schema: { operationId: 'test_error_handling', summary: 'Always fails' } }, async () => { throw failure })
+  app.get('/simple-text', {
+    schema: { operationId: 'test_simple_text', summary: 'Says something' }
+  }, async () => 'This is a simple text response for testing.')
+  app.get('/error-handling', {
+    schema: { operationId: 'test_error_handling', summary: 'Always fails' }
+  }, async () => {
+    throw failure
+  })
 }
 
 test('the conformance suite: routes as tools in revision 2025-11-25 (HT-03)', async (t) => {
@@ -31,5 +37,13 @@ test('the conformance suite: routes as tools in revision 2025-11-25 (HT-03)', as
   if (run === null) return
   const url = await mountGuarded(t, { tools: true }, { routes, credentials: true })
   const { passed, lines } = await score(run, url, '2025-11-25')
-  assert.deepEqual(passed, ['server-initialize', 'logging-set-level', 'ping', 'tools-list', 'tools-call-simple-text', 'tools-call-error', 'dns-rebinding-protection'], lines.join('\n'))
+  assert.deepEqual(passed, [
+    'server-initialize',
+    'logging-set-level',
+    'ping',
+    'tools-list',
+    'tools-call-simple-text',
+    'tools-call-error',
+    'dns-rebinding-protection'
+  ], lines.join('\n'))
 })

@@ -11,7 +11,11 @@ import { startProvider } from './support/provider.ts'
 const message = { jsonrpc: '2.0', id: 1, method: 'tools/list' }
 const headers = { accept: 'application/json, text/event-stream', host: 'localhost' }
 
-async function start (t: TestContext, options: McpOAuthOptions, routes = addItems): Promise<FastifyInstance> {
+async function start (
+  t: TestContext,
+  options: McpOAuthOptions,
+  routes = addItems
+): Promise<FastifyInstance> {
   const app = Fastify()
   t.after(() => app.close())
   await app.register(mcpOAuth, { mcp: { tools: true }, ...options })
@@ -24,13 +28,20 @@ function addItems (app: FastifyInstance) {
   app.get('/items', { schema: { operationId: 'listItems' } }, async () => ['one'])
 }
 
-async function call (app: FastifyInstance, more: Record<string, string> = {}, url = '/mcp', payload: object = message) {
+async function call (
+  app: FastifyInstance,
+  more: Record<string, string> = {},
+  url = '/mcp',
+  payload: object = message
+) {
   return await app.inject({ method: 'POST', url, headers: { ...headers, ...more }, payload })
 }
 
 /** A dependency as in the examples: it knows one token. */
 async function authenticateRequest (request: FastifyRequest) {
-  if (request.headers.authorization !== 'Bearer good') throw Object.assign(new Error('Unauthorized'), { statusCode: 401 })
+  if (request.headers.authorization !== 'Bearer good') {
+    throw Object.assign(new Error('Unauthorized'), { statusCode: 401 })
+  }
   return { userId: 'extracted-from-token' }
 }
 
@@ -43,10 +54,21 @@ test('a dependency checks every call, beside the proxies of its provider', async
   }
   const refused = await call(await start(t, example))
   assert.equal(refused.statusCode, 401)
-  assert.match(String(refused.headers['www-authenticate']), /^Bearer resource_metadata="http:\/\/localhost\/\.well-known\/oauth-protected-resource\/mcp"/)
-  // Behind the broker, tokens are the broker's own. A dependency that knows the tokens itself says so, or stands behind thin proxies.
-  for (const said of [{ tokens: false }, { version: '2025-03-26', setupFakeDynamicRegistration: false }] as const) {
-    const passed = await call(await start(t, { ...example, ...said }), { authorization: 'Bearer good' })
+  assert.match(
+    String(refused.headers['www-authenticate']),
+    /^Bearer resource_metadata="http:\/\/localhost\/\.well-known\/oauth-protected-resource\/mcp"/
+  )
+  // Behind the broker, tokens are the broker's own. A dependency that knows the tokens itself says
+  // so, or stands behind thin proxies.
+  for (
+    const said of [{ tokens: false }, {
+      version: '2025-03-26',
+      setupFakeDynamicRegistration: false
+    }] as const
+  ) {
+    const passed = await call(await start(t, { ...example, ...said }), {
+      authorization: 'Bearer good'
+    })
     assert.equal(passed.statusCode, 200)
     assert.match(passed.body, /listItems/)
   }
@@ -86,7 +108,12 @@ test('Auth0: metadata URL, authorize URL and audience are the options of that na
 
   const { issuer, close } = await startProvider()
   t.after(close)
-  const app = await start(t, { ...example, issuer, oauthMetadataUrl: `${issuer}/.well-known/openid-configuration`, authorizeUrl: `${issuer}/elsewhere` })
+  const app = await start(t, {
+    ...example,
+    issuer,
+    oauthMetadataUrl: `${issuer}/.well-known/openid-configuration`,
+    authorizeUrl: `${issuer}/elsewhere`
+  })
   const sent = await authorize(app)
   assert.equal(sent.origin + sent.pathname, `${issuer}/elsewhere`)
   assert.equal(sent.searchParams.get('client_id'), 'your-auth0-client-id')
@@ -109,10 +136,17 @@ test('Okta: the issuer may have a path, and the default scope may be extended', 
   assert.equal(sent.searchParams.get('scope'), 'openid profile email api:read')
 })
 
-/** Registers a client, asks for authorization as it would, agrees, and returns where the browser is sent. */
+/**
+ * Registers a client, asks for authorization as it would, agrees, and returns where the browser is
+ * sent.
+ */
 async function authorize (app: FastifyInstance): Promise<URL> {
   const redirectUri = 'http://127.0.0.1:4711/callback'
-  const client = await app.inject({ method: 'POST', url: '/oauth/register', payload: { redirect_uris: [redirectUri] } })
+  const client = await app.inject({
+    method: 'POST',
+    url: '/oauth/register',
+    payload: { redirect_uris: [redirectUri] }
+  })
   assert.equal(client.statusCode, 201)
   const page = await app.inject({
     url: '/oauth/authorize',
@@ -129,7 +163,10 @@ async function authorize (app: FastifyInstance): Promise<URL> {
   const response = await app.inject({
     method: 'POST',
     url: '/oauth/consent',
-    headers: { 'content-type': 'application/x-www-form-urlencoded', cookie: String(page.headers['set-cookie']).split(';')[0] ?? '' },
+    headers: {
+      'content-type': 'application/x-www-form-urlencoded',
+      cookie: String(page.headers['set-cookie']).split(';')[0] ?? ''
+    },
     payload: new URLSearchParams({ request, action: 'approve' }).toString()
   })
   assert.equal(response.statusCode, 303, response.body)
@@ -141,7 +178,11 @@ test('the proxies let a client log in that only knows dynamic registration, at a
   const port = await freePort()
   const provider = await startProvider({
     registration: false,
-    clients: [{ client_id: 'your-client-id', client_secret: 'your-client-secret', redirect_uris: [`http://localhost:${port}/oauth/callback`] }]
+    clients: [{
+      client_id: 'your-client-id',
+      client_secret: 'your-client-secret',
+      redirect_uris: [`http://localhost:${port}/oauth/callback`]
+    }]
   })
   const { mcpUrl, origin } = await buildApp(t, {
     issuer: provider.issuer,
@@ -152,7 +193,8 @@ test('the proxies let a client log in that only knows dynamic registration, at a
     mcp: { tools: true }
   }, { routes: addItems, upstream: provider, port })
 
-  const document = await (await fetch(`${origin}/.well-known/oauth-authorization-server`)).json() as Record<string, unknown>
+  const document = await (await fetch(`${origin}/.well-known/oauth-authorization-server`))
+    .json() as Record<string, unknown>
   assert.equal(document['authorization_endpoint'], `${origin}/oauth/authorize`)
   assert.equal(document['registration_endpoint'], `${origin}/oauth/register`)
 
@@ -167,20 +209,39 @@ test('no authentication: it has to be said, with or without metadata', async (t)
   const app = await start(t, { auth: false })
   assert.equal((await call(app)).statusCode, 200)
 
-  const customOAuthMetadata = { issuer: 'https://api.example.com', token_endpoint: 'https://api.example.com/token' }
+  const customOAuthMetadata = {
+    issuer: 'https://api.example.com',
+    token_endpoint: 'https://api.example.com/token'
+  }
   const described = await start(t, { auth: false, customOAuthMetadata })
   assert.equal((await call(described)).statusCode, 200)
-  assert.equal((await described.inject('/.well-known/oauth-authorization-server')).json().token_endpoint, 'https://api.example.com/token')
+  assert.equal(
+    (await described.inject('/.well-known/oauth-authorization-server')).json().token_endpoint,
+    'https://api.example.com/token'
+  )
 
-  await assert.rejects(start(t, { customOAuthMetadata }), (error) => error instanceof McpOAuthError && error.statusCode === 500)
+  await assert.rejects(
+    start(t, { customOAuthMetadata }),
+    (error) => error instanceof McpOAuthError && error.statusCode === 500
+  )
   await assert.rejects(start(t, {}), McpOAuthError)
 })
 
 test('two versions of an API trust two providers', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
-  await app.register(mcpOAuth, { issuer: 'https://legacy-auth.com', clientId: 'legacy-client', mcp: { path: '/mcp/v1', tools: true } })
-  await app.register(mcpOAuth, { issuer: 'https://new-auth.com', clientId: 'new-client', setupProxies: true, prefix: '/v2', mcp: { path: '/mcp', tools: true } })
+  await app.register(mcpOAuth, {
+    issuer: 'https://legacy-auth.com',
+    clientId: 'legacy-client',
+    mcp: { path: '/mcp/v1', tools: true }
+  })
+  await app.register(mcpOAuth, {
+    issuer: 'https://new-auth.com',
+    clientId: 'new-client',
+    setupProxies: true,
+    prefix: '/v2',
+    mcp: { path: '/mcp', tools: true }
+  })
   addItems(app)
   await app.ready()
 
@@ -196,16 +257,37 @@ test('the headers that are named reach the routes, and no others', async (t) => 
   const seen: Array<Record<string, unknown>> = []
   const app = await start(t, {
     dependencies: [async ({ headers }) => {
-      if (headers['x-api-key'] !== 'key') throw Object.assign(new Error('Unauthorized'), { statusCode: 401 })
+      if (headers['x-api-key'] !== 'key') {
+        throw Object.assign(new Error('Unauthorized'), { statusCode: 401 })
+      }
     }],
     headers: ['authorization', 'x-api-key', 'x-tenant-id']
   }, (app) => {
-    app.get('/items', { schema: { operationId: 'listItems' } }, async ({ headers }) => [seen.push(headers)])
+    app.get(
+      '/items',
+      { schema: { operationId: 'listItems' } },
+      async ({ headers }) => [seen.push(headers)]
+    )
   })
   const request = { ...message, method: 'tools/call', params: { name: 'listItems', arguments: {} } }
-  const sent = { authorization: 'Bearer t', 'x-api-key': 'key', 'x-tenant-id': '7', 'x-other': 'secret', cookie: 'session=1' }
+  const sent = {
+    authorization: 'Bearer t',
+    'x-api-key': 'key',
+    'x-tenant-id': '7',
+    'x-other': 'secret',
+    cookie: 'session=1'
+  }
   assert.equal((await call(app, sent, '/mcp', request)).statusCode, 200)
-  const [{ authorization, 'x-api-key': key, 'x-tenant-id': tenant, 'x-other': other, cookie } = {}, ...more] = seen
-  assert.deepEqual([authorization, key, tenant, other, cookie], ['Bearer t', 'key', '7', undefined, undefined])
+  const [
+    { authorization, 'x-api-key': key, 'x-tenant-id': tenant, 'x-other': other, cookie } = {},
+    ...more
+  ] = seen
+  assert.deepEqual([authorization, key, tenant, other, cookie], [
+    'Bearer t',
+    'key',
+    '7',
+    undefined,
+    undefined
+  ])
   assert.equal(more.length, 0)
 })

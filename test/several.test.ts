@@ -7,34 +7,56 @@ import { callerIn, whoami, whoamiCall } from './support/guarded.ts'
 import { startIssuer, type Issuer } from './support/issuer.ts'
 
 /** Two issuers, a host that takes registrations for each, and what is at its paths. */
-async function start (t: TestContext, register: (app: FastifyInstance, a: McpOAuthOptions, b: McpOAuthOptions) => unknown, app = Fastify()) {
+async function start (
+  t: TestContext,
+  register: (app: FastifyInstance, a: McpOAuthOptions, b: McpOAuthOptions) => unknown,
+  app = Fastify()
+) {
   const issuers = [await startIssuer(), await startIssuer({ path: '/b' })] as const
   t.after(async () => {
     await app.close()
     for (const issuer of issuers) await issuer.close()
   })
-  const [a, b] = issuers.map(({ issuer }): McpOAuthOptions => ({ issuer, mcp: { server: whoami() } })) as [McpOAuthOptions, McpOAuthOptions]
+  const [a, b] = issuers.map(({ issuer }): McpOAuthOptions => ({
+    issuer,
+    mcp: { server: whoami() }
+  })) as [McpOAuthOptions, McpOAuthOptions]
   await register(app, a, b)
   await app.listen({ host: '127.0.0.1', port: 0 })
   const origin = `http://localhost:${(app.server.address() as AddressInfo).port}`
-  const call = (path: string, token?: string) => fetch(origin + path, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...(token !== undefined && { authorization: `Bearer ${token}` }) },
-    body: JSON.stringify(whoamiCall)
-  })
+  const call = (path: string, token?: string) =>
+    fetch(origin + path, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        ...(token !== undefined && { authorization: `Bearer ${token}` })
+      },
+      body: JSON.stringify(whoamiCall)
+    })
   return { app, origin, issuers, call }
 }
 
 /** Each of two paths is its own resource, of its own issuer, and takes the tokens of no other. */
-async function assertApart ({ origin, issuers, call }: Awaited<ReturnType<typeof start>>, paths: readonly [string, string]): Promise<void> {
+async function assertApart (
+  { origin, issuers, call }: Awaited<ReturnType<typeof start>>,
+  paths: readonly [string, string]
+): Promise<void> {
   for (const [index, path] of paths.entries()) {
     const [own, other] = index === 0 ? issuers : [...issuers].reverse() as [Issuer, Issuer]
     const metadataUrl = `${origin}/.well-known/oauth-protected-resource${path}`
     const refused = await call(path)
     assert.equal(refused.status, 401, path)
-    assert.equal(refused.headers.get('www-authenticate'), `Bearer resource_metadata="${metadataUrl}"`)
+    assert.equal(
+      refused.headers.get('www-authenticate'),
+      `Bearer resource_metadata="${metadataUrl}"`
+    )
     const document = await (await fetch(metadataUrl)).json()
-    assert.deepEqual(document, { resource: origin + path, authorization_servers: [own.issuer], bearer_methods_supported: ['header'] })
+    assert.deepEqual(document, {
+      resource: origin + path,
+      authorization_servers: [own.issuer],
+      bearer_methods_supported: ['header']
+    })
 
     const audience = { aud: origin + path }
     assert.equal((await callerIn(await call(path, await own.mint(audience))))['subject'], 'alice')
@@ -46,8 +68,12 @@ async function assertApart ({ origin, issuers, call }: Awaited<ReturnType<typeof
 
 test('PRM-10 two providers in two scopes of the host', async (t) => {
   const running = await start(t, async (app, a, b) => {
-    await app.register(async (scope) => { await scope.register(mcpOAuth, a) }, { prefix: '/a' })
-    await app.register(async (scope) => { await scope.register(mcpOAuth, b) }, { prefix: '/b' })
+    await app.register(async (scope) => {
+      await scope.register(mcpOAuth, a)
+    }, { prefix: '/a' })
+    await app.register(async (scope) => {
+      await scope.register(mcpOAuth, b)
+    }, { prefix: '/b' })
   })
   await assertApart(running, ['/a/mcp', '/b/mcp'])
   const bare = await fetch(`${running.origin}/.well-known/oauth-protected-resource`)
@@ -81,24 +107,42 @@ test('PRM-10 two providers, by the paths of their MCP routes', async (t) => {
 test('PRM-03 prefixes add up: scopes in scopes, and the option within', async (t) => {
   const running = await start(t, async (app, a, b) => {
     await app.register(async (outer) => {
-      await outer.register(async (inner) => { await inner.register(mcpOAuth, { ...a, prefix: '/own' }) }, { prefix: '/inner' })
+      await outer.register(async (inner) => {
+        await inner.register(mcpOAuth, { ...a, prefix: '/own' })
+      }, { prefix: '/inner' })
       await outer.register(mcpOAuth, b)
     }, { prefix: '/outer/' })
   })
   await assertApart(running, ['/outer/inner/own/mcp', '/outer/mcp'])
-  assert.deepEqual([...running.app.mcpOAuthRegistry.keys()].sort(), ['/outer/inner/own/mcp', '/outer/mcp'])
+  assert.deepEqual([...running.app.mcpOAuthRegistry.keys()].sort(), [
+    '/outer/inner/own/mcp',
+    '/outer/mcp'
+  ])
 })
 
 test('the routes of the proxies live below the same prefix', async (t) => {
   const { origin } = await start(t, async (app, a, b) => {
-    const proxies = { setupProxies: true, version: '2025-03-26', clientId: 'server', clientSecret: 'secret' } as const
-    await app.register(async (scope) => { await scope.register(mcpOAuth, { ...a, ...proxies, prefix: '/own' }) }, { prefix: '/a' })
+    const proxies = {
+      setupProxies: true,
+      version: '2025-03-26',
+      clientId: 'server',
+      clientSecret: 'secret'
+    } as const
+    await app.register(async (scope) => {
+      await scope.register(mcpOAuth, { ...a, ...proxies, prefix: '/own' })
+    }, { prefix: '/a' })
     await app.register(mcpOAuth, { ...b, ...proxies })
   })
   for (const prefix of ['/a/own', '']) {
-    const { issuer, registration_endpoint: url } = await (await fetch(`${origin}/.well-known/oauth-authorization-server${prefix}`)).json() as Record<string, string>
+    const { issuer, registration_endpoint: url } =
+      await (await fetch(`${origin}/.well-known/oauth-authorization-server${prefix}`))
+        .json() as Record<string, string>
     assert.deepEqual([issuer, url], [origin + prefix, `${origin}${prefix}/oauth/register`])
-    const registered = await fetch(`${origin}${prefix}/oauth/register`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ redirect_uris: ['http://127.0.0.1/cb'] }) })
+    const registered = await fetch(`${origin}${prefix}/oauth/register`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ redirect_uris: ['http://127.0.0.1/cb'] })
+    })
     assert.equal(registered.status, 201, prefix)
   }
 })
@@ -109,26 +153,46 @@ test('one MCP route has one registration', async (t) => {
     const app = Fastify()
     t.after(() => app.close())
     await app.register(mcpOAuth, options)
-    await assert.rejects(async () => await app.register(mcpOAuth, { ...options, ...second }), { code: 'FST_MCP_OAUTH_DUPLICATE', message: /\/mcp is already protected.*prefix.*mcp\.path/s })
+    await assert.rejects(async () => await app.register(mcpOAuth, { ...options, ...second }), {
+      code: 'FST_MCP_OAUTH_DUPLICATE',
+      message: /\/mcp is already protected.*prefix.*mcp\.path/s
+    })
   }
   const app = Fastify()
   t.after(() => app.close())
   await app.register(mcpOAuth, { ...options, prefix: '/a' })
-  await assert.rejects(async () => await app.register(async (scope) => { await scope.register(mcpOAuth, options) }, { prefix: '/a' }), { code: 'FST_MCP_OAUTH_DUPLICATE' })
+  await assert.rejects(async () =>
+    await app.register(async (scope) => {
+      await scope.register(mcpOAuth, options)
+    }, { prefix: '/a' }), { code: 'FST_MCP_OAUTH_DUPLICATE' })
 })
 
 test('F9 two registrations that would hide each other from clients do not start', async (t) => {
-  const document = (name: string) => ({ issuer: `https://${name}.example`, token_endpoint: `https://${name}.example/token`, grant_types_supported: ['client_credentials'] })
+  const document = (name: string) => ({
+    issuer: `https://${name}.example`,
+    token_endpoint: `https://${name}.example/token`,
+    grant_types_supported: ['client_credentials']
+  })
   const dependencies = [async () => {}]
   const pairs: Array<[McpOAuthOptions, McpOAuthOptions]> = [
-    [{ customOAuthMetadata: document('a'), dependencies, mcp: { path: '/a' } }, { customOAuthMetadata: document('b'), dependencies, mcp: { path: '/b' } }],
-    [{ issuer: 'https://a.example', publicUrl: 'https://mcp.example/x' }, { issuer: 'https://b.example', publicUrl: 'https://mcp.example', prefix: '/x' }]
+    [{ customOAuthMetadata: document('a'), dependencies, mcp: { path: '/a' } }, {
+      customOAuthMetadata: document('b'),
+      dependencies,
+      mcp: { path: '/b' }
+    }],
+    [{ issuer: 'https://a.example', publicUrl: 'https://mcp.example/x' }, {
+      issuer: 'https://b.example',
+      publicUrl: 'https://mcp.example',
+      prefix: '/x'
+    }]
   ]
   for (const [one, two] of pairs) {
     const app = Fastify()
     t.after(() => app.close())
     await app.register(mcpOAuth, one)
-    await assert.rejects(async () => { await app.register(mcpOAuth, two) }, { code: 'FST_MCP_OAUTH_DUPLICATE' })
+    await assert.rejects(async () => {
+      await app.register(mcpOAuth, two)
+    }, { code: 'FST_MCP_OAUTH_DUPLICATE' })
   }
 })
 
@@ -143,20 +207,37 @@ test('requireMcpAuth belongs to its scope, and asks which registration is meant 
   const { origin, issuers, app } = await start(t, async (app, a, b) => {
     await app.register(mcpOAuth, { ...a, prefix: '/a' })
     await app.register(mcpOAuth, { ...b, prefix: '/b' })
-    assert.throws(() => app.requireMcpAuth(), { code: 'FST_MCP_OAUTH_AMBIGUOUS', message: /prefix: missing; this scope has '\/a', '\/b'.*requireMcpAuth\({ prefix }\)/s })
-    assert.throws(() => app.requireMcpAuth({ prefix: '/c' }), { code: 'FST_MCP_OAUTH_AMBIGUOUS', message: /'\/c'/ })
+    assert.throws(() => app.requireMcpAuth(), {
+      code: 'FST_MCP_OAUTH_AMBIGUOUS',
+      message: /prefix: missing; this scope has '\/a', '\/b'.*requireMcpAuth\({ prefix }\)/s
+    })
+    assert.throws(() => app.requireMcpAuth({ prefix: '/c' }), {
+      code: 'FST_MCP_OAUTH_AMBIGUOUS',
+      message: /'\/c'/
+    })
     assert.throws(() => app.mcpOAuth, McpOAuthError)
-    app.get('/own-b', { onRequest: app.requireMcpAuth({ prefix: '/b' }) }, async ({ mcpAuth }) => mcpAuth?.subject)
+    app.get(
+      '/own-b',
+      { onRequest: app.requireMcpAuth({ prefix: '/b' }) },
+      async ({ mcpAuth }) => mcpAuth?.subject
+    )
     // A scope of its own knows which one is meant, and what is below it inherits that.
     await app.register(async (scope) => {
       await scope.register(mcpOAuth, { ...a, mcp: { server: whoami() } })
       assert.equal(scope.mcpOAuth.prefix, '/c')
       await scope.register(async (below) => {
-        below.get('/own', { preHandler: below.requireMcpAuth() }, async ({ mcpAuth }) => mcpAuth?.subject)
+        below.get(
+          '/own',
+          { preHandler: below.requireMcpAuth() },
+          async ({ mcpAuth }) => mcpAuth?.subject
+        )
       }, { prefix: '/below' })
     }, { prefix: '/c' })
   })
-  const ask = async (path: string, issuer: Issuer, aud: string) => (await fetch(origin + path, { headers: { authorization: `Bearer ${await issuer.mint({ aud: origin + aud })}` } })).status
+  const ask = async (path: string, issuer: Issuer, aud: string) =>
+    (await fetch(origin + path, {
+      headers: { authorization: `Bearer ${await issuer.mint({ aud: origin + aud })}` }
+    })).status
   assert.equal(await ask('/own-b', issuers[1], '/b/mcp'), 200)
   assert.equal(await ask('/own-b', issuers[0], '/a/mcp'), 401)
   assert.equal(await ask('/c/below/own', issuers[0], '/c/mcp'), 200)
@@ -169,8 +250,13 @@ test('decorators are seen below their scope, not beside it; the registry and req
   const app = Fastify()
   t.after(() => app.close())
   await app.register(async (scope) => {
-    await scope.register(mcpOAuth, { issuer: 'https://id.example', publicUrl: 'https://mcp.example.com' })
-    await scope.register(async (below) => { assert.equal(below.mcpOAuth.resource, 'https://mcp.example.com/a/mcp') })
+    await scope.register(mcpOAuth, {
+      issuer: 'https://id.example',
+      publicUrl: 'https://mcp.example.com'
+    })
+    await scope.register(async (below) => {
+      assert.equal(below.mcpOAuth.resource, 'https://mcp.example.com/a/mcp')
+    })
   }, { prefix: '/a' })
   await app.register(async (sibling) => {
     assert.equal(sibling.hasDecorator('requireMcpAuth'), false)
@@ -181,7 +267,10 @@ test('decorators are seen below their scope, not beside it; the registry and req
   assert.equal(app.hasDecorator('requireMcpAuth'), false)
   assert.deepEqual((await app.inject('/b/caller')).json(), { mcpAuth: null })
   assert.deepEqual([...app.mcpOAuthRegistry], [['/a/mcp', {
-    prefix: '/a', resource: 'https://mcp.example.com/a/mcp', issuer: 'https://id.example', metadataUrl: 'https://mcp.example.com/.well-known/oauth-protected-resource/a/mcp'
+    prefix: '/a',
+    resource: 'https://mcp.example.com/a/mcp',
+    issuer: 'https://id.example',
+    metadataUrl: 'https://mcp.example.com/.well-known/oauth-protected-resource/a/mcp'
   }]])
 })
 
@@ -190,17 +279,27 @@ test('a scope may have its registration before its parent has one', async (t) =>
   t.after(() => app.close())
   const options = { issuer: 'https://id.example', mcp: { tools: true as const } }
   let inner: FastifyInstance | undefined
-  await app.register(async (scope) => { await (inner = scope).register(mcpOAuth, options) }, { prefix: '/a' })
+  await app.register(async (scope) => {
+    await (inner = scope).register(mcpOAuth, options)
+  }, { prefix: '/a' })
   await app.register(mcpOAuth, options)
   await app.ready()
   assert.deepEqual([inner?.mcpOAuth.prefix, app.mcpOAuth.prefix], ['/a', ''])
-  for (const url of ['/mcp', '/a/mcp']) assert.equal((await app.inject({ method: 'POST', url, headers: { host: 'localhost' } })).statusCode, 401, url)
+  for (const url of ['/mcp', '/a/mcp']) {
+    assert.equal(
+      (await app.inject({ method: 'POST', url, headers: { host: 'localhost' } })).statusCode,
+      401,
+      url
+    )
+  }
 })
 
 test('the root may be given', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
-  await app.register(async (scope) => { await scope.register(mcpOAuth, { issuer: 'https://id.example', root: app }) }, { prefix: '/a' })
+  await app.register(async (scope) => {
+    await scope.register(mcpOAuth, { issuer: 'https://id.example', root: app })
+  }, { prefix: '/a' })
   assert.equal((await app.inject('/.well-known/oauth-protected-resource/a/mcp')).statusCode, 200)
 })
 
@@ -208,8 +307,20 @@ test('a host that is itself mounted below a prefix keeps its discovery documents
   const app = Fastify()
   t.after(() => app.close())
   // The shape in which fastify-cli starts an app with --prefix.
-  await app.register(async (userApp) => { await userApp.register(mcpOAuth, { issuer: 'https://id.example', mcp: { tools: true } }) }, { prefix: '/mounted' })
-  assert.equal((await app.inject('/.well-known/oauth-protected-resource/mounted/mcp')).statusCode, 200)
-  assert.equal((await app.inject('/mounted/.well-known/oauth-protected-resource/mcp')).statusCode, 404)
-  assert.equal((await app.inject({ method: 'POST', url: '/mounted/mcp', headers: { host: 'localhost' } })).statusCode, 401)
+  await app.register(async (userApp) => {
+    await userApp.register(mcpOAuth, { issuer: 'https://id.example', mcp: { tools: true } })
+  }, { prefix: '/mounted' })
+  assert.equal(
+    (await app.inject('/.well-known/oauth-protected-resource/mounted/mcp')).statusCode,
+    200
+  )
+  assert.equal(
+    (await app.inject('/mounted/.well-known/oauth-protected-resource/mcp')).statusCode,
+    404
+  )
+  assert.equal(
+    (await app.inject({ method: 'POST', url: '/mounted/mcp', headers: { host: 'localhost' } }))
+      .statusCode,
+    401
+  )
 })

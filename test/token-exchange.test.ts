@@ -10,19 +10,30 @@ import { startProvider } from './support/provider.ts'
 
 const exchange = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
-/** Another service, which takes tokens of the provider that are for itself. It notes the tokens it was shown. */
-async function startCalendar (t: TestContext, issuer: string): Promise<{ url: string, shown: string[] }> {
+/**
+ * Another service, which takes tokens of the provider that are for itself. It notes the tokens it
+ * was shown.
+ */
+async function startCalendar (
+  t: TestContext,
+  issuer: string
+): Promise<{ url: string, shown: string[] }> {
   const verify = jwtVerifier({ issuer })
   const shown: string[] = []
   const server = createServer((request, response) => {
     const token = request.headers.authorization?.replace('Bearer ', '') ?? ''
     shown.push(token)
     verify(token, { resource: url, now: Date.now() / 1000 }).then(
-      caller => response.writeHead(caller ? 200 : 401, { 'content-type': 'application/json' }).end(JSON.stringify([`an event of ${caller?.subject}`])),
+      caller =>
+        response.writeHead(caller ? 200 : 401, { 'content-type': 'application/json' }).end(
+          JSON.stringify([`an event of ${caller?.subject}`])
+        ),
       () => response.writeHead(401).end()
     )
   })
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
   t.after(() => {
     server.closeAllConnections()
     server.close()
@@ -31,12 +42,18 @@ async function startCalendar (t: TestContext, issuer: string): Promise<{ url: st
   return { url, shown }
 }
 
-test('TP-01 TP-04 Q-25 RFC 8693 a tool calls another service with a token made for it: that service never sees the client\'s token, nor the provider\'s', async (t) => {
+test("TP-01 TP-04 Q-25 RFC 8693 a tool calls another service with a token made for it: that service never sees the client's token, nor the provider's", async (t) => {
   process.env['CLIENT_SECRET'] ??= randomBytes(32).toString('hex')
   const { app: idle, build } = await import('../docs/examples/token-exchange.ts')
   t.after(() => idle.close())
   const port = await freePort()
-  const client = { client_id: 'your-client-id', client_secret: process.env['CLIENT_SECRET'], redirect_uris: [`http://localhost:${port}/oauth/callback`], grant_types: ['authorization_code', 'refresh_token', exchange], response_types: ['code'] }
+  const client = {
+    client_id: 'your-client-id',
+    client_secret: process.env['CLIENT_SECRET'],
+    redirect_uris: [`http://localhost:${port}/oauth/callback`],
+    grant_types: ['authorization_code', 'refresh_token', exchange],
+    response_types: ['code']
+  }
   const provider = await startProvider({
     registration: false,
     clients: [client],
@@ -44,9 +61,24 @@ test('TP-01 TP-04 Q-25 RFC 8693 a tool calls another service with a token made f
       provider.registerGrantType(exchange, async (context) => {
         const { subject_token: subjectToken, resource } = context.oidc.params
         const { accountId, grantId } = await provider.AccessToken.find(subjectToken)
-        const token = new provider.AccessToken({ accountId, grantId, client: context.oidc.client, gty: exchange })
-        token.resourceServer = new provider.ResourceServer(resource, { audience: resource, scope: '', accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } })
-        context.body = { access_token: await token.save(), issued_token_type: 'urn:ietf:params:oauth:token-type:access_token', token_type: 'Bearer', expires_in: token.expiration }
+        const token = new provider.AccessToken({
+          accountId,
+          grantId,
+          client: context.oidc.client,
+          gty: exchange
+        })
+        token.resourceServer = new provider.ResourceServer(resource, {
+          audience: resource,
+          scope: '',
+          accessTokenFormat: 'jwt',
+          jwt: { sign: { alg: 'RS256' } }
+        })
+        context.body = {
+          access_token: await token.save(),
+          issued_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+          token_type: 'Bearer',
+          expires_in: token.expiration
+        }
       }, ['subject_token', 'subject_token_type', 'resource'])
     }
   })
@@ -66,8 +98,13 @@ test('TP-01 TP-04 Q-25 RFC 8693 a tool calls another service with a token made f
   assert.equal(calendar.shown.length, 1)
   const [shown = ''] = calendar.shown
   assert.notEqual(shown, oauth.token?.access_token)
-  assert.equal(JSON.parse(Buffer.from(shown.split('.')[1] ?? '', 'base64url').toString()).aud, calendar.url)
+  assert.equal(
+    JSON.parse(Buffer.from(shown.split('.')[1] ?? '', 'base64url').toString()).aud,
+    calendar.url
+  )
 
-  const direct = await fetch(`${calendar.url}/events`, { headers: { authorization: `Bearer ${oauth.token?.access_token}` } })
-  assert.equal(direct.status, 401, 'the client\'s token is worth nothing there')
+  const direct = await fetch(`${calendar.url}/events`, {
+    headers: { authorization: `Bearer ${oauth.token?.access_token}` }
+  })
+  assert.equal(direct.status, 401, "the client's token is worth nothing there")
 })

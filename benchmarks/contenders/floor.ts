@@ -3,11 +3,18 @@ import { announce, echo } from '../contender.ts'
 
 // A Fastify route that knows just this one call: what no MCP server on Fastify can be faster than.
 
-interface Call { id: number, params: { arguments: { text: string } } }
+interface Call {
+  id: number
+  params: { arguments: { text: string } }
+}
 
 const app = Fastify()
 app.post('/mcp', async (request) => {
   const { id, params } = request.body as Call
-  return { result: { content: [{ type: 'text', text: echo(params.arguments.text) }] }, jsonrpc: '2.0', id }
+  return {
+    result: { content: [{ type: 'text', text: echo(params.arguments.text) }] },
+    jsonrpc: '2.0',
+    id
+  }
 })
 announce(`${await app.listen({ host: '127.0.0.1', port: 0 })}/mcp`)

@@ -7,8 +7,9 @@ import { z } from 'zod'
 import { mcpOAuth } from '../../lib/index.ts'
 import { announce, echo } from '../contender.ts'
 
-// This plugin in front of an McpServer: with the argument `none` no guard; `known` and `unknown` check JWTs (RS256) of an issuer,
-// the same one with every request, or one that was not seen before.
+// This plugin in front of an McpServer: with the argument `none` no guard; `known` and `unknown`
+// check JWTs (RS256) of an issuer, the same one with every request, or one that was not seen
+// before.
 
 /** More than the plugin remembers, so that none is known when its turn comes again. */
 const unknownTokens = 12_000
@@ -16,28 +17,49 @@ const unknownTokens = 12_000
 const { privateKey, publicKey } = await generateKeyPair('RS256')
 const jwks = { keys: [{ ...await exportJWK(publicKey), kid: 'one', alg: 'RS256' }] }
 const provider = createServer(publish)
-await new Promise<void>((resolve) => { provider.listen(0, '127.0.0.1', resolve) })
+await new Promise<void>((resolve) => {
+  provider.listen(0, '127.0.0.1', resolve)
+})
 const issuer = `http://127.0.0.1:${(provider.address() as AddressInfo).port}`
 
 const server = new McpServer({ name: 'echo', version: '1.0.0' })
-server.registerTool('echo', { inputSchema: { text: z.string() } }, async ({ text }) => ({ content: [{ type: 'text', text: echo(text) }] }))
+server.registerTool(
+  'echo',
+  { inputSchema: { text: z.string() } },
+  async ({ text }) => ({ content: [{ type: 'text', text: echo(text) }] })
+)
 
 const mode = process.argv[2] ?? 'none'
 const audience = 'https://mcp.example.com'
 const app = Fastify()
-await app.register(mcpOAuth, mode === 'none' ? { auth: false, mcp: { server } } : { issuer, audience, mcp: { server } })
+await app.register(
+  mcpOAuth,
+  mode === 'none' ? { auth: false, mcp: { server } } : { issuer, audience, mcp: { server } }
+)
 const url = `${await app.listen({ host: '127.0.0.1', port: 0 })}/mcp`
 // Unguarded, the token is sent too: longer requests are no part of what is measured.
-announce(url, await Promise.all(Array.from({ length: mode === 'unknown' ? unknownTokens : 1 }, mint)))
+announce(
+  url,
+  await Promise.all(Array.from({ length: mode === 'unknown' ? unknownTokens : 1 }, mint))
+)
 
 function publish (request: IncomingMessage, response: ServerResponse): void {
-  const document = request.url === '/jwks' ? jwks : { issuer, jwks_uri: `${issuer}/jwks`, token_endpoint: `${issuer}/token`, response_types_supported: ['code'] }
+  const document = request.url === '/jwks'
+    ? jwks
+    : {
+      issuer,
+      jwks_uri: `${issuer}/jwks`,
+      token_endpoint: `${issuer}/token`,
+      response_types_supported: ['code']
+    }
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(document))
 }
 
 function mint (_: unknown, index: number): Promise<string> {
   return new SignJWT({ scope: 'openid profile', client_id: 'bench', jti: `${index}` })
     .setProtectedHeader({ alg: 'RS256', kid: 'one', typ: 'at+jwt' })
-    .setIssuer(issuer).setAudience(audience).setSubject('user').setIssuedAt().setExpirationTime('1h')
+    .setIssuer(issuer).setAudience(audience).setSubject('user').setIssuedAt().setExpirationTime(
+      '1h'
+    )
     .sign(privateKey)
 }

@@ -7,6 +7,9 @@ import { announce, echo } from '../contender.ts'
 const app = Fastify()
 await app.register(mcpOAuth, { auth: false, mcp: { tools: true } })
 app.post('/echo', {
-  schema: { operationId: 'echo', body: { type: 'object', required: ['text'], properties: { text: { type: 'string' } } } } as object
+  schema: {
+    operationId: 'echo',
+    body: { type: 'object', required: ['text'], properties: { text: { type: 'string' } } }
+  } as object
 }, async (request) => echo((request.body as { text: string }).text))
 announce(`${await app.listen({ host: '127.0.0.1', port: 0 })}/mcp`)

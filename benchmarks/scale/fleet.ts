@@ -7,26 +7,46 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Ready } from '../slices.ts'
 import type { InstanceOrder } from './order.ts'
 
-export interface Sent { method: 'GET' | 'POST', path: string, headers?: Record<string, string>, body?: string }
+export interface Sent {
+  method: 'GET' | 'POST'
+  path: string
+  headers?: Record<string, string>
+  body?: string
+}
 
-/** What came back. `cut`: an instance was killed while it had this request, and another one answered. */
-export interface Reply { status: number, headers: IncomingHttpHeaders, body: string, instance: number, cut: boolean }
+/**
+ * What came back. `cut`: an instance was killed while it had this request, and another one
+ * answered.
+ */
+export interface Reply {
+  status: number
+  headers: IncomingHttpHeaders
+  body: string
+  instance: number
+  cut: boolean
+}
 
 /** Two brokers with one address, and their provider. */
 export interface Fleet {
   readonly publicUrl: string
   /** Sends a request to an instance; if that is down, to the other one, as a load balancer does. */
-  send (sent: Sent, instance: number): Promise<Reply>
+  send(sent: Sent, instance: number): Promise<Reply>
   /** Kills an instance (SIGKILL) and starts it again. Resolves when it listens. */
-  restart (instance: number): Promise<void>
-  /** How often `send` had to turn to the other instance: those that refused, and those that died with the request. */
+  restart(instance: number): Promise<void>
+  /**
+   * How often `send` had to turn to the other instance: those that refused, and those that died
+   * with the request.
+   */
   readonly detours: { refused: number, cut: number }
-  close (): Promise<void>
+  close(): Promise<void>
 }
 
 const count = 2
 
-/** @param redis Whether the instances share a Redis, which is started for them; else nothing but the secret. */
+/**
+ * @param redis Whether the instances share a Redis, which is started for them; else nothing but the
+ * secret.
+ */
 export async function startFleet ({ redis }: { redis: boolean }): Promise<Fleet> {
   const children = new Set<ChildProcess>()
   const agent = new Agent({ keepAlive: true, maxSockets: 200 })
@@ -38,13 +58,26 @@ export async function startFleet ({ redis }: { redis: boolean }): Promise<Fleet>
 
   function kept (child: ChildProcess): ChildProcess {
     children.add(child)
-    child.once('exit', () => { children.delete(child) })
+    child.once('exit', () => {
+      children.delete(child)
+    })
     return child
   }
 
   async function startRedis (): Promise<number> {
     const port = await freePort()
-    kept(spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'], { stdio: 'ignore' }))
+    kept(
+      spawn('redis-server', [
+        '--port',
+        String(port),
+        '--bind',
+        '127.0.0.1',
+        '--save',
+        '',
+        '--appendonly',
+        'no'
+      ], { stdio: 'ignore' })
+    )
     await listening(port)
     return port
   }
@@ -67,7 +100,12 @@ export async function startFleet ({ redis }: { redis: boolean }): Promise<Fleet>
     const publicUrl = `http://localhost:${await freePort()}`
     const { url: issuer } = await ready(start('provider.ts'))
     const shared = redis ? await startRedis() : null
-    const orders = await Promise.all(Array.from({ length: count }, async () => ({ port: await freePort(), publicUrl, issuer, redis: shared })))
+    const orders = await Promise.all(
+      Array.from(
+        { length: count },
+        async () => ({ port: await freePort(), publicUrl, issuer, redis: shared })
+      )
+    )
     const instances = await Promise.all(orders.map(startInstance))
     return {
       publicUrl,
@@ -83,7 +121,12 @@ export async function startFleet ({ redis }: { redis: boolean }): Promise<Fleet>
         let cut = false
         for (let attempt = 0; attempt < 50; attempt++, instance = (instance + 1) % count) {
           try {
-            const answer = await ask(agent, (orders[instance] as InstanceOrder).port, new URL(publicUrl).host, sent)
+            const answer = await ask(
+              agent,
+              (orders[instance] as InstanceOrder).port,
+              new URL(publicUrl).host,
+              sent
+            )
             return { ...answer, instance, cut }
           } catch (error) {
             const refused = (error as NodeJS.ErrnoException).code === 'ECONNREFUSED'
@@ -101,9 +144,24 @@ export async function startFleet ({ redis }: { redis: boolean }): Promise<Fleet>
   }
 }
 
-async function ask (agent: Agent, port: number, host: string, { method, path, headers = {}, body }: Sent): Promise<Pick<Reply, 'status' | 'headers' | 'body'>> {
-  const asked = request({ host: '127.0.0.1', port, agent, method, path, headers: { ...headers, host }, timeout: 20_000 })
-  asked.once('timeout', () => { asked.destroy(new Error('no answer within 20 seconds')) })
+async function ask (
+  agent: Agent,
+  port: number,
+  host: string,
+  { method, path, headers = {}, body }: Sent
+): Promise<Pick<Reply, 'status' | 'headers' | 'body'>> {
+  const asked = request({
+    host: '127.0.0.1',
+    port,
+    agent,
+    method,
+    path,
+    headers: { ...headers, host },
+    timeout: 20_000
+  })
+  asked.once('timeout', () => {
+    asked.destroy(new Error('no answer within 20 seconds'))
+  })
   asked.end(body)
   const [response] = await once(asked, 'response')
   return { status: response.statusCode, headers: response.headers, body: await text(response) }
@@ -115,7 +173,9 @@ async function ready (child: ChildProcess): Promise<Ready> {
   try {
     return await Promise.race([
       once(child, 'message', abandoned).then(([message]) => message as Ready),
-      once(child, 'exit', abandoned).then(([code]) => { throw new Error(`${child.spawnargs.at(-2)} ended with code ${code}`) })
+      once(child, 'exit', abandoned).then(([code]) => {
+        throw new Error(`${child.spawnargs.at(-2)} ended with code ${code}`)
+      })
     ])
   } finally {
     abandoned.abort()

@@ -2,8 +2,9 @@ import { cpus } from 'node:os'
 import { startFleet } from './fleet.ts'
 import { runLogins, runRedemptions, runRefreshes } from './runs.ts'
 
-// npm run scale [logins] [at a time] [codes] [redemptions of each]. Needs redis-server. Two or three minutes; prints a report in JSON, and ends with 1
-// if a login was lost or crossed, or a code or refresh token was not used exactly once.
+// npm run scale [logins] [at a time] [codes] [redemptions of each]. Needs redis-server. Two or
+// three minutes; prints a report in JSON, and ends with 1 if a login was lost or crossed, or a code
+// or refresh token was not used exactly once.
 
 const [logins = 1000, concurrency = 50, codes = 500, tries = 20] = process.argv.slice(2).map(Number)
 
@@ -12,7 +13,8 @@ async function run (redis: boolean) {
   try {
     const visits = await runLogins(fleet, { logins, concurrency, pause: [100, 1000] })
     const redemptions = await runRedemptions(fleet, { count: codes, tries })
-    // Without a store in common, the second process asks the provider too: that every refresh token is used once is then the provider's to see to.
+    // Without a store in common, the second process asks the provider too: that every refresh token
+    // is used once is then the provider's to see to.
     const refreshes = redis ? await runRefreshes(fleet, { count: codes, tries }) : null
     const good = visits.completed === logins && visits.lost === 0 && visits.crossed === 0 &&
       redemptions.succeeded === codes && redemptions.once === codes &&
@@ -24,5 +26,7 @@ async function run (redis: boolean) {
 }
 
 const reports = { 'one Redis': await run(true), 'no store at all': await run(false) }
-console.log(JSON.stringify({ node: process.version, cpus: cpus().length, processes: 2, ...reports }, null, 2))
+console.log(
+  JSON.stringify({ node: process.version, cpus: cpus().length, processes: 2, ...reports }, null, 2)
+)
 process.exitCode = Object.values(reports).every(({ good }) => good) ? 0 : 1

@@ -6,10 +6,16 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { announce } from '../contender.ts'
 import { clientId, clientSecret } from './order.ts'
 
-// A process of its own: an OpenID provider that is quick enough not to be what is measured. Whoever comes with the cookie `user` is signed in as
-// that user and asked nothing. All else is as it should be: PKCE, codes and refresh tokens that work once, nonces, the client's secret, `iss`.
+// A process of its own: an OpenID provider that is quick enough not to be what is measured. Whoever
+// comes with the cookie `user` is signed in as that user and asked nothing. All else is as it
+// should be: PKCE, codes and refresh tokens that work once, nonces, the client's secret, `iss`.
 
-interface Login { user: string, redirectUri: string | null, challenge: string | null, nonce: string | null }
+interface Login {
+  user: string
+  redirectUri: string | null
+  challenge: string | null
+  nonce: string | null
+}
 
 const { publicKey, privateKey } = await generateKeyPair('ES256')
 const jwk = { ...await exportJWK(publicKey), alg: 'ES256', use: 'sig', kid: 'one' }
@@ -18,24 +24,39 @@ const refreshTokens = new Map<string, string>()
 
 const server = createServer((request, response) => {
   answer(request).then(({ status = 200, location, body }) => {
-    response.writeHead(status, location === undefined ? { 'content-type': 'application/json' } : { location }).end(JSON.stringify(body ?? {}))
-  }, () => { response.destroy() })
+    response.writeHead(
+      status,
+      location === undefined ? { 'content-type': 'application/json' } : { location }
+    ).end(JSON.stringify(body ?? {}))
+  }, () => {
+    response.destroy()
+  })
 })
 await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
 const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 announce(issuer)
 
-interface Answer { status?: number, location?: string, body?: object }
+interface Answer {
+  status?: number
+  location?: string
+  body?: object
+}
 
 async function answer (request: IncomingMessage): Promise<Answer> {
   const url = new URL(request.url ?? '', issuer)
   switch (url.pathname) {
-    case '/.well-known/oauth-authorization-server': return { body: metadata() }
-    case '/jwks': return { body: { keys: [jwk] } }
-    case '/authorize': return authorize(url.searchParams, request.headers.cookie ?? '')
-    case '/token': return await token(new URLSearchParams(await text(request)), request.headers.authorization)
-    case '/revoke': return {}
-    default: return { status: 404 }
+    case '/.well-known/oauth-authorization-server':
+      return { body: metadata() }
+    case '/jwks':
+      return { body: { keys: [jwk] } }
+    case '/authorize':
+      return authorize(url.searchParams, request.headers.cookie ?? '')
+    case '/token':
+      return await token(new URLSearchParams(await text(request)), request.headers.authorization)
+    case '/revoke':
+      return {}
+    default:
+      return { status: 404 }
   }
 }
 
@@ -57,11 +78,20 @@ function metadata (): object {
 function authorize (asked: URLSearchParams, cookie: string): Answer {
   const user = /(?:^|; )user=([\w-]+)/.exec(cookie)?.[1]
   const redirectUri = asked.get('redirect_uri')
-  if (user === undefined || redirectUri === null || asked.get('client_id') !== clientId) return { status: 400 }
+  if (user === undefined || redirectUri === null || asked.get('client_id') !== clientId) {
+    return { status: 400 }
+  }
   const code = random()
-  codes.set(code, { user, redirectUri, challenge: asked.get('code_challenge'), nonce: asked.get('nonce') })
+  codes.set(code, {
+    user,
+    redirectUri,
+    challenge: asked.get('code_challenge'),
+    nonce: asked.get('nonce')
+  })
   const location = new URL(redirectUri)
-  for (const [name, value] of Object.entries({ code, state: asked.get('state') ?? '', iss: issuer })) location.searchParams.set(name, value)
+  for (
+    const [name, value] of Object.entries({ code, state: asked.get('state') ?? '', iss: issuer })
+  ) location.searchParams.set(name, value)
   return { status: 302, location: location.href }
 }
 
@@ -71,14 +101,27 @@ async function token (form: URLSearchParams, authorization: string | undefined):
   if (login === null) return { status: 400, body: { error: 'invalid_grant' } }
   const refreshToken = random()
   refreshTokens.set(refreshToken, login.user)
-  const idToken = await new SignJWT(login.nonce === null ? {} : { nonce: login.nonce }).setProtectedHeader({ alg: 'ES256', kid: jwk.kid })
-    .setIssuer(issuer).setSubject(login.user).setAudience(clientId).setIssuedAt().setExpirationTime('5m').sign(privateKey)
-  return { body: { access_token: random(), token_type: 'Bearer', expires_in: 3600, refresh_token: refreshToken, id_token: idToken } }
+  const idToken = await new SignJWT(login.nonce === null ? {} : { nonce: login.nonce })
+    .setProtectedHeader({ alg: 'ES256', kid: jwk.kid })
+    .setIssuer(issuer).setSubject(login.user).setAudience(clientId).setIssuedAt().setExpirationTime(
+      '5m'
+    ).sign(privateKey)
+  return {
+    body: {
+      access_token: random(),
+      token_type: 'Bearer',
+      expires_in: 3600,
+      refresh_token: refreshToken,
+      id_token: idToken
+    }
+  }
 }
 
 /** Both halves are encoded as in a form (RFC 6749 §2.3.1). */
 function isOurs (authorization = ''): boolean {
-  const [id, secret] = atob(authorization.replace(/^Basic /, '')).split(':').map(half => decodeURIComponent(half.replaceAll('+', ' ')))
+  const [id, secret] = atob(authorization.replace(/^Basic /, '')).split(':').map(half =>
+    decodeURIComponent(half.replaceAll('+', ' '))
+  )
   return id === clientId && secret === clientSecret
 }
 
@@ -87,7 +130,10 @@ function redeemed (form: URLSearchParams): Login | null {
   const login = codes.get(code)
   codes.delete(code)
   const challenge = createHash('sha256').update(form.get('code_verifier') ?? '').digest('base64url')
-  return login !== undefined && login.challenge === challenge && login.redirectUri === form.get('redirect_uri') ? login : null
+  return login !== undefined && login.challenge === challenge &&
+      login.redirectUri === form.get('redirect_uri')
+    ? login
+    : null
 }
 
 function refreshed (form: URLSearchParams): Login | null {

@@ -13,11 +13,17 @@ export interface LoginPlan {
 export interface LoginReport {
   logins: number
   completed: number
-  /** Logins that never came to an end, though no instance was killed while it had one of their requests. */
+  /**
+   * Logins that never came to an end, though no instance was killed while it had one of their
+   * requests.
+   */
   lost: number
   /** Logins in which a token or a tool named somebody else. */
   crossed: number
-  /** Logins that were begun anew because an instance was killed while it had one of their requests, by what that was. */
+  /**
+   * Logins that were begun anew because an instance was killed while it had one of their requests,
+   * by what that was.
+   */
   startedOver: Record<string, number>
   /** Kills, each followed by a start. */
   restarts: number
@@ -28,10 +34,26 @@ export interface LoginReport {
   problems: string[]
 }
 
-/** Users sign in, call a tool, refresh and call it again, hopping between instances that are killed meanwhile. */
-export async function runLogins (fleet: Fleet, { logins, concurrency, pause }: LoginPlan): Promise<LoginReport> {
+/**
+ * Users sign in, call a tool, refresh and call it again, hopping between instances that are killed
+ * meanwhile.
+ */
+export async function runLogins (
+  fleet: Fleet,
+  { logins, concurrency, pause }: LoginPlan
+): Promise<LoginReport> {
   const began = performance.now()
-  const report: LoginReport = { logins, completed: 0, lost: 0, crossed: 0, startedOver: {}, restarts: 0, detours: fleet.detours, seconds: 0, problems: [] }
+  const report: LoginReport = {
+    logins,
+    completed: 0,
+    lost: 0,
+    crossed: 0,
+    startedOver: {},
+    restarts: 0,
+    detours: fleet.detours,
+    seconds: 0,
+    problems: []
+  }
 
   async function logIn (user: string): Promise<void> {
     for (let attempt = 0; attempt < 10; attempt++) {
@@ -55,7 +77,9 @@ export async function runLogins (fleet: Fleet, { logins, concurrency, pause }: L
 
   const over = new AbortController()
   await Promise.all([
-    inParallel(concurrency, users(logins), logIn).finally(() => { over.abort() }),
+    inParallel(concurrency, users(logins), logIn).finally(() => {
+      over.abort()
+    }),
     pause && killAtRandom(fleet, pause, report, over.signal)
   ])
   return { ...report, seconds: secondsSince(began) }
@@ -67,14 +91,24 @@ async function visit (fleet: Fleet, user: string): Promise<Array<string | null>>
   const tokens = await someone.tokens(await someone.signIn())
   const first = await someone.whoami(tokens)
   const renewed = await someone.tokens(someone.refreshRequest(tokens))
-  return [subjectOf(tokens.access_token), first, subjectOf(renewed.access_token), await someone.whoami(renewed)]
+  return [
+    subjectOf(tokens.access_token),
+    first,
+    subjectOf(renewed.access_token),
+    await someone.whoami(renewed)
+  ]
 }
 
 function subjectOf (token: string): string {
   return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).sub
 }
 
-async function killAtRandom (fleet: Fleet, [shortest, longest]: readonly [number, number], report: LoginReport, signal: AbortSignal): Promise<void> {
+async function killAtRandom (
+  fleet: Fleet,
+  [shortest, longest]: readonly [number, number],
+  report: LoginReport,
+  signal: AbortSignal
+): Promise<void> {
   while (!signal.aborted) {
     await sleep(shortest + Math.random() * (longest - shortest), null, { signal }).catch(() => {})
     if (signal.aborted) return
@@ -93,7 +127,9 @@ export interface RacePlan {
 export interface RaceReport extends RacePlan {
   /** Answers with tokens. */
   succeeded: number
-  /** How many were used exactly once: whatever was answered with tokens was one and the same answer. */
+  /**
+   * How many were used exactly once: whatever was answered with tokens was one and the same answer.
+   */
   once: number
   /** Answers by status and error. */
   answers: Record<string, number>
@@ -107,15 +143,25 @@ export async function runRedemptions (fleet: Fleet, plan: RacePlan): Promise<Rac
 
 /** Refresh tokens: each is used many times at once, half of the requests at either instance. */
 export async function runRefreshes (fleet: Fleet, plan: RacePlan): Promise<RaceReport> {
-  return await race(fleet, plan, async (someone) => someone.refreshRequest(await someone.tokens(await someone.signIn())))
+  return await race(
+    fleet,
+    plan,
+    async (someone) => someone.refreshRequest(await someone.tokens(await someone.signIn()))
+  )
 }
 
-async function race (fleet: Fleet, { count, tries }: RacePlan, prepare: (someone: Visitor) => Promise<Sent>): Promise<RaceReport> {
+async function race (
+  fleet: Fleet,
+  { count, tries }: RacePlan,
+  prepare: (someone: Visitor) => Promise<Sent>
+): Promise<RaceReport> {
   const began = performance.now()
   const report: RaceReport = { count, tries, succeeded: 0, once: 0, answers: {}, seconds: 0 }
   await inParallel(5, users(count), async (user) => {
     const sent = await prepare(visitor(fleet, user))
-    const replies = await Promise.all(Array.from({ length: tries }, (_, index) => fleet.send(sent, index % 2)))
+    const replies = await Promise.all(
+      Array.from({ length: tries }, (_, index) => fleet.send(sent, index % 2))
+    )
     const good = replies.filter(({ status }) => status === 200)
     report.succeeded += good.length
     if (new Set(good.map(({ body }) => body)).size === 1) report.once++
@@ -131,7 +177,11 @@ function users (count: number): string[] {
   return Array.from({ length: count }, (_, index) => `user-${index + 1}`)
 }
 
-async function inParallel<T> (workers: number, items: T[], work: (item: T) => Promise<void>): Promise<void> {
+async function inParallel<T> (
+  workers: number,
+  items: T[],
+  work: (item: T) => Promise<void>
+): Promise<void> {
   await Promise.all(Array.from({ length: workers }, async () => {
     for (let item = items.shift(); item !== undefined; item = items.shift()) await work(item)
   }))

@@ -4,7 +4,10 @@ import type { Fleet, Reply, Sent } from './fleet.ts'
 /** A login that did not get on, and where. */
 export class Stuck extends Error {
   readonly step: string
-  /** Whether an instance was killed while it had this very request: what it used up for it, nobody got. */
+  /**
+   * Whether an instance was killed while it had this very request: what it used up for it, nobody
+   * got.
+   */
   readonly cut: boolean
   constructor (step: string, why: string, cut: boolean) {
     super(`${step}: ${why}`)
@@ -13,17 +16,23 @@ export class Stuck extends Error {
   }
 }
 
-export interface Tokens { access_token: string, refresh_token: string }
+export interface Tokens {
+  access_token: string
+  refresh_token: string
+}
 
-/** A person with a browser and an MCP client, registered anew, whose every request goes to another instance than the one before. */
+/**
+ * A person with a browser and an MCP client, registered anew, whose every request goes to another
+ * instance than the one before.
+ */
 export interface Visitor {
   /** Registers the client, consents and signs in. Resolves to the request that redeems the code. */
-  signIn (): Promise<Sent>
+  signIn(): Promise<Sent>
   /** @throws Stuck if the answer has no tokens */
-  tokens (sent: Sent): Promise<Tokens>
-  refreshRequest (tokens: Tokens): Sent
+  tokens(sent: Sent): Promise<Tokens>
+  refreshRequest(tokens: Tokens): Sent
   /** Calls the tool `whoami`; resolves to the subject the server sees. */
-  whoami (tokens: Tokens): Promise<string | null>
+  whoami(tokens: Tokens): Promise<string | null>
 }
 
 const redirectUri = 'http://127.0.0.1:4711/callback'
@@ -37,10 +46,15 @@ export function visitor (fleet: Fleet, user: string): Visitor {
 
   async function send (step: string, expected: number, sent: Sent): Promise<Reply> {
     const cookie = [...cookies].map(pair => pair.join('=')).join('; ')
-    const reply = await fleet.send({ ...sent, headers: { ...sent.headers, ...(cookie !== '' && { cookie }) } }, instance)
+    const reply = await fleet.send({
+      ...sent,
+      headers: { ...sent.headers, ...(cookie !== '' && { cookie }) }
+    }, instance)
     instance = 1 - reply.instance
     for (const line of reply.headers['set-cookie'] ?? []) keep(line)
-    if (reply.status !== expected) throw new Stuck(step, `${reply.status} ${textOf(reply.body)}`, reply.cut)
+    if (reply.status !== expected) {
+      throw new Stuck(step, `${reply.status} ${textOf(reply.body)}`, reply.cut)
+    }
     return reply
   }
 
@@ -51,38 +65,98 @@ export function visitor (fleet: Fleet, user: string): Visitor {
   }
 
   function tokenRequest (parameters: Record<string, string>): Sent {
-    return { method: 'POST', path: '/oauth/token', headers: form, body: String(new URLSearchParams({ ...parameters, client_id: clientId, resource: `${fleet.publicUrl}/mcp` })) }
+    return {
+      method: 'POST',
+      path: '/oauth/token',
+      headers: form,
+      body: String(
+        new URLSearchParams({
+          ...parameters,
+          client_id: clientId,
+          resource: `${fleet.publicUrl}/mcp`
+        })
+      )
+    }
   }
 
   return {
     async signIn () {
-      const registration = JSON.stringify({ redirect_uris: [redirectUri], client_name: user, grant_types: ['authorization_code', 'refresh_token'] })
-      clientId = JSON.parse((await send('register', 201, { method: 'POST', path: '/oauth/register', headers: json, body: registration })).body).client_id
+      const registration = JSON.stringify({
+        redirect_uris: [redirectUri],
+        client_name: user,
+        grant_types: ['authorization_code', 'refresh_token']
+      })
+      clientId = JSON.parse(
+        (await send('register', 201, {
+          method: 'POST',
+          path: '/oauth/register',
+          headers: json,
+          body: registration
+        })).body
+      ).client_id
 
       const verifier = randomBytes(32).toString('base64url')
       const state = randomBytes(8).toString('hex')
       const asked = new URLSearchParams({
-        response_type: 'code', client_id: clientId, redirect_uri: redirectUri, state, code_challenge_method: 'S256', code_challenge: createHash('sha256').update(verifier).digest('base64url'), resource: `${fleet.publicUrl}/mcp`
+        response_type: 'code',
+        client_id: clientId,
+        redirect_uri: redirectUri,
+        state,
+        code_challenge_method: 'S256',
+        code_challenge: createHash('sha256').update(verifier).digest('base64url'),
+        resource: `${fleet.publicUrl}/mcp`
       })
-      const page = await send('authorize', 200, { method: 'GET', path: `/oauth/authorize?${asked}` })
+      const page = await send('authorize', 200, {
+        method: 'GET',
+        path: `/oauth/authorize?${asked}`
+      })
       const request = /name="request" value="([^"]+)"/.exec(page.body)?.[1] ?? ''
       const consented = await send('consent', 303, {
-        method: 'POST', path: '/oauth/consent', headers: { ...form, origin: fleet.publicUrl, 'sec-fetch-site': 'same-origin' }, body: String(new URLSearchParams({ request, action: 'approve' }))
+        method: 'POST',
+        path: '/oauth/consent',
+        headers: { ...form, origin: fleet.publicUrl, 'sec-fetch-site': 'same-origin' },
+        body: String(new URLSearchParams({ request, action: 'approve' }))
       })
 
-      const atProvider = await fetch(consented.headers.location ?? '', { redirect: 'manual', headers: { cookie: `user=${user}` } })
+      const atProvider = await fetch(consented.headers.location ?? '', {
+        redirect: 'manual',
+        headers: { cookie: `user=${user}` }
+      })
       const back = new URL(atProvider.headers.get('location') ?? '')
-      if (back.origin !== fleet.publicUrl) throw new Stuck('provider', String(atProvider.status), false)
-      const returned = await send('callback', 302, { method: 'GET', path: back.pathname + back.search })
+      if (back.origin !== fleet.publicUrl) {
+        throw new Stuck('provider', String(atProvider.status), false)
+      }
+      const returned = await send('callback', 302, {
+        method: 'GET',
+        path: back.pathname + back.search
+      })
       const result = new URL(returned.headers.location ?? '').searchParams
-      if (result.get('state') !== state || result.get('iss') !== fleet.publicUrl) throw new Stuck('callback', 'wrong state or iss', false)
-      return tokenRequest({ grant_type: 'authorization_code', code: result.get('code') ?? '', redirect_uri: redirectUri, code_verifier: verifier })
+      if (result.get('state') !== state || result.get('iss') !== fleet.publicUrl) {
+        throw new Stuck('callback', 'wrong state or iss', false)
+      }
+      return tokenRequest({
+        grant_type: 'authorization_code',
+        code: result.get('code') ?? '',
+        redirect_uri: redirectUri,
+        code_verifier: verifier
+      })
     },
     tokens: async (sent) => JSON.parse((await send('token', 200, sent)).body),
-    refreshRequest: ({ refresh_token: token }) => tokenRequest({ grant_type: 'refresh_token', refresh_token: token }),
+    refreshRequest: ({ refresh_token: token }) =>
+      tokenRequest({ grant_type: 'refresh_token', refresh_token: token }),
     async whoami ({ access_token: token }) {
-      const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'whoami', arguments: {} } })
-      const reply = await send('call', 200, { method: 'POST', path: '/mcp', headers: { ...json, authorization: `Bearer ${token}` }, body })
+      const body = JSON.stringify({
+        jsonrpc: '2.0',
+        id: 1,
+        method: 'tools/call',
+        params: { name: 'whoami', arguments: {} }
+      })
+      const reply = await send('call', 200, {
+        method: 'POST',
+        path: '/mcp',
+        headers: { ...json, authorization: `Bearer ${token}` },
+        body
+      })
       return /\\?"subject\\?":\s*\\?"([\w-]+)/.exec(reply.body)?.[1] ?? null
     }
   }

@@ -8,7 +8,8 @@ await app.register(mcpOAuth, {
   issuer: 'https://your-tenant.auth0.com/',
   clientId: 'your-auth0-client-id',
   clientSecret: process.env.AUTH0_CLIENT_SECRET as string,
-  // The identifier of your API, for tools that call it with the provider's token. The login itself needs none.
+  // The identifier of your API, for tools that call it with the provider's token. The login itself
+  // needs none.
   audience: 'https://your-api.example.com',
   setupProxies: true,
   secret: process.env.MCP_OAUTH_SECRET as string,

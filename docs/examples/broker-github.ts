@@ -13,7 +13,10 @@ async function ask (path: string, accessToken: string): Promise<Response> {
 export const app = Fastify({ logger: true })
 
 await app.register(mcpOAuth, {
-  ...github({ clientId: 'your-client-id', clientSecret: process.env.GITHUB_CLIENT_SECRET as string }),
+  ...github({
+    clientId: 'your-client-id',
+    clientSecret: process.env.GITHUB_CLIENT_SECRET as string
+  }),
   // After the preset: what comes later wins.
   defaultScope: 'read:org',
   setupProxies: true,

@@ -5,8 +5,12 @@ import { Redis } from 'ioredis'
 
 export const app = Fastify({ logger: true })
 
-// Connects with the first command. Without a limit, commands would wait for a lost connection instead of failing.
-const redis = new Redis(process.env.REDIS_URL ?? 'redis://127.0.0.1:6379', { lazyConnect: true, maxRetriesPerRequest: 1 })
+// Connects with the first command. Without a limit, commands would wait for a lost connection
+// instead of failing.
+const redis = new Redis(process.env.REDIS_URL ?? 'redis://127.0.0.1:6379', {
+  lazyConnect: true,
+  maxRetriesPerRequest: 1
+})
 redis.on('error', (err) => app.log.error({ err }, 'Redis'))
 app.addHook('onClose', async () => redis.disconnect())
 

@@ -16,7 +16,8 @@ await app.register(mcpOAuth, {
   // At least 32 bytes: openssl rand -base64 32
   secret: process.env.MCP_OAUTH_SECRET as string,
 
-  // Every caller needs the first. Clients may ask for the others too, and for what tools and requireMcpAuth need.
+  // Every caller needs the first. Clients may ask for the others too, and for what tools and
+  // requireMcpAuth need.
   requiredScopes: ['notes:read'],
   scopes: ['notes:write'],
   consent: {
@@ -26,7 +27,9 @@ await app.register(mcpOAuth, {
   },
   // A login proves who somebody is. Who may come in, and with what, is said here.
   authorizeUser ({ claims, scopes }) {
-    if (claims.email_verified !== true || !String(claims.email).endsWith('@example.com')) return false
+    if (
+      claims.email_verified !== true || !String(claims.email).endsWith('@example.com')
+    ) { return false }
     const guest = String(claims.email).startsWith('guest.')
     return { scopes: guest ? ['notes:read'] : scopes, claims: { email: claims.email } }
   },
@@ -41,7 +44,11 @@ app.get('/notes', {
 app.post('/notes', {
   onRequest: app.requireMcpAuth({ scopes: ['notes:write'] }),
   config: { mcp: { scopes: ['notes:write'] } },
-  schema: { operationId: 'addNote', summary: 'Adds a note', body: { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] } }
+  schema: {
+    operationId: 'addNote',
+    summary: 'Adds a note',
+    body: { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] }
+  }
 }, async () => ({ added: true }))
 
 if (process.argv[1] === import.meta.filename) await app.listen({ port: 3000, host: '0.0.0.0' })

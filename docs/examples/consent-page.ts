@@ -2,7 +2,8 @@ import Fastify from 'fastify'
 import { mcpOAuth } from 'fastify-mcp-oauth'
 
 /** Everything on the page but `fields` is text, some of it written by strangers. */
-const escape = (text: string) => text.replaceAll(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`)
+const escape = (text: string) =>
+  text.replaceAll(/[&<>"']/g, character => `&#${character.charCodeAt(0)};`)
 
 /** The part of an address that says whose it is. */
 const ownerOf = (uri: string) => `${new URL(uri).protocol}//${new URL(uri).host}`
@@ -20,7 +21,8 @@ await app.register(mcpOAuth, {
   consent: {
     name: 'Notizen',
     scopes: { 'notes:read': 'Ihre Notizen lesen' },
-    render: ({ server, client, redirectUri, scopes, provider, action, fields, nonce }) => `<!doctype html>
+    render: ({ server, client, redirectUri, scopes, provider, action, fields, nonce }) =>
+      `<!doctype html>
 <html lang="de">
 <title>Zugriff auf ${escape(server)}?</title>
 <style nonce="${nonce}">body { max-width: 32rem; margin: 4rem auto; font: 1.1rem/1.5 system-ui }</style>

@@ -4,7 +4,10 @@ import { McpOAuthError, mcpOAuth } from 'fastify-mcp-oauth'
 /** Your own session table, say. */
 const sessions = new Map([['a-session-token', { userId: 'alice', admin: false }]])
 
-/** Runs before the MCP route. What it returns is merged into `request.mcpAuth`; what it throws decides the answer. */
+/**
+ * Runs before the MCP route. What it returns is merged into `request.mcpAuth`; what it throws
+ * decides the answer.
+ */
 async function authenticate ({ headers }: FastifyRequest) {
   const [, token = ''] = /^Bearer (\S+)$/.exec(headers.authorization ?? '') ?? []
   const session = sessions.get(token)

@@ -10,15 +10,21 @@ await app.register(mcpOAuth, {
   setupProxies: true,
   publicUrl: 'https://mcp.example.com',
   secret: process.env.MCP_OAUTH_SECRET as string,
-  // Clients that have a key get tokens that are worth nothing without it. All others get bearer tokens as ever; with 'require' they get none.
+  // Clients that have a key get tokens that are worth nothing without it. All others get bearer
+  // tokens as ever; with 'require' they get none.
   dpop: 'accept',
   mcp: { tools: true }
 })
 
-app.get('/items', {
-  // As a tool it goes by the proof of the MCP request. Called by itself it needs one for https://mcp.example.com/items.
-  onRequest: app.requireMcpAuth(),
-  schema: { operationId: 'listItems', summary: 'Lists the items' }
-}, async ({ mcpAuth }) => ({ items: ['one', 'two'], bound: mcpAuth?.claims?.['cnf'] !== undefined }))
+app.get(
+  '/items',
+  {
+    // As a tool it goes by the proof of the MCP request. Called by itself it needs one for
+    // https://mcp.example.com/items.
+    onRequest: app.requireMcpAuth(),
+    schema: { operationId: 'listItems', summary: 'Lists the items' }
+  },
+  async ({ mcpAuth }) => ({ items: ['one', 'two'], bound: mcpAuth?.claims?.['cnf'] !== undefined })
+)
 
 if (process.argv[1] === import.meta.filename) await app.listen({ port: 3000, host: '0.0.0.0' })

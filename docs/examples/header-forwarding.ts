@@ -7,7 +7,9 @@ const expected = sha256(process.env.API_KEY ?? '')
 
 async function apiKeyAuth ({ headers }: FastifyRequest) {
   const key = headers['x-api-key']
-  if (typeof key !== 'string' || key === '' || !timingSafeEqual(sha256(key), expected)) throw new McpOAuthError('invalidToken')
+  if (
+    typeof key !== 'string' || key === '' || !timingSafeEqual(sha256(key), expected)
+  ) { throw new McpOAuthError('invalidToken') }
 }
 
 export const app = Fastify({ logger: true })

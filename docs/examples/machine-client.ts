@@ -1,4 +1,8 @@
-import { Client, ClientCredentialsProvider, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import {
+  Client,
+  ClientCredentialsProvider,
+  StreamableHTTPClientTransport
+} from '@modelcontextprotocol/client'
 import Fastify from 'fastify'
 import { mcpOAuth } from 'fastify-mcp-oauth'
 

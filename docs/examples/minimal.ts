@@ -17,7 +17,9 @@ app.get('/notes', {
   schema: {
     operationId: 'listNotes',
     summary: 'Lists your notes',
-    response: { 200: { type: 'object', properties: { notes: { type: 'array', items: { type: 'string' } } } } }
+    response: {
+      200: { type: 'object', properties: { notes: { type: 'array', items: { type: 'string' } } } }
+    }
   }
 }, async (request) => ({ notes: [`A note of ${request.mcpAuth?.subject}`] }))
 

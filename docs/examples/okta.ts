@@ -4,7 +4,8 @@ import { mcpOAuth } from 'fastify-mcp-oauth'
 export const app = Fastify({ logger: true })
 
 await app.register(mcpOAuth, {
-  // A custom authorization server. Okta's org server (no /oauth2/…) does as well, as long as nobody else has to check its tokens.
+  // A custom authorization server. Okta's org server (no /oauth2/…) does as well, as long as nobody
+  // else has to check its tokens.
   issuer: 'https://your-org.okta.com/oauth2/default',
   clientId: 'your-okta-client-id',
   clientSecret: process.env.OKTA_CLIENT_SECRET as string,

@@ -4,9 +4,13 @@ import { mcpOAuth, type McpAuth } from 'fastify-mcp-oauth'
 
 const server = new McpServer({ name: 'greeter', version: '1.0.0' })
 
-// One server for all callers: who is calling is in authInfo, which is what request.mcpAuth is in a route.
+// One server for all callers: who is calling is in authInfo, which is what request.mcpAuth is in a
+// route.
 server.registerTool('greet', { description: 'Greets you by name' }, async ({ authInfo }) => ({
-  content: [{ type: 'text', text: `Hello, ${(authInfo as McpAuth | undefined)?.subject ?? 'whoever you are'}` }]
+  content: [{
+    type: 'text',
+    text: `Hello, ${(authInfo as McpAuth | undefined)?.subject ?? 'whoever you are'}`
+  }]
 }))
 
 export const app = Fastify({ logger: true })

@@ -15,7 +15,11 @@ await app.register(mcpOAuth, {
   // At least 32 bytes: openssl rand -base64 32
   secret: process.env.MCP_OAUTH_SECRET as string,
   // What clients may log in. The provider has to know the same addresses.
-  allowedRedirectUris: ['https://claude.ai/api/mcp/auth_callback', 'http://localhost/*', 'http://127.0.0.1/*'],
+  allowedRedirectUris: [
+    'https://claude.ai/api/mcp/auth_callback',
+    'http://localhost/*',
+    'http://127.0.0.1/*'
+  ],
   publicUrl: 'https://mcp.example.com',
   mcp: { tools: true }
 })

@@ -2,9 +2,15 @@ import Fastify from 'fastify'
 import { mcpOAuth, type McpOAuthOptions } from 'fastify-mcp-oauth'
 import * as oidc from 'openid-client'
 
-const credentials = { clientId: 'your-client-id', clientSecret: process.env.CLIENT_SECRET as string }
+const credentials = {
+  clientId: 'your-client-id',
+  clientSecret: process.env.CLIENT_SECRET as string
+}
 
-/** An MCP server whose tools read the calendar of whoever is calling, from another service of the house. */
+/**
+ * An MCP server whose tools read the calendar of whoever is calling, from another service of the
+ * house.
+ */
 export async function build (issuer: string, calendar: string, options: McpOAuthOptions = {}) {
   const app = Fastify({ logger: true })
   await app.register(mcpOAuth, {
@@ -18,19 +24,26 @@ export async function build (issuer: string, calendar: string, options: McpOAuth
   })
 
   let provider: Promise<oidc.Configuration> | undefined
-  const discover = () => oidc.discovery(new URL(issuer), credentials.clientId, credentials.clientSecret, undefined, {
-    // For the provider on loopback that the tests have.
-    execute: issuer.startsWith('http:') ? [oidc.allowInsecureRequests] : []
-  })
+  const discover = () =>
+    oidc.discovery(new URL(issuer), credentials.clientId, credentials.clientSecret, undefined, {
+      // For the provider on loopback that the tests have.
+      execute: issuer.startsWith('http:') ? [oidc.allowInsecureRequests] : []
+    })
 
-  /** Trades the provider's token for one that is good at the calendar, and nowhere else (RFC 8693). */
+  /**
+   * Trades the provider's token for one that is good at the calendar, and nowhere else (RFC 8693).
+   */
   async function tokenForCalendar (subjectToken: string): Promise<string> {
     provider ??= discover()
-    const { access_token: token } = await oidc.genericGrantRequest(await provider, 'urn:ietf:params:oauth:grant-type:token-exchange', {
-      subject_token: subjectToken,
-      subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
-      resource: calendar
-    })
+    const { access_token: token } = await oidc.genericGrantRequest(
+      await provider,
+      'urn:ietf:params:oauth:grant-type:token-exchange',
+      {
+        subject_token: subjectToken,
+        subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+        resource: calendar
+      }
+    )
     return token
   }
 
@@ -39,8 +52,13 @@ export async function build (issuer: string, calendar: string, options: McpOAuth
     schema: { operationId: 'listEvents', summary: 'Lists the events in your calendar' }
   }, async ({ mcpAuth }, reply) => {
     const token = await tokenForCalendar(mcpAuth?.upstream?.accessToken ?? '')
-    const answer = await fetch(`${calendar}/events`, { headers: { authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(3000) })
-    return answer.ok ? await answer.json() : await reply.code(502).send({ message: `The calendar answered ${answer.status}` })
+    const answer = await fetch(`${calendar}/events`, {
+      headers: { authorization: `Bearer ${token}` },
+      signal: AbortSignal.timeout(3000)
+    })
+    return answer.ok
+      ? await answer.json()
+      : await reply.code(502).send({ message: `The calendar answered ${answer.status}` })
   })
   return app
 }

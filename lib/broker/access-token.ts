@@ -30,7 +30,12 @@ export interface Tokens {
 }
 
 /** Signs an access token, and writes the answer that hands it out. Its lifetime is in seconds. */
-export async function issueAccessToken (signing: SigningKeys, content: AccessTokenContent, lifetime: number, now: number): Promise<Tokens> {
+export async function issueAccessToken (
+  signing: SigningKeys,
+  content: AccessTokenContent,
+  lifetime: number,
+  now: number
+): Promise<Tokens> {
   const { issuer, subject, clientId, resource, scopes, grant, key, claims, upstream } = content
   const seconds = Math.floor(now)
   const scope = scopes.length > 0 && { scope: formatScope(scopes) }
@@ -48,7 +53,12 @@ export async function issueAccessToken (signing: SigningKeys, content: AccessTok
     ...(key !== undefined && { cnf: { jkt: key } }),
     ...(upstream !== undefined && { upt: upstream })
   })
-  return { access_token: accessToken, token_type: key === undefined ? 'Bearer' : 'DPoP', expires_in: lifetime, ...scope }
+  return {
+    access_token: accessToken,
+    token_type: key === undefined ? 'Bearer' : 'DPoP',
+    expires_in: lifetime,
+    ...scope
+  }
 }
 
 /** 128 random bits. */

@@ -32,10 +32,10 @@ export interface Broker extends AuthorizationDesk {
   /** Null where tokens are not bound to keys. */
   readonly checkProof: ProofCheck | null
   readonly revocation: Revocation
-  cookies (): Cookies
+  cookies(): Cookies
   /** The scopes of this server and its tools. */
-  catalog (): readonly string[]
-  issuer (): string
+  catalog(): readonly string[]
+  issuer(): string
   /** Our own metadata document (RFC 8414). */
-  document (): Promise<string>
+  document(): Promise<string>
 }

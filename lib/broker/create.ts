@@ -19,7 +19,10 @@ import type { Provider } from '../provider/discovery.ts'
 import type { SiteSource } from '../urls.ts'
 import type { Broker } from './broker.ts'
 
-/** Scopes a client may always ask for: they say nothing about this server, and no access token of ours has them. */
+/**
+ * Scopes a client may always ask for: they say nothing about this server, and no access token of
+ * ours has them.
+ */
 const identityScopes = ['openid', 'profile', 'email', 'offline_access']
 
 /**
@@ -27,26 +30,68 @@ const identityScopes = ['openid', 'profile', 'email', 'offline_access']
  *
  * @param catalog the scopes of this server and its tools, complete once the app is ready
  */
-export async function createBroker (config: Config & { readonly provider: ProviderConfig }, provider: Provider, site: SiteSource, log: Log, catalog: () => readonly string[]): Promise<Broker> {
-  const { provider: { issuer: providerIssuer, clientId, clientSecret, audience, defaultScopes, authorizeUrl, traits }, secrets } = config
-  // What is sealed at one registration opens at no other, although they may share a secret and a store.
+export async function createBroker (
+  config: Config & { readonly provider: ProviderConfig },
+  provider: Provider,
+  site: SiteSource,
+  log: Log,
+  catalog: () => readonly string[]
+): Promise<Broker> {
+  const {
+    provider: {
+      issuer: providerIssuer,
+      clientId,
+      clientSecret,
+      audience,
+      defaultScopes,
+      authorizeUrl,
+      traits
+    },
+    secrets
+  } = config
+  // What is sealed at one registration opens at no other, although they may share a secret and a
+  // store.
   const context = `${providerIssuer} ${clientId} ${config.prefix}`
   const sealer = createSealer(secrets, context)
   const signing = await createSigningKeys(secrets, context)
-  // 20,000 entries take about 5 MB: full of what strangers sent, all of these leave room in a heap of 128 MB.
-  const ledger = config.store ? createLedger(config.store, context) : createLedger(memoryStore({ max: 100_000 }), context, () => memoryStore({ max: 20_000 }))
+  // 20,000 entries take about 5 MB: full of what strangers sent, all of these leave room in a heap
+  // of 128 MB.
+  const ledger = config.store
+    ? createLedger(config.store, context)
+    : createLedger(memoryStore({ max: 100_000 }), context, () => memoryStore({ max: 20_000 }))
   const issuer = () => site().base
   const redirectUri = () => `${site().base}/oauth/callback`
-  const upstream = createUpstream({ metadata: provider.metadata, clientId: clientId as string, clientSecret, scopes: defaultScopes, audience, traits, redirectUri })
+  const upstream = createUpstream({
+    metadata: provider.metadata,
+    clientId: clientId as string,
+    clientSecret,
+    scopes: defaultScopes,
+    audience,
+    traits,
+    redirectUri
+  })
   const revocation = createRevocation({ ledger, sealer, upstream, log })
   const redirectPolicy = () => {
     const { base, resource } = site()
-    const own = ['authorize', 'token', 'register', 'callback', 'consent', 'revoke', 'jwks'].flatMap(name => [`${base}/oauth/${name}`, ...(config.legacyEndpoints ? [`${base}/${name}`] : [])])
-    return { allowed: config.allowedRedirectUris, forbidden: [resource, ...own, ...(authorizeUrl ? [authorizeUrl] : [])] }
+    const own = ['authorize', 'token', 'register', 'callback', 'consent', 'revoke', 'jwks'].flatMap(
+      name => [`${base}/oauth/${name}`, ...(config.legacyEndpoints ? [`${base}/${name}`] : [])]
+    )
+    return {
+      allowed: config.allowedRedirectUris,
+      forbidden: [resource, ...own, ...(authorizeUrl ? [authorizeUrl] : [])]
+    }
   }
-  const documents = config.clientIdMetadata && createClientDocuments({ fetch: createPublicFetch(), redirectPolicy, log, allowedHosts: config.clientIdMetadata.allowedHosts })
+  const documents = config.clientIdMetadata &&
+    createClientDocuments({
+      fetch: createPublicFetch(),
+      redirectPolicy,
+      log,
+      allowedHosts: config.clientIdMetadata.allowedHosts
+    })
 
-  const machines = config.clients.some(({ grantTypes }) => grantTypes?.includes('client_credentials'))
+  const machines = config.clients.some(({ grantTypes }) =>
+    grantTypes?.includes('client_credentials')
+  )
 
   return {
     config,
@@ -61,13 +106,29 @@ export async function createBroker (config: Config & { readonly provider: Provid
     catalog,
     redirectPolicy,
     clients: createClients(sealer, config.clients, documents),
-    assertions: createAssertions(config.clients, ledger, () => [issuer(), `${issuer()}/oauth/token`]),
+    assertions: createAssertions(
+      config.clients,
+      ledger,
+      () => [issuer(), `${issuer()}/oauth/token`]
+    ),
     machines,
     states: createStates(secrets, context),
-    grants: createGrants({ sealer, signing, revocation, upstream, issuer, authorizeUser: config.authorizeUser, upstreamToken: config.upstreamToken }),
+    grants: createGrants({
+      sealer,
+      signing,
+      revocation,
+      upstream,
+      issuer,
+      authorizeUser: config.authorizeUser,
+      upstreamToken: config.upstreamToken
+    }),
     checkProof: proofCheckOf(config, site, 'token'),
     cookies: () => createCookies(site().base.startsWith('https:')),
-    rules: () => ({ resource: site().resource, knownScopes: [...catalog(), ...identityScopes], defaultScopes: config.requiredScopes }),
+    rules: () => ({
+      resource: site().resource,
+      knownScopes: [...catalog(), ...identityScopes],
+      defaultScopes: config.requiredScopes
+    }),
     listed: config.allowedRedirectUris !== null,
     async document () {
       const { base } = site()
@@ -77,7 +138,12 @@ export async function createBroker (config: Config & { readonly provider: Provid
         tokenEndpoint: `${base}/oauth/token`,
         ...(config.registration && { registrationEndpoint: `${base}/oauth/register` }),
         scopes: [...catalog(), 'offline_access'],
-        broker: { jwksUri: `${base}/oauth/jwks`, revocationEndpoint: `${base}/oauth/revoke`, clientIdMetadata: documents !== null, dpop: config.dpop !== 'off' },
+        broker: {
+          jwksUri: `${base}/oauth/jwks`,
+          revocationEndpoint: `${base}/oauth/revoke`,
+          clientIdMetadata: documents !== null,
+          dpop: config.dpop !== 'off'
+        },
         authenticationMethods: authenticationMethods(config.clients),
         machines
       }))

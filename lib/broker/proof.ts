@@ -4,11 +4,17 @@ import { refused } from '../dpop/rules.ts'
 import type { Broker } from './broker.ts'
 
 /**
- * The thumbprint of the key a token request proves to have, which its tokens will be bound to (RFC 9449 §5); `undefined` for bearer tokens.
+ * The thumbprint of the key a token request proves to have, which its tokens will be bound to (RFC
+ * 9449 §5); `undefined` for bearer tokens.
  *
  * @throws McpOAuthError `invalidDpopProof` and `useDpopNonce`, as 400; `storeUnavailable`
  */
-export async function keyOf ({ config, checkProof }: Broker, request: FastifyRequest, reply: FastifyReply, now: number): Promise<string | undefined> {
+export async function keyOf (
+  { config, checkProof }: Broker,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  now: number
+): Promise<string | undefined> {
   if (checkProof === null) return undefined
   try {
     const key = await checkProof(request, reply, now)

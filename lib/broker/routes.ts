@@ -31,7 +31,14 @@ export function brokerEndpoints (instance: FastifyInstance, broker: Broker): voi
   }, { prefix: prefixWithin(instance, prefix), logSerializers })
   // By then the routes and tools are known.
   instance.addHook('onListen', async () => {
-    const scopes = clients.flatMap(({ scopes = [] }) => scopes).filter(name => !broker.catalog().includes(name))
-    if (scopes.length > 0) broker.log.info({ option: 'clients', scopes }, 'no option, route or tool knows these scopes: if none is mistyped, only the machines they were given to have them')
+    const scopes = clients.flatMap(({ scopes = [] }) => scopes).filter(name =>
+      !broker.catalog().includes(name)
+    )
+    if (scopes.length > 0) {
+      broker.log.info(
+        { option: 'clients', scopes },
+        'no option, route or tool knows these scopes: if none is mistyped, only the machines they were given to have them'
+      )
+    }
   })
 }

@@ -42,7 +42,10 @@ export interface RefreshContent {
   readonly claims: Readonly<Record<string, unknown>>
   /** Thumbprint of the key the tokens of the grant are bound to (RFC 9449 §5). */
   readonly key?: string | undefined
-  /** The provider's refresh token; where it issues none, its access token, to look at the user again. */
+  /**
+   * The provider's refresh token; where it issues none, its access token, to look at the user
+   * again.
+   */
   readonly upstream: { readonly refresh: string } | { readonly access: string }
 }
 
@@ -65,55 +68,118 @@ export interface GrantOptions {
 /** Turns logins at the provider into tokens of ours. */
 export interface Grants {
   /** A code for a login that came back from the provider. */
-  code (asked: Asked, upstreamCode: string, secrets: LoginSecrets, now: number): Promise<string>
-  openCode (code: string, now: number): Promise<CodeContent | null>
+  code(asked: Asked, upstreamCode: string, secrets: LoginSecrets, now: number): Promise<string>
+  openCode(code: string, now: number): Promise<CodeContent | null>
   /** First tokens of a grant, bound to a key if one is given. The code must have been consumed. */
-  begin (clientId: string, code: CodeContent, key: string | undefined, now: number): Promise<Tokens>
+  begin(clientId: string, code: CodeContent, key: string | undefined, now: number): Promise<Tokens>
   /** The provider's token inside one of ours. */
-  openUpstream (sealed: string, now: number): Promise<UpstreamAccess | null>
-  openRefresh (token: string, now: number): Promise<RefreshContent | null>
+  openUpstream(sealed: string, now: number): Promise<UpstreamAccess | null>
+  openRefresh(token: string, now: number): Promise<RefreshContent | null>
   /** Next tokens of a grant. `rotated` as for {@link Upstream}. */
-  renew (clientId: string, refresh: RefreshContent, scopes: readonly string[], now: number, rotated?: (refreshToken: string) => void): Promise<Tokens>
+  renew(
+    clientId: string,
+    refresh: RefreshContent,
+    scopes: readonly string[],
+    now: number,
+    rotated?: (refreshToken: string) => void
+  ): Promise<Tokens>
 }
 
 export function createGrants (options: GrantOptions): Grants {
   const { revocation, sealer, signing, upstream, upstreamToken } = options
 
-  async function issue (clientId: string, grant: Omit<RefreshContent, 'id' | 'upstream'>, tokens: UpstreamTokens, granted: readonly string[], now: number): Promise<Tokens> {
-    const lifetime = Math.max(1, Math.floor(Math.min(lifetimes.access, tokens.expiresIn ?? lifetimes.access)))
-    const issued = await issueAccessToken(signing, {
-      issuer: options.issuer(),
-      subject: grant.subject,
-      clientId,
-      resource: grant.resource,
-      scopes: granted,
-      grant: grant.grant,
-      key: grant.key,
-      claims: grant.claims,
-      ...(upstreamToken && { upstream: await sealer.seal('access', { accessToken: tokens.accessToken, scope: tokens.scope }, lifetime, now) })
-    }, lifetime, now)
-    if (issued.access_token.length > maxTokenLength) throw new McpOAuthError('internal', { cause: new Error('the claims of authorizeUser, or the token of the provider, are too long for an access token') })
-    const carried = tokens.refreshToken !== null ? { refresh: tokens.refreshToken } : upstream.recheck && { access: tokens.accessToken }
+  async function issue (
+    clientId: string,
+    grant: Omit<RefreshContent, 'id' | 'upstream'>,
+    tokens: UpstreamTokens,
+    granted: readonly string[],
+    now: number
+  ): Promise<Tokens> {
+    const lifetime = Math.max(
+      1,
+      Math.floor(Math.min(lifetimes.access, tokens.expiresIn ?? lifetimes.access))
+    )
+    const issued = await issueAccessToken(
+      signing,
+      {
+        issuer: options.issuer(),
+        subject: grant.subject,
+        clientId,
+        resource: grant.resource,
+        scopes: granted,
+        grant: grant.grant,
+        key: grant.key,
+        claims: grant.claims,
+        ...(upstreamToken &&
+          {
+            upstream: await sealer.seal(
+              'access',
+              { accessToken: tokens.accessToken, scope: tokens.scope },
+              lifetime,
+              now
+            )
+          })
+      },
+      lifetime,
+      now
+    )
+    if (issued.access_token.length > maxTokenLength) {
+      throw new McpOAuthError('internal', {
+        cause: new Error(
+          'the claims of authorizeUser, or the token of the provider, are too long for an access token'
+        )
+      })
+    }
+    const carried = tokens.refreshToken !== null
+      ? { refresh: tokens.refreshToken }
+      : upstream.recheck && { access: tokens.accessToken }
     return {
       ...issued,
-      ...(carried !== null && { refresh_token: await sealer.seal('refresh', { ...grant, id: randomId(), upstream: carried }, lifetimes.refresh, now) })
+      ...(carried !== null &&
+        {
+          refresh_token: await sealer.seal(
+            'refresh',
+            { ...grant, id: randomId(), upstream: carried },
+            lifetimes.refresh,
+            now
+          )
+        })
     }
   }
 
-  const note = (grant: string, { refreshToken, accessToken }: UpstreamTokens, now: number) => revocation.note(grant, refreshToken ?? accessToken, lifetimes.access, now)
+  const note = (grant: string, { refreshToken, accessToken }: UpstreamTokens, now: number) =>
+    revocation.note(grant, refreshToken ?? accessToken, lifetimes.access, now)
 
   async function decide (
-    clientId: string, { accessToken, scope }: UpstreamTokens, user: UpstreamUser['claims'], scopes: readonly string[]
+    clientId: string,
+    { accessToken, scope }: UpstreamTokens,
+    user: UpstreamUser['claims'],
+    scopes: readonly string[]
   ): Promise<{ scopes: readonly string[], claims: Readonly<Record<string, unknown>> }> {
     if (options.authorizeUser === null) return { scopes, claims: {} }
-    const verdict = await limited(options.authorizeUser, { claims: user, tokens: { accessToken, scope }, client: { id: clientId }, scopes })
-    if (verdict === false) throw new McpOAuthError('accessDenied', { cause: new Error('authorizeUser said no') })
-    const { scopes: wanted = scopes, claims = {} } = verdict === true || verdict === undefined ? {} : verdict
+    const verdict = await limited(options.authorizeUser, {
+      claims: user,
+      tokens: { accessToken, scope },
+      client: { id: clientId },
+      scopes
+    })
+    if (verdict === false) {
+      throw new McpOAuthError('accessDenied', { cause: new Error('authorizeUser said no') })
+    }
+    const { scopes: wanted = scopes, claims = {} } = verdict === true || verdict === undefined
+      ? {}
+      : verdict
     return { scopes: scopes.filter(scope => wanted.includes(scope)), claims: ownClaims(claims) }
   }
 
-  /** A provider that does not rotate says nothing about the refresh token: the one we have stays good (RFC 6749 §6). */
-  async function refreshed (token: string, rotated?: (refreshToken: string) => void): Promise<UpstreamTokens> {
+  /**
+   * A provider that does not rotate says nothing about the refresh token: the one we have stays
+   * good (RFC 6749 §6).
+   */
+  async function refreshed (
+    token: string,
+    rotated?: (refreshToken: string) => void
+  ): Promise<UpstreamTokens> {
     const tokens = await upstream.refresh(token, rotated)
     return { ...tokens, refreshToken: tokens.refreshToken ?? token }
   }
@@ -124,18 +190,46 @@ export function createGrants (options: GrantOptions): Grants {
   }
 
   return {
-    code: (asked, upstreamCode, secrets, now) => sealer.seal('code', { ...asked, id: randomId(), grant: randomId(), upstreamCode, secrets }, lifetimes.code, now),
+    code: (asked, upstreamCode, secrets, now) =>
+      sealer.seal(
+        'code',
+        { ...asked, id: randomId(), grant: randomId(), upstreamCode, secrets },
+        lifetimes.code,
+        now
+      ),
     openCode: async (code, now) => await sealer.open('code', code, now) as CodeContent | null,
-    openUpstream: async (sealed, now) => await sealer.open('access', sealed, now) as UpstreamAccess | null,
-    openRefresh: async (token, now) => await sealer.open('refresh', token, now) as RefreshContent | null,
+    openUpstream: async (sealed, now) =>
+      await sealer.open('access', sealed, now) as UpstreamAccess | null,
+    openRefresh: async (token, now) =>
+      await sealer.open('refresh', token, now) as RefreshContent | null,
     async begin (clientId, code, key, now) {
       const tokens = await upstream.redeem(code.upstreamCode, code.secrets)
       const subject = tokens.claims?.['sub']
-      if (tokens.claims === null || (typeof subject !== 'string' && typeof subject !== 'number')) throw new McpOAuthError('invalidGrant', { cause: new Error('the provider names no sub') })
+      if (
+        tokens.claims === null || (typeof subject !== 'string' && typeof subject !== 'number')
+      ) {
+        throw new McpOAuthError('invalidGrant', {
+          cause: new Error('the provider names no sub')
+        })
+      }
       try {
         const { scopes, claims } = await decide(clientId, tokens, tokens.claims, code.scopes)
         await note(code.grant, tokens, now)
-        return await issue(clientId, { grant: code.grant, client: hash(clientId), scopes, resource: code.resource, subject: String(subject), claims, key }, tokens, scopes, now)
+        return await issue(
+          clientId,
+          {
+            grant: code.grant,
+            client: hash(clientId),
+            scopes,
+            resource: code.resource,
+            subject: String(subject),
+            claims,
+            key
+          },
+          tokens,
+          scopes,
+          now
+        )
       } catch (error) {
         // Nobody will use what the provider gave us.
         revocation.endUpstream(tokens.refreshToken ?? tokens.accessToken)
@@ -144,33 +238,72 @@ export function createGrants (options: GrantOptions): Grants {
     },
     async renew (clientId, refresh, narrowed, now, rotated) {
       const { id, upstream: carried, ...grant } = refresh
-      const tokens = 'refresh' in carried ? await refreshed(carried.refresh, rotated) : await rechecked(carried.access)
+      const tokens = 'refresh' in carried
+        ? await refreshed(carried.refresh, rotated)
+        : await rechecked(carried.access)
       const subject = tokens.claims?.['sub']
-      if (tokens.claims !== null && String(subject) !== refresh.subject) throw new McpOAuthError('invalidGrant', { cause: new Error('the provider answered for another user') })
+      if (tokens.claims !== null && String(subject) !== refresh.subject) {
+        throw new McpOAuthError('invalidGrant', {
+          cause: new Error('the provider answered for another user')
+        })
+      }
       const verdict = tokens.claims === null
         ? { scopes: refresh.scopes, claims: refresh.claims }
         : await decide(clientId, tokens, tokens.claims, refresh.scopes)
       if (!await note(grant.grant, tokens, now)) throw new McpOAuthError('invalidGrant')
-      return await issue(clientId, { ...grant, ...verdict }, tokens, narrowed.filter(scope => verdict.scopes.includes(scope)), now)
+      return await issue(
+        clientId,
+        { ...grant, ...verdict },
+        tokens,
+        narrowed.filter(scope => verdict.scopes.includes(scope)),
+        now
+      )
     }
   }
 }
 
 /** Claims a user's hook may add: never those that decide. */
 function ownClaims (claims: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const reserved = new Set(['iss', 'sub', 'aud', 'client_id', 'scope', 'scp', 'scopes', 'iat', 'exp', 'nbf', 'jti', 'gid', 'upt', 'cnf', '__proto__'])
+  const reserved = new Set([
+    'iss',
+    'sub',
+    'aud',
+    'client_id',
+    'scope',
+    'scp',
+    'scopes',
+    'iat',
+    'exp',
+    'nbf',
+    'jti',
+    'gid',
+    'upt',
+    'cnf',
+    '__proto__'
+  ])
   return Object.fromEntries(Object.entries(claims).filter(([name]) => !reserved.has(name)))
 }
 
 /** Runs the user's hook. Whatever goes wrong in it is never taken for a yes. */
 async function limited (hook: AuthorizeUser, user: UpstreamUser): Promise<AuthorizeVerdict> {
   try {
-    const verdict = await withDeadline(hookLimit, () => new Error('authorizeUser did not answer in time'), () => hook(user))
-    if (!isVerdict(verdict)) throw new TypeError('authorizeUser must answer with a boolean, nothing, or { scopes, claims }')
+    const verdict = await withDeadline(
+      hookLimit,
+      () => new Error('authorizeUser did not answer in time'),
+      () => hook(user)
+    )
+    if (!isVerdict(verdict)) {
+      throw new TypeError(
+        'authorizeUser must answer with a boolean, nothing, or { scopes, claims }'
+      )
+    }
     return verdict
   } catch (cause) {
     const { statusCode } = Object(cause) as { statusCode?: unknown }
-    throw new McpOAuthError(statusCode === 401 || statusCode === 403 ? 'accessDenied' : 'internal', { cause })
+    throw new McpOAuthError(
+      statusCode === 401 || statusCode === 403 ? 'accessDenied' : 'internal',
+      { cause }
+    )
   }
 }
 
@@ -178,7 +311,8 @@ function isVerdict (value: unknown): value is AuthorizeVerdict {
   if (value === undefined || typeof value === 'boolean') return true
   if (!isPlain(value)) return false
   const { scopes, claims } = value
-  return (scopes === undefined || Array.isArray(scopes)) && (claims === undefined || isPlain(claims))
+  return (scopes === undefined || Array.isArray(scopes)) &&
+    (claims === undefined || isPlain(claims))
 }
 
 function isPlain (value: unknown): value is Record<string, unknown> {

@@ -36,14 +36,23 @@ const maxKept = 1_000
 const digits = /^\d+$/
 
 /**
- * Finds clients by fetching their documents. Callers at the same time share one fetch; a good document is kept as long as its server allows, a bad one
- * never. What failed is left alone for a while, remembered apart, so that a flood of bad URLs drives out no good client.
+ * Finds clients by fetching their documents. Callers at the same time share one fetch; a good
+ * document is kept as long as its server allows, a bad one never. What failed is left alone for a
+ * while, remembered apart, so that a flood of bad URLs drives out no good client.
  *
- * `find` resolves to null if the URL or its document is not acceptable, or could not be had; quick failures are no quicker than others, or the time they take
- * would tell what listens where. It throws `overloaded` if too many are asked for.
+ * `find` resolves to null if the URL or its document is not acceptable, or could not be had; quick
+ * failures are no quicker than others, or the time they take would tell what listens where. It
+ * throws `overloaded` if too many are asked for.
  */
 export function createClientDocuments (options: ClientDocumentsOptions): ClientDocuments {
-  const { fetch, redirectPolicy, allowedHosts, log, now = () => performance.now() / 1000, failure = 0.2 } = options
+  const {
+    fetch,
+    redirectPolicy,
+    allowedHosts,
+    log,
+    now = () => performance.now() / 1000,
+    failure = 0.2
+  } = options
   const good = new LRUCache<string, { client: Client, until: number }>({ max: maxKept })
   const bad = new LRUCache<string, { until: number, read: boolean }>({ max: maxKept })
   const loading = new Map<string, Promise<Client | null>>()
@@ -54,7 +63,10 @@ export function createClientDocuments (options: ClientDocumentsOptions): ClientD
     try {
       const answer = await fetch(id)
       read = answer.status < 500
-      const client = { id, ...clientDocument(jsonOf(answer), id, { redirectPolicy: redirectPolicy() }) }
+      const client = {
+        id,
+        ...clientDocument(jsonOf(answer), id, { redirectPolicy: redirectPolicy() })
+      }
       const freshFor = freshnessOf(answer.headers)
       if (freshFor > 0) good.set(id, { client, until: now() + freshFor })
       return client
@@ -66,13 +78,18 @@ export function createClientDocuments (options: ClientDocumentsOptions): ClientD
     }
   }
 
-  const accepts = (id: string) => clientIdUrlProblem(id) === null && allowedHosts?.includes(new URL(id).hostname) !== false
+  const accepts = (id: string) =>
+    clientIdUrlProblem(id) === null && allowedHosts?.includes(new URL(id).hostname) !== false
 
   const documents: ClientDocuments = {
     accepts,
     async isSpoiled (id) {
       if (!accepts(id)) return false
-      const client = await withDeadline(patience, () => new Error('too late'), () => documents.find(id)).catch(() => undefined)
+      const client = await withDeadline(
+        patience,
+        () => new Error('too late'),
+        () => documents.find(id)
+      ).catch(() => undefined)
       return client === null && bad.get(id)?.read === true
     },
     async find (id) {
@@ -82,7 +99,9 @@ export function createClientDocuments (options: ClientDocumentsOptions): ClientD
       if (now() < (bad.get(id)?.until ?? -Infinity)) return null
       const running = loading.get(id)
       if (running !== undefined) return running
-      const started = load(id).finally(() => { loading.delete(id) })
+      const started = load(id).finally(() => {
+        loading.delete(id)
+      })
       loading.set(id, started)
       return started
     }
@@ -91,19 +110,28 @@ export function createClientDocuments (options: ClientDocumentsOptions): ClientD
 }
 
 function jsonOf ({ status, headers, text }: Answer): string {
-  if (status !== 200) throw new McpOAuthError('invalidClient', { cause: new Error(`answered with status ${status}`) })
+  if (status !== 200) {
+    throw new McpOAuthError('invalidClient', { cause: new Error(`answered with status ${status}`) })
+  }
   if (!/^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(single(headers['content-type']))) {
-    throw new McpOAuthError('invalidClient', { cause: new Error('the answer is not JSON by its content type') })
+    throw new McpOAuthError('invalidClient', {
+      cause: new Error('the answer is not JSON by its content type')
+    })
   }
   return text
 }
 
-/** Seconds an answer may be used again (RFC 9111 §4.2.1, as a shared cache). What cannot be understood may not be kept. */
+/**
+ * Seconds an answer may be used again (RFC 9111 §4.2.1, as a shared cache). What cannot be
+ * understood may not be kept.
+ */
 function freshnessOf (headers: Answer['headers']): number {
-  const directives = new Map(single(headers['cache-control']).toLowerCase().split(',').map(directive => {
-    const [name = '', value = ''] = directive.split('=')
-    return [name.trim(), value.trim().replace(/^"(.*)"$/, '$1')] as const
-  }))
+  const directives = new Map(
+    single(headers['cache-control']).toLowerCase().split(',').map(directive => {
+      const [name = '', value = ''] = directive.split('=')
+      return [name.trim(), value.trim().replace(/^"(.*)"$/, '$1')] as const
+    })
+  )
   if (['no-store', 'no-cache', 'private'].some(name => directives.has(name))) return 0
   const allowed = directives.get('s-maxage') ?? directives.get('max-age')
   if (allowed === undefined) return lifetime.usual

@@ -4,8 +4,8 @@ import { hkdfSync } from 'node:crypto'
 const salt = 'fastify-mcp-oauth'
 
 /**
- * Derives the key of one purpose from a secret: HKDF-SHA-256 (RFC 5869). Different purposes have independent keys; the same secret and
- * purpose give the same key on every instance.
+ * Derives the key of one purpose from a secret: HKDF-SHA-256 (RFC 5869). Different purposes have
+ * independent keys; the same secret and purpose give the same key on every instance.
  *
  * @param length Length of the key, in bytes. Defaults to 32.
  */

@@ -4,7 +4,16 @@ import { startupError } from '../errors.ts'
 import { deriveKey } from './derive-key.ts'
 
 /** What a value was sealed for. It never opens as anything else. */
-export type Purpose = 'client' | 'request' | 'transaction' | 'code' | 'access' | 'refresh' | 'answer' | 'rotated' | 'upstream'
+export type Purpose =
+  | 'client'
+  | 'request'
+  | 'transaction'
+  | 'code'
+  | 'access'
+  | 'refresh'
+  | 'answer'
+  | 'rotated'
+  | 'upstream'
 
 /** Turns what we want to remember into a string the other side keeps for us, and back. */
 export interface Sealer {
@@ -14,31 +23,43 @@ export interface Sealer {
    * @param lifetime In seconds.
    * @param now Seconds since 1970.
    */
-  seal (purpose: Purpose, payload: object, lifetime: number, now: number): Promise<string>
+  seal(purpose: Purpose, payload: object, lifetime: number, now: number): Promise<string>
   /**
-   * Opens what was sealed. Resolves to `null` for what is expired, changed, sealed for another purpose or with an unknown secret, or no sealed
-   * value at all; which of them stays untold. Never rejects.
+   * Opens what was sealed. Resolves to `null` for what is expired, changed, sealed for another
+   * purpose or with an unknown secret, or no sealed value at all; which of them stays untold. Never
+   * rejects.
    *
    * A value has one spelling only: its hash identifies it.
    */
-  open (purpose: Purpose, value: string, now: number): Promise<Readonly<Record<string, unknown>> | null>
+  open(
+    purpose: Purpose,
+    value: string,
+    now: number
+  ): Promise<Readonly<Record<string, unknown>> | null>
 }
 
 type Key = webcrypto.CryptoKey
 
 const header = { alg: 'dir', enc: 'A256GCM' } as const
-const algorithms = { keyManagementAlgorithms: [header.alg], contentEncryptionAlgorithms: [header.enc] }
+const algorithms = {
+  keyManagementAlgorithms: [header.alg],
+  contentEncryptionAlgorithms: [header.enc]
+}
 
 /**
- * Makes a sealer: JWE `dir` with `A256GCM` (RFC 7516), one key per purpose. The first secret seals, all of them open: put a new secret in front, and
- * take the old one away when what it sealed has expired.
+ * Makes a sealer: JWE `dir` with `A256GCM` (RFC 7516), one key per purpose. The first secret seals,
+ * all of them open: put a new secret in front, and take the old one away when what it sealed has
+ * expired.
  *
- * @param context what else the keys depend on: registrations that share a secret open nothing of each other
+ * @param context what else the keys depend on: registrations that share a secret open nothing of
+ *   each other
  *
  * Throws `invalidOptions` if there is no secret.
  */
 export function createSealer (secrets: readonly string[], context = ''): Sealer {
-  if (secrets.length === 0 || secrets.includes('')) throw startupError('invalidOptions', 'secret: must not be empty')
+  if (secrets.length === 0 || secrets.includes('')) {
+    throw startupError('invalidOptions', 'secret: must not be empty')
+  }
   const cache = new Map<Purpose, Promise<Key[]>>()
 
   function keysOf (purpose: Purpose): Promise<Key[]> {
@@ -54,7 +75,8 @@ export function createSealer (secrets: readonly string[], context = ''): Sealer 
       const [key] = await keysOf(purpose)
       if (key === undefined) throw new TypeError('no key')
       const content = JSON.stringify([now + lifetime, payload])
-      return await new CompactEncrypt(new TextEncoder().encode(content)).setProtectedHeader(header).encrypt(key)
+      return await new CompactEncrypt(new TextEncoder().encode(content)).setProtectedHeader(header)
+        .encrypt(key)
     },
     async open (purpose, value, now) {
       if (!isCanonical(value)) return null
@@ -68,7 +90,13 @@ export function createSealer (secrets: readonly string[], context = ''): Sealer 
 }
 
 async function importKey (secret: string, purpose: string): Promise<Key> {
-  return await webcrypto.subtle.importKey('raw', deriveKey(secret, `seal:${purpose}`), 'AES-GCM', false, ['encrypt', 'decrypt'])
+  return await webcrypto.subtle.importKey(
+    'raw',
+    deriveKey(secret, `seal:${purpose}`),
+    'AES-GCM',
+    false,
+    ['encrypt', 'decrypt']
+  )
 }
 
 async function decrypt (value: string, key: Key): Promise<unknown> {
@@ -87,7 +115,13 @@ function unexpired (content: unknown, now: number): Readonly<Record<string, unkn
   return typeof payload === 'object' && payload !== null ? payload as Record<string, unknown> : null
 }
 
-/** The last character of base64url has idle bits: without this, one value had several spellings, and "used once" as many uses. */
+/**
+ * The last character of base64url has idle bits: without this, one value had several spellings, and
+ * "used once" as many uses.
+ */
 function isCanonical (value: string): boolean {
-  return typeof value === 'string' && value.split('.', 6).every((part) => Buffer.from(part, 'base64url').toString('base64url') === part)
+  return typeof value === 'string' &&
+    value.split('.', 6).every((part) =>
+      Buffer.from(part, 'base64url').toString('base64url') === part
+    )
 }

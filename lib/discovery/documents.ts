@@ -5,21 +5,37 @@ import type { SiteSource } from '../urls.ts'
 import { wellKnownOf, type Document } from './well-known.ts'
 
 /**
- * The documents clients look for: protected resource metadata (RFC 9728) and, where we have an authorization server to describe, its metadata
- * under the names of RFC 8414 and OpenID Connect. Below a path that a reverse proxy strips they are served with it and without.
+ * The documents clients look for: protected resource metadata (RFC 9728) and, where we have an
+ * authorization server to describe, its metadata under the names of RFC 8414 and OpenID Connect.
+ * Below a path that a reverse proxy strips they are served with it and without.
  */
-export function discoveryRoutes (root: FastifyInstance, config: Config, site: SiteSource, authorizationServer: Document | null): void {
+export function discoveryRoutes (
+  root: FastifyInstance,
+  config: Config,
+  site: SiteSource,
+  authorizationServer: Document | null
+): void {
   const wellKnown = wellKnownOf(root)
-  const stripped = config.publicUrl === null ? '' : new URL(config.publicUrl).pathname.replace(/\/$/, '')
+  const stripped = config.publicUrl === null
+    ? ''
+    : new URL(config.publicUrl).pathname.replace(/\/$/, '')
   const prefixes = [...new Set([config.prefix, stripped + config.prefix])]
 
   if (site().metadataUrl !== null) {
     const document = () => site().resourceDocument as string
-    for (const prefix of prefixes) wellKnown.serve(protectedResourcePath(prefix + config.mcp.path), document)
+    for (const prefix of prefixes) {
+      wellKnown.serve(protectedResourcePath(prefix + config.mcp.path), document)
+    }
     wellKnown.serveBare('oauth-protected-resource', document)
   }
   if (authorizationServer === null) return
-  const custom = config.metadataPath.startsWith('/.well-known/') ? config.metadataPath + config.prefix : config.prefix + config.metadataPath
-  for (const path of new Set([custom, ...prefixes.flatMap(authorizationServerPaths)])) wellKnown.serve(path, authorizationServer)
-  for (const name of ['oauth-authorization-server', 'openid-configuration'] as const) wellKnown.serveBare(name, authorizationServer)
+  const custom = config.metadataPath.startsWith('/.well-known/')
+    ? config.metadataPath + config.prefix
+    : config.prefix + config.metadataPath
+  for (const path of new Set([custom, ...prefixes.flatMap(authorizationServerPaths)])) {
+    wellKnown.serve(path, authorizationServer)
+  }
+  for (const name of ['oauth-authorization-server', 'openid-configuration'] as const) {
+    wellKnown.serveBare(name, authorizationServer)
+  }
 }

@@ -11,23 +11,38 @@ export interface Possession {
   /** Authentication schemes that are understood. Any other is as no credentials. */
   readonly schemes: readonly Scheme[]
   /**
-   * Lets the caller of a good token pass, if the token came as it has to: bound ones with the scheme `DPoP` and a proof, others as `Bearer`
-   * (RFC 9449 §7.1 and §7.2).
+   * Lets the caller of a good token pass, if the token came as it has to: bound ones with the
+   * scheme `DPoP` and a proof, others as `Bearer` (RFC 9449 §7.1 and §7.2).
    *
    * @throws {McpOAuthError} `invalidToken`, and those of {@link ProofCheck}
    */
-  prove (caller: McpAuth, sent: { token: string, scheme: Scheme }, request: FastifyRequest, reply: FastifyReply, now: number): Promise<void>
+  prove(
+    caller: McpAuth,
+    sent: { token: string, scheme: Scheme },
+    request: FastifyRequest,
+    reply: FastifyReply,
+    now: number
+  ): Promise<void>
 }
 
 /** @param check null where tokens that are bound to a key are refused */
-export function createPossession (mode: 'off' | 'accept' | 'require', check: ProofCheck | null): Possession {
+export function createPossession (
+  mode: 'off' | 'accept' | 'require',
+  check: ProofCheck | null
+): Possession {
   return {
     schemes: mode === 'off' ? ['Bearer'] : mode === 'accept' ? ['Bearer', 'DPoP'] : ['DPoP'],
     async prove ({ claims = {} }, { token, scheme }, request, reply, now) {
       const key = boundKeyOf(claims)
       if (key === undefined && scheme === 'Bearer') return
       if (check === null || key === null || key === undefined || scheme === 'Bearer') {
-        throw new McpOAuthError('invalidToken', { cause: new Error(key === undefined ? 'the token is not bound to a key' : 'the token is bound to a key, and did not come as that') })
+        throw new McpOAuthError('invalidToken', {
+          cause: new Error(
+            key === undefined
+              ? 'the token is not bound to a key'
+              : 'the token is bound to a key, and did not come as that'
+          )
+        })
       }
       const proven = proofOf(request)
       if (proven?.token === token && proven.key === key) return

@@ -1,11 +1,20 @@
 import type { FastifyRequest } from 'fastify'
 
-/** A token, and the thumbprint of the key it is bound to: whoever sent a request has proven to have that key (RFC 9449 §7.1). */
-export interface Proven { readonly token: string, readonly key: string }
+/**
+ * A token, and the thumbprint of the key it is bound to: whoever sent a request has proven to have
+ * that key (RFC 9449 §7.1).
+ */
+export interface Proven {
+  readonly token: string
+  readonly key: string
+}
 
 const proofs = new WeakMap<FastifyRequest, Proven>()
 
-/** Notes what was proven with a request. A proof counts once: guards that come later on the same request go by this. */
+/**
+ * Notes what was proven with a request. A proof counts once: guards that come later on the same
+ * request go by this.
+ */
 export function noteProof (request: FastifyRequest, proof: Proven): void {
   proofs.set(request, proof)
 }

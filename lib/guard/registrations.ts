@@ -25,33 +25,71 @@ declare module 'fastify' {
   }
 }
 
-/** Finds the instance the app started from: the discovery documents belong at the root of the host, whatever prefix we are registered under. */
-export function findRoot (instance: FastifyInstance, given: FastifyInstance | undefined): FastifyInstance {
+/**
+ * Finds the instance the app started from: the discovery documents belong at the root of the host,
+ * whatever prefix we are registered under.
+ */
+export function findRoot (
+  instance: FastifyInstance,
+  given: FastifyInstance | undefined
+): FastifyInstance {
   if (given) return given
   let root = instance
-  // A child is made with Object.create(parent): every ancestor that still has Fastify's methods is an instance.
-  for (let parent = Object.getPrototypeOf(root); typeof parent?.register === 'function'; parent = Object.getPrototypeOf(root)) root = parent
-  if (root.prefix !== '') throw startupError('rootNotFound', 'root: the topmost instance found has a prefix. Give the instance that was made with fastify() as the option root')
+  // A child is made with Object.create(parent): every ancestor that still has Fastify's methods is
+  // an instance.
+  for (
+    let parent = Object.getPrototypeOf(root);
+    typeof parent?.register === 'function';
+    parent = Object.getPrototypeOf(root)
+  ) root = parent
+  if (root.prefix !== '') {
+    throw startupError(
+      'rootNotFound',
+      'root: the topmost instance found has a prefix. Give the instance that was made with fastify() as the option root'
+    )
+  }
   return root
 }
 
-/** Notes a registration on the root. Two of one MCP route cannot be told apart by clients: that is refused. */
-export function enroll (root: FastifyInstance, { prefix, mcp, mode }: Config, site: SiteSource): Registration {
+/**
+ * Notes a registration on the root. Two of one MCP route cannot be told apart by clients: that is
+ * refused.
+ */
+export function enroll (
+  root: FastifyInstance,
+  { prefix, mcp, mode }: Config,
+  site: SiteSource
+): Registration {
   const path = prefix + mcp.path
   if (!Object.hasOwn(root, 'mcpOAuthRegistry')) root.decorate('mcpOAuthRegistry', new Map())
   const registry = root.mcpOAuthRegistry as Map<string, Registration>
   const { resource } = site()
   if (registry.has(path) || [...registry.values()].some(other => other.resource === resource)) {
-    throw startupError('duplicate', `${resource} is already protected by another registration. Give each its own prefix, or its own mcp.path`)
+    throw startupError(
+      'duplicate',
+      `${resource} is already protected by another registration. Give each its own prefix, or its own mcp.path`
+    )
   }
-  if ((mode === 'thin' || mode === 'broker') && root.hasRoute({ method: 'GET', url: `${prefix}/oauth/authorize` })) {
-    throw startupError('duplicate', `${prefix}/oauth/authorize exists already, from another registration or as a route of the app. Give this registration its own prefix`)
+  if (
+    (mode === 'thin' || mode === 'broker') &&
+    root.hasRoute({ method: 'GET', url: `${prefix}/oauth/authorize` })
+  ) {
+    throw startupError(
+      'duplicate',
+      `${prefix}/oauth/authorize exists already, from another registration or as a route of the app. Give this registration its own prefix`
+    )
   }
   const registration: Registration = Object.freeze({
     prefix,
-    get resource () { return site().resource },
-    get issuer () { return site().authorizationServers[0] ?? null },
-    get metadataUrl () { return site().metadataUrl }
+    get resource () {
+      return site().resource
+    },
+    get issuer () {
+      return site().authorizationServers[0] ?? null
+    },
+    get metadataUrl () {
+      return site().metadataUrl
+    }
   })
   registry.set(path, registration)
   return registration

@@ -8,23 +8,33 @@ export interface CachedOptions<T> {
   staleFor: number
   /** How long `refresh` leaves the source alone after it has asked. Defaults to 30. */
   cooldown?: number
-  /** A clock. Defaults to the monotonic one of the process: what is kept must not depend on the date being set right. */
+  /**
+   * A clock. Defaults to the monotonic one of the process: what is kept must not depend on the date
+   * being set right.
+   */
   now?: () => number
 }
 
 /** A value that is fetched when needed and kept for a while. */
 export interface Cached<T> {
-  /** The value: fresh, or loaded now, or the last good one while its source fails. Rejects as the last load did when there is none. */
-  get (): Promise<T>
-  /** The newest value that may be asked for now, although the kept one is fresh. Rejects when the last load failed. */
-  refresh (): Promise<T>
+  /**
+   * The value: fresh, or loaded now, or the last good one while its source fails. Rejects as the
+   * last load did when there is none.
+   */
+  get(): Promise<T>
+  /**
+   * The newest value that may be asked for now, although the kept one is fresh. Rejects when the
+   * last load failed.
+   */
+  refresh(): Promise<T>
   /** The last good value while it may be used. Asks for nothing. */
-  peek (): T | undefined
+  peek(): T | undefined
 }
 
 /**
- * Keeps a loaded value. Callers at the same time share one load, a source that fails is asked again after 1, 2, 4 … 60 s (and up to a
- * quarter more, so that instances do not ask in step), and a source that fails never takes away a value that is still good.
+ * Keeps a loaded value. Callers at the same time share one load, a source that fails is asked again
+ * after 1, 2, 4 … 60 s (and up to a quarter more, so that instances do not ask in step), and a
+ * source that fails never takes away a value that is still good.
  */
 export function cached<T extends object> (options: CachedOptions<T>): Cached<T> {
   const { load, freshFor, staleFor, cooldown = 30, now = () => performance.now() / 1000 } = options
@@ -37,7 +47,9 @@ export function cached<T extends object> (options: CachedOptions<T>): Cached<T> 
   let loading: Promise<T> | undefined
 
   function attempt (): Promise<T> {
-    loading ??= settle().finally(() => { loading = undefined })
+    loading ??= settle().finally(() => {
+      loading = undefined
+    })
     return loading
   }
 
@@ -68,7 +80,8 @@ export function cached<T extends object> (options: CachedOptions<T>): Cached<T> 
       return attempt()
     }
     const newer = resting ? known : attempt().catch(() => known)
-    // A source that has failed before may hang now: nobody waits for it as long as there is something to answer with.
+    // A source that has failed before may hang now: nobody waits for it as long as there is
+    // something to answer with.
     return failures > 0 ? known : newer
   }
 

@@ -1,7 +1,10 @@
 import { McpOAuthError } from '../errors.ts'
 
 /** How much is done at once, and how much may wait for it. */
-export interface TurnsOptions { running: number, waiting: number }
+export interface TurnsOptions {
+  running: number
+  waiting: number
+}
 
 /** Milliseconds somebody waits. */
 const patience = 5_000
@@ -11,7 +14,9 @@ const patience = 5_000
  *
  * @throws {McpOAuthError} `overloaded` if too many wait, or for more than 5 seconds
  */
-export function createTurns ({ running: maxRunning, waiting: maxWaiting }: TurnsOptions): <T>(operation: () => Promise<T>) => Promise<T> {
+export function createTurns (
+  { running: maxRunning, waiting: maxWaiting }: TurnsOptions
+): <T>(operation: () => Promise<T>) => Promise<T> {
   const waiting: Array<() => void> = []
   let running = 0
 

@@ -27,28 +27,46 @@ export interface Answer {
 const agent = createAgent()
 
 /**
- * Asks a server the operator named: bounded in time and bytes, no redirects, no compression (a compressed answer could unpack to gigabytes).
+ * Asks a server the operator named: bounded in time and bytes, no redirects, no compression (a
+ * compressed answer could unpack to gigabytes).
  *
- * @throws {McpOAuthError} `providerTimeout`, `providerMisbehaved` (too large, compressed) or `providerUnavailable` (everything else)
+ * @throws {McpOAuthError} `providerTimeout`, `providerMisbehaved` (too large, compressed) or
+ *   `providerUnavailable` (everything else)
  */
 export async function boundedFetch (url: string, options: FetchOptions = {}): Promise<Answer> {
-  const { method = 'GET', headers = {}, body = null, timeout = 5_000, maxBytes = 524_288, signal } = options
+  const { method = 'GET', headers = {}, body = null, timeout = 5_000, maxBytes = 524_288, signal } =
+    options
   const late = new AbortController()
-  const timer = setTimeout(() => { late.abort() }, timeout)
+  const timer = setTimeout(() => {
+    late.abort()
+  }, timeout)
   try {
     const answer = await request(url, {
       method,
-      headers: { accept: 'application/json', 'user-agent': 'fastify-mcp-oauth', ...headers, 'accept-encoding': 'identity' },
+      headers: {
+        accept: 'application/json',
+        'user-agent': 'fastify-mcp-oauth',
+        ...headers,
+        'accept-encoding': 'identity'
+      },
       body,
       dispatcher: agent,
       signal: signal ? AbortSignal.any([late.signal, signal]) : late.signal
     })
     const encoding = answer.headers['content-encoding'] ?? 'identity'
-    const chunks: Uint8Array[] = encoding === 'identity' ? await read(answer.body, maxBytes) : refuse(answer.body, 'the answer is compressed')
-    return { status: answer.statusCode, headers: answer.headers, text: new TextDecoder().decode(Buffer.concat(chunks)) }
+    const chunks: Uint8Array[] = encoding === 'identity'
+      ? await read(answer.body, maxBytes)
+      : refuse(answer.body, 'the answer is compressed')
+    return {
+      status: answer.statusCode,
+      headers: answer.headers,
+      text: new TextDecoder().decode(Buffer.concat(chunks))
+    }
   } catch (cause) {
     if (cause instanceof McpOAuthError) throw cause
-    throw new McpOAuthError(late.signal.aborted ? 'providerTimeout' : 'providerUnavailable', { cause })
+    throw new McpOAuthError(late.signal.aborted ? 'providerTimeout' : 'providerUnavailable', {
+      cause
+    })
   } finally {
     clearTimeout(timer)
   }
@@ -59,7 +77,10 @@ export async function boundedFetch (url: string, options: FetchOptions = {}): Pr
  *
  * @throws {McpOAuthError} those of {@link boundedFetch}, and those of {@link objectOf}
  */
-export async function fetchJson (url: string, options?: FetchOptions): Promise<Readonly<Record<string, unknown>>> {
+export async function fetchJson (
+  url: string,
+  options?: FetchOptions
+): Promise<Readonly<Record<string, unknown>>> {
   return objectOf(await boundedFetch(url, options))
 }
 
@@ -70,14 +91,23 @@ export async function fetchJson (url: string, options?: FetchOptions): Promise<R
  */
 export function objectOf ({ status, text }: Answer): Readonly<Record<string, unknown>> {
   if (status !== 200) {
-    throw new McpOAuthError(status >= 500 ? 'providerUnavailable' : 'providerMisbehaved', { cause: new Error(`answered with status ${status}`) })
+    throw new McpOAuthError(status >= 500 ? 'providerUnavailable' : 'providerMisbehaved', {
+      cause: new Error(`answered with status ${status}`)
+    })
   }
   const object = jsonObject(text)
-  if (object === null) throw new McpOAuthError('providerMisbehaved', { cause: new Error('the answer is not a JSON object') })
+  if (object === null) {
+    throw new McpOAuthError('providerMisbehaved', {
+      cause: new Error('the answer is not a JSON object')
+    })
+  }
   return object
 }
 
-type Body = AsyncIterable<Uint8Array> & { destroy (): unknown, on (event: 'error', listener: () => void): unknown }
+type Body = AsyncIterable<Uint8Array> & {
+  destroy(): unknown
+  on(event: 'error', listener: () => void): unknown
+}
 
 async function read (body: Body, maxBytes: number): Promise<Uint8Array[]> {
   const chunks: Uint8Array[] = []

@@ -1,10 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** When it is not worth it to ask again, and whether a pause keeps the process from ending (default: yes). */
-export interface InsistOptions { isFinal?: (error: unknown) => boolean, ref?: boolean }
+/**
+ * When it is not worth it to ask again, and whether a pause keeps the process from ending (default:
+ * yes).
+ */
+export interface InsistOptions {
+  isFinal?: (error: unknown) => boolean
+  ref?: boolean
+}
 
-/** Asks, and after each of some pauses (in milliseconds) again, until there is an answer. Rejects as the last attempt does. */
-export async function insist<T> (pauses: readonly number[], ask: () => Promise<T>, { isFinal = () => false, ref = true }: InsistOptions = {}): Promise<T> {
+/**
+ * Asks, and after each of some pauses (in milliseconds) again, until there is an answer. Rejects as
+ * the last attempt does.
+ */
+export async function insist<T> (
+  pauses: readonly number[],
+  ask: () => Promise<T>,
+  { isFinal = () => false, ref = true }: InsistOptions = {}
+): Promise<T> {
   for (const pause of pauses) {
     try {
       return await ask()

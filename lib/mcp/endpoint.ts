@@ -4,7 +4,11 @@ import type { McpEndpoint } from './rpc/types.ts'
 import type { FetchHandler, SdkServer } from '../options/schema.ts'
 import { createFetchEndpoint } from './servers/fetch.ts'
 import { withModernEra } from './servers/modern.ts'
-import { type SdkServerFactory, createPerRequestEndpoint, createSharedEndpoint } from './servers/sdk.ts'
+import {
+  type SdkServerFactory,
+  createPerRequestEndpoint,
+  createSharedEndpoint
+} from './servers/sdk.ts'
 import type { ScopedTool, ToolScopesOption } from './access/scopes.ts'
 import type { Sessions } from './access/sessions.ts'
 import { type Holds, withToolAccess } from './access/tool-access.ts'
@@ -15,7 +19,10 @@ export type { McpAnswer, McpCall, McpEndpoint } from './rpc/types.ts'
 
 /** What serves the MCP route: `server`, else `handler`, else the tools of `EndpointDeps`. */
 export interface EndpointOptions {
-  /** A server of `@modelcontextprotocol/sdk` 1.x for all callers, or a function that makes one per request. */
+  /**
+   * A server of `@modelcontextprotocol/sdk` 1.x for all callers, or a function that makes one per
+   * request.
+   */
   server?: SdkServer | SdkServerFactory
   /** A fetch-shaped server, such as `createMcpHandler()` of `@modelcontextprotocol/server` 2.x. */
   handler?: FetchHandler
@@ -41,26 +48,52 @@ export interface EndpointDeps {
   sessions?: Sessions | undefined
 }
 
-/** The server behind the MCP route, or `null` if none is given: then the route is the user's own. */
-export function createEndpoint (options: EndpointOptions, { resource, tools, toolScopes, holds = () => true, log, sessions }: EndpointDeps): McpEndpoint | null {
+/**
+ * The server behind the MCP route, or `null` if none is given: then the route is the user's own.
+ */
+export function createEndpoint (
+  options: EndpointOptions,
+  { resource, tools, toolScopes, holds = () => true, log, sessions }: EndpointDeps
+): McpEndpoint | null {
   const { server, handler } = options
   const access = { toolScopes, holds }
-  if (typeof server === 'function') return withToolAccess(withModernEra(createPerRequestEndpoint(server), resource, log), access, null)
-  if (server !== undefined) {
-    return withToolAccess(withModernEra(createSharedEndpoint(server), resource, log), access, found => {
-      const names = unknownOf(found)
-      if (names.length > 0) log?.warn({ option: 'mcp.toolScopes', names }, 'no tool of the server has these names yet: where they are mistyped, the tool that is meant is open')
-    })
+  if (typeof server === 'function') {
+    return withToolAccess(
+      withModernEra(createPerRequestEndpoint(server), resource, log),
+      access,
+      null
+    )
   }
-  if (handler !== undefined) return withToolAccess(createFetchEndpoint(handler, resource, sessions), access, null)
+  if (server !== undefined) {
+    return withToolAccess(
+      withModernEra(createSharedEndpoint(server), resource, log),
+      access,
+      found => {
+        const names = unknownOf(found)
+        if (names.length > 0) {
+          log?.warn(
+            { option: 'mcp.toolScopes', names },
+            'no tool of the server has these names yet: where they are mistyped, the tool that is meant is open'
+          )
+        }
+      }
+    )
+  }
+  if (handler !== undefined) {
+    return withToolAccess(createFetchEndpoint(handler, resource, sessions), access, null)
+  }
   if (tools === undefined) return null
   const legacy = createSharedEndpoint(() => createToolServer(options, tools()))
   return withToolAccess(withModernEra(legacy, resource, log), access, found => {
-    const problems = unknownOf(found).map(name => `mcp.toolScopes: no tool is called ${JSON.stringify(name)}`)
+    const problems = unknownOf(found).map(name =>
+      `mcp.toolScopes: no tool is called ${JSON.stringify(name)}`
+    )
     if (problems.length > 0) throw startupError('invalidTools', ...problems)
   })
 
   function unknownOf (found: readonly ScopedTool[]): string[] {
-    return typeof toolScopes === 'object' ? Object.keys(toolScopes).filter(name => !found.some(tool => tool.name === name)) : []
+    return typeof toolScopes === 'object'
+      ? Object.keys(toolScopes).filter(name => !found.some(tool => tool.name === name))
+      : []
   }
 }

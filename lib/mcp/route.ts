@@ -3,7 +3,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Config } from '../options/config.ts'
 import { about, McpOAuthError } from '../errors.ts'
 import type { Guards } from '../guard/guard.ts'
-import { emptyAnswer, goneStatus, rpcCode, rpcFailure, type McpCall, type McpEndpoint } from './rpc/types.ts'
+import {
+  emptyAnswer,
+  goneStatus,
+  rpcCode,
+  rpcFailure,
+  type McpCall,
+  type McpEndpoint
+} from './rpc/types.ts'
 import { headerMismatch } from './rpc/era.ts'
 import { createHostCheck, type HostCheck } from '../oauth/origin.ts'
 import { isBoundToLoopback } from '../urls.ts'
@@ -21,8 +28,9 @@ export interface McpRoute {
 }
 
 /**
- * The MCP route. The order is the point: preflight, Host and Origin, token, all before a body is read; then the body, the dependencies, the headers that
- * have to agree with it, the scopes of the tools it calls, the server.
+ * The MCP route. The order is the point: preflight, Host and Origin, token, all before a body is
+ * read; then the body, the dependencies, the headers that have to agree with it, the scopes of the
+ * tools it calls, the server.
  */
 export function mcpRoute (instance: FastifyInstance, { config, guards, endpoint }: McpRoute): void {
   const texts = new WeakMap<FastifyRequest, string>()
@@ -36,7 +44,10 @@ export function mcpRoute (instance: FastifyInstance, { config, guards, endpoint 
       // Broken JSON is the MCP server's to answer, in JSON-RPC.
       parse(request, text as string, (error, body) => done(null, error ? undefined : body))
     })
-    scope.options(config.mcp.path, { config: { mcpOAuth: { public: true }, cors: false }, onRequest: checkOrigin }, async (request, reply) => {
+    scope.options(config.mcp.path, {
+      config: { mcpOAuth: { public: true }, cors: false },
+      onRequest: checkOrigin
+    }, async (request, reply) => {
       return reply.code(204).headers({
         'access-control-allow-methods': [...endpoint.methods].join(', '),
         'access-control-allow-headers': allowedHeaders(request),
@@ -52,11 +63,24 @@ export function mcpRoute (instance: FastifyInstance, { config, guards, endpoint 
       onRequest: [checkOrigin, guards.token(config.requiredScopes)],
       preHandler: guards.dependencies(config.requiredScopes),
       handler: async (request, reply) => {
-        // Only now: callers without credentials shall be challenged whatever they try (a GET is how many clients begin).
+        // Only now: callers without credentials shall be challenged whatever they try (a GET is how
+        // many clients begin).
         refuseMethods(endpoint.methods, request, reply)
         const rawBody = texts.get(request) ?? ''
-        if (rawBody !== '' && (request.body === undefined || isTooDeep(request.body))) return send(reply, rpcFailure(400, rpcCode.parseError, 'The body is not acceptable JSON.'))
-        const call: McpCall = { request, headers: request.headers, body: request.body, rawBody, authInfo: request.mcpAuth ?? undefined, signal: disconnection(reply) }
+        if (rawBody !== '' && (request.body === undefined || isTooDeep(request.body))) {
+          return send(
+            reply,
+            rpcFailure(400, rpcCode.parseError, 'The body is not acceptable JSON.')
+          )
+        }
+        const call: McpCall = {
+          request,
+          headers: request.headers,
+          body: request.body,
+          rawBody,
+          authInfo: request.mcpAuth ?? undefined,
+          signal: disconnection(reply)
+        }
         const mismatch = headerMismatch(call)
         if (mismatch !== null) return send(reply, mismatch)
         const needed = await endpoint.admit(call)
@@ -67,7 +91,9 @@ export function mcpRoute (instance: FastifyInstance, { config, guards, endpoint 
         const answer = await endpoint.handle(call)
         // Whoever left meanwhile has had the one `close` there is, and nobody would end the stream.
         if (call.signal.aborted && answer.body instanceof Readable) answer.body.destroy()
-        else if (answer.body instanceof Readable) streams.watch(reply, call.authInfo?.expiresAt, () => guards.isStillGood(request))
+        else if (answer.body instanceof Readable) {
+          streams.watch(reply, call.authInfo?.expiresAt, () => guards.isStillGood(request))
+        }
         return send(reply, answer)
       }
     })
@@ -79,7 +105,10 @@ export function mcpRoute (instance: FastifyInstance, { config, guards, endpoint 
   }, { prefix: prefixWithin(instance, config.prefix), logSerializers })
 }
 
-function send (reply: FastifyReply, { status, headers, body }: Awaited<ReturnType<McpEndpoint['handle']>>): FastifyReply {
+function send (
+  reply: FastifyReply,
+  { status, headers, body }: Awaited<ReturnType<McpEndpoint['handle']>>
+): FastifyReply {
   return reply.code(status).headers(headers).send(body ?? undefined)
 }
 
@@ -88,27 +117,43 @@ const maxDepth = 256
 
 function isTooDeep (body: unknown): boolean {
   let level: unknown[] = [body]
-  for (let depth = 0; depth <= maxDepth && level.length > 0; depth++) level = level.flatMap(value => value === Object(value) ? Object.values(value as object) : [])
+  for (let depth = 0; depth <= maxDepth && level.length > 0; depth++) {
+    level = level.flatMap(value => value === Object(value) ? Object.values(value as object) : [])
+  }
   return level.length > 0
 }
 
-function refuseMethods (served: readonly string[], request: FastifyRequest, reply: FastifyReply): void {
+function refuseMethods (
+  served: readonly string[],
+  request: FastifyRequest,
+  reply: FastifyReply
+): void {
   if (served.includes(request.method)) return
   reply.header('allow', served.join(', '))
   throw new McpOAuthError('methodNotAllowed')
 }
 
-/** Aborts when the connection ends before the answer does; at once where it did while the dependencies ran. */
+/**
+ * Aborts when the connection ends before the answer does; at once where it did while the
+ * dependencies ran.
+ */
 function disconnection ({ raw }: FastifyReply): AbortSignal {
   const controller = new AbortController()
   // Answers of HTTP/2 have no `destroyed`, and call themselves finished once they are closed.
   const { stream } = raw as { stream?: { readonly destroyed: boolean } }
   if (stream?.destroyed ?? raw.destroyed) controller.abort()
-  else raw.once('close', () => { if (!raw.writableEnded || !raw.writableFinished) controller.abort() })
+  else {
+    raw.once('close', () => {
+      if (!raw.writableEnded || !raw.writableFinished) controller.abort()
+    })
+  }
   return controller.signal
 }
 
-/** Refuses foreign Hosts and Origins (DNS rebinding), and lets pages of allowed origins read the answer. */
+/**
+ * Refuses foreign Hosts and Origins (DNS rebinding), and lets pages of allowed origins read the
+ * answer.
+ */
 function originGuard (scope: FastifyInstance, config: Config) {
   let settled: HostCheck | undefined
   // What we are bound to is known once the app listens; before, only inject gets here.
@@ -121,9 +166,17 @@ function originGuard (scope: FastifyInstance, config: Config) {
     const { ':authority': authority, host = '', origin } = request.headers
     const asked = typeof authority === 'string' ? authority : host
     const problem = check()(asked, origin)
-    if (problem !== null) throw new McpOAuthError(problem, { cause: problem === 'hostNotAllowed' ? about('the Host', asked) : about('the Origin', origin) })
+    if (problem !== null) {
+      throw new McpOAuthError(problem, {
+        cause: problem === 'hostNotAllowed' ? about('the Host', asked) : about('the Origin', origin)
+      })
+    }
     if (origin === undefined) return
-    reply.headers({ 'access-control-allow-origin': origin, 'access-control-expose-headers': 'WWW-Authenticate, DPoP-Nonce, Mcp-Session-Id, Retry-After', vary: 'Origin' })
+    reply.headers({
+      'access-control-allow-origin': origin,
+      'access-control-expose-headers': 'WWW-Authenticate, DPoP-Nonce, Mcp-Session-Id, Retry-After',
+      vary: 'Origin'
+    })
   }
 }
 
@@ -132,6 +185,10 @@ function createCheck (scope: FastifyInstance, config: Config): HostCheck {
   const own = config.publicUrl === null ? null : new URL(config.publicUrl)
   return createHostCheck({
     allowedHosts: config.allowedHosts ?? [...local, ...(own ? [own.hostname] : [])],
-    allowedOrigins: config.allowedOrigins ?? [...local.flatMap(name => [`http://${name}`, `https://${name}`]), ...(own ? [own.origin] : [])]
+    allowedOrigins: config.allowedOrigins ??
+      [
+        ...local.flatMap(name => [`http://${name}`, `https://${name}`]),
+        ...(own ? [own.origin] : [])
+      ]
   })
 }

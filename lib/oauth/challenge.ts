@@ -15,13 +15,25 @@ export interface Challenge {
 }
 
 /**
- * Writes a `WWW-Authenticate` value (RFC 6750 §3, RFC 9728 §5.1) on one line. Whatever the parts contain, the result is a valid header
- * value: quotes and backslashes are escaped, everything but printable ASCII is replaced by `?`.
+ * Writes a `WWW-Authenticate` value (RFC 6750 §3, RFC 9728 §5.1) on one line. Whatever the parts
+ * contain, the result is a valid header value: quotes and backslashes are escaped, everything but
+ * printable ASCII is replaced by `?`.
  */
-export function challenge ({ scheme = 'Bearer', error, description, resourceMetadata, scopes = [], algorithms = [] }: Challenge): string {
+export function challenge (
+  { scheme = 'Bearer', error, description, resourceMetadata, scopes = [], algorithms = [] }:
+    Challenge
+): string {
   const scope = scopes.filter((name) => name !== 'offline_access').join(' ')
-  const parameters = Object.entries({ error, error_description: description, resource_metadata: resourceMetadata, scope, algs: algorithms.join(' ') })
-    .flatMap(([name, value]) => value === undefined || value === '' ? [] : [`${name}=${quoted(value)}`])
+  const parameters = Object.entries({
+    error,
+    error_description: description,
+    resource_metadata: resourceMetadata,
+    scope,
+    algs: algorithms.join(' ')
+  })
+    .flatMap(([name, value]) =>
+      value === undefined || value === '' ? [] : [`${name}=${quoted(value)}`]
+    )
   return parameters.length === 0 ? scheme : `${scheme} ${parameters.join(', ')}`
 }
 

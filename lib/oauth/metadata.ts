@@ -2,21 +2,36 @@ import { McpOAuthError } from '../errors.ts'
 import { signatureAlgorithms } from './public-keys.ts'
 import { problemOfServerUrl } from './url.ts'
 
-const endpoints = ['authorization_endpoint', 'token_endpoint', 'jwks_uri', 'revocation_endpoint', 'introspection_endpoint', 'userinfo_endpoint'] as const
+const endpoints = [
+  'authorization_endpoint',
+  'token_endpoint',
+  'jwks_uri',
+  'revocation_endpoint',
+  'introspection_endpoint',
+  'userinfo_endpoint'
+] as const
 
 const lists = [
-  'scopes_supported', 'response_types_supported', 'grant_types_supported', 'token_endpoint_auth_methods_supported',
-  'code_challenge_methods_supported', 'id_token_signing_alg_values_supported', 'introspection_endpoint_auth_methods_supported'
+  'scopes_supported',
+  'response_types_supported',
+  'grant_types_supported',
+  'token_endpoint_auth_methods_supported',
+  'code_challenge_methods_supported',
+  'id_token_signing_alg_values_supported',
+  'introspection_endpoint_auth_methods_supported'
 ] as const
 
 /** Members of {@link ProviderMetadata} that are URLs. */
 export type ProviderEndpoint = typeof endpoints[number]
 
-/** What we use of the metadata of a provider (RFC 8414 §2, OpenID Connect Discovery §3), by the names it has there. */
+/**
+ * What we use of the metadata of a provider (RFC 8414 §2, OpenID Connect Discovery §3), by the
+ * names it has there.
+ */
 export type ProviderMetadata = Readonly<
-  { issuer: string, authorization_response_iss_parameter_supported: boolean } &
-  Partial<Record<ProviderEndpoint, string>> &
-  Partial<Record<typeof lists[number], readonly string[]>>
+  & { issuer: string, authorization_response_iss_parameter_supported: boolean }
+  & Partial<Record<ProviderEndpoint, string>>
+  & Partial<Record<typeof lists[number], readonly string[]>>
 >
 
 /** What the operator said about a provider. */
@@ -36,25 +51,33 @@ function spelling (found: unknown, configured: string): string {
 /**
  * Copies what we use from the metadata of a provider and checks it. Everything else stays behind.
  *
- * An endpoint may be at another host than the issuer, as with Google and Entra: the document came over TLS from where the operator
- * pointed, so whoever controls it is the provider. Plain http is for a provider that is itself on loopback over http.
+ * An endpoint may be at another host than the issuer, as with Google and Entra: the document came
+ * over TLS from where the operator pointed, so whoever controls it is the provider. Plain http is
+ * for a provider that is itself on loopback over http.
  *
  * @throws {McpOAuthError} `providerUnavailable`; the cause names the member, never its value
  */
-export function providerMetadata (document: unknown, { issuer, authorizeUrl }: ProviderExpectation): ProviderMetadata {
+export function providerMetadata (
+  document: unknown,
+  { issuer, authorizeUrl }: ProviderExpectation
+): ProviderMetadata {
   const source = new Map(Object.entries(Object(document)))
   // What a hostile document says is repeated nowhere, not in the log either.
-  if (source.get('issuer') !== issuer) throw unusable(`issuer is not the configured issuer${spelling(source.get('issuer'), issuer)}`)
+  if (source.get('issuer') !== issuer) {
+    throw unusable(`issuer is not the configured issuer${spelling(source.get('issuer'), issuer)}`)
+  }
   if (authorizeUrl !== undefined) source.set('authorization_endpoint', authorizeUrl)
 
   const copy: Record<string, unknown> = {
     issuer,
-    authorization_response_iss_parameter_supported: source.get('authorization_response_iss_parameter_supported') === true
+    authorization_response_iss_parameter_supported:
+      source.get('authorization_response_iss_parameter_supported') === true
   }
   for (const name of endpoints) {
     const url = source.get(name)
     if (url === undefined) continue
-    const problem = problemOfServerUrl(url) ?? (isPlainHttp(url) && !isPlainHttp(issuer) ? 'must use https' : null)
+    const problem = problemOfServerUrl(url) ??
+      (isPlainHttp(url) && !isPlainHttp(issuer) ? 'must use https' : null)
     if (problem !== null) throw unusable(`${name} ${problem}`)
     copy[name] = url
   }
@@ -68,7 +91,9 @@ export function providerMetadata (document: unknown, { issuer, authorizeUrl }: P
 }
 
 function unusable (reason: string): McpOAuthError {
-  return new McpOAuthError('providerUnavailable', { cause: new Error(`the metadata of the provider cannot be used: ${reason}`) })
+  return new McpOAuthError('providerUnavailable', {
+    cause: new Error(`the metadata of the provider cannot be used: ${reason}`)
+  })
 }
 
 function isPlainHttp (url: unknown): boolean {
@@ -88,8 +113,13 @@ export interface AuthorizationServerParts {
   registrationEndpoint?: string | undefined
   /** Left out when empty. */
   scopes?: readonly string[] | undefined
-  /** What only the broker has: keys, revocation, `iss` in its answers (RFC 9207), clients named by a URL, tokens bound to a key (RFC 9449 §5.1). */
-  broker?: { jwksUri: string, revocationEndpoint: string, clientIdMetadata: boolean, dpop: boolean } | undefined
+  /**
+   * What only the broker has: keys, revocation, `iss` in its answers (RFC 9207), clients named by a
+   * URL, tokens bound to a key (RFC 9449 §5.1).
+   */
+  broker?:
+    | { jwksUri: string, revocationEndpoint: string, clientIdMetadata: boolean, dpop: boolean }
+    | undefined
   /** How clients prove who they are. Defaults to `none`: they do not. */
   authenticationMethods?: readonly string[] | undefined
   /** Whether machines get tokens, too. Defaults to `false`. */
@@ -100,13 +130,26 @@ export interface AuthorizationServerParts {
 function authentication (endpoint: 'token' | 'revocation', methods: readonly string[]) {
   return {
     [`${endpoint}_endpoint_auth_methods_supported`]: methods,
-    ...(methods.includes('private_key_jwt') && { [`${endpoint}_endpoint_auth_signing_alg_values_supported`]: signatureAlgorithms })
+    ...(methods.includes('private_key_jwt') &&
+      { [`${endpoint}_endpoint_auth_signing_alg_values_supported`]: signatureAlgorithms })
   }
 }
 
-/** The metadata of an authorization server of ours (RFC 8414 §2): authorization code with PKCE, refresh; what machines need, where there are any. */
+/**
+ * The metadata of an authorization server of ours (RFC 8414 §2): authorization code with PKCE,
+ * refresh; what machines need, where there are any.
+ */
 export function authorizationServerDocument (parts: AuthorizationServerParts) {
-  const { issuer, authorizationEndpoint, tokenEndpoint, registrationEndpoint, scopes = [], broker, authenticationMethods = ['none'], machines = false } = parts
+  const {
+    issuer,
+    authorizationEndpoint,
+    tokenEndpoint,
+    registrationEndpoint,
+    scopes = [],
+    broker,
+    authenticationMethods = ['none'],
+    machines = false
+  } = parts
   return {
     issuer,
     authorization_endpoint: authorizationEndpoint,
@@ -114,7 +157,11 @@ export function authorizationServerDocument (parts: AuthorizationServerParts) {
     ...(registrationEndpoint !== undefined && { registration_endpoint: registrationEndpoint }),
     ...(scopes.length > 0 && { scopes_supported: [...scopes] }),
     response_types_supported: ['code'],
-    grant_types_supported: ['authorization_code', 'refresh_token', ...(machines ? ['client_credentials'] : [])],
+    grant_types_supported: [
+      'authorization_code',
+      'refresh_token',
+      ...(machines ? ['client_credentials'] : [])
+    ],
     ...authentication('token', authenticationMethods),
     code_challenge_methods_supported: ['S256'],
     ...(broker !== undefined && {
@@ -134,7 +181,10 @@ export interface ProtectedResourceParts {
   resource: string
   /** Issuers, at least one. */
   authorizationServers: readonly string[]
-  /** What a client needs to begin with. `offline_access` is no business of a resource and is left out. */
+  /**
+   * What a client needs to begin with. `offline_access` is no business of a resource and is left
+   * out.
+   */
   scopes?: readonly string[] | undefined
   /** Shown to people. */
   name?: string | undefined
@@ -143,7 +193,9 @@ export interface ProtectedResourceParts {
 }
 
 /** The metadata of a protected resource (RFC 9728 §2). */
-export function protectedResourceDocument ({ resource, authorizationServers, scopes = [], name, dpop }: ProtectedResourceParts) {
+export function protectedResourceDocument (
+  { resource, authorizationServers, scopes = [], name, dpop }: ProtectedResourceParts
+) {
   const supported = scopes.filter((scope) => scope !== 'offline_access')
   return {
     resource,
@@ -157,17 +209,27 @@ export function protectedResourceDocument ({ resource, authorizationServers, sco
 }
 
 /**
- * Completes a document the operator wrote (RFC 8414 §2): members that are `undefined` or `null` are left out, then unset ones get their
- * defaults. The grant `authorization_code` is a default only where there is an authorization endpoint. Members we do not know are kept.
+ * Completes a document the operator wrote (RFC 8414 §2): members that are `undefined` or `null` are
+ * left out, then unset ones get their defaults. The grant `authorization_code` is a default only
+ * where there is an authorization endpoint. Members we do not know are kept.
  *
- * The types of known members are for `OAuthMetadataSchema` to check; `problems` lists, by member, what a schema cannot say.
+ * The types of known members are for `OAuthMetadataSchema` to check; `problems` lists, by member,
+ * what a schema cannot say.
  */
-export function customMetadata (written: Readonly<Record<string, unknown>>): { document: Record<string, unknown>, problems: string[] } {
-  const own = Object.fromEntries(Object.entries(written).filter(([name, value]) => value !== undefined && value !== null && name !== '__proto__'))
+export function customMetadata (
+  written: Readonly<Record<string, unknown>>
+): { document: Record<string, unknown>, problems: string[] } {
+  const own = Object.fromEntries(
+    Object.entries(written).filter(([name, value]) =>
+      value !== undefined && value !== null && name !== '__proto__'
+    )
+  )
   const document: Record<string, unknown> = {
     scopes_supported: ['openid', 'profile', 'email'],
     response_types_supported: ['code'],
-    grant_types_supported: own['authorization_endpoint'] === undefined ? ['client_credentials'] : ['authorization_code', 'client_credentials'],
+    grant_types_supported: own['authorization_endpoint'] === undefined
+      ? ['client_credentials']
+      : ['authorization_code', 'client_credentials'],
     token_endpoint_auth_methods_supported: ['none'],
     code_challenge_methods_supported: ['S256'],
     ...own
@@ -180,8 +242,13 @@ export function customMetadata (written: Readonly<Record<string, unknown>>): { d
     if (document[name] === undefined) problems.push(`${name} is required`)
   }
   const grants = document['grant_types_supported']
-  if (Array.isArray(grants) && grants.includes('authorization_code') && document['authorization_endpoint'] === undefined) {
-    problems.push('authorization_endpoint is required when grant_types_supported names authorization_code')
+  if (
+    Array.isArray(grants) && grants.includes('authorization_code') &&
+    document['authorization_endpoint'] === undefined
+  ) {
+    problems.push(
+      'authorization_endpoint is required when grant_types_supported names authorization_code'
+    )
   }
   return { document, problems }
 }
@@ -196,5 +263,6 @@ function problemOfMember (name: string, value: unknown): string | null {
 function isJson (value: unknown): boolean {
   if (Array.isArray(value)) return value.every(isJson)
   if (typeof value === 'object' && value !== null) return Object.values(value).every(isJson)
-  return value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)
+  return value === null || typeof value === 'string' || typeof value === 'boolean' ||
+    Number.isFinite(value)
 }

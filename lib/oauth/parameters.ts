@@ -10,10 +10,11 @@ const maxParameters = 50
 const maxLength = 65_536
 
 /**
- * Reads a raw query (without `?`) or an `application/x-www-form-urlencoded` body. Repeated parameters stay visible.
+ * Reads a raw query (without `?`) or an `application/x-www-form-urlencoded` body. Repeated
+ * parameters stay visible.
  *
- * Throws `invalidRequest` for more than 50 parameters, more than 65536 characters, and for what does not decode to well-formed text: repaired
- * input would no longer be what the client sent.
+ * Throws `invalidRequest` for more than 50 parameters, more than 65536 characters, and for what
+ * does not decode to well-formed text: repaired input would no longer be what the client sent.
  */
 export function parameters (raw: string): RequestParameters {
   if (raw.length > maxLength || /\p{Cs}/u.test(raw)) throw new McpOAuthError('invalidRequest')
@@ -42,14 +43,20 @@ export function single (params: RequestParameters, name: string): string | undef
   return value === '' ? undefined : value
 }
 
-/** As {@link single}, for values that are only ever compared or handed back: an empty one is a value, and any character may be in it. */
+/**
+ * As {@link single}, for values that are only ever compared or handed back: an empty one is a
+ * value, and any character may be in it.
+ */
 export function verbatim (params: RequestParameters, name: string): string | undefined {
   const values = params.get(name)
   if (values !== undefined && values.length > 1) throw new McpOAuthError('invalidRequest')
   return values?.[0]
 }
 
-/** Decodes one name or value of a form. Throws `invalidRequest` where it is not percent-encoded UTF-8. */
+/**
+ * Decodes one name or value of a form. Throws `invalidRequest` where it is not percent-encoded
+ * UTF-8.
+ */
 function decode (text: string): string {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '))

@@ -3,7 +3,10 @@ import { createHash } from 'node:crypto'
 const challenge = /^[A-Za-z0-9_-]{43}$/
 const verifier = /^[A-Za-z0-9._~-]{43,128}$/
 
-/** Whether a string has the form of an S256 code challenge (RFC 7636 §4.2): a SHA-256 hash, base64url, no padding. */
+/**
+ * Whether a string has the form of an S256 code challenge (RFC 7636 §4.2): a SHA-256 hash,
+ * base64url, no padding.
+ */
 export function isChallenge (value: string): boolean {
   return challenge.test(value)
 }

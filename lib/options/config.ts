@@ -1,5 +1,14 @@
 import { randomBytes } from 'node:crypto'
-import type { AuthorizeUser, Client, ConsentConfig, Dependency, Log, ProviderTraits, Store, TokenVerifier } from '../types.ts'
+import type {
+  AuthorizeUser,
+  Client,
+  ConsentConfig,
+  Dependency,
+  Log,
+  ProviderTraits,
+  Store,
+  TokenVerifier
+} from '../types.ts'
 import { startupError } from '../errors.ts'
 import { customMetadata } from '../oauth/metadata.ts'
 import { parseScope, type ScopeHierarchy } from '../oauth/scope.ts'
@@ -32,7 +41,11 @@ export interface McpConfig {
   readonly instructions: string | null
   readonly bodyLimit: number
   readonly toolScopes: NonNullable<McpOAuthOptions['mcp']>['toolScopes'] | null
-  readonly serves: { server: McpServerOption } | { handler: FetchHandler } | { tools: ToolOptions } | null
+  readonly serves:
+    | { server: McpServerOption }
+    | { handler: FetchHandler }
+    | { tools: ToolOptions }
+    | null
 }
 type McpServerOption = SdkServer | NonNullable<NonNullable<McpOAuthOptions['mcp']>['server']>
 
@@ -41,16 +54,25 @@ export interface Config {
   readonly mode: Mode
   /** Prefix of the scope plus `options.prefix`: `''` or a path without a trailing slash. */
   readonly prefix: string
-  /** Where clients reach the app, without a trailing slash; null means loopback, known when the app listens. */
+  /**
+   * Where clients reach the app, without a trailing slash; null means loopback, known when the app
+   * listens.
+   */
   readonly publicUrl: string | null
   readonly metadataPath: string
   readonly provider: ProviderConfig | null
   readonly document: OAuthMetadata | null
   readonly registration: boolean
   readonly dependencies: readonly Dependency[]
-  /** What checks access tokens: the broker's own, JWTs of the provider, the user's verifiers, or no one. */
+  /**
+   * What checks access tokens: the broker's own, JWTs of the provider, the user's verifiers, or no
+   * one.
+   */
   readonly tokens: 'own' | 'issuer' | 'none' | readonly TokenVerifier[]
-  /** Whether access tokens that are bound to a key are refused, accepted with a proof, or the only ones accepted. */
+  /**
+   * Whether access tokens that are bound to a key are refused, accepted with a proof, or the only
+   * ones accepted.
+   */
   readonly dpop: 'off' | 'accept' | 'require'
   readonly requiredScopes: readonly string[]
   readonly knownScopes: readonly string[]
@@ -81,12 +103,25 @@ const defaultMetadataPath = '/.well-known/oauth-authorization-server'
  */
 export function configure (options: McpOAuthOptions, scopePrefix: string, log: Log): Config {
   const problems = optionProblems(options, process.env['NODE_ENV'] === 'production')
-  if (/[:*]/.test(scopePrefix)) problems.push(`prefix: the scope's '${scopePrefix}' has a parameter, but a protected resource is one URL. Register in a scope with a fixed prefix`)
-  if (options.legacyEndpoints && joinPaths(scopePrefix, options.prefix ?? '') !== '') problems.push('legacyEndpoints: only a registration without a prefix can answer at the root. Remove it, or the prefix')
+  if (/[:*]/.test(scopePrefix)) {
+    problems.push(
+      `prefix: the scope's '${scopePrefix}' has a parameter, but a protected resource is one URL. Register in a scope with a fixed prefix`
+    )
+  }
+  if (options.legacyEndpoints && joinPaths(scopePrefix, options.prefix ?? '') !== '') {
+    problems.push(
+      'legacyEndpoints: only a registration without a prefix can answer at the root. Remove it, or the prefix'
+    )
+  }
   if (problems.length > 0) throw startupError('invalidOptions', ...problems)
 
   const route = options.mcp?.path ?? '/mcp'
-  if (options.publicUrl && new URL(options.publicUrl).pathname.endsWith(route)) log.warn({ option: 'publicUrl' }, `publicUrl ends with ${route}, which is the path of the MCP route: give the address of the app, without it`)
+  if (options.publicUrl && new URL(options.publicUrl).pathname.endsWith(route)) {
+    log.warn(
+      { option: 'publicUrl' },
+      `publicUrl ends with ${route}, which is the path of the MCP route: give the address of the app, without it`
+    )
+  }
   const mode = modeOf(options)
   const { dpop = 'off' } = options
   const required = options.requiredScopes ?? []
@@ -96,7 +131,9 @@ export function configure (options: McpOAuthOptions, scopePrefix: string, log: L
     publicUrl: options.publicUrl === undefined ? null : canonicalUrl(options.publicUrl),
     metadataPath: options.metadataPath ?? defaultMetadataPath,
     provider: options.issuer ? providerOf(options, options.issuer) : null,
-    document: options.customOAuthMetadata ? customMetadata(options.customOAuthMetadata).document as OAuthMetadata : null,
+    document: options.customOAuthMetadata
+      ? customMetadata(options.customOAuthMetadata).document as OAuthMetadata
+      : null,
     registration: options.setupFakeDynamicRegistration ?? true,
     dependencies: Object.freeze([...options.dependencies ?? []]),
     tokens: tokensOf(options, mode),
@@ -104,10 +141,14 @@ export function configure (options: McpOAuthOptions, scopePrefix: string, log: L
     requiredScopes: Object.freeze([...required]),
     knownScopes: Object.freeze([...new Set([...required, ...options.scopes ?? []])]),
     scopeHierarchy: Object.freeze({ ...options.scopeHierarchy }),
-    allowedRedirectUris: options.allowedRedirectUris ? Object.freeze([...options.allowedRedirectUris]) : null,
+    allowedRedirectUris: options.allowedRedirectUris
+      ? Object.freeze([...options.allowedRedirectUris])
+      : null,
     allowedOrigins: options.allowedOrigins ? Object.freeze([...options.allowedOrigins]) : null,
     allowedHosts: options.allowedHosts ? Object.freeze([...options.allowedHosts]) : null,
-    secrets: mode === 'thin' || mode === 'broker' ? secretsOf(options, log) : Object.freeze([options.secret ?? (dpop === 'off' ? [] : randomSecret())].flat()),
+    secrets: mode === 'thin' || mode === 'broker'
+      ? secretsOf(options, log)
+      : Object.freeze([options.secret ?? (dpop === 'off' ? [] : randomSecret())].flat()),
     store: options.store ? steadyStore(options.store) : null,
     authorizeUser: options.authorizeUser ?? null,
     upstreamToken: options.upstreamToken ?? false,
@@ -127,16 +168,23 @@ function modeOf (options: McpOAuthOptions): Mode {
   return options.auth === false ? 'open' : 'guard'
 }
 
-function clientIdMetadataOf ({ clientIdMetadata: option = true }: McpOAuthOptions): Config['clientIdMetadata'] {
+function clientIdMetadataOf (
+  { clientIdMetadata: option = true }: McpOAuthOptions
+): Config['clientIdMetadata'] {
   if (option === false) return null
-  return Object.freeze({ allowedHosts: option === true ? null : Object.freeze([...option.allowedHosts]) })
+  return Object.freeze({
+    allowedHosts: option === true ? null : Object.freeze([...option.allowedHosts])
+  })
 }
 
 function clientOf ({ clientId: id, name, redirectUris = [], ...more }: ClientOptions): Client {
   return structuredClone({ id, name: name ?? null, redirectUris, ...more })
 }
 
-function tokensOf ({ auth, tokens = 'auto', dependencies, issuer }: McpOAuthOptions, mode: Mode): Config['tokens'] {
+function tokensOf (
+  { auth, tokens = 'auto', dependencies, issuer }: McpOAuthOptions,
+  mode: Mode
+): Config['tokens'] {
   if (auth === false || tokens === false) return 'none'
   if (typeof tokens === 'function') return Object.freeze([tokens])
   if (Array.isArray(tokens)) return Object.freeze([...tokens])
@@ -168,20 +216,29 @@ function mcpOf (mcp: McpOAuthOptions['mcp'] = {}): McpConfig {
     serves: mcp.server
       ? { server: mcp.server }
       : mcp.handler
-        ? { handler: mcp.handler }
-        : mcp.tools ? { tools: mcp.tools === true ? {} : { ...mcp.tools } } : null
+      ? { handler: mcp.handler }
+      : mcp.tools
+      ? { tools: mcp.tools === true ? {} : { ...mcp.tools } }
+      : null
   })
 }
 
 function secretsOf (options: McpOAuthOptions, log: Log): readonly string[] {
   if (options.secret) return Object.freeze([options.secret].flat())
-  // Whoever registers gets something sealed, and could try passwords on it for as long as they like.
+  // Whoever registers gets something sealed, and could try passwords on it for as long as they
+  // like.
   if (options.clientSecret && options.clientSecret.length >= 32) {
-    log.info({ option: 'secret' }, 'secret is derived from clientSecret: changing that one makes clients register anew')
+    log.info(
+      { option: 'secret' },
+      'secret is derived from clientSecret: changing that one makes clients register anew'
+    )
     return Object.freeze([`derived from the client secret: ${options.clientSecret}`])
   }
   const why = options.clientSecret ? ', as clientSecret has fewer than 32 characters' : ''
-  log.info({ option: 'secret' }, `secret is random${why}: clients register anew after a restart. Give at least 32 random bytes: openssl rand -base64 32`)
+  log.info(
+    { option: 'secret' },
+    `secret is random${why}: clients register anew after a restart. Give at least 32 random bytes: openssl rand -base64 32`
+  )
   return Object.freeze([randomSecret()])
 }
 
@@ -189,7 +246,10 @@ function randomSecret (): string {
   return randomBytes(32).toString('base64url')
 }
 
-/** Scheme and host in lower case, no default port, no slash at the end: what we publish about ourselves has one spelling. */
+/**
+ * Scheme and host in lower case, no default port, no slash at the end: what we publish about
+ * ourselves has one spelling.
+ */
 function canonicalUrl (publicUrl: string): string {
   const { origin, pathname } = new URL(publicUrl)
   return origin + pathname.replace(/\/+$/, '')

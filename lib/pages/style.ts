@@ -1,6 +1,7 @@
 /**
- * The one stylesheet of our pages. Text has a contrast of at least 4.5 in both schemes, edges of controls at least 3 (WCAG 2.2 §1.4.3, §1.4.11); the
- * words of strangers wrap, stay in their box, and push nothing out of sight: long addresses scroll.
+ * The one stylesheet of our pages. Text has a contrast of at least 4.5 in both schemes, edges of
+ * controls at least 3 (WCAG 2.2 §1.4.3, §1.4.11); the words of strangers wrap, stay in their box,
+ * and push nothing out of sight: long addresses scroll.
  */
 export const style = `
 :root { color-scheme: light dark; --ink: #16191d; --soft: #565d68; --paper: #fff; --desk: #f3f4f6; --inset: #f7f8fa; --line: #dfe2e7; --edge: #848b96;

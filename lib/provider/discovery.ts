@@ -10,14 +10,20 @@ import { discoveryUrls } from '../oauth/well-known.ts'
 export interface ProviderOptions {
   /** The issuer, byte for byte as in its tokens and metadata. */
   issuer: string
-  /** URL of the metadata. Defaults to discovery from the issuer: RFC 8414 inserted, OpenID Connect inserted, OpenID Connect appended. */
+  /**
+   * URL of the metadata. Defaults to discovery from the issuer: RFC 8414 inserted, OpenID Connect
+   * inserted, OpenID Connect appended.
+   */
   metadataUrl?: string | undefined
   /** Used instead of the authorization endpoint the metadata name. */
   authorizeUrl?: string | undefined
   /** Has the metadata of providers that publish none. */
   traits?: ProviderTraits | undefined
   log?: Log | undefined
-  /** Warn when the provider announces `iss` in its authorization responses (RFC 9207): clients of a proxy in front of it will refuse them. */
+  /**
+   * Warn when the provider announces `iss` in its authorization responses (RFC 9207): clients of a
+   * proxy in front of it will refuse them.
+   */
   warnIss?: boolean | undefined
   /** A clock in seconds, for `cached`. */
   now?: (() => number) | undefined
@@ -27,17 +33,18 @@ export interface ProviderOptions {
 export interface Provider {
   readonly issuer: string
   /**
-   * Its metadata: asked for when first needed, fresh for ten minutes, and kept for a day while the provider fails.
+   * Its metadata: asked for when first needed, fresh for ten minutes, and kept for a day while the
+   * provider fails.
    *
    * @throws {McpOAuthError} `providerUnavailable`, `providerMisbehaved`, `providerTimeout`
    */
-  metadata (): Promise<ProviderMetadata>
+  metadata(): Promise<ProviderMetadata>
   /**
    * The URL of its signing keys.
    *
    * @throws {McpOAuthError} those of `metadata`; `providerMisbehaved` when it names none
    */
-  keysUri (): Promise<string>
+  keysUri(): Promise<string>
 }
 
 /** Milliseconds for one discovery, however many URLs it tries. */
@@ -62,7 +69,10 @@ export function createProvider (options: ProviderOptions): Provider {
       known = { ...known, ...found }
       if (!warned && found.authorization_response_iss_parameter_supported) {
         warned = true
-        log?.warn({ host }, 'The authorization provider puts its own iss into authorization responses; clients that check it will refuse a proxied login')
+        log?.warn(
+          { host },
+          'The authorization provider puts its own iss into authorization responses; clients that check it will refuse a proxied login'
+        )
       }
       return found
     } catch (err) {
@@ -71,19 +81,21 @@ export function createProvider (options: ProviderOptions): Provider {
     }
   }
 
-  // A server that has nothing at one address may answer there with anything, such as a redirect to a login page or a page of its website.
-  // Only a server in trouble is not asked further. A document that was refused says more than an address with nothing.
+  // A server that has nothing at one address may answer there with anything, such as a redirect to
+  // a login page or a page of its website. Only a server in trouble is not asked further. A
+  // document that was refused says more than an address with nothing.
   async function discover (): Promise<ProviderMetadata> {
     if (traits?.metadata) return providerMetadata({ issuer, ...traits.metadata }, expected)
     const deadline = performance.now() + timeLimit
     let nothing: unknown
     let refusal: unknown
     for (const url of urls) {
-      const document = await fetchJson(url, { timeout: Math.max(1, deadline - performance.now()) }).catch((error: McpOAuthError) => {
-        if (error.kind !== 'providerMisbehaved') throw error
-        nothing ??= error
-        return null
-      })
+      const document = await fetchJson(url, { timeout: Math.max(1, deadline - performance.now()) })
+        .catch((error: McpOAuthError) => {
+          if (error.kind !== 'providerMisbehaved') throw error
+          nothing ??= error
+          return null
+        })
       if (document === null) continue
       try {
         return providerMetadata(document, expected)
@@ -96,20 +108,41 @@ export function createProvider (options: ProviderOptions): Provider {
 
   async function keysUri (): Promise<string> {
     const { jwks_uri: uri } = await metadata.get()
-    if (uri === undefined) throw new McpOAuthError('providerMisbehaved', { cause: new Error('the metadata of the provider name no jwks_uri') })
+    if (uri === undefined) {
+      throw new McpOAuthError('providerMisbehaved', {
+        cause: new Error('the metadata of the provider name no jwks_uri')
+      })
+    }
     return uri
   }
 
   return { issuer, metadata: metadata.get, keysUri }
 }
 
-/** Credentials go to these endpoints: while the process lives, a changed document does not send them to another origin. */
+/**
+ * Credentials go to these endpoints: while the process lives, a changed document does not send them
+ * to another origin.
+ */
 function refuseMove (known: ProviderMetadata | undefined, found: ProviderMetadata): void {
-  for (const name of ['authorization_endpoint', 'token_endpoint', 'jwks_uri', 'introspection_endpoint', 'revocation_endpoint', 'userinfo_endpoint'] as const) {
+  for (
+    const name of [
+      'authorization_endpoint',
+      'token_endpoint',
+      'jwks_uri',
+      'introspection_endpoint',
+      'revocation_endpoint',
+      'userinfo_endpoint'
+    ] as const
+  ) {
     const before = known?.[name]
     const after = found[name]
-    if (before !== undefined && after !== undefined && new URL(before).origin !== new URL(after).origin) {
-      throw new McpOAuthError('providerUnavailable', { cause: new Error(`${name} has moved to another origin; restart to accept it`) })
+    if (
+      before !== undefined && after !== undefined &&
+      new URL(before).origin !== new URL(after).origin
+    ) {
+      throw new McpOAuthError('providerUnavailable', {
+        cause: new Error(`${name} has moved to another origin; restart to accept it`)
+      })
     }
   }
 }

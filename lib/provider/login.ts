@@ -20,8 +20,14 @@ export interface UpstreamTokens {
   readonly claims: Readonly<Record<string, unknown>> | null
 }
 
-/** Our own secrets of one login at the provider: PKCE (RFC 7636) and nonce (OpenID Connect Core §3.1.2.1). */
-export interface LoginSecrets { readonly verifier: string, readonly nonce: string }
+/**
+ * Our own secrets of one login at the provider: PKCE (RFC 7636) and nonce (OpenID Connect Core
+ * §3.1.2.1).
+ */
+export interface LoginSecrets {
+  readonly verifier: string
+  readonly nonce: string
+}
 
 export interface UpstreamOptions {
   metadata: () => Promise<ProviderMetadata>
@@ -34,38 +40,54 @@ export interface UpstreamOptions {
   redirectUri: () => string
 }
 
-/** The provider, as its client sees it. Fifty requests run at once, two hundred wait; of more each is `overloaded`, and not sent. */
+/**
+ * The provider, as its client sees it. Fifty requests run at once, two hundred wait; of more each
+ * is `overloaded`, and not sent.
+ */
 export interface Upstream {
-  secrets (): LoginSecrets
-  /** Where the user logs in. `offline` asks for a refresh token where the provider has a scope for that. */
-  loginUrl (state: string, secrets: LoginSecrets, wishes: { prompt: string | undefined, offline: boolean }): Promise<string>
+  secrets(): LoginSecrets
+  /**
+   * Where the user logs in. `offline` asks for a refresh token where the provider has a scope for
+   * that.
+   */
+  loginUrl(
+    state: string,
+    secrets: LoginSecrets,
+    wishes: { prompt: string | undefined, offline: boolean }
+  ): Promise<string>
   /** Whether an authorization response comes from this provider (RFC 9207 §2.4). */
-  isFromProvider (iss: readonly string[]): Promise<boolean>
+  isFromProvider(iss: readonly string[]): Promise<boolean>
   /**
    * Sees to it that we know the provider, before something is used up.
    *
    * @throws McpOAuthError `providerUnavailable`, `providerTimeout`, `providerMisbehaved`
    */
-  ready (): Promise<unknown>
+  ready(): Promise<unknown>
   /**
    * Redeems a code. Once: whatever goes wrong after it was sent, the code is spent.
    *
-   * @throws McpOAuthError `invalidGrant` if the provider refused or answered nonsense, `providerUnavailable` and `providerTimeout`
+   * @throws McpOAuthError `invalidGrant` if the provider refused or answered nonsense,
+   *   `providerUnavailable` and `providerTimeout`
    */
-  redeem (code: string, secrets: LoginSecrets): Promise<UpstreamTokens>
+  redeem(code: string, secrets: LoginSecrets): Promise<UpstreamTokens>
   /**
-   * @param rotated told the new refresh token as soon as there is one: the old one may be good for nothing, whatever fails then
-   * @throws McpOAuthError `invalidGrant` if the provider ended the grant, `providerUnavailable`, `providerTimeout` and `providerMisbehaved` otherwise
+   * @param rotated told the new refresh token as soon as there is one: the old one may be good for
+   *   nothing, whatever fails then
+   * @throws McpOAuthError `invalidGrant` if the provider ended the grant, `providerUnavailable`,
+   *   `providerTimeout` and `providerMisbehaved` otherwise
    */
-  refresh (refreshToken: string, rotated?: (refreshToken: string) => void): Promise<UpstreamTokens>
-  /** Looks at a user again whose provider issues no refresh tokens; null where that is not possible. */
+  refresh(refreshToken: string, rotated?: (refreshToken: string) => void): Promise<UpstreamTokens>
+  /**
+   * Looks at a user again whose provider issues no refresh tokens; null where that is not possible.
+   */
   readonly recheck: ((accessToken: string) => Promise<UpstreamTokens>) | null
   /**
    * Ends a token at the provider (RFC 7009). Does nothing where the provider cannot.
    *
-   * @throws McpOAuthError `invalidGrant` if the provider refused, `providerUnavailable`, `providerTimeout` and `providerMisbehaved` otherwise
+   * @throws McpOAuthError `invalidGrant` if the provider refused, `providerUnavailable`,
+   *   `providerTimeout` and `providerMisbehaved` otherwise
    */
-  revoke (token: string): Promise<void>
+  revoke(token: string): Promise<void>
 }
 
 export function createUpstream (options: UpstreamOptions): Upstream {
@@ -78,7 +100,15 @@ export function createUpstream (options: UpstreamOptions): Upstream {
   async function configuration (): Promise<oidc.Configuration> {
     const metadata = await options.metadata()
     if (known?.metadata === metadata) return known.config
-    const config = createProviderClient(metadata, clientId, secretAuthentication(clientSecret, metadata.token_endpoint_auth_methods_supported, traits.tokenEndpointAuthMethod))
+    const config = createProviderClient(
+      metadata,
+      clientId,
+      secretAuthentication(
+        clientSecret,
+        metadata.token_endpoint_auth_methods_supported,
+        traits.tokenEndpointAuthMethod
+      )
+    )
     if (metadata.jwks_uri !== undefined) oidc.enableNonRepudiationChecks(config)
     known = { metadata, config }
     return config
@@ -88,22 +118,40 @@ export function createUpstream (options: UpstreamOptions): Upstream {
 
   // Whoever looks users up has no use for an ID token, and may get none.
   const identified = scopes.includes('openid') && identify === undefined
-  const look = (accessToken: string) => sent(async () => await withDeadline(lookLimit, () => new McpOAuthError('providerTimeout'), () => identify?.(accessToken, fetchAsUser)) ?? {})
+  const look = (accessToken: string) =>
+    sent(async () =>
+      await withDeadline(
+        lookLimit,
+        () => new McpOAuthError('providerTimeout'),
+        () => identify?.(accessToken, fetchAsUser)
+      ) ?? {}
+    )
 
   async function claimsOf (config: oidc.Configuration, answer: Answer): Promise<object> {
     if (identify) return await look(answer.access_token)
     const claims = answer.claims()
     if (claims) return claims
-    if (config.serverMetadata().userinfo_endpoint === undefined) throw new McpOAuthError('invalidGrant', { cause: new Error('the provider says nothing about the user: ask for the scope openid') })
+    if (config.serverMetadata().userinfo_endpoint === undefined) {
+      throw new McpOAuthError('invalidGrant', {
+        cause: new Error('the provider says nothing about the user: ask for the scope openid')
+      })
+    }
     return await sent(() => oidc.fetchUserInfo(config, answer.access_token, oidc.skipSubjectCheck))
   }
 
   return {
     secrets: () => ({ verifier: random(), nonce: random() }),
     async loginUrl (state, { verifier, nonce }, { prompt, offline }) {
-      const { authorization_endpoint: endpoint, scopes_supported: known = [] } = await options.metadata()
-      const asked = offline && known.includes('offline_access') ? [...new Set([...scopes, 'offline_access'])] : scopes
-      if (endpoint === undefined) throw new McpOAuthError('providerMisbehaved', { cause: new Error('the metadata of the provider name no authorization endpoint') })
+      const { authorization_endpoint: endpoint, scopes_supported: known = [] } = await options
+        .metadata()
+      const asked = offline && known.includes('offline_access')
+        ? [...new Set([...scopes, 'offline_access'])]
+        : scopes
+      if (endpoint === undefined) {
+        throw new McpOAuthError('providerMisbehaved', {
+          cause: new Error('the metadata of the provider name no authorization endpoint')
+        })
+      }
       const parameters: Record<string, string | undefined> = {
         response_type: 'code',
         client_id: clientId,
@@ -125,35 +173,57 @@ export function createUpstream (options: UpstreamOptions): Upstream {
       return url.href
     },
     async isFromProvider (iss) {
-      const { issuer, authorization_response_iss_parameter_supported: announced } = await options.metadata()
+      const { issuer, authorization_response_iss_parameter_supported: announced } = await options
+        .metadata()
       return announced || iss.length > 0 ? iss.length === 1 && iss[0] === issuer : true
     },
     ready: options.metadata,
-    redeem: (code, { verifier, nonce }) => inTurn(async () => {
-      const config = await configuration()
-      const callback = new URL(redirectUri())
-      callback.searchParams.set('code', code)
-      // Where the answer came from was checked when it came; the library wants to see it again.
-      if (config.serverMetadata().authorization_response_iss_parameter_supported) callback.searchParams.set('iss', config.serverMetadata().issuer)
-      const answer = await sent(() => oidc.authorizationCodeGrant(config, callback, {
-        pkceCodeVerifier: verifier, ...(identified && { expectedNonce: nonce })
-      }, { ...tokenParameters }))
-      return tokensOf(answer, await claimsOf(config, answer))
-    }),
-    refresh: (refreshToken, rotated) => inTurn(async () => {
-      const config = await configuration()
-      const answer = await sent(() => oidc.refreshTokenGrant(config, refreshToken, { ...tokenParameters }), 'providerMisbehaved')
-      if (answer.refresh_token) rotated?.(answer.refresh_token)
-      return tokensOf(answer, identify ? await look(answer.access_token) : answer.claims() ?? null)
-    }),
+    redeem: (code, { verifier, nonce }) =>
+      inTurn(async () => {
+        const config = await configuration()
+        const callback = new URL(redirectUri())
+        callback.searchParams.set('code', code)
+        // Where the answer came from was checked when it came; the library wants to see it again.
+        if (config.serverMetadata().authorization_response_iss_parameter_supported) {
+          callback.searchParams.set('iss', config.serverMetadata().issuer)
+        }
+        const answer = await sent(() =>
+          oidc.authorizationCodeGrant(config, callback, {
+            pkceCodeVerifier: verifier,
+            ...(identified && { expectedNonce: nonce })
+          }, { ...tokenParameters })
+        )
+        return tokensOf(answer, await claimsOf(config, answer))
+      }),
+    refresh: (refreshToken, rotated) =>
+      inTurn(async () => {
+        const config = await configuration()
+        const answer = await sent(
+          () => oidc.refreshTokenGrant(config, refreshToken, { ...tokenParameters }),
+          'providerMisbehaved'
+        )
+        if (answer.refresh_token) rotated?.(answer.refresh_token)
+        return tokensOf(
+          answer,
+          identify ? await look(answer.access_token) : answer.claims() ?? null
+        )
+      }),
     recheck: traits.recheck && identify
-      ? accessToken => inTurn(async () => ({ accessToken, refreshToken: null, expiresIn: null, scope: null, claims: await look(accessToken) }))
+      ? accessToken =>
+        inTurn(async () => ({
+          accessToken,
+          refreshToken: null,
+          expiresIn: null,
+          scope: null,
+          claims: await look(accessToken)
+        }))
       : null,
-    revoke: token => inTurn(async () => {
-      const config = await configuration()
-      if (config.serverMetadata().revocation_endpoint === undefined) return
-      await sent(() => oidc.tokenRevocation(config, token), 'providerMisbehaved')
-    })
+    revoke: token =>
+      inTurn(async () => {
+        const config = await configuration()
+        if (config.serverMetadata().revocation_endpoint === undefined) return
+        await sent(() => oidc.tokenRevocation(config, token), 'providerMisbehaved')
+      })
   }
 }
 
@@ -167,8 +237,13 @@ const usable = /^[\x21-\x7e]{1,8192}$/
 
 function tokensOf (answer: Answer, claims: object | null): UpstreamTokens {
   const { access_token: accessToken, refresh_token: refreshToken, scope } = answer
-  if (answer.token_type !== 'bearer' || ![accessToken, refreshToken || 'none'].every(token => usable.test(token))) {
-    throw new McpOAuthError('invalidGrant', { cause: new Error('the provider gave no usable bearer token') })
+  if (
+    answer.token_type !== 'bearer' ||
+    ![accessToken, refreshToken || 'none'].every(token => usable.test(token))
+  ) {
+    throw new McpOAuthError('invalidGrant', {
+      cause: new Error('the provider gave no usable bearer token')
+    })
   }
   return {
     accessToken,

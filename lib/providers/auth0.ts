@@ -4,7 +4,10 @@ import type { ClientSettings, Preset } from './settings.ts'
 export interface Auth0Settings extends ClientSettings {
   /** The tenant's domain, or your custom one: `tenant.eu.auth0.com`. */
   domain: string
-  /** Identifier of your API. Without one Auth0 issues opaque access tokens: fine for the broker, unusable where the provider's tokens are checked. */
+  /**
+   * Identifier of your API. Without one Auth0 issues opaque access tokens: fine for the broker,
+   * unusable where the provider's tokens are checked.
+   */
   audience?: string | undefined
 }
 
@@ -14,7 +17,10 @@ export interface Auth0Settings extends ClientSettings {
  * @throws McpOAuthError `invalidOptions` naming the bad settings
  */
 export function auth0 (settings: Auth0Settings): Preset {
-  checkSettings('auth0', settings, { domain: host('tenant.eu.auth0.com'), audience: optional(text) })
+  checkSettings('auth0', settings, {
+    domain: host('tenant.eu.auth0.com'),
+    audience: optional(text)
+  })
   const { domain, audience } = settings
   const issuer = `https://${domain}/`
   return {

@@ -1,4 +1,11 @@
-import { checkSettings, isHost, isLabel, openidMetadata, optional, registration } from './settings.ts'
+import {
+  checkSettings,
+  isHost,
+  isLabel,
+  openidMetadata,
+  optional,
+  registration
+} from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'
 
 export interface CognitoSettings extends ClientSettings {
@@ -6,37 +13,55 @@ export interface CognitoSettings extends ClientSettings {
   region: string
   /** Id of the user pool: `eu-central-1_AbCdEf123`. */
   userPoolId: string
-  /** Where users log in, if the pool has two domains: the prefix of the Cognito domain, or your custom domain. Default: the one the pool's metadata name. */
+  /**
+   * Where users log in, if the pool has two domains: the prefix of the Cognito domain, or your
+   * custom domain. Default: the one the pool's metadata name.
+   */
   domain?: string | undefined
 }
 
 /**
- * Amazon Cognito user pools. The issuer is the pool and not the domain users log in at. Refresh tokens come without asking; PKCE works, although
- * the metadata do not say so.
+ * Amazon Cognito user pools. The issuer is the pool and not the domain users log in at. Refresh
+ * tokens come without asking; PKCE works, although the metadata do not say so.
  *
  * @throws McpOAuthError `invalidOptions` naming the bad settings
  */
 export function cognito (settings: CognitoSettings): Preset {
-  checkSettings('cognito', settings, { region: regionName, userPoolId: (value) => poolId(value, Object(settings).region), domain: optional(loginDomain) })
+  checkSettings('cognito', settings, {
+    region: regionName,
+    userPoolId: (value) => poolId(value, Object(settings).region),
+    domain: optional(loginDomain)
+  })
   const { region, userPoolId, domain } = settings
   const issuer = `https://cognito-idp.${region}.amazonaws.com/${userPoolId}`
   return {
     issuer,
     oauthMetadataUrl: openidMetadata(issuer),
-    ...(domain !== undefined && { authorizeUrl: `https://${isHost(domain) ? domain : `${domain}.auth.${region}.amazoncognito.com`}/oauth2/authorize` }),
+    ...(domain !== undefined &&
+      {
+        authorizeUrl: `https://${
+          isHost(domain) ? domain : `${domain}.auth.${region}.amazoncognito.com`
+        }/oauth2/authorize`
+      }),
     ...registration(settings)
   }
 }
 
 function regionName (value: unknown): string | null {
-  return typeof value === 'string' && /^[a-z]{2}(?:-[a-z]+)+-\d+$/.test(value) ? null : "must be an AWS region such as 'eu-central-1'"
+  return typeof value === 'string' && /^[a-z]{2}(?:-[a-z]+)+-\d+$/.test(value)
+    ? null
+    : "must be an AWS region such as 'eu-central-1'"
 }
 
 function poolId (value: unknown, region: unknown): string | null {
-  if (typeof value !== 'string' || !/^[a-z\d-]+_[A-Za-z\d]+$/.test(value)) return "must be the id of a user pool such as 'eu-central-1_AbCdEf123'"
+  if (
+    typeof value !== 'string' || !/^[a-z\d-]+_[A-Za-z\d]+$/.test(value)
+  ) { return "must be the id of a user pool such as 'eu-central-1_AbCdEf123'" }
   return value.startsWith(`${region}_`) ? null : 'is the id of a user pool in another region'
 }
 
 function loginDomain (value: unknown): string | null {
-  return typeof value === 'string' && (isLabel(value) || isHost(value)) ? null : "must be the prefix of the Cognito domain, or a host name such as 'login.example.com', in lower case and without https://"
+  return typeof value === 'string' && (isLabel(value) || isHost(value))
+    ? null
+    : "must be the prefix of the Cognito domain, or a host name such as 'login.example.com', in lower case and without https://"
 }

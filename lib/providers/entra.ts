@@ -9,7 +9,8 @@ export interface EntraSettings extends ClientSettings {
 const guid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i
 
 /**
- * Microsoft Entra ID (Azure AD), version 2.0 endpoints. It refuses the parameter `resource` (RFC 8707), which the broker never sends it.
+ * Microsoft Entra ID (Azure AD), version 2.0 endpoints. It refuses the parameter `resource` (RFC
+ * 8707), which the broker never sends it.
  *
  * @throws McpOAuthError `invalidOptions` naming the bad settings
  */
@@ -28,6 +29,9 @@ function tenant (value: unknown): string | null {
   if (value === 'common' || value === 'organizations' || value === 'consumers') {
     return `'${value}' lets in users of every tenant, and their tokens come from as many issuers. Give the id of one tenant`
   }
-  // Entra answers to the domain of a tenant as well, with metadata that name the id: the issuers would not match.
-  return typeof value === 'string' && guid.test(value) ? null : "must be the id of your tenant, a GUID such as '11111111-2222-3333-4444-555555555555', and not its domain"
+  // Entra answers to the domain of a tenant as well, with metadata that name the id: the issuers
+  // would not match.
+  return typeof value === 'string' && guid.test(value)
+    ? null
+    : "must be the id of your tenant, a GUID such as '11111111-2222-3333-4444-555555555555', and not its domain"
 }

@@ -3,7 +3,10 @@ import { McpOAuthError } from '../errors.ts'
 import { checkSettings, registration, text } from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'
 
-/** GitHub's access tokens are opaque, so it works with the broker only, and its apps always have a secret. */
+/**
+ * GitHub's access tokens are opaque, so it works with the broker only, and its apps always have a
+ * secret.
+ */
 export interface GitHubSettings extends ClientSettings {
   clientId: string
   clientSecret: string
@@ -13,8 +16,10 @@ export interface GitHubSettings extends ClientSettings {
 const issuer = 'https://github.com/login/oauth'
 
 /**
- * GitHub, OAuth apps and GitHub Apps. No OpenID Connect: users are looked up in the API, `sub` is the numeric id of the account (names can change
- * hands). OAuth apps get no refresh tokens: the account is looked up again instead. Everyone with an account can log in: decide with `authorizeUser`.
+ * GitHub, OAuth apps and GitHub Apps. No OpenID Connect: users are looked up in the API, `sub` is
+ * the numeric id of the account (names can change hands). OAuth apps get no refresh tokens: the
+ * account is looked up again instead. Everyone with an account can log in: decide with
+ * `authorizeUser`.
  *
  * No scope is asked for, which is enough to know who somebody is.
  *
@@ -27,7 +32,8 @@ export function github (settings: GitHubSettings): Preset {
     defaultScope: '',
     ...registration(settings),
     provider: {
-      // What GitHub publishes is a preview for clients of its own MCP server, and promises ID tokens that never come.
+      // What GitHub publishes is a preview for clients of its own MCP server, and promises ID
+      // tokens that never come.
       metadata: {
         authorization_endpoint: `${issuer}/authorize`,
         token_endpoint: `${issuer}/access_token`,
@@ -40,13 +46,24 @@ export function github (settings: GitHubSettings): Preset {
   }
 }
 
-async function identify (accessToken: string, fetchJson: FetchJson): Promise<Readonly<Record<string, unknown>>> {
-  const { id, login, name, email, avatar_url: picture } = await fetchJson('https://api.github.com/user', {
-    accept: 'application/vnd.github+json',
-    authorization: `Bearer ${accessToken}`,
-    'x-github-api-version': '2022-11-28'
-  })
-  if (!Number.isSafeInteger(id)) throw new McpOAuthError('providerMisbehaved', { cause: new Error('GitHub names no account') })
+async function identify (
+  accessToken: string,
+  fetchJson: FetchJson
+): Promise<Readonly<Record<string, unknown>>> {
+  const { id, login, name, email, avatar_url: picture } = await fetchJson(
+    'https://api.github.com/user',
+    {
+      accept: 'application/vnd.github+json',
+      authorization: `Bearer ${accessToken}`,
+      'x-github-api-version': '2022-11-28'
+    }
+  )
+  if (!Number.isSafeInteger(id)) {
+    throw new McpOAuthError('providerMisbehaved', { cause: new Error('GitHub names no account') })
+  }
   const profile = { preferred_username: login, name, email, picture }
-  return { sub: String(id), ...Object.fromEntries(Object.entries(profile).filter(([, value]) => typeof value === 'string')) }
+  return {
+    sub: String(id),
+    ...Object.fromEntries(Object.entries(profile).filter(([, value]) => typeof value === 'string'))
+  }
 }

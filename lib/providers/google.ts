@@ -1,7 +1,10 @@
 import { checkSettings, openidMetadata, registration, text } from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'
 
-/** Google's access tokens are opaque, so it works with the broker only, and its web clients always have a secret. */
+/**
+ * Google's access tokens are opaque, so it works with the broker only, and its web clients always
+ * have a secret.
+ */
 export interface GoogleSettings extends ClientSettings {
   clientId: string
   clientSecret: string
@@ -21,6 +24,9 @@ export function google (settings: GoogleSettings): Preset {
     oauthMetadataUrl: openidMetadata(issuer),
     ...registration(settings),
     // Google refuses the scope offline_access, and issues refresh tokens only with a fresh consent.
-    provider: { authorizationParameters: { access_type: 'offline', prompt: 'consent' }, tokenEndpointAuthMethod: 'client_secret_post' }
+    provider: {
+      authorizationParameters: { access_type: 'offline', prompt: 'consent' },
+      tokenEndpointAuthMethod: 'client_secret_post'
+    }
   }
 }

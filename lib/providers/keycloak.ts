@@ -3,7 +3,10 @@ import { checkSettings, openidMetadata, registration } from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'
 
 export interface KeycloakSettings extends ClientSettings {
-  /** Where Keycloak is, with the path it runs below if it has one: `https://id.example.com` or, up to Keycloak 16, `https://id.example.com/auth`. */
+  /**
+   * Where Keycloak is, with the path it runs below if it has one: `https://id.example.com` or, up
+   * to Keycloak 16, `https://id.example.com/auth`.
+   */
   url: string
   /** Name of the realm. */
   realm: string
@@ -15,11 +18,16 @@ export interface KeycloakSettings extends ClientSettings {
  * @throws McpOAuthError `invalidOptions` naming the bad settings
  */
 export function keycloak (settings: KeycloakSettings): Preset {
-  checkSettings('keycloak', settings, { url: (value) => problemOfServerUrl(value, { query: false }), realm: realmName })
+  checkSettings('keycloak', settings, {
+    url: (value) => problemOfServerUrl(value, { query: false }),
+    realm: realmName
+  })
   const issuer = `${settings.url.replace(/\/+$/, '')}/realms/${settings.realm}`
   return { issuer, oauthMetadataUrl: openidMetadata(issuer), ...registration(settings) }
 }
 
 function realmName (value: unknown): string | null {
-  return typeof value === 'string' && /^[\w-][\w.-]*$/.test(value) ? null : "must be the name of a realm: letters, digits, '-', '_' and '.'. For others give the issuer to oidc()"
+  return typeof value === 'string' && /^[\w-][\w.-]*$/.test(value)
+    ? null
+    : "must be the name of a realm: letters, digits, '-', '_' and '.'. For others give the issuer to oidc()"
 }

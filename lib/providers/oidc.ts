@@ -7,7 +7,10 @@ export interface OidcSettings extends ClientSettings {
   issuer: string
   /** Audience asked of the provider; its tokens for this audience are accepted too. */
   audience?: string | undefined
-  /** Ask for refresh tokens the way OpenID Connect Core §11 says: scope `offline_access` and a consent. Default `false`, as many providers issue them unasked. */
+  /**
+   * Ask for refresh tokens the way OpenID Connect Core §11 says: scope `offline_access` and a
+   * consent. Default `false`, as many providers issue them unasked.
+   */
   offlineAccess?: boolean | undefined
 }
 
@@ -27,6 +30,12 @@ export function oidc (settings: OidcSettings): Preset {
     issuer,
     ...(audience !== undefined && { audience }),
     ...registration(settings),
-    ...(offlineAccess && { provider: { refreshScopes: ['offline_access'], authorizationParameters: { prompt: 'consent' } } })
+    ...(offlineAccess &&
+      {
+        provider: {
+          refreshScopes: ['offline_access'],
+          authorizationParameters: { prompt: 'consent' }
+        }
+      })
   }
 }

@@ -5,11 +5,14 @@ export interface OktaSettings extends ClientSettings {
   /** Your Okta domain, or your custom one: `acme.okta.com`. */
   domain: string
   /**
-   * Id of the authorization server. Default `'default'`. `'org'` is the one every Okta organization has: nobody but Okta can check its
-   * access tokens, which is fine for the broker.
+   * Id of the authorization server. Default `'default'`. `'org'` is the one every Okta organization
+   * has: nobody but Okta can check its access tokens, which is fine for the broker.
    */
   authorizationServer?: string | undefined
-  /** Audience of the authorization server, `api://default` unless you changed it. Needed where the provider's tokens are checked. */
+  /**
+   * Audience of the authorization server, `api://default` unless you changed it. Needed where the
+   * provider's tokens are checked.
+   */
   audience?: string | undefined
 }
 
@@ -19,9 +22,15 @@ export interface OktaSettings extends ClientSettings {
  * @throws McpOAuthError `invalidOptions` naming the bad settings
  */
 export function okta (settings: OktaSettings): Preset {
-  checkSettings('okta', settings, { domain: oktaHost, authorizationServer: optional(serverId), audience: optional(text) })
+  checkSettings('okta', settings, {
+    domain: oktaHost,
+    authorizationServer: optional(serverId),
+    audience: optional(text)
+  })
   const { domain, authorizationServer = 'default', audience } = settings
-  const issuer = authorizationServer === 'org' ? `https://${domain}` : `https://${domain}/oauth2/${authorizationServer}`
+  const issuer = authorizationServer === 'org'
+    ? `https://${domain}`
+    : `https://${domain}/oauth2/${authorizationServer}`
   return {
     issuer,
     oauthMetadataUrl: openidMetadata(issuer),
@@ -34,9 +43,13 @@ export function okta (settings: OktaSettings): Preset {
 function oktaHost (value: unknown): string | null {
   const problem = host('acme.okta.com')(value)
   // The console runs at another name than the issuer, and its address is the one people copy.
-  return problem === null && /-admin\.(?:okta|oktapreview|okta-emea)\.com$/.test(value as string) ? "must be the domain users log in at, without '-admin'" : problem
+  return problem === null && /-admin\.(?:okta|oktapreview|okta-emea)\.com$/.test(value as string)
+    ? "must be the domain users log in at, without '-admin'"
+    : problem
 }
 
 function serverId (value: unknown): string | null {
-  return typeof value === 'string' && /^[A-Za-z\d]+$/.test(value) ? null : "must be the id of an authorization server such as 'default' or 'aus1a2b3c', or 'org'"
+  return typeof value === 'string' && /^[A-Za-z\d]+$/.test(value)
+    ? null
+    : "must be the id of an authorization server such as 'default' or 'aus1a2b3c', or 'org'"
 }

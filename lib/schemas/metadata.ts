@@ -3,7 +3,10 @@ import type { Static } from '@sinclair/typebox'
 
 const strings = Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })
 
-/** Metadata of an authorization server (RFC 8414 §2). Members beyond these are allowed and published as they are. */
+/**
+ * Metadata of an authorization server (RFC 8414 §2). Members beyond these are allowed and published
+ * as they are.
+ */
 export const OAuthMetadataSchema = Type.Object({
   /** Authorization server's issuer identifier: https, without query and fragment. Required. */
   issuer: Type.String({ minLength: 1 }),
@@ -15,7 +18,10 @@ export const OAuthMetadataSchema = Type.Object({
   scopes_supported: Type.Optional(strings),
   /** Supported response types. Defaults to `['code']`. */
   response_types_supported: Type.Optional(strings),
-  /** Supported grant types. Defaults to `['authorization_code', 'client_credentials']`, without an authorization endpoint to the latter. */
+  /**
+   * Supported grant types. Defaults to `['authorization_code', 'client_credentials']`, without an
+   * authorization endpoint to the latter.
+   */
   grant_types_supported: Type.Optional(strings),
   /** Supported client authentication methods of the token endpoint. Defaults to `['none']`. */
   token_endpoint_auth_methods_supported: Type.Optional(strings),

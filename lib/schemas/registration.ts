@@ -2,7 +2,10 @@ import { Type, type Static } from '@sinclair/typebox'
 
 const uris = () => Type.Array(Type.String({ maxLength: 2048 }), { minItems: 1, maxItems: 10 })
 
-/** What a client sends to be registered (RFC 7591 §2). Members that are not listed are accepted and have no effect. */
+/**
+ * What a client sends to be registered (RFC 7591 §2). Members that are not listed are accepted and
+ * have no effect.
+ */
 export const ClientRegistrationRequestSchema = Type.Object({
   /** Where the client wants to receive authorization codes. */
   redirect_uris: uris(),
@@ -12,13 +15,20 @@ export const ClientRegistrationRequestSchema = Type.Object({
   grant_types: Type.Optional(Type.Array(Type.String(), { default: ['authorization_code'] })),
   /** Response types the client will use. Default `['code']`. */
   response_types: Type.Optional(Type.Array(Type.String(), { default: ['code'] })),
-  /** How the client authenticates at the token endpoint. All clients are public: the answer is always `none`. */
+  /**
+   * How the client authenticates at the token endpoint. All clients are public: the answer is
+   * always `none`.
+   */
   token_endpoint_auth_method: Type.Optional(Type.String({ default: 'none' })),
   /** Whether the client is a web page or a native program (OpenID Connect Registration §2). */
   application_type: Type.Optional(Type.Union([Type.Literal('web'), Type.Literal('native')])),
   /** Scopes the client may ask for, separated by spaces. */
   scope: Type.Optional(Type.String())
-}, { $id: 'ClientRegistrationRequest', title: 'ClientRegistrationRequest', additionalProperties: true })
+}, {
+  $id: 'ClientRegistrationRequest',
+  title: 'ClientRegistrationRequest',
+  additionalProperties: true
+})
 
 /** What a client sends to be registered (RFC 7591 §2). */
 export type ClientRegistrationRequest = Static<typeof ClientRegistrationRequestSchema>
@@ -47,7 +57,11 @@ export const ClientRegistrationResponseSchema = Type.Object({
   application_type: Type.Optional(Type.Union([Type.Literal('web'), Type.Literal('native')])),
   /** Scopes the client may ask for, separated by spaces. */
   scope: Type.Optional(Type.String())
-}, { $id: 'ClientRegistrationResponse', title: 'ClientRegistrationResponse', additionalProperties: false })
+}, {
+  $id: 'ClientRegistrationResponse',
+  title: 'ClientRegistrationResponse',
+  additionalProperties: false
+})
 
 /** The registered client (RFC 7591 §3.2.1). */
 export type ClientRegistrationResponse = Static<typeof ClientRegistrationResponseSchema>

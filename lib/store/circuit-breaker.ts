@@ -16,10 +16,12 @@ const pause = 1_000
 const keys = 4
 
 /**
- * The store of the host, as we use it: whatever goes wrong with it is `storeUnavailable` (503). It has a second for an answer. After five failures in a row,
- * and no answer for a second, it is asked once a second whether it is back, and nobody waits for it: a server that is busy, or loads its data, gets well sooner
- * without a storm. What is asked then are keys of our own, as callers could choose theirs on the one server of several that is away. What reads and what
- * writes are counted apart, as a server that is full, or a replica, can still be read from.
+ * The store of the host, as we use it: whatever goes wrong with it is `storeUnavailable` (503). It
+ * has a second for an answer. After five failures in a row, and no answer for a second, it is asked
+ * once a second whether it is back, and nobody waits for it: a server that is busy, or loads its
+ * data, gets well sooner without a storm. What is asked then are keys of our own, as callers could
+ * choose theirs on the one server of several that is away. What reads and what writes are counted
+ * apart, as a server that is full, or a replica, can still be read from.
  */
 export function steadyStore (store: Store): Store {
   const read = createBreaker(key => store.get(key))
@@ -32,14 +34,20 @@ export function steadyStore (store: Store): Store {
   }
 }
 
-function createBreaker (question: (key: string) => Promise<unknown>): <T>(operation: () => Promise<T>) => Promise<T> {
+function createBreaker (
+  question: (key: string) => Promise<unknown>
+): <T>(operation: () => Promise<T>) => Promise<T> {
   let failures = 0
   let answered = -Infinity
   let nextQuestion = 0
 
   async function attempt<T> (operation: () => Promise<T>): Promise<T> {
     try {
-      const answer = await withDeadline(deadline, () => new Error('the store did not answer in time'), operation)
+      const answer = await withDeadline(
+        deadline,
+        () => new Error('the store did not answer in time'),
+        operation
+      )
       failures = 0
       answered = performance.now()
       return answer
@@ -51,9 +59,18 @@ function createBreaker (question: (key: string) => Promise<unknown>): <T>(operat
 
   return async (operation) => {
     if (failures >= patience && performance.now() - answered >= pause) {
-      if (performance.now() < nextQuestion) throw new McpOAuthError('storeUnavailable', { cause: new Error('the store has failed; it is asked once a second') })
+      if (performance.now() < nextQuestion) {
+        throw new McpOAuthError('storeUnavailable', {
+          cause: new Error('the store has failed; it is asked once a second')
+        })
+      }
       nextQuestion = performance.now() + pause
-      await attempt(() => Promise.any(Array.from({ length: keys }, async () => await question(`mcp-oauth:question:${randomUUID()}`))))
+      await attempt(() =>
+        Promise.any(
+          Array.from({ length: keys }, async () =>
+            await question(`mcp-oauth:question:${randomUUID()}`))
+        )
+      )
     }
     return await attempt(operation)
   }

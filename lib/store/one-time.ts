@@ -2,52 +2,84 @@ import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Store } from '../types.ts'
 
-/** What must be remembered although everything else is sealed: what was used, what was revoked. Keys are hashes, so that the store holds nothing usable. */
+/**
+ * What must be remembered although everything else is sealed: what was used, what was revoked. Keys
+ * are hashes, so that the store holds nothing usable.
+ */
 export interface Ledger {
-  /** Writes a value where there is none. Answers with the one that was there, null for exactly one caller. */
-  claim (kind: string, id: string, value: string, ttl: number): Promise<string | null>
+  /**
+   * Writes a value where there is none. Answers with the one that was there, null for exactly one
+   * caller.
+   */
+  claim(kind: string, id: string, value: string, ttl: number): Promise<string | null>
   /** Uses something up. True for exactly one caller. */
-  consume (kind: string, id: string, ttl: number): Promise<boolean>
+  consume(kind: string, id: string, ttl: number): Promise<boolean>
   /** Undoes a `consume`. */
-  release (kind: string, id: string): Promise<void>
-  isConsumed (kind: string, id: string): Promise<boolean>
+  release(kind: string, id: string): Promise<void>
+  isConsumed(kind: string, id: string): Promise<boolean>
   /** Notes one more failure; true when it was the last one allowed. */
-  fail (kind: string, id: string, allowed: number, ttl: number): Promise<boolean>
+  fail(kind: string, id: string, allowed: number, ttl: number): Promise<boolean>
   /** Ends a grant: its access and refresh tokens. True for exactly one caller. */
-  revoke (grant: string): Promise<boolean>
+  revoke(grant: string): Promise<boolean>
   /** Whether a grant was revoked, as of now. */
-  hasEnded (grant: string): Promise<boolean>
+  hasEnded(grant: string): Promise<boolean>
   /** Whether a grant was revoked, as of at most a second ago. */
-  isRevoked (grant: string): Promise<boolean>
-  remember (kind: string, id: string, value: string, ttl: number): Promise<void>
-  recall (kind: string, id: string): Promise<string | null>
+  isRevoked(grant: string): Promise<boolean>
+  remember(kind: string, id: string, value: string, ttl: number): Promise<void>
+  recall(kind: string, id: string): Promise<string | null>
 }
 
-/** As long as the longest-lived token of a grant, in seconds; and of a machine, which has nothing but access tokens. */
+/**
+ * As long as the longest-lived token of a grant, in seconds; and of a machine, which has nothing
+ * but access tokens.
+ */
 const [grantLifetime, machineLifetime] = [31 * 24 * 3600, 3600]
 
-/** The grant of a machine tells whose it is, so that what one machine ends does not push out what another one did. */
+/**
+ * The grant of a machine tells whose it is, so that what one machine ends does not push out what
+ * another one did.
+ */
 export function machineGrant (clientId: string, id: string): string {
   return `machine.${hash(clientId)}.${id}`
 }
 
 function endOf (grant: string): { kind: string, ttl: number } {
   const [, client] = /^machine\.([\w-]{43})\./.exec(grant) ?? []
-  return client === undefined ? { kind: 'revoked', ttl: grantLifetime } : { kind: `revoked-machine:${client}`, ttl: machineLifetime }
+  return client === undefined
+    ? { kind: 'revoked', ttl: grantLifetime }
+    : { kind: `revoked-machine:${client}`, ttl: machineLifetime }
 }
 
 /**
- * What anyone can cause to be written who never signs in: pages, and codes of logins the provider knows nothing of. What machines and users write, as often
- * as they like. And what is large.
+ * What anyone can cause to be written who never signs in: pages, and codes of logins the provider
+ * knows nothing of. What machines and users write, as often as they like. And what is large.
  */
-const apart = ['consent', 'login', 'code', 'code-failure', 'replay', 'assertion', 'upstream', 'revoked-machine', 'refresh', 'refreshing', 'refreshed', 'rotated']
+const apart = [
+  'consent',
+  'login',
+  'code',
+  'code-failure',
+  'replay',
+  'assertion',
+  'upstream',
+  'revoked-machine',
+  'refresh',
+  'refreshing',
+  'refreshed',
+  'rotated'
+]
 
 /**
  * @param context keeps registrations that share a store apart
- * @param another makes a store for each of the kinds that are kept `apart`, if stores are bounded: a flood of one shall not push out another, or what
- *   was revoked. What follows a colon in a kind, as a client does, has a store of its own, too
+ * @param another makes a store for each of the kinds that are kept `apart`, if stores are bounded:
+ *   a flood of one shall not push out another, or what was revoked. What follows a colon in a kind,
+ *   as a client does, has a store of its own, too
  */
-export function createLedger (store: Store, context: string, another: () => Store = () => store): Ledger {
+export function createLedger (
+  store: Store,
+  context: string,
+  another: () => Store = () => store
+): Ledger {
   const own = new Map<string, Store>()
   const storeOf = (kind: string) => {
     const kept = apart.includes(kind.split(':', 1)[0] ?? '') ? own.get(kind) ?? another() : store

@@ -7,18 +7,30 @@ import { pageError } from '../pages/page.ts'
 import { publicRoute, refuseOtherMethods } from '../host/isolate.ts'
 import type { ThinProxy } from './proxy.ts'
 
-/** `GET /oauth/authorize` of the thin proxies: checks the request and sends the browser on to the provider with our client id. */
+/**
+ * `GET /oauth/authorize` of the thin proxies: checks the request and sends the browser on to the
+ * provider with our client id.
+ */
 export function authorizeRoute (scope: FastifyInstance, proxy: ThinProxy): void {
-  scope.get('/oauth/authorize', { config: publicRoute, exposeHeadRoute: false, errorHandler: pageError }, (request, reply) => authorize(proxy, request, reply, async (params, client, asked) => {
-    const location = await providerUrl(proxy, params, asked)
-    await proxy.tickets.issue(client.id, asked.codeChallenge, asked.redirectUri)
-    return reply.redirect(location, 302)
-  }))
+  scope.get('/oauth/authorize', {
+    config: publicRoute,
+    exposeHeadRoute: false,
+    errorHandler: pageError
+  }, (request, reply) =>
+    authorize(proxy, request, reply, async (params, client, asked) => {
+      const location = await providerUrl(proxy, params, asked)
+      await proxy.tickets.issue(client.id, asked.codeChallenge, asked.redirectUri)
+      return reply.redirect(location, 302)
+    }))
   refuseOtherMethods(scope, '/oauth/authorize', ['GET'])
 }
 const prompts = ['login', 'consent', 'select_account']
 
-async function providerUrl (proxy: ThinProxy, params: RequestParameters, asked: AuthorizationRequest): Promise<string> {
+async function providerUrl (
+  proxy: ThinProxy,
+  params: RequestParameters,
+  asked: AuthorizationRequest
+): Promise<string> {
   const { authorization_endpoint: endpoint } = await proxy.endpoints()
   const { audience, defaultScopes } = proxy.config.provider
   const prompt = single(params, 'prompt')
@@ -35,9 +47,12 @@ async function providerUrl (proxy: ThinProxy, params: RequestParameters, asked: 
     audience: audience ?? undefined,
     prompt: prompt !== undefined && prompts.includes(prompt) ? prompt : undefined
   }
-  // The operator's URL may have a query of its own (a tenant, a policy); none of its members may double one of ours.
+  // The operator's URL may have a query of its own (a tenant, a policy); none of its members may
+  // double one of ours.
   const url = new URL(endpoint)
   for (const name of Object.keys(ours)) url.searchParams.delete(name)
-  for (const [name, value] of Object.entries(ours)) if (value !== undefined) url.searchParams.append(name, value)
+  for (const [name, value] of Object.entries(ours)) {
+    if (value !== undefined) url.searchParams.append(name, value)
+  }
   return url.href
 }

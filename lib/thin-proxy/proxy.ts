@@ -17,23 +17,34 @@ export interface ThinProxy extends AuthorizationDesk {
   readonly tickets: Tickets
   readonly sealer: Sealer
   /** The provider's endpoints, with the operator's `authorizeUrl` in place. */
-  endpoints (): Promise<ProviderEndpoints>
+  endpoints(): Promise<ProviderEndpoints>
   /** Our own metadata document (RFC 8414). */
-  document (): Promise<string>
+  document(): Promise<string>
 }
 
 /** Metadata of a provider one can log in at. */
-export type ProviderEndpoints = ProviderMetadata & { readonly authorization_endpoint: string, readonly token_endpoint: string }
+export type ProviderEndpoints = ProviderMetadata & {
+  readonly authorization_endpoint: string
+  readonly token_endpoint: string
+}
 
-export function createThinProxy (config: Config & { provider: ProviderConfig }, provider: Provider, site: SiteSource): ThinProxy {
+export function createThinProxy (
+  config: Config & { provider: ProviderConfig },
+  provider: Provider,
+  site: SiteSource
+): ThinProxy {
   const { clientId, authorizeUrl } = config.provider
   if (clientId === null) throw new Error('unreachable: checked with the options')
   const policy = {
-    // With registration off, everybody shares the one client: what it may be redirected to is the operator's to say.
-    allowed: config.allowedRedirectUris ?? (config.registration ? null : ['http:']),
+    // With registration off, everybody shares the one client: what it may be redirected to is the
+    // operator's to say.
+    allowed: config.allowedRedirectUris ?? (config.registration ? null : ['http:'])
   }
   // What is sealed at one registration opens at no other, although they may share a secret.
-  const sealer = createSealer(config.secrets, `${config.provider.issuer} ${clientId} ${config.prefix}`)
+  const sealer = createSealer(
+    config.secrets,
+    `${config.provider.issuer} ${clientId} ${config.prefix}`
+  )
   const known = config.registration ? [] : [{ id: clientId, redirectUris: null, name: null }]
   const proxy: ThinProxy = {
     config,
@@ -44,7 +55,16 @@ export function createThinProxy (config: Config & { provider: ProviderConfig }, 
     sealer,
     redirectPolicy () {
       const { base, resource } = site()
-      return { ...policy, forbidden: [resource, ...['authorize', 'token', 'register', 'callback', 'consent'].map(name => `${base}/oauth/${name}`), ...(authorizeUrl ? [authorizeUrl] : [])] }
+      return {
+        ...policy,
+        forbidden: [
+          resource,
+          ...['authorize', 'token', 'register', 'callback', 'consent'].map(name =>
+            `${base}/oauth/${name}`
+          ),
+          ...(authorizeUrl ? [authorizeUrl] : [])
+        ]
+      }
     },
     rules: () => ({ resource: site().resource, knownScopes: null }),
     // The answers come from the provider, under its name.
@@ -52,9 +72,18 @@ export function createThinProxy (config: Config & { provider: ProviderConfig }, 
     listed: config.allowedRedirectUris !== null,
     async endpoints () {
       const metadata = await provider.metadata()
-      if (!canLogIn(metadata)) throw new McpOAuthError('providerMisbehaved', { cause: new Error('the metadata of the provider name no authorization or token endpoint') })
-      // The client's PKCE reaches the provider: one that does not promise to check it would let stolen codes in.
-      if (!metadata.code_challenge_methods_supported?.includes('S256')) throw new McpOAuthError('providerMisbehaved', { cause: new Error('the provider does not announce PKCE with S256') })
+      if (!canLogIn(metadata)) {
+        throw new McpOAuthError('providerMisbehaved', {
+          cause: new Error('the metadata of the provider name no authorization or token endpoint')
+        })
+      }
+      // The client's PKCE reaches the provider: one that does not promise to check it would let
+      // stolen codes in.
+      if (!metadata.code_challenge_methods_supported?.includes('S256')) {
+        throw new McpOAuthError('providerMisbehaved', {
+          cause: new Error('the provider does not announce PKCE with S256')
+        })
+      }
       return metadata
     },
     async document () {

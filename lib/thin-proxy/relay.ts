@@ -9,10 +9,18 @@ const timeout = 5_000
 const maxBytes = 512 * 1024
 
 /**
- * How @fastify/http-proxy is set up: one method, one URL, no retries, bodies that were read and checked before, and an agent of ours, because
- * its own does not check certificates.
+ * How @fastify/http-proxy is set up: one method, one URL, no retries, bodies that were read and
+ * checked before, and an agent of ours, because its own does not check certificates.
  */
-export function relayOptions (agent: object): { upstream: string, httpMethods: string[], routes: string[], proxyPayloads: boolean, replyOptions: object } & Record<string, unknown> {
+export function relayOptions (
+  agent: object
+): {
+  upstream: string
+  httpMethods: string[]
+  routes: string[]
+  proxyPayloads: boolean
+  replyOptions: object
+} & Record<string, unknown> {
   return {
     upstream: '',
     httpMethods: ['POST'],
@@ -27,14 +35,23 @@ export function relayOptions (agent: object): { upstream: string, httpMethods: s
 }
 
 /** What the provider said. */
-export interface RelayedAnswer { status: number, text: string }
+export interface RelayedAnswer {
+  status: number
+  text: string
+}
 
 /**
- * Sends a form to the provider and reads the whole answer; nothing of either side's headers crosses over.
+ * Sends a form to the provider and reads the whole answer; nothing of either side's headers crosses
+ * over.
  *
  * @throws McpOAuthError `providerUnavailable`, `providerTimeout` or `providerMisbehaved`
  */
-export function relay (reply: FastifyReply, url: string, headers: Record<string, string>, body: string): Promise<RelayedAnswer> {
+export function relay (
+  reply: FastifyReply,
+  url: string,
+  headers: Record<string, string>,
+  body: string
+): Promise<RelayedAnswer> {
   return new Promise((resolve, reject) => {
     let stream: Readable | undefined
     const timer = setTimeout(() => {
@@ -68,11 +85,20 @@ export function relay (reply: FastifyReply, url: string, headers: Record<string,
       }),
       rewriteHeaders: () => ({}),
       onError: (_reply: unknown, { error }: { error: Error }) => settle(faultOf(error)),
-      onResponse: (_request: unknown, _reply: unknown, answer: { statusCode: number, stream: Readable }) => {
+      onResponse: (
+        _request: unknown,
+        _reply: unknown,
+        answer: { statusCode: number, stream: Readable }
+      ) => {
         stream = answer.stream
         readAll(stream).then(
           text => settle({ status: answer.statusCode, text }),
-          (error: unknown) => settle(error instanceof McpOAuthError ? error : new McpOAuthError('providerUnavailable', { cause: error }))
+          (error: unknown) =>
+            settle(
+              error instanceof McpOAuthError
+                ? error
+                : new McpOAuthError('providerUnavailable', { cause: error })
+            )
         )
       }
     } as never)
@@ -84,7 +110,11 @@ async function readAll (stream: Readable): Promise<string> {
   let size = 0
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > maxBytes) throw new McpOAuthError('providerMisbehaved', { cause: new Error('the answer of the token endpoint is too large') })
+    if (size > maxBytes) {
+      throw new McpOAuthError('providerMisbehaved', {
+        cause: new Error('the answer of the token endpoint is too large')
+      })
+    }
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString()
@@ -92,5 +122,7 @@ async function readAll (stream: Readable): Promise<string> {
 
 /** reply-from names a refused connection an internal error; what happened is in the cause. */
 function faultOf (error: Error & { statusCode?: number }): McpOAuthError {
-  return new McpOAuthError(error.statusCode === 504 ? 'providerTimeout' : 'providerUnavailable', { cause: error })
+  return new McpOAuthError(error.statusCode === 504 ? 'providerTimeout' : 'providerUnavailable', {
+    cause: error
+  })
 }

@@ -11,6 +11,8 @@ export function thinEndpoints (instance: FastifyInstance, proxy: ThinProxy): voi
     seal(scope)
     authorizeRoute(scope, proxy)
     tokenRoute(scope, proxy)
-    if (proxy.config.registration) registerRoute(scope, proxy.clients, proxy.redirectPolicy, '/oauth/register')
+    if (proxy.config.registration) {
+      registerRoute(scope, proxy.clients, proxy.redirectPolicy, '/oauth/register')
+    }
   }, { prefix: prefixWithin(instance, proxy.config.prefix), logSerializers })
 }

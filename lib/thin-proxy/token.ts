@@ -10,17 +10,25 @@ import { formatScope } from '../oauth/scope.ts'
 import { tokenRequest, type TokenRequest } from '../oauth/token-request.ts'
 import { tokenAnswer, type TokenAnswer } from '../oauth/token-response.ts'
 import type { ProviderMetadata } from '../oauth/metadata.ts'
-import { acceptForm, openToAllOrigins, publicRoute, readableByAll, refuseOtherMethods } from '../host/isolate.ts'
+import {
+  acceptForm,
+  openToAllOrigins,
+  publicRoute,
+  readableByAll,
+  refuseOtherMethods
+} from '../host/isolate.ts'
 import { relay, relayOptions } from './relay.ts'
 import type { ThinProxy } from './proxy.ts'
 
 type CodeRequest = TokenRequest & { grantType: 'authorization_code' }
 
 /**
- * `POST /oauth/token` of the thin proxies: adds our credentials to what the client sent and hands back the provider's tokens.
+ * `POST /oauth/token` of the thin proxies: adds our credentials to what the client sent and hands
+ * back the provider's tokens.
  *
- * Only the two grants a login needs pass, only for requests that came through our authorization endpoint. The request to the provider is
- * built anew: nothing the client sent travels but what {@link form} lists.
+ * Only the two grants a login needs pass, only for requests that came through our authorization
+ * endpoint. The request to the provider is built anew: nothing the client sent travels but what
+ * {@link form} lists.
  */
 export function tokenRoute (scope: FastifyInstance, proxy: ThinProxy): void {
   scope.register(async (scope) => {
@@ -42,7 +50,10 @@ const maxRunning = 50
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
 
-/** What waited in a queue would still be sent after its client had been told that it failed, and use codes and tokens up. So nothing waits. */
+/**
+ * What waited in a queue would still be sent after its client had been told that it failed, and use
+ * codes and tokens up. So nothing waits.
+ */
 function gate (handler: Handler): Handler {
   let running = 0
   return async (request, reply) => {
@@ -56,13 +67,21 @@ function gate (handler: Handler): Handler {
   }
 }
 
-async function exchange (proxy: ThinProxy, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+async function exchange (
+  proxy: ThinProxy,
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<unknown> {
   if (typeof request.body !== 'string') throw new McpOAuthError('invalidRequest')
   const params = parameters(request.body)
   const sent = tokenRequest(params, { resource: proxy.site().resource })
   const { clientId, method } = clientCredentials(request.headers.authorization, params)
-  if (method === 'private_key_jwt' || await proxy.clients.find(clientId, Date.now() / 1000) === null) throw new McpOAuthError('invalidClient')
-  const asked = sent.grantType === 'refresh_token' ? { ...sent, refreshToken: await unwrap(proxy, clientId, sent.refreshToken) } : sent
+  if (
+    method === 'private_key_jwt' || await proxy.clients.find(clientId, Date.now() / 1000) === null
+  ) throw new McpOAuthError('invalidClient')
+  const asked = sent.grantType === 'refresh_token'
+    ? { ...sent, refreshToken: await unwrap(proxy, clientId, sent.refreshToken) }
+    : sent
 
   const ask = async (): Promise<TokenAnswer> => {
     const provider = await proxy.endpoints()
@@ -70,48 +89,73 @@ async function exchange (proxy: ThinProxy, request: FastifyRequest, reply: Fasti
     const { status, text } = await relay(reply, provider.token_endpoint, headers, body)
     return tokenAnswer(status, text)
   }
-  const answer = asked.grantType === 'authorization_code' ? await withTicket(proxy, clientId, asked, ask) : await ask()
+  const answer = asked.grantType === 'authorization_code'
+    ? await withTicket(proxy, clientId, asked, ask)
+    : await ask()
   reply.code(200).header('content-type', 'application/json; charset=utf-8')
   const { refresh_token: refreshToken } = answer
-  return JSON.stringify(refreshToken === undefined ? answer : { ...answer, refresh_token: await wrap(proxy, clientId, refreshToken) })
+  return JSON.stringify(
+    refreshToken === undefined
+      ? answer
+      : { ...answer, refresh_token: await wrap(proxy, clientId, refreshToken) }
+  )
 }
 
 /** Life of a wrapped refresh token that its provider does not replace, in seconds. */
 const refreshLifetime = 90 * 24 * 3600
 
 /**
- * Clients get the provider's refresh tokens sealed, each for the client at hand: otherwise anybody, with our secret, could redeem through us
- * whatever refresh token of our application came into their hands.
+ * Clients get the provider's refresh tokens sealed, each for the client at hand: otherwise anybody,
+ * with our secret, could redeem through us whatever refresh token of our application came into
+ * their hands.
  */
 function wrap ({ sealer }: ThinProxy, clientId: string, token: string): Promise<string> {
   return sealer.seal('refresh', { t: token, c: hash(clientId) }, refreshLifetime, Date.now() / 1000)
 }
 
 async function unwrap ({ sealer }: ThinProxy, clientId: string, sealed: string): Promise<string> {
-  const opened = await sealer.open('refresh', sealed, Date.now() / 1000) as { t: string, c: string } | null
+  const opened = await sealer.open('refresh', sealed, Date.now() / 1000) as
+    | { t: string, c: string }
+    | null
   if (opened?.c !== hash(clientId)) throw new McpOAuthError('invalidGrant')
   return opened.t
 }
 
 /** Lets a code pass once, and only for a request that came through our authorization endpoint. */
-async function withTicket ({ tickets }: ThinProxy, clientId: string, asked: CodeRequest, ask: () => Promise<TokenAnswer>): Promise<TokenAnswer> {
+async function withTicket (
+  { tickets }: ThinProxy,
+  clientId: string,
+  asked: CodeRequest,
+  ask: () => Promise<TokenAnswer>
+): Promise<TokenAnswer> {
   const codeChallenge = challengeOf(asked.codeVerifier)
-  const good = await tickets.check(clientId, codeChallenge, asked.redirectUri) && await tickets.spend(clientId, codeChallenge)
+  const good = await tickets.check(clientId, codeChallenge, asked.redirectUri) &&
+    await tickets.spend(clientId, codeChallenge)
   if (!good) throw new McpOAuthError('invalidGrant')
   try {
     return await ask()
   } catch (error) {
     // Not the code's fault: a retry may still succeed.
-    if (!(error instanceof McpOAuthError) || error.statusCode >= 500) await tickets.restore(clientId, codeChallenge)
+    if (!(error instanceof McpOAuthError) || error.statusCode >= 500) {
+      await tickets.restore(clientId, codeChallenge)
+    }
     throw error
   }
 }
 
-/** The request to the provider: an allow-list, with our own credentials (RFC 6749 §2.3.1) in the way the provider says it takes them. */
-function form (proxy: ThinProxy, provider: ProviderMetadata, asked: TokenRequest): { headers: Record<string, string>, body: string } {
+/**
+ * The request to the provider: an allow-list, with our own credentials (RFC 6749 §2.3.1) in the way
+ * the provider says it takes them.
+ */
+function form (
+  proxy: ThinProxy,
+  provider: ProviderMetadata,
+  asked: TokenRequest
+): { headers: Record<string, string>, body: string } {
   const { clientId, config: { provider: { clientSecret, audience } } } = proxy
   const methods = provider.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
-  const basic = clientSecret !== null && (methods.includes('client_secret_basic') || !methods.includes('client_secret_post'))
+  const basic = clientSecret !== null &&
+    (methods.includes('client_secret_basic') || !methods.includes('client_secret_post'))
   const resource = asked.resource ?? (audience === null ? proxy.site().resource : undefined)
   const fields: Record<string, string | undefined> = {
     grant_type: asked.grantType,
@@ -121,6 +165,11 @@ function form (proxy: ThinProxy, provider: ProviderMetadata, asked: TokenRequest
     resource,
     ...(!basic && { client_id: proxy.clientId, client_secret: clientSecret ?? undefined })
   }
-  const body = new URLSearchParams(Object.entries(fields).filter((field): field is [string, string] => field[1] !== undefined))
-  return { headers: basic ? { authorization: basicCredentials(clientId, clientSecret ?? '') } : {}, body: body.toString() }
+  const body = new URLSearchParams(
+    Object.entries(fields).filter((field): field is [string, string] => field[1] !== undefined)
+  )
+  return {
+    headers: basic ? { authorization: basicCredentials(clientId, clientSecret ?? '') } : {},
+    body: body.toString()
+  }
 }

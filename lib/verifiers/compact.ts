@@ -26,7 +26,10 @@ function parsePart (part = ''): Claims | null {
   }
 }
 
-/** Whether base64url is spelled in the one way there is: one token must have one spelling, or caches and lists of revoked tokens could be walked around. */
+/**
+ * Whether base64url is spelled in the one way there is: one token must have one spelling, or caches
+ * and lists of revoked tokens could be walked around.
+ */
 export function isCanonical (part: string): boolean {
   return Buffer.from(part, 'base64url').toString('base64url') === part
 }

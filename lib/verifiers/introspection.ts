@@ -14,7 +14,16 @@ import { cachedVerifier } from './cache.ts'
 import { callerOf, problemOfClaims } from './claims.ts'
 import type { Claims } from './claims.ts'
 import { parseCompact } from './compact.ts'
-import { audiences, checkOptions, expect, logger, optional, seconds, text, url } from '../options/fields.ts'
+import {
+  audiences,
+  checkOptions,
+  expect,
+  logger,
+  optional,
+  seconds,
+  text,
+  url
+} from '../options/fields.ts'
 
 /** Whom to ask about tokens, and as whom. */
 export interface IntrospectionVerifierOptions {
@@ -26,15 +35,23 @@ export interface IntrospectionVerifierOptions {
   metadataUrl?: string | undefined
   /** The id this server is known under there. */
   clientId: string
-  /** Its secret (`client_secret_basic`, or `client_secret_post` where the metadata list nothing else). */
+  /**
+   * Its secret (`client_secret_basic`, or `client_secret_post` where the metadata list nothing
+   * else).
+   */
   clientSecret?: string | undefined
-  /** Its private key as a JWK with `alg` and, if there are several, `kid`: authenticates with `private_key_jwt` (RFC 7523 §2.2) in place of a secret. */
+  /**
+   * Its private key as a JWK with `alg` and, if there are several, `kid`: authenticates with
+   * `private_key_jwt` (RFC 7523 §2.2) in place of a secret.
+   */
   privateKey?: JWK | undefined
   /** Audiences (`aud`) that are accepted beside the URL of the MCP route. */
   audience?: string | readonly string[] | undefined
   /** Seconds by which clocks may differ, 0 to 120. Defaults to 30. */
   clockTolerance?: number | undefined
-  /** Seconds a good token is remembered, at most 60: so long may a revoked one go on. Defaults to 0. */
+  /**
+   * Seconds a good token is remembered, at most 60: so long may a revoked one go on. Defaults to 0.
+   */
   cacheFor?: number | undefined
   /** Where failing requests are reported. */
   log?: Log | undefined
@@ -44,9 +61,17 @@ const expectations = {
   issuer: url({ query: false }),
   introspectionEndpoint: optional(url()),
   metadataUrl: optional(url()),
-  clientId: expect('the id this server is known under at the issuer', value => text(value) === null),
+  clientId: expect(
+    'the id this server is known under at the issuer',
+    value => text(value) === null
+  ),
   clientSecret: optional(text),
-  privateKey: optional(expect(`a private JWK with the member alg, one of ${signatureAlgorithms.join(', ')}`, isSigningKey)),
+  privateKey: optional(
+    expect(
+      `a private JWK with the member alg, one of ${signatureAlgorithms.join(', ')}`,
+      isSigningKey
+    )
+  ),
   audience: audiences,
   clockTolerance: optional(seconds(0, 120)),
   cacheFor: optional(seconds(0, 60)),
@@ -54,12 +79,16 @@ const expectations = {
 }
 
 /**
- * A verifier that asks the issuer about each token (RFC 7662), for opaque tokens and for those that must end the moment they are revoked. Only an answer that
- * says `active: true` in so many words, and names this server as the audience, lets anyone pass. A JWT of another issuer is not shown to this one.
+ * A verifier that asks the issuer about each token (RFC 7662), for opaque tokens and for those that
+ * must end the moment they are revoked. Only an answer that says `active: true` in so many words,
+ * and names this server as the audience, lets anyone pass. A JWT of another issuer is not shown to
+ * this one.
  *
- * Resolves to `null` for what the issuer does not know as active, so that the next verifier is asked.
+ * Resolves to `null` for what the issuer does not know as active, so that the next verifier is
+ * asked.
  *
- * @throws {McpOAuthError} `invalidOptions`; the verifier itself throws `invalidToken` and, when it cannot find out, `keysUnavailable`
+ * @throws {McpOAuthError} `invalidOptions`; the verifier itself throws `invalidToken` and, when it
+ *   cannot find out, `keysUnavailable`
  */
 export function introspectionVerifier (options: IntrospectionVerifierOptions): TokenVerifier {
   checkOptions('introspectionVerifier', options, expectations, problemsOfProof)
@@ -72,13 +101,17 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
 
   async function introspect (token: string): Promise<Claims> {
     try {
-      const answer = await oidc.tokenIntrospection(await configuration(), token, { token_type_hint: 'access_token' })
+      const answer = await oidc.tokenIntrospection(await configuration(), token, {
+        token_type_hint: 'access_token'
+      })
       // Users of two issuers may have the same subject.
       return jsonObject(JSON.stringify({ ...answer, iss: answer.iss ?? issuer })) ?? {}
     } catch (cause) {
       if (saysNothing(cause)) return {}
       log?.warn({ issuer, reason: reasonOf(cause) }, 'An access token could not be introspected')
-      throw new McpOAuthError('keysUnavailable', { cause: new Error(`${issuer} could not be asked about a token: ${reasonOf(cause)}`) })
+      throw new McpOAuthError('keysUnavailable', {
+        cause: new Error(`${issuer} could not be asked about a token: ${reasonOf(cause)}`)
+      })
     }
   }
 
@@ -87,26 +120,59 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
     if (named !== undefined && named !== issuer) return null
     const claims = await inTurn(() => introspect(token))
     // A JWT of this issuer that it does not call active is nobody else's to judge.
-    if (claims['active'] !== true && named === issuer) throw new McpOAuthError('invalidToken', { cause: new Error('The token is refused: not active') })
+    if (claims['active'] !== true && named === issuer) {
+      throw new McpOAuthError('invalidToken', {
+        cause: new Error('The token is refused: not active')
+      })
+    }
     if (claims['active'] !== true) return null
     const problem = problemOfAnswer(claims, issuer, [context.resource, ...accepted]) ??
-      problemOfClaims({ exp: context.now + clockTolerance, ...claims }, context.now, { clockTolerance, maxTokenLifetime: Infinity, requireSubject: false }, context.dpop) ??
+      problemOfClaims({ exp: context.now + clockTolerance, ...claims }, context.now, {
+        clockTolerance,
+        maxTokenLifetime: Infinity,
+        requireSubject: false
+      }, context.dpop) ??
       problemOfTimes(claims, context.now, clockTolerance)
-    if (problem !== null) throw new McpOAuthError('invalidToken', { cause: problem === otherAudience ? about(`The token is refused: ${problem} (${accepted.concat(context.resource).join(', ')}), but for`, claims['aud']) : new Error(`The token is refused: ${problem}`) })
+    if (problem !== null) {
+      throw new McpOAuthError('invalidToken', {
+        cause: problem === otherAudience
+          ? about(
+            `The token is refused: ${problem} (${
+              accepted.concat(context.resource).join(', ')
+            }), but for`,
+            claims['aud']
+          )
+          : new Error(`The token is refused: ${problem}`)
+      })
+    }
     return callerOf(token, claims, context)
   }
   return Object.assign(cachedVerifier(verify, { maxAge: cacheFor }), { issuer })
 }
 
-/** Made when the first token comes, and again when the metadata have changed: a provider that is down shall not keep the app from starting. */
-function configurationOf ({ issuer, introspectionEndpoint, metadataUrl, clientId, clientSecret, privateKey, log }: IntrospectionVerifierOptions): () => Promise<oidc.Configuration> {
-  const said = introspectionEndpoint && { issuer, introspection_endpoint: introspectionEndpoint, authorization_response_iss_parameter_supported: false }
+/**
+ * Made when the first token comes, and again when the metadata have changed: a provider that is
+ * down shall not keep the app from starting.
+ */
+function configurationOf (
+  { issuer, introspectionEndpoint, metadataUrl, clientId, clientSecret, privateKey, log }:
+    IntrospectionVerifierOptions
+): () => Promise<oidc.Configuration> {
+  const said = introspectionEndpoint &&
+    {
+      issuer,
+      introspection_endpoint: introspectionEndpoint,
+      authorization_response_iss_parameter_supported: false
+    }
   const provider = createProvider({ issuer, metadataUrl, log })
   let known: { metadata: ProviderMetadata, config: Promise<oidc.Configuration> } | undefined
 
   async function configure (metadata: ProviderMetadata): Promise<oidc.Configuration> {
-    const supported = metadata.introspection_endpoint_auth_methods_supported ?? metadata.token_endpoint_auth_methods_supported
-    const authentication = privateKey === undefined ? secretAuthentication(clientSecret ?? null, supported) : oidc.PrivateKeyJwt(await keyOf(privateKey))
+    const supported = metadata.introspection_endpoint_auth_methods_supported ??
+      metadata.token_endpoint_auth_methods_supported
+    const authentication = privateKey === undefined
+      ? secretAuthentication(clientSecret ?? null, supported)
+      : oidc.PrivateKeyJwt(await keyOf(privateKey))
     return createProviderClient(metadata, clientId, authentication)
   }
 
@@ -117,11 +183,20 @@ function configurationOf ({ issuer, introspectionEndpoint, metadataUrl, clientId
   }
 }
 
-/** The library refuses a JSON object without a boolean `active`, and hands it over. It is an answer all the same: the token is not called active. */
+/**
+ * The library refuses a JSON object without a boolean `active`, and hands it over. It is an answer
+ * all the same: the token is not called active.
+ */
 function saysNothing (thrown: unknown): boolean {
-  const { error, body, cause } = Object(thrown) as { error?: unknown, body?: unknown, cause?: unknown }
+  const { error, body, cause } = Object(thrown) as {
+    error?: unknown
+    body?: unknown
+    cause?: unknown
+  }
   if (error !== undefined) return false
-  return (typeof body === 'object' && body !== null && Object.getPrototypeOf(body) === Object.prototype) || (cause !== undefined && saysNothing(cause))
+  return (typeof body === 'object' && body !== null &&
+    Object.getPrototypeOf(body) === Object.prototype) ||
+    (cause !== undefined && saysNothing(cause))
 }
 
 async function keyOf (jwk: JWK): Promise<oidc.CryptoKey | oidc.PrivateKey> {
@@ -129,26 +204,44 @@ async function keyOf (jwk: JWK): Promise<oidc.CryptoKey | oidc.PrivateKey> {
   return jwk.kid === undefined ? key : { key, kid: jwk.kid }
 }
 
-/** Why it could not be asked. What the issuer wrote into its answer is left out: it may have the token in it. */
+/**
+ * Why it could not be asked. What the issuer wrote into its answer is left out: it may have the
+ * token in it.
+ */
 function reasonOf (thrown: unknown): string {
-  const { message, error, cause } = Object(thrown) as { message?: unknown, error?: unknown, cause?: unknown }
+  const { message, error, cause } = Object(thrown) as {
+    message?: unknown
+    error?: unknown
+    cause?: unknown
+  }
   const name = typeof error === 'string' && /^\w{1,64}$/.test(error) ? ` (${error})` : ''
   return `${String(message)}${name}${cause instanceof Error ? `: ${reasonOf(cause)}` : ''}`
 }
 
 const otherAudience = 'not for this audience'
 
-/** What an answer must say beyond `active` (RFC 7662 §2.2, §4): whose token it is, what kind, and that it is for us. */
-function problemOfAnswer ({ iss, aud, token_type: type, cnf }: Claims, issuer: string, audiences: readonly string[]): string | null {
+/**
+ * What an answer must say beyond `active` (RFC 7662 §2.2, §4): whose token it is, what kind, and
+ * that it is for us.
+ */
+function problemOfAnswer (
+  { iss, aud, token_type: type, cnf }: Claims,
+  issuer: string,
+  audiences: readonly string[]
+): string | null {
   if (iss !== undefined && iss !== issuer) return 'of another issuer'
   if (type !== undefined && !/^(?:bearer|dpop)$/i.test(String(type))) return 'not an access token'
   if (cnf === undefined && /^dpop$/i.test(String(type))) return 'bound to a key that is not named'
-  return [aud].flat().some(value => typeof value === 'string' && audiences.includes(value)) ? null : otherAudience
+  return [aud].flat().some(value => typeof value === 'string' && audiences.includes(value))
+    ? null
+    : otherAudience
 }
 
 function problemOfTimes ({ exp, nbf }: Claims, now: number, clockTolerance: number): string | null {
   if (typeof exp === 'number' && exp <= now - clockTolerance) return 'expired'
-  if (nbf !== undefined && !(typeof nbf === 'number' && nbf <= now + clockTolerance)) return 'not good yet'
+  if (
+    nbf !== undefined && !(typeof nbf === 'number' && nbf <= now + clockTolerance)
+  ) { return 'not good yet' }
   return null
 }
 
@@ -156,14 +249,20 @@ function problemOfTimes ({ exp, nbf }: Claims, now: number, clockTolerance: numb
 function problemsOfProof (options: IntrospectionVerifierOptions): string[] {
   const { clientSecret, privateKey } = options
   if ((clientSecret === undefined) !== (privateKey === undefined)) return []
-  if (privateKey !== undefined) return ['privateKey: is given beside clientSecret, one of the two is expected. Keep one']
+  if (privateKey !== undefined) {
+    return ['privateKey: is given beside clientSecret, one of the two is expected. Keep one']
+  }
   return Object.hasOwn(options, 'clientSecret')
     ? ['clientSecret: undefined is given. Is the environment variable set?']
-    : ['clientSecret: missing, expected it or privateKey, as the issuer answers nobody it does not know']
+    : [
+      'clientSecret: missing, expected it or privateKey, as the issuer answers nobody it does not know'
+    ]
 }
 
 function isSigningKey (value: unknown): boolean {
   const key = Object(value) as JWK
-  const open = Object.fromEntries(Object.entries(key).filter(([name]) => !secretMembers.includes(name) && name !== 'key_ops'))
+  const open = Object.fromEntries(
+    Object.entries(key).filter(([name]) => !secretMembers.includes(name) && name !== 'key_ops')
+  )
   return typeof key.d === 'string' && typeof key.alg === 'string' && publicKeyProblem(open) === null
 }

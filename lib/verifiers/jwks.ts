@@ -17,14 +17,17 @@ export interface KeySetOptions {
 }
 
 /**
- * The public keys of an issuer, kept for ten minutes, and for an hour more while they cannot be loaded.
- * Rejects with `McpOAuthError` `keysUnavailable`: without keys nothing can be said about a token.
+ * The public keys of an issuer, kept for ten minutes, and for an hour more while they cannot be
+ * loaded. Rejects with `McpOAuthError` `keysUnavailable`: without keys nothing can be said about a
+ * token.
  */
 export type KeySet = Cached<JWTVerifyGetKey>
 
 const maxKeys = 100
 
-/** Fetches and keeps the keys of an issuer. An unknown key id is reason for one `refresh()` in 30 s. */
+/**
+ * Fetches and keeps the keys of an issuer. An unknown key id is reason for one `refresh()` in 30 s.
+ */
 export function createKeySet ({ uri, log, now }: KeySetOptions): KeySet {
   return cached({ load, freshFor: 600, staleFor: 3_600, cooldown: 30, ...(now && { now }) })
 
@@ -36,7 +39,9 @@ export function createKeySet ({ uri, log, now }: KeySetOptions): KeySet {
       place = ` from ${host}${pathname}`
       const set = await fetchJson(url)
       const problem = problemOfKeys(set)
-      if (problem !== null) throw new McpOAuthError('providerMisbehaved', { cause: new Error(problem) })
+      if (problem !== null) {
+        throw new McpOAuthError('providerMisbehaved', { cause: new Error(problem) })
+      }
       return createLocalJWKSet(set as unknown as JSONWebKeySet)
     } catch (error) {
       const cause = new Error(`no keys${place}`, { cause: error })
@@ -46,7 +51,8 @@ export function createKeySet ({ uri, log, now }: KeySetOptions): KeySet {
   }
 }
 
-// One secret in the set condemns all of it: whoever publishes one has lost control over what is signed with it.
+// One secret in the set condemns all of it: whoever publishes one has lost control over what is
+// signed with it.
 function problemOfKeys ({ keys }: Readonly<Record<string, unknown>>): string | null {
   if (!Array.isArray(keys) || keys.length === 0) return 'the JWK set has no keys'
   if (keys.length > maxKeys) return `the JWK set has more than ${maxKeys} keys`

@@ -10,7 +10,15 @@ import { callerOf, problemOfClaims } from './claims.ts'
 import { isCanonical, parseCompact } from './compact.ts'
 import { createKeySet } from './jwks.ts'
 import type { KeySet } from './jwks.ts'
-import { audiences, checkOptions, expect, logger, optional, seconds, url } from '../options/fields.ts'
+import {
+  audiences,
+  checkOptions,
+  expect,
+  logger,
+  optional,
+  seconds,
+  url
+} from '../options/fields.ts'
 
 /** Which JWTs are good. */
 export interface JwtVerifierOptions {
@@ -22,7 +30,10 @@ export interface JwtVerifierOptions {
   jwksUri?: string | undefined
   /** Where the metadata of the issuer are. Defaults to discovery. */
   metadataUrl?: string | undefined
-  /** Accepted signature algorithms, none of them symmetric. Defaults to `RS256`, `PS256`, `ES256`, `EdDSA` and `Ed25519`. */
+  /**
+   * Accepted signature algorithms, none of them symmetric. Defaults to `RS256`, `PS256`, `ES256`,
+   * `EdDSA` and `Ed25519`.
+   */
   algorithms?: readonly string[] | undefined
   /** Seconds by which clocks may differ, 0 to 120. Defaults to 30. */
   clockTolerance?: number | undefined
@@ -30,7 +41,10 @@ export interface JwtVerifierOptions {
   maxTokenLifetime?: number | undefined
   /** Whether a token must name whom it speaks for (`sub`). Defaults to `false`. */
   requireSubject?: boolean | undefined
-  /** Seconds a good token is remembered at most, instead of verified again; never past its expiry. Defaults to 60; 0 verifies at every request. */
+  /**
+   * Seconds a good token is remembered at most, instead of verified again; never past its expiry.
+   * Defaults to 60; 0 verifies at every request.
+   */
   cacheFor?: number | undefined
   /** Keys that are already looked after. `jwksUri` and `metadataUrl` are not used then. */
   keys?: KeySet | undefined
@@ -39,7 +53,20 @@ export interface JwtVerifierOptions {
 }
 
 const asymmetric = [
-  'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519', 'ML-DSA-44', 'ML-DSA-65', 'ML-DSA-87'
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'Ed25519',
+  'ML-DSA-44',
+  'ML-DSA-65',
+  'ML-DSA-87'
 ]
 
 const expectations = {
@@ -47,9 +74,17 @@ const expectations = {
   audience: audiences,
   jwksUri: optional(url()),
   metadataUrl: optional(url()),
-  algorithms: optional(expect(`a list of asymmetric algorithms: ${asymmetric.join(', ')}`, (value) => Array.isArray(value) && value.length > 0 && value.every((name) => asymmetric.includes(name)))),
+  algorithms: optional(
+    expect(
+      `a list of asymmetric algorithms: ${asymmetric.join(', ')}`,
+      (value) =>
+        Array.isArray(value) && value.length > 0 && value.every((name) => asymmetric.includes(name))
+    )
+  ),
   clockTolerance: optional(seconds(0, 120)),
-  maxTokenLifetime: optional(expect('a number of seconds', (value) => Number.isFinite(value) && Number(value) > 0)),
+  maxTokenLifetime: optional(
+    expect('a number of seconds', (value) => Number.isFinite(value) && Number(value) > 0)
+  ),
   requireSubject: optional(expect('true or false', (value) => typeof value === 'boolean')),
   cacheFor: optional(seconds(0, 60)),
   keys: optional(expect('a set of keys', (value) => typeof Object(value).peek === 'function')),
@@ -62,15 +97,18 @@ const types: readonly unknown[] = [undefined, 'jwt', 'at+jwt', 'application/at+j
 /**
  * A verifier of JWT access tokens (RFC 9068, RFC 8725).
  *
- * Resolves to `null` for what is not a JWT of this issuer, so that verifiers of several issuers can stand side by side. Good tokens are remembered for a
- * while: checking a signature costs more than all the rest of a guard.
+ * Resolves to `null` for what is not a JWT of this issuer, so that verifiers of several issuers can
+ * stand side by side. Good tokens are remembered for a while: checking a signature costs more than
+ * all the rest of a guard.
  *
- * @throws {McpOAuthError} `invalidOptions`; the verifier itself throws `invalidToken` and `keysUnavailable`
+ * @throws {McpOAuthError} `invalidOptions`; the verifier itself throws `invalidToken` and
+ *   `keysUnavailable`
  */
 export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
   checkOptions('jwtVerifier', options, expectations)
   const { issuer, audience = [], algorithms = signatureAlgorithms } = options
-  const { clockTolerance = 30, maxTokenLifetime = 86_400, requireSubject = false, cacheFor = 60 } = options
+  const { clockTolerance = 30, maxTokenLifetime = 86_400, requireSubject = false, cacheFor = 60 } =
+    options
 
   const keys = options.keys ?? keysOf(options)
   const accepted = [audience].flat()
@@ -84,8 +122,14 @@ export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
     const { parts, header, claims } = parsed
     if (!parts.every(isCanonical)) throw invalid('not canonically encoded')
     const type = header['typ']
-    if (!types.includes(typeof type === 'string' ? type.toLowerCase() : type)) throw invalid('not the type of an access token')
-    await verifySignature(token, keys, { ...expected, audience: [context.resource, ...accepted], currentDate: new Date(context.now * 1000) })
+    if (!types.includes(typeof type === 'string' ? type.toLowerCase() : type)) {
+      throw invalid('not the type of an access token')
+    }
+    await verifySignature(token, keys, {
+      ...expected,
+      audience: [context.resource, ...accepted],
+      currentDate: new Date(context.now * 1000)
+    })
     const problem = problemOfClaims(claims, context.now, rules, context.dpop)
     if (problem !== null) throw invalid(problem)
     return callerOf(token, claims, context)
@@ -101,28 +145,49 @@ function keysOf ({ issuer, metadataUrl, jwksUri, log }: JwtVerifierOptions): Key
 
 function invalid (reason: unknown, { audience }: JWTVerifyOptions = {}): McpOAuthError {
   if (reason instanceof errors.JWTClaimValidationFailed && reason.claim === 'aud') {
-    return new McpOAuthError('invalidToken', { cause: about(`The token is refused: not for this audience (${[audience].flat().join(', ')}), but for`, reason.payload.aud) })
+    return new McpOAuthError('invalidToken', {
+      cause: about(
+        `The token is refused: not for this audience (${[audience].flat().join(', ')}), but for`,
+        reason.payload.aud
+      )
+    })
   }
-  return new McpOAuthError('invalidToken', { cause: reason instanceof Error ? reason : new Error(`The token is refused: ${reason}`) })
+  return new McpOAuthError('invalidToken', {
+    cause: reason instanceof Error ? reason : new Error(`The token is refused: ${reason}`)
+  })
 }
 
 /** Looks for newer keys once, if the ones at hand were there before and do not fit. */
-async function verifySignature (token: string, set: KeySet, options: JWTVerifyOptions): Promise<void> {
+async function verifySignature (
+  token: string,
+  set: KeySet,
+  options: JWTVerifyOptions
+): Promise<void> {
   const before = set.peek()
   const keys = await set.get()
   try {
     await verifyWith(keys, token, options)
   } catch (error) {
     const unknownKey = error instanceof errors.JWKSNoMatchingKey
-    if (keys !== before || !(unknownKey || error instanceof errors.JWSSignatureVerificationFailed)) throw verdict(error, options)
+    if (
+      keys !== before || !(unknownKey || error instanceof errors.JWSSignatureVerificationFailed)
+    ) { throw verdict(error, options) }
     // A wrong signature stays wrong when there is no way to ask; an unknown key may be a good one.
-    const newer = await set.refresh().catch((failure) => { throw unknownKey ? failure : invalid(error) })
+    const newer = await set.refresh().catch((failure) => {
+      throw unknownKey ? failure : invalid(error)
+    })
     if (newer === keys) throw invalid(error)
-    await verifyWith(newer, token, options).catch((failure) => { throw verdict(failure, options) })
+    await verifyWith(newer, token, options).catch((failure) => {
+      throw verdict(failure, options)
+    })
   }
 }
 
-async function verifyWith (keys: JWTVerifyGetKey, token: string, options: JWTVerifyOptions): Promise<void> {
+async function verifyWith (
+  keys: JWTVerifyGetKey,
+  token: string,
+  options: JWTVerifyOptions
+): Promise<void> {
   try {
     await jwtVerify(token, keys, options)
   } catch (error) {
@@ -141,11 +206,22 @@ async function verifyWith (keys: JWTVerifyGetKey, token: string, options: JWTVer
 }
 
 const faultsOfToken = [
-  errors.JWTClaimValidationFailed, errors.JWTExpired, errors.JWTInvalid, errors.JWSInvalid, errors.JWSSignatureVerificationFailed,
-  errors.JOSEAlgNotAllowed, errors.JOSENotSupported, errors.JWKSNoMatchingKey
+  errors.JWTClaimValidationFailed,
+  errors.JWTExpired,
+  errors.JWTInvalid,
+  errors.JWSInvalid,
+  errors.JWSSignatureVerificationFailed,
+  errors.JOSEAlgNotAllowed,
+  errors.JOSENotSupported,
+  errors.JWKSNoMatchingKey
 ]
 
-/** Only what is known to be the fault of a token is held against it: a key that cannot be imported throws errors of any kind. */
+/**
+ * Only what is known to be the fault of a token is held against it: a key that cannot be imported
+ * throws errors of any kind.
+ */
 function verdict (error: unknown, options: JWTVerifyOptions): McpOAuthError {
-  return faultsOfToken.some((fault) => error instanceof fault) ? invalid(error, options) : new McpOAuthError('keysUnavailable', { cause: error })
+  return faultsOfToken.some((fault) => error instanceof fault)
+    ? invalid(error, options)
+    : new McpOAuthError('keysUnavailable', { cause: error })
 }

@@ -2,204 +2,423 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { everywhere } from '../support/everywhere.ts'
-import { challenge, isPage, isSentBack, loopbackUri, openBrowser, query, signIn, startFlow, upstreamClient, verifier, webUri } from '../support/flow.ts'
+import {
+  challenge,
+  isPage,
+  isSentBack,
+  loopbackUri,
+  openBrowser,
+  query,
+  signIn,
+  startFlow,
+  upstreamClient,
+  verifier,
+  webUri
+} from '../support/flow.ts'
 import { watch } from '../support/stores.ts'
 
 const navigation = 'text/html,application/xhtml+xml,*/*;q=0.8'
 
-everywhere('CD-01 CD-08 A-22 A-24 a good request asks the user, and sets no login cookie', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const page = await flow.authorize(flow.asked(await flow.register()), { cookie: 'idp-session=1' })
-  assert.equal(page.status, 200)
-  assert.equal(page.location, null)
-  assert.equal(page.cookies.length, 1)
-  assert.match(page.cookies[0] ?? '', /^__Host-mcp-csrf=[\w-]{22}; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/)
-  assert.equal(page.headers.get('x-frame-options'), 'DENY')
-  assert.match(page.headers.get('content-security-policy') ?? '', /frame-ancestors 'none'/)
-  assert.doesNotMatch(page.headers.get('content-security-policy') ?? '', /form-action|unsafe-inline/)
-  assert.equal(page.headers.get('access-control-allow-origin'), null)
-  assert.equal(flow.upstream.requests.length, 0)
-})
-
-everywhere('AZ-03 A-01 A-02 A-03 A-06 A-07 A-20 who nobody knows is sent nowhere', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const id = await flow.register()
-  const asked = flow.asked(id)
-  const two = flow.asked(await flow.register({ redirect_uris: [loopbackUri, webUri] }))
-  const rows: Array<[id: string, params: Record<string, string | undefined> | string, error: string]> = [
-    ['A-01 none', { ...asked, client_id: undefined }, 'invalid_request'],
-    ['A-01 empty', { ...asked, client_id: '' }, 'invalid_request'],
-    ['A-01 nothing', '', 'invalid_request'],
-    ['A-01 A-07 AZ-15', `${query(asked)}&client_id=${id}`, 'invalid_request'],
-    ...['unknown', 'x'.repeat(10_000), '../', '*', 'client:x', 'é', id.slice(0, -1), `${id}A`, `${id}.`, 'https://', 'https://127.0.0.1/client', 'null'].map(client => ['A-02', { ...asked, client_id: client }, 'invalid_client'] as [string, object & Record<string, string>, string]),
-    ['A-02 CRLF', { ...asked, client_id: 'a\r\nb: c' }, 'invalid_request'],
-    ['A-20', { ...asked, client_id: upstreamClient.clientId }, 'invalid_client'],
-    ['A-03', { ...asked, redirect_uri: 'https://evil.example/cb' }, 'invalid_request'],
-    ['A-03 script', { ...asked, redirect_uri: 'javascript:alert(1)' }, 'invalid_request'],
-    ['A-03 our own', { ...asked, redirect_uri: `${flow.base}/oauth/callback` }, 'invalid_request'],
-    ['A-06 of two', { ...two, redirect_uri: undefined }, 'invalid_request'],
-    ['A-07', `${query(asked)}&redirect_uri=${encodeURIComponent(loopbackUri)}`, 'invalid_request'],
-    ['G-12', `${query(asked)}&x=%zz`, 'invalid_request'],
-    ['G-16', `${query(asked)}${'&x=1'.repeat(60)}`, 'invalid_request']
-  ]
-  for (const [name, params, error] of rows) {
-    const page = await flow.authorize(params, { accept: navigation })
-    isPage(page, 400, error, name)
-    assert.deepEqual(page.cookies, [], name)
-    const json = await flow.authorize(params, { accept: 'application/json' })
-    assert.deepEqual([json.status, json.location, json.json()['error']], [400, null, error], name)
-    assert.equal(json.headers.get('x-frame-options'), 'DENY', 'A-24')
+everywhere(
+  'CD-01 CD-08 A-22 A-24 a good request asks the user, and sets no login cookie',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const page = await flow.authorize(flow.asked(await flow.register()), {
+      cookie: 'idp-session=1'
+    })
+    assert.equal(page.status, 200)
+    assert.equal(page.location, null)
+    assert.equal(page.cookies.length, 1)
+    assert.match(
+      page.cookies[0] ?? '',
+      /^__Host-mcp-csrf=[\w-]{22}; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/
+    )
+    assert.equal(page.headers.get('x-frame-options'), 'DENY')
+    assert.match(page.headers.get('content-security-policy') ?? '', /frame-ancestors 'none'/)
+    assert.doesNotMatch(
+      page.headers.get('content-security-policy') ?? '',
+      /form-action|unsafe-inline/
+    )
+    assert.equal(page.headers.get('access-control-allow-origin'), null)
+    assert.equal(flow.upstream.requests.length, 0)
   }
-  assert.equal(flow.upstream.requests.length, 0)
-})
+)
 
-everywhere('A-04 A-05 AZ-01 CD-06 only the registered redirect URI will do, but for the port of loopback', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const web = flow.asked(await flow.register({ redirect_uris: [webUri] }))
-  for (const near of ['/', '?x=1', '%2f', ';', '#', '&a=b', ' '].map(end => webUri + end).concat([
-    'https://app.example/CB', 'https://app.example:443/cb', 'HTTPS://app.example/cb', 'https://APP.example/cb', 'https://app.example./cb',
-    'http://app.example/cb', 'https://app.example/./cb', 'https://app.example.evil/cb', 'https://app.example@evil.example/cb'
-  ])) isPage(await flow.authorize({ ...web, redirect_uri: near }), 400, 'invalid_request', near)
-
-  const native = flow.asked(await flow.register({ redirect_uris: ['http://127.0.0.1/cb'] }))
-  for (const [uri, status] of Object.entries({
-    'http://127.0.0.1/cb': 200,
-    'http://127.0.0.1:51234/cb': 200,
-    'http://localhost:51234/cb': 400,
-    'http://[::1]:51234/cb': 400,
-    'http://127.0.0.2/cb': 400,
-    'https://127.0.0.1/cb': 400,
-    'http://127.0.0.1/cb2': 400,
-    'http://127.0.0.1/cb?x': 400,
-    'http://127.0.0.1:99999/cb': 400
-  })) assert.equal((await flow.authorize({ ...native, redirect_uri: uri })).status, status, uri)
-  assert.equal((await flow.authorize({ ...web, redirect_uri: undefined })).status, 200, 'A-06 of one')
-})
-
-everywhere('A-07..A-18 AZ-04 AZ-05 AZ-09 faults of the request go to the client', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const asked = flow.asked(await flow.register())
-  const rows: Array<[id: string, more: Record<string, string | undefined>, error: string]> = [
-    ['A-08', { response_type: undefined }, 'invalid_request'],
-    ...['token', 'id_token', 'code token', 'code ', 'none'].map(value => ['A-08', { response_type: value }, 'unsupported_response_type'] as [string, object & Record<string, string>, string]),
-    ['A-09', { code_challenge: undefined, code_challenge_method: undefined }, 'invalid_request'],
-    ...['plain', undefined, 's256', 'S512'].map(value => ['A-10', { code_challenge_method: value }, 'invalid_request'] as [string, Record<string, string | undefined>, string]),
-    ['A-11', { code_challenge: undefined }, 'invalid_request'],
-    ...[challenge.slice(1), `${challenge}A`, `${challenge.slice(1)}=`, `+/${challenge.slice(2)}`, `é${challenge.slice(1)}`].map(value => ['A-12', { code_challenge: value }, 'invalid_request'] as [string, object & Record<string, string>, string]),
-    ...['https://evil.example/mcp', `${flow.resource}/x`, `${flow.resource}#f`, '/mcp', `${flow.resource}?x=1`].map(value => ['A-13 AZ-09', { resource: value }, 'invalid_target'] as [string, object & Record<string, string>, string]),
-    ...['admin', 'mcp:read admin', '"', '\\', 'mcp:read\tmcp:write', Array.from({ length: 200 }, (_, index) => `s${index}`).join(' ')].map(value => ['A-14', { scope: value }, 'invalid_scope'] as [string, object & Record<string, string>, string]),
-    ['A-16', { request: 'eyJ' }, 'request_not_supported'],
-    ['A-16', { request_uri: 'http://169.254.169.254/' }, 'request_uri_not_supported'],
-    ['A-17', { prompt: 'none' }, 'interaction_required'],
-    ...['fragment', 'form_post', 'query.jwt'].map(value => ['A-18', { response_mode: value }, 'invalid_request'] as [string, object & Record<string, string>, string])
-  ]
-  for (const [message, more, error] of rows) {
-    const reply = await flow.authorize({ ...asked, ...more })
-    isSentBack(flow, reply, 302, error, { message })
-    assert.deepEqual(reply.cookies, [], message)
+everywhere(
+  'AZ-03 A-01 A-02 A-03 A-06 A-07 A-20 who nobody knows is sent nowhere',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const id = await flow.register()
+    const asked = flow.asked(id)
+    const two = flow.asked(await flow.register({ redirect_uris: [loopbackUri, webUri] }))
+    const rows: Array<
+      [id: string, params: Record<string, string | undefined> | string, error: string]
+    > = [
+      ['A-01 none', { ...asked, client_id: undefined }, 'invalid_request'],
+      ['A-01 empty', { ...asked, client_id: '' }, 'invalid_request'],
+      ['A-01 nothing', '', 'invalid_request'],
+      ['A-01 A-07 AZ-15', `${query(asked)}&client_id=${id}`, 'invalid_request'],
+      ...[
+        'unknown',
+        'x'.repeat(10_000),
+        '../',
+        '*',
+        'client:x',
+        'é',
+        id.slice(0, -1),
+        `${id}A`,
+        `${id}.`,
+        'https://',
+        'https://127.0.0.1/client',
+        'null'
+      ].map(client =>
+        ['A-02', { ...asked, client_id: client }, 'invalid_client'] as [
+          string,
+          object & Record<string, string>,
+          string
+        ]
+      ),
+      ['A-02 CRLF', { ...asked, client_id: 'a\r\nb: c' }, 'invalid_request'],
+      ['A-20', { ...asked, client_id: upstreamClient.clientId }, 'invalid_client'],
+      ['A-03', { ...asked, redirect_uri: 'https://evil.example/cb' }, 'invalid_request'],
+      ['A-03 script', { ...asked, redirect_uri: 'javascript:alert(1)' }, 'invalid_request'],
+      [
+        'A-03 our own',
+        { ...asked, redirect_uri: `${flow.base}/oauth/callback` },
+        'invalid_request'
+      ],
+      ['A-06 of two', { ...two, redirect_uri: undefined }, 'invalid_request'],
+      [
+        'A-07',
+        `${query(asked)}&redirect_uri=${encodeURIComponent(loopbackUri)}`,
+        'invalid_request'
+      ],
+      ['G-12', `${query(asked)}&x=%zz`, 'invalid_request'],
+      ['G-16', `${query(asked)}${'&x=1'.repeat(60)}`, 'invalid_request']
+    ]
+    for (const [name, params, error] of rows) {
+      const page = await flow.authorize(params, { accept: navigation })
+      isPage(page, 400, error, name)
+      assert.deepEqual(page.cookies, [], name)
+      const json = await flow.authorize(params, { accept: 'application/json' })
+      assert.deepEqual([json.status, json.location, json.json()['error']], [400, null, error], name)
+      assert.equal(json.headers.get('x-frame-options'), 'DENY', 'A-24')
+    }
+    assert.equal(flow.upstream.requests.length, 0)
   }
-  for (const name of ['scope', 'code_challenge', 'response_type', 'prompt', 'code_challenge_method']) {
-    const twice = await flow.authorize(`${query({ scope: 'mcp:read', prompt: 'login', ...asked })}&${name}=x`)
-    isSentBack(flow, twice, 302, 'invalid_request', { message: `A-07 ${name}` })
-  }
-  isSentBack(flow, await flow.authorize(`${query(asked)}&resource=${flow.resource}`), 302, 'invalid_target')
-  isSentBack(flow, await flow.authorize(`${query(asked)}&state=x`), 302, 'invalid_request', { state: null })
-  assert.equal(flow.upstream.requests.length, 0)
-})
+)
 
-everywhere('A-13 AZ-08 AZ-10 the resource may be left out or spelled with capitals; what counts is our spelling', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const id = await flow.register()
-  for (const resource of [undefined, flow.resource.replace('https://mcp', 'HTTPS://MCP'), `${flow.resource}/`]) {
-    const { access_token: token } = await flow.tokens(id, { params: { resource } })
-    assert.equal(JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString()).aud, flow.resource)
+everywhere(
+  'A-04 A-05 AZ-01 CD-06 only the registered redirect URI will do, but for the port of loopback',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const web = flow.asked(await flow.register({ redirect_uris: [webUri] }))
+    for (
+      const near of ['/', '?x=1', '%2f', ';', '#', '&a=b', ' '].map(end => webUri + end).concat([
+        'https://app.example/CB',
+        'https://app.example:443/cb',
+        'HTTPS://app.example/cb',
+        'https://APP.example/cb',
+        'https://app.example./cb',
+        'http://app.example/cb',
+        'https://app.example/./cb',
+        'https://app.example.evil/cb',
+        'https://app.example@evil.example/cb'
+      ])
+    ) isPage(await flow.authorize({ ...web, redirect_uri: near }), 400, 'invalid_request', near)
+
+    const native = flow.asked(await flow.register({ redirect_uris: ['http://127.0.0.1/cb'] }))
+    for (
+      const [uri, status] of Object.entries({
+        'http://127.0.0.1/cb': 200,
+        'http://127.0.0.1:51234/cb': 200,
+        'http://localhost:51234/cb': 400,
+        'http://[::1]:51234/cb': 400,
+        'http://127.0.0.2/cb': 400,
+        'https://127.0.0.1/cb': 400,
+        'http://127.0.0.1/cb2': 400,
+        'http://127.0.0.1/cb?x': 400,
+        'http://127.0.0.1:99999/cb': 400
+      })
+    ) assert.equal((await flow.authorize({ ...native, redirect_uri: uri })).status, status, uri)
+    assert.equal(
+      (await flow.authorize({ ...web, redirect_uri: undefined })).status,
+      200,
+      'A-06 of one'
+    )
   }
-})
+)
+
+everywhere(
+  'A-07..A-18 AZ-04 AZ-05 AZ-09 faults of the request go to the client',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const asked = flow.asked(await flow.register())
+    const rows: Array<[id: string, more: Record<string, string | undefined>, error: string]> = [
+      ['A-08', { response_type: undefined }, 'invalid_request'],
+      ...['token', 'id_token', 'code token', 'code ', 'none'].map(value =>
+        ['A-08', { response_type: value }, 'unsupported_response_type'] as [
+          string,
+          object & Record<string, string>,
+          string
+        ]
+      ),
+      ['A-09', { code_challenge: undefined, code_challenge_method: undefined }, 'invalid_request'],
+      ...['plain', undefined, 's256', 'S512'].map(value =>
+        ['A-10', { code_challenge_method: value }, 'invalid_request'] as [
+          string,
+          Record<string, string | undefined>,
+          string
+        ]
+      ),
+      ['A-11', { code_challenge: undefined }, 'invalid_request'],
+      ...[
+        challenge.slice(1),
+        `${challenge}A`,
+        `${challenge.slice(1)}=`,
+        `+/${challenge.slice(2)}`,
+        `é${challenge.slice(1)}`
+      ].map(value =>
+        ['A-12', { code_challenge: value }, 'invalid_request'] as [
+          string,
+          object & Record<string, string>,
+          string
+        ]
+      ),
+      ...[
+        'https://evil.example/mcp',
+        `${flow.resource}/x`,
+        `${flow.resource}#f`,
+        '/mcp',
+        `${flow.resource}?x=1`
+      ].map(value =>
+        ['A-13 AZ-09', { resource: value }, 'invalid_target'] as [
+          string,
+          object & Record<string, string>,
+          string
+        ]
+      ),
+      ...[
+        'admin',
+        'mcp:read admin',
+        '"',
+        '\\',
+        'mcp:read\tmcp:write',
+        Array.from({ length: 200 }, (_, index) => `s${index}`).join(' ')
+      ].map(value =>
+        ['A-14', { scope: value }, 'invalid_scope'] as [
+          string,
+          object & Record<string, string>,
+          string
+        ]
+      ),
+      ['A-16', { request: 'eyJ' }, 'request_not_supported'],
+      ['A-16', { request_uri: 'http://169.254.169.254/' }, 'request_uri_not_supported'],
+      ['A-17', { prompt: 'none' }, 'interaction_required'],
+      ...['fragment', 'form_post', 'query.jwt'].map(value =>
+        ['A-18', { response_mode: value }, 'invalid_request'] as [
+          string,
+          object & Record<string, string>,
+          string
+        ]
+      )
+    ]
+    for (const [message, more, error] of rows) {
+      const reply = await flow.authorize({ ...asked, ...more })
+      isSentBack(flow, reply, 302, error, { message })
+      assert.deepEqual(reply.cookies, [], message)
+    }
+    for (
+      const name of ['scope', 'code_challenge', 'response_type', 'prompt', 'code_challenge_method']
+    ) {
+      const twice = await flow.authorize(
+        `${query({ scope: 'mcp:read', prompt: 'login', ...asked })}&${name}=x`
+      )
+      isSentBack(flow, twice, 302, 'invalid_request', { message: `A-07 ${name}` })
+    }
+    isSentBack(
+      flow,
+      await flow.authorize(`${query(asked)}&resource=${flow.resource}`),
+      302,
+      'invalid_target'
+    )
+    isSentBack(flow, await flow.authorize(`${query(asked)}&state=x`), 302, 'invalid_request', {
+      state: null
+    })
+    assert.equal(flow.upstream.requests.length, 0)
+  }
+)
+
+everywhere(
+  'A-13 AZ-08 AZ-10 the resource may be left out or spelled with capitals; what counts is our spelling',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const id = await flow.register()
+    for (
+      const resource of [
+        undefined,
+        flow.resource.replace('https://mcp', 'HTTPS://MCP'),
+        `${flow.resource}/`
+      ]
+    ) {
+      const { access_token: token } = await flow.tokens(id, { params: { resource } })
+      assert.equal(
+        JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString()).aud,
+        flow.resource
+      )
+    }
+  }
+)
 
 everywhere('A-15 AZ-07 the state comes back as it went, or not at all', async ({ startFlow }) => {
   const flow = await startFlow()
   const id = await flow.register()
-  for (const state of [undefined, '', 'x'.repeat(2048), '"><script>alert(1)</script>', 'a\r\nSet-Cookie: x=1', '\u202e😀', 'a+b%20c&d=e#f', '%0d%0a']) {
+  for (
+    const state of [
+      undefined,
+      '',
+      'x'.repeat(2048),
+      '"><script>alert(1)</script>',
+      'a\r\nSet-Cookie: x=1',
+      '\u202e😀',
+      'a+b%20c&d=e#f',
+      '%0d%0a'
+    ]
+  ) {
     const refused = await flow.authorize(flow.asked(id, { state, scope: 'admin' }))
     isSentBack(flow, refused, 302, 'invalid_scope', { state: state ?? null })
     const browser = openBrowser()
-    const back = await browser.get(flow, `/oauth/callback?${await flow.approve(browser, flow.asked(id, { state }))}`)
-    assert.deepEqual([...back.location?.searchParams.keys() ?? []], ['code', ...state === undefined ? [] : ['state'], 'iss'])
+    const back = await browser.get(
+      flow,
+      `/oauth/callback?${await flow.approve(browser, flow.asked(id, { state }))}`
+    )
+    assert.deepEqual([...back.location?.searchParams.keys() ?? []], [
+      'code',
+      ...state === undefined ? [] : ['state'],
+      'iss'
+    ])
     assert.equal(back.location?.searchParams.get('state') ?? undefined, state)
   }
-  isSentBack(flow, await flow.authorize(flow.asked(id, { state: 'x'.repeat(2049) })), 302, 'invalid_request', { state: null })
+  isSentBack(
+    flow,
+    await flow.authorize(flow.asked(id, { state: 'x'.repeat(2049) })),
+    302,
+    'invalid_request',
+    { state: null }
+  )
 })
 
-everywhere('A-19 CD-10 CD-11 AZ-12 the provider gets our own values, each once, and none of the client', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const id = await flow.register()
-  const smuggled = 'audience=evil&kid=1&login_hint=a%26client_id%3Db&access_type=offline&acr_values=x&nonce=1&client_secret=x&iss=x&max_age=0&tenant=two&__proto__=x&a[b]=c'
-  const browser = openBrowser()
-  const request = await flow.form(browser, `${query(flow.asked(id, { scope: 'mcp:read mcp:write', prompt: 'login' }))}&${smuggled}`)
-  const { location } = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
-  const params = location?.searchParams as URLSearchParams
-  assert.deepEqual([...params.keys()].sort(), [
-    'client_id', 'code_challenge', 'code_challenge_method', 'nonce', 'prompt', 'redirect_uri', 'response_type', 'scope', 'state', 'tenant'
-  ])
-  assert.equal(params.get('tenant'), 'one')
-  assert.equal(params.get('scope'), 'openid profile email')
-  assert.equal(params.get('redirect_uri'), `${flow.base}/oauth/callback`)
-  assert.equal(params.get('client_id'), upstreamClient.clientId)
-  assert.notEqual(params.get('code_challenge'), challenge)
-  assert.notEqual(params.get('state'), 's t/ä')
-})
+everywhere(
+  'A-19 CD-10 CD-11 AZ-12 the provider gets our own values, each once, and none of the client',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const id = await flow.register()
+    const smuggled =
+      'audience=evil&kid=1&login_hint=a%26client_id%3Db&access_type=offline&acr_values=x&nonce=1&client_secret=x&iss=x&max_age=0&tenant=two&__proto__=x&a[b]=c'
+    const browser = openBrowser()
+    const request = await flow.form(
+      browser,
+      `${query(flow.asked(id, { scope: 'mcp:read mcp:write', prompt: 'login' }))}&${smuggled}`
+    )
+    const { location } = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
+    const params = location?.searchParams as URLSearchParams
+    assert.deepEqual([...params.keys()].sort(), [
+      'client_id',
+      'code_challenge',
+      'code_challenge_method',
+      'nonce',
+      'prompt',
+      'redirect_uri',
+      'response_type',
+      'scope',
+      'state',
+      'tenant'
+    ])
+    assert.equal(params.get('tenant'), 'one')
+    assert.equal(params.get('scope'), 'openid profile email')
+    assert.equal(params.get('redirect_uri'), `${flow.base}/oauth/callback`)
+    assert.equal(params.get('client_id'), upstreamClient.clientId)
+    assert.notEqual(params.get('code_challenge'), challenge)
+    assert.notEqual(params.get('state'), 's t/ä')
+  }
+)
 
 everywhere('A-21 a flood of requests leaves nothing behind', async ({ startFlow }) => {
   const { wrap, written } = watch()
   const flow = await startFlow({ wrap })
   const id = await flow.register()
-  for (let index = 0; index < 50; index++) assert.equal((await flow.authorize(flow.asked(id))).status, 200)
+  for (let index = 0; index < 50; index++) {
+    assert.equal((await flow.authorize(flow.asked(id))).status, 200)
+  }
   assert.deepEqual(written, [])
 })
 
-everywhere('A-23 AZ-11 whoever could register the address is not redirected to without a click', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const asked = flow.asked(await flow.register({ redirect_uris: ['https://phish.example/cb'] }), { redirect_uri: 'https://phish.example/cb', scope: 'bogus' })
-  const page = await flow.authorize(asked)
-  isPage(page, 400, 'invalid_scope')
-  assert.match(page.text, /<strong>phish\.example<\/strong>/)
-  assert.match(page.text, /href="https:\/\/phish\.example\/cb\?error(=|&#61;)invalid_scope/)
+everywhere(
+  'A-23 AZ-11 whoever could register the address is not redirected to without a click',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const asked = flow.asked(await flow.register({ redirect_uris: ['https://phish.example/cb'] }), {
+      redirect_uri: 'https://phish.example/cb',
+      scope: 'bogus'
+    })
+    const page = await flow.authorize(asked)
+    isPage(page, 400, 'invalid_scope')
+    assert.match(page.text, /<strong>phish\.example<\/strong>/)
+    assert.match(page.text, /href="https:\/\/phish\.example\/cb\?error(=|&#61;)invalid_scope/)
 
-  const listing = await startFlow({ options: { allowedRedirectUris: [webUri] } })
-  const listed = listing.asked(await listing.register({ redirect_uris: [webUri] }), { redirect_uri: webUri, scope: 'bogus' })
-  isSentBack(listing, await listing.authorize(listed), 302, 'invalid_scope', { uri: webUri })
-})
-
-everywhere('F-07 while the provider is away the user can press the button again', async ({ startFlow }) => {
-  const flow = await startFlow()
-  await flow.upstream.stop()
-  const late = await flow.another()
-  const browser = openBrowser()
-  const request = await flow.form(browser, flow.asked(await late.register()), late)
-  const press = () => browser.post(late, '/oauth/consent', { request, action: 'approve' })
-  const away = await press()
-  isPage(away, 503, 'temporarily_unavailable')
-  assert.deepEqual(away.cookies, [])
-  await flow.upstream.start()
-  let reply = await press()
-  while (reply.status === 503) {
-    await sleep(100)
-    reply = await press()
+    const listing = await startFlow({ options: { allowedRedirectUris: [webUri] } })
+    const listed = listing.asked(await listing.register({ redirect_uris: [webUri] }), {
+      redirect_uri: webUri,
+      scope: 'bogus'
+    })
+    isSentBack(listing, await listing.authorize(listed), 302, 'invalid_scope', { uri: webUri })
   }
-  assert.equal(reply.status, 303)
-})
+)
+
+everywhere(
+  'F-07 while the provider is away the user can press the button again',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    await flow.upstream.stop()
+    const late = await flow.another()
+    const browser = openBrowser()
+    const request = await flow.form(browser, flow.asked(await late.register()), late)
+    const press = () => browser.post(late, '/oauth/consent', { request, action: 'approve' })
+    const away = await press()
+    isPage(away, 503, 'temporarily_unavailable')
+    assert.deepEqual(away.cookies, [])
+    await flow.upstream.start()
+    let reply = await press()
+    while (reply.status === 503) {
+      await sleep(100)
+      reply = await press()
+    }
+    assert.equal(reply.status, 303)
+  }
+)
 
 test('the first revisions of MCP find the endpoints where they look for them', async (t) => {
   const flow = await startFlow(t, { options: { legacyEndpoints: true } })
   const id = await flow.register()
-  const page = await flow.ask(`/authorize?${query(flow.asked(id, { resource: undefined }))}`, { headers: { accept: 'text/html' } })
+  const page = await flow.ask(`/authorize?${query(flow.asked(id, { resource: undefined }))}`, {
+    headers: { accept: 'text/html' }
+  })
   assert.equal(page.status, 200)
   const browser = openBrowser()
   const request = await flow.form(browser, flow.asked(id))
   const { location } = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
   const back = await browser.get(flow, `/oauth/callback?${await signIn(location as URL)}`)
-  const body = query({ grant_type: 'authorization_code', client_id: id, code: back.location?.searchParams.get('code') ?? '', code_verifier: verifier })
-  const tokens = await flow.ask('/token', { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body })
+  const body = query({
+    grant_type: 'authorization_code',
+    client_id: id,
+    code: back.location?.searchParams.get('code') ?? '',
+    code_verifier: verifier
+  })
+  const tokens = await flow.ask('/token', {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body
+  })
   assert.equal(tokens.status, 200, tokens.text)
 })
 
@@ -207,37 +426,94 @@ test('R-13 the endpoints of the first revisions are no redirect URIs either', as
   const flow = await startFlow(t, { options: { legacyEndpoints: true } })
   for (const path of ['/authorize', '/token', '/register', '/oauth/authorize']) {
     const body = JSON.stringify({ redirect_uris: [`${flow.base}${path}`] })
-    const reply = await flow.ask('/oauth/register', { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+    const reply = await flow.ask('/oauth/register', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body
+    })
     assert.equal(reply.status, 400, path)
   }
 })
 
-everywhere('C-01 C-02 C-04 a client id that is the URL of something private, or of nothing public, is nobody, and is not fetched', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const { port } = new URL(flow.upstream.origin)
-  const hosts = [
-    'localhost', 'app.localhost', '127.0.0.1', '127.1', '2130706433', '0177.0.0.1', '0.0.0.0', '10.0.0.1', '172.16.0.1', '192.168.1.5', '169.254.169.254', '100.64.0.1', '198.18.0.1', '224.0.0.1',
-    '[::1]', '[::]', '[::ffff:127.0.0.1]', '[fc00::1]', '[fe80::1]', '[64:ff9b::7f00:1]', '[2002:7f00:1::]', '[::127.0.0.1]', 'metadata.google.internal', 'printer.local', 'single', 'app.example.'
-  ]
-  const ids = [
-    ...hosts.flatMap(host => [`https://${host}/client.json`, `https://${host}:${port}/client.json`]), `http://127.0.0.1:${port}/client.json`, 'http://app.example/client.json', 'https://app.example',
-    'https://app.example/', 'https://app.example/client.json#x', 'https://user@app.example/client.json', 'https://app.example/a/../client.json', 'https://app.example/%2e%2e/client.json',
-    'https://app.example\\client.json', `https://app.example/${'x'.repeat(2_048)}`, 'ftp://app.example/client.json', 'file:///etc/passwd'
-  ]
-  for (const client of ids) isPage(await flow.authorize(flow.asked(client)), 400, 'invalid_client', client)
-  assert.equal(flow.upstream.requests.length, 0)
-})
+everywhere(
+  'C-01 C-02 C-04 a client id that is the URL of something private, or of nothing public, is nobody, and is not fetched',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const { port } = new URL(flow.upstream.origin)
+    const hosts = [
+      'localhost',
+      'app.localhost',
+      '127.0.0.1',
+      '127.1',
+      '2130706433',
+      '0177.0.0.1',
+      '0.0.0.0',
+      '10.0.0.1',
+      '172.16.0.1',
+      '192.168.1.5',
+      '169.254.169.254',
+      '100.64.0.1',
+      '198.18.0.1',
+      '224.0.0.1',
+      '[::1]',
+      '[::]',
+      '[::ffff:127.0.0.1]',
+      '[fc00::1]',
+      '[fe80::1]',
+      '[64:ff9b::7f00:1]',
+      '[2002:7f00:1::]',
+      '[::127.0.0.1]',
+      'metadata.google.internal',
+      'printer.local',
+      'single',
+      'app.example.'
+    ]
+    const ids = [
+      ...hosts.flatMap(
+        host => [`https://${host}/client.json`, `https://${host}:${port}/client.json`]
+      ),
+      `http://127.0.0.1:${port}/client.json`,
+      'http://app.example/client.json',
+      'https://app.example',
+      'https://app.example/',
+      'https://app.example/client.json#x',
+      'https://user@app.example/client.json',
+      'https://app.example/a/../client.json',
+      'https://app.example/%2e%2e/client.json',
+      'https://app.example\\client.json',
+      `https://app.example/${'x'.repeat(2_048)}`,
+      'ftp://app.example/client.json',
+      'file:///etc/passwd'
+    ]
+    for (const client of ids) {
+      isPage(await flow.authorize(flow.asked(client)), 400, 'invalid_client', client)
+    }
+    assert.equal(flow.upstream.requests.length, 0)
+  }
+)
 
-everywhere('why a request was refused is in the log, with what was asked for, and nowhere in the answer', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const asked = flow.asked(await flow.register())
-  const scope = await flow.authorize({ ...asked, scope: 'mcp:read canary:write' })
-  isSentBack(flow, scope, 302, 'invalid_scope')
-  const uri = await flow.authorize({ ...asked, redirect_uri: `https://me:hidden@evil.example/canary?${'x'.repeat(300)}` })
-  isPage(uri, 400, 'invalid_request')
-  for (const reply of [scope, uri]) assert.doesNotMatch(reply.text + reply.location, /canary/)
-  const log = flow.logs.join('')
-  assert.match(log, /"code":"FST_MCP_OAUTH_INVALID_SCOPE","reason":"nobody can have these scopes: \\"canary:write\\""/)
-  assert.match(log, /the redirect URI that was asked for: \\"https:\/\/…@evil\.example\/canary\?x{1,200}\\"/)
-  assert.doesNotMatch(log, /me:hidden/)
-})
+everywhere(
+  'why a request was refused is in the log, with what was asked for, and nowhere in the answer',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const asked = flow.asked(await flow.register())
+    const scope = await flow.authorize({ ...asked, scope: 'mcp:read canary:write' })
+    isSentBack(flow, scope, 302, 'invalid_scope')
+    const uri = await flow.authorize({
+      ...asked,
+      redirect_uri: `https://me:hidden@evil.example/canary?${'x'.repeat(300)}`
+    })
+    isPage(uri, 400, 'invalid_request')
+    for (const reply of [scope, uri]) assert.doesNotMatch(reply.text + reply.location, /canary/)
+    const log = flow.logs.join('')
+    assert.match(
+      log,
+      /"code":"FST_MCP_OAUTH_INVALID_SCOPE","reason":"nobody can have these scopes: \\"canary:write\\""/
+    )
+    assert.match(
+      log,
+      /the redirect URI that was asked for: \\"https:\/\/…@evil\.example\/canary\?x{1,200}\\"/
+    )
+    assert.doesNotMatch(log, /me:hidden/)
+  }
+)

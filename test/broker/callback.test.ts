@@ -2,117 +2,250 @@ import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { McpOAuthOptions } from '../../lib/index.ts'
 import { everywhere } from '../support/everywhere.ts'
-import { isError, isPage, isSentBack, loopbackUri, openBrowser, query, redeem, signIn, type Flow } from '../support/flow.ts'
+import {
+  isError,
+  isPage,
+  isSentBack,
+  loopbackUri,
+  openBrowser,
+  query,
+  redeem,
+  signIn,
+  type Flow
+} from '../support/flow.ts'
 
-const plain = (text: string) => Object.fromEntries(new URLSearchParams(text)) as Record<string, string>
+const plain = (text: string) =>
+  Object.fromEntries(new URLSearchParams(text)) as Record<string, string>
 
 /** A login that has come back from the provider, but not to us. */
 async function pending (flow: Flow, more = {}) {
   const browser = openBrowser()
   const id = await flow.register()
   const answer = plain(await flow.approve(browser, flow.asked(id, more)))
-  return { id, browser, answer, back: (params: Record<string, string | undefined> | string) => browser.get(flow, `/oauth/callback?${query(params)}`) }
+  return {
+    id,
+    browser,
+    answer,
+    back: (params: Record<string, string | undefined> | string) =>
+      browser.get(flow, `/oauth/callback?${query(params)}`)
+  }
 }
 
-everywhere('B-01 B-02 B-10 B-15 what is no answer of the provider goes nowhere, and the login stays good', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const { answer, back } = await pending(flow)
-  const { state = '', code = '' } = answer
-  const rows: Array<Record<string, string | undefined> | string> = [
-    {}, { state }, { code }, { state, code: '' }, { state: '', code }, { ...answer, error: 'access_denied' }, `${query(answer)}&state=${state}`, `${query(answer)}&code=x`, `state=${state}&error=a&error=b`,
-    { state: 'x', code }, { state: state.slice(1), code }, { state: state.toUpperCase(), code }, { state: `${state}0`, code }, { state: state.replace(/.$/, last => last === 'a' ? 'b' : 'a'), code }, { state: state.replace(/^../, '01'), code },
-    { state, code: 'x'.repeat(4097) }, { state, code: 'a\r\nb' }, { state, code: 'a\0' }, { state, code, iss: flow.upstream.issuer + '/' }
-  ]
-  for (const params of rows) {
-    const reply = await back(params)
-    isPage(reply, 400, 'invalid_request', JSON.stringify(params).slice(0, 120))
-    assert.deepEqual(reply.cookies, [])
-  }
-  assert.equal((await flow.ask(`/oauth/callback?${query(answer)}`, { method: 'POST' })).status, 405, 'B-15')
-  assert.equal((await flow.ask(`/oauth/callback?${query(answer)}`, { method: 'HEAD' })).status, 405)
-  assert.equal(flow.upstream.count('/token'), 0)
-  assert.equal((await back(answer)).status, 302)
-})
-
-everywhere('B-04 B-05 B-07 CD-09 only the browser that approved may come back', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const mine = await pending(flow)
-  const other = await pending(flow)
-  const [name = ''] = [...mine.browser.jar.keys()].filter(key => key.includes('login'))
-  const value = mine.browser.jar.get(name) ?? ''
-  const foreign = [...other.browser.jar].find(([key]) => key.includes('login'))?.[1] ?? ''
-  for (const cookie of ['', other.browser.cookie(), `${name}=`, `${name}=x`, `${name}=${foreign}`, `${name}=${value.slice(0, -1)}`, `${name}=${value}; ${name}=${value}`, `${name.replace('__Host-', '')}=${value}`, `x${name}=${value}`]) {
-    for (const params of [mine.answer, { state: mine.answer['state'], error: 'access_denied' }, { state: mine.answer['state'], error: 'x' }]) {
-      const reply = await flow.ask(`/oauth/callback?${query(params)}`, { headers: { accept: 'text/html', cookie } })
-      isPage(reply, 403, 'access_denied', cookie.slice(0, 100))
+everywhere(
+  'B-01 B-02 B-10 B-15 what is no answer of the provider goes nowhere, and the login stays good',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const { answer, back } = await pending(flow)
+    const { state = '', code = '' } = answer
+    const rows: Array<Record<string, string | undefined> | string> = [
+      {},
+      { state },
+      { code },
+      { state, code: '' },
+      { state: '', code },
+      { ...answer, error: 'access_denied' },
+      `${query(answer)}&state=${state}`,
+      `${query(answer)}&code=x`,
+      `state=${state}&error=a&error=b`,
+      { state: 'x', code },
+      { state: state.slice(1), code },
+      { state: state.toUpperCase(), code },
+      { state: `${state}0`, code },
+      { state: state.replace(/.$/, last => last === 'a' ? 'b' : 'a'), code },
+      { state: state.replace(/^../, '01'), code },
+      { state, code: 'x'.repeat(4097) },
+      { state, code: 'a\r\nb' },
+      { state, code: 'a\0' },
+      { state, code, iss: flow.upstream.issuer + '/' }
+    ]
+    for (const params of rows) {
+      const reply = await back(params)
+      isPage(reply, 400, 'invalid_request', JSON.stringify(params).slice(0, 120))
+      assert.deepEqual(reply.cookies, [])
     }
+    assert.equal(
+      (await flow.ask(`/oauth/callback?${query(answer)}`, { method: 'POST' })).status,
+      405,
+      'B-15'
+    )
+    assert.equal(
+      (await flow.ask(`/oauth/callback?${query(answer)}`, { method: 'HEAD' })).status,
+      405
+    )
+    assert.equal(flow.upstream.count('/token'), 0)
+    assert.equal((await back(answer)).status, 302)
   }
-  assert.equal(flow.upstream.count('/token'), 0)
-  assert.equal((await mine.back(mine.answer)).status, 302, 'the right browser still can')
-})
+)
 
-everywhere('B-03 B-14 B-18 AZ-07 AZ-13 CD-07 a login comes back once, and goes to the client as it should', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const uri = `${loopbackUri}?keep=a%2fb&x=1`
-  const id = await flow.register({ redirect_uris: [uri] })
-  const browser = openBrowser()
-  const answer = await flow.approve(browser, flow.asked(id, { redirect_uri: uri }))
-  const cookie = browser.cookie()
-  const replies = await Promise.all(Array.from({ length: 20 }, () => flow.ask(`/oauth/callback?${answer}`, { headers: { cookie, accept: 'text/html' } })))
-  const [winner, ...none] = replies.filter(({ status }) => status === 302)
-  assert.equal(none.length, 0)
-  for (const reply of replies) if (reply !== winner) isPage(reply, 400, 'invalid_request', 'B-14')
-  assert.ok(winner?.headers.get('location')?.startsWith(`${uri}&code=`), 'B-18')
-  assert.deepEqual([...winner?.location?.searchParams.keys() ?? []], ['keep', 'x', 'code', 'state', 'iss'])
-  assert.equal(winner?.location?.searchParams.get('iss'), flow.base)
-  assert.equal(winner?.location?.searchParams.get('state'), 's t/ä')
-  assert.match(winner?.cookies.join('\n') ?? '', /^__Host-mcp-login\.[\da-z]{64}=; Max-Age=0; Path=\/; HttpOnly; Secure; SameSite=Lax$/)
-  isPage(await flow.ask(`/oauth/callback?${answer}`, { headers: { cookie, accept: 'text/html' } }), 400, 'invalid_request', 'B-03')
-  assert.equal(flow.upstream.count('/token'), 0, 'the code of the provider travels on')
-  const code = winner?.location?.searchParams.get('code') ?? ''
-  assert.equal((await flow.token(redeem(id, code, { redirect_uri: uri }))).status, 200, 'the first flow is not affected')
-})
+everywhere(
+  'B-04 B-05 B-07 CD-09 only the browser that approved may come back',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const mine = await pending(flow)
+    const other = await pending(flow)
+    const [name = ''] = [...mine.browser.jar.keys()].filter(key => key.includes('login'))
+    const value = mine.browser.jar.get(name) ?? ''
+    const foreign = [...other.browser.jar].find(([key]) => key.includes('login'))?.[1] ?? ''
+    for (
+      const cookie of [
+        '',
+        other.browser.cookie(),
+        `${name}=`,
+        `${name}=x`,
+        `${name}=${foreign}`,
+        `${name}=${value.slice(0, -1)}`,
+        `${name}=${value}; ${name}=${value}`,
+        `${name.replace('__Host-', '')}=${value}`,
+        `x${name}=${value}`
+      ]
+    ) {
+      for (
+        const params of [mine.answer, { state: mine.answer['state'], error: 'access_denied' }, {
+          state: mine.answer['state'],
+          error: 'x'
+        }]
+      ) {
+        const reply = await flow.ask(`/oauth/callback?${query(params)}`, {
+          headers: { accept: 'text/html', cookie }
+        })
+        isPage(reply, 403, 'access_denied', cookie.slice(0, 100))
+      }
+    }
+    assert.equal(flow.upstream.count('/token'), 0)
+    assert.equal((await mine.back(mine.answer)).status, 302, 'the right browser still can')
+  }
+)
+
+everywhere(
+  'B-03 B-14 B-18 AZ-07 AZ-13 CD-07 a login comes back once, and goes to the client as it should',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const uri = `${loopbackUri}?keep=a%2fb&x=1`
+    const id = await flow.register({ redirect_uris: [uri] })
+    const browser = openBrowser()
+    const answer = await flow.approve(browser, flow.asked(id, { redirect_uri: uri }))
+    const cookie = browser.cookie()
+    const replies = await Promise.all(
+      Array.from(
+        { length: 20 },
+        () => flow.ask(`/oauth/callback?${answer}`, { headers: { cookie, accept: 'text/html' } })
+      )
+    )
+    const [winner, ...none] = replies.filter(({ status }) => status === 302)
+    assert.equal(none.length, 0)
+    for (const reply of replies) if (reply !== winner) isPage(reply, 400, 'invalid_request', 'B-14')
+    assert.ok(winner?.headers.get('location')?.startsWith(`${uri}&code=`), 'B-18')
+    assert.deepEqual([...winner?.location?.searchParams.keys() ?? []], [
+      'keep',
+      'x',
+      'code',
+      'state',
+      'iss'
+    ])
+    assert.equal(winner?.location?.searchParams.get('iss'), flow.base)
+    assert.equal(winner?.location?.searchParams.get('state'), 's t/ä')
+    assert.match(
+      winner?.cookies.join('\n') ?? '',
+      /^__Host-mcp-login\.[\da-z]{64}=; Max-Age=0; Path=\/; HttpOnly; Secure; SameSite=Lax$/
+    )
+    isPage(
+      await flow.ask(`/oauth/callback?${answer}`, { headers: { cookie, accept: 'text/html' } }),
+      400,
+      'invalid_request',
+      'B-03'
+    )
+    assert.equal(flow.upstream.count('/token'), 0, 'the code of the provider travels on')
+    const code = winner?.location?.searchParams.get('code') ?? ''
+    assert.equal(
+      (await flow.token(redeem(id, code, { redirect_uri: uri }))).status,
+      200,
+      'the first flow is not affected'
+    )
+  }
+)
 
 everywhere('B-08 errors of the provider come from a list', async ({ startFlow }) => {
   const flow = await startFlow()
-  const expected = { access_denied: 'access_denied', consent_required: 'access_denied', login_required: 'access_denied', temporarily_unavailable: 'temporarily_unavailable', '<script>': 'server_error', server_error: 'server_error', invalid_scope: 'server_error', __proto__: 'server_error', toString: 'server_error' }
+  const expected = {
+    access_denied: 'access_denied',
+    consent_required: 'access_denied',
+    login_required: 'access_denied',
+    temporarily_unavailable: 'temporarily_unavailable',
+    '<script>': 'server_error',
+    server_error: 'server_error',
+    invalid_scope: 'server_error',
+    __proto__: 'server_error',
+    toString: 'server_error'
+  }
   for (const [error, ours] of Object.entries({ ...expected, ['__proto__']: 'server_error' })) {
     const { answer, back } = await pending(flow)
-    const reply = await back({ state: answer['state'], error, error_description: 'canary-upstream-text'.repeat(100), error_uri: 'javascript:alert(1)' })
+    const reply = await back({
+      state: answer['state'],
+      error,
+      error_description: 'canary-upstream-text'.repeat(100),
+      error_uri: 'javascript:alert(1)'
+    })
     isSentBack(flow, reply, 302, ours, { message: error })
     assert.match(reply.cookies[0] ?? '', /Max-Age=0/)
-    isPage(await flow.ask(`/oauth/callback?${query({ state: answer['state'], error })}`, { headers: { accept: 'text/html' } }), 403, 'access_denied')
+    isPage(
+      await flow.ask(`/oauth/callback?${query({ state: answer['state'], error })}`, {
+        headers: { accept: 'text/html' }
+      }),
+      403,
+      'access_denied'
+    )
   }
 })
 
-everywhere('B-09 RFC 9207 the answer must come from the provider, byte for byte, where it says who it is', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const { issuer } = flow.upstream
-  const check = async (iss: string[], status: number) => {
-    flow.upstream.iss = iss
-    const browser = openBrowser()
-    const reply = await browser.get(flow, `/oauth/callback?${await flow.approve(browser, flow.asked(await flow.register()))}`)
-    assert.equal(reply.status, status, JSON.stringify(iss))
-    if (status === 400) isPage(reply, 400, 'invalid_request')
-  }
-  await check([], 302)
-  await check([issuer], 302)
-  const bad = [['https://evil.example'], [`${issuer}/`], [issuer.toUpperCase()], [issuer, issuer], ['']]
-  for (const iss of bad) await check(iss, 400)
+everywhere(
+  'B-09 RFC 9207 the answer must come from the provider, byte for byte, where it says who it is',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const { issuer } = flow.upstream
+    const check = async (iss: string[], status: number) => {
+      flow.upstream.iss = iss
+      const browser = openBrowser()
+      const reply = await browser.get(
+        flow,
+        `/oauth/callback?${await flow.approve(browser, flow.asked(await flow.register()))}`
+      )
+      assert.equal(reply.status, status, JSON.stringify(iss))
+      if (status === 400) isPage(reply, 400, 'invalid_request')
+    }
+    await check([], 302)
+    await check([issuer], 302)
+    const bad = [
+      ['https://evil.example'],
+      [`${issuer}/`],
+      [issuer.toUpperCase()],
+      [issuer, issuer],
+      ['']
+    ]
+    for (const iss of bad) await check(iss, 400)
 
-  const announcing = await startFlow()
-  announcing.upstream.metadata['authorization_response_iss_parameter_supported'] = true
-  const late = await announcing.another()
-  for (const [iss, status] of [[[], 400], [[announcing.upstream.issuer], 302], [['https://evil.example'], 400]] as const) {
-    announcing.upstream.iss = [...iss]
-    const browser = openBrowser()
-    const id = await late.register()
-    const answer = await announcing.approve(browser, announcing.asked(id), late)
-    const reply = await browser.get(late, `/oauth/callback?${answer}`)
-    assert.equal(reply.status, status)
-    if (status === 302) assert.equal((await late.token(redeem(id, reply.location?.searchParams.get('code') ?? ''))).status, 200)
+    const announcing = await startFlow()
+    announcing.upstream.metadata['authorization_response_iss_parameter_supported'] = true
+    const late = await announcing.another()
+    for (
+      const [iss, status] of [[[], 400], [[announcing.upstream.issuer], 302], [[
+        'https://evil.example'
+      ], 400]] as const
+    ) {
+      announcing.upstream.iss = [...iss]
+      const browser = openBrowser()
+      const id = await late.register()
+      const answer = await announcing.approve(browser, announcing.asked(id), late)
+      const reply = await browser.get(late, `/oauth/callback?${answer}`)
+      assert.equal(reply.status, status)
+      if (status === 302) {
+        assert.equal(
+          (await late.token(redeem(id, reply.location?.searchParams.get('code') ?? ''))).status,
+          200
+        )
+      }
+    }
   }
-})
+)
 
 everywhere('B-02 a login that took too long has to start again', async ({ startFlow }, t) => {
   const flow = await startFlow()
@@ -123,142 +256,327 @@ everywhere('B-02 a login that took too long has to start again', async ({ startF
   assert.equal((await back(answer)).status, 302)
 }, { inTurn: true })
 
-everywhere('B-17 B-19 where the answer goes is checked again when it comes', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const stricter = await flow.another({ allowedRedirectUris: ['https://app.example/cb'] })
-  const { answer, browser, id } = await pending(flow)
-  isPage(await browser.get(stricter, `/oauth/callback?${query(answer)}`), 400, 'invalid_request')
-  const reply = await browser.get(flow, `/oauth/callback?${query(answer)}`)
-  assert.equal((await flow.token(redeem(id, reply.location?.searchParams.get('code') ?? ''))).status, 200)
-})
+everywhere(
+  'B-17 B-19 where the answer goes is checked again when it comes',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const stricter = await flow.another({ allowedRedirectUris: ['https://app.example/cb'] })
+    const { answer, browser, id } = await pending(flow)
+    isPage(await browser.get(stricter, `/oauth/callback?${query(answer)}`), 400, 'invalid_request')
+    const reply = await browser.get(flow, `/oauth/callback?${query(answer)}`)
+    assert.equal(
+      (await flow.token(redeem(id, reply.location?.searchParams.get('code') ?? ''))).status,
+      200
+    )
+  }
+)
 
-for (const [what, prepare] of Object.entries<(upstream: Flow['upstream']) => unknown>({
-  'status 400': ({ fail }) => fail.set('/token', { status: 400, body: '{"error":"invalid_grant","error_description":"canary-upstream-text"}' }),
-  'status 404': ({ fail }) => fail.set('/token', 'missing'),
-  'no JSON': ({ fail }) => fail.set('/token', 'garbage'),
-  HTML: ({ fail }) => fail.set('/token', 'html'),
-  null: ({ fail }) => fail.set('/token', 'null'),
-  array: ({ fail }) => fail.set('/token', 'array'),
-  redirect: ({ fail }) => fail.set('/token', 'redirect'),
-  'no access token': ({ answer }) => { answer['access_token'] = undefined },
-  'access token object': ({ answer }) => { answer['access_token'] = { a: 1 } },
-  'access token with CRLF': ({ answer }) => { answer['access_token'] = 'a\r\nb: c' },
-  'access token of 100 KB': ({ answer }) => { answer['access_token'] = 'x'.repeat(100_000) },
-  'token type mac': ({ answer }) => { answer['token_type'] = 'mac' },
-  'token type dpop': ({ answer }) => { answer['token_type'] = 'DPoP' },
-  'no token type': ({ answer }) => { answer['token_type'] = undefined },
-  'expires_in -1': ({ answer }) => { answer['expires_in'] = -1 },
-  'expires_in x': ({ answer }) => { answer['expires_in'] = 'x' },
-  'scope list': ({ answer }) => { answer['scope'] = ['a'] },
-  'refresh token empty': ({ answer }) => { answer['refresh_token'] = '' },
-  'refresh token object': ({ answer }) => { answer['refresh_token'] = {} },
-  'refresh token with a line break': ({ answer }) => { answer['refresh_token'] = 'a\nb' },
-  'id_token garbage': ({ answer }) => { answer['id_token'] = 'x' },
-  'id_token wrong nonce': ({ claims }) => { claims['nonce'] = 'x' },
-  'id_token no nonce': ({ claims }) => { claims['nonce'] = undefined },
-  'id_token wrong iss': ({ claims }) => { claims['iss'] = 'https://evil.example' },
-  'id_token wrong aud': ({ claims }) => { claims['aud'] = 'another' },
-  'id_token of two audiences and another party': ({ claims }) => Object.assign(claims, { aud: ['broker', 'another'], azp: 'another' }),
-  'id_token expired': ({ claims }) => { claims['exp'] = 1 },
-  'id_token without sub': ({ claims }) => { claims['sub'] = undefined },
-  'id_token sub object': ({ claims }) => { claims['sub'] = {} },
-  'id_token alg none': ({ header }) => { header['alg'] = 'none' },
-  'id_token of another key': async (upstream) => { upstream.key = await (await import('../support/issuer.ts')).createKey('upstream') }
-})) {
-  everywhere(`B-11 B-12 B-13 F-10 nonsense of the provider ends the login: ${what}`, async ({ startFlow }) => {
+for (
+  const [what, prepare] of Object.entries<(upstream: Flow['upstream']) => unknown>({
+    'status 400': ({ fail }) =>
+      fail.set('/token', {
+        status: 400,
+        body: '{"error":"invalid_grant","error_description":"canary-upstream-text"}'
+      }),
+    'status 404': ({ fail }) => fail.set('/token', 'missing'),
+    'no JSON': ({ fail }) => fail.set('/token', 'garbage'),
+    HTML: ({ fail }) => fail.set('/token', 'html'),
+    null: ({ fail }) => fail.set('/token', 'null'),
+    array: ({ fail }) => fail.set('/token', 'array'),
+    redirect: ({ fail }) => fail.set('/token', 'redirect'),
+    'no access token': ({ answer }) => {
+      answer['access_token'] = undefined
+    },
+    'access token object': ({ answer }) => {
+      answer['access_token'] = { a: 1 }
+    },
+    'access token with CRLF': ({ answer }) => {
+      answer['access_token'] = 'a\r\nb: c'
+    },
+    'access token of 100 KB': ({ answer }) => {
+      answer['access_token'] = 'x'.repeat(100_000)
+    },
+    'token type mac': ({ answer }) => {
+      answer['token_type'] = 'mac'
+    },
+    'token type dpop': ({ answer }) => {
+      answer['token_type'] = 'DPoP'
+    },
+    'no token type': ({ answer }) => {
+      answer['token_type'] = undefined
+    },
+    'expires_in -1': ({ answer }) => {
+      answer['expires_in'] = -1
+    },
+    'expires_in x': ({ answer }) => {
+      answer['expires_in'] = 'x'
+    },
+    'scope list': ({ answer }) => {
+      answer['scope'] = ['a']
+    },
+    'refresh token empty': ({ answer }) => {
+      answer['refresh_token'] = ''
+    },
+    'refresh token object': ({ answer }) => {
+      answer['refresh_token'] = {}
+    },
+    'refresh token with a line break': ({ answer }) => {
+      answer['refresh_token'] = 'a\nb'
+    },
+    'id_token garbage': ({ answer }) => {
+      answer['id_token'] = 'x'
+    },
+    'id_token wrong nonce': ({ claims }) => {
+      claims['nonce'] = 'x'
+    },
+    'id_token no nonce': ({ claims }) => {
+      claims['nonce'] = undefined
+    },
+    'id_token wrong iss': ({ claims }) => {
+      claims['iss'] = 'https://evil.example'
+    },
+    'id_token wrong aud': ({ claims }) => {
+      claims['aud'] = 'another'
+    },
+    'id_token of two audiences and another party': ({ claims }) =>
+      Object.assign(claims, { aud: ['broker', 'another'], azp: 'another' }),
+    'id_token expired': ({ claims }) => {
+      claims['exp'] = 1
+    },
+    'id_token without sub': ({ claims }) => {
+      claims['sub'] = undefined
+    },
+    'id_token sub object': ({ claims }) => {
+      claims['sub'] = {}
+    },
+    'id_token alg none': ({ header }) => {
+      header['alg'] = 'none'
+    },
+    'id_token of another key': async (upstream) => {
+      upstream.key = await (await import('../support/issuer.ts')).createKey('upstream')
+    }
+  })
+) {
+  everywhere(
+    `B-11 B-12 B-13 F-10 nonsense of the provider ends the login: ${what}`,
+    async ({ startFlow }) => {
+      const flow = await startFlow()
+      const id = await flow.register()
+      const code = await flow.login(id)
+      await prepare(flow.upstream)
+      isError(await flow.token(redeem(id, code)), 400, 'invalid_grant')
+      assert.equal(flow.upstream.count('/trap'), 0)
+      flow.upstream.fail.clear()
+      isError(await flow.token(redeem(id, code)), 400, 'invalid_grant')
+      assert.equal(flow.upstream.count('/token'), 1, 'asked once')
+    }
+  )
+}
+
+for (
+  const [fault, status] of Object.entries(
+    {
+      error: 503,
+      unavailable: 503,
+      reset: 503,
+      resetMidBody: 503,
+      hang: 504,
+      oversize: 502,
+      bomb: 502
+    } as const
+  )
+) {
+  everywhere(
+    `B-11 F-11 a fault of the provider is not called a fault of the code, which is spent all the same: ${fault}`,
+    async ({ startFlow }) => {
+      const flow = await startFlow()
+      const id = await flow.register()
+      const code = await flow.login(id)
+      flow.upstream.fail.set('/token', fault as 'error')
+      const reply = await flow.token(redeem(id, code))
+      isError(reply, status, 'temporarily_unavailable')
+      assert.equal(reply.headers.get('retry-after'), '5')
+      flow.upstream.fail.clear()
+      isError(await flow.token(redeem(id, code)), 400, 'invalid_grant')
+      assert.equal(flow.upstream.count('/token'), 1, 'asked once')
+      assert.ok((await flow.tokens(id)).access_token, 'a new login works')
+    }
+  )
+}
+
+everywhere(
+  'B-11 a code is not spent while the provider cannot be reached at all',
+  async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
     const code = await flow.login(id)
-    await prepare(flow.upstream)
+    await flow.upstream.stop()
+    isError(await flow.token(redeem(id, code)), 503, 'temporarily_unavailable')
+    await flow.upstream.start()
+    assert.equal((await flow.token(redeem(id, code))).status, 200)
     isError(await flow.token(redeem(id, code)), 400, 'invalid_grant')
-    assert.equal(flow.upstream.count('/trap'), 0)
-    flow.upstream.fail.clear()
-    isError(await flow.token(redeem(id, code)), 400, 'invalid_grant')
-    assert.equal(flow.upstream.count('/token'), 1, 'asked once')
-  })
-}
+  }
+)
 
-for (const [fault, status] of Object.entries({ error: 503, unavailable: 503, reset: 503, resetMidBody: 503, hang: 504, oversize: 502, bomb: 502 } as const)) {
-  everywhere(`B-11 F-11 a fault of the provider is not called a fault of the code, which is spent all the same: ${fault}`, async ({ startFlow }) => {
+everywhere(
+  'B-12 what can be made good is: long lives are cut, foreign members stay out',
+  async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
-    const code = await flow.login(id)
-    flow.upstream.fail.set('/token', fault as 'error')
-    const reply = await flow.token(redeem(id, code))
-    isError(reply, status, 'temporarily_unavailable')
-    assert.equal(reply.headers.get('retry-after'), '5')
-    flow.upstream.fail.clear()
-    isError(await flow.token(redeem(id, code)), 400, 'invalid_grant')
-    assert.equal(flow.upstream.count('/token'), 1, 'asked once')
-    assert.ok((await flow.tokens(id)).access_token, 'a new login works')
-  })
-}
-
-everywhere('B-11 a code is not spent while the provider cannot be reached at all', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const id = await flow.register()
-  const code = await flow.login(id)
-  await flow.upstream.stop()
-  isError(await flow.token(redeem(id, code)), 503, 'temporarily_unavailable')
-  await flow.upstream.start()
-  assert.equal((await flow.token(redeem(id, code))).status, 200)
-  isError(await flow.token(redeem(id, code)), 400, 'invalid_grant')
-})
-
-everywhere('B-12 what can be made good is: long lives are cut, foreign members stay out', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const id = await flow.register()
-  for (const [more, expires] of [[{ expires_in: 1e99 }, 3600], [{ expires_in: '60' }, 60], [{ expires_in: 10.5 }, 10], [{ expires_in: undefined }, 3600], [{ expires_in: 0 }, 1], [{ scope: 'admin everything' }, 3600]] as const) {
-    flow.upstream.answer = { ...more }
-    const answer = await flow.tokens(id)
-    assert.equal(answer.expires_in, expires)
-    assert.equal(answer.scope, 'mcp:read')
-    assert.deepEqual(Object.keys(answer), ['access_token', 'token_type', 'expires_in', 'scope', 'refresh_token'])
+    for (
+      const [more, expires] of [
+        [{ expires_in: 1e99 }, 3600],
+        [{ expires_in: '60' }, 60],
+        [{ expires_in: 10.5 }, 10],
+        [{ expires_in: undefined }, 3600],
+        [{ expires_in: 0 }, 1],
+        [{ scope: 'admin everything' }, 3600]
+      ] as const
+    ) {
+      flow.upstream.answer = { ...more }
+      const answer = await flow.tokens(id)
+      assert.equal(answer.expires_in, expires)
+      assert.equal(answer.scope, 'mcp:read')
+      assert.deepEqual(Object.keys(answer), [
+        'access_token',
+        'token_type',
+        'expires_in',
+        'scope',
+        'refresh_token'
+      ])
+    }
   }
-})
+)
 
-everywhere('B-16 F-28 authorizeUser decides, and nothing but a yes is a yes', async ({ startFlow }) => {
-  let verdict: () => unknown = () => true
-  const seen: any[] = []
-  const authorizeUser = ((user: unknown) => { seen.push(user); return verdict() }) as NonNullable<McpOAuthOptions['authorizeUser']>
-  const flow = await startFlow({ options: { authorizeUser } })
-  const id = await flow.register()
-  const forbidden = Object.assign(new Error('canary-hook'), { statusCode: 403 })
-  for (const [answer, status, error] of [
-    [() => false, 403, 'access_denied'], [() => { throw forbidden }, 403, 'access_denied'], [async () => await Promise.reject(forbidden), 403, 'access_denied'],
-    [() => { throw new Error('canary-hook') }, 500, 'server_error'], [() => { throw undefined }, 500, 'server_error'], // eslint-disable-line no-throw-literal
-    ...[null, 0, 1, '', 'yes', 'no', [], NaN, Symbol('x'), () => true, { scopes: 'mcp:read' }, { scopes: null }, { claims: 'x' }, { claims: [] }, { claims: null }].map(junk => [() => junk, 500, 'server_error'] as const),
-    [() => ({ claims: { big: 1n } }), 500, 'server_error']
-  ] as Array<[() => unknown, number, string]>) {
-    verdict = answer
-    const code = await flow.login(id)
-    const before = flow.upstream.count('/revoke')
-    const reply = await flow.token(redeem(id, code))
-    isError(reply, status, error, String(answer))
-    assert.doesNotMatch(reply.text, /canary/)
-    while (flow.upstream.count('/revoke') === before) await sleep(5)
-    assert.equal(flow.upstream.count('/revoke'), before + 1, 'nobody will use what the provider gave us')
-    isError(await flow.token(redeem(id, code)), 400, 'invalid_grant')
+everywhere(
+  'B-16 F-28 authorizeUser decides, and nothing but a yes is a yes',
+  async ({ startFlow }) => {
+    let verdict: () => unknown = () => true
+    const seen: any[] = []
+    const authorizeUser = ((user: unknown) => {
+      seen.push(user)
+      return verdict()
+    }) as NonNullable<McpOAuthOptions['authorizeUser']>
+    const flow = await startFlow({ options: { authorizeUser } })
+    const id = await flow.register()
+    const forbidden = Object.assign(new Error('canary-hook'), { statusCode: 403 })
+    for (
+      const [answer, status, error] of [
+        [() => false, 403, 'access_denied'],
+        [
+          () => {
+            throw forbidden
+          },
+          403,
+          'access_denied'
+        ],
+        [async () => await Promise.reject(forbidden), 403, 'access_denied'],
+        [
+          () => {
+            throw new Error('canary-hook')
+          },
+          500,
+          'server_error'
+        ],
+        [
+          () => {
+            // eslint-disable-next-line no-throw-literal
+            throw undefined
+          },
+          500,
+          'server_error'
+        ],
+        ...[
+          null,
+          0,
+          1,
+          '',
+          'yes',
+          'no',
+          [],
+          NaN,
+          Symbol('x'),
+          () => true,
+          { scopes: 'mcp:read' },
+          { scopes: null },
+          { claims: 'x' },
+          { claims: [] },
+          { claims: null }
+        ].map(junk => [() => junk, 500, 'server_error'] as const),
+        [() => ({ claims: { big: 1n } }), 500, 'server_error']
+      ] as Array<[() => unknown, number, string]>
+    ) {
+      verdict = answer
+      const code = await flow.login(id)
+      const before = flow.upstream.count('/revoke')
+      const reply = await flow.token(redeem(id, code))
+      isError(reply, status, error, String(answer))
+      assert.doesNotMatch(reply.text, /canary/)
+      while (flow.upstream.count('/revoke') === before) await sleep(5)
+      assert.equal(
+        flow.upstream.count('/revoke'),
+        before + 1,
+        'nobody will use what the provider gave us'
+      )
+      isError(await flow.token(redeem(id, code)), 400, 'invalid_grant')
+    }
+    for (const answer of [true, undefined, {}, { scopes: undefined }]) {
+      verdict = () => answer
+      assert.equal((await flow.tokens(id)).scope, 'mcp:read')
+    }
+    verdict = () => ({
+      scopes: ['mcp:read', 'admin'],
+      claims: {
+        team: 'a',
+        sub: 'root',
+        aud: 'x',
+        scope: 'admin',
+        exp: 1,
+        gid: 'x',
+        upt: 'x',
+        client_id: 'x',
+        iss: 'x',
+        cnf: {}
+      }
+    })
+    const tokens = await flow.tokens(id, { params: { scope: 'mcp:read mcp:write' } })
+    const claims = JSON.parse(
+      Buffer.from(tokens.access_token.split('.')[1], 'base64url').toString()
+    )
+    assert.deepEqual([
+      claims.team,
+      claims.sub,
+      claims.aud,
+      claims.scope,
+      claims.client_id,
+      claims.iss,
+      claims.cnf,
+      claims.upt
+    ], ['a', 'alice', flow.resource, 'mcp:read', id, flow.base, undefined, undefined])
+    assert.ok(claims.exp > Date.now() / 1000)
+    assert.equal(seen.at(-1).claims.email, 'alice@example.com')
+    assert.deepEqual(seen.at(-1).scopes, ['mcp:read', 'mcp:write'])
   }
-  for (const answer of [true, undefined, {}, { scopes: undefined }]) {
-    verdict = () => answer
-    assert.equal((await flow.tokens(id)).scope, 'mcp:read')
-  }
-  verdict = () => ({ scopes: ['mcp:read', 'admin'], claims: { team: 'a', sub: 'root', aud: 'x', scope: 'admin', exp: 1, gid: 'x', upt: 'x', client_id: 'x', iss: 'x', cnf: {} } })
-  const tokens = await flow.tokens(id, { params: { scope: 'mcp:read mcp:write' } })
-  const claims = JSON.parse(Buffer.from(tokens.access_token.split('.')[1], 'base64url').toString())
-  assert.deepEqual([claims.team, claims.sub, claims.aud, claims.scope, claims.client_id, claims.iss, claims.cnf, claims.upt], ['a', 'alice', flow.resource, 'mcp:read', id, flow.base, undefined, undefined])
-  assert.ok(claims.exp > Date.now() / 1000)
-  assert.equal(seen.at(-1).claims.email, 'alice@example.com')
-  assert.deepEqual(seen.at(-1).scopes, ['mcp:read', 'mcp:write'])
-})
+)
 
-everywhere('a refused redirect of the provider never becomes a client code', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const browser = openBrowser()
-  const request = await flow.form(browser, flow.asked(await flow.register()))
-  const { location } = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
-  const answer = plain(await signIn(location as URL))
-  const reply = await browser.get(flow, `/oauth/callback?${query({ ...answer, code: 'guessed' })}`)
-  isError(await flow.token(redeem(await flow.register(), reply.location?.searchParams.get('code') ?? '')), 400, 'invalid_grant')
-})
+everywhere(
+  'a refused redirect of the provider never becomes a client code',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const browser = openBrowser()
+    const request = await flow.form(browser, flow.asked(await flow.register()))
+    const { location } = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
+    const answer = plain(await signIn(location as URL))
+    const reply = await browser.get(
+      flow,
+      `/oauth/callback?${query({ ...answer, code: 'guessed' })}`
+    )
+    isError(
+      await flow.token(
+        redeem(await flow.register(), reply.location?.searchParams.get('code') ?? '')
+      ),
+      400,
+      'invalid_grant'
+    )
+  }
+)

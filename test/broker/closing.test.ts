@@ -3,27 +3,32 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { everywhere } from '../support/everywhere.ts'
 import { redeem, renew, type Instance } from '../support/flow.ts'
 
-everywhere('F-24 an app that closes answers what it was asked, and takes nothing new; no code is lost', async ({ startFlow }) => {
-  const flow = await startFlow({ instances: 2 })
-  const other = flow.instances[1] as Instance
-  const id = await flow.register()
-  const codes: string[] = []
-  for (let index = 0; index < 100; index++) codes.push(await flow.login(id))
-  const kept = await flow.login(id)
-  flow.upstream.delay = 1_000
-  const arrived = new Set()
-  flow.app.server.on('request', request => { arrived.add(request) })
-  const replies = Promise.all(codes.map(code => flow.token(redeem(id, code))))
-  while (arrived.size < 100) await sleep(5)
-  const closed = flow.app.close()
-  await assert.rejects(async () => {
-    // A connection that is open may still be told to go elsewhere.
-    const { status } = await flow.token(redeem(id, kept))
-    throw new Error(String(status))
-  }, /503|fetch failed/)
-  for (const { status, text } of await replies) assert.equal(status, 200, text)
-  await closed
-  assert.equal((await other.token(redeem(id, kept))).status, 200)
-  const [first] = await replies
-  assert.equal((await other.token(renew(id, first?.json()['refresh_token']))).status, 200)
-})
+everywhere(
+  'F-24 an app that closes answers what it was asked, and takes nothing new; no code is lost',
+  async ({ startFlow }) => {
+    const flow = await startFlow({ instances: 2 })
+    const other = flow.instances[1] as Instance
+    const id = await flow.register()
+    const codes: string[] = []
+    for (let index = 0; index < 100; index++) codes.push(await flow.login(id))
+    const kept = await flow.login(id)
+    flow.upstream.delay = 1_000
+    const arrived = new Set()
+    flow.app.server.on('request', request => {
+      arrived.add(request)
+    })
+    const replies = Promise.all(codes.map(code => flow.token(redeem(id, code))))
+    while (arrived.size < 100) await sleep(5)
+    const closed = flow.app.close()
+    await assert.rejects(async () => {
+      // A connection that is open may still be told to go elsewhere.
+      const { status } = await flow.token(redeem(id, kept))
+      throw new Error(String(status))
+    }, /503|fetch failed/)
+    for (const { status, text } of await replies) assert.equal(status, 200, text)
+    await closed
+    assert.equal((await other.token(redeem(id, kept))).status, 200)
+    const [first] = await replies
+    assert.equal((await other.token(renew(id, first?.json()['refresh_token']))).status, 200)
+  }
+)

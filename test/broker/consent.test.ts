@@ -2,7 +2,17 @@ import assert from 'node:assert/strict'
 import { hash } from '../../lib/store/one-time.ts'
 import { createSealer } from '../../lib/crypto/sealer.ts'
 import { everywhere } from '../support/everywhere.ts'
-import { isPage, isSentBack, loopbackUri, openBrowser, publicUrl, secret, signIn, upstreamClient, type Flow } from '../support/flow.ts'
+import {
+  isPage,
+  isSentBack,
+  loopbackUri,
+  openBrowser,
+  publicUrl,
+  secret,
+  signIn,
+  upstreamClient,
+  type Flow
+} from '../support/flow.ts'
 
 const form = { 'content-type': 'application/x-www-form-urlencoded' }
 
@@ -10,54 +20,155 @@ function sealerOf ({ upstream, prefix }: Flow) {
   return createSealer([secret], `${upstream.issuer} ${upstreamClient.clientId} ${prefix}`)
 }
 
-everywhere('N-01..N-08 what is not this page in this browser changes nothing', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const asked = flow.asked(await flow.register())
-  const browser = openBrowser()
-  const request = await flow.form(browser, asked)
-  const elsewhere = openBrowser()
-  const foreign = await flow.form(elsewhere, asked)
-  const [csrf = ''] = browser.jar.values()
-  const send = (params: Record<string, string | undefined> | string, headers = {}) => browser.post(flow, '/oauth/consent', params, headers)
+everywhere(
+  'N-01..N-08 what is not this page in this browser changes nothing',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const asked = flow.asked(await flow.register())
+    const browser = openBrowser()
+    const request = await flow.form(browser, asked)
+    const elsewhere = openBrowser()
+    const foreign = await flow.form(elsewhere, asked)
+    const [csrf = ''] = browser.jar.values()
+    const send = (params: Record<string, string | undefined> | string, headers = {}) =>
+      browser.post(flow, '/oauth/consent', params, headers)
 
-  for (const value of [undefined, '', 'x', 'a.b.c.d.e', `${request}A`, request.slice(0, -1), request.replace(/.$/, last => last === 'A' ? 'B' : 'A')]) {
-    isPage(await send({ request: value, action: 'approve' }), 400, 'invalid_request', `N-01 ${value?.length}`)
-  }
-  isPage(await send(`request=${request}&request=${request}&action=approve`), 400, 'invalid_request', 'N-01 twice')
-  for (const action of [undefined, '', 'allow', 'APPROVE', 'approve ']) isPage(await send({ request, action }), 400, 'invalid_request')
+    for (
+      const value of [
+        undefined,
+        '',
+        'x',
+        'a.b.c.d.e',
+        `${request}A`,
+        request.slice(0, -1),
+        request.replace(/.$/, last => last === 'A' ? 'B' : 'A')
+      ]
+    ) {
+      isPage(
+        await send({ request: value, action: 'approve' }),
+        400,
+        'invalid_request',
+        `N-01 ${value?.length}`
+      )
+    }
+    isPage(
+      await send(`request=${request}&request=${request}&action=approve`),
+      400,
+      'invalid_request',
+      'N-01 twice'
+    )
+    for (const action of [undefined, '', 'allow', 'APPROVE', 'approve ']) {
+      isPage(
+        await send({ request, action }),
+        400,
+        'invalid_request'
+      )
+    }
 
-  isPage(await send({ request: foreign, action: 'approve' }), 403, 'access_denied', 'N-02 N-05')
-  for (const cookie of ['', '__Host-mcp-csrf=', '__Host-mcp-csrf=x', `mcp-csrf=${csrf}`, `__Host-mcp-csrf=${csrf}; __Host-mcp-csrf=${csrf}`, `__Host-mcp-csrf=${csrf}x`, `__Host-mcp-csrf=${'x'.repeat(5000)}`, `x__Host-mcp-csrf=${csrf}`]) {
-    isPage(await send({ request, action: 'approve' }, { cookie }), 403, 'access_denied', `N-06 N-07 ${cookie.slice(0, 60)}`)
-  }
-  for (const headers of [{ 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }, { 'sec-fetch-site': 'none' }, { origin: 'https://evil.example' }, { origin: `${publicUrl}.evil.example` }, { origin: 'http://mcp.example.com' }]) {
-    isPage(await send({ request, action: 'approve' }, headers), 403, 'access_denied', `N-08 ${JSON.stringify(headers)}`)
-  }
-  for (const path of [`/oauth/consent?request=${request}&action=approve`]) {
-    assert.equal((await browser.get(flow, path)).status, 405, 'N-03')
-    assert.equal((await flow.ask(path, { method: 'HEAD' })).status, 405, 'N-03')
-    assert.equal((await browser.get(flow, path, { 'x-http-method-override': 'POST' })).status, 405, 'N-04')
-  }
-  assert.equal((await browser.get(flow, `/oauth/authorize?request=${request}&action=approve&_method=POST`)).location, null)
-  assert.equal((await flow.ask('/oauth/consent', { method: 'POST', headers: { ...form, 'content-type': 'application/json' }, body: '{}' })).status, 400)
-  assert.equal((await flow.ask('/oauth/consent', { method: 'POST', headers: form, body: `x=${'x'.repeat(33_000)}` })).status, 413)
-  assert.equal(flow.upstream.requests.length, 0)
+    isPage(await send({ request: foreign, action: 'approve' }), 403, 'access_denied', 'N-02 N-05')
+    for (
+      const cookie of [
+        '',
+        '__Host-mcp-csrf=',
+        '__Host-mcp-csrf=x',
+        `mcp-csrf=${csrf}`,
+        `__Host-mcp-csrf=${csrf}; __Host-mcp-csrf=${csrf}`,
+        `__Host-mcp-csrf=${csrf}x`,
+        `__Host-mcp-csrf=${'x'.repeat(5000)}`,
+        `x__Host-mcp-csrf=${csrf}`
+      ]
+    ) {
+      isPage(
+        await send({ request, action: 'approve' }, { cookie }),
+        403,
+        'access_denied',
+        `N-06 N-07 ${cookie.slice(0, 60)}`
+      )
+    }
+    for (
+      const headers of [
+        { 'sec-fetch-site': 'cross-site' },
+        { 'sec-fetch-site': 'same-site' },
+        { 'sec-fetch-site': 'none' },
+        { origin: 'https://evil.example' },
+        { origin: `${publicUrl}.evil.example` },
+        { origin: 'http://mcp.example.com' }
+      ]
+    ) {
+      isPage(
+        await send({ request, action: 'approve' }, headers),
+        403,
+        'access_denied',
+        `N-08 ${JSON.stringify(headers)}`
+      )
+    }
+    for (const path of [`/oauth/consent?request=${request}&action=approve`]) {
+      assert.equal((await browser.get(flow, path)).status, 405, 'N-03')
+      assert.equal((await flow.ask(path, { method: 'HEAD' })).status, 405, 'N-03')
+      assert.equal(
+        (await browser.get(flow, path, { 'x-http-method-override': 'POST' })).status,
+        405,
+        'N-04'
+      )
+    }
+    assert.equal(
+      (await browser.get(flow, `/oauth/authorize?request=${request}&action=approve&_method=POST`))
+        .location,
+      null
+    )
+    assert.equal(
+      (await flow.ask('/oauth/consent', {
+        method: 'POST',
+        headers: { ...form, 'content-type': 'application/json' },
+        body: '{}'
+      })).status,
+      400
+    )
+    assert.equal(
+      (await flow.ask('/oauth/consent', {
+        method: 'POST',
+        headers: form,
+        body: `x=${'x'.repeat(33_000)}`
+      })).status,
+      413
+    )
+    assert.equal(flow.upstream.requests.length, 0)
 
-  const approved = await send({ request, action: 'approve' })
-  assert.equal(approved.status, 303, 'after all that it is as good as ever')
-  assert.match(approved.cookies[0] ?? '', /^__Host-mcp-login\.[\da-z]{64}=[\w.-]+; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/, 'CD-05')
-  assert.equal(approved.cookies.length, 1)
-  assert.ok(!approved.cookies[0]?.includes(csrf))
-})
+    const approved = await send({ request, action: 'approve' })
+    assert.equal(approved.status, 303, 'after all that it is as good as ever')
+    assert.match(
+      approved.cookies[0] ?? '',
+      /^__Host-mcp-login\.[\da-z]{64}=[\w.-]+; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/,
+      'CD-05'
+    )
+    assert.equal(approved.cookies.length, 1)
+    assert.ok(!approved.cookies[0]?.includes(csrf))
+  }
+)
 
 everywhere('N-09 N-16 a page is used once, in parallel too', async ({ startFlow }) => {
   const flow = await startFlow()
   const browser = openBrowser()
   const request = await flow.form(browser, flow.asked(await flow.register()))
-  const replies = await Promise.all(Array.from({ length: 20 }, () => browser.post(flow, '/oauth/consent', { request, action: 'approve' })))
+  const replies = await Promise.all(
+    Array.from(
+      { length: 20 },
+      () => browser.post(flow, '/oauth/consent', { request, action: 'approve' })
+    )
+  )
   assert.deepEqual(replies.map(({ status }) => status).sort(), [303, ...Array(19).fill(400)].sort())
-  isPage(await browser.post(flow, '/oauth/consent', { request, action: 'approve' }), 400, 'invalid_request', 'N-16')
-  isPage(await browser.post(flow, '/oauth/consent', { request, action: 'deny' }), 400, 'invalid_request', 'N-16')
+  isPage(
+    await browser.post(flow, '/oauth/consent', { request, action: 'approve' }),
+    400,
+    'invalid_request',
+    'N-16'
+  )
+  isPage(
+    await browser.post(flow, '/oauth/consent', { request, action: 'deny' }),
+    400,
+    'invalid_request',
+    'N-16'
+  )
   assert.equal([...browser.jar.keys()].filter(name => name.includes('login')).length, 1)
 })
 
@@ -69,91 +180,181 @@ everywhere('N-13 who denies is believed, and nothing is kept of it', async ({ st
   const denied = await browser.post(flow, '/oauth/consent', { request, action: 'deny' })
   isSentBack(flow, denied, 303, 'access_denied')
   assert.deepEqual(denied.cookies, [])
-  isPage(await browser.post(flow, '/oauth/consent', { request, action: 'approve' }), 400, 'invalid_request', 'N-13')
-  assert.equal((await browser.get(flow, `/oauth/authorize?${new URLSearchParams(asked as Record<string, string>)}`)).status, 200)
+  isPage(
+    await browser.post(flow, '/oauth/consent', { request, action: 'approve' }),
+    400,
+    'invalid_request',
+    'N-13'
+  )
+  assert.equal(
+    (await browser.get(
+      flow,
+      `/oauth/authorize?${new URLSearchParams(asked as Record<string, string>)}`
+    )).status,
+    200
+  )
   assert.equal(flow.upstream.requests.length, 0)
 })
 
-everywhere('N-02 an expired page, and one of another secret, are no pages', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const browser = openBrowser()
-  await flow.form(browser, flow.asked(await flow.register()))
-  const now = Date.now() / 1000
-  const content = { id: 'x', browser: hash([...browser.jar.values()][0] ?? ''), client: 'x', redirectUri: loopbackUri, scopes: [], codeChallenge: 'x', resource: flow.resource }
-  const send = async (sealed: Promise<string>) => await browser.post(flow, '/oauth/consent', { request: await sealed, action: 'approve' })
-  assert.equal((await send(sealerOf(flow).seal('request', content, 600, now))).status, 303, 'so made, it is good')
-  isPage(await send(sealerOf(flow).seal('request', content, 600, now - 601)), 400, 'invalid_request')
-  isPage(await send(sealerOf(flow).seal('transaction', content, 600, now)), 400, 'invalid_request')
-  isPage(await send(createSealer(['another secret that is long enough'], '').seal('request', content, 600, now)), 400, 'invalid_request')
-})
+everywhere(
+  'N-02 an expired page, and one of another secret, are no pages',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const browser = openBrowser()
+    await flow.form(browser, flow.asked(await flow.register()))
+    const now = Date.now() / 1000
+    const content = {
+      id: 'x',
+      browser: hash([...browser.jar.values()][0] ?? ''),
+      client: 'x',
+      redirectUri: loopbackUri,
+      scopes: [],
+      codeChallenge: 'x',
+      resource: flow.resource
+    }
+    const send = async (sealed: Promise<string>) =>
+      await browser.post(flow, '/oauth/consent', { request: await sealed, action: 'approve' })
+    assert.equal(
+      (await send(sealerOf(flow).seal('request', content, 600, now))).status,
+      303,
+      'so made, it is good'
+    )
+    isPage(
+      await send(sealerOf(flow).seal('request', content, 600, now - 601)),
+      400,
+      'invalid_request'
+    )
+    isPage(
+      await send(sealerOf(flow).seal('transaction', content, 600, now)),
+      400,
+      'invalid_request'
+    )
+    isPage(
+      await send(
+        createSealer(['another secret that is long enough'], '').seal('request', content, 600, now)
+      ),
+      400,
+      'invalid_request'
+    )
+  }
+)
 
-everywhere('N-08 browsers that do not say where a form comes from are left with the cookie', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const browser = openBrowser()
-  const asked = flow.asked(await flow.register())
-  const send = async (cookie: string) => await flow.ask('/oauth/consent', {
-    method: 'POST', headers: { ...form, cookie }, body: new URLSearchParams({ request: await flow.form(browser, asked), action: 'approve' }).toString()
-  })
-  assert.equal((await send('')).status, 403)
-  assert.equal((await send(browser.cookie())).status, 303)
-})
+everywhere(
+  'N-08 browsers that do not say where a form comes from are left with the cookie',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const browser = openBrowser()
+    const asked = flow.asked(await flow.register())
+    const send = async (cookie: string) =>
+      await flow.ask('/oauth/consent', {
+        method: 'POST',
+        headers: { ...form, cookie },
+        body: new URLSearchParams({ request: await flow.form(browser, asked), action: 'approve' })
+          .toString()
+      })
+    assert.equal((await send('')).status, 403)
+    assert.equal((await send(browser.cookie())).status, 303)
+  }
+)
 
 everywhere('N-10 a page may be rendered twice, and either form sent', async ({ startFlow }) => {
   const flow = await startFlow()
   const browser = openBrowser()
   const asked = flow.asked(await flow.register())
   const [one, two] = [await flow.form(browser, asked), await flow.form(browser, asked)]
-  for (const request of [two, one]) assert.equal((await browser.post(flow, '/oauth/consent', { request, action: 'approve' })).status, 303)
-})
-
-everywhere('CD-02 CD-05 N-15 an approval is good for one client, one request and one browser', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const browser = openBrowser()
-  const [one, two] = [await flow.register(), await flow.register({ client_name: 'Another' })]
-  await flow.approve(browser, flow.asked(one))
-  for (const params of [flow.asked(one), flow.asked(one, { scope: 'mcp:write' }), flow.asked(two)]) {
-    const page = await browser.get(flow, `/oauth/authorize?${new URLSearchParams(params as Record<string, string>)}`)
-    assert.deepEqual([page.status, page.location], [200, null])
+  for (const request of [two, one]) {
+    assert.equal(
+      (await browser.post(flow, '/oauth/consent', { request, action: 'approve' })).status,
+      303
+    )
   }
 })
 
-everywhere('N-18 N-19 five logins stand side by side; of more the oldest go, and their cookies stay under 6 KB', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const id = await flow.register()
-  const browser = openBrowser()
-  const logins = () => [...browser.jar].filter(([name]) => name.startsWith('__Host-mcp-login.'))
-  const queries: string[] = []
-  for (let index = 0; index < 5; index++) queries.push(await flow.approve(browser, flow.asked(id, { state: `s${index}` })))
-  for (const query of [queries[3], queries[0], queries[4], queries[1], queries[2]] as string[]) {
-    const back = await browser.get(flow, `/oauth/callback?${query}`)
-    assert.equal(back.location?.searchParams.get('state'), `s${queries.indexOf(query)}`, 'N-18')
+everywhere(
+  'CD-02 CD-05 N-15 an approval is good for one client, one request and one browser',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const browser = openBrowser()
+    const [one, two] = [await flow.register(), await flow.register({ client_name: 'Another' })]
+    await flow.approve(browser, flow.asked(one))
+    for (
+      const params of [flow.asked(one), flow.asked(one, { scope: 'mcp:write' }), flow.asked(two)]
+    ) {
+      const page = await browser.get(
+        flow,
+        `/oauth/authorize?${new URLSearchParams(params as Record<string, string>)}`
+      )
+      assert.deepEqual([page.status, page.location], [200, null])
+    }
   }
-  assert.equal(logins().length, 0)
+)
 
-  for (let index = 0; index < 60; index++) {
-    await flow.approve(browser, flow.asked(id, { state: 'x'.repeat(256) }))
-    assert.ok(logins().length <= 5)
-    assert.ok(logins().reduce((sum, [name, value]) => sum + name.length + value.length, 0) < 6 * 1024, 'N-19')
+everywhere(
+  'N-18 N-19 five logins stand side by side; of more the oldest go, and their cookies stay under 6 KB',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const id = await flow.register()
+    const browser = openBrowser()
+    const logins = () => [...browser.jar].filter(([name]) => name.startsWith('__Host-mcp-login.'))
+    const queries: string[] = []
+    for (let index = 0; index < 5; index++) {
+      queries.push(await flow.approve(browser, flow.asked(id, { state: `s${index}` })))
+    }
+    for (const query of [queries[3], queries[0], queries[4], queries[1], queries[2]] as string[]) {
+      const back = await browser.get(flow, `/oauth/callback?${query}`)
+      assert.equal(back.location?.searchParams.get('state'), `s${queries.indexOf(query)}`, 'N-18')
+    }
+    assert.equal(logins().length, 0)
+
+    for (let index = 0; index < 60; index++) {
+      await flow.approve(browser, flow.asked(id, { state: 'x'.repeat(256) }))
+      assert.ok(logins().length <= 5)
+      assert.ok(
+        logins().reduce((sum, [name, value]) => sum + name.length + value.length, 0) < 6 * 1024,
+        'N-19'
+      )
+    }
+    for (const [, value] of logins()) {
+      assert.ok(
+        value.length <= 1.2 * 1024,
+        `a login of a client with a state of 256 characters: ${value.length}`
+      )
+    }
+    const newest = await flow.approve(browser, flow.asked(id, { state: 'x'.repeat(2048) }))
+    const [name, largest = ''] = logins().at(-1) ?? []
+    assert.ok(
+      String(name).length + largest.length < 4096,
+      'browsers drop cookies of more than 4 KB'
+    )
+    assert.equal((await browser.get(flow, `/oauth/callback?${newest}`)).status, 302)
   }
-  for (const [, value] of logins()) assert.ok(value.length <= 1.2 * 1024, `a login of a client with a state of 256 characters: ${value.length}`)
-  const newest = await flow.approve(browser, flow.asked(id, { state: 'x'.repeat(2048) }))
-  const [name, largest = ''] = logins().at(-1) ?? []
-  assert.ok(String(name).length + largest.length < 4096, 'browsers drop cookies of more than 4 KB')
-  assert.equal((await browser.get(flow, `/oauth/callback?${newest}`)).status, 302)
-})
+)
 
-everywhere('a request that no browser could carry is refused before the user is asked', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const uri = `${loopbackUri}?${'x'.repeat(2000)}`
-  const id = await flow.register({ redirect_uris: [uri] })
-  const reply = await flow.authorize(flow.asked(id, { redirect_uri: uri, state: 'x'.repeat(2048) }))
-  assert.equal(reply.status, 302)
-  assert.equal(reply.location?.searchParams.get('error'), 'invalid_request')
-})
+everywhere(
+  'a request that no browser could carry is refused before the user is asked',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const uri = `${loopbackUri}?${'x'.repeat(2000)}`
+    const id = await flow.register({ redirect_uris: [uri] })
+    const reply = await flow.authorize(
+      flow.asked(id, { redirect_uri: uri, state: 'x'.repeat(2048) })
+    )
+    assert.equal(reply.status, 302)
+    assert.equal(reply.location?.searchParams.get('error'), 'invalid_request')
+  }
+)
 
 everywhere('N-11 whatever a client calls itself stays text', async ({ startFlow }) => {
   const flow = await startFlow()
-  for (const name of ['"><img src=x onerror=alert(1)>', '{{constructor}}', '</script><script>alert(1)</script>', '&lt;b&gt;', "'><svg/onload=1>"]) {
+  for (
+    const name of [
+      '"><img src=x onerror=alert(1)>',
+      '{{constructor}}',
+      '</script><script>alert(1)</script>',
+      '&lt;b&gt;',
+      "'><svg/onload=1>"
+    ]
+  ) {
     const page = await flow.authorize(flow.asked(await flow.register({ client_name: name })))
     assert.equal(page.status, 200)
     assert.doesNotMatch(page.text, /<img|<script|<svg|onerror=|&lt;b&gt;/, name)
@@ -161,7 +362,16 @@ everywhere('N-11 whatever a client calls itself stays text', async ({ startFlow 
 })
 
 everywhere('F-28 a renderer that fails is not a yes', async ({ startFlow }) => {
-  const renderers: Array<() => any> = [() => { throw new Error('canary-render /etc/passwd') }, () => undefined, () => ({}), async () => { throw new TypeError('x') }]
+  const renderers: Array<() => any> = [
+    () => {
+      throw new Error('canary-render /etc/passwd')
+    },
+    () => undefined,
+    () => ({}),
+    async () => {
+      throw new TypeError('x')
+    }
+  ]
   for (const render of renderers) {
     const flow = await startFlow({ options: { consent: { render } } })
     const page = await flow.authorize(flow.asked(await flow.register()))
@@ -170,19 +380,40 @@ everywhere('F-28 a renderer that fails is not a yes', async ({ startFlow }) => {
   }
 })
 
-everywhere('S-01 B-06 the page gives nothing away that the callback wants', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const browser = openBrowser()
-  const request = await flow.form(browser, flow.asked(await flow.register()))
-  const replies = await Promise.all([1, 2].map(async () => await browser.post(flow, '/oauth/consent', { request: await flow.form(browser, flow.asked(await flow.register())), action: 'approve' })))
-  const states = replies.map(({ location }) => location?.searchParams.get('state') as string)
-  assert.notEqual(states[0]?.slice(8), states[1]?.slice(8))
-  for (const part of request.split('.')) assert.ok(!states.some(state => Buffer.from(part, 'base64url').includes(state)))
-  await signIn(replies[0]?.location as URL)
-})
-
-everywhere('N-20 consent cannot be switched off, and whoever tries is told so', async ({ startFlow }) => {
-  for (const consent of [false, null, true, 'none']) {
-    await assert.rejects(startFlow({ options: { consent: consent as never } }), { code: 'FST_MCP_OAUTH_INVALID_OPTIONS', message: /^.*\n {2}- consent: .* is given, expected .*: the consent page cannot be switched off/ })
+everywhere(
+  'S-01 B-06 the page gives nothing away that the callback wants',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const browser = openBrowser()
+    const request = await flow.form(browser, flow.asked(await flow.register()))
+    const replies = await Promise.all(
+      [1, 2].map(async () =>
+        await browser.post(flow, '/oauth/consent', {
+          request: await flow.form(browser, flow.asked(await flow.register())),
+          action: 'approve'
+        })
+      )
+    )
+    const states = replies.map(({ location }) => location?.searchParams.get('state') as string)
+    assert.notEqual(states[0]?.slice(8), states[1]?.slice(8))
+    for (const part of request.split('.')) {
+      assert.ok(
+        !states.some(state => Buffer.from(part, 'base64url').includes(state))
+      )
+    }
+    await signIn(replies[0]?.location as URL)
   }
-})
+)
+
+everywhere(
+  'N-20 consent cannot be switched off, and whoever tries is told so',
+  async ({ startFlow }) => {
+    for (const consent of [false, null, true, 'none']) {
+      await assert.rejects(startFlow({ options: { consent: consent as never } }), {
+        code: 'FST_MCP_OAUTH_INVALID_OPTIONS',
+        message:
+          /^.*\n {2}- consent: .* is given, expected .*: the consent page cannot be switched off/
+      })
+    }
+  }
+)

@@ -2,7 +2,21 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createHolder, hashOf, type Holder, type ProofParts } from '../support/dpop.ts'
 import { everywhere, type Place, type PlacedSetup } from '../support/everywhere.ts'
-import { claimsOf, isError, isSentBack, loopbackUri, openBrowser, publicUrl, redeem, renew, startFlow, type Flow, type Instance, type Params, type Reply } from '../support/flow.ts'
+import {
+  claimsOf,
+  isError,
+  isSentBack,
+  loopbackUri,
+  openBrowser,
+  publicUrl,
+  redeem,
+  renew,
+  startFlow,
+  type Flow,
+  type Instance,
+  type Params,
+  type Reply
+} from '../support/flow.ts'
 import { whoamiCall } from '../support/guarded.ts'
 import { newSecret } from '../support/machines.ts'
 
@@ -11,18 +25,24 @@ interface BoundFlow extends Flow {
   holder: Holder
   nonce: string
   /** A token request with a good proof but for what is given. */
-  prove (params: Params, parts?: TokenProof): Promise<Reply>
+  prove(params: Params, parts?: TokenProof): Promise<Reply>
   /** Calls the MCP route with a good proof. */
-  use (token: string, by?: Holder, at?: Instance): Promise<Reply>
+  use(token: string, by?: Holder, at?: Instance): Promise<Reply>
 }
 
 type TokenProof = ProofParts & { by?: Holder, at?: Instance, path?: string }
 
-async function start ({ startFlow }: Pick<Place, 'startFlow'>, dpop: 'off' | 'accept' | 'require', setup: PlacedSetup = {}): Promise<BoundFlow> {
+async function start (
+  { startFlow }: Pick<Place, 'startFlow'>,
+  dpop: 'off' | 'accept' | 'require',
+  setup: PlacedSetup = {}
+): Promise<BoundFlow> {
   const flow = await startFlow({ ...setup, options: { dpop, ...setup.options } })
   const [clientId, holder] = [await flow.register(), await createHolder()]
   const headers = { 'content-type': 'application/x-www-form-urlencoded' }
-  const ask = await flow.token(renew(clientId, 'x'), { dpop: await holder.prove('POST', `${flow.base}/oauth/token`) })
+  const ask = await flow.token(renew(clientId, 'x'), {
+    dpop: await holder.prove('POST', `${flow.base}/oauth/token`)
+  })
   const nonce = ask.headers.get('dpop-nonce') ?? ''
   return {
     ...flow,
@@ -31,74 +51,119 @@ async function start ({ startFlow }: Pick<Place, 'startFlow'>, dpop: 'off' | 'ac
     nonce,
     async prove (params, { by = holder, at = flow, path = '/oauth/token', ...parts } = {}) {
       const dpop = await by.prove('POST', flow.base + path, { nonce, ...parts })
-      return await at.ask(path, { method: 'POST', headers: { ...headers, dpop }, body: new URLSearchParams(params as Record<string, string>).toString() })
+      return await at.ask(path, {
+        method: 'POST',
+        headers: { ...headers, dpop },
+        body: new URLSearchParams(params as Record<string, string>).toString()
+      })
     },
     async use (token, by = holder, at = flow) {
       return await at.ask('/mcp', {
         method: 'POST',
-        headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', authorization: `DPoP ${token}`, dpop: await by.prove('POST', flow.resource, { token, nonce }) },
+        headers: {
+          'content-type': 'application/json',
+          accept: 'application/json, text/event-stream',
+          authorization: `DPoP ${token}`,
+          dpop: await by.prove('POST', flow.resource, { token, nonce })
+        },
         body: JSON.stringify(whoamiCall)
       })
     }
   }
 }
 
-everywhere('EX-04 Q-27 a token is bound to the key of the token request, and so is its successor', async (place) => {
-  const flow = await start(place, 'accept')
-  const first = await flow.prove(redeem(flow.clientId, await flow.login(flow.clientId)))
-  assert.equal(first.status, 200, first.text)
-  const tokens = first.json()
-  assert.equal(tokens['token_type'], 'DPoP')
-  assert.deepEqual(claimsOf(tokens['access_token'])['cnf'], { jkt: flow.holder.jkt })
-  assert.equal((await flow.use(tokens['access_token'])).status, 200)
-  assert.equal((await flow.call(tokens['access_token'])).status, 401)
-  assert.equal((await flow.use(tokens['access_token'], await createHolder())).status, 401)
+everywhere(
+  'EX-04 Q-27 a token is bound to the key of the token request, and so is its successor',
+  async (place) => {
+    const flow = await start(place, 'accept')
+    const first = await flow.prove(redeem(flow.clientId, await flow.login(flow.clientId)))
+    assert.equal(first.status, 200, first.text)
+    const tokens = first.json()
+    assert.equal(tokens['token_type'], 'DPoP')
+    assert.deepEqual(claimsOf(tokens['access_token'])['cnf'], { jkt: flow.holder.jkt })
+    assert.equal((await flow.use(tokens['access_token'])).status, 200)
+    assert.equal((await flow.call(tokens['access_token'])).status, 401)
+    assert.equal((await flow.use(tokens['access_token'], await createHolder())).status, 401)
 
-  const second = await flow.prove(renew(flow.clientId, tokens['refresh_token']))
-  assert.equal(second.json()['token_type'], 'DPoP')
-  assert.deepEqual(claimsOf(second.json()['access_token'])['cnf'], { jkt: flow.holder.jkt })
-  assert.equal((await flow.use(second.json()['access_token'])).status, 200)
-  // To end a grant takes no proof.
-  assert.equal((await flow.revoke({ client_id: flow.clientId, token: second.json()['refresh_token'] })).status, 200)
-  isError(await flow.prove(renew(flow.clientId, second.json()['refresh_token'])), 400, 'invalid_grant')
-})
+    const second = await flow.prove(renew(flow.clientId, tokens['refresh_token']))
+    assert.equal(second.json()['token_type'], 'DPoP')
+    assert.deepEqual(claimsOf(second.json()['access_token'])['cnf'], { jkt: flow.holder.jkt })
+    assert.equal((await flow.use(second.json()['access_token'])).status, 200)
+    // To end a grant takes no proof.
+    assert.equal(
+      (await flow.revoke({ client_id: flow.clientId, token: second.json()['refresh_token'] }))
+        .status,
+      200
+    )
+    isError(
+      await flow.prove(renew(flow.clientId, second.json()['refresh_token'])),
+      400,
+      'invalid_grant'
+    )
+  }
+)
 
 test('EX-04 the legacy endpoint has a URL of its own', async (t) => {
-  const flow = await start({ startFlow: setup => startFlow(t, setup) }, 'accept', { options: { legacyEndpoints: true } })
+  const flow = await start({ startFlow: setup => startFlow(t, setup) }, 'accept', {
+    options: { legacyEndpoints: true }
+  })
   const code = await flow.login(flow.clientId)
-  isError(await flow.prove(redeem(flow.clientId, code), { path: '/token', claims: { htu: `${publicUrl}/oauth/token` } }), 400, 'invalid_dpop_proof')
+  isError(
+    await flow.prove(redeem(flow.clientId, code), {
+      path: '/token',
+      claims: { htu: `${publicUrl}/oauth/token` }
+    }),
+    400,
+    'invalid_dpop_proof'
+  )
   const reply = await flow.prove(redeem(flow.clientId, code), { path: '/token' })
   assert.equal(reply.json()['token_type'], 'DPoP')
 })
 
-everywhere('EX-04 without a proof there are bearer tokens where that is accepted, and none where it is not', async (place) => {
-  const accepting = await start(place, 'accept')
-  const tokens = await accepting.tokens(accepting.clientId)
-  assert.equal(tokens['token_type'], 'Bearer')
-  assert.equal(claimsOf(tokens['access_token'])['cnf'], undefined)
-  assert.equal((await accepting.call(tokens['access_token'])).status, 200)
+everywhere(
+  'EX-04 without a proof there are bearer tokens where that is accepted, and none where it is not',
+  async (place) => {
+    const accepting = await start(place, 'accept')
+    const tokens = await accepting.tokens(accepting.clientId)
+    assert.equal(tokens['token_type'], 'Bearer')
+    assert.equal(claimsOf(tokens['access_token'])['cnf'], undefined)
+    assert.equal((await accepting.call(tokens['access_token'])).status, 200)
 
-  const requiring = await start(place, 'require')
-  const code = await requiring.login(requiring.clientId)
-  isError(await requiring.token(redeem(requiring.clientId, code)), 400, 'invalid_dpop_proof')
-  const bound = await requiring.prove(redeem(requiring.clientId, code))
-  assert.equal(bound.json()['token_type'], 'DPoP')
-  isError(await requiring.token(renew(requiring.clientId, bound.json()['refresh_token'])), 400, 'invalid_dpop_proof')
-  assert.equal((await requiring.prove(renew(requiring.clientId, bound.json()['refresh_token']))).status, 200)
-  // A bearer token of before, made with the same secret by a server that was set otherwise.
-  const before = await requiring.another({ dpop: 'accept' })
-  const old = (await before.token(redeem(requiring.clientId, await requiring.login(requiring.clientId)))).json()['access_token'] as string
-  assert.equal((await before.call(old)).status, 200)
-  assert.equal((await requiring.call(old)).status, 401)
-  assert.equal((await requiring.use(old)).status, 401)
-})
+    const requiring = await start(place, 'require')
+    const code = await requiring.login(requiring.clientId)
+    isError(await requiring.token(redeem(requiring.clientId, code)), 400, 'invalid_dpop_proof')
+    const bound = await requiring.prove(redeem(requiring.clientId, code))
+    assert.equal(bound.json()['token_type'], 'DPoP')
+    isError(
+      await requiring.token(renew(requiring.clientId, bound.json()['refresh_token'])),
+      400,
+      'invalid_dpop_proof'
+    )
+    assert.equal(
+      (await requiring.prove(renew(requiring.clientId, bound.json()['refresh_token']))).status,
+      200
+    )
+    // A bearer token of before, made with the same secret by a server that was set otherwise.
+    const before = await requiring.another({ dpop: 'accept' })
+    const old =
+      (await before.token(redeem(requiring.clientId, await requiring.login(requiring.clientId))))
+        .json()['access_token'] as string
+    assert.equal((await before.call(old)).status, 200)
+    assert.equal((await requiring.call(old)).status, 401)
+    assert.equal((await requiring.use(old)).status, 401)
+  }
+)
 
 everywhere('EX-04 off: a proof is not looked at, and a key not asked for', async (place) => {
   const flow = await start(place, 'off')
   for (const header of ['garbage', await flow.holder.prove('POST', 'https://elsewhere.example/')]) {
     const code = await flow.login(flow.clientId, { params: { dpop_jkt: 'garbage' } })
     const reply = await flow.token(redeem(flow.clientId, code), { dpop: header })
-    assert.deepEqual([reply.status, reply.json()['token_type'], reply.headers.get('dpop-nonce')], [200, 'Bearer', null])
+    assert.deepEqual([reply.status, reply.json()['token_type'], reply.headers.get('dpop-nonce')], [
+      200,
+      'Bearer',
+      null
+    ])
     assert.equal(claimsOf(reply.json()['access_token'])['cnf'], undefined)
   }
   const document = (await flow.ask('/.well-known/openid-configuration')).json()
@@ -107,139 +172,217 @@ everywhere('EX-04 off: a proof is not looked at, and a key not asked for', async
   const bound = await flow.another({ dpop: 'accept' })
   const code = await flow.login(flow.clientId)
   const refused = await flow.prove(redeem(flow.clientId, code), { at: bound })
-  const token = (await flow.prove(redeem(flow.clientId, code), { at: bound, nonce: refused.headers.get('dpop-nonce') ?? '' })).json()['access_token']
+  const token = (await flow.prove(redeem(flow.clientId, code), {
+    at: bound,
+    nonce: refused.headers.get('dpop-nonce') ?? ''
+  })).json()['access_token']
   assert.ok(token)
   assert.equal((await flow.call(token)).status, 401)
 })
 
-everywhere('EX-04 T-17 faults of a proof are named, give a nonce where one is due, and use nothing up', async (place) => {
-  const flow = await start(place, 'accept')
-  const other = await createHolder()
-  const faults: Array<[error: string, parts: TokenProof]> = [
-    ['use_dpop_nonce', { nonce: undefined }],
-    ['use_dpop_nonce', { nonce: 'x' }],
-    ['invalid_dpop_proof', { signer: other.privateKey }],
-    ['invalid_dpop_proof', { claims: { htm: 'GET' } }],
-    ['invalid_dpop_proof', { claims: { htu: flow.resource } }],
-    ['invalid_dpop_proof', { claims: { jti: undefined } }],
-    ['invalid_dpop_proof', { header: { typ: 'JWT' } }]
-  ]
-  const all = async (params: Params) => {
-    for (const [error, parts] of faults) {
-      const reply = await flow.prove(params, parts)
-      isError(reply, 400, error, JSON.stringify(parts))
-      if (error === 'use_dpop_nonce') assert.match(reply.headers.get('dpop-nonce') ?? '', /^[\w-]{22}$/)
-      assert.match(reply.headers.get('access-control-expose-headers') ?? '', /DPoP-Nonce/)
-      assert.equal(reply.headers.get('www-authenticate'), null)
+everywhere(
+  'EX-04 T-17 faults of a proof are named, give a nonce where one is due, and use nothing up',
+  async (place) => {
+    const flow = await start(place, 'accept')
+    const other = await createHolder()
+    const faults: Array<[error: string, parts: TokenProof]> = [
+      ['use_dpop_nonce', { nonce: undefined }],
+      ['use_dpop_nonce', { nonce: 'x' }],
+      ['invalid_dpop_proof', { signer: other.privateKey }],
+      ['invalid_dpop_proof', { claims: { htm: 'GET' } }],
+      ['invalid_dpop_proof', { claims: { htu: flow.resource } }],
+      ['invalid_dpop_proof', { claims: { jti: undefined } }],
+      ['invalid_dpop_proof', { header: { typ: 'JWT' } }]
+    ]
+    const all = async (params: Params) => {
+      for (const [error, parts] of faults) {
+        const reply = await flow.prove(params, parts)
+        isError(reply, 400, error, JSON.stringify(parts))
+        if (error === 'use_dpop_nonce') {
+          assert.match(reply.headers.get('dpop-nonce') ?? '', /^[\w-]{22}$/)
+        }
+        assert.match(reply.headers.get('access-control-expose-headers') ?? '', /DPoP-Nonce/)
+        assert.equal(reply.headers.get('www-authenticate'), null)
+      }
+      const proof = await flow.holder.prove('POST', `${flow.base}/oauth/token`, {
+        nonce: flow.nonce
+      })
+      isError(await flow.token(params, { dpop: `${proof}, ${proof}` }), 400, 'invalid_dpop_proof')
     }
-    const proof = await flow.holder.prove('POST', `${flow.base}/oauth/token`, { nonce: flow.nonce })
-    isError(await flow.token(params, { dpop: `${proof}, ${proof}` }), 400, 'invalid_dpop_proof')
+    const code = redeem(flow.clientId, await flow.login(flow.clientId))
+    await all(code)
+    const tokens = (await flow.prove(code, { claims: { jti: 'once' } })).json()
+    const refresh = renew(flow.clientId, tokens['refresh_token'])
+    await all(refresh)
+    isError(
+      await flow.prove(refresh, { claims: { jti: 'once' } }),
+      400,
+      'invalid_dpop_proof',
+      'a proof that was used before'
+    )
+    assert.equal((await flow.prove(refresh)).status, 200)
   }
-  const code = redeem(flow.clientId, await flow.login(flow.clientId))
-  await all(code)
-  const tokens = (await flow.prove(code, { claims: { jti: 'once' } })).json()
-  const refresh = renew(flow.clientId, tokens['refresh_token'])
-  await all(refresh)
-  isError(await flow.prove(refresh, { claims: { jti: 'once' } }), 400, 'invalid_dpop_proof', 'a proof that was used before')
-  assert.equal((await flow.prove(refresh)).status, 200)
-})
+)
 
-everywhere('EX-04 R-05 a refresh token is bound to its key, for the grace too; what is not bound can become so, once', async (place) => {
-  const flow = await start(place, 'accept')
-  const thief = await createHolder()
-  const tokens = (await flow.prove(redeem(flow.clientId, await flow.login(flow.clientId)))).json()
-  const refresh = renew(flow.clientId, tokens['refresh_token'])
-  isError(await flow.prove(refresh, { by: thief }), 400, 'invalid_grant', 'another key')
-  isError(await flow.token(refresh), 400, 'invalid_grant', 'no key')
-  const [one, two] = await Promise.all([flow.prove(refresh), flow.prove(refresh)])
-  assert.equal(one.status, 200, one.text)
-  assert.deepEqual(two.json(), one.json())
-  assert.deepEqual((await flow.prove(refresh)).json(), one.json())
-  isError(await flow.prove(refresh, { by: thief }), 400, 'invalid_grant')
-  isError(await flow.token(refresh), 400, 'invalid_grant')
-  // None of that was the rightful client's doing: its grant goes on.
-  assert.equal((await flow.prove(renew(flow.clientId, one.json()['refresh_token']))).status, 200)
+everywhere(
+  'EX-04 R-05 a refresh token is bound to its key, for the grace too; what is not bound can become so, once',
+  async (place) => {
+    const flow = await start(place, 'accept')
+    const thief = await createHolder()
+    const tokens = (await flow.prove(redeem(flow.clientId, await flow.login(flow.clientId)))).json()
+    const refresh = renew(flow.clientId, tokens['refresh_token'])
+    isError(await flow.prove(refresh, { by: thief }), 400, 'invalid_grant', 'another key')
+    isError(await flow.token(refresh), 400, 'invalid_grant', 'no key')
+    const [one, two] = await Promise.all([flow.prove(refresh), flow.prove(refresh)])
+    assert.equal(one.status, 200, one.text)
+    assert.deepEqual(two.json(), one.json())
+    assert.deepEqual((await flow.prove(refresh)).json(), one.json())
+    isError(await flow.prove(refresh, { by: thief }), 400, 'invalid_grant')
+    isError(await flow.token(refresh), 400, 'invalid_grant')
+    // None of that was the rightful client's doing: its grant goes on.
+    assert.equal((await flow.prove(renew(flow.clientId, one.json()['refresh_token']))).status, 200)
 
-  const plain = await flow.tokens(flow.clientId)
-  const bound = await flow.prove(renew(flow.clientId, plain['refresh_token']))
-  assert.deepEqual(claimsOf(bound.json()['access_token'])['cnf'], { jkt: flow.holder.jkt })
-  // The same unbound token with another key, or none, is somebody else's doing: the grant ends.
-  isError(await flow.token(renew(flow.clientId, plain['refresh_token'])), 400, 'invalid_grant')
-  isError(await flow.prove(renew(flow.clientId, bound.json()['refresh_token'])), 400, 'invalid_grant')
-})
-
-everywhere('EX-04 a code for one key (dpop_jkt) is worth nothing with another, and stays good for the right one', async (place) => {
-  const flow = await start(place, 'accept')
-  const thief = await createHolder()
-  const code = await flow.login(flow.clientId, { params: { dpop_jkt: flow.holder.jkt } })
-  isError(await flow.prove(redeem(flow.clientId, code), { by: thief }), 400, 'invalid_grant')
-  isError(await flow.token(redeem(flow.clientId, code)), 400, 'invalid_grant')
-  const tokens = await flow.prove(redeem(flow.clientId, code))
-  assert.deepEqual(claimsOf(tokens.json()['access_token'])['cnf'], { jkt: flow.holder.jkt })
-  // Nor does a thief end the grant with the used code.
-  isError(await flow.prove(redeem(flow.clientId, code), { by: thief }), 400, 'invalid_grant')
-  assert.equal((await flow.use(tokens.json()['access_token'])).status, 200)
-
-  for (const params of [`dpop_jkt=${hashOf('a')}&dpop_jkt=${hashOf('b')}`, 'dpop_jkt=short', `dpop_jkt=${hashOf('a')}=`]) {
-    const asked = new URLSearchParams(flow.asked(flow.clientId) as Record<string, string>).toString()
-    isSentBack(flow, await openBrowser().get(flow, `/oauth/authorize?${asked}&${params}`), 302, 'invalid_request', { message: params })
+    const plain = await flow.tokens(flow.clientId)
+    const bound = await flow.prove(renew(flow.clientId, plain['refresh_token']))
+    assert.deepEqual(claimsOf(bound.json()['access_token'])['cnf'], { jkt: flow.holder.jkt })
+    // The same unbound token with another key, or none, is somebody else's doing: the grant ends.
+    isError(await flow.token(renew(flow.clientId, plain['refresh_token'])), 400, 'invalid_grant')
+    isError(
+      await flow.prove(renew(flow.clientId, bound.json()['refresh_token'])),
+      400,
+      'invalid_grant'
+    )
   }
-})
+)
 
-everywhere('EX-04 the metadata of the authorization server say which proofs are taken', async (place) => {
-  for (const dpop of ['accept', 'require'] as const) {
-    const flow = await start(place, dpop)
-    const document = (await flow.ask('/.well-known/openid-configuration')).json()
-    assert.deepEqual(document['dpop_signing_alg_values_supported'], ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'])
+everywhere(
+  'EX-04 a code for one key (dpop_jkt) is worth nothing with another, and stays good for the right one',
+  async (place) => {
+    const flow = await start(place, 'accept')
+    const thief = await createHolder()
+    const code = await flow.login(flow.clientId, { params: { dpop_jkt: flow.holder.jkt } })
+    isError(await flow.prove(redeem(flow.clientId, code), { by: thief }), 400, 'invalid_grant')
+    isError(await flow.token(redeem(flow.clientId, code)), 400, 'invalid_grant')
+    const tokens = await flow.prove(redeem(flow.clientId, code))
+    assert.deepEqual(claimsOf(tokens.json()['access_token'])['cnf'], { jkt: flow.holder.jkt })
+    // Nor does a thief end the grant with the used code.
+    isError(await flow.prove(redeem(flow.clientId, code), { by: thief }), 400, 'invalid_grant')
+    assert.equal((await flow.use(tokens.json()['access_token'])).status, 200)
+
+    for (
+      const params of [
+        `dpop_jkt=${hashOf('a')}&dpop_jkt=${hashOf('b')}`,
+        'dpop_jkt=short',
+        `dpop_jkt=${hashOf('a')}=`
+      ]
+    ) {
+      const asked = new URLSearchParams(flow.asked(flow.clientId) as Record<string, string>)
+        .toString()
+      isSentBack(
+        flow,
+        await openBrowser().get(flow, `/oauth/authorize?${asked}&${params}`),
+        302,
+        'invalid_request',
+        { message: params }
+      )
+    }
   }
-})
+)
 
-everywhere('EX-04 EX-01 machines have bound tokens too; who proves who they are may change their key when they refresh', async (place) => {
-  const { secret, hash } = newSecret()
-  const clients = [
-    { clientId: 'job', secretHashes: [hash], grantTypes: ['client_credentials' as const] },
-    { clientId: 'web', secretHashes: [hash], redirectUris: [loopbackUri] }
-  ]
-  for (const dpop of ['accept', 'require'] as const) {
-    const flow = await start(place, dpop, { options: { clients } })
-    const job = { grant_type: 'client_credentials', client_id: 'job', client_secret: secret }
-    const tokens = (await flow.prove(job)).json()
-    assert.deepEqual([tokens['token_type'], claimsOf(tokens['access_token'])['cnf']], ['DPoP', { jkt: flow.holder.jkt }])
-    assert.equal((await flow.use(tokens['access_token'])).status, 200)
-    assert.equal((await flow.call(tokens['access_token'])).status, 401)
-    const plain = await flow.token(job)
-    if (dpop === 'require') isError(plain, 400, 'invalid_dpop_proof')
-    else assert.equal(plain.json()['token_type'], 'Bearer')
-
-    const [first, other] = [await flow.prove({ ...redeem('web', await flow.login('web')), client_secret: secret }), await createHolder()]
-    const second = await flow.prove({ ...renew('web', first.json()['refresh_token']), client_secret: secret }, { by: other })
-    assert.deepEqual(claimsOf(second.json()['access_token'])['cnf'], { jkt: other.jkt })
-    assert.equal((await flow.use(second.json()['access_token'], other)).status, 200)
-    assert.equal((await flow.use(first.json()['access_token'], other)).status, 401)
+everywhere(
+  'EX-04 the metadata of the authorization server say which proofs are taken',
+  async (place) => {
+    for (const dpop of ['accept', 'require'] as const) {
+      const flow = await start(place, dpop)
+      const document = (await flow.ask('/.well-known/openid-configuration')).json()
+      assert.deepEqual(document['dpop_signing_alg_values_supported'], [
+        'RS256',
+        'PS256',
+        'ES256',
+        'EdDSA',
+        'Ed25519'
+      ])
+    }
   }
-})
+)
 
-everywhere('EX-04 S-03 two instances on one store: one nonce, one use, one refresh', async (place) => {
-  const flow = await start(place, 'require', { instances: 2 })
-  const [, other] = flow.instances as [Instance, Instance]
-  const tokens = (await flow.prove(redeem(flow.clientId, await flow.login(flow.clientId)), { at: other })).json()
-  const token = tokens['access_token'] as string
-  const ask = async (at: Instance, dpop: string) => (await at.ask('/mcp', { method: 'GET', headers: { authorization: `DPoP ${token}`, dpop } })).status
-  const proof = await flow.holder.prove('GET', flow.resource, { token, nonce: flow.nonce })
-  // A method that is not served: past the guard it is 405.
-  assert.deepEqual((await Promise.all([ask(flow, proof), ask(other, proof)])).sort(), [401, 405])
-  const refresh = renew(flow.clientId, tokens['refresh_token'])
-  const [one, two] = await Promise.all([flow.prove(refresh), flow.prove(refresh, { at: other })])
-  assert.deepEqual([one.status, two.json()], [200, one.json()])
-})
+everywhere(
+  'EX-04 EX-01 machines have bound tokens too; who proves who they are may change their key when they refresh',
+  async (place) => {
+    const { secret, hash } = newSecret()
+    const clients = [
+      { clientId: 'job', secretHashes: [hash], grantTypes: ['client_credentials' as const] },
+      { clientId: 'web', secretHashes: [hash], redirectUris: [loopbackUri] }
+    ]
+    for (const dpop of ['accept', 'require'] as const) {
+      const flow = await start(place, dpop, { options: { clients } })
+      const job = { grant_type: 'client_credentials', client_id: 'job', client_secret: secret }
+      const tokens = (await flow.prove(job)).json()
+      assert.deepEqual([tokens['token_type'], claimsOf(tokens['access_token'])['cnf']], ['DPoP', {
+        jkt: flow.holder.jkt
+      }])
+      assert.equal((await flow.use(tokens['access_token'])).status, 200)
+      assert.equal((await flow.call(tokens['access_token'])).status, 401)
+      const plain = await flow.token(job)
+      if (dpop === 'require') isError(plain, 400, 'invalid_dpop_proof')
+      else assert.equal(plain.json()['token_type'], 'Bearer')
 
-everywhere('EX-04 S-02 a store that is down is 503 for a proof, and the code stays good', async (place) => {
-  let down = false
-  const unless = <A extends unknown[], R>(operation: (...args: A) => Promise<R>) => async (...args: A) => { if (down) throw new Error('canary'); return await operation(...args) }
-  const flow = await start(place, 'require', { wrap: ({ get, put, putIfAbsent }) => ({ get: unless(get), put: unless(put), putIfAbsent: unless(putIfAbsent) }) })
-  const code = redeem(flow.clientId, await flow.login(flow.clientId))
-  down = true
-  isError(await flow.prove(code), 503, 'temporarily_unavailable')
-  down = false
-  assert.equal((await flow.prove(code)).status, 200)
-})
+      const [first, other] = [
+        await flow.prove({ ...redeem('web', await flow.login('web')), client_secret: secret }),
+        await createHolder()
+      ]
+      const second = await flow.prove({
+        ...renew('web', first.json()['refresh_token']),
+        client_secret: secret
+      }, { by: other })
+      assert.deepEqual(claimsOf(second.json()['access_token'])['cnf'], { jkt: other.jkt })
+      assert.equal((await flow.use(second.json()['access_token'], other)).status, 200)
+      assert.equal((await flow.use(first.json()['access_token'], other)).status, 401)
+    }
+  }
+)
+
+everywhere(
+  'EX-04 S-03 two instances on one store: one nonce, one use, one refresh',
+  async (place) => {
+    const flow = await start(place, 'require', { instances: 2 })
+    const [, other] = flow.instances as [Instance, Instance]
+    const tokens =
+      (await flow.prove(redeem(flow.clientId, await flow.login(flow.clientId)), { at: other }))
+        .json()
+    const token = tokens['access_token'] as string
+    const ask = async (at: Instance, dpop: string) =>
+      (await at.ask('/mcp', { method: 'GET', headers: { authorization: `DPoP ${token}`, dpop } }))
+        .status
+    const proof = await flow.holder.prove('GET', flow.resource, { token, nonce: flow.nonce })
+    // A method that is not served: past the guard it is 405.
+    assert.deepEqual((await Promise.all([ask(flow, proof), ask(other, proof)])).sort(), [401, 405])
+    const refresh = renew(flow.clientId, tokens['refresh_token'])
+    const [one, two] = await Promise.all([flow.prove(refresh), flow.prove(refresh, { at: other })])
+    assert.deepEqual([one.status, two.json()], [200, one.json()])
+  }
+)
+
+everywhere(
+  'EX-04 S-02 a store that is down is 503 for a proof, and the code stays good',
+  async (place) => {
+    let down = false
+    const unless =
+      <A extends unknown[], R>(operation: (...args: A) => Promise<R>) => async (...args: A) => {
+        if (down) throw new Error('canary')
+        return await operation(...args)
+      }
+    const flow = await start(place, 'require', {
+      wrap: ({ get, put, putIfAbsent }) => ({
+        get: unless(get),
+        put: unless(put),
+        putIfAbsent: unless(putIfAbsent)
+      })
+    })
+    const code = redeem(flow.clientId, await flow.login(flow.clientId))
+    down = true
+    isError(await flow.prove(code), 503, 'temporarily_unavailable')
+    down = false
+    assert.equal((await flow.prove(code)).status, 200)
+  }
+)

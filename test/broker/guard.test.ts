@@ -3,68 +3,173 @@ import { SignJWT } from 'jose'
 import { createSigningKeys } from '../../lib/crypto/signing-keys.ts'
 import { everywhere } from '../support/everywhere.ts'
 import { callerIn } from '../support/guarded.ts'
-import { claimsOf, isError, redeem, secret, upstreamClient, type Flow, type Reply } from '../support/flow.ts'
+import {
+  claimsOf,
+  isError,
+  redeem,
+  secret,
+  upstreamClient,
+  type Flow,
+  type Reply
+} from '../support/flow.ts'
 
 const caller = async (reply: Reply) => await callerIn(new Response(reply.text))
 
 function isRefused (reply: Reply, flow: Flow, message = ''): void {
   assert.equal(reply.status, 401, `${message} ${reply.text}`)
   const { pathname } = new URL(flow.resource)
-  assert.match(reply.headers.get('www-authenticate') ?? '', /^Bearer error="invalid_token", error_description="[^"]+", resource_metadata="/, message)
-  assert.ok(reply.headers.get('www-authenticate')?.includes(`/.well-known/oauth-protected-resource${pathname}"`))
+  assert.match(
+    reply.headers.get('www-authenticate') ?? '',
+    /^Bearer error="invalid_token", error_description="[^"]+", resource_metadata="/,
+    message
+  )
+  assert.ok(
+    reply.headers.get('www-authenticate')?.includes(
+      `/.well-known/oauth-protected-resource${pathname}"`
+    )
+  )
 }
 
-everywhere('Q-09 J-04 J-08 J-09 J-10 J-12 only a token that we issued for here, and that lives, opens the route', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const keys = await createSigningKeys([secret], `${flow.upstream.issuer} ${upstreamClient.clientId} ${flow.prefix}`)
-  const id = await flow.register()
-  const tokens = await flow.tokens(id)
-  const good = claimsOf(tokens.access_token)
-  assert.equal((await flow.call(await keys.sign(good))).status, 200, 'so made, it is good')
-  const now = Math.floor(Date.now() / 1000)
-  for (const more of [{ exp: now - 31 }, { exp: undefined }, { aud: `${flow.resource}/x` }, { aud: upstreamClient.clientId }, { aud: undefined }, { iss: 'https://evil.example' }, { iss: `${flow.base}/` }, { gid: undefined }, { gid: 1 }, { sub: undefined }, { sub: '' }, { nbf: now + 3600 }, { iat: now + 3600 }, { exp: now + 100 * 86_400 }, { cnf: { jkt: 'x' } }]) {
-    isRefused(await flow.call(await keys.sign(JSON.parse(JSON.stringify({ ...good, ...more, ...('exp' in more && more.exp === undefined ? { exp: undefined } : {}) })))), flow, JSON.stringify(more))
+everywhere(
+  'Q-09 J-04 J-08 J-09 J-10 J-12 only a token that we issued for here, and that lives, opens the route',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const keys = await createSigningKeys(
+      [secret],
+      `${flow.upstream.issuer} ${upstreamClient.clientId} ${flow.prefix}`
+    )
+    const id = await flow.register()
+    const tokens = await flow.tokens(id)
+    const good = claimsOf(tokens.access_token)
+    assert.equal((await flow.call(await keys.sign(good))).status, 200, 'so made, it is good')
+    const now = Math.floor(Date.now() / 1000)
+    for (
+      const more of [
+        { exp: now - 31 },
+        { exp: undefined },
+        { aud: `${flow.resource}/x` },
+        { aud: upstreamClient.clientId },
+        { aud: undefined },
+        { iss: 'https://evil.example' },
+        { iss: `${flow.base}/` },
+        { gid: undefined },
+        { gid: 1 },
+        { sub: undefined },
+        { sub: '' },
+        { nbf: now + 3600 },
+        { iat: now + 3600 },
+        { exp: now + 100 * 86_400 },
+        { cnf: { jkt: 'x' } }
+      ]
+    ) {
+      isRefused(
+        await flow.call(
+          await keys.sign(
+            JSON.parse(
+              JSON.stringify({
+                ...good,
+                ...more,
+                ...('exp' in more && more.exp === undefined ? { exp: undefined } : {})
+              })
+            )
+          )
+        ),
+        flow,
+        JSON.stringify(more)
+      )
+    }
+    const foreign = await createSigningKeys([secret], 'another context')
+    isRefused(await flow.call(await foreign.sign(good)), flow, 'J-15')
+    const forged = await new SignJWT(good).setProtectedHeader({
+      alg: 'HS256',
+      typ: 'at+jwt',
+      kid: keys.jwks.keys[0]?.kid as string
+    }).sign(new TextEncoder().encode(JSON.stringify(keys.jwks.keys[0])))
+    isRefused(await flow.call(forged), flow, 'J-02')
+    const [, payload] = tokens.access_token.split('.')
+    isRefused(
+      await flow.call(
+        `${Buffer.from('{"alg":"none","typ":"at+jwt"}').toString('base64url')}.${payload}.`
+      ),
+      flow,
+      'J-01'
+    )
+    for (
+      const value of [
+        tokens.refresh_token,
+        await flow.login(id),
+        id,
+        tokens.access_token.replace(/.$/, (last: string) => last === 'A' ? 'B' : 'A'),
+        [...flow.upstream.refreshTokens.keys()][0]
+      ]
+    ) isRefused(await flow.call(value as string), flow, 'J-12 J-19')
   }
-  const foreign = await createSigningKeys([secret], 'another context')
-  isRefused(await flow.call(await foreign.sign(good)), flow, 'J-15')
-  const forged = await new SignJWT(good).setProtectedHeader({ alg: 'HS256', typ: 'at+jwt', kid: keys.jwks.keys[0]?.kid as string }).sign(new TextEncoder().encode(JSON.stringify(keys.jwks.keys[0])))
-  isRefused(await flow.call(forged), flow, 'J-02')
-  const [, payload] = tokens.access_token.split('.')
-  isRefused(await flow.call(`${Buffer.from('{"alg":"none","typ":"at+jwt"}').toString('base64url')}.${payload}.`), flow, 'J-01')
-  for (const value of [tokens.refresh_token, await flow.login(id), id, tokens.access_token.replace(/.$/, (last: string) => last === 'A' ? 'B' : 'A'), [...flow.upstream.refreshTokens.keys()][0]]) isRefused(await flow.call(value as string), flow, 'J-12 J-19')
-})
+)
 
-everywhere('the caller a tool sees is the user, without our inner claims', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const id = await flow.register()
-  const { access_token: token } = await flow.tokens(id)
-  const seen = await caller(await flow.call(token))
-  assert.deepEqual([seen['subject'], seen['clientId'], seen['scopes'], seen['resource'], seen['upstream']], ['alice', id, ['mcp:read'], flow.resource, undefined])
-  assert.deepEqual(Object.keys(seen['claims'] as object).sort(), ['aud', 'client_id', 'exp', 'iat', 'iss', 'jti', 'scope', 'sub'])
-})
+everywhere(
+  'the caller a tool sees is the user, without our inner claims',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const id = await flow.register()
+    const { access_token: token } = await flow.tokens(id)
+    const seen = await caller(await flow.call(token))
+    assert.deepEqual([
+      seen['subject'],
+      seen['clientId'],
+      seen['scopes'],
+      seen['resource'],
+      seen['upstream']
+    ], ['alice', id, ['mcp:read'], flow.resource, undefined])
+    assert.deepEqual(Object.keys(seen['claims'] as object).sort(), [
+      'aud',
+      'client_id',
+      'exp',
+      'iat',
+      'iss',
+      'jti',
+      'scope',
+      'sub'
+    ])
+  }
+)
 
-everywhere('Q-25 with upstreamToken a tool gets the token of the provider, and nobody can read it on the way', async ({ startFlow }) => {
-  const flow = await startFlow({ options: { upstreamToken: true } })
-  const id = await flow.register()
-  const { access_token: token } = await flow.tokens(id)
-  const upstreamToken = [...flow.upstream.canaries].find(value => value.includes('access'))
-  assert.ok(!Buffer.from(token.split('.')[1], 'base64url').includes(upstreamToken as string))
-  const response = await fetch(`${flow.origin}${flow.prefix}/mcp`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', authorization: `Bearer ${token}` },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'whoami', arguments: {} } })
-  })
-  const seen = await callerIn(response)
-  assert.deepEqual(seen['upstream'], { accessToken: upstreamToken, scope: null })
-})
+everywhere(
+  'Q-25 with upstreamToken a tool gets the token of the provider, and nobody can read it on the way',
+  async ({ startFlow }) => {
+    const flow = await startFlow({ options: { upstreamToken: true } })
+    const id = await flow.register()
+    const { access_token: token } = await flow.tokens(id)
+    const upstreamToken = [...flow.upstream.canaries].find(value => value.includes('access'))
+    assert.ok(!Buffer.from(token.split('.')[1], 'base64url').includes(upstreamToken as string))
+    const response = await fetch(`${flow.origin}${flow.prefix}/mcp`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        authorization: `Bearer ${token}`
+      },
+      body: JSON.stringify({
+        jsonrpc: '2.0',
+        id: 1,
+        method: 'tools/call',
+        params: { name: 'whoami', arguments: {} }
+      })
+    })
+    const seen = await callerIn(response)
+    assert.deepEqual(seen['upstream'], { accessToken: upstreamToken, scope: null })
+  }
+)
 
-everywhere('a token of the provider that does not fit into ours ends the login, instead of tokens that no route takes', async ({ startFlow }) => {
-  const flow = await startFlow({ options: { upstreamToken: true } })
-  const id = await flow.register()
-  flow.upstream.answer = { access_token: 'x'.repeat(8000) }
-  const reply = await flow.token(redeem(id, await flow.login(id)))
-  isError(reply, 500, 'server_error')
-})
+everywhere(
+  'a token of the provider that does not fit into ours ends the login, instead of tokens that no route takes',
+  async ({ startFlow }) => {
+    const flow = await startFlow({ options: { upstreamToken: true } })
+    const id = await flow.register()
+    flow.upstream.answer = { access_token: 'x'.repeat(8000) }
+    const reply = await flow.token(redeem(id, await flow.login(id)))
+    isError(reply, 500, 'server_error')
+  }
+)
 
 everywhere('Q-24 interleaved calls of many users never see each other', async ({ startFlow }) => {
   const flow = await startFlow()
@@ -75,19 +180,35 @@ everywhere('Q-24 interleaved calls of many users never see each other', async ({
     flow.upstream.user = user
     tokens.set(user, (await flow.tokens(id)).access_token)
   }
-  const calls = Array.from({ length: 400 }, (_, index) => users[(index * 7) % users.length] as string)
-  const seen = await Promise.all(calls.map(async user => (await caller(await flow.call(tokens.get(user) as string)))['subject']))
+  const calls = Array.from(
+    { length: 400 },
+    (_, index) => users[(index * 7) % users.length] as string
+  )
+  const seen = await Promise.all(
+    calls.map(async user => (await caller(await flow.call(tokens.get(user) as string)))['subject'])
+  )
   assert.deepEqual(seen, calls)
 })
 
-everywhere('F-13 a store that is down makes 503 of a good token, never 401', async ({ startFlow }) => {
-  let down = false
-  const flow = await startFlow({ wrap: store => ({ ...store, get: async key => { if (down) throw new Error('down'); return await store.get(key) } }) })
-  const { access_token: token } = await flow.tokens(await flow.register())
-  down = true
-  const reply = await flow.call(token)
-  assert.equal(reply.status, 503)
-  assert.equal(reply.headers.get('retry-after'), '5')
-  down = false
-  assert.equal((await flow.call(token)).status, 200)
-})
+everywhere(
+  'F-13 a store that is down makes 503 of a good token, never 401',
+  async ({ startFlow }) => {
+    let down = false
+    const flow = await startFlow({
+      wrap: store => ({
+        ...store,
+        get: async key => {
+          if (down) throw new Error('down')
+          return await store.get(key)
+        }
+      })
+    })
+    const { access_token: token } = await flow.tokens(await flow.register())
+    down = true
+    const reply = await flow.call(token)
+    assert.equal(reply.status, 503)
+    assert.equal(reply.headers.get('retry-after'), '5')
+    down = false
+    assert.equal((await flow.call(token)).status, 200)
+  }
+)

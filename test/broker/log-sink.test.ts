@@ -15,9 +15,21 @@ async function everything (flow: Flow): Promise<Record<string, number | string |
     call: await status(flow.call(tokens.access_token)),
     'bad token': await status(flow.call('none')),
     'bad client': await status(flow.authorize(flow.asked('none'))),
-    'bad scope': (await flow.authorize(flow.asked(id, { scope: 'none' }))).location?.searchParams.get('error') ?? undefined,
-    'bad registration': await status(flow.ask('/oauth/register', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' })),
-    'bad consent': await status(browser.post(flow, '/oauth/consent', { request: 'none', action: 'approve' })),
+    'bad scope':
+      (await flow.authorize(flow.asked(id, { scope: 'none' }))).location?.searchParams.get(
+        'error'
+      ) ??
+        undefined,
+    'bad registration': await status(
+      flow.ask('/oauth/register', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{}'
+      })
+    ),
+    'bad consent': await status(
+      browser.post(flow, '/oauth/consent', { request: 'none', action: 'approve' })
+    ),
     'bad callback': await status(flow.ask('/oauth/callback?state=none')),
     'bad code': await status(flow.token(redeem(id, 'none'))),
     'bad verifier': await status(flow.token(redeem(id, code, { code_verifier: 'v'.repeat(43) }))),
@@ -51,5 +63,10 @@ everywhere('F-27 a log whose disk is full changes no answer', async ({ startFlow
   full = true
   assert.deepEqual(await everything(flow), before)
   assert.ok(lost > 10, `${lost} lines`)
-  assert.deepEqual([before['call'], before['bad token'], before['provider down'], before['revoked token']], [200, 401, 503, 401])
+  assert.deepEqual([
+    before['call'],
+    before['bad token'],
+    before['provider down'],
+    before['revoked token']
+  ], [200, 401, 503, 401])
 })

@@ -7,7 +7,13 @@ const cookies = createCookies(true)
 
 /** What a browser would send after these lines. */
 function follow (header: string, lines: string[]): string {
-  const jar = new Map(header === '' ? [] : header.split('; ').map(pair => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]))
+  const jar = new Map(
+    header === ''
+      ? []
+      : header.split('; ').map(
+        pair => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]
+      )
+  )
   for (const line of lines) {
     const [, name = '', value = '', rest = ''] = /^([^=]+)=([^;]*)(.*)/.exec(line) ?? []
     if (rest.includes('Max-Age=0')) jar.delete(name)
@@ -17,16 +23,41 @@ function follow (header: string, lines: string[]): string {
 }
 
 test('CD-05 our cookies are for this host, for https, and for no script', () => {
-  for (const line of [cookies.setCsrf('x', 600), ...cookies.setTransaction('', state(1), 'v', 600), cookies.clearTransaction(state(1))]) {
-    assert.match(line, /^__Host-mcp-(csrf|login\.\w{64})=\w*; Max-Age=(600|0); Path=\/; HttpOnly; Secure; SameSite=Lax$/)
+  for (
+    const line of [
+      cookies.setCsrf('x', 600),
+      ...cookies.setTransaction('', state(1), 'v', 600),
+      cookies.clearTransaction(state(1))
+    ]
+  ) {
+    assert.match(
+      line,
+      /^__Host-mcp-(csrf|login\.\w{64})=\w*; Max-Age=(600|0); Path=\/; HttpOnly; Secure; SameSite=Lax$/
+    )
   }
-  assert.equal(createCookies(false).setCsrf('x', 600), 'mcp-csrf=x; Max-Age=600; Path=/; HttpOnly; SameSite=Lax', 'loopback http has no __Host-')
+  assert.equal(
+    createCookies(false).setCsrf('x', 600),
+    'mcp-csrf=x; Max-Age=600; Path=/; HttpOnly; SameSite=Lax',
+    'loopback http has no __Host-'
+  )
 })
 
 test('N-06 N-07 two cookies of one name are none, and so is another name', () => {
   const name = `__Host-mcp-login.${state(1)}`
   assert.equal(cookies.transaction(`a=1; ${name}=v; b=2`, state(1)), 'v')
-  for (const header of [undefined, '', `${name}=v; ${name}=w`, `${name}=v;${name}=v`, `mcp-login.${state(1)}=v`, `x${name}=v`, `${name}x=v`, `${name}`, `__Host-mcp-login.${state(2)}=v`]) {
+  for (
+    const header of [
+      undefined,
+      '',
+      `${name}=v; ${name}=w`,
+      `${name}=v;${name}=v`,
+      `mcp-login.${state(1)}=v`,
+      `x${name}=v`,
+      `${name}x=v`,
+      `${name}`,
+      `__Host-mcp-login.${state(2)}=v`
+    ]
+  ) {
     assert.equal(cookies.transaction(header, state(1)), null, header)
   }
   assert.equal(cookies.csrf('__Host-mcp-csrf=a; __Host-mcp-csrf=a'), null)
@@ -37,14 +68,29 @@ test('N-06 N-07 two cookies of one name are none, and so is another name', () =>
 test('N-18 N-19 at most five logins and 6 KB: the oldest go', () => {
   for (const [size, most] of [[100, 5], [1_200, 4], [3_900, 1], [2_500, 2]] as const) {
     let header = 'theirs=1'
-    for (let time = 1; time <= 20; time++) header = follow(header, cookies.setTransaction(header, state(time), 'x'.repeat(size), 600))
+    for (let time = 1; time <= 20; time++) {
+      header = follow(header, cookies.setTransaction(header, state(time), 'x'.repeat(size), 600))
+    }
     const names = header.split('; ').map(pair => pair.split('=')[0])
-    assert.deepEqual(names, ['theirs', ...Array.from({ length: most }, (_, index) => `__Host-mcp-login.${state(20 - most + 1 + index)}`)], `${size}`)
+    assert.deepEqual(names, [
+      'theirs',
+      ...Array.from(
+        { length: most },
+        (_, index) => `__Host-mcp-login.${state(20 - most + 1 + index)}`
+      )
+    ], `${size}`)
     assert.ok(header.length - 'theirs=1'.length <= 6 * 1024 + 2 * most)
   }
 })
 
 test('N-06 cookies of others that begin like ours are left alone, however they are spelled', () => {
-  const planted = Array.from({ length: 30 }, (_, index) => `__Host-mcp-login.x (${index}) é"=v`).concat(['__Host-mcp-login.=v', '__Host-mcp-login', '=v', '__proto__=x', `__Host-mcp-login.${'a'.repeat(63)}=%zz`]).join('; ')
+  const planted = Array.from({ length: 30 }, (_, index) => `__Host-mcp-login.x (${index}) é"=v`)
+    .concat([
+      '__Host-mcp-login.=v',
+      '__Host-mcp-login',
+      '=v',
+      '__proto__=x',
+      `__Host-mcp-login.${'a'.repeat(63)}=%zz`
+    ]).join('; ')
   assert.equal(cookies.setTransaction(planted, state(1), 'v', 600).length, 1)
 })

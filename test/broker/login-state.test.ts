@@ -2,15 +2,22 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createStates, loginLifetime } from '../../lib/broker/login-state.ts'
 
-const [older, newer] = ['an older secret, more than 32 bytes long', 'a newer secret, more than 32 bytes long']
+const [older, newer] = [
+  'an older secret, more than 32 bytes long',
+  'a newer secret, more than 32 bytes long'
+]
 const now = 1_800_000_000.5
 const states = createStates([older], 'a')
 
 test('CD-07 B-02 F-06 a state is ours for ten minutes, and half a minute early', () => {
   const state = states.create(now)
   assert.match(state, /^[\da-z]{64}$/)
-  for (const later of [-30, 0, 1, loginLifetime - 1]) assert.equal(states.recognise(state, now + later), true)
-  for (const later of [loginLifetime, loginLifetime + 1, 1e9, -60, NaN]) assert.equal(states.recognise(state, now + later), false)
+  for (const later of [-30, 0, 1, loginLifetime - 1]) {
+    assert.equal(states.recognise(state, now + later), true)
+  }
+  for (const later of [loginLifetime, loginLifetime + 1, 1e9, -60, NaN]) {
+    assert.equal(states.recognise(state, now + later), false)
+  }
 })
 
 test('B-02 no other state is, whichever character differs', () => {
@@ -18,10 +25,23 @@ test('B-02 no other state is, whichever character differs', () => {
   for (let index = 0; index < state.length; index++) {
     for (const other of ['0', 'a', 'f', 'z', 'A', ' ', '']) {
       const changed = state.slice(0, index) + other + state.slice(index + 1)
-      if (changed !== state) assert.equal(states.recognise(changed, now), false, `${index} ${other}`)
+      if (changed !== state) {
+        assert.equal(states.recognise(changed, now), false, `${index} ${other}`)
+      }
     }
   }
-  for (const junk of ['', 'x', `${state}0`, `${state}\n`, ` ${state}`, 'é'.repeat(64), '0'.repeat(64), 'z'.repeat(64)]) assert.equal(states.recognise(junk, now), false)
+  for (
+    const junk of [
+      '',
+      'x',
+      `${state}0`,
+      `${state}\n`,
+      ` ${state}`,
+      'é'.repeat(64),
+      '0'.repeat(64),
+      'z'.repeat(64)
+    ]
+  ) assert.equal(states.recognise(junk, now), false)
 })
 
 test('CD-07 states are random and sort by time', () => {

@@ -2,24 +2,27 @@ import assert from 'node:assert/strict'
 import { everywhere } from '../support/everywhere.ts'
 import { connectClient, headlessOAuth, metadataOf } from '../support/login.ts'
 
-everywhere('the official SDK client logs in and calls a tool (CD-10, TP-04, M-05)', async ({ startBroker }, t) => {
-  const { mcpUrl, issuer } = await startBroker()
-  const oauth = headlessOAuth()
-  const client = await connectClient(mcpUrl, { oauth })
-  t.after(() => client.close())
-  const { tools } = await client.listTools()
-  assert.deepEqual(tools.map(({ name }) => name), ['whoami'])
-  const result = await client.callTool({ name: 'whoami', arguments: {} })
-  assert.match(JSON.stringify(result.content), /authorization/)
+everywhere(
+  'the official SDK client logs in and calls a tool (CD-10, TP-04, M-05)',
+  async ({ startBroker }, t) => {
+    const { mcpUrl, issuer } = await startBroker()
+    const oauth = headlessOAuth()
+    const client = await connectClient(mcpUrl, { oauth })
+    t.after(() => client.close())
+    const { tools } = await client.listTools()
+    assert.deepEqual(tools.map(({ name }) => name), ['whoami'])
+    const result = await client.callTool({ name: 'whoami', arguments: {} })
+    assert.match(JSON.stringify(result.content), /authorization/)
 
-  assert.equal(oauth.login?.iss, issuer)
-  const [, payload = ''] = oauth.token?.access_token.split('.') ?? []
-  const claims = JSON.parse(Buffer.from(payload, 'base64url').toString())
-  assert.equal(claims.iss, issuer)
-  assert.equal(claims.aud, mcpUrl)
-  assert.equal(claims.sub, 'alice')
-  assert.equal(claims.client_id, oauth.client?.client_id)
-  assert.equal(claims.scope, 'mcp:read')
-  const metadata = await metadataOf(issuer)
-  assert.equal(metadata.issuer, issuer)
-})
+    assert.equal(oauth.login?.iss, issuer)
+    const [, payload = ''] = oauth.token?.access_token.split('.') ?? []
+    const claims = JSON.parse(Buffer.from(payload, 'base64url').toString())
+    assert.equal(claims.iss, issuer)
+    assert.equal(claims.aud, mcpUrl)
+    assert.equal(claims.sub, 'alice')
+    assert.equal(claims.client_id, oauth.client?.client_id)
+    assert.equal(claims.scope, 'mcp:read')
+    const metadata = await metadataOf(issuer)
+    assert.equal(metadata.issuer, issuer)
+  }
+)

@@ -5,16 +5,37 @@ import type { Redis } from 'ioredis'
 import type { Store } from '../../lib/types.ts'
 import { redisStore } from '../../lib/store/redis.ts'
 import { freePort } from '../support/broker.ts'
-import { isError, isPage, openBrowser, redeem, renew, startFlow, type Flow, type Reply } from '../support/flow.ts'
+import {
+  isError,
+  isPage,
+  openBrowser,
+  redeem,
+  renew,
+  startFlow,
+  type Flow,
+  type Reply
+} from '../support/flow.ts'
 import { connect, servers, skip, skipWithout, startRedis } from '../support/redis.ts'
 
 const prefixes = { 'at the root': '', 'under /v1': '/v1' }
-const places = servers.flatMap(server => Object.entries(prefixes).map(([where, prefix]) => [server, prefix, where] as const))
+const places = servers.flatMap(server =>
+  Object.entries(prefixes).map(([where, prefix]) => [server, prefix, where] as const)
+)
 
-/** A request that needs the store, what answers it, and what it is answered with when all is well. */
-interface Step { ask (): Promise<Reply>, refused (reply: Reply): void, status: number, reads?: true }
+/**
+ * A request that needs the store, what answers it, and what it is answered with when all is well.
+ */
+interface Step {
+  ask(): Promise<Reply>
+  refused(reply: Reply): void
+  status: number
+  reads?: true
+}
 
-/** A request at every endpoint that has something to remember or to look up. None of them was sent yet. */
+/**
+ * A request at every endpoint that has something to remember or to look up. None of them was sent
+ * yet.
+ */
 async function prepare (flow: Flow): Promise<Record<string, Step>> {
   const id = await flow.register()
   const [asking, returning] = [openBrowser(), openBrowser()]
@@ -22,16 +43,41 @@ async function prepare (flow: Flow): Promise<Record<string, Step>> {
   const headers = { accept: 'text/html', cookie: returning.cookie() }
   const request = await flow.form(asking, flow.asked(id))
   const code = await flow.login(id)
-  const [refreshed, one, two, used] = [await flow.tokens(id), await flow.tokens(id), await flow.tokens(id), await flow.tokens(id)]
+  const [refreshed, one, two, used] = [
+    await flow.tokens(id),
+    await flow.tokens(id),
+    await flow.tokens(id),
+    await flow.tokens(id)
+  ]
   const page = (reply: Reply) => isPage(reply, 503, 'temporarily_unavailable')
   const json = (reply: Reply) => isError(reply, 503, 'temporarily_unavailable')
   return {
-    consent: { ask: () => asking.post(flow, '/oauth/consent', { request, action: 'approve' }), refused: page, status: 303 },
-    callback: { ask: () => flow.ask(`/oauth/callback?${answer}`, { headers }), refused: page, status: 302 },
+    consent: {
+      ask: () => asking.post(flow, '/oauth/consent', { request, action: 'approve' }),
+      refused: page,
+      status: 303
+    },
+    callback: {
+      ask: () => flow.ask(`/oauth/callback?${answer}`, { headers }),
+      refused: page,
+      status: 302
+    },
     code: { ask: () => flow.token(redeem(id, code)), refused: json, status: 200 },
-    refresh: { ask: () => flow.token(renew(id, refreshed['refresh_token'])), refused: json, status: 200 },
-    'revoke a refresh token': { ask: () => flow.revoke({ client_id: id, token: one['refresh_token'] }), refused: json, status: 200 },
-    'revoke an access token': { ask: () => flow.revoke({ client_id: id, token: two['access_token'] }), refused: json, status: 200 },
+    refresh: {
+      ask: () => flow.token(renew(id, refreshed['refresh_token'])),
+      refused: json,
+      status: 200
+    },
+    'revoke a refresh token': {
+      ask: () => flow.revoke({ client_id: id, token: one['refresh_token'] }),
+      refused: json,
+      status: 200
+    },
+    'revoke an access token': {
+      ask: () => flow.revoke({ client_id: id, token: two['access_token'] }),
+      refused: json,
+      status: 200
+    },
     '/mcp': { ask: () => flow.call(used['access_token']), refused: json, status: 200, reads: true }
   }
 }
@@ -41,7 +87,7 @@ interface Trouble {
   args?: string[]
   readable?: true
   /** Resolves to what ends it. */
-  begin (t: TestContext, port: number, admin: Redis): Promise<() => Promise<unknown>>
+  begin(t: TestContext, port: number, admin: Redis): Promise<() => Promise<unknown>>
 }
 
 const troubles: Record<string, Trouble> = {
@@ -98,68 +144,104 @@ async function commandsAt (admin: Redis): Promise<{ reads: number, writes: numbe
   const stats = await admin.info('commandstats')
   const count = (command: string) => {
     const [line = ''] = new RegExp(`^cmdstat_${command}:.*$`, 'm').exec(stats) ?? []
-    return [...line.matchAll(/\b(?:calls|rejected_calls)=(\d+)/g)].reduce((sum, [, number]) => sum + Number(number), 0)
+    return [...line.matchAll(/\b(?:calls|rejected_calls)=(\d+)/g)].reduce(
+      (sum, [, number]) => sum + Number(number),
+      0
+    )
   }
   return { reads: count('get'), writes: count('set') }
 }
 
 for (const [name, { args = [], readable, begin }] of Object.entries(troubles)) {
   for (const [server, prefix, where] of places) {
-    test(`F-15 a ${server} that answers ${name} (${where}): 503, no storm, and all is well afterwards`, { skip: skipWithout(server) }, async (t) => {
-      const { port } = await startRedis(t, { server, args })
-      const admin = await connect(t, port)
-      const flow = await startFlow(t, { options: { prefix, store: redisStore(await connect(t, port)) } })
-      const steps = Object.entries(await prepare(flow))
-      const asked = { all: flow.upstream.requests.length, tokens: flow.upstream.count('/token') }
-      const before = await commandsAt(admin)
-      const end = await begin(t, port, admin)
-      // What was answered just now must be a second ago.
-      await sleep(1_050)
-      const since = performance.now()
-      const rounds = 15
-      for (let round = 0; round < rounds; round++) {
-        for (const [step, { ask, refused, reads }] of steps) {
-          const reply = await ask()
-          if (reads && readable) {
-            assert.equal(reply.status, 200, 'what is only looked up is found')
-            continue
+    test(
+      `F-15 a ${server} that answers ${name} (${where}): 503, no storm, and all is well afterwards`,
+      { skip: skipWithout(server) },
+      async (t) => {
+        const { port } = await startRedis(t, { server, args })
+        const admin = await connect(t, port)
+        const flow = await startFlow(t, {
+          options: { prefix, store: redisStore(await connect(t, port)) }
+        })
+        const steps = Object.entries(await prepare(flow))
+        const asked = { all: flow.upstream.requests.length, tokens: flow.upstream.count('/token') }
+        const before = await commandsAt(admin)
+        const end = await begin(t, port, admin)
+        // What was answered just now must be a second ago.
+        await sleep(1_050)
+        const since = performance.now()
+        const rounds = 15
+        for (let round = 0; round < rounds; round++) {
+          for (const [step, { ask, refused, reads }] of steps) {
+            const reply = await ask()
+            if (reads && readable) {
+              assert.equal(reply.status, 200, 'what is only looked up is found')
+              continue
+            }
+            refused(reply)
+            assert.equal(reply.headers.get('retry-after'), '5', step)
+            assert.deepEqual(reply.cookies, [], step)
           }
-          refused(reply)
-          assert.equal(reply.headers.get('retry-after'), '5', step)
-          assert.deepEqual(reply.cookies, [], step)
         }
-      }
-      const probes = Math.ceil((performance.now() - since) / 1_000)
-      await end()
-      const after = await commandsAt(admin)
-      const [reads, writes] = [after.reads - before.reads, after.writes - before.writes]
-      // Five that fail, questions for four keys, and what instances tell each other.
-      const most = 5 + 4 * (probes + 1) + 4
-      assert.ok(readable || reads <= most, `no storm: ${reads} in ${probes} s`)
-      assert.ok(writes <= most, `no storm: ${writes} in ${probes} s`)
-      assert.ok(reads + writes >= 6, 'it was asked')
-      assert.equal(flow.upstream.requests.length, asked.all, 'the provider was not asked for anything')
+        const probes = Math.ceil((performance.now() - since) / 1_000)
+        await end()
+        const after = await commandsAt(admin)
+        const [reads, writes] = [after.reads - before.reads, after.writes - before.writes]
+        // Five that fail, questions for four keys, and what instances tell each other.
+        const most = 5 + 4 * (probes + 1) + 4
+        assert.ok(readable || reads <= most, `no storm: ${reads} in ${probes} s`)
+        assert.ok(writes <= most, `no storm: ${writes} in ${probes} s`)
+        assert.ok(reads + writes >= 6, 'it was asked')
+        assert.equal(
+          flow.upstream.requests.length,
+          asked.all,
+          'the provider was not asked for anything'
+        )
 
-      await sleep(1_000)
-      for (const [step, { ask, status }] of steps) assert.equal((await ask()).status, status, `${step} afterwards`)
-      const again = Object.fromEntries(await Promise.all(steps.map(async ([step, { ask }]) => [step, (await ask()).status])))
-      assert.deepEqual(again, { consent: 400, callback: 400, code: 400, refresh: 200, 'revoke a refresh token': 200, 'revoke an access token': 200, '/mcp': 200 })
-      assert.equal(flow.upstream.count('/token'), asked.tokens + 2)
-    })
+        await sleep(1_000)
+        for (const [step, { ask, status }] of steps) {
+          assert.equal((await ask()).status, status, `${step} afterwards`)
+        }
+        const again = Object.fromEntries(
+          await Promise.all(steps.map(async ([step, { ask }]) => [step, (await ask()).status]))
+        )
+        assert.deepEqual(again, {
+          consent: 400,
+          callback: 400,
+          code: 400,
+          refresh: 200,
+          'revoke a refresh token': 200,
+          'revoke an access token': 200,
+          '/mcp': 200
+        })
+        assert.equal(flow.upstream.count('/token'), asked.tokens + 2)
+      }
+    )
   }
 }
 
 /** A primary and its replica, and a store at whichever is the primary. */
-interface Pair { store: Store, cut (): Promise<void>, failOver (): Promise<void> }
+interface Pair {
+  store: Store
+  cut(): Promise<void>
+  failOver(): Promise<void>
+}
 
 async function startPair (t: TestContext): Promise<Pair> {
-  const [primary, replica] = [await startRedis(t, { args: ['--repl-diskless-sync-delay', '0'] }), await startRedis(t)]
+  const [primary, replica] = [
+    await startRedis(t, { args: ['--repl-diskless-sync-delay', '0'] }),
+    await startRedis(t)
+  ]
   const [admin, other] = [await connect(t, primary.port), await connect(t, replica.port)]
   await other.replicaof('127.0.0.1', String(primary.port))
   while (!/master_link_status:up/.test(await other.info('replication'))) await sleep(20)
   let current = redisStore(await connect(t, primary.port))
   return {
-    store: { get: key => current.get(key), put: (key, value, ttl) => current.put(key, value, ttl), putIfAbsent: (key, value, ttl) => current.putIfAbsent(key, value, ttl) },
+    store: {
+      get: key => current.get(key),
+      put: (key, value, ttl) => current.put(key, value, ttl),
+      putIfAbsent: (key, value, ttl) => current.putIfAbsent(key, value, ttl)
+    },
     /** From here on the replica learns nothing. */
     async cut () {
       while (!/slave0:.*lag=[01]\b/.test(await admin.info('replication'))) await sleep(20)
@@ -178,53 +260,95 @@ async function startPair (t: TestContext): Promise<Pair> {
 }
 
 for (const [where, prefix] of Object.entries(prefixes)) {
-  test(`F-14 a failover that loses the last writes (${where}): codes and logins are worth tokens once all the same, as the provider takes its own code once`, { skip }, async (t) => {
-    const { store, cut, failOver } = await startPair(t)
-    const flow = await startFlow(t, { instances: 2, options: { prefix, store } })
-    const id = await flow.register()
-    const browser = openBrowser()
-    const code = await flow.login(id)
-    const answer = await flow.approve(browser, flow.asked(id))
-    const cookie = browser.cookie()
-    const comeBack = async () => await flow.ask(`/oauth/callback?${answer}`, { headers: { accept: 'text/html', cookie } })
-    const codeIn = ({ location }: Reply) => location?.searchParams.get('code') ?? ''
+  test(
+    `F-14 a failover that loses the last writes (${where}): codes and logins are worth tokens once all the same, as the provider takes its own code once`,
+    { skip },
+    async (t) => {
+      const { store, cut, failOver } = await startPair(t)
+      const flow = await startFlow(t, { instances: 2, options: { prefix, store } })
+      const id = await flow.register()
+      const browser = openBrowser()
+      const code = await flow.login(id)
+      const answer = await flow.approve(browser, flow.asked(id))
+      const cookie = browser.cookie()
+      const comeBack = async () =>
+        await flow.ask(`/oauth/callback?${answer}`, { headers: { accept: 'text/html', cookie } })
+      const codeIn = ({ location }: Reply) => location?.searchParams.get('code') ?? ''
 
-    await cut()
-    const first = await flow.token(redeem(id, code))
-    assert.equal(first.status, 200)
-    const back = await comeBack()
-    const second = await flow.token(redeem(id, codeIn(back)))
-    assert.equal(second.status, 200)
-    await failOver()
+      await cut()
+      const first = await flow.token(redeem(id, code))
+      assert.equal(first.status, 200)
+      const back = await comeBack()
+      const second = await flow.token(redeem(id, codeIn(back)))
+      assert.equal(second.status, 200)
+      await failOver()
 
-    const late = await Promise.all(Array.from({ length: 20 }, (_, index) => (flow.instances[index % 2] as Flow).token(redeem(id, code))))
-    for (const reply of late) isError(reply, 400, 'invalid_grant')
-    const again = await comeBack()
-    assert.equal(again.status, 302, 'that the login came back is forgotten')
-    isError(await flow.token(redeem(id, codeIn(again))), 400, 'invalid_grant', 'but it is worth nothing')
-    assert.equal(flow.upstream.refreshTokens.size, 2, 'the provider gave tokens twice, for two logins')
-    for (const reply of [first, second]) {
-      const tokens = reply.json()
-      assert.equal((await flow.call(tokens['access_token'])).status, 200, 'nobody is logged out')
-      assert.equal((await flow.token(renew(id, tokens['refresh_token']))).status, 200)
+      const late = await Promise.all(
+        Array.from(
+          { length: 20 },
+          (_, index) => (flow.instances[index % 2] as Flow).token(redeem(id, code))
+        )
+      )
+      for (const reply of late) isError(reply, 400, 'invalid_grant')
+      const again = await comeBack()
+      assert.equal(again.status, 302, 'that the login came back is forgotten')
+      isError(
+        await flow.token(redeem(id, codeIn(again))),
+        400,
+        'invalid_grant',
+        'but it is worth nothing'
+      )
+      assert.equal(
+        flow.upstream.refreshTokens.size,
+        2,
+        'the provider gave tokens twice, for two logins'
+      )
+      for (const reply of [first, second]) {
+        const tokens = reply.json()
+        assert.equal((await flow.call(tokens['access_token'])).status, 200, 'nobody is logged out')
+        assert.equal((await flow.token(renew(id, tokens['refresh_token']))).status, 200)
+      }
     }
-  })
+  )
 
-  test(`F-14 V-05 T-21 a failover that loses the last writes (${where}): a refresh token is worth what the provider makes of it, and a revoked access token lives on`, { skip }, async (t) => {
-    const { store, cut, failOver } = await startPair(t)
-    const flow = await startFlow(t, { options: { prefix, store } })
-    const id = await flow.register()
-    const [used, revoked] = [await flow.tokens(id), await flow.tokens(id)]
-    await cut()
-    const next = (await flow.token(renew(id, used.refresh_token))).json()
-    assert.equal((await flow.revoke({ client_id: id, token: revoked.access_token })).status, 200)
-    assert.equal((await flow.call(revoked.access_token)).status, 401)
-    while (flow.upstream.count('/revoke') === 0) await sleep(10)
-    await failOver()
+  test(
+    `F-14 V-05 T-21 a failover that loses the last writes (${where}): a refresh token is worth what the provider makes of it, and a revoked access token lives on`,
+    { skip },
+    async (t) => {
+      const { store, cut, failOver } = await startPair(t)
+      const flow = await startFlow(t, { options: { prefix, store } })
+      const id = await flow.register()
+      const [used, revoked] = [await flow.tokens(id), await flow.tokens(id)]
+      await cut()
+      const next = (await flow.token(renew(id, used.refresh_token))).json()
+      assert.equal((await flow.revoke({ client_id: id, token: revoked.access_token })).status, 200)
+      assert.equal((await flow.call(revoked.access_token)).status, 401)
+      while (flow.upstream.count('/revoke') === 0) await sleep(10)
+      await failOver()
 
-    assert.equal((await flow.call(revoked.access_token)).status, 200, 'until it expires: what docs/security.md warns of')
-    isError(await flow.token(renew(id, revoked.refresh_token)), 400, 'invalid_grant', 'but the provider was told')
-    isError(await flow.token(renew(id, used.refresh_token)), 400, 'invalid_grant', 'this provider rotates')
-    isError(await flow.token(renew(id, next['refresh_token'])), 400, 'invalid_grant', 'and so the reuse was noticed')
-  })
+      assert.equal(
+        (await flow.call(revoked.access_token)).status,
+        200,
+        'until it expires: what docs/security.md warns of'
+      )
+      isError(
+        await flow.token(renew(id, revoked.refresh_token)),
+        400,
+        'invalid_grant',
+        'but the provider was told'
+      )
+      isError(
+        await flow.token(renew(id, used.refresh_token)),
+        400,
+        'invalid_grant',
+        'this provider rotates'
+      )
+      isError(
+        await flow.token(renew(id, next['refresh_token'])),
+        400,
+        'invalid_grant',
+        'and so the reuse was noticed'
+      )
+    }
+  )
 }

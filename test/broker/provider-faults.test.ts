@@ -7,10 +7,17 @@ import { createKey } from '../support/issuer.ts'
 import type { Fault, Upstream } from '../support/upstream.ts'
 
 /** What a login needs the provider for. */
-interface Steps { consent (): Promise<Reply>, callback (): Promise<Reply>, token (): Promise<Reply> }
+interface Steps {
+  consent(): Promise<Reply>
+  callback(): Promise<Reply>
+  token(): Promise<Reply>
+}
 
-/** Three logins that have come as far as they can without the provider. They go on at whichever instance, started when the provider is no good. */
-async function pending ({ startFlow }: Place): Promise<{ flow: Flow, late (): Promise<Steps> }> {
+/**
+ * Three logins that have come as far as they can without the provider. They go on at whichever
+ * instance, started when the provider is no good.
+ */
+async function pending ({ startFlow }: Place): Promise<{ flow: Flow, late(): Promise<Steps> }> {
   const flow = await startFlow()
   const id = await flow.register()
   const code = await flow.login(id)
@@ -32,8 +39,14 @@ async function pending ({ startFlow }: Place): Promise<{ flow: Flow, late (): Pr
 
 type Spoil = (upstream: Upstream) => unknown
 
-/** Nobody gets further, and nothing is used up: as soon as the provider is in order, each step can be taken after all. */
-async function waits (place: Place, spoils: Array<[name: string, spoil: Spoil, status: number]>): Promise<void> {
+/**
+ * Nobody gets further, and nothing is used up: as soon as the provider is in order, each step can
+ * be taken after all.
+ */
+async function waits (
+  place: Place,
+  spoils: Array<[name: string, spoil: Spoil, status: number]>
+): Promise<void> {
   const { flow, late } = await pending(place)
   const sound = flow.upstream.metadata
   const asked = flow.upstream.requests.length
@@ -61,57 +74,130 @@ async function waits (place: Place, spoils: Array<[name: string, spoil: Spoil, s
   assert.equal((await steps.token()).status, 200)
 }
 
-for (const [id, outcomes] of Object.entries<Record<string, number>>({
-  'U-01 F-07 errors and no JSON object': { error: 503, unavailable: 503, missing: 502, html: 502, garbage: 502, null: 502, array: 502, deep: 502 },
-  'U-02 F-10 a redirect': { redirect: 502 },
-  'U-03 no end': { hang: 504, hangAfterHeaders: 504, drip: 504 },
-  'U-04 too much': { oversize: 502, endless: 502 },
-  'U-05 a bomb': { bomb: 502 },
-  'U-06 a broken connection': { reset: 503, resetMidBody: 503 }
-})) {
-  everywhere(`${id} in place of metadata: every step waits`, place => waits(place, Object.entries(outcomes).map(([fault, status]) => [fault, ({ fail }) => fail.set('/metadata', fault as Fault), status])))
+for (
+  const [id, outcomes] of Object.entries<Record<string, number>>({
+    'U-01 F-07 errors and no JSON object': {
+      error: 503,
+      unavailable: 503,
+      missing: 502,
+      html: 502,
+      garbage: 502,
+      null: 502,
+      array: 502,
+      deep: 502
+    },
+    'U-02 F-10 a redirect': { redirect: 502 },
+    'U-03 no end': { hang: 504, hangAfterHeaders: 504, drip: 504 },
+    'U-04 too much': { oversize: 502, endless: 502 },
+    'U-05 a bomb': { bomb: 502 },
+    'U-06 a broken connection': { reset: 503, resetMidBody: 503 }
+  })
+) {
+  everywhere(
+    `${id} in place of metadata: every step waits`,
+    place =>
+      waits(
+        place,
+        Object.entries(outcomes).map((
+          [fault, status]
+        ) => [fault, ({ fail }) => fail.set('/metadata', fault as Fault), status])
+      )
+  )
 }
 
 const canary = 'canary-upstream-text'
-const endpoints = ['authorization_endpoint', 'token_endpoint', 'jwks_uri', 'revocation_endpoint', 'userinfo_endpoint']
+const endpoints = [
+  'authorization_endpoint',
+  'token_endpoint',
+  'jwks_uri',
+  'revocation_endpoint',
+  'userinfo_endpoint'
+]
 const hostile = [
-  `javascript:${canary}`, `file:///${canary}`, `data:text/html,${canary}`, `http://${canary}.example/`, `https://user:${canary}@idp.example/`,
-  `https://idp.example/$(${canary})`, `https://idp.example/ ${canary}`, `https://idp.example/"${canary}`, `https://idp.example/\`${canary}\``,
-  `https://idp.example/\n${canary}`, `https://idp.example/${canary.repeat(260)}`, `/${canary}`, [`https://${canary}.example/`], null
+  `javascript:${canary}`,
+  `file:///${canary}`,
+  `data:text/html,${canary}`,
+  `http://${canary}.example/`,
+  `https://user:${canary}@idp.example/`,
+  `https://idp.example/$(${canary})`,
+  `https://idp.example/ ${canary}`,
+  `https://idp.example/"${canary}`,
+  `https://idp.example/\`${canary}\``,
+  `https://idp.example/\n${canary}`,
+  `https://idp.example/${canary.repeat(260)}`,
+  `/${canary}`,
+  [`https://${canary}.example/`],
+  null
 ]
 
-everywhere('M-07 endpoints that are no clean URLs: every step waits', place => waits(place, hostile.map((value, index) => {
-  const endpoint = endpoints[index % endpoints.length] as string
-  return [`${endpoint} ${String(value)}`, upstream => { upstream.metadata[endpoint] = value }, 503]
-})))
+everywhere(
+  'M-07 endpoints that are no clean URLs: every step waits',
+  place =>
+    waits(
+      place,
+      hostile.map((value, index) => {
+        const endpoint = endpoints[index % endpoints.length] as string
+        return [`${endpoint} ${String(value)}`, upstream => {
+          upstream.metadata[endpoint] = value
+        }, 503]
+      })
+    )
+)
 
-everywhere('M-08 metadata of another issuer: every step waits', place => waits(place, [
-  ...[(issuer: string) => `${issuer}/`, (issuer: string) => issuer.toUpperCase(), () => `https://${canary}.example`, () => undefined, () => null].map(spell => (
-    [String(spell), upstream => { upstream.metadata['issuer'] = spell(upstream.issuer) }, 503] as [string, Spoil, number]
-  ))
-]))
+everywhere('M-08 metadata of another issuer: every step waits', place =>
+  waits(place, [
+    ...[(issuer: string) => `${issuer}/`, (issuer: string) =>
+      issuer.toUpperCase(), () =>
+      `https://${canary}.example`, () =>
+      undefined, () =>
+      null].map(spell => (
+        [String(spell), upstream => {
+          upstream.metadata['issuer'] = spell(upstream.issuer)
+        }, 503] as [string, Spoil, number]
+      ))
+  ]))
 
-everywhere('U-01 metadata without an authorization endpoint stop logins where they begin', async (place) => {
-  const { flow, late } = await pending(place)
-  flow.upstream.metadata['authorization_endpoint'] = undefined
-  const { consent, callback, token } = await late()
-  isPage(await consent(), 502, 'temporarily_unavailable')
-  assert.equal((await callback()).status, 302)
-  assert.equal((await token()).status, 200)
-})
+everywhere(
+  'U-01 metadata without an authorization endpoint stop logins where they begin',
+  async (place) => {
+    const { flow, late } = await pending(place)
+    flow.upstream.metadata['authorization_endpoint'] = undefined
+    const { consent, callback, token } = await late()
+    isPage(await consent(), 502, 'temporarily_unavailable')
+    assert.equal((await callback()).status, 302)
+    assert.equal((await token()).status, 200)
+  }
+)
 
-for (const [name, spoil] of Object.entries<Spoil>({
-  'U-07 another content type': ({ fail, metadata }) => fail.set('/metadata', { status: 200, body: JSON.stringify(metadata), type: 'text/html' }),
-  'M-10 members we do not know': ({ metadata }) => Object.assign(metadata, { client_secret: canary, pad: canary.repeat(10_000), nested: { canary }, ['__proto__']: 'x' }),
-  'M-11 no PKCE': ({ metadata }) => { metadata['code_challenge_methods_supported'] = undefined },
-  'M-11 PKCE by plain only': ({ metadata }) => { metadata['code_challenge_methods_supported'] = ['plain'] }
-})) {
+for (
+  const [name, spoil] of Object.entries<Spoil>({
+    'U-07 another content type': ({ fail, metadata }) =>
+      fail.set('/metadata', { status: 200, body: JSON.stringify(metadata), type: 'text/html' }),
+    'M-10 members we do not know': ({ metadata }) =>
+      Object.assign(metadata, {
+        client_secret: canary,
+        pad: canary.repeat(10_000),
+        nested: { canary },
+        ['__proto__']: 'x'
+      }),
+    'M-11 no PKCE': ({ metadata }) => {
+      metadata['code_challenge_methods_supported'] = undefined
+    },
+    'M-11 PKCE by plain only': ({ metadata }) => {
+      metadata['code_challenge_methods_supported'] = ['plain']
+    }
+  })
+) {
   everywhere(`${name} in metadata: no harm is done`, async (place) => {
     const { flow, late } = await pending(place)
     spoil(flow.upstream)
     const { consent, callback, token } = await late()
     const { status, location } = await consent()
-    assert.deepEqual([status, location?.origin, location?.searchParams.get('code_challenge_method')], [303, flow.upstream.origin, 'S256'])
+    assert.deepEqual([
+      status,
+      location?.origin,
+      location?.searchParams.get('code_challenge_method')
+    ], [303, flow.upstream.origin, 'S256'])
     assert.equal((await callback()).status, 302)
     assert.equal((await token()).status, 200)
   })
@@ -122,100 +208,142 @@ everywhere('U-08 M-13 many who wait for a provider that is no good ask it once',
   flow.upstream.fail.set('/metadata', 'unavailable')
   const before = flow.upstream.lookups
   const { consent, token } = await late()
-  const replies = await Promise.all(Array.from({ length: 50 }, (_, index) => index % 2 ? consent() : token()))
+  const replies = await Promise.all(
+    Array.from({ length: 50 }, (_, index) => index % 2 ? consent() : token())
+  )
   assert.deepEqual([...new Set(replies.map(({ status }) => status))], [503])
   assert.ok(flow.upstream.lookups <= before + 2, String(flow.upstream.lookups - before))
 })
 
-everywhere('U-09 F-02 F-08 metadata once had are good while the provider has lost them', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const id = await flow.register()
-  const before = flow.upstream.lookups
-  for (const fault of ['missing', 'unavailable', 'garbage'] as const) {
-    flow.upstream.fail.set('/metadata', fault)
-    assert.ok((await flow.tokens(id)).access_token)
-  }
-  assert.equal(flow.upstream.lookups, before, 'nor are they asked for')
-})
-
-everywhere('K-09 K-10 new keys of the provider are found when the first token has them, once those we know are a minute old', async ({ startFlow }, t) => {
-  const flow = await startFlow()
-  const id = await flow.register()
-  assert.ok((await flow.tokens(id)).access_token)
-  flow.upstream.key = await createKey('next')
-  flow.upstream.keys = [flow.upstream.key.jwk]
-  t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 61_000 })
-  assert.ok((await flow.tokens(id)).access_token)
-  assert.equal(flow.upstream.count('/jwks'), 2)
-}, { inTurn: true })
-
-everywhere('K-01 keys of the provider that fit no token end a login, and are asked for again after a minute', async ({ startFlow }, t) => {
-  for (const keys of [[], [{ kty: 'oct', k: 'AAAA', kid: 'upstream', alg: 'ES256' }]]) {
+everywhere(
+  'U-09 F-02 F-08 metadata once had are good while the provider has lost them',
+  async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
-    const sound = flow.upstream.keys
-    flow.upstream.keys = keys
-    isError(await flow.token(redeem(id, await flow.login(id))), 400, 'invalid_grant')
-    flow.upstream.keys = sound
+    const before = flow.upstream.lookups
+    for (const fault of ['missing', 'unavailable', 'garbage'] as const) {
+      flow.upstream.fail.set('/metadata', fault)
+      assert.ok((await flow.tokens(id)).access_token)
+    }
+    assert.equal(flow.upstream.lookups, before, 'nor are they asked for')
+  }
+)
+
+everywhere(
+  'K-09 K-10 new keys of the provider are found when the first token has them, once those we know are a minute old',
+  async ({ startFlow }, t) => {
+    const flow = await startFlow()
+    const id = await flow.register()
+    assert.ok((await flow.tokens(id)).access_token)
+    flow.upstream.key = await createKey('next')
+    flow.upstream.keys = [flow.upstream.key.jwk]
     t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 61_000 })
     assert.ok((await flow.tokens(id)).access_token)
-    t.mock.timers.reset()
-  }
-}, { inTurn: true })
+    assert.equal(flow.upstream.count('/jwks'), 2)
+  },
+  { inTurn: true }
+)
+
+everywhere(
+  'K-01 keys of the provider that fit no token end a login, and are asked for again after a minute',
+  async ({ startFlow }, t) => {
+    for (const keys of [[], [{ kty: 'oct', k: 'AAAA', kid: 'upstream', alg: 'ES256' }]]) {
+      const flow = await startFlow()
+      const id = await flow.register()
+      const sound = flow.upstream.keys
+      flow.upstream.keys = keys
+      isError(await flow.token(redeem(id, await flow.login(id))), 400, 'invalid_grant')
+      flow.upstream.keys = sound
+      t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 61_000 })
+      assert.ok((await flow.tokens(id)).access_token)
+      t.mock.timers.reset()
+    }
+  },
+  { inTurn: true }
+)
 
 const noKeys: Array<[id: string, fault: Fault, status: number, error: string]> = [
-  ['K-01', 'error', 503, 'temporarily_unavailable'], ['K-01', 'unavailable', 503, 'temporarily_unavailable'], ['K-01', 'missing', 400, 'invalid_grant'],
-  ['K-01', 'html', 400, 'invalid_grant'], ['K-01', 'null', 400, 'invalid_grant'], ['K-01', 'array', 400, 'invalid_grant'],
+  ['K-01', 'error', 503, 'temporarily_unavailable'],
+  ['K-01', 'unavailable', 503, 'temporarily_unavailable'],
+  ['K-01', 'missing', 400, 'invalid_grant'],
+  ['K-01', 'html', 400, 'invalid_grant'],
+  ['K-01', 'null', 400, 'invalid_grant'],
+  ['K-01', 'array', 400, 'invalid_grant'],
   ['K-01', { status: 200, body: '{"keys":{}}' }, 400, 'invalid_grant'],
-  ['K-02 F-10', 'redirect', 400, 'invalid_grant'], ['K-03', 'hangAfterHeaders', 504, 'temporarily_unavailable'],
-  ['K-04', 'oversize', 502, 'temporarily_unavailable'], ['K-05', 'bomb', 502, 'temporarily_unavailable'], ['K-06', 'resetMidBody', 503, 'temporarily_unavailable']
+  ['K-02 F-10', 'redirect', 400, 'invalid_grant'],
+  ['K-03', 'hangAfterHeaders', 504, 'temporarily_unavailable'],
+  ['K-04', 'oversize', 502, 'temporarily_unavailable'],
+  ['K-05', 'bomb', 502, 'temporarily_unavailable'],
+  ['K-06', 'resetMidBody', 503, 'temporarily_unavailable']
 ]
 for (const [id, fault, status, error] of noKeys) {
-  everywhere(`${id} keys of the provider that cannot be had end a login, and the code is spent: ${JSON.stringify(fault)}`, async ({ startFlow }) => {
-    const flow = await startFlow()
-    const client = await flow.register()
-    const code = await flow.login(client)
-    flow.upstream.fail.set('/jwks', fault)
-    isError(await flow.token(redeem(client, code)), status, error)
-    assert.equal(flow.upstream.count('/trap'), 0)
-    flow.upstream.fail.clear()
-    isError(await flow.token(redeem(client, code)), 400, 'invalid_grant')
-    assert.ok((await flow.tokens(client)).access_token, 'the next login is not affected')
-  })
+  everywhere(
+    `${id} keys of the provider that cannot be had end a login, and the code is spent: ${
+      JSON.stringify(fault)
+    }`,
+    async ({ startFlow }) => {
+      const flow = await startFlow()
+      const client = await flow.register()
+      const code = await flow.login(client)
+      flow.upstream.fail.set('/jwks', fault)
+      isError(await flow.token(redeem(client, code)), status, error)
+      assert.equal(flow.upstream.count('/trap'), 0)
+      flow.upstream.fail.clear()
+      isError(await flow.token(redeem(client, code)), 400, 'invalid_grant')
+      assert.ok((await flow.tokens(client)).access_token, 'the next login is not affected')
+    }
+  )
 }
 
-everywhere('F-09 a slow provider is asked fifty things at once; two hundred wait, and for more it is too busy, which costs nobody a code', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const id = await flow.register()
-  const codes: string[] = []
-  for (let index = 0; index < 260; index++) codes.push(await flow.login(id))
-  flow.upstream.delay = 1_500
-  const replies = await Promise.all(codes.map(async code => ({ code, reply: await flow.token(redeem(id, code)) })))
-  assert.equal(flow.upstream.most, 50)
-  const busy = replies.filter(({ reply }) => reply.status !== 200)
-  // Those for whom there was no place, and those who waited for five seconds.
-  assert.ok(busy.length >= 10, String(busy.length))
-  flow.upstream.delay = 0
-  for (const { code, reply } of busy) {
-    isError(reply, 503, 'temporarily_unavailable')
-    assert.ok(reply.headers.get('retry-after'))
-    assert.equal((await flow.token(redeem(id, code))).status, 200)
-  }
-  assert.equal(flow.upstream.count('/token'), 260)
-}, { inTurn: true })
-
-everywhere('F-29 F-30 a provider that has no address, or a certificate nobody vouches for, is away: the user can press the button again, and the log says why', async ({ startFlow }, t) => {
-  const { port, requests } = await startUntrusted(t, 'localhost', (_request, response) => { response.end('{}') })
-  for (const [issuer, reason] of [['https://nowhere.invalid', /ENOTFOUND|EAI_AGAIN/], [`https://localhost:${port}`, /SELF_SIGNED_CERT/]] as const) {
-    const flow = await startFlow({ options: { issuer } })
-    const browser = openBrowser()
-    const request = await flow.form(browser, flow.asked(await flow.register()))
-    for (let attempt = 0; attempt < 2; attempt++) {
-      const reply = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
-      isPage(reply, 503, 'temporarily_unavailable', issuer)
+everywhere(
+  'F-09 a slow provider is asked fifty things at once; two hundred wait, and for more it is too busy, which costs nobody a code',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const id = await flow.register()
+    const codes: string[] = []
+    for (let index = 0; index < 260; index++) codes.push(await flow.login(id))
+    flow.upstream.delay = 1_500
+    const replies = await Promise.all(
+      codes.map(async code => ({ code, reply: await flow.token(redeem(id, code)) }))
+    )
+    assert.equal(flow.upstream.most, 50)
+    const busy = replies.filter(({ reply }) => reply.status !== 200)
+    // Those for whom there was no place, and those who waited for five seconds.
+    assert.ok(busy.length >= 10, String(busy.length))
+    flow.upstream.delay = 0
+    for (const { code, reply } of busy) {
+      isError(reply, 503, 'temporarily_unavailable')
       assert.ok(reply.headers.get('retry-after'))
+      assert.equal((await flow.token(redeem(id, code))).status, 200)
     }
-    assert.match(flow.logs.join(''), reason)
-  }
-  assert.equal(requests(), 0)
-}, { skip: noCertificate })
+    assert.equal(flow.upstream.count('/token'), 260)
+  },
+  { inTurn: true }
+)
+
+everywhere(
+  'F-29 F-30 a provider that has no address, or a certificate nobody vouches for, is away: the user can press the button again, and the log says why',
+  async ({ startFlow }, t) => {
+    const { port, requests } = await startUntrusted(t, 'localhost', (_request, response) => {
+      response.end('{}')
+    })
+    for (
+      const [issuer, reason] of [['https://nowhere.invalid', /ENOTFOUND|EAI_AGAIN/], [
+        `https://localhost:${port}`,
+        /SELF_SIGNED_CERT/
+      ]] as const
+    ) {
+      const flow = await startFlow({ options: { issuer } })
+      const browser = openBrowser()
+      const request = await flow.form(browser, flow.asked(await flow.register()))
+      for (let attempt = 0; attempt < 2; attempt++) {
+        const reply = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
+        isPage(reply, 503, 'temporarily_unavailable', issuer)
+        assert.ok(reply.headers.get('retry-after'))
+      }
+      assert.match(flow.logs.join(''), reason)
+    }
+    assert.equal(requests(), 0)
+  },
+  { skip: noCertificate }
+)

@@ -21,41 +21,63 @@ const form = { 'content-type': 'application/x-www-form-urlencoded' }
 const html = { accept: 'text/html' }
 
 function registration (flow: Flow, headers: Record<string, string> = {}): Promise<Reply> {
-  return flow.ask('/oauth/register', { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify({ redirect_uris: ['https://app.example/cb'] }) })
+  return flow.ask('/oauth/register', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify({ redirect_uris: ['https://app.example/cb'] })
+  })
 }
 
-everywhere('R-22 T-30 A-21 the limits of the host keep their status, and say when to come back', async ({ startFlow }) => {
-  const flow = await startFlow({ app: limitedTo(4) })
-  const id = await flow.register()
-  const asked = flow.asked(id)
-  assert.equal((await flow.authorize(asked)).status, 200)
-  isError(await flow.token(redeem(id, 'guess')), 400, 'invalid_grant')
-  isError(await flow.token(renew(id, 'guess')), 400, 'invalid_grant')
+everywhere(
+  'R-22 T-30 A-21 the limits of the host keep their status, and say when to come back',
+  async ({ startFlow }) => {
+    const flow = await startFlow({ app: limitedTo(4) })
+    const id = await flow.register()
+    const asked = flow.asked(id)
+    assert.equal((await flow.authorize(asked)).status, 200)
+    isError(await flow.token(redeem(id, 'guess')), 400, 'invalid_grant')
+    isError(await flow.token(renew(id, 'guess')), 400, 'invalid_grant')
 
-  const programs: Array<[name: string, reply: Reply]> = [
-    ['R-22', await registration(flow)],
-    ['R-22 the address is that of the connection', await registration(flow, { 'x-forwarded-for': '203.0.113.7', forwarded: 'for=203.0.113.7' })],
-    ['T-30', await flow.token(redeem(id, 'guess'))],
-    ['T-30', await flow.token(renew(id, 'guess'))],
-    ['revoke', await flow.revoke({ client_id: id, token: 'x' })],
-    ['A-21', await flow.ask(`/oauth/authorize?${query(asked)}`)],
-    ['/mcp', await flow.call('x')]
-  ]
-  for (const [name, reply] of programs) {
-    isError(reply, 429, 'temporarily_unavailable', name)
-    assert.match(reply.headers.get('retry-after') ?? '', /^\d+$/, name)
+    const programs: Array<[name: string, reply: Reply]> = [
+      ['R-22', await registration(flow)],
+      [
+        'R-22 the address is that of the connection',
+        await registration(flow, { 'x-forwarded-for': '203.0.113.7', forwarded: 'for=203.0.113.7' })
+      ],
+      ['T-30', await flow.token(redeem(id, 'guess'))],
+      ['T-30', await flow.token(renew(id, 'guess'))],
+      ['revoke', await flow.revoke({ client_id: id, token: 'x' })],
+      ['A-21', await flow.ask(`/oauth/authorize?${query(asked)}`)],
+      ['/mcp', await flow.call('x')]
+    ]
+    for (const [name, reply] of programs) {
+      isError(reply, 429, 'temporarily_unavailable', name)
+      assert.match(reply.headers.get('retry-after') ?? '', /^\d+$/, name)
+    }
+    for (const [name, { headers }] of programs.slice(0, 5)) {
+      assert.equal(
+        headers.get('access-control-allow-origin'),
+        '*',
+        `${name}: web pages can read it`
+      )
+    }
+    for (
+      const [name, page] of Object.entries({
+        'A-21': await flow.authorize(asked),
+        consent: await flow.ask('/oauth/consent', {
+          method: 'POST',
+          headers: { ...form, ...html },
+          body: 'action=approve'
+        }),
+        callback: await flow.ask('/oauth/callback?state=x&code=x', { headers: html })
+      })
+    ) {
+      isPage(page, 429, 'temporarily_unavailable', name)
+      assert.match(page.headers.get('retry-after') ?? '', /^\d+$/, name)
+    }
+    assert.equal(flow.upstream.requests.length, 0)
   }
-  for (const [name, { headers }] of programs.slice(0, 5)) assert.equal(headers.get('access-control-allow-origin'), '*', `${name}: web pages can read it`)
-  for (const [name, page] of Object.entries({
-    'A-21': await flow.authorize(asked),
-    consent: await flow.ask('/oauth/consent', { method: 'POST', headers: { ...form, ...html }, body: 'action=approve' }),
-    callback: await flow.ask('/oauth/callback?state=x&code=x', { headers: html })
-  })) {
-    isPage(page, 429, 'temporarily_unavailable', name)
-    assert.match(page.headers.get('retry-after') ?? '', /^\d+$/, name)
-  }
-  assert.equal(flow.upstream.requests.length, 0)
-})
+)
 
 /** Bytes of memory in use, without what is garbage. */
 function heapUsed (): number {
@@ -65,30 +87,46 @@ function heapUsed (): number {
   return process.memoryUsage().heapUsed
 }
 
-everywhere('D11 R-22 T-30 A-21 without limits a flood leaves nothing in the store, and nothing in memory', async ({ startFlow }) => {
-  const { wrap, written } = watch()
-  const flow = await startFlow({ wrap, app: async () => Fastify() })
-  const id = await flow.register()
-  const asked = query(flow.asked(id, { state: undefined }))
-  const post = async (path: string, type: string, payload: string, ip = '192.0.2.1') => (
-    (await flow.app.inject({ method: 'POST', url: `${flow.prefix}/oauth/${path}`, headers: { 'content-type': type }, payload, remoteAddress: ip })).statusCode
-  )
-  const flood = async (from: number, to: number) => {
-    for (let index = from; index < to; index++) {
-      const statuses = [
-        await post('register', 'application/json', JSON.stringify({ redirect_uris: [`https://app.example/${index}`] }), `2001:db8:${index.toString(16)}::1`),
-        (await flow.app.inject(`${flow.prefix}/oauth/authorize?${asked}&state=${index}`)).statusCode,
-        await post('token', form['content-type'], query(redeem(id, String(index)))),
-        await post('token', form['content-type'], query(renew(id, String(index))))
-      ]
-      assert.deepEqual(statuses, [201, 200, 400, 400])
+everywhere(
+  'D11 R-22 T-30 A-21 without limits a flood leaves nothing in the store, and nothing in memory',
+  async ({ startFlow }) => {
+    const { wrap, written } = watch()
+    const flow = await startFlow({ wrap, app: async () => Fastify() })
+    const id = await flow.register()
+    const asked = query(flow.asked(id, { state: undefined }))
+    const post = async (path: string, type: string, payload: string, ip = '192.0.2.1') => (
+      (await flow.app.inject({
+        method: 'POST',
+        url: `${flow.prefix}/oauth/${path}`,
+        headers: { 'content-type': type },
+        payload,
+        remoteAddress: ip
+      })).statusCode
+    )
+    const flood = async (from: number, to: number) => {
+      for (let index = from; index < to; index++) {
+        const statuses = [
+          await post(
+            'register',
+            'application/json',
+            JSON.stringify({ redirect_uris: [`https://app.example/${index}`] }),
+            `2001:db8:${index.toString(16)}::1`
+          ),
+          (await flow.app.inject(`${flow.prefix}/oauth/authorize?${asked}&state=${index}`))
+            .statusCode,
+          await post('token', form['content-type'], query(redeem(id, String(index)))),
+          await post('token', form['content-type'], query(renew(id, String(index))))
+        ]
+        assert.deepEqual(statuses, [201, 200, 400, 400])
+      }
     }
-  }
-  await flood(0, 200)
-  const before = heapUsed()
-  await flood(200, 1200)
-  const grown = heapUsed() - before
-  assert.ok(grown < 2 * 1024 * 1024, `4000 requests left ${grown} bytes`)
-  assert.deepEqual(written, [])
-  assert.ok((await flow.tokens(id)).access_token, 'and whoever means well gets in')
-}, { inTurn: true })
+    await flood(0, 200)
+    const before = heapUsed()
+    await flood(200, 1200)
+    const grown = heapUsed() - before
+    assert.ok(grown < 2 * 1024 * 1024, `4000 requests left ${grown} bytes`)
+    assert.deepEqual(written, [])
+    assert.ok((await flow.tokens(id)).access_token, 'and whoever means well gets in')
+  },
+  { inTurn: true }
+)

@@ -4,33 +4,36 @@ import { PassThrough } from 'node:stream'
 import { everywhere } from '../support/everywhere.ts'
 import { renew } from '../support/flow.ts'
 
-everywhere('T-22 T-23 a request that looks for an answer while another one writes it down finds it, however slow the store is', async ({ startFlow }) => {
-  const signals = new PassThrough()
-  let slow = false
-  const flow = await startFlow({
-    wrap: store => ({
-      ...store,
-      async get (key) {
-        // One look at whether the token was used takes until the other request is done.
-        if (slow && key.includes(':refresh:')) {
-          slow = false
-          signals.emit('looking')
-          await once(signals, 'done')
+everywhere(
+  'T-22 T-23 a request that looks for an answer while another one writes it down finds it, however slow the store is',
+  async ({ startFlow }) => {
+    const signals = new PassThrough()
+    let slow = false
+    const flow = await startFlow({
+      wrap: store => ({
+        ...store,
+        async get (key) {
+          // One look at whether the token was used takes until the other request is done.
+          if (slow && key.includes(':refresh:')) {
+            slow = false
+            signals.emit('looking')
+            await once(signals, 'done')
+          }
+          return await store.get(key)
         }
-        return await store.get(key)
-      }
+      })
     })
-  })
-  const id = await flow.register()
-  const { refresh_token: token } = await flow.tokens(id)
+    const id = await flow.register()
+    const { refresh_token: token } = await flow.tokens(id)
 
-  slow = true
-  const looking = once(signals, 'looking')
-  const first = flow.token(renew(id, token))
-  await looking
-  const second = await flow.token(renew(id, token))
-  signals.emit('done')
-  assert.equal(second.status, 200)
-  assert.equal((await first).status, 200)
-  assert.deepEqual(await (await first).json(), await second.json())
-})
+    slow = true
+    const looking = once(signals, 'looking')
+    const first = flow.token(renew(id, token))
+    await looking
+    const second = await flow.token(renew(id, token))
+    signals.emit('done')
+    assert.equal(second.status, 200)
+    assert.equal((await first).status, 200)
+    assert.deepEqual(await (await first).json(), await second.json())
+  }
+)

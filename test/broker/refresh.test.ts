@@ -9,47 +9,97 @@ import { watch } from '../support/stores.ts'
 async function session (flow: Flow, params: Record<string, string> = {}) {
   const id = await flow.register()
   const tokens = await flow.tokens(id, { params })
-  return { id, tokens, refresh: (token: string, more: Record<string, string | undefined> = {}, at: Instance = flow) => at.token(renew(id, token, more)) }
+  return {
+    id,
+    tokens,
+    refresh: (token: string, more: Record<string, string | undefined> = {}, at: Instance = flow) =>
+      at.token(renew(id, token, more))
+  }
 }
 
-everywhere('T-19 T-20 T-27 TK-06 what is not right asks nobody and uses nothing up', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const { id, tokens, refresh } = await session(flow)
-  const { access_token: access, refresh_token: token } = tokens
-  const other = await flow.register()
-  const asked = flow.upstream.count('/token')
-  const code = await flow.login(id)
-  for (const value of ['x', '', token.slice(0, -1), `${token}A`, `${token}.`, access, code, [...flow.upstream.refreshTokens.keys()][0]]) {
-    isError(await refresh(value as string), 400, value === '' ? 'invalid_request' : 'invalid_grant', `T-19 ${value?.slice(0, 20)}`)
+everywhere(
+  'T-19 T-20 T-27 TK-06 what is not right asks nobody and uses nothing up',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const { id, tokens, refresh } = await session(flow)
+    const { access_token: access, refresh_token: token } = tokens
+    const other = await flow.register()
+    const asked = flow.upstream.count('/token')
+    const code = await flow.login(id)
+    for (
+      const value of [
+        'x',
+        '',
+        token.slice(0, -1),
+        `${token}A`,
+        `${token}.`,
+        access,
+        code,
+        [...flow.upstream.refreshTokens.keys()][0]
+      ]
+    ) {
+      isError(
+        await refresh(value as string),
+        400,
+        value === '' ? 'invalid_request' : 'invalid_grant',
+        `T-19 ${value?.slice(0, 20)}`
+      )
+    }
+    isError(await flow.token(redeem(id, access)), 400, 'invalid_grant', 'T-27')
+    isError(await flow.token(redeem(id, token)), 400, 'invalid_grant', 'T-27')
+    const called = await flow.call(token)
+    assert.equal(called.status, 401, 'T-27')
+    assert.match(called.headers.get('www-authenticate') ?? '', /error="invalid_token"/)
+    isError(await flow.token(renew(other, token)), 400, 'invalid_grant', 'T-19')
+    isError(await flow.token(renew('unknown', token)), 401, 'invalid_client')
+    isError(await refresh(token, { client_secret: 'x' }), 401, 'invalid_client')
+    for (
+      const scope of ['admin', 'mcp:write', 'mcp:read mcp:write', 'mcp:read openid', '"']
+    ) { isError(await refresh(token, { scope }), 400, 'invalid_scope', `T-20 ${scope}`) }
+    isError(
+      await refresh(token, { resource: 'https://evil.example' }),
+      400,
+      'invalid_target',
+      'T-20'
+    )
+    assert.equal(flow.upstream.count('/token'), asked)
+    assert.equal((await refresh(token, { resource: flow.resource, scope: 'mcp:read' })).status, 200)
   }
-  isError(await flow.token(redeem(id, access)), 400, 'invalid_grant', 'T-27')
-  isError(await flow.token(redeem(id, token)), 400, 'invalid_grant', 'T-27')
-  const called = await flow.call(token)
-  assert.equal(called.status, 401, 'T-27')
-  assert.match(called.headers.get('www-authenticate') ?? '', /error="invalid_token"/)
-  isError(await flow.token(renew(other, token)), 400, 'invalid_grant', 'T-19')
-  isError(await flow.token(renew('unknown', token)), 401, 'invalid_client')
-  isError(await refresh(token, { client_secret: 'x' }), 401, 'invalid_client')
-  for (const scope of ['admin', 'mcp:write', 'mcp:read mcp:write', 'mcp:read openid', '"']) isError(await refresh(token, { scope }), 400, 'invalid_scope', `T-20 ${scope}`)
-  isError(await refresh(token, { resource: 'https://evil.example' }), 400, 'invalid_target', 'T-20')
-  assert.equal(flow.upstream.count('/token'), asked)
-  assert.equal((await refresh(token, { resource: flow.resource, scope: 'mcp:read' })).status, 200)
-})
+)
 
-everywhere('TK-04 T-22 CD-12 every refresh gives a new pair, and a lost answer can be had again', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const { id, tokens, refresh } = await session(flow)
-  const first = (await refresh(tokens.refresh_token)).json()
-  assert.deepEqual(Object.keys(first), ['access_token', 'token_type', 'expires_in', 'scope', 'refresh_token'])
-  assert.notEqual(first['refresh_token'], tokens.refresh_token)
-  assert.notEqual(first['access_token'], tokens.access_token)
-  const [before, after] = [claimsOf(tokens.access_token), claimsOf(first['access_token'])]
-  assert.deepEqual([after['gid'], after['sub'], after['aud'], after['client_id']], [before['gid'], 'alice', flow.resource, id])
-  assert.deepEqual((await refresh(tokens.refresh_token)).json(), first, 'T-22')
-  assert.equal(flow.upstream.count('/token'), 2)
-  const second = (await refresh(first['refresh_token'])).json()
-  for (const token of [first['access_token'], second['access_token']]) assert.equal((await flow.call(token)).status, 200)
-})
+everywhere(
+  'TK-04 T-22 CD-12 every refresh gives a new pair, and a lost answer can be had again',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const { id, tokens, refresh } = await session(flow)
+    const first = (await refresh(tokens.refresh_token)).json()
+    assert.deepEqual(Object.keys(first), [
+      'access_token',
+      'token_type',
+      'expires_in',
+      'scope',
+      'refresh_token'
+    ])
+    assert.notEqual(first['refresh_token'], tokens.refresh_token)
+    assert.notEqual(first['access_token'], tokens.access_token)
+    const [before, after] = [claimsOf(tokens.access_token), claimsOf(first['access_token'])]
+    assert.deepEqual([after['gid'], after['sub'], after['aud'], after['client_id']], [
+      before['gid'],
+      'alice',
+      flow.resource,
+      id
+    ])
+    assert.deepEqual((await refresh(tokens.refresh_token)).json(), first, 'T-22')
+    assert.equal(flow.upstream.count('/token'), 2)
+    const second = (await refresh(first['refresh_token'])).json()
+    for (const token of [first['access_token'], second['access_token']]) {
+      assert.equal(
+        (await flow.call(token)).status,
+        200
+      )
+    }
+  }
+)
 
 everywhere('a refresh narrows its access token, not the grant', async ({ startFlow }) => {
   const flow = await startFlow()
@@ -59,131 +109,198 @@ everywhere('a refresh narrows its access token, not the grant', async ({ startFl
   assert.equal((await refresh(narrow['refresh_token'])).json()['scope'], 'mcp:read mcp:write')
 })
 
-everywhere('T-21 F-19 a token that comes again after 30 seconds ends the grant, on both instances', async ({ startFlow }, t) => {
-  const flow = await startFlow({ instances: 2 })
-  const { tokens, refresh } = await session(flow)
-  const next = (await refresh(tokens.refresh_token)).json()
-  t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 31_000 })
-  isError(await refresh(tokens.refresh_token, {}, flow.instances[1]), 400, 'invalid_grant')
-  await sleep(1_050)
-  for (const instance of flow.instances) {
-    assert.equal((await instance.call(next['access_token'])).status, 401)
-    isError(await refresh(next['refresh_token'], {}, instance), 400, 'invalid_grant')
-  }
-  assert.equal(flow.upstream.count('/token'), 2)
-  assert.equal(flow.upstream.count('/revoke'), 1)
-}, { inTurn: true })
-
-everywhere('T-23 F-19 of 20 parallel refreshes on two instances one asks the provider, and all get the same pair', async ({ startFlow }) => {
-  const flow = await startFlow({ instances: 2 })
-  const { tokens, refresh } = await session(flow)
-  flow.upstream.delay = 150
-  const replies = await Promise.all(Array.from({ length: 20 }, (_, index) => refresh(tokens.refresh_token, {}, flow.instances[index % 2])))
-  assert.deepEqual([...new Set(replies.map(({ status }) => status))], [200])
-  assert.equal(new Set(replies.map(({ text }) => text)).size, 1)
-  assert.equal(flow.upstream.count('/token'), 2)
-  const next = replies[0]?.json() ?? {}
-  assert.equal((await flow.call(next['access_token'])).status, 200)
-  assert.equal((await refresh(next['refresh_token'])).status, 200)
-})
-
-everywhere('T-24 a grant the provider ended ends here, and the provider is asked once', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const { tokens, refresh } = await session(flow)
-  flow.upstream.refreshTokens.clear()
-  flow.upstream.delay = 100
-  for (const reply of await Promise.all(Array.from({ length: 10 }, () => refresh(tokens.refresh_token)))) isError(reply, 400, 'invalid_grant')
-  assert.equal(flow.upstream.count('/token'), 2)
-  assert.equal((await flow.call(tokens.access_token)).status, 401)
-})
-
-for (const [fault, status] of Object.entries({ unavailable: 503, error: 503, reset: 503, resetMidBody: 503, hang: 504, oversize: 502 } as const)) {
-  everywhere(`T-25 a refresh token outlives a fault of the provider: ${fault}`, async ({ startFlow }) => {
-    const flow = await startFlow()
-    flow.upstream.rotation = 'silent'
+everywhere(
+  'T-21 F-19 a token that comes again after 30 seconds ends the grant, on both instances',
+  async ({ startFlow }, t) => {
+    const flow = await startFlow({ instances: 2 })
     const { tokens, refresh } = await session(flow)
-    flow.upstream.fail.set('/token', fault as 'error')
-    const reply = await refresh(tokens.refresh_token)
-    isError(reply, status, 'temporarily_unavailable')
-    assert.equal(reply.headers.get('retry-after'), '5')
-    flow.upstream.fail.clear()
-    assert.equal((await flow.call(tokens.access_token)).status, 200)
-    assert.equal((await refresh(tokens.refresh_token)).status, 200)
-  })
+    const next = (await refresh(tokens.refresh_token)).json()
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 31_000 })
+    isError(await refresh(tokens.refresh_token, {}, flow.instances[1]), 400, 'invalid_grant')
+    await sleep(1_050)
+    for (const instance of flow.instances) {
+      assert.equal((await instance.call(next['access_token'])).status, 401)
+      isError(await refresh(next['refresh_token'], {}, instance), 400, 'invalid_grant')
+    }
+    assert.equal(flow.upstream.count('/token'), 2)
+    assert.equal(flow.upstream.count('/revoke'), 1)
+  },
+  { inTurn: true }
+)
+
+everywhere(
+  'T-23 F-19 of 20 parallel refreshes on two instances one asks the provider, and all get the same pair',
+  async ({ startFlow }) => {
+    const flow = await startFlow({ instances: 2 })
+    const { tokens, refresh } = await session(flow)
+    flow.upstream.delay = 150
+    const replies = await Promise.all(
+      Array.from(
+        { length: 20 },
+        (_, index) => refresh(tokens.refresh_token, {}, flow.instances[index % 2])
+      )
+    )
+    assert.deepEqual([...new Set(replies.map(({ status }) => status))], [200])
+    assert.equal(new Set(replies.map(({ text }) => text)).size, 1)
+    assert.equal(flow.upstream.count('/token'), 2)
+    const next = replies[0]?.json() ?? {}
+    assert.equal((await flow.call(next['access_token'])).status, 200)
+    assert.equal((await refresh(next['refresh_token'])).status, 200)
+  }
+)
+
+everywhere(
+  'T-24 a grant the provider ended ends here, and the provider is asked once',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const { tokens, refresh } = await session(flow)
+    flow.upstream.refreshTokens.clear()
+    flow.upstream.delay = 100
+    for (
+      const reply of await Promise.all(
+        Array.from({ length: 10 }, () => refresh(tokens.refresh_token))
+      )
+    ) isError(reply, 400, 'invalid_grant')
+    assert.equal(flow.upstream.count('/token'), 2)
+    assert.equal((await flow.call(tokens.access_token)).status, 401)
+  }
+)
+
+for (
+  const [fault, status] of Object.entries(
+    {
+      unavailable: 503,
+      error: 503,
+      reset: 503,
+      resetMidBody: 503,
+      hang: 504,
+      oversize: 502
+    } as const
+  )
+) {
+  everywhere(
+    `T-25 a refresh token outlives a fault of the provider: ${fault}`,
+    async ({ startFlow }) => {
+      const flow = await startFlow()
+      flow.upstream.rotation = 'silent'
+      const { tokens, refresh } = await session(flow)
+      flow.upstream.fail.set('/token', fault as 'error')
+      const reply = await refresh(tokens.refresh_token)
+      isError(reply, status, 'temporarily_unavailable')
+      assert.equal(reply.headers.get('retry-after'), '5')
+      flow.upstream.fail.clear()
+      assert.equal((await flow.call(tokens.access_token)).status, 200)
+      assert.equal((await refresh(tokens.refresh_token)).status, 200)
+    }
+  )
 }
 
 const waf = { status: 403, body: '<h1>Request blocked</h1>', type: 'text/html' }
 for (const fault of ['garbage', 'html', 'null', 'array', 'redirect', 'missing', waf] as const) {
-  everywhere(`T-25 a refresh token outlives nonsense of the provider: ${typeof fault === 'string' ? fault : fault.status}`, async ({ startFlow }) => {
-    const flow = await startFlow()
-    flow.upstream.rotation = 'silent'
-    const { tokens, refresh } = await session(flow)
-    flow.upstream.fail.set('/token', fault)
-    isError(await refresh(tokens.refresh_token), 502, 'temporarily_unavailable')
-    flow.upstream.fail.clear()
-    assert.equal((await flow.call(tokens.access_token)).status, 200)
-    assert.equal((await refresh(tokens.refresh_token)).status, 200)
-  })
+  everywhere(
+    `T-25 a refresh token outlives nonsense of the provider: ${
+      typeof fault === 'string' ? fault : fault.status
+    }`,
+    async ({ startFlow }) => {
+      const flow = await startFlow()
+      flow.upstream.rotation = 'silent'
+      const { tokens, refresh } = await session(flow)
+      flow.upstream.fail.set('/token', fault)
+      isError(await refresh(tokens.refresh_token), 502, 'temporarily_unavailable')
+      flow.upstream.fail.clear()
+      assert.equal((await flow.call(tokens.access_token)).status, 200)
+      assert.equal((await refresh(tokens.refresh_token)).status, 200)
+    }
+  )
 }
 
-everywhere('T-24 T-25 an error of the provider ends the grant, unless it says that it will pass', async ({ startFlow }) => {
-  for (const [error, status, after] of [['invalid_request', 400, 400], ['slow_down', 503, 200]] as const) {
+everywhere(
+  'T-24 T-25 an error of the provider ends the grant, unless it says that it will pass',
+  async ({ startFlow }) => {
+    for (
+      const [error, status, after] of [['invalid_request', 400, 400], [
+        'slow_down',
+        503,
+        200
+      ]] as const
+    ) {
+      const flow = await startFlow()
+      flow.upstream.rotation = 'silent'
+      const { tokens, refresh } = await session(flow)
+      flow.upstream.fail.set('/token', { status: 400, body: JSON.stringify({ error }) })
+      assert.equal((await refresh(tokens.refresh_token)).status, status)
+      flow.upstream.fail.clear()
+      assert.equal((await refresh(tokens.refresh_token)).status, after)
+    }
+  }
+)
+
+everywhere(
+  'T-25 our own credentials being refused is not the fault of the client',
+  async ({ startFlow }) => {
     const flow = await startFlow()
     flow.upstream.rotation = 'silent'
     const { tokens, refresh } = await session(flow)
-    flow.upstream.fail.set('/token', { status: 400, body: JSON.stringify({ error }) })
-    assert.equal((await refresh(tokens.refresh_token)).status, status)
+    flow.upstream.fail.set('/token', { status: 401, body: '{"error":"invalid_client"}' })
+    isError(await refresh(tokens.refresh_token), 502, 'temporarily_unavailable')
     flow.upstream.fail.clear()
-    assert.equal((await refresh(tokens.refresh_token)).status, after)
+    assert.equal((await refresh(tokens.refresh_token)).status, 200)
   }
-})
+)
 
-everywhere('T-25 our own credentials being refused is not the fault of the client', async ({ startFlow }) => {
-  const flow = await startFlow()
-  flow.upstream.rotation = 'silent'
-  const { tokens, refresh } = await session(flow)
-  flow.upstream.fail.set('/token', { status: 401, body: '{"error":"invalid_client"}' })
-  isError(await refresh(tokens.refresh_token), 502, 'temporarily_unavailable')
-  flow.upstream.fail.clear()
-  assert.equal((await refresh(tokens.refresh_token)).status, 200)
-})
-
-everywhere('T-26 a provider may rotate its refresh tokens, keep them, or say nothing', async ({ startFlow }) => {
-  for (const rotation of ['rotated', 'same', 'silent'] as const) {
-    const flow = await startFlow()
-    flow.upstream.rotation = rotation
-    const { tokens, refresh } = await session(flow)
-    let token = tokens.refresh_token
-    for (let index = 0; index < 3; index++) {
-      const reply = await refresh(token)
-      assert.equal(reply.status, 200, rotation)
-      token = reply.json()['refresh_token']
+everywhere(
+  'T-26 a provider may rotate its refresh tokens, keep them, or say nothing',
+  async ({ startFlow }) => {
+    for (const rotation of ['rotated', 'same', 'silent'] as const) {
+      const flow = await startFlow()
+      flow.upstream.rotation = rotation
+      const { tokens, refresh } = await session(flow)
+      let token = tokens.refresh_token
+      for (let index = 0; index < 3; index++) {
+        const reply = await refresh(token)
+        assert.equal(reply.status, 200, rotation)
+        token = reply.json()['refresh_token']
+      }
+      const presented = flow.upstream.requests.filter(({ params }) =>
+        params.get('grant_type') === 'refresh_token'
+      ).map(({ params }) => params.get('refresh_token'))
+      assert.equal(new Set(presented).size, rotation === 'rotated' ? 3 : 1)
     }
-    const presented = flow.upstream.requests.filter(({ params }) => params.get('grant_type') === 'refresh_token').map(({ params }) => params.get('refresh_token'))
-    assert.equal(new Set(presented).size, rotation === 'rotated' ? 3 : 1)
   }
-})
+)
 
-everywhere('a provider that issues no refresh token makes for a session without one', async ({ startFlow }) => {
-  const flow = await startFlow()
-  flow.upstream.answer = { refresh_token: undefined }
-  const { tokens } = await session(flow)
-  assert.deepEqual(Object.keys(tokens), ['access_token', 'token_type', 'expires_in', 'scope'])
-})
+everywhere(
+  'a provider that issues no refresh token makes for a session without one',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    flow.upstream.answer = { refresh_token: undefined }
+    const { tokens } = await session(flow)
+    assert.deepEqual(Object.keys(tokens), ['access_token', 'token_type', 'expires_in', 'scope'])
+  }
+)
 
-everywhere('a provider without refresh tokens whose users can be looked at again makes for a session with one', async ({ startFlow }) => {
-  let gone = false
-  const provider = { recheck: true, identify: async () => { if (gone) throw new Error('401'); return { sub: 7, login: 'alice' } } }
-  const flow = await startFlow({ options: { provider } })
-  flow.upstream.answer = { refresh_token: undefined, id_token: undefined }
-  const { tokens, refresh } = await session(flow)
-  assert.equal(claimsOf(tokens.access_token)['sub'], '7')
-  const next = (await refresh(tokens.refresh_token)).json()
-  assert.equal(claimsOf(next['access_token'])['sub'], '7')
-  gone = true
-  isError(await refresh(next['refresh_token']), 400, 'invalid_grant')
-  assert.equal(flow.upstream.count('/token'), 1)
-})
+everywhere(
+  'a provider without refresh tokens whose users can be looked at again makes for a session with one',
+  async ({ startFlow }) => {
+    let gone = false
+    const provider = {
+      recheck: true,
+      identify: async () => {
+        if (gone) throw new Error('401')
+        return { sub: 7, login: 'alice' }
+      }
+    }
+    const flow = await startFlow({ options: { provider } })
+    flow.upstream.answer = { refresh_token: undefined, id_token: undefined }
+    const { tokens, refresh } = await session(flow)
+    assert.equal(claimsOf(tokens.access_token)['sub'], '7')
+    const next = (await refresh(tokens.refresh_token)).json()
+    assert.equal(claimsOf(next['access_token'])['sub'], '7')
+    gone = true
+    isError(await refresh(next['refresh_token']), 400, 'invalid_grant')
+    assert.equal(flow.upstream.count('/token'), 1)
+  }
+)
 
 everywhere('F-31 a refresh that answers for another user ends the grant', async ({ startFlow }) => {
   let sub = 'alice'
@@ -194,15 +311,24 @@ everywhere('F-31 a refresh that answers for another user ends the grant', async 
   assert.equal((await flow.call(tokens.access_token)).status, 401)
 })
 
-everywhere('F-28 T-25 a look at the user that hangs is given up, and the token stays good', async ({ startFlow }) => {
-  let hangs = false
-  const flow = await startFlow({ options: { provider: { identify: async () => hangs ? await new Promise<never>(() => {}) : { sub: 'alice' } } } })
-  const { tokens, refresh } = await session(flow)
-  hangs = true
-  isError(await refresh(tokens.refresh_token), 504, 'temporarily_unavailable')
-  hangs = false
-  assert.equal((await refresh(tokens.refresh_token)).status, 200)
-})
+everywhere(
+  'F-28 T-25 a look at the user that hangs is given up, and the token stays good',
+  async ({ startFlow }) => {
+    let hangs = false
+    const flow = await startFlow({
+      options: {
+        provider: {
+          identify: async () => hangs ? await new Promise<never>(() => {}) : { sub: 'alice' }
+        }
+      }
+    })
+    const { tokens, refresh } = await session(flow)
+    hangs = true
+    isError(await refresh(tokens.refresh_token), 504, 'temporarily_unavailable')
+    hangs = false
+    assert.equal((await refresh(tokens.refresh_token)).status, 200)
+  }
+)
 
 everywhere('F-31 a look at the user that finds nobody ends the grant', async ({ startFlow }) => {
   let user: { sub: string } | undefined = { sub: 'alice' }
@@ -212,98 +338,128 @@ everywhere('F-31 a look at the user that finds nobody ends the grant', async ({ 
   isError(await refresh(tokens.refresh_token), 400, 'invalid_grant')
 })
 
-everywhere('B-16 F-28 authorizeUser decides again where the user is looked at again', async ({ startFlow }) => {
-  let verdict: unknown = { scopes: ['mcp:read', 'mcp:write'], claims: { team: 'a' } }
-  const authorizeUser = (() => verdict) as NonNullable<McpOAuthOptions['authorizeUser']>
-  const flow = await startFlow({ options: { authorizeUser, provider: { identify: async () => ({ sub: 'alice' }) } } })
-  flow.upstream.rotation = 'silent'
-  const { tokens, refresh } = await session(flow, { scope: 'mcp:read mcp:write' })
-  verdict = { scopes: ['mcp:read'], claims: { team: 'b' } }
-  const next = (await refresh(tokens.refresh_token)).json()
-  assert.deepEqual([next['scope'], claimsOf(next['access_token'])['team']], ['mcp:read', 'b'])
-  verdict = null
-  isError(await refresh(next['refresh_token']), 500, 'server_error')
-  verdict = false
-  isError(await refresh(next['refresh_token']), 403, 'access_denied')
-  verdict = true
-  isError(await refresh(next['refresh_token']), 400, 'invalid_grant')
-})
+everywhere(
+  'B-16 F-28 authorizeUser decides again where the user is looked at again',
+  async ({ startFlow }) => {
+    let verdict: unknown = { scopes: ['mcp:read', 'mcp:write'], claims: { team: 'a' } }
+    const authorizeUser = (() => verdict) as NonNullable<McpOAuthOptions['authorizeUser']>
+    const flow = await startFlow({
+      options: { authorizeUser, provider: { identify: async () => ({ sub: 'alice' }) } }
+    })
+    flow.upstream.rotation = 'silent'
+    const { tokens, refresh } = await session(flow, { scope: 'mcp:read mcp:write' })
+    verdict = { scopes: ['mcp:read'], claims: { team: 'b' } }
+    const next = (await refresh(tokens.refresh_token)).json()
+    assert.deepEqual([next['scope'], claimsOf(next['access_token'])['team']], ['mcp:read', 'b'])
+    verdict = null
+    isError(await refresh(next['refresh_token']), 500, 'server_error')
+    verdict = false
+    isError(await refresh(next['refresh_token']), 403, 'access_denied')
+    verdict = true
+    isError(await refresh(next['refresh_token']), 400, 'invalid_grant')
+  }
+)
 
 for (const where of ['authorizeUser', 'identify'] as const) {
-  everywhere(`F-28 T-25 an outage of ${where} signs nobody out, although the provider has rotated its token`, async ({ startFlow }) => {
-    let down = false
-    const fail = (): true => { if (down) throw new McpOAuthError('providerUnavailable'); return true }
-    const flow = await startFlow({
-      options: {
-        authorizeUser: () => where !== 'authorizeUser' || fail(),
-        provider: { identify: async () => { if (where === 'identify') fail(); return { sub: 'alice' } } }
+  everywhere(
+    `F-28 T-25 an outage of ${where} signs nobody out, although the provider has rotated its token`,
+    async ({ startFlow }) => {
+      let down = false
+      const fail = (): true => {
+        if (down) throw new McpOAuthError('providerUnavailable')
+        return true
       }
-    })
-    const { tokens, refresh } = await session(flow)
-    down = true
-    for (let attempt = 0; attempt < 2; attempt++) assert.ok((await refresh(tokens.refresh_token)).status >= 500)
-    down = false
-    const next = await refresh(tokens.refresh_token)
-    assert.equal(next.status, 200, next.text)
-    assert.equal((await refresh(next.json()['refresh_token'])).status, 200)
-  })
+      const flow = await startFlow({
+        options: {
+          authorizeUser: () => where !== 'authorizeUser' || fail(),
+          provider: {
+            identify: async () => {
+              if (where === 'identify') fail()
+              return { sub: 'alice' }
+            }
+          }
+        }
+      })
+      const { tokens, refresh } = await session(flow)
+      down = true
+      for (let attempt = 0; attempt < 2; attempt++) {
+        assert.ok((await refresh(tokens.refresh_token)).status >= 500)
+      }
+      down = false
+      const next = await refresh(tokens.refresh_token)
+      assert.equal(next.status, 200, next.text)
+      assert.equal((await refresh(next.json()['refresh_token'])).status, 200)
+    }
+  )
 }
 
-everywhere('F-12 a store that dies between the provider and us is asked again, and then the log says what was lost', async ({ startFlow }) => {
-  let outage = 0
-  let end = -Infinity
-  const flow = await startFlow({
-    wrap: store => ({
-      ...store,
-      async put (key, value, ttl) {
-        // From the moment it is noticed.
-        if (key.includes(':refreshed:') && outage > 0) [end, outage] = [performance.now() + outage, 0]
-        if (key.includes(':refreshed:') && performance.now() < end) throw new Error('down')
-        await store.put(key, value, ttl)
-      }
+everywhere(
+  'F-12 a store that dies between the provider and us is asked again, and then the log says what was lost',
+  async ({ startFlow }) => {
+    let outage = 0
+    let end = -Infinity
+    const flow = await startFlow({
+      wrap: store => ({
+        ...store,
+        async put (key, value, ttl) {
+          // From the moment it is noticed.
+          if (key.includes(':refreshed:') && outage > 0) {
+            ;[end, outage] = [performance.now() + outage, 0]
+          }
+          if (key.includes(':refreshed:') && performance.now() < end) throw new Error('down')
+          await store.put(key, value, ttl)
+        }
+      })
     })
-  })
-  const one = await session(flow)
-  outage = 1_000
-  const kept = await one.refresh(one.tokens.refresh_token)
-  assert.equal(kept.status, 200, 'a short outage costs nothing')
+    const one = await session(flow)
+    outage = 1_000
+    const kept = await one.refresh(one.tokens.refresh_token)
+    assert.equal(kept.status, 200, 'a short outage costs nothing')
 
-  const two = await session(flow)
-  outage = Infinity
-  isError(await two.refresh(two.tokens.refresh_token), 503, 'temporarily_unavailable')
-  assert.equal(flow.logs.filter(line => line.includes('could not be remembered')).length, 1)
-  end = -Infinity
-  assert.equal((await flow.call(two.tokens.access_token)).status, 200)
-  const asked = flow.upstream.count('/token')
-  isError(await two.refresh(two.tokens.refresh_token), 400, 'invalid_grant')
-  isError(await two.refresh(two.tokens.refresh_token), 400, 'invalid_grant')
-  assert.equal(flow.upstream.count('/token'), asked + 1, 'no loops')
-})
+    const two = await session(flow)
+    outage = Infinity
+    isError(await two.refresh(two.tokens.refresh_token), 503, 'temporarily_unavailable')
+    assert.equal(flow.logs.filter(line => line.includes('could not be remembered')).length, 1)
+    end = -Infinity
+    assert.equal((await flow.call(two.tokens.access_token)).status, 200)
+    const asked = flow.upstream.count('/token')
+    isError(await two.refresh(two.tokens.refresh_token), 400, 'invalid_grant')
+    isError(await two.refresh(two.tokens.refresh_token), 400, 'invalid_grant')
+    assert.equal(flow.upstream.count('/token'), asked + 1, 'no loops')
+  }
+)
 
-everywhere('S-12 a refresh token lives for 30 days, and clocks that jump back bring nothing back', async ({ startFlow }, t) => {
-  const flow = await startFlow()
-  const { tokens, refresh } = await session(flow)
-  const now = Date.now()
-  t.mock.timers.enable({ apis: ['Date'], now: now + 30 * 86_400_000 })
-  isError(await refresh(tokens.refresh_token), 400, 'invalid_grant')
-  t.mock.timers.setTime(now)
-  const next = (await refresh(tokens.refresh_token)).json()
-  t.mock.timers.setTime(now + 31_000)
-  isError(await refresh(tokens.refresh_token), 400, 'invalid_grant')
-  t.mock.timers.setTime(now - 3_600_000 + 31_000)
-  isError(await refresh(next['refresh_token']), 400, 'invalid_grant')
-}, { inTurn: true })
+everywhere(
+  'S-12 a refresh token lives for 30 days, and clocks that jump back bring nothing back',
+  async ({ startFlow }, t) => {
+    const flow = await startFlow()
+    const { tokens, refresh } = await session(flow)
+    const now = Date.now()
+    t.mock.timers.enable({ apis: ['Date'], now: now + 30 * 86_400_000 })
+    isError(await refresh(tokens.refresh_token), 400, 'invalid_grant')
+    t.mock.timers.setTime(now)
+    const next = (await refresh(tokens.refresh_token)).json()
+    t.mock.timers.setTime(now + 31_000)
+    isError(await refresh(tokens.refresh_token), 400, 'invalid_grant')
+    t.mock.timers.setTime(now - 3_600_000 + 31_000)
+    isError(await refresh(next['refresh_token']), 400, 'invalid_grant')
+  },
+  { inTurn: true }
+)
 
-everywhere('S-02 an answer that is moved to the key of another token is none', async ({ startFlow }) => {
-  const { wrap, written } = watch()
-  let store: Store | undefined
-  const flow = await startFlow({ wrap: inner => wrap(store = inner) })
-  const victim = await session(flow)
-  flow.upstream.user = 'mallory'
-  const thief = await session(flow)
-  await victim.refresh(victim.tokens.refresh_token)
-  await thief.refresh(thief.tokens.refresh_token)
-  const [answer, other] = written.filter(({ key }) => key.includes(':refreshed:'))
-  await store?.put(other?.key ?? '', answer?.value ?? '', 30)
-  isError(await thief.refresh(thief.tokens.refresh_token), 400, 'invalid_grant')
-})
+everywhere(
+  'S-02 an answer that is moved to the key of another token is none',
+  async ({ startFlow }) => {
+    const { wrap, written } = watch()
+    let store: Store | undefined
+    const flow = await startFlow({ wrap: inner => wrap(store = inner) })
+    const victim = await session(flow)
+    flow.upstream.user = 'mallory'
+    const thief = await session(flow)
+    await victim.refresh(victim.tokens.refresh_token)
+    await thief.refresh(thief.tokens.refresh_token)
+    const [answer, other] = written.filter(({ key }) => key.includes(':refreshed:'))
+    await store?.put(other?.key ?? '', answer?.value ?? '', 30)
+    isError(await thief.refresh(thief.tokens.refresh_token), 400, 'invalid_grant')
+  }
+)

@@ -17,15 +17,34 @@ function setUp ({ pauses = [1, 5, 30] }: { pauses?: number[] } = {}) {
   const revocation = createRevocation({
     ledger: createLedger(store, 'a'),
     sealer: createSealer(['a test secret that is long enough to be one']),
-    upstream: { revoke: async (token) => { asked.push(token); if (state.failure) throw state.failure } },
-    log: { debug: ignore, info: ignore, error: ignore, warn: (_details, message) => { warnings.push(message) } },
+    upstream: {
+      revoke: async (token) => {
+        asked.push(token)
+        if (state.failure) throw state.failure
+      }
+    },
+    log: {
+      debug: ignore,
+      info: ignore,
+      error: ignore,
+      warn: (_details, message) => {
+        warnings.push(message)
+      }
+    },
     pauses
   })
   return { asked, warnings, state, store, revocation }
 }
 
 test('V-07 a provider that does not answer is asked four times, and then the log says so', async () => {
-  for (const kind of ['providerUnavailable', 'providerTimeout', 'providerMisbehaved', 'storeUnavailable'] as const) {
+  for (
+    const kind of [
+      'providerUnavailable',
+      'providerTimeout',
+      'providerMisbehaved',
+      'storeUnavailable'
+    ] as const
+  ) {
     const { asked, warnings, state, revocation } = setUp()
     state.failure = new McpOAuthError(kind)
     await revocation.note('grant', 'token', 60, 0)

@@ -10,150 +10,252 @@ function isDone (reply: Reply): void {
   assert.equal(reply.headers.get('access-control-allow-origin'), '*', 'G-17')
 }
 
-everywhere('V-01 V-02 V-03 V-04 TK-08 what does not belong to the client stays good', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const [id, other] = [await flow.register(), await flow.register()]
-  const tokens = await flow.tokens(id)
-  const { access_token: access, refresh_token: refresh } = tokens
-  for (const token of ['x', 'a.b.c', 'a.b.c.d.e', `${access.slice(0, -3)}AAA`, `${refresh}A`, 'x'.repeat(60_000), id, 'é', 'eyJhbGciOiJub25lIn0.eyJnaWQiOiJ4In0.']) isDone(await flow.revoke({ client_id: id, token }))
-  for (const token of [access, refresh]) isDone(await flow.revoke({ client_id: other, token }))
-  isError(await flow.revoke({ client_id: id, token: 'x'.repeat(100_000) }), 413, 'invalid_request', 'V-01')
-  for (const params of [{ client_id: id }, { client_id: id, token: '' }, `client_id=${id}&token=${refresh}&token=${refresh}`, { token: refresh }]) isError(await flow.revoke(params), 400, 'invalid_request', 'V-03')
-  for (const params of [{ client_id: 'unknown', token: refresh }, { client_id: id, client_secret: 'x', token: refresh }]) isError(await flow.revoke(params), 401, 'invalid_client', 'V-04')
-  const basic = await flow.revoke({ token: refresh }, { authorization: `Basic ${Buffer.from(`${id}:x`).toString('base64')}` })
-  isError(basic, 401, 'invalid_client', 'V-04')
-  assert.match(basic.headers.get('www-authenticate') ?? '', /^Basic /)
-  isError(await flow.ask('/oauth/revoke'), 405, 'invalid_request')
-  assert.equal(flow.upstream.count('/revoke'), 0)
-  assert.equal((await flow.call(access)).status, 200)
-  assert.equal((await flow.token(renew(id, refresh))).status, 200)
-})
+everywhere(
+  'V-01 V-02 V-03 V-04 TK-08 what does not belong to the client stays good',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const [id, other] = [await flow.register(), await flow.register()]
+    const tokens = await flow.tokens(id)
+    const { access_token: access, refresh_token: refresh } = tokens
+    for (
+      const token of [
+        'x',
+        'a.b.c',
+        'a.b.c.d.e',
+        `${access.slice(0, -3)}AAA`,
+        `${refresh}A`,
+        'x'.repeat(60_000),
+        id,
+        'é',
+        'eyJhbGciOiJub25lIn0.eyJnaWQiOiJ4In0.'
+      ]
+    ) isDone(await flow.revoke({ client_id: id, token }))
+    for (const token of [access, refresh]) isDone(await flow.revoke({ client_id: other, token }))
+    isError(
+      await flow.revoke({ client_id: id, token: 'x'.repeat(100_000) }),
+      413,
+      'invalid_request',
+      'V-01'
+    )
+    for (
+      const params of [
+        { client_id: id },
+        { client_id: id, token: '' },
+        `client_id=${id}&token=${refresh}&token=${refresh}`,
+        { token: refresh }
+      ]
+    ) isError(await flow.revoke(params), 400, 'invalid_request', 'V-03')
+    for (
+      const params of [{ client_id: 'unknown', token: refresh }, {
+        client_id: id,
+        client_secret: 'x',
+        token: refresh
+      }]
+    ) isError(await flow.revoke(params), 401, 'invalid_client', 'V-04')
+    const basic = await flow.revoke({ token: refresh }, {
+      authorization: `Basic ${Buffer.from(`${id}:x`).toString('base64')}`
+    })
+    isError(basic, 401, 'invalid_client', 'V-04')
+    assert.match(basic.headers.get('www-authenticate') ?? '', /^Basic /)
+    isError(await flow.ask('/oauth/revoke'), 405, 'invalid_request')
+    assert.equal(flow.upstream.count('/revoke'), 0)
+    assert.equal((await flow.call(access)).status, 200)
+    assert.equal((await flow.token(renew(id, refresh))).status, 200)
+  }
+)
 
 /** The tokens that were ended at the provider. */
 function endedAt ({ upstream }: Flow): Array<string | null> {
-  return upstream.requests.filter(({ path }) => path === '/revoke').map(({ params }) => params.get('token'))
+  return upstream.requests.filter(({ path }) => path === '/revoke').map(({ params }) =>
+    params.get('token')
+  )
 }
 
 async function arrived (flow: Flow, count: number): Promise<void> {
   while (flow.upstream.count('/revoke') < count) await sleep(10)
 }
 
-for (const [kind, hint] of [['access_token', 'access_token'], ['refresh_token', undefined], ['refresh_token', 'access_token'], ['access_token', 'nonsense']] as const) {
-  everywhere(`V-05 V-06 V-08 Q-09 revoking a ${kind} (hint: ${hint}) ends the grant on both instances, and at the provider`, async ({ startFlow }) => {
-    const flow = await startFlow({ instances: 2 })
-    const id = await flow.register()
-    const tokens = await flow.tokens(id)
-    const [upstreamToken = ''] = flow.upstream.refreshTokens.keys()
-    const bystander = await flow.tokens(id)
-    for (const instance of flow.instances) assert.equal((await instance.call(tokens.access_token)).status, 200)
-    isDone(await flow.revoke({ client_id: id, token: tokens[kind], token_type_hint: hint }))
-    assert.equal((await flow.call(tokens.access_token)).status, 401, 'at once where it was revoked')
-    await sleep(1_050)
-    for (const instance of flow.instances) {
-      const refused = await instance.call(tokens.access_token)
-      assert.equal(refused.status, 401)
-      assert.match(refused.headers.get('www-authenticate') ?? '', /error="invalid_token"/)
-      isError(await instance.token(renew(id, tokens.refresh_token)), 400, 'invalid_grant')
-      assert.equal((await instance.call(bystander.access_token)).status, 200)
-      for (const token of [tokens.access_token, tokens.refresh_token]) isDone(await instance.revoke({ client_id: id, token }))
+for (
+  const [kind, hint] of [['access_token', 'access_token'], ['refresh_token', undefined], [
+    'refresh_token',
+    'access_token'
+  ], ['access_token', 'nonsense']] as const
+) {
+  everywhere(
+    `V-05 V-06 V-08 Q-09 revoking a ${kind} (hint: ${hint}) ends the grant on both instances, and at the provider`,
+    async ({ startFlow }) => {
+      const flow = await startFlow({ instances: 2 })
+      const id = await flow.register()
+      const tokens = await flow.tokens(id)
+      const [upstreamToken = ''] = flow.upstream.refreshTokens.keys()
+      const bystander = await flow.tokens(id)
+      for (const instance of flow.instances) {
+        assert.equal((await instance.call(tokens.access_token)).status, 200)
+      }
+      isDone(await flow.revoke({ client_id: id, token: tokens[kind], token_type_hint: hint }))
+      assert.equal(
+        (await flow.call(tokens.access_token)).status,
+        401,
+        'at once where it was revoked'
+      )
+      await sleep(1_050)
+      for (const instance of flow.instances) {
+        const refused = await instance.call(tokens.access_token)
+        assert.equal(refused.status, 401)
+        assert.match(refused.headers.get('www-authenticate') ?? '', /error="invalid_token"/)
+        isError(await instance.token(renew(id, tokens.refresh_token)), 400, 'invalid_grant')
+        assert.equal((await instance.call(bystander.access_token)).status, 200)
+        for (const token of [tokens.access_token, tokens.refresh_token]) {
+          isDone(await instance.revoke({ client_id: id, token }))
+        }
+      }
+      assert.deepEqual(endedAt(flow), [upstreamToken], 'once')
+      assert.match(flow.upstream.requests.at(-1)?.authorization ?? '', /^Basic /)
     }
-    assert.deepEqual(endedAt(flow), [upstreamToken], 'once')
-    assert.match(flow.upstream.requests.at(-1)?.authorization ?? '', /^Basic /)
-  })
+  )
 }
 
-everywhere('V-05 V-06 what is ended at the provider is the token it gave last, whichever of ours is revoked', async ({ startFlow }) => {
-  const flow = await startFlow({ instances: 2 })
-  const [, other] = flow.instances as [Flow, Flow]
-  const id = await flow.register()
-  for (const [revoked, generation] of [['access_token', 0], ['refresh_token', 0], ['access_token', 1]] as const) {
-    flow.upstream.requests.length = 0
-    const generations = [await flow.tokens(id)]
-    generations.push((await flow.token(renew(id, generations[0]?.['refresh_token']))).json())
-    isDone(await other.revoke({ client_id: id, token: generations[generation]?.[revoked] }))
-    await arrived(flow, 1)
-    assert.deepEqual(endedAt(flow), [[...flow.upstream.refreshTokens.keys(), ...endedAt(flow)].at(-1)])
-    assert.equal(flow.upstream.refreshTokens.size, 0)
+everywhere(
+  'V-05 V-06 what is ended at the provider is the token it gave last, whichever of ours is revoked',
+  async ({ startFlow }) => {
+    const flow = await startFlow({ instances: 2 })
+    const [, other] = flow.instances as [Flow, Flow]
+    const id = await flow.register()
+    for (
+      const [revoked, generation] of [['access_token', 0], ['refresh_token', 0], [
+        'access_token',
+        1
+      ]] as const
+    ) {
+      flow.upstream.requests.length = 0
+      const generations = [await flow.tokens(id)]
+      generations.push((await flow.token(renew(id, generations[0]?.['refresh_token']))).json())
+      isDone(await other.revoke({ client_id: id, token: generations[generation]?.[revoked] }))
+      await arrived(flow, 1)
+      assert.deepEqual(endedAt(flow), [
+        [...flow.upstream.refreshTokens.keys(), ...endedAt(flow)].at(-1)
+      ])
+      assert.equal(flow.upstream.refreshTokens.size, 0)
+    }
   }
-})
+)
 
-everywhere('V-05 a provider without refresh tokens is told of its access token', async ({ startFlow }) => {
-  const flow = await startFlow()
-  flow.upstream.answer = { refresh_token: undefined }
-  const id = await flow.register()
-  const tokens = await flow.tokens(id)
-  isDone(await flow.revoke({ client_id: id, token: tokens.access_token }))
-  await arrived(flow, 1)
-  assert.deepEqual(endedAt(flow), [...flow.upstream.canaries].filter(token => token.includes('access')))
-})
-
-everywhere('V-05 V-06 a grant that is revoked while it is refreshed leaves no token good', async ({ startFlow }) => {
-  const flow = await startFlow({ instances: 2 })
-  const [, other] = flow.instances as [Flow, Flow]
-  const id = await flow.register()
-  const tokens = await flow.tokens(id)
-  const [first = ''] = flow.upstream.refreshTokens.keys()
-  flow.upstream.delay = 500
-  const refreshing = flow.token(renew(id, tokens.refresh_token))
-  while (flow.upstream.count('/token') < 2) await sleep(10)
-  isDone(await other.revoke({ client_id: id, token: tokens.access_token }))
-  isError(await refreshing, 400, 'invalid_grant')
-  while (flow.upstream.refreshTokens.size > 0) await sleep(10)
-  assert.equal(endedAt(flow)[0], first)
-})
-
-everywhere('V-05 without a shared store an instance that knows nothing more ends the grant where it is', async ({ startFlow }) => {
-  const flow = await startFlow({ instances: 2 })
-  const [, other] = flow.instances as [Flow, Flow]
-  const id = await flow.register()
-  const tokens = await flow.tokens(id)
-  isDone(await other.revoke({ client_id: id, token: tokens.access_token }))
-  assert.equal((await other.call(tokens.access_token)).status, 401)
-  isDone(await flow.revoke({ client_id: id, token: tokens.access_token }))
-  await arrived(flow, 1)
-  assert.equal(flow.upstream.count('/revoke'), 1)
-}, { shared: false })
-
-everywhere('B-16 V-06 whom authorizeUser refuses at a refresh is out at the provider too', async ({ startFlow }) => {
-  let welcome = true
-  const flow = await startFlow({ options: { authorizeUser: () => welcome, provider: { identify: async () => ({ sub: 'alice' }) } } })
-  const id = await flow.register()
-  const tokens = await flow.tokens(id)
-  welcome = false
-  isError(await flow.token(renew(id, tokens.refresh_token)), 403, 'access_denied')
-  await arrived(flow, 1)
-  assert.equal(flow.upstream.refreshTokens.size, 0)
-})
-
-everywhere('S-02 what ends one grant at the provider cannot be moved to another', async ({ startFlow }) => {
-  const { wrap, written } = watch()
-  let store: Store | undefined
-  const flow = await startFlow({ wrap: inner => wrap(store = inner) })
-  const id = await flow.register()
-  await flow.tokens(id)
-  const thief = await flow.tokens(id)
-  const [theirs, own] = written.filter(({ key }) => key.includes(':upstream:'))
-  await store?.put(own?.key ?? '', theirs?.value ?? '', 60)
-  isDone(await flow.revoke({ client_id: id, token: thief.access_token }))
-  assert.equal((await flow.call(thief.access_token)).status, 401)
-  const mine = await flow.tokens(id)
-  isDone(await flow.revoke({ client_id: id, token: mine.access_token }))
-  await arrived(flow, 1)
-  assert.deepEqual(endedAt(flow), [[...flow.upstream.canaries].filter(token => token.includes('refresh')).at(-1)])
-})
-
-everywhere('V-07 the client does not wait for the provider, and learns nothing of its troubles', async ({ startFlow }) => {
-  for (const fault of ['hang', 'error', 'reset', 'redirect'] as const) {
+everywhere(
+  'V-05 a provider without refresh tokens is told of its access token',
+  async ({ startFlow }) => {
     const flow = await startFlow()
+    flow.upstream.answer = { refresh_token: undefined }
     const id = await flow.register()
     const tokens = await flow.tokens(id)
-    flow.upstream.fail.set('/revoke', fault)
-    isDone(await Promise.race([flow.revoke({ client_id: id, token: tokens.refresh_token }), sleep(2_000, undefined, { ref: false }) as Promise<never>]))
-    assert.equal((await flow.call(tokens.access_token)).status, 401)
+    isDone(await flow.revoke({ client_id: id, token: tokens.access_token }))
     await arrived(flow, 1)
-    await Promise.race([flow.app.close(), sleep(2_000, undefined, { ref: false }).then(() => { throw new Error('the app waits') })])
+    assert.deepEqual(
+      endedAt(flow),
+      [...flow.upstream.canaries].filter(token => token.includes('access'))
+    )
   }
-})
+)
+
+everywhere(
+  'V-05 V-06 a grant that is revoked while it is refreshed leaves no token good',
+  async ({ startFlow }) => {
+    const flow = await startFlow({ instances: 2 })
+    const [, other] = flow.instances as [Flow, Flow]
+    const id = await flow.register()
+    const tokens = await flow.tokens(id)
+    const [first = ''] = flow.upstream.refreshTokens.keys()
+    flow.upstream.delay = 500
+    const refreshing = flow.token(renew(id, tokens.refresh_token))
+    while (flow.upstream.count('/token') < 2) await sleep(10)
+    isDone(await other.revoke({ client_id: id, token: tokens.access_token }))
+    isError(await refreshing, 400, 'invalid_grant')
+    while (flow.upstream.refreshTokens.size > 0) await sleep(10)
+    assert.equal(endedAt(flow)[0], first)
+  }
+)
+
+everywhere(
+  'V-05 without a shared store an instance that knows nothing more ends the grant where it is',
+  async ({ startFlow }) => {
+    const flow = await startFlow({ instances: 2 })
+    const [, other] = flow.instances as [Flow, Flow]
+    const id = await flow.register()
+    const tokens = await flow.tokens(id)
+    isDone(await other.revoke({ client_id: id, token: tokens.access_token }))
+    assert.equal((await other.call(tokens.access_token)).status, 401)
+    isDone(await flow.revoke({ client_id: id, token: tokens.access_token }))
+    await arrived(flow, 1)
+    assert.equal(flow.upstream.count('/revoke'), 1)
+  },
+  { shared: false }
+)
+
+everywhere(
+  'B-16 V-06 whom authorizeUser refuses at a refresh is out at the provider too',
+  async ({ startFlow }) => {
+    let welcome = true
+    const flow = await startFlow({
+      options: {
+        authorizeUser: () => welcome,
+        provider: { identify: async () => ({ sub: 'alice' }) }
+      }
+    })
+    const id = await flow.register()
+    const tokens = await flow.tokens(id)
+    welcome = false
+    isError(await flow.token(renew(id, tokens.refresh_token)), 403, 'access_denied')
+    await arrived(flow, 1)
+    assert.equal(flow.upstream.refreshTokens.size, 0)
+  }
+)
+
+everywhere(
+  'S-02 what ends one grant at the provider cannot be moved to another',
+  async ({ startFlow }) => {
+    const { wrap, written } = watch()
+    let store: Store | undefined
+    const flow = await startFlow({ wrap: inner => wrap(store = inner) })
+    const id = await flow.register()
+    await flow.tokens(id)
+    const thief = await flow.tokens(id)
+    const [theirs, own] = written.filter(({ key }) => key.includes(':upstream:'))
+    await store?.put(own?.key ?? '', theirs?.value ?? '', 60)
+    isDone(await flow.revoke({ client_id: id, token: thief.access_token }))
+    assert.equal((await flow.call(thief.access_token)).status, 401)
+    const mine = await flow.tokens(id)
+    isDone(await flow.revoke({ client_id: id, token: mine.access_token }))
+    await arrived(flow, 1)
+    assert.deepEqual(endedAt(flow), [
+      [...flow.upstream.canaries].filter(token => token.includes('refresh')).at(-1)
+    ])
+  }
+)
+
+everywhere(
+  'V-07 the client does not wait for the provider, and learns nothing of its troubles',
+  async ({ startFlow }) => {
+    for (const fault of ['hang', 'error', 'reset', 'redirect'] as const) {
+      const flow = await startFlow()
+      const id = await flow.register()
+      const tokens = await flow.tokens(id)
+      flow.upstream.fail.set('/revoke', fault)
+      isDone(
+        await Promise.race([
+          flow.revoke({ client_id: id, token: tokens.refresh_token }),
+          sleep(2_000, undefined, { ref: false }) as Promise<never>
+        ])
+      )
+      assert.equal((await flow.call(tokens.access_token)).status, 401)
+      await arrived(flow, 1)
+      await Promise.race([
+        flow.app.close(),
+        sleep(2_000, undefined, { ref: false }).then(() => {
+          throw new Error('the app waits')
+        })
+      ])
+    }
+  }
+)
 
 for (const fault of ['error', 'reset', 'unavailable'] as const) {
   everywhere(`V-07 a provider in trouble is told again: ${fault}`, async ({ startFlow }) => {
@@ -171,17 +273,26 @@ for (const fault of ['error', 'reset', 'unavailable'] as const) {
   })
 }
 
-everywhere('V-07 D17 what the provider says about a token it cannot end stays out of the log', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const id = await flow.register()
-  const tokens = await flow.tokens(id)
-  const [token] = flow.upstream.refreshTokens.keys()
-  flow.upstream.fail.set('/revoke', { status: 400, body: JSON.stringify({ error: 'invalid_request', error_description: `no such token: ${token}` }) })
-  isDone(await flow.revoke({ client_id: id, token: tokens.refresh_token }))
-  while (!flow.logs.some(line => line.includes('could not be ended'))) await sleep(10)
-  assert.doesNotMatch(flow.logs.join(''), /canary-refresh/)
-  assert.equal(flow.upstream.count('/revoke'), 1, 'a refusal is not asked about again')
-})
+everywhere(
+  'V-07 D17 what the provider says about a token it cannot end stays out of the log',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const id = await flow.register()
+    const tokens = await flow.tokens(id)
+    const [token] = flow.upstream.refreshTokens.keys()
+    flow.upstream.fail.set('/revoke', {
+      status: 400,
+      body: JSON.stringify({
+        error: 'invalid_request',
+        error_description: `no such token: ${token}`
+      })
+    })
+    isDone(await flow.revoke({ client_id: id, token: tokens.refresh_token }))
+    while (!flow.logs.some(line => line.includes('could not be ended'))) await sleep(10)
+    assert.doesNotMatch(flow.logs.join(''), /canary-refresh/)
+    assert.equal(flow.upstream.count('/revoke'), 1, 'a refusal is not asked about again')
+  }
+)
 
 everywhere('V-01 an access token that has expired ends nothing', async ({ startFlow }, t) => {
   const flow = await startFlow()

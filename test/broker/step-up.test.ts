@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Client as Client2, StreamableHTTPClientTransport as Transport2, UnauthorizedError as Unauthorized2 } from '@modelcontextprotocol/client'
+import {
+  Client as Client2,
+  StreamableHTTPClientTransport as Transport2,
+  UnauthorizedError as Unauthorized2
+} from '@modelcontextprotocol/client'
 import { UnauthorizedError } from '@modelcontextprotocol/sdk/client/auth.js'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
@@ -11,7 +15,10 @@ import { headlessOAuth } from '../support/login.ts'
 
 function routes (app: FastifyInstance): void {
   app.get('/notes', { schema: { operationId: 'readNotes' } }, async () => 'notes')
-  app.delete('/notes', { schema: { operationId: 'clearNotes' }, config: { mcp: { scopes: ['notes:write'] } } }, async () => 'cleared')
+  app.delete('/notes', {
+    schema: { operationId: 'clearNotes' },
+    config: { mcp: { scopes: ['notes:write'] } }
+  }, async () => 'cleared')
 }
 
 const clear = { name: 'clearNotes', arguments: {} }
@@ -20,7 +27,10 @@ for (const pin of [undefined, '2026-07-28']) {
   test(`RS-13 RS-14 the SDK 2.x that is refused a tool asks the user for its scopes by itself, and then succeeds (${pin ?? 'its choice of revision'})`, async (t) => {
     const { mcpUrl } = await startBroker(t, { routes })
     const oauth = headlessOAuth()
-    const client = new Client2({ name: 'client', version: '1.0.0' }, pin === undefined ? {} : { versionNegotiation: { mode: { pin } } })
+    const client = new Client2(
+      { name: 'client', version: '1.0.0' },
+      pin === undefined ? {} : { versionNegotiation: { mode: { pin } } }
+    )
     t.after(() => client.close())
     const login = async (act: () => Promise<unknown>, transport: Transport2): Promise<void> => {
       await assert.rejects(act, Unauthorized2)

@@ -3,85 +3,250 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { everywhere } from '../support/everywhere.ts'
-import { challenge, claimsOf, isError, loopbackUri, openBrowser, query, redeem, renew, signIn, verifier } from '../support/flow.ts'
+import {
+  challenge,
+  claimsOf,
+  isError,
+  loopbackUri,
+  openBrowser,
+  query,
+  redeem,
+  renew,
+  signIn,
+  verifier
+} from '../support/flow.ts'
 import { opinionatedHost } from '../support/host.ts'
 import { watch } from '../support/stores.ts'
 
 const form = { 'content-type': 'application/x-www-form-urlencoded' }
 const grants = [
-  'client_credentials', 'password', 'implicit', 'AUTHORIZATION_CODE', 'authorization_code ', 'urn:ietf:params:oauth:grant-type:device_code',
-  'urn:ietf:params:oauth:grant-type:token-exchange', 'urn:ietf:params:oauth:grant-type:jwt-bearer', '__proto__'
+  'client_credentials',
+  'password',
+  'implicit',
+  'AUTHORIZATION_CODE',
+  'authorization_code ',
+  'urn:ietf:params:oauth:grant-type:device_code',
+  'urn:ietf:params:oauth:grant-type:token-exchange',
+  'urn:ietf:params:oauth:grant-type:jwt-bearer',
+  '__proto__'
 ]
 
-everywhere('T-01..T-12 T-16 T-29 TK-02 TK-03 TK-09 AZ-14 what is not right has no effect', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const id = await flow.register()
-  const other = await flow.register({ client_name: 'Other' })
-  const code = await flow.login(id)
-  const good = redeem(id, code)
-  const basic = (text: string) => ({ authorization: `Basic ${Buffer.from(text).toString('base64')}` })
-  const rows: Array<[id: string, params: Record<string, string | undefined> | string, error: string, headers?: Record<string, string>]> = [
-    ['T-01', { ...good, grant_type: undefined }, 'invalid_request'],
-    ['T-01 G-18', '', 'invalid_request'],
-    ...Object.keys(good).map(name => ['T-01 G-11 AZ-15', `${query(good)}&${name}=x`, 'invalid_request'] as [string, string, string]),
-    ...grants.map(grant => ['T-03 TK-09', { ...good, grant_type: grant }, 'unsupported_grant_type'] as [string, Record<string, string | undefined>, string]),
-    ['T-04', { ...good, code: undefined }, 'invalid_request'],
-    ...['x', 'a.b.c.d.e', code.slice(0, -1), `${code}A`, `${code}.`, ` ${code}`, 'é', 'a\0', id, 'x'.repeat(20_000)].map(value => ['T-04', { ...good, code: value }, 'invalid_grant'] as [string, Record<string, string | undefined>, string]),
-    ['T-06 AZ-14', { ...good, client_id: other }, 'invalid_grant'],
-    ...['http://127.0.0.1:4712/callback', `${loopbackUri}/`, 'https://evil.example'].map(uri => ['T-07', { ...good, redirect_uri: uri }, 'invalid_grant'] as [string, Record<string, string | undefined>, string]),
-    ['T-08', { ...good, client_id: undefined }, 'invalid_request'],
-    ['T-08', good, 'invalid_client', basic(`${other}:`)],
-    ['T-09', { ...good, code_verifier: undefined }, 'invalid_request'],
-    ...[verifier.slice(1), 'x'.repeat(129), `${verifier}+`, `${verifier} `].map(value => ['T-09', { ...good, code_verifier: value }, 'invalid_request'] as [string, Record<string, string | undefined>, string]),
-    ['T-09', { ...good, code_verifier: challenge }, 'invalid_grant'],
-    ['T-09', { ...good, code_verifier: 'x'.repeat(43) }, 'invalid_grant'],
-    ['T-10 T-29', { ...good, client_secret: 'x' }, 'invalid_client'],
-    ['T-10', { ...good, client_id: undefined }, 'invalid_client', basic(`${id}:x`)],
-    ['T-10 unknown', { ...good, client_id: 'x' }, 'invalid_client'],
-    ...['Basic', 'Basic !!', 'Basic eA==', 'Basic Og==', 'Basic OnNlY3JldA==', 'Bearer x', 'Basic JXp6Og==', 'Basic //86', 'Basic eDo= eDo=', 'Digest x'].map(value => ['T-11', { ...good, client_id: undefined }, 'invalid_client', { authorization: value }] as [string, Record<string, string | undefined>, string, Record<string, string>]),
-    ['T-12', { ...good, client_secret: 'x' }, 'invalid_request', basic(`${id}:x`)],
-    ['T-12', { ...good, client_assertion: 'x', client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer' }, 'invalid_client'],
-    ['T-16', { ...good, resource: 'https://evil.example/mcp' }, 'invalid_target'],
-    ['T-16', { ...good, resource: `${flow.resource}#f` }, 'invalid_target'],
-    ['T-16', `${query(good)}&resource=${flow.resource}&resource=${flow.resource}`, 'invalid_target'],
-    ['G-12', `${query(good)}&x=%zz`, 'invalid_request'],
-    ['G-16', `${query(good)}${'&x=1'.repeat(60)}`, 'invalid_request']
-  ]
-  for (const [name, params, error, headers] of rows) {
-    const reply = await flow.token(params, headers)
-    isError(reply, error === 'invalid_client' ? 401 : 400, error, name)
-    assert.equal(reply.headers.get('www-authenticate')?.startsWith('Basic '), error === 'invalid_client' && headers ? true : undefined, name)
-    assert.equal(reply.headers.get('access-control-allow-origin'), '*', 'G-17')
-    assert.equal(reply.headers.get('pragma'), 'no-cache')
+everywhere(
+  'T-01..T-12 T-16 T-29 TK-02 TK-03 TK-09 AZ-14 what is not right has no effect',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const id = await flow.register()
+    const other = await flow.register({ client_name: 'Other' })
+    const code = await flow.login(id)
+    const good = redeem(id, code)
+    const basic = (text: string) => ({
+      authorization: `Basic ${Buffer.from(text).toString('base64')}`
+    })
+    const rows: Array<
+      [
+        id: string,
+        params: Record<string, string | undefined> | string,
+        error: string,
+        headers?: Record<string, string>
+      ]
+    > = [
+      ['T-01', { ...good, grant_type: undefined }, 'invalid_request'],
+      ['T-01 G-18', '', 'invalid_request'],
+      ...Object.keys(good).map(name =>
+        ['T-01 G-11 AZ-15', `${query(good)}&${name}=x`, 'invalid_request'] as [
+          string,
+          string,
+          string
+        ]
+      ),
+      ...grants.map(grant =>
+        ['T-03 TK-09', { ...good, grant_type: grant }, 'unsupported_grant_type'] as [
+          string,
+          Record<string, string | undefined>,
+          string
+        ]
+      ),
+      ['T-04', { ...good, code: undefined }, 'invalid_request'],
+      ...[
+        'x',
+        'a.b.c.d.e',
+        code.slice(0, -1),
+        `${code}A`,
+        `${code}.`,
+        ` ${code}`,
+        'é',
+        'a\0',
+        id,
+        'x'.repeat(20_000)
+      ].map(value =>
+        ['T-04', { ...good, code: value }, 'invalid_grant'] as [
+          string,
+          Record<string, string | undefined>,
+          string
+        ]
+      ),
+      ['T-06 AZ-14', { ...good, client_id: other }, 'invalid_grant'],
+      ...['http://127.0.0.1:4712/callback', `${loopbackUri}/`, 'https://evil.example'].map(uri =>
+        ['T-07', { ...good, redirect_uri: uri }, 'invalid_grant'] as [
+          string,
+          Record<string, string | undefined>,
+          string
+        ]
+      ),
+      ['T-08', { ...good, client_id: undefined }, 'invalid_request'],
+      ['T-08', good, 'invalid_client', basic(`${other}:`)],
+      ['T-09', { ...good, code_verifier: undefined }, 'invalid_request'],
+      ...[verifier.slice(1), 'x'.repeat(129), `${verifier}+`, `${verifier} `].map(value =>
+        ['T-09', { ...good, code_verifier: value }, 'invalid_request'] as [
+          string,
+          Record<string, string | undefined>,
+          string
+        ]
+      ),
+      ['T-09', { ...good, code_verifier: challenge }, 'invalid_grant'],
+      ['T-09', { ...good, code_verifier: 'x'.repeat(43) }, 'invalid_grant'],
+      ['T-10 T-29', { ...good, client_secret: 'x' }, 'invalid_client'],
+      ['T-10', { ...good, client_id: undefined }, 'invalid_client', basic(`${id}:x`)],
+      ['T-10 unknown', { ...good, client_id: 'x' }, 'invalid_client'],
+      ...[
+        'Basic',
+        'Basic !!',
+        'Basic eA==',
+        'Basic Og==',
+        'Basic OnNlY3JldA==',
+        'Bearer x',
+        'Basic JXp6Og==',
+        'Basic //86',
+        'Basic eDo= eDo=',
+        'Digest x'
+      ].map(value =>
+        ['T-11', { ...good, client_id: undefined }, 'invalid_client', { authorization: value }] as [
+          string,
+          Record<string, string | undefined>,
+          string,
+          Record<string, string>
+        ]
+      ),
+      ['T-12', { ...good, client_secret: 'x' }, 'invalid_request', basic(`${id}:x`)],
+      ['T-12', {
+        ...good,
+        client_assertion: 'x',
+        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+      }, 'invalid_client'],
+      ['T-16', { ...good, resource: 'https://evil.example/mcp' }, 'invalid_target'],
+      ['T-16', { ...good, resource: `${flow.resource}#f` }, 'invalid_target'],
+      [
+        'T-16',
+        `${query(good)}&resource=${flow.resource}&resource=${flow.resource}`,
+        'invalid_target'
+      ],
+      ['G-12', `${query(good)}&x=%zz`, 'invalid_request'],
+      ['G-16', `${query(good)}${'&x=1'.repeat(60)}`, 'invalid_request']
+    ]
+    for (const [name, params, error, headers] of rows) {
+      const reply = await flow.token(params, headers)
+      isError(reply, error === 'invalid_client' ? 401 : 400, error, name)
+      assert.equal(
+        reply.headers.get('www-authenticate')?.startsWith('Basic '),
+        error === 'invalid_client' && headers ? true : undefined,
+        name
+      )
+      assert.equal(reply.headers.get('access-control-allow-origin'), '*', 'G-17')
+      assert.equal(reply.headers.get('pragma'), 'no-cache')
+    }
+    isError(
+      await flow.ask('/oauth/token', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{"code":{"$ne":1}}'
+      }),
+      400,
+      'invalid_request',
+      'T-02'
+    )
+    isError(
+      await flow.ask('/oauth/token', {
+        method: 'POST',
+        headers: form,
+        body: 'x'.repeat(65 * 1024)
+      }),
+      413,
+      'invalid_request',
+      'G-03'
+    )
+    isError(await flow.ask('/oauth/token'), 405, 'invalid_request', 'G-01')
+    assert.equal(flow.upstream.count('/token'), 0)
+
+    const reply = await flow.token(
+      `${
+        query({ ...good, redirect_uri: undefined, scope: 'mcp:read mcp:write admin' })
+      }&unknown=1&unknown=2&__proto__=x&a[b]=c`
+    )
+    assert.equal(reply.status, 200, `T-07 after all that the code is good: ${reply.text}`)
+    assert.equal(reply.json()['scope'], 'mcp:read', 'T-17')
   }
-  isError(await flow.ask('/oauth/token', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"code":{"$ne":1}}' }), 400, 'invalid_request', 'T-02')
-  isError(await flow.ask('/oauth/token', { method: 'POST', headers: form, body: 'x'.repeat(65 * 1024) }), 413, 'invalid_request', 'G-03')
-  isError(await flow.ask('/oauth/token'), 405, 'invalid_request', 'G-01')
-  assert.equal(flow.upstream.count('/token'), 0)
+)
 
-  const reply = await flow.token(`${query({ ...good, redirect_uri: undefined, scope: 'mcp:read mcp:write admin' })}&unknown=1&unknown=2&__proto__=x&a[b]=c`)
-  assert.equal(reply.status, 200, `T-07 after all that the code is good: ${reply.text}`)
-  assert.equal(reply.json()['scope'], 'mcp:read', 'T-17')
-})
-
-everywhere('T-18 TK-01 TK-05 TK-11 the answer has what it should, and nothing of the provider', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const id = await flow.register()
-  const reply = await flow.token(redeem(id, await flow.login(id, { params: { scope: 'mcp:read mcp:write openid offline_access' } }), { resource: flow.resource }))
-  const tokens = reply.json()
-  assert.deepEqual(Object.keys(tokens), ['access_token', 'token_type', 'expires_in', 'scope', 'refresh_token'])
-  assert.deepEqual([tokens['token_type'], tokens['expires_in'], tokens['scope']], ['Bearer', 3600, 'mcp:read mcp:write'])
-  assert.equal(reply.headers.get('content-type'), 'application/json; charset=utf-8')
-  assert.deepEqual([reply.headers.get('cache-control'), reply.headers.get('pragma')], ['no-store', 'no-cache'])
-  const claims = claimsOf(tokens['access_token'])
-  assert.deepEqual(Object.keys(claims).sort(), ['aud', 'client_id', 'exp', 'gid', 'iat', 'iss', 'jti', 'scope', 'sub'])
-  assert.deepEqual([claims['aud'], claims['client_id'], claims['iss'], claims['exp'] - claims['iat']], [flow.resource, id, flow.base, 3600])
-  assert.equal((await flow.call(tokens['access_token'])).status, 200)
-  const last = flow.upstream.requests.find(({ path }) => path === '/token')
-  assert.deepEqual([...last?.params.keys() ?? []].sort(), ['code', 'code_verifier', 'grant_type', 'redirect_uri'], 'X-03 TK-10')
-  assert.notEqual(last?.params.get('code_verifier'), verifier, 'CD-11')
-  assert.equal(last?.params.get('redirect_uri'), `${flow.base}/oauth/callback`)
-})
+everywhere(
+  'T-18 TK-01 TK-05 TK-11 the answer has what it should, and nothing of the provider',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const id = await flow.register()
+    const reply = await flow.token(
+      redeem(
+        id,
+        await flow.login(id, { params: { scope: 'mcp:read mcp:write openid offline_access' } }),
+        { resource: flow.resource }
+      )
+    )
+    const tokens = reply.json()
+    assert.deepEqual(Object.keys(tokens), [
+      'access_token',
+      'token_type',
+      'expires_in',
+      'scope',
+      'refresh_token'
+    ])
+    assert.deepEqual([tokens['token_type'], tokens['expires_in'], tokens['scope']], [
+      'Bearer',
+      3600,
+      'mcp:read mcp:write'
+    ])
+    assert.equal(reply.headers.get('content-type'), 'application/json; charset=utf-8')
+    assert.deepEqual([reply.headers.get('cache-control'), reply.headers.get('pragma')], [
+      'no-store',
+      'no-cache'
+    ])
+    const claims = claimsOf(tokens['access_token'])
+    assert.deepEqual(Object.keys(claims).sort(), [
+      'aud',
+      'client_id',
+      'exp',
+      'gid',
+      'iat',
+      'iss',
+      'jti',
+      'scope',
+      'sub'
+    ])
+    assert.deepEqual([
+      claims['aud'],
+      claims['client_id'],
+      claims['iss'],
+      claims['exp'] - claims['iat']
+    ], [flow.resource, id, flow.base, 3600])
+    assert.equal((await flow.call(tokens['access_token'])).status, 200)
+    const last = flow.upstream.requests.find(({ path }) => path === '/token')
+    assert.deepEqual([...last?.params.keys() ?? []].sort(), [
+      'code',
+      'code_verifier',
+      'grant_type',
+      'redirect_uri'
+    ], 'X-03 TK-10')
+    assert.notEqual(last?.params.get('code_verifier'), verifier, 'CD-11')
+    assert.equal(last?.params.get('redirect_uri'), `${flow.base}/oauth/callback`)
+  }
+)
 
 everywhere('T-05 a code lives for a minute', async ({ startFlow }, t) => {
   const flow = await startFlow()
@@ -97,88 +262,129 @@ everywhere('T-09 five wrong verifiers kill a code, four do not', async ({ startF
   const id = await flow.register()
   for (const [wrong, status] of [[4, 200], [5, 400]] as const) {
     const code = await flow.login(id)
-    for (let index = 0; index < wrong; index++) isError(await flow.token(redeem(id, code, { code_verifier: `${index}`.padEnd(43, 'x') })), 400, 'invalid_grant')
+    for (let index = 0; index < wrong; index++) {
+      isError(
+        await flow.token(redeem(id, code, { code_verifier: `${index}`.padEnd(43, 'x') })),
+        400,
+        'invalid_grant'
+      )
+    }
     assert.equal((await flow.token(redeem(id, code))).status, status)
   }
   assert.equal(flow.upstream.count('/token'), 1)
 })
 
-everywhere('T-13 who is unknown, expired or believes in a secret is told the same', async ({ startFlow }, t) => {
-  const flow = await startFlow()
-  const id = await flow.register()
-  const replies = [await flow.token(redeem('unknown', 'x')), await flow.token(redeem(id, 'x', { client_secret: 'x' }))]
-  t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 91 * 86_400_000 })
-  replies.push(await flow.token(redeem(id, 'x')))
-  for (const reply of replies) {
-    isError(reply, 401, 'invalid_client')
-    assert.equal(reply.text, replies[0]?.text)
-    assert.deepEqual([...reply.headers.keys()], [...replies[0]?.headers.keys() ?? []])
+everywhere(
+  'T-13 who is unknown, expired or believes in a secret is told the same',
+  async ({ startFlow }, t) => {
+    const flow = await startFlow()
+    const id = await flow.register()
+    const replies = [
+      await flow.token(redeem('unknown', 'x')),
+      await flow.token(redeem(id, 'x', { client_secret: 'x' }))
+    ]
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 91 * 86_400_000 })
+    replies.push(await flow.token(redeem(id, 'x')))
+    for (const reply of replies) {
+      isError(reply, 401, 'invalid_client')
+      assert.equal(reply.text, replies[0]?.text)
+      assert.deepEqual([...reply.headers.keys()], [...replies[0]?.headers.keys() ?? []])
+    }
+  },
+  { inTurn: true }
+)
+
+everywhere(
+  'T-14 AZ-14 a code that comes again ends what it led to, on both instances',
+  async ({ startFlow }) => {
+    const flow = await startFlow({ instances: 2 })
+    const [one, two] = flow.instances as [typeof flow.instances[0], typeof flow.instances[0]]
+    const id = await one.register()
+    const code = await flow.login(id)
+    const tokens = (await one.token(redeem(id, code))).json()
+    const [upstreamToken] = flow.upstream.refreshTokens.keys()
+    for (const instance of flow.instances) {
+      assert.equal(
+        (await instance.call(tokens['access_token'])).status,
+        200
+      )
+    }
+    isError(await two.token(redeem(id, code)), 400, 'invalid_grant')
+    await sleep(1_050)
+    for (const instance of flow.instances) {
+      const refused = await instance.call(tokens['access_token'])
+      assert.equal(refused.status, 401)
+      assert.match(refused.headers.get('www-authenticate') ?? '', /error="invalid_token"/)
+      isError(await instance.token(renew(id, tokens['refresh_token'])), 400, 'invalid_grant')
+      isError(await instance.token(redeem(id, code)), 400, 'invalid_grant')
+    }
+    assert.equal(flow.upstream.count('/token'), 1)
+    const ended = flow.upstream.requests.filter(({ path }) => path === '/revoke').map((
+      { params }
+    ) => params.get('token'))
+    assert.deepEqual(ended, [upstreamToken], 'at the provider too, once')
   }
-}, { inTurn: true })
+)
 
-everywhere('T-14 AZ-14 a code that comes again ends what it led to, on both instances', async ({ startFlow }) => {
-  const flow = await startFlow({ instances: 2 })
-  const [one, two] = flow.instances as [typeof flow.instances[0], typeof flow.instances[0]]
-  const id = await one.register()
-  const code = await flow.login(id)
-  const tokens = (await one.token(redeem(id, code))).json()
-  const [upstreamToken] = flow.upstream.refreshTokens.keys()
-  for (const instance of flow.instances) assert.equal((await instance.call(tokens['access_token'])).status, 200)
-  isError(await two.token(redeem(id, code)), 400, 'invalid_grant')
-  await sleep(1_050)
-  for (const instance of flow.instances) {
-    const refused = await instance.call(tokens['access_token'])
-    assert.equal(refused.status, 401)
-    assert.match(refused.headers.get('www-authenticate') ?? '', /error="invalid_token"/)
-    isError(await instance.token(renew(id, tokens['refresh_token'])), 400, 'invalid_grant')
-    isError(await instance.token(redeem(id, code)), 400, 'invalid_grant')
-  }
-  assert.equal(flow.upstream.count('/token'), 1)
-  const ended = flow.upstream.requests.filter(({ path }) => path === '/revoke').map(({ params }) => params.get('token'))
-  assert.deepEqual(ended, [upstreamToken], 'at the provider too, once')
-})
+everywhere(
+  'T-15 F-18 of 20 parallel redemptions of each of 20 codes on two instances exactly one succeeds',
+  async ({ startFlow }) => {
+    const flow = await startFlow({ instances: 2 })
+    const id = await flow.register()
+    const codes: string[] = []
+    for (let index = 0; index < 20; index++) codes.push(await flow.login(id))
+    const outcomes = await Promise.all(codes.map(async code => {
+      const replies = await Promise.all(
+        Array.from(
+          { length: 20 },
+          (_, index) => (flow.instances[index % 2] as typeof flow).token(redeem(id, code))
+        )
+      )
+      for (const reply of replies) if (reply.status !== 200) isError(reply, 400, 'invalid_grant')
+      return replies.filter(({ status }) => status === 200).length
+    }))
+    assert.deepEqual(outcomes, Array(20).fill(1))
+    assert.equal(flow.upstream.count('/token'), 20)
+  },
+  { inTurn: true }
+)
 
-everywhere('T-15 F-18 of 20 parallel redemptions of each of 20 codes on two instances exactly one succeeds', async ({ startFlow }) => {
-  const flow = await startFlow({ instances: 2 })
-  const id = await flow.register()
-  const codes: string[] = []
-  for (let index = 0; index < 20; index++) codes.push(await flow.login(id))
-  const outcomes = await Promise.all(codes.map(async code => {
-    const replies = await Promise.all(Array.from({ length: 20 }, (_, index) => (flow.instances[index % 2] as typeof flow).token(redeem(id, code))))
-    for (const reply of replies) if (reply.status !== 200) isError(reply, 400, 'invalid_grant')
-    return replies.filter(({ status }) => status === 200).length
-  }))
-  assert.deepEqual(outcomes, Array(20).fill(1))
-  assert.equal(flow.upstream.count('/token'), 20)
-}, { inTurn: true })
-
-everywhere('T-14 T-15 whoever redeems a code gets an answer, though a replay ends the grant at the same moment', async ({ startFlow }) => {
-  const meanwhile: Array<() => Promise<unknown>> = []
-  const flow = await startFlow({
-    wrap: store => ({
-      ...store,
-      async put (key, value, ttl) {
-        await store.put(key, value, ttl)
-        if (key.includes(':upstream:')) await Promise.all(meanwhile.map(task => task()))
-      }
+everywhere(
+  'T-14 T-15 whoever redeems a code gets an answer, though a replay ends the grant at the same moment',
+  async ({ startFlow }) => {
+    const meanwhile: Array<() => Promise<unknown>> = []
+    const flow = await startFlow({
+      wrap: store => ({
+        ...store,
+        async put (key, value, ttl) {
+          await store.put(key, value, ttl)
+          if (key.includes(':upstream:')) await Promise.all(meanwhile.map(task => task()))
+        }
+      })
     })
-  })
-  const id = await flow.register()
-  const code = await flow.login(id)
-  meanwhile.push(async () => isError(await flow.token(redeem(id, code)), 400, 'invalid_grant'))
-  const reply = await flow.token(redeem(id, code))
-  assert.equal(reply.status, 200)
-  assert.equal((await flow.call(reply.json()['access_token'])).status, 401, 'worth nothing')
-  while (flow.upstream.refreshTokens.size > 0) await sleep(10)
-})
+    const id = await flow.register()
+    const code = await flow.login(id)
+    meanwhile.push(async () => isError(await flow.token(redeem(id, code)), 400, 'invalid_grant'))
+    const reply = await flow.token(redeem(id, code))
+    assert.equal(reply.status, 200)
+    assert.equal((await flow.call(reply.json()['access_token'])).status, 401, 'worth nothing')
+    while (flow.upstream.refreshTokens.size > 0) await sleep(10)
+  }
+)
 
-everywhere('T-15 instances that share nothing but the secret cannot be made to redeem twice either', async ({ startFlow }) => {
-  const flow = await startFlow({ instances: 2 })
-  const id = await flow.register()
-  const code = await flow.login(id)
-  const replies = await Promise.all(flow.instances.map(instance => instance.token(redeem(id, code))))
-  assert.deepEqual(replies.map(({ status }) => status).sort(), [200, 400])
-}, { shared: false })
+everywhere(
+  'T-15 instances that share nothing but the secret cannot be made to redeem twice either',
+  async ({ startFlow }) => {
+    const flow = await startFlow({ instances: 2 })
+    const id = await flow.register()
+    const code = await flow.login(id)
+    const replies = await Promise.all(
+      flow.instances.map(instance => instance.token(redeem(id, code)))
+    )
+    assert.deepEqual(replies.map(({ status }) => status).sort(), [200, 400])
+  },
+  { shared: false }
+)
 
 everywhere('F-16 a code outlives the process that issued it', async ({ startFlow }) => {
   const flow = await startFlow()
@@ -189,135 +395,215 @@ everywhere('F-16 a code outlives the process that issued it', async ({ startFlow
   assert.equal((await next.token(redeem(id, code))).status, 200)
 })
 
-everywhere('two instances without a shared store take every step in turn', async ({ startFlow }) => {
-  const flow = await startFlow({ instances: 2 })
-  const [one, two] = flow.instances as [typeof flow.instances[0], typeof flow.instances[0]]
-  for (const [a, b] of [[one, two], [two, one]]) {
-    const id = await (b as typeof one).register()
-    const tokens = await flow.tokens(id, { at: [a, b, a, b] as Array<typeof one> })
-    assert.equal((await (a as typeof one).call(tokens.access_token)).status, 200)
-    const next = (await (a as typeof one).token(renew(id, tokens.refresh_token))).json()
-    assert.equal((await (b as typeof one).call(next['access_token'])).status, 200)
-    assert.equal((await (b as typeof one).token(renew(id, next['refresh_token']))).status, 200)
-  }
-}, { shared: false })
+everywhere(
+  'two instances without a shared store take every step in turn',
+  async ({ startFlow }) => {
+    const flow = await startFlow({ instances: 2 })
+    const [one, two] = flow.instances as [typeof flow.instances[0], typeof flow.instances[0]]
+    for (const [a, b] of [[one, two], [two, one]]) {
+      const id = await (b as typeof one).register()
+      const tokens = await flow.tokens(id, { at: [a, b, a, b] as Array<typeof one> })
+      assert.equal((await (a as typeof one).call(tokens.access_token)).status, 200)
+      const next = (await (a as typeof one).token(renew(id, tokens.refresh_token))).json()
+      assert.equal((await (b as typeof one).call(next['access_token'])).status, 200)
+      assert.equal((await (b as typeof one).token(renew(id, next['refresh_token']))).status, 200)
+    }
+  },
+  { shared: false }
+)
 
-everywhere('F-13 F-17 a store that fails at any step is answered 503, and nothing is given out twice', async ({ startFlow }) => {
-  let [step, broken] = [0, -1]
-  const breaking = <A extends unknown[], R>(operation: (...args: A) => Promise<R>) => async (...args: A): Promise<R> => {
-    if (step++ === broken) throw new Error('canary-store redis://user:password@host')
-    return await operation(...args)
-  }
-  const flow = await startFlow({ wrap: ({ putIfAbsent, get, put }) => ({ putIfAbsent: breaking(putIfAbsent), get: breaking(get), put: breaking(put) }) })
-  const id = await flow.register()
-
-  let most = 0
-  for (let index = 0; index < 48; index++) {
-    broken = -1
-    const browser = openBrowser()
-    const request = await flow.form(browser, flow.asked(id))
-    ;[step, broken] = [0, index]
-    const attempt = async (ask: () => Promise<Awaited<ReturnType<typeof flow.ask>>>) => {
-      const reply = await ask()
-      if (reply.status >= 400) {
-        assert.equal(reply.status, 503, reply.text)
-        assert.equal(reply.headers.get('retry-after'), '5')
-        assert.doesNotMatch(reply.text, /canary|redis/)
+everywhere(
+  'F-13 F-17 a store that fails at any step is answered 503, and nothing is given out twice',
+  async ({ startFlow }) => {
+    let [step, broken] = [0, -1]
+    const breaking =
+      <A extends unknown[], R>(operation: (...args: A) => Promise<R>) =>
+      async (...args: A): Promise<R> => {
+        if (step++ === broken) throw new Error('canary-store redis://user:password@host')
+        return await operation(...args)
       }
-      return reply
-    }
-    const approved = await attempt(() => browser.post(flow, '/oauth/consent', { request, action: 'approve' }))
-    if (approved.status !== 303) continue
-    const answer = await signIn(approved.location as URL)
-    const cookie = browser.cookie()
-    const back = await attempt(() => flow.ask(`/oauth/callback?${answer}`, { headers: { accept: 'text/html', cookie } }))
-    if (back.status !== 302) continue
-    const code = back.location?.searchParams.get('code') ?? ''
-    const first = await attempt(() => flow.token(redeem(id, code)))
-    if (first.status !== 200) {
-      const again = await flow.token(redeem(id, code))
-      assert.ok([200, 400].includes(again.status), 'continues, or fails so that the client can start again')
-      continue
-    }
-    const tokens = first.json()
-    const called = await attempt(() => flow.call(tokens['access_token']))
-    if (called.status !== 200) assert.equal((await flow.call(tokens['access_token'])).status, 200)
-    const renewed = await attempt(() => flow.token(renew(id, tokens['refresh_token'])))
-    if (renewed.status !== 200) {
-      const again = await flow.token(renew(id, tokens['refresh_token']))
-      assert.equal(again.status, 200, `broken at ${broken}: ${again.text}`)
-    }
-    const revoked = await attempt(() => flow.revoke({ client_id: id, token: tokens['refresh_token'] }))
-    if (revoked.status !== 200) assert.equal((await flow.revoke({ client_id: id, token: tokens['refresh_token'] })).status, 200)
-    most = Math.max(most, step)
-    broken = -1
-    isError(await flow.token(renew(id, tokens['refresh_token'])), 400, 'invalid_grant')
-  }
-  assert.ok(most > 10 && most < 48, `every step was tried: ${most}`)
-})
+    const flow = await startFlow({
+      wrap: ({ putIfAbsent, get, put }) => ({
+        putIfAbsent: breaking(putIfAbsent),
+        get: breaking(get),
+        put: breaking(put)
+      })
+    })
+    const id = await flow.register()
 
-everywhere('F-13 a store that hangs, throws at once or is no store is answered 503 within its second', async ({ startFlow }) => {
-  for (const operation of [() => new Promise<never>(() => {}), () => { throw new Error('canary-store') }] as Array<() => Promise<never>>) {
-    const flow = await startFlow({ options: { store: { putIfAbsent: operation, get: operation, put: operation } } })
-    const browser = openBrowser()
-    const request = await flow.form(browser, flow.asked(await flow.register()))
-    const reply = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
-    assert.deepEqual([reply.status, reply.location], [503, null])
-    assert.deepEqual(reply.cookies, [])
+    let most = 0
+    for (let index = 0; index < 48; index++) {
+      broken = -1
+      const browser = openBrowser()
+      const request = await flow.form(browser, flow.asked(id))
+      ;[step, broken] = [0, index]
+      const attempt = async (ask: () => Promise<Awaited<ReturnType<typeof flow.ask>>>) => {
+        const reply = await ask()
+        if (reply.status >= 400) {
+          assert.equal(reply.status, 503, reply.text)
+          assert.equal(reply.headers.get('retry-after'), '5')
+          assert.doesNotMatch(reply.text, /canary|redis/)
+        }
+        return reply
+      }
+      const approved = await attempt(() =>
+        browser.post(flow, '/oauth/consent', { request, action: 'approve' })
+      )
+      if (approved.status !== 303) continue
+      const answer = await signIn(approved.location as URL)
+      const cookie = browser.cookie()
+      const back = await attempt(() =>
+        flow.ask(`/oauth/callback?${answer}`, { headers: { accept: 'text/html', cookie } })
+      )
+      if (back.status !== 302) continue
+      const code = back.location?.searchParams.get('code') ?? ''
+      const first = await attempt(() => flow.token(redeem(id, code)))
+      if (first.status !== 200) {
+        const again = await flow.token(redeem(id, code))
+        assert.ok(
+          [200, 400].includes(again.status),
+          'continues, or fails so that the client can start again'
+        )
+        continue
+      }
+      const tokens = first.json()
+      const called = await attempt(() => flow.call(tokens['access_token']))
+      if (called.status !== 200) assert.equal((await flow.call(tokens['access_token'])).status, 200)
+      const renewed = await attempt(() => flow.token(renew(id, tokens['refresh_token'])))
+      if (renewed.status !== 200) {
+        const again = await flow.token(renew(id, tokens['refresh_token']))
+        assert.equal(again.status, 200, `broken at ${broken}: ${again.text}`)
+      }
+      const revoked = await attempt(() =>
+        flow.revoke({ client_id: id, token: tokens['refresh_token'] })
+      )
+      if (revoked.status !== 200) {
+        assert.equal(
+          (await flow.revoke({ client_id: id, token: tokens['refresh_token'] })).status,
+          200
+        )
+      }
+      most = Math.max(most, step)
+      broken = -1
+      isError(await flow.token(renew(id, tokens['refresh_token'])), 400, 'invalid_grant')
+    }
+    assert.ok(most > 10 && most < 48, `every step was tried: ${most}`)
   }
-}, { shared: false })
+)
 
-everywhere('F-23 who leaves while the provider is asked leaves nothing behind, and the code stays spent', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const id = await flow.register()
-  const code = await flow.login(id)
-  flow.upstream.delay = 300
-  const body = query(redeem(id, code))
-  const socket = connect({ host: '127.0.0.1', port: Number(new URL(flow.origin).port) })
-  socket.write(`POST ${flow.prefix}/oauth/token HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: ${body.length}\r\n\r\n${body}`)
-  while (flow.upstream.count('/token') === 0) await sleep(10)
-  socket.destroy()
-  await once(socket, 'close')
-  isError(await flow.token(redeem(id, code)), 400, 'invalid_grant')
-  assert.equal(flow.upstream.count('/token'), 1)
-  assert.equal((await fetch(`${flow.origin}/host`)).status, 200, 'I10')
-})
+everywhere(
+  'F-13 a store that hangs, throws at once or is no store is answered 503 within its second',
+  async ({ startFlow }) => {
+    for (
+      const operation of [() => new Promise<never>(() => {}), () => {
+        throw new Error('canary-store')
+      }] as Array<() => Promise<never>>
+    ) {
+      const flow = await startFlow({
+        options: { store: { putIfAbsent: operation, get: operation, put: operation } }
+      })
+      const browser = openBrowser()
+      const request = await flow.form(browser, flow.asked(await flow.register()))
+      const reply = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
+      assert.deepEqual([reply.status, reply.location], [503, null])
+      assert.deepEqual(reply.cookies, [])
+    }
+  },
+  { shared: false }
+)
+
+everywhere(
+  'F-23 who leaves while the provider is asked leaves nothing behind, and the code stays spent',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const id = await flow.register()
+    const code = await flow.login(id)
+    flow.upstream.delay = 300
+    const body = query(redeem(id, code))
+    const socket = connect({ host: '127.0.0.1', port: Number(new URL(flow.origin).port) })
+    socket.write(
+      `POST ${flow.prefix}/oauth/token HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: ${body.length}\r\n\r\n${body}`
+    )
+    while (flow.upstream.count('/token') === 0) await sleep(10)
+    socket.destroy()
+    await once(socket, 'close')
+    isError(await flow.token(redeem(id, code)), 400, 'invalid_grant')
+    assert.equal(flow.upstream.count('/token'), 1)
+    assert.equal((await fetch(`${flow.origin}/host`)).status, 200, 'I10')
+  }
+)
 
 everywhere('T-30 S-10 guesses find nothing and cost the store nothing', async ({ startFlow }) => {
   const { wrap, written } = watch()
   const flow = await startFlow({ wrap })
   const id = await flow.register()
-  for (let index = 0; index < 200; index++) isError(await flow.token(index % 2 ? redeem(id, `guess${index}`) : renew(id, `guess${index}`)), 400, 'invalid_grant')
+  for (let index = 0; index < 200; index++) {
+    isError(
+      await flow.token(index % 2 ? redeem(id, `guess${index}`) : renew(id, `guess${index}`)),
+      400,
+      'invalid_grant'
+    )
+  }
   assert.deepEqual(written, [])
 })
 
-everywhere('G-19 a host with opinions of its own changes nothing of this', async ({ startFlow }) => {
-  const flow = await startFlow({ app: () => opinionatedHost({ key: 'x' }) })
-  const id = await flow.register()
-  const code = await flow.login(id)
-  isError(await flow.token(redeem(id, code, { redirect_uri: 'https://evil.example' })), 400, 'invalid_grant')
-  isError(await flow.token(`${query(redeem(id, code))}&code=x`), 400, 'invalid_request')
-  isError(await flow.ask('/oauth/token', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' }), 400, 'invalid_request')
-  isError(await flow.ask('/oauth/token', { method: 'POST' }), 400, 'invalid_request', 'G-18')
-  const tokens = (await flow.token(redeem(id, code))).json()
-  const next = (await flow.token(renew(id, tokens['refresh_token']))).json()
-  assert.equal((await flow.revoke({ client_id: id, token: next['refresh_token'] })).status, 200)
-  isError(await flow.token(renew(id, next['refresh_token'])), 400, 'invalid_grant')
-})
-
-everywhere('D11 whoever never signs in leaves nothing in the store that lasts', async ({ startFlow }) => {
-  const { wrap, written } = watch()
-  const flow = await startFlow({ wrap })
-  const id = await flow.register()
-  for (const more of [{ code_verifier: 'x'.repeat(43) }, {}]) {
-    const browser = openBrowser()
-    const request = await flow.form(browser, flow.asked(id))
-    const { location } = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
-    const state = location?.searchParams.get('state') ?? ''
-    const back = await browser.get(flow, `/oauth/callback?code=invented&state=${state}`)
-    const code = back.location?.searchParams.get('code') ?? ''
-    for (let attempt = 0; attempt < 7; attempt++) isError(await flow.token(redeem(id, code, more)), 400, 'invalid_grant')
+everywhere(
+  'G-19 a host with opinions of its own changes nothing of this',
+  async ({ startFlow }) => {
+    const flow = await startFlow({ app: () => opinionatedHost({ key: 'x' }) })
+    const id = await flow.register()
+    const code = await flow.login(id)
+    isError(
+      await flow.token(redeem(id, code, { redirect_uri: 'https://evil.example' })),
+      400,
+      'invalid_grant'
+    )
+    isError(await flow.token(`${query(redeem(id, code))}&code=x`), 400, 'invalid_request')
+    isError(
+      await flow.ask('/oauth/token', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{}'
+      }),
+      400,
+      'invalid_request'
+    )
+    isError(await flow.ask('/oauth/token', { method: 'POST' }), 400, 'invalid_request', 'G-18')
+    const tokens = (await flow.token(redeem(id, code))).json()
+    const next = (await flow.token(renew(id, tokens['refresh_token']))).json()
+    assert.equal((await flow.revoke({ client_id: id, token: next['refresh_token'] })).status, 200)
+    isError(await flow.token(renew(id, next['refresh_token'])), 400, 'invalid_grant')
   }
-  assert.equal(flow.upstream.count('/authorize'), 0)
-  assert.deepEqual(written.filter(({ key, ttl }) => /:(?:revoked|upstream):/.test(key) || ttl > 3_660), [])
-})
+)
+
+everywhere(
+  'D11 whoever never signs in leaves nothing in the store that lasts',
+  async ({ startFlow }) => {
+    const { wrap, written } = watch()
+    const flow = await startFlow({ wrap })
+    const id = await flow.register()
+    for (const more of [{ code_verifier: 'x'.repeat(43) }, {}]) {
+      const browser = openBrowser()
+      const request = await flow.form(browser, flow.asked(id))
+      const { location } = await browser.post(flow, '/oauth/consent', {
+        request,
+        action: 'approve'
+      })
+      const state = location?.searchParams.get('state') ?? ''
+      const back = await browser.get(flow, `/oauth/callback?code=invented&state=${state}`)
+      const code = back.location?.searchParams.get('code') ?? ''
+      for (let attempt = 0; attempt < 7; attempt++) {
+        isError(
+          await flow.token(redeem(id, code, more)),
+          400,
+          'invalid_grant'
+        )
+      }
+    }
+    assert.equal(flow.upstream.count('/authorize'), 0)
+    assert.deepEqual(
+      written.filter(({ key, ttl }) => /:(?:revoked|upstream):/.test(key) || ttl > 3_660),
+      []
+    )
+  }
+)

@@ -5,64 +5,120 @@ import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Client as Client2, IssuerMismatchError, StreamableHTTPClientTransport as Transport2, UnauthorizedError as Unauthorized2 } from '@modelcontextprotocol/client'
+import {
+  Client as Client2,
+  IssuerMismatchError,
+  StreamableHTTPClientTransport as Transport2,
+  UnauthorizedError as Unauthorized2
+} from '@modelcontextprotocol/client'
 import { UnauthorizedError, refreshAuthorization } from '@modelcontextprotocol/sdk/client/auth.js'
 import { McpServer, createMcpHandler } from '@modelcontextprotocol/server'
 import { z } from 'zod'
 import { freePort, startBroker } from '../support/broker.ts'
 import { temporaryFolder } from '../support/daemon.ts'
 import { everywhere } from '../support/everywhere.ts'
-import { connectClient, headlessLogin, headlessOAuth, metadataOf, type HeadlessOAuth } from '../support/login.ts'
+import {
+  connectClient,
+  headlessLogin,
+  headlessOAuth,
+  metadataOf,
+  type HeadlessOAuth
+} from '../support/login.ts'
 
 const whoami = { name: 'whoami', arguments: {} }
 
-everywhere('the SDK 1.x refreshes by itself when its access token is refused (T-18, T-26)', async ({ startBroker }, t) => {
-  const { mcpUrl } = await startBroker()
-  const oauth = headlessOAuth()
-  const client = await connectClient(mcpUrl, { oauth })
-  t.after(() => client.close())
-  const first = oauth.token
-  assert.ok(first?.refresh_token)
-  const login = oauth.login
+everywhere(
+  'the SDK 1.x refreshes by itself when its access token is refused (T-18, T-26)',
+  async ({ startBroker }, t) => {
+    const { mcpUrl } = await startBroker()
+    const oauth = headlessOAuth()
+    const client = await connectClient(mcpUrl, { oauth })
+    t.after(() => client.close())
+    const first = oauth.token
+    assert.ok(first?.refresh_token)
+    const login = oauth.login
 
-  oauth.token = { ...first, access_token: `${first.access_token}x` }
-  const { content } = await client.callTool(whoami)
-  assert.match(JSON.stringify(content), /authorization/)
-  assert.notEqual(oauth.token?.access_token, first.access_token)
-  assert.ok(oauth.token?.refresh_token)
-  assert.notEqual(oauth.token.refresh_token, first.refresh_token)
-  assert.equal(oauth.login, login, 'nobody had to sign in again')
-})
-
-everywhere('a revoked grant is over for the SDK 1.x: the access token within a second, the refresh token at once (V-05, V-06)', async ({ startBroker }, t) => {
-  const { mcpUrl, issuer } = await startBroker()
-  const oauth = headlessOAuth()
-  const client = await connectClient(mcpUrl, { oauth })
-  t.after(() => client.close())
-  const { token, client: registered } = oauth
-  assert.ok(token?.refresh_token && registered)
-  const metadata = await metadataOf(issuer)
-  const body = new URLSearchParams({ token: token.refresh_token, token_type_hint: 'refresh_token', client_id: registered.client_id })
-  assert.equal((await fetch(metadata.revocation_endpoint ?? '', { method: 'POST', body })).status, 200)
-
-  await assert.rejects(refreshAuthorization(issuer, { metadata, clientInformation: registered, refreshToken: token.refresh_token }), /grant/)
-  const call = () => fetch(mcpUrl, { method: 'POST', headers: { authorization: `Bearer ${token.access_token}`, 'content-type': 'application/json', accept: 'application/json, text/event-stream' }, body: '{}' })
-  let { status } = await call()
-  for (let look = 0; look < 50 && status !== 401; look++) {
-    await sleep(100)
-    status = (await call()).status
+    oauth.token = { ...first, access_token: `${first.access_token}x` }
+    const { content } = await client.callTool(whoami)
+    assert.match(JSON.stringify(content), /authorization/)
+    assert.notEqual(oauth.token?.access_token, first.access_token)
+    assert.ok(oauth.token?.refresh_token)
+    assert.notEqual(oauth.token.refresh_token, first.refresh_token)
+    assert.equal(oauth.login, login, 'nobody had to sign in again')
   }
-  assert.equal(status, 401)
+)
 
-  const before = oauth.login
-  oauth.invalidateCredentials = () => { oauth.token = undefined }
-  await assert.rejects(client.callTool(whoami), UnauthorizedError)
-  assert.notEqual(oauth.login, before, 'the user is asked to sign in')
-})
+everywhere(
+  'a revoked grant is over for the SDK 1.x: the access token within a second, the refresh token at once (V-05, V-06)',
+  async ({ startBroker }, t) => {
+    const { mcpUrl, issuer } = await startBroker()
+    const oauth = headlessOAuth()
+    const client = await connectClient(mcpUrl, { oauth })
+    t.after(() => client.close())
+    const { token, client: registered } = oauth
+    assert.ok(token?.refresh_token && registered)
+    const metadata = await metadataOf(issuer)
+    const body = new URLSearchParams({
+      token: token.refresh_token,
+      token_type_hint: 'refresh_token',
+      client_id: registered.client_id
+    })
+    assert.equal(
+      (await fetch(metadata.revocation_endpoint ?? '', { method: 'POST', body })).status,
+      200
+    )
 
-/** Connects the client of the SDK 2.x, handing it what the authorization server sent back, changed by `tamper`. */
-async function connect2 (t: TestContext, url: string, { oauth = headlessOAuth(), tamper = () => {}, pin }: { oauth?: HeadlessOAuth, tamper?: (result: URLSearchParams) => void, pin?: string } = {}): Promise<Client2> {
-  const client = new Client2({ name: 'client', version: '1.0.0' }, pin === undefined ? {} : { versionNegotiation: { mode: { pin } } })
+    await assert.rejects(
+      refreshAuthorization(issuer, {
+        metadata,
+        clientInformation: registered,
+        refreshToken: token.refresh_token
+      }),
+      /grant/
+    )
+    const call = () =>
+      fetch(mcpUrl, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${token.access_token}`,
+          'content-type': 'application/json',
+          accept: 'application/json, text/event-stream'
+        },
+        body: '{}'
+      })
+    let { status } = await call()
+    for (let look = 0; look < 50 && status !== 401; look++) {
+      await sleep(100)
+      status = (await call()).status
+    }
+    assert.equal(status, 401)
+
+    const before = oauth.login
+    oauth.invalidateCredentials = () => {
+      oauth.token = undefined
+    }
+    await assert.rejects(client.callTool(whoami), UnauthorizedError)
+    assert.notEqual(oauth.login, before, 'the user is asked to sign in')
+  }
+)
+
+/**
+ * Connects the client of the SDK 2.x, handing it what the authorization server sent back, changed
+ * by `tamper`.
+ */
+async function connect2 (
+  t: TestContext,
+  url: string,
+  { oauth = headlessOAuth(), tamper = () => {}, pin }: {
+    oauth?: HeadlessOAuth
+    tamper?: (result: URLSearchParams) => void
+    pin?: string
+  } = {}
+): Promise<Client2> {
+  const client = new Client2(
+    { name: 'client', version: '1.0.0' },
+    pin === undefined ? {} : { versionNegotiation: { mode: { pin } } }
+  )
   t.after(() => client.close())
   const open = () => new Transport2(new URL(url), { authProvider: oauth })
   const first = open()
@@ -74,65 +130,114 @@ async function connect2 (t: TestContext, url: string, { oauth = headlessOAuth(),
   return client
 }
 
-everywhere('the SDK 2.x logs in, knows the issuer of its registration and its tokens, and refreshes (CD-10, M-05)', async ({ startBroker }, t) => {
-  const { mcpUrl, issuer } = await startBroker()
-  const oauth = headlessOAuth()
-  const client = await connect2(t, mcpUrl, { oauth })
-  assert.match(JSON.stringify(await client.callTool(whoami)), /authorization/)
-  assert.equal((oauth.client as { issuer?: string }).issuer, issuer)
-  assert.equal((oauth.token as { issuer?: string }).issuer, issuer)
-
-  const first = oauth.token
-  assert.ok(first)
-  oauth.token = { ...first, access_token: `${first.access_token}x` }
-  await client.callTool(whoami)
-  assert.notEqual(oauth.token?.refresh_token, first.refresh_token)
-})
-
-for (const [name, tamper] of Object.entries({
-  'another iss': (result: URLSearchParams) => { result.set('iss', 'https://evil.example') },
-  'no iss': (result: URLSearchParams) => { result.delete('iss') }
-})) {
-  everywhere(`the SDK 2.x finishes no login with ${name}, as our metadata announce ours (M-05)`, async ({ startBroker }, t) => {
-    const { mcpUrl } = await startBroker()
+everywhere(
+  'the SDK 2.x logs in, knows the issuer of its registration and its tokens, and refreshes (CD-10, M-05)',
+  async ({ startBroker }, t) => {
+    const { mcpUrl, issuer } = await startBroker()
     const oauth = headlessOAuth()
-    await assert.rejects(connect2(t, mcpUrl, { oauth, tamper }), IssuerMismatchError)
-    assert.equal(oauth.token, undefined)
+    const client = await connect2(t, mcpUrl, { oauth })
+    assert.match(JSON.stringify(await client.callTool(whoami)), /authorization/)
+    assert.equal((oauth.client as { issuer?: string }).issuer, issuer)
+    assert.equal((oauth.token as { issuer?: string }).issuer, issuer)
+
+    const first = oauth.token
+    assert.ok(first)
+    oauth.token = { ...first, access_token: `${first.access_token}x` }
+    await client.callTool(whoami)
+    assert.notEqual(oauth.token?.refresh_token, first.refresh_token)
+  }
+)
+
+for (
+  const [name, tamper] of Object.entries({
+    'another iss': (result: URLSearchParams) => {
+      result.set('iss', 'https://evil.example')
+    },
+    'no iss': (result: URLSearchParams) => {
+      result.delete('iss')
+    }
   })
+) {
+  everywhere(
+    `the SDK 2.x finishes no login with ${name}, as our metadata announce ours (M-05)`,
+    async ({ startBroker }, t) => {
+      const { mcpUrl } = await startBroker()
+      const oauth = headlessOAuth()
+      await assert.rejects(connect2(t, mcpUrl, { oauth, tamper }), IssuerMismatchError)
+      assert.equal(oauth.token, undefined)
+    }
+  )
 }
 
-everywhere('a client of the revision 2026-07-28 logs in to a server of the SDK 2.x, which knows the caller (CD-10)', async ({ startBroker }, t) => {
-  const handler = createMcpHandler(() => {
-    const server = new McpServer({ name: 'test', version: '1.0.0' })
-    server.registerTool('whoami', { inputSchema: z.object({}) }, async (_args, { http }) => ({ content: [{ type: 'text', text: `${http?.authInfo?.['subject' as never]}` }] }))
-    return server
-  })
-  const { mcpUrl } = await startBroker({ options: { mcp: { handler } } })
-  const client = await connect2(t, mcpUrl, { oauth: headlessOAuth({ user: 'bob' }), pin: '2026-07-28' })
-  assert.deepEqual((await client.callTool(whoami)).content, [{ type: 'text', text: 'bob' }])
-})
+everywhere(
+  'a client of the revision 2026-07-28 logs in to a server of the SDK 2.x, which knows the caller (CD-10)',
+  async ({ startBroker }, t) => {
+    const handler = createMcpHandler(() => {
+      const server = new McpServer({ name: 'test', version: '1.0.0' })
+      server.registerTool(
+        'whoami',
+        { inputSchema: z.object({}) },
+        async (_args, { http }) => ({
+          content: [{ type: 'text', text: `${http?.authInfo?.['subject' as never]}` }]
+        })
+      )
+      return server
+    })
+    const { mcpUrl } = await startBroker({ options: { mcp: { handler } } })
+    const client = await connect2(t, mcpUrl, {
+      oauth: headlessOAuth({ user: 'bob' }),
+      pin: '2026-07-28'
+    })
+    assert.deepEqual((await client.callTool(whoami)).content, [{ type: 'text', text: 'bob' }])
+  }
+)
 
-everywhere('a client that has a metadata document goes by its URL, and registers nothing (REG-01)', async ({ startBroker }) => {
-  const { mcpUrl } = await startBroker()
-  const clientMetadataUrl = 'https://client.example/metadata.json'
-  const asked: string[] = []
-  const oauth: HeadlessOAuth = { ...headlessOAuth({ clientMetadataUrl }), redirectToAuthorization: async (url) => { asked.push(url.searchParams.get('client_id') ?? '') } }
-  const requested: string[] = []
-  await assert.rejects(connectClient(mcpUrl, {
-    oauth,
-    fetch: async (input, init) => {
-      requested.push(new URL(String(input)).pathname)
-      return await fetch(input, init)
+everywhere(
+  'a client that has a metadata document goes by its URL, and registers nothing (REG-01)',
+  async ({ startBroker }) => {
+    const { mcpUrl } = await startBroker()
+    const clientMetadataUrl = 'https://client.example/metadata.json'
+    const asked: string[] = []
+    const oauth: HeadlessOAuth = {
+      ...headlessOAuth({ clientMetadataUrl }),
+      redirectToAuthorization: async (url) => {
+        asked.push(url.searchParams.get('client_id') ?? '')
+      }
     }
-  }), UnauthorizedError)
-  assert.deepEqual(asked, [clientMetadataUrl])
-  assert.ok(!requested.includes('/oauth/register'))
-})
+    const requested: string[] = []
+    await assert.rejects(
+      connectClient(mcpUrl, {
+        oauth,
+        fetch: async (input, init) => {
+          requested.push(new URL(String(input)).pathname)
+          return await fetch(input, init)
+        }
+      }),
+      UnauthorizedError
+    )
+    assert.deepEqual(asked, [clientMetadataUrl])
+    assert.ok(!requested.includes('/oauth/register'))
+  }
+)
 
 /** Starts mcp-remote with a browser that is a script: it gets the URL that mcp-remote prints. */
-function startMcpRemote (t: TestContext, url: string, { port, folder, visit }: { port: number, folder: string, visit: (url: string) => Promise<unknown> }): ChildProcessWithoutNullStreams {
+function startMcpRemote (
+  t: TestContext,
+  url: string,
+  { port, folder, visit }: {
+    port: number
+    folder: string
+    visit: (url: string) => Promise<unknown>
+  }
+): ChildProcessWithoutNullStreams {
   const script = createRequire(import.meta.url).resolve('mcp-remote/dist/proxy.js')
-  const child = spawn(process.execPath, [script, url, String(port), '--allow-http'], { env: { ...process.env, BROWSER: process.platform === 'win32' ? '' : '/bin/true', MCP_REMOTE_CONFIG_DIR: folder } })
+  const child = spawn(process.execPath, [script, url, String(port), '--allow-http'], {
+    env: {
+      ...process.env,
+      BROWSER: process.platform === 'win32' ? '' : '/bin/true',
+      MCP_REMOTE_CONFIG_DIR: folder
+    }
+  })
   t.after(async () => {
     const exited = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : null
     child.kill('SIGKILL')
@@ -145,15 +250,25 @@ function startMcpRemote (t: TestContext, url: string, { port, folder, visit }: {
     const found = /authorize this client by visiting:\s+(\S+)\s/.exec(log)?.[1]
     if (found === undefined || visited) return
     visited = true
-    visit(found).catch((error: unknown) => { child.kill('SIGKILL'); t.diagnostic(String(error)) })
+    visit(found).catch((error: unknown) => {
+      child.kill('SIGKILL')
+      t.diagnostic(String(error))
+    })
   })
   return child
 }
 
 /** Talks to a server on its standard input and output, a line a message. */
-function stdio (child: ChildProcessWithoutNullStreams): { notify: (message: object) => void, ask: (id: number, method: string, params: object) => Promise<string> } {
+function stdio (
+  child: ChildProcessWithoutNullStreams
+): {
+  notify: (message: object) => void
+  ask: (id: number, method: string, params: object) => Promise<string>
+} {
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
-  const notify = (message: object) => { child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`) }
+  const notify = (message: object) => {
+    child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
+  }
   return {
     notify,
     async ask (id, method, params) {
@@ -180,7 +295,14 @@ test('mcp-remote logs in, calls a tool, and when it is started again needs no lo
   for (const start of ['first', 'second']) {
     const child = startMcpRemote(t, mcpUrl, { port, folder, visit })
     const { notify, ask } = stdio(child)
-    assert.match(await ask(1, 'initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: start, version: '1.0.0' } }), /serverInfo/)
+    assert.match(
+      await ask(1, 'initialize', {
+        protocolVersion: '2025-11-25',
+        capabilities: {},
+        clientInfo: { name: start, version: '1.0.0' }
+      }),
+      /serverInfo/
+    )
     notify({ method: 'notifications/initialized' })
     assert.match(await ask(2, 'tools/call', whoami), /authorization/)
     const exited = once(child, 'exit')

@@ -9,21 +9,34 @@ import type { PublicFetch } from '../../lib/http/public-fetch.ts'
 const id = 'https://app.example/client.json'
 
 /** Documents of any URL, a clock, and a count of what was fetched. */
-function setUp ({ allowedHosts, failure = 0 }: { allowedHosts?: readonly string[], failure?: number } = {}) {
+function setUp (
+  { allowedHosts, failure = 0 }: { allowedHosts?: readonly string[], failure?: number } = {}
+) {
   const state = {
     time: 1_000,
     fetched: [] as string[],
     logged: [] as unknown[],
     status: 200,
     headers: {} as Record<string, string>,
-    document: (url: string): string => JSON.stringify({ client_id: url, client_name: 'App', redirect_uris: ['https://app.example/cb'] }),
+    document: (url: string): string =>
+      JSON.stringify({
+        client_id: url,
+        client_name: 'App',
+        redirect_uris: ['https://app.example/cb']
+      }),
     failure: null as Error | null
   }
   const fetch: PublicFetch = async (url) => {
     state.fetched.push(url)
-    await new Promise(resolve => { setImmediate(resolve) })
+    await new Promise(resolve => {
+      setImmediate(resolve)
+    })
     if (state.failure) throw state.failure
-    return { status: state.status, headers: { 'content-type': 'application/json', ...state.headers }, text: state.document(url) }
+    return {
+      status: state.status,
+      headers: { 'content-type': 'application/json', ...state.headers },
+      text: state.document(url)
+    }
   }
   const ignore = () => {}
   const documents = createClientDocuments({
@@ -31,7 +44,14 @@ function setUp ({ allowedHosts, failure = 0 }: { allowedHosts?: readonly string[
     redirectPolicy: () => ({ allowed: null, forbidden: [] }),
     now: () => state.time,
     failure,
-    log: { debug: ignore, warn: ignore, error: ignore, info: details => { state.logged.push(details) } },
+    log: {
+      debug: ignore,
+      warn: ignore,
+      error: ignore,
+      info: details => {
+        state.logged.push(details)
+      }
+    },
     ...(allowedHosts && { allowedHosts })
   })
   return { state, documents }
@@ -55,18 +75,41 @@ async function kept (headers: Record<string, string>): Promise<number> {
 
 test('a client is found by its document', async () => {
   const { documents } = setUp()
-  assert.deepEqual(await documents.find(id), { id, redirectUris: ['https://app.example/cb'], name: 'App', grantTypes: ['authorization_code'] })
+  assert.deepEqual(await documents.find(id), {
+    id,
+    redirectUris: ['https://app.example/cb'],
+    name: 'App',
+    grantTypes: ['authorization_code']
+  })
 })
 
 test('C-01 C-04 what is no acceptable URL is never fetched', async () => {
   const { state, documents } = setUp()
-  for (const url of ['', 'client', 'http://app.example/c', 'https://app.example', 'https://127.0.0.1/c', 'https://localhost/c', 'https://x.internal/c', 'https://app.example:8443/c', `${id}#x`]) assert.equal(await documents.find(url), null)
+  for (
+    const url of [
+      '',
+      'client',
+      'http://app.example/c',
+      'https://app.example',
+      'https://127.0.0.1/c',
+      'https://localhost/c',
+      'https://x.internal/c',
+      'https://app.example:8443/c',
+      `${id}#x`
+    ]
+  ) assert.equal(await documents.find(url), null)
   assert.deepEqual(state.fetched, [])
 })
 
 test('the operator can say whose documents count', async () => {
   const { state, documents } = setUp({ allowedHosts: ['app.example'] })
-  for (const url of ['https://other.example/c', 'https://app.example.evil.example/c', 'https://x.app.example/c']) assert.equal(await documents.find(url), null)
+  for (
+    const url of [
+      'https://other.example/c',
+      'https://app.example.evil.example/c',
+      'https://x.app.example/c'
+    ]
+  ) assert.equal(await documents.find(url), null)
   assert.deepEqual(state.fetched, [])
   assert.equal((await documents.find(id))?.id, id)
   assert.equal(await setUp({ allowedHosts: [] }).documents.find(id), null)
@@ -102,21 +145,48 @@ test('C-13 REG-15 a document is kept as long as its server allows, and a day at 
   assert.equal(await kept({ 'cache-control': 'max-age=300', age: '240' }), 59)
   assert.equal(await kept({ 'cache-control': `max-age=${'9'.repeat(400)}` }), 86_399)
   assert.equal(await kept({ 'cache-control': 'max-age=31536000, immutable' }), 86_399)
-  for (const header of ['no-store', 'NO-STORE, max-age=60', 'no-cache', 'private, max-age=60', 'max-age=0', 'max-age=1e99', 'max-age=-1', 'max-age=', 'max-age=abc', 'max-age=60.5']) {
+  for (
+    const header of [
+      'no-store',
+      'NO-STORE, max-age=60',
+      'no-cache',
+      'private, max-age=60',
+      'max-age=0',
+      'max-age=1e99',
+      'max-age=-1',
+      'max-age=',
+      'max-age=abc',
+      'max-age=60.5'
+    ]
+  ) {
     assert.equal(await kept({ 'cache-control': header }), -1, header)
   }
   assert.equal(await kept({ 'cache-control': 'max-age=60', age: '60' }), -1)
   assert.equal(await kept({ 'cache-control': 'max-age=60', age: 'x' }), 59)
-  assert.equal(await kept({ 'cache-control': 'max-age=60', age: '-99999999' }), 59, 'the age cannot lengthen it')
+  assert.equal(
+    await kept({ 'cache-control': 'max-age=60', age: '-99999999' }),
+    59,
+    'the age cannot lengthen it'
+  )
 })
 
 test('C-13 a changed document counts once the old one is stale, and a bad one does not bring the old one back', async () => {
   const { state, documents } = setUp()
   await documents.find(id)
-  state.document = url => JSON.stringify({ client_id: url, client_name: 'New', redirect_uris: ['https://app.example/new'] })
+  state.document = url =>
+    JSON.stringify({
+      client_id: url,
+      client_name: 'New',
+      redirect_uris: ['https://app.example/new']
+    })
   assert.equal((await documents.find(id))?.name, 'App')
   state.time += 300
-  assert.deepEqual(await documents.find(id), { id, redirectUris: ['https://app.example/new'], name: 'New', grantTypes: ['authorization_code'] })
+  assert.deepEqual(await documents.find(id), {
+    id,
+    redirectUris: ['https://app.example/new'],
+    name: 'New',
+    grantTypes: ['authorization_code']
+  })
   state.document = () => '{}'
   state.time += 300
   assert.equal(await documents.find(id), null)
@@ -147,12 +217,32 @@ test('C-06 a failure is remembered for less than a minute, and never as a client
 })
 
 test('C-08 the content type must be JSON', async () => {
-  for (const type of ['text/html', 'text/plain', 'application/jsonp', 'application/x-ndjson', 'application/json-seq', 'text/json', 'application/', '', 'text/html; application/json', 'text/html, application/json']) {
+  for (
+    const type of [
+      'text/html',
+      'text/plain',
+      'application/jsonp',
+      'application/x-ndjson',
+      'application/json-seq',
+      'text/json',
+      'application/',
+      '',
+      'text/html; application/json',
+      'text/html, application/json'
+    ]
+  ) {
     const { state, documents } = setUp()
     state.headers = { 'content-type': type }
     assert.equal(await documents.find(id), null, type)
   }
-  for (const type of ['application/json', 'APPLICATION/JSON; charset=utf-8', 'application/json ; x', 'application/oauth-client+json']) {
+  for (
+    const type of [
+      'application/json',
+      'APPLICATION/JSON; charset=utf-8',
+      'application/json ; x',
+      'application/oauth-client+json'
+    ]
+  ) {
     const { state, documents } = setUp()
     state.headers = { 'content-type': type }
     assert.equal((await documents.find(id))?.id, id, type)
@@ -160,7 +250,18 @@ test('C-08 the content type must be JSON', async () => {
 })
 
 test('C-09 C-13 REG-12 REG-15 a bad document is nobody, and is not kept', async () => {
-  for (const text of ['', '[]', '<html>', JSON.stringify({ client_id: 'https://evil.example/c', client_name: 'App', redirect_uris: ['https://evil.example/cb'] })]) {
+  for (
+    const text of [
+      '',
+      '[]',
+      '<html>',
+      JSON.stringify({
+        client_id: 'https://evil.example/c',
+        client_name: 'App',
+        redirect_uris: ['https://evil.example/cb']
+      })
+    ]
+  ) {
     const { state, documents } = setUp()
     const good = state.document
     state.document = () => text
@@ -176,8 +277,14 @@ test('C-16 a failure takes its time, however soon it came; a client does not', a
   assert.equal((await documents.find(id))?.id, id)
   state.status = 500
   let answer: unknown = 'none yet'
-  const found = documents.find('https://app.example/other.json').then(client => { answer = client })
-  for (let turn = 0; turn < 10; turn++) await new Promise(resolve => { setImmediate(resolve) })
+  const found = documents.find('https://app.example/other.json').then(client => {
+    answer = client
+  })
+  for (let turn = 0; turn < 10; turn++) {
+    await new Promise(resolve => {
+      setImmediate(resolve)
+    })
+  }
   assert.equal(answer, 'none yet')
   await found
   assert.equal(answer, null)
@@ -207,7 +314,9 @@ test('C-13 S-10 a thousand clients are kept, and failures drive out none of them
   const urls = Array.from({ length: 1_001 }, (_, index) => `https://app.example/${index}`)
   for (const url of urls) await documents.find(url)
   state.status = 404
-  for (let index = 0; index < 1_500; index++) assert.equal(await documents.find(`https://evil.example/${index}`), null)
+  for (let index = 0; index < 1_500; index++) {
+    assert.equal(await documents.find(`https://evil.example/${index}`), null)
+  }
   state.fetched = []
   for (const url of urls.slice(1)) assert.ok(await documents.find(url))
   assert.deepEqual(state.fetched, [])
@@ -218,11 +327,17 @@ test('C-13 S-10 a thousand clients are kept, and failures drive out none of them
 
 test('C-13 a session goes on while the website of its client is down', async () => {
   const { state, documents } = setUp({ allowedHosts: ['app.example'] })
-  const clients = createClients(createSealer(['a test secret that is long enough to be one']), [], documents)
+  const clients = createClients(
+    createSealer(['a test secret that is long enough to be one']),
+    [],
+    documents
+  )
   state.failure = new McpOAuthError('invalidClient')
   assert.equal(await clients.find(id, 0), null)
   assert.equal(await clients.accepts(id, 0), true)
-  for (const other of ['https://evil.example/client.json', 'https://app.example', 'x']) assert.equal(await clients.accepts(other, 0), false)
+  for (const other of ['https://evil.example/client.json', 'https://app.example', 'x']) {
+    assert.equal(await clients.accepts(other, 0), false)
+  }
   assert.equal(state.fetched.length, 1)
 })
 
@@ -230,7 +345,21 @@ test('C-13 a client that the operator listed under a URL is what was listed, wha
   const { state, documents } = setUp()
   const listed = { id, redirectUris: ['https://app.example/cb'], name: null }
   state.status = 404
-  assert.equal(await createClients(createSealer(['a test secret that is long enough to be one']), [listed], documents).isSpoiled(id), false)
+  assert.equal(
+    await createClients(
+      createSealer(['a test secret that is long enough to be one']),
+      [listed],
+      documents
+    ).isSpoiled(id),
+    false
+  )
   assert.deepEqual(state.fetched, [])
-  assert.equal(await createClients(createSealer(['a test secret that is long enough to be one']), [], documents).isSpoiled(id), true)
+  assert.equal(
+    await createClients(
+      createSealer(['a test secret that is long enough to be one']),
+      [],
+      documents
+    ).isSpoiled(id),
+    true
+  )
 })

@@ -2,7 +2,17 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import rateLimit from '@fastify/rate-limit'
 import { opinionatedHost } from '../support/host.ts'
-import { clientId, codeRequest, json, mounts, raw, redirectUri, startThin, wellFormed, type Reply } from '../support/thin.ts'
+import {
+  clientId,
+  codeRequest,
+  json,
+  mounts,
+  raw,
+  redirectUri,
+  startThin,
+  wellFormed,
+  type Reply
+} from '../support/thin.ts'
 
 const good = { redirect_uris: [redirectUri] }
 
@@ -12,38 +22,53 @@ for (const [mount, prefix] of Object.entries(mounts)) {
     const before = Math.floor(Date.now() / 1000)
     const ids = new Set<string>()
     for (let i = 0; i < 2; i++) {
-      const reply = await server.ask(`${prefix}/oauth/register`, json(good, { origin: 'https://evil.example' }))
+      const reply = await server.ask(
+        `${prefix}/oauth/register`,
+        json(good, { origin: 'https://evil.example' })
+      )
       assert.equal(reply.status, 201)
       assert.equal(reply.headers.get('content-type'), 'application/json; charset=utf-8')
       assert.equal(reply.headers.get('access-control-allow-origin'), '*')
       const { client_id: id, client_id_issued_at: issued, ...rest } = reply.json()
-      // The members of the seed's answer but the two of the secret, and the response types RFC 7591 has the server name.
+      // The members of the seed's answer but the two of the secret, and the response types RFC 7591
+      // has the server name.
       assert.deepEqual(rest, {
-        client_name: 'MCP client', grant_types: ['authorization_code'], redirect_uris: [redirectUri], response_types: ['code'], token_endpoint_auth_method: 'none'
+        client_name: 'MCP client',
+        grant_types: ['authorization_code'],
+        redirect_uris: [redirectUri],
+        response_types: ['code'],
+        token_endpoint_auth_method: 'none'
       })
-      assert.ok(Number.isInteger(issued) && Number(issued) >= before && Number(issued) <= before + 60)
+      assert.ok(
+        Number.isInteger(issued) && Number(issued) >= before && Number(issued) <= before + 60
+      )
       assert.match(String(id), /^[\w.-]{32,400}$/)
       ids.add(String(id))
     }
     assert.equal(ids.size, 2)
     assert.ok(!ids.has(clientId))
     const { arrivals } = server.endpoint
-    assert.deepEqual([arrivals, [...server.issuer.requests.keys()]], [[], [server.issuer.metadataPath]], '→0: nothing is asked of the provider but its metadata')
+    assert.deepEqual([arrivals, [...server.issuer.requests.keys()]], [[], [
+      server.issuer.metadataPath
+    ]], '→0: nothing is asked of the provider but its metadata')
   })
 }
 
 test('REG-06 REG-10 R-15 R-16 R-21 what is kept is what is answered, narrowed to what is served', async (t) => {
   const server = await startThin(t)
   for (const method of ['client_secret_post', 'client_secret_basic']) {
-    const { client_id: id, client_id_issued_at: issued, ...rest } = (await server.ask('/oauth/register', json({
-      ...good,
-      client_name: 'An <b>app</b>',
-      token_endpoint_auth_method: method,
-      grant_types: ['authorization_code', 'refresh_token', 'client_credentials', 'password'],
-      response_types: ['code', 'token'],
-      application_type: 'native',
-      scope: 'openid admin'
-    }))).json()
+    const { client_id: id, client_id_issued_at: issued, ...rest } = (await server.ask(
+      '/oauth/register',
+      json({
+        ...good,
+        client_name: 'An <b>app</b>',
+        token_endpoint_auth_method: method,
+        grant_types: ['authorization_code', 'refresh_token', 'client_credentials', 'password'],
+        response_types: ['code', 'token'],
+        application_type: 'native',
+        scope: 'openid admin'
+      })
+    )).json()
     assert.ok(id && issued)
     assert.deepEqual(rest, {
       ...good,
@@ -60,99 +85,266 @@ test('REG-06 REG-10 R-15 R-16 R-21 what is kept is what is answered, narrowed to
 test('R-14 R-20 R-25 G-06 G-08 members nobody asked for are neither kept nor answered', async (t) => {
   const server = await startThin(t)
   const deep = '{"a":'.repeat(5_000) + '1' + '}'.repeat(5_000)
-  const reply = await server.ask('/oauth/register', json(`{"redirect_uris":["${redirectUri}"],"client_id":"canary","client_secret":"canary","client_id_issued_at":1,
-    "registration_access_token":"canary","trusted":true,"consent":"skip","software_statement":"canary","client_name#ja":"canary","logo_uri#x":"javascript:canary","extra":${deep}}`))
+  const reply = await server.ask(
+    '/oauth/register',
+    json(
+      `{"redirect_uris":["${redirectUri}"],"client_id":"canary","client_secret":"canary","client_id_issued_at":1,
+    "registration_access_token":"canary","trusted":true,"consent":"skip","software_statement":"canary","client_name#ja":"canary","logo_uri#x":"javascript:canary","extra":${deep}}`
+    )
+  )
   assert.equal(reply.status, 201)
-  assert.deepEqual(Object.keys(reply.json()).sort(), ['client_id', 'client_id_issued_at', 'client_name', 'grant_types', 'redirect_uris', 'response_types', 'token_endpoint_auth_method'])
+  assert.deepEqual(Object.keys(reply.json()).sort(), [
+    'client_id',
+    'client_id_issued_at',
+    'client_name',
+    'grant_types',
+    'redirect_uris',
+    'response_types',
+    'token_endpoint_auth_method'
+  ])
 })
 
 const badUris = [
-  'javascript:alert(1)', 'JavaScript:alert(1)', ' javascript:x', 'java\tscript:x', 'java\nscript:x', '\0javascript:x', 'data:text/html,x', 'vbscript:x', 'blob:https://a/b',
-  'file:///etc/passwd', 'about:blank', 'view-source:https://a', 'filesystem:https://a', 'ftp://a/b', 'ws://a/b', 'mailto:a@b', 'tel:1', 'ms-msdt:/id', 'search-ms:q', 'intent:#Intent'
+  'javascript:alert(1)',
+  'JavaScript:alert(1)',
+  ' javascript:x',
+  'java\tscript:x',
+  'java\nscript:x',
+  '\0javascript:x',
+  'data:text/html,x',
+  'vbscript:x',
+  'blob:https://a/b',
+  'file:///etc/passwd',
+  'about:blank',
+  'view-source:https://a',
+  'filesystem:https://a',
+  'ftp://a/b',
+  'ws://a/b',
+  'mailto:a@b',
+  'tel:1',
+  'ms-msdt:/id',
+  'search-ms:q',
+  'intent:#Intent'
 ]
 const redirects: Array<[id: string, uris: string[]]> = [
   ['R-03', badUris],
   ['R-04', ['https://good.com@evil.com/', 'http://localhost:1@evil.com/', 'https://u:p@h/']],
   ['R-05', ['https://app.example/cb#x', 'https://app.example/cb#']],
-  ['R-06', ['http:evil.com', 'https:///evil.com', 'https://evil.com\\@good.com', 'https://a/\tb', 'https://0177.0.0.1/', 'https://2130706433/', 'HTTPS://a.example/', 'https://a.example:443/']],
-  ['R-07', ['https://a.example/cb/../x', 'https://a.example/cb/%2e%2e/x', 'https://a.example/cb/.%2E/x']],
+  ['R-06', [
+    'http:evil.com',
+    'https:///evil.com',
+    'https://evil.com\\@good.com',
+    'https://a/\tb',
+    'https://0177.0.0.1/',
+    'https://2130706433/',
+    'HTTPS://a.example/',
+    'https://a.example:443/'
+  ]],
+  ['R-07', [
+    'https://a.example/cb/../x',
+    'https://a.example/cb/%2e%2e/x',
+    'https://a.example/cb/.%2E/x'
+  ]],
   ['R-08', ['http://app.example/cb', 'http://0.0.0.0/cb', 'http://192.168.1.5/cb']],
-  ['R-09', ['http://localhost.evil.com', 'http://127.0.0.1.evil.com', 'http://[::ffff:127.0.0.1]', 'http://127.1', 'http://2130706433', 'http://localhost.']],
+  ['R-09', [
+    'http://localhost.evil.com',
+    'http://127.0.0.1.evil.com',
+    'http://[::ffff:127.0.0.1]',
+    'http://127.1',
+    'http://2130706433',
+    'http://localhost.'
+  ]],
   ['R-10', ['https://*.good.com/', 'https://good.com/*', 'http://localhost:*/cb']],
   ['R-11', ['https://goоd.com', 'https://good。com', 'https://a.example/‮']],
-  ['R-12', ['code', 'state', 'iss', 'error', 'response', 'access_token'].map((name) => `https://a.example/?${name}=x`)],
+  [
+    'R-12',
+    ['code', 'state', 'iss', 'error', 'response', 'access_token'].map((name) =>
+      `https://a.example/?${name}=x`
+    )
+  ],
   ['R-02', [`https://a.example/${'x'.repeat(2_049)}`]]
 ]
 
 for (const [mount, prefix] of Object.entries(mounts)) {
   test(`R-02 to R-13 AZ-02 REG-05 REG-07 addresses nobody may be sent to (${mount})`, async (t) => {
     const server = await startThin(t, { mount: mount as keyof typeof mounts })
-    const own = ['/oauth/authorize', '/oauth/token', '/oauth/register', '/oauth/callback', '/oauth/consent', '/mcp'].flatMap((path) => [server.base + path, `http://127.0.0.1:${server.port}${prefix}${path}?x=1`])
+    const own = [
+      '/oauth/authorize',
+      '/oauth/token',
+      '/oauth/register',
+      '/oauth/callback',
+      '/oauth/consent',
+      '/mcp'
+    ].flatMap((path) => [server.base + path, `http://127.0.0.1:${server.port}${prefix}${path}?x=1`])
     for (const [id, uris] of [...redirects, ['R-13', own] as const]) {
       for (const uri of uris) {
         const reply = await server.ask(`${prefix}/oauth/register`, json({ redirect_uris: [uri] }))
-        assert.deepEqual([reply.status, reply.json()['error']], [400, 'invalid_redirect_uri'], `${id} ${JSON.stringify(uri)}`)
+        assert.deepEqual(
+          [reply.status, reply.json()['error']],
+          [400, 'invalid_redirect_uri'],
+          `${id} ${JSON.stringify(uri)}`
+        )
         assert.ok(!reply.text.includes(uri), 'I6')
-        const second = await server.ask(`${prefix}/oauth/register`, json({ redirect_uris: [redirectUri, uri] }))
+        const second = await server.ask(
+          `${prefix}/oauth/register`,
+          json({ redirect_uris: [redirectUri, uri] })
+        )
         assert.equal(second.status, 400, `${id} as the second: ${uri}`)
       }
     }
   })
 }
 
-test('R-13 the provider\'s authorization endpoint is nobody\'s redirect URI', async (t) => {
-  const server = await startThin(t, { options: { authorizeUrl: 'https://idp.example/authorize?tenant=1' } })
-  const reply = await server.ask('/oauth/register', json({ redirect_uris: ['https://idp.example/authorize'] }))
+test("R-13 the provider's authorization endpoint is nobody's redirect URI", async (t) => {
+  const server = await startThin(t, {
+    options: { authorizeUrl: 'https://idp.example/authorize?tenant=1' }
+  })
+  const reply = await server.ask(
+    '/oauth/register',
+    json({ redirect_uris: ['https://idp.example/authorize'] })
+  )
   assert.equal(reply.json()['error'], 'invalid_redirect_uri')
 })
 
 const metadata: Array<[id: string, members: object]> = [
-  ['R-02 missing', { redirect_uris: undefined }], ['R-02 a string', { redirect_uris: 'https://x.example' }], ['R-02 null', { redirect_uris: [null] }], ['R-02 a number', { redirect_uris: [1] }],
-  ['R-02 nested', { redirect_uris: [['https://x.example']] }], ['R-15', { token_endpoint_auth_method: 'client_secret_jwt' }], ['R-15', { token_endpoint_auth_method: 'tls_client_auth' }],
-  ['R-15 a list', { token_endpoint_auth_method: ['none'] }], ['R-15 empty', { token_endpoint_auth_method: '' }], ['R-16', { grant_types: ['implicit'] }], ['R-16', { grant_types: ['client_credentials'] }],
-  ['R-16', { response_types: ['token'] }], ['R-16', { response_types: ['code token'] }], ['R-17', { client_name: 'x'.repeat(101) }], ['R-17', { client_name: 'a\u202eb' }], ['R-17', { client_name: 'a\u200bb' }],
-  ['R-17', { client_name: 'a\nb' }], ['R-17 L8', { client_name: 123 }], ['R-18', { logo_uri: 'javascript:x' }], ['R-18', { client_uri: 'data:x' }], ['R-18', { tos_uri: 'http://a.example' }],
-  ['R-18', { policy_uri: 'https://169.254.169.254/' }], ['R-18', { jwks_uri: 'https://u:p@h' }], ['R-19', { jwks: { keys: [{ kty: 'EC', d: 'x' }] } }], ['R-19', { jwks: { keys: [{ kty: 'oct', k: 'x' }] } }],
-  ['R-19', { jwks: { keys: [] }, jwks_uri: 'https://a.example/jwks' }], ['R-19', { jwks: { keys: Array.from({ length: 1_000 }, () => ({ kty: 'EC' })) } }], ['R-21', { scope: ' ' }], ['R-21', { scope: 'a"b' }],
-  ['R-21', { scope: 'x'.repeat(5_000) }], ['R-29', { application_type: 'x' }]
+  ['R-02 missing', { redirect_uris: undefined }],
+  ['R-02 a string', { redirect_uris: 'https://x.example' }],
+  ['R-02 null', { redirect_uris: [null] }],
+  ['R-02 a number', { redirect_uris: [1] }],
+  ['R-02 nested', { redirect_uris: [['https://x.example']] }],
+  ['R-15', { token_endpoint_auth_method: 'client_secret_jwt' }],
+  ['R-15', { token_endpoint_auth_method: 'tls_client_auth' }],
+  ['R-15 a list', { token_endpoint_auth_method: ['none'] }],
+  ['R-15 empty', { token_endpoint_auth_method: '' }],
+  ['R-16', { grant_types: ['implicit'] }],
+  ['R-16', { grant_types: ['client_credentials'] }],
+  ['R-16', { response_types: ['token'] }],
+  ['R-16', { response_types: ['code token'] }],
+  ['R-17', { client_name: 'x'.repeat(101) }],
+  ['R-17', { client_name: 'a\u202eb' }],
+  ['R-17', { client_name: 'a\u200bb' }],
+  ['R-17', { client_name: 'a\nb' }],
+  ['R-17 L8', { client_name: 123 }],
+  ['R-18', { logo_uri: 'javascript:x' }],
+  ['R-18', { client_uri: 'data:x' }],
+  ['R-18', { tos_uri: 'http://a.example' }],
+  ['R-18', { policy_uri: 'https://169.254.169.254/' }],
+  ['R-18', { jwks_uri: 'https://u:p@h' }],
+  ['R-19', { jwks: { keys: [{ kty: 'EC', d: 'x' }] } }],
+  ['R-19', { jwks: { keys: [{ kty: 'oct', k: 'x' }] } }],
+  ['R-19', { jwks: { keys: [] }, jwks_uri: 'https://a.example/jwks' }],
+  ['R-19', { jwks: { keys: Array.from({ length: 1_000 }, () => ({ kty: 'EC' })) } }],
+  ['R-21', { scope: ' ' }],
+  ['R-21', { scope: 'a"b' }],
+  ['R-21', { scope: 'x'.repeat(5_000) }],
+  ['R-29', { application_type: 'x' }]
 ]
 
 test('R-02 R-15 to R-19 R-21 R-29 REG-05 REG-10 metadata nobody may have', async (t) => {
   const server = await startThin(t)
   for (const [id, members] of metadata) {
     const reply = await server.ask('/oauth/register', json({ ...good, ...members }))
-    assert.deepEqual([reply.status, reply.json()['error']], [400, 'invalid_client_metadata'], `${id} ${JSON.stringify(members).slice(0, 80)}`)
+    assert.deepEqual(
+      [reply.status, reply.json()['error']],
+      [400, 'invalid_client_metadata'],
+      `${id} ${JSON.stringify(members).slice(0, 80)}`
+    )
   }
-  for (const uris of [[], Array.from({ length: 11 }, (_, i) => `https://a.example/${i}`), [redirectUri, redirectUri]]) {
-    assert.equal((await server.ask('/oauth/register', json({ redirect_uris: uris }))).json()['error'], 'invalid_redirect_uri', 'R-02')
+  for (
+    const uris of [[], Array.from({ length: 11 }, (_, i) => `https://a.example/${i}`), [
+      redirectUri,
+      redirectUri
+    ]]
+  ) {
+    assert.equal(
+      (await server.ask('/oauth/register', json({ redirect_uris: uris }))).json()['error'],
+      'invalid_redirect_uri',
+      'R-02'
+    )
   }
-  assert.equal((await server.ask('/oauth/register', json({ ...good, application_type: 'web' }))).json()['error'], 'invalid_redirect_uri', 'R-29')
-  assert.equal((await server.ask('/oauth/register', json({ redirect_uris: ['https://a.example/cb'], application_type: 'native' }))).status, 201, 'R-29')
+  assert.equal(
+    (await server.ask('/oauth/register', json({ ...good, application_type: 'web' })))
+      .json()['error'],
+    'invalid_redirect_uri',
+    'R-29'
+  )
+  assert.equal(
+    (await server.ask(
+      '/oauth/register',
+      json({ redirect_uris: ['https://a.example/cb'], application_type: 'native' })
+    )).status,
+    201,
+    'R-29'
+  )
 })
 
 const bodies: Array<[id: string, body: string | Uint8Array]> = [
-  ['G-09 empty', ''], ['G-09 cut off', '{"redirect_uris":['], ['G-09 a list', '[]'], ['G-09 text', '"x"'], ['G-09 null', 'null'], ['G-09 a number', '1'],
-  ['G-09 UTF-16', Buffer.from(JSON.stringify(good), 'utf16le')], ['G-06', '{"__proto__":{"x":1}}'], ['G-06', '{"\\u005f_proto__":{"x":1}}'], ['G-06', '{"constructor":{"prototype":{"x":1}}}'],
+  ['G-09 empty', ''],
+  ['G-09 cut off', '{"redirect_uris":['],
+  ['G-09 a list', '[]'],
+  ['G-09 text', '"x"'],
+  ['G-09 null', 'null'],
+  ['G-09 a number', '1'],
+  ['G-09 UTF-16', Buffer.from(JSON.stringify(good), 'utf16le')],
+  ['G-06', '{"__proto__":{"x":1}}'],
+  ['G-06', '{"\\u005f_proto__":{"x":1}}'],
+  ['G-06', '{"constructor":{"prototype":{"x":1}}}'],
   ['G-08 deep', `{"redirect_uris":${'['.repeat(30_000)}`]
 ]
 const types = [
-  'application/json, application/x-www-form-urlencoded', 'application/json\tfoo', 'application/json garbage', 'application/jsonx', 'text/plain', 'multipart/form-data; boundary=x',
-  'application/x-www-form-urlencoded', 'application/json; charset=utf-16', ''
+  'application/json, application/x-www-form-urlencoded',
+  'application/json\tfoo',
+  'application/json garbage',
+  'application/jsonx',
+  'text/plain',
+  'multipart/form-data; boundary=x',
+  'application/x-www-form-urlencoded',
+  'application/json; charset=utf-16',
+  ''
 ]
 
 for (const host of ['a plain host', 'a host with opinions'] as const) {
   test(`G-03 G-06 G-09 G-10 G-18 R-26 bodies that are none (${host})`, async (t) => {
-    const server = await startThin(t, host === 'a plain host' ? {} : { app: await opinionatedHost() })
+    const server = await startThin(
+      t,
+      host === 'a plain host' ? {} : { app: await opinionatedHost() }
+    )
     const isRefused = (reply: Reply, what: string) => {
-      assert.deepEqual([reply.status, reply.json()['error'], Object.keys(reply.json())], [400, 'invalid_request', ['error', 'error_description']], what)
+      assert.deepEqual([reply.status, reply.json()['error'], Object.keys(reply.json())], [
+        400,
+        'invalid_request',
+        ['error', 'error_description']
+      ], what)
       assert.equal(reply.headers.get('access-control-allow-origin'), '*', `G-17 ${what}`)
     }
-    for (const [id, body] of bodies) isRefused(await server.ask('/oauth/register', { ...json(''), body: body as string }), id)
-    for (const type of types) isRefused(await server.ask('/oauth/register', json('{"redirect_uris":[]}', { 'content-type': type })), `G-10 ${type}`)
+    for (const [id, body] of bodies) {
+      isRefused(await server.ask('/oauth/register', { ...json(''), body: body as string }), id)
+    }
+    for (const type of types) {
+      isRefused(
+        await server.ask('/oauth/register', json('{"redirect_uris":[]}', { 'content-type': type })),
+        `G-10 ${type}`
+      )
+    }
     isRefused(await server.ask('/oauth/register', { method: 'POST' }), 'G-18')
-    for (const type of ['application/json', ' application/json', 'Application/JSON', 'application/json ;charset=utf-8', 'application/json; charset="UTF-8"']) {
-      const reply = await server.ask('/oauth/register', json({ redirect_uris: 'https://a.example' }, { 'content-type': type }))
-      assert.deepEqual([reply.status, reply.json()['error']], [400, 'invalid_client_metadata'], `G-10 L8 ${type}`)
+    for (
+      const type of [
+        'application/json',
+        ' application/json',
+        'Application/JSON',
+        'application/json ;charset=utf-8',
+        'application/json; charset="UTF-8"'
+      ]
+    ) {
+      const reply = await server.ask(
+        '/oauth/register',
+        json({ redirect_uris: 'https://a.example' }, { 'content-type': type })
+      )
+      assert.deepEqual(
+        [reply.status, reply.json()['error']],
+        [400, 'invalid_client_metadata'],
+        `G-10 L8 ${type}`
+      )
     }
     const large = await server.ask('/oauth/register', json({ ...good, x: 'x'.repeat(64 * 1024) }))
     assert.deepEqual([large.status, large.json()['error']], [413, 'invalid_request'], 'G-03')
@@ -164,7 +356,12 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
 test('G-03 REG-09 a body without a length is read no further than the limit', async (t) => {
   const server = await startThin(t)
   const chunk = `${(16_384).toString(16)}\r\n${' '.repeat(16_384)}\r\n`
-  const answer = await raw(server.port, `POST /oauth/register HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n${chunk.repeat(5)}`)
+  const answer = await raw(
+    server.port,
+    `POST /oauth/register HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n${
+      chunk.repeat(5)
+    }`
+  )
   assert.match(answer, /^HTTP\/1\.1 413 /)
   assert.match(answer, /"error":"invalid_request"/)
 })
@@ -175,13 +372,30 @@ test('G-01 G-17 other methods are refused, and pages of any origin may ask', asy
     const reply = await server.ask('/oauth/register', { method })
     assert.deepEqual([reply.status, reply.headers.get('allow')], [405, 'POST'], method)
   }
-  assert.match(await raw(server.port, 'TRACE /oauth/register HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'), /^HTTP\/1\.1 405 /)
-  const preflight = await server.ask('/oauth/register', { method: 'OPTIONS', headers: { origin: 'https://evil.example', 'access-control-request-headers': 'content-type' } })
-  assert.deepEqual([preflight.status, preflight.headers.get('access-control-allow-origin'), preflight.headers.get('access-control-allow-credentials')], [204, '*', null])
+  assert.match(
+    await raw(
+      server.port,
+      'TRACE /oauth/register HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'
+    ),
+    /^HTTP\/1\.1 405 /
+  )
+  const preflight = await server.ask('/oauth/register', {
+    method: 'OPTIONS',
+    headers: { origin: 'https://evil.example', 'access-control-request-headers': 'content-type' }
+  })
+  assert.deepEqual([
+    preflight.status,
+    preflight.headers.get('access-control-allow-origin'),
+    preflight.headers.get('access-control-allow-credentials')
+  ], [204, '*', null])
 })
 
 test('R-22 REG-09 a rate limit of the host stays one: 429 with Retry-After', async (t) => {
-  const server = await startThin(t, { before: async (app) => { await app.register(rateLimit, { max: 2 }) } })
+  const server = await startThin(t, {
+    before: async (app) => {
+      await app.register(rateLimit, { max: 2 })
+    }
+  })
   await server.register()
   await server.register()
   const reply = await server.ask('/oauth/register', json(good))
@@ -192,33 +406,63 @@ test('R-22 REG-09 a rate limit of the host stays one: 429 with Retry-After', asy
 test('G-19 what hooks of the host throw keeps its meaning, and its words stay inside', async (t) => {
   let statusCode = 503
   const server = await startThin(t, {
-    before: (app) => { app.addHook('onRequest', async ({ url }) => { if (url.includes('/register')) throw Object.assign(new Error('FST_ERR at /srv/app.ts'), { statusCode }) }) }
+    before: (app) => {
+      app.addHook('onRequest', async ({ url }) => {
+        if (url.includes('/register')) {
+          throw Object.assign(new Error('FST_ERR at /srv/app.ts'), { statusCode })
+        }
+      })
+    }
   })
   const busy = await server.ask('/oauth/register', json(good))
   assert.deepEqual([busy.status, busy.json()['error']], [503, 'temporarily_unavailable'])
-  for (statusCode of [400, 401, 403, 404]) assert.equal((await server.ask('/oauth/register', json(good))).status, statusCode)
+  for (statusCode of [400, 401, 403, 404]) {
+    assert.equal((await server.ask('/oauth/register', json(good))).status, statusCode)
+  }
 })
 
 test('R-24 of a member sent twice, what was checked is what is kept', async (t) => {
   const server = await startThin(t)
-  const reply = await server.ask('/oauth/register', json(`{"redirect_uris":["${redirectUri}"],"redirect_uris":["javascript:x"]}`))
+  const reply = await server.ask(
+    '/oauth/register',
+    json(`{"redirect_uris":["${redirectUri}"],"redirect_uris":["javascript:x"]}`)
+  )
   assert.equal(reply.status, 400)
-  const other = await server.ask('/oauth/register', json(`{"redirect_uris":["javascript:x"],"redirect_uris":["${redirectUri}"]}`))
+  const other = await server.ask(
+    '/oauth/register',
+    json(`{"redirect_uris":["javascript:x"],"redirect_uris":["${redirectUri}"]}`)
+  )
   const id = String(other.json()['client_id'])
   const location = (await server.authorize({ ...wellFormed(id), redirect_uri: undefined })).location
   assert.equal(location?.searchParams.get('redirect_uri'), redirectUri)
 })
 
 test('allowedRedirectUris is what clients may have, private-use schemes included', async (t) => {
-  const server = await startThin(t, { options: { allowedRedirectUris: ['https://app.example/*', 'cursor:'] } })
-  for (const [uri, status] of [['https://app.example/cb', 201], ['cursor://cb', 201], ['https://other.example/cb', 400], [redirectUri, 400], ['vscode://cb', 400]] as const) {
-    assert.equal((await server.ask('/oauth/register', json({ redirect_uris: [uri] }))).status, status, uri)
+  const server = await startThin(t, {
+    options: { allowedRedirectUris: ['https://app.example/*', 'cursor:'] }
+  })
+  for (
+    const [uri, status] of [
+      ['https://app.example/cb', 201],
+      ['cursor://cb', 201],
+      ['https://other.example/cb', 400],
+      [redirectUri, 400],
+      ['vscode://cb', 400]
+    ] as const
+  ) {
+    assert.equal(
+      (await server.ask('/oauth/register', json({ redirect_uris: [uri] }))).status,
+      status,
+      uri
+    )
   }
 })
 
 test('G-02 R-01 a client id opens under the secret it was made with only', async (t) => {
   const one = await startThin(t, { options: { secret: 'a'.repeat(32) } })
-  const two = await startThin(t, { options: { issuer: one.issuer.issuer, secret: ['b'.repeat(32), 'a'.repeat(32)] } })
+  const two = await startThin(t, {
+    options: { issuer: one.issuer.issuer, secret: ['b'.repeat(32), 'a'.repeat(32)] }
+  })
   const old = await one.register()
   const fresh = await two.register()
   assert.equal((await two.authorize(wellFormed(old))).status, 302, 'rotation')

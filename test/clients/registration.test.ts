@@ -1,160 +1,281 @@
 import assert from 'node:assert/strict'
 import { everywhere } from '../support/everywhere.ts'
-import { claimsOf, isError, isPage, loopbackUri, openBrowser, query, redeem, renew, secret, signIn, upstreamClient } from '../support/flow.ts'
+import {
+  claimsOf,
+  isError,
+  isPage,
+  loopbackUri,
+  openBrowser,
+  query,
+  redeem,
+  renew,
+  secret,
+  signIn,
+  upstreamClient
+} from '../support/flow.ts'
 import { watch } from '../support/stores.ts'
 
 const newer = 'a newer secret that is long enough to be one'
 
-everywhere('a client id carries the registration, and is short enough for a URL', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const id = await flow.register({ redirect_uris: ['http://127.0.0.1:33418/oauth/callback'], client_name: 'Claude Code (plugin:x)' })
-  assert.ok(id.length <= 400, `${id.length}`)
-  assert.match(id, /^[\w.-]+$/)
-  assert.ok(!id.split('.').some(part => Buffer.from(part, 'base64url').includes('Claude')))
-  const again = await flow.another()
-  const page = await again.authorize(flow.asked(id, { redirect_uri: 'http://127.0.0.1:33418/oauth/callback' }))
-  assert.equal(page.status, 200)
-  assert.match(page.text, /Claude Code/)
-})
+everywhere(
+  'a client id carries the registration, and is short enough for a URL',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const id = await flow.register({
+      redirect_uris: ['http://127.0.0.1:33418/oauth/callback'],
+      client_name: 'Claude Code (plugin:x)'
+    })
+    assert.ok(id.length <= 400, `${id.length}`)
+    assert.match(id, /^[\w.-]+$/)
+    assert.ok(!id.split('.').some(part => Buffer.from(part, 'base64url').includes('Claude')))
+    const again = await flow.another()
+    const page = await again.authorize(
+      flow.asked(id, { redirect_uri: 'http://127.0.0.1:33418/oauth/callback' })
+    )
+    assert.equal(page.status, 200)
+    assert.match(page.text, /Claude Code/)
+  }
+)
 
-everywhere('A-02 R-15 what is registered is bound to this registration of the plugin', async ({ startFlow }, t) => {
-  const flow = await startFlow()
-  const reply = await flow.ask('/oauth/register', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ redirect_uris: [loopbackUri], token_endpoint_auth_method: 'client_secret_basic' }) })
-  assert.equal(reply.status, 201)
-  assert.deepEqual([reply.json()['token_endpoint_auth_method'], reply.json()['client_secret']], ['none', undefined], 'R-15')
-  const before = await flow.register()
-  t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 91 * 86_400_000 })
-  const unknown = await flow.authorize(flow.asked('unknown'))
-  const expired = await flow.authorize(flow.asked(before))
-  isPage(expired, 400, 'invalid_client')
-  assert.equal(expired.text, unknown.text, 'A-02')
-}, { inTurn: true })
+everywhere(
+  'A-02 R-15 what is registered is bound to this registration of the plugin',
+  async ({ startFlow }, t) => {
+    const flow = await startFlow()
+    const reply = await flow.ask('/oauth/register', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        redirect_uris: [loopbackUri],
+        token_endpoint_auth_method: 'client_secret_basic'
+      })
+    })
+    assert.equal(reply.status, 201)
+    assert.deepEqual([reply.json()['token_endpoint_auth_method'], reply.json()['client_secret']], [
+      'none',
+      undefined
+    ], 'R-15')
+    const before = await flow.register()
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 91 * 86_400_000 })
+    const unknown = await flow.authorize(flow.asked('unknown'))
+    const expired = await flow.authorize(flow.asked(before))
+    isPage(expired, 400, 'invalid_client')
+    assert.equal(expired.text, unknown.text, 'A-02')
+  },
+  { inTurn: true }
+)
 
 everywhere('A-20 clients the operator listed are known by their id', async ({ startFlow }) => {
-  const flow = await startFlow({ options: { clients: [{ clientId: 'desktop', name: 'Desktop', redirectUris: [loopbackUri] }] } })
+  const flow = await startFlow({
+    options: { clients: [{ clientId: 'desktop', name: 'Desktop', redirectUris: [loopbackUri] }] }
+  })
   const tokens = await flow.tokens('desktop')
   assert.equal(claimsOf(tokens.access_token)['client_id'], 'desktop')
   assert.equal((await flow.token(renew('desktop', tokens.refresh_token))).status, 200)
-  isPage(await flow.authorize(flow.asked('desktop', { redirect_uri: 'https://evil.example/' })), 400, 'invalid_request')
+  isPage(
+    await flow.authorize(flow.asked('desktop', { redirect_uri: 'https://evil.example/' })),
+    400,
+    'invalid_request'
+  )
 })
 
-everywhere('S-02 S-06 two registrations with the same secret and store open nothing of each other', async ({ startFlow }) => {
-  const flow = await startFlow({ wrap: store => store })
-  const others = [await flow.another({ prefix: '/other' }), await flow.another({ clientId: 'another' })]
-  const id = await flow.register()
-  const browser = openBrowser()
-  const request = await flow.form(browser, flow.asked(id))
-  for (const other of others) isPage(await browser.post(other, '/oauth/consent', { request, action: 'approve' }), 400, 'invalid_request')
-  const { location } = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
-  const answer = await signIn(location as URL)
-  for (const other of others) isPage(await browser.get(other, `/oauth/callback?${answer}`), 400, 'invalid_request')
-  const back = await browser.get(flow, `/oauth/callback?${answer}`)
-  const code = back.location?.searchParams.get('code') ?? ''
-  for (const other of others) {
-    isPage(await other.authorize(flow.asked(id, { resource: undefined })), 400, 'invalid_client')
-    isError(await other.token(redeem(id, code)), 401, 'invalid_client')
-    isError(await other.token(redeem(await other.register(), code)), 400, 'invalid_grant')
+everywhere(
+  'S-02 S-06 two registrations with the same secret and store open nothing of each other',
+  async ({ startFlow }) => {
+    const flow = await startFlow({ wrap: store => store })
+    const others = [
+      await flow.another({ prefix: '/other' }),
+      await flow.another({ clientId: 'another' })
+    ]
+    const id = await flow.register()
+    const browser = openBrowser()
+    const request = await flow.form(browser, flow.asked(id))
+    for (const other of others) {
+      isPage(
+        await browser.post(other, '/oauth/consent', { request, action: 'approve' }),
+        400,
+        'invalid_request'
+      )
+    }
+    const { location } = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
+    const answer = await signIn(location as URL)
+    for (const other of others) {
+      isPage(
+        await browser.get(other, `/oauth/callback?${answer}`),
+        400,
+        'invalid_request'
+      )
+    }
+    const back = await browser.get(flow, `/oauth/callback?${answer}`)
+    const code = back.location?.searchParams.get('code') ?? ''
+    for (const other of others) {
+      isPage(await other.authorize(flow.asked(id, { resource: undefined })), 400, 'invalid_client')
+      isError(await other.token(redeem(id, code)), 401, 'invalid_client')
+      isError(await other.token(redeem(await other.register(), code)), 400, 'invalid_grant')
+    }
+    const tokens = (await flow.token(redeem(id, code))).json()
+    for (const other of others) {
+      assert.equal((await other.call(tokens['access_token'])).status, 401)
+      const theirs = await other.register()
+      isError(await other.token(renew(theirs, tokens['refresh_token'])), 400, 'invalid_grant')
+      assert.equal(
+        (await other.revoke({ client_id: theirs, token: tokens['refresh_token'] })).status,
+        200
+      )
+    }
+    assert.equal((await flow.call(tokens['access_token'])).status, 200)
+    assert.equal((await flow.token(renew(id, tokens['refresh_token']))).status, 200)
   }
-  const tokens = (await flow.token(redeem(id, code))).json()
-  for (const other of others) {
-    assert.equal((await other.call(tokens['access_token'])).status, 401)
-    const theirs = await other.register()
-    isError(await other.token(renew(theirs, tokens['refresh_token'])), 400, 'invalid_grant')
-    assert.equal((await other.revoke({ client_id: theirs, token: tokens['refresh_token'] })).status, 200)
+)
+
+everywhere(
+  'F-21 F-22 with a new secret in front nobody is logged out; without the old one all that it sealed is dead',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const id = await flow.register()
+    const tokens = await flow.tokens(id)
+    const code = await flow.login(id)
+    const browser = openBrowser()
+    const pending = await flow.approve(browser, flow.asked(id))
+    const open = openBrowser()
+    const request = await flow.form(open, flow.asked(id))
+
+    const rotated = await flow.another({ secret: [newer, secret] })
+    assert.equal((await rotated.authorize(flow.asked(id))).status, 200)
+    assert.equal((await rotated.call(tokens.access_token)).status, 200)
+    assert.equal(
+      (await open.post(rotated, '/oauth/consent', { request, action: 'approve' })).status,
+      303
+    )
+    assert.equal((await browser.get(rotated, `/oauth/callback?${pending}`)).status, 302)
+    assert.equal((await rotated.token(redeem(id, code))).status, 200)
+    const renewed = (await rotated.token(renew(id, tokens.refresh_token))).json()
+    const keys = (await rotated.ask('/oauth/jwks')).json()['keys'] as Array<{ kid: string }>
+    const kid = (token: string) =>
+      JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid
+    assert.deepEqual(keys.map(key => key.kid), [
+      kid(renewed['access_token']),
+      kid(tokens.access_token)
+    ])
+
+    const finished = await flow.another({ secret: newer })
+    assert.equal((await finished.call(renewed['access_token'])).status, 200)
+    const refused = await finished.call(tokens.access_token)
+    assert.equal(refused.status, 401, 'Q-09')
+    assert.match(refused.headers.get('www-authenticate') ?? '', /error="invalid_token"/)
+    isPage(await finished.authorize(flow.asked(id)), 400, 'invalid_client')
+    isError(await finished.token(renew(id, renewed['refresh_token'])), 401, 'invalid_client')
+    const fresh = await finished.register()
+    isError(await finished.token(renew(fresh, tokens.refresh_token)), 400, 'invalid_grant', 'F-22')
+    isError(await finished.token(redeem(fresh, await flow.login(id))), 400, 'invalid_grant')
   }
-  assert.equal((await flow.call(tokens['access_token'])).status, 200)
-  assert.equal((await flow.token(renew(id, tokens['refresh_token']))).status, 200)
-})
+)
 
-everywhere('F-21 F-22 with a new secret in front nobody is logged out; without the old one all that it sealed is dead', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const id = await flow.register()
-  const tokens = await flow.tokens(id)
-  const code = await flow.login(id)
-  const browser = openBrowser()
-  const pending = await flow.approve(browser, flow.asked(id))
-  const open = openBrowser()
-  const request = await flow.form(open, flow.asked(id))
+everywhere(
+  'I2 S-01 S-05 S-07 nothing secret is in a log or in the store, and no key lives for ever',
+  async ({ startFlow }) => {
+    const { wrap, written } = watch()
+    const flow = await startFlow({ wrap, options: { upstreamToken: true } })
+    const id = await flow.register()
+    const browser = openBrowser()
+    const form = await flow.form(browser, flow.asked(id))
+    const approved = await browser.post(flow, '/oauth/consent', {
+      request: form,
+      action: 'approve'
+    })
+    const cookies = [...browser.jar.values()]
+    const back = await browser.get(
+      flow,
+      `/oauth/callback?${await signIn(approved.location as URL)}`
+    )
+    const code = back.location?.searchParams.get('code') ?? ''
+    await flow.token(redeem(id, code, { code_verifier: 'x'.repeat(43) }))
+    const tokens = (await flow.token(redeem(id, code))).json()
+    const called = await fetch(`${flow.origin}${flow.prefix}/mcp`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${tokens['access_token']}x` }
+    })
+    await called.arrayBuffer()
+    const next = (await flow.token(renew(id, tokens['refresh_token']))).json()
+    await flow.token(renew(id, tokens['refresh_token']))
+    flow.upstream.fail.set('/token', { status: 500, body: 'canary-upstream-text' })
+    await flow.token(renew(id, next['refresh_token']))
+    await flow.token(redeem(id, code))
+    flow.upstream.fail.set('/token', {
+      status: 400,
+      body: '{"error":"invalid_grant","error_description":"canary"}'
+    })
+    await flow.token(redeem(id, await flow.login(id)))
+    await flow.revoke({ client_id: id, token: next['refresh_token'] })
 
-  const rotated = await flow.another({ secret: [newer, secret] })
-  assert.equal((await rotated.authorize(flow.asked(id))).status, 200)
-  assert.equal((await rotated.call(tokens.access_token)).status, 200)
-  assert.equal((await open.post(rotated, '/oauth/consent', { request, action: 'approve' })).status, 303)
-  assert.equal((await browser.get(rotated, `/oauth/callback?${pending}`)).status, 302)
-  assert.equal((await rotated.token(redeem(id, code))).status, 200)
-  const renewed = (await rotated.token(renew(id, tokens.refresh_token))).json()
-  const keys = (await rotated.ask('/oauth/jwks')).json()['keys'] as Array<{ kid: string }>
-  const kid = (token: string) => JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid
-  assert.deepEqual(keys.map(key => key.kid), [kid(renewed['access_token']), kid(tokens.access_token)])
-
-  const finished = await flow.another({ secret: newer })
-  assert.equal((await finished.call(renewed['access_token'])).status, 200)
-  const refused = await finished.call(tokens.access_token)
-  assert.equal(refused.status, 401, 'Q-09')
-  assert.match(refused.headers.get('www-authenticate') ?? '', /error="invalid_token"/)
-  isPage(await finished.authorize(flow.asked(id)), 400, 'invalid_client')
-  isError(await finished.token(renew(id, renewed['refresh_token'])), 401, 'invalid_client')
-  const fresh = await finished.register()
-  isError(await finished.token(renew(fresh, tokens.refresh_token)), 400, 'invalid_grant', 'F-22')
-  isError(await finished.token(redeem(fresh, await flow.login(id))), 400, 'invalid_grant')
-})
-
-everywhere('I2 S-01 S-05 S-07 nothing secret is in a log or in the store, and no key lives for ever', async ({ startFlow }) => {
-  const { wrap, written } = watch()
-  const flow = await startFlow({ wrap, options: { upstreamToken: true } })
-  const id = await flow.register()
-  const browser = openBrowser()
-  const form = await flow.form(browser, flow.asked(id))
-  const approved = await browser.post(flow, '/oauth/consent', { request: form, action: 'approve' })
-  const cookies = [...browser.jar.values()]
-  const back = await browser.get(flow, `/oauth/callback?${await signIn(approved.location as URL)}`)
-  const code = back.location?.searchParams.get('code') ?? ''
-  await flow.token(redeem(id, code, { code_verifier: 'x'.repeat(43) }))
-  const tokens = (await flow.token(redeem(id, code))).json()
-  const called = await fetch(`${flow.origin}${flow.prefix}/mcp`, { method: 'POST', headers: { authorization: `Bearer ${tokens['access_token']}x` } })
-  await called.arrayBuffer()
-  const next = (await flow.token(renew(id, tokens['refresh_token']))).json()
-  await flow.token(renew(id, tokens['refresh_token']))
-  flow.upstream.fail.set('/token', { status: 500, body: 'canary-upstream-text' })
-  await flow.token(renew(id, next['refresh_token']))
-  await flow.token(redeem(id, code))
-  flow.upstream.fail.set('/token', { status: 400, body: '{"error":"invalid_grant","error_description":"canary"}' })
-  await flow.token(redeem(id, await flow.login(id)))
-  await flow.revoke({ client_id: id, token: next['refresh_token'] })
-
-  const canaries = [
-    upstreamClient.clientSecret, secret, ...flow.upstream.canaries, ...cookies, form, code,
-    tokens['access_token'], tokens['refresh_token'], next['access_token'], next['refresh_token']
-  ].flatMap(value => [value, Buffer.from(value).toString('base64').replace(/=+$/, ''), Buffer.from(value).toString('hex')])
-  const logs = flow.logs.join('\n')
-  const records = written.map(({ key, value }) => `${key}\n${value}`).join('\n')
-  for (const canary of canaries) {
-    assert.ok(!records.includes(canary), 'S-01')
-    const at = logs.indexOf(canary)
-    assert.ok(at === -1, `I2 ${logs.slice(Math.max(0, at - 300), at + 40)}`)
+    const canaries = [
+      upstreamClient.clientSecret,
+      secret,
+      ...flow.upstream.canaries,
+      ...cookies,
+      form,
+      code,
+      tokens['access_token'],
+      tokens['refresh_token'],
+      next['access_token'],
+      next['refresh_token']
+    ].flatMap(
+      value => [
+        value,
+        Buffer.from(value).toString('base64').replace(/=+$/, ''),
+        Buffer.from(value).toString('hex')
+      ]
+    )
+    const logs = flow.logs.join('\n')
+    const records = written.map(({ key, value }) => `${key}\n${value}`).join('\n')
+    for (const canary of canaries) {
+      assert.ok(!records.includes(canary), 'S-01')
+      const at = logs.indexOf(canary)
+      assert.ok(at === -1, `I2 ${logs.slice(Math.max(0, at - 300), at + 40)}`)
+    }
+    for (const { key } of written) {
+      assert.match(key, /^mcp-oauth:[\w-]{16}:[a-z-]+:[\w-]{43}$/, 'S-05 S-06')
+    }
+    for (const { ttl } of written) assert.ok(ttl > 0 && ttl <= 31 * 86_400, 'S-07')
   }
-  for (const { key } of written) assert.match(key, /^mcp-oauth:[\w-]{16}:[a-z-]+:[\w-]{43}$/, 'S-05 S-06')
-  for (const { ttl } of written) assert.ok(ttl > 0 && ttl <= 31 * 86_400, 'S-07')
-})
+)
 
 everywhere('M-09 the metadata and the keys are those of this server', async ({ startFlow }) => {
   const flow = await startFlow()
-  const response = await fetch(`${flow.origin}/.well-known/oauth-authorization-server${flow.prefix}`)
+  const response = await fetch(
+    `${flow.origin}/.well-known/oauth-authorization-server${flow.prefix}`
+  )
   const text = await response.text()
   assert.ok(!text.includes(flow.upstream.origin), 'M-09')
   const metadata = JSON.parse(text) as Record<string, any>
   assert.equal(metadata['issuer'], flow.base)
-  for (const [name, path] of Object.entries({ authorization: 'authorize', token: 'token', registration: 'register', revocation: 'revoke' })) assert.equal(metadata[`${name}_endpoint`], `${flow.base}/oauth/${path}`)
+  for (
+    const [name, path] of Object.entries({
+      authorization: 'authorize',
+      token: 'token',
+      registration: 'register',
+      revocation: 'revoke'
+    })
+  ) assert.equal(metadata[`${name}_endpoint`], `${flow.base}/oauth/${path}`)
   assert.equal(metadata['authorization_response_iss_parameter_supported'], true, 'AZ-05')
   const keys = (await flow.ask('/oauth/jwks')).json()['keys'] as object[]
-  for (const key of keys) assert.deepEqual(Object.keys(key).sort(), ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'])
+  for (const key of keys) {
+    assert.deepEqual(Object.keys(key).sort(), ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'])
+  }
   assert.ok(query(flow.asked('x')).length > 0)
 })
 
-everywhere('TK-07 a client that did not register for refresh tokens gets none, one that did gets one', async ({ startFlow }) => {
-  const flow = await startFlow()
-  for (const [grantTypes, gets] of [[['authorization_code'], false], [undefined, false], [['authorization_code', 'refresh_token'], true]] as const) {
-    const id = await flow.register({ grant_types: grantTypes })
-    assert.equal('refresh_token' in await flow.tokens(id), gets, String(grantTypes))
+everywhere(
+  'TK-07 a client that did not register for refresh tokens gets none, one that did gets one',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    for (
+      const [grantTypes, gets] of [[['authorization_code'], false], [undefined, false], [[
+        'authorization_code',
+        'refresh_token'
+      ], true]] as const
+    ) {
+      const id = await flow.register({ grant_types: grantTypes })
+      assert.equal('refresh_token' in await flow.tokens(id), gets, String(grantTypes))
+    }
   }
-})
+)

@@ -11,11 +11,19 @@ test('the same secret and purpose give the same key on every instance', () => {
 })
 
 test('the derivation is pinned: another one would void every value out there', () => {
-  assert.equal(Buffer.from(deriveKey(secret, 'seal:client')).toString('hex'), '8605ef6f3920ae0f5aaa980888b620c4ab12732e0f3c94df1022adc9ea4f427d')
+  assert.equal(
+    Buffer.from(deriveKey(secret, 'seal:client')).toString('hex'),
+    '8605ef6f3920ae0f5aaa980888b620c4ab12732e0f3c94df1022adc9ea4f427d'
+  )
 })
 
 test('another purpose or secret gives another key', () => {
-  const keys = [deriveKey(secret, 'a'), deriveKey(secret, 'b'), deriveKey(secret, ''), deriveKey(`${secret} `, 'a')].map((key) => Buffer.from(key).toString('hex'))
+  const keys = [
+    deriveKey(secret, 'a'),
+    deriveKey(secret, 'b'),
+    deriveKey(secret, ''),
+    deriveKey(`${secret} `, 'a')
+  ].map((key) => Buffer.from(key).toString('hex'))
   assert.equal(new Set(keys).size, keys.length)
   assert.ok(keys.every((key) => !key.includes(Buffer.from(secret).toString('hex').slice(0, 16))))
 })

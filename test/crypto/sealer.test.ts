@@ -7,7 +7,10 @@ import type { Purpose } from '../../lib/crypto/sealer.ts'
 import { createSealer } from '../../lib/crypto/sealer.ts'
 import { registrationOf } from '../../lib/oauth/client-metadata.ts'
 
-const [older, newer] = ['an older secret, more than 32 bytes long', 'a newer secret, more than 32 bytes long']
+const [older, newer] = [
+  'an older secret, more than 32 bytes long',
+  'a newer secret, more than 32 bytes long'
+]
 const now = 1_800_000_000
 const sealer = createSealer([older])
 const purposes: Purpose[] = ['client', 'request', 'transaction', 'code', 'access', 'refresh']
@@ -16,19 +19,29 @@ test('what is sealed opens until it expires', async () => {
   const value = await sealer.seal('client', { name: 'é', list: [1] }, 60, now)
   assert.deepEqual(await sealer.open('client', value, now), { name: 'é', list: [1] })
   assert.deepEqual(await sealer.open('client', value, now + 59), { name: 'é', list: [1] })
-  for (const later of [now + 60, now + 1e9, NaN]) assert.equal(await sealer.open('client', value, later), null)
+  for (const later of [now + 60, now + 1e9, NaN]) {
+    assert.equal(await sealer.open('client', value, later), null)
+  }
 })
 
 test('any JSON object opens as it was', async () => {
-  await fc.assert(fc.asyncProperty(fc.dictionary(fc.string(), fc.jsonValue()), async (payload) => {
-    assert.deepEqual(await sealer.open('code', await sealer.seal('code', payload, 1, now), now), JSON.parse(JSON.stringify(payload)))
-  }), { numRuns: 200 })
+  await fc.assert(
+    fc.asyncProperty(fc.dictionary(fc.string(), fc.jsonValue()), async (payload) => {
+      assert.deepEqual(
+        await sealer.open('code', await sealer.seal('code', payload, 1, now), now),
+        JSON.parse(JSON.stringify(payload))
+      )
+    }),
+    { numRuns: 200 }
+  )
 })
 
 test('a value sealed for one purpose never opens as another', async () => {
   for (const purpose of purposes) {
     const value = await sealer.seal(purpose, { purpose }, 60, now)
-    for (const other of purposes) assert.deepEqual(await sealer.open(other, value, now), other === purpose ? { purpose } : null)
+    for (const other of purposes) {
+      assert.deepEqual(await sealer.open(other, value, now), other === purpose ? { purpose } : null)
+    }
   }
 })
 
@@ -37,7 +50,9 @@ test('S-03 a changed value opens as nothing, whichever character is changed', as
   for (let index = 0; index < value.length; index++) {
     for (const character of ['A', 'B', '_', '.', '=', ' ', '']) {
       const changed = value.slice(0, index) + character + value.slice(index + 1)
-      if (changed !== value) assert.equal(await sealer.open('client', changed, now), null, `${index} ${character}`)
+      if (changed !== value) {
+        assert.equal(await sealer.open('client', changed, now), null, `${index} ${character}`)
+      }
     }
   }
 })
@@ -48,33 +63,83 @@ test('L6 a value has one spelling', async () => {
     const value = await sealer.seal('code', { a: 'x'.repeat(length) }, 60, now)
     const parts = value.split('.')
     for (const part of [3, 4]) {
-      const spellings = [...alphabet].map((last) => parts.map((text, index) => index === part ? text.slice(0, -1) + last : text).join('.'))
-      const opened = await Promise.all(spellings.map((spelling) => sealer.open('code', spelling, now)))
+      const spellings = [...alphabet].map((last) =>
+        parts.map((text, index) => index === part ? text.slice(0, -1) + last : text).join('.')
+      )
+      const opened = await Promise.all(
+        spellings.map((spelling) => sealer.open('code', spelling, now))
+      )
       assert.deepEqual(spellings.filter((_, index) => opened[index] !== null), [value])
     }
-    for (const variant of [`${value}\n`, ` ${value}`, `${value}=`, `${value}.`]) assert.equal(await sealer.open('code', variant, now), null)
+    for (const variant of [`${value}\n`, ` ${value}`, `${value}=`, `${value}.`]) {
+      assert.equal(await sealer.open('code', variant, now), null)
+    }
   }
 })
 
 test('S-03 S-04 whatever is no sealed value opens as nothing and never rejects', async () => {
-  for (const value of ['', '.', '....', 'a.b.c.d.e', '../..', 'null', '\0', '{}', 'e30....', 'x'.repeat(100_000), undefined, null, 1, {}]) {
+  for (
+    const value of [
+      '',
+      '.',
+      '....',
+      'a.b.c.d.e',
+      '../..',
+      'null',
+      '\0',
+      '{}',
+      'e30....',
+      'x'.repeat(100_000),
+      undefined,
+      null,
+      1,
+      {}
+    ]
+  ) {
     assert.equal(await sealer.open('client', value as string, now), null)
   }
-  await fc.assert(fc.asyncProperty(fc.string({ unit: 'binary' }), async (value) => { assert.equal(await sealer.open('client', value, now), null) }), { numRuns: 500 })
+  await fc.assert(
+    fc.asyncProperty(fc.string({ unit: 'binary' }), async (value) => {
+      assert.equal(await sealer.open('client', value, now), null)
+    }),
+    { numRuns: 500 }
+  )
 })
 
 test('S-04 content of another shape opens as nothing, even under our key', async () => {
-  const seal = (text: string): Promise<string> => new CompactEncrypt(new TextEncoder().encode(text)).setProtectedHeader({ alg: 'dir', enc: 'A256GCM' }).encrypt(deriveKey(older, 'seal:client:'))
+  const seal = (text: string): Promise<string> =>
+    new CompactEncrypt(new TextEncoder().encode(text)).setProtectedHeader({
+      alg: 'dir',
+      enc: 'A256GCM'
+    }).encrypt(deriveKey(older, 'seal:client:'))
   assert.deepEqual(await sealer.open('client', await seal(`[${now + 1},{"a":1}]`), now), { a: 1 })
-  for (const text of ['', 'x', 'null', '{}', '[]', `[${now + 1}]`, `[${now + 1},null]`, `[${now + 1},"x"]`, `["${now + 1}",{}]`, '[null,{}]', '{"0":9999999999,"1":{}}']) {
+  for (
+    const text of [
+      '',
+      'x',
+      'null',
+      '{}',
+      '[]',
+      `[${now + 1}]`,
+      `[${now + 1},null]`,
+      `[${now + 1},"x"]`,
+      `["${now + 1}",{}]`,
+      '[null,{}]',
+      '{"0":9999999999,"1":{}}'
+    ]
+  ) {
     assert.equal(await sealer.open('client', await seal(text), now), null, text)
   }
 })
 
 test('rotation: with a new secret in front nothing is lost, without the old one its values are', async () => {
-  const before = await Promise.all(Array.from({ length: 50 }, (_, index) => sealer.seal('client', { index }, 60, now)))
+  const before = await Promise.all(
+    Array.from({ length: 50 }, (_, index) => sealer.seal('client', { index }, 60, now))
+  )
   const rotated = createSealer([newer, older])
-  for (const [index, value] of before.entries()) assert.deepEqual(await rotated.open('client', value, now), { index })
+  for (const [index, value] of before.entries()) {
+    assert.deepEqual(await rotated.open('client', value, now), { index })
+  }
 
   const after = await rotated.seal('client', { after: true }, 60, now)
   assert.equal(await sealer.open('client', after, now), null)
@@ -84,11 +149,20 @@ test('rotation: with a new secret in front nothing is lost, without the old one 
 })
 
 test('instances share nothing but the secret', async () => {
-  assert.deepEqual(await createSealer([older]).open('refresh', await sealer.seal('refresh', { a: 1 }, 60, now), now), { a: 1 })
+  assert.deepEqual(
+    await createSealer([older]).open(
+      'refresh',
+      await sealer.seal('refresh', { a: 1 }, 60, now),
+      now
+    ),
+    { a: 1 }
+  )
 })
 
 test('S-01 nothing can be read from a value, and none is like another', async () => {
-  const values = await Promise.all([1, 2].map(() => sealer.seal('code', { code: 'canary' }, 60, now)))
+  const values = await Promise.all(
+    [1, 2].map(() => sealer.seal('code', { code: 'canary' }, 60, now))
+  )
   assert.notEqual(values[0], values[1])
   for (const value of values) {
     assert.match(value, /^[A-Za-z0-9_.-]+$/)
@@ -98,14 +172,23 @@ test('S-01 nothing can be read from a value, and none is like another', async ()
 
 test('a client id for one redirect URI has at most 400 characters', async () => {
   const client = registrationOf({
-    redirect_uris: ['http://127.0.0.1:33418/oauth/callback'], client_name: 'Claude Code (plugin:x)', grant_types: ['authorization_code', 'refresh_token']
+    redirect_uris: ['http://127.0.0.1:33418/oauth/callback'],
+    client_name: 'Claude Code (plugin:x)',
+    grant_types: ['authorization_code', 'refresh_token']
   }, { redirectPolicy: { allowed: null, forbidden: [] } })
   // What all clients have in common need not be carried.
   const { redirect_uris: uris, client_name: name, grant_types: grants } = client
-  const value = await sealer.seal('client', { redirect_uris: uris, client_name: name, grant_types: grants }, 90 * 86_400, now)
+  const value = await sealer.seal(
+    'client',
+    { redirect_uris: uris, client_name: name, grant_types: grants },
+    90 * 86_400,
+    now
+  )
   assert.ok(value.length <= 400, String(value.length))
 })
 
 test('a sealer needs secrets', () => {
-  for (const secrets of [[], [''], [older, '']]) assert.throws(() => createSealer(secrets), { kind: 'invalidOptions' })
+  for (const secrets of [[], [''], [older, '']]) {
+    assert.throws(() => createSealer(secrets), { kind: 'invalidOptions' })
+  }
 })

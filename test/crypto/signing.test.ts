@@ -1,19 +1,36 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { calculateJwkThumbprint, decodeProtectedHeader, exportJWK, generateKeyPair, jwtVerify, SignJWT } from 'jose'
+import {
+  calculateJwkThumbprint,
+  decodeProtectedHeader,
+  exportJWK,
+  generateKeyPair,
+  jwtVerify,
+  SignJWT
+} from 'jose'
 import { createSigningKeys } from '../../lib/crypto/signing-keys.ts'
 
-const [older, newer] = ['an older secret, more than 32 bytes long', 'a newer secret, more than 32 bytes long']
+const [older, newer] = [
+  'an older secret, more than 32 bytes long',
+  'a newer secret, more than 32 bytes long'
+]
 const claims = { sub: 'alice', exp: 1, gid: 'x' }
 
 test('F-20 every instance has the same keys, and only what is public is published', async () => {
-  const [one, two] = await Promise.all([createSigningKeys([older], 'a'), createSigningKeys([older], 'a')])
+  const [one, two] = await Promise.all([
+    createSigningKeys([older], 'a'),
+    createSigningKeys([older], 'a')
+  ])
   assert.deepEqual(one.jwks, two.jwks)
   const [key] = one.jwks.keys
   assert.deepEqual(Object.keys(key ?? {}).sort(), ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'])
   assert.equal(key?.kid, await calculateJwkThumbprint(key as never))
   assert.deepEqual(await two.read(await one.sign(claims), 0), claims)
-  assert.deepEqual(decodeProtectedHeader(await one.sign(claims)), { alg: 'ES256', typ: 'at+jwt', kid: key?.kid })
+  assert.deepEqual(decodeProtectedHeader(await one.sign(claims)), {
+    alg: 'ES256',
+    typ: 'at+jwt',
+    kid: key?.kid
+  })
 })
 
 test('the derivation is pinned: another one would void every token out there', async () => {
@@ -25,15 +42,37 @@ test('signatures hold with the published keys alone', async () => {
   const keys = await createSigningKeys([older], 'a')
   const { createLocalJWKSet } = await import('jose')
   const token = await keys.sign({ ...claims, exp: 4_000_000_000 })
-  assert.equal((await jwtVerify(token, createLocalJWKSet(keys.jwks as never), { algorithms: ['ES256'], typ: 'at+jwt' })).payload.sub, 'alice')
+  assert.equal(
+    (await jwtVerify(token, createLocalJWKSet(keys.jwks as never), {
+      algorithms: ['ES256'],
+      typ: 'at+jwt'
+    })).payload.sub,
+    'alice'
+  )
 })
 
 test('F-21 the first secret signs, all are read, others are not', async () => {
-  const [before, rotated, after, elsewhere] = await Promise.all([createSigningKeys([older], 'a'), createSigningKeys([newer, older], 'a'), createSigningKeys([newer], 'a'), createSigningKeys([older], 'b')])
+  const [before, rotated, after, elsewhere] = await Promise.all([
+    createSigningKeys([older], 'a'),
+    createSigningKeys([newer, older], 'a'),
+    createSigningKeys([newer], 'a'),
+    createSigningKeys([older], 'b')
+  ])
   const [old, fresh] = [await before.sign(claims), await rotated.sign(claims)]
-  assert.deepEqual([await rotated.read(old, 0), await rotated.read(fresh, 0), await after.read(fresh, 0)], [claims, claims, claims])
-  assert.deepEqual([await after.read(old, 0), await before.read(fresh, 0), await elsewhere.read(old, 0)], [null, null, null])
-  assert.deepEqual(rotated.jwks.keys.map(({ kid }) => kid), [...after.jwks.keys, ...before.jwks.keys].map(({ kid }) => kid))
+  assert.deepEqual([
+    await rotated.read(old, 0),
+    await rotated.read(fresh, 0),
+    await after.read(fresh, 0)
+  ], [claims, claims, claims])
+  assert.deepEqual([
+    await after.read(old, 0),
+    await before.read(fresh, 0),
+    await elsewhere.read(old, 0)
+  ], [null, null, null])
+  assert.deepEqual(
+    rotated.jwks.keys.map(({ kid }) => kid),
+    [...after.jwks.keys, ...before.jwks.keys].map(({ kid }) => kid)
+  )
 })
 
 test('J-01 J-02 J-03 J-07 what we did not sign is not read', async () => {
@@ -41,14 +80,28 @@ test('J-01 J-02 J-03 J-07 what we did not sign is not read', async () => {
   const token = await keys.sign(claims)
   const [head = '', payload = '', signature = ''] = token.split('.')
   const { privateKey, publicKey } = await generateKeyPair('ES256')
-  const sign = async (header: object) => await new SignJWT(claims).setProtectedHeader(header as never).sign(privateKey)
+  const sign = async (header: object) =>
+    await new SignJWT(claims).setProtectedHeader(header as never).sign(privateKey)
   const kid = keys.jwks.keys[0]?.kid
   const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url')
-  for (const forged of [
-    '', 'x', '..', `${head}.${payload}.`, `${head}.${encode({ ...claims, sub: 'root' })}.${signature}`, `${encode({ alg: 'none', typ: 'at+jwt' })}.${payload}.`,
-    `${head}.${payload}.${Buffer.alloc(64).toString('base64url')}`, await sign({ alg: 'ES256', typ: 'at+jwt', kid }), await sign({ alg: 'ES256', typ: 'at+jwt', jwk: await exportJWK(publicKey) }),
-    await new SignJWT(claims).setProtectedHeader({ alg: 'HS256', typ: 'at+jwt', kid: kid as string }).sign(new TextEncoder().encode(JSON.stringify(keys.jwks.keys[0])))
-  ]) assert.equal(await keys.read(forged, 0), null, forged.slice(0, 40))
+  for (
+    const forged of [
+      '',
+      'x',
+      '..',
+      `${head}.${payload}.`,
+      `${head}.${encode({ ...claims, sub: 'root' })}.${signature}`,
+      `${encode({ alg: 'none', typ: 'at+jwt' })}.${payload}.`,
+      `${head}.${payload}.${Buffer.alloc(64).toString('base64url')}`,
+      await sign({ alg: 'ES256', typ: 'at+jwt', kid }),
+      await sign({ alg: 'ES256', typ: 'at+jwt', jwk: await exportJWK(publicKey) }),
+      await new SignJWT(claims).setProtectedHeader({
+        alg: 'HS256',
+        typ: 'at+jwt',
+        kid: kid as string
+      }).sign(new TextEncoder().encode(JSON.stringify(keys.jwks.keys[0])))
+    ]
+  ) assert.equal(await keys.read(forged, 0), null, forged.slice(0, 40))
 })
 
 test('a key comes of every secret', async () => {

@@ -2,10 +2,24 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { Store } from '../../lib/types.ts'
-import { introspectionVerifier, mcpOAuth, type Guard, type McpAuth, type McpOAuthOptions, type TokenVerifier } from '../../lib/index.ts'
+import {
+  introspectionVerifier,
+  mcpOAuth,
+  type Guard,
+  type McpAuth,
+  type McpOAuthOptions,
+  type TokenVerifier
+} from '../../lib/index.ts'
 import { optionProblems } from '../../lib/options/rules.ts'
 import { createHolder, type Holder, type ProofParts } from '../support/dpop.ts'
-import { callerIn, raw, startGuarded, whoami, whoamiCall, type GuardedApp } from '../support/guarded.ts'
+import {
+  callerIn,
+  raw,
+  startGuarded,
+  whoami,
+  whoamiCall,
+  type GuardedApp
+} from '../support/guarded.ts'
 import type { AppSetup } from '../support/app.ts'
 import { startIntrospection } from '../support/introspection.ts'
 import { createKey } from '../support/issuer.ts'
@@ -25,13 +39,27 @@ type Denial = keyof typeof description
 interface BoundApp extends GuardedApp {
   holder: Holder
   /** A token bound to the holder's key. */
-  bound (claims?: Record<string, unknown>): Promise<string>
-  nonce (): Promise<string>
+  bound(claims?: Record<string, unknown>): Promise<string>
+  nonce(): Promise<string>
   /** Calls the MCP route, or whatever `url` says, with a good proof but for what is given. */
-  ask (token: string, parts?: ProofParts & { method?: string, url?: string, scheme?: string, by?: Holder, proof?: string | undefined }): Promise<Response>
+  ask(
+    token: string,
+    parts?: ProofParts & {
+      method?: string
+      url?: string
+      scheme?: string
+      by?: Holder
+      proof?: string | undefined
+    }
+  ): Promise<Response>
 }
 
-async function start (t: TestContext, dpop: 'off' | 'accept' | 'require', options: McpOAuthOptions = {}, setup: AppSetup = {}): Promise<BoundApp> {
+async function start (
+  t: TestContext,
+  dpop: 'off' | 'accept' | 'require',
+  options: McpOAuthOptions = {},
+  setup: AppSetup = {}
+): Promise<BoundApp> {
   const [app, holder] = [await startGuarded(t, { dpop, ...options }, setup), await createHolder()]
   const post = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
   const { origin, mcpUrl } = app
@@ -44,12 +72,21 @@ async function start (t: TestContext, dpop: 'off' | 'accept' | 'require', option
       const response = await bound.ask(await bound.bound(), { nonce: undefined })
       return response.headers.get('dpop-nonce') ?? assert.fail(await response.text())
     },
-    async ask (token, { method = 'POST', url = mcpUrl, scheme = 'DPoP', by = holder, ...parts } = {}) {
+    async ask (
+      token,
+      { method = 'POST', url = mcpUrl, scheme = 'DPoP', by = holder, ...parts } = {}
+    ) {
       const nonce = 'nonce' in parts ? parts.nonce : await bound.nonce()
-      const proof = 'proof' in parts ? parts.proof : await by.prove(method, url, { token, ...parts, nonce })
+      const proof = 'proof' in parts
+        ? parts.proof
+        : await by.prove(method, url, { token, ...parts, nonce })
       return await fetch(here(url), {
         method,
-        headers: { ...(method === 'POST' && post), authorization: `${scheme} ${token}`, ...(proof !== undefined && { dpop: proof }) },
+        headers: {
+          ...(method === 'POST' && post),
+          authorization: `${scheme} ${token}`,
+          ...(proof !== undefined && { dpop: proof })
+        },
         ...(method === 'POST' && { body: JSON.stringify(whoamiCall) })
       })
     }
@@ -58,12 +95,21 @@ async function start (t: TestContext, dpop: 'off' | 'accept' | 'require', option
 }
 
 /** Refused, with these challenges and no others: `*` is a scheme that is told of no error. */
-async function isRefused (response: Response, status: number, expected: string, origin: string, message = '', scope = ''): Promise<void> {
+async function isRefused (
+  response: Response,
+  status: number,
+  expected: string,
+  origin: string,
+  message = '',
+  scope = ''
+): Promise<void> {
   assert.equal(response.status, status, message)
   const metadata = `resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`
   const lines = expected.split(', ').map((line) => {
     const [scheme = '', error] = line.split(' ') as [string, Denial | undefined]
-    const said = error === undefined ? '' : `error="${error}", error_description="${description[error]}", `
+    const said = error === undefined
+      ? ''
+      : `error="${error}", error_description="${description[error]}", `
     return `${scheme} ${said}${metadata}${scope}${scheme === 'DPoP' ? `, ${algs}` : ''}`
   })
   assert.equal(response.headers.get('www-authenticate'), lines.join(', '), message)
@@ -74,14 +120,27 @@ test('Q-27 off: a token bound to a key is refused, however it comes', async (t) 
   const app = await start(t, 'off')
   const token = await app.bound()
   await isRefused(await app.call(token), 401, 'Bearer invalid_token', app.origin)
-  await isRefused(await app.ask(token, { scheme: 'Bearer', nonce: 'x' }), 401, 'Bearer invalid_token', app.origin)
+  await isRefused(
+    await app.ask(token, { scheme: 'Bearer', nonce: 'x' }),
+    401,
+    'Bearer invalid_token',
+    app.origin
+  )
   // A scheme that is not understood is as no credentials (RFC 6750, section 3.1).
   const answer = await app.ask(token, { nonce: 'x' })
   assert.equal(answer.headers.get('dpop-nonce'), null)
   await isRefused(answer, 401, 'Bearer', app.origin)
-  for (const cnf of [{ 'x5t#S256': app.holder.jkt }, { kid: 'k' }, {}, null]) await isRefused(await app.call(await app.token({ cnf })), 401, 'Bearer invalid_token', app.origin)
+  for (const cnf of [{ 'x5t#S256': app.holder.jkt }, { kid: 'k' }, {}, null]) {
+    await isRefused(
+      await app.call(await app.token({ cnf })),
+      401,
+      'Bearer invalid_token',
+      app.origin
+    )
+  }
   assert.equal((await app.call(await app.token())).status, 200)
-  const document = await (await fetch(`${app.origin}/.well-known/oauth-protected-resource/mcp`)).json() as object
+  const document = await (await fetch(`${app.origin}/.well-known/oauth-protected-resource/mcp`))
+    .json() as object
   assert.deepEqual(Object.keys(document).filter(name => name.startsWith('dpop')), [])
 })
 
@@ -90,15 +149,59 @@ test('Q-27 EX-04 accept: bound tokens pass with a proof, and no other way; beare
   const [token, plain] = [await app.bound(), await app.token()]
   assert.equal((await app.call(plain)).status, 200)
   const caller = await callerIn(await app.ask(token))
-  assert.deepEqual([caller['subject'], (caller['claims'] as { cnf: unknown }).cnf], ['alice', { jkt: app.holder.jkt }])
-  for (const scheme of ['dpop', 'DPOP', 'DPoP ']) assert.equal((await app.ask(token, { scheme })).status, 200, scheme)
+  assert.deepEqual([caller['subject'], (caller['claims'] as { cnf: unknown }).cnf], ['alice', {
+    jkt: app.holder.jkt
+  }])
+  for (const scheme of ['dpop', 'DPOP', 'DPoP ']) {
+    assert.equal((await app.ask(token, { scheme })).status, 200, scheme)
+  }
 
-  await isRefused(await app.call(token), 401, 'Bearer invalid_token, DPoP invalid_token', app.origin, 'downgraded')
-  await isRefused(await app.ask(token, { scheme: 'Bearer' }), 401, 'Bearer invalid_token, DPoP invalid_token', app.origin, 'downgraded, with a proof')
-  await isRefused(await app.ask(plain), 401, 'Bearer invalid_token, DPoP invalid_token', app.origin, 'not bound')
-  await isRefused(await app.ask(token, { proof: undefined }), 401, 'DPoP invalid_dpop_proof', app.origin, 'no proof')
-  for (const cnf of [{ 'x5t#S256': app.holder.jkt }, { jkt: app.holder.jkt, 'x5t#S256': app.holder.jkt }, { jkt: 'x' }, {}, null]) {
-    for (const scheme of ['DPoP', 'Bearer']) await isRefused(await app.ask(await app.token({ cnf }), { scheme }), 401, 'Bearer invalid_token, DPoP invalid_token', app.origin, JSON.stringify(cnf))
+  await isRefused(
+    await app.call(token),
+    401,
+    'Bearer invalid_token, DPoP invalid_token',
+    app.origin,
+    'downgraded'
+  )
+  await isRefused(
+    await app.ask(token, { scheme: 'Bearer' }),
+    401,
+    'Bearer invalid_token, DPoP invalid_token',
+    app.origin,
+    'downgraded, with a proof'
+  )
+  await isRefused(
+    await app.ask(plain),
+    401,
+    'Bearer invalid_token, DPoP invalid_token',
+    app.origin,
+    'not bound'
+  )
+  await isRefused(
+    await app.ask(token, { proof: undefined }),
+    401,
+    'DPoP invalid_dpop_proof',
+    app.origin,
+    'no proof'
+  )
+  for (
+    const cnf of [
+      { 'x5t#S256': app.holder.jkt },
+      { jkt: app.holder.jkt, 'x5t#S256': app.holder.jkt },
+      { jkt: 'x' },
+      {},
+      null
+    ]
+  ) {
+    for (const scheme of ['DPoP', 'Bearer']) {
+      await isRefused(
+        await app.ask(await app.token({ cnf }), { scheme }),
+        401,
+        'Bearer invalid_token, DPoP invalid_token',
+        app.origin,
+        JSON.stringify(cnf)
+      )
+    }
   }
 })
 
@@ -108,17 +211,38 @@ test('Q-27 EX-04 require: only bound tokens pass', async (t) => {
   assert.equal((await app.ask(token)).status, 200)
   await isRefused(await app.ask(await app.token()), 401, 'DPoP invalid_token', app.origin)
   // Bearer is not understood here: as no credentials.
-  for (const bearer of [token, await app.token(), 'a b']) await isRefused(await app.call(bearer), 401, 'DPoP', app.origin)
+  for (const bearer of [token, await app.token(), 'a b']) {
+    await isRefused(await app.call(bearer), 401, 'DPoP', app.origin)
+  }
 })
 
 test('RS-09 RS-11 RS-13 each scheme has a challenge of its own, with all that is needed', async (t) => {
   const scope = ', scope="read write"'
-  for (const [dpop, both] of [['accept', (error: string) => `Bearer${error}, DPoP${error}`], ['require', (error: string) => `DPoP${error}`]] as const) {
+  for (
+    const [dpop, both] of [['accept', (error: string) => `Bearer${error}, DPoP${error}`], [
+      'require',
+      (error: string) => `DPoP${error}`
+    ]] as const
+  ) {
     const app = await start(t, dpop, { requiredScopes: ['read', 'write'] })
     await isRefused(await app.call(), 401, both(''), app.origin, dpop, scope)
-    await isRefused(await app.ask(await app.bound({ scope: 'read' })), 403, both(' insufficient_scope'), app.origin, dpop, scope)
-    const [head = ''] = (await raw(app.origin, ['GET /mcp HTTP/1.1', 'Host: localhost', 'Connection: close'])).split('\r\n\r\n')
-    assert.equal(head.match(/^www-authenticate: /gm)?.length, dpop === 'accept' ? 2 : 1, 'one line each')
+    await isRefused(
+      await app.ask(await app.bound({ scope: 'read' })),
+      403,
+      both(' insufficient_scope'),
+      app.origin,
+      dpop,
+      scope
+    )
+    const [head = ''] =
+      (await raw(app.origin, ['GET /mcp HTTP/1.1', 'Host: localhost', 'Connection: close'])).split(
+        '\r\n\r\n'
+      )
+    assert.equal(
+      head.match(/^www-authenticate: /gm)?.length,
+      dpop === 'accept' ? 2 : 1,
+      'one line each'
+    )
   }
 })
 
@@ -126,54 +250,121 @@ test('RS-18 Q-02 Q-03 Q-04 a malformed DPoP is 400 as a malformed Bearer is', as
   const app = await start(t, 'accept')
   const token = await app.bound()
   const proof = await app.holder.prove('POST', app.mcpUrl, { token, nonce: await app.nonce() })
-  const ask = (authorization: string, url = app.mcpUrl) => fetch(url, { method: 'POST', headers: { authorization, dpop: proof } })
-  for (const value of ['DPoP', `DPoP ${token} ${token}`, `DPoP ${token},${token}`, `DPoP\t${token}`, `DPoP ${token}, Bearer ${token}`]) {
-    await isRefused(await ask(value), 400, 'Bearer invalid_request, DPoP invalid_request', app.origin, value.slice(0, 20))
+  const ask = (authorization: string, url = app.mcpUrl) =>
+    fetch(url, { method: 'POST', headers: { authorization, dpop: proof } })
+  for (
+    const value of [
+      'DPoP',
+      `DPoP ${token} ${token}`,
+      `DPoP ${token},${token}`,
+      `DPoP\t${token}`,
+      `DPoP ${token}, Bearer ${token}`
+    ]
+  ) {
+    await isRefused(
+      await ask(value),
+      400,
+      'Bearer invalid_request, DPoP invalid_request',
+      app.origin,
+      value.slice(0, 20)
+    )
   }
-  await isRefused(await ask(`DPoP ${token}`, `${app.mcpUrl}?access_token=${token}`), 400, 'Bearer invalid_request, DPoP invalid_request', app.origin)
+  await isRefused(
+    await ask(`DPoP ${token}`, `${app.mcpUrl}?access_token=${token}`),
+    400,
+    'Bearer invalid_request, DPoP invalid_request',
+    app.origin
+  )
   await isRefused(await ask('DPoP {}'), 401, 'Bearer invalid_token, DPoP invalid_token', app.origin)
-  const two = await raw(app.origin, ['GET /mcp HTTP/1.1', 'Host: localhost', 'Connection: close', `Authorization: Bearer ${token}`, `Authorization: DPoP ${token}`])
+  const two = await raw(app.origin, [
+    'GET /mcp HTTP/1.1',
+    'Host: localhost',
+    'Connection: close',
+    `Authorization: Bearer ${token}`,
+    `Authorization: DPoP ${token}`
+  ])
   assert.match(two, /^HTTP\/1.1 400 /)
 })
 
 test('EX-04 J-01 J-02 J-03 J-07 every change to a good proof makes it a bad one', async (t) => {
   const app = await start(t, 'accept')
   const [token, nonce, other] = [await app.bound(), await app.nonce(), await createHolder()]
-  const refused = async (message: string, parts: Parameters<BoundApp['ask']>[1], error = 'invalid_dpop_proof') => {
-    await isRefused(await app.ask(token, { nonce, ...parts }), 401, error === 'invalid_token' ? 'Bearer invalid_token, DPoP invalid_token' : `DPoP ${error}`, app.origin, message)
+  const refused = async (
+    message: string,
+    parts: Parameters<BoundApp['ask']>[1],
+    error = 'invalid_dpop_proof'
+  ) => {
+    await isRefused(
+      await app.ask(token, { nonce, ...parts }),
+      401,
+      error === 'invalid_token' ? 'Bearer invalid_token, DPoP invalid_token' : `DPoP ${error}`,
+      app.origin,
+      message
+    )
   }
   await refused('signed by another key', { signer: other.privateKey })
   await refused('with another key in it', { header: { jwk: other.jwk } })
   await refused('of another key', { by: other }, 'invalid_token')
   await refused('with a private key in it', { header: { jwk: { ...app.holder.jwk, d: 'x' } } })
   await refused('with a broken key in it', { header: { jwk: { ...app.holder.jwk, x: 'AAAA' } } })
-  await refused('with a key of another curve', { header: { jwk: { ...app.holder.jwk, crv: 'P-384' } } })
+  await refused('with a key of another curve', {
+    header: { jwk: { ...app.holder.jwk, crv: 'P-384' } }
+  })
   await refused('no key', { header: { jwk: undefined } })
   await refused('a type of token', { header: { typ: 'at+jwt' } })
   await refused('no type', { header: { typ: undefined } })
-  for (const name of ['jti', 'htm', 'htu', 'iat', 'ath']) await refused(`without ${name}`, { claims: { [name]: undefined } })
+  for (const name of ['jti', 'htm', 'htu', 'iat', 'ath']) {
+    await refused(`without ${name}`, { claims: { [name]: undefined } })
+  }
   await refused('for another method', { claims: { htm: 'GET' } })
   await refused('for another URL', { claims: { htu: `${app.mcpUrl}/x` } })
-  await refused('for the address it was sent to, not the published one', { claims: { htu: app.mcpUrl.replace('localhost', '127.0.0.1') } })
+  await refused('for the address it was sent to, not the published one', {
+    claims: { htu: app.mcpUrl.replace('localhost', '127.0.0.1') }
+  })
   await refused('for another token', { token: await app.bound() })
   await refused('without a nonce', { nonce: undefined }, 'use_dpop_nonce')
-  await refused('with a made up nonce', { nonce: nonce.split('').reverse().join('') }, 'use_dpop_nonce')
+  await refused(
+    'with a made up nonce',
+    { nonce: nonce.split('').reverse().join('') },
+    'use_dpop_nonce'
+  )
   await refused('the access token', { proof: token })
 
   const good = await app.holder.prove('POST', app.mcpUrl, { token, nonce })
   const [header = '', payload = '', signature = ''] = good.split('.')
-  for (const [message, proof] of Object.entries({
-    'no signature': `${header}.${payload}.`,
-    'alg none': `${Buffer.from(JSON.stringify({ typ: 'dpop+jwt', alg: 'none', jwk: app.holder.jwk })).toString('base64url')}.${payload}.${signature}`,
-    'alg HS256': `${Buffer.from(JSON.stringify({ typ: 'dpop+jwt', alg: 'HS256', jwk: app.holder.jwk })).toString('base64url')}.${payload}.${signature}`,
-    'another payload': `${header}.${Buffer.from(JSON.stringify({ ...JSON.parse(Buffer.from(payload, 'base64url').toString()), jti: 'x' })).toString('base64url')}.${signature}`,
-    'zeros for a signature': `${header}.${payload}.${Buffer.alloc(64).toString('base64url')}`,
-    'no JSON': `${header}.e30x.${signature}`,
-    'a list': `${header}.W10.${signature}`,
-    text: 'proof',
-    'two in one': `${good}, ${good}`
-  })) await refused(message, { proof })
-  const twice = await raw(app.origin, ['POST /mcp HTTP/1.1', 'Host: localhost', 'Connection: close', 'Content-Length: 0', `Authorization: DPoP ${token}`, `DPoP: ${good}`, `dpop: ${good}`])
+  for (
+    const [message, proof] of Object.entries({
+      'no signature': `${header}.${payload}.`,
+      'alg none': `${
+        Buffer.from(JSON.stringify({ typ: 'dpop+jwt', alg: 'none', jwk: app.holder.jwk })).toString(
+          'base64url'
+        )
+      }.${payload}.${signature}`,
+      'alg HS256': `${
+        Buffer.from(JSON.stringify({ typ: 'dpop+jwt', alg: 'HS256', jwk: app.holder.jwk }))
+          .toString('base64url')
+      }.${payload}.${signature}`,
+      'another payload': `${header}.${
+        Buffer.from(
+          JSON.stringify({ ...JSON.parse(Buffer.from(payload, 'base64url').toString()), jti: 'x' })
+        ).toString('base64url')
+      }.${signature}`,
+      'zeros for a signature': `${header}.${payload}.${Buffer.alloc(64).toString('base64url')}`,
+      'no JSON': `${header}.e30x.${signature}`,
+      'a list': `${header}.W10.${signature}`,
+      text: 'proof',
+      'two in one': `${good}, ${good}`
+    })
+  ) await refused(message, { proof })
+  const twice = await raw(app.origin, [
+    'POST /mcp HTTP/1.1',
+    'Host: localhost',
+    'Connection: close',
+    'Content-Length: 0',
+    `Authorization: DPoP ${token}`,
+    `DPoP: ${good}`,
+    `dpop: ${good}`
+  ])
   assert.match(twice, /^HTTP\/1.1 401 [^]*error="invalid_dpop_proof"/)
   // Nothing of all that has used the good one up.
   assert.equal((await app.ask(token, { proof: good })).status, 200)
@@ -184,28 +375,61 @@ test('EX-04 keys of every kind that is announced', async (t) => {
   const nonce = await app.nonce()
   for (const alg of ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519']) {
     const by = await createHolder(alg)
-    assert.equal((await app.ask(await app.token({ cnf: { jkt: by.jkt } }), { by, nonce })).status, 200, alg)
+    assert.equal(
+      (await app.ask(await app.token({ cnf: { jkt: by.jkt } }), { by, nonce })).status,
+      200,
+      alg
+    )
   }
   for (const alg of ['ES384', 'RS512']) {
     const by = await createHolder(alg)
-    await isRefused(await app.ask(await app.token({ cnf: { jkt: by.jkt } }), { by, nonce }), 401, 'DPoP invalid_dpop_proof', app.origin, alg)
+    await isRefused(
+      await app.ask(await app.token({ cnf: { jkt: by.jkt } }), { by, nonce }),
+      401,
+      'DPoP invalid_dpop_proof',
+      app.origin,
+      alg
+    )
   }
 })
 
 test('EX-04 a proof counts once; another one with the same id is the same to us, but for another key', async (t) => {
   const app = await start(t, 'accept')
   const [token, nonce, other] = [await app.bound(), await app.nonce(), await createHolder()]
-  const proof = await app.holder.prove('POST', app.mcpUrl, { token, nonce, claims: { jti: 'once' } })
+  const proof = await app.holder.prove('POST', app.mcpUrl, {
+    token,
+    nonce,
+    claims: { jti: 'once' }
+  })
   const answers = await Promise.all(Array.from({ length: 10 }, () => app.ask(token, { proof })))
-  assert.deepEqual(answers.map(({ status }) => status).sort(), [200, ...Array.from({ length: 9 }, () => 401)])
+  assert.deepEqual(answers.map(({ status }) => status).sort(), [
+    200,
+    ...Array.from({ length: 9 }, () => 401)
+  ])
   await isRefused(await app.ask(token, { proof }), 401, 'DPoP invalid_dpop_proof', app.origin)
-  await isRefused(await app.ask(token, { nonce, claims: { jti: 'once' } }), 401, 'DPoP invalid_dpop_proof', app.origin)
-  assert.equal((await app.ask(await app.token({ cnf: { jkt: other.jkt } }), { by: other, nonce, claims: { jti: 'once' } })).status, 200)
+  await isRefused(
+    await app.ask(token, { nonce, claims: { jti: 'once' } }),
+    401,
+    'DPoP invalid_dpop_proof',
+    app.origin
+  )
+  assert.equal(
+    (await app.ask(await app.token({ cnf: { jkt: other.jkt } }), {
+      by: other,
+      nonce,
+      claims: { jti: 'once' }
+    })).status,
+    200
+  )
 })
 
 test('EX-04 a nonce is good wherever the secret is, and nowhere else', async (t) => {
   const secret = 'a secret that is shared by two instances'
-  const [one, two, stranger] = [await start(t, 'accept', { secret }), await start(t, 'accept', { secret }), await start(t, 'accept')]
+  const [one, two, stranger] = [
+    await start(t, 'accept', { secret }),
+    await start(t, 'accept', { secret }),
+    await start(t, 'accept')
+  ]
   const nonce = await one.nonce()
   assert.match(nonce, /^[\w-]{22}$/)
   const answer = await two.ask(await two.bound(), { nonce })
@@ -219,105 +443,236 @@ test('EX-04 what is cached of a token does not let it pass, and what was refused
   const app = await start(t, 'accept')
   const token = await app.bound()
   for (let round = 0; round < 3; round++) {
-    await isRefused(await app.call(token), 401, 'Bearer invalid_token, DPoP invalid_token', app.origin)
-    await isRefused(await app.ask(token, { proof: undefined }), 401, 'DPoP invalid_dpop_proof', app.origin)
+    await isRefused(
+      await app.call(token),
+      401,
+      'Bearer invalid_token, DPoP invalid_token',
+      app.origin
+    )
+    await isRefused(
+      await app.ask(token, { proof: undefined }),
+      401,
+      'DPoP invalid_dpop_proof',
+      app.origin
+    )
     assert.equal((await app.ask(token)).status, 200)
   }
   const plain = await app.token()
   for (let round = 0; round < 2; round++) {
     assert.equal((await app.call(plain)).status, 200)
-    await isRefused(await app.ask(plain), 401, 'Bearer invalid_token, DPoP invalid_token', app.origin)
+    await isRefused(
+      await app.ask(plain),
+      401,
+      'Bearer invalid_token, DPoP invalid_token',
+      app.origin
+    )
   }
 })
 
 test('EX-04 Q-27 a route of the app has its own URL, behind a proxy that strips a path too', async (t) => {
   const publicUrl = 'https://mcp.example.com/base'
   const routes = (app: FastifyInstance) => {
-    app.get('/notes/:id', { onRequest: app.requireMcpAuth() }, async ({ mcpAuth }) => mcpAuth?.subject)
-    app.get('/twice', { onRequest: app.requireMcpAuth(), preHandler: app.requireMcpAuth({ scopes: ['read'] }) }, async () => 'twice')
+    app.get(
+      '/notes/:id',
+      { onRequest: app.requireMcpAuth() },
+      async ({ mcpAuth }) => mcpAuth?.subject
+    )
+    app.get('/twice', {
+      onRequest: app.requireMcpAuth(),
+      preHandler: app.requireMcpAuth({ scopes: ['read'] })
+    }, async () => 'twice')
   }
   const app = await start(t, 'require', { publicUrl }, { routes })
   const token = await app.token({ aud: `${publicUrl}/mcp`, cnf: { jkt: app.holder.jkt } })
-  const nonce = (await app.ask(token, { url: `${publicUrl}/mcp`, nonce: undefined })).headers.get('dpop-nonce') ?? ''
-  const ask = (url: string, parts: Parameters<BoundApp['ask']>[1] = {}) => app.ask(token, { method: 'GET', url: publicUrl + url, nonce, ...parts })
+  const nonce = (await app.ask(token, { url: `${publicUrl}/mcp`, nonce: undefined })).headers.get(
+    'dpop-nonce'
+  ) ??
+    ''
+  const ask = (url: string, parts: Parameters<BoundApp['ask']>[1] = {}) =>
+    app.ask(token, { method: 'GET', url: publicUrl + url, nonce, ...parts })
   assert.equal((await app.ask(token, { url: `${publicUrl}/mcp`, nonce })).status, 200)
   assert.equal(await (await ask('/notes/a%20b?c=d')).text(), 'alice')
   assert.equal((await ask('/notes/%61')).status, 200)
   // Two guards of one request see one proof.
   assert.equal(await (await ask('/twice')).text(), 'twice')
-  for (const htu of [`${app.origin}/notes/a`, 'https://mcp.example.com/notes/a', `${publicUrl}/notes/b`, `${publicUrl}/mcp`]) {
+  for (
+    const htu of [
+      `${app.origin}/notes/a`,
+      'https://mcp.example.com/notes/a',
+      `${publicUrl}/notes/b`,
+      `${publicUrl}/mcp`
+    ]
+  ) {
     const answer = await ask('/notes/a', { claims: { htu } })
-    assert.match(answer.headers.get('www-authenticate') ?? '', /^DPoP error="invalid_dpop_proof"/, htu)
+    assert.match(
+      answer.headers.get('www-authenticate') ?? '',
+      /^DPoP error="invalid_dpop_proof"/,
+      htu
+    )
     assert.equal(answer.status, 401)
   }
   // What a request says about where it went changes nothing.
-  const forged = { 'x-forwarded-host': 'evil.example', 'x-forwarded-prefix': '/evil', authorization: `DPoP ${token}`, dpop: await app.holder.prove('GET', 'https://evil.example/evil/notes/a', { token, nonce }) }
+  const forged = {
+    'x-forwarded-host': 'evil.example',
+    'x-forwarded-prefix': '/evil',
+    authorization: `DPoP ${token}`,
+    dpop: await app.holder.prove('GET', 'https://evil.example/evil/notes/a', { token, nonce })
+  }
   assert.equal((await fetch(`${app.origin}/notes/a`, { headers: forged })).status, 401)
 })
 
 test('EX-04 Q-27 what was proven with a request is for one token and one key', async (t) => {
   const [mine, other] = [await createHolder(), await createHolder()]
-  const verifier = (key: Holder) => async (token: string): Promise<McpAuth> => ({ token, clientId: 'c', scopes: [], claims: { cnf: { jkt: key.jkt } } })
+  const verifier = (key: Holder) => async (token: string): Promise<McpAuth> => ({
+    token,
+    clientId: 'c',
+    scopes: [],
+    claims: { cnf: { jkt: key.jkt } }
+  })
   const app = Fastify()
   t.after(() => app.close())
   const secret = 'a secret that is long enough to be one'
   await app.register(mcpOAuth, { prefix: '/mine', dpop: 'accept', secret, tokens: verifier(mine) })
-  await app.register(mcpOAuth, { prefix: '/other', dpop: 'accept', secret, tokens: verifier(other) })
-  const [first, second] = ['/mine', '/other'].map(prefix => app.requireMcpAuth({ prefix })) as [Guard, Guard]
+  await app.register(mcpOAuth, {
+    prefix: '/other',
+    dpop: 'accept',
+    secret,
+    tokens: verifier(other)
+  })
+  const [first, second] = ['/mine', '/other'].map(prefix => app.requireMcpAuth({ prefix })) as [
+    Guard,
+    Guard
+  ]
   app.get('/same', { onRequest: first, preHandler: first }, async () => 'in')
   app.get('/key', { onRequest: first, preHandler: second }, async () => 'in')
-  app.get('/token', { onRequest: first, preValidation: async (request) => { request.headers.authorization = 'DPoP another' }, preHandler: first }, async () => 'in')
-  const ask = async (url: string, nonce?: string) => await app.inject({ url, headers: { authorization: 'DPoP token', dpop: await mine.prove('GET', `http://localhost${url}`, { token: 'token', nonce }) } })
+  app.get('/token', {
+    onRequest: first,
+    preValidation: async (request) => {
+      request.headers.authorization = 'DPoP another'
+    },
+    preHandler: first
+  }, async () => 'in')
+  const ask = async (url: string, nonce?: string) =>
+    await app.inject({
+      url,
+      headers: {
+        authorization: 'DPoP token',
+        dpop: await mine.prove('GET', `http://localhost${url}`, { token: 'token', nonce })
+      }
+    })
   const nonce = String((await ask('/same')).headers['dpop-nonce'])
-  assert.deepEqual(await Promise.all(['/same', '/key', '/token'].map(async url => (await ask(url, nonce)).statusCode)), [200, 401, 401])
+  assert.deepEqual(
+    await Promise.all(
+      ['/same', '/key', '/token'].map(async url => (await ask(url, nonce)).statusCode)
+    ),
+    [200, 401, 401]
+  )
 })
 
 test('EX-04 Q-27 verifiers of the app say what a token is bound to', async (t) => {
   const holder = await createHolder()
-  const verifier = async (token: string): Promise<McpAuth> => ({ token, clientId: 'c', scopes: [], ...(token === 'bound' && { claims: { cnf: { jkt: holder.jkt } } }), ...(token === 'mtls' && { claims: { cnf: { 'x5t#S256': holder.jkt } } }) })
-  for (const [dpop, expected] of [['off', [401, 200, 401, 401, 401]], ['accept', [401, 200, 200, 401, 401]], ['require', [401, 401, 200, 401, 401]]] as const) {
+  const verifier = async (token: string): Promise<McpAuth> => ({
+    token,
+    clientId: 'c',
+    scopes: [],
+    ...(token === 'bound' && { claims: { cnf: { jkt: holder.jkt } } }),
+    ...(token === 'mtls' && { claims: { cnf: { 'x5t#S256': holder.jkt } } })
+  })
+  for (
+    const [dpop, expected] of [['off', [401, 200, 401, 401, 401]], ['accept', [
+      401,
+      200,
+      200,
+      401,
+      401
+    ]], ['require', [401, 401, 200, 401, 401]]] as const
+  ) {
     const app = await start(t, dpop, { tokens: verifier, dependencies: [() => ({ seen: true })] })
-    const nonce = (await app.ask('bound', { by: holder, nonce: undefined })).headers.get('dpop-nonce') ?? undefined
-    const answers = [await app.call('bound'), await app.call('plain'), await app.ask('bound', { by: holder, nonce }), await app.ask('plain', { by: holder, nonce }), await app.ask('mtls', { by: holder, nonce })]
+    const nonce =
+      (await app.ask('bound', { by: holder, nonce: undefined })).headers.get('dpop-nonce') ??
+        undefined
+    const answers = [
+      await app.call('bound'),
+      await app.call('plain'),
+      await app.ask('bound', { by: holder, nonce }),
+      await app.ask('plain', { by: holder, nonce }),
+      await app.ask('mtls', { by: holder, nonce })
+    ]
     assert.deepEqual(answers.map(({ status }) => status), expected, dpop)
   }
 })
 
 test('EX-04 Q-27 the issuer of an opaque token says what it is bound to', async (t) => {
   const server = await startIntrospection(t)
-  const verify = introspectionVerifier({ issuer: server.issuer, clientId: 'rs', clientSecret: 'canary' })
+  const verify = introspectionVerifier({
+    issuer: server.issuer,
+    clientId: 'rs',
+    clientSecret: 'canary'
+  })
   // The app names an issuer of its own, which this verifier does not speak for.
   const tokens: TokenVerifier = async (token, context) => await verify(token, context)
-  for (const [dpop, expected] of [['off', [401, 401, 401]], ['accept', [200, 401, 401]], ['require', [200, 401, 401]]] as const) {
+  for (
+    const [dpop, expected] of [['off', [401, 401, 401]], ['accept', [200, 401, 401]], ['require', [
+      200,
+      401,
+      401
+    ]]] as const
+  ) {
     const app = await start(t, dpop, { tokens })
-    const answer = { active: true, aud: app.mcpUrl, sub: 'alice', token_type: 'DPoP', cnf: { jkt: app.holder.jkt } }
+    const answer = {
+      active: true,
+      aud: app.mcpUrl,
+      sub: 'alice',
+      token_type: 'DPoP',
+      cnf: { jkt: app.holder.jkt }
+    }
     server.answer = answer
-    const nonce = (await app.ask('opaque', { nonce: undefined })).headers.get('dpop-nonce') ?? undefined
-    const statuses = [(await app.ask('opaque', { nonce })).status, (await app.call('opaque')).status]
+    const nonce = (await app.ask('opaque', { nonce: undefined })).headers.get('dpop-nonce') ??
+      undefined
+    const statuses = [
+      (await app.ask('opaque', { nonce })).status,
+      (await app.call('opaque')).status
+    ]
     server.answer = { ...answer, cnf: undefined }
     assert.deepEqual([...statuses, (await app.call('opaque')).status], expected, dpop)
   }
 })
 
 for (const { where, skip, open } of stores) {
-  test(`EX-04 S-03 two instances that share a store (${where}) take a proof once`, { skip }, async (t) => {
-    const options = { store: await open(t), secret: 'a secret that is shared by two instances', publicUrl: 'https://mcp.example.com' }
-    const url = 'https://mcp.example.com/mcp'
-    const [one, two] = [await start(t, 'require', options), await start(t, 'require', options)]
-    const key = await createKey('shared')
-    for (const { issuer } of [one, two]) issuer.jwks = { keys: [key.jwk] }
-    const claims = { aud: url, cnf: { jkt: one.holder.jkt } }
-    // Each has an issuer of its own, so each has a token of its own; `ath` is not what is tested here.
-    const tokens = await Promise.all([one, two].map(({ issuer }) => issuer.mint(claims, { key })))
-    const nonce = (await one.ask(tokens[0] as string, { url, nonce: undefined })).headers.get('dpop-nonce') ?? ''
-    const parts = { url, by: one.holder, nonce, claims: { jti: 'shared' } }
-    const answers = await Promise.all([one.ask(tokens[0] as string, parts), two.ask(tokens[1] as string, parts)])
-    assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 401])
-  })
+  test(
+    `EX-04 S-03 two instances that share a store (${where}) take a proof once`,
+    { skip },
+    async (t) => {
+      const options = {
+        store: await open(t),
+        secret: 'a secret that is shared by two instances',
+        publicUrl: 'https://mcp.example.com'
+      }
+      const url = 'https://mcp.example.com/mcp'
+      const [one, two] = [await start(t, 'require', options), await start(t, 'require', options)]
+      const key = await createKey('shared')
+      for (const { issuer } of [one, two]) issuer.jwks = { keys: [key.jwk] }
+      const claims = { aud: url, cnf: { jkt: one.holder.jkt } }
+      // Each has an issuer of its own, so each has a token of its own; `ath` is not what is tested
+      // here.
+      const tokens = await Promise.all([one, two].map(({ issuer }) => issuer.mint(claims, { key })))
+      const nonce =
+        (await one.ask(tokens[0] as string, { url, nonce: undefined })).headers.get('dpop-nonce') ??
+          ''
+      const parts = { url, by: one.holder, nonce, claims: { jti: 'shared' } }
+      const answers = await Promise.all([
+        one.ask(tokens[0] as string, parts),
+        two.ask(tokens[1] as string, parts)
+      ])
+      assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 401])
+    }
+  )
 }
 
 test('EX-04 S-02 a store that is down is 503, and no one passes', async (t) => {
-  const down = async () => { throw new Error('canary') }
+  const down = async () => {
+    throw new Error('canary')
+  }
   const store: Store = { get: down, put: down, putIfAbsent: down }
   const app = await start(t, 'accept', { store, secret: 'a secret that is long enough to be one' })
   const answer = await app.ask(await app.bound())
@@ -331,7 +686,14 @@ test('EX-04 S-02 a store that is down is 503, and no one passes', async (t) => {
 test('EX-04 pages of other origins may read the nonce, and send a proof', async (t) => {
   const app = await start(t, 'accept', { allowedOrigins: ['https://app.example'] })
   const origin = 'https://app.example'
-  const preflight = await fetch(app.mcpUrl, { method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization, dpop' } })
+  const preflight = await fetch(app.mcpUrl, {
+    method: 'OPTIONS',
+    headers: {
+      origin,
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': 'authorization, dpop'
+    }
+  })
   assert.match(preflight.headers.get('access-control-allow-headers') ?? '', /\bdpop\b/)
   const answer = await fetch(app.mcpUrl, { method: 'POST', headers: { origin } })
   assert.match(answer.headers.get('access-control-expose-headers') ?? '', /\bDPoP-Nonce\b/)
@@ -340,14 +702,28 @@ test('EX-04 pages of other origins may read the nonce, and send a proof', async 
 test('EX-04 the resource metadata say which proofs are taken, and whether they are needed', async (t) => {
   for (const [dpop, required] of [['accept', undefined], ['require', true]] as const) {
     const app = await start(t, dpop)
-    const document = await (await fetch(`${app.origin}/.well-known/oauth-protected-resource/mcp`)).json() as Record<string, unknown>
-    assert.deepEqual(document['dpop_signing_alg_values_supported'], ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'])
+    const document = await (await fetch(`${app.origin}/.well-known/oauth-protected-resource/mcp`))
+      .json() as Record<string, unknown>
+    assert.deepEqual(document['dpop_signing_alg_values_supported'], [
+      'RS256',
+      'PS256',
+      'ES256',
+      'EdDSA',
+      'Ed25519'
+    ])
     assert.equal(document['dpop_bound_access_tokens_required'], required)
   }
 })
 
 const routes = (app: FastifyInstance) => {
-  app.get('/me', { onRequest: app.requireMcpAuth(), schema: { operationId: 'me' } }, async ({ mcpAuth, headers }) => ({ subject: mcpAuth?.subject, ticket: headers['x-fastify-mcp-oauth-ticket'] ?? null }))
+  app.get(
+    '/me',
+    { onRequest: app.requireMcpAuth(), schema: { operationId: 'me' } },
+    async ({ mcpAuth, headers }) => ({
+      subject: mcpAuth?.subject,
+      ticket: headers['x-fastify-mcp-oauth-ticket'] ?? null
+    })
+  )
 }
 
 const toolCall = { ...whoamiCall, params: { name: 'me', arguments: {} } }
@@ -357,34 +733,60 @@ const eras = {
   legacy: [{}, toolCall],
   modern: [
     { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': 'me' },
-    { ...toolCall, params: { ...toolCall.params, _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} } } }
+    {
+      ...toolCall,
+      params: {
+        ...toolCall.params,
+        _meta: {
+          'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+          'io.modelcontextprotocol/clientCapabilities': {}
+        }
+      }
+    }
   ]
 } as const
 
 test('EX-04 Q-25 a tool that is a guarded route takes the proof of the MCP request as its own, and nothing from outside does', async (t) => {
-  for (const [dpop, era] of [['accept', 'legacy'], ['require', 'legacy'], ['accept', 'modern'], ['require', 'modern']] as const) {
+  for (
+    const [dpop, era] of [['accept', 'legacy'], ['require', 'legacy'], ['accept', 'modern'], [
+      'require',
+      'modern'
+    ]] as const
+  ) {
     const [eraHeaders, body] = eras[era]
     const tickets: string[] = []
     const app = Fastify()
     // A host that looks at all there is, before us.
-    app.addHook('onRequest', async ({ headers }) => { tickets.push(...[headers['x-fastify-mcp-oauth-ticket'] ?? []].flat()) })
+    app.addHook('onRequest', async ({ headers }) => {
+      tickets.push(...[headers['x-fastify-mcp-oauth-ticket'] ?? []].flat())
+    })
     const bound = await start(t, dpop, { mcp: { tools: true } }, { app, routes })
     const token = await bound.bound()
-    const call = async (proof?: string) => await fetch(bound.mcpUrl, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', authorization: `DPoP ${token}`, ...(proof !== undefined && { dpop: proof }), ...eraHeaders },
-      body: JSON.stringify(body)
-    })
+    const call = async (proof?: string) =>
+      await fetch(bound.mcpUrl, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          accept: 'application/json, text/event-stream',
+          authorization: `DPoP ${token}`,
+          ...(proof !== undefined && { dpop: proof }),
+          ...eraHeaders
+        },
+        body: JSON.stringify(body)
+      })
     const nonce = await bound.nonce()
     const answer = await call(await bound.holder.prove('POST', bound.mcpUrl, { token, nonce }))
     assert.deepEqual(await callerIn(answer), { subject: 'alice', ticket: null })
     assert.equal(tickets.length, 1)
 
     const me = `${bound.origin}/me`
-    const outside = (headers: Record<string, string>) => fetch(me, { headers: { authorization: `DPoP ${token}`, ...headers } })
+    const outside = (headers: Record<string, string>) =>
+      fetch(me, { headers: { authorization: `DPoP ${token}`, ...headers } })
     assert.equal((await outside({})).status, 401)
     // Tickets are spent, and none can be made up.
-    for (const ticket of [...tickets, '', 'x', 'undefined', '00000000-0000-4000-8000-000000000000']) {
+    for (
+      const ticket of [...tickets, '', 'x', 'undefined', '00000000-0000-4000-8000-000000000000']
+    ) {
       const refused = await outside({ 'x-fastify-mcp-oauth-ticket': ticket })
       assert.ok([401, 404].includes(refused.status), ticket)
       assert.doesNotMatch(await refused.text(), /alice/)
@@ -399,22 +801,48 @@ test('EX-04 Q-25 where nobody has checked a proof there is none to go by', async
   const { issuer } = bound
   const app = Fastify()
   t.after(() => app.close())
-  const [open, closed] = [{ auth: false as const, prefix: '/open', mcp: { tools: true as const } }, { issuer: issuer.issuer, prefix: '/closed', dpop: 'accept' as const, mcp: { server: whoami() } }]
+  const [open, closed] = [
+    { auth: false as const, prefix: '/open', mcp: { tools: true as const } },
+    { issuer: issuer.issuer, prefix: '/closed', dpop: 'accept' as const, mcp: { server: whoami() } }
+  ]
   await app.register(mcpOAuth, open)
   await app.register(mcpOAuth, closed)
-  app.get('/me', { onRequest: app.requireMcpAuth({ prefix: '/closed' }), schema: { operationId: 'me' } }, async ({ mcpAuth }) => ({ subject: mcpAuth?.subject }))
+  app.get('/me', {
+    onRequest: app.requireMcpAuth({ prefix: '/closed' }),
+    schema: { operationId: 'me' }
+  }, async ({ mcpAuth }) => ({ subject: mcpAuth?.subject }))
   const ask = async (token: string, scheme: string, dpop?: string) => {
-    const headers = { accept: 'application/json, text/event-stream', authorization: `${scheme} ${token}`, ...(dpop !== undefined && { dpop }) }
-    const { result } = (await app.inject({ method: 'POST', url: '/open/mcp', headers, payload: toolCall })).json<{ result: { isError?: boolean, content: Array<{ text: string }> } }>()
+    const headers = {
+      accept: 'application/json, text/event-stream',
+      authorization: `${scheme} ${token}`,
+      ...(dpop !== undefined && { dpop })
+    }
+    const { result } =
+      (await app.inject({ method: 'POST', url: '/open/mcp', headers, payload: toolCall })).json<
+        { result: { isError?: boolean, content: Array<{ text: string }> } }
+      >()
     return result.isError ? 'refused' : result.content[0]?.text
   }
   const resource = 'http://localhost/closed/mcp'
   assert.equal(await ask(await issuer.mint({ aud: resource }), 'Bearer'), '{"subject":"alice"}')
   const token = await issuer.mint({ aud: resource, cnf: { jkt: bound.holder.jkt } })
-  const refused = await app.inject({ url: '/me', headers: { authorization: `DPoP ${token}`, dpop: await bound.holder.prove('GET', 'http://localhost/me', { token }) } })
+  const refused = await app.inject({
+    url: '/me',
+    headers: {
+      authorization: `DPoP ${token}`,
+      dpop: await bound.holder.prove('GET', 'http://localhost/me', { token })
+    }
+  })
   const nonce = String(refused.headers['dpop-nonce'])
   assert.equal(await ask(token, 'DPoP'), 'refused')
-  assert.equal(await ask(token, 'DPoP', await bound.holder.prove('POST', 'http://localhost/open/mcp', { token, nonce })), 'refused')
+  assert.equal(
+    await ask(
+      token,
+      'DPoP',
+      await bound.holder.prove('POST', 'http://localhost/open/mcp', { token, nonce })
+    ),
+    'refused'
+  )
   assert.equal(await ask(token, 'Bearer'), 'refused')
 })
 
@@ -424,26 +852,53 @@ test('EX-04 proofs need a check of tokens, a secret for every store, and a way t
   const verifier = async () => null
   const store: Store = { get: async () => null, put: async () => {}, putIfAbsent: async () => null }
   const secret = 'a secret that is long enough to be one'
-  const problems = (options: McpOAuthOptions) => optionProblems(options, false).map(line => line.split(':')[0])
+  const problems = (options: McpOAuthOptions) =>
+    optionProblems(options, false).map(line => line.split(':')[0])
   for (const dpop of ['accept', 'require'] as const) {
-    for (const good of [{ issuer }, { tokens: verifier }, { issuer, tokens: verifier, dependencies: [() => {}] }, proxies, { ...proxies, dependencies: [() => {}] }, { issuer, store, secret }] satisfies McpOAuthOptions[]) {
+    for (
+      const good of [
+        { issuer },
+        { tokens: verifier },
+        { issuer, tokens: verifier, dependencies: [() => {}] },
+        proxies,
+        { ...proxies, dependencies: [() => {}] },
+        { issuer, store, secret }
+      ] satisfies McpOAuthOptions[]
+    ) {
       assert.deepEqual(problems({ dpop, ...good }), [])
     }
-    for (const bad of [{ dependencies: [() => {}] }, { issuer, dependencies: [() => {}] }, { auth: false }, { issuer, tokens: false, dependencies: [() => {}] }, { ...proxies, tokens: false, dependencies: [() => {}] }, { ...proxies, version: '2025-03-26' }] satisfies McpOAuthOptions[]) {
+    for (
+      const bad of [
+        { dependencies: [() => {}] },
+        { issuer, dependencies: [() => {}] },
+        { auth: false },
+        { issuer, tokens: false, dependencies: [() => {}] },
+        { ...proxies, tokens: false, dependencies: [() => {}] },
+        { ...proxies, version: '2025-03-26' }
+      ] satisfies McpOAuthOptions[]
+    ) {
       assert.deepEqual(problems({ dpop, ...bad }), ['dpop'], JSON.stringify(bad))
     }
     assert.deepEqual(problems({ dpop, issuer, store }), ['secret'])
   }
   assert.deepEqual(problems({ dpop: 'off', issuer, store }), [])
   assert.deepEqual(problems({ dpop: 'off', dependencies: [() => {}] }), [])
-  assert.match(optionProblems({ issuer, dpop: true }, false)[0] ?? '', /^dpop: true is given, expected 'off' or 'accept' or 'require'$/)
+  assert.match(
+    optionProblems({ issuer, dpop: true }, false)[0] ?? '',
+    /^dpop: true is given, expected 'off' or 'accept' or 'require'$/
+  )
 })
 
 test('EX-04 Q-27 a proof counts once, however the path of the request is spelled', async (t) => {
   const app = await start(t, 'accept')
   const token = await app.bound()
   const proof = await app.holder.prove('POST', app.mcpUrl, { token, nonce: await app.nonce() })
-  for (const [path, status] of [['/mcp', 200], ['/mcp', 401], ['/%6dcp', 401], ['/%6Dcp', 401], ['/m%63p', 401], ['/mcp?x=1', 401]] as const) {
+  for (
+    const [path, status] of [['/mcp', 200], ['/mcp', 401], ['/%6dcp', 401], ['/%6Dcp', 401], [
+      '/m%63p',
+      401
+    ], ['/mcp?x=1', 401]] as const
+  ) {
     assert.equal((await app.ask(token, { proof, url: app.origin + path })).status, status, path)
   }
 })

@@ -19,41 +19,98 @@ const kindOf = (check: () => unknown): string => {
 
 const url = 'https://mcp.example.com/mcp'
 const token = 'an.access.token'
-const exported = ({ publicKey }: { publicKey: KeyObject }) => publicKey.export({ format: 'jwk' }) as Record<string, unknown>
+const exported = ({ publicKey }: { publicKey: KeyObject }) =>
+  publicKey.export({ format: 'jwk' }) as Record<string, unknown>
 const ec = exported(generateKeyPairSync('ec', { namedCurve: 'P-256' }))
 const okp = exported(generateKeyPairSync('ed25519'))
 const rsa = exported(generateKeyPairSync('rsa', { modulusLength: 2048 }))
 const goodHeader = { typ: 'dpop+jwt', alg: 'ES256', jwk: ec }
-const goodClaims = { jti: 'one', htm: 'POST', htu: url, iat: 1_700_000_000, ath: hashOf(token), nonce: 'now' }
+const goodClaims = {
+  jti: 'one',
+  htm: 'POST',
+  htu: url,
+  iat: 1_700_000_000,
+  ath: hashOf(token),
+  nonce: 'now'
+}
 const expected = { method: 'POST', url, nonces: ['now', 'before'], accessToken: token }
 
 function outcome (header: object = {}, claims: object = {}, more: object = {}): string {
-  return kindOf(() => checkProof({ ...goodHeader, ...header }, { ...goodClaims, ...claims }, { ...expected, ...more }))
+  return kindOf(() =>
+    checkProof({ ...goodHeader, ...header }, { ...goodClaims, ...claims }, { ...expected, ...more })
+  )
 }
 
 test('EX-04 a proof that keeps to the rules names its key', () => {
   const jwk = { ...ec, use: 'sig', kid: 'k', key_ops: ['verify'], ext: true }
-  assert.deepEqual(checkProof({ ...goodHeader, jwk }, goodClaims, expected), { alg: 'ES256', jwk, id: 'one' })
-  for (const [alg, key] of [['EdDSA', okp], ['Ed25519', okp], ['PS256', rsa], ['RS256', rsa]] as const) assert.deepEqual(checkProof({ ...goodHeader, alg, jwk: key }, goodClaims, expected).jwk, key, alg)
+  assert.deepEqual(checkProof({ ...goodHeader, jwk }, goodClaims, expected), {
+    alg: 'ES256',
+    jwk,
+    id: 'one'
+  })
+  for (
+    const [alg, key] of [['EdDSA', okp], ['Ed25519', okp], ['PS256', rsa], ['RS256', rsa]] as const
+  ) {
+    assert.deepEqual(
+      checkProof({ ...goodHeader, alg, jwk: key }, goodClaims, expected).jwk,
+      key,
+      alg
+    )
+  }
 })
 
 test('EX-04 J-01 J-02 J-04 J-06 every member of the header is needed as it is', () => {
-  for (const typ of [undefined, 'JWT', 'at+jwt', 'DPOP+JWT', 'application/dpop+jwt', ['dpop+jwt']]) assert.equal(outcome({ typ }), 'invalidDpopProof', String(typ))
-  for (const alg of [undefined, 'none', 'None', 'HS256', 'HS512', 'ES256K', 'dir', ['ES256'], 7]) assert.equal(outcome({ alg }), 'invalidDpopProof', String(alg))
-  for (const crit of [[], ['b64'], ['x'], null]) assert.equal(outcome({ crit }), 'invalidDpopProof', String(crit))
-  for (const jwk of [
-    undefined, null, 'key', [], {}, { kty: 'oct', k: 'a2V5' }, { kty: 'EC' }, { ...ec, y: 7 }, { ...ec, x: undefined }, { ...ec, x: 'AAAA' }, { ...ec, crv: 'P-384' }, { ...ec, use: 'enc' }, { kty: 'constructor' }, { ...ec, kty: ['EC'] },
-    ...['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv'].flatMap(secret => [{ ...ec, [secret]: 'x' }, { ...ec, [secret]: null }])
-  ]) assert.equal(outcome({ jwk }), 'invalidDpopProof', JSON.stringify(jwk))
+  for (
+    const typ of [undefined, 'JWT', 'at+jwt', 'DPOP+JWT', 'application/dpop+jwt', ['dpop+jwt']]
+  ) { assert.equal(outcome({ typ }), 'invalidDpopProof', String(typ)) }
+  for (
+    const alg of [undefined, 'none', 'None', 'HS256', 'HS512', 'ES256K', 'dir', ['ES256'], 7]
+  ) { assert.equal(outcome({ alg }), 'invalidDpopProof', String(alg)) }
+  for (const crit of [[], ['b64'], ['x'], null]) {
+    assert.equal(outcome({ crit }), 'invalidDpopProof', String(crit))
+  }
+  for (
+    const jwk of [
+      undefined,
+      null,
+      'key',
+      [],
+      {},
+      { kty: 'oct', k: 'a2V5' },
+      { kty: 'EC' },
+      { ...ec, y: 7 },
+      { ...ec, x: undefined },
+      { ...ec, x: 'AAAA' },
+      { ...ec, crv: 'P-384' },
+      { ...ec, use: 'enc' },
+      { kty: 'constructor' },
+      { ...ec, kty: ['EC'] },
+      ...['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv'].flatMap(
+        secret => [{ ...ec, [secret]: 'x' }, { ...ec, [secret]: null }]
+      )
+    ]
+  ) assert.equal(outcome({ jwk }), 'invalidDpopProof', JSON.stringify(jwk))
 })
 
 test('EX-04 every claim is needed as it is', () => {
-  for (const [name, values] of Object.entries({
-    jti: [undefined, '', 7, null, ['one'], 'x'.repeat(257)],
-    iat: [undefined, '1700000000', null, NaN, Infinity, [1]],
-    htm: [undefined, 'GET', 'post', '', ['POST'], 'POST '],
-    ath: [undefined, hashOf('another'), hashOf(token).slice(1), `${hashOf(token)}=`, '', [hashOf(token)]]
-  })) for (const value of values) assert.equal(outcome({}, { [name]: value }), 'invalidDpopProof', `${name}: ${String(value)}`)
+  for (
+    const [name, values] of Object.entries({
+      jti: [undefined, '', 7, null, ['one'], 'x'.repeat(257)],
+      iat: [undefined, '1700000000', null, NaN, Infinity, [1]],
+      htm: [undefined, 'GET', 'post', '', ['POST'], 'POST '],
+      ath: [undefined, hashOf('another'), hashOf(token).slice(1), `${hashOf(token)}=`, '', [
+        hashOf(token)
+      ]]
+    })
+  ) {
+    for (const value of values) {
+      assert.equal(
+        outcome({}, { [name]: value }),
+        'invalidDpopProof',
+        `${name}: ${String(value)}`
+      )
+    }
+  }
   assert.equal(outcome({}, { jti: 'x'.repeat(256) }), 'good')
   // What a token request has no token for says nothing.
   assert.equal(outcome({}, { ath: undefined }, { accessToken: undefined }), 'good')
@@ -71,35 +128,94 @@ test('EX-04 a nonce is asked for, if nothing else is wrong; when the client thin
 test('EX-04 htu is compared after the normalization of RFC 3986, without query and fragment', () => {
   const same: Array<[htu: string, url: string]> = [
     [url, url],
-    [`${url}?a=b`, url], [`${url}#c`, url], [`${url}?a#b`, url],
-    ['HTTPS://MCP.Example.COM/mcp', url], ['https://mcp.example.com:443/mcp', url], ['https://mcp.example.com/x/../mcp', url], ['https://mcp.example.com/./mcp', url],
-    ['https://mcp.example.com/%6dcp', url], ['https://mcp.example.com/%6Dcp', url], [url, 'https://mcp.example.com/%6dcp'],
+    [`${url}?a=b`, url],
+    [`${url}#c`, url],
+    [`${url}?a#b`, url],
+    ['HTTPS://MCP.Example.COM/mcp', url],
+    ['https://mcp.example.com:443/mcp', url],
+    ['https://mcp.example.com/x/../mcp', url],
+    ['https://mcp.example.com/./mcp', url],
+    ['https://mcp.example.com/%6dcp', url],
+    ['https://mcp.example.com/%6Dcp', url],
+    [url, 'https://mcp.example.com/%6dcp'],
     ['https://mcp.example.com', 'https://mcp.example.com/'],
     ['https://mcp.example.com/a%2fb%c3%a9', 'https://mcp.example.com/a%2Fb%C3%A9'],
     ['http://localhost:3000/mcp', 'http://localhost:3000/mcp']
   ]
-  for (const [htu, ours] of same) assert.equal(outcome({}, { htu }, { url: ours }), 'good', `${htu} ${ours}`)
+  for (const [htu, ours] of same) {
+    assert.equal(outcome({}, { htu }, { url: ours }), 'good', `${htu} ${ours}`)
+  }
   const others: unknown[] = [
-    undefined, null, 7, '', '/mcp', 'mcp.example.com/mcp', [url],
-    'http://mcp.example.com/mcp', 'https://mcp.example.com:8443/mcp', 'https://evil.example/mcp', 'https://mcp.example.com.evil.example/mcp', 'https://user@mcp.example.com/mcp', 'https://:@evil.example/mcp',
-    'https://mcp.example.com/mcp/', 'https://mcp.example.com/MCP', 'https://mcp.example.com//mcp', 'https://mcp.example.com/mcp%2f', 'https://mcp.example.com/%256dcp', 'https://mcp.example.com/mcp;a',
-    'https:\\\\mcp.example.com\\mcp', 'https://mcp.example.com\\mcp', ` ${url}`, `${url}\n`, 'https://mcp.exa\tmple.com/mcp', 'https:mcp.example.com/mcp', 'https://ｍcp.example.com/mcp'
+    undefined,
+    null,
+    7,
+    '',
+    '/mcp',
+    'mcp.example.com/mcp',
+    [url],
+    'http://mcp.example.com/mcp',
+    'https://mcp.example.com:8443/mcp',
+    'https://evil.example/mcp',
+    'https://mcp.example.com.evil.example/mcp',
+    'https://user@mcp.example.com/mcp',
+    'https://:@evil.example/mcp',
+    'https://mcp.example.com/mcp/',
+    'https://mcp.example.com/MCP',
+    'https://mcp.example.com//mcp',
+    'https://mcp.example.com/mcp%2f',
+    'https://mcp.example.com/%256dcp',
+    'https://mcp.example.com/mcp;a',
+    'https:\\\\mcp.example.com\\mcp',
+    'https://mcp.example.com\\mcp',
+    ` ${url}`,
+    `${url}\n`,
+    'https://mcp.exa\tmple.com/mcp',
+    'https:mcp.example.com/mcp',
+    'https://ｍcp.example.com/mcp'
   ]
   for (const htu of others) assert.equal(outcome({}, { htu }), 'invalidDpopProof', String(htu))
   // Routers do not resolve these: no proof is for such a request.
   for (const path of ['/x/../mcp', '/./mcp', '/x/%2e%2E/mcp', '/x/..', '/x\\..\\mcp']) {
-    for (const htu of [url, `https://mcp.example.com${path}`]) assert.equal(outcome({}, { htu }, { url: `https://mcp.example.com${path}` }), 'invalidDpopProof', path)
+    for (const htu of [url, `https://mcp.example.com${path}`]) {
+      assert.equal(
+        outcome({}, { htu }, { url: `https://mcp.example.com${path}` }),
+        'invalidDpopProof',
+        path
+      )
+    }
   }
 })
 
 test('EX-04 a path matches itself, percent-encoded in any way that means the same, and no other', () => {
-  const path = fc.array(fc.stringMatching(/^[A-Za-z0-9_~-]{1,8}$/), { minLength: 1, maxLength: 4 }).map(parts => `/${parts.join('/')}`)
-  const spelled = (text: string, mask: readonly boolean[]) => [...text].map((character, index) => character !== '/' && mask[index % mask.length] ? `%${character.charCodeAt(0).toString(16)}` : character).join('')
-  fc.assert(fc.property(path, fc.array(fc.boolean(), { minLength: 1 }), fc.array(fc.boolean(), { minLength: 1 }), (text, one, two) => {
-    assert.equal(outcome({}, { htu: `https://h.example${spelled(text, one)}` }, { url: `https://h.example${spelled(text, two)}` }), 'good')
-  }))
+  const path = fc.array(fc.stringMatching(/^[A-Za-z0-9_~-]{1,8}$/), { minLength: 1, maxLength: 4 })
+    .map(parts => `/${parts.join('/')}`)
+  const spelled = (text: string, mask: readonly boolean[]) =>
+    [...text].map((character, index) =>
+      character !== '/' && mask[index % mask.length]
+        ? `%${character.charCodeAt(0).toString(16)}`
+        : character
+    ).join('')
+  fc.assert(
+    fc.property(
+      path,
+      fc.array(fc.boolean(), { minLength: 1 }),
+      fc.array(fc.boolean(), { minLength: 1 }),
+      (text, one, two) => {
+        assert.equal(
+          outcome({}, { htu: `https://h.example${spelled(text, one)}` }, {
+            url: `https://h.example${spelled(text, two)}`
+          }),
+          'good'
+        )
+      }
+    )
+  )
   fc.assert(fc.property(path, path, (one, two) => {
-    assert.equal(outcome({}, { htu: `https://h.example${one}` }, { url: `https://h.example${two}` }) === 'good', one === two)
+    assert.equal(
+      outcome({}, { htu: `https://h.example${one}` }, { url: `https://h.example${two}` }) ===
+        'good',
+      one === two
+    )
   }))
   fc.assert(fc.property(fc.anything(), fc.webUrl({ withQueryParameters: true }), (any, web) => {
     for (const htu of [any, web]) assert.equal(outcome({}, { htu }), 'invalidDpopProof')
@@ -111,26 +227,80 @@ test('EX-04 exactly one DPoP header, of bounded length, that is a compact JWS', 
   assert.equal(proofIn(['Host', 'dpop', 'X-DPoP', 'a.b.c', 'Authorization', 'DPoP x']), undefined)
   assert.equal(proofIn(['Host', 'h', 'DPoP', 'a.b.c']), 'a.b.c')
   assert.equal(proofIn(['dpop', 'a.b.c']), 'a.b.c')
-  for (const raw of [['DPoP', 'a.b.c', 'dpop', 'a.b.c'], ['DPoP', 'a.b.c', 'DPOP', '']]) assert.equal(kindOf(() => proofIn(raw)), 'invalidDpopProof')
-  for (const value of ['', 'a', 'a.b', 'a.b.', '.b.c', 'a..c', 'a.b.c.d', 'a.b.c.d.e', 'a.b.c, a.b.c', 'a.b.c=', 'a.b.c ', 'a.b.é', '{"a":1}', `a.b.${'c'.repeat(8192)}`]) {
+  for (const raw of [['DPoP', 'a.b.c', 'dpop', 'a.b.c'], ['DPoP', 'a.b.c', 'DPOP', '']]) {
+    assert.equal(kindOf(() => proofIn(raw)), 'invalidDpopProof')
+  }
+  for (
+    const value of [
+      '',
+      'a',
+      'a.b',
+      'a.b.',
+      '.b.c',
+      'a..c',
+      'a.b.c.d',
+      'a.b.c.d.e',
+      'a.b.c, a.b.c',
+      'a.b.c=',
+      'a.b.c ',
+      'a.b.é',
+      '{"a":1}',
+      `a.b.${'c'.repeat(8192)}`
+    ]
+  ) {
     assert.equal(kindOf(() => proofIn(['DPoP', value])), 'invalidDpopProof', value.slice(0, 20))
   }
 })
 
 test('EX-04 the URL of a request is where clients reach us and the path the router was given', () => {
-  for (const [asked, path] of [
-    ['/mcp', '/mcp'], ['/mcp?a=b', '/mcp'], ['/mcp#a', '/mcp'], ['/', '/'], ['', ''], ['/a%20b', '/a%20b'], ['//evil.example/mcp', '//evil.example/mcp'],
-    ['http://evil.example/mcp?a', '/mcp'], ['https://evil.example:1/x', '/x'], ['HTTP://evil.example', ''], ['/x?u=http://a/b', '/x'], ['*', '*']
-  ] as const) assert.equal(requestUrl('https://mcp.example.com/base', asked), `https://mcp.example.com/base${path}`, asked)
+  for (
+    const [asked, path] of [
+      ['/mcp', '/mcp'],
+      ['/mcp?a=b', '/mcp'],
+      ['/mcp#a', '/mcp'],
+      ['/', '/'],
+      ['', ''],
+      ['/a%20b', '/a%20b'],
+      ['//evil.example/mcp', '//evil.example/mcp'],
+      ['http://evil.example/mcp?a', '/mcp'],
+      ['https://evil.example:1/x', '/x'],
+      ['HTTP://evil.example', ''],
+      ['/x?u=http://a/b', '/x'],
+      ['*', '*']
+    ] as const
+  ) {
+    assert.equal(
+      requestUrl('https://mcp.example.com/base', asked),
+      `https://mcp.example.com/base${path}`,
+      asked
+    )
+  }
 })
 
 test('Q-27 a token is bound to a key by its thumbprint alone', () => {
   const jkt = 'x'.repeat(43)
   assert.equal(boundKeyOf({}), undefined)
   assert.equal(boundKeyOf({ cnf: { jkt } }), jkt)
-  for (const cnf of [
-    null, {}, [], '', jkt, 7, { jkt: 'short' }, { jkt: `${jkt}=` }, { jkt: [jkt] }, { jkt: null }, { 'x5t#S256': jkt }, { jkt, 'x5t#S256': jkt }, { jkt, kid: 'k' }, { jwk: ec }, { kid: 'k' }, JSON.parse(`{"__proto__":{"jkt":"${jkt}"}}`)
-  ]) assert.equal(boundKeyOf({ cnf }), null, JSON.stringify(cnf))
+  for (
+    const cnf of [
+      null,
+      {},
+      [],
+      '',
+      jkt,
+      7,
+      { jkt: 'short' },
+      { jkt: `${jkt}=` },
+      { jkt: [jkt] },
+      { jkt: null },
+      { 'x5t#S256': jkt },
+      { jkt, 'x5t#S256': jkt },
+      { jkt, kid: 'k' },
+      { jwk: ec },
+      { kid: 'k' },
+      JSON.parse(`{"__proto__":{"jkt":"${jkt}"}}`)
+    ]
+  ) assert.equal(boundKeyOf({ cnf }), null, JSON.stringify(cnf))
 })
 
 test('EX-04 an authorization request names a key, by a thumbprint and once', () => {
@@ -138,5 +308,12 @@ test('EX-04 an authorization request names a key, by a thumbprint and once', () 
   assert.equal(requestedKey(parameters('scope=a')), undefined)
   assert.equal(requestedKey(parameters('dpop_jkt=')), undefined)
   assert.equal(requestedKey(parameters(`dpop_jkt=${jkt}`)), jkt)
-  for (const query of [`dpop_jkt=${jkt}&dpop_jkt=${jkt}`, 'dpop_jkt=x', `dpop_jkt=${jkt}%3D`, `dpop_jkt=${jkt.slice(1)}%20`]) assert.equal(kindOf(() => requestedKey(parameters(query))), 'invalidRequest', query)
+  for (
+    const query of [
+      `dpop_jkt=${jkt}&dpop_jkt=${jkt}`,
+      'dpop_jkt=x',
+      `dpop_jkt=${jkt}%3D`,
+      `dpop_jkt=${jkt.slice(1)}%20`
+    ]
+  ) assert.equal(kindOf(() => requestedKey(parameters(query))), 'invalidRequest', query)
 })

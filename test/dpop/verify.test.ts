@@ -6,16 +6,33 @@ import { createHolder } from '../support/dpop.ts'
 
 const publicUrl = 'https://mcp.example.com'
 
-/** A route that answers with the thumbprint of who signed, and what was used up. Every minute has a nonce, good until the next has ended. */
+/**
+ * A route that answers with the thumbprint of who signed, and what was used up. Every minute has a
+ * nonce, good until the next has ended.
+ */
 async function start (t: TestContext) {
   const app = Fastify()
   t.after(() => app.close())
   const holder = await createHolder()
   const used: string[] = []
   const minute = (now: number) => `minute-${Math.floor(now / 60)}`
-  const check = createProofCheck({ publicUrl: () => publicUrl, nonces: now => [minute(now), minute(now - 60)], once: async id => !used.includes(id) && used.push(id) > 0 })
-  app.post('/', async (request, reply) => ({ key: await check(request, reply, Number(request.headers['x-now'])) }))
-  const ask = async (now: number, proof?: string) => await app.inject({ method: 'POST', url: '/', headers: { 'x-now': String(now), ...(proof !== undefined && { dpop: proof }) } })
+  const check = createProofCheck({
+    publicUrl: () => publicUrl,
+    nonces: now => [minute(now), minute(now - 60)],
+    once: async id => !used.includes(id) && used.push(id) > 0
+  })
+  app.post(
+    '/',
+    async (request, reply) => ({
+      key: await check(request, reply, Number(request.headers['x-now']))
+    })
+  )
+  const ask = async (now: number, proof?: string) =>
+    await app.inject({
+      method: 'POST',
+      url: '/',
+      headers: { 'x-now': String(now), ...(proof !== undefined && { dpop: proof }) }
+    })
   return { ask, used, holder }
 }
 
@@ -23,7 +40,11 @@ test('EX-04 a fresh nonce comes along with the answer when the one at hand has b
   const { ask, holder } = await start(t)
   const proved = async (now: number, nonce?: string) => {
     const answer = await ask(now, await holder.prove('POST', `${publicUrl}/`, { nonce }))
-    return [answer.statusCode, answer.json().key ?? answer.json().code, answer.headers['dpop-nonce']]
+    return [
+      answer.statusCode,
+      answer.json().key ?? answer.json().code,
+      answer.headers['dpop-nonce']
+    ]
   }
   const needed = 'FST_MCP_OAUTH_USE_DPOP_NONCE'
   assert.deepEqual(await proved(0), [401, needed, 'minute-0'])
@@ -38,11 +59,19 @@ test('EX-04 only a proof that is good is used up', async (t) => {
   const { ask, used, holder } = await start(t)
   assert.deepEqual((await ask(0)).json(), { key: null })
   const other = await createHolder()
-  for (const parts of [{ nonce: 'old' }, { nonce: 'minute-0', signer: other.privateKey }, { nonce: 'minute-0', claims: { htm: 'GET' } }]) {
+  for (
+    const parts of [{ nonce: 'old' }, { nonce: 'minute-0', signer: other.privateKey }, {
+      nonce: 'minute-0',
+      claims: { htm: 'GET' }
+    }]
+  ) {
     assert.equal((await ask(0, await holder.prove('POST', `${publicUrl}/`, parts))).statusCode, 401)
   }
   assert.deepEqual(used, [])
-  const proof = await holder.prove('POST', `${publicUrl}/`, { nonce: 'minute-0', claims: { jti: 'one' } })
+  const proof = await holder.prove('POST', `${publicUrl}/`, {
+    nonce: 'minute-0',
+    claims: { jti: 'one' }
+  })
   assert.equal((await ask(0, proof)).statusCode, 200)
   assert.deepEqual(used, [`${holder.jkt} one`])
   assert.equal((await ask(0, proof)).json().code, 'FST_MCP_OAUTH_INVALID_DPOP_PROOF')
@@ -51,6 +80,9 @@ test('EX-04 only a proof that is good is used up', async (t) => {
 test('EX-04 the thumbprint is that of RFC 7638, whatever else is in the key', async (t) => {
   const { ask, holder } = await start(t)
   const jwk = { ...holder.jwk, kid: 'k', use: 'sig', alg: 'ES256', key_ops: ['verify'], ext: false }
-  const answer = await ask(0, await holder.prove('POST', `${publicUrl}/`, { nonce: 'minute-0', header: { jwk } }))
+  const answer = await ask(
+    0,
+    await holder.prove('POST', `${publicUrl}/`, { nonce: 'minute-0', header: { jwk } })
+  )
   assert.deepEqual(answer.json(), { key: holder.jkt })
 })

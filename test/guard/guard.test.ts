@@ -4,14 +4,21 @@ import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { json } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
-import { McpOAuthError, type Dependency, type McpOAuthOptions, type TokenVerifier } from '../../lib/index.ts'
+import {
+  McpOAuthError,
+  type Dependency,
+  type McpOAuthOptions,
+  type TokenVerifier
+} from '../../lib/index.ts'
 import { buildApp } from '../support/app.ts'
 import { callerIn, raw, startGuarded, whoami, whoamiCall } from '../support/guarded.ts'
 import { startIssuer } from '../support/issuer.ts'
 
 const challengeOf = (response: Response) => response.headers.get('www-authenticate')
-const bareChallenge = (origin: string) => `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`
-const unauthorized = (statusCode: number, more: object = {}) => Object.assign(new Error('canary'), { statusCode, ...more })
+const bareChallenge = (origin: string) =>
+  `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`
+const unauthorized = (statusCode: number, more: object = {}) =>
+  Object.assign(new Error('canary'), { statusCode, ...more })
 
 test('RS-01 RS-11 Q-01 Q-12 without credentials every method gets the bare challenge', async (t) => {
   const { origin, mcpUrl } = await startGuarded(t)
@@ -20,7 +27,12 @@ test('RS-01 RS-11 Q-01 Q-12 without credentials every method gets the bare chall
     assert.equal(response.status, 401, method)
     assert.equal(challengeOf(response), bareChallenge(origin), method)
     assert.equal(response.headers.get('cache-control'), 'no-store')
-    if (method !== 'HEAD') assert.deepEqual(await response.json(), { error: 'invalid_token', error_description: 'An access token is required.' })
+    if (method !== 'HEAD') {
+      assert.deepEqual(await response.json(), {
+        error: 'invalid_token',
+        error_description: 'An access token is required.'
+      })
+    }
   }
 })
 
@@ -32,8 +44,11 @@ test('RS-10 the challenge names the baseline scopes', async (t) => {
 test('RS-03 the scheme is read in any case, other schemes are no credentials', async (t) => {
   const { origin, mcpUrl, token } = await startGuarded(t)
   const good = await token()
-  const ask = (authorization: string) => fetch(mcpUrl, { method: 'GET', headers: { authorization } })
-  for (const scheme of ['bearer', 'BEARER', 'Bearer']) assert.equal((await ask(`${scheme} ${good}`)).status, 405, scheme)
+  const ask = (authorization: string) =>
+    fetch(mcpUrl, { method: 'GET', headers: { authorization } })
+  for (const scheme of ['bearer', 'BEARER', 'Bearer']) {
+    assert.equal((await ask(`${scheme} ${good}`)).status, 405, scheme)
+  }
   for (const other of [`Basic ${good}`, `DPoP ${good}`, good, `Basic x, Bearer ${good}`]) {
     const response = await ask(other)
     assert.equal(response.status, 401, other.slice(0, 10))
@@ -44,18 +59,38 @@ test('RS-03 the scheme is read in any case, other schemes are no credentials', a
 test('RS-18 Q-02 Q-03 a malformed Bearer is 400 and says so', async (t) => {
   const { mcpUrl, token } = await startGuarded(t)
   const good = await token()
-  for (const authorization of ['Bearer', `Bearer ${good} ${good}`, `Bearer ${good},${good}`, `Bearer\t${good}`]) {
+  for (
+    const authorization of [
+      'Bearer',
+      `Bearer ${good} ${good}`,
+      `Bearer ${good},${good}`,
+      `Bearer\t${good}`
+    ]
+  ) {
     const response = await fetch(mcpUrl, { method: 'POST', headers: { authorization } })
     assert.equal(response.status, 400, authorization.slice(0, 20))
-    assert.match(String(challengeOf(response)), /^Bearer error="invalid_request", .*resource_metadata="/)
+    assert.match(
+      String(challengeOf(response)),
+      /^Bearer error="invalid_request", .*resource_metadata="/
+    )
   }
 })
 
 test('Q-04 two Authorization headers are malformed, whichever comes first', async (t) => {
   const { origin, token } = await startGuarded(t)
   const good = await token()
-  for (const pair of [[`Bearer ${good}`, 'Bearer x'], ['Basic x', `Bearer ${good}`], [`Bearer ${good}`, `Bearer ${good}`]]) {
-    const answer = await raw(origin, ['GET /mcp HTTP/1.1', 'Host: localhost', 'Connection: close', ...pair.map((value) => `Authorization: ${value}`)])
+  for (
+    const pair of [[`Bearer ${good}`, 'Bearer x'], ['Basic x', `Bearer ${good}`], [
+      `Bearer ${good}`,
+      `Bearer ${good}`
+    ]]
+  ) {
+    const answer = await raw(origin, [
+      'GET /mcp HTTP/1.1',
+      'Host: localhost',
+      'Connection: close',
+      ...pair.map((value) => `Authorization: ${value}`)
+    ])
     assert.match(answer, /^HTTP\/1.1 400 /)
     assert.match(answer, /\r\nwww-authenticate: Bearer error="invalid_request"/)
   }
@@ -69,7 +104,9 @@ test('RS-04 Q-05 Q-06 a token in the query is never read, and beside a header it
     assert.equal(response.status, 401)
     assert.equal(challengeOf(response), bareChallenge(origin))
   }
-  for (const query of [`?access_token=${good}`, '?access_token=', `?x=1&%61ccess_token=${good}`]) assert.equal((await call(good, mcpUrl + query)).status, 400)
+  for (
+    const query of [`?access_token=${good}`, '?access_token=', `?x=1&%61ccess_token=${good}`]
+  ) { assert.equal((await call(good, mcpUrl + query)).status, 400) }
   assert.equal((await call(good, `${mcpUrl}?x=1`)).status, 200)
   assert.equal((await fetch(mcpUrl, { headers: { cookie: `access_token=${good}` } })).status, 401)
 })
@@ -80,7 +117,10 @@ test('RS-05 RS-06 RS-09 a token that is not good here is invalid_token, never wh
   const other = await startIssuer()
   t.after(() => other.close())
   const bad = [
-    'garbage', 'a.b.c', 'x'.repeat(9000), 'x.é.y',
+    'garbage',
+    'a.b.c',
+    'x'.repeat(9000),
+    'x.é.y',
     await token({ aud: 'https://other.example/mcp' }),
     await token({ aud: undefined }),
     await token({ aud: `${origin}/mcp/x` }),
@@ -91,8 +131,14 @@ test('RS-05 RS-06 RS-09 a token that is not good here is invalid_token, never wh
   for (const each of bad) {
     const response = await call(each)
     assert.equal(response.status, 401)
-    assert.equal(challengeOf(response), `Bearer error="invalid_token", error_description="The access token is not valid here.", resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`)
-    assert.deepEqual(await response.json(), { error: 'invalid_token', error_description: 'The access token is not valid here.' })
+    assert.equal(
+      challengeOf(response),
+      `Bearer error="invalid_token", error_description="The access token is not valid here.", resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`
+    )
+    assert.deepEqual(await response.json(), {
+      error: 'invalid_token',
+      error_description: 'The access token is not valid here.'
+    })
   }
   assert.equal((await call(await token())).status, 200)
 })
@@ -102,16 +148,26 @@ test('RS-12 RS-13 RS-14 Q-08 a missing scope is 403 with all scopes that are nee
   for (const scope of ['read', 'write', 'readwrite', '', undefined, 'READ WRITE']) {
     const response = await call(await token({ scope }))
     assert.equal(response.status, 403)
-    assert.equal(challengeOf(response),
-      `Bearer error="insufficient_scope", error_description="The access token lacks a scope this request needs.", resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp", scope="read write"`)
+    assert.equal(
+      challengeOf(response),
+      `Bearer error="insufficient_scope", error_description="The access token lacks a scope this request needs.", resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp", scope="read write"`
+    )
     assert.equal((await response.json() as { error: string }).error, 'insufficient_scope')
   }
   assert.equal((await call(await token({ scope: 'write read more' }))).status, 200)
 })
 
 test('RS-15 a broader scope stands for those it implies', async (t) => {
-  const { call, token } = await startGuarded(t, { requiredScopes: ['read'], scopeHierarchy: { root: ['admin'], admin: ['read', 'root'] } })
-  for (const [scope, status] of [['root', 200], ['admin', 200], ['read', 200], ['write', 403], ['__proto__', 403]] as const) {
+  const { call, token } = await startGuarded(t, {
+    requiredScopes: ['read'],
+    scopeHierarchy: { root: ['admin'], admin: ['read', 'root'] }
+  })
+  for (
+    const [scope, status] of [['root', 200], ['admin', 200], ['read', 200], ['write', 403], [
+      '__proto__',
+      403
+    ]] as const
+  ) {
     assert.equal((await call(await token({ scope }))).status, status, scope)
   }
 })
@@ -126,23 +182,37 @@ test('EX-02 a machine token that names no one is a caller like any other', async
 test('RS-07 Q-10 the token is checked before a byte of the body is parsed', async (t) => {
   const { origin } = await startGuarded(t)
   // A megabyte is announced and never sent: whoever waits for it does not answer.
-  const answer = await raw(origin, ['POST /mcp HTTP/1.1', 'Host: localhost', 'Connection: close', 'Content-Type: application/json', 'Content-Length: 1000000'], '{ not JSON')
+  const answer = await raw(origin, [
+    'POST /mcp HTTP/1.1',
+    'Host: localhost',
+    'Connection: close',
+    'Content-Type: application/json',
+    'Content-Length: 1000000'
+  ], '{ not JSON')
   assert.match(answer, /^HTTP\/1.1 401 /)
 })
 
 test('RS-02 SE-06 two callers on one kept-alive socket are told apart, and no one inherits', async (t) => {
   const { mcpUrl, token } = await startGuarded(t)
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-  t.after(() => { agent.destroy() })
+  t.after(() => {
+    agent.destroy()
+  })
   const ports = new Set<number | undefined>()
   async function send (bearer: string | null): Promise<string> {
-    const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...(bearer && { authorization: `Bearer ${bearer}` }) }
+    const headers = {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      ...(bearer && { authorization: `Bearer ${bearer}` })
+    }
     const sent = httpRequest(mcpUrl, { agent, method: 'POST', headers })
     sent.end(JSON.stringify(whoamiCall))
     const [response] = await once(sent, 'response') as [IncomingMessage]
     ports.add(response.socket.localPort)
     const body = await json(response) as { result?: { content: Array<{ text: string }> } }
-    return response.statusCode === 200 ? JSON.parse(body.result?.content[0]?.text ?? '').subject : String(response.statusCode)
+    return response.statusCode === 200
+      ? JSON.parse(body.result?.content[0]?.text ?? '').subject
+      : String(response.statusCode)
   }
   const [alice, bob] = [await token(), await token({ sub: 'bob' })]
   const answers = []
@@ -155,18 +225,54 @@ test('Q-24 interleaved callers each see themselves', async (t) => {
   const { call, token } = await startGuarded(t)
   const users = Array.from({ length: 10 }, (_, index) => `user-${index}`)
   const tokens = await Promise.all(users.map((sub) => token({ sub })))
-  const answers = await Promise.all(Array.from({ length: 100 }, async (_, index) => (await callerIn(await call(tokens[index % 10])))['subject']))
+  const answers = await Promise.all(
+    Array.from(
+      { length: 100 },
+      async (_, index) => (await callerIn(await call(tokens[index % 10])))['subject']
+    )
+  )
   assert.deepEqual(answers, Array.from({ length: 100 }, (_, index) => users[index % 10]))
 })
 
 test('Q-17 every spelling that routes is guarded', async (t) => {
-  const app = Fastify({ routerOptions: { ignoreTrailingSlash: true, caseSensitive: false, ignoreDuplicateSlashes: true } })
+  const app = Fastify({
+    routerOptions: { ignoreTrailingSlash: true, caseSensitive: false, ignoreDuplicateSlashes: true }
+  })
   const { origin, token } = await startGuarded(t, {}, { app })
   const good = await token()
-  const ask = async (target: string, authorization = '') => Number((await raw(origin, [`GET ${target} HTTP/1.1`, 'Host: localhost', 'Connection: close', ...(authorization && [authorization])])).split(' ')[1])
-  const routes = ['/mcp', '/%6dcp', '/%6Dcp', '/mcp/', '/MCP', '//mcp', '/mcp?x=/.well-known/', '/mcp;x', '/mcp#x']
-  const others = ['http://evil.example/mcp', '/./mcp', '/x/../mcp', '/mcp%2f', '/mcp%00', '/.well-known/../mcp', '*', '/mcp/x']
-  for (const target of [...routes, ...others]) assert.ok([400, 401, 403, 404].includes(await ask(target)), target)
+  const ask = async (target: string, authorization = '') =>
+    Number(
+      (await raw(origin, [
+        `GET ${target} HTTP/1.1`,
+        'Host: localhost',
+        'Connection: close',
+        ...(authorization && [authorization])
+      ])).split(' ')[1]
+    )
+  const routes = [
+    '/mcp',
+    '/%6dcp',
+    '/%6Dcp',
+    '/mcp/',
+    '/MCP',
+    '//mcp',
+    '/mcp?x=/.well-known/',
+    '/mcp;x',
+    '/mcp#x'
+  ]
+  const others = [
+    'http://evil.example/mcp',
+    '/./mcp',
+    '/x/../mcp',
+    '/mcp%2f',
+    '/mcp%00',
+    '/.well-known/../mcp',
+    '*',
+    '/mcp/x'
+  ]
+  for (const target of [...routes, ...others]) {
+    assert.ok([400, 401, 403, 404].includes(await ask(target)), target)
+  }
   for (const target of routes.slice(0, 7)) {
     assert.equal(await ask(target), 401, target)
     assert.equal(await ask(target, `Authorization: Bearer ${good}`), 405, target)
@@ -187,13 +293,26 @@ test('Q-13 a provider that is down is 503 with Retry-After, never 401', async (t
 })
 
 /** An app that only dependencies protect. */
-async function startWith (t: TestContext, options: McpOAuthOptions, setup: { app?: FastifyInstance, routes?: (app: FastifyInstance) => unknown } = {}) {
-  const { mcpUrl, origin, app } = await buildApp(t, { mcp: { server: whoami() }, ...options }, setup)
-  const call = (headers: Record<string, string> = {}, url = mcpUrl) => fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers },
-    body: JSON.stringify(whoamiCall)
-  })
+async function startWith (
+  t: TestContext,
+  options: McpOAuthOptions,
+  setup: { app?: FastifyInstance, routes?: (app: FastifyInstance) => unknown } = {}
+) {
+  const { mcpUrl, origin, app } = await buildApp(
+    t,
+    { mcp: { server: whoami() }, ...options },
+    setup
+  )
+  const call = (headers: Record<string, string> = {}, url = mcpUrl) =>
+    fetch(url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        ...headers
+      },
+      body: JSON.stringify(whoamiCall)
+    })
   return { app, origin, call }
 }
 
@@ -202,7 +321,9 @@ test('dependencies run in order, see what came before, and their identities are 
   const { call } = await startWith(t, {
     dependencies: [
       async () => ({ userId: 7, role: 'guest' }),
-      (request: FastifyRequest) => { seen.push(request.mcpAuth?.['userId'], request.body !== undefined) },
+      (request: FastifyRequest) => {
+        seen.push(request.mcpAuth?.['userId'], request.body !== undefined)
+      },
       () => ({ role: 'admin' }),
       async () => ['not', 'an', 'identity'],
       async () => 'nor this'
@@ -224,18 +345,55 @@ test('dependencies add to the caller of a verified token', async (t) => {
 
 test('a 401 or 403 of a dependency leaves with the challenge and without its message', async (t) => {
   let thrown: unknown
-  const { call } = await startWith(t, { dependencies: [() => { throw thrown }] })
+  const { call } = await startWith(t, {
+    dependencies: [() => {
+      throw thrown
+    }]
+  })
   const credentials = { authorization: 'Bearer t' }
   const description = (text: string) => `error_description="${text}"`
-  for (const [error, headers, status, challenge] of [
-    [unauthorized(401), {}, 401, 'Bearer'],
-    [unauthorized(401), credentials, 401, `Bearer error="invalid_token", ${description('The access token is not valid here.')}`],
-    [unauthorized(403), credentials, 403, `Bearer error="insufficient_scope", ${description('The access token lacks a scope this request needs.')}`],
-    [unauthorized(403, { scopes: ['a', 'b'] }), credentials, 403, `Bearer error="insufficient_scope", ${description('The access token lacks a scope this request needs.')}, scope="a b"`],
-    [new McpOAuthError('missingToken'), credentials, 401, 'Bearer'],
-    [new McpOAuthError('invalidToken'), credentials, 401, `Bearer error="invalid_token", ${description('The access token is not valid here.')}`],
-    [new McpOAuthError('insufficientScope', { scopes: ['x"\r\ny'] }), credentials, 403, `Bearer error="insufficient_scope", ${description('The access token lacks a scope this request needs.')}, scope="x\\"??y"`]
-  ] as const) {
+  for (
+    const [error, headers, status, challenge] of [
+      [unauthorized(401), {}, 401, 'Bearer'],
+      [
+        unauthorized(401),
+        credentials,
+        401,
+        `Bearer error="invalid_token", ${description('The access token is not valid here.')}`
+      ],
+      [
+        unauthorized(403),
+        credentials,
+        403,
+        `Bearer error="insufficient_scope", ${
+          description('The access token lacks a scope this request needs.')
+        }`
+      ],
+      [
+        unauthorized(403, { scopes: ['a', 'b'] }),
+        credentials,
+        403,
+        `Bearer error="insufficient_scope", ${
+          description('The access token lacks a scope this request needs.')
+        }, scope="a b"`
+      ],
+      [new McpOAuthError('missingToken'), credentials, 401, 'Bearer'],
+      [
+        new McpOAuthError('invalidToken'),
+        credentials,
+        401,
+        `Bearer error="invalid_token", ${description('The access token is not valid here.')}`
+      ],
+      [
+        new McpOAuthError('insufficientScope', { scopes: ['x"\r\ny'] }),
+        credentials,
+        403,
+        `Bearer error="insufficient_scope", ${
+          description('The access token lacks a scope this request needs.')
+        }, scope="x\\"??y"`
+      ]
+    ] as const
+  ) {
     thrown = error
     const response = await call(headers)
     assert.equal(response.status, status)
@@ -247,11 +405,28 @@ test('a 401 or 403 of a dependency leaves with the challenge and without its mes
 test('whatever else a dependency throws never lets a request pass', async (t) => {
   let thrown: unknown
   const calls: unknown[] = []
-  const { call } = await startWith(t, { dependencies: [() => { throw thrown }, () => { calls.push(thrown) }] })
-  for (const [error, status] of [
-    [new Error('canary'), 500], [undefined, 500], [null, 500], [false, 500], ['canary', 500], [{ statusCode: 200 }, 400], [unauthorized(302), 400],
-    [unauthorized(500), 500], [unauthorized(429), 429], [{ canary: 1 }, 500], [new McpOAuthError('storeUnavailable'), 503]
-  ] as const) {
+  const { call } = await startWith(t, {
+    dependencies: [() => {
+      throw thrown
+    }, () => {
+      calls.push(thrown)
+    }]
+  })
+  for (
+    const [error, status] of [
+      [new Error('canary'), 500],
+      [undefined, 500],
+      [null, 500],
+      [false, 500],
+      ['canary', 500],
+      [{ statusCode: 200 }, 400],
+      [unauthorized(302), 400],
+      [unauthorized(500), 500],
+      [unauthorized(429), 429],
+      [{ canary: 1 }, 500],
+      [new McpOAuthError('storeUnavailable'), 503]
+    ] as const
+  ) {
     thrown = error
     const response = await call()
     assert.equal(response.status, status, String(error))
@@ -271,9 +446,16 @@ test('a dependency may answer by itself: nothing runs after it, returned or not,
   const answer = { pay: 'first' }
   const answering: Dependency[] = [
     async (_request, reply) => await reply.code(402).send(answer),
-    async (_request, reply) => { reply.code(402).send(answer) },
-    (_request, reply) => { reply.code(402).send(answer) },
-    async (_request, reply) => { await new Promise(setImmediate); reply.code(402).send(answer) },
+    async (_request, reply) => {
+      reply.code(402).send(answer)
+    },
+    (_request, reply) => {
+      reply.code(402).send(answer)
+    },
+    async (_request, reply) => {
+      await new Promise(setImmediate)
+      reply.code(402).send(answer)
+    },
     (_request, reply) => {
       reply.hijack()
       reply.raw.writeHead(402, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
@@ -282,11 +464,25 @@ test('a dependency may answer by itself: nothing runs after it, returned or not,
   for (const dependency of answering) {
     for (const slow of [false, true]) {
       const app = Fastify()
-      if (slow) app.addHook('onSend', async (_request, _reply, payload) => { await new Promise(setImmediate); return payload })
+      if (slow) {
+        app.addHook('onSend', async (_request, _reply, payload) => {
+          await new Promise(setImmediate)
+          return payload
+        })
+      }
       const { call, origin } = await startWith(t, {
         dependencies: [dependency, () => assert.fail('the next dependency ran')],
         mcp: { handler: { fetch: async () => assert.fail('the tool ran') } }
-      }, { app, routes: (app) => { app.post('/own', { preHandler: app.requireMcpAuth() }, async () => assert.fail('the route ran')) } })
+      }, {
+        app,
+        routes: (app) => {
+          app.post(
+            '/own',
+            { preHandler: app.requireMcpAuth() },
+            async () => assert.fail('the route ran')
+          )
+        }
+      })
       for (const response of [await call(), await call({}, `${origin}/own`)]) {
         assert.equal(response.status, 402)
         assert.deepEqual(await response.json(), answer)
@@ -297,14 +493,32 @@ test('a dependency may answer by itself: nothing runs after it, returned or not,
 
 test('scopes are held against what the dependencies found, where nothing else verifies', async (t) => {
   let identity: object = {}
-  const { call, origin } = await startWith(t, { dependencies: [() => identity], requiredScopes: ['read'] }, {
-    routes: (app) => { app.get('/own', { preHandler: app.requireMcpAuth({ scopes: ['admin'] }) }, async () => 'ok') }
+  const { call, origin } = await startWith(t, {
+    dependencies: [() => identity],
+    requiredScopes: ['read']
+  }, {
+    routes: (app) => {
+      app.get('/own', { preHandler: app.requireMcpAuth({ scopes: ['admin'] }) }, async () => 'ok')
+    }
   })
-  for (const [scopes, status] of [[undefined, 403], [[], 403], [['write'], 403], [['readonly'], 403], ['readonly', 403], [{ read: true }, 403], [['read'], 200], ['read write', 200]] as const) {
+  for (
+    const [scopes, status] of [
+      [undefined, 403],
+      [[], 403],
+      [['write'], 403],
+      [['readonly'], 403],
+      ['readonly', 403],
+      [{ read: true }, 403],
+      [['read'], 200],
+      ['read write', 200]
+    ] as const
+  ) {
     identity = { scopes }
     const response = await call()
     assert.equal(response.status, status, JSON.stringify(scopes))
-    if (status === 403) assert.match(String(challengeOf(response)), /error="insufficient_scope".*scope="read"$/)
+    if (status === 403) {
+      assert.match(String(challengeOf(response)), /error="insufficient_scope".*scope="read"$/)
+    }
   }
   identity = { scopes: ['read'] }
   assert.equal((await fetch(`${origin}/own`)).status, 403)
@@ -313,7 +527,8 @@ test('scopes are held against what the dependencies found, where nothing else ve
 })
 
 test('tokens: a verifier, several, or false', async (t) => {
-  const knows = (known: string): TokenVerifier => async (token) => token === known ? { token, clientId: known, scopes: ['read'] } : null
+  const knows = (known: string): TokenVerifier => async (token) =>
+    token === known ? { token, clientId: known, scopes: ['read'] } : null
   const one = await startGuarded(t, { tokens: knows('one') })
   assert.equal((await callerIn(await one.call('one')))['clientId'], 'one')
   assert.equal((await one.call('two')).status, 401)
@@ -321,24 +536,47 @@ test('tokens: a verifier, several, or false', async (t) => {
 
   let asked = 0
   const several = await startGuarded(t, {
-    tokens: [knows('one'), async (token) => { if (token === 'bad') throw new McpOAuthError('invalidToken'); return null }, async (token) => { asked++; return await knows('two')(token, { resource: '', now: 0 }) }]
+    tokens: [knows('one'), async (token) => {
+      if (token === 'bad') throw new McpOAuthError('invalidToken')
+      return null
+    }, async (token) => {
+      asked++
+      return await knows('two')(token, { resource: '', now: 0 })
+    }]
   })
   assert.equal((await callerIn(await several.call('two')))['clientId'], 'two')
   assert.equal((await several.call('bad')).status, 401)
   assert.equal(asked, 1)
 
-  const none = await startGuarded(t, { tokens: false, dependencies: [({ headers }) => { if (headers.authorization !== 'Bearer x') throw unauthorized(401) }] })
+  const none = await startGuarded(t, {
+    tokens: false,
+    dependencies: [({ headers }) => {
+      if (headers.authorization !== 'Bearer x') throw unauthorized(401)
+    }]
+  })
   assert.equal((await none.call('x')).status, 200)
   assert.equal((await none.call(await none.token())).status, 401)
 })
 
 test('a verifier that fails is 503, one that answers nonsense never lets a request pass', async (t) => {
   let answer: () => unknown = () => null
-  const { call } = await startGuarded(t, { tokens: (async () => answer()) as never, requiredScopes: ['read'] })
-  for (const [wrong, status] of [
-    [() => { throw new Error('canary') }, 503], [() => true, 503], [() => ({}), 503], [() => undefined, 503], [() => null, 401],
-    [() => ({ token: 't', clientId: 'c' }), 403], [() => ({ token: 't', clientId: 'c', scopes: 'readonly' }), 403]
-  ] as const) {
+  const { call } = await startGuarded(t, {
+    tokens: (async () => answer()) as never,
+    requiredScopes: ['read']
+  })
+  for (
+    const [wrong, status] of [
+      [() => {
+        throw new Error('canary')
+      }, 503],
+      [() => true, 503],
+      [() => ({}), 503],
+      [() => undefined, 503],
+      [() => null, 401],
+      [() => ({ token: 't', clientId: 'c' }), 403],
+      [() => ({ token: 't', clientId: 'c', scopes: 'readonly' }), 403]
+    ] as const
+  ) {
     answer = wrong
     const response = await call('t')
     assert.equal(response.status, status, wrong.toString())
@@ -349,18 +587,36 @@ test('a verifier that fails is 503, one that answers nonsense never lets a reque
 test('authInfo of tools: server, function, handler, tools', async (t) => {
   const seen: unknown[] = []
   const handler = {
-    async fetch (_request: Request, { authInfo, parsedBody }: { authInfo?: { subject?: string }, parsedBody?: unknown } = {}) {
+    async fetch (
+      _request: Request,
+      { authInfo, parsedBody }: { authInfo?: { subject?: string }, parsedBody?: unknown } = {}
+    ) {
       const { id, method } = parsedBody as { id: unknown, method: string }
-      return Response.json(method === 'tools/list' ? { jsonrpc: '2.0', id, result: { tools: [] } } : authInfo?.subject)
+      return Response.json(
+        method === 'tools/list' ? { jsonrpc: '2.0', id, result: { tools: [] } } : authInfo?.subject
+      )
     }
   }
-  const byFunction = await startGuarded(t, { mcp: { server: (request) => { seen.push(request.mcpAuth?.subject); return whoami() } } })
-  assert.equal((await callerIn(await byFunction.call(await byFunction.token())))['subject'], 'alice')
+  const byFunction = await startGuarded(t, {
+    mcp: {
+      server: (request) => {
+        seen.push(request.mcpAuth?.subject)
+        return whoami()
+      }
+    }
+  })
+  assert.equal(
+    (await callerIn(await byFunction.call(await byFunction.token())))['subject'],
+    'alice'
+  )
   const byHandler = await startGuarded(t, { mcp: { handler } })
   assert.equal(await (await byHandler.call(await byHandler.token())).json(), 'alice')
   const byTools = await startGuarded(t, { mcp: { tools: true } }, {
     routes: (app) => {
-      app.get('/me', { schema: { operationId: 'whoami' } as object, onRequest: app.requireMcpAuth() }, async ({ mcpAuth }) => ({ subject: mcpAuth?.subject }))
+      app.get('/me', {
+        schema: { operationId: 'whoami' } as object,
+        onRequest: app.requireMcpAuth()
+      }, async ({ mcpAuth }) => ({ subject: mcpAuth?.subject }))
     }
   })
   assert.equal((await callerIn(await byTools.call(await byTools.token())))['subject'], 'alice')
@@ -369,17 +625,35 @@ test('authInfo of tools: server, function, handler, tools', async (t) => {
 
 test('requireMcpAuth guards own routes under an error handler of the host, in onRequest and preHandler', async (t) => {
   const app = Fastify()
-  app.setErrorHandler(async (error: Error & { statusCode?: number }, _request, reply) => await reply.code(error.statusCode ?? 500).send({ host: error.message }))
+  app.setErrorHandler(async (error: Error & { statusCode?: number }, _request, reply) =>
+    await reply.code(error.statusCode ?? 500).send({ host: error.message })
+  )
   const { origin, token } = await startGuarded(t, { requiredScopes: ['read'] }, {
     app,
     routes: (app) => {
-      app.get('/early', { onRequest: app.requireMcpAuth({ scopes: ['admin'] }) }, async ({ mcpAuth }) => mcpAuth?.subject)
-      app.get('/late', { preHandler: app.requireMcpAuth({ scopes: ['admin'] }) }, async ({ mcpAuth }) => mcpAuth?.subject)
-      app.get('/plain', { preHandler: [app.requireMcpAuth()] }, async ({ mcpAuth }) => mcpAuth?.subject)
+      app.get(
+        '/early',
+        { onRequest: app.requireMcpAuth({ scopes: ['admin'] }) },
+        async ({ mcpAuth }) => mcpAuth?.subject
+      )
+      app.get(
+        '/late',
+        { preHandler: app.requireMcpAuth({ scopes: ['admin'] }) },
+        async ({ mcpAuth }) => mcpAuth?.subject
+      )
+      app.get(
+        '/plain',
+        { preHandler: [app.requireMcpAuth()] },
+        async ({ mcpAuth }) => mcpAuth?.subject
+      )
       app.get('/open', async ({ mcpAuth }) => ({ mcpAuth }))
     }
   })
-  const ask = async (path: string, bearer?: string) => await fetch(origin + path, bearer === undefined ? {} : { headers: { authorization: `Bearer ${bearer}` } })
+  const ask = async (path: string, bearer?: string) =>
+    await fetch(
+      origin + path,
+      bearer === undefined ? {} : { headers: { authorization: `Bearer ${bearer}` } }
+    )
   const prm = `resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`
   for (const path of ['/early', '/late']) {
     const bare = await ask(path)
@@ -398,27 +672,67 @@ test('requireMcpAuth guards own routes under an error handler of the host, in on
 
 test('Q-13 a check that cannot be made is 503 with Retry-After on own routes too', async (t) => {
   const app = Fastify()
-  app.setErrorHandler(async (_error, _request, reply) => await reply.code(503).send({ host: 'is sorry' }))
-  const { origin } = await startGuarded(t, { tokens: async () => { throw new Error('the database is down') } }, {
-    app, routes: (app) => { app.get('/own', { onRequest: app.requireMcpAuth() }, async () => assert.fail('the route ran')) }
+  app.setErrorHandler(async (_error, _request, reply) =>
+    await reply.code(503).send({ host: 'is sorry' })
+  )
+  const { origin } = await startGuarded(t, {
+    tokens: async () => {
+      throw new Error('the database is down')
+    }
+  }, {
+    app,
+    routes: (app) => {
+      app.get('/own', { onRequest: app.requireMcpAuth() }, async () => assert.fail('the route ran'))
+    }
   })
   const response = await fetch(`${origin}/own`, { headers: { authorization: 'Bearer t' } })
-  assert.deepEqual([response.status, response.headers.get('retry-after'), challengeOf(response)], [503, '5', null])
+  assert.deepEqual([response.status, response.headers.get('retry-after'), challengeOf(response)], [
+    503,
+    '5',
+    null
+  ])
 })
 
 test('requireMcpAuth runs the dependencies, and their errors keep the challenge', async (t) => {
-  const { origin } = await startWith(t, { dependencies: [({ headers }) => { if (headers['x-key'] !== 'k') throw unauthorized(401); return { userId: 1 } }] }, {
-    routes: (app) => { app.get('/own', { onRequest: app.requireMcpAuth() }, async ({ mcpAuth }) => ({ userId: mcpAuth?.['userId'] })) }
+  const { origin } = await startWith(t, {
+    dependencies: [({ headers }) => {
+      if (headers['x-key'] !== 'k') throw unauthorized(401)
+      return { userId: 1 }
+    }]
+  }, {
+    routes: (app) => {
+      app.get(
+        '/own',
+        { onRequest: app.requireMcpAuth() },
+        async ({ mcpAuth }) => ({ userId: mcpAuth?.['userId'] })
+      )
+    }
   })
   const refused = await fetch(`${origin}/own`)
   assert.deepEqual([refused.status, challengeOf(refused)], [401, 'Bearer'])
-  assert.deepEqual(await (await fetch(`${origin}/own`, { headers: { 'x-key': 'k' } })).json(), { userId: 1 })
+  assert.deepEqual(await (await fetch(`${origin}/own`, { headers: { 'x-key': 'k' } })).json(), {
+    userId: 1
+  })
 })
 
 test('auth: false lets everyone pass, and says so in the log', async (t) => {
   const lines: string[] = []
-  const app = Fastify({ logger: { level: 'warn', stream: { write: (line: string) => { lines.push(line) } } } })
-  const { call } = await startWith(t, { auth: false }, { app, routes: (app) => { app.get('/own', { onRequest: app.requireMcpAuth() }, async ({ mcpAuth }) => ({ mcpAuth })) } })
+  const app = Fastify({
+    logger: {
+      level: 'warn',
+      stream: {
+        write: (line: string) => {
+          lines.push(line)
+        }
+      }
+    }
+  })
+  const { call } = await startWith(t, { auth: false }, {
+    app,
+    routes: (app) => {
+      app.get('/own', { onRequest: app.requireMcpAuth() }, async ({ mcpAuth }) => ({ mcpAuth }))
+    }
+  })
   assert.equal((await call()).status, 200)
   assert.equal(await callerIn(await call({ authorization: 'Bearer x' })), null)
   assert.equal(lines.filter((line) => line.includes('auth is false')).length, 1)
@@ -426,7 +740,16 @@ test('auth: false lets everyone pass, and says so in the log', async (t) => {
 
 test('RS-21 no token reaches the log, at any level', async (t) => {
   const lines: string[] = []
-  const app = Fastify({ logger: { level: 'trace', stream: { write: (line: string) => { lines.push(line) } } } })
+  const app = Fastify({
+    logger: {
+      level: 'trace',
+      stream: {
+        write: (line: string) => {
+          lines.push(line)
+        }
+      }
+    }
+  })
   const { call, token, mcpUrl } = await startGuarded(t, {}, { app })
   const [good, bad] = [await token(), await token({ aud: 'x' })]
   for (const each of [good, bad, 'opaque-canary']) await (await call(each)).text()
@@ -438,7 +761,10 @@ test('RS-21 no token reaches the log, at any level', async (t) => {
 test('a slip in requireMcpAuth stops the start', async (t) => {
   const { app } = await buildApp(t, { issuer: 'https://id.example' })
   const rows: Array<[unknown, RegExp]> = [
-    [{ scope: ['admin'] }, /requireMcpAuth\.scope: there is no such option\. There are scopes, prefix/],
+    [
+      { scope: ['admin'] },
+      /requireMcpAuth\.scope: there is no such option\. There are scopes, prefix/
+    ],
     [{ requiredScopes: ['admin'] }, /requireMcpAuth\.requiredScopes: there is no such option/],
     [['admin'], /requireMcpAuth: a list is given, expected an object/],
     ['admin', /requireMcpAuth: a string is given/],
@@ -446,12 +772,23 @@ test('a slip in requireMcpAuth stops the start', async (t) => {
     [{ scopes: ['a b'] }, /requireMcpAuth\.scopes: must be a list of scopes/],
     [{ raw: {} }, /is used as a hook itself\. Call it/]
   ]
-  for (const [given, message] of rows) assert.throws(() => app.requireMcpAuth(given as object), { code: 'FST_MCP_OAUTH_INVALID_OPTIONS', message })
+  for (const [given, message] of rows) {
+    assert.throws(() => app.requireMcpAuth(given as object), {
+      code: 'FST_MCP_OAUTH_INVALID_OPTIONS',
+      message
+    })
+  }
 })
 
 test('a hook that was not called for is no hook: the request is answered, and not let in', async (t) => {
   let ran = false
-  const { origin } = await buildApp(t, { issuer: 'https://id.example' }, { routes: (app) => { app.get('/open', { onRequest: app.requireMcpAuth as never }, async () => { ran = true }) } })
+  const { origin } = await buildApp(t, { issuer: 'https://id.example' }, {
+    routes: (app) => {
+      app.get('/open', { onRequest: app.requireMcpAuth as never }, async () => {
+        ran = true
+      })
+    }
+  })
   assert.equal((await fetch(`${origin}/open`)).status, 500)
   assert.equal(ran, false)
 })

@@ -19,15 +19,20 @@ const canary = 'host-canary'
 const hosts: Record<string, Host> = {
   '@fastify/formbody': () => withPlugin(formbody),
   '@fastify/cookie': () => withPlugin(cookie, { secret: 'x'.repeat(32), parseOptions: {} }),
-  '@fastify/cors for one origin': () => withPlugin(cors, { origin: 'https://host.example', credentials: true }),
-  '@fastify/cors that is strict': () => withPlugin(cors, { origin: ['https://host.example'], strictPreflight: true, methods: ['GET'] }),
+  '@fastify/cors for one origin': () =>
+    withPlugin(cors, { origin: 'https://host.example', credentials: true }),
+  '@fastify/cors that is strict': () =>
+    withPlugin(cors, { origin: ['https://host.example'], strictPreflight: true, methods: ['GET'] }),
   '@fastify/helmet': () => withPlugin(helmet),
   '@fastify/rate-limit': () => withPlugin(rateLimit, { max: 10_000 }),
-  '@fastify/swagger': () => withPlugin(swagger, { openapi: { info: { title: 'host', version: '1.0.0' } } }),
+  '@fastify/swagger': () =>
+    withPlugin(swagger, { openapi: { info: { title: 'host', version: '1.0.0' } } }),
   'a JSON parser of its own': () => {
     const app = Fastify()
     app.removeContentTypeParser('application/json')
-    app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, _body, done) => { done(null, { [canary]: true }) })
+    app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, _body, done) => {
+      done(null, { [canary]: true })
+    })
     return app
   },
   'no parsers': () => {
@@ -37,10 +42,22 @@ const hosts: Record<string, Host> = {
   },
   'a parser for everything': () => {
     const app = Fastify()
-    app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => { done(null, { [canary]: true }) })
+    app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => {
+      done(null, { [canary]: true })
+    })
     return app
   },
-  'an Ajv that removes, coerces and completes': () => Fastify({ ajv: { customOptions: { removeAdditional: 'all', coerceTypes: 'array', useDefaults: true, allErrors: true } } }),
+  'an Ajv that removes, coerces and completes': () =>
+    Fastify({
+      ajv: {
+        customOptions: {
+          removeAdditional: 'all',
+          coerceTypes: 'array',
+          useDefaults: true,
+          allErrors: true
+        }
+      }
+    }),
   'validators and serializers of its own': () => {
     const app = Fastify()
     app.setValidatorCompiler(() => () => ({ error: new Error(canary) }))
@@ -49,8 +66,12 @@ const hosts: Record<string, Host> = {
   },
   'an error handler that tells all': () => {
     const app = Fastify()
-    app.setErrorHandler(async (error: Error, _request, reply) => await reply.code(500).send({ [canary]: error.message, stack: error.stack }))
-    app.setNotFoundHandler(async (_request, reply) => await reply.code(200).type('text/html').send(canary))
+    app.setErrorHandler(async (error: Error, _request, reply) =>
+      await reply.code(500).send({ [canary]: error.message, stack: error.stack })
+    )
+    app.setNotFoundHandler(async (_request, reply) =>
+      await reply.code(200).type('text/html').send(canary)
+    )
     return app
   },
   'a page for every address': () => {
@@ -59,20 +80,36 @@ const hosts: Record<string, Host> = {
     return app
   },
   trustProxy: () => Fastify({ trustProxy: true }),
-  'an easy-going router': () => Fastify({ routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, caseSensitive: false } }),
-  'a querystring parser of its own': () => Fastify({ routerOptions: { querystringParser: () => ({ [canary]: { nested: ['x'] } }) } }),
+  'an easy-going router': () =>
+    Fastify({
+      routerOptions: {
+        ignoreTrailingSlash: true,
+        ignoreDuplicateSlashes: true,
+        caseSensitive: false
+      }
+    }),
+  'a querystring parser of its own': () =>
+    Fastify({ routerOptions: { querystringParser: () => ({ [canary]: { nested: ['x'] } }) } }),
   'a hook that wants a key, except where config.mcpOAuth is': () => {
     const app = Fastify()
     app.addHook('onRequest', async (request, reply) => {
-      if (request.routeOptions.config.mcpOAuth === undefined && request.headers['x-host-key'] === undefined) return await reply.code(401).send({ [canary]: 'wants its key' })
+      if (
+        request.routeOptions.config.mcpOAuth === undefined &&
+        request.headers['x-host-key'] === undefined
+      ) return await reply.code(401).send({ [canary]: 'wants its key' })
     })
     return app
   },
   'hooks that touch everything': () => {
     const app = Fastify()
-    app.addHook('onRequest', async (_request, reply) => { reply.header('x-host', 'was here') })
+    app.addHook('onRequest', async (_request, reply) => {
+      reply.header('x-host', 'was here')
+    })
     app.addHook('preSerialization', async (_request, _reply, payload) => payload)
-    app.addHook('onSend', async (_request, _reply, payload) => { await new Promise(setImmediate); return payload })
+    app.addHook('onSend', async (_request, _reply, payload) => {
+      await new Promise(setImmediate)
+      return payload
+    })
     return app
   },
   'no HEAD routes': () => Fastify({ exposeHeadRoutes: false }),
@@ -87,19 +124,44 @@ async function withPlugin (plugin: unknown, options: object = {}): Promise<Fasti
 }
 
 const options: McpOAuthOptions = {
-  clientId: 'server', clientSecret: 'upstream-secret', setupProxies: true, version: '2025-03-26', setupFakeDynamicRegistration: true, requiredScopes: ['read'], mcp: { server: whoami() }
+  clientId: 'server',
+  clientSecret: 'upstream-secret',
+  setupProxies: true,
+  version: '2025-03-26',
+  setupFakeDynamicRegistration: true,
+  requiredScopes: ['read'],
+  mcp: { server: whoami() }
 }
 const form = 'application/x-www-form-urlencoded'
 const browser = { origin: 'https://page.example' }
-const preflight = { ...browser, 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' }
+const preflight = {
+  ...browser,
+  'access-control-request-method': 'POST',
+  'access-control-request-headers': 'content-type'
+}
 
-interface Probe { path: string, method?: string, headers?: Record<string, string>, body?: string }
+interface Probe {
+  path: string
+  method?: string
+  headers?: Record<string, string>
+  body?: string
+}
 
 function probesOf (tokens: Record<'good' | 'narrow', string>): Probe[] {
   const rpc = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
   const bearer = (token: string) => ({ ...rpc, authorization: `Bearer ${token}` })
-  const register = (body: unknown, type = 'application/json') => ({ path: '/oauth/register', method: 'POST', headers: { 'content-type': type, ...browser }, body: typeof body === 'string' ? body : JSON.stringify(body) })
-  const token = (body: string, type = form) => ({ path: '/oauth/token', method: 'POST', headers: { 'content-type': type, ...browser }, body })
+  const register = (body: unknown, type = 'application/json') => ({
+    path: '/oauth/register',
+    method: 'POST',
+    headers: { 'content-type': type, ...browser },
+    body: typeof body === 'string' ? body : JSON.stringify(body)
+  })
+  const token = (body: string, type = form) => ({
+    path: '/oauth/token',
+    method: 'POST',
+    headers: { 'content-type': type, ...browser },
+    body
+  })
   const call = JSON.stringify(whoamiCall)
   const redirects = ['http://127.0.0.1/callback']
   return [
@@ -117,7 +179,12 @@ function probesOf (tokens: Record<'good' | 'narrow', string>): Probe[] {
     { path: '/mcp', method: 'POST', headers: bearer(tokens.good), body: call },
     { path: '/mcp?a[b]=c', method: 'POST', headers: bearer(tokens.good), body: call },
     { path: '/mcp', method: 'POST', headers: bearer(tokens.good), body: '{' },
-    { path: '/mcp', method: 'POST', headers: { ...bearer(tokens.good), 'content-type': 'text/plain' }, body: call },
+    {
+      path: '/mcp',
+      method: 'POST',
+      headers: { ...bearer(tokens.good), 'content-type': 'text/plain' },
+      body: call
+    },
     { path: '/mcp', headers: bearer(tokens.good) },
     { path: '/mcp', method: 'POST', headers: { ...bearer(tokens.good), ...browser }, body: call },
     { path: '/mcp', method: 'OPTIONS', headers: preflight },
@@ -133,27 +200,60 @@ function probesOf (tokens: Record<'good' | 'narrow', string>): Probe[] {
     token('{}', 'application/json'),
     token('grant_type=password'),
     token('grant_type=authorization_code&grant_type=authorization_code'),
-    token('grant_type=authorization_code&code=x&client_id=nobody&redirect_uri=http%3A%2F%2F127.0.0.1%2Fcallback&code_verifier=' + 'v'.repeat(43)),
+    token(
+      'grant_type=authorization_code&code=x&client_id=nobody&redirect_uri=http%3A%2F%2F127.0.0.1%2Fcallback&code_verifier=' +
+        'v'.repeat(43)
+    ),
     { path: '/oauth/token', method: 'OPTIONS', headers: preflight },
     { path: '/oauth/token?grant_type=password' },
     { path: '/oauth/authorize?client_id=nobody', headers: { accept: 'text/html' } },
-    { path: '/oauth/authorize?client_id=nobody&client_id=nobody', headers: { accept: 'application/json' } }
+    {
+      path: '/oauth/authorize?client_id=nobody&client_id=nobody',
+      headers: { accept: 'application/json' }
+    }
   ]
 }
 
 /** Headers whose absence, presence or value decides what a client does. */
-const decisive = ['www-authenticate', 'content-type', 'cache-control', 'location', 'allow', 'retry-after', 'access-control-allow-origin', 'access-control-allow-credentials', 'access-control-allow-headers', 'access-control-allow-methods', 'set-cookie']
+const decisive = [
+  'www-authenticate',
+  'content-type',
+  'cache-control',
+  'location',
+  'allow',
+  'retry-after',
+  'access-control-allow-origin',
+  'access-control-allow-credentials',
+  'access-control-allow-headers',
+  'access-control-allow-methods',
+  'set-cookie'
+]
 
 /** What each probe was answered, without what differs from run to run. */
 async function answersOf ({ origin, token }: GuardedApp): Promise<unknown[]> {
   const answers = []
-  for (const { path, ...init } of probesOf({ good: await token(), narrow: await token({ scope: 'write' }) })) {
+  for (
+    const { path, ...init } of probesOf({
+      good: await token(),
+      narrow: await token({ scope: 'write' })
+    })
+  ) {
     const response = await fetch(origin + path, { ...init, redirect: 'manual' })
     const body = (await response.text())
       .replaceAll(origin, 'ORIGIN')
-      .replaceAll(/"client_id":"[\w.-]{60,}"|"client_id_issued_at":\d+|\\"(?:token|expiresAt|exp|iat|iss)\\":(?:\d+|\\"[^"]*\\")/g, '')
-    const headers = decisive.map((name) => `${name}: ${response.headers.get(name)?.replaceAll(origin, 'ORIGIN')}`)
-    answers.push({ probe: `${init.method ?? 'GET'} ${path} ${init.body ?? ''}`, status: response.status, headers, body })
+      .replaceAll(
+        /"client_id":"[\w.-]{60,}"|"client_id_issued_at":\d+|\\"(?:token|expiresAt|exp|iat|iss)\\":(?:\d+|\\"[^"]*\\")/g,
+        ''
+      )
+    const headers = decisive.map((name) =>
+      `${name}: ${response.headers.get(name)?.replaceAll(origin, 'ORIGIN')}`
+    )
+    answers.push({
+      probe: `${init.method ?? 'GET'} ${path} ${init.body ?? ''}`,
+      status: response.status,
+      headers,
+      body
+    })
   }
   return answers
 }
@@ -169,17 +269,51 @@ function bareAnswers (t: TestContext): Promise<unknown[]> {
 test('the probes reach what they are meant to reach', async (t) => {
   const statuses = (await bareAnswers(t) as Array<{ status: number }>).map(({ status }) => status)
   assert.deepEqual(statuses, [
-    200, 200, 200, 404, 204, 405,
-    401, 401, 401, 401, 403, 200, 200, 400, 400, 405, 403, 403, 204,
-    201, 400, 400, 400, 400, 400, 405, 204,
-    400, 400, 400, 401, 204, 405, 400, 400
+    200,
+    200,
+    200,
+    404,
+    204,
+    405,
+    401,
+    401,
+    401,
+    401,
+    403,
+    200,
+    200,
+    400,
+    400,
+    405,
+    403,
+    403,
+    204,
+    201,
+    400,
+    400,
+    400,
+    400,
+    400,
+    405,
+    204,
+    400,
+    400,
+    400,
+    401,
+    204,
+    405,
+    400,
+    400
   ])
 })
 
 for (const [name, build] of Object.entries(hosts)) {
   test(`G-19 our answers do not depend on the host: ${name}`, async (t) => {
     const expected = await bareAnswers(t)
-    assert.deepEqual(await answersOf(await startGuarded(t, options, { app: await build() })), expected)
+    assert.deepEqual(
+      await answersOf(await startGuarded(t, options, { app: await build() })),
+      expected
+    )
   })
 
   test(`I10 the host does not change: ${name}`, async (t) => {
@@ -196,42 +330,93 @@ for (const [name, build] of Object.entries(hosts)) {
 
 function addHostRoutes (app: FastifyInstance): void {
   app.post('/host/echo', async ({ body }) => ({ body: body ?? null }))
-  app.get('/host/error', async () => { throw new Error('host trouble') })
+  app.get('/host/error', async () => {
+    throw new Error('host trouble')
+  })
   app.post('/host/checked', {
-    schema: { body: { type: 'object', properties: { n: { type: 'number', default: 1 } } }, response: { 200: { type: 'object', properties: { body: { type: 'object', additionalProperties: true } } } } }
+    schema: {
+      body: { type: 'object', properties: { n: { type: 'number', default: 1 } } },
+      response: {
+        200: {
+          type: 'object',
+          properties: { body: { type: 'object', additionalProperties: true } }
+        }
+      }
+    }
   }, async ({ body }) => ({ body }))
   app.get('/host/query', async ({ query }) => ({ query }))
 }
 
 async function hostAnswersOf (app: FastifyInstance): Promise<unknown[]> {
   const key = { 'x-host-key': 'k', origin: 'https://host.example' }
-  const post = (path: string, type: string, body: string) => ({ path, method: 'POST', headers: { ...key, 'content-type': type }, body })
+  const post = (path: string, type: string, body: string) => ({
+    path,
+    method: 'POST',
+    headers: { ...key, 'content-type': type },
+    body
+  })
   const probes: Probe[] = [
-    post('/host/echo', 'application/json', '{"a":1}'), post('/host/echo', 'application/json', '{'), post('/host/echo', 'application/json', '{"__proto__":1}'),
-    post('/host/echo', form, 'a=1&a=2'), post('/host/echo', 'text/plain', 'text'), post('/host/echo', 'application/x-unknown', 'text'),
-    post('/host/checked', 'application/json', '{"n":"5","more":1}'), post('/host/checked', 'application/json', '{"n":"x"}'),
-    { path: '/host/error', headers: key }, { path: '/host/missing', headers: key }, { path: '/host/query?a[b]=c&a=1', headers: key }, { path: '/host/query', method: 'HEAD', headers: key },
-    { path: '/host/query', method: 'OPTIONS', headers: { ...key, 'access-control-request-method': 'GET' } }, { path: '/host/echo' }, { path: '/.well-known/change-password', headers: key }
+    post('/host/echo', 'application/json', '{"a":1}'),
+    post('/host/echo', 'application/json', '{'),
+    post('/host/echo', 'application/json', '{"__proto__":1}'),
+    post('/host/echo', form, 'a=1&a=2'),
+    post('/host/echo', 'text/plain', 'text'),
+    post('/host/echo', 'application/x-unknown', 'text'),
+    post('/host/checked', 'application/json', '{"n":"5","more":1}'),
+    post('/host/checked', 'application/json', '{"n":"x"}'),
+    { path: '/host/error', headers: key },
+    { path: '/host/missing', headers: key },
+    { path: '/host/query?a[b]=c&a=1', headers: key },
+    { path: '/host/query', method: 'HEAD', headers: key },
+    {
+      path: '/host/query',
+      method: 'OPTIONS',
+      headers: { ...key, 'access-control-request-method': 'GET' }
+    },
+    { path: '/host/echo' },
+    { path: '/.well-known/change-password', headers: key }
   ]
   const address = app.listeningOrigin.replace('[::1]', '127.0.0.1')
   const answers = []
   for (const { path, ...init } of probes) {
     const response = await fetch(address + path, init)
     const headers = [...response.headers].filter(([name]) => !/^(date|x-ratelimit-.*)$/.test(name))
-    answers.push({ path, init, status: response.status, headers, body: (await response.text()).replaceAll(/\.ts:\d+:\d+/g, '') })
+    answers.push({
+      path,
+      init,
+      status: response.status,
+      headers,
+      body: (await response.text()).replaceAll(/\.ts:\d+:\d+/g, '')
+    })
   }
   return answers
 }
 
 test('our routes stay out of the API documents of the host, but for what they name', async (t) => {
-  const { app } = await startGuarded(t, options, { app: await withPlugin(swagger, { openapi: { info: { title: 'host', version: '1.0.0' } } }), routes: addHostRoutes })
-  assert.deepEqual(Object.keys(app.swagger().paths ?? {}), ['/host/echo', '/host/error', '/host/checked', '/host/query'])
+  const { app } = await startGuarded(t, options, {
+    app: await withPlugin(swagger, { openapi: { info: { title: 'host', version: '1.0.0' } } }),
+    routes: addHostRoutes
+  })
+  assert.deepEqual(Object.keys(app.swagger().paths ?? {}), [
+    '/host/echo',
+    '/host/error',
+    '/host/checked',
+    '/host/query'
+  ])
 })
 
 test('a rate limit of the host holds for our routes too, and says so in OAuth JSON', async (t) => {
-  const { call, token, origin } = await startGuarded(t, options, { app: await withPlugin(rateLimit, { max: 1 }) })
+  const { call, token, origin } = await startGuarded(t, options, {
+    app: await withPlugin(rateLimit, { max: 1 })
+  })
   const good = await token()
-  for (const ask of [() => call(good), () => fetch(`${origin}/.well-known/oauth-protected-resource/mcp`), () => fetch(`${origin}/oauth/token`, { method: 'POST' })]) {
+  for (
+    const ask of [
+      () => call(good),
+      () => fetch(`${origin}/.well-known/oauth-protected-resource/mcp`),
+      () => fetch(`${origin}/oauth/token`, { method: 'POST' })
+    ]
+  ) {
     await ask()
     const limited = await ask()
     assert.equal(limited.status, 429)

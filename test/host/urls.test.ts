@@ -6,14 +6,36 @@ import Fastify from 'fastify'
 import { mcpOAuth, McpOAuthError, type McpOAuthOptions } from '../../lib/index.ts'
 
 const issuer = 'https://id.example'
-const publicUrlRequired = (error: unknown) => error instanceof McpOAuthError && error.code === 'FST_MCP_OAUTH_PUBLIC_URL_REQUIRED' && /publicUrl: missing.*(0\.0\.0\.0|::)/s.test(error.message)
+const publicUrlRequired = (error: unknown) =>
+  error instanceof McpOAuthError && error.code === 'FST_MCP_OAUTH_PUBLIC_URL_REQUIRED' &&
+  /publicUrl: missing.*(0\.0\.0\.0|::)/s.test(error.message)
 
 test('with publicUrl every URL is made from it, whatever the request says', async (t) => {
   const cases: Array<[publicUrl: string, prefix: string, resource: string, metadataUrl: string]> = [
-    ['https://mcp.example.com', '', 'https://mcp.example.com/mcp', 'https://mcp.example.com/.well-known/oauth-protected-resource/mcp'],
-    ['https://mcp.example.com/', '/api', 'https://mcp.example.com/api/mcp', 'https://mcp.example.com/.well-known/oauth-protected-resource/api/mcp'],
-    ['https://example.com/base/', '', 'https://example.com/base/mcp', 'https://example.com/.well-known/oauth-protected-resource/base/mcp'],
-    ['http://127.0.0.1:8080', '', 'http://127.0.0.1:8080/mcp', 'http://127.0.0.1:8080/.well-known/oauth-protected-resource/mcp']
+    [
+      'https://mcp.example.com',
+      '',
+      'https://mcp.example.com/mcp',
+      'https://mcp.example.com/.well-known/oauth-protected-resource/mcp'
+    ],
+    [
+      'https://mcp.example.com/',
+      '/api',
+      'https://mcp.example.com/api/mcp',
+      'https://mcp.example.com/.well-known/oauth-protected-resource/api/mcp'
+    ],
+    [
+      'https://example.com/base/',
+      '',
+      'https://example.com/base/mcp',
+      'https://example.com/.well-known/oauth-protected-resource/base/mcp'
+    ],
+    [
+      'http://127.0.0.1:8080',
+      '',
+      'http://127.0.0.1:8080/mcp',
+      'http://127.0.0.1:8080/.well-known/oauth-protected-resource/mcp'
+    ]
   ]
   for (const trustProxy of [false, true]) {
     for (const [publicUrl, prefix, resource, metadataUrl] of cases) {
@@ -21,14 +43,30 @@ test('with publicUrl every URL is made from it, whatever the request says', asyn
       t.after(() => app.close())
       await app.register(mcpOAuth, { issuer, publicUrl, prefix, mcp: { tools: true } })
       assert.deepEqual({ ...app.mcpOAuth }, { prefix, resource, issuer, metadataUrl })
-      const forged = { host: 'evil.example', 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'gopher', 'x-forwarded-prefix': '/evil', forwarded: 'host=evil.example' }
-      const { statusCode, body } = await app.inject({ url: new URL(metadataUrl).pathname, headers: forged })
+      const forged = {
+        host: 'evil.example',
+        'x-forwarded-host': 'evil.example',
+        'x-forwarded-proto': 'gopher',
+        'x-forwarded-prefix': '/evil',
+        forwarded: 'host=evil.example'
+      }
+      const { statusCode, body } = await app.inject({
+        url: new URL(metadataUrl).pathname,
+        headers: forged
+      })
       assert.equal(statusCode, 200)
       assert.equal(JSON.parse(body).resource, resource)
       const { host } = new URL(publicUrl)
-      const refused = await app.inject({ method: 'POST', url: `${prefix}/mcp`, headers: { ...forged, host } })
+      const refused = await app.inject({
+        method: 'POST',
+        url: `${prefix}/mcp`,
+        headers: { ...forged, host }
+      })
       assert.equal(refused.headers['www-authenticate'], `Bearer resource_metadata="${metadataUrl}"`)
-      assert.equal((await app.inject({ method: 'POST', url: `${prefix}/mcp`, headers: forged })).statusCode, 403)
+      assert.equal(
+        (await app.inject({ method: 'POST', url: `${prefix}/mcp`, headers: forged })).statusCode,
+        403
+      )
     }
   }
 })
@@ -38,27 +76,40 @@ test('without publicUrl the port is that of loopback, once it is known', async (
     const app = Fastify()
     t.after(() => app.close())
     await app.register(mcpOAuth, { issuer, mcp: { tools: true } })
-    assert.equal((await app.inject('/.well-known/oauth-protected-resource/mcp')).json().resource, 'http://localhost/mcp')
+    assert.equal(
+      (await app.inject('/.well-known/oauth-protected-resource/mcp')).json().resource,
+      'http://localhost/mcp'
+    )
     assert.equal(app.mcpOAuth.resource, 'http://localhost/mcp')
     await app.listen({ host, port: 0 })
     const { port } = app.server.address() as AddressInfo
     const resource = `http://localhost:${port}/mcp`
     assert.equal(app.mcpOAuth.resource, resource)
-    const document = await (await fetch(`http://127.0.0.1:${port}/.well-known/oauth-protected-resource/mcp`)).json() as { resource: string }
+    const document =
+      await (await fetch(`http://127.0.0.1:${port}/.well-known/oauth-protected-resource/mcp`))
+        .json() as { resource: string }
     assert.equal(document.resource, resource)
   }
 })
 
 test('HT-04 without publicUrl listen() refuses every address but loopback, and the process lives on', async (t) => {
   const several: McpOAuthOptions[] = [{ issuer, prefix: '/a' }, { issuer, prefix: '/b' }]
-  for (const [host, registrations] of [['0.0.0.0', [{ issuer }]], ['::', [{ issuer }]], ['0.0.0.0', several]] as const) {
+  for (
+    const [host, registrations] of [['0.0.0.0', [{ issuer }]], ['::', [{ issuer }]], [
+      '0.0.0.0',
+      several
+    ]] as const
+  ) {
     const app = Fastify()
     t.after(() => app.close())
     for (const options of registrations) await app.register(mcpOAuth, options)
     await assert.rejects(app.listen({ host, port: 0 }), publicUrlRequired)
     if (app.server.listening) await once(app.server, 'close')
     assert.equal(app.server.address(), null)
-    assert.equal((await app.inject('/.well-known/oauth-protected-resource/mcp')).statusCode, registrations.length === 1 ? 200 : 404)
+    assert.equal(
+      (await app.inject('/.well-known/oauth-protected-resource/mcp')).statusCode,
+      registrations.length === 1 ? 200 : 404
+    )
   }
 })
 
@@ -77,7 +128,13 @@ test('a port that is taken is an error of listen() as ever, and another one can 
   const app = Fastify()
   t.after(() => app.close())
   await app.register(mcpOAuth, { issuer })
-  await assert.rejects(app.listen({ host: '127.0.0.1', port: (other.address() as AddressInfo).port }), { code: 'EADDRINUSE' })
+  await assert.rejects(
+    app.listen({ host: '127.0.0.1', port: (other.address() as AddressInfo).port }),
+    { code: 'EADDRINUSE' }
+  )
   await app.listen({ host: '127.0.0.1', port: 0 })
-  assert.equal(app.mcpOAuth.resource, `http://localhost:${(app.server.address() as AddressInfo).port}/mcp`)
+  assert.equal(
+    app.mcpOAuth.resource,
+    `http://localhost:${(app.server.address() as AddressInfo).port}/mcp`
+  )
 })

@@ -85,7 +85,9 @@ test('F-02 nobody waits for a source that failed before while there is a good va
   let load = async (): Promise<object> => ({})
   const source = cached({ load: () => load(), freshFor: 10, staleFor: 1_000, now: () => time })
   const good = await source.get()
-  load = async () => { throw new Error('down') }
+  load = async () => {
+    throw new Error('down')
+  }
   time = 11
   assert.equal(await source.get(), good)
   load = () => new Promise(() => {})
@@ -125,7 +127,15 @@ test('F-03 L2 the cool-down counts failed attempts, and rejects while the last o
 test('a load that throws at once does not lock the source up', async () => {
   let time = 0
   let loads = 0
-  const source = cached<object>({ load: () => { if (loads++ === 0) throw new Error('now'); return Promise.resolve({}) }, freshFor: 1, staleFor: 1, now: () => time })
+  const source = cached<object>({
+    load: () => {
+      if (loads++ === 0) throw new Error('now')
+      return Promise.resolve({})
+    },
+    freshFor: 1,
+    staleFor: 1,
+    now: () => time
+  })
   await assert.rejects(source.get(), /now/)
   time = 2
   assert.deepEqual(await source.get(), {})

@@ -31,12 +31,15 @@ for (const [id, fault, kind] of table) {
     t.after(issuer.close)
     issuer.fail.set('/jwks', fault)
     const timeout = kind === 'providerTimeout' ? 150 : 5_000
-    await assert.rejects(fetchJson(issuer.jwksUri, { timeout }), (error: Error & { kind?: string }) => {
-      assert.equal(error.kind, kind)
-      assert.ok(error.cause)
-      assert.ok(!error.message.includes('127.0.0.1'), 'the address stays in the log')
-      return true
-    })
+    await assert.rejects(
+      fetchJson(issuer.jwksUri, { timeout }),
+      (error: Error & { kind?: string }) => {
+        assert.equal(error.kind, kind)
+        assert.ok(error.cause)
+        assert.ok(!error.message.includes('127.0.0.1'), 'the address stays in the log')
+        return true
+      }
+    )
     assert.equal(issuer.requests.get('/trap'), undefined, 'F-10 redirects are not followed')
   })
 }
@@ -59,7 +62,9 @@ test('the caller can give up earlier', async (t) => {
   const issuer = await startIssuer()
   t.after(issuer.close)
   issuer.fail.set('/jwks', 'hang')
-  await assert.rejects(boundedFetch(issuer.jwksUri, { signal: AbortSignal.abort() }), { kind: 'providerUnavailable' })
+  await assert.rejects(boundedFetch(issuer.jwksUri, { signal: AbortSignal.abort() }), {
+    kind: 'providerUnavailable'
+  })
 })
 
 test('maxBytes counts bytes: the last one fits, one more does not', async (t) => {
@@ -68,17 +73,25 @@ test('maxBytes counts bytes: the last one fits, one more does not', async (t) =>
   issuer.jwks = '{"é":1}'
   const bytes = Buffer.byteLength('{"é":1}')
   assert.deepEqual(await fetchJson(issuer.jwksUri, { maxBytes: bytes }), { é: 1 })
-  await assert.rejects(fetchJson(issuer.jwksUri, { maxBytes: bytes - 1 }), { kind: 'providerMisbehaved' })
+  await assert.rejects(fetchJson(issuer.jwksUri, { maxBytes: bytes - 1 }), {
+    kind: 'providerMisbehaved'
+  })
 })
 
-test('C-17 F-30 a certificate nobody vouches for is refused', { skip: noCertificate }, async (t) => {
-  const { port, requests } = await startUntrusted(t, 'localhost', (_request, response) => { response.end('{}') })
-  await assert.rejects(boundedFetch(`https://localhost:${port}/`), (error: Error) => {
-    assert.equal((error.cause as { code?: string }).code, 'DEPTH_ZERO_SELF_SIGNED_CERT')
-    return true
-  })
-  assert.equal(requests(), 0)
-})
+test(
+  'C-17 F-30 a certificate nobody vouches for is refused',
+  { skip: noCertificate },
+  async (t) => {
+    const { port, requests } = await startUntrusted(t, 'localhost', (_request, response) => {
+      response.end('{}')
+    })
+    await assert.rejects(boundedFetch(`https://localhost:${port}/`), (error: Error) => {
+      assert.equal((error.cause as { code?: string }).code, 'DEPTH_ZERO_SELF_SIGNED_CERT')
+      return true
+    })
+    assert.equal(requests(), 0)
+  }
+)
 
 test('G-06 M-10 parsed objects carry no __proto__ and are frozen', () => {
   const object = jsonObject('{"__proto__":{"x":1},"a":{"__proto__":{"y":1},"b":[{"__proto__":1}]}}')
@@ -86,5 +99,7 @@ test('G-06 M-10 parsed objects carry no __proto__ and are frozen', () => {
   assert.ok(!Object.hasOwn(object ?? {}, '__proto__'))
   assert.equal((Object.assign({}, object) as { x?: unknown }).x, undefined)
   assert.ok(Object.isFrozen(object) && Object.isFrozen(object?.['a']))
-  for (const text of ['', '[]', 'null', '1', '"x"', '{', '{}x']) assert.equal(jsonObject(text), null, text)
+  for (const text of ['', '[]', 'null', '1', '"x"', '{', '{}x']) {
+    assert.equal(jsonObject(text), null, text)
+  }
 })

@@ -34,47 +34,185 @@ async function serve (t: TestContext, listener: RequestListener): Promise<string
 }
 
 /** Counts connections, and the bytes that came over them. */
-async function trap (t: TestContext): Promise<{ port: number, seen: { connections: number, bytes: number } }> {
+async function trap (
+  t: TestContext
+): Promise<{ port: number, seen: { connections: number, bytes: number } }> {
   const seen = { connections: 0, bytes: 0 }
-  const port = await listen(t, createTcpServer(socket => {
-    seen.connections++
-    socket.on('error', () => {}).on('data', data => { seen.bytes += data.length })
-  }))
+  const port = await listen(
+    t,
+    createTcpServer(socket => {
+      seen.connections++
+      socket.on('error', () => {}).on('data', data => {
+        seen.bytes += data.length
+      })
+    })
+  )
   return { port, seen }
 }
 
-const refused = { kind: 'invalidClient', message: 'The client is unknown or could not be authenticated.', statusCode: 401 }
+const refused = {
+  kind: 'invalidClient',
+  message: 'The client is unknown or could not be authenticated.',
+  statusCode: 401
+}
 
 test('C-02 SS-01 only what is plainly of the public internet is public', () => {
   const hidden = [
-    '127.0.0.1', '127.255.255.255', '10.0.0.1', '10.255.255.255', '172.16.0.1', '172.31.255.255', '192.168.0.1', '169.254.169.254', '100.64.0.1', '100.127.255.255', '0.0.0.0', '0.1.2.3',
-    '192.0.0.1', '192.0.2.1', '192.88.99.1', '198.18.0.1', '198.19.255.255', '198.51.100.1', '203.0.113.1', '224.0.0.1', '239.255.255.255', '240.0.0.1', '255.255.255.255',
-    '::1', '::', 'fc00::1', 'fdff::1', 'fd00:ec2::254', 'fe80::1', 'febf::1', 'fec0::1', 'ff00::1', 'ff02::1', '::ffff:127.0.0.1', '::ffff:8.8.8.8', '::ffff:808:808', '::ffff:0:8.8.8.8',
-    '64:ff9b::7f00:1', '64:ff9b::8.8.8.8', '64:ff9b:1::1', '2002:7f00:1::', '2002:808:808::1', '2001::1', '2001:0:1::1', '2001:1ff::1', '2001:2::1', '2001:10::1', '2001:20::1', '2001:db8::1',
-    '::127.0.0.1', '::8.8.8.8', '3fff::1', '3fff:fff::1', '5f00::1', '100::1', '1::1', '4000::1', '8000::1', '1fff:ffff::1', '2620:4f:8000::1',
-    '2606:4700::1%eth0', 'fe80::1%1', '', 'localhost', '127.1', '0177.0.0.1', '010.0.0.1', '2130706433', '0x7f000001', '1.2.3', '1.2.3.4.5', ' 8.8.8.8', '8.8.8.8/32', '[2606:4700::1]', 'example.com'
+    '127.0.0.1',
+    '127.255.255.255',
+    '10.0.0.1',
+    '10.255.255.255',
+    '172.16.0.1',
+    '172.31.255.255',
+    '192.168.0.1',
+    '169.254.169.254',
+    '100.64.0.1',
+    '100.127.255.255',
+    '0.0.0.0',
+    '0.1.2.3',
+    '192.0.0.1',
+    '192.0.2.1',
+    '192.88.99.1',
+    '198.18.0.1',
+    '198.19.255.255',
+    '198.51.100.1',
+    '203.0.113.1',
+    '224.0.0.1',
+    '239.255.255.255',
+    '240.0.0.1',
+    '255.255.255.255',
+    '::1',
+    '::',
+    'fc00::1',
+    'fdff::1',
+    'fd00:ec2::254',
+    'fe80::1',
+    'febf::1',
+    'fec0::1',
+    'ff00::1',
+    'ff02::1',
+    '::ffff:127.0.0.1',
+    '::ffff:8.8.8.8',
+    '::ffff:808:808',
+    '::ffff:0:8.8.8.8',
+    '64:ff9b::7f00:1',
+    '64:ff9b::8.8.8.8',
+    '64:ff9b:1::1',
+    '2002:7f00:1::',
+    '2002:808:808::1',
+    '2001::1',
+    '2001:0:1::1',
+    '2001:1ff::1',
+    '2001:2::1',
+    '2001:10::1',
+    '2001:20::1',
+    '2001:db8::1',
+    '::127.0.0.1',
+    '::8.8.8.8',
+    '3fff::1',
+    '3fff:fff::1',
+    '5f00::1',
+    '100::1',
+    '1::1',
+    '4000::1',
+    '8000::1',
+    '1fff:ffff::1',
+    '2620:4f:8000::1',
+    '2606:4700::1%eth0',
+    'fe80::1%1',
+    '',
+    'localhost',
+    '127.1',
+    '0177.0.0.1',
+    '010.0.0.1',
+    '2130706433',
+    '0x7f000001',
+    '1.2.3',
+    '1.2.3.4.5',
+    ' 8.8.8.8',
+    '8.8.8.8/32',
+    '[2606:4700::1]',
+    'example.com'
   ]
   for (const address of hidden) assert.equal(isPublicAddress(address), false, address)
-  const open = ['8.8.8.8', '1.1.1.1', '172.15.255.255', '172.32.0.1', '100.63.255.255', '100.128.0.1', '169.253.1.1', '192.0.1.1', '198.17.1.1', '198.20.1.1', '223.255.255.255', '2606:4700::1111', '2001:4860:4860::8888', '2a00:1450::1', '2001:200::1', '2003::1', '3ffe::1', '3fff:1000::1']
+  const open = [
+    '8.8.8.8',
+    '1.1.1.1',
+    '172.15.255.255',
+    '172.32.0.1',
+    '100.63.255.255',
+    '100.128.0.1',
+    '169.253.1.1',
+    '192.0.1.1',
+    '198.17.1.1',
+    '198.20.1.1',
+    '223.255.255.255',
+    '2606:4700::1111',
+    '2001:4860:4860::8888',
+    '2a00:1450::1',
+    '2001:200::1',
+    '2003::1',
+    '3ffe::1',
+    '3fff:1000::1'
+  ]
   for (const address of open) assert.equal(isPublicAddress(address), true, address)
 })
 
 test('C-02 L17 SS-01 an address in the URL is checked too, however it is written', async (t) => {
   const { port, seen } = await trap(t)
-  const fetch = createPublicFetch({ resolve: async () => { assert.fail('an address is not looked up') } })
-  for (const host of ['127.0.0.1', '127.1', '2130706433', '0x7f.1', '0177.0.0.1', '[::1]', '[::ffff:127.0.0.1]', '[::127.0.0.1]', '[64:ff9b::127.0.0.1]', '0.0.0.0', '１２７.0.0.1']) {
-    await assert.rejects(fetch(`https://${host}:${port}/`), { ...refused, cause: new Error('the host has no public address') }, host)
+  const fetch = createPublicFetch({
+    resolve: async () => {
+      assert.fail('an address is not looked up')
+    }
+  })
+  for (
+    const host of [
+      '127.0.0.1',
+      '127.1',
+      '2130706433',
+      '0x7f.1',
+      '0177.0.0.1',
+      '[::1]',
+      '[::ffff:127.0.0.1]',
+      '[::127.0.0.1]',
+      '[64:ff9b::127.0.0.1]',
+      '0.0.0.0',
+      '１２７.0.0.1'
+    ]
+  ) {
+    await assert.rejects(fetch(`https://${host}:${port}/`), {
+      ...refused,
+      cause: new Error('the host has no public address')
+    }, host)
   }
   assert.deepEqual(seen, { connections: 0, bytes: 0 })
 })
 
 test('C-02 SS-01 a name that leads to a private address is refused at the connection, with no byte sent', async (t) => {
   const { port, seen } = await trap(t)
-  for (const answers of [['127.0.0.1'], ['::1', '127.0.0.1'], ['::ffff:127.0.0.1'], ['not an address'], []]) {
+  for (
+    const answers of [
+      ['127.0.0.1'],
+      ['::1', '127.0.0.1'],
+      ['::ffff:127.0.0.1'],
+      ['not an address'],
+      []
+    ]
+  ) {
     const fetch = createPublicFetch({ resolve: async () => answers })
-    await assert.rejects(fetch(`https://app.example:${port}/`), { ...refused, cause: new Error('the host has no public address') })
+    await assert.rejects(fetch(`https://app.example:${port}/`), {
+      ...refused,
+      cause: new Error('the host has no public address')
+    })
   }
-  await assert.rejects(createPublicFetch({ resolve: async () => { throw new Error('no such name') } })(`https://app.example:${port}/`), refused)
+  await assert.rejects(
+    createPublicFetch({
+      resolve: async () => {
+        throw new Error('no such name')
+      }
+    })(`https://app.example:${port}/`),
+    refused
+  )
   await assert.rejects(createPublicFetch()(`https://localhost:${port}/`), refused)
   assert.deepEqual(seen, { connections: 0, bytes: 0 })
 })
@@ -83,14 +221,19 @@ test('C-03 SS-01 of a mixed answer the private addresses are left out, and there
   const { port, seen } = await trap(t)
   let lookups = 0
   // 2fff::1 is public by its range, and not given to anyone.
-  const fetch = createPublicFetch({ timeout: 300, resolve: async () => lookups++ === 0 ? ['127.0.0.1', '2fff::1', '::1'] : ['127.0.0.1'] })
+  const fetch = createPublicFetch({
+    timeout: 300,
+    resolve: async () => lookups++ === 0 ? ['127.0.0.1', '2fff::1', '::1'] : ['127.0.0.1']
+  })
   await assert.rejects(fetch(`https://app.example:${port}/`), refused)
   assert.equal(lookups, 1)
   assert.deepEqual(seen, { connections: 0, bytes: 0 })
 })
 
 test('C-03 the connection is made to the address that was looked up', async (t) => {
-  const origin = await serve(t, (request, response) => { response.end(request.headers.host) })
+  const origin = await serve(t, (request, response) => {
+    response.end(request.headers.host)
+  })
   const { port } = new URL(origin)
   const fetch = createPublicFetch({ allowPrivate: true, resolve: async () => ['127.0.0.1'] })
   assert.equal((await fetch(`http://app.example:${port}/`)).text, `app.example:${port}`)
@@ -99,8 +242,20 @@ test('C-03 the connection is made to the address that was looked up', async (t) 
 test('C-01 only https', async (t) => {
   const { port, seen } = await trap(t)
   let lookups = 0
-  const fetch = createPublicFetch({ resolve: async () => { lookups++; return [] } })
-  for (const url of [`http://app.example:${port}/`, 'file:///etc/passwd', 'ftp://app.example/', 'not a URL']) await assert.rejects(fetch(url), refused)
+  const fetch = createPublicFetch({
+    resolve: async () => {
+      lookups++
+      return []
+    }
+  })
+  for (
+    const url of [
+      `http://app.example:${port}/`,
+      'file:///etc/passwd',
+      'ftp://app.example/',
+      'not a URL'
+    ]
+  ) await assert.rejects(fetch(url), refused)
   assert.deepEqual([lookups, seen.connections], [0, 0])
 })
 
@@ -111,25 +266,41 @@ test('C-15 SS-03 a connection a request, and nothing in it that tells who asks',
     response.writeHead(200, { ...json, 'set-cookie': 'a=b' }).end('{}')
   })
   const fetch = createPublicFetch({ allowPrivate: true })
-  for (let count = 0; count < 3; count++) assert.equal((await fetch(`${origin}/client?b=1&a=%20`)).text, '{}')
+  for (let count = 0; count < 3; count++) {
+    assert.equal((await fetch(`${origin}/client?b=1&a=%20`)).text, '{}')
+  }
   assert.equal(new Set(requests.map(request => request.socket)).size, 3)
   for (const { method, url, headers } of requests) {
     assert.deepEqual({ method, url, headers }, {
       method: 'GET',
       url: '/client?b=1&a=%20',
-      headers: { host: new URL(origin).host, connection: 'close', accept: 'application/json', 'accept-encoding': 'identity', 'user-agent': 'fastify-mcp-oauth' }
+      headers: {
+        host: new URL(origin).host,
+        connection: 'close',
+        accept: 'application/json',
+        'accept-encoding': 'identity',
+        'user-agent': 'fastify-mcp-oauth'
+      }
     })
   }
 })
 
 test('C-15 a second answer on a connection reaches nobody', async (t) => {
   const body = (text: string) => `HTTP/1.1 200 OK\r\ncontent-length: ${text.length}\r\n\r\n${text}`
-  const port = await listen(t, createTcpServer(socket => {
-    socket.on('error', () => {}).once('data', () => { socket.write(body('first') + body('poison')) })
-  }))
+  const port = await listen(
+    t,
+    createTcpServer(socket => {
+      socket.on('error', () => {}).once('data', () => {
+        socket.write(body('first') + body('poison'))
+      })
+    })
+  )
   const fetch = createPublicFetch({ allowPrivate: true })
   for (let count = 0; count < 3; count++) {
-    const text = await fetch(`http://127.0.0.1:${port}/`).then(answer => answer.text, () => 'refused')
+    const text = await fetch(`http://127.0.0.1:${port}/`).then(
+      answer => answer.text,
+      () => 'refused'
+    )
     assert.ok(['first', 'refused'].includes(text))
   }
 })
@@ -141,7 +312,9 @@ test('C-05 C-06 SS-02 redirects and errors are answers, and not followed', async
     response.writeHead(Number(request.url?.slice(1)), { location: '/200' }).end()
   })
   const fetch = createPublicFetch({ allowPrivate: true })
-  for (const status of [204, 301, 302, 303, 304, 307, 308, 404, 500]) assert.equal((await fetch(`${origin}/${status}`)).status, status)
+  for (const status of [204, 301, 302, 303, 304, 307, 308, 404, 500]) {
+    assert.equal((await fetch(`${origin}/${status}`)).status, status)
+  }
   assert.equal(paths.includes('/200'), false)
 })
 
@@ -162,26 +335,60 @@ type Fault = (response: ServerResponse) => void
 
 const faults: Record<string, Fault> = {
   'an endless body': response => {
-    const more = () => { while (!response.destroyed && response.write('x'.repeat(65_536))); }
+    const more = () => {
+      while (!response.destroyed && response.write('x'.repeat(65_536)));
+    }
     response.on('drain', more)
     more()
   },
-  'a gzip bomb': response => { response.writeHead(200, { ...json, 'content-encoding': 'gzip' }).end(gzipSync(Buffer.alloc(4_000_000, 32))) },
-  'a small compressed body': response => { response.writeHead(200, { ...json, 'content-encoding': 'gzip' }).end(gzipSync('{}')) },
-  'a chain of encodings': response => { response.writeHead(200, { ...json, 'content-encoding': 'gzip, br, gzip' }).end('{}') },
+  'a gzip bomb': response => {
+    response.writeHead(200, { ...json, 'content-encoding': 'gzip' }).end(
+      gzipSync(Buffer.alloc(4_000_000, 32))
+    )
+  },
+  'a small compressed body': response => {
+    response.writeHead(200, { ...json, 'content-encoding': 'gzip' }).end(gzipSync('{}'))
+  },
+  'a chain of encodings': response => {
+    response.writeHead(200, { ...json, 'content-encoding': 'gzip, br, gzip' }).end('{}')
+  },
   'a slow drip': response => {
     response.writeHead(200, json)
-    const timer = setInterval(() => { response.write(' ') }, 20)
-    response.on('close', () => { clearInterval(timer) })
+    const timer = setInterval(() => {
+      response.write(' ')
+    }, 20)
+    response.on('close', () => {
+      clearInterval(timer)
+    })
   },
-  'too short a body': response => { response.writeHead(200, { ...json, 'content-length': '99' }).write('{}', () => response.socket?.end()) },
+  'too short a body': response => {
+    response.writeHead(200, { ...json, 'content-length': '99' }).write(
+      '{}',
+      () => response.socket?.end()
+    )
+  },
   'a hang': () => {},
-  'a hang after the headers': response => { response.writeHead(200, json).write('{') },
-  'a reset': response => { response.socket?.resetAndDestroy() },
-  'a reset in the body': response => { response.writeHead(200, { ...json, 'content-length': '99' }).write('{', () => response.socket?.resetAndDestroy()) },
-  'bytes that are not UTF-8': response => { response.writeHead(200, json).end(Buffer.from([0x22, 0xff, 0x22])) },
-  'large headers': response => { response.writeHead(200, { 'x-large': 'x'.repeat(100_000) }).end('{}') },
-  'no HTTP': response => { response.socket?.end('SSH-2.0-OpenSSH_9.2\r\n') }
+  'a hang after the headers': response => {
+    response.writeHead(200, json).write('{')
+  },
+  'a reset': response => {
+    response.socket?.resetAndDestroy()
+  },
+  'a reset in the body': response => {
+    response.writeHead(200, { ...json, 'content-length': '99' }).write(
+      '{',
+      () => response.socket?.resetAndDestroy()
+    )
+  },
+  'bytes that are not UTF-8': response => {
+    response.writeHead(200, json).end(Buffer.from([0x22, 0xff, 0x22]))
+  },
+  'large headers': response => {
+    response.writeHead(200, { 'x-large': 'x'.repeat(100_000) }).end('{}')
+  },
+  'no HTTP': response => {
+    response.socket?.end('SSH-2.0-OpenSSH_9.2\r\n')
+  }
 }
 
 for (const [name, fault] of Object.entries(faults)) {
@@ -201,12 +408,22 @@ test('C-16 a closed port and a name server that hangs fail like everything else'
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   server.close()
-  await assert.rejects(createPublicFetch({ allowPrivate: true })(`http://127.0.0.1:${port}/`), refused)
-  await assert.rejects(createPublicFetch({ timeout: 50, resolve: async () => sleep(500, ['127.0.0.1']) })('https://app.example/'), refused)
+  await assert.rejects(
+    createPublicFetch({ allowPrivate: true })(`http://127.0.0.1:${port}/`),
+    refused
+  )
+  await assert.rejects(
+    createPublicFetch({ timeout: 50, resolve: async () => sleep(500, ['127.0.0.1']) })(
+      'https://app.example/'
+    ),
+    refused
+  )
 })
 
 test('C-08 a byte order mark stays where it is', async (t) => {
-  const origin = await serve(t, (_request, response) => { response.writeHead(200, json).end('\ufeff{}') })
+  const origin = await serve(t, (_request, response) => {
+    response.writeHead(200, json).end('\ufeff{}')
+  })
   assert.equal((await createPublicFetch({ allowPrivate: true })(`${origin}/`)).text, '\ufeff{}')
 })
 
@@ -219,14 +436,24 @@ test('C-14 REG-18 ten run at once, twenty wait, the rest is turned away', async 
     waiting.push(response)
   })
   const fetch = createPublicFetch({ allowPrivate: true })
-  const outcomes = Array.from({ length: 50 }, (_, index) => fetch(`${origin}/${index}`).then(answer => String(answer.status), (error: { kind: string }) => error.kind))
+  const outcomes = Array.from(
+    { length: 50 },
+    (_, index) =>
+      fetch(`${origin}/${index}`).then(
+        answer => String(answer.status),
+        (error: { kind: string }) => error.kind
+      )
+  )
   for (let answered = 0; answered < 30; answered++) {
     while (waiting.length < Math.min(10, 30 - answered)) await sleep(1)
     open--
     waiting.shift()?.end()
   }
   const kinds = await Promise.all(outcomes)
-  assert.deepEqual([kinds.filter(kind => kind === '200').length, kinds.filter(kind => kind === 'overloaded').length], [30, 20])
+  assert.deepEqual([
+    kinds.filter(kind => kind === '200').length,
+    kinds.filter(kind => kind === 'overloaded').length
+  ], [30, 20])
   assert.equal(most, 10)
   const later = fetch(`${origin}/later`)
   while (waiting.length === 0) await sleep(1)
@@ -248,20 +475,26 @@ test('C-14 failures give their turns back, and waiting is not counted against a 
   assert.equal(requests, 21)
 })
 
-test('C-17 a certificate nobody vouches for is refused, also when the process is told not to check', { skip: noCertificate }, async (t) => {
-  const { port, requests } = await startUntrusted(t, 'app.example', (_request, response) => { response.end('{}') })
-  const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED']
-  t.after(() => {
-    if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']
-    else process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = before
-  })
-  const fetch = createPublicFetch({ allowPrivate: true, resolve: async () => ['127.0.0.1'] })
-  for (const setting of ['1', '0']) {
-    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = setting
-    await assert.rejects(fetch(`https://app.example:${port}/`), (error: Error) => {
-      assert.equal((error.cause as { code?: string }).code, 'DEPTH_ZERO_SELF_SIGNED_CERT')
-      return true
+test(
+  'C-17 a certificate nobody vouches for is refused, also when the process is told not to check',
+  { skip: noCertificate },
+  async (t) => {
+    const { port, requests } = await startUntrusted(t, 'app.example', (_request, response) => {
+      response.end('{}')
     })
+    const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED']
+    t.after(() => {
+      if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']
+      else process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = before
+    })
+    const fetch = createPublicFetch({ allowPrivate: true, resolve: async () => ['127.0.0.1'] })
+    for (const setting of ['1', '0']) {
+      process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = setting
+      await assert.rejects(fetch(`https://app.example:${port}/`), (error: Error) => {
+        assert.equal((error.cause as { code?: string }).code, 'DEPTH_ZERO_SELF_SIGNED_CERT')
+        return true
+      })
+    }
+    assert.equal(requests(), 0)
   }
-  assert.equal(requests(), 0)
-})
+)

@@ -12,7 +12,9 @@ function sealedOn (page: Page): Promise<string> {
 
 /** Sends the form of the page with another request in it. */
 async function submit (page: Page, sealed: string): Promise<{ status: number, text: string }> {
-  await page.$eval('input[name="request"]', (input, value) => { input.setAttribute('value', value) }, sealed)
+  await page.$eval('input[name="request"]', (input, value) => {
+    input.setAttribute('value', value)
+  }, sealed)
   const answer = page.waitForResponse(response => response.url().endsWith('/oauth/consent'))
   await page.click(buttons.allow)
   const status = (await answer).status()
@@ -34,7 +36,11 @@ test('N-16 Chromium: going back after allowing shows a new page, and the old one
   const { status, text } = await submit(page, used)
   assert.equal(status, 400)
   assert.match(text, /This page was already used/)
-  assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf', 'mcp-login.…'], 'no second login')
+  assert.deepEqual(
+    await cookieNames(context, issuer),
+    ['mcp-csrf', 'mcp-login.…'],
+    'no second login'
+  )
 
   await page.goBack()
   await page.click(buttons.allow)
@@ -45,9 +51,12 @@ test('N-09 Chromium: a double click allows once', async (t) => {
   const setup = await startInBrowser(t)
   if (setup === null) return
   const { app, page, context, client, issuer } = setup
-  // Asked of the server: a browser that was told twice forgets its first request, and maybe what came back.
+  // Asked of the server: a browser that was told twice forgets its first request, and maybe what
+  // came back.
   const responses: ServerResponse[] = []
-  app.server.on('request', (request, response) => { if (request.url === '/oauth/consent') responses.push(response) })
+  app.server.on('request', (request, response) => {
+    if (request.url === '/oauth/consent') responses.push(response)
+  })
   await page.goto(client.ask({ state: 'double' }))
   await page.dblclick(buttons.allow)
   await page.waitForSelector(`${buttons.provider}, code`)
@@ -75,7 +84,10 @@ test('N-05 N-02 Chromium: a page of one browser is worth nothing in another', as
 
   const fresh = await browser.newContext()
   const planted = await fresh.newPage()
-  await planted.route('https://attacker.example/', route => route.fulfill({ contentType: 'text/html', body: markup }))
+  await planted.route(
+    'https://attacker.example/',
+    route => route.fulfill({ contentType: 'text/html', body: markup })
+  )
   await planted.goto('https://attacker.example/')
   assert.equal((await submit(planted, sealed)).status, 403)
   assert.deepEqual(await cookieNames(fresh, issuer), [])
@@ -93,7 +105,10 @@ test('N-08 Chromium: another site cannot send the form, not even one of this bro
   const sealed = await sealedOn(page)
   const other = await context.newPage()
   // Another port of the same host: the same site to cookies, another origin to us.
-  await other.route('http://localhost:1/', route => route.fulfill({ contentType: 'text/html', body: markup }))
+  await other.route(
+    'http://localhost:1/',
+    route => route.fulfill({ contentType: 'text/html', body: markup })
+  )
   await other.goto('http://localhost:1/')
   assert.equal((await submit(other, sealed)).status, 403)
   assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf'])
@@ -103,12 +118,23 @@ test('A-24 N-12 Chromium: nobody frames our pages', async (t) => {
   const setup = await startInBrowser(t)
   if (setup === null) return
   const { page, client, issuer, origin } = setup
-  const framed = [client.ask(), `${issuer}/oauth/authorize?client_id=unknown`, `${issuer}/oauth/callback?state=unknown&code=1`]
+  const framed = [
+    client.ask(),
+    `${issuer}/oauth/authorize?client_id=unknown`,
+    `${issuer}/oauth/callback?state=unknown&code=1`
+  ]
   const frameable = `${origin}/.well-known/oauth-protected-resource/mcp`
-  const frames = [...framed, frameable].map((url) => `<iframe src="${url.replaceAll('&', '&amp;')}"></iframe>`).join('')
+  const frames = [...framed, frameable].map((url) =>
+    `<iframe src="${url.replaceAll('&', '&amp;')}"></iframe>`
+  ).join('')
   // Another origin on this machine: browsers keep pages of the internet away from it anyway.
   await page.goto(new URL('/', client.redirectUri).href)
   await page.setContent(`<!doctype html>${frames}`, { waitUntil: 'load' })
-  while (page.frames().some(frame => ['', 'about:blank'].includes(frame.url()))) await setImmediate()
-  assert.deepEqual(page.frames().slice(1).map(frame => frame.url()), [...framed.map(() => 'chrome-error://chromewebdata/'), frameable])
+  while (
+    page.frames().some(frame => ['', 'about:blank'].includes(frame.url()))
+  ) { await setImmediate() }
+  assert.deepEqual(page.frames().slice(1).map(frame => frame.url()), [
+    ...framed.map(() => 'chrome-error://chromewebdata/'),
+    frameable
+  ])
 })

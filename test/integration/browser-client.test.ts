@@ -7,8 +7,14 @@ import { startGuarded } from '../support/guarded.ts'
 
 /** An empty page of an origin of its own. */
 async function startSite (t: TestContext): Promise<string> {
-  const server = createServer((_request, response) => { response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>client</title>') })
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/html' }).end(
+      '<!doctype html><title>client</title>'
+    )
+  })
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
   t.after(() => {
     server.closeAllConnections()
     server.close()

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Page } from 'playwright-core'
-import { buttons, cookieNames, startInBrowser, type NativeClient } from '../support/native-client.ts'
+import {
+  buttons,
+  cookieNames,
+  startInBrowser,
+  type NativeClient
+} from '../support/native-client.ts'
 
 async function approve (page: Page, url: string): Promise<void> {
   await page.goto(url)
@@ -15,9 +20,14 @@ async function signIn (page: Page): Promise<void> {
   await page.click(buttons.provider)
 }
 
-async function cameBack (client: NativeClient, page: Page, state: string): Promise<URLSearchParams> {
+async function cameBack (
+  client: NativeClient,
+  page: Page,
+  state: string
+): Promise<URLSearchParams> {
   await page.waitForSelector('#done')
-  const { params, headers } = client.returns.find(({ params }) => params.get('state') === state) ?? assert.fail(`nothing came back for ${state}`)
+  const { params, headers } = client.returns.find(({ params }) => params.get('state') === state) ??
+    assert.fail(`nothing came back for ${state}`)
   assert.equal(headers.referer, undefined, 'N-17 nobody is told where the browser was')
   return params
 }
@@ -50,7 +60,11 @@ test('N-13 N-17 Chromium: deny leads back to the client, and leaves nothing', as
   await page.goto(client.ask({ state: 'denied' }))
   await page.click(buttons.deny)
   const params = await cameBack(client, page, 'denied')
-  assert.deepEqual([params.get('error'), params.get('iss'), params.get('code')], ['access_denied', issuer, null])
+  assert.deepEqual([params.get('error'), params.get('iss'), params.get('code')], [
+    'access_denied',
+    issuer,
+    null
+  ])
   assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf'])
 
   await page.goto(client.ask({ state: 'refused there' }))
@@ -69,8 +83,13 @@ test('N-17 Chromium: an app with a scheme of its own is reached, from the provid
   // Nothing of an app's address reaches the page, which stays where it was.
   const inNewPage = async (login: (page: Page) => Promise<void>): Promise<URLSearchParams> => {
     const page = await context.newPage()
-    page.on('console', message => { if (/Content Security Policy/i.test(message.text())) refusals.push(message.text()) })
-    const app = page.waitForEvent('request', request => request.url().startsWith('cursor://anysphere.cursor-mcp/oauth/callback?'))
+    page.on('console', message => {
+      if (/Content Security Policy/i.test(message.text())) refusals.push(message.text())
+    })
+    const app = page.waitForEvent(
+      'request',
+      request => request.url().startsWith('cursor://anysphere.cursor-mcp/oauth/callback?')
+    )
     await page.goto(client.ask({ state: 'app' }))
     await login(page)
     return new URL((await app).url()).searchParams
@@ -92,7 +111,10 @@ test('N-17 Chromium does refuse the redirects of a form whose page says form-act
   const { client, page } = setup
   await page.route('**/oauth/authorize?*', async route => {
     const response = await route.fetch()
-    await route.fulfill({ response, headers: { ...response.headers(), 'content-security-policy': "form-action 'self'" } })
+    await route.fulfill({
+      response,
+      headers: { ...response.headers(), 'content-security-policy': "form-action 'self'" }
+    })
   })
   await page.goto(client.ask())
   const refused = page.waitForEvent('console', message => /form-action/.test(message.text()))
@@ -105,7 +127,9 @@ test('N-18 Chromium: five logins in one browser, one inside the other', async (t
   if (setup === null) return
   const { context, client } = setup
   const pages = await Promise.all(Array.from({ length: 5 }, () => context.newPage()))
-  for (const [index, page] of pages.entries()) await page.goto(client.ask({ state: `flow ${index}` }))
+  for (const [index, page] of pages.entries()) {
+    await page.goto(client.ask({ state: `flow ${index}` }))
+  }
   for (const index of [3, 0, 4, 1, 2]) await pages[index]?.click(buttons.allow)
   for (const index of [1, 4, 2, 0, 3]) {
     const page = pages[index] as Page
@@ -123,13 +147,21 @@ test('N-19 D11 Chromium: sixty logins leave a small cookie, and the last one wor
   const { issuer, context, client, page } = setup
   const sizes: Array<Promise<number>> = []
   page.on('request', request => {
-    if (request.url().startsWith(issuer)) sizes.push(request.allHeaders().then(({ cookie = '' }) => cookie.length))
+    if (request.url().startsWith(issuer)) {
+      sizes.push(request.allHeaders().then(({ cookie = '' }) => cookie.length))
+    }
   })
   for (let index = 1; index < 60; index++) {
-    // With the cookies of the browser, but without pages, which take their time. Clients may put much into their state.
-    const shown = await context.request.get(client.ask({ state: String(index).padEnd(index % 3 === 0 ? 1500 : 1, '.') }))
+    // With the cookies of the browser, but without pages, which take their time. Clients may put
+    // much into their state.
+    const shown = await context.request.get(
+      client.ask({ state: String(index).padEnd(index % 3 === 0 ? 1500 : 1, '.') })
+    )
     const request = /name="request" value="([^"]+)"/.exec(await shown.text())?.[1] ?? ''
-    const approved = await context.request.post(`${issuer}/oauth/consent`, { form: { request, action: 'approve' }, maxRedirects: 0 })
+    const approved = await context.request.post(`${issuer}/oauth/consent`, {
+      form: { request, action: 'approve' },
+      maxRedirects: 0
+    })
     assert.equal(approved.status(), 303)
   }
   await approve(page, client.ask({ state: 'last'.padEnd(1500, '.') }))

@@ -5,154 +5,301 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { everywhere } from '../support/everywhere.ts'
 import { claimsOf, isError, isPage, loopbackUri, redeem, webUri } from '../support/flow.ts'
-import { inside, privateAddress, publicAddress, runInside, skip, startInternet } from '../support/internet.ts'
+import {
+  inside,
+  privateAddress,
+  publicAddress,
+  runInside,
+  skip,
+  startInternet
+} from '../support/internet.ts'
 import { connectClient, headlessOAuth, refresh } from '../support/login.ts'
 
 if (inside) await tests()
-else test('REG-01 REG-02 REG-12 REG-13 REG-16 C-02..C-18 clients that are named by URLs of the public internet', { skip }, t => runInside(t, import.meta.filename))
+else {
+  test(
+    'REG-01 REG-02 REG-12 REG-13 REG-16 C-02..C-18 clients that are named by URLs of the public internet',
+    { skip },
+    t => runInside(t, import.meta.filename)
+  )
+}
 
 const json = { 'content-type': 'application/json' }
-const answering = (status: number, headers: Record<string, string>, body: string | Buffer = '') => (response: ServerResponse) => { response.writeHead(status, headers).end(body) }
+const answering =
+  (status: number, headers: Record<string, string>, body: string | Buffer = '') =>
+  (response: ServerResponse) => {
+    response.writeHead(status, headers).end(body)
+  }
 
 async function tests (): Promise<void> {
   const internet = await startInternet()
-  internet.hosts = { 'owl.example': [[publicAddress]], 'inside.example': [[privateAddress]], 'mixed.example': [[privateAddress, publicAddress]], 'strange.example': [[publicAddress]] }
+  internet.hosts = {
+    'owl.example': [[publicAddress]],
+    'inside.example': [[privateAddress]],
+    'mixed.example': [[privateAddress, publicAddress]],
+    'strange.example': [[publicAddress]]
+  }
 
   const documentOf = (id: string, more: object = {}) => ({
-    client_id: id, client_name: 'Night Owl', redirect_uris: [loopbackUri], grant_types: ['authorization_code', 'refresh_token'], token_endpoint_auth_method: 'none', ...more
+    client_id: id,
+    client_name: 'Night Owl',
+    redirect_uris: [loopbackUri],
+    grant_types: ['authorization_code', 'refresh_token'],
+    token_endpoint_auth_method: 'none',
+    ...more
   })
-  /** Puts a document there. Where it may not be kept, it is fetched for each login, and again for its code. */
+  /**
+   * Puts a document there. Where it may not be kept, it is fetched for each login, and again for
+   * its code.
+   */
   const publish = (id: string, more: object = {}, kept = true) => {
-    internet.places[id.slice('https://'.length)] = answering(200, { ...json, ...(!kept && { 'cache-control': 'no-store' }) }, JSON.stringify(documentOf(id, more)))
+    internet.places[id.slice('https://'.length)] = answering(200, {
+      ...json,
+      ...(!kept && { 'cache-control': 'no-store' })
+    }, JSON.stringify(documentOf(id, more)))
     return id
   }
   const folderOf = (name: string) => `https://owl.example/${encodeURIComponent(name)}`
   const fetchesOf = (id: string) => internet.asked[id.slice('https://'.length)] ?? []
 
-  everywhere('REG-01 REG-02 a client logs in, calls and refreshes by the URL of its document, which is read once', async ({ startBroker }, t) => {
-    const { mcpUrl, issuer } = await startBroker()
-    const id = publish(`${folderOf(t.name)}.json`)
-    const oauth = headlessOAuth({ clientMetadataUrl: id, redirectUrl: loopbackUri })
-    const client = await connectClient(mcpUrl, { oauth })
-    assert.equal((await client.listTools()).tools.length, 1)
-    await refresh(issuer, oauth)
-    assert.equal((await client.listTools()).tools.length, 1)
-    await client.close()
-    assert.equal(oauth.client?.client_id, id)
-    assert.equal(fetchesOf(id).length, 1)
-  })
-
-  everywhere('REG-02 REG-12 REG-13 REG-16 C-12 the page shows whose document it is, and where it leads; the document decides where that may be', async ({ startFlow }, t) => {
-    const flow = await startFlow()
-    const folder = folderOf(t.name)
-    const id = publish(`${folder}/client.json`, { redirect_uris: [webUri, 'http://127.0.0.1/callback'] })
-    for (const [uri, host] of [[webUri, 'app.example'], [loopbackUri, '127.0.0.1:4711']] as const) {
-      const { status, text } = await flow.authorize(flow.asked(id, { redirect_uri: uri }))
-      assert.equal(status, 200, text)
-      for (const shown of ['Night Owl', 'owl.example', host]) assert.ok(text.includes(shown), shown)
-      assert.equal(/on this device/.test(text), uri === loopbackUri)
-      const tokens = await flow.token(redeem(id, await flow.login(id, { params: { redirect_uri: uri } }), { redirect_uri: uri }))
-      assert.equal(tokens.status, 200, tokens.text)
-      assert.equal(claimsOf(tokens.json()['access_token'])['client_id'], id)
+  everywhere(
+    'REG-01 REG-02 a client logs in, calls and refreshes by the URL of its document, which is read once',
+    async ({ startBroker }, t) => {
+      const { mcpUrl, issuer } = await startBroker()
+      const id = publish(`${folderOf(t.name)}.json`)
+      const oauth = headlessOAuth({ clientMetadataUrl: id, redirectUrl: loopbackUri })
+      const client = await connectClient(mcpUrl, { oauth })
+      assert.equal((await client.listTools()).tools.length, 1)
+      await refresh(issuer, oauth)
+      assert.equal((await client.listTools()).tools.length, 1)
+      await client.close()
+      assert.equal(oauth.client?.client_id, id)
+      assert.equal(fetchesOf(id).length, 1)
     }
-    isPage(await flow.authorize(flow.asked(id, { redirect_uri: 'https://owl.example/cb' })), 400, 'invalid_request', 'an address that the document does not have')
-    isError(await flow.token(redeem('https://owl.example', 'x')), 401, 'invalid_client')
-  })
+  )
 
-  everywhere('C-02 C-03 C-17 nobody is led to a private address, by no name server; and certificates count', async ({ startFlow }) => {
-    const flow = await startFlow()
-    for (const host of ['inside.example', 'strange.example', 'unknown.example']) isPage(await flow.authorize(flow.asked(publish(`https://${host}/client.json`))), 400, 'invalid_client', host)
-    internet.hosts['moving.example'] = [[publicAddress], [privateAddress]]
-    for (const host of ['mixed.example', 'moving.example']) assert.equal((await flow.authorize(flow.asked(publish(`https://${host}/client.json`)))).status, 200, host)
-    assert.equal(internet.strayed, 0)
-  }, { inTurn: true })
+  everywhere(
+    'REG-02 REG-12 REG-13 REG-16 C-12 the page shows whose document it is, and where it leads; the document decides where that may be',
+    async ({ startFlow }, t) => {
+      const flow = await startFlow()
+      const folder = folderOf(t.name)
+      const id = publish(`${folder}/client.json`, {
+        redirect_uris: [webUri, 'http://127.0.0.1/callback']
+      })
+      for (
+        const [uri, host] of [[webUri, 'app.example'], [loopbackUri, '127.0.0.1:4711']] as const
+      ) {
+        const { status, text } = await flow.authorize(flow.asked(id, { redirect_uri: uri }))
+        assert.equal(status, 200, text)
+        for (const shown of ['Night Owl', 'owl.example', host]) {
+          assert.ok(text.includes(shown), shown)
+        }
+        assert.equal(/on this device/.test(text), uri === loopbackUri)
+        const tokens = await flow.token(
+          redeem(id, await flow.login(id, { params: { redirect_uri: uri } }), { redirect_uri: uri })
+        )
+        assert.equal(tokens.status, 200, tokens.text)
+        assert.equal(claimsOf(tokens.json()['access_token'])['client_id'], id)
+      }
+      isPage(
+        await flow.authorize(flow.asked(id, { redirect_uri: 'https://owl.example/cb' })),
+        400,
+        'invalid_request',
+        'an address that the document does not have'
+      )
+      isError(await flow.token(redeem('https://owl.example', 'x')), 401, 'invalid_client')
+    }
+  )
 
-  everywhere('C-05..C-11 C-16 SS-02 SS-03 what is no document of a client is nobody, and one answer is like the other', async ({ startFlow }, t) => {
-    const flow = await startFlow()
-    const folder = folderOf(t.name)
-    const good = publish(`${folder}/good.json`)
-    const key = { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' }
-    const unlike = (more: object) => (id: string) => answering(200, json, JSON.stringify(documentOf(id, more)))
-    const said = (type: string, text: string) => () => answering(200, { 'content-type': type }, text)
-    const dripping = (response: ServerResponse) => {
-      response.writeHead(200, json)
-      const timer = setInterval(() => { response.write(' ') }, 100)
-      response.on('close', () => { clearInterval(timer) })
-    }
-    const rows: Record<string, (id: string) => (response: ServerResponse) => void> = {
-      ...Object.fromEntries([301, 302, 303, 307, 308].map(status => [`C-05 ${status}`, () => answering(status, { location: good })])),
-      ...Object.fromEntries([204, 206, 304, 404, 410, 500, 503].map(status => [`C-06 ${status}`, () => answering(status, json)])),
-      'C-07 too large': id => answering(200, json, JSON.stringify(documentOf(id)) + ' '.repeat(5_120)),
-      'C-07 no end': () => response => { response.writeHead(200, json).write('{"a":"' + 'x'.repeat(100_000)) },
-      'C-07 compressed': id => answering(200, { ...json, 'content-encoding': 'gzip' }, gzipSync(JSON.stringify(documentOf(id)))),
-      'C-07 too short': id => response => { response.writeHead(200, { ...json, 'content-length': '4000' }).write(JSON.stringify(documentOf(id)), () => response.destroy()) },
-      'C-07 drips': () => dripping,
-      'C-07 hangs': () => response => { response.writeHead(200, json).flushHeaders() },
-      'C-08 HTML': id => said('text/html', JSON.stringify(documentOf(id)))(),
-      'C-08 BOM': id => said('application/json', `\u{FEFF}${JSON.stringify(documentOf(id))}`)(),
-      'C-08 several': id => said('application/json', `${JSON.stringify(documentOf(id))}\n{}`)(),
-      'C-08 a list': id => said('application/json', JSON.stringify([documentOf(id)]))(),
-      'C-08 deep': said('application/json', '['.repeat(5_000)),
-      ...Object.fromEntries(['HTTPS', ':443', '/', '?'].map(change => [`C-09 ${change}`, id => unlike({ client_id: change === 'HTTPS' ? id.replace('https', 'HTTPS') : change === ':443' ? id.replace('example', 'example:443') : id + change })(id)])),
-      'C-10 a secret': unlike({ client_secret: 'x' }),
-      'C-10 its end': unlike({ client_secret_expires_at: 0 }),
-      'C-10 a method with a secret': unlike({ token_endpoint_auth_method: 'client_secret_post' }),
-      'C-10 a private key': unlike({ jwks: { keys: [{ ...key, d: 'd' }] } }),
-      'C-10 keys in two places': unlike({ jwks: { keys: [key] }, jwks_uri: 'https://owl.example/jwks' }),
-      ...Object.fromEntries([undefined, [], 'x', ['javascript:alert(1)'], ['http://owl.example/cb'], ['https://owl.example/cb#x']].map(uris => [`C-11 ${JSON.stringify(uris)}`, unlike({ redirect_uris: uris })]))
-    }
-    const texts = new Set<string>()
-    const ids = Object.entries(rows).map(([name, answer], index) => {
-      const id = `${folder}/${index}.json`
-      internet.places[id.slice('https://'.length)] = answer(id)
-      return [name, id] as const
-    })
-    // Ten are fetched at once.
-    for (let from = 0; from < ids.length; from += 10) {
-      await Promise.all(ids.slice(from, from + 10).map(async ([name, id]) => {
-        const reply = await flow.authorize(flow.asked(id))
-        isPage(reply, 400, 'invalid_client', name)
-        texts.add(reply.text)
-        assert.equal(fetchesOf(id).length, 1, `${name} was asked once`)
-      }))
-    }
-    assert.equal(texts.size, 1, 'C-16')
-    assert.equal(fetchesOf(good).length, 0, 'C-05 nobody follows')
-  }, { inTurn: true })
+  everywhere(
+    'C-02 C-03 C-17 nobody is led to a private address, by no name server; and certificates count',
+    async ({ startFlow }) => {
+      const flow = await startFlow()
+      for (const host of ['inside.example', 'strange.example', 'unknown.example']) {
+        isPage(
+          await flow.authorize(flow.asked(publish(`https://${host}/client.json`))),
+          400,
+          'invalid_client',
+          host
+        )
+      }
+      internet.hosts['moving.example'] = [[publicAddress], [privateAddress]]
+      for (const host of ['mixed.example', 'moving.example']) {
+        assert.equal(
+          (await flow.authorize(flow.asked(publish(`https://${host}/client.json`)))).status,
+          200,
+          host
+        )
+      }
+      assert.equal(internet.strayed, 0)
+    },
+    { inTurn: true }
+  )
 
-  everywhere('C-14 C-15 C-18 a hundred who ask at once make one request, which says nothing about anyone, and the logo is left alone', async ({ startFlow }, t) => {
-    const flow = await startFlow()
-    const id = `${folderOf(t.name)}/client.json`
-    const document = JSON.stringify(documentOf(id, { logo_uri: `${folderOf(t.name)}/logo.png` }))
-    internet.places[id.slice('https://'.length)] = response => { sleep(500).then(() => { response.writeHead(200, json).end(document) }) }
-    const replies = await Promise.all(Array.from({ length: 100 }, () => flow.authorize(flow.asked(id), { cookie: 'session=1', authorization: 'Bearer x' })))
-    for (const { status, text } of replies) {
-      assert.equal(status, 200)
-      assert.doesNotMatch(text, /logo\.png|<img/)
-    }
-    const [headers, ...more] = fetchesOf(id)
-    assert.equal(more.length, 0)
-    assert.deepEqual(headers, { host: 'owl.example', connection: 'close', accept: 'application/json', 'accept-encoding': 'identity', 'user-agent': 'fastify-mcp-oauth' })
-    assert.equal(fetchesOf(`${folderOf(t.name)}/logo.png`).length, 0)
-  })
+  everywhere(
+    'C-05..C-11 C-16 SS-02 SS-03 what is no document of a client is nobody, and one answer is like the other',
+    async ({ startFlow }, t) => {
+      const flow = await startFlow()
+      const folder = folderOf(t.name)
+      const good = publish(`${folder}/good.json`)
+      const key = { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' }
+      const unlike = (more: object) => (id: string) =>
+        answering(200, json, JSON.stringify(documentOf(id, more)))
+      const said = (type: string, text: string) => () =>
+        answering(200, { 'content-type': type }, text)
+      const dripping = (response: ServerResponse) => {
+        response.writeHead(200, json)
+        const timer = setInterval(() => {
+          response.write(' ')
+        }, 100)
+        response.on('close', () => {
+          clearInterval(timer)
+        })
+      }
+      const rows: Record<string, (id: string) => (response: ServerResponse) => void> = {
+        ...Object.fromEntries(
+          [301, 302, 303, 307, 308].map(
+            status => [`C-05 ${status}`, () => answering(status, { location: good })]
+          )
+        ),
+        ...Object.fromEntries(
+          [204, 206, 304, 404, 410, 500, 503].map(
+            status => [`C-06 ${status}`, () => answering(status, json)]
+          )
+        ),
+        'C-07 too large': id =>
+          answering(200, json, JSON.stringify(documentOf(id)) + ' '.repeat(5_120)),
+        'C-07 no end': () => response => {
+          response.writeHead(200, json).write('{"a":"' + 'x'.repeat(100_000))
+        },
+        'C-07 compressed': id =>
+          answering(
+            200,
+            { ...json, 'content-encoding': 'gzip' },
+            gzipSync(JSON.stringify(documentOf(id)))
+          ),
+        'C-07 too short': id => response => {
+          response.writeHead(200, { ...json, 'content-length': '4000' }).write(
+            JSON.stringify(documentOf(id)),
+            () => response.destroy()
+          )
+        },
+        'C-07 drips': () => dripping,
+        'C-07 hangs': () => response => {
+          response.writeHead(200, json).flushHeaders()
+        },
+        'C-08 HTML': id => said('text/html', JSON.stringify(documentOf(id)))(),
+        'C-08 BOM': id => said('application/json', `\u{FEFF}${JSON.stringify(documentOf(id))}`)(),
+        'C-08 several': id => said('application/json', `${JSON.stringify(documentOf(id))}\n{}`)(),
+        'C-08 a list': id => said('application/json', JSON.stringify([documentOf(id)]))(),
+        'C-08 deep': said('application/json', '['.repeat(5_000)),
+        ...Object.fromEntries(
+          ['HTTPS', ':443', '/', '?'].map(change => [`C-09 ${change}`, id =>
+            unlike({
+              client_id: change === 'HTTPS'
+                ? id.replace('https', 'HTTPS')
+                : change === ':443'
+                ? id.replace('example', 'example:443')
+                : id + change
+            })(id)]
+          )
+        ),
+        'C-10 a secret': unlike({ client_secret: 'x' }),
+        'C-10 its end': unlike({ client_secret_expires_at: 0 }),
+        'C-10 a method with a secret': unlike({ token_endpoint_auth_method: 'client_secret_post' }),
+        'C-10 a private key': unlike({ jwks: { keys: [{ ...key, d: 'd' }] } }),
+        'C-10 keys in two places': unlike({
+          jwks: { keys: [key] },
+          jwks_uri: 'https://owl.example/jwks'
+        }),
+        ...Object.fromEntries(
+          [undefined, [], 'x', ['javascript:alert(1)'], ['http://owl.example/cb'], [
+            'https://owl.example/cb#x'
+          ]].map(uris => [`C-11 ${JSON.stringify(uris)}`, unlike({ redirect_uris: uris })])
+        )
+      }
+      const texts = new Set<string>()
+      const ids = Object.entries(rows).map(([name, answer], index) => {
+        const id = `${folder}/${index}.json`
+        internet.places[id.slice('https://'.length)] = answer(id)
+        return [name, id] as const
+      })
+      // Ten are fetched at once.
+      for (let from = 0; from < ids.length; from += 10) {
+        await Promise.all(
+          ids.slice(from, from + 10).map(async ([name, id]) => {
+            const reply = await flow.authorize(flow.asked(id))
+            isPage(reply, 400, 'invalid_client', name)
+            texts.add(reply.text)
+            assert.equal(fetchesOf(id).length, 1, `${name} was asked once`)
+          })
+        )
+      }
+      assert.equal(texts.size, 1, 'C-16')
+      assert.equal(fetchesOf(good).length, 0, 'C-05 nobody follows')
+    },
+    { inTurn: true }
+  )
 
-  everywhere('C-13 a document that has become a bad one redeems no code; one that has changed does not move the user elsewhere', async ({ startFlow }, t) => {
-    const flow = await startFlow()
-    const id = publish(`${folderOf(t.name)}.json`, {}, false)
-    const [moved, spoiled] = [await flow.login(id), await flow.login(id)]
-    publish(id, { redirect_uris: ['https://owl.example/elsewhere'] }, false)
-    assert.equal((await flow.token(redeem(id, moved))).status, 200)
-    publish(id, { client_secret: 'x' }, false)
-    isError(await flow.token(redeem(id, spoiled)), 401, 'invalid_client')
-  })
-
-  everywhere('C-13 a website that is away, or in no hurry, takes no login away that has begun', async ({ startFlow }, t) => {
-    const flow = await startFlow()
-    for (const [name, fault] of Object.entries({ away: answering(503, json), hanging: () => {} })) {
-      const id = publish(`${folderOf(t.name)}/${name}.json`, {}, false)
-      const code = await flow.login(id)
-      internet.places[id.slice('https://'.length)] = fault
-      assert.equal((await flow.token(redeem(id, code))).status, 200, name)
+  everywhere(
+    'C-14 C-15 C-18 a hundred who ask at once make one request, which says nothing about anyone, and the logo is left alone',
+    async ({ startFlow }, t) => {
+      const flow = await startFlow()
+      const id = `${folderOf(t.name)}/client.json`
+      const document = JSON.stringify(documentOf(id, { logo_uri: `${folderOf(t.name)}/logo.png` }))
+      internet.places[id.slice('https://'.length)] = response => {
+        sleep(500).then(() => {
+          response.writeHead(200, json).end(document)
+        })
+      }
+      const replies = await Promise.all(
+        Array.from(
+          { length: 100 },
+          () => flow.authorize(flow.asked(id), { cookie: 'session=1', authorization: 'Bearer x' })
+        )
+      )
+      for (const { status, text } of replies) {
+        assert.equal(status, 200)
+        assert.doesNotMatch(text, /logo\.png|<img/)
+      }
+      const [headers, ...more] = fetchesOf(id)
+      assert.equal(more.length, 0)
+      assert.deepEqual(headers, {
+        host: 'owl.example',
+        connection: 'close',
+        accept: 'application/json',
+        'accept-encoding': 'identity',
+        'user-agent': 'fastify-mcp-oauth'
+      })
+      assert.equal(fetchesOf(`${folderOf(t.name)}/logo.png`).length, 0)
     }
-  })
+  )
+
+  everywhere(
+    'C-13 a document that has become a bad one redeems no code; one that has changed does not move the user elsewhere',
+    async ({ startFlow }, t) => {
+      const flow = await startFlow()
+      const id = publish(`${folderOf(t.name)}.json`, {}, false)
+      const [moved, spoiled] = [await flow.login(id), await flow.login(id)]
+      publish(id, { redirect_uris: ['https://owl.example/elsewhere'] }, false)
+      assert.equal((await flow.token(redeem(id, moved))).status, 200)
+      publish(id, { client_secret: 'x' }, false)
+      isError(await flow.token(redeem(id, spoiled)), 401, 'invalid_client')
+    }
+  )
+
+  everywhere(
+    'C-13 a website that is away, or in no hurry, takes no login away that has begun',
+    async ({ startFlow }, t) => {
+      const flow = await startFlow()
+      for (
+        const [name, fault] of Object.entries({ away: answering(503, json), hanging: () => {} })
+      ) {
+        const id = publish(`${folderOf(t.name)}/${name}.json`, {}, false)
+        const code = await flow.login(id)
+        internet.places[id.slice('https://'.length)] = fault
+        assert.equal((await flow.token(redeem(id, code))).status, 200, name)
+      }
+    }
+  )
 }

@@ -13,12 +13,30 @@ test('the conformance suite: authorization server (PX, RFC 8414, RFC 6749, RFC 9
     const port = await freePort()
     const redirectUri = `http://127.0.0.1:${port}/callback`
     const body = JSON.stringify({ redirect_uris: [redirectUri] })
-    const registered = await fetch(`${issuer}/oauth/register`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+    const registered = await fetch(`${issuer}/oauth/register`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body
+    })
     const { client_id: clientId } = await registered.json() as { client_id: string }
     const logins: Array<Promise<unknown>> = []
-    const { passed, output } = await run(['authorization', '--url', issuer, '--client-id', clientId, '--resource', mcpUrl, '--port', String(port)], {
+    const { passed, output } = await run([
+      'authorization',
+      '--url',
+      issuer,
+      '--client-id',
+      clientId,
+      '--resource',
+      mcpUrl,
+      '--port',
+      String(port)
+    ], {
       // It prints where the user shall go, and waits for the browser to come back.
-      line (line) { if (line.startsWith(`${issuer}/oauth/authorize?`)) logins.push(headlessLogin(line, { stopAt: redirectUri }).then(({ url }) => fetch(url))) }
+      line (line) {
+        if (line.startsWith(`${issuer}/oauth/authorize?`)) {
+          logins.push(headlessLogin(line, { stopAt: redirectUri }).then(({ url }) => fetch(url)))
+        }
+      }
     })
     await Promise.all(logins)
     assert.ok(passed, output)
@@ -27,16 +45,38 @@ test('the conformance suite: authorization server (PX, RFC 8414, RFC 6749, RFC 9
 })
 
 const logins = [
-  'metadata-default', 'metadata-var1', 'metadata-var2', 'metadata-var3', 'pre-registration', 'token-endpoint-auth-basic', 'token-endpoint-auth-post', 'token-endpoint-auth-none',
-  'iss-supported', 'iss-not-advertised', 'iss-supported-missing', 'iss-wrong-issuer', 'iss-unexpected', 'iss-normalized', 'offline-access-scope', 'offline-access-not-supported'
+  'metadata-default',
+  'metadata-var1',
+  'metadata-var2',
+  'metadata-var3',
+  'pre-registration',
+  'token-endpoint-auth-basic',
+  'token-endpoint-auth-post',
+  'token-endpoint-auth-none',
+  'iss-supported',
+  'iss-not-advertised',
+  'iss-supported-missing',
+  'iss-wrong-issuer',
+  'iss-unexpected',
+  'iss-normalized',
+  'offline-access-scope',
+  'offline-access-not-supported'
 ]
 
 test('the conformance suite: the broker as a client of a provider (B-09, RFC 9207, RFC 7636)', async (t) => {
   const run = await conformance(t)
   if (run === null) return
-  const command = `"${process.execPath}" --import tsx "${fileURLToPath(new URL('../support/conformance/client.ts', import.meta.url))}"`
+  const command = `"${process.execPath}" --import tsx "${
+    fileURLToPath(new URL('../support/conformance/client.ts', import.meta.url))
+  }"`
   for (const scenario of logins) {
-    const { passed, output } = await run(['client', '--command', command, '--scenario', `auth/${scenario}`])
+    const { passed, output } = await run([
+      'client',
+      '--command',
+      command,
+      '--scenario',
+      `auth/${scenario}`
+    ])
     assert.ok(passed, output)
     assert.match(output, /Passed: [1-9]/)
   }

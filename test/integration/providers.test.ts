@@ -14,22 +14,35 @@ import { startLemonldap } from '../support/lemonldap.ts'
 import { connectClient, headlessOAuth, metadataOf } from '../support/login.ts'
 import { startProvider, type ProviderOptions } from '../support/provider.ts'
 
-type Start = (t: TestContext, registration: Registration) => Promise<ForeignProvider & { options?: Partial<McpOAuthOptions> } | null>
+type Start = (
+  t: TestContext,
+  registration: Registration
+) => Promise<ForeignProvider & { options?: Partial<McpOAuthOptions> } | null>
 
-/** What a login left behind: our tokens, what the provider says about the user with its own, and a way to new tokens. */
+/**
+ * What a login left behind: our tokens, what the provider says about the user with its own, and a
+ * way to new tokens.
+ */
 interface Login {
   token: OAuthTokens
   userinfo: Record<string, unknown>
-  refresh (token: OAuthTokens): Promise<OAuthTokens>
+  refresh(token: OAuthTokens): Promise<OAuthTokens>
 }
 
-/** The broker in front of a provider, and a login through both with the SDK's client. Null if the provider is not installed. */
+/**
+ * The broker in front of a provider, and a login through both with the SDK's client. Null if the
+ * provider is not installed.
+ */
 async function logIn (t: TestContext, { options }: Place, start: Start): Promise<Login | null> {
   const port = await freePort()
   const publicUrl = `http://localhost:${port}`
   const placed = await options()
   const issuer = publicUrl + placed.prefix
-  const provider = await start(t, { clientId: 'broker', clientSecret, redirectUri: `${issuer}/oauth/callback` })
+  const provider = await start(t, {
+    clientId: 'broker',
+    clientSecret,
+    redirectUri: `${issuer}/oauth/callback`
+  })
   if (provider === null) return null
   const { mcpUrl } = await buildApp(t, {
     issuer: provider.issuer,
@@ -43,12 +56,19 @@ async function logIn (t: TestContext, { options }: Place, start: Start): Promise
     mcp: { tools: true },
     ...placed,
     ...provider.options
-  }, { routes: (app) => { addUserinfo(app, provider.issuer) }, port })
+  }, {
+    routes: (app) => {
+      addUserinfo(app, provider.issuer)
+    },
+    port
+  })
 
   const oauth = headlessOAuth({ fetch: provider.fetch })
   const client = await connectClient(mcpUrl, { oauth })
   t.after(() => client.close())
-  const { content } = await client.callTool({ name: 'userinfo', arguments: {} }) as { content: Array<{ text: string }> }
+  const { content } = await client.callTool({ name: 'userinfo', arguments: {} }) as {
+    content: Array<{ text: string }>
+  }
   const { token, client: clientInformation } = oauth
   assert.ok(token && clientInformation)
   assert.equal(oauth.login?.iss, issuer)
@@ -56,14 +76,26 @@ async function logIn (t: TestContext, { options }: Place, start: Start): Promise
   const metadata = await metadataOf(issuer)
   const userinfo = JSON.parse(content[0]?.text ?? '')
   assert.equal(claimsOf(token)['sub'], userinfo.sub)
-  return { token, userinfo, refresh: async ({ refresh_token: refreshToken = '' }) => await refreshAuthorization(issuer, { metadata, clientInformation, refreshToken }) }
+  return {
+    token,
+    userinfo,
+    refresh: async ({ refresh_token: refreshToken = '' }) =>
+      await refreshAuthorization(issuer, { metadata, clientInformation, refreshToken })
+  }
 }
 
 /** A tool that asks the provider who is calling, with the provider's own token. */
 function addUserinfo (app: FastifyInstance, provider: string): void {
-  app.get('/userinfo', { onRequest: app.requireMcpAuth(), schema: { operationId: 'userinfo', summary: 'Asks the provider who is calling' } }, async ({ mcpAuth }) => {
-    const metadata = await (await fetch(`${provider.replace(/\/$/, '')}/.well-known/openid-configuration`)).json() as { userinfo_endpoint: string }
-    const response = await fetch(metadata.userinfo_endpoint, { headers: { authorization: `Bearer ${mcpAuth?.upstream?.accessToken}` } })
+  app.get('/userinfo', {
+    onRequest: app.requireMcpAuth(),
+    schema: { operationId: 'userinfo', summary: 'Asks the provider who is calling' }
+  }, async ({ mcpAuth }) => {
+    const metadata =
+      await (await fetch(`${provider.replace(/\/$/, '')}/.well-known/openid-configuration`))
+        .json() as { userinfo_endpoint: string }
+    const response = await fetch(metadata.userinfo_endpoint, {
+      headers: { authorization: `Bearer ${mcpAuth?.upstream?.accessToken}` }
+    })
     return { sub: null, ...await response.json() as object }
   })
 }
@@ -80,20 +112,26 @@ async function refreshTwice ({ token, refresh }: Login): Promise<void> {
   assert.equal(claimsOf(third)['sub'], claimsOf(token)['sub'])
 }
 
-everywhere('Glewlwyd: an issuer with a path, found where OpenID Connect appends, whose refresh token stays what it is (T-26, M-05)', async (place, t) => {
-  const login = await logIn(t, place, async (t, registration) => {
-    const provider = await startGlewlwyd(t, registration)
-    return provider && { ...provider, options: { defaultScope: 'openid' } }
-  })
-  if (login !== null) await refreshTwice(login)
-})
+everywhere(
+  'Glewlwyd: an issuer with a path, found where OpenID Connect appends, whose refresh token stays what it is (T-26, M-05)',
+  async (place, t) => {
+    const login = await logIn(t, place, async (t, registration) => {
+      const provider = await startGlewlwyd(t, registration)
+      return provider && { ...provider, options: { defaultScope: 'openid' } }
+    })
+    if (login !== null) await refreshTwice(login)
+  }
+)
 
-everywhere('LemonLDAP::NG: an issuer with a slash at its end, without iss and without revocation (T-26, M-05)', async (place, t) => {
-  const login = await logIn(t, place, startLemonldap)
-  if (login === null) return
-  assert.equal(login.userinfo['sub'], 'dwho')
-  await refreshTwice(login)
-})
+everywhere(
+  'LemonLDAP::NG: an issuer with a slash at its end, without iss and without revocation (T-26, M-05)',
+  async (place, t) => {
+    const login = await logIn(t, place, startLemonldap)
+    if (login === null) return
+    assert.equal(login.userinfo['sub'], 'dwho')
+    await refreshTwice(login)
+  }
+)
 
 interface Deviation {
   /** Metadata of the registration. */
@@ -105,22 +143,38 @@ interface Deviation {
 }
 
 /** oidc-provider, made to deviate. */
-function deviating ({ client, provider: options, metadata, fetch: browser = fetch }: Deviation): Start {
+function deviating (
+  { client, provider: options, metadata, fetch: browser = fetch }: Deviation
+): Start {
   return async (t, { clientId, clientSecret, redirectUri }) => {
     const provider = await startProvider({
       registration: false,
-      clients: [{ client_id: clientId, client_secret: clientSecret, redirect_uris: [redirectUri], grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'], ...client }],
+      clients: [{
+        client_id: clientId,
+        client_secret: clientSecret,
+        redirect_uris: [redirectUri],
+        grant_types: ['authorization_code', 'refresh_token'],
+        response_types: ['code'],
+        ...client
+      }],
       ...options
     })
     t.after(() => provider.close())
-    return { issuer: provider.issuer, fetch: browser, ...metadata && { options: { oauthMetadataUrl: await publish(t, provider.issuer, metadata) } } }
+    return {
+      issuer: provider.issuer,
+      fetch: browser,
+      ...metadata && { options: { oauthMetadataUrl: await publish(t, provider.issuer, metadata) } }
+    }
   }
 }
 
 /** Publishes the provider's metadata with changes. */
 async function publish (t: TestContext, issuer: string, changes: object): Promise<string> {
-  const document = await (await fetch(`${issuer}/.well-known/openid-configuration`)).json() as object
-  const server = createServer((_request, response) => { response.end(JSON.stringify({ ...document, ...changes })) })
+  const document = await (await fetch(`${issuer}/.well-known/openid-configuration`))
+    .json() as object
+  const server = createServer((_request, response) => {
+    response.end(JSON.stringify({ ...document, ...changes }))
+  })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   t.after(() => {
     server.close()
@@ -143,35 +197,68 @@ const withoutIss: typeof fetch = async (input, init) => {
 }
 
 everywhere('a provider without iss in its answers (CD-11)', async (place, t) => {
-  const login = await logIn(t, place, deviating({ metadata: { authorization_response_iss_parameter_supported: undefined }, fetch: withoutIss }))
+  const login = await logIn(
+    t,
+    place,
+    deviating({
+      metadata: { authorization_response_iss_parameter_supported: undefined },
+      fetch: withoutIss
+    })
+  )
   assert.equal(login?.userinfo['sub'], 'alice')
 })
 
-everywhere('a provider that announces iss and leaves it out is not believed (CD-11)', async (place, t) => {
-  await assert.rejects(logIn(t, place, deviating({ fetch: withoutIss })), /400 .*not come from the expected provider/)
-})
+everywhere(
+  'a provider that announces iss and leaves it out is not believed (CD-11)',
+  async (place, t) => {
+    await assert.rejects(
+      logIn(t, place, deviating({ fetch: withoutIss })),
+      /400 .*not come from the expected provider/
+    )
+  }
+)
 
-everywhere('a provider without refresh tokens: our client gets none, and is told by their absence (T-26)', async (place, t) => {
-  const login = await logIn(t, place, deviating({ client: { grant_types: ['authorization_code'] } }))
-  assert.equal(login?.userinfo['sub'], 'alice')
-  assert.equal(login.token.refresh_token, undefined)
-})
+everywhere(
+  'a provider without refresh tokens: our client gets none, and is told by their absence (T-26)',
+  async (place, t) => {
+    const login = await logIn(
+      t,
+      place,
+      deviating({ client: { grant_types: ['authorization_code'] } })
+    )
+    assert.equal(login?.userinfo['sub'], 'alice')
+    assert.equal(login.token.refresh_token, undefined)
+  }
+)
 
 for (const format of ['opaque', 'jwt'] as const) {
-  everywhere(`a provider with ${format} access tokens: tools can use them, clients see tokens of ours (T-18)`, async (place, t) => {
-    const login = await logIn(t, place, deviating({ provider: { accessToken: { format } } }))
-    assert.equal(login?.userinfo['sub'], 'alice')
-    await refreshTwice(login)
-  })
+  everywhere(
+    `a provider with ${format} access tokens: tools can use them, clients see tokens of ours (T-18)`,
+    async (place, t) => {
+      const login = await logIn(t, place, deviating({ provider: { accessToken: { format } } }))
+      assert.equal(login?.userinfo['sub'], 'alice')
+      await refreshTwice(login)
+    }
+  )
 }
 
 everywhere('a provider that takes the secret in the body only', async (place, t) => {
-  const login = await logIn(t, place, deviating({ client: { token_endpoint_auth_method: 'client_secret_post' }, metadata: { token_endpoint_auth_methods_supported: ['client_secret_post'] } }))
+  const login = await logIn(
+    t,
+    place,
+    deviating({
+      client: { token_endpoint_auth_method: 'client_secret_post' },
+      metadata: { token_endpoint_auth_methods_supported: ['client_secret_post'] }
+    })
+  )
   assert.equal(login?.userinfo['sub'], 'alice')
   await refreshTwice(login)
 })
 
-everywhere('a provider whose access tokens are short-lived: ours are no longer (T-18)', async (place, t) => {
-  const login = await logIn(t, place, deviating({ provider: { accessToken: { ttl: 90 } } }))
-  assert.ok(login?.token.expires_in !== undefined && login.token.expires_in <= 90)
-})
+everywhere(
+  'a provider whose access tokens are short-lived: ours are no longer (T-18)',
+  async (place, t) => {
+    const login = await logIn(t, place, deviating({ provider: { accessToken: { ttl: 90 } } }))
+    assert.ok(login?.token.expires_in !== undefined && login.token.expires_in <= 90)
+  }
+)

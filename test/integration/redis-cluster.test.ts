@@ -9,69 +9,102 @@ import { connect, eventOf, skipWithout, type RedisServer } from '../support/redi
 import { startCluster } from '../support/redis-cluster.ts'
 import { contract } from '../support/store-contract.ts'
 
-const pairs = [['ioredis', Cluster, 'redis-server'], ['iovalkey', ValkeyCluster as unknown as typeof Cluster, 'valkey-server']] as const
+const pairs = [['ioredis', Cluster, 'redis-server'], [
+  'iovalkey',
+  ValkeyCluster as unknown as typeof Cluster,
+  'valkey-server'
+]] as const
 
-async function join (t: TestContext, nodes: RedisServer[], Client: typeof Cluster): Promise<Cluster> {
+async function join (
+  t: TestContext,
+  nodes: RedisServer[],
+  Client: typeof Cluster
+): Promise<Cluster> {
   const client = new Client(nodes.map(({ port }) => ({ host: '127.0.0.1', port })))
   client.on('error', () => {})
-  t.after(() => { client.disconnect() })
+  t.after(() => {
+    client.disconnect()
+  })
   if (client.status !== 'ready') await eventOf(client, 'ready')
   return client
 }
 
 for (const [name, Client, server] of pairs) {
-  test(`a cluster of three, ${server} with the client ${name}`, { skip: skipWithout(server) }, async (t) => {
-    const nodes = await startCluster(t, server)
-    const admins = await Promise.all(nodes.map(({ port }) => connect(t, port)))
-    const [one, two] = [await join(t, nodes, Client), await join(t, nodes, Client)]
-    for (const [what, check] of contract) {
-      await t.test(what, async () => {
-        await Promise.all(admins.map(admin => admin.flushall()))
-        await check(redisStore(one), redisStore(two))
-      })
-    }
+  test(
+    `a cluster of three, ${server} with the client ${name}`,
+    { skip: skipWithout(server) },
+    async (t) => {
+      const nodes = await startCluster(t, server)
+      const admins = await Promise.all(nodes.map(({ port }) => connect(t, port)))
+      const [one, two] = [await join(t, nodes, Client), await join(t, nodes, Client)]
+      for (const [what, check] of contract) {
+        await t.test(what, async () => {
+          await Promise.all(admins.map(admin => admin.flushall()))
+          await check(redisStore(one), redisStore(two))
+        })
+      }
 
-    for (const prefix of ['', '/v1']) {
-      await t.test(`T-14 T-15 T-22 V-05 V-06 a whole login, on two instances (${prefix || 'at the root'})`, async (t) => {
-        await Promise.all(admins.map(admin => admin.flushall()))
-        const flow = await startFlow(t, { options: { prefix, store: redisStore(one) } })
-        const other = await flow.another({ store: redisStore(two) })
+      for (const prefix of ['', '/v1']) {
+        await t.test(`T-14 T-15 T-22 V-05 V-06 a whole login, on two instances (${prefix || 'at the root'})`, async (t) => {
+          await Promise.all(admins.map(admin => admin.flushall()))
+          const flow = await startFlow(t, { options: { prefix, store: redisStore(one) } })
+          const other = await flow.another({ store: redisStore(two) })
+          const id = await flow.register()
+          const code = await flow.login(id, { at: [flow, other, flow] })
+          const replies = await Promise.all(
+            Array.from(
+              { length: 20 },
+              (_, index) => (index % 2 ? flow : other).token(redeem(id, code))
+            )
+          )
+          assert.equal(replies.filter(({ status }) => status === 200).length, 1)
+
+          const tokens = await flow.tokens(id, { at: [other, flow, other, flow] })
+          const renewals = await Promise.all(
+            Array.from(
+              { length: 20 },
+              (_, index) => (index % 2 ? flow : other).token(renew(id, tokens.refresh_token))
+            )
+          )
+          assert.deepEqual([...new Set(renewals.map(({ status }) => status))], [200])
+          assert.equal(new Set(renewals.map(({ text }) => text)).size, 1)
+          const next = renewals[0]?.json() ?? {}
+          for (const instance of [flow, other]) {
+            assert.equal((await instance.call(next['access_token'])).status, 200)
+          }
+          assert.equal(
+            (await other.revoke({ client_id: id, token: next['access_token'] })).status,
+            200
+          )
+          await sleep(1_050)
+          for (const instance of [flow, other]) {
+            assert.equal((await instance.call(next['access_token'])).status, 401)
+            isError(await instance.token(renew(id, next['refresh_token'])), 400, 'invalid_grant')
+          }
+          for (const admin of admins) {
+            assert.ok(await admin.dbsize() > 0, 'every server has its share')
+          }
+        })
+      }
+
+      await t.test('F-13 a server that hangs: 503 in time, nothing twice, and all is well when it is back', async (t) => {
+        const flow = await startFlow(t, { options: { store: redisStore(one) } })
         const id = await flow.register()
-        const code = await flow.login(id, { at: [flow, other, flow] })
-        const replies = await Promise.all(Array.from({ length: 20 }, (_, index) => (index % 2 ? flow : other).token(redeem(id, code))))
-        assert.equal(replies.filter(({ status }) => status === 200).length, 1)
-
-        const tokens = await flow.tokens(id, { at: [other, flow, other, flow] })
-        const renewals = await Promise.all(Array.from({ length: 20 }, (_, index) => (index % 2 ? flow : other).token(renew(id, tokens.refresh_token))))
-        assert.deepEqual([...new Set(renewals.map(({ status }) => status))], [200])
-        assert.equal(new Set(renewals.map(({ text }) => text)).size, 1)
-        const next = renewals[0]?.json() ?? {}
-        for (const instance of [flow, other]) assert.equal((await instance.call(next['access_token'])).status, 200)
-        assert.equal((await other.revoke({ client_id: id, token: next['access_token'] })).status, 200)
-        await sleep(1_050)
-        for (const instance of [flow, other]) {
-          assert.equal((await instance.call(next['access_token'])).status, 401)
-          isError(await instance.token(renew(id, next['refresh_token'])), 400, 'invalid_grant')
-        }
-        for (const admin of admins) assert.ok(await admin.dbsize() > 0, 'every server has its share')
+        const codes: string[] = []
+        for (let index = 0; index < 12; index++) codes.push(await flow.login(id))
+        nodes[1]?.process.kill('SIGSTOP')
+        const during = await Promise.all(codes.map(code => flow.token(redeem(id, code))))
+        nodes[1]?.process.kill('SIGCONT')
+        const statuses = during.map(({ status }) => status)
+        assert.ok(statuses.includes(503), String(statuses))
+        assert.ok(statuses.every(status => status === 503 || status === 200), String(statuses))
+        while (
+          !/cluster_state:ok/.test(String(await admins[0]?.call('CLUSTER', 'INFO')))
+        ) { await sleep(50) }
+        await isBack(flow, id)
       })
     }
-
-    await t.test('F-13 a server that hangs: 503 in time, nothing twice, and all is well when it is back', async (t) => {
-      const flow = await startFlow(t, { options: { store: redisStore(one) } })
-      const id = await flow.register()
-      const codes: string[] = []
-      for (let index = 0; index < 12; index++) codes.push(await flow.login(id))
-      nodes[1]?.process.kill('SIGSTOP')
-      const during = await Promise.all(codes.map(code => flow.token(redeem(id, code))))
-      nodes[1]?.process.kill('SIGCONT')
-      const statuses = during.map(({ status }) => status)
-      assert.ok(statuses.includes(503), String(statuses))
-      assert.ok(statuses.every(status => status === 503 || status === 200), String(statuses))
-      while (!/cluster_state:ok/.test(String(await admins[0]?.call('CLUSTER', 'INFO')))) await sleep(50)
-      await isBack(flow, id)
-    })
-  })
+  )
 }
 
 async function isBack (flow: Flow, id: string): Promise<void> {

@@ -12,7 +12,9 @@ import { freePort } from '../support/broker.ts'
 import { connect, eventOf, servers, skip, skipWithout, startRedis } from '../support/redis.ts'
 import { contract } from '../support/store-contract.ts'
 
-const operations: Array<[name: string, operation: (store: Store, key: string) => Promise<unknown>]> = [
+const operations: Array<
+  [name: string, operation: (store: Store, key: string) => Promise<unknown>]
+> = [
   ['putIfAbsent', (store, key) => store.putIfAbsent(key, 'value', 60)],
   ['get', (store, key) => store.get(key)],
   ['put', (store, key) => store.put(key, 'value', 60)]
@@ -21,13 +23,21 @@ const operations: Array<[name: string, operation: (store: Store, key: string) =>
 /** Every operation rejects, and within two seconds. */
 async function refuses (store: Store, reason?: RegExp, key = 'key'): Promise<void> {
   for (const [name, operation] of operations) {
-    const outcome = await Promise.race([operation(store, key).then(() => 'done', (error: Error) => error), sleep(2_000, 'late', { ref: false })])
+    const outcome = await Promise.race([
+      operation(store, key).then(() => 'done', (error: Error) => error),
+      sleep(2_000, 'late', { ref: false })
+    ])
     assert.ok(outcome instanceof Error, `${name}: ${String(outcome)}`)
     if (reason) assert.match(outcome.message, reason, name)
   }
 }
 
-for (const [client, Client] of [['ioredis', Redis], ['iovalkey', Valkey as unknown as typeof Redis]] as const) {
+for (
+  const [client, Client] of [['ioredis', Redis], [
+    'iovalkey',
+    Valkey as unknown as typeof Redis
+  ]] as const
+) {
   for (const server of servers) {
     for (const [name, check] of contract) {
       test(`${name} (${client}, ${server})`, { skip: skipWithout(server) }, async (t) => {
@@ -68,7 +78,19 @@ test('S-05 what the ledger makes of ids are plain hashes', { skip }, async (t) =
   const { port } = await startRedis(t)
   const client = await connect(t, port)
   const ledger = createLedger(redisStore(client), 'https://mcp.example')
-  const ids = ['a:b', 'a', 'a*', '*', '\r\nSET x y', '..', '{a}b', '\0', 'é', '', 'k'.repeat(10_000)]
+  const ids = [
+    'a:b',
+    'a',
+    'a*',
+    '*',
+    '\r\nSET x y',
+    '..',
+    '{a}b',
+    '\0',
+    'é',
+    '',
+    'k'.repeat(10_000)
+  ]
   for (const id of ids) assert.equal(await ledger.consume('code', id, 60), true)
   for (const id of ids) assert.equal(await ledger.consume('code', id, 60), false)
   const keys: string[] = await client.keys('*')
@@ -79,7 +101,10 @@ test('S-05 what the ledger makes of ids are plain hashes', { skip }, async (t) =
 test('S-06 a prefix keeps apart what shares a server', { skip }, async (t) => {
   const { port } = await startRedis(t)
   const client = await connect(t, port)
-  const [one, two] = [redisStore(client, { prefix: 'one:' }), redisStore(client, { prefix: 'two:' })]
+  const [one, two] = [
+    redisStore(client, { prefix: 'one:' }),
+    redisStore(client, { prefix: 'two:' })
+  ]
   await one.put('a', '1', 60)
   assert.equal(await two.get('a'), null)
   assert.equal(await two.putIfAbsent('a', '2', 60), null)
@@ -91,14 +116,22 @@ test('one command, on one key, each', { skip }, async (t) => {
   const client = await connect(t, port)
   const seen: string[][] = []
   const monitor = await (await connect(t, port)).monitor()
-  t.after(() => { monitor.disconnect() })
-  monitor.on('monitor', (_time: string, command: string[]) => { seen.push(command) })
+  t.after(() => {
+    monitor.disconnect()
+  })
+  monitor.on('monitor', (_time: string, command: string[]) => {
+    seen.push(command)
+  })
   const store = redisStore(client)
   await store.putIfAbsent('a', 'x', 1.5)
   await store.put('b', 'x', 60)
   await store.get('c')
   while (seen.length < 3) await sleep(1)
-  assert.deepEqual(seen.map(([command = '', ...rest]) => [command.toLowerCase(), ...rest]), [['set', 'a', 'x', 'PX', '1500', 'NX', 'GET'], ['set', 'b', 'x', 'PX', '60000'], ['get', 'c']])
+  assert.deepEqual(seen.map(([command = '', ...rest]) => [command.toLowerCase(), ...rest]), [
+    ['set', 'a', 'x', 'PX', '1500', 'NX', 'GET'],
+    ['set', 'b', 'x', 'PX', '60000'],
+    ['get', 'c']
+  ])
 })
 
 test('a client that connects lazily is woken', { skip }, async (t) => {
@@ -108,29 +141,35 @@ test('a client that connects lazily is woken', { skip }, async (t) => {
   assert.equal(await redisStore(client).putIfAbsent('a', 'x', 60), null)
 })
 
-test('F-13 L19 a server that dies: refused at once, without a queue, and fine again when it is back', { skip }, async (t) => {
-  const { port, process: child } = await startRedis(t)
-  const client = await connect(t, port)
-  const store = redisStore(client)
-  await store.put('key', 'value', 60)
-  const closed = eventOf(client, 'close')
-  const gone = once(child, 'exit')
-  child.kill('SIGKILL')
-  await gone
-  await refuses(store)
-  await closed
-  await refuses(store, /not connected/, 'other')
-  const ready = eventOf(client, 'ready')
-  await startRedis(t, { port })
-  await ready
-  assert.equal(await store.putIfAbsent('other', 'again', 60), null, 'nothing was kept in a queue')
-})
+test(
+  'F-13 L19 a server that dies: refused at once, without a queue, and fine again when it is back',
+  { skip },
+  async (t) => {
+    const { port, process: child } = await startRedis(t)
+    const client = await connect(t, port)
+    const store = redisStore(client)
+    await store.put('key', 'value', 60)
+    const closed = eventOf(client, 'close')
+    const gone = once(child, 'exit')
+    child.kill('SIGKILL')
+    await gone
+    await refuses(store)
+    await closed
+    await refuses(store, /not connected/, 'other')
+    const ready = eventOf(client, 'ready')
+    await startRedis(t, { port })
+    await ready
+    assert.equal(await store.putIfAbsent('other', 'again', 60), null, 'nothing was kept in a queue')
+  }
+)
 
 test('F-13 a client that was never connected, or was closed', { skip }, async (t) => {
   const port = await freePort()
   const client = new Redis({ port, host: '127.0.0.1', retryStrategy: () => 50 })
   client.on('error', () => {})
-  t.after(() => { client.disconnect() })
+  t.after(() => {
+    client.disconnect()
+  })
   await refuses(redisStore(client), /not connected/)
   client.disconnect()
   await refuses(redisStore(client), /not connected/)
@@ -148,8 +187,12 @@ test('L19 a server that hangs: refused in time, and fine again afterwards', { sk
 test('F-25 an answer that came while the process stood still is an answer', { skip }, async (t) => {
   const { port } = await startRedis(t)
   const store = steadyStore(redisStore(await connect(t, port)))
-  const writes = Promise.allSettled(Array.from({ length: 8 }, (_, index) => store.putIfAbsent(`key${index}`, 'value', 60)))
-  await new Promise(resolve => { setImmediate(resolve) })
+  const writes = Promise.allSettled(
+    Array.from({ length: 8 }, (_, index) => store.putIfAbsent(`key${index}`, 'value', 60))
+  )
+  await new Promise(resolve => {
+    setImmediate(resolve)
+  })
   const end = performance.now() + 1_200
   while (performance.now() < end);
   assert.deepEqual((await writes).map(({ status }) => status), Array(8).fill('fulfilled'))
@@ -183,7 +226,9 @@ test('F-15 a replica takes no writes, a full server neither', { skip }, async (t
 })
 
 test('F-15 a server that is loading its data', { skip }, async (t) => {
-  const { port } = await startRedis(t, { args: ['--enable-debug-command', 'yes', '--loading-process-events-interval-bytes', '1024'] })
+  const { port } = await startRedis(t, {
+    args: ['--enable-debug-command', 'yes', '--loading-process-events-interval-bytes', '1024']
+  })
   const client = await connect(t, port)
   const other = await connect(t, port)
   const store = redisStore(other)
@@ -196,12 +241,17 @@ test('F-15 a server that is loading its data', { skip }, async (t) => {
   await loaded
 })
 
-test('F-15 no command is asked twice, and failures of the ledger are failures of the store', { skip }, async (t) => {
+test('F-15 no command is asked twice, and failures of the ledger are failures of the store', {
+  skip
+}, async (t) => {
   const { port } = await startRedis(t)
   const client = await connect(t, port)
   await client.call('ACL', 'SETUSER', 'default', '-set', '-get')
   const ledger = createLedger(steadyStore(redisStore(client)), 'https://mcp.example')
-  await assert.rejects(ledger.consume('code', 'x', 60), { kind: 'storeUnavailable', statusCode: 503 })
+  await assert.rejects(ledger.consume('code', 'x', 60), {
+    kind: 'storeUnavailable',
+    statusCode: 503
+  })
   await assert.rejects(ledger.isRevoked('grant'), { kind: 'storeUnavailable' })
   const stats: string = await client.info('commandstats')
   assert.match(stats, /cmdstat_set:calls=0,.*rejected_calls=1/)

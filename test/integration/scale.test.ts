@@ -8,7 +8,9 @@ import { isInstalled } from '../support/daemon.ts'
 
 for (const [shared, redis] of [['one Redis', true], ['no store at all', false]] as const) {
   test(`two processes on ${shared}`, async (t) => {
-    if (redis && !isInstalled(t, { path: '/usr/bin/redis-server', packages: 'redis-server' })) return
+    if (
+      redis && !isInstalled(t, { path: '/usr/bin/redis-server', packages: 'redis-server' })
+    ) { return }
     const fleet = await startFleet({ redis })
     t.after(() => fleet.close())
 

@@ -1,40 +1,97 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
-import { loopbackUri, openBrowser, redeem, renew, startFlow, type Flow, type Reply } from '../support/flow.ts'
+import {
+  loopbackUri,
+  openBrowser,
+  redeem,
+  renew,
+  startFlow,
+  type Flow,
+  type Reply
+} from '../support/flow.ts'
 import { skip, startRedis } from '../support/redis.ts'
 import { runInSmallHeap, smallHeap } from '../support/small-heap.ts'
 
-/** Rounds of requests, each of which brings more than half a megabyte that nobody has sent before: together more than the heap has room for. */
+/**
+ * Rounds of requests, each of which brings more than half a megabyte that nobody has sent before:
+ * together more than the heap has room for.
+ */
 const rounds = Number(process.env['FLOOD_ROUNDS'] ?? 250)
 
 const json = { 'content-type': 'application/json' }
 const junk = (length: number) => randomBytes(length / 2).toString('hex')
 
 /** What strangers can send, at every endpoint, and what it may be answered with. */
-function table (flow: Flow, id: string): Array<[name: string, send: () => Promise<Reply>, statuses: number[]]> {
-  const register = (metadata: object) => flow.ask('/oauth/register', { method: 'POST', headers: json, body: JSON.stringify({ redirect_uris: [loopbackUri], ...metadata }) })
-  const call = (token: string, body: string) => flow.ask('/mcp', { method: 'POST', headers: { ...json, authorization: `Bearer ${token}` }, body })
+function table (
+  flow: Flow,
+  id: string
+): Array<[name: string, send: () => Promise<Reply>, statuses: number[]]> {
+  const register = (metadata: object) =>
+    flow.ask('/oauth/register', {
+      method: 'POST',
+      headers: json,
+      body: JSON.stringify({ redirect_uris: [loopbackUri], ...metadata })
+    })
+  const call = (token: string, body: string) =>
+    flow.ask('/mcp', {
+      method: 'POST',
+      headers: { ...json, authorization: `Bearer ${token}` },
+      body
+    })
   return [
     ['a registration', () => register({ client_name: junk(80) }), [201]],
-    ['a large registration', () => register({ redirect_uris: [`${loopbackUri}/${junk(20_000)}`] }), [400]],
+    [
+      'a large registration',
+      () => register({ redirect_uris: [`${loopbackUri}/${junk(20_000)}`] }),
+      [400]
+    ],
     ['a registration with more in it', () => register({ [junk(40)]: junk(60_000) }), [201]],
     ['a page', () => flow.authorize(flow.asked(id, { state: junk(500) })), [200]],
     ['an unknown client', () => flow.authorize(flow.asked(junk(4_000))), [400]],
-    ['a client of nowhere', () => flow.authorize(flow.asked(`https://127.0.0.1/${junk(40)}`)), [400]],
-    ['a consent', () => flow.ask('/oauth/consent', { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: `action=approve&request=${junk(4_000)}` }), [400]],
+    ['a client of nowhere', () => flow.authorize(flow.asked(`https://127.0.0.1/${junk(40)}`)), [
+      400
+    ]],
+    [
+      'a consent',
+      () =>
+        flow.ask('/oauth/consent', {
+          method: 'POST',
+          headers: { 'content-type': 'application/x-www-form-urlencoded' },
+          body: `action=approve&request=${junk(4_000)}`
+        }),
+      [400]
+    ],
     ['a callback', () => flow.ask(`/oauth/callback?code=${junk(40)}&state=${junk(4_000)}`), [400]],
     ['a code', () => flow.token(redeem(id, junk(60_000))), [400]],
     ['a refresh token', () => flow.token(renew(id, junk(60_000))), [400]],
     ['a client at the token endpoint', () => flow.token(redeem(junk(4_000), 'code')), [401]],
     ['a token to revoke', () => flow.revoke({ client_id: id, token: junk(60_000) }), [200]],
-    ['a token', () => call(junk(8_000), JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' })), [401]],
-    ['a call without a token', () => flow.ask('/mcp', { method: 'POST', headers: json, body: JSON.stringify({ params: junk(250_000) }) }), [401]],
+    [
+      'a token',
+      () => call(junk(8_000), JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' })),
+      [401]
+    ],
+    [
+      'a call without a token',
+      () =>
+        flow.ask('/mcp', {
+          method: 'POST',
+          headers: json,
+          body: JSON.stringify({ params: junk(250_000) })
+        }),
+      [401]
+    ],
     ['a login with a made-up code', async () => {
       const browser = openBrowser()
       const request = await flow.form(browser, flow.asked(id))
       const approved = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
-      const back = await browser.get(flow, `/oauth/callback?code=${junk(40)}&state=${approved.location?.searchParams.get('state')}&iss=${encodeURIComponent(flow.upstream.issuer)}`)
+      const back = await browser.get(
+        flow,
+        `/oauth/callback?code=${junk(40)}&state=${
+          approved.location?.searchParams.get('state')
+        }&iss=${encodeURIComponent(flow.upstream.issuer)}`
+      )
       return await flow.token(redeem(id, back.location?.searchParams.get('code') ?? ''))
     }, [400]]
   ]
@@ -46,7 +103,9 @@ test('F-34 D11 memory that is full of what strangers sent has room in a heap of 
 
 for (const [where, redis] of [['in memory', false], ['on Redis', true]] as const) {
   for (const [place, prefix] of [['at the root', ''], ['under /v1', '/v1']] as const) {
-    test(`F-34 D11 a flood from strangers does not exhaust a heap of 128 MB (${where}, ${place})`, { skip: redis && skip }, async (t) => {
+    test(`F-34 D11 a flood from strangers does not exhaust a heap of 128 MB (${where}, ${place})`, {
+      skip: redis && skip
+    }, async (t) => {
       const server = smallHeap(t, redis ? (await startRedis(t)).port : undefined)
       const flow = await startFlow(t, { options: { prefix }, launch: server.launch })
       const id = await flow.register()

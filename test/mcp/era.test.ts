@@ -7,19 +7,49 @@ const call = { jsonrpc: '2.0', id: 7, method: 'tools/call', params: { name: 'ope
 const legacy = { ...call, params: { name: 'open' } }
 
 test('HT-24 a request is modern by its claim, or by its version', () => {
-  for (const [headers, body] of [[{}, call], [{}, [call]], [{}, { method: 'notifications/x', params: meta }], [{ 'mcp-protocol-version': '2026-07-28' }, legacy], [{ 'mcp-protocol-version': '2027-01-01' }, undefined]] as const) {
+  for (
+    const [headers, body] of [
+      [{}, call],
+      [{}, [call]],
+      [{}, { method: 'notifications/x', params: meta }],
+      [{ 'mcp-protocol-version': '2026-07-28' }, legacy],
+      [{ 'mcp-protocol-version': '2027-01-01' }, undefined]
+    ] as const
+  ) {
     assert.equal(isModern({ headers, body }), true, JSON.stringify([headers, body]))
   }
-  for (const [headers, body] of [[{}, legacy], [{}, [legacy, legacy]], [{}, undefined], [{}, 'x'], [{}, null], [{ 'mcp-protocol-version': '2025-11-25' }, legacy], [{ 'mcp-protocol-version': 'v999' }, legacy], [{ 'mcp-protocol-version': '9' }, {}], [{}, { params: { _meta: { progressToken: 1 } } }]] as const) {
+  for (
+    const [headers, body] of [
+      [{}, legacy],
+      [{}, [legacy, legacy]],
+      [{}, undefined],
+      [{}, 'x'],
+      [{}, null],
+      [{ 'mcp-protocol-version': '2025-11-25' }, legacy],
+      [{ 'mcp-protocol-version': 'v999' }, legacy],
+      [{ 'mcp-protocol-version': '9' }, {}],
+      [{}, { params: { _meta: { progressToken: 1 } } }]
+    ] as const
+  ) {
     assert.equal(isModern({ headers, body }), false, JSON.stringify([headers, body]))
   }
 })
 
 test('HT-11 HT-12 HT-14 headers that say something else than the body are 400 with -32020 and the id', () => {
-  for (const headers of [
-    { 'mcp-method': 'tools/list' }, { 'mcp-method': 'TOOLS/CALL' }, { 'mcp-method': '' }, { 'mcp-name': 'shut' }, { 'mcp-name': 'OPEN' }, { 'mcp-name': '=?base64?c2h1dA==?=' },
-    { 'mcp-name': '=?base64?b3Blbg?=' }, { 'mcp-name': '=?base64?!?=' }, { 'mcp-name': '=?base64?/w==?=' }, { 'mcp-method': 'tools/call', 'mcp-name': 'shut' }
-  ]) {
+  for (
+    const headers of [
+      { 'mcp-method': 'tools/list' },
+      { 'mcp-method': 'TOOLS/CALL' },
+      { 'mcp-method': '' },
+      { 'mcp-name': 'shut' },
+      { 'mcp-name': 'OPEN' },
+      { 'mcp-name': '=?base64?c2h1dA==?=' },
+      { 'mcp-name': '=?base64?b3Blbg?=' },
+      { 'mcp-name': '=?base64?!?=' },
+      { 'mcp-name': '=?base64?/w==?=' },
+      { 'mcp-method': 'tools/call', 'mcp-name': 'shut' }
+    ]
+  ) {
     const answer = headerMismatch({ headers, body: call })
     assert.equal(answer?.status, 400, JSON.stringify(headers))
     const { id, error } = JSON.parse(String(answer?.body))
@@ -28,11 +58,32 @@ test('HT-11 HT-12 HT-14 headers that say something else than the body are 400 wi
 })
 
 test('HT-11 HT-12 headers that agree, are missing, or belong to an earlier era decide nothing', () => {
-  for (const headers of [{}, { 'mcp-method': 'tools/call' }, { 'mcp-name': 'open' }, { 'mcp-method': 'tools/call', 'mcp-name': '=?base64?b3Blbg==?=' }]) assert.equal(headerMismatch({ headers, body: call }), null)
-  assert.equal(headerMismatch({ headers: { 'mcp-method': 'tools/list', 'mcp-name': 'shut' }, body: legacy }), null)
-  assert.equal(headerMismatch({ headers: { 'mcp-name': 'x' }, body: { ...call, method: 'tools/list', params: meta } }), null, 'this method has no name')
+  for (
+    const headers of [{}, { 'mcp-method': 'tools/call' }, { 'mcp-name': 'open' }, {
+      'mcp-method': 'tools/call',
+      'mcp-name': '=?base64?b3Blbg==?='
+    }]
+  ) assert.equal(headerMismatch({ headers, body: call }), null)
+  assert.equal(
+    headerMismatch({ headers: { 'mcp-method': 'tools/list', 'mcp-name': 'shut' }, body: legacy }),
+    null
+  )
+  assert.equal(
+    headerMismatch({
+      headers: { 'mcp-name': 'x' },
+      body: { ...call, method: 'tools/list', params: meta }
+    }),
+    null,
+    'this method has no name'
+  )
   const read = { ...call, method: 'resources/read', params: { uri: 'file:///é', ...meta } }
-  assert.equal(headerMismatch({ headers: { 'mcp-name': `=?base64?${Buffer.from('file:///é').toString('base64')}?=` }, body: read }), null)
+  assert.equal(
+    headerMismatch({
+      headers: { 'mcp-name': `=?base64?${Buffer.from('file:///é').toString('base64')}?=` },
+      body: read
+    }),
+    null
+  )
   assert.equal(headerMismatch({ headers: { 'mcp-name': 'file:///e' }, body: read })?.status, 400)
 })
 
@@ -40,19 +91,50 @@ test('HT-13 headers repeat the arguments that the schema of a tool says, whereve
   const schema = {
     properties: {
       region: { type: 'string', 'x-mcp-header': 'Region' },
-      filter: { type: 'object', properties: { count: { type: 'integer', 'x-mcp-header': 'Max-Count' }, all: { type: 'boolean', 'x-mcp-header': 'All' } } },
+      filter: {
+        type: 'object',
+        properties: {
+          count: { type: 'integer', 'x-mcp-header': 'Max-Count' },
+          all: { type: 'boolean', 'x-mcp-header': 'All' }
+        }
+      },
       odd: { type: 'object', 'x-mcp-header': 'Odd' },
       plain: {}
     }
   }
-  const outcome = (args: unknown, headers: Record<string, string>) => parameterMismatch({ headers, body: { ...call, params: { name: 'open', arguments: args, ...meta } } }, schema)?.status ?? 200
-  for (const [args, headers] of [
-    [undefined, {}], [{}, {}], [null, {}], ['x', {}], [{ region: null, filter: { count: null } }, {}], [{ plain: 1, odd: {}, unknown: 2 }, {}], [{ region: 'eu' }, { 'mcp-param-region': 'eu' }],
-    [{ filter: { count: 3, all: true } }, { 'mcp-param-max-count': '3', 'mcp-param-all': 'true' }], [{ filter: { count: 3 } }, { 'mcp-param-max-count': '3.0' }], [{ region: '' }, { 'mcp-param-region': '' }]
-  ] as Array<[unknown, Record<string, string>]>) assert.equal(outcome(args, headers), 200, JSON.stringify([args, headers]))
-  for (const [args, headers] of [
-    [{ region: 'eu' }, {}], [{ region: '' }, {}], [{ region: 'eu' }, { 'mcp-param-region': 'us' }], [{ region: '3' }, { 'mcp-param-region': '3.0' }], [{ filter: { count: 3 } }, { 'mcp-param-max-count': '4' }],
-    [{ filter: { count: 3 } }, { 'mcp-param-max-count': '' }], [{ filter: { all: true } }, { 'mcp-param-all': 'TRUE' }], [{ region: 'eu' }, { 'mcp-param-region': '=?base64?ZXU?=' }]
-  ] as Array<[unknown, Record<string, string>]>) assert.equal(outcome(args, headers), 400, JSON.stringify([args, headers]))
+  const outcome = (args: unknown, headers: Record<string, string>) =>
+    parameterMismatch({
+      headers,
+      body: { ...call, params: { name: 'open', arguments: args, ...meta } }
+    }, schema)?.status ?? 200
+  for (
+    const [args, headers] of [
+      [undefined, {}],
+      [{}, {}],
+      [null, {}],
+      ['x', {}],
+      [{ region: null, filter: { count: null } }, {}],
+      [{ plain: 1, odd: {}, unknown: 2 }, {}],
+      [{ region: 'eu' }, { 'mcp-param-region': 'eu' }],
+      [{ filter: { count: 3, all: true } }, {
+        'mcp-param-max-count': '3',
+        'mcp-param-all': 'true'
+      }],
+      [{ filter: { count: 3 } }, { 'mcp-param-max-count': '3.0' }],
+      [{ region: '' }, { 'mcp-param-region': '' }]
+    ] as Array<[unknown, Record<string, string>]>
+  ) assert.equal(outcome(args, headers), 200, JSON.stringify([args, headers]))
+  for (
+    const [args, headers] of [
+      [{ region: 'eu' }, {}],
+      [{ region: '' }, {}],
+      [{ region: 'eu' }, { 'mcp-param-region': 'us' }],
+      [{ region: '3' }, { 'mcp-param-region': '3.0' }],
+      [{ filter: { count: 3 } }, { 'mcp-param-max-count': '4' }],
+      [{ filter: { count: 3 } }, { 'mcp-param-max-count': '' }],
+      [{ filter: { all: true } }, { 'mcp-param-all': 'TRUE' }],
+      [{ region: 'eu' }, { 'mcp-param-region': '=?base64?ZXU?=' }]
+    ] as Array<[unknown, Record<string, string>]>
+  ) assert.equal(outcome(args, headers), 400, JSON.stringify([args, headers]))
   assert.equal(parameterMismatch({ headers: {}, body: call }, undefined), null)
 })

@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from '@modelcontextprotocol/client'
+import {
+  Client as Client2,
+  StreamableHTTPClientTransport as Transport2
+} from '@modelcontextprotocol/client'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { McpServer, createMcpHandler } from '@modelcontextprotocol/server'
@@ -12,19 +15,24 @@ import { createEndpoint } from '../../lib/mcp/endpoint.ts'
 import type { FetchHandler } from '../../lib/options/schema.ts'
 import { post, serve, toolCall } from './route.ts'
 
-async function start (t: TestContext, handler: FetchHandler, resource = () => 'https://mcp.example.com/mcp'): Promise<string> {
+async function start (
+  t: TestContext,
+  handler: FetchHandler,
+  resource = () => 'https://mcp.example.com/mcp'
+): Promise<string> {
   const endpoint = createEndpoint({ handler, name: 'test', version: '1.0.0' }, { resource })
   assert.ok(endpoint)
   return serve(t, Fastify(), endpoint)
 }
 
-const handler = () => createMcpHandler(() => {
-  const server = new McpServer({ name: 'test', version: '1.0.0' })
-  server.registerTool('whoami', { inputSchema: z.object({}) }, async (_args, { http }) => (
-    { content: [{ type: 'text', text: `${http?.authInfo?.token}` }] }
-  ))
-  return server
-})
+const handler = () =>
+  createMcpHandler(() => {
+    const server = new McpServer({ name: 'test', version: '1.0.0' })
+    server.registerTool('whoami', { inputSchema: z.object({}) }, async (_args, { http }) => (
+      { content: [{ type: 'text', text: `${http?.authInfo?.token}` }] }
+    ))
+    return server
+  })
 
 test('HT-24 one handler of the SDK 2.x serves clients of both eras', async (t) => {
   const url = await start(t, handler())
@@ -32,11 +40,15 @@ test('HT-24 one handler of the SDK 2.x serves clients of both eras', async (t) =
   const old = new Client({ name: 'client', version: '1.0.0' })
   await old.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit }))
   t.after(() => old.close())
-  const modern = new Client2({ name: 'client', version: '1.0.0' }, { versionNegotiation: { mode: { pin: '2026-07-28' } } })
+  const modern = new Client2({ name: 'client', version: '1.0.0' }, {
+    versionNegotiation: { mode: { pin: '2026-07-28' } }
+  })
   await modern.connect(new Transport2(new URL(url), { requestInit }))
   t.after(() => modern.close())
   for (const client of [old, modern]) {
-    const { content } = await client.callTool({ name: 'whoami', arguments: {} }) as { content: unknown }
+    const { content } = await client.callTool({ name: 'whoami', arguments: {} }) as {
+      content: unknown
+    }
     assert.deepEqual(content, [{ type: 'text', text: 'ann' }])
   }
 })
@@ -46,7 +58,14 @@ test('the handler sees the configured URL, the body, and no header of the connec
   const url = await start(t, {
     async fetch (request, options) {
       const { headers } = request
-      seen.push({ url: request.url, method: request.method, host: headers.get('host'), custom: headers.get('x-custom'), text: await request.text(), ...options })
+      seen.push({
+        url: request.url,
+        method: request.method,
+        host: headers.get('host'),
+        custom: headers.get('x-custom'),
+        text: await request.text(),
+        ...options
+      })
       return new Response(null, { status: 204, headers: { 'x-answer': 'yes' } })
     }
   }, () => 'https://late.example.com/mcp')
@@ -55,7 +74,15 @@ test('the handler sees the configured URL, the body, and no header of the connec
   await fetch(url, { method: 'DELETE' })
   const authInfo = { token: 'ann', clientId: 'client', scopes: [], subject: 'ann' }
   assert.deepEqual(seen, [
-    { url: 'https://late.example.com/mcp', method: 'POST', host: null, custom: 'c', text: '{"a":1}', authInfo, parsedBody: { a: 1 } },
+    {
+      url: 'https://late.example.com/mcp',
+      method: 'POST',
+      host: null,
+      custom: 'c',
+      text: '{"a":1}',
+      authInfo,
+      parsedBody: { a: 1 }
+    },
     { url: 'https://late.example.com/mcp', method: 'DELETE', host: null, custom: null, text: '' }
   ])
 })
@@ -63,12 +90,16 @@ test('the handler sees the configured URL, the body, and no header of the connec
 test('HT-21 event streams are passed on as they come', async (t) => {
   let release = () => {}
   const url = await start(t, {
-    fetch: () => new Response(new ReadableStream({
-      start (controller) {
-        controller.enqueue(new TextEncoder().encode('data: 1\n\n'))
-        release = () => controller.close()
-      }
-    }), { headers: { 'content-type': 'text/event-stream' } })
+    fetch: () =>
+      new Response(
+        new ReadableStream({
+          start (controller) {
+            controller.enqueue(new TextEncoder().encode('data: 1\n\n'))
+            release = () => controller.close()
+          }
+        }),
+        { headers: { 'content-type': 'text/event-stream' } }
+      )
   })
   const response = await post(url, toolCall(1, 'x'))
   assert.equal(response.headers.get('x-accel-buffering'), 'no')
@@ -98,13 +129,26 @@ test('HT-20 a client that goes away aborts the handler', async (t) => {
 })
 
 test('a handler that fails is a fault of ours', async (t) => {
-  const url = await start(t, { fetch: () => { throw new Error('broken') } })
+  const url = await start(t, {
+    fetch: () => {
+      throw new Error('broken')
+    }
+  })
   assert.equal((await post(url, {})).status, 500)
 })
 
 test('closing closes the handler', async () => {
   let closed = 0
-  const endpoint = createEndpoint({ handler: { fetch: () => new Response(), close: () => { closed++ } }, name: 'x', version: '1' }, { resource: () => 'https://x.example' })
+  const endpoint = createEndpoint({
+    handler: {
+      fetch: () => new Response(),
+      close: () => {
+        closed++
+      }
+    },
+    name: 'x',
+    version: '1'
+  }, { resource: () => 'https://x.example' })
   await endpoint?.ready()
   await endpoint?.close()
   assert.equal(closed, 1)

@@ -11,29 +11,60 @@ test('references are replaced, wherever they lead', () => {
   const schema = {
     definitions: { a: text },
     $defs: { 'b/c': { $ref: '#/definitions/a' } },
-    properties: { a: { $ref: '#/definitions/a' }, b: { $ref: '#/$defs/b~1c', description: 'B' }, c: { $ref: 'shared#/properties/x' }, d: { $ref: 'http://example.com/y#' } }
+    properties: {
+      a: { $ref: '#/definitions/a' },
+      b: { $ref: '#/$defs/b~1c', description: 'B' },
+      c: { $ref: 'shared#/properties/x' },
+      d: { $ref: 'http://example.com/y#' }
+    }
   }
-  const shared = { shared: { $id: 'shared', properties: { x: { $ref: '#/definitions/n' } }, definitions: { n: { type: 'number' } } }, 'http://example.com/y': text }
+  const shared = {
+    shared: {
+      $id: 'shared',
+      properties: { x: { $ref: '#/definitions/n' } },
+      definitions: { n: { type: 'number' } }
+    },
+    'http://example.com/y': text
+  }
   assert.deepEqual(inlineSchema(schema, shared), {
     properties: { a: text, b: { ...text, description: 'B' }, c: { type: 'number' }, d: text }
   })
 })
 
 test('SS-05 nothing is fetched: a reference that leads nowhere is an error', () => {
-  for (const $ref of ['http://127.0.0.1:1/schema.json', '#/nowhere', 'unknown', '#/__proto__', '#/constructor']) {
+  for (
+    const $ref of [
+      'http://127.0.0.1:1/schema.json',
+      '#/nowhere',
+      'unknown',
+      '#/__proto__',
+      '#/constructor'
+    ]
+  ) {
     assert.throws(() => inlineSchema({ properties: { a: { $ref } } }, {}), /leads nowhere/, $ref)
   }
 })
 
 test('a schema that contains itself comes to an end', () => {
-  const tree = Type.Recursive((self) => Type.Object({ children: Type.Array(self) }), { $id: 'tree' })
+  const tree = Type.Recursive((self) => Type.Object({ children: Type.Array(self) }), {
+    $id: 'tree'
+  })
   const inlined = JSON.stringify(inlineSchema(tree, {}))
   assert.match(inlined, /"children"/)
   assert.doesNotMatch(inlined, /\$ref|\$id/)
   const embedded = JSON.stringify(inlineSchema(Type.Object({ tree }), {}))
   assert.doesNotMatch(embedded, /\$ref|\$id/)
-  assert.doesNotMatch(JSON.stringify(inlineSchema({ properties: { self: { $ref: '#' } } }, {})), /\$ref/)
-  assert.deepEqual(inlineSchema({ $ref: '#/definitions/a', definitions: { a: { $ref: '#/definitions/b' }, b: { $ref: '#/definitions/a' } } }, {}), {})
+  assert.doesNotMatch(
+    JSON.stringify(inlineSchema({ properties: { self: { $ref: '#' } } }, {})),
+    /\$ref/
+  )
+  assert.deepEqual(
+    inlineSchema({
+      $ref: '#/definitions/a',
+      definitions: { a: { $ref: '#/definitions/b' }, b: { $ref: '#/definitions/a' } }
+    }, {}),
+    {}
+  )
 })
 
 test('data is data, even if it looks like a schema', () => {
@@ -48,18 +79,31 @@ test('data is data, even if it looks like a schema', () => {
 })
 
 test('nullable becomes a type, and the original stays as it was', () => {
-  const schema = Object.freeze({ items: Object.freeze({ type: 'string', nullable: true }), anyOf: [{ nullable: true }] })
+  const schema = Object.freeze({
+    items: Object.freeze({ type: 'string', nullable: true }),
+    anyOf: [{ nullable: true }]
+  })
   assert.deepEqual(inlineSchema(schema, {}), { items: { type: ['string', 'null'] }, anyOf: [{}] })
 })
 
 test('only JSON Schema is taken for one', () => {
-  for (const schema of [z.object({}), { items: z.string() }, null, 'x', []]) assert.throws(() => inlineSchema(schema, {}), /not a JSON Schema/)
+  for (const schema of [z.object({}), { items: z.string() }, null, 'x', []]) {
+    assert.throws(() => inlineSchema(schema, {}), /not a JSON Schema/)
+  }
 })
 
 test('paths are read as the router reads them', () => {
   assert.deepEqual(parsePath('/a/:b/c'), ['/a/', { name: 'b', optional: false }, '/c'])
-  assert.deepEqual(parsePath('/:a-:b.json'), ['/', { name: 'a', optional: false }, '-', { name: 'b', optional: false }, '.json'])
-  assert.deepEqual(parsePath('/:a(^\\d+(x|\\)))/::b/:c?'), ['/', { name: 'a', optional: false }, '/:b/', { name: 'c', optional: true }])
+  assert.deepEqual(parsePath('/:a-:b.json'), ['/', { name: 'a', optional: false }, '-', {
+    name: 'b',
+    optional: false
+  }, '.json'])
+  assert.deepEqual(parsePath('/:a(^\\d+(x|\\)))/::b/:c?'), [
+    '/',
+    { name: 'a', optional: false },
+    '/:b/',
+    { name: 'c', optional: true }
+  ])
   assert.equal(parsePath('/a/*'), null)
 })
 
@@ -67,6 +111,8 @@ test('S3 a filled path keeps its segments', () => {
   const path = parsePath('/a/:b/:c?') ?? []
   assert.equal(fillPath(path, { b: 'x/../y', c: '?#' }), '/a/x%2F..%2Fy/%3F%23')
   assert.equal(fillPath(path, { b: true }), '/a/true')
-  for (const b of ['.', '..', '', undefined, null, {}, [], Symbol.iterator, '\udfff']) assert.equal(fillPath(path, { b }), null)
+  for (const b of ['.', '..', '', undefined, null, {}, [], Symbol.iterator, '\udfff']) {
+    assert.equal(fillPath(path, { b }), null)
+  }
   assert.equal(fillPath(parsePath('/:constructor') ?? [], {}), null)
 })

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { JSONRPCMessageSchema, SUPPORTED_PROTOCOL_VERSIONS } from '@modelcontextprotocol/sdk/types.js'
+import {
+  JSONRPCMessageSchema,
+  SUPPORTED_PROTOCOL_VERSIONS
+} from '@modelcontextprotocol/sdk/types.js'
 import fc from 'fast-check'
 import { batchLimit, openEnvelope, protocolVersions } from '../../lib/mcp/rpc/parse.ts'
 
@@ -16,9 +19,15 @@ function problem (body: unknown, version?: string): { code: number, data?: unkno
 }
 
 test('messages are sorted into requests, notifications and responses', () => {
-  const body = [ping, { jsonrpc: '2.0', method: 'notifications/initialized' }, { jsonrpc: '2.0', id: 1, result: {} }]
+  const body = [ping, { jsonrpc: '2.0', method: 'notifications/initialized' }, {
+    jsonrpc: '2.0',
+    id: 1,
+    result: {}
+  }]
   assert.deepEqual(openEnvelope(body, undefined), {
-    requests: [{ id: 1, method: 'ping' }], notifications: [{ method: 'notifications/initialized' }], batch: true
+    requests: [{ id: 1, method: 'ping' }],
+    notifications: [{ method: 'notifications/initialized' }],
+    batch: true
   })
 })
 
@@ -33,7 +42,10 @@ test('HT-05 batches belong to revision 2025-03-26', () => {
 })
 
 test('HT-08 unsupported protocol versions are refused, and only a date is repeated', () => {
-  assert.deepEqual(problem(ping, '2026-07-28').data, { supported: protocolVersions, requested: '2026-07-28' })
+  assert.deepEqual(problem(ping, '2026-07-28').data, {
+    supported: protocolVersions,
+    requested: '2026-07-28'
+  })
   assert.deepEqual(problem(ping, '<script>').data, { supported: protocolVersions })
   assert.equal(problem(ping, '').code, -32022)
 })
@@ -43,27 +55,65 @@ test('the versions are those of the SDK', () => {
 })
 
 test('what is no JSON-RPC is refused', () => {
-  const bad = [null, 1, 'x', {}, { ...ping, jsonrpc: '1.0' }, { ...ping, id: null }, { ...ping, id: 1.5 }, { ...ping, id: {} }, { ...ping, method: 1 },
-    { ...ping, params: [] }, { ...ping, params: null }, { ...ping, params: { _meta: 1 } }, { ...ping, params: { _meta: { progressToken: {} } } },
+  const bad = [
+    null,
+    1,
+    'x',
+    {},
+    { ...ping, jsonrpc: '1.0' },
+    { ...ping, id: null },
+    { ...ping, id: 1.5 },
+    { ...ping, id: {} },
+    { ...ping, method: 1 },
+    { ...ping, params: [] },
+    { ...ping, params: null },
+    { ...ping, params: { _meta: 1 } },
+    { ...ping, params: { _meta: { progressToken: {} } } },
     { ...ping, params: { _meta: { 'io.modelcontextprotocol/related-task': 1 } } },
-    { jsonrpc: '2.0', id: 1 }, { jsonrpc: '2.0', result: {} }, [[ping]], [ping, 1]]
+    { jsonrpc: '2.0', id: 1 },
+    { jsonrpc: '2.0', result: {} },
+    [[ping]],
+    [ping, 1]
+  ]
   for (const body of bad) assert.equal(problem(body).code, -32600, JSON.stringify(body))
 })
 
 test('whatever is accepted, the SDK accepts as the same kind of message', () => {
-  const id = fc.oneof(fc.string(), fc.integer(), fc.double(), fc.constant(null), fc.constant(2 ** 60))
-  const meta = fc.oneof(fc.constant({}), fc.anything(), fc.record({ progressToken: fc.oneof(id, fc.anything()) }))
+  const id = fc.oneof(
+    fc.string(),
+    fc.integer(),
+    fc.double(),
+    fc.constant(null),
+    fc.constant(2 ** 60)
+  )
+  const meta = fc.oneof(
+    fc.constant({}),
+    fc.anything(),
+    fc.record({ progressToken: fc.oneof(id, fc.anything()) })
+  )
   const params = fc.oneof(fc.record({ _meta: meta }), fc.object(), fc.anything())
-  const message = fc.record({ jsonrpc: fc.constant('2.0'), id, method: fc.string(), params, extra: fc.string() }, { requiredKeys: ['jsonrpc', 'method'] })
+  const message = fc.record({
+    jsonrpc: fc.constant('2.0'),
+    id,
+    method: fc.string(),
+    params,
+    extra: fc.string()
+  }, { requiredKeys: ['jsonrpc', 'method'] })
   let accepted = 0
-  fc.assert(fc.property(message, (value) => {
-    // A body has come through JSON: no undefined, no functions.
-    const envelope = openEnvelope(JSON.parse(JSON.stringify(value)), undefined)
-    if ('status' in envelope) return
-    for (const request of [...envelope.requests, ...envelope.notifications]) {
-      accepted++
-      assert.ok(JSONRPCMessageSchema.safeParse({ jsonrpc: '2.0', ...request }).success, JSON.stringify(request))
-    }
-  }), { numRuns: 1000 })
+  fc.assert(
+    fc.property(message, (value) => {
+      // A body has come through JSON: no undefined, no functions.
+      const envelope = openEnvelope(JSON.parse(JSON.stringify(value)), undefined)
+      if ('status' in envelope) return
+      for (const request of [...envelope.requests, ...envelope.notifications]) {
+        accepted++
+        assert.ok(
+          JSONRPCMessageSchema.safeParse({ jsonrpc: '2.0', ...request }).success,
+          JSON.stringify(request)
+        )
+      }
+    }),
+    { numRuns: 1000 }
+  )
   assert.ok(accepted > 50)
 })

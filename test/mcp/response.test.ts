@@ -32,7 +32,12 @@ test('replies given before the answer becomes a stream are in it', async () => {
 
 test('HT-20 nothing is said to a client that has gone', async () => {
   let ends = 0
-  const exchange = createExchange({ ...options, onEnd: () => { ends++ } })
+  const exchange = createExchange({
+    ...options,
+    onEnd: () => {
+      ends++
+    }
+  })
   exchange.notify({ method: 'n' })
   const { body } = await exchange.answer
   assert.ok(body instanceof Readable)

@@ -13,24 +13,50 @@ const marked = (message: RpcMessage) => message['id'] === 2 ? { ...message, seen
 test('JSON is changed where a message is, and stays as it was elsewhere', () => {
   const body = '{ "id": 1,  "result": {} }'
   assert.equal(mapMessages({ status: 200, headers: json, body }, marked).body, body)
-  assert.equal(mapMessages({ status: 200, headers: json, body: '{"id":2}' }, marked).body, '{"id":2,"seen":true}')
-  assert.equal(mapMessages({ status: 200, headers: json, body: '[{"id":1},{"id":2},3]' }, marked).body, '[{"id":1},{"id":2,"seen":true},3]')
-  for (const odd of ['', 'no JSON', '1', 'null', '"x"']) assert.equal(mapMessages({ status: 200, headers: json, body: odd }, marked).body, odd)
+  assert.equal(
+    mapMessages({ status: 200, headers: json, body: '{"id":2}' }, marked).body,
+    '{"id":2,"seen":true}'
+  )
+  assert.equal(
+    mapMessages({ status: 200, headers: json, body: '[{"id":1},{"id":2},3]' }, marked).body,
+    '[{"id":1},{"id":2,"seen":true},3]'
+  )
+  for (const odd of ['', 'no JSON', '1', 'null', '"x"']) {
+    assert.equal(mapMessages({ status: 200, headers: json, body: odd }, marked).body, odd)
+  }
   assert.equal(mapMessages({ status: 202, headers: {}, body: null }, marked).body, null)
 })
 
-const events = 'event: message\nid: a\ndata: {"id":1}\n\n: a comment\n\ndata: {"id":\ndata: 2}\n\nretry: 5\r\ndata: {"id":2}\r\n\r\ndata: no JSON\n\ndata: {"é":1}\n\ndata: {"id":2}'
+const events =
+  'event: message\nid: a\ndata: {"id":1}\n\n: a comment\n\ndata: {"id":\ndata: 2}\n\nretry: 5\r\ndata: {"id":2}\r\n\r\ndata: no JSON\n\ndata: {"é":1}\n\ndata: {"id":2}'
 
 test('events are changed one by one, wherever the chunks end, in bytes and in web streams', async () => {
   const bytes = Buffer.from(events)
   for (let size = 1; size < bytes.length; size += 3) {
-    const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, index) => bytes.subarray(index * size, (index + 1) * size))
-    for (const body of [Readable.from(chunks), Readable.fromWeb(Readable.toWeb(Readable.from(chunks)) as never)]) {
+    const chunks = Array.from(
+      { length: Math.ceil(bytes.length / size) },
+      (_, index) => bytes.subarray(index * size, (index + 1) * size)
+    )
+    for (
+      const body of [
+        Readable.from(chunks),
+        Readable.fromWeb(Readable.toWeb(Readable.from(chunks)) as never)
+      ]
+    ) {
       const answer = mapMessages({ status: 200, headers: stream, body }, marked)
-      assert.equal(await text(answer.body as Readable), 'event: message\nid: a\ndata: {"id":1}\n\n: a comment\n\ndata: {"id":2,"seen":true}\n\nretry: 5\ndata: {"id":2,"seen":true}\n\ndata: no JSON\n\ndata: {"é":1}\n\ndata: {"id":2,"seen":true}\n\n')
+      assert.equal(
+        await text(answer.body as Readable),
+        'event: message\nid: a\ndata: {"id":1}\n\n: a comment\n\ndata: {"id":2,"seen":true}\n\nretry: 5\ndata: {"id":2,"seen":true}\n\ndata: no JSON\n\ndata: {"é":1}\n\ndata: {"id":2,"seen":true}\n\n'
+      )
     }
   }
-  assert.equal(await text(mapMessages({ status: 200, headers: stream, body: Readable.from([events]) }, same).body as Readable), events)
+  assert.equal(
+    await text(
+      mapMessages({ status: 200, headers: stream, body: Readable.from([events]) }, same)
+        .body as Readable
+    ),
+    events
+  )
 })
 
 test('an event goes on as soon as it is whole, and who leaves ends the source', async () => {
@@ -39,7 +65,9 @@ test('an event goes on as soon as it is whole, and who leaves ends the source', 
   source.write('data: {"id":2}\n\ndata: {"id"')
   const [first] = await once(body, 'data') as [Buffer]
   assert.equal(String(first), 'data: {"id":2,"seen":true}\n\n')
-  const closed = new Promise<void>(resolve => { source.once('close', resolve) })
+  const closed = new Promise<void>(resolve => {
+    source.once('close', resolve)
+  })
   body.destroy()
   await closed
 })
@@ -47,7 +75,14 @@ test('an event goes on as soon as it is whole, and who leaves ends the source', 
 test('G-15 an event of many megabytes in many pieces is read in one go', async () => {
   const size = 8_000_000
   const piece = Buffer.from('x'.repeat(16_384))
-  const pieces = [Buffer.from('data: {"id":2,"text":"'), ...Array.from({ length: Math.ceil(size / piece.length) }, () => piece), Buffer.from('"}\n\n')]
-  const mapped = await text(mapMessages({ status: 200, headers: stream, body: Readable.from(pieces) }, marked).body as Readable)
+  const pieces = [
+    Buffer.from('data: {"id":2,"text":"'),
+    ...Array.from({ length: Math.ceil(size / piece.length) }, () => piece),
+    Buffer.from('"}\n\n')
+  ]
+  const mapped = await text(
+    mapMessages({ status: 200, headers: stream, body: Readable.from(pieces) }, marked)
+      .body as Readable
+  )
   assert.ok(mapped.length > size && mapped.endsWith(',"seen":true}\n\n'))
 })

@@ -11,18 +11,51 @@ import { callerIn, raw, startGuarded, whoami, whoamiCall } from '../support/guar
 
 const json = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
 const body = JSON.stringify(whoamiCall)
-const initialize = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params: { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'test', version: '1.0.0' } } })
+const initialize = JSON.stringify({
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'initialize',
+  params: {
+    protocolVersion: '2025-11-25',
+    capabilities: {},
+    clientInfo: { name: 'test', version: '1.0.0' }
+  }
+})
 
 async function startWithToken (...setup: Parameters<typeof startGuarded>) {
   const running = await startGuarded(...setup)
   const authorization = `Bearer ${await running.token()}`
-  return { ...running, authorization, post: (headers: Record<string, string>, sent: string | undefined = body) => fetch(running.mcpUrl, { method: 'POST', headers: { ...json, authorization, ...headers }, ...(sent !== undefined && { body: sent }) }) }
+  return {
+    ...running,
+    authorization,
+    post: (headers: Record<string, string>, sent: string | undefined = body) =>
+      fetch(running.mcpUrl, {
+        method: 'POST',
+        headers: { ...json, authorization, ...headers },
+        ...(sent !== undefined && { body: sent })
+      })
+  }
 }
 
 test('HT-01 HT-02 Q-20 foreign origins are 403 before the token is looked at, no origin is fine', async (t) => {
   const { mcpUrl, origin, post } = await startWithToken(t)
-  for (const foreign of ['https://evil.example', 'null', `${origin}.evil.example`, `${origin} https://evil.example`, 'localhost', 'file://']) {
-    for (const response of [await post({ origin: foreign }), await fetch(mcpUrl, { headers: { origin: foreign } }), await fetch(mcpUrl, { method: 'OPTIONS', headers: { origin: foreign } })]) {
+  for (
+    const foreign of [
+      'https://evil.example',
+      'null',
+      `${origin}.evil.example`,
+      `${origin} https://evil.example`,
+      'localhost',
+      'file://'
+    ]
+  ) {
+    for (
+      const response of [
+        await post({ origin: foreign }),
+        await fetch(mcpUrl, { headers: { origin: foreign } }),
+        await fetch(mcpUrl, { method: 'OPTIONS', headers: { origin: foreign } })
+      ]
+    ) {
       assert.equal(response.status, 403, foreign)
       assert.equal(response.headers.get('access-control-allow-origin'), null)
       assert.equal((await response.json() as { error: string }).error, 'access_denied')
@@ -50,10 +83,28 @@ test('HT-23 a page of an allowed origin can read the challenge', async (t) => {
 
 test('HT-03 Q-21 a Host that is not ours is 403, whatever the token', async (t) => {
   const { origin, authorization } = await startWithToken(t)
-  const ask = async (...lines: string[]) => Number((await raw(origin, ['GET /mcp HTTP/1.1', 'Connection: close', authorization && `Authorization: ${authorization}`, ...lines])).split(' ')[1])
-  for (const host of ['evil.example', 'localhost.evil.example', 'localhost@evil.example', 'evil.example:80', '']) assert.equal(await ask(`Host: ${host}`), 403, host)
+  const ask = async (...lines: string[]) =>
+    Number(
+      (await raw(origin, [
+        'GET /mcp HTTP/1.1',
+        'Connection: close',
+        authorization && `Authorization: ${authorization}`,
+        ...lines
+      ])).split(' ')[1]
+    )
+  for (
+    const host of [
+      'evil.example',
+      'localhost.evil.example',
+      'localhost@evil.example',
+      'evil.example:80',
+      ''
+    ]
+  ) assert.equal(await ask(`Host: ${host}`), 403, host)
   assert.equal(await ask('Host: evil.example', 'X-Forwarded-Host: localhost'), 403)
-  for (const host of ['localhost', 'LOCALHOST:1', '127.0.0.1', '[::1]:3000']) assert.equal(await ask(`Host: ${host}`), 405, host)
+  for (const host of ['localhost', 'LOCALHOST:1', '127.0.0.1', '[::1]:3000']) {
+    assert.equal(await ask(`Host: ${host}`), 405, host)
+  }
 })
 
 test('HT-03 Q-21 over HTTP/2 the authority is the Host', async (t) => {
@@ -81,12 +132,27 @@ test('HT-03 Q-21 over HTTP/2 the authority is the Host', async (t) => {
 test('publicUrl, allowedHosts and allowedOrigins say who may ask', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
-  await app.register(mcpOAuth, { auth: false, publicUrl: 'https://mcp.example.com:8443', mcp: { server: whoami() } })
   await app.register(mcpOAuth, {
-    auth: false, prefix: '/listed', publicUrl: 'https://mcp.example.com', allowedHosts: ['inner.example'], allowedOrigins: ['https://app.example.com', 'null'], mcp: { server: whoami() }
+    auth: false,
+    publicUrl: 'https://mcp.example.com:8443',
+    mcp: { server: whoami() }
+  })
+  await app.register(mcpOAuth, {
+    auth: false,
+    prefix: '/listed',
+    publicUrl: 'https://mcp.example.com',
+    allowedHosts: ['inner.example'],
+    allowedOrigins: ['https://app.example.com', 'null'],
+    mcp: { server: whoami() }
   })
   await app.listen({ host: '0.0.0.0', port: 0 })
-  const status = async (url: string, host: string, origin?: string) => (await app.inject({ method: 'POST', url, headers: { ...json, host, ...(origin && { origin }) }, payload: body })).statusCode
+  const status = async (url: string, host: string, origin?: string) =>
+    (await app.inject({
+      method: 'POST',
+      url,
+      headers: { ...json, host, ...(origin && { origin }) },
+      payload: body
+    })).statusCode
   assert.equal(await status('/mcp', 'mcp.example.com'), 200)
   assert.equal(await status('/mcp', 'mcp.example.com:8443', 'https://mcp.example.com:8443'), 200)
   assert.equal(await status('/mcp', 'mcp.example.com', 'https://mcp.example.com'), 403)
@@ -99,15 +165,26 @@ test('publicUrl, allowedHosts and allowedOrigins say who may ask', async (t) => 
 })
 
 test('Q-11 HT-23 a preflight needs no token, grants the headers that are asked for, and runs nothing', async (t) => {
-  const { mcpUrl, origin } = await startWithToken(t, { dependencies: [() => assert.fail('a dependency ran')] })
-  const ask = (headers: Record<string, string>) => fetch(mcpUrl, { method: 'OPTIONS', headers: { origin, 'access-control-request-method': 'POST', ...headers } })
+  const { mcpUrl, origin } = await startWithToken(t, {
+    dependencies: [() => assert.fail('a dependency ran')]
+  })
+  const ask = (headers: Record<string, string>) =>
+    fetch(mcpUrl, {
+      method: 'OPTIONS',
+      headers: { origin, 'access-control-request-method': 'POST', ...headers }
+    })
   const granted = await ask({ 'access-control-request-headers': 'authorization, mcp-param-city' })
   assert.equal(granted.status, 204)
   assert.equal(granted.headers.get('access-control-allow-headers'), 'authorization, mcp-param-city')
   assert.equal(granted.headers.get('access-control-allow-methods'), 'POST')
   assert.equal(granted.headers.get('access-control-allow-origin'), origin)
   assert.equal(granted.headers.get('access-control-allow-credentials'), null)
-  assert.equal((await ask({ 'access-control-request-headers': 'a"b' })).headers.get('access-control-allow-headers'), 'authorization, content-type, mcp-protocol-version')
+  assert.equal(
+    (await ask({ 'access-control-request-headers': 'a"b' })).headers.get(
+      'access-control-allow-headers'
+    ),
+    'authorization, content-type, mcp-protocol-version'
+  )
 })
 
 test('HT-06 methods that are not served are 405 with Allow, to those who may ask', async (t) => {
@@ -122,13 +199,34 @@ test('HT-06 methods that are not served are 405 with Allow, to those who may ask
 
 test('a body that is not JSON is a JSON-RPC error, one that is too large is 413', async (t) => {
   const { post } = await startWithToken(t, { mcp: { server: whoami(), bodyLimit: 1000 } })
-  for (const broken of ['{', '', ' ', '{"jsonrpc":"2.0",', '{"__proto__":{"x":1}}', '{"a":{"constructor":{"prototype":{}}}}', '\u0000']) {
+  for (
+    const broken of [
+      '{',
+      '',
+      ' ',
+      '{"jsonrpc":"2.0",',
+      '{"__proto__":{"x":1}}',
+      '{"a":{"constructor":{"prototype":{}}}}',
+      '\u0000'
+    ]
+  ) {
     const response = await post({}, broken)
     assert.equal(response.status, 400, broken)
-    assert.equal((await response.json() as { error?: { code?: number } }).error?.code, broken === '' ? -32600 : -32700, broken)
+    assert.equal(
+      (await response.json() as { error?: { code?: number } }).error?.code,
+      broken === '' ? -32600 : -32700,
+      broken
+    )
   }
   assert.equal((await post({}, `{"pad":"${'x'.repeat(1000)}"}`)).status, 413)
-  for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', 'application/jsonx']) {
+  for (
+    const type of [
+      'text/plain',
+      'application/x-www-form-urlencoded',
+      'multipart/form-data; boundary=x',
+      'application/jsonx'
+    ]
+  ) {
     const response = await post({ 'content-type': type })
     assert.ok([400, 415].includes(response.status), `${type} ${response.status}`)
   }
@@ -137,7 +235,10 @@ test('a body that is not JSON is a JSON-RPC error, one that is too large is 413'
 
 test('HT-07 a notification is accepted without a body; SE-01 no session is ever named', async (t) => {
   const { post } = await startWithToken(t)
-  const accepted = await post({}, JSON.stringify({ jsonrpc: '2.0', method: 'notifications/initialized' }))
+  const accepted = await post(
+    {},
+    JSON.stringify({ jsonrpc: '2.0', method: 'notifications/initialized' })
+  )
   assert.deepEqual([accepted.status, await accepted.text()], [202, ''])
   const answered = await post({ 'mcp-session-id': 'someone-elses' })
   assert.deepEqual([answered.status, answered.headers.get('mcp-session-id')], [200, null])
@@ -145,7 +246,14 @@ test('HT-07 a notification is accepted without a body; SE-01 no session is ever 
 
 test('every answer of the route is private', async (t) => {
   const { mcpUrl, post } = await startWithToken(t)
-  for (const response of [await post({}), await post({}, '{'), await fetch(mcpUrl), await post({ origin: 'null' })]) {
+  for (
+    const response of [
+      await post({}),
+      await post({}, '{'),
+      await fetch(mcpUrl),
+      await post({ origin: 'null' })
+    ]
+  ) {
     assert.equal(response.headers.get('cache-control'), 'no-store')
     assert.equal(response.headers.get('x-content-type-options'), 'nosniff')
   }
@@ -163,7 +271,12 @@ test('HT-20 a client that goes away ends its tool', async (t) => {
   })
   const { mcpUrl, authorization } = await startWithToken(t, { mcp: { server } })
   const controller = new AbortController()
-  const response = fetch(mcpUrl, { method: 'POST', headers: { ...json, authorization }, body, signal: controller.signal })
+  const response = fetch(mcpUrl, {
+    method: 'POST',
+    headers: { ...json, authorization },
+    body,
+    signal: controller.signal
+  })
   await started.promise
   controller.abort()
   await assert.rejects(response, { name: 'AbortError' })
@@ -173,8 +286,15 @@ test('HT-20 a client that goes away ends its tool', async (t) => {
 test('F-23 a client that goes away while the dependencies run has its tool aborted from the start', async (t) => {
   const gone = new AbortController()
   let tell!: (aborted: boolean) => void
-  const told = new Promise<boolean>((resolve) => { tell = resolve })
-  const handler = { fetch: async ({ signal }: Request) => { tell(signal.aborted); return new Response() } }
+  const told = new Promise<boolean>((resolve) => {
+    tell = resolve
+  })
+  const handler = {
+    fetch: async ({ signal }: Request) => {
+      tell(signal.aborted)
+      return new Response()
+    }
+  }
   const { mcpUrl, token } = await startGuarded(t, {
     mcp: { handler },
     dependencies: [async (_request, reply) => {
@@ -196,35 +316,53 @@ for (const http2 of [false, true]) {
     let destroyed = 0
     let told: AbortSignal | undefined
     let tell = () => {}
-    const answered = new Promise<void>((resolve) => { tell = resolve })
+    const answered = new Promise<void>((resolve) => {
+      tell = resolve
+    })
     const handler = {
       async fetch ({ signal }: Request) {
         told = signal
         leave()
         await left
         setImmediate(tell)
-        return new Response(new ReadableStream({ start () {} }), { headers: { 'content-type': 'text/event-stream' } })
+        return new Response(new ReadableStream({ start () {} }), {
+          headers: { 'content-type': 'text/event-stream' }
+        })
       }
     }
     const app = Fastify({ http2 } as object)
     t.after(() => app.close())
     app.addHook('onRequest', async (_request, { raw }) => {
-      left = once(raw, 'close').then(() => { raw.destroy = () => { destroyed++; return raw } })
+      left = once(raw, 'close').then(() => {
+        raw.destroy = () => {
+          destroyed++
+          return raw
+        }
+      })
     })
-    await app.register(mcpOAuth, { mcp: { handler }, tokens: async (token) => ({ token, clientId: 'c', scopes: [] }) })
+    await app.register(mcpOAuth, {
+      mcp: { handler },
+      tokens: async (token) => ({ token, clientId: 'c', scopes: [] })
+    })
     const origin = await app.listen({ host: '127.0.0.1', port: 0 })
     const headers = { ...json, authorization: 'Bearer x' }
     if (http2) {
       const session = connect(origin)
       const stream = session.request({ ':method': 'POST', ':path': '/mcp', ...headers })
       stream.on('error', () => {}).end(body)
-      leave = () => { stream.close(8) }
+      leave = () => {
+        stream.close(8)
+      }
       await answered
       session.destroy()
     } else {
       const gone = new AbortController()
-      leave = () => { gone.abort() }
-      await assert.rejects(fetch(`${origin}/mcp`, { method: 'POST', headers, body, signal: gone.signal }))
+      leave = () => {
+        gone.abort()
+      }
+      await assert.rejects(
+        fetch(`${origin}/mcp`, { method: 'POST', headers, body, signal: gone.signal })
+      )
       await answered
     }
     destroyed = 0
@@ -237,13 +375,21 @@ for (const http2 of [false, true]) {
   test(`HT-06 a stream is open before anything is said (${http2 ? 'HTTP/2' : 'HTTP/1.1'})`, async (t) => {
     const app = Fastify({ http2 } as object)
     t.after(() => app.close())
-    const handler = { fetch: async () => new Response(new ReadableStream({ start () {} }), { headers: { 'content-type': 'text/event-stream' } }) }
+    const handler = {
+      fetch: async () =>
+        new Response(new ReadableStream({ start () {} }), {
+          headers: { 'content-type': 'text/event-stream' }
+        })
+    }
     await app.register(mcpOAuth, { auth: false, mcp: { handler } })
     const origin = await app.listen({ host: '127.0.0.1', port: 0 })
     const signal = AbortSignal.timeout(10_000)
     if (http2) {
       const session = connect(origin)
-      const [headers] = await once(session.request({ ':path': '/mcp' }), 'response', { signal }).finally(() => { session.destroy() })
+      const [headers] = await once(session.request({ ':path': '/mcp' }), 'response', { signal })
+        .finally(() => {
+          session.destroy()
+        })
       assert.equal(headers[':status'], 200)
     } else {
       const { status } = await fetch(`${origin}/mcp`, { signal })
@@ -255,10 +401,18 @@ for (const http2 of [false, true]) {
 test('RS-02 SE-02 SE-03 the id of a session is no credential', async (t) => {
   const { mcpUrl, token } = await startGuarded(t, { mcp: { handler: sessionHandler() } })
   const ask = async (method: string, subject: string | null, headers = {}) => {
-    const authorization = subject === null ? {} : { authorization: `Bearer ${await token({ sub: subject })}` }
-    return fetch(mcpUrl, { method, headers: { ...json, ...authorization, ...headers }, ...(method === 'POST' && { body: initialize }) })
+    const authorization = subject === null
+      ? {}
+      : { authorization: `Bearer ${await token({ sub: subject })}` }
+    return fetch(mcpUrl, {
+      method,
+      headers: { ...json, ...authorization, ...headers },
+      ...(method === 'POST' && { body: initialize })
+    })
   }
-  const session = { 'mcp-session-id': String((await ask('POST', 'alice')).headers.get('mcp-session-id')) }
+  const session = {
+    'mcp-session-id': String((await ask('POST', 'alice')).headers.get('mcp-session-id'))
+  }
   for (const method of ['POST', 'GET', 'DELETE']) {
     assert.equal((await ask(method, null, session)).status, 401, method)
     assert.equal((await ask(method, 'bob', session)).status, 404, method)
@@ -269,9 +423,25 @@ test('RS-02 SE-02 SE-03 the id of a session is no credential', async (t) => {
 })
 
 test('Q-26 F-24 RS-24 a stream ends with its token, or with the app', async (t) => {
-  const endless = () => new Response(new ReadableStream({ start (controller) { controller.enqueue(new TextEncoder().encode(': open\n\n')) } }), { headers: { 'content-type': 'text/event-stream' } })
+  const endless = () =>
+    new Response(
+      new ReadableStream({
+        start (controller) {
+          controller.enqueue(new TextEncoder().encode(': open\n\n'))
+        }
+      }),
+      { headers: { 'content-type': 'text/event-stream' } }
+    )
   const open = async (expiresAt?: number) => {
-    const running = await startGuarded(t, { mcp: { handler: { fetch: async () => endless() } }, tokens: async (token) => ({ token, clientId: 'c', scopes: [], ...(expiresAt !== undefined && { expiresAt }) }) })
+    const running = await startGuarded(t, {
+      mcp: { handler: { fetch: async () => endless() } },
+      tokens: async (token) => ({
+        token,
+        clientId: 'c',
+        scopes: [],
+        ...(expiresAt !== undefined && { expiresAt })
+      })
+    })
     const { body } = await fetch(running.mcpUrl, { headers: { authorization: 'Bearer x' } })
     const reader = body?.getReader()
     assert.equal((await reader?.read())?.done, false)
@@ -287,7 +457,11 @@ test('Q-26 F-24 RS-24 a stream ends with its token, or with the app', async (t) 
 })
 
 test('a tool that fails is no fault of the route, a server that fails is 500 without its reason', async (t) => {
-  const handler = { fetch: async () => { throw new Error('canary') } }
+  const handler = {
+    fetch: async () => {
+      throw new Error('canary')
+    }
+  }
   const { post } = await startWithToken(t, { mcp: { handler } })
   const response = await post({})
   assert.equal(response.status, 500)
@@ -296,7 +470,12 @@ test('a tool that fails is no fault of the route, a server that fails is 500 wit
 
 test('dependencies see the parsed body', async (t) => {
   const seen: unknown[] = []
-  const { post, token } = await startWithToken(t, { tokens: async (token) => ({ token, clientId: 'c', scopes: [] }), dependencies: [({ body }) => { seen.push(body) }] })
+  const { post, token } = await startWithToken(t, {
+    tokens: async (token) => ({ token, clientId: 'c', scopes: [] }),
+    dependencies: [({ body }) => {
+      seen.push(body)
+    }]
+  })
   assert.equal((await callerIn(await post({})))['clientId'], 'c')
   assert.deepEqual(seen, [whoamiCall])
   assert.ok(await token())
@@ -304,7 +483,13 @@ test('dependencies see the parsed body', async (t) => {
 
 test('without a server there is no MCP route: the user brings it', async (t) => {
   const { mcpUrl, call, token } = await startGuarded(t, { mcp: {} }, {
-    routes: (app) => { app.post('/mcp', { onRequest: app.requireMcpAuth() }, async ({ mcpAuth }) => ({ subject: mcpAuth?.subject })) }
+    routes: (app) => {
+      app.post(
+        '/mcp',
+        { onRequest: app.requireMcpAuth() },
+        async ({ mcpAuth }) => ({ subject: mcpAuth?.subject })
+      )
+    }
   })
   assert.equal((await call()).status, 401)
   assert.deepEqual(await (await call(await token())).json(), { subject: 'alice' })
@@ -315,12 +500,19 @@ test('Q-18 the host may switch HEAD routes off', async (t) => {
   for (const exposeHeadRoutes of [true, false]) {
     const { mcpUrl } = await startGuarded(t, {}, { app: Fastify({ exposeHeadRoutes }) })
     assert.equal((await fetch(mcpUrl, { method: 'HEAD' })).status, 401)
-    assert.equal((await fetch(mcpUrl.replace('/mcp', '/.well-known/oauth-protected-resource/mcp'), { method: 'HEAD' })).status, 200)
+    assert.equal(
+      (await fetch(mcpUrl.replace('/mcp', '/.well-known/oauth-protected-resource/mcp'), {
+        method: 'HEAD'
+      })).status,
+      200
+    )
   }
 })
 
 function deferred () {
   let resolve: (value: unknown) => void = () => {}
-  const promise = new Promise((_resolve) => { resolve = _resolve })
+  const promise = new Promise((_resolve) => {
+    resolve = _resolve
+  })
   return { promise, resolve }
 }

@@ -4,22 +4,43 @@ import type { FastifyInstance } from 'fastify'
 import type { McpAuth } from '../../lib/types.ts'
 import type { ScopelessEndpoint } from '../../lib/mcp/rpc/types.ts'
 
-/** Serves an endpoint at /mcp. A bearer token is taken at its word: the guard is tested elsewhere. */
-export async function serve (t: TestContext, app: FastifyInstance, endpoint: ScopelessEndpoint): Promise<string> {
+/**
+ * Serves an endpoint at /mcp. A bearer token is taken at its word: the guard is tested elsewhere.
+ */
+export async function serve (
+  t: TestContext,
+  app: FastifyInstance,
+  endpoint: ScopelessEndpoint
+): Promise<string> {
   app.removeContentTypeParser('application/json')
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => done(null, body))
+  app.addContentTypeParser(
+    'application/json',
+    { parseAs: 'string' },
+    (_request, body, done) => done(null, body)
+  )
   app.addHook('onReady', () => endpoint.ready())
   app.route({
     method: ['GET', 'POST', 'DELETE'],
     url: '/mcp',
     config: { mcpOAuth: { public: false } },
     handler: async (request, reply) => {
-      if (!endpoint.methods.includes(request.method)) return reply.code(405).header('allow', endpoint.methods.join(', ')).send()
+      if (!endpoint.methods.includes(request.method)) {
+        return reply.code(405).header('allow', endpoint.methods.join(', ')).send()
+      }
       const rawBody = typeof request.body === 'string' ? request.body : ''
       const gone = new AbortController()
-      reply.raw.once('close', () => { if (!reply.raw.writableFinished) gone.abort() })
+      reply.raw.once('close', () => {
+        if (!reply.raw.writableFinished) gone.abort()
+      })
       const body = rawBody === '' ? undefined : JSON.parse(rawBody)
-      const answer = await endpoint.handle({ request, headers: request.headers, body, rawBody, authInfo: authOf(request.headers.authorization), signal: gone.signal })
+      const answer = await endpoint.handle({
+        request,
+        headers: request.headers,
+        body,
+        rawBody,
+        authInfo: authOf(request.headers.authorization),
+        signal: gone.signal
+      })
       return reply.code(answer.status).headers(answer.headers).send(answer.body ?? undefined)
     }
   })
@@ -37,15 +58,29 @@ function authOf (header: string | undefined): McpAuth | undefined {
 }
 
 /** POSTs one body as a client would. */
-export function post (url: string, body: unknown, headers: Record<string, string> = {}, signal?: AbortSignal): Promise<Response> {
+export function post (
+  url: string,
+  body: unknown,
+  headers: Record<string, string> = {},
+  signal?: AbortSignal
+): Promise<Response> {
   return fetch(url, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers },
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      ...headers
+    },
     body: JSON.stringify(body),
     ...(signal && { signal })
   })
 }
 
-export function toolCall (id: string | number, name: string, args: object = {}, params: object = {}): object {
+export function toolCall (
+  id: string | number,
+  name: string,
+  args: object = {},
+  params: object = {}
+): object {
   return { jsonrpc: '2.0', id, method: 'tools/call', params: { name, arguments: args, ...params } }
 }

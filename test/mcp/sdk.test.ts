@@ -2,42 +2,79 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from '@modelcontextprotocol/client'
+import {
+  Client as Client2,
+  StreamableHTTPClientTransport as Transport2
+} from '@modelcontextprotocol/client'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import Fastify from 'fastify'
 import { z } from 'zod'
 import { createEndpoint } from '../../lib/mcp/endpoint.ts'
-import { createPerRequestEndpoint, createSharedEndpoint, type SdkServerFactory } from '../../lib/mcp/servers/sdk.ts'
+import {
+  createPerRequestEndpoint,
+  createSharedEndpoint,
+  type SdkServerFactory
+} from '../../lib/mcp/servers/sdk.ts'
 import type { SdkServer } from '../../lib/options/schema.ts'
 import { post, serve, toolCall } from './route.ts'
 
-interface Observed { started: string[], aborted: string[] }
+interface Observed {
+  started: string[]
+  aborted: string[]
+}
 
 /** A server whose tools show what they know about their caller. */
 function buildServer (seen: Observed = { started: [], aborted: [] }): McpServer {
-  const server = new McpServer({ name: 'test', version: '1.0.0' }, { capabilities: { logging: {} } })
-  server.registerTool('whoami', { inputSchema: { delay: z.number().optional(), say: z.string() } }, async ({ delay = 0, say }, { authInfo, requestInfo }) => {
-    await sleep(delay)
-    const caller = { token: authInfo?.token, authorization: requestInfo?.headers.authorization, session: requestInfo?.headers['mcp-session-id'] }
-    return { content: [{ type: 'text', text: JSON.stringify({ say, ...caller }) }] }
+  const server = new McpServer({ name: 'test', version: '1.0.0' }, {
+    capabilities: { logging: {} }
   })
-  server.registerTool('wait', { inputSchema: { name: z.string() } }, async ({ name }, { signal }) => {
-    seen.started.push(name)
-    await once(signal, 'abort')
-    seen.aborted.push(name)
-    return { content: [] }
-  })
-  server.registerTool('report', { inputSchema: { steps: z.number() } }, async ({ steps }, { sendNotification, _meta }) => {
-    for (let progress = 1; progress <= steps; progress++) {
-      await sendNotification({ method: 'notifications/progress', params: { progressToken: _meta?.progressToken ?? 0, progress, total: steps } })
+  server.registerTool(
+    'whoami',
+    { inputSchema: { delay: z.number().optional(), say: z.string() } },
+    async ({ delay = 0, say }, { authInfo, requestInfo }) => {
+      await sleep(delay)
+      const caller = {
+        token: authInfo?.token,
+        authorization: requestInfo?.headers.authorization,
+        session: requestInfo?.headers['mcp-session-id']
+      }
+      return { content: [{ type: 'text', text: JSON.stringify({ say, ...caller }) }] }
     }
-    await sendNotification({ method: 'notifications/message', params: { level: 'info', data: 'almost' } })
-    return { content: [{ type: 'text', text: 'done' }] }
-  })
+  )
+  server.registerTool(
+    'wait',
+    { inputSchema: { name: z.string() } },
+    async ({ name }, { signal }) => {
+      seen.started.push(name)
+      await once(signal, 'abort')
+      seen.aborted.push(name)
+      return { content: [] }
+    }
+  )
+  server.registerTool(
+    'report',
+    { inputSchema: { steps: z.number() } },
+    async ({ steps }, { sendNotification, _meta }) => {
+      for (let progress = 1; progress <= steps; progress++) {
+        await sendNotification({
+          method: 'notifications/progress',
+          params: { progressToken: _meta?.progressToken ?? 0, progress, total: steps }
+        })
+      }
+      await sendNotification({
+        method: 'notifications/message',
+        params: { level: 'info', data: 'almost' }
+      })
+      return { content: [{ type: 'text', text: 'done' }] }
+    }
+  )
   server.registerTool('tick', {}, async ({ signal, sendNotification }) => {
-    await sendNotification({ method: 'notifications/progress', params: { progressToken: 1, progress: 1 } })
+    await sendNotification({
+      method: 'notifications/progress',
+      params: { progressToken: 1, progress: 1 }
+    })
     await once(signal, 'abort')
     seen.aborted.push('tick')
     return { content: [] }
@@ -50,7 +87,9 @@ function buildServer (seen: Observed = { started: [], aborted: [] }): McpServer 
 }
 
 async function start (t: TestContext, server: SdkServer | SdkServerFactory): Promise<string> {
-  const endpoint = createEndpoint({ server, name: 'test', version: '1.0.0' }, { resource: () => 'http://localhost/mcp' })
+  const endpoint = createEndpoint({ server, name: 'test', version: '1.0.0' }, {
+    resource: () => 'http://localhost/mcp'
+  })
   assert.ok(endpoint)
   // Node's fetch opens a spare connection after a broken one, which closing would wait for.
   return serve(t, Fastify({ forceCloseConnections: true }), endpoint)
@@ -61,10 +100,14 @@ async function until (condition: () => boolean): Promise<void> {
 }
 
 async function textOf (response: Response): Promise<string> {
-  return (await response.json() as { result: { content: Array<{ text: string }> } }).result.content[0]?.text ?? ''
+  return (await response.json() as { result: { content: Array<{ text: string }> } }).result
+    .content[0]?.text ?? ''
 }
 
-const kinds = { 'one server': (seen?: Observed) => buildServer(seen), 'a server per request': (seen?: Observed) => () => buildServer(seen) }
+const kinds = {
+  'one server': (seen?: Observed) => buildServer(seen),
+  'a server per request': (seen?: Observed) => () => buildServer(seen)
+}
 
 for (const [kind, make] of Object.entries(kinds)) {
   test(`${kind}: the SDK 1.x client lists and calls tools`, async (t) => {
@@ -72,17 +115,29 @@ for (const [kind, make] of Object.entries(kinds)) {
     const client = new Client({ name: 'client', version: '1.0.0' })
     await client.connect(new StreamableHTTPClientTransport(new URL(url)))
     t.after(() => client.close())
-    assert.deepEqual((await client.listTools()).tools.map(({ name }) => name), ['whoami', 'wait', 'report', 'tick', 'ask'])
+    assert.deepEqual((await client.listTools()).tools.map(({ name }) => name), [
+      'whoami',
+      'wait',
+      'report',
+      'tick',
+      'ask'
+    ])
     const progress: number[] = []
-    await client.callTool({ name: 'report', arguments: { steps: 3 } }, undefined, { onprogress: (step) => progress.push(step.progress) })
+    await client.callTool({ name: 'report', arguments: { steps: 3 } }, undefined, {
+      onprogress: (step) => progress.push(step.progress)
+    })
     assert.deepEqual(progress, [1, 2, 3])
   })
 
   test(`${kind}: HT-24 where only the SDK 1.x speaks, the client of the SDK 2.x falls back to the legacy handshake`, async (t) => {
     const server = make()
-    const legacy = typeof server === 'function' ? createPerRequestEndpoint(server) : createSharedEndpoint(server)
+    const legacy = typeof server === 'function'
+      ? createPerRequestEndpoint(server)
+      : createSharedEndpoint(server)
     const url = await serve(t, Fastify({ forceCloseConnections: true }), legacy)
-    const client = new Client2({ name: 'client', version: '1.0.0' }, { versionNegotiation: { mode: 'auto' } })
+    const client = new Client2({ name: 'client', version: '1.0.0' }, {
+      versionNegotiation: { mode: 'auto' }
+    })
     await client.connect(new Transport2(new URL(url)))
     t.after(() => client.close())
     const { content } = await client.callTool({ name: 'whoami', arguments: { say: 'hello' } })
@@ -96,10 +151,21 @@ for (const [kind, make] of Object.entries(kinds)) {
       for (let round = 0; round < 4; round++) {
         await Promise.all([0, 1, 2, 3, 4].map(async (id) => {
           const say = `${user}/${round}/${id}`
-          const response = await post(url, toolCall(id, 'whoami', { say, delay: Math.random() * 10 }), { authorization: `Bearer ${user}` })
-          const { id: answered, result } = await response.json() as { id: number, result: { content: Array<{ text: string }> } }
+          const response = await post(
+            url,
+            toolCall(id, 'whoami', { say, delay: Math.random() * 10 }),
+            { authorization: `Bearer ${user}` }
+          )
+          const { id: answered, result } = await response.json() as {
+            id: number
+            result: { content: Array<{ text: string }> }
+          }
           assert.equal(answered, id)
-          assert.deepEqual(JSON.parse(result.content[0]?.text ?? ''), { say, token: user, authorization: `Bearer ${user}` })
+          assert.deepEqual(JSON.parse(result.content[0]?.text ?? ''), {
+            say,
+            token: user,
+            authorization: `Bearer ${user}`
+          })
         }))
       }
     }))
@@ -109,7 +175,9 @@ for (const [kind, make] of Object.entries(kinds)) {
     const seen: Observed = { started: [], aborted: [] }
     const url = await start(t, make(seen))
     const [a, b] = [new AbortController(), new AbortController()]
-    const waiting = [a, b].map(({ signal }, index) => post(url, toolCall(1, 'wait', { name: 'ab'[index] }), {}, signal).catch(() => 'gone'))
+    const waiting = [a, b].map(({ signal }, index) =>
+      post(url, toolCall(1, 'wait', { name: 'ab'[index] }), {}, signal).catch(() => 'gone')
+    )
     await until(() => seen.started.length === 2)
     a.abort()
     await until(() => seen.aborted.length === 1)
@@ -132,12 +200,22 @@ for (const [kind, make] of Object.entries(kinds)) {
   test(`${kind}: a cancellation reaches the caller's own request only`, async (t) => {
     const seen: Observed = { started: [], aborted: [] }
     const url = await start(t, make(seen))
-    const cancel = (token: string | undefined, requestId: number) => post(url,
-      { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId } }, token === undefined ? {} : { authorization: `Bearer ${token}` })
+    const cancel = (token: string | undefined, requestId: number) =>
+      post(
+        url,
+        { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId } },
+        token === undefined ? {} : { authorization: `Bearer ${token}` }
+      )
     const calls = [['ann', 1], ['bob', 1], ['eve', 2], ['eve', 2], [undefined, 3]] as const
     const end = new AbortController()
-    const waiting = calls.map(([token, id]) => post(url, toolCall(id, 'wait', { name: `${token}` }),
-      token === undefined ? {} : { authorization: `Bearer ${token}` }, end.signal).catch(() => undefined))
+    const waiting = calls.map(([token, id]) =>
+      post(
+        url,
+        toolCall(id, 'wait', { name: `${token}` }),
+        token === undefined ? {} : { authorization: `Bearer ${token}` },
+        end.signal
+      ).catch(() => undefined)
+    )
     await until(() => seen.started.length === 5)
 
     assert.equal((await cancel('mallory', 1)).status, 202)
@@ -156,18 +234,28 @@ for (const [kind, make] of Object.entries(kinds)) {
 
   test(`${kind}: HT-21 notifications turn the answer into an event stream`, async (t) => {
     const url = await start(t, make())
-    const response = await post(url, toolCall('x', 'report', { steps: 2 }, { _meta: { progressToken: 'p' } }))
+    const response = await post(
+      url,
+      toolCall('x', 'report', { steps: 2 }, { _meta: { progressToken: 'p' } })
+    )
     assert.equal(response.headers.get('content-type'), 'text/event-stream')
     assert.equal(response.headers.get('x-accel-buffering'), 'no')
-    const events = (await response.text()).trim().split('\n\n').map((event) => JSON.parse(event.replace(/^event: message\ndata: /, '')))
+    const events = (await response.text()).trim().split('\n\n').map((event) =>
+      JSON.parse(event.replace(/^event: message\ndata: /, ''))
+    )
     assert.deepEqual(events.map(({ id, method, params }) => id ?? `${method} ${params.progress}`), [
-      'notifications/progress 1', 'notifications/progress 2', 'notifications/message undefined', 'x'
+      'notifications/progress 1',
+      'notifications/progress 2',
+      'notifications/message undefined',
+      'x'
     ])
   })
 
   test(`${kind}: a client that takes JSON only gets its answer without notifications`, async (t) => {
     const url = await start(t, make())
-    const response = await post(url, toolCall(1, 'report', { steps: 2 }), { accept: 'application/json' })
+    const response = await post(url, toolCall(1, 'report', { steps: 2 }), {
+      accept: 'application/json'
+    })
     assert.match(response.headers.get('content-type') ?? '', /^application\/json/)
     assert.equal(await textOf(response), 'done')
   })
@@ -180,10 +268,19 @@ for (const [kind, make] of Object.entries(kinds)) {
 
   test(`${kind}: HT-05 HT-07 batches, notifications and responses`, async (t) => {
     const url = await start(t, make())
-    const batch = [toolCall(1, 'whoami', { say: 'a', delay: 20 }), { jsonrpc: '2.0', method: 'notifications/initialized' }, { jsonrpc: '2.0', id: 'two', method: 'ping' }]
+    const batch = [toolCall(1, 'whoami', { say: 'a', delay: 20 }), {
+      jsonrpc: '2.0',
+      method: 'notifications/initialized'
+    }, { jsonrpc: '2.0', id: 'two', method: 'ping' }]
     const answers = await (await post(url, batch)).json() as Array<{ id: unknown }>
     assert.deepEqual(answers.map(({ id }) => id), ['two', 1])
-    for (const body of [{ jsonrpc: '2.0', method: 'notifications/initialized' }, { jsonrpc: '2.0', id: 7, result: {} }]) {
+    for (
+      const body of [{ jsonrpc: '2.0', method: 'notifications/initialized' }, {
+        jsonrpc: '2.0',
+        id: 7,
+        result: {}
+      }]
+    ) {
       const response = await post(url, body)
       assert.deepEqual([response.status, await response.text()], [202, ''])
     }
@@ -193,10 +290,16 @@ for (const [kind, make] of Object.entries(kinds)) {
 
   test(`${kind}: SE-01 SE-05 HT-06 there are no sessions`, async (t) => {
     const url = await start(t, make())
-    const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'x', version: '1' } }
+    const params = {
+      protocolVersion: '2025-11-25',
+      capabilities: {},
+      clientInfo: { name: 'x', version: '1' }
+    }
     const initialized = await post(url, { jsonrpc: '2.0', id: 1, method: 'initialize', params })
     assert.equal(initialized.headers.get('mcp-session-id'), null)
-    const response = await post(url, toolCall(1, 'whoami', { say: 'x' }), { 'mcp-session-id': 'someone' })
+    const response = await post(url, toolCall(1, 'whoami', { say: 'x' }), {
+      'mcp-session-id': 'someone'
+    })
     assert.equal(response.headers.get('mcp-session-id'), null)
     assert.deepEqual(JSON.parse(await textOf(response)), { say: 'x' })
     for (const method of ['GET', 'DELETE']) {
@@ -208,10 +311,19 @@ for (const [kind, make] of Object.entries(kinds)) {
 
 test('SE-06 SE-09 callers of one server share no log level and no tasks', async (t) => {
   const url = await start(t, buildServer())
-  const set = await post(url, { jsonrpc: '2.0', id: 1, method: 'logging/setLevel', params: { level: 'emergency' } })
+  const set = await post(url, {
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'logging/setLevel',
+    params: { level: 'emergency' }
+  })
   assert.deepEqual(await set.json(), { jsonrpc: '2.0', id: 1, result: {} })
   const taskMeta = { _meta: { 'io.modelcontextprotocol/related-task': { taskId: 'x' } } }
-  const calls = [{ jsonrpc: '2.0', id: 1, method: 'tasks/list' }, toolCall(1, 'whoami', { say: 'x' }, { task: {} }), toolCall(1, 'whoami', { say: 'x' }, taskMeta)]
+  const calls = [
+    { jsonrpc: '2.0', id: 1, method: 'tasks/list' },
+    toolCall(1, 'whoami', { say: 'x' }, { task: {} }),
+    toolCall(1, 'whoami', { say: 'x' }, taskMeta)
+  ]
   for (const call of calls) {
     const { error } = await (await post(url, call)).json() as { error: { code: number } }
     assert.equal(error.code, -32601)
@@ -238,7 +350,9 @@ test('a server made for a request is closed after it, however it ends', async (t
     if (request.headers.authorization === 'Bearer bad') throw new Error('no server for you')
     const server = buildServer(seen)
     made++
-    server.server.onclose = () => { closed++ }
+    server.server.onclose = () => {
+      closed++
+    }
     return server
   })
   await (await post(url, toolCall(1, 'whoami', { say: 'x' }))).text()
@@ -254,7 +368,10 @@ test('a server made for a request is closed after it, however it ends', async (t
   await waiting
   await until(() => closed === 3)
 
-  assert.equal((await post(url, toolCall(1, 'whoami'), { authorization: 'Bearer bad' })).status, 500)
+  assert.equal(
+    (await post(url, toolCall(1, 'whoami'), { authorization: 'Bearer bad' })).status,
+    500
+  )
   assert.equal((await post(url, { jsonrpc: '2.0' })).status, 400)
   assert.deepEqual([made, closed], [3, 3])
 })

@@ -4,22 +4,55 @@ import { test } from 'node:test'
 import type { McpAuth } from '../../lib/types.ts'
 import { createSessions } from '../../lib/mcp/access/sessions.ts'
 
-const alice: McpAuth = { token: 'one', clientId: 'client', scopes: [], subject: 'alice', claims: { iss: 'https://id.example' }, expiresAt: 1 }
+const alice: McpAuth = {
+  token: 'one',
+  clientId: 'client',
+  scopes: [],
+  subject: 'alice',
+  claims: { iss: 'https://id.example' },
+  expiresAt: 1
+}
 
-test('Q-23 SE-03 a session is the caller\'s, whatever token they come with, and nobody else\'s', () => {
+test("Q-23 SE-03 a session is the caller's, whatever token they come with, and nobody else's", () => {
   const sessions = createSessions([])
   const bound = sessions.bind('abc.def', alice)
   assert.match(bound, /^[\x21-\x7e]+$/)
-  for (const same of [alice, { ...alice, token: 'two', expiresAt: 2, scopes: ['more'] }]) assert.equal(sessions.open(bound, same), 'abc.def')
-  const others: Array<McpAuth | undefined> = [{ ...alice, subject: 'bob' }, { ...alice, clientId: 'other' }, { ...alice, claims: { iss: 'https://other.example' } }, { token: 'one', clientId: 'client', scopes: [] }, undefined]
+  for (const same of [alice, { ...alice, token: 'two', expiresAt: 2, scopes: ['more'] }]) {
+    assert.equal(sessions.open(bound, same), 'abc.def')
+  }
+  const others: Array<McpAuth | undefined> = [
+    { ...alice, subject: 'bob' },
+    { ...alice, clientId: 'other' },
+    { ...alice, claims: { iss: 'https://other.example' } },
+    { token: 'one', clientId: 'client', scopes: [] },
+    undefined
+  ]
   for (const other of others) assert.equal(sessions.open(bound, other), null)
-  for (const odd of ['', '.', 'abc.def', bound.slice(0, -1), `${bound}A`, `x${bound}`, bound.replace('def', 'deg'), `${bound.slice(0, -22)}${randomBytes(16).toString('base64url')}`]) assert.equal(sessions.open(odd, alice), null, odd)
+  for (
+    const odd of [
+      '',
+      '.',
+      'abc.def',
+      bound.slice(0, -1),
+      `${bound}A`,
+      `x${bound}`,
+      bound.replace('def', 'deg'),
+      `${bound.slice(0, -22)}${randomBytes(16).toString('base64url')}`
+    ]
+  ) assert.equal(sessions.open(odd, alice), null, odd)
 })
 
 test('SE-03 callers that nobody has named are told apart by what is known of them', () => {
   const sessions = createSessions([])
   const unnamed = (more: object): McpAuth => ({ token: '', clientId: '', scopes: [], ...more })
-  for (const [one, other] of [[{ userId: 1 }, { userId: 2 }], [{ user: { id: 1 } }, { user: { id: 2 } }], [{ clientId: 'a', userId: 1 }, { clientId: 'a', userId: 2 }], [{ token: 'a', clientId: 'a' }, { token: 'b', clientId: 'a' }]] as const) {
+  for (
+    const [one, other] of [
+      [{ userId: 1 }, { userId: 2 }],
+      [{ user: { id: 1 } }, { user: { id: 2 } }],
+      [{ clientId: 'a', userId: 1 }, { clientId: 'a', userId: 2 }],
+      [{ token: 'a', clientId: 'a' }, { token: 'b', clientId: 'a' }]
+    ] as const
+  ) {
     const bound = sessions.bind('x', unnamed(one))
     assert.equal(sessions.open(bound, unnamed({ ...one, expiresAt: 5 })), 'x')
     assert.equal(sessions.open(bound, unnamed(other)), null, JSON.stringify(one))
@@ -27,7 +60,10 @@ test('SE-03 callers that nobody has named are told apart by what is known of the
   const cycle: Record<string, unknown> = {}
   cycle['self'] = cycle
   assert.equal(sessions.open(sessions.bind('x', unnamed(cycle)), unnamed(cycle)), null)
-  assert.equal(sessions.open(sessions.bind('x', unnamed({ token: 'a' })), unnamed({ token: 'b' })), null)
+  assert.equal(
+    sessions.open(sessions.bind('x', unnamed({ token: 'a' })), unnamed({ token: 'b' })),
+    null
+  )
   assert.equal(sessions.open(sessions.bind('x', undefined), undefined), 'x')
 })
 

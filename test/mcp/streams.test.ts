@@ -7,37 +7,69 @@ import { startIntrospection } from '../support/introspection.ts'
 import { stores } from '../support/stores.ts'
 
 const open = new TextEncoder().encode(': open\n\n')
-const endless = () => new Response(new ReadableStream({ start (controller) { controller.enqueue(open) } }), { headers: { 'content-type': 'text/event-stream' } })
+const endless = () =>
+  new Response(
+    new ReadableStream({
+      start (controller) {
+        controller.enqueue(open)
+      }
+    }),
+    { headers: { 'content-type': 'text/event-stream' } }
+  )
 const mcp: McpOAuthOptions['mcp'] = { handler: { fetch: async () => endless() } }
 
 /** Opens a stream, and tells how many seconds later it ended. */
-async function listen (t: TestContext, url: string, token: string): Promise<{ ended: Promise<number> }> {
+async function listen (
+  t: TestContext,
+  url: string,
+  token: string
+): Promise<{ ended: Promise<number> }> {
   const gone = new AbortController()
   t.after(() => gone.abort())
-  const { status, body } = await fetch(url, { headers: { authorization: `Bearer ${token}` }, signal: gone.signal })
+  const { status, body } = await fetch(url, {
+    headers: { authorization: `Bearer ${token}` },
+    signal: gone.signal
+  })
   assert.equal(status, 200)
   const reader = body?.getReader()
   await reader?.read()
-  return { ended: Promise.resolve(reader?.read()).then(() => 0, () => 0).then(() => performance.now() / 1000) }
+  return {
+    ended: Promise.resolve(reader?.read()).then(() => 0, () => 0).then(() =>
+      performance.now() / 1000
+    )
+  }
 }
 
 for (const { where, skip, open: openStore } of stores) {
-  test(`Q-26 RS-24 V-05 a stream ends within 5 seconds of the revocation of its token, on every instance, and no other one does (${where})`, { skip }, async (t) => {
-    const flow = await startFlow(t, { instances: 2, options: { store: await openStore(t), mcp } })
-    const id = await flow.register()
-    const [tokens, bystander] = [await flow.tokens(id), await flow.tokens(id)]
-    const streams = await Promise.all(flow.instances.map(({ origin }) => listen(t, `${origin}/mcp`, tokens.access_token)))
-    const other = await listen(t, `${flow.origin}/mcp`, bystander.access_token)
-    const revokedAt = performance.now() / 1000
-    assert.equal((await flow.revoke({ client_id: id, token: tokens.refresh_token })).status, 200)
-    for (const { ended } of streams) assert.ok(await ended - revokedAt < 5)
-    assert.equal(await Promise.race([other.ended, Promise.resolve('open')]), 'open')
-  })
+  test(
+    `Q-26 RS-24 V-05 a stream ends within 5 seconds of the revocation of its token, on every instance, and no other one does (${where})`,
+    { skip },
+    async (t) => {
+      const flow = await startFlow(t, { instances: 2, options: { store: await openStore(t), mcp } })
+      const id = await flow.register()
+      const [tokens, bystander] = [await flow.tokens(id), await flow.tokens(id)]
+      const streams = await Promise.all(
+        flow.instances.map(({ origin }) => listen(t, `${origin}/mcp`, tokens.access_token))
+      )
+      const other = await listen(t, `${flow.origin}/mcp`, bystander.access_token)
+      const revokedAt = performance.now() / 1000
+      assert.equal((await flow.revoke({ client_id: id, token: tokens.refresh_token })).status, 200)
+      for (const { ended } of streams) assert.ok(await ended - revokedAt < 5)
+      assert.equal(await Promise.race([other.ended, Promise.resolve('open')]), 'open')
+    }
+  )
 }
 
 test('Q-26 Q-15 a stream ends when the issuer no longer calls its token active, and not because it cannot be asked', async (t) => {
   const server = await startIntrospection(t)
-  const { mcpUrl } = await buildApp(t, { tokens: introspectionVerifier({ issuer: server.issuer, clientId: 'server', clientSecret: 'secret' }), mcp })
+  const { mcpUrl } = await buildApp(t, {
+    tokens: introspectionVerifier({
+      issuer: server.issuer,
+      clientId: 'server',
+      clientSecret: 'secret'
+    }),
+    mcp
+  })
   server.answer = { active: true, aud: mcpUrl }
   const { ended } = await listen(t, mcpUrl, 'opaque')
   server.fail = 'error'
@@ -51,7 +83,13 @@ test('Q-26 Q-15 a stream ends when the issuer no longer calls its token active, 
 })
 
 test('Q-26 RS-12 a stream ends when its caller no longer has what the route needs, and one of a token past its end when the token is refused', async (t) => {
-  const caller = { token: 'x', clientId: 'c', scopes: ['mcp'], subject: 'alice', expiresAt: Math.floor(Date.now() / 1000) - 10 }
+  const caller = {
+    token: 'x',
+    clientId: 'c',
+    scopes: ['mcp'],
+    subject: 'alice',
+    expiresAt: Math.floor(Date.now() / 1000) - 10
+  }
   let good = true
   const { mcpUrl } = await buildApp(t, {
     tokens: async () => {
@@ -63,7 +101,11 @@ test('Q-26 RS-12 a stream ends when its caller no longer has what the route need
   })
   const one = await listen(t, mcpUrl, 'x')
   await new Promise(resolve => setTimeout(resolve, 3_000))
-  assert.equal(await Promise.race([one.ended, Promise.resolve('open')]), 'open', 'taken within the tolerance for clocks')
+  assert.equal(
+    await Promise.race([one.ended, Promise.resolve('open')]),
+    'open',
+    'taken within the tolerance for clocks'
+  )
   caller.scopes = []
   const takenAway = performance.now() / 1000
   assert.ok(await one.ended - takenAway < 5)

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { McpServer as McpServer2, createMcpHandler, requireScopes } from '@modelcontextprotocol/server'
+import {
+  McpServer as McpServer2,
+  createMcpHandler,
+  requireScopes
+} from '@modelcontextprotocol/server'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { z } from 'zod'
@@ -13,47 +17,106 @@ type Mcp = NonNullable<McpOAuthOptions['mcp']>
 type Era = 'legacy' | 'modern'
 
 const member = 'fastify-mcp-oauth/scopes'
-const modernMeta = { 'io.modelcontextprotocol/protocolVersion': '2026-07-28', 'io.modelcontextprotocol/clientCapabilities': {} }
+const modernMeta = {
+  'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+  'io.modelcontextprotocol/clientCapabilities': {}
+}
 const done = async () => ({ content: [{ type: 'text' as const, text: 'done' }] })
 
 /** Two tools, of which one writes, and says so. */
 function sdk1 (): McpServer {
   const server = new McpServer({ name: 'test', version: '1.0.0' })
   server.registerTool('read_notes', { annotations: { readOnlyHint: true } }, done)
-  server.registerTool('clear_notes', { annotations: { readOnlyHint: false }, _meta: { [member]: ['notes:read', 'notes:write'] } }, done)
+  server.registerTool('clear_notes', {
+    annotations: { readOnlyHint: false },
+    _meta: { [member]: ['notes:read', 'notes:write'] }
+  }, done)
   return server
 }
 
 function sdk2 (): McpServer2 {
   const server = new McpServer2({ name: 'test', version: '1.0.0' })
-  server.registerTool('read_notes', { inputSchema: z.object({}), annotations: { readOnlyHint: true } }, done)
-  server.registerTool('clear_notes', { inputSchema: z.object({}), annotations: { readOnlyHint: false }, _meta: { [member]: ['notes:read', 'notes:write'] } }, done)
+  server.registerTool('read_notes', {
+    inputSchema: z.object({}),
+    annotations: { readOnlyHint: true }
+  }, done)
+  server.registerTool('clear_notes', {
+    inputSchema: z.object({}),
+    annotations: { readOnlyHint: false },
+    _meta: { [member]: ['notes:read', 'notes:write'] }
+  }, done)
   return server
 }
 
 function routes (app: FastifyInstance): void {
   app.get('/notes', { schema: { operationId: 'read_notes' } }, async () => 'done')
-  app.delete('/notes', { schema: { operationId: 'clear_notes' }, config: { mcp: { scopes: ['notes:read', 'notes:write'] } } }, async () => 'done')
+  app.delete('/notes', {
+    schema: { operationId: 'clear_notes' },
+    config: { mcp: { scopes: ['notes:read', 'notes:write'] } }
+  }, async () => 'done')
 }
 
 const servers: Array<[name: string, eras: Era[], mcp: () => Mcp]> = [
   ['routes as tools', ['legacy', 'modern'], () => ({ tools: true })],
   ['a server of the SDK 1.x', ['legacy', 'modern'], () => ({ server: sdk1() })],
-  ['a server of the SDK 1.x for each request', ['legacy', 'modern'], () => ({ server: () => sdk1() })],
-  ['a handler of the SDK 2.x', ['legacy', 'modern'], () => ({ handler: createMcpHandler(() => sdk2()) })]
+  [
+    'a server of the SDK 1.x for each request',
+    ['legacy', 'modern'],
+    () => ({ server: () => sdk1() })
+  ],
+  [
+    'a handler of the SDK 2.x',
+    ['legacy', 'modern'],
+    () => ({ handler: createMcpHandler(() => sdk2()) })
+  ]
 ]
 
-async function start (t: TestContext, mcp: Mcp, options: McpOAuthOptions = {}): Promise<GuardedApp & { ask: (era: Era, scope: string, method: string, params?: object, headers?: Record<string, string>) => Promise<Response> }> {
-  const running = await startGuarded(t, { requiredScopes: ['mcp'], mcp, ...options }, mcp.tools ? { routes } : {})
+async function start (
+  t: TestContext,
+  mcp: Mcp,
+  options: McpOAuthOptions = {}
+): Promise<
+  GuardedApp & {
+    ask: (
+      era: Era,
+      scope: string,
+      method: string,
+      params?: object,
+      headers?: Record<string, string>
+    ) => Promise<Response>
+  }
+> {
+  const running = await startGuarded(
+    t,
+    { requiredScopes: ['mcp'], mcp, ...options },
+    mcp.tools ? { routes } : {}
+  )
   return {
     ...running,
     async ask (era, scope, method, params = {}, headers = {}) {
       const { name } = params as { name?: string }
-      const own: Record<string, string> = era === 'legacy' ? { 'mcp-protocol-version': '2025-11-25' } : { 'mcp-protocol-version': '2026-07-28', 'mcp-method': method, ...(name !== undefined && { 'mcp-name': name }) }
+      const own: Record<string, string> = era === 'legacy'
+        ? { 'mcp-protocol-version': '2025-11-25' }
+        : {
+          'mcp-protocol-version': '2026-07-28',
+          'mcp-method': method,
+          ...(name !== undefined && { 'mcp-name': name })
+        }
       return await fetch(running.mcpUrl, {
         method: 'POST',
-        headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', authorization: `Bearer ${await running.token({ scope })}`, ...own, ...headers },
-        body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params: { ...params, ...(era === 'modern' && { _meta: modernMeta }) } })
+        headers: {
+          'content-type': 'application/json',
+          accept: 'application/json, text/event-stream',
+          authorization: `Bearer ${await running.token({ scope })}`,
+          ...own,
+          ...headers
+        },
+        body: JSON.stringify({
+          jsonrpc: '2.0',
+          id: 1,
+          method,
+          params: { ...params, ...(era === 'modern' && { _meta: modernMeta }) }
+        })
       })
     }
   }
@@ -73,36 +136,74 @@ for (const [name, eras, mcp] of servers) {
       const { ask } = await start(t, mcp())
       const refused = await ask(era, 'mcp notes:read', 'tools/call', clear)
       assert.equal(refused.status, 403)
-      assert.match(refused.headers.get('www-authenticate') ?? '', /^Bearer error="insufficient_scope", .*resource_metadata="[^"]+", scope="mcp notes:read notes:write"$/)
-      assert.equal((await resultOf(await ask(era, 'mcp notes:read notes:write', 'tools/call', clear))).content[0].text, 'done')
-      assert.equal((await resultOf(await ask(era, 'mcp', 'tools/call', read))).content[0].text, 'done')
+      assert.match(
+        refused.headers.get('www-authenticate') ?? '',
+        /^Bearer error="insufficient_scope", .*resource_metadata="[^"]+", scope="mcp notes:read notes:write"$/
+      )
+      assert.equal(
+        (await resultOf(await ask(era, 'mcp notes:read notes:write', 'tools/call', clear)))
+          .content[0].text,
+        'done'
+      )
+      assert.equal(
+        (await resultOf(await ask(era, 'mcp', 'tools/call', read))).content[0].text,
+        'done'
+      )
       const listed = async (scope: string) => await resultOf(await ask(era, scope, 'tools/list'))
       const [few, all] = [await listed('mcp'), await listed('mcp notes:read notes:write')]
       assert.deepEqual(few.tools.map((tool: { name: string }) => tool.name), ['read_notes'])
-      assert.deepEqual(all.tools.map((tool: { name: string }) => tool.name).sort(), ['clear_notes', 'read_notes'])
+      assert.deepEqual(all.tools.map((tool: { name: string }) => tool.name).sort(), [
+        'clear_notes',
+        'read_notes'
+      ])
       for (const { cacheScope, ttlMs, resultType } of [few, all]) {
         if (era === 'legacy') assert.deepEqual([cacheScope, resultType], [undefined, undefined])
-        else assert.deepEqual([cacheScope, resultType, Number.isInteger(ttlMs) && ttlMs >= 0], ['private', 'complete', true])
+        else {
+          assert.deepEqual([cacheScope, resultType, Number.isInteger(ttlMs) && ttlMs >= 0], [
+            'private',
+            'complete',
+            true
+          ])
+        }
       }
     })
 
     test(`RS-20 ${name}, ${era} era: scopes may follow from annotations, and what the operator says comes first`, async (t) => {
-      const toolScopes = (tool: string, { readOnlyHint }: { readOnlyHint?: boolean | undefined }) => tool === 'unknown' ? undefined : readOnlyHint ? ['r'] : ['w']
+      const toolScopes = (tool: string, { readOnlyHint }: { readOnlyHint?: boolean | undefined }) =>
+        tool === 'unknown' ? undefined : readOnlyHint ? ['r'] : ['w']
       const { ask } = await start(t, { ...mcp(), toolScopes })
-      for (const [scope, params, status] of [['mcp r', read, 200], ['mcp r', clear, 403], ['mcp w', clear, 200], ['mcp w', read, 403], ['mcp r', { name: 'neither', arguments: {} }, 403]] as const) {
+      for (
+        const [scope, params, status] of [
+          ['mcp r', read, 200],
+          ['mcp r', clear, 403],
+          ['mcp w', clear, 200],
+          ['mcp w', read, 403],
+          ['mcp r', { name: 'neither', arguments: {} }, 403]
+        ] as const
+      ) {
         const answer = await ask(era, scope, 'tools/call', params)
         assert.equal(answer.status, status, `${scope} ${params.name}`)
-        if (status === 403) assert.match(answer.headers.get('www-authenticate') ?? '', params === read ? /scope="mcp r"/ : /scope="mcp w"/)
+        if (status === 403) {
+          assert.match(
+            answer.headers.get('www-authenticate') ?? '',
+            params === read ? /scope="mcp r"/ : /scope="mcp w"/
+          )
+        }
       }
     })
 
     test(`HT-14 ${name}, ${era} era: a header that names a harmless tool does not open another one`, async (t) => {
       const { ask } = await start(t, mcp())
       const lie = { 'mcp-name': 'read_notes', 'mcp-method': 'tools/call' }
-      assert.equal((await ask(era, 'mcp', 'tools/call', clear, lie)).status, era === 'modern' ? 400 : 403)
+      assert.equal(
+        (await ask(era, 'mcp', 'tools/call', clear, lie)).status,
+        era === 'modern' ? 400 : 403
+      )
       const able = await ask(era, 'mcp notes:read notes:write', 'tools/call', clear, lie)
       assert.equal(able.status, era === 'modern' ? 400 : 200)
-      if (era === 'modern') assert.equal((await able.json() as { error: { code: number } }).error.code, -32020)
+      if (era === 'modern') {
+        assert.equal((await able.json() as { error: { code: number } }).error.code, -32020)
+      }
     })
   }
 }
@@ -110,14 +211,23 @@ for (const [name, eras, mcp] of servers) {
 test('RS-13 the SDK 2.x can ask for scopes by itself: its challenge leaves as it is', async (t) => {
   const handler = createMcpHandler(() => {
     const server = new McpServer2({ name: 'test', version: '1.0.0' })
-    server.registerTool('clear_notes', { inputSchema: z.object({}), scopeChallenge: requireScopes('mcp', 'notes:write') }, done)
+    server.registerTool('clear_notes', {
+      inputSchema: z.object({}),
+      scopeChallenge: requireScopes('mcp', 'notes:write')
+    }, done)
     return server
   })
   const { ask, mcpUrl } = await start(t, { handler })
   const refused = await ask('modern', 'mcp', 'tools/call', clear)
   assert.equal(refused.status, 403)
   const challenge = refused.headers.get('www-authenticate') ?? ''
-  for (const part of ['error="insufficient_scope"', 'scope="mcp notes:write"', `resource_metadata="${new URL(mcpUrl).origin}/.well-known/oauth-protected-resource/mcp"`]) assert.ok(challenge.includes(part), challenge)
+  for (
+    const part of [
+      'error="insufficient_scope"',
+      'scope="mcp notes:write"',
+      `resource_metadata="${new URL(mcpUrl).origin}/.well-known/oauth-protected-resource/mcp"`
+    ]
+  ) assert.ok(challenge.includes(part), challenge)
 })
 
 test('a slip in what a tool declares opens it to no one', async (t) => {
@@ -125,16 +235,35 @@ test('a slip in what a tool declares opens it to no one', async (t) => {
   const { ask } = await start(t, { server })
   server.registerTool('late', { _meta: { [member]: 'notes:write' } }, done)
   assert.equal((await ask('legacy', 'mcp notes:write', 'tools/call', { name: 'late' })).status, 500)
-  assert.deepEqual((await resultOf(await ask('legacy', 'mcp notes:write', 'tools/list'))).tools.map((tool: { name: string }) => tool.name), ['read_notes'])
+  assert.deepEqual(
+    (await resultOf(await ask('legacy', 'mcp notes:write', 'tools/list'))).tools.map((
+      tool: { name: string }
+    ) => tool.name),
+    ['read_notes']
+  )
   const early = new McpServer({ name: 'test', version: '1.0.0' })
   early.registerTool('clear_notes', { _meta: { [member]: ['notes write'] } }, done)
-  await assert.rejects(start(t, { server: early }), /the tool "clear_notes": fastify-mcp-oauth\/scopes in its _meta: must be a list of scopes/)
+  await assert.rejects(
+    start(t, { server: early }),
+    /the tool "clear_notes": fastify-mcp-oauth\/scopes in its _meta: must be a list of scopes/
+  )
   const mistyped = new McpServer({ name: 'test', version: '1.0.0' })
-  mistyped.registerTool('clear_notes', { _meta: { 'fastify-mcp-oauth/scope': ['notes:write'] } }, done)
-  await assert.rejects(start(t, { server: mistyped }), /there is no fastify-mcp-oauth\/scope in _meta\. There is fastify-mcp-oauth\/scopes/)
+  mistyped.registerTool(
+    'clear_notes',
+    { _meta: { 'fastify-mcp-oauth/scope': ['notes:write'] } },
+    done
+  )
+  await assert.rejects(
+    start(t, { server: mistyped }),
+    /there is no fastify-mcp-oauth\/scope in _meta\. There is fastify-mcp-oauth\/scopes/
+  )
   for (const said of ['', 'notes:write', ['a b'], [1]]) {
     const { ask } = await start(t, { server: () => sdk1(), toolScopes: () => said as string[] })
-    assert.equal((await ask('legacy', 'mcp', 'tools/call', clear)).status, 500, 'what the operator says is checked, too')
+    assert.equal(
+      (await ask('legacy', 'mcp', 'tools/call', clear)).status,
+      500,
+      'what the operator says is checked, too'
+    )
   }
 })
 
@@ -153,17 +282,38 @@ test('tools may come, go and change while the app runs', async (t) => {
 test('a list of several pages is read to its end, and filtered page by page', async (t) => {
   const handler = {
     async fetch (_request: Request, { parsedBody }: { parsedBody?: unknown } = {}) {
-      const { id, method, params } = parsedBody as { id: number, method: string, params: { cursor?: string } }
+      const { id, method, params } = parsedBody as {
+        id: number
+        method: string
+        params: { cursor?: string }
+      }
       const page = Number(params.cursor ?? 0)
-      const tools = [{ name: `open${page}` }, { name: `closed${page}`, _meta: { [member]: [`s${page}`] } }]
-      return Response.json({ jsonrpc: '2.0', id, result: method === 'tools/list' ? { tools, ...(page < 3 && { nextCursor: String(page + 1) }) } : { content: [] } })
+      const tools = [{ name: `open${page}` }, {
+        name: `closed${page}`,
+        _meta: { [member]: [`s${page}`] }
+      }]
+      return Response.json({
+        jsonrpc: '2.0',
+        id,
+        result: method === 'tools/list'
+          ? { tools, ...(page < 3 && { nextCursor: String(page + 1) }) }
+          : { content: [] }
+      })
     }
   }
   const { ask } = await start(t, { handler })
-  assert.match((await ask('legacy', 'mcp', 'tools/call', { name: 'closed3' })).headers.get('www-authenticate') ?? '', /scope="mcp s3"/)
+  assert.match(
+    (await ask('legacy', 'mcp', 'tools/call', { name: 'closed3' })).headers.get(
+      'www-authenticate'
+    ) ??
+      '',
+    /scope="mcp s3"/
+  )
   assert.equal((await ask('legacy', 'mcp s3', 'tools/call', { name: 'closed3' })).status, 200)
   const page = await resultOf(await ask('legacy', 'mcp', 'tools/list', { cursor: '2' }))
-  assert.deepEqual([page.tools.map((tool: { name: string }) => tool.name), page.nextCursor], [['open2'], '3'])
+  assert.deepEqual([page.tools.map((tool: { name: string }) => tool.name), page.nextCursor], [[
+    'open2'
+  ], '3'])
 })
 
 /** A handler that lists its tools as told, and counts what it runs. */
@@ -185,48 +335,86 @@ function listing (list: (id: unknown, request: Request) => Response | Promise<Re
 }
 
 const tools = [{ name: 'clear_notes', _meta: { [member]: ['notes:write'] } }]
-const page = (id: unknown, result: object = {}) => ({ jsonrpc: '2.0', id, result: { tools, ...result } })
+const page = (id: unknown, result: object = {}) => ({
+  jsonrpc: '2.0',
+  id,
+  result: { tools, ...result }
+})
 
 test('F-28 RS-12 a list that cannot be had, or not be understood, opens nothing', async (t) => {
   const rows: Array<[status: number, list: Parameters<typeof listing>[0]]> = [
     [500, () => Response.json({}, { status: 500 })],
-    [500, (id) => Response.json({ jsonrpc: '2.0', id, error: { code: -32603, message: 'broken' } })],
-    [500, () => { throw new Error('broken') }],
+    [
+      500,
+      (id) => Response.json({ jsonrpc: '2.0', id, error: { code: -32603, message: 'broken' } })
+    ],
+    [500, () => {
+      throw new Error('broken')
+    }],
     [500, () => new Response('<!doctype html>', { headers: { 'content-type': 'text/html' } })],
     [500, () => new Response(null, { status: 202 })],
-    [500, () => new Response(': nothing\n\n', { headers: { 'content-type': 'text/event-stream' } })],
+    [
+      500,
+      () => new Response(': nothing\n\n', { headers: { 'content-type': 'text/event-stream' } })
+    ],
     [500, (id) => Response.json({ jsonrpc: '2.0', id, result: { tools: [...tools, {}] } })],
     [500, (id) => Response.json({ jsonrpc: '2.0', id, result: { tools, nextCursor: 1 } })],
     [429, () => Response.json({ error: 'too many' }, { status: 429 })],
-    [404, (id) => Response.json({ jsonrpc: '2.0', id, error: { code: -32001, message: 'no session' } }, { status: 404 })],
+    [
+      404,
+      (id) =>
+        Response.json({ jsonrpc: '2.0', id, error: { code: -32001, message: 'no session' } }, {
+          status: 404
+        })
+    ],
     [403, (id) => Response.json(page(id, { nextCursor: null }))],
-    [403, (id) => new Response(`data: ${JSON.stringify(page(id))}\n\n`, { headers: { 'content-type': 'Text/Event-Stream; charset=utf-8' } })]
+    [
+      403,
+      (id) =>
+        new Response(`data: ${JSON.stringify(page(id))}\n\n`, {
+          headers: { 'content-type': 'Text/Event-Stream; charset=utf-8' }
+        })
+    ]
   ]
   for (const [status, list] of rows) {
     const handler = listing(list)
     const { ask } = await start(t, { handler })
     const answer = await ask('legacy', 'mcp', 'tools/call', clear)
     assert.equal(answer.status, status, String(list))
-    if (status === 404) assert.equal((await answer.json() as { id: unknown }).id, 1, 'the answer is one to the call')
+    if (status === 404) {
+      assert.equal((await answer.json() as { id: unknown }).id, 1, 'the answer is one to the call')
+    }
     assert.equal(handler.ran, 0, String(list))
   }
 })
 
 test('RS-22 a list that cannot be read is shown to nobody', async (t) => {
   for (const result of [{ tools: [...tools, {}] }, { tools, nextCursor: 1 }]) {
-    const { ask } = await start(t, { handler: listing((id) => Response.json({ jsonrpc: '2.0', id, result })) })
-    const answer = await (await ask('legacy', 'mcp', 'tools/list')).json() as { error: { code: number } }
+    const { ask } = await start(t, {
+      handler: listing((id) => Response.json({ jsonrpc: '2.0', id, result }))
+    })
+    const answer = await (await ask('legacy', 'mcp', 'tools/list')).json() as {
+      error: { code: number }
+    }
     assert.equal(answer.error.code, -32603)
   }
 })
 
 test('F-23 RS-12 who leaves while the server is asked about its tools has none of them run', async (t) => {
-  const handler = listing((_id, request) => new Promise((_resolve, reject) => { request.signal.addEventListener('abort', () => reject(request.signal.reason)) }))
+  const handler = listing((_id, request) =>
+    new Promise((_resolve, reject) => {
+      request.signal.addEventListener('abort', () => reject(request.signal.reason))
+    })
+  )
   const { mcpUrl, token } = await start(t, { handler })
   const gone = new AbortController()
   const asking = fetch(mcpUrl, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', authorization: `Bearer ${await token({ scope: 'mcp' })}` },
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      authorization: `Bearer ${await token({ scope: 'mcp' })}`
+    },
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: clear }),
     signal: gone.signal
   })
@@ -238,7 +426,9 @@ test('F-23 RS-12 who leaves while the server is asked about its tools has none o
 })
 
 test('RS-12 a list without an end opens nothing, and a server that never answers is not waited for', async (t) => {
-  const endless = listing((id) => Response.json({ jsonrpc: '2.0', id, result: { tools: [], nextCursor: 'more' } }))
+  const endless = listing((id) =>
+    Response.json({ jsonrpc: '2.0', id, result: { tools: [], nextCursor: 'more' } })
+  )
   const silent = listing(() => new Promise(() => {}))
   for (const handler of [endless, silent]) {
     const { ask } = await start(t, { handler })
@@ -250,22 +440,40 @@ test('RS-12 a list without an end opens nothing, and a server that never answers
 test('RS-12 what only looks like a list of tools teaches us nothing about them', async (t) => {
   const handler = {
     async fetch (_request: Request, { parsedBody }: { parsedBody?: unknown } = {}) {
-      const replies = ([parsedBody].flat() as Array<{ id: unknown, method: string, params?: { arguments?: object } }>).map(({ id, method, params }) => (
-        { jsonrpc: '2.0', id, result: method === 'tools/list' ? { tools: [...tools, { name: 'echo' }] } : { content: [], ...params?.arguments } }
+      const replies = ([parsedBody].flat() as Array<
+        { id: unknown, method: string, params?: { arguments?: object } }
+      >).map(({ id, method, params }) => (
+        {
+          jsonrpc: '2.0',
+          id,
+          result: method === 'tools/list'
+            ? { tools: [...tools, { name: 'echo' }] }
+            : { content: [], ...params?.arguments }
+        }
       ))
       return Response.json(Array.isArray(parsedBody) ? replies : replies[0])
     }
   }
   const { mcpUrl, token } = await start(t, { handler })
-  const post = async (body: object) => await fetch(mcpUrl, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', authorization: `Bearer ${await token({ scope: 'mcp' })}` },
-    body: JSON.stringify(body)
-  })
+  const post = async (body: object) =>
+    await fetch(mcpUrl, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        authorization: `Bearer ${await token({ scope: 'mcp' })}`
+      },
+      body: JSON.stringify(body)
+    })
   const call = { jsonrpc: '2.0', id: 3, method: 'tools/call', params: { name: 'clear_notes' } }
   assert.equal((await post(call)).status, 403)
   for (const id of [1, 2]) {
-    const lie = { jsonrpc: '2.0', id, method: 'tools/call', params: { name: 'echo', arguments: { tools: [{ name: 'clear_notes' }] } } }
+    const lie = {
+      jsonrpc: '2.0',
+      id,
+      method: 'tools/call',
+      params: { name: 'echo', arguments: { tools: [{ name: 'clear_notes' }] } }
+    }
     assert.equal((await post([{ jsonrpc: '2.0', id: 1, method: 'tools/list' }, lie])).status, 200)
     assert.equal((await post(lie)).status, 200)
     assert.equal((await post(call)).status, 403)
@@ -275,11 +483,26 @@ test('RS-12 what only looks like a list of tools teaches us nothing about them',
 test('HT-05 G-08 a batch asks the server for its tools once, and one that is too large not at all', async (t) => {
   const handler = listing((id) => Response.json(page(id)))
   const { mcpUrl, token } = await start(t, { handler })
-  const batch = async (length: number) => await fetch(mcpUrl, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', authorization: `Bearer ${await token({ scope: 'mcp' })}` },
-    body: JSON.stringify(Array.from({ length }, (_, id) => ({ jsonrpc: '2.0', id, method: 'tools/call', params: { name: `unknown${id}` } })))
-  })
+  const batch = async (length: number) =>
+    await fetch(mcpUrl, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        authorization: `Bearer ${await token({ scope: 'mcp' })}`
+      },
+      body: JSON.stringify(
+        Array.from(
+          { length },
+          (_, id) => ({
+            jsonrpc: '2.0',
+            id,
+            method: 'tools/call',
+            params: { name: `unknown${id}` }
+          })
+        )
+      )
+    })
   assert.equal((await batch(50)).status, 200)
   assert.equal(handler.asked, 1)
   assert.equal((await batch(20_000)).status, 400)
@@ -289,42 +512,88 @@ test('HT-05 G-08 a batch asks the server for its tools once, and one that is too
 test('Q-24 what a server made for one caller says about its tools holds for that caller', async (t) => {
   const server = (request: { mcpAuth: { subject?: string } | null }) => {
     const made = new McpServer({ name: 'test', version: '1.0.0' })
-    made.registerTool('sync', { _meta: { [member]: request.mcpAuth?.subject === 'alice' ? [] : ['w'] } }, done)
+    made.registerTool('sync', {
+      _meta: { [member]: request.mcpAuth?.subject === 'alice' ? [] : ['w'] }
+    }, done)
     return made
   }
   const { mcpUrl, token } = await start(t, { server: server as never })
-  const call = async (sub: string) => (await fetch(mcpUrl, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', authorization: `Bearer ${await token({ scope: 'mcp', sub })}` },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'sync' } })
-  })).status
-  assert.deepEqual([await call('alice'), await call('bob'), await call('alice'), await call('bob')], [200, 403, 200, 403])
+  const call = async (sub: string) =>
+    (await fetch(mcpUrl, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        authorization: `Bearer ${await token({ scope: 'mcp', sub })}`
+      },
+      body: JSON.stringify({
+        jsonrpc: '2.0',
+        id: 1,
+        method: 'tools/call',
+        params: { name: 'sync' }
+      })
+    })).status
+  assert.deepEqual(
+    [await call('alice'), await call('bob'), await call('alice'), await call('bob')],
+    [200, 403, 200, 403]
+  )
 })
 
 test('PRM-07 a client may ask for the scopes of tools from the first login on; of a server made for each request, once it was asked', async (t) => {
   for (const [server, atOnce] of [[sdk1(), true], [() => sdk1(), false]] as const) {
     const flow = await startFlow(t, { options: { mcp: { server } } })
-    const supported = async () => (await flow.ask('/.well-known/oauth-authorization-server')).json()['scopes_supported'].includes('notes:write')
+    const supported = async () =>
+      (await flow.ask('/.well-known/oauth-authorization-server')).json()['scopes_supported']
+        .includes('notes:write')
     const id = await flow.register()
     assert.equal(await supported(), atOnce)
-    assert.equal((await flow.authorize(flow.asked(id, { scope: 'mcp:read notes:write' }))).status, atOnce ? 200 : 302)
+    assert.equal(
+      (await flow.authorize(flow.asked(id, { scope: 'mcp:read notes:write' }))).status,
+      atOnce ? 200 : 302
+    )
     const { access_token: token } = await flow.tokens(id)
     const refused = await flow.ask('/mcp', {
       method: 'POST',
-      headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', authorization: `Bearer ${token}` },
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        authorization: `Bearer ${token}`
+      },
       body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: clear })
     })
-    assert.match(refused.headers.get('www-authenticate') ?? '', /scope="mcp:read notes:read notes:write"/)
+    assert.match(
+      refused.headers.get('www-authenticate') ?? '',
+      /scope="mcp:read notes:read notes:write"/
+    )
     assert.equal(await supported(), true)
-    assert.equal((await flow.authorize(flow.asked(id, { scope: 'mcp:read notes:write' }))).status, 200)
+    assert.equal(
+      (await flow.authorize(flow.asked(id, { scope: 'mcp:read notes:write' }))).status,
+      200
+    )
     const prm = await flow.ask('/.well-known/oauth-protected-resource/mcp')
-    assert.deepEqual(prm.json()['scopes_supported'], ['mcp:read'], 'what a client needs to begin with')
+    assert.deepEqual(
+      prm.json()['scopes_supported'],
+      ['mcp:read'],
+      'what a client needs to begin with'
+    )
   }
 })
 
 test('a name in toolScopes that no tool of a server has is in the log at the start', async (t) => {
   const lines: string[] = []
-  const app = Fastify({ logger: { level: 'warn', stream: { write: (line: string) => { lines.push(line) } } } })
+  const app = Fastify({
+    logger: {
+      level: 'warn',
+      stream: {
+        write: (line: string) => {
+          lines.push(line)
+        }
+      }
+    }
+  })
   await startGuarded(t, { mcp: { server: sdk1(), toolScopes: { clear_note: ['x'] } } }, { app })
-  assert.match(lines.join(''), /"names":\["clear_note"\].*no tool of the server has these names yet/)
+  assert.match(
+    lines.join(''),
+    /"names":\["clear_note"\].*no tool of the server has these names yet/
+  )
 })

@@ -14,7 +14,10 @@ async function app (mcp: McpOAuthOptions['mcp']) {
     ...(mcp && { mcp })
   })
   app.get('/notes', { schema: { operationId: 'list_notes' } }, async () => [])
-  app.delete('/notes', { schema: { operationId: 'clear_notes' }, config: { mcp: { scopes: ['notes:read', 'notes:write'] } } }, async () => ({ cleared: true }))
+  app.delete('/notes', {
+    schema: { operationId: 'clear_notes' },
+    config: { mcp: { scopes: ['notes:read', 'notes:write'] } }
+  }, async () => ({ cleared: true }))
   return app
 }
 
@@ -26,7 +29,11 @@ const clear = message('tools/call', { name: 'clear_notes', arguments: {} })
 const list = message('tools/call', { name: 'list_notes', arguments: {} }, 2)
 
 async function post (server: Awaited<ReturnType<typeof app>>, scopes: string, body: object) {
-  const headers = { 'x-scopes': scopes, accept: 'application/json, text/event-stream', authorization: 'Bearer x' }
+  const headers = {
+    'x-scopes': scopes,
+    accept: 'application/json, text/event-stream',
+    authorization: 'Bearer x'
+  }
   return await server.inject({ method: 'POST', url: '/mcp', headers, payload: body })
 }
 
@@ -34,9 +41,15 @@ test('a tool that needs more than the caller has is HTTP 403 with all scopes of 
   const server = await app({ tools: true })
   const refused = await post(server, 'mcp notes:read', clear)
   assert.equal(refused.statusCode, 403)
-  assert.equal(refused.headers['www-authenticate'], 'Bearer error="insufficient_scope", error_description="The access token lacks a scope this request needs.", ' +
-    'resource_metadata="http://localhost/.well-known/oauth-protected-resource/mcp", scope="mcp notes:read notes:write"')
-  assert.equal((await post(server, 'mcp notes:read notes:write', clear)).json().result.isError, undefined)
+  assert.equal(
+    refused.headers['www-authenticate'],
+    'Bearer error="insufficient_scope", error_description="The access token lacks a scope this request needs.", ' +
+      'resource_metadata="http://localhost/.well-known/oauth-protected-resource/mcp", scope="mcp notes:read notes:write"'
+  )
+  assert.equal(
+    (await post(server, 'mcp notes:read notes:write', clear)).json().result.isError,
+    undefined
+  )
   assert.equal((await post(server, 'mcp', list)).statusCode, 200)
 })
 
@@ -53,19 +66,32 @@ test('a batch cannot smuggle a tool past its scopes (HT-05)', async () => {
 
 test('headers that name a harmless tool decide nothing (HT-14)', async () => {
   const server = await app({ tools: true })
-  const answer = await server.inject({ method: 'POST', url: '/mcp', headers: { 'x-scopes': 'mcp', 'mcp-method': 'tools/call', 'mcp-name': 'list_notes' }, payload: clear })
+  const answer = await server.inject({
+    method: 'POST',
+    url: '/mcp',
+    headers: { 'x-scopes': 'mcp', 'mcp-method': 'tools/call', 'mcp-name': 'list_notes' },
+    payload: clear
+  })
   assert.equal(answer.statusCode, 403)
 })
 
 test('tools/list shows what this caller may call (RS-22)', async () => {
   const server = await app({ tools: true })
-  const names = async (scopes: string) => (await post(server, scopes, message('tools/list'))).json().result.tools.map(({ name }: { name: string }) => name)
+  const names = async (scopes: string) =>
+    (await post(server, scopes, message('tools/list'))).json().result.tools.map((
+      { name }: { name: string }
+    ) => name)
   assert.deepEqual(await names('mcp'), ['list_notes'])
   assert.deepEqual(await names('mcp admin'), ['clear_notes', 'list_notes'])
 })
 
 test('toolScopes has the last word, as a map and as a function', async () => {
-  for (const toolScopes of [{ clear_notes: [], list_notes: ['x'] }, (tool: string) => tool === 'list_notes' ? ['x'] : []]) {
+  for (
+    const toolScopes of [
+      { clear_notes: [], list_notes: ['x'] },
+      (tool: string) => tool === 'list_notes' ? ['x'] : []
+    ]
+  ) {
     const server = await app({ tools: true, toolScopes })
     assert.equal((await post(server, 'mcp', clear)).statusCode, 200)
     assert.equal((await post(server, 'mcp', list)).statusCode, 403)
@@ -74,9 +100,16 @@ test('toolScopes has the last word, as a map and as a function', async () => {
 
 test('a mistyped scope of a tool does not leave it open', async () => {
   const mistyped = await app({ tools: true, toolScopes: { clear_note: ['x'] } })
-  await assert.rejects(async () => { await mistyped.ready() }, /mcp.toolScopes: no tool is called "clear_note"/)
+  await assert.rejects(async () => {
+    await mistyped.ready()
+  }, /mcp.toolScopes: no tool is called "clear_note"/)
   const server = Fastify()
   await server.register(mcpOAuth, { auth: false, mcp: { tools: true } })
-  server.get('/notes', { schema: { operationId: 'list_notes' }, config: { mcp: { scope: ['x'] } as object } }, async () => [])
-  await assert.rejects(async () => { await server.ready() }, /config.mcp.scope: there is no such member/)
+  server.get('/notes', {
+    schema: { operationId: 'list_notes' },
+    config: { mcp: { scope: ['x'] } as object }
+  }, async () => [])
+  await assert.rejects(async () => {
+    await server.ready()
+  }, /config.mcp.scope: there is no such member/)
 })

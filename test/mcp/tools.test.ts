@@ -15,20 +15,41 @@ import { post, serve, toolCall } from './route.ts'
 
 type Routes = (app: FastifyInstance) => unknown
 
-async function collect (t: TestContext, routes: Routes, options: ToolOptions = {}, headers?: string[], server: FastifyServerOptions = {}): Promise<ToolCollection> {
+async function collect (
+  t: TestContext,
+  routes: Routes,
+  options: ToolOptions = {},
+  headers?: string[],
+  server: FastifyServerOptions = {}
+): Promise<ToolCollection> {
   const app = Fastify(server)
   t.after(() => app.close())
   const collector = createToolCollector()
   app.addHook('onRoute', collector.onRoute)
   app.addHook('onRequest', collector.onRequest)
-  await app.register(async (scope) => { await routes(scope) })
+  await app.register(async (scope) => {
+    await routes(scope)
+  })
   await app.ready()
-  return collector.build({ options, inject: app.inject.bind(app) as FastifyInstance['inject'], ...(headers && { headers }) })
+  return collector.build({
+    options,
+    inject: app.inject.bind(app) as FastifyInstance['inject'],
+    ...(headers && { headers })
+  })
 }
 
-const caller: ToolCaller = { headers: {}, remoteAddress: '10.0.0.1', signal: new AbortController().signal }
+const caller: ToolCaller = {
+  headers: {},
+  remoteAddress: '10.0.0.1',
+  signal: new AbortController().signal
+}
 
-async function call (tools: ToolCollection, name: string, args: object = {}, as: Partial<ToolCaller> = {}): Promise<CallToolResult> {
+async function call (
+  tools: ToolCollection,
+  name: string,
+  args: object = {},
+  as: Partial<ToolCaller> = {}
+): Promise<CallToolResult> {
   const result = await tools.call(name, args as Record<string, unknown>, { ...caller, ...as })
   assert.ok(result)
   return result
@@ -39,11 +60,33 @@ function textOf ({ content }: CallToolResult): string {
   return first?.type === 'text' ? first.text : ''
 }
 
-const echo = async (request: { params: unknown, query: unknown, body: unknown, headers: object, ip: string, host: string }) => request
-const seen = ({ params, query, body, headers, ip, host }: Parameters<typeof echo>[0]) => ({ params, query, body: body ?? null, headers, ip, host })
+const echo = async (
+  request: {
+    params: unknown
+    query: unknown
+    body: unknown
+    headers: object
+    ip: string
+    host: string
+  }
+) => request
+const seen = ({ params, query, body, headers, ip, host }: Parameters<typeof echo>[0]) => ({
+  params,
+  query,
+  body: body ?? null,
+  headers,
+  ip,
+  host
+})
 
 /** A route that answers with what reached it. */
-function mirror (app: FastifyInstance, method: string, url: string, schema: object, more: object = {}): void {
+function mirror (
+  app: FastifyInstance,
+  method: string,
+  url: string,
+  schema: object,
+  more: object = {}
+): void {
   app.route({ method, url, schema, handler: async (request) => seen(request as never), ...more })
 }
 
@@ -61,8 +104,15 @@ test('a route is one tool with one list of arguments', async (t) => {
         description: 'All of it.',
         params: Type.Object({ id: Type.Integer() }),
         querystring: { type: 'object', properties: { dry: { type: 'boolean' } } },
-        body: { type: 'object', required: ['name'], properties: { name: { type: 'string' }, home: { $ref: 'address#' } } },
-        response: { 200: { type: 'object', properties: { ok: { type: 'boolean' } } }, 404: { type: 'object', description: 'No such user', properties: {} } }
+        body: {
+          type: 'object',
+          required: ['name'],
+          properties: { name: { type: 'string' }, home: { $ref: 'address#' } }
+        },
+        response: {
+          200: { type: 'object', properties: { ok: { type: 'boolean' } } },
+          404: { type: 'object', description: 'No such user', properties: {} }
+        }
       } as object,
       handler: async () => ({ ok: true })
     })
@@ -84,7 +134,10 @@ test('a route is one tool with one list of arguments', async (t) => {
     outputSchema: { type: 'object', properties: { ok: { type: 'boolean' } } },
     annotations: { readOnlyHint: false, idempotentHint: true }
   }])
-  assert.deepEqual(Object.getOwnPropertySymbols((tools[0] as Tool).inputSchema.properties?.id ?? {}), [])
+  assert.deepEqual(
+    Object.getOwnPropertySymbols((tools[0] as Tool).inputSchema.properties?.id ?? {}),
+    []
+  )
 })
 
 test('only routes that say so are tools', async (t) => {
@@ -97,12 +150,17 @@ test('only routes that say so are tools', async (t) => {
     mirror(app, 'DELETE', '/a', named('a'))
   })
   assert.deepEqual(tools.map(({ name, annotations }) => [name, annotations]), [
-    ['a', { readOnlyHint: false, destructiveHint: true, idempotentHint: true }], ['b', { readOnlyHint: true }]
+    ['a', { readOnlyHint: false, destructiveHint: true, idempotentHint: true }],
+    ['b', { readOnlyHint: true }]
   ])
 })
 
 test('a prefixed / with its twin is one tool', async (t) => {
-  const { tools } = await collect(t, (app) => app.register(async (scope) => mirror(scope, 'GET', '/', named('root')), { prefix: '/p' }))
+  const { tools } = await collect(
+    t,
+    (app) =>
+      app.register(async (scope) => mirror(scope, 'GET', '/', named('root')), { prefix: '/p' })
+  )
   assert.deepEqual(tools.map(({ name }) => name), ['root'])
 })
 
@@ -129,12 +187,15 @@ test('S4 filters intersect, and one that matches nothing exposes nothing', async
 })
 
 test('S4 a mistyped filter stops the start', async (t) => {
-  await assert.rejects(collect(t, tagged, { excludeOperations: ['sercet'], includeTags: ['w'] }), (error: Error & { code: string }) => {
-    assert.equal(error.code, 'FST_MCP_OAUTH_INVALID_TOOLS')
-    assert.match(error.message, /excludeOperations: no route has "sercet"/)
-    assert.match(error.message, /includeTags: no route has "w"/)
-    return true
-  })
+  await assert.rejects(
+    collect(t, tagged, { excludeOperations: ['sercet'], includeTags: ['w'] }),
+    (error: Error & { code: string }) => {
+      assert.equal(error.code, 'FST_MCP_OAUTH_INVALID_TOOLS')
+      assert.match(error.message, /excludeOperations: no route has "sercet"/)
+      assert.match(error.message, /includeTags: no route has "w"/)
+      return true
+    }
+  )
 })
 
 test('all problems of all routes are told at once', async (t) => {
@@ -142,9 +203,15 @@ test('all problems of all routes are told at once', async (t) => {
     mirror(app, 'GET', '/a', named('twin'))
     mirror(app, 'GET', '/b', named('twin'))
     mirror(app, 'GET', '/c', named('no spaces'))
-    mirror(app, 'POST', '/d/:id', { operationId: 'd', querystring: { type: 'object', properties: { id: {} } } })
+    mirror(app, 'POST', '/d/:id', {
+      operationId: 'd',
+      querystring: { type: 'object', properties: { id: {} } }
+    })
     mirror(app, 'POST', '/e', { operationId: 'e', querystring: { allOf: [{ type: 'object' }] } })
-    mirror(app, 'POST', '/g', { operationId: 'g', body: { content: { 'text/csv': { schema: {} } } } })
+    mirror(app, 'POST', '/g', {
+      operationId: 'g',
+      body: { content: { 'text/csv': { schema: {} } } }
+    })
   }
   await assert.rejects(collect(t, wrong), ({ message }: Error) => {
     assert.match(message, /GET \/b and GET \/a are both named "twin"/)
@@ -158,36 +225,102 @@ test('all problems of all routes are told at once', async (t) => {
 
 test('a body that is no plain object is the argument body', async (t) => {
   const tools = await collect(t, (app) => {
-    mirror(app, 'POST', '/list', { operationId: 'list', body: { type: 'array', items: { type: 'integer' } } })
-    mirror(app, 'POST', '/open', { operationId: 'open', body: { type: 'object', properties: { a: {} }, additionalProperties: true } })
-    mirror(app, 'POST', '/media', { operationId: 'media', body: { content: { 'application/json': { schema: { type: 'object', properties: { a: {} } } } } } })
+    mirror(app, 'POST', '/list', {
+      operationId: 'list',
+      body: { type: 'array', items: { type: 'integer' } }
+    })
+    mirror(app, 'POST', '/open', {
+      operationId: 'open',
+      body: { type: 'object', properties: { a: {} }, additionalProperties: true }
+    })
+    mirror(app, 'POST', '/media', {
+      operationId: 'media',
+      body: {
+        content: { 'application/json': { schema: { type: 'object', properties: { a: {} } } } }
+      }
+    })
   })
-  assert.deepEqual(tools.tools.map(({ inputSchema }) => Object.keys(inputSchema.properties ?? {})), [['body'], ['a'], ['body']])
+  assert.deepEqual(
+    tools.tools.map(({ inputSchema }) => Object.keys(inputSchema.properties ?? {})),
+    [['body'], ['a'], ['body']]
+  )
   assert.deepEqual(JSON.parse(textOf(await call(tools, 'list', { body: [1, 2] }))).body, [1, 2])
-  assert.deepEqual(JSON.parse(textOf(await call(tools, 'open', { body: { a: 1, z: 2 } }))).body, { a: 1, z: 2 })
+  assert.deepEqual(JSON.parse(textOf(await call(tools, 'open', { body: { a: 1, z: 2 } }))).body, {
+    a: 1,
+    z: 2
+  })
   assert.deepEqual(JSON.parse(textOf(await call(tools, 'media', { a: null }))).body, { a: null })
 })
 
 test('arguments travel where they belong, whatever they contain', async (t) => {
-  const tools = await collect(t, (app) => mirror(app, 'POST', '/x/:id/y/:name.json', {
-    operationId: 'x',
-    querystring: { type: 'object', properties: { tag: { type: 'array', items: { type: 'string' } }, n: { type: 'number' }, off: { type: 'boolean' } } },
-    body: { type: 'object', properties: { deep: { type: 'object', properties: { a: {} } } } }
-  }))
+  const tools = await collect(t, (app) =>
+    mirror(app, 'POST', '/x/:id/y/:name.json', {
+      operationId: 'x',
+      querystring: {
+        type: 'object',
+        properties: {
+          tag: { type: 'array', items: { type: 'string' } },
+          n: { type: 'number' },
+          off: { type: 'boolean' }
+        }
+      },
+      body: { type: 'object', properties: { deep: { type: 'object', properties: { a: {} } } } }
+    }))
   const id = 'a/b?c#d %2e é"'
-  const { params, query, body, ip } = JSON.parse(textOf(await call(tools, 'x', { id, name: 'n&m=o', tag: ['p&q', 'r'], n: 1.5, off: false, deep: { a: [1] } })))
+  const { params, query, body, ip } = JSON.parse(
+    textOf(
+      await call(tools, 'x', {
+        id,
+        name: 'n&m=o',
+        tag: ['p&q', 'r'],
+        n: 1.5,
+        off: false,
+        deep: { a: [1] }
+      })
+    )
+  )
   assert.deepEqual({ params, query, body, ip }, {
-    params: { id, name: 'n&m=o' }, query: { tag: ['p&q', 'r'], n: 1.5, off: false }, body: { deep: { a: [1] } }, ip: '10.0.0.1'
+    params: { id, name: 'n&m=o' },
+    query: { tag: ['p&q', 'r'], n: 1.5, off: false },
+    body: { deep: { a: [1] } },
+    ip: '10.0.0.1'
   })
 })
 
 test('S3 a path argument never leads to another route', async (t) => {
   let reached = ''
-  const tools = await collect(t, (app) => {
-    app.get('/items/:id', { schema: named('get_item') as object }, async () => 'item')
-    for (const url of ['/items/:id/secret', '/items/special', '/', '/items/']) app.get(url, async () => { reached = url })
-  }, {}, undefined, { routerOptions: { ignoreDuplicateSlashes: true } })
-  for (const id of ['42/secret', '.', '..', '%2e%2e', '', 'special', '../items/special', '\ud800', null, {}, ['a'], '42%2fsecret', 'special?', 'special#']) {
+  const tools = await collect(
+    t,
+    (app) => {
+      app.get('/items/:id', { schema: named('get_item') as object }, async () => 'item')
+      for (const url of ['/items/:id/secret', '/items/special', '/', '/items/']) {
+        app.get(url, async () => {
+          reached = url
+        })
+      }
+    },
+    {},
+    undefined,
+    { routerOptions: { ignoreDuplicateSlashes: true } }
+  )
+  for (
+    const id of [
+      '42/secret',
+      '.',
+      '..',
+      '%2e%2e',
+      '',
+      'special',
+      '../items/special',
+      '\ud800',
+      null,
+      {},
+      ['a'],
+      '42%2fsecret',
+      'special?',
+      'special#'
+    ]
+  ) {
     const result = await call(tools, 'get_item', { id })
     assert.equal(reached, '', JSON.stringify(id))
     if (!/[%/?#]/.test(`${id}`)) assert.equal(result.isError, true, JSON.stringify(id))
@@ -201,15 +334,35 @@ test('S3 nor to one that is older than the plugin, or for another host', async (
   const app = Fastify()
   t.after(() => app.close())
   let reached = ''
-  app.get('/items/older', async () => { reached = 'older' })
-  await app.register(async (scope) => { scope.get('/items/inner', async () => { reached = 'inner' }) })
-  const options = { auth: false as const, allowedHosts: ['a.example', 'b.example'], mcp: { tools: true as const } }
+  app.get('/items/older', async () => {
+    reached = 'older'
+  })
+  await app.register(async (scope) => {
+    scope.get('/items/inner', async () => {
+      reached = 'inner'
+    })
+  })
+  const options = {
+    auth: false as const,
+    allowedHosts: ['a.example', 'b.example'],
+    mcp: { tools: true as const }
+  }
   await app.register(mcpOAuth, options)
-  app.get('/items/:id', { schema: named('get_item'), constraints: { host: 'a.example' } }, async () => 'item')
-  app.get('/items/:id', { constraints: { host: 'b.example' } }, async () => { reached = 'other host' })
-  const ask = async (id: string, host = 'a.example') => (await app.inject({
-    method: 'POST', url: '/mcp', headers: { host }, payload: toolCall(1, 'get_item', { id })
-  })).json<{ result: CallToolResult }>().result
+  app.get(
+    '/items/:id',
+    { schema: named('get_item'), constraints: { host: 'a.example' } },
+    async () => 'item'
+  )
+  app.get('/items/:id', { constraints: { host: 'b.example' } }, async () => {
+    reached = 'other host'
+  })
+  const ask = async (id: string, host = 'a.example') =>
+    (await app.inject({
+      method: 'POST',
+      url: '/mcp',
+      headers: { host },
+      payload: toolCall(1, 'get_item', { id })
+    })).json<{ result: CallToolResult }>().result
   assert.equal(textOf(await ask('1')), 'item')
   for (const [id, host] of [['older'], ['inner'], ['1', 'b.example']] as const) {
     assert.equal((await ask(id, host)).isError, true, id)
@@ -228,8 +381,19 @@ test('S3 calls from outside are untouched', async (t) => {
 })
 
 test('arguments a tool does not have are refused', async (t) => {
-  const tools = await collect(t, (app) => mirror(app, 'GET', '/a', { operationId: 'a', querystring: { type: 'object', properties: { q: {} } } }))
-  for (const args of [{ other: 1 }, { constructor: 1 }, JSON.parse('{"__proto__":1}'), { q: { deep: 1 } }, { q: [[1]] }]) {
+  const tools = await collect(
+    t,
+    (app) =>
+      mirror(app, 'GET', '/a', {
+        operationId: 'a',
+        querystring: { type: 'object', properties: { q: {} } }
+      })
+  )
+  for (
+    const args of [{ other: 1 }, { constructor: 1 }, JSON.parse('{"__proto__":1}'), {
+      q: { deep: 1 }
+    }, { q: [[1]] }]
+  ) {
     assert.equal((await call(tools, 'a', args)).isError, true, JSON.stringify(args))
   }
 })
@@ -250,20 +414,44 @@ test('Q-25 TP-03 only listed headers reach the route, and none of the connection
   const own = { 'user-agent': 'lightMyRequest', accept: 'application/json', host: 'app.example' }
   const standard = JSON.parse(textOf(await call(await collect(t, routes), 'a', {}, { headers })))
   assert.deepEqual(standard.headers, { ...own, authorization: 'Bearer x' })
-  const listed = await collect(t, routes, {}, ['X-Team', 'cookie', 'Content-Length', 'transfer-encoding', 'connection', 'content-type', 'proxy-authorization'])
-  assert.deepEqual(JSON.parse(textOf(await call(listed, 'a', {}, { headers }))).headers, { ...own, 'x-team': 'red', cookie: 'session=1' })
+  const listed = await collect(t, routes, {}, [
+    'X-Team',
+    'cookie',
+    'Content-Length',
+    'transfer-encoding',
+    'connection',
+    'content-type',
+    'proxy-authorization'
+  ])
+  assert.deepEqual(JSON.parse(textOf(await call(listed, 'a', {}, { headers }))).headers, {
+    ...own,
+    'x-team': 'red',
+    cookie: 'session=1'
+  })
 })
 
-test('the route\'s own hooks and validation decide', async (t) => {
+test("the route's own hooks and validation decide", async (t) => {
   const tools = await collect(t, (app) => {
     app.addHook('onRequest', async (request, reply) => {
-      if (request.headers.authorization === undefined) return reply.code(401).send({ error: 'who are you' })
+      if (request.headers.authorization === undefined) {
+        return reply.code(401).send({ error: 'who are you' })
+      }
     })
-    mirror(app, 'POST', '/a', { operationId: 'a', body: { type: 'object', required: ['n'], properties: { n: { type: 'integer' } } } })
-    app.get('/gone', { schema: named('gone') as object }, async (_request, reply) => reply.redirect('/elsewhere'))
+    mirror(app, 'POST', '/a', {
+      operationId: 'a',
+      body: { type: 'object', required: ['n'], properties: { n: { type: 'integer' } } }
+    })
+    app.get(
+      '/gone',
+      { schema: named('gone') as object },
+      async (_request, reply) => reply.redirect('/elsewhere')
+    )
   })
   const anonymous = await call(tools, 'a', { n: 1 })
-  assert.deepEqual([anonymous.isError, textOf(anonymous)], [true, 'HTTP 401: {"error":"who are you"}'])
+  assert.deepEqual([anonymous.isError, textOf(anonymous)], [
+    true,
+    'HTTP 401: {"error":"who are you"}'
+  ])
   const as = { headers: { authorization: 'Bearer x' } }
   const invalid = await call(tools, 'a', { n: 'x' }, as)
   assert.match(textOf(invalid), /^HTTP 400: .*FST_ERR_VALIDATION/)
@@ -274,33 +462,67 @@ test('the route\'s own hooks and validation decide', async (t) => {
 test('a promised object is structured content', async (t) => {
   const object = { type: 'object', properties: { a: { type: 'integer' } } }
   const tools = await collect(t, (app) => {
-    app.get('/good', { schema: { operationId: 'good', response: { 200: object } } as object }, async () => ({ a: 1, b: 2 }))
-    app.get('/bad', { schema: { operationId: 'bad', response: { 200: object } } as object }, async (_request, reply) => reply.type('text/plain').send('oops'))
-    app.get('/two', { schema: { operationId: 'two', response: { 200: object, 204: { type: 'null' } } } as object }, async () => ({ a: 1 }))
-    app.get('/list', { schema: { operationId: 'list', response: { 200: { type: 'array', items: {} } } } as object }, async () => [1])
+    app.get(
+      '/good',
+      { schema: { operationId: 'good', response: { 200: object } } as object },
+      async () => ({ a: 1, b: 2 })
+    )
+    app.get(
+      '/bad',
+      { schema: { operationId: 'bad', response: { 200: object } } as object },
+      async (_request, reply) => reply.type('text/plain').send('oops')
+    )
+    app.get('/two', {
+      schema: { operationId: 'two', response: { 200: object, 204: { type: 'null' } } } as object
+    }, async () => ({ a: 1 }))
+    app.get('/list', {
+      schema: { operationId: 'list', response: { 200: { type: 'array', items: {} } } } as object
+    }, async () => [1])
   })
-  assert.deepEqual(await call(tools, 'good'), { content: [{ type: 'text', text: '{"a":1}' }], structuredContent: { a: 1 } })
+  assert.deepEqual(await call(tools, 'good'), {
+    content: [{ type: 'text', text: '{"a":1}' }],
+    structuredContent: { a: 1 }
+  })
   assert.equal((await call(tools, 'bad')).isError, true)
-  assert.deepEqual(tools.tools.map(({ name, outputSchema }) => [name, outputSchema !== undefined]), [['bad', true], ['good', true], ['list', false], ['two', false]])
+  assert.deepEqual(
+    tools.tools.map(({ name, outputSchema }) => [name, outputSchema !== undefined]),
+    [['bad', true], ['good', true], ['list', false], ['two', false]]
+  )
   assert.deepEqual(await call(tools, 'list'), { content: [{ type: 'text', text: '[1]' }] })
 })
 
 test('responses are described as the options say', async (t) => {
-  const routes: Routes = (app) => mirror(app, 'GET', '/a', {
-    operationId: 'a', summary: 'A', response: { 200: { type: 'object', description: 'Fine', properties: {} }, 404: { type: 'object', properties: {} } }
-  })
-  const description = async (options: ToolOptions) => (await collect(t, routes, options)).tools[0]?.description
+  const routes: Routes = (app) =>
+    mirror(app, 'GET', '/a', {
+      operationId: 'a',
+      summary: 'A',
+      response: {
+        200: { type: 'object', description: 'Fine', properties: {} },
+        404: { type: 'object', properties: {} }
+      }
+    })
+  const description = async (options: ToolOptions) =>
+    (await collect(t, routes, options)).tools[0]?.description
   assert.equal(await description({}), 'A')
   assert.equal(await description({ describeAllResponses: true }), 'A\n\nResponses:\n200: Fine\n404')
-  assert.equal(await description({ describeFullResponseSchema: true }), 'A\n\nResponses:\n200: Fine\n{"type":"object","description":"Fine","properties":{}}')
+  assert.equal(
+    await description({ describeFullResponseSchema: true }),
+    'A\n\nResponses:\n200: Fine\n{"type":"object","description":"Fine","properties":{}}'
+  )
 })
 
 test('an aborted call aborts the route', async (t) => {
   const seen = { aborted: false }
-  const tools = await collect(t, (app) => app.get('/slow', { schema: named('slow') as object }, async (request) => {
-    request.raw.once('close', () => { seen.aborted = true })
-    await sleep(60_000, undefined, { signal: request.signal })
-  }))
+  const tools = await collect(
+    t,
+    (app) =>
+      app.get('/slow', { schema: named('slow') as object }, async (request) => {
+        request.raw.once('close', () => {
+          seen.aborted = true
+        })
+        await sleep(60_000, undefined, { signal: request.signal })
+      })
+  )
   const gone = new AbortController()
   const waiting = call(tools, 'slow', {}, { signal: gone.signal })
   setImmediate(() => gone.abort())
@@ -309,7 +531,10 @@ test('an aborted call aborts the route', async (t) => {
 })
 
 /** An app whose tools are served over HTTP. */
-async function start (t: TestContext, scoped: Pick<EndpointDeps, 'toolScopes' | 'holds'> = {}): Promise<string> {
+async function start (
+  t: TestContext,
+  scoped: Pick<EndpointDeps, 'toolScopes' | 'holds'> = {}
+): Promise<string> {
   const app = Fastify()
   const collector = createToolCollector()
   app.addHook('onRoute', collector.onRoute)
@@ -319,9 +544,20 @@ async function start (t: TestContext, scoped: Pick<EndpointDeps, 'toolScopes' | 
     ...scoped
   })
   assert.ok(endpoint)
-  app.get('/hello/:name', {
-    schema: { operationId: 'hello', response: { 200: { type: 'object', properties: { text: { type: 'string' } } } } } as object
-  }, async (request) => ({ text: `${(request.params as { name: string }).name} ${request.headers.authorization} ${request.ip}` }))
+  app.get(
+    '/hello/:name',
+    {
+      schema: {
+        operationId: 'hello',
+        response: { 200: { type: 'object', properties: { text: { type: 'string' } } } }
+      } as object
+    },
+    async (request) => ({
+      text: `${
+        (request.params as { name: string }).name
+      } ${request.headers.authorization} ${request.ip}`
+    })
+  )
   app.get('/admin', { schema: named('admin') as object }, async () => 'secret')
   return serve(t, app, endpoint)
 }
@@ -329,7 +565,11 @@ async function start (t: TestContext, scoped: Pick<EndpointDeps, 'toolScopes' | 
 test('the SDK client lists and calls routes', async (t) => {
   const url = await start(t)
   const client = new Client({ name: 'client', version: '1.0.0' })
-  await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers: { authorization: 'Bearer ann' } } }))
+  await client.connect(
+    new StreamableHTTPClientTransport(new URL(url), {
+      requestInit: { headers: { authorization: 'Bearer ann' } }
+    })
+  )
   t.after(() => client.close())
   assert.deepEqual(client.getServerVersion(), { name: 'app', version: '1.2.3' })
   assert.equal(client.getInstructions(), 'Be kind.')
@@ -340,10 +580,17 @@ test('the SDK client lists and calls routes', async (t) => {
 })
 
 test('RS-22 the list has what this caller may call, and nothing else', async (t) => {
-  const url = await start(t, { toolScopes: { admin: ['root'] }, holds: (authInfo, scopes) => scopes.length === 0 || authInfo?.subject === 'root' })
+  const url = await start(t, {
+    toolScopes: { admin: ['root'] },
+    holds: (authInfo, scopes) => scopes.length === 0 || authInfo?.subject === 'root'
+  })
   const list = async (token: string) => {
-    const response = await post(url, { jsonrpc: '2.0', id: 1, method: 'tools/list' }, { authorization: `Bearer ${token}` })
-    return (await response.json() as { result: { tools: Tool[] } }).result.tools.map(({ name }) => name)
+    const response = await post(url, { jsonrpc: '2.0', id: 1, method: 'tools/list' }, {
+      authorization: `Bearer ${token}`
+    })
+    return (await response.json() as { result: { tools: Tool[] } }).result.tools.map(({ name }) =>
+      name
+    )
   }
   assert.deepEqual(await list('ann'), ['hello'])
   assert.deepEqual(await list('root'), ['admin', 'hello'])

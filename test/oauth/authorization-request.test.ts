@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { authorizationRequest, clientIdOf, redirectUriOf, stateOf } from '../../lib/oauth/authorization-request.ts'
+import {
+  authorizationRequest,
+  clientIdOf,
+  redirectUriOf,
+  stateOf
+} from '../../lib/oauth/authorization-request.ts'
 import { parameters } from '../../lib/oauth/parameters.ts'
 
 const resource = 'https://mcp.example.com/mcp'
@@ -9,9 +14,19 @@ const redirectUri = 'http://127.0.0.1:51234/cb'
 const policy = { allowed: null, forbidden: [] }
 const good = { response_type: 'code', code_challenge: codeChallenge, code_challenge_method: 'S256' }
 
-function ask (changes: Record<string, string | undefined> = {}, extra = '', rules = {}): ReturnType<typeof authorizationRequest> {
-  const pairs = Object.entries({ ...good, ...changes }).filter((pair): pair is [string, string] => pair[1] !== undefined)
-  return authorizationRequest(parameters(`${new URLSearchParams(pairs)}${extra}`), redirectUri, { resource, knownScopes: ['a', 'b'], ...rules })
+function ask (
+  changes: Record<string, string | undefined> = {},
+  extra = '',
+  rules = {}
+): ReturnType<typeof authorizationRequest> {
+  const pairs = Object.entries({ ...good, ...changes }).filter((pair): pair is [string, string] =>
+    pair[1] !== undefined
+  )
+  return authorizationRequest(parameters(`${new URLSearchParams(pairs)}${extra}`), redirectUri, {
+    resource,
+    knownScopes: ['a', 'b'],
+    ...rules
+  })
 }
 
 function kindOf (...request: Parameters<typeof ask>): unknown {
@@ -27,21 +42,50 @@ const least = { redirectUri, responseType: 'code', codeChallenge, resource, scop
 
 test('a sound request is understood', () => {
   assert.deepEqual(ask(), least)
-  assert.deepEqual(ask({ scope: 'b a', state: 'x', resource, response_mode: 'query', prompt: 'consent' }), { ...least, scopes: ['b', 'a'], state: 'x' })
+  assert.deepEqual(
+    ask({ scope: 'b a', state: 'x', resource, response_mode: 'query', prompt: 'consent' }),
+    { ...least, scopes: ['b', 'a'], state: 'x' }
+  )
 })
 
 test('A-01 A-07 AZ-15 the client is named once', () => {
   assert.equal(clientIdOf(parameters('client_id=c')), 'c')
-  for (const raw of ['', 'client_id=', 'client_id=a&client_id=b', 'client_id=a&client_id=a', 'client_id=a%0d%0a']) assert.throws(() => clientIdOf(parameters(raw)), { kind: 'invalidRequest' }, raw)
+  for (
+    const raw of [
+      '',
+      'client_id=',
+      'client_id=a&client_id=b',
+      'client_id=a&client_id=a',
+      'client_id=a%0d%0a'
+    ]
+  ) assert.throws(() => clientIdOf(parameters(raw)), { kind: 'invalidRequest' }, raw)
 })
 
 test('A-03 A-05 A-06 A-07 the redirect URI is a registered one', () => {
   const one = ['http://127.0.0.1/cb']
   const two = [...one, 'https://app.example/cb']
   assert.equal(redirectUriOf(parameters(''), one, policy), 'http://127.0.0.1/cb')
-  assert.equal(redirectUriOf(parameters(new URLSearchParams({ redirect_uri: redirectUri }).toString()), two, policy), redirectUri)
-  for (const raw of ['', 'redirect_uri=https://evil/cb', 'redirect_uri=https://app.example/cb/', 'redirect_uri=https://app.example/cb&redirect_uri=https://app.example/cb']) {
-    assert.throws(() => redirectUriOf(parameters(raw), two, policy), { kind: 'invalidRequest' }, raw)
+  assert.equal(
+    redirectUriOf(
+      parameters(new URLSearchParams({ redirect_uri: redirectUri }).toString()),
+      two,
+      policy
+    ),
+    redirectUri
+  )
+  for (
+    const raw of [
+      '',
+      'redirect_uri=https://evil/cb',
+      'redirect_uri=https://app.example/cb/',
+      'redirect_uri=https://app.example/cb&redirect_uri=https://app.example/cb'
+    ]
+  ) {
+    assert.throws(
+      () => redirectUriOf(parameters(raw), two, policy),
+      { kind: 'invalidRequest' },
+      raw
+    )
   }
   assert.throws(() => redirectUriOf(parameters(''), [], policy), { kind: 'invalidRequest' })
 })
@@ -50,47 +94,103 @@ test('R-13 B-19 the policy of today binds the registrations of yesterday', () =>
   const registered = ['http://localhost/oauth/callback']
   const params = parameters('redirect_uri=http://localhost:3000/oauth/callback')
   assert.equal(redirectUriOf(params, registered, policy), 'http://localhost:3000/oauth/callback')
-  for (const stricter of [{ allowed: ['https:'], forbidden: [] }, { allowed: null, forbidden: ['http://127.0.0.1:3000/oauth/callback'] }]) {
+  for (
+    const stricter of [{ allowed: ['https:'], forbidden: [] }, {
+      allowed: null,
+      forbidden: ['http://127.0.0.1:3000/oauth/callback']
+    }]
+  ) {
     assert.throws(() => redirectUriOf(params, registered, stricter), { kind: 'invalidRequest' })
   }
 })
 
 test('A-07 AZ-15 nothing is said twice', () => {
-  for (const name of ['response_type', 'scope', 'state', 'code_challenge', 'code_challenge_method', 'prompt', 'response_mode']) {
+  for (
+    const name of [
+      'response_type',
+      'scope',
+      'state',
+      'code_challenge',
+      'code_challenge_method',
+      'prompt',
+      'response_mode'
+    ]
+  ) {
     assert.equal(kindOf({ [name]: undefined }, `&${name}=a&${name}=a`), 'invalidRequest', name)
   }
   assert.equal(kindOf({}, `&resource=${resource}&resource=${resource}`), 'invalidTarget')
 })
 
 test('A-08 only codes', () => {
-  for (const type of [undefined, '']) assert.equal(kindOf({ response_type: type }), 'invalidRequest')
-  for (const type of ['token', 'id_token', 'code token', 'code ', 'none', 'CODE']) assert.equal(kindOf({ response_type: type }), 'unsupportedResponseType', type)
+  for (const type of [undefined, '']) {
+    assert.equal(kindOf({ response_type: type }), 'invalidRequest')
+  }
+  for (const type of ['token', 'id_token', 'code token', 'code ', 'none', 'CODE']) {
+    assert.equal(kindOf({ response_type: type }), 'unsupportedResponseType', type)
+  }
 })
 
 test('A-09 A-10 A-11 A-12 AZ-04 PKCE with S256, well-formed', () => {
-  for (const changes of [
-    { code_challenge: undefined, code_challenge_method: undefined }, { code_challenge: undefined }, { code_challenge: '' }, { code_challenge_method: undefined }, { code_challenge_method: '' },
-    ...['plain', 's256', 'S512', 'S256 '].map((method) => ({ code_challenge_method: method })),
-    ...['A'.repeat(42), 'A'.repeat(44), `${'A'.repeat(42)}=`, `${'A'.repeat(42)}+`, `${'A'.repeat(42)} `, `${'A'.repeat(42)}é`].map((challenge) => ({ code_challenge: challenge }))
-  ]) assert.equal(kindOf(changes), 'invalidRequest', JSON.stringify(changes))
+  for (
+    const changes of [
+      { code_challenge: undefined, code_challenge_method: undefined },
+      { code_challenge: undefined },
+      { code_challenge: '' },
+      { code_challenge_method: undefined },
+      { code_challenge_method: '' },
+      ...['plain', 's256', 'S512', 'S256 '].map((method) => ({ code_challenge_method: method })),
+      ...[
+        'A'.repeat(42),
+        'A'.repeat(44),
+        `${'A'.repeat(42)}=`,
+        `${'A'.repeat(42)}+`,
+        `${'A'.repeat(42)} `,
+        `${'A'.repeat(42)}é`
+      ].map((challenge) => ({ code_challenge: challenge }))
+    ]
+  ) assert.equal(kindOf(changes), 'invalidRequest', JSON.stringify(changes))
 })
 
 test('A-13 AZ-08 AZ-09 AZ-10 the resource is ours, in our spelling', () => {
-  for (const value of [undefined, '', resource, 'https://MCP.example.com:443/mcp/']) assert.equal(ask({ resource: value }).resource, resource)
-  for (const value of ['https://evil.example/mcp', `${resource}/x`, `${resource}#f`, '/mcp', `${resource}?x=1`]) assert.equal(kindOf({ resource: value }), 'invalidTarget', value)
+  for (const value of [undefined, '', resource, 'https://MCP.example.com:443/mcp/']) {
+    assert.equal(ask({ resource: value }).resource, resource)
+  }
+  for (
+    const value of [
+      'https://evil.example/mcp',
+      `${resource}/x`,
+      `${resource}#f`,
+      '/mcp',
+      `${resource}?x=1`
+    ]
+  ) assert.equal(kindOf({ resource: value }), 'invalidTarget', value)
 })
 
 test('A-14 scopes are known ones', () => {
   assert.deepEqual(ask({ scope: '' }, '', { defaultScopes: ['a'] }).scopes, ['a'])
   assert.deepEqual(ask({ scope: 'z' }, '', { knownScopes: null }).scopes, ['z'])
-  for (const scope of ['z', 'a z', 'a"', 'a\\', 'a\n', 'a  b', Array.from({ length: 200 }, (_, index) => `s${index}`).join(' ')]) assert.equal(kindOf({ scope }), 'invalidScope', scope.slice(0, 9))
+  for (
+    const scope of [
+      'z',
+      'a z',
+      'a"',
+      'a\\',
+      'a\n',
+      'a  b',
+      Array.from({ length: 200 }, (_, index) => `s${index}`).join(' ')
+    ]
+  ) assert.equal(kindOf({ scope }), 'invalidScope', scope.slice(0, 9))
 })
 
 test('A-15 state comes back as it was, or not at all', () => {
   assert.ok(!('state' in ask()))
-  for (const state of ['', '"><script>', 'a\r\nb', 'é\u202e', 'x'.repeat(2048)]) assert.equal(ask({ state }).state, state)
+  for (const state of ['', '"><script>', 'a\r\nb', 'é\u202e', 'x'.repeat(2048)]) {
+    assert.equal(ask({ state }).state, state)
+  }
   assert.equal(kindOf({ state: 'x'.repeat(2049) }), 'invalidRequest')
-  const states = ['state=x', '', 'state=x&state=x', `state=${'x'.repeat(2049)}`, 'state='].map((raw) => stateOf(parameters(raw)))
+  const states = ['state=x', '', 'state=x&state=x', `state=${'x'.repeat(2049)}`, 'state='].map((
+    raw
+  ) => stateOf(parameters(raw)))
   assert.deepEqual(states, ['x', undefined, undefined, undefined, ''])
 })
 
@@ -99,5 +199,7 @@ test('A-16 A-17 A-18 what we do not support is refused', () => {
   assert.equal(kindOf({ request_uri: 'http://169.254.169.254/' }), 'requestUriNotSupported')
   assert.equal(kindOf({ prompt: 'none' }), 'interactionRequired')
   assert.equal(kindOf({ prompt: 'login none' }), 'interactionRequired')
-  for (const mode of ['fragment', 'form_post', 'query.jwt']) assert.equal(kindOf({ response_mode: mode }), 'invalidRequest')
+  for (const mode of ['fragment', 'form_post', 'query.jwt']) {
+    assert.equal(kindOf({ response_mode: mode }), 'invalidRequest')
+  }
 })

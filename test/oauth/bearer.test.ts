@@ -4,7 +4,11 @@ import fc from 'fast-check'
 import { McpOAuthError } from '../../lib/errors.ts'
 import { accessToken } from '../../lib/oauth/bearer.ts'
 
-function outcome (authorization: string | undefined, query = '', rawHeaders = authorization === undefined ? [] : ['Authorization', authorization]): string {
+function outcome (
+  authorization: string | undefined,
+  query = '',
+  rawHeaders = authorization === undefined ? [] : ['Authorization', authorization]
+): string {
   try {
     return accessToken(authorization, rawHeaders, query).token ?? 'none'
   } catch (error) {
@@ -19,40 +23,106 @@ test('Q-01 Q-05 RS-04 without a header there is no token, whatever the query say
 })
 
 test('RS-03 Q-03 one token after Bearer, in any case', () => {
-  for (const scheme of ['Bearer', 'bearer', 'BEARER', 'bEaReR']) assert.equal(outcome(`${scheme} abc.DEF-_~+/123==`), 'abc.DEF-_~+/123==')
+  for (const scheme of ['Bearer', 'bearer', 'BEARER', 'bEaReR']) {
+    assert.equal(outcome(`${scheme} abc.DEF-_~+/123==`), 'abc.DEF-_~+/123==')
+  }
   assert.equal(outcome('Bearer   abc'), 'abc')
 })
 
 test('Q-02 Q-03 another scheme is as no credentials', () => {
-  for (const header of ['', 'Basic abc', 'Basic x, Bearer y', 'DPoP abc', 'Bearerabc', 'Bearer=abc', 'Bear']) assert.equal(outcome(header), 'none', header)
+  for (
+    const header of [
+      '',
+      'Basic abc',
+      'Basic x, Bearer y',
+      'DPoP abc',
+      'Bearerabc',
+      'Bearer=abc',
+      'Bear'
+    ]
+  ) assert.equal(outcome(header), 'none', header)
 })
 
 test('Q-02 Q-03 RS-18 a malformed Bearer is a malformed request', () => {
-  for (const header of ['Bearer', 'bearer', 'Bearer ', 'Bearer\tx', 'Bearer \tx', 'Bearer a b', 'Bearer a,b', 'Bearer a, Bearer b', 'Bearer ,', 'Bearer,a']) {
+  for (
+    const header of [
+      'Bearer',
+      'bearer',
+      'Bearer ',
+      'Bearer\tx',
+      'Bearer \tx',
+      'Bearer a b',
+      'Bearer a,b',
+      'Bearer a, Bearer b',
+      'Bearer ,',
+      'Bearer,a'
+    ]
+  ) {
     assert.equal(outcome(header), 'invalidRequest', header)
   }
 })
 
 test('Q-04 two Authorization headers are refused', () => {
-  assert.equal(outcome('Bearer a', '', ['Host', 'h', 'authorization', 'Bearer a', 'X', 'y', 'AUTHORIZATION', 'Bearer a']), 'invalidRequest')
-  assert.equal(outcome('Basic a', '', ['Authorization', 'Basic a', 'Authorization', 'Bearer b']), 'invalidRequest')
-  assert.equal(outcome('Bearer a', '', ['Authorization', 'Bearer a', 'X-Name', 'authorization', 'Proxy-Authorization', 'Basic b']), 'a')
+  assert.equal(
+    outcome('Bearer a', '', [
+      'Host',
+      'h',
+      'authorization',
+      'Bearer a',
+      'X',
+      'y',
+      'AUTHORIZATION',
+      'Bearer a'
+    ]),
+    'invalidRequest'
+  )
+  assert.equal(
+    outcome('Basic a', '', ['Authorization', 'Basic a', 'Authorization', 'Bearer b']),
+    'invalidRequest'
+  )
+  assert.equal(
+    outcome('Bearer a', '', [
+      'Authorization',
+      'Bearer a',
+      'X-Name',
+      'authorization',
+      'Proxy-Authorization',
+      'Basic b'
+    ]),
+    'a'
+  )
 })
 
 test('Q-06 RS-18 a second token in the query is refused, however it is spelled', () => {
-  for (const query of ['access_token=b', 'x=1&access_token=', 'access%5Ftoken=b', '%61ccess_token']) assert.equal(outcome('Bearer a', query), 'invalidRequest', query)
-  for (const query of ['', 'x=access_token', 'no_access_token=1', 'x=%', 'x=%61']) assert.equal(outcome('Bearer a', query), 'a', query)
+  for (
+    const query of ['access_token=b', 'x=1&access_token=', 'access%5Ftoken=b', '%61ccess_token']
+  ) { assert.equal(outcome('Bearer a', query), 'invalidRequest', query) }
+  for (const query of ['', 'x=access_token', 'no_access_token=1', 'x=%', 'x=%61']) {
+    assert.equal(outcome('Bearer a', query), 'a', query)
+  }
 })
 
 test('Q-07 what cannot be a token is an invalid one', () => {
   assert.equal(outcome(`Bearer ${'a'.repeat(8192)}`).length, 8192)
-  for (const token of ['a'.repeat(8193), 'a"b', 'a\\b', 'é', '=', 'a=b', 'a\0', '{}']) assert.equal(outcome(`Bearer ${token}`), 'invalidToken', token.slice(0, 9))
+  for (const token of ['a'.repeat(8193), 'a"b', 'a\\b', 'é', '=', 'a=b', 'a\0', '{}']) {
+    assert.equal(outcome(`Bearer ${token}`), 'invalidToken', token.slice(0, 9))
+  }
 })
 
 test('RS-03 every b64token is found, and nothing else is ever returned', () => {
-  fc.assert(fc.property(fc.stringMatching(/^[A-Za-z0-9._~+/-]{1,40}={0,3}$/), (token) => { assert.equal(outcome(`Bearer ${token}`), token) }), { numRuns: 1000 })
-  fc.assert(fc.property(fc.string({ unit: 'binary' }), (rest) => {
-    const found = outcome(`Bearer${rest}`)
-    if (!['none', 'invalidRequest', 'invalidToken'].includes(found)) assert.match(`Bearer${rest}`, /^Bearer +[A-Za-z0-9._~+/-]+=*$/)
-  }), { numRuns: 2000 })
+  fc.assert(
+    fc.property(fc.stringMatching(/^[A-Za-z0-9._~+/-]{1,40}={0,3}$/), (token) => {
+      assert.equal(outcome(`Bearer ${token}`), token)
+    }),
+    { numRuns: 1000 }
+  )
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (rest) => {
+      const found = outcome(`Bearer${rest}`)
+      if (!['none', 'invalidRequest', 'invalidToken'].includes(found)) {
+        assert.match(`Bearer${rest}`, /^Bearer +[A-Za-z0-9._~+/-]+=*$/)
+      }
+    }),
+    { numRuns: 2000 }
+  )
 })

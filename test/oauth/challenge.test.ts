@@ -25,12 +25,20 @@ function read (header: string): { scheme: string, parameters: Record<string, str
 test('Q-01 no credentials get a bare challenge', () => {
   assert.equal(challenge({}), 'Bearer')
   assert.equal(challenge({ scheme: 'Basic', scopes: [] }), 'Basic')
-  assert.equal(challenge({ resourceMetadata: 'https://h.example/prm' }), 'Bearer resource_metadata="https://h.example/prm"')
+  assert.equal(
+    challenge({ resourceMetadata: 'https://h.example/prm' }),
+    'Bearer resource_metadata="https://h.example/prm"'
+  )
 })
 
 test('Q-08 RFC 9728 §5.1 the parts stand in one order', () => {
   assert.equal(
-    challenge({ scopes: ['a', 'b'], resourceMetadata: 'https://h.example/prm', description: 'Too little.', error: 'insufficient_scope' }),
+    challenge({
+      scopes: ['a', 'b'],
+      resourceMetadata: 'https://h.example/prm',
+      description: 'Too little.',
+      error: 'insufficient_scope'
+    }),
     'Bearer error="insufficient_scope", error_description="Too little.", resource_metadata="https://h.example/prm", scope="a b"'
   )
 })
@@ -41,18 +49,33 @@ test('RS-17 M-06 offline_access is never asked for', () => {
 })
 
 test('Q-28 nothing breaks out of the header', () => {
-  const header = challenge({ error: 'x", scope="admin', description: 'a\r\nSet-Cookie: b\0\\', scopes: ['é"'] })
-  assert.equal(header, 'Bearer error="x\\", scope=\\"admin", error_description="a??Set-Cookie: b?\\\\", scope="?\\""')
+  const header = challenge({
+    error: 'x", scope="admin',
+    description: 'a\r\nSet-Cookie: b\0\\',
+    scopes: ['é"']
+  })
+  assert.equal(
+    header,
+    'Bearer error="x\\", scope=\\"admin", error_description="a??Set-Cookie: b?\\\\", scope="?\\""'
+  )
 })
 
 test('Q-28 every challenge is a valid header and reads back', () => {
   const text = fc.string({ unit: 'binary', minLength: 1 })
-  fc.assert(fc.property(text, text, text, (error, description, resourceMetadata) => {
-    const header = challenge({ error, description, resourceMetadata })
-    validateHeaderValue('www-authenticate', header)
-    const shown = (value: string): string => value.replaceAll(/[^ -~]/g, '?')
-    assert.deepEqual(read(header), {
-      scheme: 'Bearer', parameters: { error: shown(error), error_description: shown(description), resource_metadata: shown(resourceMetadata) }
-    })
-  }), { numRuns: 2000 })
+  fc.assert(
+    fc.property(text, text, text, (error, description, resourceMetadata) => {
+      const header = challenge({ error, description, resourceMetadata })
+      validateHeaderValue('www-authenticate', header)
+      const shown = (value: string): string => value.replaceAll(/[^ -~]/g, '?')
+      assert.deepEqual(read(header), {
+        scheme: 'Bearer',
+        parameters: {
+          error: shown(error),
+          error_description: shown(description),
+          resource_metadata: shown(resourceMetadata)
+        }
+      })
+    }),
+    { numRuns: 2000 }
+  )
 })

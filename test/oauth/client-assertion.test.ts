@@ -10,21 +10,50 @@ function problem (claims: object, header: object = {}): string | null {
 }
 
 test('T-28 what a signature does not say about an assertion', () => {
-  for (const claims of [{}, { iat: undefined }, { exp: now + 330 }, { exp: now - 30 }, { iat: now + 30 }, { jti: 'x'.repeat(512) }]) assert.equal(problem(claims), null, JSON.stringify(claims))
+  for (
+    const claims of [{}, { iat: undefined }, { exp: now + 330 }, { exp: now - 30 }, {
+      iat: now + 30
+    }, { jti: 'x'.repeat(512) }]
+  ) assert.equal(problem(claims), null, JSON.stringify(claims))
   const bad: Array<[object, RegExp]> = [
-    [{ aud: [good.aud] }, /audience/], [{ aud: undefined }, /audience/], [{ exp: now + 331 }, /300 seconds/], [{ exp: undefined }, /300 seconds/], [{ iat: now + 31 }, /future/],
-    [{ jti: undefined }, /jti/], [{ jti: '' }, /jti/], [{ jti: 1 }, /jti/], [{ jti: ['x'] }, /jti/], [{ jti: 'x'.repeat(513) }, /jti/]
+    [{ aud: [good.aud] }, /audience/],
+    [{ aud: undefined }, /audience/],
+    [{ exp: now + 331 }, /300 seconds/],
+    [{ exp: undefined }, /300 seconds/],
+    [{ iat: now + 31 }, /future/],
+    [{ jti: undefined }, /jti/],
+    [{ jti: '' }, /jti/],
+    [{ jti: 1 }, /jti/],
+    [{ jti: ['x'] }, /jti/],
+    [{ jti: 'x'.repeat(513) }, /jti/]
   ]
-  for (const [claims, reason] of bad) assert.match(problem(claims) ?? '', reason, JSON.stringify(claims))
+  for (const [claims, reason] of bad) {
+    assert.match(problem(claims) ?? '', reason, JSON.stringify(claims))
+  }
 })
 
 test('T-28 an assertion is of no type in particular, or of its own', () => {
-  for (const typ of [undefined, 'JWT', 'jwt', 'client-authentication+jwt']) assert.equal(problem({}, { typ }), null)
-  for (const typ of ['at+jwt', 'dpop+jwt', 'oauth-id-jag+jwt', '', 1, null, ['JWT']]) assert.match(problem({}, { typ }) ?? '', /type/, String(typ))
+  for (const typ of [undefined, 'JWT', 'jwt', 'client-authentication+jwt']) {
+    assert.equal(problem({}, { typ }), null)
+  }
+  for (const typ of ['at+jwt', 'dpop+jwt', 'oauth-id-jag+jwt', '', 1, null, ['JWT']]) {
+    assert.match(problem({}, { typ }) ?? '', /type/, String(typ))
+  }
 })
 
 test('an assertion says whom it is from, or nothing', () => {
   const assertion = (claims: string) => `x.${Buffer.from(claims).toString('base64url')}.x`
   assert.equal(subjectOf(assertion('{"sub":"é"}')), 'é')
-  for (const text of ['', 'x', 'x.y', assertion(''), assertion('null'), assertion('[]'), assertion('{"sub":1}'), assertion('{"__proto__":{"sub":"x"}}')]) assert.equal(subjectOf(text), undefined, text)
+  for (
+    const text of [
+      '',
+      'x',
+      'x.y',
+      assertion(''),
+      assertion('null'),
+      assertion('[]'),
+      assertion('{"sub":1}'),
+      assertion('{"__proto__":{"sub":"x"}}')
+    ]
+  ) assert.equal(subjectOf(text), undefined, text)
 })

@@ -16,21 +16,42 @@ const basic = (text: string | Buffer): string => `Basic ${Buffer.from(text).toSt
 
 const encoded = (text: string): string => Buffer.from(text).toString('base64url')
 const jwt = `${encoded('{}')}.${encoded('{"sub":"c"}')}.${encoded('s')}`
-const asserting = (assertion: string): string => `client_assertion_type=${assertionType}&client_assertion=${assertion}`
+const asserting = (assertion: string): string =>
+  `client_assertion_type=${assertionType}&client_assertion=${assertion}`
 
 test('T-08 T-10 four ways to say who one is', () => {
   assert.deepEqual(ask(undefined, 'client_id=c'), { clientId: 'c', method: 'none' })
   assert.deepEqual(ask(undefined, 'client_id=c&client_secret='), { clientId: 'c', method: 'none' })
-  assert.deepEqual(ask(undefined, 'client_id=c&client_secret=s'), { clientId: 'c', method: 'client_secret_post', secret: 's' })
+  assert.deepEqual(ask(undefined, 'client_id=c&client_secret=s'), {
+    clientId: 'c',
+    method: 'client_secret_post',
+    secret: 's'
+  })
   assert.deepEqual(ask(basic('c:s')), { clientId: 'c', method: 'client_secret_basic', secret: 's' })
-  assert.deepEqual(ask(basic('c:s').replace('Basic', 'bAsIc '), 'client_id=c'), { clientId: 'c', method: 'client_secret_basic', secret: 's' })
+  assert.deepEqual(ask(basic('c:s').replace('Basic', 'bAsIc '), 'client_id=c'), {
+    clientId: 'c',
+    method: 'client_secret_basic',
+    secret: 's'
+  })
   assert.deepEqual(ask(basic('c:')), { clientId: 'c', method: 'none' })
-  assert.deepEqual(ask(undefined, asserting(jwt)), { clientId: 'c', method: 'private_key_jwt', assertion: jwt })
-  assert.deepEqual(ask(undefined, `${asserting('x')}&client_id=d`), { clientId: 'd', method: 'private_key_jwt', assertion: 'x' })
+  assert.deepEqual(ask(undefined, asserting(jwt)), {
+    clientId: 'c',
+    method: 'private_key_jwt',
+    assertion: jwt
+  })
+  assert.deepEqual(ask(undefined, `${asserting('x')}&client_id=d`), {
+    clientId: 'd',
+    method: 'private_key_jwt',
+    assertion: 'x'
+  })
 })
 
 test('RFC 6749 §2.3.1 both halves of Basic are form-encoded', () => {
-  assert.deepEqual(ask(basic('a%3Ab+c:s%25:%C3%A9+')), { clientId: 'a:b c', method: 'client_secret_basic', secret: 's%:é ' })
+  assert.deepEqual(ask(basic('a%3Ab+c:s%25:%C3%A9+')), {
+    clientId: 'a:b c',
+    method: 'client_secret_basic',
+    secret: 's%:é '
+  })
 })
 
 test('T-08 no client is a malformed request, two clients are none', () => {
@@ -43,17 +64,58 @@ test('T-08 no client is a malformed request, two clients are none', () => {
 
 test('T-11 L22 junk is no client', () => {
   const junk = [
-    basic('c'), basic(':s'), basic(''), 'Basic', 'Basic ', 'Basic !!', `${basic('c:s')}!`, `${basic('c:sx')}=`, 'Basic Yzpz Yzpz', `${basic('c:s')}, Bearer x`, basic('c:%zz'), basic('%zz:s'), basic('c:%ff'),
-    basic(Buffer.from([0x63, 0x3a, 0xff])), basic('c%00:s'), basic('\0c:s'), 'Bearer x', '', 'Basic Yzpz=', 'Basic Yzp6e', 'Basic YzpzeR=='
+    basic('c'),
+    basic(':s'),
+    basic(''),
+    'Basic',
+    'Basic ',
+    'Basic !!',
+    `${basic('c:s')}!`,
+    `${basic('c:sx')}=`,
+    'Basic Yzpz Yzpz',
+    `${basic('c:s')}, Bearer x`,
+    basic('c:%zz'),
+    basic('%zz:s'),
+    basic('c:%ff'),
+    basic(Buffer.from([0x63, 0x3a, 0xff])),
+    basic('c%00:s'),
+    basic('\0c:s'),
+    'Bearer x',
+    '',
+    'Basic Yzpz=',
+    'Basic Yzp6e',
+    'Basic YzpzeR=='
   ]
   for (const header of junk) assert.equal(ask(header), 'invalidClient', header)
 })
 
 test('RFC 7523 §2.2 an assertion has its type, and names the client', () => {
-  for (const form of [`client_assertion=${jwt}`, `client_assertion=${jwt}&client_assertion_type=`, `client_id=c&client_assertion_type=${assertionType}`]) assert.equal(ask(undefined, form), 'invalidRequest', form)
-  assert.equal(ask(undefined, `${asserting(jwt)}&client_assertion=${jwt}`), 'invalidRequest', 'G-11')
-  assert.equal(ask(undefined, `client_id=c&client_assertion=${jwt}&client_assertion_type=t`), 'invalidClient')
-  for (const junk of ['x', 'a.b.c', `.${encoded('"c"')}.`, `.${encoded('null')}.`, `.${encoded('{"sub":["c"]}')}.`, `.${encoded('{"iss":"c"}')}.`]) assert.equal(ask(undefined, asserting(junk)), 'invalidClient', junk)
+  for (
+    const form of [
+      `client_assertion=${jwt}`,
+      `client_assertion=${jwt}&client_assertion_type=`,
+      `client_id=c&client_assertion_type=${assertionType}`
+    ]
+  ) assert.equal(ask(undefined, form), 'invalidRequest', form)
+  assert.equal(
+    ask(undefined, `${asserting(jwt)}&client_assertion=${jwt}`),
+    'invalidRequest',
+    'G-11'
+  )
+  assert.equal(
+    ask(undefined, `client_id=c&client_assertion=${jwt}&client_assertion_type=t`),
+    'invalidClient'
+  )
+  for (
+    const junk of [
+      'x',
+      'a.b.c',
+      `.${encoded('"c"')}.`,
+      `.${encoded('null')}.`,
+      `.${encoded('{"sub":["c"]}')}.`,
+      `.${encoded('{"iss":"c"}')}.`
+    ]
+  ) assert.equal(ask(undefined, asserting(junk)), 'invalidClient', junk)
 })
 
 test('T-12 two methods at once are refused', () => {
@@ -64,8 +126,17 @@ test('T-12 two methods at once are refused', () => {
 })
 
 test('our own credentials are read as they were by servers that decode, and for the most part by those that do not', () => {
-  for (const [clientId, secret] of [['c', 's'], ['a:b c', 's%:é +'], ['my-client_1', '.x~Y-z_*!()']] as const) {
-    assert.deepEqual(ask(basicCredentials(clientId, secret)), { clientId, method: 'client_secret_basic', secret })
+  for (
+    const [clientId, secret] of [['c', 's'], ['a:b c', 's%:é +'], [
+      'my-client_1',
+      '.x~Y-z_*!()'
+    ]] as const
+  ) {
+    assert.deepEqual(ask(basicCredentials(clientId, secret)), {
+      clientId,
+      method: 'client_secret_basic',
+      secret
+    })
   }
   assert.equal(basicCredentials('my-client', '.x~Y-z_'), basic('my-client:.x~Y-z_'))
 })

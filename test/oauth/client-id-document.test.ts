@@ -5,17 +5,28 @@ import { clientDocument, clientIdUrlProblem } from '../../lib/oauth/client-id-do
 import type { RedirectPolicy } from '../../lib/oauth/redirect-uri.ts'
 import { redirectUriMatches } from '../../lib/oauth/redirect-uri.ts'
 
-const redirectPolicy: RedirectPolicy = { allowed: null, forbidden: ['https://mcp.example/oauth/callback'] }
+const redirectPolicy: RedirectPolicy = {
+  allowed: null,
+  forbidden: ['https://mcp.example/oauth/callback']
+}
 const id = 'https://app.example/client.json'
-const document = { client_id: id, client_name: 'App', redirect_uris: ['http://127.0.0.1/cb', 'https://app.example/cb'] }
+const document = {
+  client_id: id,
+  client_name: 'App',
+  redirect_uris: ['http://127.0.0.1/cb', 'https://app.example/cb']
+}
 
 function refusesText (text: string): void {
-  assert.throws(() => clientDocument(text, id, { redirectPolicy }), (error: Error & { kind?: string }) => {
-    assert.equal(error.kind, 'invalidClient', text.slice(0, 80))
-    assert.equal(error.message, 'The client is unknown or could not be authenticated.')
-    assert.ok(error.cause instanceof Error)
-    return true
-  }, text.slice(0, 80))
+  assert.throws(
+    () => clientDocument(text, id, { redirectPolicy }),
+    (error: Error & { kind?: string }) => {
+      assert.equal(error.kind, 'invalidClient', text.slice(0, 80))
+      assert.equal(error.message, 'The client is unknown or could not be authenticated.')
+      assert.ok(error.cause instanceof Error)
+      return true
+    },
+    text.slice(0, 80)
+  )
 }
 
 function refuses (members: Record<string, unknown>): void {
@@ -28,7 +39,19 @@ function accepts (members: Record<string, unknown>): ReturnType<typeof clientDoc
 
 test('REG-14 good client ids', () => {
   const longest = `https://app.example/${'a'.repeat(2028)}`
-  for (const url of [id, 'https://app.example/c', 'https://app.example/c/', 'https://a.b.example/x/y?z=1&a=%20', 'https://xn--go-hmcd.com/c', 'https://app.example/@x', 'https://1.app.example/c', 'https://localhost.example/c', longest]) {
+  for (
+    const url of [
+      id,
+      'https://app.example/c',
+      'https://app.example/c/',
+      'https://a.b.example/x/y?z=1&a=%20',
+      'https://xn--go-hmcd.com/c',
+      'https://app.example/@x',
+      'https://1.app.example/c',
+      'https://localhost.example/c',
+      longest
+    ]
+  ) {
     assert.equal(clientIdUrlProblem(url), null, url)
   }
   assert.equal(typeof clientIdUrlProblem(`${longest}a`), 'string')
@@ -36,35 +59,136 @@ test('REG-14 good client ids', () => {
 
 test('C-01 REG-14 bad client ids', () => {
   const bad = [
-    'http://app.example/c', 'HTTPS://app.example/c', 'ftp://app.example/c', '//app.example/c', 'https:app.example/c', 'https:/app.example/c', 'https:///app.example/c', 'https://',
-    'https://app.example', 'https://app.example/', 'https://app.example?x=/c', 'https://app.example/c#x', 'https://app.example/c#', 'https://app.example/#/c',
-    'https://u@app.example/c', 'https://u:p@app.example/c', 'https://@app.example/c', 'https://:@app.example/c', 'https://good.example@evil.example/c',
-    'https://app.example/a/../c', 'https://app.example/./c', 'https://app.example/a/..', 'https://app.example/a/%2e%2e/c', 'https://app.example/a/.%2E/c', 'https://app.example/%2e/c',
-    'https://app.example:443/c', 'https://app.example:8443/c', 'https://app.example:0/c', 'https://app.example:/c', 'https://APP.example/c', 'https://app.example\\c', 'https://app.example/c\\d',
-    'https://app.example/c d', ' https://app.example/c', 'https://app.example/c\n', 'https://app.example/\tc', 'https://app.example/c\0', 'https://app.example/%00', 'https://app.example/%0d%0a', 'https://app.example/%zz', 'https://app.example/%',
-    'https://app.example/"', 'https://app.example/<c>', 'https://app.example/?<c>', "https://app.example/'", 'https://app。example/c', 'https://goоd.example/c', 'https://app.example/é', 'https://a pp.example/c'
+    'http://app.example/c',
+    'HTTPS://app.example/c',
+    'ftp://app.example/c',
+    '//app.example/c',
+    'https:app.example/c',
+    'https:/app.example/c',
+    'https:///app.example/c',
+    'https://',
+    'https://app.example',
+    'https://app.example/',
+    'https://app.example?x=/c',
+    'https://app.example/c#x',
+    'https://app.example/c#',
+    'https://app.example/#/c',
+    'https://u@app.example/c',
+    'https://u:p@app.example/c',
+    'https://@app.example/c',
+    'https://:@app.example/c',
+    'https://good.example@evil.example/c',
+    'https://app.example/a/../c',
+    'https://app.example/./c',
+    'https://app.example/a/..',
+    'https://app.example/a/%2e%2e/c',
+    'https://app.example/a/.%2E/c',
+    'https://app.example/%2e/c',
+    'https://app.example:443/c',
+    'https://app.example:8443/c',
+    'https://app.example:0/c',
+    'https://app.example:/c',
+    'https://APP.example/c',
+    'https://app.example\\c',
+    'https://app.example/c\\d',
+    'https://app.example/c d',
+    ' https://app.example/c',
+    'https://app.example/c\n',
+    'https://app.example/\tc',
+    'https://app.example/c\0',
+    'https://app.example/%00',
+    'https://app.example/%0d%0a',
+    'https://app.example/%zz',
+    'https://app.example/%',
+    'https://app.example/"',
+    'https://app.example/<c>',
+    'https://app.example/?<c>',
+    "https://app.example/'",
+    'https://app。example/c',
+    'https://goоd.example/c',
+    'https://app.example/é',
+    'https://a pp.example/c'
   ]
   for (const url of bad) assert.equal(typeof clientIdUrlProblem(url), 'string', url)
-  for (const value of [null, undefined, 1, {}, [id]]) assert.equal(typeof clientIdUrlProblem(value), 'string')
+  for (const value of [null, undefined, 1, {}, [id]]) {
+    assert.equal(typeof clientIdUrlProblem(value), 'string')
+  }
 })
 
 test('C-01 C-04 hosts that are addresses or not of the public internet', () => {
   const hosts = [
-    '127.0.0.1', '8.8.8.8', '127.1', '2130706433', '0x7f.1', '0177.0.0.1', '0.0.0.0', '[::1]', '[2606:4700::1]', '[::ffff:127.0.0.1]', '127.0.0.1.', 'localhost', 'localhost.', 'app.localhost',
-    'LOCALHOST', 'metadata.google.internal', 'metadata', 'printer.local', 'router.lan', 'x.home.arpa', 'x.localdomain', 'x.intranet', 'x.onion', 'intranet', 'com', 'app.example.', 'app..example', '.example', '*.example', 'app.1', '１２７.0.0.1', '%6cocalhost', 'app.example%00'
+    '127.0.0.1',
+    '8.8.8.8',
+    '127.1',
+    '2130706433',
+    '0x7f.1',
+    '0177.0.0.1',
+    '0.0.0.0',
+    '[::1]',
+    '[2606:4700::1]',
+    '[::ffff:127.0.0.1]',
+    '127.0.0.1.',
+    'localhost',
+    'localhost.',
+    'app.localhost',
+    'LOCALHOST',
+    'metadata.google.internal',
+    'metadata',
+    'printer.local',
+    'router.lan',
+    'x.home.arpa',
+    'x.localdomain',
+    'x.intranet',
+    'x.onion',
+    'intranet',
+    'com',
+    'app.example.',
+    'app..example',
+    '.example',
+    '*.example',
+    'app.1',
+    '１２７.0.0.1',
+    '%6cocalhost',
+    'app.example%00'
   ]
-  for (const host of hosts) assert.equal(typeof clientIdUrlProblem(`https://${host}/c`), 'string', host)
+  for (const host of hosts) {
+    assert.equal(typeof clientIdUrlProblem(`https://${host}/c`), 'string', host)
+  }
 })
 
 test('C-01 a good client id is in normal form', () => {
-  fc.assert(fc.property(fc.webUrl({ validSchemes: ['https'], withQueryParameters: true, withFragments: true }), url => {
-    if (clientIdUrlProblem(url) === null) assert.equal(new URL(url).href, url)
-  }))
+  fc.assert(
+    fc.property(
+      fc.webUrl({ validSchemes: ['https'], withQueryParameters: true, withFragments: true }),
+      url => {
+        if (clientIdUrlProblem(url) === null) assert.equal(new URL(url).href, url)
+      }
+    )
+  )
 })
 
 test('REG-12 what is kept of a document', () => {
-  assert.deepEqual(accepts({}), { redirectUris: document.redirect_uris, name: 'App', grantTypes: ['authorization_code'] })
-  assert.deepEqual(accepts({ token_endpoint_auth_method: 'none', grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'], client_uri: 'https://app.example', logo_uri: 'https://app.example/l.png', scope: 'read', unknown: { deep: [1] } }), { redirectUris: document.redirect_uris, name: 'App', grantTypes: ['authorization_code', 'refresh_token'] })
+  assert.deepEqual(accepts({}), {
+    redirectUris: document.redirect_uris,
+    name: 'App',
+    grantTypes: ['authorization_code']
+  })
+  assert.deepEqual(
+    accepts({
+      token_endpoint_auth_method: 'none',
+      grant_types: ['authorization_code', 'refresh_token'],
+      response_types: ['code'],
+      client_uri: 'https://app.example',
+      logo_uri: 'https://app.example/l.png',
+      scope: 'read',
+      unknown: { deep: [1] }
+    }),
+    {
+      redirectUris: document.redirect_uris,
+      name: 'App',
+      grantTypes: ['authorization_code', 'refresh_token']
+    }
+  )
   assert.deepEqual(accepts({ token_endpoint_auth_method: null }).name, 'App')
 })
 
@@ -76,27 +200,87 @@ test('REG-13 a loopback URI stands for all ports', () => {
 
 test('C-08 only JSON objects', () => {
   const good = JSON.stringify(document)
-  for (const text of ['', ' ', 'null', '[]', '1', '"x"', `[${good}]`, `\ufeff${good}`, `${good}\n${good}`, `${good},`, '<!doctype html>', '{', '['.repeat(5_000), '{"a":'.repeat(800), `{"__proto__":${good}}`]) refusesText(text)
+  for (
+    const text of [
+      '',
+      ' ',
+      'null',
+      '[]',
+      '1',
+      '"x"',
+      `[${good}]`,
+      `\ufeff${good}`,
+      `${good}\n${good}`,
+      `${good},`,
+      '<!doctype html>',
+      '{',
+      '['.repeat(5_000),
+      '{"a":'.repeat(800),
+      `{"__proto__":${good}}`
+    ]
+  ) refusesText(text)
   assert.equal(clientDocument(` ${good}\n`, id, { redirectPolicy }).name, 'App')
 })
 
 test('C-08 what the document says stays out of the reason', () => {
-  assert.throws(() => clientDocument('canary', id, { redirectPolicy }), (error: Error) => !String((error.cause as Error).message).includes('canary'))
+  assert.throws(
+    () => clientDocument('canary', id, { redirectPolicy }),
+    (error: Error) => !String((error.cause as Error).message).includes('canary')
+  )
 })
 
 test('C-09 the client_id is the URL, byte for byte', () => {
-  for (const other of ['https://APP.example/client.json', 'https://app.example:443/client.json', `${id}/`, `${id}?`, `${id}#`, 'https://app.example/Client.json', 'http://app.example/client.json', ` ${id}`, '', null, undefined, 1, [id], { id }]) refuses({ client_id: other })
+  for (
+    const other of [
+      'https://APP.example/client.json',
+      'https://app.example:443/client.json',
+      `${id}/`,
+      `${id}?`,
+      `${id}#`,
+      'https://app.example/Client.json',
+      'http://app.example/client.json',
+      ` ${id}`,
+      '',
+      null,
+      undefined,
+      1,
+      [id],
+      { id }
+    ]
+  ) refuses({ client_id: other })
   const asked = 'https://app.example/c?a=1&b=2'
   const text = JSON.stringify({ ...document, client_id: 'https://app.example/c?b=2&a=1' })
   assert.throws(() => clientDocument(text, asked, { redirectPolicy }), { kind: 'invalidClient' })
 })
 
 test('C-10 no secrets, no methods that need one, no private keys', () => {
-  for (const name of ['client_secret', 'client_secret_expires_at', 'client_secret_hash']) for (const value of ['x', '', 0, null]) refuses({ [name]: value })
-  for (const method of ['client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'tls_client_auth', 'self_signed_tls_client_auth', '', 'NONE', ['none'], 1, {}]) refuses({ token_endpoint_auth_method: method })
+  for (const name of ['client_secret', 'client_secret_expires_at', 'client_secret_hash']) {
+    for (const value of ['x', '', 0, null]) { refuses({ [name]: value }) }
+  }
+  for (
+    const method of [
+      'client_secret_basic',
+      'client_secret_post',
+      'client_secret_jwt',
+      'tls_client_auth',
+      'self_signed_tls_client_auth',
+      '',
+      'NONE',
+      ['none'],
+      1,
+      {}
+    ]
+  ) refuses({ token_endpoint_auth_method: method })
   const key = { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' }
-  assert.equal(accepts({ token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [key] } }).name, 'App')
-  assert.equal(accepts({ token_endpoint_auth_method: 'private_key_jwt', jwks_uri: 'https://app.example/jwks' }).name, 'App')
+  assert.equal(
+    accepts({ token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [key] } }).name,
+    'App'
+  )
+  assert.equal(
+    accepts({ token_endpoint_auth_method: 'private_key_jwt', jwks_uri: 'https://app.example/jwks' })
+      .name,
+    'App'
+  )
   refuses({ jwks: { keys: [{ ...key, d: 'd' }] } })
   refuses({ jwks: { keys: [{ kty: 'oct', k: 'x' }] } })
   refuses({ jwks: { keys: [key] }, jwks_uri: 'https://app.example/jwks' })
@@ -105,18 +289,55 @@ test('C-10 no secrets, no methods that need one, no private keys', () => {
 
 test('C-11 C-12 redirect URIs are held to the rules of registration', () => {
   const bad = [
-    undefined, null, [], 'https://app.example/cb', [null], [1], [['https://app.example/cb']], ['javascript:alert(1)'], ['data:text/html,x'], ['https://good.example@evil.example/'], ['https://app.example/cb#x'],
-    ['https://app.example/cb/../x'], ['http://app.example/cb'], ['http://localhost.evil.example/'], ['https://*.example/'], ['https://app.example/cb?code=x'], ['cursor://cb'],
-    ['https://mcp.example/oauth/callback'], ['https://app.example/cb', 'javascript:alert(1)'], ['https://app.example/cb', 'https://app.example/cb'], Array.from({ length: 11 }, (_, index) => `https://app.example/${index}`)
+    undefined,
+    null,
+    [],
+    'https://app.example/cb',
+    [null],
+    [1],
+    [['https://app.example/cb']],
+    ['javascript:alert(1)'],
+    ['data:text/html,x'],
+    ['https://good.example@evil.example/'],
+    ['https://app.example/cb#x'],
+    ['https://app.example/cb/../x'],
+    ['http://app.example/cb'],
+    ['http://localhost.evil.example/'],
+    ['https://*.example/'],
+    ['https://app.example/cb?code=x'],
+    ['cursor://cb'],
+    ['https://mcp.example/oauth/callback'],
+    ['https://app.example/cb', 'javascript:alert(1)'],
+    ['https://app.example/cb', 'https://app.example/cb'],
+    Array.from({ length: 11 }, (_, index) => `https://app.example/${index}`)
   ]
   for (const uris of bad) refuses({ redirect_uris: uris })
-  assert.deepEqual(accepts({ redirect_uris: ['https://other.example/cb'] }).redirectUris, ['https://other.example/cb'], 'C-12')
-  const listed = clientDocument(JSON.stringify({ ...document, redirect_uris: ['cursor://cb'] }), id, { redirectPolicy: { allowed: ['cursor:'], forbidden: [] } })
+  assert.deepEqual(accepts({ redirect_uris: ['https://other.example/cb'] }).redirectUris, [
+    'https://other.example/cb'
+  ], 'C-12')
+  const listed = clientDocument(
+    JSON.stringify({ ...document, redirect_uris: ['cursor://cb'] }),
+    id,
+    { redirectPolicy: { allowed: ['cursor:'], forbidden: [] } }
+  )
   assert.deepEqual(listed.redirectUris, ['cursor://cb'])
 })
 
 test('REG-12 a name, and one that cannot deceive', () => {
-  for (const name of [undefined, null, '', '  ', 1, ['App'], 'x'.repeat(101), 'A\u202epp', 'A\u200bpp', 'A\npp']) refuses({ client_name: name })
+  for (
+    const name of [
+      undefined,
+      null,
+      '',
+      '  ',
+      1,
+      ['App'],
+      'x'.repeat(101),
+      'A\u202epp',
+      'A\u200bpp',
+      'A\npp'
+    ]
+  ) refuses({ client_name: name })
   assert.equal(accepts({ client_name: '<script>' }).name, '<script>')
 })
 
@@ -128,7 +349,13 @@ test('C-18 grants, response types and logos must fit; what is fetched is the doc
 })
 
 test('R-24 of a member sent twice the checked value is the kept one', () => {
-  const text = JSON.stringify(document).replace('{', '{"redirect_uris":["https://first.example/cb"],')
-  assert.deepEqual(clientDocument(text, id, { redirectPolicy }).redirectUris, document.redirect_uris)
+  const text = JSON.stringify(document).replace(
+    '{',
+    '{"redirect_uris":["https://first.example/cb"],'
+  )
+  assert.deepEqual(
+    clientDocument(text, id, { redirectPolicy }).redirectUris,
+    document.redirect_uris
+  )
   refusesText(JSON.stringify(document).replace('}', ',"redirect_uris":["javascript:x"]}'))
 })

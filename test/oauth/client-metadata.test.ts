@@ -17,94 +17,202 @@ function register (body: unknown, scopesKnown?: readonly string[]): unknown {
 }
 
 function refuses (kind: string, members: object[]): void {
-  for (const member of members) assert.equal(register({ redirect_uris: uris, ...member }), kind, JSON.stringify(member).slice(0, 80))
+  for (const member of members) {
+    assert.equal(
+      register({ redirect_uris: uris, ...member }),
+      kind,
+      JSON.stringify(member).slice(0, 80)
+    )
+  }
 }
 
-const minimal = { redirect_uris: uris, grant_types: ['authorization_code'], response_types: ['code'], token_endpoint_auth_method: 'none' }
+const minimal = {
+  redirect_uris: uris,
+  grant_types: ['authorization_code'],
+  response_types: ['code'],
+  token_endpoint_auth_method: 'none'
+}
 
 test('R-01 R-27 the least a client can say is enough, and brings no secret', () => {
   assert.deepEqual(register({ redirect_uris: uris }), minimal)
 })
 
 test('what is recognised is kept', () => {
-  assert.deepEqual(register({
-    redirect_uris: uris,
-    client_name: 'Claude <b>',
-    grant_types: ['refresh_token', 'authorization_code'],
-    response_types: ['code'],
-    application_type: 'native',
-    scope: 'a b',
-    client_uri: 'https://claude.example/#about',
-    logo_uri: '',
-    token_endpoint_auth_method: 'none',
-    tos_uri: null
-  }), {
-    ...minimal, client_name: 'Claude <b>', grant_types: ['authorization_code', 'refresh_token'], application_type: 'native', scope: 'a b'
-  })
+  assert.deepEqual(
+    register({
+      redirect_uris: uris,
+      client_name: 'Claude <b>',
+      grant_types: ['refresh_token', 'authorization_code'],
+      response_types: ['code'],
+      application_type: 'native',
+      scope: 'a b',
+      client_uri: 'https://claude.example/#about',
+      logo_uri: '',
+      token_endpoint_auth_method: 'none',
+      tos_uri: null
+    }),
+    {
+      ...minimal,
+      client_name: 'Claude <b>',
+      grant_types: ['authorization_code', 'refresh_token'],
+      application_type: 'native',
+      scope: 'a b'
+    }
+  )
 })
 
 test('G-09 what is not an object is no registration', () => {
-  for (const body of [undefined, null, [], 'x', 1, true]) assert.equal(register(body), 'invalidRequest')
+  for (const body of [undefined, null, [], 'x', 1, true]) {
+    assert.equal(register(body), 'invalidRequest')
+  }
 })
 
 test('R-02 redirect URIs are a list of 1 to 10 different strings; nothing is coerced', () => {
   assert.equal(register({}), 'invalidClientMetadata')
   assert.equal(register(Object.create({ redirect_uris: uris })), 'invalidClientMetadata')
   const many = Array.from({ length: 11 }, (_, index) => `https://a.example/${index}`)
-  refuses('invalidClientMetadata', [null, 'https://x', {}, 1, [null], [1], [['https://x']], [true], { 0: 'https://x', length: 1 }].map((value) => ({ redirect_uris: value })))
-  refuses('invalidRedirectUri', [[], many, [`https://a.example/${'a'.repeat(2031)}`], ['https://x', 'https://x'], ['https://x', 'javascript:x'], ['']].map((value) => ({ redirect_uris: value })))
-  assert.deepEqual(register({ redirect_uris: many.slice(1) }), { ...minimal, redirect_uris: many.slice(1) })
-  refuses('invalidRedirectUri', [{ redirect_uris: ['a', 'b', 'c'].map((name) => `https://a.example/${name.repeat(2000)}`) }])
+  refuses(
+    'invalidClientMetadata',
+    [null, 'https://x', {}, 1, [null], [1], [['https://x']], [true], { 0: 'https://x', length: 1 }]
+      .map((value) => ({ redirect_uris: value }))
+  )
+  refuses(
+    'invalidRedirectUri',
+    [[], many, [`https://a.example/${'a'.repeat(2031)}`], ['https://x', 'https://x'], [
+      'https://x',
+      'javascript:x'
+    ], ['']].map((value) => ({ redirect_uris: value }))
+  )
+  assert.deepEqual(register({ redirect_uris: many.slice(1) }), {
+    ...minimal,
+    redirect_uris: many.slice(1)
+  })
+  refuses('invalidRedirectUri', [{
+    redirect_uris: ['a', 'b', 'c'].map((name) => `https://a.example/${name.repeat(2000)}`)
+  }])
 })
 
 test('G-15 R-02 the sum of the redirect URIs is limited before any of them is looked at', () => {
   const judged: string[] = []
-  const redirectPolicy = { allowed: ['https:'], get forbidden () { judged.push('one'); return [] } }
+  const redirectPolicy = {
+    allowed: ['https:'],
+    get forbidden () {
+      judged.push('one')
+      return []
+    }
+  }
   const redirectUris = [1, 2, 3].map((n) => `https://app.example/${'/'.repeat(2000)}${n}`)
-  assert.throws(() => registrationOf({ redirect_uris: redirectUris }, { redirectPolicy }), { kind: 'invalidRedirectUri' })
+  assert.throws(() => registrationOf({ redirect_uris: redirectUris }, { redirectPolicy }), {
+    kind: 'invalidRedirectUri'
+  })
   assert.deepEqual(judged, [])
 })
 
 test('R-14 R-20 R-25 what we do not know is dropped, however it is called', () => {
-  assert.deepEqual(register({
-    redirect_uris: uris,
-    client_id: 'x',
-    client_secret: 'x',
-    client_id_issued_at: 1,
-    registration_access_token: 'x',
-    trusted: true,
-    consent: 'skip',
-    grant_id: 'x',
-    software_statement: 'a.b.c',
-    'client_name#ja': 'x',
-    'logo_uri#x': 'javascript:x',
-    contacts: [1]
-  }), minimal)
+  assert.deepEqual(
+    register({
+      redirect_uris: uris,
+      client_id: 'x',
+      client_secret: 'x',
+      client_id_issued_at: 1,
+      registration_access_token: 'x',
+      trusted: true,
+      consent: 'skip',
+      grant_id: 'x',
+      software_statement: 'a.b.c',
+      'client_name#ja': 'x',
+      'logo_uri#x': 'javascript:x',
+      contacts: [1]
+    }),
+    minimal
+  )
 })
 
 test('R-15 secret methods become none, others are refused', () => {
-  for (const method of ['client_secret_basic', 'client_secret_post', 'none', null]) assert.deepEqual(register({ redirect_uris: uris, token_endpoint_auth_method: method }), minimal)
-  refuses('invalidClientMetadata', ['client_secret_jwt', 'private_key_jwt', 'tls_client_auth', '', ['none'], 1].map((value) => ({ token_endpoint_auth_method: value })))
+  for (const method of ['client_secret_basic', 'client_secret_post', 'none', null]) {
+    assert.deepEqual(register({ redirect_uris: uris, token_endpoint_auth_method: method }), minimal)
+  }
+  refuses(
+    'invalidClientMetadata',
+    ['client_secret_jwt', 'private_key_jwt', 'tls_client_auth', '', ['none'], 1].map((value) => ({
+      token_endpoint_auth_method: value
+    }))
+  )
 })
 
 test('R-16 only codes and refresh tokens remain', () => {
-  assert.deepEqual(register({ redirect_uris: uris, grant_types: ['implicit', 'authorization_code', 'client_credentials'], response_types: ['token', 'code'] }), minimal)
+  assert.deepEqual(
+    register({
+      redirect_uris: uris,
+      grant_types: ['implicit', 'authorization_code', 'client_credentials'],
+      response_types: ['token', 'code']
+    }),
+    minimal
+  )
   refuses('invalidClientMetadata', [
-    ...['implicit', 'password', 'client_credentials', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'].map((type) => ({ grant_types: [type] })),
-    { grant_types: [] }, { grant_types: 'authorization_code' }, { grant_types: [['authorization_code']] }, { response_types: ['token'] }, { response_types: ['code token'] }, { response_types: [] },
-    { response_types: 'code' }, { grant_types: ['implicit'], response_types: ['code'] }
+    ...[
+      'implicit',
+      'password',
+      'client_credentials',
+      'refresh_token',
+      'urn:ietf:params:oauth:grant-type:device_code'
+    ].map((type) => ({ grant_types: [type] })),
+    { grant_types: [] },
+    { grant_types: 'authorization_code' },
+    { grant_types: [['authorization_code']] },
+    { response_types: ['token'] },
+    { response_types: ['code token'] },
+    { response_types: [] },
+    { response_types: 'code' },
+    { grant_types: ['implicit'], response_types: ['code'] }
   ])
 })
 
 test('R-17 names that deceive are refused', () => {
-  assert.deepEqual(register({ redirect_uris: uris, client_name: 'ク'.repeat(100) }), { ...minimal, client_name: 'ク'.repeat(100) })
+  assert.deepEqual(register({ redirect_uris: uris, client_name: 'ク'.repeat(100) }), {
+    ...minimal,
+    client_name: 'ク'.repeat(100)
+  })
   assert.deepEqual(register({ redirect_uris: uris, client_name: ' ' }), minimal)
-  refuses('invalidClientMetadata', ['x'.repeat(101), 'a\nb', 'a\0', 'a\u202eb', 'a\u200bb', 'a\u2066b', '\ufeffa', 'a\u2028', '\ud800', 123, ['x'], {}].map((value) => ({ client_name: value })))
+  refuses(
+    'invalidClientMetadata',
+    [
+      'x'.repeat(101),
+      'a\nb',
+      'a\0',
+      'a\u202eb',
+      'a\u200bb',
+      'a\u2066b',
+      '\ufeffa',
+      'a\u2028',
+      '\ud800',
+      123,
+      ['x'],
+      {}
+    ].map((value) => ({ client_name: value }))
+  )
 })
 
 test('R-18 URIs are https with a host name', () => {
   for (const name of ['logo_uri', 'client_uri', 'tos_uri', 'policy_uri', 'jwks_uri']) {
-    refuses('invalidClientMetadata', ['javascript:x', 'data:,x', 'http://a.example/', 'https://169.254.169.254/', 'https://2852039166/', 'https://[::1]/', 'https://u:p@h/', 'https:h', 'x', ' ', 'https://h/ x', 1, ['https://h']].map((value) => ({ [name]: value })))
+    refuses(
+      'invalidClientMetadata',
+      [
+        'javascript:x',
+        'data:,x',
+        'http://a.example/',
+        'https://169.254.169.254/',
+        'https://2852039166/',
+        'https://[::1]/',
+        'https://u:p@h/',
+        'https:h',
+        'x',
+        ' ',
+        'https://h/ x',
+        1,
+        ['https://h']
+      ].map((value) => ({ [name]: value }))
+    )
     assert.deepEqual(register({ redirect_uris: uris, [name]: 'https://a.example/x' }), minimal)
   }
 })
@@ -113,19 +221,40 @@ test('R-19 keys are public and few', () => {
   const key = { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' }
   assert.deepEqual(register({ redirect_uris: uris, jwks: { keys: [key] } }), minimal)
   refuses('invalidClientMetadata', [
-    ...[{ ...key, d: 'x' }, { kty: 'oct', k: 'x' }, { kty: 'oct' }, { ...key, kty: undefined }, null, 'x', []].map((bad) => ({ jwks: { keys: [key, bad] } })),
-    { jwks: { keys: Array.from({ length: 1000 }, () => key) } }, { jwks: {} }, { jwks: [] }, { jwks: 'x' }, { jwks: { keys: [key] }, jwks_uri: 'https://a.example/' }
+    ...[
+      { ...key, d: 'x' },
+      { kty: 'oct', k: 'x' },
+      { kty: 'oct' },
+      { ...key, kty: undefined },
+      null,
+      'x',
+      []
+    ].map((bad) => ({ jwks: { keys: [key, bad] } })),
+    { jwks: { keys: Array.from({ length: 1000 }, () => key) } },
+    { jwks: {} },
+    { jwks: [] },
+    { jwks: 'x' },
+    { jwks: { keys: [key] }, jwks_uri: 'https://a.example/' }
   ])
 })
 
 test('R-21 scopes are narrowed to the known ones', () => {
-  assert.deepEqual(register({ redirect_uris: uris, scope: 'offline_access openid admin' }, ['openid']), { ...minimal, scope: 'openid' })
+  assert.deepEqual(
+    register({ redirect_uris: uris, scope: 'offline_access openid admin' }, ['openid']),
+    { ...minimal, scope: 'openid' }
+  )
   assert.deepEqual(register({ redirect_uris: uris, scope: 'admin' }, ['openid']), minimal)
-  refuses('invalidClientMetadata', [' ', 'a"b', 'x'.repeat(5000), ['a'], 1].map((value) => ({ scope: value })))
+  refuses(
+    'invalidClientMetadata',
+    [' ', 'a"b', 'x'.repeat(5000), ['a'], 1].map((value) => ({ scope: value }))
+  )
 })
 
 test('R-24 what is kept is what was checked', () => {
-  assert.equal(register(JSON.parse('{"redirect_uris":["https://ok"],"redirect_uris":["javascript:x"]}')), 'invalidRedirectUri')
+  assert.equal(
+    register(JSON.parse('{"redirect_uris":["https://ok"],"redirect_uris":["javascript:x"]}')),
+    'invalidRedirectUri'
+  )
   const list = ['https://ok.example']
   const kept = registrationOf({ redirect_uris: list }, { redirectPolicy })
   list[0] = 'javascript:x'
@@ -134,26 +263,64 @@ test('R-24 what is kept is what was checked', () => {
 
 test('R-29 web clients live on https and off loopback', () => {
   refuses('invalidRedirectUri', [{ application_type: 'web' }])
-  assert.deepEqual(register({ redirect_uris: ['https://a.example/'], application_type: 'web' }), { ...minimal, redirect_uris: ['https://a.example/'], application_type: 'web' })
-  assert.deepEqual(register({ redirect_uris: ['https://a.example/'], application_type: 'native' }), { ...minimal, redirect_uris: ['https://a.example/'], application_type: 'native' })
-  refuses('invalidClientMetadata', ['x', '', 1, ['web']].map((value) => ({ application_type: value })))
+  assert.deepEqual(register({ redirect_uris: ['https://a.example/'], application_type: 'web' }), {
+    ...minimal,
+    redirect_uris: ['https://a.example/'],
+    application_type: 'web'
+  })
+  assert.deepEqual(
+    register({ redirect_uris: ['https://a.example/'], application_type: 'native' }),
+    { ...minimal, redirect_uris: ['https://a.example/'], application_type: 'native' }
+  )
+  refuses(
+    'invalidClientMetadata',
+    ['x', '', 1, ['web']].map((value) => ({ application_type: value }))
+  )
 })
 
 test('G-06 G-08 hostile shapes are never looked into', () => {
   const deep: unknown = JSON.parse(`${'['.repeat(5000)}${']'.repeat(5000)}`)
   assert.deepEqual(register({ redirect_uris: uris, unknown: deep }), minimal)
-  for (const name of ['client_name', 'grant_types', 'response_types', 'scope', 'jwks', 'logo_uri', 'redirect_uris', 'application_type']) {
+  for (
+    const name of [
+      'client_name',
+      'grant_types',
+      'response_types',
+      'scope',
+      'jwks',
+      'logo_uri',
+      'redirect_uris',
+      'application_type'
+    ]
+  ) {
     assert.equal(register({ redirect_uris: uris, [name]: deep }), 'invalidClientMetadata', name)
   }
-  assert.deepEqual(register(JSON.parse('{"redirect_uris":["http://127.0.0.1/cb"],"__proto__":{"client_name":"x"},"constructor":{"prototype":{"x":1}}}')), minimal)
+  assert.deepEqual(
+    register(
+      JSON.parse(
+        '{"redirect_uris":["http://127.0.0.1/cb"],"__proto__":{"client_name":"x"},"constructor":{"prototype":{"x":1}}}'
+      )
+    ),
+    minimal
+  )
   assert.equal((Object.prototype as { x?: unknown }).x, undefined)
 })
 
 test('the cause of a refused redirect URI has it, the description has not', () => {
-  for (const [uri, more] of [['https://app.example/canary#a', {}], ['http://localhost/canary', { application_type: 'web' }]] as const) {
-    assert.throws(() => registrationOf({ redirect_uris: [uri], ...more }, { redirectPolicy: { allowed: null, forbidden: [] } }), (error: Error) => {
-      assert.equal((error.cause as Error).message, `the redirect URI: "${uri}"`)
-      return !error.message.includes('canary')
-    })
+  for (
+    const [uri, more] of [['https://app.example/canary#a', {}], ['http://localhost/canary', {
+      application_type: 'web'
+    }]] as const
+  ) {
+    assert.throws(
+      () =>
+        registrationOf({ redirect_uris: [uri], ...more }, {
+          redirectPolicy: { allowed: null, forbidden: [] }
+        }),
+      (error: Error) => {
+        assert.equal((error.cause as Error).message, `the redirect URI: "${uri}"`)
+        return !error.message.includes('canary')
+      }
+    )
   }
 })

@@ -7,7 +7,11 @@ const hash = 'sha256:ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0'
 const ofNothing = 'sha256:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU'
 
 test('T-10 T-13 a secret is known by its hash, whichever of several it is', () => {
-  for (const hashes of [[hash], [ofNothing, hash], [hash, ofNothing], [hash, hash]]) assert.equal(isSecretOf(hashes, 'abc'), true)
-  for (const secret of ['abd', 'abc ', 'ABC', 'ab', '', hash, hash.slice(7), 'ab\u0063\u0301']) assert.equal(isSecretOf([hash], secret), false, secret)
+  for (const hashes of [[hash], [ofNothing, hash], [hash, ofNothing], [hash, hash]]) {
+    assert.equal(isSecretOf(hashes, 'abc'), true)
+  }
+  for (
+    const secret of ['abd', 'abc ', 'ABC', 'ab', '', hash, hash.slice(7), 'ab\u0063\u0301']
+  ) { assert.equal(isSecretOf([hash], secret), false, secret) }
   assert.equal(isSecretOf([], 'abc'), false)
 })

@@ -2,7 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { expectTypeOf } from 'expect-type'
 import type { Static } from '@sinclair/typebox'
-import { authorizationServerDocument, customMetadata, protectedResourceDocument, providerMetadata } from '../../lib/oauth/metadata.ts'
+import {
+  authorizationServerDocument,
+  customMetadata,
+  protectedResourceDocument,
+  providerMetadata
+} from '../../lib/oauth/metadata.ts'
 import { problemsOf } from '../../lib/options/check.ts'
 import { OAuthMetadataSchema, ProtectedResourceMetadataSchema } from '../../lib/schemas/metadata.ts'
 import type { OAuthMetadata } from '../../lib/schemas/metadata.ts'
@@ -25,15 +30,17 @@ function refused (document: unknown, reason: RegExp, expected = { issuer }): voi
 }
 
 test('M-10 ASM-13 only what we use is copied', () => {
-  const poisoned = JSON.parse(JSON.stringify({
-    ...good,
-    client_secret: 'canary',
-    registration_endpoint: 'https://evil.example/',
-    signed_metadata: 'canary',
-    mtls_endpoint_aliases: { token_endpoint: 'canary' },
-    pushed_authorization_request_endpoint: 'https://id.example.com/par',
-    pad: 'x'.repeat(1_000_000)
-  }).replace('{', '{"__proto__":{"token_endpoint":"canary"},'))
+  const poisoned = JSON.parse(
+    JSON.stringify({
+      ...good,
+      client_secret: 'canary',
+      registration_endpoint: 'https://evil.example/',
+      signed_metadata: 'canary',
+      mtls_endpoint_aliases: { token_endpoint: 'canary' },
+      pushed_authorization_request_endpoint: 'https://id.example.com/par',
+      pad: 'x'.repeat(1_000_000)
+    }).replace('{', '{"__proto__":{"token_endpoint":"canary"},')
+  )
   const copy = providerMetadata(poisoned, { issuer })
   assert.deepEqual(copy, { ...good, authorization_response_iss_parameter_supported: false })
   assert.ok(Object.isFrozen(copy) && Object.isFrozen(copy.scopes_supported))
@@ -42,19 +49,57 @@ test('M-10 ASM-13 only what we use is copied', () => {
 test('the iss flag is true only for true', () => {
   for (const [flag, expected] of [[true, true], ['true', false], [1, false], [undefined, false]]) {
     const document = { ...good, authorization_response_iss_parameter_supported: flag }
-    assert.equal(providerMetadata(document, { issuer }).authorization_response_iss_parameter_supported, expected)
+    assert.equal(
+      providerMetadata(document, { issuer }).authorization_response_iss_parameter_supported,
+      expected
+    )
   }
 })
 
 const hostile: unknown[] = [
-  'javascript:alert(1)', 'file:///etc/passwd', 'data:text/html,x', 'http://id.example.com/authorize', 'https://u:p@id.example.com/', 'https://@id.example.com/',
-  'https://a$(calc)/', 'https://id.example.com/ x', 'https://id.example.com/"', "https://id.example.com/'", 'https://id.example.com/`id`', 'https://id.example.com/\n',
-  'https://id.example.com/#x', `https://id.example.com/${'x'.repeat(5_000)}`, '/authorize', '//id.example.com/', '', null, [], ['https://id.example.com/'], {}, 1,
-  'http://localhost/authorize', 'http://127.0.0.1/authorize', 'http://169.254.169.254/latest/meta-data'
+  'javascript:alert(1)',
+  'file:///etc/passwd',
+  'data:text/html,x',
+  'http://id.example.com/authorize',
+  'https://u:p@id.example.com/',
+  'https://@id.example.com/',
+  'https://a$(calc)/',
+  'https://id.example.com/ x',
+  'https://id.example.com/"',
+  "https://id.example.com/'",
+  'https://id.example.com/`id`',
+  'https://id.example.com/\n',
+  'https://id.example.com/#x',
+  `https://id.example.com/${'x'.repeat(5_000)}`,
+  '/authorize',
+  '//id.example.com/',
+  '',
+  null,
+  [],
+  ['https://id.example.com/'],
+  {},
+  1,
+  'http://localhost/authorize',
+  'http://127.0.0.1/authorize',
+  'http://169.254.169.254/latest/meta-data'
 ]
-for (const member of ['authorization_endpoint', 'token_endpoint', 'jwks_uri', 'revocation_endpoint', 'introspection_endpoint', 'userinfo_endpoint']) {
+for (
+  const member of [
+    'authorization_endpoint',
+    'token_endpoint',
+    'jwks_uri',
+    'revocation_endpoint',
+    'introspection_endpoint',
+    'userinfo_endpoint'
+  ]
+) {
   test(`M-07 SS-04 a hostile ${member} is refused`, () => {
-    for (const value of hostile) refused({ ...good, [member]: value }, new RegExp(`^the metadata of the provider cannot be used: ${member} must`))
+    for (const value of hostile) {
+      refused(
+        { ...good, [member]: value },
+        new RegExp(`^the metadata of the provider cannot be used: ${member} must`)
+      )
+    }
   })
 }
 
@@ -68,7 +113,17 @@ test('M-07 the value that was refused is nowhere in the error', () => {
 })
 
 test('M-08 ASM-05 the issuer must be the configured one, byte for byte', () => {
-  for (const other of [`${issuer}/`, issuer.toUpperCase(), 'https://id.example.com', 'https://id.example.com/other', [issuer], null, undefined]) {
+  for (
+    const other of [
+      `${issuer}/`,
+      issuer.toUpperCase(),
+      'https://id.example.com',
+      'https://id.example.com/other',
+      [issuer],
+      null,
+      undefined
+    ]
+  ) {
     refused({ ...good, issuer: other }, /issuer is not the configured issuer/)
   }
   for (const document of [null, undefined, 'x', 1, [], {}]) refused(document, /issuer/)
@@ -76,23 +131,41 @@ test('M-08 ASM-05 the issuer must be the configured one, byte for byte', () => {
 
 test('M-09 endpoints at other https origins are taken, http only with an issuer that is itself http on loopback', () => {
   const google = { ...good, token_endpoint: 'https://oauth2.googleapis.com/token' }
-  assert.equal(providerMetadata(google, { issuer }).token_endpoint, 'https://oauth2.googleapis.com/token')
+  assert.equal(
+    providerMetadata(google, { issuer }).token_endpoint,
+    'https://oauth2.googleapis.com/token'
+  )
   const local = 'http://localhost:4000'
   const document = { issuer: local, token_endpoint: 'http://127.0.0.1:4000/token' }
-  assert.equal(providerMetadata(document, { issuer: local }).token_endpoint, 'http://127.0.0.1:4000/token')
-  refused({ issuer: local, token_endpoint: 'http://example.com/token' }, /token_endpoint must/, { issuer: local })
+  assert.equal(
+    providerMetadata(document, { issuer: local }).token_endpoint,
+    'http://127.0.0.1:4000/token'
+  )
+  refused({ issuer: local, token_endpoint: 'http://example.com/token' }, /token_endpoint must/, {
+    issuer: local
+  })
 })
 
 test('authorizeUrl takes the place of the authorization endpoint and is checked alike', () => {
   const authorizeUrl = 'https://login.example.com/start'
-  assert.equal(providerMetadata({ ...good, authorization_endpoint: 'javascript:x' }, { issuer, authorizeUrl }).authorization_endpoint, authorizeUrl)
+  assert.equal(
+    providerMetadata({ ...good, authorization_endpoint: 'javascript:x' }, { issuer, authorizeUrl })
+      .authorization_endpoint,
+    authorizeUrl
+  )
 })
 
 test('U-01 lists that are not lists of strings are refused', () => {
-  for (const list of ['openid', [1], [null], {}, null]) refused({ ...good, scopes_supported: list }, /scopes_supported must be a list of strings/)
+  for (const list of ['openid', [1], [null], {}, null]) {
+    refused({ ...good, scopes_supported: list }, /scopes_supported must be a list of strings/)
+  }
 })
 
-const parts = { issuer: 'https://mcp.example.com', authorizationEndpoint: 'https://mcp.example.com/oauth/authorize', tokenEndpoint: 'https://mcp.example.com/oauth/token' }
+const parts = {
+  issuer: 'https://mcp.example.com',
+  authorizationEndpoint: 'https://mcp.example.com/oauth/authorize',
+  tokenEndpoint: 'https://mcp.example.com/oauth/token'
+}
 
 test('M-04 ASM-07 ASM-10 ASM-11 our document names what we do and nothing else', () => {
   assert.deepEqual(authorizationServerDocument(parts), {
@@ -104,30 +177,51 @@ test('M-04 ASM-07 ASM-10 ASM-11 our document names what we do and nothing else',
     token_endpoint_auth_methods_supported: ['none'],
     code_challenge_methods_supported: ['S256']
   })
-  const full = authorizationServerDocument({ ...parts, registrationEndpoint: 'https://mcp.example.com/oauth/register', scopes: ['openid', 'offline_access'] })
+  const full = authorizationServerDocument({
+    ...parts,
+    registrationEndpoint: 'https://mcp.example.com/oauth/register',
+    scopes: ['openid', 'offline_access']
+  })
   assert.equal(full.registration_endpoint, 'https://mcp.example.com/oauth/register')
   assert.deepEqual(full.scopes_supported, ['openid', 'offline_access'])
   assert.deepEqual(problemsOf(OAuthMetadataSchema, full), [])
 })
 
 test('PRM-02 PRM-05 PRM-09 the document of a resource', () => {
-  assert.deepEqual(protectedResourceDocument({ resource: 'https://api.example.com/mcp', authorizationServers: [issuer], scopes: [] }), {
-    resource: 'https://api.example.com/mcp',
-    authorization_servers: [issuer],
-    bearer_methods_supported: ['header']
-  })
+  assert.deepEqual(
+    protectedResourceDocument({
+      resource: 'https://api.example.com/mcp',
+      authorizationServers: [issuer],
+      scopes: []
+    }),
+    {
+      resource: 'https://api.example.com/mcp',
+      authorization_servers: [issuer],
+      bearer_methods_supported: ['header']
+    }
+  )
 })
 
 test('M-06 PRM-08 offline_access is never a scope of a resource', () => {
-  const base = { resource: 'https://api.example.com/mcp', authorizationServers: [issuer], name: 'Notes' }
+  const base = {
+    resource: 'https://api.example.com/mcp',
+    authorizationServers: [issuer],
+    name: 'Notes'
+  }
   const document = protectedResourceDocument({ ...base, scopes: ['read', 'offline_access'] })
   assert.deepEqual(document.scopes_supported, ['read'])
   assert.equal(document.resource_name, 'Notes')
   assert.deepEqual(problemsOf(ProtectedResourceMetadataSchema, document), [])
-  assert.ok(!('scopes_supported' in protectedResourceDocument({ ...base, scopes: ['offline_access'] })))
+  assert.ok(
+    !('scopes_supported' in protectedResourceDocument({ ...base, scopes: ['offline_access'] }))
+  )
 })
 
-const custom = { issuer: 'https://api.example.com', authorization_endpoint: 'https://auth.example.com/authorize', token_endpoint: 'https://auth.example.com/token' }
+const custom = {
+  issuer: 'https://api.example.com',
+  authorization_endpoint: 'https://auth.example.com/authorize',
+  token_endpoint: 'https://auth.example.com/token'
+}
 const defaults = {
   scopes_supported: ['openid', 'profile', 'email'],
   response_types_supported: ['code'],
@@ -138,16 +232,34 @@ const defaults = {
 
 test('custom metadata: unset members get their defaults, null ones go, unknown ones stay', () => {
   assert.deepEqual(customMetadata(custom), { document: { ...defaults, ...custom }, problems: [] })
-  const written = { ...custom, scopes_supported: ['read'], registration_endpoint: null, jwks_uri: undefined, service_documentation: 'https://docs.example.com', flag: true, level: 3 }
+  const written = {
+    ...custom,
+    scopes_supported: ['read'],
+    registration_endpoint: null,
+    jwks_uri: undefined,
+    service_documentation: 'https://docs.example.com',
+    flag: true,
+    level: 3
+  }
   assert.deepEqual(customMetadata(written), {
-    document: { ...defaults, ...custom, scopes_supported: ['read'], service_documentation: 'https://docs.example.com', flag: true, level: 3 },
+    document: {
+      ...defaults,
+      ...custom,
+      scopes_supported: ['read'],
+      service_documentation: 'https://docs.example.com',
+      flag: true,
+      level: 3
+    },
     problems: []
   })
   assert.deepEqual(Object.keys(written).length, 9, 'what the operator wrote is left alone')
 })
 
 test('custom metadata: an issuer and a token endpoint are enough, and then no code grant is claimed', () => {
-  const { document, problems } = customMetadata({ issuer: custom.issuer, token_endpoint: custom.token_endpoint })
+  const { document, problems } = customMetadata({
+    issuer: custom.issuer,
+    token_endpoint: custom.token_endpoint
+  })
   assert.deepEqual(problems, [])
   assert.deepEqual(document['grant_types_supported'], ['client_credentials'])
 })
@@ -160,16 +272,31 @@ test('custom metadata: ASM-06 every problem is told', () => {
     scopes_supported: [],
     extension: () => {}
   })
-  assert.deepEqual(problems.map((problem) => problem.split(' ')[0]).sort(),
-    ['authorization_endpoint', 'extension', 'issuer', 'jwks_uri', 'scopes_supported', 'token_endpoint'])
+  assert.deepEqual(problems.map((problem) => problem.split(' ')[0]).sort(), [
+    'authorization_endpoint',
+    'extension',
+    'issuer',
+    'jwks_uri',
+    'scopes_supported',
+    'token_endpoint'
+  ])
 })
 
 test('schemas check exactly: nothing is coerced, every problem has its path', () => {
   assert.deepEqual(problemsOf(OAuthMetadataSchema, { ...custom, extension: { any: 1 } }), [])
-  const value = { issuer: 1, token_endpoint: null, scopes_supported: 'openid', grant_types_supported: [1] }
+  const value = {
+    issuer: 1,
+    token_endpoint: null,
+    scopes_supported: 'openid',
+    grant_types_supported: [1]
+  }
   const before = structuredClone(value)
-  assert.deepEqual(problemsOf(OAuthMetadataSchema, value).map(({ path }) => path).sort(),
-    ['/grant_types_supported/0', '/issuer', '/scopes_supported', '/token_endpoint'])
+  assert.deepEqual(problemsOf(OAuthMetadataSchema, value).map(({ path }) => path).sort(), [
+    '/grant_types_supported/0',
+    '/issuer',
+    '/scopes_supported',
+    '/token_endpoint'
+  ])
   assert.deepEqual(value, before)
   assert.deepEqual(problemsOf(OAuthMetadataSchema, null).map(({ path }) => path), [''])
 })

@@ -4,21 +4,61 @@ import { createHostCheck, hostProblem, originProblem } from '../../lib/oauth/ori
 
 const check = createHostCheck({
   allowedHosts: ['localhost', '127.0.0.1', '[::1]', 'mcp.example.com:8443', 'Any.Example'],
-  allowedOrigins: ['https://app.example.com', 'http://localhost', 'http://127.0.0.1:6274', 'vscode-webview://abc']
+  allowedOrigins: [
+    'https://app.example.com',
+    'http://localhost',
+    'http://127.0.0.1:6274',
+    'vscode-webview://abc'
+  ]
 })
 
 test('HT-03 Q-21 only listed hosts are served, whatever their case and port', () => {
-  for (const host of ['localhost', 'LOCALHOST:3000', '127.0.0.1:80', '[::1]', '[::1]:3000', 'any.example', 'any.example:1', 'mcp.example.com:8443']) {
+  for (
+    const host of [
+      'localhost',
+      'LOCALHOST:3000',
+      '127.0.0.1:80',
+      '[::1]',
+      '[::1]:3000',
+      'any.example',
+      'any.example:1',
+      'mcp.example.com:8443'
+    ]
+  ) {
     assert.equal(check(host, undefined), null, host)
   }
-  for (const host of ['evil.com', 'localhost.evil.com', 'mcp.example.com', 'mcp.example.com:1', '::1', '[::1', '127.0.0.1.', '127.1', '']) {
+  for (
+    const host of [
+      'evil.com',
+      'localhost.evil.com',
+      'mcp.example.com',
+      'mcp.example.com:1',
+      '::1',
+      '[::1',
+      '127.0.0.1.',
+      '127.1',
+      ''
+    ]
+  ) {
     assert.equal(check(host, undefined), 'hostNotAllowed', host)
   }
   assert.equal(check(undefined, undefined), 'hostNotAllowed')
 })
 
 test('Q-21 a host that is more than a host is refused', () => {
-  for (const host of ['localhost/x', 'evil/x@localhost', 'a@localhost', 'localhost:', 'localhost:x', 'localhost:1:2', 'localhost, evil', ' localhost', 'localhost\n']) {
+  for (
+    const host of [
+      'localhost/x',
+      'evil/x@localhost',
+      'a@localhost',
+      'localhost:',
+      'localhost:x',
+      'localhost:1:2',
+      'localhost, evil',
+      ' localhost',
+      'localhost\n'
+    ]
+  ) {
     assert.equal(check(host, undefined), 'hostNotAllowed', JSON.stringify(host))
   }
 })
@@ -28,12 +68,33 @@ test('HT-01 a request without an Origin is no page', () => {
 })
 
 test('HT-02 Q-20 origins are compared with scheme, host and port', () => {
-  for (const origin of ['https://app.example.com', 'https://APP.example.com', 'https://app.example.com:443', 'http://127.0.0.1:6274', 'vscode-webview://abc']) {
+  for (
+    const origin of [
+      'https://app.example.com',
+      'https://APP.example.com',
+      'https://app.example.com:443',
+      'http://127.0.0.1:6274',
+      'vscode-webview://abc'
+    ]
+  ) {
     assert.equal(check('localhost', origin), null, origin)
   }
-  for (const origin of ['https://evil.example', 'http://app.example.com', 'https://app.example.com:8443', 'https://app.example.com.evil.example',
-    'http://127.0.0.1:6275', 'http://127.0.0.1', 'https://app.example.com/x', 'https://x@app.example.com', 'https://app.example.com, https://evil.example',
-    'null', '', 'vscode-webview://abd']) {
+  for (
+    const origin of [
+      'https://evil.example',
+      'http://app.example.com',
+      'https://app.example.com:8443',
+      'https://app.example.com.evil.example',
+      'http://127.0.0.1:6275',
+      'http://127.0.0.1',
+      'https://app.example.com/x',
+      'https://x@app.example.com',
+      'https://app.example.com, https://evil.example',
+      'null',
+      '',
+      'vscode-webview://abd'
+    ]
+  ) {
     assert.equal(check('localhost', origin), 'originNotAllowed', origin)
   }
 })
@@ -41,11 +102,20 @@ test('HT-02 Q-20 origins are compared with scheme, host and port', () => {
 test('Q-20 a loopback origin without a port stands for any port, of that name only', () => {
   assert.equal(check('localhost', 'http://localhost:6274'), null)
   assert.equal(check('localhost', 'https://localhost:6274'), 'originNotAllowed')
-  assert.equal(createHostCheck({ allowedHosts: ['localhost'], allowedOrigins: ['http://localhost:80'] })('localhost', 'http://localhost:81'), 'originNotAllowed')
+  assert.equal(
+    createHostCheck({ allowedHosts: ['localhost'], allowedOrigins: ['http://localhost:80'] })(
+      'localhost',
+      'http://localhost:81'
+    ),
+    'originNotAllowed'
+  )
 })
 
 test('Q-20 the null origin has to be listed', () => {
-  assert.equal(createHostCheck({ allowedHosts: ['localhost'], allowedOrigins: ['null'] })('localhost', 'null'), null)
+  assert.equal(
+    createHostCheck({ allowedHosts: ['localhost'], allowedOrigins: ['null'] })('localhost', 'null'),
+    null
+  )
 })
 
 test('entries are checked at start-up', () => {

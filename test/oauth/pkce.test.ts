@@ -11,12 +11,36 @@ test('RFC 7636 appendix B', () => {
 
 test('A-12 only 43 characters of base64url are a challenge', () => {
   assert.ok(isChallenge('A'.repeat(43)))
-  for (const bad of ['', 'A'.repeat(42), 'A'.repeat(44), `${'A'.repeat(42)}=`, `${'A'.repeat(42)}+`, `${'A'.repeat(42)}/`, `${'A'.repeat(42)} `, `${'A'.repeat(43)}\n`, `${'A'.repeat(42)}é`]) {
+  for (
+    const bad of [
+      '',
+      'A'.repeat(42),
+      'A'.repeat(44),
+      `${'A'.repeat(42)}=`,
+      `${'A'.repeat(42)}+`,
+      `${'A'.repeat(42)}/`,
+      `${'A'.repeat(42)} `,
+      `${'A'.repeat(43)}\n`,
+      `${'A'.repeat(42)}é`
+    ]
+  ) {
     assert.ok(!isChallenge(bad), bad)
   }
 })
 
 test('T-09 a verifier has 43 to 128 unreserved characters', () => {
-  for (const good of ['a'.repeat(43), 'a'.repeat(128), '-._~'.repeat(11)]) assert.ok(isVerifier(good))
-  for (const bad of ['', 'a'.repeat(42), 'a'.repeat(129), `${'a'.repeat(43)}+`, `${'a'.repeat(43)}\n`, `${'a'.repeat(43)} `, `${'a'.repeat(43)}\0`]) assert.ok(!isVerifier(bad))
+  for (const good of ['a'.repeat(43), 'a'.repeat(128), '-._~'.repeat(11)]) {
+    assert.ok(isVerifier(good))
+  }
+  for (
+    const bad of [
+      '',
+      'a'.repeat(42),
+      'a'.repeat(129),
+      `${'a'.repeat(43)}+`,
+      `${'a'.repeat(43)}\n`,
+      `${'a'.repeat(43)} `,
+      `${'a'.repeat(43)}\0`
+    ]
+  ) assert.ok(!isVerifier(bad))
 })

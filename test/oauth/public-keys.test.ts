@@ -17,8 +17,14 @@ test('RFC 8725 §3.1 what signatures of others may be made with is asymmetric', 
 
 test('a public key is good if something could be verified with it', () => {
   const good = [
-    ...[rsa, ec, okp].flatMap(pair => [jwk(pair), jwk(pair, { kid: 'x', use: 'sig', key_ops: ['verify'], x5t: 'y' })]),
-    jwk(rsa, { alg: 'RS256' }), jwk(rsa, { alg: 'PS256' }), jwk(ec, { alg: 'ES256' }), jwk(okp, { alg: 'EdDSA' }), jwk(okp, { alg: 'Ed25519' })
+    ...[rsa, ec, okp].flatMap(
+      pair => [jwk(pair), jwk(pair, { kid: 'x', use: 'sig', key_ops: ['verify'], x5t: 'y' })]
+    ),
+    jwk(rsa, { alg: 'RS256' }),
+    jwk(rsa, { alg: 'PS256' }),
+    jwk(ec, { alg: 'ES256' }),
+    jwk(okp, { alg: 'EdDSA' }),
+    jwk(okp, { alg: 'Ed25519' })
   ]
   for (const key of good) assert.equal(publicKeyProblem(key), null, JSON.stringify(key))
   const bad: Array<[object, RegExp]> = [

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { formatScope, mergeScopes, missingScopes, parseScope, scopesOf } from '../../lib/oauth/scope.ts'
+import {
+  formatScope,
+  mergeScopes,
+  missingScopes,
+  parseScope,
+  scopesOf
+} from '../../lib/oauth/scope.ts'
 
 const numRuns = 2000
 const scope = fc.stringMatching(/^[!#-[\]-~]{1,12}$/)
@@ -13,15 +19,36 @@ test('RFC 6749 §3.3 a scope value is a list of tokens', () => {
 
 test('A-14 R-21 what breaks the grammar is refused, without repeating it', () => {
   const many = Array.from({ length: 200 }, (_, index) => `s${index}`).join(' ')
-  for (const bad of [' ', 'a  b', ' a', 'a ', 'a"b', 'a\\b', 'a\tb', 'a\nb', 'a\0', 'é', many, 'x'.repeat(5000)]) {
-    assert.throws(() => parseScope(bad), { kind: 'invalidScope', message: 'The requested scope is invalid or unknown.' }, bad.slice(0, 20))
+  for (
+    const bad of [
+      ' ',
+      'a  b',
+      ' a',
+      'a ',
+      'a"b',
+      'a\\b',
+      'a\tb',
+      'a\nb',
+      'a\0',
+      'é',
+      many,
+      'x'.repeat(5000)
+    ]
+  ) {
+    assert.throws(() => parseScope(bad), {
+      kind: 'invalidScope',
+      message: 'The requested scope is invalid or unknown.'
+    }, bad.slice(0, 20))
   }
 })
 
 test('what is formatted parses back', () => {
-  fc.assert(fc.property(fc.uniqueArray(scope, { maxLength: 20 }), (scopes) => {
-    assert.deepEqual(parseScope(formatScope(scopes)), scopes)
-  }), { numRuns })
+  fc.assert(
+    fc.property(fc.uniqueArray(scope, { maxLength: 20 }), (scopes) => {
+      assert.deepEqual(parseScope(formatScope(scopes)), scopes)
+    }),
+    { numRuns }
+  )
 })
 
 test('J-17 scopes of a token come as a string or a list, under three names', () => {
@@ -31,16 +58,37 @@ test('J-17 scopes of a token come as a string or a list, under three names', () 
 })
 
 test('J-17 anything else grants nothing', () => {
-  for (const claim of [undefined, null, 1, true, {}, { admin: true }, { length: 1, 0: 'admin' }, [1, null, ['admin'], { admin: 1 }], ['admin read'], '', ' ', 'a"b']) {
+  for (
+    const claim of [
+      undefined,
+      null,
+      1,
+      true,
+      {},
+      { admin: true },
+      { length: 1, 0: 'admin' },
+      [1, null, ['admin'], { admin: 1 }],
+      ['admin read'],
+      '',
+      ' ',
+      'a"b'
+    ]
+  ) {
     assert.deepEqual(scopesOf({ scope: claim, scp: claim, scopes: claim }), [])
   }
-  assert.deepEqual(scopesOf(JSON.parse('{"scope":{"__proto__":["admin"]},"__proto__":{"scope":"admin"}}')), [])
+  assert.deepEqual(
+    scopesOf(JSON.parse('{"scope":{"__proto__":["admin"]},"__proto__":{"scope":"admin"}}')),
+    []
+  )
 })
 
 test('RS-15 a broader scope implies narrower ones, over several steps', () => {
   const hierarchy = { admin: ['write'], write: ['read'] }
   assert.deepEqual(missingScopes(['admin'], ['read', 'write'], hierarchy), [])
-  assert.deepEqual(missingScopes(['read'], ['write', 'read', 'other'], hierarchy), ['write', 'other'])
+  assert.deepEqual(missingScopes(['read'], ['write', 'read', 'other'], hierarchy), [
+    'write',
+    'other'
+  ])
   assert.deepEqual(missingScopes([], ['read'], hierarchy), ['read'])
   assert.deepEqual(missingScopes([], [], hierarchy), [])
   assert.deepEqual(missingScopes(['a'], ['a']), [])
@@ -53,11 +101,24 @@ test('RS-15 cycles end, and names of Object.prototype imply nothing', () => {
 
 test('RS-15 missing scopes are those no walk from a granted one reaches', () => {
   const name = fc.constantFrom('a', 'b', 'c', 'd', 'e')
-  fc.assert(fc.property(fc.array(name), fc.uniqueArray(name), fc.dictionary(name, fc.array(name)), (granted, required, hierarchy) => {
-    const reaches = (from: string, to: string, seen: string[]): boolean => from === to ||
-      (!seen.includes(from) && (hierarchy[from] ?? []).some((next) => reaches(next, to, [...seen, from])))
-    assert.deepEqual(missingScopes(granted, required, hierarchy), required.filter((wanted) => !granted.some((held) => reaches(held, wanted, []))))
-  }), { numRuns })
+  fc.assert(
+    fc.property(
+      fc.array(name),
+      fc.uniqueArray(name),
+      fc.dictionary(name, fc.array(name)),
+      (granted, required, hierarchy) => {
+        const reaches = (from: string, to: string, seen: string[]): boolean =>
+          from === to ||
+          (!seen.includes(from) &&
+            (hierarchy[from] ?? []).some((next) => reaches(next, to, [...seen, from])))
+        assert.deepEqual(
+          missingScopes(granted, required, hierarchy),
+          required.filter((wanted) => !granted.some((held) => reaches(held, wanted, [])))
+        )
+      }
+    ),
+    { numRuns }
+  )
 })
 
 test('a union keeps the order of first mention', () => {

@@ -1,25 +1,68 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { appendQuery, isLoopbackHost, problemOfServerUrl, sameResource } from '../../lib/oauth/url.ts'
+import {
+  appendQuery,
+  isLoopbackHost,
+  problemOfServerUrl,
+  sameResource
+} from '../../lib/oauth/url.ts'
 
 const numRuns = 2000
 
 test('M-07 URLs a client could mistake for code are refused', () => {
   const bad = [
-    'javascript:alert(1)', 'file:///etc/passwd', 'data:text/html,x', 'http://idp.example', 'http://localhost.evil.example', 'http://128.0.0.1',
-    'https://u:p@h.example', 'https://@h.example', 'https://a$(calc).example', 'https://h.example/$(calc)', 'https://h.example/a b', 'https://h.example/"',
-    "https://h.example/'", 'https://h.example/`id`', 'https://h.example/\n', 'https://h.example/\\', 'https://h.example/<', 'https://h.example/|',
-    `https://h.example/${'a'.repeat(5000)}`, '/relative', 'https:h.example', 'https:///h.example', 'https://', 'https://h.example#', 'https://h.example#x',
-    'https://goоd.example', '', null, undefined, 1, [], ['https://h.example'], {}
+    'javascript:alert(1)',
+    'file:///etc/passwd',
+    'data:text/html,x',
+    'http://idp.example',
+    'http://localhost.evil.example',
+    'http://128.0.0.1',
+    'https://u:p@h.example',
+    'https://@h.example',
+    'https://a$(calc).example',
+    'https://h.example/$(calc)',
+    'https://h.example/a b',
+    'https://h.example/"',
+    "https://h.example/'",
+    'https://h.example/`id`',
+    'https://h.example/\n',
+    'https://h.example/\\',
+    'https://h.example/<',
+    'https://h.example/|',
+    `https://h.example/${'a'.repeat(5000)}`,
+    '/relative',
+    'https:h.example',
+    'https:///h.example',
+    'https://',
+    'https://h.example#',
+    'https://h.example#x',
+    'https://goоd.example',
+    '',
+    null,
+    undefined,
+    1,
+    [],
+    ['https://h.example'],
+    {}
   ]
-  for (const value of bad) assert.equal(typeof problemOfServerUrl(value), 'string', String(value).slice(0, 60))
+  for (const value of bad) {
+    assert.equal(typeof problemOfServerUrl(value), 'string', String(value).slice(0, 60))
+  }
 })
 
 test('M-07 plain https, and http on loopback, are good', () => {
   const good = [
-    'https://idp.example', 'https://idp.example/', 'https://idp.example:8443/t1/authorize?x=1&y=%20', 'https://10.0.0.1/', 'http://localhost:3000',
-    'http://127.0.0.1:3000/mcp', 'http://127.9.8.7', 'http://[::1]:3000/', 'HTTPS://IDP.example', `https://h.example/${'a'.repeat(2030)}`
+    'https://idp.example',
+    'https://idp.example/',
+    'https://idp.example:8443/t1/authorize?x=1&y=%20',
+    'https://10.0.0.1/',
+    'http://localhost:3000',
+    'http://127.0.0.1:3000/mcp',
+    'http://127.9.8.7',
+    'http://[::1]:3000/',
+    'HTTPS://IDP.example',
+    `https://h.example/${'a'.repeat(2030)}`
   ]
   for (const value of good) assert.equal(problemOfServerUrl(value), null, value)
   assert.equal(problemOfServerUrl('https://h.example/?x'), null)
@@ -27,16 +70,32 @@ test('M-07 plain https, and http on loopback, are good', () => {
 })
 
 test('loopback hosts are localhost, 127.0.0.0/8 and [::1]', () => {
-  for (const host of ['localhost', '127.0.0.1', '127.255.255.254', '[::1]', '::1']) assert.ok(isLoopbackHost(host), host)
-  for (const host of ['', 'localhost.', 'localhost.evil.example', '127.0.0.1.evil.example', '127.1', '1127.0.0.1', '[::ffff:127.0.0.1]', '0.0.0.0', '128.0.0.1']) {
+  for (const host of ['localhost', '127.0.0.1', '127.255.255.254', '[::1]', '::1']) {
+    assert.ok(isLoopbackHost(host), host)
+  }
+  for (
+    const host of [
+      '',
+      'localhost.',
+      'localhost.evil.example',
+      '127.0.0.1.evil.example',
+      '127.1',
+      '1127.0.0.1',
+      '[::ffff:127.0.0.1]',
+      '0.0.0.0',
+      '128.0.0.1'
+    ]
+  ) {
     assert.ok(!isLoopbackHost(host), host)
   }
 })
 
 test('AZ-09 A-13 one resource has several spellings', () => {
   const same = [
-    ['https://mcp.example.com/mcp', 'https://MCP.example.com/mcp'], ['https://mcp.example.com/mcp', 'HTTPS://mcp.example.com:443/mcp'],
-    ['https://mcp.example.com/mcp', 'https://mcp.example.com/mcp/'], ['https://mcp.example.com', 'https://mcp.example.com/'],
+    ['https://mcp.example.com/mcp', 'https://MCP.example.com/mcp'],
+    ['https://mcp.example.com/mcp', 'HTTPS://mcp.example.com:443/mcp'],
+    ['https://mcp.example.com/mcp', 'https://mcp.example.com/mcp/'],
+    ['https://mcp.example.com', 'https://mcp.example.com/'],
     ['http://localhost:3000/mcp?a=1', 'http://LOCALHOST:3000/mcp/?a=1']
   ] as const
   for (const [a, b] of same) assert.ok(sameResource(a, b) && sameResource(b, a), b)
@@ -45,18 +104,48 @@ test('AZ-09 A-13 one resource has several spellings', () => {
 test('A-13 T-16 other resources are other resources', () => {
   const ours = 'https://mcp.example.com/mcp'
   const others = [
-    'https://evil.example/mcp', `${ours}/x`, `${ours}#f`, `${ours}#`, '/mcp', 'mcp', `${ours}?x=1`, `${ours}?`, 'http://mcp.example.com/mcp', 'https://mcp.example.com/MCP',
-    'https://mcp.example.com:8443/mcp', 'https://u@mcp.example.com/mcp', 'https://mcp.example.com/x/../mcp', 'https://mcp.example.com/%6dcp', `${ours}//`, `${ours} `,
-    'https://mcp.example.com', 'https://mcp.example.com.evil.example/mcp', 'https:\\\\mcp.example.com\\mcp', ''
+    'https://evil.example/mcp',
+    `${ours}/x`,
+    `${ours}#f`,
+    `${ours}#`,
+    '/mcp',
+    'mcp',
+    `${ours}?x=1`,
+    `${ours}?`,
+    'http://mcp.example.com/mcp',
+    'https://mcp.example.com/MCP',
+    'https://mcp.example.com:8443/mcp',
+    'https://u@mcp.example.com/mcp',
+    'https://mcp.example.com/x/../mcp',
+    'https://mcp.example.com/%6dcp',
+    `${ours}//`,
+    `${ours} `,
+    'https://mcp.example.com',
+    'https://mcp.example.com.evil.example/mcp',
+    'https:\\\\mcp.example.com\\mcp',
+    ''
   ]
   for (const other of others) assert.ok(!sameResource(ours, other), other)
   assert.ok(!sameResource('/mcp', '/mcp'))
 })
 
 test('AZ-07 parameters are added, and the query that is there keeps every byte', () => {
-  assert.equal(appendQuery('https://c.example/cb', { code: 'a b&c', state: undefined, iss: 'https://i.example' }), 'https://c.example/cb?code=a%20b%26c&iss=https%3A%2F%2Fi.example')
-  assert.equal(appendQuery('https://c.example/cb?x=1', { code: 'y' }), 'https://c.example/cb?x=1&code=y')
-  assert.equal(appendQuery('https://c.example/cb?%E9=+%2B&&', { code: 'y' }), 'https://c.example/cb?%E9=+%2B&&code=y')
+  assert.equal(
+    appendQuery('https://c.example/cb', {
+      code: 'a b&c',
+      state: undefined,
+      iss: 'https://i.example'
+    }),
+    'https://c.example/cb?code=a%20b%26c&iss=https%3A%2F%2Fi.example'
+  )
+  assert.equal(
+    appendQuery('https://c.example/cb?x=1', { code: 'y' }),
+    'https://c.example/cb?x=1&code=y'
+  )
+  assert.equal(
+    appendQuery('https://c.example/cb?%E9=+%2B&&', { code: 'y' }),
+    'https://c.example/cb?%E9=+%2B&&code=y'
+  )
   assert.equal(appendQuery('https://c.example/cb?', { code: 'y' }), 'https://c.example/cb?code=y')
   assert.equal(appendQuery('cursor://cb', { code: 'y' }), 'cursor://cb?code=y')
   assert.equal(appendQuery('https://c.example/cb', { state: '' }), 'https://c.example/cb?state=')
@@ -65,11 +154,14 @@ test('AZ-07 parameters are added, and the query that is there keeps every byte',
 
 test('A-15 G-20 whatever is appended reads back as it was, and is a valid header value', () => {
   const text = fc.string({ unit: 'binary' })
-  fc.assert(fc.property(fc.stringMatching(/^[a-z0-9=&%+]{0,20}$/), text, text, (query, state, code) => {
-    const url = appendQuery(`https://c.example/cb?${query}`, { state_: state, code_: code })
-    assert.ok(url.startsWith(`https://c.example/cb?${query}`))
-    assert.match(url, /^[\x21-\x7e]+$/)
-    const params = new URL(url).searchParams
-    assert.deepEqual([params.getAll('state_'), params.getAll('code_')], [[state], [code]])
-  }), { numRuns })
+  fc.assert(
+    fc.property(fc.stringMatching(/^[a-z0-9=&%+]{0,20}$/), text, text, (query, state, code) => {
+      const url = appendQuery(`https://c.example/cb?${query}`, { state_: state, code_: code })
+      assert.ok(url.startsWith(`https://c.example/cb?${query}`))
+      assert.match(url, /^[\x21-\x7e]+$/)
+      const params = new URL(url).searchParams
+      assert.deepEqual([params.getAll('state_'), params.getAll('code_')], [[state], [code]])
+    }),
+    { numRuns }
+  )
 })

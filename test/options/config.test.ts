@@ -10,9 +10,14 @@ import { optionNames, type McpOAuthOptions } from '../../lib/options/schema.ts'
 const log = { debug () {}, info () {}, warn () {}, error () {} }
 const issuer = 'https://id.example'
 const proxies = { issuer, setupProxies: true, clientId: 'server', clientSecret: 'canary' }
-const document = { issuer: 'https://as.example', authorization_endpoint: 'https://as.example/authorize', token_endpoint: 'https://as.example/token' }
+const document = {
+  issuer: 'https://as.example',
+  authorization_endpoint: 'https://as.example/authorize',
+  token_endpoint: 'https://as.example/token'
+}
 const pass = () => {}
-const none = 'issuer, customOAuthMetadata, dependencies or tokens: none is given, one is needed. Name your provider with issuer, or set auth: false for a server without any checks'
+const none =
+  'issuer, customOAuthMetadata, dependencies or tokens: none is given, one is needed. Name your provider with issuer, or set auth: false for a server without any checks'
 const unchecked = 'dependencies, tokens or issuer: nothing would check the callers'
 const text = ' that is not empty'
 
@@ -28,79 +33,213 @@ test('each mistake is one line: the option, what was given, what is expected', (
     [{ issuer: 5 }, `issuer: 5 is given, expected a string${text}`],
     [{ issuer: '' }, `issuer: an empty string is given, expected a string${text}`],
     [{ issuer, wat: 1 }, 'wat: there is no such option. See docs/options.md for those there are'],
-    [{ issuer, requireScopes: ['a'] }, 'requireScopes: there is no such option. Did you mean requiredScopes?'],
-    [{ issuer, requireScope: ['a'] }, 'requireScope: there is no such option. Did you mean requiredScopes?'],
-    [{ issuer, authoriseUser: pass }, 'authoriseUser: there is no such option. Did you mean authorizeUser?'],
-    [{ issuer, dependecies: [pass] }, 'dependecies: there is no such option. Did you mean dependencies?'],
-    [{ issuer, tokenVerifier: pass }, 'tokenVerifier: there is no such option. Did you mean tokens?'],
-    [{ issuer, setupProxy: true }, 'setupProxy: there is no such option. Did you mean setupProxies?'],
-    [{ issuer, mcp: { tools: { includeOps: [] } } }, 'mcp.tools.includeOps: there is no such option. Did you mean mcp.tools.includeOperations?'],
-    [{ issuer, ['a'.repeat(10_000)]: 1 }, `${'a'.repeat(10_000)}: there is no such option. See docs/options.md for those there are`],
+    [
+      { issuer, requireScopes: ['a'] },
+      'requireScopes: there is no such option. Did you mean requiredScopes?'
+    ],
+    [
+      { issuer, requireScope: ['a'] },
+      'requireScope: there is no such option. Did you mean requiredScopes?'
+    ],
+    [
+      { issuer, authoriseUser: pass },
+      'authoriseUser: there is no such option. Did you mean authorizeUser?'
+    ],
+    [
+      { issuer, dependecies: [pass] },
+      'dependecies: there is no such option. Did you mean dependencies?'
+    ],
+    [
+      { issuer, tokenVerifier: pass },
+      'tokenVerifier: there is no such option. Did you mean tokens?'
+    ],
+    [
+      { issuer, setupProxy: true },
+      'setupProxy: there is no such option. Did you mean setupProxies?'
+    ],
+    [
+      { issuer, mcp: { tools: { includeOps: [] } } },
+      'mcp.tools.includeOps: there is no such option. Did you mean mcp.tools.includeOperations?'
+    ],
+    [
+      { issuer, ['a'.repeat(10_000)]: 1 },
+      `${'a'.repeat(10_000)}: there is no such option. See docs/options.md for those there are`
+    ],
     ...['jwksUri', 'jwks_url', 'algorithms', 'clockTolerance'].map(name =>
-      [{ issuer, [name]: 1 }, `${name}: there is no such option. It belongs to a verifier: tokens: jwtVerifier({ … })`] as [unknown, string]),
+      [
+        { issuer, [name]: 1 },
+        `${name}: there is no such option. It belongs to a verifier: tokens: jwtVerifier({ … })`
+      ] as [unknown, string]
+    ),
     [{ issuer, client_id: 'x' }, 'client_id: there is no such option. Did you mean clientId?'],
-    [{ issuer, setup_fake_dynamic_registration: true }, 'setup_fake_dynamic_registration: there is no such option. Did you mean setupFakeDynamicRegistration?'],
-    [{ issuer, requiredScope: ['a'] }, 'requiredScope: there is no such option. Did you mean requiredScopes?'],
+    [
+      { issuer, setup_fake_dynamic_registration: true },
+      'setup_fake_dynamic_registration: there is no such option. Did you mean setupFakeDynamicRegistration?'
+    ],
+    [
+      { issuer, requiredScope: ['a'] },
+      'requiredScope: there is no such option. Did you mean requiredScopes?'
+    ],
     [{ issuer, ISSUER: 'x' }, 'ISSUER: there is no such option. Did you mean issuer?'],
     [{ issuer, tools: true }, 'tools: there is no such option. Did you mean mcp.tools?'],
-    [{ issuer, mcp: { include_tags: [] } }, 'mcp.include_tags: there is no such option. Did you mean mcp.tools.includeTags?'],
-    [{ issuer, version: '2024-11-05' }, 'version: "2024-11-05" is given, expected \'2025-03-26\' or \'2025-06-18\' or \'2025-11-25\' or \'2026-07-28\''],
-    [{ issuer, tokens: 'jwt' }, `tokens: a string of 3 characters is given, expected 'auto' or false or a function or a list${text}, each entry a function`],
+    [
+      { issuer, mcp: { include_tags: [] } },
+      'mcp.include_tags: there is no such option. Did you mean mcp.tools.includeTags?'
+    ],
+    [
+      { issuer, version: '2024-11-05' },
+      "version: \"2024-11-05\" is given, expected '2025-03-26' or '2025-06-18' or '2025-11-25' or '2026-07-28'"
+    ],
+    [
+      { issuer, tokens: 'jwt' },
+      `tokens: a string of 3 characters is given, expected 'auto' or false or a function or a list${text}, each entry a function`
+    ],
     [{ issuer, tokens: [pass, 1] }, 'tokens.1: a number is given, expected a function'],
     [{ auth: true }, 'auth: true is given, expected false'],
-    [{ dependencies: pass }, `dependencies: a function is given, expected a list${text}, each entry a function`],
-    [{ dependencies: [] }, `dependencies: an empty list is given, expected a list${text}, each entry a function`],
+    [
+      { dependencies: pass },
+      `dependencies: a function is given, expected a list${text}, each entry a function`
+    ],
+    [
+      { dependencies: [] },
+      `dependencies: an empty list is given, expected a list${text}, each entry a function`
+    ],
     [{ dependencies: [{}] }, 'dependencies.0: an object is given, expected a function'],
-    [{ issuer, headers: ['a b'] }, 'headers.0: "a b" is given, expected a header name such as \'x-api-key\''],
-    [{ issuer, prefix: 'api' }, 'prefix: "api" is given, expected a path such as \'/api\', without a slash at its end, query, parameter or wildcard'],
-    [{ issuer, prefix: '/t/:tenant' }, 'prefix: "/t/:tenant" is given, expected a path such as \'/api\', without a slash at its end, query, parameter or wildcard'],
-    [{ issuer, store: {} }, 'store: an object is given, expected an object with the methods putIfAbsent, get, put'],
-    [{ issuer, scopeHierarchy: { 'a/b~': 'c' } }, `scopeHierarchy.a/b~: "c" is given, expected a list${text}, each entry a string${text}`],
-    [{ issuer, consent: { logoText: 'averylonglogo' } }, 'consent.logoText: "averylonglogo" is given, expected a string of 1 to 8 characters'],
+    [
+      { issuer, headers: ['a b'] },
+      'headers.0: "a b" is given, expected a header name such as \'x-api-key\''
+    ],
+    [
+      { issuer, prefix: 'api' },
+      'prefix: "api" is given, expected a path such as \'/api\', without a slash at its end, query, parameter or wildcard'
+    ],
+    [
+      { issuer, prefix: '/t/:tenant' },
+      'prefix: "/t/:tenant" is given, expected a path such as \'/api\', without a slash at its end, query, parameter or wildcard'
+    ],
+    [
+      { issuer, store: {} },
+      'store: an object is given, expected an object with the methods putIfAbsent, get, put'
+    ],
+    [
+      { issuer, scopeHierarchy: { 'a/b~': 'c' } },
+      `scopeHierarchy.a/b~: "c" is given, expected a list${text}, each entry a string${text}`
+    ],
+    [
+      { issuer, consent: { logoText: 'averylonglogo' } },
+      'consent.logoText: "averylonglogo" is given, expected a string of 1 to 8 characters'
+    ],
     [{ issuer, mcp: [] }, 'mcp: an empty list is given, expected an object'],
-    [{ issuer, mcp: { path: '/mcp/' } }, 'mcp.path: "/mcp/" is given, expected a path such as \'/mcp\', without a slash at its end, query, parameter or wildcard'],
-    [{ issuer, mcp: { bodyLimit: 0.5 } }, 'mcp.bodyLimit: 0.5 is given, expected a whole number, at least 1'],
-    [{ issuer, mcp: { server: {} } }, 'mcp.server: an object is given, expected a function or an object with the methods connect, close'],
-    [{ issuer, mcp: { handler: pass } }, 'mcp.handler: a function is given, expected an object with the methods fetch'],
+    [
+      { issuer, mcp: { path: '/mcp/' } },
+      'mcp.path: "/mcp/" is given, expected a path such as \'/mcp\', without a slash at its end, query, parameter or wildcard'
+    ],
+    [
+      { issuer, mcp: { bodyLimit: 0.5 } },
+      'mcp.bodyLimit: 0.5 is given, expected a whole number, at least 1'
+    ],
+    [
+      { issuer, mcp: { server: {} } },
+      'mcp.server: an object is given, expected a function or an object with the methods connect, close'
+    ],
+    [
+      { issuer, mcp: { handler: pass } },
+      'mcp.handler: a function is given, expected an object with the methods fetch'
+    ],
     [{ issuer, mcp: { tools: 'yes' } }, 'mcp.tools: "yes" is given, expected true or an object'],
-    [{ issuer, mcp: { tools: { includeTags: [] } } }, `mcp.tools.includeTags: an empty list is given, expected a list${text}, each entry a string${text}`],
-    [{ issuer, customOAuthMetadata: { issuer: 5 } }, `customOAuthMetadata.token_endpoint: missing, expected a string${text}`, `customOAuthMetadata.issuer: 5 is given, expected a string${text}`],
-    [{ issuer: null, audience: 1 }, `issuer: null is given, expected a string${text}`, `audience: 1 is given, expected a string${text}`]
+    [
+      { issuer, mcp: { tools: { includeTags: [] } } },
+      `mcp.tools.includeTags: an empty list is given, expected a list${text}, each entry a string${text}`
+    ],
+    [
+      { issuer, customOAuthMetadata: { issuer: 5 } },
+      `customOAuthMetadata.token_endpoint: missing, expected a string${text}`,
+      `customOAuthMetadata.issuer: 5 is given, expected a string${text}`
+    ],
+    [
+      { issuer: null, audience: 1 },
+      `issuer: null is given, expected a string${text}`,
+      `audience: 1 is given, expected a string${text}`
+    ]
   ]
-  for (const [options, ...problems] of mistakes) assert.deepEqual(optionProblems(options, false), problems)
+  for (const [options, ...problems] of mistakes) {
+    assert.deepEqual(optionProblems(options, false), problems)
+  }
 })
 
 test('each rule that spans options says which, and how to mend it', () => {
   const mistakes: Array<[options: object, problem: RegExp]> = [
-    [{ tokens: 'auto' }, /^issuer, customOAuthMetadata, dependencies or tokens: none is given.*auth: false/],
+    [
+      { tokens: 'auto' },
+      /^issuer, customOAuthMetadata, dependencies or tokens: none is given.*auth: false/
+    ],
     [{ customOAuthMetadata: document }, new RegExp(`^${unchecked}`)],
     [{ issuer, tokens: false }, new RegExp(`^${unchecked}`)],
-    [{ auth: false, dependencies: [pass] }, /^auth: false switches all checks off, yet dependencies is given/],
+    [
+      { auth: false, dependencies: [pass] },
+      /^auth: false switches all checks off, yet dependencies is given/
+    ],
     [{ auth: false, tokens: pass }, /^auth: .*tokens/],
     [{ auth: false, requiredScopes: ['a'] }, /^auth: .*requiredScopes/],
     [{ ...proxies, auth: false }, /^auth: .*setupProxies/],
     [{ ...proxies, clientId: undefined }, /^clientId: missing, required with setupProxies/],
-    [{ setupProxies: true, clientId: 'x', dependencies: [pass] }, /^issuer: missing, required with setupProxies/],
-    [{ ...proxies, customOAuthMetadata: document }, /^customOAuthMetadata: contradicts setupProxies/],
-    [{ ...proxies, version: '2025-03-26', upstreamToken: true }, /^upstreamToken: has no effect without the broker/],
+    [
+      { setupProxies: true, clientId: 'x', dependencies: [pass] },
+      /^issuer: missing, required with setupProxies/
+    ],
+    [
+      { ...proxies, customOAuthMetadata: document },
+      /^customOAuthMetadata: contradicts setupProxies/
+    ],
+    [
+      { ...proxies, version: '2025-03-26', upstreamToken: true },
+      /^upstreamToken: has no effect without the broker/
+    ],
     [{ issuer, authorizeUser: () => true }, /^authorizeUser: has no effect without the broker/],
-    [{ ...proxies, clients: [{ clientId: 'c', redirectUris: ['javascript:alert(1)'] }] }, /^clients.0.redirectUris: /],
-    [{ issuer, setupProxies: true, clientId: 'server', version: '2025-03-26' }, /^clientSecret: missing, required with setupFakeDynamicRegistration/],
+    [
+      { ...proxies, clients: [{ clientId: 'c', redirectUris: ['javascript:alert(1)'] }] },
+      /^clients.0.redirectUris: /
+    ],
+    [
+      { issuer, setupProxies: true, clientId: 'server', version: '2025-03-26' },
+      /^clientSecret: missing, required with setupFakeDynamicRegistration/
+    ],
     [{ ...proxies, clientSecret: undefined }, /^clientSecret: undefined is given/],
-    [{ issuer, allowedRedirectUris: ['https://*.example.com/cb'] }, /^allowedRedirectUris: "https:\/\/\*\.example\.com\/cb" must name a host, which cannot have a wildcard/],
-    [{ issuer, allowedRedirectUris: ['*'] }, /^allowedRedirectUris: "\*" must begin with a scheme .* for every https URI give 'https:'/],
-    [{ issuer, secret: undefined }, /^secret: undefined is given. Is the environment variable set\?/],
-    [{ issuer, publicUrl: undefined }, /^publicUrl: undefined is given. Is the environment variable set\?/],
-    [{ issuer: `${issuer}/.well-known/openid-configuration` }, /^issuer: is the URL of a metadata document/],
+    [
+      { issuer, allowedRedirectUris: ['https://*.example.com/cb'] },
+      /^allowedRedirectUris: "https:\/\/\*\.example\.com\/cb" must name a host, which cannot have a wildcard/
+    ],
+    [
+      { issuer, allowedRedirectUris: ['*'] },
+      /^allowedRedirectUris: "\*" must begin with a scheme .* for every https URI give 'https:'/
+    ],
+    [
+      { issuer, secret: undefined },
+      /^secret: undefined is given. Is the environment variable set\?/
+    ],
+    [
+      { issuer, publicUrl: undefined },
+      /^publicUrl: undefined is given. Is the environment variable set\?/
+    ],
+    [
+      { issuer: `${issuer}/.well-known/openid-configuration` },
+      /^issuer: is the URL of a metadata document/
+    ],
     [{ ...proxies, store: memoryStore() }, /^secret: missing, required with store/],
     [{ issuer, mcp: { server: pass, tools: true } }, /^mcp: server and tools are given.*Keep one/],
-    [{ dependencies: [(_a: unknown, _b: unknown, _done: unknown) => {}] }, /^dependencies.0: takes 3 arguments/],
+    [
+      { dependencies: [(_a: unknown, _b: unknown, _done: unknown) => {}] },
+      /^dependencies.0: takes 3 arguments/
+    ],
     [{ issuer, requiredScopes: ['a b'] }, /^requiredScopes: "a b" is not one scope/],
     [{ issuer, scopes: ['a"'] }, /^scopes: "a\\"" is not one scope/],
     [{ issuer, scopeHierarchy: { a: ['b c'] } }, /"b c" is not one scope/],
     [{ issuer, requiredScopes: ['offline_access'] }, /^requiredScopes: offline_access/],
     [{ issuer, defaultScope: 'a  b' }, /^defaultScope: "a {2}b" is not a list of scopes/],
-    [{ issuer, allowedOrigins: ['https://a.example/x'] }, /^allowedOrigins: "https:\/\/a.example\/x" is not an origin/],
+    [
+      { issuer, allowedOrigins: ['https://a.example/x'] },
+      /^allowedOrigins: "https:\/\/a.example\/x" is not an origin/
+    ],
     [{ issuer, allowedHosts: ['https://a.example'] }, /^allowedHosts: .*is not a host name/],
     [{ issuer, allowedRedirectUris: ['javascript:'] }, /^allowedRedirectUris: "javascript:" /],
     [{ issuer: 'http://id.example' }, /^issuer: "http:\/\/id.example" must use https/],
@@ -108,9 +247,22 @@ test('each rule that spans options says which, and how to mend it', () => {
     [{ issuer, publicUrl: 'mcp.example.com' }, /^publicUrl: "mcp.example.com" must be an absolute/],
     [{ issuer, oauthMetadataUrl: 'ftp://x' }, /^oauthMetadataUrl: /],
     [{ issuer, authorizeUrl: 'https://id.example/a#b' }, /^authorizeUrl: .*fragment/],
-    [{ issuer, customOAuthMetadata: { ...document, issuer: 'http://as.example' } }, /^customOAuthMetadata.issuer must use https/],
-    [{ issuer, customOAuthMetadata: { ...document, x: [] } }, /^customOAuthMetadata.x must not be empty/],
-    [{ issuer, customOAuthMetadata: { issuer, token_endpoint: document.token_endpoint, grant_types_supported: ['authorization_code'] } }, /^customOAuthMetadata.authorization_endpoint is required/]
+    [
+      { issuer, customOAuthMetadata: { ...document, issuer: 'http://as.example' } },
+      /^customOAuthMetadata.issuer must use https/
+    ],
+    [
+      { issuer, customOAuthMetadata: { ...document, x: [] } },
+      /^customOAuthMetadata.x must not be empty/
+    ],
+    [{
+      issuer,
+      customOAuthMetadata: {
+        issuer,
+        token_endpoint: document.token_endpoint,
+        grant_types_supported: ['authorization_code']
+      }
+    }, /^customOAuthMetadata.authorization_endpoint is required/]
   ]
   for (const [options, problem] of mistakes) {
     const problems = optionProblems(options, false)
@@ -120,49 +272,159 @@ test('each rule that spans options says which, and how to mend it', () => {
 })
 
 test('T-10 each mistake about a client says which, and how to mend it', () => {
-  const machine = { clientId: 'c', secretHashes: [`sha256:${'x'.repeat(43)}`], grantTypes: ['client_credentials'] }
+  const machine = {
+    clientId: 'c',
+    secretHashes: [`sha256:${'x'.repeat(43)}`],
+    grantTypes: ['client_credentials']
+  }
   const publicKey = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' })
   const uris = { redirectUris: ['https://app.example/cb'] }
   const hash = "expected the hash of a secret: 'sha256:' and its SHA-256 in base64url"
   const mistakes: Array<[client: object, problem: string, options?: object]> = [
-    [{ clientId: 'c' }, 'clients.0.redirectUris: missing, required with the grant type authorization_code. A machine has grantTypes: [\'client_credentials\']'],
-    [{ ...machine, secretHashes: ['canary-canary'] }, `clients.0.secretHashes.0: a string of 13 characters is given, ${hash}`],
-    [{ ...machine, secretHashes: ['c'.repeat(43)] }, `clients.0.secretHashes.0: a string of 43 characters is given, ${hash}`],
+    [
+      { clientId: 'c' },
+      "clients.0.redirectUris: missing, required with the grant type authorization_code. A machine has grantTypes: ['client_credentials']"
+    ],
+    [
+      { ...machine, secretHashes: ['canary-canary'] },
+      `clients.0.secretHashes.0: a string of 13 characters is given, ${hash}`
+    ],
+    [
+      { ...machine, secretHashes: ['c'.repeat(43)] },
+      `clients.0.secretHashes.0: a string of 43 characters is given, ${hash}`
+    ],
     [{ ...machine, secretHashes: [undefined] }, `clients.0.secretHashes.0: missing, ${hash}`],
-    [{ ...machine, clientSecret: 'canary' }, 'clients.0.clientSecret: there is no such option. Give the hash of the secret, as secretHashes'],
-    [{ ...machine, client_secret: 'canary' }, 'clients.0.client_secret: there is no such option. Give the hash of the secret, as secretHashes'],
-    [{ ...machine, redirect_uris: [] }, 'clients.0.redirect_uris: there is no such option. Did you mean clients.redirectUris?'],
-    [{ ...machine, grantTypes: ['password'] }, "clients.0.grantTypes.0: \"password\" is given, expected 'authorization_code' or 'refresh_token' or 'client_credentials'"],
-    [{ ...machine, secretHashes: undefined, ...uris, grantTypes: ['authorization_code'] }, 'clients.0.secretHashes: undefined is given, which would make the client public. Is the environment variable set?'],
-    [{ clientId: 'c', grantTypes: ['client_credentials'] }, 'clients.0.grantTypes: client_credentials is for clients that prove who they are. Add secretHashes or jwks'],
-    [{ ...machine, jwks: { keys: [publicKey] } }, 'clients.0: secretHashes and jwks are given; a client proves itself in one way. Keep one'],
-    [{ ...machine, grantTypes: ['client_credentials', 'refresh_token'] }, 'clients.0.grantTypes: refresh_token continues what authorization_code began. Add that, or remove it'],
-    [{ ...machine, ...uris }, 'clients.0.redirectUris: has no effect without the grant type authorization_code. Remove it'],
-    [{ clientId: 'c', grantTypes: ['client_credentials'], jwks: { keys: [{ ...publicKey, d: 'canary' }] } }, 'clients.0.jwks.keys.0: has the member d, which only private and symmetric keys have. Give the public key alone'],
-    [{ clientId: 'c', grantTypes: ['client_credentials'], jwks: { keys: [publicKey, { kty: 'oct', k: 'canary' }] } }, 'clients.0.jwks.keys.1: has the member k, which only private and symmetric keys have. Give the public key alone'],
-    [{ ...machine, scopes: ['a b'] }, 'clients.0.scopes: "a b" is not one scope (RFC 6749, section 3.3)'],
-    [{ ...machine, scopes: ['write'] }, 'clients.0.scopes: lacks read, which requiredScopes asks of every caller. Add it', { requiredScopes: ['read'] }]
+    [
+      { ...machine, clientSecret: 'canary' },
+      'clients.0.clientSecret: there is no such option. Give the hash of the secret, as secretHashes'
+    ],
+    [
+      { ...machine, client_secret: 'canary' },
+      'clients.0.client_secret: there is no such option. Give the hash of the secret, as secretHashes'
+    ],
+    [
+      { ...machine, redirect_uris: [] },
+      'clients.0.redirect_uris: there is no such option. Did you mean clients.redirectUris?'
+    ],
+    [
+      { ...machine, grantTypes: ['password'] },
+      "clients.0.grantTypes.0: \"password\" is given, expected 'authorization_code' or 'refresh_token' or 'client_credentials'"
+    ],
+    [
+      { ...machine, secretHashes: undefined, ...uris, grantTypes: ['authorization_code'] },
+      'clients.0.secretHashes: undefined is given, which would make the client public. Is the environment variable set?'
+    ],
+    [
+      { clientId: 'c', grantTypes: ['client_credentials'] },
+      'clients.0.grantTypes: client_credentials is for clients that prove who they are. Add secretHashes or jwks'
+    ],
+    [
+      { ...machine, jwks: { keys: [publicKey] } },
+      'clients.0: secretHashes and jwks are given; a client proves itself in one way. Keep one'
+    ],
+    [
+      { ...machine, grantTypes: ['client_credentials', 'refresh_token'] },
+      'clients.0.grantTypes: refresh_token continues what authorization_code began. Add that, or remove it'
+    ],
+    [
+      { ...machine, ...uris },
+      'clients.0.redirectUris: has no effect without the grant type authorization_code. Remove it'
+    ],
+    [
+      {
+        clientId: 'c',
+        grantTypes: ['client_credentials'],
+        jwks: { keys: [{ ...publicKey, d: 'canary' }] }
+      },
+      'clients.0.jwks.keys.0: has the member d, which only private and symmetric keys have. Give the public key alone'
+    ],
+    [
+      {
+        clientId: 'c',
+        grantTypes: ['client_credentials'],
+        jwks: { keys: [publicKey, { kty: 'oct', k: 'canary' }] }
+      },
+      'clients.0.jwks.keys.1: has the member k, which only private and symmetric keys have. Give the public key alone'
+    ],
+    [
+      { ...machine, scopes: ['a b'] },
+      'clients.0.scopes: "a b" is not one scope (RFC 6749, section 3.3)'
+    ],
+    [
+      { ...machine, scopes: ['write'] },
+      'clients.0.scopes: lacks read, which requiredScopes asks of every caller. Add it',
+      { requiredScopes: ['read'] }
+    ]
   ]
-  for (const [client, problem, options] of mistakes) assert.deepEqual(optionProblems({ ...proxies, clients: [client], ...options }, false), [problem])
-  assert.deepEqual(optionProblems({ ...proxies, clients: [machine, machine] }, false), ['clients.1.clientId: "c" is that of clients.0 too. Give each its own'])
-  assert.deepEqual(optionProblems({ ...proxies, clients: [{ ...machine, scopes: ['admin'] }], requiredScopes: ['read'], scopeHierarchy: { admin: ['read'] } }, false), [])
-  assert.deepEqual(optionProblems({ ...proxies, clients: [{ ...machine, ...uris, grantTypes: ['authorization_code', 'refresh_token', 'client_credentials'] }] }, false), [])
+  for (const [client, problem, options] of mistakes) {
+    assert.deepEqual(optionProblems({ ...proxies, clients: [client], ...options }, false), [
+      problem
+    ])
+  }
+  assert.deepEqual(optionProblems({ ...proxies, clients: [machine, machine] }, false), [
+    'clients.1.clientId: "c" is that of clients.0 too. Give each its own'
+  ])
+  assert.deepEqual(
+    optionProblems({
+      ...proxies,
+      clients: [{ ...machine, scopes: ['admin'] }],
+      requiredScopes: ['read'],
+      scopeHierarchy: { admin: ['read'] }
+    }, false),
+    []
+  )
+  assert.deepEqual(
+    optionProblems({
+      ...proxies,
+      clients: [{
+        ...machine,
+        ...uris,
+        grantTypes: ['authorization_code', 'refresh_token', 'client_credentials']
+      }]
+    }, false),
+    []
+  )
 })
 
 test('production wants a secret of its own wherever something is sealed', () => {
-  assert.match(optionProblems(proxies, true).join(), /^secret: missing, required when NODE_ENV is production/)
+  assert.match(
+    optionProblems(proxies, true).join(),
+    /^secret: missing, required when NODE_ENV is production/
+  )
   assert.deepEqual(optionProblems({ ...proxies, secret: 'x'.repeat(32) }, true), [])
-  assert.deepEqual(optionProblems({ ...proxies, version: '2025-03-26', setupFakeDynamicRegistration: false }, true), [])
+  assert.deepEqual(
+    optionProblems(
+      { ...proxies, version: '2025-03-26', setupFakeDynamicRegistration: false },
+      true
+    ),
+    []
+  )
   assert.deepEqual(optionProblems({ issuer }, true), [])
 })
 
 test('no message shows a secret', () => {
-  for (const options of [
-    { ...proxies, clientId: undefined }, { ...proxies, client_secret: 'canary' }, { issuer, secret: 'canary' }, { issuer, secret: ['canary', 5] }, { issuer, clientSecret: ['canary'] },
-    { issuer: 'https://user:canary@id.example' }, { issuer, publicUrl: 'https://canary@id.example' }, { issuer, tokens: 'canary' }, { issuer, tokens: ['canary'] },
-    ...[{ secretHashes: ['canary'] }, { secretHashes: 'canary' }, { jwks: 'canary' }, { jwks: { keys: ['canary'] } }, { secret: 'canary' }, { jwks: { keys: [{ kty: 'oct', k: 'canary' }] } }]
-      .map(client => ({ ...proxies, clientSecret: 'x', clients: [{ clientId: 'c', ...client }] }))
-  ]) {
+  for (
+    const options of [
+      { ...proxies, clientId: undefined },
+      { ...proxies, client_secret: 'canary' },
+      { issuer, secret: 'canary' },
+      { issuer, secret: ['canary', 5] },
+      { issuer, clientSecret: ['canary'] },
+      { issuer: 'https://user:canary@id.example' },
+      { issuer, publicUrl: 'https://canary@id.example' },
+      { issuer, tokens: 'canary' },
+      { issuer, tokens: ['canary'] },
+      ...[
+        { secretHashes: ['canary'] },
+        { secretHashes: 'canary' },
+        { jwks: 'canary' },
+        { jwks: { keys: ['canary'] } },
+        { secret: 'canary' },
+        { jwks: { keys: [{ kty: 'oct', k: 'canary' }] } }
+      ]
+        .map(client => ({ ...proxies, clientSecret: 'x', clients: [{ clientId: 'c', ...client }] }))
+    ]
+  ) {
     const problems = optionProblems(options, true)
     assert.ok(problems.length > 0)
     assert.doesNotMatch(problems.join(), /canary/)
@@ -175,11 +437,22 @@ test('all problems are reported at once, as one error', () => {
   assert.throws(() => configured(wrong), (error) => {
     assert.ok(error instanceof McpOAuthError)
     assert.equal(error.code, 'FST_MCP_OAUTH_INVALID_OPTIONS')
-    assert.deepEqual(error.message.split('\n  - ').map((line) => line.split(':')[0]), ['The options are wrong', 'issuer', 'clientId', 'defaultScope'])
+    assert.deepEqual(error.message.split('\n  - ').map((line) => line.split(':')[0]), [
+      'The options are wrong',
+      'issuer',
+      'clientId',
+      'defaultScope'
+    ])
     return true
   })
-  assert.throws(() => configured({ ...proxies, legacyEndpoints: true }, '/v1'), /legacyEndpoints: only a registration without a prefix/)
-  assert.throws(() => configured({ issuer }, '/t/:tenant'), /prefix: the scope's '\/t\/:tenant' has a parameter/)
+  assert.throws(
+    () => configured({ ...proxies, legacyEndpoints: true }, '/v1'),
+    /legacyEndpoints: only a registration without a prefix/
+  )
+  assert.throws(
+    () => configured({ issuer }, '/t/:tenant'),
+    /prefix: the scope's '\/t\/:tenant' has a parameter/
+  )
 })
 
 test('the combinations of the documentation start, each in its mode', () => {
@@ -188,7 +461,11 @@ test('the combinations of the documentation start, each in its mode', () => {
     [{ tokens: async () => null }, 'guard', 1],
     [{ customOAuthMetadata: document, dependencies: [pass] }, 'metadata', 'none'],
     [{ customOAuthMetadata: document, issuer }, 'metadata', 'issuer'],
-    [{ customOAuthMetadata: document, tokens: [async () => null, async () => null] }, 'metadata', 2],
+    [
+      { customOAuthMetadata: document, tokens: [async () => null, async () => null] },
+      'metadata',
+      2
+    ],
     [{ issuer }, 'resource', 'issuer'],
     [{ issuer, dependencies: [pass] }, 'resource', 'none'],
     [{ issuer, dependencies: [pass], tokens: false }, 'resource', 'none'],
@@ -197,40 +474,97 @@ test('the combinations of the documentation start, each in its mode', () => {
     [{ issuer, setupProxies: true, clientId: 'public' }, 'broker', 'own'],
     [{ ...proxies, version: '2025-06-18' }, 'broker', 'own'],
     [{ ...proxies, version: '2025-03-26' }, 'thin', 'issuer'],
-    [{ issuer, setupProxies: true, clientId: 'public', version: '2025-03-26', setupFakeDynamicRegistration: false }, 'thin', 'issuer'],
+    [
+      {
+        issuer,
+        setupProxies: true,
+        clientId: 'public',
+        version: '2025-03-26',
+        setupFakeDynamicRegistration: false
+      },
+      'thin',
+      'issuer'
+    ],
     [{ auth: false }, 'open', 'none'],
     [{ auth: false, issuer }, 'resource', 'none']
   ]
   for (const [options, mode, tokens] of modes) {
     const config = configured(options)
     assert.equal(config.mode, mode, JSON.stringify(options))
-    assert.equal(Array.isArray(config.tokens) ? config.tokens.length : config.tokens, tokens, JSON.stringify(options))
+    assert.equal(
+      Array.isArray(config.tokens) ? config.tokens.length : config.tokens,
+      tokens,
+      JSON.stringify(options)
+    )
   }
 })
 
 test('methods count wherever they are: a store may be an instance of a class', () => {
   class OwnStore {
-    async putIfAbsent () { return null }
-    async get () { return null }
+    async putIfAbsent () {
+      return null
+    }
+
+    async get () {
+      return null
+    }
+
     async put () {}
   }
-  class Handler { fetch () { return new Response() } }
-  assert.deepEqual(optionProblems({ issuer, store: new OwnStore(), mcp: { handler: new Handler() } }, false), [])
-  assert.deepEqual(optionProblems({ issuer, root: Object.create({ route: pass, hasRoute: pass }) }, false), [])
+  class Handler {
+    fetch () {
+      return new Response()
+    }
+  }
+  assert.deepEqual(
+    optionProblems({ issuer, store: new OwnStore(), mcp: { handler: new Handler() } }, false),
+    []
+  )
+  assert.deepEqual(
+    optionProblems({ issuer, root: Object.create({ route: pass, hasRoute: pass }) }, false),
+    []
+  )
 })
 
 test('PRM-06 defaults, prefixes and URLs', () => {
   const config = configured({ issuer })
-  assert.deepEqual([config.prefix, config.publicUrl, config.metadataPath, config.headers, config.mcp.path, config.mcp.bodyLimit],
-    ['', null, '/.well-known/oauth-authorization-server', ['authorization'], '/mcp', 4 * 1024 * 1024])
+  assert.deepEqual([
+    config.prefix,
+    config.publicUrl,
+    config.metadataPath,
+    config.headers,
+    config.mcp.path,
+    config.mcp.bodyLimit
+  ], [
+    '',
+    null,
+    '/.well-known/oauth-authorization-server',
+    ['authorization'],
+    '/mcp',
+    4 * 1024 * 1024
+  ])
   assert.deepEqual(config.provider?.defaultScopes, ['openid', 'profile', 'email'])
-  for (const [scope, own, prefix] of [['', '/', ''], ['/', '', ''], ['/a', '/b', '/a/b'], ['/a/', '/b/c', '/a/b/c'], ['/a', '/', '/a']] as const) {
+  for (
+    const [scope, own, prefix] of [['', '/', ''], ['/', '', ''], ['/a', '/b', '/a/b'], [
+      '/a/',
+      '/b/c',
+      '/a/b/c'
+    ], ['/a', '/', '/a']] as const
+  ) {
     assert.equal(configured({ issuer, prefix: own }, scope).prefix, prefix)
   }
-  for (const [given, kept] of [['HTTPS://MCP.Example.com:443/', 'https://mcp.example.com'], ['https://mcp.example.com:8443/Base/', 'https://mcp.example.com:8443/Base']] as const) {
+  for (
+    const [given, kept] of [['HTTPS://MCP.Example.com:443/', 'https://mcp.example.com'], [
+      'https://mcp.example.com:8443/Base/',
+      'https://mcp.example.com:8443/Base'
+    ]] as const
+  ) {
     assert.equal(configured({ issuer, publicUrl: given }).publicUrl, kept)
   }
-  assert.equal(configured({ issuer: 'https://Id.example/' }).provider?.issuer, 'https://Id.example/')
+  assert.equal(
+    configured({ issuer: 'https://Id.example/' }).provider?.issuer,
+    'https://Id.example/'
+  )
   assert.deepEqual(configured({ issuer, headers: ['X-Api-Key'] }).headers, ['x-api-key'])
 })
 
@@ -252,40 +586,87 @@ test('the caller keeps its object, and no one can change the configuration', () 
   const config = configured(options as never)
   assert.deepEqual(options, before)
   assert.deepEqual(config.knownScopes, ['read', 'write'])
-  for (const part of [config, config.provider, config.mcp, config.headers, config.requiredScopes, config.scopeHierarchy, config.allowedHosts, config.secrets]) assert.ok(Object.isFrozen(part))
+  for (
+    const part of [
+      config,
+      config.provider,
+      config.mcp,
+      config.headers,
+      config.requiredScopes,
+      config.scopeHierarchy,
+      config.allowedHosts,
+      config.secrets
+    ]
+  ) assert.ok(Object.isFrozen(part))
 
-  const own = { issuer, requiredScopes: ['read'], scopeHierarchy: { admin: ['read'] }, allowedHosts: ['mcp.example.com'], dependencies: [pass] }
+  const own = {
+    issuer,
+    requiredScopes: ['read'],
+    scopeHierarchy: { admin: ['read'] },
+    allowedHosts: ['mcp.example.com'],
+    dependencies: [pass]
+  }
   const kept = configured(own)
-  for (const list of [own.requiredScopes, own.allowedHosts, own.dependencies] as unknown[][]) list.length = 0
+  for (const list of [own.requiredScopes, own.allowedHosts, own.dependencies] as unknown[][]) {
+    list.length = 0
+  }
   Object.assign(own.scopeHierarchy, { guest: ['read'] })
-  assert.deepEqual([kept.requiredScopes, kept.allowedHosts, kept.dependencies, kept.scopeHierarchy], [['read'], ['mcp.example.com'], [pass], { admin: ['read'] }])
+  assert.deepEqual(
+    [kept.requiredScopes, kept.allowedHosts, kept.dependencies, kept.scopeHierarchy],
+    [['read'], ['mcp.example.com'], [pass], { admin: ['read'] }]
+  )
 })
 
 test('a secret that is not given is derived or random, and the log says which, never what', () => {
   const said: string[] = []
-  const listening = { ...log, info: (details: object, message: string) => { said.push(JSON.stringify(details) + message) } }
+  const listening = {
+    ...log,
+    info: (details: object, message: string) => {
+      said.push(JSON.stringify(details) + message)
+    }
+  }
   const { clientSecret: guessable, ...without } = proxies
   const clientSecret = 'upstream-secret-'.repeat(2)
   const strong = { ...without, clientSecret }
-  assert.equal(configure(strong, '', listening).secrets[0], configure(strong, '', listening).secrets[0])
-  for (const weak of [without, { ...without, clientSecret: guessable }]) assert.notEqual(configure(weak, '', listening).secrets[0], configure(weak, '', listening).secrets[0])
+  assert.equal(
+    configure(strong, '', listening).secrets[0],
+    configure(strong, '', listening).secrets[0]
+  )
+  for (const weak of [without, { ...without, clientSecret: guessable }]) {
+    assert.notEqual(
+      configure(weak, '', listening).secrets[0],
+      configure(weak, '', listening).secrets[0]
+    )
+  }
   assert.match(said.join('\n'), /derived from clientSecret[^]*random/)
   assert.doesNotMatch(said.join(), new RegExp(clientSecret))
   assert.deepEqual(configure({ issuer }, '', listening).secrets, [])
 })
 
 test('the names of the options are those of the schema', () => {
-  for (const name of ['issuer', 'customOAuthMetadata', 'mcp', 'mcp.server', 'mcp.tools.includeOperations']) assert.ok(optionNames.includes(name), name)
+  for (
+    const name of [
+      'issuer',
+      'customOAuthMetadata',
+      'mcp',
+      'mcp.server',
+      'mcp.tools.includeOperations'
+    ]
+  ) assert.ok(optionNames.includes(name), name)
 })
 
 function deepFreeze<T extends object> (value: T): T {
-  for (const member of Object.values(value)) if (typeof member === 'object' && member !== null) deepFreeze(member)
+  for (const member of Object.values(value)) {
+    if (typeof member === 'object' && member !== null) deepFreeze(member)
+  }
   return Object.freeze(value)
 }
 
 test('what looks like a mistake but need not be one is said in the log', () => {
   const lines: string[] = []
-  const note = (_details: object, message: string) => { lines.push(message) }
+  const note = (_details: object, message: string) => {
+    lines.push(message)
+  }
   configure({ issuer, publicUrl: 'https://mcp.example/mcp' }, '', { ...log, warn: note })
   configure({ issuer, publicUrl: 'https://mcp.example/v1' }, '', { ...log, warn: note })
   configure(proxies, '', { ...log, info: note })

@@ -9,8 +9,10 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 const root = join(import.meta.dirname, '../..')
-const npm = async (cwd: string, ...args: string[]) => (await run('npm', args, { cwd, shell: process.platform === 'win32' })).stdout
-const versionOf = async (name: string) => JSON.parse(await readFile(join(root, 'node_modules', name, 'package.json'), 'utf8')).version
+const npm = async (cwd: string, ...args: string[]) =>
+  (await run('npm', args, { cwd, shell: process.platform === 'win32' })).stdout
+const versionOf = async (name: string) =>
+  JSON.parse(await readFile(join(root, 'node_modules', name, 'package.json'), 'utf8')).version
 
 // It builds and installs, so it runs by itself, not among the unit tests.
 const skip = process.env['npm_lifecycle_event'] === 'unit' && 'runs with npm run test:package'
@@ -56,11 +58,29 @@ suite('The package, as npm would install it', { skip }, () => {
   before(async () => {
     project = await mkdtemp(join(tmpdir(), 'fastify-mcp-oauth-'))
     await npm(root, 'run', 'build')
-    const [packed] = JSON.parse(await npm(root, 'pack', '--ignore-scripts', '--json', '--pack-destination', project))
+    const [packed] = JSON.parse(
+      await npm(root, 'pack', '--ignore-scripts', '--json', '--pack-destination', project)
+    )
     files = packed.files.map(({ path }: { path: string }) => path)
-    await writeFile(join(project, 'package.json'), JSON.stringify({ private: true, type: 'module' }))
-    const peers = await Promise.all(['fastify', '@modelcontextprotocol/sdk'].map(async (name) => `${name}@${await versionOf(name)}`))
-    await npm(project, 'install', '--prefer-offline', '--ignore-scripts', '--no-audit', '--no-fund', join(project, packed.filename), ...peers)
+    await writeFile(
+      join(project, 'package.json'),
+      JSON.stringify({ private: true, type: 'module' })
+    )
+    const peers = await Promise.all(
+      ['fastify', '@modelcontextprotocol/sdk'].map(async (name) =>
+        `${name}@${await versionOf(name)}`
+      )
+    )
+    await npm(
+      project,
+      'install',
+      '--prefer-offline',
+      '--ignore-scripts',
+      '--no-audit',
+      '--no-fund',
+      join(project, packed.filename),
+      ...peers
+    )
   })
 
   after(async () => await rm(project, { recursive: true, force: true }))
@@ -78,53 +98,91 @@ suite('The package, as npm would install it', { skip }, () => {
     const built = files.filter((path) => path.startsWith('dist/'))
     for (const path of built) {
       assert.match(path, /\.(js|d\.ts)$/)
-      assert.ok(built.includes(path.replace(/\.(js|d\.ts)$/, path.endsWith('.js') ? '.d.ts' : '.js')), `${path} has no counterpart`)
+      assert.ok(
+        built.includes(path.replace(/\.(js|d\.ts)$/, path.endsWith('.js') ? '.d.ts' : '.js')),
+        `${path} has no counterpart`
+      )
     }
     assert.ok(built.includes('dist/index.js'))
   })
 
   test('can be imported', async () => {
-    assert.deepEqual(await node('import.js', `
+    assert.deepEqual(
+      await node(
+        'import.js',
+        `
       import Fastify from 'fastify'
       import standard, { mcpOAuth, McpOAuthError, jwtVerifier } from 'fastify-mcp-oauth'
       if (standard !== mcpOAuth || typeof McpOAuthError !== 'function' || typeof jwtVerifier !== 'function') throw new Error('exports')
       const register = (app, options) => app.register(mcpOAuth, options)
-      ${app}`), served)
+      ${app}`
+      ),
+      served
+    )
   })
 
   test('can be required', async () => {
-    assert.deepEqual(await node('require.cjs', `
+    assert.deepEqual(
+      await node(
+        'require.cjs',
+        `
       const Fastify = require('fastify')
       const { mcpOAuth } = require('fastify-mcp-oauth')
       const register = (app, options) => app.register(mcpOAuth, options)
-      ;(async () => { ${app} })()`), served)
+      ;(async () => { ${app} })()`
+      ),
+      served
+    )
   })
 
   test('can be registered as the module itself, required or still being imported', async () => {
-    assert.deepEqual(await node('module.js', `
+    assert.deepEqual(
+      await node(
+        'module.js',
+        `
       import Fastify from 'fastify'
       const register = (app, options) => app.register(import('fastify-mcp-oauth'), options)
-      ${app}`), served)
-    assert.deepEqual(await node('module.cjs', `
+      ${app}`
+      ),
+      served
+    )
+    assert.deepEqual(
+      await node(
+        'module.cjs',
+        `
       const Fastify = require('fastify')
       const register = (app, options) => app.register(require('fastify-mcp-oauth'), options)
-      ;(async () => { ${app} })()`), served)
+      ;(async () => { ${app} })()`
+      ),
+      served
+    )
   })
 
   test('lets no one reach behind its front door', async () => {
     const resolve = createRequire(join(project, 'package.json')).resolve
-    assert.throws(() => resolve('fastify-mcp-oauth/dist/errors.js'), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' })
+    assert.throws(() => resolve('fastify-mcp-oauth/dist/errors.js'), {
+      code: 'ERR_PACKAGE_PATH_NOT_EXPORTED'
+    })
     assert.ok(resolve('fastify-mcp-oauth/package.json'))
   })
 
   test('has types that a strict TypeScript project can use', async () => {
     await writeFile(join(project, 'consumer.ts'), consumer)
-    await writeFile(join(project, 'tsconfig.json'), JSON.stringify({
-      compilerOptions: {
-        module: 'nodenext', target: 'es2022', strict: true, skipLibCheck: true, noEmit: true, types: ['node'], typeRoots: [join(root, 'node_modules/@types')]
-      },
-      files: ['consumer.ts']
-    }))
+    await writeFile(
+      join(project, 'tsconfig.json'),
+      JSON.stringify({
+        compilerOptions: {
+          module: 'nodenext',
+          target: 'es2022',
+          strict: true,
+          skipLibCheck: true,
+          noEmit: true,
+          types: ['node'],
+          typeRoots: [join(root, 'node_modules/@types')]
+        },
+        files: ['consumer.ts']
+      })
+    )
     const tsc = join(root, 'node_modules/typescript/bin/tsc')
     await run(process.execPath, [tsc, '-p', project]).catch(({ stdout }) => assert.fail(stdout))
   })

@@ -26,7 +26,15 @@ function serve (t: TestContext, page: ConsentPage): FastifyInstance {
     seal(scope)
     acceptForm(scope)
     scope.get('/', (_request, reply) => answerConsentPage(reply, page))
-    scope.post('/oauth/consent', async ({ body, headers }) => ({ body, origin: headers.origin, site: headers['sec-fetch-site'], referer: headers.referer }))
+    scope.post(
+      '/oauth/consent',
+      async ({ body, headers }) => ({
+        body,
+        origin: headers.origin,
+        site: headers['sec-fetch-site'],
+        referer: headers.referer
+      })
+    )
   })
   return app
 }
@@ -38,7 +46,10 @@ async function get (t: TestContext, change: Partial<ConsentPage> = {}) {
 
 /** What can be read on the page, with entities resolved. */
 function textOf (body: string): string {
-  return body.replace(/^.*<body>/s, '').replace(/<[^>]*>/g, ' ').replace(/&#(\d+);/g, (_entity, code) => String.fromCharCode(Number(code))).replace(/\s+/g, ' ')
+  return body.replace(/^.*<body>/s, '').replace(/<[^>]*>/g, ' ').replace(
+    /&#(\d+);/g,
+    (_entity, code) => String.fromCharCode(Number(code))
+  ).replace(/\s+/g, ' ')
 }
 
 test('N-14 CD-03 the page says who asks, where access goes, what for, and who the provider is', async (t) => {
@@ -47,7 +58,10 @@ test('N-14 CD-03 the page says who asks, where access goes, what for, and who th
   assert.match(body, /<html lang="en">.*<title>Allow access to Tasks\?<\/title>/s)
   assert.match(text, /Application “ Night Owl ” Unverified name/)
   assert.match(text, /Access goes to owl\.example https:\/\/owl\.example\/cb\?x=1 /)
-  assert.match(text, /Recognise you when you come back openid Stay connected while you are away offline_access Read your tasks tasks:read tasks:write /)
+  assert.match(
+    text,
+    /Recognise you when you come back openid Stay connected while you are away offline_access Read your tasks tasks:read tasks:write /
+  )
   assert.match(text, /This is for https:\/\/mcp\.example\/mcp /)
   assert.match(text, /you sign in at login\.example next/)
   assert.doesNotMatch(text, /Published at|on this device|xn--/)
@@ -58,52 +72,94 @@ test('CD-04 the form has the sealed request and two decisions', async (t) => {
   const { body } = await get(t)
   const [form = ''] = /<form.*<\/form>/s.exec(body) ?? []
   assert.match(form, /^<form method="post" action="\/oauth\/consent">/)
-  assert.deepEqual([...form.matchAll(/ name="(\w+)" value="([^"]*)"/g)].map(([, ...pair]) => pair), [['request', 'sealed-request'], ['action', 'deny'], ['action', 'approve']])
+  assert.deepEqual(
+    [...form.matchAll(/ name="(\w+)" value="([^"]*)"/g)].map(([, ...pair]) => pair),
+    [['request', 'sealed-request'], ['action', 'deny'], ['action', 'approve']]
+  )
 })
 
 test('N-14 REG-16 access that goes to this device comes with a warning', async (t) => {
-  for (const redirectUri of ['http://127.0.0.1:51234/cb', 'http://localhost/cb', 'http://[::1]:1/cb']) {
+  for (
+    const redirectUri of ['http://127.0.0.1:51234/cb', 'http://localhost/cb', 'http://[::1]:1/cb']
+  ) {
     const { body, text } = await get(t, { redirectUri })
     assert.ok(text.includes(`Access goes to ${new URL(redirectUri).host} ${redirectUri} `))
-    assert.match(text, /Access goes to a program on this device\. Any program here can pretend to be this application\./)
-    assert.match(body, /<div id="warnings".*<button [^>]*value="approve" aria-describedby="warnings">/s)
+    assert.match(
+      text,
+      /Access goes to a program on this device\. Any program here can pretend to be this application\./
+    )
+    assert.match(
+      body,
+      /<div id="warnings".*<button [^>]*value="approve" aria-describedby="warnings">/s
+    )
   }
   for (const redirectUri of ['cursor://anysphere/cb', 'com.example.app:/cb']) {
     const { text } = await get(t, { redirectUri })
     const { protocol } = new URL(redirectUri)
     assert.ok(text.includes(`Access goes to an app that opens ${protocol} links ${redirectUri} `))
-    assert.ok(text.includes(`Access goes to an app on this device. Any app here can claim ${protocol} links`))
+    assert.ok(
+      text.includes(
+        `Access goes to an app on this device. Any app here can claim ${protocol} links`
+      )
+    )
   }
-  assert.doesNotMatch((await get(t, { redirectUri: 'https://localhost.evil.example/cb' })).text, /on this device/)
+  assert.doesNotMatch(
+    (await get(t, { redirectUri: 'https://localhost.evil.example/cb' })).text,
+    /on this device/
+  )
 })
 
 test('N-14 REG-16 a client that is named by a URL is known by its host', async (t) => {
   const client = { id: 'https://owl.example/client.json', name: 'Night Owl' }
-  assert.match((await get(t, { client })).text, /Unverified name Published at owl\.example https:\/\/owl\.example\/client\.json Access/)
-  assert.match((await get(t, { client, redirectUri: 'http://localhost:1/' })).text, /Any program here can pretend to be owl\.example\./)
+  assert.match(
+    (await get(t, { client })).text,
+    /Unverified name Published at owl\.example https:\/\/owl\.example\/client\.json Access/
+  )
+  assert.match(
+    (await get(t, { client, redirectUri: 'http://localhost:1/' })).text,
+    /Any program here can pretend to be owl\.example\./
+  )
 })
 
 test('N-14 addresses stay in ASCII, with a warning', async (t) => {
   const redirect = await get(t, { redirectUri: 'https://xn--pple-43d.example/cb' })
-  assert.match(redirect.text, /Access goes to xn--pple-43d\.example .* Look closely at the address\./)
+  assert.match(
+    redirect.text,
+    /Access goes to xn--pple-43d\.example .* Look closely at the address\./
+  )
   const client = await get(t, { client: { id: 'https://www.\u0430pple.example/c', name: null } })
-  assert.match(client.text, /No name given Published at www\.xn--pple-43d\.example https:\/\/www\.xn--pple-43d\.example\/c .* Look closely at the address\./)
+  assert.match(
+    client.text,
+    /No name given Published at www\.xn--pple-43d\.example https:\/\/www\.xn--pple-43d\.example\/c .* Look closely at the address\./
+  )
   assert.doesNotMatch(client.body, /\u0430/)
 })
 
 test('N-11 nothing anyone says becomes markup', async (t) => {
-  const marks = (body: string) => [...body.replace(/^.*<\/style>/s, '')].filter(character => '<>"\''.includes(character)).length
-  const page = (text: string) => get(t, {
-    client: { id: 'https://owl.example/c', name: text },
-    sealed: text,
-    action: text,
-    provider: text,
-    scopes: [text, 'tasks:read', '__proto__', 'constructor'],
-    consent: { name: text, logoText: text, scopes: { 'tasks:read': text } }
-  })
+  const marks = (body: string) =>
+    [...body.replace(/^.*<\/style>/s, '')].filter(character => '<>"\''.includes(character)).length
+  const page = (text: string) =>
+    get(t, {
+      client: { id: 'https://owl.example/c', name: text },
+      sealed: text,
+      action: text,
+      provider: text,
+      scopes: [text, 'tasks:read', '__proto__', 'constructor'],
+      consent: { name: text, logoText: text, scopes: { 'tasks:read': text } }
+    })
   const plain = await page('plain')
   assert.match(plain.text, / plain tasks:read __proto__ constructor This is/)
-  for (const text of ['"><img src=x onerror=alert(1)>', "' autofocus onfocus='x", '</script><script>x</script>', '</title></style><b>', '<!--', '&lt;b&gt;', '{{7*7}} $' + '{x} !']) {
+  for (
+    const text of [
+      '"><img src=x onerror=alert(1)>',
+      "' autofocus onfocus='x",
+      '</script><script>x</script>',
+      '</title></style><b>',
+      '<!--',
+      '&lt;b&gt;',
+      '{{7*7}} $' + '{x} !'
+    ]
+  ) {
     const { body, text: shown, headers } = await page(text)
     assert.deepEqual([marks(body), body.split('</style>').length], [marks(plain.body), 2], text)
     assert.ok(shown.includes(`“ ${text} ” Unverified`), text)
@@ -115,7 +171,10 @@ test('N-12 N-17 A-24 nobody frames the page, nothing runs on it, and the form ma
   const { headers, body } = await get(t)
   const [, style = ''] = /<style>(.*)<\/style>/s.exec(body) ?? []
   const hash = createHash('sha256').update(style).digest('base64')
-  assert.equal(headers['content-security-policy'], `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; frame-ancestors 'none'`)
+  assert.equal(
+    headers['content-security-policy'],
+    `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; frame-ancestors 'none'`
+  )
   assert.equal(headers['x-frame-options'], 'DENY')
   assert.equal(headers['referrer-policy'], 'no-referrer')
   assert.equal(headers['cache-control'], 'no-store')
@@ -123,22 +182,37 @@ test('N-12 N-17 A-24 nobody frames the page, nothing runs on it, and the form ma
   assert.doesNotMatch(body, /<script|<link|<img| style=| on\w+=/i)
 })
 
-test('CD-03 names, logo and meanings are the operator\'s', async (t) => {
-  const named = await get(t, { scopes: ['openid'], consent: { name: 'Owls & Co', logoText: '🦉', scopes: { openid: 'Know you' } } })
+test("CD-03 names, logo and meanings are the operator's", async (t) => {
+  const named = await get(t, {
+    scopes: ['openid'],
+    consent: { name: 'Owls & Co', logoText: '🦉', scopes: { openid: 'Know you' } }
+  })
   assert.match(named.text, /^ 🦉 Allow access to Owls & Co\? .* Know you openid /)
   const unnamed = await get(t, { scopes: [], consent: {} })
-  assert.match(unnamed.text, /Allow access to mcp\.example\? .* Use mcp\.example as you, without further permissions/)
+  assert.match(
+    unnamed.text,
+    /Allow access to mcp\.example\? .* Use mcp\.example as you, without further permissions/
+  )
 })
 
 test('CD-03 the operator renders the page', async (t) => {
   let seen: ConsentDetails | undefined
-  const render = async (details: ConsentDetails) => { seen = details; return `<form>${details.fields}</form>` }
+  const render = async (details: ConsentDetails) => {
+    seen = details
+    return `<form>${details.fields}</form>`
+  }
   const { statusCode, headers, body } = await get(t, { consent: { ...usual.consent, render } })
   assert.equal(statusCode, 200)
-  assert.match(body, /^<form><input type="hidden" name="request" value="sealed-request"[^>]*><\/form>$/)
+  assert.match(
+    body,
+    /^<form><input type="hidden" name="request" value="sealed-request"[^>]*><\/form>$/
+  )
   assert.equal(headers['x-frame-options'], 'DENY')
   const { fields, nonce, ...details } = seen as ConsentDetails
-  assert.equal(headers['content-security-policy'], `default-src 'none'; style-src 'nonce-${nonce}'; base-uri 'none'; frame-ancestors 'none'`)
+  assert.equal(
+    headers['content-security-policy'],
+    `default-src 'none'; style-src 'nonce-${nonce}'; base-uri 'none'; frame-ancestors 'none'`
+  )
   await get(t, { consent: { ...usual.consent, render } })
   assert.notEqual((seen as ConsentDetails).nonce, nonce, 'a nonce is good for one page')
   const { action, client, redirectUri, resource, provider } = usual
@@ -155,13 +229,27 @@ test('CD-03 the operator renders the page', async (t) => {
 })
 
 test('CD-03 a renderer that fails or hangs is a server error that tells nothing', async (t) => {
-  const broken: Array<ConsentConfig['render']> = [() => { throw new Error('inside') }, async () => { throw new Error('inside') }, () => undefined as unknown as string]
+  const broken: Array<ConsentConfig['render']> = [() => {
+    throw new Error('inside')
+  }, async () => {
+    throw new Error('inside')
+  }, () => undefined as unknown as string]
   for (const render of broken) {
-    const { statusCode, body } = await get(t, { consent: { render: render as NonNullable<typeof render> } })
-    assert.deepEqual([statusCode, JSON.parse(body)], [500, { error: 'server_error', error_description: 'The server failed to answer this request.' }])
+    const { statusCode, body } = await get(t, {
+      consent: { render: render as NonNullable<typeof render> }
+    })
+    assert.deepEqual([statusCode, JSON.parse(body)], [500, {
+      error: 'server_error',
+      error_description: 'The server failed to answer this request.'
+    }])
   }
   t.mock.timers.enable({ apis: ['setTimeout'] })
-  const render = () => new Promise<string>(() => { setImmediate(() => { t.mock.timers.tick(5_000) }) })
+  const render = () =>
+    new Promise<string>(() => {
+      setImmediate(() => {
+        t.mock.timers.tick(5_000)
+      })
+    })
   assert.equal((await get(t, { consent: { render } })).statusCode, 500)
 })
 
@@ -169,17 +257,29 @@ test('CD-03 the page is readable on a phone, in light and dark, whatever the nam
   const browser = await openBrowser(t)
   if (browser === null) return
   const long = 'W'.repeat(100)
-  const app = serve(t, { ...onLoopback, client: { id: `https://${'long.'.repeat(20)}example/c`, name: long }, redirectUri: `${onLoopback.redirectUri}/${long.repeat(15)}`, scopes: [long, 'openid'], consent: { name: long, logoText: 'WWWWWWWW' } })
+  const app = serve(t, {
+    ...onLoopback,
+    client: { id: `https://${'long.'.repeat(20)}example/c`, name: long },
+    redirectUri: `${onLoopback.redirectUri}/${long.repeat(15)}`,
+    scopes: [long, 'openid'],
+    consent: { name: long, logoText: 'WWWWWWWW' }
+  })
   const url = await app.listen({ port: 0 })
   for (const colorScheme of ['light', 'dark'] as const) {
     const page = await browser.newPage({ colorScheme, viewport: { width: 320, height: 640 } })
     const complaints: string[] = []
-    page.on('console', message => { complaints.push(message.text()) })
+    page.on('console', message => {
+      complaints.push(message.text())
+    })
     await page.goto(url)
     assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 320, 'WCAG 1.4.10')
     const contrast = await page.evaluate(lowestContrast) as number
     assert.ok(contrast >= 4.5, `${colorScheme}: ${contrast}`)
-    assert.deepEqual(complaints.filter(text => /policy/i.test(text)), [], 'the style is the one the policy names')
+    assert.deepEqual(
+      complaints.filter(text => /policy/i.test(text)),
+      [],
+      'the style is the one the policy names'
+    )
   }
 })
 
@@ -189,14 +289,25 @@ test('CD-04 N-17 the form is sent with the keyboard, and says that it comes from
   const url = await serve(t, onLoopback).listen({ port: 0, host: '127.0.0.1' })
   const page = await browser.newPage()
   await page.goto(url)
-  assert.match(await page.locator('main').ariaSnapshot(), /^- main "Allow access to Tasks\?":\n {2}- heading "Allow access to Tasks\?" \[level=1\]/)
+  assert.match(
+    await page.locator('main').ariaSnapshot(),
+    /^- main "Allow access to Tasks\?":\n {2}- heading "Allow access to Tasks\?" \[level=1\]/
+  )
   const focused: unknown[] = []
   while (focused.length < 2) {
     await page.keyboard.press('Tab')
-    focused.push(await page.evaluate('[document.activeElement.value, getComputedStyle(document.activeElement).outlineWidth]'))
+    focused.push(
+      await page.evaluate(
+        '[document.activeElement.value, getComputedStyle(document.activeElement).outlineWidth]'
+      )
+    )
   }
   assert.deepEqual(focused, [['deny', '3px'], ['approve', '3px']])
   await Promise.all([page.waitForURL('**/oauth/consent'), page.keyboard.press('Enter')])
   const sent = JSON.parse(await page.textContent('body') ?? '')
-  assert.deepEqual([sent.body, sent.origin, sent.site], ['request=sealed-request&action=approve', url, 'same-origin'])
+  assert.deepEqual([sent.body, sent.origin, sent.site], [
+    'request=sealed-request&action=approve',
+    url,
+    'same-origin'
+  ])
 })

@@ -7,7 +7,11 @@ import { startIssuer } from '../support/issuer.ts'
 import type { faults, Issuer } from '../support/issuer.ts'
 
 /** A provider on a clock of its own, its log in `lines`. */
-async function setUp (t: TestContext, where: Parameters<typeof startIssuer>[0] = {}, options: Partial<ProviderOptions> = {}) {
+async function setUp (
+  t: TestContext,
+  where: Parameters<typeof startIssuer>[0] = {},
+  options: Partial<ProviderOptions> = {}
+) {
   const issuer = await startIssuer(where)
   t.after(issuer.close)
   const state = { time: 0, lines: [] as string[] }
@@ -20,13 +24,16 @@ async function setUp (t: TestContext, where: Parameters<typeof startIssuer>[0] =
   return { issuer, provider, state }
 }
 
-const total = (issuer: Issuer): number => [...issuer.requests.values()].reduce((sum, count) => sum + count, 0)
+const total = (issuer: Issuer): number =>
+  [...issuer.requests.values()].reduce((sum, count) => sum + count, 0)
 
-for (const [name, metadataPath, requests] of [
-  ['RFC 8414 inserted', '/.well-known/oauth-authorization-server/tenant', 1],
-  ['OpenID Connect inserted', '/.well-known/openid-configuration/tenant', 2],
-  ['OpenID Connect appended', '/tenant/.well-known/openid-configuration', 3]
-] as const) {
+for (
+  const [name, metadataPath, requests] of [
+    ['RFC 8414 inserted', '/.well-known/oauth-authorization-server/tenant', 1],
+    ['OpenID Connect inserted', '/.well-known/openid-configuration/tenant', 2],
+    ['OpenID Connect appended', '/tenant/.well-known/openid-configuration', 3]
+  ] as const
+) {
   test(`ASM-04 metadata are found at ${name}`, async (t) => {
     const { issuer, provider } = await setUp(t, { path: '/tenant', metadataPath })
     assert.equal((await provider.metadata()).token_endpoint, `${issuer.origin}/token`)
@@ -35,9 +42,13 @@ for (const [name, metadataPath, requests] of [
   })
 }
 
-for (const fault of ['redirect', 'html', 'garbage', 'array', 'bomb', 'oversize', 'missing'] as const) {
+for (
+  const fault of ['redirect', 'html', 'garbage', 'array', 'bomb', 'oversize', 'missing'] as const
+) {
   test(`discovery goes past an address that answers with ${fault}`, async (t) => {
-    const { issuer, provider } = await setUp(t, { metadataPath: '/.well-known/openid-configuration' })
+    const { issuer, provider } = await setUp(t, {
+      metadataPath: '/.well-known/openid-configuration'
+    })
     issuer.fail.set('/.well-known/oauth-authorization-server', fault)
     assert.equal((await provider.metadata()).issuer, issuer.issuer)
     assert.equal(issuer.requests.get('/trap'), undefined)
@@ -53,14 +64,27 @@ test('only the named metadata URL is asked', async (t) => {
 })
 
 const outcomes: Array<[id: string, fault: keyof typeof faults, status: number]> = [
-  ['U-01', 'error', 503], ['U-01', 'unavailable', 503], ['U-01', 'garbage', 502], ['U-01', 'null', 502], ['U-02 F-10', 'redirect', 502],
-  ['U-04', 'oversize', 502], ['U-05', 'bomb', 502], ['U-06', 'reset', 503], ['U-06', 'resetMidBody', 503]
+  ['U-01', 'error', 503],
+  ['U-01', 'unavailable', 503],
+  ['U-01', 'garbage', 502],
+  ['U-01', 'null', 502],
+  ['U-02 F-10', 'redirect', 502],
+  ['U-04', 'oversize', 502],
+  ['U-05', 'bomb', 502],
+  ['U-06', 'reset', 503],
+  ['U-06', 'resetMidBody', 503]
 ]
 for (const [id, fault, status] of outcomes) {
   test(`${id} ${fault} of the metadata is ${status} with Retry-After, and asked for once`, async (t) => {
     const { issuer, provider, state } = await setUp(t)
     issuer.fail.set(issuer.metadataPath, fault)
-    for (let i = 0; i < 3; i++) await assert.rejects(provider.metadata(), { statusCode: status, retryAfter: 5, error: 'temporarily_unavailable' })
+    for (let i = 0; i < 3; i++) {
+      await assert.rejects(provider.metadata(), {
+        statusCode: status,
+        retryAfter: 5,
+        error: 'temporarily_unavailable'
+      })
+    }
     assert.equal(issuer.requests.get(issuer.metadataPath), 1)
     assert.equal(state.lines.length, 1)
   })
@@ -88,12 +112,14 @@ test('M-13 a thousand callers cause one fetch', async (t) => {
   assert.equal(total(issuer), 1)
 })
 
-for (const [id, change] of [
-  ['M-07 F-08 a hostile endpoint', { authorization_endpoint: 'javascript:canary' }],
-  ['M-08 F-08 another issuer', { issuer: 'https://canary.example' }],
-  ['F-08 another origin of the token endpoint', { token_endpoint: 'http://127.0.0.2:1/canary' }],
-  ['F-08 another origin of the keys', { jwks_uri: 'http://127.0.0.2:1/canary' }]
-] as const) {
+for (
+  const [id, change] of [
+    ['M-07 F-08 a hostile endpoint', { authorization_endpoint: 'javascript:canary' }],
+    ['M-08 F-08 another issuer', { issuer: 'https://canary.example' }],
+    ['F-08 another origin of the token endpoint', { token_endpoint: 'http://127.0.0.2:1/canary' }],
+    ['F-08 another origin of the keys', { jwks_uri: 'http://127.0.0.2:1/canary' }]
+  ] as const
+) {
   test(`${id} in a later document leaves the last good one in place for a day`, async (t) => {
     const { issuer, provider, state } = await setUp(t)
     const good = await provider.metadata()

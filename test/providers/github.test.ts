@@ -9,7 +9,14 @@ import { fetchJson } from '../../lib/http/fetch.ts'
 import { providerMetadata } from '../../lib/oauth/metadata.ts'
 import { github } from '../../lib/providers/index.ts'
 
-const octocat = { id: 583231, login: 'octocat', name: 'The Octocat', email: null, avatar_url: 'https://avatars.githubusercontent.com/u/583231', site_admin: false }
+const octocat = {
+  id: 583231,
+  login: 'octocat',
+  name: 'The Octocat',
+  email: null,
+  avatar_url: 'https://avatars.githubusercontent.com/u/583231',
+  site_admin: false
+}
 
 /** A server that answers as GitHub does, and the preset turned towards it. */
 async function setUp (t: TestContext, answers: { token: object, user?: object }) {
@@ -21,24 +28,47 @@ async function setUp (t: TestContext, answers: { token: object, user?: object })
     // Without being asked for JSON, GitHub answers with a form.
     const answer = request.url === '/user' ? answers.user ?? octocat : answers.token
     const json = request.headers.accept?.includes('json') === true
-    response.writeHead(200, { 'content-type': json ? 'application/json; charset=utf-8' : 'application/x-www-form-urlencoded' })
+    response.writeHead(200, {
+      'content-type': json ? 'application/json; charset=utf-8' : 'application/x-www-form-urlencoded'
+    })
     response.end(json ? JSON.stringify(answer) : new URLSearchParams({ ...answer }).toString())
   })
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
-  t.after(() => new Promise((resolve) => { server.close(resolve).closeAllConnections() }))
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  t.after(() =>
+    new Promise((resolve) => {
+      server.close(resolve).closeAllConnections()
+    })
+  )
 
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const { provider = {}, clientId = '', clientSecret = '', issuer } = github({ clientId: 'Iv1.our-id', clientSecret: 'our_secret' })
+  const { provider = {}, clientId = '', clientSecret = '', issuer } = github({
+    clientId: 'Iv1.our-id',
+    clientSecret: 'our_secret'
+  })
   const { metadata, identify } = provider
   assert.ok(metadata && identify)
-  const local = { ...metadata, issuer: origin, authorization_endpoint: `${origin}/authorize`, token_endpoint: `${origin}/access_token` }
+  const local = {
+    ...metadata,
+    issuer: origin,
+    authorization_endpoint: `${origin}/authorize`,
+    token_endpoint: `${origin}/access_token`
+  }
   const upstream = createUpstream({
     metadata: async () => providerMetadata(local, { issuer: origin }),
     clientId,
     clientSecret,
     scopes: [],
     audience: null,
-    traits: { ...provider, identify: (token) => identify(token, (url, headers) => fetchJson(url.replace('https://api.github.com', origin), { headers })) },
+    traits: {
+      ...provider,
+      identify: (token) =>
+        identify(
+          token,
+          (url, headers) => fetchJson(url.replace('https://api.github.com', origin), { headers })
+        )
+    },
     redirectUri: () => 'https://mcp.example.com/oauth/callback'
   })
   return { upstream, seen, issuer }
@@ -55,25 +85,48 @@ test('a login at GitHub: JSON asked for, the secret in the body, the numeric id 
     refreshToken: null,
     expiresIn: null,
     scope: 'read:user,user:email',
-    claims: { sub: '583231', preferred_username: 'octocat', name: 'The Octocat', picture: octocat.avatar_url }
+    claims: {
+      sub: '583231',
+      preferred_username: 'octocat',
+      name: 'The Octocat',
+      picture: octocat.avatar_url
+    }
   })
   const { headers, body } = seen.get('/access_token') ?? assert.fail()
   assert.equal(headers['authorization'], undefined)
-  assert.deepEqual([body.get('client_id'), body.get('client_secret'), body.get('code_verifier')], ['Iv1.our-id', 'our_secret', secrets.verifier])
+  assert.deepEqual([body.get('client_id'), body.get('client_secret'), body.get('code_verifier')], [
+    'Iv1.our-id',
+    'our_secret',
+    secrets.verifier
+  ])
   assert.equal(seen.get('/user')?.headers['authorization'], 'Bearer gho_canary')
   assert.ok(seen.get('/user')?.headers['user-agent'], 'GitHub refuses requests without')
 })
 
 test('B-11 an error GitHub wraps in a 200 is no login', async (t) => {
-  const { upstream, seen } = await setUp(t, { token: { error: 'bad_verification_code', error_description: 'canary' } })
-  await assert.rejects(upstream.redeem('code', upstream.secrets()), (error: McpOAuthError) => error.kind === 'invalidGrant' && !error.message.includes('canary'))
+  const { upstream, seen } = await setUp(t, {
+    token: { error: 'bad_verification_code', error_description: 'canary' }
+  })
+  await assert.rejects(
+    upstream.redeem('code', upstream.secrets()),
+    (error: McpOAuthError) => error.kind === 'invalidGrant' && !error.message.includes('canary')
+  )
   assert.equal(seen.has('/user'), false)
 })
 
-for (const [what, user] of Object.entries({ 'no id': { login: 'octocat' }, 'a text': { id: '583231' }, 'a fraction': { id: 1.5 }, 'no number': { id: null } })) {
+for (
+  const [what, user] of Object.entries({
+    'no id': { login: 'octocat' },
+    'a text': { id: '583231' },
+    'a fraction': { id: 1.5 },
+    'no number': { id: null }
+  })
+) {
   test(`nobody is taken for an account whose id is ${what}`, async (t) => {
     const { upstream } = await setUp(t, { token: granted, user })
-    await assert.rejects(upstream.redeem('code', upstream.secrets()), { kind: 'providerMisbehaved' })
+    await assert.rejects(upstream.redeem('code', upstream.secrets()), {
+      kind: 'providerMisbehaved'
+    })
   })
 }
 
@@ -84,7 +137,14 @@ test('an account without refresh token is looked at again', async (t) => {
 })
 
 test('the refresh tokens of a GitHub App are used', async (t) => {
-  const { upstream, seen } = await setUp(t, { token: { ...granted, expires_in: 28_800, refresh_token: 'ghr_2', refresh_token_expires_in: 15_897_600 } })
+  const { upstream, seen } = await setUp(t, {
+    token: {
+      ...granted,
+      expires_in: 28_800,
+      refresh_token: 'ghr_2',
+      refresh_token_expires_in: 15_897_600
+    }
+  })
   const tokens = await upstream.refresh('ghr_1')
   assert.deepEqual([tokens.refreshToken, tokens.claims?.['sub']], ['ghr_2', '583231'])
   assert.ok((tokens.expiresIn ?? 0) > 28_700)
@@ -92,7 +152,9 @@ test('the refresh tokens of a GitHub App are used', async (t) => {
 })
 
 test('T-24 a refresh token GitHub refuses, in a 200, is a grant that is over', async (t) => {
-  const { upstream } = await setUp(t, { token: { error: 'bad_refresh_token', error_description: 'canary' } })
+  const { upstream } = await setUp(t, {
+    token: { error: 'bad_refresh_token', error_description: 'canary' }
+  })
   await assert.rejects(upstream.refresh('ghr_1'), { kind: 'invalidGrant' })
 })
 

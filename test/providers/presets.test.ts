@@ -4,20 +4,40 @@ import { test } from 'node:test'
 import { createUpstream } from '../../lib/provider/login.ts'
 import { optionProblems } from '../../lib/options/rules.ts'
 import { providerMetadata } from '../../lib/oauth/metadata.ts'
-import { auth0, cognito, entra, github, google, keycloak, oidc, okta, workos } from '../../lib/providers/index.ts'
+import {
+  auth0,
+  cognito,
+  entra,
+  github,
+  google,
+  keycloak,
+  oidc,
+  okta,
+  workos
+} from '../../lib/providers/index.ts'
 import type { Preset } from '../../lib/providers/index.ts'
 
 const client = { clientId: 'our-id', clientSecret: 'canary-secret' }
 const tenantId = '11111111-2222-3333-4444-555555555555'
 
-interface Expected { preset: Preset, metadataUrl: string | undefined, login: string, token: string, parameters: Record<string, string | null> }
+interface Expected {
+  preset: Preset
+  metadataUrl: string | undefined
+  login: string
+  token: string
+  parameters: Record<string, string | null>
+}
 
 const refreshing = { scope: 'openid profile email offline_access', prompt: null }
 const unasked = { scope: 'openid profile email', prompt: null }
 
 const providers: Record<string, Expected> = {
   auth0: {
-    preset: auth0({ domain: 'tenant.eu.auth0.com', audience: 'https://api.example.com', ...client }),
+    preset: auth0({
+      domain: 'tenant.eu.auth0.com',
+      audience: 'https://api.example.com',
+      ...client
+    }),
     metadataUrl: 'https://tenant.eu.auth0.com/.well-known/openid-configuration',
     login: 'https://tenant.eu.auth0.com/authorize',
     token: 'https://tenant.eu.auth0.com/oauth/token',
@@ -32,7 +52,8 @@ const providers: Record<string, Expected> = {
   },
   entra: {
     preset: entra({ tenantId, ...client }),
-    metadataUrl: `https://login.microsoftonline.com/${tenantId}/v2.0/.well-known/openid-configuration`,
+    metadataUrl:
+      `https://login.microsoftonline.com/${tenantId}/v2.0/.well-known/openid-configuration`,
     login: `https://login.microsoftonline.com/${tenantId}/oauth2/v2.0/authorize`,
     token: `https://login.microsoftonline.com/${tenantId}/oauth2/v2.0/token`,
     parameters: { ...refreshing, resource: null }
@@ -42,7 +63,12 @@ const providers: Record<string, Expected> = {
     metadataUrl: 'https://accounts.google.com/.well-known/openid-configuration',
     login: 'https://accounts.google.com/o/oauth2/v2/auth',
     token: 'https://oauth2.googleapis.com/token',
-    parameters: { scope: 'openid profile email', access_type: 'offline', prompt: 'consent', audience: null }
+    parameters: {
+      scope: 'openid profile email',
+      access_type: 'offline',
+      prompt: 'consent',
+      audience: null
+    }
   },
   github: {
     preset: github(client),
@@ -60,7 +86,8 @@ const providers: Record<string, Expected> = {
   },
   cognito: {
     preset: cognito({ region: 'eu-central-1', userPoolId: 'eu-central-1_AbCdEf123', ...client }),
-    metadataUrl: 'https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEf123/.well-known/openid-configuration',
+    metadataUrl:
+      'https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEf123/.well-known/openid-configuration',
     login: 'https://notes.auth.eu-central-1.amazoncognito.com/oauth2/authorize',
     token: 'https://notes.auth.eu-central-1.amazoncognito.com/oauth2/token',
     parameters: unasked
@@ -76,7 +103,9 @@ const providers: Record<string, Expected> = {
 
 /** The metadata as the broker sees them: those of the preset, or those the provider publishes. */
 function metadataOf (name: string, { issuer, authorizeUrl, provider }: Preset) {
-  const document = provider?.metadata ? { issuer, ...provider.metadata } : JSON.parse(readFileSync(new URL(`metadata/${name}.json`, import.meta.url), 'utf8'))
+  const document = provider?.metadata
+    ? { issuer, ...provider.metadata }
+    : JSON.parse(readFileSync(new URL(`metadata/${name}.json`, import.meta.url), 'utf8'))
   return providerMetadata(document, { issuer, ...(authorizeUrl !== undefined && { authorizeUrl }) })
 }
 
@@ -102,19 +131,38 @@ for (const [name, { preset, metadataUrl, login, token, parameters }] of Object.e
 
   test(`M-07 a slash more or less is another issuer than that of ${name}`, () => {
     const other = preset.issuer.endsWith('/') ? preset.issuer.slice(0, -1) : `${preset.issuer}/`
-    assert.throws(() => providerMetadata({ token_endpoint: token, issuer: preset.issuer }, { issuer: other }))
+    assert.throws(() =>
+      providerMetadata({ token_endpoint: token, issuer: preset.issuer }, { issuer: other })
+    )
   })
 
   test(`M-11 the login at ${name} asks for what it needs, with PKCE whatever its metadata say`, async () => {
     const upstream = upstreamOf(name, preset)
-    const url = new URL(await upstream.loginUrl('state', upstream.secrets(), { prompt: undefined, offline: false }))
+    const url = new URL(
+      await upstream.loginUrl('state', upstream.secrets(), { prompt: undefined, offline: false })
+    )
     assert.equal(url.origin + url.pathname, login)
-    const sent = { client_id: 'our-id', code_challenge_method: 'S256', redirect_uri: 'https://mcp.example.com/oauth/callback', resource: null, client_secret: null, ...parameters }
-    for (const [parameter, value] of Object.entries(sent)) assert.equal(url.searchParams.get(parameter), value, parameter)
+    const sent = {
+      client_id: 'our-id',
+      code_challenge_method: 'S256',
+      redirect_uri: 'https://mcp.example.com/oauth/callback',
+      resource: null,
+      client_secret: null,
+      ...parameters
+    }
+    for (const [parameter, value] of Object.entries(sent)) {
+      assert.equal(url.searchParams.get(parameter), value, parameter)
+    }
   })
 
   test(`${name} can be spread into the options, for the broker and for a resource server`, () => {
-    assert.deepEqual(optionProblems({ ...preset, setupProxies: true, publicUrl: 'https://mcp.example.com' }, false), [])
+    assert.deepEqual(
+      optionProblems(
+        { ...preset, setupProxies: true, publicUrl: 'https://mcp.example.com' },
+        false
+      ),
+      []
+    )
     assert.deepEqual(optionProblems(preset, false), [])
   })
 
@@ -128,49 +176,91 @@ for (const [name, { preset, metadataUrl, login, token, parameters }] of Object.e
 for (const name of ['google', 'cognito']) {
   test(`${name} is never asked for offline_access, which it refuses`, async () => {
     const upstream = upstreamOf(name, providers[name]?.preset ?? assert.fail())
-    const url = new URL(await upstream.loginUrl('state', upstream.secrets(), { prompt: 'login', offline: true }))
+    const url = new URL(
+      await upstream.loginUrl('state', upstream.secrets(), { prompt: 'login', offline: true })
+    )
     assert.equal(url.searchParams.get('scope'), 'openid profile email')
   })
 }
 
 test('the registration may be left out where only tokens are checked', () => {
   const { clientId, clientSecret } = { clientId: undefined, clientSecret: undefined }
-  for (const preset of [
-    auth0({ domain: 'a.auth0.com', clientId, clientSecret }), okta({ domain: 'a.okta.com' }), entra({ tenantId }), workos({ domain: 'a.authkit.app' }),
-    keycloak({ url: 'https://id.example.com', realm: 'a' }), cognito({ region: 'us-east-1', userPoolId: 'us-east-1_a' }), oidc({ issuer: 'https://id.example.com' })
-  ]) assert.ok(!('clientId' in preset) && !('clientSecret' in preset))
+  for (
+    const preset of [
+      auth0({ domain: 'a.auth0.com', clientId, clientSecret }),
+      okta({ domain: 'a.okta.com' }),
+      entra({ tenantId }),
+      workos({ domain: 'a.authkit.app' }),
+      keycloak({ url: 'https://id.example.com', realm: 'a' }),
+      cognito({ region: 'us-east-1', userPoolId: 'us-east-1_a' }),
+      oidc({ issuer: 'https://id.example.com' })
+    ]
+  ) assert.ok(!('clientId' in preset) && !('clientSecret' in preset))
 })
 
 test('the issuers of Okta: default, another authorization server, the organization', () => {
-  const issuerOf = (authorizationServer?: string) => okta({ domain: 'acme.okta.com', authorizationServer }).issuer
+  const issuerOf = (authorizationServer?: string) =>
+    okta({ domain: 'acme.okta.com', authorizationServer }).issuer
   assert.equal(issuerOf(), 'https://acme.okta.com/oauth2/default')
   assert.equal(issuerOf('aus1a2b3c'), 'https://acme.okta.com/oauth2/aus1a2b3c')
   assert.equal(issuerOf('org'), 'https://acme.okta.com')
 })
 
 test('Entra writes tenants in lower case', () => {
-  assert.equal(entra({ tenantId: 'AAAAAAAA-2222-3333-4444-55555555555F' }).issuer, 'https://login.microsoftonline.com/aaaaaaaa-2222-3333-4444-55555555555f/v2.0')
+  assert.equal(
+    entra({ tenantId: 'AAAAAAAA-2222-3333-4444-55555555555F' }).issuer,
+    'https://login.microsoftonline.com/aaaaaaaa-2222-3333-4444-55555555555f/v2.0'
+  )
 })
 
 test('Keycloak may run below a path, and on loopback without TLS', () => {
-  assert.equal(keycloak({ url: 'https://id.example.com/auth', realm: 'a.b' }).issuer, 'https://id.example.com/auth/realms/a.b')
-  assert.equal(keycloak({ url: 'http://localhost:8080', realm: 'dev' }).issuer, 'http://localhost:8080/realms/dev')
+  assert.equal(
+    keycloak({ url: 'https://id.example.com/auth', realm: 'a.b' }).issuer,
+    'https://id.example.com/auth/realms/a.b'
+  )
+  assert.equal(
+    keycloak({ url: 'http://localhost:8080', realm: 'dev' }).issuer,
+    'http://localhost:8080/realms/dev'
+  )
 })
 
 test('the domain of Cognito says where users log in, and nothing else', () => {
-  const preset = (domain: string) => cognito({ region: 'eu-central-1', userPoolId: 'eu-central-1_AbCdEf123', domain })
+  const preset = (domain: string) =>
+    cognito({ region: 'eu-central-1', userPoolId: 'eu-central-1_AbCdEf123', domain })
   const endpoints = (domain: string) => metadataOf('cognito', preset(domain))
-  assert.equal(endpoints('other').authorization_endpoint, 'https://other.auth.eu-central-1.amazoncognito.com/oauth2/authorize')
-  assert.equal(endpoints('login.example.com').authorization_endpoint, 'https://login.example.com/oauth2/authorize')
-  assert.equal(endpoints('login.example.com').token_endpoint, 'https://notes.auth.eu-central-1.amazoncognito.com/oauth2/token')
+  assert.equal(
+    endpoints('other').authorization_endpoint,
+    'https://other.auth.eu-central-1.amazoncognito.com/oauth2/authorize'
+  )
+  assert.equal(
+    endpoints('login.example.com').authorization_endpoint,
+    'https://login.example.com/oauth2/authorize'
+  )
+  assert.equal(
+    endpoints('login.example.com').token_endpoint,
+    'https://notes.auth.eu-central-1.amazoncognito.com/oauth2/token'
+  )
 })
 
 test('oidc is what it is given; refresh tokens are asked for on request, with consent', () => {
-  assert.deepEqual(oidc({ issuer: 'https://id.example.com/' }), { issuer: 'https://id.example.com/' })
-  assert.deepEqual(oidc({ issuer: 'https://id.example.com', audience: 'api', clientId: 'us', offlineAccess: true }), {
-    issuer: 'https://id.example.com',
-    audience: 'api',
-    clientId: 'us',
-    provider: { refreshScopes: ['offline_access'], authorizationParameters: { prompt: 'consent' } }
+  assert.deepEqual(oidc({ issuer: 'https://id.example.com/' }), {
+    issuer: 'https://id.example.com/'
   })
+  assert.deepEqual(
+    oidc({
+      issuer: 'https://id.example.com',
+      audience: 'api',
+      clientId: 'us',
+      offlineAccess: true
+    }),
+    {
+      issuer: 'https://id.example.com',
+      audience: 'api',
+      clientId: 'us',
+      provider: {
+        refreshScopes: ['offline_access'],
+        authorizationParameters: { prompt: 'consent' }
+      }
+    }
+  )
 })

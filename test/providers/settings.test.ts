@@ -18,35 +18,103 @@ const good: Record<keyof typeof presets, Record<string, unknown>> = {
 }
 
 /** Values that are wrong, by setting, and what is said about them. */
-const bad: Array<[preset: keyof typeof presets, setting: string, values: unknown[], reason: RegExp]> = [
-  ['auth0', 'domain', ['https://canary.auth0.com', 'https://canary.auth0.com/'], /without https:\/\//],
-  ['auth0', 'domain', [undefined, '', 1, null, 'canary', 'Canary.auth0.com', 'canary.auth0.com/', 'canary.auth0.com:443', 'canary.auth0.com@evil.example', 'a..b', '-a.b', 'a.b\n', ['a.b'], `${'a'.repeat(64)}.b`], /must be a host name such as 'tenant\.eu\.auth0\.com'/],
+const bad: Array<
+  [preset: keyof typeof presets, setting: string, values: unknown[], reason: RegExp]
+> = [
+  [
+    'auth0',
+    'domain',
+    ['https://canary.auth0.com', 'https://canary.auth0.com/'],
+    /without https:\/\//
+  ],
+  ['auth0', 'domain', [
+    undefined,
+    '',
+    1,
+    null,
+    'canary',
+    'Canary.auth0.com',
+    'canary.auth0.com/',
+    'canary.auth0.com:443',
+    'canary.auth0.com@evil.example',
+    'a..b',
+    '-a.b',
+    'a.b\n',
+    ['a.b'],
+    `${'a'.repeat(64)}.b`
+  ], /must be a host name such as 'tenant\.eu\.auth0\.com'/],
   ['auth0', 'audience', ['', ' ', 1], /not empty/],
   ['okta', 'domain', ['https://canary.okta.com'], /without https:\/\//],
   ['okta', 'domain', ['canary-admin.okta.com', 'canary-admin.oktapreview.com'], /without '-admin'/],
   ['okta', 'domain', ['canary.okta.com/oauth2/default', undefined], /host name/],
-  ['okta', 'authorizationServer', ['', 'a/b', '../canary', 1, null], /id of an authorization server/],
+  [
+    'okta',
+    'authorizationServer',
+    ['', 'a/b', '../canary', 1, null],
+    /id of an authorization server/
+  ],
   ['entra', 'tenantId', ['common', 'organizations', 'consumers'], /lets in users of every tenant/],
-  ['entra', 'tenantId', [undefined, '', 'canary.onmicrosoft.com', `${tenantId}/`, ` ${tenantId}`, 1], /not its domain/],
+  ['entra', 'tenantId', [
+    undefined,
+    '',
+    'canary.onmicrosoft.com',
+    `${tenantId}/`,
+    ` ${tenantId}`,
+    1
+  ], /not its domain/],
   ['google', 'clientId', [undefined, '', 1], /not empty/],
   ['google', 'clientSecret', [undefined, '', 1], /not empty/],
   ['github', 'clientId', [undefined, ''], /not empty/],
   ['github', 'clientSecret', [undefined, ''], /not empty/],
-  ['keycloak', 'url', ['http://canary.example', 'https://u:p@canary.example', 'https://canary.example/?a', 'canary.example', undefined, 1], /keycloak\.url: must/],
+  ['keycloak', 'url', [
+    'http://canary.example',
+    'https://u:p@canary.example',
+    'https://canary.example/?a',
+    'canary.example',
+    undefined,
+    1
+  ], /keycloak\.url: must/],
   ['keycloak', 'realm', [undefined, '', 'a/b', '..', 'a b', 'a%2f', 'canary?'], /name of a realm/],
-  ['cognito', 'region', [undefined, 'eu', 'EU-central-1', 'eu-central-1.canary.example/', 1], /AWS region/],
-  ['cognito', 'userPoolId', [undefined, 'canary', 'eu-central-1_a/..', 'eu-central-1_', 1], /id of a user pool such as/],
+  [
+    'cognito',
+    'region',
+    [undefined, 'eu', 'EU-central-1', 'eu-central-1.canary.example/', 1],
+    /AWS region/
+  ],
+  [
+    'cognito',
+    'userPoolId',
+    [undefined, 'canary', 'eu-central-1_a/..', 'eu-central-1_', 1],
+    /id of a user pool such as/
+  ],
   ['cognito', 'userPoolId', ['us-east-1_AbCdEf123'], /another region/],
-  ['cognito', 'domain', ['', 'https://canary.example', 'a/b', 'A', 1], /prefix of the Cognito domain/],
-  ['workos', 'domain', [undefined, 'https://canary.authkit.app', 'canary'], /host name such as 'acme\.authkit\.app'/],
-  ['oidc', 'issuer', [undefined, 'http://canary.example', 'canary', 'https://canary.example#a', 'https://canary.example?a'], /oidc\.issuer: must/],
+  [
+    'cognito',
+    'domain',
+    ['', 'https://canary.example', 'a/b', 'A', 1],
+    /prefix of the Cognito domain/
+  ],
+  [
+    'workos',
+    'domain',
+    [undefined, 'https://canary.authkit.app', 'canary'],
+    /host name such as 'acme\.authkit\.app'/
+  ],
+  ['oidc', 'issuer', [
+    undefined,
+    'http://canary.example',
+    'canary',
+    'https://canary.example#a',
+    'https://canary.example?a'
+  ], /oidc\.issuer: must/],
   ['oidc', 'offlineAccess', ['yes', 1, null], /true or false/],
   ['auth0', 'clientId', ['', 1], /not empty/],
   ['entra', 'clientSecret', ['', 1, null], /not empty/],
   ['auth0', 'client_id', ['canary'], /no such setting/]
 ]
 
-const call = (preset: keyof typeof presets, settings: unknown) => (presets[preset] as (settings: unknown) => presets.Preset)(settings)
+const call = (preset: keyof typeof presets, settings: unknown) =>
+  (presets[preset] as (settings: unknown) => presets.Preset)(settings)
 
 function refusal (preset: keyof typeof presets, settings: unknown): McpOAuthError {
   try {
@@ -74,15 +142,29 @@ test('good settings pass, and every preset names its missing ones', () => {
     assert.match(call(preset, settings).issuer, /^https:/)
     for (const nothing of [undefined, null, {}]) {
       const { message } = refusal(preset, nothing)
-      for (const setting of Object.keys(settings)) assert.ok(message.includes(`${preset}.${setting}: `), message)
+      for (const setting of Object.keys(settings)) {
+        assert.ok(message.includes(`${preset}.${setting}: `), message)
+      }
     }
   }
 })
 
 test('an unset secret is a mistake, not a public client', () => {
   for (const [preset, settings] of Object.entries(good) as Array<[keyof typeof presets, object]>) {
-    const { message } = refusal(preset, { ...settings, clientId: 'server', clientSecret: undefined })
-    assert.match(message, new RegExp(`${preset}\\.clientSecret: (?:undefined is given\\. Is the environment variable set\\?|must be a text)`))
-    assert.equal(call(preset, { clientId: undefined, ...settings }).clientId, 'clientId' in settings ? 'a' : undefined)
+    const { message } = refusal(preset, {
+      ...settings,
+      clientId: 'server',
+      clientSecret: undefined
+    })
+    assert.match(
+      message,
+      new RegExp(
+        `${preset}\\.clientSecret: (?:undefined is given\\. Is the environment variable set\\?|must be a text)`
+      )
+    )
+    assert.equal(
+      call(preset, { clientId: undefined, ...settings }).clientId,
+      'clientId' in settings ? 'a' : undefined
+    )
   }
 })

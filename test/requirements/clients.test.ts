@@ -1,11 +1,31 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Client, StreamableHTTPClientTransport, UnauthorizedError } from '@modelcontextprotocol/client'
+import {
+  Client,
+  StreamableHTTPClientTransport,
+  UnauthorizedError
+} from '@modelcontextprotocol/client'
 import { startBroker } from '../support/broker.ts'
-import { claimsOf, hidden, isError, isPage, loopbackUri, openBrowser, query, renew, startFlow, upstreamClient, webUri } from '../support/flow.ts'
+import {
+  claimsOf,
+  hidden,
+  isError,
+  isPage,
+  loopbackUri,
+  openBrowser,
+  query,
+  renew,
+  startFlow,
+  upstreamClient,
+  webUri
+} from '../support/flow.ts'
 import { headlessOAuth } from '../support/login.ts'
 
-const json = (body: object) => ({ method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) })
+const json = (body: object) => ({
+  method: 'POST',
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(body)
+})
 
 test('AZ-06 where the provider says who it is in its answers, a client that checks it finishes its login with us', async (t) => {
   const { mcpUrl, issuer, provider } = await startBroker(t)
@@ -24,20 +44,47 @@ test('AZ-06 where the provider says who it is in its answers, a client that chec
   await client.connect(new StreamableHTTPClientTransport(new URL(mcpUrl), { authProvider: oauth }))
   assert.equal((await client.listTools()).tools.length, 1)
   const back = visited.find(({ pathname }) => pathname === '/oauth/callback')
-  assert.deepEqual([back?.searchParams.get('iss'), oauth.login?.iss], [provider.issuer, issuer], 'theirs ends with us, ours goes on')
+  assert.deepEqual(
+    [back?.searchParams.get('iss'), oauth.login?.iss],
+    [provider.issuer, issuer],
+    'theirs ends with us, ours goes on'
+  )
 })
 
 test('REG-04 REG-06 REG-08 REG-09 REG-10 who registers at the broker gets an id of its own, is told what counts, and gets no secret', async (t) => {
   const flow = await startFlow(t)
   const ids = new Set<string>()
-  for (const [members, effective] of [
-    [{}, { grant_types: ['authorization_code'], response_types: ['code'], token_endpoint_auth_method: 'none', client_name: 'MCP client' }],
-    [{ application_type: 'native', client_name: 'Night Owl' }, { application_type: 'native', client_name: 'Night Owl' }],
-    [{ redirect_uris: [webUri], application_type: 'web' }, { application_type: 'web' }],
-    [{ token_endpoint_auth_method: 'client_secret_basic', grant_types: ['authorization_code', 'refresh_token', 'password'] }, { token_endpoint_auth_method: 'none', grant_types: ['authorization_code', 'refresh_token'] }]
-  ] as Array<[object, object]>) {
-    const reply = await flow.ask('/oauth/register', json({ redirect_uris: [loopbackUri], ...members }))
-    assert.deepEqual([reply.status, reply.headers.get('cache-control'), reply.headers.get('content-type')], [201, 'no-store', 'application/json; charset=utf-8'])
+  for (
+    const [members, effective] of [
+      [{}, {
+        grant_types: ['authorization_code'],
+        response_types: ['code'],
+        token_endpoint_auth_method: 'none',
+        client_name: 'MCP client'
+      }],
+      [{ application_type: 'native', client_name: 'Night Owl' }, {
+        application_type: 'native',
+        client_name: 'Night Owl'
+      }],
+      [{ redirect_uris: [webUri], application_type: 'web' }, { application_type: 'web' }],
+      [{
+        token_endpoint_auth_method: 'client_secret_basic',
+        grant_types: ['authorization_code', 'refresh_token', 'password']
+      }, {
+        token_endpoint_auth_method: 'none',
+        grant_types: ['authorization_code', 'refresh_token']
+      }]
+    ] as Array<[object, object]>
+  ) {
+    const reply = await flow.ask(
+      '/oauth/register',
+      json({ redirect_uris: [loopbackUri], ...members })
+    )
+    assert.deepEqual([
+      reply.status,
+      reply.headers.get('cache-control'),
+      reply.headers.get('content-type')
+    ], [201, 'no-store', 'application/json; charset=utf-8'])
     const { client_id: id, client_id_issued_at: issued, ...rest } = reply.json()
     assert.deepEqual({ ...rest, ...effective }, rest)
     assert.ok(Math.abs(issued - Date.now() / 1000) < 60)
@@ -51,9 +98,16 @@ test('REG-04 REG-06 REG-08 REG-09 REG-10 who registers at the broker gets an id 
 
 test('REG-03 REG-17 clients the operator lists log in where there is no registration of any kind', async (t) => {
   const flow = await startFlow(t, {
-    options: { setupFakeDynamicRegistration: false, clientIdMetadata: false, clients: [{ clientId: 'desktop', name: 'Desktop', redirectUris: [loopbackUri] }] }
+    options: {
+      setupFakeDynamicRegistration: false,
+      clientIdMetadata: false,
+      clients: [{ clientId: 'desktop', name: 'Desktop', redirectUris: [loopbackUri] }]
+    }
   })
-  const registered = await fetch(`${flow.origin}/oauth/register`, json({ redirect_uris: [loopbackUri] }))
+  const registered = await fetch(
+    `${flow.origin}/oauth/register`,
+    json({ redirect_uris: [loopbackUri] })
+  )
   assert.equal(registered.status, 404)
   isPage(await flow.authorize(flow.asked('https://owl.example/client.json')), 400, 'invalid_client')
   const { access_token: token } = await flow.tokens('desktop')
@@ -63,8 +117,17 @@ test('REG-03 REG-17 clients the operator lists log in where there is no registra
 
 test('TK-07 a client that was not given the grant gets no refresh token, whatever the provider gave us', async (t) => {
   const client = { clientId: 'desktop', redirectUris: [loopbackUri] }
-  for (const [grantTypes, given] of [[['authorization_code'], false], [['authorization_code', 'refresh_token'], true], [undefined, true]] as Array<[Array<'authorization_code' | 'refresh_token'> | undefined, boolean]>) {
-    const flow = await startFlow(t, { options: { clients: [{ ...client, ...grantTypes && { grantTypes } }] } })
+  for (
+    const [grantTypes, given] of [[['authorization_code'], false], [[
+      'authorization_code',
+      'refresh_token'
+    ], true], [undefined, true]] as Array<
+      [Array<'authorization_code' | 'refresh_token'> | undefined, boolean]
+    >
+  ) {
+    const flow = await startFlow(t, {
+      options: { clients: [{ ...client, ...grantTypes && { grantTypes } }] }
+    })
     const tokens = await flow.tokens('desktop', { params: { scope: 'mcp:read offline_access' } })
     assert.equal('refresh_token' in tokens, given)
     if (!given) isError(await flow.token(renew('desktop', 'x')), 400, 'unauthorized_client')
@@ -75,13 +138,26 @@ test('CD-01 CD-04 CD-08 the user is asked on a page that nobody frames, and only
   const flow = await startFlow(t)
   const asked = flow.asked(await flow.register())
   const [browser, other] = [openBrowser(), openBrowser()]
-  const page = await browser.get(flow, `/oauth/authorize?${query(asked)}`, { cookie: 'idp-session=1' })
+  const page = await browser.get(flow, `/oauth/authorize?${query(asked)}`, {
+    cookie: 'idp-session=1'
+  })
   assert.deepEqual([page.status, page.location], [200, null])
-  assert.deepEqual([page.headers.get('x-frame-options'), /frame-ancestors 'none'/.test(page.headers.get('content-security-policy') ?? '')], ['DENY', true])
-  assert.ok(![...browser.jar.keys()].some(name => name.includes('login')), 'nothing of the login before the user has allowed it')
+  assert.deepEqual([
+    page.headers.get('x-frame-options'),
+    /frame-ancestors 'none'/.test(page.headers.get('content-security-policy') ?? '')
+  ], ['DENY', true])
+  assert.ok(
+    ![...browser.jar.keys()].some(name => name.includes('login')),
+    'nothing of the login before the user has allowed it'
+  )
   await flow.form(other, asked)
-  const send = (headers: Record<string, string>) => browser.post(flow, '/oauth/consent', { request: hidden(page.text), action: 'approve' }, headers)
-  for (const headers of [{ cookie: '' }, { cookie: other.cookie() }, { origin: 'https://evil.example' }, { 'sec-fetch-site': 'cross-site' }] as Array<Record<string, string>>) isPage(await send(headers), 403, 'access_denied', JSON.stringify(headers))
+  const send = (headers: Record<string, string>) =>
+    browser.post(flow, '/oauth/consent', { request: hidden(page.text), action: 'approve' }, headers)
+  for (
+    const headers of [{ cookie: '' }, { cookie: other.cookie() }, {
+      origin: 'https://evil.example'
+    }, { 'sec-fetch-site': 'cross-site' }] as Array<Record<string, string>>
+  ) isPage(await send(headers), 403, 'access_denied', JSON.stringify(headers))
   assert.equal(flow.upstream.requests.length, 0)
   const approved = await send({})
   assert.equal(approved.status, 303)
@@ -96,5 +172,8 @@ test('CD-12 a login that the provider has ended is over here with the next refre
   flow.upstream.refreshTokens.clear()
   isError(await flow.token(renew(id, refreshToken)), 400, 'invalid_grant')
   const refused = await flow.call(token)
-  assert.deepEqual([refused.status, /error="invalid_token"/.test(refused.headers.get('www-authenticate') ?? '')], [401, true])
+  assert.deepEqual([
+    refused.status,
+    /error="invalid_token"/.test(refused.headers.get('www-authenticate') ?? '')
+  ], [401, true])
 })

@@ -16,17 +16,38 @@ test('RS-19 TP-01 a resource server asks its provider for keys, and shows it no 
     const { method, url, headers, rawHeaders } = request
     asked.push({ method, headers, all: `${url} ${rawHeaders} ${await text(request)}` })
     response.setHeader('content-type', 'application/json')
-    response.end(JSON.stringify(request.url === '/jwks' ? { keys: [key.jwk] } : { issuer, jwks_uri: `${issuer}/jwks` }))
+    response.end(
+      JSON.stringify(
+        request.url === '/jwks' ? { keys: [key.jwk] } : { issuer, jwks_uri: `${issuer}/jwks` }
+      )
+    )
   })
-  await new Promise<void>(resolve => { provider.listen(0, '127.0.0.1', resolve) })
+  await new Promise<void>(resolve => {
+    provider.listen(0, '127.0.0.1', resolve)
+  })
   const issuer = `http://127.0.0.1:${(provider.address() as AddressInfo).port}`
   const { mcpUrl } = await buildApp(t, { issuer, mcp: { server: whoami() } }, {
-    upstream: { close: async () => { provider.close() } }
+    upstream: {
+      close: async () => {
+        provider.close()
+      }
+    }
   })
-  const token = await new SignJWT({ sub: 'alice', client_id: 'c' }).setProtectedHeader({ alg: 'ES256', kid: 'one', typ: 'at+jwt' }).setIssuer(issuer).setAudience(mcpUrl).setExpirationTime('1m').sign(key.privateKey)
+  const token = await new SignJWT({ sub: 'alice', client_id: 'c' }).setProtectedHeader({
+    alg: 'ES256',
+    kid: 'one',
+    typ: 'at+jwt'
+  }).setIssuer(issuer).setAudience(mcpUrl).setExpirationTime('1m').sign(key.privateKey)
   for (const bearer of [token, `${token.slice(0, -4)}AAAA`]) {
     await (await fetch(mcpUrl, {
-      method: 'POST', headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', authorization: `Bearer ${bearer}`, cookie: 'canary=1' }, body: JSON.stringify(whoamiCall)
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        accept: 'application/json, text/event-stream',
+        authorization: `Bearer ${bearer}`,
+        cookie: 'canary=1'
+      },
+      body: JSON.stringify(whoamiCall)
     })).text()
   }
   assert.ok(asked.length >= 2)
@@ -45,25 +66,45 @@ test('RS-19 TP-01 TP-04 TK-10 the provider of the broker sees no token of ours, 
   await flow.revoke({ client_id: id, token: second['access_token'] })
   await flow.revoke({ client_id: id, token: second['refresh_token'] })
 
-  const given = [first, second].flatMap(tokens => [tokens['access_token'], tokens['refresh_token']]) as string[]
+  const given = [first, second].flatMap(
+    tokens => [tokens['access_token'], tokens['refresh_token']]
+  ) as string[]
   const { requests, canaries } = flow.upstream
   assert.ok(requests.filter(({ path }) => path === '/token').length === 2)
   for (const { path, authorization = '', params } of requests) {
-    const sent = `${authorization} ${Buffer.from(authorization.replace(/^Basic /, ''), 'base64')} ${params}`
-    for (const token of given) assert.ok(!sent.includes(token) && !sent.includes(encodeURIComponent(token)), path)
-    if (path === '/token') assert.ok(sent.includes(upstreamClient.clientSecret), 'the secret is for the provider')
+    const sent = `${authorization} ${
+      Buffer.from(authorization.replace(/^Basic /, ''), 'base64')
+    } ${params}`
+    for (const token of given) {
+      assert.ok(!sent.includes(token) && !sent.includes(encodeURIComponent(token)), path)
+    }
+    if (path === '/token') {
+      assert.ok(sent.includes(upstreamClient.clientSecret), 'the secret is for the provider')
+    }
   }
   // Every answer of ours was held against these as it came.
   assert.ok(canaries.size >= 4)
-  for (const token of given) for (const canary of canaries) assert.ok(!token.includes(canary) && !Buffer.from(token.split('.')[1] ?? '', 'base64url').includes(canary))
+  for (const token of given) {
+    for (const canary of canaries) {
+      assert.ok(
+        !token.includes(canary) &&
+          !Buffer.from(token.split('.')[1] ?? '', 'base64url').includes(canary)
+      )
+    }
+  }
 })
 
 test('RS-19 TP-02 a token of the provider opens nothing at the broker', async (t) => {
   const flow = await startFlow(t)
   await flow.tokens(await flow.register())
   const key = flow.upstream.key
-  const jwt = await new SignJWT({ scope: 'mcp:read' }).setProtectedHeader({ alg: key.alg, kid: key.kid, typ: 'at+jwt' })
-    .setIssuer(flow.upstream.issuer).setAudience(flow.resource).setSubject('alice').setIssuedAt().setExpirationTime('1m').sign(key.privateKey)
+  const jwt = await new SignJWT({ scope: 'mcp:read' }).setProtectedHeader({
+    alg: key.alg,
+    kid: key.kid,
+    typ: 'at+jwt'
+  })
+    .setIssuer(flow.upstream.issuer).setAudience(flow.resource).setSubject('alice').setIssuedAt()
+    .setExpirationTime('1m').sign(key.privateKey)
   for (const token of [...flow.upstream.canaries, jwt]) {
     const refused = await flow.call(token)
     assert.equal(refused.status, 401)

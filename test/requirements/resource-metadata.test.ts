@@ -14,15 +14,29 @@ for (const [name, start] of Object.entries(modes)) {
 
   test(`PRM-02 PRM-13 ${name}: an address that is nobody's is 404 in JSON`, async (t) => {
     const mode = await start(t)
-    const nobodys = [`${bare}/evil`, `${bare}${mode.path}/evil`, `${bare}/`, `${mode.path}${bare}`, ...metadata ? [] : names(mode)]
+    const nobodys = [
+      `${bare}/evil`,
+      `${bare}${mode.path}/evil`,
+      `${bare}/`,
+      `${mode.path}${bare}`,
+      ...metadata ? [] : names(mode)
+    ]
     for (const path of nobodys) {
-      for (const headers of [{}, { authorization: `Bearer ${await mode.token()}` }] as Array<Record<string, string>>) {
+      for (
+        const headers of [{}, { authorization: `Bearer ${await mode.token()}` }] as Array<
+          Record<string, string>
+        >
+      ) {
         const response = await fetch(mode.origin + path, { headers })
         assert.equal(response.status, 404, path)
         assert.match(String(response.headers.get('content-type')), /^application\/json/)
       }
     }
-    assert.equal(mode.metadataUrl === null, !metadata, 'a document without authorization servers is never named')
+    assert.equal(
+      mode.metadataUrl === null,
+      !metadata,
+      'a document without authorization servers is never named'
+    )
   })
 
   if (!metadata) continue
@@ -30,7 +44,8 @@ for (const [name, start] of Object.entries(modes)) {
   test(`PRM-01 PRM-02 PRM-03 PRM-04 PRM-05 PRM-07 PRM-08 PRM-09 ${name}: the document is where the challenge says, and says whose it is`, async (t) => {
     const mode = await start(t)
     const challenged = await fetch(mode.origin + mode.path, { method: 'POST' })
-    const [, url = ''] = /resource_metadata="([^"]+)"/.exec(String(challenged.headers.get('www-authenticate'))) ?? []
+    const [, url = ''] =
+      /resource_metadata="([^"]+)"/.exec(String(challenged.headers.get('www-authenticate'))) ?? []
     const { origin, pathname } = new URL(mode.resource)
     assert.equal(url, `${origin}${bare}${pathname}`, 'between the host and the path')
     for (const path of [new URL(url).pathname, bare]) {
@@ -38,7 +53,10 @@ for (const [name, start] of Object.entries(modes)) {
       assert.equal(response.status, 200)
       assert.equal(response.headers.get('content-type'), 'application/json; charset=utf-8')
       assert.deepEqual(await response.json(), {
-        resource: mode.resource, authorization_servers: mode.issuers, scopes_supported: ['mcp:read'], bearer_methods_supported: ['header']
+        resource: mode.resource,
+        authorization_servers: mode.issuers,
+        scopes_supported: ['mcp:read'],
+        bearer_methods_supported: ['header']
       }, path)
     }
   })
@@ -48,21 +66,57 @@ for (const [name, start] of Object.entries(modes)) {
     for (const path of names(mode)) {
       const document = await (await fetch(mode.origin + path)).text()
       const asked: Array<Record<string, string>> = [
-        { origin: 'https://evil.example' }, { origin: 'null' }, { authorization: 'Bearer garbage' }, { accept: 'text/html' }, { cookie: 'a=b' },
-        { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https', forwarded: 'host=evil.example' }, ...revisions.map(revision => ({ 'mcp-protocol-version': revision }))
+        { origin: 'https://evil.example' },
+        { origin: 'null' },
+        { authorization: 'Bearer garbage' },
+        { accept: 'text/html' },
+        { cookie: 'a=b' },
+        {
+          'x-forwarded-host': 'evil.example',
+          'x-forwarded-proto': 'https',
+          forwarded: 'host=evil.example'
+        },
+        ...revisions.map(revision => ({ 'mcp-protocol-version': revision }))
       ]
       for (const headers of asked) {
         const response = await fetch(mode.origin + path, { headers })
-        assert.deepEqual([response.status, response.headers.get('access-control-allow-origin'), await response.text()], [200, '*', document], JSON.stringify(headers))
+        assert.deepEqual(
+          [
+            response.status,
+            response.headers.get('access-control-allow-origin'),
+            await response.text()
+          ],
+          [200, '*', document],
+          JSON.stringify(headers)
+        )
         assert.equal(response.headers.get('access-control-allow-credentials'), null)
       }
-      const elsewhere = await raw(mode.origin, [`GET ${path} HTTP/1.1`, 'Host: evil.example', 'Connection: close'])
+      const elsewhere = await raw(mode.origin, [
+        `GET ${path} HTTP/1.1`,
+        'Host: evil.example',
+        'Connection: close'
+      ])
       assert.equal(elsewhere.slice(elsewhere.indexOf('\r\n\r\n') + 4), document)
 
       const head = await fetch(mode.origin + path, { method: 'HEAD' })
-      assert.deepEqual([head.status, await head.text(), head.headers.get('content-length')], [200, '', String(document.length)])
-      const preflight = await fetch(mode.origin + path, { method: 'OPTIONS', headers: { origin: 'https://app.example', 'access-control-request-method': 'GET', 'access-control-request-headers': 'mcp-protocol-version' } })
-      assert.deepEqual([preflight.status, preflight.headers.get('access-control-allow-origin'), preflight.headers.get('access-control-allow-headers')], [204, '*', 'mcp-protocol-version'])
+      assert.deepEqual([head.status, await head.text(), head.headers.get('content-length')], [
+        200,
+        '',
+        String(document.length)
+      ])
+      const preflight = await fetch(mode.origin + path, {
+        method: 'OPTIONS',
+        headers: {
+          origin: 'https://app.example',
+          'access-control-request-method': 'GET',
+          'access-control-request-headers': 'mcp-protocol-version'
+        }
+      })
+      assert.deepEqual([
+        preflight.status,
+        preflight.headers.get('access-control-allow-origin'),
+        preflight.headers.get('access-control-allow-headers')
+      ], [204, '*', 'mcp-protocol-version'])
       for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
         const refused = await fetch(mode.origin + path, { method })
         assert.deepEqual([refused.status, refused.headers.get('allow')], [405, 'GET, HEAD'], method)
@@ -72,24 +126,43 @@ for (const [name, start] of Object.entries(modes)) {
 }
 
 test('PRM-03 PRM-04 PRM-05 PRM-06 the resource has one spelling, wherever it is and however it was configured', async (t) => {
-  for (const [publicUrl, prefix, path, resource] of [
-    ['HTTPS://API.Example.com', '', '/mcp', 'https://api.example.com/mcp'],
-    ['https://API.example.com:443/', '', '/public/mcp', 'https://api.example.com/public/mcp'],
-    ['https://api.example.com/', '/v1', '/mcp', 'https://api.example.com/v1/mcp'],
-    ['https://api.example.com:8443/Base/', '/v1', '/mcp', 'https://api.example.com:8443/Base/v1/mcp'],
-    ['http://LOCALHOST:3000', '', '/mcp', 'http://localhost:3000/mcp']
-  ] as const) {
+  for (
+    const [publicUrl, prefix, path, resource] of [
+      ['HTTPS://API.Example.com', '', '/mcp', 'https://api.example.com/mcp'],
+      ['https://API.example.com:443/', '', '/public/mcp', 'https://api.example.com/public/mcp'],
+      ['https://api.example.com/', '/v1', '/mcp', 'https://api.example.com/v1/mcp'],
+      [
+        'https://api.example.com:8443/Base/',
+        '/v1',
+        '/mcp',
+        'https://api.example.com:8443/Base/v1/mcp'
+      ],
+      ['http://LOCALHOST:3000', '', '/mcp', 'http://localhost:3000/mcp']
+    ] as const
+  ) {
     const app = Fastify()
     t.after(() => app.close())
-    await app.register(mcpOAuth, { issuer: 'https://idp.example.net/', publicUrl, prefix, allowedHosts: ['localhost'], mcp: { path, tools: true } })
+    await app.register(mcpOAuth, {
+      issuer: 'https://idp.example.net/',
+      publicUrl,
+      prefix,
+      allowedHosts: ['localhost'],
+      mcp: { path, tools: true }
+    })
     const { origin, pathname } = new URL(resource)
     const url = `${origin}${bare}${pathname}`
     const challenged = await app.inject({ method: 'POST', url: `${prefix}${path}` })
     assert.equal(challenged.headers['www-authenticate'], `Bearer resource_metadata="${url}"`)
-    const document = await app.inject(pathname.startsWith('/Base') ? new URL(url).pathname : `${bare}${prefix}${path}`)
+    const document = await app.inject(
+      pathname.startsWith('/Base') ? new URL(url).pathname : `${bare}${prefix}${path}`
+    )
     assert.equal(document.statusCode, 200)
     // A slash at its end is part of the name of an issuer. Of scopes there is nothing to say.
-    assert.deepEqual(document.json(), { resource, authorization_servers: ['https://idp.example.net/'], bearer_methods_supported: ['header'] })
+    assert.deepEqual(document.json(), {
+      resource,
+      authorization_servers: ['https://idp.example.net/'],
+      bearer_methods_supported: ['header']
+    })
     assert.equal((await app.inject(`${prefix}${path}${bare}`)).statusCode, 404)
   }
 })
@@ -98,12 +171,24 @@ test('PRM-10 every MCP route has a document of its own, and none speaks for the 
   const app = Fastify()
   t.after(() => app.close())
   const publicUrl = 'https://api.example.com'
-  for (const name of ['a', 'b']) await app.register(mcpOAuth, { issuer: `https://${name}.example`, publicUrl, prefix: `/${name}`, allowedHosts: ['localhost'], mcp: { tools: true } })
   for (const name of ['a', 'b']) {
-    const { resource, authorization_servers: servers } = (await app.inject(`${bare}/${name}/mcp`)).json()
+    await app.register(mcpOAuth, {
+      issuer: `https://${name}.example`,
+      publicUrl,
+      prefix: `/${name}`,
+      allowedHosts: ['localhost'],
+      mcp: { tools: true }
+    })
+  }
+  for (const name of ['a', 'b']) {
+    const { resource, authorization_servers: servers } = (await app.inject(`${bare}/${name}/mcp`))
+      .json()
     assert.deepEqual([resource, servers], [`${publicUrl}/${name}/mcp`, [`https://${name}.example`]])
     const challenged = await app.inject({ method: 'POST', url: `/${name}/mcp` })
-    assert.equal(challenged.headers['www-authenticate'], `Bearer resource_metadata="${publicUrl}${bare}/${name}/mcp"`)
+    assert.equal(
+      challenged.headers['www-authenticate'],
+      `Bearer resource_metadata="${publicUrl}${bare}/${name}/mcp"`
+    )
   }
   assert.equal((await app.inject(bare)).statusCode, 404)
 })

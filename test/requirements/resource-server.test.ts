@@ -15,12 +15,17 @@ import { revisions, rpc } from '../support/revisions.ts'
 const challengeOf = (response: Response) => response.headers.get('www-authenticate')
 const required = { error: 'invalid_token', error_description: 'An access token is required.' }
 const invalid = { error: 'invalid_token', error_description: 'The access token is not valid here.' }
-const lacking = 'error="insufficient_scope", error_description="The access token lacks a scope this request needs."'
+const lacking =
+  'error="insufficient_scope", error_description="The access token lacks a scope this request needs."'
 
 /** A challenge with what there is to say in a mode. */
 function challenge ({ metadataUrl }: RunningMode, ...parts: string[]): string {
   const [scope] = parts.filter(part => part.startsWith('scope='))
-  const parameters = [...parts.filter(part => part !== scope), metadataUrl && `resource_metadata="${metadataUrl}"`, scope ?? 'scope="mcp:read"']
+  const parameters = [
+    ...parts.filter(part => part !== scope),
+    metadataUrl && `resource_metadata="${metadataUrl}"`,
+    scope ?? 'scope="mcp:read"'
+  ]
   return `Bearer ${parameters.filter(Boolean).join(', ')}`
 }
 
@@ -34,16 +39,41 @@ for (const [name, start] of Object.entries(modes)) {
       assert.equal(challengeOf(response), challenge(mode))
       assert.equal(response.headers.get('cache-control'), 'no-store')
       assert.equal(response.headers.get('content-type'), 'application/json; charset=utf-8')
-      if (init.method !== 'HEAD') assert.deepEqual(await response.json(), name === 'a guard with a dependency' ? invalid : required)
+      if (init.method !== 'HEAD') {
+        assert.deepEqual(
+          await response.json(),
+          name === 'a guard with a dependency' ? invalid : required
+        )
+      }
     }
     for (const method of ['GET', 'HEAD', 'POST', 'DELETE', 'PUT', 'PATCH']) {
-      for (const headers of [{}, { accept: 'text/event-stream' }, { 'mcp-session-id': 'x', 'mcp-protocol-version': '2025-11-25' }, { authorization: 'Basic eDp5' }] as Array<Record<string, string>>) {
+      for (
+        const headers of [{}, { accept: 'text/event-stream' }, {
+          'mcp-session-id': 'x',
+          'mcp-protocol-version': '2025-11-25'
+        }, { authorization: 'Basic eDp5' }] as Array<Record<string, string>>
+      ) {
         // Where dependencies are the only check, they are told of credentials of any kind.
-        if (headers['authorization'] === undefined || name !== 'a guard with a dependency') await ask({ method, headers })
+        if (
+          headers['authorization'] === undefined || name !== 'a guard with a dependency'
+        ) { await ask({ method, headers }) }
       }
     }
     for (const revision of revisions) {
-      for (const method of ['initialize', 'ping', 'server/discover', 'tools/list', 'tools/call', 'nothing']) await ask(rpc(revision, method, method === 'tools/call' ? { name: 'read', arguments: {} } : {}))
+      for (
+        const method of [
+          'initialize',
+          'ping',
+          'server/discover',
+          'tools/list',
+          'tools/call',
+          'nothing'
+        ]
+      ) {
+        await ask(
+          rpc(revision, method, method === 'tools/call' ? { name: 'read', arguments: {} } : {})
+        )
+      }
     }
     assert.deepEqual(mode.calls, [])
   })
@@ -53,16 +83,34 @@ for (const [name, start] of Object.entries(modes)) {
     const url = mode.origin + mode.path
     const good = await mode.token()
     for (const revision of revisions) {
-      const call = (headers: Record<string, string>, query = '') => fetch(url + query, rpc(revision, 'tools/call', { name: 'read', arguments: {} }, headers))
-      for (const scheme of ['Bearer', 'bearer', 'BEARER']) assert.equal((await call({ authorization: `${scheme} ${good}` })).status, 200, `${revision} ${scheme}`)
+      const call = (headers: Record<string, string>, query = '') =>
+        fetch(url + query, rpc(revision, 'tools/call', { name: 'read', arguments: {} }, headers))
+      for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
+        assert.equal(
+          (await call({ authorization: `${scheme} ${good}` })).status,
+          200,
+          `${revision} ${scheme}`
+        )
+      }
       for (const query of ['', `?access_token=${good}`, `?token=${good}`]) {
         const bare = await call({}, query)
-        assert.deepEqual([bare.status, challengeOf(bare)], [401, challenge(mode)], `${revision} ${query.slice(0, 10)}`)
+        assert.deepEqual(
+          [bare.status, challengeOf(bare)],
+          [401, challenge(mode)],
+          `${revision} ${query.slice(0, 10)}`
+        )
       }
       for (const bad of ['garbage', 'a.b.c', `${good}x`, `x${good}`]) {
         const refused = await call({ authorization: `Bearer ${bad}` })
-        const parts = ['error="invalid_token"', 'error_description="The access token is not valid here."']
-        assert.deepEqual([refused.status, challengeOf(refused), await refused.json()], [401, challenge(mode, ...parts), invalid], revision)
+        const parts = [
+          'error="invalid_token"',
+          'error_description="The access token is not valid here."'
+        ]
+        assert.deepEqual([refused.status, challengeOf(refused), await refused.json()], [
+          401,
+          challenge(mode, ...parts),
+          invalid
+        ], revision)
       }
     }
     assert.equal(mode.calls.length, 3 * revisions.length)
@@ -71,12 +119,31 @@ for (const [name, start] of Object.entries(modes)) {
   test(`RS-07 RS-12 RS-13 RS-14 RS-20 ${name}: what a token may not do is 403 with all scopes of the operation, and nothing runs`, async (t) => {
     const mode = await start(t)
     const url = mode.origin + mode.path
-    const [reads, writes, both] = [await mode.token('mcp:read'), await mode.token('mcp:write'), await mode.token('mcp:read mcp:write')]
+    const [reads, writes, both] = [
+      await mode.token('mcp:read'),
+      await mode.token('mcp:write'),
+      await mode.token('mcp:read mcp:write')
+    ]
     for (const revision of revisions) {
-      const call = (token: string, tool: string) => fetch(url, rpc(revision, 'tools/call', { name: tool, arguments: {} }, { authorization: `Bearer ${token}` }))
-      for (const [token, tool, scopes] of [[writes, 'read', 'mcp:read'], [reads, 'write', 'mcp:read mcp:write'], [reads, 'write', 'mcp:read mcp:write']] as const) {
+      const call = (token: string, tool: string) =>
+        fetch(
+          url,
+          rpc(revision, 'tools/call', { name: tool, arguments: {} }, {
+            authorization: `Bearer ${token}`
+          })
+        )
+      for (
+        const [token, tool, scopes] of [[writes, 'read', 'mcp:read'], [
+          reads,
+          'write',
+          'mcp:read mcp:write'
+        ], [reads, 'write', 'mcp:read mcp:write']] as const
+      ) {
         const refused = await call(token, tool)
-        assert.deepEqual([refused.status, challengeOf(refused)], [403, challenge(mode, lacking, `scope="${scopes}"`)], `${revision} ${tool}`)
+        assert.deepEqual([refused.status, challengeOf(refused)], [
+          403,
+          challenge(mode, lacking, `scope="${scopes}"`)
+        ], `${revision} ${tool}`)
         assert.equal((await refused.json() as { error: string }).error, 'insufficient_scope')
       }
       assert.deepEqual(mode.calls, [], revision)
@@ -86,7 +153,11 @@ for (const [name, start] of Object.entries(modes)) {
     }
     for (const method of ['GET', 'HEAD', 'DELETE', 'PUT']) {
       const refused = await fetch(url, { method, headers: { authorization: `Bearer ${writes}` } })
-      assert.deepEqual([refused.status, challengeOf(refused)], [403, challenge(mode, lacking)], method)
+      assert.deepEqual(
+        [refused.status, challengeOf(refused)],
+        [403, challenge(mode, lacking)],
+        method
+      )
     }
   })
 
@@ -95,11 +166,20 @@ for (const [name, start] of Object.entries(modes)) {
   test(`RS-18 ${name}: a malformed request for access is 400`, async (t) => {
     const mode = await start(t)
     const good = await mode.token()
-    const ask = (authorization: string, query = '') => fetch(mode.origin + mode.path + query, { method: 'POST', headers: { authorization } })
-    for (const [authorization, query] of [['Bearer'], [`Bearer ${good} ${good}`], [`Bearer ${good}, Bearer ${good}`], [`Bearer ${good}`, `?access_token=${good}`]] as Array<[string, string?]>) {
+    const ask = (authorization: string, query = '') =>
+      fetch(mode.origin + mode.path + query, { method: 'POST', headers: { authorization } })
+    for (
+      const [authorization, query] of [['Bearer'], [`Bearer ${good} ${good}`], [
+        `Bearer ${good}, Bearer ${good}`
+      ], [`Bearer ${good}`, `?access_token=${good}`]] as Array<[string, string?]>
+    ) {
       const refused = await ask(authorization, query)
       const parts = ['error="invalid_request"', 'error_description="The request is malformed."']
-      assert.deepEqual([refused.status, challengeOf(refused), (await refused.json() as { error: string }).error], [400, challenge(mode, ...parts), 'invalid_request'], authorization.slice(0, 8))
+      assert.deepEqual(
+        [refused.status, challengeOf(refused), (await refused.json() as { error: string }).error],
+        [400, challenge(mode, ...parts), 'invalid_request'],
+        authorization.slice(0, 8)
+      )
     }
   })
 }
@@ -113,16 +193,31 @@ test('RS-08 RS-06 tokens that are forged, foreign, or for something else do not 
     response.setHeader('content-type', 'application/json')
     response.end(JSON.stringify({ keys: [stranger.jwk] }))
   })
-  await new Promise<void>(resolve => { trap.listen(0, '127.0.0.1', resolve) })
+  await new Promise<void>(resolve => {
+    trap.listen(0, '127.0.0.1', resolve)
+  })
   t.after(() => trap.close())
   const elsewhere = `http://127.0.0.1:${(trap.address() as AddressInfo).port}/jwks`
 
-  const claims = { iss: issuer.issuer, aud: mcpUrl, sub: 'alice', exp: Math.floor(Date.now() / 1000) + 60 }
+  const claims = {
+    iss: issuer.issuer,
+    aud: mcpUrl,
+    sub: 'alice',
+    exp: Math.floor(Date.now() / 1000) + 60
+  }
   const encoded = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url')
   const unsigned = (alg: string) => `${encoded({ alg, typ: 'at+jwt' })}.${encoded(claims)}.`
-  const publicKeys = [JSON.stringify(issuer.key.jwk), createPublicKey({ key: issuer.key.jwk as never, format: 'jwk' }).export({ format: 'pem', type: 'spki' }).toString()]
+  const publicKeys = [
+    JSON.stringify(issuer.key.jwk),
+    createPublicKey({ key: issuer.key.jwk as never, format: 'jwk' }).export({
+      format: 'pem',
+      type: 'spki'
+    }).toString()
+  ]
   const hmac = (key: string) => {
-    const input = `${encoded({ alg: 'HS256', typ: 'at+jwt', kid: issuer.key.kid })}.${encoded(claims)}`
+    const input = `${encoded({ alg: 'HS256', typ: 'at+jwt', kid: issuer.key.kid })}.${
+      encoded(claims)
+    }`
     return `${input}.${createHmac('sha256', key).update(input).digest('base64url')}`
   }
   const now = Math.floor(Date.now() / 1000)
@@ -133,8 +228,14 @@ test('RS-08 RS-06 tokens that are forged, foreign, or for something else do not 
     'the public key as a secret': hmac(publicKeys[0] ?? ''),
     'the same in PEM': hmac(publicKeys[1] ?? ''),
     'another key under the same id': await issuer.mint({ aud: mcpUrl }, { key: stranger }),
-    'a key that is in the token': await issuer.mint({ aud: mcpUrl }, { key: stranger, header: { jwk: await exportJWK(stranger.privateKey).then(({ d: _, ...key }) => key) } }),
-    'a key that the token points to': await issuer.mint({ aud: mcpUrl }, { key: stranger, header: { jku: elsewhere, x5u: elsewhere } }),
+    'a key that is in the token': await issuer.mint({ aud: mcpUrl }, {
+      key: stranger,
+      header: { jwk: await exportJWK(stranger.privateKey).then(({ d: _, ...key }) => key) }
+    }),
+    'a key that the token points to': await issuer.mint({ aud: mcpUrl }, {
+      key: stranger,
+      header: { jku: elsewhere, x5u: elsewhere }
+    }),
     'another issuer': await token({ iss: 'https://other.example' }),
     'the issuer with a slash': await token({ iss: `${issuer.issuer}/` }),
     'another audience': await token({ aud: 'https://other.example/mcp' }),
@@ -145,7 +246,9 @@ test('RS-08 RS-06 tokens that are forged, foreign, or for something else do not 
     'not yet good': await token({ nbf: now + 600 }),
     'an ID token': await token({ at_hash: 'x', nonce: 'y' }),
     'an ID token by its use': await token({ token_use: 'id' }),
-    'a token of another type': await issuer.mint({ aud: mcpUrl }, { header: { typ: 'logout+jwt' } }),
+    'a token of another type': await issuer.mint({ aud: mcpUrl }, {
+      header: { typ: 'logout+jwt' }
+    }),
     'a changed payload': good.replace(/\.(.+)\./, `.${encoded({ ...claims, sub: 'admin' })}.`)
   }
   for (const [name, each] of Object.entries(forged)) {
@@ -155,33 +258,79 @@ test('RS-08 RS-06 tokens that are forged, foreign, or for something else do not 
   }
   assert.deepEqual(asked, [])
   assert.equal((await call(good)).status, 200)
-  assert.equal((await call(await token({ aud: ['https://other.example', mcpUrl] }))).status, 200, 'one audience of several')
+  assert.equal(
+    (await call(await token({ aud: ['https://other.example', mcpUrl] }))).status,
+    200,
+    'one audience of several'
+  )
 })
 
 test('RS-17 offline_access is in no challenge, whoever asks for it', async (t) => {
   const app = Fastify()
-  await assert.rejects(async () => { await app.register(mcpOAuth, { issuer: 'https://idp.example', requiredScopes: ['mcp:read', 'offline_access'] }) }, /requiredScopes: offline_access/)
+  await assert.rejects(async () => {
+    await app.register(mcpOAuth, {
+      issuer: 'https://idp.example',
+      requiredScopes: ['mcp:read', 'offline_access']
+    })
+  }, /requiredScopes: offline_access/)
   const { call, mcpUrl, token } = await startGuarded(t, {
     tokens: async (token) => ({ token, clientId: 'c', scopes: ['mcp:read'] }),
-    dependencies: [({ headers }) => { if (headers['x-refuse']) throw Object.assign(new Error('no'), { statusCode: 403, scopes: ['offline_access', 'mcp:write'] }) }],
-    mcp: { toolScopes: { whoami: ['offline_access', 'mcp:write'] }, server: new McpServer({ name: 'x', version: '1' }) }
+    dependencies: [({ headers }) => {
+      if (headers['x-refuse']) {
+        throw Object.assign(new Error('no'), {
+          statusCode: 403,
+          scopes: ['offline_access', 'mcp:write']
+        })
+      }
+    }],
+    mcp: {
+      toolScopes: { whoami: ['offline_access', 'mcp:write'] },
+      server: new McpServer({ name: 'x', version: '1' })
+    }
   })
-  const refusals = [await call(await token()), await fetch(mcpUrl, { method: 'POST', headers: { authorization: 'Bearer x', 'x-refuse': '1' } })]
-  for (const refused of refusals) assert.deepEqual([refused.status, /scope="([^"]*)"$/.exec(String(challengeOf(refused)))?.[1]], [403, 'mcp:write'])
+  const refusals = [
+    await call(await token()),
+    await fetch(mcpUrl, { method: 'POST', headers: { authorization: 'Bearer x', 'x-refuse': '1' } })
+  ]
+  for (const refused of refusals) {
+    assert.deepEqual([refused.status, /scope="([^"]*)"$/.exec(String(challengeOf(refused)))?.[1]], [
+      403,
+      'mcp:write'
+    ])
+  }
 })
 
 test('RS-01 RS-09 RS-13 routes of the app are guarded in every method that they have', async (t) => {
   const { origin, token } = await startGuarded(t, { requiredScopes: ['mcp:read'] }, {
     routes: (app) => {
-      app.route({ method: ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS'], url: '/notes', onRequest: app.requireMcpAuth({ scopes: ['notes'] }), handler: async ({ mcpAuth }) => ({ subject: mcpAuth?.subject }) })
+      app.route({
+        method: ['GET', 'POST', 'PUT', 'DELETE', 'OPTIONS'],
+        url: '/notes',
+        onRequest: app.requireMcpAuth({ scopes: ['notes'] }),
+        handler: async ({ mcpAuth }) => ({ subject: mcpAuth?.subject })
+      })
     }
   })
   const metadata = `resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`
   for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS']) {
-    const ask = async (bearer?: string) => await fetch(`${origin}/notes`, { method, headers: bearer === undefined ? {} : { authorization: `Bearer ${bearer}` } })
-    const [bare, few, good] = [await ask(), await ask(await token({ scope: 'notes' })), await ask(await token({ scope: 'mcp:read notes' }))]
-    assert.deepEqual([bare.status, challengeOf(bare)], [401, `Bearer ${metadata}, scope="mcp:read notes"`], method)
-    assert.deepEqual([few.status, challengeOf(few)], [403, `Bearer ${lacking}, ${metadata}, scope="mcp:read notes"`], method)
+    const ask = async (bearer?: string) =>
+      await fetch(`${origin}/notes`, {
+        method,
+        headers: bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }
+      })
+    const [bare, few, good] = [
+      await ask(),
+      await ask(await token({ scope: 'notes' })),
+      await ask(await token({ scope: 'mcp:read notes' }))
+    ]
+    assert.deepEqual([bare.status, challengeOf(bare)], [
+      401,
+      `Bearer ${metadata}, scope="mcp:read notes"`
+    ], method)
+    assert.deepEqual([few.status, challengeOf(few)], [
+      403,
+      `Bearer ${lacking}, ${metadata}, scope="mcp:read notes"`
+    ], method)
     assert.equal(good.status, 200, method)
   }
 })
@@ -190,21 +339,40 @@ test('RS-01 RS-09 RS-13 routes of the app are guarded in every method that they 
 function full (): McpServer {
   const server = new McpServer({ name: 'test', version: '1.0.0' })
   for (const name of ['c', 'a', 'b']) server.registerTool(name, {}, async () => ({ content: [] }))
-  server.registerResource('note', 'note://one', {}, async ({ href }) => ({ contents: [{ uri: href, text: 'one' }] }))
+  server.registerResource(
+    'note',
+    'note://one',
+    {},
+    async ({ href }) => ({ contents: [{ uri: href, text: 'one' }] })
+  )
   server.registerPrompt('hello', {}, () => ({ messages: [] }))
   return server
 }
 
 test('RS-22 a list is the same for the same token, in the same order, whatever was called between', async (t) => {
-  const kinds: Array<McpOAuthOptions['mcp']> = [{ server: full() }, { server: () => full() }, { tools: true }]
+  const kinds: Array<McpOAuthOptions['mcp']> = [{ server: full() }, { server: () => full() }, {
+    tools: true
+  }]
   for (const mcp of kinds) {
-    const { mcpUrl, token } = await startGuarded(t, { ...mcp && { mcp: { ...mcp, toolScopes: ({ a: ['x'] }) } } }, {
-      routes: (app) => { for (const name of ['c', 'a', 'b']) app.get(`/${name}`, { schema: { operationId: name } }, async () => name) }
+    const { mcpUrl, token } = await startGuarded(t, {
+      ...mcp && { mcp: { ...mcp, toolScopes: { a: ['x'] } } }
+    }, {
+      routes: (app) => {
+        for (const name of ['c', 'a', 'b']) {
+          app.get(`/${name}`, { schema: { operationId: name } }, async () => name)
+        }
+      }
     })
     for (const revision of revisions) {
-      const ask = async (authorization: string, method: string, params: object = {}) => (await (await fetch(mcpUrl, rpc(revision, method, params, { authorization }))).json() as any).result
-      const [few, all] = [`Bearer ${await token({ scope: '' })}`, `Bearer ${await token({ scope: 'x' })}`]
-      const lists = async (authorization: string) => (await ask(authorization, 'tools/list')).tools.map(({ name }: { name: string }) => name)
+      const ask = async (authorization: string, method: string, params: object = {}) =>
+        (await (await fetch(mcpUrl, rpc(revision, method, params, { authorization })))
+          .json() as any).result
+      const [few, all] = [
+        `Bearer ${await token({ scope: '' })}`,
+        `Bearer ${await token({ scope: 'x' })}`
+      ]
+      const lists = async (authorization: string) =>
+        (await ask(authorization, 'tools/list')).tools.map(({ name }: { name: string }) => name)
       const before = [await lists(few), await lists(all)]
       await ask(all, 'tools/call', { name: 'a', arguments: {} })
       await ask(few, 'tools/call', { name: 'b', arguments: {} })
@@ -218,9 +386,24 @@ test('RS-22 a list is the same for the same token, in the same order, whatever w
 test('RS-23 what a caller is told about the server may be kept for that caller alone', async (t) => {
   const { mcpUrl, token } = await startGuarded(t, { mcp: { server: full() } })
   const authorization = `Bearer ${await token()}`
-  for (const [method, params] of [['server/discover'], ['tools/list'], ['resources/list'], ['resources/templates/list'], ['resources/read', { uri: 'note://one' }], ['prompts/list']] as Array<[string, object?]>) {
-    const { result } = await (await fetch(mcpUrl, rpc('2026-07-28', method, params, { authorization }))).json() as any
-    assert.deepEqual([result.cacheScope, Number.isInteger(result.ttlMs) && result.ttlMs >= 0, result.resultType], ['private', true, 'complete'], method)
+  for (
+    const [method, params] of [
+      ['server/discover'],
+      ['tools/list'],
+      ['resources/list'],
+      ['resources/templates/list'],
+      ['resources/read', { uri: 'note://one' }],
+      ['prompts/list']
+    ] as Array<[string, object?]>
+  ) {
+    const { result } =
+      await (await fetch(mcpUrl, rpc('2026-07-28', method, params, { authorization })))
+        .json() as any
+    assert.deepEqual(
+      [result.cacheScope, Number.isInteger(result.ttlMs) && result.ttlMs >= 0, result.resultType],
+      ['private', true, 'complete'],
+      method
+    )
   }
 })
 
@@ -228,13 +411,22 @@ test('RS-23 the pages of one list agree on who may keep them', async (t) => {
   const handler = {
     async fetch (_request: Request, { parsedBody }: { parsedBody?: unknown } = {}) {
       const { id, params } = parsedBody as { id: number, params: { cursor?: string } }
-      const result = params.cursor === undefined ? { tools: [{ name: 'a' }], nextCursor: '2', cacheScope: 'public' } : { tools: [{ name: 'b' }], cacheScope: 'public' }
-      return Response.json({ jsonrpc: '2.0', id, result: { ...result, ttlMs: 0, resultType: 'complete' } })
+      const result = params.cursor === undefined
+        ? { tools: [{ name: 'a' }], nextCursor: '2', cacheScope: 'public' }
+        : { tools: [{ name: 'b' }], cacheScope: 'public' }
+      return Response.json({
+        jsonrpc: '2.0',
+        id,
+        result: { ...result, ttlMs: 0, resultType: 'complete' }
+      })
     }
   }
   const { mcpUrl, token } = await startGuarded(t, { mcp: { handler } })
   for (const cursor of [undefined, '2']) {
-    const { result } = await (await fetch(mcpUrl, rpc('2026-07-28', 'tools/list', { cursor }, { authorization: `Bearer ${await token()}` }))).json() as any
+    const { result } = await (await fetch(
+      mcpUrl,
+      rpc('2026-07-28', 'tools/list', { cursor }, { authorization: `Bearer ${await token()}` })
+    )).json() as any
     assert.equal(result.cacheScope, 'private')
   }
 })

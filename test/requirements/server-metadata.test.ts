@@ -2,17 +2,33 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import Fastify from 'fastify'
 import { mcpOAuth, type McpOAuthOptions } from '../../lib/index.ts'
-import { isError, isPage, isSentBack, openBrowser, query, redeem, startFlow } from '../support/flow.ts'
+import {
+  isError,
+  isPage,
+  isSentBack,
+  openBrowser,
+  query,
+  redeem,
+  startFlow
+} from '../support/flow.ts'
 import { modes, type RunningMode } from '../support/modes.ts'
 import { revisions } from '../support/revisions.ts'
 import { startThin } from '../support/thin.ts'
 
-const names = (prefix: string) => [...new Set([
-  `/.well-known/oauth-authorization-server${prefix}`, `/.well-known/openid-configuration${prefix}`, `${prefix}/.well-known/openid-configuration`,
-  '/.well-known/oauth-authorization-server', '/.well-known/openid-configuration'
-])]
+const names = (prefix: string) => [
+  ...new Set([
+    `/.well-known/oauth-authorization-server${prefix}`,
+    `/.well-known/openid-configuration${prefix}`,
+    `${prefix}/.well-known/openid-configuration`,
+    '/.well-known/oauth-authorization-server',
+    '/.well-known/openid-configuration'
+  ])
+]
 
-async function documentOf ({ origin }: Pick<RunningMode, 'origin'>, path = '/.well-known/oauth-authorization-server'): Promise<Record<string, any>> {
+async function documentOf (
+  { origin }: Pick<RunningMode, 'origin'>,
+  path = '/.well-known/oauth-authorization-server'
+): Promise<Record<string, any>> {
   const response = await fetch(origin + path)
   assert.equal(response.status, 200, path)
   return await response.json() as Record<string, any>
@@ -23,31 +39,62 @@ for (const name of ['the broker', 'the thin proxies', 'custom metadata'] as cons
     const mode = await modes[name]?.(t, { mcp: { path: '/v1/tools/mcp' } }) as RunningMode
     const texts = new Set<string>()
     for (const path of names('')) {
-      for (const headers of [{}, ...revisions.map(revision => ({ 'mcp-protocol-version': revision })), { accept: 'text/html' }, { 'x-forwarded-host': 'evil.example' }] as Array<Record<string, string>>) {
+      for (
+        const headers of [
+          {},
+          ...revisions.map(revision => ({ 'mcp-protocol-version': revision })),
+          { accept: 'text/html' },
+          { 'x-forwarded-host': 'evil.example' }
+        ] as Array<Record<string, string>>
+      ) {
         const response = await fetch(mode.origin + path, { headers })
-        assert.deepEqual([response.status, response.headers.get('content-type'), response.headers.get('access-control-allow-origin')], [200, 'application/json; charset=utf-8', '*'], path)
+        assert.deepEqual(
+          [
+            response.status,
+            response.headers.get('content-type'),
+            response.headers.get('access-control-allow-origin')
+          ],
+          [200, 'application/json; charset=utf-8', '*'],
+          path
+        )
         texts.add(await response.text())
       }
       const head = await fetch(mode.origin + path, { method: 'HEAD' })
       assert.deepEqual([head.status, await head.text()], [200, ''])
-      for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) assert.equal((await fetch(mode.origin + path, { method })).status, 405, method)
+      for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
+        assert.equal((await fetch(mode.origin + path, { method })).status, 405, method)
+      }
     }
     assert.equal(texts.size, 1)
     const [document] = [...texts].map(text => JSON.parse(text))
-    const resource = await (await fetch(`${mode.origin}/.well-known/oauth-protected-resource/v1/tools/mcp`)).json() as { authorization_servers: string[] }
+    const resource =
+      await (await fetch(`${mode.origin}/.well-known/oauth-protected-resource/v1/tools/mcp`))
+        .json() as { authorization_servers: string[] }
     assert.deepEqual([document.issuer], resource.authorization_servers)
     assert.match(document.issuer, /^https?:\/\/[^?#]+$/)
     assert.deepEqual(document.response_types_supported, ['code'])
     assert.deepEqual(document.code_challenge_methods_supported, ['S256'])
-    for (const member of ['authorization_endpoint', 'token_endpoint']) assert.ok(URL.canParse(document[member]), member)
-    for (const [member, value] of Object.entries(document)) assert.ok(value !== null && !(Array.isArray(value) && value.length === 0), member)
+    for (const member of ['authorization_endpoint', 'token_endpoint']) {
+      assert.ok(URL.canParse(document[member]), member)
+    }
+    for (const [member, value] of Object.entries(document)) {
+      assert.ok(value !== null && !(Array.isArray(value) && value.length === 0), member)
+    }
   })
 }
 
 test('ASM-04 ASM-05 below a prefix the document is where the path of the issuer is inserted, and where OpenID Connect appends', async (t) => {
   const flow = await startFlow(t, { options: { prefix: '/v1' } })
-  for (const path of names('/v1')) assert.equal((await documentOf(flow, path))['issuer'], 'https://mcp.example.com/v1', path)
-  for (const path of ['/v1/.well-known/oauth-authorization-server', '/.well-known/oauth-authorization-server/v1/mcp', '/.well-known/oauth-authorization-server/v2']) assert.equal((await fetch(flow.origin + path)).status, 404, path)
+  for (const path of names('/v1')) {
+    assert.equal((await documentOf(flow, path))['issuer'], 'https://mcp.example.com/v1', path)
+  }
+  for (
+    const path of [
+      '/v1/.well-known/oauth-authorization-server',
+      '/.well-known/oauth-authorization-server/v1/mcp',
+      '/.well-known/oauth-authorization-server/v2'
+    ]
+  ) assert.equal((await fetch(flow.origin + path)).status, 404, path)
 })
 
 test('ASM-01 a resource server describes no authorization server, and names that of its provider as it was given', async (t) => {
@@ -57,24 +104,46 @@ test('ASM-01 a resource server describes no authorization server, and names that
 })
 
 test('ASM-02 ASM-03 with legacyEndpoints clients that read no metadata find the endpoints at the root, without it they are not there', async (t) => {
-  const json = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ redirect_uris: ['http://127.0.0.1:4711/callback'] }) }
-  const flow = await startFlow(t, { options: { legacyEndpoints: true, mcp: { path: '/v1/mcp', tools: true } } })
+  const json = {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ redirect_uris: ['http://127.0.0.1:4711/callback'] })
+  }
+  const flow = await startFlow(t, {
+    options: { legacyEndpoints: true, mcp: { path: '/v1/mcp', tools: true } }
+  })
   const registered = await flow.ask('/register', json)
   assert.equal(registered.status, 201)
   const id = registered.json()['client_id']
   // The first revision knows no resource.
   const asked = query(flow.asked(id, { resource: undefined }))
-  assert.equal((await flow.ask(`/authorize?${asked}`, { headers: { accept: 'text/html' } })).status, 200)
+  assert.equal(
+    (await flow.ask(`/authorize?${asked}`, { headers: { accept: 'text/html' } })).status,
+    200
+  )
   const code = await flow.login(id, { params: { resource: undefined } })
-  const tokens = await flow.ask('/token', { method: 'POST', headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: query(redeem(id, code)) })
+  const tokens = await flow.ask('/token', {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: query(redeem(id, code))
+  })
   assert.deepEqual([tokens.status, tokens.json()['token_type']], [200, 'Bearer'])
 
   const plain = await startFlow(t)
-  for (const path of ['/register', '/token']) assert.equal((await fetch(plain.origin + path, json)).status, 404)
+  for (const path of ['/register', '/token']) {
+    assert.equal((await fetch(plain.origin + path, json)).status, 404)
+  }
   assert.equal((await fetch(`${plain.origin}/authorize?${asked}`)).status, 404)
   const app = Fastify()
   await assert.rejects(async () => {
-    await app.register(mcpOAuth, { issuer: 'https://idp.example', clientId: 'c', clientSecret: 's', setupProxies: true, legacyEndpoints: true, prefix: '/v1' })
+    await app.register(mcpOAuth, {
+      issuer: 'https://idp.example',
+      clientId: 'c',
+      clientSecret: 's',
+      setupProxies: true,
+      legacyEndpoints: true,
+      prefix: '/v1'
+    })
   }, /legacyEndpoints/)
 })
 
@@ -83,35 +152,75 @@ test('ASM-08 AZ-05 the broker says that it sends iss, and does, in every answer;
   assert.equal((await documentOf(flow))['authorization_response_iss_parameter_supported'], true)
   const id = await flow.register()
   const browser = openBrowser()
-  const back = await browser.get(flow, `/oauth/callback?${await flow.approve(browser, flow.asked(id))}`)
+  const back = await browser.get(
+    flow,
+    `/oauth/callback?${await flow.approve(browser, flow.asked(id))}`
+  )
   assert.deepEqual(back.location?.searchParams.getAll('iss'), [flow.base])
-  isSentBack(flow, await flow.authorize(flow.asked(id, { response_type: 'token' })), 302, 'unsupported_response_type')
+  isSentBack(
+    flow,
+    await flow.authorize(flow.asked(id, { response_type: 'token' })),
+    302,
+    'unsupported_response_type'
+  )
   const request = await flow.form(browser, flow.asked(id))
-  isSentBack(flow, await browser.post(flow, '/oauth/consent', { request, action: 'deny' }), 303, 'access_denied')
+  isSentBack(
+    flow,
+    await browser.post(flow, '/oauth/consent', { request, action: 'deny' }),
+    303,
+    'access_denied'
+  )
 
-  const thin = await startThin(t, { prepare: ({ metadata }) => Object.assign(metadata, { authorization_response_iss_parameter_supported: true }) })
-  assert.ok(!('authorization_response_iss_parameter_supported' in await documentOf({ origin: `http://127.0.0.1:${thin.port}` })))
-  const refused = await thin.authorize({ ...flow.asked(await thin.register()), resource: undefined, response_type: 'token' })
-  assert.deepEqual([refused.location?.searchParams.get('error'), refused.location?.searchParams.get('iss')], ['unsupported_response_type', null])
+  const thin = await startThin(t, {
+    prepare: ({ metadata }) =>
+      Object.assign(metadata, { authorization_response_iss_parameter_supported: true })
+  })
+  assert.ok(
+    !('authorization_response_iss_parameter_supported' in
+      await documentOf({ origin: `http://127.0.0.1:${thin.port}` }))
+  )
+  const refused = await thin.authorize({
+    ...flow.asked(await thin.register()),
+    resource: undefined,
+    response_type: 'token'
+  })
+  assert.deepEqual([
+    refused.location?.searchParams.get('error'),
+    refused.location?.searchParams.get('iss')
+  ], ['unsupported_response_type', null])
 })
 
 test('ASM-09 metadata documents of clients are announced where they count, and nowhere else', async (t) => {
   const url = 'https://client.example/metadata.json'
   const rows: Array<[options: Partial<McpOAuthOptions>, announced: true | undefined]> = [
-    [{}, true], [{ clientIdMetadata: true }, true], [{ clientIdMetadata: { allowedHosts: ['client.example'] } }, true], [{ clientIdMetadata: false }, undefined]
+    [{}, true],
+    [{ clientIdMetadata: true }, true],
+    [{ clientIdMetadata: { allowedHosts: ['client.example'] } }, true],
+    [{ clientIdMetadata: false }, undefined]
   ]
   for (const [options, announced] of rows) {
     const flow = await startFlow(t, { options })
     assert.equal((await documentOf(flow))['client_id_metadata_document_supported'], announced)
     if (announced !== true) isPage(await flow.authorize(flow.asked(url)), 400, 'invalid_client')
   }
-  const thin = await startThin(t, { prepare: ({ metadata }) => Object.assign(metadata, { client_id_metadata_document_supported: true }) })
-  assert.ok(!('client_id_metadata_document_supported' in await documentOf({ origin: `http://127.0.0.1:${thin.port}` })))
+  const thin = await startThin(t, {
+    prepare: ({ metadata }) =>
+      Object.assign(metadata, { client_id_metadata_document_supported: true })
+  })
+  assert.ok(
+    !('client_id_metadata_document_supported' in
+      await documentOf({ origin: `http://127.0.0.1:${thin.port}` }))
+  )
 })
 
 test('ASM-10 ASM-11 REG-03 what the broker announces is what it does, with registration and without', async (t) => {
   for (const registers of [true, false]) {
-    const flow = await startFlow(t, { options: { setupFakeDynamicRegistration: registers, clients: [{ clientId: 'desktop', redirectUris: ['http://127.0.0.1:4711/callback'] }] } })
+    const flow = await startFlow(t, {
+      options: {
+        setupFakeDynamicRegistration: registers,
+        clients: [{ clientId: 'desktop', redirectUris: ['http://127.0.0.1:4711/callback'] }]
+      }
+    })
     const { base } = flow
     assert.deepEqual(await documentOf(flow), {
       issuer: base,
@@ -129,9 +238,19 @@ test('ASM-10 ASM-11 REG-03 what the broker announces is what it does, with regis
       authorization_response_iss_parameter_supported: true,
       client_id_metadata_document_supported: true
     })
-    const registered = await fetch(`${flow.origin}/oauth/register`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"redirect_uris":["http://127.0.0.1/cb"]}' })
+    const registered = await fetch(`${flow.origin}/oauth/register`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{"redirect_uris":["http://127.0.0.1/cb"]}'
+    })
     assert.equal(registered.status, registers ? 201 : 404)
-    for (const grant of ['implicit', 'password', 'client_credentials']) isError(await flow.token({ grant_type: grant, client_id: 'desktop' }), 400, 'unsupported_grant_type')
+    for (const grant of ['implicit', 'password', 'client_credentials']) {
+      isError(
+        await flow.token({ grant_type: grant, client_id: 'desktop' }),
+        400,
+        'unsupported_grant_type'
+      )
+    }
     assert.equal((await flow.tokens('desktop')).token_type, 'Bearer')
   }
 })
@@ -145,9 +264,28 @@ test('ASM-12 the document of the broker needs no provider', async (t) => {
 })
 
 test('ASM-15 addresses without TLS are for loopback', async (t) => {
-  const proxies = { issuer: 'https://idp.example', clientId: 'c', clientSecret: 's', setupProxies: true, secret: 'x'.repeat(32) }
-  for (const options of [{ ...proxies, publicUrl: 'http://mcp.example.com' }, { ...proxies, issuer: 'http://idp.example' }, { issuer: 'http://idp.example' }, { issuer: 'https://idp.example', publicUrl: 'http://10.0.0.1' }]) {
-    await assert.rejects(async () => { await Fastify().register(mcpOAuth, options) }, /must use https/, JSON.stringify(options))
+  const proxies = {
+    issuer: 'https://idp.example',
+    clientId: 'c',
+    clientSecret: 's',
+    setupProxies: true,
+    secret: 'x'.repeat(32)
+  }
+  for (
+    const options of [
+      { ...proxies, publicUrl: 'http://mcp.example.com' },
+      { ...proxies, issuer: 'http://idp.example' },
+      { issuer: 'http://idp.example' },
+      { issuer: 'https://idp.example', publicUrl: 'http://10.0.0.1' }
+    ]
+  ) {
+    await assert.rejects(
+      async () => {
+        await Fastify().register(mcpOAuth, options)
+      },
+      /must use https/,
+      JSON.stringify(options)
+    )
   }
   const app = Fastify()
   t.after(() => app.close())

@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test, type TestContext } from 'node:test'
-import { Client as Client2, StreamableHTTPClientTransport as Transport2 } from '@modelcontextprotocol/client'
+import {
+  Client as Client2,
+  StreamableHTTPClientTransport as Transport2
+} from '@modelcontextprotocol/client'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
-import { McpServer as McpServer2, acceptedContent, createMcpHandler, createRequestStateCodec, inputRequired } from '@modelcontextprotocol/server'
+import {
+  McpServer as McpServer2,
+  acceptedContent,
+  createMcpHandler,
+  createRequestStateCodec,
+  inputRequired
+} from '@modelcontextprotocol/server'
 import Fastify from 'fastify'
 import { z } from 'zod'
 import type { McpOAuthOptions } from '../../lib/index.ts'
@@ -14,14 +23,24 @@ import { raw, startGuarded } from '../support/guarded.ts'
 import { modes } from '../support/modes.ts'
 import { messageIn, modernMeta, revisions, rpc } from '../support/revisions.ts'
 
-const echo = { region: z.string().meta({ 'x-mcp-header': 'Region' }), count: z.int().optional().meta({ 'x-mcp-header': 'Count' }) }
-const said = async (args: object) => ({ content: [{ type: 'text' as const, text: JSON.stringify(args) }] })
+const echo = {
+  region: z.string().meta({ 'x-mcp-header': 'Region' }),
+  count: z.int().optional().meta({ 'x-mcp-header': 'Count' })
+}
+const said = async (args: object) => ({
+  content: [{ type: 'text' as const, text: JSON.stringify(args) }]
+})
 
 function sdk1 (): McpServer {
   const server = new McpServer({ name: 'test', version: '1.0.0' })
   server.registerTool('echo', { inputSchema: echo }, said)
   server.registerTool('hidden', {}, async () => said({}))
-  server.registerResource('note', 'note://é', {}, async ({ href }) => ({ contents: [{ uri: href, text: 'one' }] }))
+  server.registerResource(
+    'note',
+    'note://é',
+    {},
+    async ({ href }) => ({ contents: [{ uri: href, text: 'one' }] })
+  )
   return server
 }
 
@@ -41,22 +60,35 @@ const servers: Record<string, () => NonNullable<McpOAuthOptions['mcp']>> = {
 }
 
 async function start (t: TestContext, mcp: NonNullable<McpOAuthOptions['mcp']>) {
-  const properties = { region: { type: 'string', 'x-mcp-header': 'Region' }, count: { type: 'integer', 'x-mcp-header': 'Count' } }
-  const running = await startGuarded(t, { mcp }, mcp.tools
-    ? {
+  const properties = {
+    region: { type: 'string', 'x-mcp-header': 'Region' },
+    count: { type: 'integer', 'x-mcp-header': 'Count' }
+  }
+  const running = await startGuarded(
+    t,
+    { mcp },
+    mcp.tools
+      ? {
         // Ajv has to be told of keywords that it does not know.
         app: Fastify({ ajv: { customOptions: { keywords: ['x-mcp-header'] } } }),
         routes: (app) => {
-          app.get('/echo', { schema: { operationId: 'echo', querystring: { type: 'object', required: ['region'], properties } } }, async ({ query }) => query)
+          app.get('/echo', {
+            schema: {
+              operationId: 'echo',
+              querystring: { type: 'object', required: ['region'], properties }
+            }
+          }, async ({ query }) => query)
           app.get('/hidden', { schema: { operationId: 'hidden' } }, async () => ({}))
         }
       }
-    : {})
+      : {}
+  )
   const authorization = `Bearer ${await running.token()}`
   return {
     ...running,
     authorization,
-    ask: (init: RequestInit) => fetch(running.mcpUrl, { ...init, headers: { authorization, ...init.headers } })
+    ask: (init: RequestInit) =>
+      fetch(running.mcpUrl, { ...init, headers: { authorization, ...init.headers } })
   }
 }
 
@@ -68,24 +100,69 @@ for (const [name, open] of Object.entries(modes)) {
       for (const foreign of ['https://evil.example', 'null', `${origin}.evil.example`]) {
         for (const headers of [{ origin: foreign }, { origin: foreign, authorization }]) {
           const refused = await fetch(origin + path, { method, headers })
-          assert.deepEqual([refused.status, refused.headers.get('access-control-allow-origin'), refused.headers.get('www-authenticate')], [403, null, null], `${method} ${foreign}`)
-          if (method !== 'HEAD') assert.equal((await refused.json() as { error: string }).error, 'access_denied')
+          assert.deepEqual(
+            [
+              refused.status,
+              refused.headers.get('access-control-allow-origin'),
+              refused.headers.get('www-authenticate')
+            ],
+            [403, null, null],
+            `${method} ${foreign}`
+          )
+          if (method !== 'HEAD') {
+            assert.equal((await refused.json() as { error: string }).error, 'access_denied')
+          }
         }
       }
-      const elsewhere = await raw(origin, [`${method} ${path} HTTP/1.1`, 'Host: evil.example', `Authorization: ${authorization}`, 'Connection: close'])
+      const elsewhere = await raw(origin, [
+        `${method} ${path} HTTP/1.1`,
+        'Host: evil.example',
+        `Authorization: ${authorization}`,
+        'Connection: close'
+      ])
       assert.match(elsewhere, /^HTTP\/1\.1 403 /, method)
     }
     assert.deepEqual(calls, [])
     for (const own of [undefined, 'http://localhost:6274', 'http://127.0.0.1']) {
-      const called = await fetch(origin + path, rpc('2025-11-25', 'tools/call', { name: 'read', arguments: {} }, { authorization, origin: own }))
-      assert.deepEqual([called.status, called.headers.get('access-control-allow-origin')], [200, own ?? null])
+      const called = await fetch(
+        origin + path,
+        rpc('2025-11-25', 'tools/call', { name: 'read', arguments: {} }, {
+          authorization,
+          origin: own
+        })
+      )
+      assert.deepEqual([called.status, called.headers.get('access-control-allow-origin')], [
+        200,
+        own ?? null
+      ])
       if (own === undefined) continue
-      const challenged = await fetch(origin + path, rpc('2025-11-25', 'tools/list', {}, { origin: own }))
-      assert.deepEqual([challenged.status, challenged.headers.get('access-control-allow-origin')], [401, own])
-      assert.match(String(challenged.headers.get('access-control-expose-headers')), /WWW-Authenticate.*Mcp-Session-Id/)
-      const headers = 'authorization, content-type, mcp-protocol-version, mcp-method, mcp-name, mcp-param-region'
-      const preflight = await fetch(origin + path, { method: 'OPTIONS', headers: { origin: own, 'access-control-request-method': 'POST', 'access-control-request-headers': headers } })
-      assert.deepEqual([preflight.status, preflight.headers.get('access-control-allow-origin'), preflight.headers.get('access-control-allow-headers')], [204, own, headers])
+      const challenged = await fetch(
+        origin + path,
+        rpc('2025-11-25', 'tools/list', {}, { origin: own })
+      )
+      assert.deepEqual([challenged.status, challenged.headers.get('access-control-allow-origin')], [
+        401,
+        own
+      ])
+      assert.match(
+        String(challenged.headers.get('access-control-expose-headers')),
+        /WWW-Authenticate.*Mcp-Session-Id/
+      )
+      const headers =
+        'authorization, content-type, mcp-protocol-version, mcp-method, mcp-name, mcp-param-region'
+      const preflight = await fetch(origin + path, {
+        method: 'OPTIONS',
+        headers: {
+          origin: own,
+          'access-control-request-method': 'POST',
+          'access-control-request-headers': headers
+        }
+      })
+      assert.deepEqual([
+        preflight.status,
+        preflight.headers.get('access-control-allow-origin'),
+        preflight.headers.get('access-control-allow-headers')
+      ], [204, own, headers])
     }
   })
 }
@@ -93,13 +170,33 @@ for (const [name, open] of Object.entries(modes)) {
 for (const [name, serve] of Object.entries(servers)) {
   test(`HT-05 ${name}: a batch is for the revision that has them`, async (t) => {
     const { ask } = await start(t, serve())
-    const batch = (headers: object, _meta?: object) => ask({
-      method: 'POST', headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...headers }, body: JSON.stringify([{ jsonrpc: '2.0', id: 5, method: 'tools/list', params: { _meta } }])
-    })
-    for (const version of [undefined, '2025-03-26']) assert.equal((await batch(version === undefined ? {} : { 'mcp-protocol-version': version })).status, 200, version)
+    const batch = (headers: object, _meta?: object) =>
+      ask({
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          accept: 'application/json, text/event-stream',
+          ...headers
+        },
+        body: JSON.stringify([{ jsonrpc: '2.0', id: 5, method: 'tools/list', params: { _meta } }])
+      })
+    for (const version of [undefined, '2025-03-26']) {
+      assert.equal(
+        (await batch(version === undefined ? {} : { 'mcp-protocol-version': version })).status,
+        200,
+        version
+      )
+    }
     for (const version of ['2025-06-18', '2025-11-25', '2026-07-28']) {
-      const refused = await batch({ 'mcp-protocol-version': version }, version === '2026-07-28' ? modernMeta : undefined)
-      assert.deepEqual([refused.status, (await messageIn(refused)).error.code], [400, -32600], version)
+      const refused = await batch(
+        { 'mcp-protocol-version': version },
+        version === '2026-07-28' ? modernMeta : undefined
+      )
+      assert.deepEqual(
+        [refused.status, (await messageIn(refused)).error.code],
+        [400, -32600],
+        version
+      )
     }
   })
 
@@ -107,7 +204,13 @@ for (const [name, serve] of Object.entries(servers)) {
     const { ask } = await start(t, serve())
     for (const revision of revisions) {
       for (const method of ['GET', 'HEAD', 'DELETE', 'PUT', 'PATCH']) {
-        const refused = await ask({ method, headers: { accept: 'text/event-stream', ...revision !== '2025-03-26' && { 'mcp-protocol-version': revision } } })
+        const refused = await ask({
+          method,
+          headers: {
+            accept: 'text/event-stream',
+            ...revision !== '2025-03-26' && { 'mcp-protocol-version': revision }
+          }
+        })
         assert.equal(refused.status, 405, `${method} ${revision}`)
         assert.match(String(refused.headers.get('allow')), /^POST\b/)
       }
@@ -117,16 +220,37 @@ for (const [name, serve] of Object.entries(servers)) {
   test(`HT-07 SE-01 SE-05 ${name}: a notification is accepted without a word, and no session is ever named`, async (t) => {
     const { ask } = await start(t, serve())
     for (const revision of revisions) {
-      // To a handler, in the eras that have them, a session that it does not know is none of the caller's.
+      // To a handler, in the eras that have them, a session that it does not know is none of the
+      // caller's.
       const ignored = revision === '2026-07-28' || serve().handler === undefined
-      for (const session of [{}, ...ignored ? [{ 'mcp-session-id': 'x', 'last-event-id': '1' }] : []]) {
-        const { body, ...init } = rpc(revision, 'notifications/cancelled', { requestId: 1 }, session)
+      for (
+        const session of [{}, ...ignored ? [{ 'mcp-session-id': 'x', 'last-event-id': '1' }] : []]
+      ) {
+        const { body, ...init } = rpc(
+          revision,
+          'notifications/cancelled',
+          { requestId: 1 },
+          session
+        )
         const { id: _, ...notification } = JSON.parse(String(body))
         const accepted = await ask({ ...init, body: JSON.stringify(notification) })
-        assert.deepEqual([accepted.status, await accepted.text(), accepted.headers.get('mcp-session-id')], [202, '', null], revision)
-        for (const method of ['tools/list', revision === '2026-07-28' ? 'server/discover' : 'initialize']) {
+        assert.deepEqual(
+          [accepted.status, await accepted.text(), accepted.headers.get('mcp-session-id')],
+          [202, '', null],
+          revision
+        )
+        for (
+          const method of [
+            'tools/list',
+            revision === '2026-07-28' ? 'server/discover' : 'initialize'
+          ]
+        ) {
           const answered = await ask(rpc(revision, method, {}, session))
-          assert.deepEqual([answered.status, answered.headers.get('mcp-session-id')], [200, null], `${revision} ${method}`)
+          assert.deepEqual(
+            [answered.status, answered.headers.get('mcp-session-id')],
+            [200, null],
+            `${revision} ${method}`
+          )
         }
       }
     }
@@ -135,85 +259,178 @@ for (const [name, serve] of Object.entries(servers)) {
   test(`HT-08 HT-09 HT-10 ${name}: a version that is unknown, missing or another one than the body says is refused as its era does`, async (t) => {
     const { ask } = await start(t, serve())
     const claim = 'io.modelcontextprotocol/protocolVersion'
-    for (const version of ['v999', '1900-01-01', '']) assert.equal((await ask(rpc('2025-11-25', 'tools/list', {}, { 'mcp-protocol-version': version }))).status, 400, version)
+    for (const version of ['v999', '1900-01-01', '']) {
+      assert.equal(
+        (await ask(rpc('2025-11-25', 'tools/list', {}, { 'mcp-protocol-version': version })))
+          .status,
+        400,
+        version
+      )
+    }
     for (const version of ['2099-01-01', 'v999']) {
-      const refused = await ask(rpc('2026-07-28', 'tools/list', { _meta: { [claim]: version } }, { 'mcp-protocol-version': version }))
+      const refused = await ask(
+        rpc('2026-07-28', 'tools/list', { _meta: { [claim]: version } }, {
+          'mcp-protocol-version': version
+        })
+      )
       const { id, error } = await messageIn(refused)
-      assert.deepEqual([refused.status, id, error.code, error.data.requested], [400, 5, -32022, version])
+      assert.deepEqual([refused.status, id, error.code, error.data.requested], [
+        400,
+        5,
+        -32022,
+        version
+      ])
       assert.ok(error.data.supported.includes('2026-07-28'))
     }
     for (const version of [undefined, '2025-11-25', '2099-01-01']) {
-      const refused = await ask(rpc('2026-07-28', 'tools/list', {}, { 'mcp-protocol-version': version }))
+      const refused = await ask(
+        rpc('2026-07-28', 'tools/list', {}, { 'mcp-protocol-version': version })
+      )
       const { id, error } = await messageIn(refused)
       assert.deepEqual([refused.status, id, error.code], [400, 5, -32020], version)
     }
     const first = await ask(rpc('2025-03-26', 'initialize'))
-    assert.deepEqual([first.status, (await messageIn(first)).result.protocolVersion], [200, '2025-03-26'], 'no header, no claim')
+    assert.deepEqual([first.status, (await messageIn(first)).result.protocolVersion], [
+      200,
+      '2025-03-26'
+    ], 'no header, no claim')
   })
 
   test(`HT-11 HT-12 HT-14 ${name}: the headers of the modern era say what the body says, and those of earlier ones mean nothing`, async (t) => {
     const { ask } = await start(t, serve())
     const call = { name: 'hidden', arguments: {} }
     const encoded = (text: string) => `=?base64?${Buffer.from(text).toString('base64')}?=`
-    const wrong: Array<[method: string, params: object, headers: Record<string, string | undefined>]> = [
-      ['tools/list', {}, { 'mcp-method': undefined }], ['tools/list', {}, { 'mcp-method': 'TOOLS/LIST' }], ['tools/list', {}, { 'mcp-method': 'tools/call' }], ['tools/list', {}, { 'mcp-method': '' }],
-      ['tools/call', call, { 'mcp-name': undefined }], ['tools/call', call, { 'mcp-name': 'echo' }], ['tools/call', call, { 'mcp-name': 'HIDDEN' }], ['tools/call', call, { 'mcp-name': encoded('echo') }],
-      ['tools/call', call, { 'mcp-name': '=?base64?####?=' }], ['tools/call', call, { 'mcp-name': '=?base64?aGlkZGVu=?=' }], ['tools/call', call, { 'mcp-method': undefined, 'mcp-name': undefined }]
+    const wrong: Array<
+      [method: string, params: object, headers: Record<string, string | undefined>]
+    > = [
+      ['tools/list', {}, { 'mcp-method': undefined }],
+      ['tools/list', {}, { 'mcp-method': 'TOOLS/LIST' }],
+      ['tools/list', {}, { 'mcp-method': 'tools/call' }],
+      ['tools/list', {}, { 'mcp-method': '' }],
+      ['tools/call', call, { 'mcp-name': undefined }],
+      ['tools/call', call, { 'mcp-name': 'echo' }],
+      ['tools/call', call, { 'mcp-name': 'HIDDEN' }],
+      ['tools/call', call, { 'mcp-name': encoded('echo') }],
+      ['tools/call', call, { 'mcp-name': '=?base64?####?=' }],
+      ['tools/call', call, { 'mcp-name': '=?base64?aGlkZGVu=?=' }],
+      ['tools/call', call, { 'mcp-method': undefined, 'mcp-name': undefined }]
     ]
     for (const [method, params, headers] of wrong) {
       const refused = await ask(rpc('2026-07-28', method, params, headers))
       const { id, error } = await messageIn(refused)
       assert.deepEqual([refused.status, id, error.code], [400, 5, -32020], JSON.stringify(headers))
     }
-    for (const headers of [{}, { 'mcp-name': ' hidden ' }, { 'mcp-name': encoded('hidden') }, { 'MCP-METHOD': 'tools/call', 'mcp-method': undefined }] as Array<Record<string, string | undefined>>) {
-      assert.equal((await ask(rpc('2026-07-28', 'tools/call', call, headers))).status, 200, JSON.stringify(headers))
+    for (
+      const headers of [{}, { 'mcp-name': ' hidden ' }, { 'mcp-name': encoded('hidden') }, {
+        'MCP-METHOD': 'tools/call',
+        'mcp-method': undefined
+      }] as Array<Record<string, string | undefined>>
+    ) {
+      assert.equal(
+        (await ask(rpc('2026-07-28', 'tools/call', call, headers))).status,
+        200,
+        JSON.stringify(headers)
+      )
     }
     for (const revision of ['2025-03-26', '2025-06-18', '2025-11-25'] as const) {
-      const answer = await ask(rpc(revision, 'tools/call', { name: 'echo', arguments: { region: 'eu' } }, { 'mcp-method': 'tools/list', 'mcp-name': 'hidden' }))
+      const answer = await ask(
+        rpc(revision, 'tools/call', { name: 'echo', arguments: { region: 'eu' } }, {
+          'mcp-method': 'tools/list',
+          'mcp-name': 'hidden'
+        })
+      )
       assert.match(JSON.stringify((await messageIn(answer)).result.content), /eu/, revision)
     }
   })
 
   test(`HT-13 ${name}: arguments that are said in headers as well have to be the same there`, async (t) => {
     const { ask, mcpUrl, authorization } = await start(t, serve())
-    const call = (args: object, headers: Record<string, string>) => ask(rpc('2026-07-28', 'tools/call', { name: 'echo', arguments: args }, headers))
+    const call = (args: object, headers: Record<string, string>) =>
+      ask(rpc('2026-07-28', 'tools/call', { name: 'echo', arguments: args }, headers))
     const good: Array<[args: object, headers: Record<string, string>]> = [
-      [{ region: 'eu' }, { 'mcp-param-region': 'eu' }], [{ region: 'eu' }, { 'Mcp-Param-Region': ' eu ', 'mcp-param-count': '7' }], [{ region: 'Zürich' }, { 'mcp-param-region': '=?base64?WsO8cmljaA==?=' }],
+      [{ region: 'eu' }, { 'mcp-param-region': 'eu' }],
+      [{ region: 'eu' }, { 'Mcp-Param-Region': ' eu ', 'mcp-param-count': '7' }],
+      [{ region: 'Zürich' }, { 'mcp-param-region': '=?base64?WsO8cmljaA==?=' }],
       [{ region: 'eu', count: 42 }, { 'mcp-param-region': 'eu', 'mcp-param-count': '42.0' }]
     ]
     for (const [args, headers] of good) {
       const answer = await call(args, headers)
-      assert.deepEqual([answer.status, /region/.test(JSON.stringify((await messageIn(answer)).result?.content))], [200, true], JSON.stringify(headers))
+      assert.deepEqual(
+        [answer.status, /region/.test(JSON.stringify((await messageIn(answer)).result?.content))],
+        [200, true],
+        JSON.stringify(headers)
+      )
     }
     const bad: Array<[args: object, headers: Record<string, string>]> = [
-      [{ region: 'eu' }, {}], [{ region: 'eu' }, { 'mcp-param-region': 'us' }], [{ region: 'eu' }, { 'mcp-param-region': 'EU' }], [{ region: 'eu' }, { 'mcp-param-region': '' }],
-      [{ region: 'Zürich' }, { 'mcp-param-region': '=?base64?WsO8cmljaA?=' }], [{ region: 'eu', count: 42 }, { 'mcp-param-region': 'eu' }], [{ region: 'eu', count: 42 }, { 'mcp-param-region': 'eu', 'mcp-param-count': '0x2a' }]
+      [{ region: 'eu' }, {}],
+      [{ region: 'eu' }, { 'mcp-param-region': 'us' }],
+      [{ region: 'eu' }, { 'mcp-param-region': 'EU' }],
+      [{ region: 'eu' }, { 'mcp-param-region': '' }],
+      [{ region: 'Zürich' }, { 'mcp-param-region': '=?base64?WsO8cmljaA?=' }],
+      [{ region: 'eu', count: 42 }, { 'mcp-param-region': 'eu' }],
+      [{ region: 'eu', count: 42 }, { 'mcp-param-region': 'eu', 'mcp-param-count': '0x2a' }]
     ]
     for (const [args, headers] of bad) {
       const refused = await call(args, headers)
       const { id, error } = await messageIn(refused)
-      assert.deepEqual([refused.status, id, error.code], [400, 5, -32020], JSON.stringify([args, headers]))
+      assert.deepEqual(
+        [refused.status, id, error.code],
+        [400, 5, -32020],
+        JSON.stringify([args, headers])
+      )
     }
-    const earlier = await ask(rpc('2025-11-25', 'tools/call', { name: 'echo', arguments: { region: 'eu' } }, { 'mcp-param-region': 'us' }))
+    const earlier = await ask(
+      rpc('2025-11-25', 'tools/call', { name: 'echo', arguments: { region: 'eu' } }, {
+        'mcp-param-region': 'us'
+      })
+    )
     assert.match(JSON.stringify((await messageIn(earlier)).result.content), /eu/)
 
-    const client = new Client2({ name: 'client', version: '1.0.0' }, { versionNegotiation: { mode: { pin: '2026-07-28' } } })
+    const client = new Client2({ name: 'client', version: '1.0.0' }, {
+      versionNegotiation: { mode: { pin: '2026-07-28' } }
+    })
     t.after(() => client.close())
-    await client.connect(new Transport2(new URL(mcpUrl), { requestInit: { headers: { authorization } } }))
+    await client.connect(
+      new Transport2(new URL(mcpUrl), { requestInit: { headers: { authorization } } })
+    )
     await client.listTools()
-    assert.match(JSON.stringify((await client.callTool({ name: 'echo', arguments: { region: 'Zürich', count: 3 } })).content), /Zürich/, 'the client of the SDK says them')
+    assert.match(
+      JSON.stringify(
+        (await client.callTool({ name: 'echo', arguments: { region: 'Zürich', count: 3 } })).content
+      ),
+      /Zürich/,
+      'the client of the SDK says them'
+    )
   })
 
   test(`HT-15 HT-16 HT-18 HT-22 ${name}: requests of the modern era say what they speak, and learn what there is`, async (t) => {
     const { ask, mcpUrl } = await start(t, serve())
-    const incomplete = [undefined, {}, { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' }, { 'io.modelcontextprotocol/clientCapabilities': {} }]
+    const incomplete = [
+      undefined,
+      {},
+      { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' },
+      { 'io.modelcontextprotocol/clientCapabilities': {} }
+    ]
     for (const _meta of incomplete) {
       const { body, ...init } = rpc('2026-07-28', 'tools/list')
-      const refused = await ask({ ...init, body: JSON.stringify({ ...JSON.parse(String(body)), params: { _meta } }) })
+      const refused = await ask({
+        ...init,
+        body: JSON.stringify({ ...JSON.parse(String(body)), params: { _meta } })
+      })
       const { id, error } = await messageIn(refused)
       assert.deepEqual([refused.status, id, error.code], [400, 5, -32602], JSON.stringify(_meta))
     }
-    for (const method of ['initialize', 'ping', 'logging/setLevel', 'resources/subscribe', 'resources/unsubscribe', 'tasks/list', 'nothing']) {
+    for (
+      const method of [
+        'initialize',
+        'ping',
+        'logging/setLevel',
+        'resources/subscribe',
+        'resources/unsubscribe',
+        'tasks/list',
+        'nothing'
+      ]
+    ) {
       const unknown = await ask(rpc('2026-07-28', method))
       const { id, error } = await messageIn(unknown)
       assert.deepEqual([unknown.status, id, error.code], [404, 5, -32601], method)
@@ -226,8 +443,19 @@ for (const [name, serve] of Object.entries(servers)) {
     const { result } = await messageIn(discovered)
     assert.equal(discovered.status, 200)
     assert.ok(result.supportedVersions.includes('2026-07-28'))
-    assert.deepEqual([result.resultType, result.cacheScope, typeof result.capabilities.tools], ['complete', 'private', 'object'])
-    for (const message of [await messageIn(await ask(rpc('2026-07-28', 'tools/list'))), await messageIn(await ask(rpc('2026-07-28', 'tools/call', { name: 'hidden', arguments: {} })))]) assert.equal(message.result.resultType, 'complete')
+    assert.deepEqual([result.resultType, result.cacheScope, typeof result.capabilities.tools], [
+      'complete',
+      'private',
+      'object'
+    ])
+    for (
+      const message of [
+        await messageIn(await ask(rpc('2026-07-28', 'tools/list'))),
+        await messageIn(
+          await ask(rpc('2026-07-28', 'tools/call', { name: 'hidden', arguments: {} }))
+        )
+      ]
+    ) assert.equal(message.result.resultType, 'complete')
   })
 
   test(`HT-24 ${name}: clients of both eras list and call on one URL`, async (t) => {
@@ -237,12 +465,22 @@ for (const [name, serve] of Object.entries(servers)) {
     t.after(() => old.close())
     await old.connect(new StreamableHTTPClientTransport(new URL(mcpUrl), { requestInit }) as never)
     for (const mode of ['auto', { pin: '2026-07-28' }] as const) {
-      const modern = new Client2({ name: 'client', version: '1.0.0' }, { versionNegotiation: { mode } })
+      const modern = new Client2({ name: 'client', version: '1.0.0' }, {
+        versionNegotiation: { mode }
+      })
       t.after(() => modern.close())
       await modern.connect(new Transport2(new URL(mcpUrl), { requestInit }))
       for (const client of [old, modern]) {
-        assert.deepEqual((await client.listTools()).tools.map(({ name }) => name).sort(), ['echo', 'hidden'])
-        assert.match(JSON.stringify((await client.callTool({ name: 'echo', arguments: { region: 'eu' } })).content), /eu/)
+        assert.deepEqual((await client.listTools()).tools.map(({ name }) => name).sort(), [
+          'echo',
+          'hidden'
+        ])
+        assert.match(
+          JSON.stringify(
+            (await client.callTool({ name: 'echo', arguments: { region: 'eu' } })).content
+          ),
+          /eu/
+        )
       }
     }
   })
@@ -250,7 +488,8 @@ for (const [name, serve] of Object.entries(servers)) {
 
 test('HT-12 an address beyond ASCII is read from its encoded header', async (t) => {
   const { ask } = await start(t, { server: sdk1() })
-  const read = (name: string) => ask(rpc('2026-07-28', 'resources/read', { uri: 'note://é' }, { 'mcp-name': name }))
+  const read = (name: string) =>
+    ask(rpc('2026-07-28', 'resources/read', { uri: 'note://é' }, { 'mcp-name': name }))
   assert.equal((await read(`=?base64?${Buffer.from('note://é').toString('base64')}?=`)).status, 200)
   assert.equal((await read('note://e')).status, 400)
 })
@@ -260,7 +499,9 @@ test('HT-19 a server of the modern era alone tells clients of earlier ones which
   for (const revision of ['2025-03-26', '2025-06-18', '2025-11-25'] as const) {
     const refused = await ask(rpc(revision, 'initialize'))
     const { error } = await messageIn(refused)
-    assert.deepEqual([refused.status, error.code, error.data.supported], [400, -32022, ['2026-07-28']], revision)
+    assert.deepEqual([refused.status, error.code, error.data.supported], [400, -32022, [
+      '2026-07-28'
+    ]], revision)
   }
 })
 
@@ -274,23 +515,51 @@ test('SE-04 HT-06 a session that is over, unknown or missing is 404 or 400, and 
     assert.equal(listed.status, 200)
     await listed.text()
     assert.equal((await ask(rpc(revision, 'tools/list'))).status, 400, 'missing')
-    assert.equal((await ask(rpc(revision, 'tools/list', {}, { 'mcp-session-id': `${id}x` }))).status, 404, 'unknown')
-    const end = { method: 'DELETE', headers: { ...session, ...revision !== '2025-03-26' && { 'mcp-protocol-version': revision } } }
+    assert.equal(
+      (await ask(rpc(revision, 'tools/list', {}, { 'mcp-session-id': `${id}x` }))).status,
+      404,
+      'unknown'
+    )
+    const end = {
+      method: 'DELETE',
+      headers: { ...session, ...revision !== '2025-03-26' && { 'mcp-protocol-version': revision } }
+    }
     assert.equal((await ask(end)).status, 200)
-    for (const init of [rpc(revision, 'tools/list', {}, session), end, { method: 'GET', headers: { ...session, accept: 'text/event-stream' } }]) assert.equal((await ask(init)).status, 404, 'over')
+    for (
+      const init of [rpc(revision, 'tools/list', {}, session), end, {
+        method: 'GET',
+        headers: { ...session, accept: 'text/event-stream' }
+      }]
+    ) assert.equal((await ask(init)).status, 404, 'over')
   }
 })
 
-/** A server that asks before it answers, and knows later what for. What it hands out in between is sealed, for one caller. */
+/**
+ * A server that asks before it answers, and knows later what for. What it hands out in between is
+ * sealed, for one caller.
+ */
 function asking () {
-  const states = createRequestStateCodec({ key: randomBytes(32), ttlSeconds: 60, bind: ({ http }) => String((http?.authInfo as { subject?: string } | undefined)?.subject) })
+  const states = createRequestStateCodec({
+    key: randomBytes(32),
+    ttlSeconds: 60,
+    bind: ({ http }) => String((http?.authInfo as { subject?: string } | undefined)?.subject)
+  })
   const confirmation = z.object({ ok: z.boolean() })
   return createMcpHandler(() => {
-    const server = new McpServer2({ name: 'test', version: '1.0.0' }, { requestState: { verify: states.verify } })
+    const server = new McpServer2({ name: 'test', version: '1.0.0' }, {
+      requestState: { verify: states.verify }
+    })
     server.registerTool('ask', {}, async (ctx) => {
       const { mcpReq: { inputResponses, requestState } } = ctx
-      if (acceptedContent(inputResponses, 'confirm', confirmation) !== undefined) return await said({ remembered: requestState() })
-      return inputRequired({ inputRequests: { confirm: inputRequired.elicit({ message: 'Sure?', requestedSchema: confirmation }) }, requestState: await states.mint('plans', ctx) })
+      if (
+        acceptedContent(inputResponses, 'confirm', confirmation) !== undefined
+      ) { return await said({ remembered: requestState() }) }
+      return inputRequired({
+        inputRequests: {
+          confirm: inputRequired.elicit({ message: 'Sure?', requestedSchema: confirmation })
+        },
+        requestState: await states.mint('plans', ctx)
+      })
     })
     return server
   })
@@ -300,21 +569,41 @@ test('HT-17 a tool that needs something of the client that it cannot do says wha
   const { ask } = await start(t, { handler: asking() })
   const refused = await ask(rpc('2026-07-28', 'tools/call', { name: 'ask', arguments: {} }))
   const { id, error } = await messageIn(refused)
-  assert.deepEqual([refused.status, id, error.code, Object.keys(error.data.requiredCapabilities)], [400, 5, -32021, ['elicitation']])
+  assert.deepEqual([refused.status, id, error.code, Object.keys(error.data.requiredCapabilities)], [
+    400,
+    5,
+    -32021,
+    ['elicitation']
+  ])
 })
 
 test('SE-07 SE-08 what a server hands out to one caller is no good from another, or when it was changed', async (t) => {
   const { mcpUrl, token } = await start(t, { handler: asking() })
   const call = async (subject: string, more: object = {}) => {
     const _meta = { 'io.modelcontextprotocol/clientCapabilities': { elicitation: {} } }
-    return await messageIn(await fetch(mcpUrl, rpc('2026-07-28', 'tools/call', { name: 'ask', arguments: {}, _meta, ...more }, { authorization: `Bearer ${await token({ sub: subject })}` })))
+    return await messageIn(
+      await fetch(
+        mcpUrl,
+        rpc('2026-07-28', 'tools/call', { name: 'ask', arguments: {}, _meta, ...more }, {
+          authorization: `Bearer ${await token({ sub: subject })}`
+        })
+      )
+    )
   }
   const { result: { requestState } } = await call('alice')
   const answered = { inputResponses: { confirm: { action: 'accept', content: { ok: true } } } }
   assert.match(JSON.stringify((await call('alice', { ...answered, requestState })).result), /plans/)
-  for (const [subject, state] of [['bob', requestState], ['alice', `${requestState}x`], ['alice', requestState.replace(/^./, (first: string) => first === 'A' ? 'B' : 'A')], ['alice', 'x']]) {
+  for (
+    const [subject, state] of [['bob', requestState], ['alice', `${requestState}x`], [
+      'alice',
+      requestState.replace(/^./, (first: string) => first === 'A' ? 'B' : 'A')
+    ], ['alice', 'x']]
+  ) {
     const { result, error } = await call(subject, { ...answered, requestState: state })
-    assert.ok(error !== undefined || result.isError === true, `${subject} ${JSON.stringify(result)}`)
+    assert.ok(
+      error !== undefined || result.isError === true,
+      `${subject} ${JSON.stringify(result)}`
+    )
     assert.doesNotMatch(JSON.stringify(result ?? null), /plans/)
   }
 })

@@ -14,7 +14,7 @@ export interface AppSetup {
   /** Defaults to a free one. */
   port?: number
   /** Closed after the app: the other way round stalls on kept-alive connections. */
-  upstream?: { close (): Promise<unknown> }
+  upstream?: { close(): Promise<unknown> }
 }
 
 export interface RunningApp {
@@ -26,7 +26,11 @@ export interface RunningApp {
 }
 
 /** A Fastify app with the plugin, listening on a free port of 127.0.0.1 until the test ends. */
-export async function buildApp (t: Cleanup, options: McpOAuthOptions, setup: AppSetup = {}): Promise<RunningApp> {
+export async function buildApp (
+  t: Cleanup,
+  options: McpOAuthOptions,
+  setup: AppSetup = {}
+): Promise<RunningApp> {
   const { app = Fastify(), routes, upstream, port = 0 } = setup
   t.after(async () => {
     await app.close()

@@ -15,13 +15,15 @@ export interface RunningBroker extends RunningApp {
 }
 
 /**
- * A port that is free now: the provider must know our callback before we listen. Below those that the system hands out by itself, or somebody else would
- * have it by then.
+ * A port that is free now: the provider must know our callback before we listen. Below those that
+ * the system hands out by itself, or somebody else would have it by then.
  */
 export async function freePort (): Promise<number> {
   const port = randomInt(12_000, 32_000)
   const server = createServer()
-  const free = await new Promise<boolean>(resolve => { server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true)) })
+  const free = await new Promise<boolean>(resolve => {
+    server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true))
+  })
   if (!free) return await freePort()
   await new Promise(resolve => server.close(resolve))
   return port
@@ -29,23 +31,50 @@ export async function freePort (): Promise<number> {
 
 export function upstreamClient (redirectUri: string): object {
   return {
-    client_id: 'broker', client_secret: clientSecret, redirect_uris: [redirectUri], grant_types: ['authorization_code', 'refresh_token'], response_types: ['code']
+    client_id: 'broker',
+    client_secret: clientSecret,
+    redirect_uris: [redirectUri],
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code']
   }
 }
 
-export interface BrokerSetup extends AppSetup { provider?: ProviderOptions, options?: Partial<McpOAuthOptions> }
+export interface BrokerSetup extends AppSetup {
+  provider?: ProviderOptions
+  options?: Partial<McpOAuthOptions>
+}
 
 /** The broker in front of a real provider, with a tool that says who calls it. */
-export async function startBroker (t: TestContext, { provider: providerOptions = {}, options = {}, ...setup }: BrokerSetup = {}): Promise<RunningBroker> {
+export async function startBroker (
+  t: TestContext,
+  { provider: providerOptions = {}, options = {}, ...setup }: BrokerSetup = {}
+): Promise<RunningBroker> {
   const port = await freePort()
   const base = `http://localhost:${port}${options.prefix ?? ''}`
-  const provider = await startProvider({ registration: false, clients: [upstreamClient(`${base}/oauth/callback`)], ...providerOptions })
+  const provider = await startProvider({
+    registration: false,
+    clients: [upstreamClient(`${base}/oauth/callback`)],
+    ...providerOptions
+  })
   const running = await buildApp(t, {
-    issuer: provider.issuer, clientId: 'broker', clientSecret, secret, setupProxies: true, publicUrl: `http://localhost:${port}`, requiredScopes: ['mcp:read'], scopes: ['mcp:write'], mcp: { tools: true }, ...options
+    issuer: provider.issuer,
+    clientId: 'broker',
+    clientSecret,
+    secret,
+    setupProxies: true,
+    publicUrl: `http://localhost:${port}`,
+    requiredScopes: ['mcp:read'],
+    scopes: ['mcp:write'],
+    mcp: { tools: true },
+    ...options
   }, { routes: whoami, port, upstream: provider, ...setup })
   return { ...running, provider, issuer: base }
 }
 
 export function whoami (app: FastifyInstance): void {
-  app.get('/whoami', { schema: { operationId: 'whoami', summary: 'Says who is calling' } }, async (request) => ({ authorization: request.headers.authorization !== undefined }))
+  app.get(
+    '/whoami',
+    { schema: { operationId: 'whoami', summary: 'Says who is calling' } },
+    async (request) => ({ authorization: request.headers.authorization !== undefined })
+  )
 }

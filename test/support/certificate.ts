@@ -9,28 +9,71 @@ import type { TestContext } from 'node:test'
 
 const missing = spawnSync('openssl', ['version']).status !== 0
 
-/** Why a test that needs a certificate is skipped on a developer's machine. In continuous integration it fails instead. */
-export const skip = missing && process.env['CI'] !== 'true' && 'openssl is missing: apt-get install openssl'
+/**
+ * Why a test that needs a certificate is skipped on a developer's machine. In continuous
+ * integration it fails instead.
+ */
+export const skip = missing && process.env['CI'] !== 'true' &&
+  'openssl is missing: apt-get install openssl'
 
-/** Makes a certificate for some names, signed by itself, in a folder that is gone after the test. */
-export function selfSigned (t: TestContext, names: readonly string[]): { key: string, certificate: string } {
+/**
+ * Makes a certificate for some names, signed by itself, in a folder that is gone after the test.
+ */
+export function selfSigned (
+  t: TestContext,
+  names: readonly string[]
+): { key: string, certificate: string } {
   const folder = mkdtempSync(join(tmpdir(), 'certificate-'))
-  t.after(() => { rmSync(folder, { recursive: true, force: true }) })
+  t.after(() => {
+    rmSync(folder, { recursive: true, force: true })
+  })
   const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')]
-  const { status, stderr } = spawnSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=test', '-addext', `subjectAltName=${names.map(name => `DNS:${name}`)}`, '-keyout', key, '-out', certificate], { encoding: 'utf8' })
+  const { status, stderr } = spawnSync('openssl', [
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-days',
+    '2',
+    '-subj',
+    '/CN=test',
+    '-addext',
+    `subjectAltName=${names.map(name => `DNS:${name}`)}`,
+    '-keyout',
+    key,
+    '-out',
+    certificate
+  ], { encoding: 'utf8' })
   if (status !== 0) throw new Error(`openssl: ${stderr}`)
   return { key, certificate }
 }
 
-/** A server on loopback whose certificate nobody vouches for, and how many requests got through to it. */
-export async function startUntrusted (t: TestContext, name: string, answer: RequestListener): Promise<{ port: number, requests: () => number }> {
+/**
+ * A server on loopback whose certificate nobody vouches for, and how many requests got through to
+ * it.
+ */
+export async function startUntrusted (
+  t: TestContext,
+  name: string,
+  answer: RequestListener
+): Promise<{ port: number, requests: () => number }> {
   const { key, certificate } = selfSigned(t, [name])
   let requests = 0
-  const server: Server = createServer({ key: readFileSync(key), cert: readFileSync(certificate) }, (request, response) => {
-    requests++
-    answer(request, response)
+  const server: Server = createServer(
+    { key: readFileSync(key), cert: readFileSync(certificate) },
+    (request, response) => {
+      requests++
+      answer(request, response)
+    }
+  )
+  await new Promise<void>(resolve => {
+    server.listen(0, '127.0.0.1', resolve)
   })
-  await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
-  t.after(() => { server.close() })
+  t.after(() => {
+    server.close()
+  })
   return { port: (server.address() as AddressInfo).port, requests: () => requests }
 }

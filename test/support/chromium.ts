@@ -4,15 +4,30 @@ import type { Browser } from 'playwright-core'
 
 const executablePath = '/usr/bin/chromium'
 
-/** Nothing but the pages under test may cause traffic, and containers have neither a sandbox nor a display. */
+/**
+ * Nothing but the pages under test may cause traffic, and containers have neither a sandbox nor a
+ * display.
+ */
 const args = [
-  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'
+  '--headless',
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync'
 ]
 
-/** Starts Chromium for one test. Where it is not installed the test is skipped and null returned; in continuous integration it fails. */
+/**
+ * Starts Chromium for one test. Where it is not installed the test is skipped and null returned; in
+ * continuous integration it fails.
+ */
 export async function openBrowser (t: TestContext): Promise<Browser | null> {
   if (!existsSync(executablePath)) {
-    if (process.env['CI'] === 'true') throw new Error(`${executablePath} is missing: apt-get install chromium`)
+    if (process.env['CI'] === 'true') {
+      throw new Error(`${executablePath} is missing: apt-get install chromium`)
+    }
     t.skip(`${executablePath} is missing`)
     return null
   }
@@ -22,7 +37,10 @@ export async function openBrowser (t: TestContext): Promise<Browser | null> {
   return browser
 }
 
-/** To be evaluated in a page: the lowest contrast between a text and what is behind it (WCAG 2.2 §1.4.3). Colours must be opaque. */
+/**
+ * To be evaluated in a page: the lowest contrast between a text and what is behind it (WCAG 2.2
+ * §1.4.3). Colours must be opaque.
+ */
 export const lowestContrast = `(() => {
   const channels = (color) => color.match(/[\\d.]+/g).map(Number)
   const light = (color) => channels(color).slice(0, 3).map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0)

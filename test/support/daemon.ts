@@ -8,12 +8,20 @@ import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** A program of the operating system that a test needs, and the Debian packages it comes with. */
-export interface Program { path: string, packages: string }
+export interface Program {
+  path: string
+  packages: string
+}
 
-/** Whether a program is installed. Where it is not, the test is skipped; in continuous integration, on systems that could have it, it fails. */
+/**
+ * Whether a program is installed. Where it is not, the test is skipped; in continuous integration,
+ * on systems that could have it, it fails.
+ */
 export function isInstalled (t: TestContext, { path, packages }: Program): boolean {
   if (existsSync(path)) return true
-  if (process.env['CI'] === 'true' && process.platform === 'linux') throw new Error(`${path} is missing: apt-get install --no-install-recommends ${packages}`)
+  if (process.env['CI'] === 'true' && process.platform === 'linux') {
+    throw new Error(`${path} is missing: apt-get install --no-install-recommends ${packages}`)
+  }
   t.skip(`${path} is missing: apt-get install --no-install-recommends ${packages}`)
   return false
 }
@@ -33,12 +41,26 @@ export interface Daemon {
   url: string
 }
 
-/** Starts a daemon that ends with the test, and waits until it answers. What it wrote is part of the error if it does not. */
-export async function startDaemon (t: TestContext, { command, args, env = {}, url }: Daemon): Promise<void> {
+/**
+ * Starts a daemon that ends with the test, and waits until it answers. What it wrote is part of the
+ * error if it does not.
+ */
+export async function startDaemon (
+  t: TestContext,
+  { command, args, env = {}, url }: Daemon
+): Promise<void> {
   // A group of its own: daemons have children, which would outlive them.
-  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+  const child = spawn(command, args, {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true
+  })
   let written = ''
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { written = (written + text).slice(-4000) })
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      written = (written + text).slice(-4000)
+    })
+  }
   const exited = once(child, 'exit').catch(() => {})
   t.after(async () => {
     try {

@@ -1,5 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose'
+import {
+  calculateJwkThumbprint,
+  exportJWK,
+  generateKeyPair,
+  SignJWT,
+  type CryptoKey,
+  type JWK
+} from 'jose'
 
 /** What a proof says, and what is to be wrong with it; `undefined` removes a member. */
 export interface ProofParts {
@@ -17,7 +24,7 @@ export interface Holder {
   jkt: string
   jwk: JWK
   privateKey: CryptoKey
-  prove (method: string, url: string, parts?: ProofParts): Promise<string>
+  prove(method: string, url: string, parts?: ProofParts): Promise<string>
 }
 
 export async function createHolder (alg = 'ES256'): Promise<Holder> {
@@ -27,9 +34,23 @@ export async function createHolder (alg = 'ES256'): Promise<Holder> {
     jkt: await calculateJwkThumbprint(jwk),
     jwk,
     privateKey,
-    async prove (method, url, { token, nonce, claims = {}, header = {}, signer = privateKey } = {}) {
-      const said = { jti: randomUUID(), htm: method, htu: url, iat: Math.floor(Date.now() / 1000), nonce, ath: token === undefined ? undefined : hashOf(token), ...claims }
-      return await new SignJWT(written(said)).setProtectedHeader(written({ typ: 'dpop+jwt', alg, jwk, ...header }) as { alg: string }).sign(signer)
+    async prove (
+      method,
+      url,
+      { token, nonce, claims = {}, header = {}, signer = privateKey } = {}
+    ) {
+      const said = {
+        jti: randomUUID(),
+        htm: method,
+        htu: url,
+        iat: Math.floor(Date.now() / 1000),
+        nonce,
+        ath: token === undefined ? undefined : hashOf(token),
+        ...claims
+      }
+      return await new SignJWT(written(said)).setProtectedHeader(
+        written({ typ: 'dpop+jwt', alg, jwk, ...header }) as { alg: string }
+      ).sign(signer)
     }
   }
 }

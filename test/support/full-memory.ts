@@ -5,16 +5,29 @@ import { createBroker } from '../../lib/broker/create.ts'
 import { createSite } from '../../lib/urls.ts'
 import { publicUrl, secret, upstreamClient } from './flow.ts'
 
-// Run as a process: a broker without a shared store, whose memory is full of what strangers can have it remember.
+// Run as a process: a broker without a shared store, whose memory is full of what strangers can
+// have it remember.
 
 const log = { debug () {}, info () {}, warn () {}, error () {} }
 const issuer = 'https://id.example'
-const config = configure({ issuer, ...upstreamClient, secret, setupProxies: true, publicUrl }, '', log) as Config & { provider: ProviderConfig }
-const { ledger } = await createBroker(config, createProvider({ issuer }), createSite(config, Fastify().server), log, () => [])
+const config = configure(
+  { issuer, ...upstreamClient, secret, setupProxies: true, publicUrl },
+  '',
+  log
+) as Config & { provider: ProviderConfig }
+const { ledger } = await createBroker(
+  config,
+  createProvider({ issuer }),
+  createSite(config, Fastify().server),
+  log,
+  () => []
+)
 
 for (const kind of ['consent', 'login', 'code', 'code-failure', 'replay']) {
   for (let index = 0; index < 100_000; index++) await ledger.consume(kind, `${kind} ${index}`, 600)
 }
 // What users signed in for, in the meantime.
-for (let index = 0; index < 5_000; index++) await ledger.remember('refreshed', String(index), 'x'.repeat(6_000) + index, 30)
+for (let index = 0; index < 5_000; index++) {
+  await ledger.remember('refreshed', String(index), 'x'.repeat(6_000) + index, 30)
+}
 console.log(await ledger.isConsumed('consent', 'consent 99999'))

@@ -8,9 +8,16 @@ import { freePort } from './broker.ts'
 import { isInstalled, startDaemon, temporaryFolder } from './daemon.ts'
 
 /** Our registration at a provider. */
-export interface Registration { clientId: string, clientSecret: string, redirectUri: string }
+export interface Registration {
+  clientId: string
+  clientSecret: string
+  redirectUri: string
+}
 
-/** A provider that is a daemon, and what a browser without a screen needs to sign in there as `alice` or `dwho`. */
+/**
+ * A provider that is a daemon, and what a browser without a screen needs to sign in there as
+ * `alice` or `dwho`.
+ */
 export interface ForeignProvider {
   issuer: string
   fetch: typeof fetch
@@ -21,16 +28,24 @@ const schema = '/usr/share/dbconfig-common/data/glewlwyd/install/sqlite3'
 const password = 'the password of alice'
 
 /**
- * Starts Glewlwyd with one client and the user `alice`. Its issuer has a path, its metadata are only where OpenID Connect appends them, and it
- * keeps the refresh token as it is. Null if it is not installed.
+ * Starts Glewlwyd with one client and the user `alice`. Its issuer has a path, its metadata are
+ * only where OpenID Connect appends them, and it keeps the refresh token as it is. Null if it is
+ * not installed.
  */
-export async function startGlewlwyd (t: TestContext, client: Registration): Promise<ForeignProvider | null> {
+export async function startGlewlwyd (
+  t: TestContext,
+  client: Registration
+): Promise<ForeignProvider | null> {
   if (!isInstalled(t, program)) return null
   const folder = await temporaryFolder(t)
   const url = `http://localhost:${await freePort()}`
   await promisify(execFile)('sqlite3', [join(folder, 'db'), `.read ${schema}`])
   await writeFile(join(folder, 'conf'), configuration(folder, url))
-  await startDaemon(t, { command: program.path, args: [`--config-file=${folder}/conf`], url: `${url}/config` })
+  await startDaemon(t, {
+    command: program.path,
+    args: [`--config-file=${folder}/conf`],
+    url: `${url}/config`
+  })
   await setUp(`${url}/api`, client)
   return { issuer: `${url}/api/oidc`, fetch: signingIn(url, client) }
 }
@@ -63,16 +78,29 @@ database={ type="sqlite3" path="${folder}/db" }
 function session (api: string): (method: string, path: string, body: object) => Promise<string> {
   let cookie = ''
   return async (method, path, body) => {
-    const response = await fetch(api + path, { method, headers: { 'content-type': 'application/json', cookie }, body: JSON.stringify(body) })
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
+    const response = await fetch(api + path, {
+      method,
+      headers: { 'content-type': 'application/json', cookie },
+      body: JSON.stringify(body)
+    })
+    if (!response.ok) {
+      throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
+    }
     cookie = response.headers.getSetCookie().map(line => line.split(';')[0]).join('; ') || cookie
     return cookie
   }
 }
 
-async function setUp (api: string, { clientId, clientSecret, redirectUri }: Registration): Promise<void> {
+async function setUp (
+  api: string,
+  { clientId, clientSecret, redirectUri }: Registration
+): Promise<void> {
   const ask = session(api)
-  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } })
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' }
+  })
   await ask('POST', '/auth/', { username: 'admin', password: 'password' })
   await ask('POST', '/mod/plugin/', {
     module: 'oidc',
@@ -109,7 +137,12 @@ async function setUp (api: string, { clientId, clientSecret, redirectUri }: Regi
     scope: [],
     enabled: true
   })
-  await ask('POST', '/user/', { username: 'alice', password, scope: ['openid', 'g_profile'], enabled: true })
+  await ask('POST', '/user/', {
+    username: 'alice',
+    password,
+    scope: ['openid', 'g_profile'],
+    enabled: true
+  })
 }
 
 /** A fetch for which the login page, which is all script, has been filled in. */
@@ -119,7 +152,9 @@ function signingIn (url: string, { clientId }: Registration): typeof fetch {
     if (target.href.startsWith(`${url}/api/oidc/auth?`)) {
       const ask = session(`${url}/api`)
       await ask('POST', '/auth/', { username: 'alice', password })
-      const cookie = await ask('PUT', `/auth/grant/${clientId}`, { scope: target.searchParams.get('scope') })
+      const cookie = await ask('PUT', `/auth/grant/${clientId}`, {
+        scope: target.searchParams.get('scope')
+      })
       // What the login page adds when the user goes on.
       target.searchParams.set('g_continue', '')
       return await fetch(target, { ...init, headers: { cookie } })

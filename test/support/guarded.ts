@@ -8,37 +8,57 @@ import { startIssuer, type Issuer } from './issuer.ts'
 /** A server with one tool, which shows what it knows about its caller. */
 export function whoami (): McpServer {
   const server = new McpServer({ name: 'test', version: '1.0.0' })
-  server.registerTool('whoami', {}, async ({ authInfo }) => ({ content: [{ type: 'text', text: JSON.stringify(authInfo ?? null) }] }))
+  server.registerTool(
+    'whoami',
+    {},
+    async ({ authInfo }) => ({
+      content: [{ type: 'text', text: JSON.stringify(authInfo ?? null) }]
+    })
+  )
   return server
 }
 
-export const whoamiCall = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'whoami', arguments: {} } }
+export const whoamiCall = {
+  jsonrpc: '2.0',
+  id: 1,
+  method: 'tools/call',
+  params: { name: 'whoami', arguments: {} }
+}
 
 export interface GuardedApp extends RunningApp {
   issuer: Issuer
   /** A good token for the MCP route, but for what is overridden. */
-  token (claims?: Record<string, unknown>): Promise<string>
+  token(claims?: Record<string, unknown>): Promise<string>
   /** Calls `whoami`. */
-  call (token?: string, url?: string): Promise<Response>
+  call(token?: string, url?: string): Promise<Response>
 }
 
 /** An app whose MCP route takes the tokens of an issuer. */
-export async function startGuarded (t: Cleanup, options: McpOAuthOptions = {}, setup: AppSetup = {}): Promise<GuardedApp> {
+export async function startGuarded (
+  t: Cleanup,
+  options: McpOAuthOptions = {},
+  setup: AppSetup = {}
+): Promise<GuardedApp> {
   const issuer = await startIssuer()
-  const running = await buildApp(t, { issuer: issuer.issuer, mcp: { server: whoami() }, ...options }, { ...setup, upstream: issuer })
+  const running = await buildApp(t, {
+    issuer: issuer.issuer,
+    mcp: { server: whoami() },
+    ...options
+  }, { ...setup, upstream: issuer })
   return {
     ...running,
     issuer,
     token: (claims) => issuer.mint({ aud: running.mcpUrl, ...claims }),
-    call: (token, url = running.mcpUrl) => fetch(url, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        accept: 'application/json, text/event-stream',
-        ...(token !== undefined && { authorization: `Bearer ${token}` })
-      },
-      body: JSON.stringify(whoamiCall)
-    })
+    call: (token, url = running.mcpUrl) =>
+      fetch(url, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          accept: 'application/json, text/event-stream',
+          ...(token !== undefined && { authorization: `Bearer ${token}` })
+        },
+        body: JSON.stringify(whoamiCall)
+      })
   }
 }
 
@@ -52,7 +72,9 @@ export async function callerIn (response: Response): Promise<Record<string, unkn
 export async function raw (origin: string, lines: readonly string[], body = ''): Promise<string> {
   const socket = connect({ host: '127.0.0.1', port: Number(new URL(origin).port) })
   let text = ''
-  socket.setEncoding('utf8').on('data', (chunk) => { text += chunk }).on('error', () => {})
+  socket.setEncoding('utf8').on('data', (chunk) => {
+    text += chunk
+  }).on('error', () => {})
   socket.write([...lines, '', body].join('\r\n'))
   await once(socket, 'close')
   return text

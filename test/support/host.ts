@@ -5,19 +5,30 @@ import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
 import Fastify, { type FastifyInstance } from 'fastify'
 
-/** What the host does to errors and unknown addresses of its own: whoever sees these bodies on a route of ours has found a leak. */
+/**
+ * What the host does to errors and unknown addresses of its own: whoever sees these bodies on a
+ * route of ours has found a leak.
+ */
 export const hostError = { host: 'caught an error' }
 export const hostNotFound = { host: 'knows no such address' }
 
 /**
- * A host application with opinions of its own, as they are met in the wild: parsers for JSON and forms, an Ajv that coerces, completes and
- * removes, handlers for errors and unknown addresses, plugins that add headers and cookies, and a hook that refuses everyone without its key
- * except where `config.mcpOAuth.public` says that anyone may pass.
+ * A host application with opinions of its own, as they are met in the wild: parsers for JSON and
+ * forms, an Ajv that coerces, completes and removes, handlers for errors and unknown addresses,
+ * plugins that add headers and cookies, and a hook that refuses everyone without its key except
+ * where `config.mcpOAuth.public` says that anyone may pass.
  */
 export async function opinionatedHost ({ key }: { key?: string } = {}): Promise<FastifyInstance> {
   const app = Fastify({
     bodyLimit: 64 * 1024,
-    ajv: { customOptions: { removeAdditional: 'all', coerceTypes: 'array', useDefaults: true, allErrors: true } }
+    ajv: {
+      customOptions: {
+        removeAdditional: 'all',
+        coerceTypes: 'array',
+        useDefaults: true,
+        allErrors: true
+      }
+    }
   })
   app.removeContentTypeParser('application/json')
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
@@ -39,7 +50,9 @@ export async function opinionatedHost ({ key }: { key?: string } = {}): Promise<
   if (key !== undefined) {
     app.addHook('onRequest', async (request, reply) => {
       const config: { mcpOAuth?: { public?: boolean } } = request.routeOptions.config
-      if (!config.mcpOAuth?.public && request.headers['x-host-key'] !== key) return await reply.code(401).send({ host: 'wants its key' })
+      if (!config.mcpOAuth?.public && request.headers['x-host-key'] !== key) {
+        return await reply.code(401).send({ host: 'wants its key' })
+      }
     })
   }
   return app

@@ -9,7 +9,8 @@ import type { TestContext } from 'node:test'
 import { selfSigned } from './certificate.ts'
 import { temporaryFolder } from './daemon.ts'
 
-// An internet of its own: a network namespace with one public address, and private ones that nobody may be led to.
+// An internet of its own: a network namespace with one public address, and private ones that nobody
+// may be led to.
 
 export const publicAddress = '1.2.3.4'
 export const privateAddress = '10.0.0.1'
@@ -18,13 +19,18 @@ export const privateAddress = '10.0.0.1'
 const names = ['owl.example', 'inside.example', 'mixed.example', 'moving.example']
 
 const namespace = ['--map-root-user', '--net', '--mount']
-const missing = process.platform !== 'linux' || spawnSync('unshare', [...namespace, 'ip', 'link', 'set', 'lo', 'up']).status !== 0
+const missing = process.platform !== 'linux' ||
+  spawnSync('unshare', [...namespace, 'ip', 'link', 'set', 'lo', 'up']).status !== 0
 
 /** Whether this process is in there. */
 export const inside = process.env['TEST_INTERNET'] !== undefined
 
-/** Why there cannot be one here, on a developer's machine. In continuous integration the test fails instead. */
-export const skip = missing && process.env['CI'] !== 'true' && 'network namespaces cannot be had here: unshare --map-root-user --net, and ip of iproute2'
+/**
+ * Why there cannot be one here, on a developer's machine. In continuous integration the test fails
+ * instead.
+ */
+export const skip = missing && process.env['CI'] !== 'true' &&
+  'network namespaces cannot be had here: unshare --map-root-user --net, and ip of iproute2'
 
 const setUp = `
 set -e
@@ -43,12 +49,30 @@ export async function runInside (t: TestContext, file: string): Promise<void> {
   await writeFile(resolver, 'nameserver 127.0.0.1\n')
   const { key, certificate } = selfSigned(t, names)
   const { NODE_TEST_CONTEXT: _outer, ...env } = process.env
-  const child = spawn('unshare', [...namespace, 'sh', '-c', setUp, 'sh', resolver, process.execPath, '--import', 'tsx', '--test-reporter=spec', file], {
+  const child = spawn('unshare', [
+    ...namespace,
+    'sh',
+    '-c',
+    setUp,
+    'sh',
+    resolver,
+    process.execPath,
+    '--import',
+    'tsx',
+    '--test-reporter=spec',
+    file
+  ], {
     env: { ...env, TEST_INTERNET: key, NODE_EXTRA_CA_CERTS: certificate }
   })
-  t.after(() => { child.kill('SIGKILL') })
+  t.after(() => {
+    child.kill('SIGKILL')
+  })
   let printed = ''
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text: string) => { printed += text })
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      printed += text
+    })
+  }
   const [code] = await once(child, 'close')
   if (code !== 0 || !/^ℹ pass [1-9]/m.test(printed)) throw new Error(printed)
 }
@@ -67,18 +91,30 @@ export interface Internet {
 /** Name server and websites. Once, as they have the ports that belong to them. */
 export async function startInternet (): Promise<Internet> {
   const internet: Internet = { places: {}, hosts: {}, asked: {}, strayed: 0 }
-  const [key, cert] = await Promise.all(['TEST_INTERNET', 'NODE_EXTRA_CA_CERTS'].map(name => readFile(process.env[name] as string)))
+  const [key, cert] = await Promise.all(
+    ['TEST_INTERNET', 'NODE_EXTRA_CA_CERTS'].map(name => readFile(process.env[name] as string))
+  )
   const tls = { key, cert }
   const website = createServer(tls, ({ headers, url }, response) => {
     const place = `${headers.host}${url}`
     ;(internet.asked[place] ??= []).push(headers)
-    const { [place]: answer = (response: ServerResponse) => { response.writeHead(404).end() } } = internet.places
+    const {
+      [place]: answer = (response: ServerResponse) => {
+        response.writeHead(404).end()
+      }
+    } = internet.places
     answer(response)
   })
-  const trap = createServer(tls).on('connection', () => { internet.strayed++ })
-  const listen = async (server: Server, host: string) => { await once(server.listen(443, host), 'listening') }
+  const trap = createServer(tls).on('connection', () => {
+    internet.strayed++
+  })
+  const listen = async (server: Server, host: string) => {
+    await once(server.listen(443, host), 'listening')
+  }
   await Promise.all([listen(website, publicAddress), listen(trap, privateAddress)])
-  const resolver = createSocket('udp4', (question, from) => { resolver.send(answerOf(question, internet), from.port, from.address) })
+  const resolver = createSocket('udp4', (question, from) => {
+    resolver.send(answerOf(question, internet), from.port, from.address)
+  })
   await once(resolver.bind(53, '127.0.0.1'), 'listening')
   for (const open of [website, trap, resolver]) open.unref()
   return internet
@@ -99,6 +135,8 @@ function answerOf (question: Buffer, { hosts }: Internet): Buffer {
   header.writeUInt16BE(0x8180, 2)
   header.writeUInt16BE(addresses.length, 6)
   header.writeUInt32BE(0, 8)
-  const records = addresses.map(address => Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, ...address.split('.').map(Number)]))
+  const records = addresses.map(address =>
+    Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, ...address.split('.').map(Number)])
+  )
   return Buffer.concat([header, ...records])
 }

@@ -20,22 +20,44 @@ export interface Introspection {
 
 export async function startIntrospection (t: TestContext): Promise<Introspection> {
   const server = createServer((request, response) => {
-    const json = (document: unknown, status = 200) => response.writeHead(status, { 'content-type': 'application/json' }).end(typeof document === 'string' ? document : JSON.stringify(document))
-    if (request.url === '/.well-known/oauth-authorization-server') { json(running.metadata); return }
-    if (request.method !== 'POST' || request.url !== '/introspect') { response.writeHead(404).end(); return }
+    const json = (document: unknown, status = 200) =>
+      response.writeHead(status, { 'content-type': 'application/json' }).end(
+        typeof document === 'string' ? document : JSON.stringify(document)
+      )
+    if (request.url === '/.well-known/oauth-authorization-server') {
+      json(running.metadata)
+      return
+    }
+    if (request.method !== 'POST' || request.url !== '/introspect') {
+      response.writeHead(404).end()
+      return
+    }
     text(request).then(form => {
-      running.asked.push({ authorization: request.headers.authorization, form: new URLSearchParams(form) })
+      running.asked.push({
+        authorization: request.headers.authorization,
+        form: new URLSearchParams(form)
+      })
       if (running.fail) faults[running.fail](response, { origin: running.issuer } as Issuer)
       else json(running.answer, running.status)
     }).catch(() => response.destroy())
   })
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
   t.after(() => {
     server.closeAllConnections()
     server.close()
   })
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const endpoint = `${issuer}/introspect`
-  const running: Introspection = { issuer, endpoint, metadata: { issuer, introspection_endpoint: endpoint }, answer: {}, status: 200, fail: null, asked: [] }
+  const running: Introspection = {
+    issuer,
+    endpoint,
+    metadata: { issuer, introspection_endpoint: endpoint },
+    answer: {},
+    status: 200,
+    fail: null,
+    asked: []
+  }
   return running
 }

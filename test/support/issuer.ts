@@ -6,7 +6,12 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import type { CryptoKey, JWK, JWTPayload } from 'jose'
 
 /** A signing key and what is published of it. */
-export interface IssuerKey { kid: string, alg: string, privateKey: CryptoKey, jwk: JWK }
+export interface IssuerKey {
+  kid: string
+  alg: string
+  privateKey: CryptoKey
+  jwk: JWK
+}
 
 type Fault = (response: ServerResponse, issuer: Issuer) => void
 
@@ -18,31 +23,70 @@ let bomb: Buffer | undefined
 /** What can go wrong at an endpoint, by name. */
 export const faults = {
   hang: () => {},
-  hangAfterHeaders: (response) => { response.writeHead(200, headers).write('{') },
+  hangAfterHeaders: (response) => {
+    response.writeHead(200, headers).write('{')
+  },
   drip: (response) => {
     response.writeHead(200, headers)
-    const timer = setInterval(() => { response.write(' ') }, 20)
-    response.on('close', () => { clearInterval(timer) })
+    const timer = setInterval(() => {
+      response.write(' ')
+    }, 20)
+    response.on('close', () => {
+      clearInterval(timer)
+    })
   },
-  reset: (response) => { response.socket?.resetAndDestroy() },
-  resetMidBody: (response) => { response.writeHead(200, { ...headers, 'content-length': '9999' }).write('{"keys":', () => response.socket?.resetAndDestroy()) },
-  garbage: (response) => { response.writeHead(200, headers).end('<html>not JSON</html>') },
-  html: (response) => { response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html>') },
-  null: (response) => { response.writeHead(200, headers).end('null') },
-  array: (response) => { response.writeHead(200, headers).end('[]') },
-  deep: (response) => { response.writeHead(200, headers).end('{"a":' + '['.repeat(100_000)) },
-  oversize: (response) => { response.writeHead(200, headers).end(`{"pad":"${'x'.repeat(600_000)}"}`) },
+  reset: (response) => {
+    response.socket?.resetAndDestroy()
+  },
+  resetMidBody: (response) => {
+    response.writeHead(200, { ...headers, 'content-length': '9999' }).write(
+      '{"keys":',
+      () => response.socket?.resetAndDestroy()
+    )
+  },
+  garbage: (response) => {
+    response.writeHead(200, headers).end('<html>not JSON</html>')
+  },
+  html: (response) => {
+    response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html>')
+  },
+  null: (response) => {
+    response.writeHead(200, headers).end('null')
+  },
+  array: (response) => {
+    response.writeHead(200, headers).end('[]')
+  },
+  deep: (response) => {
+    response.writeHead(200, headers).end('{"a":' + '['.repeat(100_000))
+  },
+  oversize: (response) => {
+    response.writeHead(200, headers).end(`{"pad":"${'x'.repeat(600_000)}"}`)
+  },
   endless: (response) => {
     response.writeHead(200, headers)
-    const more = (): void => { while (!response.destroyed && response.write('x'.repeat(65_536))); }
+    const more = (): void => {
+      while (!response.destroyed && response.write('x'.repeat(65_536)));
+    }
     response.on('drain', more)
     more()
   },
-  bomb: (response) => { response.writeHead(200, { ...headers, 'content-encoding': 'gzip' }).end(bomb ??= gzipSync(Buffer.alloc(50_000_000, 32))) },
-  redirect: (response, issuer) => { response.writeHead(302, { location: `${issuer.origin}/trap` }).end() },
-  unavailable: (response) => { response.writeHead(503, headers).end('{}') },
-  error: (response) => { response.writeHead(500, headers).end('{}') },
-  missing: (response) => { response.writeHead(404, headers).end('{}') }
+  bomb: (response) => {
+    response.writeHead(200, { ...headers, 'content-encoding': 'gzip' }).end(
+      bomb ??= gzipSync(Buffer.alloc(50_000_000, 32))
+    )
+  },
+  redirect: (response, issuer) => {
+    response.writeHead(302, { location: `${issuer.origin}/trap` }).end()
+  },
+  unavailable: (response) => {
+    response.writeHead(503, headers).end('{}')
+  },
+  error: (response) => {
+    response.writeHead(500, headers).end('{}')
+  },
+  missing: (response) => {
+    response.writeHead(404, headers).end('{}')
+  }
 } satisfies Record<string, Fault>
 
 /** A stand-in for an authorization server: real HTTP, real keys, wrong on demand. */
@@ -62,9 +106,15 @@ export interface Issuer {
   requests: Map<string, number>
   /** The key that `mint` signs with. */
   key: IssuerKey
-  /** Signs a good access token for `audience`, but for what is overridden; `undefined` removes a claim. */
-  mint (claims?: Record<string, unknown>, options?: { header?: Record<string, unknown>, key?: IssuerKey }): Promise<string>
-  close (): Promise<void>
+  /**
+   * Signs a good access token for `audience`, but for what is overridden; `undefined` removes a
+   * claim.
+   */
+  mint(
+    claims?: Record<string, unknown>,
+    options?: { header?: Record<string, unknown>, key?: IssuerKey }
+  ): Promise<string>
+  close(): Promise<void>
 }
 
 /** The audience of minted tokens. */
@@ -76,10 +126,16 @@ export async function createKey (kid: string, alg = 'ES256'): Promise<IssuerKey>
 }
 
 /** Starts on a free port of loopback. `path` is the path of the issuer, such as `/tenant`. */
-export async function startIssuer (options: { path?: string, metadataPath?: string } = {}): Promise<Issuer> {
+export async function startIssuer (
+  options: { path?: string, metadataPath?: string } = {}
+): Promise<Issuer> {
   const { path = '', metadataPath = `/.well-known/oauth-authorization-server${path}` } = options
-  const server = createServer((request, response) => { answer(request, response) })
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
+  const server = createServer((request, response) => {
+    answer(request, response)
+  })
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const key = await createKey('one')
 
@@ -101,28 +157,55 @@ export async function startIssuer (options: { path?: string, metadataPath?: stri
     requests: new Map(),
     key,
     mint,
-    close: () => new Promise((resolve) => {
-      server.close(() => { resolve() })
-      server.closeAllConnections()
-    })
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => {
+          resolve()
+        })
+        server.closeAllConnections()
+      })
   }
   return issuer
 
-  async function mint (claims: Record<string, unknown> = {}, { header = {}, key = issuer.key }: { header?: Record<string, unknown>, key?: IssuerKey } = {}): Promise<string> {
+  async function mint (
+    claims: Record<string, unknown> = {},
+    { header = {}, key = issuer.key }: { header?: Record<string, unknown>, key?: IssuerKey } = {}
+  ): Promise<string> {
     const now = Math.floor(Date.now() / 1000)
-    const all = { iss: issuer.issuer, aud: resource, sub: 'alice', client_id: 'client', scope: 'read write', iat: now, exp: now + 300, ...claims }
-    const payload = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
+    const all = {
+      iss: issuer.issuer,
+      aud: resource,
+      sub: 'alice',
+      client_id: 'client',
+      scope: 'read write',
+      iat: now,
+      exp: now + 300,
+      ...claims
+    }
+    const payload = Object.fromEntries(
+      Object.entries(all).filter(([, value]) => value !== undefined)
+    )
     const protectedHeader = { alg: key.alg, kid: key.kid, typ: 'at+jwt', ...header }
-    return new SignJWT(payload as JWTPayload).setProtectedHeader(JSON.parse(JSON.stringify(protectedHeader))).sign(key.privateKey)
+    return new SignJWT(payload as JWTPayload).setProtectedHeader(
+      JSON.parse(JSON.stringify(protectedHeader))
+    ).sign(key.privateKey)
   }
 
   function answer (request: IncomingMessage, response: ServerResponse): void {
     const url = request.url ?? ''
     issuer.requests.set(url, (issuer.requests.get(url) ?? 0) + 1)
     const fault = issuer.fail.get(url)
-    const document = url === issuer.metadataPath ? issuer.metadata : url === '/jwks' ? issuer.jwks : undefined
+    const document = url === issuer.metadataPath
+      ? issuer.metadata
+      : url === '/jwks'
+      ? issuer.jwks
+      : undefined
     if (fault) faults[fault](response, issuer)
     else if (document === undefined) faults.missing(response)
-    else response.writeHead(200, headers).end(typeof document === 'string' ? document : JSON.stringify(document))
+    else {
+      response.writeHead(200, headers).end(
+        typeof document === 'string' ? document : JSON.stringify(document)
+      )
+    }
   }
 }

@@ -10,20 +10,33 @@ const portal = '/usr/share/lemonldap-ng/portal/htdocs/index.psgi'
 const templates = '/usr/share/lemonldap-ng/portal/templates'
 
 /** LemonLDAP::NG refuses to start without what it could need. */
-const packages = 'lemonldap-ng starman libgd-securityimage-perl libimage-magick-perl libio-string-perl libmime-tools-perl libemail-sender-perl libauthen-captcha-perl libconvert-base32-perl libnet-openid-common-perl libstring-random-perl'
+const packages =
+  'lemonldap-ng starman libgd-securityimage-perl libimage-magick-perl libio-string-perl libmime-tools-perl libemail-sender-perl libauthen-captcha-perl libconvert-base32-perl libnet-openid-common-perl libstring-random-perl'
 
 /**
- * Starts LemonLDAP::NG with one client and its demonstration users, of whom `dwho` signs in. Its issuer ends with a slash, its metadata are only
- * where OpenID Connect appends them, and it knows neither `iss` in its authorization responses nor revocation. Null if it is not installed.
+ * Starts LemonLDAP::NG with one client and its demonstration users, of whom `dwho` signs in. Its
+ * issuer ends with a slash, its metadata are only where OpenID Connect appends them, and it knows
+ * neither `iss` in its authorization responses nor revocation. Null if it is not installed.
  */
-export async function startLemonldap (t: TestContext, client: Registration): Promise<ForeignProvider | null> {
-  if (!isInstalled(t, { path: '/usr/bin/starman', packages }) || !isInstalled(t, { path: portal, packages })) return null
+export async function startLemonldap (
+  t: TestContext,
+  client: Registration
+): Promise<ForeignProvider | null> {
+  if (
+    !isInstalled(t, { path: '/usr/bin/starman', packages }) ||
+    !isInstalled(t, { path: portal, packages })
+  ) return null
   const folder = await temporaryFolder(t)
   const port = await freePort()
   const url = `http://127.0.0.1:${port}/`
-  for (const name of ['conf', 'cache', 'sessions', 'sessions/lock', 'psessions', 'psessions/lock']) await mkdir(join(folder, name))
+  for (
+    const name of ['conf', 'cache', 'sessions', 'sessions/lock', 'psessions', 'psessions/lock']
+  ) { await mkdir(join(folder, name)) }
   await writeFile(join(folder, 'lemonldap-ng.ini'), initial(folder))
-  await writeFile(join(folder, 'conf/lmConf-1.json'), JSON.stringify(configuration(folder, url, client)))
+  await writeFile(
+    join(folder, 'conf/lmConf-1.json'),
+    JSON.stringify(configuration(folder, url, client))
+  )
   await startDaemon(t, {
     command: '/usr/bin/starman',
     args: ['--listen', `127.0.0.1:${port}`, '--workers', '2', portal],
@@ -50,9 +63,21 @@ languages = en
 `
 }
 
-function configuration (folder: string, url: string, { clientId, clientSecret, redirectUri }: Registration): object {
-  const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048, publicKeyEncoding: { type: 'spki', format: 'pem' }, privateKeyEncoding: { type: 'pkcs8', format: 'pem' } })
-  const files = (name: string): object => ({ Directory: join(folder, name), LockDirectory: join(folder, name, 'lock'), generateModule: 'Lemonldap::NG::Common::Apache::Session::Generate::SHA256' })
+function configuration (
+  folder: string,
+  url: string,
+  { clientId, clientSecret, redirectUri }: Registration
+): object {
+  const { privateKey, publicKey } = generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' }
+  })
+  const files = (name: string): object => ({
+    Directory: join(folder, name),
+    LockDirectory: join(folder, name, 'lock'),
+    generateModule: 'Lemonldap::NG::Common::Apache::Session::Generate::SHA256'
+  })
   return {
     cfgNum: 1,
     cfgVersion: '2.16.1',
@@ -77,7 +102,12 @@ function configuration (folder: string, url: string, { clientId, clientSecret, r
     persistentStorage: 'Apache::Session::File',
     persistentStorageOptions: files('psessions'),
     localSessionStorage: 'Cache::FileCache',
-    localSessionStorageOptions: { cache_root: join(folder, 'cache'), cache_depth: 3, default_expires_in: 600, namespace: 'lemonldap-ng-sessions' },
+    localSessionStorageOptions: {
+      cache_root: join(folder, 'cache'),
+      cache_depth: 3,
+      default_expires_in: 600,
+      namespace: 'lemonldap-ng-sessions'
+    },
     locationRules: { '127.0.0.1': { default: 'accept' } },
     issuerDBOpenIDConnectActivation: 1,
     oidcServiceMetaDataIssuer: url,

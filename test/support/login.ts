@@ -7,5 +7,7 @@ export * from '../../docs/examples/demo/client.ts'
 /** The metadata of an issuer, from where RFC 8414 has them. */
 export async function metadataOf (issuer: string): Promise<OAuthMetadata> {
   const { origin, pathname } = new URL(issuer)
-  return await (await fetch(`${origin}/.well-known/oauth-authorization-server${pathname === '/' ? '' : pathname}`)).json() as OAuthMetadata
+  return await (await fetch(
+    `${origin}/.well-known/oauth-authorization-server${pathname === '/' ? '' : pathname}`
+  )).json() as OAuthMetadata
 }

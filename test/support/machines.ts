@@ -1,4 +1,11 @@
-import { createHash, generateKeyPairSync, randomBytes, randomUUID, type JsonWebKey, type KeyObject } from 'node:crypto'
+import {
+  createHash,
+  generateKeyPairSync,
+  randomBytes,
+  randomUUID,
+  type JsonWebKey,
+  type KeyObject
+} from 'node:crypto'
 import { SignJWT } from 'jose'
 import type { McpOAuthOptions } from '../../lib/index.ts'
 
@@ -8,27 +15,60 @@ export function newSecret (): { secret: string, hash: string } {
   return { secret, hash: `sha256:${createHash('sha256').update(secret).digest('base64url')}` }
 }
 
-export interface KeyPair { alg: string, privateKey: KeyObject, jwk: JsonWebKey }
+export interface KeyPair {
+  alg: string
+  privateKey: KeyObject
+  jwk: JsonWebKey
+}
 
 export function newKey (alg = 'ES256'): KeyPair {
   const { privateKey, publicKey } = alg === 'ES256'
     ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
-    : alg === 'EdDSA' ? generateKeyPairSync('ed25519') : generateKeyPairSync('rsa', { modulusLength: 2048 })
+    : alg === 'EdDSA'
+    ? generateKeyPairSync('ed25519')
+    : generateKeyPairSync('rsa', { modulusLength: 2048 })
   return { alg, privateKey, jwk: publicKey.export({ format: 'jwk' }) }
 }
 
 export const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
-/** What a client with a key sends: good, but for what is overridden. Members that are `undefined` are left out. */
-export async function assertion (key: Pick<KeyPair, 'alg' | 'privateKey'>, clientId: string, audience: string, claims: object = {}, header: object = {}): Promise<Record<string, string>> {
+/**
+ * What a client with a key sends: good, but for what is overridden. Members that are `undefined`
+ * are left out.
+ */
+export async function assertion (
+  key: Pick<KeyPair, 'alg' | 'privateKey'>,
+  clientId: string,
+  audience: string,
+  claims: object = {},
+  header: object = {}
+): Promise<Record<string, string>> {
   const now = Math.floor(Date.now() / 1000)
-  const payload = JSON.parse(JSON.stringify({ iss: clientId, sub: clientId, aud: audience, iat: now, exp: now + 60, jti: randomUUID(), ...claims }))
-  const jwt = await new SignJWT(payload).setProtectedHeader({ alg: key.alg, ...header }).sign(key.privateKey)
+  const payload = JSON.parse(
+    JSON.stringify({
+      iss: clientId,
+      sub: clientId,
+      aud: audience,
+      iat: now,
+      exp: now + 60,
+      jti: randomUUID(),
+      ...claims
+    })
+  )
+  const jwt = await new SignJWT(payload).setProtectedHeader({ alg: key.alg, ...header }).sign(
+    key.privateKey
+  )
   return { client_assertion_type: assertionType, client_assertion: jwt }
 }
 
 export function basic (clientId: string, secret: string): { authorization: string } {
-  return { authorization: `Basic ${Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(secret)}`).toString('base64')}` }
+  return {
+    authorization: `Basic ${
+      Buffer.from(`${encodeURIComponent(clientId)}:${encodeURIComponent(secret)}`).toString(
+        'base64'
+      )
+    }`
+  }
 }
 
 export type ClientOptions = NonNullable<McpOAuthOptions['clients']>[number]

@@ -7,25 +7,38 @@ import { temporaryFolder } from './daemon.ts'
 
 /** mcp-remote, spoken to on its standard input and output. */
 export interface McpRemote {
-  notify (method: string): void
-  ask (id: number, method: string, params: object): Promise<string>
+  notify(method: string): void
+  ask(id: number, method: string, params: object): Promise<string>
 }
 
 /** Starts mcp-remote until the test ends. Nothing of it is left then. */
-export async function startMcpRemote (t: TestContext, url: string, options: readonly string[], env: Record<string, string> = {}): Promise<McpRemote> {
+export async function startMcpRemote (
+  t: TestContext,
+  url: string,
+  options: readonly string[],
+  env: Record<string, string> = {}
+): Promise<McpRemote> {
   const script = createRequire(import.meta.url).resolve('mcp-remote/dist/proxy.js')
-  const child = spawn(process.execPath, [script, url, '--allow-http', ...options], { env: { ...process.env, MCP_REMOTE_CONFIG_DIR: await temporaryFolder(t), ...env } })
+  const child = spawn(process.execPath, [script, url, '--allow-http', ...options], {
+    env: { ...process.env, MCP_REMOTE_CONFIG_DIR: await temporaryFolder(t), ...env }
+  })
   let log = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => { log += text })
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    log += text
+  })
   t.after(async () => {
     const exited = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : null
     child.kill('SIGKILL')
     await exited
   })
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
-  const send = (message: object) => { child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`) }
+  const send = (message: object) => {
+    child.stdin.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`)
+  }
   return {
-    notify (method) { send({ method }) },
+    notify (method) {
+      send({ method })
+    },
     async ask (id, method, params) {
       send({ id, method, params })
       for (let line = await lines.next(); !line.done; line = await lines.next()) {

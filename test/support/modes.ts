@@ -8,7 +8,10 @@ import { startFlow } from './flow.ts'
 import { startIssuer } from './issuer.ts'
 import { startThin } from './thin.ts'
 
-/** A registration in one of the modes, as clients meet it. `mcp:read` is what its MCP route needs, `mcp:write` what the tool `write` needs beside it. */
+/**
+ * A registration in one of the modes, as clients meet it. `mcp:read` is what its MCP route needs,
+ * `mcp:write` what the tool `write` needs beside it.
+ */
 export interface RunningMode {
   /** Where it listens. */
   origin: string
@@ -16,12 +19,14 @@ export interface RunningMode {
   path: string
   /** URL of the MCP route, as clients know it. */
   resource: string
-  /** URL of the protected resource metadata, null where there is no authorization server to name. */
+  /**
+   * URL of the protected resource metadata, null where there is no authorization server to name.
+   */
   metadataUrl: string | null
   /** Authorization servers a client may go to. */
   issuers: string[]
   /** A good token. */
-  token (scope?: string): Promise<string>
+  token(scope?: string): Promise<string>
   /** The calls of tools that went through, by name. */
   calls: string[]
 }
@@ -41,11 +46,20 @@ function server (calls: string[]): McpServer {
 }
 
 /** A mode without a server to log in at: what checks tokens is given as options. */
-function plain (optionsFor: (issuer: string) => Partial<McpOAuthOptions>, issuers: (issuer: string) => string[], opaque = false): Start {
+function plain (
+  optionsFor: (issuer: string) => Partial<McpOAuthOptions>,
+  issuers: (issuer: string) => string[],
+  opaque = false
+): Start {
   return async (t, more = {}) => {
     const calls: string[] = []
     const upstream = await startIssuer()
-    const options = { requiredScopes: ['mcp:read'], ...optionsFor(upstream.issuer), ...more, mcp: { server: server(calls), ...more.mcp } }
+    const options = {
+      requiredScopes: ['mcp:read'],
+      ...optionsFor(upstream.issuer),
+      ...more,
+      mcp: { server: server(calls), ...more.mcp }
+    }
     const { origin, mcpUrl, app } = await buildApp(t, options, { upstream })
     const { resource, metadataUrl } = app.mcpOAuth
     return {
@@ -55,7 +69,8 @@ function plain (optionsFor: (issuer: string) => Partial<McpOAuthOptions>, issuer
       metadataUrl,
       issuers: issuers(upstream.issuer),
       calls,
-      token: async (scope = 'mcp:read') => opaque ? opaqueToken(scope) : await upstream.mint({ aud: resource, scope })
+      token: async (scope = 'mcp:read') =>
+        opaque ? opaqueToken(scope) : await upstream.mint({ aud: resource, scope })
     }
   }
 }
@@ -76,7 +91,9 @@ function knownCaller (token = '') {
 
 const broker: Start = async (t, options = {}) => {
   const calls: string[] = []
-  const flow = await startFlow(t, { options: { ...options, mcp: { server: server(calls), ...options.mcp } } })
+  const flow = await startFlow(t, {
+    options: { ...options, mcp: { server: server(calls), ...options.mcp } }
+  })
   const { resource, metadataUrl } = flow.app.mcpOAuth
   const path = `${options.prefix ?? ''}${options.mcp?.path ?? '/mcp'}`
   return {
@@ -86,13 +103,20 @@ const broker: Start = async (t, options = {}) => {
     metadataUrl,
     issuers: [flow.base],
     calls,
-    token: async (scope = 'mcp:read') => (await flow.tokens(await flow.register(), { params: { scope, resource } })).access_token
+    token: async (scope = 'mcp:read') =>
+      (await flow.tokens(await flow.register(), { params: { scope, resource } })).access_token
   }
 }
 
 const thin: Start = async (t, options = {}) => {
   const calls: string[] = []
-  const { app, origin, base, issuer } = await startThin(t, { options: { requiredScopes: ['mcp:read'], ...options, mcp: { server: server(calls), ...options.mcp } } })
+  const { app, origin, base, issuer } = await startThin(t, {
+    options: {
+      requiredScopes: ['mcp:read'],
+      ...options,
+      mcp: { server: server(calls), ...options.mcp }
+    }
+  })
   const { resource, metadataUrl } = app.mcpOAuth
   return {
     origin,
@@ -114,15 +138,28 @@ export const modes: Readonly<Record<string, Start>> = {
   'the broker': broker,
   'the thin proxies': thin,
   'custom metadata': plain(issuer => ({
-    customOAuthMetadata: { issuer, authorization_endpoint: `${issuer}/authorize`, token_endpoint: `${issuer}/token` }, ...verified(issuer)
+    customOAuthMetadata: {
+      issuer,
+      authorization_endpoint: `${issuer}/authorize`,
+      token_endpoint: `${issuer}/token`
+    },
+    ...verified(issuer)
   }), self),
   'a guard with the verifier of an issuer': plain(verified, self),
-  'a guard with a verifier of no issuer': plain(() => ({ tokens: async (token) => knownCaller(token) }), () => [], true),
-  'a guard with a dependency': plain(() => ({
-    dependencies: [({ headers: { authorization = '' } }) => {
-      const caller = knownCaller(/^bearer (.*)$/i.exec(authorization)?.[1])
-      if (caller === null) throw new McpOAuthError('invalidToken')
-      return caller
-    }]
-  }), () => [], true)
+  'a guard with a verifier of no issuer': plain(
+    () => ({ tokens: async (token) => knownCaller(token) }),
+    () => [],
+    true
+  ),
+  'a guard with a dependency': plain(
+    () => ({
+      dependencies: [({ headers: { authorization = '' } }) => {
+        const caller = knownCaller(/^bearer (.*)$/i.exec(authorization)?.[1])
+        if (caller === null) throw new McpOAuthError('invalidToken')
+        return caller
+      }]
+    }),
+    () => [],
+    true
+  )
 }

@@ -8,36 +8,55 @@ import { startBroker, type RunningBroker } from './broker.ts'
 import { openBrowser } from './chromium.ts'
 
 /** What came back to the client, and what the browser said about where it came from. */
-export interface Return { params: URLSearchParams, headers: IncomingHttpHeaders }
+export interface Return {
+  params: URLSearchParams
+  headers: IncomingHttpHeaders
+}
 
 /** An MCP client on the user's machine, as a browser meets it. */
 export interface NativeClient {
   redirectUri: string
   returns: Return[]
   /** A new authorization request. */
-  ask (more?: Record<string, string>): string
+  ask(more?: Record<string, string>): string
   /** Trades the code of a return for tokens. */
-  redeem (params: URLSearchParams): Promise<Response>
+  redeem(params: URLSearchParams): Promise<Response>
 }
 
 const page = '<!doctype html><title>Done</title><p id="done">You can close this window.'
 
-/** Registers at an authorization server, and listens for what browsers bring. A redirect URI of another scheme can be given; nothing listens there. */
-export async function startNativeClient (t: TestContext, issuer: string, redirectUri?: string): Promise<NativeClient> {
+/**
+ * Registers at an authorization server, and listens for what browsers bring. A redirect URI of
+ * another scheme can be given; nothing listens there.
+ */
+export async function startNativeClient (
+  t: TestContext,
+  issuer: string,
+  redirectUri?: string
+): Promise<NativeClient> {
   const returns: Return[] = []
   const server = createServer(({ url = '', headers }, response) => {
     const { pathname, searchParams } = new URL(url, 'http://client')
     if (pathname === '/cb') returns.push({ params: searchParams, headers })
     response.writeHead(pathname === '/cb' ? 200 : 404, { 'content-type': 'text/html' }).end(page)
   })
-  await new Promise<void>(resolve => { server.listen(0, '127.0.0.1', resolve) })
-  t.after(() => new Promise(resolve => {
-    server.close(resolve)
-    server.closeAllConnections()
-  }))
+  await new Promise<void>(resolve => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  t.after(() =>
+    new Promise(resolve => {
+      server.close(resolve)
+      server.closeAllConnections()
+    })
+  )
   const uri = redirectUri ?? `http://127.0.0.1:${(server.address() as AddressInfo).port}/cb`
-  const post = (path: string, type: string, body: string) => fetch(issuer + path, { method: 'POST', headers: { 'content-type': type }, body })
-  const registered = await post('/oauth/register', 'application/json', JSON.stringify({ redirect_uris: [uri], client_name: 'Night Owl' }))
+  const post = (path: string, type: string, body: string) =>
+    fetch(issuer + path, { method: 'POST', headers: { 'content-type': type }, body })
+  const registered = await post(
+    '/oauth/register',
+    'application/json',
+    JSON.stringify({ redirect_uris: [uri], client_name: 'Night Owl' })
+  )
   const { client_id: clientId } = await registered.json() as { client_id: string }
   assert.equal(registered.status, 201)
   const verifier = randomBytes(32).toString('base64url')
@@ -46,19 +65,44 @@ export async function startNativeClient (t: TestContext, issuer: string, redirec
   return {
     redirectUri: uri,
     returns,
-    ask: (more = {}) => `${issuer}/oauth/authorize?${new URLSearchParams({
-      response_type: 'code', client_id: clientId, redirect_uri: uri, code_challenge: challenge, code_challenge_method: 'S256', ...more
-    })}`,
-    redeem: params => post('/oauth/token', 'application/x-www-form-urlencoded', new URLSearchParams({
-      grant_type: 'authorization_code', client_id: clientId, redirect_uri: uri, code: params.get('code') ?? '', code_verifier: verifier
-    }).toString())
+    ask: (more = {}) =>
+      `${issuer}/oauth/authorize?${new URLSearchParams({
+        response_type: 'code',
+        client_id: clientId,
+        redirect_uri: uri,
+        code_challenge: challenge,
+        code_challenge_method: 'S256',
+        ...more
+      })}`,
+    redeem: params =>
+      post(
+        '/oauth/token',
+        'application/x-www-form-urlencoded',
+        new URLSearchParams({
+          grant_type: 'authorization_code',
+          client_id: clientId,
+          redirect_uri: uri,
+          code: params.get('code') ?? '',
+          code_verifier: verifier
+        }).toString()
+      )
   }
 }
 
-export interface BrowserSetup extends RunningBroker { browser: Browser, context: BrowserContext, page: Page, client: NativeClient }
+export interface BrowserSetup extends RunningBroker {
+  browser: Browser
+  context: BrowserContext
+  page: Page
+  client: NativeClient
+}
 
-/** A real browser, the broker, a real provider and a client of ours. Null where there is no browser. */
-export async function startInBrowser (t: TestContext, redirectUri?: string): Promise<BrowserSetup | null> {
+/**
+ * A real browser, the broker, a real provider and a client of ours. Null where there is no browser.
+ */
+export async function startInBrowser (
+  t: TestContext,
+  redirectUri?: string
+): Promise<BrowserSetup | null> {
   const browser = await openBrowser(t)
   if (browser === null) return null
   const broker = await startBroker(t, { options: { allowedRedirectUris: ['http:', 'cursor:'] } })
@@ -68,9 +112,14 @@ export async function startInBrowser (t: TestContext, redirectUri?: string): Pro
 }
 
 /** The buttons of our page, and of the provider's. */
-export const buttons = { deny: 'button[value="deny"]', allow: 'button[value="approve"]', provider: 'button[value="allow"]' }
+export const buttons = {
+  deny: 'button[value="deny"]',
+  allow: 'button[value="approve"]',
+  provider: 'button[value="allow"]'
+}
 
 /** What we keep in a browser. States are left out. */
 export async function cookieNames (context: BrowserContext, issuer: string): Promise<string[]> {
-  return (await context.cookies(issuer)).map(({ name }) => name.replace(/\.[\da-z]{64}$/, '.…')).sort()
+  return (await context.cookies(issuer)).map(({ name }) => name.replace(/\.[\da-z]{64}$/, '.…'))
+    .sort()
 }

@@ -16,8 +16,15 @@ export interface ReverseProxy {
   fetch: typeof fetch
 }
 
-/** Starts nginx with an example of the documentation, TLS included, in front of a port of ours. Null if it is not installed. */
-export async function startNginx (t: TestContext, example: 'root' | 'path', appPort: number): Promise<ReverseProxy | null> {
+/**
+ * Starts nginx with an example of the documentation, TLS included, in front of a port of ours. Null
+ * if it is not installed.
+ */
+export async function startNginx (
+  t: TestContext,
+  example: 'root' | 'path',
+  appPort: number
+): Promise<ReverseProxy | null> {
   if (!isInstalled(t, { path: '/usr/sbin/nginx', packages: 'nginx-light openssl' })) return null
   const folder = await temporaryFolder(t)
   const written = await readFile(new URL(`${example}.conf`, examples), 'utf8')
@@ -30,12 +37,21 @@ export async function startNginx (t: TestContext, example: 'root' | 'path', appP
     .replace(/(?<=ssl_certificate_key )[^;]+/, key)
     .replaceAll('127.0.0.1:3000', `127.0.0.1:${appPort}`)
   await writeFile(join(folder, 'nginx.conf'), configuration(folder, server, statusPort))
-  await startDaemon(t, { command: '/usr/sbin/nginx', args: ['-e', 'stderr', '-p', folder, '-c', join(folder, 'nginx.conf')], url: `http://127.0.0.1:${statusPort}/` })
-  return { origin: `https://${host}:${port}`, fetch: fetchTrusting(t, await readFile(certificate, 'utf8')) }
+  await startDaemon(t, {
+    command: '/usr/sbin/nginx',
+    args: ['-e', 'stderr', '-p', folder, '-c', join(folder, 'nginx.conf')],
+    url: `http://127.0.0.1:${statusPort}/`
+  })
+  return {
+    origin: `https://${host}:${port}`,
+    fetch: fetchTrusting(t, await readFile(certificate, 'utf8'))
+  }
 }
 
 function configuration (folder: string, server: string, statusPort: number): string {
-  const bodies = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name => `  ${name}_temp_path ${folder}/${name};`).join('\n')
+  const bodies = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name =>
+    `  ${name}_temp_path ${folder}/${name};`
+  ).join('\n')
   // Its workers give up the rights they need in a folder of root's.
   return `${process.getuid?.() === 0 ? 'user root;' : ''}
 daemon off;
@@ -54,7 +70,9 @@ ${server}
 }
 
 function fetchTrusting (t: TestContext, ca: string): typeof fetch {
-  const lookup: LookupFunction = (_host, { all }, callback) => { all ? callback(null, [{ address: '127.0.0.1', family: 4 }]) : callback(null, '127.0.0.1', 4) }
+  const lookup: LookupFunction = (_host, { all }, callback) => {
+    all ? callback(null, [{ address: '127.0.0.1', family: 4 }]) : callback(null, '127.0.0.1', 4)
+  }
   const dispatcher = new Agent({ connect: { ca, lookup } })
   t.after(() => dispatcher.close())
   return ((input: never, init: object) => undiciFetch(input, { ...init, dispatcher })) as never

@@ -15,24 +15,53 @@ export const servers = ['redis-server', 'valkey-server'] as const
 
 export type Server = typeof servers[number]
 
-const missing = Object.fromEntries(servers.map(server => [server, spawnSync(server, ['--version']).status !== 0 && `${server} is missing: apt-get install ${server}`])) as Record<Server, string | false>
+const missing = Object.fromEntries(
+  servers.map(
+    server => [
+      server,
+      spawnSync(server, ['--version']).status !== 0 &&
+      `${server} is missing: apt-get install ${server}`
+    ]
+  )
+) as Record<Server, string | false>
 
-/** For tests that need a server: why they are skipped on a developer's machine without it. In continuous integration they fail instead. */
-export const skipWithout = (server: Server): string | false => process.env['CI'] !== 'true' && missing[server]
+/**
+ * For tests that need a server: why they are skipped on a developer's machine without it. In
+ * continuous integration they fail instead.
+ */
+export const skipWithout = (server: Server): string | false =>
+  process.env['CI'] !== 'true' && missing[server]
 
 export const skip = skipWithout('redis-server')
 
-export interface RedisServer { port: number, process: ChildProcess }
+export interface RedisServer {
+  port: number
+  process: ChildProcess
+}
 
-interface Spawned { child: ChildProcess, gone: Promise<unknown>, folder: string }
+interface Spawned {
+  child: ChildProcess
+  gone: Promise<unknown>
+  folder: string
+}
 
 /** A server that keeps nothing on disk, ready for commands. */
 async function spawnRedis (server: Server, args: string[]): Promise<Spawned> {
   if (missing[server]) throw new Error(missing[server])
   const folder = mkdtempSync(join(tmpdir(), 'redis-'))
-  const child = spawn(server, ['--dir', folder, '--save', '', '--appendonly', 'no', ...args.map(arg => arg.replace('{folder}', folder))], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(server, [
+    '--dir',
+    folder,
+    '--save',
+    '',
+    '--appendonly',
+    'no',
+    ...args.map(arg => arg.replace('{folder}', folder))
+  ], { stdio: ['ignore', 'pipe', 'inherit'] })
   const gone = once(child, 'exit')
-  for await (const output of child.stdout) if (/eady to accept connections/.test(String(output))) break
+  for await (const output of child.stdout) {
+    if (/eady to accept connections/.test(String(output))) break
+  }
   child.stdout.resume()
   return { child, gone, folder }
 }
@@ -46,25 +75,46 @@ async function end ({ child, gone, folder }: Spawned): Promise<void> {
 }
 
 /** A server of its own for one test, which may do with it what it likes. */
-export async function startRedis (t: TestContext, options: { server?: Server, port?: number, args?: string[] } = {}): Promise<RedisServer> {
+export async function startRedis (
+  t: TestContext,
+  options: { server?: Server, port?: number, args?: string[] } = {}
+): Promise<RedisServer> {
   const port = options.port ?? await freePort()
-  const spawned = await spawnRedis(options.server ?? 'redis-server', ['--port', String(port), '--bind', '127.0.0.1', ...options.args ?? []])
+  const spawned = await spawnRedis(options.server ?? 'redis-server', [
+    '--port',
+    String(port),
+    '--bind',
+    '127.0.0.1',
+    ...options.args ?? []
+  ])
   t.after(() => end(spawned))
   return { port, process: spawned.child }
 }
 
 /** A client that comes back within 50 ms when it is cut off. */
-export async function connect (t: TestContext, port: number, options: object = {}, Client = Redis): Promise<Redis> {
+export async function connect (
+  t: TestContext,
+  port: number,
+  options: object = {},
+  Client = Redis
+): Promise<Redis> {
   const client = new Client({ port, host: '127.0.0.1', retryStrategy: () => 50, ...options })
   client.on('error', () => {})
-  t.after(() => { client.disconnect() })
+  t.after(() => {
+    client.disconnect()
+  })
   if (client.status !== 'wait') await eventOf(client, 'ready')
   return client
 }
 
 /** Errors on the way, of attempts to connect, do not matter. */
-export function eventOf (client: { once (event: string, listener: () => void): unknown }, event: string): Promise<void> {
-  return new Promise(resolve => { client.once(event, resolve) })
+export function eventOf (
+  client: { once(event: string, listener: () => void): unknown },
+  event: string
+): Promise<void> {
+  return new Promise(resolve => {
+    client.once(event, resolve)
+  })
 }
 
 /** One server for all tests of a file: started when the first one asks, gone after the last. */
@@ -74,20 +124,30 @@ after(async () => {
 })
 
 async function spawnShared (): Promise<Spawned> {
-  const spawned = await spawnRedis('redis-server', ['--port', '0', '--unixsocket', '{folder}/redis.sock'])
+  const spawned = await spawnRedis('redis-server', [
+    '--port',
+    '0',
+    '--unixsocket',
+    '{folder}/redis.sock'
+  ])
   // The tests are over when nothing else keeps the process.
   spawned.child.unref()
   ;(spawned.child.stdout as Socket).unref()
   return spawned
 }
 
-/** A store in the Redis of this file, on a connection of its own. What else is in there is told apart by keys. */
+/**
+ * A store in the Redis of this file, on a connection of its own. What else is in there is told
+ * apart by keys.
+ */
 export async function openRedis (t: TestContext): Promise<Store> {
   shared ??= spawnShared()
   const { folder } = await shared
   const client = new Redis(join(folder, 'redis.sock'))
   client.on('error', () => {})
   await once(client, 'ready')
-  t.after(() => { client.disconnect() })
+  t.after(() => {
+    client.disconnect()
+  })
   return redisStore(client)
 }

@@ -12,16 +12,21 @@ import { whoami } from './guarded.ts'
 // A server in a process whose heap has 128 MB. Run as the process itself, it is that server.
 
 export interface SmallHeap {
-  launch (options: McpOAuthOptions): Promise<string>
+  launch(options: McpOAuthOptions): Promise<string>
   /** Null while it runs. */
-  exit (): string | number | null
+  exit(): string | number | null
 }
 
 const heap = '--max-old-space-size=128'
 
 /** Runs a program with such a heap. Resolves to what it prints. */
 export async function runInSmallHeap (file: string): Promise<string> {
-  const child = spawn(process.execPath, [heap, '--import', 'tsx', new URL(file, import.meta.url).pathname], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [
+    heap,
+    '--import',
+    'tsx',
+    new URL(file, import.meta.url).pathname
+  ], { stdio: ['ignore', 'pipe', 'inherit'] })
   const [printed, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')])
   if (code !== 0) throw new Error(`${file} ended with code ${code}`)
   return printed
@@ -33,18 +38,35 @@ export function smallHeap (t: TestContext, redis?: number): SmallHeap {
   return {
     exit: () => exit,
     async launch (options) {
-      const child = fork(import.meta.filename, [JSON.stringify({ options: { ...options, mcp: undefined }, redis })], { execArgv: [heap, '--import', 'tsx'] })
-      child.once('exit', (code, signal) => { exit = signal ?? code })
-      t.after(() => { child.kill('SIGKILL') })
-      const [origin] = await Promise.race([once(child, 'message'), once(child, 'exit').then(() => { throw new Error('it did not start') })])
+      const child = fork(import.meta.filename, [
+        JSON.stringify({ options: { ...options, mcp: undefined }, redis })
+      ], { execArgv: [heap, '--import', 'tsx'] })
+      child.once('exit', (code, signal) => {
+        exit = signal ?? code
+      })
+      t.after(() => {
+        child.kill('SIGKILL')
+      })
+      const [origin] = await Promise.race([
+        once(child, 'message'),
+        once(child, 'exit').then(() => {
+          throw new Error('it did not start')
+        })
+      ])
       return origin as string
     }
   }
 }
 
-async function serve ({ options, redis }: { options: McpOAuthOptions, redis?: number }): Promise<void> {
+async function serve (
+  { options, redis }: { options: McpOAuthOptions, redis?: number }
+): Promise<void> {
   const app = Fastify({ requestTimeout: 30_000 })
-  await app.register(mcpOAuth, { ...options, mcp: { server: whoami() }, ...(redis !== undefined && { store: redisStore(new Redis(redis)) }) })
+  await app.register(mcpOAuth, {
+    ...options,
+    mcp: { server: whoami() },
+    ...(redis !== undefined && { store: redisStore(new Redis(redis)) })
+  })
   await app.listen({ host: '127.0.0.1', port: 0 })
   process.send?.(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}`)
 }

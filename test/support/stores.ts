@@ -3,24 +3,43 @@ import type { Store } from '../../lib/types.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import { openRedis, skip } from './redis.ts'
 
-/** A store that does what another one does, and what is written to it but for what instances tell each other. */
+/**
+ * A store that does what another one does, and what is written to it but for what instances tell
+ * each other.
+ */
 export function watch (): { wrap: (store: Store) => Store, written: Written[] } {
   const written: Written[] = []
-  const note = (write: Written) => { if (!write.key.includes(':secret:')) written.push(write) }
+  const note = (write: Written) => {
+    if (!write.key.includes(':secret:')) written.push(write)
+  }
   return {
     written,
     wrap: ({ get, put, putIfAbsent }) => ({
       get,
-      put: (key, value, ttl) => { note({ key, value, ttl }); return put(key, value, ttl) },
-      putIfAbsent: (key, value, ttl) => { note({ key, value, ttl }); return putIfAbsent(key, value, ttl) }
+      put: (key, value, ttl) => {
+        note({ key, value, ttl })
+        return put(key, value, ttl)
+      },
+      putIfAbsent: (key, value, ttl) => {
+        note({ key, value, ttl })
+        return putIfAbsent(key, value, ttl)
+      }
     })
   }
 }
 
-export interface Written { key: string, value: string, ttl: number }
+export interface Written {
+  key: string
+  value: string
+  ttl: number
+}
 
 /** A kind of store, and why it cannot be had here, if so. */
-export interface StoreKind { where: 'in memory' | 'on Redis', skip: string | false, open (t: TestContext): Promise<Store> }
+export interface StoreKind {
+  where: 'in memory' | 'on Redis'
+  skip: string | false
+  open(t: TestContext): Promise<Store>
+}
 
 export const stores: StoreKind[] = [
   { where: 'in memory', skip: false, open: async () => memoryStore() },

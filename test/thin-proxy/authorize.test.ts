@@ -1,7 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { opinionatedHost } from '../support/host.ts'
-import { challenge, clientId, mounts, query, raw, redirectUri, startThin, wellFormed, type Reply, type ThinServer } from '../support/thin.ts'
+import {
+  challenge,
+  clientId,
+  mounts,
+  query,
+  raw,
+  redirectUri,
+  startThin,
+  wellFormed,
+  type Reply,
+  type ThinServer
+} from '../support/thin.ts'
 
 const secure = ["default-src 'none'", "frame-ancestors 'none'"]
 
@@ -17,7 +28,10 @@ function isPage (reply: Reply, error: string, status = 400): void {
   for (const directive of secure) assert.ok(policy.includes(directive), 'A-24')
   assert.ok(!policy.includes('form-action'))
   if (reply.headers.get('content-type') === 'application/json; charset=utf-8') {
-    assert.deepEqual([Object.keys(reply.json()), reply.json()['error']], [['error', 'error_description'], error])
+    assert.deepEqual([Object.keys(reply.json()), reply.json()['error']], [[
+      'error',
+      'error_description'
+    ], error])
   } else {
     assert.equal(reply.headers.get('content-type'), 'text/html; charset=utf-8')
     assert.match(reply.text, new RegExp(`<code>${error}</code>`))
@@ -30,13 +44,20 @@ function isSentBack (reply: Reply, error: string, state: string | null = 's t/ä
   assert.equal(reply.status, 302, reply.text)
   assert.ok(reply.location?.href.startsWith(`${redirectUri}?`), reply.location?.href)
   const params = reply.location?.searchParams as URLSearchParams
-  assert.deepEqual([...params.keys()], ['error', 'error_description', ...state === null ? [] : ['state']])
+  assert.deepEqual([...params.keys()], [
+    'error',
+    'error_description',
+    ...state === null ? [] : ['state']
+  ])
   assert.deepEqual([params.get('error'), params.get('state')], [error, state])
 }
 
 const isSentOn = (reply: Reply, { issuer }: ThinServer) => {
   assert.equal(reply.status, 302, reply.text)
-  assert.equal(`${reply.location?.origin}${reply.location?.pathname}`, issuer.metadata['authorization_endpoint'])
+  assert.equal(
+    `${reply.location?.origin}${reply.location?.pathname}`,
+    issuer.metadata['authorization_endpoint']
+  )
   assert.equal(reply.headers.get('access-control-allow-origin'), null, 'G-17')
   assert.equal(reply.headers.get('set-cookie'), null, 'A-22')
   return Object.fromEntries(reply.location?.searchParams ?? [])
@@ -46,7 +67,8 @@ for (const [mount] of Object.entries(mounts)) {
   test(`AZ-01 A-19 a good request goes on to the provider with what we say (${mount})`, async (t) => {
     const server = await startThin(t, { mount: mount as keyof typeof mounts })
     const asked = wellFormed(await server.register())
-    const smuggled = 'audience=evil&kid=1&login_hint=a%26client_id%3Db&access_type=offline&acr_values=x&nonce=1&client_secret=x&iss=x&max_age=0&__proto__=x&a[b]=c'
+    const smuggled =
+      'audience=evil&kid=1&login_hint=a%26client_id%3Db&access_type=offline&acr_values=x&nonce=1&client_secret=x&iss=x&max_age=0&__proto__=x&a[b]=c'
     const reply = await server.authorize(`${query({ ...asked, prompt: 'login' })}&${smuggled}`)
     const params = isSentOn(reply, server)
     assert.deepEqual(params, {
@@ -60,53 +82,124 @@ for (const [mount] of Object.entries(mounts)) {
       resource: `${server.base}/mcp`,
       prompt: 'login'
     })
-    assert.equal([...reply.location?.searchParams.keys() ?? []].length, Object.keys(params).length, 'each once')
+    assert.equal(
+      [...reply.location?.searchParams.keys() ?? []].length,
+      Object.keys(params).length,
+      'each once'
+    )
   })
 
   test(`A-01 A-02 A-03 A-06 A-07 A-20 who nobody knows is sent nowhere (${mount})`, async (t) => {
     const server = await startThin(t, { mount: mount as keyof typeof mounts })
     const asked = wellFormed(await server.register())
-    const two = wellFormed(await server.register({ redirect_uris: [redirectUri, 'https://app.example/cb'] }))
-    const rows: Array<[id: string, params: Record<string, string | undefined> | string, error: string]> = [
+    const two = wellFormed(
+      await server.register({ redirect_uris: [redirectUri, 'https://app.example/cb'] })
+    )
+    const rows: Array<
+      [id: string, params: Record<string, string | undefined> | string, error: string]
+    > = [
       ['A-01 none', { ...asked, client_id: undefined }, 'invalid_request'],
       ['A-01 empty', { ...asked, client_id: '' }, 'invalid_request'],
       ['A-01 A-07 twice', `${query(asked)}&client_id=x`, 'invalid_request'],
       ['A-01 nothing', '', 'invalid_request'],
-      ...['unknown', 'x'.repeat(10_000), '../', '*', 'client:x', 'é', asked['client_id']?.slice(0, -1), `${asked['client_id']}A`].map((id) => ['A-02', { ...asked, client_id: id }, 'invalid_client'] as [string, Record<string, string>, string]),
+      ...[
+        'unknown',
+        'x'.repeat(10_000),
+        '../',
+        '*',
+        'client:x',
+        'é',
+        asked['client_id']?.slice(0, -1),
+        `${asked['client_id']}A`
+      ].map((id) =>
+        ['A-02', { ...asked, client_id: id }, 'invalid_client'] as [
+          string,
+          Record<string, string>,
+          string
+        ]
+      ),
       ['A-02 CRLF', { ...asked, client_id: 'a\r\nb: c' }, 'invalid_request'],
       ['A-20', { ...asked, client_id: clientId }, 'invalid_client'],
       ['A-03', { ...asked, redirect_uri: 'https://evil.example/cb' }, 'invalid_request'],
       ['A-03 script', { ...asked, redirect_uri: 'javascript:alert(1)' }, 'invalid_request'],
       ['A-06 of two', { ...two, redirect_uri: undefined }, 'invalid_request'],
-      ['A-07', `${query(asked)}&redirect_uri=${encodeURIComponent(redirectUri)}`, 'invalid_request'],
+      [
+        'A-07',
+        `${query(asked)}&redirect_uri=${encodeURIComponent(redirectUri)}`,
+        'invalid_request'
+      ],
       ['G-12', `${query(asked)}&x=%zz`, 'invalid_request'],
       ['G-12', `${query(asked)}&x=%ff`, 'invalid_request'],
       ['G-16', `${query(asked)}${'&x=1'.repeat(60)}`, 'invalid_request']
     ]
     for (const [id, params, error] of rows) {
-      for (const accept of ['text/html,application/xhtml+xml,*/*;q=0.8', 'application/json', '*/*']) {
+      for (
+        const accept of ['text/html,application/xhtml+xml,*/*;q=0.8', 'application/json', '*/*']
+      ) {
         const reply = await server.authorize(params, accept)
         isPage(reply, error)
-        assert.equal(reply.headers.get('content-type')?.startsWith('text/html'), accept.startsWith('text/html'), id)
+        assert.equal(
+          reply.headers.get('content-type')?.startsWith('text/html'),
+          accept.startsWith('text/html'),
+          id
+        )
         assert.doesNotMatch(reply.text, /evil|alert/, 'I6')
       }
     }
-    assert.equal((await server.authorize({ ...asked, redirect_uri: undefined })).location?.searchParams.get('redirect_uri'), redirectUri, 'A-06 of one')
-    assert.deepEqual([...server.issuer.requests.values()], [1], '→0: the provider was asked for its metadata once, and for nothing else')
+    assert.equal(
+      (await server.authorize({ ...asked, redirect_uri: undefined })).location?.searchParams.get(
+        'redirect_uri'
+      ),
+      redirectUri,
+      'A-06 of one'
+    )
+    assert.deepEqual(
+      [...server.issuer.requests.values()],
+      [1],
+      '→0: the provider was asked for its metadata once, and for nothing else'
+    )
   })
 }
 
 test('A-04 A-05 near misses of a redirect URI', async (t) => {
   const server = await startThin(t)
   const web = wellFormed(await server.register({ redirect_uris: ['https://app.example/cb'] }))
-  for (const uri of [
-    'https://app.example/cb/', 'https://app.example/CB', 'https://app.example/cb?x=1', 'https://app.example/cb%2f', 'https://app.example/cb;', 'https://app.example:443/cb', 'HTTPS://app.example/cb',
-    'https://APP.example/cb', 'https://app.example./cb', 'http://app.example/cb', 'https://app.example/cb#', 'https://app.example/./cb', 'https://app.example/cb ', 'https://app.example/cb&', 'https://app.example/cb?'
-  ]) isPage(await server.authorize({ ...web, redirect_uri: uri }), 'invalid_request')
-  assert.equal((await server.authorize({ ...web, redirect_uri: 'https://app.example/cb' })).status, 302)
+  for (
+    const uri of [
+      'https://app.example/cb/',
+      'https://app.example/CB',
+      'https://app.example/cb?x=1',
+      'https://app.example/cb%2f',
+      'https://app.example/cb;',
+      'https://app.example:443/cb',
+      'HTTPS://app.example/cb',
+      'https://APP.example/cb',
+      'https://app.example./cb',
+      'http://app.example/cb',
+      'https://app.example/cb#',
+      'https://app.example/./cb',
+      'https://app.example/cb ',
+      'https://app.example/cb&',
+      'https://app.example/cb?'
+    ]
+  ) isPage(await server.authorize({ ...web, redirect_uri: uri }), 'invalid_request')
+  assert.equal(
+    (await server.authorize({ ...web, redirect_uri: 'https://app.example/cb' })).status,
+    302
+  )
 
   const native = wellFormed(await server.register({ redirect_uris: ['http://127.0.0.1/cb'] }))
-  for (const uri of ['http://localhost/cb', 'http://[::1]/cb', 'http://127.0.0.2/cb', 'https://127.0.0.1/cb', 'http://127.0.0.1:51234/cb2', 'http://127.0.0.1/cb?x', 'http://127.0.0.1:99999/cb']) {
+  for (
+    const uri of [
+      'http://localhost/cb',
+      'http://[::1]/cb',
+      'http://127.0.0.2/cb',
+      'https://127.0.0.1/cb',
+      'http://127.0.0.1:51234/cb2',
+      'http://127.0.0.1/cb?x',
+      'http://127.0.0.1:99999/cb'
+    ]
+  ) {
     isPage(await server.authorize({ ...native, redirect_uri: uri }), 'invalid_request')
   }
   const any = await server.authorize({ ...native, redirect_uri: 'http://127.0.0.1:51234/cb' })
@@ -115,32 +208,115 @@ test('A-04 A-05 near misses of a redirect URI', async (t) => {
 
 for (const host of ['a plain host', 'a host with opinions'] as const) {
   test(`A-07 to A-18 AZ-03 requests that are wrong are sent back to the client (${host})`, async (t) => {
-    const server = await startThin(t, host === 'a plain host' ? {} : { app: await opinionatedHost({ key: 'k' }) })
+    const server = await startThin(
+      t,
+      host === 'a plain host' ? {} : { app: await opinionatedHost({ key: 'k' }) }
+    )
     const asked = wellFormed(await server.register())
-    const back: Array<[id: string, params: Record<string, string | undefined> | string, error: string]> = [
-      ...['scope=openid&scope=openid', `code_challenge=${challenge}`, 'prompt=login&prompt=login', 'response_type=code'].map((more) => ['A-07', `${query(asked)}&${more}`, 'invalid_request'] as [string, string, string]),
-      ['A-07', `${query(asked)}&resource=${server.base}/mcp&resource=${server.base}/mcp`, 'invalid_target'],
+    const back: Array<
+      [id: string, params: Record<string, string | undefined> | string, error: string]
+    > = [
+      ...[
+        'scope=openid&scope=openid',
+        `code_challenge=${challenge}`,
+        'prompt=login&prompt=login',
+        'response_type=code'
+      ].map((more) =>
+        ['A-07', `${query(asked)}&${more}`, 'invalid_request'] as [string, string, string]
+      ),
+      [
+        'A-07',
+        `${query(asked)}&resource=${server.base}/mcp&resource=${server.base}/mcp`,
+        'invalid_target'
+      ],
       ['A-08', { ...asked, response_type: undefined }, 'invalid_request'],
-      ...['token', 'id_token', 'code token', 'code ', 'none'].map((type) => ['A-08', { ...asked, response_type: type }, 'unsupported_response_type'] as [string, Record<string, string>, string]),
+      ...['token', 'id_token', 'code token', 'code ', 'none'].map((type) =>
+        ['A-08', { ...asked, response_type: type }, 'unsupported_response_type'] as [
+          string,
+          Record<string, string>,
+          string
+        ]
+      ),
       ['A-09 A-11', { ...asked, code_challenge: undefined }, 'invalid_request'],
-      ['A-09', { ...asked, code_challenge: undefined, code_challenge_method: undefined }, 'invalid_request'],
-      ...['plain', undefined, 's256', 'S512'].map((method) => ['A-10', { ...asked, code_challenge_method: method }, 'invalid_request'] as [string, Record<string, string>, string]),
-      ...['A'.repeat(42), 'A'.repeat(44), `${'A'.repeat(42)}=`, `${'A'.repeat(42)}+`, `${'A'.repeat(42)}/`, `${'A'.repeat(42)} `, 'ä'.repeat(43)].map((value) => ['A-12', { ...asked, code_challenge: value }, 'invalid_request'] as [string, Record<string, string>, string]),
-      ...['https://other.example', `${server.base}/mcp/x`, `${server.base}/mcp#f`, '/mcp', `${server.base}/mcp?x=1`].map((value) => ['A-13', { ...asked, resource: value }, 'invalid_target'] as [string, Record<string, string>, string]),
-      ...['a"b', 'a\\b', 'a\tb', ' a', Array.from({ length: 200 }, (_, i) => `s${i}`).join(' ')].map((value) => ['A-14', { ...asked, scope: value }, 'invalid_scope'] as [string, Record<string, string>, string]),
+      [
+        'A-09',
+        { ...asked, code_challenge: undefined, code_challenge_method: undefined },
+        'invalid_request'
+      ],
+      ...['plain', undefined, 's256', 'S512'].map((method) =>
+        ['A-10', { ...asked, code_challenge_method: method }, 'invalid_request'] as [
+          string,
+          Record<string, string>,
+          string
+        ]
+      ),
+      ...[
+        'A'.repeat(42),
+        'A'.repeat(44),
+        `${'A'.repeat(42)}=`,
+        `${'A'.repeat(42)}+`,
+        `${'A'.repeat(42)}/`,
+        `${'A'.repeat(42)} `,
+        'ä'.repeat(43)
+      ].map((value) =>
+        ['A-12', { ...asked, code_challenge: value }, 'invalid_request'] as [
+          string,
+          Record<string, string>,
+          string
+        ]
+      ),
+      ...[
+        'https://other.example',
+        `${server.base}/mcp/x`,
+        `${server.base}/mcp#f`,
+        '/mcp',
+        `${server.base}/mcp?x=1`
+      ].map((value) =>
+        ['A-13', { ...asked, resource: value }, 'invalid_target'] as [
+          string,
+          Record<string, string>,
+          string
+        ]
+      ),
+      ...['a"b', 'a\\b', 'a\tb', ' a', Array.from({ length: 200 }, (_, i) => `s${i}`).join(' ')]
+        .map((value) =>
+          ['A-14', { ...asked, scope: value }, 'invalid_scope'] as [
+            string,
+            Record<string, string>,
+            string
+          ]
+        ),
       ['A-16', { ...asked, request: 'ey' }, 'request_not_supported'],
-      ['A-16', { ...asked, request_uri: `${server.issuer.origin}/trap` }, 'request_uri_not_supported'],
+      [
+        'A-16',
+        { ...asked, request_uri: `${server.issuer.origin}/trap` },
+        'request_uri_not_supported'
+      ],
       ['A-17', { ...asked, prompt: 'none' }, 'interaction_required'],
-      ...['fragment', 'form_post', 'query.jwt'].map((mode) => ['A-18', { ...asked, response_mode: mode }, 'invalid_request'] as [string, Record<string, string>, string])
+      ...['fragment', 'form_post', 'query.jwt'].map((mode) =>
+        ['A-18', { ...asked, response_mode: mode }, 'invalid_request'] as [
+          string,
+          Record<string, string>,
+          string
+        ]
+      )
     ]
     for (const [id, params, error] of back) {
       const reply = await server.authorize(params)
       assert.equal(reply.location?.searchParams.get('error'), error, id)
       isSentBack(reply, error)
     }
-    isSentBack(await server.authorize({ ...asked, scope: '"', state: undefined }), 'invalid_scope', null)
+    isSentBack(
+      await server.authorize({ ...asked, scope: '"', state: undefined }),
+      'invalid_scope',
+      null
+    )
     isSentBack(await server.authorize(`${query(asked)}&state=2`), 'invalid_request', null)
-    isSentBack(await server.authorize({ ...asked, state: 'x'.repeat(2_049) }), 'invalid_request', null)
+    isSentBack(
+      await server.authorize({ ...asked, state: 'x'.repeat(2_049) }),
+      'invalid_request',
+      null
+    )
     assert.equal(server.issuer.requests.get('/trap'), undefined, '→0')
   })
 }
@@ -148,22 +324,46 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
 test('A-15 G-20 state comes to the provider as it was sent, or not at all', async (t) => {
   const server = await startThin(t)
   const asked = wellFormed(await server.register())
-  for (const state of ['"><script>alert(1)</script>', 'a\r\nb: c', '☃\u202e', 'a+b c%20d', 'x'.repeat(2_048)]) {
-    assert.equal((await server.authorize({ ...asked, state })).location?.searchParams.get('state'), state)
+  for (
+    const state of [
+      '"><script>alert(1)</script>',
+      'a\r\nb: c',
+      '☃\u202e',
+      'a+b c%20d',
+      'x'.repeat(2_048)
+    ]
+  ) {
+    assert.equal(
+      (await server.authorize({ ...asked, state })).location?.searchParams.get('state'),
+      state
+    )
     const back = await server.authorize({ ...asked, state, scope: '"' })
     isSentBack(back, 'invalid_scope', state)
   }
-  assert.equal((await server.authorize({ ...asked, state: undefined })).location?.searchParams.has('state'), false)
+  assert.equal(
+    (await server.authorize({ ...asked, state: undefined })).location?.searchParams.has('state'),
+    false
+  )
 })
 
 test('A-13 A-14 resource in our spelling, scopes merged', async (t) => {
   const server = await startThin(t, { options: { defaultScope: 'openid api:read' } })
   const asked = wellFormed(await server.register())
-  const loud = await server.authorize({ ...asked, resource: `${server.base.replace('localhost', 'LOCALHOST')}/mcp/`, scope: 'email openid offline_access' })
+  const loud = await server.authorize({
+    ...asked,
+    resource: `${server.base.replace('localhost', 'LOCALHOST')}/mcp/`,
+    scope: 'email openid offline_access'
+  })
   assert.equal(loud.location?.searchParams.get('resource'), `${server.base}/mcp`)
   assert.equal(loud.location?.searchParams.get('scope'), 'email openid offline_access api:read')
-  assert.equal((await server.authorize({ ...asked, scope: '' })).location?.searchParams.get('scope'), 'openid api:read')
-  assert.equal((await server.authorize({ ...asked, prompt: 'evil' })).location?.searchParams.has('prompt'), false)
+  assert.equal(
+    (await server.authorize({ ...asked, scope: '' })).location?.searchParams.get('scope'),
+    'openid api:read'
+  )
+  assert.equal(
+    (await server.authorize({ ...asked, prompt: 'evil' })).location?.searchParams.has('prompt'),
+    false
+  )
 })
 
 test('A-19 without default scopes none is made up', async (t) => {
@@ -176,26 +376,52 @@ test('A-13 an audience is ours to name, and stands for the resource unless the c
   const server = await startThin(t, { options: { audience: 'https://api.example' } })
   const asked = wellFormed(await server.register())
   const params = (await server.authorize(`${query(asked)}&audience=evil`)).location?.searchParams
-  assert.deepEqual([params?.getAll('audience'), params?.has('resource')], [['https://api.example'], false])
-  const both = (await server.authorize({ ...asked, resource: `${server.base}/mcp` })).location?.searchParams
-  assert.deepEqual([both?.getAll('audience'), both?.getAll('resource')], [['https://api.example'], [`${server.base}/mcp`]])
+  assert.deepEqual([params?.getAll('audience'), params?.has('resource')], [
+    ['https://api.example'],
+    false
+  ])
+  const both = (await server.authorize({ ...asked, resource: `${server.base}/mcp` })).location
+    ?.searchParams
+  assert.deepEqual([both?.getAll('audience'), both?.getAll('resource')], [['https://api.example'], [
+    `${server.base}/mcp`
+  ]])
 })
 
 test('A-19 authorizeUrl keeps its query, and its own spelling of our parameters gives way', async (t) => {
-  const server = await startThin(t, { options: { authorizeUrl: 'https://idp.example/tenant/authorize?policy=b2c%201&tenant=a&client_id=theirs&state=x&scope=y' } })
+  const server = await startThin(t, {
+    options: {
+      authorizeUrl:
+        'https://idp.example/tenant/authorize?policy=b2c%201&tenant=a&client_id=theirs&state=x&scope=y'
+    }
+  })
   const { location } = await server.authorize(wellFormed(await server.register()))
   assert.equal(`${location?.origin}${location?.pathname}`, 'https://idp.example/tenant/authorize')
   const all = (name: string) => location?.searchParams.getAll(name)
-  assert.deepEqual([all('policy'), all('tenant'), all('client_id'), all('state'), all('scope')], [['b2c 1'], ['a'], [clientId], ['s t/ä'], ['openid profile email']])
+  assert.deepEqual([all('policy'), all('tenant'), all('client_id'), all('state'), all('scope')], [
+    ['b2c 1'],
+    ['a'],
+    [clientId],
+    ['s t/ä'],
+    ['openid profile email']
+  ])
 })
 
 test('A-23 an error is not a way to send people to an address anyone may register', async (t) => {
   const server = await startThin(t)
-  const asked = { ...wellFormed(await server.register({ redirect_uris: ['https://phish.example/cb?a=1&b="'.slice(0, -1)] })), redirect_uri: undefined, scope: '"' }
+  const asked = {
+    ...wellFormed(
+      await server.register({ redirect_uris: ['https://phish.example/cb?a=1&b="'.slice(0, -1)] })
+    ),
+    redirect_uri: undefined,
+    scope: '"'
+  }
   const page = await server.authorize(asked)
   isPage(page, 'invalid_scope')
   assert.match(page.text, /<strong>phish\.example<\/strong>/)
-  const link = /href="([^"]*)"/.exec(page.text)?.[1]?.replaceAll('&#38;', '&').replaceAll('&#61;', '=')
+  const link = /href="([^"]*)"/.exec(page.text)?.[1]?.replaceAll('&#38;', '&').replaceAll(
+    '&#61;',
+    '='
+  )
   assert.ok(link?.startsWith('https://phish.example/cb?a=1&b=&error=invalid_scope&'), link)
   isPage(await server.authorize(asked, 'application/json'), 'invalid_scope')
 })
@@ -205,26 +431,51 @@ test('A-23 an allow-listed address is sent errors', async (t) => {
   const id = await server.register({ redirect_uris: ['https://app.example/cb?x=%E9'] })
   const reply = await server.authorize({ ...wellFormed(id), redirect_uri: undefined, scope: '"' })
   assert.equal(reply.status, 302)
-  assert.match(reply.location?.href ?? '', /^https:\/\/app\.example\/cb\?x=%E9&error=invalid_scope&/)
+  assert.match(
+    reply.location?.href ?? '',
+    /^https:\/\/app\.example\/cb\?x=%E9&error=invalid_scope&/
+  )
 })
 
 test('A-20 without registration everybody is the one client, sent to where the operator says', async (t) => {
   const anyone = { ...wellFormed(clientId) }
   const loopback = await startThin(t, { options: { setupFakeDynamicRegistration: false } })
   assert.equal(isSentOn(await loopback.authorize(anyone), loopback)['redirect_uri'], redirectUri)
-  isPage(await loopback.authorize({ ...anyone, redirect_uri: 'https://app.example/cb' }), 'invalid_request')
+  isPage(
+    await loopback.authorize({ ...anyone, redirect_uri: 'https://app.example/cb' }),
+    'invalid_request'
+  )
   isPage(await loopback.authorize({ ...anyone, redirect_uri: undefined }), 'invalid_request')
 
-  const listed = await startThin(t, { options: { setupFakeDynamicRegistration: false, allowedRedirectUris: ['https://app.example/cb/*', 'cursor:'] } })
-  for (const uri of ['https://app.example/cb/1', 'cursor://cb']) assert.equal(isSentOn(await listed.authorize({ ...anyone, redirect_uri: uri }), listed)['redirect_uri'], uri)
-  for (const uri of ['https://app.example/cb', 'https://app.example/other', redirectUri]) isPage(await listed.authorize({ ...anyone, redirect_uri: uri }), 'invalid_request')
-  isPage(await listed.authorize({ ...anyone, client_id: 'other', redirect_uri: 'cursor://cb' }), 'invalid_client')
+  const listed = await startThin(t, {
+    options: {
+      setupFakeDynamicRegistration: false,
+      allowedRedirectUris: ['https://app.example/cb/*', 'cursor:']
+    }
+  })
+  for (const uri of ['https://app.example/cb/1', 'cursor://cb']) {
+    assert.equal(
+      isSentOn(await listed.authorize({ ...anyone, redirect_uri: uri }), listed)['redirect_uri'],
+      uri
+    )
+  }
+  for (const uri of ['https://app.example/cb', 'https://app.example/other', redirectUri]) {
+    isPage(await listed.authorize({ ...anyone, redirect_uri: uri }), 'invalid_request')
+  }
+  isPage(
+    await listed.authorize({ ...anyone, client_id: 'other', redirect_uri: 'cursor://cb' }),
+    'invalid_client'
+  )
 })
 
 test('a provider that is down is a page worth another try, never an answer to the client', async (t) => {
-  const server = await startThin(t, { prepare: ({ fail, metadataPath }) => fail.set(metadataPath, 'unavailable') })
+  const server = await startThin(t, {
+    prepare: ({ fail, metadataPath }) => fail.set(metadataPath, 'unavailable')
+  })
   const asked = wellFormed(await server.register())
-  for (const accept of ['text/html', 'application/json']) isPage(await server.authorize(asked, accept), 'temporarily_unavailable', 503)
+  for (const accept of ['text/html', 'application/json']) {
+    isPage(await server.authorize(asked, accept), 'temporarily_unavailable', 503)
+  }
 })
 
 test('G-01 G-02 other methods are refused', async (t) => {
@@ -238,16 +489,35 @@ test('G-01 G-02 other methods are refused', async (t) => {
 test('G-12 G-13 G-14 raw bytes', async (t) => {
   const server = await startThin(t)
   const path = `/oauth/authorize?${query(wellFormed(await server.register()))}`
-  const expected = /^location: (.*)\r$/im.exec(await raw(server.port, `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`))?.[1]
+  const expected = /^location: (.*)\r$/im.exec(
+    await raw(server.port, `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
+  )?.[1]
   assert.ok(expected?.startsWith(String(server.issuer.metadata['authorization_endpoint'])))
-  for (const lines of ['Host: evil.example', 'Host: x\r\nX-Forwarded-Host: evil.example\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Prefix: /evil']) {
-    const answer = await raw(server.port, `GET ${path} HTTP/1.1\r\n${lines}\r\nConnection: close\r\n\r\n`)
+  for (
+    const lines of [
+      'Host: evil.example',
+      'Host: x\r\nX-Forwarded-Host: evil.example\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Prefix: /evil'
+    ]
+  ) {
+    const answer = await raw(
+      server.port,
+      `GET ${path} HTTP/1.1\r\n${lines}\r\nConnection: close\r\n\r\n`
+    )
     assert.equal(/^location: (.*)\r$/im.exec(answer)?.[1], expected)
   }
   for (const more of ['&x=\u00e9', '&x=%ED%A0%80', '&x=%00', '&x=%E2%80%AE']) {
-    const answer = await raw(server.port, `GET ${path}${more} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
+    const answer = await raw(
+      server.port,
+      `GET ${path}${more} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`
+    )
     assert.match(answer, /^HTTP\/1\.1 (302|400) /, more)
     assert.doesNotMatch(answer.slice(0, answer.indexOf('\r\n\r\n')), /[^\x20-\x7e\r\n]/)
   }
-  assert.match(await raw(server.port, `GET ${path} HTTP/1.1\r\nHost: x\r\nX: a\0b\r\nConnection: close\r\n\r\n`), /^HTTP\/1\.1 400 /)
+  assert.match(
+    await raw(
+      server.port,
+      `GET ${path} HTTP/1.1\r\nHost: x\r\nX: a\0b\r\nConnection: close\r\n\r\n`
+    ),
+    /^HTTP\/1\.1 400 /
+  )
 })

@@ -8,15 +8,34 @@ import Fastify from 'fastify'
 import { skip as noCertificate, startUntrusted } from '../support/certificate.ts'
 import { opinionatedHost } from '../support/host.ts'
 import {
-  answering, clientId, clientSecret, codeRequest, goodTokens, mounts, query, raw, redirectUri, startThin, verifier, wellFormed, type Reply, type ThinServer, type ThinSetup
+  answering,
+  clientId,
+  clientSecret,
+  codeRequest,
+  goodTokens,
+  mounts,
+  query,
+  raw,
+  redirectUri,
+  startThin,
+  verifier,
+  wellFormed,
+  type Reply,
+  type ThinServer,
+  type ThinSetup
 } from '../support/thin.ts'
 
 const form = 'application/x-www-form-urlencoded'
 const formEncoded = (value: string) => new URLSearchParams({ x: value }).toString().slice(2)
-const ourBasic = `Basic ${Buffer.from(`${clientId}:${formEncoded(clientSecret)}`).toString('base64')}`
+const ourBasic = `Basic ${
+  Buffer.from(`${clientId}:${formEncoded(clientSecret)}`).toString('base64')
+}`
 
 /** A server with a client that has been to the authorization endpoint. */
-async function logIn (t: TestContext, setup: ThinSetup = {}): Promise<{ server: ThinServer, id: string, asked: Record<string, string> }> {
+async function logIn (
+  t: TestContext,
+  setup: ThinSetup = {}
+): Promise<{ server: ThinServer, id: string, asked: Record<string, string> }> {
   const server = await startThin(t, setup)
   const id = await server.register()
   assert.equal((await server.authorize(wellFormed(id))).status, 302)
@@ -35,47 +54,116 @@ function isError (reply: Reply, status: number, error: string, what = ''): void 
 for (const [mount] of Object.entries(mounts)) {
   test(`T-18 X-02 X-03 X-06 the provider gets our credentials and what we list, the client gets tokens (${mount})`, async (t) => {
     const { server, asked } = await logIn(t, { mount: mount as keyof typeof mounts })
-    server.endpoint.answer = answering(200, { ...goodTokens, token_type: 'bearer', id_token: 'canary', client_secret: clientSecret, canary: 1 }, { 'set-cookie': 'canary=1', location: 'https://canary.example', 'x-canary': '1', 'www-authenticate': 'canary' })
+    server.endpoint.answer = answering(200, {
+      ...goodTokens,
+      token_type: 'bearer',
+      id_token: 'canary',
+      client_secret: clientSecret,
+      canary: 1
+    }, {
+      'set-cookie': 'canary=1',
+      location: 'https://canary.example',
+      'x-canary': '1',
+      'www-authenticate': 'canary'
+    })
     const reply = await server.token({
-      ...asked, client_secret: 'theirs', audience: 'evil', scope: 'admin', assertion: 'x', resource: `${server.base}/mcp`, requested_token_type: 'x', __proto__x: 'x'
-    }, { cookie: 'session=1', 'x-forwarded-for': '1.2.3.4', 'x-forwarded-host': 'evil', forwarded: 'for=1', origin: 'https://evil.example', 'x-api-key': 'k', te: 'trailers' })
+      ...asked,
+      client_secret: 'theirs',
+      audience: 'evil',
+      scope: 'admin',
+      assertion: 'x',
+      resource: `${server.base}/mcp`,
+      requested_token_type: 'x',
+      __proto__x: 'x'
+    }, {
+      cookie: 'session=1',
+      'x-forwarded-for': '1.2.3.4',
+      'x-forwarded-host': 'evil',
+      forwarded: 'for=1',
+      origin: 'https://evil.example',
+      'x-api-key': 'k',
+      te: 'trailers'
+    })
     assert.equal(reply.status, 200, reply.text)
     assert.deepEqual({ ...reply.json(), refresh_token: 'rt-1' }, goodTokens)
     assert.equal(reply.headers.get('pragma'), 'no-cache')
     assert.equal(reply.headers.get('access-control-allow-origin'), '*')
-    for (const name of ['set-cookie', 'location', 'www-authenticate', 'access-control-allow-credentials']) assert.equal(reply.headers.get(name), null, name)
+    for (
+      const name of [
+        'set-cookie',
+        'location',
+        'www-authenticate',
+        'access-control-allow-credentials'
+      ]
+    ) assert.equal(reply.headers.get(name), null, name)
 
     const [arrival, ...more] = server.endpoint.arrivals
     assert.ok(arrival)
     assert.equal(more.length, 0)
     assert.deepEqual([arrival.method, arrival.url], ['POST', '/token'])
     assert.deepEqual(Object.fromEntries(arrival.form), {
-      grant_type: 'authorization_code', code: 'the-code', redirect_uri: redirectUri, code_verifier: verifier, resource: `${server.base}/mcp`
+      grant_type: 'authorization_code',
+      code: 'the-code',
+      redirect_uri: redirectUri,
+      code_verifier: verifier,
+      resource: `${server.base}/mcp`
     })
     const { host, 'content-length': length, connection, ...headers } = arrival.headers
     assert.ok(host && length && connection !== 'authorization')
     assert.deepEqual(headers, {
-      accept: 'application/json', 'accept-encoding': 'identity', authorization: ourBasic, 'content-type': form, 'user-agent': 'fastify-mcp-oauth'
+      accept: 'application/json',
+      'accept-encoding': 'identity',
+      authorization: ourBasic,
+      'content-type': form,
+      'user-agent': 'fastify-mcp-oauth'
     })
   })
 
   test(`T-01 T-03 T-04 T-09 T-11 T-12 T-16 X-01 X-03 X-04 what is refused never leaves (${mount})`, async (t) => {
     const { server, id, asked } = await logIn(t, { mount: mount as keyof typeof mounts })
     const other = await server.register()
-    const basic = (credentials: string) => ({ authorization: `Basic ${Buffer.from(credentials).toString('base64')}` })
-    const rows: Array<[id: string, status: number, error: string, params: Record<string, string | undefined> | string, headers?: Record<string, string>]> = [
+    const basic = (credentials: string) => ({
+      authorization: `Basic ${Buffer.from(credentials).toString('base64')}`
+    })
+    const rows: Array<
+      [
+        id: string,
+        status: number,
+        error: string,
+        params: Record<string, string | undefined> | string,
+        headers?: Record<string, string>
+      ]
+    > = [
       ['T-01', 400, 'invalid_request', { ...asked, grant_type: undefined }],
       ['T-01 X-03', 400, 'invalid_request', `${query(asked)}&grant_type=client_credentials`],
       ['X-03', 400, 'invalid_request', `${query(asked)}&code=2`],
       ['X-03', 400, 'invalid_request', `${query(asked)}&code_verifier=${verifier}`],
-      ...['client_credentials', 'password', 'implicit', 'urn:ietf:params:oauth:grant-type:device_code', 'urn:ietf:params:oauth:grant-type:token-exchange', 'urn:ietf:params:oauth:grant-type:jwt-bearer', 'AUTHORIZATION_CODE']
-        .map((grant) => ['T-03 X-01', 400, 'unsupported_grant_type', { ...asked, grant_type: grant }] as [string, number, string, Record<string, string>]),
+      ...[
+        'client_credentials',
+        'password',
+        'implicit',
+        'urn:ietf:params:oauth:grant-type:device_code',
+        'urn:ietf:params:oauth:grant-type:token-exchange',
+        'urn:ietf:params:oauth:grant-type:jwt-bearer',
+        'AUTHORIZATION_CODE'
+      ]
+        .map((grant) =>
+          ['T-03 X-01', 400, 'unsupported_grant_type', { ...asked, grant_type: grant }] as [
+            string,
+            number,
+            string,
+            Record<string, string>
+          ]
+        ),
       ['T-04', 400, 'invalid_request', { ...asked, code: undefined }],
       ['T-04', 400, 'invalid_grant', { ...asked, code: 'a\0b' }],
       ['T-04', 400, 'invalid_grant', { ...asked, code: 'x'.repeat(20_000) }],
       ['T-06', 400, 'invalid_grant', { ...asked, client_id: other }],
       ['T-07 X-04', 400, 'invalid_grant', { ...asked, redirect_uri: 'https://evil.example' }],
-      ['T-07 X-04', 400, 'invalid_grant', { ...asked, redirect_uri: redirectUri.replace('4711', '4712') }],
+      ['T-07 X-04', 400, 'invalid_grant', {
+        ...asked,
+        redirect_uri: redirectUri.replace('4711', '4712')
+      }],
       ['T-08', 400, 'invalid_request', { ...asked, client_id: undefined }],
       ['T-08', 401, 'invalid_client', asked, basic(`${other}:x`)],
       ['T-09 X-04', 400, 'invalid_request', { ...asked, code_verifier: undefined }],
@@ -83,30 +171,60 @@ for (const [mount] of Object.entries(mounts)) {
       ['T-09', 400, 'invalid_request', { ...asked, code_verifier: 'x'.repeat(129) }],
       ['T-09', 400, 'invalid_request', { ...asked, code_verifier: `${'x'.repeat(42)}!` }],
       ['T-09 X-04', 400, 'invalid_grant', { ...asked, code_verifier: 'x'.repeat(43) }],
-      ['T-09', 400, 'invalid_grant', { ...asked, code_verifier: String(wellFormed(id)['code_challenge']) }],
+      ['T-09', 400, 'invalid_grant', {
+        ...asked,
+        code_verifier: String(wellFormed(id)['code_challenge'])
+      }],
       ['T-11', 401, 'invalid_client', asked, basic('nocolon')],
       ['T-11', 401, 'invalid_client', asked, { authorization: 'Basic !!' }],
       ['T-11', 401, 'invalid_client', asked, basic('%zz:x')],
       ['T-11', 401, 'invalid_client', asked, { authorization: 'Bearer x' }],
       ['T-12', 400, 'invalid_request', { ...asked, client_secret: 'x' }, basic(`${id}:x`)],
       ['T-12 X-02', 400, 'invalid_request', { ...asked, client_assertion: 'x' }, basic(`${id}:x`)],
-      ['X-02', 401, 'invalid_client', { ...asked, client_assertion: 'x', client_assertion_type: 'y' }],
+      ['X-02', 401, 'invalid_client', {
+        ...asked,
+        client_assertion: 'x',
+        client_assertion_type: 'y'
+      }],
       ['X-02 A-20', 401, 'invalid_client', { ...asked, client_id: clientId }],
       ['X-02', 401, 'invalid_client', { ...asked, client_id: clientId }, basic(`${clientId}:x`)],
       ['T-16', 400, 'invalid_target', { ...asked, resource: 'https://evil.example' }],
       ['T-16', 400, 'invalid_target', { ...asked, resource: `${server.base}/mcp#f` }],
-      ['T-16', 400, 'invalid_target', `${query(asked)}&resource=${server.base}/mcp&resource=${server.base}/mcp`],
+      [
+        'T-16',
+        400,
+        'invalid_target',
+        `${query(asked)}&resource=${server.base}/mcp&resource=${server.base}/mcp`
+      ],
       ['T-19', 400, 'invalid_request', { grant_type: 'refresh_token', client_id: id }],
-      ['T-19', 401, 'invalid_client', { grant_type: 'refresh_token', client_id: 'unknown', refresh_token: 'rt-1' }],
-      ['T-20', 400, 'invalid_target', { grant_type: 'refresh_token', client_id: id, refresh_token: 'rt-1', resource: 'https://evil.example' }],
-      ['T-20', 400, 'invalid_scope', { grant_type: 'refresh_token', client_id: id, refresh_token: 'rt-1', scope: '"' }],
+      ['T-19', 401, 'invalid_client', {
+        grant_type: 'refresh_token',
+        client_id: 'unknown',
+        refresh_token: 'rt-1'
+      }],
+      ['T-20', 400, 'invalid_target', {
+        grant_type: 'refresh_token',
+        client_id: id,
+        refresh_token: 'rt-1',
+        resource: 'https://evil.example'
+      }],
+      ['T-20', 400, 'invalid_scope', {
+        grant_type: 'refresh_token',
+        client_id: id,
+        refresh_token: 'rt-1',
+        scope: '"'
+      }],
       ['G-12', 400, 'invalid_request', `${query(asked)}&x=%zz`],
       ['G-16', 400, 'invalid_request', `${query(asked)}${'&x=1'.repeat(60)}`]
     ]
     for (const [row, status, error, params, headers] of rows) {
       const reply = await server.token(params, headers)
       isError(reply, status, error, `${row} ${query(params).slice(0, 60)}`)
-      assert.equal(reply.headers.get('www-authenticate'), status === 401 && headers ? 'Basic realm="OAuth"' : null, `T-10 ${row}`)
+      assert.equal(
+        reply.headers.get('www-authenticate'),
+        status === 401 && headers ? 'Basic realm="OAuth"' : null,
+        `T-10 ${row}`
+      )
     }
     assert.deepEqual(server.endpoint.arrivals, [], '→0')
     assert.equal((await server.token(asked)).status, 200, 'T-07 T-09 T-16: nothing was consumed')
@@ -115,7 +233,7 @@ for (const [mount] of Object.entries(mounts)) {
   })
 }
 
-test('T-06 a code challenge is the client\'s own, and the other client\'s attempt costs it nothing', async (t) => {
+test("T-06 a code challenge is the client's own, and the other client's attempt costs it nothing", async (t) => {
   const { server, asked } = await logIn(t)
   const other = await server.register()
   isError(await server.token({ ...asked, client_id: other }), 400, 'invalid_grant')
@@ -132,43 +250,74 @@ test('T-29 clients that insist on a secret still finish, and theirs goes nowhere
     const { server, id, asked } = await logIn(t)
     const reply = how === 'post'
       ? await server.token({ ...asked, client_secret: 'theirs' })
-      : await server.token({ ...asked, client_id: undefined }, { authorization: `Basic ${Buffer.from(`${id}:theirs`).toString('base64')}` })
+      : await server.token({ ...asked, client_id: undefined }, {
+        authorization: `Basic ${Buffer.from(`${id}:theirs`).toString('base64')}`
+      })
     assert.equal(reply.status, 200, how)
     assert.equal(server.endpoint.arrivals[0]?.headers.authorization, ourBasic)
-    assert.ok(!query(Object.fromEntries(server.endpoint.arrivals[0]?.form ?? [])).includes('theirs'))
+    assert.ok(
+      !query(Object.fromEntries(server.endpoint.arrivals[0]?.form ?? [])).includes('theirs')
+    )
   }
 })
 
 test('X-02 our credentials travel the way the provider takes them', async (t) => {
-  for (const [methods, headers, fields] of [
-    [undefined, ourBasic, {}],
-    [['client_secret_post', 'client_secret_basic'], ourBasic, {}],
-    [['client_secret_post'], undefined, { client_id: clientId, client_secret: clientSecret }]
-  ] as const) {
-    const { server, asked } = await logIn(t, { prepare: ({ metadata }) => Object.assign(metadata, { token_endpoint_auth_methods_supported: methods }) })
+  for (
+    const [methods, headers, fields] of [
+      [undefined, ourBasic, {}],
+      [['client_secret_post', 'client_secret_basic'], ourBasic, {}],
+      [['client_secret_post'], undefined, { client_id: clientId, client_secret: clientSecret }]
+    ] as const
+  ) {
+    const { server, asked } = await logIn(t, {
+      prepare: ({ metadata }) =>
+        Object.assign(metadata, { token_endpoint_auth_methods_supported: methods })
+    })
     await server.token({ ...asked, resource: undefined })
     const arrival = server.endpoint.arrivals[0]
     assert.equal(arrival?.headers.authorization, headers)
     assert.deepEqual(Object.fromEntries(arrival?.form ?? []), {
-      grant_type: 'authorization_code', code: 'the-code', redirect_uri: redirectUri, code_verifier: verifier, resource: `${server.base}/mcp`, ...fields
+      grant_type: 'authorization_code',
+      code: 'the-code',
+      redirect_uri: redirectUri,
+      code_verifier: verifier,
+      resource: `${server.base}/mcp`,
+      ...fields
     })
   }
 })
 
 test('X-02 where we have no secret, our id alone travels', async (t) => {
-  const server = await startThin(t, { secret: false, options: { setupFakeDynamicRegistration: false, audience: 'https://api.example' } })
+  const server = await startThin(t, {
+    secret: false,
+    options: { setupFakeDynamicRegistration: false, audience: 'https://api.example' }
+  })
   await server.authorize(wellFormed(clientId))
   assert.equal((await server.token(codeRequest(clientId))).status, 200)
   const [arrival] = server.endpoint.arrivals
   assert.equal(arrival?.headers.authorization, undefined)
-  assert.deepEqual(Object.fromEntries(arrival?.form ?? []), { grant_type: 'authorization_code', code: 'the-code', redirect_uri: redirectUri, code_verifier: verifier, client_id: clientId })
+  assert.deepEqual(Object.fromEntries(arrival?.form ?? []), {
+    grant_type: 'authorization_code',
+    code: 'the-code',
+    redirect_uri: redirectUri,
+    code_verifier: verifier,
+    client_id: clientId
+  })
 })
 
-test('X-03 the query of the provider\'s token endpoint is kept, that of the client is not', async (t) => {
-  const server = await startThin(t, { prepare: ({ metadata }) => { metadata['token_endpoint'] += '?policy=b2c%201' } })
+test("X-03 the query of the provider's token endpoint is kept, that of the client is not", async (t) => {
+  const server = await startThin(t, {
+    prepare: ({ metadata }) => {
+      metadata['token_endpoint'] += '?policy=b2c%201'
+    }
+  })
   const id = await server.register()
   await server.authorize(wellFormed(id))
-  const reply = await server.ask('/oauth/token?policy=evil&grant_type=client_credentials', { method: 'POST', headers: { 'content-type': form }, body: query(codeRequest(id)) })
+  const reply = await server.ask('/oauth/token?policy=evil&grant_type=client_credentials', {
+    method: 'POST',
+    headers: { 'content-type': form },
+    body: query(codeRequest(id))
+  })
   assert.equal(reply.status, 200)
   assert.equal(server.endpoint.arrivals[0]?.url, '/token?policy=b2c%201')
 })
@@ -178,11 +327,31 @@ test('T-19 a refresh token serves the client it was given to, and none from else
   const { refresh_token: own } = (await server.token(asked)).json()
   const stranger = await server.register()
   const arrivals = server.endpoint.arrivals.length
-  for (const [id, token] of [[stranger, own], [stranger, 'rt-1'], [asked.client_id, 'rt-1'], [asked.client_id, stranger]]) {
-    isError(await server.token({ grant_type: 'refresh_token', client_id: String(id), refresh_token: String(token) }), 400, 'invalid_grant')
+  for (
+    const [id, token] of [[stranger, own], [stranger, 'rt-1'], [asked.client_id, 'rt-1'], [
+      asked.client_id,
+      stranger
+    ]]
+  ) {
+    isError(
+      await server.token({
+        grant_type: 'refresh_token',
+        client_id: String(id),
+        refresh_token: String(token)
+      }),
+      400,
+      'invalid_grant'
+    )
   }
   assert.equal(server.endpoint.arrivals.length, arrivals)
-  assert.equal((await server.token({ grant_type: 'refresh_token', client_id: String(asked.client_id), refresh_token: String(own) })).status, 200)
+  assert.equal(
+    (await server.token({
+      grant_type: 'refresh_token',
+      client_id: String(asked.client_id),
+      refresh_token: String(own)
+    })).status,
+    200
+  )
 })
 
 test('T-20 refresh: only what we list goes on, as often as the client asks', async (t) => {
@@ -191,14 +360,28 @@ test('T-20 refresh: only what we list goes on, as often as the client asks', asy
   await server.authorize(wellFormed(id))
   const refreshToken = String((await server.token(codeRequest(id))).json()['refresh_token'])
   server.endpoint.arrivals.length = 0
-  const asked = { grant_type: 'refresh_token', client_id: id, refresh_token: refreshToken, scope: 'openid', code: 'x', redirect_uri: redirectUri, audience: 'evil', client_secret: 'theirs' }
+  const asked = {
+    grant_type: 'refresh_token',
+    client_id: id,
+    refresh_token: refreshToken,
+    scope: 'openid',
+    code: 'x',
+    redirect_uri: redirectUri,
+    audience: 'evil',
+    client_secret: 'theirs'
+  }
   for (let i = 0; i < 2; i++) {
     const reply = await server.token(asked)
     assert.deepEqual([reply.status, { ...reply.json(), refresh_token: 'rt-1' }], [200, goodTokens])
   }
   assert.equal(server.endpoint.arrivals.length, 2)
   for (const { form, headers } of server.endpoint.arrivals) {
-    assert.deepEqual(Object.fromEntries(form), { grant_type: 'refresh_token', refresh_token: 'rt-1', scope: 'openid', resource: `${server.base}/mcp` })
+    assert.deepEqual(Object.fromEntries(form), {
+      grant_type: 'refresh_token',
+      refresh_token: 'rt-1',
+      scope: 'openid',
+      resource: `${server.base}/mcp`
+    })
     assert.equal(headers.authorization, ourBasic)
   }
 })
@@ -211,73 +394,199 @@ test('T-15 X-04 of twenty redemptions at once one goes to the provider', async (
   assert.equal(server.endpoint.arrivals.length, 1)
 })
 
-const bytes = (status: number, body: string | Uint8Array, headers: Record<string, string> = {}) => (response: ServerResponse) => { response.writeHead(status, headers).end(body) }
-const resets = (response: ServerResponse) => { response.socket?.resetAndDestroy() }
-const answers: Array<[what: string, status: number, error: string, answer: (response: ServerResponse) => void]> = [
-  ['400 invalid_grant', 400, 'invalid_grant', answering(400, { error: 'invalid_grant', error_description: 'canary' }) as never],
+const bytes =
+  (status: number, body: string | Uint8Array, headers: Record<string, string> = {}) =>
+  (response: ServerResponse) => {
+    response.writeHead(status, headers).end(body)
+  }
+const resets = (response: ServerResponse) => {
+  response.socket?.resetAndDestroy()
+}
+const answers: Array<
+  [what: string, status: number, error: string, answer: (response: ServerResponse) => void]
+> = [
+  [
+    '400 invalid_grant',
+    400,
+    'invalid_grant',
+    answering(400, { error: 'invalid_grant', error_description: 'canary' }) as never
+  ],
   ['400 invalid_scope', 400, 'invalid_scope', answering(400, { error: 'invalid_scope' }) as never],
-  ['400 invalid_target', 400, 'invalid_target', answering(400, { error: 'invalid_target' }) as never],
-  ['400 anything else', 502, 'temporarily_unavailable', answering(400, { error: 'canary' }) as never],
-  ['400 __proto__', 502, 'temporarily_unavailable', answering(400, '{"error":"__proto__"}') as never],
-  ['400 an error that is no text', 502, 'temporarily_unavailable', answering(400, { error: { toString: 1 } }) as never],
-  ['401 our own credentials', 502, 'temporarily_unavailable', answering(401, { error: 'invalid_client', error_description: clientSecret }, { 'www-authenticate': 'canary' }) as never],
+  [
+    '400 invalid_target',
+    400,
+    'invalid_target',
+    answering(400, { error: 'invalid_target' }) as never
+  ],
+  [
+    '400 anything else',
+    502,
+    'temporarily_unavailable',
+    answering(400, { error: 'canary' }) as never
+  ],
+  [
+    '400 __proto__',
+    502,
+    'temporarily_unavailable',
+    answering(400, '{"error":"__proto__"}') as never
+  ],
+  [
+    '400 an error that is no text',
+    502,
+    'temporarily_unavailable',
+    answering(400, { error: { toString: 1 } }) as never
+  ],
+  [
+    '401 our own credentials',
+    502,
+    'temporarily_unavailable',
+    answering(401, { error: 'invalid_client', error_description: clientSecret }, {
+      'www-authenticate': 'canary'
+    }) as never
+  ],
   ['403', 502, 'temporarily_unavailable', answering(403, {}) as never],
-  ['429', 503, 'temporarily_unavailable', answering(429, { error: 'canary' }, { 'retry-after': '999999' }) as never],
+  [
+    '429',
+    503,
+    'temporarily_unavailable',
+    answering(429, { error: 'canary' }, { 'retry-after': '999999' }) as never
+  ],
   ['500', 503, 'temporarily_unavailable', answering(500, 'canary at /srv/app.js:1') as never],
   ['503', 503, 'temporarily_unavailable', answering(503, '') as never],
-  ['HTML', 502, 'temporarily_unavailable', bytes(200, '<html>canary', { 'content-type': 'text/html' })],
+  [
+    'HTML',
+    502,
+    'temporarily_unavailable',
+    bytes(200, '<html>canary', { 'content-type': 'text/html' })
+  ],
   ['302', 502, 'temporarily_unavailable', bytes(302, '', { location: 'http://127.0.0.1/canary' })],
   ['empty', 502, 'temporarily_unavailable', bytes(200, '')],
   ['204', 502, 'temporarily_unavailable', bytes(204, '')],
   ['null', 502, 'temporarily_unavailable', answering(200, 'null') as never],
   ['a list', 502, 'temporarily_unavailable', answering(200, '[]') as never],
   ['no token', 502, 'temporarily_unavailable', answering(200, { token_type: 'Bearer' }) as never],
-  ['a token that is none', 502, 'temporarily_unavailable', answering(200, { ...goodTokens, access_token: 'a\r\nb' }) as never],
-  ['another token type', 502, 'temporarily_unavailable', answering(200, { ...goodTokens, token_type: 'DPoP' }) as never],
-  ['10 MB', 502, 'temporarily_unavailable', bytes(200, `{"access_token":"${'x'.repeat(10_000_000)}"`)],
-  ['gzip', 502, 'temporarily_unavailable', bytes(200, gzipSync(JSON.stringify(goodTokens)), { 'content-encoding': 'gzip', 'content-type': 'application/json' })],
-  ['a bomb', 502, 'temporarily_unavailable', bytes(200, gzipSync(Buffer.alloc(20_000_000, 32)), { 'content-encoding': 'gzip' })],
+  [
+    'a token that is none',
+    502,
+    'temporarily_unavailable',
+    answering(200, { ...goodTokens, access_token: 'a\r\nb' }) as never
+  ],
+  [
+    'another token type',
+    502,
+    'temporarily_unavailable',
+    answering(200, { ...goodTokens, token_type: 'DPoP' }) as never
+  ],
+  [
+    '10 MB',
+    502,
+    'temporarily_unavailable',
+    bytes(200, `{"access_token":"${'x'.repeat(10_000_000)}"`)
+  ],
+  [
+    'gzip',
+    502,
+    'temporarily_unavailable',
+    bytes(200, gzipSync(JSON.stringify(goodTokens)), {
+      'content-encoding': 'gzip',
+      'content-type': 'application/json'
+    })
+  ],
+  [
+    'a bomb',
+    502,
+    'temporarily_unavailable',
+    bytes(200, gzipSync(Buffer.alloc(20_000_000, 32)), { 'content-encoding': 'gzip' })
+  ],
   ['status 999', 503, 'temporarily_unavailable', bytes(999, '{}')],
   ['reset', 503, 'temporarily_unavailable', resets],
-  ['reset within the body', 503, 'temporarily_unavailable', (response) => { response.writeHead(200, { 'content-length': '9999' }).write('{"access_token":"canary', () => resets(response)) }],
+  ['reset within the body', 503, 'temporarily_unavailable', (response) => {
+    response.writeHead(200, { 'content-length': '9999' }).write(
+      '{"access_token":"canary',
+      () => resets(response)
+    )
+  }],
   ['nothing', 504, 'temporarily_unavailable', () => {}],
-  ['headers, and nothing more', 504, 'temporarily_unavailable', (response) => { response.writeHead(200).write('{') }]
+  ['headers, and nothing more', 504, 'temporarily_unavailable', (response) => {
+    response.writeHead(200).write('{')
+  }]
 ]
 
-test('X-05 T-24 T-25 F-10 F-11 answers of the provider that are not tokens', { concurrency: 8 }, async (t) => {
-  await Promise.all(answers.map(([what, status, error, answer]) => t.test(`${what}: ${status} ${error}`, async (t) => {
-    const { server, asked } = await logIn(t)
-    server.endpoint.answer = answer
-    isError(await server.token(asked), status, error)
-    assert.equal(server.endpoint.arrivals.length, 1, 'asked once, redirects not followed, nothing repeated')
-    server.endpoint.answer = answering(200, goodTokens)
-    if (status < 500) return isError(await server.token(asked), 400, 'invalid_grant', 'the provider has judged the code')
-    // The fault was not the code's: after the second our server asks for, it is good again.
-    await new Promise((resolve) => { setTimeout(resolve, 1_100) })
-    assert.deepEqual({ ...(await server.token(asked)).json(), refresh_token: 'rt-1' }, goodTokens)
-  })))
-})
+test(
+  'X-05 T-24 T-25 F-10 F-11 answers of the provider that are not tokens',
+  { concurrency: 8 },
+  async (t) => {
+    await Promise.all(
+      answers.map(([what, status, error, answer]) =>
+        t.test(`${what}: ${status} ${error}`, async (t) => {
+          const { server, asked } = await logIn(t)
+          server.endpoint.answer = answer
+          isError(await server.token(asked), status, error)
+          assert.equal(
+            server.endpoint.arrivals.length,
+            1,
+            'asked once, redirects not followed, nothing repeated'
+          )
+          server.endpoint.answer = answering(200, goodTokens)
+          if (status < 500) {
+            return isError(
+              await server.token(asked),
+              400,
+              'invalid_grant',
+              'the provider has judged the code'
+            )
+          }
+          // The fault was not the code's: after the second our server asks for, it is good again.
+          await new Promise((resolve) => {
+            setTimeout(resolve, 1_100)
+          })
+          assert.deepEqual(
+            { ...(await server.token(asked)).json(), refresh_token: 'rt-1' },
+            goodTokens
+          )
+        })
+      )
+    )
+  }
+)
 
 test('X-05 an answer that is no HTTP is 503, and not in the log', async (t) => {
   const sockets = new Set<Socket>()
   const server = createTcpServer((socket) => {
     sockets.add(socket.on('error', () => {}))
-    socket.once('data', () => { socket.end('HTTP/1.1 200 OK\r\ncontent-length: canary\r\n\r\n{"access_token":"canary"}') })
+    socket.once('data', () => {
+      socket.end('HTTP/1.1 200 OK\r\ncontent-length: canary\r\n\r\n{"access_token":"canary"}')
+    })
   })
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
-  t.after(() => { for (const socket of sockets) socket.destroy(); server.close() })
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`
-  const { server: ours, asked } = await logIn(t, { prepare: ({ metadata }) => { metadata['token_endpoint'] = url } })
+  const { server: ours, asked } = await logIn(t, {
+    prepare: ({ metadata }) => {
+      metadata['token_endpoint'] = url
+    }
+  })
   isError(await ours.token(asked), 503, 'temporarily_unavailable')
 })
 
 test('X-05 a refused connection is 503', async (t) => {
-  const { server, asked } = await logIn(t, { prepare: ({ metadata }) => { metadata['token_endpoint'] = 'http://127.0.0.1:1/token' } })
+  const { server, asked } = await logIn(t, {
+    prepare: ({ metadata }) => {
+      metadata['token_endpoint'] = 'http://127.0.0.1:1/token'
+    }
+  })
   isError(await server.token(asked), 503, 'temporarily_unavailable')
 })
 
 test('F-07 a provider whose metadata are not there costs the code nothing', async (t) => {
-  const server = await startThin(t, { prepare: ({ fail, metadataPath }) => fail.set(metadataPath, 'unavailable') })
+  const server = await startThin(t, {
+    prepare: ({ fail, metadataPath }) => fail.set(metadataPath, 'unavailable')
+  })
   const id = await server.register()
   isError(await server.token(codeRequest(id)), 400, 'invalid_grant', 'X-04: known without asking')
 })
@@ -286,12 +595,24 @@ test('F-27 a log whose disk is full changes no answer, whatever the provider doe
   let full = false
   const write = (line: string) => {
     // These are Fastify's own. One that cannot be written stops a request before it gets here.
-    if (full && !/"msg":"(incoming request|request completed)"/.test(line)) throw new Error('ENOSPC')
+    if (full && !/"msg":"(incoming request|request completed)"/.test(line)) {
+      throw new Error('ENOSPC')
+    }
   }
-  const server = await startThin(t, { app: Fastify({ logger: { level: 'trace', stream: { write } } }) })
+  const server = await startThin(t, {
+    app: Fastify({ logger: { level: 'trace', stream: { write } } })
+  })
   const everything = async (): Promise<number[]> => {
     const statuses = []
-    for (const answer of [answering(400, { error: 'invalid_grant' }), answering(500, 'no JSON'), (response: ServerResponse) => { response.destroy() }]) {
+    for (
+      const answer of [
+        answering(400, { error: 'invalid_grant' }),
+        answering(500, 'no JSON'),
+        (response: ServerResponse) => {
+          response.destroy()
+        }
+      ]
+    ) {
       server.endpoint.answer = answer
       const id = await server.register()
       await server.authorize(wellFormed(id))
@@ -306,32 +627,89 @@ test('F-27 a log whose disk is full changes no answer, whatever the provider doe
   assert.deepEqual(await everything(), before)
 })
 
-test('F-30 a certificate nobody vouches for is refused, and our secret not sent', { skip: noCertificate }, async (t) => {
-  const { port, requests } = await startUntrusted(t, 'localhost', (_request, response) => { response.end(JSON.stringify(goodTokens)) })
-  const login = await logIn(t, { prepare: ({ metadata }) => { metadata['token_endpoint'] = `https://localhost:${port}/token` } })
+test('F-30 a certificate nobody vouches for is refused, and our secret not sent', {
+  skip: noCertificate
+}, async (t) => {
+  const { port, requests } = await startUntrusted(t, 'localhost', (_request, response) => {
+    response.end(JSON.stringify(goodTokens))
+  })
+  const login = await logIn(t, {
+    prepare: ({ metadata }) => {
+      metadata['token_endpoint'] = `https://localhost:${port}/token`
+    }
+  })
   isError(await login.server.token(login.asked), 503, 'temporarily_unavailable')
   assert.equal(requests(), 0)
 })
 
 for (const host of ['a plain host', 'a host with opinions'] as const) {
   test(`G-01 G-03 G-10 G-18 T-02 bodies and methods (${host})`, async (t) => {
-    const { server, asked } = await logIn(t, host === 'a plain host' ? {} : { app: await opinionatedHost({ key: 'k' }) })
-    const post = (headers: Record<string, string>, body: string) => server.ask('/oauth/token', { method: 'POST', headers, body })
-    for (const type of ['application/json', 'text/plain', `${form}, application/json`, `${form}\tfoo`, `${form} garbage`, `${form}x`, 'multipart/form-data; boundary=x', `${form}; charset=utf-16`, '']) {
-      isError(await post({ 'content-type': type }, query(asked)), 400, 'invalid_request', `G-10 ${type}`)
+    const { server, asked } = await logIn(
+      t,
+      host === 'a plain host' ? {} : { app: await opinionatedHost({ key: 'k' }) }
+    )
+    const post = (headers: Record<string, string>, body: string) =>
+      server.ask('/oauth/token', { method: 'POST', headers, body })
+    for (
+      const type of [
+        'application/json',
+        'text/plain',
+        `${form}, application/json`,
+        `${form}\tfoo`,
+        `${form} garbage`,
+        `${form}x`,
+        'multipart/form-data; boundary=x',
+        `${form}; charset=utf-16`,
+        ''
+      ]
+    ) {
+      isError(
+        await post({ 'content-type': type }, query(asked)),
+        400,
+        'invalid_request',
+        `G-10 ${type}`
+      )
     }
-    isError(await post({ 'content-type': 'application/json' }, '{"grant_type":"authorization_code","code":{"$ne":1}}'), 400, 'invalid_request', 'T-02')
+    isError(
+      await post(
+        { 'content-type': 'application/json' },
+        '{"grant_type":"authorization_code","code":{"$ne":1}}'
+      ),
+      400,
+      'invalid_request',
+      'T-02'
+    )
     isError(await server.ask('/oauth/token', { method: 'POST' }), 400, 'invalid_request', 'G-18')
-    isError(await post({ 'content-type': form }, `x=${'x'.repeat(64 * 1024)}`), 413, 'invalid_request', 'G-03')
+    isError(
+      await post({ 'content-type': form }, `x=${'x'.repeat(64 * 1024)}`),
+      413,
+      'invalid_request',
+      'G-03'
+    )
     for (const method of ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE']) {
       const reply = await server.ask('/oauth/token?grant_type=authorization_code', { method })
       assert.deepEqual([reply.status, reply.headers.get('allow')], [405, 'POST'], method)
     }
-    const preflight = await server.ask('/oauth/token', { method: 'OPTIONS', headers: { origin: 'https://evil.example', 'access-control-request-headers': 'authorization, content-type' } })
-    assert.deepEqual([preflight.status, preflight.headers.get('access-control-allow-origin'), preflight.headers.get('access-control-allow-headers')], [204, '*', 'authorization, content-type'])
+    const preflight = await server.ask('/oauth/token', {
+      method: 'OPTIONS',
+      headers: {
+        origin: 'https://evil.example',
+        'access-control-request-headers': 'authorization, content-type'
+      }
+    })
+    assert.deepEqual([
+      preflight.status,
+      preflight.headers.get('access-control-allow-origin'),
+      preflight.headers.get('access-control-allow-headers')
+    ], [204, '*', 'authorization, content-type'])
     assert.deepEqual(server.endpoint.arrivals, [], '→0')
-    for (const type of [` ${form}`, 'Application/X-WWW-Form-Urlencoded', `${form} ;charset=utf-8`]) isError(await post({ 'content-type': type }, 'x=1'), 400, 'invalid_request', type)
-    assert.equal((await post({ 'content-type': `${form}; charset=UTF-8` }, query(asked))).status, 200)
+    for (
+      const type of [` ${form}`, 'Application/X-WWW-Form-Urlencoded', `${form} ;charset=utf-8`]
+    ) { isError(await post({ 'content-type': type }, 'x=1'), 400, 'invalid_request', type) }
+    assert.equal(
+      (await post({ 'content-type': `${form}; charset=UTF-8` }, query(asked))).status,
+      200
+    )
   })
 }
 
@@ -339,20 +717,39 @@ test('G-14 X-06 headers named by Connection, and requests in absolute form', asy
   const { server, asked } = await logIn(t)
   const body = query(asked)
   const lines = `Host: evil.example\r\nContent-Type: ${form}\r\nContent-Length: ${body.length}`
-  const answer = await raw(server.port, `POST /oauth/token HTTP/1.1\r\n${lines}\r\nConnection: close, authorization, content-type, host\r\nTE: trailers\r\nX-Forwarded-For: 1\r\n\r\n${body}`)
+  const answer = await raw(
+    server.port,
+    `POST /oauth/token HTTP/1.1\r\n${lines}\r\nConnection: close, authorization, content-type, host\r\nTE: trailers\r\nX-Forwarded-For: 1\r\n\r\n${body}`
+  )
   assert.match(answer, /^HTTP\/1\.1 200 /)
   const [arrival] = server.endpoint.arrivals
   assert.equal(arrival?.headers.authorization, ourBasic)
   assert.equal(arrival?.headers.host, new URL(server.endpoint.url).host)
   assert.equal(arrival?.headers['x-forwarded-for'], undefined)
-  assert.match(await raw(server.port, `POST http://evil.example/oauth/token HTTP/1.1\r\n${lines}\r\nConnection: close\r\n\r\n${body}`), /^HTTP\/1\.1 400 /)
-  assert.match(await raw(server.port, `POST /oauth/token HTTP/1.1\r\n${lines}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n${body}`), /^HTTP\/1\.1 400 /)
+  assert.match(
+    await raw(
+      server.port,
+      `POST http://evil.example/oauth/token HTTP/1.1\r\n${lines}\r\nConnection: close\r\n\r\n${body}`
+    ),
+    /^HTTP\/1\.1 400 /
+  )
+  assert.match(
+    await raw(
+      server.port,
+      `POST /oauth/token HTTP/1.1\r\n${lines}\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n${body}`
+    ),
+    /^HTTP\/1\.1 400 /
+  )
   assert.equal(server.endpoint.arrivals.length, 1)
 })
 
 test('F-13 a store that is down is 503 at both endpoints, and nothing is asked of the provider', async (t) => {
-  const down = async () => { throw new Error('the store is down') }
-  const server = await startThin(t, { options: { secret: 'x'.repeat(32), store: { get: down, put: down, putIfAbsent: down } } })
+  const down = async () => {
+    throw new Error('the store is down')
+  }
+  const server = await startThin(t, {
+    options: { secret: 'x'.repeat(32), store: { get: down, put: down, putIfAbsent: down } }
+  })
   const id = await server.register()
   const page = await server.authorize(wellFormed(id))
   assert.deepEqual([page.status, page.location], [503, null])

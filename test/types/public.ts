@@ -1,15 +1,34 @@
 /** What users of the package see of its types. Never run: `tsc -p test` is the test. */
 import { generateKeyPairSync } from 'node:crypto'
-import Fastify, { type FastifyReply, type FastifyRequest, type onRequestHookHandler, type preHandlerHookHandler } from 'fastify'
+import Fastify, {
+  type FastifyReply,
+  type FastifyRequest,
+  type onRequestHookHandler,
+  type preHandlerHookHandler
+} from 'fastify'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import type { AuthInfo } from '@modelcontextprotocol/sdk/server/auth/types.js'
 import { createMcpHandler, McpServer as McpServer2 } from '@modelcontextprotocol/server'
 import { expectTypeOf } from 'expect-type'
 import type { JWK } from 'jose'
 import defaultExport, {
-  jwtVerifier, mcpOAuth, McpOAuthError,
-  type ClientRegistrationRequest, type Dependency, type ErrorKind, type Guard, type GuardOptions, type McpAuth, type McpOAuthOptions, type OAuthMetadata,
-  type ProtectedResourceMetadata, type Registration, type Registry, type Store, type TokenVerifier, type ToolOptions
+  jwtVerifier,
+  mcpOAuth,
+  McpOAuthError,
+  type ClientRegistrationRequest,
+  type Dependency,
+  type ErrorKind,
+  type Guard,
+  type GuardOptions,
+  type McpAuth,
+  type McpOAuthOptions,
+  type OAuthMetadata,
+  type ProtectedResourceMetadata,
+  type Registration,
+  type Registry,
+  type Store,
+  type TokenVerifier,
+  type ToolOptions
 } from '../../lib/index.ts'
 
 const app = Fastify()
@@ -18,7 +37,12 @@ const options: McpOAuthOptions = { issuer: 'https://id.example' }
 // Registering
 expectTypeOf(defaultExport).toEqualTypeOf(mcpOAuth)
 await app.register(mcpOAuth, options)
-await app.register(mcpOAuth, { ...options, prefix: '/api', logLevel: 'warn', logSerializers: { secret: () => '' } })
+await app.register(mcpOAuth, {
+  ...options,
+  prefix: '/api',
+  logLevel: 'warn',
+  logSerializers: { secret: () => '' }
+})
 await app.register(mcpOAuth, () => options)
 await app.register(import('../../lib/index.ts'), options)
 // @ts-expect-error there is no such option
@@ -31,13 +55,19 @@ await app.register(mcpOAuth, { auth: true })
 await app.register(mcpOAuth, { ...options, logLevel: 'loud' })
 
 // Options
-expectTypeOf<McpOAuthOptions['version']>().toEqualTypeOf<'2025-03-26' | '2025-06-18' | '2025-11-25' | '2026-07-28' | undefined>()
+expectTypeOf<McpOAuthOptions['version']>().toEqualTypeOf<
+  '2025-03-26' | '2025-06-18' | '2025-11-25' | '2026-07-28' | undefined
+>()
 expectTypeOf<McpOAuthOptions['dependencies']>().toEqualTypeOf<Dependency[] | undefined>()
-expectTypeOf<McpOAuthOptions['tokens']>().toEqualTypeOf<'auto' | false | TokenVerifier | TokenVerifier[] | undefined>()
+expectTypeOf<McpOAuthOptions['tokens']>().toEqualTypeOf<
+  'auto' | false | TokenVerifier | TokenVerifier[] | undefined
+>()
 expectTypeOf<McpOAuthOptions['store']>().toEqualTypeOf<Store | undefined>()
 expectTypeOf<McpOAuthOptions['secret']>().toEqualTypeOf<string | string[] | undefined>()
 expectTypeOf<McpOAuthOptions['auth']>().toEqualTypeOf<false | undefined>()
-expectTypeOf<McpOAuthOptions['scopeHierarchy']>().toEqualTypeOf<Record<string, readonly string[]> | undefined>()
+expectTypeOf<McpOAuthOptions['scopeHierarchy']>().toEqualTypeOf<
+  Record<string, readonly string[]> | undefined
+>()
 expectTypeOf<OAuthMetadata['token_endpoint']>().toEqualTypeOf<string>()
 expectTypeOf<OAuthMetadata['authorization_endpoint']>().toEqualTypeOf<string | undefined>()
 expectTypeOf<ProtectedResourceMetadata['authorization_servers']>().toEqualTypeOf<string[]>()
@@ -50,7 +80,12 @@ export const fixed: McpOAuthOptions = {
   allowedOrigins: ['null'],
   allowedHosts: ['a.example'],
   allowedRedirectUris: ['https:'],
-  clients: [{ clientId: 'a', redirectUris: ['https://a.example'], grantTypes: ['authorization_code'], scopes: ['a'] }]
+  clients: [{
+    clientId: 'a',
+    redirectUris: ['https://a.example'],
+    grantTypes: ['authorization_code'],
+    scopes: ['a']
+  }]
 } as const
 // @ts-expect-error token_endpoint is required
 export const incomplete: McpOAuthOptions = { customOAuthMetadata: { issuer: 'https://as.example' } }
@@ -60,7 +95,12 @@ const key = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' })
 export const clients: McpOAuthOptions = {
   clients: [
     { clientId: 'desktop', redirectUris: ['http://127.0.0.1/callback'] },
-    { clientId: 'job', secretHashes: ['sha256:…'], grantTypes: ['client_credentials'], scopes: ['read'] },
+    {
+      clientId: 'job',
+      secretHashes: ['sha256:…'],
+      grantTypes: ['client_credentials'],
+      scopes: ['read']
+    },
     { clientId: 'signer', jwks: { keys: [key, {} as JWK] }, grantTypes: ['client_credentials'] }
   ]
 }
@@ -73,8 +113,19 @@ export const servers: McpOAuthOptions[] = [
   { ...options, mcp: { server: build() } },
   { ...options, mcp: { server: build().server } },
   { ...options, mcp: { server: build } },
-  { ...options, mcp: { server: async (request) => { expectTypeOf(request).toEqualTypeOf<FastifyRequest>(); return build() } } },
-  { ...options, mcp: { handler: createMcpHandler(() => new McpServer2({ name: 'n', version: '1.0.0' })) } },
+  {
+    ...options,
+    mcp: {
+      server: async (request) => {
+        expectTypeOf(request).toEqualTypeOf<FastifyRequest>()
+        return build()
+      }
+    }
+  },
+  {
+    ...options,
+    mcp: { handler: createMcpHandler(() => new McpServer2({ name: 'n', version: '1.0.0' })) }
+  },
   { ...options, mcp: { handler: { fetch: async (request) => Response.json(request.url) } } },
   { ...options, mcp: { tools: true } },
   { ...options, mcp: { tools: { includeTags: ['public'], describeAllResponses: true } } }
@@ -88,7 +139,12 @@ expectTypeOf<FastifyRequest['mcpAuth']>().toEqualTypeOf<McpAuth | null>()
 expectTypeOf<McpAuth['subject']>().toEqualTypeOf<string | undefined>()
 expectTypeOf<McpAuth['scopes']>().toEqualTypeOf<string[]>()
 expectTypeOf<Dependency>().parameters.toEqualTypeOf<[FastifyRequest, FastifyReply]>()
-export const dependencies: Dependency[] = [() => {}, async () => ({ userId: 1 }), (request) => ({ id: request.id }), async (_request, reply) => await reply.code(402).send()]
+export const dependencies: Dependency[] = [
+  () => {},
+  async () => ({ userId: 1 }),
+  (request) => ({ id: request.id }),
+  async (_request, reply) => await reply.code(402).send()
+]
 
 // Guards
 expectTypeOf(app.requireMcpAuth).toBeCallableWith()
@@ -99,22 +155,39 @@ expectTypeOf<Guard>().toExtend<onRequestHookHandler>()
 expectTypeOf<Guard>().toExtend<preHandlerHookHandler>()
 // @ts-expect-error a list is expected
 app.requireMcpAuth({ scopes: 'read' })
-app.get('/own', { onRequest: app.requireMcpAuth(), schema: { operationId: 'own', tags: ['public'] } }, async (request) => request.mcpAuth?.subject)
-app.get('/other', { preHandler: [app.requireMcpAuth({ scopes: ['read'] })], config: { mcpOAuth: { public: true } } }, async ({ routeOptions }) => routeOptions.config.mcpOAuth?.public)
+app.get('/own', {
+  onRequest: app.requireMcpAuth(),
+  schema: { operationId: 'own', tags: ['public'] }
+}, async (request) => request.mcpAuth?.subject)
+app.get('/other', {
+  preHandler: [app.requireMcpAuth({ scopes: ['read'] })],
+  config: { mcpOAuth: { public: true } }
+}, async ({ routeOptions }) => routeOptions.config.mcpOAuth?.public)
 
 // The registrations
 expectTypeOf(app.mcpOAuth).toEqualTypeOf<Registration>()
 expectTypeOf(app.mcpOAuthRegistry).toEqualTypeOf<Registry>()
-expectTypeOf<Registration>().toEqualTypeOf<{ readonly prefix: string, readonly resource: string, readonly issuer: string | null, readonly metadataUrl: string | null }>()
+expectTypeOf<Registration>().toEqualTypeOf<
+  {
+    readonly prefix: string
+    readonly resource: string
+    readonly issuer: string | null
+    readonly metadataUrl: string | null
+  }
+>()
 // @ts-expect-error read-only
 app.mcpOAuth.prefix = ''
 
 // Verifiers and errors
-expectTypeOf(jwtVerifier({ issuer: 'https://id.example', audience: ['a'] })).toEqualTypeOf<TokenVerifier>()
+expectTypeOf(jwtVerifier({ issuer: 'https://id.example', audience: ['a'] })).toEqualTypeOf<
+  TokenVerifier
+>()
 expectTypeOf<TokenVerifier>().returns.resolves.toEqualTypeOf<McpAuth | null>()
 // @ts-expect-error the issuer is required
 jwtVerifier({})
-expectTypeOf(new McpOAuthError('invalidToken')).toExtend<Error & { code: string, statusCode: number, error: string }>()
+expectTypeOf(new McpOAuthError('invalidToken')).toExtend<
+  Error & { code: string, statusCode: number, error: string }
+>()
 expectTypeOf<'invalidToken'>().toExtend<ErrorKind>()
 // @ts-expect-error not a line of the table
 export const unknownError = new McpOAuthError('nonsense')

@@ -6,11 +6,22 @@ import { cachedVerifier } from '../../lib/verifiers/cache.ts'
 import { chain } from '../../lib/verifiers/chain.ts'
 
 const context = { resource: 'https://api.example.com/mcp', now: 1_000 }
-const callerOf = (token: string, expiresAt?: number): McpAuth => ({ token, clientId: '', scopes: [], ...(expiresAt !== undefined && { expiresAt }) })
+const callerOf = (token: string, expiresAt?: number): McpAuth => ({
+  token,
+  clientId: '',
+  scopes: [],
+  ...(expiresAt !== undefined && { expiresAt })
+})
 
 function counting (verify: TokenVerifier): { verify: TokenVerifier, calls: string[] } {
   const calls: string[] = []
-  return { calls, verify: async (token, asked) => { calls.push(token); return verify(token, asked) } }
+  return {
+    calls,
+    verify: async (token, asked) => {
+      calls.push(token)
+      return verify(token, asked)
+    }
+  }
 }
 
 test('a good token is verified once for each resource, whatever its spelling is told apart', async () => {
@@ -24,7 +35,9 @@ test('a good token is verified once for each resource, whatever its spelling is 
 })
 
 test('a token is verified again after maxAge and never used past its expiry', async () => {
-  const { verify, calls } = counting(async (token) => callerOf(token, token === 'short' ? 1_010 : 9_999))
+  const { verify, calls } = counting(async (token) =>
+    callerOf(token, token === 'short' ? 1_010 : 9_999)
+  )
   const cached = cachedVerifier(verify)
   for (const now of [1_000, 1_009, 1_010]) await cached('short', { ...context, now })
   assert.equal(calls.length, 2)
@@ -33,7 +46,12 @@ test('a token is verified again after maxAge and never used past its expiry', as
 })
 
 test('null and failures are not remembered', async () => {
-  const answers: Array<McpAuth | null | Error> = [null, new McpOAuthError('invalidToken'), new McpOAuthError('keysUnavailable'), callerOf('a')]
+  const answers: Array<McpAuth | null | Error> = [
+    null,
+    new McpOAuthError('invalidToken'),
+    new McpOAuthError('keysUnavailable'),
+    callerOf('a')
+  ]
   const { verify, calls } = counting(async () => {
     const answer = answers.shift() ?? null
     if (answer instanceof Error) throw answer
@@ -49,11 +67,18 @@ test('null and failures are not remembered', async () => {
 })
 
 test('requests with one token at the same time share its verification, others do not', async () => {
-  const { verify, calls } = counting(async (token) => { await null; return callerOf(token) })
+  const { verify, calls } = counting(async (token) => {
+    await null
+    return callerOf(token)
+  })
   const cached = cachedVerifier(verify)
-  const callers = await Promise.all(Array.from({ length: 100 }, (_, i) => cached(String(i % 2), context)))
+  const callers = await Promise.all(
+    Array.from({ length: 100 }, (_, i) => cached(String(i % 2), context))
+  )
   assert.deepEqual(calls, ['0', '1'])
-  callers.forEach((auth, i) => { assert.equal(auth?.token, String(i % 2)) })
+  callers.forEach((auth, i) => {
+    assert.equal(auth?.token, String(i % 2))
+  })
 })
 
 test('S-10 the cache is bounded, least recently used first', async () => {
@@ -65,25 +90,58 @@ test('S-10 the cache is bounded, least recently used first', async () => {
 
 test('chain: the first that knows the token answers', async () => {
   const last = counting(async (token) => callerOf(token))
-  const auth = await chain([async () => null, async () => callerOf('mine'), last.verify])('a', context)
+  const auth = await chain([async () => null, async () => callerOf('mine'), last.verify])(
+    'a',
+    context
+  )
   assert.equal(auth.token, 'mine')
   assert.deepEqual(last.calls, [])
 })
 
 test('J-08 chain: a token nobody knows is invalid_token', async () => {
-  for (const verifiers of [[], [async () => null, async () => null]]) await assert.rejects(chain(verifiers)('a', context), { kind: 'invalidToken', statusCode: 401 })
+  for (const verifiers of [[], [async () => null, async () => null]]) {
+    await assert.rejects(chain(verifiers)('a', context), { kind: 'invalidToken', statusCode: 401 })
+  }
 })
 
 test('Q-16 chain: a token found bad is not offered to the next verifier', async () => {
   const next = counting(async (token) => callerOf(token))
-  await assert.rejects(chain([async () => { throw new McpOAuthError('invalidToken') }, next.verify])('a', context), { kind: 'invalidToken' })
+  await assert.rejects(
+    chain([async () => {
+      throw new McpOAuthError('invalidToken')
+    }, next.verify])('a', context),
+    { kind: 'invalidToken' }
+  )
   assert.deepEqual(next.calls, [])
 })
 
 test('F-28 chain: a verifier that fails or answers junk never lets anyone pass and never blames the token', async () => {
-  const junk: unknown[] = [undefined, true, 1, 'yes', {}, [], ...[null, 'x', []].map(claims => ({ ...callerOf('x'), claims }))]
-  for (const answer of junk) await assert.rejects(chain([async () => answer as McpAuth])('a', context), { kind: 'keysUnavailable', statusCode: 503 })
+  const junk: unknown[] = [
+    undefined,
+    true,
+    1,
+    'yes',
+    {},
+    [],
+    ...[null, 'x', []].map(claims => ({ ...callerOf('x'), claims }))
+  ]
+  for (const answer of junk) {
+    await assert.rejects(chain([async () => answer as McpAuth])('a', context), {
+      kind: 'keysUnavailable',
+      statusCode: 503
+    })
+  }
   const cause = new TypeError('fetch failed')
-  await assert.rejects(chain([async () => { throw cause }])('a', context), { kind: 'keysUnavailable', cause })
-  await assert.rejects(chain([() => { throw cause }])('a', context), { kind: 'keysUnavailable', cause })
+  await assert.rejects(
+    chain([async () => {
+      throw cause
+    }])('a', context),
+    { kind: 'keysUnavailable', cause }
+  )
+  await assert.rejects(
+    chain([() => {
+      throw cause
+    }])('a', context),
+    { kind: 'keysUnavailable', cause }
+  )
 })

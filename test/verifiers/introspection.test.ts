@@ -3,7 +3,10 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { test, type TestContext } from 'node:test'
 import { createLocalJWKSet, exportJWK, generateKeyPair, jwtVerify } from 'jose'
 import type { Log, TokenVerifier } from '../../lib/types.ts'
-import { introspectionVerifier, type IntrospectionVerifierOptions } from '../../lib/verifiers/introspection.ts'
+import {
+  introspectionVerifier,
+  type IntrospectionVerifierOptions
+} from '../../lib/verifiers/introspection.ts'
 import { jwtVerifier } from '../../lib/verifiers/jwt.ts'
 import { chain } from '../../lib/verifiers/chain.ts'
 import Fastify from 'fastify'
@@ -13,42 +16,83 @@ import { resource, startIssuer, type faults } from '../support/issuer.ts'
 
 const now = Math.floor(Date.now() / 1000)
 const context = { resource, now }
-const account = { clientId: 'mcp server', clientSecret: `s+e:c r~et/${randomBytes(8).toString('hex')}` }
-const good = { active: true, aud: resource, scope: 'read write', sub: 'alice', client_id: 'client', exp: now + 60, iat: now - 5 }
+const account = {
+  clientId: 'mcp server',
+  clientSecret: `s+e:c r~et/${randomBytes(8).toString('hex')}`
+}
+const good = {
+  active: true,
+  aud: resource,
+  scope: 'read write',
+  sub: 'alice',
+  client_id: 'client',
+  exp: now + 60,
+  iat: now - 5
+}
 
 async function setUp (t: TestContext, options: Partial<IntrospectionVerifierOptions> = {}) {
   const server = await startIntrospection(t)
   server.answer = good
   const warnings: string[] = []
   const ignore = (): void => {}
-  const log = { debug: ignore, info: ignore, error: ignore, warn: (_details: object, message: string) => { warnings.push(message) } }
-  return { server, warnings, verify: introspectionVerifier({ issuer: server.issuer, ...account, log, ...options }) }
+  const log = {
+    debug: ignore,
+    info: ignore,
+    error: ignore,
+    warn: (_details: object, message: string) => {
+      warnings.push(message)
+    }
+  }
+  return {
+    server,
+    warnings,
+    verify: introspectionVerifier({ issuer: server.issuer, ...account, log, ...options })
+  }
 }
 
 test('RFC 7662 a token the issuer calls active is a caller', async (t) => {
   const { server, verify } = await setUp(t)
   assert.equal(verify.issuer, server.issuer)
   const caller = await verify('opaque', context)
-  assert.deepEqual([caller?.token, caller?.subject, caller?.clientId, caller?.scopes, caller?.expiresAt], ['opaque', 'alice', 'client', ['read', 'write'], now + 60])
+  assert.deepEqual([
+    caller?.token,
+    caller?.subject,
+    caller?.clientId,
+    caller?.scopes,
+    caller?.expiresAt
+  ], ['opaque', 'alice', 'client', ['read', 'write'], now + 60])
   const [{ authorization, form } = assert.fail()] = server.asked
   assert.deepEqual(Object.fromEntries(form), { token: 'opaque', token_type_hint: 'access_token' })
-  const [id, secret] = Buffer.from(authorization?.slice(6) ?? '', 'base64').toString().split(':').map(part => decodeURIComponent(part.replaceAll('+', ' ')))
+  const [id, secret] = Buffer.from(authorization?.slice(6) ?? '', 'base64').toString().split(':')
+    .map(part => decodeURIComponent(part.replaceAll('+', ' ')))
   assert.deepEqual([id, secret], [account.clientId, account.clientSecret])
 })
 
 test('F-27 a log that fails is no reason to fail otherwise', async (t) => {
-  const lost = (): never => { throw new Error('ENOSPC') }
-  const { server, verify } = await setUp(t, { log: { debug: lost, info: lost, warn: lost, error: lost } })
+  const lost = (): never => {
+    throw new Error('ENOSPC')
+  }
+  const { server, verify } = await setUp(t, {
+    log: { debug: lost, info: lost, warn: lost, error: lost }
+  })
   server.fail = 'reset'
   await assert.rejects(verify('opaque', context), { kind: 'keysUnavailable' })
 })
 
 test('Q-14 EX-02 what may be missing may be missing: expiry, issuer, subject; audiences may be several, or one of ours', async (t) => {
   const { server, verify } = await setUp(t, { audience: 'https://api.example' })
-  for (const answer of [
-    { active: true, aud: resource }, { ...good, aud: ['https://other.example', resource] }, { ...good, aud: 'https://api.example' }, { ...good, iss: server.issuer },
-    { ...good, token_type: 'Bearer' }, { ...good, token_type: 'bearer' }, { ...good, exp: now - 29 }, { ...good, nbf: now + 29 }
-  ]) {
+  for (
+    const answer of [
+      { active: true, aud: resource },
+      { ...good, aud: ['https://other.example', resource] },
+      { ...good, aud: 'https://api.example' },
+      { ...good, iss: server.issuer },
+      { ...good, token_type: 'Bearer' },
+      { ...good, token_type: 'bearer' },
+      { ...good, exp: now - 29 },
+      { ...good, nbf: now + 29 }
+    ]
+  ) {
     server.answer = answer
     assert.ok(await verify(randomBytes(8).toString('hex'), context), JSON.stringify(answer))
   }
@@ -56,18 +100,42 @@ test('Q-14 EX-02 what may be missing may be missing: expiry, issuer, subject; au
 
 test('Q-14 RS-05 RS-06 whatever is not strictly active, and for us, is refused', async (t) => {
   const { server, verify } = await setUp(t)
-  const inactive = [{ active: false }, { ...good, active: 'true' }, { ...good, active: 1 }, { ...good, active: [true] }, { ...good, active: null }, { ...good, active: undefined }, {}]
+  const inactive = [
+    { active: false },
+    { ...good, active: 'true' },
+    { ...good, active: 1 },
+    { ...good, active: [true] },
+    { ...good, active: null },
+    { ...good, active: undefined },
+    {}
+  ]
   for (const answer of inactive) {
     server.answer = answer
     assert.equal(await verify('x', context), null, JSON.stringify(answer))
     await assert.rejects(chain([verify])('x', context), { kind: 'invalidToken' })
   }
   const refused = [
-    { ...good, aud: undefined }, { ...good, aud: 'https://other.example' }, { ...good, aud: [] }, { ...good, aud: `${resource}/x` }, { ...good, aud: { 0: resource } }, { ...good, aud: account.clientId },
-    { ...good, iss: 'https://other.example' }, { ...good, iss: [server.issuer] },
-    { ...good, exp: now - 31 }, { ...good, exp: `${now + 60}` }, { ...good, exp: null }, { ...good, nbf: now + 31 }, { ...good, nbf: 'now' }, { ...good, iat: now + 31 },
-    { ...good, token_type: 'refresh_token' }, { ...good, token_use: 'refresh_token' }, { ...good, token_use: 'id' }, { ...good, typ: 'Refresh' }, { ...good, sub: {} },
-    { ...good, cnf: { jkt: 'x' } }, { ...good, cnf: { 'x5t#S256': 'x' } }
+    { ...good, aud: undefined },
+    { ...good, aud: 'https://other.example' },
+    { ...good, aud: [] },
+    { ...good, aud: `${resource}/x` },
+    { ...good, aud: { 0: resource } },
+    { ...good, aud: account.clientId },
+    { ...good, iss: 'https://other.example' },
+    { ...good, iss: [server.issuer] },
+    { ...good, exp: now - 31 },
+    { ...good, exp: `${now + 60}` },
+    { ...good, exp: null },
+    { ...good, nbf: now + 31 },
+    { ...good, nbf: 'now' },
+    { ...good, iat: now + 31 },
+    { ...good, token_type: 'refresh_token' },
+    { ...good, token_use: 'refresh_token' },
+    { ...good, token_use: 'id' },
+    { ...good, typ: 'Refresh' },
+    { ...good, sub: {} },
+    { ...good, cnf: { jkt: 'x' } },
+    { ...good, cnf: { 'x5t#S256': 'x' } }
   ]
   for (const answer of refused) {
     server.answer = answer
@@ -75,7 +143,22 @@ test('Q-14 RS-05 RS-06 whatever is not strictly active, and for us, is refused',
   }
 })
 
-const outages: Array<keyof typeof faults> = ['error', 'unavailable', 'missing', 'html', 'garbage', 'null', 'array', 'oversize', 'bomb', 'redirect', 'reset', 'resetMidBody', 'hang', 'drip']
+const outages: Array<keyof typeof faults> = [
+  'error',
+  'unavailable',
+  'missing',
+  'html',
+  'garbage',
+  'null',
+  'array',
+  'oversize',
+  'bomb',
+  'redirect',
+  'reset',
+  'resetMidBody',
+  'hang',
+  'drip'
+]
 for (const fault of outages) {
   test(`Q-14 F-10 an endpoint with "${fault}" is 503, never the fault of the token`, async (t) => {
     const { server, verify, warnings } = await setUp(t)
@@ -89,11 +172,20 @@ for (const fault of outages) {
 
 test('Q-14 our own credentials being refused is a fault of ours', async (t) => {
   const { server, verify } = await setUp(t)
-  for (const [status, answer] of [[401, { error: 'invalid_client' }], [400, { error: 'invalid_request', body: {} }], [403, { active: true, aud: resource }]] as const) {
+  for (
+    const [status, answer] of [[401, { error: 'invalid_client' }], [400, {
+      error: 'invalid_request',
+      body: {}
+    }], [403, { active: true, aud: resource }]] as const
+  ) {
     Object.assign(server, { status, answer })
     await assert.rejects(verify('x', context), { kind: 'keysUnavailable' })
   }
-  const elsewhere = introspectionVerifier({ issuer: server.issuer, ...account, introspectionEndpoint: `${server.issuer}/nowhere` })
+  const elsewhere = introspectionVerifier({
+    issuer: server.issuer,
+    ...account,
+    introspectionEndpoint: `${server.issuer}/nowhere`
+  })
   await assert.rejects(elsewhere('x', context), { kind: 'keysUnavailable' })
 })
 
@@ -125,30 +217,65 @@ test('Q-15 nothing is remembered by default; with cacheFor good tokens are, for 
 
 test('Q-23 users of two issuers are two, whatever their subjects are; claims are clean and nobody changes them', async (t) => {
   const { server, verify } = await setUp(t)
-  server.answer = '{"active":true,"aud":"' + resource + '","sub":"1001","__proto__":{"scope":"admin"},"act":{"sub":"x"}}'
+  server.answer = '{"active":true,"aud":"' + resource +
+    '","sub":"1001","__proto__":{"scope":"admin"},"act":{"sub":"x"}}'
   const { claims } = await verify('x', context) ?? assert.fail()
-  assert.deepEqual([claims?.['iss'], claims?.['scope'], Object.isFrozen(claims), Object.isFrozen(claims?.['act'])], [server.issuer, undefined, true, true])
+  assert.deepEqual([
+    claims?.['iss'],
+    claims?.['scope'],
+    Object.isFrozen(claims),
+    Object.isFrozen(claims?.['act'])
+  ], [server.issuer, undefined, true, true])
 })
 
 test('D17 RS-21 what the issuer writes about a token stays out of the log', async (t) => {
   const lines: string[] = []
   const server = await startIntrospection(t)
-  const { log } = Fastify({ logger: { level: 'trace', stream: { write: (line: string) => { lines.push(line) } } } })
+  const { log } = Fastify({
+    logger: {
+      level: 'trace',
+      stream: {
+        write: (line: string) => {
+          lines.push(line)
+        }
+      }
+    }
+  })
   const verify = introspectionVerifier({ issuer: server.issuer, ...account, log: log as Log })
-  Object.assign(server, { status: 400, answer: { error: 'invalid_request', error_description: 'no such token: canary-token' } })
-  const error = await verify('canary-token', context).then(() => assert.fail(), (error: Error) => error)
+  Object.assign(server, {
+    status: 400,
+    answer: { error: 'invalid_request', error_description: 'no such token: canary-token' }
+  })
+  const error = await verify('canary-token', context).then(
+    () => assert.fail(),
+    (error: Error) => error
+  )
   assert.match(lines.join(), /could not be introspected/)
   assert.match(lines.join(), /invalid_request/)
-  assert.match((error.cause as Error).message, new RegExp(`^${server.issuer} could not be asked about a token: .*\\(invalid_request\\)`))
-  assert.doesNotMatch(lines.join() + JSON.stringify(error.cause, ['message', 'stack', 'cause']), /canary-token|error_description/)
+  assert.match(
+    (error.cause as Error).message,
+    new RegExp(`^${server.issuer} could not be asked about a token: .*\\(invalid_request\\)`)
+  )
+  assert.doesNotMatch(
+    lines.join() + JSON.stringify(error.cause, ['message', 'stack', 'cause']),
+    /canary-token|error_description/
+  )
 })
 
 test('F-09 what cannot be asked at once waits, and too many are told to come again', async (t) => {
   const { server, verify } = await setUp(t)
   server.fail = 'hang'
-  const outcomes = await Promise.all(Array.from({ length: 300 }, (_, index) => verify(`token${index}`, context).then(() => 'good', (error: { kind: string }) => error.kind)))
+  const outcomes = await Promise.all(
+    Array.from(
+      { length: 300 },
+      (_, index) =>
+        verify(`token${index}`, context).then(() => 'good', (error: { kind: string }) => error.kind)
+    )
+  )
   // Forty are asked at once, two hundred wait, for no longer than five seconds.
-  const [overloaded, asked] = ['overloaded', 'keysUnavailable'].map(kind => outcomes.filter(outcome => outcome === kind).length) as [number, number]
+  const [overloaded, asked] = ['overloaded', 'keysUnavailable'].map(kind =>
+    outcomes.filter(outcome => outcome === kind).length
+  ) as [number, number]
   assert.equal(overloaded + asked, 300)
   assert.ok(overloaded >= 60 && asked >= 40, `${overloaded} ${asked}`)
 })
@@ -177,7 +304,11 @@ test('Q-16 a JWT of another issuer is not shown to this one, and what another ve
   assert.ok(await verify(own, context), 'its own JWTs are')
   server.answer = { active: false }
   const next: TokenVerifier = async (token) => ({ token, clientId: '', scopes: [] })
-  await assert.rejects(chain([verify, next])(own, context), { kind: 'invalidToken' }, 'a JWT that its own issuer calls inactive is shown to nobody else')
+  await assert.rejects(
+    chain([verify, next])(own, context),
+    { kind: 'invalidToken' },
+    'a JWT that its own issuer calls inactive is shown to nobody else'
+  )
   assert.ok(await chain([verify, next])('opaque', context))
 })
 
@@ -187,12 +318,22 @@ test('private_key_jwt: the assertion is ours, for this issuer, short-lived, and 
   const { server, verify } = await setUp(t, { clientSecret: undefined, privateKey: key })
   await verify('x', context)
   await verify('y', context)
-  const keys = createLocalJWKSet({ keys: [{ ...await exportJWK(publicKey), kid: 'one', alg: 'ES256' }] })
+  const keys = createLocalJWKSet({
+    keys: [{ ...await exportJWK(publicKey), kid: 'one', alg: 'ES256' }]
+  })
   const ids = new Set()
   for (const { authorization, form } of server.asked) {
     assert.equal(authorization, undefined)
-    assert.equal(form.get('client_assertion_type'), 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer')
-    const { payload } = await jwtVerify(form.get('client_assertion') ?? '', keys, { issuer: account.clientId, subject: account.clientId, audience: server.issuer, maxTokenAge: 60 })
+    assert.equal(
+      form.get('client_assertion_type'),
+      'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+    )
+    const { payload } = await jwtVerify(form.get('client_assertion') ?? '', keys, {
+      issuer: account.clientId,
+      subject: account.clientId,
+      audience: server.issuer,
+      maxTokenAge: 60
+    })
     assert.ok((payload.exp ?? Infinity) - now <= 300)
     ids.add(payload.jti)
   }
@@ -201,60 +342,178 @@ test('private_key_jwt: the assertion is ours, for this issuer, short-lived, and 
 
 test('client_secret_post where the metadata list nothing else', async (t) => {
   const { server, verify } = await setUp(t)
-  server.metadata = { ...server.metadata, introspection_endpoint_auth_methods_supported: ['client_secret_post'] }
+  server.metadata = {
+    ...server.metadata,
+    introspection_endpoint_auth_methods_supported: ['client_secret_post']
+  }
   await verify('x', context)
   const [{ authorization, form } = assert.fail()] = server.asked
-  assert.deepEqual([authorization, form.get('client_id'), form.get('client_secret')], [undefined, account.clientId, account.clientSecret])
+  assert.deepEqual([authorization, form.get('client_id'), form.get('client_secret')], [
+    undefined,
+    account.clientId,
+    account.clientSecret
+  ])
 })
 
 test('oidc-provider: opaque tokens, until they are revoked, and by either way to authenticate', async (t) => {
   const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
-  const machine = { client_id: 'machine', client_secret: 'machine-secret-of-a-test', grant_types: ['client_credentials'], response_types: [], redirect_uris: [] }
-  const asking = { client_id: 'server', client_secret: 'server-secret-of-a-test', grant_types: [], response_types: [], redirect_uris: [] }
-  const signing = { client_id: 'signer', token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [{ ...await exportJWK(publicKey), alg: 'ES256' }] }, grant_types: [], response_types: [], redirect_uris: [] }
-  const provider = await startProvider({ clients: [machine, asking, signing], scopes: ['read'], accessToken: { format: 'opaque' } })
+  const machine = {
+    client_id: 'machine',
+    client_secret: 'machine-secret-of-a-test',
+    grant_types: ['client_credentials'],
+    response_types: [],
+    redirect_uris: []
+  }
+  const asking = {
+    client_id: 'server',
+    client_secret: 'server-secret-of-a-test',
+    grant_types: [],
+    response_types: [],
+    redirect_uris: []
+  }
+  const signing = {
+    client_id: 'signer',
+    token_endpoint_auth_method: 'private_key_jwt',
+    jwks: { keys: [{ ...await exportJWK(publicKey), alg: 'ES256' }] },
+    grant_types: [],
+    response_types: [],
+    redirect_uris: []
+  }
+  const provider = await startProvider({
+    clients: [machine, asking, signing],
+    scopes: ['read'],
+    accessToken: { format: 'opaque' }
+  })
   t.after(() => provider.close())
-  const ask = async (path: string, form: object) => await fetch(`${provider.issuer}${path}`, { method: 'POST', body: new URLSearchParams({ client_id: machine.client_id, client_secret: machine.client_secret, ...form }) })
-  const { access_token: token } = await (await ask('/token', { grant_type: 'client_credentials', resource, scope: 'read' })).json() as { access_token: string }
+  const ask = async (path: string, form: object) =>
+    await fetch(`${provider.issuer}${path}`, {
+      method: 'POST',
+      body: new URLSearchParams({
+        client_id: machine.client_id,
+        client_secret: machine.client_secret,
+        ...form
+      })
+    })
+  const { access_token: token } =
+    await (await ask('/token', { grant_type: 'client_credentials', resource, scope: 'read' }))
+      .json() as { access_token: string }
 
-  const bySecret = introspectionVerifier({ issuer: provider.issuer, clientId: 'server', clientSecret: asking.client_secret })
-  const byKey = introspectionVerifier({ issuer: provider.issuer, clientId: 'signer', privateKey: { ...await exportJWK(privateKey), alg: 'ES256' } })
+  const bySecret = introspectionVerifier({
+    issuer: provider.issuer,
+    clientId: 'server',
+    clientSecret: asking.client_secret
+  })
+  const byKey = introspectionVerifier({
+    issuer: provider.issuer,
+    clientId: 'signer',
+    privateKey: { ...await exportJWK(privateKey), alg: 'ES256' }
+  })
   for (const verify of [bySecret, byKey]) {
     const caller = await verify(token, { resource, now: Date.now() / 1000 })
-    assert.deepEqual([caller?.clientId, caller?.scopes, caller?.subject], ['machine', ['read'], undefined])
-    await assert.rejects(verify(token, { resource: 'https://other.example/mcp', now: Date.now() / 1000 }), { kind: 'invalidToken' })
+    assert.deepEqual([caller?.clientId, caller?.scopes, caller?.subject], [
+      'machine',
+      ['read'],
+      undefined
+    ])
+    await assert.rejects(
+      verify(token, { resource: 'https://other.example/mcp', now: Date.now() / 1000 }),
+      { kind: 'invalidToken' }
+    )
   }
   assert.equal((await ask('/token/revocation', { token })).status, 200)
-  for (const verify of [bySecret, byKey]) assert.equal(await verify(token, { resource, now: Date.now() / 1000 }), null)
+  for (const verify of [bySecret, byKey]) {
+    assert.equal(await verify(token, { resource, now: Date.now() / 1000 }), null)
+  }
 
-  const stranger = introspectionVerifier({ issuer: provider.issuer, clientId: 'server', clientSecret: 'wrong' })
-  await assert.rejects(stranger(token, context), { kind: 'keysUnavailable' }, 'our own credentials are refused')
+  const stranger = introspectionVerifier({
+    issuer: provider.issuer,
+    clientId: 'server',
+    clientSecret: 'wrong'
+  })
+  await assert.rejects(
+    stranger(token, context),
+    { kind: 'keysUnavailable' },
+    'our own credentials are refused'
+  )
 })
 
 test('options are checked at the start, all at once', () => {
-  const jwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' })
+  const jwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({
+    format: 'jwk'
+  })
   const rows: Array<[Record<string, unknown>, RegExp]> = [
-    [{ issuer: 'http://id.example' }, /introspectionVerifier\.issuer: "http:\/\/id\.example" is given, expected a URL, which must use https/],
-    [{ clientId: '' }, /clientId: an empty string is given, expected the id this server is known under/],
-    [{ clientSecret: undefined }, /clientSecret: undefined is given\. Is the environment variable set\?/],
-    [{ privateKey: { ...jwk, alg: 'ES256' } }, /privateKey: is given beside clientSecret, one of the two is expected/],
-    [{ clientSecret: '' }, /clientSecret: an empty string is given, expected a string that is not empty/],
+    [
+      { issuer: 'http://id.example' },
+      /introspectionVerifier\.issuer: "http:\/\/id\.example" is given, expected a URL, which must use https/
+    ],
+    [
+      { clientId: '' },
+      /clientId: an empty string is given, expected the id this server is known under/
+    ],
+    [
+      { clientSecret: undefined },
+      /clientSecret: undefined is given\. Is the environment variable set\?/
+    ],
+    [
+      { privateKey: { ...jwk, alg: 'ES256' } },
+      /privateKey: is given beside clientSecret, one of the two is expected/
+    ],
+    [
+      { clientSecret: '' },
+      /clientSecret: an empty string is given, expected a string that is not empty/
+    ],
     [{ clientSecret: 1 }, /clientSecret: a number is given, expected a string/],
-    [{ clientSecret: undefined, privateKey: jwk }, /privateKey: an object is given, expected a private JWK with the member alg/],
-    [{ clientSecret: undefined, privateKey: 'canary' }, /privateKey: a string of 6 characters is given, expected a private JWK/],
-    [{ clientSecret: undefined, privateKey: { kty: 'EC', alg: 'ES256' } }, /privateKey: an object is given, expected/],
-    [{ clientSecret: undefined, privateKey: { ...jwk, alg: 'none' } }, /privateKey: an object is given, expected/],
-    [{ clientSecret: undefined, privateKey: { ...jwk, kty: undefined, alg: 'ES256' } }, /privateKey: an object is given, expected/],
-    [{ introspectionEndpoint: 'ftp://x' }, /introspectionEndpoint: "ftp:\/\/x" is given, expected a URL, which must be/],
-    [{ endpoint: 'https://x' }, /introspectionVerifier\.endpoint: there is no such option\. There are issuer, introspectionEndpoint, /],
+    [
+      { clientSecret: undefined, privateKey: jwk },
+      /privateKey: an object is given, expected a private JWK with the member alg/
+    ],
+    [
+      { clientSecret: undefined, privateKey: 'canary' },
+      /privateKey: a string of 6 characters is given, expected a private JWK/
+    ],
+    [
+      { clientSecret: undefined, privateKey: { kty: 'EC', alg: 'ES256' } },
+      /privateKey: an object is given, expected/
+    ],
+    [
+      { clientSecret: undefined, privateKey: { ...jwk, alg: 'none' } },
+      /privateKey: an object is given, expected/
+    ],
+    [
+      { clientSecret: undefined, privateKey: { ...jwk, kty: undefined, alg: 'ES256' } },
+      /privateKey: an object is given, expected/
+    ],
+    [
+      { introspectionEndpoint: 'ftp://x' },
+      /introspectionEndpoint: "ftp:\/\/x" is given, expected a URL, which must be/
+    ],
+    [
+      { endpoint: 'https://x' },
+      /introspectionVerifier\.endpoint: there is no such option\. There are issuer, introspectionEndpoint, /
+    ],
     [{ audience: [''] }, /audience: a list is given, expected a string or a list of strings/],
     [{ clockTolerance: 121 }, /clockTolerance: 121 is given, expected 0 to 120 seconds/],
     [{ cacheFor: '61' }, /cacheFor: "61" is given, expected 0 to 60 seconds/],
     [{ log: true }, /log: true is given, expected a logger/]
   ]
   for (const [options, message] of rows) {
-    assert.throws(() => introspectionVerifier({ issuer: 'https://id.example', clientId: 'server', clientSecret: 'secret', ...options }), { code: 'FST_MCP_OAUTH_INVALID_OPTIONS', message })
+    assert.throws(
+      () =>
+        introspectionVerifier({
+          issuer: 'https://id.example',
+          clientId: 'server',
+          clientSecret: 'secret',
+          ...options
+        }),
+      { code: 'FST_MCP_OAUTH_INVALID_OPTIONS', message }
+    )
   }
-  assert.throws(() => introspectionVerifier(undefined as never), /introspectionVerifier: undefined is given, expected an object/)
-  assert.throws(() => introspectionVerifier({ issuer: 'https://id.example', clientId: 'server' }), /introspectionVerifier\.clientSecret: missing, expected it or privateKey/)
+  assert.throws(
+    () => introspectionVerifier(undefined as never),
+    /introspectionVerifier: undefined is given, expected an object/
+  )
+  assert.throws(
+    () => introspectionVerifier({ issuer: 'https://id.example', clientId: 'server' }),
+    /introspectionVerifier\.clientSecret: missing, expected it or privateKey/
+  )
 })

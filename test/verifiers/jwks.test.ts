@@ -15,21 +15,53 @@ async function setUp (t: TestContext) {
   t.after(issuer.close)
   const state = { time: 0, warnings: 0 }
   const ignore = (): void => {}
-  const log = { debug: ignore, info: ignore, error: ignore, warn: () => { state.warnings++ } }
+  const log = {
+    debug: ignore,
+    info: ignore,
+    error: ignore,
+    warn: () => {
+      state.warnings++
+    }
+  }
   const keys = createKeySet({ uri: async () => issuer.jwksUri, log, now: () => state.time })
   const verify = jwtVerifier({ issuer: issuer.issuer, keys, cacheFor: 0 })
-  return { issuer, state, keys, verify: (token: string) => verify(token, context), loads: () => issuer.requests.get('/jwks') ?? 0 }
+  return {
+    issuer,
+    state,
+    keys,
+    verify: (token: string) => verify(token, context),
+    loads: () => issuer.requests.get('/jwks') ?? 0
+  }
 }
 
 const broken: Array<keyof typeof faults> = [
-  'error', 'unavailable', 'missing', 'html', 'garbage', 'null', 'array', 'deep', 'redirect', 'oversize', 'bomb', 'reset', 'resetMidBody'
+  'error',
+  'unavailable',
+  'missing',
+  'html',
+  'garbage',
+  'null',
+  'array',
+  'deep',
+  'redirect',
+  'oversize',
+  'bomb',
+  'reset',
+  'resetMidBody'
 ]
 for (const fault of broken) {
   test(`Q-13 F-01 K-01..K-06 keys behind "${fault}" mean 503 and one request`, async (t) => {
     const { issuer, verify, loads, state } = await setUp(t)
     issuer.fail.set('/jwks', fault)
     const token = await issuer.mint()
-    for (let i = 0; i < 5; i++) await assert.rejects(verify(token), { kind: 'keysUnavailable', statusCode: 503, retryAfter: 5, error: 'temporarily_unavailable' })
+    for (let i = 0; i < 5; i++) {
+      await assert.rejects(verify(token), {
+        kind: 'keysUnavailable',
+        statusCode: 503,
+        retryAfter: 5,
+        error: 'temporarily_unavailable'
+      })
+    }
     assert.equal(loads(), 1)
     assert.equal(state.warnings, 1)
     assert.equal(issuer.requests.get('/trap'), undefined)
@@ -41,13 +73,24 @@ test('K-01 sets that are not sets of public keys are refused', async (t) => {
   t.after(issuer.close)
   const { jwk, privateKey } = issuer.key
   const sets: unknown[] = [
-    {}, { keys: {} }, { keys: [] }, { keys: [null] }, { keys: ['x'] }, { keys: [{}] }, { keys: [{ kty: 1 }] }, { keys: null },
-    { keys: [jwk, { kty: 'oct', k: 'AAAA' }] }, { keys: [{ ...jwk, ...await exportJWK(privateKey) }] }, { keys: [jwk, { kty: 'AKP', priv: 'x' }] },
+    {},
+    { keys: {} },
+    { keys: [] },
+    { keys: [null] },
+    { keys: ['x'] },
+    { keys: [{}] },
+    { keys: [{ kty: 1 }] },
+    { keys: null },
+    { keys: [jwk, { kty: 'oct', k: 'AAAA' }] },
+    { keys: [{ ...jwk, ...await exportJWK(privateKey) }] },
+    { keys: [jwk, { kty: 'AKP', priv: 'x' }] },
     { keys: Array.from({ length: 101 }, () => jwk) }
   ]
   for (const set of sets) {
     issuer.jwks = set
-    await assert.rejects(createKeySet({ uri: async () => issuer.jwksUri }).get(), { kind: 'keysUnavailable' }, JSON.stringify(set))
+    await assert.rejects(createKeySet({ uri: async () => issuer.jwksUri }).get(), {
+      kind: 'keysUnavailable'
+    }, JSON.stringify(set))
   }
   issuer.jwks = { keys: Array.from({ length: 100 }, () => jwk) }
   await createKeySet({ uri: async () => issuer.jwksUri }).get()
@@ -68,18 +111,30 @@ test('L6 a token without key id is held to the keys there are', async (t) => {
   const { issuer, verify } = await setUp(t)
   issuer.jwks = { keys: [(await createKey('two')).jwk, issuer.key.jwk] }
   assert.ok(await verify(await issuer.mint({}, { header: { kid: undefined } })))
-  await assert.rejects(verify(await issuer.mint({}, { header: { kid: undefined }, key: await createKey('x') })), { kind: 'invalidToken' })
+  await assert.rejects(
+    verify(await issuer.mint({}, { header: { kid: undefined }, key: await createKey('x') })),
+    { kind: 'invalidToken' }
+  )
 })
 
 test('K-07 the content type does not matter', async (t) => {
   const issuer = await startIssuer()
   t.after(issuer.close)
   const { createServer } = await import('node:http')
-  const server = createServer((_request, response) => { response.writeHead(200, { 'content-type': 'text/plain' }).end(JSON.stringify(issuer.jwks)) })
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
-  t.after(() => { server.close() })
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/plain' }).end(JSON.stringify(issuer.jwks))
+  })
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
+  t.after(() => {
+    server.close()
+  })
   const { port } = server.address() as { port: number }
-  assert.equal(typeof await createKeySet({ uri: async () => `http://127.0.0.1:${port}/` }).get(), 'function')
+  assert.equal(
+    typeof await createKeySet({ uri: async () => `http://127.0.0.1:${port}/` }).get(),
+    'function'
+  )
 })
 
 test('D12 a thousand cold requests load the keys once', async (t) => {
@@ -108,7 +163,9 @@ test('F-03 F-04 K-08 a flood of unknown key ids causes one load in 30 s and harm
   const unknown = await issuer.mint({}, { header: { kid: 'two' } })
   await verify(good)
   for (; state.time < 60; state.time++) {
-    await Promise.all(Array.from({ length: 20 }, () => assert.rejects(verify(unknown), { kind: 'invalidToken' })))
+    await Promise.all(
+      Array.from({ length: 20 }, () => assert.rejects(verify(unknown), { kind: 'invalidToken' }))
+    )
     assert.ok(await verify(good))
   }
   assert.equal(loads(), 3)
@@ -116,7 +173,9 @@ test('F-03 F-04 K-08 a flood of unknown key ids causes one load in 30 s and harm
 
 test('a cold start with an unknown key id loads once', async (t) => {
   const { issuer, verify, loads } = await setUp(t)
-  await assert.rejects(verify(await issuer.mint({}, { header: { kid: 'two' } })), { kind: 'invalidToken' })
+  await assert.rejects(verify(await issuer.mint({}, { header: { kid: 'two' } })), {
+    kind: 'invalidToken'
+  })
   assert.equal(loads(), 1)
 })
 
@@ -152,7 +211,10 @@ test('K-10 K-09 F-05 J-16 a rotation loses no good token, and the old key goes',
 test('F-05 of 10,000 requests across a whole rotation none is refused', async (t) => {
   const { issuer, verify, state, loads } = await setUp(t)
   const two = await createKey('two')
-  const mintedBy = async (key = issuer.key): Promise<string[]> => Promise.all(Array.from({ length: 50 }, (_, index) => issuer.mint({ sub: `user${index}` }, { key })))
+  const mintedBy = async (key = issuer.key): Promise<string[]> =>
+    Promise.all(
+      Array.from({ length: 50 }, (_, index) => issuer.mint({ sub: `user${index}` }, { key }))
+    )
   const [before, after] = [await mintedBy(), await mintedBy(two)]
   const phases = [
     { keys: [issuer.key], tokens: before },
@@ -166,7 +228,12 @@ test('F-05 of 10,000 requests across a whole rotation none is refused', async (t
     for (let request = 0; request < 2_500; request += 100) {
       // An hour of time passes in all: the keys are looked at again on their own account, too.
       state.time += 36
-      const callers = await Promise.all(Array.from({ length: 100 }, (_, index) => verify(tokens[(request + index) % tokens.length] ?? '')))
+      const callers = await Promise.all(
+        Array.from(
+          { length: 100 },
+          (_, index) => verify(tokens[(request + index) % tokens.length] ?? '')
+        )
+      )
       accepted += callers.filter(caller => caller !== null).length
     }
   }

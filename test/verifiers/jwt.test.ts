@@ -12,9 +12,13 @@ import type { Issuer } from '../support/issuer.ts'
 
 const now = (): number => Math.floor(Date.now() / 1000)
 const context = { resource, now: now() }
-const encode = (value: unknown): string => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
+const encode = (value: unknown): string =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
 
-async function setUp (t: TestContext, options: Partial<JwtVerifierOptions> = {}): Promise<{ issuer: Issuer, verify: TokenVerifier }> {
+async function setUp (
+  t: TestContext,
+  options: Partial<JwtVerifierOptions> = {}
+): Promise<{ issuer: Issuer, verify: TokenVerifier }> {
   const issuer = await startIssuer()
   t.after(issuer.close)
   return { issuer, verify: jwtVerifier({ issuer: issuer.issuer, ...options }) }
@@ -22,10 +26,17 @@ async function setUp (t: TestContext, options: Partial<JwtVerifierOptions> = {})
 
 /** Refused for good: no other verifier is asked. */
 async function refused (verify: TokenVerifier, token: string, label?: string): Promise<void> {
-  await assert.rejects(verify(token, context), { kind: 'invalidToken', message: 'The access token is not valid here.' }, label ?? token)
+  await assert.rejects(verify(token, context), {
+    kind: 'invalidToken',
+    message: 'The access token is not valid here.'
+  }, label ?? token)
 }
 
-const signed = async (issuer: Issuer, payload: string | Uint8Array, header: Record<string, unknown> = {}): Promise<string> =>
+const signed = async (
+  issuer: Issuer,
+  payload: string | Uint8Array,
+  header: Record<string, unknown> = {}
+): Promise<string> =>
   new CompactSign(typeof payload === 'string' ? new TextEncoder().encode(payload) : payload)
     .setProtectedHeader({ alg: 'ES256', kid: 'one', ...header }).sign(issuer.key.privateKey)
 
@@ -35,10 +46,20 @@ test('a good token becomes the caller', async (t) => {
   const auth = await verify(token, context)
   assert.ok(auth)
   const { resource: url, claims, ...rest } = auth
-  assert.deepEqual(rest, { token, clientId: 'client', scopes: ['read', 'write'], expiresAt: context.now + 300, subject: 'alice', extra: {} })
+  assert.deepEqual(rest, {
+    token,
+    clientId: 'client',
+    scopes: ['read', 'write'],
+    expiresAt: context.now + 300,
+    subject: 'alice',
+    extra: {}
+  })
   assert.equal(url?.href, resource)
   assert.deepEqual(claims?.['tenant'], { id: 7 })
-  assert.ok(Object.isFrozen(auth) && Object.isFrozen(auth.scopes) && Object.isFrozen(claims) && Object.isFrozen(claims?.['tenant']))
+  assert.ok(
+    Object.isFrozen(auth) && Object.isFrozen(auth.scopes) && Object.isFrozen(claims) &&
+      Object.isFrozen(claims?.['tenant'])
+  )
 })
 
 for (const alg of ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519']) {
@@ -52,12 +73,15 @@ for (const alg of ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519']) {
 
 test('types in any case, or none', async (t) => {
   const { issuer, verify } = await setUp(t)
-  for (const typ of [undefined, 'JWT', 'jwt', 'at+jwt', 'AT+JWT', 'application/at+jwt']) assert.ok(await verify(await issuer.mint({}, { header: { typ } }), context), typ)
+  for (const typ of [undefined, 'JWT', 'jwt', 'at+jwt', 'AT+JWT', 'application/at+jwt']) {
+    assert.ok(await verify(await issuer.mint({}, { header: { typ } }), context), typ)
+  }
 })
 
 test('the client is named by client_id, azp, cid or appid', async (t) => {
   const { issuer, verify } = await setUp(t)
-  const clientOf = async (claims: Record<string, unknown>): Promise<string | undefined> => (await verify(await issuer.mint({ client_id: undefined, ...claims }), context))?.clientId
+  const clientOf = async (claims: Record<string, unknown>): Promise<string | undefined> =>
+    (await verify(await issuer.mint({ client_id: undefined, ...claims }), context))?.clientId
   assert.equal(await clientOf({ azp: 'a' }), 'a')
   assert.equal(await clientOf({ cid: 'b' }), 'b')
   assert.equal(await clientOf({ appid: 'c' }), 'c')
@@ -79,14 +103,22 @@ test('J-02 RS-08 HMAC keyed with the public key', async (t) => {
   const { publicKey, privateKey } = await generateKeyPair('RS256', { extractable: true })
   const jwk = { ...await exportJWK(publicKey), kid: 'one' }
   issuer.jwks = { keys: [jwk] }
-  assert.ok(await verify(await issuer.mint({}, { key: { kid: 'one', alg: 'RS256', privateKey, jwk } }), context))
+  assert.ok(
+    await verify(
+      await issuer.mint({}, { key: { kid: 'one', alg: 'RS256', privateKey, jwk } }),
+      context
+    )
+  )
   const pem = await exportSPKI(publicKey)
   const der = Buffer.from(pem.replace(/-----.*-----|\n/g, ''), 'base64')
   for (const [bits, alg] of [['256', 'HS256'], ['384', 'HS384'], ['512', 'HS512']] as const) {
     const [, payload] = (await issuer.mint()).split('.')
     const input = `${encode({ alg, kid: 'one' })}.${payload}`
     for (const secret of [pem, pem.trim(), der, JSON.stringify(jwk), jwk.n ?? '']) {
-      await refused(verify, `${input}.${createHmac(`sha${bits}`, secret).update(input).digest('base64url')}`)
+      await refused(
+        verify,
+        `${input}.${createHmac(`sha${bits}`, secret).update(input).digest('base64url')}`
+      )
     }
   }
 })
@@ -95,8 +127,21 @@ test('J-03 J-04 J-15 RS-08 keys the token brings or points to are not used', asy
   const { issuer, verify } = await setUp(t)
   const attacker = await startIssuer()
   t.after(attacker.close)
-  for (const header of [{}, { jwk: attacker.key.jwk }, { jku: attacker.jwksUri }, { x5u: attacker.jwksUri }, { x5c: ['AAAA'] }, { jwk: attacker.key.jwk, kid: undefined }]) {
-    await refused(verify, await issuer.mint({}, { header, key: attacker.key }), JSON.stringify(header))
+  for (
+    const header of [
+      {},
+      { jwk: attacker.key.jwk },
+      { jku: attacker.jwksUri },
+      { x5u: attacker.jwksUri },
+      { x5c: ['AAAA'] },
+      { jwk: attacker.key.jwk, kid: undefined }
+    ]
+  ) {
+    await refused(
+      verify,
+      await issuer.mint({}, { header, key: attacker.key }),
+      JSON.stringify(header)
+    )
   }
   assert.equal(attacker.requests.size, 0)
 })
@@ -105,7 +150,21 @@ test('J-05 odd key ids', async (t) => {
   const { issuer, verify } = await setUp(t)
   const rsa = await createKey('rsa', 'RS256')
   issuer.jwks = { keys: [issuer.key.jwk, rsa.jwk] }
-  for (const kid of ['rsa', 1, ['one'], { one: 1 }, '__proto__', 'constructor', 'x'.repeat(10_000), '../../etc/passwd', "' OR 1=1", '', null]) {
+  for (
+    const kid of [
+      'rsa',
+      1,
+      ['one'],
+      { one: 1 },
+      '__proto__',
+      'constructor',
+      'x'.repeat(10_000),
+      '../../etc/passwd',
+      "' OR 1=1",
+      '',
+      null
+    ]
+  ) {
     await refused(verify, await issuer.mint({}, { header: { kid } }), String(kid))
   }
 })
@@ -114,10 +173,26 @@ test('J-06 critical and unencoded headers', async (t) => {
   const { issuer, verify } = await setUp(t)
   const [header = '', payload, signature] = (await issuer.mint()).split('.')
   const plain = JSON.parse(Buffer.from(header, 'base64url').toString())
-  for (const extra of [{ crit: ['x'], x: 1 }, { crit: [] }, { crit: 'exp' }, { crit: ['b64'], b64: false }, { b64: false }, { zip: 'DEF' }]) {
+  for (
+    const extra of [
+      { crit: ['x'], x: 1 },
+      { crit: [] },
+      { crit: 'exp' },
+      { crit: ['b64'], b64: false },
+      { b64: false },
+      { zip: 'DEF' }
+    ]
+  ) {
     await refused(verify, `${encode({ ...plain, ...extra })}.${payload}.${signature}`)
   }
-  await refused(verify, await signed(issuer, Buffer.from(payload ?? '', 'base64url').toString(), { crit: ['b64'], b64: true, typ: 'x' }))
+  await refused(
+    verify,
+    await signed(issuer, Buffer.from(payload ?? '', 'base64url').toString(), {
+      crit: ['b64'],
+      b64: true,
+      typ: 'x'
+    })
+  )
 })
 
 test('J-07 signatures that do not fit', async (t) => {
@@ -132,14 +207,34 @@ test('J-07 signatures that do not fit', async (t) => {
   }
   await refused(verify, `${header}.${other[1]}.${signature}`, 'for another payload')
   await refused(verify, `${header}.${payload}.`, 'stripped')
-  await refused(verify, `${header}.${payload}.${Buffer.alloc(64).toString('base64url')}`, 'all zero')
-  const der = Buffer.concat([Buffer.from([0x30, 68, 2, 32]), bytes.subarray(0, 32), Buffer.from([2, 32]), bytes.subarray(32)])
+  await refused(
+    verify,
+    `${header}.${payload}.${Buffer.alloc(64).toString('base64url')}`,
+    'all zero'
+  )
+  const der = Buffer.concat([
+    Buffer.from([0x30, 68, 2, 32]),
+    bytes.subarray(0, 32),
+    Buffer.from([2, 32]),
+    bytes.subarray(32)
+  ])
   await refused(verify, `${header}.${payload}.${der.toString('base64url')}`, 'DER')
 })
 
 test('J-08 tokens of another issuer are left to other verifiers', async (t) => {
   const { issuer, verify } = await setUp(t)
-  for (const iss of [undefined, [issuer.issuer], `${issuer.issuer}/`, issuer.issuer.toUpperCase(), `${issuer.issuer}/other`, null, '', 1]) {
+  for (
+    const iss of [
+      undefined,
+      [issuer.issuer],
+      `${issuer.issuer}/`,
+      issuer.issuer.toUpperCase(),
+      `${issuer.issuer}/other`,
+      null,
+      '',
+      1
+    ]
+  ) {
     assert.equal(await verify(await issuer.mint({ iss }), context), null)
   }
   assert.equal(issuer.requests.size, 0)
@@ -147,11 +242,27 @@ test('J-08 tokens of another issuer are left to other verifiers', async (t) => {
 
 test('J-09 audiences', async (t) => {
   const { issuer, verify } = await setUp(t, { audience: ['api://notes', 'https://other.example'] })
-  for (const aud of [resource, ['x', resource], 'api://notes', ['https://other.example']]) assert.ok(await verify(await issuer.mint({ aud }), context), String(aud))
-  for (const aud of [
-    undefined, [], 'https://other', 'https://api.example.com', `${resource}/`, `${resource}/x`, resource.toUpperCase(), [[resource]], { [resource]: 1 },
-    'client', null, `${resource} api://notes`, 1, true
-  ]) await refused(verify, await issuer.mint({ aud }), JSON.stringify(aud))
+  for (const aud of [resource, ['x', resource], 'api://notes', ['https://other.example']]) {
+    assert.ok(await verify(await issuer.mint({ aud }), context), String(aud))
+  }
+  for (
+    const aud of [
+      undefined,
+      [],
+      'https://other',
+      'https://api.example.com',
+      `${resource}/`,
+      `${resource}/x`,
+      resource.toUpperCase(),
+      [[resource]],
+      { [resource]: 1 },
+      'client',
+      null,
+      `${resource} api://notes`,
+      1,
+      true
+    ]
+  ) await refused(verify, await issuer.mint({ aud }), JSON.stringify(aud))
 })
 
 test('J-09 without the option only the resource is an audience', async (t) => {
@@ -163,12 +274,24 @@ test('J-10 F-06 expiry', async (t) => {
   const { issuer, verify } = await setUp(t)
   assert.ok(await verify(await issuer.mint({ exp: context.now - 29 }), context))
   const iat = context.now
-  for (const exp of [undefined, context.now - 31, String(context.now + 60), null, -1, 0, [context.now + 60], iat + 86_401]) {
+  for (
+    const exp of [undefined, context.now - 31, String(context.now + 60), null, -1, 0, [
+      context.now + 60
+    ], iat + 86_401]
+  ) {
     await refused(verify, await issuer.mint({ exp, iat }), JSON.stringify(exp))
   }
   assert.ok(await verify(await issuer.mint({ exp: iat + 86_400, iat }), context))
-  await refused(verify, await issuer.mint({ exp: context.now + 86_500, iat: undefined }), 'too long without iat')
-  await refused(verify, await issuer.mint({ exp: context.now + 60, iat: context.now - 90_000 }), 'too long since iat')
+  await refused(
+    verify,
+    await issuer.mint({ exp: context.now + 86_500, iat: undefined }),
+    'too long without iat'
+  )
+  await refused(
+    verify,
+    await issuer.mint({ exp: context.now + 60, iat: context.now - 90_000 }),
+    'too long since iat'
+  )
   const claims = JSON.stringify({ iss: issuer.issuer, aud: resource, iat, exp: 0 })
   await refused(verify, await signed(issuer, claims.replace('"exp":0', '"exp":1e400')), '1e400')
 })
@@ -177,8 +300,17 @@ test('J-10 L6 times are finite numbers, whatever was checked before', () => {
   const rules = { clockTolerance: 30, maxTokenLifetime: 86_400, requireSubject: false }
   const exp = context.now + 60
   assert.equal(problemOfClaims({ exp, iat: context.now }, context.now, rules), null)
-  for (const claims of [{}, { exp: Infinity }, { exp: NaN }, { exp: String(exp) }, { exp, iat: 'x' }, { exp, iat: null }, { exp, iat: NaN }]) {
-    assert.equal(problemOfClaims(claims, context.now, rules), 'a time is not a number', JSON.stringify(claims))
+  for (
+    const claims of [{}, { exp: Infinity }, { exp: NaN }, { exp: String(exp) }, { exp, iat: 'x' }, {
+      exp,
+      iat: null
+    }, { exp, iat: NaN }]
+  ) {
+    assert.equal(
+      problemOfClaims(claims, context.now, rules),
+      'a time is not a number',
+      JSON.stringify(claims)
+    )
   }
 })
 
@@ -186,7 +318,9 @@ test('J-11 F-06 tokens from the future', async (t) => {
   const { issuer, verify } = await setUp(t)
   for (const name of ['nbf', 'iat']) {
     assert.ok(await verify(await issuer.mint({ [name]: context.now + 29 }), context))
-    for (const time of [context.now + 31, '1', null, [1]]) await refused(verify, await issuer.mint({ [name]: time }), `${name} ${time}`)
+    for (const time of [context.now + 31, '1', null, [1]]) {
+      await refused(verify, await issuer.mint({ [name]: time }), `${name} ${time}`)
+    }
   }
   const lenient = jwtVerifier({ issuer: issuer.issuer, clockTolerance: 120 })
   assert.ok(await lenient(await issuer.mint({ iat: context.now + 119 }), context))
@@ -194,30 +328,63 @@ test('J-11 F-06 tokens from the future', async (t) => {
 
 test('J-12 RS-08 tokens for other purposes', async (t) => {
   const { issuer, verify } = await setUp(t)
-  for (const claims of [{ at_hash: 'x' }, { c_hash: 'x' }, { events: {} }, { token_use: 'id' }, { token_use: 'refresh' }, { typ: 'ID' }, { typ: 'Refresh' }]) {
+  for (
+    const claims of [
+      { at_hash: 'x' },
+      { c_hash: 'x' },
+      { events: {} },
+      { token_use: 'id' },
+      { token_use: 'refresh' },
+      { typ: 'ID' },
+      { typ: 'Refresh' }
+    ]
+  ) {
     await refused(verify, await issuer.mint(claims), JSON.stringify(claims))
   }
-  for (const typ of ['logout+jwt', 'id+jwt', 'dpop+jwt', 'oauth-authz-req+jwt', 'JOSE', '', 1, null]) await refused(verify, await issuer.mint({}, { header: { typ } }), String(typ))
+  for (
+    const typ of ['logout+jwt', 'id+jwt', 'dpop+jwt', 'oauth-authz-req+jwt', 'JOSE', '', 1, null]
+  ) await refused(verify, await issuer.mint({}, { header: { typ } }), String(typ))
   assert.ok(await verify(await issuer.mint({ token_use: 'access', typ: 'Bearer' }), context))
 })
 
 test('Q-27 EX-04 tokens bound to a key', async (t) => {
   const { issuer, verify } = await setUp(t)
-  for (const cnf of [{ jkt: 'x' }, { 'x5t#S256': 'x' }, {}, 'x', null]) await refused(verify, await issuer.mint({ cnf }))
+  for (const cnf of [{ jkt: 'x' }, { 'x5t#S256': 'x' }, {}, 'x', null]) {
+    await refused(verify, await issuer.mint({ cnf }))
+  }
 })
 
 test('J-13 payloads that are not claims', async (t) => {
   const { issuer, verify } = await setUp(t)
   const claims = JSON.stringify({ iss: issuer.issuer, aud: resource, exp: context.now + 60 })
-  for (const payload of ['null', '[]', '"x"', '1', '', '{', `${claims}x`]) assert.equal(await verify(await signed(issuer, payload), context), null, payload)
+  for (const payload of ['null', '[]', '"x"', '1', '', '{', `${claims}x`]) {
+    assert.equal(await verify(await signed(issuer, payload), context), null, payload)
+  }
   const latin = Buffer.from(claims.replace('{', '{"name":"\xe9",'), 'latin1')
   assert.equal(await verify(await signed(issuer, latin), context), null, 'not UTF-8')
-  assert.equal(await verify(await signed(issuer, claims.replace('{"iss"', `{"iss":"${issuer.issuer}","iss"`).replace(`:"${issuer.issuer}","aud"`, ':"x","aud"')), context), null, 'the last iss counts')
+  assert.equal(
+    await verify(
+      await signed(
+        issuer,
+        claims.replace('{"iss"', `{"iss":"${issuer.issuer}","iss"`).replace(
+          `:"${issuer.issuer}","aud"`,
+          ':"x","aud"'
+        )
+      ),
+      context
+    ),
+    null,
+    'the last iss counts'
+  )
 
-  const auth = await verify(await signed(issuer, claims.replace('{', '{"__proto__":{"scope":"admin"},"scope":"read",')), context)
+  const auth = await verify(
+    await signed(issuer, claims.replace('{', '{"__proto__":{"scope":"admin"},"scope":"read",')),
+    context
+  )
   assert.deepEqual(auth?.scopes, ['read'])
   assert.ok(!Object.hasOwn(auth?.claims ?? {}, '__proto__'))
-  assert.equal((Object.assign({}, auth?.claims) as { __proto__: { scope?: string } }).__proto__.scope, undefined) // eslint-disable-line no-proto
+  const copy = Object.assign({}, auth?.claims)
+  assert.equal((Object.getPrototypeOf(copy) as { scope?: string }).scope, undefined)
 })
 
 test('J-14 what is not a JWT is left to other verifiers', async (t) => {
@@ -225,7 +392,22 @@ test('J-14 what is not a JWT is left to other verifiers', async (t) => {
   const token = await issuer.mint()
   const [header, payload, signature] = token.split('.')
   const json = JSON.stringify({ payload, signatures: [{ protected: header, signature }] })
-  for (const other of ['', 'opaque', 'a.b', 'a.b.c', '..', `${token}.`, `.${token}`, `${token}.x.y`, `${token}.x`, `${header}`, `${header}.${payload}`, json]) {
+  for (
+    const other of [
+      '',
+      'opaque',
+      'a.b',
+      'a.b.c',
+      '..',
+      `${token}.`,
+      `.${token}`,
+      `${token}.x.y`,
+      `${token}.x`,
+      `${header}`,
+      `${header}.${payload}`,
+      json
+    ]
+  ) {
     assert.equal(await verify(other, context), null, other)
   }
   assert.equal(issuer.requests.size, 0)
@@ -238,16 +420,31 @@ test('J-14 J-19 L6 a token has one spelling', async (t) => {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
   const last = alphabet.indexOf(signature.at(-1) ?? '')
   const malleable = signature.slice(0, -1) + alphabet[last ^ 1]
-  assert.deepEqual(Buffer.from(malleable, 'base64url'), Buffer.from(signature, 'base64url'), 'the same bytes')
-  for (const other of [
-    `${token}\n`, ` ${token}`, `${token} `, `${token}=`, `${token}==`, `${header}.${payload}.${malleable}`, `${header}=.${payload}.${signature}`,
-    `${header}.${payload.slice(0, 9)} ${payload.slice(9)}.${signature}`, `${header}.${payload}.${signature.slice(0, 9)}\n${signature.slice(9)}`, `${token}!`
-  ]) await refused(verify, other)
+  assert.deepEqual(
+    Buffer.from(malleable, 'base64url'),
+    Buffer.from(signature, 'base64url'),
+    'the same bytes'
+  )
+  for (
+    const other of [
+      `${token}\n`,
+      ` ${token}`,
+      `${token} `,
+      `${token}=`,
+      `${token}==`,
+      `${header}.${payload}.${malleable}`,
+      `${header}=.${payload}.${signature}`,
+      `${header}.${payload.slice(0, 9)} ${payload.slice(9)}.${signature}`,
+      `${header}.${payload}.${signature.slice(0, 9)}\n${signature.slice(9)}`,
+      `${token}!`
+    ]
+  ) await refused(verify, other)
 })
 
 test('J-17 scopes come from one reader', async (t) => {
   const { issuer, verify } = await setUp(t)
-  const scopesOf = async (claims: Record<string, unknown>): Promise<string[] | undefined> => (await verify(await issuer.mint({ scope: undefined, ...claims }), context))?.scopes
+  const scopesOf = async (claims: Record<string, unknown>): Promise<string[] | undefined> =>
+    (await verify(await issuer.mint({ scope: undefined, ...claims }), context))?.scopes
   assert.deepEqual(await scopesOf({ scope: ['a', 'b'] }), ['a', 'b'])
   assert.deepEqual(await scopesOf({ scp: 'a b' }), ['a', 'b'])
   assert.deepEqual(await scopesOf({ scope: { admin: true } }), [])
@@ -267,37 +464,79 @@ test('J-18 the subject', async (t) => {
 })
 
 test('e.1 K-12 options are checked at the start, all at once', () => {
-  const wrong = { issuer: 'http://id.example.com', jwksUri: 'http://id.example.com/jwks', metadataUrl: 'x', audience: [''], algorithms: ['HS256'], clockTolerance: 121, maxTokenLifetime: Infinity }
+  const wrong = {
+    issuer: 'http://id.example.com',
+    jwksUri: 'http://id.example.com/jwks',
+    metadataUrl: 'x',
+    audience: [''],
+    algorithms: ['HS256'],
+    clockTolerance: 121,
+    maxTokenLifetime: Infinity
+  }
   assert.throws(() => jwtVerifier(wrong), (error: Error & { code?: string }) => {
     assert.equal(error.code, 'FST_MCP_OAUTH_INVALID_OPTIONS')
-    for (const name of Object.keys(wrong)) assert.match(error.message, new RegExp(`\n  - jwtVerifier\\.${name}: .* is given, expected `))
+    for (const name of Object.keys(wrong)) {
+      assert.match(error.message, new RegExp(`\n  - jwtVerifier\\.${name}: .* is given, expected `))
+    }
     return true
   })
-  for (const algorithms of [['none'], ['RS256', 'HS512'], [], ['dir'], 'RS256' as unknown as string[]]) {
-    assert.throws(() => jwtVerifier({ issuer: 'https://id.example.com', algorithms }), { kind: 'invalidOptions' })
+  for (
+    const algorithms of [['none'], ['RS256', 'HS512'], [], ['dir'], 'RS256' as unknown as string[]]
+  ) {
+    assert.throws(() => jwtVerifier({ issuer: 'https://id.example.com', algorithms }), {
+      kind: 'invalidOptions'
+    })
   }
   const rows: Array<[options: unknown, message: RegExp]> = [
     [undefined, /jwtVerifier: undefined is given, expected an object/],
-    ['https://id.example.com', /jwtVerifier: "https:\/\/id\.example\.com" is given, expected an object/],
+    [
+      'https://id.example.com',
+      /jwtVerifier: "https:\/\/id\.example\.com" is given, expected an object/
+    ],
     [{}, /jwtVerifier\.issuer: missing, expected a URL/],
-    [{ issuer: 'https://me:canary@id.example.com' }, /jwtVerifier\.issuer: "https:\/\/…@id\.example\.com" is given, expected a URL, which must not contain user info/],
-    [{ jwksUrl: 'https://id.example.com/jwks' }, /jwtVerifier\.jwksUrl: there is no such option\. Did you mean jwksUri\?/],
-    [{ audiences: ['a'] }, /jwtVerifier\.audiences: there is no such option\. Did you mean audience\?/],
-    [{ clientSecret: 'canary' }, /jwtVerifier\.clientSecret: there is no such option\. There are issuer, audience, /],
-    [{ clockTolerance: '30' }, /jwtVerifier\.clockTolerance: "30" is given, expected 0 to 120 seconds/],
+    [
+      { issuer: 'https://me:canary@id.example.com' },
+      /jwtVerifier\.issuer: "https:\/\/…@id\.example\.com" is given, expected a URL, which must not contain user info/
+    ],
+    [
+      { jwksUrl: 'https://id.example.com/jwks' },
+      /jwtVerifier\.jwksUrl: there is no such option\. Did you mean jwksUri\?/
+    ],
+    [
+      { audiences: ['a'] },
+      /jwtVerifier\.audiences: there is no such option\. Did you mean audience\?/
+    ],
+    [
+      { clientSecret: 'canary' },
+      /jwtVerifier\.clientSecret: there is no such option\. There are issuer, audience, /
+    ],
+    [
+      { clockTolerance: '30' },
+      /jwtVerifier\.clockTolerance: "30" is given, expected 0 to 120 seconds/
+    ],
     [{ cacheFor: null }, /jwtVerifier\.cacheFor: null is given, expected 0 to 60 seconds/],
     [{ requireSubject: 1 }, /jwtVerifier\.requireSubject: 1 is given, expected true or false/],
     [{ log: true }, /jwtVerifier\.log: true is given, expected a logger such as app\.log/]
   ]
   for (const [options, message] of rows) {
-    const whole = options === Object(options) && Object.keys(options as object).length > 0 ? { issuer: 'https://id.example.com', ...options as object } : options
-    assert.throws(() => jwtVerifier(whole as JwtVerifierOptions), (error: Error) => message.test(error.message) && !error.message.includes('canary'), message.source)
+    const whole = options === Object(options) && Object.keys(options as object).length > 0
+      ? { issuer: 'https://id.example.com', ...options as object }
+      : options
+    assert.throws(
+      () => jwtVerifier(whole as JwtVerifierOptions),
+      (error: Error) => message.test(error.message) && !error.message.includes('canary'),
+      message.source
+    )
   }
 })
 
 test('F-27 a log that fails is no reason to fail otherwise', async (t) => {
-  const lost = (): never => { throw new Error('ENOSPC') }
-  const { issuer, verify } = await setUp(t, { log: { debug: lost, info: lost, warn: lost, error: lost } })
+  const lost = (): never => {
+    throw new Error('ENOSPC')
+  }
+  const { issuer, verify } = await setUp(t, {
+    log: { debug: lost, info: lost, warn: lost, error: lost }
+  })
   const token = await issuer.mint()
   issuer.fail.set('/jwks', 'reset')
   await assert.rejects(verify(token, context), { kind: 'keysUnavailable' })

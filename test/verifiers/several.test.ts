@@ -9,39 +9,68 @@ import { startIntrospection } from '../support/introspection.ts'
 import { startIssuer } from '../support/issuer.ts'
 
 async function call (url: string, token: string): Promise<Response> {
-  const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream', authorization: `Bearer ${token}` }
+  const headers = {
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+    authorization: `Bearer ${token}`
+  }
   return await fetch(url, { method: 'POST', headers, body: JSON.stringify(whoamiCall) })
 }
 
 async function prmOf (mcpUrl: string): Promise<Record<string, unknown>> {
   const { origin, pathname } = new URL(mcpUrl)
-  return await (await fetch(`${origin}/.well-known/oauth-protected-resource${pathname}`)).json() as Record<string, unknown>
+  return await (await fetch(`${origin}/.well-known/oauth-protected-resource${pathname}`))
+    .json() as Record<string, unknown>
 }
 
-test('PRM-10 PRM-02 J-08 several issuers of one resource: each is published, each is trusted for its own tokens, none for another\'s', async (t) => {
+test("PRM-10 PRM-02 J-08 several issuers of one resource: each is published, each is trusted for its own tokens, none for another's", async (t) => {
   const [one, two, stranger] = await Promise.all([startIssuer(), startIssuer(), startIssuer()])
   for (const issuer of [one, two, stranger]) t.after(issuer.close)
   const opaque = await startIntrospection(t)
   const { mcpUrl } = await buildApp(t, {
-    tokens: [jwtVerifier({ issuer: one.issuer }), jwtVerifier({ issuer: two.issuer }), introspectionVerifier({ issuer: opaque.issuer, clientId: 'server', clientSecret: 'secret' })],
+    tokens: [
+      jwtVerifier({ issuer: one.issuer }),
+      jwtVerifier({ issuer: two.issuer }),
+      introspectionVerifier({ issuer: opaque.issuer, clientId: 'server', clientSecret: 'secret' })
+    ],
     mcp: { server: whoami() }
   })
-  assert.deepEqual((await prmOf(mcpUrl))['authorization_servers'], [one.issuer, two.issuer, opaque.issuer])
-  for (const issuer of [one, two]) assert.deepEqual((await callerIn(await call(mcpUrl, await issuer.mint({ aud: mcpUrl, sub: issuer.issuer }))))['subject'], issuer.issuer)
+  assert.deepEqual((await prmOf(mcpUrl))['authorization_servers'], [
+    one.issuer,
+    two.issuer,
+    opaque.issuer
+  ])
+  for (const issuer of [one, two]) {
+    assert.deepEqual(
+      (await callerIn(await call(mcpUrl, await issuer.mint({ aud: mcpUrl, sub: issuer.issuer }))))[
+        'subject'
+      ],
+      issuer.issuer
+    )
+  }
   opaque.answer = { active: true, aud: mcpUrl, sub: 'opaque' }
   assert.equal((await callerIn(await call(mcpUrl, 'opaque')))['subject'], 'opaque')
-  for (const forged of [await one.mint({ aud: mcpUrl }, { key: two.key }), await one.mint({ aud: mcpUrl, iss: two.issuer }), await stranger.mint({ aud: mcpUrl })]) {
+  for (
+    const forged of [
+      await one.mint({ aud: mcpUrl }, { key: two.key }),
+      await one.mint({ aud: mcpUrl, iss: two.issuer }),
+      await stranger.mint({ aud: mcpUrl })
+    ]
+  ) {
     const refused = await call(mcpUrl, forged)
     assert.equal(refused.status, 401)
     assert.match(refused.headers.get('www-authenticate') ?? '', /error="invalid_token"/)
   }
-  assert.equal(opaque.asked.length, 1, 'nobody else\'s JWTs are shown to it')
+  assert.equal(opaque.asked.length, 1, "nobody else's JWTs are shown to it")
 })
 
 test('PRM-10 F-01 one issuer that is away is no reason to refuse the tokens of the other', async (t) => {
   const [one, two] = await Promise.all([startIssuer(), startIssuer()])
   for (const issuer of [one, two]) t.after(issuer.close)
-  const { mcpUrl } = await buildApp(t, { tokens: [jwtVerifier({ issuer: one.issuer }), jwtVerifier({ issuer: two.issuer })], mcp: { server: whoami() } })
+  const { mcpUrl } = await buildApp(t, {
+    tokens: [jwtVerifier({ issuer: one.issuer }), jwtVerifier({ issuer: two.issuer })],
+    mcp: { server: whoami() }
+  })
   one.fail.set('/jwks', 'error')
   const away = await call(mcpUrl, await one.mint({ aud: mcpUrl }))
   assert.deepEqual([away.status, away.headers.get('retry-after')], [503, '5'])
@@ -56,25 +85,61 @@ test('PRM-10 beside the broker a further issuer is trusted, and clients may choo
   assert.deepEqual(prm.json()['authorization_servers'], [flow.base, other.issuer])
   const { access_token: own } = await flow.tokens(await flow.register())
   assert.equal((await flow.call(own)).status, 200)
-  assert.equal((await flow.call(await other.mint({ aud: flow.resource, scope: 'mcp:read' }))).status, 200)
+  assert.equal(
+    (await flow.call(await other.mint({ aud: flow.resource, scope: 'mcp:read' }))).status,
+    200
+  )
   assert.equal((await flow.call(await other.mint({ aud: flow.resource, scope: '' }))).status, 403)
-  assert.equal((await flow.call(await other.mint({ aud: flow.resource, iss: flow.base, scope: 'mcp:read' }))).status, 401)
+  assert.equal(
+    (await flow.call(await other.mint({ aud: flow.resource, iss: flow.base, scope: 'mcp:read' })))
+      .status,
+    401
+  )
 })
 
 test('RS-21 the debug log says which verifiers were asked, in which order, and what came of it; no token is in it', async (t) => {
   const lines: string[] = []
-  const app = Fastify({ logger: { level: 'debug', stream: { write: (line: string) => { lines.push(line) } } } })
+  const app = Fastify({
+    logger: {
+      level: 'debug',
+      stream: {
+        write: (line: string) => {
+          lines.push(line)
+        }
+      }
+    }
+  })
   const apiKeys: TokenVerifier = async () => null
   const issuer = await startIssuer()
   t.after(issuer.close)
-  const guarded = await startGuarded(t, { tokens: [apiKeys, jwtVerifier({ issuer: issuer.issuer })] }, { app })
-  const looks = () => lines.splice(0).map(line => JSON.parse(line)).filter(({ msg }) => msg === 'An access token was looked at').map(({ verifier, outcome, reason, reqId }) => ({ verifier, outcome, reason, reqId: typeof reqId }))
+  const guarded = await startGuarded(t, {
+    tokens: [apiKeys, jwtVerifier({ issuer: issuer.issuer })]
+  }, { app })
+  const looks = () =>
+    lines.splice(0).map(line => JSON.parse(line)).filter(({ msg }) =>
+      msg === 'An access token was looked at'
+    ).map(({ verifier, outcome, reason, reqId }) => ({
+      verifier,
+      outcome,
+      reason,
+      reqId: typeof reqId
+    }))
   const unknown = { verifier: 'apiKeys', outcome: 'unknown', reason: undefined, reqId: 'string' }
   const token = await issuer.mint({ aud: guarded.mcpUrl })
   await guarded.call(token)
-  assert.deepEqual(looks(), [unknown, { verifier: issuer.issuer, outcome: 'good', reason: undefined, reqId: 'string' }])
+  assert.deepEqual(looks(), [unknown, {
+    verifier: issuer.issuer,
+    outcome: 'good',
+    reason: undefined,
+    reqId: 'string'
+  }])
   await guarded.call(`${token.slice(0, -4)}AAAA`)
-  assert.deepEqual(looks(), [unknown, { verifier: issuer.issuer, outcome: 'bad', reason: 'signature verification failed', reqId: 'string' }])
+  assert.deepEqual(looks(), [unknown, {
+    verifier: issuer.issuer,
+    outcome: 'bad',
+    reason: 'signature verification failed',
+    reqId: 'string'
+  }])
   await guarded.call('something else')
   assert.deepEqual(looks(), [])
   await guarded.call('opaque')
@@ -84,8 +149,19 @@ test('RS-21 the debug log says which verifiers were asked, in which order, and w
 
 test('the log says what was expected and what came: audience, issuer, Host and Origin; the answer says none of it', async (t) => {
   const lines: string[] = []
-  const app = Fastify({ logger: { level: 'info', stream: { write: (line: string) => { lines.push(line) } } } })
-  const { mcpUrl, issuer } = await startGuarded(t, { allowedOrigins: ['https://app.example'] }, { app })
+  const app = Fastify({
+    logger: {
+      level: 'info',
+      stream: {
+        write: (line: string) => {
+          lines.push(line)
+        }
+      }
+    }
+  })
+  const { mcpUrl, issuer } = await startGuarded(t, { allowedOrigins: ['https://app.example'] }, {
+    app
+  })
   const answers = [
     await call(mcpUrl, await issuer.mint({ aud: ['https://canary.example', 'b'] })),
     await call(mcpUrl, await issuer.mint({ aud: mcpUrl, iss: `${issuer.issuer}/` })),
@@ -93,9 +169,14 @@ test('the log says what was expected and what came: audience, issuer, Host and O
     await fetch(mcpUrl, { method: 'POST', headers: { origin: 'https://canary.example' } })
   ]
   assert.deepEqual(answers.map(({ status }) => status), [401, 401, 401, 403])
-  for (const answer of answers) assert.doesNotMatch(await answer.text() + answer.headers.get('www-authenticate'), /canary/)
-  const reasons = lines.map(line => (JSON.parse(line) as { reason?: string }).reason ?? '').filter(reason => reason !== '')
-  const unknown = 'no verifier knows this token: it is of another issuer, or no JWT, or its issuer does not call it active'
+  for (const answer of answers) {
+    assert.doesNotMatch(await answer.text() + answer.headers.get('www-authenticate'), /canary/)
+  }
+  const reasons = lines.map(line => (JSON.parse(line) as { reason?: string }).reason ?? '').filter(
+    reason => reason !== ''
+  )
+  const unknown =
+    'no verifier knows this token: it is of another issuer, or no JWT, or its issuer does not call it active'
   assert.deepEqual(reasons, [
     `The token is refused: not for this audience (${mcpUrl}), but for: ["https://canary.example","b"]`,
     `${unknown}. Its issuer: "${issuer.issuer}/"`,

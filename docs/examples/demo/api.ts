@@ -2,7 +2,11 @@ import { randomBytes } from 'node:crypto'
 import Fastify, { type FastifyInstance } from 'fastify'
 import mcpOAuth from 'fastify-mcp-oauth'
 
-interface Note { id: number, text: string, author: string }
+interface Note {
+  id: number
+  text: string
+  author: string
+}
 
 const note = {
   type: 'object',
@@ -11,9 +15,16 @@ const note = {
 }
 
 /** The one registration there is at the provider. */
-export interface Registration { issuer: string, clientId: string, clientSecret: string }
+export interface Registration {
+  issuer: string
+  clientId: string
+  clientSecret: string
+}
 
-/** A small Fastify API whose routes are MCP tools for those whom the provider lets in. MCP clients register here: the provider never hears of them. */
+/**
+ * A small Fastify API whose routes are MCP tools for those whom the provider lets in. MCP clients
+ * register here: the provider never hears of them.
+ */
 export async function buildApi (registration: Registration): Promise<FastifyInstance> {
   const app = Fastify()
 
@@ -29,15 +40,21 @@ export async function buildApi (registration: Registration): Promise<FastifyInst
   const notes: Note[] = []
   const onRequest = app.requireMcpAuth({ scopes: ['notes'] })
 
-  app.get('/notes', {
-    onRequest,
-    schema: {
-      operationId: 'listNotes',
-      summary: 'Lists your notes',
-      tags: ['notes'],
-      response: { 200: { type: 'object', properties: { notes: { type: 'array', items: note } } } }
-    }
-  }, async (request) => ({ notes: notes.filter(({ author }) => author === request.mcpAuth?.subject) }))
+  app.get(
+    '/notes',
+    {
+      onRequest,
+      schema: {
+        operationId: 'listNotes',
+        summary: 'Lists your notes',
+        tags: ['notes'],
+        response: { 200: { type: 'object', properties: { notes: { type: 'array', items: note } } } }
+      }
+    },
+    async (request) => ({
+      notes: notes.filter(({ author }) => author === request.mcpAuth?.subject)
+    })
+  )
 
   app.post<{ Body: { text: string } }>('/notes', {
     onRequest,
@@ -45,11 +62,19 @@ export async function buildApi (registration: Registration): Promise<FastifyInst
       operationId: 'addNote',
       summary: 'Writes a note',
       tags: ['notes'],
-      body: { type: 'object', required: ['text'], properties: { text: { type: 'string', minLength: 1, maxLength: 1000 } } },
+      body: {
+        type: 'object',
+        required: ['text'],
+        properties: { text: { type: 'string', minLength: 1, maxLength: 1000 } }
+      },
       response: { 201: note }
     }
   }, async (request, reply) => {
-    const added = { id: notes.length + 1, text: request.body.text, author: request.mcpAuth?.subject ?? '' }
+    const added = {
+      id: notes.length + 1,
+      text: request.body.text,
+      author: request.mcpAuth?.subject ?? ''
+    }
     notes.push(added)
     return await reply.code(201).send(added)
   })

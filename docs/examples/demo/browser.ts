@@ -1,4 +1,9 @@
-interface Cookie { host: string, name: string, value: string, path: string }
+interface Cookie {
+  host: string
+  name: string
+  value: string
+  path: string
+}
 
 /** Where a login ended: the client's redirect URI with what the authorization server added. */
 export interface LoginResult {
@@ -13,7 +18,10 @@ export interface LoginResult {
 export interface LoginOptions {
   /** Who signs in. Defaults to `alice`. */
   user?: string
-  /** The client's redirect URI: the login is over when it is reached, and nothing is fetched from there. */
+  /**
+   * The client's redirect URI: the login is over when it is reached, and nothing is fetched from
+   * there.
+   */
   stopAt: string
   /** What to answer on every form. Defaults to `allow`. */
   decision?: 'allow' | 'deny'
@@ -22,8 +30,14 @@ export interface LoginOptions {
   fetch?: typeof fetch
 }
 
-/** A browser without a screen: keeps cookies, follows redirects, fills in the forms it meets. Throws when it meets anything else. */
-export async function headlessLogin (authorizationUrl: string | URL, options: LoginOptions): Promise<LoginResult> {
+/**
+ * A browser without a screen: keeps cookies, follows redirects, fills in the forms it meets. Throws
+ * when it meets anything else.
+ */
+export async function headlessLogin (
+  authorizationUrl: string | URL,
+  options: LoginOptions
+): Promise<LoginResult> {
   const { user = 'alice', stopAt, decision = 'allow', jar = [] } = options
   let url = new URL(authorizationUrl)
   let form: URLSearchParams | undefined
@@ -31,7 +45,11 @@ export async function headlessLogin (authorizationUrl: string | URL, options: Lo
   for (let hop = 0; hop < 20; hop++) {
     const headers: Record<string, string> = { cookie: cookiesFor(jar, url), accept: 'text/html' }
     if (form) Object.assign(headers, { origin: url.origin, 'sec-fetch-site': 'same-origin' })
-    const response = await (options.fetch ?? fetch)(url, { redirect: 'manual', headers, ...form && { method: 'POST', body: form } })
+    const response = await (options.fetch ?? fetch)(url, {
+      redirect: 'manual',
+      headers,
+      ...form && { method: 'POST', body: form }
+    })
     keepCookies(jar, url, response.headers.getSetCookie())
     const body = await response.text()
     const location = response.headers.get('location')
@@ -42,7 +60,11 @@ export async function headlessLogin (authorizationUrl: string | URL, options: Lo
       if (url.href.startsWith(stopAt)) return resultOf(url)
     } else {
       form = response.ok ? fillIn(body, user, decision) : undefined
-      if (!form) throw new Error(`The login stopped at ${url.origin}${url.pathname}: ${response.status} ${textOf(body)}`)
+      if (!form) {
+        throw new Error(
+          `The login stopped at ${url.origin}${url.pathname}: ${response.status} ${textOf(body)}`
+        )
+      }
       url = new URL(attribute(/<form[^>]*>/i.exec(body)?.[0] ?? '', 'action') || url, url)
     }
   }
@@ -82,12 +104,17 @@ function textOf (body: string): string {
 /** The text of a piece of HTML, its entities resolved. */
 export function unescaped (text: string): string {
   const named: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"' }
-  return text.replace(/&(?:#(\d+)|(\w+));/g, (entity, code, name) => code ? String.fromCodePoint(Number(code)) : named[name] ?? entity)
+  return text.replace(
+    /&(?:#(\d+)|(\w+));/g,
+    (entity, code, name) => code ? String.fromCodePoint(Number(code)) : named[name] ?? entity
+  )
 }
 
 function cookiesFor (jar: Cookie[], { hostname, pathname }: URL): string {
   return jar
-    .filter(({ host, path }) => host === hostname && (pathname === path || pathname.startsWith(path.replace(/\/?$/, '/'))))
+    .filter(({ host, path }) =>
+      host === hostname && (pathname === path || pathname.startsWith(path.replace(/\/?$/, '/')))
+    )
     .map(({ name, value }) => `${name}=${value}`)
     .join('; ')
 }
@@ -97,8 +124,11 @@ function keepCookies (jar: Cookie[], { hostname: host }: URL, lines: string[]) {
     const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? []
     const path = /;\s*path=([^;]*)/i.exec(line)?.[1] ?? '/'
     const expires = /;\s*expires=([^;]*)/i.exec(line)?.[1]
-    const gone = /;\s*max-age=(0|-\d+)/i.test(line) || (expires !== undefined && Date.parse(expires) <= Date.now())
-    const known = jar.findIndex((cookie) => cookie.host === host && cookie.name === name && cookie.path === path)
+    const gone = /;\s*max-age=(0|-\d+)/i.test(line) ||
+      (expires !== undefined && Date.parse(expires) <= Date.now())
+    const known = jar.findIndex((cookie) =>
+      cookie.host === host && cookie.name === name && cookie.path === path
+    )
     if (known !== -1) jar.splice(known, 1)
     if (!gone) jar.push({ host, name, value, path })
   }

@@ -9,12 +9,16 @@ import { startProvider, users } from './provider.ts'
 import { steps } from './steps.ts'
 import { failure, heading, startTranscript, write } from './transcript.ts'
 
-const { values } = parseArgs({ options: { serve: { type: 'boolean', default: false }, port: { type: 'string', default: '3000' } } })
+const { values } = parseArgs({
+  options: { serve: { type: 'boolean', default: false }, port: { type: 'string', default: '3000' } }
+})
 
 try {
   await (values.serve ? serve(Number(values.port)) : show())
 } catch (error) {
-  const taken = (error as { code?: unknown }).code === 'EADDRINUSE' ? '. Take another: npm run demo -- --serve --port 3100' : ''
+  const taken = (error as { code?: unknown }).code === 'EADDRINUSE'
+    ? '. Take another: npm run demo -- --serve --port 3100'
+    : ''
   failure((error instanceof Error ? error.message : String(error)) + taken)
   process.exitCode = 1
 }
@@ -37,7 +41,10 @@ async function show () {
     await refresh(demo.origin, oauth, transcript.fetch)
     await client.callTool({ name: 'listNotes', arguments: {} })
     await revoke(demo.origin, oauth, transcript.fetch)
-    await transcript.fetch(demo.url, { method: 'POST', headers: { authorization: `Bearer ${oauth.token?.access_token}` } })
+    await transcript.fetch(demo.url, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${oauth.token?.access_token}` }
+    })
     await client.close()
     transcript.finish()
     write(' Try it with a client of your own: npm run demo -- --serve\n')
@@ -56,7 +63,9 @@ async function serve (port: number) {
                   transport "Streamable HTTP", URL ${demo.url}
    mcp-remote     npx mcp-remote ${demo.url} --allow-http
 
-   A browser opens. Allow the client, sign in as ${users.join(' or ')} (there are no passwords), and let the server read who you are.
+   A browser opens. Allow the client, sign in as ${
+    users.join(' or ')
+  } (there are no passwords), and let the server read who you are.
    Ctrl+C ends it.\n`)
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, demo.close)
 }
@@ -64,7 +73,10 @@ async function serve (port: number) {
 /** A provider that knows our callback, and the API in front of it. */
 async function start (port: number, providerPort = 0) {
   const origin = `http://localhost:${port}`
-  const registered = { clientId: 'notes-server', clientSecret: randomBytes(32).toString('base64url') }
+  const registered = {
+    clientId: 'notes-server',
+    clientSecret: randomBytes(32).toString('base64url')
+  }
   const provider = await startProvider({
     port: providerPort,
     registration: false,
@@ -84,7 +96,13 @@ async function start (port: number, providerPort = 0) {
   }
   try {
     app = await buildApi({ issuer: provider.issuer, ...registered })
-    if (values.serve) app.addHook('onResponse', async ({ method, url }, { statusCode }) => write(`   ${method} ${url.split('?')[0]} → ${statusCode}`))
+    if (values.serve) {
+      app.addHook(
+        'onResponse',
+        async ({ method, url }, { statusCode }) =>
+          write(`   ${method} ${url.split('?')[0]} → ${statusCode}`)
+      )
+    }
     await app.listen({ host: 'localhost', port })
   } catch (error) {
     await close()

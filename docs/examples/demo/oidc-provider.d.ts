@@ -18,29 +18,40 @@ declare module 'oidc-provider' {
   }
 
   export interface Grant {
-    addOIDCScope (scope: string): void
-    addOIDCClaims (claims: string[]): void
-    addResourceScope (resource: string, scope: string): void
-    save (): Promise<string>
+    addOIDCScope(scope: string): void
+    addOIDCClaims(claims: string[]): void
+    addResourceScope(resource: string, scope: string): void
+    save(): Promise<string>
   }
 
   export interface Client {
     clientId: string
     clientName?: string
-    grantTypeAllowed (grantType: string): boolean
+    grantTypeAllowed(grantType: string): boolean
   }
 
   export default class Provider {
     constructor (issuer: string, configuration: Record<string, unknown>)
     callback (): (request: IncomingMessage, response: ServerResponse) => Promise<void>
     interactionDetails (request: IncomingMessage, response: ServerResponse): Promise<Interaction>
-    interactionFinished (request: IncomingMessage, response: ServerResponse, result: object): Promise<void>
-    registerGrantType (name: string, handler: (context: any) => Promise<void>, parameters: string[]): void
+    interactionFinished (
+      request: IncomingMessage,
+      response: ServerResponse,
+      result: object
+    ): Promise<void>
+    registerGrantType (
+      name: string,
+      handler: (context: any) => Promise<void>,
+      parameters: string[]
+    ): void
     readonly AccessToken: any
     readonly ResourceServer: any
-    readonly Client: { find (id: string): Promise<Client | undefined> }
-    readonly Grant: { new (owner: { accountId: string, clientId: string }): Grant, find (id: string): Promise<Grant | undefined> }
+    readonly Client: { find(id: string): Promise<Client | undefined> }
+    readonly Grant: {
+      new(owner: { accountId: string, clientId: string }): Grant
+      find(id: string): Promise<Grant | undefined>
+    }
   }
 
-  export const errors: { InvalidTarget: new (description?: string) => Error }
+  export const errors: { InvalidTarget: new(description?: string) => Error }
 }

@@ -2,32 +2,50 @@ import type { Interaction } from 'oidc-provider'
 
 /** Asks who signs in. */
 export function loginPage (users: string[]): string {
-  return page('Sign in', `
+  return page(
+    'Sign in',
+    `
   <p>This is the demo's own provider. Any of its users will do; there are no passwords.</p>
   <form method="post">
-    <label>User <select name="user">${users.map((user) => `<option>${escaped(user)}</option>`).join('')}</select></label>
+    <label>User <select name="user">${
+      users.map((user) => `<option>${escaped(user)}</option>`).join('')
+    }</select></label>
     <p><button name="decision" value="allow">Sign in</button> <button name="decision" value="deny">Cancel</button></p>
-  </form>`)
+  </form>`
+  )
 }
 
 /** Asks whether the client may act for the user. */
-export function consentPage ({ params, prompt, session }: Interaction, clientName = 'An unnamed client'): string {
+export function consentPage (
+  { params, prompt, session }: Interaction,
+  clientName = 'An unnamed client'
+): string {
   const { missingOIDCScope = [], missingResourceScopes = {} } = prompt.details
   const scopes = new Set([...missingOIDCScope, ...Object.values(missingResourceScopes).flat()])
   const redirectUri = params.redirect_uri ?? ''
-  return page('Allow access?', `
-  <p><b>${escaped(clientName)}</b> wants to act for <b>${escaped(session?.accountId)}</b> at <b>${escaped(params.resource ?? 'this provider')}</b>:</p>
+  return page(
+    'Allow access?',
+    `
+  <p><b>${escaped(clientName)}</b> wants to act for <b>${escaped(session?.accountId)}</b> at <b>${
+      escaped(params.resource ?? 'this provider')
+    }</b>:</p>
   <ul>${[...scopes].map((scope) => `<li>${escaped(scope)}</li>`).join('')}</ul>
-  <p>You will be sent to <code>${escaped(URL.canParse(redirectUri) ? new URL(redirectUri).host : redirectUri)}</code>.</p>
+  <p>You will be sent to <code>${
+      escaped(URL.canParse(redirectUri) ? new URL(redirectUri).host : redirectUri)
+    }</code>.</p>
   <form method="post">
     <p><button name="decision" value="allow">Allow</button> <button name="decision" value="deny">Deny</button></p>
-  </form>`)
+  </form>`
+  )
 }
 
 /** Says that it did not work, and why. */
 export function errorPage (reason: string): string {
-  return page('That did not work', `
-  <p>${escaped(reason)}</p>`)
+  return page(
+    'That did not work',
+    `
+  <p>${escaped(reason)}</p>`
+  )
 }
 
 function page (title: string, content: string): string {
@@ -50,4 +68,5 @@ function page (title: string, content: string): string {
 `
 }
 
-const escaped = (text = '') => text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
+const escaped = (text = '') =>
+  text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)

@@ -5,7 +5,10 @@ import type { AddressInfo } from 'node:net'
 import type { Client, Interaction, default as Provider } from 'oidc-provider'
 import { consentPage, errorPage, loginPage } from './pages.ts'
 
-/** Who can sign in. Each of them does so without a password: this provider is for demonstrations and tests only. */
+/**
+ * Who can sign in. Each of them does so without a password: this provider is for demonstrations and
+ * tests only.
+ */
 export const users = ['alice', 'bob']
 
 export interface ProviderOptions {
@@ -17,10 +20,20 @@ export interface ProviderOptions {
   registration?: boolean
   /** Scopes of the resources, beside `openid profile email offline_access`. */
   scopes?: string[]
-  /** The resources tokens may be asked for (RFC 8707); `invalid_target` for others. Defaults to any. */
+  /**
+   * The resources tokens may be asked for (RFC 8707); `invalid_target` for others. Defaults to any.
+   */
   resources?: string[]
-  /** How access tokens for a resource look. Defaults: a JWT, signed with RS256, for the resource itself, good for 3600 seconds. */
-  accessToken?: { format?: 'jwt' | 'opaque', alg?: 'RS256' | 'ES256', audience?: string, ttl?: number }
+  /**
+   * How access tokens for a resource look. Defaults: a JWT, signed with RS256, for the resource
+   * itself, good for 3600 seconds.
+   */
+  accessToken?: {
+    format?: 'jwt' | 'opaque'
+    alg?: 'RS256' | 'ES256'
+    audience?: string
+    ttl?: number
+  }
   /** Further `features` of oidc-provider. */
   features?: object
   /** Adds to the provider before it serves anyone, such as a grant type. */
@@ -32,47 +45,80 @@ export interface RunningProvider {
   issuer: string
   url: string
   /** Registers a client through the registration endpoint and returns what it answered. */
-  registerClient (metadata: object): Promise<{ client_id: string, client_secret?: string, [member: string]: unknown }>
-  close (): Promise<void>
+  registerClient(
+    metadata: object
+  ): Promise<{ client_id: string, client_secret?: string, [member: string]: unknown }>
+  close(): Promise<void>
 }
 
-/** Starts a real OpenID provider (`oidc-provider`) on loopback. Its login and consent are plain forms, for people and for scripts. */
+/**
+ * Starts a real OpenID provider (`oidc-provider`) on loopback. Its login and consent are plain
+ * forms, for people and for scripts.
+ */
 export async function startProvider (options: ProviderOptions = {}): Promise<RunningProvider> {
   const server = createServer()
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(options.port ?? 0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve, reject) =>
+    server.once('error', reject).listen(options.port ?? 0, '127.0.0.1', resolve)
+  )
   const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const provider = await quietly(async () => {
     const { default: Provider, errors } = await import('oidc-provider')
-    return new Provider(issuer, configuration(options, () => { throw new errors.InvalidTarget() }))
+    return new Provider(
+      issuer,
+      configuration(options, () => {
+        throw new errors.InvalidTarget()
+      })
+    )
   })
   options.extend?.(provider)
   const callback = provider.callback()
 
   server.on('request', (request, response) => {
-    const handled = request.url?.startsWith('/interaction/') ? interact(request, response) : callback(request, response)
-    handled.catch((error: Error) => response.writeHead(400, { 'content-type': 'text/html' }).end(errorPage(error.message)))
+    const handled = request.url?.startsWith('/interaction/')
+      ? interact(request, response)
+      : callback(request, response)
+    handled.catch((error: Error) =>
+      response.writeHead(400, { 'content-type': 'text/html' }).end(errorPage(error.message))
+    )
   })
 
   async function interact (request: IncomingMessage, response: ServerResponse) {
     const interaction = await provider.interactionDetails(request, response)
     const client = await provider.Client.find(interaction.params.client_id ?? '')
     if (request.method !== 'POST') {
-      const page = interaction.prompt.name === 'login' ? loginPage(users) : consentPage(interaction, client?.clientName)
-      response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store' }).end(page)
+      const page = interaction.prompt.name === 'login'
+        ? loginPage(users)
+        : consentPage(interaction, client?.clientName)
+      response.writeHead(200, {
+        'content-type': 'text/html; charset=utf-8',
+        'cache-control': 'no-store'
+      }).end(page)
       return
     }
-    await provider.interactionFinished(request, response, await answer(interaction, new URLSearchParams(await text(request))))
+    await provider.interactionFinished(
+      request,
+      response,
+      await answer(interaction, new URLSearchParams(await text(request)))
+    )
   }
 
   async function answer (interaction: Interaction, form: URLSearchParams): Promise<object> {
-    if (form.get('decision') !== 'allow') return { error: 'access_denied', error_description: 'The user said no' }
+    if (form.get('decision') !== 'allow') {
+      return { error: 'access_denied', error_description: 'The user said no' }
+    }
     if (interaction.prompt.name === 'login') return { login: { accountId: form.get('user') } }
-    const owner = { accountId: interaction.session?.accountId ?? '', clientId: interaction.params.client_id ?? '' }
+    const owner = {
+      accountId: interaction.session?.accountId ?? '',
+      clientId: interaction.params.client_id ?? ''
+    }
     const grant = await provider.Grant.find(interaction.grantId ?? '') ?? new provider.Grant(owner)
-    const { missingOIDCScope, missingOIDCClaims, missingResourceScopes } = interaction.prompt.details
+    const { missingOIDCScope, missingOIDCClaims, missingResourceScopes } =
+      interaction.prompt.details
     if (missingOIDCScope) grant.addOIDCScope(missingOIDCScope.join(' '))
     if (missingOIDCClaims) grant.addOIDCClaims(missingOIDCClaims)
-    for (const [resource, scopes] of Object.entries(missingResourceScopes ?? {})) grant.addResourceScope(resource, scopes.join(' '))
+    for (const [resource, scopes] of Object.entries(missingResourceScopes ?? {})) {
+      grant.addResourceScope(resource, scopes.join(' '))
+    }
     return { consent: { grantId: await grant.save() } }
   }
 
@@ -81,8 +127,14 @@ export async function startProvider (options: ProviderOptions = {}): Promise<Run
     url: issuer,
     async registerClient (metadata) {
       const body = JSON.stringify(metadata)
-      const response = await fetch(`${issuer}/reg`, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
-      if (response.status !== 201) throw new Error(`Registration answered ${response.status}: ${await response.text()}`)
+      const response = await fetch(`${issuer}/reg`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body
+      })
+      if (response.status !== 201) {
+        throw new Error(`Registration answered ${response.status}: ${await response.text()}`)
+      }
       return await response.json() as { client_id: string }
     },
     async close () {
@@ -102,19 +154,36 @@ function configuration (options: ProviderOptions, refuse: () => never) {
     claims: { openid: ['sub'], profile: ['name'], email: ['email', 'email_verified'] },
     conformIdTokenClaims: false,
     clientBasedCORS: () => true,
-    issueRefreshToken: async (_context: unknown, client: Client) => client.grantTypeAllowed('refresh_token'),
-    findAccount: (_context: unknown, id: string) => users.includes(id) ? { accountId: id, claims: () => claimsOf(id) } : undefined,
+    issueRefreshToken: async (_context: unknown, client: Client) =>
+      client.grantTypeAllowed('refresh_token'),
+    findAccount: (_context: unknown, id: string) =>
+      users.includes(id) ? { accountId: id, claims: () => claimsOf(id) } : undefined,
     interactions: { url: (_context: unknown, { uid }: Interaction) => `/interaction/${uid}` },
-    renderError: (context: object, { error_description: reason, error = '' }: Record<string, string>) => {
+    renderError: (
+      context: object,
+      { error_description: reason, error = '' }: Record<string, string>
+    ) => {
       Object.assign(context, { type: 'html', body: errorPage(reason ?? error) })
     },
-    ttl: { AccessToken: ttl, ClientCredentials: ttl, Grant: 86_400, IdToken: 3600, Interaction: 600, RefreshToken: 86_400, Session: 86_400 },
+    ttl: {
+      AccessToken: ttl,
+      ClientCredentials: ttl,
+      Grant: 86_400,
+      IdToken: 3600,
+      Interaction: 600,
+      RefreshToken: 86_400,
+      Session: 86_400
+    },
     features: {
       devInteractions: { enabled: false },
       registration: { enabled: options.registration ?? true },
       clientCredentials: { enabled: true },
       introspection: { enabled: true, allowedPolicy: () => true },
-      revocation: { enabled: true, allowedPolicy: (_context: unknown, client: Client, token: { clientId: string }) => token.clientId === client.clientId },
+      revocation: {
+        enabled: true,
+        allowedPolicy: (_context: unknown, client: Client, token: { clientId: string }) =>
+          token.clientId === client.clientId
+      },
       resourceIndicators: {
         enabled: true,
         useGrantedResource: () => true,
@@ -134,13 +203,20 @@ function configuration (options: ProviderOptions, refuse: () => never) {
   }
 }
 
-const claimsOf = (user: string) => ({ sub: user, name: user, email: `${user}@example.com`, email_verified: true })
+const claimsOf = (user: string) => ({
+  sub: user,
+  name: user,
+  email: `${user}@example.com`,
+  email_verified: true
+})
 
 const jwk = (key: KeyObject) => ({ ...key.export({ format: 'jwk' }), use: 'sig' })
 const rsa = jwk(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey)
 const ec = jwk(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey)
 
-/** Keeps oidc-provider's start-up advice, meant for those who run it in production, off the console. */
+/**
+ * Keeps oidc-provider's start-up advice, meant for those who run it in production, off the console.
+ */
 async function quietly<Result> (start: () => Promise<Result>): Promise<Result> {
   const { info, warn } = console
   console.info = console.warn = () => {}

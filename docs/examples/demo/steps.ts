@@ -1,14 +1,21 @@
 import { unescaped } from './browser.ts'
 import { json, type Exchange, type Step } from './transcript.ts'
 
-const posts = (path: string, words = '') => ({ url, sent, method }: Exchange) => method === 'POST' && url.pathname === path && sent.includes(words)
-const gets = (path: string) => ({ url, method }: Exchange) => method === 'GET' && url.pathname.startsWith(path)
+const posts = (path: string, words = '') => ({ url, sent, method }: Exchange) =>
+  method === 'POST' && url.pathname === path && sent.includes(words)
+const gets = (path: string) => ({ url, method }: Exchange) =>
+  method === 'GET' && url.pathname.startsWith(path)
 const calls = (method: string) => posts('/mcp', `"method":"${method}"`)
-const member = (exchange: Exchange, ...names: string[]) => names.map((name) => `${name}: ${JSON.stringify(json(exchange)[name])}`)
+const member = (exchange: Exchange, ...names: string[]) =>
+  names.map((name) => `${name}: ${JSON.stringify(json(exchange)[name])}`)
 const challenge = ({ headers }: Exchange) => `WWW-Authenticate: ${headers.get('www-authenticate')}`
-const result = (exchange: Exchange) => `result: ${JSON.stringify(json(exchange).result?.structuredContent ?? json(exchange).result)}`
+const result = (exchange: Exchange) =>
+  `result: ${JSON.stringify(json(exchange).result?.structuredContent ?? json(exchange).result)}`
 
-/** What every MCP client goes through, from nothing but the URL of the server to the result of a tool, and how it ends. */
+/**
+ * What every MCP client goes through, from nothing but the URL of the server to the result of a
+ * tool, and how it ends.
+ */
 export const steps: Step[] = [
   {
     title: 'The client calls the MCP server and is told to log in',
@@ -26,7 +33,14 @@ export const steps: Step[] = [
     title: 'It reads how to get one',
     matches: gets('/.well-known/oauth-authorization-server'),
     status: 200,
-    show: (exchange) => member(exchange, 'issuer', 'authorization_endpoint', 'token_endpoint', 'registration_endpoint')
+    show: (exchange) =>
+      member(
+        exchange,
+        'issuer',
+        'authorization_endpoint',
+        'token_endpoint',
+        'registration_endpoint'
+      )
   },
   {
     title: 'It registers with us. The provider never hears of it',
@@ -34,7 +48,9 @@ export const steps: Step[] = [
     status: 201,
     show: (exchange) => [
       ...member(exchange, 'client_name', 'redirect_uris', 'token_endpoint_auth_method'),
-      `client_id: ${json(exchange).client_id?.length} characters, all of the above sealed inside; nothing is stored`
+      `client_id: ${
+        json(exchange).client_id?.length
+      } characters, all of the above sealed inside; nothing is stored`
     ]
   },
   {
@@ -47,7 +63,8 @@ export const steps: Step[] = [
     title: 'alice allows it, and we send her to the provider as ourselves',
     matches: posts('/oauth/consent', 'action=approve'),
     status: 303,
-    show: ({ headers }) => going(headers, 'client_id', 'redirect_uri', 'scope', 'code_challenge_method')
+    show: ({ headers }) =>
+      going(headers, 'client_id', 'redirect_uri', 'scope', 'code_challenge_method')
   },
   {
     title: 'She signs in there and comes back to our one redirect URI',
@@ -65,7 +82,12 @@ export const steps: Step[] = [
     title: 'The client trades the code for a token of ours',
     matches: posts('/oauth/token', 'grant_type=authorization_code'),
     status: 200,
-    show: (exchange) => [...member(exchange, 'token_type', 'expires_in', 'scope'), `inside: ${claimsOf(json(exchange).access_token)}`]
+    show: (
+      exchange
+    ) => [
+      ...member(exchange, 'token_type', 'expires_in', 'scope'),
+      `inside: ${claimsOf(json(exchange).access_token)}`
+    ]
   },
   {
     title: 'It calls again with the token, and is let in',
@@ -77,7 +99,10 @@ export const steps: Step[] = [
     title: 'It asks which tools there are: the routes of the API',
     matches: calls('tools/list'),
     status: 200,
-    show: (exchange) => (json(exchange).result?.tools ?? []).map(({ name, description }) => `${name.padEnd(12)} ${description?.split('\n')[0]}`)
+    show: (exchange) =>
+      (json(exchange).result?.tools ?? []).map(({ name, description }) =>
+        `${name.padEnd(12)} ${description?.split('\n')[0]}`
+      )
   },
   {
     title: 'It calls one, and the route knows who is calling',
@@ -89,7 +114,9 @@ export const steps: Step[] = [
     title: 'It refreshes: is alice still a user of the provider?',
     matches: posts('/oauth/token', 'grant_type=refresh_token'),
     status: 200,
-    show: (exchange) => [...member(exchange, 'expires_in'), 'a new refresh token; the old one is spent']
+    show: (
+      exchange
+    ) => [...member(exchange, 'expires_in'), 'a new refresh token; the old one is spent']
   },
   {
     title: 'It goes on with the new token',
@@ -114,19 +141,30 @@ export const steps: Step[] = [
 /** Where a redirect goes, with some of its parameters. What is random is shown by its length. */
 function going (headers: Headers, ...names: string[]): string[] {
   const { origin, pathname, searchParams } = new URL(headers.get('location') ?? '')
-  const shown = (name: string, value: string) => ['code', 'state'].includes(name) ? `(${value.length} characters)` : value
-  return [`to ${origin}${pathname}`, ...names.map((name) => `  ${name}: ${shown(name, searchParams.get(name) ?? '')}`)]
+  const shown = (name: string, value: string) =>
+    ['code', 'state'].includes(name) ? `(${value.length} characters)` : value
+  return [
+    `to ${origin}${pathname}`,
+    ...names.map((name) => `  ${name}: ${shown(name, searchParams.get(name) ?? '')}`)
+  ]
 }
 
 /** What a page says, block by block. */
 function sentences (page: string): string[] {
-  const text = page.replace(/^[\s\S]*<body>/, '').replace(/<button[^>]*>(.*)<\/button>\s*/g, '[ $1 ] ').replace(/<\/?(?:h\d|p|div|li)\b[^>]*>/g, '\n').replace(/<[^>]*>/g, ' ')
+  const text = page.replace(/^[\s\S]*<body>/, '').replace(
+    /<button[^>]*>(.*)<\/button>\s*/g,
+    '[ $1 ] '
+  ).replace(/<\/?(?:h\d|p|div|li)\b[^>]*>/g, '\n').replace(/<[^>]*>/g, ' ')
   const lines = text.split('\n').map((line) => unescaped(line).replace(/\s+/g, ' ').trim())
   return lines.filter((line) => line !== '').map((line) => `│ ${line}`)
 }
 
-/** The claims of a JWT that say who may use it where. Read, not verified: that is the server's job. */
+/**
+ * The claims of a JWT that say who may use it where. Read, not verified: that is the server's job.
+ */
 function claimsOf (token = ''): string {
-  const { iss, aud, sub, scope } = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+  const { iss, aud, sub, scope } = JSON.parse(
+    Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()
+  )
   return JSON.stringify({ iss, aud, sub, scope })
 }

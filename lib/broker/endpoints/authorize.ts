@@ -13,7 +13,9 @@ import { pageError } from '../../pages/page.ts'
 import { publicRoute, refuseOtherMethods } from '../../host/isolate.ts'
 import type { Broker } from '../broker.ts'
 
-/** What is sealed into the consent page: the whole request, bound to the browser that was shown it. */
+/**
+ * What is sealed into the consent page: the whole request, bound to the browser that was shown it.
+ */
 export interface ConsentRequest {
   readonly id: string
   /** Hash of the browser's CSRF cookie. */
@@ -31,54 +33,77 @@ export interface ConsentRequest {
   readonly offline?: true
 }
 
-/** Longest sealed request, in characters. It goes on as a cookie with a little more in it, and browsers drop those of more than 4096. */
+/**
+ * Longest sealed request, in characters. It goes on as a cookie with a little more in it, and
+ * browsers drop those of more than 4096.
+ */
 const maxSealed = 3_800
 
 const prompts = ['login', 'consent', 'select_account']
 
 /**
- * `GET /oauth/authorize` (RFC 6749 §4.1.1): checks the request and asks the user. Nothing is stored, no cookie is set but the one that proves, when
- * the form comes back, that this browser was shown it.
+ * `GET /oauth/authorize` (RFC 6749 §4.1.1): checks the request and asks the user. Nothing is
+ * stored, no cookie is set but the one that proves, when the form comes back, that this browser was
+ * shown it.
  */
 export function authorizeRoute (scope: FastifyInstance, broker: Broker, path: string): void {
-  scope.get(path, { config: publicRoute, exposeHeadRoute: false, errorHandler: pageError }, (request, reply) => authorize(broker, request, reply, async (params, client, asked) => {
-    const cookies = broker.cookies()
-    const csrf = cookies.csrf(request.headers.cookie) ?? randomBytes(16).toString('base64url')
-    const prompt = single(params, 'prompt')
-    const key = broker.config.dpop === 'off' ? undefined : requestedKey(params)
-    const catalog = broker.catalog()
-    // Scopes about the user are between us and the provider. What is left may be nothing: then it is what the route needs at least.
-    const known = asked.scopes.filter(name => catalog.includes(name))
-    const scopes = known.length > 0 ? known : broker.config.requiredScopes
-    const beyond = client.scopes ? missingScopes(client.scopes, scopes, broker.config.scopeHierarchy) : []
-    if (beyond.length > 0) throw new McpOAuthError('invalidScope', { cause: about('this client cannot have these scopes', beyond.join(' ')) })
-    const content: ConsentRequest = {
-      id: randomBytes(12).toString('base64url'),
-      browser: hash(csrf),
-      client: hash(client.id),
-      redirectUri: asked.redirectUri,
-      scopes,
-      codeChallenge: asked.codeChallenge,
-      resource: asked.resource,
-      ...(key !== undefined && { key }),
-      ...(isOnce(client.grantTypes) && { once: true }),
-      ...(asked.state !== undefined && { state: asked.state }),
-      ...(prompt !== undefined && prompts.includes(prompt) && { prompt }),
-      ...(asked.scopes.includes('offline_access') && { offline: true })
-    }
-    const sealed = await broker.sealer.seal('request', content, loginLifetime, Date.now() / 1000)
-    if (sealed.length > maxSealed) throw new McpOAuthError('invalidRequest', { description: 'The request is too long.' })
-    reply.header('set-cookie', cookies.setCsrf(csrf, loginLifetime))
-    return answerConsentPage(reply, {
-      action: `${broker.site().base}/oauth/consent`,
-      sealed,
-      client,
-      redirectUri: asked.redirectUri,
-      scopes: content.offline ? [...scopes, 'offline_access'] : scopes,
-      resource: asked.resource,
-      provider: new URL(broker.config.provider.issuer).host,
-      consent: broker.config.consent
-    })
-  }))
+  scope.get(
+    path,
+    { config: publicRoute, exposeHeadRoute: false, errorHandler: pageError },
+    (request, reply) =>
+      authorize(broker, request, reply, async (params, client, asked) => {
+        const cookies = broker.cookies()
+        const csrf = cookies.csrf(request.headers.cookie) ?? randomBytes(16).toString('base64url')
+        const prompt = single(params, 'prompt')
+        const key = broker.config.dpop === 'off' ? undefined : requestedKey(params)
+        const catalog = broker.catalog()
+        // Scopes about the user are between us and the provider. What is left may be nothing: then
+        // it is what the route needs at least.
+        const known = asked.scopes.filter(name => catalog.includes(name))
+        const scopes = known.length > 0 ? known : broker.config.requiredScopes
+        const beyond = client.scopes
+          ? missingScopes(client.scopes, scopes, broker.config.scopeHierarchy)
+          : []
+        if (beyond.length > 0) {
+          throw new McpOAuthError('invalidScope', {
+            cause: about('this client cannot have these scopes', beyond.join(' '))
+          })
+        }
+        const content: ConsentRequest = {
+          id: randomBytes(12).toString('base64url'),
+          browser: hash(csrf),
+          client: hash(client.id),
+          redirectUri: asked.redirectUri,
+          scopes,
+          codeChallenge: asked.codeChallenge,
+          resource: asked.resource,
+          ...(key !== undefined && { key }),
+          ...(isOnce(client.grantTypes) && { once: true }),
+          ...(asked.state !== undefined && { state: asked.state }),
+          ...(prompt !== undefined && prompts.includes(prompt) && { prompt }),
+          ...(asked.scopes.includes('offline_access') && { offline: true })
+        }
+        const sealed = await broker.sealer.seal(
+          'request',
+          content,
+          loginLifetime,
+          Date.now() / 1000
+        )
+        if (sealed.length > maxSealed) {
+          throw new McpOAuthError('invalidRequest', { description: 'The request is too long.' })
+        }
+        reply.header('set-cookie', cookies.setCsrf(csrf, loginLifetime))
+        return answerConsentPage(reply, {
+          action: `${broker.site().base}/oauth/consent`,
+          sealed,
+          client,
+          redirectUri: asked.redirectUri,
+          scopes: content.offline ? [...scopes, 'offline_access'] : scopes,
+          resource: asked.resource,
+          provider: new URL(broker.config.provider.issuer).host,
+          consent: broker.config.consent
+        })
+      })
+  )
   refuseOtherMethods(scope, path, ['GET'])
 }

@@ -13,7 +13,10 @@ import type { LoginContent } from './consent.ts'
 /** Longest code a provider may hand out, in characters. */
 const maxCode = 4096
 
-/** Errors of the provider that a client may learn (RFC 6749 §4.1.2.1); all others are the server's business. */
+/**
+ * Errors of the provider that a client may learn (RFC 6749 §4.1.2.1); all others are the server's
+ * business.
+ */
 const errors: Readonly<Record<string, 'accessDenied' | 'providerUnavailable'>> = {
   access_denied: 'accessDenied',
   consent_required: 'accessDenied',
@@ -23,36 +26,77 @@ const errors: Readonly<Record<string, 'accessDenied' | 'providerUnavailable'>> =
 }
 
 /**
- * `GET /oauth/callback`: the browser comes back from the provider. It must be the one that approved (it has the cookie), and it comes back once.
- * The provider's code is not redeemed here: it travels inside ours, so that nothing has to be stored until the client asks for tokens.
+ * `GET /oauth/callback`: the browser comes back from the provider. It must be the one that approved
+ * (it has the cookie), and it comes back once. The provider's code is not redeemed here: it travels
+ * inside ours, so that nothing has to be stored until the client asks for tokens.
  */
 export function callbackRoute (scope: FastifyInstance, broker: Broker): void {
-  scope.get('/oauth/callback', { config: publicRoute, exposeHeadRoute: false, errorHandler: pageError }, (request, reply) => comeBack(broker, request, reply))
+  scope.get('/oauth/callback', {
+    config: publicRoute,
+    exposeHeadRoute: false,
+    errorHandler: pageError
+  }, (request, reply) => comeBack(broker, request, reply))
   refuseOtherMethods(scope, '/oauth/callback', ['GET'])
 }
 
-async function comeBack (broker: Broker, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function comeBack (
+  broker: Broker,
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<FastifyReply> {
   const params = parameters(queryOf(request))
   const now = Date.now() / 1000
   const state = single(params, 'state') ?? ''
   const code = single(params, 'code')
   const failure = single(params, 'error')
-  if ((code === undefined) === (failure === undefined) || (code?.length ?? 0) > maxCode) throw new McpOAuthError('invalidRequest')
-  if (!broker.states.recognise(state, now)) throw new McpOAuthError('invalidRequest', { description: 'This sign-in has expired, or was not started here.' })
+  if (
+    (code === undefined) === (failure === undefined) || (code?.length ?? 0) > maxCode
+  ) { throw new McpOAuthError('invalidRequest') }
+  if (!broker.states.recognise(state, now)) {
+    throw new McpOAuthError('invalidRequest', {
+      description: 'This sign-in has expired, or was not started here.'
+    })
+  }
 
   const cookies = broker.cookies()
   const sealed = cookies.transaction(request.headers.cookie, state)
-  const login = sealed === null ? null : await broker.sealer.open('transaction', sealed, now) as LoginContent | null
-  if (login === null || login.upstreamState !== state) throw new McpOAuthError('accessDenied', { description: 'This sign-in was started in another browser.' })
-  if (!await broker.upstream.isFromProvider(params.get('iss') ?? [])) throw new McpOAuthError('invalidRequest', { description: 'The answer does not come from the expected provider.' })
-  if (redirectUriProblem(login.redirectUri, broker.redirectPolicy()) !== null) throw new McpOAuthError('invalidRequest', { description: 'The redirect URI is not allowed any more.' })
-  if (!await broker.ledger.consume('login', state, loginLifetime)) throw new McpOAuthError('invalidRequest', { description: 'This sign-in was already completed.' })
+  const login = sealed === null
+    ? null
+    : await broker.sealer.open('transaction', sealed, now) as LoginContent | null
+  if (login === null || login.upstreamState !== state) {
+    throw new McpOAuthError('accessDenied', {
+      description: 'This sign-in was started in another browser.'
+    })
+  }
+  if (!await broker.upstream.isFromProvider(params.get('iss') ?? [])) {
+    throw new McpOAuthError('invalidRequest', {
+      description: 'The answer does not come from the expected provider.'
+    })
+  }
+  if (redirectUriProblem(login.redirectUri, broker.redirectPolicy()) !== null) {
+    throw new McpOAuthError('invalidRequest', {
+      description: 'The redirect URI is not allowed any more.'
+    })
+  }
+  if (!await broker.ledger.consume('login', state, loginLifetime)) {
+    throw new McpOAuthError('invalidRequest', {
+      description: 'This sign-in was already completed.'
+    })
+  }
 
   reply.header('set-cookie', cookies.clearTransaction(state))
-  if (code === undefined) return reply.redirect(errorLocation(login.redirectUri, refusal(params), login.state, broker.issuer()), 302)
+  if (code === undefined) {
+    return reply.redirect(
+      errorLocation(login.redirectUri, refusal(params), login.state, broker.issuer()),
+      302
+    )
+  }
   const { upstreamState, state: clientState, secrets, ...asked } = login
   const ours = await broker.grants.code(asked, code, secrets, now)
-  return reply.redirect(appendQuery(login.redirectUri, { code: ours, state: clientState, iss: broker.issuer() }), 302)
+  return reply.redirect(
+    appendQuery(login.redirectUri, { code: ours, state: clientState, iss: broker.issuer() }),
+    302
+  )
 }
 
 function refusal (params: RequestParameters): McpOAuthError {

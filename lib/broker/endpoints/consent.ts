@@ -19,50 +19,88 @@ export interface LoginContent extends Asked {
 }
 
 /**
- * `POST /oauth/consent`: the user's decision. Only the browser that was shown the page can send it (its CSRF cookie is part of the sealed form),
- * only from our own page, and only once. Only now does the login become part of the browser, and the browser go to the provider.
+ * `POST /oauth/consent`: the user's decision. Only the browser that was shown the page can send it
+ * (its CSRF cookie is part of the sealed form), only from our own page, and only once. Only now
+ * does the login become part of the browser, and the browser go to the provider.
  */
 export function consentRoute (scope: FastifyInstance, broker: Broker): void {
   scope.register(async (scope) => {
     acceptForm(scope)
-    scope.post('/oauth/consent', { config: publicRoute, bodyLimit: 32 * 1024, errorHandler: pageError }, (request, reply) => decide(broker, request, reply))
+    scope.post('/oauth/consent', {
+      config: publicRoute,
+      bodyLimit: 32 * 1024,
+      errorHandler: pageError
+    }, (request, reply) => decide(broker, request, reply))
   })
   refuseOtherMethods(scope, '/oauth/consent', ['POST'])
 }
 
-async function decide (broker: Broker, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function decide (
+  broker: Broker,
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<FastifyReply> {
   if (typeof request.body !== 'string') throw new McpOAuthError('invalidRequest')
   const params = parameters(request.body)
   const cookies = broker.cookies()
   const now = Date.now() / 1000
-  const asked = await broker.sealer.open('request', single(params, 'request') ?? '', now) as ConsentRequest | null
-  if (asked === null) throw new McpOAuthError('invalidRequest', { description: 'This page has expired.' })
+  const asked = await broker.sealer.open('request', single(params, 'request') ?? '', now) as
+    | ConsentRequest
+    | null
+  if (asked === null) {
+    throw new McpOAuthError('invalidRequest', { description: 'This page has expired.' })
+  }
   const csrf = cookies.csrf(request.headers.cookie)
-  if (csrf === null || hash(csrf) !== asked.browser || !isSameSite(broker, request)) throw new McpOAuthError('accessDenied', { description: 'This page was not opened in this browser.' })
+  if (csrf === null || hash(csrf) !== asked.browser || !isSameSite(broker, request)) {
+    throw new McpOAuthError('accessDenied', {
+      description: 'This page was not opened in this browser.'
+    })
+  }
   const action = single(params, 'action')
   if (action !== 'approve' && action !== 'deny') throw new McpOAuthError('invalidRequest')
 
   if (action === 'deny') {
     await once(broker, asked)
-    return reply.redirect(errorLocation(asked.redirectUri, new McpOAuthError('accessDenied'), asked.state, broker.issuer()), 303)
+    return reply.redirect(
+      errorLocation(
+        asked.redirectUri,
+        new McpOAuthError('accessDenied'),
+        asked.state,
+        broker.issuer()
+      ),
+      303
+    )
   }
   const { id, browser, prompt, offline = false, ...kept } = asked
   const upstreamState = broker.states.create(now)
   const secrets = broker.upstream.secrets()
-  // Asked before the page is used up: if the provider cannot be reached, the user can send it again.
+  // Asked before the page is used up: if the provider cannot be reached, the user can send it
+  // again.
   const location = await broker.upstream.loginUrl(upstreamState, secrets, { prompt, offline })
   await once(broker, asked)
   const content: LoginContent = { ...kept, upstreamState, secrets }
   const sealed = await broker.sealer.seal('transaction', content, loginLifetime, now)
-  reply.header('set-cookie', cookies.setTransaction(request.headers.cookie, upstreamState, sealed, loginLifetime))
+  reply.header(
+    'set-cookie',
+    cookies.setTransaction(request.headers.cookie, upstreamState, sealed, loginLifetime)
+  )
   return reply.redirect(location, 303)
 }
 
 async function once (broker: Broker, { id }: ConsentRequest): Promise<void> {
-  if (!await broker.ledger.consume('consent', id, loginLifetime)) throw new McpOAuthError('invalidRequest', { description: 'This page was already used.' })
+  if (!await broker.ledger.consume('consent', id, loginLifetime)) {
+    throw new McpOAuthError('invalidRequest', { description: 'This page was already used.' })
+  }
 }
 
-/** Browsers say where a form comes from. Ours comes without a referrer, so its origin may be null; those that say nothing are left with the cookie. */
-function isSameSite (broker: Broker, { headers: { origin = 'null', 'sec-fetch-site': site = 'same-origin' } }: FastifyRequest): boolean {
-  return site === 'same-origin' && (origin === 'null' || origin === new URL(broker.site().base).origin)
+/**
+ * Browsers say where a form comes from. Ours comes without a referrer, so its origin may be null;
+ * those that say nothing are left with the cookie.
+ */
+function isSameSite (
+  broker: Broker,
+  { headers: { origin = 'null', 'sec-fetch-site': site = 'same-origin' } }: FastifyRequest
+): boolean {
+  return site === 'same-origin' &&
+    (origin === 'null' || origin === new URL(broker.site().base).origin)
 }

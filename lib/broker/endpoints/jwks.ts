@@ -1,5 +1,10 @@
 import type { FastifyInstance } from 'fastify'
-import { corsHeaders, openToAllOrigins, publicRoute, refuseOtherMethods } from '../../host/isolate.ts'
+import {
+  corsHeaders,
+  openToAllOrigins,
+  publicRoute,
+  refuseOtherMethods
+} from '../../host/isolate.ts'
 import type { Broker } from '../broker.ts'
 
 /** `GET /oauth/jwks`: the public keys of our access tokens (RFC 7517 §5). */
@@ -10,10 +15,15 @@ export function jwksRoute (scope: FastifyInstance, { signing }: Broker): void {
     url: '/oauth/jwks',
     exposeHeadRoute: false,
     config: publicRoute,
-    handler: async (_request, reply) => reply
-      .headers({ ...corsHeaders, 'cache-control': 'public, max-age=3600', 'content-type': 'application/jwk-set+json' })
-      .removeHeader('pragma')
-      .send(document)
+    handler: async (_request, reply) =>
+      reply
+        .headers({
+          ...corsHeaders,
+          'cache-control': 'public, max-age=3600',
+          'content-type': 'application/jwk-set+json'
+        })
+        .removeHeader('pragma')
+        .send(document)
   })
   openToAllOrigins(scope, '/oauth/jwks', ['GET', 'HEAD'])
   refuseOtherMethods(scope, '/oauth/jwks', ['GET', 'HEAD'])

@@ -2,14 +2,22 @@ import type { FastifyInstance } from 'fastify'
 import { hash } from '../../store/one-time.ts'
 import { McpOAuthError } from '../../errors.ts'
 import { parameters, single } from '../../oauth/parameters.ts'
-import { acceptForm, bodyLimit, openToAllOrigins, publicRoute, readableByAll, refuseOtherMethods } from '../../host/isolate.ts'
+import {
+  acceptForm,
+  bodyLimit,
+  openToAllOrigins,
+  publicRoute,
+  readableByAll,
+  refuseOtherMethods
+} from '../../host/isolate.ts'
 import type { Broker } from '../broker.ts'
 import { identify } from '../client-authentication.ts'
 import { endGrant } from '../grants/refresh-token.ts'
 
 /**
- * `POST /oauth/revoke` (RFC 7009): ends the grant of an access or refresh token, here and at the provider. Tokens that are not the client's, or no
- * tokens at all, are answered alike and nothing happens.
+ * `POST /oauth/revoke` (RFC 7009): ends the grant of an access or refresh token, here and at the
+ * provider. Tokens that are not the client's, or no tokens at all, are answered alike and nothing
+ * happens.
  */
 export function revokeRoute (scope: FastifyInstance, broker: Broker): void {
   scope.register(async (scope) => {
@@ -20,7 +28,11 @@ export function revokeRoute (scope: FastifyInstance, broker: Broker): void {
       const params = parameters(request.body)
       const now = Date.now() / 1000
       const token = single(params, 'token')
-      if (token === undefined) throw new McpOAuthError('invalidRequest', { description: 'The parameter token is missing.' })
+      if (token === undefined) {
+        throw new McpOAuthError('invalidRequest', {
+          description: 'The parameter token is missing.'
+        })
+      }
       const clientId = await identify(broker, request, params, now)
       await end(broker, clientId, token, now)
       return reply.code(200).send()
@@ -37,5 +49,7 @@ async function end (broker: Broker, clientId: string, token: string, now: number
     return
   }
   const claims = await broker.signing.read(token, now)
-  if (claims?.['client_id'] === clientId && typeof claims['gid'] === 'string') await broker.revocation.end(claims['gid'], now)
+  if (claims?.['client_id'] === clientId && typeof claims['gid'] === 'string') {
+    await broker.revocation.end(claims['gid'], now)
+  }
 }

@@ -8,7 +8,14 @@ import { challengeOf } from '../../oauth/pkce.ts'
 import { tokenRequest, userGrants, type TokenRequest } from '../../oauth/token-request.ts'
 import { identify } from '../client-authentication.ts'
 import { machineTokens } from '../grants/client-credentials.ts'
-import { acceptForm, bodyLimit, openToAllOrigins, publicRoute, readableByAll, refuseOtherMethods } from '../../host/isolate.ts'
+import {
+  acceptForm,
+  bodyLimit,
+  openToAllOrigins,
+  publicRoute,
+  readableByAll,
+  refuseOtherMethods
+} from '../../host/isolate.ts'
 import type { Broker } from '../broker.ts'
 import { keyOf } from '../proof.ts'
 import { refresh, refused } from '../grants/refresh-token.ts'
@@ -16,7 +23,10 @@ import { refresh, refused } from '../grants/refresh-token.ts'
 /** Wrong guesses one code survives. */
 const guesses = 5
 
-/** Seconds it is remembered what became of a code: whoever comes with it while its access token lives is not the client (RFC 6749 §4.1.2). */
+/**
+ * Seconds it is remembered what became of a code: whoever comes with it while its access token
+ * lives is not the client (RFC 6749 §4.1.2).
+ */
 const memory = lifetimes.access + lifetimes.code
 
 /** `POST /oauth/token` (RFC 6749 §4.1.3, §4.4.2 and §6). */
@@ -24,43 +34,74 @@ export function tokenRoute (scope: FastifyInstance, broker: Broker, path: string
   scope.register(async (scope) => {
     acceptForm(scope)
     readableByAll(scope)
-    scope.post(path, { bodyLimit, config: publicRoute }, (request, reply) => answer(broker, request, reply))
+    scope.post(
+      path,
+      { bodyLimit, config: publicRoute },
+      (request, reply) => answer(broker, request, reply)
+    )
   })
   openToAllOrigins(scope, path, ['POST'])
   refuseOtherMethods(scope, path, ['POST'])
 }
 
-async function answer (broker: Broker, request: FastifyRequest, reply: FastifyReply): Promise<Tokens> {
+async function answer (
+  broker: Broker,
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<Tokens> {
   if (typeof request.body !== 'string') throw new McpOAuthError('invalidRequest')
   const params = parameters(request.body)
   const now = Date.now() / 1000
-  const asked = tokenRequest(params, { resource: broker.site().resource, machines: broker.machines })
+  const asked = tokenRequest(params, {
+    resource: broker.site().resource,
+    machines: broker.machines
+  })
   const clientId = await identify(broker, request, params, now)
   const { grantTypes = userGrants } = broker.clients.listed(clientId) ?? {}
   if (!grantTypes.includes(asked.grantType)) throw new McpOAuthError('unauthorizedClient')
   // Before anything is looked up, let alone used up.
   const key = await keyOf(broker, request, reply, now)
-  if (asked.grantType === 'client_credentials') return await machineTokens(broker, clientId, asked, key, now)
+  if (asked.grantType === 'client_credentials') {
+    return await machineTokens(broker, clientId, asked, key, now)
+  }
   if (asked.grantType === 'refresh_token') return await refresh(broker, clientId, asked, key, now)
   return await exchange(broker, clientId, asked, key, now)
 }
 
-async function exchange (broker: Broker, clientId: string, asked: TokenRequest & { grantType: 'authorization_code' }, key: string | undefined, now: number): Promise<Tokens> {
+async function exchange (
+  broker: Broker,
+  clientId: string,
+  asked: TokenRequest & { grantType: 'authorization_code' },
+  key: string | undefined,
+  now: number
+): Promise<Tokens> {
   const code = await broker.grants.openCode(asked.code, now)
-  // A code of another client, or for another key (RFC 9449 §10): nothing happens to it, its own client can still use it.
-  if (code === null || code.client !== hash(clientId)) throw refused('the code is expired, of another client, or no code')
+  // A code of another client, or for another key (RFC 9449 §10): nothing happens to it, its own
+  // client can still use it.
+  if (code === null || code.client !== hash(clientId)) {
+    throw refused('the code is expired, of another client, or no code')
+  }
   if (code.key !== undefined && code.key !== key) throw refused('the code is for another key')
   if (await broker.ledger.isConsumed('code', code.id)) return await replayed(broker, code, now)
-  if (asked.redirectUri !== undefined && asked.redirectUri !== code.redirectUri) throw refused('redirect_uri is not that of the authorization request')
-  if (asked.resource !== undefined && asked.resource !== code.resource) throw new McpOAuthError('invalidTarget')
+  if (asked.redirectUri !== undefined && asked.redirectUri !== code.redirectUri) {
+    throw refused('redirect_uri is not that of the authorization request')
+  }
+  if (asked.resource !== undefined && asked.resource !== code.resource) {
+    throw new McpOAuthError('invalidTarget')
+  }
   if (challengeOf(asked.codeVerifier) !== code.codeChallenge) {
-    if (await broker.ledger.fail('code', code.id, guesses, lifetimes.code)) await broker.ledger.consume('code', code.id, lifetimes.code)
+    if (await broker.ledger.fail('code', code.id, guesses, lifetimes.code)) {
+      await broker.ledger.consume('code', code.id, lifetimes.code)
+    }
     throw refused('the code verifier does not fit the code challenge')
   }
-  // A document that has changed must still be one. Where the user is sent back to stays what was agreed to.
+  // A document that has changed must still be one. Where the user is sent back to stays what was
+  // agreed to.
   if (await broker.clients.isSpoiled(clientId)) throw new McpOAuthError('invalidClient')
   await broker.upstream.ready()
-  if (!await broker.ledger.consume('code', code.id, memory)) return await replayed(broker, code, now)
+  if (!await broker.ledger.consume('code', code.id, memory)) {
+    return await replayed(broker, code, now)
+  }
   let tokens
   try {
     tokens = await broker.grants.begin(clientId, code, key, now)
@@ -69,28 +110,45 @@ async function exchange (broker: Broker, clientId: string, asked: TokenRequest &
     if (isUnsent(error)) await broker.ledger.release('code', code.id)
     throw error
   }
-  // The grant is noted by now, then the look: a replay does it the other way round, so one of the two sees the other.
-  if (await broker.ledger.isConsumed('replay', code.id)) await broker.revocation.end(code.grant, now)
+  // The grant is noted by now, then the look: a replay does it the other way round, so one of the
+  // two sees the other.
+  if (await broker.ledger.isConsumed('replay', code.id)) {
+    await broker.revocation.end(code.grant, now)
+  }
   const { refresh_token: _unasked, ...once } = tokens
   return code.once ? once : tokens
 }
 
 /**
- * A code that comes twice was stolen, or its tokens were: all of the grant ends (RFC 9700 §4.13). Where there is none, because nobody signed in, nothing
- * is written that lasts.
+ * A code that comes twice was stolen, or its tokens were: all of the grant ends (RFC 9700 §4.13).
+ * Where there is none, because nobody signed in, nothing is written that lasts.
  */
-async function replayed ({ ledger, revocation }: Broker, { id, grant }: CodeContent, now: number): Promise<never> {
+async function replayed (
+  { ledger, revocation }: Broker,
+  { id, grant }: CodeContent,
+  now: number
+): Promise<never> {
   await ledger.consume('replay', id, memory)
   if (await revocation.isNoted(grant)) await revocation.end(grant, now)
-  throw refused('the code was used before: it was stolen, or its tokens were, and the grant has ended')
+  throw refused(
+    'the code was used before: it was stolen, or its tokens were, and the grant has ended'
+  )
 }
 
-const unsent = new Set(['EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'UND_ERR_CONNECT_TIMEOUT'])
+const unsent = new Set([
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'UND_ERR_CONNECT_TIMEOUT'
+])
 
 /** Whether an error means that the provider was never reached. */
 function isUnsent (error: unknown): boolean {
   if (!(error instanceof McpOAuthError)) return false
-  return error.kind === 'overloaded' || (error.kind === 'providerUnavailable' && isNeverConnected(error))
+  return error.kind === 'overloaded' ||
+    (error.kind === 'providerUnavailable' && isNeverConnected(error))
 }
 
 function isNeverConnected (error: unknown): boolean {

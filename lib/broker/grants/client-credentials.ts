@@ -7,15 +7,32 @@ import type { MachineRequest } from '../../oauth/token-request.ts'
 import type { Broker } from '../broker.ts'
 
 /**
- * The client_credentials grant (RFC 6749 §4.4): a token for a client that has proved who it is, without any user. It is its own subject (RFC 9068 §2.2).
- * Nobody logs in, so neither the provider nor `authorizeUser` is asked; there is no refresh token, as the client can ask again.
+ * The client_credentials grant (RFC 6749 §4.4): a token for a client that has proved who it is,
+ * without any user. It is its own subject (RFC 9068 §2.2). Nobody logs in, so neither the provider
+ * nor `authorizeUser` is asked; there is no refresh token, as the client can ask again.
  */
-export async function machineTokens (broker: Broker, clientId: string, asked: MachineRequest, key: string | undefined, now: number): Promise<Tokens> {
+export async function machineTokens (
+  broker: Broker,
+  clientId: string,
+  asked: MachineRequest,
+  key: string | undefined,
+  now: number
+): Promise<Tokens> {
   const { config: { requiredScopes, scopeHierarchy }, clients, signing } = broker
   const allowed = clients.listed(clientId)?.scopes ?? requiredScopes
   const scopes = asked.scopes ?? allowed
-  if (missingScopes(allowed, scopes, scopeHierarchy).length > 0) throw new McpOAuthError('invalidScope')
+  if (missingScopes(allowed, scopes, scopeHierarchy).length > 0) {
+    throw new McpOAuthError('invalidScope')
+  }
   const { resource } = broker.site()
-  const content = { issuer: broker.issuer(), subject: clientId, clientId, resource, scopes, grant: machineGrant(clientId, randomId()), key }
+  const content = {
+    issuer: broker.issuer(),
+    subject: clientId,
+    clientId,
+    resource,
+    scopes,
+    grant: machineGrant(clientId, randomId()),
+    key
+  }
   return await issueAccessToken(signing, content, lifetimes.access, now)
 }

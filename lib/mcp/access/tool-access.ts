@@ -1,10 +1,23 @@
 import type { McpAuth } from '../../types.ts'
 import { startupError } from '../../errors.ts'
 import { type RpcMessage, mapMessages } from '../rpc/responses.ts'
-import { type McpCall, type McpEndpoint, type ScopelessEndpoint, emptyAnswer, goneStatus, rpcCode } from '../rpc/types.ts'
+import {
+  type McpCall,
+  type McpEndpoint,
+  type ScopelessEndpoint,
+  emptyAnswer,
+  goneStatus,
+  rpcCode
+} from '../rpc/types.ts'
 import { refuseBatch } from '../rpc/parse.ts'
 import { isModern, parameterMismatch } from '../rpc/era.ts'
-import { type ScopedTool, type ToolScopesOption, listsAskedFor, toolScopesOf, toolsCalledBy } from './scopes.ts'
+import {
+  type ScopedTool,
+  type ToolScopesOption,
+  listsAskedFor,
+  toolScopesOf,
+  toolsCalledBy
+} from './scopes.ts'
 import { createToolDirectory, isToolPage } from './tool-list.ts'
 
 /** Whether a caller has scopes. */
@@ -17,11 +30,17 @@ export interface ToolAccess {
 }
 
 /**
- * Puts the scopes of tools in front of a server: what a call needs is known before it is made, and the list shows each caller the tools they may call.
+ * Puts the scopes of tools in front of a server: what a call needs is known before it is made, and
+ * the list shows each caller the tools they may call.
  *
- * @param atStart told the tools when the app starts, if one server serves everyone: then clients can ask for their scopes from the first login on
+ * @param atStart told the tools when the app starts, if one server serves everyone: then clients
+ *   can ask for their scopes from the first login on
  */
-export function withToolAccess (server: ScopelessEndpoint, { toolScopes, holds }: ToolAccess, atStart: ((tools: readonly ScopedTool[]) => void) | null): McpEndpoint {
+export function withToolAccess (
+  server: ScopelessEndpoint,
+  { toolScopes, holds }: ToolAccess,
+  atStart: ((tools: readonly ScopedTool[]) => void) | null
+): McpEndpoint {
   const scopesOf = toolScopesOf(toolScopes)
   const catalog = new Set(typeof toolScopes === 'object' ? Object.values(toolScopes).flat() : [])
   const directory = createToolDirectory(server.handle, atStart !== null, tools => {
@@ -42,17 +61,39 @@ export function withToolAccess (server: ScopelessEndpoint, { toolScopes, holds }
     return scopes !== null && holds(authInfo, scopes)
   }
 
-  /** Lists are of this caller alone. In the modern era they say so: what is kept of them must not be shown to others (MCP 2026-07-28, "Caching"). */
+  /**
+   * Lists are of this caller alone. In the modern era they say so: what is kept of them must not be
+   * shown to others (MCP 2026-07-28, "Caching").
+   */
   function shownTo (call: McpCall): (message: RpcMessage) => RpcMessage {
-    const [modern, asked, sole] = [isModern(call), listsAskedFor(call.body), !Array.isArray(call.body)]
+    const [modern, asked, sole] = [
+      isModern(call),
+      listsAskedFor(call.body),
+      !Array.isArray(call.body)
+    ]
     return message => {
       const { id, result } = message
       const answers = asked.includes(id)
       if (!answers && call.request.method !== 'GET') return message
-      if (!isToolPage(result)) return answers && result !== undefined ? { jsonrpc: '2.0', id, error: { code: rpcCode.internalError, message: 'The list of tools is not readable' } } : message
+      if (!isToolPage(result)) {
+        return answers && result !== undefined
+          ? {
+            jsonrpc: '2.0',
+            id,
+            error: { code: rpcCode.internalError, message: 'The list of tools is not readable' }
+          }
+          : message
+      }
       // What else may stand beside a list, in a batch or on a stream, may only look like one.
       if (answers && sole) directory.learn(result.tools, call)
-      return { ...message, result: { ...result, tools: result.tools.filter(tool => isShown(tool, call.authInfo)), ...(modern && { cacheScope: 'private' }) } }
+      return {
+        ...message,
+        result: {
+          ...result,
+          tools: result.tools.filter(tool => isShown(tool, call.authInfo)),
+          ...(modern && { cacheScope: 'private' })
+        }
+      }
     }
   }
 
@@ -78,13 +119,16 @@ export function withToolAccess (server: ScopelessEndpoint, { toolScopes, holds }
         throw error
       })
       if ('status' in tools) return tools
-      const mismatch = isModern(call) ? parameterMismatch(call, tools.get(names[0] ?? '')?.inputSchema) : null
+      const mismatch = isModern(call)
+        ? parameterMismatch(call, tools.get(names[0] ?? '')?.inputSchema)
+        : null
       return mismatch ?? [...new Set(names.flatMap(name => scopesOf(tools.get(name) ?? { name })))]
     },
     catalog: () => [...catalog],
     async handle (call) {
       const answer = await server.handle(call)
-      const lists = call.authInfo !== undefined && (listsAskedFor(call.body).length > 0 || call.request.method === 'GET')
+      const lists = call.authInfo !== undefined &&
+        (listsAskedFor(call.body).length > 0 || call.request.method === 'GET')
       return lists ? mapMessages(answer, shownTo(call)) : answer
     }
   }
@@ -102,5 +146,12 @@ function problemOf (check: () => unknown): string[] {
 /** Stands for a caller where there is none yet. */
 function startCall (): McpCall {
   const request = { method: 'POST', headers: {}, ip: '127.0.0.1' } as McpCall['request']
-  return { request, headers: {}, body: undefined, rawBody: '', authInfo: undefined, signal: new AbortController().signal }
+  return {
+    request,
+    headers: {},
+    body: undefined,
+    rawBody: '',
+    authInfo: undefined,
+    signal: new AbortController().signal
+  }
 }

@@ -8,31 +8,47 @@ import { identityOf } from './sessions.ts'
 
 /** What a server says about its tools. Only asking it tells: tools come and go while it runs. */
 export interface ToolDirectory {
-  /** The tools of these names, as the server showed them to the caller a moment ago, or shows them now; it is asked once. Or how it refuses. */
-  find (names: readonly string[], call: McpCall): Promise<ReadonlyMap<string, ScopedTool> | McpAnswer>
+  /**
+   * The tools of these names, as the server showed them to the caller a moment ago, or shows them
+   * now; it is asked once. Or how it refuses.
+   */
+  find(
+    names: readonly string[],
+    call: McpCall
+  ): Promise<ReadonlyMap<string, ScopedTool> | McpAnswer>
   /** Asks for all tools. */
-  list (call: McpCall): Promise<readonly ScopedTool[] | McpAnswer>
+  list(call: McpCall): Promise<readonly ScopedTool[] | McpAnswer>
   /** Notes tools that were shown to the caller. */
-  learn (tools: readonly ScopedTool[], call: McpCall): void
+  learn(tools: readonly ScopedTool[], call: McpCall): void
 }
 
-/** Milliseconds what a server said about a tool is taken for true, and that it may take to say so. */
+/**
+ * Milliseconds what a server said about a tool is taken for true, and that it may take to say so.
+ */
 const [lifetime, patience] = [10_000, 5_000]
 
 /** Tools remembered at most, and pages of a list that are read. */
 const [maxTools, maxPages] = [10_000, 100]
 
 /** A page of `tools/list`. */
-export interface ToolPage { tools: readonly ScopedTool[], nextCursor?: string | null }
+export interface ToolPage {
+  tools: readonly ScopedTool[]
+  nextCursor?: string | null
+}
 
 /**
  * @param handle the server itself: what is asked here is asked by us
  * @param shared whether one server serves everyone, and so says the same to everyone
  * @param onLearn told the tools whenever some were shown
  */
-export function createToolDirectory (handle: ScopelessEndpoint['handle'], shared: boolean, onLearn: (tools: readonly ScopedTool[]) => void): ToolDirectory {
+export function createToolDirectory (
+  handle: ScopelessEndpoint['handle'],
+  shared: boolean,
+  onLearn: (tools: readonly ScopedTool[]) => void
+): ToolDirectory {
   const known = new Map<string, { tool: ScopedTool, until: number }>()
-  const keyOf = (name: string, { authInfo }: McpCall) => JSON.stringify([shared ? null : identityOf(authInfo), name])
+  const keyOf = (name: string, { authInfo }: McpCall) =>
+    JSON.stringify([shared ? null : identityOf(authInfo), name])
 
   const directory: ToolDirectory = {
     async find (names, call) {
@@ -54,7 +70,11 @@ export function createToolDirectory (handle: ScopelessEndpoint['handle'], shared
         cursor = page.nextCursor ?? undefined
         if (cursor === undefined) break
       }
-      if (cursor !== undefined) throw new McpOAuthError('internal', { cause: new Error(`the list of tools has more than ${maxPages} pages`) })
+      if (cursor !== undefined) {
+        throw new McpOAuthError('internal', {
+          cause: new Error(`the list of tools has more than ${maxPages} pages`)
+        })
+      }
       directory.learn(tools, call)
       return tools
     },
@@ -69,37 +89,68 @@ export function createToolDirectory (handle: ScopelessEndpoint['handle'], shared
 }
 
 /**
- * A page of the list, as the caller would get it; or the answer of a server that refuses the caller: then it would have refused the call as well.
- * Throws `internal` for everything else: nobody knows then what the tools ask of callers.
+ * A page of the list, as the caller would get it; or the answer of a server that refuses the
+ * caller: then it would have refused the call as well. Throws `internal` for everything else:
+ * nobody knows then what the tools ask of callers.
  */
-async function pageOf (handle: ScopelessEndpoint['handle'], call: McpCall, cursor: string | undefined, signal: AbortSignal): Promise<ToolPage | McpAnswer> {
+async function pageOf (
+  handle: ScopelessEndpoint['handle'],
+  call: McpCall,
+  cursor: string | undefined,
+  signal: AbortSignal
+): Promise<ToolPage | McpAnswer> {
   const meta = protocolMeta(call.body)
   const params = { ...(meta && { _meta: meta }), ...(cursor !== undefined && { cursor }) }
-  const { result, error, answer, id } = await ask(handle, call, { method: 'tools/list', params, headers: headersFor(call.headers), signal })
+  const { result, error, answer, id } = await ask(handle, call, {
+    method: 'tools/list',
+    params,
+    headers: headersFor(call.headers),
+    signal
+  })
   if (isToolPage(result)) return result
   if (error?.code === rpcCode.methodNotFound) return { tools: [] }
   const { status, body } = answer
-  if (status >= 400 && status < 500 && typeof body === 'string') return { ...answer, body: body.replace(JSON.stringify(id), JSON.stringify(idOf(call.body))) }
-  throw new McpOAuthError('internal', { cause: new Error(`the MCP server did not list its tools: it answered with status ${status}${error === undefined ? '' : ` and code ${error.code}`}`) })
+  if (status >= 400 && status < 500 && typeof body === 'string') {
+    return { ...answer, body: body.replace(JSON.stringify(id), JSON.stringify(idOf(call.body))) }
+  }
+  throw new McpOAuthError('internal', {
+    cause: new Error(
+      `the MCP server did not list its tools: it answered with status ${status}${
+        error === undefined ? '' : ` and code ${error.code}`
+      }`
+    )
+  })
 }
 
 /** Tools are told apart by their names; a list of anything else is no list of tools. */
 export function isToolPage (result: unknown): result is ToolPage {
   const { tools, nextCursor = null } = Object(result) as { tools?: unknown, nextCursor?: unknown }
-  return Array.isArray(tools) && tools.every(tool => typeof Object(tool).name === 'string') && (nextCursor === null || typeof nextCursor === 'string')
+  return Array.isArray(tools) && tools.every(tool => typeof Object(tool).name === 'string') &&
+    (nextCursor === null || typeof nextCursor === 'string')
 }
 
 function idOf (body: unknown): unknown {
   return (Object(body) as { id?: unknown }).id ?? null
 }
 
-/** What a request of the modern era says about itself; nothing of what the caller wants with this one. */
+/**
+ * What a request of the modern era says about itself; nothing of what the caller wants with this
+ * one.
+ */
 function protocolMeta (body: unknown): Record<string, unknown> | null {
   const [message = {}] = messagesOf(body)
-  const kept = Object.entries(metaOf(message)).filter(([name]) => /^io\.modelcontextprotocol\/(?:protocolVersion|client)/.test(name))
+  const kept = Object.entries(metaOf(message)).filter(([name]) =>
+    /^io\.modelcontextprotocol\/(?:protocolVersion|client)/.test(name)
+  )
   return kept.length === 0 ? null : Object.fromEntries(kept)
 }
 
-function headersFor ({ 'mcp-name': _name, 'last-event-id': _event, ...headers }: IncomingHttpHeaders): IncomingHttpHeaders {
-  return { ...headers, accept: 'application/json, text/event-stream', ...(headers['mcp-method'] !== undefined && { 'mcp-method': 'tools/list' }) }
+function headersFor (
+  { 'mcp-name': _name, 'last-event-id': _event, ...headers }: IncomingHttpHeaders
+): IncomingHttpHeaders {
+  return {
+    ...headers,
+    accept: 'application/json, text/event-stream',
+    ...(headers['mcp-method'] !== undefined && { 'mcp-method': 'tools/list' })
+  }
 }

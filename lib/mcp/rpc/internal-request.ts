@@ -16,21 +16,46 @@ export interface Question {
 }
 
 /** What came back: the reply, if there is one, and the HTTP answer it came in. */
-export interface Reply { result?: unknown, error?: { code: number, message: string, data?: unknown }, answer: McpAnswer, id: string }
+export interface Reply {
+  result?: unknown
+  error?: { code: number, message: string, data?: unknown }
+  answer: McpAnswer
+  id: string
+}
 
-/** Asks the server behind something of our own, as the caller of `call` would. Rejects as the server does. */
-export async function ask (handle: ScopelessEndpoint['handle'], call: McpCall, { method, params, headers, signal = call.signal, notify = () => {} }: Question): Promise<Reply> {
+/**
+ * Asks the server behind something of our own, as the caller of `call` would. Rejects as the server
+ * does.
+ */
+export async function ask (
+  handle: ScopelessEndpoint['handle'],
+  call: McpCall,
+  { method, params, headers, signal = call.signal, notify = () => {} }: Question
+): Promise<Reply> {
   const id = randomUUID()
   const body = { jsonrpc: '2.0', id, method, params }
   const replies: RpcMessage[] = []
-  const answer = mapMessages(await whileWanted(handle({ ...call, headers, body, rawBody: JSON.stringify(body), signal }), signal), message => {
-    if (typeof message['method'] === 'string') notify(message)
-    else replies.push(message)
-    return message
-  })
-  if (answer.body instanceof Readable) await readUntil(answer.body, () => replies.length > 0, signal)
+  const answer = mapMessages(
+    await whileWanted(
+      handle({ ...call, headers, body, rawBody: JSON.stringify(body), signal }),
+      signal
+    ),
+    message => {
+      if (typeof message['method'] === 'string') notify(message)
+      else replies.push(message)
+      return message
+    }
+  )
+  if (answer.body instanceof Readable) {
+    await readUntil(answer.body, () => replies.length > 0, signal)
+  }
   const { result, error } = Object(replies[0]) as Pick<Reply, 'result' | 'error'>
-  return { answer, id, ...(result !== undefined && { result }), ...(error !== undefined && { error }) }
+  return {
+    answer,
+    id,
+    ...(result !== undefined && { result }),
+    ...(error !== undefined && { error })
+  }
 }
 
 /** Not every server hears that nobody waits any more. What it says after all is let go. */
@@ -38,16 +63,27 @@ function whileWanted (answer: Promise<McpAnswer>, signal: AbortSignal): Promise<
   return new Promise((resolve, reject) => {
     const stop = () => {
       reject(signal.reason)
-      answer.then(({ body }) => { if (body instanceof Readable) body.destroy() }, () => {})
+      answer.then(({ body }) => {
+        if (body instanceof Readable) body.destroy()
+      }, () => {})
     }
     signal.addEventListener('abort', stop, { once: true })
     answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
   })
 }
 
-/** Messages of a stream are seen as they are read. Whatever is not needed any more, or by anyone, is let go. */
-async function readUntil (stream: Readable, enough: () => boolean, signal: AbortSignal): Promise<void> {
-  const stop = () => { stream.destroy() }
+/**
+ * Messages of a stream are seen as they are read. Whatever is not needed any more, or by anyone, is
+ * let go.
+ */
+async function readUntil (
+  stream: Readable,
+  enough: () => boolean,
+  signal: AbortSignal
+): Promise<void> {
+  const stop = () => {
+    stream.destroy()
+  }
   signal.addEventListener('abort', stop, { once: true })
   try {
     const chunks = stream[Symbol.asyncIterator]()

@@ -1,5 +1,9 @@
 /** A JSON-RPC message of a client, nothing of which is known yet. */
-export interface AnyMessage { id?: unknown, method?: unknown, params?: unknown }
+export interface AnyMessage {
+  id?: unknown
+  method?: unknown
+  params?: unknown
+}
 
 /** The messages of a JSON-RPC body: one, or those of a batch. */
 export function messagesOf (body: unknown): AnyMessage[] {

@@ -10,7 +10,10 @@ export interface RpcRequest {
 /** A JSON-RPC notification the SDK will accept as one. */
 export type RpcNotification = Omit<RpcRequest, 'id'>
 
-/** The messages of one HTTP body, sorted. Responses are dropped: nothing here ever asks a client anything. */
+/**
+ * The messages of one HTTP body, sorted. Responses are dropped: nothing here ever asks a client
+ * anything.
+ */
 export interface Envelope {
   requests: RpcRequest[]
   notifications: RpcNotification[]
@@ -19,7 +22,13 @@ export interface Envelope {
 }
 
 /** Revisions the SDK 1.x speaks. */
-export const protocolVersions: readonly string[] = ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05', '2024-10-07']
+export const protocolVersions: readonly string[] = [
+  '2025-11-25',
+  '2025-06-18',
+  '2025-03-26',
+  '2024-11-05',
+  '2024-10-07'
+]
 
 /** Most messages one batch may hold. */
 export const batchLimit = 50
@@ -32,11 +41,14 @@ const batchVersion = '2025-03-26'
 /**
  * Opens a JSON-RPC body, or says why not as a complete answer (400).
  *
- * As strict as the SDK's own schemas, because a message the SDK does not recognise would never be answered, and without their cost.
- * Batches exist only in revision 2025-03-26, which is also what a missing `version` (the `MCP-Protocol-Version` header) stands for.
+ * As strict as the SDK's own schemas, because a message the SDK does not recognise would never be
+ * answered, and without their cost. Batches exist only in revision 2025-03-26, which is also what a
+ * missing `version` (the `MCP-Protocol-Version` header) stands for.
  */
 export function openEnvelope (body: unknown, version: string | undefined): Envelope | McpAnswer {
-  if (version !== undefined && !protocolVersions.includes(version)) return unsupportedVersion(version)
+  if (version !== undefined && !protocolVersions.includes(version)) {
+    return unsupportedVersion(version)
+  }
 
   const refused = refuseBatch(body, version)
   if (refused !== null) return refused
@@ -52,10 +64,14 @@ export function openEnvelope (body: unknown, version: string | undefined): Envel
   return envelope
 }
 
-/** The answer to a batch in a revision that has none, or to one that is too large (400); or `null`. */
+/**
+ * The answer to a batch in a revision that has none, or to one that is too large (400); or `null`.
+ */
 export function refuseBatch (body: unknown, version: string | undefined): McpAnswer | null {
   if (!Array.isArray(body)) return null
-  if (version !== undefined && version !== batchVersion) return invalid('Batches are not part of this protocol version')
+  if (version !== undefined && version !== batchVersion) {
+    return invalid('Batches are not part of this protocol version')
+  }
   return body.length > batchLimit ? invalid('The batch is too large') : null
 }
 
@@ -79,7 +95,8 @@ function areParams (params: unknown): params is Record<string, unknown> | undefi
   if (meta === undefined) return true
   if (!isObject(meta)) return false
   const { progressToken, [relatedTask]: task } = meta
-  return (progressToken === undefined || isId(progressToken)) && (task === undefined || (isObject(task) && typeof task.taskId === 'string'))
+  return (progressToken === undefined || isId(progressToken)) &&
+    (task === undefined || (isObject(task) && typeof task.taskId === 'string'))
 }
 
 function isId (value: unknown): value is string | number {
@@ -92,7 +109,10 @@ function isObject (value: unknown): value is Record<string, unknown> {
 
 function unsupportedVersion (version: string): McpAnswer {
   const requested = /^\d{4}-\d\d-\d\d$/.test(version) ? { requested: version } : {}
-  return rpcFailure(400, rpcCode.unsupportedVersion, 'Unsupported protocol version', { supported: protocolVersions, ...requested })
+  return rpcFailure(400, rpcCode.unsupportedVersion, 'Unsupported protocol version', {
+    supported: protocolVersions,
+    ...requested
+  })
 }
 
 function invalid (message: string): McpAnswer {

@@ -30,16 +30,25 @@ export interface McpAnswer {
 export interface McpEndpoint {
   /** HTTP methods it serves; all others are for the route to answer 405. */
   methods: readonly string[]
-  /** Connects what has to be connected. Await it before the first call, at `onReady`: it is where start-up errors come from. */
-  ready (): Promise<void>
-  /** The scopes the tools that are called need, beyond those of the route; or the answer to a call that is not to be made. */
-  admit (call: McpCall): Promise<readonly string[] | McpAnswer>
-  /** All scopes its tools are known to need: those of a function are not, and those of a server that is made for each request only once it was asked. */
-  catalog (): readonly string[]
+  /**
+   * Connects what has to be connected. Await it before the first call, at `onReady`: it is where
+   * start-up errors come from.
+   */
+  ready(): Promise<void>
+  /**
+   * The scopes the tools that are called need, beyond those of the route; or the answer to a call
+   * that is not to be made.
+   */
+  admit(call: McpCall): Promise<readonly string[] | McpAnswer>
+  /**
+   * All scopes its tools are known to need: those of a function are not, and those of a server that
+   * is made for each request only once it was asked.
+   */
+  catalog(): readonly string[]
   /** Rejects only for faults of the server behind it. */
-  handle (call: McpCall): Promise<McpAnswer>
+  handle(call: McpCall): Promise<McpAnswer>
   /** Ends every call in progress. */
-  close (): Promise<void>
+  close(): Promise<void>
 }
 
 /** A server that does not know what its tools ask of callers. */
@@ -58,9 +67,21 @@ export const rpcCode = {
   unsupportedVersion: -32022
 } as const
 
-/** A JSON-RPC error that answers an HTTP request as a whole: the id is `null`, since no single message is meant. */
-export function rpcFailure (status: number, code: number, message: string, data?: unknown): McpAnswer {
-  return jsonAnswer(status, { jsonrpc: '2.0', error: data === undefined ? { code, message } : { code, message, data }, id: null })
+/**
+ * A JSON-RPC error that answers an HTTP request as a whole: the id is `null`, since no single
+ * message is meant.
+ */
+export function rpcFailure (
+  status: number,
+  code: number,
+  message: string,
+  data?: unknown
+): McpAnswer {
+  return jsonAnswer(status, {
+    jsonrpc: '2.0',
+    error: data === undefined ? { code, message } : { code, message, data },
+    id: null
+  })
 }
 
 /** Headers of an answer in JSON. */
@@ -76,5 +97,8 @@ export function emptyAnswer (status: number): McpAnswer {
   return { status, headers: {}, body: null }
 }
 
-/** The answer to a client that is no longer there (nginx's 499): nobody reads it, but the route's promise has to settle. */
+/**
+ * The answer to a client that is no longer there (nginx's 499): nobody reads it, but the route's
+ * promise has to settle.
+ */
 export const goneStatus = 499

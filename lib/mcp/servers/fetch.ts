@@ -1,18 +1,45 @@
 import { Readable } from 'node:stream'
 import type { FetchHandler } from '../../options/schema.ts'
 import { isEventStream } from '../rpc/responses.ts'
-import { type McpAnswer, type McpCall, type ScopelessEndpoint, emptyAnswer, goneStatus, rpcCode, rpcFailure } from '../rpc/types.ts'
+import {
+  type McpAnswer,
+  type McpCall,
+  type ScopelessEndpoint,
+  emptyAnswer,
+  goneStatus,
+  rpcCode,
+  rpcFailure
+} from '../rpc/types.ts'
 import { isModern } from '../rpc/era.ts'
 import { type Sessions, createSessions } from '../access/sessions.ts'
 
-/** Headers that speak of the connection, or that the URL and the body of the new request say better. */
-const connectionHeaders = new Set(['host', 'connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'content-length', 'te', 'trailer', 'upgrade', 'expect'])
+/**
+ * Headers that speak of the connection, or that the URL and the body of the new request say better.
+ */
+const connectionHeaders = new Set([
+  'host',
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'content-length',
+  'te',
+  'trailer',
+  'upgrade',
+  'expect'
+])
 
 /**
- * Serves through a fetch-shaped handler. It sees `resource`, the configured URL, as the URL of every request: never one made from a
- * `Host` header. Protocol rules are the handler's, but for one: the session of one caller does not exist for another, and in the modern era for no one.
+ * Serves through a fetch-shaped handler. It sees `resource`, the configured URL, as the URL of
+ * every request: never one made from a
+ * `Host` header. Protocol rules are the handler's, but for one: the session of one caller does not
+ * exist for another, and in the modern era for no one.
  */
-export function createFetchEndpoint (handler: FetchHandler, resource: () => string, sessions: Sessions = createSessions([])): ScopelessEndpoint {
+export function createFetchEndpoint (
+  handler: FetchHandler,
+  resource: () => string,
+  sessions: Sessions = createSessions([])
+): ScopelessEndpoint {
   return {
     methods: ['POST', 'GET', 'DELETE'],
 
@@ -29,7 +56,12 @@ export function createFetchEndpoint (handler: FetchHandler, resource: () => stri
         })
         const answer = await webAnswer(response)
         const given = answer.headers['mcp-session-id']
-        return given === undefined ? answer : { ...answer, headers: { ...answer.headers, 'mcp-session-id': sessions.bind(given, authInfo) } }
+        return given === undefined
+          ? answer
+          : {
+            ...answer,
+            headers: { ...answer.headers, 'mcp-session-id': sessions.bind(given, authInfo) }
+          }
       } catch (error) {
         if (signal.aborted) return emptyAnswer(goneStatus)
         throw error
@@ -42,14 +74,26 @@ export function createFetchEndpoint (handler: FetchHandler, resource: () => stri
   }
 }
 
-/** The server's own id of the session a request belongs to; `undefined` without one, `null` if it is not the caller's. */
+/**
+ * The server's own id of the session a request belongs to; `undefined` without one, `null` if it is
+ * not the caller's.
+ */
 function sessionOf (call: McpCall, sessions: Sessions): string | null | undefined {
   const bound = call.headers['mcp-session-id']
-  return bound === undefined || isModern(call) ? undefined : sessions.open(String(bound), call.authInfo)
+  return bound === undefined || isModern(call)
+    ? undefined
+    : sessions.open(String(bound), call.authInfo)
 }
 
-/** A call as a web `Request`, at the URL of the MCP route, and in a session of the server if there is one. */
-export function webRequest ({ request, headers: sent, rawBody, signal }: McpCall, resource: string, session?: string): Request {
+/**
+ * A call as a web `Request`, at the URL of the MCP route, and in a session of the server if there
+ * is one.
+ */
+export function webRequest (
+  { request, headers: sent, rawBody, signal }: McpCall,
+  resource: string,
+  session?: string
+): Request {
   const headers = new Headers()
   for (const [name, value] of Object.entries(sent)) {
     if (value === undefined || name.startsWith(':') || connectionHeaders.has(name)) continue
@@ -63,7 +107,11 @@ export function webRequest ({ request, headers: sent, rawBody, signal }: McpCall
 
 /** A web `Response` as an answer of the MCP route. */
 export async function webAnswer (response: Response): Promise<McpAnswer> {
-  return { status: response.status, headers: answerHeaders(response), body: await answerBody(response) }
+  return {
+    status: response.status,
+    headers: answerHeaders(response),
+    body: await answerBody(response)
+  }
 }
 
 function answerHeaders (response: Response): Record<string, string> {

@@ -1,6 +1,13 @@
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { JSONRPCMessage, MessageExtraInfo } from '@modelcontextprotocol/sdk/types.js'
-import { type McpAnswer, type McpCall, emptyAnswer, goneStatus, rpcCode, rpcFailure } from '../rpc/types.ts'
+import {
+  type McpAnswer,
+  type McpCall,
+  emptyAnswer,
+  goneStatus,
+  rpcCode,
+  rpcFailure
+} from '../rpc/types.ts'
 import { proofOf, type Proven } from '../../dpop/verified-proof.ts'
 import { type Envelope, type RpcNotification, type RpcRequest, relatedTask } from '../rpc/parse.ts'
 import { type Exchange, createExchange } from './response.ts'
@@ -22,24 +29,30 @@ interface Pending {
   cancel: () => void
 }
 
-/** Requests in progress, over all connections of one endpoint: what `notifications/cancelled` may speak about. */
+/**
+ * Requests in progress, over all connections of one endpoint: what `notifications/cancelled` may
+ * speak about.
+ */
 export type InFlight = Set<Pending>
 
 export interface Multiplexer {
   /** For the server's `connect()`. */
   transport: Transport
   /** Hands the messages to the server and resolves to its answer. */
-  handle (envelope: Envelope, call: McpCall): Promise<McpAnswer>
+  handle(envelope: Envelope, call: McpCall): Promise<McpAnswer>
 }
 
 /**
  * Lets one connected SDK server serve any number of independent HTTP requests.
  *
- * Every JSON-RPC request gets an id of its own that is never used again, so that replies and notifications find back to the caller
- * who asked, whatever ids clients choose. A server that is `shared` between callers keeps no state one of them could see or change, but for how the last
+ * Every JSON-RPC request gets an id of its own that is never used again, so that replies and
+ * notifications find back to the caller who asked, whatever ids clients choose. A server that is
+ * `shared` between callers keeps no state one of them could see or change, but for how the last
  * client introduced itself (`getClientVersion()`), which on a shared server means nothing.
  */
-export function createMultiplexer ({ shared, inFlight }: { shared: boolean, inFlight: InFlight }): Multiplexer {
+export function createMultiplexer (
+  { shared, inFlight }: { shared: boolean, inFlight: InFlight }
+): Multiplexer {
   const pending = new Map<number, Pending>()
   let lastId = 0
   let closed = false
@@ -78,23 +91,41 @@ export function createMultiplexer ({ shared, inFlight }: { shared: boolean, inFl
     return entry
   }
 
-  /** An answer could only come with another HTTP request, of which nothing says that it is from the same client. */
+  /**
+   * An answer could only come with another HTTP request, of which nothing says that it is from the
+   * same client.
+   */
   function refuseQuestion (id: string | number): void {
-    const error = { code: rpcCode.unavailable, message: 'This server cannot send requests to its clients' }
+    const error = {
+      code: rpcCode.unavailable,
+      message: 'This server cannot send requests to its clients'
+    }
     transport.onmessage?.({ jsonrpc: '2.0', id, error })
   }
 
-  /** The SDK aborts a tool's `extra.signal` when it is told of a cancellation, and then sends no reply. */
+  /**
+   * The SDK aborts a tool's `extra.signal` when it is told of a cancellation, and then sends no
+   * reply.
+   */
   function cancel (id: number): void {
     const entry = forget(id)
     if (entry === undefined) return
-    transport.onmessage?.({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id, reason: 'cancelled' } })
+    transport.onmessage?.({
+      jsonrpc: '2.0',
+      method: 'notifications/cancelled',
+      params: { requestId: id, reason: 'cancelled' }
+    })
     entry.exchange.reply(null)
   }
 
   function start (request: RpcRequest, exchange: Exchange, extra: MessageExtraInfo): () => void {
     const key = ++lastId
-    const entry: Pending = { id: request.id, exchange, token: extra.authInfo?.token, cancel: () => cancel(key) }
+    const entry: Pending = {
+      id: request.id,
+      exchange,
+      token: extra.authInfo?.token,
+      cancel: () => cancel(key)
+    }
     pending.set(key, entry)
     inFlight.add(entry)
     transport.onmessage?.({ jsonrpc: '2.0', ...request, id: key } as JSONRPCMessage, extra)
@@ -102,8 +133,9 @@ export function createMultiplexer ({ shared, inFlight }: { shared: boolean, inFl
   }
 
   function notice (notification: RpcNotification, token: string | undefined): void {
-    if (notification.method === 'notifications/cancelled') cancelOwn(inFlight, notification.params?.requestId, token)
-    else transport.onmessage?.({ jsonrpc: '2.0', ...notification } as JSONRPCMessage)
+    if (notification.method === 'notifications/cancelled') {
+      cancelOwn(inFlight, notification.params?.requestId, token)
+    } else transport.onmessage?.({ jsonrpc: '2.0', ...notification } as JSONRPCMessage)
   }
 
   return {
@@ -138,26 +170,42 @@ export function createMultiplexer ({ shared, inFlight }: { shared: boolean, inFl
   }
 }
 
-/** Ids are only unique per client, so a cancellation counts if the same token has exactly one request of that id. */
+/**
+ * Ids are only unique per client, so a cancellation counts if the same token has exactly one
+ * request of that id.
+ */
 function cancelOwn (inFlight: InFlight, id: unknown, token: string | undefined): void {
   if (!token) return
   const own = [...inFlight].filter((entry) => entry.id === id && entry.token === token)
   if (own.length === 1) own[0]?.cancel()
 }
 
-/** Replies to what would read or change state that a shared server keeps for all of its callers together. */
+/**
+ * Replies to what would read or change state that a shared server keeps for all of its callers
+ * together.
+ */
 function sharedReply ({ id, method, params }: RpcRequest): object | undefined {
   // One level per server: whoever set it would silence the others.
   if (method === 'logging/setLevel') return { jsonrpc: '2.0', id, result: {} }
   const meta = params?._meta as Record<string, unknown> | undefined
-  if (!method.startsWith('tasks/') && params?.task === undefined && meta?.[relatedTask] === undefined) return undefined
-  return { jsonrpc: '2.0', id, error: { code: rpcCode.methodNotFound, message: 'Tasks are not available on this server' } }
+  if (
+    !method.startsWith('tasks/') && params?.task === undefined && meta?.[relatedTask] === undefined
+  ) return undefined
+  return {
+    jsonrpc: '2.0',
+    id,
+    error: { code: rpcCode.methodNotFound, message: 'Tasks are not available on this server' }
+  }
 }
 
 function extraOf ({ request, headers: sent, authInfo }: McpCall): MessageExtraInfo {
   // The SDK keeps a log level for every session id it sees, for ever; there are no sessions here.
   const { 'mcp-session-id': ignored, ...headers } = sent
   const proof = proofOf(request)
-  const requestInfo: RequestInfo = { headers, remoteAddress: request.ip, ...(proof !== undefined && { proof }) }
+  const requestInfo: RequestInfo = {
+    headers,
+    remoteAddress: request.ip,
+    ...(proof !== undefined && { proof })
+  }
   return authInfo === undefined ? { requestInfo } : { requestInfo, authInfo }
 }

@@ -1,7 +1,17 @@
 import { PassThrough } from 'node:stream'
-import { type McpAnswer, emptyAnswer, goneStatus, jsonHeaders, rpcCode, rpcFailure } from '../rpc/types.ts'
+import {
+  type McpAnswer,
+  emptyAnswer,
+  goneStatus,
+  jsonHeaders,
+  rpcCode,
+  rpcFailure
+} from '../rpc/types.ts'
 
-/** Bytes of notifications that may wait for a slow reader; further ones are dropped until it has caught up. */
+/**
+ * Bytes of notifications that may wait for a slow reader; further ones are dropped until it has
+ * caught up.
+ */
 const streamBuffer = 1024 * 1024
 
 const streamHeaders = {
@@ -20,15 +30,18 @@ export interface ExchangeOptions {
   onEnd: () => void
 }
 
-/** One HTTP answer in the making: JSON, unless a notification has to be told before the last reply is there. */
+/**
+ * One HTTP answer in the making: JSON, unless a notification has to be told before the last reply
+ * is there.
+ */
 export interface Exchange {
   answer: Promise<McpAnswer>
   /** Settles one request; `null` for a request that gets no reply because it was cancelled. */
-  reply (message: object | null): void
+  reply(message: object | null): void
   /** Passes a notification on, if the client can take one. */
-  notify (message: object): void
+  notify(message: object): void
   /** Ends everything at once: the client is `gone`, or the server is `closing`. */
-  end (why: 'gone' | 'closing'): void
+  end(why: 'gone' | 'closing'): void
 }
 
 /** Starts an exchange. */
@@ -37,7 +50,9 @@ export function createExchange ({ expected, batch, streams, onEnd }: ExchangeOpt
   let stream: PassThrough | undefined
   let open = expected
   let settle!: (answer: McpAnswer) => void
-  const answer = new Promise<McpAnswer>((resolve) => { settle = resolve })
+  const answer = new Promise<McpAnswer>((resolve) => {
+    settle = resolve
+  })
 
   function finish (whole: McpAnswer): void {
     open = 0
@@ -59,7 +74,15 @@ export function createExchange ({ expected, batch, streams, onEnd }: ExchangeOpt
       open--
       if (open > 0) return
       // What was cancelled has no reply: nothing is left to say then.
-      finish(replies.length === 0 ? emptyAnswer(202) : { status: 200, headers: { ...jsonHeaders }, body: batch ? `[${replies.join()}]` : replies.join() })
+      finish(
+        replies.length === 0
+          ? emptyAnswer(202)
+          : {
+            status: 200,
+            headers: { ...jsonHeaders },
+            body: batch ? `[${replies.join()}]` : replies.join()
+          }
+      )
     },
 
     notify (message) {
@@ -76,17 +99,28 @@ export function createExchange ({ expected, batch, streams, onEnd }: ExchangeOpt
       if (open === 0) return
       // With no reader left the stream would never come to its end by itself.
       if (why === 'gone') stream?.destroy()
-      finish(why === 'gone' ? emptyAnswer(goneStatus) : rpcFailure(503, rpcCode.unavailable, 'The server is closing'))
+      finish(
+        why === 'gone'
+          ? emptyAnswer(goneStatus)
+          : rpcFailure(503, rpcCode.unavailable, 'The server is closing')
+      )
     }
   }
 }
 
-/** What JSON cannot hold (a BigInt, a cycle) is an error like any other: whoever asked must not wait for ever. */
+/**
+ * What JSON cannot hold (a BigInt, a cycle) is an error like any other: whoever asked must not wait
+ * for ever.
+ */
 function written (message: { id?: unknown }): string {
   try {
     return JSON.stringify(message)
   } catch {
-    return JSON.stringify({ jsonrpc: '2.0', id: message.id, error: { code: rpcCode.internalError, message: 'The result cannot be written as JSON' } })
+    return JSON.stringify({
+      jsonrpc: '2.0',
+      id: message.id,
+      error: { code: rpcCode.internalError, message: 'The result cannot be written as JSON' }
+    })
   }
 }
 

@@ -12,10 +12,12 @@ export type SdkServerFactory = (request: FastifyRequest) => SdkServer | Promise<
 const methods = ['POST']
 
 /**
- * Serves one SDK server to all callers. The server stays connected; tools tell callers apart by `extra.authInfo`.
- * Anything a caller of it must not share with others belongs behind a factory.
+ * Serves one SDK server to all callers. The server stays connected; tools tell callers apart by
+ * `extra.authInfo`. Anything a caller of it must not share with others belongs behind a factory.
  */
-export function createSharedEndpoint (server: SdkServer | (() => Promise<SdkServer>)): ScopelessEndpoint {
+export function createSharedEndpoint (
+  server: SdkServer | (() => Promise<SdkServer>)
+): ScopelessEndpoint {
   const multiplexer = createMultiplexer({ shared: true, inFlight: new Set() })
   let connected: Promise<SdkServer> | undefined
 
@@ -42,7 +44,10 @@ export function createSharedEndpoint (server: SdkServer | (() => Promise<SdkServ
   }
 }
 
-/** Serves every HTTP request with a server of its own, which is closed when the answer has been sent, or the client has gone. */
+/**
+ * Serves every HTTP request with a server of its own, which is closed when the answer has been
+ * sent, or the client has gone.
+ */
 export function createPerRequestEndpoint (factory: SdkServerFactory): ScopelessEndpoint {
   const inFlight: InFlight = new Set()
   const open = new Set<SdkServer>()
@@ -62,7 +67,11 @@ export function createPerRequestEndpoint (factory: SdkServerFactory): ScopelessE
       try {
         const answer = await serve(call, async () => {
           const made = await factory(call.request)
-          if (typeof Object(made).connect !== 'function') throw new McpOAuthError('internal', { cause: new TypeError('mcp.server returned no server for this request') })
+          if (typeof Object(made).connect !== 'function') {
+            throw new McpOAuthError('internal', {
+              cause: new TypeError('mcp.server returned no server for this request')
+            })
+          }
           server = made
           open.add(server)
           const multiplexer = createMultiplexer({ shared: false, inFlight })
@@ -74,7 +83,9 @@ export function createPerRequestEndpoint (factory: SdkServerFactory): ScopelessE
           const used = server
           streaming = true
           // A failure to close has no one left to hear of it.
-          finished(body, () => { close(used).catch(() => {}) })
+          finished(body, () => {
+            close(used).catch(() => {})
+          })
         }
         return answer
       } finally {

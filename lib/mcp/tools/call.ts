@@ -29,10 +29,26 @@ export interface ToolCaller {
   proof?: Call['proof']
 }
 
-/** Say something about the connection or the body of the MCP request, which are not those of the call. */
+/**
+ * Say something about the connection or the body of the MCP request, which are not those of the
+ * call.
+ */
 const neverForwarded = new Set([
-  'host', 'connection', 'keep-alive', 'proxy-connection', 'proxy-authorization', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect',
-  'content-length', 'content-type', 'content-encoding', 'accept-encoding', ticketHeader
+  'host',
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'expect',
+  'content-length',
+  'content-type',
+  'content-encoding',
+  'accept-encoding',
+  ticketHeader
 ])
 
 /** The headers that may travel with a call: lower case, and nothing that would falsify it. */
@@ -40,38 +56,70 @@ export function forwardedHeaders (headers: readonly string[]): string[] {
   return headers.map((name) => name.toLowerCase()).filter((name) => !neverForwarded.has(name))
 }
 
-/** Calls a route with a tool's arguments, inside this process: the route's own hooks, validation and serialization run. */
+/**
+ * Calls a route with a tool's arguments, inside this process: the route's own hooks, validation and
+ * serialization run.
+ */
 export async function callRoute (
-  route: ToolRoute, args: Readonly<Record<string, unknown>>, caller: ToolCaller, forwarded: readonly string[], inject: Inject
+  route: ToolRoute,
+  args: Readonly<Record<string, unknown>>,
+  caller: ToolCaller,
+  forwarded: readonly string[],
+  inject: Inject
 ): Promise<CallToolResult> {
   for (const name of Object.keys(args)) {
     if (!route.places.has(name)) return failure('There is an argument this tool does not have.')
   }
   const path = fillPath(route.path, args)
-  if (path === null) return failure('An argument that is part of the address is missing or cannot be part of one.')
+  if (path === null) {
+    return failure('An argument that is part of the address is missing or cannot be part of one.')
+  }
   const query = queryOf(route, args)
-  if (query === null) return failure('An argument that is part of the query is neither a plain value nor a list of them.')
+  if (query === null) {
+    return failure(
+      'An argument that is part of the query is neither a plain value nor a list of them.'
+    )
+  }
 
   const body = payloadOf(route, args)
   const headers = headersOf(route, caller, forwarded)
-  const { statusCode, payload } = await withTicket({ mark: route.mark, proof: caller.proof }, ticket => inject({
-    method: route.method,
-    url: query === '' ? path : `${path}?${query}`,
-    headers: { ...headers, ...(body !== undefined && { 'content-type': 'application/json' }), [ticketHeader]: ticket },
-    remoteAddress: caller.remoteAddress,
-    signal: caller.signal,
-    ...(body !== undefined && { payload: body })
-  }))
-  if (statusCode >= 300) return failure(payload === '' ? `HTTP ${statusCode}` : `HTTP ${statusCode}: ${payload}`)
+  const { statusCode, payload } = await withTicket(
+    { mark: route.mark, proof: caller.proof },
+    ticket =>
+      inject({
+        method: route.method,
+        url: query === '' ? path : `${path}?${query}`,
+        headers: {
+          ...headers,
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+          [ticketHeader]: ticket
+        },
+        remoteAddress: caller.remoteAddress,
+        signal: caller.signal,
+        ...(body !== undefined && { payload: body })
+      })
+  )
+  if (statusCode >= 300) {
+    return failure(payload === '' ? `HTTP ${statusCode}` : `HTTP ${statusCode}: ${payload}`)
+  }
   const result: CallToolResult = { content: [{ type: 'text', text: payload }] }
   if (!route.hasOutputSchema) return result
   const structuredContent = parseObject(payload)
-  if (structuredContent === undefined) return failure(`The answer is not the object it should be: ${payload}`)
+  if (structuredContent === undefined) {
+    return failure(`The answer is not the object it should be: ${payload}`)
+  }
   return { ...result, structuredContent }
 }
 
-function headersOf ({ version }: ToolRoute, caller: ToolCaller, forwarded: readonly string[]): Record<string, string | string[]> {
-  const headers: Record<string, string | string[]> = { host: caller.headers.host ?? 'localhost', accept: 'application/json' }
+function headersOf (
+  { version }: ToolRoute,
+  caller: ToolCaller,
+  forwarded: readonly string[]
+): Record<string, string | string[]> {
+  const headers: Record<string, string | string[]> = {
+    host: caller.headers.host ?? 'localhost',
+    accept: 'application/json'
+  }
   for (const name of forwarded) {
     const value = caller.headers[name]
     if (value !== undefined) headers[name] = value
@@ -93,7 +141,10 @@ function queryOf ({ places }: ToolRoute, args: Readonly<Record<string, unknown>>
 }
 
 /** The body in JSON; `undefined` for a route that takes none. */
-function payloadOf ({ places }: ToolRoute, args: Readonly<Record<string, unknown>>): string | undefined {
+function payloadOf (
+  { places }: ToolRoute,
+  args: Readonly<Record<string, unknown>>
+): string | undefined {
   const body: Record<string, unknown> = {}
   let hasBody = false
   for (const [name, place] of places) {
@@ -108,7 +159,9 @@ function payloadOf ({ places }: ToolRoute, args: Readonly<Record<string, unknown
 function parseObject (payload: string): Record<string, unknown> | undefined {
   try {
     const value: unknown = JSON.parse(payload)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value as Record<string, unknown> : undefined
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? value as Record<string, unknown>
+      : undefined
   } catch {
     return undefined
   }

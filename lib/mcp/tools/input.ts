@@ -24,13 +24,23 @@ export interface ToolInput {
   places: ReadonlyMap<string, Place>
 }
 
-interface Argument { name: string, schema: unknown, place: Place, required: boolean }
+interface Argument {
+  name: string
+  schema: unknown
+  place: Place
+  required: boolean
+}
 
 /**
- * Makes one input schema of a route's params, querystring and body. A body that is more than a plain list of members becomes the single
- * argument `body`. Throws an `Error` with a sentence about the route.
+ * Makes one input schema of a route's params, querystring and body. A body that is more than a
+ * plain list of members becomes the single argument `body`. Throws an `Error` with a sentence about
+ * the route.
  */
-export function buildInput (schema: RouteSchema, path: readonly PathPart[], shared: Readonly<Record<string, unknown>>): ToolInput {
+export function buildInput (
+  schema: RouteSchema,
+  path: readonly PathPart[],
+  shared: Readonly<Record<string, unknown>>
+): ToolInput {
   const properties: JsonSchema = {}
   const required: string[] = []
   const places = new Map<string, Place>()
@@ -43,20 +53,35 @@ export function buildInput (schema: RouteSchema, path: readonly PathPart[], shar
   for (const argument of all) {
     const taken = places.get(argument.name)
     if (taken !== undefined) {
-      throw new Error(`the name ${JSON.stringify(argument.name)} is used in the ${label(taken)} and in the ${label(argument.place)}`)
+      throw new Error(
+        `the name ${JSON.stringify(argument.name)} is used in the ${label(taken)} and in the ${
+          label(argument.place)
+        }`
+      )
     }
     places.set(argument.name, argument.place)
     Object.defineProperty(properties, argument.name, { value: argument.schema, enumerable: true })
     if (argument.required) required.push(argument.name)
   }
   return {
-    inputSchema: { type: 'object', properties, ...(required.length > 0 && { required }), additionalProperties: false },
+    inputSchema: {
+      type: 'object',
+      properties,
+      ...(required.length > 0 && { required }),
+      additionalProperties: false
+    },
     places
   }
 }
 
-function pathArguments (schema: unknown, path: readonly PathPart[], shared: Readonly<Record<string, unknown>>): Argument[] {
-  const described = new Map(members('params', schema, shared).map((argument) => [argument.name, argument.schema]))
+function pathArguments (
+  schema: unknown,
+  path: readonly PathPart[],
+  shared: Readonly<Record<string, unknown>>
+): Argument[] {
+  const described = new Map(
+    members('params', schema, shared).map((argument) => [argument.name, argument.schema])
+  )
   return path.filter((part) => typeof part !== 'string').map(({ name, optional }) => (
     { name, schema: described.get(name) ?? { type: 'string' }, place: 'path', required: !optional }
   ))
@@ -81,7 +106,11 @@ export function jsonContent (schema: unknown): unknown {
   return media.schema
 }
 
-function members (part: string, schema: unknown, shared: Readonly<Record<string, unknown>>): Array<Omit<Argument, 'place'>> {
+function members (
+  part: string,
+  schema: unknown,
+  shared: Readonly<Record<string, unknown>>
+): Array<Omit<Argument, 'place'>> {
   if (schema === undefined || schema === null) return []
   const object = named(part, () => inlineSchema(schema, shared))
   if (!isSchema(object.properties)) throw new Error(`its ${part} is not an object with properties`)
@@ -90,15 +119,30 @@ function members (part: string, schema: unknown, shared: Readonly<Record<string,
 
 function list ({ properties, required }: JsonSchema): Array<Omit<Argument, 'place'>> {
   const names = Array.isArray(required) ? required : []
-  return Object.entries(properties as JsonSchema).map(([name, schema]) => ({ name, schema, required: names.includes(name) }))
+  return Object.entries(properties as JsonSchema).map(([name, schema]) => ({
+    name,
+    schema,
+    required: names.includes(name)
+  }))
 }
 
-const plainKeywords = new Set(['type', 'properties', 'required', 'title', 'description', 'examples', 'example', 'default'])
+const plainKeywords = new Set([
+  'type',
+  'properties',
+  'required',
+  'title',
+  'description',
+  'examples',
+  'example',
+  'default'
+])
 
 /** Nothing is lost when the members of such an object are listed one by one. */
 function isPlainObject (schema: JsonSchema): boolean {
   return schema.type === 'object' && isSchema(schema.properties) &&
-    Object.entries(schema).every(([keyword, content]) => plainKeywords.has(keyword) || (keyword === 'additionalProperties' && content === false))
+    Object.entries(schema).every(([keyword, content]) =>
+      plainKeywords.has(keyword) || (keyword === 'additionalProperties' && content === false)
+    )
 }
 
 function named<T> (part: string, read: () => T): T {

@@ -3,7 +3,11 @@ import { jsonContent } from './input.ts'
 import { type JsonSchema, inlineSchema, isSchema } from './json-schema.ts'
 import type { ToolOptions } from '../../options/schema.ts'
 
-interface Response { status: string, description: string | undefined, schema: JsonSchema | undefined }
+interface Response {
+  status: string
+  description: string | undefined
+  schema: JsonSchema | undefined
+}
 
 /** What a route says about its answers. */
 export interface ToolOutput {
@@ -12,10 +16,14 @@ export interface ToolOutput {
 }
 
 /**
- * The output schema of a route, if all of its successful answers are objects of one schema, and its description: summary, then
- * description, then what the options ask for about responses.
+ * The output schema of a route, if all of its successful answers are objects of one schema, and its
+ * description: summary, then description, then what the options ask for about responses.
  */
-export function buildOutput (schema: RouteSchema, options: ToolOptions, shared: Readonly<Record<string, unknown>>): ToolOutput {
+export function buildOutput (
+  schema: RouteSchema,
+  options: ToolOptions,
+  shared: Readonly<Record<string, unknown>>
+): ToolOutput {
   const responses = readResponses(schema.response, shared)
   const successes = responses.filter(({ status }) => /^2/.test(status))
   const only = successes.length === 1 ? successes[0]?.schema : undefined
@@ -35,13 +43,21 @@ function readResponses (responses: unknown, shared: Readonly<Record<string, unkn
   if (!isSchema(responses)) return []
   return Object.entries(responses).map(([status, response]) => ({
     status,
-    description: isSchema(response) && typeof response.description === 'string' ? response.description : undefined,
+    description: isSchema(response) && typeof response.description === 'string'
+      ? response.description
+      : undefined,
     schema: readSchema(response, shared)
   }))
 }
 
-/** A response that is no JSON, or not described in JSON Schema, has no schema for us; its route is a tool all the same. */
-function readSchema (response: unknown, shared: Readonly<Record<string, unknown>>): JsonSchema | undefined {
+/**
+ * A response that is no JSON, or not described in JSON Schema, has no schema for us; its route is a
+ * tool all the same.
+ */
+function readSchema (
+  response: unknown,
+  shared: Readonly<Record<string, unknown>>
+): JsonSchema | undefined {
   try {
     return inlineSchema(jsonContent(response), shared)
   } catch {
@@ -50,10 +66,14 @@ function readSchema (response: unknown, shared: Readonly<Record<string, unknown>
 }
 
 function describe (responses: readonly Response[], options: ToolOptions): string[] {
-  if (options.describeAllResponses !== true && options.describeFullResponseSchema !== true) return []
+  if (
+    options.describeAllResponses !== true && options.describeFullResponseSchema !== true
+  ) { return [] }
   const lines = responses.flatMap(({ status, description, schema }) => {
     const head = description === undefined ? `${status}` : `${status}: ${description}`
-    return options.describeFullResponseSchema === true && schema !== undefined ? [head, JSON.stringify(schema)] : [head]
+    return options.describeFullResponseSchema === true && schema !== undefined
+      ? [head, JSON.stringify(schema)]
+      : [head]
   })
   return lines.length === 0 ? [] : ['Responses:\n' + lines.join('\n')]
 }

@@ -2,7 +2,8 @@
 export type PathPart = string | { name: string, optional: boolean }
 
 /**
- * Reads a path in the router's syntax: `:name`, `:name(regex)`, `:name?`, several parameters in a segment, and `::` for a colon.
+ * Reads a path in the router's syntax: `:name`, `:name(regex)`, `:name?`, several parameters in a
+ * segment, and `::` for a colon.
  * `null` for a path with a wildcard, which has no fixed set of parameters.
  */
 export function parsePath (path: string): PathPart[] | null {
@@ -39,10 +40,13 @@ function skipPattern (path: string, at: number): number {
 }
 
 /**
- * Fills the holes with encoded values. `null` where a value is missing, empty, or would name another path (`.`, `..`);
- * what is encoded cannot: not even a slash leaves its segment.
+ * Fills the holes with encoded values. `null` where a value is missing, empty, or would name
+ * another path (`.`, `..`); what is encoded cannot: not even a slash leaves its segment.
  */
-export function fillPath (parts: readonly PathPart[], values: Readonly<Record<string, unknown>>): string | null {
+export function fillPath (
+  parts: readonly PathPart[],
+  values: Readonly<Record<string, unknown>>
+): string | null {
   let path = ''
   for (const part of parts) {
     if (typeof part === 'string') {
@@ -50,8 +54,15 @@ export function fillPath (parts: readonly PathPart[], values: Readonly<Record<st
       continue
     }
     const value = values[part.name]
-    if (value === undefined && part.optional) return path.endsWith('/') && path.length > 1 ? path.slice(0, -1) : path
-    const text = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : ''
+    if (value === undefined && part.optional) {
+      return path.endsWith('/') && path.length > 1
+        ? path.slice(0, -1)
+        : path
+    }
+    const text =
+      typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+        ? String(value)
+        : ''
     if (text === '' || /\p{Surrogate}/u.test(text) || /^\.{1,2}$/.test(text)) return null
     path += encodeURIComponent(text)
   }

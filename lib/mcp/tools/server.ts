@@ -11,21 +11,39 @@ export interface ToolServerOptions {
   instructions?: string | undefined
 }
 
-/** An SDK 1.x server whose tools are routes. The SDK is loaded here and only here, so that apps without tools of this kind never load it. */
-export async function createToolServer ({ name, version, instructions }: ToolServerOptions, collection: ToolCollection): Promise<SdkServer> {
-  const [{ Server }, { CallToolRequestSchema, ListToolsRequestSchema, McpError }] = await Promise.all([
-    import('@modelcontextprotocol/sdk/server/index.js'),
-    import('@modelcontextprotocol/sdk/types.js')
-  ])
-  const server = new Server({ name, version }, { capabilities: { tools: {} }, ...(instructions !== undefined && { instructions }) })
+/**
+ * An SDK 1.x server whose tools are routes. The SDK is loaded here and only here, so that apps
+ * without tools of this kind never load it.
+ */
+export async function createToolServer (
+  { name, version, instructions }: ToolServerOptions,
+  collection: ToolCollection
+): Promise<SdkServer> {
+  const [{ Server }, { CallToolRequestSchema, ListToolsRequestSchema, McpError }] = await Promise
+    .all([
+      import('@modelcontextprotocol/sdk/server/index.js'),
+      import('@modelcontextprotocol/sdk/types.js')
+    ])
+  const server = new Server({ name, version }, {
+    capabilities: { tools: {} },
+    ...(instructions !== undefined && { instructions })
+  })
 
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: [...collection.tools] }))
 
-  server.setRequestHandler(CallToolRequestSchema, async ({ params }, { requestInfo, signal }): Promise<CallToolResult> => {
-    const { headers, remoteAddress, proof } = requestInfo as RequestInfo
-    const result = await collection.call(params.name, params.arguments ?? {}, { headers, remoteAddress, signal, proof })
-    if (result === null) throw new McpError(rpcCode.invalidParams, 'Unknown tool')
-    return result
-  })
+  server.setRequestHandler(
+    CallToolRequestSchema,
+    async ({ params }, { requestInfo, signal }): Promise<CallToolResult> => {
+      const { headers, remoteAddress, proof } = requestInfo as RequestInfo
+      const result = await collection.call(params.name, params.arguments ?? {}, {
+        headers,
+        remoteAddress,
+        signal,
+        proof
+      })
+      if (result === null) throw new McpError(rpcCode.invalidParams, 'Unknown tool')
+      return result
+    }
+  )
   return server
 }

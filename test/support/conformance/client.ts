@@ -1,20 +1,30 @@
 /**
- * A client for the conformance suite: `node --import tsx conformance/client.ts <URL of an MCP server>`. The client the suite's authorization server
- * meets is our broker, which logs a user in there; the token it gets is then used on the suite's MCP server.
+ * A client for the conformance suite: `node --import tsx conformance/client.ts <URL of an MCP
+ * server>`. The client the suite's authorization server meets is our broker, which logs a user in
+ * there; the token it gets is then used on the suite's MCP server.
  */
-import { discoverOAuthServerInfo, extractWWWAuthenticateParams } from '@modelcontextprotocol/sdk/client/auth.js'
+import {
+  discoverOAuthServerInfo,
+  extractWWWAuthenticateParams
+} from '@modelcontextprotocol/sdk/client/auth.js'
 import Fastify from 'fastify'
 import { mcpOAuth } from '../../../lib/index.ts'
 import { freePort, secret } from '../broker.ts'
 import { connectClient, headlessOAuth } from '../login.ts'
 
-interface Registered { client_id: string, client_secret?: string }
+interface Registered {
+  client_id: string
+  client_secret?: string
+}
 
 const server = process.argv[2] ?? ''
 const { resourceMetadataUrl } = extractWWWAuthenticateParams(await call())
-const { authorizationServerUrl: issuer, authorizationServerMetadata: metadata, resourceMetadata } = await discoverOAuthServerInfo(server, resourceMetadataUrl && { resourceMetadataUrl })
+const { authorizationServerUrl: issuer, authorizationServerMetadata: metadata, resourceMetadata } =
+  await discoverOAuthServerInfo(server, resourceMetadataUrl && { resourceMetadataUrl })
 const port = await freePort()
-const { client_id: clientId, client_secret: clientSecret } = await register(`http://localhost:${port}/oauth/callback`)
+const { client_id: clientId, client_secret: clientSecret } = await register(
+  `http://localhost:${port}/oauth/callback`
+)
 const resource = resourceMetadata?.resource ?? server
 let accessToken: string | undefined
 
@@ -28,7 +38,14 @@ try {
     setupProxies: true,
     upstreamToken: true,
     // The suite's server says nothing about its user.
-    provider: { authorizationParameters: { resource }, tokenParameters: { resource }, identify: async (token) => { accessToken = token; return { sub: 'user' } } },
+    provider: {
+      authorizationParameters: { resource },
+      tokenParameters: { resource },
+      identify: async (token) => {
+        accessToken = token
+        return { sub: 'user' }
+      }
+    },
     mcp: { tools: true }
   })
   await app.listen({ host: 'localhost', port })
@@ -42,7 +59,11 @@ try {
 async function call (token?: string): Promise<Response> {
   return await fetch(server, {
     method: 'POST',
-    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream', ...token !== undefined && { authorization: `Bearer ${token}` } },
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      ...token !== undefined && { authorization: `Bearer ${token}` }
+    },
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list', params: {} })
   })
 }
@@ -51,7 +72,18 @@ async function register (redirectUri: string): Promise<Registered> {
   const context = JSON.parse(process.env['MCP_CONFORMANCE_CONTEXT'] ?? '{}') as Partial<Registered>
   if (context.client_id !== undefined) return context as Registered
   const methods = metadata?.token_endpoint_auth_methods_supported
-  const body = JSON.stringify({ client_name: 'Broker', application_type: 'web', redirect_uris: [redirectUri], grant_types: ['authorization_code', 'refresh_token'], response_types: ['code'], ...methods && { token_endpoint_auth_method: methods[0] } })
-  const response = await fetch(metadata?.registration_endpoint ?? '', { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+  const body = JSON.stringify({
+    client_name: 'Broker',
+    application_type: 'web',
+    redirect_uris: [redirectUri],
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+    ...methods && { token_endpoint_auth_method: methods[0] }
+  })
+  const response = await fetch(metadata?.registration_endpoint ?? '', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body
+  })
   return await response.json() as Registered
 }

@@ -2,10 +2,16 @@ import { isDeepStrictEqual } from 'node:util'
 import { inWords, servers, threeScores } from './scores.ts'
 import { conformance } from './suite.ts'
 
-// npm run conformance. About half a minute. Fails unless the guard changes nothing for those who have a token, and everything for those who have none.
+// npm run conformance. About half a minute. Fails unless the guard changes nothing for those who
+// have a token, and everything for those who have none.
 
 const cleanups: Array<() => unknown> = []
-const program = { after: (cleanup: () => unknown) => { cleanups.push(cleanup) }, skip: console.error }
+const program = {
+  after: (cleanup: () => unknown) => {
+    cleanups.push(cleanup)
+  },
+  skip: console.error
+}
 
 const run = await conformance(program)
 if (run === null) process.exit(1)
@@ -14,8 +20,15 @@ console.log('| revision | unguarded | guarded | without a token |\n| --- | --- |
 for (const revision of Object.keys(servers)) {
   const { unguarded, guarded, anonymous } = await threeScores(program, run, revision)
   console.log(`| ${[revision, ...[unguarded, guarded, anonymous].map(inWords)].join(' | ')} |`)
-  if (isDeepStrictEqual(guarded, unguarded) && guarded.passed.length > 0 && anonymous.passed.length === 0) continue
-  console.error([...guarded.lines.filter(line => !unguarded.lines.includes(line)), ...anonymous.passed].join('\n'))
+  if (
+    isDeepStrictEqual(guarded, unguarded) && guarded.passed.length > 0 &&
+    anonymous.passed.length === 0
+  ) continue
+  console.error(
+    [...guarded.lines.filter(line => !unguarded.lines.includes(line)), ...anonymous.passed].join(
+      '\n'
+    )
+  )
   process.exitCode = 1
 }
 for (const cleanup of cleanups) await cleanup()

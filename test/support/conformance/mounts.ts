@@ -17,8 +17,14 @@ export async function mountBare (t: Cleanup, handler: FetchHandler): Promise<str
     method: ['GET', 'POST', 'DELETE'],
     url: '/mcp',
     async handler ({ method, headers, body }, reply) {
-      if (!validateHostHeader(headers.host, localhostAllowedHostnames()).ok) return reply.code(403).send()
-      const request = new Request(url, { method, headers: headers as Record<string, string>, ...body !== undefined && { body: JSON.stringify(body) } })
+      if (!validateHostHeader(headers.host, localhostAllowedHostnames()).ok) {
+        return reply.code(403).send()
+      }
+      const request = new Request(url, {
+        method,
+        headers: headers as Record<string, string>,
+        ...body !== undefined && { body: JSON.stringify(body) }
+      })
       return await handler.fetch(request, { parsedBody: body })
     }
   })
@@ -27,11 +33,20 @@ export async function mountBare (t: Cleanup, handler: FetchHandler): Promise<str
   return url
 }
 
-/** The MCP route behind the guard. The suite brings no token: where it shall have one, a hook of the host adds it. */
-export async function mountGuarded (t: Cleanup, mcp: NonNullable<McpOAuthOptions['mcp']>, { credentials, ...setup }: AppSetup & { credentials: boolean }): Promise<string> {
+/**
+ * The MCP route behind the guard. The suite brings no token: where it shall have one, a hook of the
+ * host adds it.
+ */
+export async function mountGuarded (
+  t: Cleanup,
+  mcp: NonNullable<McpOAuthOptions['mcp']>,
+  { credentials, ...setup }: AppSetup & { credentials: boolean }
+): Promise<string> {
   const app = Fastify()
   let authorization: string | undefined
-  app.addHook('onRequest', async ({ headers }) => { if (authorization !== undefined) headers.authorization = authorization })
+  app.addHook('onRequest', async ({ headers }) => {
+    if (authorization !== undefined) headers.authorization = authorization
+  })
   const { mcpUrl, token } = await startGuarded(t, { mcp }, { ...setup, app })
   if (credentials) authorization = `Bearer ${await token()}`
   return mcpUrl

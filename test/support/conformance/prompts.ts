@@ -10,22 +10,33 @@ interface Prompt {
 }
 
 /** A message of the user. */
-export function user<Content extends ReturnType<typeof text> | ReturnType<typeof embedded> | typeof image> (content: Content) {
+export function user<
+  Content extends ReturnType<typeof text> | ReturnType<typeof embedded> | typeof image
+> (content: Content) {
   return { role: 'user', content } as const
 }
 
 /** Prompts of both servers. */
 export const prompts: readonly Prompt[] = [
-  { name: 'test_simple_prompt', description: 'A sentence', messages: () => [user(text('This is a simple prompt for testing.'))] },
+  {
+    name: 'test_simple_prompt',
+    description: 'A sentence',
+    messages: () => [user(text('This is a simple prompt for testing.'))]
+  },
   {
     name: 'test_prompt_with_arguments',
     description: 'A sentence with two words of yours',
     argsSchema: z.object({
       // Both SDKs know one another's mark.
-      arg1: completable(z.string(), (start) => ['test', 'testValue1'].filter(value => value.startsWith(start))),
+      arg1: completable(
+        z.string(),
+        (start) => ['test', 'testValue1'].filter(value => value.startsWith(start))
+      ),
       arg2: z.string()
     }),
-    messages: ({ arg1, arg2 }) => [user(text(`Prompt with arguments: arg1='${arg1}', arg2='${arg2}'`))]
+    messages: (
+      { arg1, arg2 }
+    ) => [user(text(`Prompt with arguments: arg1='${arg1}', arg2='${arg2}'`))]
   },
   {
     name: 'test_prompt_with_embedded_resource',
@@ -36,5 +47,9 @@ export const prompts: readonly Prompt[] = [
       user(text('Please process the embedded resource above.'))
     ]
   },
-  { name: 'test_prompt_with_image', description: 'A picture, and what to do with it', messages: () => [user(image), user(text('Please analyze the image above.'))] }
+  {
+    name: 'test_prompt_with_image',
+    description: 'A picture, and what to do with it',
+    messages: () => [user(image), user(text('Please analyze the image above.'))]
+  }
 ]

@@ -5,8 +5,14 @@ import { sessionHandler } from './sessions.ts'
 import { statelessHandler } from './stateless.ts'
 import type { Conformance } from './suite.ts'
 
-/** A full server for each revision that has a list of what servers are required to pass. The suite's package brings none. */
-export const servers: Record<string, () => FetchHandler> = { '2025-11-25': sessionHandler, '2026-07-28': statelessHandler }
+/**
+ * A full server for each revision that has a list of what servers are required to pass. The suite's
+ * package brings none.
+ */
+export const servers: Record<string, () => FetchHandler> = {
+  '2025-11-25': sessionHandler,
+  '2026-07-28': statelessHandler
+}
 
 /** What a server made of the scenarios a revision requires. */
 export interface Score {
@@ -14,35 +20,59 @@ export interface Score {
   passed: string[]
   /** How many there are. */
   total: number
-  /** The suite's summary, one line a scenario with the number of checks passed and failed; scenarios that do not count too. */
+  /**
+   * The suite's summary, one line a scenario with the number of checks passed and failed; scenarios
+   * that do not count too.
+   */
   lines: string[]
 }
 
-/** Runs everything the suite has on servers of a revision. A scenario is passed by the suite's own rule: some check succeeds, and none fails. */
+/**
+ * Runs everything the suite has on servers of a revision. A scenario is passed by the suite's own
+ * rule: some check succeeds, and none fails.
+ */
 export async function score (run: Conformance, url: string, revision: string): Promise<Score> {
   const { output } = await run(['server', '--url', url, '--requirements', revision])
-  const uncounted = new Set([...output.matchAll(/^ {2}[✓✗] (\S+) \([a-z-]+\)$/gm)].map(([, name]) => name))
+  const uncounted = new Set(
+    [...output.matchAll(/^ {2}[✓✗] (\S+) \([a-z-]+\)$/gm)].map(([, name]) => name)
+  )
   const scenarios = [...output.matchAll(/^[✓✗] (\S+): (\d+) passed, (\d+) failed$/gm)]
   const counted = scenarios.filter(([, name]) => !uncounted.has(name))
   return {
-    passed: counted.filter(([,, succeeded, failed]) => succeeded !== '0' && failed === '0').map(([, name = '']) => name),
+    passed: counted.filter(([, , succeeded, failed]) => succeeded !== '0' && failed === '0').map((
+      [, name = '']
+    ) => name),
     total: counted.length,
     lines: scenarios.map(([line]) => line)
   }
 }
 
 /**
- * The scores of one server in three places: on a bare route, behind the guard for a caller with a token, and for one without.
+ * The scores of one server in three places: on a bare route, behind the guard for a caller with a
+ * token, and for one without.
  *
- * Without a token no scenario is passed, but some checks are: a foreign Host is refused as it should be, and nobody is asked for input. What fails
- * those scenarios is that they get nothing else either, or an answer that is no JSON-RPC.
+ * Without a token no scenario is passed, but some checks are: a foreign Host is refused as it
+ * should be, and nobody is asked for input. What fails those scenarios is that they get nothing
+ * else either, or an answer that is no JSON-RPC.
  */
-export async function threeScores (t: Cleanup, run: Conformance, revision: keyof typeof servers): Promise<Record<'unguarded' | 'guarded' | 'anonymous', Score>> {
+export async function threeScores (
+  t: Cleanup,
+  run: Conformance,
+  revision: keyof typeof servers
+): Promise<Record<'unguarded' | 'guarded' | 'anonymous', Score>> {
   const create = servers[revision] as () => FetchHandler
   return {
     unguarded: await score(run, await mountBare(t, create()), revision),
-    guarded: await score(run, await mountGuarded(t, { handler: create() }, { credentials: true }), revision),
-    anonymous: await score(run, await mountGuarded(t, { handler: create() }, { credentials: false }), revision)
+    guarded: await score(
+      run,
+      await mountGuarded(t, { handler: create() }, { credentials: true }),
+      revision
+    ),
+    anonymous: await score(
+      run,
+      await mountGuarded(t, { handler: create() }, { credentials: false }),
+      revision
+    )
   }
 }
 

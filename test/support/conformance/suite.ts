@@ -3,15 +3,35 @@ import { once } from 'node:events'
 import type { TestContext } from 'node:test'
 import { promisify } from 'node:util'
 
-/** The first release that looks at authorization servers. It needs a newer Node.js than we do, which npm has too. */
+/**
+ * The first release that looks at authorization servers. It needs a newer Node.js than we do, which
+ * npm has too.
+ */
 export const packages = ['node@22', '@modelcontextprotocol/conformance@0.2.0-alpha.12']
 
-/** The conformance suite of the Model Context Protocol: runs one of its scenarios, and hands over what it writes line by line. */
-export type Conformance = (args: string[], run?: { line?: (line: string) => void, env?: Record<string, string> }) => Promise<{ passed: boolean, output: string }>
+/**
+ * The conformance suite of the Model Context Protocol: runs one of its scenarios, and hands over
+ * what it writes line by line.
+ */
+export type Conformance = (
+  args: string[],
+  run?: { line?: (line: string) => void, env?: Record<string, string> }
+) => Promise<{ passed: boolean, output: string }>
 
-/** Finds the suite in npm's cache. In continuous integration it is fetched; elsewhere the test is skipped where it is not there. */
-export async function conformance (t: Pick<TestContext, 'after' | 'skip'>): Promise<Conformance | null> {
-  const npx = ['--yes', ...process.env['CI'] === 'true' ? ['--prefer-offline'] : ['--offline'], ...packages.flatMap(name => ['-p', name]), '-c', 'command -v node && command -v conformance']
+/**
+ * Finds the suite in npm's cache. In continuous integration it is fetched; elsewhere the test is
+ * skipped where it is not there.
+ */
+export async function conformance (
+  t: Pick<TestContext, 'after' | 'skip'>
+): Promise<Conformance | null> {
+  const npx = [
+    '--yes',
+    ...process.env['CI'] === 'true' ? ['--prefer-offline'] : ['--offline'],
+    ...packages.flatMap(name => ['-p', name]),
+    '-c',
+    'command -v node && command -v conformance'
+  ]
   const found = await promisify(execFile)('npx', npx).catch((error: Error) => {
     if (process.env['CI'] === 'true') throw error
     return null
@@ -22,7 +42,10 @@ export async function conformance (t: Pick<TestContext, 'after' | 'skip'>): Prom
     return null
   }
   return async (args, { line = () => {}, env = {} } = {}) => {
-    const child = spawn(node, [program, ...args], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(node, [program, ...args], {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe']
+    })
     t.after(() => child.kill())
     let output = ''
     let rest = ''
@@ -32,7 +55,9 @@ export async function conformance (t: Pick<TestContext, 'after' | 'skip'>): Prom
       rest = lines.pop() ?? ''
       lines.forEach(line)
     })
-    child.stderr.setEncoding('utf8').on('data', (text: string) => { output += text })
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+    })
     const [code] = await once(child, 'close')
     return { passed: code === 0, output }
   }

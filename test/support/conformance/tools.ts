@@ -1,6 +1,15 @@
 /** The smallest PNG there is of one red pixel, and one sample of silence. */
-export const image = { type: 'image', mimeType: 'image/png', data: 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC' } as const
-const audio = { type: 'audio', mimeType: 'audio/wav', data: 'UklGRiYAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQIAAAAAAA==' } as const
+export const image = {
+  type: 'image',
+  mimeType: 'image/png',
+  data:
+    'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC'
+} as const
+const audio = {
+  type: 'audio',
+  mimeType: 'audio/wav',
+  data: 'UklGRiYAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQIAAAAAAA=='
+} as const
 
 /** Text content. */
 export function text (text: string) {
@@ -15,11 +24,15 @@ export function embedded (uri: string, mimeType: string, text: string) {
 type Content = ReturnType<typeof text> | ReturnType<typeof embedded> | typeof image | typeof audio
 
 /** Tools that always say the same, of both servers: name, description, content. */
-export const tools: ReadonlyArray<readonly [name: string, description: string, content: Content[]]> = [
+export const tools: ReadonlyArray<
+  readonly [name: string, description: string, content: Content[]]
+> = [
   ['test_simple_text', 'Says a sentence', [text('This is a simple text response for testing.')]],
   ['test_image_content', 'Shows a pixel', [image]],
   ['test_audio_content', 'Plays a moment of silence', [audio]],
-  ['test_embedded_resource', 'Hands out a resource', [embedded('test://embedded-resource', 'text/plain', 'This is an embedded resource content.')]],
+  ['test_embedded_resource', 'Hands out a resource', [
+    embedded('test://embedded-resource', 'text/plain', 'This is an embedded resource content.')
+  ]],
   ['test_multiple_content_types', 'Says, shows and hands out', [
     text('Multiple content types test:'),
     image,
