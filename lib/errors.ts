@@ -245,7 +245,7 @@ export class McpOAuthError extends Error {
  * A cause that says what somebody else wrote: quoted, cut to 200 characters, without user info. For
  * the log only.
  */
-export function about (reason: string, written: unknown): Error {
+export function causeWith (reason: string, written: unknown): Error {
   const text = typeof written === 'string'
     ? JSON.stringify(written.replace(/\/\/[^/?#]*@/, '//…@').slice(0, 200))
     : JSON.stringify(written)?.slice(0, 200)

@@ -34,7 +34,7 @@ export type {
   VerifyContext
 } from './types.ts'
 export type { Guard, GuardOptions } from './guard/guard.ts'
-export type { Registration, Registry } from './guard/registrations.ts'
+export type { McpOAuthRegistration, Registry } from './guard/registrations.ts'
 export { jwtVerifier } from './verifiers/jwt.ts'
 export type { JwtVerifierOptions } from './verifiers/jwt.ts'
 export { introspectionVerifier } from './verifiers/introspection.ts'

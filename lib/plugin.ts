@@ -1,14 +1,14 @@
 import type { FastifyInstance } from 'fastify'
-import { configure, type Config, type ProviderConfig } from './options/config.ts'
+import { createConfig, type Config, type ProviderConfig } from './options/config.ts'
 import type { Log, TokenVerifier } from './types.ts'
 import { decorate } from './guard/decorators.ts'
 import { createGuards, type Guards } from './guard/guard.ts'
 import { createEndpoint, type McpEndpoint } from './mcp/endpoint.ts'
 import { createSessions } from './mcp/access/sessions.ts'
 import { createToolCollector } from './mcp/tools/collect.ts'
-import { proofCheckOf } from './dpop/create.ts'
-import { createProvider, type Provider } from './provider/discovery.ts'
-import { enroll, findRoot } from './guard/registrations.ts'
+import { createDpopVerifier } from './dpop/create.ts'
+import { createProviderDiscovery, type ProviderDiscovery } from './provider/discovery.ts'
+import { addRegistration, findRoot } from './guard/registrations.ts'
 import type { Broker } from './broker/broker.ts'
 import { createBroker } from './broker/create.ts'
 import { brokerEndpoints } from './broker/routes.ts'
@@ -19,23 +19,23 @@ import { thinEndpoints } from './thin-proxy/routes.ts'
 import { createThinProxy } from './thin-proxy/proxy.ts'
 import type { Document } from './discovery/well-known.ts'
 import type { McpOAuthOptions } from './options/schema.ts'
-import { createSite, refuseForeignAddress, type SiteSource } from './urls.ts'
-import { steadyLog } from './host/safe-logger.ts'
+import { createUrls, rejectPublicAddress, type UrlSource } from './urls.ts'
+import { safeLogger } from './host/safe-logger.ts'
 import { createKeySet } from './verifiers/jwks.ts'
 import { jwtVerifier } from './verifiers/jwt.ts'
 import { ownVerifier } from './verifiers/own.ts'
-import { createPossession } from './dpop/binding.ts'
+import { createTokenBinding } from './dpop/binding.ts'
 import { chain } from './verifiers/chain.ts'
 
 /** What a registration does, in order: configure, find its place, decorate, publish, protect. */
 export async function plugin (instance: FastifyInstance, options: McpOAuthOptions): Promise<void> {
   // What the provider said may quote our tokens: of its faults the log gets what request logs get.
-  const log = steadyLog(instance.log.child({}, { serializers: logSerializers }) as Log)
-  const config = configure(options, instance.prefix, log)
+  const log = safeLogger(instance.log.child({}, { serializers: logSerializers }) as Log)
+  const config = createConfig(options, instance.prefix, log)
   const root = findRoot(instance, options.root)
-  const site = createSite(config, root.server)
-  const registration = enroll(root, config, site)
-  if (config.publicUrl === null) refuseForeignAddress(root.server)
+  const urls = createUrls(config, root.server)
+  const registration = addRegistration(root, config, urls)
+  if (config.publicUrl === null) rejectPublicAddress(root.server)
   if (Date.now() < Date.UTC(2024, 0)) {
     log.warn(
       {},
@@ -62,7 +62,7 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
     )
   }
 
-  const provider = config.provider && createProvider({
+  const provider = config.provider && createProviderDiscovery({
     issuer: config.provider.issuer,
     metadataUrl: config.provider.metadataUrl ?? undefined,
     authorizeUrl: config.provider.authorizeUrl ?? undefined,
@@ -81,13 +81,13 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   const guarded = new Set<string>()
   const catalog =
     () => [...new Set([...config.knownScopes, ...endpoint?.catalog() ?? [], ...guarded])]
-  const server = await authorizationServer(instance, config, provider, site, log, catalog)
-  const possession = createPossession(config.dpop, proofCheckOf(config, site, 'resource'))
-  const guards = createGuards(config, verifierOf(config, provider, server, log), possession, site)
+  const server = await authorizationServer(instance, config, provider, urls, log, catalog)
+  const possession = createTokenBinding(config.dpop, createDpopVerifier(config, urls, 'resource'))
+  const guards = createGuards(config, verifierOf(config, provider, server, log), possession, urls)
   decorate(instance, root, { registration, guards, config, guarded })
-  discoveryRoutes(root, config, site, server.document)
+  discoveryRoutes(root, config, urls, server.document)
 
-  endpoint = endpointOf(instance, root, config, site, guards)
+  endpoint = endpointOf(instance, root, config, urls, guards)
   if (endpoint) mcpRoute(instance, { config, guards, endpoint })
 }
 
@@ -103,8 +103,8 @@ interface AuthorizationServer {
 async function authorizationServer (
   instance: FastifyInstance,
   config: Config,
-  provider: Provider | null,
-  site: SiteSource,
+  provider: ProviderDiscovery | null,
+  urls: UrlSource,
   log: Log,
   catalog: () => readonly string[]
 ): Promise<AuthorizationServer> {
@@ -113,11 +113,11 @@ async function authorizationServer (
     return { document: document === null ? null : () => document, broker: null }
   }
   if (config.mode === 'thin') {
-    const proxy = createThinProxy(config, provider, site)
+    const proxy = createThinProxy(config, provider, urls)
     thinEndpoints(instance, proxy)
     return { document: proxy.document, broker: null }
   }
-  const broker = await createBroker(config, provider, site, log, catalog)
+  const broker = await createBroker(config, provider, urls, log, catalog)
   brokerEndpoints(instance, broker)
   return { document: broker.document, broker }
 }
@@ -129,7 +129,7 @@ function hasProxies (config: Config): config is Config & { provider: ProviderCon
 /** The verifiers of the user come after ours: nobody else has to look at tokens of our own. */
 function verifierOf (
   config: Config,
-  provider: Provider | null,
+  provider: ProviderDiscovery | null,
   { broker }: AuthorizationServer,
   log: Log
 ): TokenVerifier | null {
@@ -139,8 +139,8 @@ function verifierOf (
     verifiers.unshift(ownVerifier({
       issuer: broker.issuer,
       keys: broker.signing.find,
-      isRevoked: broker.ledger.isRevoked,
-      openUpstream: config.upstreamToken ? broker.grants.openUpstream : null
+      isRevoked: broker.marks.isRevoked,
+      openUpstream: config.upstreamToken ? broker.tokens.openUpstream : null
     }))
   }
   if (config.tokens === 'issuer' && config.provider !== null && provider !== null) {
@@ -161,18 +161,18 @@ function endpointOf (
   instance: FastifyInstance,
   root: FastifyInstance,
   { prefix, mcp, headers, secrets }: Config,
-  site: SiteSource,
+  urls: UrlSource,
   { holds }: Guards
 ): McpEndpoint | null {
   const { serves, name, version, instructions, toolScopes } = mcp
   if (serves === null) return null
   const options = { name, version, ...(instructions !== null && { instructions }) }
   const deps = {
-    resource: () => site().resource,
+    resource: () => urls().resource,
     holds,
     toolScopes: toolScopes ?? undefined,
     sessions: createSessions(secrets),
-    log: steadyLog(instance.log as Log)
+    log: safeLogger(instance.log as Log)
   }
   if (!('tools' in serves)) return createEndpoint({ ...options, ...serves }, deps)
   const collector = createToolCollector()

@@ -9,7 +9,7 @@ import { insertWellKnown } from './oauth/well-known.ts'
  * Where one registration lives, as clients see it. Built from configuration alone: nothing in a
  * request can change a byte of it.
  */
-export interface Site {
+export interface Urls {
   /**
    * Where clients reach the app: a request's URL, as they see it, is this and the path that reached
    * us.
@@ -34,27 +34,27 @@ export interface Site {
  * Gives the site. Asked at each use, because without `publicUrl` the port is known only once the
  * app listens.
  */
-export type SiteSource = () => Site
+export type UrlSource = () => Urls
 
-export function createSite (config: Config, server: Server): SiteSource {
+export function createUrls (config: Config, server: Server): UrlSource {
   if (config.publicUrl !== null) {
-    const site = siteAt(config, config.publicUrl)
-    return () => site
+    const urls = siteAt(config, config.publicUrl)
+    return () => urls
   }
-  let site = siteAt(config, 'http://localhost')
+  let urls = siteAt(config, 'http://localhost')
   let listening = false
   return () => {
     if (!listening) {
       const port = portOf(server)
-      if (port === null) return site
+      if (port === null) return urls
       listening = true
-      site = siteAt(config, `http://localhost:${port}`)
+      urls = siteAt(config, `http://localhost:${port}`)
     }
-    return site
+    return urls
   }
 }
 
-function siteAt (config: Config, publicUrl: string): Site {
+function siteAt (config: Config, publicUrl: string): Urls {
   const base = publicUrl + config.prefix
   const resource = base + config.mcp.path
   const authorizationServers = authorizationServersOf(config, base)
@@ -128,7 +128,7 @@ const watched = new WeakSet<Server>()
  * and `listen()` resolving, but it waits for the server's first `listening` or `error`: answering
  * the one with the other makes `listen()` reject.
  */
-export function refuseForeignAddress (server: Server): void {
+export function rejectPublicAddress (server: Server): void {
   // Several registrations share the server, and only its first error has someone to catch it.
   if (watched.has(server)) return
   watched.add(server)

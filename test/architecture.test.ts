@@ -7,7 +7,7 @@ const lib = new URL('../lib/', import.meta.url).pathname
 
 /** From the ground up. A file may import from the floors below its own, and from its own folder. */
 const floors = [
-  ['errors.ts', 'types.ts', 'limits.ts'],
+  ['errors.ts', 'types.ts', 'limits.ts', 'util/'],
   ['oauth/', 'schemas/', 'http/', 'crypto/'],
   ['store/'],
   ['options/'],

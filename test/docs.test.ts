@@ -249,7 +249,7 @@ for (const file of examples) {
   })
 }
 
-test('EX-01 the commands of machine-clients.md make secrets and keys that let a machine in', async (t) => {
+test('the commands of machine-clients.md make secrets and keys that let a machine in [EX-01]', async (t) => {
   const [, command = ''] = /^(node -e "const c=.*)$/m.exec(page('docs/machine-clients.md')) ?? []
   const [, keyCommand = ''] =
     /^(node -e "const\{privateKey.*)$/m.exec(page('docs/machine-clients.md')) ?? []

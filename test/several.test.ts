@@ -66,7 +66,7 @@ async function assertApart (
   }
 }
 
-test('PRM-10 two providers in two scopes of the host', async (t) => {
+test('two providers in two scopes of the host [PRM-10]', async (t) => {
   const running = await start(t, async (app, a, b) => {
     await app.register(async (scope) => {
       await scope.register(mcpOAuth, a)
@@ -80,7 +80,7 @@ test('PRM-10 two providers in two scopes of the host', async (t) => {
   assert.equal(bare.status, 404)
 })
 
-test('PRM-10 two providers, by the option prefix on one instance', async (t) => {
+test('two providers, by the option prefix on one instance [PRM-10]', async (t) => {
   const running = await start(t, async (app, a, b) => {
     await app.register(mcpOAuth, { ...a, prefix: '/a' })
     await app.register(mcpOAuth, { ...b, prefix: '/b' })
@@ -88,7 +88,7 @@ test('PRM-10 two providers, by the option prefix on one instance', async (t) => 
   await assertApart(running, ['/a/mcp', '/b/mcp'])
 })
 
-test('PRM-10 two providers, one at the root and one below it', async (t) => {
+test('two providers, one at the root and one below it [PRM-10]', async (t) => {
   const running = await start(t, async (app, a, b) => {
     await app.register(mcpOAuth, a)
     await app.register(mcpOAuth, { ...b, prefix: '/b' })
@@ -96,7 +96,7 @@ test('PRM-10 two providers, one at the root and one below it', async (t) => {
   await assertApart(running, ['/mcp', '/b/mcp'])
 })
 
-test('PRM-10 two providers, by the paths of their MCP routes', async (t) => {
+test('two providers, by the paths of their MCP routes [PRM-10]', async (t) => {
   const running = await start(t, async (app, a, b) => {
     await app.register(mcpOAuth, { ...a, mcp: { ...a.mcp, path: '/mcp/v1' } })
     await app.register(mcpOAuth, { ...b, mcp: { ...b.mcp, path: '/mcp/v2' } })
@@ -104,7 +104,7 @@ test('PRM-10 two providers, by the paths of their MCP routes', async (t) => {
   await assertApart(running, ['/mcp/v1', '/mcp/v2'])
 })
 
-test('PRM-03 prefixes add up: scopes in scopes, and the option within', async (t) => {
+test('prefixes add up: scopes in scopes, and the option within [PRM-03]', async (t) => {
   const running = await start(t, async (app, a, b) => {
     await app.register(async (outer) => {
       await outer.register(async (inner) => {
@@ -167,7 +167,7 @@ test('one MCP route has one registration', async (t) => {
     }, { prefix: '/a' }), { code: 'FST_MCP_OAUTH_DUPLICATE' })
 })
 
-test('F9 two registrations that would hide each other from clients do not start', async (t) => {
+test('two registrations that would hide each other from clients do not start [F9]', async (t) => {
   const document = (name: string) => ({
     issuer: `https://${name}.example`,
     token_endpoint: `https://${name}.example/token`,

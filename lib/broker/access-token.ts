@@ -21,7 +21,7 @@ export interface AccessTokenContent {
 }
 
 /** The answer of the token endpoint (RFC 6749 §5.1). */
-export interface Tokens {
+export interface TokenResponse {
   readonly access_token: string
   readonly token_type: 'Bearer' | 'DPoP'
   readonly expires_in: number
@@ -35,7 +35,7 @@ export async function issueAccessToken (
   content: AccessTokenContent,
   lifetime: number,
   now: number
-): Promise<Tokens> {
+): Promise<TokenResponse> {
   const { issuer, subject, clientId, resource, scopes, grant, key, claims, upstream } = content
   const seconds = Math.floor(now)
   const scope = scopes.length > 0 && { scope: formatScope(scopes) }

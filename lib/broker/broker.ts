@@ -1,38 +1,38 @@
-import type { Assertions } from './client-assertions.ts'
+import type { ClientAssertions } from './client-assertions.ts'
 import type { Clients } from '../clients/clients.ts'
-import type { Cookies } from './login-cookies.ts'
-import type { Grants } from './tokens.ts'
-import type { Ledger } from '../store/one-time.ts'
+import type { LoginCookies } from './login-cookies.ts'
+import type { TokenIssuer } from './tokens.ts'
+import type { OneTimeMarks } from '../store/one-time.ts'
 import type { Revocation } from './revocation.ts'
 import type { Sealer } from '../crypto/sealer.ts'
 import type { SigningKeys } from '../crypto/signing-keys.ts'
-import type { States } from './login-state.ts'
-import type { Upstream } from '../provider/login.ts'
+import type { LoginStates } from './login-state.ts'
+import type { ProviderLogin } from '../provider/login.ts'
 import type { Config, ProviderConfig } from '../options/config.ts'
 import type { Log } from '../types.ts'
-import type { SiteSource } from '../urls.ts'
-import type { ProofCheck } from '../dpop/verify.ts'
-import type { AuthorizationDesk } from '../clients/authorize.ts'
+import type { UrlSource } from '../urls.ts'
+import type { DpopVerifier } from '../dpop/verify.ts'
+import type { AuthorizationEndpoint } from '../clients/authorize.ts'
 
 /** What the endpoints of the broker share. */
-export interface Broker extends AuthorizationDesk {
+export interface Broker extends AuthorizationEndpoint {
   readonly config: Config & { readonly provider: ProviderConfig }
-  readonly site: SiteSource
+  readonly urls: UrlSource
   readonly log: Log
   readonly clients: Clients
-  readonly assertions: Assertions
+  readonly clientAssertions: ClientAssertions
   /** Whether there are clients that have no user. */
-  readonly machines: boolean
+  readonly hasMachineClients: boolean
   readonly sealer: Sealer
   readonly signing: SigningKeys
-  readonly ledger: Ledger
-  readonly states: States
-  readonly upstream: Upstream
-  readonly grants: Grants
+  readonly marks: OneTimeMarks
+  readonly states: LoginStates
+  readonly provider: ProviderLogin
+  readonly tokens: TokenIssuer
   /** Null where tokens are not bound to keys. */
-  readonly checkProof: ProofCheck | null
+  readonly checkProof: DpopVerifier | null
   readonly revocation: Revocation
-  cookies(): Cookies
+  cookies(): LoginCookies
   /** The scopes of this server and its tools. */
   catalog(): readonly string[]
   issuer(): string

@@ -4,13 +4,13 @@ import type { Client } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
 import { assertionProblem, assertionSkew } from '../oauth/client-assertion.ts'
 import { signatureAlgorithms } from '../oauth/public-keys.ts'
-import { hash, type Ledger } from '../store/one-time.ts'
+import { hash, type OneTimeMarks } from '../store/one-time.ts'
 
 /**
  * Checks the assertions by which clients with keys prove who they are (`private_key_jwt`, RFC 7523
  * §2.2 and §3).
  */
-export interface Assertions {
+export interface ClientAssertions {
   /**
    * Uses an assertion up. It is remembered last: nobody but the client can make one count as used.
    *
@@ -22,11 +22,11 @@ export interface Assertions {
 /**
  * @param audiences names of ours, one of which an assertion must be for
  */
-export function createAssertions (
+export function createClientAssertions (
   clients: readonly Client[],
-  ledger: Ledger,
+  marks: OneTimeMarks,
   audiences: () => string[]
-): Assertions {
+): ClientAssertions {
   // Keys need no ids: each is tried.
   const keysOf = new Map(
     clients.map(({ id, jwks }) => [
@@ -51,7 +51,7 @@ export function createAssertions (
       const { exp = 0, jti } = payload
       // The clock of another instance may be behind ours, too.
       if (
-        !await ledger.consume(
+        !await marks.consume(
           `assertion:${hash(clientId)}`,
           String(jti),
           exp - now + 2 * assertionSkew

@@ -1,6 +1,9 @@
 import type { FastifyRequest } from 'fastify'
 import { McpOAuthError } from '../errors.ts'
-import { clientCredentials, type ClientCredentials } from '../oauth/client-authentication.ts'
+import {
+  parseClientAuthentication,
+  type ClientAuthentication
+} from '../oauth/client-authentication.ts'
 import { isSecretOf } from '../oauth/client-secret.ts'
 import type { RequestParameters } from '../oauth/parameters.ts'
 import type { Broker } from './broker.ts'
@@ -14,18 +17,18 @@ import type { Broker } from './broker.ts'
  * @throws McpOAuthError `invalidClient`, the same for clients that are unknown, expired, or do not
  *   prove who they are in the way they have to
  */
-export async function identify (
+export async function authenticateClient (
   broker: Broker,
   request: FastifyRequest,
   params: RequestParameters,
   now: number
 ): Promise<string> {
-  const sent = clientCredentials(request.headers.authorization, params)
+  const sent = parseClientAuthentication(request.headers.authorization, params)
   const { clientId } = sent
   const { secretHashes, jwks } = broker.clients.listed(clientId) ?? {}
   if (jwks) {
     if (sent.method !== 'private_key_jwt') throw refused('signs no assertion')
-    await broker.assertions.accept(clientId, sent.assertion, now)
+    await broker.clientAssertions.accept(clientId, sent.assertion, now)
   } else if (secretHashes) {
     if (!('secret' in sent) || !isSecretOf(secretHashes, sent.secret)) {
       throw refused('sends no secret, or a wrong one')
@@ -40,7 +43,7 @@ export async function identify (
  * Clients with a document sign where they read in our metadata that some do. To us they are public,
  * so that nothing hangs on it.
  */
-function isPublic ({ method, clientId }: ClientCredentials): boolean {
+function isPublic ({ method, clientId }: ClientAuthentication): boolean {
   return method === 'none' || (method === 'private_key_jwt' && clientId.startsWith('https://'))
 }
 

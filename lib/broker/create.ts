@@ -1,22 +1,22 @@
-import { createAssertions } from './client-assertions.ts'
+import { createClientAssertions } from './client-assertions.ts'
 import { createClientDocuments } from '../clients/documents.ts'
 import { authenticationMethods, createClients } from '../clients/clients.ts'
-import { createCookies } from './login-cookies.ts'
-import { createGrants } from './tokens.ts'
-import { createLedger } from '../store/one-time.ts'
+import { createLoginCookies } from './login-cookies.ts'
+import { createTokenIssuer } from './tokens.ts'
+import { createOneTimeMarks } from '../store/one-time.ts'
 import { createRevocation } from './revocation.ts'
 import { createSealer } from '../crypto/sealer.ts'
 import { createSigningKeys } from '../crypto/signing-keys.ts'
-import { createStates } from './login-state.ts'
+import { createLoginStates } from './login-state.ts'
 import { memoryStore } from '../store/memory.ts'
-import { createUpstream } from '../provider/login.ts'
+import { createProviderLogin } from '../provider/login.ts'
 import type { Config, ProviderConfig } from '../options/config.ts'
 import type { Log } from '../types.ts'
 import { createPublicFetch } from '../http/public-fetch.ts'
 import { authorizationServerDocument } from '../oauth/metadata.ts'
-import { proofCheckOf } from '../dpop/create.ts'
-import type { Provider } from '../provider/discovery.ts'
-import type { SiteSource } from '../urls.ts'
+import { createDpopVerifier } from '../dpop/create.ts'
+import type { ProviderDiscovery } from '../provider/discovery.ts'
+import type { UrlSource } from '../urls.ts'
 import type { Broker } from './broker.ts'
 
 /**
@@ -32,8 +32,8 @@ const identityScopes = ['openid', 'profile', 'email', 'offline_access']
  */
 export async function createBroker (
   config: Config & { readonly provider: ProviderConfig },
-  provider: Provider,
-  site: SiteSource,
+  discovery: ProviderDiscovery,
+  urls: UrlSource,
   log: Log,
   catalog: () => readonly string[]
 ): Promise<Broker> {
@@ -56,13 +56,13 @@ export async function createBroker (
   const signing = await createSigningKeys(secrets, context)
   // 20,000 entries take about 5 MB: full of what strangers sent, all of these leave room in a heap
   // of 128 MB.
-  const ledger = config.store
-    ? createLedger(config.store, context)
-    : createLedger(memoryStore({ max: 100_000 }), context, () => memoryStore({ max: 20_000 }))
-  const issuer = () => site().base
-  const redirectUri = () => `${site().base}/oauth/callback`
-  const upstream = createUpstream({
-    metadata: provider.metadata,
+  const marks = config.store
+    ? createOneTimeMarks(config.store, context)
+    : createOneTimeMarks(memoryStore({ max: 100_000 }), context, () => memoryStore({ max: 20_000 }))
+  const issuer = () => urls().base
+  const redirectUri = () => `${urls().base}/oauth/callback`
+  const provider = createProviderLogin({
+    metadata: discovery.metadata,
     clientId: clientId as string,
     clientSecret,
     scopes: defaultScopes,
@@ -70,9 +70,9 @@ export async function createBroker (
     traits,
     redirectUri
   })
-  const revocation = createRevocation({ ledger, sealer, upstream, log })
+  const revocation = createRevocation({ marks, sealer, provider, log })
   const redirectPolicy = () => {
-    const { base, resource } = site()
+    const { base, resource } = urls()
     const own = ['authorize', 'token', 'register', 'callback', 'consent', 'revoke', 'jwks'].flatMap(
       name => [`${base}/oauth/${name}`, ...(config.legacyEndpoints ? [`${base}/${name}`] : [])]
     )
@@ -89,49 +89,49 @@ export async function createBroker (
       allowedHosts: config.clientIdMetadata.allowedHosts
     })
 
-  const machines = config.clients.some(({ grantTypes }) =>
+  const hasMachineClients = config.clients.some(({ grantTypes }) =>
     grantTypes?.includes('client_credentials')
   )
 
   return {
     config,
-    site,
+    urls,
     log,
     sealer,
     signing,
-    ledger,
-    upstream,
+    marks,
+    provider,
     issuer,
     revocation,
     catalog,
     redirectPolicy,
     clients: createClients(sealer, config.clients, documents),
-    assertions: createAssertions(
+    clientAssertions: createClientAssertions(
       config.clients,
-      ledger,
+      marks,
       () => [issuer(), `${issuer()}/oauth/token`]
     ),
-    machines,
-    states: createStates(secrets, context),
-    grants: createGrants({
+    hasMachineClients,
+    states: createLoginStates(secrets, context),
+    tokens: createTokenIssuer({
       sealer,
       signing,
       revocation,
-      upstream,
+      provider,
       issuer,
       authorizeUser: config.authorizeUser,
       upstreamToken: config.upstreamToken
     }),
-    checkProof: proofCheckOf(config, site, 'token'),
-    cookies: () => createCookies(site().base.startsWith('https:')),
+    checkProof: createDpopVerifier(config, urls, 'token'),
+    cookies: () => createLoginCookies(urls().base.startsWith('https:')),
     rules: () => ({
-      resource: site().resource,
+      resource: urls().resource,
       knownScopes: [...catalog(), ...identityScopes],
       defaultScopes: config.requiredScopes
     }),
     listed: config.allowedRedirectUris !== null,
     async document () {
-      const { base } = site()
+      const { base } = urls()
       return JSON.stringify(authorizationServerDocument({
         issuer: base,
         authorizationEndpoint: `${base}/oauth/authorize`,
@@ -145,7 +145,7 @@ export async function createBroker (
           dpop: config.dpop !== 'off'
         },
         authenticationMethods: authenticationMethods(config.clients),
-        machines
+        machines: hasMachineClients
       }))
     }
   }

@@ -20,7 +20,7 @@ const ourState = /^[\da-z]{64}$/
  * Reads and writes our cookies. `secure` is false on plain http (loopback), where browsers refuse
  * the `__Host-` prefix.
  */
-export interface Cookies {
+export interface LoginCookies {
   /** The browser's CSRF value, or null if it has none, or two (somebody planted one). */
   csrf(header: string | undefined): string | null
   /** The sealed login of a state, or null if it is absent or doubled. */
@@ -39,7 +39,7 @@ export interface Cookies {
   clearTransaction(state: string): string
 }
 
-export function createCookies (secure: boolean): Cookies {
+export function createLoginCookies (secure: boolean): LoginCookies {
   const prefix = secure ? '__Host-' : ''
   const attributes = { path: '/', httpOnly: true, secure, sameSite: 'lax' as const }
   const write = (name: string, value: string, maxAge: number) =>

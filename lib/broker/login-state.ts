@@ -11,14 +11,14 @@ const skew = 30
  * Makes and recognises the `state` values we send to the provider, so that a foreign one is told
  * from one of another browser.
  */
-export interface States {
+export interface LoginStates {
   /** 128 random bits behind the time, and a proof that we made them. Sorts by time. */
   create(now: number): string
   /** Whether a state is ours and not too old. */
-  recognise(state: string, now: number): boolean
+  verify(state: string, now: number): boolean
 }
 
-export function createStates (secrets: readonly string[], context: string): States {
+export function createLoginStates (secrets: readonly string[], context: string): LoginStates {
   const keys = secrets.map(secret => deriveKey(secret, `state:${context}`))
   const sign = (body: string, key: Uint8Array) =>
     createHmac('sha256', key).update(body).digest().subarray(0, 12)
@@ -27,7 +27,7 @@ export function createStates (secrets: readonly string[], context: string): Stat
       const body = Math.floor(now).toString(36).padStart(8, '0') + randomBytes(16).toString('hex')
       return body + sign(body, keys[0] as Uint8Array).toString('hex')
     },
-    recognise (state, now) {
+    verify (state, now) {
       if (!/^[\da-z]{8}[\da-f]{56}$/.test(state)) return false
       const body = state.slice(0, 40)
       const proof = Buffer.from(state.slice(40), 'hex')

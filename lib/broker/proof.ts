@@ -9,7 +9,7 @@ import type { Broker } from './broker.ts'
  *
  * @throws McpOAuthError `invalidDpopProof` and `useDpopNonce`, as 400; `storeUnavailable`
  */
-export async function keyOf (
+export async function proofKeyOf (
   { config, checkProof }: Broker,
   request: FastifyRequest,
   reply: FastifyReply,

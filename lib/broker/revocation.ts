@@ -1,9 +1,9 @@
 import type { Log } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
-import { insist } from '../http/retry.ts'
-import type { Ledger } from '../store/one-time.ts'
+import { retry } from '../http/retry.ts'
+import type { OneTimeMarks } from '../store/one-time.ts'
 import type { Sealer } from '../crypto/sealer.ts'
-import type { Upstream } from '../provider/login.ts'
+import type { ProviderLogin } from '../provider/login.ts'
 
 /** How grants end: here, and at the provider. */
 export interface Revocation {
@@ -28,9 +28,9 @@ export interface Revocation {
 }
 
 export interface RevocationOptions {
-  readonly ledger: Ledger
+  readonly marks: OneTimeMarks
   readonly sealer: Sealer
-  readonly upstream: Pick<Upstream, 'revoke'>
+  readonly provider: Pick<ProviderLogin, 'revoke'>
   readonly log: Log
   /**
    * Milliseconds after which a provider, or store, that does not answer is asked again. Defaults to
@@ -46,10 +46,10 @@ interface Note {
 }
 
 export function createRevocation (
-  { ledger, sealer, upstream, log, pauses = [1_000, 5_000, 30_000] }: RevocationOptions
+  { marks, sealer, provider, log, pauses = [1_000, 5_000, 30_000] }: RevocationOptions
 ): Revocation {
   async function noted (grant: string, now: number): Promise<string | null> {
-    const sealed = await ledger.recall('upstream', grant)
+    const sealed = await marks.recall('upstream', grant)
     const note = sealed === null ? null : await sealer.open('upstream', sealed, now) as Note | null
     return note?.grant === grant ? note.token : null
   }
@@ -57,10 +57,10 @@ export function createRevocation (
   function inBackground (find: () => Promise<string | null>): void {
     const revoke = async (): Promise<void> => {
       const token = await find()
-      if (token !== null) await upstream.revoke(token)
+      if (token !== null) await provider.revoke(token)
     }
     const isFinal = (error: unknown) => !(error instanceof McpOAuthError && error.statusCode >= 500)
-    insist(pauses, revoke, { isFinal, ref: false }).catch((err: unknown) =>
+    retry(pauses, revoke, { isFinal, ref: false }).catch((err: unknown) =>
       log.warn({ err }, 'a grant could not be ended at the provider')
     )
   }
@@ -68,7 +68,7 @@ export function createRevocation (
   return {
     async note (grant, token, lifetime, now) {
       const note: Note = { grant, token }
-      await ledger.remember(
+      await marks.remember(
         'upstream',
         grant,
         await sealer.seal('upstream', note, lifetime, now),
@@ -76,13 +76,13 @@ export function createRevocation (
       )
       // Written first, then looked: who ends a grant does it the other way round, so one of the two
       // sees the other.
-      const ended = await ledger.hasEnded(grant)
+      const ended = await marks.hasEnded(grant)
       if (ended) inBackground(async () => token)
       return !ended
     },
-    isNoted: grant => ledger.isConsumed('upstream', grant),
+    isNoted: grant => marks.isConsumed('upstream', grant),
     async end (grant, now, carried) {
-      if (await ledger.revoke(grant)) {
+      if (await marks.revoke(grant)) {
         inBackground(async () => await noted(grant, now) ?? carried ?? null)
       }
     },

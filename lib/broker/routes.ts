@@ -1,12 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import { registerRoute } from '../clients/register.ts'
-import { logSerializers, prefixWithin, seal } from '../host/isolate.ts'
+import { logSerializers, prefixWithin, isolate } from '../host/isolate.ts'
 import { authorizeRoute } from './endpoints/authorize.ts'
 import type { Broker } from './broker.ts'
 import { callbackRoute } from './endpoints/callback.ts'
 import { consentRoute } from './endpoints/consent.ts'
 import { jwksRoute } from './endpoints/jwks.ts'
-import { review } from './secret-check.ts'
+import { checkSharedSecrets } from './secret-check.ts'
 import { revokeRoute } from './endpoints/revoke.ts'
 import { tokenRoute } from './endpoints/token.ts'
 
@@ -14,7 +14,7 @@ import { tokenRoute } from './endpoints/token.ts'
 export function brokerEndpoints (instance: FastifyInstance, broker: Broker): void {
   const { prefix, registration, legacyEndpoints, clients } = broker.config
   instance.register(async (scope) => {
-    seal(scope)
+    isolate(scope)
     authorizeRoute(scope, broker, '/oauth/authorize')
     consentRoute(scope, broker)
     callbackRoute(scope, broker)
@@ -22,7 +22,7 @@ export function brokerEndpoints (instance: FastifyInstance, broker: Broker): voi
     if (registration) registerRoute(scope, broker.clients, broker.redirectPolicy, '/oauth/register')
     revokeRoute(scope, broker)
     jwksRoute(scope, broker)
-    review(scope, broker)
+    checkSharedSecrets(scope, broker)
     if (!legacyEndpoints) return
     // Where clients of the first MCP revision look when they find no metadata.
     authorizeRoute(scope, broker, '/authorize')

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { startupError } from '../errors.ts'
-import { insist } from '../http/retry.ts'
+import { retry } from '../http/retry.ts'
 import type { Broker } from './broker.ts'
 
 /**
@@ -23,7 +23,7 @@ const pauses = [100, 400, 700]
  * that run does not start: half of what is handed out would open at half of them. A store that is
  * down keeps nobody from starting.
  */
-export function review (scope: FastifyInstance, broker: Broker): void {
+export function checkSharedSecrets (scope: FastifyInstance, broker: Broker): void {
   const { config: { store }, log } = broker
   if (store === null) return
   let timer: NodeJS.Timeout | undefined
@@ -42,7 +42,7 @@ export function review (scope: FastifyInstance, broker: Broker): void {
   }
 
   scope.addHook('onReady', async () => {
-    const others = await insist(pauses, () => look(false)).catch(fail)
+    const others = await retry(pauses, () => look(false)).catch(fail)
     if (others === 'strangers') throw startupError('invalidOptions', problems.strangers)
     if (others === 'behind') log.warn({ option: 'secret' }, problems.behind)
     for (const warning of await store.warnings?.().catch(fail) ?? []) {
@@ -80,17 +80,17 @@ const problems = {
  * @param patient whether strangers that may be back soon count as if they were there
  */
 async function meet (broker: Broker, patient: boolean): Promise<Others> {
-  const { ledger } = broker
+  const { marks } = broker
   const own = keysOf(broker)
   const [here, last] = [idOf(broker, 'present'), idOf(broker, 'last')]
   const present = patient
-    ? await ledger.recall('secret', here)
-    : await ledger.claim('secret', here, own.join(' '), presence)
-  const theirs = (present ?? await ledger.recall('secret', last))?.split(' ') ?? own
+    ? await marks.recall('secret', here)
+    : await marks.claim('secret', here, own.join(' '), presence)
+  const theirs = (present ?? await marks.recall('secret', last))?.split(' ') ?? own
   const known = theirs.some(kid => own.includes(kid))
   if (!known && (present !== null || patient)) return 'strangers'
   await say(broker, presence)
-  await ledger.remember('secret', last, own.join(' '), memory)
+  await marks.remember('secret', last, own.join(' '), memory)
   if (!known) return 'gone'
   return present === null ||
       (own.includes(theirs[0] as string) && theirs.includes(own[0] as string))
@@ -100,7 +100,7 @@ async function meet (broker: Broker, patient: boolean): Promise<Others> {
 
 /** Says that an instance runs here, for some seconds. */
 async function say (broker: Broker, seconds: number): Promise<void> {
-  await broker.ledger.remember('secret', idOf(broker, 'present'), keysOf(broker).join(' '), seconds)
+  await broker.marks.remember('secret', idOf(broker, 'present'), keysOf(broker).join(' '), seconds)
 }
 
 function keysOf ({ signing }: Broker): string[] {

@@ -1,16 +1,16 @@
 import type { AuthorizeUser, AuthorizeVerdict, UpstreamAccess, UpstreamUser } from '../types.ts'
-import { withDeadline } from '../http/timeout.ts'
+import { withTimeout } from '../http/timeout.ts'
 import { McpOAuthError } from '../errors.ts'
 import { maxTokenLength } from '../oauth/bearer.ts'
-import { issueAccessToken, randomId, type Tokens } from './access-token.ts'
+import { issueAccessToken, randomId, type TokenResponse } from './access-token.ts'
 import { hash } from '../store/one-time.ts'
 import type { Revocation } from './revocation.ts'
 import type { Sealer } from '../crypto/sealer.ts'
 import type { SigningKeys } from '../crypto/signing-keys.ts'
-import type { LoginSecrets, Upstream, UpstreamTokens } from '../provider/login.ts'
+import type { LoginSecrets, ProviderLogin, ProviderTokens } from '../provider/login.ts'
 
 /** What a login was asked for, carried from the authorization endpoint to the token endpoint. */
-export interface Asked {
+export interface ApprovedRequest {
   /** Hash of the client id: the id itself may be long. */
   readonly client: string
   readonly redirectUri: string
@@ -24,7 +24,7 @@ export interface Asked {
 }
 
 /** What is sealed into an authorization code: the provider's code is redeemed only when ours is. */
-export interface CodeContent extends Asked {
+export interface CodeContent extends ApprovedRequest {
   readonly id: string
   readonly grant: string
   readonly upstreamCode: string
@@ -55,46 +55,56 @@ export const lifetimes = { code: 60, access: 3600, refresh: 30 * 24 * 3600, grac
 /** Milliseconds the user's `authorizeUser` has. */
 const hookLimit = 5_000
 
-export interface GrantOptions {
+export interface TokenIssuerOptions {
   readonly sealer: Sealer
   readonly signing: SigningKeys
   readonly revocation: Revocation
-  readonly upstream: Upstream
+  readonly provider: ProviderLogin
   readonly issuer: () => string
   readonly authorizeUser: AuthorizeUser | null
   readonly upstreamToken: boolean
 }
 
 /** Turns logins at the provider into tokens of ours. */
-export interface Grants {
+export interface TokenIssuer {
   /** A code for a login that came back from the provider. */
-  code(asked: Asked, upstreamCode: string, secrets: LoginSecrets, now: number): Promise<string>
+  code(
+    asked: ApprovedRequest,
+    upstreamCode: string,
+    secrets: LoginSecrets,
+    now: number
+  ): Promise<string>
   openCode(code: string, now: number): Promise<CodeContent | null>
   /** First tokens of a grant, bound to a key if one is given. The code must have been consumed. */
-  begin(clientId: string, code: CodeContent, key: string | undefined, now: number): Promise<Tokens>
+  begin(
+    clientId: string,
+    code: CodeContent,
+    key: string | undefined,
+    now: number
+  ): Promise<TokenResponse>
   /** The provider's token inside one of ours. */
   openUpstream(sealed: string, now: number): Promise<UpstreamAccess | null>
   openRefresh(token: string, now: number): Promise<RefreshContent | null>
-  /** Next tokens of a grant. `rotated` as for {@link Upstream}. */
+  /** Next tokens of a grant. `rotated` as for {@link ProviderLogin}. */
   renew(
     clientId: string,
     refresh: RefreshContent,
     scopes: readonly string[],
     now: number,
     rotated?: (refreshToken: string) => void
-  ): Promise<Tokens>
+  ): Promise<TokenResponse>
 }
 
-export function createGrants (options: GrantOptions): Grants {
-  const { revocation, sealer, signing, upstream, upstreamToken } = options
+export function createTokenIssuer (options: TokenIssuerOptions): TokenIssuer {
+  const { revocation, sealer, signing, provider, upstreamToken } = options
 
   async function issue (
     clientId: string,
     grant: Omit<RefreshContent, 'id' | 'upstream'>,
-    tokens: UpstreamTokens,
+    tokens: ProviderTokens,
     granted: readonly string[],
     now: number
-  ): Promise<Tokens> {
+  ): Promise<TokenResponse> {
     const lifetime = Math.max(
       1,
       Math.floor(Math.min(lifetimes.access, tokens.expiresIn ?? lifetimes.access))
@@ -132,7 +142,7 @@ export function createGrants (options: GrantOptions): Grants {
     }
     const carried = tokens.refreshToken !== null
       ? { refresh: tokens.refreshToken }
-      : upstream.recheck && { access: tokens.accessToken }
+      : provider.recheck && { access: tokens.accessToken }
     return {
       ...issued,
       ...(carried !== null &&
@@ -147,12 +157,12 @@ export function createGrants (options: GrantOptions): Grants {
     }
   }
 
-  const note = (grant: string, { refreshToken, accessToken }: UpstreamTokens, now: number) =>
+  const note = (grant: string, { refreshToken, accessToken }: ProviderTokens, now: number) =>
     revocation.note(grant, refreshToken ?? accessToken, lifetimes.access, now)
 
   async function decide (
     clientId: string,
-    { accessToken, scope }: UpstreamTokens,
+    { accessToken, scope }: ProviderTokens,
     user: UpstreamUser['claims'],
     scopes: readonly string[]
   ): Promise<{ scopes: readonly string[], claims: Readonly<Record<string, unknown>> }> {
@@ -179,14 +189,14 @@ export function createGrants (options: GrantOptions): Grants {
   async function refreshed (
     token: string,
     rotated?: (refreshToken: string) => void
-  ): Promise<UpstreamTokens> {
-    const tokens = await upstream.refresh(token, rotated)
+  ): Promise<ProviderTokens> {
+    const tokens = await provider.refresh(token, rotated)
     return { ...tokens, refreshToken: tokens.refreshToken ?? token }
   }
 
-  async function rechecked (accessToken: string): Promise<UpstreamTokens> {
-    if (upstream.recheck === null) throw new McpOAuthError('invalidGrant')
-    return await upstream.recheck(accessToken)
+  async function rechecked (accessToken: string): Promise<ProviderTokens> {
+    if (provider.recheck === null) throw new McpOAuthError('invalidGrant')
+    return await provider.recheck(accessToken)
   }
 
   return {
@@ -203,7 +213,7 @@ export function createGrants (options: GrantOptions): Grants {
     openRefresh: async (token, now) =>
       await sealer.open('refresh', token, now) as RefreshContent | null,
     async begin (clientId, code, key, now) {
-      const tokens = await upstream.redeem(code.upstreamCode, code.secrets)
+      const tokens = await provider.redeem(code.upstreamCode, code.secrets)
       const subject = tokens.claims?.['sub']
       if (
         tokens.claims === null || (typeof subject !== 'string' && typeof subject !== 'number')
@@ -287,7 +297,7 @@ function ownClaims (claims: Readonly<Record<string, unknown>>): Record<string, u
 /** Runs the user's hook. Whatever goes wrong in it is never taken for a yes. */
 async function limited (hook: AuthorizeUser, user: UpstreamUser): Promise<AuthorizeVerdict> {
   try {
-    const verdict = await withDeadline(
+    const verdict = await withTimeout(
       hookLimit,
       () => new Error('authorizeUser did not answer in time'),
       () => hook(user)

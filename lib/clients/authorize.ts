@@ -3,7 +3,7 @@ import type { Clients } from './clients.ts'
 import type { Client } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
 import {
-  authorizationRequest,
+  parseAuthorizationRequest,
   clientIdOf,
   redirectUriOf,
   stateOf,
@@ -14,10 +14,10 @@ import { parameters, type RequestParameters } from '../oauth/parameters.ts'
 import { isLoopbackRedirect, type RedirectPolicy } from '../oauth/redirect-uri.ts'
 import { appendQuery } from '../oauth/url.ts'
 import { answerPage } from '../pages/page.ts'
-import { report } from '../host/isolate.ts'
+import { logRefusal } from '../host/isolate.ts'
 
 /** What an authorization endpoint checks requests against. */
-export interface AuthorizationDesk {
+export interface AuthorizationEndpoint {
   readonly clients: Clients
   redirectPolicy(): RedirectPolicy
   rules(): AuthorizationRules
@@ -46,7 +46,7 @@ export type Proceed = (
  * faults the client is told.
  */
 export async function authorize (
-  desk: AuthorizationDesk,
+  desk: AuthorizationEndpoint,
   request: FastifyRequest,
   reply: FastifyReply,
   proceed: Proceed
@@ -66,7 +66,11 @@ export async function authorize (
     return answerPage(request, reply, error, error.statusCode >= 500 ? error.statusCode : 400)
   }
   try {
-    return await proceed(params, client, authorizationRequest(params, redirectUri, desk.rules()))
+    return await proceed(
+      params,
+      client,
+      parseAuthorizationRequest(params, redirectUri, desk.rules())
+    )
   } catch (error) {
     if (!(error instanceof McpOAuthError)) throw error
     // Our own fault or the provider's: the client would take a redirect as an answer to give up on.
@@ -77,7 +81,7 @@ export async function authorize (
     if (!isLoopbackRedirect(redirectUri) && !desk.listed) {
       return answerPage(request, reply, error, 400, back)
     }
-    report(request, error)
+    logRefusal(request, error)
     return reply.redirect(back, 302)
   }
 }

@@ -20,7 +20,7 @@ export interface Clients {
    */
   accepts(id: string, now: number): Promise<boolean>
   /** Whether a client that is named by its document has a bad one by now. */
-  isSpoiled(id: string): Promise<boolean>
+  isInvalidated(id: string): Promise<boolean>
 }
 
 /** Life of a registration, in seconds. */
@@ -34,13 +34,13 @@ export interface ClientDocuments {
    * Whether a document can be read, and is none any more. One that cannot be had within a second
    * may be as good as it was.
    */
-  isSpoiled(id: string): Promise<boolean>
+  isInvalidated(id: string): Promise<boolean>
 }
 
 /**
  * Whether the logins of a client end with their access token: it did not ask for refresh tokens.
  */
-export function isOnce (grantTypes: Client['grantTypes']): boolean {
+export function hasNoRefresh (grantTypes: Client['grantTypes']): boolean {
   return grantTypes?.includes('refresh_token') === false
 }
 
@@ -73,12 +73,16 @@ export function createClients (
     async accepts (id, now) {
       return documents?.accepts(id) || await clients.find(id, now) !== null
     },
-    isSpoiled: async id =>
-      clients.listed(id) === undefined && await documents?.isSpoiled(id) === true,
+    isInvalidated: async id =>
+      clients.listed(id) === undefined && await documents?.isInvalidated(id) === true,
     register: ({ redirectUris, name, grantTypes }, now) =>
       sealer.seal(
         'client',
-        { r: redirectUris, ...(name !== null && { n: name }), ...(isOnce(grantTypes) && { o: 1 }) },
+        {
+          r: redirectUris,
+          ...(name !== null && { n: name }),
+          ...(hasNoRefresh(grantTypes) && { o: 1 })
+        },
         lifetime,
         now
       ),

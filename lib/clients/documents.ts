@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { Client, Log } from '../types.ts'
-import { withDeadline } from '../http/timeout.ts'
+import { withTimeout } from '../http/timeout.ts'
 import { McpOAuthError } from '../errors.ts'
-import type { Answer } from '../http/fetch.ts'
+import type { FetchResponse } from '../http/fetch.ts'
 import type { PublicFetch } from '../http/public-fetch.ts'
-import { clientDocument, clientIdUrlProblem } from '../oauth/client-id-document.ts'
+import { parseClientDocument, clientIdUrlProblem } from '../oauth/client-id-document.ts'
 import type { RedirectPolicy } from '../oauth/redirect-uri.ts'
 import type { ClientDocuments } from './clients.ts'
 
@@ -65,7 +65,7 @@ export function createClientDocuments (options: ClientDocumentsOptions): ClientD
       read = answer.status < 500
       const client = {
         id,
-        ...clientDocument(jsonOf(answer), id, { redirectPolicy: redirectPolicy() })
+        ...parseClientDocument(jsonOf(answer), id, { redirectPolicy: redirectPolicy() })
       }
       const freshFor = freshnessOf(answer.headers)
       if (freshFor > 0) good.set(id, { client, until: now() + freshFor })
@@ -83,9 +83,9 @@ export function createClientDocuments (options: ClientDocumentsOptions): ClientD
 
   const documents: ClientDocuments = {
     accepts,
-    async isSpoiled (id) {
+    async isInvalidated (id) {
       if (!accepts(id)) return false
-      const client = await withDeadline(
+      const client = await withTimeout(
         patience,
         () => new Error('too late'),
         () => documents.find(id)
@@ -109,7 +109,7 @@ export function createClientDocuments (options: ClientDocumentsOptions): ClientD
   return documents
 }
 
-function jsonOf ({ status, headers, text }: Answer): string {
+function jsonOf ({ status, headers, text }: FetchResponse): string {
   if (status !== 200) {
     throw new McpOAuthError('invalidClient', { cause: new Error(`answered with status ${status}`) })
   }
@@ -125,7 +125,7 @@ function jsonOf ({ status, headers, text }: Answer): string {
  * Seconds an answer may be used again (RFC 9111 §4.2.1, as a shared cache). What cannot be
  * understood may not be kept.
  */
-function freshnessOf (headers: Answer['headers']): number {
+function freshnessOf (headers: FetchResponse['headers']): number {
   const directives = new Map(
     single(headers['cache-control']).toLowerCase().split(',').map(directive => {
       const [name = '', value = ''] = directive.split('=')

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Clients } from './clients.ts'
 import type { RedirectPolicy } from '../oauth/redirect-uri.ts'
-import { registrationOf } from '../oauth/client-metadata.ts'
+import { parseClientMetadata } from '../oauth/client-metadata.ts'
 import {
   ClientRegistrationResponseSchema,
   type ClientRegistrationResponse
@@ -9,10 +9,10 @@ import {
 import {
   acceptJson,
   bodyLimit,
-  openToAllOrigins,
+  replyToPreflight,
   publicRoute,
-  readableByAll,
-  refuseOtherMethods
+  allowAnyOrigin,
+  rejectOtherMethods
 } from '../host/isolate.ts'
 
 /**
@@ -29,14 +29,14 @@ export function registerRoute (
 ): void {
   scope.register(async (scope) => {
     acceptJson(scope)
-    readableByAll(scope)
+    allowAnyOrigin(scope)
     scope.post(path, {
       bodyLimit,
       config: publicRoute,
       schema: { response: { 201: ClientRegistrationResponseSchema } }
     }, async (request, reply) => {
       // The rules are the exact checker here: a schema would only repeat them, with worse answers.
-      const metadata = registrationOf(request.body, { redirectPolicy: policy() })
+      const metadata = parseClientMetadata(request.body, { redirectPolicy: policy() })
       const now = Math.floor(Date.now() / 1000)
       const answer: ClientRegistrationResponse = {
         ...metadata,
@@ -51,6 +51,6 @@ export function registerRoute (
       return reply.code(201).send(answer)
     })
   })
-  openToAllOrigins(scope, path, ['POST'])
-  refuseOtherMethods(scope, path, ['POST'])
+  replyToPreflight(scope, path, ['POST'])
+  rejectOtherMethods(scope, path, ['POST'])
 }

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Config } from '../options/config.ts'
 import { authorizationServerPaths, protectedResourcePath } from '../oauth/well-known.ts'
-import type { SiteSource } from '../urls.ts'
+import type { UrlSource } from '../urls.ts'
 import { wellKnownOf, type Document } from './well-known.ts'
 
 /**
@@ -12,7 +12,7 @@ import { wellKnownOf, type Document } from './well-known.ts'
 export function discoveryRoutes (
   root: FastifyInstance,
   config: Config,
-  site: SiteSource,
+  urls: UrlSource,
   authorizationServer: Document | null
 ): void {
   const wellKnown = wellKnownOf(root)
@@ -21,8 +21,8 @@ export function discoveryRoutes (
     : new URL(config.publicUrl).pathname.replace(/\/$/, '')
   const prefixes = [...new Set([config.prefix, stripped + config.prefix])]
 
-  if (site().metadataUrl !== null) {
-    const document = () => site().resourceDocument as string
+  if (urls().metadataUrl !== null) {
+    const document = () => urls().resourceDocument as string
     for (const prefix of prefixes) {
       wellKnown.serve(protectedResourcePath(prefix + config.mcp.path), document)
     }

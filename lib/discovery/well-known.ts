@@ -2,8 +2,13 @@ import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Log } from '../types.ts'
 import { McpOAuthError, startupError } from '../errors.ts'
 import { insertWellKnown, type WellKnownName } from '../oauth/well-known.ts'
-import { steadyLog } from '../host/safe-logger.ts'
-import { corsHeaders, openToAllOrigins, refuseOtherMethods, sealedRoute } from '../host/isolate.ts'
+import { safeLogger } from '../host/safe-logger.ts'
+import {
+  corsHeaders,
+  replyToPreflight,
+  rejectOtherMethods,
+  isolatedRoute
+} from '../host/isolate.ts'
 
 /** Gives the bytes of a document, or throws what is to be answered instead. */
 export type Document = () => string | Promise<string>
@@ -73,7 +78,7 @@ function slotAt (root: FastifyInstance, table: Map<string, Slot>, path: string):
   const slot: Slot = {}
   table.set(path, slot)
   if (root.hasRoute({ method: 'GET', url: path })) {
-    steadyLog(root.log as Log).warn(
+    safeLogger(root.log as Log).warn(
       { path },
       'the app serves this discovery document itself; ours is left out'
     )
@@ -89,13 +94,13 @@ function slotAt (root: FastifyInstance, table: Map<string, Slot>, path: string):
 
 function addRoutes (root: FastifyInstance, url: string, document: Document): void {
   root.route({
-    ...sealedRoute,
+    ...isolatedRoute,
     method: ['GET', 'HEAD'],
     url,
     handler: (_request, reply) => answer(document, reply)
   })
-  openToAllOrigins(root, url, ['GET', 'HEAD'])
-  refuseOtherMethods(root, url, ['GET', 'HEAD'])
+  replyToPreflight(root, url, ['GET', 'HEAD'])
+  rejectOtherMethods(root, url, ['GET', 'HEAD'])
 }
 
 async function answer (document: Document, reply: FastifyReply): Promise<FastifyReply> {

@@ -3,20 +3,20 @@ import type { McpAuth } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
 import type { Scheme } from '../oauth/bearer.ts'
 import { boundKeyOf, refused } from './rules.ts'
-import { noteProof, proofOf } from './verified-proof.ts'
-import type { ProofCheck } from './verify.ts'
+import { setVerifiedProof, verifiedProofOf } from './verified-proof.ts'
+import type { DpopVerifier } from './verify.ts'
 
 /** Who may use a token: whoever has it, or whoever has the key it is bound to. */
-export interface Possession {
+export interface TokenBinding {
   /** Authentication schemes that are understood. Any other is as no credentials. */
   readonly schemes: readonly Scheme[]
   /**
    * Lets the caller of a good token pass, if the token came as it has to: bound ones with the
    * scheme `DPoP` and a proof, others as `Bearer` (RFC 9449 §7.1 and §7.2).
    *
-   * @throws {McpOAuthError} `invalidToken`, and those of {@link ProofCheck}
+   * @throws {McpOAuthError} `invalidToken`, and those of {@link DpopVerifier}
    */
-  prove(
+  verify(
     caller: McpAuth,
     sent: { token: string, scheme: Scheme },
     request: FastifyRequest,
@@ -26,13 +26,13 @@ export interface Possession {
 }
 
 /** @param check null where tokens that are bound to a key are refused */
-export function createPossession (
+export function createTokenBinding (
   mode: 'off' | 'accept' | 'require',
-  check: ProofCheck | null
-): Possession {
+  check: DpopVerifier | null
+): TokenBinding {
   return {
     schemes: mode === 'off' ? ['Bearer'] : mode === 'accept' ? ['Bearer', 'DPoP'] : ['DPoP'],
-    async prove ({ claims = {} }, { token, scheme }, request, reply, now) {
+    async verify ({ claims = {} }, { token, scheme }, request, reply, now) {
       const key = boundKeyOf(claims)
       if (key === undefined && scheme === 'Bearer') return
       if (check === null || key === null || key === undefined || scheme === 'Bearer') {
@@ -44,10 +44,10 @@ export function createPossession (
           )
         })
       }
-      const proven = proofOf(request)
+      const proven = verifiedProofOf(request)
       if (proven?.token === token && proven.key === key) return
       if (await check(request, reply, now, { token, key }) === null) throw refused('there is none')
-      noteProof(request, { token, key })
+      setVerifiedProof(request, { token, key })
     }
   }
 }

@@ -9,10 +9,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { McpOAuthError } from '../errors.ts'
 import { checkProof, proofIn, refused, requestUrl, type Proof } from './rules.ts'
 import { signatureAlgorithms } from '../oauth/public-keys.ts'
-import type { Proven } from './verified-proof.ts'
+import type { VerifiedProof } from './verified-proof.ts'
 
 /** What checking proofs takes. */
-export interface ProofOptions {
+export interface ProofVerifierOptions {
   /** Where clients reach the app. */
   publicUrl: () => string
   /** Good nonces at a time, the one to hand out first. */
@@ -31,14 +31,16 @@ export interface ProofOptions {
  * @throws {McpOAuthError} `invalidDpopProof`, `useDpopNonce`; `invalidToken` if it is the proof of
  *   another key than the token's; `storeUnavailable`
  */
-export type ProofCheck = (
+export type DpopVerifier = (
   request: FastifyRequest,
   reply: FastifyReply,
   now: number,
-  bound?: Proven
+  bound?: VerifiedProof
 ) => Promise<string | null>
 
-export function createProofCheck ({ publicUrl, nonces, once }: ProofOptions): ProofCheck {
+export function createProofVerifier (
+  { publicUrl, nonces, once }: ProofVerifierOptions
+): DpopVerifier {
   return async (request, reply, now, bound) => {
     const compact = proofIn(request.raw.rawHeaders)
     if (compact === undefined) return null

@@ -3,7 +3,7 @@ import type { Config } from '../options/config.ts'
 import { startupError } from '../errors.ts'
 import { guardFor, type Guard, type GuardOptions, type Guards } from './guard.ts'
 import { problemOfScopes } from '../oauth/scope.ts'
-import type { Registration } from './registrations.ts'
+import type { McpOAuthRegistration } from './registrations.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -17,13 +17,13 @@ declare module 'fastify' {
      */
     requireMcpAuth(options?: GuardOptions & { prefix?: string }): Guard
     /** The registration of this scope. */
-    mcpOAuth: Registration
+    mcpOAuth: McpOAuthRegistration
   }
 }
 
 /** One registration, as the decorators of its scope see it. */
-export interface Resident {
-  readonly registration: Registration
+export interface ScopeRegistration {
+  readonly registration: McpOAuthRegistration
   readonly guards: Guards
   readonly config: Config
   /** The scopes that guarded routes of the app need: clients must be able to ask for them. */
@@ -36,9 +36,9 @@ const residents = Symbol('fastify-mcp-oauth.residents')
  * Gives the scope and what is below it `requireMcpAuth` and `mcpOAuth`, and the requests `mcpAuth`.
  */
 export function decorate (
-  instance: FastifyInstance & { [residents]?: Resident[] },
+  instance: FastifyInstance & { [residents]?: ScopeRegistration[] },
   root: FastifyInstance,
-  resident: Resident
+  resident: ScopeRegistration
 ): void {
   // Request decorators of a parent reach children made later only: the scope at hand may be older
   // than the root's.
@@ -50,7 +50,7 @@ export function decorate (
     instance[residents]?.push(resident)
     return
   }
-  const here: Resident[] = instance[residents] = [resident]
+  const here: ScopeRegistration[] = instance[residents] = [resident]
   instance.decorate('requireMcpAuth', (given: GuardOptions & { prefix?: string } = {}) => {
     const problems = [...problemsOf(given)]
     if (problems.length > 0) {
@@ -88,7 +88,7 @@ function* problemsOf (given: unknown): Generator<string> {
   }
 }
 
-function pick (here: readonly Resident[], prefix: string | undefined): Resident {
+function pick (here: readonly ScopeRegistration[], prefix: string | undefined): ScopeRegistration {
   const found = prefix === undefined
     ? here
     : here.filter(({ registration }) => registration.prefix === prefix)

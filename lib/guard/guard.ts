@@ -2,13 +2,13 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Config } from '../options/config.ts'
 import type { Log, McpAuth, TokenVerifier } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
-import { accessToken, type Scheme } from '../oauth/bearer.ts'
+import { parseAccessToken, type Scheme } from '../oauth/bearer.ts'
 import { challenge } from '../oauth/challenge.ts'
 import { signatureAlgorithms } from '../oauth/public-keys.ts'
 import { mergeScopes, missingScopes, scopesOf } from '../oauth/scope.ts'
-import type { SiteSource } from '../urls.ts'
-import { steadyLog } from '../host/safe-logger.ts'
-import type { Possession } from '../dpop/binding.ts'
+import type { UrlSource } from '../urls.ts'
+import { safeLogger } from '../host/safe-logger.ts'
+import type { TokenBinding } from '../dpop/binding.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -61,17 +61,17 @@ export interface Guards {
 export function createGuards (
   config: Config,
   verify: TokenVerifier | null,
-  possession: Possession,
-  site: SiteSource
+  possession: TokenBinding,
+  urls: UrlSource
 ): Guards {
   const verified = new WeakMap<FastifyRequest, string>()
   const dpop = config.dpop !== 'off'
   const check = async (token: string, request: FastifyRequest, now: number): Promise<McpAuth> => {
     const caller = await verify?.(token, {
-      resource: site().resource,
+      resource: urls().resource,
       now,
       dpop,
-      log: steadyLog(request.log as Log)
+      log: safeLogger(request.log as Log)
     }) ?? null
     if (caller === null) throw new McpOAuthError('invalidToken')
     return caller
@@ -81,7 +81,7 @@ export function createGuards (
       if (verify === null) return
       await challenging(request, reply, scopes, async () => {
         const { rawHeaders, url = '' } = request.raw
-        const found = accessToken(
+        const found = parseAccessToken(
           request.headers.authorization,
           rawHeaders,
           url.slice(url.indexOf('?') + 1 || url.length),
@@ -94,7 +94,7 @@ export function createGuards (
         }
         const now = Date.now() / 1000
         const caller = await check(found.token, request, now)
-        await possession.prove(caller, found, request, reply, now)
+        await possession.verify(caller, found, request, reply, now)
         requireScopes(caller, scopes)
         request.mcpAuth = caller
         verified.set(request, found.token)
@@ -201,7 +201,7 @@ export function createGuards (
       ? ours
       : null
     if (error === null) return []
-    const { metadataUrl } = site()
+    const { metadataUrl } = urls()
     const bare = error.kind === 'missingToken' || (statusCode === 401 && !credentials)
     return schemesFor(error).map(scheme =>
       challenge({

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import type { Config } from '../options/config.ts'
 import { startupError } from '../errors.ts'
-import type { SiteSource } from '../urls.ts'
+import type { UrlSource } from '../urls.ts'
 
 /** One registration of the plugin, as `instance.mcpOAuth` shows it. */
-export interface Registration {
+export interface McpOAuthRegistration {
   /** Prefix of the registration: `''` at the root. */
   readonly prefix: string
   /** The URL of the MCP route, which is the audience of access tokens. */
@@ -16,7 +16,7 @@ export interface Registration {
 }
 
 /** All registrations of one app, by prefix and path of the MCP route. */
-export type Registry = ReadonlyMap<string, Registration>
+export type Registry = ReadonlyMap<string, McpOAuthRegistration>
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -55,15 +55,15 @@ export function findRoot (
  * Notes a registration on the root. Two of one MCP route cannot be told apart by clients: that is
  * refused.
  */
-export function enroll (
+export function addRegistration (
   root: FastifyInstance,
   { prefix, mcp, mode }: Config,
-  site: SiteSource
-): Registration {
+  urls: UrlSource
+): McpOAuthRegistration {
   const path = prefix + mcp.path
   if (!Object.hasOwn(root, 'mcpOAuthRegistry')) root.decorate('mcpOAuthRegistry', new Map())
-  const registry = root.mcpOAuthRegistry as Map<string, Registration>
-  const { resource } = site()
+  const registry = root.mcpOAuthRegistry as Map<string, McpOAuthRegistration>
+  const { resource } = urls()
   if (registry.has(path) || [...registry.values()].some(other => other.resource === resource)) {
     throw startupError(
       'duplicate',
@@ -79,16 +79,16 @@ export function enroll (
       `${prefix}/oauth/authorize exists already, from another registration or as a route of the app. Give this registration its own prefix`
     )
   }
-  const registration: Registration = Object.freeze({
+  const registration: McpOAuthRegistration = Object.freeze({
     prefix,
     get resource () {
-      return site().resource
+      return urls().resource
     },
     get issuer () {
-      return site().authorizationServers[0] ?? null
+      return urls().authorizationServers[0] ?? null
     },
     get metadataUrl () {
-      return site().metadataUrl
+      return urls().metadataUrl
     }
   })
   registry.set(path, registration)

@@ -10,7 +10,7 @@ import type {
 import type { Log } from '../types.ts'
 import { McpOAuthError, type ErrorKind } from '../errors.ts'
 import { problemsOf } from '../options/check.ts'
-import { steadyLog } from './safe-logger.ts'
+import { safeLogger } from './safe-logger.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -31,11 +31,11 @@ export const bodyLimit = 64 * 1024
 export const publicRoute = Object.freeze({ mcpOAuth: Object.freeze({ public: true }), cors: false })
 
 /** A route that is sealed by itself, for the discovery documents that have to live at the root. */
-export const sealedRoute = {
+export const isolatedRoute = {
   config: publicRoute,
   schema: { hide: true },
   exposeHeadRoute: false,
-  errorHandler: answerError as RouteOptions['errorHandler'] & object
+  errorHandler: replyWithError as RouteOptions['errorHandler'] & object
 }
 
 /**
@@ -43,7 +43,7 @@ export const sealedRoute = {
  * routes stay out of generated API documents. Schemas decide exactly here, nothing is coerced.
  * Hooks of the host still run: they are how it logs, limits and traces.
  */
-export function seal (scope: FastifyInstance): void {
+export function isolate (scope: FastifyInstance): void {
   scope.removeAllContentTypeParsers()
   scope.setValidatorCompiler(({ schema }) => (value) =>
     problemsOf(schema as never, value).length === 0
@@ -51,12 +51,12 @@ export function seal (scope: FastifyInstance): void {
       : { error: new Error('not as the schema demands') }
   )
   scope.setSerializerCompiler(() => JSON.stringify)
-  scope.setErrorHandler(answerError)
+  scope.setErrorHandler(replyWithError)
   scope.addHook('onRoute', (route) => {
     route.schema = { ...route.schema, hide: true }
   })
   scope.addHook('onRequest', async (_request, reply) => {
-    reply.headers(sealedHeaders)
+    reply.headers(securityHeaders)
   })
   // A connection that is kept alive once its answer is out would keep the app from closing for more
   // than a minute.
@@ -73,7 +73,7 @@ export function seal (scope: FastifyInstance): void {
  * What all our answers carry, unless they say otherwise: also those to requests that a hook of the
  * host, which comes before ours, has refused.
  */
-export const sealedHeaders = Object.freeze({
+export const securityHeaders = Object.freeze({
   'cache-control': 'no-store',
   pragma: 'no-cache',
   'x-content-type-options': 'nosniff',
@@ -154,11 +154,11 @@ function accept (scope: FastifyInstance, mediaType: string, parse: Parse): void 
 }
 
 /** Answers every method of a URL that has no handler with 405 (RFC 9110 §15.5.6). */
-export function refuseOtherMethods (
+export function rejectOtherMethods (
   scope: FastifyInstance,
   url: string,
   allowed: readonly string[],
-  route: object = sealedRoute
+  route: object = isolatedRoute
 ): void {
   scope.route({
     ...route,
@@ -179,12 +179,12 @@ export function refuseOtherMethods (
  * Lets web pages of any origin use an endpoint that takes no credentials from the browser (no
  * cookies, hence `*`).
  */
-export function openToAllOrigins (
+export function replyToPreflight (
   scope: FastifyInstance,
   url: string,
   methods: readonly string[]
 ): void {
-  scope.options(url, sealedRoute, async (request, reply) => {
+  scope.options(url, isolatedRoute, async (request, reply) => {
     reply.headers({
       ...corsHeaders,
       'access-control-allow-methods': methods.join(', '),
@@ -199,12 +199,12 @@ export function openToAllOrigins (
  * Lets pages of any origin read the answers of a scope, those included that refuse a body, or come
  * from hooks of the host.
  */
-export function readableByAll (scope: FastifyInstance): void {
+export function allowAnyOrigin (scope: FastifyInstance): void {
   scope.addHook('onRequest', async (_request, reply) => {
     reply.headers(corsHeaders)
   })
   scope.setErrorHandler((thrown: FastifyError, request, reply) => {
-    answerError(thrown, request, reply.headers(corsHeaders))
+    replyWithError(thrown, request, reply.headers(corsHeaders))
   })
 }
 
@@ -228,7 +228,7 @@ export const corsHeaders = Object.freeze({
  * Turns whatever was thrown into OAuth JSON (RFC 6749 §5.2). Only sentences of our table leave; the
  * reason goes to the log.
  */
-export function answerError (
+export function replyWithError (
   thrown: FastifyError | Error,
   request: FastifyRequest,
   reply: FastifyReply
@@ -238,20 +238,20 @@ export function answerError (
   if (error.kind === 'invalidClient' && request.headers.authorization !== undefined) {
     reply.header('www-authenticate', 'Basic realm="OAuth"')
   }
-  sendJson(refuse(request, reply, error), error)
+  sendJson(prepareErrorReply(request, reply, error), error)
 }
 
 /** What all refusals have in common: a line in the log, and headers. */
-export function refuse (
+export function prepareErrorReply (
   request: FastifyRequest,
   reply: FastifyReply,
   error: McpOAuthError,
   status = error.statusCode
 ): FastifyReply {
-  report(request, error, status)
+  logRefusal(request, error, status)
   if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter))
   if (status === 413) reply.header('connection', 'close')
-  return reply.code(status).headers(sealedHeaders)
+  return reply.code(status).headers(securityHeaders)
 }
 
 /** The body of an error (RFC 6749 §5.2). */
@@ -262,12 +262,12 @@ export function sendJson (reply: FastifyReply, { error, message }: McpOAuthError
 }
 
 /** Says in the log what was refused, and why. */
-export function report (
+export function logRefusal (
   request: FastifyRequest,
   { code, statusCode, message, cause, scopes }: McpOAuthError,
   status = statusCode
 ): void {
-  const log = steadyLog(request.log as Log)
+  const log = safeLogger(request.log as Log)
   if (status >= 500) log.error({ code, err: cause }, message)
   else log.info({ code, reason: (cause as Error | undefined)?.message, scopes }, message)
 }

@@ -4,7 +4,7 @@ import type { Log } from '../types.ts'
  * A log as we use it: a sink that throws, as one does whose disk is full, is no reason to fail what
  * was asked of us.
  */
-export function steadyLog (log: Log): Log {
+export function safeLogger (log: Log): Log {
   const at = (level: keyof Log): Log[keyof Log] => (details, message) => {
     try {
       log[level](details, message)

@@ -1,7 +1,7 @@
 import { McpOAuthError } from '../errors.ts'
 
 /** How much is done at once, and how much may wait for it. */
-export interface TurnsOptions {
+export interface LimiterOptions {
   running: number
   waiting: number
 }
@@ -14,8 +14,8 @@ const patience = 5_000
  *
  * @throws {McpOAuthError} `overloaded` if too many wait, or for more than 5 seconds
  */
-export function createTurns (
-  { running: maxRunning, waiting: maxWaiting }: TurnsOptions
+export function createLimiter (
+  { running: maxRunning, waiting: maxWaiting }: LimiterOptions
 ): <T>(operation: () => Promise<T>) => Promise<T> {
   const waiting: Array<() => void> = []
   let running = 0

@@ -18,7 +18,7 @@ export interface FetchOptions {
 }
 
 /** What came back. A redirect is an answer like any other: it is never followed. */
-export interface Answer {
+export interface FetchResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly text: string
@@ -33,7 +33,10 @@ const agent = createAgent()
  * @throws {McpOAuthError} `providerTimeout`, `providerMisbehaved` (too large, compressed) or
  *   `providerUnavailable` (everything else)
  */
-export async function boundedFetch (url: string, options: FetchOptions = {}): Promise<Answer> {
+export async function boundedFetch (
+  url: string,
+  options: FetchOptions = {}
+): Promise<FetchResponse> {
   const { method = 'GET', headers = {}, body = null, timeout = 5_000, maxBytes = 524_288, signal } =
     options
   const late = new AbortController()
@@ -89,7 +92,7 @@ export async function fetchJson (
  *
  * @throws {McpOAuthError} `providerUnavailable` for a 5xx, else `providerMisbehaved`
  */
-export function objectOf ({ status, text }: Answer): Readonly<Record<string, unknown>> {
+export function objectOf ({ status, text }: FetchResponse): Readonly<Record<string, unknown>> {
   if (status !== 200) {
     throw new McpOAuthError(status >= 500 ? 'providerUnavailable' : 'providerMisbehaved', {
       cause: new Error(`answered with status ${status}`)

@@ -4,8 +4,8 @@ import type { LookupFunction } from 'node:net'
 import { Client } from 'undici'
 import { McpOAuthError } from '../errors.ts'
 import { isPublicAddress } from './addresses.ts'
-import type { Answer } from './fetch.ts'
-import { createTurns } from './concurrency.ts'
+import type { FetchResponse } from './fetch.ts'
+import { createLimiter } from './concurrency.ts'
 
 /** Settings of {@link createPublicFetch}. Only tests have a reason to give any. */
 export interface PublicFetchOptions {
@@ -24,7 +24,7 @@ export interface PublicFetchOptions {
 }
 
 /** Gets a document from a URL that anyone may have named. */
-export type PublicFetch = (url: string) => Promise<Answer>
+export type PublicFetch = (url: string) => Promise<FetchResponse>
 
 /** Bytes of body that are read at most. */
 const maxBytes = 5_120
@@ -42,9 +42,9 @@ const maxBytes = 5_120
 export function createPublicFetch (
   { allowPrivate = false, resolve = resolvePublicly, timeout = 5_000 }: PublicFetchOptions = {}
 ): PublicFetch {
-  const inTurn = createTurns({ running: 10, waiting: 20 })
+  const inTurn = createLimiter({ running: 10, waiting: 20 })
 
-  async function get (url: string, signal: AbortSignal): Promise<Answer> {
+  async function get (url: string, signal: AbortSignal): Promise<FetchResponse> {
     const { protocol, origin, hostname, pathname, search } = new URL(url)
     if (protocol !== 'https:' && !allowPrivate) throw new Error('the URL is not https')
     const addresses = (await before(signal, addressesOf(hostname, resolve))).filter(address =>

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
  * When it is not worth it to ask again, and whether a pause keeps the process from ending (default:
  * yes).
  */
-export interface InsistOptions {
+export interface RetryOptions {
   isFinal?: (error: unknown) => boolean
   ref?: boolean
 }
@@ -13,10 +13,10 @@ export interface InsistOptions {
  * Asks, and after each of some pauses (in milliseconds) again, until there is an answer. Rejects as
  * the last attempt does.
  */
-export async function insist<T> (
+export async function retry<T> (
   pauses: readonly number[],
   ask: () => Promise<T>,
-  { isFinal = () => false, ref = true }: InsistOptions = {}
+  { isFinal = () => false, ref = true }: RetryOptions = {}
 ): Promise<T> {
   for (const pause of pauses) {
     try {

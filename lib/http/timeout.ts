@@ -2,7 +2,7 @@
  * Settles as `operation` does if that takes less than `milliseconds`, else rejects with what `late`
  * makes. The operation itself goes on: nothing here can stop it.
  */
-export async function withDeadline<T> (
+export async function withTimeout<T> (
   milliseconds: number,
   late: () => Error,
   operation: () => T | Promise<T>

@@ -15,7 +15,7 @@ import { type Holds, withToolAccess } from './access/tool-access.ts'
 import { createToolServer } from './tools/server.ts'
 import type { ToolCollection } from './tools/collect.ts'
 
-export type { McpAnswer, McpCall, McpEndpoint } from './rpc/types.ts'
+export type { McpResponse, McpRequest, McpEndpoint } from './rpc/types.ts'
 
 /** What serves the MCP route: `server`, else `handler`, else the tools of `EndpointDeps`. */
 export interface EndpointOptions {

@@ -1,20 +1,20 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Config } from '../options/config.ts'
-import { about, McpOAuthError } from '../errors.ts'
+import { causeWith, McpOAuthError } from '../errors.ts'
 import type { Guards } from '../guard/guard.ts'
 import {
-  emptyAnswer,
+  emptyResponse,
   goneStatus,
   rpcCode,
   rpcFailure,
-  type McpCall,
+  type McpRequest,
   type McpEndpoint
 } from './rpc/types.ts'
 import { headerMismatch } from './rpc/era.ts'
 import { createHostCheck, type HostCheck } from '../oauth/origin.ts'
 import { isBoundToLoopback } from '../urls.ts'
-import { allowedHeaders, logSerializers, prefixWithin, seal } from '../host/isolate.ts'
+import { allowedHeaders, logSerializers, prefixWithin, isolate } from '../host/isolate.ts'
 import { createStreams } from './streams.ts'
 
 const loopbackNames = ['localhost', '127.0.0.1', '[::1]']
@@ -36,7 +36,7 @@ export function mcpRoute (instance: FastifyInstance, { config, guards, endpoint 
   const texts = new WeakMap<FastifyRequest, string>()
   const streams = createStreams()
   instance.register(async (scope) => {
-    seal(scope)
+    isolate(scope)
     const checkOrigin = originGuard(scope, config)
     const parse = scope.getDefaultJsonParser('error', 'error')
     scope.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text, done) => {
@@ -73,7 +73,7 @@ export function mcpRoute (instance: FastifyInstance, { config, guards, endpoint 
             rpcFailure(400, rpcCode.parseError, 'The body is not acceptable JSON.')
           )
         }
-        const call: McpCall = {
+        const call: McpRequest = {
           request,
           headers: request.headers,
           body: request.body,
@@ -87,7 +87,7 @@ export function mcpRoute (instance: FastifyInstance, { config, guards, endpoint 
         if ('status' in needed) return send(reply, needed)
         await guards.operation(request, reply, needed)
         // Whoever has left gets nothing done: what was learned about the call may be for nobody.
-        if (call.signal.aborted) return send(reply, emptyAnswer(goneStatus))
+        if (call.signal.aborted) return send(reply, emptyResponse(goneStatus))
         const answer = await endpoint.handle(call)
         // Whoever left meanwhile has had the one `close` there is, and nobody would end the stream.
         if (call.signal.aborted && answer.body instanceof Readable) answer.body.destroy()
@@ -168,7 +168,9 @@ function originGuard (scope: FastifyInstance, config: Config) {
     const problem = check()(asked, origin)
     if (problem !== null) {
       throw new McpOAuthError(problem, {
-        cause: problem === 'hostNotAllowed' ? about('the Host', asked) : about('the Origin', origin)
+        cause: problem === 'hostNotAllowed'
+          ? causeWith('the Host', asked)
+          : causeWith('the Origin', origin)
       })
     }
     if (origin === undefined) return

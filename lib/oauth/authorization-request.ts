@@ -1,4 +1,4 @@
-import { about, McpOAuthError } from '../errors.ts'
+import { causeWith, McpOAuthError } from '../errors.ts'
 import type { RequestParameters } from './parameters.ts'
 import { single, verbatim } from './parameters.ts'
 import { isChallenge } from './pkce.ts'
@@ -70,7 +70,7 @@ export function redirectUriOf (
   if (!redirectUriMatches(registered, uri) || redirectUriProblem(uri, policy) !== null) {
     throw new McpOAuthError('invalidRequest', {
       description: 'The redirect URI is not registered for this client.',
-      cause: about('the redirect URI that was asked for', uri)
+      cause: causeWith('the redirect URI that was asked for', uri)
     })
   }
   return uri
@@ -92,7 +92,7 @@ export function stateOf (params: RequestParameters): string | undefined {
  * Checks all but the client and its redirect URI. What it throws may be sent to `redirectUri`, with
  * {@link stateOf} the parameters.
  */
-export function authorizationRequest (
+export function parseAuthorizationRequest (
   params: RequestParameters,
   redirectUri: string,
   rules: AuthorizationRules
@@ -146,7 +146,7 @@ function requestedScopes (
   const unknown = knownScopes === null ? [] : scopes.filter((scope) => !knownScopes.includes(scope))
   if (unknown.length > 0) {
     throw new McpOAuthError('invalidScope', {
-      cause: about('nobody can have these scopes', unknown.join(' '))
+      cause: causeWith('nobody can have these scopes', unknown.join(' '))
     })
   }
   return scopes

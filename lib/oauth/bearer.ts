@@ -27,7 +27,7 @@ const wellFormed = /^\w+ +([A-Za-z0-9._~+/-]+=*)$/
  * malformed ones, for two `Authorization` headers (Node keeps the first one only, hence
  * `rawHeaders`), and for a token in two places; `invalidToken` for a token that cannot be one.
  */
-export function accessToken (
+export function parseAccessToken (
   authorization: string | undefined,
   rawHeaders: readonly string[],
   query: string,

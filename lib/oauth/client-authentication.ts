@@ -7,7 +7,7 @@ import { single, verbatim } from './parameters.ts'
  * How a client introduced itself at the token or revocation endpoint (RFC 6749 §2.3.1, RFC 7523
  * §2.2). Secret and assertion are unchecked.
  */
-export type ClientCredentials =
+export type ClientAuthentication =
   | { clientId: string, method: 'none' }
   | { clientId: string, method: 'client_secret_basic' | 'client_secret_post', secret: string }
   | { clientId: string, method: 'private_key_jwt', assertion: string }
@@ -19,10 +19,10 @@ export type ClientCredentials =
  * assertion; `invalidClient` for an `Authorization` header that is not well-formed `Basic`, a
  * `client_id` that contradicts it, assertions of another type, and those that name no one.
  */
-export function clientCredentials (
+export function parseClientAuthentication (
   authorization: string | undefined,
   params: RequestParameters
-): ClientCredentials {
+): ClientAuthentication {
   const clientId = single(params, 'client_id')
   const secret = verbatim(params, 'client_secret') ?? ''
   const assertion = single(params, 'client_assertion')
@@ -49,7 +49,7 @@ function asserted (
   assertion: string | undefined,
   type: string | undefined,
   asked: string | undefined
-): ClientCredentials {
+): ClientAuthentication {
   if (assertion === undefined || type === undefined) {
     throw new McpOAuthError('invalidRequest', {
       description: 'The parameters client_assertion and client_assertion_type belong together.'
@@ -60,7 +60,7 @@ function asserted (
   return { clientId, method: 'private_key_jwt', assertion }
 }
 
-function basic (authorization: string, asked: string | undefined): ClientCredentials {
+function basic (authorization: string, asked: string | undefined): ClientAuthentication {
   const encoded = /^basic +([A-Za-z0-9+/]+={0,2})$/i.exec(authorization)?.[1] ?? ''
   const bytes = Buffer.from(encoded, 'base64')
   // Buffer skips what is not base64, so only a value that encodes back to itself was one.

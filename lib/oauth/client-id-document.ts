@@ -1,7 +1,7 @@
 import type { GrantType } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
 import type { RedirectPolicy } from './redirect-uri.ts'
-import { registrationOf } from './client-metadata.ts'
+import { parseClientMetadata } from './client-metadata.ts'
 import { maxUrlLength } from './url.ts'
 
 /** What is kept of a client metadata document. */
@@ -45,14 +45,14 @@ export function clientIdUrlProblem (url: unknown): string | null {
 /**
  * Reads a client metadata document (OAuth Client ID Metadata Document, §4). `clientId` is the URL
  * it came from, and what its `client_id` must be byte for byte. Redirect URIs and the members
- * shared with registration obey the rules of {@link registrationOf}.
+ * shared with registration obey the rules of {@link parseClientMetadata}.
  *
  * Clients have no secrets here. One that is able to use `private_key_jwt` is taken as a public
  * client.
  *
  * @throws {McpOAuthError} `invalidClient`, with the reason as its cause
  */
-export function clientDocument (
+export function parseClientDocument (
   text: string,
   clientId: string,
   { redirectPolicy }: { redirectPolicy: RedirectPolicy }
@@ -76,7 +76,7 @@ export function clientDocument (
       throw new Error('the document names an authentication method that is not supported')
     }
     const { redirect_uris: redirectUris, client_name: name, grant_types: grantTypes } =
-      registrationOf({ ...members, token_endpoint_auth_method: 'none' }, { redirectPolicy })
+      parseClientMetadata({ ...members, token_endpoint_auth_method: 'none' }, { redirectPolicy })
     if (name === undefined) throw new Error('the document has no name')
     return { redirectUris, name, grantTypes }
   } catch (error) {

@@ -1,5 +1,5 @@
 import type { GrantType } from '../types.ts'
-import { about, McpOAuthError } from '../errors.ts'
+import { causeWith, McpOAuthError } from '../errors.ts'
 import type { RedirectPolicy } from './redirect-uri.ts'
 import { isLoopbackRedirect, redirectUriProblem } from './redirect-uri.ts'
 import { formatScope, parseScope } from './scope.ts'
@@ -10,7 +10,7 @@ import { maxUrlLength } from './url.ts'
  * What is kept of a registration, and may be echoed (RFC 7591 §3.2.1). Clients are public: there is
  * never a secret.
  */
-export interface Registration {
+export interface ClientMetadata {
   redirect_uris: string[]
   client_name?: string
   grant_types: GrantType[]
@@ -21,7 +21,7 @@ export interface Registration {
 }
 
 /** What a registration is held against. */
-export interface RegistrationRules {
+export interface ClientMetadataRules {
   redirectPolicy: RedirectPolicy
   /** Scopes to narrow `scope` to. Absent: any. */
   scopesKnown?: readonly string[]
@@ -62,10 +62,10 @@ const deceptive = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/u
  * Throws `invalidRequest` for what is not an object, `invalidRedirectUri` and
  * `invalidClientMetadata` for the rest, with fixed descriptions.
  */
-export function registrationOf (
+export function parseClientMetadata (
   body: unknown,
-  { redirectPolicy, scopesKnown }: RegistrationRules
-): Registration {
+  { redirectPolicy, scopesKnown }: ClientMetadataRules
+): ClientMetadata {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw new McpOAuthError('invalidRequest')
   }
@@ -101,7 +101,7 @@ function redirectUrisOf (members: Members, policy: RedirectPolicy): string[] {
   }
   for (const uri of uris) {
     const problem = redirectUriProblem(uri, policy)
-    if (problem !== null) throw badRedirect(problem, about('the redirect URI', uri))
+    if (problem !== null) throw badRedirect(problem, causeWith('the redirect URI', uri))
   }
   return uris
 }
@@ -110,7 +110,7 @@ function redirectUrisOf (members: Members, policy: RedirectPolicy): string[] {
 function applicationTypeOf (
   members: Members,
   redirectUris: readonly string[]
-): Registration['application_type'] {
+): ClientMetadata['application_type'] {
   const type = stringOf(members, 'application_type')
   if (type === undefined || type === 'native') return type
   if (type !== 'web') throw unacceptable('The member application_type must be web or native.')
@@ -118,7 +118,7 @@ function applicationTypeOf (
   if (unfit !== undefined) {
     throw badRedirect(
       'A web client must have https redirect URIs.',
-      about('the redirect URI', unfit)
+      causeWith('the redirect URI', unfit)
     )
   }
   return type

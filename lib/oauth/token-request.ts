@@ -58,15 +58,15 @@ const maxGrantLength = 16_384
  * missing, repeated or malformed, `invalidTarget` for a foreign resource, `invalidScope`, and
  * `invalidGrant` for a code or token that cannot be one of ours.
  */
-export function tokenRequest (
+export function parseTokenRequest (
   params: RequestParameters,
   rules: TokenRules & { machines?: false }
 ): TokenRequest
-export function tokenRequest (
+export function parseTokenRequest (
   params: RequestParameters,
   rules: TokenRules
 ): TokenRequest | MachineRequest
-export function tokenRequest (
+export function parseTokenRequest (
   params: RequestParameters,
   { resource: ours, machines = false }: TokenRules
 ): TokenRequest | MachineRequest {

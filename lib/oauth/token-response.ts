@@ -4,7 +4,7 @@ import { McpOAuthError, type ErrorKind } from '../errors.ts'
  * A successful answer of a token endpoint (RFC 6749 §5.1), as far as clients of ours get to see
  * one.
  */
-export interface TokenAnswer {
+export interface ProviderTokenResponse {
   access_token: string
   token_type: 'Bearer'
   expires_in?: number
@@ -19,14 +19,14 @@ const errors: Readonly<Record<string, ErrorKind>> = {
 }
 
 /**
- * Reads what the provider's token endpoint said. Only the members of {@link TokenAnswer} come
+ * Reads what the provider's token endpoint said. Only the members of {@link ProviderTokenResponse} come
  * through: an ID token is for us, not for the client, and error texts may name inner systems.
  *
  * @throws McpOAuthError `invalidGrant`, `invalidScope` or `invalidTarget` where the provider said
  *   so; `providerUnavailable` for 429 and 5xx;
  * `providerMisbehaved` for everything else, including the refusal of our own credentials
  */
-export function tokenAnswer (status: number, text: string): TokenAnswer {
+export function parseTokenResponse (status: number, text: string): ProviderTokenResponse {
   if (status >= 500 || status === 429) {
     throw new McpOAuthError('providerUnavailable', {
       cause: new Error(`the token endpoint answered ${status}`)

@@ -16,7 +16,7 @@ import { optionProblems } from './rules.ts'
 import type { ClientOptions } from './client.ts'
 import type { OAuthMetadata } from '../schemas/metadata.ts'
 import type { FetchHandler, McpOAuthOptions, SdkServer, ToolOptions } from './schema.ts'
-import { steadyStore } from '../store/circuit-breaker.ts'
+import { withCircuitBreaker } from '../store/circuit-breaker.ts'
 
 /** How this registration takes part: see the table of modes in docs/architecture.md. */
 export type Mode = 'open' | 'guard' | 'metadata' | 'resource' | 'thin' | 'broker'
@@ -101,7 +101,7 @@ const defaultMetadataPath = '/.well-known/oauth-authorization-server'
  * @param scopePrefix prefix of the Fastify scope the plugin was registered in
  * @throws McpOAuthError `FST_MCP_OAUTH_INVALID_OPTIONS` naming every problem
  */
-export function configure (options: McpOAuthOptions, scopePrefix: string, log: Log): Config {
+export function createConfig (options: McpOAuthOptions, scopePrefix: string, log: Log): Config {
   const problems = optionProblems(options, process.env['NODE_ENV'] === 'production')
   if (/[:*]/.test(scopePrefix)) {
     problems.push(
@@ -149,7 +149,7 @@ export function configure (options: McpOAuthOptions, scopePrefix: string, log: L
     secrets: mode === 'thin' || mode === 'broker'
       ? secretsOf(options, log)
       : Object.freeze([options.secret ?? (dpop === 'off' ? [] : randomSecret())].flat()),
-    store: options.store ? steadyStore(options.store) : null,
+    store: options.store ? withCircuitBreaker(options.store) : null,
     authorizeUser: options.authorizeUser ?? null,
     upstreamToken: options.upstreamToken ?? false,
     consent: Object.freeze({ ...options.consent }),

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { html } from 'ghtml'
 import type { FastifyReply } from 'fastify'
 import type { ConsentConfig, ConsentDetails } from '../types.ts'
-import { withDeadline } from '../http/timeout.ts'
+import { withTimeout } from '../http/timeout.ts'
 import { McpOAuthError } from '../errors.ts'
 import { isLoopbackRedirect } from '../oauth/redirect-uri.ts'
 import { htmlPage, pageHeaders, pageHeadersFor } from './page.ts'
@@ -66,7 +66,7 @@ async function rendered (
   details: ConsentDetails
 ): Promise<string> {
   try {
-    const page: unknown = await withDeadline(
+    const page: unknown = await withTimeout(
       renderTimeout,
       () => new Error('The renderer of the consent page took too long'),
       () => render(details)

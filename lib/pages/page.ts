@@ -3,7 +3,7 @@ import { html } from 'ghtml'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { McpOAuthError } from '../errors.ts'
 import { style } from './style.ts'
-import { classify, refuse, sendJson } from '../host/isolate.ts'
+import { classify, prepareErrorReply, sendJson } from '../host/isolate.ts'
 
 /**
  * No script, no framing, nothing loaded, and only styles of this source. There is no form-action:
@@ -37,7 +37,7 @@ export function answerPage (
   status: number,
   back?: string
 ): FastifyReply {
-  refuse(request, reply, error, status).headers(pageHeaders)
+  prepareErrorReply(request, reply, error, status).headers(pageHeaders)
   return prefersHtml(request.headers.accept)
     ? reply.send(errorPage(error, back))
     : sendJson(reply, error)

@@ -6,7 +6,7 @@ import type { ProviderMetadata } from '../oauth/metadata.ts'
 /**
  * Our account at the provider, over our bounded fetch: what openid-client needs for each request.
  */
-export function createProviderClient (
+export function createOpenIdClient (
   metadata: ProviderMetadata,
   clientId: string,
   authentication: oidc.ClientAuth

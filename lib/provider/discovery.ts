@@ -7,7 +7,7 @@ import type { ProviderMetadata } from '../oauth/metadata.ts'
 import { discoveryUrls } from '../oauth/well-known.ts'
 
 /** Where a provider is and how it is told about. */
-export interface ProviderOptions {
+export interface ProviderDiscoveryOptions {
   /** The issuer, byte for byte as in its tokens and metadata. */
   issuer: string
   /**
@@ -30,7 +30,7 @@ export interface ProviderOptions {
 }
 
 /** The user's OAuth or OpenID Connect server. */
-export interface Provider {
+export interface ProviderDiscovery {
   readonly issuer: string
   /**
    * Its metadata: asked for when first needed, fresh for ten minutes, and kept for a day while the
@@ -51,7 +51,7 @@ export interface Provider {
 const timeLimit = 5_000
 
 /** Stands for a provider. Asks for nothing until it is asked. */
-export function createProvider (options: ProviderOptions): Provider {
+export function createProviderDiscovery (options: ProviderDiscoveryOptions): ProviderDiscovery {
   const { issuer, metadataUrl, authorizeUrl, traits, log, warnIss = false, now } = options
   const expected = { issuer, ...(authorizeUrl !== undefined && { authorizeUrl }) }
   const urls = metadataUrl === undefined ? discoveryUrls(issuer) : [metadataUrl]

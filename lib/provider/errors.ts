@@ -16,7 +16,7 @@ const passing = ['server_error', 'temporarily_unavailable', 'slow_down']
  * @param nonsense what an answer is that is neither tokens nor an error of OAuth (RFC 6749 §5): a
  *   page of a firewall says nothing about a session
  */
-export async function sent<T> (
+export async function callProvider<T> (
   operation: () => Promise<T>,
   nonsense: 'invalidGrant' | 'providerMisbehaved' = 'invalidGrant'
 ): Promise<T> {

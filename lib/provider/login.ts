@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import * as oidc from 'openid-client'
 import type { ProviderTraits } from '../types.ts'
-import { withDeadline } from '../http/timeout.ts'
+import { withTimeout } from '../http/timeout.ts'
 import { McpOAuthError } from '../errors.ts'
-import { createTurns } from '../http/concurrency.ts'
+import { createLimiter } from '../http/concurrency.ts'
 import type { ProviderMetadata } from '../oauth/metadata.ts'
 import { challengeOf } from '../oauth/pkce.ts'
-import { createProviderClient, secretAuthentication } from './client.ts'
-import { fetchAsUser, sent } from './errors.ts'
+import { createOpenIdClient, secretAuthentication } from './client.ts'
+import { fetchAsUser, callProvider } from './errors.ts'
 
 /** What the provider gave us for a user. */
-export interface UpstreamTokens {
+export interface ProviderTokens {
   readonly accessToken: string
   readonly refreshToken: string | null
   /** Seconds the access token lives, as the provider says; null if it does not. */
@@ -29,7 +29,7 @@ export interface LoginSecrets {
   readonly nonce: string
 }
 
-export interface UpstreamOptions {
+export interface ProviderLoginOptions {
   metadata: () => Promise<ProviderMetadata>
   clientId: string
   clientSecret: string | null
@@ -44,7 +44,7 @@ export interface UpstreamOptions {
  * The provider, as its client sees it. Fifty requests run at once, two hundred wait; of more each
  * is `overloaded`, and not sent.
  */
-export interface Upstream {
+export interface ProviderLogin {
   secrets(): LoginSecrets
   /**
    * Where the user logs in. `offline` asks for a refresh token where the provider has a scope for
@@ -69,18 +69,18 @@ export interface Upstream {
    * @throws McpOAuthError `invalidGrant` if the provider refused or answered nonsense,
    *   `providerUnavailable` and `providerTimeout`
    */
-  redeem(code: string, secrets: LoginSecrets): Promise<UpstreamTokens>
+  redeem(code: string, secrets: LoginSecrets): Promise<ProviderTokens>
   /**
    * @param rotated told the new refresh token as soon as there is one: the old one may be good for
    *   nothing, whatever fails then
    * @throws McpOAuthError `invalidGrant` if the provider ended the grant, `providerUnavailable`,
    *   `providerTimeout` and `providerMisbehaved` otherwise
    */
-  refresh(refreshToken: string, rotated?: (refreshToken: string) => void): Promise<UpstreamTokens>
+  refresh(refreshToken: string, rotated?: (refreshToken: string) => void): Promise<ProviderTokens>
   /**
    * Looks at a user again whose provider issues no refresh tokens; null where that is not possible.
    */
-  readonly recheck: ((accessToken: string) => Promise<UpstreamTokens>) | null
+  readonly recheck: ((accessToken: string) => Promise<ProviderTokens>) | null
   /**
    * Ends a token at the provider (RFC 7009). Does nothing where the provider cannot.
    *
@@ -90,7 +90,7 @@ export interface Upstream {
   revoke(token: string): Promise<void>
 }
 
-export function createUpstream (options: UpstreamOptions): Upstream {
+export function createProviderLogin (options: ProviderLoginOptions): ProviderLogin {
   const { clientId, clientSecret, audience, redirectUri, traits } = options
   const { authorizationParameters = {}, tokenParameters = {}, identify } = traits
   const scopes = [...new Set([...options.scopes, ...traits.refreshScopes ?? []])]
@@ -100,7 +100,7 @@ export function createUpstream (options: UpstreamOptions): Upstream {
   async function configuration (): Promise<oidc.Configuration> {
     const metadata = await options.metadata()
     if (known?.metadata === metadata) return known.config
-    const config = createProviderClient(
+    const config = createOpenIdClient(
       metadata,
       clientId,
       secretAuthentication(
@@ -114,13 +114,13 @@ export function createUpstream (options: UpstreamOptions): Upstream {
     return config
   }
 
-  const inTurn = createTurns({ running: 50, waiting: 200 })
+  const inTurn = createLimiter({ running: 50, waiting: 200 })
 
   // Whoever looks users up has no use for an ID token, and may get none.
   const identified = scopes.includes('openid') && identify === undefined
   const look = (accessToken: string) =>
-    sent(async () =>
-      await withDeadline(
+    callProvider(async () =>
+      await withTimeout(
         lookLimit,
         () => new McpOAuthError('providerTimeout'),
         () => identify?.(accessToken, fetchAsUser)
@@ -136,7 +136,9 @@ export function createUpstream (options: UpstreamOptions): Upstream {
         cause: new Error('the provider says nothing about the user: ask for the scope openid')
       })
     }
-    return await sent(() => oidc.fetchUserInfo(config, answer.access_token, oidc.skipSubjectCheck))
+    return await callProvider(() =>
+      oidc.fetchUserInfo(config, answer.access_token, oidc.skipSubjectCheck)
+    )
   }
 
   return {
@@ -187,7 +189,7 @@ export function createUpstream (options: UpstreamOptions): Upstream {
         if (config.serverMetadata().authorization_response_iss_parameter_supported) {
           callback.searchParams.set('iss', config.serverMetadata().issuer)
         }
-        const answer = await sent(() =>
+        const answer = await callProvider(() =>
           oidc.authorizationCodeGrant(config, callback, {
             pkceCodeVerifier: verifier,
             ...(identified && { expectedNonce: nonce })
@@ -198,7 +200,7 @@ export function createUpstream (options: UpstreamOptions): Upstream {
     refresh: (refreshToken, rotated) =>
       inTurn(async () => {
         const config = await configuration()
-        const answer = await sent(
+        const answer = await callProvider(
           () => oidc.refreshTokenGrant(config, refreshToken, { ...tokenParameters }),
           'providerMisbehaved'
         )
@@ -222,7 +224,7 @@ export function createUpstream (options: UpstreamOptions): Upstream {
       inTurn(async () => {
         const config = await configuration()
         if (config.serverMetadata().revocation_endpoint === undefined) return
-        await sent(() => oidc.tokenRevocation(config, token), 'providerMisbehaved')
+        await callProvider(() => oidc.tokenRevocation(config, token), 'providerMisbehaved')
       })
   }
 }
@@ -235,7 +237,7 @@ const lookLimit = 5_000
 /** What fits into a header, and sealed into our own tokens. */
 const usable = /^[\x21-\x7e]{1,8192}$/
 
-function tokensOf (answer: Answer, claims: object | null): UpstreamTokens {
+function tokensOf (answer: Answer, claims: object | null): ProviderTokens {
   const { access_token: accessToken, refresh_token: refreshToken, scope } = answer
   if (
     answer.token_type !== 'bearer' ||

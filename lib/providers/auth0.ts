@@ -1,4 +1,4 @@
-import { checkSettings, host, openidMetadata, optional, registration, text } from './settings.ts'
+import { checkSettings, host, openidMetadata, optional, credentials, text } from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'
 
 export interface Auth0Settings extends ClientSettings {
@@ -27,7 +27,7 @@ export function auth0 (settings: Auth0Settings): Preset {
     issuer,
     oauthMetadataUrl: openidMetadata(issuer),
     ...(audience !== undefined && { audience }),
-    ...registration(settings),
+    ...credentials(settings),
     provider: { refreshScopes: ['offline_access'], tokenEndpointAuthMethod: 'client_secret_post' }
   }
 }

@@ -4,7 +4,7 @@ import {
   isLabel,
   openidMetadata,
   optional,
-  registration
+  credentials
 } from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'
 
@@ -43,7 +43,7 @@ export function cognito (settings: CognitoSettings): Preset {
           isHost(domain) ? domain : `${domain}.auth.${region}.amazoncognito.com`
         }/oauth2/authorize`
       }),
-    ...registration(settings)
+    ...credentials(settings)
   }
 }
 

@@ -1,4 +1,4 @@
-import { checkSettings, openidMetadata, registration } from './settings.ts'
+import { checkSettings, openidMetadata, credentials } from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'
 
 export interface EntraSettings extends ClientSettings {
@@ -20,7 +20,7 @@ export function entra (settings: EntraSettings): Preset {
   return {
     issuer,
     oauthMetadataUrl: openidMetadata(issuer),
-    ...registration(settings),
+    ...credentials(settings),
     provider: { refreshScopes: ['offline_access'], tokenEndpointAuthMethod: 'client_secret_post' }
   }
 }

@@ -1,6 +1,6 @@
 import type { FetchJson } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
-import { checkSettings, registration, text } from './settings.ts'
+import { checkSettings, credentials, text } from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'
 
 /**
@@ -30,7 +30,7 @@ export function github (settings: GitHubSettings): Preset {
   return {
     issuer,
     defaultScope: '',
-    ...registration(settings),
+    ...credentials(settings),
     provider: {
       // What GitHub publishes is a preview for clients of its own MCP server, and promises ID
       // tokens that never come.

@@ -1,4 +1,4 @@
-import { checkSettings, openidMetadata, registration, text } from './settings.ts'
+import { checkSettings, openidMetadata, credentials, text } from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'
 
 /**
@@ -22,7 +22,7 @@ export function google (settings: GoogleSettings): Preset {
   return {
     issuer,
     oauthMetadataUrl: openidMetadata(issuer),
-    ...registration(settings),
+    ...credentials(settings),
     // Google refuses the scope offline_access, and issues refresh tokens only with a fresh consent.
     provider: {
       authorizationParameters: { access_type: 'offline', prompt: 'consent' },

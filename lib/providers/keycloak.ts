@@ -1,5 +1,5 @@
 import { problemOfServerUrl } from '../oauth/url.ts'
-import { checkSettings, openidMetadata, registration } from './settings.ts'
+import { checkSettings, openidMetadata, credentials } from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'
 
 export interface KeycloakSettings extends ClientSettings {
@@ -23,7 +23,7 @@ export function keycloak (settings: KeycloakSettings): Preset {
     realm: realmName
   })
   const issuer = `${settings.url.replace(/\/+$/, '')}/realms/${settings.realm}`
-  return { issuer, oauthMetadataUrl: openidMetadata(issuer), ...registration(settings) }
+  return { issuer, oauthMetadataUrl: openidMetadata(issuer), ...credentials(settings) }
 }
 
 function realmName (value: unknown): string | null {

@@ -1,5 +1,5 @@
 import { problemOfServerUrl } from '../oauth/url.ts'
-import { checkSettings, optional, registration, text } from './settings.ts'
+import { checkSettings, optional, credentials, text } from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'
 
 export interface OidcSettings extends ClientSettings {
@@ -29,7 +29,7 @@ export function oidc (settings: OidcSettings): Preset {
   return {
     issuer,
     ...(audience !== undefined && { audience }),
-    ...registration(settings),
+    ...credentials(settings),
     ...(offlineAccess &&
       {
         provider: {

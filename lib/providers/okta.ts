@@ -1,4 +1,4 @@
-import { checkSettings, host, openidMetadata, optional, registration, text } from './settings.ts'
+import { checkSettings, host, openidMetadata, optional, credentials, text } from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'
 
 export interface OktaSettings extends ClientSettings {
@@ -35,7 +35,7 @@ export function okta (settings: OktaSettings): Preset {
     issuer,
     oauthMetadataUrl: openidMetadata(issuer),
     ...(audience !== undefined && { audience }),
-    ...registration(settings),
+    ...credentials(settings),
     provider: { refreshScopes: ['offline_access'] }
   }
 }

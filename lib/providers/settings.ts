@@ -108,7 +108,7 @@ export function isLabel (value: string): boolean {
 }
 
 /** The options that are our registration; those not given are left out. */
-export function registration (
+export function credentials (
   { clientId, clientSecret }: ClientSettings
 ): Pick<Preset, 'clientId' | 'clientSecret'> {
   return {

@@ -1,4 +1,4 @@
-import { checkSettings, host, openidMetadata, registration } from './settings.ts'
+import { checkSettings, host, openidMetadata, credentials } from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'
 
 export interface WorkOSSettings extends ClientSettings {
@@ -17,7 +17,7 @@ export function workos (settings: WorkOSSettings): Preset {
   return {
     issuer,
     oauthMetadataUrl: openidMetadata(issuer),
-    ...registration(settings),
+    ...credentials(settings),
     provider: { refreshScopes: ['offline_access'], tokenEndpointAuthMethod: 'client_secret_post' }
   }
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Store } from '../types.ts'
-import { withDeadline } from '../http/timeout.ts'
+import { withTimeout } from '../http/timeout.ts'
 import { McpOAuthError } from '../errors.ts'
 
 /** Milliseconds a store has for an answer. */
@@ -23,7 +23,7 @@ const keys = 4
  * choose theirs on the one server of several that is away. What reads and what writes are counted
  * apart, as a server that is full, or a replica, can still be read from.
  */
-export function steadyStore (store: Store): Store {
+export function withCircuitBreaker (store: Store): Store {
   const read = createBreaker(key => store.get(key))
   const write = createBreaker(key => store.put(key, '1', 0.001))
   return {
@@ -43,7 +43,7 @@ function createBreaker (
 
   async function attempt<T> (operation: () => Promise<T>): Promise<T> {
     try {
-      const answer = await withDeadline(
+      const answer = await withTimeout(
         deadline,
         () => new Error('the store did not answer in time'),
         operation

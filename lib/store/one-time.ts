@@ -6,7 +6,7 @@ import type { Store } from '../types.ts'
  * What must be remembered although everything else is sealed: what was used, what was revoked. Keys
  * are hashes, so that the store holds nothing usable.
  */
-export interface Ledger {
+export interface OneTimeMarks {
   /**
    * Writes a value where there is none. Answers with the one that was there, null for exactly one
    * caller.
@@ -75,11 +75,11 @@ const apart = [
  *   a flood of one shall not push out another, or what was revoked. What follows a colon in a kind,
  *   as a client does, has a store of its own, too
  */
-export function createLedger (
+export function createOneTimeMarks (
   store: Store,
   context: string,
   another: () => Store = () => store
-): Ledger {
+): OneTimeMarks {
   const own = new Map<string, Store>()
   const storeOf = (kind: string) => {
     const kept = apart.includes(kind.split(':', 1)[0] ?? '') ? own.get(kind) ?? another() : store
@@ -89,34 +89,34 @@ export function createLedger (
   const alive = new LRUCache<string, true>({ max: 10_000, ttl: 1_000 })
   const scope = hash(context).slice(0, 16)
   const keyOf = (kind: string, id: string) => `mcp-oauth:${scope}:${kind}:${hash(id)}`
-  const ledger: Ledger = {
+  const marks: OneTimeMarks = {
     claim: (kind, id, value, ttl) => storeOf(kind).putIfAbsent(keyOf(kind, id), value, ttl),
-    consume: async (kind, id, ttl) => await ledger.claim(kind, id, '1', ttl) === null,
+    consume: async (kind, id, ttl) => await marks.claim(kind, id, '1', ttl) === null,
     // Stores need not be able to delete.
     release: (kind, id) => storeOf(kind).put(keyOf(kind, id), '1', 0.001),
-    isConsumed: async (kind, id) => await ledger.recall(kind, id) !== null,
+    isConsumed: async (kind, id) => await marks.recall(kind, id) !== null,
     async fail (kind, id, allowed, ttl) {
       for (let count = 1; count <= allowed; count++) {
-        if (await ledger.consume(`${kind}-failure`, `${id}:${count}`, ttl)) return count === allowed
+        if (await marks.consume(`${kind}-failure`, `${id}:${count}`, ttl)) return count === allowed
       }
       return true
     },
     async revoke (grant) {
       alive.delete(grant)
       const { kind, ttl } = endOf(grant)
-      return await ledger.consume(kind, grant, ttl)
+      return await marks.consume(kind, grant, ttl)
     },
-    hasEnded: grant => ledger.isConsumed(endOf(grant).kind, grant),
+    hasEnded: grant => marks.isConsumed(endOf(grant).kind, grant),
     async isRevoked (grant) {
       if (alive.has(grant)) return false
-      const revoked = await ledger.hasEnded(grant)
+      const revoked = await marks.hasEnded(grant)
       if (!revoked) alive.set(grant, true)
       return revoked
     },
     remember: (kind, id, value, ttl) => storeOf(kind).put(keyOf(kind, id), value, ttl),
     recall: (kind, id) => storeOf(kind).get(keyOf(kind, id))
   }
-  return ledger
+  return marks
 }
 
 /** SHA-256 in base64url: what stands for a value that must not be written down. */

@@ -4,7 +4,7 @@ import { single, type RequestParameters } from '../oauth/parameters.ts'
 import { formatScope, mergeScopes } from '../oauth/scope.ts'
 import { authorize } from '../clients/authorize.ts'
 import { pageError } from '../pages/page.ts'
-import { publicRoute, refuseOtherMethods } from '../host/isolate.ts'
+import { publicRoute, rejectOtherMethods } from '../host/isolate.ts'
 import type { ThinProxy } from './proxy.ts'
 
 /**
@@ -22,7 +22,7 @@ export function authorizeRoute (scope: FastifyInstance, proxy: ThinProxy): void 
       await proxy.tickets.issue(client.id, asked.codeChallenge, asked.redirectUri)
       return reply.redirect(location, 302)
     }))
-  refuseOtherMethods(scope, '/oauth/authorize', ['GET'])
+  rejectOtherMethods(scope, '/oauth/authorize', ['GET'])
 }
 const prompts = ['login', 'consent', 'select_account']
 

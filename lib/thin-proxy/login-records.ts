@@ -6,7 +6,7 @@ import { hash } from '../store/one-time.ts'
  * URI. The token endpoint adds our secret only for codes that such a request led to: a code stolen
  * elsewhere cannot be redeemed through us.
  */
-export interface Tickets {
+export interface LoginRecords {
   issue(clientId: string, codeChallenge: string, redirectUri: string): Promise<void>
   /** Whether the request behind this challenge was made here for this client and redirect URI. */
   check(clientId: string, codeChallenge: string, redirectUri: string | undefined): Promise<boolean>
@@ -22,7 +22,7 @@ export interface Tickets {
 /** Life of a ticket, in seconds. */
 const lifetime = 600
 
-export function createTickets (store: Store): Tickets {
+export function createLoginRecords (store: Store): LoginRecords {
   return {
     issue: (clientId, codeChallenge, redirectUri) =>
       store.put(key('ticket', clientId, codeChallenge), hash(redirectUri), lifetime),

@@ -1,20 +1,20 @@
 import { createClients } from '../clients/clients.ts'
 import { createSealer, type Sealer } from '../crypto/sealer.ts'
 import { memoryStore } from '../store/memory.ts'
-import { createTickets, type Tickets } from './login-records.ts'
+import { createLoginRecords, type LoginRecords } from './login-records.ts'
 import type { Config, ProviderConfig } from '../options/config.ts'
 import { McpOAuthError } from '../errors.ts'
 import { authorizationServerDocument, type ProviderMetadata } from '../oauth/metadata.ts'
-import type { Provider } from '../provider/discovery.ts'
-import type { SiteSource } from '../urls.ts'
-import type { AuthorizationDesk } from '../clients/authorize.ts'
+import type { ProviderDiscovery } from '../provider/discovery.ts'
+import type { UrlSource } from '../urls.ts'
+import type { AuthorizationEndpoint } from '../clients/authorize.ts'
 
 /** What the endpoints of the thin proxies share. */
-export interface ThinProxy extends AuthorizationDesk {
+export interface ThinProxy extends AuthorizationEndpoint {
   readonly config: Config & { provider: ProviderConfig }
   readonly clientId: string
-  readonly site: SiteSource
-  readonly tickets: Tickets
+  readonly urls: UrlSource
+  readonly tickets: LoginRecords
   readonly sealer: Sealer
   /** The provider's endpoints, with the operator's `authorizeUrl` in place. */
   endpoints(): Promise<ProviderEndpoints>
@@ -30,8 +30,8 @@ export type ProviderEndpoints = ProviderMetadata & {
 
 export function createThinProxy (
   config: Config & { provider: ProviderConfig },
-  provider: Provider,
-  site: SiteSource
+  provider: ProviderDiscovery,
+  urls: UrlSource
 ): ThinProxy {
   const { clientId, authorizeUrl } = config.provider
   if (clientId === null) throw new Error('unreachable: checked with the options')
@@ -49,12 +49,12 @@ export function createThinProxy (
   const proxy: ThinProxy = {
     config,
     clientId,
-    site,
+    urls,
     clients: createClients(sealer, known),
-    tickets: createTickets(config.store ?? memoryStore({ max: 100_000 })),
+    tickets: createLoginRecords(config.store ?? memoryStore({ max: 100_000 })),
     sealer,
     redirectPolicy () {
-      const { base, resource } = site()
+      const { base, resource } = urls()
       return {
         ...policy,
         forbidden: [
@@ -66,7 +66,7 @@ export function createThinProxy (
         ]
       }
     },
-    rules: () => ({ resource: site().resource, knownScopes: null }),
+    rules: () => ({ resource: urls().resource, knownScopes: null }),
     // The answers come from the provider, under its name.
     issuer: () => null,
     listed: config.allowedRedirectUris !== null,
@@ -88,7 +88,7 @@ export function createThinProxy (
     },
     async document () {
       const { scopes_supported: scopes } = await proxy.endpoints()
-      const { base } = site()
+      const { base } = urls()
       return JSON.stringify(authorizationServerDocument({
         issuer: base,
         authorizationEndpoint: `${base}/oauth/authorize`,

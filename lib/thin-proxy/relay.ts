@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import type { Log } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
-import { steadyLog } from '../host/safe-logger.ts'
+import { safeLogger } from '../host/safe-logger.ts'
 
 /** Milliseconds the provider has for its whole answer, and the bytes it may have. */
 const timeout = 5_000
@@ -65,7 +65,7 @@ export function relay (
     }
     // It writes of failing answers to the log by itself, where nobody would catch what that throws.
     const { request } = reply
-    request.log = Object.assign(Object.create(request.log), steadyLog(request.log as Log))
+    request.log = Object.assign(Object.create(request.log), safeLogger(request.log as Log))
     reply.from(url, {
       // A fresh object each time: it is written to.
       body,

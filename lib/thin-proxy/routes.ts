@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { registerRoute } from '../clients/register.ts'
-import { logSerializers, prefixWithin, seal } from '../host/isolate.ts'
+import { logSerializers, prefixWithin, isolate } from '../host/isolate.ts'
 import { authorizeRoute } from './authorize.ts'
 import type { ThinProxy } from './proxy.ts'
 import { tokenRoute } from './token.ts'
@@ -8,7 +8,7 @@ import { tokenRoute } from './token.ts'
 /** The endpoints of the thin proxies, in a scope that is cut off from the host. */
 export function thinEndpoints (instance: FastifyInstance, proxy: ThinProxy): void {
   instance.register(async (scope) => {
-    seal(scope)
+    isolate(scope)
     authorizeRoute(scope, proxy)
     tokenRoute(scope, proxy)
     if (proxy.config.registration) {

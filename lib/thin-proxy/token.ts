@@ -3,19 +3,19 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { hash } from '../store/one-time.ts'
 import { McpOAuthError } from '../errors.ts'
 import { createAgent } from '../http/agent.ts'
-import { basicCredentials, clientCredentials } from '../oauth/client-authentication.ts'
+import { basicCredentials, parseClientAuthentication } from '../oauth/client-authentication.ts'
 import { parameters } from '../oauth/parameters.ts'
 import { challengeOf } from '../oauth/pkce.ts'
 import { formatScope } from '../oauth/scope.ts'
-import { tokenRequest, type TokenRequest } from '../oauth/token-request.ts'
-import { tokenAnswer, type TokenAnswer } from '../oauth/token-response.ts'
+import { parseTokenRequest, type TokenRequest } from '../oauth/token-request.ts'
+import { parseTokenResponse, type ProviderTokenResponse } from '../oauth/token-response.ts'
 import type { ProviderMetadata } from '../oauth/metadata.ts'
 import {
   acceptForm,
-  openToAllOrigins,
+  replyToPreflight,
   publicRoute,
-  readableByAll,
-  refuseOtherMethods
+  allowAnyOrigin,
+  rejectOtherMethods
 } from '../host/isolate.ts'
 import { relay, relayOptions } from './relay.ts'
 import type { ThinProxy } from './proxy.ts'
@@ -33,7 +33,7 @@ type CodeRequest = TokenRequest & { grantType: 'authorization_code' }
 export function tokenRoute (scope: FastifyInstance, proxy: ThinProxy): void {
   scope.register(async (scope) => {
     acceptForm(scope)
-    readableByAll(scope)
+    allowAnyOrigin(scope)
     await scope.register(httpProxy, {
       ...relayOptions(createAgent()),
       prefix: '/oauth/token',
@@ -41,8 +41,8 @@ export function tokenRoute (scope: FastifyInstance, proxy: ThinProxy): void {
       handler: gate((request, reply) => exchange(proxy, request, reply)) as never
     })
   })
-  openToAllOrigins(scope, '/oauth/token', ['POST'])
-  refuseOtherMethods(scope, '/oauth/token', ['POST'])
+  replyToPreflight(scope, '/oauth/token', ['POST'])
+  rejectOtherMethods(scope, '/oauth/token', ['POST'])
 }
 
 /** Most requests that are under way to the provider. */
@@ -74,8 +74,8 @@ async function exchange (
 ): Promise<unknown> {
   if (typeof request.body !== 'string') throw new McpOAuthError('invalidRequest')
   const params = parameters(request.body)
-  const sent = tokenRequest(params, { resource: proxy.site().resource })
-  const { clientId, method } = clientCredentials(request.headers.authorization, params)
+  const sent = parseTokenRequest(params, { resource: proxy.urls().resource })
+  const { clientId, method } = parseClientAuthentication(request.headers.authorization, params)
   if (
     method === 'private_key_jwt' || await proxy.clients.find(clientId, Date.now() / 1000) === null
   ) throw new McpOAuthError('invalidClient')
@@ -83,11 +83,11 @@ async function exchange (
     ? { ...sent, refreshToken: await unwrap(proxy, clientId, sent.refreshToken) }
     : sent
 
-  const ask = async (): Promise<TokenAnswer> => {
+  const ask = async (): Promise<ProviderTokenResponse> => {
     const provider = await proxy.endpoints()
     const { headers, body } = form(proxy, provider, asked)
     const { status, text } = await relay(reply, provider.token_endpoint, headers, body)
-    return tokenAnswer(status, text)
+    return parseTokenResponse(status, text)
   }
   const answer = asked.grantType === 'authorization_code'
     ? await withTicket(proxy, clientId, asked, ask)
@@ -126,8 +126,8 @@ async function withTicket (
   { tickets }: ThinProxy,
   clientId: string,
   asked: CodeRequest,
-  ask: () => Promise<TokenAnswer>
-): Promise<TokenAnswer> {
+  ask: () => Promise<ProviderTokenResponse>
+): Promise<ProviderTokenResponse> {
   const codeChallenge = challengeOf(asked.codeVerifier)
   const good = await tickets.check(clientId, codeChallenge, asked.redirectUri) &&
     await tickets.spend(clientId, codeChallenge)
@@ -156,7 +156,7 @@ function form (
   const methods = provider.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
   const basic = clientSecret !== null &&
     (methods.includes('client_secret_basic') || !methods.includes('client_secret_post'))
-  const resource = asked.resource ?? (audience === null ? proxy.site().resource : undefined)
+  const resource = asked.resource ?? (audience === null ? proxy.urls().resource : undefined)
   const fields: Record<string, string | undefined> = {
     grant_type: asked.grantType,
     ...(asked.grantType === 'authorization_code'

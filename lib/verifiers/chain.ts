@@ -1,4 +1,4 @@
-import { about, McpOAuthError } from '../errors.ts'
+import { causeWith, McpOAuthError } from '../errors.ts'
 import type { McpAuth, TokenVerifier } from '../types.ts'
 import { parseCompact } from './compact.ts'
 
@@ -21,7 +21,7 @@ export function chain (
     const reason =
       'no verifier knows this token: it is of another issuer, or no JWT, or its issuer does not call it active'
     throw new McpOAuthError('invalidToken', {
-      cause: issuer === undefined ? new Error(reason) : about(`${reason}. Its issuer`, issuer)
+      cause: issuer === undefined ? new Error(reason) : causeWith(`${reason}. Its issuer`, issuer)
     })
   }
 }

@@ -2,14 +2,14 @@ import { importJWK } from 'jose'
 import type { JWK } from 'jose'
 import * as oidc from 'openid-client'
 import type { Log, McpAuth, TokenVerifier, VerifyContext } from '../types.ts'
-import { about, McpOAuthError } from '../errors.ts'
+import { causeWith, McpOAuthError } from '../errors.ts'
 import type { ProviderMetadata } from '../oauth/metadata.ts'
 import { publicKeyProblem, secretMembers, signatureAlgorithms } from '../oauth/public-keys.ts'
-import { createTurns } from '../http/concurrency.ts'
+import { createLimiter } from '../http/concurrency.ts'
 import { jsonObject } from '../http/json.ts'
-import { createProviderClient, secretAuthentication } from '../provider/client.ts'
-import { createProvider } from '../provider/discovery.ts'
-import { steadyLog } from '../host/safe-logger.ts'
+import { createOpenIdClient, secretAuthentication } from '../provider/client.ts'
+import { createProviderDiscovery } from '../provider/discovery.ts'
+import { safeLogger } from '../host/safe-logger.ts'
 import { cachedVerifier } from './cache.ts'
 import { callerOf, problemOfClaims } from './claims.ts'
 import type { Claims } from './claims.ts'
@@ -93,11 +93,11 @@ const expectations = {
 export function introspectionVerifier (options: IntrospectionVerifierOptions): TokenVerifier {
   checkOptions('introspectionVerifier', options, expectations, problemsOfProof)
   const { issuer, audience = [], clockTolerance = 30, cacheFor = 0 } = options
-  const log = options.log && steadyLog(options.log)
+  const log = options.log && safeLogger(options.log)
 
   const accepted = [audience].flat()
   const configuration = configurationOf({ ...options, log })
-  const inTurn = createTurns({ running: 40, waiting: 200 })
+  const inTurn = createLimiter({ running: 40, waiting: 200 })
 
   async function introspect (token: string): Promise<Claims> {
     try {
@@ -136,7 +136,7 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
     if (problem !== null) {
       throw new McpOAuthError('invalidToken', {
         cause: problem === otherAudience
-          ? about(
+          ? causeWith(
             `The token is refused: ${problem} (${
               accepted.concat(context.resource).join(', ')
             }), but for`,
@@ -164,7 +164,7 @@ function configurationOf (
       introspection_endpoint: introspectionEndpoint,
       authorization_response_iss_parameter_supported: false
     }
-  const provider = createProvider({ issuer, metadataUrl, log })
+  const provider = createProviderDiscovery({ issuer, metadataUrl, log })
   let known: { metadata: ProviderMetadata, config: Promise<oidc.Configuration> } | undefined
 
   async function configure (metadata: ProviderMetadata): Promise<oidc.Configuration> {
@@ -173,7 +173,7 @@ function configurationOf (
     const authentication = privateKey === undefined
       ? secretAuthentication(clientSecret ?? null, supported)
       : oidc.PrivateKeyJwt(await keyOf(privateKey))
-    return createProviderClient(metadata, clientId, authentication)
+    return createOpenIdClient(metadata, clientId, authentication)
   }
 
   return async () => {

@@ -1,10 +1,10 @@
 import { errors, jwtVerify } from 'jose'
 import type { JWTVerifyGetKey, JWTVerifyOptions } from 'jose'
-import { about, McpOAuthError } from '../errors.ts'
+import { causeWith, McpOAuthError } from '../errors.ts'
 import type { Log, TokenVerifier } from '../types.ts'
 import { signatureAlgorithms } from '../oauth/public-keys.ts'
-import { createProvider } from '../provider/discovery.ts'
-import { steadyLog } from '../host/safe-logger.ts'
+import { createProviderDiscovery } from '../provider/discovery.ts'
+import { safeLogger } from '../host/safe-logger.ts'
 import { cachedVerifier } from './cache.ts'
 import { callerOf, problemOfClaims } from './claims.ts'
 import { isCanonical, parseCompact } from './compact.ts'
@@ -138,15 +138,15 @@ export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
 }
 
 function keysOf ({ issuer, metadataUrl, jwksUri, log }: JwtVerifierOptions): KeySet {
-  const reports = { log: log && steadyLog(log) }
-  const provider = createProvider({ issuer, metadataUrl, ...reports })
+  const reports = { log: log && safeLogger(log) }
+  const provider = createProviderDiscovery({ issuer, metadataUrl, ...reports })
   return createKeySet({ uri: async () => jwksUri ?? provider.keysUri(), ...reports })
 }
 
 function invalid (reason: unknown, { audience }: JWTVerifyOptions = {}): McpOAuthError {
   if (reason instanceof errors.JWTClaimValidationFailed && reason.claim === 'aud') {
     return new McpOAuthError('invalidToken', {
-      cause: about(
+      cause: causeWith(
         `The token is refused: not for this audience (${[audience].flat().join(', ')}), but for`,
         reason.payload.aud
       )

@@ -20,7 +20,7 @@ import { watch } from '../support/stores.ts'
 const navigation = 'text/html,application/xhtml+xml,*/*;q=0.8'
 
 everywhere(
-  'CD-01 CD-08 A-22 A-24 a good request asks the user, and sets no login cookie',
+  'a good request asks the user, and sets no login cookie [CD-01 CD-08 A-22 A-24]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const page = await flow.authorize(flow.asked(await flow.register()), {
@@ -45,7 +45,7 @@ everywhere(
 )
 
 everywhere(
-  'AZ-03 A-01 A-02 A-03 A-06 A-07 A-20 who nobody knows is sent nowhere',
+  'who nobody knows is sent nowhere [AZ-03 A-01 A-02 A-03 A-06 A-07 A-20]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -109,7 +109,7 @@ everywhere(
 )
 
 everywhere(
-  'A-04 A-05 AZ-01 CD-06 only the registered redirect URI will do, but for the port of loopback',
+  'only the registered redirect URI will do, but for the port of loopback [A-04 A-05 AZ-01 CD-06]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const web = flow.asked(await flow.register({ redirect_uris: [webUri] }))
@@ -150,7 +150,7 @@ everywhere(
 )
 
 everywhere(
-  'A-07..A-18 AZ-04 AZ-05 AZ-09 faults of the request go to the client',
+  'faults of the request go to the client [A-07..A-18 AZ-04 AZ-05 AZ-09]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const asked = flow.asked(await flow.register())
@@ -250,7 +250,7 @@ everywhere(
 )
 
 everywhere(
-  'A-13 AZ-08 AZ-10 the resource may be left out or spelled with capitals; what counts is our spelling',
+  'the resource may be left out or spelled with capitals; what counts is our spelling [A-13 AZ-08 AZ-10]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -270,7 +270,7 @@ everywhere(
   }
 )
 
-everywhere('A-15 AZ-07 the state comes back as it went, or not at all', async ({ startFlow }) => {
+everywhere('the state comes back as it went, or not at all [A-15 AZ-07]', async ({ startFlow }) => {
   const flow = await startFlow()
   const id = await flow.register()
   for (
@@ -309,7 +309,7 @@ everywhere('A-15 AZ-07 the state comes back as it went, or not at all', async ({
 })
 
 everywhere(
-  'A-19 CD-10 CD-11 AZ-12 the provider gets our own values, each once, and none of the client',
+  'the provider gets our own values, each once, and none of the client [A-19 CD-10 CD-11 AZ-12]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -343,7 +343,7 @@ everywhere(
   }
 )
 
-everywhere('A-21 a flood of requests leaves nothing behind', async ({ startFlow }) => {
+everywhere('a flood of requests leaves nothing behind [A-21]', async ({ startFlow }) => {
   const { wrap, written } = watch()
   const flow = await startFlow({ wrap })
   const id = await flow.register()
@@ -354,7 +354,7 @@ everywhere('A-21 a flood of requests leaves nothing behind', async ({ startFlow 
 })
 
 everywhere(
-  'A-23 AZ-11 whoever could register the address is not redirected to without a click',
+  'whoever could register the address is not redirected to without a click [A-23 AZ-11]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const asked = flow.asked(await flow.register({ redirect_uris: ['https://phish.example/cb'] }), {
@@ -376,7 +376,7 @@ everywhere(
 )
 
 everywhere(
-  'F-07 while the provider is away the user can press the button again',
+  'while the provider is away the user can press the button again [F-07]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     await flow.upstream.stop()
@@ -422,7 +422,7 @@ test('the first revisions of MCP find the endpoints where they look for them', a
   assert.equal(tokens.status, 200, tokens.text)
 })
 
-test('R-13 the endpoints of the first revisions are no redirect URIs either', async (t) => {
+test('the endpoints of the first revisions are no redirect URIs either [R-13]', async (t) => {
   const flow = await startFlow(t, { options: { legacyEndpoints: true } })
   for (const path of ['/authorize', '/token', '/register', '/oauth/authorize']) {
     const body = JSON.stringify({ redirect_uris: [`${flow.base}${path}`] })
@@ -436,7 +436,7 @@ test('R-13 the endpoints of the first revisions are no redirect URIs either', as
 })
 
 everywhere(
-  'C-01 C-02 C-04 a client id that is the URL of something private, or of nothing public, is nobody, and is not fetched',
+  'a client id that is the URL of something private, or of nothing public, is nobody, and is not fetched [C-01 C-02 C-04]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const { port } = new URL(flow.upstream.origin)

@@ -32,7 +32,7 @@ async function pending (flow: Flow, more = {}) {
 }
 
 everywhere(
-  'B-01 B-02 B-10 B-15 what is no answer of the provider goes nowhere, and the login stays good',
+  'what is no answer of the provider goes nowhere, and the login stays good [B-01 B-02 B-10 B-15]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const { answer, back } = await pending(flow)
@@ -78,7 +78,7 @@ everywhere(
 )
 
 everywhere(
-  'B-04 B-05 B-07 CD-09 only the browser that approved may come back',
+  'only the browser that approved may come back [B-04 B-05 B-07 CD-09]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const mine = await pending(flow)
@@ -117,7 +117,7 @@ everywhere(
 )
 
 everywhere(
-  'B-03 B-14 B-18 AZ-07 AZ-13 CD-07 a login comes back once, and goes to the client as it should',
+  'a login comes back once, and goes to the client as it should [B-03 B-14 B-18 AZ-07 AZ-13 CD-07]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const uri = `${loopbackUri}?keep=a%2fb&x=1`
@@ -164,7 +164,7 @@ everywhere(
   }
 )
 
-everywhere('B-08 errors of the provider come from a list', async ({ startFlow }) => {
+everywhere('errors of the provider come from a list [B-08]', async ({ startFlow }) => {
   const flow = await startFlow()
   const expected = {
     access_denied: 'access_denied',
@@ -198,7 +198,7 @@ everywhere('B-08 errors of the provider come from a list', async ({ startFlow })
 })
 
 everywhere(
-  'B-09 RFC 9207 the answer must come from the provider, byte for byte, where it says who it is',
+  'RFC 9207 the answer must come from the provider, byte for byte, where it says who it is [B-09]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const { issuer } = flow.upstream
@@ -247,7 +247,7 @@ everywhere(
   }
 )
 
-everywhere('B-02 a login that took too long has to start again', async ({ startFlow }, t) => {
+everywhere('a login that took too long has to start again [B-02]', async ({ startFlow }, t) => {
   const flow = await startFlow()
   const { answer, back } = await pending(flow)
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 601_000 })
@@ -257,7 +257,7 @@ everywhere('B-02 a login that took too long has to start again', async ({ startF
 }, { inTurn: true })
 
 everywhere(
-  'B-17 B-19 where the answer goes is checked again when it comes',
+  'where the answer goes is checked again when it comes [B-17 B-19]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const stricter = await flow.another({ allowedRedirectUris: ['https://app.example/cb'] })
@@ -358,7 +358,7 @@ for (
   })
 ) {
   everywhere(
-    `B-11 B-12 B-13 F-10 nonsense of the provider ends the login: ${what}`,
+    `nonsense of the provider ends the login: ${what} [B-11 B-12 B-13 F-10]`,
     async ({ startFlow }) => {
       const flow = await startFlow()
       const id = await flow.register()
@@ -387,7 +387,7 @@ for (
   )
 ) {
   everywhere(
-    `B-11 F-11 a fault of the provider is not called a fault of the code, which is spent all the same: ${fault}`,
+    `a fault of the provider is not called a fault of the code, which is spent all the same: ${fault} [B-11 F-11]`,
     async ({ startFlow }) => {
       const flow = await startFlow()
       const id = await flow.register()
@@ -405,7 +405,7 @@ for (
 }
 
 everywhere(
-  'B-11 a code is not spent while the provider cannot be reached at all',
+  'a code is not spent while the provider cannot be reached at all [B-11]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -419,7 +419,7 @@ everywhere(
 )
 
 everywhere(
-  'B-12 what can be made good is: long lives are cut, foreign members stay out',
+  'what can be made good is: long lives are cut, foreign members stay out [B-12]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -449,7 +449,7 @@ everywhere(
 )
 
 everywhere(
-  'B-16 F-28 authorizeUser decides, and nothing but a yes is a yes',
+  'authorizeUser decides, and nothing but a yes is a yes [B-16 F-28]',
   async ({ startFlow }) => {
     let verdict: () => unknown = () => true
     const seen: any[] = []

@@ -4,7 +4,7 @@ import { everywhere } from '../support/everywhere.ts'
 import { redeem, renew, type Instance } from '../support/flow.ts'
 
 everywhere(
-  'F-24 an app that closes answers what it was asked, and takes nothing new; no code is lost',
+  'an app that closes answers what it was asked, and takes nothing new; no code is lost [F-24]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2 })
     const other = flow.instances[1] as Instance

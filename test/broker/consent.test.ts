@@ -21,7 +21,7 @@ function sealerOf ({ upstream, prefix }: Flow) {
 }
 
 everywhere(
-  'N-01..N-08 what is not this page in this browser changes nothing',
+  'what is not this page in this browser changes nothing [N-01..N-08]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const asked = flow.asked(await flow.register())
@@ -146,7 +146,7 @@ everywhere(
   }
 )
 
-everywhere('N-09 N-16 a page is used once, in parallel too', async ({ startFlow }) => {
+everywhere('a page is used once, in parallel too [N-09 N-16]', async ({ startFlow }) => {
   const flow = await startFlow()
   const browser = openBrowser()
   const request = await flow.form(browser, flow.asked(await flow.register()))
@@ -172,7 +172,7 @@ everywhere('N-09 N-16 a page is used once, in parallel too', async ({ startFlow 
   assert.equal([...browser.jar.keys()].filter(name => name.includes('login')).length, 1)
 })
 
-everywhere('N-13 who denies is believed, and nothing is kept of it', async ({ startFlow }) => {
+everywhere('who denies is believed, and nothing is kept of it [N-13]', async ({ startFlow }) => {
   const flow = await startFlow()
   const browser = openBrowser()
   const asked = flow.asked(await flow.register())
@@ -197,7 +197,7 @@ everywhere('N-13 who denies is believed, and nothing is kept of it', async ({ st
 })
 
 everywhere(
-  'N-02 an expired page, and one of another secret, are no pages',
+  'an expired page, and one of another secret, are no pages [N-02]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const browser = openBrowser()
@@ -240,7 +240,7 @@ everywhere(
 )
 
 everywhere(
-  'N-08 browsers that do not say where a form comes from are left with the cookie',
+  'browsers that do not say where a form comes from are left with the cookie [N-08]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const browser = openBrowser()
@@ -257,7 +257,7 @@ everywhere(
   }
 )
 
-everywhere('N-10 a page may be rendered twice, and either form sent', async ({ startFlow }) => {
+everywhere('a page may be rendered twice, and either form sent [N-10]', async ({ startFlow }) => {
   const flow = await startFlow()
   const browser = openBrowser()
   const asked = flow.asked(await flow.register())
@@ -271,7 +271,7 @@ everywhere('N-10 a page may be rendered twice, and either form sent', async ({ s
 })
 
 everywhere(
-  'CD-02 CD-05 N-15 an approval is good for one client, one request and one browser',
+  'an approval is good for one client, one request and one browser [CD-02 CD-05 N-15]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const browser = openBrowser()
@@ -290,7 +290,7 @@ everywhere(
 )
 
 everywhere(
-  'N-18 N-19 five logins stand side by side; of more the oldest go, and their cookies stay under 6 KB',
+  'five logins stand side by side; of more the oldest go, and their cookies stay under 6 KB [N-18 N-19]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -344,7 +344,7 @@ everywhere(
   }
 )
 
-everywhere('N-11 whatever a client calls itself stays text', async ({ startFlow }) => {
+everywhere('whatever a client calls itself stays text [N-11]', async ({ startFlow }) => {
   const flow = await startFlow()
   for (
     const name of [
@@ -361,7 +361,7 @@ everywhere('N-11 whatever a client calls itself stays text', async ({ startFlow 
   }
 })
 
-everywhere('F-28 a renderer that fails is not a yes', async ({ startFlow }) => {
+everywhere('a renderer that fails is not a yes [F-28]', async ({ startFlow }) => {
   const renderers: Array<() => any> = [
     () => {
       throw new Error('canary-render /etc/passwd')
@@ -381,7 +381,7 @@ everywhere('F-28 a renderer that fails is not a yes', async ({ startFlow }) => {
 })
 
 everywhere(
-  'S-01 B-06 the page gives nothing away that the callback wants',
+  'the page gives nothing away that the callback wants [S-01 B-06]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const browser = openBrowser()
@@ -406,7 +406,7 @@ everywhere(
 )
 
 everywhere(
-  'N-20 consent cannot be switched off, and whoever tries is told so',
+  'consent cannot be switched off, and whoever tries is told so [N-20]',
   async ({ startFlow }) => {
     for (const consent of [false, null, true, 'none']) {
       await assert.rejects(startFlow({ options: { consent: consent as never } }), {

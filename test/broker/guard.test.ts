@@ -31,7 +31,7 @@ function isRefused (reply: Reply, flow: Flow, message = ''): void {
 }
 
 everywhere(
-  'Q-09 J-04 J-08 J-09 J-10 J-12 only a token that we issued for here, and that lives, opens the route',
+  'only a token that we issued for here, and that lives, opens the route [Q-09 J-04 J-08 J-09 J-10 J-12]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const keys = await createSigningKeys(
@@ -134,7 +134,7 @@ everywhere(
 )
 
 everywhere(
-  'Q-25 with upstreamToken a tool gets the token of the provider, and nobody can read it on the way',
+  'with upstreamToken a tool gets the token of the provider, and nobody can read it on the way [Q-25]',
   async ({ startFlow }) => {
     const flow = await startFlow({ options: { upstreamToken: true } })
     const id = await flow.register()
@@ -171,7 +171,7 @@ everywhere(
   }
 )
 
-everywhere('Q-24 interleaved calls of many users never see each other', async ({ startFlow }) => {
+everywhere('interleaved calls of many users never see each other [Q-24]', async ({ startFlow }) => {
   const flow = await startFlow()
   const id = await flow.register()
   const users = Array.from({ length: 20 }, (_, index) => `user${index}`)
@@ -191,7 +191,7 @@ everywhere('Q-24 interleaved calls of many users never see each other', async ({
 })
 
 everywhere(
-  'F-13 a store that is down makes 503 of a good token, never 401',
+  'a store that is down makes 503 of a good token, never 401 [F-13]',
   async ({ startFlow }) => {
     let down = false
     const flow = await startFlow({

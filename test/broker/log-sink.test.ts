@@ -47,7 +47,7 @@ async function everything (flow: Flow): Promise<Record<string, number | string |
   }
 }
 
-everywhere('F-27 a log whose disk is full changes no answer', async ({ startFlow }) => {
+everywhere('a log whose disk is full changes no answer [F-27]', async ({ startFlow }) => {
   let full = false
   let lost = 0
   const stream = {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createCookies } from '../../lib/broker/login-cookies.ts'
+import { createLoginCookies } from '../../lib/broker/login-cookies.ts'
 
 const state = (time: number) => `${String(time).padStart(8, '0')}${'a'.repeat(56)}`
-const cookies = createCookies(true)
+const cookies = createLoginCookies(true)
 
 /** What a browser would send after these lines. */
 function follow (header: string, lines: string[]): string {
@@ -22,7 +22,7 @@ function follow (header: string, lines: string[]): string {
   return [...jar].map(([name, value]) => `${name}=${value}`).join('; ')
 }
 
-test('CD-05 our cookies are for this host, for https, and for no script', () => {
+test('our cookies are for this host, for https, and for no script [CD-05]', () => {
   for (
     const line of [
       cookies.setCsrf('x', 600),
@@ -36,13 +36,13 @@ test('CD-05 our cookies are for this host, for https, and for no script', () => 
     )
   }
   assert.equal(
-    createCookies(false).setCsrf('x', 600),
+    createLoginCookies(false).setCsrf('x', 600),
     'mcp-csrf=x; Max-Age=600; Path=/; HttpOnly; SameSite=Lax',
     'loopback http has no __Host-'
   )
 })
 
-test('N-06 N-07 two cookies of one name are none, and so is another name', () => {
+test('two cookies of one name are none, and so is another name [N-06 N-07]', () => {
   const name = `__Host-mcp-login.${state(1)}`
   assert.equal(cookies.transaction(`a=1; ${name}=v; b=2`, state(1)), 'v')
   for (
@@ -65,7 +65,7 @@ test('N-06 N-07 two cookies of one name are none, and so is another name', () =>
   assert.equal(cookies.csrf('__Host-mcp-csrf=a'), 'a')
 })
 
-test('N-18 N-19 at most five logins and 6 KB: the oldest go', () => {
+test('at most five logins and 6 KB: the oldest go [N-18 N-19]', () => {
   for (const [size, most] of [[100, 5], [1_200, 4], [3_900, 1], [2_500, 2]] as const) {
     let header = 'theirs=1'
     for (let time = 1; time <= 20; time++) {
@@ -83,7 +83,7 @@ test('N-18 N-19 at most five logins and 6 KB: the oldest go', () => {
   }
 })
 
-test('N-06 cookies of others that begin like ours are left alone, however they are spelled', () => {
+test('cookies of others that begin like ours are left alone, however they are spelled [N-06]', () => {
   const planted = Array.from({ length: 30 }, (_, index) => `__Host-mcp-login.x (${index}) é"=v`)
     .concat([
       '__Host-mcp-login.=v',

@@ -1,32 +1,32 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createStates, loginLifetime } from '../../lib/broker/login-state.ts'
+import { createLoginStates, loginLifetime } from '../../lib/broker/login-state.ts'
 
 const [older, newer] = [
   'an older secret, more than 32 bytes long',
   'a newer secret, more than 32 bytes long'
 ]
 const now = 1_800_000_000.5
-const states = createStates([older], 'a')
+const states = createLoginStates([older], 'a')
 
-test('CD-07 B-02 F-06 a state is ours for ten minutes, and half a minute early', () => {
+test('a state is ours for ten minutes, and half a minute early [CD-07 B-02 F-06]', () => {
   const state = states.create(now)
   assert.match(state, /^[\da-z]{64}$/)
   for (const later of [-30, 0, 1, loginLifetime - 1]) {
-    assert.equal(states.recognise(state, now + later), true)
+    assert.equal(states.verify(state, now + later), true)
   }
   for (const later of [loginLifetime, loginLifetime + 1, 1e9, -60, NaN]) {
-    assert.equal(states.recognise(state, now + later), false)
+    assert.equal(states.verify(state, now + later), false)
   }
 })
 
-test('B-02 no other state is, whichever character differs', () => {
+test('no other state is, whichever character differs [B-02]', () => {
   const state = states.create(now)
   for (let index = 0; index < state.length; index++) {
     for (const other of ['0', 'a', 'f', 'z', 'A', ' ', '']) {
       const changed = state.slice(0, index) + other + state.slice(index + 1)
       if (changed !== state) {
-        assert.equal(states.recognise(changed, now), false, `${index} ${other}`)
+        assert.equal(states.verify(changed, now), false, `${index} ${other}`)
       }
     }
   }
@@ -41,19 +41,19 @@ test('B-02 no other state is, whichever character differs', () => {
       '0'.repeat(64),
       'z'.repeat(64)
     ]
-  ) assert.equal(states.recognise(junk, now), false)
+  ) assert.equal(states.verify(junk, now), false)
 })
 
-test('CD-07 states are random and sort by time', () => {
+test('states are random and sort by time [CD-07]', () => {
   const made = Array.from({ length: 1000 }, (_, index) => states.create(now + index))
   assert.equal(new Set(made.map(state => state.slice(8, 40))).size, 1000)
   assert.deepEqual([...made].sort(), made)
 })
 
-test('F-21 states of an older secret count while it is listed; those of another registration never do', () => {
+test('states of an older secret count while it is listed; those of another registration never do [F-21]', () => {
   const state = states.create(now)
-  assert.equal(createStates([newer, older], 'a').recognise(state, now), true)
-  assert.equal(createStates([newer], 'a').recognise(state, now), false)
-  assert.equal(createStates([older], 'b').recognise(state, now), false)
-  assert.equal(states.recognise(createStates([newer, older], 'a').create(now), now), false)
+  assert.equal(createLoginStates([newer, older], 'a').verify(state, now), true)
+  assert.equal(createLoginStates([newer], 'a').verify(state, now), false)
+  assert.equal(createLoginStates([older], 'b').verify(state, now), false)
+  assert.equal(states.verify(createLoginStates([newer, older], 'a').create(now), now), false)
 })

@@ -94,7 +94,7 @@ function isTokens (reply: Reply, message = ''): Record<string, any> {
 }
 
 everywhere(
-  'M-04 EX-01 ASM-11 the metadata list what the listed clients make of it, and no more',
+  'the metadata list what the listed clients make of it, and no more [M-04 EX-01 ASM-11]',
   async (place) => {
     const secrets = ['client_secret_basic', 'client_secret_post']
     const [job, signer] = machines as [ClientOptions, ClientOptions]
@@ -141,7 +141,7 @@ everywhere(
 )
 
 everywhere(
-  'EX-01 TK-03 T-10 a machine gets a token, by each method and each of its secrets and keys',
+  'a machine gets a token, by each method and each of its secrets and keys [EX-01 TK-03 T-10]',
   async (place) => {
     const flow = await start(place)
     const issuer = flow.base
@@ -191,7 +191,7 @@ everywhere(
 )
 
 everywhere(
-  'T-08 T-10 T-11 T-12 T-13 T-29 who does not prove it as it has to is no one, and nothing happens',
+  'who does not prove it as it has to is no one, and nothing happens [T-08 T-10 T-11 T-12 T-13 T-29]',
   async (place) => {
     const { wrap, written } = watch()
     const flow = await start(place, { wrap })
@@ -273,83 +273,89 @@ everywhere(
   }
 )
 
-everywhere('T-28 an assertion that is not right is refused, and not remembered', async (place) => {
-  const { wrap, written } = watch()
-  const flow = await start(place, { wrap })
-  const issuer = flow.base
-  const now = Math.floor(Date.now() / 1000)
-  const good = await assertion(key, 'signer', issuer)
-  const [, body = ''] = (good['client_assertion'] ?? '').split('.')
-  const encoded = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url')
-  const pem = key.jwk.x ?? ''
-  const hmac = `${encoded({ alg: 'HS256' })}.${body}`
-  const jwt = (value: string) => ({
-    client_assertion_type: assertionType,
-    client_assertion: value,
-    client_id: 'signer'
-  })
-  const rows: Array<[name: string, params: Record<string, string>]> = [
-    ['alg none', jwt(`${encoded({ alg: 'none' })}.${body}.`)],
-    ['alg HS256', jwt(`${hmac}.${createHmac('sha256', pem).update(hmac).digest('base64url')}`)],
-    ['alg not in the list', await assertion({ ...rsa, alg: 'RS384' }, 'signer', issuer)],
-    ['kid of no key', await assertion(key, 'signer', issuer, {}, { kid: 'another' })],
-    ['a key in the header', await assertion(otherKey, 'signer', issuer, {}, { jwk: otherKey.jwk })],
-    ["another client's key", await assertion(otherKey, 'signer', issuer)],
-    ['the key of another, for itself', await assertion(key, 'other signer', issuer)],
-    ['iss of another', await assertion(key, 'signer', issuer, { iss: 'other signer' })],
-    ['no iss', await assertion(key, 'signer', issuer, { iss: undefined })],
-    ['no sub', {
-      client_id: 'signer',
-      ...await assertion(key, 'signer', issuer, { sub: undefined })
-    }],
-    ['no aud', await assertion(key, 'signer', issuer, { aud: undefined })],
-    ['aud of another', await assertion(key, 'signer', 'https://evil.example')],
-    ['aud is the resource', await assertion(key, 'signer', flow.resource)],
-    ['aud with a slash', await assertion(key, 'signer', `${issuer}/`)],
-    ['aud is the revocation endpoint', await assertion(key, 'signer', `${issuer}/oauth/revoke`)],
-    [
-      'several audiences',
-      await assertion(key, 'signer', issuer, { aud: [issuer, 'https://evil.example'] })
-    ],
-    ['a list of one', await assertion(key, 'signer', issuer, { aud: [issuer] })],
-    ['no exp', await assertion(key, 'signer', issuer, { exp: undefined })],
-    ['expired', await assertion(key, 'signer', issuer, { exp: now - 31 })],
-    ['exp > 5 min', await assertion(key, 'signer', issuer, { exp: now + 340 })],
-    ['exp is text', await assertion(key, 'signer', issuer, { exp: `${now + 60}` })],
-    ['nbf in the future', await assertion(key, 'signer', issuer, { nbf: now + 60 })],
-    ['iat in the future', await assertion(key, 'signer', issuer, { iat: now + 60 })],
-    ['iat is text', await assertion(key, 'signer', issuer, { iat: 'now' })],
-    ['no jti', await assertion(key, 'signer', issuer, { jti: undefined })],
-    ['jti empty', await assertion(key, 'signer', issuer, { jti: '' })],
-    ['jti a number', await assertion(key, 'signer', issuer, { jti: 1 })],
-    ['jti too long', await assertion(key, 'signer', issuer, { jti: 'x'.repeat(513) })],
-    ['an access token', await assertion(key, 'signer', issuer, {}, { typ: 'at+jwt' })],
-    ['a DPoP proof', await assertion(key, 'signer', issuer, {}, { typ: 'dpop+jwt' })],
-    ['changed', jwt((good['client_assertion'] ?? '').replace(body, encoded({ sub: 'signer' })))],
-    ['another type', {
-      ...await assertion(key, 'signer', issuer),
-      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:saml2-bearer'
-    }],
-    ['no JWT', jwt('x')],
-    ['no JWT', jwt('a.b.c')],
-    ['no JWT, no client', { client_assertion_type: assertionType, client_assertion: 'a.b.c' }],
-    ['a JWE', jwt('a.b.c.d.e')]
-  ]
-  for (const [name, params] of rows) {
-    isError(await flow.token({ ...ask, ...params }), 401, 'invalid_client', name)
-  }
-  assert.equal(written.length, 0)
+everywhere(
+  'an assertion that is not right is refused, and not remembered [T-28]',
+  async (place) => {
+    const { wrap, written } = watch()
+    const flow = await start(place, { wrap })
+    const issuer = flow.base
+    const now = Math.floor(Date.now() / 1000)
+    const good = await assertion(key, 'signer', issuer)
+    const [, body = ''] = (good['client_assertion'] ?? '').split('.')
+    const encoded = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url')
+    const pem = key.jwk.x ?? ''
+    const hmac = `${encoded({ alg: 'HS256' })}.${body}`
+    const jwt = (value: string) => ({
+      client_assertion_type: assertionType,
+      client_assertion: value,
+      client_id: 'signer'
+    })
+    const rows: Array<[name: string, params: Record<string, string>]> = [
+      ['alg none', jwt(`${encoded({ alg: 'none' })}.${body}.`)],
+      ['alg HS256', jwt(`${hmac}.${createHmac('sha256', pem).update(hmac).digest('base64url')}`)],
+      ['alg not in the list', await assertion({ ...rsa, alg: 'RS384' }, 'signer', issuer)],
+      ['kid of no key', await assertion(key, 'signer', issuer, {}, { kid: 'another' })],
+      [
+        'a key in the header',
+        await assertion(otherKey, 'signer', issuer, {}, { jwk: otherKey.jwk })
+      ],
+      ["another client's key", await assertion(otherKey, 'signer', issuer)],
+      ['the key of another, for itself', await assertion(key, 'other signer', issuer)],
+      ['iss of another', await assertion(key, 'signer', issuer, { iss: 'other signer' })],
+      ['no iss', await assertion(key, 'signer', issuer, { iss: undefined })],
+      ['no sub', {
+        client_id: 'signer',
+        ...await assertion(key, 'signer', issuer, { sub: undefined })
+      }],
+      ['no aud', await assertion(key, 'signer', issuer, { aud: undefined })],
+      ['aud of another', await assertion(key, 'signer', 'https://evil.example')],
+      ['aud is the resource', await assertion(key, 'signer', flow.resource)],
+      ['aud with a slash', await assertion(key, 'signer', `${issuer}/`)],
+      ['aud is the revocation endpoint', await assertion(key, 'signer', `${issuer}/oauth/revoke`)],
+      [
+        'several audiences',
+        await assertion(key, 'signer', issuer, { aud: [issuer, 'https://evil.example'] })
+      ],
+      ['a list of one', await assertion(key, 'signer', issuer, { aud: [issuer] })],
+      ['no exp', await assertion(key, 'signer', issuer, { exp: undefined })],
+      ['expired', await assertion(key, 'signer', issuer, { exp: now - 31 })],
+      ['exp > 5 min', await assertion(key, 'signer', issuer, { exp: now + 340 })],
+      ['exp is text', await assertion(key, 'signer', issuer, { exp: `${now + 60}` })],
+      ['nbf in the future', await assertion(key, 'signer', issuer, { nbf: now + 60 })],
+      ['iat in the future', await assertion(key, 'signer', issuer, { iat: now + 60 })],
+      ['iat is text', await assertion(key, 'signer', issuer, { iat: 'now' })],
+      ['no jti', await assertion(key, 'signer', issuer, { jti: undefined })],
+      ['jti empty', await assertion(key, 'signer', issuer, { jti: '' })],
+      ['jti a number', await assertion(key, 'signer', issuer, { jti: 1 })],
+      ['jti too long', await assertion(key, 'signer', issuer, { jti: 'x'.repeat(513) })],
+      ['an access token', await assertion(key, 'signer', issuer, {}, { typ: 'at+jwt' })],
+      ['a DPoP proof', await assertion(key, 'signer', issuer, {}, { typ: 'dpop+jwt' })],
+      ['changed', jwt((good['client_assertion'] ?? '').replace(body, encoded({ sub: 'signer' })))],
+      ['another type', {
+        ...await assertion(key, 'signer', issuer),
+        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:saml2-bearer'
+      }],
+      ['no JWT', jwt('x')],
+      ['no JWT', jwt('a.b.c')],
+      ['no JWT, no client', { client_assertion_type: assertionType, client_assertion: 'a.b.c' }],
+      ['a JWE', jwt('a.b.c.d.e')]
+    ]
+    for (const [name, params] of rows) {
+      isError(await flow.token({ ...ask, ...params }), 401, 'invalid_client', name)
+    }
+    assert.equal(written.length, 0)
 
-  isTokens(await flow.token({ ...ask, ...good }))
-  const [{ key: name, value, ttl }, ...others] = written as [Written]
-  assert.deepEqual(others, [])
-  assert.equal(value, '1')
-  assert.match(name, /^mcp-oauth:[\w-]{16}:assertion:[\w-]{43}:[\w-]{43}$/, 'S-05')
-  assert.ok(ttl > 60 && ttl <= 120, `S-07 ${ttl}`)
-})
+    isTokens(await flow.token({ ...ask, ...good }))
+    const [{ key: name, value, ttl }, ...others] = written as [Written]
+    assert.deepEqual(others, [])
+    assert.equal(value, '1')
+    assert.match(name, /^mcp-oauth:[\w-]{16}:assertion:[\w-]{43}:[\w-]{43}$/, 'S-05')
+    assert.ok(ttl > 60 && ttl <= 120, `S-07 ${ttl}`)
+  }
+)
 
 everywhere(
-  'EX-01 TK-05 T-18 the token is ours: for this resource, in the name of the machine, without refresh, without the provider',
+  'the token is ours: for this resource, in the name of the machine, without refresh, without the provider [EX-01 TK-05 T-18]',
   async (place) => {
     let asked = 0
     const flow = await start(place, {
@@ -417,7 +423,7 @@ everywhere(
 )
 
 everywhere(
-  'TK-02 T-03 a client may use the grant types it was given, and nobody any other',
+  'a client may use the grant types it was given, and nobody any other [TK-02 T-03]',
   async (place) => {
     const flow = await start(place)
     const registered = await flow.register()
@@ -499,7 +505,7 @@ everywhere(
 )
 
 everywhere(
-  'TK-03 a client with a secret or a key has users like any other, and has to prove itself for them',
+  'a client with a secret or a key has users like any other, and has to prove itself for them [TK-03]',
   async (place) => {
     const flow = await start(place)
     const proofs: Array<
@@ -582,7 +588,7 @@ everywhere(
   }
 )
 
-everywhere('AZ-05 the scopes of a listed client bind its users, too', async (place) => {
+everywhere('the scopes of a listed client bind its users, too [AZ-05]', async (place) => {
   const flow = await start(place)
   isSentBack(
     flow,
@@ -600,7 +606,7 @@ everywhere('AZ-05 the scopes of a listed client bind its users, too', async (pla
 })
 
 everywhere(
-  'TK-06 a machine asks for some of its scopes, or gets all, and never another',
+  'a machine asks for some of its scopes, or gets all, and never another [TK-06]',
   async (place) => {
     const flow = await start(place, {
       options: { scopeHierarchy: { 'mcp:write': ['mcp:append'] } }
@@ -660,7 +666,7 @@ everywhere(
 )
 
 everywhere(
-  'T-28 an assertion counts once, on whatever instance and however many bring it',
+  'an assertion counts once, on whatever instance and however many bring it [T-28]',
   async (place) => {
     const flow = await start(place, { instances: 2 })
     const [one, two] = flow.instances as [Flow, Flow]
@@ -710,7 +716,7 @@ everywhere(
 )
 
 everywhere(
-  'V-05 V-02 a machine ends its token, on both instances, and no other does',
+  'a machine ends its token, on both instances, and no other does [V-05 V-02]',
   async (place) => {
     const flow = await start(place, { instances: 2 })
     const [one, two] = flow.instances as [Flow, Flow]
@@ -746,7 +752,7 @@ everywhere(
 )
 
 everywhere(
-  'T-28 S-12 an assertion is remembered for longer than any is taken for good',
+  'an assertion is remembered for longer than any is taken for good [T-28 S-12]',
   async (place, t) => {
     const { wrap, written } = watch()
     const flow = await start(place, { wrap })
@@ -766,7 +772,7 @@ everywhere(
 )
 
 everywhere(
-  'F-13 while the store is down a machine that signs is told to come back, and its assertion is still good',
+  'while the store is down a machine that signs is told to come back, and its assertion is still good [F-13]',
   async (place) => {
     let down = true
     const flow = await start(place, {
@@ -795,7 +801,7 @@ everywhere(
 )
 
 everywhere(
-  'REG-14 clients with a document are public: that one signs, because others do, changes nothing',
+  'clients with a document are public: that one signs, because others do, changes nothing [REG-14]',
   async (place) => {
     const flow = await start(place)
     const id = 'https://app.example/client.json'
@@ -818,7 +824,7 @@ everywhere(
   }
 )
 
-test('X-01 X-02 the thin proxies know no machines', async (t) => {
+test('the thin proxies know no machines [X-01 X-02]', async (t) => {
   const flow = await startFlow(t, { options: { version: '2025-03-26' } })
   const id = await flow.register()
   isError(await flow.token(ask, basic(id, current.secret)), 400, 'unsupported_grant_type')

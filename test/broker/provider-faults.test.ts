@@ -131,7 +131,7 @@ const hostile = [
 ]
 
 everywhere(
-  'M-07 endpoints that are no clean URLs: every step waits',
+  'endpoints that are no clean URLs: every step waits [M-07]',
   place =>
     waits(
       place,
@@ -144,7 +144,7 @@ everywhere(
     )
 )
 
-everywhere('M-08 metadata of another issuer: every step waits', place =>
+everywhere('metadata of another issuer: every step waits [M-08]', place =>
   waits(place, [
     ...[(issuer: string) => `${issuer}/`, (issuer: string) =>
       issuer.toUpperCase(), () =>
@@ -158,7 +158,7 @@ everywhere('M-08 metadata of another issuer: every step waits', place =>
   ]))
 
 everywhere(
-  'U-01 metadata without an authorization endpoint stop logins where they begin',
+  'metadata without an authorization endpoint stop logins where they begin [U-01]',
   async (place) => {
     const { flow, late } = await pending(place)
     flow.upstream.metadata['authorization_endpoint'] = undefined
@@ -203,20 +203,23 @@ for (
   })
 }
 
-everywhere('U-08 M-13 many who wait for a provider that is no good ask it once', async (place) => {
-  const { flow, late } = await pending(place)
-  flow.upstream.fail.set('/metadata', 'unavailable')
-  const before = flow.upstream.lookups
-  const { consent, token } = await late()
-  const replies = await Promise.all(
-    Array.from({ length: 50 }, (_, index) => index % 2 ? consent() : token())
-  )
-  assert.deepEqual([...new Set(replies.map(({ status }) => status))], [503])
-  assert.ok(flow.upstream.lookups <= before + 2, String(flow.upstream.lookups - before))
-})
+everywhere(
+  'many who wait for a provider that is no good ask it once [U-08 M-13]',
+  async (place) => {
+    const { flow, late } = await pending(place)
+    flow.upstream.fail.set('/metadata', 'unavailable')
+    const before = flow.upstream.lookups
+    const { consent, token } = await late()
+    const replies = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => index % 2 ? consent() : token())
+    )
+    assert.deepEqual([...new Set(replies.map(({ status }) => status))], [503])
+    assert.ok(flow.upstream.lookups <= before + 2, String(flow.upstream.lookups - before))
+  }
+)
 
 everywhere(
-  'U-09 F-02 F-08 metadata once had are good while the provider has lost them',
+  'metadata once had are good while the provider has lost them [U-09 F-02 F-08]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -230,7 +233,7 @@ everywhere(
 )
 
 everywhere(
-  'K-09 K-10 new keys of the provider are found when the first token has them, once those we know are a minute old',
+  'new keys of the provider are found when the first token has them, once those we know are a minute old [K-09 K-10]',
   async ({ startFlow }, t) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -245,7 +248,7 @@ everywhere(
 )
 
 everywhere(
-  'K-01 keys of the provider that fit no token end a login, and are asked for again after a minute',
+  'keys of the provider that fit no token end a login, and are asked for again after a minute [K-01]',
   async ({ startFlow }, t) => {
     for (const keys of [[], [{ kty: 'oct', k: 'AAAA', kid: 'upstream', alg: 'ES256' }]]) {
       const flow = await startFlow()
@@ -296,7 +299,7 @@ for (const [id, fault, status, error] of noKeys) {
 }
 
 everywhere(
-  'F-09 a slow provider is asked fifty things at once; two hundred wait, and for more it is too busy, which costs nobody a code',
+  'a slow provider is asked fifty things at once; two hundred wait, and for more it is too busy, which costs nobody a code [F-09]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -322,7 +325,7 @@ everywhere(
 )
 
 everywhere(
-  'F-29 F-30 a provider that has no address, or a certificate nobody vouches for, is away: the user can press the button again, and the log says why',
+  'a provider that has no address, or a certificate nobody vouches for, is away: the user can press the button again, and the log says why [F-29 F-30]',
   async ({ startFlow }, t) => {
     const { port, requests } = await startUntrusted(t, 'localhost', (_request, response) => {
       response.end('{}')

@@ -18,7 +18,7 @@ async function session (flow: Flow, params: Record<string, string> = {}) {
 }
 
 everywhere(
-  'T-19 T-20 T-27 TK-06 what is not right asks nobody and uses nothing up',
+  'what is not right asks nobody and uses nothing up [T-19 T-20 T-27 TK-06]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const { id, tokens, refresh } = await session(flow)
@@ -68,7 +68,7 @@ everywhere(
 )
 
 everywhere(
-  'TK-04 T-22 CD-12 every refresh gives a new pair, and a lost answer can be had again',
+  'every refresh gives a new pair, and a lost answer can be had again [TK-04 T-22 CD-12]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const { id, tokens, refresh } = await session(flow)
@@ -110,7 +110,7 @@ everywhere('a refresh narrows its access token, not the grant', async ({ startFl
 })
 
 everywhere(
-  'T-21 F-19 a token that comes again after 30 seconds ends the grant, on both instances',
+  'a token that comes again after 30 seconds ends the grant, on both instances [T-21 F-19]',
   async ({ startFlow }, t) => {
     const flow = await startFlow({ instances: 2 })
     const { tokens, refresh } = await session(flow)
@@ -129,7 +129,7 @@ everywhere(
 )
 
 everywhere(
-  'T-23 F-19 of 20 parallel refreshes on two instances one asks the provider, and all get the same pair',
+  'of 20 parallel refreshes on two instances one asks the provider, and all get the same pair [T-23 F-19]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2 })
     const { tokens, refresh } = await session(flow)
@@ -150,7 +150,7 @@ everywhere(
 )
 
 everywhere(
-  'T-24 a grant the provider ended ends here, and the provider is asked once',
+  'a grant the provider ended ends here, and the provider is asked once [T-24]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const { tokens, refresh } = await session(flow)
@@ -179,7 +179,7 @@ for (
   )
 ) {
   everywhere(
-    `T-25 a refresh token outlives a fault of the provider: ${fault}`,
+    `a refresh token outlives a fault of the provider: ${fault} [T-25]`,
     async ({ startFlow }) => {
       const flow = await startFlow()
       flow.upstream.rotation = 'silent'
@@ -198,9 +198,9 @@ for (
 const waf = { status: 403, body: '<h1>Request blocked</h1>', type: 'text/html' }
 for (const fault of ['garbage', 'html', 'null', 'array', 'redirect', 'missing', waf] as const) {
   everywhere(
-    `T-25 a refresh token outlives nonsense of the provider: ${
+    `a refresh token outlives nonsense of the provider: ${
       typeof fault === 'string' ? fault : fault.status
-    }`,
+    } [T-25]`,
     async ({ startFlow }) => {
       const flow = await startFlow()
       flow.upstream.rotation = 'silent'
@@ -215,7 +215,7 @@ for (const fault of ['garbage', 'html', 'null', 'array', 'redirect', 'missing', 
 }
 
 everywhere(
-  'T-24 T-25 an error of the provider ends the grant, unless it says that it will pass',
+  'an error of the provider ends the grant, unless it says that it will pass [T-24 T-25]',
   async ({ startFlow }) => {
     for (
       const [error, status, after] of [['invalid_request', 400, 400], [
@@ -236,7 +236,7 @@ everywhere(
 )
 
 everywhere(
-  'T-25 our own credentials being refused is not the fault of the client',
+  'our own credentials being refused is not the fault of the client [T-25]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     flow.upstream.rotation = 'silent'
@@ -249,7 +249,7 @@ everywhere(
 )
 
 everywhere(
-  'T-26 a provider may rotate its refresh tokens, keep them, or say nothing',
+  'a provider may rotate its refresh tokens, keep them, or say nothing [T-26]',
   async ({ startFlow }) => {
     for (const rotation of ['rotated', 'same', 'silent'] as const) {
       const flow = await startFlow()
@@ -302,17 +302,20 @@ everywhere(
   }
 )
 
-everywhere('F-31 a refresh that answers for another user ends the grant', async ({ startFlow }) => {
-  let sub = 'alice'
-  const flow = await startFlow({ options: { provider: { identify: async () => ({ sub }) } } })
-  const { tokens, refresh } = await session(flow)
-  sub = 'bob'
-  isError(await refresh(tokens.refresh_token), 400, 'invalid_grant')
-  assert.equal((await flow.call(tokens.access_token)).status, 401)
-})
+everywhere(
+  'a refresh that answers for another user ends the grant [F-31]',
+  async ({ startFlow }) => {
+    let sub = 'alice'
+    const flow = await startFlow({ options: { provider: { identify: async () => ({ sub }) } } })
+    const { tokens, refresh } = await session(flow)
+    sub = 'bob'
+    isError(await refresh(tokens.refresh_token), 400, 'invalid_grant')
+    assert.equal((await flow.call(tokens.access_token)).status, 401)
+  }
+)
 
 everywhere(
-  'F-28 T-25 a look at the user that hangs is given up, and the token stays good',
+  'a look at the user that hangs is given up, and the token stays good [F-28 T-25]',
   async ({ startFlow }) => {
     let hangs = false
     const flow = await startFlow({
@@ -330,7 +333,7 @@ everywhere(
   }
 )
 
-everywhere('F-31 a look at the user that finds nobody ends the grant', async ({ startFlow }) => {
+everywhere('a look at the user that finds nobody ends the grant [F-31]', async ({ startFlow }) => {
   let user: { sub: string } | undefined = { sub: 'alice' }
   const flow = await startFlow({ options: { provider: { identify: (async () => user) as never } } })
   const { tokens, refresh } = await session(flow)
@@ -339,7 +342,7 @@ everywhere('F-31 a look at the user that finds nobody ends the grant', async ({ 
 })
 
 everywhere(
-  'B-16 F-28 authorizeUser decides again where the user is looked at again',
+  'authorizeUser decides again where the user is looked at again [B-16 F-28]',
   async ({ startFlow }) => {
     let verdict: unknown = { scopes: ['mcp:read', 'mcp:write'], claims: { team: 'a' } }
     const authorizeUser = (() => verdict) as NonNullable<McpOAuthOptions['authorizeUser']>
@@ -362,7 +365,7 @@ everywhere(
 
 for (const where of ['authorizeUser', 'identify'] as const) {
   everywhere(
-    `F-28 T-25 an outage of ${where} signs nobody out, although the provider has rotated its token`,
+    `an outage of ${where} signs nobody out, although the provider has rotated its token [F-28 T-25]`,
     async ({ startFlow }) => {
       let down = false
       const fail = (): true => {
@@ -394,7 +397,7 @@ for (const where of ['authorizeUser', 'identify'] as const) {
 }
 
 everywhere(
-  'F-12 a store that dies between the provider and us is asked again, and then the log says what was lost',
+  'a store that dies between the provider and us is asked again, and then the log says what was lost [F-12]',
   async ({ startFlow }) => {
     let outage = 0
     let end = -Infinity
@@ -430,7 +433,7 @@ everywhere(
 )
 
 everywhere(
-  'S-12 a refresh token lives for 30 days, and clocks that jump back bring nothing back',
+  'a refresh token lives for 30 days, and clocks that jump back bring nothing back [S-12]',
   async ({ startFlow }, t) => {
     const flow = await startFlow()
     const { tokens, refresh } = await session(flow)
@@ -448,7 +451,7 @@ everywhere(
 )
 
 everywhere(
-  'S-02 an answer that is moved to the key of another token is none',
+  'an answer that is moved to the key of another token is none [S-02]',
   async ({ startFlow }) => {
     const { wrap, written } = watch()
     let store: Store | undefined

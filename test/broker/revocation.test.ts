@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createLedger } from '../../lib/store/one-time.ts'
+import { createOneTimeMarks } from '../../lib/store/one-time.ts'
 import { createRevocation } from '../../lib/broker/revocation.ts'
 import { createSealer } from '../../lib/crypto/sealer.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
@@ -15,9 +15,9 @@ function setUp ({ pauses = [1, 5, 30] }: { pauses?: number[] } = {}) {
   const state = { failure: null as Error | null }
   const store = memoryStore()
   const revocation = createRevocation({
-    ledger: createLedger(store, 'a'),
+    marks: createOneTimeMarks(store, 'a'),
     sealer: createSealer(['a test secret that is long enough to be one']),
-    upstream: {
+    provider: {
       revoke: async (token) => {
         asked.push(token)
         if (state.failure) throw state.failure
@@ -36,7 +36,7 @@ function setUp ({ pauses = [1, 5, 30] }: { pauses?: number[] } = {}) {
   return { asked, warnings, state, store, revocation }
 }
 
-test('V-07 a provider that does not answer is asked four times, and then the log says so', async () => {
+test('a provider that does not answer is asked four times, and then the log says so [V-07]', async () => {
   for (
     const kind of [
       'providerUnavailable',
@@ -55,7 +55,7 @@ test('V-07 a provider that does not answer is asked four times, and then the log
   }
 })
 
-test('V-07 a refusal, or a fault of ours, is final', async () => {
+test('a refusal, or a fault of ours, is final [V-07]', async () => {
   for (const failure of [new McpOAuthError('invalidGrant'), new TypeError('a mistake')]) {
     const { asked, warnings, state, revocation } = setUp()
     state.failure = failure
@@ -65,7 +65,7 @@ test('V-07 a refusal, or a fault of ours, is final', async () => {
   }
 })
 
-test('V-07 nobody waits between two attempts, and no process is kept alive for one', async () => {
+test('nobody waits between two attempts, and no process is kept alive for one [V-07]', async () => {
   const { asked, state, revocation } = setUp({ pauses: [60_000] })
   const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
   const before = timers()
@@ -75,7 +75,7 @@ test('V-07 nobody waits between two attempts, and no process is kept alive for o
   assert.equal(timers(), before)
 })
 
-test('V-06 what is remembered is newer than what a token carries, and is remembered for as long as it was said', async () => {
+test('what is remembered is newer than what a token carries, and is remembered for as long as it was said [V-06]', async () => {
   const { asked, revocation } = setUp()
   await revocation.note('one', 'new', 60, 0)
   await revocation.end('one', 59, 'old')
@@ -86,7 +86,7 @@ test('V-06 what is remembered is newer than what a token carries, and is remembe
   assert.deepEqual(asked, ['new', 'old'])
 })
 
-test('V-05 a grant ends once, and what comes after that ends with it', async () => {
+test('a grant ends once, and what comes after that ends with it [V-05]', async () => {
   const { asked, revocation } = setUp()
   assert.equal(await revocation.isNoted('grant'), false)
   assert.equal(await revocation.note('grant', 'one', 60, 0), true)

@@ -24,7 +24,7 @@ function brief ({ get, put, putIfAbsent }: Store): Store {
 }
 
 everywhere(
-  'F-20 an instance that has no secret in common with those that run does not start, and says how to mend it',
+  'an instance that has no secret in common with those that run does not start, and says how to mend it [F-20]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2, wrap: store => store })
     await assert.rejects(flow.another({ secret: next }), (error: Error & { code?: string }) => {
@@ -45,7 +45,7 @@ everywhere(
 )
 
 everywhere(
-  'F-20 F-21 while a secret is replaced step by step nobody complains; one step too many is in the log',
+  'while a secret is replaced step by step nobody complains; one step too many is in the log [F-20 F-21]',
   async ({ startFlow }) => {
     const behind = /lack a secret that seals/
     for (
@@ -63,7 +63,7 @@ everywhere(
 )
 
 test(
-  'F-20 a client that is about to connect when the app starts is waited for',
+  'a client that is about to connect when the app starts is waited for [F-20]',
   { skip },
   async (t) => {
     const { port } = await startRedis(t)
@@ -84,7 +84,7 @@ test(
   }
 )
 
-test('F-20 F-22 an instance that is closed says so', { skip }, async (t) => {
+test('an instance that is closed says so [F-20 F-22]', { skip }, async (t) => {
   const { port } = await startRedis(t)
   const client = await connect(t, port)
   const flow = await startFlow(t, { options: { store: redisStore(client) } })
@@ -119,7 +119,7 @@ function forgetful (): { store: Store, state: { down: boolean, present: string[]
 }
 
 everywhere(
-  'F-22 with another secret, when nobody has the old one any more, an instance starts, and the log says what that means',
+  'with another secret, when nobody has the old one any more, an instance starts, and the log says what that means [F-22]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 1, wrap: brief })
     const id = await flow.register()
@@ -143,7 +143,7 @@ everywhere(
   }
 )
 
-test('F-20 instances go on saying that they run; who met no other because the store was down is told of them later', async (t) => {
+test('instances go on saying that they run; who met no other because the store was down is told of them later [F-20]', async (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] })
   const { store, state } = forgetful()
   const flow = await startFlow(t, { options: { store } })
@@ -180,7 +180,7 @@ test('F-20 instances go on saying that they run; who met no other because the st
   assert.match(flow.logs.join(''), /last used with secrets that are not given here/)
 })
 
-test('F-13 F-20 a store that is down at the start is in the log, and the app starts', async (t) => {
+test('a store that is down at the start is in the log, and the app starts [F-13 F-20]', async (t) => {
   const down = async () => {
     throw new Error('down')
   }
@@ -190,7 +190,7 @@ test('F-13 F-20 a store that is down at the start is in the log, and the app sta
   assert.match(flow.logs.join(''), /the store could not be looked at/)
 })
 
-test('S-08 a Redis that forgets what it was told when its memory is full is named at the start', {
+test('a Redis that forgets what it was told when its memory is full is named at the start [S-08]', {
   skip
 }, async (t) => {
   const { port } = await startRedis(t)
@@ -208,7 +208,7 @@ test('S-08 a Redis that forgets what it was told when its memory is full is name
   }
 })
 
-test('S-09 a Redis at another host without TLS is named at the start', async () => {
+test('a Redis at another host without TLS is named at the start [S-09]', async () => {
   const client = (options: object) => ({
     get: async () => null,
     set: async () => null as never,
@@ -228,14 +228,14 @@ test('S-09 a Redis at another host without TLS is named at the start', async () 
   ) assert.equal(await warnings(fine), 0)
 })
 
-test('F-33 a clock that is years behind is named at the start', async (t) => {
+test('a clock that is years behind is named at the start [F-33]', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: Date.UTC(2019, 5) })
   const flow = await startFlow(t)
   assert.match(flow.logs.join(''), /the clock of this machine is years behind/)
 })
 
 everywhere(
-  'F-25 an app that stands still for two seconds in the middle of a login expires nothing, and does nothing twice',
+  'an app that stands still for two seconds in the middle of a login expires nothing, and does nothing twice [F-25]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -262,7 +262,7 @@ everywhere(
 )
 
 everywhere(
-  'F-26 D11 R-22 a flood of registrations and pages leaves nothing in the store',
+  'a flood of registrations and pages leaves nothing in the store [F-26 D11 R-22]',
   async ({ startFlow }) => {
     const { wrap, written } = watch()
     const flow = await startFlow({ wrap, app: async () => Fastify() })

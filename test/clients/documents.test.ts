@@ -83,7 +83,7 @@ test('a client is found by its document', async () => {
   })
 })
 
-test('C-01 C-04 what is no acceptable URL is never fetched', async () => {
+test('what is no acceptable URL is never fetched [C-01 C-04]', async () => {
   const { state, documents } = setUp()
   for (
     const url of [
@@ -115,7 +115,7 @@ test('the operator can say whose documents count', async () => {
   assert.equal(await setUp({ allowedHosts: [] }).documents.find(id), null)
 })
 
-test('C-14 REG-18 a thousand callers share one fetch', async () => {
+test('a thousand callers share one fetch [C-14 REG-18]', async () => {
   const { state, documents } = setUp()
   const found = await Promise.all(Array.from({ length: 1_000 }, () => documents.find(id)))
   assert.deepEqual(state.fetched, [id])
@@ -127,7 +127,7 @@ test('C-14 REG-18 a thousand callers share one fetch', async () => {
   assert.ok(lost.every(client => client === null))
 })
 
-test('C-14 callers share a fetch also when nothing may be kept', async () => {
+test('callers share a fetch also when nothing may be kept [C-14]', async () => {
   const { state, documents } = setUp()
   state.headers = { 'cache-control': 'no-store' }
   await Promise.all(Array.from({ length: 100 }, () => documents.find(id)))
@@ -136,7 +136,7 @@ test('C-14 callers share a fetch also when nothing may be kept', async () => {
   assert.equal(state.fetched.length, 2)
 })
 
-test('C-13 REG-15 a document is kept as long as its server allows, and a day at most', async () => {
+test('a document is kept as long as its server allows, and a day at most [C-13 REG-15]', async () => {
   assert.equal(await kept({}), 299)
   assert.equal(await kept({ 'cache-control': 'public' }), 299)
   assert.equal(await kept({ 'cache-control': 'max-age=60' }), 59)
@@ -170,7 +170,7 @@ test('C-13 REG-15 a document is kept as long as its server allows, and a day at 
   )
 })
 
-test('C-13 a changed document counts once the old one is stale, and a bad one does not bring the old one back', async () => {
+test('a changed document counts once the old one is stale, and a bad one does not bring the old one back [C-13]', async () => {
   const { state, documents } = setUp()
   await documents.find(id)
   state.document = url =>
@@ -192,7 +192,7 @@ test('C-13 a changed document counts once the old one is stale, and a bad one do
   assert.equal(await documents.find(id), null)
 })
 
-test('C-05 C-06 SS-02 only 200 is an answer', async () => {
+test('only 200 is an answer [C-05 C-06 SS-02]', async () => {
   for (const status of [201, 203, 204, 206, 301, 302, 304, 307, 400, 401, 404, 410, 500, 503]) {
     const { state, documents } = setUp()
     state.status = status
@@ -202,7 +202,7 @@ test('C-05 C-06 SS-02 only 200 is an answer', async () => {
   }
 })
 
-test('C-06 a failure is remembered for less than a minute, and never as a client', async () => {
+test('a failure is remembered for less than a minute, and never as a client [C-06]', async () => {
   const { state, documents } = setUp()
   state.status = 500
   state.headers = { 'cache-control': 'max-age=3600' }
@@ -216,7 +216,7 @@ test('C-06 a failure is remembered for less than a minute, and never as a client
   assert.equal((await documents.find(id))?.name, 'App')
 })
 
-test('C-08 the content type must be JSON', async () => {
+test('the content type must be JSON [C-08]', async () => {
   for (
     const type of [
       'text/html',
@@ -249,7 +249,7 @@ test('C-08 the content type must be JSON', async () => {
   }
 })
 
-test('C-09 C-13 REG-12 REG-15 a bad document is nobody, and is not kept', async () => {
+test('a bad document is nobody, and is not kept [C-09 C-13 REG-12 REG-15]', async () => {
   for (
     const text of [
       '',
@@ -272,7 +272,7 @@ test('C-09 C-13 REG-12 REG-15 a bad document is nobody, and is not kept', async 
   }
 })
 
-test('C-16 a failure takes its time, however soon it came; a client does not', async () => {
+test('a failure takes its time, however soon it came; a client does not [C-16]', async () => {
   const { state, documents } = setUp({ failure: 0.2 })
   assert.equal((await documents.find(id))?.id, id)
   state.status = 500
@@ -290,7 +290,7 @@ test('C-16 a failure takes its time, however soon it came; a client does not', a
   assert.equal(answer, null)
 })
 
-test('REG-18 why a document was refused is logged, without what it said', async () => {
+test('why a document was refused is logged, without what it said [REG-18]', async () => {
   const { state, documents } = setUp()
   state.document = () => '{"canary'
   await documents.find(id)
@@ -299,7 +299,7 @@ test('REG-18 why a document was refused is logged, without what it said', async 
   assert.equal(err.message, 'the document is not JSON')
 })
 
-test('C-14 too much to do is not the fault of the client, and is not remembered', async () => {
+test('too much to do is not the fault of the client, and is not remembered [C-14]', async () => {
   const { state, documents } = setUp()
   for (const failure of [new McpOAuthError('overloaded'), new Error('a fault of ours')]) {
     state.failure = failure
@@ -309,7 +309,7 @@ test('C-14 too much to do is not the fault of the client, and is not remembered'
   assert.equal((await documents.find(id))?.id, id)
 })
 
-test('C-13 S-10 a thousand clients are kept, and failures drive out none of them', async () => {
+test('a thousand clients are kept, and failures drive out none of them [C-13 S-10]', async () => {
   const { state, documents } = setUp()
   const urls = Array.from({ length: 1_001 }, (_, index) => `https://app.example/${index}`)
   for (const url of urls) await documents.find(url)
@@ -325,7 +325,7 @@ test('C-13 S-10 a thousand clients are kept, and failures drive out none of them
   assert.deepEqual(state.fetched, [urls[0], 'https://evil.example/0'])
 })
 
-test('C-13 a session goes on while the website of its client is down', async () => {
+test('a session goes on while the website of its client is down [C-13]', async () => {
   const { state, documents } = setUp({ allowedHosts: ['app.example'] })
   const clients = createClients(
     createSealer(['a test secret that is long enough to be one']),
@@ -341,7 +341,7 @@ test('C-13 a session goes on while the website of its client is down', async () 
   assert.equal(state.fetched.length, 1)
 })
 
-test('C-13 a client that the operator listed under a URL is what was listed, whatever is there', async () => {
+test('a client that the operator listed under a URL is what was listed, whatever is there [C-13]', async () => {
   const { state, documents } = setUp()
   const listed = { id, redirectUris: ['https://app.example/cb'], name: null }
   state.status = 404
@@ -350,7 +350,7 @@ test('C-13 a client that the operator listed under a URL is what was listed, wha
       createSealer(['a test secret that is long enough to be one']),
       [listed],
       documents
-    ).isSpoiled(id),
+    ).isInvalidated(id),
     false
   )
   assert.deepEqual(state.fetched, [])
@@ -359,7 +359,7 @@ test('C-13 a client that the operator listed under a URL is what was listed, wha
       createSealer(['a test secret that is long enough to be one']),
       [],
       documents
-    ).isSpoiled(id),
+    ).isInvalidated(id),
     true
   )
 })

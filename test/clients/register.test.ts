@@ -17,7 +17,7 @@ import {
 const good = { redirect_uris: [redirectUri] }
 
 for (const [mount, prefix] of Object.entries(mounts)) {
-  test(`R-01 R-27 REG-04 REG-08 anyone gets a public client of their own, and no secret (${mount})`, async (t) => {
+  test(`anyone gets a public client of their own, and no secret (${mount}) [R-01 R-27 REG-04 REG-08]`, async (t) => {
     const server = await startThin(t, { mount: mount as keyof typeof mounts })
     const before = Math.floor(Date.now() / 1000)
     const ids = new Set<string>()
@@ -54,7 +54,7 @@ for (const [mount, prefix] of Object.entries(mounts)) {
   })
 }
 
-test('REG-06 REG-10 R-15 R-16 R-21 what is kept is what is answered, narrowed to what is served', async (t) => {
+test('what is kept is what is answered, narrowed to what is served [REG-06 REG-10 R-15 R-16 R-21]', async (t) => {
   const server = await startThin(t)
   for (const method of ['client_secret_post', 'client_secret_basic']) {
     const { client_id: id, client_id_issued_at: issued, ...rest } = (await server.ask(
@@ -82,7 +82,7 @@ test('REG-06 REG-10 R-15 R-16 R-21 what is kept is what is answered, narrowed to
   }
 })
 
-test('R-14 R-20 R-25 G-06 G-08 members nobody asked for are neither kept nor answered', async (t) => {
+test('members nobody asked for are neither kept nor answered [R-14 R-20 R-25 G-06 G-08]', async (t) => {
   const server = await startThin(t)
   const deep = '{"a":'.repeat(5_000) + '1' + '}'.repeat(5_000)
   const reply = await server.ask(
@@ -166,7 +166,7 @@ const redirects: Array<[id: string, uris: string[]]> = [
 ]
 
 for (const [mount, prefix] of Object.entries(mounts)) {
-  test(`R-02 to R-13 AZ-02 REG-05 REG-07 addresses nobody may be sent to (${mount})`, async (t) => {
+  test(`to R-13 AZ-02 REG-05 REG-07 addresses nobody may be sent to (${mount}) [R-02]`, async (t) => {
     const server = await startThin(t, { mount: mount as keyof typeof mounts })
     const own = [
       '/oauth/authorize',
@@ -240,7 +240,7 @@ const metadata: Array<[id: string, members: object]> = [
   ['R-29', { application_type: 'x' }]
 ]
 
-test('R-02 R-15 to R-19 R-21 R-29 REG-05 REG-10 metadata nobody may have', async (t) => {
+test('to R-19 R-21 R-29 REG-05 REG-10 metadata nobody may have [R-02 R-15]', async (t) => {
   const server = await startThin(t)
   for (const [id, members] of metadata) {
     const reply = await server.ask('/oauth/register', json({ ...good, ...members }))
@@ -304,7 +304,7 @@ const types = [
 ]
 
 for (const host of ['a plain host', 'a host with opinions'] as const) {
-  test(`G-03 G-06 G-09 G-10 G-18 R-26 bodies that are none (${host})`, async (t) => {
+  test(`bodies that are none (${host}) [G-03 G-06 G-09 G-10 G-18 R-26]`, async (t) => {
     const server = await startThin(
       t,
       host === 'a plain host' ? {} : { app: await opinionatedHost() }
@@ -353,7 +353,7 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
   })
 }
 
-test('G-03 REG-09 a body without a length is read no further than the limit', async (t) => {
+test('a body without a length is read no further than the limit [G-03 REG-09]', async (t) => {
   const server = await startThin(t)
   const chunk = `${(16_384).toString(16)}\r\n${' '.repeat(16_384)}\r\n`
   const answer = await raw(
@@ -366,7 +366,7 @@ test('G-03 REG-09 a body without a length is read no further than the limit', as
   assert.match(answer, /"error":"invalid_request"/)
 })
 
-test('G-01 G-17 other methods are refused, and pages of any origin may ask', async (t) => {
+test('other methods are refused, and pages of any origin may ask [G-01 G-17]', async (t) => {
   const server = await startThin(t)
   for (const method of ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE']) {
     const reply = await server.ask('/oauth/register', { method })
@@ -390,7 +390,7 @@ test('G-01 G-17 other methods are refused, and pages of any origin may ask', asy
   ], [204, '*', null])
 })
 
-test('R-22 REG-09 a rate limit of the host stays one: 429 with Retry-After', async (t) => {
+test('a rate limit of the host stays one: 429 with Retry-After [R-22 REG-09]', async (t) => {
   const server = await startThin(t, {
     before: async (app) => {
       await app.register(rateLimit, { max: 2 })
@@ -403,7 +403,7 @@ test('R-22 REG-09 a rate limit of the host stays one: 429 with Retry-After', asy
   assert.match(reply.headers.get('retry-after') ?? '', /^\d+$/)
 })
 
-test('G-19 what hooks of the host throw keeps its meaning, and its words stay inside', async (t) => {
+test('what hooks of the host throw keeps its meaning, and its words stay inside [G-19]', async (t) => {
   let statusCode = 503
   const server = await startThin(t, {
     before: (app) => {
@@ -421,7 +421,7 @@ test('G-19 what hooks of the host throw keeps its meaning, and its words stay in
   }
 })
 
-test('R-24 of a member sent twice, what was checked is what is kept', async (t) => {
+test('of a member sent twice, what was checked is what is kept [R-24]', async (t) => {
   const server = await startThin(t)
   const reply = await server.ask(
     '/oauth/register',
@@ -458,7 +458,7 @@ test('allowedRedirectUris is what clients may have, private-use schemes included
   }
 })
 
-test('G-02 R-01 a client id opens under the secret it was made with only', async (t) => {
+test('a client id opens under the secret it was made with only [G-02 R-01]', async (t) => {
   const one = await startThin(t, { options: { secret: 'a'.repeat(32) } })
   const two = await startThin(t, {
     options: { issuer: one.issuer.issuer, secret: ['b'.repeat(32), 'a'.repeat(32)] }

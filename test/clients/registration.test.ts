@@ -38,7 +38,7 @@ everywhere(
 )
 
 everywhere(
-  'A-02 R-15 what is registered is bound to this registration of the plugin',
+  'what is registered is bound to this registration of the plugin [A-02 R-15]',
   async ({ startFlow }, t) => {
     const flow = await startFlow()
     const reply = await flow.ask('/oauth/register', {
@@ -64,7 +64,7 @@ everywhere(
   { inTurn: true }
 )
 
-everywhere('A-20 clients the operator listed are known by their id', async ({ startFlow }) => {
+everywhere('clients the operator listed are known by their id [A-20]', async ({ startFlow }) => {
   const flow = await startFlow({
     options: { clients: [{ clientId: 'desktop', name: 'Desktop', redirectUris: [loopbackUri] }] }
   })
@@ -79,7 +79,7 @@ everywhere('A-20 clients the operator listed are known by their id', async ({ st
 })
 
 everywhere(
-  'S-02 S-06 two registrations with the same secret and store open nothing of each other',
+  'two registrations with the same secret and store open nothing of each other [S-02 S-06]',
   async ({ startFlow }) => {
     const flow = await startFlow({ wrap: store => store })
     const others = [
@@ -128,7 +128,7 @@ everywhere(
 )
 
 everywhere(
-  'F-21 F-22 with a new secret in front nobody is logged out; without the old one all that it sealed is dead',
+  'with a new secret in front nobody is logged out; without the old one all that it sealed is dead [F-21 F-22]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -171,7 +171,7 @@ everywhere(
 )
 
 everywhere(
-  'I2 S-01 S-05 S-07 nothing secret is in a log or in the store, and no key lives for ever',
+  'nothing secret is in a log or in the store, and no key lives for ever [I2 S-01 S-05 S-07]',
   async ({ startFlow }) => {
     const { wrap, written } = watch()
     const flow = await startFlow({ wrap, options: { upstreamToken: true } })
@@ -239,7 +239,7 @@ everywhere(
   }
 )
 
-everywhere('M-09 the metadata and the keys are those of this server', async ({ startFlow }) => {
+everywhere('the metadata and the keys are those of this server [M-09]', async ({ startFlow }) => {
   const flow = await startFlow()
   const response = await fetch(
     `${flow.origin}/.well-known/oauth-authorization-server${flow.prefix}`
@@ -265,7 +265,7 @@ everywhere('M-09 the metadata and the keys are those of this server', async ({ s
 })
 
 everywhere(
-  'TK-07 a client that did not register for refresh tokens gets none, one that did gets one',
+  'a client that did not register for refresh tokens gets none, one that did gets one [TK-07]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     for (

@@ -5,7 +5,7 @@ import { CompactEncrypt } from 'jose'
 import { deriveKey } from '../../lib/crypto/derive-key.ts'
 import type { Purpose } from '../../lib/crypto/sealer.ts'
 import { createSealer } from '../../lib/crypto/sealer.ts'
-import { registrationOf } from '../../lib/oauth/client-metadata.ts'
+import { parseClientMetadata } from '../../lib/oauth/client-metadata.ts'
 
 const [older, newer] = [
   'an older secret, more than 32 bytes long',
@@ -45,7 +45,7 @@ test('a value sealed for one purpose never opens as another', async () => {
   }
 })
 
-test('S-03 a changed value opens as nothing, whichever character is changed', async () => {
+test('a changed value opens as nothing, whichever character is changed [S-03]', async () => {
   const value = await sealer.seal('client', { a: 1 }, 60, now)
   for (let index = 0; index < value.length; index++) {
     for (const character of ['A', 'B', '_', '.', '=', ' ', '']) {
@@ -57,7 +57,7 @@ test('S-03 a changed value opens as nothing, whichever character is changed', as
   }
 })
 
-test('L6 a value has one spelling', async () => {
+test('a value has one spelling [L6]', async () => {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
   for (const length of [1, 2, 3]) {
     const value = await sealer.seal('code', { a: 'x'.repeat(length) }, 60, now)
@@ -77,7 +77,7 @@ test('L6 a value has one spelling', async () => {
   }
 })
 
-test('S-03 S-04 whatever is no sealed value opens as nothing and never rejects', async () => {
+test('whatever is no sealed value opens as nothing and never rejects [S-03 S-04]', async () => {
   for (
     const value of [
       '',
@@ -106,7 +106,7 @@ test('S-03 S-04 whatever is no sealed value opens as nothing and never rejects',
   )
 })
 
-test('S-04 content of another shape opens as nothing, even under our key', async () => {
+test('content of another shape opens as nothing, even under our key [S-04]', async () => {
   const seal = (text: string): Promise<string> =>
     new CompactEncrypt(new TextEncoder().encode(text)).setProtectedHeader({
       alg: 'dir',
@@ -159,7 +159,7 @@ test('instances share nothing but the secret', async () => {
   )
 })
 
-test('S-01 nothing can be read from a value, and none is like another', async () => {
+test('nothing can be read from a value, and none is like another [S-01]', async () => {
   const values = await Promise.all(
     [1, 2].map(() => sealer.seal('code', { code: 'canary' }, 60, now))
   )
@@ -171,7 +171,7 @@ test('S-01 nothing can be read from a value, and none is like another', async ()
 })
 
 test('a client id for one redirect URI has at most 400 characters', async () => {
-  const client = registrationOf({
+  const client = parseClientMetadata({
     redirect_uris: ['http://127.0.0.1:33418/oauth/callback'],
     client_name: 'Claude Code (plugin:x)',
     grant_types: ['authorization_code', 'refresh_token']

@@ -16,7 +16,7 @@ const [older, newer] = [
 ]
 const claims = { sub: 'alice', exp: 1, gid: 'x' }
 
-test('F-20 every instance has the same keys, and only what is public is published', async () => {
+test('every instance has the same keys, and only what is public is published [F-20]', async () => {
   const [one, two] = await Promise.all([
     createSigningKeys([older], 'a'),
     createSigningKeys([older], 'a')
@@ -51,7 +51,7 @@ test('signatures hold with the published keys alone', async () => {
   )
 })
 
-test('F-21 the first secret signs, all are read, others are not', async () => {
+test('the first secret signs, all are read, others are not [F-21]', async () => {
   const [before, rotated, after, elsewhere] = await Promise.all([
     createSigningKeys([older], 'a'),
     createSigningKeys([newer, older], 'a'),
@@ -75,7 +75,7 @@ test('F-21 the first secret signs, all are read, others are not', async () => {
   )
 })
 
-test('J-01 J-02 J-03 J-07 what we did not sign is not read', async () => {
+test('what we did not sign is not read [J-01 J-02 J-03 J-07]', async () => {
   const keys = await createSigningKeys([older], 'a')
   const token = await keys.sign(claims)
   const [head = '', payload = '', signature = ''] = token.split('.')

@@ -20,7 +20,7 @@ const serverNames = (prefix: string) => [
 ]
 
 for (const [mount, prefix] of Object.entries(mounts)) {
-  test(`PRM-01 PRM-03 ASM-01 ASM-04 the documents at their names (${mount})`, async (t) => {
+  test(`the documents at their names (${mount}) [PRM-01 PRM-03 ASM-01 ASM-04]`, async (t) => {
     const server = await startThin(t, { mount: mount as keyof typeof mounts })
     for (const path of [...resourceNames(prefix), ...serverNames(prefix)]) {
       const reply = await server.ask(path, {
@@ -64,7 +64,7 @@ for (const [mount, prefix] of Object.entries(mounts)) {
     }
   })
 
-  test(`M-04 M-05 M-06 M-09 ASM-05 ASM-11 ASM-13 PRM-04 PRM-08 what the documents say (${mount})`, async (t) => {
+  test(`what the documents say (${mount}) [M-04 M-05 M-06 M-09 ASM-05 ASM-11 ASM-13 PRM-04 PRM-08]`, async (t) => {
     const server = await startThin(t, {
       mount: mount as keyof typeof mounts,
       options: { requiredScopes: ['read', 'write'] },
@@ -106,7 +106,7 @@ for (const [mount, prefix] of Object.entries(mounts)) {
     })
   })
 
-  test(`M-01 M-02 PRM-13 names of nobody are 404, also beside a page for all addresses (${mount})`, async (t) => {
+  test(`names of nobody are 404, also beside a page for all addresses (${mount}) [M-01 M-02 PRM-13]`, async (t) => {
     const server = await startThin(t, {
       mount: mount as keyof typeof mounts,
       before: (app) => {
@@ -142,7 +142,7 @@ for (const [mount, prefix] of Object.entries(mounts)) {
   })
 
   for (const trustProxy of [false, true]) {
-    test(`G-13 M-03 PRM-11 requests cannot change a byte, trustProxy ${trustProxy} (${mount})`, async (t) => {
+    test(`requests cannot change a byte, trustProxy ${trustProxy} (${mount}) [G-13 M-03 PRM-11]`, async (t) => {
       const server = await startThin(t, { mount: mount as keyof typeof mounts, trustProxy })
       for (const path of [...resourceNames(prefix), ...serverNames(prefix)]) {
         const expected = (await server.ask(path)).text
@@ -174,7 +174,7 @@ for (const [mount, prefix] of Object.entries(mounts)) {
   }
 }
 
-test('G-19 PRM-11 a host with opinions changes nothing, and its key is not asked for', async (t) => {
+test('a host with opinions changes nothing, and its key is not asked for [G-19 PRM-11]', async (t) => {
   const server = await startThin(t, { app: await opinionatedHost({ key: 'k' }) })
   for (const path of [...resourceNames(''), ...serverNames('')]) {
     const reply = await server.ask(path, { headers: { origin: 'https://evil.example' } })
@@ -213,7 +213,7 @@ test("PRM-10 F-32 of two registrations each has its own documents, and the bare 
   }
 })
 
-test('M-05 below the path of publicUrl, which a reverse proxy may strip, the issuer is the same string everywhere', async (t) => {
+test('below the path of publicUrl, which a reverse proxy may strip, the issuer is the same string everywhere [M-05]', async (t) => {
   for (const publicUrl of ['https://mcp.example.com/v1', 'https://mcp.example.com/v1/']) {
     const server = await startThin(t, {
       mount: 'prefix',
@@ -243,7 +243,7 @@ test('M-05 below the path of publicUrl, which a reverse proxy may strip, the iss
   }
 })
 
-test('M-13 a thousand callers at once are one fetch from the provider', async (t) => {
+test('a thousand callers at once are one fetch from the provider [M-13]', async (t) => {
   const server = await startThin(t, {
     before: (app) => {
       app.server.maxConnections = 2_000
@@ -268,7 +268,7 @@ const outages: Array<[keyof typeof faults, number]> = [
   ['missing', 502],
   ['hang', 504]
 ]
-test('F-07 ASM-12 a provider in trouble is told as such, and found when it is back', {
+test('a provider in trouble is told as such, and found when it is back [F-07 ASM-12]', {
   concurrency: 5
 }, async (t) => {
   await Promise.all(outages.map(([fault, status]) =>
@@ -318,7 +318,7 @@ for (
     ['no token endpoint', { token_endpoint: undefined }]
   ] as const
 ) {
-  test(`SS-04 ${id} from the provider is never published`, async (t) => {
+  test(`${id} from the provider is never published [SS-04]`, async (t) => {
     const server = await startThin(t, {
       prepare: ({ metadata }) => Object.assign(metadata, change)
     })
@@ -336,13 +336,13 @@ for (
   })
 }
 
-test('ASM-01 a resource server sends clients to its provider and describes no server of its own', async (t) => {
+test('a resource server sends clients to its provider and describes no server of its own [ASM-01]', async (t) => {
   const { origin } = await buildApp(t, { issuer: 'https://idp.example', mcp: { tools: true } })
   assert.equal((await fetch(`${origin}/.well-known/oauth-protected-resource/mcp`)).status, 200)
   for (const path of serverNames('')) assert.equal((await fetch(origin + path)).status, 404)
 })
 
-test('ASM-10 without registration there is no registration endpoint, published or served', async (t) => {
+test('without registration there is no registration endpoint, published or served [ASM-10]', async (t) => {
   const server = await startThin(t, { options: { setupFakeDynamicRegistration: false } })
   assert.ok(
     !('registration_endpoint' in

@@ -54,7 +54,7 @@ async function login (
 
 for (const dpop of ['accept', 'require'] as const) {
   for (const alg of ['ES256', 'Ed25519', 'PS256'] as const) {
-    test(`EX-04 openid-client with ${alg} discovers, logs in, calls and refreshes, with nonces (${dpop})`, async (t) => {
+    test(`openid-client with ${alg} discovers, logs in, calls and refreshes, with nonces (${dpop}) [EX-04]`, async (t) => {
       const { issuer, mcpUrl } = await startBroker(t, { options: { dpop } })
       const config = await oidc.dynamicClientRegistration(
         new URL(issuer),
@@ -116,7 +116,7 @@ for (const dpop of ['accept', 'require'] as const) {
   }
 }
 
-test('EX-04 the official SDK client does DPoP with a fetch that does, and calls a tool that is guarded itself', async (t) => {
+test('the official SDK client does DPoP with a fetch that does, and calls a tool that is guarded itself [EX-04]', async (t) => {
   const { issuer, mcpUrl } = await startBroker(t, {
     options: { dpop: 'require' },
     routes: app =>
@@ -161,7 +161,7 @@ test('EX-04 the official SDK client does DPoP with a fetch that does, and calls 
   }
 })
 
-test('EX-04 the bound JWTs of a real provider are good at a resource server, with a proof of their key', async (t) => {
+test('the bound JWTs of a real provider are good at a resource server, with a proof of their key [EX-04]', async (t) => {
   const port = await freePort()
   const resource = `http://localhost:${port}/mcp`
   const client = {

@@ -4,7 +4,7 @@ import { createNonces, nonceLifetime } from '../../lib/dpop/nonces.ts'
 
 const start = 1_700_000_040
 
-test('EX-04 a nonce is handed out for two minutes, and is good for two more', () => {
+test('a nonce is handed out for two minutes, and is good for two more [EX-04]', () => {
   const nonces = createNonces(['a secret'])
   const [first = ''] = nonces(start)
   assert.match(first, /^[\w-]{22}$/)
@@ -29,7 +29,7 @@ test('EX-04 a nonce is handed out for two minutes, and is good for two more', ()
   assert.ok(nonceLifetime >= 240 + 30 + 30)
 })
 
-test('EX-04 whoever has the secret makes the same nonces, while it is rotated too', () => {
+test('whoever has the secret makes the same nonces, while it is rotated too [EX-04]', () => {
   const [old, both, next] = [['old'], ['new', 'old'], ['new']].map(secrets =>
     createNonces(secrets)(start)
   )

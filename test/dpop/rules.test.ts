@@ -41,7 +41,7 @@ function outcome (header: object = {}, claims: object = {}, more: object = {}): 
   )
 }
 
-test('EX-04 a proof that keeps to the rules names its key', () => {
+test('a proof that keeps to the rules names its key [EX-04]', () => {
   const jwk = { ...ec, use: 'sig', kid: 'k', key_ops: ['verify'], ext: true }
   assert.deepEqual(checkProof({ ...goodHeader, jwk }, goodClaims, expected), {
     alg: 'ES256',
@@ -59,7 +59,7 @@ test('EX-04 a proof that keeps to the rules names its key', () => {
   }
 })
 
-test('EX-04 J-01 J-02 J-04 J-06 every member of the header is needed as it is', () => {
+test('every member of the header is needed as it is [EX-04 J-01 J-02 J-04 J-06]', () => {
   for (
     const typ of [undefined, 'JWT', 'at+jwt', 'DPOP+JWT', 'application/dpop+jwt', ['dpop+jwt']]
   ) { assert.equal(outcome({ typ }), 'invalidDpopProof', String(typ)) }
@@ -92,7 +92,7 @@ test('EX-04 J-01 J-02 J-04 J-06 every member of the header is needed as it is', 
   ) assert.equal(outcome({ jwk }), 'invalidDpopProof', JSON.stringify(jwk))
 })
 
-test('EX-04 every claim is needed as it is', () => {
+test('every claim is needed as it is [EX-04]', () => {
   for (
     const [name, values] of Object.entries({
       jti: [undefined, '', 7, null, ['one'], 'x'.repeat(257)],
@@ -116,7 +116,7 @@ test('EX-04 every claim is needed as it is', () => {
   assert.equal(outcome({}, { ath: undefined }, { accessToken: undefined }), 'good')
 })
 
-test('EX-04 a nonce is asked for, if nothing else is wrong; when the client thinks it made the proof does not matter', () => {
+test('a nonce is asked for, if nothing else is wrong; when the client thinks it made the proof does not matter [EX-04]', () => {
   for (const nonce of [undefined, 'old', '', null, 7, ['now']]) {
     assert.equal(outcome({}, { nonce }), 'useDpopNonce', String(nonce))
     assert.equal(outcome({}, { nonce, htm: 'GET' }), 'invalidDpopProof', String(nonce))
@@ -125,7 +125,7 @@ test('EX-04 a nonce is asked for, if nothing else is wrong; when the client thin
   for (const iat of [0, 1, 2e9, 1_700_000_000.5]) assert.equal(outcome({}, { iat }), 'good')
 })
 
-test('EX-04 htu is compared after the normalization of RFC 3986, without query and fragment', () => {
+test('htu is compared after the normalization of RFC 3986, without query and fragment [EX-04]', () => {
   const same: Array<[htu: string, url: string]> = [
     [url, url],
     [`${url}?a=b`, url],
@@ -186,7 +186,7 @@ test('EX-04 htu is compared after the normalization of RFC 3986, without query a
   }
 })
 
-test('EX-04 a path matches itself, percent-encoded in any way that means the same, and no other', () => {
+test('a path matches itself, percent-encoded in any way that means the same, and no other [EX-04]', () => {
   const path = fc.array(fc.stringMatching(/^[A-Za-z0-9_~-]{1,8}$/), { minLength: 1, maxLength: 4 })
     .map(parts => `/${parts.join('/')}`)
   const spelled = (text: string, mask: readonly boolean[]) =>
@@ -222,7 +222,7 @@ test('EX-04 a path matches itself, percent-encoded in any way that means the sam
   }))
 })
 
-test('EX-04 exactly one DPoP header, of bounded length, that is a compact JWS', () => {
+test('exactly one DPoP header, of bounded length, that is a compact JWS [EX-04]', () => {
   assert.equal(proofIn([]), undefined)
   assert.equal(proofIn(['Host', 'dpop', 'X-DPoP', 'a.b.c', 'Authorization', 'DPoP x']), undefined)
   assert.equal(proofIn(['Host', 'h', 'DPoP', 'a.b.c']), 'a.b.c')
@@ -252,7 +252,7 @@ test('EX-04 exactly one DPoP header, of bounded length, that is a compact JWS', 
   }
 })
 
-test('EX-04 the URL of a request is where clients reach us and the path the router was given', () => {
+test('the URL of a request is where clients reach us and the path the router was given [EX-04]', () => {
   for (
     const [asked, path] of [
       ['/mcp', '/mcp'],
@@ -277,7 +277,7 @@ test('EX-04 the URL of a request is where clients reach us and the path the rout
   }
 })
 
-test('Q-27 a token is bound to a key by its thumbprint alone', () => {
+test('a token is bound to a key by its thumbprint alone [Q-27]', () => {
   const jkt = 'x'.repeat(43)
   assert.equal(boundKeyOf({}), undefined)
   assert.equal(boundKeyOf({ cnf: { jkt } }), jkt)
@@ -303,7 +303,7 @@ test('Q-27 a token is bound to a key by its thumbprint alone', () => {
   ) assert.equal(boundKeyOf({ cnf }), null, JSON.stringify(cnf))
 })
 
-test('EX-04 an authorization request names a key, by a thumbprint and once', () => {
+test('an authorization request names a key, by a thumbprint and once [EX-04]', () => {
   const jkt = hashOf('a key')
   assert.equal(requestedKey(parameters('scope=a')), undefined)
   assert.equal(requestedKey(parameters('dpop_jkt=')), undefined)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import Fastify from 'fastify'
-import { createProofCheck } from '../../lib/dpop/verify.ts'
+import { createProofVerifier } from '../../lib/dpop/verify.ts'
 import { createHolder } from '../support/dpop.ts'
 
 const publicUrl = 'https://mcp.example.com'
@@ -16,7 +16,7 @@ async function start (t: TestContext) {
   const holder = await createHolder()
   const used: string[] = []
   const minute = (now: number) => `minute-${Math.floor(now / 60)}`
-  const check = createProofCheck({
+  const check = createProofVerifier({
     publicUrl: () => publicUrl,
     nonces: now => [minute(now), minute(now - 60)],
     once: async id => !used.includes(id) && used.push(id) > 0
@@ -36,7 +36,7 @@ async function start (t: TestContext) {
   return { ask, used, holder }
 }
 
-test('EX-04 a fresh nonce comes along with the answer when the one at hand has been replaced', async (t) => {
+test('a fresh nonce comes along with the answer when the one at hand has been replaced [EX-04]', async (t) => {
   const { ask, holder } = await start(t)
   const proved = async (now: number, nonce?: string) => {
     const answer = await ask(now, await holder.prove('POST', `${publicUrl}/`, { nonce }))
@@ -55,7 +55,7 @@ test('EX-04 a fresh nonce comes along with the answer when the one at hand has b
   assert.deepEqual(await proved(120, 'minute-3'), [401, needed, 'minute-2'])
 })
 
-test('EX-04 only a proof that is good is used up', async (t) => {
+test('only a proof that is good is used up [EX-04]', async (t) => {
   const { ask, used, holder } = await start(t)
   assert.deepEqual((await ask(0)).json(), { key: null })
   const other = await createHolder()
@@ -77,7 +77,7 @@ test('EX-04 only a proof that is good is used up', async (t) => {
   assert.equal((await ask(0, proof)).json().code, 'FST_MCP_OAUTH_INVALID_DPOP_PROOF')
 })
 
-test('EX-04 the thumbprint is that of RFC 7638, whatever else is in the key', async (t) => {
+test('the thumbprint is that of RFC 7638, whatever else is in the key [EX-04]', async (t) => {
   const { ask, holder } = await start(t)
   const jwk = { ...holder.jwk, kid: 'k', use: 'sig', alg: 'ES256', key_ops: ['verify'], ext: false }
   const answer = await ask(

@@ -20,7 +20,7 @@ const bareChallenge = (origin: string) =>
 const unauthorized = (statusCode: number, more: object = {}) =>
   Object.assign(new Error('canary'), { statusCode, ...more })
 
-test('RS-01 RS-11 Q-01 Q-12 without credentials every method gets the bare challenge', async (t) => {
+test('without credentials every method gets the bare challenge [RS-01 RS-11 Q-01 Q-12]', async (t) => {
   const { origin, mcpUrl } = await startGuarded(t)
   for (const method of ['POST', 'GET', 'DELETE', 'HEAD', 'PUT', 'PATCH']) {
     const response = await fetch(mcpUrl, { method })
@@ -36,12 +36,12 @@ test('RS-01 RS-11 Q-01 Q-12 without credentials every method gets the bare chall
   }
 })
 
-test('RS-10 the challenge names the baseline scopes', async (t) => {
+test('the challenge names the baseline scopes [RS-10]', async (t) => {
   const { origin, call } = await startGuarded(t, { requiredScopes: ['read', 'write'] })
   assert.equal(challengeOf(await call()), `${bareChallenge(origin)}, scope="read write"`)
 })
 
-test('RS-03 the scheme is read in any case, other schemes are no credentials', async (t) => {
+test('the scheme is read in any case, other schemes are no credentials [RS-03]', async (t) => {
   const { origin, mcpUrl, token } = await startGuarded(t)
   const good = await token()
   const ask = (authorization: string) =>
@@ -56,7 +56,7 @@ test('RS-03 the scheme is read in any case, other schemes are no credentials', a
   }
 })
 
-test('RS-18 Q-02 Q-03 a malformed Bearer is 400 and says so', async (t) => {
+test('a malformed Bearer is 400 and says so [RS-18 Q-02 Q-03]', async (t) => {
   const { mcpUrl, token } = await startGuarded(t)
   const good = await token()
   for (
@@ -76,7 +76,7 @@ test('RS-18 Q-02 Q-03 a malformed Bearer is 400 and says so', async (t) => {
   }
 })
 
-test('Q-04 two Authorization headers are malformed, whichever comes first', async (t) => {
+test('two Authorization headers are malformed, whichever comes first [Q-04]', async (t) => {
   const { origin, token } = await startGuarded(t)
   const good = await token()
   for (
@@ -96,7 +96,7 @@ test('Q-04 two Authorization headers are malformed, whichever comes first', asyn
   }
 })
 
-test('RS-04 Q-05 Q-06 a token in the query is never read, and beside a header it is malformed', async (t) => {
+test('a token in the query is never read, and beside a header it is malformed [RS-04 Q-05 Q-06]', async (t) => {
   const { origin, mcpUrl, token, call } = await startGuarded(t)
   const good = await token()
   for (const query of [`?access_token=${good}`, `?%61ccess_token=${good}`, `?token=${good}`]) {
@@ -111,7 +111,7 @@ test('RS-04 Q-05 Q-06 a token in the query is never read, and beside a header it
   assert.equal((await fetch(mcpUrl, { headers: { cookie: `access_token=${good}` } })).status, 401)
 })
 
-test('RS-05 RS-06 RS-09 a token that is not good here is invalid_token, never why', async (t) => {
+test('a token that is not good here is invalid_token, never why [RS-05 RS-06 RS-09]', async (t) => {
   const { origin, call, token, issuer } = await startGuarded(t)
   const now = Math.floor(Date.now() / 1000)
   const other = await startIssuer()
@@ -143,7 +143,7 @@ test('RS-05 RS-06 RS-09 a token that is not good here is invalid_token, never wh
   assert.equal((await call(await token())).status, 200)
 })
 
-test('RS-12 RS-13 RS-14 Q-08 a missing scope is 403 with all scopes that are needed', async (t) => {
+test('a missing scope is 403 with all scopes that are needed [RS-12 RS-13 RS-14 Q-08]', async (t) => {
   const { origin, call, token } = await startGuarded(t, { requiredScopes: ['read', 'write'] })
   for (const scope of ['read', 'write', 'readwrite', '', undefined, 'READ WRITE']) {
     const response = await call(await token({ scope }))
@@ -157,7 +157,7 @@ test('RS-12 RS-13 RS-14 Q-08 a missing scope is 403 with all scopes that are nee
   assert.equal((await call(await token({ scope: 'write read more' }))).status, 200)
 })
 
-test('RS-15 a broader scope stands for those it implies', async (t) => {
+test('a broader scope stands for those it implies [RS-15]', async (t) => {
   const { call, token } = await startGuarded(t, {
     requiredScopes: ['read'],
     scopeHierarchy: { root: ['admin'], admin: ['read', 'root'] }
@@ -172,14 +172,14 @@ test('RS-15 a broader scope stands for those it implies', async (t) => {
   }
 })
 
-test('EX-02 a machine token that names no one is a caller like any other', async (t) => {
+test('a machine token that names no one is a caller like any other [EX-02]', async (t) => {
   const { call, token } = await startGuarded(t)
   const caller = await callerIn(await call(await token({ sub: undefined, client_id: 'robot' })))
   assert.equal(caller['clientId'], 'robot')
   assert.ok(!('subject' in caller))
 })
 
-test('RS-07 Q-10 the token is checked before a byte of the body is parsed', async (t) => {
+test('the token is checked before a byte of the body is parsed [RS-07 Q-10]', async (t) => {
   const { origin } = await startGuarded(t)
   // A megabyte is announced and never sent: whoever waits for it does not answer.
   const answer = await raw(origin, [
@@ -192,7 +192,7 @@ test('RS-07 Q-10 the token is checked before a byte of the body is parsed', asyn
   assert.match(answer, /^HTTP\/1.1 401 /)
 })
 
-test('RS-02 SE-06 two callers on one kept-alive socket are told apart, and no one inherits', async (t) => {
+test('two callers on one kept-alive socket are told apart, and no one inherits [RS-02 SE-06]', async (t) => {
   const { mcpUrl, token } = await startGuarded(t)
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   t.after(() => {
@@ -221,7 +221,7 @@ test('RS-02 SE-06 two callers on one kept-alive socket are told apart, and no on
   assert.equal(ports.size, 1)
 })
 
-test('Q-24 interleaved callers each see themselves', async (t) => {
+test('interleaved callers each see themselves [Q-24]', async (t) => {
   const { call, token } = await startGuarded(t)
   const users = Array.from({ length: 10 }, (_, index) => `user-${index}`)
   const tokens = await Promise.all(users.map((sub) => token({ sub })))
@@ -234,7 +234,7 @@ test('Q-24 interleaved callers each see themselves', async (t) => {
   assert.deepEqual(answers, Array.from({ length: 100 }, (_, index) => users[index % 10]))
 })
 
-test('Q-17 every spelling that routes is guarded', async (t) => {
+test('every spelling that routes is guarded [Q-17]', async (t) => {
   const app = Fastify({
     routerOptions: { ignoreTrailingSlash: true, caseSensitive: false, ignoreDuplicateSlashes: true }
   })
@@ -279,7 +279,7 @@ test('Q-17 every spelling that routes is guarded', async (t) => {
   }
 })
 
-test('Q-13 a provider that is down is 503 with Retry-After, never 401', async (t) => {
+test('a provider that is down is 503 with Retry-After, never 401 [Q-13]', async (t) => {
   for (const path of ['/.well-known/oauth-authorization-server', '/jwks'] as const) {
     const { call, token, issuer } = await startGuarded(t)
     issuer.fail.set(path, 'unavailable')
@@ -670,7 +670,7 @@ test('requireMcpAuth guards own routes under an error handler of the host, in on
   assert.deepEqual(await (await ask('/open', 'bad')).json(), { mcpAuth: null })
 })
 
-test('Q-13 a check that cannot be made is 503 with Retry-After on own routes too', async (t) => {
+test('a check that cannot be made is 503 with Retry-After on own routes too [Q-13]', async (t) => {
   const app = Fastify()
   app.setErrorHandler(async (_error, _request, reply) =>
     await reply.code(503).send({ host: 'is sorry' })
@@ -738,7 +738,7 @@ test('auth: false lets everyone pass, and says so in the log', async (t) => {
   assert.equal(lines.filter((line) => line.includes('auth is false')).length, 1)
 })
 
-test('RS-21 no token reaches the log, at any level', async (t) => {
+test('no token reaches the log, at any level [RS-21]', async (t) => {
   const lines: string[] = []
   const app = Fastify({
     logger: {

@@ -308,7 +308,7 @@ test('the probes reach what they are meant to reach', async (t) => {
 })
 
 for (const [name, build] of Object.entries(hosts)) {
-  test(`G-19 our answers do not depend on the host: ${name}`, async (t) => {
+  test(`our answers do not depend on the host: ${name} [G-19]`, async (t) => {
     const expected = await bareAnswers(t)
     assert.deepEqual(
       await answersOf(await startGuarded(t, options, { app: await build() })),
@@ -316,7 +316,7 @@ for (const [name, build] of Object.entries(hosts)) {
     )
   })
 
-  test(`I10 the host does not change: ${name}`, async (t) => {
+  test(`the host does not change: ${name} [I10]`, async (t) => {
     const before = await build()
     t.after(() => before.close())
     addHostRoutes(before)

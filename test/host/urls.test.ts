@@ -92,7 +92,7 @@ test('without publicUrl the port is that of loopback, once it is known', async (
   }
 })
 
-test('HT-04 without publicUrl listen() refuses every address but loopback, and the process lives on', async (t) => {
+test('without publicUrl listen() refuses every address but loopback, and the process lives on [HT-04]', async (t) => {
   const several: McpOAuthOptions[] = [{ issuer, prefix: '/a' }, { issuer, prefix: '/b' }]
   for (
     const [host, registrations] of [['0.0.0.0', [{ issuer }]], ['::', [{ issuer }]], [

@@ -20,7 +20,7 @@ function setUp () {
   return { state, source }
 }
 
-test('M-13 D12 a thousand callers share one load', async () => {
+test('a thousand callers share one load [M-13 D12]', async () => {
   const { state, source } = setUp()
   const values = await Promise.all(Array.from({ length: 1_000 }, () => source.get()))
   assert.equal(state.loads, 1)
@@ -38,7 +38,7 @@ test('a value is fresh, then loaded again', async () => {
   assert.deepEqual(source.peek(), { load: 2 })
 })
 
-test('F-01 L1 a source that fails from the start is asked once for each back-off step', async () => {
+test('a source that fails from the start is asked once for each back-off step [F-01 L1]', async () => {
   const { state, source } = setUp()
   state.broken = true
   const loadsOfStep: number[] = []
@@ -56,7 +56,7 @@ test('F-01 L1 a source that fails from the start is asked once for each back-off
   assert.deepEqual(await source.get(), { load: 9 })
 })
 
-test('D12 an outage of a minute costs at most 8 loads', async () => {
+test('an outage of a minute costs at most 8 loads [D12]', async () => {
   const { state, source } = setUp()
   state.broken = true
   for (let request = 0; request < 60_000; request += 50) {
@@ -66,7 +66,7 @@ test('D12 an outage of a minute costs at most 8 loads', async () => {
   assert.ok(state.loads >= 5 && state.loads <= 8, String(state.loads))
 })
 
-test('F-02 L3 the last good value outlives its source by staleFor and not longer', async () => {
+test('the last good value outlives its source by staleFor and not longer [F-02 L3]', async () => {
   const { state, source } = setUp()
   const good = await source.get()
   state.broken = true
@@ -80,7 +80,7 @@ test('F-02 L3 the last good value outlives its source by staleFor and not longer
   assert.equal(source.peek(), undefined)
 })
 
-test('F-02 nobody waits for a source that failed before while there is a good value', async () => {
+test('nobody waits for a source that failed before while there is a good value [F-02]', async () => {
   let time = 0
   let load = async (): Promise<object> => ({})
   const source = cached({ load: () => load(), freshFor: 10, staleFor: 1_000, now: () => time })
@@ -95,7 +95,7 @@ test('F-02 nobody waits for a source that failed before while there is a good va
   assert.equal(await source.get(), good)
 })
 
-test('F-03 F-04 K-08 refresh asks at once, then once in 30 s', async () => {
+test('refresh asks at once, then once in 30 s [F-03 F-04 K-08]', async () => {
   const { state, source } = setUp()
   await source.get()
   const loads: number[] = []
@@ -109,7 +109,7 @@ test('F-03 F-04 K-08 refresh asks at once, then once in 30 s', async () => {
   assert.equal(loads[59], 3)
 })
 
-test('F-03 L2 the cool-down counts failed attempts, and rejects while the last one failed', async () => {
+test('the cool-down counts failed attempts, and rejects while the last one failed [F-03 L2]', async () => {
   const { state, source } = setUp()
   const good = await source.get()
   state.broken = true

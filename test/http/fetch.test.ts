@@ -44,14 +44,14 @@ for (const [id, fault, kind] of table) {
   })
 }
 
-test('F-10 a redirect is an answer', async (t) => {
+test('a redirect is an answer [F-10]', async (t) => {
   const issuer = await startIssuer()
   t.after(issuer.close)
   issuer.fail.set('/jwks', 'redirect')
   assert.equal((await boundedFetch(issuer.jwksUri)).status, 302)
 })
 
-test('F-29 a host that refuses or does not exist is providerUnavailable', async () => {
+test('a host that refuses or does not exist is providerUnavailable [F-29]', async () => {
   const issuer = await startIssuer()
   await issuer.close()
   await assert.rejects(boundedFetch(issuer.jwksUri), { kind: 'providerUnavailable' })
@@ -79,7 +79,7 @@ test('maxBytes counts bytes: the last one fits, one more does not', async (t) =>
 })
 
 test(
-  'C-17 F-30 a certificate nobody vouches for is refused',
+  'a certificate nobody vouches for is refused [C-17 F-30]',
   { skip: noCertificate },
   async (t) => {
     const { port, requests } = await startUntrusted(t, 'localhost', (_request, response) => {
@@ -93,7 +93,7 @@ test(
   }
 )
 
-test('G-06 M-10 parsed objects carry no __proto__ and are frozen', () => {
+test('parsed objects carry no __proto__ and are frozen [G-06 M-10]', () => {
   const object = jsonObject('{"__proto__":{"x":1},"a":{"__proto__":{"y":1},"b":[{"__proto__":1}]}}')
   assert.deepEqual(object, { a: { b: [{}] } })
   assert.ok(!Object.hasOwn(object ?? {}, '__proto__'))

@@ -56,7 +56,7 @@ const refused = {
   statusCode: 401
 }
 
-test('C-02 SS-01 only what is plainly of the public internet is public', () => {
+test('only what is plainly of the public internet is public [C-02 SS-01]', () => {
   const hidden = [
     '127.0.0.1',
     '127.255.255.255',
@@ -158,7 +158,7 @@ test('C-02 SS-01 only what is plainly of the public internet is public', () => {
   for (const address of open) assert.equal(isPublicAddress(address), true, address)
 })
 
-test('C-02 L17 SS-01 an address in the URL is checked too, however it is written', async (t) => {
+test('an address in the URL is checked too, however it is written [C-02 L17 SS-01]', async (t) => {
   const { port, seen } = await trap(t)
   const fetch = createPublicFetch({
     resolve: async () => {
@@ -188,7 +188,7 @@ test('C-02 L17 SS-01 an address in the URL is checked too, however it is written
   assert.deepEqual(seen, { connections: 0, bytes: 0 })
 })
 
-test('C-02 SS-01 a name that leads to a private address is refused at the connection, with no byte sent', async (t) => {
+test('a name that leads to a private address is refused at the connection, with no byte sent [C-02 SS-01]', async (t) => {
   const { port, seen } = await trap(t)
   for (
     const answers of [
@@ -217,7 +217,7 @@ test('C-02 SS-01 a name that leads to a private address is refused at the connec
   assert.deepEqual(seen, { connections: 0, bytes: 0 })
 })
 
-test('C-03 SS-01 of a mixed answer the private addresses are left out, and there is one lookup', async (t) => {
+test('of a mixed answer the private addresses are left out, and there is one lookup [C-03 SS-01]', async (t) => {
   const { port, seen } = await trap(t)
   let lookups = 0
   // 2fff::1 is public by its range, and not given to anyone.
@@ -230,7 +230,7 @@ test('C-03 SS-01 of a mixed answer the private addresses are left out, and there
   assert.deepEqual(seen, { connections: 0, bytes: 0 })
 })
 
-test('C-03 the connection is made to the address that was looked up', async (t) => {
+test('the connection is made to the address that was looked up [C-03]', async (t) => {
   const origin = await serve(t, (request, response) => {
     response.end(request.headers.host)
   })
@@ -239,7 +239,7 @@ test('C-03 the connection is made to the address that was looked up', async (t) 
   assert.equal((await fetch(`http://app.example:${port}/`)).text, `app.example:${port}`)
 })
 
-test('C-01 only https', async (t) => {
+test('only https [C-01]', async (t) => {
   const { port, seen } = await trap(t)
   let lookups = 0
   const fetch = createPublicFetch({
@@ -259,7 +259,7 @@ test('C-01 only https', async (t) => {
   assert.deepEqual([lookups, seen.connections], [0, 0])
 })
 
-test('C-15 SS-03 a connection a request, and nothing in it that tells who asks', async (t) => {
+test('a connection a request, and nothing in it that tells who asks [C-15 SS-03]', async (t) => {
   const requests: IncomingMessage[] = []
   const origin = await serve(t, (request, response) => {
     requests.push(request)
@@ -285,7 +285,7 @@ test('C-15 SS-03 a connection a request, and nothing in it that tells who asks',
   }
 })
 
-test('C-15 a second answer on a connection reaches nobody', async (t) => {
+test('a second answer on a connection reaches nobody [C-15]', async (t) => {
   const body = (text: string) => `HTTP/1.1 200 OK\r\ncontent-length: ${text.length}\r\n\r\n${text}`
   const port = await listen(
     t,
@@ -305,7 +305,7 @@ test('C-15 a second answer on a connection reaches nobody', async (t) => {
   }
 })
 
-test('C-05 C-06 SS-02 redirects and errors are answers, and not followed', async (t) => {
+test('redirects and errors are answers, and not followed [C-05 C-06 SS-02]', async (t) => {
   const paths: Array<string | undefined> = []
   const origin = await serve(t, (request, response) => {
     paths.push(request.url)
@@ -318,7 +318,7 @@ test('C-05 C-06 SS-02 redirects and errors are answers, and not followed', async
   assert.equal(paths.includes('/200'), false)
 })
 
-test('C-07 SS-03 5,120 bytes fit, one more does not, whatever the length said', async (t) => {
+test('5,120 bytes fit, one more does not, whatever the length said [C-07 SS-03]', async (t) => {
   const origin = await serve(t, (request, response) => {
     const [, bytes = '0', how] = request.url?.split('/') ?? []
     if (how === 'sized') response.setHeader('content-length', bytes)
@@ -392,7 +392,7 @@ const faults: Record<string, Fault> = {
 }
 
 for (const [name, fault] of Object.entries(faults)) {
-  test(`C-07 C-16 SS-03 ${name} fails like everything else`, async (t) => {
+  test(`${name} fails like everything else [C-07 C-16 SS-03]`, async (t) => {
     const origin = await serve(t, (_request, response) => {
       response.on('error', () => {})
       fault(response)
@@ -402,7 +402,7 @@ for (const [name, fault] of Object.entries(faults)) {
   })
 }
 
-test('C-16 a closed port and a name server that hangs fail like everything else', async () => {
+test('a closed port and a name server that hangs fail like everything else [C-16]', async () => {
   const server = createServer()
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -420,14 +420,14 @@ test('C-16 a closed port and a name server that hangs fail like everything else'
   )
 })
 
-test('C-08 a byte order mark stays where it is', async (t) => {
+test('a byte order mark stays where it is [C-08]', async (t) => {
   const origin = await serve(t, (_request, response) => {
     response.writeHead(200, json).end('\ufeff{}')
   })
   assert.equal((await createPublicFetch({ allowPrivate: true })(`${origin}/`)).text, '\ufeff{}')
 })
 
-test('C-14 REG-18 ten run at once, twenty wait, the rest is turned away', async (t) => {
+test('ten run at once, twenty wait, the rest is turned away [C-14 REG-18]', async (t) => {
   const waiting: ServerResponse[] = []
   let most = 0
   let open = 0
@@ -461,7 +461,7 @@ test('C-14 REG-18 ten run at once, twenty wait, the rest is turned away', async 
   assert.equal((await later).status, 200)
 })
 
-test('C-14 failures give their turns back, and waiting is not counted against a request', async (t) => {
+test('failures give their turns back, and waiting is not counted against a request [C-14]', async (t) => {
   let requests = 0
   const origin = await serve(t, (request, response) => {
     requests++
@@ -476,7 +476,7 @@ test('C-14 failures give their turns back, and waiting is not counted against a 
 })
 
 test(
-  'C-17 a certificate nobody vouches for is refused, also when the process is told not to check',
+  'a certificate nobody vouches for is refused, also when the process is told not to check [C-17]',
   { skip: noCertificate },
   async (t) => {
     const { port, requests } = await startUntrusted(t, 'app.example', (_request, response) => {

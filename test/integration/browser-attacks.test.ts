@@ -22,7 +22,7 @@ async function submit (page: Page, sealed: string): Promise<{ status: number, te
   return { status, text: await page.innerText('body') }
 }
 
-test('N-16 Chromium: going back after allowing shows a new page, and the old one is used up', async (t) => {
+test('Chromium: going back after allowing shows a new page, and the old one is used up [N-16]', async (t) => {
   const setup = await startInBrowser(t)
   if (setup === null) return
   const { page, context, client, issuer } = setup
@@ -47,7 +47,7 @@ test('N-16 Chromium: going back after allowing shows a new page, and the old one
   await page.waitForSelector(buttons.provider)
 })
 
-test('N-09 Chromium: a double click allows once', async (t) => {
+test('Chromium: a double click allows once [N-09]', async (t) => {
   const setup = await startInBrowser(t)
   if (setup === null) return
   const { app, page, context, client, issuer } = setup
@@ -66,7 +66,7 @@ test('N-09 Chromium: a double click allows once', async (t) => {
   assert.ok((await cookieNames(context, issuer)).filter(name => name === 'mcp-login.…').length <= 1)
 })
 
-test('N-05 N-02 Chromium: a page of one browser is worth nothing in another', async (t) => {
+test('Chromium: a page of one browser is worth nothing in another [N-05 N-02]', async (t) => {
   const setup = await startInBrowser(t)
   if (setup === null) return
   const { browser, page, client, issuer } = setup
@@ -96,7 +96,7 @@ test('N-05 N-02 Chromium: a page of one browser is worth nothing in another', as
   await page.waitForSelector(buttons.provider)
 })
 
-test('N-08 Chromium: another site cannot send the form, not even one of this browser', async (t) => {
+test('Chromium: another site cannot send the form, not even one of this browser [N-08]', async (t) => {
   const setup = await startInBrowser(t)
   if (setup === null) return
   const { page, context, client, issuer } = setup
@@ -114,7 +114,7 @@ test('N-08 Chromium: another site cannot send the form, not even one of this bro
   assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf'])
 })
 
-test('A-24 N-12 Chromium: nobody frames our pages', async (t) => {
+test('Chromium: nobody frames our pages [A-24 N-12]', async (t) => {
   const setup = await startInBrowser(t)
   if (setup === null) return
   const { page, client, issuer, origin } = setup

@@ -39,7 +39,7 @@ const visit = `async ({ mcpUrl, token }) => {
   }
 }`
 
-test('HT-23 PRM-12 G-17 Chromium: a page of an allowed origin reads the challenge, follows it, and calls tools; a page of another one sees nothing', async (t) => {
+test('Chromium: a page of an allowed origin reads the challenge, follows it, and calls tools; a page of another one sees nothing [HT-23 PRM-12 G-17]', async (t) => {
   const browser = await openBrowser(t)
   if (browser === null) return
   const [site, stranger] = [await startSite(t), await startSite(t)]

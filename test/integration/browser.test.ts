@@ -32,7 +32,7 @@ async function cameBack (
   return params
 }
 
-test('N-17 N-14 A-22 CD-08 Chromium: allow, sign in, and back to the client; the next time the provider knows the user', async (t) => {
+test('Chromium: allow, sign in, and back to the client; the next time the provider knows the user [N-17 N-14 A-22 CD-08]', async (t) => {
   const setup = await startInBrowser(t)
   if (setup === null) return
   const { context, issuer, client, provider, page } = setup
@@ -53,7 +53,7 @@ test('N-17 N-14 A-22 CD-08 Chromium: allow, sign in, and back to the client; the
   assert.equal((await client.redeem(await cameBack(client, page, 'second'))).status, 200)
 })
 
-test('N-13 N-17 Chromium: deny leads back to the client, and leaves nothing', async (t) => {
+test('Chromium: deny leads back to the client, and leaves nothing [N-13 N-17]', async (t) => {
   const setup = await startInBrowser(t)
   if (setup === null) return
   const { context, issuer, client, page } = setup
@@ -75,7 +75,7 @@ test('N-13 N-17 Chromium: deny leads back to the client, and leaves nothing', as
   assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf'])
 })
 
-test('N-17 Chromium: an app with a scheme of its own is reached, from the provider and from our page', async (t) => {
+test('Chromium: an app with a scheme of its own is reached, from the provider and from our page [N-17]', async (t) => {
   const setup = await startInBrowser(t, 'cursor://anysphere.cursor-mcp/oauth/callback')
   if (setup === null) return
   const { client, context } = setup
@@ -105,7 +105,7 @@ test('N-17 Chromium: an app with a scheme of its own is reached, from the provid
   assert.deepEqual(refusals, [])
 })
 
-test('N-17 Chromium does refuse the redirects of a form whose page says form-action', async (t) => {
+test('Chromium does refuse the redirects of a form whose page says form-action [N-17]', async (t) => {
   const setup = await startInBrowser(t)
   if (setup === null) return
   const { client, page } = setup
@@ -122,7 +122,7 @@ test('N-17 Chromium does refuse the redirects of a form whose page says form-act
   await refused
 })
 
-test('N-18 Chromium: five logins in one browser, one inside the other', async (t) => {
+test('Chromium: five logins in one browser, one inside the other [N-18]', async (t) => {
   const setup = await startInBrowser(t)
   if (setup === null) return
   const { context, client } = setup
@@ -141,7 +141,7 @@ test('N-18 Chromium: five logins in one browser, one inside the other', async (t
   }
 })
 
-test('N-19 D11 Chromium: sixty logins leave a small cookie, and the last one works', async (t) => {
+test('Chromium: sixty logins leave a small cookie, and the last one works [N-19 D11]', async (t) => {
   const setup = await startInBrowser(t)
   if (setup === null) return
   const { issuer, context, client, page } = setup

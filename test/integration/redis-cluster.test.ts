@@ -45,7 +45,7 @@ for (const [name, Client, server] of pairs) {
       }
 
       for (const prefix of ['', '/v1']) {
-        await t.test(`T-14 T-15 T-22 V-05 V-06 a whole login, on two instances (${prefix || 'at the root'})`, async (t) => {
+        await t.test(`a whole login, on two instances (${prefix || 'at the root'}) [T-14 T-15 T-22 V-05 V-06]`, async (t) => {
           await Promise.all(admins.map(admin => admin.flushall()))
           const flow = await startFlow(t, { options: { prefix, store: redisStore(one) } })
           const other = await flow.another({ store: redisStore(two) })
@@ -87,7 +87,7 @@ for (const [name, Client, server] of pairs) {
         })
       }
 
-      await t.test('F-13 a server that hangs: 503 in time, nothing twice, and all is well when it is back', async (t) => {
+      await t.test('a server that hangs: 503 in time, nothing twice, and all is well when it is back [F-13]', async (t) => {
         const flow = await startFlow(t, { options: { store: redisStore(one) } })
         const id = await flow.register()
         const codes: string[] = []

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Store } from '../../lib/types.ts'
-import { createLedger } from '../../lib/store/one-time.ts'
+import { createOneTimeMarks } from '../../lib/store/one-time.ts'
 import { redisStore } from '../../lib/store/redis.ts'
-import { steadyStore } from '../../lib/store/circuit-breaker.ts'
+import { withCircuitBreaker } from '../../lib/store/circuit-breaker.ts'
 import { Redis } from 'ioredis'
 import { Redis as Valkey } from 'iovalkey'
 import { freePort } from '../support/broker.ts'
@@ -49,7 +49,7 @@ for (
   }
 }
 
-test('S-07 every key has an end', { skip }, async (t) => {
+test('every key has an end [S-07]', { skip }, async (t) => {
   const { port } = await startRedis(t)
   const client = await connect(t, port)
   const store = redisStore(client)
@@ -74,10 +74,10 @@ test('S-07 every key has an end', { skip }, async (t) => {
   for (const key of await client.keys('*')) assert.ok(await client.pttl(key) > 0, key)
 })
 
-test('S-05 what the ledger makes of ids are plain hashes', { skip }, async (t) => {
+test('what the marks makes of ids are plain hashes [S-05]', { skip }, async (t) => {
   const { port } = await startRedis(t)
   const client = await connect(t, port)
-  const ledger = createLedger(redisStore(client), 'https://mcp.example')
+  const marks = createOneTimeMarks(redisStore(client), 'https://mcp.example')
   const ids = [
     'a:b',
     'a',
@@ -91,14 +91,14 @@ test('S-05 what the ledger makes of ids are plain hashes', { skip }, async (t) =
     '',
     'k'.repeat(10_000)
   ]
-  for (const id of ids) assert.equal(await ledger.consume('code', id, 60), true)
-  for (const id of ids) assert.equal(await ledger.consume('code', id, 60), false)
+  for (const id of ids) assert.equal(await marks.consume('code', id, 60), true)
+  for (const id of ids) assert.equal(await marks.consume('code', id, 60), false)
   const keys: string[] = await client.keys('*')
   assert.equal(keys.length, ids.length)
   for (const key of keys) assert.match(key, /^mcp-oauth:[\w-]{16}:code:[\w-]{43}$/)
 })
 
-test('S-06 a prefix keeps apart what shares a server', { skip }, async (t) => {
+test('a prefix keeps apart what shares a server [S-06]', { skip }, async (t) => {
   const { port } = await startRedis(t)
   const client = await connect(t, port)
   const [one, two] = [
@@ -142,7 +142,7 @@ test('a client that connects lazily is woken', { skip }, async (t) => {
 })
 
 test(
-  'F-13 L19 a server that dies: refused at once, without a queue, and fine again when it is back',
+  'a server that dies: refused at once, without a queue, and fine again when it is back [F-13 L19]',
   { skip },
   async (t) => {
     const { port, process: child } = await startRedis(t)
@@ -163,7 +163,7 @@ test(
   }
 )
 
-test('F-13 a client that was never connected, or was closed', { skip }, async (t) => {
+test('a client that was never connected, or was closed [F-13]', { skip }, async (t) => {
   const port = await freePort()
   const client = new Redis({ port, host: '127.0.0.1', retryStrategy: () => 50 })
   client.on('error', () => {})
@@ -175,30 +175,38 @@ test('F-13 a client that was never connected, or was closed', { skip }, async (t
   await refuses(redisStore(client), /not connected/)
 })
 
-test('L19 a server that hangs: refused in time, and fine again afterwards', { skip }, async (t) => {
-  const { port, process: child } = await startRedis(t)
-  const store = steadyStore(redisStore(await connect(t, port)))
-  child.kill('SIGSTOP')
-  await refuses(store, /cannot answer this at the moment/)
-  child.kill('SIGCONT')
-  assert.equal(await store.get('other'), null)
-})
+test(
+  'a server that hangs: refused in time, and fine again afterwards [L19]',
+  { skip },
+  async (t) => {
+    const { port, process: child } = await startRedis(t)
+    const store = withCircuitBreaker(redisStore(await connect(t, port)))
+    child.kill('SIGSTOP')
+    await refuses(store, /cannot answer this at the moment/)
+    child.kill('SIGCONT')
+    assert.equal(await store.get('other'), null)
+  }
+)
 
-test('F-25 an answer that came while the process stood still is an answer', { skip }, async (t) => {
-  const { port } = await startRedis(t)
-  const store = steadyStore(redisStore(await connect(t, port)))
-  const writes = Promise.allSettled(
-    Array.from({ length: 8 }, (_, index) => store.putIfAbsent(`key${index}`, 'value', 60))
-  )
-  await new Promise(resolve => {
-    setImmediate(resolve)
-  })
-  const end = performance.now() + 1_200
-  while (performance.now() < end);
-  assert.deepEqual((await writes).map(({ status }) => status), Array(8).fill('fulfilled'))
-})
+test(
+  'an answer that came while the process stood still is an answer [F-25]',
+  { skip },
+  async (t) => {
+    const { port } = await startRedis(t)
+    const store = withCircuitBreaker(redisStore(await connect(t, port)))
+    const writes = Promise.allSettled(
+      Array.from({ length: 8 }, (_, index) => store.putIfAbsent(`key${index}`, 'value', 60))
+    )
+    await new Promise(resolve => {
+      setImmediate(resolve)
+    })
+    const end = performance.now() + 1_200
+    while (performance.now() < end);
+    assert.deepEqual((await writes).map(({ status }) => status), Array(8).fill('fulfilled'))
+  }
+)
 
-test('F-15 a server that is busy with a script', { skip }, async (t) => {
+test('a server that is busy with a script [F-15]', { skip }, async (t) => {
   const { port } = await startRedis(t, { args: ['--busy-reply-threshold', '50'] })
   const store = redisStore(await connect(t, port))
   const other = await connect(t, port)
@@ -210,7 +218,7 @@ test('F-15 a server that is busy with a script', { skip }, async (t) => {
   assert.equal(await store.putIfAbsent('key', 'value', 60), null)
 })
 
-test('F-15 a replica takes no writes, a full server neither', { skip }, async (t) => {
+test('a replica takes no writes, a full server neither [F-15]', { skip }, async (t) => {
   const { port } = await startRedis(t)
   const client = await connect(t, port)
   const store = redisStore(client)
@@ -225,7 +233,7 @@ test('F-15 a replica takes no writes, a full server neither', { skip }, async (t
   await refuses(store, /READONLY|MASTERDOWN/)
 })
 
-test('F-15 a server that is loading its data', { skip }, async (t) => {
+test('a server that is loading its data [F-15]', { skip }, async (t) => {
   const { port } = await startRedis(t, {
     args: ['--enable-debug-command', 'yes', '--loading-process-events-interval-bytes', '1024']
   })
@@ -241,18 +249,18 @@ test('F-15 a server that is loading its data', { skip }, async (t) => {
   await loaded
 })
 
-test('F-15 no command is asked twice, and failures of the ledger are failures of the store', {
+test('no command is asked twice, and failures of the marks are failures of the store [F-15]', {
   skip
 }, async (t) => {
   const { port } = await startRedis(t)
   const client = await connect(t, port)
   await client.call('ACL', 'SETUSER', 'default', '-set', '-get')
-  const ledger = createLedger(steadyStore(redisStore(client)), 'https://mcp.example')
-  await assert.rejects(ledger.consume('code', 'x', 60), {
+  const marks = createOneTimeMarks(withCircuitBreaker(redisStore(client)), 'https://mcp.example')
+  await assert.rejects(marks.consume('code', 'x', 60), {
     kind: 'storeUnavailable',
     statusCode: 503
   })
-  await assert.rejects(ledger.isRevoked('grant'), { kind: 'storeUnavailable' })
+  await assert.rejects(marks.isRevoked('grant'), { kind: 'storeUnavailable' })
   const stats: string = await client.info('commandstats')
   assert.match(stats, /cmdstat_set:calls=0,.*rejected_calls=1/)
   assert.match(stats, /cmdstat_get:calls=0,.*rejected_calls=1/)

@@ -34,7 +34,7 @@ const handler = () =>
     return server
   })
 
-test('HT-24 one handler of the SDK 2.x serves clients of both eras', async (t) => {
+test('one handler of the SDK 2.x serves clients of both eras [HT-24]', async (t) => {
   const url = await start(t, handler())
   const requestInit = { headers: { authorization: 'Bearer ann' } }
   const old = new Client({ name: 'client', version: '1.0.0' })
@@ -87,7 +87,7 @@ test('the handler sees the configured URL, the body, and no header of the connec
   ])
 })
 
-test('HT-21 event streams are passed on as they come', async (t) => {
+test('event streams are passed on as they come [HT-21]', async (t) => {
   let release = () => {}
   const url = await start(t, {
     fetch: () =>
@@ -110,7 +110,7 @@ test('HT-21 event streams are passed on as they come', async (t) => {
   assert.equal((await reader.read()).done, true)
 })
 
-test('HT-20 a client that goes away aborts the handler', async (t) => {
+test('a client that goes away aborts the handler [HT-20]', async (t) => {
   const seen = { started: false, aborted: false }
   const url = await start(t, {
     async fetch ({ signal }) {

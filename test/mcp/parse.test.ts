@@ -5,12 +5,12 @@ import {
   SUPPORTED_PROTOCOL_VERSIONS
 } from '@modelcontextprotocol/sdk/types.js'
 import fc from 'fast-check'
-import { batchLimit, openEnvelope, protocolVersions } from '../../lib/mcp/rpc/parse.ts'
+import { batchLimit, parseBody, protocolVersions } from '../../lib/mcp/rpc/parse.ts'
 
 const ping = { jsonrpc: '2.0', id: 1, method: 'ping' }
 
 function problem (body: unknown, version?: string): { code: number, data?: unknown } {
-  const answer = openEnvelope(body, version)
+  const answer = parseBody(body, version)
   assert.ok('status' in answer, 'expected a refusal')
   assert.equal(answer.status, 400)
   const message = JSON.parse(answer.body as string)
@@ -24,24 +24,24 @@ test('messages are sorted into requests, notifications and responses', () => {
     id: 1,
     result: {}
   }]
-  assert.deepEqual(openEnvelope(body, undefined), {
+  assert.deepEqual(parseBody(body, undefined), {
     requests: [{ id: 1, method: 'ping' }],
     notifications: [{ method: 'notifications/initialized' }],
     batch: true
   })
 })
 
-test('HT-05 batches belong to revision 2025-03-26', () => {
-  assert.ok('requests' in openEnvelope([ping], undefined))
-  assert.ok('requests' in openEnvelope([ping], '2025-03-26'))
+test('batches belong to revision 2025-03-26 [HT-05]', () => {
+  assert.ok('requests' in parseBody([ping], undefined))
+  assert.ok('requests' in parseBody([ping], '2025-03-26'))
   assert.equal(problem([ping], '2025-06-18').code, -32600)
   assert.equal(problem([ping], '2025-11-25').code, -32600)
   assert.equal(problem([]).code, -32600)
   assert.equal(problem(Array(batchLimit + 1).fill(ping)).code, -32600)
-  assert.ok('requests' in openEnvelope(Array(batchLimit).fill(ping), undefined))
+  assert.ok('requests' in parseBody(Array(batchLimit).fill(ping), undefined))
 })
 
-test('HT-08 unsupported protocol versions are refused, and only a date is repeated', () => {
+test('unsupported protocol versions are refused, and only a date is repeated [HT-08]', () => {
   assert.deepEqual(problem(ping, '2026-07-28').data, {
     supported: protocolVersions,
     requested: '2026-07-28'
@@ -103,7 +103,7 @@ test('whatever is accepted, the SDK accepts as the same kind of message', () => 
   fc.assert(
     fc.property(message, (value) => {
       // A body has come through JSON: no undefined, no functions.
-      const envelope = openEnvelope(JSON.parse(JSON.stringify(value)), undefined)
+      const envelope = parseBody(JSON.parse(JSON.stringify(value)), undefined)
       if ('status' in envelope) return
       for (const request of [...envelope.requests, ...envelope.notifications]) {
         accepted++

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { createExchange } from '../../lib/mcp/servers/response.ts'
+import { createPendingResponse } from '../../lib/mcp/servers/response.ts'
 
 const options = { expected: 1, batch: false, streams: true, onEnd: () => {} }
 
 test('a client that reads slowly loses notifications, never the reply', async () => {
-  const exchange = createExchange(options)
+  const exchange = createPendingResponse(options)
   for (let count = 0; count < 3_000; count++) exchange.notify({ pad: 'x'.repeat(1_000) })
   const { body } = await exchange.answer
   assert.ok(body instanceof Readable)
@@ -20,7 +20,7 @@ test('a client that reads slowly loses notifications, never the reply', async ()
 })
 
 test('replies given before the answer becomes a stream are in it', async () => {
-  const exchange = createExchange({ ...options, expected: 2, batch: true })
+  const exchange = createPendingResponse({ ...options, expected: 2, batch: true })
   exchange.reply({ id: 1 })
   exchange.notify({ method: 'n' })
   exchange.reply({ id: 2 })
@@ -30,9 +30,9 @@ test('replies given before the answer becomes a stream are in it', async () => {
   assert.deepEqual((await text(body)).match(/\{.*\}/g), ['{"id":1}', '{"method":"n"}', '{"id":2}'])
 })
 
-test('HT-20 nothing is said to a client that has gone', async () => {
+test('nothing is said to a client that has gone [HT-20]', async () => {
   let ends = 0
-  const exchange = createExchange({
+  const exchange = createPendingResponse({
     ...options,
     onEnd: () => {
       ends++
@@ -50,14 +50,14 @@ test('HT-20 nothing is said to a client that has gone', async () => {
 })
 
 test('a closing server says so', async () => {
-  const exchange = createExchange(options)
+  const exchange = createPendingResponse(options)
   exchange.end('closing')
   assert.equal((await exchange.answer).status, 503)
 })
 
 test('a result JSON cannot hold is an error, and those beside it arrive', async () => {
   for (const streams of [false, true]) {
-    const exchange = createExchange({ ...options, expected: 2, batch: true, streams })
+    const exchange = createPendingResponse({ ...options, expected: 2, batch: true, streams })
     exchange.notify({ method: 'n' })
     exchange.reply({ id: 1, result: { n: 1n } })
     exchange.reply({ id: 2, result: {} })

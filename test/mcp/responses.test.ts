@@ -72,7 +72,7 @@ test('an event goes on as soon as it is whole, and who leaves ends the source', 
   await closed
 })
 
-test('G-15 an event of many megabytes in many pieces is read in one go', async () => {
+test('an event of many megabytes in many pieces is read in one go [G-15]', async () => {
   const size = 8_000_000
   const piece = Buffer.from('x'.repeat(16_384))
   const pieces = [

@@ -37,7 +37,7 @@ async function startWithToken (...setup: Parameters<typeof startGuarded>) {
   }
 }
 
-test('HT-01 HT-02 Q-20 foreign origins are 403 before the token is looked at, no origin is fine', async (t) => {
+test('foreign origins are 403 before the token is looked at, no origin is fine [HT-01 HT-02 Q-20]', async (t) => {
   const { mcpUrl, origin, post } = await startWithToken(t)
   for (
     const foreign of [
@@ -73,7 +73,7 @@ test('HT-01 HT-02 Q-20 foreign origins are 403 before the token is looked at, no
   assert.deepEqual([plain.status, plain.headers.get('access-control-allow-origin')], [200, null])
 })
 
-test('HT-23 a page of an allowed origin can read the challenge', async (t) => {
+test('a page of an allowed origin can read the challenge [HT-23]', async (t) => {
   const { mcpUrl, origin } = await startWithToken(t)
   const response = await fetch(mcpUrl, { method: 'POST', headers: { origin } })
   assert.equal(response.status, 401)
@@ -81,7 +81,7 @@ test('HT-23 a page of an allowed origin can read the challenge', async (t) => {
   assert.match(String(response.headers.get('access-control-expose-headers')), /WWW-Authenticate/)
 })
 
-test('HT-03 Q-21 a Host that is not ours is 403, whatever the token', async (t) => {
+test('a Host that is not ours is 403, whatever the token [HT-03 Q-21]', async (t) => {
   const { origin, authorization } = await startWithToken(t)
   const ask = async (...lines: string[]) =>
     Number(
@@ -107,7 +107,7 @@ test('HT-03 Q-21 a Host that is not ours is 403, whatever the token', async (t) 
   }
 })
 
-test('HT-03 Q-21 over HTTP/2 the authority is the Host', async (t) => {
+test('over HTTP/2 the authority is the Host [HT-03 Q-21]', async (t) => {
   const app = Fastify({ http2: true })
   await app.register(mcpOAuth, { auth: false, mcp: { server: whoami() } })
   await app.listen({ host: '127.0.0.1', port: 0 })
@@ -164,7 +164,7 @@ test('publicUrl, allowedHosts and allowedOrigins say who may ask', async (t) => 
   assert.equal(await status('/listed/mcp', 'inner.example', 'https://mcp.example.com'), 403)
 })
 
-test('Q-11 HT-23 a preflight needs no token, grants the headers that are asked for, and runs nothing', async (t) => {
+test('a preflight needs no token, grants the headers that are asked for, and runs nothing [Q-11 HT-23]', async (t) => {
   const { mcpUrl, origin } = await startWithToken(t, {
     dependencies: [() => assert.fail('a dependency ran')]
   })
@@ -187,7 +187,7 @@ test('Q-11 HT-23 a preflight needs no token, grants the headers that are asked f
   )
 })
 
-test('HT-06 methods that are not served are 405 with Allow, to those who may ask', async (t) => {
+test('methods that are not served are 405 with Allow, to those who may ask [HT-06]', async (t) => {
   const { mcpUrl, authorization } = await startWithToken(t)
   for (const method of ['GET', 'DELETE', 'HEAD', 'PUT', 'PATCH']) {
     const response = await fetch(mcpUrl, { method, headers: { authorization } })
@@ -233,7 +233,7 @@ test('a body that is not JSON is a JSON-RPC error, one that is too large is 413'
   assert.equal((await post({ 'content-type': 'application/json; charset=utf-8' })).status, 200)
 })
 
-test('HT-07 a notification is accepted without a body; SE-01 no session is ever named', async (t) => {
+test('a notification is accepted without a body; SE-01 no session is ever named [HT-07]', async (t) => {
   const { post } = await startWithToken(t)
   const accepted = await post(
     {},
@@ -259,7 +259,7 @@ test('every answer of the route is private', async (t) => {
   }
 })
 
-test('HT-20 a client that goes away ends its tool', async (t) => {
+test('a client that goes away ends its tool [HT-20]', async (t) => {
   const server = new McpServer({ name: 'test', version: '1.0.0' })
   const started = deferred()
   const aborted = deferred()
@@ -283,7 +283,7 @@ test('HT-20 a client that goes away ends its tool', async (t) => {
   await aborted.promise
 })
 
-test('F-23 a client that goes away while the dependencies run has its tool aborted from the start', async (t) => {
+test('a client that goes away while the dependencies run has its tool aborted from the start [F-23]', async (t) => {
   const gone = new AbortController()
   let tell!: (aborted: boolean) => void
   const told = new Promise<boolean>((resolve) => {
@@ -310,7 +310,7 @@ test('F-23 a client that goes away while the dependencies run has its tool abort
 })
 
 for (const http2 of [false, true]) {
-  test(`HT-20 F-23 a client that left before its stream began is forgotten (${http2 ? 'HTTP/2' : 'HTTP/1.1'})`, async (t) => {
+  test(`a client that left before its stream began is forgotten (${http2 ? 'HTTP/2' : 'HTTP/1.1'}) [HT-20 F-23]`, async (t) => {
     let leave = () => {}
     let left: Promise<unknown> = Promise.resolve()
     let destroyed = 0
@@ -372,7 +372,7 @@ for (const http2 of [false, true]) {
 }
 
 for (const http2 of [false, true]) {
-  test(`HT-06 a stream is open before anything is said (${http2 ? 'HTTP/2' : 'HTTP/1.1'})`, async (t) => {
+  test(`a stream is open before anything is said (${http2 ? 'HTTP/2' : 'HTTP/1.1'}) [HT-06]`, async (t) => {
     const app = Fastify({ http2 } as object)
     t.after(() => app.close())
     const handler = {
@@ -398,7 +398,7 @@ for (const http2 of [false, true]) {
   })
 }
 
-test('RS-02 SE-02 SE-03 the id of a session is no credential', async (t) => {
+test('the id of a session is no credential [RS-02 SE-02 SE-03]', async (t) => {
   const { mcpUrl, token } = await startGuarded(t, { mcp: { handler: sessionHandler() } })
   const ask = async (method: string, subject: string | null, headers = {}) => {
     const authorization = subject === null
@@ -422,7 +422,7 @@ test('RS-02 SE-02 SE-03 the id of a session is no credential', async (t) => {
   assert.equal((await ask('GET', 'alice', session)).status, 404)
 })
 
-test('Q-26 F-24 RS-24 a stream ends with its token, or with the app', async (t) => {
+test('a stream ends with its token, or with the app [Q-26 F-24 RS-24]', async (t) => {
   const endless = () =>
     new Response(
       new ReadableStream({
@@ -496,7 +496,7 @@ test('without a server there is no MCP route: the user brings it', async (t) => 
   assert.equal((await fetch(mcpUrl)).status, 404)
 })
 
-test('Q-18 the host may switch HEAD routes off', async (t) => {
+test('the host may switch HEAD routes off [Q-18]', async (t) => {
   for (const exposeHeadRoutes of [true, false]) {
     const { mcpUrl } = await startGuarded(t, {}, { app: Fastify({ exposeHeadRoutes }) })
     assert.equal((await fetch(mcpUrl, { method: 'HEAD' })).status, 401)

@@ -309,7 +309,7 @@ for (const [kind, make] of Object.entries(kinds)) {
   })
 }
 
-test('SE-06 SE-09 callers of one server share no log level and no tasks', async (t) => {
+test('callers of one server share no log level and no tasks [SE-06 SE-09]', async (t) => {
   const url = await start(t, buildServer())
   const set = await post(url, {
     jsonrpc: '2.0',

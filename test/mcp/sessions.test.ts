@@ -42,7 +42,7 @@ test("Q-23 SE-03 a session is the caller's, whatever token they come with, and n
   ) assert.equal(sessions.open(odd, alice), null, odd)
 })
 
-test('SE-03 callers that nobody has named are told apart by what is known of them', () => {
+test('callers that nobody has named are told apart by what is known of them [SE-03]', () => {
   const sessions = createSessions([])
   const unnamed = (more: object): McpAuth => ({ token: '', clientId: '', scopes: [], ...more })
   for (
@@ -67,7 +67,7 @@ test('SE-03 callers that nobody has named are told apart by what is known of the
   assert.equal(sessions.open(sessions.bind('x', undefined), undefined), 'x')
 })
 
-test('F-21 instances share sessions by their secret, and a new one in front ends none', () => {
+test('instances share sessions by their secret, and a new one in front ends none [F-21]', () => {
   const [old, next] = ['o'.repeat(32), 'n'.repeat(32)]
   const bound = createSessions([old]).bind('x', alice)
   assert.equal(createSessions([old]).open(bound, alice), 'x')

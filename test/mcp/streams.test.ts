@@ -42,7 +42,7 @@ async function listen (
 
 for (const { where, skip, open: openStore } of stores) {
   test(
-    `Q-26 RS-24 V-05 a stream ends within 5 seconds of the revocation of its token, on every instance, and no other one does (${where})`,
+    `a stream ends within 5 seconds of the revocation of its token, on every instance, and no other one does (${where}) [Q-26 RS-24 V-05]`,
     { skip },
     async (t) => {
       const flow = await startFlow(t, { instances: 2, options: { store: await openStore(t), mcp } })
@@ -60,7 +60,7 @@ for (const { where, skip, open: openStore } of stores) {
   )
 }
 
-test('Q-26 Q-15 a stream ends when the issuer no longer calls its token active, and not because it cannot be asked', async (t) => {
+test('a stream ends when the issuer no longer calls its token active, and not because it cannot be asked [Q-26 Q-15]', async (t) => {
   const server = await startIntrospection(t)
   const { mcpUrl } = await buildApp(t, {
     tokens: introspectionVerifier({
@@ -82,7 +82,7 @@ test('Q-26 Q-15 a stream ends when the issuer no longer calls its token active, 
   assert.ok(await ended - revokedAt < 5)
 })
 
-test('Q-26 RS-12 a stream ends when its caller no longer has what the route needs, and one of a token past its end when the token is refused', async (t) => {
+test('a stream ends when its caller no longer has what the route needs, and one of a token past its end when the token is refused [Q-26 RS-12]', async (t) => {
   const caller = {
     token: 'x',
     clientId: 'c',

@@ -132,7 +132,7 @@ const read = { name: 'read_notes', arguments: {} }
 
 for (const [name, eras, mcp] of servers) {
   for (const era of eras) {
-    test(`RS-12 RS-13 RS-14 RS-22 RS-23 ${name}, ${era} era: what a tool declares is asked of its callers, and the list shows what they may call`, async (t) => {
+    test(`${name}, ${era} era: what a tool declares is asked of its callers, and the list shows what they may call [RS-12 RS-13 RS-14 RS-22 RS-23]`, async (t) => {
       const { ask } = await start(t, mcp())
       const refused = await ask(era, 'mcp notes:read', 'tools/call', clear)
       assert.equal(refused.status, 403)
@@ -168,7 +168,7 @@ for (const [name, eras, mcp] of servers) {
       }
     })
 
-    test(`RS-20 ${name}, ${era} era: scopes may follow from annotations, and what the operator says comes first`, async (t) => {
+    test(`${name}, ${era} era: scopes may follow from annotations, and what the operator says comes first [RS-20]`, async (t) => {
       const toolScopes = (tool: string, { readOnlyHint }: { readOnlyHint?: boolean | undefined }) =>
         tool === 'unknown' ? undefined : readOnlyHint ? ['r'] : ['w']
       const { ask } = await start(t, { ...mcp(), toolScopes })
@@ -192,7 +192,7 @@ for (const [name, eras, mcp] of servers) {
       }
     })
 
-    test(`HT-14 ${name}, ${era} era: a header that names a harmless tool does not open another one`, async (t) => {
+    test(`${name}, ${era} era: a header that names a harmless tool does not open another one [HT-14]`, async (t) => {
       const { ask } = await start(t, mcp())
       const lie = { 'mcp-name': 'read_notes', 'mcp-method': 'tools/call' }
       assert.equal(
@@ -208,7 +208,7 @@ for (const [name, eras, mcp] of servers) {
   }
 }
 
-test('RS-13 the SDK 2.x can ask for scopes by itself: its challenge leaves as it is', async (t) => {
+test('the SDK 2.x can ask for scopes by itself: its challenge leaves as it is [RS-13]', async (t) => {
   const handler = createMcpHandler(() => {
     const server = new McpServer2({ name: 'test', version: '1.0.0' })
     server.registerTool('clear_notes', {
@@ -341,7 +341,7 @@ const page = (id: unknown, result: object = {}) => ({
   result: { tools, ...result }
 })
 
-test('F-28 RS-12 a list that cannot be had, or not be understood, opens nothing', async (t) => {
+test('a list that cannot be had, or not be understood, opens nothing [F-28 RS-12]', async (t) => {
   const rows: Array<[status: number, list: Parameters<typeof listing>[0]]> = [
     [500, () => Response.json({}, { status: 500 })],
     [
@@ -388,7 +388,7 @@ test('F-28 RS-12 a list that cannot be had, or not be understood, opens nothing'
   }
 })
 
-test('RS-22 a list that cannot be read is shown to nobody', async (t) => {
+test('a list that cannot be read is shown to nobody [RS-22]', async (t) => {
   for (const result of [{ tools: [...tools, {}] }, { tools, nextCursor: 1 }]) {
     const { ask } = await start(t, {
       handler: listing((id) => Response.json({ jsonrpc: '2.0', id, result }))
@@ -400,7 +400,7 @@ test('RS-22 a list that cannot be read is shown to nobody', async (t) => {
   }
 })
 
-test('F-23 RS-12 who leaves while the server is asked about its tools has none of them run', async (t) => {
+test('who leaves while the server is asked about its tools has none of them run [F-23 RS-12]', async (t) => {
   const handler = listing((_id, request) =>
     new Promise((_resolve, reject) => {
       request.signal.addEventListener('abort', () => reject(request.signal.reason))
@@ -425,7 +425,7 @@ test('F-23 RS-12 who leaves while the server is asked about its tools has none o
   assert.equal(handler.ran, 0)
 })
 
-test('RS-12 a list without an end opens nothing, and a server that never answers is not waited for', async (t) => {
+test('a list without an end opens nothing, and a server that never answers is not waited for [RS-12]', async (t) => {
   const endless = listing((id) =>
     Response.json({ jsonrpc: '2.0', id, result: { tools: [], nextCursor: 'more' } })
   )
@@ -437,7 +437,7 @@ test('RS-12 a list without an end opens nothing, and a server that never answers
   }
 })
 
-test('RS-12 what only looks like a list of tools teaches us nothing about them', async (t) => {
+test('what only looks like a list of tools teaches us nothing about them [RS-12]', async (t) => {
   const handler = {
     async fetch (_request: Request, { parsedBody }: { parsedBody?: unknown } = {}) {
       const replies = ([parsedBody].flat() as Array<
@@ -480,7 +480,7 @@ test('RS-12 what only looks like a list of tools teaches us nothing about them',
   }
 })
 
-test('HT-05 G-08 a batch asks the server for its tools once, and one that is too large not at all', async (t) => {
+test('a batch asks the server for its tools once, and one that is too large not at all [HT-05 G-08]', async (t) => {
   const handler = listing((id) => Response.json(page(id)))
   const { mcpUrl, token } = await start(t, { handler })
   const batch = async (length: number) =>
@@ -509,7 +509,7 @@ test('HT-05 G-08 a batch asks the server for its tools once, and one that is too
   assert.equal(handler.asked, 1)
 })
 
-test('Q-24 what a server made for one caller says about its tools holds for that caller', async (t) => {
+test('what a server made for one caller says about its tools holds for that caller [Q-24]', async (t) => {
   const server = (request: { mcpAuth: { subject?: string } | null }) => {
     const made = new McpServer({ name: 'test', version: '1.0.0' })
     made.registerTool('sync', {
@@ -539,7 +539,7 @@ test('Q-24 what a server made for one caller says about its tools holds for that
   )
 })
 
-test('PRM-07 a client may ask for the scopes of tools from the first login on; of a server made for each request, once it was asked', async (t) => {
+test('a client may ask for the scopes of tools from the first login on; of a server made for each request, once it was asked [PRM-07]', async (t) => {
   for (const [server, atOnce] of [[sdk1(), true], [() => sdk1(), false]] as const) {
     const flow = await startFlow(t, { options: { mcp: { server } } })
     const supported = async () =>

@@ -170,7 +170,7 @@ const tagged: Routes = (app) => {
   mirror(app, 'GET', '/3', named('secret', ['z']))
 }
 
-test('S4 filters intersect, and one that matches nothing exposes nothing', async (t) => {
+test('filters intersect, and one that matches nothing exposes nothing [S4]', async (t) => {
   const cases: Array<[ToolOptions, string[]]> = [
     [{}, ['one', 'secret', 'two']],
     [{ includeOperations: ['one', 'secret'] }, ['one', 'secret']],
@@ -186,7 +186,7 @@ test('S4 filters intersect, and one that matches nothing exposes nothing', async
   }
 })
 
-test('S4 a mistyped filter stops the start', async (t) => {
+test('a mistyped filter stops the start [S4]', async (t) => {
   await assert.rejects(
     collect(t, tagged, { excludeOperations: ['sercet'], includeTags: ['w'] }),
     (error: Error & { code: string }) => {
@@ -287,7 +287,7 @@ test('arguments travel where they belong, whatever they contain', async (t) => {
   })
 })
 
-test('S3 a path argument never leads to another route', async (t) => {
+test('a path argument never leads to another route [S3]', async (t) => {
   let reached = ''
   const tools = await collect(
     t,
@@ -330,7 +330,7 @@ test('S3 a path argument never leads to another route', async (t) => {
   assert.equal((await call(tools, 'get_item', { id: 'special' })).isError, true)
 })
 
-test('S3 nor to one that is older than the plugin, or for another host', async (t) => {
+test('nor to one that is older than the plugin, or for another host [S3]', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   let reached = ''
@@ -370,7 +370,7 @@ test('S3 nor to one that is older than the plugin, or for another host', async (
   }
 })
 
-test('S3 calls from outside are untouched', async (t) => {
+test('calls from outside are untouched [S3]', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   const collector = createToolCollector()
@@ -398,7 +398,7 @@ test('arguments a tool does not have are refused', async (t) => {
   }
 })
 
-test('Q-25 TP-03 only listed headers reach the route, and none of the connection', async (t) => {
+test('only listed headers reach the route, and none of the connection [Q-25 TP-03]', async (t) => {
   const routes: Routes = (app) => mirror(app, 'POST', '/a', named('a'))
   const headers = {
     authorization: 'Bearer x',
@@ -579,7 +579,7 @@ test('the SDK client lists and calls routes', async (t) => {
   await assert.rejects(client.callTool({ name: 'toString', arguments: {} }), { code: -32602 })
 })
 
-test('RS-22 the list has what this caller may call, and nothing else', async (t) => {
+test('the list has what this caller may call, and nothing else [RS-22]', async (t) => {
   const url = await start(t, {
     toolScopes: { admin: ['root'] },
     holds: (authInfo, scopes) => scopes.length === 0 || authInfo?.subject === 'root'

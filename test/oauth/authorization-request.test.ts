@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
-  authorizationRequest,
+  parseAuthorizationRequest,
   clientIdOf,
   redirectUriOf,
   stateOf
@@ -18,15 +18,19 @@ function ask (
   changes: Record<string, string | undefined> = {},
   extra = '',
   rules = {}
-): ReturnType<typeof authorizationRequest> {
+): ReturnType<typeof parseAuthorizationRequest> {
   const pairs = Object.entries({ ...good, ...changes }).filter((pair): pair is [string, string] =>
     pair[1] !== undefined
   )
-  return authorizationRequest(parameters(`${new URLSearchParams(pairs)}${extra}`), redirectUri, {
-    resource,
-    knownScopes: ['a', 'b'],
-    ...rules
-  })
+  return parseAuthorizationRequest(
+    parameters(`${new URLSearchParams(pairs)}${extra}`),
+    redirectUri,
+    {
+      resource,
+      knownScopes: ['a', 'b'],
+      ...rules
+    }
+  )
 }
 
 function kindOf (...request: Parameters<typeof ask>): unknown {
@@ -48,7 +52,7 @@ test('a sound request is understood', () => {
   )
 })
 
-test('A-01 A-07 AZ-15 the client is named once', () => {
+test('the client is named once [A-01 A-07 AZ-15]', () => {
   assert.equal(clientIdOf(parameters('client_id=c')), 'c')
   for (
     const raw of [
@@ -61,7 +65,7 @@ test('A-01 A-07 AZ-15 the client is named once', () => {
   ) assert.throws(() => clientIdOf(parameters(raw)), { kind: 'invalidRequest' }, raw)
 })
 
-test('A-03 A-05 A-06 A-07 the redirect URI is a registered one', () => {
+test('the redirect URI is a registered one [A-03 A-05 A-06 A-07]', () => {
   const one = ['http://127.0.0.1/cb']
   const two = [...one, 'https://app.example/cb']
   assert.equal(redirectUriOf(parameters(''), one, policy), 'http://127.0.0.1/cb')
@@ -90,7 +94,7 @@ test('A-03 A-05 A-06 A-07 the redirect URI is a registered one', () => {
   assert.throws(() => redirectUriOf(parameters(''), [], policy), { kind: 'invalidRequest' })
 })
 
-test('R-13 B-19 the policy of today binds the registrations of yesterday', () => {
+test('the policy of today binds the registrations of yesterday [R-13 B-19]', () => {
   const registered = ['http://localhost/oauth/callback']
   const params = parameters('redirect_uri=http://localhost:3000/oauth/callback')
   assert.equal(redirectUriOf(params, registered, policy), 'http://localhost:3000/oauth/callback')
@@ -104,7 +108,7 @@ test('R-13 B-19 the policy of today binds the registrations of yesterday', () =>
   }
 })
 
-test('A-07 AZ-15 nothing is said twice', () => {
+test('nothing is said twice [A-07 AZ-15]', () => {
   for (
     const name of [
       'response_type',
@@ -121,7 +125,7 @@ test('A-07 AZ-15 nothing is said twice', () => {
   assert.equal(kindOf({}, `&resource=${resource}&resource=${resource}`), 'invalidTarget')
 })
 
-test('A-08 only codes', () => {
+test('only codes [A-08]', () => {
   for (const type of [undefined, '']) {
     assert.equal(kindOf({ response_type: type }), 'invalidRequest')
   }
@@ -130,7 +134,7 @@ test('A-08 only codes', () => {
   }
 })
 
-test('A-09 A-10 A-11 A-12 AZ-04 PKCE with S256, well-formed', () => {
+test('PKCE with S256, well-formed [A-09 A-10 A-11 A-12 AZ-04]', () => {
   for (
     const changes of [
       { code_challenge: undefined, code_challenge_method: undefined },
@@ -151,7 +155,7 @@ test('A-09 A-10 A-11 A-12 AZ-04 PKCE with S256, well-formed', () => {
   ) assert.equal(kindOf(changes), 'invalidRequest', JSON.stringify(changes))
 })
 
-test('A-13 AZ-08 AZ-09 AZ-10 the resource is ours, in our spelling', () => {
+test('the resource is ours, in our spelling [A-13 AZ-08 AZ-09 AZ-10]', () => {
   for (const value of [undefined, '', resource, 'https://MCP.example.com:443/mcp/']) {
     assert.equal(ask({ resource: value }).resource, resource)
   }
@@ -166,7 +170,7 @@ test('A-13 AZ-08 AZ-09 AZ-10 the resource is ours, in our spelling', () => {
   ) assert.equal(kindOf({ resource: value }), 'invalidTarget', value)
 })
 
-test('A-14 scopes are known ones', () => {
+test('scopes are known ones [A-14]', () => {
   assert.deepEqual(ask({ scope: '' }, '', { defaultScopes: ['a'] }).scopes, ['a'])
   assert.deepEqual(ask({ scope: 'z' }, '', { knownScopes: null }).scopes, ['z'])
   for (
@@ -182,7 +186,7 @@ test('A-14 scopes are known ones', () => {
   ) assert.equal(kindOf({ scope }), 'invalidScope', scope.slice(0, 9))
 })
 
-test('A-15 state comes back as it was, or not at all', () => {
+test('state comes back as it was, or not at all [A-15]', () => {
   assert.ok(!('state' in ask()))
   for (const state of ['', '"><script>', 'a\r\nb', 'é\u202e', 'x'.repeat(2048)]) {
     assert.equal(ask({ state }).state, state)
@@ -194,7 +198,7 @@ test('A-15 state comes back as it was, or not at all', () => {
   assert.deepEqual(states, ['x', undefined, undefined, undefined, ''])
 })
 
-test('A-16 A-17 A-18 what we do not support is refused', () => {
+test('what we do not support is refused [A-16 A-17 A-18]', () => {
   assert.equal(kindOf({ request: 'a.b.c' }), 'requestNotSupported')
   assert.equal(kindOf({ request_uri: 'http://169.254.169.254/' }), 'requestUriNotSupported')
   assert.equal(kindOf({ prompt: 'none' }), 'interactionRequired')

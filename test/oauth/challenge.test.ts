@@ -22,7 +22,7 @@ function read (header: string): { scheme: string, parameters: Record<string, str
   return { scheme: header.slice(0, at), parameters }
 }
 
-test('Q-01 no credentials get a bare challenge', () => {
+test('no credentials get a bare challenge [Q-01]', () => {
   assert.equal(challenge({}), 'Bearer')
   assert.equal(challenge({ scheme: 'Basic', scopes: [] }), 'Basic')
   assert.equal(
@@ -31,7 +31,7 @@ test('Q-01 no credentials get a bare challenge', () => {
   )
 })
 
-test('Q-08 RFC 9728 §5.1 the parts stand in one order', () => {
+test('RFC 9728 §5.1 the parts stand in one order [Q-08]', () => {
   assert.equal(
     challenge({
       scopes: ['a', 'b'],
@@ -43,12 +43,12 @@ test('Q-08 RFC 9728 §5.1 the parts stand in one order', () => {
   )
 })
 
-test('RS-17 M-06 offline_access is never asked for', () => {
+test('offline_access is never asked for [RS-17 M-06]', () => {
   assert.equal(challenge({ scopes: ['offline_access', 'a'] }), 'Bearer scope="a"')
   assert.equal(challenge({ scopes: ['offline_access'] }), 'Bearer')
 })
 
-test('Q-28 nothing breaks out of the header', () => {
+test('nothing breaks out of the header [Q-28]', () => {
   const header = challenge({
     error: 'x", scope="admin',
     description: 'a\r\nSet-Cookie: b\0\\',
@@ -60,7 +60,7 @@ test('Q-28 nothing breaks out of the header', () => {
   )
 })
 
-test('Q-28 every challenge is a valid header and reads back', () => {
+test('every challenge is a valid header and reads back [Q-28]', () => {
   const text = fc.string({ unit: 'binary', minLength: 1 })
   fc.assert(
     fc.property(text, text, text, (error, description, resourceMetadata) => {

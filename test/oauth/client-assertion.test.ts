@@ -9,7 +9,7 @@ function problem (claims: object, header: object = {}): string | null {
   return assertionProblem(header, { ...good, ...claims }, now)
 }
 
-test('T-28 what a signature does not say about an assertion', () => {
+test('what a signature does not say about an assertion [T-28]', () => {
   for (
     const claims of [{}, { iat: undefined }, { exp: now + 330 }, { exp: now - 30 }, {
       iat: now + 30
@@ -32,7 +32,7 @@ test('T-28 what a signature does not say about an assertion', () => {
   }
 })
 
-test('T-28 an assertion is of no type in particular, or of its own', () => {
+test('an assertion is of no type in particular, or of its own [T-28]', () => {
   for (const typ of [undefined, 'JWT', 'jwt', 'client-authentication+jwt']) {
     assert.equal(problem({}, { typ }), null)
   }

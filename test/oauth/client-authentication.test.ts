@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { assertionType } from '../../lib/oauth/client-assertion.ts'
-import { basicCredentials, clientCredentials } from '../../lib/oauth/client-authentication.ts'
+import {
+  basicCredentials,
+  parseClientAuthentication
+} from '../../lib/oauth/client-authentication.ts'
 import { parameters } from '../../lib/oauth/parameters.ts'
 
 function ask (authorization: string | undefined, form = ''): unknown {
   try {
-    return clientCredentials(authorization, parameters(form))
+    return parseClientAuthentication(authorization, parameters(form))
   } catch (error) {
     return (error as { kind?: unknown }).kind
   }
@@ -19,7 +22,7 @@ const jwt = `${encoded('{}')}.${encoded('{"sub":"c"}')}.${encoded('s')}`
 const asserting = (assertion: string): string =>
   `client_assertion_type=${assertionType}&client_assertion=${assertion}`
 
-test('T-08 T-10 four ways to say who one is', () => {
+test('four ways to say who one is [T-08 T-10]', () => {
   assert.deepEqual(ask(undefined, 'client_id=c'), { clientId: 'c', method: 'none' })
   assert.deepEqual(ask(undefined, 'client_id=c&client_secret='), { clientId: 'c', method: 'none' })
   assert.deepEqual(ask(undefined, 'client_id=c&client_secret=s'), {
@@ -54,7 +57,7 @@ test('RFC 6749 §2.3.1 both halves of Basic are form-encoded', () => {
   })
 })
 
-test('T-08 no client is a malformed request, two clients are none', () => {
+test('no client is a malformed request, two clients are none [T-08]', () => {
   assert.equal(ask(undefined), 'invalidRequest')
   assert.equal(ask(undefined, 'client_id='), 'invalidRequest')
   assert.equal(ask(undefined, 'client_id=a&client_id=a'), 'invalidRequest')
@@ -62,7 +65,7 @@ test('T-08 no client is a malformed request, two clients are none', () => {
   assert.equal(ask(basic('c:s'), 'client_id=d'), 'invalidClient')
 })
 
-test('T-11 L22 junk is no client', () => {
+test('junk is no client [T-11 L22]', () => {
   const junk = [
     basic('c'),
     basic(':s'),
@@ -118,7 +121,7 @@ test('RFC 7523 §2.2 an assertion has its type, and names the client', () => {
   ) assert.equal(ask(undefined, asserting(junk)), 'invalidClient', junk)
 })
 
-test('T-12 two methods at once are refused', () => {
+test('two methods at once are refused [T-12]', () => {
   assert.equal(ask(basic('c:s'), 'client_secret=s'), 'invalidRequest')
   assert.equal(ask(basic('c:s'), 'client_assertion=a'), 'invalidRequest')
   assert.equal(ask(undefined, 'client_id=c&client_secret=s&client_assertion=a'), 'invalidRequest')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { clientDocument, clientIdUrlProblem } from '../../lib/oauth/client-id-document.ts'
+import { parseClientDocument, clientIdUrlProblem } from '../../lib/oauth/client-id-document.ts'
 import type { RedirectPolicy } from '../../lib/oauth/redirect-uri.ts'
 import { redirectUriMatches } from '../../lib/oauth/redirect-uri.ts'
 
@@ -18,7 +18,7 @@ const document = {
 
 function refusesText (text: string): void {
   assert.throws(
-    () => clientDocument(text, id, { redirectPolicy }),
+    () => parseClientDocument(text, id, { redirectPolicy }),
     (error: Error & { kind?: string }) => {
       assert.equal(error.kind, 'invalidClient', text.slice(0, 80))
       assert.equal(error.message, 'The client is unknown or could not be authenticated.')
@@ -33,11 +33,11 @@ function refuses (members: Record<string, unknown>): void {
   refusesText(JSON.stringify({ ...document, ...members }))
 }
 
-function accepts (members: Record<string, unknown>): ReturnType<typeof clientDocument> {
-  return clientDocument(JSON.stringify({ ...document, ...members }), id, { redirectPolicy })
+function accepts (members: Record<string, unknown>): ReturnType<typeof parseClientDocument> {
+  return parseClientDocument(JSON.stringify({ ...document, ...members }), id, { redirectPolicy })
 }
 
-test('REG-14 good client ids', () => {
+test('good client ids [REG-14]', () => {
   const longest = `https://app.example/${'a'.repeat(2028)}`
   for (
     const url of [
@@ -57,7 +57,7 @@ test('REG-14 good client ids', () => {
   assert.equal(typeof clientIdUrlProblem(`${longest}a`), 'string')
 })
 
-test('C-01 REG-14 bad client ids', () => {
+test('bad client ids [C-01 REG-14]', () => {
   const bad = [
     'http://app.example/c',
     'HTTPS://app.example/c',
@@ -115,7 +115,7 @@ test('C-01 REG-14 bad client ids', () => {
   }
 })
 
-test('C-01 C-04 hosts that are addresses or not of the public internet', () => {
+test('hosts that are addresses or not of the public internet [C-01 C-04]', () => {
   const hosts = [
     '127.0.0.1',
     '8.8.8.8',
@@ -156,7 +156,7 @@ test('C-01 C-04 hosts that are addresses or not of the public internet', () => {
   }
 })
 
-test('C-01 a good client id is in normal form', () => {
+test('a good client id is in normal form [C-01]', () => {
   fc.assert(
     fc.property(
       fc.webUrl({ validSchemes: ['https'], withQueryParameters: true, withFragments: true }),
@@ -167,7 +167,7 @@ test('C-01 a good client id is in normal form', () => {
   )
 })
 
-test('REG-12 what is kept of a document', () => {
+test('what is kept of a document [REG-12]', () => {
   assert.deepEqual(accepts({}), {
     redirectUris: document.redirect_uris,
     name: 'App',
@@ -192,13 +192,13 @@ test('REG-12 what is kept of a document', () => {
   assert.deepEqual(accepts({ token_endpoint_auth_method: null }).name, 'App')
 })
 
-test('REG-13 a loopback URI stands for all ports', () => {
+test('a loopback URI stands for all ports [REG-13]', () => {
   const { redirectUris } = accepts({})
   assert.ok(redirectUriMatches(redirectUris, 'http://127.0.0.1:51234/cb'))
   assert.ok(!redirectUriMatches(redirectUris, 'http://127.0.0.1:51234/other'))
 })
 
-test('C-08 only JSON objects', () => {
+test('only JSON objects [C-08]', () => {
   const good = JSON.stringify(document)
   for (
     const text of [
@@ -219,17 +219,17 @@ test('C-08 only JSON objects', () => {
       `{"__proto__":${good}}`
     ]
   ) refusesText(text)
-  assert.equal(clientDocument(` ${good}\n`, id, { redirectPolicy }).name, 'App')
+  assert.equal(parseClientDocument(` ${good}\n`, id, { redirectPolicy }).name, 'App')
 })
 
-test('C-08 what the document says stays out of the reason', () => {
+test('what the document says stays out of the reason [C-08]', () => {
   assert.throws(
-    () => clientDocument('canary', id, { redirectPolicy }),
+    () => parseClientDocument('canary', id, { redirectPolicy }),
     (error: Error) => !String((error.cause as Error).message).includes('canary')
   )
 })
 
-test('C-09 the client_id is the URL, byte for byte', () => {
+test('the client_id is the URL, byte for byte [C-09]', () => {
   for (
     const other of [
       'https://APP.example/client.json',
@@ -250,10 +250,12 @@ test('C-09 the client_id is the URL, byte for byte', () => {
   ) refuses({ client_id: other })
   const asked = 'https://app.example/c?a=1&b=2'
   const text = JSON.stringify({ ...document, client_id: 'https://app.example/c?b=2&a=1' })
-  assert.throws(() => clientDocument(text, asked, { redirectPolicy }), { kind: 'invalidClient' })
+  assert.throws(() => parseClientDocument(text, asked, { redirectPolicy }), {
+    kind: 'invalidClient'
+  })
 })
 
-test('C-10 no secrets, no methods that need one, no private keys', () => {
+test('no secrets, no methods that need one, no private keys [C-10]', () => {
   for (const name of ['client_secret', 'client_secret_expires_at', 'client_secret_hash']) {
     for (const value of ['x', '', 0, null]) { refuses({ [name]: value }) }
   }
@@ -287,7 +289,7 @@ test('C-10 no secrets, no methods that need one, no private keys', () => {
   refuses({ jwks: 'x' })
 })
 
-test('C-11 C-12 redirect URIs are held to the rules of registration', () => {
+test('redirect URIs are held to the rules of registration [C-11 C-12]', () => {
   const bad = [
     undefined,
     null,
@@ -315,7 +317,7 @@ test('C-11 C-12 redirect URIs are held to the rules of registration', () => {
   assert.deepEqual(accepts({ redirect_uris: ['https://other.example/cb'] }).redirectUris, [
     'https://other.example/cb'
   ], 'C-12')
-  const listed = clientDocument(
+  const listed = parseClientDocument(
     JSON.stringify({ ...document, redirect_uris: ['cursor://cb'] }),
     id,
     { redirectPolicy: { allowed: ['cursor:'], forbidden: [] } }
@@ -323,7 +325,7 @@ test('C-11 C-12 redirect URIs are held to the rules of registration', () => {
   assert.deepEqual(listed.redirectUris, ['cursor://cb'])
 })
 
-test('REG-12 a name, and one that cannot deceive', () => {
+test('a name, and one that cannot deceive [REG-12]', () => {
   for (
     const name of [
       undefined,
@@ -341,20 +343,20 @@ test('REG-12 a name, and one that cannot deceive', () => {
   assert.equal(accepts({ client_name: '<script>' }).name, '<script>')
 })
 
-test('C-18 grants, response types and logos must fit; what is fetched is the document alone', () => {
+test('grants, response types and logos must fit; what is fetched is the document alone [C-18]', () => {
   refuses({ grant_types: ['client_credentials'] })
   refuses({ response_types: ['token'] })
   refuses({ logo_uri: 'javascript:alert(1)' })
   refuses({ logo_uri: 'https://169.254.169.254/' })
 })
 
-test('R-24 of a member sent twice the checked value is the kept one', () => {
+test('of a member sent twice the checked value is the kept one [R-24]', () => {
   const text = JSON.stringify(document).replace(
     '{',
     '{"redirect_uris":["https://first.example/cb"],'
   )
   assert.deepEqual(
-    clientDocument(text, id, { redirectPolicy }).redirectUris,
+    parseClientDocument(text, id, { redirectPolicy }).redirectUris,
     document.redirect_uris
   )
   refusesText(JSON.stringify(document).replace('}', ',"redirect_uris":["javascript:x"]}'))

@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { McpOAuthError } from '../../lib/errors.ts'
-import { registrationOf } from '../../lib/oauth/client-metadata.ts'
+import { parseClientMetadata } from '../../lib/oauth/client-metadata.ts'
 
 const redirectPolicy = { allowed: null, forbidden: [] }
 const uris = ['http://127.0.0.1/cb']
 
 function register (body: unknown, scopesKnown?: readonly string[]): unknown {
   try {
-    return registrationOf(body, { redirectPolicy, ...scopesKnown !== undefined && { scopesKnown } })
+    return parseClientMetadata(body, {
+      redirectPolicy,
+      ...scopesKnown !== undefined && { scopesKnown }
+    })
   } catch (error) {
     assert.ok(error instanceof McpOAuthError, String(error))
     assert.match(error.message, /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/)
@@ -33,7 +36,7 @@ const minimal = {
   token_endpoint_auth_method: 'none'
 }
 
-test('R-01 R-27 the least a client can say is enough, and brings no secret', () => {
+test('the least a client can say is enough, and brings no secret [R-01 R-27]', () => {
   assert.deepEqual(register({ redirect_uris: uris }), minimal)
 })
 
@@ -61,13 +64,13 @@ test('what is recognised is kept', () => {
   )
 })
 
-test('G-09 what is not an object is no registration', () => {
+test('what is not an object is no registration [G-09]', () => {
   for (const body of [undefined, null, [], 'x', 1, true]) {
     assert.equal(register(body), 'invalidRequest')
   }
 })
 
-test('R-02 redirect URIs are a list of 1 to 10 different strings; nothing is coerced', () => {
+test('redirect URIs are a list of 1 to 10 different strings; nothing is coerced [R-02]', () => {
   assert.equal(register({}), 'invalidClientMetadata')
   assert.equal(register(Object.create({ redirect_uris: uris })), 'invalidClientMetadata')
   const many = Array.from({ length: 11 }, (_, index) => `https://a.example/${index}`)
@@ -92,7 +95,7 @@ test('R-02 redirect URIs are a list of 1 to 10 different strings; nothing is coe
   }])
 })
 
-test('G-15 R-02 the sum of the redirect URIs is limited before any of them is looked at', () => {
+test('the sum of the redirect URIs is limited before any of them is looked at [G-15 R-02]', () => {
   const judged: string[] = []
   const redirectPolicy = {
     allowed: ['https:'],
@@ -102,13 +105,13 @@ test('G-15 R-02 the sum of the redirect URIs is limited before any of them is lo
     }
   }
   const redirectUris = [1, 2, 3].map((n) => `https://app.example/${'/'.repeat(2000)}${n}`)
-  assert.throws(() => registrationOf({ redirect_uris: redirectUris }, { redirectPolicy }), {
+  assert.throws(() => parseClientMetadata({ redirect_uris: redirectUris }, { redirectPolicy }), {
     kind: 'invalidRedirectUri'
   })
   assert.deepEqual(judged, [])
 })
 
-test('R-14 R-20 R-25 what we do not know is dropped, however it is called', () => {
+test('what we do not know is dropped, however it is called [R-14 R-20 R-25]', () => {
   assert.deepEqual(
     register({
       redirect_uris: uris,
@@ -128,7 +131,7 @@ test('R-14 R-20 R-25 what we do not know is dropped, however it is called', () =
   )
 })
 
-test('R-15 secret methods become none, others are refused', () => {
+test('secret methods become none, others are refused [R-15]', () => {
   for (const method of ['client_secret_basic', 'client_secret_post', 'none', null]) {
     assert.deepEqual(register({ redirect_uris: uris, token_endpoint_auth_method: method }), minimal)
   }
@@ -140,7 +143,7 @@ test('R-15 secret methods become none, others are refused', () => {
   )
 })
 
-test('R-16 only codes and refresh tokens remain', () => {
+test('only codes and refresh tokens remain [R-16]', () => {
   assert.deepEqual(
     register({
       redirect_uris: uris,
@@ -168,7 +171,7 @@ test('R-16 only codes and refresh tokens remain', () => {
   ])
 })
 
-test('R-17 names that deceive are refused', () => {
+test('names that deceive are refused [R-17]', () => {
   assert.deepEqual(register({ redirect_uris: uris, client_name: 'ク'.repeat(100) }), {
     ...minimal,
     client_name: 'ク'.repeat(100)
@@ -193,7 +196,7 @@ test('R-17 names that deceive are refused', () => {
   )
 })
 
-test('R-18 URIs are https with a host name', () => {
+test('URIs are https with a host name [R-18]', () => {
   for (const name of ['logo_uri', 'client_uri', 'tos_uri', 'policy_uri', 'jwks_uri']) {
     refuses(
       'invalidClientMetadata',
@@ -217,7 +220,7 @@ test('R-18 URIs are https with a host name', () => {
   }
 })
 
-test('R-19 keys are public and few', () => {
+test('keys are public and few [R-19]', () => {
   const key = { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' }
   assert.deepEqual(register({ redirect_uris: uris, jwks: { keys: [key] } }), minimal)
   refuses('invalidClientMetadata', [
@@ -238,7 +241,7 @@ test('R-19 keys are public and few', () => {
   ])
 })
 
-test('R-21 scopes are narrowed to the known ones', () => {
+test('scopes are narrowed to the known ones [R-21]', () => {
   assert.deepEqual(
     register({ redirect_uris: uris, scope: 'offline_access openid admin' }, ['openid']),
     { ...minimal, scope: 'openid' }
@@ -250,18 +253,18 @@ test('R-21 scopes are narrowed to the known ones', () => {
   )
 })
 
-test('R-24 what is kept is what was checked', () => {
+test('what is kept is what was checked [R-24]', () => {
   assert.equal(
     register(JSON.parse('{"redirect_uris":["https://ok"],"redirect_uris":["javascript:x"]}')),
     'invalidRedirectUri'
   )
   const list = ['https://ok.example']
-  const kept = registrationOf({ redirect_uris: list }, { redirectPolicy })
+  const kept = parseClientMetadata({ redirect_uris: list }, { redirectPolicy })
   list[0] = 'javascript:x'
   assert.deepEqual(kept.redirect_uris, ['https://ok.example'])
 })
 
-test('R-29 web clients live on https and off loopback', () => {
+test('web clients live on https and off loopback [R-29]', () => {
   refuses('invalidRedirectUri', [{ application_type: 'web' }])
   assert.deepEqual(register({ redirect_uris: ['https://a.example/'], application_type: 'web' }), {
     ...minimal,
@@ -278,7 +281,7 @@ test('R-29 web clients live on https and off loopback', () => {
   )
 })
 
-test('G-06 G-08 hostile shapes are never looked into', () => {
+test('hostile shapes are never looked into [G-06 G-08]', () => {
   const deep: unknown = JSON.parse(`${'['.repeat(5000)}${']'.repeat(5000)}`)
   assert.deepEqual(register({ redirect_uris: uris, unknown: deep }), minimal)
   for (
@@ -314,7 +317,7 @@ test('the cause of a refused redirect URI has it, the description has not', () =
   ) {
     assert.throws(
       () =>
-        registrationOf({ redirect_uris: [uri], ...more }, {
+        parseClientMetadata({ redirect_uris: [uri], ...more }, {
           redirectPolicy: { allowed: null, forbidden: [] }
         }),
       (error: Error) => {

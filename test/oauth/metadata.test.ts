@@ -29,7 +29,7 @@ function refused (document: unknown, reason: RegExp, expected = { issuer }): voi
   })
 }
 
-test('M-10 ASM-13 only what we use is copied', () => {
+test('only what we use is copied [M-10 ASM-13]', () => {
   const poisoned = JSON.parse(
     JSON.stringify({
       ...good,
@@ -93,7 +93,7 @@ for (
     'userinfo_endpoint'
   ]
 ) {
-  test(`M-07 SS-04 a hostile ${member} is refused`, () => {
+  test(`a hostile ${member} is refused [M-07 SS-04]`, () => {
     for (const value of hostile) {
       refused(
         { ...good, [member]: value },
@@ -103,7 +103,7 @@ for (
   })
 }
 
-test('M-07 the value that was refused is nowhere in the error', () => {
+test('the value that was refused is nowhere in the error [M-07]', () => {
   try {
     providerMetadata({ ...good, token_endpoint: 'javascript:canary' }, { issuer })
     assert.fail()
@@ -112,7 +112,7 @@ test('M-07 the value that was refused is nowhere in the error', () => {
   }
 })
 
-test('M-08 ASM-05 the issuer must be the configured one, byte for byte', () => {
+test('the issuer must be the configured one, byte for byte [M-08 ASM-05]', () => {
   for (
     const other of [
       `${issuer}/`,
@@ -129,7 +129,7 @@ test('M-08 ASM-05 the issuer must be the configured one, byte for byte', () => {
   for (const document of [null, undefined, 'x', 1, [], {}]) refused(document, /issuer/)
 })
 
-test('M-09 endpoints at other https origins are taken, http only with an issuer that is itself http on loopback', () => {
+test('endpoints at other https origins are taken, http only with an issuer that is itself http on loopback [M-09]', () => {
   const google = { ...good, token_endpoint: 'https://oauth2.googleapis.com/token' }
   assert.equal(
     providerMetadata(google, { issuer }).token_endpoint,
@@ -155,7 +155,7 @@ test('authorizeUrl takes the place of the authorization endpoint and is checked 
   )
 })
 
-test('U-01 lists that are not lists of strings are refused', () => {
+test('lists that are not lists of strings are refused [U-01]', () => {
   for (const list of ['openid', [1], [null], {}, null]) {
     refused({ ...good, scopes_supported: list }, /scopes_supported must be a list of strings/)
   }
@@ -167,7 +167,7 @@ const parts = {
   tokenEndpoint: 'https://mcp.example.com/oauth/token'
 }
 
-test('M-04 ASM-07 ASM-10 ASM-11 our document names what we do and nothing else', () => {
+test('our document names what we do and nothing else [M-04 ASM-07 ASM-10 ASM-11]', () => {
   assert.deepEqual(authorizationServerDocument(parts), {
     issuer: 'https://mcp.example.com',
     authorization_endpoint: 'https://mcp.example.com/oauth/authorize',
@@ -187,7 +187,7 @@ test('M-04 ASM-07 ASM-10 ASM-11 our document names what we do and nothing else',
   assert.deepEqual(problemsOf(OAuthMetadataSchema, full), [])
 })
 
-test('PRM-02 PRM-05 PRM-09 the document of a resource', () => {
+test('the document of a resource [PRM-02 PRM-05 PRM-09]', () => {
   assert.deepEqual(
     protectedResourceDocument({
       resource: 'https://api.example.com/mcp',
@@ -202,7 +202,7 @@ test('PRM-02 PRM-05 PRM-09 the document of a resource', () => {
   )
 })
 
-test('M-06 PRM-08 offline_access is never a scope of a resource', () => {
+test('offline_access is never a scope of a resource [M-06 PRM-08]', () => {
   const base = {
     resource: 'https://api.example.com/mcp',
     authorizationServers: [issuer],

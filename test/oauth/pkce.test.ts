@@ -9,7 +9,7 @@ test('RFC 7636 appendix B', () => {
   assert.ok(isVerifier(verifier) && isChallenge(challengeOf(verifier)))
 })
 
-test('A-12 only 43 characters of base64url are a challenge', () => {
+test('only 43 characters of base64url are a challenge [A-12]', () => {
   assert.ok(isChallenge('A'.repeat(43)))
   for (
     const bad of [
@@ -28,7 +28,7 @@ test('A-12 only 43 characters of base64url are a challenge', () => {
   }
 })
 
-test('T-09 a verifier has 43 to 128 unreserved characters', () => {
+test('a verifier has 43 to 128 unreserved characters [T-09]', () => {
   for (const good of ['a'.repeat(43), 'a'.repeat(128), '-._~'.repeat(11)]) {
     assert.ok(isVerifier(good))
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parameters } from '../../lib/oauth/parameters.ts'
-import { tokenRequest } from '../../lib/oauth/token-request.ts'
+import { parseTokenRequest } from '../../lib/oauth/token-request.ts'
 
 const resource = 'https://mcp.example.com/mcp'
 const codeVerifier = 'v'.repeat(43)
@@ -10,7 +10,7 @@ const refresh = { grant_type: 'refresh_token', refresh_token: 'r' }
 
 function ask (form: Record<string, string>, extra = ''): unknown {
   try {
-    return tokenRequest(parameters(`${new URLSearchParams(form)}${extra}`), { resource })
+    return parseTokenRequest(parameters(`${new URLSearchParams(form)}${extra}`), { resource })
   } catch (error) {
     return (error as { kind?: unknown }).kind
   }
@@ -42,7 +42,7 @@ test('a code is redeemed, a token refreshed', () => {
   })
 })
 
-test('T-01 X-03 one grant type is needed', () => {
+test('one grant type is needed [T-01 X-03]', () => {
   for (
     const extra of [
       '',
@@ -53,7 +53,7 @@ test('T-01 X-03 one grant type is needed', () => {
   ) assert.equal(ask({}, extra), 'invalidRequest', extra)
 })
 
-test('T-03 X-01 other grant types are refused before anything else is looked at', () => {
+test('other grant types are refused before anything else is looked at [T-03 X-01]', () => {
   for (
     const type of [
       'client_credentials',
@@ -73,10 +73,10 @@ test('T-03 X-01 other grant types are refused before anything else is looked at'
   }
 })
 
-test('T-03 EX-01 machines are served where there are some', () => {
+test('machines are served where there are some [T-03 EX-01]', () => {
   const machine = (form: string): unknown => {
     try {
-      return tokenRequest(parameters(form), { resource, machines: true })
+      return parseTokenRequest(parameters(form), { resource, machines: true })
     } catch (error) {
       return (error as { kind?: unknown }).kind
     }
@@ -93,13 +93,13 @@ test('T-03 EX-01 machines are served where there are some', () => {
   assert.equal(machine(`${asked}&${asked}`), 'invalidRequest')
   assert.equal(machine('grant_type=password'), 'unsupportedGrantType')
   assert.equal(
-    (tokenRequest(parameters(`${new URLSearchParams(code)}`), { resource, machines: true }))
+    (parseTokenRequest(parameters(`${new URLSearchParams(code)}`), { resource, machines: true }))
       .grantType,
     'authorization_code'
   )
 })
 
-test('T-02 T-04 codes and refresh tokens that cannot be ours', () => {
+test('codes and refresh tokens that cannot be ours [T-02 T-04]', () => {
   for (const name of ['code', 'refresh_token']) {
     const form = name === 'code' ? code : refresh
     assert.equal(ask({ ...form, [name]: '' }), 'invalidRequest')
@@ -110,7 +110,7 @@ test('T-02 T-04 codes and refresh tokens that cannot be ours', () => {
   }
 })
 
-test('T-09 a well-formed verifier is needed', () => {
+test('a well-formed verifier is needed [T-09]', () => {
   for (
     const verifier of [
       '',
@@ -123,7 +123,7 @@ test('T-09 a well-formed verifier is needed', () => {
   assert.equal(ask(code, `&code_verifier=${codeVerifier}`), 'invalidRequest')
 })
 
-test('T-16 AZ-09 only our resource', () => {
+test('only our resource [T-16 AZ-09]', () => {
   for (const form of [code, refresh]) {
     for (const value of ['https://evil.example/mcp', `${resource}#f`, 'x']) {
       assert.equal(ask({ ...form, resource: value }), 'invalidTarget', value)
@@ -133,7 +133,7 @@ test('T-16 AZ-09 only our resource', () => {
   }
 })
 
-test('T-17 a scope beside a code has no effect; a malformed one of a refresh is refused', () => {
+test('a scope beside a code has no effect; a malformed one of a refresh is refused [T-17]', () => {
   assert.deepEqual(ask({ ...code, scope: 'admin "' }), {
     grantType: 'authorization_code',
     code: 'c',
@@ -143,7 +143,7 @@ test('T-17 a scope beside a code has no effect; a malformed one of a refresh is 
   assert.equal(ask(refresh, '&scope=a&scope=a'), 'invalidRequest')
 })
 
-test('X-02 X-03 nothing but what is listed comes through', () => {
+test('nothing but what is listed comes through [X-02 X-03]', () => {
   assert.deepEqual(
     ask({
       ...code,

@@ -10,7 +10,7 @@ import {
 
 const numRuns = 2000
 
-test('M-07 URLs a client could mistake for code are refused', () => {
+test('URLs a client could mistake for code are refused [M-07]', () => {
   const bad = [
     'javascript:alert(1)',
     'file:///etc/passwd',
@@ -51,7 +51,7 @@ test('M-07 URLs a client could mistake for code are refused', () => {
   }
 })
 
-test('M-07 plain https, and http on loopback, are good', () => {
+test('plain https, and http on loopback, are good [M-07]', () => {
   const good = [
     'https://idp.example',
     'https://idp.example/',
@@ -90,7 +90,7 @@ test('loopback hosts are localhost, 127.0.0.0/8 and [::1]', () => {
   }
 })
 
-test('AZ-09 A-13 one resource has several spellings', () => {
+test('one resource has several spellings [AZ-09 A-13]', () => {
   const same = [
     ['https://mcp.example.com/mcp', 'https://MCP.example.com/mcp'],
     ['https://mcp.example.com/mcp', 'HTTPS://mcp.example.com:443/mcp'],
@@ -101,7 +101,7 @@ test('AZ-09 A-13 one resource has several spellings', () => {
   for (const [a, b] of same) assert.ok(sameResource(a, b) && sameResource(b, a), b)
 })
 
-test('A-13 T-16 other resources are other resources', () => {
+test('other resources are other resources [A-13 T-16]', () => {
   const ours = 'https://mcp.example.com/mcp'
   const others = [
     'https://evil.example/mcp',
@@ -129,7 +129,7 @@ test('A-13 T-16 other resources are other resources', () => {
   assert.ok(!sameResource('/mcp', '/mcp'))
 })
 
-test('AZ-07 parameters are added, and the query that is there keeps every byte', () => {
+test('parameters are added, and the query that is there keeps every byte [AZ-07]', () => {
   assert.equal(
     appendQuery('https://c.example/cb', {
       code: 'a b&c',
@@ -152,7 +152,7 @@ test('AZ-07 parameters are added, and the query that is there keeps every byte',
   assert.equal(appendQuery('https://c.example/cb', {}), 'https://c.example/cb')
 })
 
-test('A-15 G-20 whatever is appended reads back as it was, and is a valid header value', () => {
+test('whatever is appended reads back as it was, and is a valid header value [A-15 G-20]', () => {
   const text = fc.string({ unit: 'binary' })
   fc.assert(
     fc.property(fc.stringMatching(/^[a-z0-9=&%+]{0,20}$/), text, text, (query, state, code) => {

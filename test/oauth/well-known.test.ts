@@ -7,7 +7,7 @@ import {
   protectedResourcePath
 } from '../../lib/oauth/well-known.ts'
 
-test('ASM-04 an issuer with a path has three addresses, in the order of clients', () => {
+test('an issuer with a path has three addresses, in the order of clients [ASM-04]', () => {
   const expected = [
     'https://api.example.com/.well-known/oauth-authorization-server/t1/x',
     'https://api.example.com/.well-known/openid-configuration/t1/x',
@@ -17,7 +17,7 @@ test('ASM-04 an issuer with a path has three addresses, in the order of clients'
   assert.deepEqual(discoveryUrls('https://api.example.com/t1/x/'), expected)
 })
 
-test('ASM-04 an issuer without a path has two', () => {
+test('an issuer without a path has two [ASM-04]', () => {
   const expected = [
     'https://api.example.com:8443/.well-known/oauth-authorization-server',
     'https://api.example.com:8443/.well-known/openid-configuration'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
-import { configure } from '../../lib/options/config.ts'
+import { createConfig } from '../../lib/options/config.ts'
 import { McpOAuthError } from '../../lib/errors.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import { optionProblems } from '../../lib/options/rules.ts'
@@ -22,7 +22,7 @@ const unchecked = 'dependencies, tokens or issuer: nothing would check the calle
 const text = ' that is not empty'
 
 function configured (options: McpOAuthOptions, prefix = '') {
-  return configure(options, prefix, log)
+  return createConfig(options, prefix, log)
 }
 
 test('each mistake is one line: the option, what was given, what is expected', () => {
@@ -271,7 +271,7 @@ test('each rule that spans options says which, and how to mend it', () => {
   }
 })
 
-test('T-10 each mistake about a client says which, and how to mend it', () => {
+test('each mistake about a client says which, and how to mend it [T-10]', () => {
   const machine = {
     clientId: 'c',
     secretHashes: [`sha256:${'x'.repeat(43)}`],
@@ -526,7 +526,7 @@ test('methods count wherever they are: a store may be an instance of a class', (
   )
 })
 
-test('PRM-06 defaults, prefixes and URLs', () => {
+test('defaults, prefixes and URLs [PRM-06]', () => {
   const config = configured({ issuer })
   assert.deepEqual([
     config.prefix,
@@ -629,18 +629,18 @@ test('a secret that is not given is derived or random, and the log says which, n
   const clientSecret = 'upstream-secret-'.repeat(2)
   const strong = { ...without, clientSecret }
   assert.equal(
-    configure(strong, '', listening).secrets[0],
-    configure(strong, '', listening).secrets[0]
+    createConfig(strong, '', listening).secrets[0],
+    createConfig(strong, '', listening).secrets[0]
   )
   for (const weak of [without, { ...without, clientSecret: guessable }]) {
     assert.notEqual(
-      configure(weak, '', listening).secrets[0],
-      configure(weak, '', listening).secrets[0]
+      createConfig(weak, '', listening).secrets[0],
+      createConfig(weak, '', listening).secrets[0]
     )
   }
   assert.match(said.join('\n'), /derived from clientSecret[^]*random/)
   assert.doesNotMatch(said.join(), new RegExp(clientSecret))
-  assert.deepEqual(configure({ issuer }, '', listening).secrets, [])
+  assert.deepEqual(createConfig({ issuer }, '', listening).secrets, [])
 })
 
 test('the names of the options are those of the schema', () => {
@@ -667,9 +667,9 @@ test('what looks like a mistake but need not be one is said in the log', () => {
   const note = (_details: object, message: string) => {
     lines.push(message)
   }
-  configure({ issuer, publicUrl: 'https://mcp.example/mcp' }, '', { ...log, warn: note })
-  configure({ issuer, publicUrl: 'https://mcp.example/v1' }, '', { ...log, warn: note })
-  configure(proxies, '', { ...log, info: note })
+  createConfig({ issuer, publicUrl: 'https://mcp.example/mcp' }, '', { ...log, warn: note })
+  createConfig({ issuer, publicUrl: 'https://mcp.example/v1' }, '', { ...log, warn: note })
+  createConfig(proxies, '', { ...log, info: note })
   assert.equal(lines.length, 2)
   assert.match(lines[0] ?? '', /^publicUrl ends with \/mcp, which is the path of the MCP route/)
   assert.match(lines[1] ?? '', /^secret is random, as clientSecret has fewer than 32 characters: /)

@@ -4,7 +4,7 @@ import { test, type TestContext } from 'node:test'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { ConsentConfig, ConsentDetails } from '../../lib/types.ts'
 import { answerConsentPage, type ConsentPage } from '../../lib/pages/consent.ts'
-import { acceptForm, seal } from '../../lib/host/isolate.ts'
+import { acceptForm, isolate } from '../../lib/host/isolate.ts'
 import { lowestContrast, openBrowser } from '../support/chromium.ts'
 
 const usual: ConsentPage = {
@@ -23,7 +23,7 @@ function serve (t: TestContext, page: ConsentPage): FastifyInstance {
   const app = Fastify()
   t.after(() => app.close())
   app.register(async (scope) => {
-    seal(scope)
+    isolate(scope)
     acceptForm(scope)
     scope.get('/', (_request, reply) => answerConsentPage(reply, page))
     scope.post(
@@ -31,7 +31,7 @@ function serve (t: TestContext, page: ConsentPage): FastifyInstance {
       async ({ body, headers }) => ({
         body,
         origin: headers.origin,
-        site: headers['sec-fetch-site'],
+        urls: headers['sec-fetch-site'],
         referer: headers.referer
       })
     )
@@ -52,7 +52,7 @@ function textOf (body: string): string {
   ).replace(/\s+/g, ' ')
 }
 
-test('N-14 CD-03 the page says who asks, where access goes, what for, and who the provider is', async (t) => {
+test('the page says who asks, where access goes, what for, and who the provider is [N-14 CD-03]', async (t) => {
   const { statusCode, body, text } = await get(t)
   assert.equal(statusCode, 200)
   assert.match(body, /<html lang="en">.*<title>Allow access to Tasks\?<\/title>/s)
@@ -68,7 +68,7 @@ test('N-14 CD-03 the page says who asks, where access goes, what for, and who th
   assert.doesNotMatch(body, /sealed-client|class="logo"|aria-describedby/)
 })
 
-test('CD-04 the form has the sealed request and two decisions', async (t) => {
+test('the form has the sealed request and two decisions [CD-04]', async (t) => {
   const { body } = await get(t)
   const [form = ''] = /<form.*<\/form>/s.exec(body) ?? []
   assert.match(form, /^<form method="post" action="\/oauth\/consent">/)
@@ -78,7 +78,7 @@ test('CD-04 the form has the sealed request and two decisions', async (t) => {
   )
 })
 
-test('N-14 REG-16 access that goes to this device comes with a warning', async (t) => {
+test('access that goes to this device comes with a warning [N-14 REG-16]', async (t) => {
   for (
     const redirectUri of ['http://127.0.0.1:51234/cb', 'http://localhost/cb', 'http://[::1]:1/cb']
   ) {
@@ -109,7 +109,7 @@ test('N-14 REG-16 access that goes to this device comes with a warning', async (
   )
 })
 
-test('N-14 REG-16 a client that is named by a URL is known by its host', async (t) => {
+test('a client that is named by a URL is known by its host [N-14 REG-16]', async (t) => {
   const client = { id: 'https://owl.example/client.json', name: 'Night Owl' }
   assert.match(
     (await get(t, { client })).text,
@@ -121,7 +121,7 @@ test('N-14 REG-16 a client that is named by a URL is known by its host', async (
   )
 })
 
-test('N-14 addresses stay in ASCII, with a warning', async (t) => {
+test('addresses stay in ASCII, with a warning [N-14]', async (t) => {
   const redirect = await get(t, { redirectUri: 'https://xn--pple-43d.example/cb' })
   assert.match(
     redirect.text,
@@ -135,7 +135,7 @@ test('N-14 addresses stay in ASCII, with a warning', async (t) => {
   assert.doesNotMatch(client.body, /\u0430/)
 })
 
-test('N-11 nothing anyone says becomes markup', async (t) => {
+test('nothing anyone says becomes markup [N-11]', async (t) => {
   const marks = (body: string) =>
     [...body.replace(/^.*<\/style>/s, '')].filter(character => '<>"\''.includes(character)).length
   const page = (text: string) =>
@@ -167,7 +167,7 @@ test('N-11 nothing anyone says becomes markup', async (t) => {
   }
 })
 
-test('N-12 N-17 A-24 nobody frames the page, nothing runs on it, and the form may lead anywhere', async (t) => {
+test('nobody frames the page, nothing runs on it, and the form may lead anywhere [N-12 N-17 A-24]', async (t) => {
   const { headers, body } = await get(t)
   const [, style = ''] = /<style>(.*)<\/style>/s.exec(body) ?? []
   const hash = createHash('sha256').update(style).digest('base64')
@@ -195,7 +195,7 @@ test("CD-03 names, logo and meanings are the operator's", async (t) => {
   )
 })
 
-test('CD-03 the operator renders the page', async (t) => {
+test('the operator renders the page [CD-03]', async (t) => {
   let seen: ConsentDetails | undefined
   const render = async (details: ConsentDetails) => {
     seen = details
@@ -228,7 +228,7 @@ test('CD-03 the operator renders the page', async (t) => {
   })
 })
 
-test('CD-03 a renderer that fails or hangs is a server error that tells nothing', async (t) => {
+test('a renderer that fails or hangs is a server error that tells nothing [CD-03]', async (t) => {
   const broken: Array<ConsentConfig['render']> = [() => {
     throw new Error('inside')
   }, async () => {
@@ -253,7 +253,7 @@ test('CD-03 a renderer that fails or hangs is a server error that tells nothing'
   assert.equal((await get(t, { consent: { render } })).statusCode, 500)
 })
 
-test('CD-03 the page is readable on a phone, in light and dark, whatever the names', async (t) => {
+test('the page is readable on a phone, in light and dark, whatever the names [CD-03]', async (t) => {
   const browser = await openBrowser(t)
   if (browser === null) return
   const long = 'W'.repeat(100)
@@ -283,7 +283,7 @@ test('CD-03 the page is readable on a phone, in light and dark, whatever the nam
   }
 })
 
-test('CD-04 N-17 the form is sent with the keyboard, and says that it comes from us', async (t) => {
+test('the form is sent with the keyboard, and says that it comes from us [CD-04 N-17]', async (t) => {
   const browser = await openBrowser(t)
   if (browser === null) return
   const url = await serve(t, onLoopback).listen({ port: 0, host: '127.0.0.1' })
@@ -305,7 +305,7 @@ test('CD-04 N-17 the form is sent with the keyboard, and says that it comes from
   assert.deepEqual(focused, [['deny', '3px'], ['approve', '3px']])
   await Promise.all([page.waitForURL('**/oauth/consent'), page.keyboard.press('Enter')])
   const sent = JSON.parse(await page.textContent('body') ?? '')
-  assert.deepEqual([sent.body, sent.origin, sent.site], [
+  assert.deepEqual([sent.body, sent.origin, sent.urls], [
     'request=sealed-request&action=approve',
     url,
     'same-origin'

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { createProvider } from '../../lib/provider/discovery.ts'
-import type { ProviderOptions } from '../../lib/provider/discovery.ts'
+import { createProviderDiscovery } from '../../lib/provider/discovery.ts'
+import type { ProviderDiscoveryOptions } from '../../lib/provider/discovery.ts'
 import { startIssuer } from '../support/issuer.ts'
 import type { faults, Issuer } from '../support/issuer.ts'
 
@@ -10,7 +10,7 @@ import type { faults, Issuer } from '../support/issuer.ts'
 async function setUp (
   t: TestContext,
   where: Parameters<typeof startIssuer>[0] = {},
-  options: Partial<ProviderOptions> = {}
+  options: Partial<ProviderDiscoveryOptions> = {}
 ) {
   const issuer = await startIssuer(where)
   t.after(issuer.close)
@@ -20,7 +20,12 @@ async function setUp (
     state.lines.push(`${message} ${JSON.stringify(rest)} ${err?.cause?.message ?? ''}`)
   }
   const log = { debug: write, info: write, warn: write, error: write }
-  const provider = createProvider({ issuer: issuer.issuer, log, now: () => state.time, ...options })
+  const provider = createProviderDiscovery({
+    issuer: issuer.issuer,
+    log,
+    now: () => state.time,
+    ...options
+  })
   return { issuer, provider, state }
 }
 
@@ -34,7 +39,7 @@ for (
     ['OpenID Connect appended', '/tenant/.well-known/openid-configuration', 3]
   ] as const
 ) {
-  test(`ASM-04 metadata are found at ${name}`, async (t) => {
+  test(`metadata are found at ${name} [ASM-04]`, async (t) => {
     const { issuer, provider } = await setUp(t, { path: '/tenant', metadataPath })
     assert.equal((await provider.metadata()).token_endpoint, `${issuer.origin}/token`)
     assert.equal(await provider.keysUri(), issuer.jwksUri)
@@ -58,7 +63,10 @@ for (
 test('only the named metadata URL is asked', async (t) => {
   const issuer = await startIssuer({ metadataPath: '/custom' })
   t.after(issuer.close)
-  const provider = createProvider({ issuer: issuer.issuer, metadataUrl: `${issuer.origin}/custom` })
+  const provider = createProviderDiscovery({
+    issuer: issuer.issuer,
+    metadataUrl: `${issuer.origin}/custom`
+  })
   await provider.metadata()
   assert.deepEqual([...issuer.requests], [['/custom', 1]])
 })
@@ -90,7 +98,7 @@ for (const [id, fault, status] of outcomes) {
   })
 }
 
-test('F-07 a provider that was down at the start is found when it is up', async (t) => {
+test('a provider that was down at the start is found when it is up [F-07]', async (t) => {
   const { issuer, provider, state } = await setUp(t)
   issuer.fail.set(issuer.metadataPath, 'unavailable')
   await assert.rejects(provider.metadata(), { statusCode: 503 })
@@ -106,7 +114,7 @@ test('a provider in trouble is not asked at further addresses', async (t) => {
   assert.equal(total(issuer), 1)
 })
 
-test('M-13 a thousand callers cause one fetch', async (t) => {
+test('a thousand callers cause one fetch [M-13]', async (t) => {
   const { issuer, provider } = await setUp(t)
   await Promise.all(Array.from({ length: 1_000 }, () => provider.metadata()))
   assert.equal(total(issuer), 1)
@@ -133,14 +141,14 @@ for (
   })
 }
 
-test('M-07 M-08 a bad document from the start is 503 and told in the log', async (t) => {
+test('a bad document from the start is 503 and told in the log [M-07 M-08]', async (t) => {
   const { issuer, provider, state } = await setUp(t)
   issuer.metadata['issuer'] = `${issuer.issuer}/`
   await assert.rejects(provider.metadata(), { kind: 'providerUnavailable', statusCode: 503 })
   assert.match(state.lines.join(), /issuer is not the configured issuer/)
 })
 
-test('F-08 M-09 another origin is refused as long as the process lives, not only as long as the last good document', async (t) => {
+test('another origin is refused as long as the process lives, not only as long as the last good document [F-08 M-09]', async (t) => {
   const { issuer, provider, state } = await setUp(t)
   await provider.metadata()
   delete issuer.metadata['token_endpoint']
@@ -154,7 +162,7 @@ test('F-08 M-09 another origin is refused as long as the process lives, not only
   await assert.rejects(provider.metadata(), { kind: 'providerUnavailable' })
 })
 
-test('F-08 a change within the origin is taken after ten minutes', async (t) => {
+test('a change within the origin is taken after ten minutes [F-08]', async (t) => {
   const { issuer, provider, state } = await setUp(t)
   await provider.metadata()
   issuer.metadata['token_endpoint'] = `${issuer.origin}/token/v2`
@@ -162,7 +170,7 @@ test('F-08 a change within the origin is taken after ten minutes', async (t) => 
   assert.equal((await provider.metadata()).token_endpoint, `${issuer.origin}/token/v2`)
 })
 
-test('M-14 iss in authorization responses is warned about once, if asked for', async (t) => {
+test('iss in authorization responses is warned about once, if asked for [M-14]', async (t) => {
   const { issuer, provider, state } = await setUp(t, {}, { warnIss: true })
   issuer.metadata['authorization_response_iss_parameter_supported'] = true
   await provider.metadata()

@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { createUpstream } from '../../lib/provider/login.ts'
+import { createProviderLogin } from '../../lib/provider/login.ts'
 import type { McpOAuthError } from '../../lib/errors.ts'
 import { fetchJson } from '../../lib/http/fetch.ts'
 import { providerMetadata } from '../../lib/oauth/metadata.ts'
@@ -55,7 +55,7 @@ async function setUp (t: TestContext, answers: { token: object, user?: object })
     authorization_endpoint: `${origin}/authorize`,
     token_endpoint: `${origin}/access_token`
   }
-  const upstream = createUpstream({
+  const upstream = createProviderLogin({
     metadata: async () => providerMetadata(local, { issuer: origin }),
     clientId,
     clientSecret,
@@ -103,7 +103,7 @@ test('a login at GitHub: JSON asked for, the secret in the body, the numeric id 
   assert.ok(seen.get('/user')?.headers['user-agent'], 'GitHub refuses requests without')
 })
 
-test('B-11 an error GitHub wraps in a 200 is no login', async (t) => {
+test('an error GitHub wraps in a 200 is no login [B-11]', async (t) => {
   const { upstream, seen } = await setUp(t, {
     token: { error: 'bad_verification_code', error_description: 'canary' }
   })
@@ -151,16 +151,16 @@ test('the refresh tokens of a GitHub App are used', async (t) => {
   assert.equal(seen.get('/access_token')?.body.get('refresh_token'), 'ghr_1')
 })
 
-test('T-24 a refresh token GitHub refuses, in a 200, is a grant that is over', async (t) => {
+test('a refresh token GitHub refuses, in a 200, is a grant that is over [T-24]', async (t) => {
   const { upstream } = await setUp(t, {
     token: { error: 'bad_refresh_token', error_description: 'canary' }
   })
   await assert.rejects(upstream.refresh('ghr_1'), { kind: 'invalidGrant' })
 })
 
-test('B-09 the issuer is what GitHub sends as iss', async () => {
+test('the issuer is what GitHub sends as iss [B-09]', async () => {
   const { issuer, provider } = github({ clientId: 'a', clientSecret: 'b' })
-  const upstream = createUpstream({
+  const upstream = createProviderLogin({
     metadata: async () => providerMetadata({ issuer, ...provider?.metadata }, { issuer }),
     clientId: 'a',
     clientSecret: 'b',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { createUpstream } from '../../lib/provider/login.ts'
+import { createProviderLogin } from '../../lib/provider/login.ts'
 import { optionProblems } from '../../lib/options/rules.ts'
 import { providerMetadata } from '../../lib/oauth/metadata.ts'
 import {
@@ -110,7 +110,7 @@ function metadataOf (name: string, { issuer, authorizeUrl, provider }: Preset) {
 }
 
 function upstreamOf (name: string, preset: Preset) {
-  return createUpstream({
+  return createProviderLogin({
     metadata: async () => metadataOf(name, preset),
     clientId: preset.clientId as string,
     clientSecret: preset.clientSecret ?? null,
@@ -122,21 +122,21 @@ function upstreamOf (name: string, preset: Preset) {
 }
 
 for (const [name, { preset, metadataUrl, login, token, parameters }] of Object.entries(providers)) {
-  test(`M-08 ${name} names the issuer its metadata name, byte for byte`, () => {
+  test(`${name} names the issuer its metadata name, byte for byte [M-08]`, () => {
     const metadata = metadataOf(name, preset)
     assert.equal(metadata.issuer, preset.issuer)
     assert.equal(metadata.token_endpoint, token)
     assert.equal(preset.oauthMetadataUrl, metadataUrl)
   })
 
-  test(`M-07 a slash more or less is another issuer than that of ${name}`, () => {
+  test(`a slash more or less is another issuer than that of ${name} [M-07]`, () => {
     const other = preset.issuer.endsWith('/') ? preset.issuer.slice(0, -1) : `${preset.issuer}/`
     assert.throws(() =>
       providerMetadata({ token_endpoint: token, issuer: preset.issuer }, { issuer: other })
     )
   })
 
-  test(`M-11 the login at ${name} asks for what it needs, with PKCE whatever its metadata say`, async () => {
+  test(`the login at ${name} asks for what it needs, with PKCE whatever its metadata say [M-11]`, async () => {
     const upstream = upstreamOf(name, preset)
     const url = new URL(
       await upstream.loginUrl('state', upstream.secrets(), { prompt: undefined, offline: false })

@@ -30,7 +30,7 @@ function challenge ({ metadataUrl }: RunningMode, ...parts: string[]): string {
 }
 
 for (const [name, start] of Object.entries(modes)) {
-  test(`RS-01 RS-09 RS-10 RS-11 RS-16 ${name}: without a token every method and every message is 401, and the challenge is the same each time`, async (t) => {
+  test(`${name}: without a token every method and every message is 401, and the challenge is the same each time [RS-01 RS-09 RS-10 RS-11 RS-16]`, async (t) => {
     const mode = await start(t)
     const url = mode.origin + mode.path
     const ask = async (init: RequestInit) => {
@@ -78,7 +78,7 @@ for (const [name, start] of Object.entries(modes)) {
     assert.deepEqual(mode.calls, [])
   })
 
-  test(`RS-02 RS-03 RS-04 RS-05 ${name}: a token counts in its header, for one request, and if it is good`, async (t) => {
+  test(`${name}: a token counts in its header, for one request, and if it is good [RS-02 RS-03 RS-04 RS-05]`, async (t) => {
     const mode = await start(t)
     const url = mode.origin + mode.path
     const good = await mode.token()
@@ -116,7 +116,7 @@ for (const [name, start] of Object.entries(modes)) {
     assert.equal(mode.calls.length, 3 * revisions.length)
   })
 
-  test(`RS-07 RS-12 RS-13 RS-14 RS-20 ${name}: what a token may not do is 403 with all scopes of the operation, and nothing runs`, async (t) => {
+  test(`${name}: what a token may not do is 403 with all scopes of the operation, and nothing runs [RS-07 RS-12 RS-13 RS-14 RS-20]`, async (t) => {
     const mode = await start(t)
     const url = mode.origin + mode.path
     const [reads, writes, both] = [
@@ -163,7 +163,7 @@ for (const [name, start] of Object.entries(modes)) {
 
   // What credentials look like is for a dependency to say.
   if (name === 'a guard with a dependency') continue
-  test(`RS-18 ${name}: a malformed request for access is 400`, async (t) => {
+  test(`${name}: a malformed request for access is 400 [RS-18]`, async (t) => {
     const mode = await start(t)
     const good = await mode.token()
     const ask = (authorization: string, query = '') =>
@@ -184,7 +184,7 @@ for (const [name, start] of Object.entries(modes)) {
   })
 }
 
-test('RS-08 RS-06 tokens that are forged, foreign, or for something else do not count, and nobody is asked where they say', async (t) => {
+test('tokens that are forged, foreign, or for something else do not count, and nobody is asked where they say [RS-08 RS-06]', async (t) => {
   const { call, token, issuer, mcpUrl } = await startGuarded(t)
   const asked: string[] = []
   const stranger = await createKey('one')
@@ -265,7 +265,7 @@ test('RS-08 RS-06 tokens that are forged, foreign, or for something else do not 
   )
 })
 
-test('RS-17 offline_access is in no challenge, whoever asks for it', async (t) => {
+test('offline_access is in no challenge, whoever asks for it [RS-17]', async (t) => {
   const app = Fastify()
   await assert.rejects(async () => {
     await app.register(mcpOAuth, {
@@ -300,7 +300,7 @@ test('RS-17 offline_access is in no challenge, whoever asks for it', async (t) =
   }
 })
 
-test('RS-01 RS-09 RS-13 routes of the app are guarded in every method that they have', async (t) => {
+test('routes of the app are guarded in every method that they have [RS-01 RS-09 RS-13]', async (t) => {
   const { origin, token } = await startGuarded(t, { requiredScopes: ['mcp:read'] }, {
     routes: (app) => {
       app.route({
@@ -349,7 +349,7 @@ function full (): McpServer {
   return server
 }
 
-test('RS-22 a list is the same for the same token, in the same order, whatever was called between', async (t) => {
+test('a list is the same for the same token, in the same order, whatever was called between [RS-22]', async (t) => {
   const kinds: Array<McpOAuthOptions['mcp']> = [{ server: full() }, { server: () => full() }, {
     tools: true
   }]
@@ -383,7 +383,7 @@ test('RS-22 a list is the same for the same token, in the same order, whatever w
   }
 })
 
-test('RS-23 what a caller is told about the server may be kept for that caller alone', async (t) => {
+test('what a caller is told about the server may be kept for that caller alone [RS-23]', async (t) => {
   const { mcpUrl, token } = await startGuarded(t, { mcp: { server: full() } })
   const authorization = `Bearer ${await token()}`
   for (
@@ -407,7 +407,7 @@ test('RS-23 what a caller is told about the server may be kept for that caller a
   }
 })
 
-test('RS-23 the pages of one list agree on who may keep them', async (t) => {
+test('the pages of one list agree on who may keep them [RS-23]', async (t) => {
   const handler = {
     async fetch (_request: Request, { parsedBody }: { parsedBody?: unknown } = {}) {
       const { id, params } = parsedBody as { id: number, params: { cursor?: string } }

@@ -35,7 +35,7 @@ async function documentOf (
 }
 
 for (const name of ['the broker', 'the thin proxies', 'custom metadata'] as const) {
-  test(`ASM-01 ASM-02 ASM-05 ASM-06 ASM-07 ASM-14 ${name}: the document is at the root, one and the same for every revision, and its issuer is the one the resource names`, async (t) => {
+  test(`${name}: the document is at the root, one and the same for every revision, and its issuer is the one the resource names [ASM-01 ASM-02 ASM-05 ASM-06 ASM-07 ASM-14]`, async (t) => {
     const mode = await modes[name]?.(t, { mcp: { path: '/v1/tools/mcp' } }) as RunningMode
     const texts = new Set<string>()
     for (const path of names('')) {
@@ -83,7 +83,7 @@ for (const name of ['the broker', 'the thin proxies', 'custom metadata'] as cons
   })
 }
 
-test('ASM-04 ASM-05 below a prefix the document is where the path of the issuer is inserted, and where OpenID Connect appends', async (t) => {
+test('below a prefix the document is where the path of the issuer is inserted, and where OpenID Connect appends [ASM-04 ASM-05]', async (t) => {
   const flow = await startFlow(t, { options: { prefix: '/v1' } })
   for (const path of names('/v1')) {
     assert.equal((await documentOf(flow, path))['issuer'], 'https://mcp.example.com/v1', path)
@@ -97,13 +97,13 @@ test('ASM-04 ASM-05 below a prefix the document is where the path of the issuer 
   ) assert.equal((await fetch(flow.origin + path)).status, 404, path)
 })
 
-test('ASM-01 a resource server describes no authorization server, and names that of its provider as it was given', async (t) => {
+test('a resource server describes no authorization server, and names that of its provider as it was given [ASM-01]', async (t) => {
   const mode = await modes['a resource server']?.(t) as RunningMode
   for (const path of names('')) assert.equal((await fetch(mode.origin + path)).status, 404, path)
   assert.equal((await fetch(`${mode.origin}/oauth/register`, { method: 'POST' })).status, 404)
 })
 
-test('ASM-02 ASM-03 with legacyEndpoints clients that read no metadata find the endpoints at the root, without it they are not there', async (t) => {
+test('with legacyEndpoints clients that read no metadata find the endpoints at the root, without it they are not there [ASM-02 ASM-03]', async (t) => {
   const json = {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -147,7 +147,7 @@ test('ASM-02 ASM-03 with legacyEndpoints clients that read no metadata find the 
   }, /legacyEndpoints/)
 })
 
-test('ASM-08 AZ-05 the broker says that it sends iss, and does, in every answer; the thin proxies do neither', async (t) => {
+test('the broker says that it sends iss, and does, in every answer; the thin proxies do neither [ASM-08 AZ-05]', async (t) => {
   const flow = await startFlow(t)
   assert.equal((await documentOf(flow))['authorization_response_iss_parameter_supported'], true)
   const id = await flow.register()
@@ -190,7 +190,7 @@ test('ASM-08 AZ-05 the broker says that it sends iss, and does, in every answer;
   ], ['unsupported_response_type', null])
 })
 
-test('ASM-09 metadata documents of clients are announced where they count, and nowhere else', async (t) => {
+test('metadata documents of clients are announced where they count, and nowhere else [ASM-09]', async (t) => {
   const url = 'https://client.example/metadata.json'
   const rows: Array<[options: Partial<McpOAuthOptions>, announced: true | undefined]> = [
     [{}, true],
@@ -213,7 +213,7 @@ test('ASM-09 metadata documents of clients are announced where they count, and n
   )
 })
 
-test('ASM-10 ASM-11 REG-03 what the broker announces is what it does, with registration and without', async (t) => {
+test('what the broker announces is what it does, with registration and without [ASM-10 ASM-11 REG-03]', async (t) => {
   for (const registers of [true, false]) {
     const flow = await startFlow(t, {
       options: {
@@ -255,7 +255,7 @@ test('ASM-10 ASM-11 REG-03 what the broker announces is what it does, with regis
   }
 })
 
-test('ASM-12 the document of the broker needs no provider', async (t) => {
+test('the document of the broker needs no provider [ASM-12]', async (t) => {
   const flow = await startFlow(t)
   const document = await documentOf(flow)
   await flow.upstream.stop()
@@ -263,7 +263,7 @@ test('ASM-12 the document of the broker needs no provider', async (t) => {
   assert.deepEqual(await documentOf(late), document)
 })
 
-test('ASM-15 addresses without TLS are for loopback', async (t) => {
+test('addresses without TLS are for loopback [ASM-15]', async (t) => {
   const proxies = {
     issuer: 'https://idp.example',
     clientId: 'c',

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { memoryStore } from '../../lib/store/memory.ts'
 import type { Store } from '../../lib/types.ts'
-import { steadyStore } from '../../lib/store/circuit-breaker.ts'
+import { withCircuitBreaker } from '../../lib/store/circuit-breaker.ts'
 
 const down = {
   kind: 'storeUnavailable',
@@ -38,7 +38,7 @@ function moody (): { store: Store, asked: string[], fail: { reads?: boolean, wri
   }
 }
 
-test('F-13 F-15 a store that fails, throws or hangs is down, whatever it is asked', async () => {
+test('a store that fails, throws or hangs is down, whatever it is asked [F-13 F-15]', async () => {
   for (
     const operation of [async () => {
       throw new Error('READONLY')
@@ -46,7 +46,7 @@ test('F-13 F-15 a store that fails, throws or hangs is down, whatever it is aske
       throw new Error('at once')
     }, () => new Promise(() => {})] as Array<() => Promise<never>>
   ) {
-    const store = steadyStore({
+    const store = withCircuitBreaker({
       get: operation,
       put: operation,
       putIfAbsent: operation,
@@ -63,9 +63,9 @@ test('F-13 F-15 a store that fails, throws or hangs is down, whatever it is aske
   }
 })
 
-test('F-15 a store that has failed five times in a row is asked once a second whether it is back', async () => {
+test('a store that has failed five times in a row is asked once a second whether it is back [F-15]', async () => {
   const { store, asked, fail } = moody()
-  const steady = steadyStore(store)
+  const steady = withCircuitBreaker(store)
   fail.writes = true
   const round = async () =>
     (await Promise.allSettled(Array.from({ length: 50 }, () => steady.put('key', 'value', 60))))
@@ -86,13 +86,13 @@ test('F-15 a store that has failed five times in a row is asked once a second wh
   assert.equal(await round(), 50)
 })
 
-test('F-13 whoever asks for nothing but keys of the one server of several that is away stops nobody for long', async () => {
+test('whoever asks for nothing but keys of the one server of several that is away stops nobody for long [F-13]', async () => {
   const memory = memoryStore()
   // Of three servers one is away, and one key is known to lie there.
   const away = (key: string) =>
     key === 'away' ||
     (key !== 'here' && createHash('sha256').update(key).digest().readUInt32BE() % 3 === 0)
-  const steady = steadyStore({
+  const steady = withCircuitBreaker({
     ...memory,
     get: async (key) => {
       if (away(key)) throw new Error('down')
@@ -114,9 +114,9 @@ test('F-13 whoever asks for nothing but keys of the one server of several that i
   assert.ok(answers >= 3, String(answers))
 })
 
-test('F-15 what can still be read is read; failures now and then spare nobody', async () => {
+test('what can still be read is read; failures now and then spare nobody [F-15]', async () => {
   const { store, asked, fail } = moody()
-  const steady = steadyStore(store)
+  const steady = withCircuitBreaker(store)
   fail.writes = true
   for (let index = 0; index < 10; index++) {
     await assert.rejects(steady.put('key', 'value', 60), down)
@@ -148,7 +148,7 @@ test('a store may be an instance of a class, and needs no warnings', async () =>
       return before
     }
   }
-  const store = steadyStore(new Kept())
+  const store = withCircuitBreaker(new Kept())
   assert.equal(await store.putIfAbsent('a', '1', 60), null)
   assert.deepEqual([await store.get('a'), await store.warnings?.()], ['1', []])
 })

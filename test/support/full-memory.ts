@@ -1,8 +1,8 @@
 import Fastify from 'fastify'
-import { configure, type Config, type ProviderConfig } from '../../lib/options/config.ts'
-import { createProvider } from '../../lib/provider/discovery.ts'
+import { createConfig, type Config, type ProviderConfig } from '../../lib/options/config.ts'
+import { createProviderDiscovery } from '../../lib/provider/discovery.ts'
 import { createBroker } from '../../lib/broker/create.ts'
-import { createSite } from '../../lib/urls.ts'
+import { createUrls } from '../../lib/urls.ts'
 import { publicUrl, secret, upstreamClient } from './flow.ts'
 
 // Run as a process: a broker without a shared store, whose memory is full of what strangers can
@@ -10,24 +10,24 @@ import { publicUrl, secret, upstreamClient } from './flow.ts'
 
 const log = { debug () {}, info () {}, warn () {}, error () {} }
 const issuer = 'https://id.example'
-const config = configure(
+const config = createConfig(
   { issuer, ...upstreamClient, secret, setupProxies: true, publicUrl },
   '',
   log
 ) as Config & { provider: ProviderConfig }
-const { ledger } = await createBroker(
+const { marks } = await createBroker(
   config,
-  createProvider({ issuer }),
-  createSite(config, Fastify().server),
+  createProviderDiscovery({ issuer }),
+  createUrls(config, Fastify().server),
   log,
   () => []
 )
 
 for (const kind of ['consent', 'login', 'code', 'code-failure', 'replay']) {
-  for (let index = 0; index < 100_000; index++) await ledger.consume(kind, `${kind} ${index}`, 600)
+  for (let index = 0; index < 100_000; index++) await marks.consume(kind, `${kind} ${index}`, 600)
 }
 // What users signed in for, in the meantime.
 for (let index = 0; index < 5_000; index++) {
-  await ledger.remember('refreshed', String(index), 'x'.repeat(6_000) + index, 30)
+  await marks.remember('refreshed', String(index), 'x'.repeat(6_000) + index, 30)
 }
-console.log(await ledger.isConsumed('consent', 'consent 99999'))
+console.log(await marks.isConsumed('consent', 'consent 99999'))

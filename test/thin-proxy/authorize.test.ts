@@ -64,7 +64,7 @@ const isSentOn = (reply: Reply, { issuer }: ThinServer) => {
 }
 
 for (const [mount] of Object.entries(mounts)) {
-  test(`AZ-01 A-19 a good request goes on to the provider with what we say (${mount})`, async (t) => {
+  test(`a good request goes on to the provider with what we say (${mount}) [AZ-01 A-19]`, async (t) => {
     const server = await startThin(t, { mount: mount as keyof typeof mounts })
     const asked = wellFormed(await server.register())
     const smuggled =
@@ -89,7 +89,7 @@ for (const [mount] of Object.entries(mounts)) {
     )
   })
 
-  test(`A-01 A-02 A-03 A-06 A-07 A-20 who nobody knows is sent nowhere (${mount})`, async (t) => {
+  test(`who nobody knows is sent nowhere (${mount}) [A-01 A-02 A-03 A-06 A-07 A-20]`, async (t) => {
     const server = await startThin(t, { mount: mount as keyof typeof mounts })
     const asked = wellFormed(await server.register())
     const two = wellFormed(
@@ -161,7 +161,7 @@ for (const [mount] of Object.entries(mounts)) {
   })
 }
 
-test('A-04 A-05 near misses of a redirect URI', async (t) => {
+test('near misses of a redirect URI [A-04 A-05]', async (t) => {
   const server = await startThin(t)
   const web = wellFormed(await server.register({ redirect_uris: ['https://app.example/cb'] }))
   for (
@@ -207,7 +207,7 @@ test('A-04 A-05 near misses of a redirect URI', async (t) => {
 })
 
 for (const host of ['a plain host', 'a host with opinions'] as const) {
-  test(`A-07 to A-18 AZ-03 requests that are wrong are sent back to the client (${host})`, async (t) => {
+  test(`to A-18 AZ-03 requests that are wrong are sent back to the client (${host}) [A-07]`, async (t) => {
     const server = await startThin(
       t,
       host === 'a plain host' ? {} : { app: await opinionatedHost({ key: 'k' }) }
@@ -321,7 +321,7 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
   })
 }
 
-test('A-15 G-20 state comes to the provider as it was sent, or not at all', async (t) => {
+test('state comes to the provider as it was sent, or not at all [A-15 G-20]', async (t) => {
   const server = await startThin(t)
   const asked = wellFormed(await server.register())
   for (
@@ -346,7 +346,7 @@ test('A-15 G-20 state comes to the provider as it was sent, or not at all', asyn
   )
 })
 
-test('A-13 A-14 resource in our spelling, scopes merged', async (t) => {
+test('resource in our spelling, scopes merged [A-13 A-14]', async (t) => {
   const server = await startThin(t, { options: { defaultScope: 'openid api:read' } })
   const asked = wellFormed(await server.register())
   const loud = await server.authorize({
@@ -366,13 +366,13 @@ test('A-13 A-14 resource in our spelling, scopes merged', async (t) => {
   )
 })
 
-test('A-19 without default scopes none is made up', async (t) => {
+test('without default scopes none is made up [A-19]', async (t) => {
   const server = await startThin(t, { options: { defaultScope: '' } })
   const asked = wellFormed(await server.register())
   assert.equal((await server.authorize(asked)).location?.searchParams.has('scope'), false)
 })
 
-test('A-13 an audience is ours to name, and stands for the resource unless the client names that', async (t) => {
+test('an audience is ours to name, and stands for the resource unless the client names that [A-13]', async (t) => {
   const server = await startThin(t, { options: { audience: 'https://api.example' } })
   const asked = wellFormed(await server.register())
   const params = (await server.authorize(`${query(asked)}&audience=evil`)).location?.searchParams
@@ -387,7 +387,7 @@ test('A-13 an audience is ours to name, and stands for the resource unless the c
   ]])
 })
 
-test('A-19 authorizeUrl keeps its query, and its own spelling of our parameters gives way', async (t) => {
+test('authorizeUrl keeps its query, and its own spelling of our parameters gives way [A-19]', async (t) => {
   const server = await startThin(t, {
     options: {
       authorizeUrl:
@@ -406,7 +406,7 @@ test('A-19 authorizeUrl keeps its query, and its own spelling of our parameters 
   ])
 })
 
-test('A-23 an error is not a way to send people to an address anyone may register', async (t) => {
+test('an error is not a way to send people to an address anyone may register [A-23]', async (t) => {
   const server = await startThin(t)
   const asked = {
     ...wellFormed(
@@ -426,7 +426,7 @@ test('A-23 an error is not a way to send people to an address anyone may registe
   isPage(await server.authorize(asked, 'application/json'), 'invalid_scope')
 })
 
-test('A-23 an allow-listed address is sent errors', async (t) => {
+test('an allow-listed address is sent errors [A-23]', async (t) => {
   const server = await startThin(t, { options: { allowedRedirectUris: ['https://app.example/*'] } })
   const id = await server.register({ redirect_uris: ['https://app.example/cb?x=%E9'] })
   const reply = await server.authorize({ ...wellFormed(id), redirect_uri: undefined, scope: '"' })
@@ -437,7 +437,7 @@ test('A-23 an allow-listed address is sent errors', async (t) => {
   )
 })
 
-test('A-20 without registration everybody is the one client, sent to where the operator says', async (t) => {
+test('without registration everybody is the one client, sent to where the operator says [A-20]', async (t) => {
   const anyone = { ...wellFormed(clientId) }
   const loopback = await startThin(t, { options: { setupFakeDynamicRegistration: false } })
   assert.equal(isSentOn(await loopback.authorize(anyone), loopback)['redirect_uri'], redirectUri)
@@ -478,7 +478,7 @@ test('a provider that is down is a page worth another try, never an answer to th
   }
 })
 
-test('G-01 G-02 other methods are refused', async (t) => {
+test('other methods are refused [G-01 G-02]', async (t) => {
   const server = await startThin(t)
   for (const method of ['HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']) {
     const reply = await server.ask('/oauth/authorize?client_id=x', { method })
@@ -486,7 +486,7 @@ test('G-01 G-02 other methods are refused', async (t) => {
   }
 })
 
-test('G-12 G-13 G-14 raw bytes', async (t) => {
+test('raw bytes [G-12 G-13 G-14]', async (t) => {
   const server = await startThin(t)
   const path = `/oauth/authorize?${query(wellFormed(await server.register()))}`
   const expected = /^location: (.*)\r$/im.exec(

@@ -52,7 +52,7 @@ function isError (reply: Reply, status: number, error: string, what = ''): void 
 }
 
 for (const [mount] of Object.entries(mounts)) {
-  test(`T-18 X-02 X-03 X-06 the provider gets our credentials and what we list, the client gets tokens (${mount})`, async (t) => {
+  test(`the provider gets our credentials and what we list, the client gets tokens (${mount}) [T-18 X-02 X-03 X-06]`, async (t) => {
     const { server, asked } = await logIn(t, { mount: mount as keyof typeof mounts })
     server.endpoint.answer = answering(200, {
       ...goodTokens,
@@ -119,7 +119,7 @@ for (const [mount] of Object.entries(mounts)) {
     })
   })
 
-  test(`T-01 T-03 T-04 T-09 T-11 T-12 T-16 X-01 X-03 X-04 what is refused never leaves (${mount})`, async (t) => {
+  test(`what is refused never leaves (${mount}) [T-01 T-03 T-04 T-09 T-11 T-12 T-16 X-01 X-03 X-04]`, async (t) => {
     const { server, id, asked } = await logIn(t, { mount: mount as keyof typeof mounts })
     const other = await server.register()
     const basic = (credentials: string) => ({
@@ -240,12 +240,12 @@ test("T-06 a code challenge is the client's own, and the other client's attempt 
   assert.equal((await server.token(asked)).status, 200)
 })
 
-test('T-07 redirect_uri may be left out, as PKCE holds', async (t) => {
+test('redirect_uri may be left out, as PKCE holds [T-07]', async (t) => {
   const { server, asked } = await logIn(t)
   assert.equal((await server.token({ ...asked, redirect_uri: undefined })).status, 200)
 })
 
-test('T-29 clients that insist on a secret still finish, and theirs goes nowhere', async (t) => {
+test('clients that insist on a secret still finish, and theirs goes nowhere [T-29]', async (t) => {
   for (const how of ['post', 'basic']) {
     const { server, id, asked } = await logIn(t)
     const reply = how === 'post'
@@ -261,7 +261,7 @@ test('T-29 clients that insist on a secret still finish, and theirs goes nowhere
   }
 })
 
-test('X-02 our credentials travel the way the provider takes them', async (t) => {
+test('our credentials travel the way the provider takes them [X-02]', async (t) => {
   for (
     const [methods, headers, fields] of [
       [undefined, ourBasic, {}],
@@ -287,7 +287,7 @@ test('X-02 our credentials travel the way the provider takes them', async (t) =>
   }
 })
 
-test('X-02 where we have no secret, our id alone travels', async (t) => {
+test('where we have no secret, our id alone travels [X-02]', async (t) => {
   const server = await startThin(t, {
     secret: false,
     options: { setupFakeDynamicRegistration: false, audience: 'https://api.example' }
@@ -322,7 +322,7 @@ test("X-03 the query of the provider's token endpoint is kept, that of the clien
   assert.equal(server.endpoint.arrivals[0]?.url, '/token?policy=b2c%201')
 })
 
-test('T-19 a refresh token serves the client it was given to, and none from elsewhere is redeemed with our secret', async (t) => {
+test('a refresh token serves the client it was given to, and none from elsewhere is redeemed with our secret [T-19]', async (t) => {
   const { server, asked } = await logIn(t)
   const { refresh_token: own } = (await server.token(asked)).json()
   const stranger = await server.register()
@@ -354,7 +354,7 @@ test('T-19 a refresh token serves the client it was given to, and none from else
   )
 })
 
-test('T-20 refresh: only what we list goes on, as often as the client asks', async (t) => {
+test('refresh: only what we list goes on, as often as the client asks [T-20]', async (t) => {
   const server = await startThin(t)
   const id = await server.register()
   await server.authorize(wellFormed(id))
@@ -386,7 +386,7 @@ test('T-20 refresh: only what we list goes on, as often as the client asks', asy
   }
 })
 
-test('T-15 X-04 of twenty redemptions at once one goes to the provider', async (t) => {
+test('of twenty redemptions at once one goes to the provider [T-15 X-04]', async (t) => {
   const { server, asked } = await logIn(t)
   const replies = await Promise.all(Array.from({ length: 20 }, () => server.token(asked)))
   assert.equal(replies.filter(({ status }) => status === 200).length, 1)
@@ -513,7 +513,7 @@ const answers: Array<
 ]
 
 test(
-  'X-05 T-24 T-25 F-10 F-11 answers of the provider that are not tokens',
+  'answers of the provider that are not tokens [X-05 T-24 T-25 F-10 F-11]',
   { concurrency: 8 },
   async (t) => {
     await Promise.all(
@@ -550,7 +550,7 @@ test(
   }
 )
 
-test('X-05 an answer that is no HTTP is 503, and not in the log', async (t) => {
+test('an answer that is no HTTP is 503, and not in the log [X-05]', async (t) => {
   const sockets = new Set<Socket>()
   const server = createTcpServer((socket) => {
     sockets.add(socket.on('error', () => {}))
@@ -574,7 +574,7 @@ test('X-05 an answer that is no HTTP is 503, and not in the log', async (t) => {
   isError(await ours.token(asked), 503, 'temporarily_unavailable')
 })
 
-test('X-05 a refused connection is 503', async (t) => {
+test('a refused connection is 503 [X-05]', async (t) => {
   const { server, asked } = await logIn(t, {
     prepare: ({ metadata }) => {
       metadata['token_endpoint'] = 'http://127.0.0.1:1/token'
@@ -583,7 +583,7 @@ test('X-05 a refused connection is 503', async (t) => {
   isError(await server.token(asked), 503, 'temporarily_unavailable')
 })
 
-test('F-07 a provider whose metadata are not there costs the code nothing', async (t) => {
+test('a provider whose metadata are not there costs the code nothing [F-07]', async (t) => {
   const server = await startThin(t, {
     prepare: ({ fail, metadataPath }) => fail.set(metadataPath, 'unavailable')
   })
@@ -591,7 +591,7 @@ test('F-07 a provider whose metadata are not there costs the code nothing', asyn
   isError(await server.token(codeRequest(id)), 400, 'invalid_grant', 'X-04: known without asking')
 })
 
-test('F-27 a log whose disk is full changes no answer, whatever the provider does', async (t) => {
+test('a log whose disk is full changes no answer, whatever the provider does [F-27]', async (t) => {
   let full = false
   const write = (line: string) => {
     // These are Fastify's own. One that cannot be written stops a request before it gets here.
@@ -627,7 +627,7 @@ test('F-27 a log whose disk is full changes no answer, whatever the provider doe
   assert.deepEqual(await everything(), before)
 })
 
-test('F-30 a certificate nobody vouches for is refused, and our secret not sent', {
+test('a certificate nobody vouches for is refused, and our secret not sent [F-30]', {
   skip: noCertificate
 }, async (t) => {
   const { port, requests } = await startUntrusted(t, 'localhost', (_request, response) => {
@@ -643,7 +643,7 @@ test('F-30 a certificate nobody vouches for is refused, and our secret not sent'
 })
 
 for (const host of ['a plain host', 'a host with opinions'] as const) {
-  test(`G-01 G-03 G-10 G-18 T-02 bodies and methods (${host})`, async (t) => {
+  test(`bodies and methods (${host}) [G-01 G-03 G-10 G-18 T-02]`, async (t) => {
     const { server, asked } = await logIn(
       t,
       host === 'a plain host' ? {} : { app: await opinionatedHost({ key: 'k' }) }
@@ -713,7 +713,7 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
   })
 }
 
-test('G-14 X-06 headers named by Connection, and requests in absolute form', async (t) => {
+test('headers named by Connection, and requests in absolute form [G-14 X-06]', async (t) => {
   const { server, asked } = await logIn(t)
   const body = query(asked)
   const lines = `Host: evil.example\r\nContent-Type: ${form}\r\nContent-Length: ${body.length}`
@@ -743,7 +743,7 @@ test('G-14 X-06 headers named by Connection, and requests in absolute form', asy
   assert.equal(server.endpoint.arrivals.length, 1)
 })
 
-test('F-13 a store that is down is 503 at both endpoints, and nothing is asked of the provider', async (t) => {
+test('a store that is down is 503 at both endpoints, and nothing is asked of the provider [F-13]', async (t) => {
   const down = async () => {
     throw new Error('the store is down')
   }

@@ -24,7 +24,7 @@ import defaultExport, {
   type McpOAuthOptions,
   type OAuthMetadata,
   type ProtectedResourceMetadata,
-  type Registration,
+  type McpOAuthRegistration,
   type Registry,
   type Store,
   type TokenVerifier,
@@ -165,9 +165,9 @@ app.get('/other', {
 }, async ({ routeOptions }) => routeOptions.config.mcpOAuth?.public)
 
 // The registrations
-expectTypeOf(app.mcpOAuth).toEqualTypeOf<Registration>()
+expectTypeOf(app.mcpOAuth).toEqualTypeOf<McpOAuthRegistration>()
 expectTypeOf(app.mcpOAuthRegistry).toEqualTypeOf<Registry>()
-expectTypeOf<Registration>().toEqualTypeOf<
+expectTypeOf<McpOAuthRegistration>().toEqualTypeOf<
   {
     readonly prefix: string
     readonly resource: string

@@ -81,7 +81,7 @@ test('requests with one token at the same time share its verification, others do
   })
 })
 
-test('S-10 the cache is bounded, least recently used first', async () => {
+test('the cache is bounded, least recently used first [S-10]', async () => {
   const { verify, calls } = counting(async (token) => callerOf(token))
   const cached = cachedVerifier(verify, { max: 2 })
   for (const token of ['a', 'b', 'a', 'c', 'a', 'b']) await cached(token, context)
@@ -98,13 +98,13 @@ test('chain: the first that knows the token answers', async () => {
   assert.deepEqual(last.calls, [])
 })
 
-test('J-08 chain: a token nobody knows is invalid_token', async () => {
+test('chain: a token nobody knows is invalid_token [J-08]', async () => {
   for (const verifiers of [[], [async () => null, async () => null]]) {
     await assert.rejects(chain(verifiers)('a', context), { kind: 'invalidToken', statusCode: 401 })
   }
 })
 
-test('Q-16 chain: a token found bad is not offered to the next verifier', async () => {
+test('chain: a token found bad is not offered to the next verifier [Q-16]', async () => {
   const next = counting(async (token) => callerOf(token))
   await assert.rejects(
     chain([async () => {
@@ -115,7 +115,7 @@ test('Q-16 chain: a token found bad is not offered to the next verifier', async 
   assert.deepEqual(next.calls, [])
 })
 
-test('F-28 chain: a verifier that fails or answers junk never lets anyone pass and never blames the token', async () => {
+test('chain: a verifier that fails or answers junk never lets anyone pass and never blames the token [F-28]', async () => {
   const junk: unknown[] = [
     undefined,
     true,

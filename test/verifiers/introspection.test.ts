@@ -68,7 +68,7 @@ test('RFC 7662 a token the issuer calls active is a caller', async (t) => {
   assert.deepEqual([id, secret], [account.clientId, account.clientSecret])
 })
 
-test('F-27 a log that fails is no reason to fail otherwise', async (t) => {
+test('a log that fails is no reason to fail otherwise [F-27]', async (t) => {
   const lost = (): never => {
     throw new Error('ENOSPC')
   }
@@ -79,7 +79,7 @@ test('F-27 a log that fails is no reason to fail otherwise', async (t) => {
   await assert.rejects(verify('opaque', context), { kind: 'keysUnavailable' })
 })
 
-test('Q-14 EX-02 what may be missing may be missing: expiry, issuer, subject; audiences may be several, or one of ours', async (t) => {
+test('what may be missing may be missing: expiry, issuer, subject; audiences may be several, or one of ours [Q-14 EX-02]', async (t) => {
   const { server, verify } = await setUp(t, { audience: 'https://api.example' })
   for (
     const answer of [
@@ -98,7 +98,7 @@ test('Q-14 EX-02 what may be missing may be missing: expiry, issuer, subject; au
   }
 })
 
-test('Q-14 RS-05 RS-06 whatever is not strictly active, and for us, is refused', async (t) => {
+test('whatever is not strictly active, and for us, is refused [Q-14 RS-05 RS-06]', async (t) => {
   const { server, verify } = await setUp(t)
   const inactive = [
     { active: false },
@@ -160,7 +160,7 @@ const outages: Array<keyof typeof faults> = [
   'drip'
 ]
 for (const fault of outages) {
-  test(`Q-14 F-10 an endpoint with "${fault}" is 503, never the fault of the token`, async (t) => {
+  test(`an endpoint with "${fault}" is 503, never the fault of the token [Q-14 F-10]`, async (t) => {
     const { server, verify, warnings } = await setUp(t)
     server.fail = fault
     await assert.rejects(verify('x', context), { kind: 'keysUnavailable', statusCode: 503 })
@@ -170,7 +170,7 @@ for (const fault of outages) {
   })
 }
 
-test('Q-14 our own credentials being refused is a fault of ours', async (t) => {
+test('our own credentials being refused is a fault of ours [Q-14]', async (t) => {
   const { server, verify } = await setUp(t)
   for (
     const [status, answer] of [[401, { error: 'invalid_client' }], [400, {
@@ -189,7 +189,7 @@ test('Q-14 our own credentials being refused is a fault of ours', async (t) => {
   await assert.rejects(elsewhere('x', context), { kind: 'keysUnavailable' })
 })
 
-test('Q-14 a provider without an introspection endpoint, or that is away, is 503', async (t) => {
+test('a provider without an introspection endpoint, or that is away, is 503 [Q-14]', async (t) => {
   const { server, verify } = await setUp(t)
   server.metadata = { issuer: server.issuer }
   await assert.rejects(verify('x', context), { kind: 'keysUnavailable' })
@@ -197,7 +197,7 @@ test('Q-14 a provider without an introspection endpoint, or that is away, is 503
   await assert.rejects(gone('x', context), { kind: 'keysUnavailable' })
 })
 
-test('Q-15 nothing is remembered by default; with cacheFor good tokens are, for so long, and bad ones never', async (t) => {
+test('nothing is remembered by default; with cacheFor good tokens are, for so long, and bad ones never [Q-15]', async (t) => {
   const { server, verify } = await setUp(t)
   await verify('x', context)
   server.answer = { active: false }
@@ -215,7 +215,7 @@ test('Q-15 nothing is remembered by default; with cacheFor good tokens are, for 
   assert.ok(await remembering('x', context), 'Q-15 the refusal is not remembered')
 })
 
-test('Q-23 users of two issuers are two, whatever their subjects are; claims are clean and nobody changes them', async (t) => {
+test('users of two issuers are two, whatever their subjects are; claims are clean and nobody changes them [Q-23]', async (t) => {
   const { server, verify } = await setUp(t)
   server.answer = '{"active":true,"aud":"' + resource +
     '","sub":"1001","__proto__":{"scope":"admin"},"act":{"sub":"x"}}'
@@ -228,7 +228,7 @@ test('Q-23 users of two issuers are two, whatever their subjects are; claims are
   ], [server.issuer, undefined, true, true])
 })
 
-test('D17 RS-21 what the issuer writes about a token stays out of the log', async (t) => {
+test('what the issuer writes about a token stays out of the log [D17 RS-21]', async (t) => {
   const lines: string[] = []
   const server = await startIntrospection(t)
   const { log } = Fastify({
@@ -262,7 +262,7 @@ test('D17 RS-21 what the issuer writes about a token stays out of the log', asyn
   )
 })
 
-test('F-09 what cannot be asked at once waits, and too many are told to come again', async (t) => {
+test('what cannot be asked at once waits, and too many are told to come again [F-09]', async (t) => {
   const { server, verify } = await setUp(t)
   server.fail = 'hang'
   const outcomes = await Promise.all(
@@ -286,7 +286,7 @@ test('a thousand requests with one token ask once', async (t) => {
   assert.equal(server.asked.length, 1)
 })
 
-test('Q-16 a JWT of another issuer is not shown to this one, and what another verifier found bad neither', async (t) => {
+test('a JWT of another issuer is not shown to this one, and what another verifier found bad neither [Q-16]', async (t) => {
   const { server, verify } = await setUp(t)
   const other = await startIssuer()
   // Tokens are minted now, and slow tests may have come before this one.

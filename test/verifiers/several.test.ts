@@ -64,7 +64,7 @@ test("PRM-10 PRM-02 J-08 several issuers of one resource: each is published, eac
   assert.equal(opaque.asked.length, 1, "nobody else's JWTs are shown to it")
 })
 
-test('PRM-10 F-01 one issuer that is away is no reason to refuse the tokens of the other', async (t) => {
+test('one issuer that is away is no reason to refuse the tokens of the other [PRM-10 F-01]', async (t) => {
   const [one, two] = await Promise.all([startIssuer(), startIssuer()])
   for (const issuer of [one, two]) t.after(issuer.close)
   const { mcpUrl } = await buildApp(t, {
@@ -77,7 +77,7 @@ test('PRM-10 F-01 one issuer that is away is no reason to refuse the tokens of t
   assert.equal((await call(mcpUrl, await two.mint({ aud: mcpUrl }))).status, 200)
 })
 
-test('PRM-10 beside the broker a further issuer is trusted, and clients may choose it', async (t) => {
+test('beside the broker a further issuer is trusted, and clients may choose it [PRM-10]', async (t) => {
   const other = await startIssuer()
   t.after(other.close)
   const flow = await startFlow(t, { options: { tokens: jwtVerifier({ issuer: other.issuer }) } })
@@ -97,7 +97,7 @@ test('PRM-10 beside the broker a further issuer is trusted, and clients may choo
   )
 })
 
-test('RS-21 the debug log says which verifiers were asked, in which order, and what came of it; no token is in it', async (t) => {
+test('the debug log says which verifiers were asked, in which order, and what came of it; no token is in it [RS-21]', async (t) => {
   const lines: string[] = []
   const app = Fastify({
     logger: {

@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
-import { isOnce } from '../../clients/clients.ts'
+import { hasNoRefresh } from '../../clients/clients.ts'
 import { hash } from '../../store/one-time.ts'
 import { loginLifetime } from '../login-state.ts'
-import { about, McpOAuthError } from '../../errors.ts'
+import { causeWith, McpOAuthError } from '../../errors.ts'
 import { requestedKey } from '../../dpop/rules.ts'
 import { single } from '../../oauth/parameters.ts'
 import { missingScopes } from '../../oauth/scope.ts'
 import { authorize } from '../../clients/authorize.ts'
 import { answerConsentPage } from '../../pages/consent.ts'
 import { pageError } from '../../pages/page.ts'
-import { publicRoute, refuseOtherMethods } from '../../host/isolate.ts'
+import { publicRoute, rejectOtherMethods } from '../../host/isolate.ts'
 import type { Broker } from '../broker.ts'
 
 /**
@@ -66,7 +66,7 @@ export function authorizeRoute (scope: FastifyInstance, broker: Broker, path: st
           : []
         if (beyond.length > 0) {
           throw new McpOAuthError('invalidScope', {
-            cause: about('this client cannot have these scopes', beyond.join(' '))
+            cause: causeWith('this client cannot have these scopes', beyond.join(' '))
           })
         }
         const content: ConsentRequest = {
@@ -78,7 +78,7 @@ export function authorizeRoute (scope: FastifyInstance, broker: Broker, path: st
           codeChallenge: asked.codeChallenge,
           resource: asked.resource,
           ...(key !== undefined && { key }),
-          ...(isOnce(client.grantTypes) && { once: true }),
+          ...(hasNoRefresh(client.grantTypes) && { once: true }),
           ...(asked.state !== undefined && { state: asked.state }),
           ...(prompt !== undefined && prompts.includes(prompt) && { prompt }),
           ...(asked.scopes.includes('offline_access') && { offline: true })
@@ -94,7 +94,7 @@ export function authorizeRoute (scope: FastifyInstance, broker: Broker, path: st
         }
         reply.header('set-cookie', cookies.setCsrf(csrf, loginLifetime))
         return answerConsentPage(reply, {
-          action: `${broker.site().base}/oauth/consent`,
+          action: `${broker.urls().base}/oauth/consent`,
           sealed,
           client,
           redirectUri: asked.redirectUri,
@@ -105,5 +105,5 @@ export function authorizeRoute (scope: FastifyInstance, broker: Broker, path: st
         })
       })
   )
-  refuseOtherMethods(scope, path, ['GET'])
+  rejectOtherMethods(scope, path, ['GET'])
 }

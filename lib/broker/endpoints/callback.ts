@@ -6,7 +6,7 @@ import { redirectUriProblem } from '../../oauth/redirect-uri.ts'
 import { appendQuery } from '../../oauth/url.ts'
 import { errorLocation, queryOf } from '../../clients/authorize.ts'
 import { pageError } from '../../pages/page.ts'
-import { publicRoute, refuseOtherMethods } from '../../host/isolate.ts'
+import { publicRoute, rejectOtherMethods } from '../../host/isolate.ts'
 import type { Broker } from '../broker.ts'
 import type { LoginContent } from './consent.ts'
 
@@ -36,7 +36,7 @@ export function callbackRoute (scope: FastifyInstance, broker: Broker): void {
     exposeHeadRoute: false,
     errorHandler: pageError
   }, (request, reply) => comeBack(broker, request, reply))
-  refuseOtherMethods(scope, '/oauth/callback', ['GET'])
+  rejectOtherMethods(scope, '/oauth/callback', ['GET'])
 }
 
 async function comeBack (
@@ -52,7 +52,7 @@ async function comeBack (
   if (
     (code === undefined) === (failure === undefined) || (code?.length ?? 0) > maxCode
   ) { throw new McpOAuthError('invalidRequest') }
-  if (!broker.states.recognise(state, now)) {
+  if (!broker.states.verify(state, now)) {
     throw new McpOAuthError('invalidRequest', {
       description: 'This sign-in has expired, or was not started here.'
     })
@@ -68,7 +68,7 @@ async function comeBack (
       description: 'This sign-in was started in another browser.'
     })
   }
-  if (!await broker.upstream.isFromProvider(params.get('iss') ?? [])) {
+  if (!await broker.provider.isFromProvider(params.get('iss') ?? [])) {
     throw new McpOAuthError('invalidRequest', {
       description: 'The answer does not come from the expected provider.'
     })
@@ -78,7 +78,7 @@ async function comeBack (
       description: 'The redirect URI is not allowed any more.'
     })
   }
-  if (!await broker.ledger.consume('login', state, loginLifetime)) {
+  if (!await broker.marks.consume('login', state, loginLifetime)) {
     throw new McpOAuthError('invalidRequest', {
       description: 'This sign-in was already completed.'
     })
@@ -92,7 +92,7 @@ async function comeBack (
     )
   }
   const { upstreamState, state: clientState, secrets, ...asked } = login
-  const ours = await broker.grants.code(asked, code, secrets, now)
+  const ours = await broker.tokens.code(asked, code, secrets, now)
   return reply.redirect(
     appendQuery(login.redirectUri, { code: ours, state: clientState, iss: broker.issuer() }),
     302

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Asked } from '../tokens.ts'
+import type { ApprovedRequest } from '../tokens.ts'
 import { hash } from '../../store/one-time.ts'
 import type { LoginSecrets } from '../../provider/login.ts'
 import { loginLifetime } from '../login-state.ts'
@@ -7,12 +7,12 @@ import { McpOAuthError } from '../../errors.ts'
 import { parameters, single } from '../../oauth/parameters.ts'
 import { errorLocation } from '../../clients/authorize.ts'
 import { pageError } from '../../pages/page.ts'
-import { acceptForm, publicRoute, refuseOtherMethods } from '../../host/isolate.ts'
+import { acceptForm, publicRoute, rejectOtherMethods } from '../../host/isolate.ts'
 import type { ConsentRequest } from './authorize.ts'
 import type { Broker } from '../broker.ts'
 
 /** What the browser carries through the provider, in a cookie named after the state. */
-export interface LoginContent extends Asked {
+export interface LoginContent extends ApprovedRequest {
   readonly upstreamState: string
   readonly secrets: LoginSecrets
   readonly state?: string
@@ -32,7 +32,7 @@ export function consentRoute (scope: FastifyInstance, broker: Broker): void {
       errorHandler: pageError
     }, (request, reply) => decide(broker, request, reply))
   })
-  refuseOtherMethods(scope, '/oauth/consent', ['POST'])
+  rejectOtherMethods(scope, '/oauth/consent', ['POST'])
 }
 
 async function decide (
@@ -73,10 +73,10 @@ async function decide (
   }
   const { id, browser, prompt, offline = false, ...kept } = asked
   const upstreamState = broker.states.create(now)
-  const secrets = broker.upstream.secrets()
+  const secrets = broker.provider.secrets()
   // Asked before the page is used up: if the provider cannot be reached, the user can send it
   // again.
-  const location = await broker.upstream.loginUrl(upstreamState, secrets, { prompt, offline })
+  const location = await broker.provider.loginUrl(upstreamState, secrets, { prompt, offline })
   await once(broker, asked)
   const content: LoginContent = { ...kept, upstreamState, secrets }
   const sealed = await broker.sealer.seal('transaction', content, loginLifetime, now)
@@ -88,7 +88,7 @@ async function decide (
 }
 
 async function once (broker: Broker, { id }: ConsentRequest): Promise<void> {
-  if (!await broker.ledger.consume('consent', id, loginLifetime)) {
+  if (!await broker.marks.consume('consent', id, loginLifetime)) {
     throw new McpOAuthError('invalidRequest', { description: 'This page was already used.' })
   }
 }
@@ -99,8 +99,8 @@ async function once (broker: Broker, { id }: ConsentRequest): Promise<void> {
  */
 function isSameSite (
   broker: Broker,
-  { headers: { origin = 'null', 'sec-fetch-site': site = 'same-origin' } }: FastifyRequest
+  { headers: { origin = 'null', 'sec-fetch-site': fetchSite = 'same-origin' } }: FastifyRequest
 ): boolean {
-  return site === 'same-origin' &&
-    (origin === 'null' || origin === new URL(broker.site().base).origin)
+  return fetchSite === 'same-origin' &&
+    (origin === 'null' || origin === new URL(broker.urls().base).origin)
 }

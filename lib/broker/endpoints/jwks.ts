@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import {
   corsHeaders,
-  openToAllOrigins,
+  replyToPreflight,
   publicRoute,
-  refuseOtherMethods
+  rejectOtherMethods
 } from '../../host/isolate.ts'
 import type { Broker } from '../broker.ts'
 
@@ -25,6 +25,6 @@ export function jwksRoute (scope: FastifyInstance, { signing }: Broker): void {
         .removeHeader('pragma')
         .send(document)
   })
-  openToAllOrigins(scope, '/oauth/jwks', ['GET', 'HEAD'])
-  refuseOtherMethods(scope, '/oauth/jwks', ['GET', 'HEAD'])
+  replyToPreflight(scope, '/oauth/jwks', ['GET', 'HEAD'])
+  rejectOtherMethods(scope, '/oauth/jwks', ['GET', 'HEAD'])
 }

@@ -5,13 +5,13 @@ import { parameters, single } from '../../oauth/parameters.ts'
 import {
   acceptForm,
   bodyLimit,
-  openToAllOrigins,
+  replyToPreflight,
   publicRoute,
-  readableByAll,
-  refuseOtherMethods
+  allowAnyOrigin,
+  rejectOtherMethods
 } from '../../host/isolate.ts'
 import type { Broker } from '../broker.ts'
-import { identify } from '../client-authentication.ts'
+import { authenticateClient } from '../client-authentication.ts'
 import { endGrant } from '../grants/refresh-token.ts'
 
 /**
@@ -22,7 +22,7 @@ import { endGrant } from '../grants/refresh-token.ts'
 export function revokeRoute (scope: FastifyInstance, broker: Broker): void {
   scope.register(async (scope) => {
     acceptForm(scope)
-    readableByAll(scope)
+    allowAnyOrigin(scope)
     scope.post('/oauth/revoke', { bodyLimit, config: publicRoute }, async (request, reply) => {
       if (typeof request.body !== 'string') throw new McpOAuthError('invalidRequest')
       const params = parameters(request.body)
@@ -33,17 +33,17 @@ export function revokeRoute (scope: FastifyInstance, broker: Broker): void {
           description: 'The parameter token is missing.'
         })
       }
-      const clientId = await identify(broker, request, params, now)
+      const clientId = await authenticateClient(broker, request, params, now)
       await end(broker, clientId, token, now)
       return reply.code(200).send()
     })
   })
-  openToAllOrigins(scope, '/oauth/revoke', ['POST'])
-  refuseOtherMethods(scope, '/oauth/revoke', ['POST'])
+  replyToPreflight(scope, '/oauth/revoke', ['POST'])
+  rejectOtherMethods(scope, '/oauth/revoke', ['POST'])
 }
 
 async function end (broker: Broker, clientId: string, token: string, now: number): Promise<void> {
-  const refresh = await broker.grants.openRefresh(token, now)
+  const refresh = await broker.tokens.openRefresh(token, now)
   if (refresh !== null) {
     if (refresh.client === hash(clientId)) await endGrant(broker, refresh, now)
     return

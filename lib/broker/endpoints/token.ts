@@ -1,23 +1,23 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Tokens } from '../access-token.ts'
+import type { TokenResponse } from '../access-token.ts'
 import { lifetimes, type CodeContent } from '../tokens.ts'
 import { hash } from '../../store/one-time.ts'
 import { McpOAuthError } from '../../errors.ts'
 import { parameters } from '../../oauth/parameters.ts'
 import { challengeOf } from '../../oauth/pkce.ts'
-import { tokenRequest, userGrants, type TokenRequest } from '../../oauth/token-request.ts'
-import { identify } from '../client-authentication.ts'
+import { parseTokenRequest, userGrants, type TokenRequest } from '../../oauth/token-request.ts'
+import { authenticateClient } from '../client-authentication.ts'
 import { machineTokens } from '../grants/client-credentials.ts'
 import {
   acceptForm,
   bodyLimit,
-  openToAllOrigins,
+  replyToPreflight,
   publicRoute,
-  readableByAll,
-  refuseOtherMethods
+  allowAnyOrigin,
+  rejectOtherMethods
 } from '../../host/isolate.ts'
 import type { Broker } from '../broker.ts'
-import { keyOf } from '../proof.ts'
+import { proofKeyOf } from '../proof.ts'
 import { refresh, refused } from '../grants/refresh-token.ts'
 
 /** Wrong guesses one code survives. */
@@ -33,34 +33,34 @@ const memory = lifetimes.access + lifetimes.code
 export function tokenRoute (scope: FastifyInstance, broker: Broker, path: string): void {
   scope.register(async (scope) => {
     acceptForm(scope)
-    readableByAll(scope)
+    allowAnyOrigin(scope)
     scope.post(
       path,
       { bodyLimit, config: publicRoute },
       (request, reply) => answer(broker, request, reply)
     )
   })
-  openToAllOrigins(scope, path, ['POST'])
-  refuseOtherMethods(scope, path, ['POST'])
+  replyToPreflight(scope, path, ['POST'])
+  rejectOtherMethods(scope, path, ['POST'])
 }
 
 async function answer (
   broker: Broker,
   request: FastifyRequest,
   reply: FastifyReply
-): Promise<Tokens> {
+): Promise<TokenResponse> {
   if (typeof request.body !== 'string') throw new McpOAuthError('invalidRequest')
   const params = parameters(request.body)
   const now = Date.now() / 1000
-  const asked = tokenRequest(params, {
-    resource: broker.site().resource,
-    machines: broker.machines
+  const asked = parseTokenRequest(params, {
+    resource: broker.urls().resource,
+    machines: broker.hasMachineClients
   })
-  const clientId = await identify(broker, request, params, now)
+  const clientId = await authenticateClient(broker, request, params, now)
   const { grantTypes = userGrants } = broker.clients.listed(clientId) ?? {}
   if (!grantTypes.includes(asked.grantType)) throw new McpOAuthError('unauthorizedClient')
   // Before anything is looked up, let alone used up.
-  const key = await keyOf(broker, request, reply, now)
+  const key = await proofKeyOf(broker, request, reply, now)
   if (asked.grantType === 'client_credentials') {
     return await machineTokens(broker, clientId, asked, key, now)
   }
@@ -74,15 +74,15 @@ async function exchange (
   asked: TokenRequest & { grantType: 'authorization_code' },
   key: string | undefined,
   now: number
-): Promise<Tokens> {
-  const code = await broker.grants.openCode(asked.code, now)
+): Promise<TokenResponse> {
+  const code = await broker.tokens.openCode(asked.code, now)
   // A code of another client, or for another key (RFC 9449 §10): nothing happens to it, its own
   // client can still use it.
   if (code === null || code.client !== hash(clientId)) {
     throw refused('the code is expired, of another client, or no code')
   }
   if (code.key !== undefined && code.key !== key) throw refused('the code is for another key')
-  if (await broker.ledger.isConsumed('code', code.id)) return await replayed(broker, code, now)
+  if (await broker.marks.isConsumed('code', code.id)) return await replayed(broker, code, now)
   if (asked.redirectUri !== undefined && asked.redirectUri !== code.redirectUri) {
     throw refused('redirect_uri is not that of the authorization request')
   }
@@ -90,29 +90,29 @@ async function exchange (
     throw new McpOAuthError('invalidTarget')
   }
   if (challengeOf(asked.codeVerifier) !== code.codeChallenge) {
-    if (await broker.ledger.fail('code', code.id, guesses, lifetimes.code)) {
-      await broker.ledger.consume('code', code.id, lifetimes.code)
+    if (await broker.marks.fail('code', code.id, guesses, lifetimes.code)) {
+      await broker.marks.consume('code', code.id, lifetimes.code)
     }
     throw refused('the code verifier does not fit the code challenge')
   }
   // A document that has changed must still be one. Where the user is sent back to stays what was
   // agreed to.
-  if (await broker.clients.isSpoiled(clientId)) throw new McpOAuthError('invalidClient')
-  await broker.upstream.ready()
-  if (!await broker.ledger.consume('code', code.id, memory)) {
+  if (await broker.clients.isInvalidated(clientId)) throw new McpOAuthError('invalidClient')
+  await broker.provider.ready()
+  if (!await broker.marks.consume('code', code.id, memory)) {
     return await replayed(broker, code, now)
   }
   let tokens
   try {
-    tokens = await broker.grants.begin(clientId, code, key, now)
+    tokens = await broker.tokens.begin(clientId, code, key, now)
   } catch (error) {
     // The provider's code is unspent, so ours is as good as before.
-    if (isUnsent(error)) await broker.ledger.release('code', code.id)
+    if (isUnsent(error)) await broker.marks.release('code', code.id)
     throw error
   }
   // The grant is noted by now, then the look: a replay does it the other way round, so one of the
   // two sees the other.
-  if (await broker.ledger.isConsumed('replay', code.id)) {
+  if (await broker.marks.isConsumed('replay', code.id)) {
     await broker.revocation.end(code.grant, now)
   }
   const { refresh_token: _unasked, ...once } = tokens
@@ -124,11 +124,11 @@ async function exchange (
  * Where there is none, because nobody signed in, nothing is written that lasts.
  */
 async function replayed (
-  { ledger, revocation }: Broker,
+  { marks, revocation }: Broker,
   { id, grant }: CodeContent,
   now: number
 ): Promise<never> {
-  await ledger.consume('replay', id, memory)
+  await marks.consume('replay', id, memory)
   if (await revocation.isNoted(grant)) await revocation.end(grant, now)
   throw refused(
     'the code was used before: it was stolen, or its tokens were, and the grant has ended'

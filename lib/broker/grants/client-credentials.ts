@@ -1,4 +1,4 @@
-import { issueAccessToken, randomId, type Tokens } from '../access-token.ts'
+import { issueAccessToken, randomId, type TokenResponse } from '../access-token.ts'
 import { machineGrant } from '../../store/one-time.ts'
 import { lifetimes } from '../tokens.ts'
 import { McpOAuthError } from '../../errors.ts'
@@ -17,14 +17,14 @@ export async function machineTokens (
   asked: MachineRequest,
   key: string | undefined,
   now: number
-): Promise<Tokens> {
+): Promise<TokenResponse> {
   const { config: { requiredScopes, scopeHierarchy }, clients, signing } = broker
   const allowed = clients.listed(clientId)?.scopes ?? requiredScopes
   const scopes = asked.scopes ?? allowed
   if (missingScopes(allowed, scopes, scopeHierarchy).length > 0) {
     throw new McpOAuthError('invalidScope')
   }
-  const { resource } = broker.site()
+  const { resource } = broker.urls()
   const content = {
     issuer: broker.issuer(),
     subject: clientId,

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Tokens } from '../access-token.ts'
+import type { TokenResponse } from '../access-token.ts'
 import { lifetimes, type RefreshContent } from '../tokens.ts'
 import { hash } from '../../store/one-time.ts'
 import type { Log } from '../../types.ts'
 import { McpOAuthError } from '../../errors.ts'
-import { insist } from '../../http/retry.ts'
+import { retry } from '../../http/retry.ts'
 import type { TokenRequest } from '../../oauth/token-request.ts'
 import type { Broker } from '../broker.ts'
 
@@ -31,7 +31,7 @@ const pauses = [100, 1_200]
 interface Answer {
   readonly id: string
   readonly key?: string | undefined
-  readonly tokens: Tokens
+  readonly tokens: TokenResponse
 }
 
 /** The provider's new refresh token, where we could not answer. */
@@ -51,8 +51,8 @@ export async function refresh (
   asked: TokenRequest & { grantType: 'refresh_token' },
   key: string | undefined,
   now: number
-): Promise<Tokens> {
-  const sent = await broker.grants.openRefresh(asked.refreshToken, now)
+): Promise<TokenResponse> {
+  const sent = await broker.tokens.openRefresh(asked.refreshToken, now)
   if (sent === null || sent.client !== hash(clientId)) {
     throw refused('the refresh token is expired, of another client, or none')
   }
@@ -71,7 +71,7 @@ export async function refresh (
   for (let look = 0; look < looks; look++) {
     const tokens = await answerBefore(broker, token, now)
     if (tokens !== null) return tokens
-    if (await broker.ledger.consume('refreshing', token.id, lockLifetime)) {
+    if (await broker.marks.consume('refreshing', token.id, lockLifetime)) {
       return await first(broker, clientId, token, scopes, now)
     }
     await sleep(lookEvery)
@@ -85,8 +85,8 @@ async function first (
   token: RefreshContent,
   scopes: readonly string[],
   now: number
-): Promise<Tokens> {
-  const { ledger } = broker
+): Promise<TokenResponse> {
+  const { marks } = broker
   try {
     // Somebody may have finished between the look and the lock.
     const before = await answerBefore(broker, token, now)
@@ -98,7 +98,7 @@ async function first (
     if (error instanceof McpOAuthError && error.statusCode < 500) await endGrant(broker, token, now)
     // The provider or the store did not answer: the token stays good, and the next one may try at
     // once.
-    await ledger.release('refreshing', token.id).catch(() => {})
+    await marks.release('refreshing', token.id).catch(() => {})
     throw error
   }
 }
@@ -109,20 +109,20 @@ async function first (
  * out.
  */
 async function renewed (
-  { grants, ledger, log, revocation, sealer }: Broker,
+  { tokens, marks, log, revocation, sealer }: Broker,
   clientId: string,
   token: RefreshContent,
   scopes: readonly string[],
   now: number
-): Promise<Tokens> {
-  const sealed = await ledger.recall('rotated', token.id)
+): Promise<TokenResponse> {
+  const sealed = await marks.recall('rotated', token.id)
   const kept = sealed === null ? null : await sealer.open('rotated', sealed, now) as Rotated | null
   const next: { refresh?: string } = {}
   try {
     const current = kept?.id === token.id
       ? { ...token, upstream: { refresh: kept.refresh } }
       : token
-    return await grants.renew(clientId, current, scopes, now, refresh => {
+    return await tokens.renew(clientId, current, scopes, now, refresh => {
       next.refresh = refresh
     })
   } catch (error) {
@@ -130,7 +130,7 @@ async function renewed (
     if (refresh !== undefined) {
       const content: Rotated = { id: token.id, refresh }
       const rotated = await sealer.seal('rotated', content, lifetimes.refresh, now)
-      await write(log, () => ledger.remember('rotated', token.id, rotated, lifetimes.refresh))
+      await write(log, () => marks.remember('rotated', token.id, rotated, lifetimes.refresh))
       await revocation.note(token.grant, refresh, lifetimes.access, now)
     }
     throw error
@@ -145,14 +145,14 @@ async function answerBefore (
   broker: Broker,
   token: RefreshContent,
   now: number
-): Promise<Tokens | null> {
-  const { ledger, sealer } = broker
+): Promise<TokenResponse | null> {
+  const { marks, sealer } = broker
   // Asked first: the answer is written before this mark is, so whoever sees the mark finds the
   // answer too.
-  const used = await ledger.isConsumed('refresh', token.id)
+  const used = await marks.isConsumed('refresh', token.id)
   const [revoked, sealed] = await Promise.all([
-    ledger.hasEnded(token.grant),
-    ledger.recall('refreshed', token.id)
+    marks.hasEnded(token.grant),
+    marks.recall('refreshed', token.id)
   ])
   if (revoked) throw refused('the grant has ended')
   const answer = sealed === null ? null : await sealer.open('answer', sealed, now) as Answer | null
@@ -171,16 +171,16 @@ export function refused (reason: string): McpOAuthError {
 }
 
 async function remember (
-  { ledger, sealer, log }: Broker,
+  { marks, sealer, log }: Broker,
   token: RefreshContent,
-  tokens: Tokens,
+  tokens: TokenResponse,
   now: number
 ): Promise<void> {
   const content: Answer = { id: token.id, key: token.key, tokens }
   const answer = await sealer.seal('answer', content, lifetimes.grace, now)
   await write(log, async () => {
-    await ledger.remember('refreshed', token.id, answer, lifetimes.grace)
-    await ledger.consume('refresh', token.id, lifetimes.refresh)
+    await marks.remember('refreshed', token.id, answer, lifetimes.grace)
+    await marks.consume('refresh', token.id, lifetimes.refresh)
   })
 }
 
@@ -190,7 +190,7 @@ async function remember (
  */
 async function write (log: Log, operation: () => Promise<void>): Promise<void> {
   try {
-    await insist(pauses, operation)
+    await retry(pauses, operation)
   } catch (err) {
     log.error(
       { err },

@@ -2,10 +2,10 @@ import type { McpAuth } from '../../types.ts'
 import { startupError } from '../../errors.ts'
 import { type RpcMessage, mapMessages } from '../rpc/responses.ts'
 import {
-  type McpCall,
+  type McpRequest,
   type McpEndpoint,
   type ScopelessEndpoint,
-  emptyAnswer,
+  emptyResponse,
   goneStatus,
   rpcCode
 } from '../rpc/types.ts'
@@ -18,7 +18,7 @@ import {
   toolScopesOf,
   toolsCalledBy
 } from './scopes.ts'
-import { createToolDirectory, isToolPage } from './tool-list.ts'
+import { createToolList, isToolPage } from './tool-list.ts'
 
 /** Whether a caller has scopes. */
 export type Holds = (authInfo: McpAuth | undefined, scopes: readonly string[]) => boolean
@@ -43,7 +43,7 @@ export function withToolAccess (
 ): McpEndpoint {
   const scopesOf = toolScopesOf(toolScopes)
   const catalog = new Set(typeof toolScopes === 'object' ? Object.values(toolScopes).flat() : [])
-  const directory = createToolDirectory(server.handle, atStart !== null, tools => {
+  const directory = createToolList(server.handle, atStart !== null, tools => {
     for (const tool of tools) for (const scope of written(tool) ?? []) catalog.add(scope)
   })
 
@@ -65,7 +65,7 @@ export function withToolAccess (
    * Lists are of this caller alone. In the modern era they say so: what is kept of them must not be
    * shown to others (MCP 2026-07-28, "Caching").
    */
-  function shownTo (call: McpCall): (message: RpcMessage) => RpcMessage {
+  function shownTo (call: McpRequest): (message: RpcMessage) => RpcMessage {
     const [modern, asked, sole] = [
       isModern(call),
       listsAskedFor(call.body),
@@ -85,7 +85,7 @@ export function withToolAccess (
           : message
       }
       // What else may stand beside a list, in a batch or on a stream, may only look like one.
-      if (answers && sole) directory.learn(result.tools, call)
+      if (answers && sole) directory.update(result.tools, call)
       return {
         ...message,
         result: {
@@ -114,8 +114,8 @@ export function withToolAccess (
       if (refused !== null) return refused
       const names = toolsCalledBy(call.body)
       if (names.length === 0) return []
-      const tools = await directory.find(names, call).catch((error: unknown) => {
-        if (call.signal.aborted) return emptyAnswer(goneStatus)
+      const tools = await directory.get(names, call).catch((error: unknown) => {
+        if (call.signal.aborted) return emptyResponse(goneStatus)
         throw error
       })
       if ('status' in tools) return tools
@@ -144,8 +144,8 @@ function problemOf (check: () => unknown): string[] {
 }
 
 /** Stands for a caller where there is none yet. */
-function startCall (): McpCall {
-  const request = { method: 'POST', headers: {}, ip: '127.0.0.1' } as McpCall['request']
+function startCall (): McpRequest {
+  const request = { method: 'POST', headers: {}, ip: '127.0.0.1' } as McpRequest['request']
   return {
     request,
     headers: {},

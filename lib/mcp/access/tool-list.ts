@@ -1,25 +1,25 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { McpOAuthError } from '../../errors.ts'
-import { type McpAnswer, type McpCall, type ScopelessEndpoint, rpcCode } from '../rpc/types.ts'
+import { type McpResponse, type McpRequest, type ScopelessEndpoint, rpcCode } from '../rpc/types.ts'
 import { messagesOf, metaOf } from '../rpc/messages.ts'
-import { ask } from '../rpc/internal-request.ts'
+import { sendInternalRequest } from '../rpc/internal-request.ts'
 import type { ScopedTool } from './scopes.ts'
 import { identityOf } from './sessions.ts'
 
 /** What a server says about its tools. Only asking it tells: tools come and go while it runs. */
-export interface ToolDirectory {
+export interface ToolList {
   /**
    * The tools of these names, as the server showed them to the caller a moment ago, or shows them
    * now; it is asked once. Or how it refuses.
    */
-  find(
+  get(
     names: readonly string[],
-    call: McpCall
-  ): Promise<ReadonlyMap<string, ScopedTool> | McpAnswer>
+    call: McpRequest
+  ): Promise<ReadonlyMap<string, ScopedTool> | McpResponse>
   /** Asks for all tools. */
-  list(call: McpCall): Promise<readonly ScopedTool[] | McpAnswer>
+  list(call: McpRequest): Promise<readonly ScopedTool[] | McpResponse>
   /** Notes tools that were shown to the caller. */
-  learn(tools: readonly ScopedTool[], call: McpCall): void
+  update(tools: readonly ScopedTool[], call: McpRequest): void
 }
 
 /**
@@ -41,17 +41,17 @@ export interface ToolPage {
  * @param shared whether one server serves everyone, and so says the same to everyone
  * @param onLearn told the tools whenever some were shown
  */
-export function createToolDirectory (
+export function createToolList (
   handle: ScopelessEndpoint['handle'],
   shared: boolean,
   onLearn: (tools: readonly ScopedTool[]) => void
-): ToolDirectory {
+): ToolList {
   const known = new Map<string, { tool: ScopedTool, until: number }>()
-  const keyOf = (name: string, { authInfo }: McpCall) =>
+  const keyOf = (name: string, { authInfo }: McpRequest) =>
     JSON.stringify([shared ? null : identityOf(authInfo), name])
 
-  const directory: ToolDirectory = {
-    async find (names, call) {
+  const directory: ToolList = {
+    async get (names, call) {
       const fresh = names.flatMap(name => {
         const found = known.get(keyOf(name, call))
         return found !== undefined && performance.now() < found.until ? [found.tool] : []
@@ -75,10 +75,10 @@ export function createToolDirectory (
           cause: new Error(`the list of tools has more than ${maxPages} pages`)
         })
       }
-      directory.learn(tools, call)
+      directory.update(tools, call)
       return tools
     },
-    learn (tools, call) {
+    update (tools, call) {
       if (known.size + tools.length > maxTools) known.clear()
       const until = performance.now() + lifetime
       for (const tool of tools) known.set(keyOf(tool.name, call), { tool, until })
@@ -95,13 +95,13 @@ export function createToolDirectory (
  */
 async function pageOf (
   handle: ScopelessEndpoint['handle'],
-  call: McpCall,
+  call: McpRequest,
   cursor: string | undefined,
   signal: AbortSignal
-): Promise<ToolPage | McpAnswer> {
+): Promise<ToolPage | McpResponse> {
   const meta = protocolMeta(call.body)
   const params = { ...(meta && { _meta: meta }), ...(cursor !== undefined && { cursor }) }
-  const { result, error, answer, id } = await ask(handle, call, {
+  const { result, error, answer, id } = await sendInternalRequest(handle, call, {
     method: 'tools/list',
     params,
     headers: headersFor(call.headers),

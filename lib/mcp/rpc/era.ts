@@ -1,5 +1,5 @@
-import type { McpCall } from './types.ts'
-import { type McpAnswer, jsonAnswer, rpcCode } from './types.ts'
+import type { McpRequest } from './types.ts'
+import { type McpResponse, jsonResponse, rpcCode } from './types.ts'
 import { messagesOf, metaOf } from './messages.ts'
 
 /**
@@ -29,7 +29,7 @@ const headerMember = 'x-mcp-header'
 
 const decimal = /^-?\d+(?:\.\d+)?$/
 
-type Asked = Pick<McpCall, 'headers' | 'body'>
+type Asked = Pick<McpRequest, 'headers' | 'body'>
 
 /**
  * Whether a request is one of the modern era: by the claim in its `_meta`, or by a version in its
@@ -49,7 +49,7 @@ export function isModern ({ headers, body }: Asked): boolean {
  * decide by the body. Headers that are missing are for the server to ask for, and those of earlier
  * eras mean nothing.
  */
-export function headerMismatch (asked: Asked): McpAnswer | null {
+export function headerMismatch (asked: Asked): McpResponse | null {
   if (!isModern(asked)) return null
   const { id = null, method, params } = Object(asked.body) as {
     id?: unknown
@@ -73,7 +73,7 @@ export function headerMismatch (asked: Asked): McpAnswer | null {
  * `null` (MCP 2026-07-28, Streamable HTTP, "Custom Headers"). An argument that is missing or `null`
  * needs no header.
  */
-export function parameterMismatch (asked: Asked, schema: unknown): McpAnswer | null {
+export function parameterMismatch (asked: Asked, schema: unknown): McpResponse | null {
   const { id = null, params } = Object(asked.body) as { id?: unknown, params?: unknown }
   const { arguments: given } = Object(params) as { arguments?: unknown }
   return repeated(schema, given, asked.headers) ? null : mismatch(id)
@@ -100,8 +100,8 @@ function says (sent: string | string[] | undefined, value: unknown): boolean {
     (typeof value === 'number' && text !== null && decimal.test(text) && Number(text) === value)
 }
 
-function mismatch (id: unknown): McpAnswer {
-  return jsonAnswer(400, {
+function mismatch (id: unknown): McpResponse {
+  return jsonResponse(400, {
     jsonrpc: '2.0',
     id,
     error: { code: rpcCode.headerMismatch, message: 'The headers do not say what the body says' }

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
 import { type RpcMessage, mapMessages } from './responses.ts'
-import type { McpAnswer, McpCall, ScopelessEndpoint } from './types.ts'
+import type { McpResponse, McpRequest, ScopelessEndpoint } from './types.ts'
 
 /** What is asked of a server in the middle of a call. */
-export interface Question {
+export interface InternalRequest {
   method: string
   params: object
   headers: IncomingHttpHeaders
@@ -16,10 +16,10 @@ export interface Question {
 }
 
 /** What came back: the reply, if there is one, and the HTTP answer it came in. */
-export interface Reply {
+export interface InternalResponse {
   result?: unknown
   error?: { code: number, message: string, data?: unknown }
-  answer: McpAnswer
+  answer: McpResponse
   id: string
 }
 
@@ -27,11 +27,11 @@ export interface Reply {
  * Asks the server behind something of our own, as the caller of `call` would. Rejects as the server
  * does.
  */
-export async function ask (
+export async function sendInternalRequest (
   handle: ScopelessEndpoint['handle'],
-  call: McpCall,
-  { method, params, headers, signal = call.signal, notify = () => {} }: Question
-): Promise<Reply> {
+  call: McpRequest,
+  { method, params, headers, signal = call.signal, notify = () => {} }: InternalRequest
+): Promise<InternalResponse> {
   const id = randomUUID()
   const body = { jsonrpc: '2.0', id, method, params }
   const replies: RpcMessage[] = []
@@ -49,7 +49,7 @@ export async function ask (
   if (answer.body instanceof Readable) {
     await readUntil(answer.body, () => replies.length > 0, signal)
   }
-  const { result, error } = Object(replies[0]) as Pick<Reply, 'result' | 'error'>
+  const { result, error } = Object(replies[0]) as Pick<InternalResponse, 'result' | 'error'>
   return {
     answer,
     id,
@@ -59,7 +59,7 @@ export async function ask (
 }
 
 /** Not every server hears that nobody waits any more. What it says after all is let go. */
-function whileWanted (answer: Promise<McpAnswer>, signal: AbortSignal): Promise<McpAnswer> {
+function whileWanted (answer: Promise<McpResponse>, signal: AbortSignal): Promise<McpResponse> {
   return new Promise((resolve, reject) => {
     const stop = () => {
       reject(signal.reason)

@@ -1,4 +1,4 @@
-import { type McpAnswer, rpcCode, rpcFailure } from './types.ts'
+import { type McpResponse, rpcCode, rpcFailure } from './types.ts'
 
 /** A JSON-RPC request the SDK will accept as one. */
 export interface RpcRequest {
@@ -14,7 +14,7 @@ export type RpcNotification = Omit<RpcRequest, 'id'>
  * The messages of one HTTP body, sorted. Responses are dropped: nothing here ever asks a client
  * anything.
  */
-export interface Envelope {
+export interface ParsedBody {
   requests: RpcRequest[]
   notifications: RpcNotification[]
   /** The body was an array, so the answer has to be one. */
@@ -45,7 +45,7 @@ const batchVersion = '2025-03-26'
  * answered, and without their cost. Batches exist only in revision 2025-03-26, which is also what a
  * missing `version` (the `MCP-Protocol-Version` header) stands for.
  */
-export function openEnvelope (body: unknown, version: string | undefined): Envelope | McpAnswer {
+export function parseBody (body: unknown, version: string | undefined): ParsedBody | McpResponse {
   if (version !== undefined && !protocolVersions.includes(version)) {
     return unsupportedVersion(version)
   }
@@ -57,7 +57,7 @@ export function openEnvelope (body: unknown, version: string | undefined): Envel
   const messages: unknown[] = batch ? body : [body]
   if (messages.length === 0) return invalid('The batch is empty')
 
-  const envelope: Envelope = { requests: [], notifications: [], batch }
+  const envelope: ParsedBody = { requests: [], notifications: [], batch }
   for (const message of messages) {
     if (!sort(message, envelope)) return invalid('The body is not a valid JSON-RPC message')
   }
@@ -67,7 +67,7 @@ export function openEnvelope (body: unknown, version: string | undefined): Envel
 /**
  * The answer to a batch in a revision that has none, or to one that is too large (400); or `null`.
  */
-export function refuseBatch (body: unknown, version: string | undefined): McpAnswer | null {
+export function refuseBatch (body: unknown, version: string | undefined): McpResponse | null {
   if (!Array.isArray(body)) return null
   if (version !== undefined && version !== batchVersion) {
     return invalid('Batches are not part of this protocol version')
@@ -75,7 +75,7 @@ export function refuseBatch (body: unknown, version: string | undefined): McpAns
   return body.length > batchLimit ? invalid('The batch is too large') : null
 }
 
-function sort (message: unknown, { requests, notifications }: Envelope): boolean {
+function sort (message: unknown, { requests, notifications }: ParsedBody): boolean {
   if (!isObject(message) || message.jsonrpc !== '2.0') return false
   const { id, method, params } = message
   if (method === undefined) return isId(id) && (isObject(message.result) || isObject(message.error))
@@ -107,7 +107,7 @@ function isObject (value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function unsupportedVersion (version: string): McpAnswer {
+function unsupportedVersion (version: string): McpResponse {
   const requested = /^\d{4}-\d\d-\d\d$/.test(version) ? { requested: version } : {}
   return rpcFailure(400, rpcCode.unsupportedVersion, 'Unsupported protocol version', {
     supported: protocolVersions,
@@ -115,6 +115,6 @@ function unsupportedVersion (version: string): McpAnswer {
   })
 }
 
-function invalid (message: string): McpAnswer {
+function invalid (message: string): McpResponse {
   return rpcFailure(400, rpcCode.invalidRequest, message)
 }

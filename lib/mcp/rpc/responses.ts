@@ -1,5 +1,5 @@
 import { Transform, pipeline } from 'node:stream'
-import type { McpAnswer } from './types.ts'
+import type { McpResponse } from './types.ts'
 
 /** A JSON-RPC message. */
 export type RpcMessage = Readonly<Record<string, unknown>>
@@ -19,7 +19,7 @@ export function isEventStream (type: string | null | undefined): boolean {
  * Shows every message of an answer to `look`, whether the answer is JSON or an event stream. What
  * is not replaced stays byte for byte.
  */
-export function mapMessages (answer: McpAnswer, look: Look): McpAnswer {
+export function mapMessages (answer: McpResponse, look: Look): McpResponse {
   const { body, headers } = answer
   if (typeof body === 'string') return { ...answer, body: mapText(body, look) }
   if (body === null || !isEventStream(headers['content-type'])) return answer

@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify'
 import type { McpAuth } from '../../types.ts'
 
 /** One HTTP request to the MCP route that has passed every check. */
-export interface McpCall {
+export interface McpRequest {
   request: FastifyRequest
   /** Those of the request, or of a question of ours that is asked on its behalf. */
   headers: IncomingHttpHeaders
@@ -19,7 +19,7 @@ export interface McpCall {
 }
 
 /** What goes back over HTTP. */
-export interface McpAnswer {
+export interface McpResponse {
   status: number
   /** Lower-case names. */
   headers: Record<string, string>
@@ -39,14 +39,14 @@ export interface McpEndpoint {
    * The scopes the tools that are called need, beyond those of the route; or the answer to a call
    * that is not to be made.
    */
-  admit(call: McpCall): Promise<readonly string[] | McpAnswer>
+  admit(call: McpRequest): Promise<readonly string[] | McpResponse>
   /**
    * All scopes its tools are known to need: those of a function are not, and those of a server that
    * is made for each request only once it was asked.
    */
   catalog(): readonly string[]
   /** Rejects only for faults of the server behind it. */
-  handle(call: McpCall): Promise<McpAnswer>
+  handle(call: McpRequest): Promise<McpResponse>
   /** Ends every call in progress. */
   close(): Promise<void>
 }
@@ -76,8 +76,8 @@ export function rpcFailure (
   code: number,
   message: string,
   data?: unknown
-): McpAnswer {
-  return jsonAnswer(status, {
+): McpResponse {
+  return jsonResponse(status, {
     jsonrpc: '2.0',
     error: data === undefined ? { code, message } : { code, message, data },
     id: null
@@ -88,12 +88,12 @@ export function rpcFailure (
 export const jsonHeaders = Object.freeze({ 'content-type': 'application/json' })
 
 /** An answer in JSON. */
-export function jsonAnswer (status: number, body: unknown): McpAnswer {
+export function jsonResponse (status: number, body: unknown): McpResponse {
   return { status, headers: { ...jsonHeaders }, body: JSON.stringify(body) }
 }
 
 /** An answer without a body. */
-export function emptyAnswer (status: number): McpAnswer {
+export function emptyResponse (status: number): McpResponse {
   return { status, headers: {}, body: null }
 }
 

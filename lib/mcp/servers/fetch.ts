@@ -2,10 +2,10 @@ import { Readable } from 'node:stream'
 import type { FetchHandler } from '../../options/schema.ts'
 import { isEventStream } from '../rpc/responses.ts'
 import {
-  type McpAnswer,
-  type McpCall,
+  type McpResponse,
+  type McpRequest,
   type ScopelessEndpoint,
-  emptyAnswer,
+  emptyResponse,
   goneStatus,
   rpcCode,
   rpcFailure
@@ -54,7 +54,7 @@ export function createFetchEndpoint (
           ...(authInfo !== undefined && { authInfo }),
           ...(body !== undefined && { parsedBody: body })
         })
-        const answer = await webAnswer(response)
+        const answer = await webResponse(response)
         const given = answer.headers['mcp-session-id']
         return given === undefined
           ? answer
@@ -63,7 +63,7 @@ export function createFetchEndpoint (
             headers: { ...answer.headers, 'mcp-session-id': sessions.bind(given, authInfo) }
           }
       } catch (error) {
-        if (signal.aborted) return emptyAnswer(goneStatus)
+        if (signal.aborted) return emptyResponse(goneStatus)
         throw error
       }
     },
@@ -78,7 +78,7 @@ export function createFetchEndpoint (
  * The server's own id of the session a request belongs to; `undefined` without one, `null` if it is
  * not the caller's.
  */
-function sessionOf (call: McpCall, sessions: Sessions): string | null | undefined {
+function sessionOf (call: McpRequest, sessions: Sessions): string | null | undefined {
   const bound = call.headers['mcp-session-id']
   return bound === undefined || isModern(call)
     ? undefined
@@ -90,7 +90,7 @@ function sessionOf (call: McpCall, sessions: Sessions): string | null | undefine
  * is one.
  */
 export function webRequest (
-  { request, headers: sent, rawBody, signal }: McpCall,
+  { request, headers: sent, rawBody, signal }: McpRequest,
   resource: string,
   session?: string
 ): Request {
@@ -106,7 +106,7 @@ export function webRequest (
 }
 
 /** A web `Response` as an answer of the MCP route. */
-export async function webAnswer (response: Response): Promise<McpAnswer> {
+export async function webResponse (response: Response): Promise<McpResponse> {
   return {
     status: response.status,
     headers: answerHeaders(response),

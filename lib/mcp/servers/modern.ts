@@ -1,10 +1,10 @@
 import type { Implementation, ServerCapabilities } from '@modelcontextprotocol/sdk/types.js'
 import type { Log } from '../../types.ts'
 import type { RpcMessage } from '../rpc/responses.ts'
-import { type McpAnswer, type McpCall, type ScopelessEndpoint, rpcCode } from '../rpc/types.ts'
+import { type McpResponse, type McpRequest, type ScopelessEndpoint, rpcCode } from '../rpc/types.ts'
 import { isModern } from '../rpc/era.ts'
-import { webAnswer, webRequest } from './fetch.ts'
-import { ask } from '../rpc/internal-request.ts'
+import { webResponse, webRequest } from './fetch.ts'
+import { sendInternalRequest } from '../rpc/internal-request.ts'
 
 type Sdk = typeof import('@modelcontextprotocol/server')
 
@@ -77,20 +77,20 @@ function modernHandler (
   { Server, ProtocolError, createMcpHandler }: Sdk,
   { handle }: ScopelessEndpoint
 ) {
-  const calls = new WeakMap<Request, McpCall>()
+  const calls = new WeakMap<Request, McpRequest>()
   /**
    * Faults of the server behind. The protocol has its own words for what goes wrong, and would say
    * too much in them.
    */
-  const faults = new WeakMap<McpCall, { error: unknown }>()
+  const faults = new WeakMap<McpRequest, { error: unknown }>()
 
   async function answerOf (
-    call: McpCall,
+    call: McpRequest,
     method: string,
     params: object,
     notify?: (message: never) => unknown
   ): Promise<unknown> {
-    const { result, error } = await ask(handle, call, {
+    const { result, error } = await sendInternalRequest(handle, call, {
       method,
       params,
       headers: legacyHeaders(call),
@@ -112,7 +112,7 @@ function modernHandler (
   }
 
   const handler = createMcpHandler(async ({ requestInfo }) => {
-    const call = calls.get(requestInfo as Request) as McpCall
+    const call = calls.get(requestInfo as Request) as McpRequest
     const { serverInfo, capabilities, instructions } = await answerOf(call, 'initialize', {
       protocolVersion: spoken,
       capabilities: {},
@@ -137,7 +137,7 @@ function modernHandler (
 
   return {
     close: handler.close,
-    async answer (call: McpCall, request: Request): Promise<McpAnswer> {
+    async answer (call: McpRequest, request: Request): Promise<McpResponse> {
       calls.set(request, call)
       const { authInfo, body } = call
       const response = await handler.fetch(request, {
@@ -146,7 +146,7 @@ function modernHandler (
       })
       const fault = faults.get(call)
       if (fault !== undefined && !call.signal.aborted) throw fault.error
-      return await webAnswer(response)
+      return await webResponse(response)
     }
   }
 }
@@ -159,7 +159,7 @@ interface Introduction {
 }
 
 /** What the modern era says in every request, and earlier ones do not know, stays behind. */
-function legacyHeaders ({ headers }: McpCall): McpCall['headers'] {
+function legacyHeaders ({ headers }: McpRequest): McpRequest['headers'] {
   const kept = Object.entries(headers).filter(([name]) => !name.startsWith('mcp-'))
   return {
     ...Object.fromEntries(kept),

@@ -1,30 +1,35 @@
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { JSONRPCMessage, MessageExtraInfo } from '@modelcontextprotocol/sdk/types.js'
 import {
-  type McpAnswer,
-  type McpCall,
-  emptyAnswer,
+  type McpResponse,
+  type McpRequest,
+  emptyResponse,
   goneStatus,
   rpcCode,
   rpcFailure
 } from '../rpc/types.ts'
-import { proofOf, type Proven } from '../../dpop/verified-proof.ts'
-import { type Envelope, type RpcNotification, type RpcRequest, relatedTask } from '../rpc/parse.ts'
-import { type Exchange, createExchange } from './response.ts'
+import { verifiedProofOf, type VerifiedProof } from '../../dpop/verified-proof.ts'
+import {
+  type ParsedBody,
+  type RpcNotification,
+  type RpcRequest,
+  relatedTask
+} from '../rpc/parse.ts'
+import { type PendingResponse, createPendingResponse } from './response.ts'
 
 /** What tools find in `extra.requestInfo`. */
 export interface RequestInfo {
-  headers: McpCall['request']['headers']
+  headers: McpRequest['request']['headers']
   /** The client's address, as Fastify knows it. */
   remoteAddress: string
   /** What the request has proven about its token, for the routes that are called because of it. */
-  proof?: Proven
+  proof?: VerifiedProof
 }
 
 /** A request in progress. Its key is the id the server knows it by; `id` is the client's. */
 interface Pending {
   id: string | number
-  exchange: Exchange
+  exchange: PendingResponse
   token: string | undefined
   cancel: () => void
 }
@@ -39,7 +44,7 @@ export interface Multiplexer {
   /** For the server's `connect()`. */
   transport: Transport
   /** Hands the messages to the server and resolves to its answer. */
-  handle(envelope: Envelope, call: McpCall): Promise<McpAnswer>
+  handle(envelope: ParsedBody, call: McpRequest): Promise<McpResponse>
 }
 
 /**
@@ -118,7 +123,11 @@ export function createMultiplexer (
     entry.exchange.reply(null)
   }
 
-  function start (request: RpcRequest, exchange: Exchange, extra: MessageExtraInfo): () => void {
+  function start (
+    request: RpcRequest,
+    exchange: PendingResponse,
+    extra: MessageExtraInfo
+  ): () => void {
     const key = ++lastId
     const entry: Pending = {
       id: request.id,
@@ -143,17 +152,17 @@ export function createMultiplexer (
 
     async handle ({ requests, notifications, batch }, call) {
       if (closed) return rpcFailure(503, rpcCode.unavailable, 'The server is closing')
-      if (call.signal.aborted) return emptyAnswer(goneStatus)
+      if (call.signal.aborted) return emptyResponse(goneStatus)
       const extra = extraOf(call)
       for (const notification of notifications) notice(notification, extra.authInfo?.token)
-      if (requests.length === 0) return emptyAnswer(202)
+      if (requests.length === 0) return emptyResponse(202)
 
       const cancels: Array<() => void> = []
       function onAbort (): void {
         exchange.end('gone')
         for (const cancel of cancels) cancel()
       }
-      const exchange = createExchange({
+      const exchange = createPendingResponse({
         expected: requests.length,
         batch,
         streams: call.headers.accept?.includes('text/event-stream') === true,
@@ -198,10 +207,10 @@ function sharedReply ({ id, method, params }: RpcRequest): object | undefined {
   }
 }
 
-function extraOf ({ request, headers: sent, authInfo }: McpCall): MessageExtraInfo {
+function extraOf ({ request, headers: sent, authInfo }: McpRequest): MessageExtraInfo {
   // The SDK keeps a log level for every session id it sees, for ever; there are no sessions here.
   const { 'mcp-session-id': ignored, ...headers } = sent
-  const proof = proofOf(request)
+  const proof = verifiedProofOf(request)
   const requestInfo: RequestInfo = {
     headers,
     remoteAddress: request.ip,

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream'
 import {
-  type McpAnswer,
-  emptyAnswer,
+  type McpResponse,
+  emptyResponse,
   goneStatus,
   jsonHeaders,
   rpcCode,
@@ -20,7 +20,7 @@ const streamHeaders = {
   'x-accel-buffering': 'no'
 }
 
-export interface ExchangeOptions {
+export interface PendingResponseOptions {
   /** How many requests await a reply. */
   expected: number
   batch: boolean
@@ -34,8 +34,8 @@ export interface ExchangeOptions {
  * One HTTP answer in the making: JSON, unless a notification has to be told before the last reply
  * is there.
  */
-export interface Exchange {
-  answer: Promise<McpAnswer>
+export interface PendingResponse {
+  answer: Promise<McpResponse>
   /** Settles one request; `null` for a request that gets no reply because it was cancelled. */
   reply(message: object | null): void
   /** Passes a notification on, if the client can take one. */
@@ -45,16 +45,18 @@ export interface Exchange {
 }
 
 /** Starts an exchange. */
-export function createExchange ({ expected, batch, streams, onEnd }: ExchangeOptions): Exchange {
+export function createPendingResponse (
+  { expected, batch, streams, onEnd }: PendingResponseOptions
+): PendingResponse {
   const replies: string[] = []
   let stream: PassThrough | undefined
   let open = expected
-  let settle!: (answer: McpAnswer) => void
-  const answer = new Promise<McpAnswer>((resolve) => {
+  let settle!: (answer: McpResponse) => void
+  const answer = new Promise<McpResponse>((resolve) => {
     settle = resolve
   })
 
-  function finish (whole: McpAnswer): void {
+  function finish (whole: McpResponse): void {
     open = 0
     onEnd()
     if (stream === undefined) settle(whole)
@@ -76,7 +78,7 @@ export function createExchange ({ expected, batch, streams, onEnd }: ExchangeOpt
       // What was cancelled has no reply: nothing is left to say then.
       finish(
         replies.length === 0
-          ? emptyAnswer(202)
+          ? emptyResponse(202)
           : {
             status: 200,
             headers: { ...jsonHeaders },
@@ -101,7 +103,7 @@ export function createExchange ({ expected, batch, streams, onEnd }: ExchangeOpt
       if (why === 'gone') stream?.destroy()
       finish(
         why === 'gone'
-          ? emptyAnswer(goneStatus)
+          ? emptyResponse(goneStatus)
           : rpcFailure(503, rpcCode.unavailable, 'The server is closing')
       )
     }

@@ -2,8 +2,8 @@ import { finished } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
 import { McpOAuthError } from '../../errors.ts'
 import type { SdkServer } from '../../options/schema.ts'
-import type { McpAnswer, McpCall, ScopelessEndpoint } from '../rpc/types.ts'
-import { openEnvelope } from '../rpc/parse.ts'
+import type { McpResponse, McpRequest, ScopelessEndpoint } from '../rpc/types.ts'
+import { parseBody } from '../rpc/parse.ts'
 import { type InFlight, type Multiplexer, createMultiplexer } from './multiplexer.ts'
 
 /** Makes the server for one request. */
@@ -99,8 +99,8 @@ export function createPerRequestEndpoint (factory: SdkServerFactory): ScopelessE
   }
 }
 
-async function serve (call: McpCall, connect: () => Promise<Multiplexer>): Promise<McpAnswer> {
+async function serve (call: McpRequest, connect: () => Promise<Multiplexer>): Promise<McpResponse> {
   const version = call.headers['mcp-protocol-version']
-  const envelope = openEnvelope(call.body, Array.isArray(version) ? version.join() : version)
+  const envelope = parseBody(call.body, Array.isArray(version) ? version.join() : version)
   return 'status' in envelope ? envelope : (await connect()).handle(envelope, call)
 }

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import type { FastifyInstance, InjectOptions } from 'fastify'
-import { ticketHeader, withTicket, type Call } from './inject.ts'
+import { injectTokenHeader, withInjectToken, type Call } from './inject.ts'
 import type { ToolInput } from './input.ts'
 import { type PathPart, fillPath } from './path.ts'
 
@@ -48,7 +48,7 @@ const neverForwarded = new Set([
   'content-type',
   'content-encoding',
   'accept-encoding',
-  ticketHeader
+  injectTokenHeader
 ])
 
 /** The headers that may travel with a call: lower case, and nothing that would falsify it. */
@@ -83,7 +83,7 @@ export async function callRoute (
 
   const body = payloadOf(route, args)
   const headers = headersOf(route, caller, forwarded)
-  const { statusCode, payload } = await withTicket(
+  const { statusCode, payload } = await withInjectToken(
     { mark: route.mark, proof: caller.proof },
     ticket =>
       inject({
@@ -92,7 +92,7 @@ export async function callRoute (
         headers: {
           ...headers,
           ...(body !== undefined && { 'content-type': 'application/json' }),
-          [ticketHeader]: ticket
+          [injectTokenHeader]: ticket
         },
         remoteAddress: caller.remoteAddress,
         signal: caller.signal,

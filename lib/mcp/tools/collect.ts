@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { CallToolResult, Tool } from '@modelcontextprotocol/sdk/types.js'
 import type { FastifyInstance, RouteOptions, onRequestHookHandler } from 'fastify'
 import { startupError } from '../../errors.ts'
-import { admit, routeMark } from './inject.ts'
+import { checkInjectToken, routeMark } from './inject.ts'
 import { type RouteSchema, type ToolInput, buildInput } from './input.ts'
 import {
   type Inject,
@@ -126,7 +126,7 @@ export function createToolCollector (): ToolCollector {
       }
     },
 
-    onRequest: admit,
+    onRequest: checkInjectToken,
 
     build ({ options = {}, headers = ['authorization'], inject }) {
       const operations = candidates.filter(({ route }) =>

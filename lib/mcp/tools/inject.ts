@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyContextConfig, onRequestHookHandler } from 'fastify'
 import { McpOAuthError } from '../../errors.ts'
-import { noteProof, type Proven } from '../../dpop/verified-proof.ts'
+import { setVerifiedProof, type VerifiedProof } from '../../dpop/verified-proof.ts'
 
 /**
  * Tells a route from all others, also from those of the same method and URL for another host or
@@ -10,7 +10,7 @@ import { noteProof, type Proven } from '../../dpop/verified-proof.ts'
 export const routeMark = Symbol('fastify-mcp-oauth.route')
 
 /** Carries the ticket of an in-process call. */
-export const ticketHeader = 'x-fastify-mcp-oauth-ticket'
+export const injectTokenHeader = 'x-fastify-mcp-oauth-ticket'
 
 /** What an in-process call may do. */
 export interface Call {
@@ -20,7 +20,7 @@ export interface Call {
    */
   readonly mark: string
   /** What the MCP request behind it has proven about its token. */
-  readonly proof: Proven | undefined
+  readonly proof: VerifiedProof | undefined
 }
 
 /** Calls on their way to our hook, by ticket. */
@@ -37,7 +37,10 @@ const calls = new Map<string, Call>()
  * And it grants nothing by itself: without a proof that a guard has checked there is nothing to
  * pass on.
  */
-export async function withTicket<T> (call: Call, run: (ticket: string) => Promise<T>): Promise<T> {
+export async function withInjectToken<T> (
+  call: Call,
+  run: (ticket: string) => Promise<T>
+): Promise<T> {
   const ticket = randomUUID()
   calls.set(ticket, call)
   try {
@@ -51,10 +54,10 @@ export async function withTicket<T> (call: Call, run: (ticket: string) => Promis
  * Stops a call that the router took to another route than it is meant for, and a ticket that is not
  * ours. Requests without one pass untouched.
  */
-export const admit: onRequestHookHandler = (request, _reply, done) => {
-  const ticket = request.headers[ticketHeader]
+export const checkInjectToken: onRequestHookHandler = (request, _reply, done) => {
+  const ticket = request.headers[injectTokenHeader]
   if (ticket === undefined) return done()
-  delete request.headers[ticketHeader]
+  delete request.headers[injectTokenHeader]
   const call = calls.get(String(ticket))
   calls.delete(String(ticket))
   if (
@@ -64,6 +67,6 @@ export const admit: onRequestHookHandler = (request, _reply, done) => {
         routeMark
       ]
   ) return done(new McpOAuthError('notFound'))
-  if (call.proof !== undefined) noteProof(request, call.proof)
+  if (call.proof !== undefined) setVerifiedProof(request, call.proof)
   done()
 }

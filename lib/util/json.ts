@@ -1,0 +1,16 @@
+/** What shape does an unknown value have? */
+
+/** An object that is neither null nor an array. */
+export function isPlainObject (value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The JSON object in a text, or null for anything else. */
+export function parseJsonObject (text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isPlainObject(value) ? value : null
+  } catch {
+    return null
+  }
+}
