@@ -10,37 +10,27 @@ import { errorTable } from '../lib/errors.ts'
 import { mcpOAuth, type McpOAuthOptions } from '../lib/index.ts'
 import { optionNames } from '../lib/options/schema.ts'
 import { temporaryFolder } from './support/daemon.ts'
+import {
+  citations,
+  evidence,
+  idRows,
+  namedBlocks,
+  pages,
+  read,
+  root,
+  synchronized,
+  threats
+} from './support/docs.ts'
 
-const root = new URL('../', import.meta.url).pathname
 const examples = readdirSync(join(root, 'docs/examples')).filter(name => name.endsWith('.ts')).map(
   name => `docs/examples/${name}`
 )
-const pages = new Map(
-  [
-    'README.md',
-    ...['docs', 'docs/providers'].flatMap(folder =>
-      readdirSync(join(root, folder)).map(name => `${folder}/${name}`)
-    )
-  ]
-    .filter(name => name.endsWith('.md'))
-    .map(name => [name, read(name)])
-)
-
-function read (name: string): string {
-  return readFileSync(join(root, name), 'utf8')
-}
-
-function page (name: string): string {
-  const text = pages.get(name)
-  assert.ok(text, `${name} is there`)
-  return text
-}
 
 /**
  * The rows of all tables of a page whose first heading is `heading`, as cells without backticks.
  */
 function rows (name: string, heading: string): string[][] {
-  const tables = page(name).split('\n\n').map(block =>
+  const tables = read(name).split('\n\n').map(block =>
     block.split('\n').filter(line => line.startsWith('|'))
   )
   return tables.filter(([head]) => head?.startsWith(`| ${heading} |`)).flatMap(([, , ...body]) =>
@@ -52,27 +42,18 @@ function cells (row: string): string[] {
   return row.split(/(?<!\\)\|/).slice(1, -1).map(cell => cell.trim().replaceAll('`', ''))
 }
 
-/** Code blocks that name a file: ```ts docs/examples/minimal.ts */
-function namedBlocks (text: string): Array<{ file: string, code: string }> {
-  return [...text.matchAll(/^```\w+ (\S+)\n([\s\S]*?)^```$/gm)].map(([, file = '', code = '']) => ({
-    file,
-    code
-  }))
-}
-
-test('the README is short, and its code is an example', () => {
-  const readme = page('README.md')
-  assert.ok(readme.split('\n').length - 1 < 150)
+test('README.md has at most 120 lines, a picture and the first example', () => {
+  const readme = read('README.md')
+  assert.ok(readme.split('\n').length - 1 <= 120)
+  assert.match(readme, /<picture>|<img |!\[/)
   assert.deepEqual(namedBlocks(readme).map(({ file }) => file), ['docs/examples/minimal.ts'])
 })
 
-test('code blocks that name a file are that file, byte for byte', () => {
-  const blocks = [...pages].flatMap(([name, text]) =>
-    namedBlocks(text).map(block => ({ name, ...block }))
-  )
-  assert.ok(blocks.length > 5)
-  for (const { name, file, code } of blocks) assert.equal(code, read(file), `${file} in ${name}`)
-})
+for (const name of [...pages, evidence]) {
+  test(`${name} equals the files and test titles it copies (npm run docs:sync)`, () => {
+    assert.equal(read(name), synchronized(name))
+  })
+}
 
 test('options.md has every option, once, and none that does not exist', () => {
   assert.deepEqual(
@@ -143,11 +124,11 @@ async function urlsOf (t: TestContext, options: McpOAuthOptions): Promise<Set<st
   return served
 }
 
-test('links lead somewhere', () => {
+test('every link of a page leads to a file and a heading that exist', () => {
   const dead: string[] = []
   let count = 0
-  for (const [name, text] of pages) {
-    for (const [, target = ''] of withoutCode(text).matchAll(/\]\(([^)\s]+)\)/g)) {
+  for (const name of [...pages, evidence, '.github/CONTRIBUTING.md']) {
+    for (const [, target = ''] of withoutCode(read(name)).matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^https?:/.test(target)) continue
       count++
       const [path = '', anchor] = target.split('#')
@@ -161,60 +142,94 @@ test('links lead somewhere', () => {
   assert.deepEqual(dead, [])
 })
 
+test('every lib path that a page names exists', () => {
+  const named = [...pages, '.github/CONTRIBUTING.md'].flatMap(name =>
+    [...read(name).matchAll(/`(lib\/[\w/.-]+)`/g)].map(([, path = '']) => ({ name, path }))
+  )
+  assert.ok(named.length > 20)
+  assert.deepEqual(named.filter(({ path }) => !existsSync(join(root, path))), [])
+})
+
 function withoutCode (text: string): string {
-  return text.replaceAll(/^```[\s\S]*?^```$/gm, '')
+  return text.replaceAll(/^ *```[\s\S]*?^ *```$/gm, '')
 }
 
-/** Ids of the conformance page. Ids of threats have one letter. */
-const requirement = /\b(?:RS|PRM|ASM|AZ|TK|REG|CD|TP|SS|SE|HT|EX)-\d\d\b/g
+/** Areas of the requirements of MCP and its RFCs; all other ids are threats or reports. */
+const requirement = /^(?:RS|PRM|ASM|AZ|TK|REG|CD|TP|SS|SE|HT|EX)-\d\d$/
 
-/** The ids in the names of the tests of a file. */
-function requirementsTestedIn (source: string): Set<string> {
-  const names = [...source.matchAll(/\b(?:test|everywhere)\(\s*(['"`])((?:\\.|(?!\1)[^\\])*)\1/g)]
-    .map(([, , name = '']) => name)
-  return new Set(names.flatMap(name => name.match(requirement) ?? []))
-}
-
-test('conformance.md links each requirement to tests that name it, and has every requirement that a test names', () => {
-  const tests = new Map(
-    readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
-      .filter(name => name.endsWith('.test.ts'))
-      .map(name => [`../test/${name}`, requirementsTestedIn(read(`test/${name}`))])
-  )
-  const listed = rows('docs/conformance.md', 'id').map(([id = '', ...cells]) => ({
-    id,
-    where: cells.at(-1) ?? ''
-  }))
-  const ids = listed.map(({ id }) => id)
-  assert.ok(ids.length > 150 && ids.every(id => id.match(requirement)?.[0] === id))
-  assert.deepEqual(ids, [...new Set(ids)], 'each has one row')
+test('the table of requirements has every requirement once, and the scores of the official suite', () => {
+  const ids = idRows(read(evidence)).map(({ id }) => id)
+  assert.ok(ids.length > 150 && ids.every(id => requirement.test(id)))
+  assert.deepEqual(ids, [...new Set(ids)])
   for (const [score] of read('test/conformance.test.ts').matchAll(/\d+ of \d+/g)) {
-    assert.ok(page('docs/conformance.md').includes(score), score)
+    assert.ok(read('docs/conformance.md').includes(score), score)
   }
+})
 
-  const linked = listed.flatMap(({ id, where }) =>
-    [...where.matchAll(/\]\((\.\.\/test\/[^)]+)\)/g)].map(([, file = '']) => ({ id, file }))
+test('every id in the title of a test is a row of the requirements or of threats.md', () => {
+  const [requirements, attacks] = [evidence, threats].map(name =>
+    new Set(idRows(read(name)).map(({ id }) => id))
   )
-  assert.deepEqual(
-    linked.filter(({ id, file }) => !tests.get(file)?.has(id)),
-    [],
-    'what is linked proves it'
+  const unknown = [...citations()].filter(([id]) =>
+    !(requirement.test(id) ? requirements : attacks)?.has(id)
   )
-  const reasons = listed.filter(({ id }) => !linked.some(link => link.id === id))
-  assert.deepEqual(
-    reasons.filter(({ id, where }) =>
-      where.length < 20 || [...tests.values()].some(named => named.has(id))
-    ),
-    [],
-    'what is not linked has a reason, and no test'
+  assert.deepEqual(unknown, [])
+})
+
+test('every row of the requirements and of threats.md names its tests, or why there is none', () => {
+  const cited = citations()
+  const rows = [evidence, threats].flatMap(name => idRows(read(name)))
+  const ids = rows.map(({ id }) => id)
+  assert.deepEqual(ids, [...new Set(ids)], 'each has one row')
+  const without = rows.filter(({ id, cells }) => {
+    const last = cells.at(-1) ?? ''
+    return !cited.has(id) && (last.length < 20 || last.includes('.test.ts'))
+  })
+  assert.deepEqual(without.map(({ line }) => line), [])
+})
+
+/** Sentences whose subject has no name: questions and code aside, each names its subject. */
+const unnamed = new RegExp(
+  String.raw`(?:^|[.!:] |\n\n|\* |- |\d\. )` +
+    '(?:What|Who|Whoever|Whatever|Nobody|Nothing|One that|Those that|That which|Those who)' +
+    String.raw`\b(?![^.!?\n]{0,200}\?)`,
+  'g'
+)
+
+function unnamedSubjects (prose: string): string[] {
+  return [...prose.matchAll(unnamed)].map(({ index }) => prose.slice(index, index + 60))
+}
+
+for (const name of [...pages, evidence, '.github/CONTRIBUTING.md', 'CHANGELOG.md']) {
+  test(`every sentence of ${name} names its subject, and no line of prose exceeds 100 columns`, () => {
+    const prose = withoutCode(read(name))
+    const sentences = prose.replaceAll(/`[^`]*`/g, 'x').replaceAll(
+      /\|[^\n]*\|/g,
+      row => row.replaceAll('|', '. ')
+    )
+    assert.deepEqual(unnamedSubjects(sentences), [])
+    const lines = prose.split('\n')
+    assert.deepEqual(lines.filter(line => !/^\s*[|<]/.test(line) && line.length > 100), [])
+  })
+}
+
+test('every sentence of a comment in lib names its subject', () => {
+  const files = readdirSync(join(root, 'lib'), { recursive: true, encoding: 'utf8' })
+    .filter(name => name.endsWith('.ts'))
+  const comments = files.flatMap(name =>
+    read(`lib/${name}`).split('\n').map(line => line.trim())
+      .filter(line => /^(?:\/\/|\/?\*)/.test(line))
+      .map(line => ({ name, line: line.replace(/^(?:\/\/|\/?\*+)\s*/, '') }))
   )
-  assert.deepEqual(
-    [...tests].flatMap(([file, named]) =>
-      [...named].filter(id => !ids.includes(id)).map(id => `${id} in ${file}`)
-    ),
-    [],
-    'what a test names is listed'
-  )
+  assert.ok(comments.length > 500)
+  const found = comments.filter(({ line }) => unnamedSubjects(line).length > 0)
+  assert.deepEqual(found, [])
+})
+
+test('README.md and the guides have at most 18,000 words', () => {
+  const counted = pages.filter(name => !/threats|conformance|clients\.md|providers\//.test(name))
+  const words = counted.flatMap(name => read(name).split(/\s+/).filter(Boolean))
+  assert.ok(words.length <= 18_000, String(words.length))
 })
 
 /** As GitHub makes them of headings. */
@@ -226,7 +241,7 @@ function anchors (text: string): Set<string> {
 
 test('every example is listed in docs/index.md', () => {
   const missing = examples.filter(file =>
-    !page('docs/index.md').includes(`](${file.replace('docs/', '')})`)
+    !read('docs/index.md').includes(`](${file.replace('docs/', '')})`)
   )
   assert.deepEqual(missing, [])
 })
@@ -250,10 +265,10 @@ for (const file of examples) {
 }
 
 test('the commands of machine-clients.md make secrets and keys that let a machine in [EX-01]', async (t) => {
-  const [, command = ''] = /^(node -e "const c=.*)$/m.exec(page('docs/machine-clients.md')) ?? []
+  const [, command = ''] = /^(node -e "const c=.*)$/m.exec(read('docs/machine-clients.md')) ?? []
   const [, keyCommand = ''] =
-    /^(node -e "const\{privateKey.*)$/m.exec(page('docs/machine-clients.md')) ?? []
-  assert.equal(page('docs/machine-clients.md').split(command).length, 3, 'one command, shown twice')
+    /^(node -e "const\{privateKey.*)$/m.exec(read('docs/machine-clients.md')) ?? []
+  assert.equal(read('docs/machine-clients.md').split(command).length, 3, 'one command, shown twice')
   const made = Object.fromEntries(
     execSync(command, { encoding: 'utf8' }).trim().split('\n').map(line => line.split('='))
   )
