@@ -13,6 +13,9 @@
 
 // Parameters and metadata (RFC 6749, RFC 7591): lib/oauth
 
+/** Codes and refresh tokens are sealed; this fits the longest that we issue. */
+export const maxGrantChars = 16_384
+
 // Options: lib/options
 
 // Clients and their metadata documents: lib/clients

@@ -4,7 +4,8 @@ import type { Client } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
 import { assertionProblem, assertionSkew } from '../oauth/client-assertion.ts'
 import { signatureAlgorithms } from '../oauth/public-keys.ts'
-import { hash, type OneTimeMarks } from '../store/one-time.ts'
+import { hash } from '../util/hash.ts'
+import type { OneTimeMarks } from '../store/one-time.ts'
 
 /**
  * Checks the assertions by which clients with keys prove who they are (`private_key_jwt`, RFC 7523

@@ -14,6 +14,7 @@ import type { Config, ProviderConfig } from '../options/config.ts'
 import type { Log } from '../types.ts'
 import { createPublicFetch } from '../http/public-fetch.ts'
 import { authorizationServerDocument } from '../oauth/metadata.ts'
+import { userGrants } from '../oauth/token-request.ts'
 import { createDpopVerifier } from '../dpop/create.ts'
 import type { ProviderDiscovery } from '../provider/discovery.ts'
 import type { UrlSource } from '../urls.ts'
@@ -145,7 +146,7 @@ export async function createBroker (
           dpop: config.dpop !== 'off'
         },
         authenticationMethods: authenticationMethods(config.clients),
-        machines: hasMachineClients
+        grantTypes: [...userGrants, ...hasMachineClients ? ['client_credentials'] : []]
       }))
     }
   }

@@ -122,8 +122,8 @@ export interface AuthorizationServerParts {
     | undefined
   /** How clients prove who they are. Defaults to `none`: they do not. */
   authenticationMethods?: readonly string[] | undefined
-  /** Whether machines get tokens, too. Defaults to `false`. */
-  machines?: boolean | undefined
+  /** The grants of the token endpoint. */
+  grantTypes: readonly string[]
 }
 
 /** How clients prove who they are at an endpoint (RFC 8414 §2). */
@@ -148,7 +148,7 @@ export function authorizationServerDocument (parts: AuthorizationServerParts) {
     scopes = [],
     broker,
     authenticationMethods = ['none'],
-    machines = false
+    grantTypes
   } = parts
   return {
     issuer,
@@ -157,11 +157,7 @@ export function authorizationServerDocument (parts: AuthorizationServerParts) {
     ...(registrationEndpoint !== undefined && { registration_endpoint: registrationEndpoint }),
     ...(scopes.length > 0 && { scopes_supported: [...scopes] }),
     response_types_supported: ['code'],
-    grant_types_supported: [
-      'authorization_code',
-      'refresh_token',
-      ...(machines ? ['client_credentials'] : [])
-    ],
+    grant_types_supported: grantTypes,
     ...authentication('token', authenticationMethods),
     code_challenge_methods_supported: ['S256'],
     ...(broker !== undefined && {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from '../util/hash.ts'
 
 const challenge = /^[A-Za-z0-9_-]{43}$/
 const verifier = /^[A-Za-z0-9._~-]{43,128}$/
@@ -18,5 +18,5 @@ export function isVerifier (value: string): boolean {
 
 /** The S256 challenge of a verifier (RFC 7636 §4.2). */
 export function challengeOf (value: string): string {
-  return createHash('sha256').update(value, 'ascii').digest('base64url')
+  return hash(value)
 }

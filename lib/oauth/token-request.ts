@@ -1,3 +1,6 @@
+/** Is a token request well-formed, and what does it ask for? One parser per grant. */
+
+import { maxGrantChars } from '../limits.ts'
 import type { GrantType } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
 import type { RequestParameters } from './parameters.ts'
@@ -7,115 +10,133 @@ import { resourceOf } from './resource-parameter.ts'
 import { parseScope } from './scope.ts'
 
 /**
- * A well-formed token request (RFC 6749 §4.1.3 and §6, RFC 7636 §4.5, RFC 8707 §2). Members that
- * were not sent are absent.
+ * A request to redeem an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5). Here and below,
+ * members whose parameters were not sent are absent.
  */
-export type TokenRequest = {
+export interface AuthorizationCodeRequest {
   grantType: 'authorization_code'
   code: string
   codeVerifier: string
-  /** As sent; to be compared with that of the authorization request. */
+  /** As sent. The caller compares it with the one of the authorization request. */
   redirectUri?: string
-  clientId?: string
-  /** Our resource, in our spelling. */
+  /** Our resource, in our spelling (RFC 8707 §2). */
   resource?: string
-} | {
+}
+
+/** A request to refresh a token (RFC 6749 §6). */
+export interface RefreshTokenRequest {
   grantType: 'refresh_token'
   refreshToken: string
-  clientId?: string
   resource?: string
-  /** Scopes the client wants to narrow the grant to. */
+  /** Scopes to which the client wants to narrow the grant. */
   scopes?: string[]
 }
 
-/** A machine asks for a token of its own (RFC 6749 §4.4.2). */
-export interface MachineRequest {
+/** A request of a client for a token of its own (RFC 6749 §4.4.2). */
+export interface ClientCredentialsRequest {
   grantType: 'client_credentials'
-  clientId?: string
   resource?: string
   scopes?: string[]
 }
 
-/** What the login of a user takes. */
-export const userGrants: readonly GrantType[] = ['authorization_code', 'refresh_token']
-
-/** What a token request is held against. */
-export interface TokenRules {
-  /** The resource tokens are for. */
+/** Reads the parameters of one grant. `resource` is the resource that tokens are for. */
+export type GrantParser = (
+  params: RequestParameters,
   resource: string
-  /** Whether there are machines, which have no user. Defaults to `false`. */
-  machines?: boolean
+) => { readonly grantType: GrantType }
+
+/** Parsers by grant type. */
+export type GrantParsers = Readonly<Partial<Record<GrantType, GrantParser>>>
+
+/** The grants that the login of a user needs. */
+export const userGrantParsers = {
+  authorization_code: parseAuthorizationCode,
+  refresh_token: parseRefreshToken
 }
 
-/** Longest code or refresh token, in characters. */
-const maxGrantLength = 16_384
+export const userGrants = Object.keys(userGrantParsers) as readonly GrantType[]
 
 /**
- * Reads the form of a token request. Only what is listed in its type comes through; a `scope`
- * beside a code has no effect.
+ * Reads the form of a token request. Parameters that its grant does not use are ignored.
  *
- * Throws `unsupportedGrantType` before it looks at anything else, `invalidRequest` for what is
- * missing, repeated or malformed, `invalidTarget` for a foreign resource, `invalidScope`, and
- * `invalidGrant` for a code or token that cannot be one of ours.
+ * @param grants the accepted grants
+ * @throws {McpOAuthError} `unsupportedGrantType`, before any other parameter is read;
+ *   `invalidRequest` for a missing, repeated or malformed parameter; `invalidTarget` for another
+ *   resource; `invalidScope`; `invalidGrant` for a code or token that we cannot have issued
  */
-export function parseTokenRequest (
+export function parseTokenRequest<T extends GrantParsers> (
   params: RequestParameters,
-  rules: TokenRules & { machines?: false }
-): TokenRequest
-export function parseTokenRequest (
-  params: RequestParameters,
-  rules: TokenRules
-): TokenRequest | MachineRequest
-export function parseTokenRequest (
-  params: RequestParameters,
-  { resource: ours, machines = false }: TokenRules
-): TokenRequest | MachineRequest {
+  resource: string,
+  grants: T
+): ReturnType<Extract<T[keyof T], GrantParser>> {
   const grantType = required(params, 'grant_type')
-  const machine = machines && grantType === 'client_credentials'
-  if (
-    !machine && grantType !== 'authorization_code' && grantType !== 'refresh_token'
-  ) { throw new McpOAuthError('unsupportedGrantType') }
+  const parse = Object.hasOwn(grants, grantType) ? grants[grantType as GrantType] : undefined
+  if (parse === undefined) throw new McpOAuthError('unsupportedGrantType')
+  // Not every grant uses them, but none accepts them twice.
+  for (const name of ['client_id', 'redirect_uri']) single(params, name)
+  verbatim(params, 'scope')
+  return parse(params, resource) as ReturnType<Extract<T[keyof T], GrantParser>>
+}
 
-  const clientId = single(params, 'client_id')
+/** Reads the parameters of the grant `authorization_code`. A `scope` has no effect. */
+export function parseAuthorizationCode (
+  params: RequestParameters,
+  resource: string
+): AuthorizationCodeRequest {
+  const target = targetOf(params, resource)
   const redirectUri = single(params, 'redirect_uri')
-  const scope = verbatim(params, 'scope')
-  const resource = resourceOf(params, ours)
-  const scopes = () => scope === undefined || scope === '' ? {} : { scopes: parseScope(scope) }
-  const shared = {
-    ...clientId !== undefined && { clientId },
-    ...resource !== undefined && { resource }
-  }
-
-  if (grantType === 'client_credentials') return { grantType, ...shared, ...scopes() }
-  if (grantType === 'refresh_token') {
-    return { grantType, refreshToken: grant(params, 'refresh_token'), ...shared, ...scopes() }
-  }
   const codeVerifier = required(params, 'code_verifier')
   if (!isVerifier(codeVerifier)) {
     throw new McpOAuthError('invalidRequest', { description: 'The code verifier is malformed.' })
   }
   return {
-    grantType,
-    code: grant(params, 'code'),
+    grantType: 'authorization_code',
+    code: issued(params, 'code'),
     codeVerifier,
-    ...shared,
+    ...target,
     ...redirectUri !== undefined && { redirectUri }
   }
 }
 
-type Required = 'grant_type' | 'code_verifier' | 'code' | 'refresh_token'
+/** Reads the parameters of the grant `refresh_token`. */
+export function parseRefreshToken (
+  params: RequestParameters,
+  resource: string
+): RefreshTokenRequest {
+  const target = targetOf(params, resource)
+  const refreshToken = issued(params, 'refresh_token')
+  return { grantType: 'refresh_token', refreshToken, ...target, ...scopesOf(params) }
+}
 
-function required (params: RequestParameters, name: Required): string {
-  const value = verbatim(params, name)
-  if (value === undefined || value === '') {
+/** Reads the parameters of the grant `client_credentials`. */
+export function parseClientCredentials (
+  params: RequestParameters,
+  resource: string
+): ClientCredentialsRequest {
+  return { grantType: 'client_credentials', ...targetOf(params, resource), ...scopesOf(params) }
+}
+
+function targetOf (params: RequestParameters, ours: string): { resource?: string } {
+  const resource = resourceOf(params, ours)
+  return resource === undefined ? {} : { resource }
+}
+
+function scopesOf (params: RequestParameters): { scopes?: string[] } {
+  const scope = verbatim(params, 'scope') ?? ''
+  return scope === '' ? {} : { scopes: parseScope(scope) }
+}
+
+function required (params: RequestParameters, name: string): string {
+  const value = verbatim(params, name) ?? ''
+  if (value === '') {
     throw new McpOAuthError('invalidRequest', { description: `The parameter ${name} is missing.` })
   }
   return value
 }
 
-function grant (params: RequestParameters, name: 'code' | 'refresh_token'): string {
+function issued (params: RequestParameters, name: 'code' | 'refresh_token'): string {
   const value = required(params, name)
-  if (value.length > maxGrantLength || !/^[\x20-\x7e]+$/.test(value)) {
+  if (value.length > maxGrantChars || !/^[\x20-\x7e]+$/.test(value)) {
     throw new McpOAuthError('invalidGrant')
   }
   return value

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Store } from '../types.ts'
+import { hash } from '../util/hash.ts'
 
 /**
  * What must be remembered although everything else is sealed: what was used, what was revoked. Keys
@@ -117,9 +117,4 @@ export function createOneTimeMarks (
     recall: (kind, id) => storeOf(kind).get(keyOf(kind, id))
   }
   return marks
-}
-
-/** SHA-256 in base64url: what stands for a value that must not be written down. */
-export function hash (value: string): string {
-  return createHash('sha256').update(value).digest('base64url')
 }

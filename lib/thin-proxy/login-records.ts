@@ -1,5 +1,5 @@
 import type { Store } from '../types.ts'
-import { hash } from '../store/one-time.ts'
+import { hash } from '../util/hash.ts'
 
 /**
  * Remembers which PKCE challenges passed the authorization endpoint, for which client and redirect

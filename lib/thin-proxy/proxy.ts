@@ -5,6 +5,7 @@ import { createLoginRecords, type LoginRecords } from './login-records.ts'
 import type { Config, ProviderConfig } from '../options/config.ts'
 import { McpOAuthError } from '../errors.ts'
 import { authorizationServerDocument, type ProviderMetadata } from '../oauth/metadata.ts'
+import { userGrants } from '../oauth/token-request.ts'
 import type { ProviderDiscovery } from '../provider/discovery.ts'
 import type { UrlSource } from '../urls.ts'
 import type { AuthorizationEndpoint } from '../clients/authorize.ts'
@@ -94,7 +95,8 @@ export function createThinProxy (
         authorizationEndpoint: `${base}/oauth/authorize`,
         tokenEndpoint: `${base}/oauth/token`,
         ...(config.registration && { registrationEndpoint: `${base}/oauth/register` }),
-        scopes
+        scopes,
+        grantTypes: userGrants
       }))
     }
   }

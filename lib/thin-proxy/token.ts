@@ -1,13 +1,18 @@
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { hash } from '../store/one-time.ts'
+import { hash } from '../util/hash.ts'
 import { McpOAuthError } from '../errors.ts'
 import { createAgent } from '../http/agent.ts'
 import { basicCredentials, parseClientAuthentication } from '../oauth/client-authentication.ts'
 import { parameters } from '../oauth/parameters.ts'
 import { challengeOf } from '../oauth/pkce.ts'
 import { formatScope } from '../oauth/scope.ts'
-import { parseTokenRequest, type TokenRequest } from '../oauth/token-request.ts'
+import {
+  parseTokenRequest,
+  userGrantParsers,
+  type AuthorizationCodeRequest,
+  type RefreshTokenRequest
+} from '../oauth/token-request.ts'
 import { parseTokenResponse, type ProviderTokenResponse } from '../oauth/token-response.ts'
 import type { ProviderMetadata } from '../oauth/metadata.ts'
 import {
@@ -19,8 +24,6 @@ import {
 } from '../host/isolate.ts'
 import { relay, relayOptions } from './relay.ts'
 import type { ThinProxy } from './proxy.ts'
-
-type CodeRequest = TokenRequest & { grantType: 'authorization_code' }
 
 /**
  * `POST /oauth/token` of the thin proxies: adds our credentials to what the client sent and hands
@@ -74,7 +77,7 @@ async function exchange (
 ): Promise<unknown> {
   if (typeof request.body !== 'string') throw new McpOAuthError('invalidRequest')
   const params = parameters(request.body)
-  const sent = parseTokenRequest(params, { resource: proxy.urls().resource })
+  const sent = parseTokenRequest(params, proxy.urls().resource, userGrantParsers)
   const { clientId, method } = parseClientAuthentication(request.headers.authorization, params)
   if (
     method === 'private_key_jwt' || await proxy.clients.find(clientId, Date.now() / 1000) === null
@@ -125,7 +128,7 @@ async function unwrap ({ sealer }: ThinProxy, clientId: string, sealed: string):
 async function withTicket (
   { tickets }: ThinProxy,
   clientId: string,
-  asked: CodeRequest,
+  asked: AuthorizationCodeRequest,
   ask: () => Promise<ProviderTokenResponse>
 ): Promise<ProviderTokenResponse> {
   const codeChallenge = challengeOf(asked.codeVerifier)
@@ -150,7 +153,7 @@ async function withTicket (
 function form (
   proxy: ThinProxy,
   provider: ProviderMetadata,
-  asked: TokenRequest
+  asked: AuthorizationCodeRequest | RefreshTokenRequest
 ): { headers: Record<string, string>, body: string } {
   const { clientId, config: { provider: { clientSecret, audience } } } = proxy
   const methods = provider.token_endpoint_auth_methods_supported ?? ['client_secret_basic']

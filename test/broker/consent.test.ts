@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { hash } from '../../lib/store/one-time.ts'
+import { hash } from '../../lib/util/hash.ts'
 import { createSealer } from '../../lib/crypto/sealer.ts'
 import { everywhere } from '../support/everywhere.ts'
 import {

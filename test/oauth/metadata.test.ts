@@ -164,7 +164,8 @@ test('lists that are not lists of strings are refused [U-01]', () => {
 const parts = {
   issuer: 'https://mcp.example.com',
   authorizationEndpoint: 'https://mcp.example.com/oauth/authorize',
-  tokenEndpoint: 'https://mcp.example.com/oauth/token'
+  tokenEndpoint: 'https://mcp.example.com/oauth/token',
+  grantTypes: ['authorization_code', 'refresh_token']
 }
 
 test('our document names what we do and nothing else [M-04 ASM-07 ASM-10 ASM-11]', () => {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { hasNoRefresh } from '../../clients/clients.ts'
-import { hash } from '../../store/one-time.ts'
+import { hash } from '../../util/hash.ts'
 import { loginLifetime } from '../login-state.ts'
 import { causeWith, McpOAuthError } from '../../errors.ts'
 import { requestedKey } from '../../dpop/rules.ts'

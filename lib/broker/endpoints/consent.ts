@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ApprovedRequest } from '../tokens.ts'
-import { hash } from '../../store/one-time.ts'
+import { hash } from '../../util/hash.ts'
 import type { LoginSecrets } from '../../provider/login.ts'
 import { loginLifetime } from '../login-state.ts'
 import { McpOAuthError } from '../../errors.ts'

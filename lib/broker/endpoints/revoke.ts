@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { hash } from '../../store/one-time.ts'
+import { hash } from '../../util/hash.ts'
 import { McpOAuthError } from '../../errors.ts'
 import { parameters, single } from '../../oauth/parameters.ts'
 import {

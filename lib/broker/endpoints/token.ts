@@ -1,11 +1,17 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { TokenResponse } from '../access-token.ts'
 import { lifetimes, type CodeContent } from '../tokens.ts'
-import { hash } from '../../store/one-time.ts'
+import { hash } from '../../util/hash.ts'
 import { McpOAuthError } from '../../errors.ts'
 import { parameters } from '../../oauth/parameters.ts'
 import { challengeOf } from '../../oauth/pkce.ts'
-import { parseTokenRequest, userGrants, type TokenRequest } from '../../oauth/token-request.ts'
+import {
+  parseClientCredentials,
+  parseTokenRequest,
+  userGrantParsers,
+  userGrants,
+  type AuthorizationCodeRequest
+} from '../../oauth/token-request.ts'
 import { authenticateClient } from '../client-authentication.ts'
 import { machineTokens } from '../grants/client-credentials.ts'
 import {
@@ -52,9 +58,9 @@ async function answer (
   if (typeof request.body !== 'string') throw new McpOAuthError('invalidRequest')
   const params = parameters(request.body)
   const now = Date.now() / 1000
-  const asked = parseTokenRequest(params, {
-    resource: broker.urls().resource,
-    machines: broker.hasMachineClients
+  const asked = parseTokenRequest(params, broker.urls().resource, {
+    ...userGrantParsers,
+    ...broker.hasMachineClients && { client_credentials: parseClientCredentials }
   })
   const clientId = await authenticateClient(broker, request, params, now)
   const { grantTypes = userGrants } = broker.clients.listed(clientId) ?? {}
@@ -71,7 +77,7 @@ async function answer (
 async function exchange (
   broker: Broker,
   clientId: string,
-  asked: TokenRequest & { grantType: 'authorization_code' },
+  asked: AuthorizationCodeRequest,
   key: string | undefined,
   now: number
 ): Promise<TokenResponse> {

@@ -3,7 +3,7 @@ import { machineGrant } from '../../store/one-time.ts'
 import { lifetimes } from '../tokens.ts'
 import { McpOAuthError } from '../../errors.ts'
 import { missingScopes } from '../../oauth/scope.ts'
-import type { MachineRequest } from '../../oauth/token-request.ts'
+import type { ClientCredentialsRequest } from '../../oauth/token-request.ts'
 import type { Broker } from '../broker.ts'
 
 /**
@@ -14,7 +14,7 @@ import type { Broker } from '../broker.ts'
 export async function machineTokens (
   broker: Broker,
   clientId: string,
-  asked: MachineRequest,
+  asked: ClientCredentialsRequest,
   key: string | undefined,
   now: number
 ): Promise<TokenResponse> {

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TokenResponse } from '../access-token.ts'
 import { lifetimes, type RefreshContent } from '../tokens.ts'
-import { hash } from '../../store/one-time.ts'
+import { hash } from '../../util/hash.ts'
 import type { Log } from '../../types.ts'
 import { McpOAuthError } from '../../errors.ts'
 import { retry } from '../../http/retry.ts'
-import type { TokenRequest } from '../../oauth/token-request.ts'
+import type { RefreshTokenRequest } from '../../oauth/token-request.ts'
 import type { Broker } from '../broker.ts'
 
 /**
@@ -48,7 +48,7 @@ interface Rotated {
 export async function refresh (
   broker: Broker,
   clientId: string,
-  asked: TokenRequest & { grantType: 'refresh_token' },
+  asked: RefreshTokenRequest,
   key: string | undefined,
   now: number
 ): Promise<TokenResponse> {
