@@ -129,7 +129,7 @@ test('the issuer must be the configured one, byte for byte [M-08 ASM-05]', () =>
   for (const document of [null, undefined, 'x', 1, [], {}]) refused(document, /issuer/)
 })
 
-test('endpoints at other https origins are taken, http only with an issuer that is itself http on loopback [M-09]', () => {
+test('providerMetadata accepts endpoints at other origins, http only with an http loopback issuer [M-09]', () => {
   const google = { ...good, token_endpoint: 'https://oauth2.googleapis.com/token' }
   assert.equal(
     providerMetadata(google, { issuer }).token_endpoint,
