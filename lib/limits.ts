@@ -20,7 +20,39 @@ export const maxGrantChars = 16_384
 
 // Clients and their metadata documents: lib/clients
 
+/** Dynamic registration: a client whose id has expired registers again. */
+export const registrationSeconds = 90 * 24 * 3600
+/** A document whose server sets no lifetime: changes count within minutes. */
+export const documentSeconds = 300
+/** A document whose server allows more is fetched again after a day. */
+export const maxDocumentSeconds = 86_400
+/** A document that failed is not fetched again meanwhile: less than a user needs to retry. */
+export const failedDocumentSeconds = 30
+/** A failure takes at least this long, so that its time does not tell which hosts exist. */
+export const minDocumentFailureMs = 200
+/** The token endpoint waits no longer for a document that was valid at the login. */
+export const documentRecheckMs = 1_000
+/** Documents in memory, and failures beside them. */
+export const maxDocuments = 1_000
+
 // Logins and pages: lib/broker/endpoints, lib/pages
+
+/** From the consent page to the callback, and the provider's form in between. */
+export const loginSeconds = 600
+/** Clocks of two instances may differ by this much. */
+export const loginSkewSeconds = 30
+/** A sealed request travels on in a cookie with a little more, and browsers drop 4,096 and over. */
+export const maxSealedRequestChars = 3_800
+/** Longest authorization code of a provider: ours carries it inside. */
+export const maxProviderCodeChars = 4_096
+/** Logins in progress per browser: their cookies are sent with every request. */
+export const maxLoginCookies = 5
+/** Together they stay below the 8 kB that common servers allow for all headers. */
+export const maxLoginCookieBytes = 6 * 1024
+/** The consent form: a sealed request and a decision. */
+export const maxConsentFormBytes = 32 * 1024
+/** The operator's renderer of the consent page. */
+export const consentRenderMs = 5_000
 
 // Tokens of the broker: lib/broker
 
@@ -29,6 +61,21 @@ export const maxGrantChars = 16_384
 // Verification of access tokens: lib/verifiers
 
 // Thin proxies: lib/thin-proxy
+
+/** From the authorization request to the token request. */
+export const loginRecordSeconds = 600
+/** A login record that is released after a fault of the provider is unusable for this long. */
+export const releasedRecordSeconds = 1
+/** Login records in memory, where no store is given. */
+export const maxLoginRecords = 100_000
+/** A wrapped refresh token that its provider does not replace. */
+export const wrappedRefreshSeconds = 90 * 24 * 3600
+/** The provider's whole response to a token request. */
+export const providerTokenMs = 5_000
+/** Its size. */
+export const maxProviderTokenBytes = 512 * 1024
+/** Token requests in progress: a queue would use up the codes of clients that left. */
+export const maxProviderTokenRequests = 50
 
 // The MCP route: lib/mcp
 export {}

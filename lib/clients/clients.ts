@@ -1,50 +1,40 @@
+/** Which clients may request authorization? */
 import type { Client } from '../types.ts'
 import type { Sealer } from '../crypto/sealer.ts'
+import { registrationSeconds } from '../limits.ts'
+import type { ClientDocuments } from './documents.ts'
 
 /**
- * Who may ask for authorization. Nothing is stored: a dynamically registered client's id is its own
- * sealed registration.
+ * The clients of an authorization server. Registrations are not stored, so they cannot exhaust
+ * memory: the id of a registered client is its own sealed metadata.
  */
 export interface Clients {
-  /** Makes the id of a new public client, good for 90 days. */
+  /** Makes the id of a new public client, valid for 90 days. */
   register(client: Omit<Client, 'id'>, now: number): Promise<string>
-  /** The client of an id, or null if it is unknown, expired or not ours. */
+  /**
+   * @returns null if the id is unknown, expired, or from another server
+   * @throws {McpOAuthError} `overloaded`
+   */
   find(id: string, now: number): Promise<Client | null>
-  /** The client the operator listed under an id. */
+  /** The client that the operator listed under an id. */
   listed(id: string): Client | undefined
-  /** Whether a client has to prove who it is: then it is not bound by anything else. */
+  /** Whether a client has to authenticate. Its refresh tokens need no other protection then. */
   isConfidential(id: string): boolean
   /**
-   * Whether an id may be that of a client, without asking anyone: enough where a code or token says
-   * whose it is, and a session shall not depend on the client's website being up.
+   * Whether an id can be that of a client, without fetching its document: enough where a sealed
+   * code or token names the client, so that sessions survive while the client's website is down.
    */
   accepts(id: string, now: number): Promise<boolean>
-  /** Whether a client that is named by its document has a bad one by now. */
+  /** Whether the metadata document of a client has become invalid. */
   isInvalidated(id: string): Promise<boolean>
 }
 
-/** Life of a registration, in seconds. */
-const lifetime = 90 * 24 * 3600
-
-/** Finds clients that are named by the URL of their metadata. */
-export interface ClientDocuments {
-  find(id: string): Promise<Client | null>
-  accepts(id: string): boolean
-  /**
-   * Whether a document can be read, and is none any more. One that cannot be had within a second
-   * may be as good as it was.
-   */
-  isInvalidated(id: string): Promise<boolean>
-}
-
-/**
- * Whether the logins of a client end with their access token: it did not ask for refresh tokens.
- */
+/** Whether a client did not register for refresh tokens. */
 export function hasNoRefresh (grantTypes: Client['grantTypes']): boolean {
   return grantTypes?.includes('refresh_token') === false
 }
 
-/** How clients prove who they are: with nothing, or as those the operator listed have to. */
+/** The client authentication methods that public clients and the listed ones can use. */
 export function authenticationMethods (listed: readonly Client[]): string[] {
   return [
     'none',
@@ -55,51 +45,50 @@ export function authenticationMethods (listed: readonly Client[]): string[] {
   ]
 }
 
+/** Members of a sealed registration: `r`edirect URIs, `n`ame, `o`nly the code grant. */
+interface SealedClient {
+  r: readonly string[]
+  n?: string
+  o?: 1
+}
+
 /**
- * @param known clients the operator named, by id; they do not expire
- * @param documents for ids that are URLs, where those are accepted
+ * @param listed clients of the operator; their ids do not expire
+ * @param documents for ids that are URLs; null where those are not accepted
  */
 export function createClients (
   sealer: Sealer,
-  known: readonly Client[] = [],
+  listed: readonly Client[] = [],
   documents: ClientDocuments | null = null
 ): Clients {
   const clients: Clients = {
-    listed: id => known.find(client => client.id === id),
+    listed: id => listed.find(client => client.id === id),
     isConfidential (id) {
       const { secretHashes, jwks } = clients.listed(id) ?? {}
       return secretHashes !== undefined || jwks !== undefined
     },
-    async accepts (id, now) {
-      return documents?.accepts(id) || await clients.find(id, now) !== null
-    },
+    accepts: async (id, now) => documents?.accepts(id) || await clients.find(id, now) !== null,
     isInvalidated: async id =>
       clients.listed(id) === undefined && await documents?.isInvalidated(id) === true,
-    register: ({ redirectUris, name, grantTypes }, now) =>
-      sealer.seal(
-        'client',
-        {
-          r: redirectUris,
-          ...(name !== null && { n: name }),
-          ...(hasNoRefresh(grantTypes) && { o: 1 })
-        },
-        lifetime,
-        now
-      ),
+    register ({ redirectUris, name, grantTypes }, now) {
+      const metadata = {
+        r: redirectUris,
+        ...(name !== null && { n: name }),
+        ...(hasNoRefresh(grantTypes) && { o: 1 })
+      }
+      return sealer.seal('client', metadata, registrationSeconds, now)
+    },
     async find (id, now) {
-      const listed = clients.listed(id)
-      if (listed) return listed
-      if (id.startsWith('https://')) return documents === null ? null : await documents.find(id)
-      const sealed = await sealer.open('client', id, now) as
-        | { r: string[], n?: string, o?: 1 }
-        | null
-      return sealed &&
-        {
-          id,
-          redirectUris: sealed.r,
-          name: sealed.n ?? null,
-          ...(sealed.o && { grantTypes: ['authorization_code'] })
-        }
+      const client = clients.listed(id)
+      if (client) return client
+      if (id.startsWith('https://')) return await documents?.find(id) ?? null
+      const sealed = await sealer.open('client', id, now) as SealedClient | null
+      return sealed && {
+        id,
+        redirectUris: sealed.r,
+        name: sealed.n ?? null,
+        ...(sealed.o && { grantTypes: ['authorization_code'] })
+      }
     }
   }
   return clients

@@ -1,145 +1,147 @@
+/** Which client does the URL of a metadata document name (OAuth Client ID Metadata Document)? */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { Client, Log } from '../types.ts'
-import { withTimeout } from '../http/timeout.ts'
 import { McpOAuthError } from '../errors.ts'
 import type { FetchResponse } from '../http/fetch.ts'
 import type { PublicFetch } from '../http/public-fetch.ts'
+import { withTimeout } from '../http/timeout.ts'
+import {
+  documentRecheckMs,
+  documentSeconds,
+  failedDocumentSeconds,
+  maxDocuments,
+  maxDocumentSeconds,
+  minDocumentFailureMs
+} from '../limits.ts'
 import { parseClientDocument, clientIdUrlProblem } from '../oauth/client-id-document.ts'
 import type { RedirectPolicy } from '../oauth/redirect-uri.ts'
-import type { ClientDocuments } from './clients.ts'
+
+/** Finds clients by the URLs of their metadata documents. */
+export interface ClientDocuments {
+  /**
+   * @returns null if the URL or its document is invalid, or the document cannot be fetched
+   * @throws {McpOAuthError} `overloaded` if too many documents are being fetched
+   */
+  find(id: string): Promise<Client | null>
+  /** Whether an id is a valid URL on an allowed host. Fetches nothing. */
+  accepts(id: string): boolean
+  /**
+   * Whether the document can be fetched and is not valid any more. A document that cannot be
+   * fetched within a second is assumed to be valid.
+   */
+  isInvalidated(id: string): Promise<boolean>
+}
 
 /** Settings of {@link createClientDocuments}. */
 export interface ClientDocumentsOptions {
   readonly fetch: PublicFetch
   readonly redirectPolicy: () => RedirectPolicy
-  /** Hosts whose documents count, by exact name. Null, the default, means all. */
+  /** Hosts whose documents are accepted, by exact name. Null, the default, accepts all. */
   readonly allowedHosts?: readonly string[] | null
-  /** Told why a document was refused. */
   readonly log?: Log
   /** A clock, in seconds. Defaults to the monotonic one of the process. */
   readonly now?: () => number
-  /** Seconds a failure takes at least. Defaults to 0.2. */
-  readonly failure?: number
+  /** Milliseconds a failure takes at least. Defaults to 200. */
+  readonly minFailureMs?: number
 }
 
-/** Seconds a document is kept if its server says nothing, and at most. */
-const lifetime = { usual: 300, longest: 86_400 }
-
-/** Seconds in which a URL that failed is not asked again. */
-const rest = 30
-
-/** Milliseconds a login waits for a look at a document that was good when it began. */
-const patience = 1_000
-
-const maxKept = 1_000
-const digits = /^\d+$/
-
 /**
- * Finds clients by fetching their documents. Callers at the same time share one fetch; a good
- * document is kept as long as its server allows, a bad one never. What failed is left alone for a
- * while, remembered apart, so that a flood of bad URLs drives out no good client.
+ * Fetches and caches client metadata documents.
  *
- * `find` resolves to null if the URL or its document is not acceptable, or could not be had; quick
- * failures are no quicker than others, or the time they take would tell what listens where. It
- * throws `overloaded` if too many are asked for.
+ * Concurrent calls share one fetch. A valid document is cached as long as its server allows, an
+ * invalid one never. A failure is remembered for 30 seconds.
  */
-export function createClientDocuments (options: ClientDocumentsOptions): ClientDocuments {
-  const {
+export function createClientDocuments (
+  {
     fetch,
     redirectPolicy,
     allowedHosts,
     log,
     now = () => performance.now() / 1000,
-    failure = 0.2
-  } = options
-  const good = new LRUCache<string, { client: Client, until: number }>({ max: maxKept })
-  const bad = new LRUCache<string, { until: number, read: boolean }>({ max: maxKept })
+    minFailureMs = minDocumentFailureMs
+  }: ClientDocumentsOptions
+): ClientDocuments {
+  const clients = new LRUCache<string, { client: Client, until: number }>({ max: maxDocuments })
+  // A cache of its own: a flood of invalid URLs must not evict valid clients.
+  const failures = new LRUCache<string, { until: number, fetched: boolean }>({ max: maxDocuments })
   const loading = new Map<string, Promise<Client | null>>()
 
   async function load (id: string): Promise<Client | null> {
-    const even = sleep(failure * 1000, null)
-    let read = false
+    // Quick failures take as long as slow ones: the time would tell which hosts and ports exist.
+    const delayedNull = sleep(minFailureMs, null)
+    let fetched = false
     try {
-      const answer = await fetch(id)
-      read = answer.status < 500
-      const client = {
-        id,
-        ...parseClientDocument(jsonOf(answer), id, { redirectPolicy: redirectPolicy() })
-      }
-      const freshFor = freshnessOf(answer.headers)
-      if (freshFor > 0) good.set(id, { client, until: now() + freshFor })
+      const response = await fetch(id)
+      fetched = response.status < 500
+      const document = parseClientDocument(jsonTextOf(response), id, {
+        redirectPolicy: redirectPolicy()
+      })
+      const client = { id, ...document }
+      const seconds = freshSecondsOf(response.headers)
+      if (seconds > 0) clients.set(id, { client, until: now() + seconds })
       return client
     } catch (error) {
       if (!(error instanceof McpOAuthError) || error.kind !== 'invalidClient') throw error
-      bad.set(id, { until: now() + rest, read })
-      log?.info({ err: error.cause }, 'A client metadata document could not be used')
-      return await even
+      failures.set(id, { until: now() + failedDocumentSeconds, fetched })
+      log?.info({ err: error.cause }, 'Could not use a client metadata document')
+      return await delayedNull
     }
   }
 
-  const accepts = (id: string) =>
-    clientIdUrlProblem(id) === null && allowedHosts?.includes(new URL(id).hostname) !== false
-
   const documents: ClientDocuments = {
-    accepts,
+    accepts: id =>
+      clientIdUrlProblem(id) === null && allowedHosts?.includes(new URL(id).hostname) !== false,
     async isInvalidated (id) {
-      if (!accepts(id)) return false
       const client = await withTimeout(
-        patience,
-        () => new Error('too late'),
+        documentRecheckMs,
+        () => new Error('The client metadata document took too long'),
         () => documents.find(id)
       ).catch(() => undefined)
-      return client === null && bad.get(id)?.read === true
+      return client === null && failures.get(id)?.fetched === true
     },
     async find (id) {
-      if (!accepts(id)) return null
-      const known = good.get(id)
-      if (known !== undefined && now() < known.until) return known.client
-      if (now() < (bad.get(id)?.until ?? -Infinity)) return null
-      const running = loading.get(id)
-      if (running !== undefined) return running
-      const started = load(id).finally(() => {
-        loading.delete(id)
-      })
-      loading.set(id, started)
-      return started
+      if (!documents.accepts(id)) return null
+      const cached = clients.get(id)
+      if (cached !== undefined && now() < cached.until) return cached.client
+      if (now() < (failures.get(id)?.until ?? -Infinity)) return null
+      const client = loading.get(id) ?? load(id).finally(() => loading.delete(id))
+      loading.set(id, client)
+      return client
     }
   }
   return documents
 }
 
-function jsonOf ({ status, headers, text }: FetchResponse): string {
-  if (status !== 200) {
-    throw new McpOAuthError('invalidClient', { cause: new Error(`answered with status ${status}`) })
-  }
-  if (!/^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(single(headers['content-type']))) {
-    throw new McpOAuthError('invalidClient', {
-      cause: new Error('the answer is not JSON by its content type')
-    })
-  }
-  return text
+function jsonTextOf ({ status, headers, text }: FetchResponse): string {
+  const isJson = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(joined(headers['content-type']))
+  if (status === 200 && isJson) return text
+  const reason = status === 200 ? 'the content type is not JSON' : `responded with status ${status}`
+  throw new McpOAuthError('invalidClient', { cause: new Error(reason) })
 }
 
 /**
- * Seconds an answer may be used again (RFC 9111 §4.2.1, as a shared cache). What cannot be
- * understood may not be kept.
+ * Seconds for which a response may be reused (RFC 9111 §4.2.1, as a shared cache). Malformed
+ * lifetimes are 0.
  */
-function freshnessOf (headers: FetchResponse['headers']): number {
+function freshSecondsOf (headers: FetchResponse['headers']): number {
   const directives = new Map(
-    single(headers['cache-control']).toLowerCase().split(',').map(directive => {
+    joined(headers['cache-control']).toLowerCase().split(',').map(directive => {
       const [name = '', value = ''] = directive.split('=')
       return [name.trim(), value.trim().replace(/^"(.*)"$/, '$1')] as const
     })
   )
   if (['no-store', 'no-cache', 'private'].some(name => directives.has(name))) return 0
-  const allowed = directives.get('s-maxage') ?? directives.get('max-age')
-  if (allowed === undefined) return lifetime.usual
-  if (!digits.test(allowed)) return 0
-  const age = single(headers['age'])
-  return Math.min(Number(allowed), lifetime.longest) - (digits.test(age) ? Number(age) : 0)
+  const maxAge = directives.get('s-maxage') ?? directives.get('max-age')
+  if (maxAge === undefined) return documentSeconds
+  const seconds = secondsOf(maxAge)
+  return Math.min(seconds, maxDocumentSeconds) - secondsOf(joined(headers['age']))
 }
 
-function single (header: string | string[] | undefined): string {
+function secondsOf (text: string): number {
+  return /^\d+$/.test(text) ? Number(text) : 0
+}
+
+function joined (header: string | string[] | undefined): string {
   return [header ?? ''].flat().join(', ')
 }

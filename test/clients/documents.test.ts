@@ -8,9 +8,10 @@ import type { PublicFetch } from '../../lib/http/public-fetch.ts'
 
 const id = 'https://app.example/client.json'
 
-/** Documents of any URL, a clock, and a count of what was fetched. */
+/** A cache over a fetch that responds as `state` says, with a clock and a list of fetched URLs. */
 function setUp (
-  { allowedHosts, failure = 0 }: { allowedHosts?: readonly string[], failure?: number } = {}
+  { allowedHosts, minFailureMs = 0 }: { allowedHosts?: readonly string[], minFailureMs?: number } =
+    {}
 ) {
   const state = {
     time: 1_000,
@@ -43,7 +44,7 @@ function setUp (
     fetch,
     redirectPolicy: () => ({ allowed: null, forbidden: [] }),
     now: () => state.time,
-    failure,
+    minFailureMs,
     log: {
       debug: ignore,
       warn: ignore,
@@ -57,8 +58,8 @@ function setUp (
   return { state, documents }
 }
 
-/** For how many seconds, of those tried, an answer is used without asking again. */
-async function kept (headers: Record<string, string>): Promise<number> {
+/** The longest of some times, in seconds, for which a response is used without another fetch. */
+async function secondsCached (headers: Record<string, string>): Promise<number> {
   const { state, documents } = setUp()
   state.headers = headers
   const times = [0, 1, 59, 60, 299, 300, 86_399, 86_400]
@@ -73,7 +74,7 @@ async function kept (headers: Record<string, string>): Promise<number> {
   return longest
 }
 
-test('a client is found by its document', async () => {
+test('find returns the client that a metadata document describes', async () => {
   const { documents } = setUp()
   assert.deepEqual(await documents.find(id), {
     id,
@@ -83,25 +84,27 @@ test('a client is found by its document', async () => {
   })
 })
 
-test('what is no acceptable URL is never fetched [C-01 C-04]', async () => {
-  const { state, documents } = setUp()
-  for (
-    const url of [
-      '',
-      'client',
-      'http://app.example/c',
-      'https://app.example',
-      'https://127.0.0.1/c',
-      'https://localhost/c',
-      'https://x.internal/c',
-      'https://app.example:8443/c',
-      `${id}#x`
-    ]
-  ) assert.equal(await documents.find(url), null)
-  assert.deepEqual(state.fetched, [])
-})
+for (
+  const url of [
+    '',
+    'client',
+    'http://app.example/c',
+    'https://app.example',
+    'https://127.0.0.1/c',
+    'https://localhost/c',
+    'https://x.internal/c',
+    'https://app.example:8443/c',
+    `${id}#x`
+  ]
+) {
+  test(`find returns null for the client id "${url}" and does not fetch it [C-01 C-04]`, async () => {
+    const { state, documents } = setUp()
+    assert.equal(await documents.find(url), null)
+    assert.deepEqual(state.fetched, [])
+  })
+}
 
-test('the operator can say whose documents count', async () => {
+test('find accepts only documents of the hosts that the operator allows', async () => {
   const { state, documents } = setUp({ allowedHosts: ['app.example'] })
   for (
     const url of [
@@ -115,19 +118,19 @@ test('the operator can say whose documents count', async () => {
   assert.equal(await setUp({ allowedHosts: [] }).documents.find(id), null)
 })
 
-test('a thousand callers share one fetch [C-14 REG-18]', async () => {
+test('find shares one fetch among a thousand concurrent callers [C-14 REG-18]', async () => {
   const { state, documents } = setUp()
-  const found = await Promise.all(Array.from({ length: 1_000 }, () => documents.find(id)))
+  const clients = await Promise.all(Array.from({ length: 1_000 }, () => documents.find(id)))
   assert.deepEqual(state.fetched, [id])
-  assert.ok(found.every(client => client?.name === 'App'))
+  assert.ok(clients.every(client => client?.name === 'App'))
   const failing = setUp()
   failing.state.failure = new McpOAuthError('invalidClient')
-  const lost = await Promise.all(Array.from({ length: 1_000 }, () => failing.documents.find(id)))
+  const failed = await Promise.all(Array.from({ length: 1_000 }, () => failing.documents.find(id)))
   assert.equal(failing.state.fetched.length, 1)
-  assert.ok(lost.every(client => client === null))
+  assert.ok(failed.every(client => client === null))
 })
 
-test('callers share a fetch also when nothing may be kept [C-14]', async () => {
+test('find shares a fetch even if the document must not be cached [C-14]', async () => {
   const { state, documents } = setUp()
   state.headers = { 'cache-control': 'no-store' }
   await Promise.all(Array.from({ length: 100 }, () => documents.find(id)))
@@ -136,41 +139,39 @@ test('callers share a fetch also when nothing may be kept [C-14]', async () => {
   assert.equal(state.fetched.length, 2)
 })
 
-test('a document is kept as long as its server allows, and a day at most [C-13 REG-15]', async () => {
-  assert.equal(await kept({}), 299)
-  assert.equal(await kept({ 'cache-control': 'public' }), 299)
-  assert.equal(await kept({ 'cache-control': 'max-age=60' }), 59)
-  assert.equal(await kept({ 'cache-control': 'public, Max-Age="60", must-revalidate' }), 59)
-  assert.equal(await kept({ 'cache-control': 's-maxage=60, max-age=3600' }), 59)
-  assert.equal(await kept({ 'cache-control': 'max-age=300', age: '240' }), 59)
-  assert.equal(await kept({ 'cache-control': `max-age=${'9'.repeat(400)}` }), 86_399)
-  assert.equal(await kept({ 'cache-control': 'max-age=31536000, immutable' }), 86_399)
-  for (
-    const header of [
-      'no-store',
-      'NO-STORE, max-age=60',
-      'no-cache',
-      'private, max-age=60',
-      'max-age=0',
-      'max-age=1e99',
-      'max-age=-1',
-      'max-age=',
-      'max-age=abc',
-      'max-age=60.5'
-    ]
-  ) {
-    assert.equal(await kept({ 'cache-control': header }), -1, header)
-  }
-  assert.equal(await kept({ 'cache-control': 'max-age=60', age: '60' }), -1)
-  assert.equal(await kept({ 'cache-control': 'max-age=60', age: 'x' }), 59)
-  assert.equal(
-    await kept({ 'cache-control': 'max-age=60', age: '-99999999' }),
-    59,
-    'the age cannot lengthen it'
-  )
-})
+for (
+  const [headers, seconds] of [
+    [{}, 299],
+    [{ 'cache-control': 'public' }, 299],
+    [{ 'cache-control': 'max-age=60' }, 59],
+    [{ 'cache-control': 'public, Max-Age="60", must-revalidate' }, 59],
+    [{ 'cache-control': 's-maxage=60, max-age=3600' }, 59],
+    [{ 'cache-control': 'max-age=300', age: '240' }, 59],
+    [{ 'cache-control': `max-age=${'9'.repeat(400)}` }, 86_399],
+    [{ 'cache-control': 'max-age=31536000, immutable' }, 86_399],
+    [{ 'cache-control': 'no-store' }, -1],
+    [{ 'cache-control': 'NO-STORE, max-age=60' }, -1],
+    [{ 'cache-control': 'no-cache' }, -1],
+    [{ 'cache-control': 'private, max-age=60' }, -1],
+    [{ 'cache-control': 'max-age=0' }, -1],
+    [{ 'cache-control': 'max-age=1e99' }, -1],
+    [{ 'cache-control': 'max-age=-1' }, -1],
+    [{ 'cache-control': 'max-age=' }, -1],
+    [{ 'cache-control': 'max-age=abc' }, -1],
+    [{ 'cache-control': 'max-age=60.5' }, -1],
+    [{ 'cache-control': 'max-age=60', age: '60' }, -1],
+    [{ 'cache-control': 'max-age=60', age: 'x' }, 59],
+    // A negative age must not lengthen the lifetime.
+    [{ 'cache-control': 'max-age=60', age: '-99999999' }, 59]
+  ] as ReadonlyArray<[Record<string, string>, number]>
+) {
+  const named = JSON.stringify(headers).slice(0, 80)
+  test(`find caches a document with ${named} for ${seconds + 1} seconds [C-13 REG-15]`, async () => {
+    assert.equal(await secondsCached(headers), seconds)
+  })
+}
 
-test('a changed document counts once the old one is stale, and a bad one does not bring the old one back [C-13]', async () => {
+test('find uses a changed document once the cached one is stale, and never falls back to it [C-13]', async () => {
   const { state, documents } = setUp()
   await documents.find(id)
   state.document = url =>
@@ -192,17 +193,17 @@ test('a changed document counts once the old one is stale, and a bad one does no
   assert.equal(await documents.find(id), null)
 })
 
-test('only 200 is an answer [C-05 C-06 SS-02]', async () => {
-  for (const status of [201, 203, 204, 206, 301, 302, 304, 307, 400, 401, 404, 410, 500, 503]) {
+for (const status of [201, 203, 204, 206, 301, 302, 304, 307, 400, 401, 404, 410, 500, 503]) {
+  test(`find returns null for a document with status ${status} [C-05 C-06 SS-02]`, async () => {
     const { state, documents } = setUp()
     state.status = status
     state.headers = { 'cache-control': 'max-age=3600', location: 'https://app.example/other' }
-    assert.equal(await documents.find(id), null, String(status))
+    assert.equal(await documents.find(id), null)
     assert.deepEqual(state.fetched, [id])
-  }
-})
+  })
+}
 
-test('a failure is remembered for less than a minute, and never as a client [C-06]', async () => {
+test('find remembers a failure for less than a minute, and never as a client [C-06]', async () => {
   const { state, documents } = setUp()
   state.status = 500
   state.headers = { 'cache-control': 'max-age=3600' }
@@ -216,81 +217,84 @@ test('a failure is remembered for less than a minute, and never as a client [C-0
   assert.equal((await documents.find(id))?.name, 'App')
 })
 
-test('the content type must be JSON [C-08]', async () => {
-  for (
-    const type of [
-      'text/html',
-      'text/plain',
-      'application/jsonp',
-      'application/x-ndjson',
-      'application/json-seq',
-      'text/json',
-      'application/',
-      '',
-      'text/html; application/json',
-      'text/html, application/json'
-    ]
-  ) {
+for (
+  const type of [
+    'text/html',
+    'text/plain',
+    'application/jsonp',
+    'application/x-ndjson',
+    'application/json-seq',
+    'text/json',
+    'application/',
+    '',
+    'text/html; application/json',
+    'text/html, application/json'
+  ]
+) {
+  test(`find returns null for a document of type "${type}" [C-08]`, async () => {
     const { state, documents } = setUp()
     state.headers = { 'content-type': type }
-    assert.equal(await documents.find(id), null, type)
-  }
-  for (
-    const type of [
-      'application/json',
-      'APPLICATION/JSON; charset=utf-8',
-      'application/json ; x',
-      'application/oauth-client+json'
-    ]
-  ) {
-    const { state, documents } = setUp()
-    state.headers = { 'content-type': type }
-    assert.equal((await documents.find(id))?.id, id, type)
-  }
-})
+    assert.equal(await documents.find(id), null)
+  })
+}
 
-test('a bad document is nobody, and is not kept [C-09 C-13 REG-12 REG-15]', async () => {
-  for (
-    const text of [
-      '',
-      '[]',
-      '<html>',
-      JSON.stringify({
-        client_id: 'https://evil.example/c',
-        client_name: 'App',
-        redirect_uris: ['https://evil.example/cb']
-      })
-    ]
-  ) {
+for (
+  const type of [
+    'application/json',
+    'APPLICATION/JSON; charset=utf-8',
+    'application/json ; x',
+    'application/oauth-client+json'
+  ]
+) {
+  test(`find accepts a document of type "${type}" [C-08]`, async () => {
     const { state, documents } = setUp()
-    const good = state.document
+    state.headers = { 'content-type': type }
+    assert.equal((await documents.find(id))?.id, id)
+  })
+}
+
+for (
+  const [name, text] of Object.entries({
+    'an empty document': '',
+    'a list': '[]',
+    HTML: '<html>',
+    'the document of another client': JSON.stringify({
+      client_id: 'https://evil.example/c',
+      client_name: 'App',
+      redirect_uris: ['https://evil.example/cb']
+    })
+  })
+) {
+  test(`find returns null for ${name}, and does not cache it [C-09 C-13 REG-12 REG-15]`, async () => {
+    const { state, documents } = setUp()
+    const valid = state.document
     state.document = () => text
     assert.equal(await documents.find(id), null)
-    state.document = good
+    state.document = valid
     state.time += 60
     assert.equal((await documents.find(id))?.id, id)
-  }
-})
+  })
+}
 
-test('a failure takes its time, however soon it came; a client does not [C-16]', async () => {
-  const { state, documents } = setUp({ failure: 0.2 })
+test('find delays failures to an even time, but not clients [C-16]', async () => {
+  const { state, documents } = setUp({ minFailureMs: 200 })
   assert.equal((await documents.find(id))?.id, id)
   state.status = 500
-  let answer: unknown = 'none yet'
-  const found = documents.find('https://app.example/other.json').then(client => {
-    answer = client
+  let result: unknown = 'none yet'
+  const settled = documents.find('https://app.example/other.json').then(client => {
+    result = client
   })
   for (let turn = 0; turn < 10; turn++) {
     await new Promise(resolve => {
       setImmediate(resolve)
     })
   }
-  assert.equal(answer, 'none yet')
-  await found
-  assert.equal(answer, null)
+  assert.equal(result, 'none yet')
+  await settled
+  assert.equal(result, null)
 })
 
-test('why a document was refused is logged, without what it said [REG-18]', async () => {
+test('find logs why a document was rejected, without its content [REG-18]', async () => {
   const { state, documents } = setUp()
   state.document = () => '{"canary'
   await documents.find(id)
@@ -299,7 +303,7 @@ test('why a document was refused is logged, without what it said [REG-18]', asyn
   assert.equal(err.message, 'the document is not JSON')
 })
 
-test('too much to do is not the fault of the client, and is not remembered [C-14]', async () => {
+test('find throws overload and internal errors, and does not remember them [C-14]', async () => {
   const { state, documents } = setUp()
   for (const failure of [new McpOAuthError('overloaded'), new Error('a fault of ours')]) {
     state.failure = failure
@@ -309,7 +313,7 @@ test('too much to do is not the fault of the client, and is not remembered [C-14
   assert.equal((await documents.find(id))?.id, id)
 })
 
-test('a thousand clients are kept, and failures drive out none of them [C-13 S-10]', async () => {
+test('find caches a thousand clients, and failures evict none of them [C-13 S-10]', async () => {
   const { state, documents } = setUp()
   const urls = Array.from({ length: 1_001 }, (_, index) => `https://app.example/${index}`)
   for (const url of urls) await documents.find(url)
@@ -325,7 +329,7 @@ test('a thousand clients are kept, and failures drive out none of them [C-13 S-1
   assert.deepEqual(state.fetched, [urls[0], 'https://evil.example/0'])
 })
 
-test('a session goes on while the website of its client is down [C-13]', async () => {
+test('accepts allows a client whose website is down, so that its sessions continue [C-13]', async () => {
   const { state, documents } = setUp({ allowedHosts: ['app.example'] })
   const clients = createClients(
     createSealer(['a test secret that is long enough to be one']),
@@ -341,7 +345,7 @@ test('a session goes on while the website of its client is down [C-13]', async (
   assert.equal(state.fetched.length, 1)
 })
 
-test('a client that the operator listed under a URL is what was listed, whatever is there [C-13]', async () => {
+test('isInvalidated ignores the document of a client that the operator listed [C-13]', async () => {
   const { state, documents } = setUp()
   const listed = { id, redirectUris: ['https://app.example/cb'], name: null }
   state.status = 404
