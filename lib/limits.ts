@@ -78,4 +78,36 @@ export const maxProviderTokenBytes = 512 * 1024
 export const maxProviderTokenRequests = 50
 
 // The MCP route: lib/mcp
-export {}
+
+/** Levels of a request body. Deeper JSON exhausts the stack of code that copies or writes it. */
+export const maxBodyDepth = 256
+
+/** Messages of a JSON-RPC batch. Each may start a tool. */
+export const maxBatchMessages = 50
+
+/** Browsers ask again after a day whether a page may use the route. */
+export const preflightMaxAgeSeconds = 86_400
+
+/** A stream outlives its token by this much, because clocks differ. */
+export const streamGraceMs = 2_000
+
+/** Pause between checks of a stream's token. A revoked one must end its stream within 5 s. */
+export const streamCheckIntervalMs = 2_500
+
+/** Notifications queued for a client that reads slowly. Further ones are dropped. */
+export const maxQueuedNotificationBytes = 1024 * 1024
+
+/** A tool and its scopes are taken from the last list for this long. Tools change at run time. */
+export const toolListLifetimeMs = 10_000
+
+/** Time that a server has to list its tools before the call that needs the list fails. */
+export const toolListTimeoutMs = 5_000
+
+/** Pages of a list of tools that are read. A server may return pages without end. */
+export const maxToolListPages = 100
+
+/** Tools in memory: with a server per request, each caller has tools of their own. */
+export const maxListedTools = 10_000
+
+/** Authentication code in the id of a session: 128 bits cannot be guessed. */
+export const sessionCodeBytes = 16

@@ -6,6 +6,7 @@ import { createGuards, type Guards } from './guard/guard.ts'
 import { createEndpoint, type McpEndpoint } from './mcp/endpoint.ts'
 import { createSessions } from './mcp/access/sessions.ts'
 import { createToolCollector } from './mcp/tools/collect.ts'
+import { injectTokensOf } from './mcp/tools/inject.ts'
 import { createDpopVerifier } from './dpop/create.ts'
 import { createProviderDiscovery, type ProviderDiscovery } from './provider/discovery.ts'
 import { addRegistration, findRoot } from './guard/registrations.ts'
@@ -39,7 +40,8 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   if (Date.now() < Date.UTC(2024, 0)) {
     log.warn(
       {},
-      'the clock of this machine is years behind: tokens of others will seem to be from the future, and ours to have expired'
+      'the clock of this machine is years behind: ' +
+        'tokens of others will seem to be from the future, and ours to have expired'
     )
   }
   if (options.auth === false) {
@@ -51,7 +53,8 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   if (config.publicUrl !== null && root.server.requestTimeout === 0) {
     log.warn(
       { option: 'requestTimeout' },
-      'requests may take for ever: give fastify() a requestTimeout, such as 30000, against clients that send slowly on purpose'
+      'requests may take for ever: ' +
+        'give fastify() a requestTimeout, such as 30000, against clients that send slowly on purpose'
     )
   }
 
@@ -80,7 +83,7 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   let endpoint: McpEndpoint | null = null
   const guarded = new Set<string>()
   const catalog =
-    () => [...new Set([...config.knownScopes, ...endpoint?.catalog() ?? [], ...guarded])]
+    () => [...new Set([...config.knownScopes, ...endpoint?.knownScopes() ?? [], ...guarded])]
   const server = await authorizationServer(instance, config, provider, urls, log, catalog)
   const possession = createTokenBinding(config.dpop, createDpopVerifier(config, urls, 'resource'))
   const guards = createGuards(config, verifierOf(config, provider, server, log), possession, urls)
@@ -175,9 +178,8 @@ function endpointOf (
     log: safeLogger(instance.log as Log)
   }
   if (!('tools' in serves)) return createEndpoint({ ...options, ...serves }, deps)
-  const collector = createToolCollector()
+  const collector = createToolCollector(injectTokensOf(root))
   instance.addHook('onRoute', collector.onRoute)
-  root.addHook('onRequest', collector.onRequest)
   const tools = () => {
     const collection = collector.build({
       options: serves.tools,
@@ -187,7 +189,8 @@ function endpointOf (
     if (collection.tools.length === 0) {
       deps.log.warn(
         { path: prefix + mcp.path },
-        'no route became a tool: await app.register(mcpOAuth, …) must come before the routes, and each needs an operationId in its schema'
+        'no route became a tool: await app.register(mcpOAuth, …) must come before the routes, ' +
+          'and each needs an operationId in its schema'
       )
     }
     return collection

@@ -1,17 +1,21 @@
+/** In which order is a request to the MCP route checked? */
+
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Config } from '../options/config.ts'
 import { causeWith, McpOAuthError } from '../errors.ts'
 import type { Guards } from '../guard/guard.ts'
 import {
-  emptyResponse,
-  goneStatus,
-  rpcCode,
-  rpcFailure,
+  type McpEndpoint,
   type McpRequest,
-  type McpEndpoint
+  type McpResponse,
+  disconnectedResponse,
+  rpcCode,
+  rpcFailure
 } from './rpc/types.ts'
 import { headerMismatch } from './rpc/era.ts'
+import { isTooDeep } from './rpc/parse.ts'
+import { preflightMaxAgeSeconds } from '../limits.ts'
 import { createHostCheck, type HostCheck } from '../oauth/origin.ts'
 import { isBoundToLoopback } from '../urls.ts'
 import { allowedHeaders, logSerializers, prefixWithin, isolate } from '../host/isolate.ts'
@@ -20,7 +24,6 @@ import { createStreams } from './streams.ts'
 const loopbackNames = ['localhost', '127.0.0.1', '[::1]']
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
-/** What the MCP route needs. */
 export interface McpRoute {
   readonly config: Config
   readonly guards: Guards
@@ -28,30 +31,23 @@ export interface McpRoute {
 }
 
 /**
- * The MCP route. The order is the point: preflight, Host and Origin, token, all before a body is
- * read; then the body, the dependencies, the headers that have to agree with it, the scopes of the
- * tools it calls, the server.
+ * Adds the MCP route. Host, Origin and token are checked before a body is read. The dependencies,
+ * the headers that repeat the body and the scopes of the tools follow, and then the server.
  */
 export function mcpRoute (instance: FastifyInstance, { config, guards, endpoint }: McpRoute): void {
-  const texts = new WeakMap<FastifyRequest, string>()
   const streams = createStreams()
   instance.register(async (scope) => {
     isolate(scope)
     const checkOrigin = originGuard(scope, config)
-    const parse = scope.getDefaultJsonParser('error', 'error')
-    scope.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text, done) => {
-      texts.set(request, text as string)
-      // Broken JSON is the MCP server's to answer, in JSON-RPC.
-      parse(request, text as string, (error, body) => done(null, error ? undefined : body))
-    })
+    const textOf = readJsonBodies(scope)
     scope.options(config.mcp.path, {
       config: { mcpOAuth: { public: true }, cors: false },
       onRequest: checkOrigin
-    }, async (request, reply) => {
+    }, async (http, reply) => {
       return reply.code(204).headers({
         'access-control-allow-methods': [...endpoint.methods].join(', '),
-        'access-control-allow-headers': allowedHeaders(request),
-        'access-control-max-age': '86400'
+        'access-control-allow-headers': allowedHeaders(http),
+        'access-control-max-age': String(preflightMaxAgeSeconds)
       }).send()
     })
     scope.route({
@@ -62,39 +58,9 @@ export function mcpRoute (instance: FastifyInstance, { config, guards, endpoint 
       config: { mcpOAuth: { public: false }, cors: false },
       onRequest: [checkOrigin, guards.token(config.requiredScopes)],
       preHandler: guards.dependencies(config.requiredScopes),
-      handler: async (request, reply) => {
-        // Only now: callers without credentials shall be challenged whatever they try (a GET is how
-        // many clients begin).
-        refuseMethods(endpoint.methods, request, reply)
-        const rawBody = texts.get(request) ?? ''
-        if (rawBody !== '' && (request.body === undefined || isTooDeep(request.body))) {
-          return send(
-            reply,
-            rpcFailure(400, rpcCode.parseError, 'The body is not acceptable JSON.')
-          )
-        }
-        const call: McpRequest = {
-          request,
-          headers: request.headers,
-          body: request.body,
-          rawBody,
-          authInfo: request.mcpAuth ?? undefined,
-          signal: disconnection(reply)
-        }
-        const mismatch = headerMismatch(call)
-        if (mismatch !== null) return send(reply, mismatch)
-        const needed = await endpoint.admit(call)
-        if ('status' in needed) return send(reply, needed)
-        await guards.operation(request, reply, needed)
-        // Whoever has left gets nothing done: what was learned about the call may be for nobody.
-        if (call.signal.aborted) return send(reply, emptyResponse(goneStatus))
-        const answer = await endpoint.handle(call)
-        // Whoever left meanwhile has had the one `close` there is, and nobody would end the stream.
-        if (call.signal.aborted && answer.body instanceof Readable) answer.body.destroy()
-        else if (answer.body instanceof Readable) {
-          streams.watch(reply, call.authInfo?.expiresAt, () => guards.isStillGood(request))
-        }
-        return send(reply, answer)
+      handler: async (http, reply) => {
+        const { status, headers, body } = await respond(http, reply, textOf(http))
+        return reply.code(status).headers(headers).send(body ?? undefined)
       }
     })
     scope.addHook('onReady', () => endpoint.ready())
@@ -103,43 +69,85 @@ export function mcpRoute (instance: FastifyInstance, { config, guards, endpoint 
       streams.close()
     })
   }, { prefix: prefixWithin(instance, config.prefix), logSerializers })
-}
 
-function send (
-  reply: FastifyReply,
-  { status, headers, body }: Awaited<ReturnType<McpEndpoint['handle']>>
-): FastifyReply {
-  return reply.code(status).headers(headers).send(body ?? undefined)
-}
-
-/** Levels of a body that are read. Who copies or writes what is much deeper runs out of stack. */
-const maxDepth = 256
-
-function isTooDeep (body: unknown): boolean {
-  let level: unknown[] = [body]
-  for (let depth = 0; depth <= maxDepth && level.length > 0; depth++) {
-    level = level.flatMap(value => value === Object(value) ? Object.values(value as object) : [])
+  async function respond (
+    http: FastifyRequest,
+    reply: FastifyReply,
+    rawBody: string
+  ): Promise<McpResponse> {
+    // After the token check: many clients begin with a GET, and must get the challenge.
+    rejectOtherMethods(endpoint.methods, http, reply)
+    if (rawBody !== '' && (http.body === undefined || isTooDeep(http.body, rawBody))) {
+      return rpcFailure(
+        400,
+        rpcCode.parseError,
+        'The body is not valid JSON, or nested too deeply.'
+      )
+    }
+    const request: McpRequest = {
+      http,
+      headers: http.headers,
+      body: http.body,
+      rawBody,
+      authInfo: http.mcpAuth ?? undefined,
+      signal: disconnectSignal(reply)
+    }
+    const mismatch = headerMismatch(request)
+    if (mismatch !== null) return mismatch
+    const scopes = await endpoint.requiredScopes(request)
+    if ('status' in scopes) return scopes
+    await guards.operation(http, reply, scopes)
+    // The list of tools may be incomplete after a disconnect, so no tool may run.
+    if (request.signal.aborted) return disconnectedResponse()
+    return watched(await endpoint.handle(request), request, reply)
   }
-  return level.length > 0
+
+  function watched (response: McpResponse, request: McpRequest, reply: FastifyReply): McpResponse {
+    if (response.body instanceof Readable) {
+      // After a disconnect `close` was emitted already, so the reply would never end the stream.
+      if (request.signal.aborted) response.body.destroy()
+      else {
+        streams.watch(reply, request.authInfo?.expiresAt, () => guards.isStillGood(request.http))
+      }
+    }
+    return response
+  }
 }
 
-function refuseMethods (
+/**
+ * Reads JSON bodies, and keeps their text. Invalid JSON becomes `undefined`, because the response
+ * to it is JSON-RPC.
+ *
+ * @returns the text of a request's body
+ */
+function readJsonBodies (scope: FastifyInstance): (http: FastifyRequest) => string {
+  const texts = new WeakMap<FastifyRequest, string>()
+  const parse = scope.getDefaultJsonParser('error', 'error')
+  scope.addContentTypeParser<string>(
+    'application/json',
+    { parseAs: 'string' },
+    (http, text, done) => {
+      texts.set(http, text)
+      parse(http, text, (error, body) => done(null, error ? undefined : body))
+    }
+  )
+  return http => texts.get(http) ?? ''
+}
+
+function rejectOtherMethods (
   served: readonly string[],
-  request: FastifyRequest,
+  http: FastifyRequest,
   reply: FastifyReply
 ): void {
-  if (served.includes(request.method)) return
+  if (served.includes(http.method)) return
   reply.header('allow', served.join(', '))
   throw new McpOAuthError('methodNotAllowed')
 }
 
-/**
- * Aborts when the connection ends before the answer does; at once where it did while the
- * dependencies ran.
- */
-function disconnection ({ raw }: FastifyReply): AbortSignal {
+/** Aborts when the client disconnects before the end of the response, or has done so already. */
+function disconnectSignal ({ raw }: FastifyReply): AbortSignal {
   const controller = new AbortController()
-  // Answers of HTTP/2 have no `destroyed`, and call themselves finished once they are closed.
+  // HTTP/2 responses have no `destroyed`, and report `writableFinished` once they are closed.
   const { stream } = raw as { stream?: { readonly destroyed: boolean } }
   if (stream?.destroyed ?? raw.destroyed) controller.abort()
   else {
@@ -150,28 +158,24 @@ function disconnection ({ raw }: FastifyReply): AbortSignal {
   return controller.signal
 }
 
-/**
- * Refuses foreign Hosts and Origins (DNS rebinding), and lets pages of allowed origins read the
- * answer.
- */
+/** Rejects foreign Hosts and Origins (DNS rebinding), and lets allowed pages read the response. */
 function originGuard (scope: FastifyInstance, config: Config) {
   let settled: HostCheck | undefined
-  // What we are bound to is known once the app listens; before, only inject gets here.
+  // The address is known once the app listens. Until then, only `inject` gets here.
   const check = () => {
-    if (settled === undefined && scope.server.listening) settled = createCheck(scope, config)
-    return settled ?? createCheck(scope, config)
+    if (settled !== undefined) return settled
+    const current = createCheck(scope, config)
+    if (scope.server.listening) settled = current
+    return current
   }
-  return async (request: FastifyRequest, reply: FastifyReply) => {
-    // HTTP/2 names the host in a pseudo-header, which no request of HTTP/1 can have.
-    const { ':authority': authority, host = '', origin } = request.headers
-    const asked = typeof authority === 'string' ? authority : host
-    const problem = check()(asked, origin)
+  return async ({ headers }: FastifyRequest, reply: FastifyReply) => {
+    // HTTP/2 has the host in a pseudo-header, which HTTP/1 requests cannot have.
+    const { ':authority': authority, origin } = headers
+    const host = typeof authority === 'string' ? authority : headers.host ?? ''
+    const problem = check()(host, origin)
     if (problem !== null) {
-      throw new McpOAuthError(problem, {
-        cause: problem === 'hostNotAllowed'
-          ? causeWith('the Host', asked)
-          : causeWith('the Origin', origin)
-      })
+      const [name, value] = problem === 'hostNotAllowed' ? ['Host', host] : ['Origin', origin]
+      throw new McpOAuthError(problem, { cause: causeWith(`the ${name}`, value) })
     }
     if (origin === undefined) return
     reply.headers({
@@ -184,13 +188,12 @@ function originGuard (scope: FastifyInstance, config: Config) {
 
 function createCheck (scope: FastifyInstance, config: Config): HostCheck {
   const local = isBoundToLoopback(scope.server) ? loopbackNames : []
-  const own = config.publicUrl === null ? null : new URL(config.publicUrl)
+  const own = config.publicUrl === null ? [] : [new URL(config.publicUrl)]
   return createHostCheck({
-    allowedHosts: config.allowedHosts ?? [...local, ...(own ? [own.hostname] : [])],
-    allowedOrigins: config.allowedOrigins ??
-      [
-        ...local.flatMap(name => [`http://${name}`, `https://${name}`]),
-        ...(own ? [own.origin] : [])
-      ]
+    allowedHosts: config.allowedHosts ?? [...local, ...own.map(({ hostname }) => hostname)],
+    allowedOrigins: config.allowedOrigins ?? [
+      ...local.flatMap(name => [`http://${name}`, `https://${name}`]),
+      ...own.map(({ origin }) => origin)
+    ]
   })
 }

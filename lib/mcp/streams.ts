@@ -1,46 +1,43 @@
-import type { FastifyReply } from 'fastify'
+/** How long does an event stream stay open? No longer than its token is valid and the app runs. */
 
-/** The event streams that an MCP route has open. */
+import type { FastifyReply } from 'fastify'
+import { streamCheckIntervalMs, streamGraceMs } from '../limits.ts'
+
+/** The open event streams of an MCP route. */
 export interface Streams {
   /**
-   * Watches a stream until it ends.
+   * Ends a stream when its token expires or becomes invalid.
    *
-   * @param expiresAt when the token it was opened with ends, in seconds since 1970
-   * @param isGood whether the token still is what it was when the stream was opened
+   * @param expiresAt in seconds since 1970. Default: never
+   * @param isTokenValid checks whether the token would still be accepted
    */
-  watch(reply: FastifyReply, expiresAt: number | undefined, isGood: () => Promise<boolean>): void
-  /** Ends them all: none may keep the app from closing. */
+  watch(
+    reply: FastifyReply,
+    expiresAt: number | undefined,
+    isTokenValid: () => Promise<boolean>
+  ): void
+  /** Ends all streams: an open stream keeps the app from closing. */
   close(): void
 }
 
-/**
- * Milliseconds a stream may outlive its token, and between two looks at whether the token was
- * revoked.
- */
-const [grace, lookEvery] = [2_000, 2_500]
-
-/** Streams end with the token they were opened with, whether it expires or is revoked. */
 export function createStreams (): Streams {
   const open = new Set<FastifyReply['raw']>()
   return {
-    watch ({ raw }, expiresAt = Infinity, isGood) {
+    watch ({ raw }, expiresAt = Infinity, isTokenValid) {
       open.add(raw)
-      // A token that was taken after its end (clocks differ) is good for as long as it is taken.
-      const end = expiresAt * 1000 > Date.now() ? expiresAt * 1000 + grace : Infinity
-      // Fastify keeps the headers until there is something to say; a client that listens for what
-      // may come would wait for them.
+      // Clocks differ: a token that was accepted after its end is valid while its checks pass.
+      const end = expiresAt * 1000 > Date.now() ? expiresAt * 1000 + streamGraceMs : Infinity
+      // Fastify holds the headers back until the first event, which may be hours away.
       raw.once('pipe', () => raw.flushHeaders())
-      let looking = false
-      const timer = setInterval(() => {
+      let checking = false
+      const check = async () => {
         if (Date.now() > end) raw.destroy()
-        if (looking || raw.destroyed) return
-        looking = true
-        isGood().then(good => {
-          if (!good) raw.destroy()
-        }).finally(() => {
-          looking = false
-        }).catch(() => {})
-      }, Math.min(lookEvery, end - Date.now() + 1))
+        if (checking || raw.destroyed) return
+        checking = true
+        if (!await isTokenValid().catch(() => true)) raw.destroy()
+        checking = false
+      }
+      const timer = setInterval(check, Math.min(streamCheckIntervalMs, end - Date.now() + 1))
       timer.unref()
       raw.once('close', () => {
         open.delete(raw)

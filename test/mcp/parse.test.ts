@@ -5,7 +5,8 @@ import {
   SUPPORTED_PROTOCOL_VERSIONS
 } from '@modelcontextprotocol/sdk/types.js'
 import fc from 'fast-check'
-import { batchLimit, parseBody, protocolVersions } from '../../lib/mcp/rpc/parse.ts'
+import { maxBatchMessages } from '../../lib/limits.ts'
+import { parseBody, protocolVersions } from '../../lib/mcp/rpc/parse.ts'
 
 const ping = { jsonrpc: '2.0', id: 1, method: 'ping' }
 
@@ -37,8 +38,8 @@ test('batches belong to revision 2025-03-26 [HT-05]', () => {
   assert.equal(problem([ping], '2025-06-18').code, -32600)
   assert.equal(problem([ping], '2025-11-25').code, -32600)
   assert.equal(problem([]).code, -32600)
-  assert.equal(problem(Array(batchLimit + 1).fill(ping)).code, -32600)
-  assert.ok('requests' in parseBody(Array(batchLimit).fill(ping), undefined))
+  assert.equal(problem(Array(maxBatchMessages + 1).fill(ping)).code, -32600)
+  assert.ok('requests' in parseBody(Array(maxBatchMessages).fill(ping), undefined))
 })
 
 test('unsupported protocol versions are refused, and only a date is repeated [HT-08]', () => {

@@ -3,14 +3,15 @@ import { once } from 'node:events'
 import { PassThrough, Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { mapMessages, type RpcMessage } from '../../lib/mcp/rpc/responses.ts'
+import type { RpcMessage } from '../../lib/mcp/rpc/parse.ts'
+import { mapMessages } from '../../lib/mcp/rpc/responses.ts'
 
 const json = { 'content-type': 'application/json' }
 const stream = { 'content-type': 'text/event-stream' }
 const same = (message: RpcMessage) => message
-const marked = (message: RpcMessage) => message['id'] === 2 ? { ...message, seen: true } : message
+const marked = (message: RpcMessage) => message.id === 2 ? { ...message, seen: true } : message
 
-test('JSON is changed where a message is, and stays as it was elsewhere', () => {
+test('mapMessages replaces messages in JSON, and keeps all other bytes', () => {
   const body = '{ "id": 1,  "result": {} }'
   assert.equal(mapMessages({ status: 200, headers: json, body }, marked).body, body)
   assert.equal(
@@ -28,9 +29,14 @@ test('JSON is changed where a message is, and stays as it was elsewhere', () => 
 })
 
 const events =
-  'event: message\nid: a\ndata: {"id":1}\n\n: a comment\n\ndata: {"id":\ndata: 2}\n\nretry: 5\r\ndata: {"id":2}\r\n\r\ndata: no JSON\n\ndata: {"é":1}\n\ndata: {"id":2}'
+  'event: message\nid: a\ndata: {"id":1}\n\n: a comment\n\ndata: {"id":\ndata: 2}\n\n' +
+  'retry: 5\r\ndata: {"id":2}\r\n\r\ndata: no JSON\n\ndata: {"é":1}\n\ndata: {"id":2}'
+const mappedEvents =
+  'event: message\nid: a\ndata: {"id":1}\n\n: a comment\n\ndata: {"id":2,"seen":true}\n\n' +
+  'retry: 5\ndata: {"id":2,"seen":true}\n\ndata: no JSON\n\ndata: {"é":1}\n\n' +
+  'data: {"id":2,"seen":true}\n\n'
 
-test('events are changed one by one, wherever the chunks end, in bytes and in web streams', async () => {
+test('mapMessages replaces events one by one, wherever chunks end, in Node.js and web streams', async () => {
   const bytes = Buffer.from(events)
   for (let size = 1; size < bytes.length; size += 3) {
     const chunks = Array.from(
@@ -43,11 +49,8 @@ test('events are changed one by one, wherever the chunks end, in bytes and in we
         Readable.fromWeb(Readable.toWeb(Readable.from(chunks)) as never)
       ]
     ) {
-      const answer = mapMessages({ status: 200, headers: stream, body }, marked)
-      assert.equal(
-        await text(answer.body as Readable),
-        'event: message\nid: a\ndata: {"id":1}\n\n: a comment\n\ndata: {"id":2,"seen":true}\n\nretry: 5\ndata: {"id":2,"seen":true}\n\ndata: no JSON\n\ndata: {"é":1}\n\ndata: {"id":2,"seen":true}\n\n'
-      )
+      const response = mapMessages({ status: 200, headers: stream, body }, marked)
+      assert.equal(await text(response.body as Readable), mappedEvents)
     }
   }
   assert.equal(
@@ -59,7 +62,7 @@ test('events are changed one by one, wherever the chunks end, in bytes and in we
   )
 })
 
-test('an event goes on as soon as it is whole, and who leaves ends the source', async () => {
+test('mapMessages passes an event on as soon as it is complete, and ends the source with its reader', async () => {
   const source = new PassThrough()
   const body = mapMessages({ status: 200, headers: stream, body: source }, marked).body as Readable
   source.write('data: {"id":2}\n\ndata: {"id"')
@@ -72,7 +75,7 @@ test('an event goes on as soon as it is whole, and who leaves ends the source', 
   await closed
 })
 
-test('an event of many megabytes in many pieces is read in one go [G-15]', async () => {
+test('mapMessages reads an event of many megabytes in many pieces in linear time [G-15]', async () => {
   const size = 8_000_000
   const piece = Buffer.from('x'.repeat(16_384))
   const pieces = [

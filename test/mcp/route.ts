@@ -34,7 +34,7 @@ export async function serve (
       })
       const body = rawBody === '' ? undefined : JSON.parse(rawBody)
       const answer = await endpoint.handle({
-        request,
+        http: request,
         headers: request.headers,
         body,
         rawBody,

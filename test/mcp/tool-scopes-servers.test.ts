@@ -132,7 +132,8 @@ const read = { name: 'read_notes', arguments: {} }
 
 for (const [name, eras, mcp] of servers) {
   for (const era of eras) {
-    test(`${name}, ${era} era: what a tool declares is asked of its callers, and the list shows what they may call [RS-12 RS-13 RS-14 RS-22 RS-23]`, async (t) => {
+    const declared = 'callers need the declared scopes, and tools/list is filtered'
+    test(`${name}, ${era} era: ${declared} [RS-12 RS-13 RS-14 RS-22 RS-23]`, async (t) => {
       const { ask } = await start(t, mcp())
       const refused = await ask(era, 'mcp notes:read', 'tools/call', clear)
       assert.equal(refused.status, 403)
@@ -168,7 +169,7 @@ for (const [name, eras, mcp] of servers) {
       }
     })
 
-    test(`${name}, ${era} era: scopes may follow from annotations, and what the operator says comes first [RS-20]`, async (t) => {
+    test(`${name}, ${era} era: toolScopes reads annotations and overrides declared scopes [RS-20]`, async (t) => {
       const toolScopes = (tool: string, { readOnlyHint }: { readOnlyHint?: boolean | undefined }) =>
         tool === 'unknown' ? undefined : readOnlyHint ? ['r'] : ['w']
       const { ask } = await start(t, { ...mcp(), toolScopes })
@@ -192,7 +193,7 @@ for (const [name, eras, mcp] of servers) {
       }
     })
 
-    test(`${name}, ${era} era: a header that names a harmless tool does not open another one [HT-14]`, async (t) => {
+    test(`${name}, ${era} era: a header with the name of another tool does not open a tool [HT-14]`, async (t) => {
       const { ask } = await start(t, mcp())
       const lie = { 'mcp-name': 'read_notes', 'mcp-method': 'tools/call' }
       assert.equal(
@@ -255,7 +256,7 @@ test('a slip in what a tool declares opens it to no one', async (t) => {
   )
   await assert.rejects(
     start(t, { server: mistyped }),
-    /there is no fastify-mcp-oauth\/scope in _meta\. There is fastify-mcp-oauth\/scopes/
+    /fastify-mcp-oauth\/scope in its _meta is unknown\. Use fastify-mcp-oauth\/scopes/
   )
   for (const said of ['', 'notes:write', ['a b'], [1]]) {
     const { ask } = await start(t, { server: () => sdk1(), toolScopes: () => said as string[] })
@@ -539,7 +540,7 @@ test('what a server made for one caller says about its tools holds for that call
   )
 })
 
-test('a client may ask for the scopes of tools from the first login on; of a server made for each request, once it was asked [PRM-07]', async (t) => {
+test('GET /oauth/authorize accepts the scopes of tools once a server listed them [PRM-07]', async (t) => {
   for (const [server, atOnce] of [[sdk1(), true], [() => sdk1(), false]] as const) {
     const flow = await startFlow(t, { options: { mcp: { server } } })
     const supported = async () =>
@@ -594,6 +595,6 @@ test('a name in toolScopes that no tool of a server has is in the log at the sta
   await startGuarded(t, { mcp: { server: sdk1(), toolScopes: { clear_note: ['x'] } } }, { app })
   assert.match(
     lines.join(''),
-    /"names":\["clear_note"\].*no tool of the server has these names yet/
+    /"names":\["clear_note"\].*names tools the server does not have/
   )
 })

@@ -37,14 +37,16 @@ async function post (server: Awaited<ReturnType<typeof app>>, scopes: string, bo
   return await server.inject({ method: 'POST', url: '/mcp', headers, payload: body })
 }
 
-test('a tool that needs more than the caller has is HTTP 403 with all scopes of the operation at once (RS-12, RS-13, RS-14)', async () => {
+test('POST /mcp refuses a call without the scopes of its tool, and names all [RS-12 RS-13 RS-14]', async () => {
   const server = await app({ tools: true })
   const refused = await post(server, 'mcp notes:read', clear)
   assert.equal(refused.statusCode, 403)
   assert.equal(
     refused.headers['www-authenticate'],
-    'Bearer error="insufficient_scope", error_description="The access token lacks a scope this request needs.", ' +
-      'resource_metadata="http://localhost/.well-known/oauth-protected-resource/mcp", scope="mcp notes:read notes:write"'
+    'Bearer error="insufficient_scope", ' +
+      'error_description="The access token lacks a scope this request needs.", ' +
+      'resource_metadata="http://localhost/.well-known/oauth-protected-resource/mcp", ' +
+      'scope="mcp notes:read notes:write"'
   )
   assert.equal(
     (await post(server, 'mcp notes:read notes:write', clear)).json().result.isError,
@@ -53,18 +55,18 @@ test('a tool that needs more than the caller has is HTTP 403 with all scopes of 
   assert.equal((await post(server, 'mcp', list)).statusCode, 200)
 })
 
-test('a broader scope implies the ones a tool needs (RS-15)', async () => {
+test('POST /mcp accepts a broader scope for the ones a tool needs [RS-15]', async () => {
   const server = await app({ tools: true })
   assert.equal((await post(server, 'mcp admin', clear)).statusCode, 200)
 })
 
-test('a batch cannot smuggle a tool past its scopes (HT-05)', async () => {
+test('POST /mcp checks the scopes of every tool in a batch [HT-05]', async () => {
   const server = await app({ tools: true })
   assert.equal((await post(server, 'mcp', [list, clear])).statusCode, 403)
   assert.equal((await post(server, 'mcp', [list, list])).statusCode, 200)
 })
 
-test('headers that name a harmless tool decide nothing (HT-14)', async () => {
+test('POST /mcp ignores a header with the name of another tool [HT-14]', async () => {
   const server = await app({ tools: true })
   const answer = await server.inject({
     method: 'POST',
@@ -75,7 +77,7 @@ test('headers that name a harmless tool decide nothing (HT-14)', async () => {
   assert.equal(answer.statusCode, 403)
 })
 
-test('tools/list shows what this caller may call (RS-22)', async () => {
+test('tools/list has the tools that the caller may call [RS-22]', async () => {
   const server = await app({ tools: true })
   const names = async (scopes: string) =>
     (await post(server, scopes, message('tools/list'))).json().result.tools.map((
@@ -85,7 +87,7 @@ test('tools/list shows what this caller may call (RS-22)', async () => {
   assert.deepEqual(await names('mcp admin'), ['clear_notes', 'list_notes'])
 })
 
-test('toolScopes has the last word, as a map and as a function', async () => {
+test('mcp.toolScopes overrides the scopes of routes, as a map and as a function', async () => {
   for (
     const toolScopes of [
       { clear_notes: [], list_notes: ['x'] },
@@ -98,11 +100,11 @@ test('toolScopes has the last word, as a map and as a function', async () => {
   }
 })
 
-test('a mistyped scope of a tool does not leave it open', async () => {
+test('start-up rejects a mistyped tool name and a mistyped config.mcp member', async () => {
   const mistyped = await app({ tools: true, toolScopes: { clear_note: ['x'] } })
   await assert.rejects(async () => {
     await mistyped.ready()
-  }, /mcp.toolScopes: no tool is called "clear_note"/)
+  }, /mcp.toolScopes: no tool is named "clear_note"/)
   const server = Fastify()
   await server.register(mcpOAuth, { auth: false, mcp: { tools: true } })
   server.get('/notes', {
@@ -111,5 +113,5 @@ test('a mistyped scope of a tool does not leave it open', async () => {
   }, async () => [])
   await assert.rejects(async () => {
     await server.ready()
-  }, /config.mcp.scope: there is no such member/)
+  }, /config.mcp.scope is unknown/)
 })

@@ -11,6 +11,7 @@ import { createEndpoint, type EndpointDeps } from '../../lib/mcp/endpoint.ts'
 import type { ToolCaller } from '../../lib/mcp/tools/call.ts'
 import type { ToolOptions } from '../../lib/options/schema.ts'
 import { type ToolCollection, createToolCollector } from '../../lib/mcp/tools/collect.ts'
+import { createInjectTokens, injectTokensOf } from '../../lib/mcp/tools/inject.ts'
 import { post, serve, toolCall } from './route.ts'
 
 type Routes = (app: FastifyInstance) => unknown
@@ -24,9 +25,8 @@ async function collect (
 ): Promise<ToolCollection> {
   const app = Fastify(server)
   t.after(() => app.close())
-  const collector = createToolCollector()
+  const collector = createToolCollector(injectTokensOf(app))
   app.addHook('onRoute', collector.onRoute)
-  app.addHook('onRequest', collector.onRequest)
   await app.register(async (scope) => {
     await routes(scope)
   })
@@ -373,9 +373,8 @@ test('nor to one that is older than the plugin, or for another host [S3]', async
 test('calls from outside are untouched [S3]', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
-  const collector = createToolCollector()
+  const collector = createToolCollector(injectTokensOf(app))
   app.addHook('onRoute', collector.onRoute)
-  app.addHook('onRequest', collector.onRequest)
   app.get('/a', { schema: named('a') as object }, async () => 'a')
   assert.equal((await app.inject('/a')).body, 'a')
 })
@@ -536,7 +535,7 @@ async function start (
   scoped: Pick<EndpointDeps, 'toolScopes' | 'holds'> = {}
 ): Promise<string> {
   const app = Fastify()
-  const collector = createToolCollector()
+  const collector = createToolCollector(createInjectTokens())
   app.addHook('onRoute', collector.onRoute)
   const endpoint = createEndpoint({ name: 'app', version: '1.2.3', instructions: 'Be kind.' }, {
     resource: () => 'http://localhost/mcp',

@@ -1,12 +1,14 @@
-import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
-import { McpOAuthError } from '../../errors.ts'
-import { problemOfScopes } from '../../oauth/scope.ts'
-import { messagesOf } from '../rpc/messages.ts'
+/** Which scopes does a tool need, and which tools does a request call or list? */
 
-/** Member of a tool's `_meta` in which a server says what callers of the tool need. */
+import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
+import { problemOfScopes } from '../../oauth/scope.ts'
+import { messagesOf } from '../rpc/parse.ts'
+import { serverFault } from '../rpc/types.ts'
+
+/** Member of a tool's `_meta` in which a server declares the scopes of the tool. */
 export const scopesMember = 'fastify-mcp-oauth/scopes'
 
-/** What a server says about a tool, as far as who may call it and how is concerned. */
+/** The members of a tool that decide who may call it, and how. */
 export interface ScopedTool {
   name: string
   inputSchema?: unknown
@@ -20,64 +22,52 @@ export type ToolScopesOption =
   | ((tool: string, annotations: Readonly<ToolAnnotations>) => readonly string[] | undefined)
 
 /**
- * The scopes a tool needs beyond those of the route. Throws `internal` for something else than
- * scopes: a slip must not leave a tool open.
+ * Returns the scopes that a tool needs beyond those of the route.
+ *
+ * @throws {McpOAuthError} internal: a tool with an invalid scope list cannot be called
  */
 export type ToolScopes = (tool: ScopedTool) => readonly string[]
 
-/** Reads the option `toolScopes`, whose word about a tool comes before the tool's own. */
-export function toolScopesOf (option: ToolScopesOption | undefined): ToolScopes {
-  return (tool) => {
-    const said = typeof option === 'function'
-      ? option(tool.name, tool.annotations ?? {})
-      : option && Object.hasOwn(option, tool.name)
-      ? option[tool.name]
+/** Reads the option `mcp.toolScopes`, which overrides the scopes that a tool declares itself. */
+export function createToolScopes (option: ToolScopesOption | undefined): ToolScopes {
+  const configured = ({ name, annotations = {} }: ScopedTool) =>
+    typeof option === 'function'
+      ? option(name, annotations)
+      : option && Object.hasOwn(option, name)
+      ? option[name]
       : undefined
-    if (said !== undefined) {
-      return scopesIn(said, `mcp.toolScopes for the tool ${JSON.stringify(tool.name)}`)
-    }
-    const mistyped = Object.keys(tool._meta ?? {}).find(member =>
+
+  return (tool) => {
+    const { _meta: meta = {} } = tool
+    const label = `the tool ${JSON.stringify(tool.name)}`
+    const override = configured(tool)
+    if (override !== undefined) return validScopes(override, `mcp.toolScopes for ${label}`)
+    const mistyped = Object.keys(meta).find(member =>
       member.startsWith('fastify-mcp-oauth/') && member !== scopesMember
     )
     if (mistyped !== undefined) {
-      throw new McpOAuthError('internal', {
-        cause: new TypeError(
-          `the tool ${
-            JSON.stringify(tool.name)
-          }: there is no ${mistyped} in _meta. There is ${scopesMember}`
-        )
-      })
+      throw serverFault(`${label}: ${mistyped} in its _meta is unknown. Use ${scopesMember}`)
     }
-    return scopesIn(
-      tool._meta?.[scopesMember] ?? [],
-      `the tool ${JSON.stringify(tool.name)}: ${scopesMember} in its _meta`
-    )
+    return validScopes(meta[scopesMember] ?? [], `${label}: ${scopesMember} in its _meta`)
   }
 }
 
-function scopesIn (scopes: unknown, place: string): readonly string[] {
+function validScopes (scopes: unknown, place: string): readonly string[] {
   const problem = problemOfScopes(scopes)
-  if (problem !== null) {
-    throw new McpOAuthError('internal', { cause: new TypeError(`${place}: ${problem}`) })
-  }
+  if (problem !== null) throw serverFault(`${place}: ${problem}`)
   return scopes as readonly string[]
 }
 
-/**
- * The names of the tools that a JSON-RPC body calls. A batch is one request, with all of its calls.
- */
-export function toolsCalledBy (body: unknown): string[] {
-  return [
-    ...new Set(
-      messagesOf(body).flatMap(({ method, params }) => {
-        const { name } = Object(params) as { name?: unknown }
-        return method === 'tools/call' && typeof name === 'string' ? [name] : []
-      })
-    )
-  ]
+/** The names of the tools that a body calls. A batch counts as one request with all its calls. */
+export function calledTools (body: unknown): string[] {
+  const names = messagesOf(body).flatMap(({ method, params }) => {
+    const { name } = Object(params) as { name?: unknown }
+    return method === 'tools/call' && typeof name === 'string' ? [name] : []
+  })
+  return [...new Set(names)]
 }
 
-/** The ids under which a JSON-RPC body asks for the list of tools. */
-export function listsAskedFor (body: unknown): unknown[] {
+/** The ids of the `tools/list` requests in a body. */
+export function listRequestIds (body: unknown): unknown[] {
   return messagesOf(body).filter(({ method }) => method === 'tools/list').map(({ id }) => id)
 }

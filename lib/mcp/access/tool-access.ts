@@ -1,54 +1,56 @@
+/** Which tools may a caller list and call? */
+
 import type { McpAuth } from '../../types.ts'
 import { startupError } from '../../errors.ts'
-import { type RpcMessage, mapMessages } from '../rpc/responses.ts'
+import { type MapMessage, mapMessages } from '../rpc/responses.ts'
 import {
   type McpRequest,
   type McpEndpoint,
+  type McpResponse,
   type ScopelessEndpoint,
-  emptyResponse,
-  goneStatus,
-  rpcCode
+  disconnectedResponse,
+  rpcCode,
+  rpcError
 } from '../rpc/types.ts'
-import { refuseBatch } from '../rpc/parse.ts'
+import { rejectBatch } from '../rpc/parse.ts'
 import { isModern, parameterMismatch } from '../rpc/era.ts'
 import {
   type ScopedTool,
   type ToolScopesOption,
-  listsAskedFor,
-  toolScopesOf,
-  toolsCalledBy
+  calledTools,
+  createToolScopes,
+  listRequestIds
 } from './scopes.ts'
 import { createToolList, isToolPage } from './tool-list.ts'
 
-/** Whether a caller has scopes. */
+/** Checks whether a caller has scopes. */
 export type Holds = (authInfo: McpAuth | undefined, scopes: readonly string[]) => boolean
 
 export interface ToolAccess {
-  /** What the operator says about the scopes of tools. */
   toolScopes: ToolScopesOption | undefined
   holds: Holds
 }
 
 /**
- * Puts the scopes of tools in front of a server: what a call needs is known before it is made, and
- * the list shows each caller the tools they may call.
+ * Puts the scopes of tools in front of a server. A call is checked before it reaches the server,
+ * and the list of tools has the ones that its caller may call.
  *
- * @param atStart told the tools when the app starts, if one server serves everyone: then clients
- *   can ask for their scopes from the first login on
+ * @param onStart receives the tools when the app starts, if one server serves all callers. Then
+ *   clients can request the scopes of tools with their first login
  */
 export function withToolAccess (
   server: ScopelessEndpoint,
   { toolScopes, holds }: ToolAccess,
-  atStart: ((tools: readonly ScopedTool[]) => void) | null
+  onStart: ((tools: readonly ScopedTool[]) => void) | null
 ): McpEndpoint {
-  const scopesOf = toolScopesOf(toolScopes)
-  const catalog = new Set(typeof toolScopes === 'object' ? Object.values(toolScopes).flat() : [])
-  const directory = createToolList(server.handle, atStart !== null, tools => {
-    for (const tool of tools) for (const scope of written(tool) ?? []) catalog.add(scope)
+  const scopesOf = createToolScopes(toolScopes)
+  const known = new Set(typeof toolScopes === 'object' ? Object.values(toolScopes).flat() : [])
+  const toolList = createToolList(server.handle, onStart !== null, tools => {
+    for (const scope of tools.flatMap(tool => validScopesOf(tool) ?? [])) known.add(scope)
   })
 
-  /** The scopes of a tool; `null` if nobody can tell. */
-  function written (tool: ScopedTool): readonly string[] | null {
+  /** The scopes of a tool; `null` for an invalid scope list. */
+  function validScopesOf (tool: ScopedTool): readonly string[] | null {
     try {
       return scopesOf(tool)
     } catch {
@@ -56,80 +58,73 @@ export function withToolAccess (
     }
   }
 
-  function isShown (tool: ScopedTool, authInfo: McpAuth | undefined): boolean {
-    const scopes = written(tool)
+  function mayCall (authInfo: McpAuth | undefined, tool: ScopedTool): boolean {
+    const scopes = validScopesOf(tool)
     return scopes !== null && holds(authInfo, scopes)
   }
 
   /**
-   * Lists are of this caller alone. In the modern era they say so: what is kept of them must not be
-   * shown to others (MCP 2026-07-28, "Caching").
+   * Removes the tools that the caller may not call. In the modern era the list is marked private,
+   * so that no cache shows it to another caller (MCP 2026-07-28, "Caching").
    */
-  function shownTo (call: McpRequest): (message: RpcMessage) => RpcMessage {
-    const [modern, asked, sole] = [
-      isModern(call),
-      listsAskedFor(call.body),
-      !Array.isArray(call.body)
-    ]
+  function filterLists (request: McpRequest): MapMessage {
+    const modern = isModern(request)
+    const listIds = listRequestIds(request.body)
+    const isBatch = Array.isArray(request.body)
     return message => {
       const { id, result } = message
-      const answers = asked.includes(id)
-      if (!answers && call.request.method !== 'GET') return message
+      const isList = listIds.includes(id)
+      if (!isList && request.http.method !== 'GET') return message
       if (!isToolPage(result)) {
-        return answers && result !== undefined
-          ? {
-            jsonrpc: '2.0',
-            id,
-            error: { code: rpcCode.internalError, message: 'The list of tools is not readable' }
-          }
+        return isList && result !== undefined
+          ? rpcError(id, rpcCode.internalError, 'The list of tools is invalid')
           : message
       }
-      // What else may stand beside a list, in a batch or on a stream, may only look like one.
-      if (answers && sole) directory.update(result.tools, call)
-      return {
-        ...message,
-        result: {
-          ...result,
-          tools: result.tools.filter(tool => isShown(tool, call.authInfo)),
-          ...(modern && { cacheScope: 'private' })
-        }
-      }
+      // In a batch or on a stream, the result of a tool may have the form of a list.
+      if (isList && !isBatch) toolList.update(result.tools, request)
+      const tools = result.tools.filter(tool => mayCall(request.authInfo, tool))
+      return { ...message, result: { ...result, tools, ...(modern && { cacheScope: 'private' }) } }
     }
+  }
+
+  /** Throws if a tool has an invalid scope list. */
+  async function checkAtStart (onTools: (tools: readonly ScopedTool[]) => void): Promise<void> {
+    // A server that lists its tools only for some callers is asked with their requests.
+    const tools = await toolList.list(startRequest()).catch(() => null)
+    if (tools === null || 'status' in tools) return
+    const problems = tools.flatMap(tool => problemOf(() => scopesOf(tool)))
+    if (problems.length > 0) throw startupError('invalidTools', ...problems)
+    onTools(tools)
   }
 
   return {
     ...server,
     async ready () {
       await server.ready()
-      if (atStart === null) return
-      // A server may need a caller to show its tools: then it is asked when there is one.
-      const tools = await directory.list(startCall()).catch(() => null)
-      if (tools === null || 'status' in tools) return
-      const problems = tools.flatMap(tool => problemOf(() => scopesOf(tool)))
-      if (problems.length > 0) throw startupError('invalidTools', ...problems)
-      atStart(tools)
+      if (onStart !== null) await checkAtStart(onStart)
     },
-    async admit (call) {
-      const refused = refuseBatch(call.body, call.headers['mcp-protocol-version']?.toString())
-      if (refused !== null) return refused
-      const names = toolsCalledBy(call.body)
+    async requiredScopes (request) {
+      const version = request.headers['mcp-protocol-version']?.toString()
+      const rejection = rejectBatch(request.body, version)
+      if (rejection !== null) return rejection
+      const names = calledTools(request.body)
       if (names.length === 0) return []
-      const tools = await directory.get(names, call).catch((error: unknown) => {
-        if (call.signal.aborted) return emptyResponse(goneStatus)
+      const tools = await toolList.get(names, request).catch((error: unknown): McpResponse => {
+        if (request.signal.aborted) return disconnectedResponse()
         throw error
       })
       if ('status' in tools) return tools
-      const mismatch = isModern(call)
-        ? parameterMismatch(call, tools.get(names[0] ?? '')?.inputSchema)
+      const mismatch = isModern(request)
+        ? parameterMismatch(request, tools.get(names[0] ?? '')?.inputSchema)
         : null
       return mismatch ?? [...new Set(names.flatMap(name => scopesOf(tools.get(name) ?? { name })))]
     },
-    catalog: () => [...catalog],
-    async handle (call) {
-      const answer = await server.handle(call)
-      const lists = call.authInfo !== undefined &&
-        (listsAskedFor(call.body).length > 0 || call.request.method === 'GET')
-      return lists ? mapMessages(answer, shownTo(call)) : answer
+    knownScopes: () => [...known],
+    async handle (request) {
+      const response = await server.handle(request)
+      const hasLists = request.authInfo !== undefined &&
+        (request.http.method === 'GET' || listRequestIds(request.body).length > 0)
+      return hasLists ? mapMessages(response, filterLists(request)) : response
     }
   }
 }
@@ -143,11 +138,10 @@ function problemOf (check: () => unknown): string[] {
   }
 }
 
-/** Stands for a caller where there is none yet. */
-function startCall (): McpRequest {
-  const request = { method: 'POST', headers: {}, ip: '127.0.0.1' } as McpRequest['request']
+/** A request without a caller, for the list of tools at start-up. */
+function startRequest (): McpRequest {
   return {
-    request,
+    http: { method: 'POST', headers: {}, ip: '127.0.0.1' } as McpRequest['http'],
     headers: {},
     body: undefined,
     rawBody: '',

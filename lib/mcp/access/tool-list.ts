@@ -1,34 +1,40 @@
+/** Which tools does a server have, and which scopes do they declare? Only `tools/list` can tell. */
+
 import type { IncomingHttpHeaders } from 'node:http'
-import { McpOAuthError } from '../../errors.ts'
-import { type McpResponse, type McpRequest, type ScopelessEndpoint, rpcCode } from '../rpc/types.ts'
-import { messagesOf, metaOf } from '../rpc/messages.ts'
+import {
+  type McpRequest,
+  type McpResponse,
+  type ScopelessEndpoint,
+  rpcCode,
+  serverFault
+} from '../rpc/types.ts'
+import { messagesOf, metaOf } from '../rpc/parse.ts'
 import { sendInternalRequest } from '../rpc/internal-request.ts'
+import {
+  maxListedTools,
+  maxToolListPages,
+  toolListLifetimeMs,
+  toolListTimeoutMs
+} from '../../limits.ts'
 import type { ScopedTool } from './scopes.ts'
 import { identityOf } from './sessions.ts'
 
-/** What a server says about its tools. Only asking it tells: tools come and go while it runs. */
+/** The cached tools of a server. */
 export interface ToolList {
   /**
-   * The tools of these names, as the server showed them to the caller a moment ago, or shows them
-   * now; it is asked once. Or how it refuses.
+   * Returns tools from the cache, or lists all tools once.
+   *
+   * @returns the tools by name, or the response of a server that refuses to list them
    */
   get(
     names: readonly string[],
-    call: McpRequest
+    request: McpRequest
   ): Promise<ReadonlyMap<string, ScopedTool> | McpResponse>
-  /** Asks for all tools. */
-  list(call: McpRequest): Promise<readonly ScopedTool[] | McpResponse>
-  /** Notes tools that were shown to the caller. */
-  update(tools: readonly ScopedTool[], call: McpRequest): void
+  /** Lists all tools of the server, as its caller would. */
+  list(request: McpRequest): Promise<readonly ScopedTool[] | McpResponse>
+  /** Caches tools that the server has listed for a caller. */
+  update(tools: readonly ScopedTool[], request: McpRequest): void
 }
-
-/**
- * Milliseconds what a server said about a tool is taken for true, and that it may take to say so.
- */
-const [lifetime, patience] = [10_000, 5_000]
-
-/** Tools remembered at most, and pages of a list that are read. */
-const [maxTools, maxPages] = [10_000, 100]
 
 /** A page of `tools/list`. */
 export interface ToolPage {
@@ -37,115 +43,99 @@ export interface ToolPage {
 }
 
 /**
- * @param handle the server itself: what is asked here is asked by us
- * @param shared whether one server serves everyone, and so says the same to everyone
- * @param onLearn told the tools whenever some were shown
+ * @param handle sends a request to the server, without any check of scopes
+ * @param shared whether one server serves all callers, and thus lists the same tools to all
+ * @param onUpdate receives the tools of each update
  */
 export function createToolList (
   handle: ScopelessEndpoint['handle'],
   shared: boolean,
-  onLearn: (tools: readonly ScopedTool[]) => void
+  onUpdate: (tools: readonly ScopedTool[]) => void
 ): ToolList {
-  const known = new Map<string, { tool: ScopedTool, until: number }>()
+  const cache = new Map<string, { tool: ScopedTool, expiresAt: number }>()
   const keyOf = (name: string, { authInfo }: McpRequest) =>
     JSON.stringify([shared ? null : identityOf(authInfo), name])
 
-  const directory: ToolList = {
-    async get (names, call) {
-      const fresh = names.flatMap(name => {
-        const found = known.get(keyOf(name, call))
-        return found !== undefined && performance.now() < found.until ? [found.tool] : []
+  const toolList: ToolList = {
+    async get (names, request) {
+      const cached = names.flatMap(name => {
+        const entry = cache.get(keyOf(name, request))
+        return entry !== undefined && performance.now() < entry.expiresAt ? [entry.tool] : []
       })
-      const tools = fresh.length === names.length ? fresh : await directory.list(call)
+      const tools = cached.length === names.length ? cached : await toolList.list(request)
       return 'status' in tools ? tools : new Map(tools.map(tool => [tool.name, tool]))
     },
-    async list (call) {
+    async list (request) {
       const tools: ScopedTool[] = []
-      const signal = AbortSignal.any([call.signal, AbortSignal.timeout(patience)])
+      const signal = AbortSignal.any([request.signal, AbortSignal.timeout(toolListTimeoutMs)])
       let cursor: string | undefined
-      for (let count = 0; count < maxPages; count++) {
-        const page = await pageOf(handle, call, cursor, signal)
+      for (let count = 0; count < maxToolListPages; count++) {
+        const page = await listPage(handle, request, cursor, signal)
         if ('status' in page) return page
         tools.push(...page.tools)
         cursor = page.nextCursor ?? undefined
-        if (cursor === undefined) break
+        if (cursor === undefined) {
+          toolList.update(tools, request)
+          return tools
+        }
       }
-      if (cursor !== undefined) {
-        throw new McpOAuthError('internal', {
-          cause: new Error(`the list of tools has more than ${maxPages} pages`)
-        })
-      }
-      directory.update(tools, call)
-      return tools
+      throw serverFault(`the list of tools has more than ${maxToolListPages} pages`)
     },
-    update (tools, call) {
-      if (known.size + tools.length > maxTools) known.clear()
-      const until = performance.now() + lifetime
-      for (const tool of tools) known.set(keyOf(tool.name, call), { tool, until })
-      onLearn(tools)
+    update (tools, request) {
+      if (cache.size + tools.length > maxListedTools) cache.clear()
+      const expiresAt = performance.now() + toolListLifetimeMs
+      for (const tool of tools) cache.set(keyOf(tool.name, request), { tool, expiresAt })
+      onUpdate(tools)
     }
   }
-  return directory
+  return toolList
 }
 
 /**
- * A page of the list, as the caller would get it; or the answer of a server that refuses the
- * caller: then it would have refused the call as well. Throws `internal` for everything else:
- * nobody knows then what the tools ask of callers.
+ * Lists one page. A server that refuses the caller (4xx) would have refused the call as well.
+ *
+ * @throws {McpOAuthError} internal: without the list the scopes of the tools are unknown
  */
-async function pageOf (
+async function listPage (
   handle: ScopelessEndpoint['handle'],
-  call: McpRequest,
+  caller: McpRequest,
   cursor: string | undefined,
   signal: AbortSignal
 ): Promise<ToolPage | McpResponse> {
-  const meta = protocolMeta(call.body)
-  const params = { ...(meta && { _meta: meta }), ...(cursor !== undefined && { cursor }) }
-  const { result, error, answer, id } = await sendInternalRequest(handle, call, {
+  const { result, error, response, id } = await sendInternalRequest(handle, caller, {
     method: 'tools/list',
-    params,
-    headers: headersFor(call.headers),
+    params: { ...protocolMeta(caller.body), ...(cursor !== undefined && { cursor }) },
+    headers: listHeaders(caller.headers),
     signal
   })
   if (isToolPage(result)) return result
   if (error?.code === rpcCode.methodNotFound) return { tools: [] }
-  const { status, body } = answer
+  const { status, body } = response
   if (status >= 400 && status < 500 && typeof body === 'string') {
-    return { ...answer, body: body.replace(JSON.stringify(id), JSON.stringify(idOf(call.body))) }
+    const { id: callId = null } = Object(caller.body) as { id?: unknown }
+    return { ...response, body: body.replace(JSON.stringify(id), () => JSON.stringify(callId)) }
   }
-  throw new McpOAuthError('internal', {
-    cause: new Error(
-      `the MCP server did not list its tools: it answered with status ${status}${
-        error === undefined ? '' : ` and code ${error.code}`
-      }`
-    )
-  })
+  const code = error === undefined ? '' : ` and code ${error.code}`
+  throw serverFault(`the MCP server did not list its tools: status ${status}${code}`)
 }
 
-/** Tools are told apart by their names; a list of anything else is no list of tools. */
+/** Checks whether a result is a list of tools. Tools are identified by their names. */
 export function isToolPage (result: unknown): result is ToolPage {
   const { tools, nextCursor = null } = Object(result) as { tools?: unknown, nextCursor?: unknown }
   return Array.isArray(tools) && tools.every(tool => typeof Object(tool).name === 'string') &&
     (nextCursor === null || typeof nextCursor === 'string')
 }
 
-function idOf (body: unknown): unknown {
-  return (Object(body) as { id?: unknown }).id ?? null
-}
-
-/**
- * What a request of the modern era says about itself; nothing of what the caller wants with this
- * one.
- */
-function protocolMeta (body: unknown): Record<string, unknown> | null {
+/** The version and the client in the `_meta` of a modern request, without the rest of it. */
+function protocolMeta (body: unknown): { _meta?: object } {
   const [message = {}] = messagesOf(body)
-  const kept = Object.entries(metaOf(message)).filter(([name]) =>
+  const members = Object.entries(metaOf(message)).filter(([name]) =>
     /^io\.modelcontextprotocol\/(?:protocolVersion|client)/.test(name)
   )
-  return kept.length === 0 ? null : Object.fromEntries(kept)
+  return members.length === 0 ? {} : { _meta: Object.fromEntries(members) }
 }
 
-function headersFor (
+function listHeaders (
   { 'mcp-name': _name, 'last-event-id': _event, ...headers }: IncomingHttpHeaders
 ): IncomingHttpHeaders {
   return {

@@ -1,117 +1,98 @@
-import type { McpRequest } from './types.ts'
-import { type McpResponse, jsonResponse, rpcCode } from './types.ts'
-import { messagesOf, metaOf } from './messages.ts'
+/** Does a request belong to MCP 2026-07-28 or later, and do its headers match its body? */
 
-/**
- * The revision that began the modern era: no handshake, no sessions, every request says what it
- * speaks.
- */
-const modernSince = '2026-07-28'
+import { type McpRequest, type McpResponse, jsonResponse, rpcCode, rpcError } from './types.ts'
+import { type RpcMessage, messagesOf, metaOf } from './parse.ts'
 
-/** Member of `_meta` by which a request of the modern era says so. */
-const versionClaim = 'io.modelcontextprotocol/protocolVersion'
+/** The first revision of the modern era: no handshake, no sessions, a version in every request. */
+const firstModernVersion = '2026-07-28'
 
-/**
- * The part of a message that names what it is about, by method (MCP 2026-07-28, Streamable HTTP,
- * "Standard Headers").
- */
-const namedBy: Readonly<Record<string, string>> = {
+/** Member of `_meta` in which requests of the modern era state their version. */
+const versionMember = 'io.modelcontextprotocol/protocolVersion'
+
+/** The parameter that `Mcp-Name` repeats, by method (Streamable HTTP, "Standard Headers"). */
+const nameParameters: Readonly<Record<string, string>> = {
   'tools/call': 'name',
   'prompts/get': 'name',
   'resources/read': 'uri'
 }
 
-/**
- * Member of the schema of a parameter that names the header in which clients repeat it, after
- * `Mcp-Param-`.
- */
+/** Member of a parameter's schema: the header that repeats the parameter, after `Mcp-Param-`. */
 const headerMember = 'x-mcp-header'
 
-const decimal = /^-?\d+(?:\.\d+)?$/
+type HeadersAndBody = Pick<McpRequest, 'headers' | 'body'>
 
-type Asked = Pick<McpRequest, 'headers' | 'body'>
-
-/**
- * Whether a request is one of the modern era: by the claim in its `_meta`, or by a version in its
- * header that no earlier era has.
- */
-export function isModern ({ headers, body }: Asked): boolean {
+/** Checks whether a request is modern, by the version in its `_meta` or in its header. */
+export function isModern ({ headers, body }: HeadersAndBody): boolean {
   const version = headers['mcp-protocol-version']
-  if (
-    typeof version === 'string' && /^\d{4}-\d\d-\d\d$/.test(version) && version >= modernSince
-  ) { return true }
-  return messagesOf(body).some(message => Object.hasOwn(metaOf(message), versionClaim))
+  const isModernVersion = typeof version === 'string' && /^\d{4}-\d\d-\d\d$/.test(version) &&
+    version >= firstModernVersion
+  return isModernVersion ||
+    messagesOf(body).some(message => Object.hasOwn(metaOf(message), versionMember))
 }
 
 /**
- * The answer to a request of the modern era whose headers say something else than its body (400,
- * -32020), or `null`. What stands between the client and us may have decided by the headers; we
- * decide by the body. Headers that are missing are for the server to ask for, and those of earlier
- * eras mean nothing.
+ * Compares the standard headers of a modern request with its body. A proxy in front may decide by
+ * the headers, whereas the server decides by the body. Missing headers are left to the server.
+ *
+ * @returns the response to a mismatch (400, -32020), or `null`
  */
-export function headerMismatch (asked: Asked): McpResponse | null {
-  if (!isModern(asked)) return null
-  const { id = null, method, params } = Object(asked.body) as {
-    id?: unknown
-    method?: unknown
-    params?: unknown
-  }
-  const name = typeof method === 'string' && Object.hasOwn(namedBy, method)
-    ? (Object(params) as Record<string, unknown>)[namedBy[method] ?? '']
+export function headerMismatch (request: HeadersAndBody): McpResponse | null {
+  if (!isModern(request)) return null
+  const { id, method, params } = Object(request.body) as RpcMessage
+  const name: unknown = typeof method === 'string' && Object.hasOwn(nameParameters, method)
+    ? Object(params)[nameParameters[method] ?? '']
     : undefined
-  const said = { 'mcp-method': method, ...(name !== undefined && { 'mcp-name': name }) }
-  const wrong = Object.entries(said).some(([header, value]) => {
-    const sent = asked.headers[header]
-    return sent !== undefined && decoded(String(sent)) !== value
+  const expected = { 'mcp-method': method, ...(name !== undefined && { 'mcp-name': name }) }
+  const matches = Object.entries(expected).every(([header, value]) => {
+    const actual = request.headers[header]
+    return actual === undefined || decode(String(actual)) === value
   })
-  return wrong ? mismatch(id) : null
+  return matches ? null : mismatch(id)
 }
 
 /**
- * The answer to a call of the modern era whose `Mcp-Param-…` headers do not repeat its arguments as
- * the input schema of the tool asks (400, -32020), or
- * `null` (MCP 2026-07-28, Streamable HTTP, "Custom Headers"). An argument that is missing or `null`
- * needs no header.
+ * Compares the `Mcp-Param-…` headers of a modern `tools/call` with its arguments (Streamable HTTP,
+ * "Custom Headers"). An argument that is missing or `null` needs no header.
+ *
+ * @param schema the input schema of the tool
+ * @returns the response to a mismatch (400, -32020), or `null`
  */
-export function parameterMismatch (asked: Asked, schema: unknown): McpResponse | null {
-  const { id = null, params } = Object(asked.body) as { id?: unknown, params?: unknown }
-  const { arguments: given } = Object(params) as { arguments?: unknown }
-  return repeated(schema, given, asked.headers) ? null : mismatch(id)
+export function parameterMismatch (request: HeadersAndBody, schema: unknown): McpResponse | null {
+  const { id, params } = Object(request.body) as RpcMessage
+  return repeatsArguments(schema, Object(params).arguments, request.headers) ? null : mismatch(id)
 }
 
-function repeated (schema: unknown, given: unknown, headers: Asked['headers']): boolean {
-  const { properties } = Object(schema) as { properties?: unknown }
-  return Object.entries(Object(properties) as Record<string, unknown>).every(([name, schema]) => {
-    const value = Object.hasOwn(Object(given), name)
-      ? (given as Record<string, unknown>)[name]
-      : null
-    const { [headerMember]: header } = Object(schema) as { [headerMember]?: unknown }
+function repeatsArguments (
+  schema: unknown,
+  args: unknown,
+  headers: HeadersAndBody['headers']
+): boolean {
+  return Object.entries(Object(Object(schema).properties)).every(([name, schema]) => {
+    const value: unknown = Object.hasOwn(Object(args), name) ? Object(args)[name] : null
+    const header: unknown = Object(schema)[headerMember]
     if (value === undefined || value === null) return true
     return typeof header === 'string' && Object(value) !== value
-      ? says(headers[`mcp-param-${header.toLowerCase()}`], value)
-      : repeated(schema, value, headers)
+      ? isHeaderFor(value, headers[`mcp-param-${header.toLowerCase()}`])
+      : repeatsArguments(schema, value, headers)
   })
 }
 
-/** Numbers are compared as such: 42.0 is 42. */
-function says (sent: string | string[] | undefined, value: unknown): boolean {
-  const text = sent === undefined ? null : decoded(String(sent))
+/** Numbers are compared as numbers: 42.0 is 42. */
+function isHeaderFor (value: unknown, header: string | string[] | undefined): boolean {
+  const text = header === undefined ? null : decode(String(header))
   return text === String(value) ||
-    (typeof value === 'number' && text !== null && decimal.test(text) && Number(text) === value)
+    (text !== null && /^-?\d+(?:\.\d+)?$/.test(text) && Number(text) === value)
 }
 
-function mismatch (id: unknown): McpResponse {
-  return jsonResponse(400, {
-    jsonrpc: '2.0',
-    id,
-    error: { code: rpcCode.headerMismatch, message: 'The headers do not say what the body says' }
-  })
+function mismatch (id: unknown = null): McpResponse {
+  return jsonResponse(
+    400,
+    rpcError(id, rpcCode.headerMismatch, 'The headers do not match the body')
+  )
 }
 
-/**
- * A value beyond printable ASCII travels as `=?base64?…?=`. What cannot be decoded says nothing.
- */
-function decoded (value: string): string | null {
+/** Decodes `=?base64?…?=`, the form of values beyond printable ASCII; `null` if it is invalid. */
+function decode (value: string): string | null {
   const [, encoded] = /^=\?base64\?(.*)\?=$/.exec(value) ?? []
   if (encoded === undefined) return value
   const bytes = Buffer.from(encoded, 'base64')

@@ -1,97 +1,91 @@
+/** How do we send the server a request of our own, on behalf of a caller? */
+
 import { randomUUID } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
-import { Readable } from 'node:stream'
-import { type RpcMessage, mapMessages } from './responses.ts'
-import type { McpResponse, McpRequest, ScopelessEndpoint } from './types.ts'
+import { Readable, addAbortSignal } from 'node:stream'
+import type { RpcMessage } from './parse.ts'
+import { mapMessages } from './responses.ts'
+import type { McpRequest, McpResponse, ScopelessEndpoint } from './types.ts'
 
-/** What is asked of a server in the middle of a call. */
 export interface InternalRequest {
   method: string
   params: object
   headers: IncomingHttpHeaders
-  /** Gives up. Defaults to the end of the call. */
+  /** Cancels the request. Default: the signal of the caller's request. */
   signal?: AbortSignal
-  /** Told what the server says before it answers. */
+  /** Receives the notifications that precede the response. */
   notify?: (message: RpcMessage) => unknown
 }
 
-/** What came back: the reply, if there is one, and the HTTP answer it came in. */
+/** The JSON-RPC response, if there is one, and the HTTP response around it. */
 export interface InternalResponse {
   result?: unknown
   error?: { code: number, message: string, data?: unknown }
-  answer: McpResponse
+  response: McpResponse
   id: string
 }
 
 /**
- * Asks the server behind something of our own, as the caller of `call` would. Rejects as the server
- * does.
+ * Sends a server a JSON-RPC request with the credentials of a caller.
+ *
+ * @param handle the server
+ * @param caller the request of the caller
+ * @returns the response
+ * @throws the fault of the server, or the reason of the signal
  */
 export async function sendInternalRequest (
   handle: ScopelessEndpoint['handle'],
-  call: McpRequest,
-  { method, params, headers, signal = call.signal, notify = () => {} }: InternalRequest
+  caller: McpRequest,
+  { method, params, headers, signal = caller.signal, notify = () => {} }: InternalRequest
 ): Promise<InternalResponse> {
   const id = randomUUID()
   const body = { jsonrpc: '2.0', id, method, params }
   const replies: RpcMessage[] = []
-  const answer = mapMessages(
-    await whileWanted(
-      handle({ ...call, headers, body, rawBody: JSON.stringify(body), signal }),
+  const response = mapMessages(
+    await untilAborted(
+      handle({ ...caller, headers, body, rawBody: JSON.stringify(body), signal }),
       signal
     ),
     message => {
-      if (typeof message['method'] === 'string') notify(message)
+      if (typeof message.method === 'string') notify(message)
       else replies.push(message)
       return message
     }
   )
-  if (answer.body instanceof Readable) {
-    await readUntil(answer.body, () => replies.length > 0, signal)
+  if (response.body instanceof Readable) {
+    await readUntil(response.body, () => replies.length > 0, signal)
   }
   const { result, error } = Object(replies[0]) as Pick<InternalResponse, 'result' | 'error'>
-  return {
-    answer,
-    id,
-    ...(result !== undefined && { result }),
-    ...(error !== undefined && { error })
-  }
+  return { response, id, result, ...(error !== undefined && { error }) }
 }
 
-/** Not every server hears that nobody waits any more. What it says after all is let go. */
-function whileWanted (answer: Promise<McpResponse>, signal: AbortSignal): Promise<McpResponse> {
+/** Some servers ignore the signal. Their late response is discarded. */
+function untilAborted (response: Promise<McpResponse>, signal: AbortSignal): Promise<McpResponse> {
   return new Promise((resolve, reject) => {
     const stop = () => {
       reject(signal.reason)
-      answer.then(({ body }) => {
+      response.then(({ body }) => {
         if (body instanceof Readable) body.destroy()
       }, () => {})
     }
     signal.addEventListener('abort', stop, { once: true })
-    answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+    response.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
   })
 }
 
-/**
- * Messages of a stream are seen as they are read. Whatever is not needed any more, or by anyone, is
- * let go.
- */
+/** Messages are handled as a stream is read. The rest of the stream is discarded. */
 async function readUntil (
   stream: Readable,
-  enough: () => boolean,
+  isDone: () => boolean,
   signal: AbortSignal
 ): Promise<void> {
-  const stop = () => {
-    stream.destroy()
-  }
-  signal.addEventListener('abort', stop, { once: true })
+  addAbortSignal(signal, stream)
+  const chunks = stream[Symbol.asyncIterator]()
   try {
-    const chunks = stream[Symbol.asyncIterator]()
-    while (!signal.aborted && !enough() && !(await chunks.next()).done);
+    while (!isDone() && !(await chunks.next()).done);
   } catch {
-    // A stream that breaks off has said what it has said.
+    // The messages before the stream broke off still count.
   } finally {
-    signal.removeEventListener('abort', stop)
     stream.destroy()
   }
 }

@@ -1,24 +1,28 @@
+/** Which requests, responses and servers does the MCP route work with? */
+
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
 import type { McpAuth } from '../../types.ts'
+import { McpOAuthError } from '../../errors.ts'
 
 /** One HTTP request to the MCP route that has passed every check. */
 export interface McpRequest {
-  request: FastifyRequest
-  /** Those of the request, or of a question of ours that is asked on its behalf. */
+  /** The Fastify request behind it. */
+  http: FastifyRequest
+  /** The headers of the HTTP request, or of an internal request on its behalf. */
   headers: IncomingHttpHeaders
   /** The parsed JSON body, free of `__proto__` members; `undefined` for GET and DELETE. */
   body: unknown
-  /** The body as it came. */
+  /** The text of the body. */
   rawBody: string
-  /** What tools see as `extra.authInfo`. */
+  /** The caller, as tools see it in `extra.authInfo`. */
   authInfo: McpAuth | undefined
   /** Aborted when the client disconnects. */
   signal: AbortSignal
 }
 
-/** What goes back over HTTP. */
+/** The HTTP response to a request. */
 export interface McpResponse {
   status: number
   /** Lower-case names. */
@@ -26,33 +30,29 @@ export interface McpResponse {
   body: string | Readable | null
 }
 
-/** An MCP server as the MCP route sees it. */
-export interface McpEndpoint {
-  /** HTTP methods it serves; all others are for the route to answer 405. */
+/** An MCP server that does not know which scopes its tools need. */
+export interface ScopelessEndpoint {
+  /** HTTP methods it serves. The route rejects all others with 405. */
   methods: readonly string[]
-  /**
-   * Connects what has to be connected. Await it before the first call, at `onReady`: it is where
-   * start-up errors come from.
-   */
+  /** Connects to the server. Await it at `onReady`, before the first request. */
   ready(): Promise<void>
-  /**
-   * The scopes the tools that are called need, beyond those of the route; or the answer to a call
-   * that is not to be made.
-   */
-  admit(call: McpRequest): Promise<readonly string[] | McpResponse>
-  /**
-   * All scopes its tools are known to need: those of a function are not, and those of a server that
-   * is made for each request only once it was asked.
-   */
-  catalog(): readonly string[]
-  /** Rejects only for faults of the server behind it. */
-  handle(call: McpRequest): Promise<McpResponse>
-  /** Ends every call in progress. */
+  /** Serves a request. Rejects only for faults of the server behind the endpoint. */
+  handle(request: McpRequest): Promise<McpResponse>
+  /** Ends every request in progress. */
   close(): Promise<void>
 }
 
-/** A server that does not know what its tools ask of callers. */
-export type ScopelessEndpoint = Omit<McpEndpoint, 'admit' | 'catalog'>
+/** An MCP server as the MCP route uses it. */
+export interface McpEndpoint extends ScopelessEndpoint {
+  /**
+   * Finds the scopes that a request needs beyond those of the route.
+   *
+   * @returns the scopes, or the response to a request that must not reach the server
+   */
+  requiredScopes(request: McpRequest): Promise<readonly string[] | McpResponse>
+  /** The scopes of its tools, as far as they are known by now. */
+  knownScopes(): readonly string[]
+}
 
 /** Codes of JSON-RPC 2.0 §5.1 and of MCP that this package uses itself. */
 export const rpcCode = {
@@ -67,38 +67,59 @@ export const rpcCode = {
   unsupportedVersion: -32022
 } as const
 
-/**
- * A JSON-RPC error that answers an HTTP request as a whole: the id is `null`, since no single
- * message is meant.
- */
+/** Makes a JSON-RPC error response (JSON-RPC 2.0 §5.1). */
+export function rpcError (id: unknown, code: number, message: string, data?: unknown): object {
+  return { jsonrpc: '2.0', id, error: { code, message, ...(data !== undefined && { data }) } }
+}
+
+/** Makes a JSON-RPC error for an HTTP request as a whole, hence without the id of a message. */
 export function rpcFailure (
   status: number,
   code: number,
   message: string,
   data?: unknown
 ): McpResponse {
-  return jsonResponse(status, {
-    jsonrpc: '2.0',
-    error: data === undefined ? { code, message } : { code, message, data },
-    id: null
-  })
+  return jsonResponse(status, rpcError(null, code, message, data))
 }
 
-/** Headers of an answer in JSON. */
 export const jsonHeaders = Object.freeze({ 'content-type': 'application/json' })
 
-/** An answer in JSON. */
 export function jsonResponse (status: number, body: unknown): McpResponse {
   return { status, headers: { ...jsonHeaders }, body: JSON.stringify(body) }
 }
 
-/** An answer without a body. */
 export function emptyResponse (status: number): McpResponse {
   return { status, headers: {}, body: null }
 }
 
 /**
- * The answer to a client that is no longer there (nginx's 499): nobody reads it, but the route's
- * promise has to settle.
+ * The response to a client that has disconnected (nginx's 499). It is never sent, but settles the
+ * promise of the route.
  */
-export const goneStatus = 499
+export function disconnectedResponse (): McpResponse {
+  return emptyResponse(499)
+}
+
+/** The response to a request that arrives, or runs, while the server closes. */
+export function closingResponse (): McpResponse {
+  return rpcFailure(503, rpcCode.unavailable, 'The server is closing')
+}
+
+/** Makes the error for a fault of the MCP server: 500. The reason is logged, and never sent. */
+export function serverFault (reason: string): McpOAuthError {
+  return new McpOAuthError('internal', { cause: new Error(reason) })
+}
+
+/** Headers that belong to one HTTP connection, or follow from the URL and the body of a request. */
+export const connectionHeaders: readonly string[] = [
+  'host',
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'content-length',
+  'te',
+  'trailer',
+  'upgrade',
+  'expect'
+]

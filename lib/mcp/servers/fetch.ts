@@ -1,3 +1,5 @@
+/** How does a fetch-shaped handler serve the MCP route? */
+
 import { Readable } from 'node:stream'
 import type { FetchHandler } from '../../options/schema.ts'
 import { isEventStream } from '../rpc/responses.ts'
@@ -5,8 +7,8 @@ import {
   type McpResponse,
   type McpRequest,
   type ScopelessEndpoint,
-  emptyResponse,
-  goneStatus,
+  connectionHeaders,
+  disconnectedResponse,
   rpcCode,
   rpcFailure
 } from '../rpc/types.ts'
@@ -14,26 +16,11 @@ import { isModern } from '../rpc/era.ts'
 import { type Sessions, createSessions } from '../access/sessions.ts'
 
 /**
- * Headers that speak of the connection, or that the URL and the body of the new request say better.
- */
-const connectionHeaders = new Set([
-  'host',
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'transfer-encoding',
-  'content-length',
-  'te',
-  'trailer',
-  'upgrade',
-  'expect'
-])
-
-/**
- * Serves through a fetch-shaped handler. It sees `resource`, the configured URL, as the URL of
- * every request: never one made from a
- * `Host` header. Protocol rules are the handler's, but for one: the session of one caller does not
- * exist for another, and in the modern era for no one.
+ * Serves through a fetch-shaped handler, which enforces the rules of the protocol. Only sessions
+ * are ours: each belongs to one caller, and the modern era has none.
+ *
+ * @param resource the configured URL, and the URL of every request: no `Host` header is in it
+ * @param sessions binds session ids to callers. Default: with a random secret of this process
  */
 export function createFetchEndpoint (
   handler: FetchHandler,
@@ -42,93 +29,69 @@ export function createFetchEndpoint (
 ): ScopelessEndpoint {
   return {
     methods: ['POST', 'GET', 'DELETE'],
-
     async ready () {},
-
-    async handle (call) {
-      const { authInfo, body, signal } = call
-      const session = sessionOf(call, sessions)
+    async handle (request) {
+      const { authInfo, body, signal } = request
+      const session = sessionOf(request, sessions)
       if (session === null) return rpcFailure(404, rpcCode.noSession, 'Session not found')
       try {
-        const response = await handler.fetch(webRequest(call, resource(), session), {
-          ...(authInfo !== undefined && { authInfo }),
-          ...(body !== undefined && { parsedBody: body })
-        })
-        const answer = await webResponse(response)
-        const given = answer.headers['mcp-session-id']
-        return given === undefined
-          ? answer
-          : {
-            ...answer,
-            headers: { ...answer.headers, 'mcp-session-id': sessions.bind(given, authInfo) }
-          }
+        const response = await webResponse(
+          await handler.fetch(webRequest(request, resource(), session), {
+            ...(authInfo !== undefined && { authInfo }),
+            ...(body !== undefined && { parsedBody: body })
+          })
+        )
+        const id = response.headers['mcp-session-id']
+        if (id !== undefined) response.headers['mcp-session-id'] = sessions.bind(id, authInfo)
+        return response
       } catch (error) {
-        if (signal.aborted) return emptyResponse(goneStatus)
+        if (signal.aborted) return disconnectedResponse()
         throw error
       }
     },
-
     async close () {
       await handler.close?.()
     }
   }
 }
 
-/**
- * The server's own id of the session a request belongs to; `undefined` without one, `null` if it is
- * not the caller's.
- */
-function sessionOf (call: McpRequest, sessions: Sessions): string | null | undefined {
-  const bound = call.headers['mcp-session-id']
-  return bound === undefined || isModern(call)
+/** The handler's id of the session; `undefined` without one, `null` for one of another caller. */
+function sessionOf (request: McpRequest, sessions: Sessions): string | null | undefined {
+  const bound = request.headers['mcp-session-id']
+  return bound === undefined || isModern(request)
     ? undefined
-    : sessions.open(String(bound), call.authInfo)
+    : sessions.open(String(bound), request.authInfo)
 }
 
-/**
- * A call as a web `Request`, at the URL of the MCP route, and in a session of the server if there
- * is one.
- */
+/** Makes a web `Request` of a request, at the URL of the MCP route. */
 export function webRequest (
-  { request, headers: sent, rawBody, signal }: McpRequest,
+  { http: { method }, headers, rawBody, signal }: McpRequest,
   resource: string,
   session?: string
 ): Request {
-  const headers = new Headers()
-  for (const [name, value] of Object.entries(sent)) {
-    if (value === undefined || name.startsWith(':') || connectionHeaders.has(name)) continue
-    headers.set(name, Array.isArray(value) ? value.join(', ') : value)
+  const kept = new Headers()
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined || name.startsWith(':') || connectionHeaders.includes(name)) continue
+    kept.set(name, Array.isArray(value) ? value.join(', ') : value)
   }
-  headers.delete('mcp-session-id')
-  if (session !== undefined) headers.set('mcp-session-id', session)
-  const init = { method: request.method, headers, signal }
-  return new Request(resource, request.method === 'POST' ? { ...init, body: rawBody } : init)
+  kept.delete('mcp-session-id')
+  if (session !== undefined) kept.set('mcp-session-id', session)
+  const init = { method, headers: kept, signal }
+  return new Request(resource, method === 'POST' ? { ...init, body: rawBody } : init)
 }
 
-/** A web `Response` as an answer of the MCP route. */
+/** Makes a response of a web `Response`. Only event streams are streamed. */
 export async function webResponse (response: Response): Promise<McpResponse> {
-  return {
-    status: response.status,
-    headers: answerHeaders(response),
-    body: await answerBody(response)
-  }
-}
-
-function answerHeaders (response: Response): Record<string, string> {
   const headers: Record<string, string> = {}
   response.headers.forEach((value, name) => {
-    if (!connectionHeaders.has(name)) headers[name] = value
+    if (!connectionHeaders.includes(name)) headers[name] = value
   })
-  if (isStream(response)) headers['x-accel-buffering'] = 'no'
-  return headers
-}
-
-/** Only event streams have to be streamed; anything else is quicker as one string. */
-async function answerBody (response: Response) {
-  if (response.body === null) return null
-  return isStream(response) ? Readable.fromWeb(response.body) : await response.text()
-}
-
-function isStream (response: Response): boolean {
-  return isEventStream(response.headers.get('content-type'))
+  const isStream = isEventStream(headers['content-type'])
+  if (isStream) headers['x-accel-buffering'] = 'no'
+  const body = response.body === null
+    ? null
+    : isStream
+    ? Readable.fromWeb(response.body)
+    : await response.text()
+  return { status: response.status, headers, body }
 }

@@ -1,6 +1,8 @@
+/** How does a server of earlier eras serve MCP 2026-07-28? */
+
 import type { Implementation, ServerCapabilities } from '@modelcontextprotocol/sdk/types.js'
 import type { Log } from '../../types.ts'
-import type { RpcMessage } from '../rpc/responses.ts'
+import type { RpcMessage } from '../rpc/parse.ts'
 import { type McpResponse, type McpRequest, type ScopelessEndpoint, rpcCode } from '../rpc/types.ts'
 import { isModern } from '../rpc/era.ts'
 import { webResponse, webRequest } from './fetch.ts'
@@ -8,13 +10,10 @@ import { sendInternalRequest } from '../rpc/internal-request.ts'
 
 type Sdk = typeof import('@modelcontextprotocol/server')
 
-/** The revision in which the server behind is spoken to. */
-const spoken = '2025-11-25'
+/** The revision of the internal requests to the server. */
+const legacyVersion = '2025-11-25'
 
-/**
- * What may be asked of a server, by capability. Subscriptions are not there: nothing stays open to
- * a server that knows no modern era.
- */
+/** Methods by capability, without subscriptions: earlier eras cannot keep one open. */
 const methods = {
   tools: ['tools/list', 'tools/call'],
   prompts: ['prompts/list', 'prompts/get'],
@@ -22,17 +21,13 @@ const methods = {
   completions: ['completion/complete']
 } as const
 
-/**
- * Earlier eras have a code of their own for a resource that is not there, which the modern era does
- * not know.
- */
+/** Code of earlier eras for an unknown resource. The modern era has `invalidParams` instead. */
 const resourceNotFound = -32002
 
 /**
- * Lets a server of earlier eras serve the modern one as well, where `@modelcontextprotocol/server`
- * 2.x is installed: that one speaks the protocol, and each request becomes one of the server's own.
- * Without it clients of the modern era are told which versions there are, and those that know both
- * eras take one.
+ * Lets a server of earlier eras serve the modern one, if `@modelcontextprotocol/server` 2.x is
+ * installed. That package implements the protocol, and each request becomes an internal request to
+ * the server. Without it, modern clients get the list of supported versions.
  */
 export function withModernEra (
   legacy: ScopelessEndpoint,
@@ -46,17 +41,13 @@ export function withModernEra (
       await legacy.ready()
       const sdk = await importModern()
       modern = sdk && modernHandler(sdk, legacy)
-      if (modern === null) {
-        log?.info(
-          {},
-          'the revision 2026-07-28 is not spoken: install @modelcontextprotocol/server for it'
-        )
-      }
+      if (modern !== null) return
+      log?.info({}, 'MCP 2026-07-28 is disabled: install @modelcontextprotocol/server to enable it')
     },
-    async handle (call) {
-      return modern === null || !isModern(call)
-        ? await legacy.handle(call)
-        : await modern.answer(call, webRequest(call, resource()))
+    async handle (request) {
+      return modern === null || !isModern(request)
+        ? await legacy.handle(request)
+        : await modern.handle(request, webRequest(request, resource()))
     },
     async close () {
       await Promise.all([legacy.close(), modern?.close()])
@@ -75,49 +66,40 @@ async function importModern (): Promise<Sdk | null> {
 
 function modernHandler (
   { Server, ProtocolError, createMcpHandler }: Sdk,
-  { handle }: ScopelessEndpoint
+  legacy: ScopelessEndpoint
 ) {
-  const calls = new WeakMap<Request, McpRequest>()
-  /**
-   * Faults of the server behind. The protocol has its own words for what goes wrong, and would say
-   * too much in them.
-   */
+  const requests = new WeakMap<Request, McpRequest>()
+  /** Faults of the server. The SDK would send their messages to the client. */
   const faults = new WeakMap<McpRequest, { error: unknown }>()
 
-  async function answerOf (
-    call: McpRequest,
+  async function forward (
+    request: McpRequest,
     method: string,
     params: object,
-    notify?: (message: never) => unknown
+    notify: (message: never) => unknown = () => {}
   ): Promise<unknown> {
-    const { result, error } = await sendInternalRequest(handle, call, {
+    const { result, error } = await sendInternalRequest(legacy.handle, request, {
       method,
       params,
-      headers: legacyHeaders(call),
-      ...(notify &&
-        { notify: ({ method, params }: RpcMessage) => notify({ method, params } as never) })
+      headers: legacyHeaders(request),
+      notify: ({ method, params }: RpcMessage) => notify({ method, params } as never)
     }).catch((error: unknown) => {
-      faults.set(call, { error })
+      faults.set(request, { error })
       throw error
     })
     if (result !== undefined) return result
-    if (error === undefined) {
-      throw new ProtocolError(rpcCode.internalError, 'The server did not answer')
-    }
-    throw new ProtocolError(
-      error.code === resourceNotFound ? rpcCode.invalidParams : error.code,
-      error.message,
-      error.data
-    )
+    const { code, message, data } = error ??
+      { code: rpcCode.internalError, message: 'The server did not respond' }
+    throw new ProtocolError(code === resourceNotFound ? rpcCode.invalidParams : code, message, data)
   }
 
   const handler = createMcpHandler(async ({ requestInfo }) => {
-    const call = calls.get(requestInfo as Request) as McpRequest
-    const { serverInfo, capabilities, instructions } = await answerOf(call, 'initialize', {
-      protocolVersion: spoken,
+    const request = requests.get(requestInfo as Request) as McpRequest
+    const { serverInfo, capabilities, instructions } = await forward(request, 'initialize', {
+      protocolVersion: legacyVersion,
       capabilities: {},
       clientInfo: { name: 'fastify-mcp-oauth', version: '1.0.0' }
-    }) as Introduction
+    }) as InitializeResult
     const served = (Object.keys(methods) as Array<keyof typeof methods>).filter(name =>
       capabilities[name] !== undefined
     )
@@ -129,7 +111,7 @@ function modernHandler (
       server.setRequestHandler(
         method as 'tools/list',
         async ({ params = {} }, { mcpReq }) =>
-          await answerOf(call, method, legacyParams(params), mcpReq.notify) as never
+          await forward(request, method, legacyParams(params), mcpReq.notify) as never
       )
     }
     return server
@@ -137,38 +119,42 @@ function modernHandler (
 
   return {
     close: handler.close,
-    async answer (call: McpRequest, request: Request): Promise<McpResponse> {
-      calls.set(request, call)
-      const { authInfo, body } = call
-      const response = await handler.fetch(request, {
+    async handle (request: McpRequest, web: Request): Promise<McpResponse> {
+      requests.set(web, request)
+      const { authInfo, body, signal } = request
+      const response = await handler.fetch(web, {
         parsedBody: body,
         ...(authInfo !== undefined && { authInfo })
       })
-      const fault = faults.get(call)
-      if (fault !== undefined && !call.signal.aborted) throw fault.error
+      const fault = faults.get(request)
+      if (fault !== undefined && !signal.aborted) throw fault.error
       return await webResponse(response)
     }
   }
 }
 
-/** How a server of earlier eras introduces itself. */
-interface Introduction {
+interface InitializeResult {
   serverInfo: Implementation
   capabilities: ServerCapabilities
   instructions?: string
 }
 
-/** What the modern era says in every request, and earlier ones do not know, stays behind. */
+/** Earlier eras do not have the headers that repeat the body. */
 function legacyHeaders ({ headers }: McpRequest): McpRequest['headers'] {
-  const kept = Object.entries(headers).filter(([name]) => !name.startsWith('mcp-'))
   return {
-    ...Object.fromEntries(kept),
+    ...without('mcp-', headers),
     accept: 'application/json, text/event-stream',
-    'mcp-protocol-version': spoken
+    'mcp-protocol-version': legacyVersion
   }
 }
 
+/** Earlier eras do not have the members in which modern requests describe themselves. */
 function legacyParams ({ _meta: meta = {}, ...params }: { _meta?: object | undefined }): object {
-  const kept = Object.entries(meta).filter(([name]) => !name.startsWith('io.modelcontextprotocol/'))
-  return kept.length === 0 ? params : { ...params, _meta: Object.fromEntries(kept) }
+  const _meta = without('io.modelcontextprotocol/', meta)
+  return Object.keys(_meta).length === 0 ? params : { ...params, _meta }
+}
+
+function without<T extends object> (prefix: string, members: T): T {
+  const kept = Object.entries(members).filter(([name]) => !name.startsWith(prefix))
+  return Object.fromEntries(kept) as T
 }

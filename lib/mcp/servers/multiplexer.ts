@@ -1,12 +1,15 @@
+/** How does one connected SDK server serve the requests of many clients? */
+
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { JSONRPCMessage, MessageExtraInfo } from '@modelcontextprotocol/sdk/types.js'
 import {
-  type McpResponse,
   type McpRequest,
+  type McpResponse,
+  closingResponse,
+  disconnectedResponse,
   emptyResponse,
-  goneStatus,
   rpcCode,
-  rpcFailure
+  rpcError
 } from '../rpc/types.ts'
 import { verifiedProofOf, type VerifiedProof } from '../../dpop/verified-proof.ts'
 import {
@@ -19,202 +22,178 @@ import { type PendingResponse, createPendingResponse } from './response.ts'
 
 /** What tools find in `extra.requestInfo`. */
 export interface RequestInfo {
-  headers: McpRequest['request']['headers']
-  /** The client's address, as Fastify knows it. */
+  headers: McpRequest['headers']
+  /** The client's address, as Fastify reports it. */
   remoteAddress: string
-  /** What the request has proven about its token, for the routes that are called because of it. */
+  /** The verified proof of the request, for the routes that a tool calls. */
   proof?: VerifiedProof
 }
 
-/** A request in progress. Its key is the id the server knows it by; `id` is the client's. */
-interface Pending {
+/** A request in progress. The server has a key for it; `id` is the id of the client. */
+interface RequestInProgress {
   id: string | number
-  exchange: PendingResponse
+  response: PendingResponse
   token: string | undefined
   cancel: () => void
 }
 
-/**
- * Requests in progress, over all connections of one endpoint: what `notifications/cancelled` may
- * speak about.
- */
-export type InFlight = Set<Pending>
+/** The requests in progress on all connections of an endpoint, for `notifications/cancelled`. */
+export type InProgress = Set<RequestInProgress>
 
 export interface Multiplexer {
   /** For the server's `connect()`. */
   transport: Transport
-  /** Hands the messages to the server and resolves to its answer. */
-  handle(envelope: ParsedBody, call: McpRequest): Promise<McpResponse>
+  /** Passes the messages to the server, and resolves to its response. */
+  handle(messages: ParsedBody, request: McpRequest): Promise<McpResponse>
 }
 
 /**
  * Lets one connected SDK server serve any number of independent HTTP requests.
  *
- * Every JSON-RPC request gets an id of its own that is never used again, so that replies and
- * notifications find back to the caller who asked, whatever ids clients choose. A server that is
- * `shared` between callers keeps no state one of them could see or change, but for how the last
- * client introduced itself (`getClientVersion()`), which on a shared server means nothing.
+ * Every JSON-RPC request gets a new id, so that replies and notifications find their client,
+ * whatever ids clients choose. A `shared` server keeps no state that a caller could read or change
+ * for another one. Only `getClientVersion()` is meaningless: it names the last client.
  */
 export function createMultiplexer (
-  { shared, inFlight }: { shared: boolean, inFlight: InFlight }
+  { shared, inProgress }: { shared: boolean, inProgress: InProgress }
 ): Multiplexer {
-  const pending = new Map<number, Pending>()
-  let lastId = 0
+  const pending = new Map<number, RequestInProgress>()
+  let lastKey = 0
   let closed = false
 
   const transport: Transport = {
     async start () {},
-
     async send (message, options) {
       if ('method' in message) {
-        if ('id' in message) refuseQuestion(message.id)
-        else pending.get(options?.relatedRequestId as number)?.exchange.notify(message)
+        if ('id' in message) rejectServerRequest(message.id)
+        else pending.get(options?.relatedRequestId as number)?.response.notify(message)
         return
       }
-      const entry = forget(message.id as number)
+      const entry = take(message.id as number)
       if (entry === undefined) return
       message.id = entry.id
-      entry.exchange.reply(message)
+      entry.response.reply(message)
     },
-
     async close () {
       if (closed) return
       closed = true
-      for (const [id, { exchange }] of [...pending]) {
-        forget(id)
-        exchange.end('closing')
-      }
+      for (const key of [...pending.keys()]) take(key)?.response.end('closing')
       transport.onclose?.()
     }
   }
 
-  function forget (id: number): Pending | undefined {
-    const entry = pending.get(id)
-    if (entry === undefined) return undefined
-    pending.delete(id)
-    inFlight.delete(entry)
+  function receive (message: object, extra?: MessageExtraInfo): void {
+    transport.onmessage?.({ jsonrpc: '2.0', ...message } as JSONRPCMessage, extra)
+  }
+
+  function take (key: number): RequestInProgress | undefined {
+    const entry = pending.get(key)
+    if (entry !== undefined) {
+      pending.delete(key)
+      inProgress.delete(entry)
+    }
     return entry
   }
 
   /**
-   * An answer could only come with another HTTP request, of which nothing says that it is from the
-   * same client.
+   * The client would respond with another HTTP request, which cannot be traced to the client of
+   * this one.
    */
-  function refuseQuestion (id: string | number): void {
-    const error = {
-      code: rpcCode.unavailable,
-      message: 'This server cannot send requests to its clients'
-    }
-    transport.onmessage?.({ jsonrpc: '2.0', id, error })
+  function rejectServerRequest (id: string | number): void {
+    receive(rpcError(id, rpcCode.unavailable, 'This server cannot send requests to its clients'))
   }
 
-  /**
-   * The SDK aborts a tool's `extra.signal` when it is told of a cancellation, and then sends no
-   * reply.
-   */
-  function cancel (id: number): void {
-    const entry = forget(id)
+  /** On a cancellation, the SDK aborts the tool's `extra.signal` and sends no reply. */
+  function cancel (key: number): void {
+    const entry = take(key)
     if (entry === undefined) return
-    transport.onmessage?.({
-      jsonrpc: '2.0',
+    receive({
       method: 'notifications/cancelled',
-      params: { requestId: id, reason: 'cancelled' }
+      params: { requestId: key, reason: 'cancelled' }
     })
-    entry.exchange.reply(null)
+    entry.response.reply(null)
   }
 
   function start (
     request: RpcRequest,
-    exchange: PendingResponse,
+    response: PendingResponse,
     extra: MessageExtraInfo
   ): () => void {
-    const key = ++lastId
-    const entry: Pending = {
+    const key = ++lastKey
+    const entry = {
       id: request.id,
-      exchange,
+      response,
       token: extra.authInfo?.token,
       cancel: () => cancel(key)
     }
     pending.set(key, entry)
-    inFlight.add(entry)
-    transport.onmessage?.({ jsonrpc: '2.0', ...request, id: key } as JSONRPCMessage, extra)
+    inProgress.add(entry)
+    receive({ ...request, id: key }, extra)
     return entry.cancel
   }
 
-  function notice (notification: RpcNotification, token: string | undefined): void {
-    if (notification.method === 'notifications/cancelled') {
-      cancelOwn(inFlight, notification.params?.requestId, token)
-    } else transport.onmessage?.({ jsonrpc: '2.0', ...notification } as JSONRPCMessage)
+  function notify (notification: RpcNotification, token: string | undefined): void {
+    if (notification.method !== 'notifications/cancelled') receive(notification)
+    else cancelOwn(inProgress, notification.params?.requestId, token)
   }
 
   return {
     transport,
-
-    async handle ({ requests, notifications, batch }, call) {
-      if (closed) return rpcFailure(503, rpcCode.unavailable, 'The server is closing')
-      if (call.signal.aborted) return emptyResponse(goneStatus)
-      const extra = extraOf(call)
-      for (const notification of notifications) notice(notification, extra.authInfo?.token)
+    async handle ({ requests, notifications, batch }, { http, headers, authInfo, signal }) {
+      if (closed) return closingResponse()
+      if (signal.aborted) return disconnectedResponse()
+      for (const notification of notifications) notify(notification, authInfo?.token)
       if (requests.length === 0) return emptyResponse(202)
 
       const cancels: Array<() => void> = []
       function onAbort (): void {
-        exchange.end('gone')
+        response.end('disconnected')
         for (const cancel of cancels) cancel()
       }
-      const exchange = createPendingResponse({
+      const response = createPendingResponse({
         expected: requests.length,
         batch,
-        streams: call.headers.accept?.includes('text/event-stream') === true,
-        onEnd: () => call.signal.removeEventListener('abort', onAbort)
+        // Not negotiated: `*/*` must not mean that the client can read event streams.
+        streams: headers.accept?.includes('text/event-stream') === true,
+        onEnd: () => signal.removeEventListener('abort', onAbort)
       })
-      call.signal.addEventListener('abort', onAbort, { once: true })
+      signal.addEventListener('abort', onAbort, { once: true })
+      const requestInfo = requestInfoOf(http, headers)
+      const extra = authInfo === undefined ? { requestInfo } : { requestInfo, authInfo }
       for (const request of requests) {
         const reply = shared ? sharedReply(request) : undefined
-        if (reply === undefined) cancels.push(start(request, exchange, extra))
-        else exchange.reply(reply)
+        if (reply === undefined) cancels.push(start(request, response, extra))
+        else response.reply(reply)
       }
-      return exchange.answer
+      return response.response
     }
   }
 }
 
-/**
- * Ids are only unique per client, so a cancellation counts if the same token has exactly one
- * request of that id.
- */
-function cancelOwn (inFlight: InFlight, id: unknown, token: string | undefined): void {
+/** Two clients may use the same id. A cancellation needs the one request with its id and token. */
+function cancelOwn (inProgress: InProgress, id: unknown, token: string | undefined): void {
   if (!token) return
-  const own = [...inFlight].filter((entry) => entry.id === id && entry.token === token)
+  const own = [...inProgress].filter((entry) => entry.id === id && entry.token === token)
   if (own.length === 1) own[0]?.cancel()
 }
 
-/**
- * Replies to what would read or change state that a shared server keeps for all of its callers
- * together.
- */
+/** The reply to a request that would read or change state which all callers of a server share. */
 function sharedReply ({ id, method, params }: RpcRequest): object | undefined {
-  // One level per server: whoever set it would silence the others.
+  // A server has one log level: one client could silence the others.
   if (method === 'logging/setLevel') return { jsonrpc: '2.0', id, result: {} }
   const meta = params?._meta as Record<string, unknown> | undefined
-  if (
-    !method.startsWith('tasks/') && params?.task === undefined && meta?.[relatedTask] === undefined
-  ) return undefined
-  return {
-    jsonrpc: '2.0',
-    id,
-    error: { code: rpcCode.methodNotFound, message: 'Tasks are not available on this server' }
-  }
+  const isTask = method.startsWith('tasks/') || params?.task !== undefined ||
+    meta?.[relatedTask] !== undefined
+  return isTask
+    ? rpcError(id, rpcCode.methodNotFound, 'Tasks are not available on this server')
+    : undefined
 }
 
-function extraOf ({ request, headers: sent, authInfo }: McpRequest): MessageExtraInfo {
-  // The SDK keeps a log level for every session id it sees, for ever; there are no sessions here.
-  const { 'mcp-session-id': ignored, ...headers } = sent
-  const proof = verifiedProofOf(request)
-  const requestInfo: RequestInfo = {
-    headers,
-    remoteAddress: request.ip,
-    ...(proof !== undefined && { proof })
-  }
-  return authInfo === undefined ? { requestInfo } : { requestInfo, authInfo }
+/** The SDK stores a log level for every session id it sees, so ids of clients must not reach it. */
+function requestInfoOf (
+  http: McpRequest['http'],
+  { 'mcp-session-id': _session, ...headers }: McpRequest['headers']
+): RequestInfo {
+  const proof = verifiedProofOf(http)
+  return { headers, remoteAddress: http.ip, ...(proof !== undefined && { proof }) }
 }

@@ -1,18 +1,16 @@
+/** How do the replies to one HTTP request become its response? */
+
 import { PassThrough } from 'node:stream'
+import { maxQueuedNotificationBytes } from '../../limits.ts'
 import {
   type McpResponse,
+  closingResponse,
+  disconnectedResponse,
   emptyResponse,
-  goneStatus,
   jsonHeaders,
   rpcCode,
-  rpcFailure
+  rpcError
 } from '../rpc/types.ts'
-
-/**
- * Bytes of notifications that may wait for a slow reader; further ones are dropped until it has
- * caught up.
- */
-const streamBuffer = 1024 * 1024
 
 const streamHeaders = {
   'content-type': 'text/event-stream',
@@ -21,38 +19,35 @@ const streamHeaders = {
 }
 
 export interface PendingResponseOptions {
-  /** How many requests await a reply. */
+  /** Number of requests that await a reply. */
   expected: number
+  /** Whether the requests are a batch. */
   batch: boolean
-  /** Whether the client takes `text/event-stream`. */
+  /** Whether the client accepts `text/event-stream`. */
   streams: boolean
-  /** Called once, when the last reply was given or the exchange was ended. */
+  /** Called once, after the last reply or `end`. */
   onEnd: () => void
 }
 
-/**
- * One HTTP answer in the making: JSON, unless a notification has to be told before the last reply
- * is there.
- */
+/** A response under construction: JSON, unless a notification comes before the last reply. */
 export interface PendingResponse {
-  answer: Promise<McpResponse>
-  /** Settles one request; `null` for a request that gets no reply because it was cancelled. */
+  response: Promise<McpResponse>
+  /** Settles one request; `null` for a cancelled one, which has no reply. */
   reply(message: object | null): void
-  /** Passes a notification on, if the client can take one. */
+  /** Sends a notification, if the client accepts event streams. */
   notify(message: object): void
-  /** Ends everything at once: the client is `gone`, or the server is `closing`. */
-  end(why: 'gone' | 'closing'): void
+  /** Ends the response at once: the client has disconnected, or the server closes. */
+  end(reason: 'disconnected' | 'closing'): void
 }
 
-/** Starts an exchange. */
 export function createPendingResponse (
   { expected, batch, streams, onEnd }: PendingResponseOptions
 ): PendingResponse {
   const replies: string[] = []
   let stream: PassThrough | undefined
   let open = expected
-  let settle!: (answer: McpResponse) => void
-  const answer = new Promise<McpResponse>((resolve) => {
+  let settle!: (response: McpResponse) => void
+  const response = new Promise<McpResponse>((resolve) => {
     settle = resolve
   })
 
@@ -64,68 +59,55 @@ export function createPendingResponse (
   }
 
   return {
-    answer,
+    response,
 
     reply (message) {
       if (open === 0) return
       if (message !== null) {
-        const text = written(message)
+        const text = toJson(message)
         if (stream === undefined) replies.push(text)
-        else stream.write(event(text))
+        else stream.write(toEvent(text))
       }
-      open--
-      if (open > 0) return
-      // What was cancelled has no reply: nothing is left to say then.
+      if (--open > 0) return
+      const body = batch ? `[${replies.join()}]` : replies.join()
       finish(
         replies.length === 0
           ? emptyResponse(202)
-          : {
-            status: 200,
-            headers: { ...jsonHeaders },
-            body: batch ? `[${replies.join()}]` : replies.join()
-          }
+          : { status: 200, headers: { ...jsonHeaders }, body }
       )
     },
 
     notify (message) {
       if (open === 0 || !streams) return
       if (stream === undefined) {
-        stream = new PassThrough({ highWaterMark: streamBuffer })
-        for (const reply of replies) stream.write(event(reply))
+        stream = new PassThrough({ highWaterMark: maxQueuedNotificationBytes })
+        for (const reply of replies) stream.write(toEvent(reply))
         settle({ status: 200, headers: { ...streamHeaders }, body: stream })
       }
-      if (!stream.writableNeedDrain) stream.write(event(JSON.stringify(message)))
+      if (!stream.writableNeedDrain) stream.write(toEvent(JSON.stringify(message)))
     },
 
-    end (why) {
+    end (reason) {
       if (open === 0) return
-      // With no reader left the stream would never come to its end by itself.
-      if (why === 'gone') stream?.destroy()
-      finish(
-        why === 'gone'
-          ? emptyResponse(goneStatus)
-          : rpcFailure(503, rpcCode.unavailable, 'The server is closing')
-      )
+      const disconnected = reason === 'disconnected'
+      // Without a reader the stream never drains, and `end` alone would never finish it.
+      if (disconnected) stream?.destroy()
+      finish(disconnected ? disconnectedResponse() : closingResponse())
     }
   }
 }
 
-/**
- * What JSON cannot hold (a BigInt, a cycle) is an error like any other: whoever asked must not wait
- * for ever.
- */
-function written (message: { id?: unknown }): string {
+/** A result that JSON cannot hold (a BigInt, a cycle) becomes an error, so that no client waits. */
+function toJson (message: { id?: unknown }): string {
   try {
     return JSON.stringify(message)
   } catch {
-    return JSON.stringify({
-      jsonrpc: '2.0',
-      id: message.id,
-      error: { code: rpcCode.internalError, message: 'The result cannot be written as JSON' }
-    })
+    return JSON.stringify(
+      rpcError(message.id, rpcCode.internalError, 'The result cannot be written as JSON')
+    )
   }
 }
 
-function event (text: string): string {
+function toEvent (text: string): string {
   return `event: message\ndata: ${text}\n\n`
 }

@@ -1,10 +1,16 @@
-import { finished } from 'node:stream'
+/** How does a server of `@modelcontextprotocol/sdk` 1.x serve the MCP route? */
+
+import { Readable, finished } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
-import { McpOAuthError } from '../../errors.ts'
 import type { SdkServer } from '../../options/schema.ts'
-import type { McpResponse, McpRequest, ScopelessEndpoint } from '../rpc/types.ts'
+import {
+  type McpRequest,
+  type McpResponse,
+  type ScopelessEndpoint,
+  serverFault
+} from '../rpc/types.ts'
 import { parseBody } from '../rpc/parse.ts'
-import { type InFlight, type Multiplexer, createMultiplexer } from './multiplexer.ts'
+import { type InProgress, type Multiplexer, createMultiplexer } from './multiplexer.ts'
 
 /** Makes the server for one request. */
 export type SdkServerFactory = (request: FastifyRequest) => SdkServer | Promise<SdkServer>
@@ -12,13 +18,13 @@ export type SdkServerFactory = (request: FastifyRequest) => SdkServer | Promise<
 const methods = ['POST']
 
 /**
- * Serves one SDK server to all callers. The server stays connected; tools tell callers apart by
- * `extra.authInfo`. Anything a caller of it must not share with others belongs behind a factory.
+ * Serves all callers with one SDK server, which stays connected. Its tools identify the caller by
+ * `extra.authInfo`. State of a single caller needs a server per request.
  */
 export function createSharedEndpoint (
   server: SdkServer | (() => Promise<SdkServer>)
 ): ScopelessEndpoint {
-  const multiplexer = createMultiplexer({ shared: true, inFlight: new Set() })
+  const multiplexer = createMultiplexer({ shared: true, inProgress: new Set() })
   let connected: Promise<SdkServer> | undefined
 
   async function connect (): Promise<SdkServer> {
@@ -29,78 +35,71 @@ export function createSharedEndpoint (
 
   return {
     methods,
-
     async ready () {
       await (connected ??= connect())
     },
-
-    handle: (call) => serve(call, async () => multiplexer),
-
+    handle: (request) => serve(request, async () => multiplexer),
     async close () {
-      // A server that never started was reported by ready() already.
+      // `ready` has reported a server that did not start.
       const instance = await connected?.catch(() => undefined)
       await instance?.close()
     }
   }
 }
 
-/**
- * Serves every HTTP request with a server of its own, which is closed when the answer has been
- * sent, or the client has gone.
- */
+/** Serves every HTTP request with a new server, which is closed after the response. */
 export function createPerRequestEndpoint (factory: SdkServerFactory): ScopelessEndpoint {
-  const inFlight: InFlight = new Set()
+  const inProgress: InProgress = new Set()
   const open = new Set<SdkServer>()
 
-  async function close (server: SdkServer): Promise<void> {
-    if (open.delete(server)) await server.close()
+  async function connect (server: SdkServer): Promise<Multiplexer> {
+    open.add(server)
+    const multiplexer = createMultiplexer({ shared: false, inProgress })
+    await server.connect(multiplexer.transport)
+    return multiplexer
+  }
+
+  async function close (server: SdkServer | undefined): Promise<void> {
+    if (server !== undefined && open.delete(server)) await server.close()
   }
 
   return {
     methods,
-
     async ready () {},
-
-    async handle (call) {
+    async handle (request) {
       let server: SdkServer | undefined
       let streaming = false
       try {
-        const answer = await serve(call, async () => {
-          const made = await factory(call.request)
+        const response = await serve(request, async () => {
+          const made = await factory(request.http)
           if (typeof Object(made).connect !== 'function') {
-            throw new McpOAuthError('internal', {
-              cause: new TypeError('mcp.server returned no server for this request')
-            })
+            throw serverFault('mcp.server returned no server for this request')
           }
           server = made
-          open.add(server)
-          const multiplexer = createMultiplexer({ shared: false, inFlight })
-          await server.connect(multiplexer.transport)
-          return multiplexer
+          return await connect(made)
         })
-        const { body } = answer
-        if (server !== undefined && body !== null && typeof body !== 'string' && 'pipe' in body) {
-          const used = server
+        if (response.body instanceof Readable) {
           streaming = true
-          // A failure to close has no one left to hear of it.
-          finished(body, () => {
-            close(used).catch(() => {})
+          // The response has been sent, so a failure to close has no effect on the client.
+          finished(response.body, () => {
+            close(server).catch(() => {})
           })
         }
-        return answer
+        return response
       } finally {
-        if (server !== undefined && !streaming) await close(server)
+        if (!streaming) await close(server)
       }
     },
-
     async close () {
       await Promise.all([...open].map(close))
     }
   }
 }
 
-async function serve (call: McpRequest, connect: () => Promise<Multiplexer>): Promise<McpResponse> {
-  const version = call.headers['mcp-protocol-version']
-  const envelope = parseBody(call.body, Array.isArray(version) ? version.join() : version)
-  return 'status' in envelope ? envelope : (await connect()).handle(envelope, call)
+async function serve (
+  request: McpRequest,
+  connect: () => Promise<Multiplexer>
+): Promise<McpResponse> {
+  const messages = parseBody(request.body, request.headers['mcp-protocol-version']?.toString())
+  return 'status' in messages ? messages : (await connect()).handle(messages, request)
 }

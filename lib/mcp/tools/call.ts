@@ -1,17 +1,21 @@
+/** How does a tool call become a request to its route, and the response a result? */
+
 import type { IncomingHttpHeaders } from 'node:http'
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import type { FastifyInstance, InjectOptions } from 'fastify'
-import { injectTokenHeader, withInjectToken, type Call } from './inject.ts'
+import { parseJsonObject } from '../../util/json.ts'
+import { connectionHeaders } from '../rpc/types.ts'
+import { injectTokenHeader, type InjectTokens, type InjectedCall } from './inject.ts'
 import type { ToolInput } from './input.ts'
 import { type PathPart, fillPath } from './path.ts'
 
-/** The in-process call of Fastify. */
+/** Fastify's in-process call. */
 export type Inject = FastifyInstance['inject']
 
 /** A route that is a tool. */
 export interface ToolRoute {
   method: NonNullable<InjectOptions['method']>
-  /** Tells it from all other routes. */
+  /** Identifies the route. */
   mark: string
   path: readonly PathPart[]
   places: ToolInput['places']
@@ -20,95 +24,93 @@ export interface ToolRoute {
   version: string | undefined
 }
 
-/** Who is calling, and from where. */
+/** The MCP request behind a tool call. */
 export interface ToolCaller {
-  /** Headers of the MCP request; those of `forwarded` reach the route. */
   headers: IncomingHttpHeaders
   remoteAddress: string
   signal: AbortSignal
-  proof?: Call['proof']
+  proof?: InjectedCall['proof']
 }
 
-/**
- * Say something about the connection or the body of the MCP request, which are not those of the
- * call.
- */
+/** The means of calling routes. */
+export interface ToolTransport {
+  inject: Inject
+  tokens: InjectTokens
+  /** Lower-case names of the headers that the route gets from the MCP request. */
+  headers: readonly string[]
+}
+
+type Arguments = Readonly<Record<string, unknown>>
+
+/** Headers of the connection or the body of the MCP request, which the call does not share. */
 const neverForwarded = new Set([
-  'host',
-  'connection',
-  'keep-alive',
-  'proxy-connection',
+  ...connectionHeaders,
   'proxy-authorization',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'expect',
-  'content-length',
   'content-type',
   'content-encoding',
   'accept-encoding',
   injectTokenHeader
 ])
 
-/** The headers that may travel with a call: lower case, and nothing that would falsify it. */
+/** Removes the headers that a call must not take from the MCP request. */
 export function forwardedHeaders (headers: readonly string[]): string[] {
   return headers.map((name) => name.toLowerCase()).filter((name) => !neverForwarded.has(name))
 }
 
 /**
- * Calls a route with a tool's arguments, inside this process: the route's own hooks, validation and
- * serialization run.
+ * Calls a route in this process. Its own hooks, validation and serialization run.
+ *
+ * @returns the result; a failure of the route is a result with `isError`
  */
 export async function callRoute (
   route: ToolRoute,
-  args: Readonly<Record<string, unknown>>,
+  args: Arguments,
   caller: ToolCaller,
-  forwarded: readonly string[],
-  inject: Inject
+  { inject, tokens, headers }: ToolTransport
 ): Promise<CallToolResult> {
-  for (const name of Object.keys(args)) {
-    if (!route.places.has(name)) return failure('There is an argument this tool does not have.')
-  }
-  const path = fillPath(route.path, args)
-  if (path === null) {
-    return failure('An argument that is part of the address is missing or cannot be part of one.')
-  }
-  const query = queryOf(route, args)
-  if (query === null) {
-    return failure(
-      'An argument that is part of the query is neither a plain value nor a list of them.'
-    )
-  }
-
-  const body = payloadOf(route, args)
-  const headers = headersOf(route, caller, forwarded)
-  const { statusCode, payload } = await withInjectToken(
+  const url = urlOf(route, args)
+  if (typeof url !== 'string') return failure(url.problem)
+  const payload = payloadOf(route, args)
+  const response = await tokens.run(
     { mark: route.mark, proof: caller.proof },
-    ticket =>
+    token =>
       inject({
         method: route.method,
-        url: query === '' ? path : `${path}?${query}`,
+        url,
         headers: {
-          ...headers,
-          ...(body !== undefined && { 'content-type': 'application/json' }),
-          [injectTokenHeader]: ticket
+          ...headersOf(route, caller, headers),
+          ...(payload !== undefined && { 'content-type': 'application/json' }),
+          [injectTokenHeader]: token
         },
         remoteAddress: caller.remoteAddress,
         signal: caller.signal,
-        ...(body !== undefined && { payload: body })
+        ...(payload !== undefined && { payload })
       })
   )
-  if (statusCode >= 300) {
-    return failure(payload === '' ? `HTTP ${statusCode}` : `HTTP ${statusCode}: ${payload}`)
+  return resultOf(route, response.statusCode, response.payload)
+}
+
+function urlOf (route: ToolRoute, args: Arguments): string | { problem: string } {
+  if (Object.keys(args).some(name => !route.places.has(name))) {
+    return { problem: 'The tool does not have one of the arguments.' }
   }
+  const path = fillPath(route.path, args)
+  if (path === null) return { problem: 'An argument of the path is missing or invalid.' }
+  const query = queryOf(route, args)
+  if (query === null) {
+    return { problem: 'An argument of the query is neither a plain value nor a list of them.' }
+  }
+  return query === '' ? path : `${path}?${query}`
+}
+
+function resultOf (route: ToolRoute, status: number, payload: string): CallToolResult {
+  if (status >= 300) return failure(`HTTP ${status}${payload === '' ? '' : `: ${payload}`}`)
   const result: CallToolResult = { content: [{ type: 'text', text: payload }] }
   if (!route.hasOutputSchema) return result
-  const structuredContent = parseObject(payload)
-  if (structuredContent === undefined) {
-    return failure(`The answer is not the object it should be: ${payload}`)
-  }
-  return { ...result, structuredContent }
+  const structuredContent = parseJsonObject(payload)
+  return structuredContent === null
+    ? failure(`The response does not match the output schema: ${payload}`)
+    : { ...result, structuredContent }
 }
 
 function headersOf (
@@ -128,7 +130,7 @@ function headersOf (
   return headers
 }
 
-function queryOf ({ places }: ToolRoute, args: Readonly<Record<string, unknown>>): string | null {
+function queryOf ({ places }: ToolRoute, args: Arguments): string | null {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(args)) {
     if (places.get(name) !== 'query' || value === undefined || value === null) continue
@@ -140,11 +142,8 @@ function queryOf ({ places }: ToolRoute, args: Readonly<Record<string, unknown>>
   return query.toString()
 }
 
-/** The body in JSON; `undefined` for a route that takes none. */
-function payloadOf (
-  { places }: ToolRoute,
-  args: Readonly<Record<string, unknown>>
-): string | undefined {
+/** The body as JSON; `undefined` for a route without one. */
+function payloadOf ({ places }: ToolRoute, args: Arguments): string | undefined {
   const body: Record<string, unknown> = {}
   let hasBody = false
   for (const [name, place] of places) {
@@ -154,17 +153,6 @@ function payloadOf (
     if (Object.hasOwn(args, name)) body[name] = args[name]
   }
   return hasBody ? JSON.stringify(body) : undefined
-}
-
-function parseObject (payload: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(payload)
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? value as Record<string, unknown>
-      : undefined
-  } catch {
-    return undefined
-  }
 }
 
 function failure (text: string): CallToolResult {

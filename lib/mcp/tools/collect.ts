@@ -1,9 +1,11 @@
+/** Which routes of the app are tools, and what do they look like to a client? */
+
 import { randomUUID } from 'node:crypto'
 import type { CallToolResult, Tool } from '@modelcontextprotocol/sdk/types.js'
-import type { FastifyInstance, RouteOptions, onRequestHookHandler } from 'fastify'
+import type { FastifyInstance, RouteOptions } from 'fastify'
 import { startupError } from '../../errors.ts'
-import { checkInjectToken, routeMark } from './inject.ts'
-import { type RouteSchema, type ToolInput, buildInput } from './input.ts'
+import { type InjectTokens, routeMark } from './inject.ts'
+import { type RouteSchema, buildInput } from './input.ts'
 import {
   type Inject,
   type ToolCaller,
@@ -14,14 +16,15 @@ import {
 import type { ToolOptions } from '../../options/schema.ts'
 import { problemOfScopes } from '../../oauth/scope.ts'
 import { scopesMember } from '../access/scopes.ts'
-import { filterOperations, filterProblems } from './filter.ts'
-import { type ToolOutput, buildOutput } from './output.ts'
+import { type Operation, filterOperations, filterProblems, nameProblems } from './filter.ts'
+import { buildOutput } from './output.ts'
 import { parsePath } from './path.ts'
 
-/** Routes as tools: what `tools/list` shows, by name, and what `tools/call` does. */
+/** Routes as tools. */
 export interface ToolCollection {
+  /** The tools, by name. */
   tools: readonly Tool[]
-  /** Resolves to `null` for a name no tool has. A route that fails is a result with `isError`. */
+  /** Calls a tool. Resolves to `null` for an unknown name. */
   call(
     name: string,
     args: Readonly<Record<string, unknown>>,
@@ -31,38 +34,37 @@ export interface ToolCollection {
 
 export interface ToolBuildOptions {
   options?: ToolOptions
-  /** Headers of the MCP request that reach the routes. Default `['authorization']`. */
+  /** Headers of the MCP request that reach the routes. Default: `['authorization']`. */
   headers?: readonly string[]
   inject: Inject
 }
 
 export interface ToolCollector {
-  /** For Fastify's `onRoute` hook. Only routes added after it are seen. */
+  /** For Fastify's `onRoute` hook. It collects the routes that are added later. */
   onRoute(this: FastifyInstance, route: CollectedRoute): void
   /**
-   * For an `onRequest` hook of the root: in-process calls must not reach the routes that `onRoute`
-   * has not seen either.
+   * Builds the tools, at `onReady`.
+   *
+   * @throws {McpOAuthError} invalidTools, with every problem of every route
    */
-  onRequest: onRequestHookHandler
-  /** At `onReady`: every problem of every route in one `invalidTools` error. */
   build(options: ToolBuildOptions): ToolCollection
 }
 
-/** What the `onRoute` hook hands over. */
+/** A route as the `onRoute` hook gets it. */
 export type CollectedRoute = RouteOptions & { routePath?: string, path?: string, prefix?: string }
 
-/** What a route may say about itself as a tool, in `config.mcp`. */
-interface RouteConfig {
-  mcpOAuth?: unknown
-  mcp?: RouteTool
-  [routeMark]?: string
-}
-
+/** A route's description of itself as a tool. */
 interface RouteTool {
   /** Name of the tool. Defaults to the route's `operationId`. */
   name?: string
   /** Scopes a caller of the tool needs. */
   scopes?: readonly string[]
+}
+
+interface RouteConfig {
+  mcpOAuth?: unknown
+  mcp?: RouteTool
+  [routeMark]?: string
 }
 
 declare module 'fastify' {
@@ -71,7 +73,7 @@ declare module 'fastify' {
     mcp?: RouteTool
   }
 
-  // The same words, and the same types, as those of @fastify/swagger.
+  // The same names and types as those of @fastify/swagger.
   interface FastifySchema {
     hide?: boolean
     tags?: readonly string[]
@@ -81,53 +83,33 @@ declare module 'fastify' {
   }
 }
 
-interface Candidate {
-  name: string
-  tags: readonly string[]
+interface Candidate extends Operation {
   method: ToolRoute['method']
   mark: string
   route: CollectedRoute
   schema: RouteSchema
-  /** Where the route was added: its shared schemas are the ones the route may refer to. */
+  tool: RouteTool
+  /** The scope of the route. The route may refer to the shared schemas of this scope only. */
   scope: FastifyInstance
 }
 
-const namePattern = /^[A-Za-z0-9_.-]{1,128}$/
+interface BuiltTool {
+  tool: Tool
+  route: ToolRoute
+}
 
 /**
- * Starts collecting routes. A route is a tool if it has a schema with an `operationId`, or a name
- * in `config.mcp.name`.
+ * Starts collecting routes. A route is a tool if its schema has an `operationId`, or its
+ * `config.mcp` a `name`.
+ *
+ * @param tokens identify the calls of the tools to their routes
  */
-export function createToolCollector (): ToolCollector {
+export function createToolCollector (tokens: InjectTokens): ToolCollector {
   const candidates: Candidate[] = []
-
   return {
     onRoute (route) {
-      const config = route.config as RouteConfig | undefined
-      if (config?.mcpOAuth !== undefined) return
-
-      const schema = (route.schema ?? {}) as RouteSchema
-      const name = config?.mcp?.name ?? schema.operationId
-      if (typeof name !== 'string' || schema.hide === true) return
-      const mark = config?.[routeMark] ?? randomUUID()
-      route.config = { ...config, [routeMark]: mark } as typeof route.config & object
-      const tags = Array.isArray(schema.tags) ? schema.tags.map(String) : []
-      for (const method of [route.method].flat()) {
-        if (method === 'HEAD' || method === 'OPTIONS') continue
-        candidates.push({
-          name,
-          tags,
-          method: method as ToolRoute['method'],
-          mark,
-          route,
-          schema,
-          scope: this
-        })
-      }
+      candidates.push(...candidatesOf(route, this))
     },
-
-    onRequest: checkInjectToken,
-
     build ({ options = {}, headers = ['authorization'], inject }) {
       const operations = candidates.filter(({ route }) =>
         !route.url.includes('*') && !isSlashTwin(route, candidates)
@@ -138,75 +120,94 @@ export function createToolCollector (): ToolCollector {
         ...nameProblems(chosen),
         ...chosen.flatMap(configProblems)
       ]
-      const built = chosen.flatMap((candidate) => {
-        try {
-          return [buildTool(candidate, options)]
-        } catch (error) {
-          problems.push(`${label(candidate)}: ${(error as Error).message}`)
-          return []
-        }
-      })
+      const built = buildTools(chosen, options, problems)
       if (problems.length > 0) throw startupError('invalidTools', ...problems)
-      return createCollection(built, forwardedHeaders(headers), inject)
+
+      const routes = new Map(built.map(({ tool, route }) => [tool.name, route]))
+      const transport = { inject, tokens, headers: forwardedHeaders(headers) }
+      return {
+        tools: built.map(({ tool }) => tool).sort((a, b) => a.name < b.name ? -1 : 1),
+        async call (name, args, caller) {
+          const route = routes.get(name)
+          return route === undefined ? null : await callRoute(route, args, caller, transport)
+        }
+      }
     }
   }
 }
 
-function createCollection (
-  built: BuiltTool[],
-  forwarded: string[],
-  inject: Inject
-): ToolCollection {
-  const routes = new Map(built.map(({ tool, route }) => [tool.name, route]))
-  return {
-    tools: built.map(({ tool }) => tool).sort((a, b) => a.name < b.name ? -1 : 1),
-    async call (name, args, caller) {
-      const route = routes.get(name)
-      return route === undefined ? null : await callRoute(route, args, caller, forwarded, inject)
-    }
-  }
+function candidatesOf (route: CollectedRoute, scope: FastifyInstance): Candidate[] {
+  const config = route.config as RouteConfig | undefined
+  const schema = (route.schema ?? {}) as RouteSchema
+  const tool = config?.mcp ?? {}
+  const name = tool.name ?? schema.operationId
+  if (config?.mcpOAuth !== undefined || typeof name !== 'string' || schema.hide === true) return []
+
+  const mark = config?.[routeMark] ?? randomUUID()
+  route.config = { ...config, [routeMark]: mark } as typeof route.config & object
+  const tags = Array.isArray(schema.tags) ? schema.tags.map(String) : []
+  return [route.method].flat()
+    .filter(method => method !== 'HEAD' && method !== 'OPTIONS')
+    .map(method => ({
+      name,
+      tags,
+      label: `${method} ${route.url}`,
+      method: method as ToolRoute['method'],
+      mark,
+      route,
+      schema,
+      tool,
+      scope
+    }))
 }
 
-/**
- * Mistyped scopes would leave the tool open, and TypeScript does not see them in a route's
- * `config`.
- */
-function configProblems (candidate: Candidate): string[] {
-  const { name: _name, scopes = [], ...unknown } = mcpConfigOf(candidate)
+/** For `/` in a prefixed scope Fastify adds two routes, `/prefix` and `/prefix/`. */
+function isSlashTwin ({ url, handler }: CollectedRoute, candidates: readonly Candidate[]): boolean {
+  return url.endsWith('/') &&
+    candidates.some(({ route }) => route.handler === handler && `${route.url}/` === url)
+}
+
+/** A mistyped member would leave the tool open. TypeScript does not check a route's `config`. */
+function configProblems ({ label, tool }: Candidate): string[] {
+  const { name: _name, scopes = [], ...unknown } = tool
   const problem = problemOfScopes(scopes)
-  const problems = Object.keys(unknown).map(member =>
-    `${member}: there is no such member. There are name, scopes`
-  )
-  return [...problems, ...(problem === null ? [] : [`scopes: ${problem}`])].map(sentence =>
-    `${label(candidate)}: config.mcp.${sentence}`
-  )
+  return [
+    ...Object.keys(unknown).map(member => `${member} is unknown. Use name or scopes`),
+    ...(problem === null ? [] : [`scopes: ${problem}`])
+  ].map(sentence => `${label}: config.mcp.${sentence}`)
 }
 
-function mcpConfigOf ({ route }: Candidate): RouteTool {
-  return (route.config as RouteConfig | undefined)?.mcp ?? {}
-}
-
-interface BuiltTool {
-  tool: Tool
-  route: ToolRoute
+/** Builds the tools, and adds the problems of those that cannot be built. */
+function buildTools (
+  candidates: readonly Candidate[],
+  options: ToolOptions,
+  problems: string[]
+): BuiltTool[] {
+  return candidates.flatMap((candidate) => {
+    try {
+      return [buildTool(candidate, options)]
+    } catch (error) {
+      problems.push(`${candidate.label}: ${(error as Error).message}`)
+      return []
+    }
+  })
 }
 
 function buildTool (candidate: Candidate, options: ToolOptions): BuiltTool {
-  const { name, method, mark, route, schema, scope } = candidate
-  const [shared, own] = [scope.getSchemas(), mcpConfigOf(candidate).scopes]
+  const { name, method, mark, route, schema, scope, tool: { scopes } } = candidate
+  const shared = scope.getSchemas()
   const path = parsePath(route.url) ?? []
-  const { inputSchema, places }: ToolInput = buildInput(schema, path, shared)
-  const { description, outputSchema }: ToolOutput = buildOutput(schema, options, shared)
-  const version = (route.constraints as { version?: unknown } | undefined)?.version
+  const { inputSchema, places } = buildInput(schema, path, shared)
+  const { description, outputSchema } = buildOutput(schema, options, shared)
+  const { version } = Object(route.constraints) as { version?: unknown }
   return {
     tool: {
       name,
       ...(description !== undefined && { description }),
       inputSchema: inputSchema as Tool['inputSchema'],
-      ...(outputSchema !== undefined &&
-        { outputSchema: outputSchema as NonNullable<Tool['outputSchema']> }),
+      ...(outputSchema !== undefined && { outputSchema: outputSchema as Tool['inputSchema'] }),
       annotations: annotationsOf(method),
-      ...(own && { _meta: { [scopesMember]: own } })
+      ...(scopes && { _meta: { [scopesMember]: scopes } })
     },
     route: {
       method,
@@ -219,40 +220,12 @@ function buildTool (candidate: Candidate, options: ToolOptions): BuiltTool {
   }
 }
 
-/** What RFC 9110 §9.2 says about a method. */
+/** The properties of a method (RFC 9110 §9.2). */
 function annotationsOf (method: string): NonNullable<Tool['annotations']> {
   if (method === 'GET') return { readOnlyHint: true }
-  if (method === 'DELETE') {
-    return { readOnlyHint: false, destructiveHint: true, idempotentHint: true }
+  return {
+    readOnlyHint: false,
+    ...(method === 'DELETE' && { destructiveHint: true }),
+    ...(['DELETE', 'PUT'].includes(method) && { idempotentHint: true })
   }
-  return method === 'PUT' ? { readOnlyHint: false, idempotentHint: true } : { readOnlyHint: false }
-}
-
-/** For `/` in a prefixed scope Fastify adds `/prefix` and `/prefix/`: one route to its author. */
-function isSlashTwin ({ url, handler }: CollectedRoute, candidates: readonly Candidate[]): boolean {
-  return url.endsWith('/') &&
-    candidates.some(({ route }) => route.handler === handler && `${route.url}/` === url)
-}
-
-function nameProblems (operations: readonly Candidate[]): string[] {
-  const first = new Map<string, Candidate>()
-  return operations.flatMap((candidate) => {
-    const { name } = candidate
-    if (!namePattern.test(name)) {
-      return [
-        `${label(candidate)}: ${
-          JSON.stringify(name)
-        } is not a tool name (1 to 128 of A-Z a-z 0-9 _ - .)`
-      ]
-    }
-    const other = first.get(name)
-    first.set(name, candidate)
-    return other === undefined
-      ? []
-      : [`${label(candidate)} and ${label(other)} are both named ${JSON.stringify(name)}`]
-  })
-}
-
-function label ({ method, route }: Candidate): string {
-  return `${method} ${route.url}`
 }

@@ -1,72 +1,85 @@
+/** How does a route recognise the in-process call of a tool? By a token that is used once. */
+
 import { randomUUID } from 'node:crypto'
-import type { FastifyContextConfig, onRequestHookHandler } from 'fastify'
+import type { FastifyContextConfig, FastifyInstance, onRequestHookHandler } from 'fastify'
 import { McpOAuthError } from '../../errors.ts'
 import { setVerifiedProof, type VerifiedProof } from '../../dpop/verified-proof.ts'
 
-/**
- * Tells a route from all others, also from those of the same method and URL for another host or
- * version.
- */
+/** Identifies a route, also among those with its method and URL for another host or version. */
 export const routeMark = Symbol('fastify-mcp-oauth.route')
 
-/** Carries the ticket of an in-process call. */
+/** Carries the token of an in-process call. */
 export const injectTokenHeader = 'x-fastify-mcp-oauth-ticket'
 
-/** What an in-process call may do. */
-export interface Call {
+/** An in-process call. */
+export interface InjectedCall {
   /**
-   * The route it is meant for. The router may find another one: `/items/:id` filled with `special`
+   * The mark of the route. The router may choose another route: `/items/:id` filled with `special`
    * is `/items/special`, which need not be a tool.
    */
   readonly mark: string
-  /** What the MCP request behind it has proven about its token. */
+  /** The verified proof of the MCP request. */
   readonly proof: VerifiedProof | undefined
 }
 
-/** Calls on their way to our hook, by ticket. */
-const calls = new Map<string, Call>()
-
-/**
- * Runs an in-process call with a ticket for it.
- *
- * A route that is guarded itself gets the token of the MCP request, but a DPoP proof is for one URL
- * and one use: there is none for the route. What was proven with the MCP request holds for the
- * call, as it is a part of it: the guard of the route checks the token and its binding as ever, and
- * takes the proof of that key as given. Nobody else gets that far: a ticket is random, made for one
- * call, and gone when the call arrives, so that one which was written to a log is worth nothing.
- * And it grants nothing by itself: without a proof that a guard has checked there is nothing to
- * pass on.
- */
-export async function withInjectToken<T> (
-  call: Call,
-  run: (ticket: string) => Promise<T>
-): Promise<T> {
-  const ticket = randomUUID()
-  calls.set(ticket, call)
-  try {
-    return await run(ticket)
-  } finally {
-    calls.delete(ticket)
-  }
+/** The inject tokens of an app. */
+export interface InjectTokens {
+  /** Runs an in-process call with a token, which is valid until the call arrives or ends. */
+  run<T>(call: InjectedCall, inject: (token: string) => Promise<T>): Promise<T>
+  /**
+   * Rejects an in-process call that the router took to another route than its own, and an unknown
+   * token. Requests without a token pass.
+   */
+  check: onRequestHookHandler
 }
 
 /**
- * Stops a call that the router took to another route than it is meant for, and a ticket that is not
- * ours. Requests without one pass untouched.
+ * Creates inject tokens.
+ *
+ * A guarded route gets the access token of the MCP request, but no DPoP proof: a proof is for one
+ * URL and one use. The proof of the MCP request covers the call, which is a part of it. The guard
+ * of the route still checks the token and its binding. A token is random, for one call, and spent
+ * when the call arrives, so a logged token is worthless. It grants nothing without a proof.
  */
-export const checkInjectToken: onRequestHookHandler = (request, _reply, done) => {
-  const ticket = request.headers[injectTokenHeader]
-  if (ticket === undefined) return done()
-  delete request.headers[injectTokenHeader]
-  const call = calls.get(String(ticket))
-  calls.delete(String(ticket))
-  if (
-    call === undefined ||
-    call.mark !==
-      (request.routeOptions.config as FastifyContextConfig & { [routeMark]?: string })[
-        routeMark
-      ]
-  ) return done(new McpOAuthError('notFound'))
-  if (call.proof !== undefined) setVerifiedProof(request, call.proof)
-  done()
+export function createInjectTokens (): InjectTokens {
+  const calls = new Map<string, InjectedCall>()
+  return {
+    async run (call, inject) {
+      const token = randomUUID()
+      calls.set(token, call)
+      try {
+        return await inject(token)
+      } finally {
+        calls.delete(token)
+      }
+    },
+    check (request, _reply, done) {
+      const token = request.headers[injectTokenHeader]
+      if (token === undefined) return done()
+      delete request.headers[injectTokenHeader]
+      const call = calls.get(String(token))
+      calls.delete(String(token))
+      const config: FastifyContextConfig & { [routeMark]?: string } = request.routeOptions.config
+      if (call?.mark === undefined || call.mark !== config[routeMark]) {
+        return done(new McpOAuthError('notFound'))
+      }
+      if (call.proof !== undefined) setVerifiedProof(request, call.proof)
+      done()
+    }
+  }
+}
+
+const tokensByApp = new WeakMap<FastifyInstance, InjectTokens>()
+
+/**
+ * The inject tokens of an app, with the hook that checks them. All registrations of an app share
+ * them, because each hook sees, and would reject, the calls of every registration.
+ */
+export function injectTokensOf (root: FastifyInstance): InjectTokens {
+  const existing = tokensByApp.get(root)
+  if (existing !== undefined) return existing
+  const tokens = createInjectTokens()
+  tokensByApp.set(root, tokens)
+  root.addHook('onRequest', tokens.check)
+  return tokens
 }

@@ -1,7 +1,10 @@
-import { type JsonSchema, inlineSchema, isSchema } from './json-schema.ts'
+/** Which arguments does a tool have, and where does its route expect them? */
+
+import { isPlainObject } from '../../util/json.ts'
+import { type JsonSchema, inlineSchema } from './json-schema.ts'
 import type { PathPart } from './path.ts'
 
-/** The parts of a Fastify route schema that tools are made of. */
+/** The members of a Fastify route schema that describe a tool. */
 export interface RouteSchema {
   operationId?: unknown
   summary?: unknown
@@ -15,14 +18,17 @@ export interface RouteSchema {
   response?: unknown
 }
 
-/** Where an argument travels. `wholeBody` is the body itself, `body` one member of it. */
+/** Where an argument is sent. `wholeBody` is the body itself, `body` one member of it. */
 export type Place = 'path' | 'query' | 'body' | 'wholeBody'
 
-/** A tool's arguments as one object. */
+/** The arguments of a tool. */
 export interface ToolInput {
   inputSchema: JsonSchema & { type: 'object' }
   places: ReadonlyMap<string, Place>
 }
+
+/** The shared schemas of a Fastify scope, by `$id`. */
+export type SharedSchemas = Readonly<Record<string, unknown>>
 
 interface Argument {
   name: string
@@ -32,36 +38,32 @@ interface Argument {
 }
 
 /**
- * Makes one input schema of a route's params, querystring and body. A body that is more than a
- * plain list of members becomes the single argument `body`. Throws an `Error` with a sentence about
- * the route.
+ * Builds one input schema from a route's params, querystring and body. A body that is more than a
+ * list of members becomes the single argument `body`.
+ *
+ * @throws {Error} with a sentence about the route
  */
 export function buildInput (
   schema: RouteSchema,
   path: readonly PathPart[],
-  shared: Readonly<Record<string, unknown>>
+  shared: SharedSchemas
 ): ToolInput {
   const properties: JsonSchema = {}
   const required: string[] = []
   const places = new Map<string, Place>()
-
-  const all = [
-    ...pathArguments(schema.params, path, shared),
-    ...queryArguments(schema.querystring ?? schema.query, shared),
-    ...bodyArguments(schema.body, shared)
-  ]
-  for (const argument of all) {
-    const taken = places.get(argument.name)
+  for (const argument of argumentsOf(schema, path, shared)) {
+    const { name, place } = argument
+    const taken = places.get(name)
     if (taken !== undefined) {
+      const [first, second] = [taken, place].map(place => place === 'wholeBody' ? 'body' : place)
       throw new Error(
-        `the name ${JSON.stringify(argument.name)} is used in the ${label(taken)} and in the ${
-          label(argument.place)
-        }`
+        `the name ${JSON.stringify(name)} is used in the ${first} and in the ${second}`
       )
     }
-    places.set(argument.name, argument.place)
-    Object.defineProperty(properties, argument.name, { value: argument.schema, enumerable: true })
-    if (argument.required) required.push(argument.name)
+    places.set(name, place)
+    // Not an assignment: an argument may be named `__proto__`.
+    Object.defineProperty(properties, name, { value: argument.schema, enumerable: true })
+    if (argument.required) required.push(name)
   }
   return {
     inputSchema: {
@@ -74,59 +76,70 @@ export function buildInput (
   }
 }
 
-function pathArguments (
-  schema: unknown,
+function argumentsOf (
+  { params, querystring, query, body }: RouteSchema,
   path: readonly PathPart[],
-  shared: Readonly<Record<string, unknown>>
+  shared: SharedSchemas
 ): Argument[] {
   const described = new Map(
-    members('params', schema, shared).map((argument) => [argument.name, argument.schema])
+    membersOf('params', 'path', params, shared).map(({ name, schema }) => [name, schema])
   )
-  return path.filter((part) => typeof part !== 'string').map(({ name, optional }) => (
-    { name, schema: described.get(name) ?? { type: 'string' }, place: 'path', required: !optional }
-  ))
+  const pathArguments = path.filter((part) => typeof part !== 'string').map((
+    { name, optional }
+  ): Argument => ({
+    name,
+    schema: described.get(name) ?? { type: 'string' },
+    place: 'path',
+    required: !optional
+  }))
+  return [
+    ...pathArguments,
+    ...membersOf('querystring', 'query', querystring ?? query, shared),
+    ...bodyArguments(body, shared)
+  ]
 }
 
-function queryArguments (schema: unknown, shared: Readonly<Record<string, unknown>>): Argument[] {
-  return members('querystring', schema, shared).map((argument) => ({ ...argument, place: 'query' }))
-}
-
-function bodyArguments (schema: unknown, shared: Readonly<Record<string, unknown>>): Argument[] {
+function bodyArguments (schema: unknown, shared: SharedSchemas): Argument[] {
   if (schema === undefined || schema === null) return []
-  const body = named('body', () => inlineSchema(jsonContent(schema), shared))
-  if (isPlainObject(body)) return list(body).map((argument) => ({ ...argument, place: 'body' }))
-  return [{ name: 'body', schema: body, place: 'wholeBody', required: true }]
+  const body = read('body', () => inlineSchema(jsonContent(schema), shared))
+  return isListOfMembers(body)
+    ? list(body, 'body')
+    : [{ name: 'body', schema: body, place: 'wholeBody', required: true }]
 }
 
-/** Fastify takes a schema per media type, in OpenAPI's form. Tools speak JSON. */
+/** Fastify accepts a schema per media type, in the form of OpenAPI. Tools send JSON. */
 export function jsonContent (schema: unknown): unknown {
-  if (!isSchema(schema) || !isSchema(schema.content)) return schema
+  if (!isPlainObject(schema) || !isPlainObject(schema.content)) return schema
   const media = schema.content['application/json']
-  if (!isSchema(media)) throw new Error('it has no application/json form')
+  if (!isPlainObject(media)) throw new Error('it has no application/json form')
   return media.schema
 }
 
-function members (
+function membersOf (
   part: string,
+  place: Place,
   schema: unknown,
-  shared: Readonly<Record<string, unknown>>
-): Array<Omit<Argument, 'place'>> {
+  shared: SharedSchemas
+): Argument[] {
   if (schema === undefined || schema === null) return []
-  const object = named(part, () => inlineSchema(schema, shared))
-  if (!isSchema(object.properties)) throw new Error(`its ${part} is not an object with properties`)
-  return list(object)
+  const object = read(part, () => inlineSchema(schema, shared))
+  if (!isPlainObject(object.properties)) {
+    throw new Error(`its ${part} is not an object with properties`)
+  }
+  return list(object, place)
 }
 
-function list ({ properties, required }: JsonSchema): Array<Omit<Argument, 'place'>> {
+function list ({ properties, required }: JsonSchema, place: Place): Argument[] {
   const names = Array.isArray(required) ? required : []
   return Object.entries(properties as JsonSchema).map(([name, schema]) => ({
     name,
     schema,
+    place,
     required: names.includes(name)
   }))
 }
 
-const plainKeywords = new Set([
+const listKeywords = new Set([
   'type',
   'properties',
   'required',
@@ -137,22 +150,18 @@ const plainKeywords = new Set([
   'default'
 ])
 
-/** Nothing is lost when the members of such an object are listed one by one. */
-function isPlainObject (schema: JsonSchema): boolean {
-  return schema.type === 'object' && isSchema(schema.properties) &&
+/** Checks whether a schema is fully described by the list of its members. */
+function isListOfMembers (schema: JsonSchema): boolean {
+  return schema.type === 'object' && isPlainObject(schema.properties) &&
     Object.entries(schema).every(([keyword, content]) =>
-      plainKeywords.has(keyword) || (keyword === 'additionalProperties' && content === false)
+      listKeywords.has(keyword) || (keyword === 'additionalProperties' && content === false)
     )
 }
 
-function named<T> (part: string, read: () => T): T {
+function read<T> (part: string, operation: () => T): T {
   try {
-    return read()
+    return operation()
   } catch (error) {
     throw new Error(`its ${part} cannot be read: ${(error as Error).message}`, { cause: error })
   }
-}
-
-function label (place: Place): string {
-  return place === 'wholeBody' ? 'body' : place
 }

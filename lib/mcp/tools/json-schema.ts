@@ -1,7 +1,11 @@
+/** What does a JSON Schema look like without references? */
+
+import { isPlainObject } from '../../util/json.ts'
+
 /** A JSON Schema in object form. */
 export type JsonSchema = Record<string, unknown>
 
-/** Keywords by what they hold; all others hold data and are copied as they are. */
+/** Keywords that hold schemas. All others hold data, which is copied. */
 const schemaKeywords = new Set([
   'items',
   'additionalItems',
@@ -17,7 +21,7 @@ const schemaKeywords = new Set([
 ])
 const listKeywords = new Set(['allOf', 'anyOf', 'oneOf', 'prefixItems', 'items'])
 const mapKeywords = new Set(['properties', 'patternProperties', 'dependentSchemas'])
-/** Needed only as the targets of references, of which none are left. */
+/** Targets of references, of which none remain. */
 const droppedKeywords = new Set([
   '$id',
   '$schema',
@@ -29,36 +33,40 @@ const droppedKeywords = new Set([
 ])
 
 /**
- * Copies a schema with every `$ref` replaced by what it refers to: inside itself, or one of the
- * `shared` schemas by `$id`. Nothing is ever fetched. A schema that contains itself is cut where it
- * starts to repeat: there, anything goes. Symbols and undefined members are lost.
+ * Copies a schema and replaces every `$ref` by its target: a part of the schema, or a `shared`
+ * schema by `$id`. Nothing is fetched. A schema that contains itself is cut at its first
+ * repetition, where it accepts anything. Symbols and undefined members are lost.
  *
- * Throws an `Error` with a sentence about the schema if a reference leads nowhere.
+ * @throws {Error} with a sentence about the schema, if a reference cannot be resolved
  */
 export function inlineSchema (
   schema: unknown,
   shared: Readonly<Record<string, unknown>>
 ): JsonSchema {
-  return asSchema(inline(schema, schema, []))
+  const inlined = inline(schema, schema, [])
+  if (!isPlainObject(inlined)) throw new Error('it is not a JSON Schema')
+  return inlined
 
+  /** @param trail the targets of the references around the value */
   function inline (value: unknown, root: unknown, trail: readonly unknown[]): unknown {
-    if (!isSchema(value)) return value
-    // A schema of a validation library of its own (a Zod object, say) would come out as its inner
-    // workings.
+    if (!isPlainObject(value)) return value
+    // Schemas of other libraries, such as Zod, are objects too, but no JSON Schema.
     if ('~standard' in value) throw new Error('it is not a JSON Schema')
     if (typeof value.$ref === 'string') return inlineReference(value, value.$ref, root, trail)
 
     const copy: JsonSchema = {}
     for (const [keyword, content] of Object.entries(value)) {
       if (content === undefined || droppedKeywords.has(keyword)) continue
-      if (listKeywords.has(keyword) && Array.isArray(content)) {
-        copy[keyword] = content.map((item) => inline(item, root, trail))
-      } else if (schemaKeywords.has(keyword)) copy[keyword] = inline(content, root, trail)
-      else if (mapKeywords.has(keyword) && isSchema(content)) {
-        copy[keyword] = inlineMap(content, root, trail)
-      } else copy[keyword] = content
+      const isList = listKeywords.has(keyword) && Array.isArray(content)
+      copy[keyword] = isList
+        ? content.map((item) => inline(item, root, trail))
+        : schemaKeywords.has(keyword)
+        ? inline(content, root, trail)
+        : mapKeywords.has(keyword) && isPlainObject(content)
+        ? inlineMap(content, root, trail)
+        : content
     }
-    // Fastify's serializer and validator know OpenAPI 3.0's word for it, clients do not.
+    // Fastify supports OpenAPI 3.0's keyword, clients do not.
     if (value.nullable === true && typeof copy.type === 'string') copy.type = [copy.type, 'null']
     return copy
   }
@@ -70,71 +78,53 @@ export function inlineSchema (
   }
 
   function inlineReference (
-    value: JsonSchema,
+    { $ref, ...siblings }: JsonSchema,
     reference: string,
     root: unknown,
     trail: readonly unknown[]
   ): unknown {
-    const hash = reference.indexOf('#')
-    const id = hash === -1 ? reference : reference.slice(0, hash)
+    const [id = '', ...fragments] = reference.split('#')
     const document = id === '' ? root : findDocument(id, root)
-    const target = document &&
-      resolvePointer(document, hash === -1 ? '' : reference.slice(hash + 1))
+    const target = document && resolvePointer(document, fragments.join('#'))
     if (target === undefined) {
-      throw new Error(`the reference ${JSON.stringify(reference)} leads nowhere`)
+      throw new Error(`the reference ${JSON.stringify(reference)} cannot be resolved`)
     }
     if (trail.includes(target)) return {}
-    const { $ref, ...besides } = value
     const resolved = inline(target, document, [...trail, target])
-    return isSchema(resolved)
-      ? { ...resolved, ...(inline(besides, root, trail) as JsonSchema) }
+    return isPlainObject(resolved)
+      ? { ...resolved, ...(inline(siblings, root, trail) as JsonSchema) }
       : resolved
   }
 
   function findDocument (id: string, root: unknown): unknown {
-    if (isSchema(root) && idOf(root) === id) return root
+    if (isPlainObject(root) && idOf(root) === id) return root
     return shared[id] ?? shared[`${id}#`] ?? findEmbedded(root, id)
   }
 }
 
-/** A definition that has an `$id` of its own, as TypeBox writes recursive types. */
+/** Finds a definition with an `$id` of its own, the form of TypeBox's recursive types. */
 function findEmbedded (root: unknown, id: string): unknown {
-  if (!isSchema(root)) return undefined
+  if (!isPlainObject(root)) return undefined
   if (idOf(root) === id) return root
-  for (const content of Object.values(root)) {
-    for (const item of Array.isArray(content) ? content : [content]) {
-      const found = findEmbedded(item, id)
-      if (found !== undefined) return found
-    }
+  for (const item of Object.values(root).flat()) {
+    const found = findEmbedded(item, id)
+    if (found !== undefined) return found
   }
   return undefined
 }
 
-function idOf (schema: JsonSchema): unknown {
-  return typeof schema.$id === 'string' ? schema.$id.replace(/#$/, '') : undefined
+function idOf ({ $id: id }: JsonSchema): unknown {
+  return typeof id === 'string' ? id.replace(/#$/, '') : undefined
 }
 
-/** RFC 6901. */
+/** Resolves a JSON pointer (RFC 6901). */
 function resolvePointer (document: unknown, pointer: string): unknown {
   if (pointer === '') return document
   if (!pointer.startsWith('/')) return undefined
-  let target = document
-  for (const token of decodeURIComponent(pointer).slice(1).split('/')) {
+  return decodeURIComponent(pointer).slice(1).split('/').reduce((target: unknown, token) => {
     const key = token.replaceAll('~1', '/').replaceAll('~0', '~')
-    if (
-      typeof target !== 'object' || target === null || !Object.hasOwn(target, key)
-    ) { return undefined }
-    target = (target as JsonSchema)[key]
-  }
-  return target
-}
-
-function asSchema (value: unknown): JsonSchema {
-  if (!isSchema(value)) throw new Error('it is not a JSON Schema')
-  return value
-}
-
-/** Whether a value is a schema in object form. */
-export function isSchema (value: unknown): value is JsonSchema {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    return target === Object(target) && Object.hasOwn(target as object, key)
+      ? (target as JsonSchema)[key]
+      : undefined
+  }, document)
 }

@@ -1,6 +1,8 @@
-import type { RouteSchema } from './input.ts'
-import { jsonContent } from './input.ts'
-import { type JsonSchema, inlineSchema, isSchema } from './json-schema.ts'
+/** How is the result of a tool described? */
+
+import { isPlainObject } from '../../util/json.ts'
+import { type RouteSchema, type SharedSchemas, jsonContent } from './input.ts'
+import { type JsonSchema, inlineSchema } from './json-schema.ts'
 import type { ToolOptions } from '../../options/schema.ts'
 
 interface Response {
@@ -9,55 +11,47 @@ interface Response {
   schema: JsonSchema | undefined
 }
 
-/** What a route says about its answers. */
+/** The description of a tool and its result. */
 export interface ToolOutput {
   description: string | undefined
   outputSchema: (JsonSchema & { type: 'object' }) | undefined
 }
 
 /**
- * The output schema of a route, if all of its successful answers are objects of one schema, and its
- * description: summary, then description, then what the options ask for about responses.
+ * Builds the output schema of a route, if its one successful response is an object, and its
+ * description: the summary, the description, and the responses as the options demand.
  */
 export function buildOutput (
-  schema: RouteSchema,
+  { summary, description, response }: RouteSchema,
   options: ToolOptions,
-  shared: Readonly<Record<string, unknown>>
+  shared: SharedSchemas
 ): ToolOutput {
-  const responses = readResponses(schema.response, shared)
-  const successes = responses.filter(({ status }) => /^2/.test(status))
-  const only = successes.length === 1 ? successes[0]?.schema : undefined
-  const paragraphs = [
-    schema.summary,
-    schema.description,
-    ...describe(options.describeAllResponses === true ? responses : successes, options)
-  ].filter((paragraph) => typeof paragraph === 'string' && paragraph !== '')
-
+  const responses = readResponses(response, shared)
+  const successes = responses.filter(({ status }) => status.startsWith('2'))
+  const schema = successes.length === 1 ? successes[0]?.schema : undefined
+  const described = options.describeAllResponses === true ? responses : successes
+  const paragraphs = [summary, description, describe(described, options)].filter(paragraph =>
+    typeof paragraph === 'string' && paragraph !== ''
+  )
   return {
     description: paragraphs.length > 0 ? paragraphs.join('\n\n') : undefined,
-    outputSchema: only?.type === 'object' ? only as ToolOutput['outputSchema'] : undefined
+    outputSchema: schema?.type === 'object' ? schema as ToolOutput['outputSchema'] : undefined
   }
 }
 
-function readResponses (responses: unknown, shared: Readonly<Record<string, unknown>>): Response[] {
-  if (!isSchema(responses)) return []
+function readResponses (responses: unknown, shared: SharedSchemas): Response[] {
+  if (!isPlainObject(responses)) return []
   return Object.entries(responses).map(([status, response]) => ({
     status,
-    description: isSchema(response) && typeof response.description === 'string'
+    description: isPlainObject(response) && typeof response.description === 'string'
       ? response.description
       : undefined,
     schema: readSchema(response, shared)
   }))
 }
 
-/**
- * A response that is no JSON, or not described in JSON Schema, has no schema for us; its route is a
- * tool all the same.
- */
-function readSchema (
-  response: unknown,
-  shared: Readonly<Record<string, unknown>>
-): JsonSchema | undefined {
+/** A response without a JSON Schema is not described. Its route is a tool all the same. */
+function readSchema (response: unknown, shared: SharedSchemas): JsonSchema | undefined {
   try {
     return inlineSchema(jsonContent(response), shared)
   } catch {
@@ -65,15 +59,14 @@ function readSchema (
   }
 }
 
-function describe (responses: readonly Response[], options: ToolOptions): string[] {
-  if (
-    options.describeAllResponses !== true && options.describeFullResponseSchema !== true
-  ) { return [] }
-  const lines = responses.flatMap(({ status, description, schema }) => {
-    const head = description === undefined ? `${status}` : `${status}: ${description}`
-    return options.describeFullResponseSchema === true && schema !== undefined
-      ? [head, JSON.stringify(schema)]
-      : [head]
-  })
-  return lines.length === 0 ? [] : ['Responses:\n' + lines.join('\n')]
+function describe (
+  responses: readonly Response[],
+  { describeAllResponses = false, describeFullResponseSchema = false }: ToolOptions
+): string {
+  if (responses.length === 0 || !(describeAllResponses || describeFullResponseSchema)) return ''
+  const lines = responses.flatMap(({ status, description, schema }) => [
+    description === undefined ? status : `${status}: ${description}`,
+    ...(describeFullResponseSchema && schema !== undefined ? [JSON.stringify(schema)] : [])
+  ])
+  return ['Responses:', ...lines].join('\n')
 }

@@ -1,10 +1,13 @@
-/** A route's path as a list of fixed text and named holes. */
+/** How is the path of a route filled with arguments? */
+
+/** A route's path as a list of fixed text and parameters. */
 export type PathPart = string | { name: string, optional: boolean }
 
 /**
- * Reads a path in the router's syntax: `:name`, `:name(regex)`, `:name?`, several parameters in a
- * segment, and `::` for a colon.
- * `null` for a path with a wildcard, which has no fixed set of parameters.
+ * Parses a path in the syntax of the router: `:name`, `:name(regex)`, `:name?`, several parameters
+ * in a segment, and `::` for a colon.
+ *
+ * @returns `null` for a path with a wildcard, which has no fixed set of parameters
  */
 export function parsePath (path: string): PathPart[] | null {
   const parts: PathPart[] = []
@@ -27,7 +30,7 @@ export function parsePath (path: string): PathPart[] | null {
   return [...parts, text].filter((part) => part !== '')
 }
 
-/** The position after the parenthesised expression that starts at `at`, if one does. */
+/** The position after the parenthesised expression that starts at `at`, if there is one. */
 function skipPattern (path: string, at: number): number {
   if (path[at] !== '(') return at
   let depth = 0
@@ -40,8 +43,10 @@ function skipPattern (path: string, at: number): number {
 }
 
 /**
- * Fills the holes with encoded values. `null` where a value is missing, empty, or would name
- * another path (`.`, `..`); what is encoded cannot: not even a slash leaves its segment.
+ * Fills the parameters with encoded values. An encoded value stays in its segment, slashes
+ * included.
+ *
+ * @returns `null` if a value is missing, empty, or names another path (`.`, `..`)
  */
 export function fillPath (
   parts: readonly PathPart[],
@@ -54,15 +59,8 @@ export function fillPath (
       continue
     }
     const value = values[part.name]
-    if (value === undefined && part.optional) {
-      return path.endsWith('/') && path.length > 1
-        ? path.slice(0, -1)
-        : path
-    }
-    const text =
-      typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
-        ? String(value)
-        : ''
+    if (value === undefined && part.optional) return path.replace(/(?<=.)\/$/, '')
+    const text = ['string', 'number', 'boolean'].includes(typeof value) ? String(value) : ''
     if (text === '' || /\p{Surrogate}/u.test(text) || /^\.{1,2}$/.test(text)) return null
     path += encodeURIComponent(text)
   }

@@ -1,3 +1,5 @@
+/** How are routes served as tools? With a server of the SDK 1.x, which only this file loads. */
+
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import { rpcCode } from '../rpc/types.ts'
 import type { RequestInfo } from '../servers/multiplexer.ts'
@@ -7,14 +9,11 @@ import type { ToolCollection } from './collect.ts'
 export interface ToolServerOptions {
   name: string
   version: string
-  /** Told to the model by clients that do. */
+  /** Instructions for the model, which clients may pass on. */
   instructions?: string | undefined
 }
 
-/**
- * An SDK 1.x server whose tools are routes. The SDK is loaded here and only here, so that apps
- * without tools of this kind never load it.
- */
+/** Creates an SDK 1.x server whose tools are routes. Apps without such tools never load the SDK. */
 export async function createToolServer (
   { name, version, instructions }: ToolServerOptions,
   collection: ToolCollection
@@ -28,19 +27,12 @@ export async function createToolServer (
     capabilities: { tools: {} },
     ...(instructions !== undefined && { instructions })
   })
-
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools: [...collection.tools] }))
-
   server.setRequestHandler(
     CallToolRequestSchema,
     async ({ params }, { requestInfo, signal }): Promise<CallToolResult> => {
-      const { headers, remoteAddress, proof } = requestInfo as RequestInfo
-      const result = await collection.call(params.name, params.arguments ?? {}, {
-        headers,
-        remoteAddress,
-        signal,
-        proof
-      })
+      const caller = { ...requestInfo as RequestInfo, signal }
+      const result = await collection.call(params.name, params.arguments ?? {}, caller)
       if (result === null) throw new McpError(rpcCode.invalidParams, 'Unknown tool')
       return result
     }
