@@ -21,8 +21,6 @@ export interface Broker extends AuthorizationEndpoint {
   readonly log: Log
   readonly clients: Clients
   readonly clientAssertions: ClientAssertions
-  /** Whether there are clients that have no user. */
-  readonly hasMachineClients: boolean
   readonly sealer: Sealer
   readonly signing: SigningKeys
   readonly marks: OneTimeMarks

@@ -14,11 +14,13 @@ import type { Config, ProviderConfig } from '../options/config.ts'
 import type { Log } from '../types.ts'
 import { createPublicFetch } from '../http/public-fetch.ts'
 import { authorizationServerDocument } from '../oauth/metadata.ts'
-import { userGrants } from '../oauth/token-request.ts'
 import { createDpopVerifier } from '../dpop/create.ts'
 import type { ProviderDiscovery } from '../provider/discovery.ts'
 import type { UrlSource } from '../urls.ts'
+import { endpointUrls, pathOf, servedBy } from '../host/endpoint.ts'
 import type { Broker } from './broker.ts'
+import { offeredGrants } from './grants/index.ts'
+import { endpoints } from './routes.ts'
 
 /**
  * Scopes a client may always ask for: they say nothing about this server, and no access token of
@@ -74,9 +76,10 @@ export async function createBroker (
   const revocation = createRevocation({ marks, sealer, provider, log })
   const redirectPolicy = () => {
     const { base, resource } = urls()
-    const own = ['authorize', 'token', 'register', 'callback', 'consent', 'revoke', 'jwks'].flatMap(
-      name => [`${base}/oauth/${name}`, ...(config.legacyEndpoints ? [`${base}/${name}`] : [])]
-    )
+    const own = endpoints.flatMap(({ name }) => [
+      base + pathOf({ name }),
+      ...(config.legacyEndpoints ? [`${base}/${name}`] : [])
+    ])
     return {
       allowed: config.allowedRedirectUris,
       forbidden: [resource, ...own, ...(authorizeUrl ? [authorizeUrl] : [])]
@@ -90,11 +93,7 @@ export async function createBroker (
       allowedHosts: config.clientIdMetadata.allowedHosts
     })
 
-  const hasMachineClients = config.clients.some(({ grantTypes }) =>
-    grantTypes?.includes('client_credentials')
-  )
-
-  return {
+  const broker: Broker = {
     config,
     urls,
     log,
@@ -112,7 +111,6 @@ export async function createBroker (
       marks,
       () => [issuer(), `${issuer()}/oauth/token`]
     ),
-    hasMachineClients,
     states: createLoginStates(secrets, context),
     tokens: createTokenIssuer({
       sealer,
@@ -135,19 +133,16 @@ export async function createBroker (
       const { base } = urls()
       return JSON.stringify(authorizationServerDocument({
         issuer: base,
-        authorizationEndpoint: `${base}/oauth/authorize`,
-        tokenEndpoint: `${base}/oauth/token`,
-        ...(config.registration && { registrationEndpoint: `${base}/oauth/register` }),
+        endpoints: endpointUrls(base, servedBy(broker, endpoints)),
+        grantTypes: Object.keys(offeredGrants(config)),
         scopes: [...catalog(), 'offline_access'],
         broker: {
-          jwksUri: `${base}/oauth/jwks`,
-          revocationEndpoint: `${base}/oauth/revoke`,
           clientIdMetadata: documents !== null,
           dpop: config.dpop !== 'off'
         },
-        authenticationMethods: authenticationMethods(config.clients),
-        grantTypes: [...userGrants, ...hasMachineClients ? ['client_credentials'] : []]
+        authenticationMethods: authenticationMethods(config.clients)
       }))
     }
   }
+  return broker
 }

@@ -1,33 +1,42 @@
-import type { FastifyInstance } from 'fastify'
-import { registerRoute } from '../clients/register.ts'
-import { logSerializers, prefixWithin, isolate } from '../host/isolate.ts'
-import { authorizeRoute } from './endpoints/authorize.ts'
-import type { Broker } from './broker.ts'
-import { callbackRoute } from './endpoints/callback.ts'
-import { consentRoute } from './endpoints/consent.ts'
-import { jwksRoute } from './endpoints/jwks.ts'
-import { checkSharedSecrets } from './secret-check.ts'
-import { revokeRoute } from './endpoints/revoke.ts'
-import { tokenRoute } from './endpoints/token.ts'
+/** Which endpoints does the broker have? */
 
-/** The endpoints of the broker, in a scope that is cut off from the host. */
+import type { FastifyInstance } from 'fastify'
+import { registerEndpoint } from '../clients/register.ts'
+import { serve, servedBy, type Endpoint } from '../host/endpoint.ts'
+import { isolate, logSerializers, prefixWithin } from '../host/isolate.ts'
+import type { Broker } from './broker.ts'
+import { authorizeEndpoint } from './endpoints/authorize.ts'
+import { callbackEndpoint } from './endpoints/callback.ts'
+import { consentEndpoint } from './endpoints/consent.ts'
+import { jwksEndpoint } from './endpoints/jwks.ts'
+import { revokeEndpoint } from './endpoints/revoke.ts'
+import { tokenEndpoint } from './endpoints/token.ts'
+import { checkSharedSecrets } from './secret-check.ts'
+
+/**
+ * All endpoints of the broker. The metadata document, the routes, CORS, and the redirect URIs that
+ * clients cannot have are read from here.
+ */
+export const endpoints: ReadonlyArray<Endpoint<Broker>> = [
+  authorizeEndpoint,
+  consentEndpoint,
+  callbackEndpoint,
+  tokenEndpoint,
+  registerEndpoint,
+  revokeEndpoint,
+  jwksEndpoint
+]
+
+/** Serves the endpoints of the broker in a scope that is isolated from the host. */
 export function brokerEndpoints (instance: FastifyInstance, broker: Broker): void {
-  const { prefix, registration, legacyEndpoints, clients } = broker.config
+  const { prefix, legacyEndpoints, clients } = broker.config
   instance.register(async (scope) => {
     isolate(scope)
-    authorizeRoute(scope, broker, '/oauth/authorize')
-    consentRoute(scope, broker)
-    callbackRoute(scope, broker)
-    tokenRoute(scope, broker, '/oauth/token')
-    if (registration) registerRoute(scope, broker.clients, broker.redirectPolicy, '/oauth/register')
-    revokeRoute(scope, broker)
-    jwksRoute(scope, broker)
+    for (const endpoint of servedBy(broker, endpoints)) {
+      serve(scope, broker, endpoint)
+      if (legacyEndpoints && endpoint.legacy) serve(scope, broker, endpoint, `/${endpoint.name}`)
+    }
     checkSharedSecrets(scope, broker)
-    if (!legacyEndpoints) return
-    // Where clients of the first MCP revision look when they find no metadata.
-    authorizeRoute(scope, broker, '/authorize')
-    tokenRoute(scope, broker, '/token')
-    if (registration) registerRoute(scope, broker.clients, broker.redirectPolicy, '/register')
   }, { prefix: prefixWithin(instance, prefix), logSerializers })
   // By then the routes and tools are known.
   instance.addHook('onListen', async () => {
@@ -37,7 +46,8 @@ export function brokerEndpoints (instance: FastifyInstance, broker: Broker): voi
     if (scopes.length > 0) {
       broker.log.info(
         { option: 'clients', scopes },
-        'no option, route or tool knows these scopes: if none is mistyped, only the machines they were given to have them'
+        'Only clients without users have these scopes: no option, route or tool names them. ' +
+          'Check them for typing errors'
       )
     }
   })

@@ -107,23 +107,20 @@ function isStringList (value: unknown): value is string[] {
 /** Where the endpoints of an authorization server of ours are. */
 export interface AuthorizationServerParts {
   issuer: string
-  authorizationEndpoint: string
-  tokenEndpoint: string
-  /** Left out when clients cannot register. */
-  registrationEndpoint?: string | undefined
+  /** URLs of its endpoints, by the names of their members. */
+  endpoints: Readonly<Record<string, string>>
+  grantTypes: readonly string[]
   /** Left out when empty. */
   scopes?: readonly string[] | undefined
   /**
-   * What only the broker has: keys, revocation, `iss` in its answers (RFC 9207), clients named by a
-   * URL, tokens bound to a key (RFC 9449 §5.1).
+   * What only the broker has: `iss` in its responses (RFC 9207), client ids that are URLs, tokens
+   * bound to a key (RFC 9449 §5.1).
    */
   broker?:
-    | { jwksUri: string, revocationEndpoint: string, clientIdMetadata: boolean, dpop: boolean }
+    | { clientIdMetadata: boolean, dpop: boolean }
     | undefined
   /** How clients prove who they are. Defaults to `none`: they do not. */
   authenticationMethods?: readonly string[] | undefined
-  /** The grants of the token endpoint. */
-  grantTypes: readonly string[]
 }
 
 /** How clients prove who they are at an endpoint (RFC 8414 §2). */
@@ -142,27 +139,21 @@ function authentication (endpoint: 'token' | 'revocation', methods: readonly str
 export function authorizationServerDocument (parts: AuthorizationServerParts) {
   const {
     issuer,
-    authorizationEndpoint,
-    tokenEndpoint,
-    registrationEndpoint,
+    endpoints,
+    grantTypes,
     scopes = [],
     broker,
-    authenticationMethods = ['none'],
-    grantTypes
+    authenticationMethods = ['none']
   } = parts
   return {
     issuer,
-    authorization_endpoint: authorizationEndpoint,
-    token_endpoint: tokenEndpoint,
-    ...(registrationEndpoint !== undefined && { registration_endpoint: registrationEndpoint }),
+    ...endpoints,
     ...(scopes.length > 0 && { scopes_supported: [...scopes] }),
     response_types_supported: ['code'],
     grant_types_supported: grantTypes,
     ...authentication('token', authenticationMethods),
     code_challenge_methods_supported: ['S256'],
     ...(broker !== undefined && {
-      jwks_uri: broker.jwksUri,
-      revocation_endpoint: broker.revocationEndpoint,
       ...authentication('revocation', authenticationMethods),
       authorization_response_iss_parameter_supported: true,
       ...(broker.clientIdMetadata && { client_id_metadata_document_supported: true }),

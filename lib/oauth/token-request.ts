@@ -45,13 +45,17 @@ export type GrantParser = (
   resource: string
 ) => { readonly grantType: GrantType }
 
-/** Parsers by grant type. */
-export type GrantParsers = Readonly<Partial<Record<GrantType, GrantParser>>>
+/** Grants, each with its parser, by type. */
+export type GrantParsers = Readonly<Partial<Record<GrantType, { readonly parse: GrantParser }>>>
+
+type ParsedBy<T> = {
+  [K in keyof T]-?: NonNullable<T[K]> extends { parse(...of: never[]): infer R } ? R : never
+}[keyof T]
 
 /** The grants that the login of a user needs. */
 export const userGrantParsers = {
-  authorization_code: parseAuthorizationCode,
-  refresh_token: parseRefreshToken
+  authorization_code: { parse: parseAuthorizationCode },
+  refresh_token: { parse: parseRefreshToken }
 }
 
 export const userGrants = Object.keys(userGrantParsers) as readonly GrantType[]
@@ -68,14 +72,14 @@ export function parseTokenRequest<T extends GrantParsers> (
   params: RequestParameters,
   resource: string,
   grants: T
-): ReturnType<Extract<T[keyof T], GrantParser>> {
+): ParsedBy<T> {
   const grantType = required(params, 'grant_type')
-  const parse = Object.hasOwn(grants, grantType) ? grants[grantType as GrantType] : undefined
-  if (parse === undefined) throw new McpOAuthError('unsupportedGrantType')
+  const grant = Object.hasOwn(grants, grantType) ? grants[grantType as GrantType] : undefined
+  if (grant === undefined) throw new McpOAuthError('unsupportedGrantType')
   // Not every grant uses them, but none accepts them twice.
   for (const name of ['client_id', 'redirect_uri']) single(params, name)
   verbatim(params, 'scope')
-  return parse(params, resource) as ReturnType<Extract<T[keyof T], GrantParser>>
+  return grant.parse(params, resource) as ParsedBy<T>
 }
 
 /** Reads the parameters of the grant `authorization_code`. A `scope` has no effect. */

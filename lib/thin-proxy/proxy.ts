@@ -92,11 +92,13 @@ export function createThinProxy (
       const { base } = urls()
       return JSON.stringify(authorizationServerDocument({
         issuer: base,
-        authorizationEndpoint: `${base}/oauth/authorize`,
-        tokenEndpoint: `${base}/oauth/token`,
-        ...(config.registration && { registrationEndpoint: `${base}/oauth/register` }),
-        scopes,
-        grantTypes: userGrants
+        endpoints: {
+          authorization_endpoint: `${base}/oauth/authorize`,
+          token_endpoint: `${base}/oauth/token`,
+          ...(config.registration && { registration_endpoint: `${base}/oauth/register` })
+        },
+        grantTypes: userGrants,
+        scopes
       }))
     }
   }

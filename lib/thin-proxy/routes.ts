@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
-import { registerRoute } from '../clients/register.ts'
+import { registerEndpoint } from '../clients/register.ts'
+import { serve, servedBy } from '../host/endpoint.ts'
 import { logSerializers, prefixWithin, isolate } from '../host/isolate.ts'
 import { authorizeRoute } from './authorize.ts'
 import type { ThinProxy } from './proxy.ts'
@@ -11,8 +12,6 @@ export function thinEndpoints (instance: FastifyInstance, proxy: ThinProxy): voi
     isolate(scope)
     authorizeRoute(scope, proxy)
     tokenRoute(scope, proxy)
-    if (proxy.config.registration) {
-      registerRoute(scope, proxy.clients, proxy.redirectPolicy, '/oauth/register')
-    }
+    for (const endpoint of servedBy(proxy, [registerEndpoint])) serve(scope, proxy, endpoint)
   }, { prefix: prefixWithin(instance, proxy.config.prefix), logSerializers })
 }

@@ -355,7 +355,7 @@ everywhere(
 )
 
 everywhere(
-  'the token is ours: for this resource, in the name of the machine, without refresh, without the provider [EX-01 TK-05 T-18]',
+  'POST /oauth/token issues a machine a token for this resource, without refresh token or provider [EX-01 TK-05 T-18]',
   async (place) => {
     let asked = 0
     const flow = await start(place, {
@@ -645,7 +645,7 @@ everywhere(
     )
     assert.ok(flow.logs.some(line =>
       line.includes('"scopes":["jobs:run"]') &&
-      line.includes('no option, route or tool knows these scopes')
+      line.includes('no option, route or tool names them')
     ))
 
     const bare = await place.startFlow({

@@ -163,9 +163,11 @@ test('lists that are not lists of strings are refused [U-01]', () => {
 
 const parts = {
   issuer: 'https://mcp.example.com',
-  authorizationEndpoint: 'https://mcp.example.com/oauth/authorize',
-  tokenEndpoint: 'https://mcp.example.com/oauth/token',
-  grantTypes: ['authorization_code', 'refresh_token']
+  endpoints: {
+    authorization_endpoint: 'https://mcp.example.com/oauth/authorize',
+    token_endpoint: 'https://mcp.example.com/oauth/token'
+  },
+  grantTypes: ['authorization_code', 'refresh_token'] as const
 }
 
 test('our document names what we do and nothing else [M-04 ASM-07 ASM-10 ASM-11]', () => {
@@ -180,10 +182,13 @@ test('our document names what we do and nothing else [M-04 ASM-07 ASM-10 ASM-11]
   })
   const full = authorizationServerDocument({
     ...parts,
-    registrationEndpoint: 'https://mcp.example.com/oauth/register',
+    endpoints: {
+      ...parts.endpoints,
+      registration_endpoint: 'https://mcp.example.com/oauth/register'
+    },
     scopes: ['openid', 'offline_access']
   })
-  assert.equal(full.registration_endpoint, 'https://mcp.example.com/oauth/register')
+  assert.equal(Object(full).registration_endpoint, 'https://mcp.example.com/oauth/register')
   assert.deepEqual(full.scopes_supported, ['openid', 'offline_access'])
   assert.deepEqual(problemsOf(OAuthMetadataSchema, full), [])
 })

@@ -11,7 +11,7 @@ const resource = 'https://mcp.example.com/mcp'
 const codeVerifier = 'v'.repeat(43)
 const code = { grant_type: 'authorization_code', code: 'c', code_verifier: codeVerifier }
 const refresh = { grant_type: 'refresh_token', refresh_token: 'r' }
-const allGrants = { ...userGrantParsers, client_credentials: parseClientCredentials }
+const allGrants = { ...userGrantParsers, client_credentials: { parse: parseClientCredentials } }
 
 /** The parsed request, or the kind of the error. */
 function parse (form: string | Record<string, string>, extra = '', grants = userGrantParsers) {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { hasNoRefresh } from '../../clients/clients.ts'
 import { hash } from '../../util/hash.ts'
 import { loginLifetime } from '../login-state.ts'
@@ -10,7 +10,7 @@ import { missingScopes } from '../../oauth/scope.ts'
 import { authorize } from '../../clients/authorize.ts'
 import { answerConsentPage } from '../../pages/consent.ts'
 import { pageError } from '../../pages/page.ts'
-import { publicRoute, rejectOtherMethods } from '../../host/isolate.ts'
+import type { Endpoint } from '../../host/endpoint.ts'
 import type { Broker } from '../broker.ts'
 
 /**
@@ -46,64 +46,72 @@ const prompts = ['login', 'consent', 'select_account']
  * stored, no cookie is set but the one that proves, when the form comes back, that this browser was
  * shown it.
  */
-export function authorizeRoute (scope: FastifyInstance, broker: Broker, path: string): void {
-  scope.get(
-    path,
-    { config: publicRoute, exposeHeadRoute: false, errorHandler: pageError },
-    (request, reply) =>
-      authorize(broker, request, reply, async (params, client, asked) => {
-        const cookies = broker.cookies()
-        const csrf = cookies.csrf(request.headers.cookie) ?? randomBytes(16).toString('base64url')
-        const prompt = single(params, 'prompt')
-        const key = broker.config.dpop === 'off' ? undefined : requestedKey(params)
-        const catalog = broker.catalog()
-        // Scopes about the user are between us and the provider. What is left may be nothing: then
-        // it is what the route needs at least.
-        const known = asked.scopes.filter(name => catalog.includes(name))
-        const scopes = known.length > 0 ? known : broker.config.requiredScopes
-        const beyond = client.scopes
-          ? missingScopes(client.scopes, scopes, broker.config.scopeHierarchy)
-          : []
-        if (beyond.length > 0) {
-          throw new McpOAuthError('invalidScope', {
-            cause: causeWith('this client cannot have these scopes', beyond.join(' '))
-          })
-        }
-        const content: ConsentRequest = {
-          id: randomBytes(12).toString('base64url'),
-          browser: hash(csrf),
-          client: hash(client.id),
-          redirectUri: asked.redirectUri,
-          scopes,
-          codeChallenge: asked.codeChallenge,
-          resource: asked.resource,
-          ...(key !== undefined && { key }),
-          ...(hasNoRefresh(client.grantTypes) && { once: true }),
-          ...(asked.state !== undefined && { state: asked.state }),
-          ...(prompt !== undefined && prompts.includes(prompt) && { prompt }),
-          ...(asked.scopes.includes('offline_access') && { offline: true })
-        }
-        const sealed = await broker.sealer.seal(
-          'request',
-          content,
-          loginLifetime,
-          Date.now() / 1000
-        )
-        if (sealed.length > maxSealed) {
-          throw new McpOAuthError('invalidRequest', { description: 'The request is too long.' })
-        }
-        reply.header('set-cookie', cookies.setCsrf(csrf, loginLifetime))
-        return answerConsentPage(reply, {
-          action: `${broker.urls().base}/oauth/consent`,
-          sealed,
-          client,
-          redirectUri: asked.redirectUri,
-          scopes: content.offline ? [...scopes, 'offline_access'] : scopes,
-          resource: asked.resource,
-          provider: new URL(broker.config.provider.issuer).host,
-          consent: broker.config.consent
-        })
+export const authorizeEndpoint: Endpoint<Broker> = {
+  name: 'authorize',
+  methods: ['GET'],
+  anyOrigin: false,
+  metadata: 'authorization_endpoint',
+  legacy: true,
+  errorHandler: pageError,
+  handle: askUser
+}
+
+function askUser (
+  broker: Broker,
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<FastifyReply> {
+  return authorize(broker, request, reply, async (params, client, asked) => {
+    const cookies = broker.cookies()
+    const csrf = cookies.csrf(request.headers.cookie) ?? randomBytes(16).toString('base64url')
+    const prompt = single(params, 'prompt')
+    const key = broker.config.dpop === 'off' ? undefined : requestedKey(params)
+    const catalog = broker.catalog()
+    // Scopes about the user are between us and the provider. What is left may be nothing: then
+    // it is what the route needs at least.
+    const known = asked.scopes.filter(name => catalog.includes(name))
+    const scopes = known.length > 0 ? known : broker.config.requiredScopes
+    const beyond = client.scopes
+      ? missingScopes(client.scopes, scopes, broker.config.scopeHierarchy)
+      : []
+    if (beyond.length > 0) {
+      throw new McpOAuthError('invalidScope', {
+        cause: causeWith('this client cannot have these scopes', beyond.join(' '))
       })
-  )
-  rejectOtherMethods(scope, path, ['GET'])
+    }
+    const content: ConsentRequest = {
+      id: randomBytes(12).toString('base64url'),
+      browser: hash(csrf),
+      client: hash(client.id),
+      redirectUri: asked.redirectUri,
+      scopes,
+      codeChallenge: asked.codeChallenge,
+      resource: asked.resource,
+      ...(key !== undefined && { key }),
+      ...(hasNoRefresh(client.grantTypes) && { once: true }),
+      ...(asked.state !== undefined && { state: asked.state }),
+      ...(prompt !== undefined && prompts.includes(prompt) && { prompt }),
+      ...(asked.scopes.includes('offline_access') && { offline: true })
+    }
+    const sealed = await broker.sealer.seal(
+      'request',
+      content,
+      loginLifetime,
+      Date.now() / 1000
+    )
+    if (sealed.length > maxSealed) {
+      throw new McpOAuthError('invalidRequest', { description: 'The request is too long.' })
+    }
+    reply.header('set-cookie', cookies.setCsrf(csrf, loginLifetime))
+    return answerConsentPage(reply, {
+      action: `${broker.urls().base}/oauth/consent`,
+      sealed,
+      client,
+      redirectUri: asked.redirectUri,
+      scopes: content.offline ? [...scopes, 'offline_access'] : scopes,
+      resource: asked.resource,
+      provider: new URL(broker.config.provider.issuer).host,
+      consent: broker.config.consent
+    })
+  })
 }

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { McpOAuthError } from '../../errors.ts'
 import { loginLifetime } from '../login-state.ts'
 import { parameters, single, type RequestParameters } from '../../oauth/parameters.ts'
@@ -6,7 +6,7 @@ import { redirectUriProblem } from '../../oauth/redirect-uri.ts'
 import { appendQuery } from '../../oauth/url.ts'
 import { errorLocation, queryOf } from '../../clients/authorize.ts'
 import { pageError } from '../../pages/page.ts'
-import { publicRoute, rejectOtherMethods } from '../../host/isolate.ts'
+import type { Endpoint } from '../../host/endpoint.ts'
 import type { Broker } from '../broker.ts'
 import type { LoginContent } from './consent.ts'
 
@@ -30,16 +30,15 @@ const errors: Readonly<Record<string, 'accessDenied' | 'providerUnavailable'>> =
  * (it has the cookie), and it comes back once. The provider's code is not redeemed here: it travels
  * inside ours, so that nothing has to be stored until the client asks for tokens.
  */
-export function callbackRoute (scope: FastifyInstance, broker: Broker): void {
-  scope.get('/oauth/callback', {
-    config: publicRoute,
-    exposeHeadRoute: false,
-    errorHandler: pageError
-  }, (request, reply) => comeBack(broker, request, reply))
-  rejectOtherMethods(scope, '/oauth/callback', ['GET'])
+export const callbackEndpoint: Endpoint<Broker> = {
+  name: 'callback',
+  methods: ['GET'],
+  anyOrigin: false,
+  errorHandler: pageError,
+  handle: handleCallback
 }
 
-async function comeBack (
+async function handleCallback (
   broker: Broker,
   request: FastifyRequest,
   reply: FastifyReply

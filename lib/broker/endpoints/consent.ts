@@ -1,13 +1,13 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ApprovedRequest } from '../tokens.ts'
 import { hash } from '../../util/hash.ts'
 import type { LoginSecrets } from '../../provider/login.ts'
 import { loginLifetime } from '../login-state.ts'
 import { McpOAuthError } from '../../errors.ts'
-import { parameters, single } from '../../oauth/parameters.ts'
+import { single } from '../../oauth/parameters.ts'
 import { errorLocation } from '../../clients/authorize.ts'
 import { pageError } from '../../pages/page.ts'
-import { acceptForm, publicRoute, rejectOtherMethods } from '../../host/isolate.ts'
+import { formOf, type Endpoint } from '../../host/endpoint.ts'
 import type { ConsentRequest } from './authorize.ts'
 import type { Broker } from '../broker.ts'
 
@@ -23,16 +23,14 @@ export interface LoginContent extends ApprovedRequest {
  * (its CSRF cookie is part of the sealed form), only from our own page, and only once. Only now
  * does the login become part of the browser, and the browser go to the provider.
  */
-export function consentRoute (scope: FastifyInstance, broker: Broker): void {
-  scope.register(async (scope) => {
-    acceptForm(scope)
-    scope.post('/oauth/consent', {
-      config: publicRoute,
-      bodyLimit: 32 * 1024,
-      errorHandler: pageError
-    }, (request, reply) => decide(broker, request, reply))
-  })
-  rejectOtherMethods(scope, '/oauth/consent', ['POST'])
+export const consentEndpoint: Endpoint<Broker> = {
+  name: 'consent',
+  methods: ['POST'],
+  anyOrigin: false,
+  body: 'form',
+  bodyLimit: 32 * 1024,
+  errorHandler: pageError,
+  handle: decide
 }
 
 async function decide (
@@ -40,8 +38,7 @@ async function decide (
   request: FastifyRequest,
   reply: FastifyReply
 ): Promise<FastifyReply> {
-  if (typeof request.body !== 'string') throw new McpOAuthError('invalidRequest')
-  const params = parameters(request.body)
+  const params = formOf(request)
   const cookies = broker.cookies()
   const now = Date.now() / 1000
   const asked = await broker.sealer.open('request', single(params, 'request') ?? '', now) as

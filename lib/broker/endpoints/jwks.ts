@@ -1,30 +1,21 @@
-import type { FastifyInstance } from 'fastify'
-import {
-  corsHeaders,
-  replyToPreflight,
-  publicRoute,
-  rejectOtherMethods
-} from '../../host/isolate.ts'
+/** With which public keys can access tokens of the broker be verified? */
+
+import type { FastifyReply } from 'fastify'
+import type { Endpoint } from '../../host/endpoint.ts'
 import type { Broker } from '../broker.ts'
 
 /** `GET /oauth/jwks`: the public keys of our access tokens (RFC 7517 §5). */
-export function jwksRoute (scope: FastifyInstance, { signing }: Broker): void {
-  const document = JSON.stringify(signing.jwks)
-  scope.route({
-    method: ['GET', 'HEAD'],
-    url: '/oauth/jwks',
-    exposeHeadRoute: false,
-    config: publicRoute,
-    handler: async (_request, reply) =>
-      reply
-        .headers({
-          ...corsHeaders,
-          'cache-control': 'public, max-age=3600',
-          'content-type': 'application/jwk-set+json'
-        })
-        .removeHeader('pragma')
-        .send(document)
-  })
-  replyToPreflight(scope, '/oauth/jwks', ['GET', 'HEAD'])
-  rejectOtherMethods(scope, '/oauth/jwks', ['GET', 'HEAD'])
+export const jwksEndpoint: Endpoint<Broker> = {
+  name: 'jwks',
+  methods: ['GET', 'HEAD'],
+  anyOrigin: true,
+  metadata: 'jwks_uri',
+  handle: ({ signing }, _request, reply: FastifyReply) =>
+    reply
+      .headers({
+        'cache-control': 'public, max-age=3600',
+        'content-type': 'application/jwk-set+json'
+      })
+      .removeHeader('pragma')
+      .send(JSON.stringify(signing.jwks))
 }

@@ -1,15 +1,8 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { hash } from '../../util/hash.ts'
 import { McpOAuthError } from '../../errors.ts'
-import { parameters, single } from '../../oauth/parameters.ts'
-import {
-  acceptForm,
-  bodyLimit,
-  replyToPreflight,
-  publicRoute,
-  allowAnyOrigin,
-  rejectOtherMethods
-} from '../../host/isolate.ts'
+import { single } from '../../oauth/parameters.ts'
+import { formOf, type Endpoint } from '../../host/endpoint.ts'
 import type { Broker } from '../broker.ts'
 import { authenticateClient } from '../client-authentication.ts'
 import { endGrant } from '../grants/refresh-token.ts'
@@ -19,27 +12,29 @@ import { endGrant } from '../grants/refresh-token.ts'
  * provider. Tokens that are not the client's, or no tokens at all, are answered alike and nothing
  * happens.
  */
-export function revokeRoute (scope: FastifyInstance, broker: Broker): void {
-  scope.register(async (scope) => {
-    acceptForm(scope)
-    allowAnyOrigin(scope)
-    scope.post('/oauth/revoke', { bodyLimit, config: publicRoute }, async (request, reply) => {
-      if (typeof request.body !== 'string') throw new McpOAuthError('invalidRequest')
-      const params = parameters(request.body)
-      const now = Date.now() / 1000
-      const token = single(params, 'token')
-      if (token === undefined) {
-        throw new McpOAuthError('invalidRequest', {
-          description: 'The parameter token is missing.'
-        })
-      }
-      const clientId = await authenticateClient(broker, request, params, now)
-      await end(broker, clientId, token, now)
-      return reply.code(200).send()
-    })
-  })
-  replyToPreflight(scope, '/oauth/revoke', ['POST'])
-  rejectOtherMethods(scope, '/oauth/revoke', ['POST'])
+export const revokeEndpoint: Endpoint<Broker> = {
+  name: 'revoke',
+  methods: ['POST'],
+  anyOrigin: true,
+  metadata: 'revocation_endpoint',
+  body: 'form',
+  handle: revoke
+}
+
+async function revoke (
+  broker: Broker,
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<FastifyReply> {
+  const params = formOf(request)
+  const now = Date.now() / 1000
+  const token = single(params, 'token')
+  if (token === undefined) {
+    throw new McpOAuthError('invalidRequest', { description: 'The parameter token is missing.' })
+  }
+  const clientId = await authenticateClient(broker, request, params, now)
+  await end(broker, clientId, token, now)
+  return reply.code(200).send()
 }
 
 async function end (broker: Broker, clientId: string, token: string, now: number): Promise<void> {

@@ -1,38 +1,40 @@
-import { issueAccessToken, randomId, type TokenResponse } from '../access-token.ts'
-import { machineGrant } from '../../store/one-time.ts'
-import { lifetimes } from '../tokens.ts'
+/** How does a client without a user obtain a token? */
+
 import { McpOAuthError } from '../../errors.ts'
 import { missingScopes } from '../../oauth/scope.ts'
-import type { ClientCredentialsRequest } from '../../oauth/token-request.ts'
-import type { Broker } from '../broker.ts'
+import { parseClientCredentials, type ClientCredentialsRequest } from '../../oauth/token-request.ts'
+import { machineGrant } from '../../store/one-time.ts'
+import { issueAccessToken, randomId } from '../access-token.ts'
+import { lifetimes } from '../tokens.ts'
+import type { Grant } from './grant.ts'
 
 /**
- * The client_credentials grant (RFC 6749 §4.4): a token for a client that has proved who it is,
- * without any user. It is its own subject (RFC 9068 §2.2). Nobody logs in, so neither the provider
- * nor `authorizeUser` is asked; there is no refresh token, as the client can ask again.
+ * The client_credentials grant (RFC 6749 §4.4): an access token for an authenticated client, which
+ * is its own subject (RFC 9068 §2.2). Without a user, neither the provider nor `authorizeUser` is
+ * called. There is no refresh token: the client can authenticate again.
  */
-export async function machineTokens (
-  broker: Broker,
-  clientId: string,
-  asked: ClientCredentialsRequest,
-  key: string | undefined,
-  now: number
-): Promise<TokenResponse> {
-  const { config: { requiredScopes, scopeHierarchy }, clients, signing } = broker
-  const allowed = clients.listed(clientId)?.scopes ?? requiredScopes
-  const scopes = asked.scopes ?? allowed
-  if (missingScopes(allowed, scopes, scopeHierarchy).length > 0) {
-    throw new McpOAuthError('invalidScope')
+export const clientCredentials: Grant<ClientCredentialsRequest> = {
+  type: 'client_credentials',
+  isDefault: false,
+  isOffered: ({ clients }) =>
+    clients.some(({ grantTypes }) => grantTypes?.includes('client_credentials')),
+  parse: parseClientCredentials,
+  async handle ({ broker, clientId, key, now }, request) {
+    const { config: { requiredScopes, scopeHierarchy }, clients, signing } = broker
+    const allowed = clients.listed(clientId)?.scopes ?? requiredScopes
+    const scopes = request.scopes ?? allowed
+    if (missingScopes(allowed, scopes, scopeHierarchy).length > 0) {
+      throw new McpOAuthError('invalidScope')
+    }
+    const content = {
+      issuer: broker.issuer(),
+      subject: clientId,
+      clientId,
+      resource: broker.urls().resource,
+      scopes,
+      grant: machineGrant(clientId, randomId()),
+      key
+    }
+    return await issueAccessToken(signing, content, lifetimes.access, now)
   }
-  const { resource } = broker.urls()
-  const content = {
-    issuer: broker.issuer(),
-    subject: clientId,
-    clientId,
-    resource,
-    scopes,
-    grant: machineGrant(clientId, randomId()),
-    key
-  }
-  return await issueAccessToken(signing, content, lifetimes.access, now)
 }

@@ -4,8 +4,9 @@ import { lifetimes, type RefreshContent } from '../tokens.ts'
 import { hash } from '../../util/hash.ts'
 import type { Log } from '../../types.ts'
 import { McpOAuthError } from '../../errors.ts'
+import { invalidGrant, type Grant, type TokenRequestContext } from './grant.ts'
 import { retry } from '../../http/retry.ts'
-import type { RefreshTokenRequest } from '../../oauth/token-request.ts'
+import { parseRefreshToken, type RefreshTokenRequest } from '../../oauth/token-request.ts'
 import type { Broker } from '../broker.ts'
 
 /**
@@ -45,21 +46,26 @@ interface Rotated {
  * token at the same time, or within 30 s because an answer was lost, get the same answer; the same
  * token later is a theft and ends the grant (RFC 9700 §4.14).
  */
-export async function refresh (
-  broker: Broker,
-  clientId: string,
-  asked: RefreshTokenRequest,
-  key: string | undefined,
-  now: number
+export const refreshToken: Grant<RefreshTokenRequest> = {
+  type: 'refresh_token',
+  isDefault: true,
+  isOffered: () => true,
+  parse: parseRefreshToken,
+  handle: refresh
+}
+
+async function refresh (
+  { broker, clientId, key, now }: TokenRequestContext,
+  asked: RefreshTokenRequest
 ): Promise<TokenResponse> {
   const sent = await broker.tokens.openRefresh(asked.refreshToken, now)
   if (sent === null || sent.client !== hash(clientId)) {
-    throw refused('the refresh token is expired, of another client, or none')
+    throw invalidGrant('the refresh token is expired, of another client, or none')
   }
   // RFC 9449 §5: what was issued to a public client for a key is worth nothing without it.
   if (
     sent.key !== undefined && sent.key !== key && !broker.clients.isConfidential(clientId)
-  ) { throw refused('the refresh token is bound to another key') }
+  ) { throw invalidGrant('the refresh token is bound to another key') }
   // One that is bound to no key becomes bound when its client begins to use one.
   const token = { ...sent, key }
   if (asked.resource !== undefined && asked.resource !== token.resource) {
@@ -154,7 +160,7 @@ async function answerBefore (
     marks.hasEnded(token.grant),
     marks.recall('refreshed', token.id)
   ])
-  if (revoked) throw refused('the grant has ended')
+  if (revoked) throw invalidGrant('the grant has ended')
   const answer = sealed === null ? null : await sealer.open('answer', sealed, now) as Answer | null
   // Whoever can write to the store must not be able to answer one token with what another one was
   // answered.
@@ -162,12 +168,7 @@ async function answerBefore (
   if (before !== null && before.key === token.key) return before.tokens
   if (before === null && !used) return null
   await endGrant(broker, token, now)
-  throw refused('the refresh token was used before: it was stolen, and the grant has ended')
-}
-
-/** A grant that is not good. Why is for the log. */
-export function refused (reason: string): McpOAuthError {
-  return new McpOAuthError('invalidGrant', { cause: new Error(reason) })
+  throw invalidGrant('the refresh token was used before: it was stolen, and the grant has ended')
 }
 
 async function remember (
