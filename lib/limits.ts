@@ -7,9 +7,39 @@
 
 // Requests of ours to others: lib/http
 
+/** Wait for a slot of a limiter: a caller gives up at about this time, too. */
+export const queueTimeoutMs = 5_000
+
 // The identity provider: lib/provider
 
 // The store: lib/store
+
+/** One operation: a store in the same network responds within milliseconds. */
+export const storeTimeoutMs = 1_000
+
+/** Failures in a row that open the circuit breaker: single failures are normal. */
+export const storeFailureThreshold = 5
+
+/** Time without a response that opens it, and between two probes: a restart takes seconds. */
+export const storeResetTimeoutMs = 1_000
+
+/** A revoked grant is rejected by every instance within this time (docs/security.md). */
+export const revocationCacheMs = 1_000
+
+/** Grants in the revocation cache of an instance: about 1 MB. */
+export const revocationCacheSize = 10_000
+
+/** Entries of a store in memory, if its creator gives no number. */
+export const memoryStoreEntries = 10_000
+
+/** Average size of an entry in memory: sealed values are larger, marks are smaller. */
+export const memoryStoreCharsPerEntry = 400
+
+/** Mark of a revoked grant: as long as its longest-lived token. */
+export const revokedGrantSeconds = 31 * 24 * 3600
+
+/** Mark of a revoked grant of a machine client, which has access tokens only. */
+export const revokedMachineSeconds = 3600
 
 // Parameters and metadata (RFC 6749, RFC 7591): lib/oauth
 

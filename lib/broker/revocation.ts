@@ -59,8 +59,9 @@ export function createRevocation (
       const token = await find()
       if (token !== null) await provider.revoke(token)
     }
-    const isFinal = (error: unknown) => !(error instanceof McpOAuthError && error.statusCode >= 500)
-    retry(pauses, revoke, { isFinal, ref: false }).catch((err: unknown) =>
+    const shouldRetry = (error: unknown) =>
+      error instanceof McpOAuthError && error.statusCode >= 500
+    retry(revoke, { delays: pauses, shouldRetry, ref: false }).catch((err: unknown) =>
       log.warn({ err }, 'a grant could not be ended at the provider')
     )
   }

@@ -42,7 +42,7 @@ export function checkSharedSecrets (scope: FastifyInstance, broker: Broker): voi
   }
 
   scope.addHook('onReady', async () => {
-    const others = await retry(pauses, () => look(false)).catch(fail)
+    const others = await retry(() => look(false), { delays: pauses }).catch(fail)
     if (others === 'strangers') throw startupError('invalidOptions', problems.strangers)
     if (others === 'behind') log.warn({ option: 'secret' }, problems.behind)
     for (const warning of await store.warnings?.().catch(fail) ?? []) {
@@ -65,12 +65,13 @@ export function checkSharedSecrets (scope: FastifyInstance, broker: Broker): voi
 type Others = 'friends' | 'behind' | 'gone' | 'strangers'
 
 const problems = {
-  strangers:
-    `secret: other instances at this store, seen less than ${presence} seconds ago, have none of the secrets given here. Give all instances the same; while one is replaced, list both: ['old', 'new']. If the old one has leaked, stop those that have it first`,
-  gone:
-    'this store was last used with secrets that are not given here: what was handed out with those is worth nothing any more, and everybody logs in anew',
-  behind:
-    "other instances at this store lack a secret that seals, or this one does: logins that hop between them fail. To replace a secret, deploy ['old', 'new'] first"
+  strangers: `secret: other instances at this store, seen less than ${presence} seconds ago, ` +
+    'have none of the secrets given here. Give all instances the same; while one is replaced, ' +
+    "list both: ['old', 'new']. If the old one has leaked, stop those that have it first",
+  gone: 'this store was last used with secrets that are not given here: ' +
+    'what was handed out with those is worth nothing any more, and everybody logs in anew',
+  behind: 'other instances at this store lack a secret that seals, or this one does: ' +
+    "logins that hop between them fail. To replace a secret, deploy ['old', 'new'] first"
 }
 
 /**

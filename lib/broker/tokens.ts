@@ -297,11 +297,10 @@ function ownClaims (claims: Readonly<Record<string, unknown>>): Record<string, u
 /** Runs the user's hook. Whatever goes wrong in it is never taken for a yes. */
 async function limited (hook: AuthorizeUser, user: UpstreamUser): Promise<AuthorizeVerdict> {
   try {
-    const verdict = await withTimeout(
-      hookLimit,
-      () => new Error('authorizeUser did not answer in time'),
-      () => hook(user)
-    )
+    const verdict = await withTimeout(() => hook(user), {
+      milliseconds: hookLimit,
+      error: () => new Error('authorizeUser did not answer in time')
+    })
     if (!isVerdict(verdict)) {
       throw new TypeError(
         'authorizeUser must answer with a boolean, nothing, or { scopes, claims }'

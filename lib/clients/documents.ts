@@ -93,11 +93,10 @@ export function createClientDocuments (
     accepts: id =>
       clientIdUrlProblem(id) === null && allowedHosts?.includes(new URL(id).hostname) !== false,
     async isInvalidated (id) {
-      const client = await withTimeout(
-        documentRecheckMs,
-        () => new Error('The client metadata document took too long'),
-        () => documents.find(id)
-      ).catch(() => undefined)
+      const client = await withTimeout(() => documents.find(id), {
+        milliseconds: documentRecheckMs,
+        error: () => new Error('The client metadata document took too long')
+      }).catch(() => undefined)
       return client === null && failures.get(id)?.fetched === true
     },
     async find (id) {

@@ -1,53 +1,56 @@
+/** How many operations run at once, and how many may wait for that? */
 import { McpOAuthError } from '../errors.ts'
+import { queueTimeoutMs } from '../limits.ts'
+import { withTimeout } from './timeout.ts'
 
-/** How much is done at once, and how much may wait for it. */
+/** Bounds of a limiter, in operations. */
 export interface LimiterOptions {
-  running: number
-  waiting: number
+  /** Operations that run at the same time. */
+  concurrency: number
+  /** Operations that wait for their turn. */
+  queue: number
 }
 
-/** Milliseconds somebody waits. */
-const patience = 5_000
+/** Runs an operation as soon as the limiter has room for it. */
+export type Limiter = <T>(operation: () => Promise<T>) => Promise<T>
 
 /**
- * Runs operations in turn, first come, first served.
+ * Creates a limiter that runs operations in the order in which they arrive.
  *
- * @throws {McpOAuthError} `overloaded` if too many wait, or for more than 5 seconds
+ * @returns a function that throws {@link McpOAuthError} `overloaded` when the queue is full or the
+ *   wait exceeds five seconds
  */
-export function createLimiter (
-  { running: maxRunning, waiting: maxWaiting }: LimiterOptions
-): <T>(operation: () => Promise<T>) => Promise<T> {
-  const waiting: Array<() => void> = []
+export function createLimiter ({ concurrency, queue }: LimiterOptions): Limiter {
+  const waiting = new Set<() => void>()
   let running = 0
 
-  function leave (): void {
-    const next = waiting.shift()
-    if (next) next()
-    else running--
-  }
-
-  function wait (): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const next = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-      const timer = setTimeout(() => {
-        waiting.splice(waiting.indexOf(next), 1)
-        reject(new McpOAuthError('overloaded'))
-      }, patience)
-      waiting.push(next)
+  const waitForTurn = (signal: AbortSignal) =>
+    new Promise<void>((resolve) => {
+      waiting.add(resolve)
+      signal.addEventListener('abort', () => waiting.delete(resolve))
     })
+
+  function startNext (): void {
+    const [next] = waiting
+    if (next === undefined) running--
+    else {
+      waiting.delete(next)
+      next()
+    }
   }
 
   return async (operation) => {
-    if (running < maxRunning) running++
-    else if (waiting.length < maxWaiting) await wait()
-    else throw new McpOAuthError('overloaded')
+    if (running < concurrency) running++
+    else if (waiting.size < queue) {
+      await withTimeout(waitForTurn, {
+        milliseconds: queueTimeoutMs,
+        error: () => new McpOAuthError('overloaded')
+      })
+    } else throw new McpOAuthError('overloaded')
     try {
       return await operation()
     } finally {
-      leave()
+      startNext()
     }
   }
 }

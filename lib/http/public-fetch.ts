@@ -42,7 +42,7 @@ const maxBytes = 5_120
 export function createPublicFetch (
   { allowPrivate = false, resolve = resolvePublicly, timeout = 5_000 }: PublicFetchOptions = {}
 ): PublicFetch {
-  const inTurn = createLimiter({ running: 10, waiting: 20 })
+  const inTurn = createLimiter({ concurrency: 10, queue: 20 })
 
   async function get (url: string, signal: AbortSignal): Promise<FetchResponse> {
     const { protocol, origin, hostname, pathname, search } = new URL(url)

@@ -1,30 +1,33 @@
+/** How is an operation repeated until it succeeds? */
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/**
- * When it is not worth it to ask again, and whether a pause keeps the process from ending (default:
- * yes).
- */
+/** When an operation is attempted again. */
 export interface RetryOptions {
-  isFinal?: (error: unknown) => boolean
+  /** Milliseconds to wait before each further attempt. */
+  delays: readonly number[]
+  /** Whether an error is worth another attempt. Defaults to every error. */
+  shouldRetry?: (error: unknown) => boolean
+  /** Whether a delay keeps the process alive. Defaults to `true`. */
   ref?: boolean
 }
 
 /**
- * Asks, and after each of some pauses (in milliseconds) again, until there is an answer. Rejects as
- * the last attempt does.
+ * Runs an operation, and runs it again after each delay until it succeeds.
+ *
+ * @returns the result of the first attempt that succeeds
+ * @throws the error of the last attempt, or the first one that `shouldRetry` rejects
  */
 export async function retry<T> (
-  pauses: readonly number[],
-  ask: () => Promise<T>,
-  { isFinal = () => false, ref = true }: RetryOptions = {}
+  operation: () => Promise<T>,
+  { delays, shouldRetry = () => true, ref = true }: RetryOptions
 ): Promise<T> {
-  for (const pause of pauses) {
+  for (const delay of delays) {
     try {
-      return await ask()
+      return await operation()
     } catch (error) {
-      if (isFinal(error)) throw error
+      if (!shouldRetry(error)) throw error
     }
-    await sleep(pause, undefined, { ref })
+    await sleep(delay, undefined, { ref })
   }
-  return await ask()
+  return await operation()
 }

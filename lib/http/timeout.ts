@@ -1,24 +1,40 @@
+/** How is the time of an operation limited? */
+
+/** How long an operation may take, and the error of one that takes longer. */
+export interface TimeoutOptions {
+  milliseconds: number
+  error: () => Error
+}
+
 /**
- * Settles as `operation` does if that takes less than `milliseconds`, else rejects with what `late`
- * makes. The operation itself goes on: nothing here can stop it.
+ * Runs an operation for a limited time.
+ *
+ * @param operation receives a signal that is aborted when the time is up. An operation that ignores
+ *   the signal continues, but its result is dropped
+ * @returns the result of the operation
+ * @throws the error of the operation, or that of `error()` when the time is up
  */
 export async function withTimeout<T> (
-  milliseconds: number,
-  late: () => Error,
-  operation: () => T | Promise<T>
+  operation: (signal: AbortSignal) => T | Promise<T>,
+  { milliseconds, error }: TimeoutOptions
 ): Promise<T> {
+  const controller = new AbortController()
   let timer: NodeJS.Timeout | undefined
-  const deadline = new Promise<never>((_resolve, reject) => {
-    // Where the process stood still, answers that came meanwhile are read before that.
+  let immediate: NodeJS.Immediate | undefined
+  const timedOut = new Promise<never>((_resolve, reject) => {
+    // After a pause of the whole process, responses that arrived meanwhile are read first.
     timer = setTimeout(() => {
-      setImmediate(() => {
-        reject(late())
+      immediate = setImmediate(() => {
+        const reason = error()
+        controller.abort(reason)
+        reject(reason)
       })
     }, milliseconds)
   })
   try {
-    return await Promise.race([operation(), deadline])
+    return await Promise.race([operation(controller.signal), timedOut])
   } finally {
     clearTimeout(timer)
+    clearImmediate(immediate)
   }
 }

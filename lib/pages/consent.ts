@@ -66,11 +66,10 @@ async function rendered (
   details: ConsentDetails
 ): Promise<string> {
   try {
-    const page: unknown = await withTimeout(
-      renderTimeout,
-      () => new Error('The renderer of the consent page took too long'),
-      () => render(details)
-    )
+    const page: unknown = await withTimeout(() => render(details), {
+      milliseconds: renderTimeout,
+      error: () => new Error('The renderer of the consent page took too long')
+    })
     if (typeof page !== 'string') {
       throw new TypeError('The renderer of the consent page returned no string')
     }

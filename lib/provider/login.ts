@@ -114,17 +114,16 @@ export function createProviderLogin (options: ProviderLoginOptions): ProviderLog
     return config
   }
 
-  const inTurn = createLimiter({ running: 50, waiting: 200 })
+  const inTurn = createLimiter({ concurrency: 50, queue: 200 })
 
   // Whoever looks users up has no use for an ID token, and may get none.
   const identified = scopes.includes('openid') && identify === undefined
   const look = (accessToken: string) =>
     callProvider(async () =>
-      await withTimeout(
-        lookLimit,
-        () => new McpOAuthError('providerTimeout'),
-        () => identify?.(accessToken, fetchAsUser)
-      ) ?? {}
+      await withTimeout(() => identify?.(accessToken, fetchAsUser), {
+        milliseconds: lookLimit,
+        error: () => new McpOAuthError('providerTimeout')
+      }) ?? {}
     )
 
   async function claimsOf (config: oidc.Configuration, answer: Answer): Promise<object> {

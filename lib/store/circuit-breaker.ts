@@ -1,27 +1,17 @@
+/** How does an unavailable store fail fast instead of delaying every request? */
 import { randomUUID } from 'node:crypto'
-import type { Store } from '../types.ts'
-import { withTimeout } from '../http/timeout.ts'
 import { McpOAuthError } from '../errors.ts'
-
-/** Milliseconds a store has for an answer. */
-const deadline = 1_000
-
-/** Failures in a row after which a store is spared, if there was no answer for a while. */
-const patience = 5
-
-/** That while, and the time between two questions to a store that is spared, in milliseconds. */
-const pause = 1_000
-
-/** Keys of one question, which lie on several servers where there are several. */
-const keys = 4
+import { withTimeout } from '../http/timeout.ts'
+import { storeFailureThreshold, storeResetTimeoutMs, storeTimeoutMs } from '../limits.ts'
+import type { Store } from '../types.ts'
 
 /**
- * The store of the host, as we use it: whatever goes wrong with it is `storeUnavailable` (503). It
- * has a second for an answer. After five failures in a row, and no answer for a second, it is asked
- * once a second whether it is back, and nobody waits for it: a server that is busy, or loads its
- * data, gets well sooner without a storm. What is asked then are keys of our own, as callers could
- * choose theirs on the one server of several that is away. What reads and what writes are counted
- * apart, as a server that is full, or a replica, can still be read from.
+ * Wraps a store with a timeout of one second and two circuit breakers.
+ *
+ * Reads and writes have a breaker each: a server that is full, or a replica, still serves reads.
+ *
+ * @returns a store whose methods reject with {@link McpOAuthError} `storeUnavailable` (503),
+ *   whatever the given store throws
  */
 export function withCircuitBreaker (store: Store): Store {
   const read = createBreaker(key => store.get(key))
@@ -34,23 +24,31 @@ export function withCircuitBreaker (store: Store): Store {
   }
 }
 
-function createBreaker (
-  question: (key: string) => Promise<unknown>
-): <T>(operation: () => Promise<T>) => Promise<T> {
+/** Runs operations while the store is available. */
+type Breaker = <T>(operation: () => Promise<T>) => Promise<T>
+
+/**
+ * Creates a breaker that opens after five failures in a row without a response for a second. While
+ * it is open, operations fail at once, except that one per second sends a probe, and runs if the
+ * probe succeeds.
+ *
+ * @param probe receives a random key: a caller could choose keys on the one server of a cluster
+ *   that is down, and keep the breaker open for everybody
+ */
+function createBreaker (probe: (key: string) => Promise<unknown>): Breaker {
   let failures = 0
-  let answered = -Infinity
-  let nextQuestion = 0
+  let respondedAt = -Infinity
+  let nextProbeAt = -Infinity
 
   async function attempt<T> (operation: () => Promise<T>): Promise<T> {
     try {
-      const answer = await withTimeout(
-        deadline,
-        () => new Error('the store did not answer in time'),
-        operation
-      )
+      const result = await withTimeout(operation, {
+        milliseconds: storeTimeoutMs,
+        error: () => new Error('the store did not respond in time')
+      })
       failures = 0
-      answered = performance.now()
-      return answer
+      respondedAt = performance.now()
+      return result
     } catch (cause) {
       failures++
       throw new McpOAuthError('storeUnavailable', { cause })
@@ -58,19 +56,15 @@ function createBreaker (
   }
 
   return async (operation) => {
-    if (failures >= patience && performance.now() - answered >= pause) {
-      if (performance.now() < nextQuestion) {
+    const now = performance.now()
+    if (failures >= storeFailureThreshold && now - respondedAt >= storeResetTimeoutMs) {
+      if (now < nextProbeAt) {
         throw new McpOAuthError('storeUnavailable', {
-          cause: new Error('the store has failed; it is asked once a second')
+          cause: new Error('the store has failed repeatedly; it is probed once a second')
         })
       }
-      nextQuestion = performance.now() + pause
-      await attempt(() =>
-        Promise.any(
-          Array.from({ length: keys }, async () =>
-            await question(`mcp-oauth:question:${randomUUID()}`))
-        )
-      )
+      nextProbeAt = now + storeResetTimeoutMs
+      await attempt(() => probe(`mcp-oauth:question:${randomUUID()}`))
     }
     return await attempt(operation)
   }

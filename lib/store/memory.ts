@@ -1,29 +1,32 @@
+/** How are marks stored in the memory of one instance? */
 import { LRUCache } from 'lru-cache'
+import { memoryStoreCharsPerEntry, memoryStoreEntries } from '../limits.ts'
 import type { Store } from '../types.ts'
 
 /** Settings of {@link memoryStore}. */
 export interface MemoryStoreOptions {
   /**
-   * Most entries kept; beyond that, or 400 characters for each of them, the least recently used
-   * goes. Defaults to 10000.
+   * Maximum number of entries. Beyond it, or beyond 400 characters for each of them, the least
+   * recently used entries are dropped. Defaults to 10,000.
    */
   max?: number
 }
 
 /**
- * A store in the memory of this process: for one instance, and lost with it. Each method does its
- * work in one synchronous step, which makes `putIfAbsent` atomic. Entries that live no longer than
- * 0 seconds are not written.
+ * Creates a store in the memory of this process: for one instance, and lost when it stops.
+ *
+ * Each method is one synchronous step, which makes `putIfAbsent` atomic. An entry with a lifetime
+ * of 0 seconds or less is not written.
  */
-export function memoryStore ({ max = 10_000 }: MemoryStoreOptions = {}): Store {
+export function memoryStore ({ max = memoryStoreEntries }: MemoryStoreOptions = {}): Store {
   const entries = new LRUCache<string, string>({
     max,
-    maxSize: max * 400,
+    maxSize: max * memoryStoreCharsPerEntry,
     sizeCalculation: (value, key) => value.length + key.length
   })
 
   function write (key: string, value: string, ttl: number): void {
-    // To the cache a ttl of 0 means for ever.
+    // To the cache, a ttl of 0 means no expiry.
     if (ttl > 0) entries.set(key, value, { ttl: Math.ceil(ttl * 1000) })
     else entries.delete(key)
   }
@@ -34,9 +37,7 @@ export function memoryStore ({ max = 10_000 }: MemoryStoreOptions = {}): Store {
       if (previous === undefined) write(key, value, ttl)
       return previous ?? null
     },
-    async get (key) {
-      return entries.get(key) ?? null
-    },
+    get: async key => entries.get(key) ?? null,
     async put (key, value, ttl) {
       write(key, value, ttl)
     }

@@ -1,60 +1,58 @@
+/** Which values were used, and which grants were revoked? */
 import { LRUCache } from 'lru-cache'
+import {
+  revocationCacheMs,
+  revocationCacheSize,
+  revokedGrantSeconds,
+  revokedMachineSeconds
+} from '../limits.ts'
 import type { Store } from '../types.ts'
 import { hash } from '../util/hash.ts'
 
 /**
- * What must be remembered although everything else is sealed: what was used, what was revoked. Keys
- * are hashes, so that the store holds nothing usable.
+ * Marks of what was used and what was revoked. Everything else is sealed and travels with the
+ * client. Keys are hashes, so that the store holds nothing usable. Times to live are in seconds.
  */
 export interface OneTimeMarks {
-  /**
-   * Writes a value where there is none. Answers with the one that was there, null for exactly one
-   * caller.
-   */
+  /** Writes a value if there is none. Resolves to the previous one, null for exactly one caller. */
   claim(kind: string, id: string, value: string, ttl: number): Promise<string | null>
-  /** Uses something up. True for exactly one caller. */
+  /** Marks an id as used. Resolves to true for exactly one caller. */
   consume(kind: string, id: string, ttl: number): Promise<boolean>
   /** Undoes a `consume`. */
   release(kind: string, id: string): Promise<void>
   isConsumed(kind: string, id: string): Promise<boolean>
-  /** Notes one more failure; true when it was the last one allowed. */
+  /** Counts a failure. Resolves to true if it was the last one allowed. */
   fail(kind: string, id: string, allowed: number, ttl: number): Promise<boolean>
-  /** Ends a grant: its access and refresh tokens. True for exactly one caller. */
+  /** Revokes the tokens of a grant. Resolves to true for exactly one caller. */
   revoke(grant: string): Promise<boolean>
-  /** Whether a grant was revoked, as of now. */
+  /** Whether a grant is revoked at this moment. */
   hasEnded(grant: string): Promise<boolean>
-  /** Whether a grant was revoked, as of at most a second ago. */
+  /** Whether a grant was revoked at most a second ago: from a cache if possible. */
   isRevoked(grant: string): Promise<boolean>
   remember(kind: string, id: string, value: string, ttl: number): Promise<void>
   recall(kind: string, id: string): Promise<string | null>
 }
 
 /**
- * As long as the longest-lived token of a grant, in seconds; and of a machine, which has nothing
- * but access tokens.
- */
-const [grantLifetime, machineLifetime] = [31 * 24 * 3600, 3600]
-
-/**
- * The grant of a machine tells whose it is, so that what one machine ends does not push out what
- * another one did.
+ * Returns the grant id of a machine client. It contains the client, so that the marks of one client
+ * cannot push those of another out of a bounded store.
  */
 export function machineGrant (clientId: string, id: string): string {
   return `machine.${hash(clientId)}.${id}`
 }
 
-function endOf (grant: string): { kind: string, ttl: number } {
+function revocationOf (grant: string): { kind: string, ttl: number } {
   const [, client] = /^machine\.([\w-]{43})\./.exec(grant) ?? []
   return client === undefined
-    ? { kind: 'revoked', ttl: grantLifetime }
-    : { kind: `revoked-machine:${client}`, ttl: machineLifetime }
+    ? { kind: 'revoked', ttl: revokedGrantSeconds }
+    : { kind: `revoked-machine:${client}`, ttl: revokedMachineSeconds }
 }
 
 /**
- * What anyone can cause to be written who never signs in: pages, and codes of logins the provider
- * knows nothing of. What machines and users write, as often as they like. And what is large.
+ * Kinds with a store of their own: callers can cause any number of them, without a login (pages,
+ * codes) or after it (machine tokens, refreshes), or their values are large.
  */
-const apart = [
+const isolatedKinds = [
   'consent',
   'login',
   'code',
@@ -70,23 +68,30 @@ const apart = [
 ]
 
 /**
- * @param context keeps registrations that share a store apart
- * @param another makes a store for each of the kinds that are kept `apart`, if stores are bounded:
- *   a flood of one shall not push out another, or what was revoked. What follows a colon in a kind,
- *   as a client does, has a store of its own, too
+ * Creates the marks of one registration.
+ *
+ * @param context separates registrations that share a store
+ * @param createStore creates a store for each isolated kind. Give it if stores are bounded: a flood
+ *   of one kind must not push out another, or revocations. A kind that ends with a colon and a
+ *   client has a store for each client. Defaults to the shared store
  */
 export function createOneTimeMarks (
   store: Store,
   context: string,
-  another: () => Store = () => store
+  createStore: () => Store = () => store
 ): OneTimeMarks {
-  const own = new Map<string, Store>()
+  const isolatedStores = new Map<string, Store>()
   const storeOf = (kind: string) => {
-    const kept = apart.includes(kind.split(':', 1)[0] ?? '') ? own.get(kind) ?? another() : store
-    if (kept !== store) own.set(kind, kept)
-    return kept
+    if (!isolatedKinds.includes(kind.split(':', 1)[0] ?? '')) return store
+    const isolated = isolatedStores.get(kind) ?? createStore()
+    // Unbounded stores are shared: a map with an entry for each client would only grow.
+    if (isolated !== store) isolatedStores.set(kind, isolated)
+    return isolated
   }
-  const alive = new LRUCache<string, true>({ max: 10_000, ttl: 1_000 })
+  const revocationCache = new LRUCache<string, true>({
+    max: revocationCacheSize,
+    ttl: revocationCacheMs
+  })
   const scope = hash(context).slice(0, 16)
   const keyOf = (kind: string, id: string) => `mcp-oauth:${scope}:${kind}:${hash(id)}`
   const marks: OneTimeMarks = {
@@ -102,15 +107,16 @@ export function createOneTimeMarks (
       return true
     },
     async revoke (grant) {
-      alive.delete(grant)
-      const { kind, ttl } = endOf(grant)
+      revocationCache.delete(grant)
+      const { kind, ttl } = revocationOf(grant)
       return await marks.consume(kind, grant, ttl)
     },
-    hasEnded: grant => marks.isConsumed(endOf(grant).kind, grant),
+    hasEnded: grant => marks.isConsumed(revocationOf(grant).kind, grant),
+    // Only grants that are not revoked are cached.
     async isRevoked (grant) {
-      if (alive.has(grant)) return false
+      if (revocationCache.has(grant)) return false
       const revoked = await marks.hasEnded(grant)
-      if (!revoked) alive.set(grant, true)
+      if (!revoked) revocationCache.set(grant, true)
       return revoked
     },
     remember: (kind, id, value, ttl) => storeOf(kind).put(keyOf(kind, id), value, ttl),

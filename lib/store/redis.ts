@@ -1,17 +1,18 @@
+/** How are marks stored in Redis or Valkey, for several instances? */
 import { isLoopbackHost } from '../oauth/url.ts'
 import type { Store } from '../types.ts'
 
 /**
- * As much of an ioredis-compatible client as is needed: `Redis` and `Cluster` of ioredis and
+ * The part of an ioredis-compatible client that is used. `Redis` and `Cluster` of ioredis and
  * iovalkey fit.
  */
 export interface RedisClient {
-  /** `'ready'` while commands go out at once. */
+  /** `'ready'` while commands are sent at once. */
   readonly status?: string
   get(key: string): Promise<string | null>
-  /** Asked for how the server treats keys when its memory is full. */
+  /** Called at start-up, for the eviction policy of the server. */
   info?(section: 'memory'): Promise<string>
-  /** How it connects. */
+  /** Connection options, read at start-up. */
   readonly options?: object
   set(key: string, value: string, unit: 'PX', milliseconds: number): Promise<unknown>
   set(
@@ -20,30 +21,32 @@ export interface RedisClient {
     unit: 'PX',
     milliseconds: number,
     condition: 'NX',
-    answer: 'GET'
+    returns: 'GET'
   ): Promise<string | null>
 }
 
 /** Settings of {@link redisStore}. */
 export interface RedisStoreOptions {
   /**
-   * Put in front of every key. Defaults to none: keys begin with `mcp-oauth:` and a hash of the
-   * issuer as it is.
+   * Prefix of every key. Defaults to none: keys begin with `mcp-oauth:` and a hash of the issuer
+   * anyway.
    */
   prefix?: string
 }
 
 /**
- * A store for several instances, in Redis 7 or later, or Valkey. Each method is one command on one
- * key, so it is atomic and fits a cluster; every key has an end. The client stays the caller's to
- * connect and to close.
+ * Creates a store for several instances, in Redis 7 or later, or Valkey. The caller connects and
+ * closes the client.
  *
- * Rejects if the server refuses, or is not connected: the client's own queue, which keeps commands
- * until it is connected again, is never used. A client that connects lazily is woken by the first
- * command.
+ * Each method is one command on one key, so it is atomic and works in a cluster. Every key expires.
+ * Methods reject while the client is not connected: its offline queue is never used. The first
+ * command connects a lazy client.
+ *
+ * @example
+ * await app.register(mcpOAuth, { ...options, store: redisStore(new Redis(process.env.REDIS_URL)) })
  */
 export function redisStore (client: RedisClient, { prefix = '' }: RedisStoreOptions = {}): Store {
-  async function ask<T> (command: () => Promise<T>): Promise<T> {
+  async function send<T> (command: () => Promise<T>): Promise<T> {
     if (!['ready', 'wait', undefined].includes(client.status)) {
       throw new Error('the store is not connected')
     }
@@ -51,39 +54,36 @@ export function redisStore (client: RedisClient, { prefix = '' }: RedisStoreOpti
   }
 
   return {
-    // With GET the answer is what was there, so null is what says that the value was written.
+    // With GET the reply is the previous value, so null means that the value was written.
     putIfAbsent: (key, value, ttl) =>
-      ask(() => client.set(prefix + key, value, 'PX', millisecondsOf(ttl), 'NX', 'GET')),
-    get: key => ask(() => client.get(prefix + key)),
+      send(() => client.set(prefix + key, value, 'PX', millisecondsOf(ttl), 'NX', 'GET')),
+    get: key => send(() => client.get(prefix + key)),
     async put (key, value, ttl) {
-      await ask(() => client.set(prefix + key, value, 'PX', millisecondsOf(ttl)))
+      await send(() => client.set(prefix + key, value, 'PX', millisecondsOf(ttl)))
     },
     async warnings () {
-      const [, policy] =
-        /maxmemory_policy:(\S+)/.exec(await ask(async () => await client.info?.('memory') ?? '')) ??
-          []
-      const { host, path, tls } = Object(client.options) as {
-        host?: unknown
-        path?: unknown
-        tls?: unknown
+      const info = await send(async () => await client.info?.('memory') ?? '')
+      const [, policy] = /maxmemory_policy:(\S+)/.exec(info) ?? []
+      const { host, path, tls }: Record<string, unknown> = Object(client.options)
+      const warnings: string[] = []
+      if (policy?.startsWith('allkeys-')) {
+        warnings.push(
+          `Redis has the maxmemory-policy ${policy}: when its memory is full, it drops marks of ` +
+            'used codes and revoked tokens. Set volatile-ttl or noeviction'
+        )
       }
-      return [
-        ...(policy?.startsWith('allkeys-')
-          ? [
-            `Redis has the maxmemory-policy ${policy}: when its memory is full it forgets what was used and revoked. Set volatile-ttl or noeviction`
-          ]
-          : []),
-        ...(typeof host === 'string' && !path && !tls && !isLoopbackHost(host)
-          ? [
-            'Redis is at another host, and the connection to it has no TLS: who listens sees when users come and go, and who meddles brings back what was used'
-          ]
-          : [])
-      ]
+      if (typeof host === 'string' && !path && !tls && !isLoopbackHost(host)) {
+        warnings.push(
+          'The connection to Redis is not encrypted. An attacker on the network can observe ' +
+            'logins and replay used tokens. Use TLS (rediss://)'
+        )
+      }
+      return warnings
     }
   }
 }
 
-/** Redis takes whole milliseconds, and none at all for an error. */
+/** Redis takes whole milliseconds, at least one. */
 function millisecondsOf (ttl: number): number {
   return Math.max(1, Math.ceil(ttl * 1000))
 }

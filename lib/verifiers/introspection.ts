@@ -97,7 +97,7 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
 
   const accepted = [audience].flat()
   const configuration = configurationOf({ ...options, log })
-  const inTurn = createLimiter({ running: 40, waiting: 200 })
+  const inTurn = createLimiter({ concurrency: 40, queue: 200 })
 
   async function introspect (token: string): Promise<Claims> {
     try {

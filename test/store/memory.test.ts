@@ -10,7 +10,7 @@ for (const [name, check] of contract) {
   })
 }
 
-test('a flood finds a bound, and the oldest entries go [S-10]', async () => {
+test('memoryStore drops the oldest entries beyond its maximum [S-10]', async () => {
   const store = memoryStore({ max: 100 })
   for (let index = 0; index < 1000; index++) await store.put(`key${index}`, 'x', 60)
   const kept = await Promise.all(
@@ -20,7 +20,7 @@ test('a flood finds a bound, and the oldest entries go [S-10]', async () => {
   assert.ok(kept.slice(900).every((value) => value === 'x'))
 })
 
-test('large entries find it sooner, and one that is larger than all of it is not kept [S-10]', async () => {
+test('memoryStore bounds characters too, and drops an entry that is larger than all of it [S-10]', async () => {
   const store = memoryStore({ max: 100 })
   for (let index = 0; index < 100; index++) await store.put(`key${index}`, 'x'.repeat(3_990), 60)
   assert.equal(await store.get('key89'), null)

@@ -2,32 +2,33 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createOneTimeMarks, machineGrant } from '../../lib/store/one-time.ts'
+import { lifetimes } from '../../lib/broker/tokens.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import { stores } from '../support/stores.ts'
 
 for (const { where, skip, open } of stores) {
   test(
-    `a thing is used up by one caller, by kind and id (${where}) [T-15]`,
+    `consume() succeeds once for each kind and id (${where}) [T-15]`,
     { skip },
     async (t) => {
       const store = await open(t)
-      const ledgers = [createOneTimeMarks(store, t.name), createOneTimeMarks(store, t.name)]
+      const instances = [createOneTimeMarks(store, t.name), createOneTimeMarks(store, t.name)]
       for (let index = 0; index < 50; index++) {
         const answers = await Promise.all(
           Array.from(
             { length: 20 },
-            (_, caller) => ledgers[caller % 2]?.consume('code', `${index}`, 60)
+            (_, caller) => instances[caller % 2]?.consume('code', `${index}`, 60)
           )
         )
         assert.equal(answers.filter(Boolean).length, 1)
       }
-      assert.equal(await ledgers[0]?.isConsumed('code', '1'), true)
-      assert.equal(await ledgers[0]?.isConsumed('code', 'x'), false)
-      assert.equal(await ledgers[0]?.consume('login', '1', 60), true)
+      assert.equal(await instances[0]?.isConsumed('code', '1'), true)
+      assert.equal(await instances[0]?.isConsumed('code', 'x'), false)
+      assert.equal(await instances[0]?.consume('login', '1', 60), true)
     }
   )
 
-  test(`what is released can be used again (${where})`, { skip }, async (t) => {
+  test(`release() makes an id usable again (${where})`, { skip }, async (t) => {
     const marks = createOneTimeMarks(await open(t), t.name)
     assert.equal(await marks.consume('lock', 'x', 60), true)
     assert.equal(await marks.consume('lock', 'x', 60), false)
@@ -36,7 +37,7 @@ for (const { where, skip, open } of stores) {
     assert.equal(await marks.consume('lock', 'x', 60), true)
   })
 
-  test(`failures are counted, in parallel too (${where}) [T-09]`, { skip }, async (t) => {
+  test(`fail() counts failures, in parallel too (${where}) [T-09]`, { skip }, async (t) => {
     const marks = createOneTimeMarks(await open(t), t.name)
     const last: boolean[] = []
     for (let index = 0; index < 6; index++) last.push(await marks.fail('code', 'x', 5, 60))
@@ -48,7 +49,7 @@ for (const { where, skip, open } of stores) {
   })
 
   test(
-    `a revoked grant is dead here at once, and on other instances within a second (${where}) [V-05]`,
+    `isRevoked() is true at once here, within a second elsewhere (${where}) [V-05]`,
     { skip },
     async (t) => {
       const store = await open(t)
@@ -62,22 +63,26 @@ for (const { where, skip, open } of stores) {
     }
   )
 
-  test(`registrations that share a store do not meet (${where}) [S-06]`, { skip }, async (t) => {
-    const store = await open(t)
-    const [a, b] = [createOneTimeMarks(store, t.name), createOneTimeMarks(store, `${t.name} 2`)]
-    await a.revoke('x')
-    await a.remember('refreshed', 'x', 'value', 60)
-    assert.equal(await a.consume('code', 'x', 60), true)
-    assert.deepEqual([
-      await b.isRevoked('x'),
-      await b.recall('refreshed', 'x'),
-      await b.consume('code', 'x', 60)
-    ], [false, null, true])
-    assert.equal(await a.recall('refreshed', 'x'), 'value')
-  })
+  test(
+    `two registrations in one store have separate marks (${where}) [S-06]`,
+    { skip },
+    async (t) => {
+      const store = await open(t)
+      const [a, b] = [createOneTimeMarks(store, t.name), createOneTimeMarks(store, `${t.name} 2`)]
+      await a.revoke('x')
+      await a.remember('refreshed', 'x', 'value', 60)
+      assert.equal(await a.consume('code', 'x', 60), true)
+      assert.deepEqual([
+        await b.isRevoked('x'),
+        await b.recall('refreshed', 'x'),
+        await b.consume('code', 'x', 60)
+      ], [false, null, true])
+      assert.equal(await a.recall('refreshed', 'x'), 'value')
+    }
+  )
 }
 
-test('no id is a key, and every key ends [S-05 S-07]', async () => {
+test('keys contain no id, and every key has a lifetime [S-05 S-07]', async () => {
   const seen: Array<[key: string, ttl: number]> = []
   const inner = memoryStore()
   const marks = createOneTimeMarks({
@@ -105,7 +110,29 @@ test('no id is a key, and every key ends [S-05 S-07]', async () => {
   assert.equal(new Set(seen.map(([key]) => key)).size, seen.length)
 })
 
-test('a flood of what machines revoke, or assert, pushes out nothing of users or of other machines [D11 T-28]', async () => {
+for (
+  const [client, grant, longest] of [
+    ['a user', 'x', lifetimes.refresh],
+    ['a machine client', machineGrant('one', 'x'), lifetimes.access]
+  ] as const
+) {
+  test(`the mark of a revoked grant of ${client} outlives its longest-lived token [A16]`, async () => {
+    const ttls: number[] = []
+    const store = memoryStore()
+    const marks = createOneTimeMarks({
+      ...store,
+      putIfAbsent: async (key, value, ttl) => {
+        ttls.push(ttl)
+        return await store.putIfAbsent(key, value, ttl)
+      }
+    }, 'a')
+    await marks.revoke(grant)
+    assert.equal(ttls.length, 1)
+    assert.ok((ttls[0] ?? 0) >= longest, `${ttls[0]} seconds`)
+  })
+}
+
+test('the marks of one machine client push out none of users or other clients [D11 T-28]', async () => {
   const marks = createOneTimeMarks(
     memoryStore({ max: 50 }),
     'https://mcp.example',
@@ -125,7 +152,7 @@ test('a flood of what machines revoke, or assert, pushes out nothing of users or
   assert.equal(await marks.consume('assertion:one', 'x', 60), false)
 })
 
-test('a flood of codes, guesses and pages pushes out nothing that was revoked, and none of another kind [D11]', async () => {
+test('a flood of one kind pushes out no revocation and no other kind [D11]', async () => {
   const marks = createOneTimeMarks(memoryStore({ max: 5 }), 'a', () => memoryStore({ max: 5 }))
   await marks.revoke('grant')
   for (const flood of ['consent', 'login', 'code', 'code-failure', 'replay', 'upstream']) {

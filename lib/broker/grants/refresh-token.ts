@@ -191,7 +191,7 @@ async function remember (
  */
 async function write (log: Log, operation: () => Promise<void>): Promise<void> {
   try {
-    await retry(pauses, operation)
+    await retry(operation, { delays: pauses })
   } catch (err) {
     log.error(
       { err },
