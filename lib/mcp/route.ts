@@ -24,17 +24,14 @@ import { createStreams } from './streams.ts'
 const loopbackNames = ['localhost', '127.0.0.1', '[::1]']
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
-export interface McpRoute {
-  readonly config: Config
-  readonly guards: Guards
-  readonly endpoint: McpEndpoint
-}
-
 /**
  * Adds the MCP route. Host, Origin and token are checked before a body is read. The dependencies,
  * the headers that repeat the body and the scopes of the tools follow, and then the server.
  */
-export function mcpRoute (instance: FastifyInstance, { config, guards, endpoint }: McpRoute): void {
+export function mcpRoute (
+  instance: FastifyInstance,
+  { config, guards, endpoint }: { config: Config, guards: Guards, endpoint: McpEndpoint }
+): void {
   const streams = createStreams()
   instance.register(async (scope) => {
     isolate(scope)
@@ -99,17 +96,11 @@ export function mcpRoute (instance: FastifyInstance, { config, guards, endpoint 
     await guards.operation(http, reply, scopes)
     // The list of tools may be incomplete after a disconnect, so no tool may run.
     if (request.signal.aborted) return disconnectedResponse()
-    return watched(await endpoint.handle(request), request, reply)
-  }
-
-  function watched (response: McpResponse, request: McpRequest, reply: FastifyReply): McpResponse {
-    if (response.body instanceof Readable) {
-      // After a disconnect `close` was emitted already, so the reply would never end the stream.
-      if (request.signal.aborted) response.body.destroy()
-      else {
-        streams.watch(reply, request.authInfo?.expiresAt, () => guards.isStillGood(request.http))
-      }
-    }
+    const response = await endpoint.handle(request)
+    if (!(response.body instanceof Readable)) return response
+    // After a disconnect `close` was emitted already, so the reply would never end the stream.
+    if (request.signal.aborted) response.body.destroy()
+    else streams.watch(reply, request.authInfo?.expiresAt, () => guards.isStillGood(http))
     return response
   }
 }

@@ -1,6 +1,7 @@
 /** Which scopes does a tool need, and which tools does a request call or list? */
 
 import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
+import type { McpOAuthOptions } from '../../options/schema.ts'
 import { problemOfScopes } from '../../oauth/scope.ts'
 import { messagesOf } from '../rpc/parse.ts'
 import { serverFault } from '../rpc/types.ts'
@@ -17,19 +18,17 @@ export interface ScopedTool {
 }
 
 /** The option `mcp.toolScopes`. */
-export type ToolScopesOption =
-  | Readonly<Record<string, readonly string[]>>
-  | ((tool: string, annotations: Readonly<ToolAnnotations>) => readonly string[] | undefined)
+export type ToolScopesOption = NonNullable<NonNullable<McpOAuthOptions['mcp']>['toolScopes']>
 
 /**
- * Returns the scopes that a tool needs beyond those of the route.
+ * Reads the option `mcp.toolScopes`, which overrides the scopes that a tool declares itself.
  *
- * @throws {McpOAuthError} internal: a tool with an invalid scope list cannot be called
+ * @returns a function that returns the scopes of a tool beyond those of the route, and throws
+ *   `internal` for an invalid scope list: a tool with an invalid scope list cannot be called
  */
-export type ToolScopes = (tool: ScopedTool) => readonly string[]
-
-/** Reads the option `mcp.toolScopes`, which overrides the scopes that a tool declares itself. */
-export function createToolScopes (option: ToolScopesOption | undefined): ToolScopes {
+export function createToolScopes (
+  option: ToolScopesOption | undefined
+): (tool: ScopedTool) => readonly string[] {
   const configured = ({ name, annotations = {} }: ScopedTool) =>
     typeof option === 'function'
       ? option(name, annotations)

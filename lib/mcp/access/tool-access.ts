@@ -26,11 +26,6 @@ import { createToolList, isToolPage } from './tool-list.ts'
 /** Checks whether a caller has scopes. */
 export type Holds = (authInfo: McpAuth | undefined, scopes: readonly string[]) => boolean
 
-export interface ToolAccess {
-  toolScopes: ToolScopesOption | undefined
-  holds: Holds
-}
-
 /**
  * Puts the scopes of tools in front of a server. A call is checked before it reaches the server,
  * and the list of tools has the ones that its caller may call.
@@ -40,26 +35,27 @@ export interface ToolAccess {
  */
 export function withToolAccess (
   server: ScopelessEndpoint,
-  { toolScopes, holds }: ToolAccess,
+  { toolScopes, holds }: { toolScopes: ToolScopesOption | undefined, holds: Holds },
   onStart: ((tools: readonly ScopedTool[]) => void) | null
 ): McpEndpoint {
   const scopesOf = createToolScopes(toolScopes)
   const known = new Set(typeof toolScopes === 'object' ? Object.values(toolScopes).flat() : [])
   const toolList = createToolList(server.handle, onStart !== null, tools => {
-    for (const scope of tools.flatMap(tool => validScopesOf(tool) ?? [])) known.add(scope)
+    for (const scope of tools.flatMap(tool => inspect(tool).scopes ?? [])) known.add(scope)
   })
 
-  /** The scopes of a tool; `null` for an invalid scope list. */
-  function validScopesOf (tool: ScopedTool): readonly string[] | null {
+  /** The scopes of a tool, `null` with a problem for an invalid scope list. */
+  function inspect (tool: ScopedTool): { scopes: readonly string[] | null, problems: string[] } {
     try {
-      return scopesOf(tool)
-    } catch {
-      return null
+      return { scopes: scopesOf(tool), problems: [] }
+    } catch (error) {
+      const { cause = error } = error as Error
+      return { scopes: null, problems: [String((cause as Error | undefined)?.message ?? error)] }
     }
   }
 
   function mayCall (authInfo: McpAuth | undefined, tool: ScopedTool): boolean {
-    const scopes = validScopesOf(tool)
+    const { scopes } = inspect(tool)
     return scopes !== null && holds(authInfo, scopes)
   }
 
@@ -92,7 +88,7 @@ export function withToolAccess (
     // A server that lists its tools only for some callers is asked with their requests.
     const tools = await toolList.list(startRequest()).catch(() => null)
     if (tools === null || 'status' in tools) return
-    const problems = tools.flatMap(tool => problemOf(() => scopesOf(tool)))
+    const problems = tools.flatMap(tool => inspect(tool).problems)
     if (problems.length > 0) throw startupError('invalidTools', ...problems)
     onTools(tools)
   }
@@ -126,15 +122,6 @@ export function withToolAccess (
         (request.http.method === 'GET' || listRequestIds(request.body).length > 0)
       return hasLists ? mapMessages(response, filterLists(request)) : response
     }
-  }
-}
-
-function problemOf (check: () => unknown): string[] {
-  try {
-    check()
-    return []
-  } catch (error) {
-    return [String(((error as Error).cause as Error | undefined)?.message ?? error)]
   }
 }
 

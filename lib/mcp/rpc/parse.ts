@@ -2,7 +2,7 @@
 
 import { maxBatchMessages, maxBodyDepth } from '../../limits.ts'
 import { isPlainObject } from '../../util/json.ts'
-import { type McpResponse, rpcCode, rpcFailure } from './types.ts'
+import { type McpResponse, jsonResponse, rpcCode, rpcError, rpcFailure } from './types.ts'
 
 /** A JSON-RPC message that was not validated. */
 export interface RpcMessage {
@@ -135,11 +135,12 @@ function isId (value: unknown): value is string | number {
 }
 
 function unsupportedVersion (version: string): McpResponse {
-  const requested = /^\d{4}-\d\d-\d\d$/.test(version) ? { requested: version } : {}
-  return rpcFailure(400, rpcCode.unsupportedVersion, 'Unsupported protocol version', {
-    supported: protocolVersions,
-    ...requested
-  })
+  const isDate = /^\d{4}-\d\d-\d\d$/.test(version)
+  const data = { supported: protocolVersions, ...(isDate && { requested: version }) }
+  return jsonResponse(
+    400,
+    rpcError(null, rpcCode.unsupportedVersion, 'Unsupported protocol version', data)
+  )
 }
 
 function invalid (message: string): McpResponse {

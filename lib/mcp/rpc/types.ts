@@ -73,13 +73,8 @@ export function rpcError (id: unknown, code: number, message: string, data?: unk
 }
 
 /** Makes a JSON-RPC error for an HTTP request as a whole, hence without the id of a message. */
-export function rpcFailure (
-  status: number,
-  code: number,
-  message: string,
-  data?: unknown
-): McpResponse {
-  return jsonResponse(status, rpcError(null, code, message, data))
+export function rpcFailure (status: number, code: number, message: string): McpResponse {
+  return jsonResponse(status, rpcError(null, code, message))
 }
 
 export const jsonHeaders = Object.freeze({ 'content-type': 'application/json' })

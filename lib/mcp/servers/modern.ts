@@ -1,6 +1,6 @@
 /** How does a server of earlier eras serve MCP 2026-07-28? */
 
-import type { Implementation, ServerCapabilities } from '@modelcontextprotocol/sdk/types.js'
+import type { InitializeResult } from '@modelcontextprotocol/sdk/types.js'
 import type { Log } from '../../types.ts'
 import type { RpcMessage } from '../rpc/parse.ts'
 import { type McpResponse, type McpRequest, type ScopelessEndpoint, rpcCode } from '../rpc/types.ts'
@@ -100,14 +100,12 @@ function modernHandler (
       capabilities: {},
       clientInfo: { name: 'fastify-mcp-oauth', version: '1.0.0' }
     }) as InitializeResult
-    const served = (Object.keys(methods) as Array<keyof typeof methods>).filter(name =>
-      capabilities[name] !== undefined
-    )
+    const served = Object.entries(methods).filter(([name]) => Object.hasOwn(capabilities, name))
     const server = new Server(serverInfo as never, {
-      capabilities: Object.fromEntries(served.map(name => [name, {}])),
+      capabilities: Object.fromEntries(served.map(([name]) => [name, {}])),
       ...(instructions !== undefined && { instructions })
     })
-    for (const method of served.flatMap(name => [...methods[name]])) {
+    for (const method of served.flatMap(([, names]) => [...names])) {
       server.setRequestHandler(
         method as 'tools/list',
         async ({ params = {} }, { mcpReq }) =>
@@ -131,12 +129,6 @@ function modernHandler (
       return await webResponse(response)
     }
   }
-}
-
-interface InitializeResult {
-  serverInfo: Implementation
-  capabilities: ServerCapabilities
-  instructions?: string
 }
 
 /** Earlier eras do not have the headers that repeat the body. */

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import type { CallToolResult, Tool } from '@modelcontextprotocol/sdk/types.js'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { startupError } from '../../errors.ts'
-import { type InjectTokens, routeMark } from './inject.ts'
+import { type InjectTokens, type MarkedConfig, routeMark } from './inject.ts'
 import { type RouteSchema, buildInput } from './input.ts'
 import {
   type Inject,
@@ -41,7 +41,7 @@ export interface ToolBuildOptions {
 
 export interface ToolCollector {
   /** For Fastify's `onRoute` hook. It collects the routes that are added later. */
-  onRoute(this: FastifyInstance, route: CollectedRoute): void
+  onRoute(this: FastifyInstance, route: RouteOptions): void
   /**
    * Builds the tools, at `onReady`.
    *
@@ -50,21 +50,12 @@ export interface ToolCollector {
   build(options: ToolBuildOptions): ToolCollection
 }
 
-/** A route as the `onRoute` hook gets it. */
-export type CollectedRoute = RouteOptions & { routePath?: string, path?: string, prefix?: string }
-
 /** A route's description of itself as a tool. */
 interface RouteTool {
   /** Name of the tool. Defaults to the route's `operationId`. */
   name?: string
   /** Scopes a caller of the tool needs. */
   scopes?: readonly string[]
-}
-
-interface RouteConfig {
-  mcpOAuth?: unknown
-  mcp?: RouteTool
-  [routeMark]?: string
 }
 
 declare module 'fastify' {
@@ -86,7 +77,7 @@ declare module 'fastify' {
 interface Candidate extends Operation {
   method: ToolRoute['method']
   mark: string
-  route: CollectedRoute
+  route: RouteOptions
   schema: RouteSchema
   tool: RouteTool
   /** The scope of the route. The route may refer to the shared schemas of this scope only. */
@@ -136,8 +127,8 @@ export function createToolCollector (tokens: InjectTokens): ToolCollector {
   }
 }
 
-function candidatesOf (route: CollectedRoute, scope: FastifyInstance): Candidate[] {
-  const config = route.config as RouteConfig | undefined
+function candidatesOf (route: RouteOptions, scope: FastifyInstance): Candidate[] {
+  const config = route.config as MarkedConfig | undefined
   const schema = (route.schema ?? {}) as RouteSchema
   const tool = config?.mcp ?? {}
   const name = tool.name ?? schema.operationId
@@ -162,7 +153,7 @@ function candidatesOf (route: CollectedRoute, scope: FastifyInstance): Candidate
 }
 
 /** For `/` in a prefixed scope Fastify adds two routes, `/prefix` and `/prefix/`. */
-function isSlashTwin ({ url, handler }: CollectedRoute, candidates: readonly Candidate[]): boolean {
+function isSlashTwin ({ url, handler }: RouteOptions, candidates: readonly Candidate[]): boolean {
   return url.endsWith('/') &&
     candidates.some(({ route }) => route.handler === handler && `${route.url}/` === url)
 }

@@ -8,6 +8,9 @@ import { setVerifiedProof, type VerifiedProof } from '../../dpop/verified-proof.
 /** Identifies a route, also among those with its method and URL for another host or version. */
 export const routeMark = Symbol('fastify-mcp-oauth.route')
 
+/** The config of a route that is a tool. */
+export type MarkedConfig = FastifyContextConfig & { [routeMark]?: string }
+
 /** Carries the token of an in-process call. */
 export const injectTokenHeader = 'x-fastify-mcp-oauth-ticket'
 
@@ -59,7 +62,7 @@ export function createInjectTokens (): InjectTokens {
       delete request.headers[injectTokenHeader]
       const call = calls.get(String(token))
       calls.delete(String(token))
-      const config: FastifyContextConfig & { [routeMark]?: string } = request.routeOptions.config
+      const config: MarkedConfig = request.routeOptions.config
       if (call?.mark === undefined || call.mark !== config[routeMark]) {
         return done(new McpOAuthError('notFound'))
       }

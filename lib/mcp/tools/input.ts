@@ -4,19 +4,8 @@ import { isPlainObject } from '../../util/json.ts'
 import { type JsonSchema, inlineSchema } from './json-schema.ts'
 import type { PathPart } from './path.ts'
 
-/** The members of a Fastify route schema that describe a tool. */
-export interface RouteSchema {
-  operationId?: unknown
-  summary?: unknown
-  description?: unknown
-  tags?: unknown
-  hide?: unknown
-  params?: unknown
-  querystring?: unknown
-  query?: unknown
-  body?: unknown
-  response?: unknown
-}
+/** A Fastify route schema. Plugins may replace the types of its members. */
+export type RouteSchema = Readonly<Record<string, unknown>>
 
 /** Where an argument is sent. `wholeBody` is the body itself, `body` one member of it. */
 export type Place = 'path' | 'query' | 'body' | 'wholeBody'

@@ -5,8 +5,12 @@ import { isPlainObject } from '../../util/json.ts'
 /** A JSON Schema in object form. */
 export type JsonSchema = Record<string, unknown>
 
-/** Keywords that hold schemas. All others hold data, which is copied. */
+/** Keywords that hold a schema, or a list of schemas. All others hold data, which is copied. */
 const schemaKeywords = new Set([
+  'allOf',
+  'anyOf',
+  'oneOf',
+  'prefixItems',
   'items',
   'additionalItems',
   'additionalProperties',
@@ -19,7 +23,6 @@ const schemaKeywords = new Set([
   'then',
   'else'
 ])
-const listKeywords = new Set(['allOf', 'anyOf', 'oneOf', 'prefixItems', 'items'])
 const mapKeywords = new Set(['properties', 'patternProperties', 'dependentSchemas'])
 /** Targets of references, of which none remain. */
 const droppedKeywords = new Set([
@@ -57,11 +60,10 @@ export function inlineSchema (
     const copy: JsonSchema = {}
     for (const [keyword, content] of Object.entries(value)) {
       if (content === undefined || droppedKeywords.has(keyword)) continue
-      const isList = listKeywords.has(keyword) && Array.isArray(content)
-      copy[keyword] = isList
-        ? content.map((item) => inline(item, root, trail))
-        : schemaKeywords.has(keyword)
-        ? inline(content, root, trail)
+      copy[keyword] = schemaKeywords.has(keyword)
+        ? Array.isArray(content)
+          ? content.map((item) => inline(item, root, trail))
+          : inline(content, root, trail)
         : mapKeywords.has(keyword) && isPlainObject(content)
         ? inlineMap(content, root, trail)
         : content

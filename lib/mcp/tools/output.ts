@@ -5,12 +5,6 @@ import { type RouteSchema, type SharedSchemas, jsonContent } from './input.ts'
 import { type JsonSchema, inlineSchema } from './json-schema.ts'
 import type { ToolOptions } from '../../options/schema.ts'
 
-interface Response {
-  status: string
-  description: string | undefined
-  schema: JsonSchema | undefined
-}
-
 /** The description of a tool and its result. */
 export interface ToolOutput {
   description: string | undefined
@@ -39,7 +33,7 @@ export function buildOutput (
   }
 }
 
-function readResponses (responses: unknown, shared: SharedSchemas): Response[] {
+function readResponses (responses: unknown, shared: SharedSchemas) {
   if (!isPlainObject(responses)) return []
   return Object.entries(responses).map(([status, response]) => ({
     status,
@@ -60,7 +54,7 @@ function readSchema (response: unknown, shared: SharedSchemas): JsonSchema | und
 }
 
 function describe (
-  responses: readonly Response[],
+  responses: ReturnType<typeof readResponses>,
   { describeAllResponses = false, describeFullResponseSchema = false }: ToolOptions
 ): string {
   if (responses.length === 0 || !(describeAllResponses || describeFullResponseSchema)) return ''
