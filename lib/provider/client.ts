@@ -1,7 +1,7 @@
 import * as oidc from 'openid-client'
 import { boundedFetch } from '../http/fetch.ts'
 import { basicCredentials } from '../oauth/client-authentication.ts'
-import type { ProviderMetadata } from '../oauth/metadata.ts'
+import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
 
 /**
  * Our account at the provider, over our bounded fetch: what openid-client needs for each request.

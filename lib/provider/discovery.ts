@@ -2,8 +2,7 @@ import { McpOAuthError } from '../errors.ts'
 import type { Log, ProviderTraits } from '../types.ts'
 import { cached } from '../http/cached.ts'
 import { fetchJson } from '../http/fetch.ts'
-import { providerMetadata } from '../oauth/metadata.ts'
-import type { ProviderMetadata } from '../oauth/metadata.ts'
+import { parseProviderMetadata, type ProviderMetadata } from '../oauth/provider-metadata.ts'
 import { discoveryUrls } from '../oauth/well-known.ts'
 
 /** Where a provider is and how it is told about. */
@@ -71,7 +70,8 @@ export function createProviderDiscovery (options: ProviderDiscoveryOptions): Pro
         warned = true
         log?.warn(
           { host },
-          'The authorization provider puts its own iss into authorization responses; clients that check it will refuse a proxied login'
+          'The authorization provider puts its own iss into authorization responses; ' +
+            'clients that check it will refuse a proxied login'
         )
       }
       return found
@@ -85,7 +85,7 @@ export function createProviderDiscovery (options: ProviderDiscoveryOptions): Pro
   // a login page or a page of its website. Only a server in trouble is not asked further. A
   // document that was refused says more than an address with nothing.
   async function discover (): Promise<ProviderMetadata> {
-    if (traits?.metadata) return providerMetadata({ issuer, ...traits.metadata }, expected)
+    if (traits?.metadata) return parseProviderMetadata({ issuer, ...traits.metadata }, expected)
     const deadline = performance.now() + timeLimit
     let nothing: unknown
     let refusal: unknown
@@ -98,7 +98,7 @@ export function createProviderDiscovery (options: ProviderDiscoveryOptions): Pro
         })
       if (document === null) continue
       try {
-        return providerMetadata(document, expected)
+        return parseProviderMetadata(document, expected)
       } catch (error) {
         refusal ??= error
       }

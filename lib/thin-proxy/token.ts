@@ -14,7 +14,7 @@ import {
   type RefreshTokenRequest
 } from '../oauth/token-request.ts'
 import { parseTokenResponse, type ProviderTokenResponse } from '../oauth/token-response.ts'
-import type { ProviderMetadata } from '../oauth/metadata.ts'
+import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
 import {
   acceptForm,
   replyToPreflight,

@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test'
 import { createProviderLogin } from '../../lib/provider/login.ts'
 import type { McpOAuthError } from '../../lib/errors.ts'
 import { fetchJson } from '../../lib/http/fetch.ts'
-import { providerMetadata } from '../../lib/oauth/metadata.ts'
+import { parseProviderMetadata } from '../../lib/oauth/provider-metadata.ts'
 import { github } from '../../lib/providers/index.ts'
 
 const octocat = {
@@ -56,7 +56,7 @@ async function setUp (t: TestContext, answers: { token: object, user?: object })
     token_endpoint: `${origin}/access_token`
   }
   const upstream = createProviderLogin({
-    metadata: async () => providerMetadata(local, { issuer: origin }),
+    metadata: async () => parseProviderMetadata(local, { issuer: origin }),
     clientId,
     clientSecret,
     scopes: [],
@@ -161,7 +161,7 @@ test('a refresh token GitHub refuses, in a 200, is a grant that is over [T-24]',
 test('the issuer is what GitHub sends as iss [B-09]', async () => {
   const { issuer, provider } = github({ clientId: 'a', clientSecret: 'b' })
   const upstream = createProviderLogin({
-    metadata: async () => providerMetadata({ issuer, ...provider?.metadata }, { issuer }),
+    metadata: async () => parseProviderMetadata({ issuer, ...provider?.metadata }, { issuer }),
     clientId: 'a',
     clientSecret: 'b',
     scopes: [],

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { createProviderLogin } from '../../lib/provider/login.ts'
 import { optionProblems } from '../../lib/options/rules.ts'
-import { providerMetadata } from '../../lib/oauth/metadata.ts'
+import { parseProviderMetadata } from '../../lib/oauth/provider-metadata.ts'
 import {
   auth0,
   cognito,
@@ -106,7 +106,7 @@ function metadataOf (name: string, { issuer, authorizeUrl, provider }: Preset) {
   const document = provider?.metadata
     ? { issuer, ...provider.metadata }
     : JSON.parse(readFileSync(new URL(`metadata/${name}.json`, import.meta.url), 'utf8'))
-  return providerMetadata(document, { issuer, ...(authorizeUrl !== undefined && { authorizeUrl }) })
+  return parseProviderMetadata(document, { issuer, ...(authorizeUrl !== undefined && { authorizeUrl }) })
 }
 
 function upstreamOf (name: string, preset: Preset) {
@@ -132,7 +132,7 @@ for (const [name, { preset, metadataUrl, login, token, parameters }] of Object.e
   test(`a slash more or less is another issuer than that of ${name} [M-07]`, () => {
     const other = preset.issuer.endsWith('/') ? preset.issuer.slice(0, -1) : `${preset.issuer}/`
     assert.throws(() =>
-      providerMetadata({ token_endpoint: token, issuer: preset.issuer }, { issuer: other })
+      parseProviderMetadata({ token_endpoint: token, issuer: preset.issuer }, { issuer: other })
     )
   })
 

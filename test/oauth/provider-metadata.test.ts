@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseProviderMetadata } from '../../lib/oauth/provider-metadata.ts'
+
+const issuer = 'https://id.example.com/tenant'
+const good = {
+  issuer,
+  authorization_endpoint: 'https://id.example.com/authorize?flow=1',
+  token_endpoint: 'https://id.example.com/token',
+  jwks_uri: 'https://id.example.com/jwks',
+  scopes_supported: ['openid', 'offline_access']
+}
+
+function assertRejected (document: unknown, reason: RegExp, expected = { issuer }): void {
+  assert.throws(
+    () => parseProviderMetadata(document, expected),
+    (error: Error & { kind?: string }) => {
+      assert.equal(error.kind, 'providerUnavailable')
+      assert.match((error.cause as Error).message, reason)
+      return true
+    }
+  )
+}
+
+test('parseProviderMetadata copies only the members that we use [M-10 ASM-13]', () => {
+  const poisoned = JSON.parse(
+    JSON.stringify({
+      ...good,
+      client_secret: 'canary',
+      registration_endpoint: 'https://evil.example/',
+      signed_metadata: 'canary',
+      mtls_endpoint_aliases: { token_endpoint: 'canary' },
+      pushed_authorization_request_endpoint: 'https://id.example.com/par',
+      pad: 'x'.repeat(1_000_000)
+    }).replace('{', '{"__proto__":{"token_endpoint":"canary"},')
+  )
+  const copy = parseProviderMetadata(poisoned, { issuer })
+  assert.deepEqual(copy, { ...good, authorization_response_iss_parameter_supported: false })
+  assert.ok(Object.isFrozen(copy) && Object.isFrozen(copy.scopes_supported))
+})
+
+test('parseProviderMetadata returns the iss flag as true only for true', () => {
+  for (const [flag, expected] of [[true, true], ['true', false], [1, false], [undefined, false]]) {
+    const document = { ...good, authorization_response_iss_parameter_supported: flag }
+    assert.equal(
+      parseProviderMetadata(document, { issuer }).authorization_response_iss_parameter_supported,
+      expected
+    )
+  }
+})
+
+const hostile: unknown[] = [
+  'javascript:alert(1)',
+  'file:///etc/passwd',
+  'data:text/html,x',
+  'http://id.example.com/authorize',
+  'https://u:p@id.example.com/',
+  'https://@id.example.com/',
+  'https://a$(calc)/',
+  'https://id.example.com/ x',
+  'https://id.example.com/"',
+  "https://id.example.com/'",
+  'https://id.example.com/`id`',
+  'https://id.example.com/\n',
+  'https://id.example.com/#x',
+  `https://id.example.com/${'x'.repeat(5_000)}`,
+  '/authorize',
+  '//id.example.com/',
+  '',
+  null,
+  [],
+  ['https://id.example.com/'],
+  {},
+  1,
+  'http://localhost/authorize',
+  'http://127.0.0.1/authorize',
+  'http://169.254.169.254/latest/meta-data'
+]
+for (
+  const member of [
+    'authorization_endpoint',
+    'token_endpoint',
+    'jwks_uri',
+    'revocation_endpoint',
+    'introspection_endpoint',
+    'userinfo_endpoint'
+  ]
+) {
+  test(`parseProviderMetadata rejects a hostile ${member} [M-07 SS-04]`, () => {
+    for (const value of hostile) {
+      assertRejected(
+        { ...good, [member]: value },
+        new RegExp(`^The metadata of the provider is invalid: ${member} must`)
+      )
+    }
+  })
+}
+
+test('parseProviderMetadata does not repeat the rejected value in its error [M-07]', () => {
+  try {
+    parseProviderMetadata({ ...good, token_endpoint: 'javascript:canary' }, { issuer })
+    assert.fail()
+  } catch (error) {
+    assert.ok(!`${error} ${(error as Error).cause}`.includes('canary'))
+  }
+})
+
+test('parseProviderMetadata requires the configured issuer, byte for byte [M-08 ASM-05]', () => {
+  for (
+    const other of [
+      `${issuer}/`,
+      issuer.toUpperCase(),
+      'https://id.example.com',
+      'https://id.example.com/other',
+      [issuer],
+      null,
+      undefined
+    ]
+  ) {
+    assertRejected({ ...good, issuer: other }, /issuer is not the configured issuer/)
+  }
+  for (const document of [null, undefined, 'x', 1, [], {}]) assertRejected(document, /issuer/)
+})
+
+test('parseProviderMetadata accepts endpoints at other origins, http only for http issuers [M-09]', () => {
+  const google = { ...good, token_endpoint: 'https://oauth2.googleapis.com/token' }
+  assert.equal(
+    parseProviderMetadata(google, { issuer }).token_endpoint,
+    'https://oauth2.googleapis.com/token'
+  )
+  const local = 'http://localhost:4000'
+  const document = { issuer: local, token_endpoint: 'http://127.0.0.1:4000/token' }
+  assert.equal(
+    parseProviderMetadata(document, { issuer: local }).token_endpoint,
+    'http://127.0.0.1:4000/token'
+  )
+  assertRejected(
+    { issuer: local, token_endpoint: 'http://example.com/token' },
+    /token_endpoint must/,
+    {
+      issuer: local
+    }
+  )
+})
+
+test('parseProviderMetadata checks authorizeUrl like the endpoint it replaces', () => {
+  const authorizeUrl = 'https://login.example.com/start'
+  assert.equal(
+    parseProviderMetadata({ ...good, authorization_endpoint: 'javascript:x' }, {
+      issuer,
+      authorizeUrl
+    })
+      .authorization_endpoint,
+    authorizeUrl
+  )
+})
+
+test('parseProviderMetadata rejects lists that are not lists of strings [U-01]', () => {
+  for (const list of ['openid', [1], [null], {}, null]) {
+    assertRejected(
+      { ...good, scopes_supported: list },
+      /scopes_supported must be a list of strings/
+    )
+  }
+})
