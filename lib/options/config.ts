@@ -10,7 +10,7 @@ import type {
   TokenVerifier
 } from '../types.ts'
 import { startupError } from '../errors.ts'
-import { customMetadata } from '../oauth/custom-metadata.ts'
+import { customMetadata } from '../oauth/metadata.ts'
 import { parseScope, type ScopeHierarchy } from '../oauth/scope.ts'
 import { optionProblems } from './rules.ts'
 import type { ClientOptions } from './client.ts'

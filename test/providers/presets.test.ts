@@ -106,7 +106,10 @@ function metadataOf (name: string, { issuer, authorizeUrl, provider }: Preset) {
   const document = provider?.metadata
     ? { issuer, ...provider.metadata }
     : JSON.parse(readFileSync(new URL(`metadata/${name}.json`, import.meta.url), 'utf8'))
-  return parseProviderMetadata(document, { issuer, ...(authorizeUrl !== undefined && { authorizeUrl }) })
+  return parseProviderMetadata(document, {
+    issuer,
+    ...(authorizeUrl !== undefined && { authorizeUrl })
+  })
 }
 
 function upstreamOf (name: string, preset: Preset) {
