@@ -1,17 +1,17 @@
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
-import Fastify, { type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { mcpOAuth, type McpOAuthOptions } from '../../lib/index.ts'
 
-/** Whatever runs what is to be cleaned up in the end: a test, or a program. */
+/** A test, or a program that cleans up in the same way. */
 export type Cleanup = Pick<TestContext, 'after'>
 
 export interface AppSetup {
-  /** The host to register in. Defaults to a plain `Fastify()`. */
+  /** The host to register in. Default: `Fastify()`. */
   app?: FastifyInstance
-  /** Adds the user's routes, after the plugin. */
+  /** Adds routes of the host, after the plugin. */
   routes?: (app: FastifyInstance) => unknown
-  /** Defaults to a free one. */
+  /** Default: a free port. */
   port?: number
   /** Closed after the app: the other way round stalls on kept-alive connections. */
   upstream?: { close(): Promise<unknown> }
@@ -41,4 +41,12 @@ export async function buildApp (
   await app.listen({ host: '127.0.0.1', port })
   const origin = `http://localhost:${(app.server.address() as AddressInfo).port}`
   return { app, origin, mcpUrl: `${origin}${options.prefix ?? ''}${options.mcp?.path ?? '/mcp'}` }
+}
+
+/** A host that adds every log line, from level trace, to `logs`. */
+export function loggingApp (logs: string[], options: FastifyServerOptions = {}): FastifyInstance {
+  const write = (line: string): void => {
+    logs.push(line)
+  }
+  return Fastify({ ...options, logger: { level: 'trace', stream: { write } } })
 }

@@ -4,10 +4,11 @@ import type { TestContext } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import type { McpOAuthOptions } from '../../lib/index.ts'
 import { buildApp, type AppSetup, type RunningApp } from './app.ts'
+import { providerClient, secret } from './credentials.ts'
 import { startProvider, type ProviderOptions, type RunningProvider } from './provider.ts'
 
-export const secret = 'a test secret that is long enough to be one'
-export const clientSecret = 'canary-upstream-client-secret'
+export { secret } from './credentials.ts'
+export const { clientSecret } = providerClient
 
 export interface RunningBroker extends RunningApp {
   provider: RunningProvider
@@ -15,8 +16,8 @@ export interface RunningBroker extends RunningApp {
 }
 
 /**
- * A port that is free now: the provider must know our callback before we listen. Below those that
- * the system hands out by itself, or somebody else would have it by then.
+ * A free port, for servers whose URL is needed before they listen. It is below the range from which
+ * the system chooses ports, so that no other process receives it meanwhile.
  */
 export async function freePort (): Promise<number> {
   const port = randomInt(12_000, 32_000)
@@ -29,22 +30,26 @@ export async function freePort (): Promise<number> {
   return port
 }
 
-export function upstreamClient (redirectUri: string): object {
+/** The registration of the broker at a real provider. */
+export function registration (redirectUri: string): object {
   return {
-    client_id: 'broker',
-    client_secret: clientSecret,
+    client_id: providerClient.clientId,
+    client_secret: providerClient.clientSecret,
     redirect_uris: [redirectUri],
     grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code']
   }
 }
 
+/** @deprecated */
+export { registration as upstreamClient }
+
 export interface BrokerSetup extends AppSetup {
   provider?: ProviderOptions
   options?: Partial<McpOAuthOptions>
 }
 
-/** The broker in front of a real provider, with a tool that says who calls it. */
+/** The broker in front of a real provider, with a tool that returns whether it was authorized. */
 export async function startBroker (
   t: TestContext,
   { provider: providerOptions = {}, options = {}, ...setup }: BrokerSetup = {}
@@ -53,13 +58,12 @@ export async function startBroker (
   const base = `http://localhost:${port}${options.prefix ?? ''}`
   const provider = await startProvider({
     registration: false,
-    clients: [upstreamClient(`${base}/oauth/callback`)],
+    clients: [registration(`${base}/oauth/callback`)],
     ...providerOptions
   })
   const running = await buildApp(t, {
     issuer: provider.issuer,
-    clientId: 'broker',
-    clientSecret,
+    ...providerClient,
     secret,
     setupProxies: true,
     publicUrl: `http://localhost:${port}`,

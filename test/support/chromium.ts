@@ -38,15 +38,26 @@ export async function openBrowser (t: TestContext): Promise<Browser | null> {
 }
 
 /**
- * To be evaluated in a page: the lowest contrast between a text and what is behind it (WCAG 2.2
- * §1.4.3). Colours must be opaque.
+ * Evaluated in a page: the lowest contrast between a text and its background (WCAG 2.2 §1.4.3).
+ * Colours must be opaque.
  */
 export const lowestContrast = `(() => {
   const channels = (color) => color.match(/[\\d.]+/g).map(Number)
-  const light = (color) => channels(color).slice(0, 3).map(c => c / 255).map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4).reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0)
-  const behind = (element) => { const { backgroundColor } = getComputedStyle(element); return channels(backgroundColor)[3] === 0 ? behind(element.parentElement) : backgroundColor }
-  return Math.min(...[...document.querySelectorAll('main *')].filter(({ childNodes }) => [...childNodes].some(({ nodeType, data }) => nodeType === 3 && data.trim())).map(element => {
-    const [high, low] = [light(getComputedStyle(element).color), light(behind(element))].sort((a, b) => b - a)
+  const linear = (c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4
+  const luminance = (color) => {
+    const [red, green, blue] = channels(color).slice(0, 3).map(c => linear(c / 255))
+    return red * 0.2126 + green * 0.7152 + blue * 0.0722
+  }
+  const background = (element) => {
+    const { backgroundColor } = getComputedStyle(element)
+    return channels(backgroundColor)[3] === 0 ? background(element.parentElement) : backgroundColor
+  }
+  const hasText = ({ childNodes }) =>
+    [...childNodes].some(({ nodeType, data }) => nodeType === 3 && data.trim())
+  const contrast = (element) => {
+    const colors = [getComputedStyle(element).color, background(element)]
+    const [high, low] = colors.map(luminance).sort((a, b) => b - a)
     return (high + 0.05) / (low + 0.05)
-  }))
+  }
+  return Math.min(...[...document.querySelectorAll('main *')].filter(hasText).map(contrast))
 })()`

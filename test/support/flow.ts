@@ -1,89 +1,71 @@
 import assert from 'node:assert/strict'
-import { createHash, randomBytes } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
-import Fastify, { type FastifyInstance } from 'fastify'
-import { errorTable } from '../../lib/errors.ts'
+import type { FastifyInstance } from 'fastify'
 import { mcpOAuth, type McpOAuthOptions } from '../../lib/index.ts'
+import { loggingApp } from './app.ts'
+import { hidden, openBrowser, signIn, type Browser } from './browser.ts'
+import { challenge, loopbackUri, providerClient, publicUrl, secret } from './credentials.ts'
 import { whoami, whoamiCall } from './guarded.ts'
-import { startUpstream, type Upstream } from './upstream.ts'
+import { checkReply, type Reply } from './replies.ts'
+import { form, json, query, redeem, type Params } from './requests.ts'
+import { startStubProvider, type StubProvider } from './stub-provider.ts'
 
-export const publicUrl = 'https://mcp.example.com'
-export const upstreamClient = {
-  clientId: 'broker',
-  clientSecret: `canary-client-secret-${randomBytes(12).toString('hex')}`
-}
-export const secret = `canary-sealing-secret-${randomBytes(12).toString('hex')}`
-export const loopbackUri = 'http://127.0.0.1:4711/callback'
-export const webUri = 'https://app.example/cb'
-export const verifier = randomBytes(32).toString('base64url')
-export const challenge = createHash('sha256').update(verifier).digest('base64url')
+export { hidden, openBrowser, signIn, type Browser } from './browser.ts'
+export * from './credentials.ts'
+export { providerClient as upstreamClient } from './credentials.ts'
+export { isError, isPage, isSentBack, type Reply } from './replies.ts'
+export { claimsOf, query, redeem, renew, type Params } from './requests.ts'
 
-export type Params = Record<string, string | undefined> | string
-
-/** An answer, checked for what holds of all of them. */
-export interface Reply {
-  status: number
-  headers: Headers
-  text: string
-  location: URL | null
-  cookies: string[]
-  json(): Record<string, any>
-}
-
-/** One process of ours. */
+/** One process of the server. */
 export interface Instance {
   app: FastifyInstance
   origin: string
-  /** Asks for a path below the prefix. Redirects are answers. */
-  ask(path: string, init?: RequestInit): Promise<Reply>
+  /** Sends a request to a path below the prefix. Redirects are not followed. */
+  send(path: string, init?: RequestInit): Promise<Reply>
   register(metadata?: object): Promise<string>
   authorize(params: Params, headers?: Record<string, string>): Promise<Reply>
   token(params: Params, headers?: Record<string, string>): Promise<Reply>
   revoke(params: Params, headers?: Record<string, string>): Promise<Reply>
-  /** Calls the tool that shows its caller. */
+  /** Calls the tool that returns its caller. */
   call(token: string): Promise<Reply>
-}
-
-/** Keeps cookies, as a browser does for one host. Instances are one host. */
-export interface Browser {
-  jar: Map<string, string>
-  cookie(): string
-  get(instance: Instance, path: string, headers?: Record<string, string>): Promise<Reply>
-  post(
-    instance: Instance,
-    path: string,
-    params: Params,
-    headers?: Record<string, string>
-  ): Promise<Reply>
+  /** @deprecated */
+  ask: Instance['send']
 }
 
 export interface Flow extends Instance {
-  upstream: Upstream
+  provider: StubProvider
   instances: Instance[]
   prefix: string
   base: string
   resource: string
   logs: string[]
-  /** A well-formed request of a client. */
-  asked(
+  /** Parameters of a valid authorization request. */
+  params(
     clientId: string,
     more?: Record<string, string | undefined>
   ): Record<string, string | undefined>
-  /** Log in up to a code. */
+  /** Logs in. Resolves to the authorization code. */
   login(clientId: string, more?: LoginSetup): Promise<string>
-  /** Log in up to tokens. */
+  /** Logs in and redeems the code. Resolves to the token response. */
   tokens(clientId: string, more?: LoginSetup): Promise<Record<string, any>>
-  /** The consent form a browser is shown. */
+  /** Opens the consent page. Resolves to the sealed request in its form. */
   form(browser: Browser, params: Params, instance?: Instance): Promise<string>
-  /** Up to the callback's query. */
+  /** Consents and logs in at the provider. Resolves to the query of the callback. */
   approve(browser: Browser, params: Params, instance?: Instance): Promise<string>
-  another(options?: Partial<McpOAuthOptions>): Promise<Instance>
+  addInstance(options?: Partial<McpOAuthOptions>): Promise<Instance>
+  /** @deprecated */
+  another: Flow['addInstance']
+  /** @deprecated */
+  asked: Flow['params']
+  /** @deprecated */
+  upstream: StubProvider
 }
 
 export interface LoginSetup {
   params?: Record<string, string | undefined>
   browser?: Browser
+  /** The instances for the consent page, its form, the callback and the token request. */
   at?: Instance[]
 }
 
@@ -91,52 +73,35 @@ export interface FlowSetup {
   options?: Partial<McpOAuthOptions>
   instances?: number
   app?: () => Promise<FastifyInstance>
-  /**
-   * Starts a server with these options somewhere else, in a process of its own. Resolves to its
-   * origin.
-   */
+  /** Starts a server with these options in another process. Resolves to its origin. */
   launch?: (options: McpOAuthOptions) => Promise<string>
 }
 
-const unstable =
-  /FST_ERR|\bERR_|node_modules|\bat \S+:\d+:\d+|openid-client|oauth4webapi|ECONN|undici/
-const errorNames = new Set(errorTable().map(([, , , error]) => error))
-
 /**
- * Our server, once or several times, in front of a small provider. Public as
- * `https://mcp.example.com`, reached on loopback.
+ * The broker, once or several times, in front of a stub provider. It is published as
+ * `https://mcp.example.com` and reached on loopback.
  */
 export async function startFlow (
   t: TestContext,
   { options = {}, instances: count = 1, app: create, launch }: FlowSetup = {}
 ): Promise<Flow> {
-  const upstream = await startUpstream(upstreamClient)
+  const provider = await startStubProvider(providerClient)
   const logs: string[] = []
   const apps: FastifyInstance[] = []
   t.after(async () => {
     await Promise.all(apps.map(app => app.close()))
-    await upstream.close()
+    await provider.close()
   })
   const prefix = options.prefix ?? ''
   const base = publicUrl + prefix
   const resource = `${base}/mcp`
 
-  async function another (more: Partial<McpOAuthOptions> = {}): Promise<Instance> {
-    const app = await create?.() ??
-      Fastify({
-        logger: {
-          level: 'trace',
-          stream: {
-            write: (line: string) => {
-              logs.push(line)
-            }
-          }
-        }
-      })
+  async function addInstance (more: Partial<McpOAuthOptions> = {}): Promise<Instance> {
+    const app = await create?.() ?? loggingApp(logs)
     apps.push(app)
     const all: McpOAuthOptions = {
-      issuer: upstream.issuer,
-      ...upstreamClient,
+      issuer: provider.issuer,
+      ...providerClient,
       secret,
       setupProxies: true,
       publicUrl,
@@ -146,78 +111,32 @@ export async function startFlow (
       ...options,
       ...more
     }
-    if (launch) return instanceOf(app, await launch(all), more.prefix ?? prefix)
+    const path = more.prefix ?? prefix
+    if (launch) return createInstance(app, await launch(all), path, provider)
     await app.register(mcpOAuth, all)
     app.get('/host', async () => ({ host: true }))
     await app.listen({ host: '127.0.0.1', port: 0 })
-    return instanceOf(
-      app,
-      `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`,
-      more.prefix ?? prefix
-    )
-  }
-
-  function instanceOf (app: FastifyInstance, origin: string, prefix: string): Instance {
-    const ask = async (path: string, init: RequestInit = {}): Promise<Reply> => {
-      const response = await fetch(origin + prefix + path, { redirect: 'manual', ...init })
-      return checked(response, await response.text(), upstream)
-    }
-    const post = (path: string) => (params: Params, headers: Record<string, string> = {}) =>
-      ask(path, {
-        method: 'POST',
-        headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
-        body: query(params)
-      })
-    return {
-      app,
-      origin,
-      ask,
-      async register (metadata = {}) {
-        const body = JSON.stringify({
-          redirect_uris: [loopbackUri],
-          client_name: 'Test client',
-          grant_types: ['authorization_code', 'refresh_token'],
-          ...metadata
-        })
-        const reply = await ask('/oauth/register', {
-          method: 'POST',
-          headers: { 'content-type': 'application/json' },
-          body
-        })
-        assert.equal(reply.status, 201, reply.text)
-        return reply.json()['client_id'] as string
-      },
-      authorize: (params, headers = {}) =>
-        ask(`/oauth/authorize?${query(params)}`, { headers: { accept: 'text/html', ...headers } }),
-      token: post('/oauth/token'),
-      revoke: post('/oauth/revoke'),
-      call: token =>
-        ask('/mcp', {
-          method: 'POST',
-          headers: {
-            'content-type': 'application/json',
-            accept: 'application/json, text/event-stream',
-            authorization: `Bearer ${token}`
-          },
-          body: JSON.stringify(whoamiCall)
-        })
-    }
+    const { port } = app.server.address() as AddressInfo
+    return createInstance(app, `http://127.0.0.1:${port}`, path, provider)
   }
 
   const instances: Instance[] = []
-  for (let index = 0; index < count; index++) instances.push(await another())
+  for (let index = 0; index < count; index++) instances.push(await addInstance())
   const [first] = instances as [Instance]
 
   const flow: Flow = {
     ...first,
-    upstream,
+    provider,
     instances,
     prefix,
     base,
     resource,
     logs,
-    another,
-    asked: (clientId, more = {}) => ({
+    addInstance,
+    another: addInstance,
+    upstream: provider,
+    asked: (...all) => flow.params(...all),
+    params: (clientId, more = {}) => ({
       response_type: 'code',
       client_id: clientId,
       redirect_uri: loopbackUri,
@@ -234,22 +153,16 @@ export async function startFlow (
     },
     async approve (browser, params, instance = first) {
       const request = await flow.form(browser, params, instance)
-      const reply = await browser.post(instance, '/oauth/consent', { request, action: 'approve' })
-      assert.equal(reply.status, 303, reply.text)
-      return await signIn(reply.location as URL)
+      return await signIn(await consent(browser, request, instance))
     },
     async login (
       clientId,
       { params = {}, browser = openBrowser(), at = [first, first, first] } = {}
     ) {
       const [one = first, two = one, three = two] = at
-      const request = await flow.form(browser, flow.asked(clientId, params), one)
-      const approved = await browser.post(two, '/oauth/consent', { request, action: 'approve' })
-      assert.equal(approved.status, 303, approved.text)
-      const back = await browser.get(
-        three,
-        `/oauth/callback?${await signIn(approved.location as URL)}`
-      )
+      const request = await flow.form(browser, flow.params(clientId, params), one)
+      const answer = await signIn(await consent(browser, request, two))
+      const back = await browser.get(three, `/oauth/callback?${answer}`)
       assert.equal(back.status, 302, back.text)
       const code = back.location?.searchParams.get('code')
       assert.ok(code, back.location?.href)
@@ -265,177 +178,49 @@ export async function startFlow (
   return flow
 }
 
-/** The user signs in at the provider: the query of the callback. */
-export async function signIn (location: URL): Promise<string> {
-  const response = await fetch(location, { redirect: 'manual' })
-  await response.arrayBuffer()
-  return new URL(response.headers.get('location') ?? '').search.slice(1)
+async function consent (browser: Browser, request: string, instance: Instance): Promise<URL> {
+  const reply = await browser.post(instance, '/oauth/consent', { request, action: 'approve' })
+  assert.equal(reply.status, 303, reply.text)
+  return reply.location as URL
 }
 
-export function openBrowser (): Browser {
-  const jar = new Map<string, string>()
-  const cookie = () => [...jar].map(([name, value]) => `${name}=${value}`).join('; ')
-  const keep = (reply: Reply): Reply => {
-    for (const line of reply.cookies) {
-      const [, name = '', value = '', attributes = ''] = /^([^=]+)=([^;]*)(.*)$/.exec(line) ?? []
-      if (/max-age=0/i.test(attributes)) jar.delete(name)
-      else jar.set(name, value)
-    }
-    return reply
-  }
+function createInstance (
+  app: FastifyInstance,
+  origin: string,
+  prefix: string,
+  { canaries }: StubProvider
+): Instance {
+  const send = async (path: string, init: RequestInit = {}): Promise<Reply> =>
+    await checkReply(await fetch(origin + prefix + path, { redirect: 'manual', ...init }), canaries)
   return {
-    jar,
-    cookie,
-    get: async (instance, path, headers = {}) =>
-      keep(
-        await instance.ask(path, { headers: { accept: 'text/html', cookie: cookie(), ...headers } })
-      ),
-    post: async (instance, path, params, headers = {}) =>
-      keep(
-        await instance.ask(path, {
-          method: 'POST',
-          headers: {
-            accept: 'text/html',
-            'content-type': 'application/x-www-form-urlencoded',
-            origin: publicUrl,
-            'sec-fetch-site': 'same-origin',
-            cookie: cookie(),
-            ...headers
-          },
-          body: query(params)
+    app,
+    origin,
+    send,
+    ask: send,
+    async register (metadata = {}) {
+      const reply = await send(
+        '/oauth/register',
+        json({
+          redirect_uris: [loopbackUri],
+          client_name: 'Test client',
+          grant_types: ['authorization_code', 'refresh_token'],
+          ...metadata
         })
       )
-  }
-}
-
-export function hidden (page: string): string {
-  const [, value] = /name="request" value="([^"]+)"/.exec(page) ?? []
-  assert.ok(value, page)
-  return value
-}
-
-export function redeem (
-  clientId: string,
-  code: string,
-  more: Record<string, string | undefined> = {}
-): Record<string, string | undefined> {
-  return {
-    grant_type: 'authorization_code',
-    client_id: clientId,
-    code,
-    code_verifier: verifier,
-    redirect_uri: loopbackUri,
-    ...more
-  }
-}
-
-export function renew (
-  clientId: string,
-  refreshToken: string,
-  more: Record<string, string | undefined> = {}
-): Record<string, string | undefined> {
-  return { grant_type: 'refresh_token', client_id: clientId, refresh_token: refreshToken, ...more }
-}
-
-export function query (params: Params): string {
-  if (typeof params === 'string') return params
-  return Object.entries(params).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${encodeURIComponent(name)}=${encodeURIComponent(value)}`]
-  ).join('&')
-}
-
-export function claimsOf (token: string): Record<string, any> {
-  return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
-}
-
-/** E(status, error): OAuth JSON and nothing else. */
-export function isError (reply: Reply, status: number, error: string, message = ''): void {
-  assert.equal(reply.status, status, `${message} ${reply.text}`)
-  assert.equal(reply.headers.get('content-type'), 'application/json; charset=utf-8', message)
-  assert.deepEqual([Object.keys(reply.json()), reply.json()['error']], [[
-    'error',
-    'error_description'
-  ], error], message)
-  assert.equal(reply.location, null)
-}
-
-/** P(status): a page, framed by nobody, and no way on. */
-export function isPage (reply: Reply, status: number, error: string, message = ''): void {
-  assert.equal(reply.status, status, `${message} ${reply.text}`)
-  assert.equal(reply.location, null, message)
-  assert.equal(reply.headers.get('access-control-allow-origin'), null, 'G-17')
-  assert.equal(reply.headers.get('x-frame-options'), 'DENY', 'A-24')
-  assert.match(reply.headers.get('content-security-policy') ?? '', /frame-ancestors 'none'/, 'A-24')
-  assert.ok(reply.text.includes(`<code>${error}</code>`), `${message} ${reply.text}`)
-  assert.doesNotMatch(reply.text, /<script/i)
-}
-
-/** R(error): to the client, with every parameter once. */
-export function isSentBack (
-  { base: iss }: Flow,
-  reply: Reply,
-  status: number,
-  error: string,
-  { uri = loopbackUri, state = 's t/ä' as string | null, message = '' } = {}
-): void {
-  assert.equal(reply.status, status, `${message} ${reply.text}`)
-  assert.ok(reply.location?.href.startsWith(uri), `${message} ${reply.location?.href}`)
-  const params = reply.location?.searchParams as URLSearchParams
-  assert.deepEqual([...params.keys()], [
-    'error',
-    'error_description',
-    ...state === null ? [] : ['state'],
-    'iss'
-  ], message)
-  assert.deepEqual([params.get('error'), params.get('state'), params.get('iss')], [
-    error,
-    state,
-    iss
-  ], message)
-}
-
-/** The invariants: not ours to fail, nothing secret, nothing inner, nothing kept by caches. */
-function checked (response: Response, text: string, upstream: Upstream): Reply {
-  const { status, headers } = response
-  const path = new URL(response.url).pathname
-  const location = headers.get('location')
-  const all = `${[...headers].join('\n')}\n${text}`
-  for (
-    const canary of [
-      upstreamClient.clientSecret,
-      secret,
-      ...upstream.canaries,
-      'canary-upstream-text'
-    ]
-  ) {
-    for (
-      const spelling of [
-        canary,
-        Buffer.from(canary).toString('base64').replace(/=+$/, ''),
-        Buffer.from(canary).toString('hex')
-      ]
-    ) assert.ok(!all.includes(spelling), `I2 ${path}`)
-  }
-  assert.doesNotMatch(text, unstable, `I5 ${path}`)
-  assert.equal(headers.get('server'), null, 'I5')
-  if (path.includes('/oauth/')) {
-    assert.equal(headers.get('x-content-type-options'), 'nosniff', `I5 ${path}`)
-    if (!path.endsWith('/jwks')) {
-      assert.match(headers.get('cache-control') ?? '', /no-store/, `I3 ${path}`)
-    }
-    assert.equal(headers.get('referrer-policy'), 'no-referrer')
-    if (status >= 400 && text.startsWith('{')) {
-      assert.ok(errorNames.has(JSON.parse(text).error), text)
-    }
-    if (status >= 500) assert.ok(headers.get('retry-after') !== null || status === 500, text)
-  }
-  if (location !== null) assert.ok([302, 303].includes(status), 'never 307')
-  return {
-    status,
-    headers,
-    text,
-    location: location === null ? null : new URL(location),
-    cookies: headers.getSetCookie(),
-    json: () => JSON.parse(text) as Record<string, any>
+      assert.equal(reply.status, 201, reply.text)
+      return reply.json()['client_id'] as string
+    },
+    authorize: (params, headers = {}) =>
+      send(`/oauth/authorize?${query(params)}`, { headers: { accept: 'text/html', ...headers } }),
+    token: (params, headers) => send('/oauth/token', form(params, headers)),
+    revoke: (params, headers) => send('/oauth/revoke', form(params, headers)),
+    call: token =>
+      send(
+        '/mcp',
+        json(whoamiCall, {
+          accept: 'application/json, text/event-stream',
+          authorization: `Bearer ${token}`
+        })
+      )
   }
 }

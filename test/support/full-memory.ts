@@ -3,7 +3,7 @@ import { createConfig, type Config, type ProviderConfig } from '../../lib/option
 import { createProviderDiscovery } from '../../lib/provider/discovery.ts'
 import { createBroker } from '../../lib/broker/create.ts'
 import { createUrls } from '../../lib/urls.ts'
-import { publicUrl, secret, upstreamClient } from './flow.ts'
+import { publicUrl, secret, providerClient } from './flow.ts'
 
 // Run as a process: a broker without a shared store, whose memory is full of what strangers can
 // have it remember.
@@ -11,7 +11,7 @@ import { publicUrl, secret, upstreamClient } from './flow.ts'
 const log = { debug () {}, info () {}, warn () {}, error () {} }
 const issuer = 'https://id.example'
 const config = createConfig(
-  { issuer, ...upstreamClient, secret, setupProxies: true, publicUrl },
+  { issuer, ...providerClient, secret, setupProxies: true, publicUrl },
   '',
   log
 ) as Config & { provider: ProviderConfig }

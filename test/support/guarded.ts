@@ -1,11 +1,10 @@
-import { once } from 'node:events'
-import { connect } from 'node:net'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import type { McpOAuthOptions } from '../../lib/index.ts'
 import { buildApp, type AppSetup, type Cleanup, type RunningApp } from './app.ts'
 import { startIssuer, type Issuer } from './issuer.ts'
+import { json, raw as sendRaw } from './requests.ts'
 
-/** A server with one tool, which shows what it knows about its caller. */
+/** A server with one tool, which returns its caller. */
 export function whoami (): McpServer {
   const server = new McpServer({ name: 'test', version: '1.0.0' })
   server.registerTool(
@@ -27,13 +26,13 @@ export const whoamiCall = {
 
 export interface GuardedApp extends RunningApp {
   issuer: Issuer
-  /** A good token for the MCP route, but for what is overridden. */
+  /** A valid token for the MCP route, with these claims instead of its own. */
   token(claims?: Record<string, unknown>): Promise<string>
   /** Calls `whoami`. */
   call(token?: string, url?: string): Promise<Response>
 }
 
-/** An app whose MCP route takes the tokens of an issuer. */
+/** An app whose MCP route accepts the tokens of an issuer. */
 export async function startGuarded (
   t: Cleanup,
   options: McpOAuthOptions = {},
@@ -50,32 +49,27 @@ export async function startGuarded (
     issuer,
     token: (claims) => issuer.mint({ aud: running.mcpUrl, ...claims }),
     call: (token, url = running.mcpUrl) =>
-      fetch(url, {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
+      fetch(
+        url,
+        json(whoamiCall, {
           accept: 'application/json, text/event-stream',
           ...(token !== undefined && { authorization: `Bearer ${token}` })
-        },
-        body: JSON.stringify(whoamiCall)
-      })
+        })
+      )
   }
 }
 
-/** What the tool `whoami` answered. */
+/** The caller that the tool `whoami` returned. */
 export async function callerIn (response: Response): Promise<Record<string, unknown>> {
   const { result } = await response.json() as { result: { content: Array<{ text: string }> } }
   return JSON.parse(result.content[0]?.text ?? '')
 }
 
-/** Sends bytes as they are and reads until the other side ends. */
-export async function raw (origin: string, lines: readonly string[], body = ''): Promise<string> {
-  const socket = connect({ host: '127.0.0.1', port: Number(new URL(origin).port) })
-  let text = ''
-  socket.setEncoding('utf8').on('data', (chunk) => {
-    text += chunk
-  }).on('error', () => {})
-  socket.write([...lines, '', body].join('\r\n'))
-  await once(socket, 'close')
-  return text
+/** Sends lines unchanged and reads until the server ends the connection. */
+export async function raw (
+  origin: string,
+  lines: readonly string[],
+  body = ''
+): Promise<string> {
+  return await sendRaw(Number(new URL(origin).port), [...lines, '', body].join('\r\n'))
 }

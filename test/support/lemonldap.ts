@@ -9,9 +9,10 @@ import type { ForeignProvider, Registration } from './glewlwyd.ts'
 const portal = '/usr/share/lemonldap-ng/portal/htdocs/index.psgi'
 const templates = '/usr/share/lemonldap-ng/portal/templates'
 
-/** LemonLDAP::NG refuses to start without what it could need. */
-const packages =
-  'lemonldap-ng starman libgd-securityimage-perl libimage-magick-perl libio-string-perl libmime-tools-perl libemail-sender-perl libauthen-captcha-perl libconvert-base32-perl libnet-openid-common-perl libstring-random-perl'
+/** LemonLDAP::NG refuses to start without its optional modules. */
+const packages = `lemonldap-ng starman libgd-securityimage-perl libimage-magick-perl
+  libio-string-perl libmime-tools-perl libemail-sender-perl libauthen-captcha-perl
+  libconvert-base32-perl libnet-openid-common-perl libstring-random-perl`.replace(/\s+/g, ' ')
 
 /**
  * Starts LemonLDAP::NG with one client and its demonstration users, of whom `dwho` signs in. Its
@@ -55,7 +56,7 @@ logger = Lemonldap::NG::Common::Logger::Std
 type = File
 dirName = ${folder}/conf
 localStorage = Cache::FileCache
-localStorageOptions = { 'namespace' => 'lemonldap-ng-config', 'default_expires_in' => 600, 'cache_root' => '${folder}/cache', 'cache_depth' => 3 }
+localStorageOptions = ${localStorageOptions(folder)}
 [portal]
 staticPrefix = /static
 templateDir = ${templates}
@@ -142,4 +143,10 @@ function signingIn (url: string): typeof fetch {
     }
     return await fetch(input, init)
   }
+}
+
+/** The options as Perl. */
+function localStorageOptions (folder: string): string {
+  const cache = `'cache_root' => '${folder}/cache', 'cache_depth' => 3`
+  return `{ 'namespace' => 'lemonldap-ng-config', 'default_expires_in' => 600, ${cache} }`
 }

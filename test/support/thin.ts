@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict'
-import { createHash, randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { connect, type AddressInfo } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import type { TestContext } from 'node:test'
-import Fastify, { type FastifyInstance } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { mcpOAuth, type McpOAuthOptions } from '../../lib/index.ts'
+import { loggingApp } from './app.ts'
+import { findCanary } from './canaries.ts'
+import { challenge, loopbackUri as redirectUri, providerClient, verifier } from './credentials.ts'
 import { startIssuer, type Issuer } from './issuer.ts'
+import { checkReply, type Reply } from './replies.ts'
+import { form, json, query } from './requests.ts'
 
-/** A request as it reached the provider's token endpoint. */
+/** A request that the provider's token endpoint received. */
 export interface Arrival {
   method: string
   url: string
@@ -16,35 +20,28 @@ export interface Arrival {
   form: URLSearchParams
 }
 
-/** The provider's token endpoint: writes down what arrives and answers as it is told. */
+/** The provider's token endpoint, which records requests and responds as set. */
 export interface TokenEndpoint {
   url: string
   arrivals: Arrival[]
   answer: (response: ServerResponse, arrival: Arrival) => void
 }
 
-/** What came back from our server, checked for what holds of every answer. */
-export interface Reply {
-  status: number
-  headers: Headers
-  text: string
-  json: () => Record<string, unknown>
-  location: URL | null
-}
-
 export interface ThinServer {
   app: FastifyInstance
-  /** As published: `http://localhost:<port>`. */
+  /** The published origin: `http://localhost:<port>`. */
   origin: string
-  /** `origin` and the prefix. */
+  /** `origin` with the prefix. */
   base: string
   port: number
   issuer: Issuer
   endpoint: TokenEndpoint
   /** Every log line so far, at level trace. */
   logs: string[]
-  /** Asks our server. Redirects are answers. */
+  /** Sends a request to the server. Redirects are not followed. */
+  /** @deprecated */
   ask(path: string, init?: RequestInit): Promise<Reply>
+  send(path: string, init?: RequestInit): Promise<Reply>
   register(metadata?: object): Promise<string>
   authorize(params: Record<string, string | undefined> | string, accept?: string): Promise<Reply>
   token(
@@ -53,13 +50,12 @@ export interface ThinServer {
   ): Promise<Reply>
 }
 
-export const clientId = 'upstream-client'
-export const clientSecret = `upstream:${randomBytes(24).toString('base64url')}/+ä`
-export const redirectUri = 'http://127.0.0.1:4711/callback'
-export const verifier = randomBytes(32).toString('base64url')
-export const challenge = createHash('sha256').update(verifier).digest('base64url')
+export const { clientId, clientSecret } = providerClient
+export { challenge, loopbackUri as redirectUri, verifier } from './credentials.ts'
+export type { Reply } from './replies.ts'
+export { json, query, raw } from './requests.ts'
 
-/** Where the plugin can be: at the root, below its own prefix, in a scope with one. */
+/** Prefixes: none, the option `prefix`, and that of the scope around the plugin. */
 export const mounts = { root: '', prefix: '/api', scope: '/outer' } as const
 
 export interface ThinSetup {
@@ -68,17 +64,14 @@ export interface ThinSetup {
   app?: FastifyInstance
   /** Runs before the plugin is registered. */
   before?: (app: FastifyInstance) => unknown
-  /** Changes the provider before our server knows of it. */
+  /** Changes the provider before the plugin is registered. */
   prepare?: (issuer: Issuer) => unknown
   trustProxy?: boolean
-  /** Whether we have a secret at the provider. Defaults to yes. */
+  /** Whether the plugin has a client secret. Default: `true`. */
   secret?: boolean
 }
 
-/**
- * The thin proxies in front of a stand-in, over real sockets. What must hold of every answer is
- * checked in `ask`.
- */
+/** The thin proxies in front of a stub provider, over real sockets. */
 export async function startThin (t: TestContext, setup: ThinSetup = {}): Promise<ThinServer> {
   const { mount = 'root', options = {}, before, prepare, trustProxy = false, secret = true } = setup
   const issuer = await startIssuer()
@@ -86,22 +79,11 @@ export async function startThin (t: TestContext, setup: ThinSetup = {}): Promise
   issuer.metadata['token_endpoint'] = endpoint.url
   await prepare?.(issuer)
   const logs: string[] = []
-  const app = setup.app ??
-    Fastify({
-      trustProxy,
-      logger: {
-        level: 'trace',
-        stream: {
-          write: (line: string) => {
-            logs.push(line)
-          }
-        }
-      }
-    })
+  const app = setup.app ?? loggingApp(logs, { trustProxy })
   t.after(async () => {
     await app.close()
     await issuer.close()
-    refuseCanaries(logs.join(''), 'the log')
+    assert.equal(findCanary(logs.join('')), undefined, 'the log contains a secret')
   })
   await before?.(app)
   const all: McpOAuthOptions = {
@@ -123,18 +105,9 @@ export async function startThin (t: TestContext, setup: ThinSetup = {}): Promise
   const origin = `http://localhost:${port}`
   const base = origin + mounts[mount]
 
-  async function ask (path: string, init: RequestInit = {}): Promise<Reply> {
+  async function send (path: string, init: RequestInit = {}): Promise<Reply> {
     const response = await fetch(`http://127.0.0.1:${port}${path}`, { redirect: 'manual', ...init })
-    const body = await response.text()
-    hygiene(path, response, body)
-    const location = response.headers.get('location')
-    return {
-      status: response.status,
-      headers: response.headers,
-      text: body,
-      json: () => JSON.parse(body),
-      location: location === null ? null : new URL(location)
-    }
+    return await checkThinReply(response, path)
   }
 
   return {
@@ -145,9 +118,10 @@ export async function startThin (t: TestContext, setup: ThinSetup = {}): Promise
     issuer,
     endpoint,
     logs,
-    ask,
+    send,
+    ask: send,
     async register (metadata = {}) {
-      const reply = await ask(
+      const reply = await send(
         `${mounts[mount]}/oauth/register`,
         json({ redirect_uris: [redirectUri], ...metadata })
       )
@@ -155,34 +129,12 @@ export async function startThin (t: TestContext, setup: ThinSetup = {}): Promise
       return String(reply.json()['client_id'])
     },
     authorize: (params, accept = 'text/html') =>
-      ask(`${mounts[mount]}/oauth/authorize?${query(params)}`, { headers: { accept } }),
-    token: (params, headers = {}) =>
-      ask(`${mounts[mount]}/oauth/token`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
-        body: query(params)
-      })
+      send(`${mounts[mount]}/oauth/authorize?${query(params)}`, { headers: { accept } }),
+    token: (params, headers) => send(`${mounts[mount]}/oauth/token`, form(params, headers))
   }
 }
 
-/** A POST with a JSON body. */
-export function json (body: unknown, headers: Record<string, string> = {}): RequestInit {
-  return {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
-    body: typeof body === 'string' ? body : JSON.stringify(body)
-  }
-}
-
-/** A query or form; members that are `undefined` are left out. */
-export function query (params: Record<string, string | undefined> | string): string {
-  if (typeof params === 'string') return params
-  return new URLSearchParams(
-    Object.entries(params).filter((pair): pair is [string, string] => pair[1] !== undefined)
-  ).toString()
-}
-
-/** An authorization request that is in order. */
+/** A valid authorization request. */
 export function wellFormed (id: string): Record<string, string> {
   return {
     response_type: 'code',
@@ -194,7 +146,7 @@ export function wellFormed (id: string): Record<string, string> {
   }
 }
 
-/** A token request that is in order. */
+/** A valid token request. */
 export function codeRequest (id: string): Record<string, string> {
   return {
     grant_type: 'authorization_code',
@@ -213,7 +165,7 @@ export const goodTokens = {
   scope: 'openid'
 }
 
-/** Answers with JSON. */
+/** Responds with JSON. */
 export function answering (
   status: number,
   body: unknown,
@@ -252,20 +204,12 @@ async function startTokenEndpoint (t: TestContext): Promise<TokenEndpoint> {
   return endpoint
 }
 
-/**
- * Sends bytes as they are and gives what comes back until the connection ends: `fetch` refuses much
- * of what attackers send.
- */
-export async function raw (port: number, request: string): Promise<string> {
-  const socket = connect(port, '127.0.0.1')
-  // No end of ours: to Node's server half a connection is none.
-  socket.write(request)
-  return await text(socket)
-}
-
-/** Holds of every answer, whatever was asked. */
-function hygiene (path: string, { status, headers }: Response, body: string): void {
-  assert.ok(status < 500 || [502, 503, 504].includes(status), `${path} answered ${status} ${body}`)
+/** Asserts the rules for every response, and those that the thin proxies add. */
+async function checkThinReply (response: Response, path: string): Promise<Reply> {
+  const { status, headers } = response
+  const reply = await checkReply(response)
+  assert.ok(!reply.text.includes('canary'), `${path} ${reply.text}`)
+  assert.ok(status < 500 || [502, 503, 504].includes(status), `${path} ${status} ${reply.text}`)
   if (status >= 500) assert.match(headers.get('retry-after') ?? '', /^\d+$/)
   if (status !== 204) {
     assert.equal(headers.get('x-content-type-options'), 'nosniff', `${path} ${status}`)
@@ -273,23 +217,5 @@ function hygiene (path: string, { status, headers }: Response, body: string): vo
   if (status !== 204 && !(status === 200 && path.includes('/.well-known/'))) {
     assert.equal(headers.get('cache-control'), 'no-store', `${path} ${status}`)
   }
-  assert.doesNotMatch(body, /FST_|ERR_|node_modules|\n\s+at |\.ts\b|undici|ECONN/)
-  refuseCanaries(body + JSON.stringify([...headers]), path)
-}
-
-const canaries = [
-  clientSecret,
-  encodeURIComponent(clientSecret),
-  new URLSearchParams({ x: clientSecret }).toString().slice(2),
-  ...[clientSecret, `${clientId}:${new URLSearchParams({ x: clientSecret }).toString().slice(2)}`]
-    .flatMap((value) =>
-      (['base64', 'base64url', 'hex'] as const).map((as) => Buffer.from(value).toString(as))
-    )
-]
-
-/** The client secret is nowhere, in no spelling; nor is what a hostile provider says. */
-export function refuseCanaries (text: string, where: string): void {
-  for (const canary of [...canaries, 'canary']) {
-    assert.ok(!text.includes(canary), `${where} has what must not leave: ${text.slice(0, 400)}`)
-  }
+  return reply
 }

@@ -1,0 +1,38 @@
+import { providerClient, secret } from './credentials.ts'
+
+// Finds secrets in responses and logs. Every secret of the tests begins with `canary`, and so does
+// all text of hostile providers: one search tells whether any of them may be there.
+
+const spellings: ReadonlyArray<(value: string) => string> = [
+  value => value,
+  encodeURIComponent,
+  value => new URLSearchParams({ '': value }).toString().slice(1),
+  value => Buffer.from(value).toString('hex'),
+  value => Buffer.from(value).toString('base64').replace(/=+$/, ''),
+  value => Buffer.from(value).toString('base64url')
+]
+
+/** How a canary begins, in each spelling. Base64 of 6 bytes ends at a whole character. */
+const beginnings = new Set(spellings.map(spell => spell('canary')))
+
+/** Secrets that are the same in every test, with Basic credentials made of them. */
+const shared = [
+  secret,
+  providerClient.clientSecret,
+  'canary-upstream-text'
+]
+
+/** Basic credentials begin with the client id. */
+const credentials = [providerClient.clientSecret, encodeURIComponent(providerClient.clientSecret)]
+  .flatMap(clientSecret =>
+    spellings.map(spell => spell(`${providerClient.clientId}:${clientSecret}`))
+  )
+
+/** @returns the first secret, shared or one of `more`, that the text contains in any spelling. */
+export function findCanary (text: string, more: Iterable<string> = []): string | undefined {
+  const found = credentials.find(value => text.includes(value))
+  if (
+    found !== undefined || ![...beginnings].some(beginning => text.includes(beginning))
+  ) { return found }
+  return [...shared, ...more].find(canary => spellings.some(spell => text.includes(spell(canary))))
+}

@@ -1,0 +1,19 @@
+import { createHash, randomBytes } from 'node:crypto'
+
+// The secrets and URLs all tests share. Secrets begin with `canary`, so that a leak is found.
+
+export const publicUrl = 'https://mcp.example.com'
+
+/** The account at the provider. Its secret needs encoding in a Basic header and in a form. */
+export const providerClient = {
+  clientId: 'broker',
+  clientSecret: `canary-client-secret:${randomBytes(12).toString('hex')}/+ä`
+}
+
+/** The option `secret`. */
+export const secret = `canary-sealing-secret-${randomBytes(12).toString('hex')}`
+
+export const loopbackUri = 'http://127.0.0.1:4711/callback'
+export const webUri = 'https://app.example/cb'
+export const verifier = randomBytes(32).toString('base64url')
+export const challenge = createHash('sha256').update(verifier).digest('base64url')

@@ -1,0 +1,295 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { SignJWT } from 'jose'
+import { createKey, faults, type Issuer, type IssuerKey } from './issuer.ts'
+
+/** What an endpoint answers instead of the truth, after it has done its work. */
+export type Fault = keyof typeof faults | { status: number, body: string, type?: string }
+
+export interface Recorded {
+  path: string
+  authorization: string | undefined
+  params: URLSearchParams
+}
+
+/**
+ * A small OpenID provider: real HTTP, signed ID tokens, PKCE, codes good once, refresh tokens, and
+ * wrong on demand.
+ */
+export interface StubProvider {
+  origin: string
+  issuer: string
+  metadata: Record<string, unknown>
+  /** Everything that arrived, but for metadata. */
+  requests: Recorded[]
+  /** Requests for metadata. */
+  lookups: number
+  /** Requests that arrived at a path. */
+  count(path: string): number
+  fail: Map<string, Fault>
+  /** Who signs in next. */
+  user: string
+  /** Put over the claims of the ID token; `undefined` removes one. */
+  claims: Record<string, unknown>
+  /** Put over the header of the ID token. */
+  header: Record<string, unknown>
+  /** Signs ID tokens. */
+  key: IssuerKey
+  /** What the JWK set has: at first, the first key. */
+  keys: object[]
+  /** Put over the token answer; `undefined` removes a member. */
+  answer: Record<string, unknown>
+  /** What a refresh does with the refresh token. */
+  rotation: 'rotated' | 'same' | 'silent'
+  /** `iss` parameters of authorization answers (RFC 9207). */
+  iss: string[]
+  /** Milliseconds a token request takes. */
+  delay: number
+  /** Most token requests there were at once. */
+  most: number
+  /** Refresh tokens that are good. */
+  refreshTokens: Map<string, string>
+  /** Everything secret it ever gave away. */
+  canaries: Set<string>
+  stop(): Promise<void>
+  /** Listens again, where it did before. */
+  start(): Promise<void>
+  close(): Promise<void>
+}
+
+interface Login {
+  user: string
+  challenge: string
+  nonce: string | null
+  redirectUri: string
+  scope: string
+}
+
+const json = { 'content-type': 'application/json' }
+const random = (kind: string) => `canary-${kind}-${randomBytes(12).toString('hex')}`
+
+/** Starts on a free port of loopback. Knows one client. */
+export async function startStubProvider (
+  { clientId, clientSecret }: { clientId: string, clientSecret: string }
+): Promise<StubProvider> {
+  let busy = 0
+  const server = createServer((request, response) => {
+    respond(request, response).catch(() => {
+      response.destroy()
+    })
+  })
+  const listen = (port: number) =>
+    new Promise<void>(resolve => {
+      server.listen(port, '127.0.0.1', resolve)
+    })
+  await listen(0)
+  const { port } = server.address() as AddressInfo
+  const origin = `http://127.0.0.1:${port}`
+  const key = await createKey('upstream')
+  const codes = new Map<string, Login>()
+  const stop = () =>
+    new Promise<void>(resolve => {
+      server.close(() => {
+        resolve()
+      })
+      server.closeAllConnections()
+    })
+
+  const upstream: StubProvider = {
+    origin,
+    issuer: origin,
+    metadata: {
+      issuer: origin,
+      authorization_endpoint: `${origin}/authorize?tenant=one`,
+      token_endpoint: `${origin}/token`,
+      revocation_endpoint: `${origin}/revoke`,
+      userinfo_endpoint: `${origin}/userinfo`,
+      jwks_uri: `${origin}/jwks`,
+      response_types_supported: ['code'],
+      id_token_signing_alg_values_supported: ['ES256'],
+      code_challenge_methods_supported: ['S256']
+    },
+    requests: [],
+    lookups: 0,
+    count: path => upstream.requests.filter(request => request.path === path).length,
+    fail: new Map(),
+    user: 'alice',
+    claims: {},
+    header: {},
+    key,
+    keys: [key.jwk],
+    answer: {},
+    rotation: 'rotated',
+    iss: [],
+    delay: 0,
+    most: 0,
+    refreshTokens: new Map(),
+    canaries: new Set(),
+    stop,
+    start: () => listen(port),
+    close: stop
+  }
+  return upstream
+
+  async function respond (request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { pathname, searchParams } = new URL(request.url ?? '', origin)
+    const form = new URLSearchParams(await text(request))
+    if (pathname.startsWith('/.well-known/')) {
+      upstream.lookups++
+      upstream.fail.has('/metadata')
+        ? fail('/metadata', response)
+        : send(response, 200, upstream.metadata)
+      return
+    }
+    upstream.requests.push({
+      path: pathname,
+      authorization: request.headers.authorization,
+      params: pathname === '/authorize' ? searchParams : form
+    })
+    switch (pathname) {
+      case '/jwks':
+        upstream.fail.has(pathname)
+          ? fail(pathname, response)
+          : send(response, 200, { keys: upstream.keys })
+        return
+      case '/authorize':
+        authorize(searchParams, response)
+        return
+      case '/token': {
+        upstream.most = Math.max(upstream.most, ++busy)
+        const [status, body] = await tokens(request, form)
+        await new Promise(resolve => setTimeout(resolve, upstream.delay))
+        busy--
+        upstream.fail.has(pathname) ? fail(pathname, response) : send(response, status, body)
+        return
+      }
+      case '/userinfo':
+      case '/revoke':
+        upstream.refreshTokens.delete(form.get('token') ?? '')
+        upstream.fail.has(pathname)
+          ? fail(pathname, response)
+          : send(response, 200, { sub: upstream.user })
+        return
+      default:
+        send(response, 404, {})
+    }
+  }
+
+  function fail (path: string, response: ServerResponse): void {
+    const fault = upstream.fail.get(path)
+    if (typeof fault === 'string') faults[fault](response, { origin } as Issuer)
+    else {
+      response.writeHead(fault?.status ?? 500, {
+        'content-type': fault?.type ?? 'application/json'
+      }).end(fault?.body)
+    }
+  }
+
+  function authorize (params: URLSearchParams, response: ServerResponse): void {
+    const code = canary('code')
+    const redirectUri = params.get('redirect_uri') ?? ''
+    codes.set(code, {
+      user: upstream.user,
+      challenge: params.get('code_challenge') ?? '',
+      nonce: params.get('nonce'),
+      redirectUri,
+      scope: params.get('scope') ?? ''
+    })
+    const back = new URL(redirectUri)
+    back.searchParams.set('code', code)
+    back.searchParams.set('state', params.get('state') ?? '')
+    for (const iss of upstream.iss) back.searchParams.append('iss', iss)
+    response.writeHead(302, { location: back.href }).end()
+  }
+
+  async function tokens (
+    request: IncomingMessage,
+    form: URLSearchParams
+  ): Promise<[status: number, body: object]> {
+    const [, encoded = ''] = /^Basic (.+)$/.exec(request.headers.authorization ?? '') ?? []
+    if (
+      decodeURIComponent(Buffer.from(encoded, 'base64').toString()) !==
+        `${clientId}:${clientSecret}`
+    ) return [401, { error: 'invalid_client' }]
+    if (form.get('grant_type') === 'refresh_token') {
+      const presented = form.get('refresh_token') ?? ''
+      const user = upstream.refreshTokens.get(presented)
+      if (user === undefined) {
+        return [400, { error: 'invalid_grant', error_description: 'canary-upstream-text' }]
+      }
+      if (upstream.rotation !== 'rotated') {
+        return [200, issue(upstream.rotation === 'same' ? presented : undefined)]
+      }
+      upstream.refreshTokens.delete(presented)
+      return [200, issue(refreshToken(user))]
+    }
+    const login = codes.get(form.get('code') ?? '')
+    codes.delete(form.get('code') ?? '')
+    const challenge = createHash('sha256').update(form.get('code_verifier') ?? '').digest(
+      'base64url'
+    )
+    if (login?.challenge !== challenge || login.redirectUri !== form.get('redirect_uri')) {
+      return [400, { error: 'invalid_grant', error_description: 'canary-upstream-text' }]
+    }
+    return [200, {
+      ...issue(refreshToken(login.user)),
+      id_token: await idToken(login),
+      ...upstream.answer
+    }]
+  }
+
+  function refreshToken (user: string): string {
+    const token = canary('refresh')
+    upstream.refreshTokens.set(token, user)
+    return token
+  }
+
+  function issue (refresh: string | undefined): object {
+    return {
+      access_token: canary('access'),
+      token_type: 'Bearer',
+      expires_in: 3600,
+      ...(refresh !== undefined && { refresh_token: refresh }),
+      ...upstream.answer
+    }
+  }
+
+  async function idToken ({ user, nonce }: Login): Promise<string> {
+    const now = Math.floor(Date.now() / 1000)
+    const claims = JSON.parse(
+      JSON.stringify({
+        iss: origin,
+        aud: clientId,
+        sub: user,
+        iat: now,
+        exp: now + 300,
+        nonce: nonce ?? undefined,
+        email: `${user}@example.com`,
+        ...upstream.claims
+      })
+    )
+    const header = { alg: upstream.key.alg, kid: upstream.key.kid, ...upstream.header }
+    if (header.alg === 'none') {
+      return `${
+        [header, claims].map(part => Buffer.from(JSON.stringify(part)).toString('base64url')).join(
+          '.'
+        )
+      }.`
+    }
+    return await new SignJWT(claims).setProtectedHeader(header as never).sign(
+      upstream.key.privateKey
+    )
+  }
+
+  function canary (kind: string): string {
+    const value = random(kind)
+    upstream.canaries.add(value)
+    return value
+  }
+
+  function send (response: ServerResponse, status: number, body: object): void {
+    response.writeHead(status, json).end(JSON.stringify(body))
+  }
+}
