@@ -128,7 +128,7 @@ export async function createBroker (
       knownScopes: [...catalog(), ...identityScopes],
       defaultScopes: config.requiredScopes
     }),
-    listed: config.allowedRedirectUris !== null,
+    hasListedRedirects: config.allowedRedirectUris !== null,
     async document () {
       const { base } = urls()
       return JSON.stringify(authorizationServerDocument({

@@ -1,7 +1,8 @@
+/** Which checks do the authorization endpoints of the broker and the thin proxies share? */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Clients } from './clients.ts'
 import type { Client } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
+import { logRefusal } from '../host/isolate.ts'
 import {
   parseAuthorizationRequest,
   clientIdOf,
@@ -13,83 +14,75 @@ import {
 import { parameters, type RequestParameters } from '../oauth/parameters.ts'
 import { isLoopbackRedirect, type RedirectPolicy } from '../oauth/redirect-uri.ts'
 import { appendQuery } from '../oauth/url.ts'
-import { answerPage } from '../pages/page.ts'
-import { logRefusal } from '../host/isolate.ts'
+import { replyWithErrorPage } from '../pages/page.ts'
+import type { Clients } from './clients.ts'
 
-/** What an authorization endpoint checks requests against. */
+/** The rules of an authorization endpoint. */
 export interface AuthorizationEndpoint {
   readonly clients: Clients
   redirectPolicy(): RedirectPolicy
   rules(): AuthorizationRules
   /**
-   * Sent as `iss` with every answer (RFC 9207); null for a proxy whose answers come from the
-   * provider.
+   * Sent as `iss` with every authorization response (RFC 9207). Null for a thin proxy, whose
+   * responses come from the provider.
    */
   issuer(): string | null
-  /**
-   * Whether the operator listed the redirect URIs: only then are they more than what anyone could
-   * have registered.
-   */
-  readonly listed: boolean
+  /** Whether the operator listed the redirect URIs. Without a list anyone can register any. */
+  readonly hasListedRedirects: boolean
 }
 
-/** Takes over once a request has been found good. */
-export type Proceed = (
-  params: RequestParameters,
-  client: Client,
-  asked: AuthorizationRequest
-) => Promise<FastifyReply>
+/** A valid authorization request. */
+export interface ValidRequest {
+  readonly params: RequestParameters
+  readonly client: Client
+  readonly authorization: AuthorizationRequest
+}
 
 /**
- * Checks an authorization request (RFC 6749 §4.1.1) in the order that keeps us from redirecting to
- * strangers: first the client and its redirect URI, whose faults stay here; then the rest, whose
- * faults the client is told.
+ * Checks an authorization request (RFC 6749 §4.1.1). Errors about the client or its redirect URI
+ * are shown to the user, because a redirect would go to an unverified URL. The client receives the
+ * others.
+ *
+ * @param proceed responds to a valid request
  */
-export async function authorize (
-  desk: AuthorizationEndpoint,
+export async function handleAuthorizationRequest (
+  endpoint: AuthorizationEndpoint,
   request: FastifyRequest,
   reply: FastifyReply,
-  proceed: Proceed
+  proceed: (valid: ValidRequest) => Promise<FastifyReply>
 ): Promise<FastifyReply> {
-  let params, redirectUri, client
+  let params: RequestParameters = new Map()
+  let redirectUri: string | undefined
   try {
     params = parameters(queryOf(request))
-    client = await desk.clients.find(clientIdOf(params), Date.now() / 1000)
+    const client = await endpoint.clients.find(clientIdOf(params), Date.now() / 1000)
     if (client === null) throw new McpOAuthError('invalidClient')
-    redirectUri = redirectUriOf(
-      params,
-      client.redirectUris ?? params.get('redirect_uri') ?? [],
-      desk.redirectPolicy()
-    )
+    const registered = client.redirectUris ?? params.get('redirect_uri') ?? []
+    redirectUri = redirectUriOf(params, registered, endpoint.redirectPolicy())
+    const authorization = parseAuthorizationRequest(params, redirectUri, endpoint.rules())
+    return await proceed({ params, client, authorization })
   } catch (error) {
     if (!(error instanceof McpOAuthError)) throw error
-    return answerPage(request, reply, error, error.statusCode >= 500 ? error.statusCode : 400)
-  }
-  try {
-    return await proceed(
-      params,
-      client,
-      parseAuthorizationRequest(params, redirectUri, desk.rules())
-    )
-  } catch (error) {
-    if (!(error instanceof McpOAuthError)) throw error
-    // Our own fault or the provider's: the client would take a redirect as an answer to give up on.
-    if (error.statusCode >= 500) return answerPage(request, reply, error, error.statusCode)
-    const back = errorLocation(redirectUri, error, stateOf(params), desk.issuer())
-    // Anyone can register any https address: redirecting there by ourselves would make us an open
-    // redirector (RFC 9700 §4.11.2).
-    if (!isLoopbackRedirect(redirectUri) && !desk.listed) {
-      return answerPage(request, reply, error, 400, back)
+    const showError = (status: number, back?: string) =>
+      replyWithErrorPage('authorize', request, reply, error, status, back)
+    // A fault of ours or of the provider: after a redirect the client would not try again.
+    if (error.statusCode >= 500) return showError(error.statusCode)
+    if (redirectUri === undefined) return showError(400)
+    const location = errorLocation(redirectUri, error, stateOf(params), endpoint.issuer())
+    // Anyone can register any https URL: a redirect would make us an open redirector (RFC 9700
+    // §4.11.2).
+    if (!isLoopbackRedirect(redirectUri) && !endpoint.hasListedRedirects) {
+      return showError(400, location)
     }
     logRefusal(request, error)
-    return reply.redirect(back, 302)
+    return reply.redirect(location, 302)
   }
 }
 
-/** The redirect that tells a client what went wrong (RFC 6749 §4.1.2.1, RFC 9207 §2). */
+/** The redirect that tells a client about an error (RFC 6749 §4.1.2.1, RFC 9207 §2). */
 export function errorLocation (
   redirectUri: string,
-  { error, message }: Pick<McpOAuthError, 'error' | 'message'>,
+  { error, message }: McpOAuthError,
   state: string | undefined,
   issuer: string | null
 ): string {
@@ -101,9 +94,8 @@ export function errorLocation (
   })
 }
 
-/** The host may parse queries as it likes: ours is read from the raw URL. */
+/** The query of the raw URL: the host's query parser may be any. */
 export function queryOf (request: FastifyRequest): string {
   const { url = '' } = request.raw
-  const at = url.indexOf('?')
-  return at === -1 ? '' : url.slice(at + 1)
+  return url.slice(url.indexOf('?') + 1 || url.length)
 }

@@ -1,193 +1,141 @@
+/** How is the user asked whether a client may have access? */
 import { randomBytes } from 'node:crypto'
 import { html } from 'ghtml'
 import type { FastifyReply } from 'fastify'
-import type { ConsentConfig, ConsentDetails } from '../types.ts'
-import { withTimeout } from '../http/timeout.ts'
 import { McpOAuthError } from '../errors.ts'
+import { withTimeout } from '../http/timeout.ts'
+import { consentRenderMs } from '../limits.ts'
 import { isLoopbackRedirect } from '../oauth/redirect-uri.ts'
+import type { ConsentConfig, ConsentDetails } from '../types.ts'
+import { messages } from './messages.ts'
 import { htmlPage, pageHeaders, pageHeadersFor } from './page.ts'
 
-/** What the page is made from. */
+/** The request that the user decides on. */
 export interface ConsentPage
   extends Pick<ConsentDetails, 'action' | 'client' | 'redirectUri' | 'resource' | 'provider'> {
-  /** The request the user decides on, as it comes back with the form. */
+  /** The sealed request, which returns with the form. */
   readonly sealed: string
   readonly scopes: readonly string[]
   readonly consent: ConsentConfig
 }
 
-/** Milliseconds the operator's renderer may take. */
-const renderTimeout = 5_000
-
-/** Scopes that mean the same everywhere (OpenID Connect Core §5.4 and §11). */
-const meanings: Readonly<Record<string, string>> = {
-  openid: 'Recognise you when you come back',
-  profile: 'See your basic profile, such as your name',
-  email: 'See your email address',
-  offline_access: 'Stay connected while you are away'
-}
-
 /**
- * Asks the user whether a client may have access: who asks, where the answer goes, what is asked
- * for. The client's name is what it calls itself; what the user can go by is the host of the
- * redirect URI, and of the client id where that is a URL.
+ * Sends the consent page: which client asks, where access goes, which scopes. Clients choose their
+ * names freely. Users can rely on the hosts of the redirect URI and of a client id that is a URL.
  *
- * Throws `internal` if the operator's renderer throws, takes longer than 5 s, or returns anything
- * but a string.
+ * @throws {McpOAuthError} `internal` if the operator's renderer throws, takes longer than 5 s, or
+ *   does not return a string
  */
-export async function answerConsentPage (
+export async function replyWithConsentPage (
   reply: FastifyReply,
   page: ConsentPage
 ): Promise<FastifyReply> {
   const { render, logoText } = page.consent
   const details = detailsOf(page)
   if (!render) return reply.headers(pageHeaders).send(consentPage(details, logoText))
-  const own = await rendered(render, details)
-  return reply.headers(pageHeadersFor(`nonce-${details.nonce}`)).send(own)
+  const body = await renderCustomPage(render, details)
+  return reply.headers(pageHeadersFor(`nonce-${details.nonce}`)).send(body)
 }
 
-function detailsOf ({ sealed, scopes, consent, ...shown }: ConsentPage): ConsentDetails {
-  const known = { ...meanings, ...consent.scopes }
+function detailsOf ({ sealed, scopes, consent, ...page }: ConsentPage): ConsentDetails {
+  const meanings = new Map(Object.entries({ ...messages.scopes, ...consent.scopes }))
   return {
-    ...shown,
-    server: consent.name ?? new URL(shown.resource).host,
-    scopes: scopes.map(name => ({
-      name,
-      meaning: Object.hasOwn(known, name) ? known[name] as string : null
-    })),
+    ...page,
+    server: consent.name ?? new URL(page.resource).host,
+    scopes: scopes.map(name => ({ name, meaning: meanings.get(name) ?? null })),
     nonce: randomBytes(16).toString('base64'),
-    // Browsers that restore forms would bring back the request of another page.
+    // Without autocomplete: browsers that restore forms would insert the request of another page.
     fields: html`<input type="hidden" name="request" value="${sealed}" autocomplete="off">`
   }
 }
 
-async function rendered (
+async function renderCustomPage (
   render: NonNullable<ConsentConfig['render']>,
   details: ConsentDetails
 ): Promise<string> {
   try {
     const page: unknown = await withTimeout(() => render(details), {
-      milliseconds: renderTimeout,
-      error: () => new Error('The renderer of the consent page took too long')
+      milliseconds: consentRenderMs,
+      error: () => new Error('consent.render took too long')
     })
-    if (typeof page !== 'string') {
-      throw new TypeError('The renderer of the consent page returned no string')
-    }
+    if (typeof page !== 'string') throw new TypeError('consent.render did not return a string')
     return page
   } catch (cause) {
     throw new McpOAuthError('internal', { cause })
   }
 }
 
-/**
- * Headings are the operator's words alone: a client that is called `Approved by Example` must not
- * speak in them.
- */
-function consentPage (
-  { action, fields, server, client, redirectUri, scopes, resource, provider }: ConsentDetails,
-  logoText: string | undefined
-): string {
-  const title = `Allow access to ${server}?`
-  const warnings = warningsFor(client.id, redirectUri)
+/** Headings contain words of the operator only: a client may be called `Approved by Example`. */
+function consentPage (details: ConsentDetails, logoText: string | undefined): string {
+  const { action, fields, server, client, redirectUri, scopes, resource, provider } = details
+  const texts = messages.consent
+  const publisher = urlOf(client.id)
+  const warnings = warningsFor(publisher, redirectUri)
+  const describedBy = warnings === '' ? '' : 'aria-describedby="warnings"'
   return htmlPage(
-    title,
-    html`
-!${logoText === undefined ? '' : html`<div class="logo" aria-hidden="true">${logoText}</div>`}
-<h1 id="title">${title}</h1>
-<p>An application asks to use it on your behalf. Only allow this if you started it yourself.</p>
-<h2>Who is asking</h2>
+    texts.title(server),
+    html`<p>${texts.introduction}</p>
+<h2>${texts.client}</h2>
 <dl>
-<div><dt>Application</dt><dd>!${applicationName(client.name)}</dd></div>
-!${
-      isUrl(client.id)
-        ? html`<div><dt>Published at</dt><dd><strong>${new URL(client.id).host}</strong> <small>${
-          new URL(client.id).href
-        }</small></dd></div>`
-        : ''
-    }
-<div><dt>Access goes to</dt><dd><strong>${
-      destination(redirectUri)
-    }</strong> <small>${redirectUri}</small></dd></div>
+!${definition(texts.clientName, clientName(client.name))}
+!${publisher && address(texts.publisher, html`${publisher.host}`, publisher.href)}
+!${address(texts.destination, destination(redirectUri), redirectUri)}
 </dl>
-!${warnings.length === 0 ? '' : html`<div id="warnings" role="note">!${warnings}</div>`}
-<h2>What it may do</h2>
-<ul>!${
-      scopes.length === 0
-        ? html`<li>Use ${server} as you, without further permissions</li>`
-        : scopes.map(scopeItem)
-    }</ul>
-<p class="soft">This is for <code>${resource}</code></p>
-<p class="soft">If you allow it, you sign in at <strong>${provider}</strong> next.</p>
+!${warnings}
+<h2>${texts.scopes}</h2>
+<ul>!${scopes.length === 0 ? `<li>${texts.noScopes(server)}</li>` : scopes.map(scopeItem)}</ul>
+<p class="soft">!${texts.resource(resource)}</p>
+<p class="soft">!${texts.provider(provider)}</p>
 <form method="post" action="${action}">
 !${fields}
-<button name="action" value="deny">Deny</button>
-<button name="action" value="approve" !${
-      warnings.length === 0 ? '' : 'aria-describedby="warnings"'
-    }>Allow</button>
-</form>
-`
+<button name="action" value="deny">${texts.deny}</button>
+<button name="action" value="approve" !${describedBy}>${texts.allow}</button>
+</form>`,
+    logoText && html`<div class="logo" aria-hidden="true">${logoText}</div>`
   )
 }
 
-function applicationName (name: string | null): string {
+function definition (term: string, description: string): string {
+  return html`<div><dt>${term}</dt><dd>!${description}</dd></div>`
+}
+
+function address (term: string, short: string, full: string): string {
+  return definition(term, html`<strong>!${short}</strong> <small>${full}</small>`)
+}
+
+function clientName (name: string | null): string {
+  const { unnamed, unverified } = messages.consent
   return name === null
-    ? '<strong>No name given</strong>'
-    : html`<strong>“<bdi>${name}</bdi>”</strong> <span class="mark">Unverified name</span>`
+    ? html`<strong>${unnamed}</strong>`
+    : html`<strong>“<bdi>${name}</bdi>”</strong> <span class="mark">${unverified}</span>`
 }
 
 function scopeItem ({ name, meaning }: ConsentDetails['scopes'][number]): string {
-  return meaning === null
-    ? html`<li><code>${name}</code></li>`
-    : html`<li><span>${meaning}</span> <code>${name}</code></li>`
+  return html`<li>!${
+    meaning === null ? '' : html`<span>${meaning}</span> `
+  }<code>${name}</code></li>`
 }
 
-function warningsFor (clientId: string, redirectUri: string): string[] {
+function warningsFor (publisher: URL | null, redirectUri: string): string {
   const { protocol, host } = new URL(redirectUri)
-  const publisher = isUrl(clientId) ? new URL(clientId).host : null
-  const claimed = publisher ?? 'this application'
-  const unless = 'Deny this unless you have just started it yourself, on this device.'
+  const client = publisher?.host ?? messages.consent.anyClient
+  const { program, app, punycode } = messages.warnings
   const warnings = []
-  if (isLoopbackRedirect(redirectUri)) {
-    warnings.push(
-      warning(
-        'Access goes to a program on this device.',
-        html`Any program here can pretend to be ${claimed}. ${unless}`
-      )
-    )
-  } else if (protocol !== 'https:') {
-    warnings.push(
-      warning(
-        'Access goes to an app on this device.',
-        html`Any app here can claim <code>${protocol}</code> links and pretend to be ${claimed}. ${unless}`
-      )
-    )
-  }
-  if ([host, publisher ?? ''].some(name => /(?:^|\.)xn--/i.test(name))) {
-    warnings.push(
-      warning(
-        'Look closely at the address.',
-        'Its xn-- part stands for special letters, which can imitate a name you know.'
-      )
-    )
-  }
-  return warnings
+  if (isLoopbackRedirect(redirectUri)) warnings.push(program(client))
+  else if (protocol !== 'https:') warnings.push(app(client, protocol))
+  if (/\.xn--/i.test(`.${host}.${publisher?.host}`)) warnings.push(punycode())
+  const boxes = warnings.map(text => `<div class="warning">${text}</div>`)
+  return boxes.length === 0 ? '' : html`<div id="warnings" role="note">!${boxes}</div>`
 }
 
-function warning (title: string, text: string): string {
-  return html`<div class="warning"><strong>${title}</strong> !${text}</div>`
-}
-
-/**
- * Where the browser is sent, in short. Hosts stay in ASCII: letters that look alike must not pass
- * for one another.
- */
+/** The host of a redirect URI, as HTML. It stays in ASCII, so that no letter imitates another. */
 function destination (redirectUri: string): string {
   const { protocol, host } = new URL(redirectUri)
-  return protocol === 'https:' || protocol === 'http:'
-    ? host
-    : `an app that opens ${protocol} links`
+  return ['https:', 'http:'].includes(protocol)
+    ? html`${host}`
+    : messages.consent.appDestination(protocol)
 }
 
-function isUrl (clientId: string): boolean {
-  return clientId.startsWith('https://') && URL.canParse(clientId)
+function urlOf (clientId: string): URL | null {
+  return clientId.startsWith('https://') && URL.canParse(clientId) ? new URL(clientId) : null
 }

@@ -1,13 +1,18 @@
+/** How does a browser receive a page, in particular one that shows an error? */
 import { createHash } from 'node:crypto'
 import { html } from 'ghtml'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { McpOAuthError } from '../errors.ts'
-import { style } from './style.ts'
 import { classify, prepareErrorReply, sendJson } from '../host/isolate.ts'
+import { messages, type Messages } from './messages.ts'
+import { style } from './style.ts'
+
+/** The endpoint that shows an error: its title tells how far the login got. */
+export type PageEndpoint = keyof Messages['errors']
 
 /**
- * No script, no framing, nothing loaded, and only styles of this source. There is no form-action:
- * browsers apply it to the whole chain of redirects behind a form.
+ * Headers of a page without scripts, frames and external content. There is no `form-action`:
+ * browsers apply it to all redirects that follow a form.
  */
 export function pageHeadersFor (styleSource: string) {
   return Object.freeze({
@@ -18,76 +23,79 @@ export function pageHeadersFor (styleSource: string) {
   })
 }
 
-/** Those of our own pages. */
+/** Headers of the pages with our own {@link style}. */
 export const pageHeaders = pageHeadersFor(
   `sha256-${createHash('sha256').update(style).digest('base64')}`
 )
 
 /**
- * Answers a browser that must not be redirected (RFC 6749 §4.1.2.1): a readable page, or OAuth JSON
- * for everything that prefers it.
+ * Shows an error to a browser that must not be redirected (RFC 6749 §4.1.2.1), or sends OAuth JSON
+ * to a client that prefers it.
  *
- * @param back a validated redirect URI, offered as a link, where redirecting by ourselves would
- *   make us an open redirector (RFC 9700 §4.11.2)
+ * @param status defaults to that of the error
+ * @param back a validated redirect URI. The page links to it, where a redirect would make us an
+ *   open redirector (RFC 9700 §4.11.2).
  */
-export function answerPage (
+export function replyWithErrorPage (
+  endpoint: PageEndpoint,
   request: FastifyRequest,
   reply: FastifyReply,
   error: McpOAuthError,
-  status: number,
+  status = error.statusCode,
   back?: string
 ): FastifyReply {
   prepareErrorReply(request, reply, error, status).headers(pageHeaders)
-  return prefersHtml(request.headers.accept)
-    ? reply.send(errorPage(error, back))
+  // Browsers list text/html first, programs JSON or anything.
+  const [preferred] = /text\/html|application\/json/.exec(request.headers.accept ?? '') ?? []
+  return preferred === 'text/html'
+    ? reply.send(errorPage(endpoint, error, back))
     : sendJson(reply, error)
 }
 
-/** Handles the errors of routes that browsers are sent to, those of hooks of the host included. */
-export function pageError (
-  thrown: FastifyError,
-  request: FastifyRequest,
-  reply: FastifyReply
-): void {
-  const error = classify(thrown, request)
-  answerPage(request, reply, error, error.statusCode)
+/** An error handler that shows what it caught, errors from hooks of the host included. */
+export function pageErrorHandler (endpoint: PageEndpoint) {
+  return (thrown: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
+    replyWithErrorPage(endpoint, request, reply, classify(thrown, request))
+  }
 }
 
 /**
- * A whole page of ours. It may tell ourselves where a form comes from, and nobody else: without a
- * referrer browsers send `Origin: null`.
+ * A complete page. Its referrer policy lets browsers send our own forms with an origin; without a
+ * referrer they would send `Origin: null`.
  *
- * @param main HTML, with everything in it escaped; its heading has the id `title`
+ * @param title HTML
+ * @param main HTML, below the title
+ * @param logo HTML, above the title
  */
-export function htmlPage (title: string, main: string): string {
+export function htmlPage (title: string, main: string, logo = ''): string {
   return html`<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><meta name="referrer" content="same-origin"><title>${title}</title><style>!${style}</style></head>
-<body><main aria-labelledby="title">!${main}</main></body>
+<html lang="${messages.language}">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="same-origin"><title>!${title}</title><style>!${style}</style></head>
+<body><main aria-labelledby="title">
+!${logo}
+<h1 id="title">!${title}</h1>
+!${main}
+</main></body>
 </html>
 `
 }
 
-function errorPage (error: McpOAuthError, back: string | undefined): string {
-  const there = back === undefined ? '' : new URL(back).host || new URL(back).protocol
-  const way = back === undefined
-    ? html`<p>Close this window and start again from the application that opened it. If it happens again, remove the connection there and add it anew.</p>`
-    : html`<p>You can go back to the application at <strong>${there}</strong>. Only follow this link if you know it.</p><p><a rel="noreferrer" href="${back}">Back to ${there}</a></p>`
-  const title = 'Sign-in could not start'
+function errorPage (
+  endpoint: PageEndpoint,
+  { error, message }: McpOAuthError,
+  back: string | undefined
+): string {
   return htmlPage(
-    title,
-    html`
-<h1 id="title">${title}</h1>
-<p>${error.message}</p>
-!${way}
-<p class="soft">Error: <code>${error.error}</code></p>
-`
+    html`${messages.errors[endpoint]}`,
+    html`<p>${message}</p>
+!${back === undefined ? html`<p>${messages.restart}</p>` : linkTo(back)}
+<p class="soft">!${messages.code(error)}</p>`
   )
 }
 
-/** Browsers name text/html first; programs ask for JSON or anything. */
-function prefersHtml (accept = ''): boolean {
-  const at = accept.indexOf('text/html')
-  const json = accept.indexOf('application/json')
-  return at !== -1 && (json === -1 || at < json)
+function linkTo (back: string): string {
+  const host = new URL(back).host || new URL(back).protocol
+  return html`<p>!${messages.back(host)}</p>
+<p><a rel="noreferrer" href="${back}">!${messages.backLink(host)}</a></p>`
 }

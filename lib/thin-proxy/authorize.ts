@@ -2,8 +2,8 @@ import type { FastifyInstance } from 'fastify'
 import type { AuthorizationRequest } from '../oauth/authorization-request.ts'
 import { single, type RequestParameters } from '../oauth/parameters.ts'
 import { formatScope, mergeScopes } from '../oauth/scope.ts'
-import { authorize } from '../clients/authorize.ts'
-import { pageError } from '../pages/page.ts'
+import { handleAuthorizationRequest } from '../clients/authorize.ts'
+import { pageErrorHandler } from '../pages/page.ts'
 import { publicRoute, rejectOtherMethods } from '../host/isolate.ts'
 import type { ThinProxy } from './proxy.ts'
 
@@ -12,16 +12,25 @@ import type { ThinProxy } from './proxy.ts'
  * provider with our client id.
  */
 export function authorizeRoute (scope: FastifyInstance, proxy: ThinProxy): void {
-  scope.get('/oauth/authorize', {
-    config: publicRoute,
-    exposeHeadRoute: false,
-    errorHandler: pageError
-  }, (request, reply) =>
-    authorize(proxy, request, reply, async (params, client, asked) => {
-      const location = await providerUrl(proxy, params, asked)
-      await proxy.tickets.issue(client.id, asked.codeChallenge, asked.redirectUri)
-      return reply.redirect(location, 302)
-    }))
+  scope.get(
+    '/oauth/authorize',
+    {
+      config: publicRoute,
+      exposeHeadRoute: false,
+      errorHandler: pageErrorHandler('authorize')
+    },
+    (request, reply) =>
+      handleAuthorizationRequest(
+        proxy,
+        request,
+        reply,
+        async ({ params, client, authorization: asked }) => {
+          const location = await providerUrl(proxy, params, asked)
+          await proxy.tickets.issue(client.id, asked.codeChallenge, asked.redirectUri)
+          return reply.redirect(location, 302)
+        }
+      )
+  )
   rejectOtherMethods(scope, '/oauth/authorize', ['GET'])
 }
 const prompts = ['login', 'consent', 'select_account']

@@ -71,7 +71,7 @@ export function createThinProxy (
     rules: () => ({ resource: urls().resource, knownScopes: null }),
     // The answers come from the provider, under its name.
     issuer: () => null,
-    listed: config.allowedRedirectUris !== null,
+    hasListedRedirects: config.allowedRedirectUris !== null,
     async endpoints () {
       const metadata = await provider.metadata()
       if (!canLogIn(metadata)) {

@@ -20,230 +20,261 @@ const serverNames = (prefix: string) => [
 ]
 
 for (const [mount, prefix] of Object.entries(mounts)) {
-  test(`the documents at their names (${mount}) [PRM-01 PRM-03 ASM-01 ASM-04]`, async (t) => {
-    const server = await startThin(t, { mount: mount as keyof typeof mounts })
-    for (const path of [...resourceNames(prefix), ...serverNames(prefix)]) {
-      const reply = await server.ask(path, {
-        headers: { 'mcp-protocol-version': '2025-03-26', origin: 'https://evil.example' }
-      })
-      assert.equal(reply.status, 200, path)
-      assert.equal(reply.headers.get('content-type'), 'application/json; charset=utf-8')
-      assert.equal(reply.headers.get('cache-control'), 'public, max-age=300')
-      assert.equal(reply.headers.get('access-control-allow-origin'), '*')
-      assert.equal(reply.headers.get('access-control-allow-credentials'), null)
-      assert.match(reply.headers.get('access-control-expose-headers') ?? '', /WWW-Authenticate/)
+  test(
+    `GET /.well-known/* serves the documents at all their URLs (${mount}) [PRM-01 PRM-03 ASM-01 ASM-04]`,
+    async (t) => {
+      const server = await startThin(t, { mount: mount as keyof typeof mounts })
+      for (const path of [...resourceNames(prefix), ...serverNames(prefix)]) {
+        const reply = await server.ask(path, {
+          headers: { 'mcp-protocol-version': '2025-03-26', origin: 'https://evil.example' }
+        })
+        assert.equal(reply.status, 200, path)
+        assert.equal(reply.headers.get('content-type'), 'application/json; charset=utf-8')
+        assert.equal(reply.headers.get('cache-control'), 'public, max-age=300')
+        assert.equal(reply.headers.get('access-control-allow-origin'), '*')
+        assert.equal(reply.headers.get('access-control-allow-credentials'), null)
+        assert.match(reply.headers.get('access-control-expose-headers') ?? '', /WWW-Authenticate/)
 
-      const head = await server.ask(path, { method: 'HEAD' })
-      assert.deepEqual([head.status, head.text, head.headers.get('content-length')], [
-        200,
-        '',
-        reply.headers.get('content-length')
-      ], `G-02 ${path}`)
-      const preflight = await server.ask(path, {
-        method: 'OPTIONS',
-        headers: {
-          origin: 'https://evil.example',
-          'access-control-request-method': 'GET',
-          'access-control-request-headers': 'mcp-protocol-version'
+        const head = await server.ask(path, { method: 'HEAD' })
+        assert.deepEqual([head.status, head.text, head.headers.get('content-length')], [
+          200,
+          '',
+          reply.headers.get('content-length')
+        ], `G-02 ${path}`)
+        const preflight = await server.ask(path, {
+          method: 'OPTIONS',
+          headers: {
+            origin: 'https://evil.example',
+            'access-control-request-method': 'GET',
+            'access-control-request-headers': 'mcp-protocol-version'
+          }
+        })
+        assert.equal(preflight.status, 204, `PRM-12 ${path}`)
+        assert.equal(preflight.headers.get('access-control-allow-origin'), '*')
+        assert.match(
+          preflight.headers.get('access-control-allow-headers') ?? '',
+          /mcp-protocol-version/i
+        )
+        for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
+          const refused = await server.ask(path, { method })
+          assert.deepEqual(
+            [refused.status, refused.headers.get('allow'), refused.json()['error']],
+            [
+              405,
+              'GET, HEAD',
+              'invalid_request'
+            ],
+            `G-01 ${method} ${path}`
+          )
+        }
+      }
+    }
+  )
+
+  test(
+    `GET /.well-known/* returns our metadata (${mount}) [M-04 M-05 M-06 M-09 ASM-05 ASM-11 ASM-13 PRM-04 PRM-08]`,
+    async (t) => {
+      const server = await startThin(t, {
+        mount: mount as keyof typeof mounts,
+        options: { requiredScopes: ['read', 'write'] },
+        prepare: ({ metadata, origin }) =>
+          Object.assign(metadata, {
+            scopes_supported: ['openid', 'offline_access'],
+            registration_endpoint: `${origin}/canary`,
+            client_secret: 'canary',
+            pushed_authorization_request_endpoint: `${origin}/canary`,
+            mtls_endpoint_aliases: { token_endpoint: `${origin}/canary` },
+            signed_metadata: 'canary',
+            code_challenge_methods_supported: ['plain', 'S256'],
+            grant_types_supported: ['implicit', 'client_credentials'],
+            authorization_response_iss_parameter_supported: true
+          })
+      })
+      const { base } = server
+      const resource = (await server.ask(`/.well-known/oauth-protected-resource${prefix}/mcp`))
+        .json()
+      assert.deepEqual(resource, {
+        resource: `${base}/mcp`,
+        authorization_servers: [base],
+        scopes_supported: ['read', 'write'],
+        bearer_methods_supported: ['header']
+      })
+      const bodies = await Promise.all(
+        serverNames(prefix).map(async (path) => (await server.ask(path)).text)
+      )
+      assert.equal(new Set(bodies).size, 1)
+      assert.deepEqual(JSON.parse(String(bodies[0])), {
+        issuer: base,
+        authorization_endpoint: `${base}/oauth/authorize`,
+        token_endpoint: `${base}/oauth/token`,
+        registration_endpoint: `${base}/oauth/register`,
+        scopes_supported: ['openid', 'offline_access'],
+        response_types_supported: ['code'],
+        grant_types_supported: ['authorization_code', 'refresh_token'],
+        token_endpoint_auth_methods_supported: ['none'],
+        code_challenge_methods_supported: ['S256']
+      })
+    }
+  )
+
+  test(
+    `GET /.well-known/* responds 404 to unknown paths, even beside a catch-all page (${mount}) [M-01 M-02 PRM-13]`,
+    async (t) => {
+      const server = await startThin(t, {
+        mount: mount as keyof typeof mounts,
+        before: (app) => {
+          app.get(
+            '/*',
+            async (_request, reply) => await reply.type('text/html').send('<h1>the app</h1>')
+          )
         }
       })
-      assert.equal(preflight.status, 204, `PRM-12 ${path}`)
-      assert.equal(preflight.headers.get('access-control-allow-origin'), '*')
-      assert.match(
-        preflight.headers.get('access-control-allow-headers') ?? '',
-        /mcp-protocol-version/i
+      for (
+        const path of [
+          '/.well-known/oauth-protected-resource/evil',
+          '/.well-known/oauth-protected-resource/mcp/evil',
+          '/.well-known/oauth-protected-resource/',
+          '/.well-known/oauth-authorization-server/other',
+          '/.well-known/openid-configuration/other',
+          `/.well-known/oauth-authorization-server${prefix}/mcp`
+        ]
+      ) {
+        const reply = await server.ask(path)
+        assert.equal(reply.status, 404, path)
+        assert.equal(reply.json()['error'], 'invalid_request')
+      }
+      assert.equal(
+        await (await fetch(`http://127.0.0.1:${server.port}/somewhere`)).text(),
+        '<h1>the app</h1>',
+        'I10'
       )
-      for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
-        const refused = await server.ask(path, { method })
-        assert.deepEqual([refused.status, refused.headers.get('allow'), refused.json()['error']], [
-          405,
-          'GET, HEAD',
-          'invalid_request'
-        ], `G-01 ${method} ${path}`)
-      }
+      assert.match(
+        (await server.ask(`/.well-known/oauth-protected-resource${prefix}/mcp`)).text,
+        /"resource"/
+      )
     }
-  })
-
-  test(`what the documents say (${mount}) [M-04 M-05 M-06 M-09 ASM-05 ASM-11 ASM-13 PRM-04 PRM-08]`, async (t) => {
-    const server = await startThin(t, {
-      mount: mount as keyof typeof mounts,
-      options: { requiredScopes: ['read', 'write'] },
-      prepare: ({ metadata, origin }) =>
-        Object.assign(metadata, {
-          scopes_supported: ['openid', 'offline_access'],
-          registration_endpoint: `${origin}/canary`,
-          client_secret: 'canary',
-          pushed_authorization_request_endpoint: `${origin}/canary`,
-          mtls_endpoint_aliases: { token_endpoint: `${origin}/canary` },
-          signed_metadata: 'canary',
-          code_challenge_methods_supported: ['plain', 'S256'],
-          grant_types_supported: ['implicit', 'client_credentials'],
-          authorization_response_iss_parameter_supported: true
-        })
-    })
-    const { base } = server
-    const resource = (await server.ask(`/.well-known/oauth-protected-resource${prefix}/mcp`)).json()
-    assert.deepEqual(resource, {
-      resource: `${base}/mcp`,
-      authorization_servers: [base],
-      scopes_supported: ['read', 'write'],
-      bearer_methods_supported: ['header']
-    })
-    const bodies = await Promise.all(
-      serverNames(prefix).map(async (path) => (await server.ask(path)).text)
-    )
-    assert.equal(new Set(bodies).size, 1)
-    assert.deepEqual(JSON.parse(String(bodies[0])), {
-      issuer: base,
-      authorization_endpoint: `${base}/oauth/authorize`,
-      token_endpoint: `${base}/oauth/token`,
-      registration_endpoint: `${base}/oauth/register`,
-      scopes_supported: ['openid', 'offline_access'],
-      response_types_supported: ['code'],
-      grant_types_supported: ['authorization_code', 'refresh_token'],
-      token_endpoint_auth_methods_supported: ['none'],
-      code_challenge_methods_supported: ['S256']
-    })
-  })
-
-  test(`names of nobody are 404, also beside a page for all addresses (${mount}) [M-01 M-02 PRM-13]`, async (t) => {
-    const server = await startThin(t, {
-      mount: mount as keyof typeof mounts,
-      before: (app) => {
-        app.get(
-          '/*',
-          async (_request, reply) => await reply.type('text/html').send('<h1>the app</h1>')
-        )
-      }
-    })
-    for (
-      const path of [
-        '/.well-known/oauth-protected-resource/evil',
-        '/.well-known/oauth-protected-resource/mcp/evil',
-        '/.well-known/oauth-protected-resource/',
-        '/.well-known/oauth-authorization-server/other',
-        '/.well-known/openid-configuration/other',
-        `/.well-known/oauth-authorization-server${prefix}/mcp`
-      ]
-    ) {
-      const reply = await server.ask(path)
-      assert.equal(reply.status, 404, path)
-      assert.equal(reply.json()['error'], 'invalid_request')
-    }
-    assert.equal(
-      await (await fetch(`http://127.0.0.1:${server.port}/somewhere`)).text(),
-      '<h1>the app</h1>',
-      'I10'
-    )
-    assert.match(
-      (await server.ask(`/.well-known/oauth-protected-resource${prefix}/mcp`)).text,
-      /"resource"/
-    )
-  })
+  )
 
   for (const trustProxy of [false, true]) {
-    test(`requests cannot change a byte, trustProxy ${trustProxy} (${mount}) [G-13 M-03 PRM-11]`, async (t) => {
-      const server = await startThin(t, { mount: mount as keyof typeof mounts, trustProxy })
-      for (const path of [...resourceNames(prefix), ...serverNames(prefix)]) {
-        const expected = (await server.ask(path)).text
-        for (
-          const lines of [
-            'Host: evil.example',
-            'Host: evil.example/x@y?z',
-            'Host: localhost\r\nHost: evil.example',
-            'Host: x\r\nX-Forwarded-Host: evil.example\r\nX-Forwarded-Proto: https',
-            'Host: x\r\nX-Forwarded-Prefix: /evil',
-            'Host: x\r\nForwarded: host=evil.example;proto=https',
-            'Host: x\r\nX-Original-URL: /evil'
-          ]
-        ) {
-          const answer = await raw(
+    test(
+      `GET /.well-known/* does not depend on request headers, trustProxy ${trustProxy} (${mount}) [G-13 M-03 PRM-11]`,
+      async (t) => {
+        const server = await startThin(t, { mount: mount as keyof typeof mounts, trustProxy })
+        for (const path of [...resourceNames(prefix), ...serverNames(prefix)]) {
+          const expected = (await server.ask(path)).text
+          for (
+            const lines of [
+              'Host: evil.example',
+              'Host: evil.example/x@y?z',
+              'Host: localhost\r\nHost: evil.example',
+              'Host: x\r\nX-Forwarded-Host: evil.example\r\nX-Forwarded-Proto: https',
+              'Host: x\r\nX-Forwarded-Prefix: /evil',
+              'Host: x\r\nForwarded: host=evil.example;proto=https',
+              'Host: x\r\nX-Original-URL: /evil'
+            ]
+          ) {
+            const answer = await raw(
+              server.port,
+              `GET ${path} HTTP/1.1\r\n${lines}\r\nConnection: close\r\n\r\n`
+            )
+            assert.match(answer, /^HTTP\/1\.1 200 /, lines)
+            assert.equal(answer.slice(answer.indexOf('\r\n\r\n') + 4), expected, lines)
+          }
+          const absolute = await raw(
             server.port,
-            `GET ${path} HTTP/1.1\r\n${lines}\r\nConnection: close\r\n\r\n`
+            `GET http://evil.example${path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n`
           )
-          assert.match(answer, /^HTTP\/1\.1 200 /, lines)
-          assert.equal(answer.slice(answer.indexOf('\r\n\r\n') + 4), expected, lines)
+          assert.equal(absolute.slice(absolute.indexOf('\r\n\r\n') + 4), expected)
         }
-        const absolute = await raw(
-          server.port,
-          `GET http://evil.example${path} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n`
-        )
-        assert.equal(absolute.slice(absolute.indexOf('\r\n\r\n') + 4), expected)
       }
-    })
+    )
   }
 }
 
-test('a host with opinions changes nothing, and its key is not asked for [G-19 PRM-11]', async (t) => {
-  const server = await startThin(t, { app: await opinionatedHost({ key: 'k' }) })
-  for (const path of [...resourceNames(''), ...serverNames('')]) {
-    const reply = await server.ask(path, { headers: { origin: 'https://evil.example' } })
-    assert.equal(reply.status, 200)
-    assert.equal(reply.headers.get('access-control-allow-origin'), '*')
-    assert.equal((await server.ask(path, { method: 'POST' })).status, 405)
-  }
-  const nobody = await server.ask('/.well-known/oauth-protected-resource/evil')
-  assert.deepEqual(Object.keys(nobody.json()), ['error', 'error_description'])
-  assert.equal(nobody.status, 404)
-})
-
-test("PRM-10 F-32 of two registrations each has its own documents, and the bare names are nobody's", async (t) => {
-  const server = await startThin(t, {
-    mount: 'prefix',
-    before: async (app) => {
-      await app.register(mcpOAuth, { issuer: 'https://other.example', mcp: { tools: true } })
+test(
+  'GET /.well-known/* needs no key and is unaffected by parsers, hooks and serializers of the host [G-19 PRM-11]',
+  async (t) => {
+    const server = await startThin(t, { app: await opinionatedHost({ key: 'k' }) })
+    for (const path of [...resourceNames(''), ...serverNames('')]) {
+      const reply = await server.ask(path, { headers: { origin: 'https://evil.example' } })
+      assert.equal(reply.status, 200)
+      assert.equal(reply.headers.get('access-control-allow-origin'), '*')
+      assert.equal((await server.ask(path, { method: 'POST' })).status, 405)
     }
-  })
-  const one = (await server.ask('/.well-known/oauth-protected-resource/mcp')).json()
-  assert.deepEqual([one['resource'], one['authorization_servers']], [`${server.origin}/mcp`, [
-    'https://other.example'
-  ]])
-  const two = (await server.ask('/.well-known/oauth-protected-resource/api/mcp')).json()
-  assert.deepEqual([two['resource'], two['authorization_servers']], [`${server.origin}/api/mcp`, [
-    `${server.origin}/api`
-  ]])
-  assert.equal(
-    (await server.ask('/.well-known/oauth-authorization-server/api')).json()['issuer'],
-    `${server.origin}/api`
-  )
-  for (
-    const name of ['oauth-protected-resource', 'oauth-authorization-server', 'openid-configuration']
-  ) {
-    assert.equal((await server.ask(`/.well-known/${name}`)).status, 404, name)
+    const unknown = await server.ask('/.well-known/oauth-protected-resource/evil')
+    assert.deepEqual(Object.keys(unknown.json()), ['error', 'error_description'])
+    assert.equal(unknown.status, 404)
   }
-})
+)
 
-test('below the path of publicUrl, which a reverse proxy may strip, the issuer is the same string everywhere [M-05]', async (t) => {
-  for (const publicUrl of ['https://mcp.example.com/v1', 'https://mcp.example.com/v1/']) {
+test(
+  'GET /.well-known/* serves each of two registrations its own documents, and 404 at the bare URLs [PRM-10 F-32]',
+  async (t) => {
     const server = await startThin(t, {
       mount: 'prefix',
-      options: { publicUrl, secret: 'x'.repeat(32) }
+      before: async (app) => {
+        await app.register(mcpOAuth, { issuer: 'https://other.example', mcp: { tools: true } })
+      }
     })
-    const issuer = 'https://mcp.example.com/v1/api'
-    for (const path of ['/v1/api', '/api']) {
-      const resource = (await server.ask(`/.well-known/oauth-protected-resource${path}/mcp`)).json()
-      assert.deepEqual([resource['resource'], resource['authorization_servers']], [
-        `${issuer}/mcp`,
-        [issuer]
-      ])
-      for (
-        const name of [
-          `/.well-known/oauth-authorization-server${path}`,
-          `/.well-known/openid-configuration${path}`,
-          `${path}/.well-known/openid-configuration`
-        ]
-      ) {
-        const document = (await server.ask(name)).json()
-        assert.deepEqual([document['issuer'], document['token_endpoint']], [
-          issuer,
-          `${issuer}/oauth/token`
+    const one = (await server.ask('/.well-known/oauth-protected-resource/mcp')).json()
+    assert.deepEqual([one['resource'], one['authorization_servers']], [`${server.origin}/mcp`, [
+      'https://other.example'
+    ]])
+    const two = (await server.ask('/.well-known/oauth-protected-resource/api/mcp')).json()
+    assert.deepEqual([two['resource'], two['authorization_servers']], [`${server.origin}/api/mcp`, [
+      `${server.origin}/api`
+    ]])
+    assert.equal(
+      (await server.ask('/.well-known/oauth-authorization-server/api')).json()['issuer'],
+      `${server.origin}/api`
+    )
+    for (
+      const name of [
+        'oauth-protected-resource',
+        'oauth-authorization-server',
+        'openid-configuration'
+      ]
+    ) {
+      assert.equal((await server.ask(`/.well-known/${name}`)).status, 404, name)
+    }
+  }
+)
+
+test(
+  'GET /.well-known/* publishes one issuer, whether or not a reverse proxy strips the path of publicUrl [M-05]',
+  async (t) => {
+    for (const publicUrl of ['https://mcp.example.com/v1', 'https://mcp.example.com/v1/']) {
+      const server = await startThin(t, {
+        mount: 'prefix',
+        options: { publicUrl, secret: 'x'.repeat(32) }
+      })
+      const issuer = 'https://mcp.example.com/v1/api'
+      for (const path of ['/v1/api', '/api']) {
+        const resource = (await server.ask(`/.well-known/oauth-protected-resource${path}/mcp`))
+          .json()
+        assert.deepEqual([resource['resource'], resource['authorization_servers']], [
+          `${issuer}/mcp`,
+          [issuer]
         ])
+        for (
+          const name of [
+            `/.well-known/oauth-authorization-server${path}`,
+            `/.well-known/openid-configuration${path}`,
+            `${path}/.well-known/openid-configuration`
+          ]
+        ) {
+          const document = (await server.ask(name)).json()
+          assert.deepEqual([document['issuer'], document['token_endpoint']], [
+            issuer,
+            `${issuer}/oauth/token`
+          ])
+        }
       }
     }
   }
-})
+)
 
-test('a thousand callers at once are one fetch from the provider [M-13]', async (t) => {
+test('GET /.well-known/* shares one fetch from the provider among a thousand callers [M-13]', async (t) => {
   const server = await startThin(t, {
     before: (app) => {
       app.server.maxConnections = 2_000
@@ -268,33 +299,33 @@ const outages: Array<[keyof typeof faults, number]> = [
   ['missing', 502],
   ['hang', 504]
 ]
-test('a provider in trouble is told as such, and found when it is back [F-07 ASM-12]', {
+test('GET /.well-known/* reports faults of the provider, and recovers [F-07 ASM-12]', {
   concurrency: 5
 }, async (t) => {
-  await Promise.all(outages.map(([fault, status]) =>
-    t.test(`${fault}: ${status}`, async (t) => {
-      const server = await startThin(t, {
-        prepare: ({ fail, metadataPath }) => fail.set(metadataPath, fault)
+  await Promise.all(
+    outages.map(([fault, status]) =>
+      t.test(`responds ${status} to the fault "${fault}" of the provider`, async (t) => {
+        const server = await startThin(t, {
+          prepare: ({ fail, metadataPath }) => fail.set(metadataPath, fault)
+        })
+        const reply = await server.ask('/.well-known/oauth-authorization-server')
+        assert.equal(reply.status, status)
+        assert.equal(reply.json()['error'], 'temporarily_unavailable')
+        assert.equal(reply.headers.get('access-control-allow-origin'), '*')
+        assert.equal(
+          (await server.ask('/.well-known/oauth-protected-resource/mcp')).status,
+          200,
+          'the resource metadata does not depend on the provider'
+        )
+        assert.equal(server.issuer.requests.get('/trap'), undefined)
+        server.issuer.fail.clear()
+        await recovered(server)
       })
-      const reply = await server.ask('/.well-known/oauth-authorization-server')
-      assert.equal(reply.status, status)
-      assert.equal(reply.json()['error'], 'temporarily_unavailable')
-      assert.equal(reply.headers.get('access-control-allow-origin'), '*')
-      assert.equal(
-        (await server.ask('/.well-known/oauth-protected-resource/mcp')).status,
-        200,
-        'what needs no provider is there'
-      )
-      assert.equal(server.issuer.requests.get('/trap'), undefined)
-      server.issuer.fail.clear()
-      await recovered(server)
-    })
-  ))
+    )
+  )
 })
 
-/**
- * Asks until there is an answer, as clients do; the runner's time limit ends it if there is none.
- */
+/** Asks until the response is 200, as clients do. The time limit of the runner ends it. */
 async function recovered (server: ThinServer): Promise<void> {
   while ((await server.ask('/.well-known/oauth-authorization-server')).status !== 200) {
     await new Promise((resolve) => {
@@ -304,45 +335,51 @@ async function recovered (server: ThinServer): Promise<void> {
 }
 
 for (
-  const [id, change] of [
-    ['M-07 a script', { authorization_endpoint: 'javascript:canary' }],
-    ['M-07 an inner address', { token_endpoint: 'http://169.254.169.254/canary' }],
-    ['M-07 a shell', { authorization_endpoint: 'https://a$(canary)' }],
-    ['M-07 a relative URL', { authorization_endpoint: '/canary' }],
-    ['M-07 null', { authorization_endpoint: null }],
-    ['M-07 5 KB', { token_endpoint: `https://a.example/${'canary'.repeat(900)}` }],
-    ['M-07 user info', { token_endpoint: 'https://canary:p@a.example/' }],
-    ['M-08 another issuer', { issuer: 'https://canary.example' }],
-    ['M-10 a scope list that is none', { scopes_supported: { canary: 1 } }],
-    ['no authorization endpoint', { authorization_endpoint: undefined }],
-    ['no token endpoint', { token_endpoint: undefined }]
+  const [defect, id, change] of [
+    ['a script', 'M-07', { authorization_endpoint: 'javascript:canary' }],
+    ['a private address', 'M-07', { token_endpoint: 'http://169.254.169.254/canary' }],
+    ['a shell command', 'M-07', { authorization_endpoint: 'https://a$(canary)' }],
+    ['a relative URL', 'M-07', { authorization_endpoint: '/canary' }],
+    ['null', 'M-07', { authorization_endpoint: null }],
+    ['a URL of 5 kB', 'M-07', { token_endpoint: `https://a.example/${'canary'.repeat(900)}` }],
+    ['user info', 'M-07', { token_endpoint: 'https://canary:p@a.example/' }],
+    ['another issuer', 'M-08', { issuer: 'https://canary.example' }],
+    ['an invalid scope list', 'M-10', { scopes_supported: { canary: 1 } }],
+    ['no authorization endpoint', 'M-07', { authorization_endpoint: undefined }],
+    ['no token endpoint', 'M-07', { token_endpoint: undefined }]
   ] as const
 ) {
-  test(`${id} from the provider is never published [SS-04]`, async (t) => {
-    const server = await startThin(t, {
-      prepare: ({ metadata }) => Object.assign(metadata, change)
-    })
-    const reply = await server.ask('/.well-known/oauth-authorization-server')
-    assert.ok(reply.status === 502 || reply.status === 503, `${reply.status}`)
-    const id = await server.register()
-    const page = await server.authorize({
-      response_type: 'code',
-      client_id: id,
-      code_challenge: 'x'.repeat(43),
-      code_challenge_method: 'S256'
-    })
-    assert.ok(page.status === 502 || page.status === 503, `${page.status}`)
-    assert.equal(page.location, null)
-  })
+  test(
+    `GET /.well-known/oauth-authorization-server never publishes provider metadata with ${defect} [SS-04 ${id}]`,
+    async (t) => {
+      const server = await startThin(t, {
+        prepare: ({ metadata }) => Object.assign(metadata, change)
+      })
+      const reply = await server.ask('/.well-known/oauth-authorization-server')
+      assert.ok(reply.status === 502 || reply.status === 503, `${reply.status}`)
+      const clientId = await server.register()
+      const page = await server.authorize({
+        response_type: 'code',
+        client_id: clientId,
+        code_challenge: 'x'.repeat(43),
+        code_challenge_method: 'S256'
+      })
+      assert.ok(page.status === 502 || page.status === 503, `${page.status}`)
+      assert.equal(page.location, null)
+    }
+  )
 }
 
-test('a resource server sends clients to its provider and describes no server of its own [ASM-01]', async (t) => {
-  const { origin } = await buildApp(t, { issuer: 'https://idp.example', mcp: { tools: true } })
-  assert.equal((await fetch(`${origin}/.well-known/oauth-protected-resource/mcp`)).status, 200)
-  for (const path of serverNames('')) assert.equal((await fetch(origin + path)).status, 404)
-})
+test(
+  'GET /.well-known/oauth-authorization-server responds 404 where clients use the provider directly [ASM-01]',
+  async (t) => {
+    const { origin } = await buildApp(t, { issuer: 'https://idp.example', mcp: { tools: true } })
+    assert.equal((await fetch(`${origin}/.well-known/oauth-protected-resource/mcp`)).status, 200)
+    for (const path of serverNames('')) assert.equal((await fetch(origin + path)).status, 404)
+  }
+)
 
-test('without registration there is no registration endpoint, published or served [ASM-10]', async (t) => {
+test('POST /oauth/register is neither published nor served with registration: false [ASM-10]', async (t) => {
   const server = await startThin(t, { options: { setupFakeDynamicRegistration: false } })
   assert.ok(
     !('registration_endpoint' in

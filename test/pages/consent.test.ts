@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { test, type TestContext } from 'node:test'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { ConsentConfig, ConsentDetails } from '../../lib/types.ts'
-import { answerConsentPage, type ConsentPage } from '../../lib/pages/consent.ts'
+import { replyWithConsentPage, type ConsentPage } from '../../lib/pages/consent.ts'
 import { acceptForm, isolate } from '../../lib/host/isolate.ts'
 import { lowestContrast, openBrowser } from '../support/chromium.ts'
 
@@ -25,7 +25,7 @@ function serve (t: TestContext, page: ConsentPage): FastifyInstance {
   app.register(async (scope) => {
     isolate(scope)
     acceptForm(scope)
-    scope.get('/', (_request, reply) => answerConsentPage(reply, page))
+    scope.get('/', (_request, reply) => replyWithConsentPage(reply, page))
     scope.post(
       '/oauth/consent',
       async ({ body, headers }) => ({
@@ -52,7 +52,7 @@ function textOf (body: string): string {
   ).replace(/\s+/g, ' ')
 }
 
-test('the page says who asks, where access goes, what for, and who the provider is [N-14 CD-03]', async (t) => {
+test('consent page: shows client, destination, scopes, resource and provider [N-14 CD-03]', async (t) => {
   const { statusCode, body, text } = await get(t)
   assert.equal(statusCode, 200)
   assert.match(body, /<html lang="en">.*<title>Allow access to Tasks\?<\/title>/s)
@@ -60,7 +60,10 @@ test('the page says who asks, where access goes, what for, and who the provider 
   assert.match(text, /Access goes to owl\.example https:\/\/owl\.example\/cb\?x=1 /)
   assert.match(
     text,
-    /Recognise you when you come back openid Stay connected while you are away offline_access Read your tasks tasks:read tasks:write /
+    new RegExp(
+      'Recognise you when you come back openid Stay connected while you are away ' +
+        'offline_access Read your tasks tasks:read tasks:write '
+    )
   )
   assert.match(text, /This is for https:\/\/mcp\.example\/mcp /)
   assert.match(text, /you sign in at login\.example next/)
@@ -68,7 +71,7 @@ test('the page says who asks, where access goes, what for, and who the provider 
   assert.doesNotMatch(body, /sealed-client|class="logo"|aria-describedby/)
 })
 
-test('the form has the sealed request and two decisions [CD-04]', async (t) => {
+test('consent page: the form contains the sealed request and two decisions [CD-04]', async (t) => {
   const { body } = await get(t)
   const [form = ''] = /<form.*<\/form>/s.exec(body) ?? []
   assert.match(form, /^<form method="post" action="\/oauth\/consent">/)
@@ -78,10 +81,10 @@ test('the form has the sealed request and two decisions [CD-04]', async (t) => {
   )
 })
 
-test('access that goes to this device comes with a warning [N-14 REG-16]', async (t) => {
-  for (
-    const redirectUri of ['http://127.0.0.1:51234/cb', 'http://localhost/cb', 'http://[::1]:1/cb']
-  ) {
+for (
+  const redirectUri of ['http://127.0.0.1:51234/cb', 'http://localhost/cb', 'http://[::1]:1/cb']
+) {
+  test(`consent page: warns about the loopback redirect URI ${redirectUri} [N-14 REG-16]`, async (t) => {
     const { body, text } = await get(t, { redirectUri })
     assert.ok(text.includes(`Access goes to ${new URL(redirectUri).host} ${redirectUri} `))
     assert.match(
@@ -92,8 +95,11 @@ test('access that goes to this device comes with a warning [N-14 REG-16]', async
       body,
       /<div id="warnings".*<button [^>]*value="approve" aria-describedby="warnings">/s
     )
-  }
-  for (const redirectUri of ['cursor://anysphere/cb', 'com.example.app:/cb']) {
+  })
+}
+
+for (const redirectUri of ['cursor://anysphere/cb', 'com.example.app:/cb', 'httpx://app/cb']) {
+  test(`consent page: warns about the private-use redirect URI ${redirectUri} [N-14 REG-16]`, async (t) => {
     const { text } = await get(t, { redirectUri })
     const { protocol } = new URL(redirectUri)
     assert.ok(text.includes(`Access goes to an app that opens ${protocol} links ${redirectUri} `))
@@ -102,14 +108,15 @@ test('access that goes to this device comes with a warning [N-14 REG-16]', async
         `Access goes to an app on this device. Any app here can claim ${protocol} links`
       )
     )
-  }
-  assert.doesNotMatch(
-    (await get(t, { redirectUri: 'https://localhost.evil.example/cb' })).text,
-    /on this device/
-  )
+  })
+}
+
+test('consent page: does not warn about an https host that starts with localhost [N-14 REG-16]', async (t) => {
+  const { text } = await get(t, { redirectUri: 'https://localhost.evil.example/cb' })
+  assert.doesNotMatch(text, /on this device/)
 })
 
-test('a client that is named by a URL is known by its host [N-14 REG-16]', async (t) => {
+test('consent page: shows the host of a client id that is a URL [N-14 REG-16]', async (t) => {
   const client = { id: 'https://owl.example/client.json', name: 'Night Owl' }
   assert.match(
     (await get(t, { client })).text,
@@ -121,7 +128,7 @@ test('a client that is named by a URL is known by its host [N-14 REG-16]', async
   )
 })
 
-test('addresses stay in ASCII, with a warning [N-14]', async (t) => {
+test('consent page: shows internationalized hosts in ASCII, with a warning [N-14]', async (t) => {
   const redirect = await get(t, { redirectUri: 'https://xn--pple-43d.example/cb' })
   assert.match(
     redirect.text,
@@ -130,12 +137,12 @@ test('addresses stay in ASCII, with a warning [N-14]', async (t) => {
   const client = await get(t, { client: { id: 'https://www.\u0430pple.example/c', name: null } })
   assert.match(
     client.text,
-    /No name given Published at www\.xn--pple-43d\.example https:\/\/www\.xn--pple-43d\.example\/c .* Look closely at the address\./
+    /No name given Published at (www\.xn--pple-43d\.example) https:\/\/\1\/c .* Look closely at the address\./
   )
   assert.doesNotMatch(client.body, /\u0430/)
 })
 
-test('nothing anyone says becomes markup [N-11]', async (t) => {
+test('consent page: escapes all texts of clients and operators [N-11]', async (t) => {
   const marks = (body: string) =>
     [...body.replace(/^.*<\/style>/s, '')].filter(character => '<>"\''.includes(character)).length
   const page = (text: string) =>
@@ -167,7 +174,7 @@ test('nothing anyone says becomes markup [N-11]', async (t) => {
   }
 })
 
-test('nobody frames the page, nothing runs on it, and the form may lead anywhere [N-12 N-17 A-24]', async (t) => {
+test('consent page: headers forbid framing and scripts, and allow any form target [N-12 N-17 A-24]', async (t) => {
   const { headers, body } = await get(t)
   const [, style = ''] = /<style>(.*)<\/style>/s.exec(body) ?? []
   const hash = createHash('sha256').update(style).digest('base64')
@@ -182,7 +189,7 @@ test('nobody frames the page, nothing runs on it, and the form may lead anywhere
   assert.doesNotMatch(body, /<script|<link|<img| style=| on\w+=/i)
 })
 
-test("CD-03 names, logo and meanings are the operator's", async (t) => {
+test('consent page: the operator sets name, logo and scope meanings [CD-03]', async (t) => {
   const named = await get(t, {
     scopes: ['openid'],
     consent: { name: 'Owls & Co', logoText: '🦉', scopes: { openid: 'Know you' } }
@@ -195,7 +202,7 @@ test("CD-03 names, logo and meanings are the operator's", async (t) => {
   )
 })
 
-test('the operator renders the page [CD-03]', async (t) => {
+test('consent page: the operator can render it [CD-03]', async (t) => {
   let seen: ConsentDetails | undefined
   const render = async (details: ConsentDetails) => {
     seen = details
@@ -214,7 +221,7 @@ test('the operator renders the page [CD-03]', async (t) => {
     `default-src 'none'; style-src 'nonce-${nonce}'; base-uri 'none'; frame-ancestors 'none'`
   )
   await get(t, { consent: { ...usual.consent, render } })
-  assert.notEqual((seen as ConsentDetails).nonce, nonce, 'a nonce is good for one page')
+  assert.notEqual((seen as ConsentDetails).nonce, nonce, 'each page has its own nonce')
   const { action, client, redirectUri, resource, provider } = usual
   assert.deepEqual(details, {
     ...{ action, client, redirectUri, resource, provider },
@@ -228,21 +235,29 @@ test('the operator renders the page [CD-03]', async (t) => {
   })
 })
 
-test('a renderer that fails or hangs is a server error that tells nothing [CD-03]', async (t) => {
-  const broken: Array<ConsentConfig['render']> = [() => {
-    throw new Error('inside')
-  }, async () => {
-    throw new Error('inside')
-  }, () => undefined as unknown as string]
-  for (const render of broken) {
+for (
+  const [name, render] of Object.entries<() => unknown>({
+    throws: () => {
+      throw new Error('inside')
+    },
+    rejects: async () => {
+      throw new Error('inside')
+    },
+    'returns no string': () => undefined
+  })
+) {
+  test(`consent page: responds with a server error if the renderer ${name} [CD-03]`, async (t) => {
     const { statusCode, body } = await get(t, {
-      consent: { render: render as NonNullable<typeof render> }
+      consent: { render: render as NonNullable<ConsentConfig['render']> }
     })
     assert.deepEqual([statusCode, JSON.parse(body)], [500, {
       error: 'server_error',
       error_description: 'The server failed to answer this request.'
     }])
-  }
+  })
+}
+
+test('consent page: responds with a server error if the renderer takes 5 seconds [CD-03]', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const render = () =>
     new Promise<string>(() => {
@@ -253,7 +268,7 @@ test('a renderer that fails or hangs is a server error that tells nothing [CD-03
   assert.equal((await get(t, { consent: { render } })).statusCode, 500)
 })
 
-test('the page is readable on a phone, in light and dark, whatever the names [CD-03]', async (t) => {
+test('consent page: is readable on a phone with long names, in light and dark [CD-03]', async (t) => {
   const browser = await openBrowser(t)
   if (browser === null) return
   const long = 'W'.repeat(100)
@@ -267,23 +282,23 @@ test('the page is readable on a phone, in light and dark, whatever the names [CD
   const url = await app.listen({ port: 0 })
   for (const colorScheme of ['light', 'dark'] as const) {
     const page = await browser.newPage({ colorScheme, viewport: { width: 320, height: 640 } })
-    const complaints: string[] = []
+    const errors: string[] = []
     page.on('console', message => {
-      complaints.push(message.text())
+      errors.push(message.text())
     })
     await page.goto(url)
     assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 320, 'WCAG 1.4.10')
     const contrast = await page.evaluate(lowestContrast) as number
     assert.ok(contrast >= 4.5, `${colorScheme}: ${contrast}`)
     assert.deepEqual(
-      complaints.filter(text => /policy/i.test(text)),
+      errors.filter(text => /policy/i.test(text)),
       [],
-      'the style is the one the policy names'
+      'the style matches the content security policy'
     )
   }
 })
 
-test('the form is sent with the keyboard, and says that it comes from us [CD-04 N-17]', async (t) => {
+test('consent page: the form can be sent by keyboard, and has our origin [CD-04 N-17]', async (t) => {
   const browser = await openBrowser(t)
   if (browser === null) return
   const url = await serve(t, onLoopback).listen({ port: 0, host: '127.0.0.1' })

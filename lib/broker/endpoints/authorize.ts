@@ -7,9 +7,9 @@ import { causeWith, McpOAuthError } from '../../errors.ts'
 import { requestedKey } from '../../dpop/rules.ts'
 import { single } from '../../oauth/parameters.ts'
 import { missingScopes } from '../../oauth/scope.ts'
-import { authorize } from '../../clients/authorize.ts'
-import { answerConsentPage } from '../../pages/consent.ts'
-import { pageError } from '../../pages/page.ts'
+import { handleAuthorizationRequest } from '../../clients/authorize.ts'
+import { replyWithConsentPage } from '../../pages/consent.ts'
+import { pageErrorHandler } from '../../pages/page.ts'
 import type { Endpoint } from '../../host/endpoint.ts'
 import type { Broker } from '../broker.ts'
 
@@ -52,7 +52,7 @@ export const authorizeEndpoint: Endpoint<Broker> = {
   anyOrigin: false,
   metadata: 'authorization_endpoint',
   legacy: true,
-  errorHandler: pageError,
+  errorHandler: pageErrorHandler('authorize'),
   handle: askUser
 }
 
@@ -61,57 +61,62 @@ function askUser (
   request: FastifyRequest,
   reply: FastifyReply
 ): Promise<FastifyReply> {
-  return authorize(broker, request, reply, async (params, client, asked) => {
-    const cookies = broker.cookies()
-    const csrf = cookies.csrf(request.headers.cookie) ?? randomBytes(16).toString('base64url')
-    const prompt = single(params, 'prompt')
-    const key = broker.config.dpop === 'off' ? undefined : requestedKey(params)
-    const catalog = broker.catalog()
-    // Scopes about the user are between us and the provider. What is left may be nothing: then
-    // it is what the route needs at least.
-    const known = asked.scopes.filter(name => catalog.includes(name))
-    const scopes = known.length > 0 ? known : broker.config.requiredScopes
-    const beyond = client.scopes
-      ? missingScopes(client.scopes, scopes, broker.config.scopeHierarchy)
-      : []
-    if (beyond.length > 0) {
-      throw new McpOAuthError('invalidScope', {
-        cause: causeWith('this client cannot have these scopes', beyond.join(' '))
+  return handleAuthorizationRequest(
+    broker,
+    request,
+    reply,
+    async ({ params, client, authorization: asked }) => {
+      const cookies = broker.cookies()
+      const csrf = cookies.csrf(request.headers.cookie) ?? randomBytes(16).toString('base64url')
+      const prompt = single(params, 'prompt')
+      const key = broker.config.dpop === 'off' ? undefined : requestedKey(params)
+      const catalog = broker.catalog()
+      // Scopes about the user are between us and the provider. What is left may be nothing: then
+      // it is what the route needs at least.
+      const known = asked.scopes.filter(name => catalog.includes(name))
+      const scopes = known.length > 0 ? known : broker.config.requiredScopes
+      const beyond = client.scopes
+        ? missingScopes(client.scopes, scopes, broker.config.scopeHierarchy)
+        : []
+      if (beyond.length > 0) {
+        throw new McpOAuthError('invalidScope', {
+          cause: causeWith('this client cannot have these scopes', beyond.join(' '))
+        })
+      }
+      const content: ConsentRequest = {
+        id: randomBytes(12).toString('base64url'),
+        browser: hash(csrf),
+        client: hash(client.id),
+        redirectUri: asked.redirectUri,
+        scopes,
+        codeChallenge: asked.codeChallenge,
+        resource: asked.resource,
+        ...(key !== undefined && { key }),
+        ...(hasNoRefresh(client.grantTypes) && { once: true }),
+        ...(asked.state !== undefined && { state: asked.state }),
+        ...(prompt !== undefined && prompts.includes(prompt) && { prompt }),
+        ...(asked.scopes.includes('offline_access') && { offline: true })
+      }
+      const sealed = await broker.sealer.seal(
+        'request',
+        content,
+        loginLifetime,
+        Date.now() / 1000
+      )
+      if (sealed.length > maxSealed) {
+        throw new McpOAuthError('invalidRequest', { description: 'The request is too long.' })
+      }
+      reply.header('set-cookie', cookies.setCsrf(csrf, loginLifetime))
+      return replyWithConsentPage(reply, {
+        action: `${broker.urls().base}/oauth/consent`,
+        sealed,
+        client,
+        redirectUri: asked.redirectUri,
+        scopes: content.offline ? [...scopes, 'offline_access'] : scopes,
+        resource: asked.resource,
+        provider: new URL(broker.config.provider.issuer).host,
+        consent: broker.config.consent
       })
     }
-    const content: ConsentRequest = {
-      id: randomBytes(12).toString('base64url'),
-      browser: hash(csrf),
-      client: hash(client.id),
-      redirectUri: asked.redirectUri,
-      scopes,
-      codeChallenge: asked.codeChallenge,
-      resource: asked.resource,
-      ...(key !== undefined && { key }),
-      ...(hasNoRefresh(client.grantTypes) && { once: true }),
-      ...(asked.state !== undefined && { state: asked.state }),
-      ...(prompt !== undefined && prompts.includes(prompt) && { prompt }),
-      ...(asked.scopes.includes('offline_access') && { offline: true })
-    }
-    const sealed = await broker.sealer.seal(
-      'request',
-      content,
-      loginLifetime,
-      Date.now() / 1000
-    )
-    if (sealed.length > maxSealed) {
-      throw new McpOAuthError('invalidRequest', { description: 'The request is too long.' })
-    }
-    reply.header('set-cookie', cookies.setCsrf(csrf, loginLifetime))
-    return answerConsentPage(reply, {
-      action: `${broker.urls().base}/oauth/consent`,
-      sealed,
-      client,
-      redirectUri: asked.redirectUri,
-      scopes: content.offline ? [...scopes, 'offline_access'] : scopes,
-      resource: asked.resource,
-      provider: new URL(broker.config.provider.issuer).host,
-      consent: broker.config.consent
-    })
-  })
+  )
 }

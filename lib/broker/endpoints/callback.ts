@@ -5,7 +5,7 @@ import { parameters, single, type RequestParameters } from '../../oauth/paramete
 import { redirectUriProblem } from '../../oauth/redirect-uri.ts'
 import { appendQuery } from '../../oauth/url.ts'
 import { errorLocation, queryOf } from '../../clients/authorize.ts'
-import { pageError } from '../../pages/page.ts'
+import { pageErrorHandler } from '../../pages/page.ts'
 import type { Endpoint } from '../../host/endpoint.ts'
 import type { Broker } from '../broker.ts'
 import type { LoginContent } from './consent.ts'
@@ -34,7 +34,7 @@ export const callbackEndpoint: Endpoint<Broker> = {
   name: 'callback',
   methods: ['GET'],
   anyOrigin: false,
-  errorHandler: pageError,
+  errorHandler: pageErrorHandler('callback'),
   handle: handleCallback
 }
 

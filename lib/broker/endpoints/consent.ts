@@ -6,7 +6,7 @@ import { loginLifetime } from '../login-state.ts'
 import { McpOAuthError } from '../../errors.ts'
 import { single } from '../../oauth/parameters.ts'
 import { errorLocation } from '../../clients/authorize.ts'
-import { pageError } from '../../pages/page.ts'
+import { pageErrorHandler } from '../../pages/page.ts'
 import { formOf, type Endpoint } from '../../host/endpoint.ts'
 import type { ConsentRequest } from './authorize.ts'
 import type { Broker } from '../broker.ts'
@@ -29,7 +29,7 @@ export const consentEndpoint: Endpoint<Broker> = {
   anyOrigin: false,
   body: 'form',
   bodyLimit: 32 * 1024,
-  errorHandler: pageError,
+  errorHandler: pageErrorHandler('consent'),
   handle: decide
 }
 

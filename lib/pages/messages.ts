@@ -1,0 +1,73 @@
+/** Which texts do the pages show? */
+import { html } from 'ghtml'
+
+const unless = 'Deny this unless you have just started it yourself, on this device.'
+
+/**
+ * The texts in English. Strings are plain text. Functions return HTML and escape their arguments.
+ * The sentences of errors stand in the error table.
+ */
+const english = {
+  language: 'en',
+
+  consent: {
+    title: (server: string) => html`Allow access to ${server}?`,
+    introduction:
+      'An application asks to use it on your behalf. Only allow this if you started it yourself.',
+    client: 'Who is asking',
+    clientName: 'Application',
+    anyClient: 'this application',
+    unverified: 'Unverified name',
+    unnamed: 'No name given',
+    publisher: 'Published at',
+    destination: 'Access goes to',
+    appDestination: (protocol: string) => html`an app that opens ${protocol} links`,
+    scopes: 'What it may do',
+    noScopes: (server: string) => html`Use ${server} as you, without further permissions`,
+    resource: (url: string) => html`This is for <code>${url}</code>`,
+    provider: (host: string) =>
+      html`If you allow it, you sign in at <strong>${host}</strong> next.`,
+    deny: 'Deny',
+    allow: 'Allow'
+  },
+
+  warnings: {
+    program: (client: string) =>
+      html`<strong>Access goes to a program on this device.</strong>
+Any program here can pretend to be ${client}. ${unless}`,
+    app: (client: string, protocol: string) =>
+      html`<strong>Access goes to an app on this device.</strong>
+Any app here can claim <code>${protocol}</code> links and pretend to be ${client}. ${unless}`,
+    punycode: () =>
+      html`<strong>Look closely at the address.</strong>
+Its xn-- part stands for special letters, which can imitate a name you know.`
+  },
+
+  /** Meanings of the scopes that OpenID Connect Core defines (§5.4, §11). */
+  scopes: {
+    openid: 'Recognise you when you come back',
+    profile: 'See your basic profile, such as your name',
+    email: 'See your email address',
+    offline_access: 'Stay connected while you are away'
+  },
+
+  /** Titles of error pages, by the endpoint that responds. */
+  errors: {
+    authorize: 'Sign-in could not start',
+    consent: 'Sign-in could not continue',
+    callback: 'Sign-in could not be completed'
+  },
+  restart: 'Close this window and start again from the application that opened it. ' +
+    'If it happens again, remove the connection there and add it anew.',
+  back: (host: string) =>
+    html`You can go back to the application at <strong>${host}</strong>.
+Only follow this link if you know it.`,
+  backLink: (host: string) => html`Back to ${host}`,
+  code: (error: string) => html`Error: <code>${error}</code>`
+}
+
+/** The texts of all pages in one language. A translation is another object of this type. */
+export type Messages = typeof english
+
+/** The texts that pages are made of: English, so far the only language. */
+export const messages: Messages = english
