@@ -86,6 +86,35 @@ export const consentRenderMs = 5_000
 
 // Tokens of the broker: lib/broker
 
+/** From the redirect to the token request. */
+export const codeSeconds = 60
+/** An access token lives this long, or as long as the provider's if that is shorter. */
+export const accessTokenSeconds = 3600
+/** A refresh token that is not used. */
+export const refreshTokenSeconds = 30 * 24 * 3600
+/** A refresh token that is used again within this time gets the same response: one was lost. */
+export const refreshGraceSeconds = 30
+/** A used code is remembered: a second use ends the grant while its access token lives. */
+export const usedCodeSeconds = codeSeconds + accessTokenSeconds
+/** Wrong code verifiers after which a code is invalid. */
+export const maxCodeFailures = 5
+/** A refresh is locked longer than one can take, with all that it waits for. */
+export const refreshLockSeconds = 45
+/** Pause between checks whether a concurrent request with the same refresh token is finished. */
+export const refreshPollMs = 100
+/** Checks of that kind: together they take less than clients wait for a response. */
+export const maxRefreshPolls = 70
+/** A write that must not be lost is repeated, once later than a failed store is tried again. */
+export const storeWriteDelaysMs = [100, 1_200]
+/** A store whose connection is established while the app starts. */
+export const storeConnectDelaysMs = [100, 400, 700]
+/** The secrets of the last instance are remembered as long as any grant. */
+export const secretNoteSeconds = 31 * 24 * 3600
+/** A revocation that fails at the provider is repeated. */
+export const revocationDelaysMs = [1_000, 5_000, 30_000]
+/** The operator's `authorizeUser`. */
+export const authorizeUserMs = 5_000
+
 // DPoP (RFC 9449): lib/dpop
 
 // Verification of access tokens: lib/verifiers

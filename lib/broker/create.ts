@@ -22,6 +22,10 @@ import type { Broker } from './broker.ts'
 import { offeredGrants } from './grants/index.ts'
 import { endpoints } from './routes.ts'
 
+const unknownSecret =
+  'A value that looks like one of ours opened with none of the secrets: it is forged, or another ' +
+  'instance has a secret that is not given here, or a secret was removed too early'
+
 /**
  * Scopes a client may always ask for: they say nothing about this server, and no access token of
  * ours has them.
@@ -55,7 +59,12 @@ export async function createBroker (
   // What is sealed at one registration opens at no other, although they may share a secret and a
   // store.
   const context = `${providerIssuer} ${clientId} ${config.prefix}`
-  const sealer = createSealer(secrets, context)
+  let reported = false
+  const sealer = createSealer(secrets, context, () => {
+    // Anyone can send such a value: one line must do.
+    if (!reported) log.error({ option: 'secret' }, unknownSecret)
+    reported = true
+  })
   const signing = await createSigningKeys(secrets, context)
   // 20,000 entries take about 5 MB: full of what strangers sent, all of these leave room in a heap
   // of 128 MB.

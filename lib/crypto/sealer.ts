@@ -41,6 +41,12 @@ export interface Sealer {
 type Key = webcrypto.CryptoKey
 
 const header = { alg: 'dir', enc: 'A256GCM' } as const
+/** A compact JWE with our header, no encrypted key, a 96-bit IV and a 128-bit tag. */
+const sealedForm = new RegExp(
+  `^${
+    Buffer.from(JSON.stringify(header)).toString('base64url')
+  }\\.\\.[\\w-]{16}\\.[\\w-]+\\.[\\w-]{22}$`
+)
 const algorithms = {
   keyManagementAlgorithms: [header.alg],
   contentEncryptionAlgorithms: [header.enc]
@@ -54,9 +60,16 @@ const algorithms = {
  * @param context what else the keys depend on: registrations that share a secret open nothing of
  *   each other
  *
+ * @param onUnknownSecret called when a value of our form opens with none of the secrets. Anyone can
+ *   send one
+ *
  * Throws `invalidOptions` if there is no secret.
  */
-export function createSealer (secrets: readonly string[], context = ''): Sealer {
+export function createSealer (
+  secrets: readonly string[],
+  context = '',
+  onUnknownSecret: () => void = () => {}
+): Sealer {
   if (secrets.length === 0 || secrets.includes('')) {
     throw startupError('invalidOptions', 'secret: must not be empty')
   }
@@ -84,6 +97,7 @@ export function createSealer (secrets: readonly string[], context = ''): Sealer 
         const content = await decrypt(value, key)
         if (content !== null) return unexpired(content, now)
       }
+      if (sealedForm.test(value)) onUnknownSecret()
       return null
     }
   }

@@ -13,41 +13,85 @@ import { watch } from '../support/stores.ts'
 
 const next = 'another secret that is long enough to be one'
 
-/** A store in which nobody is present for long. */
-function brief ({ get, put, putIfAbsent }: Store): Store {
-  const soon = (ttl: number) => ttl === 30 || ttl === 12 ? 0.05 : ttl
-  return {
-    get,
-    put: (key, value, ttl) => put(key, value, soon(ttl)),
-    putIfAbsent: (key, value, ttl) => putIfAbsent(key, value, soon(ttl))
-  }
+const strangers = /"level":50,.*had none of the secrets given here.*list both first/
+const behind = /"level":50,.*unknown at the other.*deploy/
+const unopened = /"level":50,.*opened with none of the secrets/
+
+/** How many lines of a log match. */
+function count (logs: readonly string[], pattern: RegExp): number {
+  return logs.filter(line => pattern.test(line)).length
 }
 
 everywhere(
-  'an instance that has no secret in common with those that run does not start, and says how to mend it [F-20]',
+  'an instance that has no secret in common with the last one starts, and logs how to mend it [F-20]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2, wrap: store => store })
-    await assert.rejects(flow.another({ secret: next }), (error: Error & { code?: string }) => {
-      assert.equal(error.code, 'FST_MCP_OAUTH_INVALID_OPTIONS')
-      assert.match(
-        error.message,
-        /secret: other instances at this store, .*have none of the secrets given here.*list both/
-      )
-      return true
-    })
-    assert.ok(!flow.logs.join('').includes(next), 'nor does the log tell it')
+    assert.equal(count(flow.logs, strangers), 0)
+    await flow.another({ secret: next })
+    assert.equal(count(flow.logs, strangers), 1)
+    assert.equal(count(flow.logs, unopened), 0)
+    for (const value of [next, secret]) {
+      assert.ok(!flow.logs.join('').includes(value), 'nor does the log contain a secret')
+    }
     const id = await flow.register()
     assert.ok(
       await flow.tokens(id, { at: [...flow.instances, ...flow.instances] }),
-      'the others go on'
+      'logins at the others succeed'
     )
   }
 )
 
 everywhere(
-  'while a secret is replaced step by step nobody complains; one step too many is in the log [F-20 F-21]',
+  'a value that none of the secrets opens is logged, once at each instance [F-20 F-22]',
   async ({ startFlow }) => {
-    const behind = /lack a secret that seals/
+    const flow = await startFlow({ instances: 1, wrap: store => store })
+    const id = await flow.register()
+    const tokens = await flow.tokens(id)
+    const other = await flow.another({ secret: next })
+    assert.equal((await other.call(tokens.access_token)).status, 401)
+    assert.equal(count(flow.logs, unopened), 0, 'an access token is not sealed')
+    for (let attempt = 0; attempt < 3; attempt++) {
+      isError(await other.token(renew(id, tokens.refresh_token)), 401, 'invalid_client')
+      assert.equal(count(flow.logs, unopened), 1)
+    }
+    const [first] = flow.instances
+    const theirs = await other.register()
+    for (let attempt = 0; attempt < 3; attempt++) {
+      isError(await (first as typeof other).token(renew(theirs, 'x')), 401, 'invalid_client')
+      assert.equal(count(flow.logs, unopened), 2)
+    }
+    assert.equal((await flow.token(renew(id, tokens.refresh_token))).status, 200)
+  }
+)
+
+test('values that are expired, or not of our form, are not logged as sealed with another secret [F-20]', async (t) => {
+  const flow = await startFlow(t)
+  const id = await flow.register()
+  const [header, key, iv, text, tag] = id.split('.') as [string, string, string, string, string]
+  for (
+    const value of [
+      'x',
+      [header, key, iv, text].join('.'),
+      [header, 'x', iv, text, tag].join('.'),
+      [header, key, iv, text, `${tag}x`].join('.'),
+      [header, key, `${iv}x`, text, tag].join('.'),
+      [`${header.slice(0, -1)}A`, key, iv, text, tag].join('.')
+    ]
+  ) {
+    assert.equal((await flow.token(renew(value, 'x'))).status, 401, value)
+    assert.equal(count(flow.logs, unopened), 0, value)
+  }
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 91 * 24 * 3600 * 1000 })
+  assert.equal((await flow.token(renew(id, 'x'))).status, 401)
+  assert.equal(count(flow.logs, unopened), 0)
+  const forged = [header, key, iv, text, `${tag.slice(0, -2)}AA`].join('.')
+  assert.equal((await flow.token(renew(forged, 'x'))).status, 401)
+  assert.equal(count(flow.logs, unopened), 1)
+})
+
+everywhere(
+  'replacing a secret step by step logs nothing; one step too many is logged [F-20 F-21]',
+  async ({ startFlow }) => {
     for (
       const steps of [[secret, [secret, next], [next, secret], next], [secret, [next, secret]]]
     ) {
@@ -57,13 +101,21 @@ everywhere(
         options: { secret: steps[0] as string }
       })
       for (const step of steps.slice(1)) await flow.another({ secret: step })
-      assert.equal(behind.test(flow.logs.join('')), steps.length === 2)
+      assert.equal(count(flow.logs, behind), steps.length === 2 ? 1 : 0)
+      assert.equal(count(flow.logs, strangers), 0)
     }
   }
 )
 
+test('the secret that seals at the last instance must be known here [F-21]', async (t) => {
+  const store = memoryStore()
+  const flow = await startFlow(t, { options: { store, secret: [next, secret] } })
+  await flow.another({ secret })
+  assert.equal(count(flow.logs, behind), 1)
+})
+
 test(
-  'a client that is about to connect when the app starts is waited for [F-20]',
+  'the start waits for a client of Redis that is about to connect [F-20]',
   { skip },
   async (t) => {
     const { port } = await startRedis(t)
@@ -76,121 +128,70 @@ test(
       return redisStore(client)
     }
     const flow = await startFlow(t, { options: { store: store() } })
-    assert.doesNotMatch(flow.logs.join(''), /could not be looked at/)
-    await assert.rejects(flow.another({ secret: next, store: store() }), {
-      code: 'FST_MCP_OAUTH_INVALID_OPTIONS'
-    })
+    assert.doesNotMatch(flow.logs.join(''), /Could not reach the store/)
     await flow.another({ secret: next, store: store(), publicUrl: 'https://test.example.com' })
+    assert.equal(count(flow.logs, strangers), 0, 'another address is another system')
+    await flow.another({ secret: next, store: store() })
+    assert.equal(count(flow.logs, strangers), 1)
   }
 )
 
-test('an instance that is closed says so [F-20 F-22]', { skip }, async (t) => {
-  const { port } = await startRedis(t)
-  const client = await connect(t, port)
-  const flow = await startFlow(t, { options: { store: redisStore(client) } })
-  const left = async () =>
-    Math.min(...await Promise.all((await client.keys('*:secret:*')).map(key => client.pttl(key))))
-  assert.ok(await left() > 12_000)
-  await flow.app.close()
-  assert.ok(await left() <= 12_000)
-})
-
-/** Such a store that can be down, and who was said to be present. */
-function forgetful (): { store: Store, state: { down: boolean, present: string[] } } {
-  const { get, put, putIfAbsent } = brief(memoryStore())
-  const state = { down: false, present: [] as string[] }
-  const up =
-    <A extends unknown[], R>(operation: (...args: A) => Promise<R>) =>
-    async (...args: A): Promise<R> => {
-      if (state.down) throw new Error('down')
-      return await operation(...args)
-    }
-  return {
-    state,
-    store: {
-      get: up(get),
-      putIfAbsent: up(putIfAbsent),
-      put: up((key, value, ttl) => {
-        if (ttl === 30) state.present.push(value)
-        return put(key, value, ttl)
-      })
-    }
-  }
-}
-
-everywhere(
-  'with another secret, when nobody has the old one any more, an instance starts, and the log says what that means [F-22]',
-  async ({ startFlow }) => {
-    const flow = await startFlow({ instances: 1, wrap: brief })
-    const id = await flow.register()
-    const tokens = await flow.tokens(id)
-    await sleep(100)
-    const other = await flow.another({ secret: next })
-    assert.equal(
-      flow.logs.filter(line => line.includes('last used with secrets that are not given here'))
-        .length,
-      1
-    )
-    assert.equal((await other.call(tokens.access_token)).status, 401)
-    isError(await other.token(renew(id, tokens.refresh_token)), 401, 'invalid_client')
-    await sleep(100)
-    await flow.another({ secret: next })
-    assert.equal(
-      flow.logs.filter(line => line.includes('last used with secrets')).length,
-      1,
-      'once'
-    )
+test(
+  'the note of the last instance expires after a month, and is not written on close [F-20 F-22]',
+  {
+    skip
+  },
+  async (t) => {
+    const { port } = await startRedis(t)
+    const client = await connect(t, port)
+    const flow = await startFlow(t, { options: { store: redisStore(client) } })
+    const notes = async () =>
+      await Promise.all((await client.keys('*:secret:*')).map(key => client.pttl(key)))
+    const [ttl = 0, ...others] = await notes()
+    assert.deepEqual(others, [])
+    assert.ok(ttl > 30 * 24 * 3_600_000 && ttl <= 31 * 24 * 3_600_000)
+    await flow.app.close()
+    const [later = 0] = await notes()
+    assert.ok(later <= ttl)
   }
 )
 
-test('instances go on saying that they run; who met no other because the store was down is told of them later [F-20]', async (t) => {
+test('a running instance writes nothing about its secrets after the start [F-20]', async (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] })
-  const { store, state } = forgetful()
+  const { get, put, putIfAbsent } = memoryStore()
+  const written: string[] = []
+  const store: Store = {
+    get,
+    putIfAbsent,
+    put: (key, value, ttl) => {
+      if (key.includes(':secret:')) written.push(value)
+      return put(key, value, ttl)
+    }
+  }
   const flow = await startFlow(t, { options: { store } })
-  const turn = async () => {
-    t.mock.timers.tick(10_000)
-    await sleep(20)
-  }
-  await turn()
-  await turn()
-  assert.equal(state.present.length, 3)
-  assert.equal(new Set(state.present).size, 1)
-  state.down = true
-  await flow.another({ secret: next })
-  state.down = false
-  const strangers = () =>
-    flow.logs.filter(line => /"level":50,.*other instances at this store/.test(line)).length
-  for (const complaints of [1, 2]) {
-    await turn()
-    assert.equal(strangers(), complaints)
-  }
-  assert.equal(new Set(state.present).size, 1, 'the stranger says nothing')
+  assert.equal(written.length, 1)
+  t.mock.timers.tick(60_000)
+  await sleep(20)
   await flow.app.close()
-  const said = state.present.length
-  await turn()
-  assert.equal(state.present.length, said, 'nor does who is closed')
-  await sleep(50)
-  await turn()
-  assert.equal(strangers(), 3)
-  assert.equal(
-    new Set(state.present).size,
-    2,
-    'after half a minute it takes the place of those who did not come back'
-  )
-  assert.match(flow.logs.join(''), /last used with secrets that are not given here/)
+  assert.equal(written.length, 1)
+  await flow.another({ secret: next })
+  assert.equal(written.length, 2)
+  assert.equal(new Set(written).size, 2)
+  await flow.another({ secret: next })
+  assert.equal(count(flow.logs, strangers), 1, 'once: the next start compares with the last one')
 })
 
-test('a store that is down at the start is in the log, and the app starts [F-13 F-20]', async (t) => {
+test('a store that is down at the start is logged, and the app starts [F-13 F-20]', async (t) => {
   const down = async () => {
     throw new Error('down')
   }
   const flow = await startFlow(t, {
     options: { store: { putIfAbsent: down, get: down, put: down } }
   })
-  assert.match(flow.logs.join(''), /the store could not be looked at/)
+  assert.match(flow.logs.join(''), /Could not reach the store at start-up/)
 })
 
-test('a Redis that forgets what it was told when its memory is full is named at the start [S-08]', {
+test('the start logs a Redis that evicts entries when its memory is full [S-08]', {
   skip
 }, async (t) => {
   const { port } = await startRedis(t)
@@ -208,7 +209,7 @@ test('a Redis that forgets what it was told when its memory is full is named at 
   }
 })
 
-test('a Redis at another host without TLS is named at the start [S-09]', async () => {
+test('the start logs a Redis at another host without TLS [S-09]', async () => {
   const client = (options: object) => ({
     get: async () => null,
     set: async () => null as never,
@@ -228,14 +229,14 @@ test('a Redis at another host without TLS is named at the start [S-09]', async (
   ) assert.equal(await warnings(fine), 0)
 })
 
-test('a clock that is years behind is named at the start [F-33]', async (t) => {
+test('the start logs a clock that is years behind [F-33]', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: Date.UTC(2019, 5) })
   const flow = await startFlow(t)
   assert.match(flow.logs.join(''), /the clock of this machine is years behind/)
 })
 
 everywhere(
-  'an app that stands still for two seconds in the middle of a login expires nothing, and does nothing twice [F-25]',
+  'a login survives an event loop that is blocked for two seconds, and redeems its code once [F-25]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -262,7 +263,7 @@ everywhere(
 )
 
 everywhere(
-  'a flood of registrations and pages leaves nothing in the store [F-26 D11 R-22]',
+  'registrations and consent pages write nothing to the store [F-26 D11 R-22]',
   async ({ startFlow }) => {
     const { wrap, written } = watch()
     const flow = await startFlow({ wrap, app: async () => Fastify() })
