@@ -5,7 +5,7 @@ import { freePort, startBroker } from '../support/broker.ts'
 import { conformance } from '../support/conformance/suite.ts'
 import { headlessLogin } from '../support/login.ts'
 
-test('the conformance suite: authorization server (PX, RFC 8414, RFC 6749, RFC 9207)', async (t) => {
+test('the conformance suite passes for the authorization server [PX RFC 8414 RFC 6749 RFC 9207]', async (t) => {
   const run = await conformance(t)
   if (run === null) return
   for (const prefix of ['', '/v1']) {
@@ -63,7 +63,7 @@ const logins = [
   'offline-access-not-supported'
 ]
 
-test('the conformance suite: the broker as a client of a provider (B-09, RFC 9207, RFC 7636)', async (t) => {
+test('the conformance suite passes for the broker as a client of a provider [B-09 RFC 9207 RFC 7636]', async (t) => {
   const run = await conformance(t)
   if (run === null) return
   const command = `"${process.execPath}" --import tsx "${

@@ -6,7 +6,7 @@ const meta = { _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' 
 const call = { jsonrpc: '2.0', id: 7, method: 'tools/call', params: { name: 'open', ...meta } }
 const legacy = { ...call, params: { name: 'open' } }
 
-test('a request is modern by its claim, or by its version [HT-24]', () => {
+test('isModern recognises a modern request by its _meta or its version header [HT-24]', () => {
   for (
     const [headers, body] of [
       [{}, call],
@@ -35,7 +35,7 @@ test('a request is modern by its claim, or by its version [HT-24]', () => {
   }
 })
 
-test('headers that say something else than the body are 400 with -32020 and the id [HT-11 HT-12 HT-14]', () => {
+test('headerMismatch rejects headers that differ from the body with 400 and -32020 [HT-11 HT-12 HT-14]', () => {
   for (
     const headers of [
       { 'mcp-method': 'tools/list' },
@@ -57,7 +57,7 @@ test('headers that say something else than the body are 400 with -32020 and the 
   }
 })
 
-test('headers that agree, are missing, or belong to an earlier era decide nothing [HT-11 HT-12]', () => {
+test('headerMismatch accepts headers that match, are missing, or belong to an earlier era [HT-11 HT-12]', () => {
   for (
     const headers of [{}, { 'mcp-method': 'tools/call' }, { 'mcp-name': 'open' }, {
       'mcp-method': 'tools/call',
@@ -87,7 +87,7 @@ test('headers that agree, are missing, or belong to an earlier era decide nothin
   assert.equal(headerMismatch({ headers: { 'mcp-name': 'file:///e' }, body: read })?.status, 400)
 })
 
-test('headers repeat the arguments that the schema of a tool says, wherever they are [HT-13]', () => {
+test('parameterMismatch compares headers with the arguments that the schema names, at any depth [HT-13]', () => {
   const schema = {
     properties: {
       region: { type: 'string', 'x-mcp-header': 'Region' },

@@ -34,7 +34,7 @@ const handler = () =>
     return server
   })
 
-test('one handler of the SDK 2.x serves clients of both eras [HT-24]', async (t) => {
+test('POST /mcp serves clients of both eras with one handler of the SDK 2.x [HT-24]', async (t) => {
   const url = await start(t, handler())
   const requestInit = { headers: { authorization: 'Bearer ann' } }
   const old = new Client({ name: 'client', version: '1.0.0' })
@@ -53,7 +53,7 @@ test('one handler of the SDK 2.x serves clients of both eras [HT-24]', async (t)
   }
 })
 
-test('the handler sees the configured URL, the body, and no header of the connection', async (t) => {
+test('POST /mcp passes the configured URL, the body and no connection header to the handler', async (t) => {
   const seen: Array<Record<string, unknown>> = []
   const url = await start(t, {
     async fetch (request, options) {
@@ -87,7 +87,7 @@ test('the handler sees the configured URL, the body, and no header of the connec
   ])
 })
 
-test('event streams are passed on as they come [HT-21]', async (t) => {
+test('POST /mcp passes an event stream on chunk by chunk [HT-21]', async (t) => {
   let release = () => {}
   const url = await start(t, {
     fetch: () =>
@@ -110,7 +110,7 @@ test('event streams are passed on as they come [HT-21]', async (t) => {
   assert.equal((await reader.read()).done, true)
 })
 
-test('a client that goes away aborts the handler [HT-20]', async (t) => {
+test('POST /mcp aborts the handler when the client disconnects [HT-20]', async (t) => {
   const seen = { started: false, aborted: false }
   const url = await start(t, {
     async fetch ({ signal }) {
@@ -128,7 +128,7 @@ test('a client that goes away aborts the handler [HT-20]', async (t) => {
   while (!seen.aborted) await sleep(5)
 })
 
-test('a handler that fails is a fault of ours', async (t) => {
+test('POST /mcp answers 500 when the handler throws', async (t) => {
   const url = await start(t, {
     fetch: () => {
       throw new Error('broken')
@@ -137,7 +137,7 @@ test('a handler that fails is a fault of ours', async (t) => {
   assert.equal((await post(url, {})).status, 500)
 })
 
-test('closing closes the handler', async () => {
+test('close of the endpoint closes the handler', async () => {
   let closed = 0
   const endpoint = createEndpoint({
     handler: {

@@ -7,7 +7,7 @@ import { fillPath, parsePath } from '../../lib/mcp/tools/path.ts'
 
 const text = { type: 'string' }
 
-test('references are replaced, wherever they lead', () => {
+test('inlineSchema replaces references within the schema and to shared schemas', () => {
   const schema = {
     definitions: { a: text },
     $defs: { 'b/c': { $ref: '#/definitions/a' } },
@@ -31,7 +31,7 @@ test('references are replaced, wherever they lead', () => {
   })
 })
 
-test('nothing is fetched: a reference that leads nowhere is an error [SS-05]', () => {
+test('inlineSchema fetches nothing, and rejects a reference without a target [SS-05]', () => {
   for (
     const $ref of [
       'http://127.0.0.1:1/schema.json',
@@ -49,7 +49,7 @@ test('nothing is fetched: a reference that leads nowhere is an error [SS-05]', (
   }
 })
 
-test('a schema that contains itself comes to an end', () => {
+test('inlineSchema cuts a schema that contains itself', () => {
   const tree = Type.Recursive((self) => Type.Object({ children: Type.Array(self) }), {
     $id: 'tree'
   })
@@ -71,7 +71,7 @@ test('a schema that contains itself comes to an end', () => {
   )
 })
 
-test('data is data, even if it looks like a schema', () => {
+test('inlineSchema copies data that looks like a schema', () => {
   const schema = {
     type: 'object',
     properties: { $id: text, definitions: text, $ref: text, nullable: text },
@@ -82,7 +82,7 @@ test('data is data, even if it looks like a schema', () => {
   assert.deepEqual(inlineSchema(schema, {}), schema)
 })
 
-test('nullable becomes a type, and the original stays as it was', () => {
+test('inlineSchema replaces nullable by a type, and does not change the original', () => {
   const schema = Object.freeze({
     items: Object.freeze({ type: 'string', nullable: true }),
     anyOf: [{ nullable: true }]
@@ -90,13 +90,13 @@ test('nullable becomes a type, and the original stays as it was', () => {
   assert.deepEqual(inlineSchema(schema, {}), { items: { type: ['string', 'null'] }, anyOf: [{}] })
 })
 
-test('only JSON Schema is taken for one', () => {
+test('inlineSchema rejects values that are not a JSON Schema', () => {
   for (const schema of [z.object({}), { items: z.string() }, null, 'x', []]) {
     assert.throws(() => inlineSchema(schema, {}), /not a JSON Schema/)
   }
 })
 
-test('paths are read as the router reads them', () => {
+test('parsePath reads a path as the router does', () => {
   assert.deepEqual(parsePath('/a/:b/c'), ['/a/', { name: 'b', optional: false }, '/c'])
   assert.deepEqual(parsePath('/:a-:b.json'), ['/', { name: 'a', optional: false }, '-', {
     name: 'b',
@@ -111,7 +111,7 @@ test('paths are read as the router reads them', () => {
   assert.equal(parsePath('/a/*'), null)
 })
 
-test('a filled path keeps its segments [S3]', () => {
+test('fillPath keeps every value in its segment [S3]', () => {
   const path = parsePath('/a/:b/:c?') ?? []
   assert.equal(fillPath(path, { b: 'x/../y', c: '?#' }), '/a/x%2F..%2Fy/%3F%23')
   assert.equal(fillPath(path, { b: true }), '/a/true')

@@ -114,7 +114,7 @@ async function modern (
 }
 
 for (const [kind, make] of Object.entries(kinds)) {
-  test(`${kind} of the SDK 1.x serves clients of the revision 2026-07-28: tools, resources, prompts, completions [HT-24 HT-18]`, async (t) => {
+  test(`POST /mcp of ${kind} (SDK 1.x) serves clients of 2026-07-28 [HT-24 HT-18]`, async (t) => {
     const url = await start(t, make())
     const client = await connect(t, url)
     assert.deepEqual([
@@ -157,7 +157,7 @@ for (const [kind, make] of Object.entries(kinds)) {
     assert.deepEqual((await client.listPrompts()).prompts.map(({ name }) => name), ['ask-kindly'])
   })
 
-  test(`${kind}: what a tool says on the way reaches the client [HT-21]`, async (t) => {
+  test(`POST /mcp of ${kind}: notifications of a tool reach the client [HT-21]`, async (t) => {
     const client = await connect(t, await start(t, make()))
     const progress: number[] = []
     await client.callTool({ name: 'report', arguments: {} }, {
@@ -166,7 +166,7 @@ for (const [kind, make] of Object.entries(kinds)) {
     assert.deepEqual(progress, [1, 2])
   })
 
-  test(`${kind}: a client that goes away ends its tool [HT-20]`, async (t) => {
+  test(`POST /mcp of ${kind}: a disconnect aborts the tool [HT-20]`, async (t) => {
     const aborted: string[] = []
     const url = await start(t, make(aborted))
     const gone = new AbortController()
@@ -186,7 +186,7 @@ for (const [kind, make] of Object.entries(kinds)) {
     while (aborted.length === 0) await sleep(5)
   })
 
-  test(`${kind}: the rules of the modern era hold [HT-15 HT-16 HT-22 RS-23 SE-05]`, async (t) => {
+  test(`POST /mcp of ${kind} follows the rules of the modern era [HT-15 HT-16 HT-22 RS-23 SE-05]`, async (t) => {
     const url = await start(t, make())
     for (
       const method of ['ping', 'initialize', 'logging/setLevel', 'resources/subscribe', 'nothing']
@@ -222,7 +222,7 @@ for (const [kind, make] of Object.entries(kinds)) {
   })
 }
 
-test('a server that cannot be made is a fault of ours in the modern era too, and its words stay here [F-28]', async (t) => {
+test('POST /mcp answers 500 without a reason if a server per request cannot be made [F-28]', async (t) => {
   for (
     const fails of [(count: number) => count === 1, (count: number) => count === 2, () => true]
   ) {

@@ -19,7 +19,7 @@ function problem (body: unknown, version?: string): { code: number, data?: unkno
   return message.error
 }
 
-test('messages are sorted into requests, notifications and responses', () => {
+test('parseBody sorts messages into requests and notifications, and drops responses', () => {
   const body = [ping, { jsonrpc: '2.0', method: 'notifications/initialized' }, {
     jsonrpc: '2.0',
     id: 1,
@@ -32,7 +32,7 @@ test('messages are sorted into requests, notifications and responses', () => {
   })
 })
 
-test('batches belong to revision 2025-03-26 [HT-05]', () => {
+test('parseBody accepts batches in revision 2025-03-26 only [HT-05]', () => {
   assert.ok('requests' in parseBody([ping], undefined))
   assert.ok('requests' in parseBody([ping], '2025-03-26'))
   assert.equal(problem([ping], '2025-06-18').code, -32600)
@@ -42,7 +42,7 @@ test('batches belong to revision 2025-03-26 [HT-05]', () => {
   assert.ok('requests' in parseBody(Array(maxBatchMessages).fill(ping), undefined))
 })
 
-test('unsupported protocol versions are refused, and only a date is repeated [HT-08]', () => {
+test('parseBody rejects unsupported versions, and repeats only a date [HT-08]', () => {
   assert.deepEqual(problem(ping, '2026-07-28').data, {
     supported: protocolVersions,
     requested: '2026-07-28'
@@ -51,11 +51,11 @@ test('unsupported protocol versions are refused, and only a date is repeated [HT
   assert.equal(problem(ping, '').code, -32022)
 })
 
-test('the versions are those of the SDK', () => {
+test('protocolVersions are those of the SDK', () => {
   assert.deepEqual(protocolVersions, SUPPORTED_PROTOCOL_VERSIONS)
 })
 
-test('what is no JSON-RPC is refused', () => {
+test('parseBody rejects bodies that are not JSON-RPC', () => {
   const bad = [
     null,
     1,
@@ -79,7 +79,7 @@ test('what is no JSON-RPC is refused', () => {
   for (const body of bad) assert.equal(problem(body).code, -32600, JSON.stringify(body))
 })
 
-test('whatever is accepted, the SDK accepts as the same kind of message', () => {
+test('parseBody accepts only messages that the SDK accepts', () => {
   const id = fc.oneof(
     fc.string(),
     fc.integer(),

@@ -6,7 +6,7 @@ import { createPendingResponse } from '../../lib/mcp/servers/response.ts'
 
 const options = { expected: 1, batch: false, streams: true, onEnd: () => {} }
 
-test('a client that reads slowly loses notifications, never the reply', async () => {
+test('createPendingResponse drops notifications for a slow reader, but never the reply', async () => {
   const pending = createPendingResponse(options)
   for (let count = 0; count < 3_000; count++) pending.notify({ pad: 'x'.repeat(1_000) })
   const { body } = await pending.response
@@ -19,7 +19,7 @@ test('a client that reads slowly loses notifications, never the reply', async ()
   assert.match(read, /data: \{"id":1,"result":"all"\}\n\n$/)
 })
 
-test('replies given before the answer becomes a stream are in it', async () => {
+test('createPendingResponse streams the replies that precede the first notification', async () => {
   const pending = createPendingResponse({ ...options, expected: 2, batch: true })
   pending.reply({ id: 1 })
   pending.notify({ method: 'n' })
@@ -30,7 +30,7 @@ test('replies given before the answer becomes a stream are in it', async () => {
   assert.deepEqual((await text(body)).match(/\{.*\}/g), ['{"id":1}', '{"method":"n"}', '{"id":2}'])
 })
 
-test('nothing is said to a client that has gone [HT-20]', async () => {
+test('createPendingResponse sends nothing after a disconnect [HT-20]', async () => {
   let ends = 0
   const pending = createPendingResponse({
     ...options,
@@ -49,13 +49,13 @@ test('nothing is said to a client that has gone [HT-20]', async () => {
   assert.equal(ends, 1)
 })
 
-test('a closing server says so', async () => {
+test('createPendingResponse answers 503 when the server closes', async () => {
   const pending = createPendingResponse(options)
   pending.end('closing')
   assert.equal((await pending.response).status, 503)
 })
 
-test('a result JSON cannot hold is an error, and those beside it arrive', async () => {
+test('createPendingResponse replaces a result that JSON cannot hold by an error', async () => {
   for (const streams of [false, true]) {
     const pending = createPendingResponse({ ...options, expected: 2, batch: true, streams })
     pending.notify({ method: 'n' })

@@ -37,7 +37,7 @@ async function startWithToken (...setup: Parameters<typeof startGuarded>) {
   }
 }
 
-test('foreign origins are 403 before the token is looked at, no origin is fine [HT-01 HT-02 Q-20]', async (t) => {
+test('/mcp answers a foreign Origin with 403 before it checks the token [HT-01 HT-02 Q-20]', async (t) => {
   const { mcpUrl, origin, post } = await startWithToken(t)
   for (
     const foreign of [
@@ -73,7 +73,7 @@ test('foreign origins are 403 before the token is looked at, no origin is fine [
   assert.deepEqual([plain.status, plain.headers.get('access-control-allow-origin')], [200, null])
 })
 
-test('a page of an allowed origin can read the challenge [HT-23]', async (t) => {
+test('POST /mcp lets a page of an allowed origin read the challenge [HT-23]', async (t) => {
   const { mcpUrl, origin } = await startWithToken(t)
   const response = await fetch(mcpUrl, { method: 'POST', headers: { origin } })
   assert.equal(response.status, 401)
@@ -81,7 +81,7 @@ test('a page of an allowed origin can read the challenge [HT-23]', async (t) => 
   assert.match(String(response.headers.get('access-control-expose-headers')), /WWW-Authenticate/)
 })
 
-test('a Host that is not ours is 403, whatever the token [HT-03 Q-21]', async (t) => {
+test('GET /mcp answers a foreign Host with 403, whatever the token [HT-03 Q-21]', async (t) => {
   const { origin, authorization } = await startWithToken(t)
   const ask = async (...lines: string[]) =>
     Number(
@@ -107,7 +107,7 @@ test('a Host that is not ours is 403, whatever the token [HT-03 Q-21]', async (t
   }
 })
 
-test('over HTTP/2 the authority is the Host [HT-03 Q-21]', async (t) => {
+test('POST /mcp checks :authority as the Host over HTTP/2 [HT-03 Q-21]', async (t) => {
   const app = Fastify({ http2: true })
   await app.register(mcpOAuth, { auth: false, mcp: { server: whoami() } })
   await app.listen({ host: '127.0.0.1', port: 0 })
@@ -129,7 +129,7 @@ test('over HTTP/2 the authority is the Host [HT-03 Q-21]', async (t) => {
   assert.equal(await statusFor({ ':authority': 'evil.example', host: 'localhost' }), 403)
 })
 
-test('publicUrl, allowedHosts and allowedOrigins say who may ask', async (t) => {
+test('POST /mcp accepts the hosts and origins of publicUrl, allowedHosts and allowedOrigins', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   await app.register(mcpOAuth, {
@@ -164,7 +164,7 @@ test('publicUrl, allowedHosts and allowedOrigins say who may ask', async (t) => 
   assert.equal(await status('/listed/mcp', 'inner.example', 'https://mcp.example.com'), 403)
 })
 
-test('a preflight needs no token, grants the headers that are asked for, and runs nothing [Q-11 HT-23]', async (t) => {
+test('OPTIONS /mcp grants the requested headers without a token, and runs nothing [Q-11 HT-23]', async (t) => {
   const { mcpUrl, origin } = await startWithToken(t, {
     dependencies: [() => assert.fail('a dependency ran')]
   })
@@ -187,7 +187,7 @@ test('a preflight needs no token, grants the headers that are asked for, and run
   )
 })
 
-test('methods that are not served are 405 with Allow, to those who may ask [HT-06]', async (t) => {
+test('/mcp answers unserved methods of a client with a token with 405 and Allow [HT-06]', async (t) => {
   const { mcpUrl, authorization } = await startWithToken(t)
   for (const method of ['GET', 'DELETE', 'HEAD', 'PUT', 'PATCH']) {
     const response = await fetch(mcpUrl, { method, headers: { authorization } })
@@ -197,7 +197,7 @@ test('methods that are not served are 405 with Allow, to those who may ask [HT-0
   }
 })
 
-test('a body that is not JSON is a JSON-RPC error, one that is too large is 413', async (t) => {
+test('POST /mcp answers invalid JSON with a JSON-RPC error, and a large body with 413', async (t) => {
   const { post } = await startWithToken(t, { mcp: { server: whoami(), bodyLimit: 1000 } })
   for (
     const broken of [
@@ -233,7 +233,7 @@ test('a body that is not JSON is a JSON-RPC error, one that is too large is 413'
   assert.equal((await post({ 'content-type': 'application/json; charset=utf-8' })).status, 200)
 })
 
-test('a notification is accepted without a body; SE-01 no session is ever named [HT-07]', async (t) => {
+test('POST /mcp accepts a notification with 202, and names no session [HT-07 SE-01]', async (t) => {
   const { post } = await startWithToken(t)
   const accepted = await post(
     {},
@@ -244,7 +244,7 @@ test('a notification is accepted without a body; SE-01 no session is ever named 
   assert.deepEqual([answered.status, answered.headers.get('mcp-session-id')], [200, null])
 })
 
-test('every answer of the route is private', async (t) => {
+test('/mcp forbids caches to store any response', async (t) => {
   const { mcpUrl, post } = await startWithToken(t)
   for (
     const response of [
@@ -259,7 +259,7 @@ test('every answer of the route is private', async (t) => {
   }
 })
 
-test('a client that goes away ends its tool [HT-20]', async (t) => {
+test('POST /mcp aborts the tool when the client disconnects [HT-20]', async (t) => {
   const server = new McpServer({ name: 'test', version: '1.0.0' })
   const started = deferred()
   const aborted = deferred()
@@ -283,7 +283,7 @@ test('a client that goes away ends its tool [HT-20]', async (t) => {
   await aborted.promise
 })
 
-test('a client that goes away while the dependencies run has its tool aborted from the start [F-23]', async (t) => {
+test('POST /mcp passes an aborted signal after a disconnect during the dependencies [F-23]', async (t) => {
   const gone = new AbortController()
   let tell!: (aborted: boolean) => void
   const told = new Promise<boolean>((resolve) => {
@@ -310,7 +310,7 @@ test('a client that goes away while the dependencies run has its tool aborted fr
 })
 
 for (const http2 of [false, true]) {
-  test(`a client that left before its stream began is forgotten (${http2 ? 'HTTP/2' : 'HTTP/1.1'}) [HT-20 F-23]`, async (t) => {
+  test(`POST /mcp over HTTP/${http2 ? 2 : 1.1} drops a stream after a disconnect [HT-20 F-23]`, async (t) => {
     let leave = () => {}
     let left: Promise<unknown> = Promise.resolve()
     let destroyed = 0
@@ -372,7 +372,7 @@ for (const http2 of [false, true]) {
 }
 
 for (const http2 of [false, true]) {
-  test(`a stream is open before anything is said (${http2 ? 'HTTP/2' : 'HTTP/1.1'}) [HT-06]`, async (t) => {
+  test(`GET /mcp over HTTP/${http2 ? 2 : 1.1} sends headers before the first event [HT-06]`, async (t) => {
     const app = Fastify({ http2 } as object)
     t.after(() => app.close())
     const handler = {
@@ -398,7 +398,7 @@ for (const http2 of [false, true]) {
   })
 }
 
-test('the id of a session is no credential [RS-02 SE-02 SE-03]', async (t) => {
+test('/mcp accepts a session id only with a token of its caller [RS-02 SE-02 SE-03]', async (t) => {
   const { mcpUrl, token } = await startGuarded(t, { mcp: { handler: sessionHandler() } })
   const ask = async (method: string, subject: string | null, headers = {}) => {
     const authorization = subject === null
@@ -422,7 +422,7 @@ test('the id of a session is no credential [RS-02 SE-02 SE-03]', async (t) => {
   assert.equal((await ask('GET', 'alice', session)).status, 404)
 })
 
-test('a stream ends with its token, or with the app [Q-26 F-24 RS-24]', async (t) => {
+test('GET /mcp ends a stream with its token, or with the app [Q-26 F-24 RS-24]', async (t) => {
   const endless = () =>
     new Response(
       new ReadableStream({
@@ -456,7 +456,7 @@ test('a stream ends with its token, or with the app [Q-26 F-24 RS-24]', async (t
   }
 })
 
-test('a tool that fails is no fault of the route, a server that fails is 500 without its reason', async (t) => {
+test('POST /mcp answers 500 without the reason when the server fails', async (t) => {
   const handler = {
     fetch: async () => {
       throw new Error('canary')
@@ -468,7 +468,7 @@ test('a tool that fails is no fault of the route, a server that fails is 500 wit
   assert.doesNotMatch(await response.text(), /canary/)
 })
 
-test('dependencies see the parsed body', async (t) => {
+test('POST /mcp runs dependencies with the parsed body', async (t) => {
   const seen: unknown[] = []
   const { post, token } = await startWithToken(t, {
     tokens: async (token) => ({ token, clientId: 'c', scopes: [] }),
@@ -481,7 +481,7 @@ test('dependencies see the parsed body', async (t) => {
   assert.ok(await token())
 })
 
-test('without a server there is no MCP route: the user brings it', async (t) => {
+test('a registration without a server adds no MCP route', async (t) => {
   const { mcpUrl, call, token } = await startGuarded(t, { mcp: {} }, {
     routes: (app) => {
       app.post(
@@ -496,7 +496,7 @@ test('without a server there is no MCP route: the user brings it', async (t) => 
   assert.equal((await fetch(mcpUrl)).status, 404)
 })
 
-test('the host may switch HEAD routes off [Q-18]', async (t) => {
+test('HEAD /mcp answers alike whether the host exposes HEAD routes or not [Q-18]', async (t) => {
   for (const exposeHeadRoutes of [true, false]) {
     const { mcpUrl } = await startGuarded(t, {}, { app: Fastify({ exposeHeadRoutes }) })
     assert.equal((await fetch(mcpUrl, { method: 'HEAD' })).status, 401)

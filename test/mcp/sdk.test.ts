@@ -110,7 +110,7 @@ const kinds = {
 }
 
 for (const [kind, make] of Object.entries(kinds)) {
-  test(`${kind}: the SDK 1.x client lists and calls tools`, async (t) => {
+  test(`POST /mcp of ${kind} serves the client of the SDK 1.x`, async (t) => {
     const url = await start(t, make())
     const client = new Client({ name: 'client', version: '1.0.0' })
     await client.connect(new StreamableHTTPClientTransport(new URL(url)))
@@ -129,7 +129,7 @@ for (const [kind, make] of Object.entries(kinds)) {
     assert.deepEqual(progress, [1, 2, 3])
   })
 
-  test(`${kind}: HT-24 where only the SDK 1.x speaks, the client of the SDK 2.x falls back to the legacy handshake`, async (t) => {
+  test(`POST /mcp of ${kind}: the client of the SDK 2.x falls back to the legacy era [HT-24]`, async (t) => {
     const server = make()
     const legacy = typeof server === 'function'
       ? createPerRequestEndpoint(server)
@@ -144,7 +144,7 @@ for (const [kind, make] of Object.entries(kinds)) {
     assert.match(JSON.stringify(content), /hello/)
   })
 
-  test(`${kind}: Q-24 1,000 interleaved requests of 50 users with the same ids never mix`, async (t) => {
+  test(`POST /mcp of ${kind} never mixes 1,000 requests of 50 users with the same ids [Q-24]`, async (t) => {
     const url = await start(t, make())
     const users = Array.from({ length: 50 }, (_, index) => `user-${index}`)
     await Promise.all(users.map(async (user) => {
@@ -171,7 +171,7 @@ for (const [kind, make] of Object.entries(kinds)) {
     }))
   })
 
-  test(`${kind}: HT-20 a client that goes away aborts its tool, and no one else's`, async (t) => {
+  test(`POST /mcp of ${kind}: a disconnect aborts the client's own tool only [HT-20]`, async (t) => {
     const seen: Observed = { started: [], aborted: [] }
     const url = await start(t, make(seen))
     const [a, b] = [new AbortController(), new AbortController()]
@@ -187,7 +187,7 @@ for (const [kind, make] of Object.entries(kinds)) {
     assert.deepEqual(await Promise.all(waiting), ['gone', 'gone'])
   })
 
-  test(`${kind}: HT-20 a client that stops reading an event stream aborts its tool`, async (t) => {
+  test(`POST /mcp of ${kind}: a disconnect during an event stream aborts the tool [HT-20]`, async (t) => {
     const seen: Observed = { started: [], aborted: [] }
     const url = await start(t, make(seen))
     const gone = new AbortController()
@@ -197,7 +197,7 @@ for (const [kind, make] of Object.entries(kinds)) {
     await until(() => seen.aborted.length === 1)
   })
 
-  test(`${kind}: a cancellation reaches the caller's own request only`, async (t) => {
+  test(`POST /mcp of ${kind}: a cancellation ends the caller's own request only`, async (t) => {
     const seen: Observed = { started: [], aborted: [] }
     const url = await start(t, make(seen))
     const cancel = (token: string | undefined, requestId: number) =>
@@ -232,7 +232,7 @@ for (const [kind, make] of Object.entries(kinds)) {
     await until(() => seen.aborted.length === 5)
   })
 
-  test(`${kind}: HT-21 notifications turn the answer into an event stream`, async (t) => {
+  test(`POST /mcp of ${kind}: notifications turn the response into an event stream [HT-21]`, async (t) => {
     const url = await start(t, make())
     const response = await post(
       url,
@@ -251,7 +251,7 @@ for (const [kind, make] of Object.entries(kinds)) {
     ])
   })
 
-  test(`${kind}: a client that takes JSON only gets its answer without notifications`, async (t) => {
+  test(`POST /mcp of ${kind} sends no notifications to a client that accepts only JSON`, async (t) => {
     const url = await start(t, make())
     const response = await post(url, toolCall(1, 'report', { steps: 2 }), {
       accept: 'application/json'
@@ -260,13 +260,13 @@ for (const [kind, make] of Object.entries(kinds)) {
     assert.equal(await textOf(response), 'done')
   })
 
-  test(`${kind}: a server cannot ask its client, and the tool is told so at once`, async (t) => {
+  test(`POST /mcp of ${kind}: a request of the server to its client fails at once`, async (t) => {
     const url = await start(t, make())
     const text = await textOf(await post(url, toolCall(1, 'ask')))
     assert.match(text, /cannot send requests to its clients/)
   })
 
-  test(`${kind}: HT-05 HT-07 batches, notifications and responses`, async (t) => {
+  test(`POST /mcp of ${kind} accepts batches, notifications and responses [HT-05 HT-07]`, async (t) => {
     const url = await start(t, make())
     const batch = [toolCall(1, 'whoami', { say: 'a', delay: 20 }), {
       jsonrpc: '2.0',
@@ -288,7 +288,7 @@ for (const [kind, make] of Object.entries(kinds)) {
     assert.equal((await post(url, batch, { 'mcp-protocol-version': '2025-11-25' })).status, 400)
   })
 
-  test(`${kind}: SE-01 SE-05 HT-06 there are no sessions`, async (t) => {
+  test(`/mcp of ${kind} has no sessions [SE-01 SE-05 HT-06]`, async (t) => {
     const url = await start(t, make())
     const params = {
       protocolVersion: '2025-11-25',
@@ -309,7 +309,7 @@ for (const [kind, make] of Object.entries(kinds)) {
   })
 }
 
-test('callers of one server share no log level and no tasks [SE-06 SE-09]', async (t) => {
+test('POST /mcp of one server gives callers no common log level and no tasks [SE-06 SE-09]', async (t) => {
   const url = await start(t, buildServer())
   const set = await post(url, {
     jsonrpc: '2.0',
@@ -330,7 +330,7 @@ test('callers of one server share no log level and no tasks [SE-06 SE-09]', asyn
   }
 })
 
-test('closing ends what is in progress, and what comes later', async (t) => {
+test('POST /mcp answers 503 when its server closes, and afterwards', async (t) => {
   const seen: Observed = { started: [], aborted: [] }
   const server = buildServer(seen)
   const url = await start(t, server)
@@ -342,7 +342,7 @@ test('closing ends what is in progress, and what comes later', async (t) => {
   assert.equal((await post(url, toolCall(1, 'whoami', { say: 'x' }))).status, 503)
 })
 
-test('a server made for a request is closed after it, however it ends', async (t) => {
+test('POST /mcp closes a server per request after its request, however that ends', async (t) => {
   let made = 0
   let closed = 0
   const seen: Observed = { started: [], aborted: [] }

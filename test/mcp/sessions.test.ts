@@ -13,7 +13,7 @@ const alice: McpAuth = {
   expiresAt: 1
 }
 
-test("Q-23 SE-03 a session is the caller's, whatever token they come with, and nobody else's", () => {
+test('a session id opens with any token of its caller, and for no other caller [Q-23 SE-03]', () => {
   const sessions = createSessions([])
   const bound = sessions.bind('abc.def', alice)
   assert.match(bound, /^[\x21-\x7e]+$/)
@@ -42,7 +42,7 @@ test("Q-23 SE-03 a session is the caller's, whatever token they come with, and n
   ) assert.equal(sessions.open(odd, alice), null, odd)
 })
 
-test('callers that nobody has named are told apart by what is known of them [SE-03]', () => {
+test('a session id of a caller without a subject opens for the same identity only [SE-03]', () => {
   const sessions = createSessions([])
   const unnamed = (more: object): McpAuth => ({ token: '', clientId: '', scopes: [], ...more })
   for (
@@ -67,7 +67,7 @@ test('callers that nobody has named are told apart by what is known of them [SE-
   assert.equal(sessions.open(sessions.bind('x', undefined), undefined), 'x')
 })
 
-test('instances share sessions by their secret, and a new one in front ends none [F-21]', () => {
+test('a session id opens on instances with the same secret, also after its rotation [F-21]', () => {
   const [old, next] = ['o'.repeat(32), 'n'.repeat(32)]
   const bound = createSessions([old]).bind('x', alice)
   assert.equal(createSessions([old]).open(bound, alice), 'x')

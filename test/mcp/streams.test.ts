@@ -42,7 +42,7 @@ async function listen (
 
 for (const { where, skip, open: openStore } of stores) {
   test(
-    `a stream ends within 5 seconds of the revocation of its token, on every instance, and no other one does (${where}) [Q-26 RS-24 V-05]`,
+    `GET /mcp ends a stream within 5 s of the revocation of its token (${where}) [Q-26 RS-24 V-05]`,
     { skip },
     async (t) => {
       const flow = await startFlow(t, { instances: 2, options: { store: await openStore(t), mcp } })
@@ -60,7 +60,7 @@ for (const { where, skip, open: openStore } of stores) {
   )
 }
 
-test('a stream ends when the issuer no longer calls its token active, and not because it cannot be asked [Q-26 Q-15]', async (t) => {
+test('GET /mcp ends a stream of an inactive token, but not while introspection fails [Q-26 Q-15]', async (t) => {
   const server = await startIntrospection(t)
   const { mcpUrl } = await buildApp(t, {
     tokens: introspectionVerifier({
@@ -82,7 +82,7 @@ test('a stream ends when the issuer no longer calls its token active, and not be
   assert.ok(await ended - revokedAt < 5)
 })
 
-test('a stream ends when its caller no longer has what the route needs, and one of a token past its end when the token is refused [Q-26 RS-12]', async (t) => {
+test('GET /mcp ends a stream whose token lost a scope or is rejected [Q-26 RS-12]', async (t) => {
   const caller = {
     token: 'x',
     clientId: 'c',

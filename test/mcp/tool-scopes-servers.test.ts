@@ -209,7 +209,7 @@ for (const [name, eras, mcp] of servers) {
   }
 }
 
-test('the SDK 2.x can ask for scopes by itself: its challenge leaves as it is [RS-13]', async (t) => {
+test('POST /mcp passes the scope challenge of the SDK 2.x on unchanged [RS-13]', async (t) => {
   const handler = createMcpHandler(() => {
     const server = new McpServer2({ name: 'test', version: '1.0.0' })
     server.registerTool('clear_notes', {
@@ -231,7 +231,7 @@ test('the SDK 2.x can ask for scopes by itself: its challenge leaves as it is [R
   ) assert.ok(challenge.includes(part), challenge)
 })
 
-test('a slip in what a tool declares opens it to no one', async (t) => {
+test('a tool with an invalid scope list cannot be called', async (t) => {
   const server = sdk1()
   const { ask } = await start(t, { server })
   server.registerTool('late', { _meta: { [member]: 'notes:write' } }, done)
@@ -268,7 +268,7 @@ test('a slip in what a tool declares opens it to no one', async (t) => {
   }
 })
 
-test('tools may come, go and change while the app runs', async (t) => {
+test('POST /mcp applies the scopes of tools that change at run time', async (t) => {
   t.mock.method(performance, 'now', () => time)
   let time = 0
   const server = sdk1()
@@ -280,7 +280,7 @@ test('tools may come, go and change while the app runs', async (t) => {
   assert.equal((await ask('legacy', 'mcp', 'tools/call', { name: 'late' })).status, 200)
 })
 
-test('a list of several pages is read to its end, and filtered page by page', async (t) => {
+test('POST /mcp reads all pages of a list of tools, and filters each page', async (t) => {
   const handler = {
     async fetch (_request: Request, { parsedBody }: { parsedBody?: unknown } = {}) {
       const { id, method, params } = parsedBody as {
@@ -342,7 +342,7 @@ const page = (id: unknown, result: object = {}) => ({
   result: { tools, ...result }
 })
 
-test('a list that cannot be had, or not be understood, opens nothing [F-28 RS-12]', async (t) => {
+test('POST /mcp calls no tool if the list of tools is unavailable or invalid [F-28 RS-12]', async (t) => {
   const rows: Array<[status: number, list: Parameters<typeof listing>[0]]> = [
     [500, () => Response.json({}, { status: 500 })],
     [
@@ -389,7 +389,7 @@ test('a list that cannot be had, or not be understood, opens nothing [F-28 RS-12
   }
 })
 
-test('a list that cannot be read is shown to nobody [RS-22]', async (t) => {
+test('POST /mcp answers tools/list with an error if the list is invalid [RS-22]', async (t) => {
   for (const result of [{ tools: [...tools, {}] }, { tools, nextCursor: 1 }]) {
     const { ask } = await start(t, {
       handler: listing((id) => Response.json({ jsonrpc: '2.0', id, result }))
@@ -401,7 +401,7 @@ test('a list that cannot be read is shown to nobody [RS-22]', async (t) => {
   }
 })
 
-test('who leaves while the server is asked about its tools has none of them run [F-23 RS-12]', async (t) => {
+test('POST /mcp calls no tool after a disconnect during tools/list [F-23 RS-12]', async (t) => {
   const handler = listing((_id, request) =>
     new Promise((_resolve, reject) => {
       request.signal.addEventListener('abort', () => reject(request.signal.reason))
@@ -426,7 +426,7 @@ test('who leaves while the server is asked about its tools has none of them run 
   assert.equal(handler.ran, 0)
 })
 
-test('a list without an end opens nothing, and a server that never answers is not waited for [RS-12]', async (t) => {
+test('POST /mcp answers 500 if the list of tools never ends or never arrives [RS-12]', async (t) => {
   const endless = listing((id) =>
     Response.json({ jsonrpc: '2.0', id, result: { tools: [], nextCursor: 'more' } })
   )
@@ -438,7 +438,7 @@ test('a list without an end opens nothing, and a server that never answers is no
   }
 })
 
-test('what only looks like a list of tools teaches us nothing about them [RS-12]', async (t) => {
+test('POST /mcp learns no scopes from results that look like a list of tools [RS-12]', async (t) => {
   const handler = {
     async fetch (_request: Request, { parsedBody }: { parsedBody?: unknown } = {}) {
       const replies = ([parsedBody].flat() as Array<
@@ -481,7 +481,7 @@ test('what only looks like a list of tools teaches us nothing about them [RS-12]
   }
 })
 
-test('a batch asks the server for its tools once, and one that is too large not at all [HT-05 G-08]', async (t) => {
+test('POST /mcp lists tools once for a batch, and never for one that is too large [HT-05 G-08]', async (t) => {
   const handler = listing((id) => Response.json(page(id)))
   const { mcpUrl, token } = await start(t, { handler })
   const batch = async (length: number) =>
@@ -510,7 +510,7 @@ test('a batch asks the server for its tools once, and one that is too large not 
   assert.equal(handler.asked, 1)
 })
 
-test('what a server made for one caller says about its tools holds for that caller [Q-24]', async (t) => {
+test('POST /mcp keeps the scopes of tools apart by caller, if servers are per request [Q-24]', async (t) => {
   const server = (request: { mcpAuth: { subject?: string } | null }) => {
     const made = new McpServer({ name: 'test', version: '1.0.0' })
     made.registerTool('sync', {
@@ -580,7 +580,7 @@ test('GET /oauth/authorize accepts the scopes of tools once a server listed them
   }
 })
 
-test('a name in toolScopes that no tool of a server has is in the log at the start', async (t) => {
+test('start-up logs a name in mcp.toolScopes that no tool has', async (t) => {
   const lines: string[] = []
   const app = Fastify({
     logger: {

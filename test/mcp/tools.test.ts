@@ -92,7 +92,7 @@ function mirror (
 
 const named = (operationId: string, tags?: string[]) => ({ operationId, ...(tags && { tags }) })
 
-test('a route is one tool with one list of arguments', async (t) => {
+test('a route becomes one tool with one list of arguments', async (t) => {
   const { tools } = await collect(t, (app) => {
     app.addSchema({ $id: 'address', type: 'object', properties: { city: { type: 'string' } } })
     app.route({
@@ -140,7 +140,7 @@ test('a route is one tool with one list of arguments', async (t) => {
   )
 })
 
-test('only routes that say so are tools', async (t) => {
+test('routes with an operationId or a name become tools, hidden ones and wildcards do not', async (t) => {
   const { tools } = await collect(t, (app) => {
     app.get('/unnamed', echo as never)
     mirror(app, 'GET', '/hidden', { operationId: 'hidden', hide: true })
@@ -155,7 +155,7 @@ test('only routes that say so are tools', async (t) => {
   ])
 })
 
-test('a prefixed / with its twin is one tool', async (t) => {
+test('the routes /prefix and /prefix/ become one tool', async (t) => {
   const { tools } = await collect(
     t,
     (app) =>
@@ -170,7 +170,7 @@ const tagged: Routes = (app) => {
   mirror(app, 'GET', '/3', named('secret', ['z']))
 }
 
-test('filters intersect, and one that matches nothing exposes nothing [S4]', async (t) => {
+test('tool filters intersect, and an empty filter exposes no tool [S4]', async (t) => {
   const cases: Array<[ToolOptions, string[]]> = [
     [{}, ['one', 'secret', 'two']],
     [{ includeOperations: ['one', 'secret'] }, ['one', 'secret']],
@@ -186,7 +186,7 @@ test('filters intersect, and one that matches nothing exposes nothing [S4]', asy
   }
 })
 
-test('a mistyped filter stops the start [S4]', async (t) => {
+test('start-up rejects a mistyped tool filter [S4]', async (t) => {
   await assert.rejects(
     collect(t, tagged, { excludeOperations: ['sercet'], includeTags: ['w'] }),
     (error: Error & { code: string }) => {
@@ -198,7 +198,7 @@ test('a mistyped filter stops the start [S4]', async (t) => {
   )
 })
 
-test('all problems of all routes are told at once', async (t) => {
+test('start-up reports all problems of all routes at once', async (t) => {
   const wrong: Routes = (app) => {
     mirror(app, 'GET', '/a', named('twin'))
     mirror(app, 'GET', '/b', named('twin'))
@@ -223,7 +223,7 @@ test('all problems of all routes are told at once', async (t) => {
   })
 })
 
-test('a body that is no plain object is the argument body', async (t) => {
+test('a body that is more than a list of members becomes the argument body', async (t) => {
   const tools = await collect(t, (app) => {
     mirror(app, 'POST', '/list', {
       operationId: 'list',
@@ -252,7 +252,7 @@ test('a body that is no plain object is the argument body', async (t) => {
   assert.deepEqual(JSON.parse(textOf(await call(tools, 'media', { a: null }))).body, { a: null })
 })
 
-test('arguments travel where they belong, whatever they contain', async (t) => {
+test('tools/call sends arguments in path, query and body unchanged', async (t) => {
   const tools = await collect(t, (app) =>
     mirror(app, 'POST', '/x/:id/y/:name.json', {
       operationId: 'x',
@@ -287,7 +287,7 @@ test('arguments travel where they belong, whatever they contain', async (t) => {
   })
 })
 
-test('a path argument never leads to another route [S3]', async (t) => {
+test('tools/call reaches no other route, whatever the path arguments [S3]', async (t) => {
   let reached = ''
   const tools = await collect(
     t,
@@ -330,7 +330,7 @@ test('a path argument never leads to another route [S3]', async (t) => {
   assert.equal((await call(tools, 'get_item', { id: 'special' })).isError, true)
 })
 
-test('nor to one that is older than the plugin, or for another host [S3]', async (t) => {
+test('tools/call reaches no route that is older than the plugin, or for another host [S3]', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   let reached = ''
@@ -370,7 +370,7 @@ test('nor to one that is older than the plugin, or for another host [S3]', async
   }
 })
 
-test('calls from outside are untouched [S3]', async (t) => {
+test('requests without an inject token reach routes that are tools [S3]', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   const collector = createToolCollector(injectTokensOf(app))
@@ -379,7 +379,7 @@ test('calls from outside are untouched [S3]', async (t) => {
   assert.equal((await app.inject('/a')).body, 'a')
 })
 
-test('arguments a tool does not have are refused', async (t) => {
+test('tools/call rejects arguments that the tool does not have', async (t) => {
   const tools = await collect(
     t,
     (app) =>
@@ -397,7 +397,7 @@ test('arguments a tool does not have are refused', async (t) => {
   }
 })
 
-test('only listed headers reach the route, and none of the connection [Q-25 TP-03]', async (t) => {
+test('tools/call forwards the listed headers, and none of the connection [Q-25 TP-03]', async (t) => {
   const routes: Routes = (app) => mirror(app, 'POST', '/a', named('a'))
   const headers = {
     authorization: 'Bearer x',
@@ -429,7 +429,7 @@ test('only listed headers reach the route, and none of the connection [Q-25 TP-0
   })
 })
 
-test("the route's own hooks and validation decide", async (t) => {
+test('tools/call runs the hooks and the validation of the route', async (t) => {
   const tools = await collect(t, (app) => {
     app.addHook('onRequest', async (request, reply) => {
       if (request.headers.authorization === undefined) {
@@ -458,7 +458,7 @@ test("the route's own hooks and validation decide", async (t) => {
   assert.equal((await call(tools, 'gone', {}, as)).isError, true)
 })
 
-test('a promised object is structured content', async (t) => {
+test('tools/call returns structured content for a route with one object response', async (t) => {
   const object = { type: 'object', properties: { a: { type: 'integer' } } }
   const tools = await collect(t, (app) => {
     app.get(
@@ -490,7 +490,7 @@ test('a promised object is structured content', async (t) => {
   assert.deepEqual(await call(tools, 'list'), { content: [{ type: 'text', text: '[1]' }] })
 })
 
-test('responses are described as the options say', async (t) => {
+test('tools describe responses as the options demand', async (t) => {
   const routes: Routes = (app) =>
     mirror(app, 'GET', '/a', {
       operationId: 'a',
@@ -510,7 +510,7 @@ test('responses are described as the options say', async (t) => {
   )
 })
 
-test('an aborted call aborts the route', async (t) => {
+test('an aborted tools/call aborts the request of the route', async (t) => {
   const seen = { aborted: false }
   const tools = await collect(
     t,
@@ -561,7 +561,7 @@ async function start (
   return serve(t, app, endpoint)
 }
 
-test('the SDK client lists and calls routes', async (t) => {
+test('POST /mcp with tools serves the client of the SDK 1.x', async (t) => {
   const url = await start(t)
   const client = new Client({ name: 'client', version: '1.0.0' })
   await client.connect(
@@ -578,7 +578,7 @@ test('the SDK client lists and calls routes', async (t) => {
   await assert.rejects(client.callTool({ name: 'toString', arguments: {} }), { code: -32602 })
 })
 
-test('the list has what this caller may call, and nothing else [RS-22]', async (t) => {
+test('tools/list has only the tools that the caller may call [RS-22]', async (t) => {
   const url = await start(t, {
     toolScopes: { admin: ['root'] },
     holds: (authInfo, scopes) => scopes.length === 0 || authInfo?.subject === 'root'

@@ -27,7 +27,7 @@ const json = (body: object) => ({
   body: JSON.stringify(body)
 })
 
-test('where the provider says who it is in its answers, a client that checks it finishes its login with us [AZ-06]', async (t) => {
+test('GET /oauth/callback replaces the iss of the provider by the one of the broker [AZ-06]', async (t) => {
   const { mcpUrl, issuer, provider } = await startBroker(t)
   const visited: URL[] = []
   const oauth = headlessOAuth({
@@ -51,7 +51,7 @@ test('where the provider says who it is in its answers, a client that checks it 
   )
 })
 
-test('who registers at the broker gets an id of its own, is told what counts, and gets no secret [REG-04 REG-06 REG-08 REG-09 REG-10]', async (t) => {
+test('POST /oauth/register returns metadata, but no secret [REG-04 REG-06 REG-08 REG-09 REG-10]', async (t) => {
   const flow = await startFlow(t)
   const ids = new Set<string>()
   for (
@@ -96,7 +96,7 @@ test('who registers at the broker gets an id of its own, is told what counts, an
   assert.equal(ids.size, 4)
 })
 
-test('clients the operator lists log in where there is no registration of any kind [REG-03 REG-17]', async (t) => {
+test('GET /oauth/authorize accepts configured clients without registration [REG-03 REG-17]', async (t) => {
   const flow = await startFlow(t, {
     options: {
       setupFakeDynamicRegistration: false,
@@ -115,7 +115,7 @@ test('clients the operator lists log in where there is no registration of any ki
   assert.equal((await flow.call(token)).status, 200)
 })
 
-test('a client that was not given the grant gets no refresh token, whatever the provider gave us [TK-07]', async (t) => {
+test('POST /oauth/token gives no refresh token to a client without the grant [TK-07]', async (t) => {
   const client = { clientId: 'desktop', redirectUris: [loopbackUri] }
   for (
     const [grantTypes, given] of [[['authorization_code'], false], [[
@@ -134,7 +134,7 @@ test('a client that was not given the grant gets no refresh token, whatever the 
   }
 })
 
-test('the user is asked on a page that nobody frames, and only this page in this browser can answer [CD-01 CD-04 CD-08]', async (t) => {
+test('POST /oauth/consent accepts its own page in its own browser only [CD-01 CD-04 CD-08]', async (t) => {
   const flow = await startFlow(t)
   const asked = flow.asked(await flow.register())
   const [browser, other] = [openBrowser(), openBrowser()]
@@ -164,7 +164,7 @@ test('the user is asked on a page that nobody frames, and only this page in this
   assert.match(approved.cookies.join(), /^__Host-mcp-login/)
 })
 
-test('a login that the provider has ended is over here with the next refresh [CD-12]', async (t) => {
+test('POST /oauth/token revokes a login that the provider has ended [CD-12]', async (t) => {
   const flow = await startFlow(t)
   const id = await flow.register()
   const { access_token: token, refresh_token: refreshToken } = await flow.tokens(id)

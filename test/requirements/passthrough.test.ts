@@ -9,7 +9,7 @@ import { renew, startFlow, upstreamClient } from '../support/flow.ts'
 import { whoami, whoamiCall } from '../support/guarded.ts'
 import { createKey } from '../support/issuer.ts'
 
-test('a resource server asks its provider for keys, and shows it no token [RS-19 TP-01]', async (t) => {
+test('POST /mcp of a resource server sends no token to the provider [RS-19 TP-01]', async (t) => {
   const key = await createKey('one')
   const asked: Array<{ method: string | undefined, headers: IncomingHttpHeaders, all: string }> = []
   const provider = createServer(async (request, response) => {
@@ -57,7 +57,7 @@ test('a resource server asks its provider for keys, and shows it no token [RS-19
   }
 })
 
-test('the provider of the broker sees no token of ours, and the client none of the provider, nor our secret [RS-19 TP-01 TP-04 TK-10]', async (t) => {
+test('the broker exchanges no tokens between provider and client [RS-19 TP-01 TP-04 TK-10]', async (t) => {
   const flow = await startFlow(t)
   const id = await flow.register()
   const first = await flow.tokens(id)
@@ -94,7 +94,7 @@ test('the provider of the broker sees no token of ours, and the client none of t
   }
 })
 
-test('a token of the provider opens nothing at the broker [RS-19 TP-02]', async (t) => {
+test('POST /mcp of the broker rejects tokens of the provider with 401 [RS-19 TP-02]', async (t) => {
   const flow = await startFlow(t)
   await flow.tokens(await flow.register())
   const key = flow.upstream.key

@@ -93,7 +93,7 @@ async function start (t: TestContext, mcp: NonNullable<McpOAuthOptions['mcp']>) 
 }
 
 for (const [name, open] of Object.entries(modes)) {
-  test(`${name}: foreign pages and foreign hosts are 403 in every method, whatever the token; our own may ask and read [HT-01 HT-02 HT-03 HT-23]`, async (t) => {
+  test(`${name}: /mcp answers foreign Origins and Hosts with 403 [HT-01 HT-02 HT-03 HT-23]`, async (t) => {
     const { origin, path, token, calls } = await open(t)
     const authorization = `Bearer ${await token()}`
     for (const method of ['POST', 'GET', 'HEAD', 'DELETE', 'PUT', 'OPTIONS']) {
@@ -168,7 +168,7 @@ for (const [name, open] of Object.entries(modes)) {
 }
 
 for (const [name, serve] of Object.entries(servers)) {
-  test(`${name}: a batch is for the revision that has them [HT-05]`, async (t) => {
+  test(`${name}: POST /mcp accepts batches in revision 2025-03-26 only [HT-05]`, async (t) => {
     const { ask } = await start(t, serve())
     const batch = (headers: object, _meta?: object) =>
       ask({
@@ -200,7 +200,7 @@ for (const [name, serve] of Object.entries(servers)) {
     }
   })
 
-  test(`${name}: methods without a meaning are 405 with those that have one [HT-06]`, async (t) => {
+  test(`${name}: /mcp answers methods it does not serve with 405 and Allow [HT-06]`, async (t) => {
     const { ask } = await start(t, serve())
     for (const revision of revisions) {
       for (const method of ['GET', 'HEAD', 'DELETE', 'PUT', 'PATCH']) {
@@ -217,7 +217,7 @@ for (const [name, serve] of Object.entries(servers)) {
     }
   })
 
-  test(`${name}: a notification is accepted without a word, and no session is ever named [HT-07 SE-01 SE-05]`, async (t) => {
+  test(`${name}: POST /mcp accepts notifications with 202, and names no session [HT-07 SE-01 SE-05]`, async (t) => {
     const { ask } = await start(t, serve())
     for (const revision of revisions) {
       // To a handler, in the eras that have them, a session that it does not know is none of the
@@ -256,7 +256,7 @@ for (const [name, serve] of Object.entries(servers)) {
     }
   })
 
-  test(`${name}: a version that is unknown, missing or another one than the body says is refused as its era does [HT-08 HT-09 HT-10]`, async (t) => {
+  test(`${name}: POST /mcp rejects invalid protocol versions as their era does [HT-08 HT-09 HT-10]`, async (t) => {
     const { ask } = await start(t, serve())
     const claim = 'io.modelcontextprotocol/protocolVersion'
     for (const version of ['v999', '1900-01-01', '']) {
@@ -296,7 +296,7 @@ for (const [name, serve] of Object.entries(servers)) {
     ], 'no header, no claim')
   })
 
-  test(`${name}: the headers of the modern era say what the body says, and those of earlier ones mean nothing [HT-11 HT-12 HT-14]`, async (t) => {
+  test(`${name}: POST /mcp rejects modern headers that differ from the body [HT-11 HT-12 HT-14]`, async (t) => {
     const { ask } = await start(t, serve())
     const call = { name: 'hidden', arguments: {} }
     const encoded = (text: string) => `=?base64?${Buffer.from(text).toString('base64')}?=`
@@ -343,7 +343,7 @@ for (const [name, serve] of Object.entries(servers)) {
     }
   })
 
-  test(`${name}: arguments that are said in headers as well have to be the same there [HT-13]`, async (t) => {
+  test(`${name}: POST /mcp rejects parameter headers that differ from the arguments [HT-13]`, async (t) => {
     const { ask, mcpUrl, authorization } = await start(t, serve())
     const call = (args: object, headers: Record<string, string>) =>
       ask(rpc('2026-07-28', 'tools/call', { name: 'echo', arguments: args }, headers))
@@ -403,7 +403,7 @@ for (const [name, serve] of Object.entries(servers)) {
     )
   })
 
-  test(`${name}: requests of the modern era say what they speak, and learn what there is [HT-15 HT-16 HT-18 HT-22]`, async (t) => {
+  test(`${name}: POST /mcp requires modern _meta, and describes the server [HT-15 HT-16 HT-18 HT-22]`, async (t) => {
     const { ask, mcpUrl } = await start(t, serve())
     const incomplete = [
       undefined,
@@ -458,7 +458,7 @@ for (const [name, serve] of Object.entries(servers)) {
     ) assert.equal(message.result.resultType, 'complete')
   })
 
-  test(`${name}: clients of both eras list and call on one URL [HT-24]`, async (t) => {
+  test(`${name}: POST /mcp serves clients of both eras on one URL [HT-24]`, async (t) => {
     const { mcpUrl, authorization } = await start(t, serve())
     const requestInit = { headers: { authorization } }
     const old = new Client({ name: 'client', version: '1.0.0' })
@@ -486,7 +486,7 @@ for (const [name, serve] of Object.entries(servers)) {
   })
 }
 
-test('an address beyond ASCII is read from its encoded header [HT-12]', async (t) => {
+test('POST /mcp decodes an Mcp-Name header beyond ASCII [HT-12]', async (t) => {
   const { ask } = await start(t, { server: sdk1() })
   const read = (name: string) =>
     ask(rpc('2026-07-28', 'resources/read', { uri: 'note://é' }, { 'mcp-name': name }))
@@ -494,7 +494,7 @@ test('an address beyond ASCII is read from its encoded header [HT-12]', async (t
   assert.equal((await read('note://e')).status, 400)
 })
 
-test('a server of the modern era alone tells clients of earlier ones which versions there are [HT-19]', async (t) => {
+test('POST /mcp of a modern-only server lists its versions for legacy clients [HT-19]', async (t) => {
   const { ask } = await start(t, { handler: createMcpHandler(sdk2, { legacy: 'reject' }) })
   for (const revision of ['2025-03-26', '2025-06-18', '2025-11-25'] as const) {
     const refused = await ask(rpc(revision, 'initialize'))
@@ -505,7 +505,7 @@ test('a server of the modern era alone tells clients of earlier ones which versi
   }
 })
 
-test('a session that is over, unknown or missing is 404 or 400, and its client may end it [SE-04 HT-06]', async (t) => {
+test('/mcp answers an ended or unknown session with 404, a missing one with 400 [SE-04 HT-06]', async (t) => {
   const { ask } = await start(t, { handler: sessionHandler() })
   for (const revision of ['2025-03-26', '2025-06-18', '2025-11-25'] as const) {
     const id = (await ask(rpc(revision, 'initialize'))).headers.get('mcp-session-id')
@@ -565,7 +565,7 @@ function asking () {
   })
 }
 
-test('a tool that needs something of the client that it cannot do says what [HT-17]', async (t) => {
+test('POST /mcp names the client capabilities that a tool needs [HT-17]', async (t) => {
   const { ask } = await start(t, { handler: asking() })
   const refused = await ask(rpc('2026-07-28', 'tools/call', { name: 'ask', arguments: {} }))
   const { id, error } = await messageIn(refused)
@@ -577,7 +577,7 @@ test('a tool that needs something of the client that it cannot do says what [HT-
   ])
 })
 
-test('what a server hands out to one caller is no good from another, or when it was changed [SE-07 SE-08]', async (t) => {
+test("POST /mcp rejects a request state that was changed or is another caller's [SE-07 SE-08]", async (t) => {
   const { mcpUrl, token } = await start(t, { handler: asking() })
   const call = async (subject: string, more: object = {}) => {
     const _meta = { 'io.modelcontextprotocol/clientCapabilities': { elicitation: {} } }
