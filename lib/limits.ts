@@ -117,6 +117,17 @@ export const authorizeUserMs = 5_000
 
 // DPoP (RFC 9449): lib/dpop
 
+/** A proof with an RSA key of 4096 bits has about 2,000. */
+export const maxProofChars = 8_192
+/** Identifiers of proofs (`jti`) are random values, such as a UUID. */
+export const maxProofIdChars = 256
+/** A nonce is handed out for this long, and valid for as long again. */
+export const nonceSeconds = 120
+/** Clocks of two instances may differ by this much. */
+export const nonceSkewSeconds = 30
+/** Used proofs in memory, where there is no store. */
+export const maxStoredProofs = 100_000
+
 // Verification of access tokens: lib/verifiers
 
 // Thin proxies: lib/thin-proxy

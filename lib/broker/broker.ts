@@ -11,7 +11,7 @@ import type { ProviderLogin } from '../provider/login.ts'
 import type { Config, ProviderConfig } from '../options/config.ts'
 import type { Log } from '../types.ts'
 import type { UrlSource } from '../urls.ts'
-import type { DpopVerifier } from '../dpop/verify.ts'
+import type { DpopVerifier } from '../dpop/verifier.ts'
 import type { AuthorizationEndpoint } from '../clients/authorize.ts'
 
 /** What the endpoints of the broker share. */

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { McpOAuthError } from '../errors.ts'
-import { refused } from '../dpop/rules.ts'
+import { invalidProof } from '../dpop/rules.ts'
 import type { Broker } from './broker.ts'
 
 /**
@@ -18,7 +18,7 @@ export async function proofKeyOf (
   if (checkProof === null) return undefined
   try {
     const key = await checkProof(request, reply, now)
-    if (key === null && config.dpop === 'require') throw refused('there is none')
+    if (key === null && config.dpop === 'require') throw invalidProof('there is none')
     return key ?? undefined
   } catch (error) {
     if (!(error instanceof McpOAuthError) || error.statusCode !== 401) throw error

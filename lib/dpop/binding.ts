@@ -1,53 +1,70 @@
+/** Was an access token sent in the way that its binding to a key requires? */
+
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { McpAuth } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
 import type { Scheme } from '../oauth/bearer.ts'
-import { boundKeyOf, refused } from './rules.ts'
-import { setVerifiedProof, verifiedProofOf } from './verified-proof.ts'
-import type { DpopVerifier } from './verify.ts'
+import { boundKeyOf, invalidProof } from './rules.ts'
+import type { DpopVerifier, VerifiedProof } from './verifier.ts'
 
-/** Who may use a token: whoever has it, or whoever has the key it is bound to. */
+/** The check of sender-constrained tokens at a guard. */
 export interface TokenBinding {
-  /** Authentication schemes that are understood. Any other is as no credentials. */
+  /** Accepted authentication schemes. Credentials of any other are ignored. */
   readonly schemes: readonly Scheme[]
   /**
-   * Lets the caller of a good token pass, if the token came as it has to: bound ones with the
-   * scheme `DPoP` and a proof, others as `Bearer` (RFC 9449 §7.1 and §7.2).
+   * Requires the scheme `DPoP` and a proof for bound tokens, and `Bearer` for others (RFC 9449 §7.1
+   * and §7.2).
    *
+   * @param now seconds since 1970
    * @throws {McpOAuthError} `invalidToken`, and those of {@link DpopVerifier}
    */
   verify(
     caller: McpAuth,
-    sent: { token: string, scheme: Scheme },
+    credentials: { token: string, scheme: Scheme },
     request: FastifyRequest,
     reply: FastifyReply,
     now: number
   ): Promise<void>
 }
 
-/** @param check null where tokens that are bound to a key are refused */
+const schemes = { off: ['Bearer'], accept: ['Bearer', 'DPoP'], require: ['DPoP'] } as const
+
+/** @param verifier null if bound tokens are rejected */
 export function createTokenBinding (
-  mode: 'off' | 'accept' | 'require',
-  check: DpopVerifier | null
+  mode: keyof typeof schemes,
+  verifier: DpopVerifier | null
 ): TokenBinding {
   return {
-    schemes: mode === 'off' ? ['Bearer'] : mode === 'accept' ? ['Bearer', 'DPoP'] : ['DPoP'],
+    schemes: schemes[mode],
     async verify ({ claims = {} }, { token, scheme }, request, reply, now) {
       const key = boundKeyOf(claims)
       if (key === undefined && scheme === 'Bearer') return
-      if (check === null || key === null || key === undefined || scheme === 'Bearer') {
-        throw new McpOAuthError('invalidToken', {
-          cause: new Error(
-            key === undefined
-              ? 'the token is not bound to a key'
-              : 'the token is bound to a key, and did not come as that'
-          )
-        })
+      if (key === undefined) throw invalidToken('The access token is not bound to a key')
+      if (verifier === null || key === null || scheme === 'Bearer') {
+        throw invalidToken('A sender-constrained token was not sent with the DPoP scheme')
       }
-      const proven = verifiedProofOf(request)
-      if (proven?.token === token && proven.key === key) return
-      if (await check(request, reply, now, { token, key }) === null) throw refused('there is none')
+      const verified = verifiedProofOf(request)
+      if (verified?.token === token && verified.key === key) return
+      if (await verifier(request, reply, now, { token, key }) === null) {
+        throw invalidProof('there is none')
+      }
       setVerifiedProof(request, { token, key })
     }
   }
+}
+
+function invalidToken (reason: string): McpOAuthError {
+  return new McpOAuthError('invalidToken', { cause: new Error(reason) })
+}
+
+const proofs = new WeakMap<FastifyRequest, VerifiedProof>()
+
+/** Stores the proof of a request. A proof is valid once: later guards of the request read this. */
+export function setVerifiedProof (request: FastifyRequest, proof: VerifiedProof): void {
+  proofs.set(request, proof)
+}
+
+/** The proof that was verified for a request, if any. */
+export function verifiedProofOf (request: FastifyRequest): VerifiedProof | undefined {
+  return proofs.get(request)
 }

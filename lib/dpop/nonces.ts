@@ -1,35 +1,30 @@
+/** Which nonces may a DPoP proof have now? */
+
 import { createHmac } from 'node:crypto'
 import { deriveKey } from '../crypto/derive-key.ts'
+import { nonceSeconds, nonceSkewSeconds } from '../limits.ts'
 
-/**
- * Seconds after which another nonce is handed out, and by which the clocks of two instances may
- * differ.
- */
-const step = 120
-const skew = 30
+/** Seconds in which some instance accepts a nonce, from the first that accepts it to the last. */
+export const nonceLifetime = 2 * (nonceSeconds + nonceSkewSeconds)
 
-/**
- * Seconds in which a nonce is good somewhere, from the first instance that knows it to the last.
- */
-export const nonceLifetime = 2 * (step + skew)
-
-/**
- * The nonces for proofs that are good at a time (seconds since 1970), the one to hand out first.
- */
+/** Returns the nonces that are valid at a time (seconds since 1970), the current one first. */
 export type Nonces = (now: number) => readonly string[]
 
 /**
- * Nonces for DPoP proofs (RFC 9449 §8 and §9). Nothing is stored: whoever has the secret makes the
- * same ones, at all instances and registrations, as clients keep one for each origin. A nonce is
- * handed out for two minutes and good for two more: a client that keeps asking always has a good
- * one.
+ * Makes nonces for DPoP proofs (RFC 9449 §8 and §9). Nothing is stored: all instances and
+ * registrations with the same secret accept the same nonces, because clients keep one per origin.
+ * A nonce is handed out for one period and valid for one more, so that a client which keeps calling
+ * always has a valid one.
  */
 export function createNonces (secrets: readonly string[]): Nonces {
   const keys = secrets.map(secret => deriveKey(secret, 'nonce'))
-  const make = (key: Uint8Array, window: number) =>
-    createHmac('sha256', key).update(String(window)).digest('base64url').slice(0, 22)
   return now => {
-    const windows = new Set([now, now - step, now + skew].map(time => Math.floor(time / step)))
-    return keys.flatMap(key => [...windows].map(window => make(key, window)))
+    const times = [now, now - nonceSeconds, now + nonceSkewSeconds]
+    const periods = [...new Set(times.map(time => Math.floor(time / nonceSeconds)))]
+    return keys.flatMap(key => periods.map(period => nonce(key, period)))
   }
+}
+
+function nonce (key: Uint8Array, period: number): string {
+  return createHmac('sha256', key).update(String(period)).digest('base64url').slice(0, 22)
 }

@@ -1,99 +1,102 @@
-import { createHash } from 'node:crypto'
+/** Which rules of RFC 9449 must a DPoP proof and a bound token obey? */
+
+import type { JWK } from 'jose'
 import { McpOAuthError } from '../errors.ts'
+import { maxProofChars, maxProofIdChars } from '../limits.ts'
 import { single, type RequestParameters } from '../oauth/parameters.ts'
 import { publicKeyProblem, signatureAlgorithms } from '../oauth/public-keys.ts'
+import { hash } from '../util/hash.ts'
+import { isPlainObject } from '../util/json.ts'
 
-/** Longest proof and longest `jti`, in characters. */
-const maxProofLength = 8192
-const maxIdLength = 256
-
-const compact = /^[\w-]+\.[\w-]+\.[\w-]+$/
 const thumbprint = /^[\w-]{43}$/
 
-/** What a proof is held against. */
+type Members = Readonly<Record<string, unknown>>
+
+/** The request that a proof must be for. */
 export interface ProofExpectation {
-  /** Method of the request, as it came. */
   readonly method: string
-  /** URL of the request, as clients see it: {@link requestUrl}. */
+  /** URL of the request as clients see it: {@link requestUrl}. */
   readonly url: string
-  /** The nonces that are good now. */
+  /** The valid nonces. */
   readonly nonces: readonly string[]
-  /** The access token that came along; absent at the token endpoint. */
+  /** The access token of the request; absent at the token endpoint. */
   readonly accessToken?: string | undefined
 }
 
-/** A proof that keeps to the rules, if its signature by `jwk` is good. */
-export interface Proof {
-  readonly alg: string
-  readonly jwk: object
-  readonly id: string
-}
-
 /**
- * The proof of a request: the value of its one `DPoP` header, or `undefined` if it has none.
+ * Returns the value of the only `DPoP` header, or `undefined` if there is none. Reads the raw
+ * headers: Node joins repeated ones, which RFC 9449 §4.3 forbids.
  *
- * Throws `invalidDpopProof` for two headers (RFC 9449 §4.3; Node joins them, hence `rawHeaders`),
- * and for what is no compact JWS.
+ * @throws {McpOAuthError} `invalidDpopProof` for two headers, and for anything but a compact JWS
  */
-export function proofIn (rawHeaders: readonly string[]): string | undefined {
-  const values = rawHeaders.filter((_value, index) =>
+export function proofHeader (rawHeaders: readonly string[]): string | undefined {
+  const [value, second] = rawHeaders.filter((_value, index) =>
     index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === 'dpop'
   )
-  const [value] = values
   if (value === undefined) return undefined
-  if (values.length > 1) throw refused('there are two of them')
-  if (value.length > maxProofLength || !compact.test(value)) throw refused('it is not a signed JWT')
+  if (second !== undefined) throw invalidProof('there are two of them')
+  if (value.length > maxProofChars || !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(value)) {
+    throw invalidProof('it is not a signed JWT')
+  }
   return value
 }
 
 /**
- * Holds the header and the claims of a proof to RFC 9449 §4.3: everything but the signature, and
- * whether it was used before.
+ * Checks the header and the claims of a proof (RFC 9449 §4.3), but not its signature. The nonce
+ * tells when a proof was made, not `iat`: clocks of clients are often wrong, and no client can
+ * foresee a nonce.
  *
- * What says when a proof was made is its nonce, which is ours: clocks of clients are often wrong,
- * and a nonce cannot be known in advance.
- *
- * Throws `invalidDpopProof`; `useDpopNonce` if a good nonce is all that is missing.
+ * @returns the algorithm and the public key of the proof, and its `jti`
+ * @throws {McpOAuthError} `invalidDpopProof`; `useDpopNonce` if only a valid nonce is missing
  */
 export function checkProof (
-  header: Readonly<Record<string, unknown>>,
-  claims: Readonly<Record<string, unknown>>,
+  header: Members,
+  claims: Members,
   expected: ProofExpectation
-): Proof {
-  const { typ, alg, crit, jwk } = header
-  const { jti: id, htm, htu, iat, ath, nonce } = claims
-  if (typ !== 'dpop+jwt') throw refused('typ is not dpop+jwt')
-  if (typeof alg !== 'string' || !signatureAlgorithms.includes(alg)) {
-    throw refused('alg is not accepted')
-  }
-  if (crit !== undefined) throw refused('crit is not accepted')
-  if (typeof id !== 'string' || id === '' || id.length > maxIdLength) {
-    throw refused('jti is missing or too long')
-  }
-  if (!Number.isFinite(iat)) throw refused('iat is missing')
-  if (htm !== expected.method) throw refused('htm is not the method of the request')
-  if (!isSameTarget(htu, expected.url)) throw refused('htu is not the URL of the request')
-  if (
-    expected.accessToken !== undefined &&
-    ath !== createHash('sha256').update(expected.accessToken).digest('base64url')
-  ) throw refused('ath is not the hash of the access token')
-  if (typeof jwk !== 'object' || jwk === null) throw refused('jwk is missing')
-  const keyProblem = publicKeyProblem(jwk)
-  if (keyProblem !== null) throw refused(`jwk ${keyProblem}`)
-  if (!expected.nonces.includes(nonce as string)) throw new McpOAuthError('useDpopNonce')
-  return { alg, jwk, id }
+): { readonly alg: string, readonly jwk: JWK, readonly id: string } {
+  const problem = headerProblem(header) ?? claimsProblem(claims, expected) ?? keyProblem(header)
+  if (problem !== null) throw invalidProof(problem)
+  if (!expected.nonces.includes(claims['nonce'] as string)) throw new McpOAuthError('useDpopNonce')
+  return { alg: header['alg'] as string, jwk: header['jwk'] as JWK, id: claims['jti'] as string }
 }
 
-/** A refusal; the reason is for the log. */
-export function refused (reason: string, cause?: unknown): McpOAuthError {
+function headerProblem ({ typ, alg, crit }: Members): string | null {
+  if (typ !== 'dpop+jwt') return 'typ is not dpop+jwt'
+  if (!signatureAlgorithms.includes(alg as string)) return 'alg is not accepted'
+  return crit === undefined ? null : 'crit is not accepted'
+}
+
+function claimsProblem (
+  { jti, iat, htm, htu, ath }: Members,
+  { method, url, accessToken }: ProofExpectation
+): string | null {
+  if (typeof jti !== 'string' || jti === '' || jti.length > maxProofIdChars) {
+    return 'jti is missing or too long'
+  }
+  if (!Number.isFinite(iat)) return 'iat is missing'
+  if (htm !== method) return 'htm is not the method of the request'
+  if (!isSameTarget(htu, url)) return 'htu is not the URL of the request'
+  return accessToken === undefined || ath === hash(accessToken)
+    ? null
+    : 'ath is not the hash of the access token'
+}
+
+function keyProblem ({ jwk }: Members): string | null {
+  if (!isPlainObject(jwk)) return 'jwk is missing'
+  const problem = publicKeyProblem(jwk)
+  return problem && `jwk ${problem}`
+}
+
+/** The error for an invalid proof. The reason is logged, never sent. */
+export function invalidProof (reason: string, cause?: unknown): McpOAuthError {
   return new McpOAuthError('invalidDpopProof', {
-    cause: new Error(`The DPoP proof is refused: ${reason}`, { cause })
+    cause: new Error(`The DPoP proof is invalid: ${reason}`, { cause })
   })
 }
 
 /**
- * The URL of a request as clients see it: where they reach the app, and the path the router was
- * given. Never from `Host`.
+ * Returns the URL of a request as clients see it: the public URL of the app and the path that the
+ * router received. Never reads `Host`.
  *
  * @param url of the request line, which may be absolute (RFC 9112 §3.2.2)
  */
@@ -106,13 +109,12 @@ const printable = /^https?:\/\/[\x21-\x5b\x5d-\x7e]+$/i
 const dotSegment = /\/(?:\.|%2e){1,2}(?:[/?#]|$)/i
 
 /**
- * Compares without query and fragment, after the normalization of RFC 3986 §6.2.2 and §6.2.3.
- * Routers take dot segments as they are: a request with them has the URL of no proof.
+ * Compares URLs without query and fragment, after the normalization of RFC 3986 §6.2.2 and §6.2.3.
+ * Routers do not resolve dot segments, so no proof matches a request with them.
  */
 function isSameTarget (htu: unknown, url: string): boolean {
   return typeof htu === 'string' && printable.test(htu) && URL.canParse(htu) &&
-    printable.test(url) &&
-    !dotSegment.test(url) && normalForm(htu) === normalForm(url)
+    printable.test(url) && !dotSegment.test(url) && normalForm(htu) === normalForm(url)
 }
 
 function normalForm (url: string): string {
@@ -126,21 +128,22 @@ function normalForm (url: string): string {
 }
 
 /**
- * The thumbprint of the key that verified claims bind a token to (RFC 9449 §6.1). `undefined` for a
- * token that is not bound; `null` for one that is bound in a way nobody here can check, such as to
- * a certificate (RFC 8705 §3).
+ * Returns the thumbprint of the key that verified claims bind a token to (RFC 9449 §6.1). It is
+ * `undefined` for an unbound token, and `null` for a binding that we cannot check, such as to a
+ * certificate (RFC 8705 §3).
  */
-export function boundKeyOf ({ cnf }: Readonly<Record<string, unknown>>): string | null | undefined {
+export function boundKeyOf ({ cnf }: Members): string | null | undefined {
   if (cnf === undefined) return undefined
-  const { jkt, ...others } = Object(cnf) as Record<string, unknown>
-  return typeof jkt === 'string' && thumbprint.test(jkt) && Object.keys(others).length === 0
-    ? jkt
-    : null
+  const { jkt, ...others } = Object(cnf) as Members
+  const isOnlyMember = Object.keys(others).length === 0
+  return isOnlyMember && typeof jkt === 'string' && thumbprint.test(jkt) ? jkt : null
 }
 
 /**
- * The key an authorization request wants its code to be for (RFC 9449 §10). Throws `invalidRequest`
- * for what is no thumbprint.
+ * Returns the thumbprint of the key for which an authorization request wants its code (RFC 9449
+ * §10).
+ *
+ * @throws {McpOAuthError} `invalidRequest` if it is malformed
  */
 export function requestedKey (params: RequestParameters): string | undefined {
   const key = single(params, 'dpop_jkt')

@@ -4,13 +4,13 @@ import { createNonces, nonceLifetime } from '../../lib/dpop/nonces.ts'
 
 const start = 1_700_000_040
 
-test('a nonce is handed out for two minutes, and is good for two more [EX-04]', () => {
+test('createNonces hands out a nonce for two minutes and accepts it for two more [EX-04]', () => {
   const nonces = createNonces(['a secret'])
   const [first = ''] = nonces(start)
   assert.match(first, /^[\w-]{22}$/)
   // Windows are multiples of two minutes: this one began at `start`.
   for (
-    const [after, handedOut, good] of [
+    const [after, handedOut, valid] of [
       [-31, false, false],
       [-30, false, true],
       [-1, false, true],
@@ -22,14 +22,13 @@ test('a nonce is handed out for two minutes, and is good for two more [EX-04]', 
     ] as const
   ) {
     assert.equal(nonces(start + after)[0] === first, handedOut, `${after}`)
-    assert.equal(nonces(start + after).includes(first), good, `${after}`)
+    assert.equal(nonces(start + after).includes(first), valid, `${after}`)
   }
-  // Also by clocks that differ by half a minute, what was used is remembered as long as it could be
-  // used.
+  // A used proof is remembered for as long as its nonce is valid, on clocks half a minute apart.
   assert.ok(nonceLifetime >= 240 + 30 + 30)
 })
 
-test('whoever has the secret makes the same nonces, while it is rotated too [EX-04]', () => {
+test('createNonces derives the same nonces from the same secret, also while it rotates [EX-04]', () => {
   const [old, both, next] = [['old'], ['new', 'old'], ['new']].map(secrets =>
     createNonces(secrets)(start)
   )

@@ -3,7 +3,13 @@ import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { McpOAuthError } from '../../lib/errors.ts'
-import { boundKeyOf, checkProof, proofIn, requestedKey, requestUrl } from '../../lib/dpop/rules.ts'
+import {
+  boundKeyOf,
+  checkProof,
+  proofHeader,
+  requestedKey,
+  requestUrl
+} from '../../lib/dpop/rules.ts'
 import { parameters } from '../../lib/oauth/parameters.ts'
 import { hashOf } from '../support/dpop.ts'
 
@@ -14,7 +20,7 @@ const kindOf = (check: () => unknown): string => {
     assert.ok(error instanceof McpOAuthError)
     return error.kind
   }
-  return 'good'
+  return 'valid'
 }
 
 const url = 'https://mcp.example.com/mcp'
@@ -24,8 +30,8 @@ const exported = ({ publicKey }: { publicKey: KeyObject }) =>
 const ec = exported(generateKeyPairSync('ec', { namedCurve: 'P-256' }))
 const okp = exported(generateKeyPairSync('ed25519'))
 const rsa = exported(generateKeyPairSync('rsa', { modulusLength: 2048 }))
-const goodHeader = { typ: 'dpop+jwt', alg: 'ES256', jwk: ec }
-const goodClaims = {
+const validHeader = { typ: 'dpop+jwt', alg: 'ES256', jwk: ec }
+const validClaims = {
   jti: 'one',
   htm: 'POST',
   htu: url,
@@ -37,13 +43,16 @@ const expected = { method: 'POST', url, nonces: ['now', 'before'], accessToken: 
 
 function outcome (header: object = {}, claims: object = {}, more: object = {}): string {
   return kindOf(() =>
-    checkProof({ ...goodHeader, ...header }, { ...goodClaims, ...claims }, { ...expected, ...more })
+    checkProof({ ...validHeader, ...header }, { ...validClaims, ...claims }, {
+      ...expected,
+      ...more
+    })
   )
 }
 
-test('a proof that keeps to the rules names its key [EX-04]', () => {
+test('checkProof returns the key, algorithm and id of a valid proof [EX-04]', () => {
   const jwk = { ...ec, use: 'sig', kid: 'k', key_ops: ['verify'], ext: true }
-  assert.deepEqual(checkProof({ ...goodHeader, jwk }, goodClaims, expected), {
+  assert.deepEqual(checkProof({ ...validHeader, jwk }, validClaims, expected), {
     alg: 'ES256',
     jwk,
     id: 'one'
@@ -52,14 +61,14 @@ test('a proof that keeps to the rules names its key [EX-04]', () => {
     const [alg, key] of [['EdDSA', okp], ['Ed25519', okp], ['PS256', rsa], ['RS256', rsa]] as const
   ) {
     assert.deepEqual(
-      checkProof({ ...goodHeader, alg, jwk: key }, goodClaims, expected).jwk,
+      checkProof({ ...validHeader, alg, jwk: key }, validClaims, expected).jwk,
       key,
       alg
     )
   }
 })
 
-test('every member of the header is needed as it is [EX-04 J-01 J-02 J-04 J-06]', () => {
+test('checkProof rejects every invalid header member [EX-04 J-01 J-02 J-04 J-06]', () => {
   for (
     const typ of [undefined, 'JWT', 'at+jwt', 'DPOP+JWT', 'application/dpop+jwt', ['dpop+jwt']]
   ) { assert.equal(outcome({ typ }), 'invalidDpopProof', String(typ)) }
@@ -92,7 +101,7 @@ test('every member of the header is needed as it is [EX-04 J-01 J-02 J-04 J-06]'
   ) assert.equal(outcome({ jwk }), 'invalidDpopProof', JSON.stringify(jwk))
 })
 
-test('every claim is needed as it is [EX-04]', () => {
+test('checkProof rejects every missing or invalid claim [EX-04]', () => {
   for (
     const [name, values] of Object.entries({
       jti: [undefined, '', 7, null, ['one'], 'x'.repeat(257)],
@@ -111,21 +120,21 @@ test('every claim is needed as it is [EX-04]', () => {
       )
     }
   }
-  assert.equal(outcome({}, { jti: 'x'.repeat(256) }), 'good')
-  // What a token request has no token for says nothing.
-  assert.equal(outcome({}, { ath: undefined }, { accessToken: undefined }), 'good')
+  assert.equal(outcome({}, { jti: 'x'.repeat(256) }), 'valid')
+  // A token request carries no access token, so ath does not matter.
+  assert.equal(outcome({}, { ath: undefined }, { accessToken: undefined }), 'valid')
 })
 
-test('a nonce is asked for, if nothing else is wrong; when the client thinks it made the proof does not matter [EX-04]', () => {
+test('checkProof requests a nonce if only that is missing, and ignores the value of iat [EX-04]', () => {
   for (const nonce of [undefined, 'old', '', null, 7, ['now']]) {
     assert.equal(outcome({}, { nonce }), 'useDpopNonce', String(nonce))
     assert.equal(outcome({}, { nonce, htm: 'GET' }), 'invalidDpopProof', String(nonce))
   }
-  assert.equal(outcome({}, { nonce: 'before' }), 'good')
-  for (const iat of [0, 1, 2e9, 1_700_000_000.5]) assert.equal(outcome({}, { iat }), 'good')
+  assert.equal(outcome({}, { nonce: 'before' }), 'valid')
+  for (const iat of [0, 1, 2e9, 1_700_000_000.5]) assert.equal(outcome({}, { iat }), 'valid')
 })
 
-test('htu is compared after the normalization of RFC 3986, without query and fragment [EX-04]', () => {
+test('checkProof compares htu normalized by RFC 3986, without query and fragment [EX-04]', () => {
   const same: Array<[htu: string, url: string]> = [
     [url, url],
     [`${url}?a=b`, url],
@@ -143,7 +152,7 @@ test('htu is compared after the normalization of RFC 3986, without query and fra
     ['http://localhost:3000/mcp', 'http://localhost:3000/mcp']
   ]
   for (const [htu, ours] of same) {
-    assert.equal(outcome({}, { htu }, { url: ours }), 'good', `${htu} ${ours}`)
+    assert.equal(outcome({}, { htu }, { url: ours }), 'valid', `${htu} ${ours}`)
   }
   const others: unknown[] = [
     undefined,
@@ -174,7 +183,7 @@ test('htu is compared after the normalization of RFC 3986, without query and fra
     'https://ｍcp.example.com/mcp'
   ]
   for (const htu of others) assert.equal(outcome({}, { htu }), 'invalidDpopProof', String(htu))
-  // Routers do not resolve these: no proof is for such a request.
+  // Routers do not resolve dot segments: no proof matches such a request.
   for (const path of ['/x/../mcp', '/./mcp', '/x/%2e%2E/mcp', '/x/..', '/x\\..\\mcp']) {
     for (const htu of [url, `https://mcp.example.com${path}`]) {
       assert.equal(
@@ -186,7 +195,7 @@ test('htu is compared after the normalization of RFC 3986, without query and fra
   }
 })
 
-test('a path matches itself, percent-encoded in any way that means the same, and no other [EX-04]', () => {
+test('checkProof accepts every equivalent percent-encoding of a path, and no other path [EX-04]', () => {
   const path = fc.array(fc.stringMatching(/^[A-Za-z0-9_~-]{1,8}$/), { minLength: 1, maxLength: 4 })
     .map(parts => `/${parts.join('/')}`)
   const spelled = (text: string, mask: readonly boolean[]) =>
@@ -205,7 +214,7 @@ test('a path matches itself, percent-encoded in any way that means the same, and
           outcome({}, { htu: `https://h.example${spelled(text, one)}` }, {
             url: `https://h.example${spelled(text, two)}`
           }),
-          'good'
+          'valid'
         )
       }
     )
@@ -213,7 +222,7 @@ test('a path matches itself, percent-encoded in any way that means the same, and
   fc.assert(fc.property(path, path, (one, two) => {
     assert.equal(
       outcome({}, { htu: `https://h.example${one}` }, { url: `https://h.example${two}` }) ===
-        'good',
+        'valid',
       one === two
     )
   }))
@@ -222,13 +231,16 @@ test('a path matches itself, percent-encoded in any way that means the same, and
   }))
 })
 
-test('exactly one DPoP header, of bounded length, that is a compact JWS [EX-04]', () => {
-  assert.equal(proofIn([]), undefined)
-  assert.equal(proofIn(['Host', 'dpop', 'X-DPoP', 'a.b.c', 'Authorization', 'DPoP x']), undefined)
-  assert.equal(proofIn(['Host', 'h', 'DPoP', 'a.b.c']), 'a.b.c')
-  assert.equal(proofIn(['dpop', 'a.b.c']), 'a.b.c')
+test('proofHeader returns the only DPoP header, if it is a short enough compact JWS [EX-04]', () => {
+  assert.equal(proofHeader([]), undefined)
+  assert.equal(
+    proofHeader(['Host', 'dpop', 'X-DPoP', 'a.b.c', 'Authorization', 'DPoP x']),
+    undefined
+  )
+  assert.equal(proofHeader(['Host', 'h', 'DPoP', 'a.b.c']), 'a.b.c')
+  assert.equal(proofHeader(['dpop', 'a.b.c']), 'a.b.c')
   for (const raw of [['DPoP', 'a.b.c', 'dpop', 'a.b.c'], ['DPoP', 'a.b.c', 'DPOP', '']]) {
-    assert.equal(kindOf(() => proofIn(raw)), 'invalidDpopProof')
+    assert.equal(kindOf(() => proofHeader(raw)), 'invalidDpopProof')
   }
   for (
     const value of [
@@ -248,11 +260,11 @@ test('exactly one DPoP header, of bounded length, that is a compact JWS [EX-04]'
       `a.b.${'c'.repeat(8192)}`
     ]
   ) {
-    assert.equal(kindOf(() => proofIn(['DPoP', value])), 'invalidDpopProof', value.slice(0, 20))
+    assert.equal(kindOf(() => proofHeader(['DPoP', value])), 'invalidDpopProof', value.slice(0, 20))
   }
 })
 
-test('the URL of a request is where clients reach us and the path the router was given [EX-04]', () => {
+test('requestUrl joins the public URL and the path that the router received [EX-04]', () => {
   for (
     const [asked, path] of [
       ['/mcp', '/mcp'],
@@ -277,7 +289,7 @@ test('the URL of a request is where clients reach us and the path the router was
   }
 })
 
-test('a token is bound to a key by its thumbprint alone [Q-27]', () => {
+test('boundKeyOf returns the thumbprint only if cnf has no other member [Q-27]', () => {
   const jkt = 'x'.repeat(43)
   assert.equal(boundKeyOf({}), undefined)
   assert.equal(boundKeyOf({ cnf: { jkt } }), jkt)
@@ -303,7 +315,7 @@ test('a token is bound to a key by its thumbprint alone [Q-27]', () => {
   ) assert.equal(boundKeyOf({ cnf }), null, JSON.stringify(cnf))
 })
 
-test('an authorization request names a key, by a thumbprint and once [EX-04]', () => {
+test('requestedKey returns the only dpop_jkt if it is a thumbprint [EX-04]', () => {
   const jkt = hashOf('a key')
   assert.equal(requestedKey(parameters('scope=a')), undefined)
   assert.equal(requestedKey(parameters('dpop_jkt=')), undefined)

@@ -11,7 +11,8 @@ import {
   rpcCode,
   rpcError
 } from '../rpc/types.ts'
-import { verifiedProofOf, type VerifiedProof } from '../../dpop/verified-proof.ts'
+import { verifiedProofOf } from '../../dpop/binding.ts'
+import type { VerifiedProof } from '../../dpop/verifier.ts'
 import {
   type ParsedBody,
   type RpcNotification,

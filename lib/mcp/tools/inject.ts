@@ -3,7 +3,8 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyContextConfig, FastifyInstance, onRequestHookHandler } from 'fastify'
 import { McpOAuthError } from '../../errors.ts'
-import { setVerifiedProof, type VerifiedProof } from '../../dpop/verified-proof.ts'
+import { setVerifiedProof } from '../../dpop/binding.ts'
+import type { VerifiedProof } from '../../dpop/verifier.ts'
 
 /** Identifies a route, also among those with its method and URL for another host or version. */
 export const routeMark = Symbol('fastify-mcp-oauth.route')

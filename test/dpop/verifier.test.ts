@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import Fastify from 'fastify'
-import { createProofVerifier } from '../../lib/dpop/verify.ts'
+import { createProofVerifier } from '../../lib/dpop/verifier.ts'
 import { createHolder } from '../support/dpop.ts'
 
 const publicUrl = 'https://mcp.example.com'
 
 /**
- * A route that answers with the thumbprint of who signed, and what was used up. Every minute has a
- * nonce, good until the next has ended.
+ * A route that returns the thumbprint of the proof's key, and the list of used proofs. Every minute
+ * has a nonce, which is valid until the next minute has ended.
  */
 async function start (t: TestContext) {
   const app = Fastify()
@@ -16,11 +16,11 @@ async function start (t: TestContext) {
   const holder = await createHolder()
   const used: string[] = []
   const minute = (now: number) => `minute-${Math.floor(now / 60)}`
-  const check = createProofVerifier({
-    publicUrl: () => publicUrl,
-    nonces: now => [minute(now), minute(now - 60)],
-    once: async id => !used.includes(id) && used.push(id) > 0
-  })
+  const check = createProofVerifier(
+    () => publicUrl,
+    now => [minute(now), minute(now - 60)],
+    async id => !used.includes(id) && used.push(id) > 0
+  )
   app.post(
     '/',
     async (request, reply) => ({
@@ -36,7 +36,7 @@ async function start (t: TestContext) {
   return { ask, used, holder }
 }
 
-test('a fresh nonce comes along with the answer when the one at hand has been replaced [EX-04]', async (t) => {
+test('createProofVerifier sends the next nonce once the one of the proof is replaced [EX-04]', async (t) => {
   const { ask, holder } = await start(t)
   const proved = async (now: number, nonce?: string) => {
     const answer = await ask(now, await holder.prove('POST', `${publicUrl}/`, { nonce }))
@@ -55,7 +55,7 @@ test('a fresh nonce comes along with the answer when the one at hand has been re
   assert.deepEqual(await proved(120, 'minute-3'), [401, needed, 'minute-2'])
 })
 
-test('only a proof that is good is used up [EX-04]', async (t) => {
+test('createProofVerifier marks only valid proofs as used [EX-04]', async (t) => {
   const { ask, used, holder } = await start(t)
   assert.deepEqual((await ask(0)).json(), { key: null })
   const other = await createHolder()
@@ -77,7 +77,7 @@ test('only a proof that is good is used up [EX-04]', async (t) => {
   assert.equal((await ask(0, proof)).json().code, 'FST_MCP_OAUTH_INVALID_DPOP_PROOF')
 })
 
-test('the thumbprint is that of RFC 7638, whatever else is in the key [EX-04]', async (t) => {
+test('createProofVerifier returns the RFC 7638 thumbprint, whatever else the key has [EX-04]', async (t) => {
   const { ask, holder } = await start(t)
   const jwk = { ...holder.jwk, kid: 'k', use: 'sig', alg: 'ES256', key_ops: ['verify'], ext: false }
   const answer = await ask(
@@ -85,4 +85,12 @@ test('the thumbprint is that of RFC 7638, whatever else is in the key [EX-04]', 
     await holder.prove('POST', `${publicUrl}/`, { nonce: 'minute-0', header: { jwk } })
   )
   assert.deepEqual(answer.json(), { key: holder.jkt })
+})
+
+test('createProofVerifier accepts a key with alg EdDSA in a proof with Ed25519 [EX-04]', async (t) => {
+  const { ask } = await start(t)
+  const holder = await createHolder('Ed25519')
+  const jwk = { ...holder.jwk, alg: 'EdDSA' }
+  const proof = await holder.prove('POST', `${publicUrl}/`, { nonce: 'minute-0', header: { jwk } })
+  assert.deepEqual((await ask(0, proof)).json(), { key: holder.jkt })
 })
