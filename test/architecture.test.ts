@@ -26,7 +26,7 @@ const floors = [
 
 /** The one place that knows a dependency. */
 const doors: Record<string, RegExp> = {
-  '@fastify/http-proxy': /^thin-proxy\/token\.ts$/,
+  '@fastify/http-proxy': /^thin-proxy\/http-proxy\.ts$/,
   '@modelcontextprotocol/sdk': /^mcp\//,
   '@modelcontextprotocol/server': /^mcp\/servers\/modern\.ts$/,
   '@sinclair/typebox': /^(schemas|options)\//,

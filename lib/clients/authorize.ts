@@ -36,7 +36,11 @@ export interface ValidRequest {
   readonly params: RequestParameters
   readonly client: Client
   readonly authorization: AuthorizationRequest
+  /** The `prompt`, if it is one that the provider may receive. */
+  readonly prompt: string | undefined
 }
+
+const prompts = ['login', 'consent', 'select_account']
 
 /**
  * Checks an authorization request (RFC 6749 §4.1.1). Errors about the client or its redirect URI
@@ -60,7 +64,8 @@ export async function handleAuthorizationRequest (
     const registered = client.redirectUris ?? params.get('redirect_uri') ?? []
     redirectUri = redirectUriOf(params, registered, endpoint.redirectPolicy())
     const authorization = parseAuthorizationRequest(params, redirectUri, endpoint.rules())
-    return await proceed({ params, client, authorization })
+    const prompt = prompts.find(name => params.get('prompt')?.[0] === name)
+    return await proceed({ params, client, authorization, prompt })
   } catch (error) {
     if (!(error instanceof McpOAuthError)) throw error
     const showError = (status: number, back?: string) =>

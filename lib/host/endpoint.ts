@@ -35,6 +35,8 @@ export interface Endpoint<Server> {
   readonly errorHandler?: RouteOptions['errorHandler'] & object
   /** Default: always. */
   isServed?(server: Server): boolean
+  /** Adds the route. Default: the scope does. */
+  addRoute?(scope: FastifyInstance, route: RouteOptions): void
   handle(server: Server, request: FastifyRequest, reply: FastifyReply): unknown
 }
 
@@ -81,7 +83,8 @@ export function serve<Server> (
     if (body === 'form') acceptForm(scope)
     if (body === 'json') acceptJson(scope)
     if (anyOrigin) allowAnyOrigin(scope)
-    scope.route({
+    const addRoute = endpoint.addRoute ?? ((scope, route) => scope.route(route))
+    addRoute(scope, {
       url: path,
       method: [...methods],
       config: publicRoute,

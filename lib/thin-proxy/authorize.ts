@@ -1,66 +1,59 @@
-import type { FastifyInstance } from 'fastify'
-import type { AuthorizationRequest } from '../oauth/authorization-request.ts'
-import { single, type RequestParameters } from '../oauth/parameters.ts'
+/** How does a thin proxy send the browser to the provider? */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { handleAuthorizationRequest, type ValidRequest } from '../clients/authorize.ts'
+import type { Endpoint } from '../host/endpoint.ts'
 import { formatScope, mergeScopes } from '../oauth/scope.ts'
-import { handleAuthorizationRequest } from '../clients/authorize.ts'
 import { pageErrorHandler } from '../pages/page.ts'
-import { publicRoute, rejectOtherMethods } from '../host/isolate.ts'
 import type { ThinProxy } from './proxy.ts'
 
 /**
- * `GET /oauth/authorize` of the thin proxies: checks the request and sends the browser on to the
+ * `GET /oauth/authorize` of the thin proxies: checks the request and redirects the browser to the
  * provider with our client id.
  */
-export function authorizeRoute (scope: FastifyInstance, proxy: ThinProxy): void {
-  scope.get(
-    '/oauth/authorize',
-    {
-      config: publicRoute,
-      exposeHeadRoute: false,
-      errorHandler: pageErrorHandler('authorize')
-    },
-    (request, reply) =>
-      handleAuthorizationRequest(
-        proxy,
-        request,
-        reply,
-        async ({ params, client, authorization: asked }) => {
-          const location = await providerUrl(proxy, params, asked)
-          await proxy.tickets.issue(client.id, asked.codeChallenge, asked.redirectUri)
-          return reply.redirect(location, 302)
-        }
-      )
-  )
-  rejectOtherMethods(scope, '/oauth/authorize', ['GET'])
+export const authorizeEndpoint: Endpoint<ThinProxy> = {
+  name: 'authorize',
+  methods: ['GET'],
+  anyOrigin: false,
+  metadata: 'authorization_endpoint',
+  errorHandler: pageErrorHandler('authorize'),
+  handle: redirectToProvider
 }
-const prompts = ['login', 'consent', 'select_account']
+
+function redirectToProvider (
+  proxy: ThinProxy,
+  request: FastifyRequest,
+  reply: FastifyReply
+): Promise<FastifyReply> {
+  return handleAuthorizationRequest(proxy, request, reply, async (valid) => {
+    const { client, authorization: { codeChallenge, redirectUri } } = valid
+    const location = await providerUrl(proxy, valid)
+    await proxy.loginRecords.add(client.id, codeChallenge, redirectUri)
+    return reply.redirect(location, 302)
+  })
+}
 
 async function providerUrl (
   proxy: ThinProxy,
-  params: RequestParameters,
-  asked: AuthorizationRequest
+  { params, prompt, authorization }: ValidRequest
 ): Promise<string> {
-  const { authorization_endpoint: endpoint } = await proxy.endpoints()
+  const { authorization_endpoint: endpoint } = await proxy.providerMetadata()
   const { audience, defaultScopes } = proxy.config.provider
-  const prompt = single(params, 'prompt')
-  const resource = params.has('resource') || audience === null ? asked.resource : undefined
   const ours: Record<string, string | undefined> = {
     response_type: 'code',
     client_id: proxy.clientId,
-    redirect_uri: asked.redirectUri,
-    scope: formatScope(mergeScopes(asked.scopes, defaultScopes)) || undefined,
-    state: asked.state,
-    code_challenge: asked.codeChallenge,
+    redirect_uri: authorization.redirectUri,
+    scope: formatScope(mergeScopes(authorization.scopes, defaultScopes)) || undefined,
+    state: authorization.state,
+    code_challenge: authorization.codeChallenge,
     code_challenge_method: 'S256',
-    resource,
+    resource: params.has('resource') || audience === null ? authorization.resource : undefined,
     audience: audience ?? undefined,
-    prompt: prompt !== undefined && prompts.includes(prompt) ? prompt : undefined
+    prompt
   }
-  // The operator's URL may have a query of its own (a tenant, a policy); none of its members may
-  // double one of ours.
+  // The operator's URL may have a query (a tenant, a policy), but must not repeat our parameters.
   const url = new URL(endpoint)
-  for (const name of Object.keys(ours)) url.searchParams.delete(name)
   for (const [name, value] of Object.entries(ours)) {
+    url.searchParams.delete(name)
     if (value !== undefined) url.searchParams.append(name, value)
   }
   return url.href

@@ -1,43 +1,42 @@
+/** Which logins began at our authorization endpoint? */
+import { loginRecordSeconds, releasedRecordSeconds } from '../limits.ts'
 import type { Store } from '../types.ts'
 import { hash } from '../util/hash.ts'
 
 /**
- * Remembers which PKCE challenges passed the authorization endpoint, for which client and redirect
- * URI. The token endpoint adds our secret only for codes that such a request led to: a code stolen
- * elsewhere cannot be redeemed through us.
+ * Records of the PKCE challenges that passed the authorization endpoint, each with its client and
+ * redirect URI. The token endpoint adds our client secret only to codes of such logins. A code that
+ * was stolen elsewhere cannot be redeemed through us.
  */
 export interface LoginRecords {
-  issue(clientId: string, codeChallenge: string, redirectUri: string): Promise<void>
-  /** Whether the request behind this challenge was made here for this client and redirect URI. */
-  check(clientId: string, codeChallenge: string, redirectUri: string | undefined): Promise<boolean>
-  /** Takes the ticket, in one atomic step. False when somebody else did before. */
-  spend(clientId: string, codeChallenge: string): Promise<boolean>
-  /**
-   * Gives the ticket back, good again a second from now: the provider could not say what it thinks
-   * of the code.
-   */
-  restore(clientId: string, codeChallenge: string): Promise<void>
+  add(clientId: string, codeChallenge: string, redirectUri: string): Promise<void>
+  /** Whether a login with this challenge began here, for this client and redirect URI. */
+  has(clientId: string, codeChallenge: string, redirectUri: string | undefined): Promise<boolean>
+  /** Uses a record up, in one atomic step. False if it was used before. */
+  consume(clientId: string, codeChallenge: string): Promise<boolean>
+  /** Makes a used record usable again in a second: the provider could not judge the code. */
+  release(clientId: string, codeChallenge: string): Promise<void>
 }
 
-/** Life of a ticket, in seconds. */
-const lifetime = 600
-
+/** Keeps login records in a store. The kinds of its keys date from 0.1.0. */
 export function createLoginRecords (store: Store): LoginRecords {
   return {
-    issue: (clientId, codeChallenge, redirectUri) =>
-      store.put(key('ticket', clientId, codeChallenge), hash(redirectUri), lifetime),
-    async check (clientId, codeChallenge, redirectUri) {
-      const issued = await store.get(key('ticket', clientId, codeChallenge))
-      // The redirect URI may be left out (OAuth 2.1 §4.1.3): PKCE holds.
-      return issued !== null && (redirectUri === undefined || issued === hash(redirectUri))
+    add: (clientId, codeChallenge, redirectUri) =>
+      store.put(keyOf('ticket', clientId, codeChallenge), hash(redirectUri), loginRecordSeconds),
+    async has (clientId, codeChallenge, redirectUri) {
+      const recorded = await store.get(keyOf('ticket', clientId, codeChallenge))
+      // The redirect URI may be omitted (OAuth 2.1 §4.1.3): PKCE protects the code.
+      return recorded !== null && (redirectUri === undefined || recorded === hash(redirectUri))
     },
-    spend: async (clientId, codeChallenge) =>
-      await store.putIfAbsent(key('spent', clientId, codeChallenge), '1', lifetime) === null,
-    // Stores need not be able to delete. Whoever heeds our Retry-After comes back later than that.
-    restore: (clientId, codeChallenge) => store.put(key('spent', clientId, codeChallenge), '1', 1)
+    consume: async (clientId, codeChallenge) =>
+      await store.putIfAbsent(keyOf('spent', clientId, codeChallenge), '1', loginRecordSeconds) ===
+        null,
+    // Stores need not delete. Clients that heed our Retry-After return later than that.
+    release: (clientId, codeChallenge) =>
+      store.put(keyOf('spent', clientId, codeChallenge), '1', releasedRecordSeconds)
   }
 }
 
-function key (kind: string, clientId: string, codeChallenge: string): string {
+function keyOf (kind: 'ticket' | 'spent', clientId: string, codeChallenge: string): string {
   return `mcp-oauth:${kind}:${hash(`${clientId}\n${codeChallenge}`)}`
 }

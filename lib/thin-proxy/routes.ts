@@ -1,17 +1,23 @@
+/** Which endpoints does a thin proxy have? */
 import type { FastifyInstance } from 'fastify'
 import { registerEndpoint } from '../clients/register.ts'
-import { serve, servedBy } from '../host/endpoint.ts'
+import { serve, servedBy, type Endpoint } from '../host/endpoint.ts'
 import { logSerializers, prefixWithin, isolate } from '../host/isolate.ts'
-import { authorizeRoute } from './authorize.ts'
+import { authorizeEndpoint } from './authorize.ts'
 import type { ThinProxy } from './proxy.ts'
-import { tokenRoute } from './token.ts'
+import { tokenEndpoint } from './token.ts'
 
-/** The endpoints of the thin proxies, in a scope that is cut off from the host. */
+/** All endpoints. The routes, the metadata document and the redirect policy are read from here. */
+export const endpoints: ReadonlyArray<Endpoint<ThinProxy>> = [
+  authorizeEndpoint,
+  tokenEndpoint,
+  registerEndpoint
+]
+
+/** Serves the endpoints of a thin proxy in a scope that is isolated from the host. */
 export function thinEndpoints (instance: FastifyInstance, proxy: ThinProxy): void {
   instance.register(async (scope) => {
     isolate(scope)
-    authorizeRoute(scope, proxy)
-    tokenRoute(scope, proxy)
-    for (const endpoint of servedBy(proxy, [registerEndpoint])) serve(scope, proxy, endpoint)
+    for (const endpoint of servedBy(proxy, endpoints)) serve(scope, proxy, endpoint)
   }, { prefix: prefixWithin(instance, proxy.config.prefix), logSerializers })
 }

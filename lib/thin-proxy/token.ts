@@ -1,10 +1,9 @@
-import httpProxy from '@fastify/http-proxy'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { hash } from '../util/hash.ts'
+/** How does a client of a thin proxy get tokens? */
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { McpOAuthError } from '../errors.ts'
-import { createAgent } from '../http/agent.ts'
+import { formOf, type Endpoint } from '../host/endpoint.ts'
+import { wrappedRefreshSeconds } from '../limits.ts'
 import { basicCredentials, parseClientAuthentication } from '../oauth/client-authentication.ts'
-import { parameters } from '../oauth/parameters.ts'
 import { challengeOf } from '../oauth/pkce.ts'
 import { formatScope } from '../oauth/scope.ts'
 import {
@@ -14,106 +13,103 @@ import {
   type RefreshTokenRequest
 } from '../oauth/token-request.ts'
 import { parseTokenResponse, type ProviderTokenResponse } from '../oauth/token-response.ts'
-import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
-import {
-  acceptForm,
-  replyToPreflight,
-  publicRoute,
-  allowAnyOrigin,
-  rejectOtherMethods
-} from '../host/isolate.ts'
-import { relay, relayOptions } from './relay.ts'
+import { hash } from '../util/hash.ts'
+import { addProxyRoute, postForm } from './http-proxy.ts'
 import type { ThinProxy } from './proxy.ts'
 
 /**
- * `POST /oauth/token` of the thin proxies: adds our credentials to what the client sent and hands
- * back the provider's tokens.
+ * `POST /oauth/token` of the thin proxies: adds our credentials and returns the provider's tokens.
  *
- * Only the two grants a login needs pass, only for requests that came through our authorization
- * endpoint. The request to the provider is built anew: nothing the client sent travels but what
- * {@link form} lists.
+ * Only the two grants of a login are accepted, only for logins that began at our authorization
+ * endpoint. The provider receives a new request with nothing but the members of {@link formFor}.
  */
-export function tokenRoute (scope: FastifyInstance, proxy: ThinProxy): void {
-  scope.register(async (scope) => {
-    acceptForm(scope)
-    allowAnyOrigin(scope)
-    await scope.register(httpProxy, {
-      ...relayOptions(createAgent()),
-      prefix: '/oauth/token',
-      config: publicRoute,
-      handler: gate((request, reply) => exchange(proxy, request, reply)) as never
-    })
-  })
-  replyToPreflight(scope, '/oauth/token', ['POST'])
-  rejectOtherMethods(scope, '/oauth/token', ['POST'])
+export const tokenEndpoint: Endpoint<ThinProxy> = {
+  name: 'token',
+  methods: ['POST'],
+  anyOrigin: true,
+  metadata: 'token_endpoint',
+  body: 'form',
+  addRoute: addProxyRoute,
+  handle: (proxy, request, reply) =>
+    proxy.limitTokenRequests(() => handleTokenRequest(proxy, request, reply))
 }
 
-/** Most requests that are under way to the provider. */
-const maxRunning = 50
+type UserGrantRequest = AuthorizationCodeRequest | RefreshTokenRequest
 
-type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
-
-/**
- * What waited in a queue would still be sent after its client had been told that it failed, and use
- * codes and tokens up. So nothing waits.
- */
-function gate (handler: Handler): Handler {
-  let running = 0
-  return async (request, reply) => {
-    if (running >= maxRunning) throw new McpOAuthError('overloaded')
-    running++
-    try {
-      return await handler(request, reply)
-    } finally {
-      running--
-    }
-  }
-}
-
-async function exchange (
+async function handleTokenRequest (
   proxy: ThinProxy,
   request: FastifyRequest,
   reply: FastifyReply
-): Promise<unknown> {
-  if (typeof request.body !== 'string') throw new McpOAuthError('invalidRequest')
-  const params = parameters(request.body)
+): Promise<string> {
+  const params = formOf(request)
   const sent = parseTokenRequest(params, proxy.urls().resource, userGrantParsers)
   const { clientId, method } = parseClientAuthentication(request.headers.authorization, params)
   if (
     method === 'private_key_jwt' || await proxy.clients.find(clientId, Date.now() / 1000) === null
   ) throw new McpOAuthError('invalidClient')
-  const asked = sent.grantType === 'refresh_token'
-    ? { ...sent, refreshToken: await unwrap(proxy, clientId, sent.refreshToken) }
-    : sent
 
-  const ask = async (): Promise<ProviderTokenResponse> => {
-    const provider = await proxy.endpoints()
-    const { headers, body } = form(proxy, provider, asked)
-    const { status, text } = await relay(reply, provider.token_endpoint, headers, body)
-    return parseTokenResponse(status, text)
-  }
-  const answer = asked.grantType === 'authorization_code'
-    ? await withTicket(proxy, clientId, asked, ask)
-    : await ask()
+  const send = (grant: UserGrantRequest) => askProvider(proxy, reply, grant)
+  const tokens = sent.grantType === 'authorization_code'
+    ? await withLoginRecord(proxy, clientId, sent, () => send(sent))
+    : await send({ ...sent, refreshToken: await unwrap(proxy, clientId, sent.refreshToken) })
+  const { refresh_token: refreshToken } = tokens
   reply.code(200).header('content-type', 'application/json; charset=utf-8')
-  const { refresh_token: refreshToken } = answer
-  return JSON.stringify(
-    refreshToken === undefined
-      ? answer
-      : { ...answer, refresh_token: await wrap(proxy, clientId, refreshToken) }
-  )
+  return JSON.stringify({
+    ...tokens,
+    ...(refreshToken !== undefined && {
+      refresh_token: await wrap(proxy, clientId, refreshToken)
+    })
+  })
 }
 
-/** Life of a wrapped refresh token that its provider does not replace, in seconds. */
-const refreshLifetime = 90 * 24 * 3600
+async function askProvider (
+  proxy: ThinProxy,
+  reply: FastifyReply,
+  grant: UserGrantRequest
+): Promise<ProviderTokenResponse> {
+  const metadata = await proxy.providerMetadata()
+  const { clientId, config: { provider: { clientSecret } } } = proxy
+  // The authentication method that the provider supports (RFC 6749 §2.3.1).
+  const methods = metadata.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
+  const isBasic = clientSecret !== null &&
+    (methods.includes('client_secret_basic') || !methods.includes('client_secret_post'))
+  const fields = {
+    ...formFor(proxy, grant),
+    ...(!isBasic && { client_id: clientId, client_secret: clientSecret ?? undefined })
+  }
+  const sent = Object.entries(fields).filter((field): field is [string, string] =>
+    field[1] !== undefined
+  )
+  const { status, text } = await postForm(
+    reply,
+    metadata.token_endpoint,
+    isBasic ? { authorization: basicCredentials(clientId, clientSecret) } : {},
+    new URLSearchParams(sent).toString()
+  )
+  return parseTokenResponse(status, text)
+}
+
+/** The members that the provider receives, without our credentials. */
+function formFor (
+  { urls, config: { provider: { audience } } }: ThinProxy,
+  grant: UserGrantRequest
+): Record<string, string | undefined> {
+  return {
+    grant_type: grant.grantType,
+    ...(grant.grantType === 'authorization_code'
+      ? { code: grant.code, redirect_uri: grant.redirectUri, code_verifier: grant.codeVerifier }
+      : { refresh_token: grant.refreshToken, scope: grant.scopes && formatScope(grant.scopes) }),
+    resource: grant.resource ?? (audience === null ? urls().resource : undefined)
+  }
+}
 
 /**
- * Clients get the provider's refresh tokens sealed, each for the client at hand: otherwise anybody,
- * with our secret, could redeem through us whatever refresh token of our application came into
- * their hands.
+ * Seals a refresh token of the provider for one client. Otherwise anybody could redeem any refresh
+ * token of our application through us, with our secret.
  */
 function wrap ({ sealer }: ThinProxy, clientId: string, token: string): Promise<string> {
-  return sealer.seal('refresh', { t: token, c: hash(clientId) }, refreshLifetime, Date.now() / 1000)
+  const payload = { t: token, c: hash(clientId) }
+  return sealer.seal('refresh', payload, wrappedRefreshSeconds, Date.now() / 1000)
 }
 
 async function unwrap ({ sealer }: ThinProxy, clientId: string, sealed: string): Promise<string> {
@@ -124,55 +120,24 @@ async function unwrap ({ sealer }: ThinProxy, clientId: string, sealed: string):
   return opened.t
 }
 
-/** Lets a code pass once, and only for a request that came through our authorization endpoint. */
-async function withTicket (
-  { tickets }: ThinProxy,
+/** Lets each code pass once, and only if its login began at our authorization endpoint. */
+async function withLoginRecord (
+  { loginRecords }: ThinProxy,
   clientId: string,
-  asked: AuthorizationCodeRequest,
-  ask: () => Promise<ProviderTokenResponse>
+  { codeVerifier, redirectUri }: AuthorizationCodeRequest,
+  redeem: () => Promise<ProviderTokenResponse>
 ): Promise<ProviderTokenResponse> {
-  const codeChallenge = challengeOf(asked.codeVerifier)
-  const good = await tickets.check(clientId, codeChallenge, asked.redirectUri) &&
-    await tickets.spend(clientId, codeChallenge)
-  if (!good) throw new McpOAuthError('invalidGrant')
+  const codeChallenge = challengeOf(codeVerifier)
+  const isUnused = await loginRecords.has(clientId, codeChallenge, redirectUri) &&
+    await loginRecords.consume(clientId, codeChallenge)
+  if (!isUnused) throw new McpOAuthError('invalidGrant')
   try {
-    return await ask()
+    return await redeem()
   } catch (error) {
-    // Not the code's fault: a retry may still succeed.
+    // Not the fault of the code: a retry may succeed.
     if (!(error instanceof McpOAuthError) || error.statusCode >= 500) {
-      await tickets.restore(clientId, codeChallenge)
+      await loginRecords.release(clientId, codeChallenge)
     }
     throw error
-  }
-}
-
-/**
- * The request to the provider: an allow-list, with our own credentials (RFC 6749 §2.3.1) in the way
- * the provider says it takes them.
- */
-function form (
-  proxy: ThinProxy,
-  provider: ProviderMetadata,
-  asked: AuthorizationCodeRequest | RefreshTokenRequest
-): { headers: Record<string, string>, body: string } {
-  const { clientId, config: { provider: { clientSecret, audience } } } = proxy
-  const methods = provider.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
-  const basic = clientSecret !== null &&
-    (methods.includes('client_secret_basic') || !methods.includes('client_secret_post'))
-  const resource = asked.resource ?? (audience === null ? proxy.urls().resource : undefined)
-  const fields: Record<string, string | undefined> = {
-    grant_type: asked.grantType,
-    ...(asked.grantType === 'authorization_code'
-      ? { code: asked.code, redirect_uri: asked.redirectUri, code_verifier: asked.codeVerifier }
-      : { refresh_token: asked.refreshToken, scope: asked.scopes && formatScope(asked.scopes) }),
-    resource,
-    ...(!basic && { client_id: proxy.clientId, client_secret: clientSecret ?? undefined })
-  }
-  const body = new URLSearchParams(
-    Object.entries(fields).filter((field): field is [string, string] => field[1] !== undefined)
-  )
-  return {
-    headers: basic ? { authorization: basicCredentials(clientId, clientSecret ?? '') } : {},
-    body: body.toString()
   }
 }

@@ -5,7 +5,6 @@ import { hash } from '../../util/hash.ts'
 import { loginLifetime } from '../login-state.ts'
 import { causeWith, McpOAuthError } from '../../errors.ts'
 import { requestedKey } from '../../dpop/rules.ts'
-import { single } from '../../oauth/parameters.ts'
 import { missingScopes } from '../../oauth/scope.ts'
 import { handleAuthorizationRequest } from '../../clients/authorize.ts'
 import { replyWithConsentPage } from '../../pages/consent.ts'
@@ -39,8 +38,6 @@ export interface ConsentRequest {
  */
 const maxSealed = 3_800
 
-const prompts = ['login', 'consent', 'select_account']
-
 /**
  * `GET /oauth/authorize` (RFC 6749 §4.1.1): checks the request and asks the user. Nothing is
  * stored, no cookie is set but the one that proves, when the form comes back, that this browser was
@@ -65,10 +62,9 @@ function askUser (
     broker,
     request,
     reply,
-    async ({ params, client, authorization: asked }) => {
+    async ({ params, client, prompt, authorization: asked }) => {
       const cookies = broker.cookies()
       const csrf = cookies.csrf(request.headers.cookie) ?? randomBytes(16).toString('base64url')
-      const prompt = single(params, 'prompt')
       const key = broker.config.dpop === 'off' ? undefined : requestedKey(params)
       const catalog = broker.catalog()
       // Scopes about the user are between us and the provider. What is left may be nothing: then
@@ -94,7 +90,7 @@ function askUser (
         ...(key !== undefined && { key }),
         ...(hasNoRefresh(client.grantTypes) && { once: true }),
         ...(asked.state !== undefined && { state: asked.state }),
-        ...(prompt !== undefined && prompts.includes(prompt) && { prompt }),
+        ...(prompt !== undefined && { prompt }),
         ...(asked.scopes.includes('offline_access') && { offline: true })
       }
       const sealed = await broker.sealer.seal(
