@@ -6,7 +6,7 @@ const meta = { _meta: { 'io.modelcontextprotocol/protocolVersion': '2026-07-28' 
 const call = { jsonrpc: '2.0', id: 7, method: 'tools/call', params: { name: 'open', ...meta } }
 const legacy = { ...call, params: { name: 'open' } }
 
-test('isModern recognises a modern request by its _meta or its version header [HT-24]', () => {
+test('isModern recognises a modern request by its _meta or its version header [HT-24]', async (t) => {
   for (
     const [headers, body] of [
       [{}, call],
@@ -16,7 +16,9 @@ test('isModern recognises a modern request by its _meta or its version header [H
       [{ 'mcp-protocol-version': '2027-01-01' }, undefined]
     ] as const
   ) {
-    assert.equal(isModern({ headers, body }), true, JSON.stringify([headers, body]))
+    await t.test(`modern: ${JSON.stringify([headers, body])}`, () => {
+      assert.equal(isModern({ headers, body }), true)
+    })
   }
   for (
     const [headers, body] of [
@@ -31,11 +33,13 @@ test('isModern recognises a modern request by its _meta or its version header [H
       [{}, { params: { _meta: { progressToken: 1 } } }]
     ] as const
   ) {
-    assert.equal(isModern({ headers, body }), false, JSON.stringify([headers, body]))
+    await t.test(`legacy: ${JSON.stringify([headers, body])}`, () => {
+      assert.equal(isModern({ headers, body }), false)
+    })
   }
 })
 
-test('headerMismatch rejects headers that differ from the body with 400 and -32020 [HT-11 HT-12 HT-14]', () => {
+test('headerMismatch rejects headers that differ from the body with 400 and -32020 [HT-11 HT-12 HT-14]', async (t) => {
   for (
     const headers of [
       { 'mcp-method': 'tools/list' },
@@ -50,10 +54,12 @@ test('headerMismatch rejects headers that differ from the body with 400 and -320
       { 'mcp-method': 'tools/call', 'mcp-name': 'shut' }
     ]
   ) {
-    const answer = headerMismatch({ headers, body: call })
-    assert.equal(answer?.status, 400, JSON.stringify(headers))
-    const { id, error } = JSON.parse(String(answer?.body))
-    assert.deepEqual([id, error.code], [7, -32020])
+    await t.test(JSON.stringify(headers), () => {
+      const response = headerMismatch({ headers, body: call })
+      assert.equal(response?.status, 400)
+      const { id, error } = JSON.parse(String(response?.body))
+      assert.deepEqual([id, error.code], [7, -32020])
+    })
   }
 })
 
@@ -87,7 +93,7 @@ test('headerMismatch accepts headers that match, are missing, or belong to an ea
   assert.equal(headerMismatch({ headers: { 'mcp-name': 'file:///e' }, body: read })?.status, 400)
 })
 
-test('parameterMismatch compares headers with the arguments that the schema names, at any depth [HT-13]', () => {
+test('parameterMismatch compares headers with the arguments that the schema names, at any depth [HT-13]', async (t) => {
   const schema = {
     properties: {
       region: { type: 'string', 'x-mcp-header': 'Region' },
@@ -123,7 +129,11 @@ test('parameterMismatch compares headers with the arguments that the schema name
       [{ filter: { count: 3 } }, { 'mcp-param-max-count': '3.0' }],
       [{ region: '' }, { 'mcp-param-region': '' }]
     ] as Array<[unknown, Record<string, string>]>
-  ) assert.equal(outcome(args, headers), 200, JSON.stringify([args, headers]))
+  ) {
+    await t.test(`match: ${JSON.stringify([args, headers])}`, () => {
+      assert.equal(outcome(args, headers), 200)
+    })
+  }
   for (
     const [args, headers] of [
       [{ region: 'eu' }, {}],
@@ -135,6 +145,10 @@ test('parameterMismatch compares headers with the arguments that the schema name
       [{ filter: { all: true } }, { 'mcp-param-all': 'TRUE' }],
       [{ region: 'eu' }, { 'mcp-param-region': '=?base64?ZXU?=' }]
     ] as Array<[unknown, Record<string, string>]>
-  ) assert.equal(outcome(args, headers), 400, JSON.stringify([args, headers]))
+  ) {
+    await t.test(`mismatch: ${JSON.stringify([args, headers])}`, () => {
+      assert.equal(outcome(args, headers), 400)
+    })
+  }
   assert.equal(parameterMismatch({ headers: {}, body: call }, undefined), null)
 })

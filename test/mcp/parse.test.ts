@@ -5,16 +5,16 @@ import {
   SUPPORTED_PROTOCOL_VERSIONS
 } from '@modelcontextprotocol/sdk/types.js'
 import fc from 'fast-check'
-import { maxBatchMessages } from '../../lib/limits.ts'
-import { parseBody, protocolVersions } from '../../lib/mcp/rpc/parse.ts'
+import { maxBatchMessages, maxBodyDepth } from '../../lib/limits.ts'
+import { isTooDeep, parseBody, protocolVersions } from '../../lib/mcp/rpc/parse.ts'
 
 const ping = { jsonrpc: '2.0', id: 1, method: 'ping' }
 
 function problem (body: unknown, version?: string): { code: number, data?: unknown } {
-  const answer = parseBody(body, version)
-  assert.ok('status' in answer, 'expected a refusal')
-  assert.equal(answer.status, 400)
-  const message = JSON.parse(answer.body as string)
+  const response = parseBody(body, version)
+  assert.ok('status' in response, 'expected a refusal')
+  assert.equal(response.status, 400)
+  const message = JSON.parse(response.body as string)
   assert.equal(message.id, null)
   return message.error
 }
@@ -55,8 +55,8 @@ test('protocolVersions are those of the SDK', () => {
   assert.deepEqual(protocolVersions, SUPPORTED_PROTOCOL_VERSIONS)
 })
 
-test('parseBody rejects bodies that are not JSON-RPC', () => {
-  const bad = [
+test('parseBody rejects bodies that are not JSON-RPC', async (t) => {
+  const invalid = [
     null,
     1,
     'x',
@@ -76,7 +76,11 @@ test('parseBody rejects bodies that are not JSON-RPC', () => {
     [[ping]],
     [ping, 1]
   ]
-  for (const body of bad) assert.equal(problem(body).code, -32600, JSON.stringify(body))
+  for (const body of invalid) {
+    await t.test(JSON.stringify(body), () => {
+      assert.equal(problem(body).code, -32600)
+    })
+  }
 })
 
 test('parseBody accepts only messages that the SDK accepts', () => {
@@ -104,9 +108,9 @@ test('parseBody accepts only messages that the SDK accepts', () => {
   fc.assert(
     fc.property(message, (value) => {
       // A body has come through JSON: no undefined, no functions.
-      const envelope = parseBody(JSON.parse(JSON.stringify(value)), undefined)
-      if ('status' in envelope) return
-      for (const request of [...envelope.requests, ...envelope.notifications]) {
+      const parsed = parseBody(JSON.parse(JSON.stringify(value)), undefined)
+      if ('status' in parsed) return
+      for (const request of [...parsed.requests, ...parsed.notifications]) {
         accepted++
         assert.ok(
           JSONRPCMessageSchema.safeParse({ jsonrpc: '2.0', ...request }).success,
@@ -117,4 +121,30 @@ test('parseBody accepts only messages that the SDK accepts', () => {
     { numRuns: 1000 }
   )
   assert.ok(accepted > 50)
+})
+
+/** Lists around a value: `[[[1]]]` for a depth of 3. */
+function nested (depth: number, value: string): string {
+  return '['.repeat(depth) + value + ']'.repeat(depth)
+}
+
+test('isTooDeep counts the levels of values, whatever the brackets in strings', async (t) => {
+  const brackets = '[{'.repeat(maxBodyDepth)
+  const rows: Array<[text: string, tooDeep: boolean]> = [
+    [nested(maxBodyDepth, '1'), false],
+    [nested(maxBodyDepth + 1, ''), false],
+    [nested(maxBodyDepth + 1, '1'), true],
+    [nested(maxBodyDepth + 1, '""'), true],
+    [`{"a":${nested(maxBodyDepth, '1')}}`, true],
+    [`[${nested(maxBodyDepth - 1, '1')},${nested(maxBodyDepth, '1')}]`, true],
+    [nested(maxBodyDepth + 1, `"${']'.repeat(maxBodyDepth)}"`), true],
+    [JSON.stringify({ brackets }), false],
+    [`[${Array(maxBodyDepth + 1).fill('[1]').join()}]`, false],
+    ['1', false]
+  ]
+  for (const [text, tooDeep] of rows) {
+    await t.test(text.replace(/(.)\1{9,}/g, '$1…'), () => {
+      assert.equal(isTooDeep(JSON.parse(text), text), tooDeep)
+    })
+  }
 })

@@ -378,14 +378,20 @@ test('POST /mcp calls no tool if the list of tools is unavailable or invalid [F-
     ]
   ]
   for (const [status, list] of rows) {
-    const handler = listing(list)
-    const { ask } = await start(t, { handler })
-    const answer = await ask('legacy', 'mcp', 'tools/call', clear)
-    assert.equal(answer.status, status, String(list))
-    if (status === 404) {
-      assert.equal((await answer.json() as { id: unknown }).id, 1, 'the answer is one to the call')
-    }
-    assert.equal(handler.ran, 0, String(list))
+    await t.test(`${status} for ${String(list)}`, async (t) => {
+      const handler = listing(list)
+      const { ask } = await start(t, { handler })
+      const response = await ask('legacy', 'mcp', 'tools/call', clear)
+      assert.equal(response.status, status)
+      if (status === 404) {
+        assert.equal(
+          (await response.json() as { id: unknown }).id,
+          1,
+          'the id is the id of the call'
+        )
+      }
+      assert.equal(handler.ran, 0)
+    })
   }
 })
 

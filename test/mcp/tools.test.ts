@@ -11,7 +11,11 @@ import { createEndpoint, type EndpointDeps } from '../../lib/mcp/endpoint.ts'
 import type { ToolCaller } from '../../lib/mcp/tools/call.ts'
 import type { ToolOptions } from '../../lib/options/schema.ts'
 import { type ToolCollection, createToolCollector } from '../../lib/mcp/tools/collect.ts'
-import { createInjectTokens, injectTokensOf } from '../../lib/mcp/tools/inject.ts'
+import {
+  createInjectTokens,
+  injectTokenHeader,
+  injectTokensOf
+} from '../../lib/mcp/tools/inject.ts'
 import { post, serve, toolCall } from './route.ts'
 
 type Routes = (app: FastifyInstance) => unknown
@@ -368,6 +372,24 @@ test('tools/call reaches no route that is older than the plugin, or for another 
     assert.equal((await ask(id, host)).isError, true, id)
     assert.equal(reached, '')
   }
+})
+
+test('tools/call works for every registration of an app, and a made-up inject token is 404 [S3]', async (t) => {
+  const app = Fastify()
+  t.after(() => app.close())
+  for (const prefix of ['/one', '/two']) {
+    await app.register(mcpOAuth, { auth: false, prefix, mcp: { tools: true } })
+  }
+  app.get('/hello', { schema: named('hello') }, async () => 'hello')
+  for (const prefix of ['/one', '/two']) {
+    const payload = toolCall(1, 'hello')
+    const { result } = (await app.inject({ method: 'POST', url: `${prefix}/mcp`, payload }))
+      .json<{ result: CallToolResult }>()
+    assert.equal(textOf(result), 'hello', prefix)
+  }
+  const headers = { [injectTokenHeader]: 'made-up' }
+  assert.equal((await app.inject({ url: '/hello', headers })).statusCode, 404)
+  assert.equal((await app.inject('/hello')).statusCode, 200)
 })
 
 test('requests without an inject token reach routes that are tools [S3]', async (t) => {
