@@ -1,0 +1,137 @@
+// Runs the tests: `node --import tsx test/run.ts <fast|rest|long> [part of a path]`.
+//
+// fast  all that needs no daemon, no browser and no network; the matrix in memory at the root
+// rest  the other files, and the matrix on Redis under a prefix: what `npm run test:all` adds
+// long  every file, the full matrix, long floods
+//
+// Loading the dependencies costs a second of CPU per process, so several files share one.
+
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { run } from 'node:test'
+import { spec as Spec } from 'node:test/reporters'
+import { pathToFileURL } from 'node:url'
+
+const [tier = 'fast', part = ''] = process.argv.slice(2)
+const root = join(import.meta.dirname, '..')
+
+/** Test files that need a daemon, a browser or the network. */
+const external =
+  /^test\/(integration|package|fastify)\/|^test\/conformance\.test|^test\/broker\/outages\.test/
+
+/** Test files that run alone: they use up memory, or take longer than all others. */
+const alone = /^test\/(integration|package|fastify)\/|conformance\.test|outages|provider-faults/
+
+const tiers: Record<string, { matrix: string, env?: Record<string, string> }> = {
+  fast: { matrix: 'memory' },
+  rest: { matrix: 'redis' },
+  long: { matrix: 'full', env: { FLOOD_ROUNDS: '2000' } }
+}
+
+/** The processes that run at once: more than two cores, as many tests wait. */
+const concurrency = 4
+
+const unmatched = 'test name does not match pattern'
+
+function read (file: string): string {
+  return readFileSync(join(root, file), 'utf8')
+}
+
+const files = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
+  .map(name => `test/${name.replaceAll('\\', '/')}`)
+  .filter(name => name.endsWith('.test.ts') && name.includes(part))
+
+/** Deals files to processes by size, the largest first. */
+function groupsOf (names: readonly string[], count: number): string[][] {
+  const single = names.filter(name => alone.test(name)).map(name => [name])
+  const groups = Array.from({ length: count }, () => ({ size: 0, names: [] as string[] }))
+  const sizes = names.filter(name => !alone.test(name))
+    .map(name => ({ name, size: statSync(join(root, name)).size }))
+    .sort((a, b) => b.size - a.size)
+  for (const { name, size } of sizes) {
+    const [smallest] = groups.sort((a, b) => a.size - b.size)
+    smallest?.names.push(name)
+    if (smallest) smallest.size += size
+  }
+  return [...single, ...groups.map(({ names }) => names).filter(names => names.length > 0)]
+}
+
+interface Pass {
+  files: string[]
+  groups: number
+  pattern?: RegExp
+}
+
+/** The runs of a tier, one after the other. */
+function passes (): Pass[] {
+  if (tier === 'fast') return [{ files: files.filter(name => !external.test(name)), groups: 8 }]
+  if (tier === 'long') return [{ files, groups: 8 }]
+  const matrix = files.filter(name => !external.test(name) && read(name).includes('matrix.ts'))
+  return [
+    { files: matrix, groups: 6, pattern: /\((?:on Redis|in memory), under \/v1\)/ },
+    { files: files.filter(name => external.test(name)), groups: 1 }
+  ]
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'fastify-mcp-oauth-run-'))
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+
+function writeEntry (names: readonly string[], index: number): string {
+  const entry = join(folder, `${index}.mjs`)
+  const urls = names.map(name => pathToFileURL(join(root, name)).href)
+  writeFileSync(entry, urls.map(url => `await import('${url}')\n`).join(''))
+  return entry
+}
+
+interface TestEvent {
+  type: string
+  data: {
+    name?: string
+    skip?: string | boolean
+    message?: string
+    nesting?: number
+    file?: string
+  }
+}
+
+const skipped: string[] = []
+
+/** Leaves out tests that another tier runs; they are not skipped. */
+async function* withoutUnmatched (events: AsyncIterable<TestEvent>): AsyncIterable<TestEvent> {
+  for await (const event of events) {
+    const { name = '', skip } = event.data
+    if (event.type === 'test:pass' && skip === unmatched) continue
+    if (event.type === 'test:pass' && skip !== undefined) skipped.push(`${name}: ${String(skip)}`)
+    if (event.type === 'test:diagnostic' && /^skipped /.test(event.data.message ?? '')) continue
+    if (event.type === 'test:fail') process.exitCode = 1
+    yield event
+  }
+}
+
+async function runPass ({ files: names, groups, pattern }: Pass): Promise<void> {
+  const entries = groupsOf(names, groups).map(writeEntry)
+  const events = run({
+    files: entries,
+    concurrency,
+    timeout: 900_000,
+    ...pattern && { testNamePatterns: [pattern] }
+  })
+  const output = Readable.from(withoutUnmatched(events as AsyncIterable<TestEvent>)).pipe(
+    new Spec()
+  )
+  for await (const text of output) process.stdout.write(text as string)
+}
+
+const chosen = tiers[tier]
+if (!chosen) throw new Error(`${tier} is not one of ${Object.keys(tiers).join(', ')}`)
+Object.assign(process.env, { MATRIX: chosen.matrix, ...chosen.env })
+const start = Date.now()
+for (const pass of passes()) await runPass(pass)
+for (const name of skipped) console.log(`skipped: ${name}`)
+if (process.env['CI'] === 'true' && skipped.length > 0) {
+  console.error('Tests were skipped. Install what they need: CI=true runs everything.')
+  process.exitCode = 1
+}
+console.log(`${tier}: ${Math.round((Date.now() - start) / 1000)} s`)
