@@ -48,6 +48,23 @@ export const maxGrantChars = 16_384
 
 // Options: lib/options
 
+/** Problems that one message lists: more are noise. */
+export const maxOptionProblems = 50
+/** Longest name that is compared with the names of options: comparing costs the square of it. */
+export const maxComparedChars = 40
+/** Shortest `secret`: 32 characters, even hexadecimal ones, have 128 bits. */
+export const minSecretChars = 32
+/** Longest id of a listed client: it travels in URLs, codes and tokens. */
+export const maxListedClientIdChars = 400
+/** Longest name of a client or server on the consent page. */
+export const maxDisplayNameChars = 100
+/** Longest text in place of a logo on the consent page. */
+export const maxLogoChars = 8
+/** Secrets or keys of a listed client: two are enough to rotate, and each is tried in turn. */
+export const maxClientProofs = 10
+/** Default of `mcp.bodyLimit`: MCP requests with inlined files exceed the 1 MiB of Fastify. */
+export const mcpBodyBytes = 4 * 1024 * 1024
+
 // Clients and their metadata documents: lib/clients
 
 /** Dynamic registration: a client whose id has expired registers again. */

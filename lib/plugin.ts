@@ -82,8 +82,14 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   }
   let endpoint: McpEndpoint | null = null
   const guarded = new Set<string>()
-  const catalog =
-    () => [...new Set([...config.knownScopes, ...endpoint?.knownScopes() ?? [], ...guarded])]
+  const catalog = () => [
+    ...new Set([
+      ...config.requiredScopes,
+      ...config.scopes,
+      ...endpoint?.knownScopes() ?? [],
+      ...guarded
+    ])
+  ]
   const server = await authorizationServer(instance, config, provider, urls, log, catalog)
   const possession = createTokenBinding(config.dpop, createDpopVerifier(config, urls, 'resource'))
   const guards = createGuards(config, verifierOf(config, provider, server, log), possession, urls)
@@ -167,22 +173,24 @@ function endpointOf (
   urls: UrlSource,
   { holds }: Guards
 ): McpEndpoint | null {
-  const { serves, name, version, instructions, toolScopes } = mcp
-  if (serves === null) return null
-  const options = { name, version, ...(instructions !== null && { instructions }) }
+  const { name, version, instructions, server, handler, toolScopes } = mcp
+  const options = { name, version, ...(instructions !== undefined && { instructions }) }
   const deps = {
     resource: () => urls().resource,
     holds,
-    toolScopes: toolScopes ?? undefined,
+    toolScopes,
     sessions: createSessions(secrets),
     log: safeLogger(instance.log as Log)
   }
-  if (!('tools' in serves)) return createEndpoint({ ...options, ...serves }, deps)
+  if (server !== undefined) return createEndpoint({ ...options, server }, deps)
+  if (handler !== undefined) return createEndpoint({ ...options, handler }, deps)
+  if (mcp.tools === undefined) return null
+  const toolOptions = mcp.tools === true ? {} : mcp.tools
   const collector = createToolCollector(injectTokensOf(root))
   instance.addHook('onRoute', collector.onRoute)
   const tools = () => {
     const collection = collector.build({
-      options: serves.tools,
+      options: toolOptions,
       headers,
       inject: instance.inject.bind(instance) as never
     })

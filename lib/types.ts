@@ -216,8 +216,8 @@ export interface ConsentDetails {
 
 /** How the consent page looks. */
 export interface ConsentConfig {
-  readonly name?: string
-  readonly logoText?: string
-  readonly scopes?: Readonly<Record<string, string>>
-  readonly render?: (details: ConsentDetails) => string | Promise<string>
+  readonly name?: string | undefined
+  readonly logoText?: string | undefined
+  readonly scopes?: Readonly<Record<string, string>> | undefined
+  readonly render?: ((details: ConsentDetails) => string | Promise<string>) | undefined
 }

@@ -8,7 +8,7 @@ import type { AuthorizationEndpoint } from './authorize.ts'
 
 /** An authorization server of ours that may let clients register. */
 interface RegistrationServer extends Pick<AuthorizationEndpoint, 'clients' | 'redirectPolicy'> {
-  readonly config: { readonly registration: boolean }
+  readonly config: { readonly setupFakeDynamicRegistration: boolean }
 }
 
 /**
@@ -22,7 +22,7 @@ export const registerEndpoint: Endpoint<RegistrationServer> = {
   metadata: 'registration_endpoint',
   legacy: true,
   body: 'json',
-  isServed: ({ config }) => config.registration,
+  isServed: ({ config }) => config.setupFakeDynamicRegistration,
   handle: register
 }
 

@@ -3,7 +3,7 @@
 import type { Log } from '../types.ts'
 import { startupError } from '../errors.ts'
 import type { McpEndpoint, ScopelessEndpoint } from './rpc/types.ts'
-import type { FetchHandler, SdkServer } from '../options/schema.ts'
+import type { FetchHandler, SdkServer } from '../options/mcp.ts'
 import { createFetchEndpoint } from './servers/fetch.ts'
 import { withModernEra } from './servers/modern.ts'
 import {

@@ -1,57 +1,65 @@
-import type { TSchema } from '@sinclair/typebox'
+/** Does a configured value fit its schema, and how is a mistake described? */
+import { Kind, TypeRegistry, type TSchema } from '@sinclair/typebox'
+import { Check } from '@sinclair/typebox/value'
 import { Errors, ValueErrorType, type ValueError } from '@sinclair/typebox/errors'
+import { maxOptionProblems } from '../limits.ts'
 
-/** What is wrong with a value, and where. */
+/** Kind of a schema with a rule that JSON Schema cannot express; `checked()` makes them. */
+export const checkedKind = 'fastify-mcp-oauth.checked'
+TypeRegistry.Set<{ base: TSchema, problemOf: (value: unknown) => string | null }>(
+  checkedKind,
+  ({ base, problemOf }, value) => Check(base, value) && problemOf(value) === null
+)
+
+/** One mistake in a value. */
 export interface Problem {
   /** JSON Pointer (RFC 6901) into the value; empty for the value itself. */
   path: string
-  /**
-   * What is there; `undefined` where something is missing. Not fit for print: it may be a secret.
-   */
+  /** The mistaken value, `undefined` if it is missing. It may be a secret: never print it raw. */
   value: unknown
-  /**
-   * What is expected, in words; `null` where nothing is, because the schema knows no such member.
-   */
+  /** The expected value in words; `null` for a member that the schema does not have. */
   expected: string | null
+  /** Set if the type is right and the value is not: the predicate of a sentence about the value. */
+  predicate: string | null
 }
 
-const limit = 50
-
 /**
- * Holds a value to a schema exactly as it is: nothing is coerced, defaulted or removed. Reports 50
- * problems at most, one for each path.
+ * Checks a value against a schema exactly as it is: nothing is coerced, defaulted or removed.
+ *
+ * @returns at most 50 problems, one for each path
  */
 export function problemsOf (schema: TSchema, value: unknown): Problem[] {
   const problems = new Map<string, Problem>()
-  for (const error of flat(Errors(schema, value))) {
-    const { path, value, type } = error
-    if (!problems.has(path)) {
-      problems.set(path, {
-        path,
-        value,
-        expected: type === ValueErrorType.ObjectAdditionalProperties ? null : wordsOf(error.schema)
-      })
-    }
-    if (problems.size === limit) break
+  for (const problem of innermost(Errors(schema, value))) {
+    if (!problems.has(problem.path)) problems.set(problem.path, problem)
+    if (problems.size === maxOptionProblems) break
   }
   return [...problems.values()]
 }
 
-/**
- * Where one alternative of a union fits the value but for something inside it, that is what is
- * wrong.
- */
-function* flat (errors: Iterable<ValueError>): Generator<ValueError> {
+/** Where one alternative of a union fits except for a member, reports that member. */
+function* innermost (errors: Iterable<ValueError>, base = ''): Generator<Problem> {
   for (const error of errors) {
-    const inside = error.errors.map(alternative => [...alternative]).find(found =>
-      found.length > 0 && found.every(({ path }) => path !== error.path)
+    const { schema, value } = error
+    const path = base + error.path
+    const inside = error.errors.map(alternative => [...alternative]).find(alternative =>
+      alternative.length > 0 && alternative.every(({ path }) => path !== error.path)
     )
-    if (inside) yield* flat(inside)
-    else yield error
+    const isChecked = schema[Kind] === checkedKind && value !== undefined
+    const typeErrors = isChecked ? [...Errors(schema['base'], value)] : []
+    if (inside) yield* innermost(inside, base)
+    else if (typeErrors.length > 0) yield* innermost(typeErrors, path)
+    else {
+      const problem = isChecked ? schema['problemOf'](value) : null
+      const isUnknown = error.type === ValueErrorType.ObjectAdditionalProperties
+      yield schema['isType']
+        ? { path, value, expected: problem ?? inWords(schema), predicate: null }
+        : { path, value, expected: isUnknown ? null : inWords(schema), predicate: problem }
+    }
   }
 }
 
-const words: Readonly<Record<string, string>> = {
+const types: Readonly<Record<string, string>> = {
   string: 'a string',
   boolean: 'true or false',
   integer: 'a whole number',
@@ -59,34 +67,64 @@ const words: Readonly<Record<string, string>> = {
   Function: 'a function'
 }
 
-function wordsOf (
-  {
-    description,
-    anyOf,
-    const: constant,
-    type,
-    minLength = 0,
-    maxLength,
-    minimum,
-    minItems = 0,
-    items
-  }: TSchema
-): string {
+/** The values that fit a schema, as a noun phrase. */
+function inWords (schema: TSchema): string {
+  const { description, anyOf, const: constant, type, minimum, maxLength } = schema
+  const { minLength = 0, minItems = 0 } = schema
   if (description !== undefined) return description
-  if (anyOf !== undefined) return anyOf.map(wordsOf).join(' or ')
+  if (schema['base'] !== undefined) return inWords(schema['base'])
+  if (anyOf !== undefined) return anyOf.map(inWords).join(' or ')
   if (constant !== undefined) {
-    return typeof constant === 'string'
-      ? `'${constant}'`
-      : String(constant)
+    return typeof constant === 'string' ? `'${constant}'` : String(constant)
   }
   if (type === 'array') {
-    return `a list${minItems > 0 ? ' that is not empty' : ''}, each entry ${wordsOf(items)}`
+    return `a list${minItems > 0 ? ' that is not empty' : ''}, each entry ${
+      inWords(schema['items'])
+    }`
   }
   if (maxLength !== undefined) return `a string of ${minLength} to ${maxLength} characters`
-  if (minLength > 0) {
-    return minLength === 1
-      ? 'a string that is not empty'
-      : `a string of at least ${minLength} characters`
+  if (minLength === 1) return 'a string that is not empty'
+  if (minLength > 1) return `a string of at least ${minLength} characters`
+  return `${types[type] ?? type}${minimum === undefined ? '' : `, at least ${minimum}`}`
+}
+
+/** How problems become sentences. */
+export interface SentenceOptions {
+  /** Begins the name of each option, as in `jwtVerifier.issuer`. Default: none. */
+  owner?: string
+  /** Advises on a name that is not an option. */
+  advise: (name: string) => string
+  /** Whether values may be repeated at all. Default `true`; secrets never are. */
+  quote?: boolean
+}
+
+/** A problem as a sentence: the option, the given value, the expected value, the remedy. */
+export function sentenceOf (
+  { path, value, expected, predicate }: Problem,
+  { owner, advise, quote = true }: SentenceOptions
+): string {
+  const own = path.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~')
+  const name = [owner, own].filter(Boolean).join('.') || 'options'
+  if (expected === null) return `${name}: there is no such option. ${advise(own)}`
+  if (value === undefined && path !== '') return `${name}: missing, expected ${expected}`
+  const given = describe(value, quote && !/secret|token|jwks$|key/i.test(own))
+  if (predicate === null) return `${name}: ${given} is given, expected ${expected}`
+  return `${name}: ${typeof value === 'string' ? `${given} ` : ''}${predicate}`
+}
+
+/** A value in words: a string or number is quoted only if it cannot be a secret. */
+function describe (value: unknown, quote: boolean): string {
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
+  if (typeof value === 'function') return 'a function'
+  if (typeof value === 'object') return value === null ? 'null' : 'an object'
+  if (value === undefined) return 'undefined'
+  if (value === '') return 'an empty string'
+  if (!quote) {
+    return typeof value === 'string'
+      ? `a string of ${value.length} characters`
+      : `a ${typeof value}`
   }
-  return `${words[type] ?? type}${minimum === undefined ? '' : `, at least ${minimum}`}`
+  return typeof value === 'string'
+    ? JSON.stringify(value.replace(/\/\/[^/?#]*@/, '//…@').slice(0, 100))
+    : String(value)
 }

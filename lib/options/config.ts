@@ -1,27 +1,21 @@
+/** What do the options amount to, once they are checked and completed with their defaults? */
 import { randomBytes } from 'node:crypto'
-import type {
-  AuthorizeUser,
-  Client,
-  ConsentConfig,
-  Dependency,
-  Log,
-  ProviderTraits,
-  Store,
-  TokenVerifier
-} from '../types.ts'
+import type { Static, TObject, TProperties, TSchema } from '@sinclair/typebox'
+import { Check } from '@sinclair/typebox/value'
 import { startupError } from '../errors.ts'
+import { minSecretChars } from '../limits.ts'
 import { customMetadata } from '../oauth/metadata.ts'
-import { parseScope, type ScopeHierarchy } from '../oauth/scope.ts'
-import { optionProblems } from './rules.ts'
-import type { ClientOptions } from './client.ts'
+import { parseScope } from '../oauth/scope.ts'
 import type { OAuthMetadata } from '../schemas/metadata.ts'
-import type { FetchHandler, McpOAuthOptions, SdkServer, ToolOptions } from './schema.ts'
 import { withCircuitBreaker } from '../store/circuit-breaker.ts'
+import type { Client, Log, ProviderTraits, Store, TokenVerifier } from '../types.ts'
+import { optionProblems } from './rules.ts'
+import { OptionsSchema, type McpOAuthOptions } from './schema.ts'
 
-/** How this registration takes part: see the table of modes in docs/architecture.md. */
+/** How a registration takes part: see the table of modes in docs/architecture.md. */
 export type Mode = 'open' | 'guard' | 'metadata' | 'resource' | 'thin' | 'broker'
 
-/** The user's OAuth or OpenID provider, and what we are to it. */
+/** The user's OAuth or OpenID provider, and our account there. */
 export interface ProviderConfig {
   readonly issuer: string
   readonly metadataUrl: string | null
@@ -33,228 +27,161 @@ export interface ProviderConfig {
   readonly traits: ProviderTraits
 }
 
-/** The MCP route. `serves` is null where the user brings the route. */
-export interface McpConfig {
-  readonly path: string
-  readonly name: string
-  readonly version: string
-  readonly instructions: string | null
-  readonly bodyLimit: number
-  readonly toolScopes: NonNullable<McpOAuthOptions['mcp']>['toolScopes'] | null
-  readonly serves:
-    | { server: McpServerOption }
-    | { handler: FetchHandler }
-    | { tools: ToolOptions }
-    | null
+/** The members of a schema: one with a default is always there. */
+type Completed<Properties extends TProperties> = {
+  readonly [Name in keyof Properties]: Properties[Name] extends { fallback: infer Default }
+    ? Properties[Name] extends { of?: TObject<infer Inner> } ? Completed<Inner>
+    : Exclude<Static<Properties[Name]>, undefined> | Extract<Default, null>
+    : Static<Properties[Name]> | undefined
 }
-type McpServerOption = SdkServer | NonNullable<NonNullable<McpOAuthOptions['mcp']>['server']>
+type Options = Completed<typeof OptionsSchema['properties']>
+type Derived = 'provider' | 'secret' | 'store' | 'tokens' | 'clients' | 'clientIdMetadata'
 
-/** The options, checked, completed and frozen. Nothing else reads the options. */
-export interface Config {
+/**
+ * The options, checked, completed and frozen: each under its own name, but for those that are
+ * derived. Nothing else reads the options.
+ */
+export interface Config extends Omit<Options, Derived> {
   readonly mode: Mode
-  /** Prefix of the scope plus `options.prefix`: `''` or a path without a trailing slash. */
-  readonly prefix: string
-  /**
-   * Where clients reach the app, without a trailing slash; null means loopback, known when the app
-   * listens.
-   */
-  readonly publicUrl: string | null
-  readonly metadataPath: string
   readonly provider: ProviderConfig | null
+  /** The completed `customOAuthMetadata`. */
   readonly document: OAuthMetadata | null
-  readonly registration: boolean
-  readonly dependencies: readonly Dependency[]
-  /**
-   * What checks access tokens: the broker's own, JWTs of the provider, the user's verifiers, or no
-   * one.
-   */
+  /** Who verifies access tokens: the broker, the keys of the provider, nobody, or the verifiers. */
   readonly tokens: 'own' | 'issuer' | 'none' | readonly TokenVerifier[]
-  /**
-   * Whether access tokens that are bound to a key are refused, accepted with a proof, or the only
-   * ones accepted.
-   */
-  readonly dpop: 'off' | 'accept' | 'require'
-  readonly requiredScopes: readonly string[]
-  readonly knownScopes: readonly string[]
-  readonly scopeHierarchy: ScopeHierarchy
-  readonly allowedRedirectUris: readonly string[] | null
-  readonly allowedOrigins: readonly string[] | null
-  readonly allowedHosts: readonly string[] | null
   readonly secrets: readonly string[]
+  /** Behind a circuit breaker. */
   readonly store: Store | null
-  readonly authorizeUser: AuthorizeUser | null
-  readonly upstreamToken: boolean
-  readonly consent: ConsentConfig
-  /** Whose metadata documents name clients; null where none do. */
-  readonly clientIdMetadata: { readonly allowedHosts: readonly string[] | null } | null
   readonly clients: readonly Client[]
-  readonly legacyEndpoints: boolean
-  readonly headers: readonly string[]
-  readonly mcp: McpConfig
+  /** Hosts of the metadata documents of clients, `null` for any; null where none are accepted. */
+  readonly clientIdMetadata: { readonly allowedHosts: readonly string[] | null } | null
 }
-
-const defaultMetadataPath = '/.well-known/oauth-authorization-server'
 
 /**
  * Checks the options once and completes them. The caller's object is never changed.
  *
  * @param scopePrefix prefix of the Fastify scope the plugin was registered in
- * @throws McpOAuthError `FST_MCP_OAUTH_INVALID_OPTIONS` naming every problem
+ * @throws {McpOAuthError} `invalidOptions` naming every problem
  */
 export function createConfig (options: McpOAuthOptions, scopePrefix: string, log: Log): Config {
   const problems = optionProblems(options, process.env['NODE_ENV'] === 'production')
+  const prefix = [scopePrefix, options.prefix ?? ''].map(path => String(path).replace(/\/+$/, ''))
+    .join('')
   if (/[:*]/.test(scopePrefix)) {
     problems.push(
-      `prefix: the scope's '${scopePrefix}' has a parameter, but a protected resource is one URL. Register in a scope with a fixed prefix`
+      `prefix: the scope's '${scopePrefix}' has a parameter, but a protected resource is one ` +
+        'URL. Register in a scope with a fixed prefix'
     )
   }
-  if (options.legacyEndpoints && joinPaths(scopePrefix, options.prefix ?? '') !== '') {
+  if (options.legacyEndpoints && prefix !== '') {
     problems.push(
       'legacyEndpoints: only a registration without a prefix can answer at the root. Remove it, or the prefix'
     )
   }
   if (problems.length > 0) throw startupError('invalidOptions', ...problems)
 
-  const route = options.mcp?.path ?? '/mcp'
-  if (options.publicUrl && new URL(options.publicUrl).pathname.endsWith(route)) {
+  const given = complete(OptionsSchema, options) as Options
+  const { publicUrl, mcp, clientIdMetadata } = given
+  if (publicUrl && new URL(publicUrl).pathname.endsWith(mcp.path)) {
     log.warn(
       { option: 'publicUrl' },
-      `publicUrl ends with ${route}, which is the path of the MCP route: give the address of the app, without it`
+      `publicUrl ends with ${mcp.path}, which is the path of the MCP route: give the address of the app, without it`
     )
   }
-  const mode = modeOf(options)
-  const { dpop = 'off' } = options
-  const required = options.requiredScopes ?? []
+  const mode = modeOf(given)
   return Object.freeze({
+    ...given,
     mode,
-    prefix: joinPaths(scopePrefix, options.prefix ?? ''),
-    publicUrl: options.publicUrl === undefined ? null : canonicalUrl(options.publicUrl),
-    metadataPath: options.metadataPath ?? defaultMetadataPath,
-    provider: options.issuer ? providerOf(options, options.issuer) : null,
-    document: options.customOAuthMetadata
-      ? customMetadata(options.customOAuthMetadata).document as OAuthMetadata
+    prefix,
+    publicUrl: publicUrl && canonicalUrl(publicUrl),
+    provider: providerOf(given),
+    document: given.customOAuthMetadata
+      ? customMetadata(given.customOAuthMetadata).document as OAuthMetadata
       : null,
-    registration: options.setupFakeDynamicRegistration ?? true,
-    dependencies: Object.freeze([...options.dependencies ?? []]),
-    tokens: tokensOf(options, mode),
-    dpop,
-    requiredScopes: Object.freeze([...required]),
-    knownScopes: Object.freeze([...new Set([...required, ...options.scopes ?? []])]),
-    scopeHierarchy: Object.freeze({ ...options.scopeHierarchy }),
-    allowedRedirectUris: options.allowedRedirectUris
-      ? Object.freeze([...options.allowedRedirectUris])
-      : null,
-    allowedOrigins: options.allowedOrigins ? Object.freeze([...options.allowedOrigins]) : null,
-    allowedHosts: options.allowedHosts ? Object.freeze([...options.allowedHosts]) : null,
-    secrets: mode === 'thin' || mode === 'broker'
-      ? secretsOf(options, log)
-      : Object.freeze([options.secret ?? (dpop === 'off' ? [] : randomSecret())].flat()),
-    store: options.store ? withCircuitBreaker(options.store) : null,
-    authorizeUser: options.authorizeUser ?? null,
-    upstreamToken: options.upstreamToken ?? false,
-    consent: Object.freeze({ ...options.consent }),
-    clientIdMetadata: clientIdMetadataOf(options),
-    clients: (options.clients ?? []).map(clientOf),
-    legacyEndpoints: options.legacyEndpoints ?? false,
-    headers: Object.freeze((options.headers ?? ['authorization']).map(name => name.toLowerCase())),
-    mcp: mcpOf(options.mcp)
+    tokens: tokensOf(given, mode),
+    secrets: Object.freeze(secretsOf(given, mode, log)),
+    store: given.store && withCircuitBreaker(given.store),
+    clients: Object.freeze(given.clients.map(
+      ({ clientId: id, name = null, redirectUris = [], ...more }) =>
+        structuredClone({ id, name, redirectUris, ...more })
+    )),
+    clientIdMetadata: clientIdMetadata === true ? { allowedHosts: null } : clientIdMetadata || null,
+    headers: Object.freeze(given.headers.map(name => name.toLowerCase()))
   })
 }
 
-function modeOf (options: McpOAuthOptions): Mode {
-  if (options.setupProxies) return options.version === '2025-03-26' ? 'thin' : 'broker'
-  if (options.customOAuthMetadata) return 'metadata'
-  if (options.issuer) return 'resource'
-  return options.auth === false ? 'open' : 'guard'
+/** A frozen copy of a valid value, with the defaults of its schema. */
+function complete (schema: TSchema, value: unknown = schema['fallback']): unknown {
+  const { anyOf, base, items = {}, properties = {}, patternProperties = {}, type } = schema
+  if (base !== undefined) return complete(base, value)
+  if (anyOf !== undefined) {
+    return complete(anyOf.find((alternative: TSchema) => Check(alternative, value)) ?? {}, value)
+  }
+  if (Array.isArray(value)) return Object.freeze(value.map(entry => complete(items, entry)))
+  if (type !== 'object' || value === undefined) return value
+  const [ofAny = {}] = Object.values<TSchema>(patternProperties)
+  const given = new Map<string, unknown>(Object.entries(value as object))
+  const names = schema['additionalProperties'] === false ? Object.keys(properties) : given.keys()
+  const members = [...names].map(name =>
+    [name, complete(properties[name] ?? ofAny, given.get(name))] as const
+  )
+  return Object.freeze(Object.fromEntries(members.filter(([, member]) => member !== undefined)))
 }
 
-function clientIdMetadataOf (
-  { clientIdMetadata: option = true }: McpOAuthOptions
-): Config['clientIdMetadata'] {
-  if (option === false) return null
-  return Object.freeze({
-    allowedHosts: option === true ? null : Object.freeze([...option.allowedHosts])
-  })
+function modeOf (given: Options): Mode {
+  if (given.setupProxies) return given.version === '2025-03-26' ? 'thin' : 'broker'
+  if (given.customOAuthMetadata) return 'metadata'
+  if (given.issuer) return 'resource'
+  return given.auth === false ? 'open' : 'guard'
 }
 
-function clientOf ({ clientId: id, name, redirectUris = [], ...more }: ClientOptions): Client {
-  return structuredClone({ id, name: name ?? null, redirectUris, ...more })
-}
-
-function tokensOf (
-  { auth, tokens = 'auto', dependencies, issuer }: McpOAuthOptions,
-  mode: Mode
-): Config['tokens'] {
+function tokensOf ({ auth, tokens, dependencies, issuer }: Options, mode: Mode): Config['tokens'] {
   if (auth === false || tokens === false) return 'none'
-  if (typeof tokens === 'function') return Object.freeze([tokens])
-  if (Array.isArray(tokens)) return Object.freeze([...tokens])
+  if (tokens !== 'auto') return Object.freeze([tokens].flat())
   if (mode === 'broker') return 'own'
-  return dependencies || !issuer ? 'none' : 'issuer'
+  return dependencies.length > 0 || !issuer ? 'none' : 'issuer'
 }
 
-function providerOf (options: McpOAuthOptions, issuer: string): ProviderConfig {
+function providerOf (given: Options): ProviderConfig | null {
+  if (!given.issuer) return null
   return Object.freeze({
-    issuer,
-    metadataUrl: options.oauthMetadataUrl ?? null,
-    authorizeUrl: options.authorizeUrl ?? null,
-    audience: options.audience ?? null,
-    defaultScopes: Object.freeze(parseScope(options.defaultScope ?? 'openid profile email')),
-    clientId: options.clientId ?? null,
-    clientSecret: options.clientSecret ?? null,
-    traits: Object.freeze({ ...options.provider })
+    issuer: given.issuer,
+    metadataUrl: given.oauthMetadataUrl ?? null,
+    authorizeUrl: given.authorizeUrl ?? null,
+    audience: given.audience ?? null,
+    defaultScopes: Object.freeze(parseScope(given.defaultScope)),
+    clientId: given.clientId ?? null,
+    clientSecret: given.clientSecret ?? null,
+    traits: given.provider
   })
 }
 
-function mcpOf (mcp: McpOAuthOptions['mcp'] = {}): McpConfig {
-  return Object.freeze({
-    path: mcp.path ?? '/mcp',
-    name: mcp.name ?? 'fastify-mcp',
-    version: mcp.version ?? '1.0.0',
-    instructions: mcp.instructions ?? null,
-    bodyLimit: mcp.bodyLimit ?? 4 * 1024 * 1024,
-    toolScopes: mcp.toolScopes ?? null,
-    serves: mcp.server
-      ? { server: mcp.server }
-      : mcp.handler
-      ? { handler: mcp.handler }
-      : mcp.tools
-      ? { tools: mcp.tools === true ? {} : { ...mcp.tools } }
-      : null
-  })
-}
-
-function secretsOf (options: McpOAuthOptions, log: Log): readonly string[] {
-  if (options.secret) return Object.freeze([options.secret].flat())
-  // Whoever registers gets something sealed, and could try passwords on it for as long as they
-  // like.
-  if (options.clientSecret && options.clientSecret.length >= 32) {
+function secretsOf ({ secret, clientSecret, dpop }: Options, mode: Mode, log: Log): string[] {
+  if (secret) return [secret].flat()
+  if (mode !== 'thin' && mode !== 'broker') return dpop === 'off' ? [] : [randomSecret()]
+  // A client that registers gets a value encrypted with the secret, and could try guesses on it
+  // offline: a short client secret is no basis for it.
+  if (clientSecret && clientSecret.length >= minSecretChars) {
     log.info(
       { option: 'secret' },
       'secret is derived from clientSecret: changing that one makes clients register anew'
     )
-    return Object.freeze([`derived from the client secret: ${options.clientSecret}`])
+    return [`derived from the client secret: ${clientSecret}`]
   }
-  const why = options.clientSecret ? ', as clientSecret has fewer than 32 characters' : ''
+  const why = clientSecret ? `, as clientSecret has fewer than ${minSecretChars} characters` : ''
   log.info(
     { option: 'secret' },
-    `secret is random${why}: clients register anew after a restart. Give at least 32 random bytes: openssl rand -base64 32`
+    `secret is random${why}: clients register anew after a restart. ` +
+      'Give at least 32 random bytes: openssl rand -base64 32'
   )
-  return Object.freeze([randomSecret()])
+  return [randomSecret()]
 }
 
 function randomSecret (): string {
   return randomBytes(32).toString('base64url')
 }
 
-/**
- * Scheme and host in lower case, no default port, no slash at the end: what we publish about
- * ourselves has one spelling.
- */
+/** Scheme and host in lower case, no default port, no trailing slash: one spelling of our URLs. */
 function canonicalUrl (publicUrl: string): string {
   const { origin, pathname } = new URL(publicUrl)
   return origin + pathname.replace(/\/+$/, '')
-}
-
-function joinPaths (scope: string, own: string): string {
-  return [scope, own].map(path => path.replace(/\/+$/, '')).join('')
 }

@@ -1,102 +1,189 @@
+/** How is a single option declared: its type, its default, its rule? */
+import {
+  Kind,
+  type OptionalKind,
+  Type,
+  type Static,
+  type TOptional,
+  type TSchema,
+  type TUnsafe
+} from '@sinclair/typebox'
 import { startupError } from '../errors.ts'
+import { isScopeToken } from '../oauth/scope.ts'
 import { problemOfServerUrl } from '../oauth/url.ts'
+import { checkedKind, problemsOf, sentenceOf } from './check.ts'
 import { nearest } from './suggest.ts'
-import { inWords } from './sentence.ts'
 
-/** Says what is expected instead of a value, or `null` if it is good. */
-export type Expectation = (value: unknown) => string | null
+/** For an object that may have no other members. */
+export const closed = { additionalProperties: false }
 
 /**
- * Checks the options of a verifier: every one that is there, and that there are no others.
+ * A schema with a rule of its own.
  *
- * @param more what is wrong beyond single options, as whole lines; asked once each option is good
- * @throws McpOAuthError `invalidOptions` naming the verifier and every bad option
+ * @param base the type; the rule sees no value of another type
+ * @param problemOf the predicate of a sentence about an invalid value (`must use https`), or `null`
  */
-export function checkOptions<Options extends object> (
-  verifier: string,
-  options: Options,
-  expectations: { [Name in keyof Required<Options>]: Expectation },
-  more: (options: Options) => string[] = () => []
-): void {
-  if (typeof options !== 'object' || options === null) {
-    throw startupError(
-      'invalidOptions',
-      `${verifier}: ${inWords('', options)} is given, expected an object`
-    )
+export function checked<Base extends TSchema> (
+  base: Base,
+  problemOf: (value: Static<Base>) => string | null
+): TUnsafe<Static<Base>> {
+  return Type.Unsafe<Static<Base>>({ [Kind]: checkedKind, base, problemOf })
+}
+
+/** An optional member that may also be `undefined`, as an unset environment variable is. */
+export function fromEnv<Schema extends TSchema> (
+  schema: Schema
+): TOptional<TUnsafe<Static<Schema> | undefined>> {
+  return Type.Optional(Type.Unsafe<Static<Schema> | undefined>(schema))
+}
+
+/** An optional member with a default. TypeBox has `default` as `any`, hence another keyword. */
+export interface WithDefault<Schema extends TSchema, Value> extends TSchema {
+  [OptionalKind]: 'Optional'
+  static: Static<Schema>
+  fallback: Value
+  /** For types only. */
+  of?: Schema
+}
+
+/**
+ * Gives a member a default. A default of `null` means: decided where the option is used.
+ */
+export function withDefault<Schema extends TSchema, const Value extends Static<Schema> | null> (
+  fallback: Value,
+  schema: Schema
+): WithDefault<Schema, Value> {
+  return Type.Optional({ ...schema, fallback }) as never
+}
+
+/** Text that is not empty. */
+export const text = Type.String({ minLength: 1 })
+
+/** A list that is not empty. */
+export function list<Entry extends TSchema> (
+  entry: Entry,
+  options: { maxItems?: number } = {}
+): TUnsafe<ReadonlyArray<Static<Entry>>> {
+  return Type.Unsafe<ReadonlyArray<Static<Entry>>>(Type.Array(entry, { minItems: 1, ...options }))
+}
+
+/** A single scope (RFC 6749 §3.3). */
+export const scope = checked(
+  text,
+  value => isScopeToken(value) ? null : 'is not one scope (RFC 6749, section 3.3)'
+)
+
+/** One of several words. */
+export function oneOf<const Words extends string[]> (...words: Words): TUnsafe<Words[number]> {
+  return Type.Unsafe<Words[number]>(Type.Union(words.map(word => Type.Literal(word))))
+}
+
+/** A function. */
+export const callable = <Signature>() => Type.Unsafe<Signature>(Type.Function([], Type.Unknown()))
+
+/** An object with methods, its own or those of its class. */
+export const instance = <Shape>(...methods: string[]) =>
+  expect<Shape>(
+    `an object with the methods ${methods.join(', ')}`,
+    value => methods.every(name => typeof Object(value)[name] === 'function')
+  )
+
+/** A value for which a condition holds. */
+export function expect<Value> (
+  expected: string,
+  holds: (value: unknown) => boolean | string
+): TUnsafe<Value> {
+  const problemOf = (value: unknown): string | null => {
+    const answer = holds(value)
+    return answer === true ? null : answer || expected
   }
-  const given = new Map<string, unknown>(Object.entries(options))
-  const known = new Map(Object.entries<Expectation>(expectations))
-  const problems = [...known].flatMap(([name, expectation]) => {
-    const value = given.get(name)
-    const expected = expectation(value)
-    return expected === null
-      ? []
-      : [
-        `${verifier}.${name}: ${
-          value === undefined ? 'missing' : `${inWords(name, value)} is given`
-        }, expected ${expected}`
-      ]
+  const base = Type.Unknown()
+  return Type.Unsafe<Value>({
+    [Kind]: checkedKind,
+    base,
+    description: expected,
+    isType: true,
+    problemOf
   })
-  for (const name of given.keys()) {
-    if (known.has(name)) continue
-    const meant = nearest(name, [...known.keys()])
-    problems.push(
-      `${verifier}.${name}: there is no such option. ${
-        meant ? `Did you mean ${meant}?` : `There are ${[...known.keys()].join(', ')}`
-      }`
-    )
-  }
-  if (problems.length === 0) {
-    problems.push(...more(options).map(problem => `${verifier}.${problem}`))
-  }
-  if (problems.length > 0) throw startupError('invalidOptions', ...problems)
 }
 
-/** An option that may be left out. */
-export function optional (expectation: Expectation): Expectation {
-  return value => value === undefined ? null : expectation(value)
+/** A path without a trailing slash. */
+export function path (example: string, pattern: string) {
+  return Type.String({
+    pattern,
+    description:
+      `a path such as '${example}', without a slash at its end, query, parameter or wildcard`
+  })
 }
 
-/** A value for which something holds. */
-export function expect (expected: string, holds: (value: unknown) => boolean): Expectation {
-  return value => holds(value) ? null : expected
-}
-
-/** The URL of a server. */
-export function url (rules: { query?: boolean } = {}): Expectation {
-  return value => {
+/**
+ * The URL of a server.
+ *
+ * @param rules.query whether the URL may have a query; default `true`
+ */
+export function url (rules: { query?: boolean } = {}): TUnsafe<string> {
+  return checked(Type.String({ minLength: 1, description: 'a URL' }), value => {
     const problem = problemOfServerUrl(value, rules)
-    return problem === null
-      ? null
-      : problem === 'must be a URL'
-      ? 'a URL'
-      : `a URL, which ${problem}`
-  }
+    return problem === null ? null : `is given, expected a URL, which ${problem}`
+  })
 }
 
-/** A number within limits, both of them good. */
-export function seconds (least: number, most: number): Expectation {
+/** A number of seconds between two limits, both included. */
+export function seconds (least: number, most: number): TUnsafe<number> {
   return expect(
     `${least} to ${most} seconds`,
     value => typeof value === 'number' && value >= least && value <= most
   )
 }
 
-/** Text that is not empty. */
-export const text = expect(
-  'a string that is not empty',
-  value => typeof value === 'string' && value !== ''
-)
+/** An option that may be left out. */
+export function optional<Schema extends TSchema> (schema: Schema): TOptional<Schema> {
+  return Type.Optional(schema) as TOptional<Schema>
+}
 
 /** One audience or several. */
 export const audiences = optional(
-  expect(
+  expect<string | readonly string[]>(
     'a string or a list of strings, none of them empty',
-    value => [value].flat().every(one => text(one) === null)
+    value => [value].flat().every(entry => typeof entry === 'string' && entry !== '')
   )
 )
 
-/** Where failures are reported. */
+/** The log that failures are reported to. */
 export const logger = optional(
   expect('a logger such as app.log', value => typeof Object(value).warn === 'function')
 )
+
+/** What {@link checkOptions} allows for. */
+export interface CheckOptions<Options> {
+  /** Problems beyond single options, as whole lines that begin with the option. */
+  more?: (options: Options) => string[]
+  /** Whether values may be repeated in messages. Default `true`; secrets never are. */
+  quote?: boolean
+}
+
+/**
+ * Checks the options of a function: each one, and that there are no others.
+ *
+ * @param owner name of the function, which begins every line
+ * @throws {McpOAuthError} `invalidOptions` naming every problem
+ */
+export function checkOptions<Options extends object> (
+  owner: string,
+  options: Options,
+  fields: { [Name in keyof Required<Options>]: TSchema },
+  { more = () => [], quote = true }: CheckOptions<Options> = {}
+): void {
+  const known = Object.keys(fields)
+  const advise = (name: string) => {
+    const meant = nearest(name, known)
+    return meant ? `Did you mean ${meant}?` : `There are ${known.join(', ')}`
+  }
+  const problems = problemsOf(Type.Object(fields, closed), options).map(problem =>
+    sentenceOf(problem, { owner, advise, quote })
+  )
+  if (options === Object(options)) {
+    problems.push(...more(options).map(problem => `${owner}.${problem}`))
+  }
+  if (problems.length > 0) throw startupError('invalidOptions', ...problems)
+}

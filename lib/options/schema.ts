@@ -1,207 +1,136 @@
-import { Kind, Type, TypeRegistry, type Static } from '@sinclair/typebox'
-import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
-import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+/** Which options does the plugin take, with which defaults? */
+import { Type, type Static } from '@sinclair/typebox'
+import type { FastifyInstance } from 'fastify'
+import { minSecretChars } from '../limits.ts'
+import { hostProblem, originProblem } from '../oauth/origin.ts'
+import { redirectPatternProblem } from '../oauth/redirect-uri.ts'
+import { parseScope } from '../oauth/scope.ts'
+import { OAuthMetadataSchema } from '../schemas/metadata.ts'
 import type {
   AuthorizeUser,
-  ConsentDetails,
   Dependency,
-  McpAuth,
   ProviderTraits,
   Store,
   TokenVerifier
 } from '../types.ts'
-import { ClientSchema, closed, strings, type ClientOptions } from './client.ts'
-import { OAuthMetadataSchema } from '../schemas/metadata.ts'
+import { ClientSchema } from './client.ts'
+import { ConsentOptionsSchema } from './consent.ts'
+import {
+  callable,
+  checked,
+  closed,
+  fromEnv,
+  instance,
+  list,
+  oneOf,
+  path,
+  scope,
+  text,
+  url,
+  withDefault
+} from './fields.ts'
+import { McpOptionsSchema, ToolOptionsSchema } from './mcp.ts'
 
-/**
- * Anything with the `connect` and `close` of the SDK's `McpServer` and `Server` (1.x), whichever
- * copy it comes from.
- */
-export interface SdkServer {
-  connect(transport: Transport): Promise<void>
-  close(): Promise<void>
-}
+const secret = Type.String({ minLength: minSecretChars })
 
-/**
- * Anything that answers web requests, such as what `createMcpHandler` of
- * `@modelcontextprotocol/server` 2.x returns.
- */
-export interface FetchHandler {
-  fetch(
-    request: Request,
-    extra: { authInfo?: McpAuth, parsedBody?: unknown }
-  ): Response | Promise<Response>
-  close?(): void | Promise<void>
-}
-
-const callable = <Signature>() => Type.Unsafe<Signature>(Type.Function([], Type.Unknown()))
-
-// Not a Type.Object: that asks for members of the object itself, and methods of a class are its
-// prototype's.
-const kind = 'fastify-mcp-oauth.instance'
-TypeRegistry.Set<{ methods: string[] }>(
-  kind,
-  ({ methods }, value) => methods.every(name => typeof Object(value)[name] === 'function')
+const issuer = checked(
+  url({ query: false }),
+  value =>
+    value.includes('/.well-known/')
+      ? 'is the URL of a metadata document. Give the issuer that the document names, or oauthMetadataUrl beside it'
+      : null
 )
-const instance = <Shape>(...methods: string[]) =>
-  Type.Unsafe<Shape>({
-    [Kind]: kind,
-    methods,
-    description: `an object with the methods ${methods.join(', ')}`
-  })
 
-const path = (example: string, pattern: string) =>
-  Type.String({
-    pattern,
-    description:
-      `a path such as '${example}', without a slash at its end, query, parameter or wildcard`
-  })
+const requiredScopes = checked(
+  list(scope),
+  scopes =>
+    scopes.includes('offline_access')
+      ? 'offline_access asks for a refresh token, so no resource can require it. Remove it'
+      : null
+)
 
-export const ToolOptionsSchema = Type.Object({
-  /** Only the routes with these operation ids. */
-  includeOperations: Type.Optional(strings()),
-  /** All but the routes with these operation ids. */
-  excludeOperations: Type.Optional(strings()),
-  /** Only the routes that carry one of these tags. */
-  includeTags: Type.Optional(strings()),
-  /** All but the routes that carry one of these tags. */
-  excludeTags: Type.Optional(strings()),
-  /**
-   * Describe every response of a route in its tool's description, not the successful one alone.
-   * Default `false`.
-   */
-  describeAllResponses: Type.Optional(Type.Boolean()),
-  /**
-   * Put the whole JSON Schema of a response in the description, beside the example. Default
-   * `false`.
-   */
-  describeFullResponseSchema: Type.Optional(Type.Boolean())
-}, closed)
+const dependency = checked(callable<Dependency>(), ({ length }) =>
+  length > 2
+    ? `takes ${length} arguments, expected (request, reply). Return a promise instead of calling done`
+    : null)
 
-/** Which routes become tools, and how they are described. The filters intersect. */
-export type ToolOptions = Static<typeof ToolOptionsSchema>
+const origin = checked(text, value => withExample(originProblem(value), 'https://app.example.com'))
+const host = checked(text, value => withExample(hostProblem(value), 'mcp.example.com'))
 
-export const McpOptionsSchema = Type.Object({
-  /** Path of the MCP route below the prefix. Default `/mcp`. */
-  path: Type.Optional(path('/mcp', '^/[^?#*:\\s]*[^?#*:\\s/]$')),
-  /** Name the server gives itself, for `tools`. Default `fastify-mcp`. */
-  name: Type.Optional(Type.String({ minLength: 1 })),
-  /** Version the server gives itself, for `tools`. Default `1.0.0`. */
-  version: Type.Optional(Type.String({ minLength: 1 })),
-  /** What a model should know before it uses the tools. */
-  instructions: Type.Optional(Type.String({ minLength: 1 })),
-  /**
-   * A server of `@modelcontextprotocol/sdk` 1.x: an instance that serves everyone, or a function
-   * that makes one per request.
-   */
-  server: Type.Optional(Type.Union([
-    callable<(request: FastifyRequest) => SdkServer | Promise<SdkServer>>(),
-    instance<SdkServer>('connect', 'close')
-  ])),
-  /**
-   * Anything with `fetch(Request, { authInfo, parsedBody })`, such as `createMcpHandler` of
-   * `@modelcontextprotocol/server` 2.x.
-   */
-  handler: Type.Optional(instance<FetchHandler>('fetch')),
-  /** The app's own routes as tools. `true` takes every route that has an operation id. */
-  tools: Type.Optional(Type.Union([Type.Literal(true), ToolOptionsSchema])),
-  /**
-   * Scopes that single tools need beyond those of the route: `{ delete_note: ['notes:write'] }`, or
-   * a function of the tool's name and annotations. Comes before what a route says in
-   * `config.mcp.scopes`, and a server in the `_meta` of a tool.
-   */
-  toolScopes: Type.Optional(Type.Union([
-    callable<
-      (tool: string, annotations: Readonly<ToolAnnotations>) => readonly string[] | undefined
-    >(),
-    Type.Record(
-      Type.String(),
-      Type.Unsafe<readonly string[]>(Type.Array(Type.String({ minLength: 1 })))
-    )
-  ])),
-  /** Largest request body, in bytes. Default 4 MiB. */
-  bodyLimit: Type.Optional(Type.Integer({ minimum: 1 }))
-}, closed)
+function withExample (problem: string | null, example: string): string | null {
+  return problem && `${problem}, as in '${example}'`
+}
 
-export const ConsentOptionsSchema = Type.Object({
-  /** What the page calls this server. Default: the host of `publicUrl`. */
-  name: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
-  /** A few letters or an emoji in place of a logo. */
-  logoText: Type.Optional(Type.String({ minLength: 1, maxLength: 8 })),
-  /** What each scope allows, in words. */
-  scopes: Type.Optional(Type.Record(Type.String(), Type.String())),
-  /** Renders the page instead. */
-  render: Type.Optional(callable<(details: ConsentDetails) => string | Promise<string>>())
-}, {
-  ...closed,
-  description:
-    "an object such as { name: 'Notes' }: the consent page cannot be switched off, as any client could use another one's login then"
-})
+function problemOfScope (value: string): string | null {
+  try {
+    parseScope(value)
+    return null
+  } catch {
+    return 'is not a list of scopes separated by single spaces'
+  }
+}
 
 export const OptionsSchema = Type.Object({
   /**
    * Revision of MCP authorization that the proxies follow: thin proxies for `'2025-03-26'`, the
-   * broker for all later ones. Default
-   * `'2026-07-28'`. Clients of every revision work with the broker.
+   * broker for all later ones. Default `'2026-07-28'`. Clients of every revision work with the
+   * broker.
    */
-  version: Type.Optional(
-    Type.Union([
-      Type.Literal('2025-03-26'),
-      Type.Literal('2025-06-18'),
-      Type.Literal('2025-11-25'),
-      Type.Literal('2026-07-28')
-    ])
+  version: withDefault(
+    '2026-07-28',
+    oneOf('2025-03-26', '2025-06-18', '2025-11-25', '2026-07-28')
   ),
   /**
    * Checks run as `preHandler` hooks before the MCP route, in order. Each gets `(request, reply)`,
    * may return an identity that is merged into `request.mcpAuth`, and may throw; a 401 or 403
    * leaves with the challenge.
    */
-  dependencies: Type.Optional(Type.Array(callable<Dependency>(), { minItems: 1 })),
+  dependencies: withDefault([], list(dependency)),
   /** Issuer identifier of your OAuth or OpenID provider, byte for byte as its metadata has it. */
-  issuer: Type.Optional(Type.String({ minLength: 1 })),
+  issuer: fromEnv(issuer),
   /**
    * Full URL of the provider's metadata. Default: discovered from `issuer` (RFC 8414, then OpenID
    * Connect Discovery).
    */
-  oauthMetadataUrl: Type.Optional(Type.String({ minLength: 1 })),
+  oauthMetadataUrl: fromEnv(url()),
   /** The provider's authorization endpoint. May carry a query. Default: from its metadata. */
-  authorizeUrl: Type.Optional(Type.String({ minLength: 1 })),
+  authorizeUrl: fromEnv(url()),
   /**
-   * Audience asked of the provider when a client names none; tokens issued for it are accepted too.
+   * Audience requested from the provider when a client names none; tokens issued for it are
+   * accepted too.
    */
-  audience: Type.Optional(Type.String({ minLength: 1 })),
-  /** Scopes always asked of the provider. Default `'openid profile email'`. */
-  defaultScope: Type.Optional(Type.String()),
+  audience: fromEnv(text),
+  /** Scopes always requested from the provider. Default `'openid profile email'`. */
+  defaultScope: withDefault('openid profile email', checked(Type.String(), problemOfScope)),
   /** Our client id at the provider. Required with `setupProxies`. */
-  clientId: Type.Optional(Type.String({ minLength: 1 })),
+  clientId: fromEnv(text),
   /**
    * Our client secret at the provider. It is sent to the provider's token and revocation endpoints
    * and nowhere else.
    */
-  clientSecret: Type.Optional(Type.String({ minLength: 1 })),
+  clientSecret: fromEnv(text),
   /** A metadata document (RFC 8414) to serve as it is. Unset members are omitted, never `null`. */
   customOAuthMetadata: Type.Optional(OAuthMetadataSchema),
   /** Serve authorization endpoints of our own in front of the provider. Default `false`. */
-  setupProxies: Type.Optional(Type.Boolean()),
+  setupProxies: withDefault(false, Type.Boolean()),
   /**
    * With the proxies: answer dynamic client registration without registering anything at the
    * provider. Default `true`.
    */
-  setupFakeDynamicRegistration: Type.Optional(Type.Boolean()),
+  setupFakeDynamicRegistration: withDefault(true, Type.Boolean()),
   /**
-   * Where the authorization server metadata is served. Default
-   * `/.well-known/oauth-authorization-server`.
+   * Path of the authorization server metadata. Default `/.well-known/oauth-authorization-server`.
    */
-  metadataPath: Type.Optional(
+  metadataPath: withDefault(
+    '/.well-known/oauth-authorization-server',
     path('/.well-known/oauth-authorization-server', '^/[^?#*:\\s]*[^?#*:\\s/]$')
   ),
   /**
-   * Headers of the MCP request that tools made of routes receive. Never leaves the process. Default
-   * `['authorization']`.
+   * Headers of the MCP request that tools made of routes receive. They never leave the process.
+   * Default `['authorization']`.
    */
-  headers: Type.Optional(
+  headers: withDefault(
+    ['authorization'],
     Type.Unsafe<readonly string[]>(
       Type.Array(
         Type.String({
@@ -212,113 +141,106 @@ export const OptionsSchema = Type.Object({
     )
   ),
   /**
-   * Path below which everything of this registration lives, added to the prefix of the scope it is
+   * Path below which all routes of this registration live, added to the prefix of the scope it is
    * registered in.
    */
-  prefix: Type.Optional(path('/api', '^(/|(/[^/?#*:\\s]+)*)$')),
+  prefix: withDefault('', path('/api', '^(/|(/[^/?#*:\\s]+)*)$')),
   /**
    * Origin, and path if a reverse proxy strips one, under which clients reach this app. Needed
    * unless it listens on loopback only.
    */
-  publicUrl: Type.Optional(Type.String({ minLength: 1 })),
+  publicUrl: withDefault(null, fromEnv(url({ query: false }))),
   /**
-   * Seals what is handed out, and binds sessions to their callers: at least 32 bytes. Of several,
-   * the first seals and all open, so that secrets can be rotated.
+   * Encrypts what is handed out, and binds sessions to their callers: at least 32 bytes. Of
+   * several, the first encrypts and all decrypt, so that secrets can be rotated.
    */
-  secret: Type.Optional(
+  secret: fromEnv(Type.Union([secret, Type.Array(secret, { minItems: 1 })])),
+  /** Remembers one-time values and revocations. Default: this process's memory, bounded. */
+  store: withDefault(null, instance<Store>('putIfAbsent', 'get', 'put')),
+  /**
+   * How access tokens are verified. `'auto'` (default): by the broker, which issued them; else by
+   * the `dependencies` if there are any; else as JWTs of `issuer`. Or a verifier, several that are
+   * called in order, or `false`.
+   */
+  tokens: withDefault(
+    'auto',
     Type.Union([
-      Type.String({ minLength: 32 }),
-      Type.Array(Type.String({ minLength: 32 }), { minItems: 1 })
+      Type.Literal('auto'),
+      Type.Literal(false),
+      callable<TokenVerifier>(),
+      list(callable<TokenVerifier>())
     ])
   ),
-  /** Remembers what was used. Default: this process's memory, bounded. */
-  store: Type.Optional(instance<Store>('putIfAbsent', 'get', 'put')),
   /**
-   * How access tokens are verified. `'auto'` (default): the broker knows its own; else by the
-   * `dependencies` when there are any, else as JWTs of `issuer`. Or a verifier, several that are
-   * asked in order, or `false`.
+   * Sender-constrained access tokens (DPoP, RFC 9449). `'off'` (default): rejected. `'accept'`:
+   * valid with a proof, beside bearer tokens. `'require'`: the only valid ones.
    */
-  tokens: Type.Optional(Type.Union([
-    Type.Literal('auto'),
-    Type.Literal(false),
-    callable<TokenVerifier>(),
-    Type.Array(callable<TokenVerifier>(), { minItems: 1 })
-  ])),
-  /**
-   * Access tokens that are bound to a key of the client (RFC 9449). `'off'` (default): refused.
-   * `'accept'`: good with a proof, beside bearer tokens. `'require'`: the only ones that are good.
-   */
-  dpop: Type.Optional(
-    Type.Union([Type.Literal('off'), Type.Literal('accept'), Type.Literal('require')])
-  ),
-  /** Scopes this server knows beside `requiredScopes`. */
-  scopes: Type.Optional(strings()),
+  dpop: withDefault('off', oneOf('off', 'accept', 'require')),
+  /** Scopes of this server beside `requiredScopes`. */
+  scopes: withDefault([], list(scope)),
   /** Scopes every caller of the MCP route needs. */
-  requiredScopes: Type.Optional(strings()),
+  requiredScopes: withDefault([], requiredScopes),
   /** Broader scope to the scopes it implies: `{ admin: ['read', 'write'] }`. */
-  scopeHierarchy: Type.Optional(Type.Record(Type.String(), strings())),
+  scopeHierarchy: withDefault({}, Type.Record(Type.String(), list(scope))),
   /** Patterns a client's redirect URI must match. Default: loopback, and any https address. */
-  allowedRedirectUris: Type.Optional(strings()),
+  allowedRedirectUris: withDefault(null, list(checked(text, redirectPatternProblem))),
   /**
    * Web origins that may call the MCP route. Default: that of `publicUrl`, and loopback when bound
    * to loopback.
    */
-  allowedOrigins: Type.Optional(strings()),
+  allowedOrigins: withDefault(null, list(origin)),
   /**
    * Values of the Host header the MCP route answers to. Default: that of `publicUrl`, and loopback
    * when bound to loopback.
    */
-  allowedHosts: Type.Optional(strings()),
+  allowedHosts: withDefault(null, list(host)),
   /** Broker: decides who may have which scopes, after the login at the provider. */
-  authorizeUser: Type.Optional(callable<AuthorizeUser>()),
+  authorizeUser: withDefault(null, callable<AuthorizeUser>()),
   /**
    * Broker: let tools see the provider's access token as `request.mcpAuth.upstream`. Default
    * `false`.
    */
-  upstreamToken: Type.Optional(Type.Boolean()),
-  /** Broker: what the consent page shows. */
-  consent: Type.Optional(ConsentOptionsSchema),
+  upstreamToken: withDefault(false, Type.Boolean()),
+  /** Broker: texts of the consent page. */
+  consent: withDefault({}, ConsentOptionsSchema),
   /**
-   * Broker: accept clients that are named by the URL of their metadata. Default `true`;
-   * `allowedHosts` limits whose.
+   * Broker: accept the URL of a metadata document as a client id. Default `true`; `allowedHosts`
+   * limits the hosts of these documents.
    */
-  clientIdMetadata: Type.Optional(
-    Type.Union([Type.Boolean(), Type.Object({ allowedHosts: strings() }, closed)])
+  clientIdMetadata: withDefault(
+    true,
+    Type.Union([Type.Boolean(), Type.Object({ allowedHosts: list(text) }, closed)])
   ),
   /**
    * Broker: clients that need not register. Those with a secret or a key may be machines, without
    * any user.
    */
-  clients: Type.Optional(
-    Type.Unsafe<readonly ClientOptions[]>(Type.Array(ClientSchema, { minItems: 1 }))
-  ),
-  /** Where the provider deviates from the standards. Presets fill it in. */
-  provider: Type.Optional(
+  clients: withDefault([], list(ClientSchema)),
+  /** Deviations of the provider from the standards. Presets fill it in. */
+  provider: withDefault(
+    {},
     Type.Unsafe<ProviderTraits>(Type.Object({}, { additionalProperties: true }))
   ),
   /**
    * Broker at the root: also answer at `/authorize`, `/token` and `/register`, for clients that
    * read no metadata. Default `false`.
    */
-  legacyEndpoints: Type.Optional(Type.Boolean()),
+  legacyEndpoints: withDefault(false, Type.Boolean()),
   /**
    * The MCP route. Without `server`, `handler` and `tools` no route is added: protect your own with
    * `requireMcpAuth`.
    */
-  mcp: Type.Optional(McpOptionsSchema),
+  mcp: withDefault({}, McpOptionsSchema),
   /** `false` is the only way to an unprotected MCP route. */
   auth: Type.Optional(Type.Literal(false)),
-  /** The root Fastify instance, should it not be found by itself. */
+  /** The root Fastify instance, in case the plugin cannot find it. */
   root: Type.Optional(instance<FastifyInstance>('route', 'hasRoute'))
 }, closed)
 
-/** What `app.register(mcpOAuth, options)` takes. */
-export type McpOAuthOptions = Static<typeof OptionsSchema>
+/** Options of `app.register(mcpOAuth, options)`. */
+export interface McpOAuthOptions extends Static<typeof OptionsSchema> {}
 
-/**
- * The names of the options, and of those of `mcp`, `mcp.tools` and the entries of `clients` with a
- * dot.
- */
+/** Names of all options; those of `mcp`, `mcp.tools` and the entries of `clients` with a dot. */
 export const optionNames: readonly string[] = [
   ...Object.keys(OptionsSchema.properties),
   ...Object.keys(McpOptionsSchema.properties).map(name => `mcp.${name}`),

@@ -1,4 +1,5 @@
-import { optionNames } from './schema.ts'
+/** Which option may have been meant by a name that is not one? */
+import { maxComparedChars } from '../limits.ts'
 
 const ofVerifiers = new Set([
   'algorithms',
@@ -12,22 +13,19 @@ const ofVerifiers = new Set([
 ])
 
 /**
- * What may have been meant by an option there is not. Helps those who come from snake_case, mistype
- * a name or look for an option at another place:
- * `client_id` is `clientId`, `tools` is `mcp.tools`. What is forgotten about a guard may let
- * someone in, so "remove it" is never the advice.
+ * Advises on a name that is not an option: snake_case, mistyped, or an option of another place
+ * (`client_id` is `clientId`, `tools` is `mcp.tools`). Never "remove it": an option of a guard that
+ * is left out by mistake may let callers in.
  */
-export function suggestion (name: string): string {
+export function suggestion (name: string, options: readonly string[]): string {
   if (/^clients\.\d+\..*secret/i.test(name)) return 'Give the hash of the secret, as secretHashes'
   if (ofVerifiers.has(flat(name))) return 'It belongs to a verifier: tokens: jwtVerifier({ … })'
-  const meant = optionNames.find(known => known !== name && flat(known) === flat(name)) ??
-    nearest(name, optionNames)
+  const meant = options.find(known => known !== name && flat(known) === flat(name)) ??
+    nearest(name, options)
   return meant ? `Did you mean ${meant}?` : 'See docs/options.md for those there are'
 }
 
-/**
- * The known name that is nearest to a mistyped or shortened one; `undefined` where none is near.
- */
+/** The known name nearest to a mistyped or shortened one; `undefined` if none is near. */
 export function nearest (name: string, known: readonly string[]): string | undefined {
   const [best] = known.map(candidate => ({
     candidate,
@@ -43,8 +41,8 @@ function flat (path: string): string {
 }
 
 /**
- * How far two names are apart. Of names that go on differently, the beginning counts: `includeOps`,
- * `tokenVerifier`.
+ * Distance of two names. If they only differ in how they continue, their beginning counts:
+ * `includeOps`, `tokenVerifier`.
  */
 function distanceOf (known: string, name: string): number {
   const shorter = Math.min(known.length, name.length)
@@ -54,12 +52,9 @@ function distanceOf (known: string, name: string): number {
     : Math.min(whole, edits(known.slice(0, shorter), name.slice(0, shorter)) + 0.5)
 }
 
-/**
- * Letters to add, drop or exchange until one word is the other (Levenshtein). Names too long for
- * any option are not compared.
- */
+/** Levenshtein distance. Names too long for any option are not compared. */
 function edits (from: string, to: string): number {
-  if (to.length > 40) return Infinity
+  if (to.length > maxComparedChars) return Infinity
   let row = Array.from({ length: to.length + 1 }, (_, index) => index)
   for (const [index, letter] of [...from].entries()) {
     const next = [index + 1]

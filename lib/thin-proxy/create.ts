@@ -21,7 +21,11 @@ export function createThinProxy (
   discovery: ProviderDiscovery,
   urls: UrlSource
 ): ThinProxy {
-  const { registration, allowedRedirectUris, provider: { issuer, clientId, authorizeUrl } } = config
+  const {
+    setupFakeDynamicRegistration: registration,
+    allowedRedirectUris,
+    provider: { issuer, clientId, authorizeUrl }
+  } = config
   if (clientId === null) throw new Error('unreachable: checked with the options')
   // Registrations may share a secret, but must not open what another one sealed.
   const sealer = createSealer(config.secrets, `${issuer} ${clientId} ${config.prefix}`)

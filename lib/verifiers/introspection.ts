@@ -63,7 +63,7 @@ const expectations = {
   metadataUrl: optional(url()),
   clientId: expect(
     'the id this server is known under at the issuer',
-    value => text(value) === null
+    value => typeof value === 'string' && value !== ''
   ),
   clientSecret: optional(text),
   privateKey: optional(
@@ -91,7 +91,7 @@ const expectations = {
  *   cannot find out, `keysUnavailable`
  */
 export function introspectionVerifier (options: IntrospectionVerifierOptions): TokenVerifier {
-  checkOptions('introspectionVerifier', options, expectations, problemsOfProof)
+  checkOptions('introspectionVerifier', options, expectations, { more: problemsOfProof })
   const { issuer, audience = [], clockTolerance = 30, cacheFor = 0 } = options
   const log = options.log && safeLogger(options.log)
 

@@ -12,7 +12,7 @@ import { McpServer, createMcpHandler } from '@modelcontextprotocol/server'
 import Fastify from 'fastify'
 import { z } from 'zod'
 import { createEndpoint } from '../../lib/mcp/endpoint.ts'
-import type { FetchHandler } from '../../lib/options/schema.ts'
+import type { FetchHandler } from '../../lib/options/mcp.ts'
 import { post, serve, toolCall } from './route.ts'
 
 async function start (

@@ -17,7 +17,7 @@ import {
   createSharedEndpoint,
   type SdkServerFactory
 } from '../../lib/mcp/servers/sdk.ts'
-import type { SdkServer } from '../../lib/options/schema.ts'
+import type { SdkServer } from '../../lib/options/mcp.ts'
 import { post, serve, toolCall } from './route.ts'
 
 interface Observed {

@@ -9,7 +9,7 @@ import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastif
 import { mcpOAuth } from '../../lib/index.ts'
 import { createEndpoint, type EndpointDeps } from '../../lib/mcp/endpoint.ts'
 import type { ToolCaller } from '../../lib/mcp/tools/call.ts'
-import type { ToolOptions } from '../../lib/options/schema.ts'
+import type { ToolOptions } from '../../lib/options/mcp.ts'
 import { type ToolCollection, createToolCollector } from '../../lib/mcp/tools/collect.ts'
 import {
   createInjectTokens,

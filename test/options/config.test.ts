@@ -16,8 +16,8 @@ const document = {
   token_endpoint: 'https://as.example/token'
 }
 const pass = () => {}
-const none =
-  'issuer, customOAuthMetadata, dependencies or tokens: none is given, one is needed. Name your provider with issuer, or set auth: false for a server without any checks'
+const none = 'issuer, customOAuthMetadata, dependencies or tokens: none is given, one is needed. ' +
+  'Name your provider with issuer, or set auth: false for a server without any checks'
 const unchecked = 'dependencies, tokens or issuer: nothing would check the callers'
 const text = ' that is not empty'
 
@@ -30,8 +30,8 @@ test('each mistake is one line: the option, what was given, what is expected', (
     [null, 'options: null is given, expected an object'],
     ['https://id.example', 'options: "https://id.example" is given, expected an object'],
     [{}, none],
-    [{ issuer: 5 }, `issuer: 5 is given, expected a string${text}`],
-    [{ issuer: '' }, `issuer: an empty string is given, expected a string${text}`],
+    [{ issuer: 5 }, 'issuer: 5 is given, expected a URL'],
+    [{ issuer: '' }, 'issuer: an empty string is given, expected a URL'],
     [{ issuer, wat: 1 }, 'wat: there is no such option. See docs/options.md for those there are'],
     [
       { issuer, requireScopes: ['a'] },
@@ -92,7 +92,8 @@ test('each mistake is one line: the option, what was given, what is expected', (
     ],
     [
       { issuer, tokens: 'jwt' },
-      `tokens: a string of 3 characters is given, expected 'auto' or false or a function or a list${text}, each entry a function`
+      'tokens: a string of 3 characters is given, ' +
+      `expected 'auto' or false or a function or a list${text}, each entry a function`
     ],
     [{ issuer, tokens: [pass, 1] }, 'tokens.1: a number is given, expected a function'],
     [{ auth: true }, 'auth: true is given, expected false'],
@@ -111,11 +112,13 @@ test('each mistake is one line: the option, what was given, what is expected', (
     ],
     [
       { issuer, prefix: 'api' },
-      'prefix: "api" is given, expected a path such as \'/api\', without a slash at its end, query, parameter or wildcard'
+      'prefix: "api" is given, expected a path such as \'/api\', ' +
+      'without a slash at its end, query, parameter or wildcard'
     ],
     [
       { issuer, prefix: '/t/:tenant' },
-      'prefix: "/t/:tenant" is given, expected a path such as \'/api\', without a slash at its end, query, parameter or wildcard'
+      'prefix: "/t/:tenant" is given, expected a path such as \'/api\', ' +
+      'without a slash at its end, query, parameter or wildcard'
     ],
     [
       { issuer, store: {} },
@@ -132,7 +135,8 @@ test('each mistake is one line: the option, what was given, what is expected', (
     [{ issuer, mcp: [] }, 'mcp: an empty list is given, expected an object'],
     [
       { issuer, mcp: { path: '/mcp/' } },
-      'mcp.path: "/mcp/" is given, expected a path such as \'/mcp\', without a slash at its end, query, parameter or wildcard'
+      'mcp.path: "/mcp/" is given, expected a path such as \'/mcp\', ' +
+      'without a slash at its end, query, parameter or wildcard'
     ],
     [
       { issuer, mcp: { bodyLimit: 0.5 } },
@@ -158,7 +162,7 @@ test('each mistake is one line: the option, what was given, what is expected', (
     ],
     [
       { issuer: null, audience: 1 },
-      `issuer: null is given, expected a string${text}`,
+      'issuer: null is given, expected a URL',
       `audience: 1 is given, expected a string${text}`
     ]
   ]
@@ -207,11 +211,11 @@ test('each rule that spans options says which, and how to mend it', () => {
     [{ ...proxies, clientSecret: undefined }, /^clientSecret: undefined is given/],
     [
       { issuer, allowedRedirectUris: ['https://*.example.com/cb'] },
-      /^allowedRedirectUris: "https:\/\/\*\.example\.com\/cb" must name a host, which cannot have a wildcard/
+      /^allowedRedirectUris\.0: "https:\/\/\*\.example\.com\/cb" must name a host, which cannot have a wildcard/
     ],
     [
       { issuer, allowedRedirectUris: ['*'] },
-      /^allowedRedirectUris: "\*" must begin with a scheme .* for every https URI give 'https:'/
+      /^allowedRedirectUris\.0: "\*" must begin with a scheme .* for every https URI give 'https:'/
     ],
     [
       { issuer, secret: undefined },
@@ -223,7 +227,7 @@ test('each rule that spans options says which, and how to mend it', () => {
     ],
     [
       { issuer: `${issuer}/.well-known/openid-configuration` },
-      /^issuer: is the URL of a metadata document/
+      /^issuer: ".*" is the URL of a metadata document/
     ],
     [{ ...proxies, store: memoryStore() }, /^secret: missing, required with store/],
     [{ issuer, mcp: { server: pass, tools: true } }, /^mcp: server and tools are given.*Keep one/],
@@ -231,29 +235,35 @@ test('each rule that spans options says which, and how to mend it', () => {
       { dependencies: [(_a: unknown, _b: unknown, _done: unknown) => {}] },
       /^dependencies.0: takes 3 arguments/
     ],
-    [{ issuer, requiredScopes: ['a b'] }, /^requiredScopes: "a b" is not one scope/],
-    [{ issuer, scopes: ['a"'] }, /^scopes: "a\\"" is not one scope/],
+    [{ issuer, requiredScopes: ['a b'] }, /^requiredScopes\.0: "a b" is not one scope/],
+    [{ issuer, scopes: ['a"'] }, /^scopes\.0: "a\\"" is not one scope/],
     [{ issuer, scopeHierarchy: { a: ['b c'] } }, /"b c" is not one scope/],
     [{ issuer, requiredScopes: ['offline_access'] }, /^requiredScopes: offline_access/],
     [{ issuer, defaultScope: 'a  b' }, /^defaultScope: "a {2}b" is not a list of scopes/],
     [
       { issuer, allowedOrigins: ['https://a.example/x'] },
-      /^allowedOrigins: "https:\/\/a.example\/x" is not an origin/
+      /^allowedOrigins\.0: "https:\/\/a.example\/x" is not an origin/
     ],
-    [{ issuer, allowedHosts: ['https://a.example'] }, /^allowedHosts: .*is not a host name/],
-    [{ issuer, allowedRedirectUris: ['javascript:'] }, /^allowedRedirectUris: "javascript:" /],
-    [{ issuer: 'http://id.example' }, /^issuer: "http:\/\/id.example" must use https/],
+    [{ issuer, allowedHosts: ['https://a.example'] }, /^allowedHosts\.0: .*is not a host name/],
+    [{ issuer, allowedRedirectUris: ['javascript:'] }, /^allowedRedirectUris\.0: "javascript:" /],
+    [
+      { issuer: 'http://id.example' },
+      /^issuer: "http:\/\/id.example" is given, expected a URL, which must use https/
+    ],
     [{ issuer: 'https://id.example?x=1' }, /^issuer: .*query/],
-    [{ issuer, publicUrl: 'mcp.example.com' }, /^publicUrl: "mcp.example.com" must be an absolute/],
+    [
+      { issuer, publicUrl: 'mcp.example.com' },
+      /^publicUrl: "mcp.example.com" is given, expected a URL, which must be an absolute/
+    ],
     [{ issuer, oauthMetadataUrl: 'ftp://x' }, /^oauthMetadataUrl: /],
     [{ issuer, authorizeUrl: 'https://id.example/a#b' }, /^authorizeUrl: .*fragment/],
     [
       { issuer, customOAuthMetadata: { ...document, issuer: 'http://as.example' } },
-      /^customOAuthMetadata.issuer must use https/
+      /^customOAuthMetadata.issuer: must use https/
     ],
     [
       { issuer, customOAuthMetadata: { ...document, x: [] } },
-      /^customOAuthMetadata.x must not be empty/
+      /^customOAuthMetadata.x: must not be empty/
     ],
     [{
       issuer,
@@ -262,7 +272,7 @@ test('each rule that spans options says which, and how to mend it', () => {
         token_endpoint: document.token_endpoint,
         grant_types_supported: ['authorization_code']
       }
-    }, /^customOAuthMetadata.authorization_endpoint is required/]
+    }, /^customOAuthMetadata.authorization_endpoint: is required/]
   ]
   for (const [options, problem] of mistakes) {
     const problems = optionProblems(options, false)
@@ -283,7 +293,8 @@ test('each mistake about a client says which, and how to mend it [T-10]', () => 
   const mistakes: Array<[client: object, problem: string, options?: object]> = [
     [
       { clientId: 'c' },
-      "clients.0.redirectUris: missing, required with the grant type authorization_code. A machine has grantTypes: ['client_credentials']"
+      'clients.0.redirectUris: missing, required with the grant type authorization_code. ' +
+      "A machine has grantTypes: ['client_credentials']"
     ],
     [
       { ...machine, secretHashes: ['canary-canary'] },
@@ -308,7 +319,8 @@ test('each mistake about a client says which, and how to mend it [T-10]', () => 
     ],
     [
       { ...machine, grantTypes: ['password'] },
-      "clients.0.grantTypes.0: \"password\" is given, expected 'authorization_code' or 'refresh_token' or 'client_credentials'"
+      'clients.0.grantTypes.0: "password" is given, ' +
+      "expected 'authorization_code' or 'refresh_token' or 'client_credentials'"
     ],
     [
       { ...machine, secretHashes: undefined, ...uris, grantTypes: ['authorization_code'] },
@@ -320,7 +332,7 @@ test('each mistake about a client says which, and how to mend it [T-10]', () => 
     ],
     [
       { ...machine, jwks: { keys: [publicKey] } },
-      'clients.0: secretHashes and jwks are given; a client proves itself in one way. Keep one'
+      'clients.0: secretHashes and jwks are given, but a client authenticates in one way. Keep one'
     ],
     [
       { ...machine, grantTypes: ['client_credentials', 'refresh_token'] },
@@ -348,11 +360,11 @@ test('each mistake about a client says which, and how to mend it [T-10]', () => 
     ],
     [
       { ...machine, scopes: ['a b'] },
-      'clients.0.scopes: "a b" is not one scope (RFC 6749, section 3.3)'
+      'clients.0.scopes.0: "a b" is not one scope (RFC 6749, section 3.3)'
     ],
     [
       { ...machine, scopes: ['write'] },
-      'clients.0.scopes: lacks read, which requiredScopes asks of every caller. Add it',
+      'clients.0.scopes: lacks read, which requiredScopes demands of every caller. Add it',
       { requiredScopes: ['read'] }
     ]
   ]
@@ -440,8 +452,8 @@ test('all problems are reported at once, as one error', () => {
     assert.deepEqual(error.message.split('\n  - ').map((line) => line.split(':')[0]), [
       'The options are wrong',
       'issuer',
-      'clientId',
-      'defaultScope'
+      'defaultScope',
+      'clientId'
     ])
     return true
   })
@@ -585,7 +597,7 @@ test('the caller keeps its object, and no one can change the configuration', () 
   const before = structuredClone(options)
   const config = configured(options as never)
   assert.deepEqual(options, before)
-  assert.deepEqual(config.knownScopes, ['read', 'write'])
+  assert.deepEqual(config.scopes, ['read', 'write'])
   for (
     const part of [
       config,

@@ -58,9 +58,9 @@ await app.register(mcpOAuth, { ...options, logLevel: 'loud' })
 expectTypeOf<McpOAuthOptions['version']>().toEqualTypeOf<
   '2025-03-26' | '2025-06-18' | '2025-11-25' | '2026-07-28' | undefined
 >()
-expectTypeOf<McpOAuthOptions['dependencies']>().toEqualTypeOf<Dependency[] | undefined>()
+expectTypeOf<McpOAuthOptions['dependencies']>().toEqualTypeOf<readonly Dependency[] | undefined>()
 expectTypeOf<McpOAuthOptions['tokens']>().toEqualTypeOf<
-  'auto' | false | TokenVerifier | TokenVerifier[] | undefined
+  'auto' | false | TokenVerifier | readonly TokenVerifier[] | undefined
 >()
 expectTypeOf<McpOAuthOptions['store']>().toEqualTypeOf<Store | undefined>()
 expectTypeOf<McpOAuthOptions['secret']>().toEqualTypeOf<string | string[] | undefined>()

@@ -1,7 +1,7 @@
 /** How does a fetch-shaped handler serve the MCP route? */
 
 import { Readable } from 'node:stream'
-import type { FetchHandler } from '../../options/schema.ts'
+import type { FetchHandler } from '../../options/mcp.ts'
 import { isEventStream } from '../rpc/responses.ts'
 import {
   type McpResponse,

@@ -2,7 +2,7 @@
 
 import { Readable, finished } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
-import type { SdkServer } from '../../options/schema.ts'
+import type { SdkServer } from '../../options/mcp.ts'
 import {
   type McpRequest,
   type McpResponse,

@@ -13,7 +13,7 @@ import {
   callRoute,
   forwardedHeaders
 } from './call.ts'
-import type { ToolOptions } from '../../options/schema.ts'
+import type { ToolOptions } from '../../options/mcp.ts'
 import { problemOfScopes } from '../../oauth/scope.ts'
 import { scopesMember } from '../access/scopes.ts'
 import { type Operation, filterOperations, filterProblems, nameProblems } from './filter.ts'

@@ -1,6 +1,6 @@
 /** Which routes become tools, and are their names and filters valid? */
 
-import type { ToolOptions } from '../../options/schema.ts'
+import type { ToolOptions } from '../../options/mcp.ts'
 
 /** A route as the filters see it. */
 export interface Operation {

@@ -3,7 +3,7 @@
 import { isPlainObject } from '../../util/json.ts'
 import { type RouteSchema, type SharedSchemas, jsonContent } from './input.ts'
 import { type JsonSchema, inlineSchema } from './json-schema.ts'
-import type { ToolOptions } from '../../options/schema.ts'
+import type { ToolOptions } from '../../options/mcp.ts'
 
 /** The description of a tool and its result. */
 export interface ToolOutput {

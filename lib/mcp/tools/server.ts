@@ -3,7 +3,7 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import { rpcCode } from '../rpc/types.ts'
 import type { RequestInfo } from '../servers/multiplexer.ts'
-import type { SdkServer } from '../../options/schema.ts'
+import type { SdkServer } from '../../options/mcp.ts'
 import type { ToolCollection } from './collect.ts'
 
 export interface ToolServerOptions {

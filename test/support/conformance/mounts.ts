@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net'
 import { localhostAllowedHostnames, validateHostHeader } from '@modelcontextprotocol/server'
 import Fastify from 'fastify'
 import type { McpOAuthOptions } from '../../../lib/index.ts'
-import type { FetchHandler } from '../../../lib/options/schema.ts'
+import type { FetchHandler } from '../../../lib/options/mcp.ts'
 import type { AppSetup, Cleanup } from '../app.ts'
 import { startGuarded } from '../guarded.ts'
 

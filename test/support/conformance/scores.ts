@@ -1,4 +1,4 @@
-import type { FetchHandler } from '../../../lib/options/schema.ts'
+import type { FetchHandler } from '../../../lib/options/mcp.ts'
 import type { Cleanup } from '../app.ts'
 import { mountBare, mountGuarded } from './mounts.ts'
 import { sessionHandler } from './sessions.ts'

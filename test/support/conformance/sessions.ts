@@ -6,7 +6,7 @@ import {
   UnsubscribeRequestSchema
 } from '@modelcontextprotocol/sdk/types.js'
 import type { McpAuth } from '../../../lib/index.ts'
-import type { FetchHandler } from '../../../lib/options/schema.ts'
+import type { FetchHandler } from '../../../lib/options/mcp.ts'
 import { prompts } from './prompts.ts'
 import { resources, template, templateContents } from './resources.ts'
 import { addSessionTools } from './session-tools.ts'

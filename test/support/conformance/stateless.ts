@@ -7,7 +7,7 @@ import {
   createRequestStateCodec,
   type McpHttpHandler
 } from '@modelcontextprotocol/server'
-import type { FetchHandler } from '../../../lib/options/schema.ts'
+import type { FetchHandler } from '../../../lib/options/mcp.ts'
 import { addInputTools } from './input-required.ts'
 import { prompts } from './prompts.ts'
 import { resources, template, templateContents } from './resources.ts'
