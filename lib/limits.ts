@@ -10,6 +10,11 @@
 /** Wait for a slot of a limiter: a caller gives up at about this time, too. */
 export const queueTimeoutMs = 5_000
 
+// Requests to our OAuth endpoints: lib/host
+
+/** A registration with many redirect URIs and keys fits; larger bodies cost memory for nothing. */
+export const maxOAuthBodyBytes = 64 * 1024
+
 // The identity provider: lib/provider
 
 // The store: lib/store

@@ -37,10 +37,10 @@ export interface UpstreamAccess {
 /**
  * A check of the host application, run as a `preHandler` hook before the MCP route.
  *
- * May return an object, which is merged into `request.mcpAuth`, and may throw. An error whose
- * `statusCode` is 401 or 403 leaves with the
- * `WWW-Authenticate` challenge; any error without a `statusCode` is a fault of ours (500) and never
- * lets a request pass.
+ * It may return an object, which is merged into `request.mcpAuth`, or throw. An error with the
+ * `statusCode` 401 or 403 is sent with a `WWW-Authenticate` challenge; an error without a
+ * `statusCode` is a server error (500). A dependency that responds itself must `return reply`, as
+ * in every asynchronous Fastify hook. Then nothing else runs.
  */
 export type Dependency = (request: FastifyRequest, reply: FastifyReply) => unknown
 

@@ -2,7 +2,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Client } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
-import { logRefusal } from '../host/isolate.ts'
+import { queryOf } from '../host/parsers.ts'
+import { logRefusal } from '../host/replies.ts'
 import {
   parseAuthorizationRequest,
   clientIdOf,
@@ -97,10 +98,4 @@ export function errorLocation (
     state,
     iss: issuer ?? undefined
   })
-}
-
-/** The query of the raw URL: the host's query parser may be any. */
-export function queryOf (request: FastifyRequest): string {
-  const { url = '' } = request.raw
-  return url.slice(url.indexOf('?') + 1 || url.length)
 }

@@ -2,12 +2,8 @@
 import type { FastifyInstance } from 'fastify'
 import type { Log } from '../types.ts'
 import { McpOAuthError, startupError } from '../errors.ts'
-import {
-  corsHeaders,
-  replyToPreflight,
-  rejectOtherMethods,
-  isolatedRoute
-} from '../host/isolate.ts'
+import { corsHeaders, replyToPreflight } from '../host/cors.ts'
+import { isolatedRoute, rejectOtherMethods } from '../host/isolate.ts'
 import { safeLogger } from '../host/safe-logger.ts'
 import { insertWellKnown, type WellKnownName } from '../oauth/well-known.ts'
 

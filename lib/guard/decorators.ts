@@ -1,19 +1,22 @@
+/** What does a registration add to the host's instances and requests? */
 import type { FastifyInstance } from 'fastify'
-import type { Config } from '../options/config.ts'
 import { startupError } from '../errors.ts'
-import { guardFor, type Guard, type GuardOptions, type Guards } from './guard.ts'
 import { problemOfScopes } from '../oauth/scope.ts'
+import type { Config } from '../options/config.ts'
+import { isPlainObject } from '../util/json.ts'
+import { guardFor, type Guard, type GuardOptions, type Guards } from './guard.ts'
 import type { McpOAuthRegistration } from './registrations.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /**
-     * A hook that protects a route of your own as the MCP route is protected. Fits `onRequest`
-     * (before the body is read) and `preHandler`.
+     * Returns a hook that protects a route of the app as the MCP route is protected. Use it as
+     * `onRequest` (before the body is read) or `preHandler`.
      *
-     * Where several registrations share a scope, `prefix` says which one is meant.
-     *
-     * @throws McpOAuthError `FST_MCP_OAUTH_AMBIGUOUS`
+     * @param options.prefix the registration that is meant, if several share a scope
+     * @throws {McpOAuthError} `invalidOptions`, `ambiguous`
+     * @example
+     * app.get('/me', { onRequest: app.requireMcpAuth({ scopes: ['profile'] }) }, handler)
      */
     requireMcpAuth(options?: GuardOptions & { prefix?: string }): Guard
     /** The registration of this scope. */
@@ -21,83 +24,84 @@ declare module 'fastify' {
   }
 }
 
-/** One registration, as the decorators of its scope see it. */
+/** One registration, as its decorators need it. */
 export interface ScopeRegistration {
   readonly registration: McpOAuthRegistration
   readonly guards: Guards
   readonly config: Config
-  /** The scopes that guarded routes of the app need: clients must be able to ask for them. */
+  /** Scopes that guarded routes of the app need: the metadata lists them. */
   readonly guarded: Set<string>
 }
 
-const residents = Symbol('fastify-mcp-oauth.residents')
+const kRegistrations = Symbol('fastify-mcp-oauth.registrations')
+
+type Decorated = FastifyInstance & { [kRegistrations]?: ScopeRegistration[] }
 
 /**
- * Gives the scope and what is below it `requireMcpAuth` and `mcpOAuth`, and the requests `mcpAuth`.
+ * Decorates a scope, and everything below it, with `requireMcpAuth` and `mcpOAuth`, and requests
+ * with `mcpAuth`.
  */
 export function decorate (
-  instance: FastifyInstance & { [residents]?: ScopeRegistration[] },
+  instance: Decorated,
   root: FastifyInstance,
-  resident: ScopeRegistration
+  added: ScopeRegistration
 ): void {
-  // Request decorators of a parent reach children made later only: the scope at hand may be older
-  // than the root's.
+  // Request decorators of a parent do not reach scopes that exist already.
   for (const scope of [root, instance]) {
     if (!scope.hasRequestDecorator('mcpAuth')) scope.decorateRequest('mcpAuth', null)
   }
 
-  if (Object.hasOwn(instance, residents)) {
-    instance[residents]?.push(resident)
+  if (Object.hasOwn(instance, kRegistrations)) {
+    instance[kRegistrations]?.push(added)
     return
   }
-  const here: ScopeRegistration[] = instance[residents] = [resident]
-  instance.decorate('requireMcpAuth', (given: GuardOptions & { prefix?: string } = {}) => {
+  const registrations = [added]
+  instance.decorate(kRegistrations, registrations)
+  instance.decorate('requireMcpAuth', (given = {}) => {
     const problems = [...problemsOf(given)]
     if (problems.length > 0) {
-      throw startupError(
-        'invalidOptions',
-        ...problems.map(problem => `requireMcpAuth${problem}`)
-      )
+      throw startupError('invalidOptions', ...problems.map(problem => `requireMcpAuth${problem}`))
     }
     const { prefix, ...options } = given
-    const { guards, config, guarded } = pick(here, prefix)
+    const { guards, config, guarded } = select(registrations, prefix)
     for (const scope of options.scopes ?? []) guarded.add(scope)
     return guardFor(guards, options, config.requiredScopes)
   })
-  instance.decorate('mcpOAuth', { getter: () => pick(here, undefined).registration })
+  instance.decorate('mcpOAuth', { getter: () => select(registrations, undefined).registration })
 }
 
-/** A slip here would leave a route open, and TypeScript is not everywhere. */
+/** Checks at run time, too: a mistake would leave a route open, and not everybody has types. */
 function* problemsOf (given: unknown): Generator<string> {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    yield `: ${
-      Array.isArray(given) ? 'a list' : `a ${typeof given}`
-    } is given, expected an object such as { scopes: ['notes:read'] }`
+  if (!isPlainObject(given)) {
+    const kind = Array.isArray(given) ? 'list' : typeof given
+    yield `: a ${kind} is given, expected an object such as { scopes: ['notes:read'] }`
     return
   }
-  // A request, a reply and a callback are what a hook gets.
-  if (
-    'raw' in given
-  ) { return yield ': is used as a hook itself. Call it, to get one: requireMcpAuth()' }
+  // A hook receives a request, a reply and a callback.
+  if ('raw' in given) return yield ': is used as a hook. Call it to get a hook: requireMcpAuth()'
   for (const [name, value] of Object.entries(given)) {
-    if (
-      name !== 'scopes' && name !== 'prefix'
-    ) { yield `.${name}: there is no such option. There are scopes, prefix` }
+    if (name !== 'scopes' && name !== 'prefix') {
+      yield `.${name}: there is no such option. There are scopes, prefix`
+    }
     const problem = name === 'scopes' ? problemOfScopes(value) : null
     if (problem !== null) yield `.scopes: ${problem}`
   }
 }
 
-function pick (here: readonly ScopeRegistration[], prefix: string | undefined): ScopeRegistration {
-  const found = prefix === undefined
-    ? here
-    : here.filter(({ registration }) => registration.prefix === prefix)
-  if (found.length === 1 && found[0]) return found[0]
-  const known = here.map(({ registration }) => `'${registration.prefix}'`).join(', ')
+function select (
+  registrations: readonly ScopeRegistration[],
+  prefix: string | undefined
+): ScopeRegistration {
+  const matching = prefix === undefined
+    ? registrations
+    : registrations.filter(({ registration }) => registration.prefix === prefix)
+  if (matching.length === 1 && matching[0]) return matching[0]
+  const known = registrations.map(({ registration }) => `'${registration.prefix}'`).join(', ')
+  const problem = prefix === undefined
+    ? 'missing'
+    : `'${prefix}' matches ${matching.length} of them`
   throw startupError(
     'ambiguous',
-    `prefix: ${
-      prefix === undefined ? 'missing' : `'${prefix}' fits ${found.length} of them`
-    }; this scope has ${known}. Say requireMcpAuth({ prefix })`
+    `prefix: ${problem}; this scope has ${known}. Use requireMcpAuth({ prefix })`
   )
 }

@@ -1,17 +1,18 @@
+/** Which registrations does an app have? */
 import type { FastifyInstance } from 'fastify'
 import type { Config } from '../options/config.ts'
 import { startupError } from '../errors.ts'
 import type { UrlSource } from '../urls.ts'
 
-/** One registration of the plugin, as `instance.mcpOAuth` shows it. */
+/** One registration of the plugin, as returned by `instance.mcpOAuth`. */
 export interface McpOAuthRegistration {
   /** Prefix of the registration: `''` at the root. */
   readonly prefix: string
   /** The URL of the MCP route, which is the audience of access tokens. */
   readonly resource: string
-  /** The issuer of the authorization server clients are sent to, null where none is known. */
+  /** Issuer of the authorization server that clients are sent to, null if there is none. */
   readonly issuer: string | null
-  /** URL of the protected resource metadata, null where there is none. */
+  /** URL of the protected resource metadata, null if it is not served. */
   readonly metadataUrl: string | null
 }
 
@@ -26,34 +27,10 @@ declare module 'fastify' {
 }
 
 /**
- * Finds the instance the app started from: the discovery documents belong at the root of the host,
- * whatever prefix we are registered under.
- */
-export function findRoot (
-  instance: FastifyInstance,
-  given: FastifyInstance | undefined
-): FastifyInstance {
-  if (given) return given
-  let root = instance
-  // A child is made with Object.create(parent): every ancestor that still has Fastify's methods is
-  // an instance.
-  for (
-    let parent = Object.getPrototypeOf(root);
-    typeof parent?.register === 'function';
-    parent = Object.getPrototypeOf(root)
-  ) root = parent
-  if (root.prefix !== '') {
-    throw startupError(
-      'rootNotFound',
-      'root: the topmost instance found has a prefix. Give the instance that was made with fastify() as the option root'
-    )
-  }
-  return root
-}
-
-/**
- * Notes a registration on the root. Two of one MCP route cannot be told apart by clients: that is
- * refused.
+ * Adds a registration to the root of the app.
+ *
+ * @throws {McpOAuthError} `duplicate` if another registration or route has one of its URLs: clients
+ *   cannot distinguish the two
  */
 export function addRegistration (
   root: FastifyInstance,
@@ -67,7 +44,8 @@ export function addRegistration (
   if (registry.has(path) || [...registry.values()].some(other => other.resource === resource)) {
     throw startupError(
       'duplicate',
-      `${resource} is already protected by another registration. Give each its own prefix, or its own mcp.path`
+      `${resource} is already protected by another registration. ` +
+        'Give each registration its own prefix or mcp.path'
     )
   }
   if (
@@ -76,7 +54,8 @@ export function addRegistration (
   ) {
     throw startupError(
       'duplicate',
-      `${prefix}/oauth/authorize exists already, from another registration or as a route of the app. Give this registration its own prefix`
+      `${prefix}/oauth/authorize already exists, from another registration or as a route of the ` +
+        'app. Give this registration its own prefix'
     )
   }
   const registration: McpOAuthRegistration = Object.freeze({

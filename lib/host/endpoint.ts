@@ -3,15 +3,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { McpOAuthError } from '../errors.ts'
 import { parameters, type RequestParameters } from '../oauth/parameters.ts'
-import {
-  acceptForm,
-  acceptJson,
-  allowAnyOrigin,
-  bodyLimit as defaultBodyLimit,
-  publicRoute,
-  rejectOtherMethods,
-  replyToPreflight
-} from './isolate.ts'
+import { maxOAuthBodyBytes } from '../limits.ts'
+import { allowAnyOrigin, replyToPreflight } from './cors.ts'
+import { publicRoute, rejectOtherMethods } from './isolate.ts'
+import { acceptForm, acceptJson } from './parsers.ts'
 
 /**
  * One endpoint. Routes, preflights, 405 answers, the metadata document and the redirect URIs that
@@ -78,7 +73,7 @@ export function serve<Server> (
   endpoint: Endpoint<Server>,
   path = pathOf(endpoint)
 ): void {
-  const { methods, anyOrigin, body, bodyLimit = defaultBodyLimit, errorHandler } = endpoint
+  const { methods, anyOrigin, body, bodyLimit = maxOAuthBodyBytes, errorHandler } = endpoint
   scope.register(async (scope) => {
     if (body === 'form') acceptForm(scope)
     if (body === 'json') acceptJson(scope)

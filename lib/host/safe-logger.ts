@@ -1,16 +1,25 @@
+/** How does this package log? */
 import type { Log } from '../types.ts'
 
 /**
- * A log as we use it: a sink that throws, as one does whose disk is full, is no reason to fail what
- * was asked of us.
+ * Wraps a logger: every line carries `{ plugin: 'mcp-oauth' }`, and no line throws. Logging must
+ * never fail a request, e.g. when the disk is full.
  */
 export function safeLogger (log: Log): Log {
-  const at = (level: keyof Log): Log[keyof Log] => (details, message) => {
+  const write = (level: keyof Log) => (details: object | string, message: string) => {
+    // Packages that log through the wrapped logger may pass an error or a message alone.
+    const [members, text] = typeof details === 'string' ? [{}, details] : [details, message]
+    const named = members instanceof Error ? { err: members } : members
     try {
-      log[level](details, message)
+      log[level]({ plugin: 'mcp-oauth', ...named }, text)
     } catch {
-      // There is nowhere left to say so.
+      // There is no place left to report this.
     }
   }
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+  return {
+    debug: write('debug'),
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error')
+  }
 }

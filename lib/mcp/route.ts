@@ -18,7 +18,9 @@ import { isTooDeep } from './rpc/parse.ts'
 import { preflightMaxAgeSeconds } from '../limits.ts'
 import { createHostCheck, type HostCheck } from '../oauth/origin.ts'
 import { isBoundToLoopback } from '../urls.ts'
-import { allowedHeaders, logSerializers, prefixWithin, isolate } from '../host/isolate.ts'
+import { allowedHeaders } from '../host/cors.ts'
+import { isolate, prefixWithin } from '../host/isolate.ts'
+import { logSerializers } from '../host/replies.ts'
 import { createStreams } from './streams.ts'
 
 const loopbackNames = ['localhost', '127.0.0.1', '[::1]']
@@ -100,7 +102,7 @@ export function mcpRoute (
     if (!(response.body instanceof Readable)) return response
     // After a disconnect `close` was emitted already, so the reply would never end the stream.
     if (request.signal.aborted) response.body.destroy()
-    else streams.watch(reply, request.authInfo?.expiresAt, () => guards.isStillGood(http))
+    else streams.watch(reply, request.authInfo?.expiresAt, () => guards.isStillValid(http))
     return response
   }
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { html } from 'ghtml'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { McpOAuthError } from '../errors.ts'
-import { classify, prepareErrorReply, sendJson } from '../host/isolate.ts'
+import { classify, prepareErrorReply, sendJson } from '../host/replies.ts'
 import { messages, type Messages } from './messages.ts'
 import { style } from './style.ts'
 

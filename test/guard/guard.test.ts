@@ -133,7 +133,8 @@ test('a token that is not good here is invalid_token, never why [RS-05 RS-06 RS-
     assert.equal(response.status, 401)
     assert.equal(
       challengeOf(response),
-      `Bearer error="invalid_token", error_description="The access token is not valid here.", resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`
+      'Bearer error="invalid_token", error_description="The access token is not valid here.", ' +
+        `resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`
     )
     assert.deepEqual(await response.json(), {
       error: 'invalid_token',
@@ -150,7 +151,9 @@ test('a missing scope is 403 with all scopes that are needed [RS-12 RS-13 RS-14 
     assert.equal(response.status, 403)
     assert.equal(
       challengeOf(response),
-      `Bearer error="insufficient_scope", error_description="The access token lacks a scope this request needs.", resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp", scope="read write"`
+      'Bearer error="insufficient_scope", ' +
+        'error_description="The access token lacks a scope this request needs.", ' +
+        `resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp", scope="read write"`
     )
     assert.equal((await response.json() as { error: string }).error, 'insufficient_scope')
   }
@@ -442,7 +445,7 @@ test('a dependency that says false lets no one pass', async (t) => {
   assert.equal(challengeOf(await call({})), 'Bearer')
 })
 
-test('a dependency may answer by itself: nothing runs after it, returned or not, at once or later', async (t) => {
+test('nothing runs after a dependency that has refused, whether it returned the reply or not', async (t) => {
   const answer = { pay: 'first' }
   const answering: Dependency[] = [
     async (_request, reply) => await reply.code(402).send(answer),
@@ -770,7 +773,7 @@ test('a slip in requireMcpAuth stops the start', async (t) => {
     ['admin', /requireMcpAuth: a string is given/],
     [{ scopes: 'admin' }, /requireMcpAuth\.scopes: must be a list of scopes/],
     [{ scopes: ['a b'] }, /requireMcpAuth\.scopes: must be a list of scopes/],
-    [{ raw: {} }, /is used as a hook itself\. Call it/]
+    [{ raw: {} }, /is used as a hook\. Call it/]
   ]
   for (const [given, message] of rows) {
     assert.throws(() => app.requireMcpAuth(given as object), {

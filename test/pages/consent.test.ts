@@ -4,7 +4,8 @@ import { test, type TestContext } from 'node:test'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { ConsentConfig, ConsentDetails } from '../../lib/types.ts'
 import { replyWithConsentPage, type ConsentPage } from '../../lib/pages/consent.ts'
-import { acceptForm, isolate } from '../../lib/host/isolate.ts'
+import { isolate } from '../../lib/host/isolate.ts'
+import { acceptForm } from '../../lib/host/parsers.ts'
 import { lowestContrast, openBrowser } from '../support/chromium.ts'
 
 const usual: ConsentPage = {

@@ -1,0 +1,71 @@
+/** How is a refused client told what to do? */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { McpOAuthError } from '../errors.ts'
+import type { Scheme } from '../oauth/bearer.ts'
+import { challenge } from '../oauth/challenge.ts'
+import { signatureAlgorithms } from '../oauth/public-keys.ts'
+import type { UrlSource } from '../urls.ts'
+
+/**
+ * Runs a check. If it throws, the reply gets the headers of the refusal, and the error continues.
+ *
+ * @param scopes all scopes that the request needs
+ */
+export type Challenging = <T>(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  scopes: readonly string[],
+  check: () => T | Promise<T>
+) => Promise<T>
+
+/** Creates the challenges of one registration, with one header line for each scheme it accepts. */
+export function createChallenging (urls: UrlSource, schemes: readonly Scheme[]): Challenging {
+  /** RFC 6750 §3.1: a client without credentials gets no error code. */
+  function challengesOf (
+    thrown: unknown,
+    needed: readonly string[],
+    hasCredentials: boolean
+  ): string[] {
+    const error = refusalOf(thrown)
+    if (error === null) return []
+    const { scopes } = thrown as { scopes?: unknown }
+    const { metadataUrl } = urls()
+    const bare = error.kind === 'missingToken' || (error.statusCode === 401 && !hasCredentials)
+    // Some clients find a nonce error only if it is the only challenge.
+    const isAboutProof = error.kind === 'invalidDpopProof' || error.kind === 'useDpopNonce'
+    return (isAboutProof ? ['DPoP'] : schemes).map(scheme =>
+      challenge({
+        scheme,
+        ...(!bare && { error: error.error, description: error.message }),
+        ...(metadataUrl !== null && { resourceMetadata: metadataUrl }),
+        scopes: Array.isArray(scopes) ? scopes.map(String) : needed,
+        ...(scheme === 'DPoP' && { algorithms: signatureAlgorithms })
+      })
+    )
+  }
+
+  // An error handler of the host drops the headers of errors, but not those of the reply.
+  return async (request, reply, scopes, check) => {
+    try {
+      return await check()
+    } catch (error) {
+      const headers = challengesOf(error, scopes, request.headers.authorization !== undefined)
+      if (headers.length > 0) {
+        reply.header('www-authenticate', headers.length === 1 ? headers[0] : headers)
+      }
+      if (error instanceof McpOAuthError && error.retryAfter !== undefined) {
+        reply.header('retry-after', String(error.retryAfter))
+      }
+      throw error
+    }
+  }
+}
+
+/** Returns the error that a challenge names, or null for errors without a challenge. */
+function refusalOf (thrown: unknown): McpOAuthError | null {
+  const { statusCode } = Object(thrown) as { statusCode?: unknown }
+  const ours = thrown instanceof McpOAuthError ? thrown : null
+  if (statusCode === 401) return ours ?? new McpOAuthError('invalidToken')
+  if (statusCode === 403) return new McpOAuthError('insufficientScope')
+  return ours?.kind === 'invalidRequest' ? ours : null
+}

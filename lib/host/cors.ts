@@ -1,0 +1,55 @@
+/** How do web pages of other origins call our endpoints? */
+import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify'
+import { preflightMaxAgeSeconds } from '../limits.ts'
+import { isolatedRoute } from './isolate.ts'
+import { replyWithError } from './replies.ts'
+
+/** Headers of every response that web pages of any origin may read. */
+export const corsHeaders = Object.freeze({
+  'access-control-allow-origin': '*',
+  'access-control-expose-headers': 'WWW-Authenticate, DPoP-Nonce, Retry-After'
+})
+
+/**
+ * Lets web pages of any origin call an endpoint. It takes no cookies, so `*` gives a page nothing
+ * that its server could not send itself.
+ */
+export function replyToPreflight (
+  scope: FastifyInstance,
+  url: string,
+  methods: readonly string[]
+): void {
+  scope.options(url, isolatedRoute, async (request, reply) => {
+    reply.headers({
+      ...corsHeaders,
+      'access-control-allow-methods': methods.join(', '),
+      'access-control-allow-headers': allowedHeaders(request),
+      'access-control-max-age': String(preflightMaxAgeSeconds)
+    })
+    return reply.code(204).send()
+  })
+}
+
+/**
+ * Lets web pages of any origin read the responses of a scope, including errors thrown by parsers
+ * and by hooks of the host.
+ */
+export function allowAnyOrigin (scope: FastifyInstance): void {
+  scope.addHook('onRequest', async (_request, reply) => {
+    reply.headers(corsHeaders)
+  })
+  scope.setErrorHandler((thrown: FastifyError, request, reply) => {
+    replyWithError(thrown, request, reply.headers(corsHeaders))
+  })
+}
+
+/**
+ * Returns the header names that a preflight requests, if they are well-formed. A fixed list is not
+ * possible: it would need the names of all Mcp-Param-* headers.
+ */
+export function allowedHeaders (request: FastifyRequest): string {
+  const names = request.headers['access-control-request-headers']
+  return typeof names === 'string' && /^[\w, -]{1,1000}$/.test(names)
+    ? names
+    : 'authorization, content-type, mcp-protocol-version'
+}

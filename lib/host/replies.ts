@@ -1,0 +1,119 @@
+/** How does an error leave, and what is logged about it? */
+import type { FastifyError, FastifyReply, FastifyRequest, RegisterOptions } from 'fastify'
+import { McpOAuthError, type ErrorKind } from '../errors.ts'
+import type { Log } from '../types.ts'
+import { safeLogger } from './safe-logger.ts'
+
+/** Headers of all our responses, including those to requests that a hook of the host rejected. */
+export const securityHeaders = Object.freeze({
+  'cache-control': 'no-store',
+  pragma: 'no-cache',
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer'
+})
+
+/**
+ * Serializers of our log lines. A query contains states, codes and, by mistake, tokens; an error of
+ * a malformed response contains its bytes. Neither is logged. (The cast: Fastify accepts
+ * serializers that return objects, its type does not.)
+ */
+export const logSerializers = {
+  req: ({ method, url, host, ip, socket }: FastifyRequest) => ({
+    method,
+    url: url.split('?', 1)[0],
+    host,
+    remoteAddress: ip,
+    remotePort: socket.remotePort
+  }),
+  err: loggedError
+} as unknown as NonNullable<RegisterOptions['logSerializers']>
+
+interface LoggedError {
+  type: string
+  message: string
+  code?: unknown
+  stack: string
+  cause?: LoggedError
+}
+
+function loggedError (error: Error & { code?: unknown }): LoggedError {
+  const { name, message, code, stack = '', cause } = error
+  return {
+    type: name,
+    message,
+    ...(code !== undefined && { code }),
+    stack,
+    ...(cause instanceof Error && { cause: loggedError(cause) })
+  }
+}
+
+/**
+ * Replies to an error with OAuth JSON (RFC 6749 §5.2). Only sentences of the error table are sent;
+ * the reason is logged.
+ */
+export function replyWithError (
+  thrown: FastifyError | Error,
+  request: FastifyRequest,
+  reply: FastifyReply
+): void {
+  const error = classify(thrown, request)
+  // RFC 6749 §5.2: a client that used this header is told its scheme.
+  if (error.kind === 'invalidClient' && request.headers.authorization !== undefined) {
+    reply.header('www-authenticate', 'Basic realm="OAuth"')
+  }
+  sendJson(prepareErrorReply(request, reply, error), error)
+}
+
+/** Logs an error, and sets the status and the headers of its reply. */
+export function prepareErrorReply (
+  request: FastifyRequest,
+  reply: FastifyReply,
+  error: McpOAuthError,
+  status = error.statusCode
+): FastifyReply {
+  logRefusal(request, error, status)
+  if (error.retryAfter !== undefined) reply.header('retry-after', String(error.retryAfter))
+  if (status === 413) reply.header('connection', 'close')
+  return reply.code(status).headers(securityHeaders)
+}
+
+/** Sends the body of an error (RFC 6749 §5.2). */
+export function sendJson (reply: FastifyReply, { error, message }: McpOAuthError): FastifyReply {
+  return reply.header('content-type', 'application/json; charset=utf-8').send(
+    JSON.stringify({ error, error_description: message })
+  )
+}
+
+/** Logs what was refused, and why. */
+export function logRefusal (
+  request: FastifyRequest,
+  { code, statusCode, message, cause, scopes }: McpOAuthError,
+  status = statusCode
+): void {
+  const log = safeLogger(request.log as Log)
+  if (status >= 500) log.error({ code, err: cause }, message)
+  else log.info({ code, reason: (cause as Error | undefined)?.message, scopes }, message)
+}
+
+/**
+ * Errors that hooks of the host throw: clients must be able to retry after a rate limit (429) and
+ * overload protection (503).
+ */
+const kindsByStatus: Readonly<Record<number, ErrorKind>> = {
+  403: 'insufficientScope',
+  404: 'notFound',
+  429: 'tooManyRequests',
+  503: 'overloaded'
+}
+
+/** Returns the error of our table that stands for a thrown error. */
+export function classify (thrown: FastifyError | Error, request: FastifyRequest): McpOAuthError {
+  if (thrown instanceof McpOAuthError) return thrown
+  const { statusCode = 500, code = '' } = thrown as Partial<FastifyError>
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new McpOAuthError('payloadTooLarge')
+  const anonymous = request.headers.authorization === undefined
+  const kind = statusCode === 401
+    ? anonymous ? 'missingToken' : 'invalidToken'
+    : kindsByStatus[statusCode] ?? (statusCode < 500 ? 'invalidRequest' : 'internal')
+  return new McpOAuthError(kind, { cause: thrown })
+}
