@@ -12,7 +12,7 @@ import type { Client, Log, ProviderTraits, Store, TokenVerifier } from '../types
 import { optionProblems } from './rules.ts'
 import { OptionsSchema, type McpOAuthOptions } from './schema.ts'
 
-/** How a registration takes part: see the table of modes in docs/architecture.md. */
+/** How a registration takes part: see the table of modes in docs/routes.md. */
 export type Mode = 'open' | 'guard' | 'metadata' | 'resource' | 'thin' | 'broker'
 
 /** The user's OAuth or OpenID provider, and our account there. */
