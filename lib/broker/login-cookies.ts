@@ -1,73 +1,54 @@
+/** Which cookies does a login set? */
 import { parse, serialize } from 'cookie'
+import { loginSeconds, maxLoginCookieBytes, maxLoginCookies } from '../limits.ts'
 
-/**
- * Prefix of the cookies that carry a login on its way through the provider, named after its state.
- */
-const transaction = 'mcp-login.'
-const csrf = 'mcp-csrf'
-
-/**
- * Most logins one browser can have under way; their cookies travel with every request, so the
- * oldest go first.
- */
-const maxTransactions = 5
-const maxBytes = 6 * 1024
-
-/** Others may have set cookies that begin like ours, with names that cannot be written back. */
-const ourState = /^[\da-z]{64}$/
-
-/**
- * Reads and writes our cookies. `secure` is false on plain http (loopback), where browsers refuse
- * the `__Host-` prefix.
- */
+/** Reads and writes the cookies of a login. */
 export interface LoginCookies {
-  /** The browser's CSRF value, or null if it has none, or two (somebody planted one). */
+  /** The browser's CSRF value. Null if it has none, or two (an attacker planted one). */
   csrf(header: string | undefined): string | null
-  /** The sealed login of a state, or null if it is absent or doubled. */
-  transaction(header: string | undefined, state: string): string | null
-  setCsrf(value: string, seconds: number): string
-  /**
-   * Sets a login's cookie, and ends those of the oldest ones if there are too many. States begin
-   * with the time they were made.
-   */
-  setTransaction(
-    header: string | undefined,
-    state: string,
-    value: string,
-    seconds: number
-  ): string[]
-  clearTransaction(state: string): string
+  /** The sealed login of a state. Null if there is none, or two. */
+  login(header: string | undefined, state: string): string | null
+  setCsrf(value: string): string
+  /** Sets the cookie of a login, and removes those of the oldest logins if there are too many. */
+  setLogin(header: string | undefined, state: string, value: string): string[]
+  clearLogin(state: string): string
 }
 
+/**
+ * @param secure false on plain http (loopback), where browsers refuse the prefix `__Host-`
+ */
 export function createLoginCookies (secure: boolean): LoginCookies {
   const prefix = secure ? '__Host-' : ''
-  const attributes = { path: '/', httpOnly: true, secure, sameSite: 'lax' as const }
+  const csrf = `${prefix}mcp-csrf`
+  const loginPrefix = `${prefix}mcp-login.`
+  // Other cookies may begin like ours, with names that cannot be written back.
+  const isOurs = (name: string) =>
+    name.startsWith(loginPrefix) && /^[\da-z]{64}$/.test(name.slice(loginPrefix.length))
   const write = (name: string, value: string, maxAge: number) =>
-    serialize(prefix + name, value, { ...attributes, maxAge })
+    serialize(name, value, { path: '/', httpOnly: true, secure, sameSite: 'lax', maxAge })
+  const remove = (name: string) => write(name, '', 0)
   return {
-    csrf: (header) => only(header, prefix + csrf),
-    transaction: (header, state) => only(header, prefix + transaction + state),
-    setCsrf: (value, seconds) => write(csrf, value, seconds),
-    clearTransaction: (state) => write(transaction + state, '', 0),
-    setTransaction (header, state, value, seconds) {
-      const others = Object.entries(parse(header ?? '')).filter(([name]) =>
-        name.startsWith(prefix + transaction) &&
-        ourState.test(name.slice((prefix + transaction).length))
-      ).sort(([a], [b]) => a < b ? 1 : -1)
-      let bytes = prefix.length + transaction.length + state.length + value.length
-      const dropped = others.filter(([name, content = ''], index) => {
+    csrf: header => valueOf(header, csrf),
+    login: (header, state) => valueOf(header, loginPrefix + state),
+    setCsrf: value => write(csrf, value, loginSeconds),
+    clearLogin: state => remove(loginPrefix + state),
+    setLogin (header, state, value) {
+      const name = loginPrefix + state
+      // States begin with their time: the newest logins come first.
+      const others = Object.entries(parse(header ?? ''))
+        .filter(([name]) => isOurs(name))
+        .sort(([a], [b]) => a < b ? 1 : -1)
+      let bytes = name.length + value.length
+      const removed = others.filter(([name, content = ''], index) => {
         bytes += name.length + content.length
-        return index >= maxTransactions - 1 || bytes > maxBytes
+        return index >= maxLoginCookies - 1 || bytes > maxLoginCookieBytes
       })
-      return [
-        write(transaction + state, value, seconds),
-        ...dropped.map(([name]) => write(name.slice(prefix.length), '', 0))
-      ]
+      return [write(name, value, loginSeconds), ...removed.map(([name]) => remove(name))]
     }
   }
 }
 
-function only (header: string | undefined, name: string): string | null {
-  const found = (header ?? '').split(';').filter(pair => pair.trim().startsWith(`${name}=`))
-  return found.length === 1 ? parse(found[0] ?? '')[name] ?? null : null
+function valueOf (header: string | undefined, name: string): string | null {
+  const pairs = (header ?? '').split(';').filter(pair => pair.trim().startsWith(`${name}=`))
+  return pairs.length === 1 ? parse(pairs[0] ?? '')[name] ?? null : null
 }

@@ -1,23 +1,20 @@
+/** Is a `state` one that we sent to the provider? */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { deriveKey } from '../crypto/derive-key.ts'
-
-/** Life of a login between consent and callback, in seconds. */
-export const loginLifetime = 600
-
-/** Seconds by which the clocks of two instances may differ. */
-const skew = 30
+import { loginSeconds, loginSkewSeconds } from '../limits.ts'
 
 /**
- * Makes and recognises the `state` values we send to the provider, so that a foreign one is told
- * from one of another browser.
+ * Makes and verifies the `state` values for the provider. A state that we did not make is an error
+ * of its own: it does not mean that the login began in another browser.
  */
 export interface LoginStates {
-  /** 128 random bits behind the time, and a proof that we made them. Sorts by time. */
+  /** A time, 128 random bits, and an HMAC of both. States sort by time. */
   create(now: number): string
-  /** Whether a state is ours and not too old. */
+  /** Whether a state is ours and has not expired. */
   verify(state: string, now: number): boolean
 }
 
+/** @param context names the registration: others verify no state of it */
 export function createLoginStates (secrets: readonly string[], context: string): LoginStates {
   const keys = secrets.map(secret => deriveKey(secret, `state:${context}`))
   const sign = (body: string, key: Uint8Array) =>
@@ -30,10 +27,10 @@ export function createLoginStates (secrets: readonly string[], context: string):
     verify (state, now) {
       if (!/^[\da-z]{8}[\da-f]{56}$/.test(state)) return false
       const body = state.slice(0, 40)
-      const proof = Buffer.from(state.slice(40), 'hex')
+      const hmac = Buffer.from(state.slice(40), 'hex')
       const age = now - parseInt(state.slice(0, 8), 36)
-      return age >= -skew && age < loginLifetime &&
-        keys.some(key => timingSafeEqual(sign(body, key), proof))
+      return age >= -loginSkewSeconds && age < loginSeconds &&
+        keys.some(key => timingSafeEqual(sign(body, key), hmac))
     }
   }
 }

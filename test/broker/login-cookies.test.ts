@@ -5,7 +5,7 @@ import { createLoginCookies } from '../../lib/broker/login-cookies.ts'
 const state = (time: number) => `${String(time).padStart(8, '0')}${'a'.repeat(56)}`
 const cookies = createLoginCookies(true)
 
-/** What a browser would send after these lines. */
+/** The Cookie header of a browser that received these Set-Cookie lines. */
 function follow (header: string, lines: string[]): string {
   const jar = new Map(
     header === ''
@@ -22,12 +22,12 @@ function follow (header: string, lines: string[]): string {
   return [...jar].map(([name, value]) => `${name}=${value}`).join('; ')
 }
 
-test('our cookies are for this host, for https, and for no script [CD-05]', () => {
+test('cookies are set for this host and https only, and hidden from scripts [CD-05]', () => {
   for (
     const line of [
-      cookies.setCsrf('x', 600),
-      ...cookies.setTransaction('', state(1), 'v', 600),
-      cookies.clearTransaction(state(1))
+      cookies.setCsrf('x'),
+      ...cookies.setLogin('', state(1), 'v'),
+      cookies.clearLogin(state(1))
     ]
   ) {
     assert.match(
@@ -36,15 +36,15 @@ test('our cookies are for this host, for https, and for no script [CD-05]', () =
     )
   }
   assert.equal(
-    createLoginCookies(false).setCsrf('x', 600),
+    createLoginCookies(false).setCsrf('x'),
     'mcp-csrf=x; Max-Age=600; Path=/; HttpOnly; SameSite=Lax',
     'loopback http has no __Host-'
   )
 })
 
-test('two cookies of one name are none, and so is another name [N-06 N-07]', () => {
+test('csrf and login ignore duplicate cookies and cookies of other names [N-06 N-07]', () => {
   const name = `__Host-mcp-login.${state(1)}`
-  assert.equal(cookies.transaction(`a=1; ${name}=v; b=2`, state(1)), 'v')
+  assert.equal(cookies.login(`a=1; ${name}=v; b=2`, state(1)), 'v')
   for (
     const header of [
       undefined,
@@ -58,18 +58,18 @@ test('two cookies of one name are none, and so is another name [N-06 N-07]', () 
       `__Host-mcp-login.${state(2)}=v`
     ]
   ) {
-    assert.equal(cookies.transaction(header, state(1)), null, header)
+    assert.equal(cookies.login(header, state(1)), null, header)
   }
   assert.equal(cookies.csrf('__Host-mcp-csrf=a; __Host-mcp-csrf=a'), null)
   assert.equal(cookies.csrf('mcp-csrf=a'), null)
   assert.equal(cookies.csrf('__Host-mcp-csrf=a'), 'a')
 })
 
-test('at most five logins and 6 KB: the oldest go [N-18 N-19]', () => {
+test('setLogin removes the oldest logins over five or 6 kB [N-18 N-19]', () => {
   for (const [size, most] of [[100, 5], [1_200, 4], [3_900, 1], [2_500, 2]] as const) {
     let header = 'theirs=1'
     for (let time = 1; time <= 20; time++) {
-      header = follow(header, cookies.setTransaction(header, state(time), 'x'.repeat(size), 600))
+      header = follow(header, cookies.setLogin(header, state(time), 'x'.repeat(size)))
     }
     const names = header.split('; ').map(pair => pair.split('=')[0])
     assert.deepEqual(names, [
@@ -83,7 +83,7 @@ test('at most five logins and 6 KB: the oldest go [N-18 N-19]', () => {
   }
 })
 
-test('cookies of others that begin like ours are left alone, however they are spelled [N-06]', () => {
+test('setLogin does not touch other cookies that begin like ours [N-06]', () => {
   const planted = Array.from({ length: 30 }, (_, index) => `__Host-mcp-login.x (${index}) é"=v`)
     .concat([
       '__Host-mcp-login.=v',
@@ -92,5 +92,5 @@ test('cookies of others that begin like ours are left alone, however they are sp
       '__proto__=x',
       `__Host-mcp-login.${'a'.repeat(63)}=%zz`
     ]).join('; ')
-  assert.equal(cookies.setTransaction(planted, state(1), 'v', 600).length, 1)
+  assert.equal(cookies.setLogin(planted, state(1), 'v').length, 1)
 })

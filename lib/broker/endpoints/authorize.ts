@@ -1,47 +1,32 @@
+/** How does an authorization request become a consent page? */
 import { randomBytes } from 'node:crypto'
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import { handleAuthorizationRequest, type ValidRequest } from '../../clients/authorize.ts'
 import { hasNoRefresh } from '../../clients/clients.ts'
-import { hash } from '../../util/hash.ts'
-import { loginLifetime } from '../login-state.ts'
-import { causeWith, McpOAuthError } from '../../errors.ts'
 import { requestedKey } from '../../dpop/rules.ts'
+import { causeWith, McpOAuthError } from '../../errors.ts'
+import type { Endpoint } from '../../host/endpoint.ts'
+import { loginSeconds, maxSealedRequestChars } from '../../limits.ts'
 import { missingScopes } from '../../oauth/scope.ts'
-import { handleAuthorizationRequest } from '../../clients/authorize.ts'
 import { replyWithConsentPage } from '../../pages/consent.ts'
 import { pageErrorHandler } from '../../pages/page.ts'
-import type { Endpoint } from '../../host/endpoint.ts'
+import { hash } from '../../util/hash.ts'
 import type { Broker } from '../broker.ts'
+import type { ApprovedRequest } from '../tokens.ts'
 
-/**
- * What is sealed into the consent page: the whole request, bound to the browser that was shown it.
- */
-export interface ConsentRequest {
+/** Sealed into the consent page: the whole request, bound to the browser that received it. */
+export interface ConsentRequest extends ApprovedRequest {
   readonly id: string
   /** Hash of the browser's CSRF cookie. */
   readonly browser: string
-  readonly client: string
-  readonly redirectUri: string
-  readonly scopes: readonly string[]
-  readonly codeChallenge: string
-  readonly resource: string
-  readonly key?: string
-  readonly once?: true
   readonly state?: string
   readonly prompt?: string
-  /** The client wants to stay logged in: the provider is asked for a refresh token. */
+  /** The client requested `offline_access`: the provider is asked for a refresh token. */
   readonly offline?: true
 }
 
 /**
- * Longest sealed request, in characters. It goes on as a cookie with a little more in it, and
- * browsers drop those of more than 4096.
- */
-const maxSealed = 3_800
-
-/**
- * `GET /oauth/authorize` (RFC 6749 §4.1.1): checks the request and asks the user. Nothing is
- * stored, no cookie is set but the one that proves, when the form comes back, that this browser was
- * shown it.
+ * `GET /oauth/authorize` (RFC 6749 §4.1.1): checks the request and asks the user for consent. The
+ * request is not stored. The only cookie proves later that this browser received the page.
  */
 export const authorizeEndpoint: Endpoint<Broker> = {
   name: 'authorize',
@@ -50,69 +35,61 @@ export const authorizeEndpoint: Endpoint<Broker> = {
   metadata: 'authorization_endpoint',
   legacy: true,
   errorHandler: pageErrorHandler('authorize'),
-  handle: askUser
-}
-
-function askUser (
-  broker: Broker,
-  request: FastifyRequest,
-  reply: FastifyReply
-): Promise<FastifyReply> {
-  return handleAuthorizationRequest(
-    broker,
-    request,
-    reply,
-    async ({ params, client, prompt, authorization: asked }) => {
+  handle: (broker, request, reply) =>
+    handleAuthorizationRequest(broker, request, reply, async (valid) => {
+      const { client, authorization: { redirectUri, resource } } = valid
       const cookies = broker.cookies()
       const csrf = cookies.csrf(request.headers.cookie) ?? randomBytes(16).toString('base64url')
-      const key = broker.config.dpop === 'off' ? undefined : requestedKey(params)
-      const catalog = broker.catalog()
-      // Scopes about the user are between us and the provider. What is left may be nothing: then
-      // it is what the route needs at least.
-      const known = asked.scopes.filter(name => catalog.includes(name))
-      const scopes = known.length > 0 ? known : broker.config.requiredScopes
-      const beyond = client.scopes
-        ? missingScopes(client.scopes, scopes, broker.config.scopeHierarchy)
-        : []
-      if (beyond.length > 0) {
-        throw new McpOAuthError('invalidScope', {
-          cause: causeWith('this client cannot have these scopes', beyond.join(' '))
-        })
-      }
-      const content: ConsentRequest = {
-        id: randomBytes(12).toString('base64url'),
-        browser: hash(csrf),
-        client: hash(client.id),
-        redirectUri: asked.redirectUri,
-        scopes,
-        codeChallenge: asked.codeChallenge,
-        resource: asked.resource,
-        ...(key !== undefined && { key }),
-        ...(hasNoRefresh(client.grantTypes) && { once: true }),
-        ...(asked.state !== undefined && { state: asked.state }),
-        ...(prompt !== undefined && { prompt }),
-        ...(asked.scopes.includes('offline_access') && { offline: true })
-      }
-      const sealed = await broker.sealer.seal(
-        'request',
-        content,
-        loginLifetime,
-        Date.now() / 1000
-      )
-      if (sealed.length > maxSealed) {
+      const content = consentRequest(broker, valid, csrf)
+      const sealed = await broker.sealer.seal('request', content, loginSeconds, Date.now() / 1000)
+      if (sealed.length > maxSealedRequestChars) {
         throw new McpOAuthError('invalidRequest', { description: 'The request is too long.' })
       }
-      reply.header('set-cookie', cookies.setCsrf(csrf, loginLifetime))
-      return replyWithConsentPage(reply, {
+      reply.header('set-cookie', cookies.setCsrf(csrf))
+      return await replyWithConsentPage(reply, {
         action: `${broker.urls().base}/oauth/consent`,
         sealed,
         client,
-        redirectUri: asked.redirectUri,
-        scopes: content.offline ? [...scopes, 'offline_access'] : scopes,
-        resource: asked.resource,
+        redirectUri,
+        scopes: content.offline ? [...content.scopes, 'offline_access'] : content.scopes,
+        resource,
         provider: new URL(broker.config.provider.issuer).host,
         consent: broker.config.consent
       })
-    }
-  )
+    })
+}
+
+function consentRequest (broker: Broker, valid: ValidRequest, csrf: string): ConsentRequest {
+  const { params, prompt, client, authorization } = valid
+  const { redirectUri, codeChallenge, resource, state } = authorization
+  const key = broker.config.dpop === 'off' ? undefined : requestedKey(params)
+  return {
+    id: randomBytes(12).toString('base64url'),
+    browser: hash(csrf),
+    client: hash(client.id),
+    redirectUri,
+    scopes: scopesFor(broker, valid),
+    codeChallenge,
+    resource,
+    ...(key !== undefined && { key }),
+    ...(hasNoRefresh(client.grantTypes) && { once: true }),
+    ...(state !== undefined && { state }),
+    ...(prompt !== undefined && { prompt }),
+    ...(authorization.scopes.includes('offline_access') && { offline: true })
+  }
+}
+
+/** The scopes of our tokens. Scopes about the user, such as `openid`, concern the provider only. */
+function scopesFor (
+  { config, catalog }: Broker,
+  { client, authorization }: ValidRequest
+): readonly string[] {
+  const known = catalog()
+  const requested = authorization.scopes.filter(name => known.includes(name))
+  const scopes = requested.length > 0 ? requested : config.requiredScopes
+  const denied = client.scopes ? missingScopes(client.scopes, scopes, config.scopeHierarchy) : []
+  if (denied.length === 0) return scopes
+  throw new McpOAuthError('invalidScope', {
+    cause: causeWith('The client may not have these scopes', denied.join(' '))
+  })
 }

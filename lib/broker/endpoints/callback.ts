@@ -1,35 +1,30 @@
+/** What does the client receive when the browser returns from the provider? */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { McpOAuthError } from '../../errors.ts'
-import { loginLifetime } from '../login-state.ts'
+import { errorLocation } from '../../clients/authorize.ts'
+import { McpOAuthError, type ErrorKind } from '../../errors.ts'
+import type { Endpoint } from '../../host/endpoint.ts'
+import { queryOf } from '../../host/parsers.ts'
+import { loginSeconds, maxProviderCodeChars } from '../../limits.ts'
 import { parameters, single, type RequestParameters } from '../../oauth/parameters.ts'
 import { redirectUriProblem } from '../../oauth/redirect-uri.ts'
 import { appendQuery } from '../../oauth/url.ts'
-import { errorLocation } from '../../clients/authorize.ts'
-import { queryOf } from '../../host/parsers.ts'
 import { pageErrorHandler } from '../../pages/page.ts'
-import type { Endpoint } from '../../host/endpoint.ts'
 import type { Broker } from '../broker.ts'
 import type { LoginContent } from './consent.ts'
 
-/** Longest code a provider may hand out, in characters. */
-const maxCode = 4096
+/** Errors of the provider that a client receives (RFC 6749 §4.1.2.1). Others are internal. */
+const errors = new Map<string, ErrorKind>([
+  ['access_denied', 'accessDenied'],
+  ['consent_required', 'accessDenied'],
+  ['login_required', 'accessDenied'],
+  ['interaction_required', 'accessDenied'],
+  ['temporarily_unavailable', 'providerUnavailable']
+])
 
 /**
- * Errors of the provider that a client may learn (RFC 6749 §4.1.2.1); all others are the server's
- * business.
- */
-const errors: Readonly<Record<string, 'accessDenied' | 'providerUnavailable'>> = {
-  access_denied: 'accessDenied',
-  consent_required: 'accessDenied',
-  login_required: 'accessDenied',
-  interaction_required: 'accessDenied',
-  temporarily_unavailable: 'providerUnavailable'
-}
-
-/**
- * `GET /oauth/callback`: the browser comes back from the provider. It must be the one that approved
- * (it has the cookie), and it comes back once. The provider's code is not redeemed here: it travels
- * inside ours, so that nothing has to be stored until the client asks for tokens.
+ * `GET /oauth/callback`: the browser returns from the provider. It must have the cookie of the
+ * login, and each login returns once. The provider's code is not redeemed here: our own code
+ * contains it, so that nothing is stored before the client requests tokens.
  */
 export const callbackEndpoint: Endpoint<Broker> = {
   name: 'callback',
@@ -48,58 +43,62 @@ async function handleCallback (
   const now = Date.now() / 1000
   const state = single(params, 'state') ?? ''
   const code = single(params, 'code')
-  const failure = single(params, 'error')
+  const error = single(params, 'error')
   if (
-    (code === undefined) === (failure === undefined) || (code?.length ?? 0) > maxCode
-  ) { throw new McpOAuthError('invalidRequest') }
-  if (!broker.states.verify(state, now)) {
-    throw new McpOAuthError('invalidRequest', {
-      description: 'This sign-in has expired, or was not started here.'
-    })
+    (code === undefined) === (error === undefined) || (code?.length ?? 0) > maxProviderCodeChars
+  ) {
+    throw new McpOAuthError('invalidRequest')
+  }
+  const login = await openLogin(broker, request, state, now)
+  await checkLogin(broker, params, login)
+  if (!await broker.marks.consume('login', state, loginSeconds)) {
+    throw invalid('This sign-in was already completed.')
   }
 
-  const cookies = broker.cookies()
-  const sealed = cookies.transaction(request.headers.cookie, state)
-  const login = sealed === null
-    ? null
-    : await broker.sealer.open('transaction', sealed, now) as LoginContent | null
-  if (login === null || login.upstreamState !== state) {
+  const { redirectUri, state: clientState, upstreamState, secrets, ...approved } = login
+  const iss = broker.issuer()
+  reply.header('set-cookie', broker.cookies().clearLogin(state))
+  if (code === undefined) {
+    const failure = new McpOAuthError(errors.get(error ?? '') ?? 'internal')
+    return reply.redirect(errorLocation(redirectUri, failure, clientState, iss), 302)
+  }
+  const ours = await broker.tokens.code({ ...approved, redirectUri }, code, secrets, now)
+  return reply.redirect(appendQuery(redirectUri, { code: ours, state: clientState, iss }), 302)
+}
+
+async function openLogin (
+  broker: Broker,
+  request: FastifyRequest,
+  state: string,
+  now: number
+): Promise<LoginContent> {
+  if (!broker.states.verify(state, now)) {
+    throw invalid('This sign-in has expired, or was not started here.')
+  }
+  const sealed = broker.cookies().login(request.headers.cookie, state) ?? ''
+  const login = await broker.sealer.open('transaction', sealed, now) as LoginContent | null
+  if (login?.upstreamState !== state) {
     throw new McpOAuthError('accessDenied', {
       description: 'This sign-in was started in another browser.'
     })
   }
-  if (!await broker.provider.isFromProvider(params.get('iss') ?? [])) {
-    throw new McpOAuthError('invalidRequest', {
-      description: 'The answer does not come from the expected provider.'
-    })
-  }
-  if (redirectUriProblem(login.redirectUri, broker.redirectPolicy()) !== null) {
-    throw new McpOAuthError('invalidRequest', {
-      description: 'The redirect URI is not allowed any more.'
-    })
-  }
-  if (!await broker.marks.consume('login', state, loginLifetime)) {
-    throw new McpOAuthError('invalidRequest', {
-      description: 'This sign-in was already completed.'
-    })
-  }
-
-  reply.header('set-cookie', cookies.clearTransaction(state))
-  if (code === undefined) {
-    return reply.redirect(
-      errorLocation(login.redirectUri, refusal(params), login.state, broker.issuer()),
-      302
-    )
-  }
-  const { upstreamState, state: clientState, secrets, ...asked } = login
-  const ours = await broker.tokens.code(asked, code, secrets, now)
-  return reply.redirect(
-    appendQuery(login.redirectUri, { code: ours, state: clientState, iss: broker.issuer() }),
-    302
-  )
+  return login
 }
 
-function refusal (params: RequestParameters): McpOAuthError {
-  const name = single(params, 'error') ?? ''
-  return new McpOAuthError(Object.hasOwn(errors, name) ? errors[name] ?? 'internal' : 'internal')
+async function checkLogin (
+  broker: Broker,
+  params: RequestParameters,
+  { redirectUri }: LoginContent
+): Promise<void> {
+  if (!await broker.provider.isFromProvider(params.get('iss') ?? [])) {
+    throw invalid('The response does not come from the expected provider.')
+  }
+  // The policy may have changed since the login began.
+  if (redirectUriProblem(redirectUri, broker.redirectPolicy()) !== null) {
+    throw invalid('The redirect URI is not allowed any more.')
+  }
+}
+
+function invalid (description: string): McpOAuthError {
+  return new McpOAuthError('invalidRequest', { description })
 }
