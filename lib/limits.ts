@@ -48,8 +48,44 @@ export const revokedMachineSeconds = 3600
 
 // Parameters and metadata (RFC 6749, RFC 7591): lib/oauth
 
+/** Longest URL anywhere: browsers and servers commonly accept at least this much. */
+export const maxUrlChars = 2_048
+/** A query or form: the longest parameters, and room for unknown ones. */
+export const maxFormChars = 65_536
+/** Requests have about ten parameters. */
+export const maxParameters = 50
+/** It is returned in a URL. */
+export const maxStateChars = 2_048
+/** Longest value of `scope`. */
+export const maxScopeChars = 2_048
+/** Scopes in one value of `scope`. */
+export const maxScopes = 100
+/** Longest access token: servers commonly accept 8 kB of headers. */
+export const maxTokenChars = 8_192
 /** Codes and refresh tokens are sealed; this fits the longest that we issue. */
 export const maxGrantChars = 16_384
+/** Longest token of a provider. */
+export const maxProviderTokenChars = 16_384
+/** Tokens of a provider that claim to live longer have an unknown lifetime. */
+export const maxExpiresInSeconds = 1e9
+/** Client assertions are for immediate use. */
+export const assertionSeconds = 300
+/** Clocks of a client and ours may differ by this much. */
+export const assertionSkewSeconds = 30
+/** Identifiers of assertions (`jti`) are random values. */
+export const maxAssertionIdChars = 512
+/** Redirect URIs of one client. */
+export const maxRedirectUris = 10
+/** All redirect URIs of a client: its id carries them, and has to fit into a URL. */
+export const maxRedirectUriChars = 4_096
+/** Keys in the metadata of a client. */
+export const maxClientKeys = 20
+/** The name of a client has to fit on the consent page. */
+export const maxClientNameChars = 100
+/** Shorter RSA keys are insecure (RFC 7518 §3.3). */
+export const minRsaBits = 2_048
+/** Longer RSA keys are slow to verify with. */
+export const maxRsaBits = 4_096
 
 // Options: lib/options
 

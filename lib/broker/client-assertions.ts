@@ -2,7 +2,8 @@ import { createLocalJWKSet, errors, jwtVerify } from 'jose'
 import type { JSONWebKeySet, JWTVerifyGetKey, JWTVerifyOptions, JWTVerifyResult } from 'jose'
 import type { Client } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
-import { assertionProblem, assertionSkew } from '../oauth/client-assertion.ts'
+import { assertionSkewSeconds } from '../limits.ts'
+import { assertionProblem } from '../oauth/client-assertion.ts'
 import { signatureAlgorithms } from '../oauth/public-keys.ts'
 import { hash } from '../util/hash.ts'
 import type { OneTimeMarks } from '../store/one-time.ts'
@@ -44,7 +45,7 @@ export function createClientAssertions (
         subject: clientId,
         audience: audiences(),
         requiredClaims: ['exp'],
-        clockTolerance: assertionSkew,
+        clockTolerance: assertionSkewSeconds,
         currentDate: new Date(now * 1000)
       })
       const problem = assertionProblem(protectedHeader, payload, now)
@@ -55,7 +56,7 @@ export function createClientAssertions (
         !await marks.consume(
           `assertion:${hash(clientId)}`,
           String(jti),
-          exp - now + 2 * assertionSkew
+          exp - now + 2 * assertionSkewSeconds
         )
       ) throw refused('it was used before')
     }

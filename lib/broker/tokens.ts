@@ -1,7 +1,7 @@
 import type { AuthorizeUser, AuthorizeVerdict, UpstreamAccess, UpstreamUser } from '../types.ts'
 import { withTimeout } from '../http/timeout.ts'
 import { McpOAuthError } from '../errors.ts'
-import { maxTokenLength } from '../oauth/bearer.ts'
+import { maxTokenChars } from '../limits.ts'
 import { issueAccessToken, randomId, type TokenResponse } from './access-token.ts'
 import { hash } from '../util/hash.ts'
 import type { Revocation } from './revocation.ts'
@@ -133,7 +133,7 @@ export function createTokenIssuer (options: TokenIssuerOptions): TokenIssuer {
       lifetime,
       now
     )
-    if (issued.access_token.length > maxTokenLength) {
+    if (issued.access_token.length > maxTokenChars) {
       throw new McpOAuthError('internal', {
         cause: new Error(
           'the claims of authorizeUser, or the token of the provider, are too long for an access token'

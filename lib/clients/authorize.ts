@@ -7,6 +7,7 @@ import { logRefusal } from '../host/replies.ts'
 import {
   parseAuthorizationRequest,
   clientIdOf,
+  promptOf,
   redirectUriOf,
   stateOf,
   type AuthorizationRequest,
@@ -41,8 +42,6 @@ export interface ValidRequest {
   readonly prompt: string | undefined
 }
 
-const prompts = ['login', 'consent', 'select_account']
-
 /**
  * Checks an authorization request (RFC 6749 §4.1.1). Errors about the client or its redirect URI
  * are shown to the user, because a redirect would go to an unverified URL. The client receives the
@@ -65,8 +64,7 @@ export async function handleAuthorizationRequest (
     const registered = client.redirectUris ?? params.get('redirect_uri') ?? []
     redirectUri = redirectUriOf(params, registered, endpoint.redirectPolicy())
     const authorization = parseAuthorizationRequest(params, redirectUri, endpoint.rules())
-    const prompt = prompts.find(name => params.get('prompt')?.[0] === name)
-    return await proceed({ params, client, authorization, prompt })
+    return await proceed({ params, client, authorization, prompt: promptOf(params) })
   } catch (error) {
     if (!(error instanceof McpOAuthError)) throw error
     const showError = (status: number, back?: string) =>

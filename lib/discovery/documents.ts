@@ -1,7 +1,7 @@
 /** Under which URLs do clients find the metadata of an MCP server? */
 import type { FastifyInstance } from 'fastify'
 import type { Config } from '../options/config.ts'
-import { authorizationServerPaths, protectedResourcePath } from '../oauth/well-known.ts'
+import { authorizationServerUrls, protectedResourcePath } from '../oauth/well-known.ts'
 import type { UrlSource } from '../urls.ts'
 import { wellKnownOf, type Document } from './well-known.ts'
 
@@ -29,7 +29,7 @@ export function discoveryRoutes (
   const custom = metadataPath.startsWith('/.well-known/')
     ? metadataPath + prefix
     : prefix + metadataPath
-  for (const path of new Set([custom, ...prefixes.flatMap(authorizationServerPaths)])) {
+  for (const path of new Set([custom, ...prefixes.flatMap(authorizationServerUrls)])) {
     wellKnown.serve(path, authorizationServer)
   }
   wellKnown.serveBare('oauth-authorization-server', authorizationServer)

@@ -17,13 +17,13 @@ import { headerMismatch } from './rpc/era.ts'
 import { isTooDeep } from './rpc/parse.ts'
 import { preflightMaxAgeSeconds } from '../limits.ts'
 import { createHostCheck, type HostCheck } from '../oauth/origin.ts'
+import { loopbackNames } from '../oauth/url.ts'
 import { isBoundToLoopback } from '../urls.ts'
 import { allowedHeaders } from '../host/cors.ts'
 import { isolate, prefixWithin } from '../host/isolate.ts'
 import { logSerializers } from '../host/replies.ts'
 import { createStreams } from './streams.ts'
 
-const loopbackNames = ['localhost', '127.0.0.1', '[::1]']
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
 /**

@@ -1,4 +1,7 @@
+/** Is an authorization request valid, and where may its response go? */
+
 import { causeWith, McpOAuthError } from '../errors.ts'
+import { maxStateChars } from '../limits.ts'
 import type { RequestParameters } from './parameters.ts'
 import { single, verbatim } from './parameters.ts'
 import { isChallenge } from './pkce.ts'
@@ -7,90 +10,86 @@ import { redirectUriMatches, redirectUriProblem } from './redirect-uri.ts'
 import { resourceOf } from './resource-parameter.ts'
 import { parseScope } from './scope.ts'
 
-/** A checked authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2). */
+/** A valid authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2). */
 export interface AuthorizationRequest {
   redirectUri: string
-  responseType: 'code'
-  /** S256, always. */
+  /** Its method is S256. */
   codeChallenge: string
   scopes: string[]
-  /** To be handed back unchanged; absent if the client sent none. */
+  /** To be returned unchanged; absent if the client sent none. */
   state?: string
   /** Our resource, in our spelling. */
   resource: string
 }
 
-/** What an authorization request is held against. */
+/** The rules of one authorization server. */
 export interface AuthorizationRules {
-  /** The resource tokens are for; taken if the client names none. */
+  /** The resource that tokens are for, and the default of the parameter. */
   resource: string
-  /** Scopes a client may ask for, or `null` for any. */
+  /** Scopes that a client may request, or `null` for any. */
   knownScopes: readonly string[] | null
-  /** Scopes of a client that asks for none. Defaults to none. */
+  /** Scopes of a client that requests none. Defaults to none. */
   defaultScopes?: readonly string[]
 }
 
-/** Longest `state`, in characters. */
-const maxStateLength = 2048
+/** Values of `prompt` that are passed on to the provider (OpenID Connect Core §3.1.2.1). */
+const prompts = ['login', 'consent', 'select_account']
 
 /**
- * The client that asks. Throws `invalidRequest`, which is answered on the spot: there is no one to
- * redirect to (RFC 6749 §4.1.2.1).
+ * Returns the id of the client.
+ *
+ * @throws {McpOAuthError} `invalidRequest`, never to be redirected (RFC 6749 §4.1.2.1)
  */
 export function clientIdOf (params: RequestParameters): string {
   const clientId = single(params, 'client_id')
-  if (clientId === undefined) {
-    throw new McpOAuthError('invalidRequest', {
-      description: 'The parameter client_id is missing.'
-    })
-  }
+  if (clientId === undefined) throw malformed('The parameter client_id is missing.')
   return clientId
 }
 
 /**
- * Where the answer goes: the asked URI if it is registered, else the only registered one if none is
- * asked for. The policy is applied to the URI at hand, so that it also binds clients which
- * registered under an older one.
+ * Returns the requested redirect URI if it is registered, or the only registered one if none is
+ * requested. The policy also binds clients that registered under an older one.
  *
- * Throws `invalidRequest`, which is answered on the spot and never by redirecting (RFC 6749
- * §4.1.2.1).
+ * @throws {McpOAuthError} `invalidRequest`, never to be redirected (RFC 6749 §4.1.2.1)
  */
 export function redirectUriOf (
   params: RequestParameters,
   registered: readonly string[],
   policy: RedirectPolicy
 ): string {
-  const asked = single(params, 'redirect_uri')
-  const uri = asked ?? (registered.length === 1 ? registered[0] : undefined)
-  if (uri === undefined) {
-    throw new McpOAuthError('invalidRequest', {
-      description: 'The parameter redirect_uri is missing.'
-    })
-  }
+  const [first, second] = registered
+  const uri = single(params, 'redirect_uri') ?? (second === undefined ? first : undefined)
+  if (uri === undefined) throw malformed('The parameter redirect_uri is missing.')
   if (!redirectUriMatches(registered, uri) || redirectUriProblem(uri, policy) !== null) {
-    throw new McpOAuthError('invalidRequest', {
-      description: 'The redirect URI is not registered for this client.',
-      cause: causeWith('the redirect URI that was asked for', uri)
-    })
+    throw malformed(
+      'The redirect URI is not registered for this client.',
+      causeWith('the requested redirect URI', uri)
+    )
   }
   return uri
 }
 
 /**
- * The state to hand back with an error: none if it was not sent, sent twice, or is too long to be
- * repeated. Never throws.
+ * Returns the `state` for an error response: none if it is absent, repeated or too long to be
+ * returned. Never throws.
  */
 export function stateOf (params: RequestParameters): string | undefined {
-  const values = params.get('state')
-  const state = values?.[0]
-  return values?.length === 1 && state !== undefined && state.length <= maxStateLength
+  const [state, second] = params.get('state') ?? []
+  return second === undefined && state !== undefined && state.length <= maxStateChars
     ? state
     : undefined
 }
 
+/** Returns the `prompt` for the provider, if it is one that we pass on. */
+export function promptOf (params: RequestParameters): string | undefined {
+  const prompt = single(params, 'prompt')
+  return prompt !== undefined && prompts.includes(prompt) ? prompt : undefined
+}
+
 /**
- * Checks all but the client and its redirect URI. What it throws may be sent to `redirectUri`, with
- * {@link stateOf} the parameters.
+ * Checks everything but the client and its redirect URI.
+ *
+ * @throws {McpOAuthError} errors that may be sent to `redirectUri`, with {@link stateOf}
  */
 export function parseAuthorizationRequest (
   params: RequestParameters,
@@ -101,9 +100,19 @@ export function parseAuthorizationRequest (
   if (state === undefined && params.has('state')) {
     throw malformed('The parameter state is repeated or too long.')
   }
+  checkSupport(params)
+  return {
+    redirectUri,
+    codeChallenge: codeChallengeOf(params),
+    resource: resourceOf(params, rules.resource) ?? rules.resource,
+    scopes: requestedScopes(params, rules),
+    ...state !== undefined && { state }
+  }
+}
+
+function checkSupport (params: RequestParameters): void {
   if (params.has('request')) throw new McpOAuthError('requestNotSupported')
   if (params.has('request_uri')) throw new McpOAuthError('requestUriNotSupported')
-
   const responseType = single(params, 'response_type')
   if (responseType === undefined) throw malformed('The parameter response_type is missing.')
   if (responseType !== 'code') throw new McpOAuthError('unsupportedResponseType')
@@ -113,15 +122,6 @@ export function parseAuthorizationRequest (
   if (single(params, 'prompt')?.split(' ').includes('none') === true) {
     throw new McpOAuthError('interactionRequired')
   }
-
-  return {
-    redirectUri,
-    responseType,
-    codeChallenge: codeChallengeOf(params),
-    resource: resourceOf(params, rules.resource) ?? rules.resource,
-    scopes: requestedScopes(params, rules),
-    ...state !== undefined && { state }
-  }
 }
 
 function codeChallengeOf (params: RequestParameters): string {
@@ -129,7 +129,7 @@ function codeChallengeOf (params: RequestParameters): string {
   if (challenge === undefined) {
     throw malformed('PKCE is required: the parameter code_challenge is missing.')
   }
-  // No method means plain (RFC 7636 §4.3), which protects nothing.
+  // An absent method means plain (RFC 7636 §4.3), which protects nothing.
   if (single(params, 'code_challenge_method') !== 'S256') {
     throw malformed('Only the code challenge method S256 is supported.')
   }
@@ -143,15 +143,15 @@ function requestedScopes (
 ): string[] {
   const scopes = parseScope(verbatim(params, 'scope') ?? '')
   if (scopes.length === 0) return [...defaultScopes]
-  const unknown = knownScopes === null ? [] : scopes.filter((scope) => !knownScopes.includes(scope))
+  const unknown = scopes.filter((scope) => knownScopes?.includes(scope) === false)
   if (unknown.length > 0) {
     throw new McpOAuthError('invalidScope', {
-      cause: causeWith('nobody can have these scopes', unknown.join(' '))
+      cause: causeWith('unknown scopes', unknown.join(' '))
     })
   }
   return scopes
 }
 
-function malformed (description: string): McpOAuthError {
-  return new McpOAuthError('invalidRequest', { description })
+function malformed (description: string, cause?: Error): McpOAuthError {
+  return new McpOAuthError('invalidRequest', { description, cause })
 }

@@ -1,16 +1,15 @@
-import { McpOAuthError } from '../errors.ts'
+/** Which access token does a request carry? */
 
-/** Longest access token, in bytes. */
-export const maxTokenLength = 8192
+import { McpOAuthError } from '../errors.ts'
+import { maxTokenChars } from '../limits.ts'
 
 /** How an access token is sent: RFC 6750 §2.1, RFC 9449 §7.1. */
 export type Scheme = 'Bearer' | 'DPoP'
 
-/** What the `Authorization` header of a request said. */
-export type Credentials = { token: string, scheme: Scheme, none?: never } | {
-  none: true
-  token?: never
-}
+/** The access token of an `Authorization` header, if it has one. */
+export type Credentials =
+  | { token: string, scheme: Scheme, none?: never }
+  | { none: true, token?: never }
 
 const none: Credentials = Object.freeze({ none: true })
 const bearer: readonly Scheme[] = ['Bearer']
@@ -19,13 +18,13 @@ const bearer: readonly Scheme[] = ['Bearer']
 const wellFormed = /^\w+ +([A-Za-z0-9._~+/-]+=*)$/
 
 /**
- * Finds the access token of a request (RFC 6750 §2.1). Only the header is read; `query` (without
- * `?`) is looked at because a token there beside one in the header makes the request malformed (RFC
- * 6750 §2).
+ * Reads the access token of a request (RFC 6750 §2.1) from its header, never from its query.
  *
- * Absent credentials and schemes that are not listed are `none`. Throws `invalidRequest` for
- * malformed ones, for two `Authorization` headers (Node keeps the first one only, hence
- * `rawHeaders`), and for a token in two places; `invalidToken` for a token that cannot be one.
+ * @param rawHeaders reveal a second `Authorization` header, which Node drops
+ * @param query without `?`; a token there beside one in the header is malformed (RFC 6750 §2)
+ * @param schemes accepted schemes; any other is `none`. Defaults to `Bearer`
+ * @throws {McpOAuthError} `invalidRequest` for malformed or repeated credentials; `invalidToken`
+ *   for text that cannot be a token
  */
 export function parseAccessToken (
   authorization: string | undefined,
@@ -34,15 +33,13 @@ export function parseAccessToken (
   schemes = bearer
 ): Credentials {
   if (authorization === undefined) return none
-  if (repeated(rawHeaders)) throw new McpOAuthError('invalidRequest')
+  if (isRepeated(rawHeaders)) throw new McpOAuthError('invalidRequest')
   const scheme = schemes.find(name => isScheme(name, authorization))
   if (scheme === undefined) return none
-
   if (query !== '' && hasAccessToken(query)) throw new McpOAuthError('invalidRequest')
   const token = wellFormed.exec(authorization)?.[1]
-  if (token !== undefined && token.length <= maxTokenLength) return { token, scheme }
-  // One word of foreign characters may be someone's token; no word, or several, is a mistake in the
-  // request.
+  if (token !== undefined && token.length <= maxTokenChars) return { token, scheme }
+  // One word with other characters may be a foreign token. Anything else is a malformed request.
   throw new McpOAuthError(/^\w+ +[^\s,]+$/.test(authorization) ? 'invalidToken' : 'invalidRequest')
 }
 
@@ -53,7 +50,7 @@ function isScheme (name: Scheme, authorization: string): boolean {
     /^$|[\s,]/.test(authorization.slice(length, length + 1))
 }
 
-function repeated (rawHeaders: readonly string[]): boolean {
+function isRepeated (rawHeaders: readonly string[]): boolean {
   let count = 0
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index] ?? ''
@@ -62,7 +59,7 @@ function repeated (rawHeaders: readonly string[]): boolean {
   return false
 }
 
-/** A spelling with percent signs counts as well: `URLSearchParams` decodes names. */
+/** Percent signs count, too: `URLSearchParams` decodes names. */
 function hasAccessToken (query: string): boolean {
   return (query.includes('access_token') || query.includes('%')) &&
     new URLSearchParams(query).has('access_token')

@@ -1,32 +1,22 @@
+/** Is a signed client assertion (RFC 7523) acceptable? */
+
+import { assertionSeconds, assertionSkewSeconds, maxAssertionIdChars } from '../limits.ts'
+import { parseJsonObject } from '../util/json.ts'
+
 /** Value of `client_assertion_type` (RFC 7523 §2.2). */
 export const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
-/** Seconds an assertion may still have to live. */
-const lifetime = 300
-
-/** Seconds by which the clocks of a client and ours may differ. */
-export const assertionSkew = 30
-
-/** Longest `jti`, in characters. */
-const maxId = 512
-
-/** Header types an assertion may have: none in particular, or its own. */
+/** Accepted header types, in lower case. */
 const types: readonly unknown[] = [undefined, 'jwt', 'client-authentication+jwt']
 
-/**
- * The client an assertion says it is from (RFC 7523 §3). Nothing of it is checked; `undefined` if
- * nothing could be read.
- */
+/** Returns the client that an assertion names (RFC 7523 §3), unverified, if it names one. */
 export function subjectOf (assertion: string): string | undefined {
-  try {
-    const { sub } = JSON.parse(Buffer.from(assertion.split('.')[1] ?? '', 'base64url').toString())
-    return typeof sub === 'string' ? sub : undefined
-  } catch {
-    return undefined
-  }
+  const claims = Buffer.from(assertion.split('.')[1] ?? '', 'base64url').toString()
+  const sub = parseJsonObject(claims)?.['sub']
+  return typeof sub === 'string' ? sub : undefined
 }
 
-/** Claims of an assertion whose signature, issuer, subject, audience and times were found good. */
+/** Claims of an assertion whose signature, issuer, subject, audience and times were verified. */
 export interface AssertionClaims {
   readonly aud?: unknown
   readonly exp?: number
@@ -35,22 +25,25 @@ export interface AssertionClaims {
 }
 
 /**
- * Says why a signed assertion is refused all the same (RFC 7523 §3), or `null` if it is good: for
- * several audiences, or not short-lived, it would be worth something to whoever got hold of it;
- * without an id it could not be told from a copy.
+ * Checks the rest of a verified assertion (RFC 7523 §3). One with several audiences or a long life
+ * is worth stealing; one without an id cannot be told from a copy.
+ *
+ * @param now seconds since 1970
+ * @returns the problem, or null
  */
 export function assertionProblem (
   { typ }: { typ?: unknown },
   { aud, exp = Infinity, iat = 0, jti }: AssertionClaims,
   now: number
 ): string | null {
-  if (
-    !types.includes(typeof typ === 'string' ? typ.toLowerCase() : typ)
-  ) { return 'its type is that of another token' }
+  const type = typeof typ === 'string' ? typ.toLowerCase() : typ
+  if (!types.includes(type)) return 'its typ is that of another kind of token'
   if (typeof aud !== 'string') return 'its audience is not one string'
-  if (exp > now + lifetime + assertionSkew) return `it is good for more than ${lifetime} seconds`
-  if (iat > now + assertionSkew) return 'it was issued in the future'
-  return typeof jti === 'string' && jti !== '' && jti.length <= maxId
+  if (exp > now + assertionSeconds + assertionSkewSeconds) {
+    return `it is valid for more than ${assertionSeconds} seconds`
+  }
+  if (iat > now + assertionSkewSeconds) return 'it was issued in the future'
+  return typeof jti === 'string' && jti !== '' && jti.length <= maxAssertionIdChars
     ? null
-    : 'it has no usable jti'
+    : 'its jti is missing or too long'
 }

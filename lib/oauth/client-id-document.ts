@@ -1,55 +1,55 @@
+/** Is a URL a client id, and is the metadata document behind it valid? */
+
 import type { GrantType } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
+import { maxUrlChars } from '../limits.ts'
+import { parseJsonObject } from '../util/json.ts'
 import type { RedirectPolicy } from './redirect-uri.ts'
 import { parseClientMetadata } from './client-metadata.ts'
-import { maxUrlLength } from './url.ts'
 
-/** What is kept of a client metadata document. */
+/** The members of a client metadata document that we use. */
 export interface ClientDocument {
   readonly redirectUris: readonly string[]
-  /** As the client calls itself; nobody has verified it. */
+  /** As the client calls itself, unverified. */
   readonly name: string
   readonly grantTypes: readonly GrantType[]
 }
 
-/** Endings of names that mean something else in every network. */
+/** Endings of names that are local to a network. */
 const localNames = /(?:^|\.)(?:localhost|localdomain|local|internal|intranet|lan|home\.arpa|onion)$/
 
 /**
- * Says what is wrong with a URL as a client id (OAuth Client ID Metadata Document, §3), as an end
- * of a sentence, or `null` if nothing is. Stricter than the draft where a URL is to be fetched that
- * a stranger has named: a public host name, no port, and in normal form, so that what is compared
- * is what is fetched. A query is allowed.
+ * Checks a URL as a client id (OAuth Client ID Metadata Document, §3). Stricter than the draft,
+ * because a stranger names a URL that we fetch: a public host name, no port, and normal form, so
+ * that the compared URL is the fetched one. A query is allowed.
+ *
+ * @returns the problem as the end of a sentence, or null
  */
 export function clientIdUrlProblem (url: unknown): string | null {
   if (typeof url !== 'string' || !url.startsWith('https://')) return 'must be an https URL'
-  if (url.length > maxUrlLength) return `must have at most ${maxUrlLength} characters`
-  if (
-    !/^[\x21-\x7e]+$/.test(url) || /["'<>\\^`{|}]|%(?![\da-f]{2})|%[01][\da-f]|%7f/i.test(url)
-  ) { return 'has characters that are not allowed' }
+  if (url.length > maxUrlChars) return `must have at most ${maxUrlChars} characters`
+  if (!/^[\x21-\x7e]+$/.test(url) || /["'<>\\^`{|}]|%(?![\da-f]{2})|%[01][\da-f]|%7f/i.test(url)) {
+    return 'has characters that are not allowed'
+  }
   if (url.includes('#')) return 'must not have a fragment'
   if (!URL.canParse(url)) return 'must be an https URL'
   const { href, username, password, hostname, port, pathname } = new URL(url)
   if (username !== '' || password !== '') return 'must not have user info'
-  // Also finds empty user info, dot segments, default ports, capital letters and other spellings of
-  // addresses.
+  // Also rejects empty user info, dot segments, default ports, capitals and spellings of addresses.
   if (href !== url) return 'must be in normal form'
   if (port !== '') return 'must not have a port'
   if (pathname === '/') return 'must have a path'
-  if (
-    !/^(?:[a-z\d_-]+\.)+[a-z][a-z\d-]*$/.test(hostname) || localNames.test(hostname)
-  ) { return 'must have a public host name' }
-  return null
+  return /^(?:[a-z\d_-]+\.)+[a-z][a-z\d-]*$/.test(hostname) && !localNames.test(hostname)
+    ? null
+    : 'must have a public host name'
 }
 
 /**
- * Reads a client metadata document (OAuth Client ID Metadata Document, §4). `clientId` is the URL
- * it came from, and what its `client_id` must be byte for byte. Redirect URIs and the members
- * shared with registration obey the rules of {@link parseClientMetadata}.
+ * Parses a client metadata document (OAuth Client ID Metadata Document, §4). Members that it shares
+ * with registrations obey the rules of {@link parseClientMetadata}. All clients are public here,
+ * also those that could use `private_key_jwt`.
  *
- * Clients have no secrets here. One that is able to use `private_key_jwt` is taken as a public
- * client.
- *
+ * @param clientId the URL of the document, which its `client_id` must be byte for byte
  * @throws {McpOAuthError} `invalidClient`, with the reason as its cause
  */
 export function parseClientDocument (
@@ -58,31 +58,23 @@ export function parseClientDocument (
   { redirectPolicy }: { redirectPolicy: RedirectPolicy }
 ): ClientDocument {
   try {
-    const document: unknown = JSON.parse(text)
-    if (
-      typeof document !== 'object' || document === null || Array.isArray(document)
-    ) { throw new Error('the document is not an object') }
-    const members = document as Readonly<Record<string, unknown>>
-    if (!Object.hasOwn(members, 'client_id') || members['client_id'] !== clientId) {
-      throw new Error('the document is for another client')
-    }
+    const parsed = parseJsonObject(text)
+    if (parsed === null) throw new Error('The document is not a JSON object')
+    // Without the prototype, whose members are none of the document.
+    const members: Record<string, unknown> = Object.assign(Object.create(null), parsed)
+    const { client_id: id, token_endpoint_auth_method: method } = members
+    if (id !== clientId) throw new Error('The document is for another client')
     if (Object.keys(members).some(name => name.startsWith('client_secret'))) {
-      throw new Error('the document has a secret')
+      throw new Error('The document contains a secret')
     }
-    const method = Object.hasOwn(members, 'token_endpoint_auth_method')
-      ? members['token_endpoint_auth_method'] ?? 'none'
-      : 'none'
-    if (method !== 'none' && method !== 'private_key_jwt') {
-      throw new Error('the document names an authentication method that is not supported')
+    if (!['none', 'private_key_jwt'].includes((method ?? 'none') as string)) {
+      throw new Error('The document names an unsupported authentication method')
     }
     const { redirect_uris: redirectUris, client_name: name, grant_types: grantTypes } =
       parseClientMetadata({ ...members, token_endpoint_auth_method: 'none' }, { redirectPolicy })
-    if (name === undefined) throw new Error('the document has no name')
+    if (name === undefined) throw new Error('The document has no client_name')
     return { redirectUris, name, grantTypes }
-  } catch (error) {
-    // A parser's message quotes what it read.
-    throw new McpOAuthError('invalidClient', {
-      cause: error instanceof SyntaxError ? new Error('the document is not JSON') : error
-    })
+  } catch (cause) {
+    throw new McpOAuthError('invalidClient', { cause })
   }
 }

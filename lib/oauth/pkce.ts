@@ -1,22 +1,18 @@
+/** Are the values of PKCE (RFC 7636) well-formed, and which challenge belongs to a verifier? */
+
 import { hash } from '../util/hash.ts'
 
-const challenge = /^[A-Za-z0-9_-]{43}$/
-const verifier = /^[A-Za-z0-9._~-]{43,128}$/
-
-/**
- * Whether a string has the form of an S256 code challenge (RFC 7636 §4.2): a SHA-256 hash,
- * base64url, no padding.
- */
+/** Whether a text has the form of an S256 code challenge: a SHA-256 in base64url (§4.2). */
 export function isChallenge (value: string): boolean {
-  return challenge.test(value)
+  return /^[A-Za-z0-9_-]{43}$/.test(value)
 }
 
-/** Whether a string has the form of a code verifier (RFC 7636 §4.1). */
+/** Whether a text has the form of a code verifier (§4.1). */
 export function isVerifier (value: string): boolean {
-  return verifier.test(value)
+  return /^[A-Za-z0-9._~-]{43,128}$/.test(value)
 }
 
-/** The S256 challenge of a verifier (RFC 7636 §4.2). */
-export function challengeOf (value: string): string {
-  return hash(value)
+/** Returns the S256 challenge of a verifier (§4.2). */
+export function challengeOf (verifier: string): string {
+  return hash(verifier)
 }

@@ -1,54 +1,50 @@
-import { createPublicKey, type JsonWebKey } from 'node:crypto'
+/** Can a JWK verify signatures, and with which algorithms? */
 
-/** What a key of each type can sign with. None is symmetric (RFC 8725 §3.1). */
+import { createPublicKey, type JsonWebKey } from 'node:crypto'
+import { maxRsaBits, minRsaBits } from '../limits.ts'
+
+/** Accepted signature algorithms of each key type. None is symmetric (RFC 8725 §3.1). */
 const algorithms = {
   rsa: ['RS256', 'PS256'],
   ec: ['ES256'],
   ed25519: ['EdDSA', 'Ed25519']
 } as const
 
-/** Algorithms a signature of somebody else may have, unless the operator says otherwise. */
+/** Accepted algorithms of foreign signatures, unless the operator sets others. */
 export const signatureAlgorithms: readonly string[] = Object.values(algorithms).flat()
 
-/** Members that only private and shared keys have (RFC 7518 §6, RFC 9964 §3). */
-export const secretMembers: readonly string[] = [
-  'd',
-  'p',
-  'q',
-  'dp',
-  'dq',
-  'qi',
-  'oth',
-  'k',
-  'priv'
-]
+/** Members that only private and symmetric keys have (RFC 7518 §6, RFC 9964 §3). */
+export const secretMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv']
+
+/** Returns the name of a secret member that a JWK has, if any. */
+export function secretMemberOf (key: object): string | undefined {
+  return secretMembers.find(name => name in key)
+}
 
 /**
- * Says why a JWK verifies no signature here, as an end of a sentence, or `null` if it does. What it
- * holds is not repeated.
+ * Checks that a JWK is a public key for signatures.
+ *
+ * @returns the problem as the end of a sentence, without values of the key, or null
  */
 export function publicKeyProblem (key: object): string | null {
-  const secret = secretMembers.find((name) => name in key)
-  if (
-    secret !== undefined
-  ) {
-    return `has the member ${secret}, which only private and symmetric keys have. Give the public key alone`
+  const secret = secretMemberOf(key)
+  if (secret !== undefined) {
+    return `has the member ${secret}, which only private and symmetric keys have. ` +
+      'Give the public key alone'
   }
   const { use = 'sig', key_ops: uses = ['verify'], alg } = key as Readonly<Record<string, unknown>>
-  if (
-    use !== 'sig' || !Array.isArray(uses) || !uses.includes('verify')
-  ) {
-    return "is not for signatures. Its members use and key_ops must be 'sig' and ['verify'], or left out"
+  if (use !== 'sig' || !Array.isArray(uses) || !uses.includes('verify')) {
+    return 'is not for signatures. ' +
+      "Its members use and key_ops must be 'sig' and ['verify'], or left out"
   }
-  const fitting = algorithmsOf(key)
-  if (
-    fitting.length === 0
-  ) {
-    return 'is no usable public key. Expected is RSA of 2048 to 4096 bits, EC P-256, or OKP Ed25519'
+  const accepted = algorithmsOf(key)
+  if (accepted.length === 0) {
+    return 'is not a usable public key. ' +
+      `Expected is RSA of ${minRsaBits} to ${maxRsaBits} bits, EC P-256, or OKP Ed25519`
   }
-  return alg === undefined || fitting.includes(String(alg))
+  return alg === undefined || accepted.includes(String(alg))
     ? null
-    : `has an alg that is not accepted of it. Expected is ${fitting.join(' or ')}, or none`
+    : `has an alg that does not fit. Expected is ${accepted.join(' or ')}, or none`
 }
 
 function algorithmsOf (key: object): readonly string[] {
@@ -57,12 +53,12 @@ function algorithmsOf (key: object): readonly string[] {
       key: key as JsonWebKey,
       format: 'jwk'
     })
-    const { modulusLength = 2048, publicExponent = 65537n, namedCurve = 'prime256v1' } = details
-    // Keys of strangers are among them: large ones cost us more than them.
-    const fitting = modulusLength >= 2048 && modulusLength <= 4096 &&
-      publicExponent <= 0xffffffffn &&
+    const { modulusLength: bits = minRsaBits, publicExponent = 65537n, namedCurve = 'prime256v1' } =
+      details
+    // Verifying with a large key of a stranger costs us more than them.
+    const isUsable = bits >= minRsaBits && bits <= maxRsaBits && publicExponent <= 0xffffffffn &&
       namedCurve === 'prime256v1'
-    return fitting ? algorithms[type as 'rsa'] ?? [] : []
+    return isUsable ? algorithms[type as 'rsa'] ?? [] : []
   } catch {
     return []
   }

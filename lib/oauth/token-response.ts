@@ -1,9 +1,10 @@
-import { McpOAuthError, type ErrorKind } from '../errors.ts'
+/** Which tokens does the token endpoint of the provider return? */
 
-/**
- * A successful answer of a token endpoint (RFC 6749 §5.1), as far as clients of ours get to see
- * one.
- */
+import { McpOAuthError, type ErrorKind } from '../errors.ts'
+import { maxExpiresInSeconds, maxProviderTokenChars, maxScopeChars } from '../limits.ts'
+import { parseJsonObject } from '../util/json.ts'
+
+/** A successful token response (RFC 6749 §5.1), as far as our clients receive it. */
 export interface ProviderTokenResponse {
   access_token: string
   token_type: 'Bearer'
@@ -12,35 +13,27 @@ export interface ProviderTokenResponse {
   scope?: string
 }
 
-const errors: Readonly<Record<string, ErrorKind>> = {
-  invalid_grant: 'invalidGrant',
-  invalid_scope: 'invalidScope',
-  invalid_target: 'invalidTarget'
-}
+const errors = new Map<unknown, ErrorKind>([
+  ['invalid_grant', 'invalidGrant'],
+  ['invalid_scope', 'invalidScope'],
+  ['invalid_target', 'invalidTarget']
+])
 
 /**
- * Reads what the provider's token endpoint said. Only the members of {@link ProviderTokenResponse} come
- * through: an ID token is for us, not for the client, and error texts may name inner systems.
+ * Parses the response of the provider's token endpoint. Only the members of
+ * {@link ProviderTokenResponse} are returned: an ID token is for us, not for the client, and error
+ * texts may name internal systems.
  *
- * @throws McpOAuthError `invalidGrant`, `invalidScope` or `invalidTarget` where the provider said
- *   so; `providerUnavailable` for 429 and 5xx;
- * `providerMisbehaved` for everything else, including the refusal of our own credentials
+ * @throws {McpOAuthError} `invalidGrant`, `invalidScope`, `invalidTarget` as the provider's error;
+ *   `providerUnavailable` for 429 and 5xx; `providerMisbehaved` for everything else, including
+ *   errors about our own credentials
  */
 export function parseTokenResponse (status: number, text: string): ProviderTokenResponse {
-  if (status >= 500 || status === 429) {
-    throw new McpOAuthError('providerUnavailable', {
-      cause: new Error(`the token endpoint answered ${status}`)
-    })
-  }
-  const body = parse(text)
+  if (status >= 500 || status === 429) throw failure('providerUnavailable', `returned ${status}`)
+  const body = parseJsonObject(text)
+  if (body === null) throw failure('providerMisbehaved', 'returned no JSON object')
   if (status < 200 || status > 299) {
-    const { error } = body
-    const kind = typeof error === 'string' && Object.hasOwn(errors, error)
-      ? errors[error]
-      : undefined
-    throw new McpOAuthError(kind ?? 'providerMisbehaved', {
-      cause: new Error(`the token endpoint answered ${status}`)
-    })
+    throw failure(errors.get(body['error']) ?? 'providerMisbehaved', `returned ${status}`)
   }
   const {
     access_token: accessToken,
@@ -49,39 +42,33 @@ export function parseTokenResponse (status: number, text: string): ProviderToken
     refresh_token: refreshToken,
     scope
   } = body
-  if (
-    !isToken(accessToken) || typeof tokenType !== 'string' || tokenType.toLowerCase() !== 'bearer'
-  ) throw unusable()
+  const isBearer = typeof tokenType === 'string' && tokenType.toLowerCase() === 'bearer'
+  if (!isToken(accessToken) || !isBearer) {
+    throw failure('providerMisbehaved', 'returned no bearer token')
+  }
   return {
     access_token: accessToken,
     token_type: 'Bearer',
-    ...(isLifetime(expiresIn) && { expires_in: Math.floor(expiresIn) }),
-    ...(isToken(refreshToken) && { refresh_token: refreshToken }),
-    ...(typeof scope === 'string' && /^[\x20\x21\x23-\x5b\x5d-\x7e]{1,2048}$/.test(scope) &&
-      { scope })
+    ...isLifetime(expiresIn) && { expires_in: Math.floor(expiresIn) },
+    ...isToken(refreshToken) && { refresh_token: refreshToken },
+    ...isScope(scope) && { scope }
   }
 }
 
-function parse (text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text)
-    if (
-      typeof value === 'object' && value !== null && !Array.isArray(value)
-    ) { return value as Record<string, unknown> }
-  } catch {}
-  throw unusable()
-}
-
 function isToken (value: unknown): value is string {
-  return typeof value === 'string' && value.length <= 16_384 && /^[\x20-\x7e]+$/.test(value)
+  return typeof value === 'string' && value.length <= maxProviderTokenChars &&
+    /^[\x20-\x7e]+$/.test(value)
 }
 
 function isLifetime (value: unknown): value is number {
-  return typeof value === 'number' && value >= 0 && value < 1e9
+  return typeof value === 'number' && value >= 0 && value < maxExpiresInSeconds
 }
 
-function unusable (): McpOAuthError {
-  return new McpOAuthError('providerMisbehaved', {
-    cause: new Error('the token endpoint gave no usable answer')
-  })
+function isScope (value: unknown): value is string {
+  return typeof value === 'string' && value.length <= maxScopeChars &&
+    /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/.test(value)
+}
+
+function failure (kind: ErrorKind, reason: string): McpOAuthError {
+  return new McpOAuthError(kind, { cause: new Error(`The token endpoint ${reason}`) })
 }

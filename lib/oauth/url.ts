@@ -1,49 +1,50 @@
-/** Longest URL accepted anywhere, in characters. */
-export const maxUrlLength = 2048
+/** Is a URL of a server acceptable, and which resource does it name? */
 
-/**
- * Printable ASCII without the characters that carry meaning in shells, HTML attributes and quoted
- * header values.
- */
+import { maxUrlChars } from '../limits.ts'
+
+/** Names of this machine, as `Host`, `Origin` and redirect URIs spell them. */
+export const loopbackNames = ['localhost', '127.0.0.1', '[::1]']
+
+/** Printable ASCII without characters that shells, HTML attributes and quoted headers interpret. */
 const plain = /^[\x21\x23-\x26\x28-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7a\x7e]+$/
 
 const loopbackAddress = /^127\.(?:0|[1-9]\d{0,2})\.(?:0|[1-9]\d{0,2})\.(?:0|[1-9]\d{0,2})$/
 
 /**
- * Whether a host name means this machine: `localhost`, 127.0.0.0/8 in dotted form, `[::1]` (with or
- * without brackets). Expects the lower-cased `hostname` of a `URL`.
+ * Whether a host name means this machine: also 127.0.0.0/8 in dotted form, and `::1` without its
+ * brackets.
+ *
+ * @param hostname in lower case, as in `URL`
  */
 export function isLoopbackHost (hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || hostname === '::1' ||
-    loopbackAddress.test(hostname)
+  return loopbackNames.includes(hostname) || hostname === '::1' || loopbackAddress.test(hostname)
 }
 
 /**
- * Says what is wrong with the URL of a server (issuer, endpoint, resource), as an end of a
- * sentence, or `null` if nothing is.
+ * Checks the URL of a server (issuer, endpoint, resource). It must be absolute, https (http on
+ * loopback), without user info and fragment, and free of shell, HTML and header syntax: some
+ * clients hand endpoint URLs to a shell. Callers keep the text: `URL.href` may name another issuer.
  *
- * Good URLs are absolute, https (http on loopback), without user info and fragment, at most 2048
- * characters, and free of anything a shell, an HTML page or a header could mistake for syntax:
- * clients are known to hand endpoint URLs to a shell. The caller keeps the string: `new
- * URL(value).href` may name another issuer.
+ * @param options `query` tells whether a query is allowed. Defaults to true
+ * @returns the problem as the end of a sentence, or null
  */
 export function problemOfServerUrl (
   value: unknown,
   { query = true }: { query?: boolean } = {}
 ): string | null {
   if (typeof value !== 'string' || value === '') return 'must be a URL'
-  if (value.length > maxUrlLength) return `must have at most ${maxUrlLength} characters`
-  if (
-    !plain.test(value) || value.includes('$(')
-  ) { return 'must not contain spaces, quotes or control characters' }
-  if (
-    !/^https?:\/\/[^/?#]/i.test(value) || !URL.canParse(value)
-  ) { return 'must be an absolute http or https URL' }
-  const url = new URL(value)
-  if (
-    url.protocol === 'http:' && !isLoopbackHost(url.hostname)
-  ) { return 'must use https (http is for loopback only)' }
-  // Also an empty user info, which URL drops without a word.
+  if (value.length > maxUrlChars) return `must have at most ${maxUrlChars} characters`
+  if (!plain.test(value) || value.includes('$(')) {
+    return 'must not contain spaces, quotes or control characters'
+  }
+  if (!/^https?:\/\/[^/?#]/i.test(value) || !URL.canParse(value)) {
+    return 'must be an absolute http or https URL'
+  }
+  const { protocol, hostname } = new URL(value)
+  if (protocol === 'http:' && !isLoopbackHost(hostname)) {
+    return 'must use https (http is for loopback only)'
+  }
+  // Also an empty user info, which URL drops silently.
   if (authorityOf(value).includes('@')) return 'must not contain user info'
   if (value.includes('#')) return 'must not contain a fragment'
   if (!query && value.includes('?')) return 'must not contain a query'
@@ -55,9 +56,9 @@ function authorityOf (url: string): string {
 }
 
 /**
- * Whether two URLs name the same resource (RFC 8707 §2): scheme and host in any case, default port
- * spelled out or not, with or without a trailing slash. Path and query are compared as they are.
- * Anything that is not a clean http(s) URL is the same as nothing, itself included.
+ * Whether two URLs name the same resource (RFC 8707 §2): scheme and host in any case, with or
+ * without default port and trailing slash. Path and query are compared as they are. An invalid URL
+ * equals no URL, not even itself.
  */
 export function sameResource (a: string, b: string): boolean {
   const canonical = canonicalResource(a)
@@ -67,26 +68,18 @@ export function sameResource (a: string, b: string): boolean {
 function canonicalResource (value: string): string | null {
   if (problemOfServerUrl(value) !== null) return null
   const { protocol, host } = new URL(value)
-  // Path and query come from the string: URL would resolve dot segments and so equate different
-  // names.
-  const rest = value.slice(value.indexOf('://') + 3 + authorityOf(value).length)
-  const [path = '', query] = splitOnce(rest, '?')
-  return `${protocol}//${host}${path.endsWith('/') ? path.slice(0, -1) : path}${
-    query === undefined ? '' : `?${query}`
-  }`
-}
-
-function splitOnce (text: string, mark: string): [string, string?] {
-  const at = text.indexOf(mark)
-  return at === -1 ? [text] : [text.slice(0, at), text.slice(at + 1)]
+  // Not the path of `URL`, which resolves dot segments and so equates different names.
+  const target = value.slice(value.indexOf('://') + 3 + authorityOf(value).length)
+  const [path = '', ...query] = target.split('?')
+  return [`${protocol}//${host}${path.replace(/\/$/, '')}`, ...query].join('?')
 }
 
 /**
- * Adds parameters to the query of a redirect URI and leaves every byte that is there as it is (RFC
- * 6749 §3.1.2): `URLSearchParams` would write the existing query anew and damage it. Parameters
- * that are `undefined` are left out; values are percent-encoded.
+ * Adds parameters to the query of a redirect URI and keeps its bytes (RFC 6749 §3.1.2), which
+ * `URLSearchParams` would rewrite. Parameters that are `undefined` are left out.
  *
- * The URL must not have a fragment, and values no lone surrogates (`URIError`).
+ * @param url without a fragment
+ * @throws {URIError} for lone surrogates
  */
 export function appendQuery (
   url: string,

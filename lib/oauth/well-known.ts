@@ -1,3 +1,5 @@
+/** At which well-known URLs are metadata documents? */
+
 /** Suffixes registered for `/.well-known/`. */
 export type WellKnownName =
   | 'oauth-protected-resource'
@@ -5,34 +7,28 @@ export type WellKnownName =
   | 'openid-configuration'
 
 /**
- * Puts `/.well-known/<name>` between host and path (RFC 8414 §3.1, RFC 9728 §3.1). Takes a whole
- * URL or only a path and answers in kind. Terminating slashes of a path go away, a query (which
- * only a resource may have) stays.
+ * Inserts `/.well-known/<name>` between host and path (RFC 8414 §3.1, RFC 9728 §3.1). Terminating
+ * slashes of the path are removed; a query, which only a resource may have, is kept.
+ *
+ * @param urlOrPath a URL or only its path; the result is of the same form
  */
 export function insertWellKnown (name: WellKnownName, urlOrPath: string): string {
   const { origin, path, query } = split(urlOrPath)
   return `${origin}/.well-known/${name}${path}${query}`
 }
 
-/** Path of the protected resource metadata of the resource at `path` (RFC 9728 §3.1). */
+/** The path of the metadata of the protected resource at `path` (RFC 9728 §3.1). */
 export function protectedResourcePath (path: string): string {
   return insertWellKnown('oauth-protected-resource', path)
 }
 
 /**
- * Paths at which clients look for the metadata of the issuer at `path`, in their order: RFC 8414
- * inserted, OpenID Connect inserted, OpenID Connect appended. An issuer without a path has two, as
- * the last two are one.
+ * Returns the URLs of the metadata of an issuer in the order of clients: RFC 8414 inserted, OpenID
+ * Connect inserted, OpenID Connect appended. Without a path the last two are one.
+ *
+ * @param issuer a URL or only its path; the results are of the same form
  */
-export function authorizationServerPaths (path: string): string[] {
-  return discoveryUrls(path)
-}
-
-/**
- * URLs at which to look for the metadata of a provider, in order. See {@link
- * authorizationServerPaths}.
- */
-export function discoveryUrls (issuer: string): string[] {
+export function authorizationServerUrls (issuer: string): string[] {
   const { origin, path } = split(issuer)
   return [
     ...new Set([

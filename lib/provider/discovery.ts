@@ -3,7 +3,7 @@ import type { Log, ProviderTraits } from '../types.ts'
 import { cached } from '../http/cached.ts'
 import { fetchJson } from '../http/fetch.ts'
 import { parseProviderMetadata, type ProviderMetadata } from '../oauth/provider-metadata.ts'
-import { discoveryUrls } from '../oauth/well-known.ts'
+import { authorizationServerUrls } from '../oauth/well-known.ts'
 
 /** Where a provider is and how it is told about. */
 export interface ProviderDiscoveryOptions {
@@ -53,7 +53,7 @@ const timeLimit = 5_000
 export function createProviderDiscovery (options: ProviderDiscoveryOptions): ProviderDiscovery {
   const { issuer, metadataUrl, authorizeUrl, traits, log, warnIss = false, now } = options
   const expected = { issuer, ...(authorizeUrl !== undefined && { authorizeUrl }) }
-  const urls = metadataUrl === undefined ? discoveryUrls(issuer) : [metadataUrl]
+  const urls = metadataUrl === undefined ? authorizationServerUrls(issuer) : [metadataUrl]
   const host = new URL(urls[0] ?? issuer).host
   let warned = !warnIss
   let known: ProviderMetadata | undefined

@@ -314,7 +314,8 @@ everywhere(
     const flow = await startFlow()
     const id = await flow.register()
     const smuggled =
-      'audience=evil&kid=1&login_hint=a%26client_id%3Db&access_type=offline&acr_values=x&nonce=1&client_secret=x&iss=x&max_age=0&tenant=two&__proto__=x&a[b]=c'
+      'audience=evil&kid=1&login_hint=a%26client_id%3Db&access_type=offline&acr_values=x' +
+      '&nonce=1&client_secret=x&iss=x&max_age=0&tenant=two&__proto__=x&a[b]=c'
     const browser = openBrowser()
     const request = await flow.form(
       browser,
@@ -436,7 +437,7 @@ test('the endpoints of the first revisions are no redirect URIs either [R-13]', 
 })
 
 everywhere(
-  'a client id that is the URL of something private, or of nothing public, is nobody, and is not fetched [C-01 C-02 C-04]',
+  'GET /oauth/authorize rejects client ids that are private URLs, and fetches none of them [C-01 C-02 C-04]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const { port } = new URL(flow.upstream.origin)
@@ -508,11 +509,11 @@ everywhere(
     const log = flow.logs.join('')
     assert.match(
       log,
-      /"code":"FST_MCP_OAUTH_INVALID_SCOPE","reason":"nobody can have these scopes: \\"canary:write\\""/
+      /"code":"FST_MCP_OAUTH_INVALID_SCOPE","reason":"unknown scopes: \\"canary:write\\""/
     )
     assert.match(
       log,
-      /the redirect URI that was asked for: \\"https:\/\/…@evil\.example\/canary\?x{1,200}\\"/
+      /the requested redirect URI: \\"https:\/\/…@evil\.example\/canary\?x{1,200}\\"/
     )
     assert.doesNotMatch(log, /me:hidden/)
   }

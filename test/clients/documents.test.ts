@@ -300,7 +300,7 @@ test('find logs why a document was rejected, without its content [REG-18]', asyn
   await documents.find(id)
   assert.equal(state.logged.length, 1)
   const { err } = state.logged[0] as { err: Error }
-  assert.equal(err.message, 'the document is not JSON')
+  assert.equal(err.message, 'The document is not a JSON object')
 })
 
 test('find throws overload and internal errors, and does not remember them [C-14]', async () => {

@@ -4,20 +4,20 @@ import { deriveKey } from '../../lib/crypto/derive-key.ts'
 
 const secret = 'a secret of at least thirty-two bytes'
 
-test('the same secret and purpose give the same key on every instance', () => {
+test('deriveKey returns the same key for the same secret and purpose', () => {
   assert.deepEqual(deriveKey(secret, 'a'), deriveKey(secret, 'a'))
   assert.equal(deriveKey(secret, 'a').length, 32)
   assert.equal(deriveKey(secret, 'a', 48).length, 48)
 })
 
-test('the derivation is pinned: another one would void every value out there', () => {
+test('deriveKey returns the pinned key: another derivation would invalidate all values in use', () => {
   assert.equal(
     Buffer.from(deriveKey(secret, 'seal:client')).toString('hex'),
     '8605ef6f3920ae0f5aaa980888b620c4ab12732e0f3c94df1022adc9ea4f427d'
   )
 })
 
-test('another purpose or secret gives another key', () => {
+test('deriveKey returns another key for another purpose or secret', () => {
   const keys = [
     deriveKey(secret, 'a'),
     deriveKey(secret, 'b'),

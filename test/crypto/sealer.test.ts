@@ -15,7 +15,7 @@ const now = 1_800_000_000
 const sealer = createSealer([older])
 const purposes: Purpose[] = ['client', 'request', 'transaction', 'code', 'access', 'refresh']
 
-test('what is sealed opens until it expires', async () => {
+test('open returns a sealed value until it expires', async () => {
   const value = await sealer.seal('client', { name: 'é', list: [1] }, 60, now)
   assert.deepEqual(await sealer.open('client', value, now), { name: 'é', list: [1] })
   assert.deepEqual(await sealer.open('client', value, now + 59), { name: 'é', list: [1] })
@@ -24,7 +24,7 @@ test('what is sealed opens until it expires', async () => {
   }
 })
 
-test('any JSON object opens as it was', async () => {
+test('open returns any JSON object unchanged', async () => {
   await fc.assert(
     fc.asyncProperty(fc.dictionary(fc.string(), fc.jsonValue()), async (payload) => {
       assert.deepEqual(
@@ -36,7 +36,7 @@ test('any JSON object opens as it was', async () => {
   )
 })
 
-test('a value sealed for one purpose never opens as another', async () => {
+test('open rejects a value that was sealed for another purpose', async () => {
   for (const purpose of purposes) {
     const value = await sealer.seal(purpose, { purpose }, 60, now)
     for (const other of purposes) {
@@ -45,7 +45,7 @@ test('a value sealed for one purpose never opens as another', async () => {
   }
 })
 
-test('a changed value opens as nothing, whichever character is changed [S-03]', async () => {
+test('open rejects a value with any character changed [S-03]', async () => {
   const value = await sealer.seal('client', { a: 1 }, 60, now)
   for (let index = 0; index < value.length; index++) {
     for (const character of ['A', 'B', '_', '.', '=', ' ', '']) {
@@ -57,7 +57,7 @@ test('a changed value opens as nothing, whichever character is changed [S-03]', 
   }
 })
 
-test('a value has one spelling [L6]', async () => {
+test('open accepts one spelling of a value [L6]', async () => {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
   for (const length of [1, 2, 3]) {
     const value = await sealer.seal('code', { a: 'x'.repeat(length) }, 60, now)
@@ -77,7 +77,7 @@ test('a value has one spelling [L6]', async () => {
   }
 })
 
-test('whatever is no sealed value opens as nothing and never rejects [S-03 S-04]', async () => {
+test('open rejects foreign text and never throws [S-03 S-04]', async () => {
   for (
     const value of [
       '',
@@ -106,7 +106,7 @@ test('whatever is no sealed value opens as nothing and never rejects [S-03 S-04]
   )
 })
 
-test('content of another shape opens as nothing, even under our key [S-04]', async () => {
+test('open rejects content of another shape, even under our key [S-04]', async () => {
   const seal = (text: string): Promise<string> =>
     new CompactEncrypt(new TextEncoder().encode(text)).setProtectedHeader({
       alg: 'dir',
@@ -132,7 +132,7 @@ test('content of another shape opens as nothing, even under our key [S-04]', asy
   }
 })
 
-test('rotation: with a new secret in front nothing is lost, without the old one its values are', async () => {
+test('open accepts values of every listed secret while secrets rotate', async () => {
   const before = await Promise.all(
     Array.from({ length: 50 }, (_, index) => sealer.seal('client', { index }, 60, now))
   )
@@ -148,7 +148,7 @@ test('rotation: with a new secret in front nothing is lost, without the old one 
   for (const value of before) assert.equal(await finished.open('client', value, now), null)
 })
 
-test('instances share nothing but the secret', async () => {
+test('open accepts values of another instance with the same secret', async () => {
   assert.deepEqual(
     await createSealer([older]).open(
       'refresh',
@@ -159,7 +159,7 @@ test('instances share nothing but the secret', async () => {
   )
 })
 
-test('nothing can be read from a value, and none is like another [S-01]', async () => {
+test('seal hides its content and never repeats a value [S-01]', async () => {
   const values = await Promise.all(
     [1, 2].map(() => sealer.seal('code', { code: 'canary' }, 60, now))
   )
@@ -170,7 +170,7 @@ test('nothing can be read from a value, and none is like another [S-01]', async 
   }
 })
 
-test('a client id for one redirect URI has at most 400 characters', async () => {
+test('seal fits a client id with one redirect URI into 400 characters', async () => {
   const client = parseClientMetadata({
     redirect_uris: ['http://127.0.0.1:33418/oauth/callback'],
     client_name: 'Claude Code (plugin:x)',
@@ -187,7 +187,7 @@ test('a client id for one redirect URI has at most 400 characters', async () => 
   assert.ok(value.length <= 400, String(value.length))
 })
 
-test('a sealer needs secrets', () => {
+test('createSealer requires secrets', () => {
   for (const secrets of [[], [''], [older, '']]) {
     assert.throws(() => createSealer(secrets), { kind: 'invalidOptions' })
   }

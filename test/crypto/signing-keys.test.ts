@@ -5,7 +5,7 @@ import { createSigningKeys } from '../../lib/crypto/signing-keys.ts'
 
 const secret = 'a test secret that is long enough to be one'
 
-test('every secret makes keys that sign, also the one in 256 whose private key begins with zeros', async () => {
+test('createSigningKeys makes working keys of every secret, also where the private key begins with zeros', async () => {
   const contexts = Array.from({ length: 3000 }, (_, index) => `context ${index}`).filter(context =>
     deriveKey(secret, `sign:0:${context}`)[0] === 0
   )

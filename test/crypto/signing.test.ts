@@ -16,7 +16,7 @@ const [older, newer] = [
 ]
 const claims = { sub: 'alice', exp: 1, gid: 'x' }
 
-test('every instance has the same keys, and only what is public is published [F-20]', async () => {
+test('createSigningKeys derives the same keys on every instance and publishes only public members [F-20]', async () => {
   const [one, two] = await Promise.all([
     createSigningKeys([older], 'a'),
     createSigningKeys([older], 'a')
@@ -33,12 +33,12 @@ test('every instance has the same keys, and only what is public is published [F-
   })
 })
 
-test('the derivation is pinned: another one would void every token out there', async () => {
+test('createSigningKeys derives the pinned key: another derivation would invalidate all tokens in use', async () => {
   const { jwks } = await createSigningKeys([older], 'a')
   assert.equal(jwks.keys[0]?.kid, 'Y5O4GWMMsBcqlPvd3f_KvJ2YAPT70DcGQVYNGAZxlEQ')
 })
 
-test('signatures hold with the published keys alone', async () => {
+test('sign makes signatures that the published keys verify', async () => {
   const keys = await createSigningKeys([older], 'a')
   const { createLocalJWKSet } = await import('jose')
   const token = await keys.sign({ ...claims, exp: 4_000_000_000 })
@@ -51,7 +51,7 @@ test('signatures hold with the published keys alone', async () => {
   )
 })
 
-test('the first secret signs, all are read, others are not [F-21]', async () => {
+test('sign uses the first secret, read accepts all listed secrets and no others [F-21]', async () => {
   const [before, rotated, after, elsewhere] = await Promise.all([
     createSigningKeys([older], 'a'),
     createSigningKeys([newer, older], 'a'),
@@ -75,7 +75,7 @@ test('the first secret signs, all are read, others are not [F-21]', async () => 
   )
 })
 
-test('what we did not sign is not read [J-01 J-02 J-03 J-07]', async () => {
+test('read rejects tokens that we did not sign [J-01 J-02 J-03 J-07]', async () => {
   const keys = await createSigningKeys([older], 'a')
   const token = await keys.sign(claims)
   const [head = '', payload = '', signature = ''] = token.split('.')
@@ -104,7 +104,7 @@ test('what we did not sign is not read [J-01 J-02 J-03 J-07]', async () => {
   ) assert.equal(await keys.read(forged, 0), null, forged.slice(0, 40))
 })
 
-test('a key comes of every secret', async () => {
+test('createSigningKeys derives a key from every secret', async () => {
   await Promise.all(Array.from({ length: 100 }, async (_, index) => {
     const keys = await createSigningKeys([`${older} ${index}`], 'a')
     assert.deepEqual(await keys.read(await keys.sign(claims), 0), claims)

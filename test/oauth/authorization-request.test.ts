@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import {
   parseAuthorizationRequest,
   clientIdOf,
+  promptOf,
   redirectUriOf,
   stateOf
 } from '../../lib/oauth/authorization-request.ts'
@@ -12,14 +13,18 @@ const resource = 'https://mcp.example.com/mcp'
 const codeChallenge = 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM'
 const redirectUri = 'http://127.0.0.1:51234/cb'
 const policy = { allowed: null, forbidden: [] }
-const good = { response_type: 'code', code_challenge: codeChallenge, code_challenge_method: 'S256' }
+const valid = {
+  response_type: 'code',
+  code_challenge: codeChallenge,
+  code_challenge_method: 'S256'
+}
 
-function ask (
+function parse (
   changes: Record<string, string | undefined> = {},
   extra = '',
   rules = {}
 ): ReturnType<typeof parseAuthorizationRequest> {
-  const pairs = Object.entries({ ...good, ...changes }).filter((pair): pair is [string, string] =>
+  const pairs = Object.entries({ ...valid, ...changes }).filter((pair): pair is [string, string] =>
     pair[1] !== undefined
   )
   return parseAuthorizationRequest(
@@ -33,26 +38,26 @@ function ask (
   )
 }
 
-function kindOf (...request: Parameters<typeof ask>): unknown {
+function kindOf (...request: Parameters<typeof parse>): unknown {
   try {
-    ask(...request)
+    parse(...request)
     return null
   } catch (error) {
     return (error as { kind?: unknown }).kind
   }
 }
 
-const least = { redirectUri, responseType: 'code', codeChallenge, resource, scopes: [] }
+const least = { redirectUri, codeChallenge, resource, scopes: [] }
 
-test('a sound request is understood', () => {
-  assert.deepEqual(ask(), least)
+test('parseAuthorizationRequest returns the parameters of a valid request', () => {
+  assert.deepEqual(parse(), least)
   assert.deepEqual(
-    ask({ scope: 'b a', state: 'x', resource, response_mode: 'query', prompt: 'consent' }),
+    parse({ scope: 'b a', state: 'x', resource, response_mode: 'query', prompt: 'consent' }),
     { ...least, scopes: ['b', 'a'], state: 'x' }
   )
 })
 
-test('the client is named once [A-01 A-07 AZ-15]', () => {
+test('clientIdOf requires exactly one client_id [A-01 A-07 AZ-15]', () => {
   assert.equal(clientIdOf(parameters('client_id=c')), 'c')
   for (
     const raw of [
@@ -65,7 +70,7 @@ test('the client is named once [A-01 A-07 AZ-15]', () => {
   ) assert.throws(() => clientIdOf(parameters(raw)), { kind: 'invalidRequest' }, raw)
 })
 
-test('the redirect URI is a registered one [A-03 A-05 A-06 A-07]', () => {
+test('redirectUriOf returns registered redirect URIs only [A-03 A-05 A-06 A-07]', () => {
   const one = ['http://127.0.0.1/cb']
   const two = [...one, 'https://app.example/cb']
   assert.equal(redirectUriOf(parameters(''), one, policy), 'http://127.0.0.1/cb')
@@ -94,7 +99,7 @@ test('the redirect URI is a registered one [A-03 A-05 A-06 A-07]', () => {
   assert.throws(() => redirectUriOf(parameters(''), [], policy), { kind: 'invalidRequest' })
 })
 
-test('the policy of today binds the registrations of yesterday [R-13 B-19]', () => {
+test('redirectUriOf applies the current policy to older registrations [R-13 B-19]', () => {
   const registered = ['http://localhost/oauth/callback']
   const params = parameters('redirect_uri=http://localhost:3000/oauth/callback')
   assert.equal(redirectUriOf(params, registered, policy), 'http://localhost:3000/oauth/callback')
@@ -108,7 +113,7 @@ test('the policy of today binds the registrations of yesterday [R-13 B-19]', () 
   }
 })
 
-test('nothing is said twice [A-07 AZ-15]', () => {
+test('parseAuthorizationRequest rejects repeated parameters [A-07 AZ-15]', () => {
   for (
     const name of [
       'response_type',
@@ -125,7 +130,7 @@ test('nothing is said twice [A-07 AZ-15]', () => {
   assert.equal(kindOf({}, `&resource=${resource}&resource=${resource}`), 'invalidTarget')
 })
 
-test('only codes [A-08]', () => {
+test('parseAuthorizationRequest accepts only the response type code [A-08]', () => {
   for (const type of [undefined, '']) {
     assert.equal(kindOf({ response_type: type }), 'invalidRequest')
   }
@@ -134,7 +139,7 @@ test('only codes [A-08]', () => {
   }
 })
 
-test('PKCE with S256, well-formed [A-09 A-10 A-11 A-12 AZ-04]', () => {
+test('parseAuthorizationRequest requires a well-formed S256 challenge [A-09 A-10 A-11 A-12 AZ-04]', () => {
   for (
     const changes of [
       { code_challenge: undefined, code_challenge_method: undefined },
@@ -155,9 +160,9 @@ test('PKCE with S256, well-formed [A-09 A-10 A-11 A-12 AZ-04]', () => {
   ) assert.equal(kindOf(changes), 'invalidRequest', JSON.stringify(changes))
 })
 
-test('the resource is ours, in our spelling [A-13 AZ-08 AZ-09 AZ-10]', () => {
+test('parseAuthorizationRequest accepts only our resource, in any spelling [A-13 AZ-08 AZ-09 AZ-10]', () => {
   for (const value of [undefined, '', resource, 'https://MCP.example.com:443/mcp/']) {
-    assert.equal(ask({ resource: value }).resource, resource)
+    assert.equal(parse({ resource: value }).resource, resource)
   }
   for (
     const value of [
@@ -170,9 +175,9 @@ test('the resource is ours, in our spelling [A-13 AZ-08 AZ-09 AZ-10]', () => {
   ) assert.equal(kindOf({ resource: value }), 'invalidTarget', value)
 })
 
-test('scopes are known ones [A-14]', () => {
-  assert.deepEqual(ask({ scope: '' }, '', { defaultScopes: ['a'] }).scopes, ['a'])
-  assert.deepEqual(ask({ scope: 'z' }, '', { knownScopes: null }).scopes, ['z'])
+test('parseAuthorizationRequest rejects unknown and malformed scopes [A-14]', () => {
+  assert.deepEqual(parse({ scope: '' }, '', { defaultScopes: ['a'] }).scopes, ['a'])
+  assert.deepEqual(parse({ scope: 'z' }, '', { knownScopes: null }).scopes, ['z'])
   for (
     const scope of [
       'z',
@@ -186,10 +191,10 @@ test('scopes are known ones [A-14]', () => {
   ) assert.equal(kindOf({ scope }), 'invalidScope', scope.slice(0, 9))
 })
 
-test('state comes back as it was, or not at all [A-15]', () => {
-  assert.ok(!('state' in ask()))
+test('parseAuthorizationRequest returns state unchanged and rejects a long one [A-15]', () => {
+  assert.ok(!('state' in parse()))
   for (const state of ['', '"><script>', 'a\r\nb', 'é\u202e', 'x'.repeat(2048)]) {
-    assert.equal(ask({ state }).state, state)
+    assert.equal(parse({ state }).state, state)
   }
   assert.equal(kindOf({ state: 'x'.repeat(2049) }), 'invalidRequest')
   const states = ['state=x', '', 'state=x&state=x', `state=${'x'.repeat(2049)}`, 'state='].map((
@@ -198,12 +203,21 @@ test('state comes back as it was, or not at all [A-15]', () => {
   assert.deepEqual(states, ['x', undefined, undefined, undefined, ''])
 })
 
-test('what we do not support is refused [A-16 A-17 A-18]', () => {
+test('parseAuthorizationRequest rejects unsupported parameters [A-16 A-17 A-18]', () => {
   assert.equal(kindOf({ request: 'a.b.c' }), 'requestNotSupported')
   assert.equal(kindOf({ request_uri: 'http://169.254.169.254/' }), 'requestUriNotSupported')
   assert.equal(kindOf({ prompt: 'none' }), 'interactionRequired')
   assert.equal(kindOf({ prompt: 'login none' }), 'interactionRequired')
   for (const mode of ['fragment', 'form_post', 'query.jwt']) {
     assert.equal(kindOf({ response_mode: mode }), 'invalidRequest')
+  }
+})
+
+test('promptOf returns only the prompts that are passed on to the provider [A-18]', () => {
+  for (const prompt of ['login', 'consent', 'select_account']) {
+    assert.equal(promptOf(parameters(`prompt=${prompt}`)), prompt)
+  }
+  for (const prompt of ['', 'create', 'login consent', 'LOGIN']) {
+    assert.equal(promptOf(parameters(`prompt=${prompt}`)), undefined, prompt)
   }
 })

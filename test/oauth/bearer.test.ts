@@ -17,19 +17,19 @@ function outcome (
   }
 }
 
-test('without a header there is no token, whatever the query says [Q-01 Q-05 RS-04]', () => {
+test('parseAccessToken returns no credentials without a header, whatever the query has [Q-01 Q-05 RS-04]', () => {
   assert.equal(outcome(undefined), 'none')
   assert.equal(outcome(undefined, 'access_token=abc'), 'none')
 })
 
-test('one token after Bearer, in any case [RS-03 Q-03]', () => {
+test('parseAccessToken returns the token after Bearer, in any case [RS-03 Q-03]', () => {
   for (const scheme of ['Bearer', 'bearer', 'BEARER', 'bEaReR']) {
     assert.equal(outcome(`${scheme} abc.DEF-_~+/123==`), 'abc.DEF-_~+/123==')
   }
   assert.equal(outcome('Bearer   abc'), 'abc')
 })
 
-test('another scheme is as no credentials [Q-02 Q-03]', () => {
+test('parseAccessToken ignores credentials of another scheme [Q-02 Q-03]', () => {
   for (
     const header of [
       '',
@@ -43,7 +43,7 @@ test('another scheme is as no credentials [Q-02 Q-03]', () => {
   ) assert.equal(outcome(header), 'none', header)
 })
 
-test('a malformed Bearer is a malformed request [Q-02 Q-03 RS-18]', () => {
+test('parseAccessToken rejects a malformed Bearer header as an invalid request [Q-02 Q-03 RS-18]', () => {
   for (
     const header of [
       'Bearer',
@@ -62,7 +62,7 @@ test('a malformed Bearer is a malformed request [Q-02 Q-03 RS-18]', () => {
   }
 })
 
-test('two Authorization headers are refused [Q-04]', () => {
+test('parseAccessToken rejects two Authorization headers [Q-04]', () => {
   assert.equal(
     outcome('Bearer a', '', [
       'Host',
@@ -93,7 +93,7 @@ test('two Authorization headers are refused [Q-04]', () => {
   )
 })
 
-test('a second token in the query is refused, however it is spelled [Q-06 RS-18]', () => {
+test('parseAccessToken rejects a second token in the query in any spelling [Q-06 RS-18]', () => {
   for (
     const query of ['access_token=b', 'x=1&access_token=', 'access%5Ftoken=b', '%61ccess_token']
   ) { assert.equal(outcome('Bearer a', query), 'invalidRequest', query) }
@@ -102,14 +102,14 @@ test('a second token in the query is refused, however it is spelled [Q-06 RS-18]
   }
 })
 
-test('what cannot be a token is an invalid one [Q-07]', () => {
+test('parseAccessToken rejects text that cannot be a token as an invalid token [Q-07]', () => {
   assert.equal(outcome(`Bearer ${'a'.repeat(8192)}`).length, 8192)
   for (const token of ['a'.repeat(8193), 'a"b', 'a\\b', 'é', '=', 'a=b', 'a\0', '{}']) {
     assert.equal(outcome(`Bearer ${token}`), 'invalidToken', token.slice(0, 9))
   }
 })
 
-test('every b64token is found, and nothing else is ever returned [RS-03]', () => {
+test('parseAccessToken returns every b64token and nothing else [RS-03]', () => {
   fc.assert(
     fc.property(fc.stringMatching(/^[A-Za-z0-9._~+/-]{1,40}={0,3}$/), (token) => {
       assert.equal(outcome(`Bearer ${token}`), token)

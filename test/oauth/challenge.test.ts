@@ -22,7 +22,7 @@ function read (header: string): { scheme: string, parameters: Record<string, str
   return { scheme: header.slice(0, at), parameters }
 }
 
-test('no credentials get a bare challenge [Q-01]', () => {
+test('challenge is bare for a request without credentials [Q-01]', () => {
   assert.equal(challenge({}), 'Bearer')
   assert.equal(challenge({ scheme: 'Basic', scopes: [] }), 'Basic')
   assert.equal(
@@ -31,7 +31,7 @@ test('no credentials get a bare challenge [Q-01]', () => {
   )
 })
 
-test('RFC 9728 §5.1 the parts stand in one order [Q-08]', () => {
+test('challenge writes its parts in one order (RFC 9728 §5.1) [Q-08]', () => {
   assert.equal(
     challenge({
       scopes: ['a', 'b'],
@@ -39,16 +39,17 @@ test('RFC 9728 §5.1 the parts stand in one order [Q-08]', () => {
       description: 'Too little.',
       error: 'insufficient_scope'
     }),
-    'Bearer error="insufficient_scope", error_description="Too little.", resource_metadata="https://h.example/prm", scope="a b"'
+    'Bearer error="insufficient_scope", error_description="Too little.", ' +
+      'resource_metadata="https://h.example/prm", scope="a b"'
   )
 })
 
-test('offline_access is never asked for [RS-17 M-06]', () => {
+test('challenge never names offline_access [RS-17 M-06]', () => {
   assert.equal(challenge({ scopes: ['offline_access', 'a'] }), 'Bearer scope="a"')
   assert.equal(challenge({ scopes: ['offline_access'] }), 'Bearer')
 })
 
-test('nothing breaks out of the header [Q-28]', () => {
+test('challenge escapes text that would break out of the header [Q-28]', () => {
   const header = challenge({
     error: 'x", scope="admin',
     description: 'a\r\nSet-Cookie: b\0\\',
@@ -60,7 +61,7 @@ test('nothing breaks out of the header [Q-28]', () => {
   )
 })
 
-test('every challenge is a valid header and reads back [Q-28]', () => {
+test('challenge is a valid header that parses back, for any input [Q-28]', () => {
   const text = fc.string({ unit: 'binary', minLength: 1 })
   fc.assert(
     fc.property(text, text, text, (error, description, resourceMetadata) => {

@@ -9,7 +9,7 @@ function problem (claims: object, header: object = {}): string | null {
   return assertionProblem(header, { ...good, ...claims }, now)
 }
 
-test('what a signature does not say about an assertion [T-28]', () => {
+test('assertionProblem checks what a signature does not prove [T-28]', () => {
   for (
     const claims of [{}, { iat: undefined }, { exp: now + 330 }, { exp: now - 30 }, {
       iat: now + 30
@@ -32,16 +32,16 @@ test('what a signature does not say about an assertion [T-28]', () => {
   }
 })
 
-test('an assertion is of no type in particular, or of its own [T-28]', () => {
+test('assertionProblem accepts no typ, and the typ of assertions [T-28]', () => {
   for (const typ of [undefined, 'JWT', 'jwt', 'client-authentication+jwt']) {
     assert.equal(problem({}, { typ }), null)
   }
   for (const typ of ['at+jwt', 'dpop+jwt', 'oauth-id-jag+jwt', '', 1, null, ['JWT']]) {
-    assert.match(problem({}, { typ }) ?? '', /type/, String(typ))
+    assert.match(problem({}, { typ }) ?? '', /typ/, String(typ))
   }
 })
 
-test('an assertion says whom it is from, or nothing', () => {
+test('subjectOf returns the client that an assertion names, or undefined', () => {
   const assertion = (claims: string) => `x.${Buffer.from(claims).toString('base64url')}.x`
   assert.equal(subjectOf(assertion('{"sub":"é"}')), 'é')
   for (

@@ -22,7 +22,7 @@ const jwt = `${encoded('{}')}.${encoded('{"sub":"c"}')}.${encoded('s')}`
 const asserting = (assertion: string): string =>
   `client_assertion_type=${assertionType}&client_assertion=${assertion}`
 
-test('four ways to say who one is [T-08 T-10]', () => {
+test('parseClientAuthentication recognizes four methods [T-08 T-10]', () => {
   assert.deepEqual(ask(undefined, 'client_id=c'), { clientId: 'c', method: 'none' })
   assert.deepEqual(ask(undefined, 'client_id=c&client_secret='), { clientId: 'c', method: 'none' })
   assert.deepEqual(ask(undefined, 'client_id=c&client_secret=s'), {
@@ -49,7 +49,7 @@ test('four ways to say who one is [T-08 T-10]', () => {
   })
 })
 
-test('RFC 6749 §2.3.1 both halves of Basic are form-encoded', () => {
+test('parseClientAuthentication form-decodes both halves of Basic (RFC 6749 §2.3.1)', () => {
   assert.deepEqual(ask(basic('a%3Ab+c:s%25:%C3%A9+')), {
     clientId: 'a:b c',
     method: 'client_secret_basic',
@@ -57,7 +57,7 @@ test('RFC 6749 §2.3.1 both halves of Basic are form-encoded', () => {
   })
 })
 
-test('no client is a malformed request, two clients are none [T-08]', () => {
+test('parseClientAuthentication rejects no client as invalid_request and two as invalid_client [T-08]', () => {
   assert.equal(ask(undefined), 'invalidRequest')
   assert.equal(ask(undefined, 'client_id='), 'invalidRequest')
   assert.equal(ask(undefined, 'client_id=a&client_id=a'), 'invalidRequest')
@@ -65,7 +65,7 @@ test('no client is a malformed request, two clients are none [T-08]', () => {
   assert.equal(ask(basic('c:s'), 'client_id=d'), 'invalidClient')
 })
 
-test('junk is no client [T-11 L22]', () => {
+test('parseClientAuthentication rejects malformed Basic headers [T-11 L22]', () => {
   const junk = [
     basic('c'),
     basic(':s'),
@@ -92,7 +92,7 @@ test('junk is no client [T-11 L22]', () => {
   for (const header of junk) assert.equal(ask(header), 'invalidClient', header)
 })
 
-test('RFC 7523 §2.2 an assertion has its type, and names the client', () => {
+test('parseClientAuthentication requires the type and the client of an assertion (RFC 7523 §2.2)', () => {
   for (
     const form of [
       `client_assertion=${jwt}`,
@@ -121,14 +121,14 @@ test('RFC 7523 §2.2 an assertion has its type, and names the client', () => {
   ) assert.equal(ask(undefined, asserting(junk)), 'invalidClient', junk)
 })
 
-test('two methods at once are refused [T-12]', () => {
+test('parseClientAuthentication rejects two methods at once [T-12]', () => {
   assert.equal(ask(basic('c:s'), 'client_secret=s'), 'invalidRequest')
   assert.equal(ask(basic('c:s'), 'client_assertion=a'), 'invalidRequest')
   assert.equal(ask(undefined, 'client_id=c&client_secret=s&client_assertion=a'), 'invalidRequest')
   assert.equal(ask(basic('c:s'), `client_assertion_type=${assertionType}`), 'invalidRequest')
 })
 
-test('our own credentials are read as they were by servers that decode, and for the most part by those that do not', () => {
+test('basicCredentials are readable to servers that decode, and mostly to those that do not', () => {
   for (
     const [clientId, secret] of [['c', 's'], ['a:b c', 's%:é +'], [
       'my-client_1',

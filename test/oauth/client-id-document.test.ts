@@ -37,7 +37,7 @@ function accepts (members: Record<string, unknown>): ReturnType<typeof parseClie
   return parseClientDocument(JSON.stringify({ ...document, ...members }), id, { redirectPolicy })
 }
 
-test('good client ids [REG-14]', () => {
+test('clientIdUrlProblem accepts valid client ids [REG-14]', () => {
   const longest = `https://app.example/${'a'.repeat(2028)}`
   for (
     const url of [
@@ -57,7 +57,7 @@ test('good client ids [REG-14]', () => {
   assert.equal(typeof clientIdUrlProblem(`${longest}a`), 'string')
 })
 
-test('bad client ids [C-01 REG-14]', () => {
+test('clientIdUrlProblem rejects invalid client ids [C-01 REG-14]', () => {
   const bad = [
     'http://app.example/c',
     'HTTPS://app.example/c',
@@ -115,7 +115,7 @@ test('bad client ids [C-01 REG-14]', () => {
   }
 })
 
-test('hosts that are addresses or not of the public internet [C-01 C-04]', () => {
+test('clientIdUrlProblem rejects addresses and hosts outside the public internet [C-01 C-04]', () => {
   const hosts = [
     '127.0.0.1',
     '8.8.8.8',
@@ -156,7 +156,7 @@ test('hosts that are addresses or not of the public internet [C-01 C-04]', () =>
   }
 })
 
-test('a good client id is in normal form [C-01]', () => {
+test('clientIdUrlProblem accepts only URLs in normal form [C-01]', () => {
   fc.assert(
     fc.property(
       fc.webUrl({ validSchemes: ['https'], withQueryParameters: true, withFragments: true }),
@@ -167,7 +167,7 @@ test('a good client id is in normal form [C-01]', () => {
   )
 })
 
-test('what is kept of a document [REG-12]', () => {
+test('parseClientDocument returns the members that we use [REG-12]', () => {
   assert.deepEqual(accepts({}), {
     redirectUris: document.redirect_uris,
     name: 'App',
@@ -192,13 +192,13 @@ test('what is kept of a document [REG-12]', () => {
   assert.deepEqual(accepts({ token_endpoint_auth_method: null }).name, 'App')
 })
 
-test('a loopback URI stands for all ports [REG-13]', () => {
+test('parseClientDocument accepts a loopback URI for all ports [REG-13]', () => {
   const { redirectUris } = accepts({})
   assert.ok(redirectUriMatches(redirectUris, 'http://127.0.0.1:51234/cb'))
   assert.ok(!redirectUriMatches(redirectUris, 'http://127.0.0.1:51234/other'))
 })
 
-test('only JSON objects [C-08]', () => {
+test('parseClientDocument accepts only JSON objects [C-08]', () => {
   const good = JSON.stringify(document)
   for (
     const text of [
@@ -222,14 +222,14 @@ test('only JSON objects [C-08]', () => {
   assert.equal(parseClientDocument(` ${good}\n`, id, { redirectPolicy }).name, 'App')
 })
 
-test('what the document says stays out of the reason [C-08]', () => {
+test('parseClientDocument keeps the text of the document out of the reason [C-08]', () => {
   assert.throws(
     () => parseClientDocument('canary', id, { redirectPolicy }),
     (error: Error) => !String((error.cause as Error).message).includes('canary')
   )
 })
 
-test('the client_id is the URL, byte for byte [C-09]', () => {
+test('parseClientDocument requires client_id to be the URL, byte for byte [C-09]', () => {
   for (
     const other of [
       'https://APP.example/client.json',
@@ -255,7 +255,7 @@ test('the client_id is the URL, byte for byte [C-09]', () => {
   })
 })
 
-test('no secrets, no methods that need one, no private keys [C-10]', () => {
+test('parseClientDocument rejects secrets, methods that need one, and private keys [C-10]', () => {
   for (const name of ['client_secret', 'client_secret_expires_at', 'client_secret_hash']) {
     for (const value of ['x', '', 0, null]) { refuses({ [name]: value }) }
   }
@@ -289,7 +289,7 @@ test('no secrets, no methods that need one, no private keys [C-10]', () => {
   refuses({ jwks: 'x' })
 })
 
-test('redirect URIs are held to the rules of registration [C-11 C-12]', () => {
+test('parseClientDocument applies the rules of registration to redirect URIs [C-11 C-12]', () => {
   const bad = [
     undefined,
     null,
@@ -325,7 +325,7 @@ test('redirect URIs are held to the rules of registration [C-11 C-12]', () => {
   assert.deepEqual(listed.redirectUris, ['cursor://cb'])
 })
 
-test('a name, and one that cannot deceive [REG-12]', () => {
+test('parseClientDocument requires a name that cannot deceive [REG-12]', () => {
   for (
     const name of [
       undefined,
@@ -343,14 +343,14 @@ test('a name, and one that cannot deceive [REG-12]', () => {
   assert.equal(accepts({ client_name: '<script>' }).name, '<script>')
 })
 
-test('grants, response types and logos must fit; what is fetched is the document alone [C-18]', () => {
+test('parseClientDocument checks grants, response types and logos, and fetches none of them [C-18]', () => {
   refuses({ grant_types: ['client_credentials'] })
   refuses({ response_types: ['token'] })
   refuses({ logo_uri: 'javascript:alert(1)' })
   refuses({ logo_uri: 'https://169.254.169.254/' })
 })
 
-test('of a member sent twice the checked value is the kept one [R-24]', () => {
+test('parseClientDocument returns the member it checked if one is repeated [R-24]', () => {
   const text = JSON.stringify(document).replace(
     '{',
     '{"redirect_uris":["https://first.example/cb"],'

@@ -6,7 +6,7 @@ import { isSecretOf } from '../../lib/oauth/client-secret.ts'
 const hash = 'sha256:ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0'
 const ofNothing = 'sha256:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU'
 
-test('a secret is known by its hash, whichever of several it is [T-10 T-13]', () => {
+test('isSecretOf matches the hash of a secret at any place of the list [T-10 T-13]', () => {
   for (const hashes of [[hash], [ofNothing, hash], [hash, ofNothing], [hash, hash]]) {
     assert.equal(isSecretOf(hashes, 'abc'), true)
   }

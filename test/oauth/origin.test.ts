@@ -12,7 +12,7 @@ const check = createHostCheck({
   ]
 })
 
-test('only listed hosts are served, whatever their case and port [HT-03 Q-21]', () => {
+test('createHostCheck accepts only listed hosts, in any case and with their port [HT-03 Q-21]', () => {
   for (
     const host of [
       'localhost',
@@ -45,7 +45,7 @@ test('only listed hosts are served, whatever their case and port [HT-03 Q-21]', 
   assert.equal(check(undefined, undefined), 'hostNotAllowed')
 })
 
-test('a host that is more than a host is refused [Q-21]', () => {
+test('createHostCheck rejects a Host header with more than a host [Q-21]', () => {
   for (
     const host of [
       'localhost/x',
@@ -63,11 +63,11 @@ test('a host that is more than a host is refused [Q-21]', () => {
   }
 })
 
-test('a request without an Origin is no page [HT-01]', () => {
+test('createHostCheck accepts requests without an Origin [HT-01]', () => {
   assert.equal(check('localhost', undefined), null)
 })
 
-test('origins are compared with scheme, host and port [HT-02 Q-20]', () => {
+test('createHostCheck compares origins by scheme, host and port [HT-02 Q-20]', () => {
   for (
     const origin of [
       'https://app.example.com',
@@ -99,7 +99,7 @@ test('origins are compared with scheme, host and port [HT-02 Q-20]', () => {
   }
 })
 
-test('a loopback origin without a port stands for any port, of that name only [Q-20]', () => {
+test('createHostCheck accepts any port for a loopback origin without one, of that name only [Q-20]', () => {
   assert.equal(check('localhost', 'http://localhost:6274'), null)
   assert.equal(check('localhost', 'https://localhost:6274'), 'originNotAllowed')
   assert.equal(
@@ -111,14 +111,14 @@ test('a loopback origin without a port stands for any port, of that name only [Q
   )
 })
 
-test('the null origin has to be listed [Q-20]', () => {
+test('createHostCheck accepts the null origin only if it is listed [Q-20]', () => {
   assert.equal(
     createHostCheck({ allowedHosts: ['localhost'], allowedOrigins: ['null'] })('localhost', 'null'),
     null
   )
 })
 
-test('entries are checked at start-up', () => {
+test('hostProblem and originProblem reject invalid entries', () => {
   assert.equal(hostProblem('example.com:8443'), null)
   assert.match(hostProblem('https://example.com') ?? '', /host name/)
   assert.equal(originProblem('https://example.com'), null)

@@ -5,7 +5,7 @@ import { parameters, single, verbatim } from '../../lib/oauth/parameters.ts'
 
 const refused = { kind: 'invalidRequest' }
 
-test('a form is read as URLSearchParams reads it', () => {
+test('parameters reads a form as URLSearchParams does', () => {
   const text = fc.string({ unit: 'binary', maxLength: 10 })
   fc.assert(
     fc.property(fc.array(fc.tuple(text, text), { maxLength: 20 }), (pairs) => {
@@ -18,7 +18,7 @@ test('a form is read as URLSearchParams reads it', () => {
   )
 })
 
-test('a repeated parameter stays visible and is refused where one is expected [G-11 AZ-15]', () => {
+test('single and verbatim reject a repeated parameter, which parameters keeps [G-11 AZ-15]', () => {
   const params = parameters('a=1&b=2&a=1&%62=3')
   assert.deepEqual(params.get('a'), ['1', '1'])
   for (const name of ['a', 'b']) {
@@ -27,7 +27,7 @@ test('a repeated parameter stays visible and is refused where one is expected [G
   }
 })
 
-test('RFC 6749 §3.1 a parameter without a value is one that was not sent', () => {
+test('single treats an empty parameter as absent (RFC 6749 §3.1)', () => {
   const params = parameters('a=&b&&c=+')
   assert.deepEqual([
     single(params, 'a'),
@@ -39,7 +39,7 @@ test('RFC 6749 §3.1 a parameter without a value is one that was not sent', () =
   assert.equal(parameters('').size, 0)
 })
 
-test('names of Object.prototype are only names [G-07]', () => {
+test('parameters treats names of Object.prototype as ordinary names [G-07]', () => {
   const params = parameters('__proto__=x&constructor=y&a[b]=c')
   assert.deepEqual([
     single(params, '__proto__'),
@@ -49,7 +49,7 @@ test('names of Object.prototype are only names [G-07]', () => {
   ], ['x', 'y', undefined, undefined])
 })
 
-test('what does not decode is refused, and so are control characters in what we read [G-12]', () => {
+test('parameters rejects text that does not decode, and single control characters [G-12]', () => {
   for (const raw of ['a=%zz', 'a=%', 'a=%ff', '%c3=1', 'a=%ed%a0%80', 'a=\ud800']) {
     assert.throws(() => parameters(raw), refused, raw)
   }
@@ -59,7 +59,7 @@ test('what does not decode is refused, and so are control characters in what we 
   assert.equal(verbatim(parameters('a=x%0d%0ay'), 'a'), 'x\r\ny')
 })
 
-test('50 parameters are enough [G-16]', () => {
+test('parameters accepts at most 50 parameters [G-16]', () => {
   assert.equal(
     parameters(Array.from({ length: 50 }, (_, index) => `a${index}=1`).join('&')).size,
     50

@@ -4,12 +4,12 @@ import { challengeOf, isChallenge, isVerifier } from '../../lib/oauth/pkce.ts'
 
 const verifier = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'
 
-test('RFC 7636 appendix B', () => {
+test('challengeOf computes the example of RFC 7636 appendix B', () => {
   assert.equal(challengeOf(verifier), 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM')
   assert.ok(isVerifier(verifier) && isChallenge(challengeOf(verifier)))
 })
 
-test('only 43 characters of base64url are a challenge [A-12]', () => {
+test('isChallenge accepts exactly 43 characters of base64url [A-12]', () => {
   assert.ok(isChallenge('A'.repeat(43)))
   for (
     const bad of [
@@ -28,7 +28,7 @@ test('only 43 characters of base64url are a challenge [A-12]', () => {
   }
 })
 
-test('a verifier has 43 to 128 unreserved characters [T-09]', () => {
+test('isVerifier accepts 43 to 128 unreserved characters [T-09]', () => {
   for (const good of ['a'.repeat(43), 'a'.repeat(128), '-._~'.repeat(11)]) {
     assert.ok(isVerifier(good))
   }

@@ -27,7 +27,7 @@ function accepts (uris: readonly string[], policy = open): void {
   for (const uri of uris) assert.equal(redirectUriProblem(uri, policy), null, uri)
 }
 
-test('https anywhere and http on loopback are accepted', () => {
+test('redirectUriProblem accepts https anywhere and http on loopback', () => {
   accepts([
     'https://app.example/cb',
     'https://app.example',
@@ -43,13 +43,13 @@ test('https anywhere and http on loopback are accepted', () => {
   ])
 })
 
-test('only strings of up to 2048 characters [R-02]', () => {
+test('redirectUriProblem rejects anything but strings of up to 2048 characters [R-02]', () => {
   const longest = `https://app.example/${'a'.repeat(2028)}`
   accepts([longest])
   refuses([`${longest}a`, '', null, undefined, 1, ['https://app.example'], {}])
 })
 
-test('script schemes are refused, whatever the policy lists [R-03]', () => {
+test('redirectUriProblem rejects script schemes, whatever the policy allows [R-03]', () => {
   const schemes = [
     'javascript',
     'data',
@@ -85,7 +85,7 @@ test('script schemes are refused, whatever the policy lists [R-03]', () => {
   }
 })
 
-test('user info is refused [R-04]', () => {
+test('redirectUriProblem rejects user info [R-04]', () => {
   const uris = [
     'https://good.com@evil.com/',
     'http://localhost:1@evil.com/',
@@ -98,12 +98,12 @@ test('user info is refused [R-04]', () => {
   accepts(['https://h/@x', 'https://h/?u=a@b'])
 })
 
-test('a fragment is refused, an empty one too [R-05]', () => {
+test('redirectUriProblem rejects fragments, also empty ones [R-05]', () => {
   refuses(['https://h/cb#x', 'https://h/cb#', 'https://h#', 'http://127.0.0.1/#'])
   refuses(['cursor://cb#', 'com.example.app:/cb#x'], cursor)
 })
 
-test('what a parser would repair is refused [R-06]', () => {
+test('redirectUriProblem rejects URIs that a parser would repair [R-06]', () => {
   refuses([
     'http:evil.com',
     'https:evil.com',
@@ -137,7 +137,7 @@ test('what a parser would repair is refused [R-06]', () => {
   ])
 })
 
-test('dot segments are refused [R-07]', () => {
+test('redirectUriProblem rejects dot segments [R-07]', () => {
   const paths = [
     'cb/../x',
     'cb/%2e%2e/x',
@@ -154,7 +154,7 @@ test('dot segments are refused [R-07]', () => {
   accepts(['https://h/...', 'https://h/.well-known/x', 'https://h/a..b'])
 })
 
-test('cleartext is for three spellings of loopback [R-08 R-09]', () => {
+test('redirectUriProblem accepts http for three spellings of loopback only [R-08 R-09]', () => {
   refuses([
     'http://app.example/cb',
     'http://0.0.0.0/cb',
@@ -175,12 +175,12 @@ test('cleartext is for three spellings of loopback [R-08 R-09]', () => {
   ])
 })
 
-test('wildcards are for operators [R-10]', () => {
+test('redirectUriProblem rejects wildcards of clients [R-10]', () => {
   refuses(['https://*.good.com/', 'https://good.com/*', 'http://localhost:*/cb', 'https://*/'])
   refuses(['cursor://*'], cursor)
 })
 
-test('only ASCII [R-11]', () => {
+test('redirectUriProblem accepts only ASCII [R-11]', () => {
   refuses([
     'https://goоd.com',
     'https://good。com',
@@ -190,7 +190,7 @@ test('only ASCII [R-11]', () => {
   ])
 })
 
-test('parameters of responses are refused in the query [R-12]', () => {
+test('redirectUriProblem rejects parameters of authorization responses in the query [R-12]', () => {
   refuses(
     [
       'code=x',
@@ -208,7 +208,7 @@ test('parameters of responses are refused in the query [R-12]', () => {
   accepts(['https://h/cb?codes=1&x=code'])
 })
 
-test('a client cannot be sent to ourselves or to the provider [R-13]', () => {
+test('redirectUriProblem rejects our own URLs and those of the provider [R-13]', () => {
   const policy = {
     allowed: null,
     forbidden: [
@@ -236,7 +236,7 @@ test('a client cannot be sent to ourselves or to the provider [R-13]', () => {
   ], policy)
 })
 
-test('private-use schemes only when listed [AZ-02]', () => {
+test('redirectUriProblem accepts private-use schemes only if listed [AZ-02]', () => {
   const uris = ['cursor://anysphere.cursor-mcp/oauth/callback', 'com.example.app:/cb']
   refuses(uris)
   accepts(uris, cursor)
@@ -244,7 +244,7 @@ test('private-use schemes only when listed [AZ-02]', () => {
   accepts(['https://h/cb', 'http://localhost:1/'], cursor)
 })
 
-test('patterns match what they say', () => {
+test('redirectUriProblem accepts the URIs that a pattern describes, and no others', () => {
   const match = (pattern: string, uri: string): boolean => {
     assert.equal(redirectPatternProblem(pattern), null, pattern)
     return redirectUriProblem(uri, { allowed: [pattern], forbidden: [] }) === null
@@ -287,7 +287,7 @@ test('patterns match what they say', () => {
   )
 })
 
-test('patterns that could mean more than intended are refused at start-up [R-10]', () => {
+test('redirectPatternProblem rejects patterns that could match more than intended [R-10]', () => {
   const bad = [
     '',
     '*',
@@ -316,7 +316,7 @@ test('patterns that could mean more than intended are refused at start-up [R-10]
   }
 })
 
-test('near misses of a registered URI do not match [A-04 AZ-01]', () => {
+test('redirectUriMatches rejects near misses of a registered URI [A-04 AZ-01]', () => {
   const registered = ['https://app.example/cb']
   assert.ok(redirectUriMatches(registered, 'https://app.example/cb'))
   const misses = [
@@ -340,7 +340,7 @@ test('near misses of a registered URI do not match [A-04 AZ-01]', () => {
   for (const uri of misses) assert.ok(!redirectUriMatches(registered, uri), uri)
 })
 
-test('of a loopback URI only the port may differ [A-05]', () => {
+test('redirectUriMatches ignores only the port of a loopback URI [A-05]', () => {
   for (const registered of ['http://127.0.0.1/cb', 'http://127.0.0.1:5000/cb']) {
     for (
       const uri of ['http://127.0.0.1:51234/cb', 'http://127.0.0.1/cb', 'http://127.0.0.1:6000/cb']
@@ -366,7 +366,7 @@ test('of a loopback URI only the port may differ [A-05]', () => {
   assert.ok(redirectUriMatches(['http://localhost:1/cb'], 'http://localhost:2/cb'))
 })
 
-test('loopback redirects are three hosts, spelled exactly', () => {
+test('isLoopbackRedirect accepts three hosts in their exact spelling', () => {
   for (const uri of ['http://localhost', 'http://127.0.0.1:1/cb', 'http://[::1]?x']) {
     assert.ok(isLoopbackRedirect(uri), uri)
   }
@@ -382,7 +382,7 @@ test('loopback redirects are three hosts, spelled exactly', () => {
   ) assert.ok(!isLoopbackRedirect(uri), uri)
 })
 
-test('mutations of a registered URI match only by the port of loopback, says a second matcher [A-04 A-05 D8]', () => {
+test('redirectUriMatches agrees with a second matcher on mutated URIs [A-04 A-05 D8]', () => {
   const registered = [
     'https://app.example/cb',
     'https://app.example/cb?x=1',
@@ -442,7 +442,7 @@ test('mutations of a registered URI match only by the port of loopback, says a s
   )
 })
 
-test('an accepted URI is one every parser agrees on [L16]', () => {
+test('redirectUriProblem accepts only URIs that all parsers read alike [L16]', () => {
   const part = fc.constantFrom(
     'https:',
     'http:',

@@ -12,12 +12,12 @@ import {
 const numRuns = 2000
 const scope = fc.stringMatching(/^[!#-[\]-~]{1,12}$/)
 
-test('RFC 6749 §3.3 a scope value is a list of tokens', () => {
+test('parseScope returns a list of tokens (RFC 6749 §3.3)', () => {
   assert.deepEqual(parseScope('mcp:read openid mcp:read'), ['mcp:read', 'openid'])
   assert.deepEqual(parseScope(''), [])
 })
 
-test('what breaks the grammar is refused, without repeating it [A-14 R-21]', () => {
+test('parseScope rejects malformed values without repeating them [A-14 R-21]', () => {
   const many = Array.from({ length: 200 }, (_, index) => `s${index}`).join(' ')
   for (
     const bad of [
@@ -42,7 +42,7 @@ test('what breaks the grammar is refused, without repeating it [A-14 R-21]', () 
   }
 })
 
-test('what is formatted parses back', () => {
+test('parseScope reads what formatScope writes', () => {
   fc.assert(
     fc.property(fc.uniqueArray(scope, { maxLength: 20 }), (scopes) => {
       assert.deepEqual(parseScope(formatScope(scopes)), scopes)
@@ -51,13 +51,13 @@ test('what is formatted parses back', () => {
   )
 })
 
-test('scopes of a token come as a string or a list, under three names [J-17]', () => {
+test('scopesOf reads strings and lists under three names [J-17]', () => {
   assert.deepEqual(scopesOf({ scope: 'a b', scp: ['b', 'c'], scopes: 'd' }), ['a', 'b', 'c', 'd'])
   assert.deepEqual(scopesOf({ scope: ['a', 'b'] }), ['a', 'b'])
   assert.deepEqual(scopesOf({ scp: 'a b' }), ['a', 'b'])
 })
 
-test('anything else grants nothing [J-17]', () => {
+test('scopesOf ignores anything else [J-17]', () => {
   for (
     const claim of [
       undefined,
@@ -82,7 +82,7 @@ test('anything else grants nothing [J-17]', () => {
   )
 })
 
-test('a broader scope implies narrower ones, over several steps [RS-15]', () => {
+test('missingScopes follows the hierarchy over several steps [RS-15]', () => {
   const hierarchy = { admin: ['write'], write: ['read'] }
   assert.deepEqual(missingScopes(['admin'], ['read', 'write'], hierarchy), [])
   assert.deepEqual(missingScopes(['read'], ['write', 'read', 'other'], hierarchy), [
@@ -94,12 +94,12 @@ test('a broader scope implies narrower ones, over several steps [RS-15]', () => 
   assert.deepEqual(missingScopes(['a'], ['a']), [])
 })
 
-test('cycles end, and names of Object.prototype imply nothing [RS-15]', () => {
+test('missingScopes ends at cycles and ignores names of Object.prototype [RS-15]', () => {
   assert.deepEqual(missingScopes(['a'], ['b', 'c'], { a: ['b'], b: ['a'] }), ['c'])
   assert.deepEqual(missingScopes(['constructor', '__proto__', 'toString'], ['x'], {}), ['x'])
 })
 
-test('missing scopes are those no walk from a granted one reaches [RS-15]', () => {
+test('missingScopes returns the scopes that no walk from a granted one reaches [RS-15]', () => {
   const name = fc.constantFrom('a', 'b', 'c', 'd', 'e')
   fc.assert(
     fc.property(
@@ -121,6 +121,6 @@ test('missing scopes are those no walk from a granted one reaches [RS-15]', () =
   )
 })
 
-test('a union keeps the order of first mention', () => {
+test('mergeScopes keeps the order of first mention', () => {
   assert.deepEqual(mergeScopes(['b', 'a'], ['c', 'a']), ['b', 'a', 'c'])
 })

@@ -10,7 +10,7 @@ import {
 
 const numRuns = 2000
 
-test('URLs a client could mistake for code are refused [M-07]', () => {
+test('problemOfServerUrl rejects URLs that a client could interpret as code [M-07]', () => {
   const bad = [
     'javascript:alert(1)',
     'file:///etc/passwd',
@@ -51,7 +51,7 @@ test('URLs a client could mistake for code are refused [M-07]', () => {
   }
 })
 
-test('plain https, and http on loopback, are good [M-07]', () => {
+test('problemOfServerUrl accepts plain https, and http on loopback [M-07]', () => {
   const good = [
     'https://idp.example',
     'https://idp.example/',
@@ -69,7 +69,7 @@ test('plain https, and http on loopback, are good [M-07]', () => {
   assert.match(problemOfServerUrl('https://h.example/?x', { query: false }) ?? '', /query/)
 })
 
-test('loopback hosts are localhost, 127.0.0.0/8 and [::1]', () => {
+test('isLoopbackHost accepts localhost, 127.0.0.0/8 and [::1]', () => {
   for (const host of ['localhost', '127.0.0.1', '127.255.255.254', '[::1]', '::1']) {
     assert.ok(isLoopbackHost(host), host)
   }
@@ -90,7 +90,7 @@ test('loopback hosts are localhost, 127.0.0.0/8 and [::1]', () => {
   }
 })
 
-test('one resource has several spellings [AZ-09 A-13]', () => {
+test('sameResource accepts all spellings of one resource [AZ-09 A-13]', () => {
   const same = [
     ['https://mcp.example.com/mcp', 'https://MCP.example.com/mcp'],
     ['https://mcp.example.com/mcp', 'HTTPS://mcp.example.com:443/mcp'],
@@ -101,7 +101,7 @@ test('one resource has several spellings [AZ-09 A-13]', () => {
   for (const [a, b] of same) assert.ok(sameResource(a, b) && sameResource(b, a), b)
 })
 
-test('other resources are other resources [A-13 T-16]', () => {
+test('sameResource rejects other resources [A-13 T-16]', () => {
   const ours = 'https://mcp.example.com/mcp'
   const others = [
     'https://evil.example/mcp',
@@ -129,7 +129,7 @@ test('other resources are other resources [A-13 T-16]', () => {
   assert.ok(!sameResource('/mcp', '/mcp'))
 })
 
-test('parameters are added, and the query that is there keeps every byte [AZ-07]', () => {
+test('appendQuery keeps every byte of the existing query [AZ-07]', () => {
   assert.equal(
     appendQuery('https://c.example/cb', {
       code: 'a b&c',
@@ -152,7 +152,7 @@ test('parameters are added, and the query that is there keeps every byte [AZ-07]
   assert.equal(appendQuery('https://c.example/cb', {}), 'https://c.example/cb')
 })
 
-test('whatever is appended reads back as it was, and is a valid header value [A-15 G-20]', () => {
+test('appendQuery writes values that parse back, in a valid header [A-15 G-20]', () => {
   const text = fc.string({ unit: 'binary' })
   fc.assert(
     fc.property(fc.stringMatching(/^[a-z0-9=&%+]{0,20}$/), text, text, (query, state, code) => {
