@@ -87,6 +87,9 @@ export const minRsaBits = 2_048
 /** Longer RSA keys are slow to verify with. */
 export const maxRsaBits = 4_096
 
+/** Clocks of two instances may differ by this much when one reads a token of the other. */
+export const tokenSkewSeconds = 30
+
 // Options: lib/options
 
 /** Problems that one message lists: more are noise. */

@@ -1,13 +1,15 @@
+/** Which key belongs to a secret and a purpose? */
+
 import { hkdfSync } from 'node:crypto'
 
-/** Sets our keys apart from those another program may derive from the same secret. */
+/** Separates our keys from those that another program derives from the same secret. */
 const salt = 'fastify-mcp-oauth'
 
 /**
  * Derives the key of one purpose from a secret: HKDF-SHA-256 (RFC 5869). Different purposes have
  * independent keys; the same secret and purpose give the same key on every instance.
  *
- * @param length Length of the key, in bytes. Defaults to 32.
+ * @param length in bytes. Defaults to 32
  */
 export function deriveKey (secret: string, purpose: string, length = 32): Uint8Array<ArrayBuffer> {
   return new Uint8Array(hkdfSync('sha256', secret, salt, purpose, length))

@@ -1,9 +1,11 @@
+/** How do we encrypt values that clients and browsers keep for us? */
+
 import { webcrypto } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt } from 'jose'
 import { startupError } from '../errors.ts'
 import { deriveKey } from './derive-key.ts'
 
-/** What a value was sealed for. It never opens as anything else. */
+/** The purpose of a sealed value, which opens for no other purpose. */
 export type Purpose =
   | 'client'
   | 'request'
@@ -15,19 +17,18 @@ export type Purpose =
   | 'rotated'
   | 'upstream'
 
-/** Turns what we want to remember into a string the other side keeps for us, and back. */
+/** Encrypts values that the other side keeps for us, and decrypts them. */
 export interface Sealer {
   /**
-   * Seals a JSON object. Hidden from and unchangeable by whoever carries it, URL-safe.
+   * Encrypts and authenticates a JSON object. The result is URL-safe.
    *
-   * @param lifetime In seconds.
-   * @param now Seconds since 1970.
+   * @param lifetime in seconds
+   * @param now seconds since 1970
    */
   seal(purpose: Purpose, payload: object, lifetime: number, now: number): Promise<string>
   /**
-   * Opens what was sealed. Resolves to `null` for what is expired, changed, sealed for another
-   * purpose or with an unknown secret, or no sealed value at all; which of them stays untold. Never
-   * rejects.
+   * Opens a sealed value. Resolves to `null` if it is expired, changed, for another purpose, of an
+   * unknown secret or malformed, without telling which. Never rejects.
    *
    * A value has one spelling only: its hash identifies it.
    */
@@ -130,8 +131,8 @@ function unexpired (content: unknown, now: number): Readonly<Record<string, unkn
 }
 
 /**
- * The last character of base64url has idle bits: without this, one value had several spellings, and
- * "used once" as many uses.
+ * The last character of base64url has idle bits: without this check one value would have several
+ * spellings, and a one-time value as many uses.
  */
 function isCanonical (value: string): boolean {
   return typeof value === 'string' &&

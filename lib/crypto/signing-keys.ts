@@ -1,26 +1,24 @@
+/** With which keys do we sign access tokens? */
+
 import { createECDH } from 'node:crypto'
 import { calculateJwkThumbprint, createLocalJWKSet, importJWK, jwtVerify, SignJWT } from 'jose'
 import type { JWK, JWTVerifyGetKey } from 'jose'
+import { tokenSkewSeconds } from '../limits.ts'
 import { deriveKey } from './derive-key.ts'
 
-/**
- * The keys our access tokens are signed with. Derived from the secrets, so that every instance has
- * them and none stores them.
- */
+/** The keys of our access tokens, derived from the secrets: all instances have the same. */
 export interface SigningKeys {
   /** Signs an access token (RFC 9068 §2): ES256, `typ: at+jwt`, `kid`. */
   sign(claims: Readonly<Record<string, unknown>>): Promise<string>
-  /** The claims of a token we signed that has not expired; null for anything else. */
+  /** Returns the claims of an unexpired token that we signed; null for anything else. */
   read(token: string, now: number): Promise<Readonly<Record<string, unknown>> | null>
   /** Public keys (RFC 7517), the current one first. */
   readonly jwks: { readonly keys: readonly JWK[] }
-  /** For verification. */
+  /** Finds the key that verifies a token. */
   readonly find: JWTVerifyGetKey
 }
 
-/**
- * @param context what else the keys depend on: registrations that share a secret do not share keys
- */
+/** @param context keeps registrations with the same secret apart */
 export async function createSigningKeys (
   secrets: readonly string[],
   context: string
@@ -40,7 +38,7 @@ export async function createSigningKeys (
           algorithms: ['ES256'],
           typ: 'at+jwt',
           currentDate: new Date(now * 1000),
-          clockTolerance: 30
+          clockTolerance: tokenSkewSeconds
         })).payload
       } catch {
         return null
@@ -61,7 +59,7 @@ async function keyPair (
 ): Promise<{ privateKey: JWK, publicKey: JWK }> {
   const ecdh = createECDH('prime256v1')
   let d = deriveKey(secret, `sign:0:${context}`)
-  // One in 2^32 values is not a private key of the curve; the next one is.
+  // One in 2^32 values is no private key of the curve. Then the next one is tried.
   for (let attempt = 1;; attempt++) {
     try {
       ecdh.setPrivateKey(d)
@@ -78,7 +76,7 @@ async function keyPair (
     y: point.subarray(33).toString('base64url')
   }
   const published = { alg: 'ES256', use: 'sig', kid: await calculateJwkThumbprint(base) }
-  // Not what the curve gives back: that has lost the zeros at its front, and JWK wants all 32 bytes
+  // Not the private key that ECDH returns: it lacks leading zeros, and a JWK has all 32 bytes
   // (RFC 7518 §6.2.2.1).
   return {
     privateKey: { ...base, ...published, d: Buffer.from(d).toString('base64url') },
