@@ -21,8 +21,10 @@ const root = join(import.meta.dirname, '..')
 const external =
   /^test\/(integration|package|fastify)\/|^test\/conformance\.test|^test\/broker\/outages\.test/
 
-/** Test files that run alone: they use up memory, or take longer than all others. */
-const alone = /^test\/(integration|package|fastify)\/|conformance\.test|outages|provider-faults/
+/** Test files that run alone: they take longest, or take the time when they are loaded. */
+const alone = new RegExp(
+  `${external.source}|broker/provider-faults|verifiers/(jwt|jwks|introspection)\\.test`
+)
 
 const tiers: Record<string, { matrix: string, env?: Record<string, string> }> = {
   fast: { matrix: 'memory' },

@@ -1,4 +1,4 @@
-import { providerClient, secret } from './credentials.ts'
+import { providerClient, secret, thinClient } from './credentials.ts'
 
 // Finds secrets in responses and logs. Every secret of the tests begins with `canary`, and so does
 // all text of hostile providers: one search tells whether any of them may be there.
@@ -19,14 +19,16 @@ const beginnings = new Set(spellings.map(spell => spell('canary')))
 const shared = [
   secret,
   providerClient.clientSecret,
+  thinClient.clientSecret,
   'canary-upstream-text'
 ]
 
-/** Basic credentials begin with the client id. */
-const credentials = [providerClient.clientSecret, encodeURIComponent(providerClient.clientSecret)]
-  .flatMap(clientSecret =>
-    spellings.map(spell => spell(`${providerClient.clientId}:${clientSecret}`))
+/** Basic credentials, which begin with the client id. */
+const credentials = [providerClient, thinClient].flatMap(({ clientId, clientSecret }) =>
+  [clientSecret, encodeURIComponent(clientSecret)].flatMap(value =>
+    spellings.map(spell => spell(`${clientId}:${value}`))
   )
+)
 
 /** @returns the first secret, shared or one of `more`, that the text contains in any spelling. */
 export function findCanary (text: string, more: Iterable<string> = []): string | undefined {

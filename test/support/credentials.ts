@@ -4,10 +4,16 @@ import { createHash, randomBytes } from 'node:crypto'
 
 export const publicUrl = 'https://mcp.example.com'
 
-/** The account at the provider. Its secret needs encoding in a Basic header and in a form. */
+/** The registration at the provider. Its secret needs encoding in a Basic header and in a form. */
 export const providerClient = {
   clientId: 'broker',
-  clientSecret: `canary-client-secret:${randomBytes(12).toString('hex')}/+ä`
+  clientSecret: `canary-client-secret:${randomBytes(12).toString('hex')}/+`
+}
+
+/** The same for the thin proxies, with a character outside ASCII, which some providers refuse. */
+export const thinClient = {
+  clientId: 'thin-client',
+  clientSecret: `${providerClient.clientSecret}ä`
 }
 
 /** The option `secret`. */

@@ -7,7 +7,7 @@ import type { FastifyInstance } from 'fastify'
 import { mcpOAuth, type McpOAuthOptions } from '../../lib/index.ts'
 import { loggingApp } from './app.ts'
 import { findCanary } from './canaries.ts'
-import { challenge, loopbackUri as redirectUri, providerClient, verifier } from './credentials.ts'
+import { challenge, loopbackUri as redirectUri, thinClient, verifier } from './credentials.ts'
 import { startIssuer, type Issuer } from './issuer.ts'
 import { checkReply, type Reply } from './replies.ts'
 import { form, json, query } from './requests.ts'
@@ -50,7 +50,7 @@ export interface ThinServer {
   ): Promise<Reply>
 }
 
-export const { clientId, clientSecret } = providerClient
+export const { clientId, clientSecret } = thinClient
 export { challenge, loopbackUri as redirectUri, verifier } from './credentials.ts'
 export type { Reply } from './replies.ts'
 export { json, query, raw } from './requests.ts'
