@@ -5,7 +5,7 @@ import { test } from 'node:test'
 
 const lib = new URL('../lib/', import.meta.url).pathname
 
-/** From the ground up. A file may import from the floors below its own, and from its own folder. */
+/** The lowest floor first. A file may import from lower floors and from its own room. */
 const floors = [
   ['errors.ts', 'types.ts', 'limits.ts', 'util/'],
   ['oauth/', 'schemas/', 'http/', 'crypto/'],
@@ -24,7 +24,7 @@ const floors = [
   ['index.ts']
 ]
 
-/** The one place that knows a dependency. */
+/** The only files that may import a dependency. */
 const doors: Record<string, RegExp> = {
   '@fastify/http-proxy': /^thin-proxy\/http-proxy\.ts$/,
   '@modelcontextprotocol/sdk': /^mcp\//,
@@ -66,7 +66,7 @@ function floorOf (file: string): number {
   return floors.findIndex(entries => entries.includes(room))
 }
 
-/** The folder that a file belongs to, as the floors name it. */
+/** The entry of a floor whose folder contains the file. */
 function roomOf (file: string): string | undefined {
   return floors.flat().filter(entry => entry.endsWith('/') && file.startsWith(entry)).sort((a, b) =>
     b.length - a.length
@@ -125,11 +125,28 @@ test('each dependency has one door, and fastify is a type only', () => {
   assert.deepEqual(trespasses, [])
 })
 
-test('no file over 250 lines', () => {
-  assert.deepEqual(
-    [...files].map(([file, source]) => [file, source.split('\n').length - 1] as const).filter((
-      [, lines]
-    ) => lines > 250),
-    []
-  )
+test('no file has more than 250 lines', () => {
+  const long = [...files].map(([file, source]) => [file, source.split('\n').length - 1] as const)
+    .filter(([, lines]) => lines > 250)
+  assert.deepEqual(long, [])
+})
+
+test('at most six files lie outside the rooms', () => {
+  const loose = [...files.keys()].filter(file => !file.includes('/'))
+  assert.ok(loose.length <= 6, loose.join(', '))
+})
+
+/** Lines of code: neither empty nor a comment. */
+const codeLines = [...files.values()].flatMap(source =>
+  source.split('\n').filter(line => line.trim() !== '' && !/^\s*(\/\/|\/\*|\*)/.test(line))
+)
+
+test('19 of 20 lines of code have at most 95 columns', () => {
+  const widths = codeLines.map(line => line.length).sort((a, b) => a - b)
+  assert.ok(Number(widths[Math.floor(widths.length * 0.95)]) <= 95)
+})
+
+test('the code has at most 340 kB, without comments and indentation', () => {
+  const bytes = codeLines.reduce((sum, line) => sum + Buffer.byteLength(line.trim()) + 1, 0)
+  assert.ok(bytes < 341_000, `${Math.floor(bytes / 1000)} kB`)
 })

@@ -6,6 +6,7 @@ import { deriveKey } from '../../lib/crypto/derive-key.ts'
 import type { Purpose } from '../../lib/crypto/sealer.ts'
 import { createSealer } from '../../lib/crypto/sealer.ts'
 import { parseClientMetadata } from '../../lib/oauth/client-metadata.ts'
+import { sweep } from '../support/sweep.ts'
 
 const [older, newer] = [
   'an older secret, more than 32 bytes long',
@@ -32,7 +33,7 @@ test('open returns any JSON object unchanged', async () => {
         JSON.parse(JSON.stringify(payload))
       )
     }),
-    { numRuns: 200 }
+    { numRuns: sweep(200) }
   )
 })
 
@@ -102,7 +103,7 @@ test('open rejects foreign text and never throws [S-03 S-04]', async () => {
     fc.asyncProperty(fc.string({ unit: 'binary' }), async (value) => {
       assert.equal(await sealer.open('client', value, now), null)
     }),
-    { numRuns: 500 }
+    { numRuns: sweep(500) }
   )
 })
 

@@ -7,6 +7,7 @@ import {
 import fc from 'fast-check'
 import { maxBatchMessages, maxBodyDepth } from '../../lib/limits.ts'
 import { isTooDeep, parseBody, protocolVersions } from '../../lib/mcp/rpc/parse.ts'
+import { sweep } from '../support/sweep.ts'
 
 const ping = { jsonrpc: '2.0', id: 1, method: 'ping' }
 
@@ -118,7 +119,7 @@ test('parseBody accepts only messages that the SDK accepts', () => {
         )
       }
     }),
-    { numRuns: 1000 }
+    { numRuns: sweep(1000) }
   )
   assert.ok(accepted > 50)
 })

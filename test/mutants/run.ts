@@ -34,11 +34,8 @@ function createCopy (): string {
   return folder
 }
 
-/** @returns whether one of the tests fails. */
-async function isFound (folder: string, { file, find, replace, tests }: Mutant): Promise<boolean> {
-  const path = join(folder, 'lib', file)
-  const source = readFileSync(path, 'utf8')
-  writeFileSync(path, mutate(source, { find, replace }))
+/** @returns whether all tests pass. */
+async function pass (folder: string, tests: readonly string[]): Promise<boolean> {
   const child = spawn(
     process.execPath,
     ['--import', 'tsx', '--test', '--test-reporter=dot', ...tests.map(name => `test/${name}`)],
@@ -49,20 +46,35 @@ async function isFound (folder: string, { file, find, replace, tests }: Mutant):
   }, timeoutMs)
   const [code] = await once(child, 'exit')
   clearTimeout(timer)
+  return code === 0
+}
+
+/** @returns whether one of the tests fails. */
+async function isFound (folder: string, { file, find, replace, tests }: Mutant): Promise<boolean> {
+  const path = join(folder, 'lib', file)
+  const source = readFileSync(path, 'utf8')
+  writeFileSync(path, mutate(source, { find, replace }))
+  const passed = await pass(folder, tests)
   writeFileSync(path, source)
-  return code !== 0
+  return !passed
 }
 
 const queue = mutants.filter(({ file }) => file.includes(part))
 const total = queue.length
 const survivors: Mutant[] = []
 
+/** Tests that passed before any change: only then does a failure mean that a mutant was found. */
+const sound = new Map<string, Promise<boolean>>()
+
 async function work (): Promise<void> {
   const folder = createCopy()
   for (let mutant = queue.shift(); mutant; mutant = queue.shift()) {
+    const { file, find, replace, tests } = mutant
+    const name = tests.join(' ')
+    if (!sound.has(name)) sound.set(name, pass(folder, tests))
+    if (!await sound.get(name)) throw new Error(`These tests fail without a change: ${name}`)
     const found = await isFound(folder, mutant)
     if (!found) survivors.push(mutant)
-    const { file, find, replace } = mutant
     console.log(`${found ? 'found   ' : 'SURVIVED'} ${file}: ${find} → ${replace}`)
   }
 }

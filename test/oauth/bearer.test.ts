@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { McpOAuthError } from '../../lib/errors.ts'
 import { parseAccessToken } from '../../lib/oauth/bearer.ts'
+import { sweep } from '../support/sweep.ts'
 
 function outcome (
   authorization: string | undefined,
@@ -114,7 +115,7 @@ test('parseAccessToken returns every b64token and nothing else [RS-03]', () => {
     fc.property(fc.stringMatching(/^[A-Za-z0-9._~+/-]{1,40}={0,3}$/), (token) => {
       assert.equal(outcome(`Bearer ${token}`), token)
     }),
-    { numRuns: 1000 }
+    { numRuns: sweep(1000) }
   )
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (rest) => {
@@ -123,6 +124,6 @@ test('parseAccessToken returns every b64token and nothing else [RS-03]', () => {
         assert.match(`Bearer${rest}`, /^Bearer +[A-Za-z0-9._~+/-]+=*$/)
       }
     }),
-    { numRuns: 2000 }
+    { numRuns: sweep(2000) }
   )
 })

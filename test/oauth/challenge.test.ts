@@ -3,6 +3,7 @@ import { validateHeaderValue } from 'node:http'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { challenge } from '../../lib/oauth/challenge.ts'
+import { sweep } from '../support/sweep.ts'
 
 /** An independent reader of `scheme name="value", …`. */
 function read (header: string): { scheme: string, parameters: Record<string, string> } {
@@ -77,6 +78,6 @@ test('challenge is a valid header that parses back, for any input [Q-28]', () =>
         }
       })
     }),
-    { numRuns: 2000 }
+    { numRuns: sweep(2000) }
   )
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { parameters, single, verbatim } from '../../lib/oauth/parameters.ts'
+import { sweep } from '../support/sweep.ts'
 
 const refused = { kind: 'invalidRequest' }
 
@@ -14,7 +15,7 @@ test('parameters reads a form as URLSearchParams does', () => {
       assert.deepEqual([...params.keys()], [...new Set(search.keys())])
       for (const [name, values] of params) assert.deepEqual(values, search.getAll(name))
     }),
-    { numRuns: 2000 }
+    { numRuns: sweep(2000) }
   )
 })
 

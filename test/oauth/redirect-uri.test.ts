@@ -8,6 +8,7 @@ import {
   redirectUriMatches,
   redirectUriProblem
 } from '../../lib/oauth/redirect-uri.ts'
+import { sweep } from '../support/sweep.ts'
 
 const open: RedirectPolicy = { allowed: null, forbidden: [] }
 const cursor: RedirectPolicy = {
@@ -438,7 +439,7 @@ test('redirectUriMatches agrees with a second matcher on mutated URIs [A-04 A-05
         assert.equal(redirectUriMatches(registered, mutant), oracle(mutant), mutant)
       }
     ),
-    { numRuns: 2000 }
+    { numRuns: sweep(2000) }
   )
 })
 
@@ -477,6 +478,6 @@ test('redirectUriProblem accepts only URIs that all parsers read alike [L16]', (
       )
       assert.equal(url.username + url.password + url.hash, '')
     }),
-    { numRuns: 2000 }
+    { numRuns: sweep(2000) }
   )
 })

@@ -8,8 +8,9 @@ import {
   parseScope,
   scopesOf
 } from '../../lib/oauth/scope.ts'
+import { sweep } from '../support/sweep.ts'
 
-const numRuns = 2000
+const numRuns = sweep(2000)
 const scope = fc.stringMatching(/^[!#-[\]-~]{1,12}$/)
 
 test('parseScope returns a list of tokens (RFC 6749 §3.3)', () => {

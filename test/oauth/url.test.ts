@@ -7,8 +7,9 @@ import {
   problemOfServerUrl,
   sameResource
 } from '../../lib/oauth/url.ts'
+import { sweep } from '../support/sweep.ts'
 
-const numRuns = 2000
+const numRuns = sweep(2000)
 
 test('problemOfServerUrl rejects URLs that a client could interpret as code [M-07]', () => {
   const bad = [
