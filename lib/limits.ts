@@ -7,6 +7,36 @@
 
 // Requests of ours to others: lib/http
 
+/** One request, from connection to body: logins wait for it. */
+export const requestTimeoutMs = 5_000
+
+/** Connection to a server: as long as the whole request. */
+export const connectTimeoutMs = 5_000
+
+/** Connections to each origin. */
+export const maxConnections = 50
+
+/** Metadata and key sets have some kilobytes. */
+export const maxResponseBytes = 524_288
+
+/** A client metadata document (CIMD recommends 5 kB). */
+export const maxDocumentBytes = 5_120
+
+/** One attempt to resolve the host of a document; there are two. */
+export const dnsTimeoutMs = 1_500
+
+/** Client metadata documents that are requested at once. */
+export const maxDocumentRequests = 10
+
+/** Client metadata documents that wait for it. */
+export const maxQueuedDocumentRequests = 20
+
+/** Longest pause after failed loads: an outage costs few requests. */
+export const maxRetryBackoffSeconds = 60
+
+/** Pause between loads that callers cause, e.g. with unknown key ids. */
+export const refreshCooldownSeconds = 30
+
 /** Wait for a slot of a limiter: a caller gives up at about this time, too. */
 export const queueTimeoutMs = 5_000
 
@@ -16,6 +46,15 @@ export const queueTimeoutMs = 5_000
 export const maxOAuthBodyBytes = 64 * 1024
 
 // The identity provider: lib/provider
+
+/** Lookup of a user by a preset, with all its requests. */
+export const lookUpTimeoutMs = 5_000
+
+/** Requests of logins to the provider that run at once: it must not be overloaded by us. */
+export const maxProviderRequests = 50
+
+/** Requests of logins that wait for it. */
+export const maxQueuedProviderRequests = 200
 
 // The store: lib/store
 

@@ -1,43 +1,44 @@
-/** How a value that must be fetched is kept. All times are seconds. */
+/** How is a value kept that must be fetched? */
+import { maxRetryBackoffSeconds, refreshCooldownSeconds } from '../limits.ts'
+
+/** How a fetched value is kept. All times are in seconds. */
 export interface CachedOptions<T> {
-  /** Fetches the value. It is never called again while it runs. */
+  /** Fetches the value. There is one call at a time. */
   load: () => Promise<T>
-  /** How long a value is used without asking again. */
+  /** Time for which a value is used without another load. */
   freshFor: number
-  /** How much longer the last good value is used while loading fails. */
+  /** Further time for which the last value is used while loads fail. */
   staleFor: number
-  /** How long `refresh` leaves the source alone after it has asked. Defaults to 30. */
+  /** Least time between two loads by `refresh`. Defaults to 30. */
   cooldown?: number
-  /**
-   * A clock. Defaults to the monotonic one of the process: what is kept must not depend on the date
-   * being set right.
-   */
+  /** A clock. Defaults to the monotonic one: the date of the system may be corrected. */
   now?: () => number
 }
 
-/** A value that is fetched when needed and kept for a while. */
+/** A value that is loaded when needed and kept for a while. */
 export interface Cached<T> {
   /**
-   * The value: fresh, or loaded now, or the last good one while its source fails. Rejects as the
-   * last load did when there is none.
+   * Returns the value: fresh, or loaded now, or the last one while loads fail. Rejects with the
+   * error of the last load if there is none.
    */
   get(): Promise<T>
   /**
-   * The newest value that may be asked for now, although the kept one is fresh. Rejects when the
+   * Loads the value although the cached one is fresh, if the cool-down allows it. Rejects if the
    * last load failed.
    */
   refresh(): Promise<T>
-  /** The last good value while it may be used. Asks for nothing. */
+  /** Returns the last value while it may be used. Never loads. */
   peek(): T | undefined
 }
 
 /**
- * Keeps a loaded value. Callers at the same time share one load, a source that fails is asked again
- * after 1, 2, 4 … 60 s (and up to a quarter more, so that instances do not ask in step), and a
- * source that fails never takes away a value that is still good.
+ * Caches a loaded value. Concurrent callers share one load. After a failure the next load waits for
+ * 1, 2, 4 … 60 s (and up to a quarter more, so that instances do not load in step). A failure does
+ * not remove a value that may still be used.
  */
 export function cached<T extends object> (options: CachedOptions<T>): Cached<T> {
-  const { load, freshFor, staleFor, cooldown = 30, now = () => performance.now() / 1000 } = options
+  const { load, freshFor, staleFor, cooldown = refreshCooldownSeconds } = options
+  const now = options.now ?? (() => performance.now() / 1000)
   let value: T | undefined
   let loadedAt = -Infinity
   let refreshedAt = -Infinity
@@ -62,7 +63,7 @@ export function cached<T extends object> (options: CachedOptions<T>): Cached<T> 
       return value
     } catch (error) {
       failure = error
-      retryAt = now() + Math.min(60, 2 ** failures++) * (1 + Math.random() / 4)
+      retryAt = now() + Math.min(maxRetryBackoffSeconds, 2 ** failures++) * (1 + Math.random() / 4)
       throw error
     }
   }
@@ -72,17 +73,16 @@ export function cached<T extends object> (options: CachedOptions<T>): Cached<T> 
   }
 
   async function get (): Promise<T> {
-    const known = peek()
-    if (known !== undefined && now() < loadedAt + freshFor) return known
-    const resting = now() < retryAt
-    if (known === undefined) {
-      if (resting) throw failure
+    const usable = peek()
+    if (usable !== undefined && now() < loadedAt + freshFor) return usable
+    const backingOff = now() < retryAt
+    if (usable === undefined) {
+      if (backingOff) throw failure
       return attempt()
     }
-    const newer = resting ? known : attempt().catch(() => known)
-    // A source that has failed before may hang now: nobody waits for it as long as there is
-    // something to answer with.
-    return failures > 0 ? known : newer
+    const newer = backingOff ? usable : attempt().catch(() => usable)
+    // After a failure the source may hang: use the last value instead of waiting for it.
+    return failures > 0 ? usable : newer
   }
 
   async function refresh (): Promise<T> {

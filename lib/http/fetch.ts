@@ -1,9 +1,11 @@
-import { request } from 'undici'
+/** How do we request a server that the operator configured? */
+import { Agent, request } from 'undici'
 import { McpOAuthError } from '../errors.ts'
-import { createAgent } from './agent.ts'
+import { connectTimeoutMs, maxConnections, maxResponseBytes, requestTimeoutMs } from '../limits.ts'
 import { jsonObject } from './json.ts'
+import { withTimeout } from './timeout.ts'
 
-/** Bounds and contents of one outbound request. */
+/** Contents and timeout of one request. */
 export interface FetchOptions {
   /** Defaults to `'GET'`. */
   method?: 'GET' | 'POST'
@@ -11,74 +13,76 @@ export interface FetchOptions {
   body?: string
   /** Milliseconds for connection, headers and body together. Defaults to 5,000. */
   timeout?: number
-  /** Bytes of body that are read at most. Defaults to 524,288. */
-  maxBytes?: number
-  /** Gives up earlier. */
-  signal?: AbortSignal
 }
 
-/** What came back. A redirect is an answer like any other: it is never followed. */
+/** A response. A redirect is one, too: it is not followed. */
 export interface FetchResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly text: string
 }
 
+/**
+ * Creates an agent that ignores proxy variables and a replaced global dispatcher, and checks
+ * certificates. A connection has one request at a time: a response cannot be taken for another.
+ */
+export function createAgent (): Agent {
+  return new Agent({
+    connections: maxConnections,
+    pipelining: 1,
+    connect: { timeout: connectTimeoutMs }
+  })
+}
+
+// For all apps, as verifiers are created before there is an app. It holds nothing alive: idle
+// connections do not keep the process running, and close after four seconds.
 const agent = createAgent()
 
 /**
- * Asks a server the operator named: bounded in time and bytes, no redirects, no compression (a
- * compressed answer could unpack to gigabytes).
+ * Requests a URL with bounded time and size, without redirects, and without compression: a
+ * compressed response could expand to gigabytes.
  *
  * @throws {McpOAuthError} `providerTimeout`, `providerMisbehaved` (too large, compressed) or
- *   `providerUnavailable` (everything else)
+ *   `providerUnavailable` (all other failures)
  */
 export async function boundedFetch (
   url: string,
-  options: FetchOptions = {}
+  { method = 'GET', headers, body, timeout = requestTimeoutMs }: FetchOptions = {}
 ): Promise<FetchResponse> {
-  const { method = 'GET', headers = {}, body = null, timeout = 5_000, maxBytes = 524_288, signal } =
-    options
-  const late = new AbortController()
-  const timer = setTimeout(() => {
-    late.abort()
-  }, timeout)
+  const error = () =>
+    new McpOAuthError('providerTimeout', { cause: new Error(`no response in ${timeout} ms`) })
   try {
-    const answer = await request(url, {
-      method,
-      headers: {
-        accept: 'application/json',
-        'user-agent': 'fastify-mcp-oauth',
-        ...headers,
-        'accept-encoding': 'identity'
-      },
-      body,
-      dispatcher: agent,
-      signal: signal ? AbortSignal.any([late.signal, signal]) : late.signal
-    })
-    const encoding = answer.headers['content-encoding'] ?? 'identity'
-    const chunks: Uint8Array[] = encoding === 'identity'
-      ? await read(answer.body, maxBytes)
-      : refuse(answer.body, 'the answer is compressed')
-    return {
-      status: answer.statusCode,
-      headers: answer.headers,
-      text: new TextDecoder().decode(Buffer.concat(chunks))
-    }
+    return await withTimeout(async (signal) => {
+      const response = await request(url, {
+        method,
+        headers: {
+          accept: 'application/json',
+          'user-agent': 'fastify-mcp-oauth',
+          ...headers,
+          'accept-encoding': 'identity'
+        },
+        body: body ?? null,
+        dispatcher: agent,
+        signal
+      })
+      const encoding = response.headers['content-encoding'] ?? 'identity'
+      if (encoding !== 'identity') discard(response.body, 'the response is compressed')
+      return {
+        status: response.statusCode,
+        headers: response.headers,
+        text: new TextDecoder().decode(await read(response.body))
+      }
+    }, { milliseconds: timeout, error })
   } catch (cause) {
     if (cause instanceof McpOAuthError) throw cause
-    throw new McpOAuthError(late.signal.aborted ? 'providerTimeout' : 'providerUnavailable', {
-      cause
-    })
-  } finally {
-    clearTimeout(timer)
+    throw new McpOAuthError('providerUnavailable', { cause })
   }
 }
 
 /**
- * Asks for a JSON object. The content type does not matter: many servers get it wrong.
+ * Requests a JSON object. The content type does not matter: many servers send a wrong one.
  *
- * @throws {McpOAuthError} those of {@link boundedFetch}, and those of {@link objectOf}
+ * @throws {McpOAuthError} those of {@link boundedFetch} and {@link objectOf}
  */
 export async function fetchJson (
   url: string,
@@ -88,23 +92,18 @@ export async function fetchJson (
 }
 
 /**
- * The JSON object in an answer with status 200.
+ * Returns the JSON object in a response with status 200.
  *
  * @throws {McpOAuthError} `providerUnavailable` for a 5xx, else `providerMisbehaved`
  */
 export function objectOf ({ status, text }: FetchResponse): Readonly<Record<string, unknown>> {
-  if (status !== 200) {
-    throw new McpOAuthError(status >= 500 ? 'providerUnavailable' : 'providerMisbehaved', {
-      cause: new Error(`answered with status ${status}`)
-    })
-  }
-  const object = jsonObject(text)
-  if (object === null) {
-    throw new McpOAuthError('providerMisbehaved', {
-      cause: new Error('the answer is not a JSON object')
-    })
-  }
-  return object
+  const object = status === 200 ? jsonObject(text) : null
+  if (object !== null) return object
+  throw new McpOAuthError(status >= 500 ? 'providerUnavailable' : 'providerMisbehaved', {
+    cause: new Error(
+      status === 200 ? 'the response is not a JSON object' : `the response has status ${status}`
+    )
+  })
 }
 
 type Body = AsyncIterable<Uint8Array> & {
@@ -112,19 +111,19 @@ type Body = AsyncIterable<Uint8Array> & {
   on(event: 'error', listener: () => void): unknown
 }
 
-async function read (body: Body, maxBytes: number): Promise<Uint8Array[]> {
+async function read (body: Body): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let bytes = 0
   for await (const chunk of body) {
     bytes += chunk.byteLength
-    if (bytes > maxBytes) refuse(body, 'the answer is too large')
+    if (bytes > maxResponseBytes) discard(body, 'the response is too large')
     chunks.push(chunk)
   }
-  return chunks
+  return Buffer.concat(chunks)
 }
 
-function refuse (body: Body, reason: string): never {
-  // Destroying a body under way raises an error on it that nobody else would hear.
+function discard (body: Body, reason: string): never {
+  // Destroying an unfinished body emits an error, which would be uncaught.
   body.on('error', () => {})
   body.destroy()
   throw new McpOAuthError('providerMisbehaved', { cause: new Error(reason) })

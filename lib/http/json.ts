@@ -1,9 +1,11 @@
+/** How is JSON of another server parsed? */
+import { isPlainObject } from '../util/json.ts'
+
 /**
- * Parses the text of a JSON object (RFC 8259) that somebody else wrote. Members called `__proto__`
- * are dropped at every depth and the result is frozen, so it can be copied, cached and handed
- * around safely.
+ * Parses a JSON object (RFC 8259) of another server. Members called `__proto__` are dropped at
+ * every depth and the result is frozen, so that it can be copied, cached and shared.
  *
- * @returns `null` for anything but an object
+ * @returns `null` for any other text
  */
 export function jsonObject (text: string): Readonly<Record<string, unknown>> | null {
   try {
@@ -11,9 +13,7 @@ export function jsonObject (text: string): Readonly<Record<string, unknown>> | n
       text,
       (key, member) => key === '__proto__' ? undefined : Object.freeze(member)
     )
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? value as Record<string, unknown>
-      : null
+    return isPlainObject(value) ? value : null
   } catch {
     return null
   }

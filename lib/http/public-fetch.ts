@@ -1,63 +1,71 @@
+/** How do we request a URL that anyone may have chosen? */
 import { Resolver } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import type { LookupFunction } from 'node:net'
 import { Client } from 'undici'
 import { McpOAuthError } from '../errors.ts'
+import {
+  dnsTimeoutMs,
+  maxDocumentBytes,
+  maxDocumentRequests,
+  maxQueuedDocumentRequests,
+  requestTimeoutMs
+} from '../limits.ts'
 import { isPublicAddress } from './addresses.ts'
 import type { FetchResponse } from './fetch.ts'
 import { createLimiter } from './concurrency.ts'
+import { withTimeout } from './timeout.ts'
 
-/** Settings of {@link createPublicFetch}. Only tests have a reason to give any. */
+/** Settings of {@link createPublicFetch}, for tests. */
 export interface PublicFetchOptions {
-  /** Any address and http will do. Defaults to false. */
+  /** Allows any address, and http. Defaults to `false`. */
   allowPrivate?: boolean
   /**
-   * The addresses of a host. Defaults to the name servers of the system: neither its hosts file nor
-   * its search domains are public.
+   * Resolves a host name. Defaults to the name servers of the system: its hosts file and its search
+   * domains are not public.
    */
   resolve?: (host: string) => Promise<string[]>
-  /**
-   * Milliseconds for name, connection, headers and body together, once it is its turn. Defaults to
-   * 5,000.
-   */
+  /** Milliseconds for name, connection, headers and body together. Defaults to 5,000. */
   timeout?: number
 }
 
-/** Gets a document from a URL that anyone may have named. */
+/** Requests a document from a URL that anyone may have chosen. */
 export type PublicFetch = (url: string) => Promise<FetchResponse>
 
-/** Bytes of body that are read at most. */
-const maxBytes = 5_120
-
 /**
- * A fetch for URLs that strangers name: https only, and only to addresses of the public internet.
- * The name is resolved once, and the connection made to an address that was checked, so a name
- * server cannot answer twice. Every request has its own connection, carries no credentials, follows
- * no redirect, and takes no compressed answer. Ten run at once, twenty wait.
+ * Creates a fetch for URLs that clients choose: https only, to addresses of the public internet.
  *
- * @throws {McpOAuthError} `invalidClient`, one and the same whatever failed: who asks learns
- *   nothing about what listens where;
- *   `overloaded` if too many wait
+ * The name is resolved once, and the connection goes to an address that was checked: a name server
+ * cannot change its answer in between (DNS rebinding). Every request has a connection of its own,
+ * without credentials, redirects and compression. Ten run at once, twenty wait.
+ *
+ * @returns a function that throws {@link McpOAuthError} `invalidClient` for every failure, so that
+ *   a caller cannot scan networks, and `overloaded` if too many wait
  */
 export function createPublicFetch (
-  { allowPrivate = false, resolve = resolvePublicly, timeout = 5_000 }: PublicFetchOptions = {}
+  { allowPrivate = false, resolve = resolvePublicly, timeout = requestTimeoutMs }:
+    PublicFetchOptions = {}
 ): PublicFetch {
-  const inTurn = createLimiter({ concurrency: 10, queue: 20 })
+  const limited = createLimiter({
+    concurrency: maxDocumentRequests,
+    queue: maxQueuedDocumentRequests
+  })
 
   async function get (url: string, signal: AbortSignal): Promise<FetchResponse> {
     const { protocol, origin, hostname, pathname, search } = new URL(url)
     if (protocol !== 'https:' && !allowPrivate) throw new Error('the URL is not https')
-    const addresses = (await before(signal, addressesOf(hostname, resolve))).filter(address =>
+    const addresses = (await addressesOf(hostname, resolve)).filter(address =>
       allowPrivate || isPublicAddress(address)
     )
+    signal.throwIfAborted()
     if (addresses.length === 0) throw new Error('the host has no public address')
-    // Without pipelining the connection is closed after its only answer. Certificates are checked
-    // even if the process is told not to.
+    // Without pipelining the connection closes after one response. Certificates are checked even if
+    // NODE_TLS_REJECT_UNAUTHORIZED is 0.
     const client = new Client(origin, {
       pipelining: 0,
-      maxResponseSize: maxBytes,
+      maxResponseSize: maxDocumentBytes,
       connect: {
-        lookup: pinned(addresses),
+        lookup: lookupOf(addresses),
         timeout,
         autoSelectFamily: true,
         maxCachedSessions: 0,
@@ -65,7 +73,7 @@ export function createPublicFetch (
       }
     })
     try {
-      const answer = await client.request({
+      const response = await client.request({
         method: 'GET',
         path: pathname + search,
         headers: {
@@ -75,13 +83,13 @@ export function createPublicFetch (
         },
         signal
       })
-      const bytes = await answer.body.bytes()
-      if ((answer.headers['content-encoding'] ?? 'identity') !== 'identity') {
-        throw new Error('the answer is compressed')
+      const bytes = await response.body.bytes()
+      if ((response.headers['content-encoding'] ?? 'identity') !== 'identity') {
+        throw new Error('the response is compressed')
       }
       return {
-        status: answer.statusCode,
-        headers: answer.headers,
+        status: response.statusCode,
+        headers: response.headers,
         text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
       }
     } finally {
@@ -90,9 +98,12 @@ export function createPublicFetch (
   }
 
   return url =>
-    inTurn(async () => {
+    limited(async () => {
       try {
-        return await get(url, AbortSignal.timeout(timeout))
+        return await withTimeout(signal => get(url, signal), {
+          milliseconds: timeout,
+          error: () => new Error(`no response in ${timeout} ms`)
+        })
       } catch (cause) {
         throw new McpOAuthError('invalidClient', { cause })
       }
@@ -108,29 +119,20 @@ async function addressesOf (
 }
 
 /**
- * Asks name servers directly: the resolver of the system has few threads, which a slow name server
- * could keep from everyone else.
+ * Queries name servers directly: the resolver of the system has few threads, and slow name servers
+ * could occupy all of them.
  */
 async function resolvePublicly (host: string): Promise<string[]> {
-  const resolver = new Resolver({ timeout: 1_500, tries: 2 })
-  const answers = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)])
-  return answers.flatMap(answer => answer.status === 'fulfilled' ? answer.value : [])
+  const resolver = new Resolver({ timeout: dnsTimeoutMs, tries: 2 })
+  const results = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)])
+  return results.flatMap(result => result.status === 'fulfilled' ? result.value : [])
 }
 
-/** Names are not looked up again when the connection is made. */
-function pinned (addresses: readonly string[]): LookupFunction {
-  const answers = addresses.map(address => ({ address, family: isIP(address) }))
+/** Returns a lookup that resolves to addresses that were checked already. */
+function lookupOf (addresses: readonly string[]): LookupFunction {
+  const entries = addresses.map(address => ({ address, family: isIP(address) }))
   return (_host, { all = false }, callback) => {
-    if (all) callback(null, answers)
-    else callback(null, answers[0]?.address ?? '', answers[0]?.family)
+    if (all) callback(null, entries)
+    else callback(null, entries[0]?.address ?? '', entries[0]?.family)
   }
-}
-
-function before<T> (signal: AbortSignal, promise: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => {
-      reject(signal.reason)
-    }, { once: true })
-    promise.then(resolve, reject)
-  })
 }

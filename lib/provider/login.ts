@@ -1,7 +1,9 @@
+/** How does a user log in at the identity provider, and how are its tokens redeemed and renewed? */
 import { randomBytes } from 'node:crypto'
 import * as oidc from 'openid-client'
 import type { ProviderTraits } from '../types.ts'
 import { withTimeout } from '../http/timeout.ts'
+import { lookUpTimeoutMs, maxProviderRequests, maxQueuedProviderRequests } from '../limits.ts'
 import { McpOAuthError } from '../errors.ts'
 import { createLimiter } from '../http/concurrency.ts'
 import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
@@ -9,14 +11,14 @@ import { challengeOf } from '../oauth/pkce.ts'
 import { createOpenIdClient, secretAuthentication } from './client.ts'
 import { fetchAsUser, callProvider } from './errors.ts'
 
-/** What the provider gave us for a user. */
+/** The tokens of the provider for a user. */
 export interface ProviderTokens {
   readonly accessToken: string
   readonly refreshToken: string | null
-  /** Seconds the access token lives, as the provider says; null if it does not. */
+  /** Lifetime of the access token in seconds, null if the provider gives none. */
   readonly expiresIn: number | null
   readonly scope: string | null
-  /** Verified claims about the user; null where the answer had none (a refresh). */
+  /** Verified claims about the user, null if the response has none (a refresh). */
   readonly claims: Readonly<Record<string, unknown>> | null
 }
 
@@ -40,16 +42,10 @@ export interface ProviderLoginOptions {
   redirectUri: () => string
 }
 
-/**
- * The provider, as its client sees it. Fifty requests run at once, two hundred wait; of more each
- * is `overloaded`, and not sent.
- */
+/** Our client at the provider. Fifty requests run at once, 200 wait, more are `overloaded`. */
 export interface ProviderLogin {
   secrets(): LoginSecrets
-  /**
-   * Where the user logs in. `offline` asks for a refresh token where the provider has a scope for
-   * that.
-   */
+  /** URL of the login. `offline` requests a refresh token, if the provider has a scope for it. */
   loginUrl(
     state: string,
     secrets: LoginSecrets,
@@ -58,31 +54,29 @@ export interface ProviderLogin {
   /** Whether an authorization response comes from this provider (RFC 9207 §2.4). */
   isFromProvider(iss: readonly string[]): Promise<boolean>
   /**
-   * Sees to it that we know the provider, before something is used up.
+   * Loads the metadata of the provider, before a code or token is used up.
    *
    * @throws McpOAuthError `providerUnavailable`, `providerTimeout`, `providerMisbehaved`
    */
   ready(): Promise<unknown>
   /**
-   * Redeems a code. Once: whatever goes wrong after it was sent, the code is spent.
+   * Redeems an authorization code. It is spent once it was sent, even if the response is lost.
    *
-   * @throws McpOAuthError `invalidGrant` if the provider refused or answered nonsense,
+   * @throws McpOAuthError `invalidGrant` if the provider refused or sent no valid response,
    *   `providerUnavailable` and `providerTimeout`
    */
   redeem(code: string, secrets: LoginSecrets): Promise<ProviderTokens>
   /**
-   * @param rotated told the new refresh token as soon as there is one: the old one may be good for
-   *   nothing, whatever fails then
+   * @param rotated receives a new refresh token at once: the old one may be invalid from then on,
+   *   whatever fails afterwards
    * @throws McpOAuthError `invalidGrant` if the provider ended the grant, `providerUnavailable`,
    *   `providerTimeout` and `providerMisbehaved` otherwise
    */
   refresh(refreshToken: string, rotated?: (refreshToken: string) => void): Promise<ProviderTokens>
-  /**
-   * Looks at a user again whose provider issues no refresh tokens; null where that is not possible.
-   */
+  /** Checks a user whose provider issues no refresh tokens; null if that is not possible. */
   readonly recheck: ((accessToken: string) => Promise<ProviderTokens>) | null
   /**
-   * Ends a token at the provider (RFC 7009). Does nothing where the provider cannot.
+   * Revokes a token at the provider (RFC 7009). Does nothing if the provider cannot.
    *
    * @throws McpOAuthError `invalidGrant` if the provider refused, `providerUnavailable`,
    *   `providerTimeout` and `providerMisbehaved` otherwise
@@ -95,7 +89,7 @@ export function createProviderLogin (options: ProviderLoginOptions): ProviderLog
   const { authorizationParameters = {}, tokenParameters = {}, identify } = traits
   const scopes = [...new Set([...options.scopes, ...traits.refreshScopes ?? []])]
 
-  // Kept as long as the metadata are: the keys of the provider are cached in it.
+  // Kept as long as the metadata: it caches the keys of the provider.
   let known: { metadata: ProviderMetadata, config: oidc.Configuration } | undefined
   async function configuration (): Promise<oidc.Configuration> {
     const metadata = await options.metadata()
@@ -114,25 +108,28 @@ export function createProviderLogin (options: ProviderLoginOptions): ProviderLog
     return config
   }
 
-  const inTurn = createLimiter({ concurrency: 50, queue: 200 })
+  const limited = createLimiter({
+    concurrency: maxProviderRequests,
+    queue: maxQueuedProviderRequests
+  })
 
-  // Whoever looks users up has no use for an ID token, and may get none.
+  // A preset that lookUps users up does not use ID tokens, and its provider may issue none.
   const identified = scopes.includes('openid') && identify === undefined
-  const look = (accessToken: string) =>
+  const lookUp = (accessToken: string) =>
     callProvider(async () =>
       await withTimeout(() => identify?.(accessToken, fetchAsUser), {
-        milliseconds: lookLimit,
+        milliseconds: lookUpTimeoutMs,
         error: () => new McpOAuthError('providerTimeout')
       }) ?? {}
     )
 
   async function claimsOf (config: oidc.Configuration, answer: Answer): Promise<object> {
-    if (identify) return await look(answer.access_token)
+    if (identify) return await lookUp(answer.access_token)
     const claims = answer.claims()
     if (claims) return claims
     if (config.serverMetadata().userinfo_endpoint === undefined) {
       throw new McpOAuthError('invalidGrant', {
-        cause: new Error('the provider says nothing about the user: ask for the scope openid')
+        cause: new Error('the provider returned no claims about the user: add openid to the scopes')
       })
     }
     return await callProvider(() =>
@@ -140,24 +137,30 @@ export function createProviderLogin (options: ProviderLoginOptions): ProviderLog
     )
   }
 
+  const recheck = (accessToken: string) =>
+    limited(async () => {
+      const claims = await lookUp(accessToken)
+      return { accessToken, refreshToken: null, expiresIn: null, scope: null, claims }
+    })
+
   return {
     secrets: () => ({ verifier: random(), nonce: random() }),
     async loginUrl (state, { verifier, nonce }, { prompt, offline }) {
       const { authorization_endpoint: endpoint, scopes_supported: known = [] } = await options
         .metadata()
-      const asked = offline && known.includes('offline_access')
+      const requested = offline && known.includes('offline_access')
         ? [...new Set([...scopes, 'offline_access'])]
         : scopes
       if (endpoint === undefined) {
         throw new McpOAuthError('providerMisbehaved', {
-          cause: new Error('the metadata of the provider name no authorization endpoint')
+          cause: new Error('the provider metadata has no authorization_endpoint')
         })
       }
       const parameters: Record<string, string | undefined> = {
         response_type: 'code',
         client_id: clientId,
         redirect_uri: redirectUri(),
-        scope: asked.join(' ') || undefined,
+        scope: requested.join(' ') || undefined,
         state,
         code_challenge: challengeOf(verifier),
         code_challenge_method: 'S256',
@@ -180,11 +183,11 @@ export function createProviderLogin (options: ProviderLoginOptions): ProviderLog
     },
     ready: options.metadata,
     redeem: (code, { verifier, nonce }) =>
-      inTurn(async () => {
+      limited(async () => {
         const config = await configuration()
         const callback = new URL(redirectUri())
         callback.searchParams.set('code', code)
-        // Where the answer came from was checked when it came; the library wants to see it again.
+        // The issuer was checked in the callback; the library checks it again.
         if (config.serverMetadata().authorization_response_iss_parameter_supported) {
           callback.searchParams.set('iss', config.serverMetadata().issuer)
         }
@@ -197,7 +200,7 @@ export function createProviderLogin (options: ProviderLoginOptions): ProviderLog
         return tokensOf(answer, await claimsOf(config, answer))
       }),
     refresh: (refreshToken, rotated) =>
-      inTurn(async () => {
+      limited(async () => {
         const config = await configuration()
         const answer = await callProvider(
           () => oidc.refreshTokenGrant(config, refreshToken, { ...tokenParameters }),
@@ -206,21 +209,12 @@ export function createProviderLogin (options: ProviderLoginOptions): ProviderLog
         if (answer.refresh_token) rotated?.(answer.refresh_token)
         return tokensOf(
           answer,
-          identify ? await look(answer.access_token) : answer.claims() ?? null
+          identify ? await lookUp(answer.access_token) : answer.claims() ?? null
         )
       }),
-    recheck: traits.recheck && identify
-      ? accessToken =>
-        inTurn(async () => ({
-          accessToken,
-          refreshToken: null,
-          expiresIn: null,
-          scope: null,
-          claims: await look(accessToken)
-        }))
-      : null,
+    recheck: traits.recheck && identify ? recheck : null,
     revoke: token =>
-      inTurn(async () => {
+      limited(async () => {
         const config = await configuration()
         if (config.serverMetadata().revocation_endpoint === undefined) return
         await callProvider(() => oidc.tokenRevocation(config, token), 'providerMisbehaved')
@@ -230,20 +224,19 @@ export function createProviderLogin (options: ProviderLoginOptions): ProviderLog
 
 type Answer = oidc.TokenEndpointResponse & oidc.TokenEndpointResponseHelpers
 
-/** Milliseconds a look at a user may take, however many requests it makes. */
-const lookLimit = 5_000
+const random = () => randomBytes(32).toString('base64url')
 
-/** What fits into a header, and sealed into our own tokens. */
-const usable = /^[\x21-\x7e]{1,8192}$/
+/** Tokens that fit into a header, and into our own sealed tokens. */
+const validToken = /^[\x21-\x7e]{1,8192}$/
 
 function tokensOf (answer: Answer, claims: object | null): ProviderTokens {
   const { access_token: accessToken, refresh_token: refreshToken, scope } = answer
   if (
     answer.token_type !== 'bearer' ||
-    ![accessToken, refreshToken || 'none'].every(token => usable.test(token))
+    ![accessToken, refreshToken || 'none'].every(token => validToken.test(token))
   ) {
     throw new McpOAuthError('invalidGrant', {
-      cause: new Error('the provider gave no usable bearer token')
+      cause: new Error('the provider returned no valid bearer token')
     })
   }
   return {
@@ -253,8 +246,4 @@ function tokensOf (answer: Answer, claims: object | null): ProviderTokens {
     scope: scope ?? null,
     claims: claims === null ? null : { ...claims }
   }
-}
-
-function random (): string {
-  return randomBytes(32).toString('base64url')
 }

@@ -1,5 +1,5 @@
-import { importJWK } from 'jose'
-import type { JWK } from 'jose'
+/** How is an access token verified by asking its issuer (RFC 7662)? */
+import { importJWK, type JWK } from 'jose'
 import * as oidc from 'openid-client'
 import type { Log, McpAuth, TokenVerifier, VerifyContext } from '../types.ts'
 import { causeWith, McpOAuthError } from '../errors.ts'
@@ -11,8 +11,7 @@ import { createOpenIdClient, secretAuthentication } from '../provider/client.ts'
 import { createProviderDiscovery } from '../provider/discovery.ts'
 import { safeLogger } from '../host/safe-logger.ts'
 import { cachedVerifier } from './cache.ts'
-import { callerOf, problemOfClaims } from './claims.ts'
-import type { Claims } from './claims.ts'
+import { callerOf, problemOfClaims, type Claims } from './claims.ts'
 import { parseCompact } from './compact.ts'
 import {
   audiences,
@@ -25,35 +24,27 @@ import {
   url
 } from '../options/fields.ts'
 
-/** Whom to ask about tokens, and as whom. */
+/** The issuer, and our credentials there. */
 export interface IntrospectionVerifierOptions {
-  /** Whose tokens they are, byte for byte as in its metadata. */
+  /** Issuer of the tokens, byte for byte as in its metadata. */
   issuer: string
-  /** Where to ask (RFC 7662 §2). Defaults to the `introspection_endpoint` of the metadata. */
+  /** Introspection endpoint (RFC 7662 §2). Defaults to that of the metadata. */
   introspectionEndpoint?: string | undefined
-  /** Where the metadata of the issuer are. Defaults to discovery. */
+  /** URL of the metadata of the issuer. Defaults to discovery. */
   metadataUrl?: string | undefined
-  /** The id this server is known under there. */
+  /** Client id of this server at the issuer. */
   clientId: string
-  /**
-   * Its secret (`client_secret_basic`, or `client_secret_post` where the metadata list nothing
-   * else).
-   */
+  /** Secret for `client_secret_basic`, or `_post` if the metadata lists nothing else. */
   clientSecret?: string | undefined
-  /**
-   * Its private key as a JWK with `alg` and, if there are several, `kid`: authenticates with
-   * `private_key_jwt` (RFC 7523 §2.2) in place of a secret.
-   */
+  /** Private key for `private_key_jwt` (RFC 7523 §2.2): a JWK with `alg`. Replaces the secret. */
   privateKey?: JWK | undefined
-  /** Audiences (`aud`) that are accepted beside the URL of the MCP route. */
+  /** Accepted audiences (`aud`) in addition to the URL of the MCP route. */
   audience?: string | readonly string[] | undefined
   /** Seconds by which clocks may differ, 0 to 120. Defaults to 30. */
   clockTolerance?: number | undefined
-  /**
-   * Seconds a good token is remembered, at most 60: so long may a revoked one go on. Defaults to 0.
-   */
+  /** Seconds for which a token is cached, revoked or not, at most 60. Defaults to 0. */
   cacheFor?: number | undefined
-  /** Where failing requests are reported. */
+  /** Logger of failed requests. */
   log?: Log | undefined
 }
 
@@ -97,7 +88,7 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
 
   const accepted = [audience].flat()
   const configuration = configurationOf({ ...options, log })
-  const inTurn = createLimiter({ concurrency: 40, queue: 200 })
+  const limited = createLimiter({ concurrency: 40, queue: 200 })
 
   async function introspect (token: string): Promise<Claims> {
     try {
@@ -107,8 +98,8 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
       // Users of two issuers may have the same subject.
       return jsonObject(JSON.stringify({ ...answer, iss: answer.iss ?? issuer })) ?? {}
     } catch (cause) {
-      if (saysNothing(cause)) return {}
-      log?.warn({ issuer, reason: reasonOf(cause) }, 'An access token could not be introspected')
+      if (isInactive(cause)) return {}
+      log?.warn({ issuer, reason: reasonOf(cause) }, 'Could not introspect an access token')
       throw new McpOAuthError('keysUnavailable', {
         cause: new Error(`${issuer} could not be asked about a token: ${reasonOf(cause)}`)
       })
@@ -118,7 +109,7 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
   async function verify (token: string, context: VerifyContext): Promise<McpAuth | null> {
     const named = parseCompact(token)?.claims['iss']
     if (named !== undefined && named !== issuer) return null
-    const claims = await inTurn(() => introspect(token))
+    const claims = await limited(() => introspect(token))
     // A JWT of this issuer that it does not call active is nobody else's to judge.
     if (claims['active'] !== true && named === issuer) {
       throw new McpOAuthError('invalidToken', {
@@ -150,10 +141,7 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
   return Object.assign(cachedVerifier(verify, { maxAge: cacheFor }), { issuer })
 }
 
-/**
- * Made when the first token comes, and again when the metadata have changed: a provider that is
- * down shall not keep the app from starting.
- */
+/** Created with the first token, so that the app starts without the provider. */
 function configurationOf (
   { issuer, introspectionEndpoint, metadataUrl, clientId, clientSecret, privateKey, log }:
     IntrospectionVerifierOptions
@@ -183,20 +171,13 @@ function configurationOf (
   }
 }
 
-/**
- * The library refuses a JSON object without a boolean `active`, and hands it over. It is an answer
- * all the same: the token is not called active.
- */
-function saysNothing (thrown: unknown): boolean {
-  const { error, body, cause } = Object(thrown) as {
-    error?: unknown
-    body?: unknown
-    cause?: unknown
-  }
+/** Whether the library rejected JSON without a boolean `active`: the token is inactive. */
+function isInactive (thrown: unknown): boolean {
+  const { error, body, cause }: Record<string, unknown> = Object(thrown)
   if (error !== undefined) return false
   return (typeof body === 'object' && body !== null &&
     Object.getPrototypeOf(body) === Object.prototype) ||
-    (cause !== undefined && saysNothing(cause))
+    (cause !== undefined && isInactive(cause))
 }
 
 async function keyOf (jwk: JWK): Promise<oidc.CryptoKey | oidc.PrivateKey> {
@@ -204,26 +185,16 @@ async function keyOf (jwk: JWK): Promise<oidc.CryptoKey | oidc.PrivateKey> {
   return jwk.kid === undefined ? key : { key, kid: jwk.kid }
 }
 
-/**
- * Why it could not be asked. What the issuer wrote into its answer is left out: it may have the
- * token in it.
- */
+/** Returns why introspection failed, without text of the issuer: it may contain the token. */
 function reasonOf (thrown: unknown): string {
-  const { message, error, cause } = Object(thrown) as {
-    message?: unknown
-    error?: unknown
-    cause?: unknown
-  }
+  const { message, error, cause }: Record<string, unknown> = Object(thrown)
   const name = typeof error === 'string' && /^\w{1,64}$/.test(error) ? ` (${error})` : ''
   return `${String(message)}${name}${cause instanceof Error ? `: ${reasonOf(cause)}` : ''}`
 }
 
 const otherAudience = 'not for this audience'
 
-/**
- * What an answer must say beyond `active` (RFC 7662 §2.2, §4): whose token it is, what kind, and
- * that it is for us.
- */
+/** Checks issuer, type and audience of an active token (RFC 7662 §2.2, §4). */
 function problemOfAnswer (
   { iss, aud, token_type: type, cnf }: Claims,
   issuer: string,
@@ -245,7 +216,7 @@ function problemOfTimes ({ exp, nbf }: Claims, now: number, clockTolerance: numb
   return null
 }
 
-/** The issuer answers nobody it does not know (RFC 7662 §2.1). */
+/** Introspection needs client authentication (RFC 7662 §2.1). */
 function problemsOfProof (options: IntrospectionVerifierOptions): string[] {
   const { clientSecret, privateKey } = options
   if ((clientSecret === undefined) !== (privateKey === undefined)) return []

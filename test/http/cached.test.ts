@@ -20,14 +20,14 @@ function setUp () {
   return { state, source }
 }
 
-test('a thousand callers share one load [M-13 D12]', async () => {
+test('a thousand callers of get() share one load [M-13 D12]', async () => {
   const { state, source } = setUp()
   const values = await Promise.all(Array.from({ length: 1_000 }, () => source.get()))
   assert.equal(state.loads, 1)
   assert.equal(new Set(values).size, 1)
 })
 
-test('a value is fresh, then loaded again', async () => {
+test('get() loads again once the value is no longer fresh', async () => {
   const { state, source } = setUp()
   assert.equal(source.peek(), undefined)
   const first = await source.get()
@@ -38,7 +38,7 @@ test('a value is fresh, then loaded again', async () => {
   assert.deepEqual(source.peek(), { load: 2 })
 })
 
-test('a source that fails from the start is asked once for each back-off step [F-01 L1]', async () => {
+test('get() loads once for each back-off step while the source fails [F-01 L1]', async () => {
   const { state, source } = setUp()
   state.broken = true
   const loadsOfStep: number[] = []
@@ -66,7 +66,7 @@ test('an outage of a minute costs at most 8 loads [D12]', async () => {
   assert.ok(state.loads >= 5 && state.loads <= 8, String(state.loads))
 })
 
-test('the last good value outlives its source by staleFor and not longer [F-02 L3]', async () => {
+test('get() returns the last value for staleFor and not longer [F-02 L3]', async () => {
   const { state, source } = setUp()
   const good = await source.get()
   state.broken = true
@@ -80,7 +80,7 @@ test('the last good value outlives its source by staleFor and not longer [F-02 L
   assert.equal(source.peek(), undefined)
 })
 
-test('nobody waits for a source that failed before while there is a good value [F-02]', async () => {
+test('get() does not wait for a source that failed before while there is a value [F-02]', async () => {
   let time = 0
   let load = async (): Promise<object> => ({})
   const source = cached({ load: () => load(), freshFor: 10, staleFor: 1_000, now: () => time })
@@ -95,7 +95,7 @@ test('nobody waits for a source that failed before while there is a good value [
   assert.equal(await source.get(), good)
 })
 
-test('refresh asks at once, then once in 30 s [F-03 F-04 K-08]', async () => {
+test('refresh() loads at once, then once in 30 s [F-03 F-04 K-08]', async () => {
   const { state, source } = setUp()
   await source.get()
   const loads: number[] = []
@@ -109,7 +109,7 @@ test('refresh asks at once, then once in 30 s [F-03 F-04 K-08]', async () => {
   assert.equal(loads[59], 3)
 })
 
-test('the cool-down counts failed attempts, and rejects while the last one failed [F-03 L2]', async () => {
+test('refresh() counts failed loads, and rejects while the last one failed [F-03 L2]', async () => {
   const { state, source } = setUp()
   const good = await source.get()
   state.broken = true
@@ -124,7 +124,7 @@ test('the cool-down counts failed attempts, and rejects while the last one faile
   assert.deepEqual(await source.refresh(), { load: 3 })
 })
 
-test('a load that throws at once does not lock the source up', async () => {
+test('get() loads again after a load that threw at once', async () => {
   let time = 0
   let loads = 0
   const source = cached<object>({

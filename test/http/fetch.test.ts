@@ -2,31 +2,33 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { boundedFetch, fetchJson } from '../../lib/http/fetch.ts'
 import { jsonObject } from '../../lib/http/json.ts'
+import { withTimeout } from '../../lib/http/timeout.ts'
+import { maxResponseBytes } from '../../lib/limits.ts'
 import { skip as noCertificate, startUntrusted } from '../support/certificate.ts'
 import { faults, startIssuer } from '../support/issuer.ts'
 
-const table: Array<[id: string, fault: keyof typeof faults, kind: string]> = [
-  ['K-01 500', 'error', 'providerUnavailable'],
-  ['K-01 503', 'unavailable', 'providerUnavailable'],
-  ['K-01 404', 'missing', 'providerMisbehaved'],
-  ['K-01 not JSON', 'garbage', 'providerMisbehaved'],
-  ['K-01 HTML', 'html', 'providerMisbehaved'],
-  ['K-01 null', 'null', 'providerMisbehaved'],
-  ['K-01 []', 'array', 'providerMisbehaved'],
-  ['K-01 nesting', 'deep', 'providerMisbehaved'],
-  ['K-02 redirect', 'redirect', 'providerMisbehaved'],
-  ['K-03 hang', 'hang', 'providerTimeout'],
-  ['K-03 hang after headers', 'hangAfterHeaders', 'providerTimeout'],
-  ['K-03 drip', 'drip', 'providerTimeout'],
-  ['K-04 more than 512 KB', 'oversize', 'providerMisbehaved'],
-  ['K-04 endless', 'endless', 'providerMisbehaved'],
-  ['K-05 L4 gzip bomb', 'bomb', 'providerMisbehaved'],
-  ['K-06 reset', 'reset', 'providerUnavailable'],
-  ['K-06 reset in the body', 'resetMidBody', 'providerUnavailable']
+const table: Array<[name: string, id: string, fault: keyof typeof faults, kind: string]> = [
+  ['500', 'K-01', 'error', 'providerUnavailable'],
+  ['503', 'K-01', 'unavailable', 'providerUnavailable'],
+  ['404', 'K-01', 'missing', 'providerMisbehaved'],
+  ['not JSON', 'K-01', 'garbage', 'providerMisbehaved'],
+  ['HTML', 'K-01', 'html', 'providerMisbehaved'],
+  ['null', 'K-01', 'null', 'providerMisbehaved'],
+  ['[]', 'K-01', 'array', 'providerMisbehaved'],
+  ['nesting', 'K-01', 'deep', 'providerMisbehaved'],
+  ['redirect', 'K-02', 'redirect', 'providerMisbehaved'],
+  ['hang', 'K-03', 'hang', 'providerTimeout'],
+  ['hang after headers', 'K-03', 'hangAfterHeaders', 'providerTimeout'],
+  ['drip', 'K-03', 'drip', 'providerTimeout'],
+  ['more than 512 KB', 'K-04', 'oversize', 'providerMisbehaved'],
+  ['endless', 'K-04', 'endless', 'providerMisbehaved'],
+  ['gzip bomb', 'K-05 L4', 'bomb', 'providerMisbehaved'],
+  ['reset', 'K-06', 'reset', 'providerUnavailable'],
+  ['reset in the body', 'K-06', 'resetMidBody', 'providerUnavailable']
 ]
 
-for (const [id, fault, kind] of table) {
-  test(`${id} is ${kind}`, async (t) => {
+for (const [name, id, fault, kind] of table) {
+  test(`fetchJson rejects "${name}" with ${kind} [${id}]`, async (t) => {
     const issuer = await startIssuer()
     t.after(issuer.close)
     issuer.fail.set('/jwks', fault)
@@ -44,42 +46,45 @@ for (const [id, fault, kind] of table) {
   })
 }
 
-test('a redirect is an answer [F-10]', async (t) => {
+test('boundedFetch returns a redirect instead of following it [F-10]', async (t) => {
   const issuer = await startIssuer()
   t.after(issuer.close)
   issuer.fail.set('/jwks', 'redirect')
   assert.equal((await boundedFetch(issuer.jwksUri)).status, 302)
 })
 
-test('a host that refuses or does not exist is providerUnavailable [F-29]', async () => {
+test('boundedFetch rejects an unreachable host with providerUnavailable [F-29]', async () => {
   const issuer = await startIssuer()
   await issuer.close()
   await assert.rejects(boundedFetch(issuer.jwksUri), { kind: 'providerUnavailable' })
   await assert.rejects(boundedFetch('http://nowhere.invalid/'), { kind: 'providerUnavailable' })
 })
 
-test('the caller can give up earlier', async (t) => {
+test('boundedFetch counts bytes: the last one fits, one more does not', async (t) => {
   const issuer = await startIssuer()
   t.after(issuer.close)
-  issuer.fail.set('/jwks', 'hang')
-  await assert.rejects(boundedFetch(issuer.jwksUri, { signal: AbortSignal.abort() }), {
-    kind: 'providerUnavailable'
-  })
+  const rest = maxResponseBytes - Buffer.byteLength('{"é":""}')
+  issuer.jwks = `{"é":"${'x'.repeat(rest)}"}`
+  assert.deepEqual(Object.keys(await fetchJson(issuer.jwksUri)), ['é'])
+  issuer.jwks = `{"é":"${'x'.repeat(rest + 1)}"}`
+  await assert.rejects(fetchJson(issuer.jwksUri), { kind: 'providerMisbehaved' })
 })
 
-test('maxBytes counts bytes: the last one fits, one more does not', async (t) => {
-  const issuer = await startIssuer()
-  t.after(issuer.close)
-  issuer.jwks = '{"é":1}'
-  const bytes = Buffer.byteLength('{"é":1}')
-  assert.deepEqual(await fetchJson(issuer.jwksUri, { maxBytes: bytes }), { é: 1 })
-  await assert.rejects(fetchJson(issuer.jwksUri, { maxBytes: bytes - 1 }), {
-    kind: 'providerMisbehaved'
-  })
+test('withTimeout aborts the signal of the operation with the error', async () => {
+  const late = new Error('late')
+  let reason: unknown
+  const operation = (signal: AbortSignal) =>
+    new Promise<never>(() => {
+      signal.addEventListener('abort', () => {
+        reason = signal.reason
+      })
+    })
+  await assert.rejects(withTimeout(operation, { milliseconds: 1, error: () => late }), late)
+  assert.equal(reason, late)
 })
 
 test(
-  'a certificate nobody vouches for is refused [C-17 F-30]',
+  'boundedFetch rejects a self-signed certificate [C-17 F-30]',
   { skip: noCertificate },
   async (t) => {
     const { port, requests } = await startUntrusted(t, 'localhost', (_request, response) => {
@@ -93,7 +98,7 @@ test(
   }
 )
 
-test('parsed objects carry no __proto__ and are frozen [G-06 M-10]', () => {
+test('jsonObject drops __proto__ and freezes the result [G-06 M-10]', () => {
   const object = jsonObject('{"__proto__":{"x":1},"a":{"__proto__":{"y":1},"b":[{"__proto__":1}]}}')
   assert.deepEqual(object, { a: { b: [{}] } })
   assert.ok(!Object.hasOwn(object ?? {}, '__proto__'))

@@ -188,7 +188,7 @@ test('an address in the URL is checked too, however it is written [C-02 L17 SS-0
   assert.deepEqual(seen, { connections: 0, bytes: 0 })
 })
 
-test('a name that leads to a private address is refused at the connection, with no byte sent [C-02 SS-01]', async (t) => {
+test('a name that resolves to a private address is rejected without sending a byte [C-02 SS-01]', async (t) => {
   const { port, seen } = await trap(t)
   for (
     const answers of [
