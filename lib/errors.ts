@@ -1,68 +1,44 @@
 /**
- * Every failure this package can report, one line each: log code, HTTP status, OAuth error,
+ * Every failure this package can report, one line each: kind, HTTP status, OAuth error,
  * sentence for the wire. Sentences are fixed and keep to the characters RFC 6749 §5.2 allows; what
  * a caller sent is never repeated in them.
  */
 const table = {
   // At start-up. The sentence is followed by what was found and how to mend it.
-  invalidOptions: ['INVALID_OPTIONS', 500, 'server_error', 'The options are wrong'],
-  publicUrlRequired: [
-    'PUBLIC_URL_REQUIRED',
-    500,
-    'server_error',
-    'The address clients use is unknown'
-  ],
-  rootNotFound: ['ROOT_NOT_FOUND', 500, 'server_error', 'The root Fastify instance was not found'],
-  duplicate: ['DUPLICATE', 500, 'server_error', 'Two registrations serve the same URL'],
-  ambiguous: ['AMBIGUOUS', 500, 'server_error', 'Several registrations live in this scope'],
-  invalidTools: ['INVALID_TOOLS', 500, 'server_error', 'The tools cannot be served as asked'],
+  invalidOptions: [500, 'server_error', 'The options are wrong'],
+  publicUrlRequired: [500, 'server_error', 'The address clients use is unknown'],
+  rootNotFound: [500, 'server_error', 'The root Fastify instance was not found'],
+  duplicateRegistration: [500, 'server_error', 'Two registrations serve the same URL'],
+  ambiguousRegistration: [500, 'server_error', 'Several registrations live in this scope'],
+  invalidTools: [500, 'server_error', 'The tools cannot be served as asked'],
 
   // Tokens and proofs, RFC 6750 §3.1, RFC 9449 §7.1. No error name where no credentials came.
-  missingToken: ['MISSING_TOKEN', 401, 'invalid_token', 'An access token is required.'],
-  invalidToken: ['INVALID_TOKEN', 401, 'invalid_token', 'The access token is not valid here.'],
-  invalidDpopProof: [
-    'INVALID_DPOP_PROOF',
-    401,
-    'invalid_dpop_proof',
-    'The DPoP proof is missing or not valid here.'
-  ],
-  useDpopNonce: [
-    'USE_DPOP_NONCE',
-    401,
-    'use_dpop_nonce',
-    'A DPoP proof with the nonce of this answer is required.'
-  ],
+  missingToken: [401, 'invalid_token', 'An access token is required.'],
+  invalidToken: [401, 'invalid_token', 'The access token is not valid here.'],
+  invalidDpopProof: [401, 'invalid_dpop_proof', 'The DPoP proof is missing or not valid here.'],
+  useDpopNonce: [401, 'use_dpop_nonce', 'A DPoP proof with the nonce of this answer is required.'],
   insufficientScope: [
-    'INSUFFICIENT_SCOPE',
     403,
     'insufficient_scope',
     'The access token lacks a scope this request needs.'
   ],
 
   // Requests
-  invalidRequest: ['INVALID_REQUEST', 400, 'invalid_request', 'The request is malformed.'],
-  notFound: ['NOT_FOUND', 404, 'invalid_request', 'There is nothing at this address.'],
-  methodNotAllowed: [
-    'METHOD_NOT_ALLOWED',
-    405,
-    'invalid_request',
-    'This method is not allowed here.'
-  ],
+  invalidRequest: [400, 'invalid_request', 'The request is malformed.'],
+  notFound: [404, 'invalid_request', 'There is nothing at this address.'],
+  methodNotAllowed: [405, 'invalid_request', 'This method is not allowed here.'],
   tooManyRequests: [
-    'TOO_MANY_REQUESTS',
     429,
     'temporarily_unavailable',
     'There were too many requests; try again later.'
   ],
-  payloadTooLarge: ['PAYLOAD_TOO_LARGE', 413, 'invalid_request', 'The request body is too large.'],
+  payloadTooLarge: [413, 'invalid_request', 'The request body is too large.'],
   hostNotAllowed: [
-    'HOST_NOT_ALLOWED',
     403,
     'access_denied',
     'This Host is not served here; the operator can list it in allowedHosts.'
   ],
   originNotAllowed: [
-    'ORIGIN_NOT_ALLOWED',
     403,
     'access_denied',
     'This Origin is not allowed here; the operator can list it in allowedOrigins.'
@@ -70,127 +46,90 @@ const table = {
 
   // Authorization and token endpoints, RFC 6749 §4.1.2.1 and §5.2, RFC 8707 §2, OpenID Connect Core
   // §3.1.2.6
-  invalidClient: [
-    'INVALID_CLIENT',
-    401,
-    'invalid_client',
-    'The client is unknown or could not be authenticated.'
-  ],
+  invalidClient: [401, 'invalid_client', 'The client is unknown or could not be authenticated.'],
   invalidGrant: [
-    'INVALID_GRANT',
     400,
     'invalid_grant',
     'The grant is invalid, expired, used, or belongs to another client.'
   ],
-  unauthorizedClient: [
-    'UNAUTHORIZED_CLIENT',
-    400,
-    'unauthorized_client',
-    'This client may not use this grant type.'
-  ],
-  unsupportedGrantType: [
-    'UNSUPPORTED_GRANT_TYPE',
-    400,
-    'unsupported_grant_type',
-    'This grant type is not supported.'
-  ],
+  unauthorizedClient: [400, 'unauthorized_client', 'This client may not use this grant type.'],
+  unsupportedGrantType: [400, 'unsupported_grant_type', 'This grant type is not supported.'],
   unsupportedResponseType: [
-    'UNSUPPORTED_RESPONSE_TYPE',
     400,
     'unsupported_response_type',
     'Only the response type code is supported.'
   ],
-  invalidScope: [
-    'INVALID_SCOPE',
-    400,
-    'invalid_scope',
-    'The requested scope is invalid or unknown.'
-  ],
-  invalidTarget: [
-    'INVALID_TARGET',
-    400,
-    'invalid_target',
-    'The requested resource is not served here.'
-  ],
-  accessDenied: ['ACCESS_DENIED', 403, 'access_denied', 'The request was denied.'],
+  invalidScope: [400, 'invalid_scope', 'The requested scope is invalid or unknown.'],
+  invalidTarget: [400, 'invalid_target', 'The requested resource is not served here.'],
+  accessDenied: [403, 'access_denied', 'The request was denied.'],
   interactionRequired: [
-    'INTERACTION_REQUIRED',
     400,
     'interaction_required',
     'The user has to take part; prompt=none is not possible.'
   ],
-  requestNotSupported: [
-    'REQUEST_NOT_SUPPORTED',
-    400,
-    'request_not_supported',
-    'Request objects are not supported.'
-  ],
+  requestNotSupported: [400, 'request_not_supported', 'Request objects are not supported.'],
   requestUriNotSupported: [
-    'REQUEST_URI_NOT_SUPPORTED',
     400,
     'request_uri_not_supported',
     'Request object references are not supported.'
   ],
 
   // Registration, RFC 7591 §3.2.2
-  invalidRedirectUri: [
-    'INVALID_REDIRECT_URI',
-    400,
-    'invalid_redirect_uri',
-    'A redirect URI is not acceptable.'
-  ],
-  invalidClientMetadata: [
-    'INVALID_CLIENT_METADATA',
-    400,
-    'invalid_client_metadata',
-    'The client metadata is not acceptable.'
-  ],
+  invalidRedirectUri: [400, 'invalid_redirect_uri', 'A redirect URI is not acceptable.'],
+  invalidClientMetadata: [400, 'invalid_client_metadata', 'The client metadata is not acceptable.'],
 
   // Faults of others: never a reason to throw credentials away, always worth a retry
   keysUnavailable: [
-    'KEYS_UNAVAILABLE',
     503,
     'temporarily_unavailable',
     'Access tokens cannot be checked at the moment.'
   ],
   providerUnavailable: [
-    'PROVIDER_UNAVAILABLE',
     503,
     'temporarily_unavailable',
     'The authorization provider cannot be reached at the moment.'
   ],
   providerMisbehaved: [
-    'PROVIDER_MISBEHAVED',
     502,
     'temporarily_unavailable',
     'The authorization provider gave an unusable answer.'
   ],
   providerTimeout: [
-    'PROVIDER_TIMEOUT',
     504,
     'temporarily_unavailable',
     'The authorization provider did not answer in time.'
   ],
   overloaded: [
-    'OVERLOADED',
     503,
     'temporarily_unavailable',
     'The server is too busy to answer this at the moment.'
   ],
   storeUnavailable: [
-    'STORE_UNAVAILABLE',
     503,
     'temporarily_unavailable',
     'The server cannot answer this at the moment.'
   ],
-  internal: ['INTERNAL', 500, 'server_error', 'The server failed to answer this request.']
+  internal: [500, 'server_error', 'The server failed to answer this request.']
 } as const satisfies Record<
   string,
-  readonly [code: string, statusCode: number, error: string, sentence: string]
+  readonly [statusCode: number, error: string, sentence: string]
 >
 
 /** Names a line of the error table. */
 export type ErrorKind = keyof typeof table
+
+type UpperSnakeCase<Name extends string> = Name extends `${infer Letter}${infer Rest}`
+  ? `${Letter extends Uppercase<Letter> ? `_${Letter}` : Uppercase<Letter>}${UpperSnakeCase<Rest>}`
+  : ''
+
+/** Codes of errors: `FST_MCP_OAUTH_INVALID_TOKEN` for the kind `invalidToken`. */
+export type ErrorCode = `FST_MCP_OAUTH_${UpperSnakeCase<ErrorKind>}`
+
+function codeOf (kind: ErrorKind): ErrorCode {
+  return `FST_MCP_OAUTH_${kind.replace(/[A-Z]/g, '_$&').toUpperCase()}` as ErrorCode
+}
+
+const brand = Symbol.for('fastify-mcp-oauth.error')
 
 /** What can be added to a line of the table. */
 export interface ErrorDetails {
@@ -210,39 +149,49 @@ export interface ErrorDetails {
 }
 
 /**
- * The one error class of this package.
+ * The error class of this package.
  *
- * `code` (`FST_MCP_OAUTH_*`) is stable and meant for programs, `statusCode` is the HTTP status,
- * `error` the OAuth error name and `message` the sentence that may leave the server. The reason
- * behind it is in `cause` and goes to the log only.
+ * `code` is stable and meant for programs, `statusCode` is the HTTP status, `error` the OAuth error
+ * name and `message` the sentence that may leave the server. The reason is in `cause` and goes to
+ * the log only. `instanceof` also holds for errors of another copy of this package.
  */
+// Not made by @fastify/error: its classes have no OAuth error, scopes and typed code, and their
+// messages are templates, which input could get into.
 export class McpOAuthError extends Error {
+  static override [Symbol.hasInstance] (value: unknown): value is McpOAuthError {
+    return Object(value)[brand] === true
+  }
+
   override readonly name = 'McpOAuthError'
   readonly kind: ErrorKind
-  readonly code: string
+  readonly code: ErrorCode
   readonly statusCode: number
   readonly error: string
   readonly scopes: readonly string[] | undefined
   readonly retryAfter: number | undefined
 
   constructor (kind: ErrorKind, details: ErrorDetails = {}) {
-    const [code, status, error, sentence] = table[kind]
+    const [status, error, sentence] = table[kind]
     const { statusCode = status } = details
     super(
       details.description ?? sentence,
       details.cause === undefined ? undefined : { cause: details.cause }
     )
     this.kind = kind
-    this.code = `FST_MCP_OAUTH_${code}`
+    this.code = codeOf(kind)
     this.statusCode = statusCode
     this.error = error
     this.scopes = details.scopes
     this.retryAfter = details.retryAfter ?? (statusCode > 501 ? 5 : undefined)
   }
+
+  get [brand] (): true {
+    return true
+  }
 }
 
 /**
- * A cause that says what somebody else wrote: quoted, cut to 200 characters, without user info. For
+ * A cause that quotes a value of another party, cut to 200 characters and without user info. For
  * the log only.
  */
 export function causeWith (reason: string, written: unknown): Error {
@@ -252,18 +201,21 @@ export function causeWith (reason: string, written: unknown): Error {
   return new Error(`${reason}: ${text ?? 'nothing'}`)
 }
 
-/** A start-up error: the table's sentence, then one line per problem. */
+/** A start-up error: the table's sentence, then one line per problem, each with a full stop. */
 export function startupError (kind: ErrorKind, ...problems: string[]): McpOAuthError {
   return new McpOAuthError(kind, {
-    description: [`${table[kind][3]}:`, ...problems].join('\n  - ')
+    description: [
+      `${table[kind][2]}:`,
+      ...problems.map(problem => problem.replace(/[^.?]$/, '$&.'))
+    ].join('\n  - ')
   })
 }
 
 /** `[kind, code, statusCode, error]` of every line, for documentation and tests. */
 export function errorTable (): Array<
-  [kind: ErrorKind, code: string, statusCode: number, error: string]
+  [kind: ErrorKind, code: ErrorCode, statusCode: number, error: string]
 > {
   return Object.entries(table).map((
-    [kind, [code, statusCode, error]]
-  ) => [kind as ErrorKind, `FST_MCP_OAUTH_${code}`, statusCode, error])
+    [kind, [statusCode, error]]
+  ) => [kind as ErrorKind, codeOf(kind as ErrorKind), statusCode, error])
 }

@@ -4,10 +4,10 @@ import { plugin } from './plugin.ts'
 import type { McpOAuthOptions } from './options/schema.ts'
 
 /** OAuth for the MCP server of a Fastify app: `await app.register(mcpOAuth, options)`. */
-export const mcpOAuth: FastifyPluginAsync<McpOAuthOptions> = fp(
-  plugin as FastifyPluginAsync<McpOAuthOptions>,
-  { name: 'fastify-mcp-oauth', fastify: '5.x' }
-)
+export const mcpOAuth: FastifyPluginAsync<McpOAuthOptions> = fp(plugin, {
+  name: 'fastify-mcp-oauth',
+  fastify: '^5.8.5 || ^6.0.0-0'
+})
 export default mcpOAuth
 
 // What they add to Fastify's types.
@@ -16,7 +16,7 @@ export type {} from './mcp/tools/collect.ts'
 export type {} from './host/isolate.ts'
 
 export { McpOAuthError } from './errors.ts'
-export type { ErrorDetails, ErrorKind } from './errors.ts'
+export type { ErrorCode, ErrorDetails, ErrorKind } from './errors.ts'
 export type {
   AuthorizeUser,
   AuthorizeVerdict,
@@ -31,6 +31,7 @@ export type {
   TokenVerifier,
   UpstreamAccess,
   UpstreamUser,
+  UserClaims,
   VerifyContext
 } from './types.ts'
 export type { Guard, GuardOptions } from './guard/guard.ts'

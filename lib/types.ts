@@ -103,10 +103,24 @@ export interface Log {
   error(details: object, message: string): void
 }
 
+/**
+ * Claims about a user (OpenID Connect Core §5.1). Others are `unknown`; providers may leave out any
+ * but `sub`.
+ */
+export interface UserClaims {
+  readonly sub: string | number
+  readonly name?: string
+  readonly preferred_username?: string
+  readonly email?: string
+  readonly email_verified?: boolean
+  readonly picture?: string
+  readonly [claim: string]: unknown
+}
+
 /** Who has just logged in at the provider, and what they asked for. */
 export interface UpstreamUser {
   /** Verified claims: of the ID token, or of the userinfo endpoint where there is none. */
-  readonly claims: Readonly<Record<string, unknown>>
+  readonly claims: UserClaims
   /** The provider's tokens, for a look at its APIs. */
   readonly tokens: { readonly accessToken: string, readonly scope: string | null }
   readonly client: { readonly id: string }

@@ -154,7 +154,7 @@ test('one MCP route has one registration', async (t) => {
     t.after(() => app.close())
     await app.register(mcpOAuth, options)
     await assert.rejects(async () => await app.register(mcpOAuth, { ...options, ...second }), {
-      code: 'FST_MCP_OAUTH_DUPLICATE',
+      code: 'FST_MCP_OAUTH_DUPLICATE_REGISTRATION',
       message: /\/mcp is already protected.*prefix.*mcp\.path/s
     })
   }
@@ -164,7 +164,7 @@ test('one MCP route has one registration', async (t) => {
   await assert.rejects(async () =>
     await app.register(async (scope) => {
       await scope.register(mcpOAuth, options)
-    }, { prefix: '/a' }), { code: 'FST_MCP_OAUTH_DUPLICATE' })
+    }, { prefix: '/a' }), { code: 'FST_MCP_OAUTH_DUPLICATE_REGISTRATION' })
 })
 
 test('two registrations that would hide each other from clients do not start [F9]', async (t) => {
@@ -192,7 +192,7 @@ test('two registrations that would hide each other from clients do not start [F9
     await app.register(mcpOAuth, one)
     await assert.rejects(async () => {
       await app.register(mcpOAuth, two)
-    }, { code: 'FST_MCP_OAUTH_DUPLICATE' })
+    }, { code: 'FST_MCP_OAUTH_DUPLICATE_REGISTRATION' })
   }
 })
 
@@ -208,11 +208,11 @@ test('requireMcpAuth belongs to its scope, and asks which registration is meant 
     await app.register(mcpOAuth, { ...a, prefix: '/a' })
     await app.register(mcpOAuth, { ...b, prefix: '/b' })
     assert.throws(() => app.requireMcpAuth(), {
-      code: 'FST_MCP_OAUTH_AMBIGUOUS',
+      code: 'FST_MCP_OAUTH_AMBIGUOUS_REGISTRATION',
       message: /prefix: missing; this scope has '\/a', '\/b'.*requireMcpAuth\({ prefix }\)/s
     })
     assert.throws(() => app.requireMcpAuth({ prefix: '/c' }), {
-      code: 'FST_MCP_OAUTH_AMBIGUOUS',
+      code: 'FST_MCP_OAUTH_AMBIGUOUS_REGISTRATION',
       message: /'\/c'/
     })
     assert.throws(() => app.mcpOAuth, McpOAuthError)

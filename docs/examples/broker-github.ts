@@ -15,13 +15,13 @@ export const app = Fastify({ logger: true })
 await app.register(mcpOAuth, {
   ...github({
     clientId: 'your-client-id',
-    clientSecret: process.env.GITHUB_CLIENT_SECRET as string
+    clientSecret: process.env.GITHUB_CLIENT_SECRET
   }),
   // After the preset: what comes later wins.
   defaultScope: 'read:org',
   setupProxies: true,
   publicUrl: 'https://mcp.example.com',
-  secret: process.env.MCP_OAUTH_SECRET as string,
+  secret: process.env.MCP_OAUTH_SECRET,
   // Everyone with a GitHub account can log in there. Members of one organization may come in here.
   async authorizeUser ({ claims, tokens }) {
     const answer = await ask('/user/memberships/orgs/acme', tokens.accessToken)

@@ -17,11 +17,11 @@ app.addHook('onClose', async () => redis.disconnect())
 await app.register(mcpOAuth, {
   issuer: 'https://auth.example.com',
   clientId: 'your-client-id',
-  clientSecret: process.env.CLIENT_SECRET as string,
+  clientSecret: process.env.CLIENT_SECRET,
   setupProxies: true,
   publicUrl: 'https://mcp.example.com',
   // The same on every instance. While it is replaced: first [old, new], then [new, old].
-  secret: process.env.MCP_OAUTH_SECRET as string,
+  secret: process.env.MCP_OAUTH_SECRET,
   store: redisStore(redis),
   mcp: { tools: true }
 })

@@ -8,13 +8,13 @@ await app.register(mcpOAuth, {
   ...oidc({
     issuer: 'https://auth.example.com',
     clientId: 'your-client-id',
-    clientSecret: process.env.CLIENT_SECRET as string
+    clientSecret: process.env.CLIENT_SECRET
   }),
   setupProxies: true,
   // The provider knows one redirect URI: https://mcp.example.com/oauth/callback
   publicUrl: 'https://mcp.example.com',
   // At least 32 bytes: openssl rand -base64 32
-  secret: process.env.MCP_OAUTH_SECRET as string,
+  secret: process.env.MCP_OAUTH_SECRET,
 
   // Every caller needs the first. Clients may ask for the others too, and for what tools and
   // requireMcpAuth need.

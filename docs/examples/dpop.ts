@@ -6,10 +6,10 @@ export const app = Fastify({ logger: true })
 await app.register(mcpOAuth, {
   issuer: 'https://auth.example.com',
   clientId: 'your-client-id',
-  clientSecret: process.env.CLIENT_SECRET as string,
+  clientSecret: process.env.CLIENT_SECRET,
   setupProxies: true,
   publicUrl: 'https://mcp.example.com',
-  secret: process.env.MCP_OAUTH_SECRET as string,
+  secret: process.env.MCP_OAUTH_SECRET,
   // Clients that have a key get tokens that are worth nothing without it. All others get bearer
   // tokens as ever; with 'require' they get none.
   dpop: 'accept',

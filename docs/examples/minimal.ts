@@ -7,7 +7,7 @@ export const app = Fastify({ logger: true })
 await app.register(mcpOAuth, {
   issuer: 'https://auth.example.com',
   clientId: 'your-client-id',
-  clientSecret: process.env.CLIENT_SECRET as string,
+  clientSecret: process.env.CLIENT_SECRET,
   setupProxies: true,
   mcp: { name: 'notes', tools: true }
 })

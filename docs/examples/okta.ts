@@ -8,11 +8,11 @@ await app.register(mcpOAuth, {
   // else has to check its tokens.
   issuer: 'https://your-org.okta.com/oauth2/default',
   clientId: 'your-okta-client-id',
-  clientSecret: process.env.OKTA_CLIENT_SECRET as string,
+  clientSecret: process.env.OKTA_CLIENT_SECRET,
   // Asked of Okta at every login. A scope of yours has to exist there.
   defaultScope: 'openid profile email api:read',
   setupProxies: true,
-  secret: process.env.MCP_OAUTH_SECRET as string,
+  secret: process.env.MCP_OAUTH_SECRET,
   publicUrl: 'https://mcp.example.com',
   mcp: { tools: true }
 })

@@ -12,7 +12,7 @@ await app.register(mcpOAuth, {
     introspectionVerifier({
       issuer: 'https://partners.example.com',
       clientId: 'mcp-server',
-      clientSecret: process.env.INTROSPECTION_SECRET as string,
+      clientSecret: process.env.INTROSPECTION_SECRET,
       log: app.log
     })
   ],

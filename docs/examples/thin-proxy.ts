@@ -7,13 +7,13 @@ await app.register(mcpOAuth, {
   issuer: 'https://auth.example.com',
   clientId: 'your-client-id',
   // Goes to the provider's token endpoint, and nowhere else.
-  clientSecret: process.env.CLIENT_SECRET as string,
+  clientSecret: process.env.CLIENT_SECRET,
   setupProxies: true,
   // Clients get the provider's own tokens. Without this line they get ours: docs/broker.md.
   version: '2025-03-26',
   setupFakeDynamicRegistration: true,
   // At least 32 bytes: openssl rand -base64 32
-  secret: process.env.MCP_OAUTH_SECRET as string,
+  secret: process.env.MCP_OAUTH_SECRET,
   // What clients may log in. The provider has to know the same addresses.
   allowedRedirectUris: [
     'https://claude.ai/api/mcp/auth_callback',

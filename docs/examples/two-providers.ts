@@ -19,9 +19,9 @@ await app.register(async (v2) => {
   await v2.register(mcpOAuth, {
     issuer: 'https://new-auth.example.com',
     clientId: 'new-client',
-    clientSecret: process.env.CLIENT_SECRET as string,
+    clientSecret: process.env.CLIENT_SECRET,
     setupProxies: true,
-    secret: process.env.MCP_OAUTH_SECRET as string,
+    secret: process.env.MCP_OAUTH_SECRET,
     scopes: ['items:read'],
     mcp: { name: 'items v2', tools: true }
   })

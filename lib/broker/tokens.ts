@@ -163,12 +163,12 @@ export function createTokenIssuer (options: TokenIssuerOptions): TokenIssuer {
   async function decide (
     clientId: string,
     { accessToken, scope }: ProviderTokens,
-    user: UpstreamUser['claims'],
+    user: Readonly<Record<string, unknown>>,
     scopes: readonly string[]
   ): Promise<{ scopes: readonly string[], claims: Readonly<Record<string, unknown>> }> {
     if (options.authorizeUser === null) return { scopes, claims: {} }
     const verdict = await limited(options.authorizeUser, {
-      claims: user,
+      claims: user as UpstreamUser['claims'],
       tokens: { accessToken, scope },
       client: { id: clientId },
       scopes

@@ -65,7 +65,7 @@ export function wellKnownOf (root: FastifyInstance): WellKnown {
       const slot = slotAt(path)
       if (slot.exact) {
         throw startupError(
-          'duplicate',
+          'duplicateRegistration',
           `prefix: ${path} has the document of another registration. Give each its own prefix`
         )
       }

@@ -14,7 +14,7 @@ declare module 'fastify' {
      * `onRequest` (before the body is read) or `preHandler`.
      *
      * @param options.prefix the registration that is meant, if several share a scope
-     * @throws {McpOAuthError} `invalidOptions`, `ambiguous`
+     * @throws {McpOAuthError} `invalidOptions`, `ambiguousRegistration`
      * @example
      * app.get('/me', { onRequest: app.requireMcpAuth({ scopes: ['profile'] }) }, handler)
      */
@@ -101,7 +101,7 @@ function select (
     ? 'missing'
     : `'${prefix}' matches ${matching.length} of them`
   throw startupError(
-    'ambiguous',
+    'ambiguousRegistration',
     `prefix: ${problem}; this scope has ${known}. Use requireMcpAuth({ prefix })`
   )
 }

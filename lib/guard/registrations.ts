@@ -43,7 +43,7 @@ export function addRegistration (
   const { resource } = urls()
   if (registry.has(path) || [...registry.values()].some(other => other.resource === resource)) {
     throw startupError(
-      'duplicate',
+      'duplicateRegistration',
       `${resource} is already protected by another registration. ` +
         'Give each registration its own prefix or mcp.path'
     )
@@ -53,7 +53,7 @@ export function addRegistration (
     root.hasRoute({ method: 'GET', url: `${prefix}/oauth/authorize` })
   ) {
     throw startupError(
-      'duplicate',
+      'duplicateRegistration',
       `${prefix}/oauth/authorize already exists, from another registration or as a route of the ` +
         'app. Give this registration its own prefix'
     )

@@ -14,6 +14,8 @@ import { problemOfServerUrl } from '../oauth/url.ts'
 import { checkedKind, problemsOf, sentenceOf } from './check.ts'
 import { nearest } from './suggest.ts'
 
+export type { TSchema, TUnsafe }
+
 /** For an object that may have no other members. */
 export const closed = { additionalProperties: false }
 
@@ -58,6 +60,12 @@ export function withDefault<Schema extends TSchema, const Value extends Static<S
 
 /** Text that is not empty. */
 export const text = Type.String({ minLength: 1 })
+
+/** A setting of a preset: text that is not blank. */
+export const setting: TUnsafe<string> = expect(
+  'a string that is not empty',
+  value => typeof value === 'string' && value.trim() !== ''
+)
 
 /** A list that is not empty. */
 export function list<Entry extends TSchema> (

@@ -1,7 +1,9 @@
+import { expect } from '../options/fields.ts'
 import {
   checkSettings,
   isHost,
   isLabel,
+  matching,
   openidMetadata,
   optional,
   credentials
@@ -27,11 +29,28 @@ export interface CognitoSettings extends ClientSettings {
  * @throws McpOAuthError `invalidOptions` naming the bad settings
  */
 export function cognito (settings: CognitoSettings): Preset {
-  checkSettings('cognito', settings, {
-    region: regionName,
-    userPoolId: (value) => poolId(value, Object(settings).region),
-    domain: optional(loginDomain)
-  })
+  checkSettings(
+    'cognito',
+    settings,
+    {
+      region: matching("an AWS region such as 'eu-central-1'", /^[a-z]{2}(?:-[a-z]+)+-\d+$/),
+      userPoolId: matching(
+        "the id of a user pool such as 'eu-central-1_AbCdEf123'",
+        /^[a-z\d-]+_[A-Za-z\d]+$/
+      ),
+      domain: optional(
+        expect(
+          "the prefix of the Cognito domain, or a host name such as 'login.example.com', " +
+            'in lower case and without https://',
+          value => typeof value === 'string' && (isLabel(value) || isHost(value))
+        )
+      )
+    },
+    ({ region, userPoolId }) =>
+      String(userPoolId).startsWith(`${region}_`) || !String(userPoolId).includes('_')
+        ? []
+        : ['userPoolId: is the id of a user pool in another region. Give that region']
+  )
   const { region, userPoolId, domain } = settings
   const issuer = `https://cognito-idp.${region}.amazonaws.com/${userPoolId}`
   return {
@@ -45,23 +64,4 @@ export function cognito (settings: CognitoSettings): Preset {
       }),
     ...credentials(settings)
   }
-}
-
-function regionName (value: unknown): string | null {
-  return typeof value === 'string' && /^[a-z]{2}(?:-[a-z]+)+-\d+$/.test(value)
-    ? null
-    : "must be an AWS region such as 'eu-central-1'"
-}
-
-function poolId (value: unknown, region: unknown): string | null {
-  if (
-    typeof value !== 'string' || !/^[a-z\d-]+_[A-Za-z\d]+$/.test(value)
-  ) { return "must be the id of a user pool such as 'eu-central-1_AbCdEf123'" }
-  return value.startsWith(`${region}_`) ? null : 'is the id of a user pool in another region'
-}
-
-function loginDomain (value: unknown): string | null {
-  return typeof value === 'string' && (isLabel(value) || isHost(value))
-    ? null
-    : "must be the prefix of the Cognito domain, or a host name such as 'login.example.com', in lower case and without https://"
 }

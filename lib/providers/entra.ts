@@ -1,4 +1,5 @@
-import { checkSettings, openidMetadata, credentials } from './settings.ts'
+import { expect } from '../options/fields.ts'
+import { checkSettings, credentials, openidMetadata } from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'
 
 export interface EntraSettings extends ClientSettings {
@@ -15,7 +16,7 @@ const guid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i
  * @throws McpOAuthError `invalidOptions` naming the bad settings
  */
 export function entra (settings: EntraSettings): Preset {
-  checkSettings('entra', settings, { tenantId: tenant })
+  checkSettings('entra', settings, { tenantId: expect(tenantId, isTenantId) })
   const issuer = `https://login.microsoftonline.com/${settings.tenantId.toLowerCase()}/v2.0`
   return {
     issuer,
@@ -25,13 +26,14 @@ export function entra (settings: EntraSettings): Preset {
   }
 }
 
-function tenant (value: unknown): string | null {
+const tenantId =
+  "the id of your tenant, a GUID such as '11111111-2222-3333-4444-555555555555', and not its domain"
+
+/** Entra accepts the domain of a tenant too, but its metadata name the id: issuers would differ. */
+function isTenantId (value: unknown): boolean | string {
   if (value === 'common' || value === 'organizations' || value === 'consumers') {
-    return `'${value}' lets in users of every tenant, and their tokens come from as many issuers. Give the id of one tenant`
+    return `the id of one tenant: '${value}' lets in users of every tenant, ` +
+      'and their tokens come from as many issuers'
   }
-  // Entra answers to the domain of a tenant as well, with metadata that name the id: the issuers
-  // would not match.
   return typeof value === 'string' && guid.test(value)
-    ? null
-    : "must be the id of your tenant, a GUID such as '11111111-2222-3333-4444-555555555555', and not its domain"
 }

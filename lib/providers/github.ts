@@ -8,8 +8,8 @@ import type { ClientSettings, Preset } from './settings.ts'
  * secret.
  */
 export interface GitHubSettings extends ClientSettings {
-  clientId: string
-  clientSecret: string
+  clientId: string | undefined
+  clientSecret: string | undefined
 }
 
 /** What GitHub sends as `iss` with its authorization responses (RFC 9207). */

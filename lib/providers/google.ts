@@ -6,8 +6,8 @@ import type { ClientSettings, Preset } from './settings.ts'
  * have a secret.
  */
 export interface GoogleSettings extends ClientSettings {
-  clientId: string
-  clientSecret: string
+  clientId: string | undefined
+  clientSecret: string | undefined
 }
 
 const issuer = 'https://accounts.google.com'

@@ -1,5 +1,5 @@
-import { problemOfServerUrl } from '../oauth/url.ts'
-import { checkSettings, openidMetadata, credentials } from './settings.ts'
+import { url } from '../options/fields.ts'
+import { checkSettings, credentials, matching, openidMetadata } from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'
 
 export interface KeycloakSettings extends ClientSettings {
@@ -19,15 +19,12 @@ export interface KeycloakSettings extends ClientSettings {
  */
 export function keycloak (settings: KeycloakSettings): Preset {
   checkSettings('keycloak', settings, {
-    url: (value) => problemOfServerUrl(value, { query: false }),
-    realm: realmName
+    url: url({ query: false }),
+    realm: matching(
+      "the name of a realm: letters, digits, '-', '_' and '.'. For others give the issuer to oidc()",
+      /^[\w-][\w.-]*$/
+    )
   })
   const issuer = `${settings.url.replace(/\/+$/, '')}/realms/${settings.realm}`
   return { issuer, oauthMetadataUrl: openidMetadata(issuer), ...credentials(settings) }
-}
-
-function realmName (value: unknown): string | null {
-  return typeof value === 'string' && /^[\w-][\w.-]*$/.test(value)
-    ? null
-    : "must be the name of a realm: letters, digits, '-', '_' and '.'. For others give the issuer to oidc()"
 }

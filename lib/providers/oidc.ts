@@ -1,4 +1,4 @@
-import { problemOfServerUrl } from '../oauth/url.ts'
+import { expect, url } from '../options/fields.ts'
 import { checkSettings, optional, credentials, text } from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'
 
@@ -21,9 +21,9 @@ export interface OidcSettings extends ClientSettings {
  */
 export function oidc (settings: OidcSettings): Preset {
   checkSettings('oidc', settings, {
-    issuer: (value) => problemOfServerUrl(value, { query: false }),
+    issuer: url({ query: false }),
     audience: optional(text),
-    offlineAccess: optional((value) => typeof value === 'boolean' ? null : 'must be true or false')
+    offlineAccess: optional(expect('true or false', value => typeof value === 'boolean'))
   })
   const { issuer, audience, offlineAccess = false } = settings
   return {

@@ -1,4 +1,13 @@
-import { checkSettings, host, openidMetadata, optional, credentials, text } from './settings.ts'
+import { expect } from '../options/fields.ts'
+import {
+  checkSettings,
+  isHost,
+  matching,
+  openidMetadata,
+  optional,
+  credentials,
+  text
+} from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'
 
 export interface OktaSettings extends ClientSettings {
@@ -23,8 +32,11 @@ export interface OktaSettings extends ClientSettings {
  */
 export function okta (settings: OktaSettings): Preset {
   checkSettings('okta', settings, {
-    domain: oktaHost,
-    authorizationServer: optional(serverId),
+    domain: expect(domainName, isOktaHost),
+    authorizationServer: optional(matching(
+      "the id of an authorization server such as 'default' or 'aus1a2b3c', or 'org'",
+      /^[A-Za-z\d]+$/
+    )),
     audience: optional(text)
   })
   const { domain, authorizationServer = 'default', audience } = settings
@@ -40,16 +52,12 @@ export function okta (settings: OktaSettings): Preset {
   }
 }
 
-function oktaHost (value: unknown): string | null {
-  const problem = host('acme.okta.com')(value)
-  // The console runs at another name than the issuer, and its address is the one people copy.
-  return problem === null && /-admin\.(?:okta|oktapreview|okta-emea)\.com$/.test(value as string)
-    ? "must be the domain users log in at, without '-admin'"
-    : problem
-}
+const domainName =
+  "a host name such as 'acme.okta.com', in lower case, without https:// and without a path"
 
-function serverId (value: unknown): string | null {
-  return typeof value === 'string' && /^[A-Za-z\d]+$/.test(value)
-    ? null
-    : "must be the id of an authorization server such as 'default' or 'aus1a2b3c', or 'org'"
+/** The admin console has another host name than the issuer, and people copy its address. */
+function isOktaHost (value: unknown): boolean | string {
+  return isHost(value) && /-admin\.(?:okta|oktapreview|okta-emea)\.com$/.test(value)
+    ? "the domain users log in at, without '-admin'"
+    : isHost(value)
 }

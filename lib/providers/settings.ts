@@ -1,7 +1,11 @@
-import { startupError } from '../errors.ts'
+/** Which settings do all presets have in common, and how are settings checked? */
+import { checkOptions, expect, optional, setting as text } from '../options/fields.ts'
+import type { TSchema, TUnsafe } from '../options/fields.ts'
 import type { McpOAuthOptions } from '../options/schema.ts'
 
-/** Our registration at a provider. A server that only checks the provider's tokens has none. */
+export { optional, text }
+
+/** Our account at a provider. A server that only verifies the provider's tokens needs none. */
 export interface ClientSettings {
   /** The id of this server at the provider. */
   clientId?: string | undefined
@@ -26,74 +30,49 @@ export type Preset =
     | 'provider'
   >
 
-/** Says what is wrong with a setting, as an end of a sentence, or `null` if nothing is. */
-export type Rule = (value: unknown) => string | null
+/** The client id or secret of presets whose provider allows public clients. */
+const credentialFields = { clientId: optional(text), clientSecret: optional(text) }
 
-type Rules<Settings> =
-  & { [Name in Exclude<keyof Settings, keyof ClientSettings>]-?: Rule }
-  & { [Name in keyof ClientSettings]?: Rule }
-
-const unsetSecret =
-  'undefined is given. Is the environment variable set? Leave the setting out if the provider knows this server as a public client'
-
-const label = /^[a-z\d](?:[a-z\d-]*[a-z\d])?$/
+type Fields<Settings> =
+  & { [Name in Exclude<keyof Settings, keyof ClientSettings>]-?: TSchema }
+  & { [Name in keyof ClientSettings]?: TSchema }
 
 /**
- * Checks the settings of a preset. Values are never repeated: one of them is a secret, and it may
- * have landed in the wrong place.
+ * Checks the settings of a preset. Values are never repeated: a secret may be in the wrong place.
  *
- * @throws McpOAuthError `invalidOptions` naming every bad setting
+ * @param more problems that span settings, as lines that begin with the setting
+ * @throws {McpOAuthError} `invalidOptions` naming every problem
  */
 export function checkSettings<Settings extends ClientSettings> (
   preset: string,
   settings: Settings,
-  rules: Rules<Settings>
+  fields: Fields<Settings>,
+  more: (settings: Settings) => string[] = () => []
 ): void {
-  const given = new Map(Object.entries(Object(settings)))
-  const known = new Map<string, Rule>(
-    Object.entries({ clientId: optional(text), clientSecret: optional(text), ...rules })
-  )
-  const problems = [...known].flatMap(([name, rule]) => {
-    const problem = rule(given.get(name)) ??
-      (name === 'clientSecret' && isUnset(given) ? unsetSecret : null)
-    return problem === null ? [] : [`${preset}.${name}: ${problem}`]
+  checkOptions<object>(preset, Object(settings), { ...credentialFields, ...fields } as object, {
+    quote: false,
+    more: () => [...more(Object(settings)), ...problemsOfSecret(Object(settings))]
   })
-  for (const name of given.keys()) {
-    if (!known.has(name)) {
-      problems.push(
-        `${preset}.${name}: there is no such setting. There are ${[...known.keys()].join(', ')}`
-      )
-    }
-  }
-  if (problems.length > 0) throw startupError('invalidOptions', ...problems)
 }
 
-/** Whether we would be a public client for want of an environment variable. */
-function isUnset (given: ReadonlyMap<string, unknown>): boolean {
-  return given.get('clientId') !== undefined && given.has('clientSecret') &&
-    given.get('clientSecret') === undefined
+/** An unset environment variable must not make this server a public client. */
+function problemsOfSecret (settings: ClientSettings): string[] {
+  const isUnset = settings.clientId !== undefined && settings.clientSecret === undefined &&
+    Object.hasOwn(settings, 'clientSecret')
+  return isUnset
+    ? [
+      'clientSecret: undefined is given. Is the environment variable set? Leave the setting out ' +
+      'if the provider knows this server as a public client'
+    ]
+    : []
 }
 
-/** A setting that may be left out. */
-export function optional (rule: Rule): Rule {
-  return (value) => value === undefined ? null : rule(value)
-}
-
-/** Any text. */
-export function text (value: unknown): string | null {
-  return typeof value === 'string' && value.trim() !== ''
-    ? null
-    : 'must be a text that is not empty'
-}
-
-/** A host name, such as the one in `example`: presets build the URLs themselves. */
-export function host (example: string): Rule {
-  return (value) => {
-    if (
-      typeof value === 'string' && value.includes('://')
-    ) { return `must be a host name such as '${example}', without https:// and without a path` }
-    return isHost(value) ? null : `must be a host name such as '${example}', in lower case`
-  }
+/** A host name, such as `example`: presets build the URLs themselves. */
+export function host (example: string): TUnsafe<string> {
+  return expect(
+    `a host name such as '${example}', in lower case, without https:// and without a path`,
+    isHost
+  )
 }
 
 /** Whether a value is a host name of several labels, in lower case and without a port. */
@@ -104,10 +83,15 @@ export function isHost (value: unknown): value is string {
 
 /** Whether a value is one label of a host name. */
 export function isLabel (value: string): boolean {
-  return value.length <= 63 && label.test(value)
+  return value.length <= 63 && /^[a-z\d](?:[a-z\d-]*[a-z\d])?$/.test(value)
 }
 
-/** The options that are our registration; those not given are left out. */
+/** A string of a given form. */
+export function matching (expected: string, pattern: RegExp): TUnsafe<string> {
+  return expect(expected, value => typeof value === 'string' && pattern.test(value))
+}
+
+/** The options that are our account; those not given are left out. */
 export function credentials (
   { clientId, clientSecret }: ClientSettings
 ): Pick<Preset, 'clientId' | 'clientSecret'> {

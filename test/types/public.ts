@@ -28,7 +28,8 @@ import defaultExport, {
   type Registry,
   type Store,
   type TokenVerifier,
-  type ToolOptions
+  type ToolOptions,
+  type UserClaims
 } from '../../lib/index.ts'
 
 const app = Fastify()
@@ -189,5 +190,16 @@ expectTypeOf(new McpOAuthError('invalidToken')).toExtend<
   Error & { code: string, statusCode: number, error: string }
 >()
 expectTypeOf<'invalidToken'>().toExtend<ErrorKind>()
+expectTypeOf<'FST_MCP_OAUTH_INVALID_DPOP_PROOF'>().toExtend<McpOAuthError['code']>()
+// @ts-expect-error not a code of the table
+export const unknownCode: McpOAuthError['code'] = 'FST_MCP_OAUTH_DUPLICATE'
+expectTypeOf<UserClaims['email']>().toEqualTypeOf<string | undefined>()
+export const unset: McpOAuthOptions = {
+  issuer: undefined,
+  clientId: undefined,
+  clientSecret: undefined,
+  secret: undefined,
+  publicUrl: undefined
+}
 // @ts-expect-error not a line of the table
 export const unknownError = new McpOAuthError('nonsense')
