@@ -1,13 +1,13 @@
 import type { Ready } from './slices.ts'
 
-/** What the echo tool of every contender answers. */
+/** The result of the echo tool of every contender. */
 export function echo (text: string): string {
   return `You said ${text}`
 }
 
 /**
- * Tells the parent where the server is; then, whenever asked, how much CPU time it has used. Ends
- * with the parent.
+ * Sends the parent the URL of the server, and its CPU time in microseconds on request. Ends with
+ * the parent.
  */
 export function announce (url: string, tokens: string[] = []): void {
   const ready: Ready = { url, tokens }

@@ -1,7 +1,7 @@
 import autocannon from 'autocannon'
 import type { Order, Outcome } from './slices.ts'
 
-// The process that makes the load: one order in, one outcome out.
+// The process that sends the requests. It receives an order and returns an outcome.
 
 const connections = 32
 
@@ -24,7 +24,7 @@ process.on('message', async ({ url, seconds, body, tokens }: Order) => {
     })
   })
   const outcome: Outcome = {
-    answers: result['2xx'],
+    responses: result['2xx'],
     failures: result.non2xx + result.errors,
     seconds: result.duration
   }

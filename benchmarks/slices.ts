@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 
-/** What a contender says when it listens. Tokens, if it wants some: used in turn. */
+/** The first message of a contender. Its tokens are used in turn. */
 export interface Ready {
   url: string
   tokens: string[]
@@ -15,7 +15,7 @@ export interface Order {
 }
 
 export interface Outcome {
-  answers: number
+  responses: number
   failures: number
   seconds: number
 }
@@ -37,7 +37,7 @@ export interface Plan {
   seconds: number
   /** The request every contender gets. */
   body: string
-  /** A part of the right answer. */
+  /** A part of the expected response. */
   expected: string
 }
 
@@ -47,9 +47,9 @@ interface Running extends Measured {
 }
 
 /**
- * Runs contenders in short slices that take turns, so that whatever else the machine does hits them
- * all alike. Every server has a process of its own, and so has the load. The first slice of each is
- * for warming up and does not count. Ends all of them, whatever happens.
+ * Runs contenders in short slices that take turns, so that other work of the machine slows all of
+ * them alike. Every server has a process of its own, and so has the load. The first slice of each
+ * contender is a warm-up and does not count. All processes end with this function.
  */
 export async function measure (
   { contenders, rounds, seconds, body, expected }: Plan
@@ -67,7 +67,7 @@ export async function measure (
     const running: Running[] = []
     for (const [name, [file, argument]] of Object.entries(contenders)) {
       const child = spawn(`contenders/${file}.ts`, argument)
-      const ready = await answerOf<Ready>(child)
+      const ready = await nextMessage<Ready>(child)
       await check(name, ready, body, expected)
       running.push({ name, process: child, ready, rates: [], costs: [] })
     }
@@ -88,18 +88,18 @@ async function slice (
   order: Order,
   counts: boolean
 ): Promise<void> {
-  const before = await ask<number>(process, 'cpu')
-  const { answers, failures, seconds } = await ask<Outcome>(load, order)
-  const used = await ask<number>(process, 'cpu') - before
-  if (failures > 0 || answers === 0) {
-    throw new Error(`${name}: ${failures} of ${answers + failures} requests failed`)
+  const before = await request<number>(process, 'cpu')
+  const { responses, failures, seconds } = await request<Outcome>(load, order)
+  const used = await request<number>(process, 'cpu') - before
+  if (failures > 0 || responses === 0) {
+    throw new Error(`${name}: ${failures} of ${responses + failures} requests failed`)
   }
   if (!counts) return
-  rates.push(answers / seconds)
-  costs.push(used / answers)
+  rates.push(responses / seconds)
+  costs.push(used / responses)
 }
 
-/** A contender that answers wrongly may be as fast as it likes. */
+/** Rejects a contender with a wrong response, whose speed would mean nothing. */
 async function check (
   name: string,
   { url, tokens }: Ready,
@@ -113,16 +113,16 @@ async function check (
   if (tokens.length > 0) headers.authorization = `Bearer ${tokens[0]}`
   const response = await fetch(url, { method: 'POST', headers, body })
   const text = await response.text()
-  if (!text.includes(expected)) throw new Error(`${name} answers ${response.status} ${text}`)
+  if (!text.includes(expected)) throw new Error(`${name} responded with ${response.status} ${text}`)
 }
 
-async function ask<T> (child: ChildProcess, question: unknown): Promise<T> {
-  child.send(question as object)
-  return answerOf<T>(child)
+async function request<T> (child: ChildProcess, message: unknown): Promise<T> {
+  child.send(message as object)
+  return nextMessage<T>(child)
 }
 
-/** The next message of a child. A child that ends instead is an error. */
-async function answerOf<T> (child: ChildProcess): Promise<T> {
+/** The next message of a child. Throws if the child ends instead. */
+async function nextMessage<T> (child: ChildProcess): Promise<T> {
   const abandoned = new AbortController()
   try {
     return await Promise.race([

@@ -1,8 +1,8 @@
 import type { Measured } from './slices.ts'
 
 /**
- * A Markdown table: medians, spread, and each slice's ratio to the same round of the first
- * contender.
+ * Makes a Markdown table: medians, spread, and the ratio of each slice to the slice of the first
+ * contender in the same round.
  */
 export function table (measured: readonly Measured[]): string {
   const first = measured[0]

@@ -1,27 +1,17 @@
 import type { AddressInfo } from 'node:net'
-import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
+import type { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
 import express from 'express'
-import { z } from 'zod'
-import { announce, echo } from '../contender.ts'
+import { announce } from '../contender.ts'
+import { createEchoServer } from '../echo-server.ts'
 
-// The SDK 1.x on Express as its documentation sets it up without sessions: a server and a transport
-// per request, JSON answers.
-
-function buildServer (): McpServer {
-  const server = new McpServer({ name: 'echo', version: '1.0.0' })
-  server.registerTool(
-    'echo',
-    { inputSchema: { text: z.string() } },
-    async ({ text }) => ({ content: [{ type: 'text', text: echo(text) }] })
-  )
-  return server
-}
+// The SDK 1.x on Express, as its documentation shows it without sessions: a server and a transport
+// per request, JSON responses.
 
 const app = express()
 app.use(express.json())
 app.post('/mcp', async (request, response) => {
-  const server = buildServer()
+  const server = createEchoServer()
   const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true })
   response.on('close', () => {
     transport.close()

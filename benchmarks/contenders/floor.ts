@@ -1,7 +1,7 @@
 import Fastify from 'fastify'
 import { announce, echo } from '../contender.ts'
 
-// A Fastify route that knows just this one call: what no MCP server on Fastify can be faster than.
+// A Fastify route for this one call. No MCP server on Fastify can be faster.
 
 interface Call {
   id: number

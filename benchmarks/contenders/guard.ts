@@ -1,17 +1,15 @@
 import { type IncomingMessage, type ServerResponse, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import Fastify from 'fastify'
 import { SignJWT, exportJWK, generateKeyPair } from 'jose'
-import { z } from 'zod'
 import { mcpOAuth } from '../../lib/index.ts'
-import { announce, echo } from '../contender.ts'
+import { announce } from '../contender.ts'
+import { createEchoServer } from '../echo-server.ts'
 
-// This plugin in front of an McpServer: with the argument `none` no guard; `known` and `unknown`
-// check JWTs (RS256) of an issuer, the same one with every request, or one that was not seen
-// before.
+// This plugin in front of an McpServer. With the argument `none` there is no guard. With `known`
+// and `unknown` it verifies JWTs (RS256) of an issuer: always the same one, or always a new one.
 
-/** More than the plugin remembers, so that none is known when its turn comes again. */
+/** More tokens than the cache of the plugin holds, so that none is cached at its next turn. */
 const unknownTokens = 12_000
 
 const { privateKey, publicKey } = await generateKeyPair('RS256')
@@ -22,13 +20,7 @@ await new Promise<void>((resolve) => {
 })
 const issuer = `http://127.0.0.1:${(provider.address() as AddressInfo).port}`
 
-const server = new McpServer({ name: 'echo', version: '1.0.0' })
-server.registerTool(
-  'echo',
-  { inputSchema: { text: z.string() } },
-  async ({ text }) => ({ content: [{ type: 'text', text: echo(text) }] })
-)
-
+const server = createEchoServer()
 const mode = process.argv[2] ?? 'none'
 const audience = 'https://mcp.example.com'
 const app = Fastify()
@@ -37,7 +29,7 @@ await app.register(
   mode === 'none' ? { auth: false, mcp: { server } } : { issuer, audience, mcp: { server } }
 )
 const url = `${await app.listen({ host: '127.0.0.1', port: 0 })}/mcp`
-// Unguarded, the token is sent too: longer requests are no part of what is measured.
+// The unguarded server gets a token too, so that all requests have the same length.
 announce(
   url,
   await Promise.all(Array.from({ length: mode === 'unknown' ? unknownTokens : 1 }, mint))

@@ -1,25 +1,14 @@
-import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import Fastify from 'fastify'
-import { z } from 'zod'
 import { mcpOAuth } from '../../lib/index.ts'
-import { announce, echo } from '../contender.ts'
+import { announce } from '../contender.ts'
+import { createEchoServer } from '../echo-server.ts'
 
-// This plugin with the user's McpServer: one for all callers, or, with the argument `per-request`,
-// one for each request. No guard.
-
-function buildServer (): McpServer {
-  const server = new McpServer({ name: 'echo', version: '1.0.0' })
-  server.registerTool(
-    'echo',
-    { inputSchema: { text: z.string() } },
-    async ({ text }) => ({ content: [{ type: 'text', text: echo(text) }] })
-  )
-  return server
-}
+// This plugin with an McpServer for all callers, or, with the argument `per-request`, one for each
+// request. No guard.
 
 const app = Fastify()
 await app.register(mcpOAuth, {
   auth: false,
-  mcp: { server: process.argv[2] === 'per-request' ? buildServer : buildServer() }
+  mcp: { server: process.argv[2] === 'per-request' ? createEchoServer : createEchoServer() }
 })
 announce(`${await app.listen({ host: '127.0.0.1', port: 0 })}/mcp`)

@@ -14,10 +14,7 @@ export interface Sent {
   body?: string
 }
 
-/**
- * What came back. `cut`: an instance was killed while it had this request, and another one
- * answered.
- */
+/** A response. `cut`: an instance was killed during the request, and another one responded. */
 export interface Reply {
   status: number
   headers: IncomingHttpHeaders
@@ -33,10 +30,7 @@ export interface Fleet {
   send(sent: Sent, instance: number): Promise<Reply>
   /** Kills an instance (SIGKILL) and starts it again. Resolves when it listens. */
   restart(instance: number): Promise<void>
-  /**
-   * How often `send` had to turn to the other instance: those that refused, and those that died
-   * with the request.
-   */
+  /** How often `send` used the other instance: the first was down, or killed during the request. */
   readonly detours: { refused: number, cut: number }
   close(): Promise<void>
 }
@@ -44,8 +38,7 @@ export interface Fleet {
 const count = 2
 
 /**
- * @param redis Whether the instances share a Redis, which is started for them; else nothing but the
- * secret.
+ * @param redis whether the instances share a Redis, which is started for them, or only the secret
  */
 export async function startFleet ({ redis }: { redis: boolean }): Promise<Fleet> {
   const children = new Set<ChildProcess>()
@@ -167,7 +160,7 @@ async function ask (
   return { status: response.statusCode, headers: response.headers, body: await text(response) }
 }
 
-/** What a child says when it is up. A child that ends instead is an error. */
+/** The first message of a child. Throws if the child ends instead. */
 async function ready (child: ChildProcess): Promise<Ready> {
   const abandoned = new AbortController()
   try {

@@ -2,9 +2,9 @@ import { cpus } from 'node:os'
 import { startFleet } from './fleet.ts'
 import { runLogins, runRedemptions, runRefreshes } from './runs.ts'
 
-// npm run scale [logins] [at a time] [codes] [redemptions of each]. Needs redis-server. Two or
-// three minutes; prints a report in JSON, and ends with 1 if a login was lost or crossed, or a code
-// or refresh token was not used exactly once.
+// npm run scale [logins] [at a time] [codes] [redemptions of each]. Needs redis-server, and two or
+// three minutes. Prints a report in JSON. Exits with 1 if a login was lost or crossed, or a code or
+// a refresh token was not used exactly once.
 
 const [logins = 1000, concurrency = 50, codes = 500, tries = 20] = process.argv.slice(2).map(Number)
 
@@ -13,8 +13,8 @@ async function run (redis: boolean) {
   try {
     const visits = await runLogins(fleet, { logins, concurrency, pause: [100, 1000] })
     const redemptions = await runRedemptions(fleet, { count: codes, tries })
-    // Without a store in common, the second process asks the provider too: that every refresh token
-    // is used once is then the provider's to see to.
+    // Without a shared store, both processes send the refresh token to the provider, which then
+    // enforces its single use.
     const refreshes = redis ? await runRefreshes(fleet, { count: codes, tries }) : null
     const good = visits.completed === logins && visits.lost === 0 && visits.crossed === 0 &&
       redemptions.succeeded === codes && redemptions.once === codes &&

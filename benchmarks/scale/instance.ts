@@ -5,7 +5,7 @@ import { mcpOAuth } from '../../lib/index.ts'
 import { announce } from '../contender.ts'
 import { clientId, clientSecret, type InstanceOrder } from './order.ts'
 
-// A process of its own: one of several brokers that share an address, a secret and perhaps a store.
+// The process of one broker, which shares an address, a secret and perhaps a store with others.
 
 const { port, publicUrl, issuer, redis } = JSON.parse(process.argv[2] ?? '') as InstanceOrder
 

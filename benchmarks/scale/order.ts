@@ -1,14 +1,14 @@
-/** Our registration at the provider. */
+/** The broker's credentials at the provider. */
 export const clientId = 'scale'
 export const clientSecret = 'the secret of the scale runs at their provider'
 
-/** What an instance is told on its command line. */
+/** The command line of an instance. */
 export interface InstanceOrder {
   port: number
-  /** The address all instances have in common. */
+  /** The address of all instances. */
   publicUrl: string
   /** The provider. */
   issuer: string
-  /** Port of the Redis they share, or null for none: each then remembers for itself. */
+  /** Port of the shared Redis, or null for one memory store each. */
   redis: number | null
 }

@@ -6,9 +6,9 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { announce } from '../contender.ts'
 import { clientId, clientSecret } from './order.ts'
 
-// A process of its own: an OpenID provider that is quick enough not to be what is measured. Whoever
-// comes with the cookie `user` is signed in as that user and asked nothing. All else is as it
-// should be: PKCE, codes and refresh tokens that work once, nonces, the client's secret, `iss`.
+// The process of an OpenID provider that is fast enough not to be the bottleneck. The cookie `user`
+// names a user who is logged in. PKCE, single-use codes and refresh tokens, nonces, the client's
+// secret and `iss` are implemented in full.
 
 interface Login {
   user: string
@@ -117,7 +117,7 @@ async function token (form: URLSearchParams, authorization: string | undefined):
   }
 }
 
-/** Both halves are encoded as in a form (RFC 6749 §2.3.1). */
+/** The id and the secret are form-encoded (RFC 6749 §2.3.1). */
 function isOurs (authorization = ''): boolean {
   const [id, secret] = atob(authorization.replace(/^Basic /, '')).split(':').map(half =>
     decodeURIComponent(half.replaceAll('+', ' '))

@@ -4,7 +4,7 @@ import { Stuck, visitor, type Visitor } from './visitor.ts'
 
 export interface LoginPlan {
   logins: number
-  /** How many are under way at a time. */
+  /** Number of logins at a time. */
   concurrency: number
   /** Shortest and longest pause between two kills, in milliseconds, or null for none. */
   pause: readonly [number, number] | null
@@ -13,30 +13,24 @@ export interface LoginPlan {
 export interface LoginReport {
   logins: number
   completed: number
-  /**
-   * Logins that never came to an end, though no instance was killed while it had one of their
-   * requests.
-   */
+  /** Logins that failed, although no instance was killed during one of their requests. */
   lost: number
-  /** Logins in which a token or a tool named somebody else. */
+  /** Logins in which a token or a tool named another user. */
   crossed: number
-  /**
-   * Logins that were begun anew because an instance was killed while it had one of their requests,
-   * by what that was.
-   */
+  /** Logins that were started again after a kill during one of their requests, by request. */
   startedOver: Record<string, number>
   /** Kills, each followed by a start. */
   restarts: number
-  /** Requests that found an instance down, and those that an instance died with. */
+  /** Requests to an instance that was down, and requests during which an instance was killed. */
   detours: { refused: number, cut: number }
   seconds: number
-  /** What the lost ones were told. */
+  /** Errors of the lost logins. */
   problems: string[]
 }
 
 /**
- * Users sign in, call a tool, refresh and call it again, hopping between instances that are killed
- * meanwhile.
+ * Users log in, call a tool, refresh and call it again. Each step goes to the other instance, and
+ * instances are killed meanwhile.
  */
 export async function runLogins (
   fleet: Fleet,
@@ -85,7 +79,7 @@ export async function runLogins (
   return { ...report, seconds: secondsSince(began) }
 }
 
-/** One whole visit. Resolves to everybody the tokens were said to be of. */
+/** Runs one visit. Resolves to the subjects that the tokens and the tool have named. */
 async function visit (fleet: Fleet, user: string): Promise<Array<string | null>> {
   const someone = visitor(fleet, user)
   const tokens = await someone.tokens(await someone.signIn())
@@ -118,30 +112,28 @@ async function killAtRandom (
 }
 
 export interface RacePlan {
-  /** Things that can be used once. */
+  /** Number of codes or refresh tokens. */
   count: number
   /** Parallel requests for each. */
   tries: number
 }
 
 export interface RaceReport extends RacePlan {
-  /** Answers with tokens. */
+  /** Responses with tokens. */
   succeeded: number
-  /**
-   * How many were used exactly once: whatever was answered with tokens was one and the same answer.
-   */
+  /** Number that was used exactly once: all responses with tokens were the same. */
   once: number
-  /** Answers by status and error. */
+  /** Responses by status and error. */
   answers: Record<string, number>
   seconds: number
 }
 
-/** Codes: each is redeemed many times at once, half of the requests at either instance. */
+/** Redeems each code many times at once, half of them at either instance. */
 export async function runRedemptions (fleet: Fleet, plan: RacePlan): Promise<RaceReport> {
   return await race(fleet, plan, async (someone) => await someone.signIn())
 }
 
-/** Refresh tokens: each is used many times at once, half of the requests at either instance. */
+/** Uses each refresh token many times at once, half of them at either instance. */
 export async function runRefreshes (fleet: Fleet, plan: RacePlan): Promise<RaceReport> {
   return await race(
     fleet,

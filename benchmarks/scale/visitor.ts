@@ -1,13 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Fleet, Reply, Sent } from './fleet.ts'
 
-/** A login that did not get on, and where. */
+/** A login that failed, and its step. */
 export class Stuck extends Error {
   readonly step: string
-  /**
-   * Whether an instance was killed while it had this very request: what it used up for it, nobody
-   * got.
-   */
+  /** Whether an instance was killed during the request, after it may have used up a code. */
   readonly cut: boolean
   constructor (step: string, why: string, cut: boolean) {
     super(`${step}: ${why}`)
@@ -22,8 +19,8 @@ export interface Tokens {
 }
 
 /**
- * A person with a browser and an MCP client, registered anew, whose every request goes to another
- * instance than the one before.
+ * A user with a browser and a newly registered MCP client, whose requests alternate between the
+ * instances.
  */
 export interface Visitor {
   /** Registers the client, consents and signs in. Resolves to the request that redeems the code. */
@@ -31,7 +28,7 @@ export interface Visitor {
   /** @throws Stuck if the answer has no tokens */
   tokens(sent: Sent): Promise<Tokens>
   refreshRequest(tokens: Tokens): Sent
-  /** Calls the tool `whoami`; resolves to the subject the server sees. */
+  /** Calls the tool `whoami`; resolves to the subject of the token. */
   whoami(tokens: Tokens): Promise<string | null>
 }
 
