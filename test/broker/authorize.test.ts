@@ -20,7 +20,7 @@ import { watch } from '../support/stores.ts'
 const navigation = 'text/html,application/xhtml+xml,*/*;q=0.8'
 
 everywhere(
-  'a good request asks the user, and sets no login cookie [CD-01 CD-08 A-22 A-24]',
+  'GET /oauth/authorize shows the consent page and sets no login cookie [CD-01 CD-08 A-22 A-24]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const page = await flow.authorize(flow.asked(await flow.register()), {
@@ -45,7 +45,7 @@ everywhere(
 )
 
 everywhere(
-  'who nobody knows is sent nowhere [AZ-03 A-01 A-02 A-03 A-06 A-07 A-20]',
+  'GET /oauth/authorize shows a page for unknown clients and redirect URIs [AZ-03 A-01 A-02 A-03 A-06 A-07 A-20]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -109,7 +109,7 @@ everywhere(
 )
 
 everywhere(
-  'only the registered redirect URI will do, but for the port of loopback [A-04 A-05 AZ-01 CD-06]',
+  'GET /oauth/authorize accepts only registered redirect URIs, on loopback with any port [A-04 A-05 AZ-01 CD-06]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const web = flow.asked(await flow.register({ redirect_uris: [webUri] }))
@@ -150,7 +150,7 @@ everywhere(
 )
 
 everywhere(
-  'faults of the request go to the client [A-07..A-18 AZ-04 AZ-05 AZ-09]',
+  'GET /oauth/authorize redirects other errors to the client [A-07..A-18 AZ-04 AZ-05 AZ-09]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const asked = flow.asked(await flow.register())
@@ -250,7 +250,7 @@ everywhere(
 )
 
 everywhere(
-  'the resource may be left out or spelled with capitals; what counts is our spelling [A-13 AZ-08 AZ-10]',
+  'GET /oauth/authorize accepts our resource omitted or in capitals, and uses our spelling [A-13 AZ-08 AZ-10]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -270,46 +270,49 @@ everywhere(
   }
 )
 
-everywhere('the state comes back as it went, or not at all [A-15 AZ-07]', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const id = await flow.register()
-  for (
-    const state of [
-      undefined,
-      '',
-      'x'.repeat(2048),
-      '"><script>alert(1)</script>',
-      'a\r\nSet-Cookie: x=1',
-      '\u202e😀',
-      'a+b%20c&d=e#f',
-      '%0d%0a'
-    ]
-  ) {
-    const refused = await flow.authorize(flow.asked(id, { state, scope: 'admin' }))
-    isSentBack(flow, refused, 302, 'invalid_scope', { state: state ?? null })
-    const browser = openBrowser()
-    const back = await browser.get(
+everywhere(
+  'GET /oauth/authorize returns the state unchanged, or none [A-15 AZ-07]',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const id = await flow.register()
+    for (
+      const state of [
+        undefined,
+        '',
+        'x'.repeat(2048),
+        '"><script>alert(1)</script>',
+        'a\r\nSet-Cookie: x=1',
+        '\u202e😀',
+        'a+b%20c&d=e#f',
+        '%0d%0a'
+      ]
+    ) {
+      const refused = await flow.authorize(flow.asked(id, { state, scope: 'admin' }))
+      isSentBack(flow, refused, 302, 'invalid_scope', { state: state ?? null })
+      const browser = openBrowser()
+      const back = await browser.get(
+        flow,
+        `/oauth/callback?${await flow.approve(browser, flow.asked(id, { state }))}`
+      )
+      assert.deepEqual([...back.location?.searchParams.keys() ?? []], [
+        'code',
+        ...state === undefined ? [] : ['state'],
+        'iss'
+      ])
+      assert.equal(back.location?.searchParams.get('state') ?? undefined, state)
+    }
+    isSentBack(
       flow,
-      `/oauth/callback?${await flow.approve(browser, flow.asked(id, { state }))}`
+      await flow.authorize(flow.asked(id, { state: 'x'.repeat(2049) })),
+      302,
+      'invalid_request',
+      { state: null }
     )
-    assert.deepEqual([...back.location?.searchParams.keys() ?? []], [
-      'code',
-      ...state === undefined ? [] : ['state'],
-      'iss'
-    ])
-    assert.equal(back.location?.searchParams.get('state') ?? undefined, state)
   }
-  isSentBack(
-    flow,
-    await flow.authorize(flow.asked(id, { state: 'x'.repeat(2049) })),
-    302,
-    'invalid_request',
-    { state: null }
-  )
-})
+)
 
 everywhere(
-  'the provider gets our own values, each once, and none of the client [A-19 CD-10 CD-11 AZ-12]',
+  'POST /oauth/consent sends our own values to the provider once, and none of the client [A-19 CD-10 CD-11 AZ-12]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -344,18 +347,21 @@ everywhere(
   }
 )
 
-everywhere('a flood of requests leaves nothing behind [A-21]', async ({ startFlow }) => {
-  const { wrap, written } = watch()
-  const flow = await startFlow({ wrap })
-  const id = await flow.register()
-  for (let index = 0; index < 50; index++) {
-    assert.equal((await flow.authorize(flow.asked(id))).status, 200)
+everywhere(
+  'GET /oauth/authorize stores nothing, however many requests arrive [A-21]',
+  async ({ startFlow }) => {
+    const { wrap, written } = watch()
+    const flow = await startFlow({ wrap })
+    const id = await flow.register()
+    for (let index = 0; index < 50; index++) {
+      assert.equal((await flow.authorize(flow.asked(id))).status, 200)
+    }
+    assert.deepEqual(written, [])
   }
-  assert.deepEqual(written, [])
-})
+)
 
 everywhere(
-  'whoever could register the address is not redirected to without a click [A-23 AZ-11]',
+  'GET /oauth/authorize does not redirect errors to redirect URIs that anyone can register [A-23 AZ-11]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const asked = flow.asked(await flow.register({ redirect_uris: ['https://phish.example/cb'] }), {
@@ -377,7 +383,7 @@ everywhere(
 )
 
 everywhere(
-  'while the provider is away the user can press the button again [F-07]',
+  'POST /oauth/consent can be repeated after the provider was unreachable [F-07]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     await flow.upstream.stop()
@@ -398,7 +404,7 @@ everywhere(
   }
 )
 
-test('the first revisions of MCP find the endpoints where they look for them', async (t) => {
+test('GET /authorize, POST /token and POST /register serve clients of MCP 2025-03-26', async (t) => {
   const flow = await startFlow(t, { options: { legacyEndpoints: true } })
   const id = await flow.register()
   const page = await flow.ask(`/authorize?${query(flow.asked(id, { resource: undefined }))}`, {
@@ -423,7 +429,7 @@ test('the first revisions of MCP find the endpoints where they look for them', a
   assert.equal(tokens.status, 200, tokens.text)
 })
 
-test('the endpoints of the first revisions are no redirect URIs either [R-13]', async (t) => {
+test('POST /oauth/register rejects the URLs of the MCP 2025-03-26 endpoints as redirect URIs [R-13]', async (t) => {
   const flow = await startFlow(t, { options: { legacyEndpoints: true } })
   for (const path of ['/authorize', '/token', '/register', '/oauth/authorize']) {
     const body = JSON.stringify({ redirect_uris: [`${flow.base}${path}`] })

@@ -32,7 +32,7 @@ async function pending (flow: Flow, more = {}) {
 }
 
 everywhere(
-  'what is no answer of the provider goes nowhere, and the login stays good [B-01 B-02 B-10 B-15]',
+  'GET /oauth/callback rejects malformed responses, and the login remains usable [B-01 B-02 B-10 B-15]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const { answer, back } = await pending(flow)
@@ -78,7 +78,7 @@ everywhere(
 )
 
 everywhere(
-  'only the browser that approved may come back [B-04 B-05 B-07 CD-09]',
+  'GET /oauth/callback accepts only the browser that approved [B-04 B-05 B-07 CD-09]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const mine = await pending(flow)
@@ -117,7 +117,7 @@ everywhere(
 )
 
 everywhere(
-  'a login comes back once, and goes to the client as it should [B-03 B-14 B-18 AZ-07 AZ-13 CD-07]',
+  'GET /oauth/callback redirects each login to the client once [B-03 B-14 B-18 AZ-07 AZ-13 CD-07]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const uri = `${loopbackUri}?keep=a%2fb&x=1`
@@ -164,41 +164,44 @@ everywhere(
   }
 )
 
-everywhere('errors of the provider come from a list [B-08]', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const expected = {
-    access_denied: 'access_denied',
-    consent_required: 'access_denied',
-    login_required: 'access_denied',
-    temporarily_unavailable: 'temporarily_unavailable',
-    '<script>': 'server_error',
-    server_error: 'server_error',
-    invalid_scope: 'server_error',
-    __proto__: 'server_error',
-    toString: 'server_error'
+everywhere(
+  'GET /oauth/callback translates errors of the provider by a fixed list [B-08]',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const expected = {
+      access_denied: 'access_denied',
+      consent_required: 'access_denied',
+      login_required: 'access_denied',
+      temporarily_unavailable: 'temporarily_unavailable',
+      '<script>': 'server_error',
+      server_error: 'server_error',
+      invalid_scope: 'server_error',
+      __proto__: 'server_error',
+      toString: 'server_error'
+    }
+    for (const [error, ours] of Object.entries({ ...expected, ['__proto__']: 'server_error' })) {
+      const { answer, back } = await pending(flow)
+      const reply = await back({
+        state: answer['state'],
+        error,
+        error_description: 'canary-upstream-text'.repeat(100),
+        error_uri: 'javascript:alert(1)'
+      })
+      isSentBack(flow, reply, 302, ours, { message: error })
+      assert.match(reply.cookies[0] ?? '', /Max-Age=0/)
+      isPage(
+        await flow.ask(`/oauth/callback?${query({ state: answer['state'], error })}`, {
+          headers: { accept: 'text/html' }
+        }),
+        403,
+        'access_denied'
+      )
+    }
   }
-  for (const [error, ours] of Object.entries({ ...expected, ['__proto__']: 'server_error' })) {
-    const { answer, back } = await pending(flow)
-    const reply = await back({
-      state: answer['state'],
-      error,
-      error_description: 'canary-upstream-text'.repeat(100),
-      error_uri: 'javascript:alert(1)'
-    })
-    isSentBack(flow, reply, 302, ours, { message: error })
-    assert.match(reply.cookies[0] ?? '', /Max-Age=0/)
-    isPage(
-      await flow.ask(`/oauth/callback?${query({ state: answer['state'], error })}`, {
-        headers: { accept: 'text/html' }
-      }),
-      403,
-      'access_denied'
-    )
-  }
-})
+)
 
 everywhere(
-  'RFC 9207 the answer must come from the provider, byte for byte, where it says who it is [B-09]',
+  'GET /oauth/callback requires the exact iss of the provider, where it sends one [B-09]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const { issuer } = flow.upstream
@@ -247,7 +250,7 @@ everywhere(
   }
 )
 
-everywhere('a login that took too long has to start again [B-02]', async ({ startFlow }, t) => {
+everywhere('GET /oauth/callback rejects an expired login [B-02]', async ({ startFlow }, t) => {
   const flow = await startFlow()
   const { answer, back } = await pending(flow)
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 601_000 })
@@ -257,7 +260,7 @@ everywhere('a login that took too long has to start again [B-02]', async ({ star
 }, { inTurn: true })
 
 everywhere(
-  'where the answer goes is checked again when it comes [B-17 B-19]',
+  'GET /oauth/callback checks the redirect URI again [B-17 B-19]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const stricter = await flow.another({ allowedRedirectUris: ['https://app.example/cb'] })
@@ -358,7 +361,7 @@ for (
   })
 ) {
   everywhere(
-    `nonsense of the provider ends the login: ${what} [B-11 B-12 B-13 F-10]`,
+    `POST /oauth/token ends the login after an invalid provider response: ${what} [B-11 B-12 B-13 F-10]`,
     async ({ startFlow }) => {
       const flow = await startFlow()
       const id = await flow.register()
@@ -387,7 +390,7 @@ for (
   )
 ) {
   everywhere(
-    `a fault of the provider is not called a fault of the code, which is spent all the same: ${fault} [B-11 F-11]`,
+    `POST /oauth/token reports a fault of the provider as such, and consumes the code: ${fault} [B-11 F-11]`,
     async ({ startFlow }) => {
       const flow = await startFlow()
       const id = await flow.register()
@@ -405,7 +408,7 @@ for (
 }
 
 everywhere(
-  'a code is not spent while the provider cannot be reached at all [B-11]',
+  'POST /oauth/token does not consume the code while the provider is unreachable [B-11]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -419,7 +422,7 @@ everywhere(
 )
 
 everywhere(
-  'what can be made good is: long lives are cut, foreign members stay out [B-12]',
+  'POST /oauth/token shortens long lifetimes and drops unknown members of the provider [B-12]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -449,7 +452,7 @@ everywhere(
 )
 
 everywhere(
-  'authorizeUser decides, and nothing but a yes is a yes [B-16 F-28]',
+  'POST /oauth/token issues tokens only if authorizeUser clearly allows it [B-16 F-28]',
   async ({ startFlow }) => {
     let verdict: () => unknown = () => true
     const seen: any[] = []

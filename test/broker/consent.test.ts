@@ -21,7 +21,7 @@ function sealerOf ({ upstream, prefix }: Flow) {
 }
 
 everywhere(
-  'what is not this page in this browser changes nothing [N-01..N-08]',
+  'POST /oauth/consent rejects any other page or browser, and changes nothing [N-01..N-08]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const asked = flow.asked(await flow.register())
@@ -146,58 +146,67 @@ everywhere(
   }
 )
 
-everywhere('a page is used once, in parallel too [N-09 N-16]', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const browser = openBrowser()
-  const request = await flow.form(browser, flow.asked(await flow.register()))
-  const replies = await Promise.all(
-    Array.from(
-      { length: 20 },
-      () => browser.post(flow, '/oauth/consent', { request, action: 'approve' })
+everywhere(
+  'POST /oauth/consent accepts a page once, even in parallel [N-09 N-16]',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const browser = openBrowser()
+    const request = await flow.form(browser, flow.asked(await flow.register()))
+    const replies = await Promise.all(
+      Array.from(
+        { length: 20 },
+        () => browser.post(flow, '/oauth/consent', { request, action: 'approve' })
+      )
     )
-  )
-  assert.deepEqual(replies.map(({ status }) => status).sort(), [303, ...Array(19).fill(400)].sort())
-  isPage(
-    await browser.post(flow, '/oauth/consent', { request, action: 'approve' }),
-    400,
-    'invalid_request',
-    'N-16'
-  )
-  isPage(
-    await browser.post(flow, '/oauth/consent', { request, action: 'deny' }),
-    400,
-    'invalid_request',
-    'N-16'
-  )
-  assert.equal([...browser.jar.keys()].filter(name => name.includes('login')).length, 1)
-})
-
-everywhere('who denies is believed, and nothing is kept of it [N-13]', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const browser = openBrowser()
-  const asked = flow.asked(await flow.register())
-  const request = await flow.form(browser, asked)
-  const denied = await browser.post(flow, '/oauth/consent', { request, action: 'deny' })
-  isSentBack(flow, denied, 303, 'access_denied')
-  assert.deepEqual(denied.cookies, [])
-  isPage(
-    await browser.post(flow, '/oauth/consent', { request, action: 'approve' }),
-    400,
-    'invalid_request',
-    'N-13'
-  )
-  assert.equal(
-    (await browser.get(
-      flow,
-      `/oauth/authorize?${new URLSearchParams(asked as Record<string, string>)}`
-    )).status,
-    200
-  )
-  assert.equal(flow.upstream.requests.length, 0)
-})
+    assert.deepEqual(
+      replies.map(({ status }) => status).sort(),
+      [303, ...Array(19).fill(400)].sort()
+    )
+    isPage(
+      await browser.post(flow, '/oauth/consent', { request, action: 'approve' }),
+      400,
+      'invalid_request',
+      'N-16'
+    )
+    isPage(
+      await browser.post(flow, '/oauth/consent', { request, action: 'deny' }),
+      400,
+      'invalid_request',
+      'N-16'
+    )
+    assert.equal([...browser.jar.keys()].filter(name => name.includes('login')).length, 1)
+  }
+)
 
 everywhere(
-  'an expired page, and one of another secret, are no pages [N-02]',
+  'POST /oauth/consent with deny returns to the client and sets no login cookie [N-13]',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const browser = openBrowser()
+    const asked = flow.asked(await flow.register())
+    const request = await flow.form(browser, asked)
+    const denied = await browser.post(flow, '/oauth/consent', { request, action: 'deny' })
+    isSentBack(flow, denied, 303, 'access_denied')
+    assert.deepEqual(denied.cookies, [])
+    isPage(
+      await browser.post(flow, '/oauth/consent', { request, action: 'approve' }),
+      400,
+      'invalid_request',
+      'N-13'
+    )
+    assert.equal(
+      (await browser.get(
+        flow,
+        `/oauth/authorize?${new URLSearchParams(asked as Record<string, string>)}`
+      )).status,
+      200
+    )
+    assert.equal(flow.upstream.requests.length, 0)
+  }
+)
+
+everywhere(
+  'POST /oauth/consent rejects expired pages and pages of another secret [N-02]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const browser = openBrowser()
@@ -240,7 +249,7 @@ everywhere(
 )
 
 everywhere(
-  'browsers that do not say where a form comes from are left with the cookie [N-08]',
+  'POST /oauth/consent relies on the cookie where browsers send no origin [N-08]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const browser = openBrowser()
@@ -257,21 +266,24 @@ everywhere(
   }
 )
 
-everywhere('a page may be rendered twice, and either form sent [N-10]', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const browser = openBrowser()
-  const asked = flow.asked(await flow.register())
-  const [one, two] = [await flow.form(browser, asked), await flow.form(browser, asked)]
-  for (const request of [two, one]) {
-    assert.equal(
-      (await browser.post(flow, '/oauth/consent', { request, action: 'approve' })).status,
-      303
-    )
+everywhere(
+  'POST /oauth/consent accepts either of two pages of one browser [N-10]',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const browser = openBrowser()
+    const asked = flow.asked(await flow.register())
+    const [one, two] = [await flow.form(browser, asked), await flow.form(browser, asked)]
+    for (const request of [two, one]) {
+      assert.equal(
+        (await browser.post(flow, '/oauth/consent', { request, action: 'approve' })).status,
+        303
+      )
+    }
   }
-})
+)
 
 everywhere(
-  'an approval is good for one client, one request and one browser [CD-02 CD-05 N-15]',
+  'POST /oauth/consent approves for one client, one request and one browser [CD-02 CD-05 N-15]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const browser = openBrowser()
@@ -290,7 +302,7 @@ everywhere(
 )
 
 everywhere(
-  'five logins stand side by side; of more the oldest go, and their cookies stay under 6 KB [N-18 N-19]',
+  'POST /oauth/consent keeps five logins per browser, and their cookies under 6 kB [N-18 N-19]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -344,7 +356,7 @@ everywhere(
   }
 )
 
-everywhere('whatever a client calls itself stays text [N-11]', async ({ startFlow }) => {
+everywhere('GET /oauth/authorize escapes the name of the client [N-11]', async ({ startFlow }) => {
   const flow = await startFlow()
   for (
     const name of [
@@ -361,27 +373,30 @@ everywhere('whatever a client calls itself stays text [N-11]', async ({ startFlo
   }
 })
 
-everywhere('a renderer that fails is not a yes [F-28]', async ({ startFlow }) => {
-  const renderers: Array<() => any> = [
-    () => {
-      throw new Error('canary-render /etc/passwd')
-    },
-    () => undefined,
-    () => ({}),
-    async () => {
-      throw new TypeError('x')
+everywhere(
+  'GET /oauth/authorize responds with an error page if the renderer fails [F-28]',
+  async ({ startFlow }) => {
+    const renderers: Array<() => any> = [
+      () => {
+        throw new Error('canary-render /etc/passwd')
+      },
+      () => undefined,
+      () => ({}),
+      async () => {
+        throw new TypeError('x')
+      }
+    ]
+    for (const render of renderers) {
+      const flow = await startFlow({ options: { consent: { render } } })
+      const page = await flow.authorize(flow.asked(await flow.register()))
+      isPage(page, 500, 'server_error')
+      assert.doesNotMatch(page.text, /canary|passwd/)
     }
-  ]
-  for (const render of renderers) {
-    const flow = await startFlow({ options: { consent: { render } } })
-    const page = await flow.authorize(flow.asked(await flow.register()))
-    isPage(page, 500, 'server_error')
-    assert.doesNotMatch(page.text, /canary|passwd/)
   }
-})
+)
 
 everywhere(
-  'the page gives nothing away that the callback wants [S-01 B-06]',
+  'GET /oauth/authorize does not reveal the state that the callback needs [S-01 B-06]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const browser = openBrowser()
@@ -406,7 +421,7 @@ everywhere(
 )
 
 everywhere(
-  'consent cannot be switched off, and whoever tries is told so [N-20]',
+  'mcpOAuth rejects options that would disable consent [N-20]',
   async ({ startFlow }) => {
     for (const consent of [false, null, true, 'none']) {
       await assert.rejects(startFlow({ options: { consent: consent as never } }), {

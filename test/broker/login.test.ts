@@ -3,7 +3,7 @@ import { everywhere } from '../support/everywhere.ts'
 import { connectClient, headlessOAuth, metadataOf } from '../support/login.ts'
 
 everywhere(
-  'the official SDK client logs in and calls a tool (CD-10, TP-04, M-05)',
+  'the official SDK client logs in and calls a tool [CD-10 TP-04 M-05]',
   async ({ startBroker }, t) => {
     const { mcpUrl, issuer } = await startBroker()
     const oauth = headlessOAuth()

@@ -28,7 +28,7 @@ import {
 const whoami = { name: 'whoami', arguments: {} }
 
 everywhere(
-  'the SDK 1.x refreshes by itself when its access token is refused (T-18, T-26)',
+  'POST /oauth/token lets the SDK 1.x refresh a rejected access token [T-18 T-26]',
   async ({ startBroker }, t) => {
     const { mcpUrl } = await startBroker()
     const oauth = headlessOAuth()
@@ -49,7 +49,7 @@ everywhere(
 )
 
 everywhere(
-  'a revoked grant is over for the SDK 1.x: the access token within a second, the refresh token at once (V-05, V-06)',
+  'POST /oauth/revoke ends access tokens within a second, and refresh tokens at once [V-05 V-06]',
   async ({ startBroker }, t) => {
     const { mcpUrl, issuer } = await startBroker()
     const oauth = headlessOAuth()
@@ -131,7 +131,7 @@ async function connect2 (
 }
 
 everywhere(
-  'the SDK 2.x logs in, knows the issuer of its registration and its tokens, and refreshes (CD-10, M-05)',
+  'the SDK 2.x logs in, stores our issuer, and refreshes [CD-10 M-05]',
   async ({ startBroker }, t) => {
     const { mcpUrl, issuer } = await startBroker()
     const oauth = headlessOAuth()
@@ -159,7 +159,7 @@ for (
   })
 ) {
   everywhere(
-    `the SDK 2.x finishes no login with ${name}, as our metadata announce ours (M-05)`,
+    `the SDK 2.x rejects a login with ${name} [M-05]`,
     async ({ startBroker }, t) => {
       const { mcpUrl } = await startBroker()
       const oauth = headlessOAuth()
@@ -170,7 +170,7 @@ for (
 }
 
 everywhere(
-  'a client of the revision 2026-07-28 logs in to a server of the SDK 2.x, which knows the caller (CD-10)',
+  'a client of MCP 2026-07-28 logs in to a server of the SDK 2.x, which receives the caller [CD-10]',
   async ({ startBroker }, t) => {
     const handler = createMcpHandler(() => {
       const server = new McpServer({ name: 'test', version: '1.0.0' })
@@ -193,7 +193,7 @@ everywhere(
 )
 
 everywhere(
-  'a client that has a metadata document goes by its URL, and registers nothing (REG-01)',
+  'a client with a metadata document sends its URL, and does not register [REG-01]',
   async ({ startBroker }) => {
     const { mcpUrl } = await startBroker()
     const clientMetadataUrl = 'https://client.example/metadata.json'
@@ -281,7 +281,7 @@ function stdio (
   }
 }
 
-test('mcp-remote logs in, calls a tool, and when it is started again needs no login (CD-10)', async (t) => {
+test('mcp-remote logs in, calls a tool, and needs no login after a restart [CD-10]', async (t) => {
   const { mcpUrl } = await startBroker(t)
   const folder = await temporaryFolder(t)
   const port = await freePort()

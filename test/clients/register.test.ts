@@ -17,79 +17,86 @@ import {
 const good = { redirect_uris: [redirectUri] }
 
 for (const [mount, prefix] of Object.entries(mounts)) {
-  test(`anyone gets a public client of their own, and no secret (${mount}) [R-01 R-27 REG-04 REG-08]`, async (t) => {
-    const server = await startThin(t, { mount: mount as keyof typeof mounts })
-    const before = Math.floor(Date.now() / 1000)
-    const ids = new Set<string>()
-    for (let i = 0; i < 2; i++) {
-      const reply = await server.ask(
-        `${prefix}/oauth/register`,
-        json(good, { origin: 'https://evil.example' })
-      )
-      assert.equal(reply.status, 201)
-      assert.equal(reply.headers.get('content-type'), 'application/json; charset=utf-8')
-      assert.equal(reply.headers.get('access-control-allow-origin'), '*')
-      const { client_id: id, client_id_issued_at: issued, ...rest } = reply.json()
-      // The members of the seed's answer but the two of the secret, and the response types RFC 7591
-      // has the server name.
-      assert.deepEqual(rest, {
-        client_name: 'MCP client',
-        grant_types: ['authorization_code'],
-        redirect_uris: [redirectUri],
-        response_types: ['code'],
-        token_endpoint_auth_method: 'none'
-      })
-      assert.ok(
-        Number.isInteger(issued) && Number(issued) >= before && Number(issued) <= before + 60
-      )
-      assert.match(String(id), /^[\w.-]{32,400}$/)
-      ids.add(String(id))
+  test(
+    `POST /oauth/register issues a public client without a secret (${mount}) [R-01 R-27 REG-04 REG-08]`,
+    async (t) => {
+      const server = await startThin(t, { mount: mount as keyof typeof mounts })
+      const before = Math.floor(Date.now() / 1000)
+      const ids = new Set<string>()
+      for (let i = 0; i < 2; i++) {
+        const reply = await server.ask(
+          `${prefix}/oauth/register`,
+          json(good, { origin: 'https://evil.example' })
+        )
+        assert.equal(reply.status, 201)
+        assert.equal(reply.headers.get('content-type'), 'application/json; charset=utf-8')
+        assert.equal(reply.headers.get('access-control-allow-origin'), '*')
+        const { client_id: id, client_id_issued_at: issued, ...rest } = reply.json()
+        // The seed's members except the two of the secret, and the response types that RFC 7591
+        // has the server name.
+        assert.deepEqual(rest, {
+          client_name: 'MCP client',
+          grant_types: ['authorization_code'],
+          redirect_uris: [redirectUri],
+          response_types: ['code'],
+          token_endpoint_auth_method: 'none'
+        })
+        assert.ok(
+          Number.isInteger(issued) && Number(issued) >= before && Number(issued) <= before + 60
+        )
+        assert.match(String(id), /^[\w.-]{32,400}$/)
+        ids.add(String(id))
+      }
+      assert.equal(ids.size, 2)
+      assert.ok(!ids.has(clientId))
+      const { arrivals } = server.endpoint
+      assert.deepEqual([arrivals, [...server.issuer.requests.keys()]], [[], [
+        server.issuer.metadataPath
+      ]], '→0: nothing is asked of the provider but its metadata')
     }
-    assert.equal(ids.size, 2)
-    assert.ok(!ids.has(clientId))
-    const { arrivals } = server.endpoint
-    assert.deepEqual([arrivals, [...server.issuer.requests.keys()]], [[], [
-      server.issuer.metadataPath
-    ]], '→0: nothing is asked of the provider but its metadata')
-  })
+  )
 }
 
-test('what is kept is what is answered, narrowed to what is served [REG-06 REG-10 R-15 R-16 R-21]', async (t) => {
-  const server = await startThin(t)
-  for (const method of ['client_secret_post', 'client_secret_basic']) {
-    const { client_id: id, client_id_issued_at: issued, ...rest } = (await server.ask(
-      '/oauth/register',
-      json({
+test(
+  'POST /oauth/register returns the metadata that it keeps, as far as supported [REG-06 REG-10 R-15 R-16 R-21]',
+  async (t) => {
+    const server = await startThin(t)
+    for (const method of ['client_secret_post', 'client_secret_basic']) {
+      const { client_id: id, client_id_issued_at: issued, ...rest } = (await server.ask(
+        '/oauth/register',
+        json({
+          ...good,
+          client_name: 'An <b>app</b>',
+          token_endpoint_auth_method: method,
+          grant_types: ['authorization_code', 'refresh_token', 'client_credentials', 'password'],
+          response_types: ['code', 'token'],
+          application_type: 'native',
+          scope: 'openid admin'
+        })
+      )).json()
+      assert.ok(id && issued)
+      assert.deepEqual(rest, {
         ...good,
         client_name: 'An <b>app</b>',
-        token_endpoint_auth_method: method,
-        grant_types: ['authorization_code', 'refresh_token', 'client_credentials', 'password'],
-        response_types: ['code', 'token'],
+        grant_types: ['authorization_code', 'refresh_token'],
+        response_types: ['code'],
+        token_endpoint_auth_method: 'none',
         application_type: 'native',
         scope: 'openid admin'
       })
-    )).json()
-    assert.ok(id && issued)
-    assert.deepEqual(rest, {
-      ...good,
-      client_name: 'An <b>app</b>',
-      grant_types: ['authorization_code', 'refresh_token'],
-      response_types: ['code'],
-      token_endpoint_auth_method: 'none',
-      application_type: 'native',
-      scope: 'openid admin'
-    })
+    }
   }
-})
+)
 
-test('members nobody asked for are neither kept nor answered [R-14 R-20 R-25 G-06 G-08]', async (t) => {
+test('POST /oauth/register neither keeps nor returns unknown members [R-14 R-20 R-25 G-06 G-08]', async (t) => {
   const server = await startThin(t)
   const deep = '{"a":'.repeat(5_000) + '1' + '}'.repeat(5_000)
   const reply = await server.ask(
     '/oauth/register',
     json(
       `{"redirect_uris":["${redirectUri}"],"client_id":"canary","client_secret":"canary","client_id_issued_at":1,
-    "registration_access_token":"canary","trusted":true,"consent":"skip","software_statement":"canary","client_name#ja":"canary","logo_uri#x":"javascript:canary","extra":${deep}}`
+    "registration_access_token":"canary","trusted":true,"consent":"skip",
+    "software_statement":"canary","client_name#ja":"canary","logo_uri#x":"javascript:canary","extra":${deep}}`
     )
   )
   assert.equal(reply.status, 201)
@@ -166,36 +173,41 @@ const redirects: Array<[id: string, uris: string[]]> = [
 ]
 
 for (const [mount, prefix] of Object.entries(mounts)) {
-  test(`to R-13 AZ-02 REG-05 REG-07 addresses nobody may be sent to (${mount}) [R-02]`, async (t) => {
-    const server = await startThin(t, { mount: mount as keyof typeof mounts })
-    const own = [
-      '/oauth/authorize',
-      '/oauth/token',
-      '/oauth/register',
-      '/oauth/callback',
-      '/oauth/consent',
-      '/mcp'
-    ].flatMap((path) => [server.base + path, `http://127.0.0.1:${server.port}${prefix}${path}?x=1`])
-    for (const [id, uris] of [...redirects, ['R-13', own] as const]) {
-      for (const uri of uris) {
-        const reply = await server.ask(`${prefix}/oauth/register`, json({ redirect_uris: [uri] }))
-        assert.deepEqual(
-          [reply.status, reply.json()['error']],
-          [400, 'invalid_redirect_uri'],
-          `${id} ${JSON.stringify(uri)}`
-        )
-        assert.ok(!reply.text.includes(uri), 'I6')
-        const second = await server.ask(
-          `${prefix}/oauth/register`,
-          json({ redirect_uris: [redirectUri, uri] })
-        )
-        assert.equal(second.status, 400, `${id} as the second: ${uri}`)
+  test(
+    `POST /oauth/register rejects unsafe redirect URIs (${mount}) [R-02 to R-13 AZ-02 REG-05 REG-07]`,
+    async (t) => {
+      const server = await startThin(t, { mount: mount as keyof typeof mounts })
+      const own = [
+        '/oauth/authorize',
+        '/oauth/token',
+        '/oauth/register',
+        '/oauth/callback',
+        '/oauth/consent',
+        '/mcp'
+      ].flatMap((
+        path
+      ) => [server.base + path, `http://127.0.0.1:${server.port}${prefix}${path}?x=1`])
+      for (const [id, uris] of [...redirects, ['R-13', own] as const]) {
+        for (const uri of uris) {
+          const reply = await server.ask(`${prefix}/oauth/register`, json({ redirect_uris: [uri] }))
+          assert.deepEqual(
+            [reply.status, reply.json()['error']],
+            [400, 'invalid_redirect_uri'],
+            `${id} ${JSON.stringify(uri)}`
+          )
+          assert.ok(!reply.text.includes(uri), 'I6')
+          const second = await server.ask(
+            `${prefix}/oauth/register`,
+            json({ redirect_uris: [redirectUri, uri] })
+          )
+          assert.equal(second.status, 400, `${id} as the second: ${uri}`)
+        }
       }
     }
-  })
+  )
 }
 
-test("R-13 the provider's authorization endpoint is nobody's redirect URI", async (t) => {
+test("POST /oauth/register rejects the provider's authorization endpoint as a redirect URI [R-13]", async (t) => {
   const server = await startThin(t, {
     options: { authorizeUrl: 'https://idp.example/authorize?tenant=1' }
   })
@@ -240,7 +252,7 @@ const metadata: Array<[id: string, members: object]> = [
   ['R-29', { application_type: 'x' }]
 ]
 
-test('to R-19 R-21 R-29 REG-05 REG-10 metadata nobody may have [R-02 R-15]', async (t) => {
+test('POST /oauth/register rejects invalid metadata [R-02 R-15 to R-19 R-21 R-29 REG-05 REG-10]', async (t) => {
   const server = await startThin(t)
   for (const [id, members] of metadata) {
     const reply = await server.ask('/oauth/register', json({ ...good, ...members }))
@@ -304,7 +316,7 @@ const types = [
 ]
 
 for (const host of ['a plain host', 'a host with opinions'] as const) {
-  test(`bodies that are none (${host}) [G-03 G-06 G-09 G-10 G-18 R-26]`, async (t) => {
+  test(`POST /oauth/register rejects malformed bodies (${host}) [G-03 G-06 G-09 G-10 G-18 R-26]`, async (t) => {
     const server = await startThin(
       t,
       host === 'a plain host' ? {} : { app: await opinionatedHost() }
@@ -353,7 +365,7 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
   })
 }
 
-test('a body without a length is read no further than the limit [G-03 REG-09]', async (t) => {
+test('POST /oauth/register reads a body without a length up to the limit [G-03 REG-09]', async (t) => {
   const server = await startThin(t)
   const chunk = `${(16_384).toString(16)}\r\n${' '.repeat(16_384)}\r\n`
   const answer = await raw(
@@ -366,7 +378,7 @@ test('a body without a length is read no further than the limit [G-03 REG-09]', 
   assert.match(answer, /"error":"invalid_request"/)
 })
 
-test('other methods are refused, and pages of any origin may ask [G-01 G-17]', async (t) => {
+test('POST /oauth/register is the only method, for pages of any origin [G-01 G-17]', async (t) => {
   const server = await startThin(t)
   for (const method of ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE']) {
     const reply = await server.ask('/oauth/register', { method })
@@ -390,7 +402,7 @@ test('other methods are refused, and pages of any origin may ask [G-01 G-17]', a
   ], [204, '*', null])
 })
 
-test('a rate limit of the host stays one: 429 with Retry-After [R-22 REG-09]', async (t) => {
+test('POST /oauth/register passes a rate limit of the host on: 429 with Retry-After [R-22 REG-09]', async (t) => {
   const server = await startThin(t, {
     before: async (app) => {
       await app.register(rateLimit, { max: 2 })
@@ -403,7 +415,7 @@ test('a rate limit of the host stays one: 429 with Retry-After [R-22 REG-09]', a
   assert.match(reply.headers.get('retry-after') ?? '', /^\d+$/)
 })
 
-test('what hooks of the host throw keeps its meaning, and its words stay inside [G-19]', async (t) => {
+test('POST /oauth/register keeps the status of errors of host hooks, and hides their messages [G-19]', async (t) => {
   let statusCode = 503
   const server = await startThin(t, {
     before: (app) => {
@@ -421,7 +433,7 @@ test('what hooks of the host throw keeps its meaning, and its words stay inside 
   }
 })
 
-test('of a member sent twice, what was checked is what is kept [R-24]', async (t) => {
+test('POST /oauth/register keeps the member that it checked if it is sent twice [R-24]', async (t) => {
   const server = await startThin(t)
   const reply = await server.ask(
     '/oauth/register',
@@ -437,7 +449,7 @@ test('of a member sent twice, what was checked is what is kept [R-24]', async (t
   assert.equal(location?.searchParams.get('redirect_uri'), redirectUri)
 })
 
-test('allowedRedirectUris is what clients may have, private-use schemes included', async (t) => {
+test('POST /oauth/register accepts allowedRedirectUris only, private-use schemes included', async (t) => {
   const server = await startThin(t, {
     options: { allowedRedirectUris: ['https://app.example/*', 'cursor:'] }
   })
@@ -458,7 +470,7 @@ test('allowedRedirectUris is what clients may have, private-use schemes included
   }
 })
 
-test('a client id opens under the secret it was made with only [G-02 R-01]', async (t) => {
+test('GET /oauth/authorize accepts client ids of the same secret only [G-02 R-01]', async (t) => {
   const one = await startThin(t, { options: { secret: 'a'.repeat(32) } })
   const two = await startThin(t, {
     options: { issuer: one.issuer.issuer, secret: ['b'.repeat(32), 'a'.repeat(32)] }

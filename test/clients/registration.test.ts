@@ -18,7 +18,7 @@ import { watch } from '../support/stores.ts'
 const newer = 'a newer secret that is long enough to be one'
 
 everywhere(
-  'a client id carries the registration, and is short enough for a URL',
+  'POST /oauth/register issues a client id that contains the metadata and fits into a URL',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register({
@@ -38,7 +38,7 @@ everywhere(
 )
 
 everywhere(
-  'what is registered is bound to this registration of the plugin [A-02 R-15]',
+  'GET /oauth/authorize rejects expired client ids like unknown ones [A-02 R-15]',
   async ({ startFlow }, t) => {
     const flow = await startFlow()
     const reply = await flow.ask('/oauth/register', {
@@ -64,22 +64,25 @@ everywhere(
   { inTurn: true }
 )
 
-everywhere('clients the operator listed are known by their id [A-20]', async ({ startFlow }) => {
-  const flow = await startFlow({
-    options: { clients: [{ clientId: 'desktop', name: 'Desktop', redirectUris: [loopbackUri] }] }
-  })
-  const tokens = await flow.tokens('desktop')
-  assert.equal(claimsOf(tokens.access_token)['client_id'], 'desktop')
-  assert.equal((await flow.token(renew('desktop', tokens.refresh_token))).status, 200)
-  isPage(
-    await flow.authorize(flow.asked('desktop', { redirect_uri: 'https://evil.example/' })),
-    400,
-    'invalid_request'
-  )
-})
+everywhere(
+  'GET /oauth/authorize accepts the ids of listed clients [A-20]',
+  async ({ startFlow }) => {
+    const flow = await startFlow({
+      options: { clients: [{ clientId: 'desktop', name: 'Desktop', redirectUris: [loopbackUri] }] }
+    })
+    const tokens = await flow.tokens('desktop')
+    assert.equal(claimsOf(tokens.access_token)['client_id'], 'desktop')
+    assert.equal((await flow.token(renew('desktop', tokens.refresh_token))).status, 200)
+    isPage(
+      await flow.authorize(flow.asked('desktop', { redirect_uri: 'https://evil.example/' })),
+      400,
+      'invalid_request'
+    )
+  }
+)
 
 everywhere(
-  'two registrations with the same secret and store open nothing of each other [S-02 S-06]',
+  'all endpoints reject what another registration with the same secret and store issued [S-02 S-06]',
   async ({ startFlow }) => {
     const flow = await startFlow({ wrap: store => store })
     const others = [
@@ -128,7 +131,7 @@ everywhere(
 )
 
 everywhere(
-  'with a new secret in front nobody is logged out; without the old one all that it sealed is dead [F-21 F-22]',
+  'all endpoints accept what an older secret sealed, as long as it is listed [F-21 F-22]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -171,7 +174,7 @@ everywhere(
 )
 
 everywhere(
-  'nothing secret is in a log or in the store, and no key lives for ever [I2 S-01 S-05 S-07]',
+  'logs and store contain no secrets, and all keys expire [I2 S-01 S-05 S-07]',
   async ({ startFlow }) => {
     const { wrap, written } = watch()
     const flow = await startFlow({ wrap, options: { upstreamToken: true } })
@@ -239,33 +242,36 @@ everywhere(
   }
 )
 
-everywhere('the metadata and the keys are those of this server [M-09]', async ({ startFlow }) => {
-  const flow = await startFlow()
-  const response = await fetch(
-    `${flow.origin}/.well-known/oauth-authorization-server${flow.prefix}`
-  )
-  const text = await response.text()
-  assert.ok(!text.includes(flow.upstream.origin), 'M-09')
-  const metadata = JSON.parse(text) as Record<string, any>
-  assert.equal(metadata['issuer'], flow.base)
-  for (
-    const [name, path] of Object.entries({
-      authorization: 'authorize',
-      token: 'token',
-      registration: 'register',
-      revocation: 'revoke'
-    })
-  ) assert.equal(metadata[`${name}_endpoint`], `${flow.base}/oauth/${path}`)
-  assert.equal(metadata['authorization_response_iss_parameter_supported'], true, 'AZ-05')
-  const keys = (await flow.ask('/oauth/jwks')).json()['keys'] as object[]
-  for (const key of keys) {
-    assert.deepEqual(Object.keys(key).sort(), ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'])
+everywhere(
+  'GET /.well-known/oauth-authorization-server and GET /oauth/jwks describe this server [M-09]',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const response = await fetch(
+      `${flow.origin}/.well-known/oauth-authorization-server${flow.prefix}`
+    )
+    const text = await response.text()
+    assert.ok(!text.includes(flow.upstream.origin), 'M-09')
+    const metadata = JSON.parse(text) as Record<string, any>
+    assert.equal(metadata['issuer'], flow.base)
+    for (
+      const [name, path] of Object.entries({
+        authorization: 'authorize',
+        token: 'token',
+        registration: 'register',
+        revocation: 'revoke'
+      })
+    ) assert.equal(metadata[`${name}_endpoint`], `${flow.base}/oauth/${path}`)
+    assert.equal(metadata['authorization_response_iss_parameter_supported'], true, 'AZ-05')
+    const keys = (await flow.ask('/oauth/jwks')).json()['keys'] as object[]
+    for (const key of keys) {
+      assert.deepEqual(Object.keys(key).sort(), ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'])
+    }
+    assert.ok(query(flow.asked('x')).length > 0)
   }
-  assert.ok(query(flow.asked('x')).length > 0)
-})
+)
 
 everywhere(
-  'a client that did not register for refresh tokens gets none, one that did gets one [TK-07]',
+  'POST /oauth/token issues refresh tokens only to clients that registered for them [TK-07]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     for (

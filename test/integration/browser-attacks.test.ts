@@ -47,7 +47,7 @@ test('Chromium: going back after allowing shows a new page, and the old one is u
   await page.waitForSelector(buttons.provider)
 })
 
-test('Chromium: a double click allows once [N-09]', async (t) => {
+test('Chromium: a double click approves once [N-09]', async (t) => {
   const setup = await startInBrowser(t)
   if (setup === null) return
   const { app, page, context, client, issuer } = setup
@@ -66,7 +66,7 @@ test('Chromium: a double click allows once [N-09]', async (t) => {
   assert.ok((await cookieNames(context, issuer)).filter(name => name === 'mcp-login.…').length <= 1)
 })
 
-test('Chromium: a page of one browser is worth nothing in another [N-05 N-02]', async (t) => {
+test('Chromium: a page of one browser is rejected in another [N-05 N-02]', async (t) => {
   const setup = await startInBrowser(t)
   if (setup === null) return
   const { browser, page, client, issuer } = setup
@@ -114,7 +114,7 @@ test('Chromium: another site cannot send the form, not even one of this browser 
   assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf'])
 })
 
-test('Chromium: nobody frames our pages [A-24 N-12]', async (t) => {
+test('Chromium: our pages cannot be framed [A-24 N-12]', async (t) => {
   const setup = await startInBrowser(t)
   if (setup === null) return
   const { page, client, issuer, origin } = setup

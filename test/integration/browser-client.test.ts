@@ -25,34 +25,40 @@ async function startSite (t: TestContext): Promise<string> {
 /** What a page can do and see, run inside of it. */
 const visit = `async ({ mcpUrl, token }) => {
   const message = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'whoami', arguments: {} } }
-  const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream', 'mcp-protocol-version': '2025-11-25', 'mcp-param-region': 'eu' }
-  const post = more => fetch(mcpUrl, { method: 'POST', headers: { ...headers, ...more }, body: JSON.stringify(message) })
+  const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream',
+    'mcp-protocol-version': '2025-11-25', 'mcp-param-region': 'eu' }
+  const post = more => fetch(mcpUrl, { method: 'POST', headers: { ...headers, ...more },
+    body: JSON.stringify(message) })
   try {
     const refused = await post({})
     const challenge = refused.headers.get('www-authenticate')
     const [, url] = /resource_metadata="([^"]+)"/.exec(challenge)
     const metadata = await (await fetch(url, { headers: { 'mcp-protocol-version': '2025-11-25' } })).json()
     const called = await post({ authorization: 'Bearer ' + token })
-    return { status: refused.status, challenge, resource: metadata.resource, called: called.status, answer: await called.text() }
+    return { status: refused.status, challenge, resource: metadata.resource,
+      called: called.status, answer: await called.text() }
   } catch (error) {
     return { error: String(error) }
   }
 }`
 
-test('Chromium: a page of an allowed origin reads the challenge, follows it, and calls tools; a page of another one sees nothing [HT-23 PRM-12 G-17]', async (t) => {
-  const browser = await openBrowser(t)
-  if (browser === null) return
-  const [site, stranger] = [await startSite(t), await startSite(t)]
-  const { mcpUrl, token } = await startGuarded(t, { allowedOrigins: [site] })
-  const page = await browser.newPage()
-  const run = async (from: string): Promise<Record<string, unknown>> => {
-    await page.goto(from)
-    return await page.evaluate(`(${visit})(${JSON.stringify({ mcpUrl, token: await token() })})`)
+test(
+  'Chromium: only a page of an allowed origin can read the challenge and call tools [HT-23 PRM-12 G-17]',
+  async (t) => {
+    const browser = await openBrowser(t)
+    if (browser === null) return
+    const [site, stranger] = [await startSite(t), await startSite(t)]
+    const { mcpUrl, token } = await startGuarded(t, { allowedOrigins: [site] })
+    const page = await browser.newPage()
+    const run = async (from: string): Promise<Record<string, unknown>> => {
+      await page.goto(from)
+      return await page.evaluate(`(${visit})(${JSON.stringify({ mcpUrl, token: await token() })})`)
+    }
+    const { status, challenge, resource, called, answer } = await run(site)
+    assert.equal(status, 401)
+    assert.match(String(challenge), /^Bearer resource_metadata="/)
+    assert.deepEqual([resource, called], [mcpUrl, 200])
+    assert.match(String(answer), /alice/)
+    assert.deepEqual(await run(stranger), { error: 'TypeError: Failed to fetch' })
   }
-  const { status, challenge, resource, called, answer } = await run(site)
-  assert.equal(status, 401)
-  assert.match(String(challenge), /^Bearer resource_metadata="/)
-  assert.deepEqual([resource, called], [mcpUrl, 200])
-  assert.match(String(answer), /alice/)
-  assert.deepEqual(await run(stranger), { error: 'TypeError: Failed to fetch' })
-})
+)

@@ -32,28 +32,31 @@ async function cameBack (
   return params
 }
 
-test('Chromium: allow, sign in, and back to the client; the next time the provider knows the user [N-17 N-14 A-22 CD-08]', async (t) => {
-  const setup = await startInBrowser(t)
-  if (setup === null) return
-  const { context, issuer, client, provider, page } = setup
-  await page.goto(client.ask({ state: 'first' }))
-  assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf'])
-  assert.match(await page.innerText('main'), new RegExp(new URL(client.redirectUri).host))
-  await page.click(buttons.allow)
-  await page.waitForSelector(buttons.provider)
-  assert.equal(new URL(page.url()).origin, provider.issuer)
-  assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf', 'mcp-login.…'])
-  await signIn(page)
-  const params = await cameBack(client, page, 'first')
-  assert.deepEqual([...params.keys()], ['code', 'state', 'iss'])
-  assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf'])
-  assert.equal((await client.redeem(params)).status, 200)
+test(
+  'Chromium: a user allows, signs in and returns to the client, and need not sign in again [N-17 N-14 A-22 CD-08]',
+  async (t) => {
+    const setup = await startInBrowser(t)
+    if (setup === null) return
+    const { context, issuer, client, provider, page } = setup
+    await page.goto(client.ask({ state: 'first' }))
+    assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf'])
+    assert.match(await page.innerText('main'), new RegExp(new URL(client.redirectUri).host))
+    await page.click(buttons.allow)
+    await page.waitForSelector(buttons.provider)
+    assert.equal(new URL(page.url()).origin, provider.issuer)
+    assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf', 'mcp-login.…'])
+    await signIn(page)
+    const params = await cameBack(client, page, 'first')
+    assert.deepEqual([...params.keys()], ['code', 'state', 'iss'])
+    assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf'])
+    assert.equal((await client.redeem(params)).status, 200)
 
-  await approve(page, client.ask({ state: 'second' }))
-  assert.equal((await client.redeem(await cameBack(client, page, 'second'))).status, 200)
-})
+    await approve(page, client.ask({ state: 'second' }))
+    assert.equal((await client.redeem(await cameBack(client, page, 'second'))).status, 200)
+  }
+)
 
-test('Chromium: deny leads back to the client, and leaves nothing [N-13 N-17]', async (t) => {
+test('Chromium: deny returns to the client, and leaves no cookie [N-13 N-17]', async (t) => {
   const setup = await startInBrowser(t)
   if (setup === null) return
   const { context, issuer, client, page } = setup
@@ -75,37 +78,40 @@ test('Chromium: deny leads back to the client, and leaves nothing [N-13 N-17]', 
   assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf'])
 })
 
-test('Chromium: an app with a scheme of its own is reached, from the provider and from our page [N-17]', async (t) => {
-  const setup = await startInBrowser(t, 'cursor://anysphere.cursor-mcp/oauth/callback')
-  if (setup === null) return
-  const { client, context } = setup
-  const refusals: string[] = []
-  // Nothing of an app's address reaches the page, which stays where it was.
-  const inNewPage = async (login: (page: Page) => Promise<void>): Promise<URLSearchParams> => {
-    const page = await context.newPage()
-    page.on('console', message => {
-      if (/Content Security Policy/i.test(message.text())) refusals.push(message.text())
+test(
+  'Chromium: an app with a private-use scheme is reached from the provider and from our page [N-17]',
+  async (t) => {
+    const setup = await startInBrowser(t, 'cursor://anysphere.cursor-mcp/oauth/callback')
+    if (setup === null) return
+    const { client, context } = setup
+    const refusals: string[] = []
+    // Nothing of an app's address reaches the page, which stays where it was.
+    const inNewPage = async (login: (page: Page) => Promise<void>): Promise<URLSearchParams> => {
+      const page = await context.newPage()
+      page.on('console', message => {
+        if (/Content Security Policy/i.test(message.text())) refusals.push(message.text())
+      })
+      const app = page.waitForEvent(
+        'request',
+        request => request.url().startsWith('cursor://anysphere.cursor-mcp/oauth/callback?')
+      )
+      await page.goto(client.ask({ state: 'app' }))
+      await login(page)
+      return new URL((await app).url()).searchParams
+    }
+    const first = await inNewPage(async (page) => {
+      await page.click(buttons.allow)
+      await signIn(page)
     })
-    const app = page.waitForEvent(
-      'request',
-      request => request.url().startsWith('cursor://anysphere.cursor-mcp/oauth/callback?')
-    )
-    await page.goto(client.ask({ state: 'app' }))
-    await login(page)
-    return new URL((await app).url()).searchParams
+    const second = await inNewPage(page => page.click(buttons.allow))
+    for (const params of [first, second]) assert.equal((await client.redeem(params)).status, 200)
+    const denied = await inNewPage(page => page.click(buttons.deny))
+    assert.equal(denied.get('error'), 'access_denied')
+    assert.deepEqual(refusals, [])
   }
-  const first = await inNewPage(async (page) => {
-    await page.click(buttons.allow)
-    await signIn(page)
-  })
-  const second = await inNewPage(page => page.click(buttons.allow))
-  for (const params of [first, second]) assert.equal((await client.redeem(params)).status, 200)
-  const denied = await inNewPage(page => page.click(buttons.deny))
-  assert.equal(denied.get('error'), 'access_denied')
-  assert.deepEqual(refusals, [])
-})
+)
 
-test('Chromium does refuse the redirects of a form whose page says form-action [N-17]', async (t) => {
+test('Chromium: form-action blocks the redirects of a form [N-17]', async (t) => {
   const setup = await startInBrowser(t)
   if (setup === null) return
   const { client, page } = setup

@@ -18,7 +18,7 @@ import { connectClient, headlessOAuth, refresh } from '../support/login.ts'
 if (inside) await tests()
 else {
   test(
-    'clients that are named by URLs of the public internet [REG-01 REG-02 REG-12 REG-13 REG-16 C-02..C-18]',
+    'GET /oauth/authorize accepts client ids that are URLs [REG-01 REG-02 REG-12 REG-13 REG-16 C-02..C-18]',
     { skip },
     t => runInside(t, import.meta.filename)
   )
@@ -63,7 +63,7 @@ async function tests (): Promise<void> {
   const fetchesOf = (id: string) => internet.asked[id.slice('https://'.length)] ?? []
 
   everywhere(
-    'a client logs in, calls and refreshes by the URL of its document, which is read once [REG-01 REG-02]',
+    'a client logs in, calls and refreshes with the URL of its document, which is fetched once [REG-01 REG-02]',
     async ({ startBroker }, t) => {
       const { mcpUrl, issuer } = await startBroker()
       const id = publish(`${folderOf(t.name)}.json`)
@@ -79,7 +79,7 @@ async function tests (): Promise<void> {
   )
 
   everywhere(
-    'the page shows whose document it is, and where it leads; the document decides where that may be [REG-02 REG-12 REG-13 REG-16 C-12]',
+    'the consent page shows the host of the document, which limits redirect URIs [REG-02 REG-12 REG-13 REG-16 C-12]',
     async ({ startFlow }, t) => {
       const flow = await startFlow()
       const folder = folderOf(t.name)
@@ -112,7 +112,7 @@ async function tests (): Promise<void> {
   )
 
   everywhere(
-    'nobody is led to a private address, by no name server; and certificates count [C-02 C-03 C-17]',
+    'documents are fetched from public addresses with valid certificates only [C-02 C-03 C-17]',
     async ({ startFlow }) => {
       const flow = await startFlow()
       for (const host of ['inside.example', 'strange.example', 'unknown.example']) {
@@ -137,7 +137,7 @@ async function tests (): Promise<void> {
   )
 
   everywhere(
-    'what is no document of a client is nobody, and one answer is like the other [C-05..C-11 C-16 SS-02 SS-03]',
+    'invalid documents are all rejected with the same response [C-05..C-11 C-16 SS-02 SS-03]',
     async ({ startFlow }, t) => {
       const flow = await startFlow()
       const folder = folderOf(t.name)
@@ -242,7 +242,7 @@ async function tests (): Promise<void> {
   )
 
   everywhere(
-    'a hundred who ask at once make one request, which says nothing about anyone, and the logo is left alone [C-14 C-15 C-18]',
+    'a hundred concurrent logins share one fetch without user data, and no logo is fetched [C-14 C-15 C-18]',
     async ({ startFlow }, t) => {
       const flow = await startFlow()
       const id = `${folderOf(t.name)}/client.json`
@@ -276,7 +276,7 @@ async function tests (): Promise<void> {
   )
 
   everywhere(
-    'a document that has become a bad one redeems no code; one that has changed does not move the user elsewhere [C-13]',
+    'an invalidated document redeems no code, and a changed one does not redirect elsewhere [C-13]',
     async ({ startFlow }, t) => {
       const flow = await startFlow()
       const id = publish(`${folderOf(t.name)}.json`, {}, false)
@@ -289,7 +289,7 @@ async function tests (): Promise<void> {
   )
 
   everywhere(
-    'a website that is away, or in no hurry, takes no login away that has begun [C-13]',
+    'an unreachable or slow website does not interrupt a login in progress [C-13]',
     async ({ startFlow }, t) => {
       const flow = await startFlow()
       for (

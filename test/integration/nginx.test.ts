@@ -26,7 +26,7 @@ async function start (t: TestContext, example: 'root' | 'path', path: string) {
 }
 
 for (const [example, path] of [['root', ''], ['path', '/notes']] as const) {
-  test(`the broker behind nginx with TLS, at ${path || 'the root'} (N-06, CD-05)`, async (t) => {
+  test(`the broker behind nginx with TLS, at ${path || 'the root'} [N-06 CD-05]`, async (t) => {
     const setup = await start(t, example, path)
     if (setup === null) return
     const { origin, publicUrl, fetch, cookies } = setup
@@ -71,7 +71,7 @@ for (const [example, path] of [['root', ''], ['path', '/notes']] as const) {
     }
   })
 
-  test(`nginx lets the longest state through, at ${path || 'the root'} (A-15)`, async (t) => {
+  test(`nginx forwards the longest state, at ${path || 'the root'} [A-15]`, async (t) => {
     const setup = await start(t, example, path)
     if (setup === null) return
     const { publicUrl, fetch } = setup

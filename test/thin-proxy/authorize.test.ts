@@ -64,11 +64,12 @@ const isSentOn = (reply: Reply, { issuer }: ThinServer) => {
 }
 
 for (const [mount] of Object.entries(mounts)) {
-  test(`a good request goes on to the provider with what we say (${mount}) [AZ-01 A-19]`, async (t) => {
+  test(`GET /oauth/authorize redirects to the provider with our parameters (${mount}) [AZ-01 A-19]`, async (t) => {
     const server = await startThin(t, { mount: mount as keyof typeof mounts })
     const asked = wellFormed(await server.register())
     const smuggled =
-      'audience=evil&kid=1&login_hint=a%26client_id%3Db&access_type=offline&acr_values=x&nonce=1&client_secret=x&iss=x&max_age=0&__proto__=x&a[b]=c'
+      'audience=evil&kid=1&login_hint=a%26client_id%3Db&access_type=offline&acr_values=x&nonce=1' +
+      '&client_secret=x&iss=x&max_age=0&__proto__=x&a[b]=c'
     const reply = await server.authorize(`${query({ ...asked, prompt: 'login' })}&${smuggled}`)
     const params = isSentOn(reply, server)
     assert.deepEqual(params, {
@@ -89,79 +90,82 @@ for (const [mount] of Object.entries(mounts)) {
     )
   })
 
-  test(`who nobody knows is sent nowhere (${mount}) [A-01 A-02 A-03 A-06 A-07 A-20]`, async (t) => {
-    const server = await startThin(t, { mount: mount as keyof typeof mounts })
-    const asked = wellFormed(await server.register())
-    const two = wellFormed(
-      await server.register({ redirect_uris: [redirectUri, 'https://app.example/cb'] })
-    )
-    const rows: Array<
-      [id: string, params: Record<string, string | undefined> | string, error: string]
-    > = [
-      ['A-01 none', { ...asked, client_id: undefined }, 'invalid_request'],
-      ['A-01 empty', { ...asked, client_id: '' }, 'invalid_request'],
-      ['A-01 A-07 twice', `${query(asked)}&client_id=x`, 'invalid_request'],
-      ['A-01 nothing', '', 'invalid_request'],
-      ...[
-        'unknown',
-        'x'.repeat(10_000),
-        '../',
-        '*',
-        'client:x',
-        'é',
-        asked['client_id']?.slice(0, -1),
-        `${asked['client_id']}A`
-      ].map((id) =>
-        ['A-02', { ...asked, client_id: id }, 'invalid_client'] as [
-          string,
-          Record<string, string>,
-          string
-        ]
-      ),
-      ['A-02 CRLF', { ...asked, client_id: 'a\r\nb: c' }, 'invalid_request'],
-      ['A-20', { ...asked, client_id: clientId }, 'invalid_client'],
-      ['A-03', { ...asked, redirect_uri: 'https://evil.example/cb' }, 'invalid_request'],
-      ['A-03 script', { ...asked, redirect_uri: 'javascript:alert(1)' }, 'invalid_request'],
-      ['A-06 of two', { ...two, redirect_uri: undefined }, 'invalid_request'],
-      [
-        'A-07',
-        `${query(asked)}&redirect_uri=${encodeURIComponent(redirectUri)}`,
-        'invalid_request'
-      ],
-      ['G-12', `${query(asked)}&x=%zz`, 'invalid_request'],
-      ['G-12', `${query(asked)}&x=%ff`, 'invalid_request'],
-      ['G-16', `${query(asked)}${'&x=1'.repeat(60)}`, 'invalid_request']
-    ]
-    for (const [id, params, error] of rows) {
-      for (
-        const accept of ['text/html,application/xhtml+xml,*/*;q=0.8', 'application/json', '*/*']
-      ) {
-        const reply = await server.authorize(params, accept)
-        isPage(reply, error)
-        assert.equal(
-          reply.headers.get('content-type')?.startsWith('text/html'),
-          accept.startsWith('text/html'),
-          id
-        )
-        assert.doesNotMatch(reply.text, /evil|alert/, 'I6')
+  test(
+    `GET /oauth/authorize shows a page to unknown clients and URIs (${mount}) [A-01 A-02 A-03 A-06 A-07 A-20]`,
+    async (t) => {
+      const server = await startThin(t, { mount: mount as keyof typeof mounts })
+      const asked = wellFormed(await server.register())
+      const two = wellFormed(
+        await server.register({ redirect_uris: [redirectUri, 'https://app.example/cb'] })
+      )
+      const rows: Array<
+        [id: string, params: Record<string, string | undefined> | string, error: string]
+      > = [
+        ['A-01 none', { ...asked, client_id: undefined }, 'invalid_request'],
+        ['A-01 empty', { ...asked, client_id: '' }, 'invalid_request'],
+        ['A-01 A-07 twice', `${query(asked)}&client_id=x`, 'invalid_request'],
+        ['A-01 nothing', '', 'invalid_request'],
+        ...[
+          'unknown',
+          'x'.repeat(10_000),
+          '../',
+          '*',
+          'client:x',
+          'é',
+          asked['client_id']?.slice(0, -1),
+          `${asked['client_id']}A`
+        ].map((id) =>
+          ['A-02', { ...asked, client_id: id }, 'invalid_client'] as [
+            string,
+            Record<string, string>,
+            string
+          ]
+        ),
+        ['A-02 CRLF', { ...asked, client_id: 'a\r\nb: c' }, 'invalid_request'],
+        ['A-20', { ...asked, client_id: clientId }, 'invalid_client'],
+        ['A-03', { ...asked, redirect_uri: 'https://evil.example/cb' }, 'invalid_request'],
+        ['A-03 script', { ...asked, redirect_uri: 'javascript:alert(1)' }, 'invalid_request'],
+        ['A-06 of two', { ...two, redirect_uri: undefined }, 'invalid_request'],
+        [
+          'A-07',
+          `${query(asked)}&redirect_uri=${encodeURIComponent(redirectUri)}`,
+          'invalid_request'
+        ],
+        ['G-12', `${query(asked)}&x=%zz`, 'invalid_request'],
+        ['G-12', `${query(asked)}&x=%ff`, 'invalid_request'],
+        ['G-16', `${query(asked)}${'&x=1'.repeat(60)}`, 'invalid_request']
+      ]
+      for (const [id, params, error] of rows) {
+        for (
+          const accept of ['text/html,application/xhtml+xml,*/*;q=0.8', 'application/json', '*/*']
+        ) {
+          const reply = await server.authorize(params, accept)
+          isPage(reply, error)
+          assert.equal(
+            reply.headers.get('content-type')?.startsWith('text/html'),
+            accept.startsWith('text/html'),
+            id
+          )
+          assert.doesNotMatch(reply.text, /evil|alert/, 'I6')
+        }
       }
+      assert.equal(
+        (await server.authorize({ ...asked, redirect_uri: undefined })).location?.searchParams.get(
+          'redirect_uri'
+        ),
+        redirectUri,
+        'A-06 of one'
+      )
+      assert.deepEqual(
+        [...server.issuer.requests.values()],
+        [1],
+        '→0: the provider was asked for its metadata once, and for nothing else'
+      )
     }
-    assert.equal(
-      (await server.authorize({ ...asked, redirect_uri: undefined })).location?.searchParams.get(
-        'redirect_uri'
-      ),
-      redirectUri,
-      'A-06 of one'
-    )
-    assert.deepEqual(
-      [...server.issuer.requests.values()],
-      [1],
-      '→0: the provider was asked for its metadata once, and for nothing else'
-    )
-  })
+  )
 }
 
-test('near misses of a redirect URI [A-04 A-05]', async (t) => {
+test('GET /oauth/authorize rejects redirect URIs that resemble a registered one [A-04 A-05]', async (t) => {
   const server = await startThin(t)
   const web = wellFormed(await server.register({ redirect_uris: ['https://app.example/cb'] }))
   for (
@@ -207,7 +211,7 @@ test('near misses of a redirect URI [A-04 A-05]', async (t) => {
 })
 
 for (const host of ['a plain host', 'a host with opinions'] as const) {
-  test(`to A-18 AZ-03 requests that are wrong are sent back to the client (${host}) [A-07]`, async (t) => {
+  test(`GET /oauth/authorize redirects other errors to the client (${host}) [A-07 to A-18 AZ-03]`, async (t) => {
     const server = await startThin(
       t,
       host === 'a plain host' ? {} : { app: await opinionatedHost({ key: 'k' }) }
@@ -321,7 +325,7 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
   })
 }
 
-test('state comes to the provider as it was sent, or not at all [A-15 G-20]', async (t) => {
+test('GET /oauth/authorize passes the state unchanged, or none [A-15 G-20]', async (t) => {
   const server = await startThin(t)
   const asked = wellFormed(await server.register())
   for (
@@ -346,7 +350,7 @@ test('state comes to the provider as it was sent, or not at all [A-15 G-20]', as
   )
 })
 
-test('resource in our spelling, scopes merged [A-13 A-14]', async (t) => {
+test('GET /oauth/authorize sends the resource in our spelling, and merged scopes [A-13 A-14]', async (t) => {
   const server = await startThin(t, { options: { defaultScope: 'openid api:read' } })
   const asked = wellFormed(await server.register())
   const loud = await server.authorize({
@@ -366,28 +370,34 @@ test('resource in our spelling, scopes merged [A-13 A-14]', async (t) => {
   )
 })
 
-test('without default scopes none is made up [A-19]', async (t) => {
+test('GET /oauth/authorize sends no scope if neither client nor operator names one [A-19]', async (t) => {
   const server = await startThin(t, { options: { defaultScope: '' } })
   const asked = wellFormed(await server.register())
   assert.equal((await server.authorize(asked)).location?.searchParams.has('scope'), false)
 })
 
-test('an audience is ours to name, and stands for the resource unless the client names that [A-13]', async (t) => {
-  const server = await startThin(t, { options: { audience: 'https://api.example' } })
-  const asked = wellFormed(await server.register())
-  const params = (await server.authorize(`${query(asked)}&audience=evil`)).location?.searchParams
-  assert.deepEqual([params?.getAll('audience'), params?.has('resource')], [
-    ['https://api.example'],
-    false
-  ])
-  const both = (await server.authorize({ ...asked, resource: `${server.base}/mcp` })).location
-    ?.searchParams
-  assert.deepEqual([both?.getAll('audience'), both?.getAll('resource')], [['https://api.example'], [
-    `${server.base}/mcp`
-  ]])
-})
+test(
+  'GET /oauth/authorize sends the configured audience instead of a resource the client did not name [A-13]',
+  async (t) => {
+    const server = await startThin(t, { options: { audience: 'https://api.example' } })
+    const asked = wellFormed(await server.register())
+    const params = (await server.authorize(`${query(asked)}&audience=evil`)).location?.searchParams
+    assert.deepEqual([params?.getAll('audience'), params?.has('resource')], [
+      ['https://api.example'],
+      false
+    ])
+    const both = (await server.authorize({ ...asked, resource: `${server.base}/mcp` })).location
+      ?.searchParams
+    assert.deepEqual([both?.getAll('audience'), both?.getAll('resource')], [
+      ['https://api.example'],
+      [
+        `${server.base}/mcp`
+      ]
+    ])
+  }
+)
 
-test('authorizeUrl keeps its query, and its own spelling of our parameters gives way [A-19]', async (t) => {
+test('GET /oauth/authorize keeps the query of authorizeUrl, except for our parameters [A-19]', async (t) => {
   const server = await startThin(t, {
     options: {
       authorizeUrl:
@@ -406,7 +416,7 @@ test('authorizeUrl keeps its query, and its own spelling of our parameters gives
   ])
 })
 
-test('an error is not a way to send people to an address anyone may register [A-23]', async (t) => {
+test('GET /oauth/authorize does not redirect errors to redirect URIs that anyone can register [A-23]', async (t) => {
   const server = await startThin(t)
   const asked = {
     ...wellFormed(
@@ -426,7 +436,7 @@ test('an error is not a way to send people to an address anyone may register [A-
   isPage(await server.authorize(asked, 'application/json'), 'invalid_scope')
 })
 
-test('an allow-listed address is sent errors [A-23]', async (t) => {
+test('GET /oauth/authorize redirects errors to allow-listed redirect URIs [A-23]', async (t) => {
   const server = await startThin(t, { options: { allowedRedirectUris: ['https://app.example/*'] } })
   const id = await server.register({ redirect_uris: ['https://app.example/cb?x=%E9'] })
   const reply = await server.authorize({ ...wellFormed(id), redirect_uri: undefined, scope: '"' })
@@ -437,38 +447,41 @@ test('an allow-listed address is sent errors [A-23]', async (t) => {
   )
 })
 
-test('without registration everybody is the one client, sent to where the operator says [A-20]', async (t) => {
-  const anyone = { ...wellFormed(clientId) }
-  const loopback = await startThin(t, { options: { setupFakeDynamicRegistration: false } })
-  assert.equal(isSentOn(await loopback.authorize(anyone), loopback)['redirect_uri'], redirectUri)
-  isPage(
-    await loopback.authorize({ ...anyone, redirect_uri: 'https://app.example/cb' }),
-    'invalid_request'
-  )
-  isPage(await loopback.authorize({ ...anyone, redirect_uri: undefined }), 'invalid_request')
+test(
+  'GET /oauth/authorize accepts our client id and listed redirect URIs only, without registration [A-20]',
+  async (t) => {
+    const anyone = { ...wellFormed(clientId) }
+    const loopback = await startThin(t, { options: { setupFakeDynamicRegistration: false } })
+    assert.equal(isSentOn(await loopback.authorize(anyone), loopback)['redirect_uri'], redirectUri)
+    isPage(
+      await loopback.authorize({ ...anyone, redirect_uri: 'https://app.example/cb' }),
+      'invalid_request'
+    )
+    isPage(await loopback.authorize({ ...anyone, redirect_uri: undefined }), 'invalid_request')
 
-  const listed = await startThin(t, {
-    options: {
-      setupFakeDynamicRegistration: false,
-      allowedRedirectUris: ['https://app.example/cb/*', 'cursor:']
+    const listed = await startThin(t, {
+      options: {
+        setupFakeDynamicRegistration: false,
+        allowedRedirectUris: ['https://app.example/cb/*', 'cursor:']
+      }
+    })
+    for (const uri of ['https://app.example/cb/1', 'cursor://cb']) {
+      assert.equal(
+        isSentOn(await listed.authorize({ ...anyone, redirect_uri: uri }), listed)['redirect_uri'],
+        uri
+      )
     }
-  })
-  for (const uri of ['https://app.example/cb/1', 'cursor://cb']) {
-    assert.equal(
-      isSentOn(await listed.authorize({ ...anyone, redirect_uri: uri }), listed)['redirect_uri'],
-      uri
+    for (const uri of ['https://app.example/cb', 'https://app.example/other', redirectUri]) {
+      isPage(await listed.authorize({ ...anyone, redirect_uri: uri }), 'invalid_request')
+    }
+    isPage(
+      await listed.authorize({ ...anyone, client_id: 'other', redirect_uri: 'cursor://cb' }),
+      'invalid_client'
     )
   }
-  for (const uri of ['https://app.example/cb', 'https://app.example/other', redirectUri]) {
-    isPage(await listed.authorize({ ...anyone, redirect_uri: uri }), 'invalid_request')
-  }
-  isPage(
-    await listed.authorize({ ...anyone, client_id: 'other', redirect_uri: 'cursor://cb' }),
-    'invalid_client'
-  )
-})
+)
 
-test('a provider that is down is a page worth another try, never an answer to the client', async (t) => {
+test('GET /oauth/authorize shows an error page while the provider is unreachable', async (t) => {
   const server = await startThin(t, {
     prepare: ({ fail, metadataPath }) => fail.set(metadataPath, 'unavailable')
   })
@@ -478,7 +491,7 @@ test('a provider that is down is a page worth another try, never an answer to th
   }
 })
 
-test('other methods are refused [G-01 G-02]', async (t) => {
+test('GET /oauth/authorize is the only method [G-01 G-02]', async (t) => {
   const server = await startThin(t)
   for (const method of ['HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']) {
     const reply = await server.ask('/oauth/authorize?client_id=x', { method })
@@ -486,7 +499,7 @@ test('other methods are refused [G-01 G-02]', async (t) => {
   }
 })
 
-test('raw bytes [G-12 G-13 G-14]', async (t) => {
+test('GET /oauth/authorize withstands unusual raw requests [G-12 G-13 G-14]', async (t) => {
   const server = await startThin(t)
   const path = `/oauth/authorize?${query(wellFormed(await server.register()))}`
   const expected = /^location: (.*)\r$/im.exec(

@@ -27,101 +27,104 @@ async function startKnowing (method: string): Promise<RunningProvider> {
 for (
   const [method, prefix] of [['client_secret_post', ''], ['client_secret_basic', '/api']] as const
 ) {
-  test(`e.2 the official client registers, logs in, calls a tool and refreshes through the thin proxies (${method}, prefix '${prefix}')`, async (t) => {
-    const provider = await startKnowing(method)
-    const logs: string[] = []
-    const app = Fastify({
-      logger: {
-        level: 'trace',
-        stream: {
-          write: (line: string) => {
-            logs.push(line)
+  test(
+    `the SDK client registers, logs in, calls and refreshes through the thin proxies (${method}, prefix '${prefix}')`,
+    async (t) => {
+      const provider = await startKnowing(method)
+      const logs: string[] = []
+      const app = Fastify({
+        logger: {
+          level: 'trace',
+          stream: {
+            write: (line: string) => {
+              logs.push(line)
+            }
           }
         }
-      }
-    })
-    const { mcpUrl, origin } = await buildApp(t, {
-      issuer: provider.issuer,
-      clientId,
-      clientSecret,
-      setupProxies: true,
-      version: '2025-03-26',
-      prefix,
-      requiredScopes: ['read'],
-      defaultScope: 'openid read',
-      mcp: { tools: true }
-    }, {
-      app,
-      upstream: provider,
-      routes: (app) =>
-        app.get(
-          '/me',
-          { schema: { operationId: 'whoAmI' } },
-          async ({ headers }) => ({ authorized: headers.authorization?.startsWith('Bearer ') })
-        )
-    })
-
-    const seen: string[] = []
-    const watched: typeof fetch = async (input, init) => {
-      const response = await fetch(input, init)
-      seen.push(
-        JSON.stringify([...response.headers]),
-        response.headers.get('content-type')?.startsWith('text/event-stream')
-          ? ''
-          : await response.clone().text()
-      )
-      return response
-    }
-    const oauth = headlessOAuth({
-      user: 'bob',
-      redirectUrl,
-      metadata: { token_endpoint_auth_method: 'client_secret_post' },
-      fetch: watched
-    })
-    const client = await connectClient(mcpUrl, { oauth, fetch: watched })
-    t.after(() => client.close())
-    const result = await client.callTool({ name: 'whoAmI', arguments: {} })
-    assert.ok(!result.isError, JSON.stringify(result))
-
-    assert.equal(oauth.client?.client_secret, undefined, 'R-01')
-    assert.notEqual(oauth.client?.client_id, clientId, 'REG-08')
-    assert.equal(oauth.token?.id_token, undefined)
-    const claims = JSON.parse(
-      Buffer.from(String(oauth.token?.access_token.split('.')[1]), 'base64url').toString()
-    )
-    assert.deepEqual([claims.iss, claims.aud, claims.sub, claims.client_id], [
-      provider.issuer,
-      mcpUrl,
-      'bob',
-      clientId
-    ])
-
-    const refreshed = await watched(`${origin}${prefix}/oauth/token`, {
-      method: 'POST',
-      body: new URLSearchParams({
-        grant_type: 'refresh_token',
-        client_id: String(oauth.client?.client_id),
-        refresh_token: String(oauth.token?.refresh_token)
       })
-    })
-    assert.equal(refreshed.status, 200)
-    const { access_token: token } = await refreshed.json() as { access_token: string }
-    const answer = await fetch(mcpUrl, {
-      method: 'POST',
-      headers: {
-        authorization: `Bearer ${token}`,
-        accept: 'application/json, text/event-stream',
-        'content-type': 'application/json'
-      },
-      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' })
-    })
-    assert.equal(answer.status, 200)
-    assert.match(await answer.text(), /whoAmI/)
-    for (const text of [...seen, ...logs]) assert.ok(!text.includes(clientSecret), 'D17')
-  })
+      const { mcpUrl, origin } = await buildApp(t, {
+        issuer: provider.issuer,
+        clientId,
+        clientSecret,
+        setupProxies: true,
+        version: '2025-03-26',
+        prefix,
+        requiredScopes: ['read'],
+        defaultScope: 'openid read',
+        mcp: { tools: true }
+      }, {
+        app,
+        upstream: provider,
+        routes: (app) =>
+          app.get(
+            '/me',
+            { schema: { operationId: 'whoAmI' } },
+            async ({ headers }) => ({ authorized: headers.authorization?.startsWith('Bearer ') })
+          )
+      })
+
+      const seen: string[] = []
+      const watched: typeof fetch = async (input, init) => {
+        const response = await fetch(input, init)
+        seen.push(
+          JSON.stringify([...response.headers]),
+          response.headers.get('content-type')?.startsWith('text/event-stream')
+            ? ''
+            : await response.clone().text()
+        )
+        return response
+      }
+      const oauth = headlessOAuth({
+        user: 'bob',
+        redirectUrl,
+        metadata: { token_endpoint_auth_method: 'client_secret_post' },
+        fetch: watched
+      })
+      const client = await connectClient(mcpUrl, { oauth, fetch: watched })
+      t.after(() => client.close())
+      const result = await client.callTool({ name: 'whoAmI', arguments: {} })
+      assert.ok(!result.isError, JSON.stringify(result))
+
+      assert.equal(oauth.client?.client_secret, undefined, 'R-01')
+      assert.notEqual(oauth.client?.client_id, clientId, 'REG-08')
+      assert.equal(oauth.token?.id_token, undefined)
+      const claims = JSON.parse(
+        Buffer.from(String(oauth.token?.access_token.split('.')[1]), 'base64url').toString()
+      )
+      assert.deepEqual([claims.iss, claims.aud, claims.sub, claims.client_id], [
+        provider.issuer,
+        mcpUrl,
+        'bob',
+        clientId
+      ])
+
+      const refreshed = await watched(`${origin}${prefix}/oauth/token`, {
+        method: 'POST',
+        body: new URLSearchParams({
+          grant_type: 'refresh_token',
+          client_id: String(oauth.client?.client_id),
+          refresh_token: String(oauth.token?.refresh_token)
+        })
+      })
+      assert.equal(refreshed.status, 200)
+      const { access_token: token } = await refreshed.json() as { access_token: string }
+      const answer = await fetch(mcpUrl, {
+        method: 'POST',
+        headers: {
+          authorization: `Bearer ${token}`,
+          accept: 'application/json, text/event-stream',
+          'content-type': 'application/json'
+        },
+        body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' })
+      })
+      assert.equal(answer.status, 200)
+      assert.match(await answer.text(), /whoAmI/)
+      for (const text of [...seen, ...logs]) assert.ok(!text.includes(clientSecret), 'D17')
+    }
+  )
 }
 
-test("e.2 a user who says no comes back to the client with the provider's error", async (t) => {
+test("GET /oauth/authorize: a user who denies returns to the client with the provider's error", async (t) => {
   const provider = await startKnowing('client_secret_post')
   const { mcpUrl } = await buildApp(t, {
     issuer: provider.issuer,

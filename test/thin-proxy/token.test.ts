@@ -52,200 +52,215 @@ function isError (reply: Reply, status: number, error: string, what = ''): void 
 }
 
 for (const [mount] of Object.entries(mounts)) {
-  test(`the provider gets our credentials and what we list, the client gets tokens (${mount}) [T-18 X-02 X-03 X-06]`, async (t) => {
-    const { server, asked } = await logIn(t, { mount: mount as keyof typeof mounts })
-    server.endpoint.answer = answering(200, {
-      ...goodTokens,
-      token_type: 'bearer',
-      id_token: 'canary',
-      client_secret: clientSecret,
-      canary: 1
-    }, {
-      'set-cookie': 'canary=1',
-      location: 'https://canary.example',
-      'x-canary': '1',
-      'www-authenticate': 'canary'
-    })
-    const reply = await server.token({
-      ...asked,
-      client_secret: 'theirs',
-      audience: 'evil',
-      scope: 'admin',
-      assertion: 'x',
-      resource: `${server.base}/mcp`,
-      requested_token_type: 'x',
-      __proto__x: 'x'
-    }, {
-      cookie: 'session=1',
-      'x-forwarded-for': '1.2.3.4',
-      'x-forwarded-host': 'evil',
-      forwarded: 'for=1',
-      origin: 'https://evil.example',
-      'x-api-key': 'k',
-      te: 'trailers'
-    })
-    assert.equal(reply.status, 200, reply.text)
-    assert.deepEqual({ ...reply.json(), refresh_token: 'rt-1' }, goodTokens)
-    assert.equal(reply.headers.get('pragma'), 'no-cache')
-    assert.equal(reply.headers.get('access-control-allow-origin'), '*')
-    for (
-      const name of [
-        'set-cookie',
-        'location',
-        'www-authenticate',
-        'access-control-allow-credentials'
-      ]
-    ) assert.equal(reply.headers.get(name), null, name)
+  test(
+    `POST /oauth/token sends our credentials and listed members, and returns tokens (${mount}) [T-18 X-02 X-03 X-06]`,
+    async (t) => {
+      const { server, asked } = await logIn(t, { mount: mount as keyof typeof mounts })
+      server.endpoint.answer = answering(200, {
+        ...goodTokens,
+        token_type: 'bearer',
+        id_token: 'canary',
+        client_secret: clientSecret,
+        canary: 1
+      }, {
+        'set-cookie': 'canary=1',
+        location: 'https://canary.example',
+        'x-canary': '1',
+        'www-authenticate': 'canary'
+      })
+      const reply = await server.token({
+        ...asked,
+        client_secret: 'theirs',
+        audience: 'evil',
+        scope: 'admin',
+        assertion: 'x',
+        resource: `${server.base}/mcp`,
+        requested_token_type: 'x',
+        __proto__x: 'x'
+      }, {
+        cookie: 'session=1',
+        'x-forwarded-for': '1.2.3.4',
+        'x-forwarded-host': 'evil',
+        forwarded: 'for=1',
+        origin: 'https://evil.example',
+        'x-api-key': 'k',
+        te: 'trailers'
+      })
+      assert.equal(reply.status, 200, reply.text)
+      assert.deepEqual({ ...reply.json(), refresh_token: 'rt-1' }, goodTokens)
+      assert.equal(reply.headers.get('pragma'), 'no-cache')
+      assert.equal(reply.headers.get('access-control-allow-origin'), '*')
+      for (
+        const name of [
+          'set-cookie',
+          'location',
+          'www-authenticate',
+          'access-control-allow-credentials'
+        ]
+      ) assert.equal(reply.headers.get(name), null, name)
 
-    const [arrival, ...more] = server.endpoint.arrivals
-    assert.ok(arrival)
-    assert.equal(more.length, 0)
-    assert.deepEqual([arrival.method, arrival.url], ['POST', '/token'])
-    assert.deepEqual(Object.fromEntries(arrival.form), {
-      grant_type: 'authorization_code',
-      code: 'the-code',
-      redirect_uri: redirectUri,
-      code_verifier: verifier,
-      resource: `${server.base}/mcp`
-    })
-    const { host, 'content-length': length, connection, ...headers } = arrival.headers
-    assert.ok(host && length && connection !== 'authorization')
-    assert.deepEqual(headers, {
-      accept: 'application/json',
-      'accept-encoding': 'identity',
-      authorization: ourBasic,
-      'content-type': form,
-      'user-agent': 'fastify-mcp-oauth'
-    })
-  })
-
-  test(`what is refused never leaves (${mount}) [T-01 T-03 T-04 T-09 T-11 T-12 T-16 X-01 X-03 X-04]`, async (t) => {
-    const { server, id, asked } = await logIn(t, { mount: mount as keyof typeof mounts })
-    const other = await server.register()
-    const basic = (credentials: string) => ({
-      authorization: `Basic ${Buffer.from(credentials).toString('base64')}`
-    })
-    const rows: Array<
-      [
-        id: string,
-        status: number,
-        error: string,
-        params: Record<string, string | undefined> | string,
-        headers?: Record<string, string>
-      ]
-    > = [
-      ['T-01', 400, 'invalid_request', { ...asked, grant_type: undefined }],
-      ['T-01 X-03', 400, 'invalid_request', `${query(asked)}&grant_type=client_credentials`],
-      ['X-03', 400, 'invalid_request', `${query(asked)}&code=2`],
-      ['X-03', 400, 'invalid_request', `${query(asked)}&code_verifier=${verifier}`],
-      ...[
-        'client_credentials',
-        'password',
-        'implicit',
-        'urn:ietf:params:oauth:grant-type:device_code',
-        'urn:ietf:params:oauth:grant-type:token-exchange',
-        'urn:ietf:params:oauth:grant-type:jwt-bearer',
-        'AUTHORIZATION_CODE'
-      ]
-        .map((grant) =>
-          ['T-03 X-01', 400, 'unsupported_grant_type', { ...asked, grant_type: grant }] as [
-            string,
-            number,
-            string,
-            Record<string, string>
-          ]
-        ),
-      ['T-04', 400, 'invalid_request', { ...asked, code: undefined }],
-      ['T-04', 400, 'invalid_grant', { ...asked, code: 'a\0b' }],
-      ['T-04', 400, 'invalid_grant', { ...asked, code: 'x'.repeat(20_000) }],
-      ['T-06', 400, 'invalid_grant', { ...asked, client_id: other }],
-      ['T-07 X-04', 400, 'invalid_grant', { ...asked, redirect_uri: 'https://evil.example' }],
-      ['T-07 X-04', 400, 'invalid_grant', {
-        ...asked,
-        redirect_uri: redirectUri.replace('4711', '4712')
-      }],
-      ['T-08', 400, 'invalid_request', { ...asked, client_id: undefined }],
-      ['T-08', 401, 'invalid_client', asked, basic(`${other}:x`)],
-      ['T-09 X-04', 400, 'invalid_request', { ...asked, code_verifier: undefined }],
-      ['T-09', 400, 'invalid_request', { ...asked, code_verifier: 'x'.repeat(42) }],
-      ['T-09', 400, 'invalid_request', { ...asked, code_verifier: 'x'.repeat(129) }],
-      ['T-09', 400, 'invalid_request', { ...asked, code_verifier: `${'x'.repeat(42)}!` }],
-      ['T-09 X-04', 400, 'invalid_grant', { ...asked, code_verifier: 'x'.repeat(43) }],
-      ['T-09', 400, 'invalid_grant', {
-        ...asked,
-        code_verifier: String(wellFormed(id)['code_challenge'])
-      }],
-      ['T-11', 401, 'invalid_client', asked, basic('nocolon')],
-      ['T-11', 401, 'invalid_client', asked, { authorization: 'Basic !!' }],
-      ['T-11', 401, 'invalid_client', asked, basic('%zz:x')],
-      ['T-11', 401, 'invalid_client', asked, { authorization: 'Bearer x' }],
-      ['T-12', 400, 'invalid_request', { ...asked, client_secret: 'x' }, basic(`${id}:x`)],
-      ['T-12 X-02', 400, 'invalid_request', { ...asked, client_assertion: 'x' }, basic(`${id}:x`)],
-      ['X-02', 401, 'invalid_client', {
-        ...asked,
-        client_assertion: 'x',
-        client_assertion_type: 'y'
-      }],
-      ['X-02 A-20', 401, 'invalid_client', { ...asked, client_id: clientId }],
-      ['X-02', 401, 'invalid_client', { ...asked, client_id: clientId }, basic(`${clientId}:x`)],
-      ['T-16', 400, 'invalid_target', { ...asked, resource: 'https://evil.example' }],
-      ['T-16', 400, 'invalid_target', { ...asked, resource: `${server.base}/mcp#f` }],
-      [
-        'T-16',
-        400,
-        'invalid_target',
-        `${query(asked)}&resource=${server.base}/mcp&resource=${server.base}/mcp`
-      ],
-      ['T-19', 400, 'invalid_request', { grant_type: 'refresh_token', client_id: id }],
-      ['T-19', 401, 'invalid_client', {
-        grant_type: 'refresh_token',
-        client_id: 'unknown',
-        refresh_token: 'rt-1'
-      }],
-      ['T-20', 400, 'invalid_target', {
-        grant_type: 'refresh_token',
-        client_id: id,
-        refresh_token: 'rt-1',
-        resource: 'https://evil.example'
-      }],
-      ['T-20', 400, 'invalid_scope', {
-        grant_type: 'refresh_token',
-        client_id: id,
-        refresh_token: 'rt-1',
-        scope: '"'
-      }],
-      ['G-12', 400, 'invalid_request', `${query(asked)}&x=%zz`],
-      ['G-16', 400, 'invalid_request', `${query(asked)}${'&x=1'.repeat(60)}`]
-    ]
-    for (const [row, status, error, params, headers] of rows) {
-      const reply = await server.token(params, headers)
-      isError(reply, status, error, `${row} ${query(params).slice(0, 60)}`)
-      assert.equal(
-        reply.headers.get('www-authenticate'),
-        status === 401 && headers ? 'Basic realm="OAuth"' : null,
-        `T-10 ${row}`
-      )
+      const [arrival, ...more] = server.endpoint.arrivals
+      assert.ok(arrival)
+      assert.equal(more.length, 0)
+      assert.deepEqual([arrival.method, arrival.url], ['POST', '/token'])
+      assert.deepEqual(Object.fromEntries(arrival.form), {
+        grant_type: 'authorization_code',
+        code: 'the-code',
+        redirect_uri: redirectUri,
+        code_verifier: verifier,
+        resource: `${server.base}/mcp`
+      })
+      const { host, 'content-length': length, connection, ...headers } = arrival.headers
+      assert.ok(host && length && connection !== 'authorization')
+      assert.deepEqual(headers, {
+        accept: 'application/json',
+        'accept-encoding': 'identity',
+        authorization: ourBasic,
+        'content-type': form,
+        'user-agent': 'fastify-mcp-oauth'
+      })
     }
-    assert.deepEqual(server.endpoint.arrivals, [], '→0')
-    assert.equal((await server.token(asked)).status, 200, 'T-07 T-09 T-16: nothing was consumed')
-    isError(await server.token(asked), 400, 'invalid_grant', 'T-14')
-    assert.equal(server.endpoint.arrivals.length, 1)
-  })
+  )
+
+  test(
+    `POST /oauth/token sends on no rejected request (${mount}) [T-01 T-03 T-04 T-09 T-11 T-12 T-16 X-01 X-03 X-04]`,
+    async (t) => {
+      const { server, id, asked } = await logIn(t, { mount: mount as keyof typeof mounts })
+      const other = await server.register()
+      const basic = (credentials: string) => ({
+        authorization: `Basic ${Buffer.from(credentials).toString('base64')}`
+      })
+      const rows: Array<
+        [
+          id: string,
+          status: number,
+          error: string,
+          params: Record<string, string | undefined> | string,
+          headers?: Record<string, string>
+        ]
+      > = [
+        ['T-01', 400, 'invalid_request', { ...asked, grant_type: undefined }],
+        ['T-01 X-03', 400, 'invalid_request', `${query(asked)}&grant_type=client_credentials`],
+        ['X-03', 400, 'invalid_request', `${query(asked)}&code=2`],
+        ['X-03', 400, 'invalid_request', `${query(asked)}&code_verifier=${verifier}`],
+        ...[
+          'client_credentials',
+          'password',
+          'implicit',
+          'urn:ietf:params:oauth:grant-type:device_code',
+          'urn:ietf:params:oauth:grant-type:token-exchange',
+          'urn:ietf:params:oauth:grant-type:jwt-bearer',
+          'AUTHORIZATION_CODE'
+        ]
+          .map((grant) =>
+            ['T-03 X-01', 400, 'unsupported_grant_type', { ...asked, grant_type: grant }] as [
+              string,
+              number,
+              string,
+              Record<string, string>
+            ]
+          ),
+        ['T-04', 400, 'invalid_request', { ...asked, code: undefined }],
+        ['T-04', 400, 'invalid_grant', { ...asked, code: 'a\0b' }],
+        ['T-04', 400, 'invalid_grant', { ...asked, code: 'x'.repeat(20_000) }],
+        ['T-06', 400, 'invalid_grant', { ...asked, client_id: other }],
+        ['T-07 X-04', 400, 'invalid_grant', { ...asked, redirect_uri: 'https://evil.example' }],
+        ['T-07 X-04', 400, 'invalid_grant', {
+          ...asked,
+          redirect_uri: redirectUri.replace('4711', '4712')
+        }],
+        ['T-08', 400, 'invalid_request', { ...asked, client_id: undefined }],
+        ['T-08', 401, 'invalid_client', asked, basic(`${other}:x`)],
+        ['T-09 X-04', 400, 'invalid_request', { ...asked, code_verifier: undefined }],
+        ['T-09', 400, 'invalid_request', { ...asked, code_verifier: 'x'.repeat(42) }],
+        ['T-09', 400, 'invalid_request', { ...asked, code_verifier: 'x'.repeat(129) }],
+        ['T-09', 400, 'invalid_request', { ...asked, code_verifier: `${'x'.repeat(42)}!` }],
+        ['T-09 X-04', 400, 'invalid_grant', { ...asked, code_verifier: 'x'.repeat(43) }],
+        ['T-09', 400, 'invalid_grant', {
+          ...asked,
+          code_verifier: String(wellFormed(id)['code_challenge'])
+        }],
+        ['T-11', 401, 'invalid_client', asked, basic('nocolon')],
+        ['T-11', 401, 'invalid_client', asked, { authorization: 'Basic !!' }],
+        ['T-11', 401, 'invalid_client', asked, basic('%zz:x')],
+        ['T-11', 401, 'invalid_client', asked, { authorization: 'Bearer x' }],
+        ['T-12', 400, 'invalid_request', { ...asked, client_secret: 'x' }, basic(`${id}:x`)],
+        [
+          'T-12 X-02',
+          400,
+          'invalid_request',
+          { ...asked, client_assertion: 'x' },
+          basic(`${id}:x`)
+        ],
+        ['X-02', 401, 'invalid_client', {
+          ...asked,
+          client_assertion: 'x',
+          client_assertion_type: 'y'
+        }],
+        ['X-02 A-20', 401, 'invalid_client', { ...asked, client_id: clientId }],
+        ['X-02', 401, 'invalid_client', { ...asked, client_id: clientId }, basic(`${clientId}:x`)],
+        ['T-16', 400, 'invalid_target', { ...asked, resource: 'https://evil.example' }],
+        ['T-16', 400, 'invalid_target', { ...asked, resource: `${server.base}/mcp#f` }],
+        [
+          'T-16',
+          400,
+          'invalid_target',
+          `${query(asked)}&resource=${server.base}/mcp&resource=${server.base}/mcp`
+        ],
+        ['T-19', 400, 'invalid_request', { grant_type: 'refresh_token', client_id: id }],
+        ['T-19', 401, 'invalid_client', {
+          grant_type: 'refresh_token',
+          client_id: 'unknown',
+          refresh_token: 'rt-1'
+        }],
+        ['T-20', 400, 'invalid_target', {
+          grant_type: 'refresh_token',
+          client_id: id,
+          refresh_token: 'rt-1',
+          resource: 'https://evil.example'
+        }],
+        ['T-20', 400, 'invalid_scope', {
+          grant_type: 'refresh_token',
+          client_id: id,
+          refresh_token: 'rt-1',
+          scope: '"'
+        }],
+        ['G-12', 400, 'invalid_request', `${query(asked)}&x=%zz`],
+        ['G-16', 400, 'invalid_request', `${query(asked)}${'&x=1'.repeat(60)}`]
+      ]
+      for (const [row, status, error, params, headers] of rows) {
+        const reply = await server.token(params, headers)
+        isError(reply, status, error, `${row} ${query(params).slice(0, 60)}`)
+        assert.equal(
+          reply.headers.get('www-authenticate'),
+          status === 401 && headers ? 'Basic realm="OAuth"' : null,
+          `T-10 ${row}`
+        )
+      }
+      assert.deepEqual(server.endpoint.arrivals, [], '→0')
+      assert.equal((await server.token(asked)).status, 200, 'T-07 T-09 T-16: nothing was consumed')
+      isError(await server.token(asked), 400, 'invalid_grant', 'T-14')
+      assert.equal(server.endpoint.arrivals.length, 1)
+    }
+  )
 }
 
-test("T-06 a code challenge is the client's own, and the other client's attempt costs it nothing", async (t) => {
-  const { server, asked } = await logIn(t)
-  const other = await server.register()
-  isError(await server.token({ ...asked, client_id: other }), 400, 'invalid_grant')
-  assert.equal((await server.token(asked)).status, 200)
-})
+test(
+  "POST /oauth/token binds a code challenge to its client, whom another client's attempt costs nothing [T-06]",
+  async (t) => {
+    const { server, asked } = await logIn(t)
+    const other = await server.register()
+    isError(await server.token({ ...asked, client_id: other }), 400, 'invalid_grant')
+    assert.equal((await server.token(asked)).status, 200)
+  }
+)
 
-test('redirect_uri may be left out, as PKCE holds [T-07]', async (t) => {
+test('POST /oauth/token accepts a code without redirect_uri [T-07]', async (t) => {
   const { server, asked } = await logIn(t)
   assert.equal((await server.token({ ...asked, redirect_uri: undefined })).status, 200)
 })
 
-test('clients that insist on a secret still finish, and theirs goes nowhere [T-29]', async (t) => {
+test('POST /oauth/token accepts clients that send a secret, and does not forward it [T-29]', async (t) => {
   for (const how of ['post', 'basic']) {
     const { server, id, asked } = await logIn(t)
     const reply = how === 'post'
@@ -261,7 +276,7 @@ test('clients that insist on a secret still finish, and theirs goes nowhere [T-2
   }
 })
 
-test('our credentials travel the way the provider takes them [X-02]', async (t) => {
+test('POST /oauth/token authenticates with a method that the provider supports [X-02]', async (t) => {
   for (
     const [methods, headers, fields] of [
       [undefined, ourBasic, {}],
@@ -287,7 +302,7 @@ test('our credentials travel the way the provider takes them [X-02]', async (t) 
   }
 })
 
-test('where we have no secret, our id alone travels [X-02]', async (t) => {
+test('POST /oauth/token sends our client id alone if we have no secret [X-02]', async (t) => {
   const server = await startThin(t, {
     secret: false,
     options: { setupFakeDynamicRegistration: false, audience: 'https://api.example' }
@@ -305,24 +320,27 @@ test('where we have no secret, our id alone travels [X-02]', async (t) => {
   })
 })
 
-test("X-03 the query of the provider's token endpoint is kept, that of the client is not", async (t) => {
-  const server = await startThin(t, {
-    prepare: ({ metadata }) => {
-      metadata['token_endpoint'] += '?policy=b2c%201'
-    }
-  })
-  const id = await server.register()
-  await server.authorize(wellFormed(id))
-  const reply = await server.ask('/oauth/token?policy=evil&grant_type=client_credentials', {
-    method: 'POST',
-    headers: { 'content-type': form },
-    body: query(codeRequest(id))
-  })
-  assert.equal(reply.status, 200)
-  assert.equal(server.endpoint.arrivals[0]?.url, '/token?policy=b2c%201')
-})
+test(
+  "POST /oauth/token keeps the query of the provider's token endpoint, and drops that of the client [X-03]",
+  async (t) => {
+    const server = await startThin(t, {
+      prepare: ({ metadata }) => {
+        metadata['token_endpoint'] += '?policy=b2c%201'
+      }
+    })
+    const id = await server.register()
+    await server.authorize(wellFormed(id))
+    const reply = await server.ask('/oauth/token?policy=evil&grant_type=client_credentials', {
+      method: 'POST',
+      headers: { 'content-type': form },
+      body: query(codeRequest(id))
+    })
+    assert.equal(reply.status, 200)
+    assert.equal(server.endpoint.arrivals[0]?.url, '/token?policy=b2c%201')
+  }
+)
 
-test('a refresh token serves the client it was given to, and none from elsewhere is redeemed with our secret [T-19]', async (t) => {
+test('POST /oauth/token refreshes only tokens that it issued to this client [T-19]', async (t) => {
   const { server, asked } = await logIn(t)
   const { refresh_token: own } = (await server.token(asked)).json()
   const stranger = await server.register()
@@ -354,7 +372,7 @@ test('a refresh token serves the client it was given to, and none from elsewhere
   )
 })
 
-test('refresh: only what we list goes on, as often as the client asks [T-20]', async (t) => {
+test('POST /oauth/token forwards only listed members of a refresh, as often as requested [T-20]', async (t) => {
   const server = await startThin(t)
   const id = await server.register()
   await server.authorize(wellFormed(id))
@@ -386,7 +404,7 @@ test('refresh: only what we list goes on, as often as the client asks [T-20]', a
   }
 })
 
-test('of twenty redemptions at once one goes to the provider [T-15 X-04]', async (t) => {
+test('POST /oauth/token sends one of twenty parallel redemptions to the provider [T-15 X-04]', async (t) => {
   const { server, asked } = await logIn(t)
   const replies = await Promise.all(Array.from({ length: 20 }, () => server.token(asked)))
   assert.equal(replies.filter(({ status }) => status === 200).length, 1)
@@ -513,7 +531,7 @@ const answers: Array<
 ]
 
 test(
-  'answers of the provider that are not tokens [X-05 T-24 T-25 F-10 F-11]',
+  'POST /oauth/token translates error responses of the provider [X-05 T-24 T-25 F-10 F-11]',
   { concurrency: 8 },
   async (t) => {
     await Promise.all(
@@ -550,31 +568,34 @@ test(
   }
 )
 
-test('an answer that is no HTTP is 503, and not in the log [X-05]', async (t) => {
-  const sockets = new Set<Socket>()
-  const server = createTcpServer((socket) => {
-    sockets.add(socket.on('error', () => {}))
-    socket.once('data', () => {
-      socket.end('HTTP/1.1 200 OK\r\ncontent-length: canary\r\n\r\n{"access_token":"canary"}')
+test(
+  'POST /oauth/token responds 503 to a provider response that is not HTTP, and does not log it [X-05]',
+  async (t) => {
+    const sockets = new Set<Socket>()
+    const server = createTcpServer((socket) => {
+      sockets.add(socket.on('error', () => {}))
+      socket.once('data', () => {
+        socket.end('HTTP/1.1 200 OK\r\ncontent-length: canary\r\n\r\n{"access_token":"canary"}')
+      })
     })
-  })
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve)
-  })
-  t.after(() => {
-    for (const socket of sockets) socket.destroy()
-    server.close()
-  })
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`
-  const { server: ours, asked } = await logIn(t, {
-    prepare: ({ metadata }) => {
-      metadata['token_endpoint'] = url
-    }
-  })
-  isError(await ours.token(asked), 503, 'temporarily_unavailable')
-})
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve)
+    })
+    t.after(() => {
+      for (const socket of sockets) socket.destroy()
+      server.close()
+    })
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`
+    const { server: ours, asked } = await logIn(t, {
+      prepare: ({ metadata }) => {
+        metadata['token_endpoint'] = url
+      }
+    })
+    isError(await ours.token(asked), 503, 'temporarily_unavailable')
+  }
+)
 
-test('a refused connection is 503 [X-05]', async (t) => {
+test('POST /oauth/token responds 503 if the provider refuses the connection [X-05]', async (t) => {
   const { server, asked } = await logIn(t, {
     prepare: ({ metadata }) => {
       metadata['token_endpoint'] = 'http://127.0.0.1:1/token'
@@ -583,7 +604,7 @@ test('a refused connection is 503 [X-05]', async (t) => {
   isError(await server.token(asked), 503, 'temporarily_unavailable')
 })
 
-test('a provider whose metadata are not there costs the code nothing [F-07]', async (t) => {
+test('POST /oauth/token does not consume the code while the provider metadata are unavailable [F-07]', async (t) => {
   const server = await startThin(t, {
     prepare: ({ fail, metadataPath }) => fail.set(metadataPath, 'unavailable')
   })
@@ -591,7 +612,7 @@ test('a provider whose metadata are not there costs the code nothing [F-07]', as
   isError(await server.token(codeRequest(id)), 400, 'invalid_grant', 'X-04: known without asking')
 })
 
-test('a log whose disk is full changes no answer, whatever the provider does [F-27]', async (t) => {
+test('POST /oauth/token responds alike if the logger throws [F-27]', async (t) => {
   let full = false
   const write = (line: string) => {
     // These are Fastify's own. One that cannot be written stops a request before it gets here.
@@ -627,7 +648,7 @@ test('a log whose disk is full changes no answer, whatever the provider does [F-
   assert.deepEqual(await everything(), before)
 })
 
-test('a certificate nobody vouches for is refused, and our secret not sent [F-30]', {
+test('POST /oauth/token sends no secret to a provider with an untrusted certificate [F-30]', {
   skip: noCertificate
 }, async (t) => {
   const { port, requests } = await startUntrusted(t, 'localhost', (_request, response) => {
@@ -643,83 +664,87 @@ test('a certificate nobody vouches for is refused, and our secret not sent [F-30
 })
 
 for (const host of ['a plain host', 'a host with opinions'] as const) {
-  test(`bodies and methods (${host}) [G-01 G-03 G-10 G-18 T-02]`, async (t) => {
-    const { server, asked } = await logIn(
-      t,
-      host === 'a plain host' ? {} : { app: await opinionatedHost({ key: 'k' }) }
-    )
-    const post = (headers: Record<string, string>, body: string) =>
-      server.ask('/oauth/token', { method: 'POST', headers, body })
-    for (
-      const type of [
-        'application/json',
-        'text/plain',
-        `${form}, application/json`,
-        `${form}\tfoo`,
-        `${form} garbage`,
-        `${form}x`,
-        'multipart/form-data; boundary=x',
-        `${form}; charset=utf-16`,
-        ''
-      ]
-    ) {
+  test(
+    `POST /oauth/token accepts only forms, and no other method (${host}) [G-01 G-03 G-10 G-18 T-02]`,
+    async (t) => {
+      const { server, asked } = await logIn(
+        t,
+        host === 'a plain host' ? {} : { app: await opinionatedHost({ key: 'k' }) }
+      )
+      const post = (headers: Record<string, string>, body: string) =>
+        server.ask('/oauth/token', { method: 'POST', headers, body })
+      for (
+        const type of [
+          'application/json',
+          'text/plain',
+          `${form}, application/json`,
+          `${form}\tfoo`,
+          `${form} garbage`,
+          `${form}x`,
+          'multipart/form-data; boundary=x',
+          `${form}; charset=utf-16`,
+          ''
+        ]
+      ) {
+        isError(
+          await post({ 'content-type': type }, query(asked)),
+          400,
+          'invalid_request',
+          `G-10 ${type}`
+        )
+      }
       isError(
-        await post({ 'content-type': type }, query(asked)),
+        await post(
+          { 'content-type': 'application/json' },
+          '{"grant_type":"authorization_code","code":{"$ne":1}}'
+        ),
         400,
         'invalid_request',
-        `G-10 ${type}`
+        'T-02'
+      )
+      isError(await server.ask('/oauth/token', { method: 'POST' }), 400, 'invalid_request', 'G-18')
+      isError(
+        await post({ 'content-type': form }, `x=${'x'.repeat(64 * 1024)}`),
+        413,
+        'invalid_request',
+        'G-03'
+      )
+      for (const method of ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE']) {
+        const reply = await server.ask('/oauth/token?grant_type=authorization_code', { method })
+        assert.deepEqual([reply.status, reply.headers.get('allow')], [405, 'POST'], method)
+      }
+      const preflight = await server.ask('/oauth/token', {
+        method: 'OPTIONS',
+        headers: {
+          origin: 'https://evil.example',
+          'access-control-request-headers': 'authorization, content-type'
+        }
+      })
+      assert.deepEqual([
+        preflight.status,
+        preflight.headers.get('access-control-allow-origin'),
+        preflight.headers.get('access-control-allow-headers')
+      ], [204, '*', 'authorization, content-type'])
+      assert.deepEqual(server.endpoint.arrivals, [], '→0')
+      for (
+        const type of [` ${form}`, 'Application/X-WWW-Form-Urlencoded', `${form} ;charset=utf-8`]
+      ) { isError(await post({ 'content-type': type }, 'x=1'), 400, 'invalid_request', type) }
+      assert.equal(
+        (await post({ 'content-type': `${form}; charset=UTF-8` }, query(asked))).status,
+        200
       )
     }
-    isError(
-      await post(
-        { 'content-type': 'application/json' },
-        '{"grant_type":"authorization_code","code":{"$ne":1}}'
-      ),
-      400,
-      'invalid_request',
-      'T-02'
-    )
-    isError(await server.ask('/oauth/token', { method: 'POST' }), 400, 'invalid_request', 'G-18')
-    isError(
-      await post({ 'content-type': form }, `x=${'x'.repeat(64 * 1024)}`),
-      413,
-      'invalid_request',
-      'G-03'
-    )
-    for (const method of ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE']) {
-      const reply = await server.ask('/oauth/token?grant_type=authorization_code', { method })
-      assert.deepEqual([reply.status, reply.headers.get('allow')], [405, 'POST'], method)
-    }
-    const preflight = await server.ask('/oauth/token', {
-      method: 'OPTIONS',
-      headers: {
-        origin: 'https://evil.example',
-        'access-control-request-headers': 'authorization, content-type'
-      }
-    })
-    assert.deepEqual([
-      preflight.status,
-      preflight.headers.get('access-control-allow-origin'),
-      preflight.headers.get('access-control-allow-headers')
-    ], [204, '*', 'authorization, content-type'])
-    assert.deepEqual(server.endpoint.arrivals, [], '→0')
-    for (
-      const type of [` ${form}`, 'Application/X-WWW-Form-Urlencoded', `${form} ;charset=utf-8`]
-    ) { isError(await post({ 'content-type': type }, 'x=1'), 400, 'invalid_request', type) }
-    assert.equal(
-      (await post({ 'content-type': `${form}; charset=UTF-8` }, query(asked))).status,
-      200
-    )
-  })
+  )
 }
 
-test('headers named by Connection, and requests in absolute form [G-14 X-06]', async (t) => {
+test('POST /oauth/token ignores Connection headers and absolute request targets [G-14 X-06]', async (t) => {
   const { server, asked } = await logIn(t)
   const body = query(asked)
   const lines = `Host: evil.example\r\nContent-Type: ${form}\r\nContent-Length: ${body.length}`
   const answer = await raw(
     server.port,
-    `POST /oauth/token HTTP/1.1\r\n${lines}\r\nConnection: close, authorization, content-type, host\r\nTE: trailers\r\nX-Forwarded-For: 1\r\n\r\n${body}`
+    `POST /oauth/token HTTP/1.1\r\n${lines}\r\nConnection: close, authorization, content-type, host\r\n` +
+      `TE: trailers\r\nX-Forwarded-For: 1\r\n\r\n${body}`
   )
   assert.match(answer, /^HTTP\/1\.1 200 /)
   const [arrival] = server.endpoint.arrivals
@@ -743,7 +768,7 @@ test('headers named by Connection, and requests in absolute form [G-14 X-06]', a
   assert.equal(server.endpoint.arrivals.length, 1)
 })
 
-test('a store that is down is 503 at both endpoints, and nothing is asked of the provider [F-13]', async (t) => {
+test('POST /oauth/token and GET /oauth/authorize respond 503 while the store is unavailable [F-13]', async (t) => {
   const down = async () => {
     throw new Error('the store is down')
   }
