@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createOneTimeMarks, machineGrant } from '../../lib/store/one-time.ts'
-import { lifetimes } from '../../lib/broker/tokens.ts'
+import { accessTokenSeconds, refreshTokenSeconds } from '../../lib/limits.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import { stores } from '../support/stores.ts'
 
@@ -112,8 +112,8 @@ test('keys contain no id, and every key has a lifetime [S-05 S-07]', async () =>
 
 for (
   const [client, grant, longest] of [
-    ['a user', 'x', lifetimes.refresh],
-    ['a machine client', machineGrant('one', 'x'), lifetimes.access]
+    ['a user', 'x', refreshTokenSeconds],
+    ['a machine client', machineGrant('one', 'x'), accessTokenSeconds]
   ] as const
 ) {
   test(`the mark of a revoked grant of ${client} outlives its longest-lived token [A16]`, async () => {

@@ -1,22 +1,14 @@
 /** How is an authorization code redeemed? */
 
 import { McpOAuthError } from '../../errors.ts'
+import { codeSeconds, maxCodeFailures, usedCodeSeconds } from '../../limits.ts'
 import { challengeOf } from '../../oauth/pkce.ts'
 import { parseAuthorizationCode, type AuthorizationCodeRequest } from '../../oauth/token-request.ts'
 import { hash } from '../../util/hash.ts'
 import type { TokenResponse } from '../access-token.ts'
 import type { Broker } from '../broker.ts'
-import { lifetimes, type CodeContent } from '../tokens.ts'
+import type { CodeContent } from '../tokens.ts'
 import { invalidGrant, type Grant, type TokenRequestContext } from './grant.ts'
-
-/** Failed code verifiers after which a code is invalid. */
-const guesses = 5
-
-/**
- * Seconds for which a used code is remembered: as long as its access token lives, a second use is
- * not the client's (RFC 6749 §4.1.2).
- */
-const memory = lifetimes.access + lifetimes.code
 
 /** The authorization_code grant (RFC 6749 §4.1.3). */
 export const authorizationCode: Grant<AuthorizationCodeRequest> = {
@@ -33,7 +25,7 @@ export const authorizationCode: Grant<AuthorizationCodeRequest> = {
     // the user agreed to.
     if (await broker.clients.isInvalidated(clientId)) throw new McpOAuthError('invalidClient')
     await broker.provider.ready()
-    if (!await broker.marks.consume('code', code.id, memory)) {
+    if (!await broker.marks.consume('code', code.id, usedCodeSeconds)) {
       return await rejectReplay(broker, code, now)
     }
     const tokens = await redeem(context, code)
@@ -76,21 +68,21 @@ async function verifyRequest (
     throw new McpOAuthError('invalidTarget')
   }
   if (challengeOf(codeVerifier) === code.codeChallenge) return
-  if (await marks.fail('code', code.id, guesses, lifetimes.code)) {
-    await marks.consume('code', code.id, lifetimes.code)
+  if (await marks.fail('code', code.id, maxCodeFailures, codeSeconds)) {
+    await marks.consume('code', code.id, codeSeconds)
   }
   throw invalidGrant('The code verifier does not match the code challenge')
 }
 
 async function redeem (
-  { broker, clientId, key, now }: TokenRequestContext,
+  context: TokenRequestContext,
   code: CodeContent
 ): Promise<TokenResponse> {
   try {
-    return await broker.tokens.begin(clientId, code, key, now)
+    return await context.broker.tokens.begin(context, code)
   } catch (error) {
     // The provider has not seen its code, so ours can be used again.
-    if (isUnsent(error)) await broker.marks.release('code', code.id)
+    if (isUnsent(error)) await context.broker.marks.release('code', code.id)
     throw error
   }
 }
@@ -104,7 +96,7 @@ async function rejectReplay (
   { id, grant }: CodeContent,
   now: number
 ): Promise<never> {
-  await marks.consume('replay', id, memory)
+  await marks.consume('replay', id, usedCodeSeconds)
   if (await revocation.isNoted(grant)) await revocation.end(grant, now)
   throw invalidGrant('The code was used before: it or its tokens were stolen, the grant has ended')
 }

@@ -1,11 +1,11 @@
 /** How does a client without a user obtain a token? */
 
 import { McpOAuthError } from '../../errors.ts'
+import { accessTokenSeconds } from '../../limits.ts'
 import { missingScopes } from '../../oauth/scope.ts'
 import { parseClientCredentials, type ClientCredentialsRequest } from '../../oauth/token-request.ts'
 import { machineGrant } from '../../store/one-time.ts'
 import { issueAccessToken, randomId } from '../access-token.ts'
-import { lifetimes } from '../tokens.ts'
 import type { Grant } from './grant.ts'
 
 /**
@@ -35,6 +35,6 @@ export const clientCredentials: Grant<ClientCredentialsRequest> = {
       grant: machineGrant(clientId, randomId()),
       key
     }
-    return await issueAccessToken(signing, content, lifetimes.access, now)
+    return await issueAccessToken(signing, content, accessTokenSeconds, now)
   }
 }

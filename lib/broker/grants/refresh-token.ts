@@ -1,201 +1,213 @@
+/** How is a refresh token used, once, however often it is sent? */
+
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { TokenResponse } from '../access-token.ts'
-import { lifetimes, type RefreshContent } from '../tokens.ts'
-import { hash } from '../../util/hash.ts'
-import type { Log } from '../../types.ts'
 import { McpOAuthError } from '../../errors.ts'
-import { invalidGrant, type Grant, type TokenRequestContext } from './grant.ts'
 import { retry } from '../../http/retry.ts'
+import {
+  accessTokenSeconds,
+  maxRefreshPolls,
+  refreshGraceSeconds,
+  refreshLockSeconds,
+  refreshPollMs,
+  refreshTokenSeconds,
+  storeWriteDelaysMs
+} from '../../limits.ts'
 import { parseRefreshToken, type RefreshTokenRequest } from '../../oauth/token-request.ts'
+import type { Log } from '../../types.ts'
+import { hash } from '../../util/hash.ts'
+import type { TokenResponse } from '../access-token.ts'
 import type { Broker } from '../broker.ts'
+import type { RefreshContent } from '../tokens.ts'
+import { invalidGrant, type Grant, type TokenRequestContext } from './grant.ts'
 
-/**
- * Seconds before somebody else may try: longer than a turn, metadata, tokens, keys, the look at the
- * user, the hook and the store take together at most.
- */
-const lockLifetime = 45
-/**
- * Milliseconds between looks at what another request with the same token achieved, and how many of
- * them.
- */
-const [lookEvery, looks] = [100, 70]
-/**
- * Milliseconds after which the store is asked once more to write down what must not be lost: longer
- * together than the pause in which one that fails is spared.
- */
-const pauses = [100, 1_200]
-
-/**
- * What the store keeps of a refresh, sealed: for which token, with a proof of which key, and the
- * answer.
- */
-interface Answer {
+/** The response to a refresh, sealed into the store with its token and the key of the request. */
+interface KeptResponse {
   readonly id: string
   readonly key?: string | undefined
   readonly tokens: TokenResponse
 }
 
-/** The provider's new refresh token, where we could not answer. */
+/** The provider's new refresh token after a refresh that failed, sealed into the store. */
 interface Rotated {
   readonly id: string
   readonly refresh: string
 }
 
 /**
- * The refresh_token grant (RFC 6749 §6). Every token is used once. Requests that bring the same
- * token at the same time, or within 30 s because an answer was lost, get the same answer; the same
- * token later is a theft and ends the grant (RFC 9700 §4.14).
+ * The refresh_token grant (RFC 6749 §6). Concurrent requests with the same token, and later ones
+ * within the grace period, get the same response. Later use is theft and ends the grant (RFC 9700
+ * §4.14).
  */
 export const refreshToken: Grant<RefreshTokenRequest> = {
   type: 'refresh_token',
   isDefault: true,
   isOffered: () => true,
   parse: parseRefreshToken,
-  handle: refresh
+  async handle (context, request) {
+    const { broker, now } = context
+    const token = await openToken(context, request)
+    const scopes = narrowedScopes(token, request)
+    for (let poll = 0; poll < maxRefreshPolls; poll++) {
+      const response = await previousResponse(broker, token, now)
+      if (response !== null) return response
+      if (await broker.marks.consume('refreshing', token.id, refreshLockSeconds)) {
+        return await refreshLocked(context, token, scopes)
+      }
+      await sleep(refreshPollMs)
+    }
+    throw new McpOAuthError('providerTimeout')
+  }
 }
 
-async function refresh (
+/** Opens a refresh token of the client, and binds it to the key of the request. */
+async function openToken (
   { broker, clientId, key, now }: TokenRequestContext,
-  asked: RefreshTokenRequest
-): Promise<TokenResponse> {
-  const sent = await broker.tokens.openRefresh(asked.refreshToken, now)
-  if (sent === null || sent.client !== hash(clientId)) {
-    throw invalidGrant('the refresh token is expired, of another client, or none')
+  request: RefreshTokenRequest
+): Promise<RefreshContent> {
+  const token = await broker.tokens.openRefresh(request.refreshToken, now)
+  if (token === null || token.client !== hash(clientId)) {
+    throw invalidGrant('The refresh token is expired, of another client, or not one')
   }
-  // RFC 9449 §5: what was issued to a public client for a key is worth nothing without it.
-  if (
-    sent.key !== undefined && sent.key !== key && !broker.clients.isConfidential(clientId)
-  ) { throw invalidGrant('the refresh token is bound to another key') }
-  // One that is bound to no key becomes bound when its client begins to use one.
-  const token = { ...sent, key }
-  if (asked.resource !== undefined && asked.resource !== token.resource) {
+  // RFC 9449 §5: the refresh token of a public client is bound to its key. One without a key is
+  // bound as soon as its client uses one.
+  const isBound = token.key !== undefined && !broker.clients.isConfidential(clientId)
+  if (isBound && token.key !== key) throw invalidGrant('The refresh token is bound to another key')
+  return { ...token, key }
+}
+
+function narrowedScopes (
+  token: RefreshContent,
+  request: RefreshTokenRequest
+): readonly string[] {
+  const { resource, scopes = token.scopes }: Partial<RefreshContent> = request
+  if (resource !== undefined && resource !== token.resource) {
     throw new McpOAuthError('invalidTarget')
   }
-  const scopes = asked.scopes ?? token.scopes
-  if (scopes.some(scope => !token.scopes.includes(scope))) throw new McpOAuthError('invalidScope')
-
-  for (let look = 0; look < looks; look++) {
-    const tokens = await answerBefore(broker, token, now)
-    if (tokens !== null) return tokens
-    if (await broker.marks.consume('refreshing', token.id, lockLifetime)) {
-      return await first(broker, clientId, token, scopes, now)
-    }
-    await sleep(lookEvery)
-  }
-  throw new McpOAuthError('providerTimeout')
+  if (!scopes.every(scope => token.scopes.includes(scope))) throw new McpOAuthError('invalidScope')
+  return scopes
 }
 
-async function first (
-  broker: Broker,
-  clientId: string,
+/** Refreshes while the token is locked. */
+async function refreshLocked (
+  context: TokenRequestContext,
   token: RefreshContent,
-  scopes: readonly string[],
-  now: number
+  scopes: readonly string[]
 ): Promise<TokenResponse> {
-  const { marks } = broker
+  const { broker, now } = context
   try {
-    // Somebody may have finished between the look and the lock.
-    const before = await answerBefore(broker, token, now)
-    if (before !== null) return before
-    const tokens = await renewed(broker, clientId, token, scopes, now)
-    await remember(broker, token, tokens, now)
+    // Another request may have finished between the check and the lock.
+    const previous = await previousResponse(broker, token, now)
+    if (previous !== null) return previous
+    const tokens = await renew(context, token, scopes)
+    await keepResponse(broker, token, tokens, now)
     return tokens
   } catch (error) {
-    if (error instanceof McpOAuthError && error.statusCode < 500) await endGrant(broker, token, now)
-    // The provider or the store did not answer: the token stays good, and the next one may try at
-    // once.
-    await marks.release('refreshing', token.id).catch(() => {})
+    if (error instanceof McpOAuthError && error.statusCode < 500) {
+      await endGrant(broker, token, now)
+    }
+    // After a failure of the provider or the store the token stays valid, for the next request.
+    await broker.marks.release('refreshing', token.id).catch(() => {})
     throw error
   }
 }
 
 /**
- * Where the provider rotated its token and something failed after that (a look at the user, the
- * operator's hook), the new one is kept for the next attempt: a passing fault shall not sign users
- * out.
+ * Obtains the next tokens. If the provider rotated its refresh token and a later step failed, the
+ * new one is kept for the next request: a temporary fault must not sign users out.
  */
-async function renewed (
-  { tokens, marks, log, revocation, sealer }: Broker,
-  clientId: string,
+async function renew (
+  context: TokenRequestContext,
   token: RefreshContent,
-  scopes: readonly string[],
-  now: number
+  scopes: readonly string[]
 ): Promise<TokenResponse> {
-  const sealed = await marks.recall('rotated', token.id)
-  const kept = sealed === null ? null : await sealer.open('rotated', sealed, now) as Rotated | null
-  const next: { refresh?: string } = {}
+  const { broker, now } = context
+  const kept = await recallSealed<Rotated>(broker, 'rotated', 'rotated', token, now)
+  const current = kept === null ? token : { ...token, upstream: { refresh: kept.refresh } }
+  let rotated: string | undefined
   try {
-    const current = kept?.id === token.id
-      ? { ...token, upstream: { refresh: kept.refresh } }
-      : token
-    return await tokens.renew(clientId, current, scopes, now, refresh => {
-      next.refresh = refresh
+    return await broker.tokens.renew(context, current, scopes, refresh => {
+      rotated = refresh
     })
   } catch (error) {
-    const { refresh } = next
-    if (refresh !== undefined) {
-      const content: Rotated = { id: token.id, refresh }
-      const rotated = await sealer.seal('rotated', content, lifetimes.refresh, now)
-      await write(log, () => marks.remember('rotated', token.id, rotated, lifetimes.refresh))
-      await revocation.note(token.grant, refresh, lifetimes.access, now)
-    }
+    if (rotated !== undefined) await keepRotated(broker, token, rotated, now)
     throw error
   }
 }
 
+async function keepRotated (
+  { marks, log, revocation, sealer }: Broker,
+  { id, grant }: RefreshContent,
+  refresh: string,
+  now: number
+): Promise<void> {
+  const content: Rotated = { id, refresh }
+  const sealed = await sealer.seal('rotated', content, refreshTokenSeconds, now)
+  await write(log, () => marks.remember('rotated', id, sealed, refreshTokenSeconds))
+  await revocation.note(grant, refresh, accessTokenSeconds, now)
+}
+
 /**
- * What this token was answered with before, or null if it is unused. Ends the grant if that was too
- * long ago, or for somebody with another key.
+ * Returns the response to an earlier request with this token, or null if the token is unused. Ends
+ * the grant if the grace period is over, or if the key is another one.
  */
-async function answerBefore (
+async function previousResponse (
   broker: Broker,
   token: RefreshContent,
   now: number
 ): Promise<TokenResponse | null> {
-  const { marks, sealer } = broker
-  // Asked first: the answer is written before this mark is, so whoever sees the mark finds the
-  // answer too.
+  const { marks } = broker
+  // Read first: the mark is written after the response, so a request that sees the mark finds the
+  // response, too.
   const used = await marks.isConsumed('refresh', token.id)
-  const [revoked, sealed] = await Promise.all([
+  const [ended, kept] = await Promise.all([
     marks.hasEnded(token.grant),
-    marks.recall('refreshed', token.id)
+    recallSealed<KeptResponse>(broker, 'refreshed', 'answer', token, now)
   ])
-  if (revoked) throw invalidGrant('the grant has ended')
-  const answer = sealed === null ? null : await sealer.open('answer', sealed, now) as Answer | null
-  // Whoever can write to the store must not be able to answer one token with what another one was
-  // answered.
-  const before = answer?.id === token.id ? answer : null
-  if (before !== null && before.key === token.key) return before.tokens
-  if (before === null && !used) return null
+  if (ended) throw invalidGrant('The grant has ended')
+  if (kept !== null && kept.key === token.key) return kept.tokens
+  if (kept === null && !used) return null
   await endGrant(broker, token, now)
-  throw invalidGrant('the refresh token was used before: it was stolen, and the grant has ended')
-}
-
-async function remember (
-  { marks, sealer, log }: Broker,
-  token: RefreshContent,
-  tokens: TokenResponse,
-  now: number
-): Promise<void> {
-  const content: Answer = { id: token.id, key: token.key, tokens }
-  const answer = await sealer.seal('answer', content, lifetimes.grace, now)
-  await write(log, async () => {
-    await marks.remember('refreshed', token.id, answer, lifetimes.grace)
-    await marks.consume('refresh', token.id, lifetimes.refresh)
-  })
+  throw invalidGrant('The refresh token was used before: it was stolen, the grant has ended')
 }
 
 /**
- * If the provider rotated its token and the store fails now, the grant is lost. So the store is
- * asked more than once.
+ * Returns what the store keeps for a token. A value of another token, which a writer of the store
+ * may have copied, is ignored.
  */
+async function recallSealed<T extends { readonly id: string }> (
+  { marks, sealer }: Broker,
+  kind: string,
+  purpose: 'rotated' | 'answer',
+  { id }: RefreshContent,
+  now: number
+): Promise<T | null> {
+  const sealed = await marks.recall(kind, id)
+  const content = sealed === null ? null : await sealer.open(purpose, sealed, now) as T | null
+  return content?.id === id ? content : null
+}
+
+async function keepResponse (
+  { marks, sealer, log }: Broker,
+  { id, key }: RefreshContent,
+  tokens: TokenResponse,
+  now: number
+): Promise<void> {
+  const content: KeptResponse = { id, key, tokens }
+  const sealed = await sealer.seal('answer', content, refreshGraceSeconds, now)
+  await write(log, async () => {
+    await marks.remember('refreshed', id, sealed, refreshGraceSeconds)
+    await marks.consume('refresh', id, refreshTokenSeconds)
+  })
+}
+
+/** Repeats a write to the store: if the provider rotates its tokens, a lost one is final. */
 async function write (log: Log, operation: () => Promise<void>): Promise<void> {
   try {
-    await retry(operation, { delays: pauses })
+    await retry(operation, { delays: storeWriteDelaysMs })
   } catch (err) {
     log.error(
       { err },
-      'A refreshed grant could not be remembered: if the provider rotates its tokens, the user has to sign in again'
+      'Could not store a refreshed grant: if the provider rotates its tokens, the user has to log in again'
     )
     throw err
   }
