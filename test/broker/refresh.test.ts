@@ -422,7 +422,10 @@ everywhere(
     const two = await session(flow)
     outage = Infinity
     isError(await two.refresh(two.tokens.refresh_token), 503, 'temporarily_unavailable')
-    assert.equal(flow.logs.filter(line => line.includes('Could not store a refreshed grant')).length, 1)
+    assert.equal(
+      flow.logs.filter(line => line.includes('Could not store a refreshed grant')).length,
+      1
+    )
     end = -Infinity
     assert.equal((await flow.call(two.tokens.access_token)).status, 200)
     const asked = flow.upstream.count('/token')

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as limits from '../lib/limits.ts'
+
+const seconds = (...milliseconds: number[]) => milliseconds.reduce((a, b) => a + b, 0) / 1000
+const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0)
+
+// Request of a refresh, each at most: turn, metadata, tokens, keys and user of the provider.
+const providerRequests = 5
+const providerRequestMs = 5_000
+
+/** What must exceed what, in one unit. */
+const inequalities: Array<[name: string, larger: number, smaller: number]> = [
+  [
+    'the lock of a refresh exceeds the sum of the limits in it',
+    limits.refreshLockSeconds,
+    seconds(
+      providerRequests * providerRequestMs,
+      limits.authorizeUserMs,
+      sum(limits.storeWriteDelaysMs),
+      ...Array.from({ length: 6 }, () => limits.storeTimeoutMs)
+    )
+  ],
+  [
+    'a repeated write of the store outlasts the reset timeout of its circuit breaker',
+    sum(limits.storeWriteDelaysMs),
+    limits.storeResetTimeoutMs
+  ],
+  [
+    'the start waits longer for a store than its circuit breaker does',
+    sum(limits.storeConnectDelaysMs),
+    limits.storeResetTimeoutMs
+  ],
+  [
+    'the wait for a concurrent refresh exceeds a slow request to the provider',
+    limits.maxRefreshPolls * limits.refreshPollMs,
+    providerRequestMs
+  ],
+  [
+    'the mark of a revoked grant outlives its refresh tokens',
+    limits.revokedGrantSeconds,
+    limits.refreshTokenSeconds + limits.accessTokenSeconds
+  ],
+  [
+    'the mark of a revoked grant of a machine client outlives its access tokens',
+    limits.revokedMachineSeconds + 1,
+    limits.accessTokenSeconds
+  ],
+  [
+    'a used code is remembered until its access token has expired',
+    limits.usedCodeSeconds + 1,
+    limits.codeSeconds + limits.accessTokenSeconds
+  ],
+  [
+    'the note about secrets outlives the refresh tokens sealed with them',
+    limits.secretNoteSeconds,
+    limits.refreshTokenSeconds
+  ],
+  [
+    'a client id outlives its refresh tokens',
+    limits.registrationSeconds,
+    limits.refreshTokenSeconds
+  ],
+  [
+    'a refresh token outlives an access token and the grace period',
+    limits.refreshTokenSeconds,
+    limits.accessTokenSeconds + limits.refreshGraceSeconds
+  ],
+  [
+    'the grace period exceeds the wait for a concurrent refresh',
+    limits.refreshGraceSeconds,
+    seconds(limits.maxRefreshPolls * limits.refreshPollMs)
+  ],
+  [
+    'a login lasts longer than the tolerance for clocks',
+    limits.loginSeconds,
+    limits.loginSkewSeconds
+  ]
+]
+
+for (const [name, larger, smaller] of inequalities) {
+  test(`limits: ${name}`, () => {
+    assert.ok(larger > smaller, `${larger} > ${smaller}`)
+  })
+}
