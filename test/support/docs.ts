@@ -39,7 +39,7 @@ export function namedBlocks (text: string): Array<{ file: string, code: string }
 }
 
 const id = /[A-Z]{1,3}-?\d+|field:[A-Z]\d+/
-const range = `(?:${id.source})(?:\\.\\.(?:${id.source}))?`
+const range = `(?:${id.source})(?:(?:\\.\\.| to )(?:${id.source}))?`
 const citation = new RegExp(`[[(]((?:(?:${range}|RFC \\d+),? ?)+)[\\])]['"\`]`, 'g')
 
 /** The ids that the titles of a test file cite: in brackets, at the end of the title. */
@@ -51,9 +51,9 @@ export function citedIn (source: string): Set<string> {
   )
 }
 
-/** `T-01..T-03` is T-01, T-02 and T-03. */
+/** `T-01..T-03`, or `T-01 to T-03`, is T-01, T-02 and T-03. */
 function expand (cited: string): string[] {
-  const [, name, from, to] = /^([A-Z]+-?)(\d+)\.\.[A-Z]+-?(\d+)$/.exec(cited) ?? []
+  const [, name, from, to] = /^([A-Z]+-?)(\d+)(?:\.\.| to )[A-Z]+-?(\d+)$/.exec(cited) ?? []
   if (from === undefined) return [cited]
   return Array.from(
     { length: Number(to) - Number(from) + 1 },
