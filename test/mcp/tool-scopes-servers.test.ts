@@ -395,6 +395,28 @@ test('POST /mcp calls no tool if the list of tools is unavailable or invalid [F-
   }
 })
 
+test('POST /mcp puts any id of the call in a refusal to list the tools [F-28]', async (t) => {
+  const handler = listing((id) =>
+    Response.json(
+      { jsonrpc: '2.0', id, error: { code: -32001, message: 'no session' } },
+      { status: 404 }
+    )
+  )
+  const { mcpUrl, token } = await start(t, { handler })
+  const authorization = `Bearer ${await token({ scope: 'mcp' })}`
+  // The first four are replacement patterns of `String.replace`.
+  for (const id of ['$&', '$$', '$`', "$'", '"', 7]) {
+    const response = await fetch(mcpUrl, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', accept: 'application/json', authorization },
+      body: JSON.stringify({ jsonrpc: '2.0', id, method: 'tools/call', params: clear })
+    })
+    assert.equal(response.status, 404)
+    assert.equal((await response.json() as { id: unknown }).id, id)
+  }
+  assert.equal(handler.ran, 0)
+})
+
 test('POST /mcp answers tools/list with an error if the list is invalid [RS-22]', async (t) => {
   for (const result of [{ tools: [...tools, {}] }, { tools, nextCursor: 1 }]) {
     const { ask } = await start(t, {

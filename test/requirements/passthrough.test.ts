@@ -79,10 +79,12 @@ test('the broker exchanges no tokens between provider and client [RS-19 TP-01 TP
       assert.ok(!sent.includes(token) && !sent.includes(encodeURIComponent(token)), path)
     }
     if (path === '/token') {
-      assert.ok(sent.includes(upstreamClient.clientSecret), 'the secret is for the provider')
+      // HTTP Basic has the secret form-encoded (RFC 6749 §2.3.1).
+      const secret = encodeURIComponent(upstreamClient.clientSecret)
+      assert.ok(sent.includes(secret), 'the provider receives the client secret')
     }
   }
-  // Every answer of ours was held against these as it came.
+  // The harness compared each of our responses with these canaries.
   assert.ok(canaries.size >= 4)
   for (const token of given) {
     for (const canary of canaries) {
