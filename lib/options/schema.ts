@@ -237,8 +237,23 @@ export const OptionsSchema = Type.Object({
   root: Type.Optional(instance<FastifyInstance>('route', 'hasRoute'))
 }, closed)
 
+/** All options, without the rules below. */
+export interface AllOptions extends Static<typeof OptionsSchema> {}
+
+interface WithAuth extends AllOptions {
+  auth?: never
+}
+
+/** `auth: false` excludes `tokens`: nothing is verified. */
+interface WithoutTokens extends AllOptions {
+  tokens?: false
+}
+
+/** `setupProxies` requires `clientId`: the proxies are a client of the provider. */
+type ProxiesNeedClientId = { setupProxies?: false } | { clientId: string | undefined }
+
 /** Options of `app.register(mcpOAuth, options)`. */
-export interface McpOAuthOptions extends Static<typeof OptionsSchema> {}
+export type McpOAuthOptions = (WithAuth | WithoutTokens) & ProxiesNeedClientId
 
 /** Names of all options; those of `mcp`, `mcp.tools` and the entries of `clients` with a dot. */
 export const optionNames: readonly string[] = [

@@ -1,7 +1,7 @@
 /** Which settings do all presets have in common, and how are settings checked? */
 import { checkOptions, expect, optional, setting as text } from '../options/fields.ts'
 import type { TSchema, TUnsafe } from '../options/fields.ts'
-import type { McpOAuthOptions } from '../options/schema.ts'
+import type { AllOptions } from '../options/schema.ts'
 
 export { optional, text }
 
@@ -17,18 +17,20 @@ export interface ClientSettings {
  * Options of the plugin, to be spread into the others: `{ ...auth0({ … }), setupProxies: true }`.
  * What comes after the preset wins over it.
  */
-export type Preset =
-  & { issuer: string }
-  & Pick<
-    McpOAuthOptions,
+export interface Preset extends
+  Pick<
+    AllOptions,
     | 'oauthMetadataUrl'
     | 'authorizeUrl'
     | 'audience'
     | 'defaultScope'
-    | 'clientId'
     | 'clientSecret'
     | 'provider'
-  >
+  > {
+  issuer: string
+  /** Absent if the settings have none. */
+  clientId: string | undefined
+}
 
 /** The client id or secret of presets whose provider allows public clients. */
 const credentialFields = { clientId: optional(text), clientSecret: optional(text) }
@@ -98,7 +100,7 @@ export function credentials (
   return {
     ...(clientId !== undefined && { clientId }),
     ...(clientSecret !== undefined && { clientSecret })
-  }
+  } as Preset
 }
 
 /**

@@ -446,7 +446,7 @@ test('no message shows a secret', () => {
 
 test('all problems are reported at once, as one error', () => {
   const wrong = { issuer: 'http://id.example', setupProxies: true, defaultScope: ' ' }
-  assert.throws(() => configured(wrong), (error) => {
+  assert.throws(() => configured(wrong as McpOAuthOptions), (error) => {
     assert.ok(error instanceof McpOAuthError)
     assert.equal(error.code, 'FST_MCP_OAUTH_INVALID_OPTIONS')
     assert.deepEqual(error.message.split('\n  - ').map((line) => line.split(':')[0]), [

@@ -99,7 +99,7 @@ export async function startFlow (
   async function addInstance (more: Partial<McpOAuthOptions> = {}): Promise<Instance> {
     const app = await create?.() ?? loggingApp(logs)
     apps.push(app)
-    const all: McpOAuthOptions = {
+    const all = {
       issuer: provider.issuer,
       ...providerClient,
       secret,
@@ -110,7 +110,7 @@ export async function startFlow (
       mcp: { server: whoami() },
       ...options,
       ...more
-    }
+    } as McpOAuthOptions
     const path = more.prefix ?? prefix
     if (launch) return createInstance(app, await launch(all), path, provider)
     await app.register(mcpOAuth, all)

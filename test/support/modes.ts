@@ -59,7 +59,7 @@ function plain (
       ...optionsFor(upstream.issuer),
       ...more,
       mcp: { server: server(calls), ...more.mcp }
-    }
+    } as McpOAuthOptions
     const { origin, mcpUrl, app } = await buildApp(t, options, { upstream })
     const { resource, metadataUrl } = app.mcpOAuth
     return {

@@ -31,6 +31,7 @@ import defaultExport, {
   type ToolOptions,
   type UserClaims
 } from '../../lib/index.ts'
+import { auth0 } from '../../lib/providers/index.ts'
 
 const app = Fastify()
 const options: McpOAuthOptions = { issuer: 'https://id.example' }
@@ -50,10 +51,39 @@ await app.register(import('../../lib/index.ts'), options)
 await app.register(mcpOAuth, { ...options, wat: 1 })
 // @ts-expect-error snake_case is the seed's
 await app.register(mcpOAuth, { client_id: 'x' })
-// @ts-expect-error only false can be said
+// @ts-expect-error auth can only be false
 await app.register(mcpOAuth, { auth: true })
+// @ts-expect-error the proxies need a clientId
+await app.register(mcpOAuth, { ...options, setupProxies: true })
+// @ts-expect-error auth: false excludes tokens
+await app.register(mcpOAuth, { auth: false, tokens: jwtVerifier({ issuer: 'https://id.example' }) })
 // @ts-expect-error not a log level
 await app.register(mcpOAuth, { ...options, logLevel: 'loud' })
+
+// Options that go together
+// @ts-expect-error the proxies need a clientId
+export const proxiesWithoutClient: McpOAuthOptions = { ...options, setupProxies: true }
+// @ts-expect-error auth: false excludes tokens
+export const openWithTokens: McpOAuthOptions = { auth: false, tokens: 'auto' }
+const isProxy: boolean = Boolean(process.env['PROXY'])
+// @ts-expect-error the proxies need a clientId, if there may be any
+export const maybeWithoutClient: McpOAuthOptions = { ...options, setupProxies: isProxy }
+export const combinations: McpOAuthOptions[] = [
+  { ...options, setupProxies: true, clientId: process.env['CLIENT_ID'] },
+  { ...options, setupProxies: isProxy, clientId: 'server' },
+  { ...options, setupProxies: false },
+  { ...auth0({ domain: 'tenant.eu.auth0.com', clientId: 'server' }), setupProxies: true },
+  { auth: false },
+  { auth: false, tokens: false },
+  { tokens: async () => null }
+]
+/** An app may complete options of its own. */
+export const completed = (more: McpOAuthOptions): McpOAuthOptions => ({
+  issuer: 'https://id.example',
+  setupProxies: true,
+  clientId: 'server',
+  ...more
+})
 
 // Options
 expectTypeOf<McpOAuthOptions['version']>().toEqualTypeOf<
