@@ -42,7 +42,7 @@ async function startCalendar (
   return { url, shown }
 }
 
-test("TP-01 TP-04 Q-25 RFC 8693 a tool calls another service with a token made for it: that service never sees the client's token, nor the provider's", async (t) => {
+test("a tool calls another service with an exchanged token, not the client's [TP-01 TP-04 Q-25]", async (t) => {
   process.env['CLIENT_SECRET'] ??= randomBytes(32).toString('hex')
   const { app: idle, build } = await import('../docs/examples/token-exchange.ts')
   t.after(() => idle.close())

@@ -113,7 +113,7 @@ async function refreshTwice ({ token, refresh }: Login): Promise<void> {
 }
 
 everywhere(
-  'Glewlwyd: an issuer with a path, found where OpenID Connect appends, whose refresh token stays what it is (T-26, M-05)',
+  'Glewlwyd: a login succeeds with an issuer that has a path, and refreshes with one refresh token [T-26 M-05]',
   async (place, t) => {
     const login = await logIn(t, place, async (t, registration) => {
       const provider = await startGlewlwyd(t, registration)
@@ -124,7 +124,7 @@ everywhere(
 )
 
 everywhere(
-  'LemonLDAP::NG: an issuer with a slash at its end, without iss and without revocation (T-26, M-05)',
+  'LemonLDAP::NG: a login succeeds with a trailing slash, without iss and revocation [T-26 M-05]',
   async (place, t) => {
     const login = await logIn(t, place, startLemonldap)
     if (login === null) return
@@ -196,20 +196,23 @@ const withoutIss: typeof fetch = async (input, init) => {
   return new Response(response.body, { status: response.status, headers })
 }
 
-everywhere('a provider without iss in its answers (CD-11)', async (place, t) => {
-  const login = await logIn(
-    t,
-    place,
-    deviating({
-      metadata: { authorization_response_iss_parameter_supported: undefined },
-      fetch: withoutIss
-    })
-  )
-  assert.equal(login?.userinfo['sub'], 'alice')
-})
+everywhere(
+  'GET /oauth/callback accepts a response without iss if the provider does not announce it [CD-11]',
+  async (place, t) => {
+    const login = await logIn(
+      t,
+      place,
+      deviating({
+        metadata: { authorization_response_iss_parameter_supported: undefined },
+        fetch: withoutIss
+      })
+    )
+    assert.equal(login?.userinfo['sub'], 'alice')
+  }
+)
 
 everywhere(
-  'a provider that announces iss and leaves it out is not believed (CD-11)',
+  'GET /oauth/callback rejects a response without iss if the provider announces it [CD-11]',
   async (place, t) => {
     await assert.rejects(
       logIn(t, place, deviating({ fetch: withoutIss })),
@@ -219,7 +222,7 @@ everywhere(
 )
 
 everywhere(
-  'a provider without refresh tokens: our client gets none, and is told by their absence (T-26)',
+  'POST /oauth/token returns no refresh token if the provider issues none [T-26]',
   async (place, t) => {
     const login = await logIn(
       t,
@@ -233,7 +236,7 @@ everywhere(
 
 for (const format of ['opaque', 'jwt'] as const) {
   everywhere(
-    `a provider with ${format} access tokens: tools can use them, clients see tokens of ours (T-18)`,
+    `POST /mcp gives tools the provider's ${format} access token, clients get ours [T-18]`,
     async (place, t) => {
       const login = await logIn(t, place, deviating({ provider: { accessToken: { format } } }))
       assert.equal(login?.userinfo['sub'], 'alice')
@@ -242,21 +245,24 @@ for (const format of ['opaque', 'jwt'] as const) {
   )
 }
 
-everywhere('a provider that takes the secret in the body only', async (place, t) => {
-  const login = await logIn(
-    t,
-    place,
-    deviating({
-      client: { token_endpoint_auth_method: 'client_secret_post' },
-      metadata: { token_endpoint_auth_methods_supported: ['client_secret_post'] }
-    })
-  )
-  assert.equal(login?.userinfo['sub'], 'alice')
-  await refreshTwice(login)
-})
+everywhere(
+  'a login succeeds with a provider that reads the client secret from the body only',
+  async (place, t) => {
+    const login = await logIn(
+      t,
+      place,
+      deviating({
+        client: { token_endpoint_auth_method: 'client_secret_post' },
+        metadata: { token_endpoint_auth_methods_supported: ['client_secret_post'] }
+      })
+    )
+    assert.equal(login?.userinfo['sub'], 'alice')
+    await refreshTwice(login)
+  }
+)
 
 everywhere(
-  'a provider whose access tokens are short-lived: ours are no longer (T-18)',
+  'POST /oauth/token issues tokens that live no longer than those of the provider [T-18]',
   async (place, t) => {
     const login = await logIn(t, place, deviating({ provider: { accessToken: { ttl: 90 } } }))
     assert.ok(login?.token.expires_in !== undefined && login.token.expires_in <= 90)

@@ -14,21 +14,21 @@ for (const [shared, redis] of [['one Redis', true], ['no store at all', false]] 
     const fleet = await startFleet({ redis })
     t.after(() => fleet.close())
 
-    await t.test('a code is redeemed once, however many try [T-15]', async () => {
+    await t.test('POST /oauth/token redeems a code once for many parallel requests [T-15]', async () => {
       const report = await runRedemptions(fleet, { count: 5, tries: 20 })
       assert.deepEqual(report.answers, { 200: 5, '400 invalid_grant': 95 })
       assert.equal(report.once, 5)
     })
 
     if (redis) {
-      await t.test('a refresh token is used once, and all who bring it at once get the same answer [T-23]', async () => {
+      await t.test('POST /oauth/token answers parallel refreshes with the same tokens [T-23]', async () => {
         const report = await runRefreshes(fleet, { count: 5, tries: 20 })
         assert.deepEqual(report.answers, { 200: 100 })
         assert.equal(report.once, 5)
       })
     }
 
-    await t.test('logins hop from one to the other at every step while they are killed and started: none is lost, none crossed [F-16]', async () => {
+    await t.test('logins survive a change of process at every step while processes are killed [F-16]', async () => {
       const report = await runLogins(fleet, { logins: 40, concurrency: 10, pause: [0, 200] })
       assert.deepEqual(report.problems, [])
       assert.equal(report.completed, 40)

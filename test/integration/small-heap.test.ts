@@ -97,14 +97,14 @@ function table (
   ]
 }
 
-test('memory that is full of what strangers sent has room in a heap of 128 MB [F-34 D11]', async () => {
+test('the memory store filled by anonymous requests fits into a heap of 128 MB [F-34 D11]', async () => {
   assert.equal(await runInSmallHeap('full-memory.ts'), 'true\n')
 })
 
 for (const [where, redis] of [['in memory', false], ['on Redis', true]] as const) {
   for (const [place, prefix] of [['at the root', ''], ['under /v1', '/v1']] as const) {
     test(
-      `a flood from strangers does not exhaust a heap of 128 MB (${where}, ${place}) [F-34 D11]`,
+      `anonymous requests do not exhaust a heap of 128 MB (${where}, ${place}) [F-34 D11]`,
       {
         skip: redis && skip
       },
