@@ -242,8 +242,6 @@ export const maxLoginRecords = 100_000
 export const wrappedRefreshSeconds = 90 * 24 * 3600
 /** The provider's whole response to a token request. */
 export const providerTokenMs = 5_000
-/** Its size. */
-export const maxProviderTokenBytes = 512 * 1024
 /** Token requests in progress: a queue would use up the codes of clients that left. */
 export const maxProviderTokenRequests = 50
 

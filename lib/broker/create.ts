@@ -137,7 +137,6 @@ export async function createBroker (
       knownScopes: [...catalog(), ...identityScopes],
       defaultScopes: config.requiredScopes
     }),
-    hasListedRedirects: config.allowedRedirectUris !== null,
     async document () {
       const { base } = urls()
       return JSON.stringify(authorizationServerDocument({

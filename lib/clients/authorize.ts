@@ -16,30 +16,30 @@ import {
 import { parameters, type RequestParameters } from '../oauth/parameters.ts'
 import { isLoopbackRedirect, type RedirectPolicy } from '../oauth/redirect-uri.ts'
 import { appendQuery } from '../oauth/url.ts'
+import type { Config } from '../options/config.ts'
 import { replyWithErrorPage } from '../pages/page.ts'
 import type { Clients } from './clients.ts'
 
 /** The rules of an authorization endpoint. */
 export interface AuthorizationEndpoint {
-  readonly clients: Clients
+  config: Config
+  clients: Clients
   redirectPolicy(): RedirectPolicy
   rules(): AuthorizationRules
   /**
-   * Sent as `iss` with every authorization response (RFC 9207). Null for a thin proxy, whose
+   * Sent as `iss` with every authorization response (RFC 9207). Undefined for a thin proxy, whose
    * responses come from the provider.
    */
-  issuer(): string | null
-  /** Whether the operator listed the redirect URIs. Without a list anyone can register any. */
-  readonly hasListedRedirects: boolean
+  issuer(): string | undefined
 }
 
 /** A valid authorization request. */
 export interface ValidRequest {
-  readonly params: RequestParameters
-  readonly client: Client
-  readonly authorization: AuthorizationRequest
+  params: RequestParameters
+  client: Client
+  authorization: AuthorizationRequest
   /** The `prompt`, if it is one that the provider may receive. */
-  readonly prompt: string | undefined
+  prompt: string | undefined
 }
 
 /**
@@ -67,19 +67,18 @@ export async function handleAuthorizationRequest (
     return await proceed({ params, client, authorization, prompt: promptOf(params) })
   } catch (error) {
     if (!(error instanceof McpOAuthError)) throw error
-    const showError = (status: number, back?: string) =>
-      replyWithErrorPage('authorize', request, reply, error, status, back)
     // A fault of ours or of the provider: after a redirect the client would not try again.
-    if (error.statusCode >= 500) return showError(error.statusCode)
-    if (redirectUri === undefined) return showError(400)
-    const location = errorLocation(redirectUri, error, stateOf(params), endpoint.issuer())
-    // Anyone can register any https URL: a redirect would make us an open redirector (RFC 9700
-    // §4.11.2).
-    if (!isLoopbackRedirect(redirectUri) && !endpoint.hasListedRedirects) {
-      return showError(400, location)
+    if (error.statusCode >= 500) return replyWithErrorPage('authorize', request, reply, error)
+    const location = redirectUri &&
+      errorLocation(redirectUri, error, stateOf(params), endpoint.issuer())
+    // Anyone can register any https URL, unless the operator lists them: a redirect would make us
+    // an open redirector (RFC 9700 §4.11.2).
+    const isListed = endpoint.config.allowedRedirectUris !== null
+    if (redirectUri && location && (isListed || isLoopbackRedirect(redirectUri))) {
+      logRefusal(request, error)
+      return reply.redirect(location, 302)
     }
-    logRefusal(request, error)
-    return reply.redirect(location, 302)
+    return replyWithErrorPage('authorize', request, reply, error, 400, location)
   }
 }
 
@@ -88,12 +87,7 @@ export function errorLocation (
   redirectUri: string,
   { error, message }: McpOAuthError,
   state: string | undefined,
-  issuer: string | null
+  iss: string | undefined
 ): string {
-  return appendQuery(redirectUri, {
-    error,
-    error_description: message,
-    state,
-    iss: issuer ?? undefined
-  })
+  return appendQuery(redirectUri, { error, error_description: message, state, iss })
 }

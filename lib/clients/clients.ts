@@ -4,31 +4,6 @@ import type { Sealer } from '../crypto/sealer.ts'
 import { registrationSeconds } from '../limits.ts'
 import type { ClientDocuments } from './documents.ts'
 
-/**
- * The clients of an authorization server. Registrations are not stored, so they cannot exhaust
- * memory: the id of a registered client is its own sealed metadata.
- */
-export interface Clients {
-  /** Makes the id of a new public client, valid for 90 days. */
-  register(client: Omit<Client, 'id'>, now: number): Promise<string>
-  /**
-   * @returns null if the id is unknown, expired, or from another server
-   * @throws {McpOAuthError} `overloaded`
-   */
-  find(id: string, now: number): Promise<Client | null>
-  /** The client that the operator listed under an id. */
-  listed(id: string): Client | undefined
-  /** Whether a client has to authenticate. Its refresh tokens need no other protection then. */
-  isConfidential(id: string): boolean
-  /**
-   * Whether an id can be that of a client, without fetching its document: enough where a sealed
-   * code or token names the client, so that sessions survive while the client's website is down.
-   */
-  accepts(id: string, now: number): Promise<boolean>
-  /** Whether the metadata document of a client has become invalid. */
-  isInvalidated(id: string): Promise<boolean>
-}
-
 /** Whether a client did not register for refresh tokens. */
 export function hasNoRefresh (grantTypes: Client['grantTypes']): boolean {
   return grantTypes?.includes('refresh_token') === false
@@ -45,14 +20,16 @@ export function authenticationMethods (listed: readonly Client[]): string[] {
   ]
 }
 
-/** Members of a sealed registration: `r`edirect URIs, `n`ame, `o`nly the code grant. */
-interface SealedClient {
-  r: readonly string[]
-  n?: string
-  o?: 1
-}
+/** `r`edirect URIs, `n`ame, `o`nly the code grant. */
+type SealedMetadata = { r: readonly string[], n?: string, o?: 1 }
+
+/** The clients of an authorization server. */
+export type Clients = ReturnType<typeof createClients>
 
 /**
+ * Registrations are not stored, so they cannot exhaust memory: the id of a registered client is its
+ * own sealed metadata.
+ *
  * @param listed clients of the operator; their ids do not expire
  * @param documents for ids that are URLs; null where those are not accepted
  */
@@ -60,29 +37,47 @@ export function createClients (
   sealer: Sealer,
   listed: readonly Client[] = [],
   documents: ClientDocuments | null = null
-): Clients {
-  const clients: Clients = {
-    listed: id => listed.find(client => client.id === id),
-    isConfidential (id) {
-      const { secretHashes, jwks } = clients.listed(id) ?? {}
-      return secretHashes !== undefined || jwks !== undefined
+) {
+  const clients = {
+    /** The client that the operator listed under an id. */
+    listed: (id: string): Client | undefined => listed.find(client => client.id === id),
+
+    /** Whether a client has to authenticate. Its refresh tokens need no other protection then. */
+    isConfidential (id: string): boolean {
+      const client = clients.listed(id)
+      return client?.secretHashes !== undefined || client?.jwks !== undefined
     },
-    accepts: async (id, now) => documents?.accepts(id) || await clients.find(id, now) !== null,
-    isInvalidated: async id =>
+
+    /**
+     * Whether an id can be that of a client, without fetching its document: enough where a sealed
+     * code or token names the client, so that sessions survive while the client's website is down.
+     */
+    accepts: async (id: string, now: number): Promise<boolean> =>
+      documents?.accepts(id) || await clients.find(id, now) !== null,
+
+    /** Whether the metadata document of a client has become invalid. */
+    isInvalidated: async (id: string): Promise<boolean> =>
       clients.listed(id) === undefined && await documents?.isInvalidated(id) === true,
-    register ({ redirectUris, name, grantTypes }, now) {
+
+    /** Makes the id of a new public client, valid for 90 days. */
+    register (client: Omit<Client, 'id'>, now: number): Promise<string> {
       const metadata = {
-        r: redirectUris,
-        ...(name !== null && { n: name }),
-        ...(hasNoRefresh(grantTypes) && { o: 1 })
+        r: client.redirectUris,
+        ...(client.name !== null && { n: client.name }),
+        ...(hasNoRefresh(client.grantTypes) && { o: 1 })
       }
       return sealer.seal('client', metadata, registrationSeconds, now)
     },
-    async find (id, now) {
+
+    /**
+     * @returns null if the id is unknown, expired, or from another server
+     * @throws {McpOAuthError} `overloaded`
+     */
+    async find (id: string, now: number): Promise<Client | null> {
       const client = clients.listed(id)
       if (client) return client
       if (id.startsWith('https://')) return await documents?.find(id) ?? null
-      const sealed = await sealer.open('client', id, now) as SealedClient | null
+      const sealed = await sealer.open('client', id, now) as SealedMetadata | null
       return sealed && {
         id,
         redirectUris: sealed.r,

@@ -18,32 +18,19 @@ import { parseClientDocument, clientIdUrlProblem } from '../oauth/client-id-docu
 import type { RedirectPolicy } from '../oauth/redirect-uri.ts'
 
 /** Finds clients by the URLs of their metadata documents. */
-export interface ClientDocuments {
-  /**
-   * @returns null if the URL or its document is invalid, or the document cannot be fetched
-   * @throws {McpOAuthError} `overloaded` if too many documents are being fetched
-   */
-  find(id: string): Promise<Client | null>
-  /** Whether an id is a valid URL on an allowed host. Fetches nothing. */
-  accepts(id: string): boolean
-  /**
-   * Whether the document can be fetched and is not valid any more. A document that cannot be
-   * fetched within a second is assumed to be valid.
-   */
-  isInvalidated(id: string): Promise<boolean>
-}
+export type ClientDocuments = ReturnType<typeof createClientDocuments>
 
 /** Settings of {@link createClientDocuments}. */
-export interface ClientDocumentsOptions {
-  readonly fetch: PublicFetch
-  readonly redirectPolicy: () => RedirectPolicy
+interface ClientDocumentsOptions {
+  fetch: PublicFetch
+  redirectPolicy: () => RedirectPolicy
   /** Hosts whose documents are accepted, by exact name. Null, the default, accepts all. */
-  readonly allowedHosts?: readonly string[] | null
-  readonly log?: Log
+  allowedHosts?: readonly string[] | null
+  log?: Log
   /** A clock, in seconds. Defaults to the monotonic one of the process. */
-  readonly now?: () => number
+  now?: () => number
   /** Milliseconds a failure takes at least. Defaults to 200. */
-  readonly minFailureMs?: number
+  minFailureMs?: number
 }
 
 /**
@@ -61,7 +48,7 @@ export function createClientDocuments (
     now = () => performance.now() / 1000,
     minFailureMs = minDocumentFailureMs
   }: ClientDocumentsOptions
-): ClientDocuments {
+) {
   const clients = new LRUCache<string, { client: Client, until: number }>({ max: maxDocuments })
   // A cache of its own: a flood of invalid URLs must not evict valid clients.
   const failures = new LRUCache<string, { until: number, fetched: boolean }>({ max: maxDocuments })
@@ -74,10 +61,8 @@ export function createClientDocuments (
     try {
       const response = await fetch(id)
       fetched = response.status < 500
-      const document = parseClientDocument(jsonTextOf(response), id, {
-        redirectPolicy: redirectPolicy()
-      })
-      const client = { id, ...document }
+      const policy = { redirectPolicy: redirectPolicy() }
+      const client = { id, ...parseClientDocument(jsonTextOf(response), id, policy) }
       const seconds = freshSecondsOf(response.headers)
       if (seconds > 0) clients.set(id, { client, until: now() + seconds })
       return client
@@ -89,17 +74,28 @@ export function createClientDocuments (
     }
   }
 
-  const documents: ClientDocuments = {
-    accepts: id =>
+  const documents = {
+    /** Whether an id is a valid URL on an allowed host. Fetches nothing. */
+    accepts: (id: string): boolean =>
       clientIdUrlProblem(id) === null && allowedHosts?.includes(new URL(id).hostname) !== false,
-    async isInvalidated (id) {
+
+    /**
+     * Whether the document can be fetched and is not valid any more. A document that cannot be
+     * fetched within a second is assumed to be valid.
+     */
+    async isInvalidated (id: string): Promise<boolean> {
       const client = await withTimeout(() => documents.find(id), {
         milliseconds: documentRecheckMs,
         error: () => new Error('The client metadata document took too long')
       }).catch(() => undefined)
       return client === null && failures.get(id)?.fetched === true
     },
-    async find (id) {
+
+    /**
+     * @returns null if the URL or its document is invalid, or the document cannot be fetched
+     * @throws {McpOAuthError} `overloaded` if too many documents are being fetched
+     */
+    async find (id: string): Promise<Client | null> {
       if (!documents.accepts(id)) return null
       const cached = clients.get(id)
       if (cached !== undefined && now() < cached.until) return cached.client
@@ -133,8 +129,7 @@ function freshSecondsOf (headers: FetchResponse['headers']): number {
   if (['no-store', 'no-cache', 'private'].some(name => directives.has(name))) return 0
   const maxAge = directives.get('s-maxage') ?? directives.get('max-age')
   if (maxAge === undefined) return documentSeconds
-  const seconds = secondsOf(maxAge)
-  return Math.min(seconds, maxDocumentSeconds) - secondsOf(joined(headers['age']))
+  return Math.min(secondsOf(maxAge), maxDocumentSeconds) - secondsOf(joined(headers['age']))
 }
 
 function secondsOf (text: string): number {

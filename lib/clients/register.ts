@@ -1,21 +1,14 @@
 /** How does a client register itself? */
-
-import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Endpoint } from '../host/endpoint.ts'
 import { parseClientMetadata } from '../oauth/client-metadata.ts'
 import type { ClientRegistrationResponse } from '../schemas/registration.ts'
 import type { AuthorizationEndpoint } from './authorize.ts'
 
-/** An authorization server of ours that may let clients register. */
-interface RegistrationServer extends Pick<AuthorizationEndpoint, 'clients' | 'redirectPolicy'> {
-  readonly config: { readonly setupFakeDynamicRegistration: boolean }
-}
-
 /**
  * `POST /oauth/register` (RFC 7591): makes a public client. There is no secret: the client id is
  * the registration itself, sealed.
  */
-export const registerEndpoint: Endpoint<RegistrationServer> = {
+export const registerEndpoint: Endpoint<AuthorizationEndpoint> = {
   name: 'register',
   methods: ['POST'],
   anyOrigin: true,
@@ -23,25 +16,17 @@ export const registerEndpoint: Endpoint<RegistrationServer> = {
   legacy: true,
   body: 'json',
   isServed: ({ config }) => config.setupFakeDynamicRegistration,
-  handle: register
-}
-
-async function register (
-  { clients, redirectPolicy }: RegistrationServer,
-  { body }: FastifyRequest,
-  reply: FastifyReply
-): Promise<FastifyReply> {
-  const metadata = parseClientMetadata(body, { redirectPolicy: redirectPolicy() })
-  const now = Math.floor(Date.now() / 1000)
-  const response: ClientRegistrationResponse = {
-    ...metadata,
-    client_id: await clients.register({
-      redirectUris: metadata.redirect_uris,
-      name: metadata.client_name ?? null,
-      grantTypes: metadata.grant_types
-    }, now),
-    client_id_issued_at: now,
-    client_name: metadata.client_name ?? 'MCP client'
+  async handle ({ clients, redirectPolicy }, { body }, reply) {
+    const metadata = parseClientMetadata(body, { redirectPolicy: redirectPolicy() })
+    const { redirect_uris: redirectUris, client_name: name, grant_types: grantTypes } = metadata
+    const now = Math.floor(Date.now() / 1000)
+    return reply.code(201).send(
+      {
+        ...metadata,
+        client_id: await clients.register({ redirectUris, name: name ?? null, grantTypes }, now),
+        client_id_issued_at: now,
+        client_name: name ?? 'MCP client'
+      } satisfies ClientRegistrationResponse
+    )
   }
-  return reply.code(201).send(response)
 }

@@ -70,7 +70,7 @@ export async function boundedFetch (
       return {
         status: response.statusCode,
         headers: response.headers,
-        text: new TextDecoder().decode(await read(response.body))
+        text: new TextDecoder().decode(await readBody(response.body))
       }
     }, { milliseconds: timeout, error })
   } catch (cause) {
@@ -111,7 +111,12 @@ type Body = AsyncIterable<Uint8Array> & {
   on(event: 'error', listener: () => void): unknown
 }
 
-async function read (body: Body): Promise<Uint8Array> {
+/**
+ * Reads a body of bounded size.
+ *
+ * @throws {McpOAuthError} `providerMisbehaved` if it is too large
+ */
+export async function readBody (body: Body): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   let bytes = 0
   for await (const chunk of body) {

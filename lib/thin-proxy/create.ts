@@ -54,8 +54,7 @@ export function createThinProxy (
       }
     },
     rules: () => ({ resource: urls().resource, knownScopes: null }),
-    issuer: () => null,
-    hasListedRedirects: allowedRedirectUris !== null,
+    issuer: () => undefined,
     async providerMetadata () {
       const metadata = await discovery.metadata()
       if (!hasLoginEndpoints(metadata)) {

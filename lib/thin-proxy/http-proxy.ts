@@ -1,12 +1,12 @@
 /** How does a form reach the provider through @fastify/http-proxy? */
 import { addAbortSignal, type Readable } from 'node:stream'
 import httpProxy from '@fastify/http-proxy'
-import type { FastifyInstance, FastifyReply, RouteOptions } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyReply, RouteOptions } from 'fastify'
 import { McpOAuthError } from '../errors.ts'
 import { safeLogger } from '../host/safe-logger.ts'
-import { createAgent } from '../http/fetch.ts'
+import { createAgent, readBody } from '../http/fetch.ts'
 import { withTimeout } from '../http/timeout.ts'
-import { maxProviderTokenBytes, providerTokenMs } from '../limits.ts'
+import { providerTokenMs } from '../limits.ts'
 import type { Log } from '../types.ts'
 
 /**
@@ -31,13 +31,18 @@ export function addProxyRoute (scope: FastifyInstance, route: RouteOptions): voi
   } as never)
 }
 
+interface ProxiedResponse {
+  statusCode: number
+  stream: Readable
+}
+
 /**
  * Sends a form to the provider and reads the whole response. No header of the client is sent, and
  * none of the provider is passed on.
  *
  * @throws {McpOAuthError} `providerUnavailable`, `providerTimeout` or `providerMisbehaved`
  */
-export function postForm (
+export async function postForm (
   reply: FastifyReply,
   url: string,
   headers: Record<string, string>,
@@ -46,8 +51,8 @@ export function postForm (
   // reply.from logs failed responses itself. A logger that throws must not fail the request.
   const { request } = reply
   request.log = Object.assign(Object.create(request.log), safeLogger(request.log as Log))
-  const send = (signal: AbortSignal) =>
-    new Promise<{ status: number, text: string }>((resolve, reject) => {
+  const send = async (signal: AbortSignal) => {
+    const { statusCode: status, stream } = await new Promise<ProxiedResponse>((resolve, reject) => {
       reply.from(url, {
         body,
         contentType: 'application/x-www-form-urlencoded',
@@ -56,48 +61,30 @@ export function postForm (
         // The query of the provider's URL (a policy, a tenant), never that of the client.
         queryString: (own: string) => own.slice(1),
         retryDelay: () => null,
-        rewriteRequestHeaders: () => ({
+        rewriteRequestHeaders: (_request: unknown, sent: Record<string, string>) => ({
           ...headers,
           accept: 'application/json',
           'accept-encoding': 'identity',
           'user-agent': 'fastify-mcp-oauth',
-          'content-type': 'application/x-www-form-urlencoded',
-          'content-length': String(Buffer.byteLength(body))
+          'content-type': sent['content-type'],
+          'content-length': sent['content-length']
         }),
         rewriteHeaders: () => ({}),
-        onError: (_reply: unknown, { error }: { error: Error & { statusCode?: number } }) => {
-          const kind = error.statusCode === 504 ? 'providerTimeout' : 'providerUnavailable'
-          reject(new McpOAuthError(kind, { cause: error }))
-        },
-        onResponse: (
-          _request: unknown,
-          _reply: unknown,
-          { statusCode: status, stream }: { statusCode: number, stream: Readable }
-        ) => {
-          resolve(textOf(addAbortSignal(signal, stream)).then(text => ({ status, text })))
-        }
+        onError: (_reply: unknown, { error }: { error: Error }) => reject(error),
+        onResponse: (_request: unknown, _reply: unknown, response: ProxiedResponse) =>
+          resolve(response)
       } as never)
     })
-  return withTimeout(send, {
-    milliseconds: providerTokenMs,
-    error: () => new McpOAuthError('providerTimeout')
-  })
-}
-
-async function textOf (stream: Readable): Promise<string> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  try {
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
-      bytes += chunk.length
-      if (bytes > maxProviderTokenBytes) break
-      chunks.push(chunk)
-    }
-  } catch (cause) {
-    throw new McpOAuthError('providerUnavailable', { cause })
+    return { status, text: (await readBody(addAbortSignal(signal, stream))).toString() }
   }
-  if (bytes <= maxProviderTokenBytes) return Buffer.concat(chunks).toString()
-  throw new McpOAuthError('providerMisbehaved', {
-    cause: new Error('The response of the token endpoint is too large')
-  })
+  try {
+    return await withTimeout(send, {
+      milliseconds: providerTokenMs,
+      error: () => new McpOAuthError('providerTimeout')
+    })
+  } catch (cause) {
+    if (cause instanceof McpOAuthError) throw cause
+    const isTimeout = (cause as FastifyError).statusCode === 504
+    throw new McpOAuthError(isTimeout ? 'providerTimeout' : 'providerUnavailable', { cause })
+  }
 }
