@@ -201,6 +201,11 @@ export function causeWith (reason: string, written: unknown): Error {
   return new Error(`${reason}: ${text ?? 'nothing'}`)
 }
 
+/** An error whose cause is a text, for the log only. */
+export function errorWith (kind: ErrorKind, reason: string): McpOAuthError {
+  return new McpOAuthError(kind, { cause: new Error(reason) })
+}
+
 /** A start-up error: the table's sentence, then one line per problem, each with a full stop. */
 export function startupError (kind: ErrorKind, ...problems: string[]): McpOAuthError {
   return new McpOAuthError(kind, {

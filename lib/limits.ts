@@ -47,6 +47,15 @@ export const maxOAuthBodyBytes = 64 * 1024
 
 // The identity provider: lib/provider
 
+/** Discovery of the metadata, however many URLs it tries. */
+export const discoveryTimeoutMs = 5_000
+
+/** Metadata of a provider are loaded again after this time. */
+export const metadataFreshSeconds = 600
+
+/** The last metadata are used for this much longer while the provider fails. */
+export const metadataStaleSeconds = 86_400
+
 /** Lookup of a user by a preset, with all its requests. */
 export const lookUpTimeoutMs = 5_000
 
@@ -229,6 +238,29 @@ export const nonceSkewSeconds = 30
 export const maxStoredProofs = 100_000
 
 // Verification of access tokens: lib/verifiers
+
+/** Valid tokens in memory, for each verifier. */
+export const maxCachedTokens = 10_000
+/** A cached token is verified again after this time: keys may have been withdrawn. */
+export const tokenCacheSeconds = 60
+/** Clocks of an issuer and ours may differ by this much. */
+export const issuerSkewSeconds = 30
+/** The largest difference that can be set: beyond it a clock is wrong. */
+export const maxIssuerSkewSeconds = 120
+/** From issue to expiry: a JWT cannot be revoked. */
+export const maxTokenLifetimeSeconds = 86_400
+/** Longest `sub`: identifiers are shorter by far. */
+export const maxSubjectChars = 2_048
+/** Keys of an issuer are loaded again after this time. */
+export const keysFreshSeconds = 600
+/** Known keys are used for this much longer while they cannot be loaded. */
+export const keysStaleSeconds = 3_600
+/** Keys in one set: each may have to be tried. */
+export const maxProviderKeys = 100
+/** Introspection requests of a verifier that run at once. */
+export const maxIntrospections = 40
+/** Introspection requests that wait for it. */
+export const maxQueuedIntrospections = 200
 
 // Thin proxies: lib/thin-proxy
 

@@ -3,7 +3,7 @@
 import { McpOAuthError } from '../errors.ts'
 import { problemOfServerUrl } from './url.ts'
 
-const endpoints = [
+export const providerEndpoints = [
   'authorization_endpoint',
   'token_endpoint',
   'jwks_uri',
@@ -25,7 +25,7 @@ const lists = [
 const issFlag = 'authorization_response_iss_parameter_supported'
 
 /** Members of {@link ProviderMetadata} that are URLs. */
-export type ProviderEndpoint = typeof endpoints[number]
+export type ProviderEndpoint = typeof providerEndpoints[number]
 
 /** The members that we use of a provider's metadata (RFC 8414 §2, OpenID Connect Discovery §3). */
 export type ProviderMetadata = Readonly<
@@ -57,7 +57,7 @@ export function parseProviderMetadata (
   if (authorizeUrl !== undefined) source.set('authorization_endpoint', authorizeUrl)
 
   const copy: Record<string, unknown> = { issuer, [issFlag]: source.get(issFlag) === true }
-  for (const name of endpoints) {
+  for (const name of providerEndpoints) {
     const url = source.get(name)
     if (url === undefined) continue
     const problem = problemOfServerUrl(url) ??

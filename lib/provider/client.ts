@@ -1,59 +1,66 @@
+/** How do we call the identity provider as an OAuth client? */
 import * as oidc from 'openid-client'
 import { boundedFetch } from '../http/fetch.ts'
 import { basicCredentials } from '../oauth/client-authentication.ts'
 import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
 
 /**
- * Our account at the provider, over our bounded fetch: what openid-client needs for each request.
+ * Creates a client lazily, so that the app starts without the provider, and once for each version
+ * of the metadata: a client caches the keys of its provider.
+ *
+ * @param load returns the metadata, the same object while they are unchanged
+ * @param authenticate returns the client authentication for a version of the metadata
  */
-export function createOpenIdClient (
-  metadata: ProviderMetadata,
+export function lazyOpenIdClient (
+  load: () => Promise<ProviderMetadata>,
   clientId: string,
-  authentication: oidc.ClientAuth
-): oidc.Configuration {
-  const config = new oidc.Configuration(
-    metadata as unknown as oidc.ServerMetadata,
-    clientId,
-    {},
-    authentication
-  )
-  // Plain http is possible for loopback issuers only: the metadata was checked for that.
-  if (metadata.issuer.startsWith('http:')) oidc.allowInsecureRequests(config)
-  config[oidc.customFetch] = fetchBounded
-  return config
+  authenticate: (metadata: ProviderMetadata) => oidc.ClientAuth | Promise<oidc.ClientAuth>
+): () => Promise<oidc.Configuration> {
+  let current: { metadata: ProviderMetadata, client: Promise<oidc.Configuration> } | undefined
+
+  async function create (metadata: ProviderMetadata): Promise<oidc.Configuration> {
+    const server = metadata as unknown as oidc.ServerMetadata
+    const client = new oidc.Configuration(server, clientId, {}, await authenticate(metadata))
+    // parseProviderMetadata() accepts plain http for issuers on loopback only.
+    if (metadata.issuer.startsWith('http:')) oidc.allowInsecureRequests(client)
+    client[oidc.customFetch] = fetchBounded
+    return client
+  }
+
+  return async () => {
+    const metadata = await load()
+    if (current?.metadata !== metadata) current = { metadata, client: create(metadata) }
+    return await current.client
+  }
 }
 
 /**
- * How we authenticate with a secret (RFC 6749 §2.3.1): in the header, unless only the body is
- * supported.
+ * Returns client authentication with a secret (RFC 6749 §2.3.1): in the header, unless the provider
+ * supports it in the body only.
  *
  * @param secret null for a public client
- * @param method what is known beyond the metadata
+ * @param method replaces the choice by the metadata
  */
 export function secretAuthentication (
   secret: string | null,
   supported: readonly string[] = ['client_secret_basic'],
-  method?: 'client_secret_basic' | 'client_secret_post'
+  method = ['client_secret_basic', 'client_secret_post'].find(name => supported.includes(name))
 ): oidc.ClientAuth {
   if (secret === null) return oidc.None()
-  const post = method === undefined
-    ? !supported.includes('client_secret_basic') && supported.includes('client_secret_post')
-    : method === 'client_secret_post'
-  return post
-    ? oidc.ClientSecretPost(secret)
-    : (_server, { client_id: id }, _body, headers) => {
-      headers.set('authorization', basicCredentials(id, secret))
-    }
+  if (method === 'client_secret_post') return oidc.ClientSecretPost(secret)
+  return (_server, { client_id: id }, _body, headers) => {
+    headers.set('authorization', basicCredentials(id, secret))
+  }
 }
 
-/** Our fetch in the shape the library calls it: bounded in time and bytes, without redirects. */
-const fetchBounded: oidc.CustomFetch = async (url, { method, headers, body }) => {
-  const { status, text, headers: answered } = await boundedFetch(url, {
+/** Bounds requests of the library in time and bytes. Redirects are not followed. */
+const fetchBounded: oidc.CustomFetch = async (url, { method, headers: sent, body }) => {
+  const { status, text, headers } = await boundedFetch(url, {
     method: method as 'GET' | 'POST',
-    headers,
+    headers: sent,
     ...(body != null && { body: String(body) })
   })
-  const type = answered['content-type']
+  const type = headers['content-type']
   return new Response([204, 205, 304].includes(status) ? null : text, {
     status,
     headers: type === undefined ? {} : { 'content-type': String(type) }

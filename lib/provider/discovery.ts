@@ -1,11 +1,17 @@
-import { McpOAuthError } from '../errors.ts'
-import type { Log, ProviderTraits } from '../types.ts'
+/** Which endpoints does the identity provider have? */
+import { errorWith, type McpOAuthError } from '../errors.ts'
 import { cached } from '../http/cached.ts'
 import { fetchJson } from '../http/fetch.ts'
-import { parseProviderMetadata, type ProviderMetadata } from '../oauth/provider-metadata.ts'
+import { discoveryTimeoutMs, metadataFreshSeconds, metadataStaleSeconds } from '../limits.ts'
+import {
+  parseProviderMetadata,
+  providerEndpoints,
+  type ProviderMetadata
+} from '../oauth/provider-metadata.ts'
 import { authorizationServerUrls } from '../oauth/well-known.ts'
+import type { Log, ProviderTraits } from '../types.ts'
 
-/** Where a provider is and how it is told about. */
+/** Where the metadata of a provider come from. */
 export interface ProviderDiscoveryOptions {
   /** The issuer, byte for byte as in its tokens and metadata. */
   issuer: string
@@ -14,135 +20,124 @@ export interface ProviderDiscoveryOptions {
    * inserted, OpenID Connect appended.
    */
   metadataUrl?: string | undefined
-  /** Used instead of the authorization endpoint the metadata name. */
+  /** Replaces the authorization endpoint of the metadata. */
   authorizeUrl?: string | undefined
-  /** Has the metadata of providers that publish none. */
+  /** Contain the metadata of providers that publish none. */
   traits?: ProviderTraits | undefined
   log?: Log | undefined
   /**
-   * Warn when the provider announces `iss` in its authorization responses (RFC 9207): clients of a
-   * proxy in front of it will refuse them.
+   * Whether to warn if authorization responses of the provider have `iss` (RFC 9207): clients of a
+   * thin proxy reject them. Defaults to `false`.
    */
   warnIss?: boolean | undefined
-  /** A clock in seconds, for `cached`. */
+  /** A clock in seconds. */
   now?: (() => number) | undefined
 }
 
-/** The user's OAuth or OpenID Connect server. */
-export interface ProviderDiscovery {
-  readonly issuer: string
-  /**
-   * Its metadata: asked for when first needed, fresh for ten minutes, and kept for a day while the
-   * provider fails.
-   *
-   * @throws {McpOAuthError} `providerUnavailable`, `providerMisbehaved`, `providerTimeout`
-   */
-  metadata(): Promise<ProviderMetadata>
-  /**
-   * The URL of its signing keys.
-   *
-   * @throws {McpOAuthError} those of `metadata`; `providerMisbehaved` when it names none
-   */
-  keysUri(): Promise<string>
-}
+/** The metadata of one provider. */
+export type ProviderDiscovery = ReturnType<typeof createProviderDiscovery>
 
-/** Milliseconds for one discovery, however many URLs it tries. */
-const timeLimit = 5_000
-
-/** Stands for a provider. Asks for nothing until it is asked. */
-export function createProviderDiscovery (options: ProviderDiscoveryOptions): ProviderDiscovery {
-  const { issuer, metadataUrl, authorizeUrl, traits, log, warnIss = false, now } = options
+/** Creates a discovery. The first request is sent when the metadata are needed. */
+export function createProviderDiscovery (
+  { issuer, metadataUrl, authorizeUrl, traits, log, warnIss = false, now }: ProviderDiscoveryOptions
+) {
   const expected = { issuer, ...(authorizeUrl !== undefined && { authorizeUrl }) }
   const urls = metadataUrl === undefined ? authorizationServerUrls(issuer) : [metadataUrl]
   const host = new URL(urls[0] ?? issuer).host
-  let warned = !warnIss
+  let shouldWarn = warnIss
   let known: ProviderMetadata | undefined
 
-  const metadata = cached({ load, freshFor: 600, staleFor: 86_400, ...(now && { now }) })
+  const { get: metadata } = cached({
+    load,
+    freshFor: metadataFreshSeconds,
+    staleFor: metadataStaleSeconds,
+    ...(now && { now })
+  })
 
   async function load (): Promise<ProviderMetadata> {
     try {
-      const found = await discover()
-      refuseMove(known, found)
-      // An endpoint that was left out for a while is remembered.
-      known = { ...known, ...found }
-      if (!warned && found.authorization_response_iss_parameter_supported) {
-        warned = true
+      const loaded = await discover()
+      rejectMovedEndpoints(known, loaded)
+      // Endpoints that a document leaves out for a while are remembered.
+      known = { ...known, ...loaded }
+      if (shouldWarn && loaded.authorization_response_iss_parameter_supported) {
+        shouldWarn = false
         log?.warn(
           { host },
-          'The authorization provider puts its own iss into authorization responses; ' +
-            'clients that check it will refuse a proxied login'
+          'The identity provider adds its own iss to authorization responses: ' +
+            'clients that verify it reject logins through a thin proxy'
         )
       }
-      return found
+      return loaded
     } catch (err) {
-      log?.warn({ host, err }, 'The metadata of the authorization provider could not be loaded')
+      log?.warn({ host, err }, 'Could not load the metadata of the identity provider')
       throw err
     }
   }
 
-  // A server that has nothing at one address may answer there with anything, such as a redirect to
-  // a login page or a page of its website. Only a server in trouble is not asked further. A
-  // document that was refused says more than an address with nothing.
+  /**
+   * Tries the URLs in order. A server may respond with anything where it has no metadata, such as a
+   * login page, but an unavailable one is not tried further. An invalid document explains more than
+   * a missing one, so its error is thrown.
+   */
   async function discover (): Promise<ProviderMetadata> {
     if (traits?.metadata) return parseProviderMetadata({ issuer, ...traits.metadata }, expected)
-    const deadline = performance.now() + timeLimit
-    let nothing: unknown
-    let refusal: unknown
+    const endsAt = performance.now() + discoveryTimeoutMs
+    let missing: unknown
+    let invalid: unknown
     for (const url of urls) {
-      const document = await fetchJson(url, { timeout: Math.max(1, deadline - performance.now()) })
+      const document = await fetchJson(url, { timeout: Math.max(1, endsAt - performance.now()) })
         .catch((error: McpOAuthError) => {
           if (error.kind !== 'providerMisbehaved') throw error
-          nothing ??= error
-          return null
+          missing ??= error
         })
-      if (document === null) continue
+      if (!document) continue
       try {
         return parseProviderMetadata(document, expected)
       } catch (error) {
-        refusal ??= error
+        invalid ??= error
       }
     }
-    throw refusal ?? nothing
+    throw invalid ?? missing
   }
 
-  async function keysUri (): Promise<string> {
-    const { jwks_uri: uri } = await metadata.get()
-    if (uri === undefined) {
-      throw new McpOAuthError('providerMisbehaved', {
-        cause: new Error('the metadata of the provider name no jwks_uri')
-      })
+  return {
+    issuer,
+    /**
+     * Returns the metadata. They are cached for ten minutes, and for a day while the provider
+     * fails.
+     *
+     * @throws {McpOAuthError} `providerUnavailable`, `providerMisbehaved`, `providerTimeout`
+     */
+    metadata,
+    /**
+     * Returns the URL of the signing keys.
+     *
+     * @throws {McpOAuthError} those of `metadata`, and `providerMisbehaved` if there is none
+     */
+    async keysUri (): Promise<string> {
+      const { jwks_uri: uri } = await metadata()
+      if (uri === undefined) {
+        throw errorWith('providerMisbehaved', 'the provider metadata have no jwks_uri')
+      }
+      return uri
     }
-    return uri
   }
-
-  return { issuer, metadata: metadata.get, keysUri }
 }
 
 /**
- * Credentials go to these endpoints: while the process lives, a changed document does not send them
- * to another origin.
+ * Rejects endpoints that moved to another origin while the process runs: they receive credentials,
+ * and a changed document must not redirect these.
  */
-function refuseMove (known: ProviderMetadata | undefined, found: ProviderMetadata): void {
-  for (
-    const name of [
-      'authorization_endpoint',
-      'token_endpoint',
-      'jwks_uri',
-      'introspection_endpoint',
-      'revocation_endpoint',
-      'userinfo_endpoint'
-    ] as const
-  ) {
-    const before = known?.[name]
-    const after = found[name]
-    if (
-      before !== undefined && after !== undefined &&
-      new URL(before).origin !== new URL(after).origin
-    ) {
-      throw new McpOAuthError('providerUnavailable', {
-        cause: new Error(`${name} has moved to another origin; restart to accept it`)
-      })
+function rejectMovedEndpoints (
+  known: ProviderMetadata | undefined,
+  loaded: ProviderMetadata
+): void {
+  for (const name of providerEndpoints) {
+    const [before, after] = [known?.[name], loaded[name]]
+    if (before && after && new URL(before).origin !== new URL(after).origin) {
+      const reason = `${name} has moved to another origin; restart the app to accept it`
+      throw errorWith('providerUnavailable', reason)
     }
   }
 }

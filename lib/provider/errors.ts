@@ -1,63 +1,64 @@
-import type { FetchJson } from '../types.ts'
-import { McpOAuthError } from '../errors.ts'
+/** What does an error of the identity provider mean for a grant? */
+import { errorWith, McpOAuthError } from '../errors.ts'
 import { boundedFetch, objectOf } from '../http/fetch.ts'
+import type { FetchJson } from '../types.ts'
+
+/** Errors about our own credentials are configuration faults: the client keeps its session. */
+const configurationErrors = [
+  'invalid_client',
+  'unauthorized_client',
+  'incorrect_client_credentials'
+]
+
+const temporaryErrors = ['server_error', 'temporarily_unavailable', 'slow_down']
 
 /**
- * That it does not know us is not the fault of the client, whose session shall outlive the repair.
- */
-const ours = ['invalid_client', 'unauthorized_client', 'incorrect_client_credentials']
-
-const passing = ['server_error', 'temporarily_unavailable', 'slow_down']
-
-/**
- * Asks the provider. Faults of the network keep their kind; an error the provider names means that
- * the grant is worth nothing. What it wrote goes to the log only.
+ * Calls the provider. An OAuth error of the provider ends the grant; network errors keep their
+ * kind. The text of a response is only logged.
  *
- * @param nonsense what an answer is that is neither tokens nor an error of OAuth (RFC 6749 §5): a
- *   page of a firewall says nothing about a session
+ * @param malformed kind of the error for a response without tokens and without an OAuth error (RFC
+ *   6749 §5), such as the page of a firewall
  */
 export async function callProvider<T> (
   operation: () => Promise<T>,
-  nonsense: 'invalidGrant' | 'providerMisbehaved' = 'invalidGrant'
+  malformed: 'invalidGrant' | 'providerMisbehaved' = 'invalidGrant'
 ): Promise<T> {
   try {
     return await operation()
-  } catch (cause) {
-    const fault = [cause, (cause as Error).cause].find(error => error instanceof McpOAuthError)
-    if (fault) throw fault
-    const status = (cause as { status?: number }).status ??
-      ((cause as Error).cause as Response | undefined)?.status ?? 0
+  } catch (thrown) {
+    const cause = thrown as Error & { status?: number, cause?: { status?: number } }
+    const ownError = [cause, cause.cause].find(error => error instanceof McpOAuthError)
+    if (ownError) throw ownError
+    const status = cause.status ?? cause.cause?.status ?? 0
     const name = errorName(cause)
-    if (ours.includes(name)) {
+    if (configurationErrors.includes(name)) {
       throw new McpOAuthError('providerMisbehaved', {
-        cause: new Error(`the provider refuses our clientId and clientSecret: ${name}`, { cause })
+        cause: new Error(`the provider rejected our clientId and clientSecret: ${name}`, { cause })
       })
     }
-    if (status >= 500 || status === 429 || passing.includes(name)) {
+    if (status >= 500 || status === 429 || temporaryErrors.includes(name)) {
       throw new McpOAuthError('providerUnavailable', { cause })
     }
-    throw new McpOAuthError(name === '' ? nonsense : 'invalidGrant', { cause })
+    throw new McpOAuthError(name === '' ? malformed : 'invalidGrant', { cause })
   }
 }
 
-/** The error the provider named; some name it in an answer with status 200. */
+/** Returns the OAuth error of a response. Some providers send it with status 200. */
 function errorName (thrown: unknown): string {
-  const { error, body, cause } = Object(thrown) as {
-    error?: unknown
-    body?: unknown
-    cause?: unknown
-  }
-  const name = error ?? (Object(body) as { error?: unknown }).error
+  const { error, body, cause }: Record<string, unknown> = Object(thrown)
+  const name = error ?? Object(body).error
   return typeof name === 'string' ? name : cause === undefined ? '' : errorName(cause)
 }
 
-/** What presets look users up with. A token that is refused belongs to a user who is gone. */
+/**
+ * Requests JSON with the access token of a user, for presets.
+ *
+ * @throws {McpOAuthError} `invalidGrant` if the token was rejected: the account may be deleted
+ */
 export const fetchAsUser: FetchJson = async (url, headers) => {
-  const answer = await boundedFetch(url, { headers })
-  if (answer.status === 401) {
-    throw new McpOAuthError('invalidGrant', {
-      cause: new Error('the provider refuses its own access token')
-    })
+  const response = await boundedFetch(url, { headers })
+  if (response.status === 401) {
+    throw errorWith('invalidGrant', 'the provider rejected its own access token')
   }
-  return objectOf(answer)
+  return objectOf(response)
 }

@@ -1,15 +1,20 @@
 /** How does a user log in at the identity provider, and how are its tokens redeemed and renewed? */
 import { randomBytes } from 'node:crypto'
 import * as oidc from 'openid-client'
-import type { ProviderTraits } from '../types.ts'
-import { withTimeout } from '../http/timeout.ts'
-import { lookUpTimeoutMs, maxProviderRequests, maxQueuedProviderRequests } from '../limits.ts'
-import { McpOAuthError } from '../errors.ts'
+import { errorWith, McpOAuthError } from '../errors.ts'
 import { createLimiter } from '../http/concurrency.ts'
-import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
+import { withTimeout } from '../http/timeout.ts'
+import {
+  lookUpTimeoutMs,
+  maxProviderRequests,
+  maxQueuedProviderRequests,
+  maxTokenChars
+} from '../limits.ts'
 import { challengeOf } from '../oauth/pkce.ts'
-import { createOpenIdClient, secretAuthentication } from './client.ts'
-import { fetchAsUser, callProvider } from './errors.ts'
+import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
+import type { ProviderTraits } from '../types.ts'
+import { lazyOpenIdClient, secretAuthentication } from './client.ts'
+import { callProvider, fetchAsUser } from './errors.ts'
 
 /** The tokens of the provider for a user. */
 export interface ProviderTokens {
@@ -42,79 +47,40 @@ export interface ProviderLoginOptions {
   redirectUri: () => string
 }
 
-/** Our client at the provider. Fifty requests run at once, 200 wait, more are `overloaded`. */
-export interface ProviderLogin {
-  secrets(): LoginSecrets
-  /** URL of the login. `offline` requests a refresh token, if the provider has a scope for it. */
-  loginUrl(
-    state: string,
-    secrets: LoginSecrets,
-    wishes: { prompt: string | undefined, offline: boolean }
-  ): Promise<string>
-  /** Whether an authorization response comes from this provider (RFC 9207 §2.4). */
-  isFromProvider(iss: readonly string[]): Promise<boolean>
-  /**
-   * Loads the metadata of the provider, before a code or token is used up.
-   *
-   * @throws McpOAuthError `providerUnavailable`, `providerTimeout`, `providerMisbehaved`
-   */
-  ready(): Promise<unknown>
-  /**
-   * Redeems an authorization code. It is spent once it was sent, even if the response is lost.
-   *
-   * @throws McpOAuthError `invalidGrant` if the provider refused or sent no valid response,
-   *   `providerUnavailable` and `providerTimeout`
-   */
-  redeem(code: string, secrets: LoginSecrets): Promise<ProviderTokens>
-  /**
-   * @param rotated receives a new refresh token at once: the old one may be invalid from then on,
-   *   whatever fails afterwards
-   * @throws McpOAuthError `invalidGrant` if the provider ended the grant, `providerUnavailable`,
-   *   `providerTimeout` and `providerMisbehaved` otherwise
-   */
-  refresh(refreshToken: string, rotated?: (refreshToken: string) => void): Promise<ProviderTokens>
-  /** Checks a user whose provider issues no refresh tokens; null if that is not possible. */
-  readonly recheck: ((accessToken: string) => Promise<ProviderTokens>) | null
-  /**
-   * Revokes a token at the provider (RFC 7009). Does nothing if the provider cannot.
-   *
-   * @throws McpOAuthError `invalidGrant` if the provider refused, `providerUnavailable`,
-   *   `providerTimeout` and `providerMisbehaved` otherwise
-   */
-  revoke(token: string): Promise<void>
-}
+type TokenResponse = oidc.TokenEndpointResponse & oidc.TokenEndpointResponseHelpers
 
-export function createProviderLogin (options: ProviderLoginOptions): ProviderLogin {
+/** Logins of users at the provider. */
+export type ProviderLogin = ReturnType<typeof createProviderLogin>
+
+/** Creates our client at the provider. 50 requests run at once, 200 wait, more are `overloaded`. */
+export function createProviderLogin ({ metadata, ...options }: ProviderLoginOptions) {
   const { clientId, clientSecret, audience, redirectUri, traits } = options
   const { authorizationParameters = {}, tokenParameters = {}, identify } = traits
   const scopes = [...new Set([...options.scopes, ...traits.refreshScopes ?? []])]
-
-  // Kept as long as the metadata: it caches the keys of the provider.
-  let known: { metadata: ProviderMetadata, config: oidc.Configuration } | undefined
-  async function configuration (): Promise<oidc.Configuration> {
-    const metadata = await options.metadata()
-    if (known?.metadata === metadata) return known.config
-    const config = createOpenIdClient(
-      metadata,
-      clientId,
-      secretAuthentication(
-        clientSecret,
-        metadata.token_endpoint_auth_methods_supported,
-        traits.tokenEndpointAuthMethod
-      )
-    )
-    if (metadata.jwks_uri !== undefined) oidc.enableNonRepudiationChecks(config)
-    known = { metadata, config }
-    return config
-  }
-
   const limited = createLimiter({
     concurrency: maxProviderRequests,
     queue: maxQueuedProviderRequests
   })
+  const client = lazyOpenIdClient(metadata, clientId, provider =>
+    secretAuthentication(
+      clientSecret,
+      provider.token_endpoint_auth_methods_supported,
+      traits.tokenEndpointAuthMethod
+    ))
 
-  // A preset that lookUps users up does not use ID tokens, and its provider may issue none.
-  const identified = scopes.includes('openid') && identify === undefined
+  /** Calls the provider with our client and its metadata. */
+  const call = <T>(
+    operation: (client: oidc.Configuration, server: oidc.ServerMetadata) => Promise<T>
+  ) =>
+    limited(async () => {
+      const config = await client()
+      const server = config.serverMetadata()
+      if (server.jwks_uri !== undefined) oidc.enableNonRepudiationChecks(config)
+      return await operation(config, server)
+    })
+
+  // A preset that looks users up does not use ID tokens, and its provider may issue none.
+  const usesIdToken = scopes.includes('openid') && identify === undefined
   const lookUp = (accessToken: string) =>
     callProvider(async () =>
       await withTimeout(() => identify?.(accessToken, fetchAsUser), {
@@ -123,39 +89,47 @@ export function createProviderLogin (options: ProviderLoginOptions): ProviderLog
       }) ?? {}
     )
 
-  async function claimsOf (config: oidc.Configuration, answer: Answer): Promise<object> {
-    if (identify) return await lookUp(answer.access_token)
-    const claims = answer.claims()
+  async function claimsOf (config: oidc.Configuration, response: TokenResponse): Promise<object> {
+    const token = response.access_token
+    if (identify) return await lookUp(token)
+    const claims = response.claims()
     if (claims) return claims
     if (config.serverMetadata().userinfo_endpoint === undefined) {
-      throw new McpOAuthError('invalidGrant', {
-        cause: new Error('the provider returned no claims about the user: add openid to the scopes')
-      })
+      const reason = 'the provider returned no claims about the user: add openid to the scopes'
+      throw errorWith('invalidGrant', reason)
     }
-    return await callProvider(() =>
-      oidc.fetchUserInfo(config, answer.access_token, oidc.skipSubjectCheck)
-    )
+    return await callProvider(() => oidc.fetchUserInfo(config, token, oidc.skipSubjectCheck))
   }
 
-  const recheck = (accessToken: string) =>
+  const recheck = (accessToken: string): Promise<ProviderTokens> =>
     limited(async () => {
       const claims = await lookUp(accessToken)
       return { accessToken, refreshToken: null, expiresIn: null, scope: null, claims }
     })
 
   return {
-    secrets: () => ({ verifier: random(), nonce: random() }),
-    async loginUrl (state, { verifier, nonce }, { prompt, offline }) {
-      const { authorization_endpoint: endpoint, scopes_supported: known = [] } = await options
-        .metadata()
+    secrets: (): LoginSecrets => ({ verifier: random(), nonce: random() }),
+
+    /**
+     * Returns the URL of the login.
+     *
+     * @param wishes.offline requests a refresh token, if the provider has a scope for it
+     */
+    async loginUrl (
+      state: string,
+      { verifier, nonce }: LoginSecrets,
+      { prompt, offline }: { prompt: string | undefined, offline: boolean }
+    ): Promise<string> {
+      const { authorization_endpoint: endpoint, scopes_supported: known = [] } = await metadata()
+      if (endpoint === undefined) {
+        throw errorWith(
+          'providerMisbehaved',
+          'the provider metadata have no authorization_endpoint'
+        )
+      }
       const requested = offline && known.includes('offline_access')
         ? [...new Set([...scopes, 'offline_access'])]
         : scopes
-      if (endpoint === undefined) {
-        throw new McpOAuthError('providerMisbehaved', {
-          cause: new Error('the provider metadata has no authorization_endpoint')
-        })
-      }
       const parameters: Record<string, string | undefined> = {
         response_type: 'code',
         client_id: clientId,
@@ -164,7 +138,7 @@ export function createProviderLogin (options: ProviderLoginOptions): ProviderLog
         state,
         code_challenge: challengeOf(verifier),
         code_challenge_method: 'S256',
-        nonce: identified ? nonce : undefined,
+        nonce: usesIdToken ? nonce : undefined,
         audience: audience ?? undefined,
         prompt,
         ...authorizationParameters
@@ -176,74 +150,101 @@ export function createProviderLogin (options: ProviderLoginOptions): ProviderLog
       }
       return url.href
     },
-    async isFromProvider (iss) {
-      const { issuer, authorization_response_iss_parameter_supported: announced } = await options
-        .metadata()
-      return announced || iss.length > 0 ? iss.length === 1 && iss[0] === issuer : true
+
+    /** Whether an authorization response comes from this provider (RFC 9207 §2.4). */
+    async isFromProvider (iss: readonly string[]): Promise<boolean> {
+      const { issuer, authorization_response_iss_parameter_supported: announced } = await metadata()
+      return iss.length === 0 ? !announced : iss.length === 1 && iss[0] === issuer
     },
-    ready: options.metadata,
-    redeem: (code, { verifier, nonce }) =>
-      limited(async () => {
-        const config = await configuration()
+
+    /**
+     * Loads the metadata of the provider, before a code or token is used up.
+     *
+     * @throws {McpOAuthError} `providerUnavailable`, `providerTimeout`, `providerMisbehaved`
+     */
+    ready: metadata,
+
+    /**
+     * Redeems an authorization code. The request uses it up, even if the response is lost.
+     *
+     * @throws {McpOAuthError} `invalidGrant` if the provider rejected it or sent no valid response,
+     *   `providerUnavailable` and `providerTimeout`
+     */
+    redeem: (code: string, { verifier, nonce }: LoginSecrets): Promise<ProviderTokens> =>
+      call(async (config, server) => {
         const callback = new URL(redirectUri())
         callback.searchParams.set('code', code)
         // The issuer was checked in the callback; the library checks it again.
-        if (config.serverMetadata().authorization_response_iss_parameter_supported) {
-          callback.searchParams.set('iss', config.serverMetadata().issuer)
+        if (server.authorization_response_iss_parameter_supported) {
+          callback.searchParams.set('iss', server.issuer)
         }
-        const answer = await callProvider(() =>
+        const response = await callProvider(() =>
           oidc.authorizationCodeGrant(config, callback, {
             pkceCodeVerifier: verifier,
-            ...(identified && { expectedNonce: nonce })
+            ...(usesIdToken && { expectedNonce: nonce })
           }, { ...tokenParameters })
         )
-        return tokensOf(answer, await claimsOf(config, answer))
+        return tokensOf(response, await claimsOf(config, response))
       }),
-    refresh: (refreshToken, rotated) =>
-      limited(async () => {
-        const config = await configuration()
-        const answer = await callProvider(
+
+    /**
+     * @param rotated receives a new refresh token at once: the old one may be invalid from then on,
+     *   whatever fails afterwards
+     * @throws {McpOAuthError} `invalidGrant` if the provider ended the grant,
+     *   `providerUnavailable`, `providerTimeout` and `providerMisbehaved` otherwise
+     */
+    refresh: (
+      refreshToken: string,
+      rotated?: (refreshToken: string) => void
+    ): Promise<ProviderTokens> =>
+      call(async (config) => {
+        const response = await callProvider(
           () => oidc.refreshTokenGrant(config, refreshToken, { ...tokenParameters }),
           'providerMisbehaved'
         )
-        if (answer.refresh_token) rotated?.(answer.refresh_token)
-        return tokensOf(
-          answer,
-          identify ? await lookUp(answer.access_token) : answer.claims() ?? null
-        )
+        if (response.refresh_token) rotated?.(response.refresh_token)
+        const claims = identify ? await lookUp(response.access_token) : response.claims() ?? null
+        return tokensOf(response, claims)
       }),
+
+    /** Looks a user up whose provider issues no refresh tokens; null if that is not possible. */
     recheck: traits.recheck && identify ? recheck : null,
-    revoke: token =>
-      limited(async () => {
-        const config = await configuration()
-        if (config.serverMetadata().revocation_endpoint === undefined) return
+
+    /**
+     * Revokes a token at the provider (RFC 7009). Does nothing if the provider cannot.
+     *
+     * @throws {McpOAuthError} `invalidGrant` if the provider refused, `providerUnavailable`,
+     *   `providerTimeout` and `providerMisbehaved` otherwise
+     */
+    revoke: (token: string): Promise<void> =>
+      call(async (config, server) => {
+        if (server.revocation_endpoint === undefined) return
         await callProvider(() => oidc.tokenRevocation(config, token), 'providerMisbehaved')
       })
   }
 }
 
-type Answer = oidc.TokenEndpointResponse & oidc.TokenEndpointResponseHelpers
-
-const random = () => randomBytes(32).toString('base64url')
+function random (): string {
+  return randomBytes(32).toString('base64url')
+}
 
 /** Tokens that fit into a header, and into our own sealed tokens. */
-const validToken = /^[\x21-\x7e]{1,8192}$/
+const validToken = new RegExp(`^[\\x21-\\x7e]{1,${maxTokenChars}}$`)
 
-function tokensOf (answer: Answer, claims: object | null): ProviderTokens {
-  const { access_token: accessToken, refresh_token: refreshToken, scope } = answer
-  if (
-    answer.token_type !== 'bearer' ||
-    ![accessToken, refreshToken || 'none'].every(token => validToken.test(token))
-  ) {
-    throw new McpOAuthError('invalidGrant', {
-      cause: new Error('the provider returned no valid bearer token')
-    })
+function tokensOf (response: TokenResponse, claims: object | null): ProviderTokens {
+  const { access_token: accessToken, token_type: type, scope } = response
+  const refreshToken = response.refresh_token || null
+  const hasValidTokens = [accessToken, refreshToken ?? 'none'].every(token =>
+    validToken.test(token)
+  )
+  if (type !== 'bearer' || !hasValidTokens) {
+    throw errorWith('invalidGrant', 'the provider returned no valid bearer token')
   }
   return {
     accessToken,
-    refreshToken: refreshToken || null,
-    expiresIn: answer.expires_in ?? null,
+    refreshToken,
+    expiresIn: response.expires_in ?? null,
     scope: scope ?? null,
-    claims: claims === null ? null : { ...claims }
+    claims: claims && { ...claims }
   }
 }

@@ -1,53 +1,47 @@
-import { hash } from 'node:crypto'
+/** How often is an access token verified? */
 import { LRUCache } from 'lru-cache'
+import { maxCachedTokens, tokenCacheSeconds } from '../limits.ts'
 import type { McpAuth, TokenVerifier } from '../types.ts'
-
-/** How verified tokens are remembered. */
-export interface TokenCacheOptions {
-  /** Tokens remembered at most; the least recently used go first. Defaults to 10,000. */
-  max?: number
-  /**
-   * Seconds after which a token is verified again, expired or not. Defaults to 60; 0 remembers
-   * nothing.
-   */
-  maxAge?: number
-}
+import { hash } from '../util/hash.ts'
 
 /**
- * Remembers the tokens a verifier found good, by the SHA-256 of token and resource and never past
- * their expiry: checking a signature costs more than all the rest of a guard. Bad tokens are not
- * remembered. Requests that bring one token at the same time share its verification.
+ * Caches the callers of valid tokens, because verifying a signature costs more than the rest of a
+ * guard. Rejected tokens are not cached. Concurrent requests with one token share its verification.
+ *
+ * Keys are hashes of resource and token. An entry does not outlive its token.
+ *
+ * @param options.max tokens in the cache; beyond it the least recently used are dropped
+ * @param options.maxAge seconds after which a token is verified again; 0 caches nothing
  */
 export function cachedVerifier (
   verify: TokenVerifier,
-  { max = 10_000, maxAge = 60 }: TokenCacheOptions = {}
+  { max = maxCachedTokens, maxAge = tokenCacheSeconds }: { max?: number, maxAge?: number } = {}
 ): TokenVerifier {
-  const good = new LRUCache<string, { auth: McpAuth, since: number, until: number }>({ max })
-  const running = new Map<string, Promise<McpAuth | null>>()
+  const cache = new LRUCache<string, { caller: McpAuth, from: number, until: number }>({ max })
+  const pending = new Map<string, Promise<McpAuth | null>>()
 
   return async (token, context) => {
-    const key = hash('sha256', `${context.resource} ${token}`, 'base64url')
-    const known = good.get(key)
-    // Clocks are set back, too.
-    if (
-      known !== undefined && context.now >= known.since && context.now < known.until
-    ) { return known.auth }
-    const shared = running.get(key)
-    if (shared) return shared
+    const { resource, now } = context
+    const key = hash(`${resource} ${token}`)
+    const cached = cache.get(key)
+    // A clock may also be set back.
+    if (cached && now >= cached.from && now < cached.until) return cached.caller
+    const running = pending.get(key)
+    if (running) return running
 
-    const fresh = ask(key, token, context).finally(() => {
-      running.delete(key)
+    const verification = verifyAndCache().finally(() => {
+      pending.delete(key)
     })
-    running.set(key, fresh)
-    return fresh
-  }
+    pending.set(key, verification)
+    return verification
 
-  async function ask (key: string, ...asked: Parameters<TokenVerifier>): Promise<McpAuth | null> {
-    const auth = await verify(...asked)
-    const { now } = asked[1]
-    if (auth !== null && maxAge > 0) {
-      good.set(key, { auth, since: now, until: Math.min(now + maxAge, auth.expiresAt ?? Infinity) })
+    async function verifyAndCache (): Promise<McpAuth | null> {
+      const caller = await verify(token, context)
+      if (caller !== null && maxAge > 0) {
+        const until = Math.min(now + maxAge, caller.expiresAt ?? Infinity)
+        cache.set(key, { caller, from: now, until })
+      }
+      return caller
     }
-    return auth
   }
 }

@@ -1,60 +1,61 @@
+/** Which of several verifiers decides about an access token? */
 import { causeWith, McpOAuthError } from '../errors.ts'
-import type { McpAuth, TokenVerifier } from '../types.ts'
+import type { McpAuth, TokenVerifier, VerifyContext } from '../types.ts'
+import { isPlainObject } from '../util/json.ts'
 import { parseCompact } from './compact.ts'
 
 /**
- * Asks verifiers in order until one knows the token. One that finds it bad ends the search. At
- * level `debug` the log says who was asked, and what came of it.
+ * Combines verifiers. The first one that recognizes a token decides: a rejected token is not passed
+ * to the next. Each result is logged at level `debug`.
  *
- * @throws {McpOAuthError} `invalidToken` when nobody knows the token, `keysUnavailable` when a
- *   check failed to happen
+ * @returns a verifier that throws {@link McpOAuthError} `invalidToken` if no verifier recognizes
+ *   the token, and `keysUnavailable` if a verifier fails
  */
-export function chain (
-  verifiers: readonly TokenVerifier[]
-): (...asked: Parameters<TokenVerifier>) => Promise<McpAuth> {
-  return async (token, context) => {
+export function chain (verifiers: readonly TokenVerifier[]) {
+  return async (token: string, context: VerifyContext): Promise<McpAuth> => {
     for (const verify of verifiers) {
-      const auth = await answerOf(verify, token, context)
-      if (auth !== null) return auth
+      const caller = await callerFrom(verify, token, context)
+      if (caller !== null) return caller
     }
     const issuer = parseCompact(token)?.claims['iss']
-    const reason =
-      'no verifier knows this token: it is of another issuer, or no JWT, or its issuer does not call it active'
+    const reason = 'no verifier recognizes the access token: ' +
+      'it is from another issuer, not a JWT, or inactive'
     throw new McpOAuthError('invalidToken', {
       cause: issuer === undefined ? new Error(reason) : causeWith(`${reason}. Its issuer`, issuer)
     })
   }
 }
 
-async function answerOf (
+async function callerFrom (
   verify: TokenVerifier,
-  ...asked: Parameters<TokenVerifier>
+  token: string,
+  context: VerifyContext
 ): Promise<McpAuth | null> {
-  const tell = (outcome: string, reason?: unknown) =>
-    asked[1].log?.debug({
+  const logResult = (outcome: string, reason?: unknown) =>
+    context.log?.debug({
       verifier: verify.issuer ?? verify.name,
       outcome,
       ...(reason instanceof Error && { reason: reason.message })
-    }, 'An access token was looked at')
+    }, 'A verifier checked an access token')
   try {
-    const auth: unknown = await verify(...asked)
-    // Whatever a verifier of the host answers by mistake must not pass for a caller.
-    if (auth !== null && !isCaller(auth)) {
-      throw new TypeError('A token verifier must answer with a caller or null')
+    const caller: unknown = await verify(token, context)
+    // A mistake in a verifier of the host must not let a request pass.
+    if (caller !== null && !isCaller(caller)) {
+      throw new TypeError('A token verifier must return a caller or null')
     }
-    tell(auth === null ? 'unknown' : 'good')
-    return auth
+    logResult(caller === null ? 'unknown' : 'valid')
+    return caller
   } catch (cause) {
     const error = cause instanceof McpOAuthError
       ? cause
       : new McpOAuthError('keysUnavailable', { cause })
-    tell(error.statusCode < 500 ? 'bad' : 'undecided', error.cause)
+    logResult(error.statusCode < 500 ? 'invalid' : 'unavailable', error.cause)
     throw error
   }
 }
 
-function isCaller (auth: unknown): auth is McpAuth {
-  if (typeof auth !== 'object' || auth === null || !('token' in auth)) return false
-  const { claims = {} } = auth as { claims?: unknown }
-  return typeof claims === 'object' && claims !== null && !Array.isArray(claims)
+function isCaller (value: unknown): value is McpAuth {
+  if (!isPlainObject(value) || !('token' in value)) return false
+  const { claims = {} } = value
+  return isPlainObject(claims)
 }

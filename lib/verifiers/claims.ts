@@ -1,11 +1,11 @@
-import type { McpAuth, VerifyContext } from '../types.ts'
+/** Which claims may an access token have, and which caller do they describe? */
 import { boundKeyOf } from '../dpop/rules.ts'
+import { causeWith, errorWith, McpOAuthError } from '../errors.ts'
+import { maxSubjectChars } from '../limits.ts'
 import { scopesOf } from '../oauth/scope.ts'
+import type { McpAuth, VerifyContext } from '../types.ts'
 
-/**
- * What is asked of claims beyond a good signature, issuer, audience and lifetime. Times are
- * seconds.
- */
+/** Requirements beyond signature, issuer, audience and expiry. Times are in seconds. */
 export interface ClaimRules {
   clockTolerance: number
   maxTokenLifetime: number
@@ -15,41 +15,32 @@ export interface ClaimRules {
 /** Claims of a token, parsed. */
 export type Claims = Readonly<Record<string, unknown>>
 
-const maxSubject = 2048
-
-/**
- * What providers write into their other tokens: Amazon Cognito and Ory Hydra `token_use`, Keycloak
- * `typ`.
- */
+/** Claims of tokens for other uses, by Amazon Cognito and Ory Hydra, and by Keycloak. */
 const otherUses: Readonly<Record<string, readonly unknown[]>> = {
   token_use: ['id', 'refresh', 'refresh_token'],
   typ: ['ID', 'Refresh', 'Offline', 'Logout']
 }
 
 /**
- * Says why verified claims are not those of an access token, or `null` if they are: ID tokens and
- * logout tokens (RFC 8725 §3.11), tokens bound to a key (RFC 9449 §7.2, RFC 8705 §3), odd times,
- * lifetimes beyond the limit.
- *
- * @param dpop whether proofs are checked, so that tokens may be bound to a key by its thumbprint
+ * Returns why verified claims are not those of an acceptable access token, or null. Rejects ID
+ * tokens and logout tokens (RFC 8725 §3.11), sender-constrained tokens whose binding is not
+ * verified (RFC 9449 §7.2, RFC 8705 §3), invalid times and long lifetimes.
  */
 export function problemOfClaims (
   claims: Claims,
-  now: number,
-  rules: ClaimRules,
-  dpop = false
+  { now, dpop = false }: Pick<VerifyContext, 'now' | 'dpop'>,
+  { clockTolerance, maxTokenLifetime, requireSubject }: ClaimRules
 ): string | null {
   const { exp, iat, sub } = claims
   const key = boundKeyOf(claims)
-  if ('at_hash' in claims || 'c_hash' in claims || 'events' in claims) return 'not an access token'
-  if (
+  const hasOtherUse = ['at_hash', 'c_hash', 'events'].some(name => name in claims) ||
     Object.entries(otherUses).some(([name, uses]) => uses.includes(claims[name]))
-  ) { return 'not an access token' }
-  if (key === null || (key !== undefined && !dpop)) return 'bound to a key'
-  if (!isTime(exp) || (iat !== undefined && !isTime(iat))) return 'a time is not a number'
-  if (iat !== undefined && iat > now + rules.clockTolerance) return 'issued in the future'
-  if (exp - (iat ?? now) > rules.maxTokenLifetime) return 'lives too long'
-  if (sub === undefined ? rules.requireSubject : !isSubject(sub)) return 'no subject'
+  if (hasOtherUse) return 'it is not an access token'
+  if (key === null || (key !== undefined && !dpop)) return 'its binding to a key is not supported'
+  if (!isTime(exp) || (iat !== undefined && !isTime(iat))) return 'exp or iat is not a number'
+  if (iat !== undefined && iat > now + clockTolerance) return 'it was issued in the future'
+  if (exp - (iat ?? now) > maxTokenLifetime) return 'its lifetime exceeds maxTokenLifetime'
+  if (sub === undefined ? requireSubject : !isSubject(sub)) return 'it has no valid sub'
   return null
 }
 
@@ -57,28 +48,36 @@ function isTime (value: unknown): value is number {
   return Number.isFinite(value)
 }
 
-function isSubject (value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && value.length <= maxSubject
+function isSubject (value: unknown): boolean {
+  return typeof value === 'string' && value !== '' && value.length <= maxSubjectChars
 }
 
-/**
- * The caller a token with these claims speaks for. Frozen, as it may be shared between requests.
- */
+/** Returns the error of a token that has a problem. */
+export function rejection (problem: string): McpOAuthError {
+  return errorWith('invalidToken', `The access token was rejected: ${problem}`)
+}
+
+/** Returns the error of a token with another audience than the expected ones. */
+export function wrongAudience (expected: readonly string[], audience: unknown): McpOAuthError {
+  const reason = `The access token was rejected: its audience is not ${expected.join(' or ')}, but`
+  return new McpOAuthError('invalidToken', { cause: causeWith(reason, audience) })
+}
+
+/** Returns the caller that claims describe. It is frozen, because requests share it. */
 export function callerOf (token: string, claims: Claims, { resource }: VerifyContext): McpAuth {
-  const scopes = [...scopesOf(claims)]
-  Object.freeze(scopes)
+  const { exp, sub, client_id: clientId, azp, cid, appid } = claims
   return Object.freeze({
     token,
-    clientId: firstString(claims['client_id'], claims['azp'], claims['cid'], claims['appid']),
-    scopes,
-    ...(typeof claims['exp'] === 'number' && { expiresAt: claims['exp'] }),
+    clientId: [clientId, azp, cid, appid].find(isString) ?? '',
+    scopes: Object.freeze([...scopesOf(claims)]) as string[],
+    ...(typeof exp === 'number' && { expiresAt: exp }),
     resource: new URL(resource),
-    ...(typeof claims['sub'] === 'string' && { subject: claims['sub'] }),
+    ...(isString(sub) && { subject: sub }),
     claims,
     extra: Object.freeze({})
   })
 }
 
-function firstString (...values: unknown[]): string {
-  return values.find((value): value is string => typeof value === 'string') ?? ''
+function isString (value: unknown): value is string {
+  return typeof value === 'string'
 }

@@ -1,18 +1,18 @@
 /** How is an access token verified by asking its issuer (RFC 7662)? */
 import { importJWK, type JWK } from 'jose'
 import * as oidc from 'openid-client'
-import type { Log, McpAuth, TokenVerifier, VerifyContext } from '../types.ts'
-import { causeWith, McpOAuthError } from '../errors.ts'
-import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
-import { publicKeyProblem, secretMembers, signatureAlgorithms } from '../oauth/public-keys.ts'
+import { errorWith } from '../errors.ts'
+import { safeLogger } from '../host/safe-logger.ts'
 import { createLimiter } from '../http/concurrency.ts'
 import { jsonObject } from '../http/json.ts'
-import { createOpenIdClient, secretAuthentication } from '../provider/client.ts'
-import { createProviderDiscovery } from '../provider/discovery.ts'
-import { safeLogger } from '../host/safe-logger.ts'
-import { cachedVerifier } from './cache.ts'
-import { callerOf, problemOfClaims, type Claims } from './claims.ts'
-import { parseCompact } from './compact.ts'
+import {
+  issuerSkewSeconds,
+  maxIntrospections,
+  maxIssuerSkewSeconds,
+  maxQueuedIntrospections,
+  tokenCacheSeconds
+} from '../limits.ts'
+import { publicKeyProblem, secretMembers, signatureAlgorithms } from '../oauth/public-keys.ts'
 import {
   audiences,
   checkOptions,
@@ -23,6 +23,13 @@ import {
   text,
   url
 } from '../options/fields.ts'
+import { lazyOpenIdClient, secretAuthentication } from '../provider/client.ts'
+import { createProviderDiscovery } from '../provider/discovery.ts'
+import type { Log, McpAuth, TokenVerifier, VerifyContext } from '../types.ts'
+import { isPlainObject } from '../util/json.ts'
+import { cachedVerifier } from './cache.ts'
+import { callerOf, problemOfClaims, rejection, wrongAudience, type Claims } from './claims.ts'
+import { parseCompact } from './compact.ts'
 
 /** The issuer, and our credentials there. */
 export interface IntrospectionVerifierOptions {
@@ -64,120 +71,96 @@ const expectations = {
     )
   ),
   audience: audiences,
-  clockTolerance: optional(seconds(0, 120)),
-  cacheFor: optional(seconds(0, 60)),
+  clockTolerance: optional(seconds(0, maxIssuerSkewSeconds)),
+  cacheFor: optional(seconds(0, tokenCacheSeconds)),
   log: logger
 }
 
 /**
- * A verifier that asks the issuer about each token (RFC 7662), for opaque tokens and for those that
- * must end the moment they are revoked. Only an answer that says `active: true` in so many words,
- * and names this server as the audience, lets anyone pass. A JWT of another issuer is not shown to
- * this one.
+ * Creates a verifier that sends each token to its issuer (RFC 7662): for opaque tokens, and for
+ * tokens that must be invalid as soon as they are revoked. A token is valid if the response has
+ * `active: true` and names this server as audience. A JWT of another issuer is not sent.
  *
- * Resolves to `null` for what the issuer does not know as active, so that the next verifier is
- * asked.
+ * It returns `null` for a token that is not active, so that another verifier is tried.
  *
- * @throws {McpOAuthError} `invalidOptions`; the verifier itself throws `invalidToken` and, when it
- *   cannot find out, `keysUnavailable`
+ * @throws {McpOAuthError} `invalidOptions`. The verifier throws `invalidToken`, and
+ *   `keysUnavailable` if the issuer does not respond
  */
 export function introspectionVerifier (options: IntrospectionVerifierOptions): TokenVerifier {
-  checkOptions('introspectionVerifier', options, expectations, { more: problemsOfProof })
-  const { issuer, audience = [], clockTolerance = 30, cacheFor = 0 } = options
+  checkOptions('introspectionVerifier', options, expectations, { more: problemsOfCredentials })
+  const { issuer, audience = [], clockTolerance = issuerSkewSeconds, cacheFor = 0 } = options
   const log = options.log && safeLogger(options.log)
-
-  const accepted = [audience].flat()
-  const configuration = configurationOf({ ...options, log })
-  const limited = createLimiter({ concurrency: 40, queue: 200 })
+  const client = clientOf({ ...options, log })
+  const limited = createLimiter({ concurrency: maxIntrospections, queue: maxQueuedIntrospections })
+  const rules = { clockTolerance, maxTokenLifetime: Infinity, requireSubject: false }
 
   async function introspect (token: string): Promise<Claims> {
     try {
-      const answer = await oidc.tokenIntrospection(await configuration(), token, {
+      const response = await oidc.tokenIntrospection(await client(), token, {
         token_type_hint: 'access_token'
       })
       // Users of two issuers may have the same subject.
-      return jsonObject(JSON.stringify({ ...answer, iss: answer.iss ?? issuer })) ?? {}
+      return jsonObject(JSON.stringify({ ...response, iss: response.iss ?? issuer })) ?? {}
     } catch (cause) {
       if (isInactive(cause)) return {}
-      log?.warn({ issuer, reason: reasonOf(cause) }, 'Could not introspect an access token')
-      throw new McpOAuthError('keysUnavailable', {
-        cause: new Error(`${issuer} could not be asked about a token: ${reasonOf(cause)}`)
-      })
+      const reason = reasonOf(cause)
+      log?.warn({ issuer, reason }, 'Could not introspect an access token')
+      throw errorWith('keysUnavailable', `${issuer} did not introspect a token: ${reason}`)
     }
   }
 
   async function verify (token: string, context: VerifyContext): Promise<McpAuth | null> {
-    const named = parseCompact(token)?.claims['iss']
-    if (named !== undefined && named !== issuer) return null
+    const { resource, now } = context
+    const claimed = parseCompact(token)?.claims['iss']
+    if (claimed !== undefined && claimed !== issuer) return null
     const claims = await limited(() => introspect(token))
-    // A JWT of this issuer that it does not call active is nobody else's to judge.
-    if (claims['active'] !== true && named === issuer) {
-      throw new McpOAuthError('invalidToken', {
-        cause: new Error('The token is refused: not active')
-      })
+    if (claims['active'] !== true) {
+      // No other verifier decides about a JWT of this issuer.
+      if (claimed === issuer) throw rejection('it is not active')
+      return null
     }
-    if (claims['active'] !== true) return null
-    const problem = problemOfAnswer(claims, issuer, [context.resource, ...accepted]) ??
-      problemOfClaims({ exp: context.now + clockTolerance, ...claims }, context.now, {
-        clockTolerance,
-        maxTokenLifetime: Infinity,
-        requireSubject: false
-      }, context.dpop) ??
-      problemOfTimes(claims, context.now, clockTolerance)
-    if (problem !== null) {
-      throw new McpOAuthError('invalidToken', {
-        cause: problem === otherAudience
-          ? causeWith(
-            `The token is refused: ${problem} (${
-              accepted.concat(context.resource).join(', ')
-            }), but for`,
-            claims['aud']
-          )
-          : new Error(`The token is refused: ${problem}`)
-      })
+    const expected = [resource, ...[audience].flat()]
+    const dated = { exp: now + clockTolerance, ...claims }
+    const problem = problemOfResponse(claims, issuer)
+    if (problem !== null) throw rejection(problem)
+    if (![claims['aud']].flat().some(value => expected.includes(value as string))) {
+      throw wrongAudience(expected, claims['aud'])
     }
+    const claimProblem = problemOfClaims(dated, context, rules) ??
+      problemOfTimes(dated, now, clockTolerance)
+    if (claimProblem !== null) throw rejection(claimProblem)
     return callerOf(token, claims, context)
   }
   return Object.assign(cachedVerifier(verify, { maxAge: cacheFor }), { issuer })
 }
 
-/** Created with the first token, so that the app starts without the provider. */
-function configurationOf (
+function clientOf (
   { issuer, introspectionEndpoint, metadataUrl, clientId, clientSecret, privateKey, log }:
     IntrospectionVerifierOptions
 ): () => Promise<oidc.Configuration> {
-  const said = introspectionEndpoint &&
-    {
-      issuer,
-      introspection_endpoint: introspectionEndpoint,
-      authorization_response_iss_parameter_supported: false
-    }
   const provider = createProviderDiscovery({ issuer, metadataUrl, log })
-  let known: { metadata: ProviderMetadata, config: Promise<oidc.Configuration> } | undefined
-
-  async function configure (metadata: ProviderMetadata): Promise<oidc.Configuration> {
-    const supported = metadata.introspection_endpoint_auth_methods_supported ??
-      metadata.token_endpoint_auth_methods_supported
-    const authentication = privateKey === undefined
-      ? secretAuthentication(clientSecret ?? null, supported)
-      : oidc.PrivateKeyJwt(await keyOf(privateKey))
-    return createOpenIdClient(metadata, clientId, authentication)
+  const configured = introspectionEndpoint && {
+    issuer,
+    introspection_endpoint: introspectionEndpoint,
+    authorization_response_iss_parameter_supported: false
   }
-
-  return async () => {
-    const metadata = said || await provider.metadata()
-    if (known?.metadata !== metadata) known = { metadata, config: configure(metadata) }
-    return await known.config
-  }
+  const load = async () => configured || await provider.metadata()
+  return lazyOpenIdClient(load, clientId, async metadata =>
+    privateKey === undefined
+      ? secretAuthentication(
+        clientSecret ?? null,
+        metadata.introspection_endpoint_auth_methods_supported ??
+          metadata.token_endpoint_auth_methods_supported
+      )
+      : oidc.PrivateKeyJwt(await keyOf(privateKey)))
 }
 
 /** Whether the library rejected JSON without a boolean `active`: the token is inactive. */
 function isInactive (thrown: unknown): boolean {
   const { error, body, cause }: Record<string, unknown> = Object(thrown)
   if (error !== undefined) return false
-  return (typeof body === 'object' && body !== null &&
-    Object.getPrototypeOf(body) === Object.prototype) ||
-    (cause !== undefined && isInactive(cause))
+  const isJson = isPlainObject(body) && Object.getPrototypeOf(body) === Object.prototype
+  return isJson || (cause !== undefined && isInactive(cause))
 }
 
 async function keyOf (jwk: JWK): Promise<oidc.CryptoKey | oidc.PrivateKey> {
@@ -192,42 +175,40 @@ function reasonOf (thrown: unknown): string {
   return `${String(message)}${name}${cause instanceof Error ? `: ${reasonOf(cause)}` : ''}`
 }
 
-const otherAudience = 'not for this audience'
-
-/** Checks issuer, type and audience of an active token (RFC 7662 §2.2, §4). */
-function problemOfAnswer (
-  { iss, aud, token_type: type, cnf }: Claims,
-  issuer: string,
-  audiences: readonly string[]
+/** Checks issuer and type of an active token (RFC 7662 §2.2). */
+function problemOfResponse (
+  { iss, token_type: type, cnf }: Claims,
+  issuer: string
 ): string | null {
-  if (iss !== undefined && iss !== issuer) return 'of another issuer'
-  if (type !== undefined && !/^(?:bearer|dpop)$/i.test(String(type))) return 'not an access token'
-  if (cnf === undefined && /^dpop$/i.test(String(type))) return 'bound to a key that is not named'
-  return [aud].flat().some(value => typeof value === 'string' && audiences.includes(value))
-    ? null
-    : otherAudience
-}
-
-function problemOfTimes ({ exp, nbf }: Claims, now: number, clockTolerance: number): string | null {
-  if (typeof exp === 'number' && exp <= now - clockTolerance) return 'expired'
+  if (iss !== undefined && iss !== issuer) return 'its issuer is another one'
   if (
-    nbf !== undefined && !(typeof nbf === 'number' && nbf <= now + clockTolerance)
-  ) { return 'not good yet' }
+    type !== undefined && !/^(?:bearer|dpop)$/i.test(String(type))
+  ) { return 'it is not an access token' }
+  if (cnf === undefined && /^dpop$/i.test(String(type))) return 'its DPoP key is missing (cnf)'
   return null
 }
 
+function problemOfTimes (
+  { exp, nbf = 0 }: Claims,
+  now: number,
+  clockTolerance: number
+): string | null {
+  if (Number(exp) <= now - clockTolerance) return 'it is expired'
+  return typeof nbf === 'number' && nbf <= now + clockTolerance ? null : 'it is not valid yet (nbf)'
+}
+
 /** Introspection needs client authentication (RFC 7662 §2.1). */
-function problemsOfProof (options: IntrospectionVerifierOptions): string[] {
+function problemsOfCredentials (options: IntrospectionVerifierOptions): string[] {
   const { clientSecret, privateKey } = options
   if ((clientSecret === undefined) !== (privateKey === undefined)) return []
   if (privateKey !== undefined) {
     return ['privateKey: is given beside clientSecret, one of the two is expected. Keep one']
   }
-  return Object.hasOwn(options, 'clientSecret')
-    ? ['clientSecret: undefined is given. Is the environment variable set?']
-    : [
-      'clientSecret: missing, expected it or privateKey, as the issuer answers nobody it does not know'
-    ]
+  return [
+    Object.hasOwn(options, 'clientSecret')
+      ? 'clientSecret: undefined is given. Is the environment variable set?'
+      : 'clientSecret: missing, and so is privateKey. Set one: the issuer authenticates clients'
+  ]
 }
 
 function isSigningKey (value: unknown): boolean {

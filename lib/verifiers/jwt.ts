@@ -1,15 +1,14 @@
-import { errors, jwtVerify } from 'jose'
-import type { JWTVerifyGetKey, JWTVerifyOptions } from 'jose'
-import { causeWith, McpOAuthError } from '../errors.ts'
-import type { Log, TokenVerifier } from '../types.ts'
-import { signatureAlgorithms } from '../oauth/public-keys.ts'
-import { createProviderDiscovery } from '../provider/discovery.ts'
+/** How is a JWT access token verified (RFC 9068, RFC 8725)? */
+import { errors, jwtVerify, type JWTVerifyGetKey, type JWTVerifyOptions } from 'jose'
+import { McpOAuthError } from '../errors.ts'
 import { safeLogger } from '../host/safe-logger.ts'
-import { cachedVerifier } from './cache.ts'
-import { callerOf, problemOfClaims } from './claims.ts'
-import { isCanonical, parseCompact } from './compact.ts'
-import { createKeySet } from './jwks.ts'
-import type { KeySet } from './jwks.ts'
+import {
+  issuerSkewSeconds,
+  maxIssuerSkewSeconds,
+  maxTokenLifetimeSeconds,
+  tokenCacheSeconds
+} from '../limits.ts'
+import { signatureAlgorithms } from '../oauth/public-keys.ts'
 import {
   audiences,
   checkOptions,
@@ -19,36 +18,42 @@ import {
   seconds,
   url
 } from '../options/fields.ts'
+import { createProviderDiscovery } from '../provider/discovery.ts'
+import type { Log, TokenVerifier } from '../types.ts'
+import { cachedVerifier } from './cache.ts'
+import { callerOf, problemOfClaims, rejection, wrongAudience } from './claims.ts'
+import { isCanonical, parseCompact } from './compact.ts'
+import { createKeySet, type KeySet } from './jwks.ts'
 
-/** Which JWTs are good. */
+/** Issuer, keys and requirements of the tokens. */
 export interface JwtVerifierOptions {
-  /** Who must have issued the token (`iss`), compared byte for byte. */
+  /** Issuer of the tokens (`iss`), compared byte for byte. */
   issuer: string
-  /** Audiences (`aud`) that are accepted beside the URL of the MCP route. */
+  /** Accepted audiences (`aud`) in addition to the URL of the MCP route. */
   audience?: string | readonly string[] | undefined
-  /** Where the keys are. Defaults to what the metadata of the issuer say. */
+  /** URL of the JWK set. Defaults to that of the metadata of the issuer. */
   jwksUri?: string | undefined
-  /** Where the metadata of the issuer are. Defaults to discovery. */
+  /** URL of the metadata of the issuer. Defaults to discovery. */
   metadataUrl?: string | undefined
   /**
-   * Accepted signature algorithms, none of them symmetric. Defaults to `RS256`, `PS256`, `ES256`,
+   * Accepted signature algorithms, all of them asymmetric. Defaults to `RS256`, `PS256`, `ES256`,
    * `EdDSA` and `Ed25519`.
    */
   algorithms?: readonly string[] | undefined
   /** Seconds by which clocks may differ, 0 to 120. Defaults to 30. */
   clockTolerance?: number | undefined
-  /** Seconds between issue and expiry at most. Defaults to 86,400: one day. */
+  /** Longest time from issue to expiry, in seconds. Defaults to 86,400: one day. */
   maxTokenLifetime?: number | undefined
-  /** Whether a token must name whom it speaks for (`sub`). Defaults to `false`. */
+  /** Whether a token must have a subject (`sub`). Defaults to `false`. */
   requireSubject?: boolean | undefined
   /**
-   * Seconds a good token is remembered at most, instead of verified again; never past its expiry.
-   * Defaults to 60; 0 verifies at every request.
+   * Seconds for which a valid token is cached instead of verified again, at most 60 and never past
+   * its expiry. Defaults to 60; 0 verifies each request.
    */
   cacheFor?: number | undefined
-  /** Keys that are already looked after. `jwksUri` and `metadataUrl` are not used then. */
+  /** A key set that is loaded elsewhere. Replaces `jwksUri` and `metadataUrl`. */
   keys?: KeySet | undefined
-  /** Where failing key loads are reported. */
+  /** Logger of failed key loads. */
   log?: Log | undefined
 }
 
@@ -81,104 +86,90 @@ const expectations = {
         Array.isArray(value) && value.length > 0 && value.every((name) => asymmetric.includes(name))
     )
   ),
-  clockTolerance: optional(seconds(0, 120)),
+  clockTolerance: optional(seconds(0, maxIssuerSkewSeconds)),
   maxTokenLifetime: optional(
     expect('a number of seconds', (value) => Number.isFinite(value) && Number(value) > 0)
   ),
   requireSubject: optional(expect('true or false', (value) => typeof value === 'boolean')),
-  cacheFor: optional(seconds(0, 60)),
+  cacheFor: optional(seconds(0, tokenCacheSeconds)),
   keys: optional(expect('a set of keys', (value) => typeof Object(value).peek === 'function')),
   log: logger
 }
 
-/** Header types an access token may have: RFC 9068 §2.1, or nothing in particular. */
+/** Header types (`typ`) of access tokens: RFC 9068 §2.1, or an unspecific one. */
 const types: readonly unknown[] = [undefined, 'jwt', 'at+jwt', 'application/at+jwt']
 
 /**
- * A verifier of JWT access tokens (RFC 9068, RFC 8725).
+ * Creates a verifier of JWT access tokens (RFC 9068, RFC 8725). It returns `null` for a token that
+ * is not a JWT of this issuer, so that another verifier is tried.
  *
- * Resolves to `null` for what is not a JWT of this issuer, so that verifiers of several issuers can
- * stand side by side. Good tokens are remembered for a while: checking a signature costs more than
- * all the rest of a guard.
- *
- * @throws {McpOAuthError} `invalidOptions`; the verifier itself throws `invalidToken` and
+ * @throws {McpOAuthError} `invalidOptions`. The verifier throws `invalidToken` and
  *   `keysUnavailable`
+ * @example
+ * await app.register(mcpOAuth, { tokens: jwtVerifier({ issuer: 'https://login.example.com' }) })
  */
 export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
   checkOptions('jwtVerifier', options, expectations)
-  const { issuer, audience = [], algorithms = signatureAlgorithms } = options
-  const { clockTolerance = 30, maxTokenLifetime = 86_400, requireSubject = false, cacheFor = 60 } =
-    options
-
-  const keys = options.keys ?? keysOf(options)
-  const accepted = [audience].flat()
-  const rules = { clockTolerance, maxTokenLifetime, requireSubject }
-  const expected = { issuer, algorithms: [...algorithms], clockTolerance }
+  const {
+    issuer,
+    audience = [],
+    algorithms = signatureAlgorithms,
+    clockTolerance = issuerSkewSeconds,
+    maxTokenLifetime = maxTokenLifetimeSeconds,
+    requireSubject = false,
+    cacheFor = tokenCacheSeconds,
+    keys = keysOf(options)
+  } = options
 
   const verify: TokenVerifier = async (token, context) => {
     const parsed = parseCompact(token)
     if (parsed?.claims['iss'] !== issuer) return null
 
-    const { parts, header, claims } = parsed
-    if (!parts.every(isCanonical)) throw invalid('not canonically encoded')
-    const type = header['typ']
-    if (!types.includes(typeof type === 'string' ? type.toLowerCase() : type)) {
-      throw invalid('not the type of an access token')
+    const { parts, header: { typ }, claims } = parsed
+    if (!parts.every(isCanonical)) throw rejection('it is not canonically encoded')
+    if (!types.includes(typeof typ === 'string' ? typ.toLowerCase() : typ)) {
+      throw rejection('its typ is not that of an access token')
     }
     await verifySignature(token, keys, {
-      ...expected,
-      audience: [context.resource, ...accepted],
+      issuer,
+      algorithms: [...algorithms],
+      clockTolerance,
+      audience: [context.resource, ...[audience].flat()],
       currentDate: new Date(context.now * 1000)
     })
-    const problem = problemOfClaims(claims, context.now, rules, context.dpop)
-    if (problem !== null) throw invalid(problem)
+    const rules = { clockTolerance, maxTokenLifetime, requireSubject }
+    const problem = problemOfClaims(claims, context, rules)
+    if (problem !== null) throw rejection(problem)
     return callerOf(token, claims, context)
   }
   return Object.assign(cachedVerifier(verify, { maxAge: cacheFor }), { issuer })
 }
 
 function keysOf ({ issuer, metadataUrl, jwksUri, log }: JwtVerifierOptions): KeySet {
-  const reports = { log: log && safeLogger(log) }
-  const provider = createProviderDiscovery({ issuer, metadataUrl, ...reports })
-  return createKeySet({ uri: async () => jwksUri ?? provider.keysUri(), ...reports })
+  const logging = { log: log && safeLogger(log) }
+  const provider = createProviderDiscovery({ issuer, metadataUrl, ...logging })
+  return createKeySet({ uri: async () => jwksUri ?? provider.keysUri(), ...logging })
 }
 
-function invalid (reason: unknown, { audience }: JWTVerifyOptions = {}): McpOAuthError {
-  if (reason instanceof errors.JWTClaimValidationFailed && reason.claim === 'aud') {
-    return new McpOAuthError('invalidToken', {
-      cause: causeWith(
-        `The token is refused: not for this audience (${[audience].flat().join(', ')}), but for`,
-        reason.payload.aud
-      )
-    })
-  }
-  return new McpOAuthError('invalidToken', {
-    cause: reason instanceof Error ? reason : new Error(`The token is refused: ${reason}`)
-  })
-}
+type VerifyOptions = JWTVerifyOptions & { audience: string[] }
 
-/** Looks for newer keys once, if the ones at hand were there before and do not fit. */
-async function verifySignature (
-  token: string,
-  set: KeySet,
-  options: JWTVerifyOptions
-): Promise<void> {
-  const before = set.peek()
+/** Verifies a signature. If cached keys do not fit, newer ones are loaded and tried once. */
+async function verifySignature (token: string, set: KeySet, options: VerifyOptions): Promise<void> {
+  const cached = set.peek()
   const keys = await set.get()
   try {
     await verifyWith(keys, token, options)
   } catch (error) {
-    const unknownKey = error instanceof errors.JWKSNoMatchingKey
-    if (
-      keys !== before || !(unknownKey || error instanceof errors.JWSSignatureVerificationFailed)
-    ) { throw verdict(error, options) }
-    // A wrong signature stays wrong when there is no way to ask; an unknown key may be a good one.
+    const isUnknownKey = error instanceof errors.JWKSNoMatchingKey
+    const isNewKeyPossible = isUnknownKey || error instanceof errors.JWSSignatureVerificationFailed
+    if (keys !== cached || !isNewKeyPossible) throw errorOf(error, options)
+    // If the load fails, an unknown key may still be valid, while a wrong signature remains wrong.
     const newer = await set.refresh().catch((failure) => {
-      throw unknownKey ? failure : invalid(error)
+      throw isUnknownKey ? failure : errorOf(error, options)
     })
-    if (newer === keys) throw invalid(error)
+    if (newer === keys) throw errorOf(error, options)
     await verifyWith(newer, token, options).catch((failure) => {
-      throw verdict(failure, options)
+      throw errorOf(failure, options)
     })
   }
 }
@@ -192,7 +183,7 @@ async function verifyWith (
     await jwtVerify(token, keys, options)
   } catch (error) {
     if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
-    // Keys without ids, as during a rotation: any of them may be meant.
+    // Several keys match, e.g. keys without ids during a rotation.
     for await (const key of error) {
       try {
         await jwtVerify(token, key, options)
@@ -216,12 +207,11 @@ const faultsOfToken = [
   errors.JWKSNoMatchingKey
 ]
 
-/**
- * Only what is known to be the fault of a token is held against it: a key that cannot be imported
- * throws errors of any kind.
- */
-function verdict (error: unknown, options: JWTVerifyOptions): McpOAuthError {
-  return faultsOfToken.some((fault) => error instanceof fault)
-    ? invalid(error, options)
-    : new McpOAuthError('keysUnavailable', { cause: error })
+/** Only known faults of a token make it invalid: a broken key throws errors of any kind. */
+function errorOf (cause: unknown, { audience }: VerifyOptions): McpOAuthError {
+  if (cause instanceof errors.JWTClaimValidationFailed && cause.claim === 'aud') {
+    return wrongAudience(audience, cause.payload.aud)
+  }
+  const isFaultOfToken = faultsOfToken.some(fault => cause instanceof fault)
+  return new McpOAuthError(isFaultOfToken ? 'invalidToken' : 'keysUnavailable', { cause })
 }

@@ -1,52 +1,46 @@
+/** How are access tokens of our own authorization server verified? */
 import type { JWTVerifyGetKey } from 'jose'
-import type { McpAuth, TokenVerifier, UpstreamAccess } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
+import type { TokenVerifier, UpstreamAccess } from '../types.ts'
 import { jwtVerifier } from './jwt.ts'
 
-/** What verifying an access token of our own takes. */
+/** Issuer, keys and revocations of our tokens. */
 export interface OwnTokenOptions {
   issuer: () => string
   keys: JWTVerifyGetKey
-  /** Whether a grant was ended. */
+  /** Whether a grant was revoked. */
   isRevoked: (grant: string) => Promise<boolean>
-  /** Opens the provider's token that is sealed into ours; null where tools do not get it. */
+  /** Opens the provider's token that is sealed into ours. Null if tools do not receive it. */
   openUpstream: ((sealed: string, now: number) => Promise<UpstreamAccess | null>) | null
 }
 
 /**
- * Verifies access tokens that this server issued (RFC 9068). Signature, type, issuer, audience and
- * time need nobody else; whether the grant was ended is asked of the store.
+ * Creates a verifier of access tokens that this server issued (RFC 9068). It checks signature,
+ * type, issuer, audience and time by itself, and asks the store whether the grant was revoked.
  */
 export function ownVerifier (
   { issuer, keys, isRevoked, openUpstream }: OwnTokenOptions
 ): TokenVerifier {
   const set = { get: async () => keys, refresh: async () => keys, peek: () => keys }
-  // Where the port is known only once the app listens, so is the issuer.
-  let known: { issuer: string, verify: TokenVerifier } | undefined
+  // Without publicUrl, the issuer contains the port, which is known once the app listens.
+  let current: TokenVerifier | undefined
   const verifier = () => {
-    const current = issuer()
-    if (known?.issuer !== current) {
-      known = {
-        issuer: current,
-        verify: jwtVerifier({
-          issuer: current,
-          keys: set,
-          algorithms: ['ES256'],
-          requireSubject: true
-        })
-      }
+    if (current?.issuer !== issuer()) {
+      current = jwtVerifier({
+        issuer: issuer(),
+        keys: set,
+        algorithms: ['ES256'],
+        requireSubject: true
+      })
     }
-    return known.verify
+    return current
   }
   return async function own (token, context) {
     const caller = await verifier()(token, context)
     if (caller === null) return null
     const { gid: grant, upt: sealed, ...claims } = caller.claims ?? {}
     if (typeof grant !== 'string' || await isRevoked(grant)) throw new McpOAuthError('invalidToken')
-    const upstream = openUpstream !== null && typeof sealed === 'string'
-      ? await openUpstream(sealed, context.now)
-      : null
-    const shown: McpAuth = { ...caller, claims }
-    return upstream === null ? shown : { ...shown, upstream }
+    const upstream = typeof sealed === 'string' && await openUpstream?.(sealed, context.now)
+    return { ...caller, claims, ...(upstream && { upstream }) }
   }
 }

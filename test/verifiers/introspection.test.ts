@@ -254,7 +254,7 @@ test('what the issuer writes about a token stays out of the log [D17 RS-21]', as
   assert.match(lines.join(), /invalid_request/)
   assert.match(
     (error.cause as Error).message,
-    new RegExp(`^${server.issuer} could not be asked about a token: .*\\(invalid_request\\)`)
+    new RegExp(`^${server.issuer} did not introspect a token: .*\\(invalid_request\\)`)
   )
   assert.doesNotMatch(
     lines.join() + JSON.stringify(error.cause, ['message', 'stack', 'cause']),
@@ -514,6 +514,6 @@ test('options are checked at the start, all at once', () => {
   )
   assert.throws(
     () => introspectionVerifier({ issuer: 'https://id.example', clientId: 'server' }),
-    /introspectionVerifier\.clientSecret: missing, expected it or privateKey/
+    /introspectionVerifier\.clientSecret: missing, and so is privateKey/
   )
 })

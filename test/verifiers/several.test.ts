@@ -117,7 +117,7 @@ test('the debug log says which verifiers were asked, in which order, and what ca
   }, { app })
   const looks = () =>
     lines.splice(0).map(line => JSON.parse(line)).filter(({ msg }) =>
-      msg === 'An access token was looked at'
+      msg === 'A verifier checked an access token'
     ).map(({ verifier, outcome, reason, reqId }) => ({
       verifier,
       outcome,
@@ -129,14 +129,14 @@ test('the debug log says which verifiers were asked, in which order, and what ca
   await guarded.call(token)
   assert.deepEqual(looks(), [unknown, {
     verifier: issuer.issuer,
-    outcome: 'good',
+    outcome: 'valid',
     reason: undefined,
     reqId: 'string'
   }])
   await guarded.call(`${token.slice(0, -4)}AAAA`)
   assert.deepEqual(looks(), [unknown, {
     verifier: issuer.issuer,
-    outcome: 'bad',
+    outcome: 'invalid',
     reason: 'signature verification failed',
     reqId: 'string'
   }])
@@ -176,9 +176,10 @@ test('the log says what was expected and what came: audience, issuer, Host and O
     reason => reason !== ''
   )
   const unknown =
-    'no verifier knows this token: it is of another issuer, or no JWT, or its issuer does not call it active'
+    'no verifier recognizes the access token: it is from another issuer, not a JWT, or inactive'
   assert.deepEqual(reasons, [
-    `The token is refused: not for this audience (${mcpUrl}), but for: ["https://canary.example","b"]`,
+    `The access token was rejected: its audience is not ${mcpUrl}, but: ` +
+    '["https://canary.example","b"]',
     `${unknown}. Its issuer: "${issuer.issuer}/"`,
     unknown,
     'the Origin: "https://canary.example"'
