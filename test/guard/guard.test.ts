@@ -20,7 +20,7 @@ const bareChallenge = (origin: string) =>
 const unauthorized = (statusCode: number, more: object = {}) =>
   Object.assign(new Error('canary'), { statusCode, ...more })
 
-test('without credentials every method gets the bare challenge [RS-01 RS-11 Q-01 Q-12]', async (t) => {
+test('/mcp replies 401 without error code to every method without credentials [RS-01 RS-11 Q-01 Q-12]', async (t) => {
   const { origin, mcpUrl } = await startGuarded(t)
   for (const method of ['POST', 'GET', 'DELETE', 'HEAD', 'PUT', 'PATCH']) {
     const response = await fetch(mcpUrl, { method })
@@ -36,12 +36,12 @@ test('without credentials every method gets the bare challenge [RS-01 RS-11 Q-01
   }
 })
 
-test('the challenge names the baseline scopes [RS-10]', async (t) => {
+test('the challenge of /mcp names the requiredScopes [RS-10]', async (t) => {
   const { origin, call } = await startGuarded(t, { requiredScopes: ['read', 'write'] })
   assert.equal(challengeOf(await call()), `${bareChallenge(origin)}, scope="read write"`)
 })
 
-test('the scheme is read in any case, other schemes are no credentials [RS-03]', async (t) => {
+test('/mcp accepts Bearer in any case, and ignores other schemes [RS-03]', async (t) => {
   const { origin, mcpUrl, token } = await startGuarded(t)
   const good = await token()
   const ask = (authorization: string) =>
@@ -56,7 +56,7 @@ test('the scheme is read in any case, other schemes are no credentials [RS-03]',
   }
 })
 
-test('a malformed Bearer is 400 and says so [RS-18 Q-02 Q-03]', async (t) => {
+test('/mcp replies 400 invalid_request to a malformed Bearer header [RS-18 Q-02 Q-03]', async (t) => {
   const { mcpUrl, token } = await startGuarded(t)
   const good = await token()
   for (
@@ -76,7 +76,7 @@ test('a malformed Bearer is 400 and says so [RS-18 Q-02 Q-03]', async (t) => {
   }
 })
 
-test('two Authorization headers are malformed, whichever comes first [Q-04]', async (t) => {
+test('/mcp replies 400 to two Authorization headers in any order [Q-04]', async (t) => {
   const { origin, token } = await startGuarded(t)
   const good = await token()
   for (
@@ -96,7 +96,7 @@ test('two Authorization headers are malformed, whichever comes first [Q-04]', as
   }
 })
 
-test('a token in the query is never read, and beside a header it is malformed [RS-04 Q-05 Q-06]', async (t) => {
+test('/mcp ignores a token in the query, and replies 400 to one beside a header [RS-04 Q-05 Q-06]', async (t) => {
   const { origin, mcpUrl, token, call } = await startGuarded(t)
   const good = await token()
   for (const query of [`?access_token=${good}`, `?%61ccess_token=${good}`, `?token=${good}`]) {
@@ -111,7 +111,7 @@ test('a token in the query is never read, and beside a header it is malformed [R
   assert.equal((await fetch(mcpUrl, { headers: { cookie: `access_token=${good}` } })).status, 401)
 })
 
-test('a token that is not good here is invalid_token, never why [RS-05 RS-06 RS-09]', async (t) => {
+test('/mcp replies 401 invalid_token without a reason to invalid tokens [RS-05 RS-06 RS-09]', async (t) => {
   const { origin, call, token, issuer } = await startGuarded(t)
   const now = Math.floor(Date.now() / 1000)
   const other = await startIssuer()
@@ -144,7 +144,7 @@ test('a token that is not good here is invalid_token, never why [RS-05 RS-06 RS-
   assert.equal((await call(await token())).status, 200)
 })
 
-test('a missing scope is 403 with all scopes that are needed [RS-12 RS-13 RS-14 Q-08]', async (t) => {
+test('/mcp replies 403 with all needed scopes if one is missing [RS-12 RS-13 RS-14 Q-08]', async (t) => {
   const { origin, call, token } = await startGuarded(t, { requiredScopes: ['read', 'write'] })
   for (const scope of ['read', 'write', 'readwrite', '', undefined, 'READ WRITE']) {
     const response = await call(await token({ scope }))
@@ -160,7 +160,7 @@ test('a missing scope is 403 with all scopes that are needed [RS-12 RS-13 RS-14 
   assert.equal((await call(await token({ scope: 'write read more' }))).status, 200)
 })
 
-test('a broader scope stands for those it implies [RS-15]', async (t) => {
+test('/mcp accepts a broader scope in place of those it implies [RS-15]', async (t) => {
   const { call, token } = await startGuarded(t, {
     requiredScopes: ['read'],
     scopeHierarchy: { root: ['admin'], admin: ['read', 'root'] }
@@ -175,14 +175,14 @@ test('a broader scope stands for those it implies [RS-15]', async (t) => {
   }
 })
 
-test('a machine token that names no one is a caller like any other [EX-02]', async (t) => {
+test('/mcp accepts a machine token without subject [EX-02]', async (t) => {
   const { call, token } = await startGuarded(t)
   const caller = await callerIn(await call(await token({ sub: undefined, client_id: 'robot' })))
   assert.equal(caller['clientId'], 'robot')
   assert.ok(!('subject' in caller))
 })
 
-test('the token is checked before a byte of the body is parsed [RS-07 Q-10]', async (t) => {
+test('/mcp verifies the token before it parses the body [RS-07 Q-10]', async (t) => {
   const { origin } = await startGuarded(t)
   // A megabyte is announced and never sent: whoever waits for it does not answer.
   const answer = await raw(origin, [
@@ -195,7 +195,7 @@ test('the token is checked before a byte of the body is parsed [RS-07 Q-10]', as
   assert.match(answer, /^HTTP\/1.1 401 /)
 })
 
-test('two callers on one kept-alive socket are told apart, and no one inherits [RS-02 SE-06]', async (t) => {
+test('/mcp verifies each request on a kept-alive socket [RS-02 SE-06]', async (t) => {
   const { mcpUrl, token } = await startGuarded(t)
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   t.after(() => {
@@ -224,7 +224,7 @@ test('two callers on one kept-alive socket are told apart, and no one inherits [
   assert.equal(ports.size, 1)
 })
 
-test('interleaved callers each see themselves [Q-24]', async (t) => {
+test('concurrent requests to /mcp have their own callers [Q-24]', async (t) => {
   const { call, token } = await startGuarded(t)
   const users = Array.from({ length: 10 }, (_, index) => `user-${index}`)
   const tokens = await Promise.all(users.map((sub) => token({ sub })))
@@ -237,7 +237,7 @@ test('interleaved callers each see themselves [Q-24]', async (t) => {
   assert.deepEqual(answers, Array.from({ length: 100 }, (_, index) => users[index % 10]))
 })
 
-test('every spelling that routes is guarded [Q-17]', async (t) => {
+test('every spelling of the path that reaches /mcp is guarded [Q-17]', async (t) => {
   const app = Fastify({
     routerOptions: { ignoreTrailingSlash: true, caseSensitive: false, ignoreDuplicateSlashes: true }
   })
@@ -282,7 +282,7 @@ test('every spelling that routes is guarded [Q-17]', async (t) => {
   }
 })
 
-test('a provider that is down is 503 with Retry-After, never 401 [Q-13]', async (t) => {
+test('/mcp replies 503 with Retry-After, never 401, while the provider is down [Q-13]', async (t) => {
   for (const path of ['/.well-known/oauth-authorization-server', '/jwks'] as const) {
     const { call, token, issuer } = await startGuarded(t)
     issuer.fail.set(path, 'unavailable')
@@ -319,7 +319,7 @@ async function startWith (
   return { app, origin, call }
 }
 
-test('dependencies run in order, see what came before, and their identities are merged', async (t) => {
+test('dependencies run in order, receive earlier results, and merge their identities', async (t) => {
   const seen: unknown[] = []
   const { call } = await startWith(t, {
     dependencies: [
@@ -337,7 +337,7 @@ test('dependencies run in order, see what came before, and their identities are 
   assert.deepEqual(seen, [7, true])
 })
 
-test('dependencies add to the caller of a verified token', async (t) => {
+test('dependencies add members to the caller of a verified token', async (t) => {
   const { call, token } = await startGuarded(t, {
     tokens: async (token) => ({ token, clientId: 'c', scopes: ['read'], subject: 'alice' }),
     dependencies: [async ({ mcpAuth }) => ({ tenant: `${mcpAuth?.subject}'s` })]
@@ -346,7 +346,7 @@ test('dependencies add to the caller of a verified token', async (t) => {
   assert.deepEqual([subject, tenant, scopes], ['alice', "alice's", ['read']])
 })
 
-test('a 401 or 403 of a dependency leaves with the challenge and without its message', async (t) => {
+test('/mcp replies to a 401 or 403 of a dependency with a challenge, without its message', async (t) => {
   let thrown: unknown
   const { call } = await startWith(t, {
     dependencies: [() => {
@@ -405,7 +405,7 @@ test('a 401 or 403 of a dependency leaves with the challenge and without its mes
   }
 })
 
-test('whatever else a dependency throws never lets a request pass', async (t) => {
+test('/mcp rejects the request if a dependency throws any other value', async (t) => {
   let thrown: unknown
   const calls: unknown[] = []
   const { call } = await startWith(t, {
@@ -439,13 +439,13 @@ test('whatever else a dependency throws never lets a request pass', async (t) =>
   assert.deepEqual(calls, [])
 })
 
-test('a dependency that says false lets no one pass', async (t) => {
+test('/mcp replies 401 if a dependency returns false', async (t) => {
   const { call } = await startWith(t, { dependencies: [() => false] })
   assert.equal((await call({ authorization: 'Bearer t' })).status, 401)
   assert.equal(challengeOf(await call({})), 'Bearer')
 })
 
-test('nothing runs after a dependency that has refused, whether it returned the reply or not', async (t) => {
+test('no handler runs after a dependency has replied, whether it returned the reply or not', async (t) => {
   const answer = { pay: 'first' }
   const answering: Dependency[] = [
     async (_request, reply) => await reply.code(402).send(answer),
@@ -494,7 +494,7 @@ test('nothing runs after a dependency that has refused, whether it returned the 
   }
 })
 
-test('scopes are held against what the dependencies found, where nothing else verifies', async (t) => {
+test('/mcp checks scopes against the dependencies where no verifier runs', async (t) => {
   let identity: object = {}
   const { call, origin } = await startWith(t, {
     dependencies: [() => identity],
@@ -529,7 +529,7 @@ test('scopes are held against what the dependencies found, where nothing else ve
   assert.equal((await fetch(`${origin}/own`)).status, 200)
 })
 
-test('tokens: a verifier, several, or false', async (t) => {
+test('/mcp verifies tokens with one verifier, several, or none (tokens: false)', async (t) => {
   const knows = (known: string): TokenVerifier => async (token) =>
     token === known ? { token, clientId: known, scopes: ['read'] } : null
   const one = await startGuarded(t, { tokens: knows('one') })
@@ -561,7 +561,7 @@ test('tokens: a verifier, several, or false', async (t) => {
   assert.equal((await none.call(await none.token())).status, 401)
 })
 
-test('a verifier that fails is 503, one that answers nonsense never lets a request pass', async (t) => {
+test('/mcp replies 503 if a verifier fails or returns no caller', async (t) => {
   let answer: () => unknown = () => null
   const { call } = await startGuarded(t, {
     tokens: (async () => answer()) as never,
@@ -587,7 +587,7 @@ test('a verifier that fails is 503, one that answers nonsense never lets a reque
   }
 })
 
-test('authInfo of tools: server, function, handler, tools', async (t) => {
+test('authInfo of tools is the caller: server, function, handler, tools', async (t) => {
   const seen: unknown[] = []
   const handler = {
     async fetch (
@@ -626,7 +626,7 @@ test('authInfo of tools: server, function, handler, tools', async (t) => {
   assert.deepEqual([...new Set(seen)], ['alice'])
 })
 
-test('requireMcpAuth guards own routes under an error handler of the host, in onRequest and preHandler', async (t) => {
+test('requireMcpAuth() in onRequest and preHandler guards routes of the host', async (t) => {
   const app = Fastify()
   app.setErrorHandler(async (error: Error & { statusCode?: number }, _request, reply) =>
     await reply.code(error.statusCode ?? 500).send({ host: error.message })
@@ -673,7 +673,7 @@ test('requireMcpAuth guards own routes under an error handler of the host, in on
   assert.deepEqual(await (await ask('/open', 'bad')).json(), { mcpAuth: null })
 })
 
-test('a check that cannot be made is 503 with Retry-After on own routes too [Q-13]', async (t) => {
+test('requireMcpAuth() replies 503 with Retry-After while the provider is down [Q-13]', async (t) => {
   const app = Fastify()
   app.setErrorHandler(async (_error, _request, reply) =>
     await reply.code(503).send({ host: 'is sorry' })
@@ -696,7 +696,7 @@ test('a check that cannot be made is 503 with Retry-After on own routes too [Q-1
   ])
 })
 
-test('requireMcpAuth runs the dependencies, and their errors keep the challenge', async (t) => {
+test('requireMcpAuth() runs the dependencies, and their errors keep the challenge', async (t) => {
   const { origin } = await startWith(t, {
     dependencies: [({ headers }) => {
       if (headers['x-key'] !== 'k') throw unauthorized(401)
@@ -718,7 +718,7 @@ test('requireMcpAuth runs the dependencies, and their errors keep the challenge'
   })
 })
 
-test('auth: false lets everyone pass, and says so in the log', async (t) => {
+test('auth: false accepts every request, and logs a warning', async (t) => {
   const lines: string[] = []
   const app = Fastify({
     logger: {
@@ -741,7 +741,7 @@ test('auth: false lets everyone pass, and says so in the log', async (t) => {
   assert.equal(lines.filter((line) => line.includes('auth is false')).length, 1)
 })
 
-test('no token reaches the log, at any level [RS-21]', async (t) => {
+test('no token is logged at any level [RS-21]', async (t) => {
   const lines: string[] = []
   const app = Fastify({
     logger: {
@@ -761,7 +761,7 @@ test('no token reaches the log, at any level [RS-21]', async (t) => {
   for (const each of [good, bad, 'opaque-canary']) assert.ok(!lines.join('').includes(each))
 })
 
-test('a slip in requireMcpAuth stops the start', async (t) => {
+test('requireMcpAuth() throws on invalid options', async (t) => {
   const { app } = await buildApp(t, { issuer: 'https://id.example' })
   const rows: Array<[unknown, RegExp]> = [
     [
@@ -783,7 +783,7 @@ test('a slip in requireMcpAuth stops the start', async (t) => {
   }
 })
 
-test('a hook that was not called for is no hook: the request is answered, and not let in', async (t) => {
+test('requireMcpAuth without a call replies 500 to every request', async (t) => {
   let ran = false
   const { origin } = await buildApp(t, { issuer: 'https://id.example' }, {
     routes: (app) => {

@@ -201,7 +201,8 @@ function probesOf (tokens: Record<'good' | 'narrow', string>): Probe[] {
     token('grant_type=password'),
     token('grant_type=authorization_code&grant_type=authorization_code'),
     token(
-      'grant_type=authorization_code&code=x&client_id=nobody&redirect_uri=http%3A%2F%2F127.0.0.1%2Fcallback&code_verifier=' +
+      'grant_type=authorization_code&code=x&client_id=nobody' +
+        '&redirect_uri=http%3A%2F%2F127.0.0.1%2Fcallback&code_verifier=' +
         'v'.repeat(43)
     ),
     { path: '/oauth/token', method: 'OPTIONS', headers: preflight },
@@ -242,9 +243,10 @@ async function answersOf ({ origin, token }: GuardedApp): Promise<unknown[]> {
     const body = (await response.text())
       .replaceAll(origin, 'ORIGIN')
       .replaceAll(
-        /"client_id":"[\w.-]{60,}"|"client_id_issued_at":\d+|\\"(?:token|expiresAt|exp|iat|iss)\\":(?:\d+|\\"[^"]*\\")/g,
+        /\\"(?:token|expiresAt|exp|iat|iss)\\":(?:\d+|\\"[^"]*\\")/g,
         ''
       )
+      .replaceAll(/"client_id":"[\w.-]{60,}"|"client_id_issued_at":\d+/g, '')
     const headers = decisive.map((name) =>
       `${name}: ${response.headers.get(name)?.replaceAll(origin, 'ORIGIN')}`
     )
@@ -266,7 +268,7 @@ function bareAnswers (t: TestContext): Promise<unknown[]> {
   return reference
 }
 
-test('the probes reach what they are meant to reach', async (t) => {
+test('each probe gets the intended status', async (t) => {
   const statuses = (await bareAnswers(t) as Array<{ status: number }>).map(({ status }) => status)
   assert.deepEqual(statuses, [
     200,
@@ -308,7 +310,7 @@ test('the probes reach what they are meant to reach', async (t) => {
 })
 
 for (const [name, build] of Object.entries(hosts)) {
-  test(`our answers do not depend on the host: ${name} [G-19]`, async (t) => {
+  test(`our routes respond the same on this host: ${name} [G-19]`, async (t) => {
     const expected = await bareAnswers(t)
     assert.deepEqual(
       await answersOf(await startGuarded(t, options, { app: await build() })),
@@ -316,7 +318,7 @@ for (const [name, build] of Object.entries(hosts)) {
     )
   })
 
-  test(`the host does not change: ${name} [I10]`, async (t) => {
+  test(`routes of the host respond the same with the plugin: ${name} [I10]`, async (t) => {
     const before = await build()
     t.after(() => before.close())
     addHostRoutes(before)
@@ -392,7 +394,7 @@ async function hostAnswersOf (app: FastifyInstance): Promise<unknown[]> {
   return answers
 }
 
-test('our routes stay out of the API documents of the host, but for what they name', async (t) => {
+test('the API documents of the host contain none of our routes', async (t) => {
   const { app } = await startGuarded(t, options, {
     app: await withPlugin(swagger, { openapi: { info: { title: 'host', version: '1.0.0' } } }),
     routes: addHostRoutes
@@ -405,7 +407,7 @@ test('our routes stay out of the API documents of the host, but for what they na
   ])
 })
 
-test('a rate limit of the host holds for our routes too, and says so in OAuth JSON', async (t) => {
+test('a rate limit of the host applies to our routes, with 429 as OAuth JSON', async (t) => {
   const { call, token, origin } = await startGuarded(t, options, {
     app: await withPlugin(rateLimit, { max: 1 })
   })

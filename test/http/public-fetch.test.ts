@@ -56,7 +56,7 @@ const refused = {
   statusCode: 401
 }
 
-test('only what is plainly of the public internet is public [C-02 SS-01]', () => {
+test('isPublicAddress accepts addresses of the public internet only [C-02 SS-01]', () => {
   const hidden = [
     '127.0.0.1',
     '127.255.255.255',
@@ -158,7 +158,7 @@ test('only what is plainly of the public internet is public [C-02 SS-01]', () =>
   for (const address of open) assert.equal(isPublicAddress(address), true, address)
 })
 
-test('an address in the URL is checked too, however it is written [C-02 L17 SS-01]', async (t) => {
+test('publicFetch rejects private addresses in the URL in every notation [C-02 L17 SS-01]', async (t) => {
   const { port, seen } = await trap(t)
   const fetch = createPublicFetch({
     resolve: async () => {
@@ -188,7 +188,7 @@ test('an address in the URL is checked too, however it is written [C-02 L17 SS-0
   assert.deepEqual(seen, { connections: 0, bytes: 0 })
 })
 
-test('a name that resolves to a private address is rejected without sending a byte [C-02 SS-01]', async (t) => {
+test('publicFetch sends nothing to a name with a private address [C-02 SS-01]', async (t) => {
   const { port, seen } = await trap(t)
   for (
     const answers of [
@@ -217,7 +217,7 @@ test('a name that resolves to a private address is rejected without sending a by
   assert.deepEqual(seen, { connections: 0, bytes: 0 })
 })
 
-test('of a mixed answer the private addresses are left out, and there is one lookup [C-03 SS-01]', async (t) => {
+test('publicFetch ignores private addresses among public ones, after one lookup [C-03 SS-01]', async (t) => {
   const { port, seen } = await trap(t)
   let lookups = 0
   // 2fff::1 is public by its range, and not given to anyone.
@@ -230,7 +230,7 @@ test('of a mixed answer the private addresses are left out, and there is one loo
   assert.deepEqual(seen, { connections: 0, bytes: 0 })
 })
 
-test('the connection is made to the address that was looked up [C-03]', async (t) => {
+test('publicFetch connects to the address that it resolved [C-03]', async (t) => {
   const origin = await serve(t, (request, response) => {
     response.end(request.headers.host)
   })
@@ -239,7 +239,7 @@ test('the connection is made to the address that was looked up [C-03]', async (t
   assert.equal((await fetch(`http://app.example:${port}/`)).text, `app.example:${port}`)
 })
 
-test('only https [C-01]', async (t) => {
+test('publicFetch rejects URLs that are not https [C-01]', async (t) => {
   const { port, seen } = await trap(t)
   let lookups = 0
   const fetch = createPublicFetch({
@@ -259,7 +259,7 @@ test('only https [C-01]', async (t) => {
   assert.deepEqual([lookups, seen.connections], [0, 0])
 })
 
-test('a connection a request, and nothing in it that tells who asks [C-15 SS-03]', async (t) => {
+test('publicFetch sends each request on a new connection without credentials [C-15 SS-03]', async (t) => {
   const requests: IncomingMessage[] = []
   const origin = await serve(t, (request, response) => {
     requests.push(request)
@@ -285,7 +285,7 @@ test('a connection a request, and nothing in it that tells who asks [C-15 SS-03]
   }
 })
 
-test('a second answer on a connection reaches nobody [C-15]', async (t) => {
+test('publicFetch ignores a second response on a connection [C-15]', async (t) => {
   const body = (text: string) => `HTTP/1.1 200 OK\r\ncontent-length: ${text.length}\r\n\r\n${text}`
   const port = await listen(
     t,
@@ -305,7 +305,7 @@ test('a second answer on a connection reaches nobody [C-15]', async (t) => {
   }
 })
 
-test('redirects and errors are answers, and not followed [C-05 C-06 SS-02]', async (t) => {
+test('publicFetch returns redirects and errors, and follows none [C-05 C-06 SS-02]', async (t) => {
   const paths: Array<string | undefined> = []
   const origin = await serve(t, (request, response) => {
     paths.push(request.url)
@@ -318,7 +318,7 @@ test('redirects and errors are answers, and not followed [C-05 C-06 SS-02]', asy
   assert.equal(paths.includes('/200'), false)
 })
 
-test('5,120 bytes fit, one more does not, whatever the length said [C-07 SS-03]', async (t) => {
+test('publicFetch accepts 5,120 bytes and rejects one more, for any length header [C-07 SS-03]', async (t) => {
   const origin = await serve(t, (request, response) => {
     const [, bytes = '0', how] = request.url?.split('/') ?? []
     if (how === 'sized') response.setHeader('content-length', bytes)
@@ -392,7 +392,7 @@ const faults: Record<string, Fault> = {
 }
 
 for (const [name, fault] of Object.entries(faults)) {
-  test(`${name} fails like everything else [C-07 C-16 SS-03]`, async (t) => {
+  test(`publicFetch rejects ${name} with invalidClient [C-07 C-16 SS-03]`, async (t) => {
     const origin = await serve(t, (_request, response) => {
       response.on('error', () => {})
       fault(response)
@@ -402,7 +402,7 @@ for (const [name, fault] of Object.entries(faults)) {
   })
 }
 
-test('a closed port and a name server that hangs fail like everything else [C-16]', async () => {
+test('publicFetch rejects a closed port and a hanging name server with invalidClient [C-16]', async () => {
   const server = createServer()
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -420,14 +420,14 @@ test('a closed port and a name server that hangs fail like everything else [C-16
   )
 })
 
-test('a byte order mark stays where it is [C-08]', async (t) => {
+test('publicFetch keeps a byte order mark [C-08]', async (t) => {
   const origin = await serve(t, (_request, response) => {
     response.writeHead(200, json).end('\ufeff{}')
   })
   assert.equal((await createPublicFetch({ allowPrivate: true })(`${origin}/`)).text, '\ufeff{}')
 })
 
-test('ten run at once, twenty wait, the rest is turned away [C-14 REG-18]', async (t) => {
+test('publicFetch runs ten requests at once, queues twenty and rejects more [C-14 REG-18]', async (t) => {
   const waiting: ServerResponse[] = []
   let most = 0
   let open = 0
@@ -461,7 +461,7 @@ test('ten run at once, twenty wait, the rest is turned away [C-14 REG-18]', asyn
   assert.equal((await later).status, 200)
 })
 
-test('failures give their turns back, and waiting is not counted against a request [C-14]', async (t) => {
+test('publicFetch starts the next request after failures, and its timeout then [C-14]', async (t) => {
   let requests = 0
   const origin = await serve(t, (request, response) => {
     requests++
@@ -476,7 +476,7 @@ test('failures give their turns back, and waiting is not counted against a reque
 })
 
 test(
-  'a certificate nobody vouches for is refused, also when the process is told not to check [C-17]',
+  'publicFetch rejects untrusted certificates, also if the process does not check them [C-17]',
   { skip: noCertificate },
   async (t) => {
     const { port, requests } = await startUntrusted(t, 'app.example', (_request, response) => {

@@ -31,7 +31,7 @@ async function join (
 
 for (const [name, Client, server] of pairs) {
   test(
-    `a cluster of three, ${server} with the client ${name}`,
+    `redisStore works on a cluster of three: ${server}, ${name}`,
     { skip: skipWithout(server) },
     async (t) => {
       const nodes = await startCluster(t, server)
@@ -45,7 +45,7 @@ for (const [name, Client, server] of pairs) {
       }
 
       for (const prefix of ['', '/v1']) {
-        await t.test(`a whole login, on two instances (${prefix || 'at the root'}) [T-14 T-15 T-22 V-05 V-06]`, async (t) => {
+        await t.test(`a login spans two instances (${prefix || 'root'}) [T-14 T-15 T-22 V-05 V-06]`, async (t) => {
           await Promise.all(admins.map(admin => admin.flushall()))
           const flow = await startFlow(t, { options: { prefix, store: redisStore(one) } })
           const other = await flow.another({ store: redisStore(two) })
@@ -87,7 +87,7 @@ for (const [name, Client, server] of pairs) {
         })
       }
 
-      await t.test('a server that hangs: 503 in time, nothing twice, and all is well when it is back [F-13]', async (t) => {
+      await t.test('/oauth/token replies 200 or 503 while one server hangs, and recovers [F-13]', async (t) => {
         const flow = await startFlow(t, { options: { store: redisStore(one) } })
         const id = await flow.register()
         const codes: string[] = []

@@ -40,16 +40,23 @@ for (
 ) {
   for (const server of servers) {
     for (const [name, check] of contract) {
-      test(`${name} (${client}, ${server})`, { skip: skipWithout(server) }, async (t) => {
-        const { port } = await startRedis(t, { server })
-        const [one, two] = [await connect(t, port, {}, Client), await connect(t, port, {}, Client)]
-        await check(redisStore(one), redisStore(two))
-      })
+      test(
+        `redisStore: ${name} (${client}, ${server})`,
+        { skip: skipWithout(server) },
+        async (t) => {
+          const { port } = await startRedis(t, { server })
+          const [one, two] = [
+            await connect(t, port, {}, Client),
+            await connect(t, port, {}, Client)
+          ]
+          await check(redisStore(one), redisStore(two))
+        }
+      )
     }
   }
 }
 
-test('every key has an end [S-07]', { skip }, async (t) => {
+test('redisStore writes every key with a lifetime [S-07]', { skip }, async (t) => {
   const { port } = await startRedis(t)
   const client = await connect(t, port)
   const store = redisStore(client)
@@ -74,7 +81,7 @@ test('every key has an end [S-07]', { skip }, async (t) => {
   for (const key of await client.keys('*')) assert.ok(await client.pttl(key) > 0, key)
 })
 
-test('what the marks makes of ids are plain hashes [S-05]', { skip }, async (t) => {
+test('the keys of one-time marks in Redis contain hashes of ids [S-05]', { skip }, async (t) => {
   const { port } = await startRedis(t)
   const client = await connect(t, port)
   const marks = createOneTimeMarks(redisStore(client), 'https://mcp.example')
@@ -98,7 +105,7 @@ test('what the marks makes of ids are plain hashes [S-05]', { skip }, async (t) 
   for (const key of keys) assert.match(key, /^mcp-oauth:[\w-]{16}:code:[\w-]{43}$/)
 })
 
-test('a prefix keeps apart what shares a server [S-06]', { skip }, async (t) => {
+test('redisStore with a prefix separates stores on one server [S-06]', { skip }, async (t) => {
   const { port } = await startRedis(t)
   const client = await connect(t, port)
   const [one, two] = [
@@ -111,7 +118,7 @@ test('a prefix keeps apart what shares a server [S-06]', { skip }, async (t) => 
   assert.deepEqual((await client.keys('*')).sort(), ['one:a', 'two:a'])
 })
 
-test('one command, on one key, each', { skip }, async (t) => {
+test('each method of redisStore sends one command for one key', { skip }, async (t) => {
   const { port } = await startRedis(t)
   const client = await connect(t, port)
   const seen: string[][] = []
@@ -134,7 +141,7 @@ test('one command, on one key, each', { skip }, async (t) => {
   ])
 })
 
-test('a client that connects lazily is woken', { skip }, async (t) => {
+test('redisStore connects a lazy client', { skip }, async (t) => {
   const { port } = await startRedis(t)
   const client = await connect(t, port, { lazyConnect: true })
   assert.equal(client.status, 'wait')
@@ -142,7 +149,7 @@ test('a client that connects lazily is woken', { skip }, async (t) => {
 })
 
 test(
-  'a server that dies: refused at once, without a queue, and fine again when it is back [F-13 L19]',
+  'redisStore rejects at once without a server, and recovers with it [F-13 L19]',
   { skip },
   async (t) => {
     const { port, process: child } = await startRedis(t)
@@ -163,20 +170,24 @@ test(
   }
 )
 
-test('a client that was never connected, or was closed [F-13]', { skip }, async (t) => {
-  const port = await freePort()
-  const client = new Redis({ port, host: '127.0.0.1', retryStrategy: () => 50 })
-  client.on('error', () => {})
-  t.after(() => {
+test(
+  'redisStore rejects while its client is not connected or closed [F-13]',
+  { skip },
+  async (t) => {
+    const port = await freePort()
+    const client = new Redis({ port, host: '127.0.0.1', retryStrategy: () => 50 })
+    client.on('error', () => {})
+    t.after(() => {
+      client.disconnect()
+    })
+    await refuses(redisStore(client), /not connected/)
     client.disconnect()
-  })
-  await refuses(redisStore(client), /not connected/)
-  client.disconnect()
-  await refuses(redisStore(client), /not connected/)
-})
+    await refuses(redisStore(client), /not connected/)
+  }
+)
 
 test(
-  'a server that hangs: refused in time, and fine again afterwards [L19]',
+  'withCircuitBreaker rejects in time while Redis hangs, and recovers [L19]',
   { skip },
   async (t) => {
     const { port, process: child } = await startRedis(t)
@@ -189,7 +200,7 @@ test(
 )
 
 test(
-  'an answer that came while the process stood still is an answer [F-25]',
+  'withCircuitBreaker accepts responses that arrived while the process was blocked [F-25]',
   { skip },
   async (t) => {
     const { port } = await startRedis(t)
@@ -206,7 +217,7 @@ test(
   }
 )
 
-test('a server that is busy with a script [F-15]', { skip }, async (t) => {
+test('redisStore rejects while Redis runs a script [F-15]', { skip }, async (t) => {
   const { port } = await startRedis(t, { args: ['--busy-reply-threshold', '50'] })
   const store = redisStore(await connect(t, port))
   const other = await connect(t, port)
@@ -218,7 +229,7 @@ test('a server that is busy with a script [F-15]', { skip }, async (t) => {
   assert.equal(await store.putIfAbsent('key', 'value', 60), null)
 })
 
-test('a replica takes no writes, a full server neither [F-15]', { skip }, async (t) => {
+test('redisStore rejects writes to a replica and to a full server [F-15]', { skip }, async (t) => {
   const { port } = await startRedis(t)
   const client = await connect(t, port)
   const store = redisStore(client)
@@ -233,7 +244,7 @@ test('a replica takes no writes, a full server neither [F-15]', { skip }, async 
   await refuses(store, /READONLY|MASTERDOWN/)
 })
 
-test('a server that is loading its data [F-15]', { skip }, async (t) => {
+test('redisStore rejects while Redis loads its data [F-15]', { skip }, async (t) => {
   const { port } = await startRedis(t, {
     args: ['--enable-debug-command', 'yes', '--loading-process-events-interval-bytes', '1024']
   })
@@ -249,7 +260,7 @@ test('a server that is loading its data [F-15]', { skip }, async (t) => {
   await loaded
 })
 
-test('no command is asked twice, and failures of the marks are failures of the store [F-15]', {
+test('one-time marks send each command once, and reject with storeUnavailable [F-15]', {
   skip
 }, async (t) => {
   const { port } = await startRedis(t)

@@ -39,7 +39,7 @@ for (
     ['OpenID Connect appended', '/tenant/.well-known/openid-configuration', 3]
   ] as const
 ) {
-  test(`metadata are found at ${name} [ASM-04]`, async (t) => {
+  test(`metadata() finds the document with the issuer ${name} [ASM-04]`, async (t) => {
     const { issuer, provider } = await setUp(t, { path: '/tenant', metadataPath })
     assert.equal((await provider.metadata()).token_endpoint, `${issuer.origin}/token`)
     assert.equal(await provider.keysUri(), issuer.jwksUri)
@@ -50,7 +50,7 @@ for (
 for (
   const fault of ['redirect', 'html', 'garbage', 'array', 'bomb', 'oversize', 'missing'] as const
 ) {
-  test(`discovery goes past an address that answers with ${fault}`, async (t) => {
+  test(`metadata() tries the next URL after a response with "${fault}"`, async (t) => {
     const { issuer, provider } = await setUp(t, {
       metadataPath: '/.well-known/openid-configuration'
     })
@@ -60,7 +60,7 @@ for (
   })
 }
 
-test('only the named metadata URL is asked', async (t) => {
+test('metadata() requests only metadataUrl if it is given', async (t) => {
   const issuer = await startIssuer({ metadataPath: '/custom' })
   t.after(issuer.close)
   const provider = createProviderDiscovery({
@@ -83,7 +83,7 @@ const outcomes: Array<[id: string, fault: keyof typeof faults, status: number]> 
   ['U-06', 'resetMidBody', 503]
 ]
 for (const [id, fault, status] of outcomes) {
-  test(`${id} ${fault} of the metadata is ${status} with Retry-After, and asked for once`, async (t) => {
+  test(`metadata() is ${status} with Retry-After after one request with "${fault}" [${id}]`, async (t) => {
     const { issuer, provider, state } = await setUp(t)
     issuer.fail.set(issuer.metadataPath, fault)
     for (let i = 0; i < 3; i++) {
@@ -98,7 +98,7 @@ for (const [id, fault, status] of outcomes) {
   })
 }
 
-test('a provider that was down at the start is found when it is up [F-07]', async (t) => {
+test('metadata() succeeds once an unavailable provider is back [F-07]', async (t) => {
   const { issuer, provider, state } = await setUp(t)
   issuer.fail.set(issuer.metadataPath, 'unavailable')
   await assert.rejects(provider.metadata(), { statusCode: 503 })
@@ -107,31 +107,31 @@ test('a provider that was down at the start is found when it is up [F-07]', asyn
   assert.equal((await provider.metadata()).issuer, issuer.issuer)
 })
 
-test('a provider in trouble is not asked at further addresses', async (t) => {
+test('metadata() tries no further URL of an unavailable provider', async (t) => {
   const { issuer, provider } = await setUp(t, { metadataPath: '/.well-known/openid-configuration' })
   issuer.fail.set('/.well-known/oauth-authorization-server', 'unavailable')
   await assert.rejects(provider.metadata(), { statusCode: 503 })
   assert.equal(total(issuer), 1)
 })
 
-test('a thousand callers cause one fetch [M-13]', async (t) => {
+test('metadata() sends one request for a thousand callers [M-13]', async (t) => {
   const { issuer, provider } = await setUp(t)
   await Promise.all(Array.from({ length: 1_000 }, () => provider.metadata()))
   assert.equal(total(issuer), 1)
 })
 
 for (
-  const [id, change] of [
-    ['M-07 F-08 a hostile endpoint', { authorization_endpoint: 'javascript:canary' }],
-    ['M-08 F-08 another issuer', { issuer: 'https://canary.example' }],
-    ['F-08 another origin of the token endpoint', { token_endpoint: 'http://127.0.0.2:1/canary' }],
-    ['F-08 another origin of the keys', { jwks_uri: 'http://127.0.0.2:1/canary' }]
+  const [id, change, members] of [
+    ['M-07 F-08', 'a hostile endpoint', { authorization_endpoint: 'javascript:canary' }],
+    ['M-08 F-08', 'another issuer', { issuer: 'https://canary.example' }],
+    ['F-08', 'a token endpoint elsewhere', { token_endpoint: 'http://127.0.0.2:1/canary' }],
+    ['F-08', 'keys elsewhere', { jwks_uri: 'http://127.0.0.2:1/canary' }]
   ] as const
 ) {
-  test(`${id} in a later document leaves the last good one in place for a day`, async (t) => {
+  test(`metadata() keeps the last valid document for a day after ${change} [${id}]`, async (t) => {
     const { issuer, provider, state } = await setUp(t)
     const good = await provider.metadata()
-    Object.assign(issuer.metadata, change)
+    Object.assign(issuer.metadata, members)
     state.time += 601
     assert.equal(await provider.metadata(), good)
     state.time += 85_000
@@ -141,14 +141,14 @@ for (
   })
 }
 
-test('a bad document from the start is 503 and told in the log [M-07 M-08]', async (t) => {
+test('metadata() is 503 and logs the reason if the first document is invalid [M-07 M-08]', async (t) => {
   const { issuer, provider, state } = await setUp(t)
   issuer.metadata['issuer'] = `${issuer.issuer}/`
   await assert.rejects(provider.metadata(), { kind: 'providerUnavailable', statusCode: 503 })
   assert.match(state.lines.join(), /issuer is not the configured issuer/)
 })
 
-test('another origin is refused as long as the process lives, not only as long as the last good document [F-08 M-09]', async (t) => {
+test('metadata() rejects endpoints at another origin while the process runs [F-08 M-09]', async (t) => {
   const { issuer, provider, state } = await setUp(t)
   await provider.metadata()
   delete issuer.metadata['token_endpoint']
@@ -162,7 +162,7 @@ test('another origin is refused as long as the process lives, not only as long a
   await assert.rejects(provider.metadata(), { kind: 'providerUnavailable' })
 })
 
-test('a change within the origin is taken after ten minutes [F-08]', async (t) => {
+test('metadata() accepts a change within the origin after ten minutes [F-08]', async (t) => {
   const { issuer, provider, state } = await setUp(t)
   await provider.metadata()
   issuer.metadata['token_endpoint'] = `${issuer.origin}/token/v2`
@@ -170,7 +170,7 @@ test('a change within the origin is taken after ten minutes [F-08]', async (t) =
   assert.equal((await provider.metadata()).token_endpoint, `${issuer.origin}/token/v2`)
 })
 
-test('iss in authorization responses is warned about once, if asked for [M-14]', async (t) => {
+test('metadata() warns once of iss in authorization responses, with warnIss [M-14]', async (t) => {
   const { issuer, provider, state } = await setUp(t, {}, { warnIss: true })
   issuer.metadata['authorization_response_iss_parameter_supported'] = true
   await provider.metadata()
@@ -179,7 +179,7 @@ test('iss in authorization responses is warned about once, if asked for [M-14]',
   assert.equal(state.lines.filter((line) => line.includes('iss')).length, 1)
 })
 
-test('a provider without jwks_uri has no keys to offer', async (t) => {
+test('keysUri() rejects metadata without jwks_uri', async (t) => {
   const { issuer, provider } = await setUp(t)
   delete issuer.metadata['jwks_uri']
   await assert.rejects(provider.keysUri(), { kind: 'providerMisbehaved' })

@@ -8,7 +8,7 @@ import type { Store } from '../../lib/types.ts'
  */
 export const contract: Array<[name: string, check: (store: Store, other: Store) => Promise<void>]> =
   [
-    ['what is put is found, replaced, and not mixed up', async (store, other) => {
+    ['put() writes and replaces the value of one key', async (store, other) => {
       assert.equal(await store.get('a'), null)
       assert.equal(await store.putIfAbsent('a', 'one', 60), null)
       assert.equal(await other.putIfAbsent('a', 'two', 60), 'one')
@@ -18,14 +18,14 @@ export const contract: Array<[name: string, check: (store: Store, other: Store) 
       assert.equal(await other.get('a'), '')
       assert.deepEqual([await store.get('b'), await store.get('__proto__')], [null, null])
     }],
-    ['an entry is gone after its time, and the key is free again', async (store, other) => {
+    ['an entry expires, and its key can be claimed again', async (store, other) => {
       await store.put('a', '1', 0.01)
       await store.put('b', '1', 3600)
       while (await other.get('a') !== null) await sleep(5)
       assert.equal(await other.putIfAbsent('a', '2', 60), null)
       assert.deepEqual([await store.get('a'), await store.get('b')], ['2', '1'])
     }],
-    ['S-07 no entry lives for ever', async (store) => {
+    ['every entry has a lifetime [S-07]', async (store) => {
       for (const ttl of [0, -1, 0.000_1]) {
         for (const write of [store.put, store.putIfAbsent]) {
           await write('a', '1', ttl)
@@ -36,7 +36,7 @@ export const contract: Array<[name: string, check: (store: Store, other: Store) 
       await store.put('a', '1', 0)
       while (await store.get('a') !== null) await sleep(1)
     }],
-    ['S-05 keys are not taken apart', async (store, other) => {
+    ['keys are opaque [S-05]', async (store, other) => {
       const ids = [
         'a:b',
         'a',
@@ -55,17 +55,20 @@ export const contract: Array<[name: string, check: (store: Store, other: Store) 
       for (const id of ids) assert.equal(await store.putIfAbsent(`k${id}`, id, 60), null)
       for (const id of ids) assert.equal(await other.get(`k${id}`), id)
     }],
-    ['T-15 L18 of many writers at once exactly one finds the key free', async (store, other) => {
-      for (let round = 0; round < 100; round++) {
-        const answers = await Promise.all(
-          Array.from(
-            { length: 20 },
-            (_, index) =>
-              (index % 2 ? store : other).putIfAbsent(`key${round}`, `value${index}`, 60)
+    [
+      'putIfAbsent() succeeds for one of many concurrent writers [T-15 L18]',
+      async (store, other) => {
+        for (let round = 0; round < 100; round++) {
+          const answers = await Promise.all(
+            Array.from(
+              { length: 20 },
+              (_, index) =>
+                (index % 2 ? store : other).putIfAbsent(`key${round}`, `value${index}`, 60)
+            )
           )
-        )
-        assert.equal(answers.filter(answer => answer === null).length, 1)
-        assert.equal(new Set(answers).size, 2)
+          assert.equal(answers.filter(answer => answer === null).length, 1)
+          assert.equal(new Set(answers).size, 2)
+        }
       }
-    }]
+    ]
   ]

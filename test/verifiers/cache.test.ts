@@ -24,7 +24,7 @@ function counting (verify: TokenVerifier): { verify: TokenVerifier, calls: strin
   }
 }
 
-test('a good token is verified once for each resource, whatever its spelling is told apart', async () => {
+test('cachedVerifier verifies a token once for each resource, and separates spellings', async () => {
   const { verify, calls } = counting(async (token) => callerOf(token))
   const cached = cachedVerifier(verify)
   const first = await cached('a', context)
@@ -34,7 +34,7 @@ test('a good token is verified once for each resource, whatever its spelling is 
   assert.deepEqual(calls, ['a', 'a ', 'a'])
 })
 
-test('a token is verified again after maxAge and never used past its expiry', async () => {
+test('cachedVerifier verifies a token again after maxAge, and after its expiry', async () => {
   const { verify, calls } = counting(async (token) =>
     callerOf(token, token === 'short' ? 1_010 : 9_999)
   )
@@ -45,7 +45,7 @@ test('a token is verified again after maxAge and never used past its expiry', as
   assert.equal(calls.length, 4)
 })
 
-test('null and failures are not remembered', async () => {
+test('cachedVerifier caches neither null nor errors', async () => {
   const answers: Array<McpAuth | null | Error> = [
     null,
     new McpOAuthError('invalidToken'),
@@ -66,7 +66,7 @@ test('null and failures are not remembered', async () => {
   assert.equal(calls.length, 4)
 })
 
-test('requests with one token at the same time share its verification, others do not', async () => {
+test('cachedVerifier shares one verification among concurrent requests with one token', async () => {
   const { verify, calls } = counting(async (token) => {
     await null
     return callerOf(token)
@@ -81,14 +81,14 @@ test('requests with one token at the same time share its verification, others do
   })
 })
 
-test('the cache is bounded, least recently used first [S-10]', async () => {
+test('cachedVerifier drops the least recently used tokens beyond its maximum [S-10]', async () => {
   const { verify, calls } = counting(async (token) => callerOf(token))
   const cached = cachedVerifier(verify, { max: 2 })
   for (const token of ['a', 'b', 'a', 'c', 'a', 'b']) await cached(token, context)
   assert.deepEqual(calls, ['a', 'b', 'c', 'b'])
 })
 
-test('chain: the first that knows the token answers', async () => {
+test('chain() returns the caller of the first verifier that recognizes the token', async () => {
   const last = counting(async (token) => callerOf(token))
   const auth = await chain([async () => null, async () => callerOf('mine'), last.verify])(
     'a',
@@ -98,13 +98,13 @@ test('chain: the first that knows the token answers', async () => {
   assert.deepEqual(last.calls, [])
 })
 
-test('chain: a token nobody knows is invalid_token [J-08]', async () => {
+test('chain() rejects a token that no verifier recognizes with invalid_token [J-08]', async () => {
   for (const verifiers of [[], [async () => null, async () => null]]) {
     await assert.rejects(chain(verifiers)('a', context), { kind: 'invalidToken', statusCode: 401 })
   }
 })
 
-test('chain: a token found bad is not offered to the next verifier [Q-16]', async () => {
+test('chain() does not pass a rejected token to the next verifier [Q-16]', async () => {
   const next = counting(async (token) => callerOf(token))
   await assert.rejects(
     chain([async () => {
@@ -115,7 +115,7 @@ test('chain: a token found bad is not offered to the next verifier [Q-16]', asyn
   assert.deepEqual(next.calls, [])
 })
 
-test('chain: a verifier that fails or answers junk never lets anyone pass and never blames the token [F-28]', async () => {
+test('chain() responds 503 if a verifier fails or returns no caller [F-28]', async () => {
   const junk: unknown[] = [
     undefined,
     true,

@@ -50,7 +50,7 @@ async function setUp (t: TestContext, options: Partial<IntrospectionVerifierOpti
   }
 }
 
-test('RFC 7662 a token the issuer calls active is a caller', async (t) => {
+test('introspectionVerifier returns the caller of an active token (RFC 7662)', async (t) => {
   const { server, verify } = await setUp(t)
   assert.equal(verify.issuer, server.issuer)
   const caller = await verify('opaque', context)
@@ -68,7 +68,7 @@ test('RFC 7662 a token the issuer calls active is a caller', async (t) => {
   assert.deepEqual([id, secret], [account.clientId, account.clientSecret])
 })
 
-test('a log that fails is no reason to fail otherwise [F-27]', async (t) => {
+test('introspectionVerifier ignores errors of its logger [F-27]', async (t) => {
   const lost = (): never => {
     throw new Error('ENOSPC')
   }
@@ -98,7 +98,7 @@ test('introspection needs no expiry, issuer or subject, and accepts several audi
   }
 })
 
-test('whatever is not strictly active, and for us, is refused [Q-14 RS-05 RS-06]', async (t) => {
+test('introspection rejects tokens that are not active, or not for this server [Q-14 RS-05 RS-06]', async (t) => {
   const { server, verify } = await setUp(t)
   const inactive = [
     { active: false },
@@ -160,7 +160,7 @@ const outages: Array<keyof typeof faults> = [
   'drip'
 ]
 for (const fault of outages) {
-  test(`an endpoint with "${fault}" is 503, never the fault of the token [Q-14 F-10]`, async (t) => {
+  test(`introspection is 503 if the response of the endpoint is "${fault}" [Q-14 F-10]`, async (t) => {
     const { server, verify, warnings } = await setUp(t)
     server.fail = fault
     await assert.rejects(verify('x', context), { kind: 'keysUnavailable', statusCode: 503 })
@@ -170,7 +170,7 @@ for (const fault of outages) {
   })
 }
 
-test('our own credentials being refused is a fault of ours [Q-14]', async (t) => {
+test('introspection is 503 if the issuer rejects our credentials [Q-14]', async (t) => {
   const { server, verify } = await setUp(t)
   for (
     const [status, answer] of [[401, { error: 'invalid_client' }], [400, {
@@ -189,7 +189,7 @@ test('our own credentials being refused is a fault of ours [Q-14]', async (t) =>
   await assert.rejects(elsewhere('x', context), { kind: 'keysUnavailable' })
 })
 
-test('a provider without an introspection endpoint, or that is away, is 503 [Q-14]', async (t) => {
+test('introspection is 503 without an endpoint, and if the issuer is unreachable [Q-14]', async (t) => {
   const { server, verify } = await setUp(t)
   server.metadata = { issuer: server.issuer }
   await assert.rejects(verify('x', context), { kind: 'keysUnavailable' })
@@ -228,7 +228,7 @@ test('introspection separates users of two issuers, and freezes claims [Q-23]', 
   ], [server.issuer, undefined, true, true])
 })
 
-test('what the issuer writes about a token stays out of the log [D17 RS-21]', async (t) => {
+test('introspection keeps the text of responses out of the log [D17 RS-21]', async (t) => {
   const lines: string[] = []
   const server = await startIntrospection(t)
   const { log } = Fastify({
@@ -262,7 +262,7 @@ test('what the issuer writes about a token stays out of the log [D17 RS-21]', as
   )
 })
 
-test('what cannot be asked at once waits, and too many are told to come again [F-09]', async (t) => {
+test('introspection requests wait for a slot, and are 503 when the queue is full [F-09]', async (t) => {
   const { server, verify } = await setUp(t)
   server.fail = 'hang'
   const outcomes = await Promise.all(
@@ -280,7 +280,7 @@ test('what cannot be asked at once waits, and too many are told to come again [F
   assert.ok(overloaded >= 60 && asked >= 40, `${overloaded} ${asked}`)
 })
 
-test('a thousand requests with one token ask once', async (t) => {
+test('introspection sends one request for a thousand requests with one token', async (t) => {
   const { server, verify } = await setUp(t)
   await Promise.all(Array.from({ length: 1_000 }, () => verify('x', context)))
   assert.equal(server.asked.length, 1)
@@ -340,7 +340,7 @@ test('introspection sends a new short-lived assertion for private_key_jwt (RFC 7
   assert.equal(ids.size, 2)
 })
 
-test('client_secret_post where the metadata list nothing else', async (t) => {
+test('introspection uses client_secret_post if the metadata list nothing else', async (t) => {
   const { server, verify } = await setUp(t)
   server.metadata = {
     ...server.metadata,
@@ -355,7 +355,7 @@ test('client_secret_post where the metadata list nothing else', async (t) => {
   ])
 })
 
-test('oidc-provider: opaque tokens, until they are revoked, and by either way to authenticate', async (t) => {
+test('introspection at oidc-provider accepts opaque tokens until they are revoked', async (t) => {
   const { privateKey, publicKey } = await generateKeyPair('ES256', { extractable: true })
   const machine = {
     client_id: 'machine',
@@ -437,7 +437,7 @@ test('oidc-provider: opaque tokens, until they are revoked, and by either way to
   )
 })
 
-test('options are checked at the start, all at once', () => {
+test('introspectionVerifier names every invalid option', () => {
   const jwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({
     format: 'jwk'
   })

@@ -40,7 +40,7 @@ const signed = async (
   new CompactSign(typeof payload === 'string' ? new TextEncoder().encode(payload) : payload)
     .setProtectedHeader({ alg: 'ES256', kid: 'one', ...header }).sign(issuer.key.privateKey)
 
-test('a good token becomes the caller', async (t) => {
+test('jwtVerifier returns the caller of a valid token', async (t) => {
   const { issuer, verify } = await setUp(t)
   const token = await issuer.mint({ exp: context.now + 300, iat: context.now, tenant: { id: 7 } })
   const auth = await verify(token, context)
@@ -63,7 +63,7 @@ test('a good token becomes the caller', async (t) => {
 })
 
 for (const alg of ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519']) {
-  test(`${alg} is accepted by default`, async (t) => {
+  test(`jwtVerifier accepts ${alg} by default`, async (t) => {
     const { issuer, verify } = await setUp(t)
     const key = await createKey('two', alg)
     issuer.jwks = { keys: [key.jwk] }
@@ -71,14 +71,14 @@ for (const alg of ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519']) {
   })
 }
 
-test('types in any case, or none', async (t) => {
+test('jwtVerifier accepts the types of access tokens in any case, and none', async (t) => {
   const { issuer, verify } = await setUp(t)
   for (const typ of [undefined, 'JWT', 'jwt', 'at+jwt', 'AT+JWT', 'application/at+jwt']) {
     assert.ok(await verify(await issuer.mint({}, { header: { typ } }), context), typ)
   }
 })
 
-test('the client is named by client_id, azp, cid or appid', async (t) => {
+test('jwtVerifier reads the client id from client_id, azp, cid or appid', async (t) => {
   const { issuer, verify } = await setUp(t)
   const clientOf = async (claims: Record<string, unknown>): Promise<string | undefined> =>
     (await verify(await issuer.mint({ client_id: undefined, ...claims }), context))?.clientId
@@ -89,7 +89,7 @@ test('the client is named by client_id, azp, cid or appid', async (t) => {
   assert.equal(await clientOf({}), '')
 })
 
-test('unsigned tokens [J-01 RS-08]', async (t) => {
+test('jwtVerifier rejects unsigned tokens [J-01 RS-08]', async (t) => {
   const { issuer, verify } = await setUp(t)
   const [, payload] = (await issuer.mint()).split('.')
   for (const alg of ['none', 'None', 'nOnE', '', 'NONE', undefined, null, 1, ['ES256']]) {
@@ -98,7 +98,7 @@ test('unsigned tokens [J-01 RS-08]', async (t) => {
   }
 })
 
-test('HMAC keyed with the public key [J-02 RS-08]', async (t) => {
+test('jwtVerifier rejects an HMAC with the public key [J-02 RS-08]', async (t) => {
   const { issuer, verify } = await setUp(t)
   const { publicKey, privateKey } = await generateKeyPair('RS256', { extractable: true })
   const jwk = { ...await exportJWK(publicKey), kid: 'one' }
@@ -123,7 +123,7 @@ test('HMAC keyed with the public key [J-02 RS-08]', async (t) => {
   }
 })
 
-test('keys the token brings or points to are not used [J-03 J-04 J-15 RS-08]', async (t) => {
+test('jwtVerifier ignores keys and key URLs in the token [J-03 J-04 J-15 RS-08]', async (t) => {
   const { issuer, verify } = await setUp(t)
   const attacker = await startIssuer()
   t.after(attacker.close)
@@ -146,7 +146,7 @@ test('keys the token brings or points to are not used [J-03 J-04 J-15 RS-08]', a
   assert.equal(attacker.requests.size, 0)
 })
 
-test('odd key ids [J-05]', async (t) => {
+test('jwtVerifier rejects hostile key ids [J-05]', async (t) => {
   const { issuer, verify } = await setUp(t)
   const rsa = await createKey('rsa', 'RS256')
   issuer.jwks = { keys: [issuer.key.jwk, rsa.jwk] }
@@ -169,7 +169,7 @@ test('odd key ids [J-05]', async (t) => {
   }
 })
 
-test('critical and unencoded headers [J-06]', async (t) => {
+test('jwtVerifier rejects critical headers and unencoded payloads [J-06]', async (t) => {
   const { issuer, verify } = await setUp(t)
   const [header = '', payload, signature] = (await issuer.mint()).split('.')
   const plain = JSON.parse(Buffer.from(header, 'base64url').toString())
@@ -195,7 +195,7 @@ test('critical and unencoded headers [J-06]', async (t) => {
   )
 })
 
-test('signatures that do not fit [J-07]', async (t) => {
+test('jwtVerifier rejects wrong signatures [J-07]', async (t) => {
   const { issuer, verify } = await setUp(t)
   const [header, payload, signature = ''] = (await issuer.mint()).split('.')
   const other = (await issuer.mint({ sub: 'mallory' })).split('.')
@@ -221,7 +221,7 @@ test('signatures that do not fit [J-07]', async (t) => {
   await refused(verify, `${header}.${payload}.${der.toString('base64url')}`, 'DER')
 })
 
-test('tokens of another issuer are left to other verifiers [J-08]', async (t) => {
+test('jwtVerifier returns null for tokens of another issuer [J-08]', async (t) => {
   const { issuer, verify } = await setUp(t)
   for (
     const iss of [
@@ -240,7 +240,7 @@ test('tokens of another issuer are left to other verifiers [J-08]', async (t) =>
   assert.equal(issuer.requests.size, 0)
 })
 
-test('audiences [J-09]', async (t) => {
+test('jwtVerifier accepts the resource and the configured audiences only [J-09]', async (t) => {
   const { issuer, verify } = await setUp(t, { audience: ['api://notes', 'https://other.example'] })
   for (const aud of [resource, ['x', resource], 'api://notes', ['https://other.example']]) {
     assert.ok(await verify(await issuer.mint({ aud }), context), String(aud))
@@ -265,12 +265,12 @@ test('audiences [J-09]', async (t) => {
   ) await refused(verify, await issuer.mint({ aud }), JSON.stringify(aud))
 })
 
-test('without the option only the resource is an audience [J-09]', async (t) => {
+test('jwtVerifier without audience accepts the resource only [J-09]', async (t) => {
   const { issuer, verify } = await setUp(t)
   await refused(verify, await issuer.mint({ aud: 'api://notes' }))
 })
 
-test('expiry [J-10 F-06]', async (t) => {
+test('jwtVerifier rejects expired tokens, with tolerance for clocks [J-10 F-06]', async (t) => {
   const { issuer, verify } = await setUp(t)
   assert.ok(await verify(await issuer.mint({ exp: context.now - 29 }), context))
   const iat = context.now
@@ -296,7 +296,7 @@ test('expiry [J-10 F-06]', async (t) => {
   await refused(verify, await signed(issuer, claims.replace('"exp":0', '"exp":1e400')), '1e400')
 })
 
-test('times are finite numbers, whatever was checked before [J-10 L6]', () => {
+test('problemOfClaims rejects times that are not finite numbers [J-10 L6]', () => {
   const rules = { clockTolerance: 30, maxTokenLifetime: 86_400, requireSubject: false }
   const exp = context.now + 60
   assert.equal(problemOfClaims({ exp, iat: context.now }, context, rules), null)
@@ -314,7 +314,7 @@ test('times are finite numbers, whatever was checked before [J-10 L6]', () => {
   }
 })
 
-test('tokens from the future [J-11 F-06]', async (t) => {
+test('jwtVerifier rejects tokens from the future, with tolerance for clocks [J-11 F-06]', async (t) => {
   const { issuer, verify } = await setUp(t)
   for (const name of ['nbf', 'iat']) {
     assert.ok(await verify(await issuer.mint({ [name]: context.now + 29 }), context))
@@ -326,7 +326,7 @@ test('tokens from the future [J-11 F-06]', async (t) => {
   assert.ok(await lenient(await issuer.mint({ iat: context.now + 119 }), context))
 })
 
-test('tokens for other purposes [J-12 RS-08]', async (t) => {
+test('jwtVerifier rejects tokens for other uses [J-12 RS-08]', async (t) => {
   const { issuer, verify } = await setUp(t)
   for (
     const claims of [
@@ -347,14 +347,14 @@ test('tokens for other purposes [J-12 RS-08]', async (t) => {
   assert.ok(await verify(await issuer.mint({ token_use: 'access', typ: 'Bearer' }), context))
 })
 
-test('tokens bound to a key [Q-27 EX-04]', async (t) => {
+test('jwtVerifier rejects sender-constrained tokens without dpop [Q-27 EX-04]', async (t) => {
   const { issuer, verify } = await setUp(t)
   for (const cnf of [{ jkt: 'x' }, { 'x5t#S256': 'x' }, {}, 'x', null]) {
     await refused(verify, await issuer.mint({ cnf }))
   }
 })
 
-test('payloads that are not claims [J-13]', async (t) => {
+test('jwtVerifier rejects payloads that are not objects of claims [J-13]', async (t) => {
   const { issuer, verify } = await setUp(t)
   const claims = JSON.stringify({ iss: issuer.issuer, aud: resource, exp: context.now + 60 })
   for (const payload of ['null', '[]', '"x"', '1', '', '{', `${claims}x`]) {
@@ -387,7 +387,7 @@ test('payloads that are not claims [J-13]', async (t) => {
   assert.equal((Object.getPrototypeOf(copy) as { scope?: string }).scope, undefined)
 })
 
-test('what is not a JWT is left to other verifiers [J-14]', async (t) => {
+test('jwtVerifier returns null for tokens that are not JWTs [J-14]', async (t) => {
   const { issuer, verify } = await setUp(t)
   const token = await issuer.mint()
   const [header, payload, signature] = token.split('.')
@@ -413,7 +413,7 @@ test('what is not a JWT is left to other verifiers [J-14]', async (t) => {
   assert.equal(issuer.requests.size, 0)
 })
 
-test('a token has one spelling [J-14 J-19 L6]', async (t) => {
+test('jwtVerifier rejects second spellings of a token [J-14 J-19 L6]', async (t) => {
   const { issuer, verify } = await setUp(t)
   const token = await issuer.mint()
   const [header = '', payload = '', signature = ''] = token.split('.')
@@ -441,7 +441,7 @@ test('a token has one spelling [J-14 J-19 L6]', async (t) => {
   ) await refused(verify, other)
 })
 
-test('scopes come from one reader [J-17]', async (t) => {
+test('jwtVerifier reads scopes as scopesOf() does [J-17]', async (t) => {
   const { issuer, verify } = await setUp(t)
   const scopesOf = async (claims: Record<string, unknown>): Promise<string[] | undefined> =>
     (await verify(await issuer.mint({ scope: undefined, ...claims }), context))?.scopes
@@ -451,7 +451,7 @@ test('scopes come from one reader [J-17]', async (t) => {
   assert.deepEqual(await scopesOf({ scope: 1 }), [])
 })
 
-test('the subject [J-18]', async (t) => {
+test('jwtVerifier rejects an invalid subject, and a missing one with requireSubject [J-18]', async (t) => {
   const { issuer, verify } = await setUp(t)
   const strict = jwtVerifier({ issuer: issuer.issuer, requireSubject: true })
   for (const sub of [{}, ['alice'], 1, null, '', 'x'.repeat(10_000)]) {
@@ -463,7 +463,7 @@ test('the subject [J-18]', async (t) => {
   assert.ok(!('subject' in (await verify(machine, context) ?? { subject: 1 })))
 })
 
-test('e.1 K-12 options are checked at the start, all at once', () => {
+test('jwtVerifier names every invalid option [e.1 K-12]', () => {
   const wrong = {
     issuer: 'http://id.example.com',
     jwksUri: 'http://id.example.com/jwks',
@@ -530,7 +530,7 @@ test('e.1 K-12 options are checked at the start, all at once', () => {
   }
 })
 
-test('a log that fails is no reason to fail otherwise [F-27]', async (t) => {
+test('jwtVerifier ignores errors of its logger [F-27]', async (t) => {
   const lost = (): never => {
     throw new Error('ENOSPC')
   }
@@ -542,12 +542,12 @@ test('a log that fails is no reason to fail otherwise [F-27]', async (t) => {
   await assert.rejects(verify(token, context), { kind: 'keysUnavailable' })
 })
 
-test('an algorithm that is not listed is refused although the key fits', async (t) => {
+test('jwtVerifier rejects an algorithm that is not listed although the key fits', async (t) => {
   const { issuer, verify } = await setUp(t, { algorithms: ['RS256'] })
   await refused(verify, await issuer.mint())
 })
 
-test('a given JWKS URL is used without discovery', async (t) => {
+test('jwtVerifier with jwksUri sends no discovery request', async (t) => {
   const issuer = await startIssuer()
   t.after(issuer.close)
   const verify = jwtVerifier({ issuer: issuer.issuer, jwksUri: issuer.jwksUri })
@@ -555,7 +555,7 @@ test('a given JWKS URL is used without discovery', async (t) => {
   assert.deepEqual([...issuer.requests], [['/jwks', 1]])
 })
 
-test('a key that cannot be imported is not the fault of the token [L5]', async (t) => {
+test('jwtVerifier is 503 if a key cannot be imported [L5]', async (t) => {
   const { issuer, verify } = await setUp(t)
   issuer.jwks = { keys: [{ ...issuer.key.jwk, x: 'AA' }] }
   await assert.rejects(verify(await issuer.mint(), context), { kind: 'keysUnavailable' })

@@ -23,7 +23,7 @@ async function prmOf (mcpUrl: string): Promise<Record<string, unknown>> {
     .json() as Record<string, unknown>
 }
 
-test("PRM-10 PRM-02 J-08 several issuers of one resource: each is published, each is trusted for its own tokens, none for another's", async (t) => {
+test('several issuers are published, and each is trusted for its own tokens only [PRM-10 PRM-02 J-08]', async (t) => {
   const [one, two, stranger] = await Promise.all([startIssuer(), startIssuer(), startIssuer()])
   for (const issuer of [one, two, stranger]) t.after(issuer.close)
   const opaque = await startIntrospection(t)
@@ -64,7 +64,7 @@ test("PRM-10 PRM-02 J-08 several issuers of one resource: each is published, eac
   assert.equal(opaque.asked.length, 1, "nobody else's JWTs are shown to it")
 })
 
-test('one issuer that is away is no reason to refuse the tokens of the other [PRM-10 F-01]', async (t) => {
+test('an unavailable issuer does not affect the tokens of another one [PRM-10 F-01]', async (t) => {
   const [one, two] = await Promise.all([startIssuer(), startIssuer()])
   for (const issuer of [one, two]) t.after(issuer.close)
   const { mcpUrl } = await buildApp(t, {
@@ -77,7 +77,7 @@ test('one issuer that is away is no reason to refuse the tokens of the other [PR
   assert.equal((await call(mcpUrl, await two.mint({ aud: mcpUrl }))).status, 200)
 })
 
-test('beside the broker a further issuer is trusted, and clients may choose it [PRM-10]', async (t) => {
+test('a broker with tokens: jwtVerifier() also accepts the tokens of that issuer [PRM-10]', async (t) => {
   const other = await startIssuer()
   t.after(other.close)
   const flow = await startFlow(t, { options: { tokens: jwtVerifier({ issuer: other.issuer }) } })
@@ -97,7 +97,7 @@ test('beside the broker a further issuer is trusted, and clients may choose it [
   )
 })
 
-test('the debug log says which verifiers were asked, in which order, and what came of it; no token is in it [RS-21]', async (t) => {
+test('the debug log has the result of each verifier in order, and no token [RS-21]', async (t) => {
   const lines: string[] = []
   const app = Fastify({
     logger: {
@@ -147,7 +147,7 @@ test('the debug log says which verifiers were asked, in which order, and what ca
   assert.doesNotMatch(lines.join(''), new RegExp(token.split('.')[2] ?? ''))
 })
 
-test('the log says what was expected and what came: audience, issuer, Host and Origin; the answer says none of it', async (t) => {
+test('the log, but not the response, has rejected audiences, issuers and origins', async (t) => {
   const lines: string[] = []
   const app = Fastify({
     logger: {
