@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { after, before, test, suite } from 'node:test'
 import { promisify } from 'node:util'
 
@@ -13,9 +13,6 @@ const npm = async (cwd: string, ...args: string[]) =>
   (await run('npm', args, { cwd, shell: process.platform === 'win32' })).stdout
 const versionOf = async (name: string) =>
   JSON.parse(await readFile(join(root, 'node_modules', name, 'package.json'), 'utf8')).version
-
-// It builds and installs, so it runs by itself, not among the unit tests.
-const skip = process.env['npm_lifecycle_event'] === 'unit' && 'runs with npm run test:package'
 
 const app = `
   const app = Fastify()
@@ -41,7 +38,7 @@ await app.register(mcpOAuth, options)
 await app.register(named, { ...options, prefix: '/two' })
 // @ts-expect-error there is no such option
 await app.register(mcpOAuth, { isuer: 'https://issuer.example' })
-const schema = { operationId: 'whoAmI', summary: 'Says who you are', tags: ['notes'] }
+const schema = { operationId: 'getCaller', summary: 'Returns the caller', tags: ['notes'] }
 app.get('/', { schema, onRequest: app.requireMcpAuth({ scopes: ['read'] }) }, async (request) => {
   const caller: McpAuth | null = request.mcpAuth
   const tenant: number | undefined = caller?.tenant
@@ -51,8 +48,9 @@ app.get('/', { schema, onRequest: app.requireMcpAuth({ scopes: ['read'] }) }, as
 })
 `
 
-suite('The package, as npm would install it', { skip }, () => {
+suite('the package, as npm installs it', () => {
   let project = ''
+  let tarball = ''
   let files: string[] = []
 
   before(async () => {
@@ -61,6 +59,7 @@ suite('The package, as npm would install it', { skip }, () => {
     const [packed] = JSON.parse(
       await npm(root, 'pack', '--ignore-scripts', '--json', '--pack-destination', project)
     )
+    tarball = join(project, packed.filename)
     files = packed.files.map(({ path }: { path: string }) => path)
     await writeFile(
       join(project, 'package.json'),
@@ -78,7 +77,7 @@ suite('The package, as npm would install it', { skip }, () => {
       '--ignore-scripts',
       '--no-audit',
       '--no-fund',
-      join(project, packed.filename),
+      tarball,
       ...peers
     )
   })
@@ -90,12 +89,20 @@ suite('The package, as npm would install it', { skip }, () => {
     return JSON.parse((await run(process.execPath, [name], { cwd: project })).stdout)
   }
 
-  test('holds the built modules with their types, the pages that README and errors point to, and nothing else', () => {
-    const pages = files.filter((path) => /^docs\/(?:providers\/)?[\w-]+\.md$/.test(path))
-    assert.ok(pages.includes('docs/options.md'))
-    const others = files.filter((path) => !path.startsWith('dist/') && !pages.includes(path))
-    assert.deepEqual(others.sort(), ['CHANGELOG.md', 'LICENSE', 'README.md', 'package.json'])
-    const built = files.filter((path) => path.startsWith('dist/'))
+  test('holds the built modules with their types, the documentation, and nothing else', () => {
+    const pages =
+      /^(?:docs\/(?:providers\/)?[\w-]+\.md|docs\/[\w-]+\.(?:svg|png)|docs\/examples\/.+)$/
+    assert.ok(files.includes('docs/options.md'), 'the documentation is packed')
+    const others = files.filter(path => !path.startsWith('dist/') && !pages.test(path))
+    assert.deepEqual(others.sort(), [
+      '.github/CONTRIBUTING.md',
+      '.github/SECURITY.md',
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'package.json'
+    ])
+    const built = files.filter(path => path.startsWith('dist/'))
     for (const path of built) {
       assert.match(path, /\.(js|d\.ts)$/)
       assert.ok(
@@ -103,8 +110,36 @@ suite('The package, as npm would install it', { skip }, () => {
         `${path} has no counterpart`
       )
     }
-    assert.ok(built.includes('dist/index.js'))
+    assert.ok(built.includes('dist/index.js'), 'the entry point is packed')
   })
+
+  test('holds every file that its pages link to, but for the tests', async () => {
+    const missing: string[] = []
+    let count = 0
+    for (const page of files.filter(path => path.endsWith('.md'))) {
+      const text = (await readFile(join(root, page), 'utf8')).replaceAll(/^ *```[^]*?^ *```$/gm, '')
+      const links = text.matchAll(/\]\(([^)\s]+)\)|(?:src|srcset|href)="([^"]+)"/g)
+      for (const [, link, attribute] of links) {
+        const [target = ''] = (link ?? attribute ?? '').split('#')
+        if (target === '' || /^[a-z]+:/.test(target)) continue
+        count++
+        const path = posix.join(posix.dirname(page), target)
+        const isPacked = files.some(file => file === path || file.startsWith(`${path}/`))
+        if (!isPacked && !path.startsWith('test/')) missing.push(`${page} → ${target}`)
+      }
+    }
+    assert.ok(count > 100, `${count} links were checked`)
+    assert.deepEqual(missing, [])
+  })
+
+  const checkers = { publint: ['--strict'], attw: ['--profile', 'esm-only'] }
+  for (const [checker, options] of Object.entries(checkers)) {
+    test(`passes ${checker} ${options.join(' ')}`, async () => {
+      const bin = join(root, 'node_modules/.bin', checker)
+      await run(bin, [tarball, ...options], { shell: process.platform === 'win32' })
+        .catch(({ stdout, stderr }) => assert.fail(stdout + stderr))
+    })
+  }
 
   test('can be imported', async () => {
     assert.deepEqual(
@@ -113,7 +148,8 @@ suite('The package, as npm would install it', { skip }, () => {
         `
       import Fastify from 'fastify'
       import standard, { mcpOAuth, McpOAuthError, jwtVerifier } from 'fastify-mcp-oauth'
-      if (standard !== mcpOAuth || typeof McpOAuthError !== 'function' || typeof jwtVerifier !== 'function') throw new Error('exports')
+      const functions = [McpOAuthError, jwtVerifier].every(value => typeof value === 'function')
+      if (standard !== mcpOAuth || !functions) throw new Error('exports')
       const register = (app, options) => app.register(mcpOAuth, options)
       ${app}`
       ),
@@ -158,12 +194,12 @@ suite('The package, as npm would install it', { skip }, () => {
     )
   })
 
-  test('lets no one reach behind its front door', async () => {
+  test('exports nothing but its entry points', async () => {
     const resolve = createRequire(join(project, 'package.json')).resolve
     assert.throws(() => resolve('fastify-mcp-oauth/dist/errors.js'), {
       code: 'ERR_PACKAGE_PATH_NOT_EXPORTED'
     })
-    assert.ok(resolve('fastify-mcp-oauth/package.json'))
+    assert.ok(resolve('fastify-mcp-oauth/package.json'), 'package.json is exported')
   })
 
   test('has types that a strict TypeScript project can use', async () => {
