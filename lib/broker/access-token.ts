@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { formatScope } from '../oauth/scope.ts'
 import type { SigningKeys } from '../crypto/signing-keys.ts'
 
 /** What an access token of ours says (RFC 9068 §2.2). */
@@ -38,7 +37,7 @@ export async function issueAccessToken (
 ): Promise<TokenResponse> {
   const { issuer, subject, clientId, resource, scopes, grant, key, claims, upstream } = content
   const seconds = Math.floor(now)
-  const scope = scopes.length > 0 && { scope: formatScope(scopes) }
+  const scope = scopes.length > 0 && { scope: scopes.join(' ') }
   const accessToken = await signing.sign({
     ...claims,
     iss: issuer,

@@ -1,10 +1,10 @@
 import type { FastifyRequest } from 'fastify'
 import { McpOAuthError } from '../errors.ts'
 import {
+  isSecretOf,
   parseClientAuthentication,
   type ClientAuthentication
 } from '../oauth/client-authentication.ts'
-import { isSecretOf } from '../oauth/client-secret.ts'
 import type { RequestParameters } from '../oauth/parameters.ts'
 import type { Broker } from './broker.ts'
 

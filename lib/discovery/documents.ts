@@ -1,7 +1,7 @@
 /** Under which URLs do clients find the metadata of an MCP server? */
 import type { FastifyInstance } from 'fastify'
 import type { Config } from '../options/config.ts'
-import { authorizationServerUrls, protectedResourcePath } from '../oauth/well-known.ts'
+import { authorizationServerUrls, insertWellKnown } from '../oauth/well-known.ts'
 import type { UrlSource } from '../urls.ts'
 import { wellKnownOf, type Document } from './well-known.ts'
 
@@ -22,7 +22,9 @@ export function discoveryRoutes (
 
   if (urls().metadataUrl !== null) {
     const document = () => urls().resourceDocument as string
-    for (const each of prefixes) wellKnown.serve(protectedResourcePath(each + mcp.path), document)
+    for (const each of prefixes) {
+      wellKnown.serve(insertWellKnown('oauth-protected-resource', each + mcp.path), document)
+    }
     wellKnown.serveBare('oauth-protected-resource', document)
   }
   if (authorizationServer === null) return

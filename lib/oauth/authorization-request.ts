@@ -2,12 +2,15 @@
 
 import { causeWith, McpOAuthError } from '../errors.ts'
 import { maxStateChars } from '../limits.ts'
-import type { RequestParameters } from './parameters.ts'
-import { single, verbatim } from './parameters.ts'
-import { isChallenge } from './pkce.ts'
-import type { RedirectPolicy } from './redirect-uri.ts'
-import { redirectUriMatches, redirectUriProblem } from './redirect-uri.ts'
-import { resourceOf } from './resource-parameter.ts'
+import {
+  invalidRequest,
+  required,
+  resourceOf,
+  single,
+  verbatim,
+  type RequestParameters
+} from './parameters.ts'
+import { redirectUriMatches, redirectUriProblem, type RedirectPolicy } from './redirect-uri.ts'
 import { parseScope } from './scope.ts'
 
 /** A valid authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2). */
@@ -41,9 +44,7 @@ const prompts = ['login', 'consent', 'select_account']
  * @throws {McpOAuthError} `invalidRequest`, never to be redirected (RFC 6749 §4.1.2.1)
  */
 export function clientIdOf (params: RequestParameters): string {
-  const clientId = single(params, 'client_id')
-  if (clientId === undefined) throw malformed('The parameter client_id is missing.')
-  return clientId
+  return required(params, 'client_id')
 }
 
 /**
@@ -58,10 +59,10 @@ export function redirectUriOf (
   policy: RedirectPolicy
 ): string {
   const [first, second] = registered
-  const uri = single(params, 'redirect_uri') ?? (second === undefined ? first : undefined)
-  if (uri === undefined) throw malformed('The parameter redirect_uri is missing.')
+  const isOnly = first !== undefined && second === undefined
+  const uri = isOnly ? single(params, 'redirect_uri') ?? first : required(params, 'redirect_uri')
   if (!redirectUriMatches(registered, uri) || redirectUriProblem(uri, policy) !== null) {
-    throw malformed(
+    throw invalidRequest(
       'The redirect URI is not registered for this client.',
       causeWith('the requested redirect URI', uri)
     )
@@ -98,7 +99,7 @@ export function parseAuthorizationRequest (
 ): AuthorizationRequest {
   const state = stateOf(params)
   if (state === undefined && params.has('state')) {
-    throw malformed('The parameter state is repeated or too long.')
+    throw invalidRequest('The parameter state is repeated or too long.')
   }
   checkSupport(params)
   return {
@@ -113,11 +114,11 @@ export function parseAuthorizationRequest (
 function checkSupport (params: RequestParameters): void {
   if (params.has('request')) throw new McpOAuthError('requestNotSupported')
   if (params.has('request_uri')) throw new McpOAuthError('requestUriNotSupported')
-  const responseType = single(params, 'response_type')
-  if (responseType === undefined) throw malformed('The parameter response_type is missing.')
-  if (responseType !== 'code') throw new McpOAuthError('unsupportedResponseType')
+  if (required(params, 'response_type') !== 'code') {
+    throw new McpOAuthError('unsupportedResponseType')
+  }
   if ((single(params, 'response_mode') ?? 'query') !== 'query') {
-    throw malformed('Only the response mode query is supported.')
+    throw invalidRequest('Only the response mode query is supported.')
   }
   if (single(params, 'prompt')?.split(' ').includes('none') === true) {
     throw new McpOAuthError('interactionRequired')
@@ -127,13 +128,13 @@ function checkSupport (params: RequestParameters): void {
 function codeChallengeOf (params: RequestParameters): string {
   const challenge = single(params, 'code_challenge')
   if (challenge === undefined) {
-    throw malformed('PKCE is required: the parameter code_challenge is missing.')
+    throw invalidRequest('PKCE is required: the parameter code_challenge is missing.')
   }
   // An absent method means plain (RFC 7636 §4.3), which protects nothing.
   if (single(params, 'code_challenge_method') !== 'S256') {
-    throw malformed('Only the code challenge method S256 is supported.')
+    throw invalidRequest('Only the code challenge method S256 is supported.')
   }
-  if (!isChallenge(challenge)) throw malformed('The code challenge is malformed.')
+  if (!isChallenge(challenge)) throw invalidRequest('The code challenge is malformed.')
   return challenge
 }
 
@@ -152,6 +153,7 @@ function requestedScopes (
   return scopes
 }
 
-function malformed (description: string, cause?: Error): McpOAuthError {
-  return new McpOAuthError('invalidRequest', { description, cause })
+/** Whether a text has the form of an S256 code challenge: SHA-256, base64url (RFC 7636 §4.2). */
+export function isChallenge (value: string): boolean {
+  return /^[\w-]{43}$/.test(value)
 }

@@ -34,7 +34,8 @@ export function parseAccessToken (
 ): Credentials {
   if (authorization === undefined) return none
   if (isRepeated(rawHeaders)) throw new McpOAuthError('invalidRequest')
-  const scheme = schemes.find(name => isScheme(name, authorization))
+  const name = /^\w+(?=[\s,]|$)/.exec(authorization)?.[0].toLowerCase()
+  const scheme = schemes.find(accepted => accepted.toLowerCase() === name)
   if (scheme === undefined) return none
   if (query !== '' && hasAccessToken(query)) throw new McpOAuthError('invalidRequest')
   const token = wellFormed.exec(authorization)?.[1]
@@ -43,20 +44,9 @@ export function parseAccessToken (
   throw new McpOAuthError(/^\w+ +[^\s,]+$/.test(authorization) ? 'invalidToken' : 'invalidRequest')
 }
 
-function isScheme (name: Scheme, authorization: string): boolean {
-  const { length } = name
-  if (authorization.startsWith(name) && authorization[length] === ' ') return true
-  return authorization.slice(0, length).toLowerCase() === name.toLowerCase() &&
-    /^$|[\s,]/.test(authorization.slice(length, length + 1))
-}
-
 function isRepeated (rawHeaders: readonly string[]): boolean {
-  let count = 0
-  for (let index = 0; index < rawHeaders.length; index += 2) {
-    const name = rawHeaders[index] ?? ''
-    if (name.length === 13 && name.toLowerCase() === 'authorization' && ++count === 2) return true
-  }
-  return false
+  return rawHeaders.filter((name, index) => index % 2 === 0 && /^authorization$/i.test(name))
+    .length > 1
 }
 
 /** Percent signs count, too: `URLSearchParams` decodes names. */

@@ -1,9 +1,15 @@
 /** How does a client authenticate at the token and revocation endpoints (RFC 6749 §2.3)? */
 
+import { createHash, timingSafeEqual } from 'node:crypto'
 import { McpOAuthError } from '../errors.ts'
 import { assertionType, subjectOf } from './client-assertion.ts'
-import type { RequestParameters } from './parameters.ts'
-import { single, verbatim } from './parameters.ts'
+import {
+  invalidRequest,
+  required,
+  single,
+  verbatim,
+  type RequestParameters
+} from './parameters.ts'
 
 /** The unverified credentials of a client (RFC 6749 §2.3.1, RFC 7523 §2.2). */
 export type ClientAuthentication =
@@ -34,10 +40,10 @@ export function parseClientAuthentication (
     return parseAssertion(assertion, type, clientId)
   }
   if (authorization !== undefined) return parseBasic(authorization, clientId)
-  if (clientId === undefined) throw invalidRequest('The parameter client_id is missing.')
-  return secret === ''
-    ? { clientId, method: 'none' }
-    : { clientId, method: 'client_secret_post', secret }
+  return {
+    clientId: required(params, 'client_id'),
+    ...secret === '' ? { method: 'none' } : { method: 'client_secret_post', secret }
+  }
 }
 
 function parseAssertion (
@@ -60,9 +66,10 @@ function parseBasic (authorization: string, named: string | undefined): ClientAu
   if (/\p{Cc}/u.test(clientId) || (named !== undefined && named !== clientId)) {
     throw new McpOAuthError('invalidClient')
   }
-  return secret === ''
-    ? { clientId, method: 'none' }
-    : { clientId, method: 'client_secret_basic', secret }
+  return {
+    clientId,
+    ...secret === '' ? { method: 'none' } : { method: 'client_secret_basic', secret }
+  }
 }
 
 function decodeBasic (authorization: string): [clientId: string, secret: string] {
@@ -94,6 +101,14 @@ export function basicCredentials (clientId: string, secret: string): string {
   return `Basic ${btoa(encoded.join(':'))}`
 }
 
-function invalidRequest (description: string): McpOAuthError {
-  return new McpOAuthError('invalidRequest', { description })
+/**
+ * Compares a secret with hashes (`sha256:` and 43 characters of base64url). One round of SHA-256 is
+ * enough: the secrets are random and as long as a key, so a slow hash would protect nothing.
+ */
+export function isSecretOf (hashes: readonly string[], secret: string): boolean {
+  const presented = createHash('sha256').update(secret).digest()
+  // Compares all of them: the time it takes must not tell which one matches.
+  return hashes.map(hash =>
+    timingSafeEqual(Buffer.from(hash.slice('sha256:'.length), 'base64url'), presented)
+  ).includes(true)
 }

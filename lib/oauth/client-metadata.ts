@@ -13,7 +13,7 @@ import { isPlainObject } from '../util/json.ts'
 import { secretMemberOf } from './public-keys.ts'
 import type { RedirectPolicy } from './redirect-uri.ts'
 import { isLoopbackRedirect, redirectUriProblem } from './redirect-uri.ts'
-import { formatScope, parseScope } from './scope.ts'
+import { parseScope } from './scope.ts'
 import { userGrants } from './token-request.ts'
 
 /** The metadata of a client that we store and return (RFC 7591 §3.2.1). Clients are public. */
@@ -126,7 +126,7 @@ function grantTypesOf (members: Members): GrantType[] {
 
 function scopeOf (members: Members): string | undefined {
   try {
-    return formatScope(parseScope(stringOf(members, 'scope') ?? '')) || undefined
+    return parseScope(stringOf(members, 'scope') ?? '').join(' ') || undefined
   } catch (error) {
     if ((error as McpOAuthError).kind !== 'invalidScope') throw error
     throw invalid('The member scope is malformed.')

@@ -2,8 +2,6 @@
 
 import { signatureAlgorithms } from './public-keys.ts'
 
-export { customMetadata } from './custom-metadata.ts'
-
 /** The properties of our authorization server that its metadata describes. */
 export interface AuthorizationServerParts {
   issuer: string

@@ -2,6 +2,7 @@
 
 import { McpOAuthError } from '../errors.ts'
 import { maxFormChars, maxParameters } from '../limits.ts'
+import { sameResource } from './url.ts'
 
 /** Decoded parameters of a query or form, each name with all its values. */
 export type RequestParameters = ReadonlyMap<string, readonly string[]>
@@ -14,9 +15,9 @@ export type RequestParameters = ReadonlyMap<string, readonly string[]>
  *   does not decode: repaired input would no longer be what the client sent
  */
 export function parameters (raw: string): RequestParameters {
-  if (raw.length > maxFormChars || /\p{Cs}/u.test(raw)) throw new McpOAuthError('invalidRequest')
+  if (raw.length > maxFormChars || /\p{Cs}/u.test(raw)) throw invalidRequest()
   const pairs = raw.split('&', maxParameters + 1)
-  if (pairs.length > maxParameters) throw new McpOAuthError('invalidRequest')
+  if (pairs.length > maxParameters) throw invalidRequest()
   const params = new Map<string, string[]>()
   for (const pair of pairs) {
     if (pair === '') continue
@@ -35,7 +36,7 @@ export function parameters (raw: string): RequestParameters {
  */
 export function single (params: RequestParameters, name: string): string | undefined {
   const value = verbatim(params, name)
-  if (value !== undefined && /\p{Cc}/u.test(value)) throw new McpOAuthError('invalidRequest')
+  if (value !== undefined && /\p{Cc}/u.test(value)) throw invalidRequest()
   return value === '' ? undefined : value
 }
 
@@ -45,14 +46,44 @@ export function single (params: RequestParameters, name: string): string | undef
  */
 export function verbatim (params: RequestParameters, name: string): string | undefined {
   const [value, second] = params.get(name) ?? []
-  if (second !== undefined) throw new McpOAuthError('invalidRequest')
+  if (second !== undefined) throw invalidRequest()
   return value
+}
+
+/**
+ * Returns the value of a parameter that must be sent once, as `read` returns it.
+ *
+ * @param read defaults to {@link single}
+ * @throws {McpOAuthError} `invalidRequest` if it is absent or empty, and as `read` throws
+ */
+export function required (params: RequestParameters, name: string, read = single): string {
+  const value = read(params, name)
+  if (!value) throw invalidRequest(`The parameter ${name} is missing.`)
+  return value
+}
+
+/**
+ * Returns `ours`, in our spelling, if the `resource` parameter (RFC 8707 §2) names it, or
+ * `undefined` if the parameter is absent or empty.
+ *
+ * @throws {McpOAuthError} `invalidTarget` for any other resource, and for several
+ */
+export function resourceOf (params: RequestParameters, ours: string): string | undefined {
+  const [value = '', second] = params.get('resource') ?? []
+  if (second === undefined && value === '') return undefined
+  if (second !== undefined || !sameResource(value, ours)) throw new McpOAuthError('invalidTarget')
+  return ours
+}
+
+/** The error for a malformed request. The cause is logged, never sent. */
+export function invalidRequest (description?: string, cause?: Error): McpOAuthError {
+  return new McpOAuthError('invalidRequest', { ...description && { description }, cause })
 }
 
 function decode (text: string): string {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '))
   } catch {
-    throw new McpOAuthError('invalidRequest')
+    throw invalidRequest()
   }
 }

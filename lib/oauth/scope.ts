@@ -29,11 +29,6 @@ export function parseScope (value: string): string[] {
   return [...new Set(scopes)]
 }
 
-/** Joins scopes to a scope value. */
-export function formatScope (scopes: readonly string[]): string {
-  return scopes.join(' ')
-}
-
 /**
  * Returns the scopes of a token, from `scope` (RFC 9068 §2.2.3), `scp` (Entra, Okta) and `scopes`,
  * each a string or a list of strings. Anything else grants nothing.

@@ -3,41 +3,24 @@
 import { maxGrantChars } from '../limits.ts'
 import type { GrantType } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
-import type { RequestParameters } from './parameters.ts'
-import { single, verbatim } from './parameters.ts'
-import { isVerifier } from './pkce.ts'
-import { resourceOf } from './resource-parameter.ts'
+import {
+  invalidRequest,
+  required,
+  resourceOf,
+  single,
+  verbatim,
+  type RequestParameters
+} from './parameters.ts'
 import { parseScope } from './scope.ts'
 
-/**
- * A request to redeem an authorization code (RFC 6749 §4.1.3, RFC 7636 §4.5). Here and below,
- * members whose parameters were not sent are absent.
- */
-export interface AuthorizationCodeRequest {
-  grantType: 'authorization_code'
-  code: string
-  codeVerifier: string
-  /** As sent. The caller compares it with the one of the authorization request. */
-  redirectUri?: string
-  /** Our resource, in our spelling (RFC 8707 §2). */
-  resource?: string
-}
+/** A request to redeem an authorization code. */
+export type AuthorizationCodeRequest = ReturnType<typeof parseAuthorizationCode>
 
-/** A request to refresh a token (RFC 6749 §6). */
-export interface RefreshTokenRequest {
-  grantType: 'refresh_token'
-  refreshToken: string
-  resource?: string
-  /** Scopes to which the client wants to narrow the grant. */
-  scopes?: string[]
-}
+/** A request to refresh a token. */
+export type RefreshTokenRequest = ReturnType<typeof parseRefreshToken>
 
-/** A request of a client for a token of its own (RFC 6749 §4.4.2). */
-export interface ClientCredentialsRequest {
-  grantType: 'client_credentials'
-  resource?: string
-  scopes?: string[]
-}
+/** A request of a client for a token of its own. */
+export type ClientCredentialsRequest = ReturnType<typeof parseClientCredentials>
 
 /** Reads the parameters of one grant. `resource` is the resource that tokens are for. */
 export type GrantParser = (
@@ -73,7 +56,7 @@ export function parseTokenRequest<T extends GrantParsers> (
   resource: string,
   grants: T
 ): ParsedBy<T> {
-  const grantType = required(params, 'grant_type')
+  const grantType = required(params, 'grant_type', verbatim)
   const grant = Object.hasOwn(grants, grantType) ? grants[grantType as GrantType] : undefined
   if (grant === undefined) throw new McpOAuthError('unsupportedGrantType')
   // Not every grant uses them, but none accepts them twice.
@@ -82,64 +65,57 @@ export function parseTokenRequest<T extends GrantParsers> (
   return grant.parse(params, resource) as ParsedBy<T>
 }
 
-/** Reads the parameters of the grant `authorization_code`. A `scope` has no effect. */
-export function parseAuthorizationCode (
-  params: RequestParameters,
-  resource: string
-): AuthorizationCodeRequest {
-  const target = targetOf(params, resource)
-  const redirectUri = single(params, 'redirect_uri')
+/**
+ * Reads the parameters of the grant `authorization_code` (RFC 6749 §4.1.3, RFC 7636 §4.5). A
+ * `scope` has no effect.
+ */
+export function parseAuthorizationCode (params: RequestParameters, ours: string) {
+  const resource = resourceOf(params, ours)
   const codeVerifier = required(params, 'code_verifier')
-  if (!isVerifier(codeVerifier)) {
-    throw new McpOAuthError('invalidRequest', { description: 'The code verifier is malformed.' })
-  }
+  if (!isVerifier(codeVerifier)) throw invalidRequest('The code verifier is malformed.')
   return {
-    grantType: 'authorization_code',
+    grantType: 'authorization_code' as const,
     code: issued(params, 'code'),
     codeVerifier,
-    ...target,
-    ...redirectUri !== undefined && { redirectUri }
+    /** As sent. The caller compares it with the one of the authorization request. */
+    redirectUri: single(params, 'redirect_uri'),
+    /** Our resource, in our spelling (RFC 8707 §2). */
+    resource
   }
 }
 
-/** Reads the parameters of the grant `refresh_token`. */
-export function parseRefreshToken (
-  params: RequestParameters,
-  resource: string
-): RefreshTokenRequest {
-  const target = targetOf(params, resource)
-  const refreshToken = issued(params, 'refresh_token')
-  return { grantType: 'refresh_token', refreshToken, ...target, ...scopesOf(params) }
-}
-
-/** Reads the parameters of the grant `client_credentials`. */
-export function parseClientCredentials (
-  params: RequestParameters,
-  resource: string
-): ClientCredentialsRequest {
-  return { grantType: 'client_credentials', ...targetOf(params, resource), ...scopesOf(params) }
-}
-
-function targetOf (params: RequestParameters, ours: string): { resource?: string } {
-  const resource = resourceOf(params, ours)
-  return resource === undefined ? {} : { resource }
-}
-
-function scopesOf (params: RequestParameters): { scopes?: string[] } {
-  const scope = verbatim(params, 'scope') ?? ''
-  return scope === '' ? {} : { scopes: parseScope(scope) }
-}
-
-function required (params: RequestParameters, name: string): string {
-  const value = verbatim(params, name) ?? ''
-  if (value === '') {
-    throw new McpOAuthError('invalidRequest', { description: `The parameter ${name} is missing.` })
+/** Reads the parameters of the grant `refresh_token` (RFC 6749 §6). */
+export function parseRefreshToken (params: RequestParameters, ours: string) {
+  return {
+    grantType: 'refresh_token' as const,
+    resource: resourceOf(params, ours),
+    refreshToken: issued(params, 'refresh_token'),
+    /** Scopes to which the client wants to narrow the grant. */
+    scopes: scopesOf(params)
   }
-  return value
 }
 
-function issued (params: RequestParameters, name: 'code' | 'refresh_token'): string {
-  const value = required(params, name)
+/** Reads the parameters of the grant `client_credentials` (RFC 6749 §4.4.2). */
+export function parseClientCredentials (params: RequestParameters, ours: string) {
+  return {
+    grantType: 'client_credentials' as const,
+    resource: resourceOf(params, ours),
+    scopes: scopesOf(params)
+  }
+}
+
+/** Whether a text has the form of a code verifier (RFC 7636 §4.1). */
+export function isVerifier (value: string): boolean {
+  return /^[\w.~-]{43,128}$/.test(value)
+}
+
+function scopesOf (params: RequestParameters): string[] | undefined {
+  const scope = verbatim(params, 'scope')
+  return scope ? parseScope(scope) : undefined
+}
+
+function issued (params: RequestParameters, name: string): string {
+  const value = required(params, name, verbatim)
   if (value.length > maxGrantChars || !/^[\x20-\x7e]+$/.test(value)) {
     throw new McpOAuthError('invalidGrant')
   }

@@ -5,13 +5,7 @@ import { maxExpiresInSeconds, maxProviderTokenChars, maxScopeChars } from '../li
 import { parseJsonObject } from '../util/json.ts'
 
 /** A successful token response (RFC 6749 §5.1), as far as our clients receive it. */
-export interface ProviderTokenResponse {
-  access_token: string
-  token_type: 'Bearer'
-  expires_in?: number
-  refresh_token?: string
-  scope?: string
-}
+export type ProviderTokenResponse = ReturnType<typeof parseTokenResponse>
 
 const errors = new Map<unknown, ErrorKind>([
   ['invalid_grant', 'invalidGrant'],
@@ -20,38 +14,31 @@ const errors = new Map<unknown, ErrorKind>([
 ])
 
 /**
- * Parses the response of the provider's token endpoint. Only the members of
- * {@link ProviderTokenResponse} are returned: an ID token is for us, not for the client, and error
- * texts may name internal systems.
+ * Parses the response of the provider's token endpoint. Other members are dropped: an ID
+ * token is for us, not for the client, and error texts may name internal systems.
  *
  * @throws {McpOAuthError} `invalidGrant`, `invalidScope`, `invalidTarget` as the provider's error;
  *   `providerUnavailable` for 429 and 5xx; `providerMisbehaved` for everything else, including
  *   errors about our own credentials
  */
-export function parseTokenResponse (status: number, text: string): ProviderTokenResponse {
+export function parseTokenResponse (status: number, text: string) {
   if (status >= 500 || status === 429) throw failure('providerUnavailable', `returned ${status}`)
   const body = parseJsonObject(text)
   if (body === null) throw failure('providerMisbehaved', 'returned no JSON object')
   if (status < 200 || status > 299) {
     throw failure(errors.get(body['error']) ?? 'providerMisbehaved', `returned ${status}`)
   }
-  const {
-    access_token: accessToken,
-    token_type: tokenType,
-    expires_in: expiresIn,
-    refresh_token: refreshToken,
-    scope
-  } = body
-  const isBearer = typeof tokenType === 'string' && tokenType.toLowerCase() === 'bearer'
-  if (!isToken(accessToken) || !isBearer) {
+  const { access_token: token, token_type: type, expires_in: seconds } = body
+  if (!isToken(token) || typeof type !== 'string' || type.toLowerCase() !== 'bearer') {
     throw failure('providerMisbehaved', 'returned no bearer token')
   }
+  const { refresh_token: refreshToken, scope } = body
   return {
-    access_token: accessToken,
+    access_token: token,
     token_type: 'Bearer',
-    ...isLifetime(expiresIn) && { expires_in: Math.floor(expiresIn) },
-    ...isToken(refreshToken) && { refresh_token: refreshToken },
-    ...isScope(scope) && { scope }
+    expires_in: isLifetime(seconds) ? Math.floor(seconds) : undefined,
+    refresh_token: isToken(refreshToken) ? refreshToken : undefined,
+    scope: isScope(scope) ? scope : undefined
   }
 }
 

@@ -17,11 +17,6 @@ export function insertWellKnown (name: WellKnownName, urlOrPath: string): string
   return `${origin}/.well-known/${name}${path}${query}`
 }
 
-/** The path of the metadata of the protected resource at `path` (RFC 9728 §3.1). */
-export function protectedResourcePath (path: string): string {
-  return insertWellKnown('oauth-protected-resource', path)
-}
-
 /**
  * Returns the URLs of the metadata of an issuer in the order of clients: RFC 8414 inserted, OpenID
  * Connect inserted, OpenID Connect appended. Without a path the last two are one.

@@ -1,5 +1,5 @@
 /** Which options contradict or require each other? */
-import { customMetadata } from '../oauth/metadata.ts'
+import { customMetadata } from '../oauth/custom-metadata.ts'
 import { redirectUriProblem } from '../oauth/redirect-uri.ts'
 import { missingScopes } from '../oauth/scope.ts'
 import { userGrants } from '../oauth/token-request.ts'

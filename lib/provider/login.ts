@@ -10,9 +10,9 @@ import {
   maxQueuedProviderRequests,
   maxTokenChars
 } from '../limits.ts'
-import { challengeOf } from '../oauth/pkce.ts'
 import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
 import type { ProviderTraits } from '../types.ts'
+import { hash } from '../util/hash.ts'
 import { lazyOpenIdClient, secretAuthentication } from './client.ts'
 import { callProvider, fetchAsUser } from './errors.ts'
 
@@ -136,7 +136,7 @@ export function createProviderLogin ({ metadata, ...options }: ProviderLoginOpti
         redirect_uri: redirectUri(),
         scope: requested.join(' ') || undefined,
         state,
-        code_challenge: challengeOf(verifier),
+        code_challenge: hash(verifier),
         code_challenge_method: 'S256',
         nonce: usesIdToken ? nonce : undefined,
         audience: audience ?? undefined,

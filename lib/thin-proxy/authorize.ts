@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { handleAuthorizationRequest, type ValidRequest } from '../clients/authorize.ts'
 import type { Endpoint } from '../host/endpoint.ts'
-import { formatScope, mergeScopes } from '../oauth/scope.ts'
+import { mergeScopes } from '../oauth/scope.ts'
 import { pageErrorHandler } from '../pages/page.ts'
 import type { ThinProxy } from './proxy.ts'
 
@@ -42,7 +42,7 @@ async function providerUrl (
     response_type: 'code',
     client_id: proxy.clientId,
     redirect_uri: authorization.redirectUri,
-    scope: formatScope(mergeScopes(authorization.scopes, defaultScopes)) || undefined,
+    scope: mergeScopes(authorization.scopes, defaultScopes).join(' ') || undefined,
     state: authorization.state,
     code_challenge: authorization.codeChallenge,
     code_challenge_method: 'S256',

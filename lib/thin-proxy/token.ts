@@ -4,8 +4,6 @@ import { McpOAuthError } from '../errors.ts'
 import { formOf, type Endpoint } from '../host/endpoint.ts'
 import { wrappedRefreshSeconds } from '../limits.ts'
 import { basicCredentials, parseClientAuthentication } from '../oauth/client-authentication.ts'
-import { challengeOf } from '../oauth/pkce.ts'
-import { formatScope } from '../oauth/scope.ts'
 import {
   parseTokenRequest,
   userGrantParsers,
@@ -98,7 +96,7 @@ function formFor (
     grant_type: grant.grantType,
     ...(grant.grantType === 'authorization_code'
       ? { code: grant.code, redirect_uri: grant.redirectUri, code_verifier: grant.codeVerifier }
-      : { refresh_token: grant.refreshToken, scope: grant.scopes && formatScope(grant.scopes) }),
+      : { refresh_token: grant.refreshToken, scope: grant.scopes?.join(' ') }),
     resource: grant.resource ?? (audience === null ? urls().resource : undefined)
   }
 }
@@ -127,7 +125,7 @@ async function withLoginRecord (
   { codeVerifier, redirectUri }: AuthorizationCodeRequest,
   redeem: () => Promise<ProviderTokenResponse>
 ): Promise<ProviderTokenResponse> {
-  const codeChallenge = challengeOf(codeVerifier)
+  const codeChallenge = hash(codeVerifier)
   const isUnused = await loginRecords.has(clientId, codeChallenge, redirectUri) &&
     await loginRecords.consume(clientId, codeChallenge)
   if (!isUnused) throw new McpOAuthError('invalidGrant')

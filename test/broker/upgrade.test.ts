@@ -8,7 +8,7 @@ import { createSealer, type Purpose } from '../../lib/crypto/sealer.ts'
 import { createSigningKeys } from '../../lib/crypto/signing-keys.ts'
 import { createNonces } from '../../lib/dpop/nonces.ts'
 import type { McpOAuthOptions } from '../../lib/index.ts'
-import { challengeOf } from '../../lib/oauth/pkce.ts'
+import { hash } from '../../lib/util/hash.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import {
   claimsOf,
@@ -216,7 +216,7 @@ test('GET /oauth/callback accepts the login cookie of version 0.1.0', async (t) 
     new URLSearchParams({
       redirect_uri: `${base}/oauth/callback`,
       state: upstreamState,
-      code_challenge: challengeOf(secrets.verifier),
+      code_challenge: hash(secrets.verifier),
       nonce: secrets.nonce
     })
   )

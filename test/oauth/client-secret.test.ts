@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isSecretOf } from '../../lib/oauth/client-secret.ts'
+import { isSecretOf } from '../../lib/oauth/client-authentication.ts'
 
 // SHA-256 of `abc` (FIPS 180-4), and of nothing.
 const hash = 'sha256:ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0'

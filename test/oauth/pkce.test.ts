@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { challengeOf, isChallenge, isVerifier } from '../../lib/oauth/pkce.ts'
+import { isChallenge } from '../../lib/oauth/authorization-request.ts'
+import { isVerifier } from '../../lib/oauth/token-request.ts'
+import { hash } from '../../lib/util/hash.ts'
 
 const verifier = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'
 
-test('challengeOf computes the example of RFC 7636 appendix B', () => {
-  assert.equal(challengeOf(verifier), 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM')
-  assert.ok(isVerifier(verifier) && isChallenge(challengeOf(verifier)))
+test('hash computes the code challenge of the example of RFC 7636 appendix B', () => {
+  assert.equal(hash(verifier), 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM')
+  assert.ok(isVerifier(verifier) && isChallenge(hash(verifier)))
 })
 
 test('isChallenge accepts exactly 43 characters of base64url [A-12]', () => {

@@ -13,11 +13,11 @@ const code = { grant_type: 'authorization_code', code: 'c', code_verifier: codeV
 const refresh = { grant_type: 'refresh_token', refresh_token: 'r' }
 const allGrants = { ...userGrantParsers, client_credentials: { parse: parseClientCredentials } }
 
-/** The parsed request, or the kind of the error. */
+/** The parsed request without its undefined members, or the kind of the error. */
 function parse (form: string | Record<string, string>, extra = '', grants = userGrantParsers) {
   try {
     const params = parameters(`${new URLSearchParams(form)}${extra}`)
-    return parseTokenRequest(params, resource, grants)
+    return JSON.parse(JSON.stringify(parseTokenRequest(params, resource, grants)))
   } catch (error) {
     return (error as { kind?: unknown }).kind
   }

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   authorizationServerUrls,
-  insertWellKnown,
-  protectedResourcePath
+  insertWellKnown
 } from '../../lib/oauth/well-known.ts'
 
 test('authorizationServerUrls returns three URLs for an issuer with a path, in the order of clients [ASM-04]', () => {
@@ -39,9 +38,18 @@ test('authorizationServerUrls have no double slash', () => {
 })
 
 test('well-known paths are made in the same way as URLs', () => {
-  assert.equal(protectedResourcePath('/api/mcp'), '/.well-known/oauth-protected-resource/api/mcp')
-  assert.equal(protectedResourcePath('/'), '/.well-known/oauth-protected-resource')
-  assert.equal(protectedResourcePath(''), '/.well-known/oauth-protected-resource')
+  assert.equal(
+    insertWellKnown('oauth-protected-resource', '/api/mcp'),
+    '/.well-known/oauth-protected-resource/api/mcp'
+  )
+  assert.equal(
+    insertWellKnown('oauth-protected-resource', '/'),
+    '/.well-known/oauth-protected-resource'
+  )
+  assert.equal(
+    insertWellKnown('oauth-protected-resource', ''),
+    '/.well-known/oauth-protected-resource'
+  )
   assert.deepEqual(authorizationServerUrls('/api'), [
     '/.well-known/oauth-authorization-server/api',
     '/.well-known/openid-configuration/api',

@@ -2,7 +2,6 @@
 
 import { McpOAuthError } from '../../errors.ts'
 import { codeSeconds, maxCodeFailures, usedCodeSeconds } from '../../limits.ts'
-import { challengeOf } from '../../oauth/pkce.ts'
 import { parseAuthorizationCode, type AuthorizationCodeRequest } from '../../oauth/token-request.ts'
 import { hash } from '../../util/hash.ts'
 import type { TokenResponse } from '../access-token.ts'
@@ -67,7 +66,7 @@ async function verifyRequest (
   if (resource !== undefined && resource !== code.resource) {
     throw new McpOAuthError('invalidTarget')
   }
-  if (challengeOf(codeVerifier) === code.codeChallenge) return
+  if (hash(codeVerifier) === code.codeChallenge) return
   if (await marks.fail('code', code.id, maxCodeFailures, codeSeconds)) {
     await marks.consume('code', code.id, codeSeconds)
   }

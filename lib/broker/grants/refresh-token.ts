@@ -77,9 +77,8 @@ async function openToken (
 
 function narrowedScopes (
   token: RefreshContent,
-  request: RefreshTokenRequest
+  { resource, scopes = [...token.scopes] }: RefreshTokenRequest
 ): readonly string[] {
-  const { resource, scopes = token.scopes }: Partial<RefreshContent> = request
   if (resource !== undefined && resource !== token.resource) {
     throw new McpOAuthError('invalidTarget')
   }
