@@ -18,26 +18,7 @@ export type Purpose =
   | 'upstream'
 
 /** Encrypts values that the other side keeps for us, and decrypts them. */
-export interface Sealer {
-  /**
-   * Encrypts and authenticates a JSON object. The result is URL-safe.
-   *
-   * @param lifetime in seconds
-   * @param now seconds since 1970
-   */
-  seal(purpose: Purpose, payload: object, lifetime: number, now: number): Promise<string>
-  /**
-   * Opens a sealed value. Resolves to `null` if it is expired, changed, for another purpose, of an
-   * unknown secret or malformed, without telling which. Never rejects.
-   *
-   * A value has one spelling only: its hash identifies it.
-   */
-  open(
-    purpose: Purpose,
-    value: string,
-    now: number
-  ): Promise<Readonly<Record<string, unknown>> | null>
-}
+export type Sealer = ReturnType<typeof createSealer>
 
 type Key = webcrypto.CryptoKey
 
@@ -54,45 +35,52 @@ const algorithms = {
 }
 
 /**
- * Makes a sealer: JWE `dir` with `A256GCM` (RFC 7516), one key per purpose. The first secret seals,
- * all of them open: put a new secret in front, and take the old one away when what it sealed has
- * expired.
+ * Creates a sealer: JWE `dir` with `A256GCM` (RFC 7516), with one key per purpose.
  *
- * @param context what else the keys depend on: registrations that share a secret open nothing of
- *   each other
- *
- * @param onUnknownSecret called when a value of our form opens with none of the secrets. Anyone can
- *   send one
- *
- * Throws `invalidOptions` if there is no secret.
+ * @param secrets the first one seals, all of them open. To replace a secret, put the new one first,
+ *   and remove the old one once all values that it sealed have expired
+ * @param context part of the key derivation: registrations with the same secret cannot open each
+ *   other's values. Defaults to none
+ * @param onUnknownSecret is called if none of the secrets opens a value that has the form of a
+ *   sealed one. Anyone can send such a value
+ * @throws {McpOAuthError} `invalidOptions` if a secret is empty or there is none
  */
 export function createSealer (
   secrets: readonly string[],
   context = '',
-  onUnknownSecret: () => void = () => {}
-): Sealer {
+  onUnknownSecret = () => {}
+) {
   if (secrets.length === 0 || secrets.includes('')) {
     throw startupError('invalidOptions', 'secret: must not be empty')
   }
   const cache = new Map<Purpose, Promise<Key[]>>()
 
   function keysOf (purpose: Purpose): Promise<Key[]> {
-    const known = cache.get(purpose)
-    if (known !== undefined) return known
-    const keys = Promise.all(secrets.map((secret) => importKey(secret, `${purpose}:${context}`)))
+    const keys = cache.get(purpose) ??
+      Promise.all(secrets.map(secret => importKey(secret, `${purpose}:${context}`)))
     cache.set(purpose, keys)
     return keys
   }
 
   return {
-    async seal (purpose, payload, lifetime, now) {
-      const [key] = await keysOf(purpose)
-      if (key === undefined) throw new TypeError('no key')
-      const content = JSON.stringify([now + lifetime, payload])
-      return await new CompactEncrypt(new TextEncoder().encode(content)).setProtectedHeader(header)
-        .encrypt(key)
+    /**
+     * Encrypts and authenticates a JSON object. The result is URL-safe.
+     *
+     * @param lifetime in seconds
+     * @param now seconds since 1970
+     */
+    async seal (purpose: Purpose, payload: object, lifetime: number, now: number) {
+      const [key] = await keysOf(purpose) as [Key]
+      const content = new TextEncoder().encode(JSON.stringify([now + lifetime, payload]))
+      return await new CompactEncrypt(content).setProtectedHeader(header).encrypt(key)
     },
-    async open (purpose, value, now) {
+    /**
+     * Opens a sealed value. Resolves to `null` if it is expired, changed, for another purpose, of
+     * an unknown secret or malformed, without telling which. Never rejects.
+     *
+     * A value has one spelling only: its hash identifies it.
+     */
+    async open (purpose: Purpose, value: string, now: number) {
       if (!isCanonical(value)) return null
       for (const key of await keysOf(purpose)) {
         const content = await decrypt(value, key)

@@ -2,37 +2,29 @@
 
 import { createECDH } from 'node:crypto'
 import { calculateJwkThumbprint, createLocalJWKSet, importJWK, jwtVerify, SignJWT } from 'jose'
-import type { JWK, JWTVerifyGetKey } from 'jose'
 import { tokenSkewSeconds } from '../limits.ts'
 import { deriveKey } from './derive-key.ts'
 
 /** The keys of our access tokens, derived from the secrets: all instances have the same. */
-export interface SigningKeys {
-  /** Signs an access token (RFC 9068 §2): ES256, `typ: at+jwt`, `kid`. */
-  sign(claims: Readonly<Record<string, unknown>>): Promise<string>
-  /** Returns the claims of an unexpired token that we signed; null for anything else. */
-  read(token: string, now: number): Promise<Readonly<Record<string, unknown>> | null>
-  /** Public keys (RFC 7517), the current one first. */
-  readonly jwks: { readonly keys: readonly JWK[] }
-  /** Finds the key that verifies a token. */
-  readonly find: JWTVerifyGetKey
-}
+export type SigningKeys = Awaited<ReturnType<typeof createSigningKeys>>
+
+type Claims = Readonly<Record<string, unknown>>
 
 /** @param context keeps registrations with the same secret apart */
-export async function createSigningKeys (
-  secrets: readonly string[],
-  context: string
-): Promise<SigningKeys> {
+export async function createSigningKeys (secrets: readonly string[], context: string) {
   const pairs = await Promise.all(secrets.map(secret => keyPair(secret, context)))
   const [current] = pairs
   if (current === undefined) throw new TypeError('no secret')
   const key = await importJWK(current.privateKey, 'ES256')
-  const jwks = { keys: pairs.map(({ publicKey }) => publicKey) }
-  const find = createLocalJWKSet({ keys: [...jwks.keys] })
+  const keys = pairs.map(({ publicKey }) => publicKey)
+  const find = createLocalJWKSet({ keys })
   return {
-    jwks,
+    /** Public keys (RFC 7517), the current one first. */
+    jwks: { keys },
+    /** Finds the key that verifies a token. */
     find,
-    async read (token, now) {
+    /** Returns the claims of an unexpired token that we signed; null for anything else. */
+    async read (token: string, now: number): Promise<Claims | null> {
       try {
         return (await jwtVerify(token, find, {
           algorithms: ['ES256'],
@@ -44,19 +36,17 @@ export async function createSigningKeys (
         return null
       }
     },
-    sign: (claims) =>
+    /** Signs an access token (RFC 9068 §2): ES256, `typ: at+jwt`, `kid`. */
+    sign: (claims: Claims) =>
       new SignJWT({ ...claims }).setProtectedHeader({
         alg: 'ES256',
         typ: 'at+jwt',
-        kid: current.publicKey.kid as string
+        kid: current.publicKey.kid
       }).sign(key)
   }
 }
 
-async function keyPair (
-  secret: string,
-  context: string
-): Promise<{ privateKey: JWK, publicKey: JWK }> {
+async function keyPair (secret: string, context: string) {
   const ecdh = createECDH('prime256v1')
   let d = deriveKey(secret, `sign:0:${context}`)
   // One in 2^32 values is no private key of the curve. Then the next one is tried.
@@ -75,11 +65,9 @@ async function keyPair (
     x: point.subarray(1, 33).toString('base64url'),
     y: point.subarray(33).toString('base64url')
   }
-  const published = { alg: 'ES256', use: 'sig', kid: await calculateJwkThumbprint(base) }
+  const kid = await calculateJwkThumbprint(base)
+  const publicKey = { ...base, alg: 'ES256', use: 'sig', kid }
   // Not the private key that ECDH returns: it lacks leading zeros, and a JWK has all 32 bytes
   // (RFC 7518 §6.2.2.1).
-  return {
-    privateKey: { ...base, ...published, d: Buffer.from(d).toString('base64url') },
-    publicKey: { ...base, ...published }
-  }
+  return { publicKey, privateKey: { ...publicKey, d: Buffer.from(d).toString('base64url') } }
 }

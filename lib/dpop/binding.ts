@@ -8,35 +8,29 @@ import { boundKeyOf, invalidProof } from './rules.ts'
 import type { DpopVerifier, VerifiedProof } from './verifier.ts'
 
 /** The check of sender-constrained tokens at a guard. */
-export interface TokenBinding {
-  /** Accepted authentication schemes. Credentials of any other are ignored. */
-  readonly schemes: readonly Scheme[]
-  /**
-   * Requires the scheme `DPoP` and a proof for bound tokens, and `Bearer` for others (RFC 9449 §7.1
-   * and §7.2).
-   *
-   * @param now seconds since 1970
-   * @throws {McpOAuthError} `invalidToken`, and those of {@link DpopVerifier}
-   */
-  verify(
-    caller: McpAuth,
-    credentials: { token: string, scheme: Scheme },
-    request: FastifyRequest,
-    reply: FastifyReply,
-    now: number
-  ): Promise<void>
-}
+export type TokenBinding = ReturnType<typeof createTokenBinding>
 
 const schemes = { off: ['Bearer'], accept: ['Bearer', 'DPoP'], require: ['DPoP'] } as const
 
 /** @param verifier null if bound tokens are rejected */
-export function createTokenBinding (
-  mode: keyof typeof schemes,
-  verifier: DpopVerifier | null
-): TokenBinding {
+export function createTokenBinding (mode: keyof typeof schemes, verifier: DpopVerifier | null) {
   return {
+    /** Accepted authentication schemes. Credentials of any other are ignored. */
     schemes: schemes[mode],
-    async verify ({ claims = {} }, { token, scheme }, request, reply, now) {
+    /**
+     * Requires the scheme `DPoP` and a proof for bound tokens, and `Bearer` for others (RFC 9449
+     * §7.1 and §7.2).
+     *
+     * @param now seconds since 1970
+     * @throws {McpOAuthError} `invalidToken`, and those of {@link DpopVerifier}
+     */
+    async verify (
+      { claims = {} }: McpAuth,
+      { token, scheme }: { token: string, scheme: Scheme },
+      request: FastifyRequest,
+      reply: FastifyReply,
+      now: number
+    ): Promise<void> {
       const key = boundKeyOf(claims)
       if (key === undefined && scheme === 'Bearer') return
       if (key === undefined) throw invalidToken('The access token is not bound to a key')

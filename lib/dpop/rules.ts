@@ -3,7 +3,7 @@
 import type { JWK } from 'jose'
 import { McpOAuthError } from '../errors.ts'
 import { maxProofChars, maxProofIdChars } from '../limits.ts'
-import { single, type RequestParameters } from '../oauth/parameters.ts'
+import { invalidRequest, single, type RequestParameters } from '../oauth/parameters.ts'
 import { publicKeyProblem, signatureAlgorithms } from '../oauth/public-keys.ts'
 import { hash } from '../util/hash.ts'
 import { isPlainObject } from '../util/json.ts'
@@ -14,13 +14,13 @@ type Members = Readonly<Record<string, unknown>>
 
 /** The request that a proof must be for. */
 export interface ProofExpectation {
-  readonly method: string
+  method: string
   /** URL of the request as clients see it: {@link requestUrl}. */
-  readonly url: string
+  url: string
   /** The valid nonces. */
-  readonly nonces: readonly string[]
-  /** The access token of the request; absent at the token endpoint. */
-  readonly accessToken?: string | undefined
+  nonces: readonly string[]
+  /** The access token of the request; `undefined` at the token endpoint. */
+  accessToken: string | undefined
 }
 
 /**
@@ -49,41 +49,29 @@ export function proofHeader (rawHeaders: readonly string[]): string | undefined 
  * @returns the algorithm and the public key of the proof, and its `jti`
  * @throws {McpOAuthError} `invalidDpopProof`; `useDpopNonce` if only a valid nonce is missing
  */
-export function checkProof (
-  header: Members,
-  claims: Members,
-  expected: ProofExpectation
-): { readonly alg: string, readonly jwk: JWK, readonly id: string } {
-  const problem = headerProblem(header) ?? claimsProblem(claims, expected) ?? keyProblem(header)
-  if (problem !== null) throw invalidProof(problem)
-  if (!expected.nonces.includes(claims['nonce'] as string)) throw new McpOAuthError('useDpopNonce')
-  return { alg: header['alg'] as string, jwk: header['jwk'] as JWK, id: claims['jti'] as string }
+export function checkProof (header: Members, claims: Members, expected: ProofExpectation) {
+  const { typ, alg, crit, jwk } = header
+  const { jti, iat, htm, htu, ath, nonce } = claims
+  const { method, url, nonces, accessToken } = expected
+  const [problem = keyProblem(jwk)] = Object.entries({
+    'typ is not dpop+jwt': typ !== 'dpop+jwt',
+    'alg is not accepted': !signatureAlgorithms.includes(alg as string),
+    'crit is not accepted': crit !== undefined,
+    'jti is missing or too long': typeof jti !== 'string' || jti === '' ||
+      jti.length > maxProofIdChars,
+    'iat is missing': !Number.isFinite(iat),
+    'htm is not the method of the request': htm !== method,
+    'htu is not the URL of the request': !isSameTarget(htu, url),
+    'ath is not the hash of the access token': accessToken !== undefined &&
+      ath !== hash(accessToken)
+  }).flatMap(([text, isTrue]) => isTrue ? [text] : [])
+  if (problem) throw invalidProof(problem)
+  if (!nonces.includes(nonce as string)) throw new McpOAuthError('useDpopNonce')
+  return { alg: alg as string, jwk: jwk as JWK, id: jti as string }
 }
 
-function headerProblem ({ typ, alg, crit }: Members): string | null {
-  if (typ !== 'dpop+jwt') return 'typ is not dpop+jwt'
-  if (!signatureAlgorithms.includes(alg as string)) return 'alg is not accepted'
-  return crit === undefined ? null : 'crit is not accepted'
-}
-
-function claimsProblem (
-  { jti, iat, htm, htu, ath }: Members,
-  { method, url, accessToken }: ProofExpectation
-): string | null {
-  if (typeof jti !== 'string' || jti === '' || jti.length > maxProofIdChars) {
-    return 'jti is missing or too long'
-  }
-  if (!Number.isFinite(iat)) return 'iat is missing'
-  if (htm !== method) return 'htm is not the method of the request'
-  if (!isSameTarget(htu, url)) return 'htu is not the URL of the request'
-  return accessToken === undefined || ath === hash(accessToken)
-    ? null
-    : 'ath is not the hash of the access token'
-}
-
-function keyProblem ({ jwk }: Members): string | null {
-  if (!isPlainObject(jwk)) return 'jwk is missing'
-  const problem = publicKeyProblem(jwk)
+function keyProblem (jwk: unknown): string | null {
+  const problem = isPlainObject(jwk) ? publicKeyProblem(jwk) : 'is missing'
   return problem && `jwk ${problem}`
 }
 
@@ -148,9 +136,7 @@ export function boundKeyOf ({ cnf }: Members): string | null | undefined {
 export function requestedKey (params: RequestParameters): string | undefined {
   const key = single(params, 'dpop_jkt')
   if (key !== undefined && !thumbprint.test(key)) {
-    throw new McpOAuthError('invalidRequest', {
-      description: 'The parameter dpop_jkt is malformed.'
-    })
+    throw invalidRequest('The parameter dpop_jkt is malformed.')
   }
   return key
 }

@@ -15,32 +15,17 @@ import { signatureAlgorithms } from '../oauth/public-keys.ts'
 import type { Config } from '../options/config.ts'
 import { memoryStore } from '../store/memory.ts'
 import { createOneTimeMarks } from '../store/one-time.ts'
-import type { UrlSource } from '../urls.ts'
-import { createNonces, nonceLifetime, type Nonces } from './nonces.ts'
+import { createNonces, nonceLifetime } from './nonces.ts'
 import { checkProof, invalidProof, proofHeader, requestUrl } from './rules.ts'
 
 /** An access token and the thumbprint of its key, whose possession was proven (RFC 9449 §7.1). */
 export interface VerifiedProof {
-  readonly token: string
-  readonly key: string
+  token: string
+  key: string
 }
 
-/**
- * Verifies the DPoP proof of a request and marks it as used (RFC 9449 §4.3). Puts a newer nonce
- * on the reply if there is one.
- *
- * @param now seconds since 1970
- * @param bound the access token of the request and its key; absent at the token endpoint
- * @returns the thumbprint of the key (RFC 7638), or null for a request without a proof
- * @throws {McpOAuthError} `invalidDpopProof`, `useDpopNonce`; `invalidToken` for a proof of another
- *   key than the token's; `storeUnavailable`
- */
-export type DpopVerifier = (
-  request: FastifyRequest,
-  reply: FastifyReply,
-  now: number,
-  bound?: VerifiedProof
-) => Promise<string | null>
+/** The verifier of DPoP proofs at one place. */
+export type DpopVerifier = NonNullable<ReturnType<typeof createDpopVerifier>>
 
 /**
  * Creates the verifier of one place, or returns null if the option `dpop` is off. Nonces are valid
@@ -49,25 +34,28 @@ export type DpopVerifier = (
  */
 export function createDpopVerifier (
   { dpop, store, secrets }: Pick<Config, 'dpop' | 'store' | 'secrets'>,
-  urls: UrlSource,
+  urls: () => { publicUrl: string },
   place: 'resource' | 'token'
-): DpopVerifier | null {
+) {
   if (dpop === 'off') return null
   const marks = createOneTimeMarks(store ?? memoryStore({ max: maxStoredProofs }), `dpop ${place}`)
-  return createProofVerifier(
-    () => urls().publicUrl,
-    createNonces(secrets),
-    id => marks.consume('proof', id, nonceLifetime)
-  )
-}
-
-/** @param consume marks a proof as used; resolves to true for exactly one caller */
-export function createProofVerifier (
-  publicUrl: () => string,
-  nonces: Nonces,
-  consume: (id: string) => Promise<boolean>
-): DpopVerifier {
-  return async (request, reply, now, bound) => {
+  const nonces = createNonces(secrets)
+  /**
+   * Verifies the DPoP proof of a request and marks it as used (RFC 9449 §4.3). Puts a newer nonce
+   * on the reply if there is one.
+   *
+   * @param now seconds since 1970
+   * @param bound the access token of the request and its key; absent at the token endpoint
+   * @returns the thumbprint of the key (RFC 7638), or null for a request without a proof
+   * @throws {McpOAuthError} `invalidDpopProof`, `useDpopNonce`; `invalidToken` for a proof of
+   *   another key than the token's; `storeUnavailable`
+   */
+  return async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    now: number,
+    bound?: VerifiedProof
+  ): Promise<string | null> => {
     const compact = proofHeader(request.raw.rawHeaders)
     if (compact === undefined) return null
     const { header, claims } = decode(compact)
@@ -75,7 +63,7 @@ export function createProofVerifier (
     if (claims['nonce'] !== valid[0]) reply.header('dpop-nonce', valid[0])
     const { alg, jwk, id } = checkProof(header, claims, {
       method: request.method,
-      url: requestUrl(publicUrl(), request.raw.url ?? ''),
+      url: requestUrl(urls().publicUrl, request.raw.url ?? ''),
       nonces: valid,
       accessToken: bound?.token
     })
@@ -86,7 +74,9 @@ export function createProofVerifier (
       })
     }
     // Last, so that rejected proofs fill no store. The URL is not in the id: it has many spellings.
-    if (!await consume(`${key} ${id}`)) throw invalidProof('it was used before')
+    if (!await marks.consume('proof', `${key} ${id}`, nonceLifetime)) {
+      throw invalidProof('it was used before')
+    }
     return key
   }
 }

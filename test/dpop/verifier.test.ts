@@ -1,26 +1,25 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import Fastify from 'fastify'
-import { createProofVerifier } from '../../lib/dpop/verifier.ts'
-import { createHolder } from '../support/dpop.ts'
+import { createNonces } from '../../lib/dpop/nonces.ts'
+import { createDpopVerifier } from '../../lib/dpop/verifier.ts'
+import { createHolder, type ProofParts } from '../support/dpop.ts'
 
 const publicUrl = 'https://mcp.example.com'
 
-/**
- * A route that returns the thumbprint of the proof's key, and the list of used proofs. Every minute
- * has a nonce, which is valid until the next minute has ended.
- */
+const secrets = ['a secret']
+
+/** The nonce of a period of two minutes, which is valid until the next period has ended. */
+const nonceOf = (period: number) => createNonces(secrets)(period * 120)[0] ?? ''
+
+/** A route that returns the thumbprint of the proof's key. */
 async function start (t: TestContext) {
   const app = Fastify()
   t.after(() => app.close())
   const holder = await createHolder()
-  const used: string[] = []
-  const minute = (now: number) => `minute-${Math.floor(now / 60)}`
-  const check = createProofVerifier(
-    () => publicUrl,
-    now => [minute(now), minute(now - 60)],
-    async id => !used.includes(id) && used.push(id) > 0
-  )
+  const config = { dpop: 'accept', store: null, secrets } as const
+  const check = createDpopVerifier(config, () => ({ publicUrl }), 'token')
+  assert.ok(check)
   app.post(
     '/',
     async (request, reply) => ({
@@ -33,64 +32,57 @@ async function start (t: TestContext) {
       url: '/',
       headers: { 'x-now': String(now), ...(proof !== undefined && { dpop: proof }) }
     })
-  return { ask, used, holder }
+  return { ask, holder }
 }
 
-test('createProofVerifier sends the next nonce once the one of the proof is replaced [EX-04]', async (t) => {
+test('The verifier sends the next nonce once that of the proof is replaced [EX-04]', async t => {
   const { ask, holder } = await start(t)
-  const proved = async (now: number, nonce?: string) => {
-    const answer = await ask(now, await holder.prove('POST', `${publicUrl}/`, { nonce }))
-    return [
-      answer.statusCode,
-      answer.json().key ?? answer.json().code,
-      answer.headers['dpop-nonce']
-    ]
+  const proved = async (now: number, period?: number) => {
+    const nonce = period === undefined ? undefined : nonceOf(period)
+    const response = await ask(now, await holder.prove('POST', `${publicUrl}/`, { nonce }))
+    const body = response.json()
+    return [response.statusCode, body.key ?? body.code, response.headers['dpop-nonce']]
   }
   const needed = 'FST_MCP_OAUTH_USE_DPOP_NONCE'
-  assert.deepEqual(await proved(0), [401, needed, 'minute-0'])
-  assert.deepEqual(await proved(59, 'minute-0'), [200, holder.jkt, undefined])
-  assert.deepEqual(await proved(60, 'minute-0'), [200, holder.jkt, 'minute-1'])
-  assert.deepEqual(await proved(119, 'minute-0'), [200, holder.jkt, 'minute-1'])
-  assert.deepEqual(await proved(120, 'minute-0'), [401, needed, 'minute-2'])
-  assert.deepEqual(await proved(120, 'minute-3'), [401, needed, 'minute-2'])
+  assert.deepEqual(await proved(0), [401, needed, nonceOf(0)])
+  assert.deepEqual(await proved(119, 0), [200, holder.jkt, undefined])
+  assert.deepEqual(await proved(120, 0), [200, holder.jkt, nonceOf(1)])
+  assert.deepEqual(await proved(239, 0), [200, holder.jkt, nonceOf(1)])
+  assert.deepEqual(await proved(240, 0), [401, needed, nonceOf(2)])
+  assert.deepEqual(await proved(240, 3), [401, needed, nonceOf(2)])
 })
 
-test('createProofVerifier marks only valid proofs as used [EX-04]', async (t) => {
-  const { ask, used, holder } = await start(t)
+test('The verifier marks only valid proofs as used, by key and id [EX-04]', async t => {
+  const { ask, holder } = await start(t)
   assert.deepEqual((await ask(0)).json(), { key: null })
   const other = await createHolder()
+  const nonce = nonceOf(0)
+  const prove = (parts: ProofParts, by = holder, method = 'POST') =>
+    by.prove(method, `${publicUrl}/`, { nonce, claims: { jti: 'one' }, ...parts })
   for (
-    const parts of [{ nonce: 'old' }, { nonce: 'minute-0', signer: other.privateKey }, {
-      nonce: 'minute-0',
-      claims: { htm: 'GET' }
-    }]
-  ) {
-    assert.equal((await ask(0, await holder.prove('POST', `${publicUrl}/`, parts))).statusCode, 401)
-  }
-  assert.deepEqual(used, [])
-  const proof = await holder.prove('POST', `${publicUrl}/`, {
-    nonce: 'minute-0',
-    claims: { jti: 'one' }
-  })
-  assert.equal((await ask(0, proof)).statusCode, 200)
-  assert.deepEqual(used, [`${holder.jkt} one`])
+    const proof of [
+      await prove({ nonce: 'old' }),
+      await prove({ signer: other.privateKey }),
+      await prove({}, holder, 'GET')
+    ]
+  ) assert.equal((await ask(0, proof)).statusCode, 401)
+  const proof = await prove({})
+  assert.deepEqual((await ask(0, proof)).json(), { key: holder.jkt })
   assert.equal((await ask(0, proof)).json().code, 'FST_MCP_OAUTH_INVALID_DPOP_PROOF')
+  assert.deepEqual((await ask(0, await prove({}, other))).json(), { key: other.jkt })
 })
 
-test('createProofVerifier returns the RFC 7638 thumbprint, whatever else the key has [EX-04]', async (t) => {
+test('The verifier returns the RFC 7638 thumbprint, whatever else the key has [EX-04]', async t => {
   const { ask, holder } = await start(t)
   const jwk = { ...holder.jwk, kid: 'k', use: 'sig', alg: 'ES256', key_ops: ['verify'], ext: false }
-  const answer = await ask(
-    0,
-    await holder.prove('POST', `${publicUrl}/`, { nonce: 'minute-0', header: { jwk } })
-  )
-  assert.deepEqual(answer.json(), { key: holder.jkt })
+  const proof = await holder.prove('POST', `${publicUrl}/`, { nonce: nonceOf(0), header: { jwk } })
+  assert.deepEqual((await ask(0, proof)).json(), { key: holder.jkt })
 })
 
-test('createProofVerifier accepts a key with alg EdDSA in a proof with Ed25519 [EX-04]', async (t) => {
+test('The verifier accepts a key with alg EdDSA in a proof with Ed25519 [EX-04]', async t => {
   const { ask } = await start(t)
   const holder = await createHolder('Ed25519')
   const jwk = { ...holder.jwk, alg: 'EdDSA' }
-  const proof = await holder.prove('POST', `${publicUrl}/`, { nonce: 'minute-0', header: { jwk } })
+  const proof = await holder.prove('POST', `${publicUrl}/`, { nonce: nonceOf(0), header: { jwk } })
   assert.deepEqual((await ask(0, proof)).json(), { key: holder.jkt })
 })
