@@ -190,6 +190,11 @@ export class McpOAuthError extends Error {
   }
 }
 
+/** An error of the table, with its reason for the log. */
+export function failure (kind: ErrorKind, reason: string): McpOAuthError {
+  return new McpOAuthError(kind, { cause: new Error(reason) })
+}
+
 /**
  * A cause that quotes a value of another party, cut to 200 characters and without user info. For
  * the log only.

@@ -9,34 +9,24 @@
 
 /** One request, from connection to body: logins wait for it. */
 export const requestTimeoutMs = 5_000
-
 /** Connection to a server: as long as the whole request. */
 export const connectTimeoutMs = 5_000
-
 /** Connections to each origin. */
 export const maxConnections = 50
-
 /** Metadata and key sets have some kilobytes. */
 export const maxResponseBytes = 524_288
-
 /** A client metadata document (CIMD recommends 5 kB). */
 export const maxDocumentBytes = 5_120
-
 /** One attempt to resolve the host of a document; there are two. */
 export const dnsTimeoutMs = 1_500
-
 /** Client metadata documents that are requested at once. */
 export const maxDocumentRequests = 10
-
 /** Client metadata documents that wait for it. */
 export const maxQueuedDocumentRequests = 20
-
 /** Longest pause after failed loads: an outage costs few requests. */
 export const maxRetryBackoffSeconds = 60
-
 /** Pause between loads that callers cause, e.g. with unknown key ids. */
 export const refreshCooldownSeconds = 30
-
 /** Wait for a slot of a limiter: a caller gives up at about this time, too. */
 export const queueTimeoutMs = 5_000
 
@@ -49,19 +39,14 @@ export const maxOAuthBodyBytes = 64 * 1024
 
 /** Discovery of the metadata, however many URLs it tries. */
 export const discoveryTimeoutMs = 5_000
-
 /** Metadata of a provider are loaded again after this time. */
 export const metadataFreshSeconds = 600
-
 /** The last metadata are used for this much longer while the provider fails. */
 export const metadataStaleSeconds = 86_400
-
 /** Lookup of a user by a preset, with all its requests. */
 export const lookUpTimeoutMs = 5_000
-
 /** Requests of logins to the provider that run at once: it must not be overloaded by us. */
 export const maxProviderRequests = 50
-
 /** Requests of logins that wait for it. */
 export const maxQueuedProviderRequests = 200
 
@@ -69,28 +54,20 @@ export const maxQueuedProviderRequests = 200
 
 /** One operation: a store in the same network responds within milliseconds. */
 export const storeTimeoutMs = 1_000
-
 /** Failures in a row that open the circuit breaker: single failures are normal. */
 export const storeFailureThreshold = 5
-
 /** Time without a response that opens it, and between two probes: a restart takes seconds. */
 export const storeResetTimeoutMs = 1_000
-
 /** A revoked grant is rejected by every instance within this time (docs/security.md). */
 export const revocationCacheMs = 1_000
-
 /** Grants in the revocation cache of an instance: about 1 MB. */
 export const revocationCacheSize = 10_000
-
 /** Entries of a store in memory, if its creator gives no number. */
 export const memoryStoreEntries = 10_000
-
 /** Average size of an entry in memory: sealed values are larger, marks are smaller. */
 export const memoryStoreCharsPerEntry = 400
-
 /** Mark of a revoked grant: as long as its longest-lived token. */
 export const revokedGrantSeconds = 31 * 24 * 3600
-
 /** Mark of a revoked grant of a machine client, which has access tokens only. */
 export const revokedMachineSeconds = 3600
 
@@ -134,7 +111,6 @@ export const maxClientNameChars = 100
 export const minRsaBits = 2_048
 /** Longer RSA keys are slow to verify with. */
 export const maxRsaBits = 4_096
-
 /** Clocks of two instances may differ by this much when one reads a token of the other. */
 export const tokenSkewSeconds = 30
 
@@ -218,7 +194,14 @@ export const storeWriteDelaysMs = [100, 1_200]
 /** A store whose connection is established while the app starts. */
 export const storeConnectDelaysMs = [100, 400, 700]
 /** The secrets of the last instance are remembered as long as any grant. */
-export const secretNoteSeconds = 31 * 24 * 3600
+export const secretNoteSeconds = revokedGrantSeconds
+/**
+ * Entries in memory of each kind of mark that anyone can cause: about 5 MB. If all are full, a
+ * heap of 128 MB has room left.
+ */
+export const floodedStoreEntries = 20_000
+/** Entries in memory of all other marks. */
+export const sharedStoreEntries = 100_000
 /** A revocation that fails at the provider is repeated. */
 export const revocationDelaysMs = [1_000, 5_000, 30_000]
 /** The operator's `authorizeUser`. */
@@ -281,33 +264,23 @@ export const maxProviderTokenRequests = 50
 
 /** Levels of a request body. Deeper JSON exhausts the stack of code that copies or writes it. */
 export const maxBodyDepth = 256
-
 /** Messages of a JSON-RPC batch. Each may start a tool. */
 export const maxBatchMessages = 50
-
 /** Browsers ask again after a day whether a page may use the route. */
 export const preflightMaxAgeSeconds = 86_400
-
 /** A stream outlives its token by this much, because clocks differ. */
 export const streamGraceMs = 2_000
-
 /** Pause between checks of a stream's token. A revoked one must end its stream within 5 s. */
 export const streamCheckIntervalMs = 2_500
-
 /** Notifications queued for a client that reads slowly. Further ones are dropped. */
 export const maxQueuedNotificationBytes = 1024 * 1024
-
 /** A tool and its scopes are taken from the last list for this long. Tools change at run time. */
 export const toolListLifetimeMs = 10_000
-
 /** Time that a server has to list its tools before the call that needs the list fails. */
 export const toolListTimeoutMs = 5_000
-
 /** Pages of a list of tools that are read. A server may return pages without end. */
 export const maxToolListPages = 100
-
 /** Tools in memory: with a server per request, each caller has tools of their own. */
 export const maxListedTools = 10_000
-
 /** Authentication code in the id of a session: 128 bits cannot be guessed. */
 export const sessionCodeBytes = 16

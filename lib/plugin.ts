@@ -12,8 +12,7 @@ import { createProviderDiscovery, type ProviderDiscovery } from './provider/disc
 import { addRegistration } from './guard/registrations.ts'
 import { findRoot } from './host/root.ts'
 import type { Broker } from './broker/broker.ts'
-import { createBroker } from './broker/create.ts'
-import { brokerEndpoints } from './broker/routes.ts'
+import { registerBroker } from './broker/routes.ts'
 import { discoveryRoutes } from './discovery/documents.ts'
 import { mcpRoute } from './mcp/route.ts'
 import { logSerializers } from './host/replies.ts'
@@ -127,9 +126,7 @@ async function authorizationServer (
     thinEndpoints(instance, proxy)
     return { document: proxy.document, broker: null }
   }
-  const broker = await createBroker(config, provider, urls, log, catalog)
-  brokerEndpoints(instance, broker)
-  return { document: broker.document, broker }
+  return await registerBroker(instance, { config, discovery: provider, urls, log, catalog })
 }
 
 function hasProxies (config: Config): config is Config & { provider: ProviderConfig } {

@@ -5,9 +5,14 @@ import * as limits from '../lib/limits.ts'
 const seconds = (...milliseconds: number[]) => milliseconds.reduce((a, b) => a + b, 0) / 1000
 const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0)
 
-// Request of a refresh, each at most: turn, metadata, tokens, keys and user of the provider.
-const providerRequests = 5
-const providerRequestMs = 5_000
+/** A refresh at the provider: a slot of the limiter, metadata, tokens, keys, and the user. */
+const providerRefreshMs = [
+  limits.queueTimeoutMs,
+  limits.requestTimeoutMs,
+  limits.requestTimeoutMs,
+  limits.requestTimeoutMs,
+  limits.lookUpTimeoutMs
+]
 
 /** What must exceed what, in one unit. */
 const inequalities: Array<[name: string, larger: number, smaller: number]> = [
@@ -15,7 +20,7 @@ const inequalities: Array<[name: string, larger: number, smaller: number]> = [
     'the lock of a refresh exceeds the sum of the limits in it',
     limits.refreshLockSeconds,
     seconds(
-      providerRequests * providerRequestMs,
+      ...providerRefreshMs,
       limits.authorizeUserMs,
       sum(limits.storeWriteDelaysMs),
       ...Array.from({ length: 6 }, () => limits.storeTimeoutMs)
@@ -34,7 +39,7 @@ const inequalities: Array<[name: string, larger: number, smaller: number]> = [
   [
     'the wait for a concurrent refresh exceeds a slow request to the provider',
     limits.maxRefreshPolls * limits.refreshPollMs,
-    providerRequestMs
+    limits.requestTimeoutMs
   ],
   [
     'the mark of a revoked grant outlives its refresh tokens',

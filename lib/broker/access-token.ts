@@ -1,25 +1,23 @@
+/** What does an access token of the broker contain? */
+
 import { randomBytes } from 'node:crypto'
 import type { SigningKeys } from '../crypto/signing-keys.ts'
 
-/** What an access token of ours says (RFC 9068 §2.2). */
-export interface AccessTokenContent {
-  readonly issuer: string
-  /** The user; a machine is its own subject. */
+/** What the tokens of a grant have in common. Part of the sealed refresh token. */
+export interface GrantContent {
+  /** Id of the grant: its tokens are revoked together. */
+  readonly grant: string
+  /** The user. A client without a user is its own subject (RFC 9068 §2.2). */
   readonly subject: string
-  readonly clientId: string
   readonly resource: string
   readonly scopes: readonly string[]
-  /** What it was issued under, and ends with. */
-  readonly grant: string
-  /** Thumbprint of the key it is bound to (RFC 9449 §6.1). */
-  readonly key?: string | undefined
-  /** Further claims, of which none may decide. */
+  /** Further claims, from `authorizeUser`. They never contain those that this package sets. */
   readonly claims?: Readonly<Record<string, unknown>>
-  /** The provider's token, sealed. */
-  readonly upstream?: string
+  /** Thumbprint of the key that the tokens are bound to (RFC 9449 §5). */
+  readonly key?: string | undefined
 }
 
-/** The answer of the token endpoint (RFC 6749 §5.1). */
+/** The response of the token endpoint (RFC 6749 §5.1). Sealed for the grace period of a refresh. */
 export interface TokenResponse {
   readonly access_token: string
   readonly token_type: 'Bearer' | 'DPoP'
@@ -28,15 +26,25 @@ export interface TokenResponse {
   readonly scope?: string
 }
 
-/** Signs an access token, and writes the answer that hands it out. Its lifetime is in seconds. */
+/** The properties of an access token that its grant does not have. */
+export interface AccessTokenOptions {
+  issuer: string
+  clientId: string
+  /** In seconds. */
+  lifetime: number
+  /** Seconds since 1970. */
+  now: number
+  /** The provider's access token, sealed. Defaults to none. */
+  upstream?: string
+}
+
+/** Signs an access token (RFC 9068 §2.2) and returns the response that contains it. */
 export async function issueAccessToken (
   signing: SigningKeys,
-  content: AccessTokenContent,
-  lifetime: number,
-  now: number
+  { grant, subject, resource, scopes, claims, key }: GrantContent,
+  { issuer, clientId, lifetime, now, upstream }: AccessTokenOptions
 ): Promise<TokenResponse> {
-  const { issuer, subject, clientId, resource, scopes, grant, key, claims, upstream } = content
-  const seconds = Math.floor(now)
+  const iat = Math.floor(now)
   const scope = scopes.length > 0 && { scope: scopes.join(' ') }
   const accessToken = await signing.sign({
     ...claims,
@@ -45,8 +53,8 @@ export async function issueAccessToken (
     aud: resource,
     client_id: clientId,
     ...scope,
-    iat: seconds,
-    exp: seconds + lifetime,
+    iat,
+    exp: iat + lifetime,
     jti: randomId(),
     gid: grant,
     ...(key !== undefined && { cnf: { jkt: key } }),
@@ -60,7 +68,7 @@ export async function issueAccessToken (
   }
 }
 
-/** 128 random bits. */
+/** Returns 128 random bits, in base64url. */
 export function randomId (): string {
   return randomBytes(16).toString('base64url')
 }

@@ -1,18 +1,18 @@
 /** Does the operator's `authorizeUser` let a user in, and with what? */
 
-import { McpOAuthError } from '../errors.ts'
+import { failure, McpOAuthError } from '../errors.ts'
 import { authorizeUserMs } from '../limits.ts'
 import { withTimeout } from '../http/timeout.ts'
 import type { AuthorizeUser, AuthorizeVerdict, UpstreamUser } from '../types.ts'
 import { isPlainObject } from '../util/json.ts'
 
-/** What a user's tokens may have. */
+/** The scopes and further claims of a user's tokens. */
 export interface Authorization {
   readonly scopes: readonly string[]
   readonly claims: Readonly<Record<string, unknown>>
 }
 
-/** Claims that decide what a token is good for: a hook cannot set them. */
+/** Claims that decide whether a token is accepted: a hook cannot set them. */
 const reservedClaims = new Set(
   'iss sub aud client_id scope scp scopes iat exp nbf jti gid upt cnf __proto__'.split(' ')
 )
@@ -29,7 +29,7 @@ export async function authorizeUser (
   if (hook === null) return { scopes: user.scopes, claims: {} }
   const verdict = await runHook(hook, user)
   if (verdict === false) {
-    throw new McpOAuthError('accessDenied', { cause: new Error('authorizeUser returned false') })
+    throw failure('accessDenied', 'authorizeUser returned false')
   }
   const { scopes = user.scopes, claims = {} } = Object(verdict) as Partial<Authorization>
   return {
@@ -59,7 +59,6 @@ async function runHook (hook: AuthorizeUser, user: UpstreamUser): Promise<Author
 function isVerdict (value: unknown): value is AuthorizeVerdict {
   if (value === undefined || typeof value === 'boolean') return true
   if (!isPlainObject(value)) return false
-  const { scopes, claims } = value
-  return (scopes === undefined || Array.isArray(scopes)) &&
-    (claims === undefined || isPlainObject(claims))
+  const { scopes = [], claims = {} } = value
+  return Array.isArray(scopes) && isPlainObject(claims)
 }

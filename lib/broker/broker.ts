@@ -1,39 +1,117 @@
-import type { ClientAssertions } from './client-assertions.ts'
-import type { Clients } from '../clients/clients.ts'
-import type { LoginCookies } from './login-cookies.ts'
-import type { TokenIssuer } from './tokens.ts'
-import type { OneTimeMarks } from '../store/one-time.ts'
-import type { Revocation } from './revocation.ts'
-import type { Sealer } from '../crypto/sealer.ts'
-import type { SigningKeys } from '../crypto/signing-keys.ts'
-import type { LoginStates } from './login-state.ts'
-import type { ProviderLogin } from '../provider/login.ts'
+/** What do the endpoints of the broker share? */
+
+import { createClients } from '../clients/clients.ts'
+import { createClientDocuments } from '../clients/documents.ts'
+import { createSealer } from '../crypto/sealer.ts'
+import { createSigningKeys } from '../crypto/signing-keys.ts'
+import { createDpopVerifier } from '../dpop/verifier.ts'
+import { createPublicFetch } from '../http/public-fetch.ts'
+import { floodedStoreEntries, sharedStoreEntries } from '../limits.ts'
 import type { Config, ProviderConfig } from '../options/config.ts'
+import type { ProviderDiscovery } from '../provider/discovery.ts'
+import { createProviderLogin } from '../provider/login.ts'
+import { memoryStore } from '../store/memory.ts'
+import { createOneTimeMarks } from '../store/one-time.ts'
 import type { Log } from '../types.ts'
 import type { UrlSource } from '../urls.ts'
-import type { DpopVerifier } from '../dpop/verifier.ts'
-import type { AuthorizationEndpoint } from '../clients/authorize.ts'
+import { createAssertionVerifier } from './client-assertions.ts'
+import { createLoginCookies } from './login-cookies.ts'
+import { createLoginStates } from './login-state.ts'
+import { createRevocation } from './revocation.ts'
+import { createTokenIssuer } from './tokens.ts'
 
-/** What the endpoints of the broker share. */
-export interface Broker extends AuthorizationEndpoint {
-  readonly config: Config & { readonly provider: ProviderConfig }
-  readonly urls: UrlSource
-  readonly log: Log
-  readonly clients: Clients
-  readonly clientAssertions: ClientAssertions
-  readonly sealer: Sealer
-  readonly signing: SigningKeys
-  readonly marks: OneTimeMarks
-  readonly states: LoginStates
-  readonly provider: ProviderLogin
-  readonly tokens: TokenIssuer
-  /** Null where tokens are not bound to keys. */
-  readonly checkProof: DpopVerifier | null
-  readonly revocation: Revocation
-  cookies(): LoginCookies
-  /** The scopes of this server and its tools. */
-  catalog(): readonly string[]
-  issuer(): string
-  /** Our own metadata document (RFC 8414). */
-  document(): Promise<string>
+/** What a broker is created from. */
+export interface BrokerOptions {
+  config: Config & { provider: ProviderConfig }
+  discovery: ProviderDiscovery
+  urls: UrlSource
+  log: Log
+  /** The scopes of this server and its tools, complete once the app is ready. */
+  catalog: () => readonly string[]
+  /** Paths of the endpoints below the prefix: clients cannot have redirect URIs there. */
+  paths: readonly string[]
+}
+
+export type Broker = Awaited<ReturnType<typeof createBroker>>
+
+const unknownSecret =
+  'A value in the format of this server was sealed with none of its secrets: the value is forged, ' +
+  'another instance has a secret that is not listed here, or a secret was removed too early'
+
+/**
+ * Scopes that every client may request: they concern the user, not this server, and no access
+ * token of ours has them.
+ */
+const identityScopes = ['openid', 'profile', 'email', 'offline_access']
+
+/** Creates a broker. It stores nothing outside the store. */
+export async function createBroker (options: BrokerOptions) {
+  const { config, discovery, urls, log, catalog, paths } = options
+  const { provider: { authorizeUrl, ...client }, secrets, clients, store } = config
+  // Registrations with the same secret and store must not open each other's values.
+  const context = `${client.issuer} ${client.clientId} ${config.prefix}`
+  let reported = false
+  const sealer = createSealer(secrets, context, () => {
+    // Anyone can send such a value: it is logged once.
+    if (!reported) log.error({ option: 'secret' }, unknownSecret)
+    reported = true
+  })
+  const signing = await createSigningKeys(secrets, context)
+  const marks = store
+    ? createOneTimeMarks(store, context)
+    : createOneTimeMarks(
+      memoryStore({ max: sharedStoreEntries }),
+      context,
+      () => memoryStore({ max: floodedStoreEntries })
+    )
+  const issuer = () => urls().base
+  const provider = createProviderLogin({
+    ...client,
+    clientId: client.clientId as string,
+    scopes: client.defaultScopes,
+    metadata: discovery.metadata,
+    redirectUri: () => `${issuer()}/oauth/callback`
+  })
+  const revocation = createRevocation({ marks, sealer, provider, log })
+  const redirectPolicy = () => {
+    const { base, resource } = urls()
+    const own = paths.map(path => base + path)
+    return {
+      allowed: config.allowedRedirectUris,
+      forbidden: [resource, ...own, ...(authorizeUrl ? [authorizeUrl] : [])]
+    }
+  }
+  const documents = config.clientIdMetadata && createClientDocuments({
+    allowedHosts: config.clientIdMetadata.allowedHosts,
+    fetch: createPublicFetch(),
+    redirectPolicy,
+    log
+  })
+  const audiences = () => [issuer(), `${issuer()}/oauth/token`]
+
+  return {
+    config,
+    urls,
+    log,
+    catalog,
+    sealer,
+    signing,
+    marks,
+    provider,
+    issuer,
+    revocation,
+    redirectPolicy,
+    clients: createClients(sealer, clients, documents),
+    verifyAssertion: createAssertionVerifier(clients, marks, audiences),
+    states: createLoginStates(secrets, context),
+    tokens: createTokenIssuer({ config, sealer, signing, revocation, provider, issuer }),
+    /** Null if tokens are never bound to keys. */
+    checkProof: createDpopVerifier(config, urls, 'token'),
+    cookies: () => createLoginCookies(issuer().startsWith('https:')),
+    rules: () => ({
+      resource: urls().resource,
+      knownScopes: [...catalog(), ...identityScopes],
+      defaultScopes: config.requiredScopes
+    })
+  }
 }

@@ -1,34 +1,28 @@
+/** Is a signed client assertion valid, and used for the first time? */
+
 import { createLocalJWKSet, errors, jwtVerify } from 'jose'
-import type { JSONWebKeySet, JWTVerifyGetKey, JWTVerifyOptions, JWTVerifyResult } from 'jose'
-import type { Client } from '../types.ts'
-import { McpOAuthError } from '../errors.ts'
+import type { JSONWebKeySet, JWTVerifyGetKey, JWTVerifyOptions } from 'jose'
+import { failure, McpOAuthError } from '../errors.ts'
 import { assertionSkewSeconds } from '../limits.ts'
 import { assertionProblem } from '../oauth/client-assertion.ts'
 import { signatureAlgorithms } from '../oauth/public-keys.ts'
-import { hash } from '../util/hash.ts'
 import type { OneTimeMarks } from '../store/one-time.ts'
+import type { Client } from '../types.ts'
+import { hash } from '../util/hash.ts'
 
 /**
- * Checks the assertions by which clients with keys prove who they are (`private_key_jwt`, RFC 7523
- * §2.2 and §3).
+ * Creates the function that verifies a client assertion (`private_key_jwt`, RFC 7523 §3) and marks
+ * it as used. The mark comes last: only the client itself can use an assertion up.
+ *
+ * @param audiences our names: an assertion must have one of them
+ * @returns a function that throws {McpOAuthError} `invalidClient`, with the reason as its cause, or
+ *   `storeUnavailable`
  */
-export interface ClientAssertions {
-  /**
-   * Uses an assertion up. It is remembered last: nobody but the client can make one count as used.
-   *
-   * @throws McpOAuthError `invalidClient`, with the reason as its cause; `storeUnavailable`
-   */
-  accept(clientId: string, assertion: string, now: number): Promise<void>
-}
-
-/**
- * @param audiences names of ours, one of which an assertion must be for
- */
-export function createClientAssertions (
+export function createAssertionVerifier (
   clients: readonly Client[],
   marks: OneTimeMarks,
   audiences: () => string[]
-): ClientAssertions {
+) {
   // Keys need no ids: each is tried.
   const keysOf = new Map(
     clients.map(({ id, jwks }) => [
@@ -37,52 +31,44 @@ export function createClientAssertions (
     ])
   )
 
-  return {
-    async accept (clientId, assertion, now) {
-      const { payload, protectedHeader } = await verified(assertion, keysOf.get(clientId) ?? [], {
-        algorithms: [...signatureAlgorithms],
-        issuer: clientId,
-        subject: clientId,
-        audience: audiences(),
-        requiredClaims: ['exp'],
-        clockTolerance: assertionSkewSeconds,
-        currentDate: new Date(now * 1000)
-      })
-      const problem = assertionProblem(protectedHeader, payload, now)
-      if (problem !== null) throw refused(problem)
-      const { exp = 0, jti } = payload
-      // The clock of another instance may be behind ours, too.
-      if (
-        !await marks.consume(
-          `assertion:${hash(clientId)}`,
-          String(jti),
-          exp - now + 2 * assertionSkewSeconds
-        )
-      ) throw refused('it was used before')
+  return async (clientId: string, assertion: string, now: number): Promise<void> => {
+    const { payload, protectedHeader } = await verify(assertion, keysOf.get(clientId) ?? [], {
+      algorithms: [...signatureAlgorithms],
+      issuer: clientId,
+      subject: clientId,
+      audience: audiences(),
+      requiredClaims: ['exp'],
+      clockTolerance: assertionSkewSeconds,
+      currentDate: new Date(now * 1000)
+    })
+    const problem = assertionProblem(protectedHeader, payload, now)
+    if (problem !== null) throw rejected(problem)
+    const { exp = 0, jti } = payload
+    // The clock of another instance may be behind ours, too.
+    const ttl = exp - now + 2 * assertionSkewSeconds
+    if (!await marks.consume(`assertion:${hash(clientId)}`, String(jti), ttl)) {
+      throw rejected('it was used before')
     }
   }
 }
 
-async function verified (
+async function verify (
   assertion: string,
   keys: readonly JWTVerifyGetKey[],
   options: JWTVerifyOptions
-): Promise<JWTVerifyResult> {
+) {
   for (const key of keys) {
     try {
       return await jwtVerify(assertion, key, options)
-    } catch (error) {
-      if (
-        !(error instanceof errors.JWKSNoMatchingKey ||
-          error instanceof errors.JWSSignatureVerificationFailed)
-      ) throw refused(error)
+    } catch (cause) {
+      const isOtherKey = cause instanceof errors.JWKSNoMatchingKey ||
+        cause instanceof errors.JWSSignatureVerificationFailed
+      if (!isOtherKey) throw new McpOAuthError('invalidClient', { cause })
     }
   }
-  throw refused('no key of the client fits')
+  throw rejected('no key of the client verifies it')
 }
 
-function refused (reason: unknown): McpOAuthError {
-  return new McpOAuthError('invalidClient', {
-    cause: reason instanceof Error ? reason : new Error(`The assertion is refused: ${reason}`)
-  })
+function rejected (reason: string): McpOAuthError {
+  return failure('invalidClient', `The client assertion is invalid: ${reason}`)
 }

@@ -1,21 +1,19 @@
+/** Which client sent a request to the token or revocation endpoint? */
+
 import type { FastifyRequest } from 'fastify'
-import { McpOAuthError } from '../errors.ts'
-import {
-  isSecretOf,
-  parseClientAuthentication,
-  type ClientAuthentication
-} from '../oauth/client-authentication.ts'
+import { failure, type McpOAuthError } from '../errors.ts'
+import { isSecretOf, parseClientAuthentication } from '../oauth/client-authentication.ts'
 import type { RequestParameters } from '../oauth/parameters.ts'
 import type { Broker } from './broker.ts'
 
 /**
- * Who is asking at the token and revocation endpoints. Clients that the operator gave a secret or
- * keys have to use them. All others are public: knowing the id is all there is, what binds them is
- * PKCE. One that sends a secret all the same believes in one that never existed, and is told to
- * register anew.
+ * Authenticates the client of a request (RFC 6749 §2.3). A client that the operator gave a secret
+ * or keys must use them. All others are public and prove themselves by PKCE. A public client that
+ * sends a secret has a registration of another server: the error lets it register again.
  *
- * @throws McpOAuthError `invalidClient`, the same for clients that are unknown, expired, or do not
- *   prove who they are in the way they have to
+ * @returns the id of the client
+ * @throws {McpOAuthError} `invalidClient`, the same for clients that are unknown, expired or not
+ *   authenticated; `invalidRequest`; `storeUnavailable`
  */
 export async function authenticateClient (
   broker: Broker,
@@ -23,30 +21,28 @@ export async function authenticateClient (
   params: RequestParameters,
   now: number
 ): Promise<string> {
-  const sent = parseClientAuthentication(request.headers.authorization, params)
-  const { clientId } = sent
+  const credentials = parseClientAuthentication(request.headers.authorization, params)
+  const { clientId, method } = credentials
   const { secretHashes, jwks } = broker.clients.listed(clientId) ?? {}
   if (jwks) {
-    if (sent.method !== 'private_key_jwt') throw refused('signs no assertion')
-    await broker.clientAssertions.accept(clientId, sent.assertion, now)
+    if (method !== 'private_key_jwt') throw rejected('sent no assertion')
+    await broker.verifyAssertion(clientId, credentials.assertion, now)
   } else if (secretHashes) {
-    if (!('secret' in sent) || !isSecretOf(secretHashes, sent.secret)) {
-      throw refused('sends no secret, or a wrong one')
+    if (!('secret' in credentials) || !isSecretOf(secretHashes, credentials.secret)) {
+      throw rejected('sent no secret, or a wrong one')
     }
-  } else if (!isPublic(sent) || !await broker.clients.accepts(clientId, now)) {
-    throw refused('is unknown, or is public and sends a secret')
+  } else {
+    // Clients with a metadata document may sign, because our metadata offers it. They are public to
+    // us, so the signature does not matter.
+    const isPublic = method === 'none' ||
+      (method === 'private_key_jwt' && clientId.startsWith('https://'))
+    if (!isPublic || !await broker.clients.accepts(clientId, now)) {
+      throw rejected('is unknown, or is public and sent a secret')
+    }
   }
   return clientId
 }
 
-/**
- * Clients with a document sign where they read in our metadata that some do. To us they are public,
- * so that nothing hangs on it.
- */
-function isPublic ({ method, clientId }: ClientAuthentication): boolean {
-  return method === 'none' || (method === 'private_key_jwt' && clientId.startsWith('https://'))
-}
-
-function refused (reason: string): McpOAuthError {
-  return new McpOAuthError('invalidClient', { cause: new Error(`The client ${reason}`) })
+function rejected (reason: string): McpOAuthError {
+  return failure('invalidClient', `The client ${reason}`)
 }

@@ -1,13 +1,16 @@
+/** To which key are the tokens of a token request bound? */
+
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { McpOAuthError } from '../errors.ts'
 import { invalidProof } from '../dpop/rules.ts'
+import { McpOAuthError } from '../errors.ts'
 import type { Broker } from './broker.ts'
 
 /**
- * The thumbprint of the key a token request proves to have, which its tokens will be bound to (RFC
- * 9449 §5); `undefined` for bearer tokens.
+ * Verifies the DPoP proof of a token request (RFC 9449 §5).
  *
- * @throws McpOAuthError `invalidDpopProof` and `useDpopNonce`, as 400; `storeUnavailable`
+ * @returns the thumbprint of its key, or undefined for bearer tokens
+ * @throws {McpOAuthError} `invalidDpopProof` and `useDpopNonce`, with status 400;
+ *   `storeUnavailable`
  */
 export async function proofKeyOf (
   { config, checkProof }: Broker,
@@ -15,9 +18,8 @@ export async function proofKeyOf (
   reply: FastifyReply,
   now: number
 ): Promise<string | undefined> {
-  if (checkProof === null) return undefined
   try {
-    const key = await checkProof(request, reply, now)
+    const key = await checkProof?.(request, reply, now)
     if (key === null && config.dpop === 'require') throw invalidProof('there is none')
     return key ?? undefined
   } catch (error) {

@@ -1,92 +1,82 @@
-import type { Log } from '../types.ts'
+/** How does a grant end, here and at the provider? */
+
+import type { Sealer } from '../crypto/sealer.ts'
 import { McpOAuthError } from '../errors.ts'
 import { retry } from '../http/retry.ts'
-import type { OneTimeMarks } from '../store/one-time.ts'
-import type { Sealer } from '../crypto/sealer.ts'
+import { revocationDelaysMs } from '../limits.ts'
 import type { ProviderLogin } from '../provider/login.ts'
-
-/** How grants end: here, and at the provider. */
-export interface Revocation {
-  /**
-   * Remembers which token of the provider a grant stands on: nothing of it is in an access token of
-   * ours. False if the grant was ended meanwhile: then the token ends, too.
-   *
-   * @param lifetime seconds an access token of the grant may live
-   */
-  note(grant: string, token: string, lifetime: number, now: number): Promise<boolean>
-  /** Whether tokens of a grant were issued lately. */
-  isNoted(grant: string): Promise<boolean>
-  /**
-   * Ends a grant. Whether the provider follows is between us and the provider: nobody waits for it.
-   *
-   * @param carried what a refresh token of ours knows of the provider's token, where nothing newer
-   *   is remembered
-   */
-  end(grant: string, now: number, carried?: string): Promise<void>
-  /** Ends a token at the provider, whenever that answers. */
-  endUpstream(token: string): void
-}
+import type { OneTimeMarks } from '../store/one-time.ts'
+import type { Log } from '../types.ts'
 
 export interface RevocationOptions {
-  readonly marks: OneTimeMarks
-  readonly sealer: Sealer
-  readonly provider: Pick<ProviderLogin, 'revoke'>
-  readonly log: Log
-  /**
-   * Milliseconds after which a provider, or store, that does not answer is asked again. Defaults to
-   * 1, 5 and 30 seconds.
-   */
-  readonly pauses?: readonly number[]
+  marks: OneTimeMarks
+  sealer: Sealer
+  provider: Pick<ProviderLogin, 'revoke'>
+  log: Log
+  /** Milliseconds before each further attempt while the provider or the store is unavailable. */
+  delays?: readonly number[]
 }
 
-/** What is sealed into the store: moved to the key of another grant it is worth nothing. */
+/** Sealed into the store. It names its grant: copied to the key of another grant it is invalid. */
 interface Note {
   readonly grant: string
   readonly token: string
 }
 
+export type Revocation = ReturnType<typeof createRevocation>
+
+/** Creates the functions that revoke grants. `now` is in seconds since 1970. */
 export function createRevocation (
-  { marks, sealer, provider, log, pauses = [1_000, 5_000, 30_000] }: RevocationOptions
-): Revocation {
-  async function noted (grant: string, now: number): Promise<string | null> {
+  { marks, sealer, provider, log, delays = revocationDelaysMs }: RevocationOptions
+) {
+  async function notedToken (grant: string, now: number): Promise<string | null> {
     const sealed = await marks.recall('upstream', grant)
     const note = sealed === null ? null : await sealer.open('upstream', sealed, now) as Note | null
     return note?.grant === grant ? note.token : null
   }
 
-  function inBackground (find: () => Promise<string | null>): void {
+  /** Revokes a token at the provider in the background: no request waits for it. */
+  function revokeAtProvider (token: () => Promise<string | null>): void {
     const revoke = async (): Promise<void> => {
-      const token = await find()
-      if (token !== null) await provider.revoke(token)
+      const value = await token()
+      if (value !== null) await provider.revoke(value)
     }
     const shouldRetry = (error: unknown) =>
       error instanceof McpOAuthError && error.statusCode >= 500
-    retry(revoke, { delays: pauses, shouldRetry, ref: false }).catch((err: unknown) =>
-      log.warn({ err }, 'a grant could not be ended at the provider')
+    retry(revoke, { delays, shouldRetry, ref: false }).catch((err: unknown) =>
+      log.warn({ err }, 'Could not revoke a grant at the provider')
     )
   }
 
   return {
-    async note (grant, token, lifetime, now) {
+    /**
+     * Notes the provider's token of a grant, because access tokens of ours need not contain it.
+     *
+     * @param lifetime seconds that an access token of the grant can live
+     * @returns false if the grant was revoked meanwhile: then the token is revoked, too
+     */
+    async note (grant: string, token: string, lifetime: number, now: number): Promise<boolean> {
       const note: Note = { grant, token }
-      await marks.remember(
-        'upstream',
-        grant,
-        await sealer.seal('upstream', note, lifetime, now),
-        lifetime
-      )
-      // Written first, then looked: who ends a grant does it the other way round, so one of the two
-      // sees the other.
+      const sealed = await sealer.seal('upstream', note, lifetime, now)
+      await marks.remember('upstream', grant, sealed, lifetime)
+      // Writes before it reads. `end` does it in the other order: one of the two sees the other.
       const ended = await marks.hasEnded(grant)
-      if (ended) inBackground(async () => token)
+      if (ended) revokeAtProvider(async () => token)
       return !ended
     },
-    isNoted: grant => marks.isConsumed('upstream', grant),
-    async end (grant, now, carried) {
+    /** Whether tokens of a grant were issued recently. */
+    isNoted: (grant: string): Promise<boolean> => marks.isConsumed('upstream', grant),
+    /**
+     * Revokes a grant here at once, and at the provider in the background.
+     *
+     * @param carried the provider's token in a refresh token of ours. Used if none is noted
+     */
+    async end (grant: string, now: number, carried?: string): Promise<void> {
       if (await marks.revoke(grant)) {
-        inBackground(async () => await noted(grant, now) ?? carried ?? null)
+        revokeAtProvider(async () => await notedToken(grant, now) ?? carried ?? null)
       }
     },
-    endUpstream: token => inBackground(async () => token)
+    /** Revokes a token at the provider in the background. */
+    endUpstream: (token: string): void => revokeAtProvider(async () => token)
   }
 }

@@ -2,12 +2,18 @@
 
 import type { Sealer } from '../crypto/sealer.ts'
 import type { SigningKeys } from '../crypto/signing-keys.ts'
-import { McpOAuthError } from '../errors.ts'
+import { failure, McpOAuthError } from '../errors.ts'
 import { accessTokenSeconds, codeSeconds, maxTokenChars, refreshTokenSeconds } from '../limits.ts'
+import type { Config } from '../options/config.ts'
 import type { LoginSecrets, ProviderLogin, ProviderTokens } from '../provider/login.ts'
-import type { AuthorizeUser, UpstreamAccess, UserClaims } from '../types.ts'
+import type { UpstreamAccess, UserClaims } from '../types.ts'
 import { hash } from '../util/hash.ts'
-import { issueAccessToken, randomId, type TokenResponse } from './access-token.ts'
+import {
+  issueAccessToken,
+  randomId,
+  type GrantContent,
+  type TokenResponse
+} from './access-token.ts'
 import { authorizeUser, type Authorization } from './authorize-user.ts'
 import type { Revocation } from './revocation.ts'
 
@@ -33,102 +39,58 @@ export interface CodeContent extends ApprovedRequest {
   readonly secrets: LoginSecrets
 }
 
-/** What the tokens of a grant have in common. */
-interface GrantContent {
-  readonly grant: string
+/** What the refresh tokens of a grant have in common. */
+interface UserGrant extends GrantContent {
+  /** Hash of the client id. */
   readonly client: string
-  readonly scopes: readonly string[]
-  readonly resource: string
-  readonly subject: string
   readonly claims: Readonly<Record<string, unknown>>
-  /** Thumbprint of the key the tokens are bound to (RFC 9449 §5). */
-  readonly key?: string | undefined
 }
 
 /** Content of a refresh token. */
-export interface RefreshContent extends GrantContent {
+export interface RefreshContent extends UserGrant {
   readonly id: string
   /** The provider's refresh token, or its access token if it issues no refresh tokens. */
   readonly upstream: { readonly refresh: string } | { readonly access: string }
 }
 
 /** The authenticated client of a token request. */
-interface TokenClient {
-  readonly clientId: string
-  readonly key: string | undefined
-  readonly now: number
+export interface TokenClient {
+  clientId: string
+  /** Thumbprint of the key whose possession was proven: tokens are bound to it. */
+  key: string | undefined
+  /** Seconds since 1970. */
+  now: number
 }
 
 export interface TokenIssuerOptions {
-  readonly sealer: Sealer
-  readonly signing: SigningKeys
-  readonly revocation: Revocation
-  readonly provider: ProviderLogin
-  readonly issuer: () => string
-  readonly authorizeUser: AuthorizeUser | null
-  readonly upstreamToken: boolean
+  config: Pick<Config, 'authorizeUser' | 'upstreamToken'>
+  sealer: Sealer
+  signing: SigningKeys
+  revocation: Revocation
+  provider: ProviderLogin
+  issuer: () => string
 }
 
-/** Issues and opens codes and tokens. `now` is in seconds since 1970. */
-export interface TokenIssuer {
-  /** Issues a code for a login that came back from the provider. */
-  code(
-    request: ApprovedRequest,
-    upstreamCode: string,
-    secrets: LoginSecrets,
-    now: number
-  ): Promise<string>
-  openCode(code: string, now: number): Promise<CodeContent | null>
-  openRefresh(token: string, now: number): Promise<RefreshContent | null>
-  /** Opens the provider's token inside an access token of ours. */
-  openUpstream(sealed: string, now: number): Promise<UpstreamAccess | null>
-  /** Issues the first tokens of a grant. The code must have been consumed. */
-  begin(client: TokenClient, code: CodeContent): Promise<TokenResponse>
-  /**
-   * Issues the next tokens of a grant, bound to the key of `token`.
-   *
-   * @param scopes of the access token
-   * @param rotated called as for {@link ProviderLogin}
-   */
-  renew(
-    client: TokenClient,
-    token: RefreshContent,
-    scopes: readonly string[],
-    rotated?: (refreshToken: string) => void
-  ): Promise<TokenResponse>
-}
-
-/** Creates the token issuer of a broker. */
-export function createTokenIssuer (options: TokenIssuerOptions): TokenIssuer {
-  const { revocation, sealer, signing, provider } = options
-
+/** Creates the functions that issue and open codes and tokens. `now` is in seconds since 1970. */
+export function createTokenIssuer (
+  { config, sealer, signing, revocation, provider, issuer }: TokenIssuerOptions
+) {
   /** Issues tokens of a grant. Only the access token is narrowed to `scopes`. */
   async function issue (
     { clientId, now }: TokenClient,
-    grant: GrantContent,
+    grant: UserGrant,
     scopes: readonly string[],
     tokens: ProviderTokens
   ): Promise<TokenResponse> {
     const { expiresIn, accessToken, scope } = tokens
     const longest = Math.min(accessTokenSeconds, expiresIn ?? accessTokenSeconds)
     const lifetime = Math.max(1, Math.floor(longest))
-    const { subject, resource, key, claims } = grant
-    const content = {
-      issuer: options.issuer(),
-      subject,
-      clientId,
-      resource,
-      scopes,
-      grant: grant.grant,
-      key,
-      claims,
-      ...(options.upstreamToken && {
-        upstream: await sealer.seal('access', { accessToken, scope }, lifetime, now)
-      })
-    }
-    const response = await issueAccessToken(signing, content, lifetime, now)
+    const upstream = config.upstreamToken &&
+      { upstream: await sealer.seal('access', { accessToken, scope }, lifetime, now) }
+    const options = { issuer: issuer(), clientId, lifetime, now, ...upstream }
+    const response = await issueAccessToken(signing, { ...grant, scopes }, options)
     if (response.access_token.length > maxTokenChars) {
-      throw failed(
+      throw failure(
         'internal',
         'The claims of authorizeUser, or the token of the provider, are too long for an access token'
       )
@@ -139,7 +101,7 @@ export function createTokenIssuer (options: TokenIssuerOptions): TokenIssuer {
 
   /** Seals a refresh token, or returns null if the provider offers no way to check a user again. */
   async function sealRefresh (
-    grant: GrantContent,
+    grant: UserGrant,
     { refreshToken, accessToken }: ProviderTokens,
     now: number
   ): Promise<string | null> {
@@ -152,13 +114,13 @@ export function createTokenIssuer (options: TokenIssuerOptions): TokenIssuer {
   const note = (grant: string, { refreshToken, accessToken }: ProviderTokens, now: number) =>
     revocation.note(grant, refreshToken ?? accessToken, accessTokenSeconds, now)
 
-  const authorize = async (
+  const authorize = (
     { clientId }: TokenClient,
     { accessToken, scope }: ProviderTokens,
     claims: Readonly<Record<string, unknown>>,
     scopes: readonly string[]
   ): Promise<Authorization> =>
-    await authorizeUser(options.authorizeUser, {
+    authorizeUser(config.authorizeUser, {
       claims: claims as UserClaims,
       tokens: { accessToken, scope },
       client: { id: clientId },
@@ -171,7 +133,7 @@ export function createTokenIssuer (options: TokenIssuerOptions): TokenIssuer {
    */
   async function refreshAtProvider (
     upstream: RefreshContent['upstream'],
-    rotated?: (refreshToken: string) => void
+    rotated: (refreshToken: string) => void
   ): Promise<ProviderTokens> {
     if ('refresh' in upstream) {
       const tokens = await provider.refresh(upstream.refresh, rotated)
@@ -181,59 +143,77 @@ export function createTokenIssuer (options: TokenIssuerOptions): TokenIssuer {
     return await provider.recheck(upstream.access)
   }
 
-  const open = <T>(purpose: 'code' | 'access' | 'refresh') => async (value: string, now: number) =>
-    await sealer.open(purpose, value, now) as T | null
+  /** Opens a code or refresh token. Null if it is expired, of another client, or not one. */
+  const open =
+    <T extends { client: string }>(purpose: 'code' | 'refresh') =>
+    async (value: string, { clientId, now }: Omit<TokenClient, 'key'>) => {
+      const content = await sealer.open(purpose, value, now) as T | null
+      return content?.client === hash(clientId) ? content : null
+    }
 
   return {
-    async code (request, upstreamCode, secrets, now) {
+    /** Issues a code for a login that returned from the provider. */
+    async code (
+      request: ApprovedRequest,
+      upstreamCode: string,
+      secrets: LoginSecrets,
+      now: number
+    ): Promise<string> {
       const ids = { id: randomId(), grant: randomId() }
       const content: CodeContent = { ...request, ...ids, upstreamCode, secrets }
       return await sealer.seal('code', content, codeSeconds, now)
     },
     openCode: open<CodeContent>('code'),
     openRefresh: open<RefreshContent>('refresh'),
-    openUpstream: open<UpstreamAccess>('access'),
-    async begin (client, code) {
+    /** Opens the provider's token inside an access token of ours. */
+    openUpstream: async (sealed: string, now: number) =>
+      await sealer.open('access', sealed, now) as UpstreamAccess | null,
+    /** Issues the first tokens of a grant. The code must have been consumed. */
+    async begin (client: TokenClient, code: CodeContent): Promise<TokenResponse> {
       const { clientId, key, now } = client
       const { grant, resource } = code
       const tokens = await provider.redeem(code.upstreamCode, code.secrets)
       const subject = tokens.claims?.['sub']
       if (tokens.claims === null || !['string', 'number'].includes(typeof subject)) {
-        throw failed('invalidGrant', 'The provider named no sub')
+        throw failure('invalidGrant', 'The provider named no sub')
       }
       try {
         const authorization = await authorize(client, tokens, tokens.claims, code.scopes)
         await note(grant, tokens, now)
-        const content = {
-          grant,
-          client: hash(clientId),
-          resource,
-          subject: String(subject),
-          key,
-          ...authorization
-        }
-        return await issue(client, content, authorization.scopes, tokens)
+        const ids = { grant, client: hash(clientId), subject: String(subject) }
+        const content = { ...ids, resource, key, ...authorization }
+        return await issue(client, content, content.scopes, tokens)
       } catch (error) {
         // The tokens of the provider will not be used.
         revocation.endUpstream(tokens.refreshToken ?? tokens.accessToken)
         throw error
       }
     },
-    async renew (client, { id, upstream, ...grant }, scopes, rotated) {
+    /**
+     * Issues the next tokens of a grant, bound to the key of `token`.
+     *
+     * @param scopes of the access token
+     * @param rotated called as for {@link ProviderLogin}
+     */
+    async renew (
+      client: TokenClient,
+      { id, upstream, ...grant }: RefreshContent,
+      scopes: readonly string[],
+      rotated: (refreshToken: string) => void
+    ): Promise<TokenResponse> {
       const tokens = await refreshAtProvider(upstream, rotated)
       if (tokens.claims !== null && String(tokens.claims['sub']) !== grant.subject) {
-        throw failed('invalidGrant', 'The provider responded for another user')
+        throw failure('invalidGrant', 'The provider responded for another user')
       }
       const authorization = tokens.claims === null
-        ? { scopes: grant.scopes, claims: grant.claims }
+        ? grant
         : await authorize(client, tokens, tokens.claims, grant.scopes)
       if (!await note(grant.grant, tokens, client.now)) throw new McpOAuthError('invalidGrant')
       const narrowed = scopes.filter(scope => authorization.scopes.includes(scope))
       return await issue(client, { ...grant, ...authorization }, narrowed, tokens)
-    }
+    },
+    /** Revokes the grant of a refresh token. */
+    end: ({ grant, upstream }: RefreshContent, now: number): Promise<void> =>
+      revocation.end(grant, now, 'refresh' in upstream ? upstream.refresh : upstream.access)
   }
-}
-
-function failed (kind: 'internal' | 'invalidGrant', reason: string): McpOAuthError {
-  return new McpOAuthError(kind, { cause: new Error(reason) })
 }

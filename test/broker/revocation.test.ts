@@ -7,8 +7,8 @@ import { createSealer } from '../../lib/crypto/sealer.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import { McpOAuthError } from '../../lib/errors.ts'
 
-/** A provider that fails as it is told, and what is asked of it. */
-function setUp ({ pauses = [1, 5, 30] }: { pauses?: number[] } = {}) {
+/** A revocation whose provider fails with `state.failure`, and the tokens revoked there. */
+function setUp ({ delays = [1, 5, 30] }: { delays?: number[] } = {}) {
   const asked: string[] = []
   const warnings: string[] = []
   const ignore = () => {}
@@ -31,7 +31,7 @@ function setUp ({ pauses = [1, 5, 30] }: { pauses?: number[] } = {}) {
         warnings.push(message)
       }
     },
-    pauses
+    delays
   })
   return { asked, warnings, state, store, revocation }
 }
@@ -51,7 +51,7 @@ test('a provider that does not answer is asked four times, and then the log says
     await revocation.end('grant', 0)
     while (warnings.length === 0) await sleep(5)
     assert.deepEqual(asked, Array(4).fill('token'))
-    assert.deepEqual(warnings, ['a grant could not be ended at the provider'])
+    assert.deepEqual(warnings, ['Could not revoke a grant at the provider'])
   }
 })
 
@@ -66,7 +66,7 @@ test('a refusal, or a fault of ours, is final [V-07]', async () => {
 })
 
 test('nobody waits between two attempts, and no process is kept alive for one [V-07]', async () => {
-  const { asked, state, revocation } = setUp({ pauses: [60_000] })
+  const { asked, state, revocation } = setUp({ delays: [60_000] })
   const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
   const before = timers()
   state.failure = new McpOAuthError('providerUnavailable')
@@ -75,16 +75,20 @@ test('nobody waits between two attempts, and no process is kept alive for one [V
   assert.equal(timers(), before)
 })
 
-test('what is remembered is newer than what a token carries, and is remembered for as long as it was said [V-06]', async () => {
-  const { asked, revocation } = setUp()
-  await revocation.note('one', 'new', 60, 0)
-  await revocation.end('one', 59, 'old')
-  await revocation.note('two', 'new', 60, 0)
-  await revocation.end('two', 61, 'old')
-  await revocation.end('three', 0)
-  while (asked.length < 2) await sleep(1)
-  assert.deepEqual(asked, ['new', 'old'])
-})
+test(
+  'what is remembered is newer than what a token carries, and is remembered for as long as it ' +
+    'was said [V-06]',
+  async () => {
+    const { asked, revocation } = setUp()
+    await revocation.note('one', 'new', 60, 0)
+    await revocation.end('one', 59, 'old')
+    await revocation.note('two', 'new', 60, 0)
+    await revocation.end('two', 61, 'old')
+    await revocation.end('three', 0)
+    while (asked.length < 2) await sleep(1)
+    assert.deepEqual(asked, ['new', 'old'])
+  }
+)
 
 test('a grant ends once, and what comes after that ends with it [V-05]', async () => {
   const { asked, revocation } = setUp()

@@ -1,7 +1,7 @@
 import Fastify from 'fastify'
 import { createConfig, type Config, type ProviderConfig } from '../../lib/options/config.ts'
 import { createProviderDiscovery } from '../../lib/provider/discovery.ts'
-import { createBroker } from '../../lib/broker/create.ts'
+import { createBroker } from '../../lib/broker/broker.ts'
 import { createUrls } from '../../lib/urls.ts'
 import { publicUrl, secret, providerClient } from './flow.ts'
 
@@ -15,13 +15,14 @@ const config = createConfig(
   '',
   log
 ) as Config & { provider: ProviderConfig }
-const { marks } = await createBroker(
+const { marks } = await createBroker({
   config,
-  createProviderDiscovery({ issuer }),
-  createUrls(config, Fastify().server),
+  discovery: createProviderDiscovery({ issuer }),
+  urls: createUrls(config, Fastify().server),
   log,
-  () => []
-)
+  catalog: () => [],
+  paths: []
+})
 
 for (const kind of ['consent', 'login', 'code', 'code-failure', 'replay']) {
   for (let index = 0; index < 100_000; index++) await marks.consume(kind, `${kind} ${index}`, 600)

@@ -1,6 +1,5 @@
 /** With which public keys can access tokens of the broker be verified? */
 
-import type { FastifyReply } from 'fastify'
 import type { Endpoint } from '../../host/endpoint.ts'
 import type { Broker } from '../broker.ts'
 
@@ -10,7 +9,7 @@ export const jwksEndpoint: Endpoint<Broker> = {
   methods: ['GET', 'HEAD'],
   anyOrigin: true,
   metadata: 'jwks_uri',
-  handle: ({ signing }, _request, reply: FastifyReply) =>
+  handle: ({ signing }, _request, reply) =>
     reply
       .headers({
         'cache-control': 'public, max-age=3600',

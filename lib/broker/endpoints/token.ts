@@ -1,10 +1,8 @@
 /** How does a client obtain tokens? */
 
-import type { FastifyReply, FastifyRequest } from 'fastify'
 import { McpOAuthError } from '../../errors.ts'
 import { formOf, type Endpoint } from '../../host/endpoint.ts'
 import { parseTokenRequest } from '../../oauth/token-request.ts'
-import type { TokenResponse } from '../access-token.ts'
 import type { Broker } from '../broker.ts'
 import { authenticateClient } from '../client-authentication.ts'
 import { defaultGrantTypes, offeredGrants } from '../grants/index.ts'
@@ -19,23 +17,17 @@ export const tokenEndpoint: Endpoint<Broker> = {
   metadata: 'token_endpoint',
   legacy: true,
   body: 'form',
-  handle: issueTokens
-}
-
-async function issueTokens (
-  broker: Broker,
-  request: FastifyRequest,
-  reply: FastifyReply
-): Promise<TokenResponse> {
-  const params = formOf(request)
-  const now = Date.now() / 1000
-  const grants = offeredGrants(broker.config)
-  const tokenRequest = parseTokenRequest(params, broker.urls().resource, grants)
-  const grant = grants[tokenRequest.grantType] as Grant
-  const clientId = await authenticateClient(broker, request, params, now)
-  const { grantTypes = defaultGrantTypes } = broker.clients.listed(clientId) ?? {}
-  if (!grantTypes.includes(grant.type)) throw new McpOAuthError('unauthorizedClient')
-  // Before any code or token is used.
-  const key = await proofKeyOf(broker, request, reply, now)
-  return await grant.handle({ broker, clientId, key, now }, tokenRequest)
+  async handle (broker, request, reply) {
+    const params = formOf(request)
+    const now = Date.now() / 1000
+    const grants = offeredGrants(broker.config)
+    const tokenRequest = parseTokenRequest(params, broker.urls().resource, grants)
+    const grant = grants[tokenRequest.grantType] as Grant
+    const clientId = await authenticateClient(broker, request, params, now)
+    const { grantTypes = defaultGrantTypes } = broker.clients.listed(clientId) ?? {}
+    if (!grantTypes.includes(grant.type)) throw new McpOAuthError('unauthorizedClient')
+    // Before any code or token is used.
+    const key = await proofKeyOf(broker, request, reply, now)
+    return await grant.handle({ broker, clientId, key, now }, tokenRequest)
+  }
 }

@@ -43,14 +43,14 @@ export const authorizationCode: Grant<AuthorizationCodeRequest> = {
  * client.
  */
 async function openCode (
-  { broker, clientId, key, now }: TokenRequestContext,
+  context: TokenRequestContext,
   request: AuthorizationCodeRequest
 ): Promise<CodeContent> {
-  const code = await broker.tokens.openCode(request.code, now)
-  if (code === null || code.client !== hash(clientId)) {
-    throw invalidGrant('The code is expired, of another client, or not a code')
+  const code = await context.broker.tokens.openCode(request.code, context)
+  if (code === null) throw invalidGrant('The code is expired, of another client, or not a code')
+  if (code.key !== undefined && code.key !== context.key) {
+    throw invalidGrant('The code is for another key')
   }
-  if (code.key !== undefined && code.key !== key) throw invalidGrant('The code is for another key')
   return code
 }
 
@@ -73,10 +73,7 @@ async function verifyRequest (
   throw invalidGrant('The code verifier does not match the code challenge')
 }
 
-async function redeem (
-  context: TokenRequestContext,
-  code: CodeContent
-): Promise<TokenResponse> {
+async function redeem (context: TokenRequestContext, code: CodeContent): Promise<TokenResponse> {
   try {
     return await context.broker.tokens.begin(context, code)
   } catch (error) {

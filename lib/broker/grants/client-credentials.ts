@@ -26,15 +26,14 @@ export const clientCredentials: Grant<ClientCredentialsRequest> = {
     if (missingScopes(allowed, scopes, scopeHierarchy).length > 0) {
       throw new McpOAuthError('invalidScope')
     }
-    const content = {
-      issuer: broker.issuer(),
+    const grant = {
+      grant: machineGrant(clientId, randomId()),
       subject: clientId,
-      clientId,
       resource: broker.urls().resource,
       scopes,
-      grant: machineGrant(clientId, randomId()),
       key
     }
-    return await issueAccessToken(signing, content, accessTokenSeconds, now)
+    const options = { issuer: broker.issuer(), clientId, lifetime: accessTokenSeconds, now }
+    return await issueAccessToken(signing, grant, options)
   }
 }

@@ -14,9 +14,7 @@ import {
 } from '../../limits.ts'
 import { parseRefreshToken, type RefreshTokenRequest } from '../../oauth/token-request.ts'
 import type { Log } from '../../types.ts'
-import { hash } from '../../util/hash.ts'
 import type { TokenResponse } from '../access-token.ts'
-import type { Broker } from '../broker.ts'
 import type { RefreshContent } from '../tokens.ts'
 import { invalidGrant, type Grant, type TokenRequestContext } from './grant.ts'
 
@@ -33,6 +31,13 @@ interface Rotated {
   readonly refresh: string
 }
 
+/** A request with a valid refresh token, which is bound to the key of the request. */
+interface Refresh extends TokenRequestContext {
+  token: RefreshContent
+  /** The scopes of the access token. */
+  scopes: readonly string[]
+}
+
 /**
  * The refresh_token grant (RFC 6749 §6). Concurrent requests with the same token, and later ones
  * within the grace period, get the same response. Later use is theft and ends the grant (RFC 9700
@@ -44,14 +49,13 @@ export const refreshToken: Grant<RefreshTokenRequest> = {
   isOffered: () => true,
   parse: parseRefreshToken,
   async handle (context, request) {
-    const { broker, now } = context
     const token = await openToken(context, request)
-    const scopes = narrowedScopes(token, request)
+    const refresh = { ...context, token, scopes: narrowedScopes(token, request) }
     for (let poll = 0; poll < maxRefreshPolls; poll++) {
-      const response = await previousResponse(broker, token, now)
+      const response = await previousResponse(refresh)
       if (response !== null) return response
-      if (await broker.marks.consume('refreshing', token.id, refreshLockSeconds)) {
-        return await refreshLocked(context, token, scopes)
+      if (await context.broker.marks.consume('refreshing', token.id, refreshLockSeconds)) {
+        return await refreshLocked(refresh)
       }
       await sleep(refreshPollMs)
     }
@@ -61,11 +65,12 @@ export const refreshToken: Grant<RefreshTokenRequest> = {
 
 /** Opens a refresh token of the client, and binds it to the key of the request. */
 async function openToken (
-  { broker, clientId, key, now }: TokenRequestContext,
+  context: TokenRequestContext,
   request: RefreshTokenRequest
 ): Promise<RefreshContent> {
-  const token = await broker.tokens.openRefresh(request.refreshToken, now)
-  if (token === null || token.client !== hash(clientId)) {
+  const { broker, clientId, key } = context
+  const token = await broker.tokens.openRefresh(request.refreshToken, context)
+  if (token === null) {
     throw invalidGrant('The refresh token is expired, of another client, or not one')
   }
   // RFC 9449 §5: the refresh token of a public client is bound to its key. One without a key is
@@ -87,25 +92,19 @@ function narrowedScopes (
 }
 
 /** Refreshes while the token is locked. */
-async function refreshLocked (
-  context: TokenRequestContext,
-  token: RefreshContent,
-  scopes: readonly string[]
-): Promise<TokenResponse> {
-  const { broker, now } = context
+async function refreshLocked (refresh: Refresh): Promise<TokenResponse> {
+  const { broker: { marks, tokens }, token, now } = refresh
   try {
     // Another request may have finished between the check and the lock.
-    const previous = await previousResponse(broker, token, now)
+    const previous = await previousResponse(refresh)
     if (previous !== null) return previous
-    const tokens = await renew(context, token, scopes)
-    await keepResponse(broker, token, tokens, now)
-    return tokens
+    const response = await renew(refresh)
+    await keepResponse(refresh, response)
+    return response
   } catch (error) {
-    if (error instanceof McpOAuthError && error.statusCode < 500) {
-      await endGrant(broker, token, now)
-    }
+    if (error instanceof McpOAuthError && error.statusCode < 500) await tokens.end(token, now)
     // After a failure of the provider or the store the token stays valid, for the next request.
-    await broker.marks.release('refreshing', token.id).catch(() => {})
+    await marks.release('refreshing', token.id).catch(() => {})
     throw error
   }
 }
@@ -114,58 +113,46 @@ async function refreshLocked (
  * Obtains the next tokens. If the provider rotated its refresh token and a later step failed, the
  * new one is kept for the next request: a temporary fault must not sign users out.
  */
-async function renew (
-  context: TokenRequestContext,
-  token: RefreshContent,
-  scopes: readonly string[]
-): Promise<TokenResponse> {
-  const { broker, now } = context
-  const kept = await recallSealed<Rotated>(broker, 'rotated', 'rotated', token, now)
+async function renew (refresh: Refresh): Promise<TokenResponse> {
+  const { broker, token, scopes } = refresh
+  const kept = await recallSealed<Rotated>(refresh, 'rotated', 'rotated')
   const current = kept === null ? token : { ...token, upstream: { refresh: kept.refresh } }
   let rotated: string | undefined
   try {
-    return await broker.tokens.renew(context, current, scopes, refresh => {
-      rotated = refresh
+    return await broker.tokens.renew(refresh, current, scopes, newToken => {
+      rotated = newToken
     })
   } catch (error) {
-    if (rotated !== undefined) await keepRotated(broker, token, rotated, now)
+    if (rotated !== undefined) await keepRotated(refresh, rotated)
     throw error
   }
 }
 
-async function keepRotated (
-  { marks, log, revocation, sealer }: Broker,
-  { id, grant }: RefreshContent,
-  refresh: string,
-  now: number
-): Promise<void> {
+async function keepRotated ({ broker, token, now }: Refresh, refresh: string): Promise<void> {
+  const { id, grant } = token
   const content: Rotated = { id, refresh }
-  const sealed = await sealer.seal('rotated', content, refreshTokenSeconds, now)
-  await write(log, () => marks.remember('rotated', id, sealed, refreshTokenSeconds))
-  await revocation.note(grant, refresh, accessTokenSeconds, now)
+  const sealed = await broker.sealer.seal('rotated', content, refreshTokenSeconds, now)
+  await write(broker.log, () => broker.marks.remember('rotated', id, sealed, refreshTokenSeconds))
+  await broker.revocation.note(grant, refresh, accessTokenSeconds, now)
 }
 
 /**
  * Returns the response to an earlier request with this token, or null if the token is unused. Ends
  * the grant if the grace period is over, or if the key is another one.
  */
-async function previousResponse (
-  broker: Broker,
-  token: RefreshContent,
-  now: number
-): Promise<TokenResponse | null> {
-  const { marks } = broker
+async function previousResponse (refresh: Refresh): Promise<TokenResponse | null> {
+  const { broker: { marks, tokens }, token, now } = refresh
   // Read first: the mark is written after the response, so a request that sees the mark finds the
   // response, too.
   const used = await marks.isConsumed('refresh', token.id)
   const [ended, kept] = await Promise.all([
     marks.hasEnded(token.grant),
-    recallSealed<KeptResponse>(broker, 'refreshed', 'answer', token, now)
+    recallSealed<KeptResponse>(refresh, 'refreshed', 'answer')
   ])
   if (ended) throw invalidGrant('The grant has ended')
   if (kept !== null && kept.key === token.key) return kept.tokens
   if (kept === null && !used) return null
-  await endGrant(broker, token, now)
+  await tokens.end(token, now)
   throw invalidGrant('The refresh token was used before: it was stolen, the grant has ended')
 }
 
@@ -174,11 +161,9 @@ async function previousResponse (
  * may have copied, is ignored.
  */
 async function recallSealed<T extends { readonly id: string }> (
-  { marks, sealer }: Broker,
+  { broker: { marks, sealer }, token: { id }, now }: Refresh,
   kind: string,
-  purpose: 'rotated' | 'answer',
-  { id }: RefreshContent,
-  now: number
+  purpose: 'rotated' | 'answer'
 ): Promise<T | null> {
   const sealed = await marks.recall(kind, id)
   const content = sealed === null ? null : await sealer.open(purpose, sealed, now) as T | null
@@ -186,10 +171,8 @@ async function recallSealed<T extends { readonly id: string }> (
 }
 
 async function keepResponse (
-  { marks, sealer, log }: Broker,
-  { id, key }: RefreshContent,
-  tokens: TokenResponse,
-  now: number
+  { broker: { marks, sealer, log }, token: { id, key }, now }: Refresh,
+  tokens: TokenResponse
 ): Promise<void> {
   const content: KeptResponse = { id, key, tokens }
   const sealed = await sealer.seal('answer', content, refreshGraceSeconds, now)
@@ -210,13 +193,4 @@ async function write (log: Log, operation: () => Promise<void>): Promise<void> {
     )
     throw err
   }
-}
-
-/** Ends the grant of a refresh token. */
-export async function endGrant (
-  { revocation }: Broker,
-  { grant, upstream }: RefreshContent,
-  now: number
-): Promise<void> {
-  await revocation.end(grant, now, 'refresh' in upstream ? upstream.refresh : upstream.access)
 }
