@@ -1,5 +1,5 @@
 /** How do web pages of other origins call our endpoints? */
-import type { FastifyError, FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { preflightMaxAgeSeconds } from '../limits.ts'
 import { isolatedRoute } from './isolate.ts'
 import { replyWithError } from './replies.ts'
@@ -19,15 +19,22 @@ export function replyToPreflight (
   url: string,
   methods: readonly string[]
 ): void {
-  scope.options(url, isolatedRoute, async (request, reply) => {
-    reply.headers({
-      ...corsHeaders,
+  scope.options(url, isolatedRoute, preflightHandler(methods, corsHeaders))
+}
+
+/**
+ * Makes the handler of the preflights of a URL.
+ *
+ * @param headers further headers of the reply, such as the allowed origin
+ */
+export function preflightHandler (methods: readonly string[], headers: object = {}) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> =>
+    reply.code(204).headers({
+      ...headers,
       'access-control-allow-methods': methods.join(', '),
       'access-control-allow-headers': allowedHeaders(request),
       'access-control-max-age': String(preflightMaxAgeSeconds)
-    })
-    return reply.code(204).send()
-  })
+    }).send()
 }
 
 /**
@@ -47,7 +54,7 @@ export function allowAnyOrigin (scope: FastifyInstance): void {
  * Returns the header names that a preflight requests, if they are well-formed. A fixed list is not
  * possible: it would need the names of all Mcp-Param-* headers.
  */
-export function allowedHeaders (request: FastifyRequest): string {
+function allowedHeaders (request: FastifyRequest): string {
   const names = request.headers['access-control-request-headers']
   return typeof names === 'string' && /^[\w, -]{1,1000}$/.test(names)
     ? names

@@ -15,12 +15,11 @@ import {
 } from './rpc/types.ts'
 import { headerMismatch } from './rpc/era.ts'
 import { isTooDeep } from './rpc/parse.ts'
-import { preflightMaxAgeSeconds } from '../limits.ts'
 import { createHostCheck, type HostCheck } from '../oauth/origin.ts'
 import { loopbackNames } from '../oauth/url.ts'
 import { isBoundToLoopback } from '../urls.ts'
-import { allowedHeaders } from '../host/cors.ts'
-import { isolate, prefixWithin } from '../host/isolate.ts'
+import { preflightHandler } from '../host/cors.ts'
+import { isolate, prefixWithin, publicRoute } from '../host/isolate.ts'
 import { logSerializers } from '../host/replies.ts'
 import { createStreams } from './streams.ts'
 
@@ -39,16 +38,8 @@ export function mcpRoute (
     isolate(scope)
     const checkOrigin = originGuard(scope, config)
     const textOf = readJsonBodies(scope)
-    scope.options(config.mcp.path, {
-      config: { mcpOAuth: { public: true }, cors: false },
-      onRequest: checkOrigin
-    }, async (http, reply) => {
-      return reply.code(204).headers({
-        'access-control-allow-methods': [...endpoint.methods].join(', '),
-        'access-control-allow-headers': allowedHeaders(http),
-        'access-control-max-age': String(preflightMaxAgeSeconds)
-      }).send()
-    })
+    const preflight = { config: publicRoute, onRequest: checkOrigin }
+    scope.options(config.mcp.path, preflight, preflightHandler(endpoint.methods))
     scope.route({
       method: [...methods],
       url: config.mcp.path,
@@ -75,13 +66,13 @@ export function mcpRoute (
     rawBody: string
   ): Promise<McpResponse> {
     // After the token check: many clients begin with a GET, and must get the challenge.
-    rejectOtherMethods(endpoint.methods, http, reply)
+    if (!endpoint.methods.includes(http.method)) {
+      reply.header('allow', endpoint.methods.join(', '))
+      throw new McpOAuthError('methodNotAllowed')
+    }
     if (rawBody !== '' && (http.body === undefined || isTooDeep(http.body, rawBody))) {
-      return rpcFailure(
-        400,
-        rpcCode.parseError,
-        'The body is not valid JSON, or nested too deeply.'
-      )
+      const message = 'The body is not valid JSON, or nested too deeply.'
+      return rpcFailure(400, rpcCode.parseError, message)
     }
     const request: McpRequest = {
       http,
@@ -97,7 +88,7 @@ export function mcpRoute (
     if ('status' in scopes) return scopes
     await guards.operation(http, reply, scopes)
     // The list of tools may be incomplete after a disconnect, so no tool may run.
-    if (request.signal.aborted) return disconnectedResponse()
+    if (request.signal.aborted) return disconnectedResponse
     const response = await endpoint.handle(request)
     if (!(response.body instanceof Readable)) return response
     // After a disconnect `close` was emitted already, so the reply would never end the stream.
@@ -127,16 +118,6 @@ function readJsonBodies (scope: FastifyInstance): (http: FastifyRequest) => stri
   return http => texts.get(http) ?? ''
 }
 
-function rejectOtherMethods (
-  served: readonly string[],
-  http: FastifyRequest,
-  reply: FastifyReply
-): void {
-  if (served.includes(http.method)) return
-  reply.header('allow', served.join(', '))
-  throw new McpOAuthError('methodNotAllowed')
-}
-
 /** Aborts when the client disconnects before the end of the response, or has done so already. */
 function disconnectSignal ({ raw }: FastifyReply): AbortSignal {
   const controller = new AbortController()
@@ -154,21 +135,18 @@ function disconnectSignal ({ raw }: FastifyReply): AbortSignal {
 /** Rejects foreign Hosts and Origins (DNS rebinding), and lets allowed pages read the response. */
 function originGuard (scope: FastifyInstance, config: Config) {
   let settled: HostCheck | undefined
-  // The address is known once the app listens. Until then, only `inject` gets here.
-  const check = () => {
-    if (settled !== undefined) return settled
-    const current = createCheck(scope, config)
-    if (scope.server.listening) settled = current
-    return current
-  }
   return async ({ headers }: FastifyRequest, reply: FastifyReply) => {
     // HTTP/2 has the host in a pseudo-header, which HTTP/1 requests cannot have.
     const { ':authority': authority, origin } = headers
     const host = typeof authority === 'string' ? authority : headers.host ?? ''
-    const problem = check()(host, origin)
+    const check = settled ?? createCheck(scope, config)
+    // The address is known once the app listens. Until then, only `inject` gets here.
+    if (scope.server.listening) settled = check
+    const problem = check(host, origin)
     if (problem !== null) {
-      const [name, value] = problem === 'hostNotAllowed' ? ['Host', host] : ['Origin', origin]
-      throw new McpOAuthError(problem, { cause: causeWith(`the ${name}`, value) })
+      const isHost = problem === 'hostNotAllowed'
+      const cause = isHost ? causeWith('the Host', host) : causeWith('the Origin', origin)
+      throw new McpOAuthError(problem, { cause })
     }
     if (origin === undefined) return
     reply.headers({

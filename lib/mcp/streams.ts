@@ -4,26 +4,20 @@ import type { FastifyReply } from 'fastify'
 import { streamCheckIntervalMs, streamGraceMs } from '../limits.ts'
 
 /** The open event streams of an MCP route. */
-export interface Streams {
-  /**
-   * Ends a stream when its token expires or becomes invalid.
-   *
-   * @param expiresAt in seconds since 1970. Default: never
-   * @param isTokenValid checks whether the token would still be accepted
-   */
-  watch(
-    reply: FastifyReply,
-    expiresAt: number | undefined,
-    isTokenValid: () => Promise<boolean>
-  ): void
-  /** Ends all streams: an open stream keeps the app from closing. */
-  close(): void
-}
-
-export function createStreams (): Streams {
+export function createStreams () {
   const open = new Set<FastifyReply['raw']>()
   return {
-    watch ({ raw }, expiresAt = Infinity, isTokenValid) {
+    /**
+     * Ends a stream when its token expires or becomes invalid.
+     *
+     * @param expiresAt in seconds since 1970. Default: never
+     * @param isTokenValid checks whether the token would still be accepted
+     */
+    watch (
+      { raw }: FastifyReply,
+      expiresAt: number | undefined = Infinity,
+      isTokenValid: () => Promise<boolean>
+    ): void {
       open.add(raw)
       // Clocks differ: a token that was accepted after its end is valid while its checks pass.
       const end = expiresAt * 1000 > Date.now() ? expiresAt * 1000 + streamGraceMs : Infinity
@@ -44,7 +38,8 @@ export function createStreams (): Streams {
         clearInterval(timer)
       })
     },
-    close () {
+    /** Ends all streams: an open stream keeps the app from closing. */
+    close (): void {
       for (const raw of open) raw.destroy()
     }
   }

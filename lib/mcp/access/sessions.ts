@@ -4,19 +4,15 @@ import { createHmac, randomBytes, randomUUID, timingSafeEqual } from 'node:crypt
 import type { McpAuth } from '../../types.ts'
 import { sessionCodeBytes } from '../../limits.ts'
 
-/** Binds session ids to their callers: the client gets an id with an authentication code. */
-export interface Sessions {
-  /** Adds the authentication code to the id of the server. */
-  bind(id: string, caller: McpAuth | undefined): string
-  /** Returns the id of the server, or `null` if the session is not one of the caller. */
-  open(bound: string, caller: McpAuth | undefined): string | null
-}
+export type Sessions = ReturnType<typeof createSessions>
 
 /**
+ * Binds session ids to their callers: the client gets an id with an authentication code.
+ *
  * @param secrets the first one signs, all of them verify. Default: a random secret of this process,
  *   which also holds the sessions themselves
  */
-export function createSessions (secrets: readonly string[]): Sessions {
+export function createSessions (secrets: readonly string[]) {
   const keys = secrets.length > 0 ? secrets : [randomBytes(32).toString('base64url')]
   const codeOf = (key: string, id: string, caller: McpAuth | undefined): Buffer => (
     createHmac('sha256', key).update(
@@ -24,8 +20,11 @@ export function createSessions (secrets: readonly string[]): Sessions {
     ).digest().subarray(0, sessionCodeBytes)
   )
   return {
-    bind: (id, caller) => `${id}.${codeOf(keys[0] ?? '', id, caller).toString('base64url')}`,
-    open (bound, caller) {
+    /** Adds the authentication code to the id of the server. */
+    bind: (id: string, caller: McpAuth | undefined): string =>
+      `${id}.${codeOf(keys[0] ?? '', id, caller).toString('base64url')}`,
+    /** Returns the id of the server, or `null` if the session is not one of the caller. */
+    open (bound: string, caller: McpAuth | undefined): string | null {
       const at = bound.lastIndexOf('.')
       const id = bound.slice(0, Math.max(at, 0))
       const code = Buffer.from(bound.slice(at + 1), 'base64url')

@@ -54,11 +54,6 @@ export function withToolAccess (
     }
   }
 
-  function mayCall (authInfo: McpAuth | undefined, tool: ScopedTool): boolean {
-    const { scopes } = inspect(tool)
-    return scopes !== null && holds(authInfo, scopes)
-  }
-
   /**
    * Removes the tools that the caller may not call. In the modern era the list is marked private,
    * so that no cache shows it to another caller (MCP 2026-07-28, "Caching").
@@ -78,7 +73,10 @@ export function withToolAccess (
       }
       // In a batch or on a stream, the result of a tool may have the form of a list.
       if (isList && !isBatch) toolList.update(result.tools, request)
-      const tools = result.tools.filter(tool => mayCall(request.authInfo, tool))
+      const tools = result.tools.filter(tool => {
+        const { scopes } = inspect(tool)
+        return scopes !== null && holds(request.authInfo, scopes)
+      })
       return { ...message, result: { ...result, tools, ...(modern && { cacheScope: 'private' }) } }
     }
   }
@@ -106,7 +104,7 @@ export function withToolAccess (
       const names = calledTools(request.body)
       if (names.length === 0) return []
       const tools = await toolList.get(names, request).catch((error: unknown): McpResponse => {
-        if (request.signal.aborted) return disconnectedResponse()
+        if (request.signal.aborted) return disconnectedResponse
         throw error
       })
       if ('status' in tools) return tools

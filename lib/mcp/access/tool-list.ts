@@ -19,23 +19,6 @@ import {
 import type { ScopedTool } from './scopes.ts'
 import { identityOf } from './sessions.ts'
 
-/** The cached tools of a server. */
-export interface ToolList {
-  /**
-   * Returns tools from the cache, or lists all tools once.
-   *
-   * @returns the tools by name, or the response of a server that refuses to list them
-   */
-  get(
-    names: readonly string[],
-    request: McpRequest
-  ): Promise<ReadonlyMap<string, ScopedTool> | McpResponse>
-  /** Lists all tools of the server, as its caller would. */
-  list(request: McpRequest): Promise<readonly ScopedTool[] | McpResponse>
-  /** Caches tools that the server has listed for a caller. */
-  update(tools: readonly ScopedTool[], request: McpRequest): void
-}
-
 /** A page of `tools/list`. */
 export interface ToolPage {
   tools: readonly ScopedTool[]
@@ -43,6 +26,8 @@ export interface ToolPage {
 }
 
 /**
+ * Caches the tools of a server.
+ *
  * @param handle sends a request to the server, without any check of scopes
  * @param shared whether one server serves all callers, and thus lists the same tools to all
  * @param onUpdate receives the tools of each update
@@ -51,13 +36,18 @@ export function createToolList (
   handle: ScopelessEndpoint['handle'],
   shared: boolean,
   onUpdate: (tools: readonly ScopedTool[]) => void
-): ToolList {
+) {
   const cache = new Map<string, { tool: ScopedTool, expiresAt: number }>()
   const keyOf = (name: string, { authInfo }: McpRequest) =>
     JSON.stringify([shared ? null : identityOf(authInfo), name])
 
-  const toolList: ToolList = {
-    async get (names, request) {
+  const toolList = {
+    /**
+     * Returns tools from the cache, or lists all tools once.
+     *
+     * @returns the tools by name, or the response of a server that refuses to list them
+     */
+    async get (names: readonly string[], request: McpRequest) {
       const cached = names.flatMap(name => {
         const entry = cache.get(keyOf(name, request))
         return entry !== undefined && performance.now() < entry.expiresAt ? [entry.tool] : []
@@ -65,7 +55,8 @@ export function createToolList (
       const tools = cached.length === names.length ? cached : await toolList.list(request)
       return 'status' in tools ? tools : new Map(tools.map(tool => [tool.name, tool]))
     },
-    async list (request) {
+    /** Lists all tools of the server, as its caller would. */
+    async list (request: McpRequest): Promise<readonly ScopedTool[] | McpResponse> {
       const tools: ScopedTool[] = []
       const signal = AbortSignal.any([request.signal, AbortSignal.timeout(toolListTimeoutMs)])
       let cursor: string | undefined
@@ -81,7 +72,8 @@ export function createToolList (
       }
       throw serverFault(`the list of tools has more than ${maxToolListPages} pages`)
     },
-    update (tools, request) {
+    /** Caches tools that the server has listed for a caller. */
+    update (tools: readonly ScopedTool[], request: McpRequest): void {
       if (cache.size + tools.length > maxListedTools) cache.clear()
       const expiresAt = performance.now() + toolListLifetimeMs
       for (const tool of tools) cache.set(keyOf(tool.name, request), { tool, expiresAt })

@@ -1,6 +1,6 @@
 /** Does a request belong to MCP 2026-07-28 or later, and do its headers match its body? */
 
-import { type McpRequest, type McpResponse, jsonResponse, rpcCode, rpcError } from './types.ts'
+import { type McpRequest, type McpResponse, rpcCode, rpcFailure } from './types.ts'
 import { type RpcMessage, messagesOf, metaOf } from './parse.ts'
 
 /** The first revision of the modern era: no handshake, no sessions, a version in every request. */
@@ -10,11 +10,11 @@ const firstModernVersion = '2026-07-28'
 const versionMember = 'io.modelcontextprotocol/protocolVersion'
 
 /** The parameter that `Mcp-Name` repeats, by method (Streamable HTTP, "Standard Headers"). */
-const nameParameters: Readonly<Record<string, string>> = {
-  'tools/call': 'name',
-  'prompts/get': 'name',
-  'resources/read': 'uri'
-}
+const nameParameters = new Map<unknown, string>([
+  ['tools/call', 'name'],
+  ['prompts/get', 'name'],
+  ['resources/read', 'uri']
+])
 
 /** Member of a parameter's schema: the header that repeats the parameter, after `Mcp-Param-`. */
 const headerMember = 'x-mcp-header'
@@ -39,9 +39,8 @@ export function isModern ({ headers, body }: HeadersAndBody): boolean {
 export function headerMismatch (request: HeadersAndBody): McpResponse | null {
   if (!isModern(request)) return null
   const { id, method, params } = Object(request.body) as RpcMessage
-  const name: unknown = typeof method === 'string' && Object.hasOwn(nameParameters, method)
-    ? Object(params)[nameParameters[method] ?? '']
-    : undefined
+  const parameter = nameParameters.get(method)
+  const name: unknown = parameter && Object(params)[parameter]
   const expected = { 'mcp-method': method, ...(name !== undefined && { 'mcp-name': name }) }
   const matches = Object.entries(expected).every(([header, value]) => {
     const actual = request.headers[header]
@@ -84,11 +83,8 @@ function isHeaderFor (value: unknown, header: string | string[] | undefined): bo
     (text !== null && /^-?\d+(?:\.\d+)?$/.test(text) && Number(text) === value)
 }
 
-function mismatch (id: unknown = null): McpResponse {
-  return jsonResponse(
-    400,
-    rpcError(id, rpcCode.headerMismatch, 'The headers do not match the body')
-  )
+function mismatch (id: unknown): McpResponse {
+  return rpcFailure(400, rpcCode.headerMismatch, 'The headers do not match the body', id)
 }
 
 /** Decodes `=?base64?…?=`, the form of values beyond printable ASCII; `null` if it is invalid. */

@@ -2,14 +2,14 @@
 
 import { maxBatchMessages, maxBodyDepth } from '../../limits.ts'
 import { isPlainObject } from '../../util/json.ts'
-import { type McpResponse, jsonResponse, rpcCode, rpcError, rpcFailure } from './types.ts'
+import { type McpResponse, rpcCode, rpcFailure } from './types.ts'
 
 /** A JSON-RPC message that was not validated. */
 export interface RpcMessage {
-  readonly id?: unknown
-  readonly method?: unknown
-  readonly params?: unknown
-  readonly result?: unknown
+  id?: unknown
+  method?: unknown
+  params?: unknown
+  result?: unknown
 }
 
 /** A JSON-RPC request that the SDK recognises as one. */
@@ -120,11 +120,9 @@ function addMessage (message: unknown, { requests, notifications }: ParsedBody):
 }
 
 function areParams (params: unknown): params is Record<string, unknown> | undefined {
-  if (params === undefined) return true
-  if (!isPlainObject(params)) return false
+  if (!isPlainObject(params)) return params === undefined
   const meta = params._meta
-  if (meta === undefined) return true
-  if (!isPlainObject(meta)) return false
+  if (!isPlainObject(meta)) return meta === undefined
   const { progressToken, [relatedTask]: task } = meta
   return (progressToken === undefined || isId(progressToken)) &&
     (task === undefined || (isPlainObject(task) && typeof task.taskId === 'string'))
@@ -137,10 +135,8 @@ function isId (value: unknown): value is string | number {
 function unsupportedVersion (version: string): McpResponse {
   const isDate = /^\d{4}-\d\d-\d\d$/.test(version)
   const data = { supported: protocolVersions, ...(isDate && { requested: version }) }
-  return jsonResponse(
-    400,
-    rpcError(null, rpcCode.unsupportedVersion, 'Unsupported protocol version', data)
-  )
+  const message = 'Unsupported protocol version'
+  return rpcFailure(400, rpcCode.unsupportedVersion, message, null, data)
 }
 
 function invalid (message: string): McpResponse {

@@ -72,33 +72,32 @@ export function rpcError (id: unknown, code: number, message: string, data?: unk
   return { jsonrpc: '2.0', id, error: { code, message, ...(data !== undefined && { data }) } }
 }
 
-/** Makes a JSON-RPC error for an HTTP request as a whole, hence without the id of a message. */
-export function rpcFailure (status: number, code: number, message: string): McpResponse {
-  return jsonResponse(status, rpcError(null, code, message))
+/** Makes a response with a JSON-RPC error. Its id is `null` if the HTTP request as a whole failed. */
+export function rpcFailure (
+  status: number,
+  code: number,
+  message: string,
+  id: unknown = null,
+  data?: unknown
+): McpResponse {
+  return jsonResponse(status, JSON.stringify(rpcError(id, code, message, data)))
 }
 
-export const jsonHeaders = Object.freeze({ 'content-type': 'application/json' })
-
-export function jsonResponse (status: number, body: unknown): McpResponse {
-  return { status, headers: { ...jsonHeaders }, body: JSON.stringify(body) }
+export function jsonResponse (status: number, body: string): McpResponse {
+  return { status, headers: { 'content-type': 'application/json' }, body }
 }
 
-export function emptyResponse (status: number): McpResponse {
-  return { status, headers: {}, body: null }
-}
+/** The response to messages without a reply. */
+export const acceptedResponse: McpResponse = { status: 202, headers: {}, body: null }
 
 /**
  * The response to a client that has disconnected (nginx's 499). It is never sent, but settles the
  * promise of the route.
  */
-export function disconnectedResponse (): McpResponse {
-  return emptyResponse(499)
-}
+export const disconnectedResponse: McpResponse = { status: 499, headers: {}, body: null }
 
 /** The response to a request that arrives, or runs, while the server closes. */
-export function closingResponse (): McpResponse {
-  return rpcFailure(503, rpcCode.unavailable, 'The server is closing')
-}
+export const closingResponse = rpcFailure(503, rpcCode.unavailable, 'The server is closing')
 
 /** Makes the error for a fault of the MCP server: 500. The reason is logged, and never sent. */
 export function serverFault (reason: string): McpOAuthError {

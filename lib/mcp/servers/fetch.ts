@@ -45,7 +45,7 @@ export function createFetchEndpoint (
         if (id !== undefined) response.headers['mcp-session-id'] = sessions.bind(id, authInfo)
         return response
       } catch (error) {
-        if (signal.aborted) return disconnectedResponse()
+        if (signal.aborted) return disconnectedResponse
         throw error
       }
     },

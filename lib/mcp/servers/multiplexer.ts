@@ -5,9 +5,9 @@ import type { JSONRPCMessage, MessageExtraInfo } from '@modelcontextprotocol/sdk
 import {
   type McpRequest,
   type McpResponse,
+  acceptedResponse,
   closingResponse,
   disconnectedResponse,
-  emptyResponse,
   rpcCode,
   rpcError
 } from '../rpc/types.ts'
@@ -41,12 +41,7 @@ interface RequestInProgress {
 /** The requests in progress on all connections of an endpoint, for `notifications/cancelled`. */
 export type InProgress = Set<RequestInProgress>
 
-export interface Multiplexer {
-  /** For the server's `connect()`. */
-  transport: Transport
-  /** Passes the messages to the server, and resolves to its response. */
-  handle(messages: ParsedBody, request: McpRequest): Promise<McpResponse>
-}
+export type Multiplexer = ReturnType<typeof createMultiplexer>
 
 /**
  * Lets one connected SDK server serve any number of independent HTTP requests.
@@ -57,7 +52,7 @@ export interface Multiplexer {
  */
 export function createMultiplexer (
   { shared, inProgress }: { shared: boolean, inProgress: InProgress }
-): Multiplexer {
+) {
   const pending = new Map<number, RequestInProgress>()
   let lastKey = 0
   let closed = false
@@ -139,12 +134,17 @@ export function createMultiplexer (
   }
 
   return {
+    /** For the server's `connect()`. */
     transport,
-    async handle ({ requests, notifications, batch }, { http, headers, authInfo, signal }) {
-      if (closed) return closingResponse()
-      if (signal.aborted) return disconnectedResponse()
+    /** Passes the messages to the server, and resolves to its response. */
+    async handle (
+      { requests, notifications, batch }: ParsedBody,
+      { http, headers, authInfo, signal }: McpRequest
+    ): Promise<McpResponse> {
+      if (closed) return closingResponse
+      if (signal.aborted) return disconnectedResponse
       for (const notification of notifications) notify(notification, authInfo?.token)
-      if (requests.length === 0) return emptyResponse(202)
+      if (requests.length === 0) return acceptedResponse
 
       const cancels: Array<() => void> = []
       function onAbort (): void {

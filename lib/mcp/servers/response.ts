@@ -4,10 +4,10 @@ import { PassThrough } from 'node:stream'
 import { maxQueuedNotificationBytes } from '../../limits.ts'
 import {
   type McpResponse,
+  acceptedResponse,
   closingResponse,
   disconnectedResponse,
-  emptyResponse,
-  jsonHeaders,
+  jsonResponse,
   rpcCode,
   rpcError
 } from '../rpc/types.ts'
@@ -29,20 +29,12 @@ export interface PendingResponseOptions {
   onEnd: () => void
 }
 
-/** A response under construction: JSON, unless a notification comes before the last reply. */
-export interface PendingResponse {
-  response: Promise<McpResponse>
-  /** Settles one request; `null` for a cancelled one, which has no reply. */
-  reply(message: object | null): void
-  /** Sends a notification, if the client accepts event streams. */
-  notify(message: object): void
-  /** Ends the response at once: the client has disconnected, or the server closes. */
-  end(reason: 'disconnected' | 'closing'): void
-}
+export type PendingResponse = ReturnType<typeof createPendingResponse>
 
+/** Makes a response under construction: JSON, unless a notification precedes the last reply. */
 export function createPendingResponse (
   { expected, batch, streams, onEnd }: PendingResponseOptions
-): PendingResponse {
+) {
   const replies: string[] = []
   let stream: PassThrough | undefined
   let open = expected
@@ -61,7 +53,8 @@ export function createPendingResponse (
   return {
     response,
 
-    reply (message) {
+    /** Settles one request; `null` for a cancelled one, which has no reply. */
+    reply (message: object | null): void {
       if (open === 0) return
       if (message !== null) {
         const text = toJson(message)
@@ -70,14 +63,11 @@ export function createPendingResponse (
       }
       if (--open > 0) return
       const body = batch ? `[${replies.join()}]` : replies.join()
-      finish(
-        replies.length === 0
-          ? emptyResponse(202)
-          : { status: 200, headers: { ...jsonHeaders }, body }
-      )
+      finish(replies.length === 0 ? acceptedResponse : jsonResponse(200, body))
     },
 
-    notify (message) {
+    /** Sends a notification, if the client accepts event streams. */
+    notify (message: object): void {
       if (open === 0 || !streams) return
       if (stream === undefined) {
         stream = new PassThrough({ highWaterMark: maxQueuedNotificationBytes })
@@ -87,12 +77,13 @@ export function createPendingResponse (
       if (!stream.writableNeedDrain) stream.write(toEvent(JSON.stringify(message)))
     },
 
-    end (reason) {
+    /** Ends the response at once: the client has disconnected, or the server closes. */
+    end (reason: 'disconnected' | 'closing'): void {
       if (open === 0) return
       const disconnected = reason === 'disconnected'
       // Without a reader the stream never drains, and `end` alone would never finish it.
       if (disconnected) stream?.destroy()
-      finish(disconnected ? disconnectedResponse() : closingResponse())
+      finish(disconnected ? disconnectedResponse : closingResponse)
     }
   }
 }
