@@ -171,18 +171,13 @@ function endpointOf (
   urls: UrlSource,
   { holds }: Guards
 ): McpEndpoint | null {
-  const { name, version, instructions, server, handler, toolScopes } = mcp
-  const options = { name, version, ...(instructions !== undefined && { instructions }) }
   const deps = {
     resource: () => urls().resource,
     holds,
-    toolScopes,
     sessions: createSessions(secrets),
     log: safeLogger(instance.log as Log)
   }
-  if (server !== undefined) return createEndpoint({ ...options, server }, deps)
-  if (handler !== undefined) return createEndpoint({ ...options, handler }, deps)
-  if (mcp.tools === undefined) return null
+  if (mcp.tools === undefined) return createEndpoint(mcp, deps)
   const toolOptions = mcp.tools === true ? {} : mcp.tools
   const collector = createToolCollector(injectTokensOf(root))
   instance.addHook('onRoute', collector.onRoute)
@@ -201,5 +196,5 @@ function endpointOf (
     }
     return collection
   }
-  return createEndpoint(options, { ...deps, tools })
+  return createEndpoint(mcp, { ...deps, tools })
 }

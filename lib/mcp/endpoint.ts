@@ -3,41 +3,33 @@
 import type { Log } from '../types.ts'
 import { startupError } from '../errors.ts'
 import type { McpEndpoint, ScopelessEndpoint } from './rpc/types.ts'
-import type { FetchHandler, SdkServer } from '../options/mcp.ts'
+import type { Config } from '../options/config.ts'
 import { createFetchEndpoint } from './servers/fetch.ts'
 import { withModernEra } from './servers/modern.ts'
-import {
-  type SdkServerFactory,
-  createPerRequestEndpoint,
-  createSharedEndpoint
-} from './servers/sdk.ts'
-import type { ScopedTool, ToolScopesOption } from './access/scopes.ts'
+import { createPerRequestEndpoint, createSharedEndpoint } from './servers/sdk.ts'
+import type { ScopedTool } from './access/scopes.ts'
 import type { Sessions } from './access/sessions.ts'
-import { type Holds, withToolAccess } from './access/tool-access.ts'
+import { type Holds, type OnStart, withToolAccess } from './access/tool-access.ts'
 import { type ToolServerOptions, createToolServer } from './tools/server.ts'
 import type { ToolCollection } from './tools/collect.ts'
 
 export type { McpEndpoint } from './rpc/types.ts'
 
 /** The server behind the MCP route: `server`, else `handler`, else the tools of `EndpointDeps`. */
-export interface EndpointOptions extends ToolServerOptions {
-  /** A server of `@modelcontextprotocol/sdk` 1.x, or a function that makes one per request. */
-  server?: SdkServer | SdkServerFactory
-  /** A fetch-shaped server, such as `createMcpHandler()` of `@modelcontextprotocol/server` 2.x. */
-  handler?: FetchHandler
-}
+export type EndpointOptions =
+  & ToolServerOptions
+  & Pick<Config['mcp'], 'server' | 'handler' | 'toolScopes'>
 
 export interface EndpointDeps {
   /** The URL of the MCP route. Called at each use: the port may be unknown until `listen`. */
   resource: () => string
   /** Builds the tools. Called once, by `ready()`. */
   tools?: () => ToolCollection
-  toolScopes?: ToolScopesOption | undefined
-  /** Checks whether a caller has scopes. Default: every caller has all. */
-  holds?: Holds
-  log?: Log
+  /** Checks whether a caller has scopes. */
+  holds: Holds
+  log: Log
   /** Binds the sessions of a handler to their callers. */
-  sessions?: Sessions | undefined
+  sessions: Sessions
 }
 
 /**
@@ -47,30 +39,27 @@ export interface EndpointDeps {
  */
 export function createEndpoint (
   options: EndpointOptions,
-  { resource, tools, toolScopes, holds = () => true, log, sessions }: EndpointDeps
+  { resource, tools, holds, log, sessions }: EndpointDeps
 ): McpEndpoint | null {
-  const { server, handler } = options
+  const { server, handler, toolScopes } = options
   const access = { toolScopes, holds }
-  const inBothEras = (legacy: ScopelessEndpoint) => withModernEra(legacy, resource, log)
+  const inBothEras = (legacy: ScopelessEndpoint, onStart: OnStart | null) =>
+    withToolAccess(withModernEra(legacy, resource, log), access, onStart)
 
-  if (typeof server === 'function') {
-    return withToolAccess(inBothEras(createPerRequestEndpoint(server)), access, null)
-  }
-  if (server !== undefined) {
-    return withToolAccess(inBothEras(createSharedEndpoint(server)), access, warnOfUnknownNames)
-  }
   if (handler !== undefined) {
     return withToolAccess(createFetchEndpoint(handler, resource, sessions), access, null)
   }
+  if (typeof server === 'function') return inBothEras(createPerRequestEndpoint(server), null)
+  if (server !== undefined) return inBothEras(createSharedEndpoint(server), warnOfUnknownNames)
   if (tools === undefined) return null
   const toolServer = createSharedEndpoint(() => createToolServer(options, tools()))
-  return withToolAccess(inBothEras(toolServer), access, rejectUnknownNames)
+  return inBothEras(toolServer, rejectUnknownNames)
 
   /** A server may add tools later, so an unknown name may be right. */
   function warnOfUnknownNames (listed: readonly ScopedTool[]): void {
     const names = unknownNames(listed)
     if (names.length === 0) return
-    log?.warn(
+    log.warn(
       { option: 'mcp.toolScopes', names },
       'mcp.toolScopes names tools the server does not have. A mistyped name leaves the intended tool unprotected'
     )

@@ -11,18 +11,15 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { McpServer, createMcpHandler } from '@modelcontextprotocol/server'
 import Fastify from 'fastify'
 import { z } from 'zod'
-import { createEndpoint } from '../../lib/mcp/endpoint.ts'
 import type { FetchHandler } from '../../lib/options/mcp.ts'
-import { post, serve, toolCall } from './route.ts'
+import { buildEndpoint, post, serve, toolCall } from './route.ts'
 
 async function start (
   t: TestContext,
   handler: FetchHandler,
   resource = () => 'https://mcp.example.com/mcp'
 ): Promise<string> {
-  const endpoint = createEndpoint({ handler, name: 'test', version: '1.0.0' }, { resource })
-  assert.ok(endpoint)
-  return serve(t, Fastify(), endpoint)
+  return serve(t, Fastify(), buildEndpoint({ handler }, { resource }))
 }
 
 const handler = () =>
@@ -139,17 +136,15 @@ test('POST /mcp answers 500 when the handler throws', async (t) => {
 
 test('close of the endpoint closes the handler', async () => {
   let closed = 0
-  const endpoint = createEndpoint({
+  const endpoint = buildEndpoint({
     handler: {
       fetch: () => new Response(),
       close: () => {
         closed++
       }
-    },
-    name: 'x',
-    version: '1'
-  }, { resource: () => 'https://x.example' })
-  await endpoint?.ready()
-  await endpoint?.close()
+    }
+  })
+  await endpoint.ready()
+  await endpoint.close()
   assert.equal(closed, 1)
 })

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Type } from '@sinclair/typebox'
 import { z } from 'zod'
 import { inlineSchema } from '../../lib/mcp/tools/json-schema.ts'
-import { fillPath, parsePath } from '../../lib/mcp/tools/path.ts'
+import { fillPath, parsePath } from '../../lib/mcp/tools/input.ts'
 
 const text = { type: 'string' }
 
@@ -108,15 +108,15 @@ test('parsePath reads a path as the router does', () => {
     '/:b/',
     { name: 'c', optional: true }
   ])
-  assert.equal(parsePath('/a/*'), null)
+  assert.deepEqual(parsePath('/a::b'), ['/a:b'])
 })
 
 test('fillPath keeps every value in its segment [S3]', () => {
-  const path = parsePath('/a/:b/:c?') ?? []
+  const path = parsePath('/a/:b/:c?')
   assert.equal(fillPath(path, { b: 'x/../y', c: '?#' }), '/a/x%2F..%2Fy/%3F%23')
   assert.equal(fillPath(path, { b: true }), '/a/true')
   for (const b of ['.', '..', '', undefined, null, {}, [], Symbol.iterator, '\udfff']) {
     assert.equal(fillPath(path, { b }), null)
   }
-  assert.equal(fillPath(parsePath('/:constructor') ?? [], {}), null)
+  assert.equal(fillPath(parsePath('/:constructor'), {}), null)
 })

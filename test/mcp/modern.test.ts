@@ -6,8 +6,7 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import { McpServer, ResourceTemplate } from '@modelcontextprotocol/sdk/server/mcp.js'
 import Fastify from 'fastify'
 import { z } from 'zod'
-import { createEndpoint } from '../../lib/mcp/endpoint.ts'
-import { post, serve } from './route.ts'
+import { buildEndpoint, post, serve } from './route.ts'
 
 const meta = {
   'io.modelcontextprotocol/protocolVersion': '2026-07-28',
@@ -78,11 +77,7 @@ const kinds = {
 }
 
 async function start (t: TestContext, server: McpServer | (() => McpServer)): Promise<string> {
-  const endpoint = createEndpoint({ server, name: 'test', version: '1.0.0' }, {
-    resource: () => 'http://localhost/mcp'
-  })
-  assert.ok(endpoint)
-  return await serve(t, Fastify({ forceCloseConnections: true }), endpoint)
+  return await serve(t, Fastify({ forceCloseConnections: true }), buildEndpoint({ server }))
 }
 
 async function connect (t: TestContext, url: string): Promise<Client> {

@@ -1,11 +1,44 @@
+import assert from 'node:assert/strict'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
-import type { FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import type { McpAuth } from '../../lib/types.ts'
+import { createSessions } from '../../lib/mcp/access/sessions.ts'
+import {
+  type EndpointDeps,
+  type EndpointOptions,
+  type McpEndpoint,
+  createEndpoint
+} from '../../lib/mcp/endpoint.ts'
 import type { ScopelessEndpoint } from '../../lib/mcp/rpc/types.ts'
 
+const noOptions = {
+  name: 'test',
+  version: '1.0.0',
+  instructions: undefined,
+  server: undefined,
+  handler: undefined,
+  toolScopes: undefined
+}
+
+/** Creates an endpoint whose callers have all scopes. */
+export function buildEndpoint (
+  options: Partial<EndpointOptions>,
+  deps: Partial<EndpointDeps> = {}
+): McpEndpoint {
+  const endpoint = createEndpoint({ ...noOptions, ...options }, {
+    resource: () => 'http://localhost/mcp',
+    holds: () => true,
+    log: Fastify().log,
+    sessions: createSessions([]),
+    ...deps
+  })
+  assert.ok(endpoint)
+  return endpoint
+}
+
 /**
- * Serves an endpoint at /mcp. A bearer token is taken at its word: the guard is tested elsewhere.
+ * Serves an endpoint at /mcp. It accepts any bearer token: other files test the guard.
  */
 export async function serve (
   t: TestContext,
@@ -28,20 +61,20 @@ export async function serve (
         return reply.code(405).header('allow', endpoint.methods.join(', ')).send()
       }
       const rawBody = typeof request.body === 'string' ? request.body : ''
-      const gone = new AbortController()
+      const disconnected = new AbortController()
       reply.raw.once('close', () => {
-        if (!reply.raw.writableFinished) gone.abort()
+        if (!reply.raw.writableFinished) disconnected.abort()
       })
       const body = rawBody === '' ? undefined : JSON.parse(rawBody)
-      const answer = await endpoint.handle({
+      const { status, headers, body: content } = await endpoint.handle({
         http: request,
         headers: request.headers,
         body,
         rawBody,
         authInfo: authOf(request.headers.authorization),
-        signal: gone.signal
+        signal: disconnected.signal
       })
-      return reply.code(answer.status).headers(answer.headers).send(answer.body ?? undefined)
+      return reply.code(status).headers(headers).send(content ?? undefined)
     }
   })
   t.after(async () => {

@@ -11,14 +11,13 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import Fastify from 'fastify'
 import { z } from 'zod'
-import { createEndpoint } from '../../lib/mcp/endpoint.ts'
 import {
   createPerRequestEndpoint,
   createSharedEndpoint,
   type SdkServerFactory
 } from '../../lib/mcp/servers/sdk.ts'
 import type { SdkServer } from '../../lib/options/mcp.ts'
-import { post, serve, toolCall } from './route.ts'
+import { buildEndpoint, post, serve, toolCall } from './route.ts'
 
 interface Observed {
   started: string[]
@@ -87,12 +86,8 @@ function buildServer (seen: Observed = { started: [], aborted: [] }): McpServer 
 }
 
 async function start (t: TestContext, server: SdkServer | SdkServerFactory): Promise<string> {
-  const endpoint = createEndpoint({ server, name: 'test', version: '1.0.0' }, {
-    resource: () => 'http://localhost/mcp'
-  })
-  assert.ok(endpoint)
   // Node's fetch opens a spare connection after a broken one, which closing would wait for.
-  return serve(t, Fastify({ forceCloseConnections: true }), endpoint)
+  return serve(t, Fastify({ forceCloseConnections: true }), buildEndpoint({ server }))
 }
 
 async function until (condition: () => boolean): Promise<void> {

@@ -7,16 +7,15 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import type { CallToolResult, Tool } from '@modelcontextprotocol/sdk/types.js'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { mcpOAuth } from '../../lib/index.ts'
-import { createEndpoint, type EndpointDeps } from '../../lib/mcp/endpoint.ts'
+import type { EndpointDeps, EndpointOptions } from '../../lib/mcp/endpoint.ts'
 import type { ToolCaller } from '../../lib/mcp/tools/call.ts'
 import type { ToolOptions } from '../../lib/options/mcp.ts'
 import { type ToolCollection, createToolCollector } from '../../lib/mcp/tools/collect.ts'
 import {
-  createInjectTokens,
   injectTokenHeader,
   injectTokensOf
 } from '../../lib/mcp/tools/inject.ts'
-import { post, serve, toolCall } from './route.ts'
+import { buildEndpoint, post, serve, toolCall } from './route.ts'
 
 type Routes = (app: FastifyInstance) => unknown
 
@@ -24,7 +23,7 @@ async function collect (
   t: TestContext,
   routes: Routes,
   options: ToolOptions = {},
-  headers?: string[],
+  headers = ['authorization'],
   server: FastifyServerOptions = {}
 ): Promise<ToolCollection> {
   const app = Fastify(server)
@@ -37,8 +36,8 @@ async function collect (
   await app.ready()
   return collector.build({
     options,
-    inject: app.inject.bind(app) as FastifyInstance['inject'],
-    ...(headers && { headers })
+    headers,
+    inject: app.inject.bind(app) as FastifyInstance['inject']
   })
 }
 
@@ -554,17 +553,21 @@ test('an aborted tools/call aborts the request of the route', async (t) => {
 /** An app whose tools are served over HTTP. */
 async function start (
   t: TestContext,
-  scoped: Pick<EndpointDeps, 'toolScopes' | 'holds'> = {}
+  { toolScopes, ...deps }: Partial<EndpointOptions & EndpointDeps> = {}
 ): Promise<string> {
   const app = Fastify()
-  const collector = createToolCollector(createInjectTokens())
+  const collector = createToolCollector(injectTokensOf(app))
   app.addHook('onRoute', collector.onRoute)
-  const endpoint = createEndpoint({ name: 'app', version: '1.2.3', instructions: 'Be kind.' }, {
-    resource: () => 'http://localhost/mcp',
-    tools: () => collector.build({ inject: app.inject.bind(app) as FastifyInstance['inject'] }),
-    ...scoped
+  const options = { name: 'app', version: '1.2.3', instructions: 'Be kind.' }
+  const endpoint = buildEndpoint({ ...options, toolScopes }, {
+    tools: () =>
+      collector.build({
+        options: {},
+        headers: ['authorization'],
+        inject: app.inject.bind(app) as FastifyInstance['inject']
+      }),
+    ...deps
   })
-  assert.ok(endpoint)
   app.get(
     '/hello/:name',
     {

@@ -26,17 +26,20 @@ import { createToolList, isToolPage } from './tool-list.ts'
 /** Checks whether a caller has scopes. */
 export type Holds = (authInfo: McpAuth | undefined, scopes: readonly string[]) => boolean
 
+/** Receives the tools when the app starts. */
+export type OnStart = (tools: readonly ScopedTool[]) => void
+
 /**
  * Puts the scopes of tools in front of a server. A call is checked before it reaches the server,
  * and the list of tools has the ones that its caller may call.
  *
- * @param onStart receives the tools when the app starts, if one server serves all callers. Then
- *   clients can request the scopes of tools with their first login
+ * @param onStart for one server that serves all callers. Then clients can request the scopes of
+ *   tools with their first login. Throws if the app must not start
  */
 export function withToolAccess (
   server: ScopelessEndpoint,
   { toolScopes, holds }: { toolScopes: ToolScopesOption | undefined, holds: Holds },
-  onStart: ((tools: readonly ScopedTool[]) => void) | null
+  onStart: OnStart | null
 ): McpEndpoint {
   const scopesOf = createToolScopes(toolScopes)
   const known = new Set(typeof toolScopes === 'object' ? Object.values(toolScopes).flat() : [])
@@ -81,21 +84,17 @@ export function withToolAccess (
     }
   }
 
-  /** Throws if a tool has an invalid scope list. */
-  async function checkAtStart (onTools: (tools: readonly ScopedTool[]) => void): Promise<void> {
-    // A server that lists its tools only for some callers is asked with their requests.
-    const tools = await toolList.list(startRequest()).catch(() => null)
-    if (tools === null || 'status' in tools) return
-    const problems = tools.flatMap(tool => inspect(tool).problems)
-    if (problems.length > 0) throw startupError('invalidTools', ...problems)
-    onTools(tools)
-  }
-
   return {
     ...server,
     async ready () {
       await server.ready()
-      if (onStart !== null) await checkAtStart(onStart)
+      if (onStart === null) return
+      // A server that lists its tools only for some callers is asked with their requests.
+      const tools = await toolList.list(startRequest).catch(() => null)
+      if (tools === null || 'status' in tools) return
+      const problems = tools.flatMap(tool => inspect(tool).problems)
+      if (problems.length > 0) throw startupError('invalidTools', ...problems)
+      onStart(tools)
     },
     async requiredScopes (request) {
       const version = request.headers['mcp-protocol-version']?.toString()
@@ -124,13 +123,11 @@ export function withToolAccess (
 }
 
 /** A request without a caller, for the list of tools at start-up. */
-function startRequest (): McpRequest {
-  return {
-    http: { method: 'POST', headers: {}, ip: '127.0.0.1' } as McpRequest['http'],
-    headers: {},
-    body: undefined,
-    rawBody: '',
-    authInfo: undefined,
-    signal: new AbortController().signal
-  }
+const startRequest: McpRequest = {
+  http: { method: 'POST', headers: {}, ip: '127.0.0.1' } as McpRequest['http'],
+  headers: {},
+  body: undefined,
+  rawBody: '',
+  authInfo: undefined,
+  signal: new AbortController().signal
 }

@@ -13,39 +13,35 @@ import {
   rpcFailure
 } from '../rpc/types.ts'
 import { isModern } from '../rpc/era.ts'
-import { type Sessions, createSessions } from '../access/sessions.ts'
+import type { Sessions } from '../access/sessions.ts'
 
 /**
  * Serves through a fetch-shaped handler, which enforces the rules of the protocol. Only sessions
  * are ours: each belongs to one caller, and the modern era has none.
  *
  * @param resource the configured URL, and the URL of every request: no `Host` header is in it
- * @param sessions binds session ids to callers. Default: with a random secret of this process
+ * @param sessions binds session ids to callers
  */
 export function createFetchEndpoint (
   handler: FetchHandler,
   resource: () => string,
-  sessions: Sessions = createSessions([])
+  sessions: Sessions
 ): ScopelessEndpoint {
   return {
     methods: ['POST', 'GET', 'DELETE'],
     async ready () {},
     async handle (request) {
-      const { authInfo, body, signal } = request
       const session = sessionOf(request, sessions)
       if (session === null) return rpcFailure(404, rpcCode.noSession, 'Session not found')
       try {
-        const response = await webResponse(
-          await handler.fetch(webRequest(request, resource(), session), {
-            ...(authInfo !== undefined && { authInfo }),
-            ...(body !== undefined && { parsedBody: body })
-          })
-        )
-        const id = response.headers['mcp-session-id']
-        if (id !== undefined) response.headers['mcp-session-id'] = sessions.bind(id, authInfo)
+        const web = webRequest(request, resource(), session)
+        const response = await callHandler(handler, web, request)
+        const { headers } = response
+        const id = headers['mcp-session-id']
+        if (id !== undefined) headers['mcp-session-id'] = sessions.bind(id, request.authInfo)
         return response
       } catch (error) {
-        if (signal.aborted) return disconnectedResponse
+        if (request.signal.aborted) return disconnectedResponse
         throw error
       }
     },
@@ -80,8 +76,16 @@ export function webRequest (
   return new Request(resource, method === 'POST' ? { ...init, body: rawBody } : init)
 }
 
-/** Makes a response of a web `Response`. Only event streams are streamed. */
-export async function webResponse (response: Response): Promise<McpResponse> {
+/** Serves a request through a handler. Only event streams are streamed. */
+export async function callHandler (
+  handler: FetchHandler,
+  web: Request,
+  { authInfo, body: parsedBody }: McpRequest
+): Promise<McpResponse> {
+  const response = await handler.fetch(web, {
+    ...(authInfo !== undefined && { authInfo }),
+    ...(parsedBody !== undefined && { parsedBody })
+  })
   const headers: Record<string, string> = {}
   response.headers.forEach((value, name) => {
     if (!connectionHeaders.includes(name)) headers[name] = value

@@ -5,7 +5,7 @@ import type { Log } from '../../types.ts'
 import type { RpcMessage } from '../rpc/parse.ts'
 import { type McpResponse, type McpRequest, type ScopelessEndpoint, rpcCode } from '../rpc/types.ts'
 import { isModern } from '../rpc/era.ts'
-import { webResponse, webRequest } from './fetch.ts'
+import { callHandler, webRequest } from './fetch.ts'
 import { sendInternalRequest } from '../rpc/internal-request.ts'
 
 type Sdk = typeof import('@modelcontextprotocol/server')
@@ -32,7 +32,7 @@ const resourceNotFound = -32002
 export function withModernEra (
   legacy: ScopelessEndpoint,
   resource: () => string,
-  log?: Log
+  log: Log
 ): ScopelessEndpoint {
   let modern: ReturnType<typeof modernHandler> | null = null
   return {
@@ -42,7 +42,7 @@ export function withModernEra (
       const sdk = await importModern()
       modern = sdk && modernHandler(sdk, legacy)
       if (modern !== null) return
-      log?.info({}, 'MCP 2026-07-28 is disabled: install @modelcontextprotocol/server to enable it')
+      log.info({}, 'MCP 2026-07-28 is disabled: install @modelcontextprotocol/server to enable it')
     },
     async handle (request) {
       return modern === null || !isModern(request)
@@ -76,13 +76,13 @@ function modernHandler (
     request: McpRequest,
     method: string,
     params: object,
-    notify: (message: never) => unknown = () => {}
+    notify?: (message: never) => unknown
   ): Promise<unknown> {
     const { result, error } = await sendInternalRequest(legacy.handle, request, {
       method,
       params,
       headers: legacyHeaders(request),
-      notify: ({ method, params }: RpcMessage) => notify({ method, params } as never)
+      notify: ({ method, params }: RpcMessage) => notify?.({ method, params } as never)
     }).catch((error: unknown) => {
       faults.set(request, { error })
       throw error
@@ -119,14 +119,10 @@ function modernHandler (
     close: handler.close,
     async handle (request: McpRequest, web: Request): Promise<McpResponse> {
       requests.set(web, request)
-      const { authInfo, body, signal } = request
-      const response = await handler.fetch(web, {
-        parsedBody: body,
-        ...(authInfo !== undefined && { authInfo })
-      })
+      const response = await callHandler(handler, web, request)
       const fault = faults.get(request)
-      if (fault !== undefined && !signal.aborted) throw fault.error
-      return await webResponse(response)
+      if (fault !== undefined && !request.signal.aborted) throw fault.error
+      return response
     }
   }
 }

@@ -13,12 +13,7 @@ import {
 } from '../rpc/types.ts'
 import { verifiedProofOf } from '../../dpop/binding.ts'
 import type { VerifiedProof } from '../../dpop/verifier.ts'
-import {
-  type ParsedBody,
-  type RpcNotification,
-  type RpcRequest,
-  relatedTask
-} from '../rpc/parse.ts'
+import { type ParsedBody, type RpcRequest, relatedTask } from '../rpc/parse.ts'
 import { type PendingResponse, createPendingResponse } from './response.ts'
 
 /** What tools find in `extra.requestInfo`. */
@@ -41,7 +36,7 @@ interface RequestInProgress {
 /** The requests in progress on all connections of an endpoint, for `notifications/cancelled`. */
 export type InProgress = Set<RequestInProgress>
 
-export type Multiplexer = ReturnType<typeof createMultiplexer>
+const noRequests = 'This server cannot send requests to its clients'
 
 /**
  * Lets one connected SDK server serve any number of independent HTTP requests.
@@ -61,7 +56,8 @@ export function createMultiplexer (
     async start () {},
     async send (message, options) {
       if ('method' in message) {
-        if ('id' in message) rejectServerRequest(message.id)
+        // The client would respond with another HTTP request, which cannot be traced to this one.
+        if ('id' in message) receive(rpcError(message.id, rpcCode.unavailable, noRequests))
         else pending.get(options?.relatedRequestId as number)?.response.notify(message)
         return
       }
@@ -91,22 +87,12 @@ export function createMultiplexer (
     return entry
   }
 
-  /**
-   * The client would respond with another HTTP request, which cannot be traced to the client of
-   * this one.
-   */
-  function rejectServerRequest (id: string | number): void {
-    receive(rpcError(id, rpcCode.unavailable, 'This server cannot send requests to its clients'))
-  }
-
   /** On a cancellation, the SDK aborts the tool's `extra.signal` and sends no reply. */
   function cancel (key: number): void {
     const entry = take(key)
     if (entry === undefined) return
-    receive({
-      method: 'notifications/cancelled',
-      params: { requestId: key, reason: 'cancelled' }
-    })
+    const params = { requestId: key, reason: 'cancelled' }
+    receive({ method: 'notifications/cancelled', params })
     entry.response.reply(null)
   }
 
@@ -128,11 +114,6 @@ export function createMultiplexer (
     return entry.cancel
   }
 
-  function notify (notification: RpcNotification, token: string | undefined): void {
-    if (notification.method !== 'notifications/cancelled') receive(notification)
-    else cancelOwn(inProgress, notification.params?.requestId, token)
-  }
-
   return {
     /** For the server's `connect()`. */
     transport,
@@ -143,7 +124,10 @@ export function createMultiplexer (
     ): Promise<McpResponse> {
       if (closed) return closingResponse
       if (signal.aborted) return disconnectedResponse
-      for (const notification of notifications) notify(notification, authInfo?.token)
+      for (const notification of notifications) {
+        if (notification.method !== 'notifications/cancelled') receive(notification)
+        else cancelOwn(inProgress, notification.params?.requestId, authInfo?.token)
+      }
       if (requests.length === 0) return acceptedResponse
 
       const cancels: Array<() => void> = []

@@ -9,8 +9,8 @@ import {
   type ScopelessEndpoint,
   serverFault
 } from '../rpc/types.ts'
-import { parseBody } from '../rpc/parse.ts'
-import { type InProgress, type Multiplexer, createMultiplexer } from './multiplexer.ts'
+import { type ParsedBody, parseBody } from '../rpc/parse.ts'
+import { type InProgress, createMultiplexer } from './multiplexer.ts'
 
 /** Makes the server for one request. */
 export type SdkServerFactory = (request: FastifyRequest) => SdkServer | Promise<SdkServer>
@@ -38,7 +38,10 @@ export function createSharedEndpoint (
     async ready () {
       await (connected ??= connect())
     },
-    handle: (request) => serve(request, async () => multiplexer),
+    async handle (request) {
+      const messages = messagesIn(request)
+      return 'status' in messages ? messages : await multiplexer.handle(messages, request)
+    },
     async close () {
       // `ready` has reported a server that did not start.
       const instance = await connected?.catch(() => undefined)
@@ -52,42 +55,32 @@ export function createPerRequestEndpoint (factory: SdkServerFactory): ScopelessE
   const inProgress: InProgress = new Set()
   const open = new Set<SdkServer>()
 
-  async function connect (server: SdkServer): Promise<Multiplexer> {
-    open.add(server)
-    const multiplexer = createMultiplexer({ shared: false, inProgress })
-    await server.connect(multiplexer.transport)
-    return multiplexer
-  }
-
-  async function close (server: SdkServer | undefined): Promise<void> {
-    if (server !== undefined && open.delete(server)) await server.close()
+  async function close (server: SdkServer): Promise<void> {
+    if (open.delete(server)) await server.close()
   }
 
   return {
     methods,
     async ready () {},
     async handle (request) {
-      let server: SdkServer | undefined
-      let streaming = false
+      const messages = messagesIn(request)
+      if ('status' in messages) return messages
+      const server = await factory(request.http)
+      if (typeof Object(server).connect !== 'function') {
+        throw serverFault('mcp.server returned no server for this request')
+      }
+      open.add(server)
+      let stream: Readable | null = null
       try {
-        const response = await serve(request, async () => {
-          const made = await factory(request.http)
-          if (typeof Object(made).connect !== 'function') {
-            throw serverFault('mcp.server returned no server for this request')
-          }
-          server = made
-          return await connect(made)
-        })
-        if (response.body instanceof Readable) {
-          streaming = true
-          // The response has been sent, so a failure to close has no effect on the client.
-          finished(response.body, () => {
-            close(server).catch(() => {})
-          })
-        }
+        const { transport, handle } = createMultiplexer({ shared: false, inProgress })
+        await server.connect(transport)
+        const response = await handle(messages, request)
+        if (response.body instanceof Readable) stream = response.body
         return response
       } finally {
-        if (!streaming) await close(server)
+        if (stream === null) await close(server)
+        // The response has been sent, so a failure to close has no effect on the client.
+        else finished(stream, () => close(server).catch(() => {}))
       }
     },
     async close () {
@@ -96,10 +89,6 @@ export function createPerRequestEndpoint (factory: SdkServerFactory): ScopelessE
   }
 }
 
-async function serve (
-  request: McpRequest,
-  connect: () => Promise<Multiplexer>
-): Promise<McpResponse> {
-  const messages = parseBody(request.body, request.headers['mcp-protocol-version']?.toString())
-  return 'status' in messages ? messages : (await connect()).handle(messages, request)
+function messagesIn ({ body, headers }: McpRequest): ParsedBody | McpResponse {
+  return parseBody(body, headers['mcp-protocol-version']?.toString())
 }

@@ -1,13 +1,12 @@
 /** How does a tool call become a request to its route, and the response a result? */
 
-import type { IncomingHttpHeaders } from 'node:http'
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import type { FastifyInstance, InjectOptions } from 'fastify'
 import { parseJsonObject } from '../../util/json.ts'
 import { connectionHeaders } from '../rpc/types.ts'
-import { injectTokenHeader, type InjectTokens, type InjectedCall } from './inject.ts'
-import type { ToolInput } from './input.ts'
-import { type PathPart, fillPath } from './path.ts'
+import type { RequestInfo } from '../servers/multiplexer.ts'
+import { injectTokenHeader, type InjectTokens } from './inject.ts'
+import { type PathPart, type ToolInput, fillPath } from './input.ts'
 
 /** Fastify's in-process call. */
 export type Inject = FastifyInstance['inject']
@@ -25,11 +24,8 @@ export interface ToolRoute {
 }
 
 /** The MCP request behind a tool call. */
-export interface ToolCaller {
-  headers: IncomingHttpHeaders
-  remoteAddress: string
+export interface ToolCaller extends RequestInfo {
   signal: AbortSignal
-  proof?: InjectedCall['proof']
 }
 
 /** The means of calling routes. */
@@ -68,39 +64,30 @@ export async function callRoute (
   caller: ToolCaller,
   { inject, tokens, headers }: ToolTransport
 ): Promise<CallToolResult> {
-  const url = urlOf(route, args)
-  if (typeof url !== 'string') return failure(url.problem)
-  const payload = payloadOf(route, args)
-  const response = await tokens.run(
-    { mark: route.mark, proof: caller.proof },
-    token =>
-      inject({
-        method: route.method,
-        url,
-        headers: {
-          ...headersOf(route, caller, headers),
-          ...(payload !== undefined && { 'content-type': 'application/json' }),
-          [injectTokenHeader]: token
-        },
-        remoteAddress: caller.remoteAddress,
-        signal: caller.signal,
-        ...(payload !== undefined && { payload })
-      })
-  )
-  return resultOf(route, response.statusCode, response.payload)
-}
-
-function urlOf (route: ToolRoute, args: Arguments): string | { problem: string } {
   if (Object.keys(args).some(name => !route.places.has(name))) {
-    return { problem: 'The tool does not have one of the arguments.' }
+    return failure('The tool does not have one of the arguments.')
   }
   const path = fillPath(route.path, args)
-  if (path === null) return { problem: 'An argument of the path is missing or invalid.' }
+  if (path === null) return failure('An argument of the path is missing or invalid.')
   const query = queryOf(route, args)
   if (query === null) {
-    return { problem: 'An argument of the query is neither a plain value nor a list of them.' }
+    return failure('An argument of the query is neither a plain value nor a list of them.')
   }
-  return query === '' ? path : `${path}?${query}`
+  const payload = payloadOf(route, args)
+  const response = await tokens.run({ mark: route.mark, proof: caller.proof }, token =>
+    inject({
+      method: route.method,
+      url: query === '' ? path : `${path}?${query}`,
+      headers: {
+        ...headersOf(route, caller, headers),
+        ...(payload !== undefined && { 'content-type': 'application/json' }),
+        [injectTokenHeader]: token
+      },
+      remoteAddress: caller.remoteAddress,
+      signal: caller.signal,
+      ...(payload !== undefined && { payload })
+    }))
+  return resultOf(route, response.statusCode, response.payload)
 }
 
 function resultOf (route: ToolRoute, status: number, payload: string): CallToolResult {

@@ -5,7 +5,7 @@ import type { CallToolResult, Tool } from '@modelcontextprotocol/sdk/types.js'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { startupError } from '../../errors.ts'
 import { type InjectTokens, type MarkedConfig, routeMark } from './inject.ts'
-import { type RouteSchema, buildInput } from './input.ts'
+import { type RouteSchema, buildInput, parsePath } from './input.ts'
 import {
   type Inject,
   type ToolCaller,
@@ -18,7 +18,6 @@ import { problemOfScopes } from '../../oauth/scope.ts'
 import { scopesMember } from '../access/scopes.ts'
 import { type Operation, filterOperations, filterProblems, nameProblems } from './filter.ts'
 import { buildOutput } from './output.ts'
-import { parsePath } from './path.ts'
 
 /** Routes as tools. */
 export interface ToolCollection {
@@ -33,21 +32,10 @@ export interface ToolCollection {
 }
 
 export interface ToolBuildOptions {
-  options?: ToolOptions
-  /** Headers of the MCP request that reach the routes. Default: `['authorization']`. */
-  headers?: readonly string[]
+  options: ToolOptions
+  /** Headers of the MCP request that reach the routes. */
+  headers: readonly string[]
   inject: Inject
-}
-
-export interface ToolCollector {
-  /** For Fastify's `onRoute` hook. It collects the routes that are added later. */
-  onRoute(this: FastifyInstance, route: RouteOptions): void
-  /**
-   * Builds the tools, at `onReady`.
-   *
-   * @throws {McpOAuthError} invalidTools, with every problem of every route
-   */
-  build(options: ToolBuildOptions): ToolCollection
 }
 
 /** A route's description of itself as a tool. */
@@ -84,24 +72,25 @@ interface Candidate extends Operation {
   scope: FastifyInstance
 }
 
-interface BuiltTool {
-  tool: Tool
-  route: ToolRoute
-}
-
 /**
  * Starts collecting routes. A route is a tool if its schema has an `operationId`, or its
  * `config.mcp` a `name`.
  *
  * @param tokens identify the calls of the tools to their routes
  */
-export function createToolCollector (tokens: InjectTokens): ToolCollector {
+export function createToolCollector (tokens: InjectTokens) {
   const candidates: Candidate[] = []
   return {
-    onRoute (route) {
+    /** For Fastify's `onRoute` hook. It collects the routes that are added later. */
+    onRoute (this: FastifyInstance, route: RouteOptions): void {
       candidates.push(...candidatesOf(route, this))
     },
-    build ({ options = {}, headers = ['authorization'], inject }) {
+    /**
+     * Builds the tools, at `onReady`.
+     *
+     * @throws {McpOAuthError} invalidTools, with every problem of every route
+     */
+    build ({ options, headers, inject }: ToolBuildOptions): ToolCollection {
       const operations = candidates.filter(({ route }) =>
         !route.url.includes('*') && !isSlashTwin(route, candidates)
       )
@@ -111,7 +100,14 @@ export function createToolCollector (tokens: InjectTokens): ToolCollector {
         ...nameProblems(chosen),
         ...chosen.flatMap(configProblems)
       ]
-      const built = buildTools(chosen, options, problems)
+      const built = chosen.flatMap(candidate => {
+        try {
+          return [buildTool(candidate, options)]
+        } catch (error) {
+          problems.push(`${candidate.label}: ${(error as Error).message}`)
+          return []
+        }
+      })
       if (problems.length > 0) throw startupError('invalidTools', ...problems)
 
       const routes = new Map(built.map(({ tool, route }) => [tool.name, route]))
@@ -168,26 +164,10 @@ function configProblems ({ label, tool }: Candidate): string[] {
   ].map(sentence => `${label}: config.mcp.${sentence}`)
 }
 
-/** Builds the tools, and adds the problems of those that cannot be built. */
-function buildTools (
-  candidates: readonly Candidate[],
-  options: ToolOptions,
-  problems: string[]
-): BuiltTool[] {
-  return candidates.flatMap((candidate) => {
-    try {
-      return [buildTool(candidate, options)]
-    } catch (error) {
-      problems.push(`${candidate.label}: ${(error as Error).message}`)
-      return []
-    }
-  })
-}
-
-function buildTool (candidate: Candidate, options: ToolOptions): BuiltTool {
+function buildTool (candidate: Candidate, options: ToolOptions): { tool: Tool, route: ToolRoute } {
   const { name, method, mark, route, schema, scope, tool: { scopes } } = candidate
   const shared = scope.getSchemas()
-  const path = parsePath(route.url) ?? []
+  const path = parsePath(route.url)
   const { inputSchema, places } = buildInput(schema, path, shared)
   const { description, outputSchema } = buildOutput(schema, options, shared)
   const { version } = Object(route.constraints) as { version?: unknown }

@@ -1,7 +1,7 @@
 /** How does a route recognise the in-process call of a tool? By a token that is used once. */
 
 import { randomUUID } from 'node:crypto'
-import type { FastifyContextConfig, FastifyInstance, onRequestHookHandler } from 'fastify'
+import type { FastifyContextConfig, FastifyInstance } from 'fastify'
 import { McpOAuthError } from '../../errors.ts'
 import { setVerifiedProof } from '../../dpop/binding.ts'
 import type { VerifiedProof } from '../../dpop/verifier.ts'
@@ -21,33 +21,33 @@ export interface InjectedCall {
    * The mark of the route. The router may choose another route: `/items/:id` filled with `special`
    * is `/items/special`, which need not be a tool.
    */
-  readonly mark: string
+  mark: string
   /** The verified proof of the MCP request. */
-  readonly proof: VerifiedProof | undefined
+  proof: VerifiedProof | undefined
 }
 
 /** The inject tokens of an app. */
 export interface InjectTokens {
   /** Runs an in-process call with a token, which is valid until the call arrives or ends. */
   run<T>(call: InjectedCall, inject: (token: string) => Promise<T>): Promise<T>
-  /**
-   * Rejects an in-process call that the router took to another route than its own, and an unknown
-   * token. Requests without a token pass.
-   */
-  check: onRequestHookHandler
 }
 
+const tokensByApp = new WeakMap<FastifyInstance, InjectTokens>()
+
 /**
- * Creates inject tokens.
+ * Returns the inject tokens of an app. All its registrations share them, because each hook sees,
+ * and would reject, the calls of every registration.
  *
  * A guarded route gets the access token of the MCP request, but no DPoP proof: a proof is for one
  * URL and one use. The proof of the MCP request covers the call, which is a part of it. The guard
  * of the route still checks the token and its binding. A token is random, for one call, and spent
  * when the call arrives, so a logged token is worthless. It grants nothing without a proof.
  */
-export function createInjectTokens (): InjectTokens {
+export function injectTokensOf (root: FastifyInstance): InjectTokens {
+  const existing = tokensByApp.get(root)
+  if (existing !== undefined) return existing
   const calls = new Map<string, InjectedCall>()
-  return {
+  const tokens: InjectTokens = {
     async run (call, inject) {
       const token = randomUUID()
       calls.set(token, call)
@@ -56,34 +56,22 @@ export function createInjectTokens (): InjectTokens {
       } finally {
         calls.delete(token)
       }
-    },
-    check (request, _reply, done) {
-      const token = request.headers[injectTokenHeader]
-      if (token === undefined) return done()
-      delete request.headers[injectTokenHeader]
-      const call = calls.get(String(token))
-      calls.delete(String(token))
-      const config: MarkedConfig = request.routeOptions.config
-      if (call?.mark === undefined || call.mark !== config[routeMark]) {
-        return done(new McpOAuthError('notFound'))
-      }
-      if (call.proof !== undefined) setVerifiedProof(request, call.proof)
-      done()
     }
   }
-}
-
-const tokensByApp = new WeakMap<FastifyInstance, InjectTokens>()
-
-/**
- * The inject tokens of an app, with the hook that checks them. All registrations of an app share
- * them, because each hook sees, and would reject, the calls of every registration.
- */
-export function injectTokensOf (root: FastifyInstance): InjectTokens {
-  const existing = tokensByApp.get(root)
-  if (existing !== undefined) return existing
-  const tokens = createInjectTokens()
   tokensByApp.set(root, tokens)
-  root.addHook('onRequest', tokens.check)
+  // Rejects unknown tokens, and calls that the router took to another route than their own.
+  root.addHook('onRequest', (request, _reply, done) => {
+    const token = request.headers[injectTokenHeader]
+    if (token === undefined) return done()
+    delete request.headers[injectTokenHeader]
+    const call = calls.get(String(token))
+    calls.delete(String(token))
+    const config: MarkedConfig = request.routeOptions.config
+    if (call === undefined || call.mark !== config[routeMark]) {
+      return done(new McpOAuthError('notFound'))
+    }
+    if (call.proof !== undefined) setVerifiedProof(request, call.proof)
+    done()
+  })
   return tokens
 }

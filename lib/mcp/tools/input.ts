@@ -1,8 +1,7 @@
 /** Which arguments does a tool have, and where does its route expect them? */
 
 import { isPlainObject } from '../../util/json.ts'
-import { type JsonSchema, inlineSchema } from './json-schema.ts'
-import type { PathPart } from './path.ts'
+import { type JsonSchema, type SharedSchemas, inlineSchema } from './json-schema.ts'
 
 /** A Fastify route schema. Plugins may replace the types of its members. */
 export type RouteSchema = Readonly<Record<string, unknown>>
@@ -15,9 +14,6 @@ export interface ToolInput {
   inputSchema: JsonSchema & { type: 'object' }
   places: ReadonlyMap<string, Place>
 }
-
-/** The shared schemas of a Fastify scope, by `$id`. */
-export type SharedSchemas = Readonly<Record<string, unknown>>
 
 interface Argument {
   name: string
@@ -33,15 +29,32 @@ interface Argument {
  * @throws {Error} with a sentence about the route
  */
 export function buildInput (
-  schema: RouteSchema,
+  { params, querystring, query, body }: RouteSchema,
   path: readonly PathPart[],
   shared: SharedSchemas
 ): ToolInput {
+  const described = new Map(
+    membersOf('params', 'path', params, shared).map(({ name, schema }) => [name, schema])
+  )
+  const inPath = path.filter(part => typeof part !== 'string').map((
+    { name, optional }
+  ): Argument => ({
+    name,
+    schema: described.get(name) ?? { type: 'string' },
+    place: 'path',
+    required: !optional
+  }))
+  return inputOf([
+    ...inPath,
+    ...membersOf('querystring', 'query', querystring ?? query, shared),
+    ...bodyArguments(body, shared)
+  ])
+}
+
+function inputOf (args: readonly Argument[]): ToolInput {
   const properties: JsonSchema = {}
-  const required: string[] = []
   const places = new Map<string, Place>()
-  for (const argument of argumentsOf(schema, path, shared)) {
-    const { name, place } = argument
+  for (const { name, schema, place } of args) {
     const taken = places.get(name)
     if (taken !== undefined) {
       const [first, second] = [taken, place].map(place => place === 'wholeBody' ? 'body' : place)
@@ -51,9 +64,9 @@ export function buildInput (
     }
     places.set(name, place)
     // Not an assignment: an argument may be named `__proto__`.
-    Object.defineProperty(properties, name, { value: argument.schema, enumerable: true })
-    if (argument.required) required.push(name)
+    Object.defineProperty(properties, name, { value: schema, enumerable: true })
   }
+  const required = args.filter(({ required }) => required).map(({ name }) => name)
   return {
     inputSchema: {
       type: 'object',
@@ -65,32 +78,9 @@ export function buildInput (
   }
 }
 
-function argumentsOf (
-  { params, querystring, query, body }: RouteSchema,
-  path: readonly PathPart[],
-  shared: SharedSchemas
-): Argument[] {
-  const described = new Map(
-    membersOf('params', 'path', params, shared).map(({ name, schema }) => [name, schema])
-  )
-  const pathArguments = path.filter((part) => typeof part !== 'string').map((
-    { name, optional }
-  ): Argument => ({
-    name,
-    schema: described.get(name) ?? { type: 'string' },
-    place: 'path',
-    required: !optional
-  }))
-  return [
-    ...pathArguments,
-    ...membersOf('querystring', 'query', querystring ?? query, shared),
-    ...bodyArguments(body, shared)
-  ]
-}
-
 function bodyArguments (schema: unknown, shared: SharedSchemas): Argument[] {
   if (schema === undefined || schema === null) return []
-  const body = read('body', () => inlineSchema(jsonContent(schema), shared))
+  const body = read('body', jsonContent(schema), shared)
   return isListOfMembers(body)
     ? list(body, 'body')
     : [{ name: 'body', schema: body, place: 'wholeBody', required: true }]
@@ -100,7 +90,7 @@ function bodyArguments (schema: unknown, shared: SharedSchemas): Argument[] {
 export function jsonContent (schema: unknown): unknown {
   if (!isPlainObject(schema) || !isPlainObject(schema.content)) return schema
   const media = schema.content['application/json']
-  if (!isPlainObject(media)) throw new Error('it has no application/json form')
+  if (!isPlainObject(media)) throw new Error('its body has no application/json form')
   return media.schema
 }
 
@@ -111,7 +101,7 @@ function membersOf (
   shared: SharedSchemas
 ): Argument[] {
   if (schema === undefined || schema === null) return []
-  const object = read(part, () => inlineSchema(schema, shared))
+  const object = read(part, schema, shared)
   if (!isPlainObject(object.properties)) {
     throw new Error(`its ${part} is not an object with properties`)
   }
@@ -147,10 +137,74 @@ function isListOfMembers (schema: JsonSchema): boolean {
     )
 }
 
-function read<T> (part: string, operation: () => T): T {
+function read (part: string, schema: unknown, shared: SharedSchemas): JsonSchema {
   try {
-    return operation()
+    return inlineSchema(schema, shared)
   } catch (error) {
     throw new Error(`its ${part} cannot be read: ${(error as Error).message}`, { cause: error })
   }
+}
+
+/** A route's path as a list of fixed text and parameters. */
+export type PathPart = string | { name: string, optional: boolean }
+
+/**
+ * Parses a path in the syntax of the router: `:name`, `:name(regex)`, `:name?`, several parameters
+ * in a segment, and `::` for a colon. Paths with wildcards have no fixed set of parameters.
+ */
+export function parsePath (path: string): PathPart[] {
+  const parts: PathPart[] = []
+  let text = ''
+  let at = 0
+  while (at < path.length) {
+    if (path[at] !== ':' || path[at + 1] === ':') {
+      at += path[at] === ':' ? 2 : 1
+      text += path[at - 1]
+      continue
+    }
+    const name = /^[^/\-.(?:]*/.exec(path.slice(at + 1))?.[0] as string
+    at = skipPattern(path, at + 1 + name.length)
+    const optional = path[at] === '?'
+    if (optional) at++
+    parts.push(text, { name, optional })
+    text = ''
+  }
+  return [...parts, text].filter((part) => part !== '')
+}
+
+/** The position after the parenthesised expression that starts at `at`, if there is one. */
+function skipPattern (path: string, at: number): number {
+  if (path[at] !== '(') return at
+  let depth = 0
+  for (; at < path.length; at++) {
+    if (path[at] === '\\') at++
+    else if (path[at] === '(') depth++
+    else if (path[at] === ')' && --depth === 0) return at + 1
+  }
+  return at
+}
+
+/**
+ * Fills the parameters with encoded values. An encoded value stays in its segment, slashes
+ * included.
+ *
+ * @returns `null` if a value is missing, empty, or names another path (`.`, `..`)
+ */
+export function fillPath (
+  parts: readonly PathPart[],
+  values: Readonly<Record<string, unknown>>
+): string | null {
+  let path = ''
+  for (const part of parts) {
+    if (typeof part === 'string') {
+      path += part
+      continue
+    }
+    const value = values[part.name]
+    if (value === undefined && part.optional) return path.replace(/(?<=.)\/$/, '')
+    const text = ['string', 'number', 'boolean'].includes(typeof value) ? String(value) : ''
+    if (text === '' || /\p{Surrogate}/u.test(text) || /^\.{1,2}$/.test(text)) return null
+    path += encodeURIComponent(text)
+  }
+  return path
 }

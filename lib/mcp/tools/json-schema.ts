@@ -5,6 +5,9 @@ import { isPlainObject } from '../../util/json.ts'
 /** A JSON Schema in object form. */
 export type JsonSchema = Record<string, unknown>
 
+/** The shared schemas of a Fastify scope, by `$id`. */
+export type SharedSchemas = Readonly<JsonSchema>
+
 /** Keywords that hold a schema, or a list of schemas. All others hold data, which is copied. */
 const schemaKeywords = new Set([
   'allOf',
@@ -42,10 +45,7 @@ const droppedKeywords = new Set([
  *
  * @throws {Error} with a sentence about the schema, if a reference cannot be resolved
  */
-export function inlineSchema (
-  schema: unknown,
-  shared: Readonly<Record<string, unknown>>
-): JsonSchema {
+export function inlineSchema (schema: unknown, shared: SharedSchemas): JsonSchema {
   const inlined = inline(schema, schema, [])
   if (!isPlainObject(inlined)) throw new Error('it is not a JSON Schema')
   return inlined

@@ -1,15 +1,9 @@
 /** How is the result of a tool described? */
 
 import { isPlainObject } from '../../util/json.ts'
-import { type RouteSchema, type SharedSchemas, jsonContent } from './input.ts'
-import { type JsonSchema, inlineSchema } from './json-schema.ts'
+import { type RouteSchema, jsonContent } from './input.ts'
+import { type JsonSchema, type SharedSchemas, inlineSchema } from './json-schema.ts'
 import type { ToolOptions } from '../../options/mcp.ts'
-
-/** The description of a tool and its result. */
-export interface ToolOutput {
-  description: string | undefined
-  outputSchema: (JsonSchema & { type: 'object' }) | undefined
-}
 
 /**
  * Builds the output schema of a route, if its one successful response is an object, and its
@@ -19,7 +13,7 @@ export function buildOutput (
   { summary, description, response }: RouteSchema,
   options: ToolOptions,
   shared: SharedSchemas
-): ToolOutput {
+) {
   const responses = readResponses(response, shared)
   const successes = responses.filter(({ status }) => status.startsWith('2'))
   const schema = successes.length === 1 ? successes[0]?.schema : undefined
@@ -29,7 +23,7 @@ export function buildOutput (
   )
   return {
     description: paragraphs.length > 0 ? paragraphs.join('\n\n') : undefined,
-    outputSchema: schema?.type === 'object' ? schema as ToolOutput['outputSchema'] : undefined
+    outputSchema: schema?.type === 'object' ? schema : undefined
   }
 }
 

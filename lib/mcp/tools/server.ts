@@ -3,15 +3,11 @@
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import { rpcCode } from '../rpc/types.ts'
 import type { RequestInfo } from '../servers/multiplexer.ts'
+import type { Config } from '../../options/config.ts'
 import type { SdkServer } from '../../options/mcp.ts'
 import type { ToolCollection } from './collect.ts'
 
-export interface ToolServerOptions {
-  name: string
-  version: string
-  /** Instructions for the model, which clients may pass on. */
-  instructions?: string | undefined
-}
+export type ToolServerOptions = Pick<Config['mcp'], 'name' | 'version' | 'instructions'>
 
 /** Creates an SDK 1.x server whose tools are routes. Apps without such tools never load the SDK. */
 export async function createToolServer (
