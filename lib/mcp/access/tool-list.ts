@@ -1,6 +1,5 @@
 /** Which tools does a server have, and which scopes do they declare? Only `tools/list` can tell. */
 
-import type { IncomingHttpHeaders } from 'node:http'
 import {
   type McpRequest,
   type McpResponse,
@@ -94,10 +93,15 @@ async function listPage (
   cursor: string | undefined,
   signal: AbortSignal
 ): Promise<ToolPage | McpResponse> {
+  const { 'mcp-name': _name, 'last-event-id': _event, ...headers } = caller.headers
   const { result, error, response, id } = await sendInternalRequest(handle, caller, {
     method: 'tools/list',
     params: { ...protocolMeta(caller.body), ...(cursor !== undefined && { cursor }) },
-    headers: listHeaders(caller.headers),
+    headers: {
+      ...headers,
+      accept: 'application/json, text/event-stream',
+      ...(headers['mcp-method'] !== undefined && { 'mcp-method': 'tools/list' })
+    },
     signal
   })
   if (isToolPage(result)) return result
@@ -125,14 +129,4 @@ function protocolMeta (body: unknown): { _meta?: object } {
     /^io\.modelcontextprotocol\/(?:protocolVersion|client)/.test(name)
   )
   return members.length === 0 ? {} : { _meta: Object.fromEntries(members) }
-}
-
-function listHeaders (
-  { 'mcp-name': _name, 'last-event-id': _event, ...headers }: IncomingHttpHeaders
-): IncomingHttpHeaders {
-  return {
-    ...headers,
-    accept: 'application/json, text/event-stream',
-    ...(headers['mcp-method'] !== undefined && { 'mcp-method': 'tools/list' })
-  }
 }

@@ -53,7 +53,15 @@ export async function sendInternalRequest (
     }
   )
   if (response.body instanceof Readable) {
-    await readUntil(response.body, () => replies.length > 0, signal)
+    // Messages are mapped as the stream is read. The rest of the stream is discarded.
+    const chunks = addAbortSignal(signal, response.body)[Symbol.asyncIterator]()
+    try {
+      while (replies.length === 0 && !(await chunks.next()).done);
+    } catch {
+      // The messages before the stream broke off still count.
+    } finally {
+      response.body.destroy()
+    }
   }
   const { result, error } = Object(replies[0]) as Pick<InternalResponse, 'result' | 'error'>
   return { response, id, result, ...(error !== undefined && { error }) }
@@ -71,21 +79,4 @@ function untilAborted (response: Promise<McpResponse>, signal: AbortSignal): Pro
     signal.addEventListener('abort', stop, { once: true })
     response.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
   })
-}
-
-/** Messages are handled as a stream is read. The rest of the stream is discarded. */
-async function readUntil (
-  stream: Readable,
-  isDone: () => boolean,
-  signal: AbortSignal
-): Promise<void> {
-  addAbortSignal(signal, stream)
-  const chunks = stream[Symbol.asyncIterator]()
-  try {
-    while (!isDone() && !(await chunks.next()).done);
-  } catch {
-    // The messages before the stream broke off still count.
-  } finally {
-    stream.destroy()
-  }
 }

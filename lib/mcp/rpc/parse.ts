@@ -53,7 +53,10 @@ const batchVersion = '2025-03-26'
  */
 export function parseBody (body: unknown, version: string | undefined): ParsedBody | McpResponse {
   if (version !== undefined && !protocolVersions.includes(version)) {
-    return unsupportedVersion(version)
+    const isDate = /^\d{4}-\d\d-\d\d$/.test(version)
+    const data = { supported: protocolVersions, ...(isDate && { requested: version }) }
+    const message = 'Unsupported protocol version'
+    return rpcFailure(400, rpcCode.unsupportedVersion, message, null, data)
   }
   const rejection = rejectBatch(body, version)
   if (rejection !== null) return rejection
@@ -130,13 +133,6 @@ function areParams (params: unknown): params is Record<string, unknown> | undefi
 
 function isId (value: unknown): value is string | number {
   return typeof value === 'string' || Number.isSafeInteger(value)
-}
-
-function unsupportedVersion (version: string): McpResponse {
-  const isDate = /^\d{4}-\d\d-\d\d$/.test(version)
-  const data = { supported: protocolVersions, ...(isDate && { requested: version }) }
-  const message = 'Unsupported protocol version'
-  return rpcFailure(400, rpcCode.unsupportedVersion, message, null, data)
 }
 
 function invalid (message: string): McpResponse {

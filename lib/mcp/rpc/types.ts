@@ -72,7 +72,7 @@ export function rpcError (id: unknown, code: number, message: string, data?: unk
   return { jsonrpc: '2.0', id, error: { code, message, ...(data !== undefined && { data }) } }
 }
 
-/** Makes a response with a JSON-RPC error. Its id is `null` if the HTTP request as a whole failed. */
+/** Makes a response with a JSON-RPC error. Its id is `null` if the HTTP request itself failed. */
 export function rpcFailure (
   status: number,
   code: number,

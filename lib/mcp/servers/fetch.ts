@@ -31,7 +31,10 @@ export function createFetchEndpoint (
     methods: ['POST', 'GET', 'DELETE'],
     async ready () {},
     async handle (request) {
-      const session = sessionOf(request, sessions)
+      const bound = request.headers['mcp-session-id']
+      const session = bound === undefined || isModern(request)
+        ? undefined
+        : sessions.open(String(bound), request.authInfo)
       if (session === null) return rpcFailure(404, rpcCode.noSession, 'Session not found')
       try {
         const web = webRequest(request, resource(), session)
@@ -49,14 +52,6 @@ export function createFetchEndpoint (
       await handler.close?.()
     }
   }
-}
-
-/** The handler's id of the session; `undefined` without one, `null` for one of another caller. */
-function sessionOf (request: McpRequest, sessions: Sessions): string | null | undefined {
-  const bound = request.headers['mcp-session-id']
-  return bound === undefined || isModern(request)
-    ? undefined
-    : sessions.open(String(bound), request.authInfo)
 }
 
 /** Makes a web `Request` of a request, at the URL of the MCP route. */

@@ -67,9 +67,8 @@ export function createMultiplexer (
       entry.response.reply(message)
     },
     async close () {
-      if (closed) return
       closed = true
-      for (const key of [...pending.keys()]) take(key)?.response.end('closing')
+      for (const key of pending.keys()) take(key)?.response.end('closing')
       transport.onclose?.()
     }
   }

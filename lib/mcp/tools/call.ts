@@ -62,7 +62,7 @@ export async function callRoute (
   route: ToolRoute,
   args: Arguments,
   caller: ToolCaller,
-  { inject, tokens, headers }: ToolTransport
+  { inject, tokens, headers: forwarded }: ToolTransport
 ): Promise<CallToolResult> {
   if (Object.keys(args).some(name => !route.places.has(name))) {
     return failure('The tool does not have one of the arguments.')
@@ -74,15 +74,21 @@ export async function callRoute (
     return failure('An argument of the query is neither a plain value nor a list of them.')
   }
   const payload = payloadOf(route, args)
+  const headers: Record<string, string | string[]> = {
+    host: caller.headers.host ?? 'localhost',
+    accept: 'application/json'
+  }
+  for (const name of forwarded) {
+    const value = caller.headers[name]
+    if (value !== undefined) headers[name] = value
+  }
+  if (route.version !== undefined) headers['accept-version'] = route.version
+  if (payload !== undefined) headers['content-type'] = 'application/json'
   const response = await tokens.run({ mark: route.mark, proof: caller.proof }, token =>
     inject({
       method: route.method,
       url: query === '' ? path : `${path}?${query}`,
-      headers: {
-        ...headersOf(route, caller, headers),
-        ...(payload !== undefined && { 'content-type': 'application/json' }),
-        [injectTokenHeader]: token
-      },
+      headers: { ...headers, [injectTokenHeader]: token },
       remoteAddress: caller.remoteAddress,
       signal: caller.signal,
       ...(payload !== undefined && { payload })
@@ -98,23 +104,6 @@ function resultOf (route: ToolRoute, status: number, payload: string): CallToolR
   return structuredContent === null
     ? failure(`The response does not match the output schema: ${payload}`)
     : { ...result, structuredContent }
-}
-
-function headersOf (
-  { version }: ToolRoute,
-  caller: ToolCaller,
-  forwarded: readonly string[]
-): Record<string, string | string[]> {
-  const headers: Record<string, string | string[]> = {
-    host: caller.headers.host ?? 'localhost',
-    accept: 'application/json'
-  }
-  for (const name of forwarded) {
-    const value = caller.headers[name]
-    if (value !== undefined) headers[name] = value
-  }
-  if (version !== undefined) headers['accept-version'] = version
-  return headers
 }
 
 function queryOf ({ places }: ToolRoute, args: Arguments): string | null {

@@ -177,7 +177,7 @@ function buildTool (candidate: Candidate, options: ToolOptions): { tool: Tool, r
       ...(description !== undefined && { description }),
       inputSchema: inputSchema as Tool['inputSchema'],
       ...(outputSchema !== undefined && { outputSchema: outputSchema as Tool['inputSchema'] }),
-      annotations: annotationsOf(method),
+      annotations: annotations[method] ?? { readOnlyHint: false },
       ...(scopes && { _meta: { [scopesMember]: scopes } })
     },
     route: {
@@ -191,12 +191,9 @@ function buildTool (candidate: Candidate, options: ToolOptions): { tool: Tool, r
   }
 }
 
-/** The properties of a method (RFC 9110 §9.2). */
-function annotationsOf (method: string): NonNullable<Tool['annotations']> {
-  if (method === 'GET') return { readOnlyHint: true }
-  return {
-    readOnlyHint: false,
-    ...(method === 'DELETE' && { destructiveHint: true }),
-    ...(['DELETE', 'PUT'].includes(method) && { idempotentHint: true })
-  }
+/** The properties of methods (RFC 9110 §9.2). */
+const annotations: Readonly<Record<string, Tool['annotations']>> = {
+  GET: { readOnlyHint: true },
+  PUT: { readOnlyHint: false, idempotentHint: true },
+  DELETE: { readOnlyHint: false, destructiveHint: true, idempotentHint: true }
 }

@@ -55,7 +55,8 @@ export function inlineSchema (schema: unknown, shared: SharedSchemas): JsonSchem
     if (!isPlainObject(value)) return value
     // Schemas of other libraries, such as Zod, are objects too, but no JSON Schema.
     if ('~standard' in value) throw new Error('it is not a JSON Schema')
-    if (typeof value.$ref === 'string') return inlineReference(value, value.$ref, root, trail)
+    const { $ref, ...siblings } = value
+    if (typeof $ref === 'string') return inlineReference($ref, siblings, root, trail)
 
     const copy: JsonSchema = {}
     for (const [keyword, content] of Object.entries(value)) {
@@ -65,7 +66,9 @@ export function inlineSchema (schema: unknown, shared: SharedSchemas): JsonSchem
           ? content.map((item) => inline(item, root, trail))
           : inline(content, root, trail)
         : mapKeywords.has(keyword) && isPlainObject(content)
-        ? inlineMap(content, root, trail)
+        ? Object.fromEntries(
+          Object.entries(content).map(([name, item]) => [name, inline(item, root, trail)])
+        )
         : content
     }
     // Fastify supports OpenAPI 3.0's keyword, clients do not.
@@ -73,20 +76,15 @@ export function inlineSchema (schema: unknown, shared: SharedSchemas): JsonSchem
     return copy
   }
 
-  function inlineMap (map: JsonSchema, root: unknown, trail: readonly unknown[]): JsonSchema {
-    return Object.fromEntries(
-      Object.entries(map).map(([name, item]) => [name, inline(item, root, trail)])
-    )
-  }
-
   function inlineReference (
-    { $ref, ...siblings }: JsonSchema,
     reference: string,
+    siblings: JsonSchema,
     root: unknown,
     trail: readonly unknown[]
   ): unknown {
     const [id = '', ...fragments] = reference.split('#')
-    const document = id === '' ? root : findDocument(id, root)
+    const isRoot = id === '' || (isPlainObject(root) && idOf(root) === id)
+    const document = isRoot ? root : shared[id] ?? shared[`${id}#`] ?? findEmbedded(root, id)
     const target = document && resolvePointer(document, fragments.join('#'))
     if (target === undefined) {
       throw new Error(`the reference ${JSON.stringify(reference)} cannot be resolved`)
@@ -96,11 +94,6 @@ export function inlineSchema (schema: unknown, shared: SharedSchemas): JsonSchem
     return isPlainObject(resolved)
       ? { ...resolved, ...(inline(siblings, root, trail) as JsonSchema) }
       : resolved
-  }
-
-  function findDocument (id: string, root: unknown): unknown {
-    if (isPlainObject(root) && idOf(root) === id) return root
-    return shared[id] ?? shared[`${id}#`] ?? findEmbedded(root, id)
   }
 }
 
