@@ -32,6 +32,7 @@ export interface BrokerOptions {
   paths: readonly string[]
 }
 
+/** A broker: what its endpoints share. */
 export type Broker = Awaited<ReturnType<typeof createBroker>>
 
 const unknownSecret =

@@ -8,6 +8,7 @@ import type { ProviderLogin } from '../provider/login.ts'
 import type { OneTimeMarks } from '../store/one-time.ts'
 import type { Log } from '../types.ts'
 
+/** What a revocation is created from. */
 export interface RevocationOptions {
   marks: OneTimeMarks
   sealer: Sealer
@@ -23,6 +24,7 @@ interface Note {
   readonly token: string
 }
 
+/** Ends grants. */
 export type Revocation = ReturnType<typeof createRevocation>
 
 /** Creates the functions that revoke grants. `now` is in seconds since 1970. */

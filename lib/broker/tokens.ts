@@ -62,6 +62,7 @@ export interface TokenClient {
   now: number
 }
 
+/** What a token issuer is created from. */
 export interface TokenIssuerOptions {
   config: Pick<Config, 'authorizeUser' | 'upstreamToken'>
   sealer: Sealer

@@ -15,7 +15,7 @@ const next = 'another secret that is long enough to be one'
 
 const strangers = /"level":50,.*had none of the secrets given here.*list both first/
 const behind = /"level":50,.*unknown at the other.*deploy/
-const unopened = /"level":50,.*opened with none of the secrets/
+const unopened = /"level":50,.*sealed with none of its secrets/
 
 /** How many lines of a log match. */
 function count (logs: readonly string[], pattern: RegExp): number {

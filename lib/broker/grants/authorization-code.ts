@@ -20,8 +20,8 @@ export const authorizationCode: Grant<AuthorizationCodeRequest> = {
     const code = await openCode(context, request)
     if (await broker.marks.isConsumed('code', code.id)) return await rejectReplay(broker, code, now)
     await verifyRequest(broker, code, request)
-    // A client document that has changed must still be valid. The redirect URI stays the one that
-    // the user agreed to.
+    // The metadata document of the client may have become invalid. The redirect URI stays as the
+    // user approved it.
     if (await broker.clients.isInvalidated(clientId)) throw new McpOAuthError('invalidClient')
     await broker.provider.ready()
     if (!await broker.marks.consume('code', code.id, usedCodeSeconds)) {

@@ -1,4 +1,4 @@
-/** How is a refresh token used, once, however often it is sent? */
+/** How is a refresh token used exactly once, even if it is sent several times? */
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { McpOAuthError } from '../../errors.ts'
