@@ -26,11 +26,11 @@ declare module 'fastify' {
 
 /** One registration, as its decorators need it. */
 export interface ScopeRegistration {
-  readonly registration: McpOAuthRegistration
-  readonly guards: Guards
-  readonly config: Config
+  registration: McpOAuthRegistration
+  guards: Guards
+  config: Config
   /** Scopes that guarded routes of the app need: the metadata lists them. */
-  readonly guarded: Set<string>
+  guarded: Set<string>
 }
 
 const kRegistrations = Symbol('fastify-mcp-oauth.registrations')

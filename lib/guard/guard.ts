@@ -1,7 +1,7 @@
 /** Which requests may pass to a protected route? */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { TokenBinding } from '../dpop/binding.ts'
-import { McpOAuthError } from '../errors.ts'
+import { errorWith, McpOAuthError } from '../errors.ts'
 import { queryOf } from '../host/parsers.ts'
 import { safeLogger } from '../host/safe-logger.ts'
 import { parseAccessToken } from '../oauth/bearer.ts'
@@ -31,25 +31,8 @@ export type Guard = (
   reply: FastifyReply<any, any, any, any, any, any, any, any>
 ) => Promise<void>
 
-/** The checks of one registration. Those of the token need no body. */
-export interface Guards {
-  /** Verifies the access token, its sender and its scopes. Passes if nothing verifies tokens. */
-  token(scopes: readonly string[]): Guard
-  /**
-   * Runs the dependencies and merges their results into `request.mcpAuth`. Scopes are checked
-   * against the result: without tokens, the dependencies are their only source.
-   */
-  dependencies(scopes: readonly string[]): Guard
-  /** Checks the scopes that one operation needs beyond those of its route. */
-  operation(request: FastifyRequest, reply: FastifyReply, scopes: readonly string[]): Promise<void>
-  /**
-   * Whether the token of an accepted request would still be accepted. A check that fails with a
-   * server error does not count against it.
-   */
-  isStillValid(request: FastifyRequest): Promise<boolean>
-  /** Whether a caller has scopes, including those that broader ones imply. */
-  holds(caller: McpAuth | undefined, scopes: readonly string[]): boolean
-}
+/** The checks of one registration. */
+export type Guards = ReturnType<typeof createGuards>
 
 /** @param verify null if nothing verifies tokens */
 export function createGuards (
@@ -57,7 +40,7 @@ export function createGuards (
   verify: TokenVerifier | null,
   binding: TokenBinding,
   urls: UrlSource
-): Guards {
+) {
   const { dependencies, requiredScopes, scopeHierarchy } = config
   const challenging = createChallenging(urls, binding.schemes)
   // Holds nothing alive: an entry ends with its request.
@@ -102,11 +85,20 @@ export function createGuards (
   }
 
   return {
-    token: scopes => async (request, reply) => {
+    /**
+     * Verifies the access token, its sender and its scopes. Needs no body. Passes if nothing
+     * verifies tokens.
+     */
+    token: (scopes: readonly string[]): Guard => async (request, reply) => {
       if (verify === null) return
       await challenging(request, reply, scopes, () => verifyToken(request, reply, scopes))
     },
-    dependencies: scopes => async (request, reply) => {
+
+    /**
+     * Runs the dependencies and merges their results into `request.mcpAuth`. Scopes are checked
+     * against the result: without tokens, the dependencies are their only source.
+     */
+    dependencies: (scopes: readonly string[]): Guard => async (request, reply) => {
       if (dependencies.length === 0) return
       for (const dependency of dependencies) {
         await challenging(request, reply, scopes, async () => {
@@ -118,13 +110,24 @@ export function createGuards (
       const caller = request.mcpAuth ??= anonymous(request)
       await challenging(request, reply, scopes, () => requireScopes(caller, scopes))
     },
-    async operation (request, reply, scopes) {
+
+    /** Checks the scopes that one operation needs beyond those of its route. */
+    async operation (
+      request: FastifyRequest,
+      reply: FastifyReply,
+      scopes: readonly string[]
+    ): Promise<void> {
       const caller = request.mcpAuth
       if (caller === null || scopes.length === 0) return
       const needed = mergeScopes(requiredScopes, scopes)
       await challenging(request, reply, needed, () => requireScopes(caller, needed))
     },
-    async isStillValid (request) {
+
+    /**
+     * Whether the token of an accepted request would still be accepted. A check that fails with a
+     * server error does not count against it.
+     */
+    async isStillValid (request: FastifyRequest): Promise<boolean> {
       const token = verifiedTokens.get(request)
       if (token === undefined) return true
       try {
@@ -134,8 +137,13 @@ export function createGuards (
         return !(error instanceof McpOAuthError && error.statusCode < 500)
       }
     },
-    // Without authentication nothing is hidden.
-    holds: (caller, scopes) => caller === undefined || !lacksScopes(caller, scopes)
+
+    /**
+     * Whether a caller has scopes, including those that broader ones imply. Without authentication
+     * there is no caller, and nothing is hidden.
+     */
+    holds: (caller: McpAuth | undefined, scopes: readonly string[]): boolean =>
+      caller === undefined || !lacksScopes(caller, scopes)
   }
 }
 
@@ -165,7 +173,7 @@ function hasResponded ({ sent, statusCode }: FastifyReply): boolean {
 /** Merges the result of a dependency into the caller. A predicate that returns false refuses. */
 function addIdentity (request: FastifyRequest, identity: unknown): void {
   if (identity === false) {
-    throw new McpOAuthError('invalidToken', { cause: new Error('a dependency returned false') })
+    throw errorWith('invalidToken', 'a dependency returned false')
   }
   if (isPlainObject(identity)) {
     request.mcpAuth = { ...request.mcpAuth ?? anonymous(request), ...identity }

@@ -14,20 +14,20 @@ import { acceptForm, acceptJson } from './parsers.ts'
  */
 export interface Endpoint<Server> {
   /** The path is `/oauth/{name}`. */
-  readonly name: string
-  readonly methods: ReadonlyArray<'GET' | 'HEAD' | 'POST'>
+  name: string
+  methods: ReadonlyArray<'GET' | 'HEAD' | 'POST'>
   /** Whether pages of any origin may read responses: only without credentials of the browser. */
-  readonly anyOrigin: boolean
+  anyOrigin: boolean
   /** Member of the metadata document that holds the URL (RFC 8414 §2). */
-  readonly metadata?: `${string}_endpoint` | 'jwks_uri'
+  metadata?: `${string}_endpoint` | 'jwks_uri'
   /** Whether MCP 2025-03-26 clients look for it at `/{name}` when they find no metadata. */
-  readonly legacy?: boolean
+  legacy?: boolean
   /** Media type of the body. Absent: a body is not read. */
-  readonly body?: 'form' | 'json'
+  body?: 'form' | 'json'
   /** In bytes. Default: that of all our endpoints. */
-  readonly bodyLimit?: number
+  bodyLimit?: number
   /** Default: errors are OAuth JSON. */
-  readonly errorHandler?: RouteOptions['errorHandler'] & object
+  errorHandler?: RouteOptions['errorHandler'] & object
   /** Default: always. */
   isServed?(server: Server): boolean
   /** Adds the route. Default: the scope does. */

@@ -28,15 +28,7 @@ export const logSerializers = {
   err: loggedError
 } as unknown as NonNullable<RegisterOptions['logSerializers']>
 
-interface LoggedError {
-  type: string
-  message: string
-  code?: unknown
-  stack: string
-  cause?: LoggedError
-}
-
-function loggedError (error: Error & { code?: unknown }): LoggedError {
+function loggedError (error: Error & { code?: unknown }): object {
   const { name, message, code, stack = '', cause } = error
   return {
     type: name,

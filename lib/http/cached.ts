@@ -16,29 +16,16 @@ export interface CachedOptions<T> {
 }
 
 /** A value that is loaded when needed and kept for a while. */
-export interface Cached<T> {
-  /**
-   * Returns the value: fresh, or loaded now, or the last one while loads fail. Rejects with the
-   * error of the last load if there is none.
-   */
-  get(): Promise<T>
-  /**
-   * Loads the value although the cached one is fresh, if the cool-down allows it. Rejects if the
-   * last load failed.
-   */
-  refresh(): Promise<T>
-  /** Returns the last value while it may be used. Never loads. */
-  peek(): T | undefined
-}
+export type Cached<T extends object> = ReturnType<typeof cached<T>>
 
 /**
  * Caches a loaded value. Concurrent callers share one load. After a failure the next load waits for
  * 1, 2, 4 … 60 s (and up to a quarter more, so that instances do not load in step). A failure does
  * not remove a value that may still be used.
  */
-export function cached<T extends object> (options: CachedOptions<T>): Cached<T> {
-  const { load, freshFor, staleFor, cooldown = refreshCooldownSeconds } = options
-  const now = options.now ?? (() => performance.now() / 1000)
+export function cached<T extends object> (
+  { load, freshFor, staleFor, cooldown = refreshCooldownSeconds, now = seconds }: CachedOptions<T>
+) {
   let value: T | undefined
   let loadedAt = -Infinity
   let refreshedAt = -Infinity
@@ -68,10 +55,15 @@ export function cached<T extends object> (options: CachedOptions<T>): Cached<T> 
     }
   }
 
+  /** Returns the last value while it may be used. Never loads. */
   function peek (): T | undefined {
     return now() < loadedAt + freshFor + staleFor ? value : undefined
   }
 
+  /**
+   * Returns the value: fresh, or loaded now, or the last one while loads fail. Rejects with the
+   * error of the last load if there is none.
+   */
   async function get (): Promise<T> {
     const usable = peek()
     if (usable !== undefined && now() < loadedAt + freshFor) return usable
@@ -85,6 +77,10 @@ export function cached<T extends object> (options: CachedOptions<T>): Cached<T> 
     return failures > 0 ? usable : newer
   }
 
+  /**
+   * Loads the value although the cached one is fresh, if the cool-down allows it. Rejects if the
+   * last load failed.
+   */
   async function refresh (): Promise<T> {
     if (loading) return loading
     if (now() < Math.max(retryAt, refreshedAt + cooldown)) {
@@ -96,4 +92,8 @@ export function cached<T extends object> (options: CachedOptions<T>): Cached<T> 
   }
 
   return { get, refresh, peek }
+}
+
+function seconds (): number {
+  return performance.now() / 1000
 }

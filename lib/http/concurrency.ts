@@ -3,24 +3,20 @@ import { McpOAuthError } from '../errors.ts'
 import { queueTimeoutMs } from '../limits.ts'
 import { withTimeout } from './timeout.ts'
 
-/** Bounds of a limiter, in operations. */
-export interface LimiterOptions {
-  /** Operations that run at the same time. */
-  concurrency: number
-  /** Operations that wait for their turn. */
-  queue: number
-}
-
 /** Runs an operation as soon as the limiter has room for it. */
 export type Limiter = <T>(operation: () => Promise<T>) => Promise<T>
 
 /**
  * Creates a limiter that runs operations in the order in which they arrive.
  *
+ * @param options.concurrency operations that run at the same time
+ * @param options.queue operations that wait for their turn
  * @returns a function that throws {@link McpOAuthError} `overloaded` when the queue is full or the
  *   wait exceeds five seconds
  */
-export function createLimiter ({ concurrency, queue }: LimiterOptions): Limiter {
+export function createLimiter (
+  { concurrency, queue }: { concurrency: number, queue: number }
+): Limiter {
   const waiting = new Set<() => void>()
   let running = 0
 

@@ -1,6 +1,6 @@
 /** How do we request a server that the operator configured? */
 import { Agent, request } from 'undici'
-import { McpOAuthError } from '../errors.ts'
+import { errorWith, McpOAuthError } from '../errors.ts'
 import { connectTimeoutMs, maxConnections, maxResponseBytes, requestTimeoutMs } from '../limits.ts'
 import { jsonObject } from './json.ts'
 import { withTimeout } from './timeout.ts'
@@ -17,9 +17,9 @@ export interface FetchOptions {
 
 /** A response. A redirect is one, too: it is not followed. */
 export interface FetchResponse {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  readonly text: string
+  status: number
+  headers: Readonly<Record<string, string | string[] | undefined>>
+  text: string
 }
 
 /**
@@ -49,8 +49,7 @@ export async function boundedFetch (
   url: string,
   { method = 'GET', headers, body, timeout = requestTimeoutMs }: FetchOptions = {}
 ): Promise<FetchResponse> {
-  const error = () =>
-    new McpOAuthError('providerTimeout', { cause: new Error(`no response in ${timeout} ms`) })
+  const error = () => errorWith('providerTimeout', `no response in ${timeout} ms`)
   try {
     return await withTimeout(async (signal) => {
       const response = await request(url, {
@@ -99,11 +98,10 @@ export async function fetchJson (
 export function objectOf ({ status, text }: FetchResponse): Readonly<Record<string, unknown>> {
   const object = status === 200 ? jsonObject(text) : null
   if (object !== null) return object
-  throw new McpOAuthError(status >= 500 ? 'providerUnavailable' : 'providerMisbehaved', {
-    cause: new Error(
-      status === 200 ? 'the response is not a JSON object' : `the response has status ${status}`
-    )
-  })
+  throw errorWith(
+    status >= 500 ? 'providerUnavailable' : 'providerMisbehaved',
+    status === 200 ? 'the response is not a JSON object' : `the response has status ${status}`
+  )
 }
 
 type Body = AsyncIterable<Uint8Array> & {
@@ -131,5 +129,5 @@ function discard (body: Body, reason: string): never {
   // Destroying an unfinished body emits an error, which would be uncaught.
   body.on('error', () => {})
   body.destroy()
-  throw new McpOAuthError('providerMisbehaved', { cause: new Error(reason) })
+  throw errorWith('providerMisbehaved', reason)
 }

@@ -1,5 +1,5 @@
 /** How is JSON of another server parsed? */
-import { isPlainObject } from '../util/json.ts'
+import { parseJsonObject } from '../util/json.ts'
 
 /**
  * Parses a JSON object (RFC 8259) of another server. Members called `__proto__` are dropped at
@@ -8,13 +8,8 @@ import { isPlainObject } from '../util/json.ts'
  * @returns `null` for any other text
  */
 export function jsonObject (text: string): Readonly<Record<string, unknown>> | null {
-  try {
-    const value: unknown = JSON.parse(
-      text,
-      (key, member) => key === '__proto__' ? undefined : Object.freeze(member)
-    )
-    return isPlainObject(value) ? value : null
-  } catch {
-    return null
-  }
+  return parseJsonObject(
+    text,
+    (key, member) => key === '__proto__' ? undefined : Object.freeze(member)
+  )
 }

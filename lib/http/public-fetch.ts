@@ -1,7 +1,6 @@
 /** How do we request a URL that anyone may have chosen? */
 import { Resolver } from 'node:dns/promises'
-import { isIP } from 'node:net'
-import type { LookupFunction } from 'node:net'
+import { isIP, type LookupFunction } from 'node:net'
 import { Client } from 'undici'
 import { McpOAuthError } from '../errors.ts'
 import {

@@ -1,11 +1,5 @@
 /** How is the time of an operation limited? */
 
-/** How long an operation may take, and the error of one that takes longer. */
-export interface TimeoutOptions {
-  milliseconds: number
-  error: () => Error
-}
-
 /**
  * Runs an operation for a limited time.
  *
@@ -16,7 +10,7 @@ export interface TimeoutOptions {
  */
 export async function withTimeout<T> (
   operation: (signal: AbortSignal) => T | Promise<T>,
-  { milliseconds, error }: TimeoutOptions
+  { milliseconds, error }: { milliseconds: number, error: () => Error }
 ): Promise<T> {
   const controller = new AbortController()
   let timer: NodeJS.Timeout | undefined

@@ -18,13 +18,13 @@ import { callProvider, fetchAsUser } from './errors.ts'
 
 /** The tokens of the provider for a user. */
 export interface ProviderTokens {
-  readonly accessToken: string
-  readonly refreshToken: string | null
+  accessToken: string
+  refreshToken: string | null
   /** Lifetime of the access token in seconds, null if the provider gives none. */
-  readonly expiresIn: number | null
-  readonly scope: string | null
+  expiresIn: number | null
+  scope: string | null
   /** Verified claims about the user, null if the response has none (a refresh). */
-  readonly claims: Readonly<Record<string, unknown>> | null
+  claims: Readonly<Record<string, unknown>> | null
 }
 
 /**
@@ -32,8 +32,8 @@ export interface ProviderTokens {
  * §3.1.2.1).
  */
 export interface LoginSecrets {
-  readonly verifier: string
-  readonly nonce: string
+  verifier: string
+  nonce: string
 }
 
 export interface ProviderLoginOptions {

@@ -1,6 +1,6 @@
 /** How does an unavailable store fail fast instead of delaying every request? */
 import { randomUUID } from 'node:crypto'
-import { McpOAuthError } from '../errors.ts'
+import { errorWith, McpOAuthError } from '../errors.ts'
 import { withTimeout } from '../http/timeout.ts'
 import { storeFailureThreshold, storeResetTimeoutMs, storeTimeoutMs } from '../limits.ts'
 import type { Store } from '../types.ts'
@@ -24,9 +24,6 @@ export function withCircuitBreaker (store: Store): Store {
   }
 }
 
-/** Runs operations while the store is available. */
-type Breaker = <T>(operation: () => Promise<T>) => Promise<T>
-
 /**
  * Creates a breaker that opens after five failures in a row without a response for a second. While
  * it is open, operations fail at once, except that one per second sends a probe, and runs if the
@@ -35,7 +32,7 @@ type Breaker = <T>(operation: () => Promise<T>) => Promise<T>
  * @param probe receives a random key: a caller could choose keys on the one server of a cluster
  *   that is down, and keep the breaker open for everybody
  */
-function createBreaker (probe: (key: string) => Promise<unknown>): Breaker {
+function createBreaker (probe: (key: string) => Promise<unknown>) {
   let failures = 0
   let respondedAt = -Infinity
   let nextProbeAt = -Infinity
@@ -55,13 +52,12 @@ function createBreaker (probe: (key: string) => Promise<unknown>): Breaker {
     }
   }
 
-  return async (operation) => {
+  return async <T>(operation: () => Promise<T>): Promise<T> => {
     const now = performance.now()
     if (failures >= storeFailureThreshold && now - respondedAt >= storeResetTimeoutMs) {
       if (now < nextProbeAt) {
-        throw new McpOAuthError('storeUnavailable', {
-          cause: new Error('the store has failed repeatedly; it is probed once a second')
-        })
+        const reason = 'the store has failed repeatedly; it is probed once a second'
+        throw errorWith('storeUnavailable', reason)
       }
       nextProbeAt = now + storeResetTimeoutMs
       await attempt(() => probe(`mcp-oauth:question:${randomUUID()}`))

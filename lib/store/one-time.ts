@@ -9,29 +9,8 @@ import {
 import type { Store } from '../types.ts'
 import { hash } from '../util/hash.ts'
 
-/**
- * Marks of what was used and what was revoked. Everything else is sealed and travels with the
- * client. Keys are hashes, so that the store holds nothing usable. Times to live are in seconds.
- */
-export interface OneTimeMarks {
-  /** Writes a value if there is none. Resolves to the previous one, null for exactly one caller. */
-  claim(kind: string, id: string, value: string, ttl: number): Promise<string | null>
-  /** Marks an id as used. Resolves to true for exactly one caller. */
-  consume(kind: string, id: string, ttl: number): Promise<boolean>
-  /** Undoes a `consume`. */
-  release(kind: string, id: string): Promise<void>
-  isConsumed(kind: string, id: string): Promise<boolean>
-  /** Counts a failure. Resolves to true if it was the last one allowed. */
-  fail(kind: string, id: string, allowed: number, ttl: number): Promise<boolean>
-  /** Revokes the tokens of a grant. Resolves to true for exactly one caller. */
-  revoke(grant: string): Promise<boolean>
-  /** Whether a grant is revoked at this moment. */
-  hasEnded(grant: string): Promise<boolean>
-  /** Whether a grant was revoked at most a second ago: from a cache if possible. */
-  isRevoked(grant: string): Promise<boolean>
-  remember(kind: string, id: string, value: string, ttl: number): Promise<void>
-  recall(kind: string, id: string): Promise<string | null>
-}
+/** Marks of used values and revoked grants. All other state is sealed, and clients carry it. */
+export type OneTimeMarks = ReturnType<typeof createOneTimeMarks>
 
 /**
  * Returns the grant id of a machine client. It contains the client, so that the marks of one client
@@ -68,7 +47,8 @@ const isolatedKinds = [
 ]
 
 /**
- * Creates the marks of one registration.
+ * Creates the marks of one registration. Keys are hashes: the store contains nothing usable.
+ * Times to live (`ttl`) are in seconds.
  *
  * @param context separates registrations that share a store
  * @param createStore creates a store for each isolated kind. Give it if stores are bounded: a flood
@@ -79,48 +59,79 @@ export function createOneTimeMarks (
   store: Store,
   context: string,
   createStore: () => Store = () => store
-): OneTimeMarks {
+) {
   const isolatedStores = new Map<string, Store>()
-  const storeOf = (kind: string) => {
-    if (!isolatedKinds.includes(kind.split(':', 1)[0] ?? '')) return store
-    const isolated = isolatedStores.get(kind) ?? createStore()
-    // Unbounded stores are shared: a map with an entry for each client would only grow.
-    if (isolated !== store) isolatedStores.set(kind, isolated)
-    return isolated
-  }
   const revocationCache = new LRUCache<string, true>({
     max: revocationCacheSize,
     ttl: revocationCacheMs
   })
   const scope = hash(context).slice(0, 16)
   const keyOf = (kind: string, id: string) => `mcp-oauth:${scope}:${kind}:${hash(id)}`
-  const marks: OneTimeMarks = {
-    claim: (kind, id, value, ttl) => storeOf(kind).putIfAbsent(keyOf(kind, id), value, ttl),
-    consume: async (kind, id, ttl) => await marks.claim(kind, id, '1', ttl) === null,
-    // Stores need not be able to delete.
-    release: (kind, id) => storeOf(kind).put(keyOf(kind, id), '1', 0.001),
-    isConsumed: async (kind, id) => await marks.recall(kind, id) !== null,
-    async fail (kind, id, allowed, ttl) {
+
+  function storeOf (kind: string): Store {
+    if (!isolatedKinds.includes(kind.split(':', 1)[0] ?? '')) return store
+    const isolated = isolatedStores.get(kind) ?? createStore()
+    // Unbounded stores are shared: a map with an entry for each client would only grow.
+    if (isolated !== store) isolatedStores.set(kind, isolated)
+    return isolated
+  }
+
+  /** Returns a stored value, or null. */
+  function recall (kind: string, id: string): Promise<string | null> {
+    return storeOf(kind).get(keyOf(kind, id))
+  }
+
+  /** Stores a value. */
+  function remember (kind: string, id: string, value: string, ttl: number): Promise<void> {
+    return storeOf(kind).put(keyOf(kind, id), value, ttl)
+  }
+
+  /** Marks an id as used. Resolves to true for exactly one caller. */
+  async function consume (kind: string, id: string, ttl: number): Promise<boolean> {
+    return await storeOf(kind).putIfAbsent(keyOf(kind, id), '1', ttl) === null
+  }
+
+  /** Whether an id is marked as used. */
+  async function isConsumed (kind: string, id: string): Promise<boolean> {
+    return await recall(kind, id) !== null
+  }
+
+  /** Whether a grant is revoked at this moment. */
+  function hasEnded (grant: string): Promise<boolean> {
+    return isConsumed(revocationOf(grant).kind, grant)
+  }
+
+  return {
+    recall,
+    remember,
+    consume,
+    isConsumed,
+    hasEnded,
+
+    /** Undoes a `consume`. Stores need not be able to delete. */
+    release: (kind: string, id: string): Promise<void> => remember(kind, id, '1', 0.001),
+
+    /** Counts a failure. Resolves to true if it was the last one allowed. */
+    async fail (kind: string, id: string, allowed: number, ttl: number): Promise<boolean> {
       for (let count = 1; count <= allowed; count++) {
-        if (await marks.consume(`${kind}-failure`, `${id}:${count}`, ttl)) return count === allowed
+        if (await consume(`${kind}-failure`, `${id}:${count}`, ttl)) return count === allowed
       }
       return true
     },
-    async revoke (grant) {
+
+    /** Revokes the tokens of a grant. Resolves to true for exactly one caller. */
+    async revoke (grant: string): Promise<boolean> {
       revocationCache.delete(grant)
       const { kind, ttl } = revocationOf(grant)
-      return await marks.consume(kind, grant, ttl)
+      return await consume(kind, grant, ttl)
     },
-    hasEnded: grant => marks.isConsumed(revocationOf(grant).kind, grant),
-    // Only grants that are not revoked are cached.
-    async isRevoked (grant) {
+
+    /** Whether a grant was revoked at most a second ago. Grants that are not revoked are cached. */
+    async isRevoked (grant: string): Promise<boolean> {
       if (revocationCache.has(grant)) return false
-      const revoked = await marks.hasEnded(grant)
+      const revoked = await hasEnded(grant)
       if (!revoked) revocationCache.set(grant, true)
       return revoked
-    },
-    remember: (kind, id, value, ttl) => storeOf(kind).put(keyOf(kind, id), value, ttl),
-    recall: (kind, id) => storeOf(kind).get(keyOf(kind, id))
+    }
   }
-  return marks
 }

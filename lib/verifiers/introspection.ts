@@ -5,60 +5,33 @@ import { errorWith } from '../errors.ts'
 import { safeLogger } from '../host/safe-logger.ts'
 import { createLimiter } from '../http/concurrency.ts'
 import { jsonObject } from '../http/json.ts'
-import {
-  issuerSkewSeconds,
-  maxIntrospections,
-  maxIssuerSkewSeconds,
-  maxQueuedIntrospections,
-  tokenCacheSeconds
-} from '../limits.ts'
+import { issuerSkewSeconds, maxIntrospections, maxQueuedIntrospections } from '../limits.ts'
 import { publicKeyProblem, secretMembers, signatureAlgorithms } from '../oauth/public-keys.ts'
-import {
-  audiences,
-  checkOptions,
-  expect,
-  logger,
-  optional,
-  seconds,
-  text,
-  url
-} from '../options/fields.ts'
+import { checkOptions, expect, optional, text, url } from '../options/fields.ts'
 import { lazyOpenIdClient, secretAuthentication } from '../provider/client.ts'
 import { createProviderDiscovery } from '../provider/discovery.ts'
-import type { Log, McpAuth, TokenVerifier, VerifyContext } from '../types.ts'
+import type { McpAuth, TokenVerifier, VerifyContext } from '../types.ts'
 import { isPlainObject } from '../util/json.ts'
 import { cachedVerifier } from './cache.ts'
 import { callerOf, problemOfClaims, rejection, wrongAudience, type Claims } from './claims.ts'
 import { parseCompact } from './compact.ts'
+import { commonFields, type VerifierOptions } from './options.ts'
 
 /** The issuer, and our credentials there. */
-export interface IntrospectionVerifierOptions {
-  /** Issuer of the tokens, byte for byte as in its metadata. */
-  issuer: string
+export interface IntrospectionVerifierOptions extends VerifierOptions {
   /** Introspection endpoint (RFC 7662 §2). Defaults to that of the metadata. */
   introspectionEndpoint?: string | undefined
-  /** URL of the metadata of the issuer. Defaults to discovery. */
-  metadataUrl?: string | undefined
   /** Client id of this server at the issuer. */
   clientId: string
   /** Secret for `client_secret_basic`, or `_post` if the metadata lists nothing else. */
   clientSecret?: string | undefined
   /** Private key for `private_key_jwt` (RFC 7523 §2.2): a JWK with `alg`. Replaces the secret. */
   privateKey?: JWK | undefined
-  /** Accepted audiences (`aud`) in addition to the URL of the MCP route. */
-  audience?: string | readonly string[] | undefined
-  /** Seconds by which clocks may differ, 0 to 120. Defaults to 30. */
-  clockTolerance?: number | undefined
-  /** Seconds for which a token is cached, revoked or not, at most 60. Defaults to 0. */
-  cacheFor?: number | undefined
-  /** Logger of failed requests. */
-  log?: Log | undefined
 }
 
 const expectations = {
-  issuer: url({ query: false }),
+  ...commonFields,
   introspectionEndpoint: optional(url()),
-  metadataUrl: optional(url()),
   clientId: expect(
     'the id this server is known under at the issuer',
     value => typeof value === 'string' && value !== ''
@@ -69,11 +42,7 @@ const expectations = {
       `a private JWK with the member alg, one of ${signatureAlgorithms.join(', ')}`,
       isSigningKey
     )
-  ),
-  audience: audiences,
-  clockTolerance: optional(seconds(0, maxIssuerSkewSeconds)),
-  cacheFor: optional(seconds(0, tokenCacheSeconds)),
-  log: logger
+  )
 }
 
 /**

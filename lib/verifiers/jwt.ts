@@ -2,59 +2,32 @@
 import { errors, jwtVerify, type JWTVerifyGetKey, type JWTVerifyOptions } from 'jose'
 import { McpOAuthError } from '../errors.ts'
 import { safeLogger } from '../host/safe-logger.ts'
-import {
-  issuerSkewSeconds,
-  maxIssuerSkewSeconds,
-  maxTokenLifetimeSeconds,
-  tokenCacheSeconds
-} from '../limits.ts'
+import { issuerSkewSeconds, maxTokenLifetimeSeconds, tokenCacheSeconds } from '../limits.ts'
 import { signatureAlgorithms } from '../oauth/public-keys.ts'
-import {
-  audiences,
-  checkOptions,
-  expect,
-  logger,
-  optional,
-  seconds,
-  url
-} from '../options/fields.ts'
+import { checkOptions, expect, optional, url } from '../options/fields.ts'
 import { createProviderDiscovery } from '../provider/discovery.ts'
-import type { Log, TokenVerifier } from '../types.ts'
+import type { TokenVerifier } from '../types.ts'
 import { cachedVerifier } from './cache.ts'
 import { callerOf, problemOfClaims, rejection, wrongAudience } from './claims.ts'
 import { isCanonical, parseCompact } from './compact.ts'
 import { createKeySet, type KeySet } from './jwks.ts'
+import { commonFields, type VerifierOptions } from './options.ts'
 
 /** Issuer, keys and requirements of the tokens. */
-export interface JwtVerifierOptions {
-  /** Issuer of the tokens (`iss`), compared byte for byte. */
-  issuer: string
-  /** Accepted audiences (`aud`) in addition to the URL of the MCP route. */
-  audience?: string | readonly string[] | undefined
+export interface JwtVerifierOptions extends VerifierOptions {
   /** URL of the JWK set. Defaults to that of the metadata of the issuer. */
   jwksUri?: string | undefined
-  /** URL of the metadata of the issuer. Defaults to discovery. */
-  metadataUrl?: string | undefined
   /**
    * Accepted signature algorithms, all of them asymmetric. Defaults to `RS256`, `PS256`, `ES256`,
    * `EdDSA` and `Ed25519`.
    */
   algorithms?: readonly string[] | undefined
-  /** Seconds by which clocks may differ, 0 to 120. Defaults to 30. */
-  clockTolerance?: number | undefined
   /** Longest time from issue to expiry, in seconds. Defaults to 86,400: one day. */
   maxTokenLifetime?: number | undefined
   /** Whether a token must have a subject (`sub`). Defaults to `false`. */
   requireSubject?: boolean | undefined
-  /**
-   * Seconds for which a valid token is cached instead of verified again, at most 60 and never past
-   * its expiry. Defaults to 60; 0 verifies each request.
-   */
-  cacheFor?: number | undefined
   /** A key set that is loaded elsewhere. Replaces `jwksUri` and `metadataUrl`. */
   keys?: KeySet | undefined
-  /** Logger of failed key loads. */
-  log?: Log | undefined
 }
 
 const asymmetric = [
@@ -75,10 +48,8 @@ const asymmetric = [
 ]
 
 const expectations = {
-  issuer: url({ query: false }),
-  audience: audiences,
+  ...commonFields,
   jwksUri: optional(url()),
-  metadataUrl: optional(url()),
   algorithms: optional(
     expect(
       `a list of asymmetric algorithms: ${asymmetric.join(', ')}`,
@@ -86,14 +57,11 @@ const expectations = {
         Array.isArray(value) && value.length > 0 && value.every((name) => asymmetric.includes(name))
     )
   ),
-  clockTolerance: optional(seconds(0, maxIssuerSkewSeconds)),
   maxTokenLifetime: optional(
     expect('a number of seconds', (value) => Number.isFinite(value) && Number(value) > 0)
   ),
   requireSubject: optional(expect('true or false', (value) => typeof value === 'boolean')),
-  cacheFor: optional(seconds(0, tokenCacheSeconds)),
-  keys: optional(expect('a set of keys', (value) => typeof Object(value).peek === 'function')),
-  log: logger
+  keys: optional(expect('a set of keys', (value) => typeof Object(value).peek === 'function'))
 }
 
 /** Header types (`typ`) of access tokens: RFC 9068 §2.1, or an unspecific one. */

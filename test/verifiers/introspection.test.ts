@@ -489,7 +489,7 @@ test('introspectionVerifier names every invalid option', () => {
     ],
     [
       { endpoint: 'https://x' },
-      /introspectionVerifier\.endpoint: there is no such option\. There are issuer, introspectionEndpoint, /
+      /introspectionVerifier\.endpoint: there is no such option\. There are issuer, metadataUrl, /
     ],
     [{ audience: [''] }, /audience: a list is given, expected a string or a list of strings/],
     [{ clockTolerance: 121 }, /clockTolerance: 121 is given, expected 0 to 120 seconds/],

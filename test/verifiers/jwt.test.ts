@@ -508,7 +508,7 @@ test('jwtVerifier names every invalid option [e.1 K-12]', () => {
     ],
     [
       { clientSecret: 'canary' },
-      /jwtVerifier\.clientSecret: there is no such option\. There are issuer, audience, /
+      /jwtVerifier\.clientSecret: there is no such option\. There are issuer, metadataUrl, /
     ],
     [
       { clockTolerance: '30' },

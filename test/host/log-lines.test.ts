@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { redeem, renew, startFlow } from '../support/flow.ts'
+
+/** Lines that Fastify writes itself. */
+const fastifyLines = /^(?:incoming request|request completed|Server listening at .*)$/
+
+test('every log line of the plugin has plugin: a login, rejected requests, a broken provider', async (t) => {
+  const flow = await startFlow(t)
+  const id = await flow.register()
+  const tokens = await flow.tokens(id)
+  assert.equal((await flow.call(tokens['access_token'])).status, 200)
+  assert.equal((await flow.call('opaque')).status, 401)
+  assert.equal((await flow.send('/oauth/authorize')).status, 400)
+  assert.equal((await flow.token(redeem(id, 'unknown'))).status, 400)
+
+  flow.provider.answer = { access_token: undefined }
+  assert.equal((await flow.token(redeem(id, await flow.login(id)))).status, 400)
+  flow.provider.fail.set('/token', 'error')
+  assert.equal((await flow.token(renew(id, tokens['refresh_token']))).status, 503)
+  assert.equal((await flow.revoke({ client_id: id, token: tokens['refresh_token'] })).status, 200)
+
+  const lines = flow.logs.map(line => JSON.parse(line) as Record<string, unknown>)
+    .filter(({ msg }) => !fastifyLines.test(String(msg)))
+  assert.ok(lines.length >= 6, `${lines.length} lines`)
+  for (const { msg, plugin, ...members } of lines) {
+    assert.equal(plugin, 'mcp-oauth', `${String(msg)} ${JSON.stringify(members)}`)
+  }
+})
