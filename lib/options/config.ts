@@ -80,13 +80,7 @@ export function createConfig (options: McpOAuthOptions, scopePrefix: string, log
   if (problems.length > 0) throw startupError('invalidOptions', ...problems)
 
   const given = complete(OptionsSchema, options) as Options
-  const { publicUrl, mcp, clientIdMetadata } = given
-  if (publicUrl && new URL(publicUrl).pathname.endsWith(mcp.path)) {
-    log.warn(
-      { option: 'publicUrl' },
-      `publicUrl ends with ${mcp.path}, which is the path of the MCP route: give the address of the app, without it`
-    )
-  }
+  const { publicUrl, clientIdMetadata } = given
   const mode = modeOf(given)
   return Object.freeze({
     ...given,
@@ -163,14 +157,14 @@ function secretsOf ({ secret, clientSecret, dpop }: Options, mode: Mode, log: Lo
   if (clientSecret && clientSecret.length >= minSecretChars) {
     log.info(
       { option: 'secret' },
-      'secret is derived from clientSecret: changing that one makes clients register anew'
+      'Option secret is derived from clientSecret: a new clientSecret makes clients register again'
     )
     return [`derived from the client secret: ${clientSecret}`]
   }
   const why = clientSecret ? `, as clientSecret has fewer than ${minSecretChars} characters` : ''
   log.info(
     { option: 'secret' },
-    `secret is random${why}: clients register anew after a restart. ` +
+    `Option secret is random${why}: clients must register again after a restart. ` +
       'Give at least 32 random bytes: openssl rand -base64 32'
   )
   return [randomSecret()]

@@ -9,7 +9,8 @@ import {
   type TUnsafe
 } from '@sinclair/typebox'
 import { startupError } from '../errors.ts'
-import { isScopeToken } from '../oauth/scope.ts'
+import { hostProblem, originProblem } from '../oauth/origin.ts'
+import { isScopeToken, parseScope } from '../oauth/scope.ts'
 import { problemOfServerUrl } from '../oauth/url.ts'
 import { checkedKind, problemsOf, sentenceOf } from './check.ts'
 import { nearest } from './suggest.ts'
@@ -80,6 +81,29 @@ export const scope = checked(
   text,
   value => isScopeToken(value) ? null : 'is not one scope (RFC 6749, section 3.3)'
 )
+
+/** Scopes separated by single spaces, or none. */
+export const scopeString = checked(Type.String(), value => {
+  try {
+    parseScope(value)
+    return null
+  } catch {
+    return 'is not a list of scopes separated by single spaces'
+  }
+})
+
+/** An origin of web pages. */
+export const origin = checked(text, withExample(originProblem, 'https://app.example.com'))
+
+/** A value of the Host header. */
+export const host = checked(text, withExample(hostProblem, 'mcp.example.com'))
+
+function withExample (problemOf: (value: string) => string | null, example: string) {
+  return (value: string): string | null => {
+    const problem = problemOf(value)
+    return problem && `${problem}, as in '${example}'`
+  }
+}
 
 /** One of several words. */
 export function oneOf<const Words extends string[]> (...words: Words): TUnsafe<Words[number]> {

@@ -2,9 +2,7 @@
 import { Type, type Static } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import { minSecretChars } from '../limits.ts'
-import { hostProblem, originProblem } from '../oauth/origin.ts'
 import { redirectPatternProblem } from '../oauth/redirect-uri.ts'
-import { parseScope } from '../oauth/scope.ts'
 import { OAuthMetadataSchema } from '../schemas/metadata.ts'
 import type {
   AuthorizeUser,
@@ -20,11 +18,14 @@ import {
   checked,
   closed,
   fromEnv,
+  host,
   instance,
   list,
   oneOf,
+  origin,
   path,
   scope,
+  scopeString,
   text,
   url,
   withDefault
@@ -53,22 +54,6 @@ const dependency = checked(callable<Dependency>(), ({ length }) =>
   length > 2
     ? `takes ${length} arguments, expected (request, reply). Return a promise instead of calling done`
     : null)
-
-const origin = checked(text, value => withExample(originProblem(value), 'https://app.example.com'))
-const host = checked(text, value => withExample(hostProblem(value), 'mcp.example.com'))
-
-function withExample (problem: string | null, example: string): string | null {
-  return problem && `${problem}, as in '${example}'`
-}
-
-function problemOfScope (value: string): string | null {
-  try {
-    parseScope(value)
-    return null
-  } catch {
-    return 'is not a list of scopes separated by single spaces'
-  }
-}
 
 export const OptionsSchema = Type.Object({
   /**
@@ -101,7 +86,7 @@ export const OptionsSchema = Type.Object({
    */
   audience: fromEnv(text),
   /** Scopes always requested from the provider. Default `'openid profile email'`. */
-  defaultScope: withDefault('openid profile email', checked(Type.String(), problemOfScope)),
+  defaultScope: withDefault('openid profile email', scopeString),
   /** Our client id at the provider. Required with `setupProxies`. */
   clientId: fromEnv(text),
   /**

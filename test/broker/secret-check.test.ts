@@ -232,7 +232,7 @@ test('the start logs a Redis at another host without TLS [S-09]', async () => {
 test('the start logs a clock that is years behind [F-33]', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: Date.UTC(2019, 5) })
   const flow = await startFlow(t)
-  assert.match(flow.logs.join(''), /the clock of this machine is years behind/)
+  assert.match(flow.logs.join(''), /The clock of this machine is years behind/)
 })
 
 everywhere(

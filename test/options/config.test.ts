@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { createConfig } from '../../lib/options/config.ts'
 import { McpOAuthError } from '../../lib/errors.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
+import { warningsOf } from '../../lib/options/warnings.ts'
 import { optionProblems } from '../../lib/options/rules.ts'
 import { optionNames, type McpOAuthOptions } from '../../lib/options/schema.ts'
 
@@ -674,15 +675,30 @@ function deepFreeze<T extends object> (value: T): T {
   return Object.freeze(value)
 }
 
-test('what looks like a mistake but need not be one is said in the log', () => {
+test('warningsOf lists valid options that are probably a mistake', () => {
+  const warnings = (options: McpOAuthOptions, requestTimeout = 30_000) =>
+    [...warningsOf(options, configured(options), requestTimeout)].map(([, message]) => message)
+  const publicUrl = 'https://mcp.example'
+  const [ofUrl, ...none] = warnings({ issuer, publicUrl: `${publicUrl}/mcp` })
+  assert.match(ofUrl ?? '', /^Option publicUrl ends with \/mcp, which is the path of the MCP route/)
+  assert.deepEqual(none, [])
+  assert.deepEqual(warnings({ issuer, publicUrl: `${publicUrl}/v1` }), [])
+  assert.match(warnings({ issuer, publicUrl }, 0).join(), /^Requests have no time limit: /)
+  assert.deepEqual(warnings({ issuer }, 0), [], 'loopback has no slow strangers')
+  assert.match(warnings({ auth: false }).join(), /^Option auth is false: every caller /)
+  assert.match(warnings({ issuer, clientSecret: 'x' }).join(), /^Option clientSecret has no effect/)
+  assert.deepEqual(warnings(proxies), [])
+})
+
+test('createConfig logs that a random secret replaces a short client secret', () => {
   const lines: string[] = []
   const note = (_details: object, message: string) => {
     lines.push(message)
   }
-  createConfig({ issuer, publicUrl: 'https://mcp.example/mcp' }, '', { ...log, warn: note })
-  createConfig({ issuer, publicUrl: 'https://mcp.example/v1' }, '', { ...log, warn: note })
   createConfig(proxies, '', { ...log, info: note })
-  assert.equal(lines.length, 2)
-  assert.match(lines[0] ?? '', /^publicUrl ends with \/mcp, which is the path of the MCP route/)
-  assert.match(lines[1] ?? '', /^secret is random, as clientSecret has fewer than 32 characters: /)
+  assert.equal(lines.length, 1)
+  assert.match(
+    lines[0] ?? '',
+    /^Option secret is random, as clientSecret has fewer than 32 characters: /
+  )
 })

@@ -1,0 +1,43 @@
+/** Where may the host app listen, and who can connect? */
+import type { AddressInfo, Server } from 'node:net'
+import { startupError } from '../errors.ts'
+import { isLoopbackHost } from '../oauth/url.ts'
+
+/**
+ * Whether only this machine can connect. An app that does not listen (yet) is reached through
+ * `inject`, from this machine too.
+ */
+export function isBoundToLoopback (server: Server): boolean {
+  const address = server.address()
+  return address === null || typeof address === 'string' ||
+    isLoopbackHost(address.address.replace(/^::ffff:/, ''))
+}
+
+const guarded = new WeakSet<Server>()
+
+/**
+ * Makes `listen()` reject if the app listens on an address other than loopback: without
+ * `publicUrl`, only the URL of loopback is known.
+ */
+export function rejectPublicAddress (server: Server): void {
+  // Several registrations share the server, and Fastify handles only its first error.
+  if (guarded.has(server)) return
+  guarded.add(server)
+  server.prependListener('listening', () => {
+    if (isBoundToLoopback(server)) return
+    const { address } = server.address() as AddressInfo
+    // Fastify still reads the address when it handles this event, so close the server after that.
+    setImmediate(() => server.close())
+    // Fastify has no hook between bind and the end of listen(), and only logs errors of onListen.
+    // But listen() waits for the first 'listening' or 'error' of the server, so an error makes it
+    // reject, and the app does not start.
+    server.emit(
+      'error',
+      startupError(
+        'publicUrlRequired',
+        `publicUrl: missing, and the app listens on ${address}. Set publicUrl to the address ` +
+          "clients use ('https://mcp.example.com'), or listen on 127.0.0.1"
+      )
+    )
+  })
+}
