@@ -4,7 +4,7 @@ import { everywhere } from '../support/everywhere.ts'
 import { redeem, renew, type Instance } from '../support/flow.ts'
 
 everywhere(
-  'an app that closes answers what it was asked, and takes nothing new; no code is lost [F-24]',
+  'POST /oauth/token answers running requests when the app closes, and loses no code [F-24]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2 })
     const other = flow.instances[1] as Instance

@@ -73,7 +73,7 @@ async function start (
 }
 
 everywhere(
-  'a token is bound to the key of the token request, and so is its successor [EX-04 Q-27]',
+  'POST /oauth/token binds tokens and their successors to the key of the proof [EX-04 Q-27]',
   async (place) => {
     const flow = await start(place, 'accept')
     const first = await flow.prove(redeem(flow.clientId, await flow.login(flow.clientId)))
@@ -103,7 +103,7 @@ everywhere(
   }
 )
 
-test('the legacy endpoint has a URL of its own [EX-04]', async (t) => {
+test('POST /token requires proofs for its own URL, not that of /oauth/token [EX-04]', async (t) => {
   const flow = await start({ startFlow: setup => startFlow(t, setup) }, 'accept', {
     options: { legacyEndpoints: true }
   })
@@ -121,7 +121,7 @@ test('the legacy endpoint has a URL of its own [EX-04]', async (t) => {
 })
 
 everywhere(
-  'without a proof there are bearer tokens where that is accepted, and none where it is not [EX-04]',
+  'POST /oauth/token without a proof issues bearer tokens unless dpop is require [EX-04]',
   async (place) => {
     const accepting = await start(place, 'accept')
     const tokens = await accepting.tokens(accepting.clientId)
@@ -154,7 +154,7 @@ everywhere(
   }
 )
 
-everywhere('off: a proof is not looked at, and a key not asked for [EX-04]', async (place) => {
+everywhere('POST /oauth/token ignores proofs if dpop is off [EX-04]', async (place) => {
   const flow = await start(place, 'off')
   for (const header of ['garbage', await flow.holder.prove('POST', 'https://elsewhere.example/')]) {
     const code = await flow.login(flow.clientId, { params: { dpop_jkt: 'garbage' } })
@@ -181,7 +181,7 @@ everywhere('off: a proof is not looked at, and a key not asked for [EX-04]', asy
 })
 
 everywhere(
-  'faults of a proof are named, give a nonce where one is due, and use nothing up [EX-04 T-17]',
+  'POST /oauth/token names faults of a proof, sends a nonce and uses no code [EX-04 T-17]',
   async (place) => {
     const flow = await start(place, 'accept')
     const other = await createHolder()
@@ -225,7 +225,7 @@ everywhere(
 )
 
 everywhere(
-  'a refresh token is bound to its key, for the grace too; what is not bound can become so, once [EX-04 R-05]',
+  'POST /oauth/token binds a refresh token to its key, also in the grace period [EX-04 R-05]',
   async (place) => {
     const flow = await start(place, 'accept')
     const thief = await createHolder()
@@ -256,7 +256,7 @@ everywhere(
 )
 
 everywhere(
-  'a code for one key (dpop_jkt) is worth nothing with another, and stays good for the right one [EX-04]',
+  'POST /oauth/token rejects a code with another key than its dpop_jkt, and keeps it [EX-04]',
   async (place) => {
     const flow = await start(place, 'accept')
     const thief = await createHolder()
@@ -290,7 +290,7 @@ everywhere(
 )
 
 everywhere(
-  'the metadata of the authorization server say which proofs are taken [EX-04]',
+  'GET /.well-known/openid-configuration lists the accepted proof algorithms [EX-04]',
   async (place) => {
     for (const dpop of ['accept', 'require'] as const) {
       const flow = await start(place, dpop)
@@ -307,7 +307,7 @@ everywhere(
 )
 
 everywhere(
-  'machines have bound tokens too; who proves who they are may change their key when they refresh [EX-04 EX-01]',
+  'POST /oauth/token binds tokens of confidential clients, which may change keys [EX-04 EX-01]',
   async (place) => {
     const { secret, hash } = newSecret()
     const clients = [
@@ -343,7 +343,7 @@ everywhere(
 )
 
 everywhere(
-  'two instances on one store: one nonce, one use, one refresh [EX-04 S-03]',
+  'POST /oauth/token accepts a proof and a refresh once on two instances [EX-04 S-03]',
   async (place) => {
     const flow = await start(place, 'require', { instances: 2 })
     const [, other] = flow.instances as [Instance, Instance]
@@ -364,7 +364,7 @@ everywhere(
 )
 
 everywhere(
-  'a store that is down is 503 for a proof, and the code stays good [EX-04 S-02]',
+  'POST /oauth/token returns 503 for a proof while the store is down, keeping the code [EX-04 S-02]',
   async (place) => {
     let down = false
     const unless =

@@ -52,7 +52,7 @@ const servers: Record<string, () => NonNullable<McpOAuthOptions['mcp']>> = {
 }
 
 for (const [name, mcp] of Object.entries(servers)) {
-  test(`${name}: clients of every revision log in and call on one URL [HT-24 RS-02]`, async (t) => {
+  test(`POST /mcp serves logged-in clients of every revision on one URL (${name}) [HT-24 RS-02]`, async (t) => {
     const { mcpUrl } = await startBroker(t, {
       options: { mcp: mcp() },
       routes: (app) => {

@@ -31,7 +31,7 @@ function isRefused (reply: Reply, flow: Flow, message = ''): void {
 }
 
 everywhere(
-  'only a token that we issued for here, and that lives, opens the route [Q-09 J-04 J-08 J-09 J-10 J-12]',
+  'POST /mcp accepts only an unexpired token that we issued for this resource [Q-09 J-04 J-08 J-09 J-10 J-12]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const keys = await createSigningKeys(
@@ -107,7 +107,7 @@ everywhere(
 )
 
 everywhere(
-  'the caller a tool sees is the user, without our inner claims',
+  'POST /mcp passes the user to a tool without our internal claims',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -134,7 +134,7 @@ everywhere(
 )
 
 everywhere(
-  'with upstreamToken a tool gets the token of the provider, and nobody can read it on the way [Q-25]',
+  'POST /mcp passes the sealed provider token to a tool with upstreamToken [Q-25]',
   async ({ startFlow }) => {
     const flow = await startFlow({ options: { upstreamToken: true } })
     const id = await flow.register()
@@ -161,7 +161,7 @@ everywhere(
 )
 
 everywhere(
-  'a token of the provider that does not fit into ours ends the login, instead of tokens that no route takes',
+  'POST /oauth/token rejects a provider token too long for ours',
   async ({ startFlow }) => {
     const flow = await startFlow({ options: { upstreamToken: true } })
     const id = await flow.register()
@@ -171,7 +171,7 @@ everywhere(
   }
 )
 
-everywhere('interleaved calls of many users never see each other [Q-24]', async ({ startFlow }) => {
+everywhere('POST /mcp keeps interleaved calls of users apart [Q-24]', async ({ startFlow }) => {
   const flow = await startFlow()
   const id = await flow.register()
   const users = Array.from({ length: 20 }, (_, index) => `user${index}`)
@@ -191,7 +191,7 @@ everywhere('interleaved calls of many users never see each other [Q-24]', async 
 })
 
 everywhere(
-  'a store that is down makes 503 of a good token, never 401 [F-13]',
+  'POST /mcp returns 503, never 401, for a valid token while the store is down [F-13]',
   async ({ startFlow }) => {
     let down = false
     const flow = await startFlow({

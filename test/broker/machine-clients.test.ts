@@ -71,7 +71,7 @@ async function namesOf (client: SomeClient): Promise<string[]> {
 }
 
 everywhere(
-  'the SDK 1.x logs in with a secret, and with a key, and calls a tool [EX-01]',
+  'POST /oauth/token lets the SDK 1.x log in with a secret or a key and call a tool [EX-01]',
   async (place, t) => {
     const { mcpUrl, issuer: expectedIssuer } = await startWithMachines(place.startBroker)
     const connect = async (authProvider: ClientCredentialsProvider | PrivateKeyJwtProvider) => {
@@ -131,7 +131,7 @@ everywhere(
 )
 
 everywhere(
-  'the SDK 2.x logs in with a secret, and with a key, and calls a tool [EX-01]',
+  'POST /oauth/token lets the SDK 2.x log in with a secret or a key and call a tool [EX-01]',
   async (place, t) => {
     const { mcpUrl, issuer: expectedIssuer } = await startWithMachines(place.startBroker)
     const connect = async (authProvider: Secret2 | Key2) => {
@@ -167,7 +167,7 @@ everywhere(
 )
 
 everywhere(
-  'openid-client gets tokens by every method that our metadata list, and ends them [EX-01 V-05]',
+  'POST /oauth/token and /oauth/revoke serve openid-client with every listed method [EX-01 V-05]',
   async (place) => {
     const { mcpUrl, issuer } = await startWithMachines(place.startBroker)
     const methods: Array<[clientId: string, method: ClientAuth]> = [
@@ -219,7 +219,7 @@ async function imported (alg: 'ES256' | 'RS256'): Promise<webcrypto.CryptoKey> {
   )
 }
 
-test('mcp-remote --client-credentials lets a client without OAuth call a tool [EX-01]', async (t) => {
+test('POST /oauth/token lets mcp-remote --client-credentials call a tool [EX-01]', async (t) => {
   const { mcpUrl } = await startWithMachines(setup => startBroker(t, setup))
   const credentials = JSON.stringify({ client_id: 'job', client_secret: '$' + '{MACHINE_SECRET}' })
   // By itself it asks for no more than what everyone needs.

@@ -94,7 +94,7 @@ function isTokens (reply: Reply, message = ''): Record<string, any> {
 }
 
 everywhere(
-  'the metadata list what the listed clients make of it, and no more [M-04 EX-01 ASM-11]',
+  'GET /.well-known/oauth-authorization-server lists the grants of the listed clients only [M-04 EX-01 ASM-11]',
   async (place) => {
     const secrets = ['client_secret_basic', 'client_secret_post']
     const [job, signer] = machines as [ClientOptions, ClientOptions]
@@ -141,7 +141,7 @@ everywhere(
 )
 
 everywhere(
-  'a machine gets a token, by each method and each of its secrets and keys [EX-01 TK-03 T-10]',
+  'POST /oauth/token accepts each method, secret and key of a machine client [EX-01 TK-03 T-10]',
   async (place) => {
     const flow = await start(place)
     const issuer = flow.base
@@ -191,7 +191,7 @@ everywhere(
 )
 
 everywhere(
-  'who does not prove it as it has to is no one, and nothing happens [T-08 T-10 T-11 T-12 T-13 T-29]',
+  'POST /oauth/token rejects a machine client that fails to authenticate [T-08 T-10 T-11 T-12 T-13 T-29]',
   async (place) => {
     const { wrap, written } = watch()
     const flow = await start(place, { wrap })
@@ -274,7 +274,7 @@ everywhere(
 )
 
 everywhere(
-  'an assertion that is not right is refused, and not remembered [T-28]',
+  'POST /oauth/token rejects an invalid client assertion and does not store it [T-28]',
   async (place) => {
     const { wrap, written } = watch()
     const flow = await start(place, { wrap })
@@ -423,7 +423,7 @@ everywhere(
 )
 
 everywhere(
-  'a client may use the grant types it was given, and nobody any other [TK-02 T-03]',
+  'POST /oauth/token rejects grant types that a client was not given [TK-02 T-03]',
   async (place) => {
     const flow = await start(place)
     const registered = await flow.register()
@@ -505,7 +505,7 @@ everywhere(
 )
 
 everywhere(
-  'a client with a secret or a key has users like any other, and has to prove itself for them [TK-03]',
+  'POST /oauth/token requires authentication of confidential clients for users, too [TK-03]',
   async (place) => {
     const flow = await start(place)
     const proofs: Array<
@@ -588,7 +588,7 @@ everywhere(
   }
 )
 
-everywhere('the scopes of a listed client bind its users, too [AZ-05]', async (place) => {
+everywhere('GET /oauth/authorize limits a listed client to its scopes [AZ-05]', async (place) => {
   const flow = await start(place)
   isSentBack(
     flow,
@@ -606,7 +606,7 @@ everywhere('the scopes of a listed client bind its users, too [AZ-05]', async (p
 })
 
 everywhere(
-  'a machine asks for some of its scopes, or gets all, and never another [TK-06]',
+  'POST /oauth/token grants a machine client the requested or all of its scopes [TK-06]',
   async (place) => {
     const flow = await start(place, {
       options: { scopeHierarchy: { 'mcp:write': ['mcp:append'] } }
@@ -666,7 +666,7 @@ everywhere(
 )
 
 everywhere(
-  'an assertion counts once, on whatever instance and however many bring it [T-28]',
+  'POST /oauth/token accepts a client assertion once across instances [T-28]',
   async (place) => {
     const flow = await start(place, { instances: 2 })
     const [one, two] = flow.instances as [Flow, Flow]
@@ -716,7 +716,7 @@ everywhere(
 )
 
 everywhere(
-  'a machine ends its token, on both instances, and no other does [V-05 V-02]',
+  'POST /oauth/revoke lets only the machine client itself revoke its token [V-05 V-02]',
   async (place) => {
     const flow = await start(place, { instances: 2 })
     const [one, two] = flow.instances as [Flow, Flow]
@@ -752,7 +752,7 @@ everywhere(
 )
 
 everywhere(
-  'an assertion is remembered for longer than any is taken for good [T-28 S-12]',
+  'POST /oauth/token stores an assertion for longer than it is valid [T-28 S-12]',
   async (place, t) => {
     const { wrap, written } = watch()
     const flow = await start(place, { wrap })
@@ -772,7 +772,7 @@ everywhere(
 )
 
 everywhere(
-  'while the store is down a machine that signs is told to come back, and its assertion is still good [F-13]',
+  'POST /oauth/token returns 503 while the store is down and keeps the assertion valid [F-13]',
   async (place) => {
     let down = true
     const flow = await start(place, {
@@ -801,7 +801,7 @@ everywhere(
 )
 
 everywhere(
-  'clients with a document are public: that one signs, because others do, changes nothing [REG-14]',
+  'POST /oauth/token treats clients with a metadata document as public [REG-14]',
   async (place) => {
     const flow = await start(place)
     const id = 'https://app.example/client.json'
@@ -824,7 +824,7 @@ everywhere(
   }
 )
 
-test('the thin proxies know no machines [X-01 X-02]', async (t) => {
+test('POST /oauth/token of the thin proxy offers no client_credentials [X-01 X-02]', async (t) => {
   const flow = await startFlow(t, { options: { version: '2025-03-26' } })
   const id = await flow.register()
   isError(await flow.token(ask, basic(id, current.secret)), 400, 'unsupported_grant_type')

@@ -155,7 +155,7 @@ async function commandsAt (admin: Redis): Promise<{ reads: number, writes: numbe
 for (const [name, { args = [], readable, begin }] of Object.entries(troubles)) {
   for (const [server, prefix, where] of places) {
     test(
-      `a ${server} that answers ${name} (${where}): 503, no storm, and all is well afterwards [F-15]`,
+      `all endpoints return 503 during ${name} of a ${server} (${where}), then recover [F-15]`,
       { skip: skipWithout(server) },
       async (t) => {
         const { port } = await startRedis(t, { server, args })
@@ -261,7 +261,7 @@ async function startPair (t: TestContext): Promise<Pair> {
 
 for (const [where, prefix] of Object.entries(prefixes)) {
   test(
-    `a failover that loses the last writes (${where}): codes and logins are worth tokens once all the same, as the provider takes its own code once [F-14]`,
+    `POST /oauth/token redeems a code once after a lossy failover (${where}) [F-14]`,
     { skip },
     async (t) => {
       const { store, cut, failOver } = await startPair(t)
@@ -312,7 +312,7 @@ for (const [where, prefix] of Object.entries(prefixes)) {
   )
 
   test(
-    `a failover that loses the last writes (${where}): a refresh token is worth what the provider makes of it, and a revoked access token lives on [F-14 V-05 T-21]`,
+    `POST /oauth/token leaves reuse to the provider after a lossy failover (${where}) [F-14 V-05 T-21]`,
     { skip },
     async (t) => {
       const { store, cut, failOver } = await startPair(t)

@@ -75,8 +75,8 @@ async function waits (
 }
 
 for (
-  const [id, outcomes] of Object.entries<Record<string, number>>({
-    'U-01 F-07 errors and no JSON object': {
+  const [name, outcomes] of Object.entries<Record<string, number>>({
+    'errors and no JSON object [U-01 F-07]': {
       error: 503,
       unavailable: 503,
       missing: 502,
@@ -86,15 +86,15 @@ for (
       array: 502,
       deep: 502
     },
-    'U-02 F-10 a redirect': { redirect: 502 },
-    'U-03 no end': { hang: 504, hangAfterHeaders: 504, drip: 504 },
-    'U-04 too much': { oversize: 502, endless: 502 },
-    'U-05 a bomb': { bomb: 502 },
-    'U-06 a broken connection': { reset: 503, resetMidBody: 503 }
+    'a redirect [U-02 F-10]': { redirect: 502 },
+    'no end [U-03]': { hang: 504, hangAfterHeaders: 504, drip: 504 },
+    'too much [U-04]': { oversize: 502, endless: 502 },
+    'a bomb [U-05]': { bomb: 502 },
+    'a broken connection [U-06]': { reset: 503, resetMidBody: 503 }
   })
 ) {
   everywhere(
-    `${id} in place of metadata: every step waits`,
+    `all login steps fail, then recover, if the metadata are ${name}`,
     place =>
       waits(
         place,
@@ -131,7 +131,7 @@ const hostile = [
 ]
 
 everywhere(
-  'endpoints that are no clean URLs: every step waits [M-07]',
+  'all login steps fail, then recover, if endpoint URLs are invalid [M-07]',
   place =>
     waits(
       place,
@@ -144,7 +144,7 @@ everywhere(
     )
 )
 
-everywhere('metadata of another issuer: every step waits [M-08]', place =>
+everywhere('all login steps fail for metadata of another issuer [M-08]', place =>
   waits(place, [
     ...[(issuer: string) => `${issuer}/`, (issuer: string) =>
       issuer.toUpperCase(), () =>
@@ -158,7 +158,7 @@ everywhere('metadata of another issuer: every step waits [M-08]', place =>
   ]))
 
 everywhere(
-  'metadata without an authorization endpoint stop logins where they begin [U-01]',
+  'POST /oauth/consent returns 502 without an authorization endpoint [U-01]',
   async (place) => {
     const { flow, late } = await pending(place)
     flow.upstream.metadata['authorization_endpoint'] = undefined
@@ -171,24 +171,24 @@ everywhere(
 
 for (
   const [name, spoil] of Object.entries<Spoil>({
-    'U-07 another content type': ({ fail, metadata }) =>
+    'another content type [U-07]': ({ fail, metadata }) =>
       fail.set('/metadata', { status: 200, body: JSON.stringify(metadata), type: 'text/html' }),
-    'M-10 members we do not know': ({ metadata }) =>
+    'members we do not know [M-10]': ({ metadata }) =>
       Object.assign(metadata, {
         client_secret: canary,
         pad: canary.repeat(10_000),
         nested: { canary },
         ['__proto__']: 'x'
       }),
-    'M-11 no PKCE': ({ metadata }) => {
+    'no PKCE [M-11]': ({ metadata }) => {
       metadata['code_challenge_methods_supported'] = undefined
     },
-    'M-11 PKCE by plain only': ({ metadata }) => {
+    'PKCE by plain only [M-11]': ({ metadata }) => {
       metadata['code_challenge_methods_supported'] = ['plain']
     }
   })
 ) {
-  everywhere(`${name} in metadata: no harm is done`, async (place) => {
+  everywhere(`POST /oauth/token succeeds if the metadata have ${name}`, async (place) => {
     const { flow, late } = await pending(place)
     spoil(flow.upstream)
     const { consent, callback, token } = await late()
@@ -204,7 +204,7 @@ for (
 }
 
 everywhere(
-  'many who wait for a provider that is no good ask it once [U-08 M-13]',
+  'POST /oauth/consent shares one metadata request among concurrent logins [U-08 M-13]',
   async (place) => {
     const { flow, late } = await pending(place)
     flow.upstream.fail.set('/metadata', 'unavailable')
@@ -219,7 +219,7 @@ everywhere(
 )
 
 everywhere(
-  'metadata once had are good while the provider has lost them [U-09 F-02 F-08]',
+  'POST /oauth/token uses cached metadata while the provider fails [U-09 F-02 F-08]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -233,7 +233,7 @@ everywhere(
 )
 
 everywhere(
-  'new keys of the provider are found when the first token has them, once those we know are a minute old [K-09 K-10]',
+  'POST /oauth/token loads new provider keys once the known ones are a minute old [K-09 K-10]',
   async ({ startFlow }, t) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -248,7 +248,7 @@ everywhere(
 )
 
 everywhere(
-  'keys of the provider that fit no token end a login, and are asked for again after a minute [K-01]',
+  'POST /oauth/token rejects unknown provider keys and reloads them after a minute [K-01]',
   async ({ startFlow }, t) => {
     for (const keys of [[], [{ kty: 'oct', k: 'AAAA', kid: 'upstream', alg: 'ES256' }]]) {
       const flow = await startFlow()
@@ -266,24 +266,22 @@ everywhere(
 )
 
 const noKeys: Array<[id: string, fault: Fault, status: number, error: string]> = [
-  ['K-01', 'error', 503, 'temporarily_unavailable'],
-  ['K-01', 'unavailable', 503, 'temporarily_unavailable'],
-  ['K-01', 'missing', 400, 'invalid_grant'],
-  ['K-01', 'html', 400, 'invalid_grant'],
-  ['K-01', 'null', 400, 'invalid_grant'],
-  ['K-01', 'array', 400, 'invalid_grant'],
-  ['K-01', { status: 200, body: '{"keys":{}}' }, 400, 'invalid_grant'],
-  ['K-02 F-10', 'redirect', 400, 'invalid_grant'],
-  ['K-03', 'hangAfterHeaders', 504, 'temporarily_unavailable'],
-  ['K-04', 'oversize', 502, 'temporarily_unavailable'],
-  ['K-05', 'bomb', 502, 'temporarily_unavailable'],
-  ['K-06', 'resetMidBody', 503, 'temporarily_unavailable']
+  ['[K-01]', 'error', 503, 'temporarily_unavailable'],
+  ['[K-01]', 'unavailable', 503, 'temporarily_unavailable'],
+  ['[K-01]', 'missing', 400, 'invalid_grant'],
+  ['[K-01]', 'html', 400, 'invalid_grant'],
+  ['[K-01]', 'null', 400, 'invalid_grant'],
+  ['[K-01]', 'array', 400, 'invalid_grant'],
+  ['[K-01]', { status: 200, body: '{"keys":{}}' }, 400, 'invalid_grant'],
+  ['[K-02 F-10]', 'redirect', 400, 'invalid_grant'],
+  ['[K-03]', 'hangAfterHeaders', 504, 'temporarily_unavailable'],
+  ['[K-04]', 'oversize', 502, 'temporarily_unavailable'],
+  ['[K-05]', 'bomb', 502, 'temporarily_unavailable'],
+  ['[K-06]', 'resetMidBody', 503, 'temporarily_unavailable']
 ]
 for (const [id, fault, status, error] of noKeys) {
   everywhere(
-    `${id} keys of the provider that cannot be had end a login, and the code is spent: ${
-      JSON.stringify(fault)
-    }`,
+    `POST /oauth/token ends a login without provider keys: ${JSON.stringify(fault)} ${id}`,
     async ({ startFlow }) => {
       const flow = await startFlow()
       const client = await flow.register()
@@ -299,7 +297,7 @@ for (const [id, fault, status, error] of noKeys) {
 }
 
 everywhere(
-  'a slow provider is asked fifty things at once; two hundred wait, and for more it is too busy, which costs nobody a code [F-09]',
+  'POST /oauth/token sends a slow provider 50 requests, queues 200 and spares codes [F-09]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -325,7 +323,7 @@ everywhere(
 )
 
 everywhere(
-  'a provider that has no address, or a certificate nobody vouches for, is away: the user can press the button again, and the log says why [F-29 F-30]',
+  'POST /oauth/consent returns a page and logs why the provider is unreachable [F-29 F-30]',
   async ({ startFlow }, t) => {
     const { port, requests } = await startUntrusted(t, 'localhost', (_request, response) => {
       response.end('{}')

@@ -29,7 +29,7 @@ function registration (flow: Flow, headers: Record<string, string> = {}): Promis
 }
 
 everywhere(
-  'the limits of the host keep their status, and say when to come back [R-22 T-30 A-21]',
+  'POST /oauth/token keeps the 429 and Retry-After of the host [R-22 T-30 A-21]',
   async ({ startFlow }) => {
     const flow = await startFlow({ app: limitedTo(4) })
     const id = await flow.register()
@@ -88,7 +88,7 @@ function heapUsed (): number {
 }
 
 everywhere(
-  'without limits a flood leaves nothing in the store, and nothing in memory [D11 R-22 T-30 A-21]',
+  'POST /oauth/register and the others leave nothing behind after a flood [D11 R-22 T-30 A-21]',
   async ({ startFlow }) => {
     const { wrap, written } = watch()
     const flow = await startFlow({ wrap, app: async () => Fastify() })

@@ -5,7 +5,7 @@ import { everywhere } from '../support/everywhere.ts'
 import { renew } from '../support/flow.ts'
 
 everywhere(
-  'a request that looks for an answer while another one writes it down finds it, however slow the store is [T-22 T-23]',
+  'POST /oauth/token finds the response of a concurrent refresh on a slow store [T-22 T-23]',
   async ({ startFlow }) => {
     const signals = new PassThrough()
     let slow = false

@@ -18,7 +18,7 @@ async function session (flow: Flow, params: Record<string, string> = {}) {
 }
 
 everywhere(
-  'what is not right asks nobody and uses nothing up [T-19 T-20 T-27 TK-06]',
+  'POST /oauth/token rejects an invalid refresh and does not use the token [T-19 T-20 T-27 TK-06]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const { id, tokens, refresh } = await session(flow)
@@ -68,7 +68,7 @@ everywhere(
 )
 
 everywhere(
-  'every refresh gives a new pair, and a lost answer can be had again [TK-04 T-22 CD-12]',
+  'POST /oauth/token returns a new pair per refresh, and repeats a lost response [TK-04 T-22 CD-12]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const { id, tokens, refresh } = await session(flow)
@@ -101,7 +101,7 @@ everywhere(
   }
 )
 
-everywhere('a refresh narrows its access token, not the grant', async ({ startFlow }) => {
+everywhere('POST /oauth/token narrows the access token, not the grant', async ({ startFlow }) => {
   const flow = await startFlow()
   const { tokens, refresh } = await session(flow, { scope: 'mcp:read mcp:write' })
   const narrow = (await refresh(tokens.refresh_token, { scope: 'mcp:read' })).json()
@@ -110,7 +110,7 @@ everywhere('a refresh narrows its access token, not the grant', async ({ startFl
 })
 
 everywhere(
-  'a token that comes again after 30 seconds ends the grant, on both instances [T-21 F-19]',
+  'POST /oauth/token ends the grant of a refresh token reused after 30 seconds [T-21 F-19]',
   async ({ startFlow }, t) => {
     const flow = await startFlow({ instances: 2 })
     const { tokens, refresh } = await session(flow)
@@ -129,7 +129,7 @@ everywhere(
 )
 
 everywhere(
-  'of 20 parallel refreshes on two instances one asks the provider, and all get the same pair [T-23 F-19]',
+  'POST /oauth/token answers 20 parallel refreshes with one pair [T-23 F-19]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2 })
     const { tokens, refresh } = await session(flow)
@@ -150,7 +150,7 @@ everywhere(
 )
 
 everywhere(
-  'a grant the provider ended ends here, and the provider is asked once [T-24]',
+  'POST /oauth/token ends a grant that the provider ended, with one request [T-24]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const { tokens, refresh } = await session(flow)
@@ -179,7 +179,7 @@ for (
   )
 ) {
   everywhere(
-    `a refresh token outlives a fault of the provider: ${fault} [T-25]`,
+    `POST /oauth/token keeps the refresh token valid when the provider fails: ${fault} [T-25]`,
     async ({ startFlow }) => {
       const flow = await startFlow()
       flow.upstream.rotation = 'silent'
@@ -198,7 +198,7 @@ for (
 const waf = { status: 403, body: '<h1>Request blocked</h1>', type: 'text/html' }
 for (const fault of ['garbage', 'html', 'null', 'array', 'redirect', 'missing', waf] as const) {
   everywhere(
-    `a refresh token outlives nonsense of the provider: ${
+    `POST /oauth/token keeps the refresh token valid when the provider returns ${
       typeof fault === 'string' ? fault : fault.status
     } [T-25]`,
     async ({ startFlow }) => {
@@ -215,7 +215,7 @@ for (const fault of ['garbage', 'html', 'null', 'array', 'redirect', 'missing', 
 }
 
 everywhere(
-  'an error of the provider ends the grant, unless it says that it will pass [T-24 T-25]',
+  'POST /oauth/token ends the grant on permanent errors of the provider only [T-24 T-25]',
   async ({ startFlow }) => {
     for (
       const [error, status, after] of [['invalid_request', 400, 400], [
@@ -236,7 +236,7 @@ everywhere(
 )
 
 everywhere(
-  'our own credentials being refused is not the fault of the client [T-25]',
+  'POST /oauth/token keeps the grant when the provider rejects our credentials [T-25]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     flow.upstream.rotation = 'silent'
@@ -249,7 +249,7 @@ everywhere(
 )
 
 everywhere(
-  'a provider may rotate its refresh tokens, keep them, or say nothing [T-26]',
+  'POST /oauth/token refreshes whether or not the provider rotates its tokens [T-26]',
   async ({ startFlow }) => {
     for (const rotation of ['rotated', 'same', 'silent'] as const) {
       const flow = await startFlow()
@@ -270,7 +270,7 @@ everywhere(
 )
 
 everywhere(
-  'a provider that issues no refresh token makes for a session without one',
+  'POST /oauth/token returns no refresh token if the provider returns none',
   async ({ startFlow }) => {
     const flow = await startFlow()
     flow.upstream.answer = { refresh_token: undefined }
@@ -280,7 +280,7 @@ everywhere(
 )
 
 everywhere(
-  'a provider without refresh tokens whose users can be looked at again makes for a session with one',
+  'POST /oauth/token returns a refresh token if the user can be rechecked',
   async ({ startFlow }) => {
     let gone = false
     const provider = {
@@ -303,7 +303,7 @@ everywhere(
 )
 
 everywhere(
-  'a refresh that answers for another user ends the grant [F-31]',
+  'POST /oauth/token ends the grant when the provider responds for another user [F-31]',
   async ({ startFlow }) => {
     let sub = 'alice'
     const flow = await startFlow({ options: { provider: { identify: async () => ({ sub }) } } })
@@ -315,7 +315,7 @@ everywhere(
 )
 
 everywhere(
-  'a look at the user that hangs is given up, and the token stays good [F-28 T-25]',
+  'POST /oauth/token returns an error if the recheck hangs, and keeps the token [F-28 T-25]',
   async ({ startFlow }) => {
     let hangs = false
     const flow = await startFlow({
@@ -333,7 +333,7 @@ everywhere(
   }
 )
 
-everywhere('a look at the user that finds nobody ends the grant [F-31]', async ({ startFlow }) => {
+everywhere('POST /oauth/token ends the grant of an unknown user [F-31]', async ({ startFlow }) => {
   let user: { sub: string } | undefined = { sub: 'alice' }
   const flow = await startFlow({ options: { provider: { identify: (async () => user) as never } } })
   const { tokens, refresh } = await session(flow)
@@ -342,7 +342,7 @@ everywhere('a look at the user that finds nobody ends the grant [F-31]', async (
 })
 
 everywhere(
-  'authorizeUser decides again where the user is looked at again [B-16 F-28]',
+  'POST /oauth/token runs authorizeUser again when the user is rechecked [B-16 F-28]',
   async ({ startFlow }) => {
     let verdict: unknown = { scopes: ['mcp:read', 'mcp:write'], claims: { team: 'a' } }
     const authorizeUser = (() => verdict) as NonNullable<McpOAuthOptions['authorizeUser']>
@@ -365,7 +365,7 @@ everywhere(
 
 for (const where of ['authorizeUser', 'identify'] as const) {
   everywhere(
-    `an outage of ${where} signs nobody out, although the provider has rotated its token [F-28 T-25]`,
+    `POST /oauth/token keeps the grant if ${where} fails after the provider rotated [F-28 T-25]`,
     async ({ startFlow }) => {
       let down = false
       const fail = (): true => {
@@ -397,7 +397,7 @@ for (const where of ['authorizeUser', 'identify'] as const) {
 }
 
 everywhere(
-  'a store that dies between the provider and us is asked again, and then the log says what was lost [F-12]',
+  'POST /oauth/token retries a failed store, then logs that a grant is lost [F-12]',
   async ({ startFlow }) => {
     let outage = 0
     let end = -Infinity
@@ -436,7 +436,7 @@ everywhere(
 )
 
 everywhere(
-  'a refresh token lives for 30 days, and clocks that jump back bring nothing back [S-12]',
+  'POST /oauth/token rejects a refresh token after 30 days, also if the clock goes back [S-12]',
   async ({ startFlow }, t) => {
     const flow = await startFlow()
     const { tokens, refresh } = await session(flow)
@@ -454,7 +454,7 @@ everywhere(
 )
 
 everywhere(
-  'an answer that is moved to the key of another token is none [S-02]',
+  'POST /oauth/token ignores a stored response under the key of another token [S-02]',
   async ({ startFlow }) => {
     const { wrap, written } = watch()
     let store: Store | undefined

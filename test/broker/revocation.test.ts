@@ -36,7 +36,7 @@ function setUp ({ delays = [1, 5, 30] }: { delays?: number[] } = {}) {
   return { asked, warnings, state, store, revocation }
 }
 
-test('a provider that does not answer is asked four times, and then the log says so [V-07]', async () => {
+test('end() tries an unavailable provider four times, then logs a warning [V-07]', async () => {
   for (
     const kind of [
       'providerUnavailable',
@@ -55,7 +55,7 @@ test('a provider that does not answer is asked four times, and then the log says
   }
 })
 
-test('a refusal, or a fault of ours, is final [V-07]', async () => {
+test('end() does not repeat a revocation that was refused or failed unexpectedly [V-07]', async () => {
   for (const failure of [new McpOAuthError('invalidGrant'), new TypeError('a mistake')]) {
     const { asked, warnings, state, revocation } = setUp()
     state.failure = failure
@@ -65,7 +65,7 @@ test('a refusal, or a fault of ours, is final [V-07]', async () => {
   }
 })
 
-test('nobody waits between two attempts, and no process is kept alive for one [V-07]', async () => {
+test('end() resolves before a retry and keeps no process alive for it [V-07]', async () => {
   const { asked, state, revocation } = setUp({ delays: [60_000] })
   const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
   const before = timers()
@@ -76,8 +76,7 @@ test('nobody waits between two attempts, and no process is kept alive for one [V
 })
 
 test(
-  'what is remembered is newer than what a token carries, and is remembered for as long as it ' +
-    'was said [V-06]',
+  'end() prefers the noted token to the carried one until the note expires [V-06]',
   async () => {
     const { asked, revocation } = setUp()
     await revocation.note('one', 'new', 60, 0)
@@ -90,7 +89,7 @@ test(
   }
 )
 
-test('a grant ends once, and what comes after that ends with it [V-05]', async () => {
+test('note() revokes a token that was noted after the grant ended [V-05]', async () => {
   const { asked, revocation } = setUp()
   assert.equal(await revocation.isNoted('grant'), false)
   assert.equal(await revocation.note('grant', 'one', 60, 0), true)

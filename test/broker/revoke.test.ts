@@ -11,7 +11,7 @@ function isDone (reply: Reply): void {
 }
 
 everywhere(
-  'what does not belong to the client stays good [V-01 V-02 V-03 V-04 TK-08]',
+  'POST /oauth/revoke keeps tokens of other clients and invalid tokens as they are [V-01 V-02 V-03 V-04 TK-08]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const [id, other] = [await flow.register(), await flow.register()]
@@ -82,7 +82,7 @@ for (
   ], ['access_token', 'nonsense']] as const
 ) {
   everywhere(
-    `revoking a ${kind} (hint: ${hint}) ends the grant on both instances, and at the provider [V-05 V-06 V-08 Q-09]`,
+    `POST /oauth/revoke ends the grant of a ${kind} everywhere (hint: ${hint}) [V-05 V-06 V-08 Q-09]`,
     async ({ startFlow }) => {
       const flow = await startFlow({ instances: 2 })
       const id = await flow.register()
@@ -116,7 +116,7 @@ for (
 }
 
 everywhere(
-  'what is ended at the provider is the token it gave last, whichever of ours is revoked [V-05 V-06]',
+  'POST /oauth/revoke revokes the newest token of the provider [V-05 V-06]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2 })
     const [, other] = flow.instances as [Flow, Flow]
@@ -141,7 +141,7 @@ everywhere(
 )
 
 everywhere(
-  'a provider without refresh tokens is told of its access token [V-05]',
+  'POST /oauth/revoke revokes the access token of a provider without refresh tokens [V-05]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     flow.upstream.answer = { refresh_token: undefined }
@@ -157,7 +157,7 @@ everywhere(
 )
 
 everywhere(
-  'a grant that is revoked while it is refreshed leaves no token good [V-05 V-06]',
+  'POST /oauth/revoke during a refresh leaves no valid token [V-05 V-06]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2 })
     const [, other] = flow.instances as [Flow, Flow]
@@ -175,7 +175,7 @@ everywhere(
 )
 
 everywhere(
-  'without a shared store an instance that knows nothing more ends the grant where it is [V-05]',
+  'POST /oauth/revoke ends the grant on its instance if no store is shared [V-05]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2 })
     const [, other] = flow.instances as [Flow, Flow]
@@ -191,7 +191,7 @@ everywhere(
 )
 
 everywhere(
-  'whom authorizeUser refuses at a refresh is out at the provider too [B-16 V-06]',
+  'POST /oauth/token revokes at the provider when authorizeUser refuses a refresh [B-16 V-06]',
   async ({ startFlow }) => {
     let welcome = true
     const flow = await startFlow({
@@ -210,7 +210,7 @@ everywhere(
 )
 
 everywhere(
-  'what ends one grant at the provider cannot be moved to another [S-02]',
+  'POST /oauth/revoke ignores a stored provider token of another grant [S-02]',
   async ({ startFlow }) => {
     const { wrap, written } = watch()
     let store: Store | undefined
@@ -232,7 +232,7 @@ everywhere(
 )
 
 everywhere(
-  'the client does not wait for the provider, and learns nothing of its troubles [V-07]',
+  'POST /oauth/revoke returns 200 without waiting for the provider [V-07]',
   async ({ startFlow }) => {
     for (const fault of ['hang', 'error', 'reset', 'redirect'] as const) {
       const flow = await startFlow()
@@ -258,7 +258,7 @@ everywhere(
 )
 
 for (const fault of ['error', 'reset', 'unavailable'] as const) {
-  everywhere(`a provider in trouble is told again: ${fault} [V-07]`, async ({ startFlow }) => {
+  everywhere(`POST /oauth/revoke retries after ${fault} [V-07]`, async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
     const tokens = await flow.tokens(id)
@@ -274,7 +274,7 @@ for (const fault of ['error', 'reset', 'unavailable'] as const) {
 }
 
 everywhere(
-  'what the provider says about a token it cannot end stays out of the log [V-07 D17]',
+  'POST /oauth/revoke logs no response text of the provider [V-07 D17]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -294,7 +294,7 @@ everywhere(
   }
 )
 
-everywhere('an access token that has expired ends nothing [V-01]', async ({ startFlow }, t) => {
+everywhere('POST /oauth/revoke ignores expired access tokens [V-01]', async ({ startFlow }, t) => {
   const flow = await startFlow()
   const id = await flow.register()
   const tokens = await flow.tokens(id)

@@ -24,7 +24,7 @@ function routes (app: FastifyInstance): void {
 const clear = { name: 'clearNotes', arguments: {} }
 
 for (const pin of [undefined, '2026-07-28']) {
-  test(`the SDK 2.x that is refused a tool asks the user for its scopes by itself, and then succeeds (${pin ?? 'its choice of revision'}) [RS-13 RS-14]`, async (t) => {
+  test(`POST /mcp makes the SDK 2.x request missing scopes (${pin ?? 'default revision'}) [RS-13 RS-14]`, async (t) => {
     const { mcpUrl } = await startBroker(t, { routes })
     const oauth = headlessOAuth()
     const client = new Client2(
@@ -52,7 +52,7 @@ for (const pin of [undefined, '2026-07-28']) {
   })
 }
 
-test('the SDK 1.x does so too, if it holds no refresh token [RS-13 RS-14]', async (t) => {
+test('POST /mcp makes the SDK 1.x request missing scopes if it has no refresh token [RS-13 RS-14]', async (t) => {
   const { mcpUrl } = await startBroker(t, { routes })
   const oauth = headlessOAuth()
   const save = oauth.saveTokens.bind(oauth)

@@ -32,7 +32,7 @@ const grants = [
 ]
 
 everywhere(
-  'what is not right has no effect [T-01..T-12 T-16 T-29 TK-02 TK-03 TK-09 AZ-14]',
+  'POST /oauth/token rejects invalid requests and keeps the code [T-01..T-12 T-16 T-29 TK-02 TK-03 TK-09 AZ-14]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -188,7 +188,7 @@ everywhere(
 )
 
 everywhere(
-  'the answer has what it should, and nothing of the provider [T-18 TK-01 TK-05 TK-11]',
+  'POST /oauth/token returns our tokens and nothing of the provider [T-18 TK-01 TK-05 TK-11]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -248,7 +248,7 @@ everywhere(
   }
 )
 
-everywhere('a code lives for a minute [T-05]', async ({ startFlow }, t) => {
+everywhere('POST /oauth/token rejects a code after a minute [T-05]', async ({ startFlow }, t) => {
   const flow = await startFlow()
   const id = await flow.register()
   const code = await flow.login(id)
@@ -257,7 +257,7 @@ everywhere('a code lives for a minute [T-05]', async ({ startFlow }, t) => {
   assert.equal(flow.upstream.count('/token'), 0)
 }, { inTurn: true })
 
-everywhere('five wrong verifiers kill a code, four do not [T-09]', async ({ startFlow }) => {
+everywhere('POST /oauth/token allows a code four wrong verifiers [T-09]', async ({ startFlow }) => {
   const flow = await startFlow()
   const id = await flow.register()
   for (const [wrong, status] of [[4, 200], [5, 400]] as const) {
@@ -275,7 +275,7 @@ everywhere('five wrong verifiers kill a code, four do not [T-09]', async ({ star
 })
 
 everywhere(
-  'who is unknown, expired or believes in a secret is told the same [T-13]',
+  'POST /oauth/token rejects unknown, expired and secret-sending clients alike [T-13]',
   async ({ startFlow }, t) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -295,7 +295,7 @@ everywhere(
 )
 
 everywhere(
-  'a code that comes again ends what it led to, on both instances [T-14 AZ-14]',
+  'POST /oauth/token ends the grant of a code sent twice, on both instances [T-14 AZ-14]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2 })
     const [one, two] = flow.instances as [typeof flow.instances[0], typeof flow.instances[0]]
@@ -327,7 +327,7 @@ everywhere(
 )
 
 everywhere(
-  'of 20 parallel redemptions of each of 20 codes on two instances exactly one succeeds [T-15 F-18]',
+  'POST /oauth/token redeems each of 20 codes once in 20 parallel requests [T-15 F-18]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2 })
     const id = await flow.register()
@@ -350,7 +350,7 @@ everywhere(
 )
 
 everywhere(
-  'whoever redeems a code gets an answer, though a replay ends the grant at the same moment [T-14 T-15]',
+  'POST /oauth/token answers a redemption during which a replay ends the grant [T-14 T-15]',
   async ({ startFlow }) => {
     const meanwhile: Array<() => Promise<unknown>> = []
     const flow = await startFlow({
@@ -373,7 +373,7 @@ everywhere(
 )
 
 everywhere(
-  'instances that share nothing but the secret cannot be made to redeem twice either [T-15]',
+  'POST /oauth/token redeems a code once on instances without a shared store [T-15]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2 })
     const id = await flow.register()
@@ -386,7 +386,7 @@ everywhere(
   { shared: false }
 )
 
-everywhere('a code outlives the process that issued it [F-16]', async ({ startFlow }) => {
+everywhere('POST /oauth/token redeems a code after a restart [F-16]', async ({ startFlow }) => {
   const flow = await startFlow()
   const id = await flow.register()
   const code = await flow.login(id)
@@ -396,7 +396,7 @@ everywhere('a code outlives the process that issued it [F-16]', async ({ startFl
 })
 
 everywhere(
-  'two instances without a shared store take every step in turn',
+  'two instances without a shared store complete a login, each step at another',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2 })
     const [one, two] = flow.instances as [typeof flow.instances[0], typeof flow.instances[0]]
@@ -413,7 +413,7 @@ everywhere(
 )
 
 everywhere(
-  'a store that fails at any step is answered 503, and nothing is given out twice [F-13 F-17]',
+  'POST /oauth/token returns 503 when the store fails, and issues nothing twice [F-13 F-17]',
   async ({ startFlow }) => {
     let [step, broken] = [0, -1]
     const breaking =
@@ -492,7 +492,7 @@ everywhere(
 )
 
 everywhere(
-  'a store that hangs, throws at once or is no store is answered 503 within its second [F-13]',
+  'POST /oauth/token returns 503 in a second if the store hangs or throws [F-13]',
   async ({ startFlow }) => {
     for (
       const operation of [() => new Promise<never>(() => {}), () => {
@@ -513,7 +513,7 @@ everywhere(
 )
 
 everywhere(
-  'who leaves while the provider is asked leaves nothing behind, and the code stays spent [F-23]',
+  'POST /oauth/token spends the code of a client that disconnects [F-23]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
@@ -522,7 +522,9 @@ everywhere(
     const body = query(redeem(id, code))
     const socket = connect({ host: '127.0.0.1', port: Number(new URL(flow.origin).port) })
     socket.write(
-      `POST ${flow.prefix}/oauth/token HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: ${body.length}\r\n\r\n${body}`
+      `POST ${flow.prefix}/oauth/token HTTP/1.1\r\nhost: x\r\n` +
+        'content-type: application/x-www-form-urlencoded\r\n' +
+        `content-length: ${body.length}\r\n\r\n${body}`
     )
     while (flow.upstream.count('/token') === 0) await sleep(10)
     socket.destroy()
@@ -533,7 +535,7 @@ everywhere(
   }
 )
 
-everywhere('guesses find nothing and cost the store nothing [T-30 S-10]', async ({ startFlow }) => {
+everywhere('POST /oauth/token stores nothing for guesses [T-30 S-10]', async ({ startFlow }) => {
   const { wrap, written } = watch()
   const flow = await startFlow({ wrap })
   const id = await flow.register()
@@ -548,7 +550,7 @@ everywhere('guesses find nothing and cost the store nothing [T-30 S-10]', async 
 })
 
 everywhere(
-  'a host with opinions of its own changes nothing of this [G-19]',
+  'POST /oauth/token behaves the same on a host with its own hooks and parsers [G-19]',
   async ({ startFlow }) => {
     const flow = await startFlow({ app: () => opinionatedHost({ key: 'x' }) })
     const id = await flow.register()
@@ -577,7 +579,7 @@ everywhere(
 )
 
 everywhere(
-  'whoever never signs in leaves nothing in the store that lasts [D11]',
+  'POST /oauth/token keeps no lasting mark for codes without a login [D11]',
   async ({ startFlow }) => {
     const { wrap, written } = watch()
     const flow = await startFlow({ wrap })
