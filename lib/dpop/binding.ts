@@ -2,7 +2,7 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { McpAuth } from '../types.ts'
-import { McpOAuthError } from '../errors.ts'
+import { errorWith } from '../errors.ts'
 import type { Scheme } from '../oauth/bearer.ts'
 import { boundKeyOf, invalidProof } from './rules.ts'
 import type { DpopVerifier, VerifiedProof } from './verifier.ts'
@@ -33,32 +33,27 @@ export function createTokenBinding (mode: keyof typeof schemes, verifier: DpopVe
     ): Promise<void> {
       const key = boundKeyOf(claims)
       if (key === undefined && scheme === 'Bearer') return
-      if (key === undefined) throw invalidToken('The access token is not bound to a key')
-      if (verifier === null || key === null || scheme === 'Bearer') {
-        throw invalidToken('A sender-constrained token was not sent with the DPoP scheme')
+      if (key === undefined) {
+        throw errorWith('invalidToken', 'The access token is not bound to a key')
       }
-      const verified = verifiedProofOf(request)
+      if (verifier === null || key === null || scheme === 'Bearer') {
+        throw errorWith(
+          'invalidToken',
+          'A sender-constrained token was not sent with the DPoP scheme'
+        )
+      }
+      const verified = verifiedProofs.get(request)
       if (verified?.token === token && verified.key === key) return
       if (await verifier(request, reply, now, { token, key }) === null) {
         throw invalidProof('there is none')
       }
-      setVerifiedProof(request, { token, key })
+      verifiedProofs.set(request, { token, key })
     }
   }
 }
 
-function invalidToken (reason: string): McpOAuthError {
-  return new McpOAuthError('invalidToken', { cause: new Error(reason) })
-}
-
-const proofs = new WeakMap<FastifyRequest, VerifiedProof>()
-
-/** Stores the proof of a request. A proof is valid once: later guards of the request read this. */
-export function setVerifiedProof (request: FastifyRequest, proof: VerifiedProof): void {
-  proofs.set(request, proof)
-}
-
-/** The proof that was verified for a request, if any. */
-export function verifiedProofOf (request: FastifyRequest): VerifiedProof | undefined {
-  return proofs.get(request)
-}
+/**
+ * The proof that was verified for a request. A proof is valid once: later guards of the request
+ * read it here.
+ */
+export const verifiedProofs = new WeakMap<FastifyRequest, VerifiedProof>()

@@ -16,24 +16,23 @@ export function subjectOf (assertion: string): string | undefined {
   return typeof sub === 'string' ? sub : undefined
 }
 
-/** Claims of an assertion whose signature, issuer, subject, audience and times were verified. */
-export interface AssertionClaims {
-  readonly aud?: unknown
-  readonly exp?: number
-  readonly iat?: number
-  readonly jti?: unknown
-}
-
 /**
  * Checks the rest of a verified assertion (RFC 7523 §3). One with several audiences or a long life
  * is worth stealing; one without an id cannot be told from a copy.
  *
+ * @param header of the assertion
+ * @param claims of an assertion whose signature, issuer, subject, audience and times were verified
  * @param now seconds since 1970
  * @returns the problem, or null
  */
 export function assertionProblem (
   { typ }: { typ?: unknown },
-  { aud, exp = Infinity, iat = 0, jti }: AssertionClaims,
+  { aud, exp = Infinity, iat = 0, jti }: {
+    aud?: unknown
+    exp?: number
+    iat?: number
+    jti?: unknown
+  },
   now: number
 ): string | null {
   const type = typeof typ === 'string' ? typ.toLowerCase() : typ

@@ -1,19 +1,10 @@
 /** Is a URL a client id, and is the metadata document behind it valid? */
 
-import type { GrantType } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
 import { maxUrlChars } from '../limits.ts'
 import { parseJsonObject } from '../util/json.ts'
 import type { RedirectPolicy } from './redirect-uri.ts'
 import { parseClientMetadata } from './client-metadata.ts'
-
-/** The members of a client metadata document that we use. */
-export interface ClientDocument {
-  readonly redirectUris: readonly string[]
-  /** As the client calls itself, unverified. */
-  readonly name: string
-  readonly grantTypes: readonly GrantType[]
-}
 
 /** Endings of names that are local to a network. */
 const localNames = /(?:^|\.)(?:localhost|localdomain|local|internal|intranet|lan|home\.arpa|onion)$/
@@ -55,8 +46,8 @@ export function clientIdUrlProblem (url: unknown): string | null {
 export function parseClientDocument (
   text: string,
   clientId: string,
-  { redirectPolicy }: { redirectPolicy: RedirectPolicy }
-): ClientDocument {
+  policies: { redirectPolicy: RedirectPolicy }
+) {
   try {
     const parsed = parseJsonObject(text)
     if (parsed === null) throw new Error('The document is not a JSON object')
@@ -71,9 +62,14 @@ export function parseClientDocument (
       throw new Error('The document names an unsupported authentication method')
     }
     const { redirect_uris: redirectUris, client_name: name, grant_types: grantTypes } =
-      parseClientMetadata({ ...members, token_endpoint_auth_method: 'none' }, { redirectPolicy })
+      parseClientMetadata({ ...members, token_endpoint_auth_method: 'none' }, policies)
     if (name === undefined) throw new Error('The document has no client_name')
-    return { redirectUris, name, grantTypes }
+    return {
+      redirectUris,
+      /** As the client calls itself, unverified. */
+      name,
+      grantTypes
+    }
   } catch (cause) {
     throw new McpOAuthError('invalidClient', { cause })
   }

@@ -11,21 +11,12 @@ import {
 } from '../limits.ts'
 import { isPlainObject } from '../util/json.ts'
 import { secretMemberOf } from './public-keys.ts'
-import type { RedirectPolicy } from './redirect-uri.ts'
-import { isLoopbackRedirect, redirectUriProblem } from './redirect-uri.ts'
+import { isLoopbackRedirect, redirectUriProblem, type RedirectPolicy } from './redirect-uri.ts'
 import { parseScope } from './scope.ts'
 import { userGrants } from './token-request.ts'
 
 /** The metadata of a client that we store and return (RFC 7591 §3.2.1). Clients are public. */
-export interface ClientMetadata {
-  redirect_uris: string[]
-  client_name?: string
-  grant_types: GrantType[]
-  response_types: string[]
-  token_endpoint_auth_method: 'none'
-  application_type?: 'web' | 'native'
-  scope?: string
-}
+export type ClientMetadata = ReturnType<typeof parseClientMetadata>
 
 type Members = Readonly<Record<string, unknown>>
 
@@ -51,7 +42,7 @@ const deceptive = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/u
 export function parseClientMetadata (
   body: unknown,
   { redirectPolicy }: { redirectPolicy: RedirectPolicy }
-): ClientMetadata {
+) {
   if (!isPlainObject(body)) throw new McpOAuthError('invalidRequest')
   const redirectUris = redirectUrisOf(body, redirectPolicy)
   const applicationType = applicationTypeOf(body, redirectUris)
@@ -68,7 +59,7 @@ export function parseClientMetadata (
     ...name !== undefined && { client_name: name },
     grant_types: grantTypes,
     response_types: ['code'],
-    token_endpoint_auth_method: 'none',
+    token_endpoint_auth_method: 'none' as const,
     ...applicationType !== undefined && { application_type: applicationType },
     ...scope !== undefined && { scope }
   }
@@ -95,7 +86,7 @@ function redirectUrisOf (members: Members, policy: RedirectPolicy): string[] {
 function applicationTypeOf (
   members: Members,
   redirectUris: readonly string[]
-): ClientMetadata['application_type'] {
+): 'web' | 'native' | undefined {
   const type = stringOf(members, 'application_type')
   if (type === undefined || type === 'native') return type
   if (type !== 'web') throw invalid('The member application_type must be web or native.')
@@ -134,11 +125,9 @@ function scopeOf (members: Members): string | undefined {
 }
 
 function checkUris (members: Members): void {
-  for (const name of uriMembers) {
-    const uri = stringOf(members, name) ?? ''
-    if (uri !== '' && !isPublicUrl(uri)) {
-      throw invalid('A URI in the client metadata is not an https URL with a host name.')
-    }
+  const uris = uriMembers.map(name => stringOf(members, name))
+  if (!uris.every(uri => !uri || isPublicUrl(uri))) {
+    throw invalid('A URI in the client metadata is not an https URL with a host name.')
   }
 }
 
@@ -154,9 +143,10 @@ function checkKeys (members: Members): void {
   const jwks = memberOf(members, 'jwks')
   if (jwks === undefined) return
   const keys = isPlainObject(jwks) ? memberOf(jwks, 'keys') : undefined
-  const isAccepted = memberOf(members, 'jwks_uri') === undefined && Array.isArray(keys) &&
-    keys.length <= maxClientKeys && keys.every(isPublicKey)
-  if (!isAccepted) {
+  if (
+    memberOf(members, 'jwks_uri') !== undefined || !Array.isArray(keys) ||
+    keys.length > maxClientKeys || !keys.every(isPublicKey)
+  ) {
     throw invalid('The member jwks is malformed, has private keys, or stands beside jwks_uri.')
   }
 }

@@ -2,24 +2,20 @@
 
 import { signatureAlgorithms } from './public-keys.ts'
 
-/** The properties of our authorization server that its metadata describes. */
-export interface AuthorizationServerParts {
-  issuer: string
-  /** URLs of its endpoints, by the names of their members. */
-  endpoints: Readonly<Record<string, string>>
-  grantTypes: readonly string[]
-  /** Left out when empty. */
-  scopes?: readonly string[] | undefined
-  /** Features of the broker: RFC 9207, Client ID Metadata Documents, RFC 9449 §5.1 among them. */
-  broker?: { clientIdMetadata: boolean, dpop: boolean } | undefined
-  /** Methods of client authentication. Defaults to `none`. */
-  authenticationMethods?: readonly string[] | undefined
-}
-
 /** The metadata of our authorization server (RFC 8414 §2). PKCE is always required. */
 export function authorizationServerDocument (
-  { issuer, endpoints, grantTypes, scopes = [], broker, authenticationMethods = ['none'] }:
-    AuthorizationServerParts
+  { issuer, endpoints, grantTypes, scopes = [], broker, authenticationMethods = ['none'] }: {
+    issuer: string
+    /** URLs of its endpoints, by the names of their members. */
+    endpoints: Readonly<Record<string, string>>
+    grantTypes: readonly string[]
+    /** Left out when empty. */
+    scopes?: readonly string[] | undefined
+    /** Features of the broker: RFC 9207, Client ID Metadata Documents, RFC 9449 §5.1 among them. */
+    broker?: { clientIdMetadata: boolean, dpop: boolean } | undefined
+    /** Methods of client authentication. Defaults to `none`. */
+    authenticationMethods?: readonly string[] | undefined
+  }
 ) {
   return {
     issuer,
@@ -47,21 +43,18 @@ function authentication (endpoint: 'token' | 'revocation', methods: readonly str
   }
 }
 
-/** The properties of an MCP route that its metadata describes. */
-export interface ProtectedResourceParts {
-  /** The URL of the MCP route. */
-  resource: string
-  /** Issuers, at least one. */
-  authorizationServers: readonly string[]
-  /** Scopes that a client needs to begin with. */
-  scopes?: readonly string[] | undefined
-  /** Absent if sender-constrained tokens are rejected. */
-  dpop?: 'accept' | 'require' | undefined
-}
-
 /** The metadata of a protected resource (RFC 9728 §2). It never names `offline_access`. */
 export function protectedResourceDocument (
-  { resource, authorizationServers, scopes = [], dpop }: ProtectedResourceParts
+  { resource, authorizationServers, scopes = [], dpop }: {
+    /** The URL of the MCP route. */
+    resource: string
+    /** Issuers, at least one. */
+    authorizationServers: readonly string[]
+    /** Scopes that a client needs to begin with. */
+    scopes?: readonly string[] | undefined
+    /** Absent if sender-constrained tokens are rejected. */
+    dpop?: 'accept' | 'require' | undefined
+  }
 ) {
   const supported = scopes.filter((scope) => scope !== 'offline_access')
   return {

@@ -2,30 +2,10 @@
 
 import { loopbackNames } from './url.ts'
 
-/** The hosts and origins that the MCP route accepts. */
-export interface HostCheckOptions {
-  /** Names of the server: `example.com` (any port) or `example.com:8443` (that port only). */
-  allowedHosts: readonly string[]
-  /**
-   * Origins of web pages that may call the server, such as `https://app.example.com`. A loopback
-   * origin without a port stands for any port. `null` is accepted only if listed.
-   */
-  allowedOrigins: readonly string[]
-}
+/** Checks `Host` and `Origin` of a request. */
+export type HostCheck = ReturnType<typeof createHostCheck>
 
-/** Checks `Host` and `Origin` of a request. Returns the kind of the error (403), or null. */
-export type HostCheck = (
-  host: string | undefined,
-  origin: string | undefined
-) => 'hostNotAllowed' | 'originNotAllowed' | null
-
-interface Host {
-  name: string
-  port: string | undefined
-}
-interface Origin extends Host {
-  scheme: string
-}
+type Origin = NonNullable<ReturnType<typeof parseOrigin>>
 
 const hostPattern = /^([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?$/i
 const originPattern = /^([a-z][a-z0-9+.-]*):\/\/([^/@?#\s]+)$/i
@@ -50,8 +30,16 @@ export function originProblem (entry: string): string | null {
  *
  * The check takes the headers as received, not those a proxy forwards. Entries must be valid.
  */
-export function createHostCheck ({ allowedHosts, allowedOrigins }: HostCheckOptions): HostCheck {
-  const hosts = allowedHosts.map(parseHost).filter(host => host !== null)
+export function createHostCheck ({ allowedHosts, allowedOrigins }: {
+  /** Names of the server: `example.com` (any port) or `example.com:8443` (that port only). */
+  allowedHosts: readonly string[]
+  /**
+   * Origins of web pages that may call the server, such as `https://app.example.com`. A loopback
+   * origin without a port stands for any port. `null` is accepted only if listed.
+   */
+  allowedOrigins: readonly string[]
+}) {
+  const hosts = allowedHosts.map(parseHost)
   const origins = allowedOrigins.map(parseOrigin).filter(origin => origin !== null)
 
   function isAllowedOrigin (header: string): boolean {
@@ -60,11 +48,13 @@ export function createHostCheck ({ allowedHosts, allowedOrigins }: HostCheckOpti
     return sent !== null && origins.some(allowed => isSameOrigin(allowed, sent))
   }
 
-  return (host, origin) => {
+  /** Returns the kind of the error (403), or null. */
+  return (host: string | undefined, origin: string | undefined) => {
     const sent = parseHost(host ?? '')
-    const isAllowedHost = hosts.some(({ name, port }) =>
-      name === sent?.name && (port === undefined || port === sent.port)
-    )
+    const isAllowedHost = sent !== null &&
+      hosts.some(allowed =>
+        allowed?.name === sent.name && (allowed.port === undefined || allowed.port === sent.port)
+      )
     if (!isAllowedHost) return 'hostNotAllowed'
     return origin === undefined || isAllowedOrigin(origin) ? null : 'originNotAllowed'
   }
@@ -77,12 +67,12 @@ function isSameOrigin (allowed: Origin, sent: Origin): boolean {
   return (allowed.port ?? standard) === (sent.port ?? standard)
 }
 
-function parseHost (value: string): Host | null {
+function parseHost (value: string) {
   const [, name, port] = hostPattern.exec(value) ?? []
   return name === undefined ? null : { name: name.toLowerCase(), port }
 }
 
-function parseOrigin (value: string): Origin | null {
+function parseOrigin (value: string) {
   const [, scheme = '', authority = ''] = originPattern.exec(value) ?? []
   const host = parseHost(authority)
   return host && { scheme: scheme.toLowerCase(), ...host }

@@ -1,6 +1,6 @@
 /** Which members of a provider's metadata do we use, and are they valid? */
 
-import { McpOAuthError } from '../errors.ts'
+import { errorWith, type McpOAuthError } from '../errors.ts'
 import { problemOfServerUrl } from './url.ts'
 
 export const providerEndpoints = [
@@ -87,7 +87,5 @@ function isPlainHttp (url: unknown): boolean {
 }
 
 function unusable (reason: string): McpOAuthError {
-  return new McpOAuthError('providerUnavailable', {
-    cause: new Error(`The metadata of the provider is invalid: ${reason}`)
-  })
+  return errorWith('providerUnavailable', `The metadata of the provider is invalid: ${reason}`)
 }

@@ -50,14 +50,18 @@ export function redirectUriProblem (
   uri: unknown,
   { allowed, forbidden }: RedirectPolicy
 ): string | null {
-  const problem = syntaxProblem(uri)
-  if (problem !== null || typeof uri !== 'string') return problem
-  const isAllowed = allowed?.some((pattern) => matchesPattern(pattern, uri)) ??
-    /^https?:/.test(uri)
-  if (!isAllowed) return 'A redirect URI is not among those the operator allows.'
-  return forbidden.some((url) => sameEndpoint(url, uri))
-    ? 'A redirect URI points to the authorization server itself.'
-    : null
+  const problem = typeof uri !== 'string'
+    ? 'must be a string'
+    : syntaxProblem(uri) ??
+      (!isAllowed(uri, allowed) ? 'is not among those the operator allows' : null) ??
+      (forbidden.some(url => sameEndpoint(url, uri))
+        ? 'points to the authorization server itself'
+        : null)
+  return problem && `A redirect URI ${problem}.`
+}
+
+function isAllowed (uri: string, allowed: RedirectPolicy['allowed']): boolean {
+  return allowed?.some(pattern => matchesPattern(pattern, uri)) ?? /^https?:/.test(uri)
 }
 
 /**
@@ -97,30 +101,31 @@ export function isLoopbackRedirect (uri: string): boolean {
   return match !== null && Number(match[2] ?? 0) < 65536
 }
 
-function syntaxProblem (uri: unknown): string | null {
-  if (typeof uri !== 'string') return 'A redirect URI must be a string.'
-  if (uri.length > maxUrlChars) return 'A redirect URI is too long.'
-  if (!/^[\x21-\x7e]+$/.test(uri) || /["'<>\\^`{|}]/.test(uri)) {
-    return 'A redirect URI has characters that are not allowed.'
-  }
-  if (/%(?![\da-f]{2})|%[01][\da-f]|%7f/i.test(uri)) {
-    return 'A redirect URI has an invalid percent-encoding.'
-  }
-  if (uri.includes('#')) return 'A redirect URI must not have a fragment.'
-  if (uri.includes('*')) return 'A redirect URI must not have a wildcard.'
+/** Patterns of texts that no redirect URI may have, each with its problem. */
+const unacceptable: ReadonlyArray<readonly [pattern: RegExp, problem: string]> = [
+  [/^$|[^\x21-\x7e]|["'<>\\^`{|}]/, 'has characters that are not allowed'],
+  [/%(?![\da-f]{2})|%[01][\da-f]|%7f/i, 'has an invalid percent-encoding'],
+  [/#/, 'must not have a fragment'],
+  [/\*/, 'must not have a wildcard'],
+  [/^[^:]+:\/\/[^/?]*@/, 'must not have user info'],
+  [/\/(?:\.|%2e){1,2}(?:[/?]|$)/i, 'must not have dot segments']
+]
+
+function syntaxProblem (uri: string): string | null {
+  if (uri.length > maxUrlChars) return 'is too long'
+  const problem = unacceptable.find(([pattern]) => pattern.test(uri))?.[1]
+  if (problem !== undefined) return problem
   const name = scheme.exec(uri)?.[1]
   if (name === undefined || dangerousSchemes.has(name) || !URL.canParse(uri)) {
-    return 'A redirect URI has a scheme or form that is not allowed.'
+    return 'has a scheme or form that is not allowed'
   }
-  if (/^[^:]+:\/\/[^/?]*@/.test(uri)) return 'A redirect URI must not have user info.'
-  if (/\/(?:\.|%2e){1,2}(?:[/?]|$)/i.test(uri)) return 'A redirect URI must not have dot segments.'
   const { href, searchParams } = new URL(uri)
-  if (href !== uri && href !== `${uri}/`) return 'A redirect URI must be in normal form.'
+  if (href !== uri && href !== `${uri}/`) return 'must be in normal form'
   if (name === 'http' && !isLoopbackRedirect(uri)) {
-    return 'A redirect URI must use https (http is for loopback only).'
+    return 'must use https (http is for loopback only)'
   }
-  return [...searchParams.keys()].some((key) => responseParameters.has(key))
-    ? 'A redirect URI has a parameter of authorization responses.'
+  return [...searchParams.keys()].some(key => responseParameters.has(key))
+    ? 'has a parameter of authorization responses'
     : null
 }
 

@@ -1,6 +1,6 @@
 /** Which tokens does the token endpoint of the provider return? */
 
-import { McpOAuthError, type ErrorKind } from '../errors.ts'
+import { errorWith, type ErrorKind, type McpOAuthError } from '../errors.ts'
 import { maxExpiresInSeconds, maxProviderTokenChars, maxScopeChars } from '../limits.ts'
 import { parseJsonObject } from '../util/json.ts'
 
@@ -57,5 +57,5 @@ function isScope (value: unknown): value is string {
 }
 
 function failure (kind: ErrorKind, reason: string): McpOAuthError {
-  return new McpOAuthError(kind, { cause: new Error(`The token endpoint ${reason}`) })
+  return errorWith(kind, `The token endpoint ${reason}`)
 }

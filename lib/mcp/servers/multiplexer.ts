@@ -11,7 +11,7 @@ import {
   rpcCode,
   rpcError
 } from '../rpc/types.ts'
-import { verifiedProofOf } from '../../dpop/binding.ts'
+import { verifiedProofs } from '../../dpop/binding.ts'
 import type { VerifiedProof } from '../../dpop/verifier.ts'
 import { type ParsedBody, type RpcRequest, relatedTask } from '../rpc/parse.ts'
 import { type PendingResponse, createPendingResponse } from './response.ts'
@@ -178,6 +178,6 @@ function requestInfoOf (
   http: McpRequest['http'],
   { 'mcp-session-id': _session, ...headers }: McpRequest['headers']
 ): RequestInfo {
-  const proof = verifiedProofOf(http)
+  const proof = verifiedProofs.get(http)
   return { headers, remoteAddress: http.ip, ...(proof !== undefined && { proof }) }
 }

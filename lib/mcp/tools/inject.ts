@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyContextConfig, FastifyInstance } from 'fastify'
 import { McpOAuthError } from '../../errors.ts'
-import { setVerifiedProof } from '../../dpop/binding.ts'
+import { verifiedProofs } from '../../dpop/binding.ts'
 import type { VerifiedProof } from '../../dpop/verifier.ts'
 
 /** Identifies a route, also among those with its method and URL for another host or version. */
@@ -70,7 +70,7 @@ export function injectTokensOf (root: FastifyInstance): InjectTokens {
     if (call === undefined || call.mark !== config[routeMark]) {
       return done(new McpOAuthError('notFound'))
     }
-    if (call.proof !== undefined) setVerifiedProof(request, call.proof)
+    if (call.proof !== undefined) verifiedProofs.set(request, call.proof)
     done()
   })
   return tokens
