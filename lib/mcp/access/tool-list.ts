@@ -19,7 +19,7 @@ import type { ScopedTool } from './scopes.ts'
 import { identityOf } from './sessions.ts'
 
 /** A page of `tools/list`. */
-export interface ToolPage {
+interface ToolPage {
   tools: readonly ScopedTool[]
   nextCursor?: string | null
 }

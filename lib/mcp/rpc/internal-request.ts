@@ -7,7 +7,7 @@ import type { RpcMessage } from './parse.ts'
 import { mapMessages } from './responses.ts'
 import type { McpRequest, McpResponse, ScopelessEndpoint } from './types.ts'
 
-export interface InternalRequest {
+interface InternalRequest {
   method: string
   params: object
   headers: IncomingHttpHeaders
@@ -18,7 +18,7 @@ export interface InternalRequest {
 }
 
 /** The JSON-RPC response, if there is one, and the HTTP response around it. */
-export interface InternalResponse {
+interface InternalResponse {
   result?: unknown
   error?: { code: number, message: string, data?: unknown }
   response: McpResponse

@@ -20,7 +20,7 @@ export interface RpcRequest {
 }
 
 /** A JSON-RPC notification that the SDK recognises as one. */
-export type RpcNotification = Omit<RpcRequest, 'id'>
+type RpcNotification = Omit<RpcRequest, 'id'>
 
 /** The messages of one HTTP body. Responses are dropped: no server here sends requests. */
 export interface ParsedBody {

@@ -18,7 +18,7 @@ const streamHeaders = {
   'x-accel-buffering': 'no'
 }
 
-export interface PendingResponseOptions {
+interface PendingResponseOptions {
   /** Number of requests that await a reply. */
   expected: number
   /** Whether the requests are a batch. */

@@ -29,7 +29,7 @@ export interface ToolCaller extends RequestInfo {
 }
 
 /** The means of calling routes. */
-export interface ToolTransport {
+interface ToolTransport {
   inject: Inject
   tokens: InjectTokens
   /** Lower-case names of the headers that the route gets from the MCP request. */

@@ -20,18 +20,9 @@ import { type Operation, filterOperations, filterProblems, nameProblems } from '
 import { buildOutput } from './output.ts'
 
 /** Routes as tools. */
-export interface ToolCollection {
-  /** The tools, by name. */
-  tools: readonly Tool[]
-  /** Calls a tool. Resolves to `null` for an unknown name. */
-  call(
-    name: string,
-    args: Readonly<Record<string, unknown>>,
-    caller: ToolCaller
-  ): Promise<CallToolResult | null>
-}
+export type ToolCollection = ReturnType<ReturnType<typeof createToolCollector>['build']>
 
-export interface ToolBuildOptions {
+interface ToolBuildOptions {
   options: ToolOptions
   /** Headers of the MCP request that reach the routes. */
   headers: readonly string[]
@@ -90,7 +81,7 @@ export function createToolCollector (tokens: InjectTokens) {
      *
      * @throws {McpOAuthError} invalidTools, with every problem of every route
      */
-    build ({ options, headers, inject }: ToolBuildOptions): ToolCollection {
+    build ({ options, headers, inject }: ToolBuildOptions) {
       const operations = candidates.filter(({ route }) =>
         !route.url.includes('*') && !isSlashTwin(route, candidates)
       )
@@ -113,8 +104,14 @@ export function createToolCollector (tokens: InjectTokens) {
       const routes = new Map(built.map(({ tool, route }) => [tool.name, route]))
       const transport = { inject, tokens, headers: forwardedHeaders(headers) }
       return {
+        /** The tools, by name. */
         tools: built.map(({ tool }) => tool).sort((a, b) => a.name < b.name ? -1 : 1),
-        async call (name, args, caller) {
+        /** Calls a tool. Resolves to `null` for an unknown name. */
+        async call (
+          name: string,
+          args: Readonly<Record<string, unknown>>,
+          caller: ToolCaller
+        ): Promise<CallToolResult | null> {
           const route = routes.get(name)
           return route === undefined ? null : await callRoute(route, args, caller, transport)
         }

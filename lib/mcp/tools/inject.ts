@@ -16,7 +16,7 @@ export type MarkedConfig = FastifyContextConfig & { [routeMark]?: string }
 export const injectTokenHeader = 'x-fastify-mcp-oauth-ticket'
 
 /** An in-process call. */
-export interface InjectedCall {
+interface InjectedCall {
   /**
    * The mark of the route. The router may choose another route: `/items/:id` filled with `special`
    * is `/items/special`, which need not be a tool.
