@@ -27,7 +27,7 @@ export interface TokenResponse {
 }
 
 /** The properties of an access token that its grant does not have. */
-export interface AccessTokenOptions {
+interface AccessTokenOptions {
   issuer: string
   clientId: string
   /** In seconds. */

@@ -28,9 +28,7 @@ export async function authorizeUser (
 ): Promise<Authorization> {
   if (hook === null) return { scopes: user.scopes, claims: {} }
   const verdict = await runHook(hook, user)
-  if (verdict === false) {
-    throw failure('accessDenied', 'authorizeUser returned false')
-  }
+  if (verdict === false) throw failure('accessDenied', 'authorizeUser returned false')
   const { scopes = user.scopes, claims = {} } = Object(verdict) as Partial<Authorization>
   return {
     scopes: user.scopes.filter(scope => scopes.includes(scope)),

@@ -9,7 +9,7 @@ import type { OneTimeMarks } from '../store/one-time.ts'
 import type { Log } from '../types.ts'
 
 /** What a revocation is created from. */
-export interface RevocationOptions {
+interface RevocationOptions {
   marks: OneTimeMarks
   sealer: Sealer
   provider: Pick<ProviderLogin, 'revoke'>

@@ -63,7 +63,7 @@ export interface TokenClient {
 }
 
 /** What a token issuer is created from. */
-export interface TokenIssuerOptions {
+interface TokenIssuerOptions {
   config: Pick<Config, 'authorizeUser' | 'upstreamToken'>
   sealer: Sealer
   signing: SigningKeys

@@ -1,5 +1,7 @@
 /** How does a client obtain tokens? */
 
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { invalidProof } from '../../dpop/rules.ts'
 import { McpOAuthError } from '../../errors.ts'
 import { formOf, type Endpoint } from '../../host/endpoint.ts'
 import { parseTokenRequest } from '../../oauth/token-request.ts'
@@ -7,7 +9,6 @@ import type { Broker } from '../broker.ts'
 import { authenticateClient } from '../client-authentication.ts'
 import { defaultGrantTypes, offeredGrants } from '../grants/index.ts'
 import type { Grant } from '../grants/grant.ts'
-import { proofKeyOf } from '../proof.ts'
 
 /** `POST /oauth/token` (RFC 6749 §3.2). */
 export const tokenEndpoint: Endpoint<Broker> = {
@@ -29,5 +30,28 @@ export const tokenEndpoint: Endpoint<Broker> = {
     // Before any code or token is used.
     const key = await proofKeyOf(broker, request, reply, now)
     return await grant.handle({ broker, clientId, key, now }, tokenRequest)
+  }
+}
+
+/**
+ * Verifies the DPoP proof of a token request (RFC 9449 §5).
+ *
+ * @returns the thumbprint of its key, or undefined for bearer tokens
+ * @throws {McpOAuthError} `invalidDpopProof` and `useDpopNonce`, with status 400;
+ *   `storeUnavailable`
+ */
+async function proofKeyOf (
+  { config, checkProof }: Broker,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  now: number
+): Promise<string | undefined> {
+  try {
+    const key = await checkProof?.(request, reply, now)
+    if (key === null && config.dpop === 'require') throw invalidProof('there is none')
+    return key ?? undefined
+  } catch (error) {
+    if (!(error instanceof McpOAuthError) || error.statusCode !== 401) throw error
+    throw new McpOAuthError(error.kind, { statusCode: 400, cause: error.cause })
   }
 }

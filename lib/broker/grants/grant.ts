@@ -14,7 +14,7 @@ export interface TokenRequestContext extends TokenClient {
 }
 
 /** A token request of any grant. */
-export interface TokenRequest {
+interface TokenRequest {
   grantType: GrantType
 }
 
