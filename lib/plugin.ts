@@ -19,8 +19,7 @@ import { type Config, createConfig, type ProviderConfig } from './options/config
 import type { McpOAuthOptions } from './options/schema.ts'
 import { warningsOf } from './options/warnings.ts'
 import { createProviderDiscovery, type ProviderDiscovery } from './provider/discovery.ts'
-import { createThinProxy } from './thin-proxy/create.ts'
-import { thinEndpoints } from './thin-proxy/routes.ts'
+import { registerThinProxy } from './thin-proxy/routes.ts'
 import type { Log } from './types.ts'
 import { createUrls, type UrlSource } from './urls.ts'
 import { createVerifier } from './verifiers/create.ts'
@@ -102,9 +101,7 @@ async function createAuthorizationServer (
     return { document: document === null ? null : () => document, ownTokens: null }
   }
   if (config.mode === 'thin') {
-    const proxy = createThinProxy(config, provider, urls)
-    thinEndpoints(instance, proxy)
-    return { document: proxy.document, ownTokens: null }
+    return { document: registerThinProxy(instance, config, provider, urls), ownTokens: null }
   }
   const { broker, document } = await registerBroker(instance, {
     config,

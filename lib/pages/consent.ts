@@ -5,7 +5,6 @@ import type { FastifyReply } from 'fastify'
 import { McpOAuthError } from '../errors.ts'
 import { withTimeout } from '../http/timeout.ts'
 import { consentRenderMs } from '../limits.ts'
-import { isLoopbackRedirect } from '../oauth/redirect-uri.ts'
 import type { ConsentConfig, ConsentDetails } from '../types.ts'
 import { messages } from './messages.ts'
 import { htmlPage, pageHeaders, pageHeadersFor } from './page.ts'
@@ -14,9 +13,9 @@ import { htmlPage, pageHeaders, pageHeadersFor } from './page.ts'
 export interface ConsentPage
   extends Pick<ConsentDetails, 'action' | 'client' | 'redirectUri' | 'resource' | 'provider'> {
   /** The sealed request, which returns with the form. */
-  readonly sealed: string
-  readonly scopes: readonly string[]
-  readonly consent: ConsentConfig
+  sealed: string
+  scopes: readonly string[]
+  consent: ConsentConfig
 }
 
 /**
@@ -66,11 +65,15 @@ async function renderCustomPage (
 }
 
 /** Headings contain words of the operator only: a client may be called `Approved by Example`. */
-function consentPage (details: ConsentDetails, logoText: string | undefined): string {
-  const { action, fields, server, client, redirectUri, scopes, resource, provider } = details
+function consentPage (
+  { action, fields, server, client, redirectUri, scopes, resource, provider }: ConsentDetails,
+  logoText: string | undefined
+): string {
   const texts = messages.consent
-  const publisher = urlOf(client.id)
-  const warnings = warningsFor(publisher, redirectUri)
+  const isUrl = client.id.startsWith('https://') && URL.canParse(client.id)
+  const publisher = isUrl ? new URL(client.id) : null
+  const target = new URL(redirectUri)
+  const warnings = warningsFor(publisher, target)
   const describedBy = warnings === '' ? '' : 'aria-describedby="warnings"'
   return htmlPage(
     texts.title(server),
@@ -79,7 +82,7 @@ function consentPage (details: ConsentDetails, logoText: string | undefined): st
 <dl>
 !${definition(texts.clientName, clientName(client.name))}
 !${publisher && address(texts.publisher, html`${publisher.host}`, publisher.href)}
-!${address(texts.destination, destination(redirectUri), redirectUri)}
+!${address(texts.destination, destination(target), redirectUri)}
 </dl>
 !${warnings}
 <h2>${texts.scopes}</h2>
@@ -111,17 +114,15 @@ function clientName (name: string | null): string {
 }
 
 function scopeItem ({ name, meaning }: ConsentDetails['scopes'][number]): string {
-  return html`<li>!${
-    meaning === null ? '' : html`<span>${meaning}</span> `
-  }<code>${name}</code></li>`
+  return html`<li>!${meaning && html`<span>${meaning}</span> `}<code>${name}</code></li>`
 }
 
-function warningsFor (publisher: URL | null, redirectUri: string): string {
-  const { protocol, host } = new URL(redirectUri)
+function warningsFor (publisher: URL | null, { protocol, host }: URL): string {
   const client = publisher?.host ?? messages.consent.anyClient
   const { program, app, punycode } = messages.warnings
   const warnings = []
-  if (isLoopbackRedirect(redirectUri)) warnings.push(program(client))
+  // Redirect URIs with http are on loopback.
+  if (protocol === 'http:') warnings.push(program(client))
   else if (protocol !== 'https:') warnings.push(app(client, protocol))
   if (/\.xn--/i.test(`.${host}.${publisher?.host}`)) warnings.push(punycode())
   const boxes = warnings.map(text => `<div class="warning">${text}</div>`)
@@ -129,13 +130,7 @@ function warningsFor (publisher: URL | null, redirectUri: string): string {
 }
 
 /** The host of a redirect URI, as HTML. It stays in ASCII, so that no letter imitates another. */
-function destination (redirectUri: string): string {
-  const { protocol, host } = new URL(redirectUri)
-  return ['https:', 'http:'].includes(protocol)
-    ? html`${host}`
-    : messages.consent.appDestination(protocol)
-}
-
-function urlOf (clientId: string): URL | null {
-  return clientId.startsWith('https://') && URL.canParse(clientId) ? new URL(clientId) : null
+function destination ({ protocol, host }: URL): string {
+  const isWeb = /^https?:$/.test(protocol)
+  return isWeb ? html`${host}` : messages.consent.appDestination(protocol)
 }

@@ -4,14 +4,14 @@ import { html } from 'ghtml'
 const unless = 'Deny this unless you have just started it yourself, on this device.'
 
 /**
- * The texts in English. Strings are plain text. Functions return HTML and escape their arguments.
- * The sentences of errors stand in the error table.
+ * The texts of all pages, so far in English only. Strings and titles are plain text. Functions
+ * return HTML and escape their arguments. The sentences of errors stand in the error table.
  */
-const english = {
+export const messages = {
   language: 'en',
 
   consent: {
-    title: (server: string) => html`Allow access to ${server}?`,
+    title: (server: string) => `Allow access to ${server}?`,
     introduction:
       'An application asks to use it on your behalf. Only allow this if you started it yourself.',
     client: 'Who is asking',
@@ -65,9 +65,3 @@ Only follow this link if you know it.`,
   backLink: (host: string) => html`Back to ${host}`,
   code: (error: string) => html`Error: <code>${error}</code>`
 }
-
-/** The texts of all pages in one language. A translation is another object of this type. */
-export type Messages = typeof english
-
-/** The texts that pages are made of: English, so far the only language. */
-export const messages: Messages = english

@@ -4,11 +4,11 @@ import { html } from 'ghtml'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { McpOAuthError } from '../errors.ts'
 import { classify, prepareErrorReply, sendJson } from '../host/replies.ts'
-import { messages, type Messages } from './messages.ts'
+import { messages } from './messages.ts'
 import { style } from './style.ts'
 
 /** The endpoint that shows an error: its title tells how far the login got. */
-export type PageEndpoint = keyof Messages['errors']
+export type PageEndpoint = keyof typeof messages.errors
 
 /**
  * Headers of a page without scripts, frames and external content. There is no `form-action`:
@@ -47,9 +47,13 @@ export function replyWithErrorPage (
   prepareErrorReply(request, reply, error, status).headers(pageHeaders)
   // Browsers list text/html first, programs JSON or anything.
   const [preferred] = /text\/html|application\/json/.exec(request.headers.accept ?? '') ?? []
-  return preferred === 'text/html'
-    ? reply.send(errorPage(endpoint, error, back))
-    : sendJson(reply, error)
+  if (preferred !== 'text/html') return sendJson(reply, error)
+  return reply.send(htmlPage(
+    messages.errors[endpoint],
+    html`<p>${error.message}</p>
+!${back === undefined ? html`<p>${messages.restart}</p>` : linkTo(back)}
+<p class="soft">!${messages.code(error.error)}</p>`
+  ))
 }
 
 /** An error handler that shows what it caught, errors from hooks of the host included. */
@@ -63,7 +67,7 @@ export function pageErrorHandler (endpoint: PageEndpoint) {
  * A complete page. Its referrer policy lets browsers send our own forms with an origin; without a
  * referrer they would send `Origin: null`.
  *
- * @param title HTML
+ * @param title plain text
  * @param main HTML, below the title
  * @param logo HTML, above the title
  */
@@ -71,31 +75,19 @@ export function htmlPage (title: string, main: string, logo = ''): string {
   return html`<!doctype html>
 <html lang="${messages.language}">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="same-origin"><title>!${title}</title><style>!${style}</style></head>
+<meta name="referrer" content="same-origin"><title>${title}</title><style>!${style}</style></head>
 <body><main aria-labelledby="title">
 !${logo}
-<h1 id="title">!${title}</h1>
+<h1 id="title">${title}</h1>
 !${main}
 </main></body>
 </html>
 `
 }
 
-function errorPage (
-  endpoint: PageEndpoint,
-  { error, message }: McpOAuthError,
-  back: string | undefined
-): string {
-  return htmlPage(
-    html`${messages.errors[endpoint]}`,
-    html`<p>${message}</p>
-!${back === undefined ? html`<p>${messages.restart}</p>` : linkTo(back)}
-<p class="soft">!${messages.code(error)}</p>`
-  )
-}
-
 function linkTo (back: string): string {
-  const host = new URL(back).host || new URL(back).protocol
-  return html`<p>!${messages.back(host)}</p>
-<p><a rel="noreferrer" href="${back}">!${messages.backLink(host)}</a></p>`
+  const { host, protocol } = new URL(back)
+  const name = host || protocol
+  return html`<p>!${messages.back(name)}</p>
+<p><a rel="noreferrer" href="${back}">!${messages.backLink(name)}</a></p>`
 }

@@ -1,5 +1,4 @@
 /** How does a thin proxy send the browser to the provider? */
-import type { FastifyReply, FastifyRequest } from 'fastify'
 import { handleAuthorizationRequest, type ValidRequest } from '../clients/authorize.ts'
 import type { Endpoint } from '../host/endpoint.ts'
 import { mergeScopes } from '../oauth/scope.ts'
@@ -16,27 +15,20 @@ export const authorizeEndpoint: Endpoint<ThinProxy> = {
   anyOrigin: false,
   metadata: 'authorization_endpoint',
   errorHandler: pageErrorHandler('authorize'),
-  handle: redirectToProvider
-}
-
-function redirectToProvider (
-  proxy: ThinProxy,
-  request: FastifyRequest,
-  reply: FastifyReply
-): Promise<FastifyReply> {
-  return handleAuthorizationRequest(proxy, request, reply, async (valid) => {
-    const { client, authorization: { codeChallenge, redirectUri } } = valid
-    const location = await providerUrl(proxy, valid)
-    await proxy.loginRecords.add(client.id, codeChallenge, redirectUri)
-    return reply.redirect(location, 302)
-  })
+  handle: (proxy, request, reply) =>
+    handleAuthorizationRequest(proxy, request, reply, async (valid) => {
+      const { client, authorization: { codeChallenge, redirectUri } } = valid
+      const location = await providerUrl(proxy, valid)
+      await proxy.loginRecords.add(client.id, codeChallenge, redirectUri)
+      return reply.redirect(location, 302)
+    })
 }
 
 async function providerUrl (
   proxy: ThinProxy,
   { params, prompt, authorization }: ValidRequest
 ): Promise<string> {
-  const { authorization_endpoint: endpoint } = await proxy.providerMetadata()
+  const { authorizationEndpoint } = await proxy.providerMetadata()
   const { audience, defaultScopes } = proxy.config.provider
   const ours: Record<string, string | undefined> = {
     response_type: 'code',
@@ -51,7 +43,7 @@ async function providerUrl (
     prompt
   }
   // The operator's URL may have a query (a tenant, a policy), but must not repeat our parameters.
-  const url = new URL(endpoint)
+  const url = new URL(authorizationEndpoint)
   for (const [name, value] of Object.entries(ours)) {
     url.searchParams.delete(name)
     if (value !== undefined) url.searchParams.append(name, value)

@@ -6,33 +6,35 @@ import { hash } from '../util/hash.ts'
 /**
  * Records of the PKCE challenges that passed the authorization endpoint, each with its client and
  * redirect URI. The token endpoint adds our client secret only to codes of such logins. A code that
- * was stolen elsewhere cannot be redeemed through us.
+ * was stolen elsewhere cannot be redeemed through us. The kinds of the keys date from 0.1.0.
  */
-export interface LoginRecords {
-  add(clientId: string, codeChallenge: string, redirectUri: string): Promise<void>
-  /** Whether a login with this challenge began here, for this client and redirect URI. */
-  has(clientId: string, codeChallenge: string, redirectUri: string | undefined): Promise<boolean>
-  /** Uses a record up, in one atomic step. False if it was used before. */
-  consume(clientId: string, codeChallenge: string): Promise<boolean>
-  /** Makes a used record usable again in a second: the provider could not judge the code. */
-  release(clientId: string, codeChallenge: string): Promise<void>
-}
-
-/** Keeps login records in a store. The kinds of its keys date from 0.1.0. */
-export function createLoginRecords (store: Store): LoginRecords {
+export function createLoginRecords (store: Store) {
   return {
-    add: (clientId, codeChallenge, redirectUri) =>
+    add: (clientId: string, codeChallenge: string, redirectUri: string): Promise<void> =>
       store.put(keyOf('ticket', clientId, codeChallenge), hash(redirectUri), loginRecordSeconds),
-    async has (clientId, codeChallenge, redirectUri) {
+
+    /**
+     * Uses a record up, in one atomic step. False if no login with this challenge began here for
+     * this client and redirect URI, or if the record was used before.
+     */
+    async consume (
+      clientId: string,
+      codeChallenge: string,
+      redirectUri: string | undefined
+    ): Promise<boolean> {
       const recorded = await store.get(keyOf('ticket', clientId, codeChallenge))
       // The redirect URI may be omitted (OAuth 2.1 §4.1.3): PKCE protects the code.
-      return recorded !== null && (redirectUri === undefined || recorded === hash(redirectUri))
+      const began = recorded !== null &&
+        (redirectUri === undefined || recorded === hash(redirectUri))
+      const spent = keyOf('spent', clientId, codeChallenge)
+      return began && await store.putIfAbsent(spent, '1', loginRecordSeconds) === null
     },
-    consume: async (clientId, codeChallenge) =>
-      await store.putIfAbsent(keyOf('spent', clientId, codeChallenge), '1', loginRecordSeconds) ===
-        null,
-    // Stores need not delete. Clients that heed our Retry-After return later than that.
-    release: (clientId, codeChallenge) =>
+
+    /**
+     * Makes a used record usable again in a second: the provider could not judge the code. Stores
+     * need not delete. Clients that heed our Retry-After return later than that.
+     */
+    release: (clientId: string, codeChallenge: string): Promise<void> =>
       store.put(keyOf('spent', clientId, codeChallenge), '1', releasedRecordSeconds)
   }
 }

@@ -1,24 +1,47 @@
-/** Which endpoints does a thin proxy have? */
+/** How is a thin proxy served? */
 import type { FastifyInstance } from 'fastify'
 import { registerEndpoint } from '../clients/register.ts'
-import { serve, servedBy, type Endpoint } from '../host/endpoint.ts'
+import { endpointUrls, pathOf, serve, servedBy, type Endpoint } from '../host/endpoint.ts'
 import { isolate, prefixWithin } from '../host/isolate.ts'
 import { logSerializers } from '../host/replies.ts'
+import { authorizationServerDocument } from '../oauth/metadata.ts'
+import { userGrants } from '../oauth/token-request.ts'
+import type { ProviderDiscovery } from '../provider/discovery.ts'
+import type { UrlSource } from '../urls.ts'
 import { authorizeEndpoint } from './authorize.ts'
-import type { ThinProxy } from './proxy.ts'
+import { createThinProxy, type ThinConfig, type ThinProxy } from './proxy.ts'
 import { tokenEndpoint } from './token.ts'
 
 /** All endpoints. The routes, the metadata document and the redirect policy are read from here. */
-export const endpoints: ReadonlyArray<Endpoint<ThinProxy>> = [
-  authorizeEndpoint,
-  tokenEndpoint,
-  registerEndpoint
-]
+const endpoints: Array<Endpoint<ThinProxy>> = [authorizeEndpoint, tokenEndpoint, registerEndpoint]
 
-/** Serves the endpoints of a thin proxy in a scope that is isolated from the host. */
-export function thinEndpoints (instance: FastifyInstance, proxy: ThinProxy): void {
+/**
+ * Serves a thin proxy in a scope that is isolated from the host.
+ *
+ * @returns its metadata document (RFC 8414)
+ */
+export function registerThinProxy (
+  instance: FastifyInstance,
+  config: ThinConfig,
+  discovery: ProviderDiscovery,
+  urls: UrlSource
+): () => Promise<string> {
+  // Paths of the broker are forbidden as well: redirect URIs outlive a change of mode.
+  const paths = [...endpoints, { name: 'callback' }, { name: 'consent' }].map(pathOf)
+  const proxy = createThinProxy(config, discovery, urls, paths)
+  const served = servedBy(proxy, endpoints)
   instance.register(async (scope) => {
     isolate(scope)
-    for (const endpoint of servedBy(proxy, endpoints)) serve(scope, proxy, endpoint)
-  }, { prefix: prefixWithin(instance, proxy.config.prefix), logSerializers })
+    for (const endpoint of served) serve(scope, proxy, endpoint)
+  }, { prefix: prefixWithin(instance, config.prefix), logSerializers })
+  return async () => {
+    const { scopes_supported: scopes } = await proxy.providerMetadata()
+    const issuer = urls().base
+    return JSON.stringify(authorizationServerDocument({
+      issuer,
+      endpoints: endpointUrls(issuer, served),
+      grantTypes: userGrants,
+      scopes
+    }))
+  }
 }

@@ -19,7 +19,7 @@ import type { ThinProxy } from './proxy.ts'
  * `POST /oauth/token` of the thin proxies: adds our credentials and returns the provider's tokens.
  *
  * Only the two grants of a login are accepted, only for logins that began at our authorization
- * endpoint. The provider receives a new request with nothing but the members of {@link formFor}.
+ * endpoint. The provider receives a new request with nothing but the parameters of the grant.
  */
 export const tokenEndpoint: Endpoint<ThinProxy> = {
   name: 'token',
@@ -40,97 +40,75 @@ async function handleTokenRequest (
   reply: FastifyReply
 ): Promise<string> {
   const params = formOf(request)
-  const sent = parseTokenRequest(params, proxy.urls().resource, userGrantParsers)
+  const grant = parseTokenRequest(params, proxy.urls().resource, userGrantParsers)
   const { clientId, method } = parseClientAuthentication(request.headers.authorization, params)
-  if (
-    method === 'private_key_jwt' || await proxy.clients.find(clientId, Date.now() / 1000) === null
-  ) throw new McpOAuthError('invalidClient')
-
-  const send = (grant: UserGrantRequest) => askProvider(proxy, reply, grant)
-  const tokens = sent.grantType === 'authorization_code'
-    ? await withLoginRecord(proxy, clientId, sent, () => send(sent))
-    : await send({ ...sent, refreshToken: await unwrap(proxy, clientId, sent.refreshToken) })
-  const { refresh_token: refreshToken } = tokens
+  const { sealer } = proxy
+  const now = Date.now() / 1000
+  if (method === 'private_key_jwt' || await proxy.clients.find(clientId, now) === null) {
+    throw new McpOAuthError('invalidClient')
+  }
+  // Sealed refresh tokens belong to one client. Otherwise anybody could redeem any refresh token of
+  // our application through us, with our secret.
+  const owner = hash(clientId)
+  let tokens: ProviderTokenResponse
+  if (grant.grantType === 'authorization_code') {
+    tokens = await redeemCode(proxy, reply, clientId, grant)
+  } else {
+    const sealed = await sealer.open('refresh', grant.refreshToken, now)
+    if (sealed?.['c'] !== owner) throw new McpOAuthError('invalidGrant')
+    tokens = await askProvider(proxy, reply, { ...grant, refreshToken: sealed['t'] as string })
+  }
+  if (tokens.refresh_token !== undefined) {
+    const payload = { t: tokens.refresh_token, c: owner }
+    tokens.refresh_token = await sealer.seal('refresh', payload, wrappedRefreshSeconds, now)
+  }
   reply.code(200).header('content-type', 'application/json; charset=utf-8')
-  return JSON.stringify({
-    ...tokens,
-    ...(refreshToken !== undefined && {
-      refresh_token: await wrap(proxy, clientId, refreshToken)
-    })
-  })
+  return JSON.stringify(tokens)
 }
 
+/** The provider receives nothing but these parameters and our credentials. */
 async function askProvider (
   proxy: ThinProxy,
   reply: FastifyReply,
   grant: UserGrantRequest
 ): Promise<ProviderTokenResponse> {
-  const metadata = await proxy.providerMetadata()
-  const { clientId, config: { provider: { clientSecret } } } = proxy
-  // The authentication method that the provider supports (RFC 6749 §2.3.1).
-  const methods = metadata.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
+  const { clientId, urls, config: { provider: { clientSecret, audience } } } = proxy
+  const { tokenEndpoint, token_endpoint_auth_methods_supported: methods } = await proxy
+    .providerMetadata()
+  // RFC 6749 §2.3.1. Without metadata about it, providers support client_secret_basic.
   const isBasic = clientSecret !== null &&
-    (methods.includes('client_secret_basic') || !methods.includes('client_secret_post'))
-  const fields = {
-    ...formFor(proxy, grant),
-    ...(!isBasic && { client_id: clientId, client_secret: clientSecret ?? undefined })
-  }
-  const sent = Object.entries(fields).filter((field): field is [string, string] =>
-    field[1] !== undefined
-  )
-  const { status, text } = await postForm(
-    reply,
-    metadata.token_endpoint,
-    isBasic ? { authorization: basicCredentials(clientId, clientSecret) } : {},
-    new URLSearchParams(sent).toString()
-  )
-  return parseTokenResponse(status, text)
-}
-
-/** The members that the provider receives, without our credentials. */
-function formFor (
-  { urls, config: { provider: { audience } } }: ThinProxy,
-  grant: UserGrantRequest
-): Record<string, string | undefined> {
-  return {
+    (!methods?.includes('client_secret_post') || methods.includes('client_secret_basic'))
+  const form = new URLSearchParams()
+  const parameters = {
     grant_type: grant.grantType,
     ...(grant.grantType === 'authorization_code'
       ? { code: grant.code, redirect_uri: grant.redirectUri, code_verifier: grant.codeVerifier }
       : { refresh_token: grant.refreshToken, scope: grant.scopes?.join(' ') }),
-    resource: grant.resource ?? (audience === null ? urls().resource : undefined)
+    resource: grant.resource ?? (audience === null ? urls().resource : undefined),
+    ...(!isBasic && { client_id: clientId, client_secret: clientSecret ?? undefined })
   }
-}
-
-/**
- * Seals a refresh token of the provider for one client. Otherwise anybody could redeem any refresh
- * token of our application through us, with our secret.
- */
-function wrap ({ sealer }: ThinProxy, clientId: string, token: string): Promise<string> {
-  const payload = { t: token, c: hash(clientId) }
-  return sealer.seal('refresh', payload, wrappedRefreshSeconds, Date.now() / 1000)
-}
-
-async function unwrap ({ sealer }: ThinProxy, clientId: string, sealed: string): Promise<string> {
-  const opened = await sealer.open('refresh', sealed, Date.now() / 1000) as
-    | { t: string, c: string }
-    | null
-  if (opened?.c !== hash(clientId)) throw new McpOAuthError('invalidGrant')
-  return opened.t
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value !== undefined) form.append(name, value)
+  }
+  const headers = isBasic ? { authorization: basicCredentials(clientId, clientSecret) } : {}
+  const { status, text } = await postForm(reply, tokenEndpoint, headers, form.toString())
+  return parseTokenResponse(status, text)
 }
 
 /** Lets each code pass once, and only if its login began at our authorization endpoint. */
-async function withLoginRecord (
-  { loginRecords }: ThinProxy,
+async function redeemCode (
+  proxy: ThinProxy,
+  reply: FastifyReply,
   clientId: string,
-  { codeVerifier, redirectUri }: AuthorizationCodeRequest,
-  redeem: () => Promise<ProviderTokenResponse>
+  grant: AuthorizationCodeRequest
 ): Promise<ProviderTokenResponse> {
-  const codeChallenge = hash(codeVerifier)
-  const isUnused = await loginRecords.has(clientId, codeChallenge, redirectUri) &&
-    await loginRecords.consume(clientId, codeChallenge)
-  if (!isUnused) throw new McpOAuthError('invalidGrant')
+  const { loginRecords } = proxy
+  const codeChallenge = hash(grant.codeVerifier)
+  if (!await loginRecords.consume(clientId, codeChallenge, grant.redirectUri)) {
+    throw new McpOAuthError('invalidGrant')
+  }
   try {
-    return await redeem()
+    return await askProvider(proxy, reply, grant)
   } catch (error) {
     // Not the fault of the code: a retry may succeed.
     if (!(error instanceof McpOAuthError) || error.statusCode >= 500) {
