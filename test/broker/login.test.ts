@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { everywhere } from '../support/everywhere.ts'
+import { isPage } from '../support/flow.ts'
 import { connectClient, headlessOAuth, metadataOf } from '../support/login.ts'
 
 everywhere(
@@ -26,3 +27,26 @@ everywhere(
     assert.equal(metadata.issuer, issuer)
   }
 )
+
+const failures = [
+  { path: '/oauth/authorize', method: 'GET', title: 'Sign-in could not start' },
+  { path: '/oauth/consent', method: 'POST', title: 'Sign-in could not continue' },
+  { path: '/oauth/callback', method: 'GET', title: 'Sign-in could not be completed' }
+]
+
+for (const { path, method, title } of failures) {
+  everywhere(
+    `${method} ${path} shows an error page with the title "${title}"`,
+    async ({ startFlow }) => {
+      const flow = await startFlow()
+      const page = await flow.send(path, {
+        method,
+        headers: { accept: 'text/html', 'content-type': 'application/x-www-form-urlencoded' },
+        ...(method === 'POST' && { body: 'action=approve' })
+      })
+      isPage(page, 400, 'invalid_request', path)
+      assert.ok(page.text.includes(`<title>${title}</title>`))
+      assert.ok(page.text.includes(`<h1 id="title">${title}</h1>`))
+    }
+  )
+}
