@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { startupError } from '../errors.ts'
 import { problemOfScopes } from '../oauth/scope.ts'
 import type { Config } from '../options/config.ts'
-import { isPlainObject } from '../util/json.ts'
+import { checkOptions, expect, optional } from '../options/fields.ts'
 import { guardFor, type Guard, type GuardOptions, type Guards } from './guard.ts'
 import type { McpOAuthRegistration } from './registrations.ts'
 
@@ -58,10 +58,7 @@ export function decorate (
   const registrations = [added]
   instance.decorate(kRegistrations, registrations)
   instance.decorate('requireMcpAuth', (given = {}) => {
-    const problems = [...problemsOf(given)]
-    if (problems.length > 0) {
-      throw startupError('invalidOptions', ...problems.map(problem => `requireMcpAuth${problem}`))
-    }
+    checkGuardOptions(given)
     const { prefix, ...options } = given
     const { guards, config, guarded } = select(registrations, prefix)
     for (const scope of options.scopes ?? []) guarded.add(scope)
@@ -70,22 +67,27 @@ export function decorate (
   instance.decorate('mcpOAuth', { getter: () => select(registrations, undefined).registration })
 }
 
-/** Checks at run time, too: a mistake would leave a route open, and not everybody has types. */
-function* problemsOf (given: unknown): Generator<string> {
-  if (!isPlainObject(given)) {
-    const kind = Array.isArray(given) ? 'list' : typeof given
-    yield `: a ${kind} is given, expected an object such as { scopes: ['notes:read'] }`
-    return
-  }
+const scopeList = "a list of scopes such as ['notes:read']"
+const fields = {
+  scopes: optional(expect(scopeList, value => problemOfScopes(value) === null)),
+  prefix: optional(expect('a string', value => typeof value === 'string'))
+}
+
+/** Checks at run time what types check, too: a mistake would leave a route open. */
+function checkGuardOptions (given: GuardOptions & { prefix?: string }): void {
   // A hook receives a request, a reply and a callback.
-  if ('raw' in given) return yield ': is used as a hook. Call it to get a hook: requireMcpAuth()'
-  for (const [name, value] of Object.entries(given)) {
-    if (name !== 'scopes' && name !== 'prefix') {
-      yield `.${name}: there is no such option. There are scopes, prefix`
-    }
-    const problem = name === 'scopes' ? problemOfScopes(value) : null
-    if (problem !== null) yield `.scopes: ${problem}`
+  if (Object(given) === given && 'raw' in given) {
+    throw startupError(
+      'invalidOptions',
+      'requireMcpAuth: is used as a hook. Call it to get a hook: requireMcpAuth()'
+    )
   }
+  checkOptions('requireMcpAuth', given, fields, {
+    more: options =>
+      Object.hasOwn(options, 'scopes') && options.scopes === undefined
+        ? [`scopes: undefined is given, expected ${scopeList}`]
+        : []
+  })
 }
 
 function select (

@@ -766,13 +766,16 @@ test('requireMcpAuth() throws on invalid options', async (t) => {
   const rows: Array<[unknown, RegExp]> = [
     [
       { scope: ['admin'] },
-      /requireMcpAuth\.scope: there is no such option\. There are scopes, prefix/
+      /requireMcpAuth\.scope: there is no such option\. Did you mean scopes\?/
     ],
     [{ requiredScopes: ['admin'] }, /requireMcpAuth\.requiredScopes: there is no such option/],
     [['admin'], /requireMcpAuth: a list is given, expected an object/],
-    ['admin', /requireMcpAuth: a string is given/],
-    [{ scopes: 'admin' }, /requireMcpAuth\.scopes: must be a list of scopes/],
-    [{ scopes: ['a b'] }, /requireMcpAuth\.scopes: must be a list of scopes/],
+    ['admin', /requireMcpAuth: "admin" is given, expected an object/],
+    [{ scopes: 'admin' }, /requireMcpAuth\.scopes: "admin" is given, expected a list of scopes/],
+    [{ scopes: ['a b'] }, /requireMcpAuth\.scopes: a list is given, expected a list of scopes/],
+    [{ scopes: undefined }, /requireMcpAuth\.scopes: undefined is given, expected a list/],
+    [{ prefix: 5 }, /requireMcpAuth\.prefix: 5 is given, expected a string/],
+    [null, /requireMcpAuth: null is given, expected an object/],
     [{ raw: {} }, /is used as a hook\. Call it/]
   ]
   for (const [given, message] of rows) {
