@@ -54,7 +54,8 @@ async function login (
 
 for (const dpop of ['accept', 'require'] as const) {
   for (const alg of ['ES256', 'Ed25519', 'PS256'] as const) {
-    test(`openid-client with ${alg} discovers, logs in, calls and refreshes, with nonces (${dpop}) [EX-04]`, async (t) => {
+    const title = `openid-client with ${alg} discovers, logs in, calls and refreshes`
+    test(`${title} (dpop ${dpop}) [EX-04]`, async (t) => {
       const { issuer, mcpUrl } = await startBroker(t, { options: { dpop } })
       const config = await oidc.dynamicClientRegistration(
         new URL(issuer),
@@ -116,7 +117,7 @@ for (const dpop of ['accept', 'require'] as const) {
   }
 }
 
-test('the official SDK client does DPoP with a fetch that does, and calls a tool that is guarded itself [EX-04]', async (t) => {
+test('The SDK client with a DPoP fetch calls a tool made from a guarded route [EX-04]', async (t) => {
   const { issuer, mcpUrl } = await startBroker(t, {
     options: { dpop: 'require' },
     routes: app =>
@@ -161,7 +162,7 @@ test('the official SDK client does DPoP with a fetch that does, and calls a tool
   }
 })
 
-test('the bound JWTs of a real provider are good at a resource server, with a proof of their key [EX-04]', async (t) => {
+test('A resource server accepts bound JWTs of oidc-provider with a proof of their key [EX-04]', async (t) => {
   const port = await freePort()
   const resource = `http://localhost:${port}/mcp`
   const client = {

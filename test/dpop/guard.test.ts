@@ -116,7 +116,7 @@ async function isRefused (
   await response.arrayBuffer()
 }
 
-test('off: a token bound to a key is refused, however it comes [Q-27]', async (t) => {
+test('dpop off: POST /mcp rejects a bound token with 401, with either scheme [Q-27]', async (t) => {
   const app = await start(t, 'off')
   const token = await app.bound()
   await isRefused(await app.call(token), 401, 'Bearer invalid_token', app.origin)
@@ -144,7 +144,7 @@ test('off: a token bound to a key is refused, however it comes [Q-27]', async (t
   assert.deepEqual(Object.keys(document).filter(name => name.startsWith('dpop')), [])
 })
 
-test('accept: bound tokens pass with a proof, and no other way; bearer tokens pass as ever [Q-27 EX-04]', async (t) => {
+test('dpop accept: POST /mcp accepts bearer tokens, and bound tokens with a proof only [Q-27 EX-04]', async (t) => {
   const app = await start(t, 'accept')
   const [token, plain] = [await app.bound(), await app.token()]
   assert.equal((await app.call(plain)).status, 200)
@@ -205,7 +205,7 @@ test('accept: bound tokens pass with a proof, and no other way; bearer tokens pa
   }
 })
 
-test('require: only bound tokens pass [Q-27 EX-04]', async (t) => {
+test('dpop require: POST /mcp accepts only bound tokens [Q-27 EX-04]', async (t) => {
   const app = await start(t, 'require')
   const token = await app.bound()
   assert.equal((await app.ask(token)).status, 200)
@@ -216,7 +216,7 @@ test('require: only bound tokens pass [Q-27 EX-04]', async (t) => {
   }
 })
 
-test('each scheme has a challenge of its own, with all that is needed [RS-09 RS-11 RS-13]', async (t) => {
+test('POST /mcp sends one complete challenge for each accepted scheme [RS-09 RS-11 RS-13]', async (t) => {
   const scope = ', scope="read write"'
   for (
     const [dpop, both] of [['accept', (error: string) => `Bearer${error}, DPoP${error}`], [
@@ -246,7 +246,7 @@ test('each scheme has a challenge of its own, with all that is needed [RS-09 RS-
   }
 })
 
-test('a malformed DPoP is 400 as a malformed Bearer is [RS-18 Q-02 Q-03 Q-04]', async (t) => {
+test('POST /mcp answers 400 to a malformed DPoP header, as to Bearer [RS-18 Q-02 Q-03 Q-04]', async (t) => {
   const app = await start(t, 'accept')
   const token = await app.bound()
   const proof = await app.holder.prove('POST', app.mcpUrl, { token, nonce: await app.nonce() })
@@ -286,7 +286,7 @@ test('a malformed DPoP is 400 as a malformed Bearer is [RS-18 Q-02 Q-03 Q-04]', 
   assert.match(two, /^HTTP\/1.1 400 /)
 })
 
-test('every change to a good proof makes it a bad one [EX-04 J-01 J-02 J-03 J-07]', async (t) => {
+test('POST /mcp rejects every altered proof with 401 [EX-04 J-01 J-02 J-03 J-07]', async (t) => {
   const app = await start(t, 'accept')
   const [token, nonce, other] = [await app.bound(), await app.nonce(), await createHolder()]
   const refused = async (
@@ -370,7 +370,7 @@ test('every change to a good proof makes it a bad one [EX-04 J-01 J-02 J-03 J-07
   assert.equal((await app.ask(token, { proof: good })).status, 200)
 })
 
-test('keys of every kind that is announced [EX-04]', async (t) => {
+test('POST /mcp accepts proofs of every announced algorithm [EX-04]', async (t) => {
   const app = await start(t, 'accept')
   const nonce = await app.nonce()
   for (const alg of ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519']) {
@@ -393,7 +393,7 @@ test('keys of every kind that is announced [EX-04]', async (t) => {
   }
 })
 
-test('a proof counts once; another one with the same id is the same to us, but for another key [EX-04]', async (t) => {
+test('POST /mcp accepts a proof once, identified by its key and jti [EX-04]', async (t) => {
   const app = await start(t, 'accept')
   const [token, nonce, other] = [await app.bound(), await app.nonce(), await createHolder()]
   const proof = await app.holder.prove('POST', app.mcpUrl, {
@@ -423,7 +423,7 @@ test('a proof counts once; another one with the same id is the same to us, but f
   )
 })
 
-test('a nonce is good wherever the secret is, and nowhere else [EX-04]', async (t) => {
+test('POST /mcp accepts nonces of instances with the same secret only [EX-04]', async (t) => {
   const secret = 'a secret that is shared by two instances'
   const [one, two, stranger] = [
     await start(t, 'accept', { secret }),
@@ -439,7 +439,7 @@ test('a nonce is good wherever the secret is, and nowhere else [EX-04]', async (
   await isRefused(refused, 401, 'DPoP use_dpop_nonce', stranger.origin)
 })
 
-test('what is cached of a token does not let it pass, and what was refused does not stay so [EX-04]', async (t) => {
+test('POST /mcp requires a proof for cached tokens, and accepts one after a rejection [EX-04]', async (t) => {
   const app = await start(t, 'accept')
   const token = await app.bound()
   for (let round = 0; round < 3; round++) {
@@ -469,7 +469,7 @@ test('what is cached of a token does not let it pass, and what was refused does 
   }
 })
 
-test('a route of the app has its own URL, behind a proxy that strips a path too [EX-04 Q-27]', async (t) => {
+test('A guarded route expects its own URL in htu, also behind a proxy that strips a path [EX-04 Q-27]', async (t) => {
   const publicUrl = 'https://mcp.example.com/base'
   const routes = (app: FastifyInstance) => {
     app.get(
@@ -521,7 +521,7 @@ test('a route of the app has its own URL, behind a proxy that strips a path too 
   assert.equal((await fetch(`${app.origin}/notes/a`, { headers: forged })).status, 401)
 })
 
-test('what was proven with a request is for one token and one key [EX-04 Q-27]', async (t) => {
+test('A verified proof of a request holds for one token and one key only [EX-04 Q-27]', async (t) => {
   const [mine, other] = [await createHolder(), await createHolder()]
   const verifier = (key: Holder) => async (token: string): Promise<McpAuth> => ({
     token,
@@ -569,7 +569,7 @@ test('what was proven with a request is for one token and one key [EX-04 Q-27]',
   )
 })
 
-test('verifiers of the app say what a token is bound to [EX-04 Q-27]', async (t) => {
+test('A guarded route reads the binding of a token from the verifiers of the app [EX-04 Q-27]', async (t) => {
   const holder = await createHolder()
   const verifier = async (token: string): Promise<McpAuth> => ({
     token,
@@ -602,7 +602,7 @@ test('verifiers of the app say what a token is bound to [EX-04 Q-27]', async (t)
   }
 })
 
-test('the issuer of an opaque token says what it is bound to [EX-04 Q-27]', async (t) => {
+test('A guarded route reads the binding of an opaque token from introspection [EX-04 Q-27]', async (t) => {
   const server = await startIntrospection(t)
   const verify = introspectionVerifier({
     issuer: server.issuer,
@@ -640,7 +640,7 @@ test('the issuer of an opaque token says what it is bound to [EX-04 Q-27]', asyn
 
 for (const { where, skip, open } of stores) {
   test(
-    `two instances that share a store (${where}) take a proof once [EX-04 S-03]`,
+    `Two instances that share a store (${where}) accept a proof once [EX-04 S-03]`,
     { skip },
     async (t) => {
       const options = {
@@ -669,7 +669,7 @@ for (const { where, skip, open } of stores) {
   )
 }
 
-test('a store that is down is 503, and no one passes [EX-04 S-02]', async (t) => {
+test('POST /mcp answers 503 to bound tokens while the store is unavailable [EX-04 S-02]', async (t) => {
   const down = async () => {
     throw new Error('canary')
   }
@@ -683,7 +683,7 @@ test('a store that is down is 503, and no one passes [EX-04 S-02]', async (t) =>
   assert.equal((await app.call(await app.token())).status, 200)
 })
 
-test('pages of other origins may read the nonce, and send a proof [EX-04]', async (t) => {
+test('CORS of POST /mcp allows the proof header and exposes the nonce [EX-04]', async (t) => {
   const app = await start(t, 'accept', { allowedOrigins: ['https://app.example'] })
   const origin = 'https://app.example'
   const preflight = await fetch(app.mcpUrl, {
@@ -699,7 +699,7 @@ test('pages of other origins may read the nonce, and send a proof [EX-04]', asyn
   assert.match(answer.headers.get('access-control-expose-headers') ?? '', /\bDPoP-Nonce\b/)
 })
 
-test('the resource metadata say which proofs are taken, and whether they are needed [EX-04]', async (t) => {
+test('The resource metadata name the proof algorithms, and whether proofs are required [EX-04]', async (t) => {
   for (const [dpop, required] of [['accept', undefined], ['require', true]] as const) {
     const app = await start(t, dpop)
     const document = await (await fetch(`${app.origin}/.well-known/oauth-protected-resource/mcp`))
@@ -746,7 +746,7 @@ const eras = {
   ]
 } as const
 
-test('a tool that is a guarded route takes the proof of the MCP request as its own, and nothing from outside does [EX-04 Q-25]', async (t) => {
+test('A tool made from a guarded route reuses the proof of its MCP request alone [EX-04 Q-25]', async (t) => {
   for (
     const [dpop, era] of [['accept', 'legacy'], ['require', 'legacy'], ['accept', 'modern'], [
       'require',
@@ -796,7 +796,7 @@ test('a tool that is a guarded route takes the proof of the MCP request as its o
   }
 })
 
-test('where nobody has checked a proof there is none to go by [EX-04 Q-25]', async (t) => {
+test('A tool made from a guarded route rejects a bound token if no proof was verified [EX-04 Q-25]', async (t) => {
   const bound = await start(t, 'accept')
   const { issuer } = bound
   const app = Fastify()
@@ -846,7 +846,7 @@ test('where nobody has checked a proof there is none to go by [EX-04 Q-25]', asy
   assert.equal(await ask(token, 'Bearer'), 'refused')
 })
 
-test('proofs need a check of tokens, a secret for every store, and a way through [EX-04]', () => {
+test('The option dpop is rejected without token checks, or with a store and no secret [EX-04]', () => {
   const issuer = 'https://id.example'
   const proxies = { issuer, setupProxies: true, clientId: 'server', clientSecret: 'canary' }
   const verifier = async () => null
@@ -889,7 +889,7 @@ test('proofs need a check of tokens, a secret for every store, and a way through
   )
 })
 
-test('a proof counts once, however the path of the request is spelled [EX-04 Q-27]', async (t) => {
+test('A guarded route accepts a proof once, however the path is spelled [EX-04 Q-27]', async (t) => {
   const app = await start(t, 'accept')
   const token = await app.bound()
   const proof = await app.holder.prove('POST', app.mcpUrl, { token, nonce: await app.nonce() })

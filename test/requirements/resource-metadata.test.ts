@@ -12,7 +12,7 @@ const names = ({ path }: RunningMode) => [bare + path, bare]
 for (const [name, start] of Object.entries(modes)) {
   const metadata = !name.endsWith('no issuer') && !name.endsWith('dependency')
 
-  test(`${name}: an address that is nobody's is 404 in JSON [PRM-02 PRM-13]`, async (t) => {
+  test(`${name}: GET of an unknown well-known path is 404 in JSON [PRM-02 PRM-13]`, async (t) => {
     const mode = await start(t)
     const nobodys = [
       `${bare}/evil`,
@@ -41,7 +41,8 @@ for (const [name, start] of Object.entries(modes)) {
 
   if (!metadata) continue
 
-  test(`${name}: the document is where the challenge says, and says whose it is [PRM-01 PRM-02 PRM-03 PRM-04 PRM-05 PRM-07 PRM-08 PRM-09]`, async (t) => {
+  const title = `${name}: the URL of the challenge serves the metadata of the resource`
+  test(`${title} [PRM-01 PRM-02 PRM-03 PRM-04 PRM-05 PRM-07 PRM-08 PRM-09]`, async (t) => {
     const mode = await start(t)
     const challenged = await fetch(mode.origin + mode.path, { method: 'POST' })
     const [, url = ''] =
@@ -61,7 +62,7 @@ for (const [name, start] of Object.entries(modes)) {
     }
   })
 
-  test(`${name}: anyone may read the document, from any page, and nothing in a request changes it [PRM-11 PRM-12]`, async (t) => {
+  test(`${name}: GET of the metadata is open to every origin and always the same [PRM-11 PRM-12]`, async (t) => {
     const mode = await start(t)
     for (const path of names(mode)) {
       const document = await (await fetch(mode.origin + path)).text()
@@ -125,7 +126,7 @@ for (const [name, start] of Object.entries(modes)) {
   })
 }
 
-test('the resource has one spelling, wherever it is and however it was configured [PRM-03 PRM-04 PRM-05 PRM-06]', async (t) => {
+test('The metadata spell the resource in one way for all options [PRM-03 PRM-04 PRM-05 PRM-06]', async (t) => {
   for (
     const [publicUrl, prefix, path, resource] of [
       ['HTTPS://API.Example.com', '', '/mcp', 'https://api.example.com/mcp'],
@@ -167,7 +168,7 @@ test('the resource has one spelling, wherever it is and however it was configure
   }
 })
 
-test('every MCP route has a document of its own, and none speaks for the host [PRM-10]', async (t) => {
+test('Every MCP route has its own metadata, and none describes the host app [PRM-10]', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   const publicUrl = 'https://api.example.com'

@@ -30,7 +30,8 @@ function challenge ({ metadataUrl }: RunningMode, ...parts: string[]): string {
 }
 
 for (const [name, start] of Object.entries(modes)) {
-  test(`${name}: without a token every method and every message is 401, and the challenge is the same each time [RS-01 RS-09 RS-10 RS-11 RS-16]`, async (t) => {
+  const title = `${name}: every method and message without a token is 401 with the same challenge`
+  test(`${title} [RS-01 RS-09 RS-10 RS-11 RS-16]`, async (t) => {
     const mode = await start(t)
     const url = mode.origin + mode.path
     const ask = async (init: RequestInit) => {
@@ -78,7 +79,7 @@ for (const [name, start] of Object.entries(modes)) {
     assert.deepEqual(mode.calls, [])
   })
 
-  test(`${name}: a token counts in its header, for one request, and if it is good [RS-02 RS-03 RS-04 RS-05]`, async (t) => {
+  test(`${name}: only a valid token in the header of the request is accepted [RS-02 RS-03 RS-04 RS-05]`, async (t) => {
     const mode = await start(t)
     const url = mode.origin + mode.path
     const good = await mode.token()
@@ -116,7 +117,8 @@ for (const [name, start] of Object.entries(modes)) {
     assert.equal(mode.calls.length, 3 * revisions.length)
   })
 
-  test(`${name}: what a token may not do is 403 with all scopes of the operation, and nothing runs [RS-07 RS-12 RS-13 RS-14 RS-20]`, async (t) => {
+  const lacking = `${name}: a token without the scopes is 403 with all scopes, and nothing runs`
+  test(`${lacking} [RS-07 RS-12 RS-13 RS-14 RS-20]`, async (t) => {
     const mode = await start(t)
     const url = mode.origin + mode.path
     const [reads, writes, both] = [
@@ -163,7 +165,7 @@ for (const [name, start] of Object.entries(modes)) {
 
   // What credentials look like is for a dependency to say.
   if (name === 'a guard with a dependency') continue
-  test(`${name}: a malformed request for access is 400 [RS-18]`, async (t) => {
+  test(`${name}: POST /mcp with a malformed Authorization header is 400 [RS-18]`, async (t) => {
     const mode = await start(t)
     const good = await mode.token()
     const ask = (authorization: string, query = '') =>
@@ -184,7 +186,7 @@ for (const [name, start] of Object.entries(modes)) {
   })
 }
 
-test('tokens that are forged, foreign, or for something else do not count, and nobody is asked where they say [RS-08 RS-06]', async (t) => {
+test('POST /mcp rejects forged and foreign tokens, and fetches none of their URLs [RS-08 RS-06]', async (t) => {
   const { call, token, issuer, mcpUrl } = await startGuarded(t)
   const asked: string[] = []
   const stranger = await createKey('one')
@@ -265,7 +267,7 @@ test('tokens that are forged, foreign, or for something else do not count, and n
   )
 })
 
-test('offline_access is in no challenge, whoever asks for it [RS-17]', async (t) => {
+test('A challenge never contains offline_access, whatever requires it [RS-17]', async (t) => {
   const app = Fastify()
   await assert.rejects(async () => {
     await app.register(mcpOAuth, {
@@ -300,7 +302,7 @@ test('offline_access is in no challenge, whoever asks for it [RS-17]', async (t)
   }
 })
 
-test('routes of the app are guarded in every method that they have [RS-01 RS-09 RS-13]', async (t) => {
+test('Guarded routes of the app require a token for each of their methods [RS-01 RS-09 RS-13]', async (t) => {
   const { origin, token } = await startGuarded(t, { requiredScopes: ['mcp:read'] }, {
     routes: (app) => {
       app.route({
@@ -349,7 +351,7 @@ function full (): McpServer {
   return server
 }
 
-test('a list is the same for the same token, in the same order, whatever was called between [RS-22]', async (t) => {
+test('Lists of POST /mcp are the same and in the same order for the same token [RS-22]', async (t) => {
   const kinds: Array<McpOAuthOptions['mcp']> = [{ server: full() }, { server: () => full() }, {
     tools: true
   }]
@@ -383,7 +385,7 @@ test('a list is the same for the same token, in the same order, whatever was cal
   }
 })
 
-test('what a caller is told about the server may be kept for that caller alone [RS-23]', async (t) => {
+test('Results of POST /mcp that describe the server are cacheable per caller only [RS-23]', async (t) => {
   const { mcpUrl, token } = await startGuarded(t, { mcp: { server: full() } })
   const authorization = `Bearer ${await token()}`
   for (
@@ -407,7 +409,7 @@ test('what a caller is told about the server may be kept for that caller alone [
   }
 })
 
-test('the pages of one list agree on who may keep them [RS-23]', async (t) => {
+test('All pages of a list have the same cache scope [RS-23]', async (t) => {
   const handler = {
     async fetch (_request: Request, { parsedBody }: { parsedBody?: unknown } = {}) {
       const { id, params } = parsedBody as { id: number, params: { cursor?: string } }

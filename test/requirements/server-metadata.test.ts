@@ -35,7 +35,9 @@ async function documentOf (
 }
 
 for (const name of ['the broker', 'the thin proxies', 'custom metadata'] as const) {
-  test(`${name}: the document is at the root, one and the same for every revision, and its issuer is the one the resource names [ASM-01 ASM-02 ASM-05 ASM-06 ASM-07 ASM-14]`, async (t) => {
+  const title =
+    `${name}: the root serves one server metadata document with the issuer of the resource`
+  test(`${title} [ASM-01 ASM-02 ASM-05 ASM-06 ASM-07 ASM-14]`, async (t) => {
     const mode = await modes[name]?.(t, { mcp: { path: '/v1/tools/mcp' } }) as RunningMode
     const texts = new Set<string>()
     for (const path of names('')) {
@@ -83,7 +85,7 @@ for (const name of ['the broker', 'the thin proxies', 'custom metadata'] as cons
   })
 }
 
-test('below a prefix the document is where the path of the issuer is inserted, and where OpenID Connect appends [ASM-04 ASM-05]', async (t) => {
+test('Under a prefix the server metadata are at the inserted and the appended path [ASM-04 ASM-05]', async (t) => {
   const flow = await startFlow(t, { options: { prefix: '/v1' } })
   for (const path of names('/v1')) {
     assert.equal((await documentOf(flow, path))['issuer'], 'https://mcp.example.com/v1', path)
@@ -97,13 +99,13 @@ test('below a prefix the document is where the path of the issuer is inserted, a
   ) assert.equal((await fetch(flow.origin + path)).status, 404, path)
 })
 
-test('a resource server describes no authorization server, and names that of its provider as it was given [ASM-01]', async (t) => {
+test('A resource server publishes no server metadata and names its issuer unchanged [ASM-01]', async (t) => {
   const mode = await modes['a resource server']?.(t) as RunningMode
   for (const path of names('')) assert.equal((await fetch(mode.origin + path)).status, 404, path)
   assert.equal((await fetch(`${mode.origin}/oauth/register`, { method: 'POST' })).status, 404)
 })
 
-test('with legacyEndpoints clients that read no metadata find the endpoints at the root, without it they are not there [ASM-02 ASM-03]', async (t) => {
+test('The root serves endpoints for old clients only with legacyEndpoints [ASM-02 ASM-03]', async (t) => {
   const json = {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -147,7 +149,7 @@ test('with legacyEndpoints clients that read no metadata find the endpoints at t
   }, /legacyEndpoints/)
 })
 
-test('the broker says that it sends iss, and does, in every answer; the thin proxies do neither [ASM-08 AZ-05]', async (t) => {
+test('The broker announces and sends iss in every response, the thin proxies never [ASM-08 AZ-05]', async (t) => {
   const flow = await startFlow(t)
   assert.equal((await documentOf(flow))['authorization_response_iss_parameter_supported'], true)
   const id = await flow.register()
@@ -190,7 +192,7 @@ test('the broker says that it sends iss, and does, in every answer; the thin pro
   ], ['unsupported_response_type', null])
 })
 
-test('metadata documents of clients are announced where they count, and nowhere else [ASM-09]', async (t) => {
+test('The server metadata announce client metadata documents only if they are accepted [ASM-09]', async (t) => {
   const url = 'https://client.example/metadata.json'
   const rows: Array<[options: Partial<McpOAuthOptions>, announced: true | undefined]> = [
     [{}, true],
@@ -213,7 +215,7 @@ test('metadata documents of clients are announced where they count, and nowhere 
   )
 })
 
-test('what the broker announces is what it does, with registration and without [ASM-10 ASM-11 REG-03]', async (t) => {
+test('The broker serves what its metadata announce, with registration or not [ASM-10 ASM-11 REG-03]', async (t) => {
   for (const registers of [true, false]) {
     const flow = await startFlow(t, {
       options: {
@@ -255,7 +257,7 @@ test('what the broker announces is what it does, with registration and without [
   }
 })
 
-test('the document of the broker needs no provider [ASM-12]', async (t) => {
+test('GET of the server metadata succeeds while the provider is unreachable [ASM-12]', async (t) => {
   const flow = await startFlow(t)
   const document = await documentOf(flow)
   await flow.upstream.stop()
@@ -263,7 +265,7 @@ test('the document of the broker needs no provider [ASM-12]', async (t) => {
   assert.deepEqual(await documentOf(late), document)
 })
 
-test('addresses without TLS are for loopback [ASM-15]', async (t) => {
+test('URLs without TLS are rejected unless they are on loopback [ASM-15]', async (t) => {
   const proxies = {
     issuer: 'https://idp.example',
     clientId: 'c',
