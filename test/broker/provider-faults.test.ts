@@ -76,7 +76,7 @@ async function waits (
 
 for (
   const [name, outcomes] of Object.entries<Record<string, number>>({
-    'errors and no JSON object [U-01 F-07]': {
+    'an error or no JSON object [U-01 F-07]': {
       error: 503,
       unavailable: 503,
       missing: 502,
@@ -87,10 +87,10 @@ for (
       deep: 502
     },
     'a redirect [U-02 F-10]': { redirect: 502 },
-    'no end [U-03]': { hang: 504, hangAfterHeaders: 504, drip: 504 },
-    'too much [U-04]': { oversize: 502, endless: 502 },
-    'a bomb [U-05]': { bomb: 502 },
-    'a broken connection [U-06]': { reset: 503, resetMidBody: 503 }
+    'too slow [U-03]': { hang: 504, hangAfterHeaders: 504, drip: 504 },
+    'too large [U-04]': { oversize: 502, endless: 502 },
+    'a compressed bomb [U-05]': { bomb: 502 },
+    'cut off [U-06]': { reset: 503, resetMidBody: 503 }
   })
 ) {
   everywhere(
