@@ -117,8 +117,8 @@ for (const [name, start] of Object.entries(modes)) {
     assert.equal(mode.calls.length, 3 * revisions.length)
   })
 
-  const lacking = `${name}: a token without the scopes is 403 with all scopes, and nothing runs`
-  test(`${lacking} [RS-07 RS-12 RS-13 RS-14 RS-20]`, async (t) => {
+  const narrowTitle = `${name}: a token without the scopes is 403 with all scopes, and nothing runs`
+  test(`${narrowTitle} [RS-07 RS-12 RS-13 RS-14 RS-20]`, async (t) => {
     const mode = await start(t)
     const url = mode.origin + mode.path
     const [reads, writes, both] = [
