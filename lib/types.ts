@@ -44,44 +44,43 @@ export interface UpstreamAccess {
  */
 export type Dependency = (request: FastifyRequest, reply: FastifyReply) => unknown
 
-/** What a verifier is told beside the token. */
+/** The circumstances in which a token is verified. */
 export interface VerifyContext {
   /** The URL of the MCP route: the audience a token must have been issued for (RFC 8707 §2). */
   resource: string
   /** Seconds since 1970. */
   now: number
   /**
-   * Whether proofs are checked (option `dpop`): a token that is bound to a key is good then, if its
-   * binding is in `claims.cnf`.
+   * Whether DPoP proofs are verified (option `dpop`). A sender-constrained token is valid then, if
+   * its binding is in `claims.cnf`.
    */
   dpop?: boolean
   /**
-   * The log of the request, where there is one. A token, or a part of one, does not belong there.
+   * The log of the request, if there is one. Never log a token or a part of one.
    */
   log?: Log
 }
 
 /**
- * Says whether an access token is good.
+ * Verifies an access token.
  *
- * Resolves to the caller, or to `null` when the token is not of a kind this verifier knows (the
- * next one is asked). Throws
- * `McpOAuthError` `invalidToken` for a token that is of its kind and bad: no other verifier is
- * asked then. Any other error means that the check itself failed and is answered 503.
+ * Resolves to the caller, or to `null` for a token of another kind, which is passed to the next
+ * verifier. Throws `McpOAuthError` `invalidToken` for an invalid token of its own kind, which is
+ * then rejected. Any other error means that the verification failed: the response is 503.
  */
 export interface TokenVerifier {
   (token: string, context: VerifyContext): Promise<McpAuth | null>
   /**
-   * Whose tokens it knows. Clients are told that they can get tokens there
-   * (`authorization_servers`, RFC 9728 §2), and the log names it.
+   * Issuer of the tokens it verifies. It is published in `authorization_servers` (RFC 9728 §2) and
+   * logged.
    */
   readonly issuer?: string
 }
 
 /**
- * Remembers what was used and what was revoked. Keys are hashes, values are constants or sealed;
- * `ttl` is in seconds. A rejected promise, or none within a second, means that the store is down,
- * which is answered 503.
+ * Stores one-time values and revocations. Keys are hashes, values are constants or sealed; `ttl` is
+ * in seconds. A promise that is rejected, or pending for a second, means that the store is
+ * unavailable: the response is 503.
  */
 export interface Store {
   /**
@@ -91,11 +90,11 @@ export interface Store {
   putIfAbsent(key: string, value: string, ttl: number): Promise<string | null>
   get(key: string): Promise<string | null>
   put(key: string, value: string, ttl: number): Promise<void>
-  /** What may be wrong with how it is set up: a sentence each, for the log when the app starts. */
+  /** Problems of its configuration, a sentence each. They are logged when the app starts. */
   warnings?(): Promise<readonly string[]>
 }
 
-/** Where the library reports: the `log` of a Fastify instance fits. */
+/** A logger, such as the `log` of a Fastify instance. */
 export interface Log {
   debug(details: object, message: string): void
   info(details: object, message: string): void
@@ -117,7 +116,7 @@ export interface UserClaims {
   readonly [claim: string]: unknown
 }
 
-/** Who has just logged in at the provider, and what they asked for. */
+/** A user who has just logged in at the provider, and the request of the client. */
 export interface UpstreamUser {
   /** Verified claims: of the ID token, or of the userinfo endpoint where there is none. */
   readonly claims: UserClaims
@@ -129,13 +128,13 @@ export interface UpstreamUser {
 }
 
 /**
- * Decides who gets in, and with what. May return `false` or throw an error with `statusCode` 403
- * (nobody gets tokens), narrow the `scopes`, and add `claims` to the access token. Has 5 seconds;
- * any other error, and no answer, end in 500 and never in tokens.
+ * Decides whether a user gets tokens. It may deny them (return `false`, or throw an error with
+ * `statusCode` 403), narrow the `scopes`, and add `claims` to the access token. Any other error,
+ * and no result within 5 seconds, end in 500 without tokens.
  */
 export type AuthorizeUser = (user: UpstreamUser) => AuthorizeVerdict | Promise<AuthorizeVerdict>
 
-/** What `authorizeUser` may answer. Nothing means yes. */
+/** Result of `authorizeUser`; `undefined` grants tokens. */
 export type AuthorizeVerdict = boolean | undefined | {
   scopes?: readonly string[]
   claims?: Readonly<Record<string, unknown>>
@@ -202,10 +201,10 @@ export interface Client {
   readonly scopes?: readonly string[]
 }
 
-/** What a client may ask the token endpoint for. */
+/** Grant type of a token request. */
 export type GrantType = 'authorization_code' | 'refresh_token' | 'client_credentials'
 
-/** What a consent page has to say. Everything is text, to be escaped by whoever writes HTML. */
+/** Content of a consent page. All members but `fields` are text: escape them in HTML. */
 export interface ConsentDetails {
   /** Where the form goes, by POST. */
   readonly action: string

@@ -9,6 +9,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { errorTable } from '../lib/errors.ts'
 import { mcpOAuth, type McpOAuthOptions } from '../lib/index.ts'
 import { optionNames } from '../lib/options/schema.ts'
+import * as presets from '../lib/providers/index.ts'
 import { temporaryFolder } from './support/daemon.ts'
 import {
   citations,
@@ -59,6 +60,13 @@ test('options.md has every option, once, and none that does not exist', () => {
   assert.deepEqual(
     rows('docs/options.md', 'option').map(([name]) => name).sort(),
     [...optionNames].sort()
+  )
+})
+
+test('docs/providers has one page for each preset, and an index', () => {
+  assert.deepEqual(
+    readdirSync(join(root, 'docs/providers')).sort(),
+    ['index', ...Object.keys(presets)].map(name => `${name}.md`).sort()
   )
 })
 
