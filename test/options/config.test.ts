@@ -26,7 +26,7 @@ function configured (options: McpOAuthOptions, prefix = '') {
   return createConfig(options, prefix, log)
 }
 
-test('each mistake is one line: the option, what was given, what is expected', () => {
+test('optionProblems reports each mistake in one line: the option, the given and the expected value', () => {
   const mistakes: Array<[options: unknown, ...problems: string[]]> = [
     [null, 'options: null is given, expected an object'],
     ['https://id.example', 'options: "https://id.example" is given, expected an object'],
@@ -172,7 +172,7 @@ test('each mistake is one line: the option, what was given, what is expected', (
   }
 })
 
-test('each rule that spans options says which, and how to mend it', () => {
+test('optionProblems names the options that contradict each other, and the remedy', () => {
   const mistakes: Array<[options: object, problem: RegExp]> = [
     [
       { tokens: 'auto' },
@@ -399,7 +399,7 @@ test('each mistake about a client says which, and how to mend it [T-10]', () => 
   )
 })
 
-test('production wants a secret of its own wherever something is sealed', () => {
+test('optionProblems requires a secret in production wherever values are encrypted', () => {
   assert.match(
     optionProblems(proxies, true).join(),
     /^secret: missing, required when NODE_ENV is production/
@@ -415,7 +415,7 @@ test('production wants a secret of its own wherever something is sealed', () => 
   assert.deepEqual(optionProblems({ issuer }, true), [])
 })
 
-test('no message shows a secret', () => {
+test('optionProblems never quotes a secret', () => {
   for (
     const options of [
       { ...proxies, clientId: undefined },
@@ -445,7 +445,7 @@ test('no message shows a secret', () => {
   assert.doesNotMatch(optionProblems({ clientSecret: 424242 }, false).join(), /424242/)
 })
 
-test('all problems are reported at once, as one error', () => {
+test('createConfig throws one error with all problems', () => {
   const wrong = { issuer: 'http://id.example', setupProxies: true, defaultScope: ' ' }
   assert.throws(() => configured(wrong as McpOAuthOptions), (error) => {
     assert.ok(error instanceof McpOAuthError)
@@ -512,7 +512,7 @@ test('the combinations of the documentation start, each in its mode', () => {
   }
 })
 
-test('methods count wherever they are: a store may be an instance of a class', () => {
+test('optionProblems accepts methods of a class, as those of a store', () => {
   class OwnStore {
     async putIfAbsent () {
       return null
@@ -581,7 +581,7 @@ test('defaults, prefixes and URLs [PRM-06]', () => {
   assert.deepEqual(configured({ issuer, headers: ['X-Api-Key'] }).headers, ['x-api-key'])
 })
 
-test('the caller keeps its object, and no one can change the configuration', () => {
+test('createConfig freezes the configuration and leaves the given options unchanged', () => {
   const options = deepFreeze({
     ...proxies,
     audience: 'https://api.example',

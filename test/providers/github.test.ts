@@ -122,7 +122,7 @@ for (
     'no number': { id: null }
   })
 ) {
-  test(`nobody is taken for an account whose id is ${what}`, async (t) => {
+  test(`the login at GitHub rejects an account whose id is ${what}`, async (t) => {
     const { upstream } = await setUp(t, { token: granted, user })
     await assert.rejects(upstream.redeem('code', upstream.secrets()), {
       kind: 'providerMisbehaved'
@@ -130,7 +130,7 @@ for (
   })
 }
 
-test('an account without refresh token is looked at again', async (t) => {
+test('an account at GitHub without a refresh token is identified again', async (t) => {
   const { upstream } = await setUp(t, { token: granted })
   assert.ok(upstream.recheck)
   assert.equal((await upstream.recheck('gho_canary')).claims?.['sub'], '583231')

@@ -137,7 +137,7 @@ for (const [preset, setting, values, reason] of bad) {
   })
 }
 
-test('good settings pass, and every preset names its missing ones', () => {
+test('every preset accepts valid settings, and names those that are missing', () => {
   for (const [preset, settings] of Object.entries(good) as Array<[keyof typeof presets, object]>) {
     assert.match(call(preset, settings).issuer, /^https:/)
     for (const nothing of [undefined, null, {}]) {
@@ -149,7 +149,7 @@ test('good settings pass, and every preset names its missing ones', () => {
   }
 })
 
-test('an unset secret is a mistake, not a public client', () => {
+test('every preset rejects a secret that is undefined', () => {
   for (const [preset, settings] of Object.entries(good) as Array<[keyof typeof presets, object]>) {
     const { message } = refusal(preset, {
       ...settings,
