@@ -1,3 +1,4 @@
+/** Which members do the published metadata documents have? */
 import { Type } from '@sinclair/typebox'
 import type { Static } from '@sinclair/typebox'
 

@@ -1,13 +1,14 @@
+/** Which members does a client registration have? */
 import { Type, type Static } from '@sinclair/typebox'
 
 const uris = () => Type.Array(Type.String({ maxLength: 2048 }), { minItems: 1, maxItems: 10 })
 
 /**
- * What a client sends to be registered (RFC 7591 §2). Members that are not listed are accepted and
- * have no effect.
+ * Request of dynamic client registration (RFC 7591 §2). Members that are not listed are accepted
+ * and have no effect.
  */
 export const ClientRegistrationRequestSchema = Type.Object({
-  /** Where the client wants to receive authorization codes. */
+  /** Redirect URIs of the client, which receive authorization codes. */
   redirect_uris: uris(),
   /** Human-readable name of the client, at most 100 characters. It is shown as unverified. */
   client_name: Type.Optional(Type.String({ maxLength: 100 })),
@@ -16,8 +17,8 @@ export const ClientRegistrationRequestSchema = Type.Object({
   /** Response types the client will use. Default `['code']`. */
   response_types: Type.Optional(Type.Array(Type.String(), { default: ['code'] })),
   /**
-   * How the client authenticates at the token endpoint. All clients are public: the answer is
-   * always `none`.
+   * How the client authenticates at the token endpoint. All registered clients are public: the
+   * response always has `none`.
    */
   token_endpoint_auth_method: Type.Optional(Type.String({ default: 'none' })),
   /** Whether the client is a web page or a native program (OpenID Connect Registration §2). */
@@ -30,7 +31,7 @@ export const ClientRegistrationRequestSchema = Type.Object({
   additionalProperties: true
 })
 
-/** What a client sends to be registered (RFC 7591 §2). */
+/** Request of dynamic client registration (RFC 7591 §2). */
 export type ClientRegistrationRequest = Static<typeof ClientRegistrationRequestSchema>
 
 /** The registered client (RFC 7591 §3.2.1). */
