@@ -131,7 +131,7 @@ function codeOf (kind: ErrorKind): ErrorCode {
 
 const brand = Symbol.for('fastify-mcp-oauth.error')
 
-/** What can be added to a line of the table. */
+/** Details of one error, beside its line of the table. */
 export interface ErrorDetails {
   /** A fixed sentence that says more than the table's. Never built from input. */
   description?: string
@@ -144,7 +144,7 @@ export interface ErrorDetails {
   statusCode?: number
   /** Seconds until a retry makes sense. Defaults to 5 for 502, 503 and 504. */
   retryAfter?: number
-  /** What went wrong, for the log only. */
+  /** The reason, for the log only. */
   cause?: unknown
 }
 
@@ -204,11 +204,6 @@ export function causeWith (reason: string, written: unknown): Error {
     ? JSON.stringify(written.replace(/\/\/[^/?#]*@/, '//…@').slice(0, 200))
     : JSON.stringify(written)?.slice(0, 200)
   return new Error(`${reason}: ${text ?? 'nothing'}`)
-}
-
-/** An error whose cause is a text, for the log only. */
-export function errorWith (kind: ErrorKind, reason: string): McpOAuthError {
-  return new McpOAuthError(kind, { cause: new Error(reason) })
 }
 
 /** A start-up error: the table's sentence, then one line per problem, each with a full stop. */

@@ -10,7 +10,7 @@ export const mcpOAuth: FastifyPluginAsync<McpOAuthOptions> = fp(plugin, {
 })
 export default mcpOAuth
 
-// What they add to Fastify's types.
+// These modules augment Fastify's types.
 export type {} from './guard/decorators.ts'
 export type {} from './mcp/tools/collect.ts'
 export type {} from './host/isolate.ts'

@@ -6,10 +6,8 @@
  */
 
 // Requests of ours to others: lib/http
-
-/** One request, from connection to body: logins wait for it. */
+/** One request, from connection to body, and its connection alone: logins wait for it. */
 export const requestTimeoutMs = 5_000
-/** Connection to a server: as long as the whole request. */
 export const connectTimeoutMs = 5_000
 /** Connections to each origin. */
 export const maxConnections = 50
@@ -19,9 +17,8 @@ export const maxResponseBytes = 524_288
 export const maxDocumentBytes = 5_120
 /** One attempt to resolve the host of a document; there are two. */
 export const dnsTimeoutMs = 1_500
-/** Client metadata documents that are requested at once. */
+/** Client metadata documents that are requested at once, and that wait for it. */
 export const maxDocumentRequests = 10
-/** Client metadata documents that wait for it. */
 export const maxQueuedDocumentRequests = 20
 /** Longest pause after failed loads: an outage costs few requests. */
 export const maxRetryBackoffSeconds = 60
@@ -31,36 +28,29 @@ export const refreshCooldownSeconds = 30
 export const queueTimeoutMs = 5_000
 
 // Requests to our OAuth endpoints: lib/host
-
 /** A registration with many redirect URIs and keys fits; larger bodies cost memory for nothing. */
 export const maxOAuthBodyBytes = 64 * 1024
 
 // The identity provider: lib/provider
-
 /** Discovery of the metadata, however many URLs it tries. */
 export const discoveryTimeoutMs = 5_000
-/** Metadata of a provider are loaded again after this time. */
+/** Provider metadata are loaded again after this time; while that fails, they are used longer. */
 export const metadataFreshSeconds = 600
-/** The last metadata are used for this much longer while the provider fails. */
 export const metadataStaleSeconds = 86_400
 /** Lookup of a user by a preset, with all its requests. */
 export const lookUpTimeoutMs = 5_000
-/** Requests of logins to the provider that run at once: it must not be overloaded by us. */
+/** Requests of logins that run at once, so that we do not overload the provider, and that wait. */
 export const maxProviderRequests = 50
-/** Requests of logins that wait for it. */
 export const maxQueuedProviderRequests = 200
 
 // The store: lib/store
-
 /** One operation: a store in the same network responds within milliseconds. */
 export const storeTimeoutMs = 1_000
-/** Failures in a row that open the circuit breaker: single failures are normal. */
+/** Failures in a row that open the circuit breaker, and the time until it probes again. */
 export const storeFailureThreshold = 5
-/** Time without a response that opens it, and between two probes: a restart takes seconds. */
 export const storeResetTimeoutMs = 1_000
-/** A revoked grant is rejected by every instance within this time (docs/security.md). */
+/** A revoked grant is rejected everywhere within this time; grants in that cache: about 1 MB. */
 export const revocationCacheMs = 1_000
-/** Grants in the revocation cache of an instance: about 1 MB. */
 export const revocationCacheSize = 10_000
 /** Entries of a store in memory, if its creator gives no number. */
 export const memoryStoreEntries = 10_000
@@ -72,7 +62,6 @@ export const revokedGrantSeconds = 31 * 24 * 3600
 export const revokedMachineSeconds = 3600
 
 // Parameters and metadata (RFC 6749, RFC 7591): lib/oauth
-
 /** Longest URL anywhere: browsers and servers commonly accept at least this much. */
 export const maxUrlChars = 2_048
 /** A query or form: the longest parameters, and room for unknown ones. */
@@ -81,41 +70,35 @@ export const maxFormChars = 65_536
 export const maxParameters = 50
 /** It is returned in a URL. */
 export const maxStateChars = 2_048
-/** Longest value of `scope`. */
+/** Longest value of `scope`, and scopes in one. */
 export const maxScopeChars = 2_048
-/** Scopes in one value of `scope`. */
 export const maxScopes = 100
 /** Longest access token: servers commonly accept 8 kB of headers. */
 export const maxTokenChars = 8_192
-/** Codes and refresh tokens are sealed; this fits the longest that we issue. */
+/** Longest token that we issue as code or refresh token, and longest token of a provider. */
 export const maxGrantChars = 16_384
-/** Longest token of a provider. */
 export const maxProviderTokenChars = 16_384
 /** Tokens of a provider that claim to live longer have an unknown lifetime. */
 export const maxExpiresInSeconds = 1e9
-/** Client assertions are for immediate use. */
+/** Client assertions are for immediate use; clocks of a client and ours may differ by this much. */
 export const assertionSeconds = 300
-/** Clocks of a client and ours may differ by this much. */
 export const assertionSkewSeconds = 30
 /** Identifiers of assertions (`jti`) are random values. */
 export const maxAssertionIdChars = 512
-/** Redirect URIs of one client. */
+/** Redirect URIs of a client, and their length: its id carries them and has to fit into a URL. */
 export const maxRedirectUris = 10
-/** All redirect URIs of a client: its id carries them, and has to fit into a URL. */
 export const maxRedirectUriChars = 4_096
 /** Keys in the metadata of a client. */
 export const maxClientKeys = 20
 /** The name of a client has to fit on the consent page. */
 export const maxClientNameChars = 100
-/** Shorter RSA keys are insecure (RFC 7518 §3.3). */
+/** Shorter RSA keys are insecure (RFC 7518 §3.3), longer ones are slow to verify with. */
 export const minRsaBits = 2_048
-/** Longer RSA keys are slow to verify with. */
 export const maxRsaBits = 4_096
 /** Clocks of two instances may differ by this much when one reads a token of the other. */
 export const tokenSkewSeconds = 30
 
 // Options: lib/options
-
 /** Problems that one message lists: more are noise. */
 export const maxOptionProblems = 50
 /** Longest name that is compared with the names of options: comparing costs the square of it. */
@@ -124,9 +107,8 @@ export const maxComparedChars = 40
 export const minSecretChars = 32
 /** Longest id of a listed client: it travels in URLs, codes and tokens. */
 export const maxListedClientIdChars = 400
-/** Longest name of a client or server on the consent page. */
+/** Longest name of a client or server, and text in place of a logo, on the consent page. */
 export const maxDisplayNameChars = 100
-/** Longest text in place of a logo on the consent page. */
 export const maxLogoChars = 8
 /** Secrets or keys of a listed client: two are enough to rotate, and each is tried in turn. */
 export const maxClientProofs = 10
@@ -134,12 +116,10 @@ export const maxClientProofs = 10
 export const mcpBodyBytes = 4 * 1024 * 1024
 
 // Clients and their metadata documents: lib/clients
-
 /** Dynamic registration: a client whose id has expired registers again. */
 export const registrationSeconds = 90 * 24 * 3600
-/** A document whose server sets no lifetime: changes count within minutes. */
+/** A document whose server sets no lifetime is fetched again within minutes, any other in a day. */
 export const documentSeconds = 300
-/** A document whose server allows more is fetched again after a day. */
 export const maxDocumentSeconds = 86_400
 /** A document that failed is not fetched again meanwhile: less than a user needs to retry. */
 export const failedDocumentSeconds = 30
@@ -151,7 +131,6 @@ export const documentRecheckMs = 1_000
 export const maxDocuments = 1_000
 
 // Logins and pages: lib/broker/endpoints, lib/pages
-
 /** From the consent page to the callback, and the provider's form in between. */
 export const loginSeconds = 600
 /** Clocks of two instances may differ by this much. */
@@ -160,9 +139,8 @@ export const loginSkewSeconds = 30
 export const maxSealedRequestChars = 3_800
 /** Longest authorization code of a provider: ours carries it inside. */
 export const maxProviderCodeChars = 4_096
-/** Logins in progress per browser: their cookies are sent with every request. */
+/** Logins in progress per browser, and their cookies: servers allow 8 kB for all headers. */
 export const maxLoginCookies = 5
-/** Together they stay below the 8 kB that common servers allow for all headers. */
 export const maxLoginCookieBytes = 6 * 1024
 /** The consent form: a sealed request and a decision. */
 export const maxConsentFormBytes = 32 * 1024
@@ -170,7 +148,6 @@ export const maxConsentFormBytes = 32 * 1024
 export const consentRenderMs = 5_000
 
 // Tokens of the broker: lib/broker
-
 /** From the redirect to the token request. */
 export const codeSeconds = 60
 /** An access token lives this long, or as long as the provider's if that is shorter. */
@@ -185,9 +162,8 @@ export const usedCodeSeconds = codeSeconds + accessTokenSeconds
 export const maxCodeFailures = 5
 /** A refresh is locked longer than one can take, with all that it waits for. */
 export const refreshLockSeconds = 45
-/** Pause between checks whether a concurrent request with the same refresh token is finished. */
+/** Pause between checks for a concurrent refresh, and their number: clients wait no longer. */
 export const refreshPollMs = 100
-/** Checks of that kind: together they take less than clients wait for a response. */
 export const maxRefreshPolls = 70
 /** A write that must not be lost is repeated, once later than a failed store is tried again. */
 export const storeWriteDelaysMs = [100, 1_200]
@@ -195,10 +171,7 @@ export const storeWriteDelaysMs = [100, 1_200]
 export const storeConnectDelaysMs = [100, 400, 700]
 /** The secrets of the last instance are remembered as long as any grant. */
 export const secretNoteSeconds = revokedGrantSeconds
-/**
- * Entries in memory of each kind of mark that anyone can cause: about 5 MB. If all are full, a
- * heap of 128 MB has room left.
- */
+/** Entries in memory of each kind of mark that anyone can cause: all full, they fit into 128 MB. */
 export const floodedStoreEntries = 20_000
 /** Entries in memory of all other marks. */
 export const sharedStoreEntries = 100_000
@@ -208,45 +181,37 @@ export const revocationDelaysMs = [1_000, 5_000, 30_000]
 export const authorizeUserMs = 5_000
 
 // DPoP (RFC 9449): lib/dpop
-
 /** A proof with an RSA key of 4096 bits has about 2,000. */
 export const maxProofChars = 8_192
 /** Identifiers of proofs (`jti`) are random values, such as a UUID. */
 export const maxProofIdChars = 256
-/** A nonce is handed out for this long, and valid for as long again. */
+/** A nonce is handed out for this long and valid for as long again, by clocks that may differ. */
 export const nonceSeconds = 120
-/** Clocks of two instances may differ by this much. */
 export const nonceSkewSeconds = 30
 /** Used proofs in memory, where there is no store. */
 export const maxStoredProofs = 100_000
 
 // Verification of access tokens: lib/verifiers
-
-/** Valid tokens in memory, for each verifier. */
+/** Valid tokens in memory, for each verifier; each is verified again after this time. */
 export const maxCachedTokens = 10_000
-/** A cached token is verified again after this time: keys may have been withdrawn. */
 export const tokenCacheSeconds = 60
-/** Clocks of an issuer and ours may differ by this much. */
+/** Clocks of an issuer and ours may differ by this much, and by this if the option says so. */
 export const issuerSkewSeconds = 30
-/** The largest difference that can be set: beyond it a clock is wrong. */
 export const maxIssuerSkewSeconds = 120
 /** From issue to expiry: a JWT cannot be revoked. */
 export const maxTokenLifetimeSeconds = 86_400
 /** Longest `sub`: identifiers are shorter by far. */
 export const maxSubjectChars = 2_048
-/** Keys of an issuer are loaded again after this time. */
+/** Keys of an issuer are loaded again after this time; while that fails, they are used longer. */
 export const keysFreshSeconds = 600
-/** Known keys are used for this much longer while they cannot be loaded. */
 export const keysStaleSeconds = 3_600
 /** Keys in one set: each may have to be tried. */
 export const maxProviderKeys = 100
-/** Introspection requests of a verifier that run at once. */
+/** Introspection requests of a verifier that run at once, and that wait for it. */
 export const maxIntrospections = 40
-/** Introspection requests that wait for it. */
 export const maxQueuedIntrospections = 200
 
 // Thin proxies: lib/thin-proxy
-
 /** From the authorization request to the token request. */
 export const loginRecordSeconds = 600
 /** A login record that is released after a fault of the provider is unusable for this long. */
@@ -261,7 +226,6 @@ export const providerTokenMs = 5_000
 export const maxProviderTokenRequests = 50
 
 // The MCP route: lib/mcp
-
 /** Levels of a request body. Deeper JSON exhausts the stack of code that copies or writes it. */
 export const maxBodyDepth = 256
 /** Messages of a JSON-RPC batch. Each may start a tool. */

@@ -1,4 +1,4 @@
-/** What does a registration do, in order? */
+/** Which steps does a registration take, in order? */
 import type { FastifyInstance } from 'fastify'
 import { registerBroker } from './broker/routes.ts'
 import { discoveryRoutes } from './discovery/documents.ts'

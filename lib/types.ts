@@ -5,8 +5,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
  * The caller, as found on `request.mcpAuth` and, in tools, as `extra.authInfo`.
  *
  * A superset of the SDK's `AuthInfo`: `token`, `clientId`, `scopes`, `expiresAt` (seconds since
- * 1970), `resource`, `extra`. Whatever the `dependencies` return is merged into it. Declare your
- * own members once:
+ * 1970), `resource`, `extra`. The result of each of the `dependencies` is merged into it. Declare
+ * your own members once:
  *
  * ```ts
  * declare module 'fastify-mcp-oauth' { interface McpAuth { userId: string } }
@@ -14,7 +14,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
  */
 export interface McpAuth extends AuthInfo {
   /**
-   * Who the token speaks for (`sub`). A machine of the broker speaks for itself: it is `clientId`
+   * The subject of the token (`sub`). A machine of the broker speaks for itself: it is `clientId`
    * then. Absent for tokens of a provider that name no one.
    */
   subject?: string

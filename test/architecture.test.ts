@@ -125,10 +125,9 @@ test('each dependency has one door, and fastify is a type only', () => {
   assert.deepEqual(trespasses, [])
 })
 
-// The limits are one list of constants, each with its reason: it has two lines for every limit.
-test('no file has more than 250 lines, but for the list of limits', () => {
+test('no file has more than 250 lines', () => {
   const long = [...files].map(([file, source]) => [file, source.split('\n').length - 1] as const)
-    .filter(([file, lines]) => lines > 250 && file !== 'limits.ts')
+    .filter(([, lines]) => lines > 250)
   assert.deepEqual(long, [])
 })
 
@@ -147,7 +146,7 @@ test('19 of 20 lines of code have at most 95 columns', () => {
   assert.ok(Number(widths[Math.floor(widths.length * 0.95)]) <= 95)
 })
 
-test('the code has at most 340 kB, without comments and indentation', () => {
+test('the code has at most 385 kB, without comments and indentation', () => {
   const bytes = codeLines.reduce((sum, line) => sum + Buffer.byteLength(line.trim()) + 1, 0)
-  assert.ok(bytes < 341_000, `${Math.floor(bytes / 1000)} kB`)
+  assert.ok(bytes < 386_000, `${Math.floor(bytes / 1000)} kB`)
 })

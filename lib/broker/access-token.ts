@@ -1,9 +1,9 @@
-/** What does an access token of the broker contain? */
+/** Which claims does an access token of the broker contain? */
 
 import { randomBytes } from 'node:crypto'
 import type { SigningKeys } from '../crypto/signing-keys.ts'
 
-/** What the tokens of a grant have in common. Part of the sealed refresh token. */
+/** The content that all tokens of a grant share. Part of the sealed refresh token. */
 export interface GrantContent {
   /** Id of the grant: its tokens are revoked together. */
   readonly grant: string

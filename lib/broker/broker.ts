@@ -1,4 +1,4 @@
-/** What do the endpoints of the broker share? */
+/** Which parts do the endpoints of the broker share? */
 
 import { createClients } from '../clients/clients.ts'
 import { createClientDocuments } from '../clients/documents.ts'
@@ -20,7 +20,7 @@ import { createLoginStates } from './login-state.ts'
 import { createRevocation } from './revocation.ts'
 import { createTokenIssuer } from './tokens.ts'
 
-/** What a broker is created from. */
+/** The parts of a broker. */
 export interface BrokerOptions {
   config: Config & { provider: ProviderConfig }
   discovery: ProviderDiscovery

@@ -8,7 +8,7 @@ import type { ProviderLogin } from '../provider/login.ts'
 import type { OneTimeMarks } from '../store/one-time.ts'
 import type { Log } from '../types.ts'
 
-/** What a revocation is created from. */
+/** The parts of a revocation. */
 interface RevocationOptions {
   marks: OneTimeMarks
   sealer: Sealer

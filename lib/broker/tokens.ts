@@ -17,7 +17,7 @@ import {
 import { authorizeUser, type Authorization } from './authorize-user.ts'
 import type { Revocation } from './revocation.ts'
 
-/** What a user agreed to. It travels from the consent page to the token endpoint. */
+/** The request a user agreed to. It travels from the consent page to the token endpoint. */
 export interface ApprovedRequest {
   /** Hash of the client id: the id itself may be long. */
   readonly client: string
@@ -39,7 +39,7 @@ export interface CodeContent extends ApprovedRequest {
   readonly secrets: LoginSecrets
 }
 
-/** What the refresh tokens of a grant have in common. */
+/** The content that all refresh tokens of a grant share. */
 interface UserGrant extends GrantContent {
   /** Hash of the client id. */
   readonly client: string
@@ -62,7 +62,7 @@ export interface TokenClient {
   now: number
 }
 
-/** What a token issuer is created from. */
+/** The parts of a token issuer. */
 interface TokenIssuerOptions {
   config: Pick<Config, 'authorizeUser' | 'upstreamToken'>
   sealer: Sealer

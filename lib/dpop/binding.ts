@@ -2,7 +2,7 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { McpAuth } from '../types.ts'
-import { errorWith } from '../errors.ts'
+import { failure } from '../errors.ts'
 import type { Scheme } from '../oauth/bearer.ts'
 import { boundKeyOf, invalidProof } from './rules.ts'
 import type { DpopVerifier, VerifiedProof } from './verifier.ts'
@@ -34,10 +34,10 @@ export function createTokenBinding (mode: keyof typeof schemes, verifier: DpopVe
       const key = boundKeyOf(claims)
       if (key === undefined && scheme === 'Bearer') return
       if (key === undefined) {
-        throw errorWith('invalidToken', 'The access token is not bound to a key')
+        throw failure('invalidToken', 'The access token is not bound to a key')
       }
       if (verifier === null || key === null || scheme === 'Bearer') {
-        throw errorWith(
+        throw failure(
           'invalidToken',
           'A sender-constrained token was not sent with the DPoP scheme'
         )

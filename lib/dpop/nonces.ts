@@ -8,7 +8,7 @@ import { nonceSeconds, nonceSkewSeconds } from '../limits.ts'
 export const nonceLifetime = 2 * (nonceSeconds + nonceSkewSeconds)
 
 /**
- * Makes nonces for DPoP proofs (RFC 9449 §8 and §9). Nothing is stored: all instances and
+ * Makes nonces for DPoP proofs (RFC 9449 §8 and §9). No nonce is stored: all instances and
  * registrations with the same secret accept the same nonces, because clients keep one per origin.
  * A nonce is handed out for one period and valid for one more, so that a client which keeps calling
  * always has a valid one.

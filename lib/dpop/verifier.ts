@@ -9,7 +9,7 @@ import {
   type JWK
 } from 'jose'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { errorWith } from '../errors.ts'
+import { failure } from '../errors.ts'
 import { maxStoredProofs } from '../limits.ts'
 import { signatureAlgorithms } from '../oauth/public-keys.ts'
 import type { Config } from '../options/config.ts'
@@ -69,7 +69,7 @@ export function createDpopVerifier (
     })
     const key = await verifySignature(compact, jwk, alg)
     if (bound !== undefined && key !== bound.key) {
-      throw errorWith('invalidToken', 'The DPoP proof is of another key than the access token')
+      throw failure('invalidToken', 'The DPoP proof is of another key than the access token')
     }
     // Last, so that rejected proofs fill no store. The URL is not in the id: it has many spellings.
     if (!await marks.consume('proof', `${key} ${id}`, nonceLifetime)) {

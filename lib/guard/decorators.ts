@@ -1,4 +1,4 @@
-/** What does a registration add to the host's instances and requests? */
+/** Which decorators does a registration add to instances and requests? */
 import type { FastifyInstance } from 'fastify'
 import { startupError } from '../errors.ts'
 import { problemOfScopes } from '../oauth/scope.ts'

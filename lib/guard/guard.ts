@@ -1,7 +1,7 @@
 /** Which requests may pass to a protected route? */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { TokenBinding } from '../dpop/binding.ts'
-import { errorWith, McpOAuthError } from '../errors.ts'
+import { failure, McpOAuthError } from '../errors.ts'
 import { queryOf } from '../host/parsers.ts'
 import { safeLogger } from '../host/safe-logger.ts'
 import { parseAccessToken } from '../oauth/bearer.ts'
@@ -173,7 +173,7 @@ function hasResponded ({ sent, statusCode }: FastifyReply): boolean {
 /** Merges the result of a dependency into the caller. A predicate that returns false refuses. */
 function addIdentity (request: FastifyRequest, identity: unknown): void {
   if (identity === false) {
-    throw errorWith('invalidToken', 'a dependency returned false')
+    throw failure('invalidToken', 'a dependency returned false')
   }
   if (isPlainObject(identity)) {
     request.mcpAuth = { ...request.mcpAuth ?? anonymous(request), ...identity }

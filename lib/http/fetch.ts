@@ -1,6 +1,6 @@
 /** How do we request a server that the operator configured? */
 import { Agent, request } from 'undici'
-import { errorWith, McpOAuthError } from '../errors.ts'
+import { failure, McpOAuthError } from '../errors.ts'
 import { connectTimeoutMs, maxConnections, maxResponseBytes, requestTimeoutMs } from '../limits.ts'
 import { jsonObject } from './json.ts'
 import { withTimeout } from './timeout.ts'
@@ -49,7 +49,7 @@ export async function boundedFetch (
   url: string,
   { method = 'GET', headers, body, timeout = requestTimeoutMs }: FetchOptions = {}
 ): Promise<FetchResponse> {
-  const error = () => errorWith('providerTimeout', `no response in ${timeout} ms`)
+  const error = () => failure('providerTimeout', `no response in ${timeout} ms`)
   try {
     return await withTimeout(async (signal) => {
       const response = await request(url, {
@@ -98,7 +98,7 @@ export async function fetchJson (
 export function objectOf ({ status, text }: FetchResponse): Readonly<Record<string, unknown>> {
   const object = status === 200 ? jsonObject(text) : null
   if (object !== null) return object
-  throw errorWith(
+  throw failure(
     status >= 500 ? 'providerUnavailable' : 'providerMisbehaved',
     status === 200 ? 'the response is not a JSON object' : `the response has status ${status}`
   )
@@ -129,5 +129,5 @@ function discard (body: Body, reason: string): never {
   // Destroying an unfinished body emits an error, which would be uncaught.
   body.on('error', () => {})
   body.destroy()
-  throw errorWith('providerMisbehaved', reason)
+  throw failure('providerMisbehaved', reason)
 }

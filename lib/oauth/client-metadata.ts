@@ -31,7 +31,8 @@ const deceptive = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/u
 
 /**
  * Checks the metadata of a client that registers (RFC 7591 §2) and returns the members we keep.
- * Nothing is coerced or fetched; `null` means absent; harmful members are rejected, others dropped.
+ * No value is coerced or fetched; `null` means absent; harmful members are rejected, others
+ * dropped.
  *
  * A client that requests a secret becomes a public one, which `token_endpoint_auth_method` in the
  * response tells it (RFC 7591 §3.2.1). Grant types are narrowed to those of user logins.

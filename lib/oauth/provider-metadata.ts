@@ -1,6 +1,6 @@
 /** Which members of a provider's metadata do we use, and are they valid? */
 
-import { errorWith, type McpOAuthError } from '../errors.ts'
+import { failure, type McpOAuthError } from '../errors.ts'
 import { problemOfServerUrl } from './url.ts'
 
 export const providerEndpoints = [
@@ -87,5 +87,5 @@ function isPlainHttp (url: unknown): boolean {
 }
 
 function unusable (reason: string): McpOAuthError {
-  return errorWith('providerUnavailable', `The metadata of the provider is invalid: ${reason}`)
+  return failure('providerUnavailable', `The metadata of the provider is invalid: ${reason}`)
 }

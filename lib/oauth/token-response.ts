@@ -1,6 +1,6 @@
 /** Which tokens does the token endpoint of the provider return? */
 
-import { errorWith, type ErrorKind, type McpOAuthError } from '../errors.ts'
+import { failure, type ErrorKind, type McpOAuthError } from '../errors.ts'
 import { maxExpiresInSeconds, maxProviderTokenChars, maxScopeChars } from '../limits.ts'
 import { parseJsonObject } from '../util/json.ts'
 
@@ -22,15 +22,17 @@ const errors = new Map<unknown, ErrorKind>([
  *   errors about our own credentials
  */
 export function parseTokenResponse (status: number, text: string) {
-  if (status >= 500 || status === 429) throw failure('providerUnavailable', `returned ${status}`)
+  if (status >= 500 || status === 429) {
+    throw responseFailure('providerUnavailable', `returned ${status}`)
+  }
   const body = parseJsonObject(text)
-  if (body === null) throw failure('providerMisbehaved', 'returned no JSON object')
+  if (body === null) throw responseFailure('providerMisbehaved', 'returned no JSON object')
   if (status < 200 || status > 299) {
-    throw failure(errors.get(body['error']) ?? 'providerMisbehaved', `returned ${status}`)
+    throw responseFailure(errors.get(body['error']) ?? 'providerMisbehaved', `returned ${status}`)
   }
   const { access_token: token, token_type: type, expires_in: seconds } = body
   if (!isToken(token) || typeof type !== 'string' || type.toLowerCase() !== 'bearer') {
-    throw failure('providerMisbehaved', 'returned no bearer token')
+    throw responseFailure('providerMisbehaved', 'returned no bearer token')
   }
   const { refresh_token: refreshToken, scope } = body
   return {
@@ -56,6 +58,6 @@ function isScope (value: unknown): value is string {
     /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/.test(value)
 }
 
-function failure (kind: ErrorKind, reason: string): McpOAuthError {
-  return errorWith(kind, `The token endpoint ${reason}`)
+function responseFailure (kind: ErrorKind, reason: string): McpOAuthError {
+  return failure(kind, `The token endpoint ${reason}`)
 }

@@ -1,4 +1,4 @@
-/** What do the options amount to, once they are checked and completed with their defaults? */
+/** Which configuration do checked options and their defaults add up to? */
 import { randomBytes } from 'node:crypto'
 import type { Static, TObject, TProperties, TSchema } from '@sinclair/typebox'
 import { Check } from '@sinclair/typebox/value'
@@ -39,14 +39,16 @@ type Derived = 'provider' | 'secret' | 'store' | 'tokens' | 'clients' | 'clientI
 
 /**
  * The options, checked, completed and frozen: each under its own name, but for those that are
- * derived. Nothing else reads the options.
+ * derived. No other module reads the options.
  */
 export interface Config extends Omit<Options, Derived> {
   readonly mode: Mode
   readonly provider: ProviderConfig | null
   /** The completed `customOAuthMetadata`. */
   readonly document: OAuthMetadata | null
-  /** Who verifies access tokens: the broker, the keys of the provider, nobody, or the verifiers. */
+  /**
+   * The verifier of access tokens: the broker, the keys of the provider, nobody, or the verifiers.
+   */
   readonly tokens: 'own' | 'issuer' | 'none' | readonly TokenVerifier[]
   readonly secrets: readonly string[]
   /** Behind a circuit breaker. */

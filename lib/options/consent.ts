@@ -1,4 +1,4 @@
-/** What may the operator change about the consent page? */
+/** Which parts of the consent page may the operator change? */
 import { Type } from '@sinclair/typebox'
 import { maxDisplayNameChars, maxLogoChars } from '../limits.ts'
 import type { ConsentDetails } from '../types.ts'

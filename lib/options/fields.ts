@@ -186,7 +186,7 @@ export const logger = optional(
   expect('a logger such as app.log', value => typeof Object(value).warn === 'function')
 )
 
-/** What {@link checkOptions} allows for. */
+/** Settings of {@link checkOptions}. */
 export interface CheckOptions<Options> {
   /** Problems beyond single options, as whole lines that begin with the option. */
   more?: (options: Options) => string[]

@@ -1,4 +1,4 @@
-/** What serves the MCP route, and which routes of the app become its tools? */
+/** Which server answers on the MCP route, and which routes become tools? */
 import { Type, type Static } from '@sinclair/typebox'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'

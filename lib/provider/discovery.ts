@@ -1,5 +1,5 @@
 /** Which endpoints does the identity provider have? */
-import { errorWith, type McpOAuthError } from '../errors.ts'
+import { failure, type McpOAuthError } from '../errors.ts'
 import { cached } from '../http/cached.ts'
 import { fetchJson } from '../http/fetch.ts'
 import { discoveryTimeoutMs, metadataFreshSeconds, metadataStaleSeconds } from '../limits.ts'
@@ -118,7 +118,7 @@ export function createProviderDiscovery (
     async keysUri (): Promise<string> {
       const { jwks_uri: uri } = await metadata()
       if (uri === undefined) {
-        throw errorWith('providerMisbehaved', 'the provider metadata have no jwks_uri')
+        throw failure('providerMisbehaved', 'the provider metadata have no jwks_uri')
       }
       return uri
     }
@@ -137,7 +137,7 @@ function rejectMovedEndpoints (
     const [before, after] = [known?.[name], loaded[name]]
     if (before && after && new URL(before).origin !== new URL(after).origin) {
       const reason = `${name} has moved to another origin; restart the app to accept it`
-      throw errorWith('providerUnavailable', reason)
+      throw failure('providerUnavailable', reason)
     }
   }
 }

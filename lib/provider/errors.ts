@@ -1,5 +1,5 @@
-/** What does an error of the identity provider mean for a grant? */
-import { errorWith, McpOAuthError } from '../errors.ts'
+/** Which error of ours does an error of the identity provider become? */
+import { failure, McpOAuthError } from '../errors.ts'
 import { boundedFetch, objectOf } from '../http/fetch.ts'
 import type { FetchJson } from '../types.ts'
 
@@ -58,7 +58,7 @@ function errorName (thrown: unknown): string {
 export const fetchAsUser: FetchJson = async (url, headers) => {
   const response = await boundedFetch(url, { headers })
   if (response.status === 401) {
-    throw errorWith('invalidGrant', 'the provider rejected its own access token')
+    throw failure('invalidGrant', 'the provider rejected its own access token')
   }
   return objectOf(response)
 }

@@ -1,7 +1,7 @@
 /** How does a user log in at the identity provider, and how are its tokens redeemed and renewed? */
 import { randomBytes } from 'node:crypto'
 import * as oidc from 'openid-client'
-import { errorWith, McpOAuthError } from '../errors.ts'
+import { failure, McpOAuthError } from '../errors.ts'
 import { createLimiter } from '../http/concurrency.ts'
 import { withTimeout } from '../http/timeout.ts'
 import {
@@ -96,7 +96,7 @@ export function createProviderLogin ({ metadata, ...options }: ProviderLoginOpti
     if (claims) return claims
     if (config.serverMetadata().userinfo_endpoint === undefined) {
       const reason = 'the provider returned no claims about the user: add openid to the scopes'
-      throw errorWith('invalidGrant', reason)
+      throw failure('invalidGrant', reason)
     }
     return await callProvider(() => oidc.fetchUserInfo(config, token, oidc.skipSubjectCheck))
   }
@@ -122,7 +122,7 @@ export function createProviderLogin ({ metadata, ...options }: ProviderLoginOpti
     ): Promise<string> {
       const { authorization_endpoint: endpoint, scopes_supported: known = [] } = await metadata()
       if (endpoint === undefined) {
-        throw errorWith(
+        throw failure(
           'providerMisbehaved',
           'the provider metadata have no authorization_endpoint'
         )
@@ -238,7 +238,7 @@ function tokensOf (response: TokenResponse, claims: object | null): ProviderToke
     validToken.test(token)
   )
   if (type !== 'bearer' || !hasValidTokens) {
-    throw errorWith('invalidGrant', 'the provider returned no valid bearer token')
+    throw failure('invalidGrant', 'the provider returned no valid bearer token')
   }
   return {
     accessToken,

@@ -12,7 +12,7 @@ export interface GitHubSettings extends ClientSettings {
   clientSecret: string | undefined
 }
 
-/** What GitHub sends as `iss` with its authorization responses (RFC 9207). */
+/** The `iss` of GitHub's authorization responses (RFC 9207). */
 const issuer = 'https://github.com/login/oauth'
 
 /**

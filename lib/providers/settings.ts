@@ -15,7 +15,7 @@ export interface ClientSettings {
 
 /**
  * Options of the plugin, to be spread into the others: `{ ...auth0({ … }), setupProxies: true }`.
- * What comes after the preset wins over it.
+ * Options spread after the preset override it.
  */
 export interface Preset extends
   Pick<

@@ -1,6 +1,6 @@
 /** How does an unavailable store fail fast instead of delaying every request? */
 import { randomUUID } from 'node:crypto'
-import { errorWith, McpOAuthError } from '../errors.ts'
+import { failure, McpOAuthError } from '../errors.ts'
 import { withTimeout } from '../http/timeout.ts'
 import { storeFailureThreshold, storeResetTimeoutMs, storeTimeoutMs } from '../limits.ts'
 import type { Store } from '../types.ts'
@@ -57,7 +57,7 @@ function createBreaker (probe: (key: string) => Promise<unknown>) {
     if (failures >= storeFailureThreshold && now - respondedAt >= storeResetTimeoutMs) {
       if (now < nextProbeAt) {
         const reason = 'the store has failed repeatedly; it is probed once a second'
-        throw errorWith('storeUnavailable', reason)
+        throw failure('storeUnavailable', reason)
       }
       nextProbeAt = now + storeResetTimeoutMs
       await attempt(() => probe(`mcp-oauth:question:${randomUUID()}`))

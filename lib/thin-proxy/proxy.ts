@@ -1,4 +1,4 @@
-/** What do the endpoints of a thin proxy share? */
+/** Which parts do the endpoints of a thin proxy share? */
 import { createClients } from '../clients/clients.ts'
 import { createSealer } from '../crypto/sealer.ts'
 import { McpOAuthError } from '../errors.ts'

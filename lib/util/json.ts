@@ -1,4 +1,4 @@
-/** What shape does an unknown value have? */
+/** Which shape does an unknown value have? */
 
 /** An object that is neither null nor an array. */
 export function isPlainObject (value: unknown): value is Record<string, unknown> {

@@ -1,6 +1,6 @@
 /** Which claims may an access token have, and which caller do they describe? */
 import { boundKeyOf } from '../dpop/rules.ts'
-import { causeWith, errorWith, McpOAuthError } from '../errors.ts'
+import { causeWith, failure, McpOAuthError } from '../errors.ts'
 import { maxSubjectChars } from '../limits.ts'
 import { scopesOf } from '../oauth/scope.ts'
 import type { McpAuth, VerifyContext } from '../types.ts'
@@ -54,7 +54,7 @@ function isSubject (value: unknown): boolean {
 
 /** Returns the error of a token that has a problem. */
 export function rejection (problem: string): McpOAuthError {
-  return errorWith('invalidToken', `The access token was rejected: ${problem}`)
+  return failure('invalidToken', `The access token was rejected: ${problem}`)
 }
 
 /** Returns the error of a token with another audience than the expected ones. */

@@ -1,4 +1,4 @@
-/** What does a JWT contain, before anything about it is verified? */
+/** Which parts does a JWT have, before anything about it is verified? */
 import { jsonObject } from '../http/json.ts'
 import type { Claims } from './claims.ts'
 

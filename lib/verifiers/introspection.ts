@@ -1,7 +1,7 @@
 /** How is an access token verified by asking its issuer (RFC 7662)? */
 import { importJWK, type JWK } from 'jose'
 import * as oidc from 'openid-client'
-import { errorWith } from '../errors.ts'
+import { failure } from '../errors.ts'
 import { safeLogger } from '../host/safe-logger.ts'
 import { createLimiter } from '../http/concurrency.ts'
 import { jsonObject } from '../http/json.ts'
@@ -74,7 +74,7 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
       if (isInactive(cause)) return {}
       const reason = reasonOf(cause)
       log?.warn({ issuer, reason }, 'Could not introspect an access token')
-      throw errorWith('keysUnavailable', `${issuer} did not introspect a token: ${reason}`)
+      throw failure('keysUnavailable', `${issuer} did not introspect a token: ${reason}`)
     }
   }
 

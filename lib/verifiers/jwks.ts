@@ -1,6 +1,6 @@
 /** With which keys did an issuer sign? */
 import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
-import { errorWith, McpOAuthError } from '../errors.ts'
+import { failure, McpOAuthError } from '../errors.ts'
 import { cached, type Cached } from '../http/cached.ts'
 import { fetchJson } from '../http/fetch.ts'
 import { keysFreshSeconds, keysStaleSeconds, maxProviderKeys } from '../limits.ts'
@@ -40,7 +40,7 @@ export function createKeySet (
       source = ` from ${host}${pathname}`
       const set = await fetchJson(url)
       const problem = problemOfKeys(set)
-      if (problem !== null) throw errorWith('providerMisbehaved', `the JWK set ${problem}`)
+      if (problem !== null) throw failure('providerMisbehaved', `the JWK set ${problem}`)
       return createLocalJWKSet(set as unknown as JSONWebKeySet)
     } catch (error) {
       const cause = new Error(`no keys${source}`, { cause: error })

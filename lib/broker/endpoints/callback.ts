@@ -1,4 +1,4 @@
-/** What does the client receive when the browser returns from the provider? */
+/** Which response does the client get when the browser returns from the provider? */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errorLocation } from '../../clients/authorize.ts'
 import { McpOAuthError, type ErrorKind } from '../../errors.ts'

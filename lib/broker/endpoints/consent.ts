@@ -1,4 +1,4 @@
-/** What follows from the user's decision on the consent page? */
+/** Where does the browser go after the user's decision? */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { errorLocation } from '../../clients/authorize.ts'
 import { McpOAuthError } from '../../errors.ts'

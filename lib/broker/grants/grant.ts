@@ -1,4 +1,4 @@
-/** What is a grant to the token endpoint? */
+/** How does the token endpoint see a grant? */
 
 import { failure } from '../../errors.ts'
 import type { RequestParameters } from '../../oauth/parameters.ts'

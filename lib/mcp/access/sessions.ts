@@ -1,4 +1,6 @@
-/** Who may use a session? Only the caller who began it, and nothing is stored to know that. */
+/**
+ * Which caller may use a session? Only the caller who began it, and nothing is stored to know that.
+ */
 
 import { createHmac, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'
 import type { McpAuth } from '../../types.ts'

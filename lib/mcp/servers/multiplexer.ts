@@ -16,7 +16,7 @@ import type { VerifiedProof } from '../../dpop/verifier.ts'
 import { type ParsedBody, type RpcRequest, relatedTask } from '../rpc/parse.ts'
 import { type PendingResponse, createPendingResponse } from './response.ts'
 
-/** What tools find in `extra.requestInfo`. */
+/** The value of `extra.requestInfo` in tools. */
 export interface RequestInfo {
   headers: McpRequest['headers']
   /** The client's address, as Fastify reports it. */

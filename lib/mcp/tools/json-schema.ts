@@ -1,4 +1,4 @@
-/** What does a JSON Schema look like without references? */
+/** How does a JSON Schema look without references? */
 
 import { isPlainObject } from '../../util/json.ts'
 
@@ -40,7 +40,7 @@ const droppedKeywords = new Set([
 
 /**
  * Copies a schema and replaces every `$ref` by its target: a part of the schema, or a `shared`
- * schema by `$id`. Nothing is fetched. A schema that contains itself is cut at its first
+ * schema by `$id`. No schema is fetched. A schema that contains itself is cut at its first
  * repetition, where it accepts anything. Symbols and undefined members are lost.
  *
  * @throws {Error} with a sentence about the schema, if a reference cannot be resolved
