@@ -4,11 +4,8 @@
 // rest  the other files, and the matrix on Redis under a prefix: what `npm run test:all` adds
 // long  every file, the full matrix, long sweeps and floods
 //
-// With --checks the linter and the type check run beside the tests.
-//
 // Loading the dependencies costs a second of CPU per process, so several files share one.
 
-import { exec } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,12 +13,8 @@ import { Readable } from 'node:stream'
 import { run } from 'node:test'
 import { spec as Spec } from 'node:test/reporters'
 import { pathToFileURL } from 'node:url'
-import { parseArgs } from 'node:util'
 
-const { values: { checks = false }, positionals: [tier = 'fast', part = ''] } = parseArgs({
-  allowPositionals: true,
-  options: { checks: { type: 'boolean' } }
-})
+const [tier = 'fast', part = ''] = process.argv.slice(2)
 const root = join(import.meta.dirname, '..')
 
 /** Test files that need a daemon, a browser or the network. */
@@ -40,7 +33,7 @@ const tiers: Record<string, { matrix: string, env?: Record<string, string> }> = 
 }
 
 /** The processes that run at once: more than two cores, as many tests wait. */
-const concurrency = 4
+const concurrency = 3
 
 const unmatched = 'test name does not match pattern'
 
@@ -133,27 +126,11 @@ async function runPass ({ files: names, groups, pattern }: Pass): Promise<void> 
   for await (const text of output) process.stdout.write(text as string)
 }
 
-/** Runs a script of package.json, whose output is printed at the end if it fails. */
-function runScript (name: string): Promise<void> {
-  return new Promise(resolve => {
-    exec(`npm run ${name}`, { cwd: root, maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
-      console.log(`${error ? '✖' : '✔'} npm run ${name}`)
-      if (error) {
-        process.exitCode = 1
-        process.once('exit', () => console.error(stdout + stderr))
-      }
-      resolve()
-    })
-  })
-}
-
 const chosen = tiers[tier]
 if (!chosen) throw new Error(`${tier} is not one of ${Object.keys(tiers).join(', ')}`)
 Object.assign(process.env, { MATRIX: chosen.matrix, ...chosen.env })
 const start = Date.now()
-const checked = Promise.all(checks ? ['lint', 'types'].map(runScript) : [])
 for (const pass of passes()) await runPass(pass)
-await checked
 for (const name of skipped) console.log(`skipped: ${name}`)
 if (process.env['CI'] === 'true' && skipped.length > 0) {
   console.error('Tests were skipped. Install what they need: CI=true runs everything.')

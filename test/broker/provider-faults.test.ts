@@ -303,7 +303,7 @@ everywhere(
     const id = await flow.register()
     const codes: string[] = []
     for (let index = 0; index < 260; index++) codes.push(await flow.login(id))
-    flow.upstream.delay = 1_500
+    flow.upstream.delay = 3_000
     const replies = await Promise.all(
       codes.map(async code => ({ code, reply: await flow.token(redeem(id, code)) }))
     )
