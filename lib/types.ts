@@ -156,8 +156,8 @@ export interface ProviderTraits {
   /** Parameters added to token requests. */
   tokenParameters?: Readonly<Record<string, string>>
   /**
-   * Claims about a user where there is no ID token: gets the access token and a bounded fetch. What
-   * it returns must have `sub`.
+   * Claims about a user where there is no ID token: gets the access token and a bounded fetch, and
+   * returns claims with `sub`.
    */
   identify?: (
     accessToken: string,
@@ -202,7 +202,9 @@ export interface Client {
 }
 
 /** Grant type of a token request. */
-export type GrantType = 'authorization_code' | 'refresh_token' | 'client_credentials'
+export type GrantType = typeof grantTypes[number]
+
+export const grantTypes = ['authorization_code', 'refresh_token', 'client_credentials'] as const
 
 /** Content of a consent page. All members but `fields` are text: escape them in HTML. */
 export interface ConsentDetails {

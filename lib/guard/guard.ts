@@ -100,11 +100,12 @@ export function createGuards (
      */
     dependencies: (scopes: readonly string[]): Guard => async (request, reply) => {
       if (dependencies.length === 0) return
+      const hasResponded = noteResponse(reply)
       for (const dependency of dependencies) {
         await challenging(request, reply, scopes, async () => {
           addIdentity(request, await dependency(request, reply))
         })
-        if (hasResponded(reply)) return await reply
+        if (hasResponded()) return await reply
       }
       // Dependencies that return no identity authenticate the request all the same.
       const caller = request.mcpAuth ??= anonymous(request)
@@ -163,11 +164,18 @@ export function guardFor (
 }
 
 /**
- * Whether a dependency has responded, so that the route must not run. `reply.sent` becomes true
- * only after asynchronous `onSend` hooks of the host: until then the status of a refusal counts.
+ * Returns whether a dependency has responded, so that the route must not run. Fastify has no mark
+ * for a response that waits for asynchronous hooks or error handlers of the host: `reply.sent` is
+ * false, and the route would run although the dependency refused. So the call itself is noted.
  */
-function hasResponded ({ sent, statusCode }: FastifyReply): boolean {
-  return sent || statusCode >= 300
+function noteResponse (reply: FastifyReply): () => boolean {
+  const { send } = reply
+  let responded = false
+  reply.send = payload => {
+    responded = true
+    return send.call(reply, payload)
+  }
+  return () => responded || reply.sent
 }
 
 /** Merges the result of a dependency into the caller. A predicate that returns false refuses. */

@@ -2,6 +2,7 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { maxClientProofs, maxDisplayNameChars, maxListedClientIdChars } from '../limits.ts'
 import { publicKeyProblem } from '../oauth/public-keys.ts'
+import { grantTypes } from '../types.ts'
 import { checked, closed, list, oneOf, scope, text } from './fields.ts'
 
 const secretHash = Type.String({
@@ -34,7 +35,7 @@ export const ClientSchema = Type.Object({
    * `'client_credentials'` is for machines, which need a secret or a key.
    */
   grantTypes: Type.Optional(
-    list(oneOf('authorization_code', 'refresh_token', 'client_credentials'))
+    list(oneOf(...grantTypes))
   ),
   /**
    * Scopes it may have at most, as a machine and for its users. Default: as a machine

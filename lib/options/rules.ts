@@ -6,7 +6,8 @@ import { userGrants } from '../oauth/token-request.ts'
 import type { GrantType } from '../types.ts'
 import { problemsOf, sentenceOf } from './check.ts'
 import type { ClientOptions } from './client.ts'
-import { optionNames, OptionsSchema, type McpOAuthOptions } from './schema.ts'
+import { optionNames } from './names.ts'
+import { OptionsSchema, type McpOAuthOptions } from './schema.ts'
 import { suggestion } from './suggest.ts'
 
 /**

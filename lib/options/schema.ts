@@ -30,7 +30,7 @@ import {
   url,
   withDefault
 } from './fields.ts'
-import { McpOptionsSchema, ToolOptionsSchema } from './mcp.ts'
+import { McpOptionsSchema } from './mcp.ts'
 
 const secret = Type.String({ minLength: minSecretChars })
 
@@ -239,11 +239,3 @@ type ProxiesNeedClientId = { setupProxies?: false } | { clientId: string | undef
 
 /** Options of `app.register(mcpOAuth, options)`. */
 export type McpOAuthOptions = (WithAuth | WithoutTokens) & ProxiesNeedClientId
-
-/** Names of all options; those of `mcp`, `mcp.tools` and the entries of `clients` with a dot. */
-export const optionNames: readonly string[] = [
-  ...Object.keys(OptionsSchema.properties),
-  ...Object.keys(McpOptionsSchema.properties).map(name => `mcp.${name}`),
-  ...Object.keys(ToolOptionsSchema.properties).map(name => `mcp.tools.${name}`),
-  ...Object.keys(ClientSchema.properties).map(name => `clients.${name}`)
-]

@@ -1,3 +1,4 @@
+/** Which options does Auth0 need? */
 import { checkSettings, host, openidMetadata, optional, credentials, text } from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'
 

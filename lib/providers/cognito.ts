@@ -1,3 +1,4 @@
+/** Which options does Amazon Cognito need? */
 import { expect } from '../options/fields.ts'
 import {
   checkSettings,

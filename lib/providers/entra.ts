@@ -1,3 +1,4 @@
+/** Which options does Microsoft Entra need? */
 import { expect } from '../options/fields.ts'
 import { checkSettings, credentials, openidMetadata } from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'

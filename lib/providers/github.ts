@@ -1,3 +1,4 @@
+/** Which options does GitHub need? */
 import type { FetchJson } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
 import { checkSettings, credentials, text } from './settings.ts'
@@ -32,8 +33,8 @@ export function github (settings: GitHubSettings): Preset {
     defaultScope: '',
     ...credentials(settings),
     provider: {
-      // What GitHub publishes is a preview for clients of its own MCP server, and promises ID
-      // tokens that never come.
+      // The metadata that GitHub publishes are a preview for clients of its own MCP server, and
+      // promise ID tokens that it does not issue.
       metadata: {
         authorization_endpoint: `${issuer}/authorize`,
         token_endpoint: `${issuer}/access_token`,

@@ -1,3 +1,4 @@
+/** Which options does Google need? */
 import { checkSettings, openidMetadata, credentials, text } from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'
 

@@ -1,3 +1,4 @@
+/** Which options does Keycloak need? */
 import { url } from '../options/fields.ts'
 import { checkSettings, credentials, matching, openidMetadata } from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'

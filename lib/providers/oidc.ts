@@ -1,3 +1,4 @@
+/** Which options does any other OpenID Connect provider need? */
 import { expect, url } from '../options/fields.ts'
 import { checkSettings, optional, credentials, text } from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'

@@ -1,3 +1,4 @@
+/** Which options does Okta need? */
 import { expect } from '../options/fields.ts'
 import {
   checkSettings,

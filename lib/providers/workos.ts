@@ -1,3 +1,4 @@
+/** Which options does WorkOS need? */
 import { checkSettings, host, openidMetadata, credentials } from './settings.ts'
 import type { ClientSettings, Preset } from './settings.ts'
 

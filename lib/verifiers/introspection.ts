@@ -96,7 +96,7 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
       throw wrongAudience(expected, claims['aud'])
     }
     const claimProblem = problemOfClaims(dated, context, rules) ??
-      problemOfTimes(dated, now, clockTolerance)
+      problemOfTimes(claims, now, clockTolerance)
     if (claimProblem !== null) throw rejection(claimProblem)
     return callerOf(token, claims, context)
   }
@@ -162,7 +162,7 @@ function problemOfTimes (
   now: number,
   clockTolerance: number
 ): string | null {
-  if (Number(exp) <= now - clockTolerance) return 'it is expired'
+  if (exp !== undefined && Number(exp) <= now - clockTolerance) return 'it is expired'
   return typeof nbf === 'number' && nbf <= now + clockTolerance ? null : 'it is not valid yet (nbf)'
 }
 

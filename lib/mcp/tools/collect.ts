@@ -58,7 +58,6 @@ interface Candidate extends Operation {
   mark: string
   route: RouteOptions
   schema: RouteSchema
-  tool: RouteTool
   /** The scope of the route. The route may refer to the shared schemas of this scope only. */
   scope: FastifyInstance
 }
@@ -123,8 +122,7 @@ export function createToolCollector (tokens: InjectTokens) {
 function candidatesOf (route: RouteOptions, scope: FastifyInstance): Candidate[] {
   const config = route.config as MarkedConfig | undefined
   const schema = (route.schema ?? {}) as RouteSchema
-  const tool = config?.mcp ?? {}
-  const name = tool.name ?? schema.operationId
+  const name = config?.mcp?.name ?? schema.operationId
   if (config?.mcpOAuth !== undefined || typeof name !== 'string' || schema.hide === true) return []
 
   const mark = config?.[routeMark] ?? randomUUID()
@@ -140,7 +138,6 @@ function candidatesOf (route: RouteOptions, scope: FastifyInstance): Candidate[]
       mark,
       route,
       schema,
-      tool,
       scope
     }))
 }
@@ -151,18 +148,24 @@ function isSlashTwin ({ url, handler }: RouteOptions, candidates: readonly Candi
     candidates.some(({ route }) => route.handler === handler && `${route.url}/` === url)
 }
 
+/** Read when the tools are built: a later `onRoute` hook of the app may set or replace `config`. */
+function toolConfigOf ({ route }: Candidate): RouteTool {
+  return (route.config as MarkedConfig | undefined)?.mcp ?? {}
+}
+
 /** A mistyped member would leave the tool open. TypeScript does not check a route's `config`. */
-function configProblems ({ label, tool }: Candidate): string[] {
-  const { name: _name, scopes = [], ...unknown } = tool
+function configProblems (candidate: Candidate): string[] {
+  const { name: _name, scopes = [], ...unknown } = toolConfigOf(candidate)
   const problem = problemOfScopes(scopes)
   return [
     ...Object.keys(unknown).map(member => `${member} is unknown. Use name or scopes`),
     ...(problem === null ? [] : [`scopes: ${problem}`])
-  ].map(sentence => `${label}: config.mcp.${sentence}`)
+  ].map(sentence => `${candidate.label}: config.mcp.${sentence}`)
 }
 
 function buildTool (candidate: Candidate, options: ToolOptions): { tool: Tool, route: ToolRoute } {
-  const { name, method, mark, route, schema, scope, tool: { scopes } } = candidate
+  const { name, method, mark, route, schema, scope } = candidate
+  const { scopes } = toolConfigOf(candidate)
   const shared = scope.getSchemas()
   const path = parsePath(route.url)
   const { inputSchema, places } = buildInput(schema, path, shared)
