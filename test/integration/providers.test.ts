@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
@@ -7,7 +8,7 @@ import type { OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js'
 import type { FastifyInstance } from 'fastify'
 import type { McpOAuthOptions } from '../../lib/index.ts'
 import { buildApp } from '../support/app.ts'
-import { clientSecret, freePort, secret } from '../support/broker.ts'
+import { freePort, secret } from '../support/broker.ts'
 import { everywhere, type Place } from '../support/everywhere.ts'
 import { type ForeignProvider, type Registration, startGlewlwyd } from '../support/glewlwyd.ts'
 import { startLemonldap } from '../support/lemonldap.ts'
@@ -18,6 +19,9 @@ type Start = (
   t: TestContext,
   registration: Registration
 ) => Promise<ForeignProvider & { options?: Partial<McpOAuthOptions> } | null>
+
+/** These providers do not decode the parts of a Basic header (RFC 6749 §2.3.1). */
+const clientSecret = `canary-client-secret-${randomBytes(12).toString('hex')}`
 
 /**
  * What a login left behind: our tokens, what the provider says about the user with its own, and a
