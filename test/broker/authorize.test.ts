@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { everywhere } from '../support/everywhere.ts'
+import { matrix } from '../support/matrix.ts'
 import {
   challenge,
   isPage,
@@ -11,7 +11,7 @@ import {
   query,
   signIn,
   startFlow,
-  upstreamClient,
+  providerClient,
   verifier,
   webUri
 } from '../support/flow.ts'
@@ -19,11 +19,11 @@ import { watch } from '../support/stores.ts'
 
 const navigation = 'text/html,application/xhtml+xml,*/*;q=0.8'
 
-everywhere(
+matrix(
   'GET /oauth/authorize shows the consent page and sets no login cookie [CD-01 CD-08 A-22 A-24]',
   async ({ startFlow }) => {
     const flow = await startFlow()
-    const page = await flow.authorize(flow.asked(await flow.register()), {
+    const page = await flow.authorize(flow.params(await flow.register()), {
       cookie: 'idp-session=1'
     })
     assert.equal(page.status, 200)
@@ -40,17 +40,17 @@ everywhere(
       /form-action|unsafe-inline/
     )
     assert.equal(page.headers.get('access-control-allow-origin'), null)
-    assert.equal(flow.upstream.requests.length, 0)
+    assert.equal(flow.provider.requests.length, 0)
   }
 )
 
-everywhere(
+matrix(
   'GET /oauth/authorize shows a page for unknown clients and redirect URIs [AZ-03 A-01 A-02 A-03 A-06 A-07 A-20]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
-    const asked = flow.asked(id)
-    const two = flow.asked(await flow.register({ redirect_uris: [loopbackUri, webUri] }))
+    const asked = flow.params(id)
+    const two = flow.params(await flow.register({ redirect_uris: [loopbackUri, webUri] }))
     const rows: Array<
       [id: string, params: Record<string, string | undefined> | string, error: string]
     > = [
@@ -79,7 +79,7 @@ everywhere(
         ]
       ),
       ['A-02 CRLF', { ...asked, client_id: 'a\r\nb: c' }, 'invalid_request'],
-      ['A-20', { ...asked, client_id: upstreamClient.clientId }, 'invalid_client'],
+      ['A-20', { ...asked, client_id: providerClient.clientId }, 'invalid_client'],
       ['A-03', { ...asked, redirect_uri: 'https://evil.example/cb' }, 'invalid_request'],
       ['A-03 script', { ...asked, redirect_uri: 'javascript:alert(1)' }, 'invalid_request'],
       [
@@ -104,15 +104,15 @@ everywhere(
       assert.deepEqual([json.status, json.location, json.json()['error']], [400, null, error], name)
       assert.equal(json.headers.get('x-frame-options'), 'DENY', 'A-24')
     }
-    assert.equal(flow.upstream.requests.length, 0)
+    assert.equal(flow.provider.requests.length, 0)
   }
 )
 
-everywhere(
+matrix(
   'GET /oauth/authorize accepts only registered redirect URIs, on loopback with any port [A-04 A-05 AZ-01 CD-06]',
   async ({ startFlow }) => {
     const flow = await startFlow()
-    const web = flow.asked(await flow.register({ redirect_uris: [webUri] }))
+    const web = flow.params(await flow.register({ redirect_uris: [webUri] }))
     for (
       const near of ['/', '?x=1', '%2f', ';', '#', '&a=b', ' '].map(end => webUri + end).concat([
         'https://app.example/CB',
@@ -127,7 +127,7 @@ everywhere(
       ])
     ) isPage(await flow.authorize({ ...web, redirect_uri: near }), 400, 'invalid_request', near)
 
-    const native = flow.asked(await flow.register({ redirect_uris: ['http://127.0.0.1/cb'] }))
+    const native = flow.params(await flow.register({ redirect_uris: ['http://127.0.0.1/cb'] }))
     for (
       const [uri, status] of Object.entries({
         'http://127.0.0.1/cb': 200,
@@ -149,11 +149,11 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'GET /oauth/authorize redirects other errors to the client [A-07..A-18 AZ-04 AZ-05 AZ-09]',
   async ({ startFlow }) => {
     const flow = await startFlow()
-    const asked = flow.asked(await flow.register())
+    const asked = flow.params(await flow.register())
     const rows: Array<[id: string, more: Record<string, string | undefined>, error: string]> = [
       ['A-08', { response_type: undefined }, 'invalid_request'],
       ...['token', 'id_token', 'code token', 'code ', 'none'].map(value =>
@@ -245,11 +245,11 @@ everywhere(
     isSentBack(flow, await flow.authorize(`${query(asked)}&state=x`), 302, 'invalid_request', {
       state: null
     })
-    assert.equal(flow.upstream.requests.length, 0)
+    assert.equal(flow.provider.requests.length, 0)
   }
 )
 
-everywhere(
+matrix(
   'GET /oauth/authorize accepts our resource omitted or in capitals, and uses our spelling [A-13 AZ-08 AZ-10]',
   async ({ startFlow }) => {
     const flow = await startFlow()
@@ -270,7 +270,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'GET /oauth/authorize returns the state unchanged, or none [A-15 AZ-07]',
   async ({ startFlow }) => {
     const flow = await startFlow()
@@ -287,12 +287,12 @@ everywhere(
         '%0d%0a'
       ]
     ) {
-      const refused = await flow.authorize(flow.asked(id, { state, scope: 'admin' }))
+      const refused = await flow.authorize(flow.params(id, { state, scope: 'admin' }))
       isSentBack(flow, refused, 302, 'invalid_scope', { state: state ?? null })
       const browser = openBrowser()
       const back = await browser.get(
         flow,
-        `/oauth/callback?${await flow.approve(browser, flow.asked(id, { state }))}`
+        `/oauth/callback?${await flow.approve(browser, flow.params(id, { state }))}`
       )
       assert.deepEqual([...back.location?.searchParams.keys() ?? []], [
         'code',
@@ -303,7 +303,7 @@ everywhere(
     }
     isSentBack(
       flow,
-      await flow.authorize(flow.asked(id, { state: 'x'.repeat(2049) })),
+      await flow.authorize(flow.params(id, { state: 'x'.repeat(2049) })),
       302,
       'invalid_request',
       { state: null }
@@ -311,7 +311,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/consent sends our own values to the provider once, and none of the client [A-19 CD-10 CD-11 AZ-12]',
   async ({ startFlow }) => {
     const flow = await startFlow()
@@ -322,7 +322,7 @@ everywhere(
     const browser = openBrowser()
     const request = await flow.form(
       browser,
-      `${query(flow.asked(id, { scope: 'mcp:read mcp:write', prompt: 'login' }))}&${smuggled}`
+      `${query(flow.params(id, { scope: 'mcp:read mcp:write', prompt: 'login' }))}&${smuggled}`
     )
     const { location } = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
     const params = location?.searchParams as URLSearchParams
@@ -341,40 +341,43 @@ everywhere(
     assert.equal(params.get('tenant'), 'one')
     assert.equal(params.get('scope'), 'openid profile email')
     assert.equal(params.get('redirect_uri'), `${flow.base}/oauth/callback`)
-    assert.equal(params.get('client_id'), upstreamClient.clientId)
+    assert.equal(params.get('client_id'), providerClient.clientId)
     assert.notEqual(params.get('code_challenge'), challenge)
     assert.notEqual(params.get('state'), 's t/ä')
   }
 )
 
-everywhere(
+matrix(
   'GET /oauth/authorize stores nothing, however many requests arrive [A-21]',
   async ({ startFlow }) => {
     const { wrap, written } = watch()
     const flow = await startFlow({ wrap })
     const id = await flow.register()
     for (let index = 0; index < 50; index++) {
-      assert.equal((await flow.authorize(flow.asked(id))).status, 200)
+      assert.equal((await flow.authorize(flow.params(id))).status, 200)
     }
     assert.deepEqual(written, [])
   }
 )
 
-everywhere(
+matrix(
   'GET /oauth/authorize does not redirect errors to redirect URIs that anyone can register [A-23 AZ-11]',
   async ({ startFlow }) => {
     const flow = await startFlow()
-    const asked = flow.asked(await flow.register({ redirect_uris: ['https://phish.example/cb'] }), {
-      redirect_uri: 'https://phish.example/cb',
-      scope: 'bogus'
-    })
+    const asked = flow.params(
+      await flow.register({ redirect_uris: ['https://phish.example/cb'] }),
+      {
+        redirect_uri: 'https://phish.example/cb',
+        scope: 'bogus'
+      }
+    )
     const page = await flow.authorize(asked)
     isPage(page, 400, 'invalid_scope')
     assert.match(page.text, /<strong>phish\.example<\/strong>/)
     assert.match(page.text, /href="https:\/\/phish\.example\/cb\?error(=|&#61;)invalid_scope/)
 
     const listing = await startFlow({ options: { allowedRedirectUris: [webUri] } })
-    const listed = listing.asked(await listing.register({ redirect_uris: [webUri] }), {
+    const listed = listing.params(await listing.register({ redirect_uris: [webUri] }), {
       redirect_uri: webUri,
       scope: 'bogus'
     })
@@ -382,19 +385,19 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/consent can be repeated after the provider was unreachable [F-07]',
   async ({ startFlow }) => {
     const flow = await startFlow()
-    await flow.upstream.stop()
-    const late = await flow.another()
+    await flow.provider.stop()
+    const late = await flow.addInstance()
     const browser = openBrowser()
-    const request = await flow.form(browser, flow.asked(await late.register()), late)
+    const request = await flow.form(browser, flow.params(await late.register()), late)
     const press = () => browser.post(late, '/oauth/consent', { request, action: 'approve' })
     const away = await press()
     isPage(away, 503, 'temporarily_unavailable')
     assert.deepEqual(away.cookies, [])
-    await flow.upstream.start()
+    await flow.provider.start()
     let reply = await press()
     while (reply.status === 503) {
       await sleep(100)
@@ -407,12 +410,12 @@ everywhere(
 test('GET /authorize, POST /token and POST /register serve clients of MCP 2025-03-26', async (t) => {
   const flow = await startFlow(t, { options: { legacyEndpoints: true } })
   const id = await flow.register()
-  const page = await flow.ask(`/authorize?${query(flow.asked(id, { resource: undefined }))}`, {
+  const page = await flow.send(`/authorize?${query(flow.params(id, { resource: undefined }))}`, {
     headers: { accept: 'text/html' }
   })
   assert.equal(page.status, 200)
   const browser = openBrowser()
-  const request = await flow.form(browser, flow.asked(id))
+  const request = await flow.form(browser, flow.params(id))
   const { location } = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
   const back = await browser.get(flow, `/oauth/callback?${await signIn(location as URL)}`)
   const body = query({
@@ -421,7 +424,7 @@ test('GET /authorize, POST /token and POST /register serve clients of MCP 2025-0
     code: back.location?.searchParams.get('code') ?? '',
     code_verifier: verifier
   })
-  const tokens = await flow.ask('/token', {
+  const tokens = await flow.send('/token', {
     method: 'POST',
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body
@@ -433,7 +436,7 @@ test('POST /oauth/register rejects the URLs of the MCP 2025-03-26 endpoints as r
   const flow = await startFlow(t, { options: { legacyEndpoints: true } })
   for (const path of ['/authorize', '/token', '/register', '/oauth/authorize']) {
     const body = JSON.stringify({ redirect_uris: [`${flow.base}${path}`] })
-    const reply = await flow.ask('/oauth/register', {
+    const reply = await flow.send('/oauth/register', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body
@@ -442,11 +445,11 @@ test('POST /oauth/register rejects the URLs of the MCP 2025-03-26 endpoints as r
   }
 })
 
-everywhere(
+matrix(
   'GET /oauth/authorize rejects client ids that are private URLs, and fetches none of them [C-01 C-02 C-04]',
   async ({ startFlow }) => {
     const flow = await startFlow()
-    const { port } = new URL(flow.upstream.origin)
+    const { port } = new URL(flow.provider.origin)
     const hosts = [
       'localhost',
       'app.localhost',
@@ -493,17 +496,17 @@ everywhere(
       'file:///etc/passwd'
     ]
     for (const client of ids) {
-      isPage(await flow.authorize(flow.asked(client)), 400, 'invalid_client', client)
+      isPage(await flow.authorize(flow.params(client)), 400, 'invalid_client', client)
     }
-    assert.equal(flow.upstream.requests.length, 0)
+    assert.equal(flow.provider.requests.length, 0)
   }
 )
 
-everywhere(
+matrix(
   'why a request was refused is in the log, with what was asked for, and nowhere in the answer',
   async ({ startFlow }) => {
     const flow = await startFlow()
-    const asked = flow.asked(await flow.register())
+    const asked = flow.params(await flow.register())
     const scope = await flow.authorize({ ...asked, scope: 'mcp:read canary:write' })
     isSentBack(flow, scope, 302, 'invalid_scope')
     const uri = await flow.authorize({

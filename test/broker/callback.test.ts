@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { McpOAuthOptions } from '../../lib/index.ts'
-import { everywhere } from '../support/everywhere.ts'
+import { matrix } from '../support/matrix.ts'
 import {
   isError,
   isPage,
@@ -21,7 +21,7 @@ const plain = (text: string) =>
 async function pending (flow: Flow, more = {}) {
   const browser = openBrowser()
   const id = await flow.register()
-  const answer = plain(await flow.approve(browser, flow.asked(id, more)))
+  const answer = plain(await flow.approve(browser, flow.params(id, more)))
   return {
     id,
     browser,
@@ -31,7 +31,7 @@ async function pending (flow: Flow, more = {}) {
   }
 }
 
-everywhere(
+matrix(
   'GET /oauth/callback rejects malformed responses, and the login remains usable [B-01 B-02 B-10 B-15]',
   async ({ startFlow }) => {
     const flow = await startFlow()
@@ -56,7 +56,7 @@ everywhere(
       { state, code: 'x'.repeat(4097) },
       { state, code: 'a\r\nb' },
       { state, code: 'a\0' },
-      { state, code, iss: flow.upstream.issuer + '/' }
+      { state, code, iss: flow.provider.issuer + '/' }
     ]
     for (const params of rows) {
       const reply = await back(params)
@@ -64,20 +64,20 @@ everywhere(
       assert.deepEqual(reply.cookies, [])
     }
     assert.equal(
-      (await flow.ask(`/oauth/callback?${query(answer)}`, { method: 'POST' })).status,
+      (await flow.send(`/oauth/callback?${query(answer)}`, { method: 'POST' })).status,
       405,
       'B-15'
     )
     assert.equal(
-      (await flow.ask(`/oauth/callback?${query(answer)}`, { method: 'HEAD' })).status,
+      (await flow.send(`/oauth/callback?${query(answer)}`, { method: 'HEAD' })).status,
       405
     )
-    assert.equal(flow.upstream.count('/token'), 0)
+    assert.equal(flow.provider.count('/token'), 0)
     assert.equal((await back(answer)).status, 302)
   }
 )
 
-everywhere(
+matrix(
   'GET /oauth/callback accepts only the browser that approved [B-04 B-05 B-07 CD-09]',
   async ({ startFlow }) => {
     const flow = await startFlow()
@@ -105,30 +105,30 @@ everywhere(
           error: 'x'
         }]
       ) {
-        const reply = await flow.ask(`/oauth/callback?${query(params)}`, {
+        const reply = await flow.send(`/oauth/callback?${query(params)}`, {
           headers: { accept: 'text/html', cookie }
         })
         isPage(reply, 403, 'access_denied', cookie.slice(0, 100))
       }
     }
-    assert.equal(flow.upstream.count('/token'), 0)
+    assert.equal(flow.provider.count('/token'), 0)
     assert.equal((await mine.back(mine.answer)).status, 302, 'the right browser still can')
   }
 )
 
-everywhere(
+matrix(
   'GET /oauth/callback redirects each login to the client once [B-03 B-14 B-18 AZ-07 AZ-13 CD-07]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const uri = `${loopbackUri}?keep=a%2fb&x=1`
     const id = await flow.register({ redirect_uris: [uri] })
     const browser = openBrowser()
-    const answer = await flow.approve(browser, flow.asked(id, { redirect_uri: uri }))
+    const answer = await flow.approve(browser, flow.params(id, { redirect_uri: uri }))
     const cookie = browser.cookie()
     const replies = await Promise.all(
       Array.from(
         { length: 20 },
-        () => flow.ask(`/oauth/callback?${answer}`, { headers: { cookie, accept: 'text/html' } })
+        () => flow.send(`/oauth/callback?${answer}`, { headers: { cookie, accept: 'text/html' } })
       )
     )
     const [winner, ...none] = replies.filter(({ status }) => status === 302)
@@ -149,12 +149,12 @@ everywhere(
       /^__Host-mcp-login\.[\da-z]{64}=; Max-Age=0; Path=\/; HttpOnly; Secure; SameSite=Lax$/
     )
     isPage(
-      await flow.ask(`/oauth/callback?${answer}`, { headers: { cookie, accept: 'text/html' } }),
+      await flow.send(`/oauth/callback?${answer}`, { headers: { cookie, accept: 'text/html' } }),
       400,
       'invalid_request',
       'B-03'
     )
-    assert.equal(flow.upstream.count('/token'), 0, 'the code of the provider travels on')
+    assert.equal(flow.provider.count('/token'), 0, 'the code of the provider travels on')
     const code = winner?.location?.searchParams.get('code') ?? ''
     assert.equal(
       (await flow.token(redeem(id, code, { redirect_uri: uri }))).status,
@@ -164,7 +164,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'GET /oauth/callback translates errors of the provider by a fixed list [B-08]',
   async ({ startFlow }) => {
     const flow = await startFlow()
@@ -190,7 +190,7 @@ everywhere(
       isSentBack(flow, reply, 302, ours, { message: error })
       assert.match(reply.cookies[0] ?? '', /Max-Age=0/)
       isPage(
-        await flow.ask(`/oauth/callback?${query({ state: answer['state'], error })}`, {
+        await flow.send(`/oauth/callback?${query({ state: answer['state'], error })}`, {
           headers: { accept: 'text/html' }
         }),
         403,
@@ -200,17 +200,17 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'GET /oauth/callback requires the exact iss of the provider, where it sends one [B-09]',
   async ({ startFlow }) => {
     const flow = await startFlow()
-    const { issuer } = flow.upstream
+    const { issuer } = flow.provider
     const check = async (iss: string[], status: number) => {
-      flow.upstream.iss = iss
+      flow.provider.iss = iss
       const browser = openBrowser()
       const reply = await browser.get(
         flow,
-        `/oauth/callback?${await flow.approve(browser, flow.asked(await flow.register()))}`
+        `/oauth/callback?${await flow.approve(browser, flow.params(await flow.register()))}`
       )
       assert.equal(reply.status, status, JSON.stringify(iss))
       if (status === 400) isPage(reply, 400, 'invalid_request')
@@ -227,17 +227,17 @@ everywhere(
     for (const iss of bad) await check(iss, 400)
 
     const announcing = await startFlow()
-    announcing.upstream.metadata['authorization_response_iss_parameter_supported'] = true
-    const late = await announcing.another()
+    announcing.provider.metadata['authorization_response_iss_parameter_supported'] = true
+    const late = await announcing.addInstance()
     for (
-      const [iss, status] of [[[], 400], [[announcing.upstream.issuer], 302], [[
+      const [iss, status] of [[[], 400], [[announcing.provider.issuer], 302], [[
         'https://evil.example'
       ], 400]] as const
     ) {
-      announcing.upstream.iss = [...iss]
+      announcing.provider.iss = [...iss]
       const browser = openBrowser()
       const id = await late.register()
-      const answer = await announcing.approve(browser, announcing.asked(id), late)
+      const answer = await announcing.approve(browser, announcing.params(id), late)
       const reply = await browser.get(late, `/oauth/callback?${answer}`)
       assert.equal(reply.status, status)
       if (status === 302) {
@@ -250,20 +250,20 @@ everywhere(
   }
 )
 
-everywhere('GET /oauth/callback rejects an expired login [B-02]', async ({ startFlow }, t) => {
+matrix('GET /oauth/callback rejects an expired login [B-02]', async ({ startFlow }, t) => {
   const flow = await startFlow()
   const { answer, back } = await pending(flow)
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 601_000 })
   isPage(await back(answer), 400, 'invalid_request')
   t.mock.timers.reset()
   assert.equal((await back(answer)).status, 302)
-}, { inTurn: true })
+}, { serial: true })
 
-everywhere(
+matrix(
   'GET /oauth/callback checks the redirect URI again [B-17 B-19]',
   async ({ startFlow }) => {
     const flow = await startFlow()
-    const stricter = await flow.another({ allowedRedirectUris: ['https://app.example/cb'] })
+    const stricter = await flow.addInstance({ allowedRedirectUris: ['https://app.example/cb'] })
     const { answer, browser, id } = await pending(flow)
     isPage(await browser.get(stricter, `/oauth/callback?${query(answer)}`), 400, 'invalid_request')
     const reply = await browser.get(flow, `/oauth/callback?${query(answer)}`)
@@ -275,7 +275,7 @@ everywhere(
 )
 
 for (
-  const [what, prepare] of Object.entries<(upstream: Flow['upstream']) => unknown>({
+  const [what, prepare] of Object.entries<(upstream: Flow['provider']) => unknown>({
     'status 400': ({ fail }) =>
       fail.set('/token', {
         status: 400,
@@ -360,18 +360,18 @@ for (
     }
   })
 ) {
-  everywhere(
+  matrix(
     `POST /oauth/token ends the login after an invalid provider response: ${what} [B-11 B-12 B-13 F-10]`,
     async ({ startFlow }) => {
       const flow = await startFlow()
       const id = await flow.register()
       const code = await flow.login(id)
-      await prepare(flow.upstream)
+      await prepare(flow.provider)
       isError(await flow.token(redeem(id, code)), 400, 'invalid_grant')
-      assert.equal(flow.upstream.count('/trap'), 0)
-      flow.upstream.fail.clear()
+      assert.equal(flow.provider.count('/trap'), 0)
+      flow.provider.fail.clear()
       isError(await flow.token(redeem(id, code)), 400, 'invalid_grant')
-      assert.equal(flow.upstream.count('/token'), 1, 'asked once')
+      assert.equal(flow.provider.count('/token'), 1, 'asked once')
     }
   )
 }
@@ -389,39 +389,39 @@ for (
     } as const
   )
 ) {
-  everywhere(
+  matrix(
     `POST /oauth/token reports a fault of the provider as such, and consumes the code: ${fault} [B-11 F-11]`,
     async ({ startFlow }) => {
       const flow = await startFlow()
       const id = await flow.register()
       const code = await flow.login(id)
-      flow.upstream.fail.set('/token', fault as 'error')
+      flow.provider.fail.set('/token', fault as 'error')
       const reply = await flow.token(redeem(id, code))
       isError(reply, status, 'temporarily_unavailable')
       assert.equal(reply.headers.get('retry-after'), '5')
-      flow.upstream.fail.clear()
+      flow.provider.fail.clear()
       isError(await flow.token(redeem(id, code)), 400, 'invalid_grant')
-      assert.equal(flow.upstream.count('/token'), 1, 'asked once')
+      assert.equal(flow.provider.count('/token'), 1, 'asked once')
       assert.ok((await flow.tokens(id)).access_token, 'a new login works')
     }
   )
 }
 
-everywhere(
+matrix(
   'POST /oauth/token does not consume the code while the provider is unreachable [B-11]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
     const code = await flow.login(id)
-    await flow.upstream.stop()
+    await flow.provider.stop()
     isError(await flow.token(redeem(id, code)), 503, 'temporarily_unavailable')
-    await flow.upstream.start()
+    await flow.provider.start()
     assert.equal((await flow.token(redeem(id, code))).status, 200)
     isError(await flow.token(redeem(id, code)), 400, 'invalid_grant')
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token shortens long lifetimes and drops unknown members of the provider [B-12]',
   async ({ startFlow }) => {
     const flow = await startFlow()
@@ -436,7 +436,7 @@ everywhere(
         [{ scope: 'admin everything' }, 3600]
       ] as const
     ) {
-      flow.upstream.answer = { ...more }
+      flow.provider.answer = { ...more }
       const answer = await flow.tokens(id)
       assert.equal(answer.expires_in, expires)
       assert.equal(answer.scope, 'mcp:read')
@@ -451,7 +451,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token issues tokens only if authorizeUser clearly allows it [B-16 F-28]',
   async ({ startFlow }) => {
     let verdict: () => unknown = () => true
@@ -511,13 +511,13 @@ everywhere(
     ) {
       verdict = answer
       const code = await flow.login(id)
-      const before = flow.upstream.count('/revoke')
+      const before = flow.provider.count('/revoke')
       const reply = await flow.token(redeem(id, code))
       isError(reply, status, error, String(answer))
       assert.doesNotMatch(reply.text, /canary/)
-      while (flow.upstream.count('/revoke') === before) await sleep(5)
+      while (flow.provider.count('/revoke') === before) await sleep(5)
       assert.equal(
-        flow.upstream.count('/revoke'),
+        flow.provider.count('/revoke'),
         before + 1,
         'nobody will use what the provider gave us'
       )
@@ -562,12 +562,12 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'a refused redirect of the provider never becomes a client code',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const browser = openBrowser()
-    const request = await flow.form(browser, flow.asked(await flow.register()))
+    const request = await flow.form(browser, flow.params(await flow.register()))
     const { location } = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
     const answer = plain(await signIn(location as URL))
     const reply = await browser.get(

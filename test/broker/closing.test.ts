@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { everywhere } from '../support/everywhere.ts'
+import { matrix } from '../support/matrix.ts'
 import { redeem, renew, type Instance } from '../support/flow.ts'
 
-everywhere(
+matrix(
   'POST /oauth/token answers running requests when the app closes, and loses no code [F-24]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2 })
@@ -12,7 +12,7 @@ everywhere(
     const codes: string[] = []
     for (let index = 0; index < 100; index++) codes.push(await flow.login(id))
     const kept = await flow.login(id)
-    flow.upstream.delay = 1_000
+    flow.provider.delay = 1_000
     const arrived = new Set()
     flow.app.server.on('request', request => {
       arrived.add(request)

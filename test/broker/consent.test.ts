@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { hash } from '../../lib/util/hash.ts'
 import { createSealer } from '../../lib/crypto/sealer.ts'
-import { everywhere } from '../support/everywhere.ts'
+import { matrix } from '../support/matrix.ts'
 import {
   isPage,
   isSentBack,
@@ -10,21 +10,21 @@ import {
   publicUrl,
   secret,
   signIn,
-  upstreamClient,
+  providerClient,
   type Flow
 } from '../support/flow.ts'
 
 const form = { 'content-type': 'application/x-www-form-urlencoded' }
 
-function sealerOf ({ upstream, prefix }: Flow) {
-  return createSealer([secret], `${upstream.issuer} ${upstreamClient.clientId} ${prefix}`)
+function sealerOf ({ provider, prefix }: Flow) {
+  return createSealer([secret], `${provider.issuer} ${providerClient.clientId} ${prefix}`)
 }
 
-everywhere(
+matrix(
   'POST /oauth/consent rejects any other page or browser, and changes nothing [N-01..N-08]',
   async ({ startFlow }) => {
     const flow = await startFlow()
-    const asked = flow.asked(await flow.register())
+    const asked = flow.params(await flow.register())
     const browser = openBrowser()
     const request = await flow.form(browser, asked)
     const elsewhere = openBrowser()
@@ -104,7 +104,7 @@ everywhere(
     }
     for (const path of [`/oauth/consent?request=${request}&action=approve`]) {
       assert.equal((await browser.get(flow, path)).status, 405, 'N-03')
-      assert.equal((await flow.ask(path, { method: 'HEAD' })).status, 405, 'N-03')
+      assert.equal((await flow.send(path, { method: 'HEAD' })).status, 405, 'N-03')
       assert.equal(
         (await browser.get(flow, path, { 'x-http-method-override': 'POST' })).status,
         405,
@@ -117,7 +117,7 @@ everywhere(
       null
     )
     assert.equal(
-      (await flow.ask('/oauth/consent', {
+      (await flow.send('/oauth/consent', {
         method: 'POST',
         headers: { ...form, 'content-type': 'application/json' },
         body: '{}'
@@ -125,14 +125,14 @@ everywhere(
       400
     )
     assert.equal(
-      (await flow.ask('/oauth/consent', {
+      (await flow.send('/oauth/consent', {
         method: 'POST',
         headers: form,
         body: `x=${'x'.repeat(33_000)}`
       })).status,
       413
     )
-    assert.equal(flow.upstream.requests.length, 0)
+    assert.equal(flow.provider.requests.length, 0)
 
     const approved = await send({ request, action: 'approve' })
     assert.equal(approved.status, 303, 'after all that it is as good as ever')
@@ -146,12 +146,12 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/consent accepts a page once, even in parallel [N-09 N-16]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const browser = openBrowser()
-    const request = await flow.form(browser, flow.asked(await flow.register()))
+    const request = await flow.form(browser, flow.params(await flow.register()))
     const replies = await Promise.all(
       Array.from(
         { length: 20 },
@@ -178,12 +178,12 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/consent with deny returns to the client and sets no login cookie [N-13]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const browser = openBrowser()
-    const asked = flow.asked(await flow.register())
+    const asked = flow.params(await flow.register())
     const request = await flow.form(browser, asked)
     const denied = await browser.post(flow, '/oauth/consent', { request, action: 'deny' })
     isSentBack(flow, denied, 303, 'access_denied')
@@ -201,16 +201,16 @@ everywhere(
       )).status,
       200
     )
-    assert.equal(flow.upstream.requests.length, 0)
+    assert.equal(flow.provider.requests.length, 0)
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/consent rejects expired pages and pages of another secret [N-02]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const browser = openBrowser()
-    await flow.form(browser, flow.asked(await flow.register()))
+    await flow.form(browser, flow.params(await flow.register()))
     const now = Date.now() / 1000
     const content = {
       id: 'x',
@@ -248,14 +248,14 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/consent relies on the cookie where browsers send no origin [N-08]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const browser = openBrowser()
-    const asked = flow.asked(await flow.register())
+    const asked = flow.params(await flow.register())
     const send = async (cookie: string) =>
-      await flow.ask('/oauth/consent', {
+      await flow.send('/oauth/consent', {
         method: 'POST',
         headers: { ...form, cookie },
         body: new URLSearchParams({ request: await flow.form(browser, asked), action: 'approve' })
@@ -266,12 +266,12 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/consent accepts either of two pages of one browser [N-10]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const browser = openBrowser()
-    const asked = flow.asked(await flow.register())
+    const asked = flow.params(await flow.register())
     const [one, two] = [await flow.form(browser, asked), await flow.form(browser, asked)]
     for (const request of [two, one]) {
       assert.equal(
@@ -282,15 +282,15 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/consent approves for one client, one request and one browser [CD-02 CD-05 N-15]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const browser = openBrowser()
     const [one, two] = [await flow.register(), await flow.register({ client_name: 'Another' })]
-    await flow.approve(browser, flow.asked(one))
+    await flow.approve(browser, flow.params(one))
     for (
-      const params of [flow.asked(one), flow.asked(one, { scope: 'mcp:write' }), flow.asked(two)]
+      const params of [flow.params(one), flow.params(one, { scope: 'mcp:write' }), flow.params(two)]
     ) {
       const page = await browser.get(
         flow,
@@ -301,7 +301,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/consent keeps five logins per browser, and their cookies under 6 kB [N-18 N-19]',
   async ({ startFlow }) => {
     const flow = await startFlow()
@@ -310,7 +310,7 @@ everywhere(
     const logins = () => [...browser.jar].filter(([name]) => name.startsWith('__Host-mcp-login.'))
     const queries: string[] = []
     for (let index = 0; index < 5; index++) {
-      queries.push(await flow.approve(browser, flow.asked(id, { state: `s${index}` })))
+      queries.push(await flow.approve(browser, flow.params(id, { state: `s${index}` })))
     }
     for (const query of [queries[3], queries[0], queries[4], queries[1], queries[2]] as string[]) {
       const back = await browser.get(flow, `/oauth/callback?${query}`)
@@ -319,7 +319,7 @@ everywhere(
     assert.equal(logins().length, 0)
 
     for (let index = 0; index < 60; index++) {
-      await flow.approve(browser, flow.asked(id, { state: 'x'.repeat(256) }))
+      await flow.approve(browser, flow.params(id, { state: 'x'.repeat(256) }))
       assert.ok(logins().length <= 5)
       assert.ok(
         logins().reduce((sum, [name, value]) => sum + name.length + value.length, 0) < 6 * 1024,
@@ -332,7 +332,7 @@ everywhere(
         `a login of a client with a state of 256 characters: ${value.length}`
       )
     }
-    const newest = await flow.approve(browser, flow.asked(id, { state: 'x'.repeat(2048) }))
+    const newest = await flow.approve(browser, flow.params(id, { state: 'x'.repeat(2048) }))
     const [name, largest = ''] = logins().at(-1) ?? []
     assert.ok(
       String(name).length + largest.length < 4096,
@@ -342,21 +342,21 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'a request that no browser could carry is refused before the user is asked',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const uri = `${loopbackUri}?${'x'.repeat(2000)}`
     const id = await flow.register({ redirect_uris: [uri] })
     const reply = await flow.authorize(
-      flow.asked(id, { redirect_uri: uri, state: 'x'.repeat(2048) })
+      flow.params(id, { redirect_uri: uri, state: 'x'.repeat(2048) })
     )
     assert.equal(reply.status, 302)
     assert.equal(reply.location?.searchParams.get('error'), 'invalid_request')
   }
 )
 
-everywhere('GET /oauth/authorize escapes the name of the client [N-11]', async ({ startFlow }) => {
+matrix('GET /oauth/authorize escapes the name of the client [N-11]', async ({ startFlow }) => {
   const flow = await startFlow()
   for (
     const name of [
@@ -367,13 +367,13 @@ everywhere('GET /oauth/authorize escapes the name of the client [N-11]', async (
       "'><svg/onload=1>"
     ]
   ) {
-    const page = await flow.authorize(flow.asked(await flow.register({ client_name: name })))
+    const page = await flow.authorize(flow.params(await flow.register({ client_name: name })))
     assert.equal(page.status, 200)
     assert.doesNotMatch(page.text, /<img|<script|<svg|onerror=|&lt;b&gt;/, name)
   }
 })
 
-everywhere(
+matrix(
   'GET /oauth/authorize responds with an error page if the renderer fails [F-28]',
   async ({ startFlow }) => {
     const renderers: Array<() => any> = [
@@ -388,23 +388,23 @@ everywhere(
     ]
     for (const render of renderers) {
       const flow = await startFlow({ options: { consent: { render } } })
-      const page = await flow.authorize(flow.asked(await flow.register()))
+      const page = await flow.authorize(flow.params(await flow.register()))
       isPage(page, 500, 'server_error')
       assert.doesNotMatch(page.text, /canary|passwd/)
     }
   }
 )
 
-everywhere(
+matrix(
   'GET /oauth/authorize does not reveal the state that the callback needs [S-01 B-06]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const browser = openBrowser()
-    const request = await flow.form(browser, flow.asked(await flow.register()))
+    const request = await flow.form(browser, flow.params(await flow.register()))
     const replies = await Promise.all(
       [1, 2].map(async () =>
         await browser.post(flow, '/oauth/consent', {
-          request: await flow.form(browser, flow.asked(await flow.register())),
+          request: await flow.form(browser, flow.params(await flow.register())),
           action: 'approve'
         })
       )
@@ -420,7 +420,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'mcpOAuth rejects options that would disable consent [N-20]',
   async ({ startFlow }) => {
     for (const consent of [false, null, true, 'none']) {

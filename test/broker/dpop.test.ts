@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createHolder, hashOf, type Holder, type ProofParts } from '../support/dpop.ts'
-import { everywhere, type Place, type PlacedSetup } from '../support/everywhere.ts'
+import { matrix, type Harness, type HarnessSetup } from '../support/matrix.ts'
 import {
   claimsOf,
   isError,
@@ -33,9 +33,9 @@ interface BoundFlow extends Flow {
 type TokenProof = ProofParts & { by?: Holder, at?: Instance, path?: string }
 
 async function start (
-  { startFlow }: Pick<Place, 'startFlow'>,
+  { startFlow }: Pick<Harness, 'startFlow'>,
   dpop: 'off' | 'accept' | 'require',
-  setup: PlacedSetup = {}
+  setup: HarnessSetup = {}
 ): Promise<BoundFlow> {
   const flow = await startFlow({ ...setup, options: { dpop, ...setup.options } })
   const [clientId, holder] = [await flow.register(), await createHolder()]
@@ -51,14 +51,14 @@ async function start (
     nonce,
     async prove (params, { by = holder, at = flow, path = '/oauth/token', ...parts } = {}) {
       const dpop = await by.prove('POST', flow.base + path, { nonce, ...parts })
-      return await at.ask(path, {
+      return await at.send(path, {
         method: 'POST',
         headers: { ...headers, dpop },
         body: new URLSearchParams(params as Record<string, string>).toString()
       })
     },
     async use (token, by = holder, at = flow) {
-      return await at.ask('/mcp', {
+      return await at.send('/mcp', {
         method: 'POST',
         headers: {
           'content-type': 'application/json',
@@ -72,7 +72,7 @@ async function start (
   }
 }
 
-everywhere(
+matrix(
   'POST /oauth/token binds tokens and their successors to the key of the proof [EX-04 Q-27]',
   async (place) => {
     const flow = await start(place, 'accept')
@@ -120,7 +120,7 @@ test('POST /token requires proofs for its own URL, not that of /oauth/token [EX-
   assert.equal(reply.json()['token_type'], 'DPoP')
 })
 
-everywhere(
+matrix(
   'POST /oauth/token without a proof issues bearer tokens unless dpop is require [EX-04]',
   async (place) => {
     const accepting = await start(place, 'accept')
@@ -144,7 +144,7 @@ everywhere(
       200
     )
     // A bearer token of before, made with the same secret by a server that was set otherwise.
-    const before = await requiring.another({ dpop: 'accept' })
+    const before = await requiring.addInstance({ dpop: 'accept' })
     const old =
       (await before.token(redeem(requiring.clientId, await requiring.login(requiring.clientId))))
         .json()['access_token'] as string
@@ -154,7 +154,7 @@ everywhere(
   }
 )
 
-everywhere('POST /oauth/token ignores proofs if dpop is off [EX-04]', async (place) => {
+matrix('POST /oauth/token ignores proofs if dpop is off [EX-04]', async (place) => {
   const flow = await start(place, 'off')
   for (const header of ['garbage', await flow.holder.prove('POST', 'https://elsewhere.example/')]) {
     const code = await flow.login(flow.clientId, { params: { dpop_jkt: 'garbage' } })
@@ -166,10 +166,10 @@ everywhere('POST /oauth/token ignores proofs if dpop is off [EX-04]', async (pla
     ])
     assert.equal(claimsOf(reply.json()['access_token'])['cnf'], undefined)
   }
-  const document = (await flow.ask('/.well-known/openid-configuration')).json()
+  const document = (await flow.send('/.well-known/openid-configuration')).json()
   assert.equal(document['dpop_signing_alg_values_supported'], undefined)
   // Nor is a bound token good here, which the same secret has signed.
-  const bound = await flow.another({ dpop: 'accept' })
+  const bound = await flow.addInstance({ dpop: 'accept' })
   const code = await flow.login(flow.clientId)
   const refused = await flow.prove(redeem(flow.clientId, code), { at: bound })
   const token = (await flow.prove(redeem(flow.clientId, code), {
@@ -180,7 +180,7 @@ everywhere('POST /oauth/token ignores proofs if dpop is off [EX-04]', async (pla
   assert.equal((await flow.call(token)).status, 401)
 })
 
-everywhere(
+matrix(
   'POST /oauth/token names faults of a proof, sends a nonce and uses no code [EX-04 T-17]',
   async (place) => {
     const flow = await start(place, 'accept')
@@ -224,7 +224,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token binds a refresh token to its key, also in the grace period [EX-04 R-05]',
   async (place) => {
     const flow = await start(place, 'accept')
@@ -255,7 +255,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token rejects a code with another key than its dpop_jkt, and keeps it [EX-04]',
   async (place) => {
     const flow = await start(place, 'accept')
@@ -276,7 +276,7 @@ everywhere(
         `dpop_jkt=${hashOf('a')}=`
       ]
     ) {
-      const asked = new URLSearchParams(flow.asked(flow.clientId) as Record<string, string>)
+      const asked = new URLSearchParams(flow.params(flow.clientId) as Record<string, string>)
         .toString()
       isSentBack(
         flow,
@@ -289,12 +289,12 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'GET /.well-known/openid-configuration lists the accepted proof algorithms [EX-04]',
   async (place) => {
     for (const dpop of ['accept', 'require'] as const) {
       const flow = await start(place, dpop)
-      const document = (await flow.ask('/.well-known/openid-configuration')).json()
+      const document = (await flow.send('/.well-known/openid-configuration')).json()
       assert.deepEqual(document['dpop_signing_alg_values_supported'], [
         'RS256',
         'PS256',
@@ -306,7 +306,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token binds tokens of confidential clients, which may change keys [EX-04 EX-01]',
   async (place) => {
     const { secret, hash } = newSecret()
@@ -342,7 +342,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token accepts a proof and a refresh once on two instances [EX-04 S-03]',
   async (place) => {
     const flow = await start(place, 'require', { instances: 2 })
@@ -352,7 +352,7 @@ everywhere(
         .json()
     const token = tokens['access_token'] as string
     const ask = async (at: Instance, dpop: string) =>
-      (await at.ask('/mcp', { method: 'GET', headers: { authorization: `DPoP ${token}`, dpop } }))
+      (await at.send('/mcp', { method: 'GET', headers: { authorization: `DPoP ${token}`, dpop } }))
         .status
     const proof = await flow.holder.prove('GET', flow.resource, { token, nonce: flow.nonce })
     // A method that is not served: past the guard it is 405.
@@ -363,7 +363,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token returns 503 for a proof while the store is down, keeping the code [EX-04 S-02]',
   async (place) => {
     let down = false

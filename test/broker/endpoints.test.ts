@@ -9,7 +9,7 @@ const legacyEndpoints = true
 test('POST /oauth/register refuses every endpoint of the broker as a redirect URI', async (t) => {
   const flow = await startFlow(t, { options: { legacyEndpoints } })
   const register = async (uri: string) =>
-    await flow.ask('/oauth/register', {
+    await flow.send('/oauth/register', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ redirect_uris: [uri] })
@@ -26,7 +26,7 @@ test('POST /oauth/register refuses every endpoint of the broker as a redirect UR
 
 test('the metadata document names the URLs of the endpoints, and no others', async (t) => {
   const flow = await startFlow(t, { options: { legacyEndpoints } })
-  const document = (await flow.ask('/.well-known/oauth-authorization-server')).json()
+  const document = (await flow.send('/.well-known/oauth-authorization-server')).json()
   const urls = Object.entries(document).filter(([name]) => /_(?:endpoint|uri)$/.test(name))
   assert.deepEqual(
     Object.fromEntries(urls),
@@ -53,7 +53,7 @@ test('an endpoint refuses other methods, and answers preflights if pages of any 
   for (const { name, methods, anyOrigin, legacy } of endpoints) {
     for (const path of [`/oauth/${name}`, ...(legacy ? [`/${name}`] : [])]) {
       await t.test(path, async () => {
-        const put = await flow.ask(path, { method: 'PUT' })
+        const put = await flow.send(path, { method: 'PUT' })
         isError(put, 405, 'invalid_request')
         assert.equal(put.headers.get('allow'), methods.join(', '))
         const preflight = await fetch(flow.origin + path, {

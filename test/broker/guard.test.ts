@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { SignJWT } from 'jose'
 import { createSigningKeys } from '../../lib/crypto/signing-keys.ts'
-import { everywhere } from '../support/everywhere.ts'
+import { matrix } from '../support/matrix.ts'
 import { callerIn } from '../support/guarded.ts'
 import {
   claimsOf,
   isError,
   redeem,
   secret,
-  upstreamClient,
+  providerClient,
   type Flow,
   type Reply
 } from '../support/flow.ts'
@@ -30,13 +30,13 @@ function isRefused (reply: Reply, flow: Flow, message = ''): void {
   )
 }
 
-everywhere(
+matrix(
   'POST /mcp accepts only an unexpired token that we issued for this resource [Q-09 J-04 J-08 J-09 J-10 J-12]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const keys = await createSigningKeys(
       [secret],
-      `${flow.upstream.issuer} ${upstreamClient.clientId} ${flow.prefix}`
+      `${flow.provider.issuer} ${providerClient.clientId} ${flow.prefix}`
     )
     const id = await flow.register()
     const tokens = await flow.tokens(id)
@@ -48,7 +48,7 @@ everywhere(
         { exp: now - 31 },
         { exp: undefined },
         { aud: `${flow.resource}/x` },
-        { aud: upstreamClient.clientId },
+        { aud: providerClient.clientId },
         { aud: undefined },
         { iss: 'https://evil.example' },
         { iss: `${flow.base}/` },
@@ -100,13 +100,13 @@ everywhere(
         await flow.login(id),
         id,
         tokens.access_token.replace(/.$/, (last: string) => last === 'A' ? 'B' : 'A'),
-        [...flow.upstream.refreshTokens.keys()][0]
+        [...flow.provider.refreshTokens.keys()][0]
       ]
     ) isRefused(await flow.call(value as string), flow, 'J-12 J-19')
   }
 )
 
-everywhere(
+matrix(
   'POST /mcp passes the user to a tool without our internal claims',
   async ({ startFlow }) => {
     const flow = await startFlow()
@@ -133,13 +133,13 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /mcp passes the sealed provider token to a tool with upstreamToken [Q-25]',
   async ({ startFlow }) => {
     const flow = await startFlow({ options: { upstreamToken: true } })
     const id = await flow.register()
     const { access_token: token } = await flow.tokens(id)
-    const upstreamToken = [...flow.upstream.canaries].find(value => value.includes('access'))
+    const upstreamToken = [...flow.provider.canaries].find(value => value.includes('access'))
     assert.ok(!Buffer.from(token.split('.')[1], 'base64url').includes(upstreamToken as string))
     const response = await fetch(`${flow.origin}${flow.prefix}/mcp`, {
       method: 'POST',
@@ -160,24 +160,24 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token rejects a provider token too long for ours',
   async ({ startFlow }) => {
     const flow = await startFlow({ options: { upstreamToken: true } })
     const id = await flow.register()
-    flow.upstream.answer = { access_token: 'x'.repeat(8000) }
+    flow.provider.answer = { access_token: 'x'.repeat(8000) }
     const reply = await flow.token(redeem(id, await flow.login(id)))
     isError(reply, 500, 'server_error')
   }
 )
 
-everywhere('POST /mcp keeps interleaved calls of users apart [Q-24]', async ({ startFlow }) => {
+matrix('POST /mcp keeps interleaved calls of users apart [Q-24]', async ({ startFlow }) => {
   const flow = await startFlow()
   const id = await flow.register()
   const users = Array.from({ length: 20 }, (_, index) => `user${index}`)
   const tokens = new Map<string, string>()
   for (const user of users) {
-    flow.upstream.user = user
+    flow.provider.user = user
     tokens.set(user, (await flow.tokens(id)).access_token)
   }
   const calls = Array.from(
@@ -190,7 +190,7 @@ everywhere('POST /mcp keeps interleaved calls of users apart [Q-24]', async ({ s
   assert.deepEqual(seen, calls)
 })
 
-everywhere(
+matrix(
   'POST /mcp returns 503, never 401, for a valid token while the store is down [F-13]',
   async ({ startFlow }) => {
     let down = false

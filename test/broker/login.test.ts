@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { everywhere } from '../support/everywhere.ts'
+import { matrix } from '../support/matrix.ts'
 import { isPage } from '../support/flow.ts'
 import { connectClient, headlessOAuth, metadataOf } from '../support/login.ts'
 
-everywhere(
+matrix(
   'the official SDK client logs in and calls a tool [CD-10 TP-04 M-05]',
   async ({ startBroker }, t) => {
     const { mcpUrl, issuer } = await startBroker()
@@ -35,7 +35,7 @@ const failures = [
 ]
 
 for (const { path, method, title } of failures) {
-  everywhere(
+  matrix(
     `${method} ${path} shows an error page with the title "${title}"`,
     async ({ startFlow }) => {
       const flow = await startFlow()

@@ -26,7 +26,7 @@ import {
   type ClientAuth
 } from 'openid-client'
 import { startBroker, whoami, type RunningBroker } from '../support/broker.ts'
-import { everywhere, type Place } from '../support/everywhere.ts'
+import { matrix, type Harness } from '../support/matrix.ts'
 import { newKey, newSecret } from '../support/machines.ts'
 import { startMcpRemote } from '../support/mcp-remote.ts'
 
@@ -35,7 +35,7 @@ const keys = { ES256: newKey('ES256'), RS256: newKey('RS256'), EdDSA: newKey('Ed
 const grantTypes: ['client_credentials'] = ['client_credentials']
 
 /** A broker in front of a provider that is up, and must not be asked. */
-async function startWithMachines (start: Place['startBroker']): Promise<RunningBroker> {
+async function startWithMachines (start: Harness['startBroker']): Promise<RunningBroker> {
   return await start({
     options: {
       clients: [
@@ -70,7 +70,7 @@ async function namesOf (client: SomeClient): Promise<string[]> {
   return (await client.listTools()).tools.map(({ name }) => name).sort()
 }
 
-everywhere(
+matrix(
   'POST /oauth/token lets the SDK 1.x log in with a secret or a key and call a tool [EX-01]',
   async (place, t) => {
     const { mcpUrl, issuer: expectedIssuer } = await startWithMachines(place.startBroker)
@@ -130,7 +130,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token lets the SDK 2.x log in with a secret or a key and call a tool [EX-01]',
   async (place, t) => {
     const { mcpUrl, issuer: expectedIssuer } = await startWithMachines(place.startBroker)
@@ -166,7 +166,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token and /oauth/revoke serve openid-client with every listed method [EX-01 V-05]',
   async (place) => {
     const { mcpUrl, issuer } = await startWithMachines(place.startBroker)

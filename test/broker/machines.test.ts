@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { everywhere, type Place, type PlacedSetup } from '../support/everywhere.ts'
+import { matrix, type Harness, type HarnessSetup } from '../support/matrix.ts'
 import { callerIn } from '../support/guarded.ts'
 import {
   challenge,
@@ -79,7 +79,7 @@ type Row = [
   headers?: Record<string, string>
 ]
 
-function start ({ startFlow }: Place, { options, ...setup }: PlacedSetup = {}): Promise<Flow> {
+function start ({ startFlow }: Harness, { options, ...setup }: HarnessSetup = {}): Promise<Flow> {
   return startFlow({ options: { clients, ...options }, ...setup })
 }
 
@@ -93,7 +93,7 @@ function isTokens (reply: Reply, message = ''): Record<string, any> {
   return reply.json()
 }
 
-everywhere(
+matrix(
   'GET /.well-known/oauth-authorization-server lists the grants of the listed clients only [M-04 EX-01 ASM-11]',
   async (place) => {
     const secrets = ['client_secret_basic', 'client_secret_post']
@@ -140,7 +140,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token accepts each method, secret and key of a machine client [EX-01 TK-03 T-10]',
   async (place) => {
     const flow = await start(place)
@@ -186,11 +186,11 @@ everywhere(
     for (const [id, params, headers] of rows) {
       isTokens(await flow.token({ ...ask, ...params }, headers), id)
     }
-    assert.equal(flow.upstream.requests.length, 0)
+    assert.equal(flow.provider.requests.length, 0)
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token rejects a machine client that fails to authenticate [T-08 T-10 T-11 T-12 T-13 T-29]',
   async (place) => {
     const { wrap, written } = watch()
@@ -264,7 +264,7 @@ everywhere(
       isError(await flow.token({ ...ask, ...params }, headers), 400, 'invalid_request', name)
     }
     assert.deepEqual(written, [])
-    assert.equal(flow.upstream.requests.length, 0)
+    assert.equal(flow.provider.requests.length, 0)
     isTokens(await flow.token({ ...ask, ...signed }), 'the assertion was not used up by all that')
     const logs = flow.logs.join('')
     for (const secret of [current.secret, old.secret, signed['client_assertion'] ?? '']) {
@@ -273,7 +273,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token rejects an invalid client assertion and does not store it [T-28]',
   async (place) => {
     const { wrap, written } = watch()
@@ -354,7 +354,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token issues a machine a token for this resource, without refresh token or provider [EX-01 TK-05 T-18]',
   async (place) => {
     let asked = 0
@@ -409,7 +409,7 @@ everywhere(
       'jobs:run'
     ]])
     assert.equal(asked, 0)
-    assert.deepEqual(flow.upstream.requests, [], 'X')
+    assert.deepEqual(flow.provider.requests, [], 'X')
 
     for (const resource of ['https://evil.example/mcp', `${flow.resource}#f`]) {
       isError(
@@ -422,7 +422,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token rejects grant types that a client was not given [TK-02 T-03]',
   async (place) => {
     const flow = await start(place)
@@ -457,7 +457,7 @@ everywhere(
       )
     }
     isPage(
-      await flow.authorize(flow.asked('job')),
+      await flow.authorize(flow.params('job')),
       400,
       'invalid_request',
       'nobody logs in for a machine'
@@ -500,11 +500,11 @@ everywhere(
       'unsupported_grant_type',
       'T-03 where nobody has it'
     )
-    assert.equal(flow.upstream.requests.length, 0)
+    assert.equal(flow.provider.requests.length, 0)
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token requires authentication of confidential clients for users, too [TK-03]',
   async (place) => {
     const flow = await start(place)
@@ -517,7 +517,7 @@ everywhere(
     ]
     for (const [id, proof] of proofs) {
       const page = await flow.authorize(
-        flow.asked(id, { code_challenge: undefined, code_challenge_method: undefined })
+        flow.params(id, { code_challenge: undefined, code_challenge_method: undefined })
       )
       isSentBack(flow, page, 302, 'invalid_request', { message: 'A-09' })
       const login = await flow.login(id)
@@ -588,24 +588,24 @@ everywhere(
   }
 )
 
-everywhere('GET /oauth/authorize limits a listed client to its scopes [AZ-05]', async (place) => {
+matrix('GET /oauth/authorize limits a listed client to its scopes [AZ-05]', async (place) => {
   const flow = await start(place)
   isSentBack(
     flow,
-    await flow.authorize(flow.asked('web signer', { scope: 'mcp:read mcp:write' })),
+    await flow.authorize(flow.params('web signer', { scope: 'mcp:read mcp:write' })),
     302,
     'invalid_scope'
   )
   for (const scope of ['mcp:read', 'openid offline_access', undefined]) {
-    assert.equal((await flow.authorize(flow.asked('web signer', { scope }))).status, 200)
+    assert.equal((await flow.authorize(flow.params('web signer', { scope }))).status, 200)
   }
   assert.equal(
-    (await flow.authorize(flow.asked('web', { scope: 'mcp:read mcp:write' }))).status,
+    (await flow.authorize(flow.params('web', { scope: 'mcp:read mcp:write' }))).status,
     200
   )
 })
 
-everywhere(
+matrix(
   'POST /oauth/token grants a machine client the requested or all of its scopes [TK-06]',
   async (place) => {
     const flow = await start(place, {
@@ -665,7 +665,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token accepts a client assertion once across instances [T-28]',
   async (place) => {
     const flow = await start(place, { instances: 2 })
@@ -715,7 +715,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/revoke lets only the machine client itself revoke its token [V-05 V-02]',
   async (place) => {
     const flow = await start(place, { instances: 2 })
@@ -747,11 +747,11 @@ everywhere(
         'each token is a grant of its own'
       )
     }
-    assert.equal(flow.upstream.requests.length, 0)
+    assert.equal(flow.provider.requests.length, 0)
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token stores an assertion for longer than it is valid [T-28 S-12]',
   async (place, t) => {
     const { wrap, written } = watch()
@@ -768,10 +768,10 @@ everywhere(
     t.mock.timers.setTime(now + (ttl - 20) * 1000)
     isError(await flow.token({ ...ask, ...await fresh() }), 401, 'invalid_client')
   },
-  { inTurn: true }
+  { serial: true }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token returns 503 while the store is down and keeps the assertion valid [F-13]',
   async (place) => {
     let down = true
@@ -800,7 +800,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token treats clients with a metadata document as public [REG-14]',
   async (place) => {
     const flow = await start(place)
@@ -833,5 +833,5 @@ test('POST /oauth/token of the thin proxy offers no client_credentials [X-01 X-0
     401,
     'invalid_client'
   )
-  assert.equal(flow.upstream.requests.length, 0)
+  assert.equal(flow.provider.requests.length, 0)
 })

@@ -39,9 +39,9 @@ interface Step {
 async function prepare (flow: Flow): Promise<Record<string, Step>> {
   const id = await flow.register()
   const [asking, returning] = [openBrowser(), openBrowser()]
-  const answer = await flow.approve(returning, flow.asked(id))
+  const answer = await flow.approve(returning, flow.params(id))
   const headers = { accept: 'text/html', cookie: returning.cookie() }
-  const request = await flow.form(asking, flow.asked(id))
+  const request = await flow.form(asking, flow.params(id))
   const code = await flow.login(id)
   const [refreshed, one, two, used] = [
     await flow.tokens(id),
@@ -58,7 +58,7 @@ async function prepare (flow: Flow): Promise<Record<string, Step>> {
       status: 303
     },
     callback: {
-      ask: () => flow.ask(`/oauth/callback?${answer}`, { headers }),
+      ask: () => flow.send(`/oauth/callback?${answer}`, { headers }),
       refused: page,
       status: 302
     },
@@ -164,7 +164,7 @@ for (const [name, { args = [], readable, begin }] of Object.entries(troubles)) {
           options: { prefix, store: redisStore(await connect(t, port)) }
         })
         const steps = Object.entries(await prepare(flow))
-        const asked = { all: flow.upstream.requests.length, tokens: flow.upstream.count('/token') }
+        const asked = { all: flow.provider.requests.length, tokens: flow.provider.count('/token') }
         const before = await commandsAt(admin)
         const end = await begin(t, port, admin)
         // What was answered just now must be a second ago.
@@ -193,7 +193,7 @@ for (const [name, { args = [], readable, begin }] of Object.entries(troubles)) {
         assert.ok(writes <= most, `no storm: ${writes} in ${probes} s`)
         assert.ok(reads + writes >= 6, 'it was asked')
         assert.equal(
-          flow.upstream.requests.length,
+          flow.provider.requests.length,
           asked.all,
           'the provider was not asked for anything'
         )
@@ -214,7 +214,7 @@ for (const [name, { args = [], readable, begin }] of Object.entries(troubles)) {
           'revoke an access token': 200,
           '/mcp': 200
         })
-        assert.equal(flow.upstream.count('/token'), asked.tokens + 2)
+        assert.equal(flow.provider.count('/token'), asked.tokens + 2)
       }
     )
   }
@@ -269,10 +269,10 @@ for (const [where, prefix] of Object.entries(prefixes)) {
       const id = await flow.register()
       const browser = openBrowser()
       const code = await flow.login(id)
-      const answer = await flow.approve(browser, flow.asked(id))
+      const answer = await flow.approve(browser, flow.params(id))
       const cookie = browser.cookie()
       const comeBack = async () =>
-        await flow.ask(`/oauth/callback?${answer}`, { headers: { accept: 'text/html', cookie } })
+        await flow.send(`/oauth/callback?${answer}`, { headers: { accept: 'text/html', cookie } })
       const codeIn = ({ location }: Reply) => location?.searchParams.get('code') ?? ''
 
       await cut()
@@ -299,7 +299,7 @@ for (const [where, prefix] of Object.entries(prefixes)) {
         'but it is worth nothing'
       )
       assert.equal(
-        flow.upstream.refreshTokens.size,
+        flow.provider.refreshTokens.size,
         2,
         'the provider gave tokens twice, for two logins'
       )
@@ -323,7 +323,7 @@ for (const [where, prefix] of Object.entries(prefixes)) {
       const next = (await flow.token(renew(id, used.refresh_token))).json()
       assert.equal((await flow.revoke({ client_id: id, token: revoked.access_token })).status, 200)
       assert.equal((await flow.call(revoked.access_token)).status, 401)
-      while (flow.upstream.count('/revoke') === 0) await sleep(10)
+      while (flow.provider.count('/revoke') === 0) await sleep(10)
       await failOver()
 
       assert.equal(

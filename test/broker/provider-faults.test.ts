@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { everywhere, type Place } from '../support/everywhere.ts'
+import { matrix, type Harness } from '../support/matrix.ts'
 import { isError, isPage, openBrowser, redeem, type Flow, type Reply } from '../support/flow.ts'
 import { skip as noCertificate, startUntrusted } from '../support/certificate.ts'
 import { createKey } from '../support/issuer.ts'
-import type { Fault, Upstream } from '../support/upstream.ts'
+import type { Fault, StubProvider } from '../support/stub-provider.ts'
 
 /** What a login needs the provider for. */
 interface Steps {
@@ -17,17 +17,17 @@ interface Steps {
  * Three logins that have come as far as they can without the provider. They go on at whichever
  * instance, started when the provider is no good.
  */
-async function pending ({ startFlow }: Place): Promise<{ flow: Flow, late(): Promise<Steps> }> {
+async function pending ({ startFlow }: Harness): Promise<{ flow: Flow, late(): Promise<Steps> }> {
   const flow = await startFlow()
   const id = await flow.register()
   const code = await flow.login(id)
   const [asking, returning] = [openBrowser(), openBrowser()]
-  const answer = await flow.approve(returning, flow.asked(id))
-  const request = await flow.form(asking, flow.asked(id))
+  const answer = await flow.approve(returning, flow.params(id))
+  const request = await flow.form(asking, flow.params(id))
   return {
     flow,
     async late () {
-      const instance = await flow.another()
+      const instance = await flow.addInstance()
       return {
         consent: () => asking.post(instance, '/oauth/consent', { request, action: 'approve' }),
         callback: () => returning.get(instance, `/oauth/callback?${answer}`),
@@ -37,24 +37,24 @@ async function pending ({ startFlow }: Place): Promise<{ flow: Flow, late(): Pro
   }
 }
 
-type Spoil = (upstream: Upstream) => unknown
+type Spoil = (provider: StubProvider) => unknown
 
 /**
  * Nobody gets further, and nothing is used up: as soon as the provider is in order, each step can
  * be taken after all.
  */
 async function waits (
-  place: Place,
+  place: Harness,
   spoils: Array<[name: string, spoil: Spoil, status: number]>
 ): Promise<void> {
   const { flow, late } = await pending(place)
-  const sound = flow.upstream.metadata
-  const asked = flow.upstream.requests.length
+  const sound = flow.provider.metadata
+  const asked = flow.provider.requests.length
   let steps = await late()
   for (const [name, spoil, status] of spoils) {
-    flow.upstream.fail.clear()
-    flow.upstream.metadata = { ...sound }
-    spoil(flow.upstream)
+    flow.provider.fail.clear()
+    flow.provider.metadata = { ...sound }
+    spoil(flow.provider)
     steps = await late()
     for (const page of [await steps.consent(), await steps.callback()]) {
       isPage(page, status, 'temporarily_unavailable', name)
@@ -65,9 +65,9 @@ async function waits (
     isError(tokens, status, 'temporarily_unavailable', name)
     assert.equal(tokens.headers.get('retry-after'), '5')
   }
-  assert.equal(flow.upstream.requests.length, asked, 'nothing but the metadata was asked for')
-  flow.upstream.fail.clear()
-  flow.upstream.metadata = sound
+  assert.equal(flow.provider.requests.length, asked, 'nothing but the metadata was asked for')
+  flow.provider.fail.clear()
+  flow.provider.metadata = sound
   // It rests before it asks again.
   while ((await steps.consent()).status !== 303) await sleep(100)
   assert.equal((await steps.callback()).status, 302)
@@ -93,7 +93,7 @@ for (
     'cut off [U-06]': { reset: 503, resetMidBody: 503 }
   })
 ) {
-  everywhere(
+  matrix(
     `all login steps fail, then recover, if the metadata are ${name}`,
     place =>
       waits(
@@ -130,7 +130,7 @@ const hostile = [
   null
 ]
 
-everywhere(
+matrix(
   'all login steps fail, then recover, if endpoint URLs are invalid [M-07]',
   place =>
     waits(
@@ -144,7 +144,7 @@ everywhere(
     )
 )
 
-everywhere('all login steps fail for metadata of another issuer [M-08]', place =>
+matrix('all login steps fail for metadata of another issuer [M-08]', place =>
   waits(place, [
     ...[(issuer: string) => `${issuer}/`, (issuer: string) =>
       issuer.toUpperCase(), () =>
@@ -157,11 +157,11 @@ everywhere('all login steps fail for metadata of another issuer [M-08]', place =
       ))
   ]))
 
-everywhere(
+matrix(
   'POST /oauth/consent returns 502 without an authorization endpoint [U-01]',
   async (place) => {
     const { flow, late } = await pending(place)
-    flow.upstream.metadata['authorization_endpoint'] = undefined
+    flow.provider.metadata['authorization_endpoint'] = undefined
     const { consent, callback, token } = await late()
     isPage(await consent(), 502, 'temporarily_unavailable')
     assert.equal((await callback()).status, 302)
@@ -188,81 +188,81 @@ for (
     }
   })
 ) {
-  everywhere(`POST /oauth/token succeeds if the metadata have ${name}`, async (place) => {
+  matrix(`POST /oauth/token succeeds if the metadata have ${name}`, async (place) => {
     const { flow, late } = await pending(place)
-    spoil(flow.upstream)
+    spoil(flow.provider)
     const { consent, callback, token } = await late()
     const { status, location } = await consent()
     assert.deepEqual([
       status,
       location?.origin,
       location?.searchParams.get('code_challenge_method')
-    ], [303, flow.upstream.origin, 'S256'])
+    ], [303, flow.provider.origin, 'S256'])
     assert.equal((await callback()).status, 302)
     assert.equal((await token()).status, 200)
   })
 }
 
-everywhere(
+matrix(
   'POST /oauth/consent shares one metadata request among concurrent logins [U-08 M-13]',
   async (place) => {
     const { flow, late } = await pending(place)
-    flow.upstream.fail.set('/metadata', 'unavailable')
-    const before = flow.upstream.lookups
+    flow.provider.fail.set('/metadata', 'unavailable')
+    const before = flow.provider.lookups
     const { consent, token } = await late()
     const replies = await Promise.all(
       Array.from({ length: 50 }, (_, index) => index % 2 ? consent() : token())
     )
     assert.deepEqual([...new Set(replies.map(({ status }) => status))], [503])
-    assert.ok(flow.upstream.lookups <= before + 2, String(flow.upstream.lookups - before))
+    assert.ok(flow.provider.lookups <= before + 2, String(flow.provider.lookups - before))
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token uses cached metadata while the provider fails [U-09 F-02 F-08]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
-    const before = flow.upstream.lookups
+    const before = flow.provider.lookups
     for (const fault of ['missing', 'unavailable', 'garbage'] as const) {
-      flow.upstream.fail.set('/metadata', fault)
+      flow.provider.fail.set('/metadata', fault)
       assert.ok((await flow.tokens(id)).access_token)
     }
-    assert.equal(flow.upstream.lookups, before, 'nor are they asked for')
+    assert.equal(flow.provider.lookups, before, 'nor are they asked for')
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token loads new provider keys once the known ones are a minute old [K-09 K-10]',
   async ({ startFlow }, t) => {
     const flow = await startFlow()
     const id = await flow.register()
     assert.ok((await flow.tokens(id)).access_token)
-    flow.upstream.key = await createKey('next')
-    flow.upstream.keys = [flow.upstream.key.jwk]
+    flow.provider.key = await createKey('next')
+    flow.provider.keys = [flow.provider.key.jwk]
     t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 61_000 })
     assert.ok((await flow.tokens(id)).access_token)
-    assert.equal(flow.upstream.count('/jwks'), 2)
+    assert.equal(flow.provider.count('/jwks'), 2)
   },
-  { inTurn: true }
+  { serial: true }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token rejects unknown provider keys and reloads them after a minute [K-01]',
   async ({ startFlow }, t) => {
     for (const keys of [[], [{ kty: 'oct', k: 'AAAA', kid: 'upstream', alg: 'ES256' }]]) {
       const flow = await startFlow()
       const id = await flow.register()
-      const sound = flow.upstream.keys
-      flow.upstream.keys = keys
+      const sound = flow.provider.keys
+      flow.provider.keys = keys
       isError(await flow.token(redeem(id, await flow.login(id))), 400, 'invalid_grant')
-      flow.upstream.keys = sound
+      flow.provider.keys = sound
       t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 61_000 })
       assert.ok((await flow.tokens(id)).access_token)
       t.mock.timers.reset()
     }
   },
-  { inTurn: true }
+  { serial: true }
 )
 
 const noKeys: Array<[id: string, fault: Fault, status: number, error: string]> = [
@@ -280,49 +280,49 @@ const noKeys: Array<[id: string, fault: Fault, status: number, error: string]> =
   ['[K-06]', 'resetMidBody', 503, 'temporarily_unavailable']
 ]
 for (const [id, fault, status, error] of noKeys) {
-  everywhere(
+  matrix(
     `POST /oauth/token ends a login without provider keys: ${JSON.stringify(fault)} ${id}`,
     async ({ startFlow }) => {
       const flow = await startFlow()
       const client = await flow.register()
       const code = await flow.login(client)
-      flow.upstream.fail.set('/jwks', fault)
+      flow.provider.fail.set('/jwks', fault)
       isError(await flow.token(redeem(client, code)), status, error)
-      assert.equal(flow.upstream.count('/trap'), 0)
-      flow.upstream.fail.clear()
+      assert.equal(flow.provider.count('/trap'), 0)
+      flow.provider.fail.clear()
       isError(await flow.token(redeem(client, code)), 400, 'invalid_grant')
       assert.ok((await flow.tokens(client)).access_token, 'the next login is not affected')
     }
   )
 }
 
-everywhere(
+matrix(
   'POST /oauth/token sends a slow provider 50 requests, queues 200 and spares codes [F-09]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
     const codes: string[] = []
     for (let index = 0; index < 260; index++) codes.push(await flow.login(id))
-    flow.upstream.delay = 3_000
+    flow.provider.delay = 3_000
     const replies = await Promise.all(
       codes.map(async code => ({ code, reply: await flow.token(redeem(id, code)) }))
     )
-    assert.equal(flow.upstream.most, 50)
+    assert.equal(flow.provider.most, 50)
     const busy = replies.filter(({ reply }) => reply.status !== 200)
     // Those for whom there was no place, and those who waited for five seconds.
     assert.ok(busy.length >= 10, String(busy.length))
-    flow.upstream.delay = 0
+    flow.provider.delay = 0
     for (const { code, reply } of busy) {
       isError(reply, 503, 'temporarily_unavailable')
       assert.ok(reply.headers.get('retry-after'))
       assert.equal((await flow.token(redeem(id, code))).status, 200)
     }
-    assert.equal(flow.upstream.count('/token'), 260)
+    assert.equal(flow.provider.count('/token'), 260)
   },
-  { inTurn: true }
+  { serial: true }
 )
 
-everywhere(
+matrix(
   'POST /oauth/consent returns a page and logs why the provider is unreachable [F-29 F-30]',
   async ({ startFlow }, t) => {
     const { port, requests } = await startUntrusted(t, 'localhost', (_request, response) => {
@@ -336,7 +336,7 @@ everywhere(
     ) {
       const flow = await startFlow({ options: { issuer } })
       const browser = openBrowser()
-      const request = await flow.form(browser, flow.asked(await flow.register()))
+      const request = await flow.form(browser, flow.params(await flow.register()))
       for (let attempt = 0; attempt < 2; attempt++) {
         const reply = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
         isPage(reply, 503, 'temporarily_unavailable', issuer)

@@ -3,7 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import rateLimit from '@fastify/rate-limit'
 import Fastify, { type FastifyInstance } from 'fastify'
-import { everywhere } from '../support/everywhere.ts'
+import { matrix } from '../support/matrix.ts'
 import { isError, isPage, query, redeem, renew, type Flow, type Reply } from '../support/flow.ts'
 import { watch } from '../support/stores.ts'
 
@@ -21,19 +21,19 @@ const form = { 'content-type': 'application/x-www-form-urlencoded' }
 const html = { accept: 'text/html' }
 
 function registration (flow: Flow, headers: Record<string, string> = {}): Promise<Reply> {
-  return flow.ask('/oauth/register', {
+  return flow.send('/oauth/register', {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify({ redirect_uris: ['https://app.example/cb'] })
   })
 }
 
-everywhere(
+matrix(
   'POST /oauth/token keeps the 429 and Retry-After of the host [R-22 T-30 A-21]',
   async ({ startFlow }) => {
     const flow = await startFlow({ app: limitedTo(4) })
     const id = await flow.register()
-    const asked = flow.asked(id)
+    const asked = flow.params(id)
     assert.equal((await flow.authorize(asked)).status, 200)
     isError(await flow.token(redeem(id, 'guess')), 400, 'invalid_grant')
     isError(await flow.token(renew(id, 'guess')), 400, 'invalid_grant')
@@ -47,7 +47,7 @@ everywhere(
       ['T-30', await flow.token(redeem(id, 'guess'))],
       ['T-30', await flow.token(renew(id, 'guess'))],
       ['revoke', await flow.revoke({ client_id: id, token: 'x' })],
-      ['A-21', await flow.ask(`/oauth/authorize?${query(asked)}`)],
+      ['A-21', await flow.send(`/oauth/authorize?${query(asked)}`)],
       ['/mcp', await flow.call('x')]
     ]
     for (const [name, reply] of programs) {
@@ -64,18 +64,18 @@ everywhere(
     for (
       const [name, page] of Object.entries({
         'A-21': await flow.authorize(asked),
-        consent: await flow.ask('/oauth/consent', {
+        consent: await flow.send('/oauth/consent', {
           method: 'POST',
           headers: { ...form, ...html },
           body: 'action=approve'
         }),
-        callback: await flow.ask('/oauth/callback?state=x&code=x', { headers: html })
+        callback: await flow.send('/oauth/callback?state=x&code=x', { headers: html })
       })
     ) {
       isPage(page, 429, 'temporarily_unavailable', name)
       assert.match(page.headers.get('retry-after') ?? '', /^\d+$/, name)
     }
-    assert.equal(flow.upstream.requests.length, 0)
+    assert.equal(flow.provider.requests.length, 0)
   }
 )
 
@@ -87,13 +87,13 @@ function heapUsed (): number {
   return process.memoryUsage().heapUsed
 }
 
-everywhere(
+matrix(
   'POST /oauth/register and the others leave nothing behind after a flood [D11 R-22 T-30 A-21]',
   async ({ startFlow }) => {
     const { wrap, written } = watch()
     const flow = await startFlow({ wrap, app: async () => Fastify() })
     const id = await flow.register()
-    const asked = query(flow.asked(id, { state: undefined }))
+    const asked = query(flow.params(id, { state: undefined }))
     const post = async (path: string, type: string, payload: string, ip = '192.0.2.1') => (
       (await flow.app.inject({
         method: 'POST',
@@ -128,5 +128,5 @@ everywhere(
     assert.deepEqual(written, [])
     assert.ok((await flow.tokens(id)).access_token, 'and whoever means well gets in')
   },
-  { inTurn: true }
+  { serial: true }
 )

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
-import { everywhere } from '../support/everywhere.ts'
+import { matrix } from '../support/matrix.ts'
 import { renew } from '../support/flow.ts'
 
-everywhere(
+matrix(
   'POST /oauth/token finds the response of a concurrent refresh on a slow store [T-22 T-23]',
   async ({ startFlow }) => {
     const signals = new PassThrough()

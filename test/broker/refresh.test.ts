@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { McpOAuthError } from '../../lib/errors.ts'
 import type { McpOAuthOptions, Store } from '../../lib/index.ts'
-import { everywhere } from '../support/everywhere.ts'
+import { matrix } from '../support/matrix.ts'
 import { claimsOf, isError, redeem, renew, type Flow, type Instance } from '../support/flow.ts'
 import { watch } from '../support/stores.ts'
 
@@ -17,14 +17,14 @@ async function session (flow: Flow, params: Record<string, string> = {}) {
   }
 }
 
-everywhere(
+matrix(
   'POST /oauth/token rejects an invalid refresh and does not use the token [T-19 T-20 T-27 TK-06]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const { id, tokens, refresh } = await session(flow)
     const { access_token: access, refresh_token: token } = tokens
     const other = await flow.register()
-    const asked = flow.upstream.count('/token')
+    const asked = flow.provider.count('/token')
     const code = await flow.login(id)
     for (
       const value of [
@@ -35,7 +35,7 @@ everywhere(
         `${token}.`,
         access,
         code,
-        [...flow.upstream.refreshTokens.keys()][0]
+        [...flow.provider.refreshTokens.keys()][0]
       ]
     ) {
       isError(
@@ -62,12 +62,12 @@ everywhere(
       'invalid_target',
       'T-20'
     )
-    assert.equal(flow.upstream.count('/token'), asked)
+    assert.equal(flow.provider.count('/token'), asked)
     assert.equal((await refresh(token, { resource: flow.resource, scope: 'mcp:read' })).status, 200)
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token returns a new pair per refresh, and repeats a lost response [TK-04 T-22 CD-12]',
   async ({ startFlow }) => {
     const flow = await startFlow()
@@ -90,7 +90,7 @@ everywhere(
       id
     ])
     assert.deepEqual((await refresh(tokens.refresh_token)).json(), first, 'T-22')
-    assert.equal(flow.upstream.count('/token'), 2)
+    assert.equal(flow.provider.count('/token'), 2)
     const second = (await refresh(first['refresh_token'])).json()
     for (const token of [first['access_token'], second['access_token']]) {
       assert.equal(
@@ -101,7 +101,7 @@ everywhere(
   }
 )
 
-everywhere('POST /oauth/token narrows the access token, not the grant', async ({ startFlow }) => {
+matrix('POST /oauth/token narrows the access token, not the grant', async ({ startFlow }) => {
   const flow = await startFlow()
   const { tokens, refresh } = await session(flow, { scope: 'mcp:read mcp:write' })
   const narrow = (await refresh(tokens.refresh_token, { scope: 'mcp:read' })).json()
@@ -109,7 +109,7 @@ everywhere('POST /oauth/token narrows the access token, not the grant', async ({
   assert.equal((await refresh(narrow['refresh_token'])).json()['scope'], 'mcp:read mcp:write')
 })
 
-everywhere(
+matrix(
   'POST /oauth/token ends the grant of a refresh token reused after 30 seconds [T-21 F-19]',
   async ({ startFlow }, t) => {
     const flow = await startFlow({ instances: 2 })
@@ -122,18 +122,18 @@ everywhere(
       assert.equal((await instance.call(next['access_token'])).status, 401)
       isError(await refresh(next['refresh_token'], {}, instance), 400, 'invalid_grant')
     }
-    assert.equal(flow.upstream.count('/token'), 2)
-    assert.equal(flow.upstream.count('/revoke'), 1)
+    assert.equal(flow.provider.count('/token'), 2)
+    assert.equal(flow.provider.count('/revoke'), 1)
   },
-  { inTurn: true }
+  { serial: true }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token answers 20 parallel refreshes with one pair [T-23 F-19]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2 })
     const { tokens, refresh } = await session(flow)
-    flow.upstream.delay = 150
+    flow.provider.delay = 150
     const replies = await Promise.all(
       Array.from(
         { length: 20 },
@@ -142,26 +142,26 @@ everywhere(
     )
     assert.deepEqual([...new Set(replies.map(({ status }) => status))], [200])
     assert.equal(new Set(replies.map(({ text }) => text)).size, 1)
-    assert.equal(flow.upstream.count('/token'), 2)
+    assert.equal(flow.provider.count('/token'), 2)
     const next = replies[0]?.json() ?? {}
     assert.equal((await flow.call(next['access_token'])).status, 200)
     assert.equal((await refresh(next['refresh_token'])).status, 200)
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token ends a grant that the provider ended, with one request [T-24]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const { tokens, refresh } = await session(flow)
-    flow.upstream.refreshTokens.clear()
-    flow.upstream.delay = 100
+    flow.provider.refreshTokens.clear()
+    flow.provider.delay = 100
     for (
       const reply of await Promise.all(
         Array.from({ length: 10 }, () => refresh(tokens.refresh_token))
       )
     ) isError(reply, 400, 'invalid_grant')
-    assert.equal(flow.upstream.count('/token'), 2)
+    assert.equal(flow.provider.count('/token'), 2)
     assert.equal((await flow.call(tokens.access_token)).status, 401)
   }
 )
@@ -178,17 +178,17 @@ for (
     } as const
   )
 ) {
-  everywhere(
+  matrix(
     `POST /oauth/token keeps the refresh token valid when the provider fails: ${fault} [T-25]`,
     async ({ startFlow }) => {
       const flow = await startFlow()
-      flow.upstream.rotation = 'silent'
+      flow.provider.rotation = 'silent'
       const { tokens, refresh } = await session(flow)
-      flow.upstream.fail.set('/token', fault as 'error')
+      flow.provider.fail.set('/token', fault as 'error')
       const reply = await refresh(tokens.refresh_token)
       isError(reply, status, 'temporarily_unavailable')
       assert.equal(reply.headers.get('retry-after'), '5')
-      flow.upstream.fail.clear()
+      flow.provider.fail.clear()
       assert.equal((await flow.call(tokens.access_token)).status, 200)
       assert.equal((await refresh(tokens.refresh_token)).status, 200)
     }
@@ -197,24 +197,24 @@ for (
 
 const waf = { status: 403, body: '<h1>Request blocked</h1>', type: 'text/html' }
 for (const fault of ['garbage', 'html', 'null', 'array', 'redirect', 'missing', waf] as const) {
-  everywhere(
+  matrix(
     `POST /oauth/token keeps the refresh token valid when the provider returns ${
       typeof fault === 'string' ? fault : fault.status
     } [T-25]`,
     async ({ startFlow }) => {
       const flow = await startFlow()
-      flow.upstream.rotation = 'silent'
+      flow.provider.rotation = 'silent'
       const { tokens, refresh } = await session(flow)
-      flow.upstream.fail.set('/token', fault)
+      flow.provider.fail.set('/token', fault)
       isError(await refresh(tokens.refresh_token), 502, 'temporarily_unavailable')
-      flow.upstream.fail.clear()
+      flow.provider.fail.clear()
       assert.equal((await flow.call(tokens.access_token)).status, 200)
       assert.equal((await refresh(tokens.refresh_token)).status, 200)
     }
   )
 }
 
-everywhere(
+matrix(
   'POST /oauth/token ends the grant on permanent errors of the provider only [T-24 T-25]',
   async ({ startFlow }) => {
     for (
@@ -225,35 +225,35 @@ everywhere(
       ]] as const
     ) {
       const flow = await startFlow()
-      flow.upstream.rotation = 'silent'
+      flow.provider.rotation = 'silent'
       const { tokens, refresh } = await session(flow)
-      flow.upstream.fail.set('/token', { status: 400, body: JSON.stringify({ error }) })
+      flow.provider.fail.set('/token', { status: 400, body: JSON.stringify({ error }) })
       assert.equal((await refresh(tokens.refresh_token)).status, status)
-      flow.upstream.fail.clear()
+      flow.provider.fail.clear()
       assert.equal((await refresh(tokens.refresh_token)).status, after)
     }
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token keeps the grant when the provider rejects our credentials [T-25]',
   async ({ startFlow }) => {
     const flow = await startFlow()
-    flow.upstream.rotation = 'silent'
+    flow.provider.rotation = 'silent'
     const { tokens, refresh } = await session(flow)
-    flow.upstream.fail.set('/token', { status: 401, body: '{"error":"invalid_client"}' })
+    flow.provider.fail.set('/token', { status: 401, body: '{"error":"invalid_client"}' })
     isError(await refresh(tokens.refresh_token), 502, 'temporarily_unavailable')
-    flow.upstream.fail.clear()
+    flow.provider.fail.clear()
     assert.equal((await refresh(tokens.refresh_token)).status, 200)
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token refreshes whether or not the provider rotates its tokens [T-26]',
   async ({ startFlow }) => {
     for (const rotation of ['rotated', 'same', 'silent'] as const) {
       const flow = await startFlow()
-      flow.upstream.rotation = rotation
+      flow.provider.rotation = rotation
       const { tokens, refresh } = await session(flow)
       let token = tokens.refresh_token
       for (let index = 0; index < 3; index++) {
@@ -261,7 +261,7 @@ everywhere(
         assert.equal(reply.status, 200, rotation)
         token = reply.json()['refresh_token']
       }
-      const presented = flow.upstream.requests.filter(({ params }) =>
+      const presented = flow.provider.requests.filter(({ params }) =>
         params.get('grant_type') === 'refresh_token'
       ).map(({ params }) => params.get('refresh_token'))
       assert.equal(new Set(presented).size, rotation === 'rotated' ? 3 : 1)
@@ -269,17 +269,17 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token returns no refresh token if the provider returns none',
   async ({ startFlow }) => {
     const flow = await startFlow()
-    flow.upstream.answer = { refresh_token: undefined }
+    flow.provider.answer = { refresh_token: undefined }
     const { tokens } = await session(flow)
     assert.deepEqual(Object.keys(tokens), ['access_token', 'token_type', 'expires_in', 'scope'])
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token returns a refresh token if the user can be rechecked',
   async ({ startFlow }) => {
     let gone = false
@@ -291,18 +291,18 @@ everywhere(
       }
     }
     const flow = await startFlow({ options: { provider } })
-    flow.upstream.answer = { refresh_token: undefined, id_token: undefined }
+    flow.provider.answer = { refresh_token: undefined, id_token: undefined }
     const { tokens, refresh } = await session(flow)
     assert.equal(claimsOf(tokens.access_token)['sub'], '7')
     const next = (await refresh(tokens.refresh_token)).json()
     assert.equal(claimsOf(next['access_token'])['sub'], '7')
     gone = true
     isError(await refresh(next['refresh_token']), 400, 'invalid_grant')
-    assert.equal(flow.upstream.count('/token'), 1)
+    assert.equal(flow.provider.count('/token'), 1)
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token ends the grant when the provider responds for another user [F-31]',
   async ({ startFlow }) => {
     let sub = 'alice'
@@ -314,7 +314,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token returns an error if the recheck hangs, and keeps the token [F-28 T-25]',
   async ({ startFlow }) => {
     let hangs = false
@@ -333,7 +333,7 @@ everywhere(
   }
 )
 
-everywhere('POST /oauth/token ends the grant of an unknown user [F-31]', async ({ startFlow }) => {
+matrix('POST /oauth/token ends the grant of an unknown user [F-31]', async ({ startFlow }) => {
   let user: { sub: string } | undefined = { sub: 'alice' }
   const flow = await startFlow({ options: { provider: { identify: (async () => user) as never } } })
   const { tokens, refresh } = await session(flow)
@@ -341,7 +341,7 @@ everywhere('POST /oauth/token ends the grant of an unknown user [F-31]', async (
   isError(await refresh(tokens.refresh_token), 400, 'invalid_grant')
 })
 
-everywhere(
+matrix(
   'POST /oauth/token runs authorizeUser again when the user is rechecked [B-16 F-28]',
   async ({ startFlow }) => {
     let verdict: unknown = { scopes: ['mcp:read', 'mcp:write'], claims: { team: 'a' } }
@@ -349,7 +349,7 @@ everywhere(
     const flow = await startFlow({
       options: { authorizeUser, provider: { identify: async () => ({ sub: 'alice' }) } }
     })
-    flow.upstream.rotation = 'silent'
+    flow.provider.rotation = 'silent'
     const { tokens, refresh } = await session(flow, { scope: 'mcp:read mcp:write' })
     verdict = { scopes: ['mcp:read'], claims: { team: 'b' } }
     const next = (await refresh(tokens.refresh_token)).json()
@@ -364,7 +364,7 @@ everywhere(
 )
 
 for (const where of ['authorizeUser', 'identify'] as const) {
-  everywhere(
+  matrix(
     `POST /oauth/token keeps the grant if ${where} fails after the provider rotated [F-28 T-25]`,
     async ({ startFlow }) => {
       let down = false
@@ -396,7 +396,7 @@ for (const where of ['authorizeUser', 'identify'] as const) {
   )
 }
 
-everywhere(
+matrix(
   'POST /oauth/token retries a failed store, then logs that a grant is lost [F-12]',
   async ({ startFlow }) => {
     let outage = 0
@@ -428,14 +428,14 @@ everywhere(
     )
     end = -Infinity
     assert.equal((await flow.call(two.tokens.access_token)).status, 200)
-    const asked = flow.upstream.count('/token')
+    const asked = flow.provider.count('/token')
     isError(await two.refresh(two.tokens.refresh_token), 400, 'invalid_grant')
     isError(await two.refresh(two.tokens.refresh_token), 400, 'invalid_grant')
-    assert.equal(flow.upstream.count('/token'), asked + 1, 'no loops')
+    assert.equal(flow.provider.count('/token'), asked + 1, 'no loops')
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token rejects a refresh token after 30 days, also if the clock goes back [S-12]',
   async ({ startFlow }, t) => {
     const flow = await startFlow()
@@ -450,17 +450,17 @@ everywhere(
     t.mock.timers.setTime(now - 3_600_000 + 31_000)
     isError(await refresh(next['refresh_token']), 400, 'invalid_grant')
   },
-  { inTurn: true }
+  { serial: true }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token ignores a stored response under the key of another token [S-02]',
   async ({ startFlow }) => {
     const { wrap, written } = watch()
     let store: Store | undefined
     const flow = await startFlow({ wrap: inner => wrap(store = inner) })
     const victim = await session(flow)
-    flow.upstream.user = 'mallory'
+    flow.provider.user = 'mallory'
     const thief = await session(flow)
     await victim.refresh(victim.tokens.refresh_token)
     await thief.refresh(thief.tokens.refresh_token)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Store } from '../../lib/index.ts'
-import { everywhere } from '../support/everywhere.ts'
+import { matrix } from '../support/matrix.ts'
 import { isError, renew, type Flow, type Reply } from '../support/flow.ts'
 import { watch } from '../support/stores.ts'
 
@@ -10,7 +10,7 @@ function isDone (reply: Reply): void {
   assert.equal(reply.headers.get('access-control-allow-origin'), '*', 'G-17')
 }
 
-everywhere(
+matrix(
   'POST /oauth/revoke keeps tokens of other clients and invalid tokens as they are [V-01 V-02 V-03 V-04 TK-08]',
   async ({ startFlow }) => {
     const flow = await startFlow()
@@ -57,22 +57,22 @@ everywhere(
     })
     isError(basic, 401, 'invalid_client', 'V-04')
     assert.match(basic.headers.get('www-authenticate') ?? '', /^Basic /)
-    isError(await flow.ask('/oauth/revoke'), 405, 'invalid_request')
-    assert.equal(flow.upstream.count('/revoke'), 0)
+    isError(await flow.send('/oauth/revoke'), 405, 'invalid_request')
+    assert.equal(flow.provider.count('/revoke'), 0)
     assert.equal((await flow.call(access)).status, 200)
     assert.equal((await flow.token(renew(id, refresh))).status, 200)
   }
 )
 
 /** The tokens that were ended at the provider. */
-function endedAt ({ upstream }: Flow): Array<string | null> {
-  return upstream.requests.filter(({ path }) => path === '/revoke').map(({ params }) =>
+function endedAt ({ provider }: Flow): Array<string | null> {
+  return provider.requests.filter(({ path }) => path === '/revoke').map(({ params }) =>
     params.get('token')
   )
 }
 
 async function arrived (flow: Flow, count: number): Promise<void> {
-  while (flow.upstream.count('/revoke') < count) await sleep(10)
+  while (flow.provider.count('/revoke') < count) await sleep(10)
 }
 
 for (
@@ -81,13 +81,13 @@ for (
     'access_token'
   ], ['access_token', 'nonsense']] as const
 ) {
-  everywhere(
-    `POST /oauth/revoke ends the grant of a ${kind} everywhere (hint: ${hint}) [V-05 V-06 V-08 Q-09]`,
+  matrix(
+    `POST /oauth/revoke ends the grant of a ${kind} matrix (hint: ${hint}) [V-05 V-06 V-08 Q-09]`,
     async ({ startFlow }) => {
       const flow = await startFlow({ instances: 2 })
       const id = await flow.register()
       const tokens = await flow.tokens(id)
-      const [upstreamToken = ''] = flow.upstream.refreshTokens.keys()
+      const [upstreamToken = ''] = flow.provider.refreshTokens.keys()
       const bystander = await flow.tokens(id)
       for (const instance of flow.instances) {
         assert.equal((await instance.call(tokens.access_token)).status, 200)
@@ -110,12 +110,12 @@ for (
         }
       }
       assert.deepEqual(endedAt(flow), [upstreamToken], 'once')
-      assert.match(flow.upstream.requests.at(-1)?.authorization ?? '', /^Basic /)
+      assert.match(flow.provider.requests.at(-1)?.authorization ?? '', /^Basic /)
     }
   )
 }
 
-everywhere(
+matrix(
   'POST /oauth/revoke revokes the newest token of the provider [V-05 V-06]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2 })
@@ -127,54 +127,54 @@ everywhere(
         1
       ]] as const
     ) {
-      flow.upstream.requests.length = 0
+      flow.provider.requests.length = 0
       const generations = [await flow.tokens(id)]
       generations.push((await flow.token(renew(id, generations[0]?.['refresh_token']))).json())
       isDone(await other.revoke({ client_id: id, token: generations[generation]?.[revoked] }))
       await arrived(flow, 1)
       assert.deepEqual(endedAt(flow), [
-        [...flow.upstream.refreshTokens.keys(), ...endedAt(flow)].at(-1)
+        [...flow.provider.refreshTokens.keys(), ...endedAt(flow)].at(-1)
       ])
-      assert.equal(flow.upstream.refreshTokens.size, 0)
+      assert.equal(flow.provider.refreshTokens.size, 0)
     }
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/revoke revokes the access token of a provider without refresh tokens [V-05]',
   async ({ startFlow }) => {
     const flow = await startFlow()
-    flow.upstream.answer = { refresh_token: undefined }
+    flow.provider.answer = { refresh_token: undefined }
     const id = await flow.register()
     const tokens = await flow.tokens(id)
     isDone(await flow.revoke({ client_id: id, token: tokens.access_token }))
     await arrived(flow, 1)
     assert.deepEqual(
       endedAt(flow),
-      [...flow.upstream.canaries].filter(token => token.includes('access'))
+      [...flow.provider.canaries].filter(token => token.includes('access'))
     )
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/revoke during a refresh leaves no valid token [V-05 V-06]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2 })
     const [, other] = flow.instances as [Flow, Flow]
     const id = await flow.register()
     const tokens = await flow.tokens(id)
-    const [first = ''] = flow.upstream.refreshTokens.keys()
-    flow.upstream.delay = 500
+    const [first = ''] = flow.provider.refreshTokens.keys()
+    flow.provider.delay = 500
     const refreshing = flow.token(renew(id, tokens.refresh_token))
-    while (flow.upstream.count('/token') < 2) await sleep(10)
+    while (flow.provider.count('/token') < 2) await sleep(10)
     isDone(await other.revoke({ client_id: id, token: tokens.access_token }))
     isError(await refreshing, 400, 'invalid_grant')
-    while (flow.upstream.refreshTokens.size > 0) await sleep(10)
+    while (flow.provider.refreshTokens.size > 0) await sleep(10)
     assert.equal(endedAt(flow)[0], first)
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/revoke ends the grant on its instance if no store is shared [V-05]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2 })
@@ -185,12 +185,12 @@ everywhere(
     assert.equal((await other.call(tokens.access_token)).status, 401)
     isDone(await flow.revoke({ client_id: id, token: tokens.access_token }))
     await arrived(flow, 1)
-    assert.equal(flow.upstream.count('/revoke'), 1)
+    assert.equal(flow.provider.count('/revoke'), 1)
   },
   { shared: false }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token revokes at the provider when authorizeUser refuses a refresh [B-16 V-06]',
   async ({ startFlow }) => {
     let welcome = true
@@ -205,11 +205,11 @@ everywhere(
     welcome = false
     isError(await flow.token(renew(id, tokens.refresh_token)), 403, 'access_denied')
     await arrived(flow, 1)
-    assert.equal(flow.upstream.refreshTokens.size, 0)
+    assert.equal(flow.provider.refreshTokens.size, 0)
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/revoke ignores a stored provider token of another grant [S-02]',
   async ({ startFlow }) => {
     const { wrap, written } = watch()
@@ -226,19 +226,19 @@ everywhere(
     isDone(await flow.revoke({ client_id: id, token: mine.access_token }))
     await arrived(flow, 1)
     assert.deepEqual(endedAt(flow), [
-      [...flow.upstream.canaries].filter(token => token.includes('refresh')).at(-1)
+      [...flow.provider.canaries].filter(token => token.includes('refresh')).at(-1)
     ])
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/revoke returns 200 without waiting for the provider [V-07]',
   async ({ startFlow }) => {
     for (const fault of ['hang', 'error', 'reset', 'redirect'] as const) {
       const flow = await startFlow()
       const id = await flow.register()
       const tokens = await flow.tokens(id)
-      flow.upstream.fail.set('/revoke', fault)
+      flow.provider.fail.set('/revoke', fault)
       isDone(
         await Promise.race([
           flow.revoke({ client_id: id, token: tokens.refresh_token }),
@@ -258,29 +258,29 @@ everywhere(
 )
 
 for (const fault of ['error', 'reset', 'unavailable'] as const) {
-  everywhere(`POST /oauth/revoke retries after ${fault} [V-07]`, async ({ startFlow }) => {
+  matrix(`POST /oauth/revoke retries after ${fault} [V-07]`, async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
     const tokens = await flow.tokens(id)
-    const [token = ''] = flow.upstream.refreshTokens.keys()
-    flow.upstream.fail.set('/revoke', fault)
+    const [token = ''] = flow.provider.refreshTokens.keys()
+    flow.provider.fail.set('/revoke', fault)
     isDone(await flow.revoke({ client_id: id, token: tokens.access_token }))
     await arrived(flow, 1)
-    flow.upstream.fail.clear()
+    flow.provider.fail.clear()
     await arrived(flow, 2)
     assert.deepEqual(endedAt(flow), [token, token])
     assert.ok(!flow.logs.some(line => line.includes('Could not revoke a grant')))
   })
 }
 
-everywhere(
+matrix(
   'POST /oauth/revoke logs no response text of the provider [V-07 D17]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
     const tokens = await flow.tokens(id)
-    const [token] = flow.upstream.refreshTokens.keys()
-    flow.upstream.fail.set('/revoke', {
+    const [token] = flow.provider.refreshTokens.keys()
+    flow.provider.fail.set('/revoke', {
       status: 400,
       body: JSON.stringify({
         error: 'invalid_request',
@@ -290,11 +290,11 @@ everywhere(
     isDone(await flow.revoke({ client_id: id, token: tokens.refresh_token }))
     while (!flow.logs.some(line => line.includes('Could not revoke a grant'))) await sleep(10)
     assert.doesNotMatch(flow.logs.join(''), /canary-refresh/)
-    assert.equal(flow.upstream.count('/revoke'), 1, 'a refusal is not asked about again')
+    assert.equal(flow.provider.count('/revoke'), 1, 'a refusal is not asked about again')
   }
 )
 
-everywhere('POST /oauth/revoke ignores expired access tokens [V-01]', async ({ startFlow }, t) => {
+matrix('POST /oauth/revoke ignores expired access tokens [V-01]', async ({ startFlow }, t) => {
   const flow = await startFlow()
   const id = await flow.register()
   const tokens = await flow.tokens(id)
@@ -302,4 +302,4 @@ everywhere('POST /oauth/revoke ignores expired access tokens [V-01]', async ({ s
   assert.equal((await flow.revoke({ client_id: id, token: tokens.access_token })).status, 200)
   t.mock.timers.reset()
   assert.equal((await flow.token(renew(id, tokens.refresh_token))).status, 200)
-}, { inTurn: true })
+}, { serial: true })

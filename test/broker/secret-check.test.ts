@@ -6,7 +6,7 @@ import { Redis } from 'ioredis'
 import { memoryStore } from '../../lib/store/memory.ts'
 import { redisStore } from '../../lib/store/redis.ts'
 import type { Store } from '../../lib/types.ts'
-import { everywhere } from '../support/everywhere.ts'
+import { matrix } from '../support/matrix.ts'
 import { isError, openBrowser, redeem, renew, secret, signIn, startFlow } from '../support/flow.ts'
 import { connect, skip, startRedis } from '../support/redis.ts'
 import { watch } from '../support/stores.ts'
@@ -22,12 +22,12 @@ function count (logs: readonly string[], pattern: RegExp): number {
   return logs.filter(line => pattern.test(line)).length
 }
 
-everywhere(
+matrix(
   'an instance that has no secret in common with the last one starts, and logs how to mend it [F-20]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2, wrap: store => store })
     assert.equal(count(flow.logs, strangers), 0)
-    await flow.another({ secret: next })
+    await flow.addInstance({ secret: next })
     assert.equal(count(flow.logs, strangers), 1)
     assert.equal(count(flow.logs, unopened), 0)
     for (const value of [next, secret]) {
@@ -41,13 +41,13 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'a value that none of the secrets opens is logged, once at each instance [F-20 F-22]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 1, wrap: store => store })
     const id = await flow.register()
     const tokens = await flow.tokens(id)
-    const other = await flow.another({ secret: next })
+    const other = await flow.addInstance({ secret: next })
     assert.equal((await other.call(tokens.access_token)).status, 401)
     assert.equal(count(flow.logs, unopened), 0, 'an access token is not sealed')
     for (let attempt = 0; attempt < 3; attempt++) {
@@ -89,7 +89,7 @@ test('values that are expired, or not of our form, are not logged as sealed with
   assert.equal(count(flow.logs, unopened), 1)
 })
 
-everywhere(
+matrix(
   'replacing a secret step by step logs nothing; one step too many is logged [F-20 F-21]',
   async ({ startFlow }) => {
     for (
@@ -100,7 +100,7 @@ everywhere(
         wrap: store => store,
         options: { secret: steps[0] as string }
       })
-      for (const step of steps.slice(1)) await flow.another({ secret: step })
+      for (const step of steps.slice(1)) await flow.addInstance({ secret: step })
       assert.equal(count(flow.logs, behind), steps.length === 2 ? 1 : 0)
       assert.equal(count(flow.logs, strangers), 0)
     }
@@ -110,7 +110,7 @@ everywhere(
 test('the secret that seals at the last instance must be known here [F-21]', async (t) => {
   const store = memoryStore()
   const flow = await startFlow(t, { options: { store, secret: [next, secret] } })
-  await flow.another({ secret })
+  await flow.addInstance({ secret })
   assert.equal(count(flow.logs, behind), 1)
 })
 
@@ -129,9 +129,9 @@ test(
     }
     const flow = await startFlow(t, { options: { store: store() } })
     assert.doesNotMatch(flow.logs.join(''), /Could not reach the store/)
-    await flow.another({ secret: next, store: store(), publicUrl: 'https://test.example.com' })
+    await flow.addInstance({ secret: next, store: store(), publicUrl: 'https://test.example.com' })
     assert.equal(count(flow.logs, strangers), 0, 'another address is another system')
-    await flow.another({ secret: next, store: store() })
+    await flow.addInstance({ secret: next, store: store() })
     assert.equal(count(flow.logs, strangers), 1)
   }
 )
@@ -174,10 +174,10 @@ test('a running instance writes nothing about its secrets after the start [F-20]
   await sleep(20)
   await flow.app.close()
   assert.equal(written.length, 1)
-  await flow.another({ secret: next })
+  await flow.addInstance({ secret: next })
   assert.equal(written.length, 2)
   assert.equal(new Set(written).size, 2)
-  await flow.another({ secret: next })
+  await flow.addInstance({ secret: next })
   assert.equal(count(flow.logs, strangers), 1, 'once: the next start compares with the last one')
 })
 
@@ -235,7 +235,7 @@ test('the start logs a clock that is years behind [F-33]', async (t) => {
   assert.match(flow.logs.join(''), /The clock of this machine is years behind/)
 })
 
-everywhere(
+matrix(
   'a login survives an event loop that is blocked for two seconds, and redeems its code once [F-25]',
   async ({ startFlow }) => {
     const flow = await startFlow()
@@ -245,7 +245,7 @@ everywhere(
       while (performance.now() < end);
     }
     const browser = openBrowser()
-    const request = await flow.form(browser, flow.asked(id))
+    const request = await flow.form(browser, flow.params(id))
     setImmediate(stall)
     const approved = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
     assert.equal(approved.status, 303)
@@ -256,13 +256,13 @@ everywhere(
     setImmediate(stall)
     const tokens = await flow.token(redeem(id, back.location?.searchParams.get('code') ?? ''))
     assert.equal(tokens.status, 200, tokens.text)
-    assert.equal(flow.upstream.count('/token'), 1)
+    assert.equal(flow.provider.count('/token'), 1)
     assert.equal((await flow.token(renew(id, tokens.json()['refresh_token']))).status, 200)
   },
-  { inTurn: true }
+  { serial: true }
 )
 
-everywhere(
+matrix(
   'registrations and consent pages write nothing to the store [F-26 D11 R-22]',
   async ({ startFlow }) => {
     const { wrap, written } = watch()
@@ -276,7 +276,7 @@ everywhere(
         payload: body
       })
       assert.equal(statusCode, 201)
-      if (index % 20 === 0) await flow.form(openBrowser(), flow.asked(id))
+      if (index % 20 === 0) await flow.form(openBrowser(), flow.params(id))
     }
     assert.deepEqual(written, [])
     assert.ok(await flow.tokens(await flow.register()))

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { everywhere } from '../support/everywhere.ts'
+import { matrix } from '../support/matrix.ts'
 import {
   challenge,
   claimsOf,
@@ -31,7 +31,7 @@ const grants = [
   '__proto__'
 ]
 
-everywhere(
+matrix(
   'POST /oauth/token rejects invalid requests and keeps the code [T-01..T-12 T-16 T-29 TK-02 TK-03 TK-09 AZ-14]',
   async ({ startFlow }) => {
     const flow = await startFlow()
@@ -155,7 +155,7 @@ everywhere(
       assert.equal(reply.headers.get('pragma'), 'no-cache')
     }
     isError(
-      await flow.ask('/oauth/token', {
+      await flow.send('/oauth/token', {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: '{"code":{"$ne":1}}'
@@ -165,7 +165,7 @@ everywhere(
       'T-02'
     )
     isError(
-      await flow.ask('/oauth/token', {
+      await flow.send('/oauth/token', {
         method: 'POST',
         headers: form,
         body: 'x'.repeat(65 * 1024)
@@ -174,8 +174,8 @@ everywhere(
       'invalid_request',
       'G-03'
     )
-    isError(await flow.ask('/oauth/token'), 405, 'invalid_request', 'G-01')
-    assert.equal(flow.upstream.count('/token'), 0)
+    isError(await flow.send('/oauth/token'), 405, 'invalid_request', 'G-01')
+    assert.equal(flow.provider.count('/token'), 0)
 
     const reply = await flow.token(
       `${
@@ -187,7 +187,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token returns our tokens and nothing of the provider [T-18 TK-01 TK-05 TK-11]',
   async ({ startFlow }) => {
     const flow = await startFlow()
@@ -236,7 +236,7 @@ everywhere(
       claims['exp'] - claims['iat']
     ], [flow.resource, id, flow.base, 3600])
     assert.equal((await flow.call(tokens['access_token'])).status, 200)
-    const last = flow.upstream.requests.find(({ path }) => path === '/token')
+    const last = flow.provider.requests.find(({ path }) => path === '/token')
     assert.deepEqual([...last?.params.keys() ?? []].sort(), [
       'code',
       'code_verifier',
@@ -248,16 +248,16 @@ everywhere(
   }
 )
 
-everywhere('POST /oauth/token rejects a code after a minute [T-05]', async ({ startFlow }, t) => {
+matrix('POST /oauth/token rejects a code after a minute [T-05]', async ({ startFlow }, t) => {
   const flow = await startFlow()
   const id = await flow.register()
   const code = await flow.login(id)
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 61_000 })
   isError(await flow.token(redeem(id, code)), 400, 'invalid_grant')
-  assert.equal(flow.upstream.count('/token'), 0)
-}, { inTurn: true })
+  assert.equal(flow.provider.count('/token'), 0)
+}, { serial: true })
 
-everywhere('POST /oauth/token allows a code four wrong verifiers [T-09]', async ({ startFlow }) => {
+matrix('POST /oauth/token allows a code four wrong verifiers [T-09]', async ({ startFlow }) => {
   const flow = await startFlow()
   const id = await flow.register()
   for (const [wrong, status] of [[4, 200], [5, 400]] as const) {
@@ -271,10 +271,10 @@ everywhere('POST /oauth/token allows a code four wrong verifiers [T-09]', async 
     }
     assert.equal((await flow.token(redeem(id, code))).status, status)
   }
-  assert.equal(flow.upstream.count('/token'), 1)
+  assert.equal(flow.provider.count('/token'), 1)
 })
 
-everywhere(
+matrix(
   'POST /oauth/token rejects unknown, expired and secret-sending clients alike [T-13]',
   async ({ startFlow }, t) => {
     const flow = await startFlow()
@@ -291,10 +291,10 @@ everywhere(
       assert.deepEqual([...reply.headers.keys()], [...replies[0]?.headers.keys() ?? []])
     }
   },
-  { inTurn: true }
+  { serial: true }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token ends the grant of a code sent twice, on both instances [T-14 AZ-14]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2 })
@@ -302,7 +302,7 @@ everywhere(
     const id = await one.register()
     const code = await flow.login(id)
     const tokens = (await one.token(redeem(id, code))).json()
-    const [upstreamToken] = flow.upstream.refreshTokens.keys()
+    const [upstreamToken] = flow.provider.refreshTokens.keys()
     for (const instance of flow.instances) {
       assert.equal(
         (await instance.call(tokens['access_token'])).status,
@@ -318,15 +318,15 @@ everywhere(
       isError(await instance.token(renew(id, tokens['refresh_token'])), 400, 'invalid_grant')
       isError(await instance.token(redeem(id, code)), 400, 'invalid_grant')
     }
-    assert.equal(flow.upstream.count('/token'), 1)
-    const ended = flow.upstream.requests.filter(({ path }) => path === '/revoke').map((
+    assert.equal(flow.provider.count('/token'), 1)
+    const ended = flow.provider.requests.filter(({ path }) => path === '/revoke').map((
       { params }
     ) => params.get('token'))
     assert.deepEqual(ended, [upstreamToken], 'at the provider too, once')
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token redeems each of 20 codes once in 20 parallel requests [T-15 F-18]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2 })
@@ -344,12 +344,12 @@ everywhere(
       return replies.filter(({ status }) => status === 200).length
     }))
     assert.deepEqual(outcomes, Array(20).fill(1))
-    assert.equal(flow.upstream.count('/token'), 20)
+    assert.equal(flow.provider.count('/token'), 20)
   },
-  { inTurn: true }
+  { serial: true }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token answers a redemption during which a replay ends the grant [T-14 T-15]',
   async ({ startFlow }) => {
     const meanwhile: Array<() => Promise<unknown>> = []
@@ -368,11 +368,11 @@ everywhere(
     const reply = await flow.token(redeem(id, code))
     assert.equal(reply.status, 200)
     assert.equal((await flow.call(reply.json()['access_token'])).status, 401, 'worth nothing')
-    while (flow.upstream.refreshTokens.size > 0) await sleep(10)
+    while (flow.provider.refreshTokens.size > 0) await sleep(10)
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token redeems a code once on instances without a shared store [T-15]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2 })
@@ -386,16 +386,16 @@ everywhere(
   { shared: false }
 )
 
-everywhere('POST /oauth/token redeems a code after a restart [F-16]', async ({ startFlow }) => {
+matrix('POST /oauth/token redeems a code after a restart [F-16]', async ({ startFlow }) => {
   const flow = await startFlow()
   const id = await flow.register()
   const code = await flow.login(id)
   await flow.app.close()
-  const next = await flow.another()
+  const next = await flow.addInstance()
   assert.equal((await next.token(redeem(id, code))).status, 200)
 })
 
-everywhere(
+matrix(
   'two instances without a shared store complete a login, each step at another',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2 })
@@ -412,7 +412,7 @@ everywhere(
   { shared: false }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token returns 503 when the store fails, and issues nothing twice [F-13 F-17]',
   async ({ startFlow }) => {
     let [step, broken] = [0, -1]
@@ -435,9 +435,9 @@ everywhere(
     for (let index = 0; index < 48; index++) {
       broken = -1
       const browser = openBrowser()
-      const request = await flow.form(browser, flow.asked(id))
+      const request = await flow.form(browser, flow.params(id))
       ;[step, broken] = [0, index]
-      const attempt = async (ask: () => Promise<Awaited<ReturnType<typeof flow.ask>>>) => {
+      const attempt = async (ask: () => Promise<Awaited<ReturnType<typeof flow.send>>>) => {
         const reply = await ask()
         if (reply.status >= 400) {
           assert.equal(reply.status, 503, reply.text)
@@ -453,7 +453,7 @@ everywhere(
       const answer = await signIn(approved.location as URL)
       const cookie = browser.cookie()
       const back = await attempt(() =>
-        flow.ask(`/oauth/callback?${answer}`, { headers: { accept: 'text/html', cookie } })
+        flow.send(`/oauth/callback?${answer}`, { headers: { accept: 'text/html', cookie } })
       )
       if (back.status !== 302) continue
       const code = back.location?.searchParams.get('code') ?? ''
@@ -491,7 +491,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token returns 503 in a second if the store hangs or throws [F-13]',
   async ({ startFlow }) => {
     for (
@@ -503,7 +503,7 @@ everywhere(
         options: { store: { putIfAbsent: operation, get: operation, put: operation } }
       })
       const browser = openBrowser()
-      const request = await flow.form(browser, flow.asked(await flow.register()))
+      const request = await flow.form(browser, flow.params(await flow.register()))
       const reply = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
       assert.deepEqual([reply.status, reply.location], [503, null])
       assert.deepEqual(reply.cookies, [])
@@ -512,13 +512,13 @@ everywhere(
   { shared: false }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token spends the code of a client that disconnects [F-23]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
     const code = await flow.login(id)
-    flow.upstream.delay = 300
+    flow.provider.delay = 300
     const body = query(redeem(id, code))
     const socket = connect({ host: '127.0.0.1', port: Number(new URL(flow.origin).port) })
     socket.write(
@@ -526,16 +526,16 @@ everywhere(
         'content-type: application/x-www-form-urlencoded\r\n' +
         `content-length: ${body.length}\r\n\r\n${body}`
     )
-    while (flow.upstream.count('/token') === 0) await sleep(10)
+    while (flow.provider.count('/token') === 0) await sleep(10)
     socket.destroy()
     await once(socket, 'close')
     isError(await flow.token(redeem(id, code)), 400, 'invalid_grant')
-    assert.equal(flow.upstream.count('/token'), 1)
+    assert.equal(flow.provider.count('/token'), 1)
     assert.equal((await fetch(`${flow.origin}/host`)).status, 200, 'I10')
   }
 )
 
-everywhere('POST /oauth/token stores nothing for guesses [T-30 S-10]', async ({ startFlow }) => {
+matrix('POST /oauth/token stores nothing for guesses [T-30 S-10]', async ({ startFlow }) => {
   const { wrap, written } = watch()
   const flow = await startFlow({ wrap })
   const id = await flow.register()
@@ -549,7 +549,7 @@ everywhere('POST /oauth/token stores nothing for guesses [T-30 S-10]', async ({ 
   assert.deepEqual(written, [])
 })
 
-everywhere(
+matrix(
   'POST /oauth/token behaves the same on a host with its own hooks and parsers [G-19]',
   async ({ startFlow }) => {
     const flow = await startFlow({ app: () => opinionatedHost({ key: 'x' }) })
@@ -562,7 +562,7 @@ everywhere(
     )
     isError(await flow.token(`${query(redeem(id, code))}&code=x`), 400, 'invalid_request')
     isError(
-      await flow.ask('/oauth/token', {
+      await flow.send('/oauth/token', {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: '{}'
@@ -570,7 +570,7 @@ everywhere(
       400,
       'invalid_request'
     )
-    isError(await flow.ask('/oauth/token', { method: 'POST' }), 400, 'invalid_request', 'G-18')
+    isError(await flow.send('/oauth/token', { method: 'POST' }), 400, 'invalid_request', 'G-18')
     const tokens = (await flow.token(redeem(id, code))).json()
     const next = (await flow.token(renew(id, tokens['refresh_token']))).json()
     assert.equal((await flow.revoke({ client_id: id, token: next['refresh_token'] })).status, 200)
@@ -578,7 +578,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token keeps no lasting mark for codes without a login [D11]',
   async ({ startFlow }) => {
     const { wrap, written } = watch()
@@ -586,7 +586,7 @@ everywhere(
     const id = await flow.register()
     for (const more of [{ code_verifier: 'x'.repeat(43) }, {}]) {
       const browser = openBrowser()
-      const request = await flow.form(browser, flow.asked(id))
+      const request = await flow.form(browser, flow.params(id))
       const { location } = await browser.post(flow, '/oauth/consent', {
         request,
         action: 'approve'
@@ -602,7 +602,7 @@ everywhere(
         )
       }
     }
-    assert.equal(flow.upstream.count('/authorize'), 0)
+    assert.equal(flow.provider.count('/authorize'), 0)
     assert.deepEqual(
       written.filter(({ key, ttl }) => /:(?:revoked|upstream):/.test(key) || ttl > 3_660),
       []

@@ -16,7 +16,7 @@ import { McpServer, createMcpHandler } from '@modelcontextprotocol/server'
 import { z } from 'zod'
 import { freePort, startBroker } from '../support/broker.ts'
 import { temporaryFolder } from '../support/daemon.ts'
-import { everywhere } from '../support/everywhere.ts'
+import { matrix } from '../support/matrix.ts'
 import {
   connectClient,
   headlessLogin,
@@ -27,7 +27,7 @@ import {
 
 const whoami = { name: 'whoami', arguments: {} }
 
-everywhere(
+matrix(
   'POST /oauth/token lets the SDK 1.x refresh a rejected access token [T-18 T-26]',
   async ({ startBroker }, t) => {
     const { mcpUrl } = await startBroker()
@@ -48,7 +48,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/revoke ends access tokens within a second, and refresh tokens at once [V-05 V-06]',
   async ({ startBroker }, t) => {
     const { mcpUrl, issuer } = await startBroker()
@@ -130,7 +130,7 @@ async function connect2 (
   return client
 }
 
-everywhere(
+matrix(
   'the SDK 2.x logs in, stores our issuer, and refreshes [CD-10 M-05]',
   async ({ startBroker }, t) => {
     const { mcpUrl, issuer } = await startBroker()
@@ -158,7 +158,7 @@ for (
     }
   })
 ) {
-  everywhere(
+  matrix(
     `the SDK 2.x rejects a login with ${name} [M-05]`,
     async ({ startBroker }, t) => {
       const { mcpUrl } = await startBroker()
@@ -169,7 +169,7 @@ for (
   )
 }
 
-everywhere(
+matrix(
   'a client of MCP 2026-07-28 logs in to a server of the SDK 2.x, which receives the caller [CD-10]',
   async ({ startBroker }, t) => {
     const handler = createMcpHandler(() => {
@@ -192,7 +192,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'a client with a metadata document sends its URL, and does not register [REG-01]',
   async ({ startBroker }) => {
     const { mcpUrl } = await startBroker()

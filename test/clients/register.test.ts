@@ -24,7 +24,7 @@ for (const [mount, prefix] of Object.entries(mounts)) {
       const before = Math.floor(Date.now() / 1000)
       const ids = new Set<string>()
       for (let i = 0; i < 2; i++) {
-        const reply = await server.ask(
+        const reply = await server.send(
           `${prefix}/oauth/register`,
           json(good, { origin: 'https://evil.example' })
         )
@@ -62,7 +62,7 @@ test(
   async (t) => {
     const server = await startThin(t)
     for (const method of ['client_secret_post', 'client_secret_basic']) {
-      const { client_id: id, client_id_issued_at: issued, ...rest } = (await server.ask(
+      const { client_id: id, client_id_issued_at: issued, ...rest } = (await server.send(
         '/oauth/register',
         json({
           ...good,
@@ -91,7 +91,7 @@ test(
 test('POST /oauth/register neither keeps nor returns unknown members [R-14 R-20 R-25 G-06 G-08]', async (t) => {
   const server = await startThin(t)
   const deep = '{"a":'.repeat(5_000) + '1' + '}'.repeat(5_000)
-  const reply = await server.ask(
+  const reply = await server.send(
     '/oauth/register',
     json(
       `{"redirect_uris":["${redirectUri}"],"client_id":"canary","client_secret":"canary","client_id_issued_at":1,
@@ -189,14 +189,17 @@ for (const [mount, prefix] of Object.entries(mounts)) {
       ) => [server.base + path, `http://127.0.0.1:${server.port}${prefix}${path}?x=1`])
       for (const [id, uris] of [...redirects, ['R-13', own] as const]) {
         for (const uri of uris) {
-          const reply = await server.ask(`${prefix}/oauth/register`, json({ redirect_uris: [uri] }))
+          const reply = await server.send(
+            `${prefix}/oauth/register`,
+            json({ redirect_uris: [uri] })
+          )
           assert.deepEqual(
             [reply.status, reply.json()['error']],
             [400, 'invalid_redirect_uri'],
             `${id} ${JSON.stringify(uri)}`
           )
           assert.ok(!reply.text.includes(uri), 'I6')
-          const second = await server.ask(
+          const second = await server.send(
             `${prefix}/oauth/register`,
             json({ redirect_uris: [redirectUri, uri] })
           )
@@ -211,7 +214,7 @@ test("POST /oauth/register rejects the provider's authorization endpoint as a re
   const server = await startThin(t, {
     options: { authorizeUrl: 'https://idp.example/authorize?tenant=1' }
   })
-  const reply = await server.ask(
+  const reply = await server.send(
     '/oauth/register',
     json({ redirect_uris: ['https://idp.example/authorize'] })
   )
@@ -255,7 +258,7 @@ const metadata: Array<[id: string, members: object]> = [
 test('POST /oauth/register rejects invalid metadata [R-02 R-15 to R-19 R-21 R-29 REG-05 REG-10]', async (t) => {
   const server = await startThin(t)
   for (const [id, members] of metadata) {
-    const reply = await server.ask('/oauth/register', json({ ...good, ...members }))
+    const reply = await server.send('/oauth/register', json({ ...good, ...members }))
     assert.deepEqual(
       [reply.status, reply.json()['error']],
       [400, 'invalid_client_metadata'],
@@ -269,19 +272,19 @@ test('POST /oauth/register rejects invalid metadata [R-02 R-15 to R-19 R-21 R-29
     ]]
   ) {
     assert.equal(
-      (await server.ask('/oauth/register', json({ redirect_uris: uris }))).json()['error'],
+      (await server.send('/oauth/register', json({ redirect_uris: uris }))).json()['error'],
       'invalid_redirect_uri',
       'R-02'
     )
   }
   assert.equal(
-    (await server.ask('/oauth/register', json({ ...good, application_type: 'web' })))
+    (await server.send('/oauth/register', json({ ...good, application_type: 'web' })))
       .json()['error'],
     'invalid_redirect_uri',
     'R-29'
   )
   assert.equal(
-    (await server.ask(
+    (await server.send(
       '/oauth/register',
       json({ redirect_uris: ['https://a.example/cb'], application_type: 'native' })
     )).status,
@@ -330,15 +333,18 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
       assert.equal(reply.headers.get('access-control-allow-origin'), '*', `G-17 ${what}`)
     }
     for (const [id, body] of bodies) {
-      isRefused(await server.ask('/oauth/register', { ...json(''), body: body as string }), id)
+      isRefused(await server.send('/oauth/register', { ...json(''), body: body as string }), id)
     }
     for (const type of types) {
       isRefused(
-        await server.ask('/oauth/register', json('{"redirect_uris":[]}', { 'content-type': type })),
+        await server.send(
+          '/oauth/register',
+          json('{"redirect_uris":[]}', { 'content-type': type })
+        ),
         `G-10 ${type}`
       )
     }
-    isRefused(await server.ask('/oauth/register', { method: 'POST' }), 'G-18')
+    isRefused(await server.send('/oauth/register', { method: 'POST' }), 'G-18')
     for (
       const type of [
         'application/json',
@@ -348,7 +354,7 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
         'application/json; charset="UTF-8"'
       ]
     ) {
-      const reply = await server.ask(
+      const reply = await server.send(
         '/oauth/register',
         json({ redirect_uris: 'https://a.example' }, { 'content-type': type })
       )
@@ -358,10 +364,10 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
         `G-10 L8 ${type}`
       )
     }
-    const large = await server.ask('/oauth/register', json({ ...good, x: 'x'.repeat(64 * 1024) }))
+    const large = await server.send('/oauth/register', json({ ...good, x: 'x'.repeat(64 * 1024) }))
     assert.deepEqual([large.status, large.json()['error']], [413, 'invalid_request'], 'G-03')
     assert.equal(({} as Record<string, unknown>)['x'], undefined)
-    assert.equal((await server.ask('/oauth/register', json(good))).status, 201, 'I10')
+    assert.equal((await server.send('/oauth/register', json(good))).status, 201, 'I10')
   })
 }
 
@@ -381,7 +387,7 @@ test('POST /oauth/register reads a body without a length up to the limit [G-03 R
 test('POST /oauth/register is the only method, for pages of any origin [G-01 G-17]', async (t) => {
   const server = await startThin(t)
   for (const method of ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE']) {
-    const reply = await server.ask('/oauth/register', { method })
+    const reply = await server.send('/oauth/register', { method })
     assert.deepEqual([reply.status, reply.headers.get('allow')], [405, 'POST'], method)
   }
   assert.match(
@@ -391,7 +397,7 @@ test('POST /oauth/register is the only method, for pages of any origin [G-01 G-1
     ),
     /^HTTP\/1\.1 405 /
   )
-  const preflight = await server.ask('/oauth/register', {
+  const preflight = await server.send('/oauth/register', {
     method: 'OPTIONS',
     headers: { origin: 'https://evil.example', 'access-control-request-headers': 'content-type' }
   })
@@ -410,7 +416,7 @@ test('POST /oauth/register passes a rate limit of the host on: 429 with Retry-Af
   })
   await server.register()
   await server.register()
-  const reply = await server.ask('/oauth/register', json(good))
+  const reply = await server.send('/oauth/register', json(good))
   assert.deepEqual([reply.status, reply.json()['error']], [429, 'temporarily_unavailable'])
   assert.match(reply.headers.get('retry-after') ?? '', /^\d+$/)
 })
@@ -426,21 +432,21 @@ test('POST /oauth/register keeps the status of errors of host hooks, and hides t
       })
     }
   })
-  const busy = await server.ask('/oauth/register', json(good))
+  const busy = await server.send('/oauth/register', json(good))
   assert.deepEqual([busy.status, busy.json()['error']], [503, 'temporarily_unavailable'])
   for (statusCode of [400, 401, 403, 404]) {
-    assert.equal((await server.ask('/oauth/register', json(good))).status, statusCode)
+    assert.equal((await server.send('/oauth/register', json(good))).status, statusCode)
   }
 })
 
 test('POST /oauth/register keeps the member that it checked if it is sent twice [R-24]', async (t) => {
   const server = await startThin(t)
-  const reply = await server.ask(
+  const reply = await server.send(
     '/oauth/register',
     json(`{"redirect_uris":["${redirectUri}"],"redirect_uris":["javascript:x"]}`)
   )
   assert.equal(reply.status, 400)
-  const other = await server.ask(
+  const other = await server.send(
     '/oauth/register',
     json(`{"redirect_uris":["javascript:x"],"redirect_uris":["${redirectUri}"]}`)
   )
@@ -463,7 +469,7 @@ test('POST /oauth/register accepts allowedRedirectUris only, private-use schemes
     ] as const
   ) {
     assert.equal(
-      (await server.ask('/oauth/register', json({ redirect_uris: [uri] }))).status,
+      (await server.send('/oauth/register', json({ redirect_uris: [uri] }))).status,
       status,
       uri
     )

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { everywhere } from '../support/everywhere.ts'
+import { matrix } from '../support/matrix.ts'
 import {
   claimsOf,
   isError,
@@ -11,13 +11,13 @@ import {
   renew,
   secret,
   signIn,
-  upstreamClient
+  providerClient
 } from '../support/flow.ts'
 import { watch } from '../support/stores.ts'
 
 const newer = 'a newer secret that is long enough to be one'
 
-everywhere(
+matrix(
   'POST /oauth/register issues a client id that contains the metadata and fits into a URL',
   async ({ startFlow }) => {
     const flow = await startFlow()
@@ -28,20 +28,20 @@ everywhere(
     assert.ok(id.length <= 400, `${id.length}`)
     assert.match(id, /^[\w.-]+$/)
     assert.ok(!id.split('.').some(part => Buffer.from(part, 'base64url').includes('Claude')))
-    const again = await flow.another()
+    const again = await flow.addInstance()
     const page = await again.authorize(
-      flow.asked(id, { redirect_uri: 'http://127.0.0.1:33418/oauth/callback' })
+      flow.params(id, { redirect_uri: 'http://127.0.0.1:33418/oauth/callback' })
     )
     assert.equal(page.status, 200)
     assert.match(page.text, /Claude Code/)
   }
 )
 
-everywhere(
+matrix(
   'GET /oauth/authorize rejects expired client ids like unknown ones [A-02 R-15]',
   async ({ startFlow }, t) => {
     const flow = await startFlow()
-    const reply = await flow.ask('/oauth/register', {
+    const reply = await flow.send('/oauth/register', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({
@@ -56,15 +56,15 @@ everywhere(
     ], 'R-15')
     const before = await flow.register()
     t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 91 * 86_400_000 })
-    const unknown = await flow.authorize(flow.asked('unknown'))
-    const expired = await flow.authorize(flow.asked(before))
+    const unknown = await flow.authorize(flow.params('unknown'))
+    const expired = await flow.authorize(flow.params(before))
     isPage(expired, 400, 'invalid_client')
     assert.equal(expired.text, unknown.text, 'A-02')
   },
-  { inTurn: true }
+  { serial: true }
 )
 
-everywhere(
+matrix(
   'GET /oauth/authorize accepts the ids of listed clients [A-20]',
   async ({ startFlow }) => {
     const flow = await startFlow({
@@ -74,24 +74,24 @@ everywhere(
     assert.equal(claimsOf(tokens.access_token)['client_id'], 'desktop')
     assert.equal((await flow.token(renew('desktop', tokens.refresh_token))).status, 200)
     isPage(
-      await flow.authorize(flow.asked('desktop', { redirect_uri: 'https://evil.example/' })),
+      await flow.authorize(flow.params('desktop', { redirect_uri: 'https://evil.example/' })),
       400,
       'invalid_request'
     )
   }
 )
 
-everywhere(
+matrix(
   'all endpoints reject what another registration with the same secret and store issued [S-02 S-06]',
   async ({ startFlow }) => {
     const flow = await startFlow({ wrap: store => store })
     const others = [
-      await flow.another({ prefix: '/other' }),
-      await flow.another({ clientId: 'another' })
+      await flow.addInstance({ prefix: '/other' }),
+      await flow.addInstance({ clientId: 'another' })
     ]
     const id = await flow.register()
     const browser = openBrowser()
-    const request = await flow.form(browser, flow.asked(id))
+    const request = await flow.form(browser, flow.params(id))
     for (const other of others) {
       isPage(
         await browser.post(other, '/oauth/consent', { request, action: 'approve' }),
@@ -111,7 +111,7 @@ everywhere(
     const back = await browser.get(flow, `/oauth/callback?${answer}`)
     const code = back.location?.searchParams.get('code') ?? ''
     for (const other of others) {
-      isPage(await other.authorize(flow.asked(id, { resource: undefined })), 400, 'invalid_client')
+      isPage(await other.authorize(flow.params(id, { resource: undefined })), 400, 'invalid_client')
       isError(await other.token(redeem(id, code)), 401, 'invalid_client')
       isError(await other.token(redeem(await other.register(), code)), 400, 'invalid_grant')
     }
@@ -130,7 +130,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'all endpoints accept what an older secret sealed, as long as it is listed [F-21 F-22]',
   async ({ startFlow }) => {
     const flow = await startFlow()
@@ -138,12 +138,12 @@ everywhere(
     const tokens = await flow.tokens(id)
     const code = await flow.login(id)
     const browser = openBrowser()
-    const pending = await flow.approve(browser, flow.asked(id))
+    const pending = await flow.approve(browser, flow.params(id))
     const open = openBrowser()
-    const request = await flow.form(open, flow.asked(id))
+    const request = await flow.form(open, flow.params(id))
 
-    const rotated = await flow.another({ secret: [newer, secret] })
-    assert.equal((await rotated.authorize(flow.asked(id))).status, 200)
+    const rotated = await flow.addInstance({ secret: [newer, secret] })
+    assert.equal((await rotated.authorize(flow.params(id))).status, 200)
     assert.equal((await rotated.call(tokens.access_token)).status, 200)
     assert.equal(
       (await open.post(rotated, '/oauth/consent', { request, action: 'approve' })).status,
@@ -152,7 +152,7 @@ everywhere(
     assert.equal((await browser.get(rotated, `/oauth/callback?${pending}`)).status, 302)
     assert.equal((await rotated.token(redeem(id, code))).status, 200)
     const renewed = (await rotated.token(renew(id, tokens.refresh_token))).json()
-    const keys = (await rotated.ask('/oauth/jwks')).json()['keys'] as Array<{ kid: string }>
+    const keys = (await rotated.send('/oauth/jwks')).json()['keys'] as Array<{ kid: string }>
     const kid = (token: string) =>
       JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()).kid
     assert.deepEqual(keys.map(key => key.kid), [
@@ -160,12 +160,12 @@ everywhere(
       kid(tokens.access_token)
     ])
 
-    const finished = await flow.another({ secret: newer })
+    const finished = await flow.addInstance({ secret: newer })
     assert.equal((await finished.call(renewed['access_token'])).status, 200)
     const refused = await finished.call(tokens.access_token)
     assert.equal(refused.status, 401, 'Q-09')
     assert.match(refused.headers.get('www-authenticate') ?? '', /error="invalid_token"/)
-    isPage(await finished.authorize(flow.asked(id)), 400, 'invalid_client')
+    isPage(await finished.authorize(flow.params(id)), 400, 'invalid_client')
     isError(await finished.token(renew(id, renewed['refresh_token'])), 401, 'invalid_client')
     const fresh = await finished.register()
     isError(await finished.token(renew(fresh, tokens.refresh_token)), 400, 'invalid_grant', 'F-22')
@@ -173,14 +173,14 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'logs and store contain no secrets, and all keys expire [I2 S-01 S-05 S-07]',
   async ({ startFlow }) => {
     const { wrap, written } = watch()
     const flow = await startFlow({ wrap, options: { upstreamToken: true } })
     const id = await flow.register()
     const browser = openBrowser()
-    const form = await flow.form(browser, flow.asked(id))
+    const form = await flow.form(browser, flow.params(id))
     const approved = await browser.post(flow, '/oauth/consent', {
       request: form,
       action: 'approve'
@@ -200,10 +200,10 @@ everywhere(
     await called.arrayBuffer()
     const next = (await flow.token(renew(id, tokens['refresh_token']))).json()
     await flow.token(renew(id, tokens['refresh_token']))
-    flow.upstream.fail.set('/token', { status: 500, body: 'canary-upstream-text' })
+    flow.provider.fail.set('/token', { status: 500, body: 'canary-upstream-text' })
     await flow.token(renew(id, next['refresh_token']))
     await flow.token(redeem(id, code))
-    flow.upstream.fail.set('/token', {
+    flow.provider.fail.set('/token', {
       status: 400,
       body: '{"error":"invalid_grant","error_description":"canary"}'
     })
@@ -211,9 +211,9 @@ everywhere(
     await flow.revoke({ client_id: id, token: next['refresh_token'] })
 
     const canaries = [
-      upstreamClient.clientSecret,
+      providerClient.clientSecret,
       secret,
-      ...flow.upstream.canaries,
+      ...flow.provider.canaries,
       ...cookies,
       form,
       code,
@@ -242,7 +242,7 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'GET /.well-known/oauth-authorization-server and GET /oauth/jwks describe this server [M-09]',
   async ({ startFlow }) => {
     const flow = await startFlow()
@@ -250,7 +250,7 @@ everywhere(
       `${flow.origin}/.well-known/oauth-authorization-server${flow.prefix}`
     )
     const text = await response.text()
-    assert.ok(!text.includes(flow.upstream.origin), 'M-09')
+    assert.ok(!text.includes(flow.provider.origin), 'M-09')
     const metadata = JSON.parse(text) as Record<string, any>
     assert.equal(metadata['issuer'], flow.base)
     for (
@@ -262,15 +262,15 @@ everywhere(
       })
     ) assert.equal(metadata[`${name}_endpoint`], `${flow.base}/oauth/${path}`)
     assert.equal(metadata['authorization_response_iss_parameter_supported'], true, 'AZ-05')
-    const keys = (await flow.ask('/oauth/jwks')).json()['keys'] as object[]
+    const keys = (await flow.send('/oauth/jwks')).json()['keys'] as object[]
     for (const key of keys) {
       assert.deepEqual(Object.keys(key).sort(), ['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'])
     }
-    assert.ok(query(flow.asked('x')).length > 0)
+    assert.ok(query(flow.params('x')).length > 0)
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token issues refresh tokens only to clients that registered for them [TK-07]',
   async ({ startFlow }) => {
     const flow = await startFlow()

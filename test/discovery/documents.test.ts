@@ -25,7 +25,7 @@ for (const [mount, prefix] of Object.entries(mounts)) {
     async (t) => {
       const server = await startThin(t, { mount: mount as keyof typeof mounts })
       for (const path of [...resourceNames(prefix), ...serverNames(prefix)]) {
-        const reply = await server.ask(path, {
+        const reply = await server.send(path, {
           headers: { 'mcp-protocol-version': '2025-03-26', origin: 'https://evil.example' }
         })
         assert.equal(reply.status, 200, path)
@@ -35,13 +35,13 @@ for (const [mount, prefix] of Object.entries(mounts)) {
         assert.equal(reply.headers.get('access-control-allow-credentials'), null)
         assert.match(reply.headers.get('access-control-expose-headers') ?? '', /WWW-Authenticate/)
 
-        const head = await server.ask(path, { method: 'HEAD' })
+        const head = await server.send(path, { method: 'HEAD' })
         assert.deepEqual([head.status, head.text, head.headers.get('content-length')], [
           200,
           '',
           reply.headers.get('content-length')
         ], `G-02 ${path}`)
-        const preflight = await server.ask(path, {
+        const preflight = await server.send(path, {
           method: 'OPTIONS',
           headers: {
             origin: 'https://evil.example',
@@ -56,7 +56,7 @@ for (const [mount, prefix] of Object.entries(mounts)) {
           /mcp-protocol-version/i
         )
         for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
-          const refused = await server.ask(path, { method })
+          const refused = await server.send(path, { method })
           assert.deepEqual(
             [refused.status, refused.headers.get('allow'), refused.json()['error']],
             [
@@ -91,7 +91,7 @@ for (const [mount, prefix] of Object.entries(mounts)) {
           })
       })
       const { base } = server
-      const resource = (await server.ask(`/.well-known/oauth-protected-resource${prefix}/mcp`))
+      const resource = (await server.send(`/.well-known/oauth-protected-resource${prefix}/mcp`))
         .json()
       assert.deepEqual(resource, {
         resource: `${base}/mcp`,
@@ -100,7 +100,7 @@ for (const [mount, prefix] of Object.entries(mounts)) {
         bearer_methods_supported: ['header']
       })
       const bodies = await Promise.all(
-        serverNames(prefix).map(async (path) => (await server.ask(path)).text)
+        serverNames(prefix).map(async (path) => (await server.send(path)).text)
       )
       assert.equal(new Set(bodies).size, 1)
       assert.deepEqual(JSON.parse(String(bodies[0])), {
@@ -139,7 +139,7 @@ for (const [mount, prefix] of Object.entries(mounts)) {
           `/.well-known/oauth-authorization-server${prefix}/mcp`
         ]
       ) {
-        const reply = await server.ask(path)
+        const reply = await server.send(path)
         assert.equal(reply.status, 404, path)
         assert.equal(reply.json()['error'], 'invalid_request')
       }
@@ -149,7 +149,7 @@ for (const [mount, prefix] of Object.entries(mounts)) {
         'I10'
       )
       assert.match(
-        (await server.ask(`/.well-known/oauth-protected-resource${prefix}/mcp`)).text,
+        (await server.send(`/.well-known/oauth-protected-resource${prefix}/mcp`)).text,
         /"resource"/
       )
     }
@@ -161,7 +161,7 @@ for (const [mount, prefix] of Object.entries(mounts)) {
       async (t) => {
         const server = await startThin(t, { mount: mount as keyof typeof mounts, trustProxy })
         for (const path of [...resourceNames(prefix), ...serverNames(prefix)]) {
-          const expected = (await server.ask(path)).text
+          const expected = (await server.send(path)).text
           for (
             const lines of [
               'Host: evil.example',
@@ -196,12 +196,12 @@ test(
   async (t) => {
     const server = await startThin(t, { app: await opinionatedHost({ key: 'k' }) })
     for (const path of [...resourceNames(''), ...serverNames('')]) {
-      const reply = await server.ask(path, { headers: { origin: 'https://evil.example' } })
+      const reply = await server.send(path, { headers: { origin: 'https://evil.example' } })
       assert.equal(reply.status, 200)
       assert.equal(reply.headers.get('access-control-allow-origin'), '*')
-      assert.equal((await server.ask(path, { method: 'POST' })).status, 405)
+      assert.equal((await server.send(path, { method: 'POST' })).status, 405)
     }
-    const unknown = await server.ask('/.well-known/oauth-protected-resource/evil')
+    const unknown = await server.send('/.well-known/oauth-protected-resource/evil')
     assert.deepEqual(Object.keys(unknown.json()), ['error', 'error_description'])
     assert.equal(unknown.status, 404)
   }
@@ -216,16 +216,16 @@ test(
         await app.register(mcpOAuth, { issuer: 'https://other.example', mcp: { tools: true } })
       }
     })
-    const one = (await server.ask('/.well-known/oauth-protected-resource/mcp')).json()
+    const one = (await server.send('/.well-known/oauth-protected-resource/mcp')).json()
     assert.deepEqual([one['resource'], one['authorization_servers']], [`${server.origin}/mcp`, [
       'https://other.example'
     ]])
-    const two = (await server.ask('/.well-known/oauth-protected-resource/api/mcp')).json()
+    const two = (await server.send('/.well-known/oauth-protected-resource/api/mcp')).json()
     assert.deepEqual([two['resource'], two['authorization_servers']], [`${server.origin}/api/mcp`, [
       `${server.origin}/api`
     ]])
     assert.equal(
-      (await server.ask('/.well-known/oauth-authorization-server/api')).json()['issuer'],
+      (await server.send('/.well-known/oauth-authorization-server/api')).json()['issuer'],
       `${server.origin}/api`
     )
     for (
@@ -235,7 +235,7 @@ test(
         'openid-configuration'
       ]
     ) {
-      assert.equal((await server.ask(`/.well-known/${name}`)).status, 404, name)
+      assert.equal((await server.send(`/.well-known/${name}`)).status, 404, name)
     }
   }
 )
@@ -250,7 +250,7 @@ test(
       })
       const issuer = 'https://mcp.example.com/v1/api'
       for (const path of ['/v1/api', '/api']) {
-        const resource = (await server.ask(`/.well-known/oauth-protected-resource${path}/mcp`))
+        const resource = (await server.send(`/.well-known/oauth-protected-resource${path}/mcp`))
           .json()
         assert.deepEqual([resource['resource'], resource['authorization_servers']], [
           `${issuer}/mcp`,
@@ -263,7 +263,7 @@ test(
             `${path}/.well-known/openid-configuration`
           ]
         ) {
-          const document = (await server.ask(name)).json()
+          const document = (await server.send(name)).json()
           assert.deepEqual([document['issuer'], document['token_endpoint']], [
             issuer,
             `${issuer}/oauth/token`
@@ -281,7 +281,7 @@ test('GET /.well-known/* shares one fetch from the provider among a thousand cal
     }
   })
   const replies = await Promise.all(
-    Array.from({ length: 1_000 }, () => server.ask('/.well-known/oauth-authorization-server'))
+    Array.from({ length: 1_000 }, () => server.send('/.well-known/oauth-authorization-server'))
   )
   assert.ok(replies.every(({ status, text }) => status === 200 && text === replies[0]?.text))
   assert.equal(server.issuer.requests.get(server.issuer.metadataPath), 1)
@@ -308,12 +308,12 @@ test('GET /.well-known/* reports faults of the provider, and recovers [F-07 ASM-
         const server = await startThin(t, {
           prepare: ({ fail, metadataPath }) => fail.set(metadataPath, fault)
         })
-        const reply = await server.ask('/.well-known/oauth-authorization-server')
+        const reply = await server.send('/.well-known/oauth-authorization-server')
         assert.equal(reply.status, status)
         assert.equal(reply.json()['error'], 'temporarily_unavailable')
         assert.equal(reply.headers.get('access-control-allow-origin'), '*')
         assert.equal(
-          (await server.ask('/.well-known/oauth-protected-resource/mcp')).status,
+          (await server.send('/.well-known/oauth-protected-resource/mcp')).status,
           200,
           'the resource metadata does not depend on the provider'
         )
@@ -327,7 +327,7 @@ test('GET /.well-known/* reports faults of the provider, and recovers [F-07 ASM-
 
 /** Asks until the response is 200, as clients do. The time limit of the runner ends it. */
 async function recovered (server: ThinServer): Promise<void> {
-  while ((await server.ask('/.well-known/oauth-authorization-server')).status !== 200) {
+  while ((await server.send('/.well-known/oauth-authorization-server')).status !== 200) {
     await new Promise((resolve) => {
       setTimeout(resolve, 100)
     })
@@ -355,7 +355,7 @@ for (
       const server = await startThin(t, {
         prepare: ({ metadata }) => Object.assign(metadata, change)
       })
-      const reply = await server.ask('/.well-known/oauth-authorization-server')
+      const reply = await server.send('/.well-known/oauth-authorization-server')
       assert.ok(reply.status === 502 || reply.status === 503, `${reply.status}`)
       const clientId = await server.register()
       const page = await server.authorize({
@@ -383,7 +383,7 @@ test('POST /oauth/register is neither published nor served with registration: fa
   const server = await startThin(t, { options: { setupFakeDynamicRegistration: false } })
   assert.ok(
     !('registration_endpoint' in
-      (await server.ask('/.well-known/oauth-authorization-server')).json())
+      (await server.send('/.well-known/oauth-authorization-server')).json())
   )
   assert.equal(
     (await fetch(`http://127.0.0.1:${server.port}/oauth/register`, { method: 'POST' })).status,

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
-import { everywhere } from '../support/everywhere.ts'
+import { matrix } from '../support/matrix.ts'
 import { claimsOf, isError, isPage, loopbackUri, redeem, webUri } from '../support/flow.ts'
 import {
   inside,
@@ -62,7 +62,7 @@ async function tests (): Promise<void> {
   const folderOf = (name: string) => `https://owl.example/${encodeURIComponent(name)}`
   const fetchesOf = (id: string) => internet.asked[id.slice('https://'.length)] ?? []
 
-  everywhere(
+  matrix(
     'a client logs in, calls and refreshes with the URL of its document, which is fetched once [REG-01 REG-02]',
     async ({ startBroker }, t) => {
       const { mcpUrl, issuer } = await startBroker()
@@ -78,7 +78,7 @@ async function tests (): Promise<void> {
     }
   )
 
-  everywhere(
+  matrix(
     'the consent page shows the host of the document, which limits redirect URIs [REG-02 REG-12 REG-13 REG-16 C-12]',
     async ({ startFlow }, t) => {
       const flow = await startFlow()
@@ -89,7 +89,7 @@ async function tests (): Promise<void> {
       for (
         const [uri, host] of [[webUri, 'app.example'], [loopbackUri, '127.0.0.1:4711']] as const
       ) {
-        const { status, text } = await flow.authorize(flow.asked(id, { redirect_uri: uri }))
+        const { status, text } = await flow.authorize(flow.params(id, { redirect_uri: uri }))
         assert.equal(status, 200, text)
         for (const shown of ['Night Owl', 'owl.example', host]) {
           assert.ok(text.includes(shown), shown)
@@ -102,7 +102,7 @@ async function tests (): Promise<void> {
         assert.equal(claimsOf(tokens.json()['access_token'])['client_id'], id)
       }
       isPage(
-        await flow.authorize(flow.asked(id, { redirect_uri: 'https://owl.example/cb' })),
+        await flow.authorize(flow.params(id, { redirect_uri: 'https://owl.example/cb' })),
         400,
         'invalid_request',
         'an address that the document does not have'
@@ -111,13 +111,13 @@ async function tests (): Promise<void> {
     }
   )
 
-  everywhere(
+  matrix(
     'documents are fetched from public addresses with valid certificates only [C-02 C-03 C-17]',
     async ({ startFlow }) => {
       const flow = await startFlow()
       for (const host of ['inside.example', 'strange.example', 'unknown.example']) {
         isPage(
-          await flow.authorize(flow.asked(publish(`https://${host}/client.json`))),
+          await flow.authorize(flow.params(publish(`https://${host}/client.json`))),
           400,
           'invalid_client',
           host
@@ -126,17 +126,17 @@ async function tests (): Promise<void> {
       internet.hosts['moving.example'] = [[publicAddress], [privateAddress]]
       for (const host of ['mixed.example', 'moving.example']) {
         assert.equal(
-          (await flow.authorize(flow.asked(publish(`https://${host}/client.json`)))).status,
+          (await flow.authorize(flow.params(publish(`https://${host}/client.json`)))).status,
           200,
           host
         )
       }
       assert.equal(internet.strayed, 0)
     },
-    { inTurn: true }
+    { serial: true }
   )
 
-  everywhere(
+  matrix(
     'invalid documents are all rejected with the same response [C-05..C-11 C-16 SS-02 SS-03]',
     async ({ startFlow }, t) => {
       const flow = await startFlow()
@@ -228,7 +228,7 @@ async function tests (): Promise<void> {
       for (let from = 0; from < ids.length; from += 10) {
         await Promise.all(
           ids.slice(from, from + 10).map(async ([name, id]) => {
-            const reply = await flow.authorize(flow.asked(id))
+            const reply = await flow.authorize(flow.params(id))
             isPage(reply, 400, 'invalid_client', name)
             texts.add(reply.text)
             assert.equal(fetchesOf(id).length, 1, `${name} was asked once`)
@@ -238,10 +238,10 @@ async function tests (): Promise<void> {
       assert.equal(texts.size, 1, 'C-16')
       assert.equal(fetchesOf(good).length, 0, 'C-05 nobody follows')
     },
-    { inTurn: true }
+    { serial: true }
   )
 
-  everywhere(
+  matrix(
     'a hundred concurrent logins share one fetch without user data, and no logo is fetched [C-14 C-15 C-18]',
     async ({ startFlow }, t) => {
       const flow = await startFlow()
@@ -255,7 +255,7 @@ async function tests (): Promise<void> {
       const replies = await Promise.all(
         Array.from(
           { length: 100 },
-          () => flow.authorize(flow.asked(id), { cookie: 'session=1', authorization: 'Bearer x' })
+          () => flow.authorize(flow.params(id), { cookie: 'session=1', authorization: 'Bearer x' })
         )
       )
       for (const { status, text } of replies) {
@@ -275,7 +275,7 @@ async function tests (): Promise<void> {
     }
   )
 
-  everywhere(
+  matrix(
     'an invalidated document redeems no code, and a changed one does not redirect elsewhere [C-13]',
     async ({ startFlow }, t) => {
       const flow = await startFlow()
@@ -288,7 +288,7 @@ async function tests (): Promise<void> {
     }
   )
 
-  everywhere(
+  matrix(
     'an unreachable or slow website does not interrupt a login in progress [C-13]',
     async ({ startFlow }, t) => {
       const flow = await startFlow()

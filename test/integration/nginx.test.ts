@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { freePort, startBroker, upstreamClient } from '../support/broker.ts'
+import { freePort, startBroker, registrationOf } from '../support/broker.ts'
 import { challenge } from '../support/flow.ts'
 import { connectClient, headlessLogin, headlessOAuth } from '../support/login.ts'
 import { startNginx } from '../support/nginx.ts'
@@ -14,7 +14,7 @@ async function start (t: TestContext, example: 'root' | 'path', path: string) {
   await startBroker(t, {
     port,
     options: { publicUrl },
-    provider: { clients: [upstreamClient(`${publicUrl}/oauth/callback`)] }
+    provider: { clients: [registrationOf(`${publicUrl}/oauth/callback`)] }
   })
   const cookies: string[] = []
   const watched: typeof fetch = async (input, init) => {

@@ -9,7 +9,7 @@ import type { FastifyInstance } from 'fastify'
 import type { McpOAuthOptions } from '../../lib/index.ts'
 import { buildApp } from '../support/app.ts'
 import { freePort, secret } from '../support/broker.ts'
-import { everywhere, type Place } from '../support/everywhere.ts'
+import { matrix, type Harness } from '../support/matrix.ts'
 import { type ForeignProvider, type Registration, startGlewlwyd } from '../support/glewlwyd.ts'
 import { startLemonldap } from '../support/lemonldap.ts'
 import { connectClient, headlessOAuth, metadataOf } from '../support/login.ts'
@@ -37,7 +37,7 @@ interface Login {
  * The broker in front of a provider, and a login through both with the SDK's client. Null if the
  * provider is not installed.
  */
-async function logIn (t: TestContext, { options }: Place, start: Start): Promise<Login | null> {
+async function logIn (t: TestContext, { options }: Harness, start: Start): Promise<Login | null> {
   const port = await freePort()
   const publicUrl = `http://localhost:${port}`
   const placed = await options()
@@ -116,10 +116,10 @@ async function refreshTwice ({ token, refresh }: Login): Promise<void> {
   assert.equal(claimsOf(third)['sub'], claimsOf(token)['sub'])
 }
 
-everywhere(
+matrix(
   'Glewlwyd: a login succeeds with an issuer that has a path, and refreshes with one refresh token [T-26 M-05]',
-  async (place, t) => {
-    const login = await logIn(t, place, async (t, registration) => {
+  async (harness, t) => {
+    const login = await logIn(t, harness, async (t, registration) => {
       const provider = await startGlewlwyd(t, registration)
       return provider && { ...provider, options: { defaultScope: 'openid' } }
     })
@@ -127,10 +127,10 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'LemonLDAP::NG: a login succeeds with a trailing slash, without iss and revocation [T-26 M-05]',
-  async (place, t) => {
-    const login = await logIn(t, place, startLemonldap)
+  async (harness, t) => {
+    const login = await logIn(t, harness, startLemonldap)
     if (login === null) return
     assert.equal(login.userinfo['sub'], 'dwho')
     await refreshTwice(login)
@@ -200,12 +200,12 @@ const withoutIss: typeof fetch = async (input, init) => {
   return new Response(response.body, { status: response.status, headers })
 }
 
-everywhere(
+matrix(
   'GET /oauth/callback accepts a response without iss if the provider does not announce it [CD-11]',
-  async (place, t) => {
+  async (harness, t) => {
     const login = await logIn(
       t,
-      place,
+      harness,
       deviating({
         metadata: { authorization_response_iss_parameter_supported: undefined },
         fetch: withoutIss
@@ -215,22 +215,22 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'GET /oauth/callback rejects a response without iss if the provider announces it [CD-11]',
-  async (place, t) => {
+  async (harness, t) => {
     await assert.rejects(
-      logIn(t, place, deviating({ fetch: withoutIss })),
+      logIn(t, harness, deviating({ fetch: withoutIss })),
       /400 .*not come from the expected provider/
     )
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token returns no refresh token if the provider issues none [T-26]',
-  async (place, t) => {
+  async (harness, t) => {
     const login = await logIn(
       t,
-      place,
+      harness,
       deviating({ client: { grant_types: ['authorization_code'] } })
     )
     assert.equal(login?.userinfo['sub'], 'alice')
@@ -239,22 +239,22 @@ everywhere(
 )
 
 for (const format of ['opaque', 'jwt'] as const) {
-  everywhere(
+  matrix(
     `POST /mcp gives tools the provider's ${format} access token, clients get ours [T-18]`,
-    async (place, t) => {
-      const login = await logIn(t, place, deviating({ provider: { accessToken: { format } } }))
+    async (harness, t) => {
+      const login = await logIn(t, harness, deviating({ provider: { accessToken: { format } } }))
       assert.equal(login?.userinfo['sub'], 'alice')
       await refreshTwice(login)
     }
   )
 }
 
-everywhere(
+matrix(
   'a login succeeds with a provider that reads the client secret from the body only',
-  async (place, t) => {
+  async (harness, t) => {
     const login = await logIn(
       t,
-      place,
+      harness,
       deviating({
         client: { token_endpoint_auth_method: 'client_secret_post' },
         metadata: { token_endpoint_auth_methods_supported: ['client_secret_post'] }
@@ -265,10 +265,10 @@ everywhere(
   }
 )
 
-everywhere(
+matrix(
   'POST /oauth/token issues tokens that live no longer than those of the provider [T-18]',
-  async (place, t) => {
-    const login = await logIn(t, place, deviating({ provider: { accessToken: { ttl: 90 } } }))
+  async (harness, t) => {
+    const login = await logIn(t, harness, deviating({ provider: { accessToken: { ttl: 90 } } }))
     assert.ok(login?.token.expires_in !== undefined && login.token.expires_in <= 90)
   }
 )

@@ -48,7 +48,7 @@ for (const [name, Client, server] of pairs) {
         await t.test(`a login spans two instances (${prefix || 'root'}) [T-14 T-15 T-22 V-05 V-06]`, async (t) => {
           await Promise.all(admins.map(admin => admin.flushall()))
           const flow = await startFlow(t, { options: { prefix, store: redisStore(one) } })
-          const other = await flow.another({ store: redisStore(two) })
+          const other = await flow.addInstance({ store: redisStore(two) })
           const id = await flow.register()
           const code = await flow.login(id, { at: [flow, other, flow] })
           const replies = await Promise.all(

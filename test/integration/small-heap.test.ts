@@ -28,13 +28,13 @@ function table (
   id: string
 ): Array<[name: string, send: () => Promise<Reply>, statuses: number[]]> {
   const register = (metadata: object) =>
-    flow.ask('/oauth/register', {
+    flow.send('/oauth/register', {
       method: 'POST',
       headers: json,
       body: JSON.stringify({ redirect_uris: [loopbackUri], ...metadata })
     })
   const call = (token: string, body: string) =>
-    flow.ask('/mcp', {
+    flow.send('/mcp', {
       method: 'POST',
       headers: { ...json, authorization: `Bearer ${token}` },
       body
@@ -47,22 +47,22 @@ function table (
       [400]
     ],
     ['a registration with more in it', () => register({ [junk(40)]: junk(60_000) }), [201]],
-    ['a page', () => flow.authorize(flow.asked(id, { state: junk(500) })), [200]],
-    ['an unknown client', () => flow.authorize(flow.asked(junk(4_000))), [400]],
-    ['a client of nowhere', () => flow.authorize(flow.asked(`https://127.0.0.1/${junk(40)}`)), [
+    ['a page', () => flow.authorize(flow.params(id, { state: junk(500) })), [200]],
+    ['an unknown client', () => flow.authorize(flow.params(junk(4_000))), [400]],
+    ['a client of nowhere', () => flow.authorize(flow.params(`https://127.0.0.1/${junk(40)}`)), [
       400
     ]],
     [
       'a consent',
       () =>
-        flow.ask('/oauth/consent', {
+        flow.send('/oauth/consent', {
           method: 'POST',
           headers: { 'content-type': 'application/x-www-form-urlencoded' },
           body: `action=approve&request=${junk(4_000)}`
         }),
       [400]
     ],
-    ['a callback', () => flow.ask(`/oauth/callback?code=${junk(40)}&state=${junk(4_000)}`), [400]],
+    ['a callback', () => flow.send(`/oauth/callback?code=${junk(40)}&state=${junk(4_000)}`), [400]],
     ['a code', () => flow.token(redeem(id, junk(60_000))), [400]],
     ['a refresh token', () => flow.token(renew(id, junk(60_000))), [400]],
     ['a client at the token endpoint', () => flow.token(redeem(junk(4_000), 'code')), [401]],
@@ -75,7 +75,7 @@ function table (
     [
       'a call without a token',
       () =>
-        flow.ask('/mcp', {
+        flow.send('/mcp', {
           method: 'POST',
           headers: json,
           body: JSON.stringify({ params: junk(250_000) })
@@ -84,13 +84,13 @@ function table (
     ],
     ['a login with a made-up code', async () => {
       const browser = openBrowser()
-      const request = await flow.form(browser, flow.asked(id))
+      const request = await flow.form(browser, flow.params(id))
       const approved = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
       const back = await browser.get(
         flow,
         `/oauth/callback?code=${junk(40)}&state=${
           approved.location?.searchParams.get('state')
-        }&iss=${encodeURIComponent(flow.upstream.issuer)}`
+        }&iss=${encodeURIComponent(flow.provider.issuer)}`
       )
       return await flow.token(redeem(id, back.location?.searchParams.get('code') ?? ''))
     }, [400]]

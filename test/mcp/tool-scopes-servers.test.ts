@@ -572,16 +572,16 @@ test('GET /oauth/authorize accepts the scopes of tools once a server listed them
   for (const [server, atOnce] of [[sdk1(), true], [() => sdk1(), false]] as const) {
     const flow = await startFlow(t, { options: { mcp: { server } } })
     const supported = async () =>
-      (await flow.ask('/.well-known/oauth-authorization-server')).json()['scopes_supported']
+      (await flow.send('/.well-known/oauth-authorization-server')).json()['scopes_supported']
         .includes('notes:write')
     const id = await flow.register()
     assert.equal(await supported(), atOnce)
     assert.equal(
-      (await flow.authorize(flow.asked(id, { scope: 'mcp:read notes:write' }))).status,
+      (await flow.authorize(flow.params(id, { scope: 'mcp:read notes:write' }))).status,
       atOnce ? 200 : 302
     )
     const { access_token: token } = await flow.tokens(id)
-    const refused = await flow.ask('/mcp', {
+    const refused = await flow.send('/mcp', {
       method: 'POST',
       headers: {
         'content-type': 'application/json',
@@ -596,10 +596,10 @@ test('GET /oauth/authorize accepts the scopes of tools once a server listed them
     )
     assert.equal(await supported(), true)
     assert.equal(
-      (await flow.authorize(flow.asked(id, { scope: 'mcp:read notes:write' }))).status,
+      (await flow.authorize(flow.params(id, { scope: 'mcp:read notes:write' }))).status,
       200
     )
-    const prm = await flow.ask('/.well-known/oauth-protected-resource/mcp')
+    const prm = await flow.send('/.well-known/oauth-protected-resource/mcp')
     assert.deepEqual(
       prm.json()['scopes_supported'],
       ['mcp:read'],

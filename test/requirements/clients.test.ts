@@ -16,7 +16,7 @@ import {
   query,
   renew,
   startFlow,
-  upstreamClient,
+  providerClient,
   webUri
 } from '../support/flow.ts'
 import { headlessOAuth } from '../support/login.ts'
@@ -76,7 +76,7 @@ test('POST /oauth/register returns metadata, but no secret [REG-04 REG-06 REG-08
       }]
     ] as Array<[object, object]>
   ) {
-    const reply = await flow.ask(
+    const reply = await flow.send(
       '/oauth/register',
       json({ redirect_uris: [loopbackUri], ...members })
     )
@@ -90,7 +90,7 @@ test('POST /oauth/register returns metadata, but no secret [REG-04 REG-06 REG-08
     assert.ok(Math.abs(issued - Date.now() / 1000) < 60)
     assert.ok(!('client_secret' in rest) && !('client_secret_expires_at' in rest))
     assert.doesNotMatch(id, /^https?:/)
-    assert.notEqual(id, upstreamClient.clientId)
+    assert.notEqual(id, providerClient.clientId)
     ids.add(id)
   }
   assert.equal(ids.size, 4)
@@ -109,7 +109,11 @@ test('GET /oauth/authorize accepts configured clients without registration [REG-
     json({ redirect_uris: [loopbackUri] })
   )
   assert.equal(registered.status, 404)
-  isPage(await flow.authorize(flow.asked('https://owl.example/client.json')), 400, 'invalid_client')
+  isPage(
+    await flow.authorize(flow.params('https://owl.example/client.json')),
+    400,
+    'invalid_client'
+  )
   const { access_token: token } = await flow.tokens('desktop')
   assert.equal(claimsOf(token)['client_id'], 'desktop')
   assert.equal((await flow.call(token)).status, 200)
@@ -136,7 +140,7 @@ test('POST /oauth/token gives no refresh token to a client without the grant [TK
 
 test('POST /oauth/consent accepts its own page in its own browser only [CD-01 CD-04 CD-08]', async (t) => {
   const flow = await startFlow(t)
-  const asked = flow.asked(await flow.register())
+  const asked = flow.params(await flow.register())
   const [browser, other] = [openBrowser(), openBrowser()]
   const page = await browser.get(flow, `/oauth/authorize?${query(asked)}`, {
     cookie: 'idp-session=1'
@@ -158,7 +162,7 @@ test('POST /oauth/consent accepts its own page in its own browser only [CD-01 CD
       origin: 'https://evil.example'
     }, { 'sec-fetch-site': 'cross-site' }] as Array<Record<string, string>>
   ) isPage(await send(headers), 403, 'access_denied', JSON.stringify(headers))
-  assert.equal(flow.upstream.requests.length, 0)
+  assert.equal(flow.provider.requests.length, 0)
   const approved = await send({})
   assert.equal(approved.status, 303)
   assert.match(approved.cookies.join(), /^__Host-mcp-login/)
@@ -169,7 +173,7 @@ test('POST /oauth/token revokes a login that the provider has ended [CD-12]', as
   const id = await flow.register()
   const { access_token: token, refresh_token: refreshToken } = await flow.tokens(id)
   assert.equal((await flow.call(token)).status, 200)
-  flow.upstream.refreshTokens.clear()
+  flow.provider.refreshTokens.clear()
   isError(await flow.token(renew(id, refreshToken)), 400, 'invalid_grant')
   const refused = await flow.call(token)
   assert.deepEqual([

@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { SignJWT } from 'jose'
 import { buildApp } from '../support/app.ts'
-import { renew, startFlow, upstreamClient } from '../support/flow.ts'
+import { renew, startFlow, providerClient } from '../support/flow.ts'
 import { whoami, whoamiCall } from '../support/guarded.ts'
 import { createKey } from '../support/issuer.ts'
 
@@ -69,7 +69,7 @@ test('the broker exchanges no tokens between provider and client [RS-19 TP-01 TP
   const given = [first, second].flatMap(
     tokens => [tokens['access_token'], tokens['refresh_token']]
   ) as string[]
-  const { requests, canaries } = flow.upstream
+  const { requests, canaries } = flow.provider
   assert.ok(requests.filter(({ path }) => path === '/token').length === 2)
   for (const { path, authorization = '', params } of requests) {
     const sent = `${authorization} ${
@@ -80,7 +80,7 @@ test('the broker exchanges no tokens between provider and client [RS-19 TP-01 TP
     }
     if (path === '/token') {
       // HTTP Basic has the secret form-encoded (RFC 6749 §2.3.1).
-      const secret = encodeURIComponent(upstreamClient.clientSecret)
+      const secret = encodeURIComponent(providerClient.clientSecret)
       assert.ok(sent.includes(secret), 'the provider receives the client secret')
     }
   }
@@ -99,15 +99,15 @@ test('the broker exchanges no tokens between provider and client [RS-19 TP-01 TP
 test('POST /mcp of the broker rejects tokens of the provider with 401 [RS-19 TP-02]', async (t) => {
   const flow = await startFlow(t)
   await flow.tokens(await flow.register())
-  const key = flow.upstream.key
+  const key = flow.provider.key
   const jwt = await new SignJWT({ scope: 'mcp:read' }).setProtectedHeader({
     alg: key.alg,
     kid: key.kid,
     typ: 'at+jwt'
   })
-    .setIssuer(flow.upstream.issuer).setAudience(flow.resource).setSubject('alice').setIssuedAt()
+    .setIssuer(flow.provider.issuer).setAudience(flow.resource).setSubject('alice').setIssuedAt()
     .setExpirationTime('1m').sign(key.privateKey)
-  for (const token of [...flow.upstream.canaries, jwt]) {
+  for (const token of [...flow.provider.canaries, jwt]) {
     const refused = await flow.call(token)
     assert.equal(refused.status, 401)
     assert.match(refused.headers.get('www-authenticate') ?? '', /^Bearer error="invalid_token"/)

@@ -114,17 +114,17 @@ test('The root serves endpoints for old clients only with legacyEndpoints [ASM-0
   const flow = await startFlow(t, {
     options: { legacyEndpoints: true, mcp: { path: '/v1/mcp', tools: true } }
   })
-  const registered = await flow.ask('/register', json)
+  const registered = await flow.send('/register', json)
   assert.equal(registered.status, 201)
   const id = registered.json()['client_id']
   // The first revision knows no resource.
-  const asked = query(flow.asked(id, { resource: undefined }))
+  const asked = query(flow.params(id, { resource: undefined }))
   assert.equal(
-    (await flow.ask(`/authorize?${asked}`, { headers: { accept: 'text/html' } })).status,
+    (await flow.send(`/authorize?${asked}`, { headers: { accept: 'text/html' } })).status,
     200
   )
   const code = await flow.login(id, { params: { resource: undefined } })
-  const tokens = await flow.ask('/token', {
+  const tokens = await flow.send('/token', {
     method: 'POST',
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
     body: query(redeem(id, code))
@@ -156,16 +156,16 @@ test('The broker announces and sends iss in every response, the thin proxies nev
   const browser = openBrowser()
   const back = await browser.get(
     flow,
-    `/oauth/callback?${await flow.approve(browser, flow.asked(id))}`
+    `/oauth/callback?${await flow.approve(browser, flow.params(id))}`
   )
   assert.deepEqual(back.location?.searchParams.getAll('iss'), [flow.base])
   isSentBack(
     flow,
-    await flow.authorize(flow.asked(id, { response_type: 'token' })),
+    await flow.authorize(flow.params(id, { response_type: 'token' })),
     302,
     'unsupported_response_type'
   )
-  const request = await flow.form(browser, flow.asked(id))
+  const request = await flow.form(browser, flow.params(id))
   isSentBack(
     flow,
     await browser.post(flow, '/oauth/consent', { request, action: 'deny' }),
@@ -182,7 +182,7 @@ test('The broker announces and sends iss in every response, the thin proxies nev
       await documentOf({ origin: `http://127.0.0.1:${thin.port}` }))
   )
   const refused = await thin.authorize({
-    ...flow.asked(await thin.register()),
+    ...flow.params(await thin.register()),
     resource: undefined,
     response_type: 'token'
   })
@@ -203,7 +203,7 @@ test('The server metadata announce client metadata documents only if they are ac
   for (const [options, announced] of rows) {
     const flow = await startFlow(t, { options })
     assert.equal((await documentOf(flow))['client_id_metadata_document_supported'], announced)
-    if (announced !== true) isPage(await flow.authorize(flow.asked(url)), 400, 'invalid_client')
+    if (announced !== true) isPage(await flow.authorize(flow.params(url)), 400, 'invalid_client')
   }
   const thin = await startThin(t, {
     prepare: ({ metadata }) =>
@@ -260,8 +260,8 @@ test('The broker serves what its metadata announce, with registration or not [AS
 test('GET of the server metadata succeeds while the provider is unreachable [ASM-12]', async (t) => {
   const flow = await startFlow(t)
   const document = await documentOf(flow)
-  await flow.upstream.stop()
-  const late = await flow.another()
+  await flow.provider.stop()
+  const late = await flow.addInstance()
   assert.deepEqual(await documentOf(late), document)
 })
 

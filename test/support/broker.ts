@@ -31,7 +31,7 @@ export async function freePort (): Promise<number> {
 }
 
 /** The registration of the broker at a real provider. */
-export function registration (redirectUri: string): object {
+export function registrationOf (redirectUri: string): object {
   return {
     client_id: providerClient.clientId,
     client_secret: providerClient.clientSecret,
@@ -40,9 +40,6 @@ export function registration (redirectUri: string): object {
     response_types: ['code']
   }
 }
-
-/** @deprecated */
-export { registration as upstreamClient }
 
 export interface BrokerSetup extends AppSetup {
   provider?: ProviderOptions
@@ -58,7 +55,7 @@ export async function startBroker (
   const base = `http://localhost:${port}${options.prefix ?? ''}`
   const provider = await startProvider({
     registration: false,
-    clients: [registration(`${base}/oauth/callback`)],
+    clients: [registrationOf(`${base}/oauth/callback`)],
     ...providerOptions
   })
   const running = await buildApp(t, {

@@ -13,7 +13,7 @@ import { startStubProvider, type StubProvider } from './stub-provider.ts'
 
 export { hidden, openBrowser, signIn, type Browser } from './browser.ts'
 export * from './credentials.ts'
-export { providerClient as upstreamClient } from './credentials.ts'
+export { providerClient } from './credentials.ts'
 export { isError, isPage, isSentBack, type Reply } from './replies.ts'
 export { claimsOf, query, redeem, renew, type Params } from './requests.ts'
 
@@ -29,8 +29,6 @@ export interface Instance {
   revoke(params: Params, headers?: Record<string, string>): Promise<Reply>
   /** Calls the tool that returns its caller. */
   call(token: string): Promise<Reply>
-  /** @deprecated */
-  ask: Instance['send']
 }
 
 export interface Flow extends Instance {
@@ -54,12 +52,6 @@ export interface Flow extends Instance {
   /** Consents and logs in at the provider. Resolves to the query of the callback. */
   approve(browser: Browser, params: Params, instance?: Instance): Promise<string>
   addInstance(options?: Partial<McpOAuthOptions>): Promise<Instance>
-  /** @deprecated */
-  another: Flow['addInstance']
-  /** @deprecated */
-  asked: Flow['params']
-  /** @deprecated */
-  upstream: StubProvider
 }
 
 export interface LoginSetup {
@@ -133,9 +125,6 @@ export async function startFlow (
     resource,
     logs,
     addInstance,
-    another: addInstance,
-    upstream: provider,
-    asked: (...all) => flow.params(...all),
     params: (clientId, more = {}) => ({
       response_type: 'code',
       client_id: clientId,
@@ -196,7 +185,6 @@ function createInstance (
     app,
     origin,
     send,
-    ask: send,
     async register (metadata = {}) {
       const reply = await send(
         '/oauth/register',

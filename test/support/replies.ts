@@ -15,6 +15,8 @@ export interface Reply {
 
 const internals =
   /FST_|ERR_|node_modules|\n\s+at |\bat \S+:\d+:\d+|\.ts\b|openid-client|oauth4webapi|ECONN|undici/
+/** Random values, in which anything can stand: compact serializations and long ids. */
+const random = /\beyJ[\w.-]+|[\w-]{40,}/g
 const errorNames = new Set(errorTable().map(([, , , error]) => error))
 
 /**
@@ -32,7 +34,7 @@ export async function checkReply (
   const location = headers.get('location')
   const leak = findCanary(`${[...headers].join('\n')}\n${text}`, canaries)
   assert.equal(leak, undefined, `I2 ${path}`)
-  assert.doesNotMatch(text, internals, `I5 ${path}`)
+  assert.doesNotMatch(text.replaceAll(random, ''), internals, `I5 ${path}`)
   assert.equal(headers.get('server'), null, 'I5')
   if (path.includes('/oauth/')) checkOAuthReply(response, text, path)
   if (location !== null) assert.ok([302, 303].includes(status), 'never 307')

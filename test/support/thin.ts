@@ -38,9 +38,6 @@ export interface ThinServer {
   endpoint: TokenEndpoint
   /** Every log line so far, at level trace. */
   logs: string[]
-  /** Sends a request to the server. Redirects are not followed. */
-  /** @deprecated */
-  ask(path: string, init?: RequestInit): Promise<Reply>
   send(path: string, init?: RequestInit): Promise<Reply>
   register(metadata?: object): Promise<string>
   authorize(params: Record<string, string | undefined> | string, accept?: string): Promise<Reply>
@@ -119,7 +116,6 @@ export async function startThin (t: TestContext, setup: ThinSetup = {}): Promise
     endpoint,
     logs,
     send,
-    ask: send,
     async register (metadata = {}) {
       const reply = await send(
         `${mounts[mount]}/oauth/register`,

@@ -494,7 +494,7 @@ test('GET /oauth/authorize shows an error page while the provider is unreachable
 test('GET /oauth/authorize is the only method [G-01 G-02]', async (t) => {
   const server = await startThin(t)
   for (const method of ['HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']) {
-    const reply = await server.ask('/oauth/authorize?client_id=x', { method })
+    const reply = await server.send('/oauth/authorize?client_id=x', { method })
     assert.deepEqual([reply.status, reply.headers.get('allow')], [405, 'GET'], method)
   }
 })

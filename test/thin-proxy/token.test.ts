@@ -330,7 +330,7 @@ test(
     })
     const id = await server.register()
     await server.authorize(wellFormed(id))
-    const reply = await server.ask('/oauth/token?policy=evil&grant_type=client_credentials', {
+    const reply = await server.send('/oauth/token?policy=evil&grant_type=client_credentials', {
       method: 'POST',
       headers: { 'content-type': form },
       body: query(codeRequest(id))
@@ -672,7 +672,7 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
         host === 'a plain host' ? {} : { app: await opinionatedHost({ key: 'k' }) }
       )
       const post = (headers: Record<string, string>, body: string) =>
-        server.ask('/oauth/token', { method: 'POST', headers, body })
+        server.send('/oauth/token', { method: 'POST', headers, body })
       for (
         const type of [
           'application/json',
@@ -702,7 +702,7 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
         'invalid_request',
         'T-02'
       )
-      isError(await server.ask('/oauth/token', { method: 'POST' }), 400, 'invalid_request', 'G-18')
+      isError(await server.send('/oauth/token', { method: 'POST' }), 400, 'invalid_request', 'G-18')
       isError(
         await post({ 'content-type': form }, `x=${'x'.repeat(64 * 1024)}`),
         413,
@@ -710,10 +710,10 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
         'G-03'
       )
       for (const method of ['GET', 'HEAD', 'PUT', 'PATCH', 'DELETE']) {
-        const reply = await server.ask('/oauth/token?grant_type=authorization_code', { method })
+        const reply = await server.send('/oauth/token?grant_type=authorization_code', { method })
         assert.deepEqual([reply.status, reply.headers.get('allow')], [405, 'POST'], method)
       }
-      const preflight = await server.ask('/oauth/token', {
+      const preflight = await server.send('/oauth/token', {
         method: 'OPTIONS',
         headers: {
           origin: 'https://evil.example',

@@ -81,7 +81,7 @@ test('a broker with tokens: jwtVerifier() also accepts the tokens of that issuer
   const other = await startIssuer()
   t.after(other.close)
   const flow = await startFlow(t, { options: { tokens: jwtVerifier({ issuer: other.issuer }) } })
-  const prm = await flow.ask('/.well-known/oauth-protected-resource/mcp')
+  const prm = await flow.send('/.well-known/oauth-protected-resource/mcp')
   assert.deepEqual(prm.json()['authorization_servers'], [flow.base, other.issuer])
   const { access_token: own } = await flow.tokens(await flow.register())
   assert.equal((await flow.call(own)).status, 200)
