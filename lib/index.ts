@@ -11,7 +11,6 @@ export const mcpOAuth: FastifyPluginAsync<McpOAuthOptions> = fp(plugin, {
 export default mcpOAuth
 
 // These modules augment Fastify's types.
-export type {} from './guard/decorators.ts'
 export type {} from './mcp/tools/collect.ts'
 export type {} from './host/isolate.ts'
 

@@ -3,11 +3,9 @@ import type { FastifyInstance } from 'fastify'
 import { registerBroker } from './broker/routes.ts'
 import { discoveryRoutes } from './discovery/documents.ts'
 import type { Document } from './discovery/well-known.ts'
-import { createTokenBinding } from './dpop/binding.ts'
-import { createDpopVerifier } from './dpop/verifier.ts'
-import { decorate } from './guard/decorators.ts'
+import { createTokenBinding } from './dpop/verifier.ts'
 import { createGuards } from './guard/guard.ts'
-import { addRegistration } from './guard/registrations.ts'
+import { addRegistration, decorate } from './guard/registrations.ts'
 import { rejectPublicAddress } from './host/listen.ts'
 import { logSerializers } from './host/replies.ts'
 import { findRoot } from './host/root.ts'
@@ -47,9 +45,8 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   const context = { config, urls, log, catalog }
   const { document, ownTokens } = await createAuthorizationServer(instance, provider, context)
   const verifier = createVerifier(config, provider, ownTokens, log)
-  const binding = createTokenBinding(config.dpop, createDpopVerifier(config, urls, 'resource'))
-  const guards = createGuards(config, verifier, binding, urls)
-  decorate(instance, root, { registration, guards, config, guarded })
+  const guards = createGuards(config, verifier, createTokenBinding(config, urls), urls)
+  decorate(instance, root, { registration, guards, guarded })
   discoveryRoutes(root, config, urls, document)
 
   endpoint = createMcpEndpoint(instance, { root, config, urls, guards, log })

@@ -12,17 +12,6 @@ const thumbprint = /^[\w-]{43}$/
 
 type Members = Readonly<Record<string, unknown>>
 
-/** The request that a proof must be for. */
-export interface ProofExpectation {
-  method: string
-  /** URL of the request as clients see it: {@link requestUrl}. */
-  url: string
-  /** The valid nonces. */
-  nonces: readonly string[]
-  /** The access token of the request; `undefined` at the token endpoint. */
-  accessToken: string | undefined
-}
-
 /**
  * Returns the value of the only `DPoP` header, or `undefined` if there is none. Reads the raw
  * headers: Node joins repeated ones, which RFC 9449 §4.3 forbids.
@@ -49,10 +38,19 @@ export function proofHeader (rawHeaders: readonly string[]): string | undefined 
  * @returns the algorithm and the public key of the proof, and its `jti`
  * @throws {McpOAuthError} `invalidDpopProof`; `useDpopNonce` if only a valid nonce is missing
  */
-export function checkProof (header: Members, claims: Members, expected: ProofExpectation) {
-  const { typ, alg, crit, jwk } = header
-  const { jti, iat, htm, htu, ath, nonce } = claims
-  const { method, url, nonces, accessToken } = expected
+export function checkProof (
+  { typ, alg, crit, jwk }: Members,
+  { jti, iat, htm, htu, ath, nonce }: Members,
+  { method, url, nonces, accessToken }: {
+    method: string
+    /** URL of the request as clients see it: {@link requestUrl}. */
+    url: string
+    /** The valid nonces. */
+    nonces: readonly string[]
+    /** The access token of the request; `undefined` at the token endpoint. */
+    accessToken: string | undefined
+  }
+) {
   const [problem = keyProblem(jwk)] = Object.entries({
     'typ is not dpop+jwt': typ !== 'dpop+jwt',
     'alg is not accepted': !signatureAlgorithms.includes(alg as string),

@@ -1,5 +1,6 @@
-/** Does a request carry a valid DPoP proof, and of which key? */
+/** Does a request carry a valid DPoP proof, and the one that its access token requires? */
 
+import { createHmac } from 'node:crypto'
 import {
   calculateJwkThumbprint,
   compactVerify,
@@ -9,14 +10,16 @@ import {
   type JWK
 } from 'jose'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { deriveKey } from '../crypto/derive-key.ts'
 import { failure } from '../errors.ts'
-import { maxStoredProofs } from '../limits.ts'
+import { maxStoredProofs, nonceSeconds, nonceSkewSeconds } from '../limits.ts'
+import type { Scheme } from '../oauth/bearer.ts'
 import { signatureAlgorithms } from '../oauth/public-keys.ts'
 import type { Config } from '../options/config.ts'
 import { memoryStore } from '../store/memory.ts'
 import { createOneTimeMarks } from '../store/one-time.ts'
-import { createNonces, nonceLifetime } from './nonces.ts'
-import { checkProof, invalidProof, proofHeader, requestUrl } from './rules.ts'
+import type { McpAuth } from '../types.ts'
+import { boundKeyOf, checkProof, invalidProof, proofHeader, requestUrl } from './rules.ts'
 
 /** An access token and the thumbprint of its key, whose possession was proven (RFC 9449 §7.1). */
 export interface VerifiedProof {
@@ -24,8 +27,57 @@ export interface VerifiedProof {
   key: string
 }
 
-/** The verifier of DPoP proofs at one place. */
-export type DpopVerifier = NonNullable<ReturnType<typeof createDpopVerifier>>
+/**
+ * The proof that was verified for a request. A proof is valid once: later guards of the request
+ * read it here.
+ */
+export const verifiedProofs = new WeakMap<FastifyRequest, VerifiedProof>()
+
+const schemes = { off: ['Bearer'], accept: ['Bearer', 'DPoP'], require: ['DPoP'] } as const
+
+/** The check of sender-constrained tokens at a guard. */
+export type TokenBinding = ReturnType<typeof createTokenBinding>
+
+/** Creates the check of how access tokens are sent to the MCP route. */
+export function createTokenBinding (config: Config, urls: () => { publicUrl: string }) {
+  const verifier = createDpopVerifier(config, urls, 'resource')
+  return {
+    /** Accepted authentication schemes. Credentials of any other are ignored. */
+    schemes: schemes[config.dpop],
+    /**
+     * Requires the scheme `DPoP` and a proof for bound tokens, and `Bearer` for others (RFC 9449
+     * §7.1 and §7.2).
+     *
+     * @param now seconds since 1970
+     * @throws {McpOAuthError} `invalidToken`, and those of {@link createDpopVerifier}
+     */
+    async verify (
+      { claims = {} }: McpAuth,
+      { token, scheme }: { token: string, scheme: Scheme },
+      request: FastifyRequest,
+      reply: FastifyReply,
+      now: number
+    ): Promise<void> {
+      const key = boundKeyOf(claims)
+      if (key === undefined) {
+        if (scheme === 'Bearer') return
+        throw failure('invalidToken', 'The access token is not bound to a key')
+      }
+      if (verifier === null || key === null || scheme === 'Bearer') {
+        throw failure(
+          'invalidToken',
+          'A sender-constrained token was not sent with the DPoP scheme'
+        )
+      }
+      const verified = verifiedProofs.get(request)
+      if (verified?.token === token && verified.key === key) return
+      if (await verifier(request, reply, now, { token, key }) === null) {
+        throw invalidProof('there is none')
+      }
+      verifiedProofs.set(request, { token, key })
+    }
+  }
+}
 
 /**
  * Creates the verifier of one place, or returns null if the option `dpop` is off. Nonces are valid
@@ -39,7 +91,7 @@ export function createDpopVerifier (
 ) {
   if (dpop === 'off') return null
   const marks = createOneTimeMarks(store ?? memoryStore({ max: maxStoredProofs }), `dpop ${place}`)
-  const nonces = createNonces(secrets)
+  const noncesAt = createNonces(secrets)
   /**
    * Verifies the DPoP proof of a request and marks it as used (RFC 9449 §4.3). Puts a newer nonce
    * on the reply if there is one.
@@ -59,12 +111,12 @@ export function createDpopVerifier (
     const compact = proofHeader(request.raw.rawHeaders)
     if (compact === undefined) return null
     const { header, claims } = decode(compact)
-    const valid = nonces(now)
-    if (claims['nonce'] !== valid[0]) reply.header('dpop-nonce', valid[0])
+    const nonces = noncesAt(now)
+    if (claims['nonce'] !== nonces[0]) reply.header('dpop-nonce', nonces[0])
     const { alg, jwk, id } = checkProof(header, claims, {
       method: request.method,
       url: requestUrl(urls().publicUrl, request.raw.url ?? ''),
-      nonces: valid,
+      nonces,
       accessToken: bound?.token
     })
     const key = await verifySignature(compact, jwk, alg)
@@ -91,7 +143,7 @@ function decode (compact: string) {
  * Not by `jwtVerify` and `EmbeddedJWK`: they accept other spellings of `typ`, and reject proofs
  * with an `exp`, or with a key whose `alg` is `EdDSA` where the header has `Ed25519`.
  */
-async function verifySignature (compact: string, jwk: JWK, alg: string): Promise<string> {
+async function verifySignature (compact: string, jwk: JWK, alg: string) {
   try {
     await compactVerify(compact, await importJWK(jwk, alg), {
       algorithms: [...signatureAlgorithms]
@@ -99,5 +151,30 @@ async function verifySignature (compact: string, jwk: JWK, alg: string): Promise
     return await calculateJwkThumbprint(jwk)
   } catch (error) {
     throw invalidProof('its signature is invalid', error)
+  }
+}
+
+/** Seconds in which some instance accepts a nonce, from the first that accepts it to the last. */
+export const nonceLifetime = 2 * (nonceSeconds + nonceSkewSeconds)
+
+/**
+ * Makes nonces for DPoP proofs (RFC 9449 §8 and §9). No nonce is stored: all instances and
+ * registrations with the same secret accept the same nonces, because clients keep one per origin.
+ * A nonce is handed out for one period and valid for one more, so that a client which keeps calling
+ * always has a valid one.
+ *
+ * @returns a function that returns the nonces that are valid at a time (seconds since 1970), the
+ *   current one first
+ */
+export function createNonces (secrets: readonly string[]) {
+  const keys = secrets.map(secret => deriveKey(secret, 'nonce'))
+  return (now: number): string[] => {
+    const times = [now, now - nonceSeconds, now + nonceSkewSeconds]
+    const periods = new Set(times.map(time => Math.floor(time / nonceSeconds)))
+    return keys.flatMap(key =>
+      [...periods].map(period =>
+        createHmac('sha256', key).update(String(period)).digest('base64url').slice(0, 22)
+      )
+    )
   }
 }

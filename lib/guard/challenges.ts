@@ -6,30 +6,14 @@ import { challenge } from '../oauth/challenge.ts'
 import { signatureAlgorithms } from '../oauth/public-keys.ts'
 import type { UrlSource } from '../urls.ts'
 
-/**
- * Runs a check. If it throws, the reply gets the headers of the refusal, and the error continues.
- *
- * @param scopes all scopes that the request needs
- */
-export type Challenging = <T>(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  scopes: readonly string[],
-  check: () => T | Promise<T>
-) => Promise<T>
-
 /** Creates the challenges of one registration, with one header line for each scheme it accepts. */
-export function createChallenging (urls: UrlSource, schemes: readonly Scheme[]): Challenging {
-  /** RFC 6750 §3.1: a client without credentials gets no error code. */
-  function challengesOf (
-    thrown: unknown,
-    needed: readonly string[],
-    hasCredentials: boolean
-  ): string[] {
+export function createChallenging (urls: UrlSource, schemes: readonly Scheme[]) {
+  function challengesOf (thrown: unknown, needed: readonly string[], hasCredentials: boolean) {
     const error = refusalOf(thrown)
     if (error === null) return []
     const { scopes } = thrown as { scopes?: unknown }
     const { metadataUrl } = urls()
+    // RFC 6750 §3.1: a client without credentials gets no error code.
     const bare = error.kind === 'missingToken' || (error.statusCode === 401 && !hasCredentials)
     // Some clients find a nonce error only if it is the only challenge.
     const isAboutProof = error.kind === 'invalidDpopProof' || error.kind === 'useDpopNonce'
@@ -44,12 +28,22 @@ export function createChallenging (urls: UrlSource, schemes: readonly Scheme[]):
     )
   }
 
-  // An error handler of the host drops the headers of errors, but not those of the reply.
-  return async (request, reply, scopes, check) => {
+  /**
+   * Runs a check. If it throws, the reply gets the headers of the refusal, and the error continues.
+   * An error handler of the host drops the headers of errors, but not those of the reply.
+   *
+   * @param needed all scopes that the request needs
+   */
+  return async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    needed: readonly string[],
+    check: () => unknown
+  ): Promise<void> => {
     try {
-      return await check()
+      await check()
     } catch (error) {
-      const headers = challengesOf(error, scopes, request.headers.authorization !== undefined)
+      const headers = challengesOf(error, needed, request.headers.authorization !== undefined)
       if (headers.length > 0) {
         reply.header('www-authenticate', headers.length === 1 ? headers[0] : headers)
       }

@@ -1,6 +1,6 @@
 /** Which requests may pass to a protected route? */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { TokenBinding } from '../dpop/binding.ts'
+import type { TokenBinding } from '../dpop/verifier.ts'
 import { failure, McpOAuthError } from '../errors.ts'
 import { queryOf } from '../host/parsers.ts'
 import { safeLogger } from '../host/safe-logger.ts'
@@ -65,33 +65,27 @@ export function createGuards (
     if (lacksScopes(caller, scopes)) throw new McpOAuthError('insufficientScope', { scopes })
   }
 
-  async function verifyToken (
-    request: FastifyRequest,
-    reply: FastifyReply,
-    scopes: readonly string[]
-  ): Promise<void> {
-    const { authorization } = request.headers
-    const { rawHeaders } = request.raw
-    const sent = parseAccessToken(authorization, rawHeaders, queryOf(request), binding.schemes)
-    if (sent.none) {
-      throw new McpOAuthError('missingToken', { cause: rejectedScheme(authorization, config.dpop) })
-    }
-    const now = Date.now() / 1000
-    const caller = await callerOf(sent.token, request, now)
-    await binding.verify(caller, sent, request, reply, now)
-    requireScopes(caller, scopes)
-    request.mcpAuth = caller
-    verifiedTokens.set(request, sent.token)
-  }
-
-  return {
+  const guards = {
     /**
      * Verifies the access token, its sender and its scopes. Needs no body. Passes if nothing
      * verifies tokens.
      */
     token: (scopes: readonly string[]): Guard => async (request, reply) => {
       if (verify === null) return
-      await challenging(request, reply, scopes, () => verifyToken(request, reply, scopes))
+      await challenging(request, reply, scopes, async () => {
+        const { headers: { authorization }, raw: { rawHeaders } } = request
+        const sent = parseAccessToken(authorization, rawHeaders, queryOf(request), binding.schemes)
+        if (sent.none) {
+          const cause = rejectedScheme(authorization, config.dpop)
+          throw new McpOAuthError('missingToken', { cause })
+        }
+        const now = Date.now() / 1000
+        const caller = await callerOf(sent.token, request, now)
+        await binding.verify(caller, sent, request, reply, now)
+        requireScopes(caller, scopes)
+        request.mcpAuth = caller
+        verifiedTokens.set(request, sent.token)
+      })
     },
 
     /**
@@ -110,6 +104,17 @@ export function createGuards (
       // Dependencies that return no identity authenticate the request all the same.
       const caller = request.mcpAuth ??= anonymous(request)
       await challenging(request, reply, scopes, () => requireScopes(caller, scopes))
+    },
+
+    /** The guard of `instance.requireMcpAuth(options)`. */
+    route ({ scopes = [] }: GuardOptions): Guard {
+      const needed = mergeScopes(requiredScopes, scopes)
+      const token = guards.token(needed)
+      const dependencies = guards.dependencies(needed)
+      return async (request, reply) => {
+        await token(request, reply)
+        await dependencies(request, reply)
+      }
     },
 
     /** Checks the scopes that one operation needs beyond those of its route. */
@@ -146,21 +151,7 @@ export function createGuards (
     holds: (caller: McpAuth | undefined, scopes: readonly string[]): boolean =>
       caller === undefined || !lacksScopes(caller, scopes)
   }
-}
-
-/** Returns the guard of `instance.requireMcpAuth(options)` for one registration. */
-export function guardFor (
-  guards: Guards,
-  { scopes = [] }: GuardOptions,
-  required: readonly string[]
-): Guard {
-  const needed = mergeScopes(required, scopes)
-  const token = guards.token(needed)
-  const dependencies = guards.dependencies(needed)
-  return async (request, reply) => {
-    await token(request, reply)
-    await dependencies(request, reply)
-  }
+  return guards
 }
 
 /**
@@ -180,9 +171,7 @@ function noteResponse (reply: FastifyReply): () => boolean {
 
 /** Merges the result of a dependency into the caller. A predicate that returns false refuses. */
 function addIdentity (request: FastifyRequest, identity: unknown): void {
-  if (identity === false) {
-    throw failure('invalidToken', 'a dependency returned false')
-  }
+  if (identity === false) throw failure('invalidToken', 'a dependency returned false')
   if (isPlainObject(identity)) {
     request.mcpAuth = { ...request.mcpAuth ?? anonymous(request), ...identity }
   }

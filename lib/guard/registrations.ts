@@ -1,8 +1,11 @@
-/** Which registrations does an app have? */
+/** Which registrations does an app have, and how do its scopes and requests reach them? */
 import type { FastifyInstance } from 'fastify'
-import type { Config } from '../options/config.ts'
 import { startupError } from '../errors.ts'
+import { problemOfScopes } from '../oauth/scope.ts'
+import type { Config } from '../options/config.ts'
+import { checkOptions, expect, optional } from '../options/fields.ts'
 import type { UrlSource } from '../urls.ts'
+import type { Guard, GuardOptions, Guards } from './guard.ts'
 
 /** One registration of the plugin, as returned by `instance.mcpOAuth`. */
 export interface McpOAuthRegistration {
@@ -21,6 +24,18 @@ export type Registry = ReadonlyMap<string, McpOAuthRegistration>
 
 declare module 'fastify' {
   interface FastifyInstance {
+    /**
+     * Returns a hook that protects a route of the app as the MCP route is protected. Use it as
+     * `onRequest` (before the body is read) or `preHandler`.
+     *
+     * @param options.prefix the registration that is meant, if several share a scope
+     * @throws {McpOAuthError} `invalidOptions`, `ambiguousRegistration`
+     * @example
+     * app.get('/me', { onRequest: app.requireMcpAuth({ scopes: ['profile'] }) }, handler)
+     */
+    requireMcpAuth(options?: GuardOptions & { prefix?: string }): Guard
+    /** The registration of this scope. */
+    mcpOAuth: McpOAuthRegistration
     /** All registrations of the app, by the path of their MCP route. */
     mcpOAuthRegistry: Registry
   }
@@ -48,14 +63,12 @@ export function addRegistration (
         'Give each registration its own prefix or mcp.path'
     )
   }
-  if (
-    (mode === 'thin' || mode === 'broker') &&
-    root.hasRoute({ method: 'GET', url: `${prefix}/oauth/authorize` })
-  ) {
+  const url = `${prefix}/oauth/authorize`
+  if ((mode === 'thin' || mode === 'broker') && root.hasRoute({ method: 'GET', url })) {
     throw startupError(
       'duplicateRegistration',
-      `${prefix}/oauth/authorize already exists, from another registration or as a route of the ` +
-        'app. Give this registration its own prefix'
+      `${url} already exists, from another registration or as a route of the app. ` +
+        'Give this registration its own prefix'
     )
   }
   const registration: McpOAuthRegistration = Object.freeze({
@@ -72,4 +85,80 @@ export function addRegistration (
   })
   registry.set(path, registration)
   return registration
+}
+
+/** One registration, as its decorators need it. */
+interface Decoration {
+  registration: McpOAuthRegistration
+  guards: Guards
+  /** Scopes that guarded routes of the app need: the metadata lists them. */
+  guarded: Set<string>
+}
+
+const kDecorations = Symbol('fastify-mcp-oauth.registrations')
+
+/**
+ * Decorates a scope, and everything below it, with `requireMcpAuth` and `mcpOAuth`, and requests
+ * with `mcpAuth`.
+ */
+export function decorate (
+  instance: FastifyInstance & { [kDecorations]?: Decoration[] },
+  root: FastifyInstance,
+  added: Decoration
+): void {
+  // Request decorators of a parent do not reach scopes that exist already.
+  for (const scope of [root, instance]) {
+    if (!scope.hasRequestDecorator('mcpAuth')) scope.decorateRequest('mcpAuth', null)
+  }
+  if (Object.hasOwn(instance, kDecorations)) {
+    instance[kDecorations]?.push(added)
+    return
+  }
+  const decorations = [added]
+  instance.decorate(kDecorations, decorations)
+  instance.decorate('requireMcpAuth', (options = {}) => {
+    checkGuardOptions(options)
+    const { guards, guarded } = select(decorations, options.prefix)
+    for (const scope of options.scopes ?? []) guarded.add(scope)
+    return guards.route(options)
+  })
+  instance.decorate('mcpOAuth', { getter: () => select(decorations).registration })
+}
+
+const scopeList = "a list of scopes such as ['notes:read']"
+const fields = {
+  scopes: optional(expect(scopeList, value => problemOfScopes(value) === null)),
+  prefix: optional(expect('a string', value => typeof value === 'string'))
+}
+
+/** Checks at run time what types check, too: a mistake would leave a route open. */
+function checkGuardOptions (given: GuardOptions & { prefix?: string }): void {
+  // A hook receives a request, a reply and a callback.
+  if (Object(given) === given && 'raw' in given) {
+    throw startupError(
+      'invalidOptions',
+      'requireMcpAuth: is used as a hook. Call it to get a hook: requireMcpAuth()'
+    )
+  }
+  checkOptions('requireMcpAuth', given, fields, {
+    more: options =>
+      Object.hasOwn(options, 'scopes') && options.scopes === undefined
+        ? [`scopes: undefined is given, expected ${scopeList}`]
+        : []
+  })
+}
+
+function select (decorations: readonly Decoration[], prefix?: string): Decoration {
+  const matching = decorations.filter(({ registration }) =>
+    prefix === undefined || registration.prefix === prefix
+  )
+  if (matching.length === 1 && matching[0]) return matching[0]
+  const known = decorations.map(({ registration }) => `'${registration.prefix}'`).join(', ')
+  const problem = prefix === undefined
+    ? 'missing'
+    : `'${prefix}' matches ${matching.length} of them`
+  throw startupError(
+    'ambiguousRegistration',
+    `prefix: ${problem}; this scope has ${known}. Use requireMcpAuth({ prefix })`
+  )
 }

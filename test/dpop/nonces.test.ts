@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createNonces, nonceLifetime } from '../../lib/dpop/nonces.ts'
+import { createNonces, nonceLifetime } from '../../lib/dpop/verifier.ts'
 
 const start = 1_700_000_040
 

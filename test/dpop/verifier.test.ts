@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import Fastify from 'fastify'
-import { createNonces } from '../../lib/dpop/nonces.ts'
-import { createDpopVerifier } from '../../lib/dpop/verifier.ts'
+import { createDpopVerifier, createNonces } from '../../lib/dpop/verifier.ts'
 import { createHolder, type ProofParts } from '../support/dpop.ts'
 
 const publicUrl = 'https://mcp.example.com'

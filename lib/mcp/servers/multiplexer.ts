@@ -11,7 +11,7 @@ import {
   rpcCode,
   rpcError
 } from '../rpc/types.ts'
-import { verifiedProofs } from '../../dpop/binding.ts'
+import { verifiedProofs } from '../../dpop/verifier.ts'
 import type { VerifiedProof } from '../../dpop/verifier.ts'
 import { type ParsedBody, type RpcRequest, relatedTask } from '../rpc/parse.ts'
 import { type PendingResponse, createPendingResponse } from './response.ts'

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyContextConfig, FastifyInstance } from 'fastify'
 import { McpOAuthError } from '../../errors.ts'
-import { verifiedProofs } from '../../dpop/binding.ts'
+import { verifiedProofs } from '../../dpop/verifier.ts'
 import type { VerifiedProof } from '../../dpop/verifier.ts'
 
 /** Identifies a route, also among those with its method and URL for another host or version. */
