@@ -20,8 +20,7 @@ import { createProviderDiscovery, type ProviderDiscovery } from './provider/disc
 import { registerThinProxy } from './thin-proxy/routes.ts'
 import type { Log } from './types.ts'
 import { createUrls, type UrlSource } from './urls.ts'
-import { createVerifier } from './verifiers/create.ts'
-import type { OwnTokenOptions } from './verifiers/own.ts'
+import { createVerifier, type OwnTokenOptions } from './verifiers/chain.ts'
 
 /** Checks the options, publishes the authorization server, and protects the MCP route. */
 export async function plugin (instance: FastifyInstance, options: McpOAuthOptions): Promise<void> {

@@ -35,7 +35,7 @@ const doors: Record<string, RegExp> = {
   ghtml: /^pages\//,
   'ipaddr.js': /^http\/addresses\.ts$/,
   jose: /^(crypto|dpop|verifiers)\/|^broker\/client-assertions\.ts$/,
-  'lru-cache': /^(verifiers\/cache|clients\/documents|store\/(one-time|memory))\.ts$/,
+  'lru-cache': /^(verifiers\/verifier|clients\/documents|store\/(one-time|memory))\.ts$/,
   'openid-client': /^(provider\/(client|login)|verifiers\/introspection)\.ts$/,
   undici: /^http\//
 }

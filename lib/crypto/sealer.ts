@@ -119,10 +119,11 @@ function unexpired (content: unknown, now: number): Readonly<Record<string, unkn
 }
 
 /**
- * The last character of base64url has idle bits: without this check one value would have several
- * spellings, and a one-time value as many uses.
+ * Whether a compact JWT has its one valid base64url spelling. The last character of a part has idle
+ * bits: without this check one value would have several spellings, and a one-time value as many
+ * uses.
  */
-function isCanonical (value: string): boolean {
+export function isCanonical (value: string): boolean {
   return typeof value === 'string' &&
     value.split('.', 6).every((part) =>
       Buffer.from(part, 'base64url').toString('base64url') === part

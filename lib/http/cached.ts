@@ -12,7 +12,7 @@ export interface CachedOptions<T> {
   /** Least time between two loads by `refresh`. Defaults to 30. */
   cooldown?: number
   /** A clock. Defaults to the monotonic one: the date of the system may be corrected. */
-  now?: () => number
+  now?: (() => number) | undefined
 }
 
 /** A value that is loaded when needed and kept for a while. */

@@ -5,11 +5,7 @@ export function isPlainObject (value: unknown): value is Record<string, unknown>
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/**
- * The JSON object in a text, or null for anything else.
- *
- * @param reviver replaces parsed values, as that of `JSON.parse()` does
- */
+/** The JSON object in a text, or null for anything else. */
 export function parseJsonObject (
   text: string,
   reviver?: Parameters<typeof JSON.parse>[1]
@@ -20,4 +16,17 @@ export function parseJsonObject (
   } catch {
     return null
   }
+}
+
+/**
+ * Parses a JSON object (RFC 8259) of another server. Members called `__proto__` are dropped at
+ * every depth and the result is frozen, so that it can be copied, cached and shared.
+ *
+ * @returns `null` for any other text
+ */
+export function jsonObject (text: string): Readonly<Record<string, unknown>> | null {
+  return parseJsonObject(
+    text,
+    (key, member) => key === '__proto__' ? undefined : Object.freeze(member)
+  )
 }

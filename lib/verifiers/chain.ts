@@ -1,8 +1,47 @@
-/** Which of several verifiers decides about an access token? */
+/** Which verifiers check the access tokens of a registration, and which of them decides? */
+import type { JWTVerifyGetKey } from 'jose'
 import { causeWith, McpOAuthError } from '../errors.ts'
-import type { McpAuth, TokenVerifier, VerifyContext } from '../types.ts'
+import type { Config } from '../options/config.ts'
+import type { ProviderDiscovery } from '../provider/discovery.ts'
+import type { Log, McpAuth, TokenVerifier, UpstreamAccess, VerifyContext } from '../types.ts'
 import { isPlainObject } from '../util/json.ts'
-import { parseCompact } from './compact.ts'
+import { parseCompact } from './claims.ts'
+import { createKeySet } from './jwks.ts'
+import { jwtVerifier } from './jwt.ts'
+
+/** Issuer, keys and revocations of our own tokens. */
+export interface OwnTokenOptions {
+  issuer: () => string
+  keys: JWTVerifyGetKey
+  /** Whether a grant was revoked. */
+  isRevoked: (grant: string) => Promise<boolean>
+  /** Opens the provider's token that is sealed into ours. Null if tools do not receive it. */
+  openUpstream: ((sealed: string, now: number) => Promise<UpstreamAccess | null>) | null
+}
+
+/**
+ * Creates the verifier of a registration. Our own tokens are verified first, so that no verifier of
+ * the user receives them.
+ *
+ * @param own how tokens of our own are verified, or `null` without a broker
+ * @returns the verifier, or `null` if nothing verifies tokens
+ */
+export function createVerifier (
+  { tokens, provider: account }: Config,
+  provider: ProviderDiscovery | null,
+  own: OwnTokenOptions | null,
+  log: Log
+): TokenVerifier | null {
+  if (tokens === 'none') return null
+  const verifiers = typeof tokens === 'string' ? [] : [...tokens]
+  if (own !== null) verifiers.unshift(ownVerifier(own))
+  if (tokens === 'issuer' && account !== null && provider !== null) {
+    const { issuer, audience } = account
+    const keys = createKeySet({ uri: provider.keysUri, log })
+    verifiers.push(jwtVerifier({ issuer, audience: audience ?? undefined, keys, log }))
+  }
+  return chain(verifiers)
+}
 
 /**
  * Combines verifiers. The first one that recognizes a token decides: a rejected token is not passed
@@ -17,20 +56,14 @@ export function chain (verifiers: readonly TokenVerifier[]) {
       const caller = await callerFrom(verify, token, context)
       if (caller !== null) return caller
     }
-    const issuer = parseCompact(token)?.claims['iss']
     const reason = 'no verifier recognizes the access token: ' +
-      'it is from another issuer, not a JWT, or inactive'
-    throw new McpOAuthError('invalidToken', {
-      cause: issuer === undefined ? new Error(reason) : causeWith(`${reason}. Its issuer`, issuer)
-    })
+      'it is from another issuer, not a JWT, or inactive. Its issuer'
+    const cause = causeWith(reason, parseCompact(token)?.claims['iss'])
+    throw new McpOAuthError('invalidToken', { cause })
   }
 }
 
-async function callerFrom (
-  verify: TokenVerifier,
-  token: string,
-  context: VerifyContext
-): Promise<McpAuth | null> {
+async function callerFrom (verify: TokenVerifier, token: string, context: VerifyContext) {
   const logResult = (outcome: string, reason?: unknown) =>
     context.log?.debug({
       verifier: verify.issuer ?? verify.name,
@@ -58,4 +91,33 @@ function isCaller (value: unknown): value is McpAuth {
   if (!isPlainObject(value) || !('token' in value)) return false
   const { claims = {} } = value
   return isPlainObject(claims)
+}
+
+/**
+ * Creates a verifier of access tokens that this server issued (RFC 9068). It checks signature,
+ * type, issuer, audience and time by itself, and asks the store whether the grant was revoked.
+ */
+function ownVerifier (
+  { issuer, keys, isRevoked, openUpstream }: OwnTokenOptions
+): TokenVerifier {
+  const load = async () => keys
+  const set = { get: load, refresh: load, peek: () => keys }
+  // Without publicUrl, the issuer contains the port, which is known once the app listens.
+  let current: TokenVerifier | undefined
+  return async function own (token, context) {
+    if (current?.issuer !== issuer()) {
+      current = jwtVerifier({
+        issuer: issuer(),
+        keys: set,
+        algorithms: ['ES256'],
+        requireSubject: true
+      })
+    }
+    const caller = await current(token, context)
+    if (caller === null) return null
+    const { gid: grant, upt: sealed, ...claims } = caller.claims ?? {}
+    if (typeof grant !== 'string' || await isRevoked(grant)) throw new McpOAuthError('invalidToken')
+    const upstream = typeof sealed === 'string' && await openUpstream?.(sealed, context.now)
+    return { ...caller, claims, ...(upstream && { upstream }) }
+  }
 }

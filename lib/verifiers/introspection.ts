@@ -4,18 +4,22 @@ import * as oidc from 'openid-client'
 import { failure } from '../errors.ts'
 import { safeLogger } from '../host/safe-logger.ts'
 import { createLimiter } from '../http/concurrency.ts'
-import { jsonObject } from '../http/json.ts'
 import { issuerSkewSeconds, maxIntrospections, maxQueuedIntrospections } from '../limits.ts'
 import { publicKeyProblem, secretMembers, signatureAlgorithms } from '../oauth/public-keys.ts'
 import { checkOptions, expect, optional, text, url } from '../options/fields.ts'
 import { lazyOpenIdClient, secretAuthentication } from '../provider/client.ts'
 import { createProviderDiscovery } from '../provider/discovery.ts'
-import type { McpAuth, TokenVerifier, VerifyContext } from '../types.ts'
-import { isPlainObject } from '../util/json.ts'
-import { cachedVerifier } from './cache.ts'
-import { callerOf, problemOfClaims, rejection, wrongAudience, type Claims } from './claims.ts'
-import { parseCompact } from './compact.ts'
-import { commonFields, type VerifierOptions } from './options.ts'
+import type { TokenVerifier } from '../types.ts'
+import { isPlainObject, jsonObject } from '../util/json.ts'
+import {
+  callerOf,
+  parseCompact,
+  problemOfClaims,
+  rejection,
+  wrongAudience,
+  type Claims
+} from './claims.ts'
+import { cachedVerifier, commonFields, type VerifierOptions } from './verifier.ts'
 
 /** The issuer, and our credentials there. */
 export interface IntrospectionVerifierOptions extends VerifierOptions {
@@ -78,7 +82,7 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
     }
   }
 
-  async function verify (token: string, context: VerifyContext): Promise<McpAuth | null> {
+  const verify: TokenVerifier = async (token, context) => {
     const { resource, now } = context
     const claimed = parseCompact(token)?.claims['iss']
     if (claimed !== undefined && claimed !== issuer) return null
@@ -88,26 +92,21 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
       if (claimed === issuer) throw rejection('it is not active')
       return null
     }
-    const expected = [resource, ...[audience].flat()]
-    const dated = { exp: now + clockTolerance, ...claims }
-    const problem = problemOfResponse(claims, issuer)
+    const problem = problemOfResponse(claims, issuer, now, clockTolerance) ??
+      problemOfClaims({ exp: now, ...claims }, context, rules)
     if (problem !== null) throw rejection(problem)
+    const expected = [resource, ...[audience].flat()]
     if (![claims['aud']].flat().some(value => expected.includes(value as string))) {
       throw wrongAudience(expected, claims['aud'])
     }
-    const claimProblem = problemOfClaims(dated, context, rules) ??
-      problemOfTimes(claims, now, clockTolerance)
-    if (claimProblem !== null) throw rejection(claimProblem)
     return callerOf(token, claims, context)
   }
   return Object.assign(cachedVerifier(verify, { maxAge: cacheFor }), { issuer })
 }
 
-function clientOf (
-  { issuer, introspectionEndpoint, metadataUrl, clientId, clientSecret, privateKey, log }:
-    IntrospectionVerifierOptions
-): () => Promise<oidc.Configuration> {
-  const provider = createProviderDiscovery({ issuer, metadataUrl, log })
+function clientOf (options: IntrospectionVerifierOptions) {
+  const { issuer, introspectionEndpoint, clientId, clientSecret = null, privateKey } = options
+  const provider = createProviderDiscovery(options)
   const configured = introspectionEndpoint && {
     issuer,
     introspection_endpoint: introspectionEndpoint,
@@ -117,7 +116,7 @@ function clientOf (
   return lazyOpenIdClient(load, clientId, async metadata =>
     privateKey === undefined
       ? secretAuthentication(
-        clientSecret ?? null,
+        clientSecret,
         metadata.introspection_endpoint_auth_methods_supported ??
           metadata.token_endpoint_auth_methods_supported
       )
@@ -132,7 +131,7 @@ function isInactive (thrown: unknown): boolean {
   return isJson || (cause !== undefined && isInactive(cause))
 }
 
-async function keyOf (jwk: JWK): Promise<oidc.CryptoKey | oidc.PrivateKey> {
+async function keyOf (jwk: JWK) {
   const key = await importJWK(jwk) as oidc.CryptoKey
   return jwk.kid === undefined ? key : { key, kid: jwk.kid }
 }
@@ -144,25 +143,17 @@ function reasonOf (thrown: unknown): string {
   return `${String(message)}${name}${cause instanceof Error ? `: ${reasonOf(cause)}` : ''}`
 }
 
-/** Checks issuer and type of an active token (RFC 7662 §2.2). */
+/** Checks issuer, type and times of an active token (RFC 7662 §2.2). */
 function problemOfResponse (
-  { iss, token_type: type, cnf }: Claims,
-  issuer: string
-): string | null {
-  if (iss !== undefined && iss !== issuer) return 'its issuer is another one'
-  if (
-    type !== undefined && !/^(?:bearer|dpop)$/i.test(String(type))
-  ) { return 'it is not an access token' }
-  if (cnf === undefined && /^dpop$/i.test(String(type))) return 'its DPoP key is missing (cnf)'
-  return null
-}
-
-function problemOfTimes (
-  { exp, nbf = 0 }: Claims,
+  { iss, token_type: type = 'bearer', cnf, exp = Infinity, nbf = 0 }: Claims,
+  issuer: string,
   now: number,
   clockTolerance: number
-): string | null {
-  if (exp !== undefined && Number(exp) <= now - clockTolerance) return 'it is expired'
+) {
+  if (iss !== issuer) return 'its issuer is another one'
+  if (!/^(?:bearer|dpop)$/i.test(String(type))) return 'it is not an access token'
+  if (cnf === undefined && /^dpop$/i.test(String(type))) return 'its DPoP key is missing (cnf)'
+  if (Number(exp) <= now - clockTolerance) return 'it is expired'
   return typeof nbf === 'number' && nbf <= now + clockTolerance ? null : 'it is not valid yet (nbf)'
 }
 

@@ -4,7 +4,7 @@ import { failure, McpOAuthError } from '../errors.ts'
 import { cached, type Cached } from '../http/cached.ts'
 import { fetchJson } from '../http/fetch.ts'
 import { keysFreshSeconds, keysStaleSeconds, maxProviderKeys } from '../limits.ts'
-import { secretMembers } from '../oauth/public-keys.ts'
+import { secretMemberOf } from '../oauth/public-keys.ts'
 import type { Log } from '../types.ts'
 
 /** The public keys of an issuer. */
@@ -19,18 +19,9 @@ export type KeySet = Cached<JWTVerifyGetKey>
  * @returns a key set that rejects with {@link McpOAuthError} `keysUnavailable`
  */
 export function createKeySet (
-  { uri, log, now }: {
-    uri: () => Promise<string>
-    log?: Log | undefined
-    now?: (() => number) | undefined
-  }
+  { uri, log, now }: { uri: () => Promise<string>, log?: Log | undefined, now?: () => number }
 ): KeySet {
-  return cached({
-    load,
-    freshFor: keysFreshSeconds,
-    staleFor: keysStaleSeconds,
-    ...(now && { now })
-  })
+  return cached({ load, freshFor: keysFreshSeconds, staleFor: keysStaleSeconds, now })
 
   async function load (): Promise<JWTVerifyGetKey> {
     let source = ''
@@ -40,7 +31,7 @@ export function createKeySet (
       source = ` from ${host}${pathname}`
       const set = await fetchJson(url)
       const problem = problemOfKeys(set)
-      if (problem !== null) throw failure('providerMisbehaved', `the JWK set ${problem}`)
+      if (problem) throw failure('providerMisbehaved', `the JWK set ${problem}`)
       return createLocalJWKSet(set as unknown as JSONWebKeySet)
     } catch (error) {
       const cause = new Error(`no keys${source}`, { cause: error })
@@ -55,6 +46,5 @@ function problemOfKeys ({ keys }: Readonly<Record<string, unknown>>): string | n
   if (!Array.isArray(keys) || keys.length === 0) return 'has no keys'
   if (keys.length > maxProviderKeys) return `has more than ${maxProviderKeys} keys`
   if (!keys.every(key => typeof key?.kty === 'string')) return 'contains an invalid key'
-  const hasSecret = keys.some(key => secretMembers.some(name => name in key))
-  return hasSecret ? 'contains a secret' : null
+  return keys.some(secretMemberOf) ? 'contains a secret' : null
 }

@@ -3,15 +3,14 @@ import { errors, jwtVerify, type JWTVerifyGetKey, type JWTVerifyOptions } from '
 import { McpOAuthError } from '../errors.ts'
 import { safeLogger } from '../host/safe-logger.ts'
 import { issuerSkewSeconds, maxTokenLifetimeSeconds, tokenCacheSeconds } from '../limits.ts'
+import { isCanonical } from '../crypto/sealer.ts'
 import { signatureAlgorithms } from '../oauth/public-keys.ts'
 import { checkOptions, expect, optional, url } from '../options/fields.ts'
 import { createProviderDiscovery } from '../provider/discovery.ts'
 import type { TokenVerifier } from '../types.ts'
-import { cachedVerifier } from './cache.ts'
-import { callerOf, problemOfClaims, rejection, wrongAudience } from './claims.ts'
-import { isCanonical, parseCompact } from './compact.ts'
+import { callerOf, parseCompact, problemOfClaims, rejection, wrongAudience } from './claims.ts'
 import { createKeySet, type KeySet } from './jwks.ts'
-import { commonFields, type VerifierOptions } from './options.ts'
+import { cachedVerifier, commonFields, type VerifierOptions } from './verifier.ts'
 
 /** Issuer, keys and requirements of the tokens. */
 export interface JwtVerifierOptions extends VerifierOptions {
@@ -53,15 +52,15 @@ const expectations = {
   algorithms: optional(
     expect(
       `a list of asymmetric algorithms: ${asymmetric.join(', ')}`,
-      (value) =>
-        Array.isArray(value) && value.length > 0 && value.every((name) => asymmetric.includes(name))
+      value =>
+        Array.isArray(value) && value.length > 0 && value.every(name => asymmetric.includes(name))
     )
   ),
   maxTokenLifetime: optional(
-    expect('a number of seconds', (value) => Number.isFinite(value) && Number(value) > 0)
+    expect('a number of seconds', value => Number.isFinite(value) && Number(value) > 0)
   ),
-  requireSubject: optional(expect('true or false', (value) => typeof value === 'boolean')),
-  keys: optional(expect('a set of keys', (value) => typeof Object(value).peek === 'function'))
+  requireSubject: optional(expect('true or false', value => typeof value === 'boolean')),
+  keys: optional(expect('a set of keys', value => typeof Object(value).peek === 'function'))
 }
 
 /** Header types (`typ`) of access tokens: RFC 9068 §2.1, or an unspecific one. */
@@ -89,12 +88,15 @@ export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
     keys = keysOf(options)
   } = options
 
+  const rules = { clockTolerance, maxTokenLifetime, requireSubject }
+
   const verify: TokenVerifier = async (token, context) => {
     const parsed = parseCompact(token)
     if (parsed?.claims['iss'] !== issuer) return null
 
-    const { parts, header: { typ }, claims } = parsed
-    if (!parts.every(isCanonical)) throw rejection('it is not canonically encoded')
+    const { header: { typ }, claims } = parsed
+    // With a second spelling, a revoked token would pass a list of revoked tokens.
+    if (!isCanonical(token)) throw rejection('it is not canonically encoded')
     if (!types.includes(typeof typ === 'string' ? typ.toLowerCase() : typ)) {
       throw rejection('its typ is not that of an access token')
     }
@@ -105,7 +107,6 @@ export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
       audience: [context.resource, ...[audience].flat()],
       currentDate: new Date(context.now * 1000)
     })
-    const rules = { clockTolerance, maxTokenLifetime, requireSubject }
     const problem = problemOfClaims(claims, context, rules)
     if (problem !== null) throw rejection(problem)
     return callerOf(token, claims, context)
@@ -113,10 +114,10 @@ export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
   return Object.assign(cachedVerifier(verify, { maxAge: cacheFor }), { issuer })
 }
 
-function keysOf ({ issuer, metadataUrl, jwksUri, log }: JwtVerifierOptions): KeySet {
-  const logging = { log: log && safeLogger(log) }
-  const provider = createProviderDiscovery({ issuer, metadataUrl, ...logging })
-  return createKeySet({ uri: async () => jwksUri ?? provider.keysUri(), ...logging })
+function keysOf (options: JwtVerifierOptions): KeySet {
+  const log = options.log && safeLogger(options.log)
+  const provider = createProviderDiscovery({ ...options, log })
+  return createKeySet({ uri: async () => options.jwksUri ?? provider.keysUri(), log })
 }
 
 type VerifyOptions = JWTVerifyOptions & { audience: string[] }
@@ -128,39 +129,35 @@ async function verifySignature (token: string, set: KeySet, options: VerifyOptio
   try {
     await verifyWith(keys, token, options)
   } catch (error) {
-    const isUnknownKey = error instanceof errors.JWKSNoMatchingKey
-    const isNewKeyPossible = isUnknownKey || error instanceof errors.JWSSignatureVerificationFailed
-    if (keys !== cached || !isNewKeyPossible) throw errorOf(error, options)
+    const { cause } = error as McpOAuthError
+    const isUnknownKey = cause instanceof errors.JWKSNoMatchingKey
+    const isNewKeyPossible = isUnknownKey || cause instanceof errors.JWSSignatureVerificationFailed
+    if (keys !== cached || !isNewKeyPossible) throw error
     // If the load fails, an unknown key may still be valid, while a wrong signature remains wrong.
     const newer = await set.refresh().catch((failure) => {
-      throw isUnknownKey ? failure : errorOf(error, options)
+      throw isUnknownKey ? failure : error
     })
-    if (newer === keys) throw errorOf(error, options)
-    await verifyWith(newer, token, options).catch((failure) => {
-      throw errorOf(failure, options)
-    })
+    if (newer === keys) throw error
+    await verifyWith(newer, token, options)
   }
 }
 
-async function verifyWith (
-  keys: JWTVerifyGetKey,
-  token: string,
-  options: JWTVerifyOptions
-): Promise<void> {
+async function verifyWith (keys: JWTVerifyGetKey, token: string, options: VerifyOptions) {
   try {
-    await jwtVerify(token, keys, options)
-  } catch (error) {
-    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
-    // Several keys match, e.g. keys without ids during a rotation.
-    for await (const key of error) {
-      try {
-        await jwtVerify(token, key, options)
-        return
-      } catch (failure) {
-        if (!(failure instanceof errors.JWSSignatureVerificationFailed)) throw failure
+    await jwtVerify(token, keys, options).catch(async (error) => {
+      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
+      // Several keys match, e.g. keys without ids during a rotation.
+      for await (const key of error) {
+        try {
+          return await jwtVerify(token, key, options)
+        } catch (failure) {
+          if (!(failure instanceof errors.JWSSignatureVerificationFailed)) throw failure
+        }
       }
-    }
-    throw new errors.JWSSignatureVerificationFailed()
+      throw new errors.JWSSignatureVerificationFailed()
+    })
+  } catch (error) {
+    throw errorOf(error, options)
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { boundedFetch, fetchJson } from '../../lib/http/fetch.ts'
-import { jsonObject } from '../../lib/http/json.ts'
+import { jsonObject } from '../../lib/util/json.ts'
 import { withTimeout } from '../../lib/http/timeout.ts'
 import { maxResponseBytes } from '../../lib/limits.ts'
 import { skip as noCertificate, startUntrusted } from '../support/certificate.ts'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { McpAuth, TokenVerifier } from '../../lib/types.ts'
 import { McpOAuthError } from '../../lib/errors.ts'
-import { cachedVerifier } from '../../lib/verifiers/cache.ts'
+import { cachedVerifier } from '../../lib/verifiers/verifier.ts'
 import { chain } from '../../lib/verifiers/chain.ts'
 
 const context = { resource: 'https://api.example.com/mcp', now: 1_000 }

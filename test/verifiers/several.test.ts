@@ -181,7 +181,7 @@ test('the log, but not the response, has rejected audiences, issuers and origins
     `The access token was rejected: its audience is not ${mcpUrl}, but: ` +
     '["https://canary.example","b"]',
     `${unknown}. Its issuer: "${issuer.issuer}/"`,
-    unknown,
+    `${unknown}. Its issuer: nothing`,
     'the Origin: "https://canary.example"'
   ])
 })
