@@ -19,8 +19,8 @@ export interface MemoryStoreOptions {
  * of 0 seconds or less is not written.
  */
 export function memoryStore ({ max = memoryStoreEntries }: MemoryStoreOptions = {}): Store {
+  // The option max of the cache would reserve the memory of all entries at once.
   const entries = new LRUCache<string, string>({
-    max,
     maxSize: max * memoryStoreCharsPerEntry,
     sizeCalculation: (value, key) => value.length + key.length
   })
@@ -29,6 +29,7 @@ export function memoryStore ({ max = memoryStoreEntries }: MemoryStoreOptions = 
     // To the cache, a ttl of 0 means no expiry.
     if (ttl > 0) entries.set(key, value, { ttl: Math.ceil(ttl * 1000) })
     else entries.delete(key)
+    if (entries.size > max) entries.pop()
   }
 
   return {
