@@ -1,8 +1,8 @@
 /** Which steps does a registration take, in order? */
 import type { FastifyInstance } from 'fastify'
+import type { BrokerOptions } from './broker/broker.ts'
 import { registerBroker } from './broker/routes.ts'
 import { discoveryRoutes } from './discovery/documents.ts'
-import type { Document } from './discovery/well-known.ts'
 import { createTokenBinding } from './dpop/verifier.ts'
 import { createGuards } from './guard/guard.ts'
 import { addRegistration, decorate } from './guard/registrations.ts'
@@ -13,14 +13,14 @@ import { safeLogger } from './host/safe-logger.ts'
 import { createMcpEndpoint } from './mcp/create.ts'
 import type { McpEndpoint } from './mcp/endpoint.ts'
 import { mcpRoute } from './mcp/route.ts'
-import { type Config, createConfig, type ProviderConfig } from './options/config.ts'
+import { createConfig, type Config } from './options/config.ts'
 import type { McpOAuthOptions } from './options/schema.ts'
 import { warningsOf } from './options/warnings.ts'
-import { createProviderDiscovery, type ProviderDiscovery } from './provider/discovery.ts'
+import { createProviderDiscovery } from './provider/discovery.ts'
 import { registerThinProxy } from './thin-proxy/routes.ts'
 import type { Log } from './types.ts'
-import { createUrls, type UrlSource } from './urls.ts'
-import { createVerifier, type OwnTokenOptions } from './verifiers/chain.ts'
+import { createUrls } from './urls.ts'
+import { createVerifier } from './verifiers/chain.ts'
 
 /** Checks the options, publishes the authorization server, and protects the MCP route. */
 export async function plugin (instance: FastifyInstance, options: McpOAuthOptions): Promise<void> {
@@ -40,7 +40,7 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
     const ofTools = endpoint?.knownScopes() ?? []
     return [...new Set([...config.requiredScopes, ...config.scopes, ...ofTools, ...guarded])]
   }
-  const provider = config.provider && createProvider(instance, config, config.provider, log)
+  const provider = createProvider(instance, config, log)
   const context = { config, urls, log, catalog }
   const { document, ownTokens } = await createAuthorizationServer(instance, provider, context)
   const verifier = createVerifier(config, provider, ownTokens, log)
@@ -52,46 +52,29 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   if (endpoint) mcpRoute(instance, { config, guards, endpoint })
 }
 
-/** Fetches the metadata as soon as the app listens, so that the log has its faults at start-up. */
-function createProvider (
-  instance: FastifyInstance,
-  config: Config,
-  { issuer, metadataUrl, authorizeUrl, traits }: ProviderConfig,
-  log: Log
-): ProviderDiscovery {
-  const provider = createProviderDiscovery({
-    issuer,
-    metadataUrl: metadataUrl ?? undefined,
-    authorizeUrl: authorizeUrl ?? undefined,
-    traits,
-    log,
-    warnIss: config.mode === 'thin'
-  })
+function createProvider (instance: FastifyInstance, config: Config, log: Log) {
+  if (config.provider === null) return null
+  const warnIss = config.mode === 'thin'
+  const provider = createProviderDiscovery({ ...config.provider, log, warnIss })
   if (config.tokens !== 'none' || hasProxies(config)) {
-    // The provider may be unreachable now, and reachable at the first login.
+    // Loads the metadata at start-up, so that the log has its faults. The provider may be
+    // unreachable now, and reachable at the first login.
     instance.addHook('onListen', () => provider.metadata().then(() => {}, () => {}))
   }
   return provider
 }
 
-function hasProxies (config: Config): config is Config & { provider: ProviderConfig } {
+function hasProxies (config: Config): config is BrokerOptions['config'] {
   return config.mode === 'thin' || config.mode === 'broker'
-}
-
-interface Context {
-  config: Config
-  urls: UrlSource
-  log: Log
-  /** The scopes of this server and its tools, complete once the app is ready. */
-  catalog: () => readonly string[]
 }
 
 /** @returns the document to publish, if any, and how tokens of the broker are verified */
 async function createAuthorizationServer (
   instance: FastifyInstance,
-  provider: ProviderDiscovery | null,
-  { config, urls, log, catalog }: Context
-): Promise<{ document: Document | null, ownTokens: OwnTokenOptions | null }> {
+  provider: ReturnType<typeof createProvider>,
+  context: Pick<BrokerOptions, 'urls' | 'log' | 'catalog'> & { config: Config }
+) {
+  const { config, urls } = context
   if (provider === null || !hasProxies(config)) {
     const document = config.document && JSON.stringify(config.document)
     return { document: document === null ? null : () => document, ownTokens: null }
@@ -100,13 +83,11 @@ async function createAuthorizationServer (
     return { document: registerThinProxy(instance, config, provider, urls), ownTokens: null }
   }
   const { broker, document } = await registerBroker(instance, {
+    ...context,
     config,
-    discovery: provider,
-    urls,
-    log,
-    catalog
+    discovery: provider
   })
-  const openUpstream = config.upstreamToken ? broker.tokens.openUpstream : null
-  const { issuer, signing: { find: keys }, marks: { isRevoked } } = broker
+  const { issuer, signing: { find: keys }, marks: { isRevoked }, tokens } = broker
+  const openUpstream = config.upstreamToken ? tokens.openUpstream : null
   return { document, ownTokens: { issuer, keys, isRevoked, openUpstream } }
 }

@@ -8,7 +8,7 @@ import { test, type TestContext } from 'node:test'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { errorTable } from '../lib/errors.ts'
 import { mcpOAuth, type McpOAuthOptions } from '../lib/index.ts'
-import { optionNames } from '../lib/options/names.ts'
+import { optionNames } from '../lib/options/schema.ts'
 import * as presets from '../lib/providers/index.ts'
 import { temporaryFolder } from './support/daemon.ts'
 import {

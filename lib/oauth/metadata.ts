@@ -1,6 +1,7 @@
 /** Which metadata documents do we publish about the authorization server and the MCP route? */
 
 import { signatureAlgorithms } from './public-keys.ts'
+import { problemOfServerUrl } from './url.ts'
 
 /** The metadata of our authorization server (RFC 8414 §2). PKCE is always required. */
 export function authorizationServerDocument (
@@ -65,4 +66,55 @@ export function protectedResourceDocument (
     ...dpop !== undefined && { dpop_signing_alg_values_supported: signatureAlgorithms },
     ...dpop === 'require' && { dpop_bound_access_tokens_required: true }
   }
+}
+
+/**
+ * Completes a metadata document that the operator wrote (RFC 8414 §2). Members that are `undefined`
+ * or `null` are left out, unknown members are kept, and missing ones get their defaults. The grant
+ * `authorization_code` is a default only where there is an authorization endpoint.
+ */
+export function completeMetadata (written: object): Record<string, unknown> {
+  const members = Object.entries(written).filter(([name, value]) =>
+    value != null && name !== '__proto__'
+  )
+  const hasAuthorization = members.some(([name]) => name === 'authorization_endpoint')
+  return {
+    scopes_supported: ['openid', 'profile', 'email'],
+    response_types_supported: ['code'],
+    grant_types_supported: [
+      ...hasAuthorization ? ['authorization_code'] : [],
+      'client_credentials'
+    ],
+    token_endpoint_auth_methods_supported: ['none'],
+    code_challenge_methods_supported: ['S256'],
+    ...Object.fromEntries(members)
+  }
+}
+
+/**
+ * Checks a completed document whose known members have the types of `OAuthMetadataSchema`.
+ *
+ * @returns its problems, each after the name of the member
+ */
+export function metadataProblems (document: Readonly<Record<string, unknown>>): string[] {
+  const problems = Object.entries(document).flatMap(([name, value]) => {
+    const problem = problemOfMember(name, value)
+    return problem === null ? [] : [`${name}: ${problem}`]
+  })
+  const { authorization_endpoint: endpoint, grant_types_supported: grants } = document
+  return endpoint === undefined && [grants].flat().includes('authorization_code')
+    ? [...problems, 'authorization_endpoint: is required for the grant type authorization_code']
+    : problems
+}
+
+function problemOfMember (name: string, value: unknown): string | null {
+  if (name === 'issuer') return problemOfServerUrl(value, { query: false })
+  if (/_(?:endpoint|uri)$/.test(name)) return problemOfServerUrl(value)
+  if (Array.isArray(value) && value.length === 0) return 'must not be empty; leave it out instead'
+  return isJson(value) ? null : 'must be a JSON value'
+}
+
+function isJson (value: unknown): boolean {
+  if (typeof value === 'object' && value !== null) return Object.values(value).every(isJson)
+  return value === null || ['string', 'boolean'].includes(typeof value) || Number.isFinite(value)
 }

@@ -4,11 +4,11 @@ import type { Static, TObject, TProperties, TSchema } from '@sinclair/typebox'
 import { Check } from '@sinclair/typebox/value'
 import { startupError } from '../errors.ts'
 import { minSecretChars } from '../limits.ts'
-import { customMetadata } from '../oauth/custom-metadata.ts'
+import { completeMetadata } from '../oauth/metadata.ts'
 import { parseScope } from '../oauth/scope.ts'
 import type { OAuthMetadata } from '../schemas/metadata.ts'
 import { withCircuitBreaker } from '../store/circuit-breaker.ts'
-import type { Client, Log, ProviderTraits, Store, TokenVerifier } from '../types.ts'
+import type { Client, Log, Store, TokenVerifier } from '../types.ts'
 import { optionProblems } from './rules.ts'
 import { OptionsSchema, type McpOAuthOptions } from './schema.ts'
 
@@ -16,16 +16,7 @@ import { OptionsSchema, type McpOAuthOptions } from './schema.ts'
 export type Mode = 'open' | 'guard' | 'metadata' | 'resource' | 'thin' | 'broker'
 
 /** The user's OAuth or OpenID provider, and our account there. */
-export interface ProviderConfig {
-  readonly issuer: string
-  readonly metadataUrl: string | null
-  readonly authorizeUrl: string | null
-  readonly audience: string | null
-  readonly defaultScopes: readonly string[]
-  readonly clientId: string | null
-  readonly clientSecret: string | null
-  readonly traits: ProviderTraits
-}
+export type ProviderConfig = NonNullable<ReturnType<typeof providerOf>>
 
 /** The members of a schema: one with a default is always there. */
 type Completed<Properties extends TProperties> = {
@@ -66,7 +57,7 @@ export interface Config extends Omit<Options, Derived> {
  */
 export function createConfig (options: McpOAuthOptions, scopePrefix: string, log: Log): Config {
   const problems = optionProblems(options, process.env['NODE_ENV'] === 'production')
-  const prefix = [scopePrefix, options.prefix ?? ''].map(path => String(path).replace(/\/+$/, ''))
+  const prefix = [scopePrefix, options.prefix].map(path => String(path ?? '').replace(/\/+$/, ''))
     .join('')
   if (/[:*]/.test(scopePrefix)) {
     problems.push(
@@ -75,14 +66,12 @@ export function createConfig (options: McpOAuthOptions, scopePrefix: string, log
     )
   }
   if (options.legacyEndpoints && prefix !== '') {
-    problems.push(
-      'legacyEndpoints: only a registration without a prefix can answer at the root. Remove it, or the prefix'
-    )
+    problems.push('legacyEndpoints: needs a registration without a prefix. Remove one of the two')
   }
   if (problems.length > 0) throw startupError('invalidOptions', ...problems)
 
   const given = complete(OptionsSchema, options) as Options
-  const { publicUrl, clientIdMetadata } = given
+  const { customOAuthMetadata: metadata, publicUrl, clientIdMetadata: documents } = given
   const mode = modeOf(given)
   return Object.freeze({
     ...given,
@@ -90,17 +79,19 @@ export function createConfig (options: McpOAuthOptions, scopePrefix: string, log
     prefix,
     publicUrl: publicUrl && canonicalUrl(publicUrl),
     provider: providerOf(given),
-    document: given.customOAuthMetadata
-      ? customMetadata(given.customOAuthMetadata).document as OAuthMetadata
-      : null,
+    document: metadata ? completeMetadata(metadata) as OAuthMetadata : null,
     tokens: tokensOf(given, mode),
     secrets: Object.freeze(secretsOf(given, mode, log)),
     store: given.store && withCircuitBreaker(given.store),
     clients: Object.freeze(given.clients.map(
-      ({ clientId: id, name = null, redirectUris = [], ...more }) =>
-        structuredClone({ id, name, redirectUris, ...more })
+      ({ clientId: id, name = null, redirectUris = [], ...more }) => ({
+        id,
+        name,
+        redirectUris,
+        ...more
+      })
     )),
-    clientIdMetadata: clientIdMetadata === true ? { allowedHosts: null } : clientIdMetadata || null,
+    clientIdMetadata: documents === true ? { allowedHosts: null } : documents || null,
     headers: Object.freeze(given.headers.map(name => name.toLowerCase()))
   })
 }
@@ -137,23 +128,25 @@ function tokensOf ({ auth, tokens, dependencies, issuer }: Options, mode: Mode):
   return dependencies.length > 0 || !issuer ? 'none' : 'issuer'
 }
 
-function providerOf (given: Options): ProviderConfig | null {
-  if (!given.issuer) return null
+function providerOf (given: Options) {
+  const { issuer, clientId = null, clientSecret = null } = given
+  if (issuer === undefined) return null
   return Object.freeze({
-    issuer: given.issuer,
-    metadataUrl: given.oauthMetadataUrl ?? null,
-    authorizeUrl: given.authorizeUrl ?? null,
+    issuer,
+    metadataUrl: given.oauthMetadataUrl,
+    authorizeUrl: given.authorizeUrl,
     audience: given.audience ?? null,
     defaultScopes: Object.freeze(parseScope(given.defaultScope)),
-    clientId: given.clientId ?? null,
-    clientSecret: given.clientSecret ?? null,
+    clientId,
+    clientSecret,
     traits: given.provider
   })
 }
 
 function secretsOf ({ secret, clientSecret, dpop }: Options, mode: Mode, log: Log): string[] {
   if (secret) return [secret].flat()
-  if (mode !== 'thin' && mode !== 'broker') return dpop === 'off' ? [] : [randomSecret()]
+  const random = randomBytes(32).toString('base64url')
+  if (mode !== 'thin' && mode !== 'broker') return dpop === 'off' ? [] : [random]
   // A client that registers gets a value encrypted with the secret, and could try guesses on it
   // offline: a short client secret is no basis for it.
   if (clientSecret && clientSecret.length >= minSecretChars) {
@@ -169,11 +162,7 @@ function secretsOf ({ secret, clientSecret, dpop }: Options, mode: Mode, log: Lo
     `Option secret is random${why}: clients must register again after a restart. ` +
       'Give at least 32 random bytes: openssl rand -base64 32'
   )
-  return [randomSecret()]
-}
-
-function randomSecret (): string {
-  return randomBytes(32).toString('base64url')
+  return [random]
 }
 
 /** Scheme and host in lower case, no default port, no trailing slash: one spelling of our URLs. */

@@ -30,7 +30,7 @@ import {
   url,
   withDefault
 } from './fields.ts'
-import { McpOptionsSchema } from './mcp.ts'
+import { McpOptionsSchema, ToolOptionsSchema } from './mcp.ts'
 
 const secret = Type.String({ minLength: minSecretChars })
 
@@ -221,6 +221,14 @@ export const OptionsSchema = Type.Object({
   /** The root Fastify instance, in case the plugin cannot find it. */
   root: Type.Optional(instance<FastifyInstance>('route', 'hasRoute'))
 }, closed)
+
+/** Names of all options; those of `mcp`, `mcp.tools` and the entries of `clients` with a dot. */
+export const optionNames = Object.entries({
+  '': OptionsSchema,
+  'mcp.': McpOptionsSchema,
+  'mcp.tools.': ToolOptionsSchema,
+  'clients.': ClientSchema
+}).flatMap(([owner, { properties }]) => Object.keys(properties).map(name => owner + name))
 
 /** All options, without the rules below. */
 export interface AllOptions extends Static<typeof OptionsSchema> {}

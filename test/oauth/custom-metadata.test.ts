@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { customMetadata } from '../../lib/oauth/custom-metadata.ts'
+import { completeMetadata, metadataProblems } from '../../lib/oauth/metadata.ts'
 
 const custom = {
   issuer: 'https://api.example.com',
@@ -15,8 +15,8 @@ const defaults = {
   code_challenge_methods_supported: ['S256']
 }
 
-test('customMetadata fills in defaults, drops null members and keeps unknown ones', () => {
-  assert.deepEqual(customMetadata(custom), { document: { ...defaults, ...custom }, problems: [] })
+test('completeMetadata fills in defaults, drops null members and keeps unknown ones', () => {
+  assert.deepEqual(completeMetadata(custom), { ...defaults, ...custom })
   const written = {
     ...custom,
     scopes_supported: ['read'],
@@ -26,43 +26,40 @@ test('customMetadata fills in defaults, drops null members and keeps unknown one
     flag: true,
     level: 3
   }
-  assert.deepEqual(customMetadata(written), {
-    document: {
-      ...defaults,
-      ...custom,
-      scopes_supported: ['read'],
-      service_documentation: 'https://docs.example.com',
-      flag: true,
-      level: 3
-    },
-    problems: []
+  const document = completeMetadata(written)
+  assert.deepEqual(document, {
+    ...defaults,
+    ...custom,
+    scopes_supported: ['read'],
+    service_documentation: 'https://docs.example.com',
+    flag: true,
+    level: 3
   })
+  assert.deepEqual(metadataProblems(document), [])
   assert.deepEqual(Object.keys(written).length, 9, 'what the operator wrote is left alone')
 })
 
-test('customMetadata without an authorization endpoint does not claim the code grant', () => {
-  const { document, problems } = customMetadata({
-    issuer: custom.issuer,
-    token_endpoint: custom.token_endpoint
-  })
-  assert.deepEqual(problems, [])
+test('completeMetadata without an authorization endpoint does not claim the code grant', () => {
+  const { issuer, token_endpoint: tokenEndpoint } = custom
+  const document = completeMetadata({ issuer, token_endpoint: tokenEndpoint })
+  assert.deepEqual(metadataProblems(document), [])
   assert.deepEqual(document['grant_types_supported'], ['client_credentials'])
 })
 
-test('customMetadata returns every problem [ASM-06]', () => {
-  const { problems } = customMetadata({
+test('metadataProblems returns every problem [ASM-06]', () => {
+  const problems = metadataProblems(completeMetadata({
     issuer: 'https://api.example.com?x',
+    token_endpoint: custom.token_endpoint,
     jwks_uri: 'http://example.com/jwks',
     grant_types_supported: ['authorization_code'],
     scopes_supported: [],
     extension: () => {}
-  })
-  assert.deepEqual(problems.map((problem) => problem.split(' ')[0]).sort(), [
+  }))
+  assert.deepEqual(problems.map((problem) => problem.split(':')[0]).sort(), [
     'authorization_endpoint',
     'extension',
     'issuer',
     'jwks_uri',
-    'scopes_supported',
-    'token_endpoint'
+    'scopes_supported'
   ])
 })

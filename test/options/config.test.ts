@@ -6,7 +6,7 @@ import { McpOAuthError } from '../../lib/errors.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import { warningsOf } from '../../lib/options/warnings.ts'
 import { optionProblems } from '../../lib/options/rules.ts'
-import { optionNames } from '../../lib/options/names.ts'
+import { optionNames } from '../../lib/options/schema.ts'
 import type { McpOAuthOptions } from '../../lib/options/schema.ts'
 
 const log = { debug () {}, info () {}, warn () {}, error () {} }
@@ -18,9 +18,8 @@ const document = {
   token_endpoint: 'https://as.example/token'
 }
 const pass = () => {}
-const none = 'issuer, customOAuthMetadata, dependencies or tokens: none is given, one is needed. ' +
-  'Name your provider with issuer, or set auth: false for a server without any checks'
-const unchecked = 'dependencies, tokens or issuer: nothing would check the callers'
+const unchecked = 'issuer, tokens or dependencies: nothing would check the callers. ' +
+  'Give one of them, or set auth: false for a server without any checks'
 const text = ' that is not empty'
 
 function configured (options: McpOAuthOptions, prefix = '') {
@@ -31,7 +30,7 @@ test('optionProblems reports each mistake in one line: the option, the given and
   const mistakes: Array<[options: unknown, ...problems: string[]]> = [
     [null, 'options: null is given, expected an object'],
     ['https://id.example', 'options: "https://id.example" is given, expected an object'],
-    [{}, none],
+    [{}, unchecked],
     [{ issuer: 5 }, 'issuer: 5 is given, expected a URL'],
     [{ issuer: '' }, 'issuer: an empty string is given, expected a URL'],
     [{ issuer, wat: 1 }, 'wat: there is no such option. See docs/options.md for those there are'],
@@ -175,10 +174,7 @@ test('optionProblems reports each mistake in one line: the option, the given and
 
 test('optionProblems names the options that contradict each other, and the remedy', () => {
   const mistakes: Array<[options: object, problem: RegExp]> = [
-    [
-      { tokens: 'auto' },
-      /^issuer, customOAuthMetadata, dependencies or tokens: none is given.*auth: false/
-    ],
+    [{ tokens: 'auto' }, new RegExp(`^${unchecked}`)],
     [{ customOAuthMetadata: document }, new RegExp(`^${unchecked}`)],
     [{ issuer, tokens: false }, new RegExp(`^${unchecked}`)],
     [
@@ -326,11 +322,11 @@ test('each mistake about a client says which, and how to mend it [T-10]', () => 
     ],
     [
       { ...machine, secretHashes: undefined, ...uris, grantTypes: ['authorization_code'] },
-      'clients.0.secretHashes: undefined is given, which would make the client public. Is the environment variable set?'
+      'clients.0.secretHashes: undefined is given. Is the environment variable set? Leave it out if it is not needed'
     ],
     [
       { clientId: 'c', grantTypes: ['client_credentials'] },
-      'clients.0.grantTypes: client_credentials is for clients that prove who they are. Add secretHashes or jwks'
+      'clients.0.grantTypes: client_credentials requires authentication. Add secretHashes or jwks'
     ],
     [
       { ...machine, jwks: { keys: [publicKey] } },
@@ -338,7 +334,7 @@ test('each mistake about a client says which, and how to mend it [T-10]', () => 
     ],
     [
       { ...machine, grantTypes: ['client_credentials', 'refresh_token'] },
-      'clients.0.grantTypes: refresh_token continues what authorization_code began. Add that, or remove it'
+      'clients.0.grantTypes: refresh_token requires authorization_code. Add that, or remove it'
     ],
     [
       { ...machine, ...uris },
@@ -366,7 +362,7 @@ test('each mistake about a client says which, and how to mend it [T-10]', () => 
     ],
     [
       { ...machine, scopes: ['write'] },
-      'clients.0.scopes: lacks read, which requiredScopes demands of every caller. Add it',
+      'clients.0.scopes: lacks read, which requiredScopes demands. Add it',
       { requiredScopes: ['read'] }
     ]
   ]
@@ -376,7 +372,7 @@ test('each mistake about a client says which, and how to mend it [T-10]', () => 
     ])
   }
   assert.deepEqual(optionProblems({ ...proxies, clients: [machine, machine] }, false), [
-    'clients.1.clientId: "c" is that of clients.0 too. Give each its own'
+    'clients.1.clientId: clients.0 has it too. Give each its own'
   ])
   assert.deepEqual(
     optionProblems({
@@ -461,7 +457,7 @@ test('createConfig throws one error with all problems', () => {
   })
   assert.throws(
     () => configured({ ...proxies, legacyEndpoints: true }, '/v1'),
-    /legacyEndpoints: only a registration without a prefix/
+    /legacyEndpoints: needs a registration without a prefix/
   )
   assert.throws(
     () => configured({ issuer }, '/t/:tenant'),
