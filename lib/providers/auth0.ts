@@ -1,6 +1,13 @@
 /** Which options does Auth0 need? */
-import { checkSettings, host, openidMetadata, optional, credentials, text } from './settings.ts'
-import type { ClientSettings, Preset } from './settings.ts'
+import {
+  checkSettings,
+  host,
+  openIdOptions,
+  optional,
+  text,
+  type ClientSettings,
+  type Preset
+} from './settings.ts'
 
 export interface Auth0Settings extends ClientSettings {
   /** The tenant's domain, or your custom one: `tenant.eu.auth0.com`. */
@@ -22,13 +29,8 @@ export function auth0 (settings: Auth0Settings): Preset {
     domain: host('tenant.eu.auth0.com'),
     audience: optional(text)
   })
-  const { domain, audience } = settings
-  const issuer = `https://${domain}/`
   return {
-    issuer,
-    oauthMetadataUrl: openidMetadata(issuer),
-    ...(audience !== undefined && { audience }),
-    ...credentials(settings),
+    ...openIdOptions(`https://${settings.domain}/`, settings),
     provider: { refreshScopes: ['offline_access'], tokenEndpointAuthMethod: 'client_secret_post' }
   }
 }

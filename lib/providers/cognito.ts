@@ -5,11 +5,11 @@ import {
   isHost,
   isLabel,
   matching,
-  openidMetadata,
+  openIdOptions,
   optional,
-  credentials
+  type ClientSettings,
+  type Preset
 } from './settings.ts'
-import type { ClientSettings, Preset } from './settings.ts'
 
 export interface CognitoSettings extends ClientSettings {
   /** Region of the user pool: `eu-central-1`. */
@@ -53,16 +53,9 @@ export function cognito (settings: CognitoSettings): Preset {
         : ['userPoolId: is the id of a user pool in another region. Give that region']
   )
   const { region, userPoolId, domain } = settings
-  const issuer = `https://cognito-idp.${region}.amazonaws.com/${userPoolId}`
+  const loginHost = isHost(domain) ? domain : `${domain}.auth.${region}.amazoncognito.com`
   return {
-    issuer,
-    oauthMetadataUrl: openidMetadata(issuer),
-    ...(domain !== undefined &&
-      {
-        authorizeUrl: `https://${
-          isHost(domain) ? domain : `${domain}.auth.${region}.amazoncognito.com`
-        }/oauth2/authorize`
-      }),
-    ...credentials(settings)
+    ...openIdOptions(`https://cognito-idp.${region}.amazonaws.com/${userPoolId}`, settings),
+    ...(domain !== undefined && { authorizeUrl: `https://${loginHost}/oauth2/authorize` })
   }
 }

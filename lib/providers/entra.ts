@@ -1,7 +1,6 @@
 /** Which options does Microsoft Entra need? */
 import { expect } from '../options/fields.ts'
-import { checkSettings, credentials, openidMetadata } from './settings.ts'
-import type { ClientSettings, Preset } from './settings.ts'
+import { checkSettings, openIdOptions, type ClientSettings, type Preset } from './settings.ts'
 
 export interface EntraSettings extends ClientSettings {
   /** Directory (tenant) id, a GUID. */
@@ -17,22 +16,23 @@ const guid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i
  * @throws McpOAuthError `invalidOptions` naming the bad settings
  */
 export function entra (settings: EntraSettings): Preset {
-  checkSettings('entra', settings, { tenantId: expect(tenantId, isTenantId) })
-  const issuer = `https://login.microsoftonline.com/${settings.tenantId.toLowerCase()}/v2.0`
+  checkSettings('entra', settings, {
+    tenantId: expect(
+      "the id of your tenant, a GUID such as '11111111-2222-3333-4444-555555555555', " +
+        'and not its domain',
+      isTenantId
+    )
+  })
+  const tenantId = settings.tenantId.toLowerCase()
   return {
-    issuer,
-    oauthMetadataUrl: openidMetadata(issuer),
-    ...credentials(settings),
+    ...openIdOptions(`https://login.microsoftonline.com/${tenantId}/v2.0`, settings),
     provider: { refreshScopes: ['offline_access'], tokenEndpointAuthMethod: 'client_secret_post' }
   }
 }
 
-const tenantId =
-  "the id of your tenant, a GUID such as '11111111-2222-3333-4444-555555555555', and not its domain"
-
 /** Entra accepts the domain of a tenant too, but its metadata name the id: issuers would differ. */
 function isTenantId (value: unknown): boolean | string {
-  if (value === 'common' || value === 'organizations' || value === 'consumers') {
+  if (['common', 'organizations', 'consumers'].includes(value as string)) {
     return `the id of one tenant: '${value}' lets in users of every tenant, ` +
       'and their tokens come from as many issuers'
   }

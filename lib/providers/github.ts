@@ -1,8 +1,7 @@
 /** Which options does GitHub need? */
+import { failure } from '../errors.ts'
 import type { FetchJson } from '../types.ts'
-import { McpOAuthError } from '../errors.ts'
-import { checkSettings, credentials, text } from './settings.ts'
-import type { ClientSettings, Preset } from './settings.ts'
+import { checkSettings, commonOptions, text, type ClientSettings, type Preset } from './settings.ts'
 
 /**
  * GitHub's access tokens are opaque, so it works with the broker only, and its apps always have a
@@ -29,9 +28,8 @@ const issuer = 'https://github.com/login/oauth'
 export function github (settings: GitHubSettings): Preset {
   checkSettings('github', settings, { clientId: text, clientSecret: text })
   return {
-    issuer,
+    ...commonOptions(issuer, settings),
     defaultScope: '',
-    ...credentials(settings),
     provider: {
       // The metadata that GitHub publishes are a preview for clients of its own MCP server, and
       // promise ID tokens that it does not issue.
@@ -47,10 +45,7 @@ export function github (settings: GitHubSettings): Preset {
   }
 }
 
-async function identify (
-  accessToken: string,
-  fetchJson: FetchJson
-): Promise<Readonly<Record<string, unknown>>> {
+async function identify (accessToken: string, fetchJson: FetchJson) {
   const { id, login, name, email, avatar_url: picture } = await fetchJson(
     'https://api.github.com/user',
     {
@@ -59,9 +54,7 @@ async function identify (
       'x-github-api-version': '2022-11-28'
     }
   )
-  if (!Number.isSafeInteger(id)) {
-    throw new McpOAuthError('providerMisbehaved', { cause: new Error('GitHub names no account') })
-  }
+  if (!Number.isSafeInteger(id)) throw failure('providerMisbehaved', 'GitHub names no account')
   const profile = { preferred_username: login, name, email, picture }
   return {
     sub: String(id),

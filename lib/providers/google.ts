@@ -1,6 +1,5 @@
 /** Which options does Google need? */
-import { checkSettings, openidMetadata, credentials, text } from './settings.ts'
-import type { ClientSettings, Preset } from './settings.ts'
+import { checkSettings, openIdOptions, text, type ClientSettings, type Preset } from './settings.ts'
 
 /**
  * Google's access tokens are opaque, so it works with the broker only, and its web clients always
@@ -11,8 +10,6 @@ export interface GoogleSettings extends ClientSettings {
   clientSecret: string | undefined
 }
 
-const issuer = 'https://accounts.google.com'
-
 /**
  * Google. Everyone with a Google account can log in: decide with `authorizeUser`.
  *
@@ -21,9 +18,7 @@ const issuer = 'https://accounts.google.com'
 export function google (settings: GoogleSettings): Preset {
   checkSettings('google', settings, { clientId: text, clientSecret: text })
   return {
-    issuer,
-    oauthMetadataUrl: openidMetadata(issuer),
-    ...credentials(settings),
+    ...openIdOptions('https://accounts.google.com', settings),
     // Google refuses the scope offline_access, and issues refresh tokens only with a fresh consent.
     provider: {
       authorizationParameters: { access_type: 'offline', prompt: 'consent' },

@@ -1,7 +1,12 @@
 /** Which options does Keycloak need? */
 import { url } from '../options/fields.ts'
-import { checkSettings, credentials, matching, openidMetadata } from './settings.ts'
-import type { ClientSettings, Preset } from './settings.ts'
+import {
+  checkSettings,
+  matching,
+  openIdOptions,
+  type ClientSettings,
+  type Preset
+} from './settings.ts'
 
 export interface KeycloakSettings extends ClientSettings {
   /**
@@ -26,6 +31,5 @@ export function keycloak (settings: KeycloakSettings): Preset {
       /^[\w-][\w.-]*$/
     )
   })
-  const issuer = `${settings.url.replace(/\/+$/, '')}/realms/${settings.realm}`
-  return { issuer, oauthMetadataUrl: openidMetadata(issuer), ...credentials(settings) }
+  return openIdOptions(`${settings.url.replace(/\/+$/, '')}/realms/${settings.realm}`, settings)
 }

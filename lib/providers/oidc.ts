@@ -1,7 +1,13 @@
 /** Which options does any other OpenID Connect provider need? */
 import { expect, url } from '../options/fields.ts'
-import { checkSettings, optional, credentials, text } from './settings.ts'
-import type { ClientSettings, Preset } from './settings.ts'
+import {
+  checkSettings,
+  commonOptions,
+  optional,
+  text,
+  type ClientSettings,
+  type Preset
+} from './settings.ts'
 
 export interface OidcSettings extends ClientSettings {
   /** The issuer, byte for byte as the provider's metadata have it: a slash at the end matters. */
@@ -26,17 +32,13 @@ export function oidc (settings: OidcSettings): Preset {
     audience: optional(text),
     offlineAccess: optional(expect('true or false', value => typeof value === 'boolean'))
   })
-  const { issuer, audience, offlineAccess = false } = settings
   return {
-    issuer,
-    ...(audience !== undefined && { audience }),
-    ...credentials(settings),
-    ...(offlineAccess &&
-      {
-        provider: {
-          refreshScopes: ['offline_access'],
-          authorizationParameters: { prompt: 'consent' }
-        }
-      })
+    ...commonOptions(settings.issuer, settings),
+    ...(settings.offlineAccess && {
+      provider: {
+        refreshScopes: ['offline_access'],
+        authorizationParameters: { prompt: 'consent' }
+      }
+    })
   }
 }

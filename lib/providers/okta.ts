@@ -1,15 +1,15 @@
 /** Which options does Okta need? */
-import { expect } from '../options/fields.ts'
 import {
   checkSettings,
+  host,
   isHost,
   matching,
-  openidMetadata,
+  openIdOptions,
   optional,
-  credentials,
-  text
+  text,
+  type ClientSettings,
+  type Preset
 } from './settings.ts'
-import type { ClientSettings, Preset } from './settings.ts'
 
 export interface OktaSettings extends ClientSettings {
   /** Your Okta domain, or your custom one: `acme.okta.com`. */
@@ -33,28 +33,20 @@ export interface OktaSettings extends ClientSettings {
  */
 export function okta (settings: OktaSettings): Preset {
   checkSettings('okta', settings, {
-    domain: expect(domainName, isOktaHost),
+    domain: host('acme.okta.com', isOktaHost),
     authorizationServer: optional(matching(
       "the id of an authorization server such as 'default' or 'aus1a2b3c', or 'org'",
       /^[A-Za-z\d]+$/
     )),
     audience: optional(text)
   })
-  const { domain, authorizationServer = 'default', audience } = settings
-  const issuer = authorizationServer === 'org'
-    ? `https://${domain}`
-    : `https://${domain}/oauth2/${authorizationServer}`
+  const { domain, authorizationServer = 'default' } = settings
+  const path = authorizationServer === 'org' ? '' : `/oauth2/${authorizationServer}`
   return {
-    issuer,
-    oauthMetadataUrl: openidMetadata(issuer),
-    ...(audience !== undefined && { audience }),
-    ...credentials(settings),
+    ...openIdOptions(`https://${domain}${path}`, settings),
     provider: { refreshScopes: ['offline_access'] }
   }
 }
-
-const domainName =
-  "a host name such as 'acme.okta.com', in lower case, without https:// and without a path"
 
 /** The admin console has another host name than the issuer, and people copy its address. */
 function isOktaHost (value: unknown): boolean | string {

@@ -1,6 +1,5 @@
 /** Which settings do all presets have in common, and how are settings checked? */
-import { checkOptions, expect, optional, setting as text } from '../options/fields.ts'
-import type { TSchema, TUnsafe } from '../options/fields.ts'
+import { checkOptions, expect, optional, setting as text, type TSchema } from '../options/fields.ts'
 import type { AllOptions } from '../options/schema.ts'
 
 export { optional, text }
@@ -36,8 +35,8 @@ export interface Preset extends
 const credentialFields = { clientId: optional(text), clientSecret: optional(text) }
 
 type Fields<Settings> =
-  & { [Name in Exclude<keyof Settings, keyof ClientSettings>]-?: TSchema }
-  & { [Name in keyof ClientSettings]?: TSchema }
+  & Record<Exclude<keyof Settings, keyof ClientSettings>, TSchema>
+  & Partial<Record<keyof ClientSettings, TSchema>>
 
 /**
  * Checks the settings of a preset. Values are never repeated: a secret may be in the wrong place.
@@ -51,29 +50,28 @@ export function checkSettings<Settings extends ClientSettings> (
   fields: Fields<Settings>,
   more: (settings: Settings) => string[] = () => []
 ): void {
-  checkOptions<object>(preset, Object(settings), { ...credentialFields, ...fields } as object, {
+  checkOptions<Settings>(preset, Object(settings), { ...credentialFields, ...fields } as never, {
     quote: false,
-    more: () => [...more(Object(settings)), ...problemsOfSecret(Object(settings))]
+    more: given => [...more(given), ...problemsOfSecret(given)]
   })
 }
 
 /** An unset environment variable must not make this server a public client. */
 function problemsOfSecret (settings: ClientSettings): string[] {
-  const isUnset = settings.clientId !== undefined && settings.clientSecret === undefined &&
-    Object.hasOwn(settings, 'clientSecret')
-  return isUnset
-    ? [
-      'clientSecret: undefined is given. Is the environment variable set? Leave the setting out ' +
-      'if the provider knows this server as a public client'
-    ]
-    : []
+  const { clientId, clientSecret } = settings
+  const isUnset = clientSecret === undefined && Object.hasOwn(settings, 'clientSecret')
+  if (clientId === undefined || !isUnset) return []
+  return [
+    'clientSecret: undefined is given. Is the environment variable set? Leave the setting out if ' +
+    'the provider knows this server as a public client'
+  ]
 }
 
 /** A host name, such as `example`: presets build the URLs themselves. */
-export function host (example: string): TUnsafe<string> {
+export function host (example: string, isValid: (value: unknown) => boolean | string = isHost) {
   return expect(
     `a host name such as '${example}', in lower case, without https:// and without a path`,
-    isHost
+    isValid
   )
 }
 
@@ -89,24 +87,24 @@ export function isLabel (value: string): boolean {
 }
 
 /** A string of a given form. */
-export function matching (expected: string, pattern: RegExp): TUnsafe<string> {
+export function matching (expected: string, pattern: RegExp) {
   return expect(expected, value => typeof value === 'string' && pattern.test(value))
 }
 
-/** The options that are our account; those not given are left out. */
-export function credentials (
-  { clientId, clientSecret }: ClientSettings
-): Pick<Preset, 'clientId' | 'clientSecret'> {
-  return {
-    ...(clientId !== undefined && { clientId }),
-    ...(clientSecret !== undefined && { clientSecret })
-  } as Preset
+/** The issuer, and the settings that are options as well; those not given are left out. */
+export function commonOptions (
+  issuer: string,
+  { clientId, clientSecret, audience }: ClientSettings & Pick<Preset, 'audience'>
+) {
+  const members = Object.entries({ issuer, clientId, clientSecret, audience })
+  return Object.fromEntries(members.filter(([, value]) => value !== undefined)) as never as Preset
 }
 
 /**
- * Where OpenID Connect Discovery §4 puts the metadata of an issuer. Naming it spares the provider
- * our search for it.
+ * The options of a provider with metadata where OpenID Connect Discovery §4 puts them. Naming their
+ * URL spares the provider our search for it.
  */
-export function openidMetadata (issuer: string): string {
-  return `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
+export function openIdOptions (issuer: string, settings: ClientSettings): Preset {
+  const oauthMetadataUrl = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
+  return { ...commonOptions(issuer, settings), oauthMetadataUrl }
 }

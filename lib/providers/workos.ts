@@ -1,6 +1,5 @@
 /** Which options does WorkOS need? */
-import { checkSettings, host, openidMetadata, credentials } from './settings.ts'
-import type { ClientSettings, Preset } from './settings.ts'
+import { checkSettings, host, openIdOptions, type ClientSettings, type Preset } from './settings.ts'
 
 export interface WorkOSSettings extends ClientSettings {
   /** Your AuthKit domain: `acme.authkit.app`, or a custom one. */
@@ -14,11 +13,8 @@ export interface WorkOSSettings extends ClientSettings {
  */
 export function workos (settings: WorkOSSettings): Preset {
   checkSettings('workos', settings, { domain: host('acme.authkit.app') })
-  const issuer = `https://${settings.domain}`
   return {
-    issuer,
-    oauthMetadataUrl: openidMetadata(issuer),
-    ...credentials(settings),
+    ...openIdOptions(`https://${settings.domain}`, settings),
     provider: { refreshScopes: ['offline_access'], tokenEndpointAuthMethod: 'client_secret_post' }
   }
 }
