@@ -195,15 +195,16 @@ export function failure (kind: ErrorKind, reason: string): McpOAuthError {
   return new McpOAuthError(kind, { cause: new Error(reason) })
 }
 
-/**
- * A cause that quotes a value of another party, cut to 200 characters and without user info. For
- * the log only.
- */
+/** A cause that quotes a value of another party, for the log only. */
 export function causeWith (reason: string, written: unknown): Error {
-  const text = typeof written === 'string'
-    ? JSON.stringify(written.replace(/\/\/[^/?#]*@/, '//…@').slice(0, 200))
-    : JSON.stringify(written)?.slice(0, 200)
-  return new Error(`${reason}: ${text ?? 'nothing'}`)
+  return new Error(`${reason}: ${quoted(written)}`)
+}
+
+/** Quotes a value of another party: cut to 200 characters, and without the user info of a URL. */
+export function quoted (value: unknown): string {
+  return typeof value === 'string'
+    ? JSON.stringify(value.replace(/\/\/[^/?#]*@/, '//…@').slice(0, 200))
+    : JSON.stringify(value)?.slice(0, 200) ?? 'nothing'
 }
 
 /** A start-up error: the table's sentence, then one line per problem, each with a full stop. */

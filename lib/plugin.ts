@@ -31,8 +31,8 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   const urls = createUrls(config, root.server)
   const registration = addRegistration(root, config, urls)
   if (config.publicUrl === null) rejectPublicAddress(root.server)
-  const warnings = warningsOf(options, config, root.server.requestTimeout)
-  for (const [details, message] of warnings) log.warn(details, message)
+  const warnings = warningsOf(config, root.server.requestTimeout)
+  for (const [, details, message] of warnings) log.warn(details, message)
 
   let endpoint: McpEndpoint | null = null
   const guarded = new Set<string>()

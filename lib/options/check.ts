@@ -2,7 +2,8 @@
 import { Kind, TypeRegistry, type TSchema } from '@sinclair/typebox'
 import { Check } from '@sinclair/typebox/value'
 import { Errors, ValueErrorType, type ValueError } from '@sinclair/typebox/errors'
-import { maxOptionProblems } from '../limits.ts'
+import { quoted } from '../errors.ts'
+import { maxComparedChars, maxOptionProblems } from '../limits.ts'
 
 /** Kind of a schema with a rule that JSON Schema cannot express; `checked()` makes them. */
 export const checkedKind = 'fastify-mcp-oauth.checked'
@@ -88,20 +89,20 @@ function inWords (schema: TSchema): string {
   return `${types[type] ?? type}${minimum === undefined ? '' : `, at least ${minimum}`}`
 }
 
-/** How problems become sentences. */
-export interface SentenceOptions {
-  /** Begins the name of each option, as in `jwtVerifier.issuer`. Default: none. */
-  owner?: string
-  /** Advises on a name that is not an option. */
-  advise: (name: string) => string
-  /** Whether values may be repeated at all. Default `true`; secrets never are. */
-  quote?: boolean
-}
-
-/** A problem as a sentence: the option, the given value, the expected value, the remedy. */
+/**
+ * A problem as a sentence: the option, the given value, the expected value, the remedy.
+ *
+ * @param options.owner begins the name of each option, as in `jwtVerifier.issuer`
+ * @param options.advise advises on a name that is not an option
+ * @param options.quote whether values may be repeated at all; secrets never are
+ */
 export function sentenceOf (
   { path, value, expected, predicate }: Problem,
-  { owner, advise, quote = true }: SentenceOptions
+  { owner = '', advise, quote = true }: {
+    owner?: string
+    advise: (name: string) => string
+    quote?: boolean
+  }
 ): string {
   const own = path.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~')
   const name = [owner, own].filter(Boolean).join('.') || 'options'
@@ -119,12 +120,59 @@ function describe (value: unknown, quote: boolean): string {
   if (typeof value === 'object') return value === null ? 'null' : 'an object'
   if (value === undefined) return 'undefined'
   if (value === '') return 'an empty string'
-  if (!quote) {
-    return typeof value === 'string'
-      ? `a string of ${value.length} characters`
-      : `a ${typeof value}`
+  if (typeof value !== 'string') return quote ? String(value) : `a ${typeof value}`
+  return quote ? quoted(value) : `a string of ${value.length} characters`
+}
+
+/**
+ * Advises on a name that is not an option. Never "remove it": an option of a guard that is left out
+ * by mistake may let callers in.
+ *
+ * @param otherwise the advice where the name resembles no known one
+ */
+export function suggestion (name: string, known: readonly string[], otherwise: string): string {
+  const meant = nearest(name, known)
+  return meant === undefined ? otherwise : `Did you mean ${meant}?`
+}
+
+/** The known name nearest to a mistyped or shortened one: in another case, or of another place. */
+function nearest (name: string, known: readonly string[]): string | undefined {
+  const written = flat(name)
+  if (written.length > maxComparedChars) return undefined
+  const [best] = known
+    .map(candidate => ({ candidate, distance: distanceOf(flat(candidate), written) }))
+    .filter(({ distance }) => distance <= Math.min(3, written.length / 3))
+    .sort((a, b) => a.distance - b.distance)
+  return best?.candidate
+}
+
+/** The last part of an option's name, without its case: `mcp.include_tags` is `includetags`. */
+export function flat (name: string): string {
+  return name.slice(name.lastIndexOf('.') + 1).replaceAll('_', '').toLowerCase()
+}
+
+/**
+ * Distance of two names. If they only differ in how they continue, their beginning counts:
+ * `includeOps`, `tokenVerifier`.
+ */
+function distanceOf (known: string, name: string): number {
+  const shorter = Math.min(known.length, name.length)
+  const whole = edits(known, name)
+  return shorter < 6
+    ? whole
+    : Math.min(whole, edits(known.slice(0, shorter), name.slice(0, shorter)) + 0.5)
+}
+
+/** Levenshtein distance. */
+function edits (from: string, to: string): number {
+  let row = [...to, ''].map((_letter, index) => index)
+  for (const [index, letter] of [...from].entries()) {
+    const next = [index + 1]
+    for (const [at, other] of [...to].entries()) {
+      const [left = 0, above = 0, diagonal = 0] = [next[at], row[at + 1], row[at]]
+      next.push(Math.min(left + 1, above + 1, diagonal + Number(letter !== other)))
+    }
+    row = next
   }
-  return typeof value === 'string'
-    ? JSON.stringify(value.replace(/\/\/[^/?#]*@/, '//…@').slice(0, 100))
-    : String(value)
+  return row.at(-1) ?? 0
 }

@@ -12,8 +12,7 @@ import { startupError } from '../errors.ts'
 import { hostProblem, originProblem } from '../oauth/origin.ts'
 import { isScopeToken, parseScope } from '../oauth/scope.ts'
 import { problemOfServerUrl } from '../oauth/url.ts'
-import { checkedKind, problemsOf, sentenceOf } from './check.ts'
-import { nearest } from './suggest.ts'
+import { checkedKind, problemsOf, sentenceOf, suggestion } from './check.ts'
 
 export type { TSchema, TUnsafe }
 
@@ -30,14 +29,14 @@ export function checked<Base extends TSchema> (
   base: Base,
   problemOf: (value: Static<Base>) => string | null
 ): TUnsafe<Static<Base>> {
-  return Type.Unsafe<Static<Base>>({ [Kind]: checkedKind, base, problemOf })
+  return Type.Unsafe({ [Kind]: checkedKind, base, problemOf })
 }
 
 /** An optional member that may also be `undefined`, as an unset environment variable is. */
 export function fromEnv<Schema extends TSchema> (
   schema: Schema
 ): TOptional<TUnsafe<Static<Schema> | undefined>> {
-  return Type.Optional(Type.Unsafe<Static<Schema> | undefined>(schema))
+  return Type.Optional(Type.Unsafe(schema))
 }
 
 /** An optional member with a default. TypeBox has `default` as `any`, hence another keyword. */
@@ -68,12 +67,12 @@ export const setting: TUnsafe<string> = expect(
   value => typeof value === 'string' && value.trim() !== ''
 )
 
-/** A list that is not empty. */
+/** A list that is not empty, unless the options say so. */
 export function list<Entry extends TSchema> (
   entry: Entry,
-  options: { maxItems?: number } = {}
+  options: { minItems?: number, maxItems?: number } = {}
 ): TUnsafe<ReadonlyArray<Static<Entry>>> {
-  return Type.Unsafe<ReadonlyArray<Static<Entry>>>(Type.Array(entry, { minItems: 1, ...options }))
+  return Type.Unsafe(Type.Array(entry, { minItems: 1, ...options }))
 }
 
 /** A single scope (RFC 6749 §3.3). */
@@ -93,21 +92,14 @@ export const scopeString = checked(Type.String(), value => {
 })
 
 /** An origin of web pages. */
-export const origin = checked(text, withExample(originProblem, 'https://app.example.com'))
+export const origin = checked(text, originProblem)
 
 /** A value of the Host header. */
-export const host = checked(text, withExample(hostProblem, 'mcp.example.com'))
-
-function withExample (problemOf: (value: string) => string | null, example: string) {
-  return (value: string): string | null => {
-    const problem = problemOf(value)
-    return problem && `${problem}, as in '${example}'`
-  }
-}
+export const host = checked(text, hostProblem)
 
 /** One of several words. */
 export function oneOf<const Words extends string[]> (...words: Words): TUnsafe<Words[number]> {
-  return Type.Unsafe<Words[number]>(Type.Union(words.map(word => Type.Literal(word))))
+  return Type.Unsafe(Type.Union(words.map(word => Type.Literal(word))))
 }
 
 /** A function. */
@@ -125,17 +117,15 @@ export function expect<Value> (
   expected: string,
   holds: (value: unknown) => boolean | string
 ): TUnsafe<Value> {
-  const problemOf = (value: unknown): string | null => {
-    const answer = holds(value)
-    return answer === true ? null : answer || expected
-  }
-  const base = Type.Unknown()
-  return Type.Unsafe<Value>({
+  return Type.Unsafe({
     [Kind]: checkedKind,
-    base,
+    base: Type.Unknown(),
     description: expected,
     isType: true,
-    problemOf
+    problemOf (value: unknown) {
+      const answer = holds(value)
+      return answer === true ? null : answer || expected
+    }
   })
 }
 
@@ -156,7 +146,7 @@ export function path (example: string, pattern: string) {
 export function url (rules: { query?: boolean } = {}): TUnsafe<string> {
   return checked(Type.String({ minLength: 1, description: 'a URL' }), value => {
     const problem = problemOfServerUrl(value, rules)
-    return problem === null ? null : `is given, expected a URL, which ${problem}`
+    return problem && `is given, expected a URL, which ${problem}`
   })
 }
 
@@ -186,34 +176,24 @@ export const logger = optional(
   expect('a logger such as app.log', value => typeof Object(value).warn === 'function')
 )
 
-/** Settings of {@link checkOptions}. */
-export interface CheckOptions<Options> {
-  /** Problems beyond single options, as whole lines that begin with the option. */
-  more?: (options: Options) => string[]
-  /** Whether values may be repeated in messages. Default `true`; secrets never are. */
-  quote?: boolean
-}
-
 /**
  * Checks the options of a function: each one, and that there are no others.
  *
  * @param owner name of the function, which begins every line
+ * @param rules.more problems beyond single options, as whole lines that begin with the option
+ * @param rules.quote whether values may be repeated in messages; default `true`, secrets never are
  * @throws {McpOAuthError} `invalidOptions` naming every problem
  */
 export function checkOptions<Options extends object> (
   owner: string,
   options: Options,
   fields: { [Name in keyof Required<Options>]: TSchema },
-  { more = () => [], quote = true }: CheckOptions<Options> = {}
+  { more = () => [], quote = true }: { more?: (options: Options) => string[], quote?: boolean } = {}
 ): void {
   const known = Object.keys(fields)
-  const advise = (name: string) => {
-    const meant = nearest(name, known)
-    return meant ? `Did you mean ${meant}?` : `There are ${known.join(', ')}`
-  }
-  const problems = problemsOf(Type.Object(fields, closed), options).map(problem =>
-    sentenceOf(problem, { owner, advise, quote })
-  )
+  const advise = (name: string) => suggestion(name, known, `There are ${known.join(', ')}`)
+  const problems = problemsOf(Type.Object(fields, closed), options)
+    .map(problem => sentenceOf(problem, { owner, advise, quote }))
   if (options === Object(options)) {
     problems.push(...more(options).map(problem => `${owner}.${problem}`))
   }

@@ -5,7 +5,17 @@ import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
 import type { FastifyRequest } from 'fastify'
 import { mcpBodyBytes } from '../limits.ts'
 import type { McpAuth } from '../types.ts'
-import { callable, closed, instance, list, path, scope, text, withDefault } from './fields.ts'
+import {
+  callable,
+  closed,
+  instance,
+  list,
+  optional,
+  path,
+  scope,
+  text,
+  withDefault
+} from './fields.ts'
 
 /** The methods we use of the SDK's `McpServer` and `Server` (1.x), whichever copy they are from. */
 export interface SdkServer {
@@ -27,23 +37,23 @@ export interface FetchHandler {
 
 export const ToolOptionsSchema = Type.Object({
   /** Only the routes with these operation ids. */
-  includeOperations: Type.Optional(list(text)),
+  includeOperations: optional(list(text)),
   /** All but the routes with these operation ids. */
-  excludeOperations: Type.Optional(list(text)),
+  excludeOperations: optional(list(text)),
   /** Only the routes that carry one of these tags. */
-  includeTags: Type.Optional(list(text)),
+  includeTags: optional(list(text)),
   /** All but the routes that carry one of these tags. */
-  excludeTags: Type.Optional(list(text)),
+  excludeTags: optional(list(text)),
   /**
    * Describe every response of a route in its tool's description, not the successful one alone.
    * Default `false`.
    */
-  describeAllResponses: Type.Optional(Type.Boolean()),
+  describeAllResponses: optional(Type.Boolean()),
   /**
    * Put the whole JSON Schema of a response in the description, beside the example. Default
    * `false`.
    */
-  describeFullResponseSchema: Type.Optional(Type.Boolean())
+  describeFullResponseSchema: optional(Type.Boolean())
 }, closed)
 
 /** Which routes become tools, and how they are described. The filters intersect. */
@@ -57,12 +67,12 @@ export const McpOptionsSchema = Type.Object({
   /** Version the server gives itself, for `tools`. Default `1.0.0`. */
   version: withDefault('1.0.0', text),
   /** Advice to models on how to use the tools. */
-  instructions: Type.Optional(text),
+  instructions: optional(text),
   /**
    * A server of `@modelcontextprotocol/sdk` 1.x: an instance that serves every caller, or a
    * function that makes one per request.
    */
-  server: Type.Optional(Type.Union([
+  server: optional(Type.Union([
     callable<(request: FastifyRequest) => SdkServer | Promise<SdkServer>>(),
     instance<SdkServer>('connect', 'close')
   ])),
@@ -70,19 +80,19 @@ export const McpOptionsSchema = Type.Object({
    * Anything with `fetch(Request, { authInfo, parsedBody })`, such as `createMcpHandler` of
    * `@modelcontextprotocol/server` 2.x.
    */
-  handler: Type.Optional(instance<FetchHandler>('fetch')),
+  handler: optional(instance<FetchHandler>('fetch')),
   /** The app's own routes as tools. `true` takes every route that has an operation id. */
-  tools: Type.Optional(Type.Union([Type.Literal(true), ToolOptionsSchema])),
+  tools: optional(Type.Union([Type.Literal(true), ToolOptionsSchema])),
   /**
    * Scopes that single tools need beyond those of the route: `{ delete_note: ['notes:write'] }`, or
    * a function of the tool's name and annotations. Has precedence over `config.mcp.scopes` of a
    * route and over the `_meta` of a server's tool.
    */
-  toolScopes: Type.Optional(Type.Union([
+  toolScopes: optional(Type.Union([
     callable<
       (tool: string, annotations: Readonly<ToolAnnotations>) => readonly string[] | undefined
     >(),
-    Type.Record(Type.String(), Type.Unsafe<readonly string[]>(Type.Array(scope)))
+    Type.Record(Type.String(), list(scope, { minItems: 0 }))
   ])),
   /** Largest request body, in bytes. Default 4 MiB. */
   bodyLimit: withDefault(mcpBodyBytes, Type.Integer({ minimum: 1 }))

@@ -3,10 +3,9 @@ import { completeMetadata, metadataProblems } from '../oauth/metadata.ts'
 import { redirectUriProblem } from '../oauth/redirect-uri.ts'
 import { missingScopes } from '../oauth/scope.ts'
 import { userGrants } from '../oauth/token-request.ts'
-import { problemsOf, sentenceOf } from './check.ts'
-import type { ClientOptions } from './client.ts'
+import type { ClientOptions } from './broker.ts'
+import { flat, problemsOf, sentenceOf, suggestion } from './check.ts'
 import { optionNames, OptionsSchema, type McpOAuthOptions } from './schema.ts'
-import { suggestion } from './suggest.ts'
 
 /** A rule, and its line if it is broken: the option, the problem, the remedy. */
 type Rule = readonly [isBroken: unknown, line: string]
@@ -24,13 +23,21 @@ export function optionProblems (options: unknown, production: boolean): string[]
   // Fastify hands its own options over among ours.
   const { logLevel, logSerializers, ...own } = Object(options) as Record<string, unknown>
   const problems = problemsOf(OptionsSchema, options === Object(options) ? own : options)
-  const sentences = problems.map(problem =>
-    sentenceOf(problem, { advise: name => suggestion(name, optionNames) })
-  )
+  const sentences = problems.map(problem => sentenceOf(problem, { advise }))
   // The rules below can compare options only if each has its type.
   if (problems.some(({ predicate }) => predicate === null)) return sentences
   const rules = rulesOf(options as McpOAuthOptions, production)
   return [...sentences, ...rules.flatMap(([isBroken, line]) => isBroken ? [line] : [])]
+}
+
+const ofVerifiers =
+  /^(?:algorithms|cachefor|clocktolerance|jwksur[il]|maxtokenlifetime|metadataurl|requiresubject)$/
+
+function advise (name: string): string {
+  if (/^clients\.\d+\..*secret/i.test(name)) return 'Give the hash of the secret, as secretHashes'
+  return ofVerifiers.test(flat(name))
+    ? 'It belongs to a verifier: tokens: jwtVerifier({ … })'
+    : suggestion(name, optionNames, 'See docs/options.md for those there are')
 }
 
 function rulesOf (options: McpOAuthOptions, production: boolean): Rule[] {

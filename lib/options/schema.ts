@@ -11,8 +11,7 @@ import type {
   Store,
   TokenVerifier
 } from '../types.ts'
-import { ClientSchema } from './client.ts'
-import { ConsentOptionsSchema } from './consent.ts'
+import { ClientSchema, ConsentOptionsSchema } from './broker.ts'
 import {
   callable,
   checked,
@@ -22,6 +21,7 @@ import {
   instance,
   list,
   oneOf,
+  optional,
   origin,
   path,
   scope,
@@ -95,7 +95,7 @@ export const OptionsSchema = Type.Object({
    */
   clientSecret: fromEnv(text),
   /** A metadata document (RFC 8414) to serve as it is. Unset members are omitted, never `null`. */
-  customOAuthMetadata: Type.Optional(OAuthMetadataSchema),
+  customOAuthMetadata: optional(OAuthMetadataSchema),
   /** Serve authorization endpoints of our own in front of the provider. Default `false`. */
   setupProxies: withDefault(false, Type.Boolean()),
   /**
@@ -116,13 +116,12 @@ export const OptionsSchema = Type.Object({
    */
   headers: withDefault(
     ['authorization'],
-    Type.Unsafe<readonly string[]>(
-      Type.Array(
-        Type.String({
-          pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
-          description: "a header name such as 'x-api-key'"
-        })
-      )
+    list(
+      Type.String({
+        pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
+        description: "a header name such as 'x-api-key'"
+      }),
+      { minItems: 0 }
     )
   ),
   /**
@@ -217,9 +216,9 @@ export const OptionsSchema = Type.Object({
    */
   mcp: withDefault({}, McpOptionsSchema),
   /** `false` is the only way to an unprotected MCP route. */
-  auth: Type.Optional(Type.Literal(false)),
+  auth: optional(Type.Literal(false)),
   /** The root Fastify instance, in case the plugin cannot find it. */
-  root: Type.Optional(instance<FastifyInstance>('route', 'hasRoute'))
+  root: optional(instance<FastifyInstance>('route', 'hasRoute'))
 }, closed)
 
 /** Names of all options; those of `mcp`, `mcp.tools` and the entries of `clients` with a dot. */

@@ -1,10 +1,16 @@
-/** Which clients does the operator list by hand, so that they need not register? */
+/** Which members do the options of the broker have? */
 import { Type, type Static } from '@sinclair/typebox'
-import { maxClientProofs, maxDisplayNameChars, maxListedClientIdChars } from '../limits.ts'
+import {
+  maxClientProofs,
+  maxDisplayNameChars,
+  maxListedClientIdChars,
+  maxLogoChars
+} from '../limits.ts'
 import { publicKeyProblem } from '../oauth/public-keys.ts'
-import { grantTypes } from '../types.ts'
-import { checked, closed, list, oneOf, scope, text } from './fields.ts'
+import { grantTypes, type ConsentDetails } from '../types.ts'
+import { callable, checked, closed, list, oneOf, optional, scope, text } from './fields.ts'
 
+const displayName = Type.String({ minLength: 1, maxLength: maxDisplayNameChars })
 const secretHash = Type.String({
   pattern: '^sha256:[A-Za-z0-9_-]{43}$',
   description: "the hash of a secret: 'sha256:' and its SHA-256 in base64url"
@@ -18,31 +24,44 @@ export const ClientSchema = Type.Object({
   /** The id the client is configured with. */
   clientId: Type.String({ minLength: 1, maxLength: maxListedClientIdChars }),
   /** Name of the client on the consent page. */
-  name: Type.Optional(Type.String({ minLength: 1, maxLength: maxDisplayNameChars })),
+  name: optional(displayName),
   /** Its redirect URIs. Required with the grant type `authorization_code`. */
-  redirectUris: Type.Optional(list(text)),
+  redirectUris: optional(list(text)),
   /**
    * `sha256:` and the SHA-256, in base64url, of its secret; several while secrets are being
    * replaced.
    */
-  secretHashes: Type.Optional(list(secretHash, { maxItems: maxClientProofs })),
+  secretHashes: optional(list(secretHash, { maxItems: maxClientProofs })),
   /** Its public keys as a JWK set: it signs assertions (`private_key_jwt`) and has no secret. */
-  jwks: Type.Optional(Type.Object({
+  jwks: optional(Type.Object({
     keys: Type.Array(publicKey, { minItems: 1, maxItems: maxClientProofs })
   }, closed)),
   /**
    * Grant types it may use. Default `['authorization_code', 'refresh_token']`.
    * `'client_credentials'` is for machines, which need a secret or a key.
    */
-  grantTypes: Type.Optional(
-    list(oneOf(...grantTypes))
-  ),
+  grantTypes: optional(list(oneOf(...grantTypes))),
   /**
    * Scopes it may have at most, as a machine and for its users. Default: as a machine
    * `requiredScopes`, for its users the scopes that any client may have.
    */
-  scopes: Type.Optional(list(scope))
+  scopes: optional(list(scope))
 }, closed)
 
 /** A client that need not register. */
 export interface ClientOptions extends Static<typeof ClientSchema> {}
+
+export const ConsentOptionsSchema = Type.Object({
+  /** Name of this server on the page. Default: the host of `publicUrl`. */
+  name: optional(displayName),
+  /** A few letters or an emoji in place of a logo. */
+  logoText: optional(Type.String({ minLength: 1, maxLength: maxLogoChars })),
+  /** Meaning of each scope, in words. */
+  scopes: optional(Type.Record(Type.String(), Type.String())),
+  /** Renders the page instead. */
+  render: optional(callable<(details: ConsentDetails) => string | Promise<string>>())
+}, {
+  ...closed,
+  description: "an object such as { name: 'Notes' }: the consent page cannot be switched off, " +
+    "as any client could use another one's login then"
+})
