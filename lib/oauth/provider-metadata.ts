@@ -46,7 +46,7 @@ export type ProviderMetadata = Readonly<
  */
 export function parseProviderMetadata (
   document: unknown,
-  { issuer, authorizeUrl }: { issuer: string, authorizeUrl?: string }
+  { issuer, authorizeUrl }: { issuer: string, authorizeUrl?: string | null | undefined }
 ): ProviderMetadata {
   const source = new Map<string, unknown>(Object.entries(Object(document)))
   // Values of a hostile document are never repeated, not even in the log.
@@ -54,7 +54,7 @@ export function parseProviderMetadata (
   if (named !== issuer) {
     throw unusable(`issuer is not the configured issuer${slashHint(named, issuer)}`)
   }
-  if (authorizeUrl !== undefined) source.set('authorization_endpoint', authorizeUrl)
+  if (authorizeUrl) source.set('authorization_endpoint', authorizeUrl)
 
   const copy: Record<string, unknown> = { issuer, [issFlag]: source.get(issFlag) === true }
   for (const name of providerEndpoints) {

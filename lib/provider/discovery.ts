@@ -19,9 +19,9 @@ export interface ProviderDiscoveryOptions {
    * URL of the metadata. Defaults to discovery from the issuer: RFC 8414 inserted, OpenID Connect
    * inserted, OpenID Connect appended.
    */
-  metadataUrl?: string | undefined
+  metadataUrl?: string | null | undefined
   /** Replaces the authorization endpoint of the metadata. */
-  authorizeUrl?: string | undefined
+  authorizeUrl?: string | null | undefined
   /** Contain the metadata of providers that publish none. */
   traits?: ProviderTraits | undefined
   log?: Log | undefined
@@ -41,8 +41,8 @@ export type ProviderDiscovery = ReturnType<typeof createProviderDiscovery>
 export function createProviderDiscovery (
   { issuer, metadataUrl, authorizeUrl, traits, log, warnIss = false, now }: ProviderDiscoveryOptions
 ) {
-  const expected = { issuer, ...(authorizeUrl !== undefined && { authorizeUrl }) }
-  const urls = metadataUrl === undefined ? authorizationServerUrls(issuer) : [metadataUrl]
+  const expected = { issuer, authorizeUrl }
+  const urls = metadataUrl ? [metadataUrl] : authorizationServerUrls(issuer)
   const host = new URL(urls[0] ?? issuer).host
   let shouldWarn = warnIss
   let known: ProviderMetadata | undefined
@@ -51,7 +51,7 @@ export function createProviderDiscovery (
     load,
     freshFor: metadataFreshSeconds,
     staleFor: metadataStaleSeconds,
-    ...(now && { now })
+    now
   })
 
   async function load (): Promise<ProviderMetadata> {
@@ -129,10 +129,7 @@ export function createProviderDiscovery (
  * Rejects endpoints that moved to another origin while the process runs: they receive credentials,
  * and a changed document must not redirect these.
  */
-function rejectMovedEndpoints (
-  known: ProviderMetadata | undefined,
-  loaded: ProviderMetadata
-): void {
+function rejectMovedEndpoints (known: ProviderMetadata | undefined, loaded: ProviderMetadata) {
   for (const name of providerEndpoints) {
     const [before, after] = [known?.[name], loaded[name]]
     if (before && after && new URL(before).origin !== new URL(after).origin) {

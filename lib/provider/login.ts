@@ -1,5 +1,4 @@
 /** How does a user log in at the identity provider, and how are its tokens redeemed and renewed? */
-import { randomBytes } from 'node:crypto'
 import * as oidc from 'openid-client'
 import { failure, McpOAuthError } from '../errors.ts'
 import { createLimiter } from '../http/concurrency.ts'
@@ -13,19 +12,10 @@ import {
 import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
 import type { ProviderTraits } from '../types.ts'
 import { hash } from '../util/hash.ts'
-import { lazyOpenIdClient, secretAuthentication } from './client.ts'
-import { callProvider, fetchAsUser } from './errors.ts'
+import { callProvider, fetchAsUser, lazyOpenIdClient, secretAuthentication } from './client.ts'
 
 /** The tokens of the provider for a user. */
-export interface ProviderTokens {
-  accessToken: string
-  refreshToken: string | null
-  /** Lifetime of the access token in seconds, null if the provider gives none. */
-  expiresIn: number | null
-  scope: string | null
-  /** Verified claims about the user, null if the response has none (a refresh). */
-  claims: Readonly<Record<string, unknown>> | null
-}
+export type ProviderTokens = ReturnType<typeof tokensOf>
 
 /**
  * Our own secrets of one login at the provider: PKCE (RFC 7636) and nonce (OpenID Connect Core
@@ -53,9 +43,9 @@ type TokenResponse = oidc.TokenEndpointResponse & oidc.TokenEndpointResponseHelp
 export type ProviderLogin = ReturnType<typeof createProviderLogin>
 
 /** Creates our client at the provider. 50 requests run at once, 200 wait, more are `overloaded`. */
-export function createProviderLogin ({ metadata, ...options }: ProviderLoginOptions) {
-  const { clientId, clientSecret, audience, redirectUri, traits } = options
-  const { authorizationParameters = {}, tokenParameters = {}, identify } = traits
+export function createProviderLogin (options: ProviderLoginOptions) {
+  const { metadata, clientId, clientSecret, audience, redirectUri, traits } = options
+  const { tokenParameters = {}, identify } = traits
   const scopes = [...new Set([...options.scopes, ...traits.refreshScopes ?? []])]
   const limited = createLimiter({
     concurrency: maxProviderRequests,
@@ -68,7 +58,6 @@ export function createProviderLogin ({ metadata, ...options }: ProviderLoginOpti
       traits.tokenEndpointAuthMethod
     ))
 
-  /** Calls the provider with our client and its metadata. */
   const call = <T>(
     operation: (client: oidc.Configuration, server: oidc.ServerMetadata) => Promise<T>
   ) =>
@@ -103,12 +92,15 @@ export function createProviderLogin ({ metadata, ...options }: ProviderLoginOpti
 
   const recheck = (accessToken: string): Promise<ProviderTokens> =>
     limited(async () => {
-      const claims = await lookUp(accessToken)
+      const claims = { ...await lookUp(accessToken) }
       return { accessToken, refreshToken: null, expiresIn: null, scope: null, claims }
     })
 
   return {
-    secrets: (): LoginSecrets => ({ verifier: random(), nonce: random() }),
+    secrets: (): LoginSecrets => ({
+      verifier: oidc.randomPKCECodeVerifier(),
+      nonce: oidc.randomNonce()
+    }),
 
     /**
      * Returns the URL of the login.
@@ -122,33 +114,20 @@ export function createProviderLogin ({ metadata, ...options }: ProviderLoginOpti
     ): Promise<string> {
       const { authorization_endpoint: endpoint, scopes_supported: known = [] } = await metadata()
       if (endpoint === undefined) {
-        throw failure(
-          'providerMisbehaved',
-          'the provider metadata have no authorization_endpoint'
-        )
+        throw failure('providerMisbehaved', 'the provider metadata have no authorization_endpoint')
       }
-      const requested = offline && known.includes('offline_access')
-        ? [...new Set([...scopes, 'offline_access'])]
-        : scopes
-      const parameters: Record<string, string | undefined> = {
-        response_type: 'code',
+      const added = offline && known.includes('offline_access') ? ['offline_access'] : []
+      return authorizationUrl(endpoint, {
         client_id: clientId,
         redirect_uri: redirectUri(),
-        scope: requested.join(' ') || undefined,
+        scope: [...new Set([...scopes, ...added])].join(' ') || null,
         state,
         code_challenge: hash(verifier),
-        code_challenge_method: 'S256',
-        nonce: usesIdToken ? nonce : undefined,
-        audience: audience ?? undefined,
+        nonce: usesIdToken ? nonce : null,
+        audience,
         prompt,
-        ...authorizationParameters
-      }
-      const url = new URL(endpoint)
-      for (const [name, value] of Object.entries(parameters)) {
-        url.searchParams.delete(name)
-        if (value !== undefined) url.searchParams.append(name, value)
-      }
-      return url.href
+        ...traits.authorizationParameters
+      })
     },
 
     /** Whether an authorization response comes from this provider (RFC 9207 §2.4). */
@@ -224,27 +203,42 @@ export function createProviderLogin ({ metadata, ...options }: ProviderLoginOpti
   }
 }
 
-function random (): string {
-  return randomBytes(32).toString('base64url')
+/**
+ * Returns the URL of an authorization request with PKCE (RFC 7636 §4.3). The endpoint may have a
+ * query (a tenant, a policy), but must not repeat our parameters.
+ *
+ * @param parameters are left out if null or undefined
+ */
+export function authorizationUrl (
+  endpoint: string,
+  parameters: Readonly<Record<string, string | null | undefined>>
+): string {
+  const url = new URL(endpoint)
+  const all = { response_type: 'code', code_challenge_method: 'S256', ...parameters }
+  for (const [name, value] of Object.entries(all)) {
+    url.searchParams.delete(name)
+    if (value != null) url.searchParams.append(name, value)
+  }
+  return url.href
 }
 
 /** Tokens that fit into a header, and into our own sealed tokens. */
 const validToken = new RegExp(`^[\\x21-\\x7e]{1,${maxTokenChars}}$`)
 
-function tokensOf (response: TokenResponse, claims: object | null): ProviderTokens {
-  const { access_token: accessToken, token_type: type, scope } = response
+function tokensOf (response: TokenResponse, claims: object | null) {
+  const { access_token: accessToken, token_type: type, scope = null } = response
   const refreshToken = response.refresh_token || null
-  const hasValidTokens = [accessToken, refreshToken ?? 'none'].every(token =>
-    validToken.test(token)
-  )
-  if (type !== 'bearer' || !hasValidTokens) {
+  const areValid = [accessToken, refreshToken ?? 'none'].every(token => validToken.test(token))
+  if (type !== 'bearer' || !areValid) {
     throw failure('invalidGrant', 'the provider returned no valid bearer token')
   }
   return {
     accessToken,
     refreshToken,
+    /** Lifetime of the access token in seconds, null if the provider gives none. */
     expiresIn: response.expires_in ?? null,
-    scope: scope ?? null,
-    claims: claims && { ...claims }
+    scope,
+    /** Verified claims about the user, null if the response has none (a refresh). */
+    claims: claims && { ...claims } as Readonly<Record<string, unknown>>
   }
 }
