@@ -6,14 +6,13 @@ import { queryOf } from '../host/parsers.ts'
 import { logRefusal } from '../host/replies.ts'
 import {
   parseAuthorizationRequest,
-  clientIdOf,
   promptOf,
   redirectUriOf,
   stateOf,
   type AuthorizationRequest,
   type AuthorizationRules
 } from '../oauth/authorization-request.ts'
-import { parameters, type RequestParameters } from '../oauth/parameters.ts'
+import { parameters, required, type RequestParameters } from '../oauth/parameters.ts'
 import { isLoopbackRedirect, type RedirectPolicy } from '../oauth/redirect-uri.ts'
 import { appendQuery } from '../oauth/url.ts'
 import type { Config } from '../options/config.ts'
@@ -59,7 +58,7 @@ export async function handleAuthorizationRequest (
   let redirectUri: string | undefined
   try {
     params = parameters(queryOf(request))
-    const client = await endpoint.clients.find(clientIdOf(params), Date.now() / 1000)
+    const client = await endpoint.clients.find(required(params, 'client_id'), Date.now() / 1000)
     if (client === null) throw new McpOAuthError('invalidClient')
     const registered = client.redirectUris ?? params.get('redirect_uri') ?? []
     redirectUri = redirectUriOf(params, registered, endpoint.redirectPolicy())

@@ -61,8 +61,7 @@ export function createClientDocuments (
     try {
       const response = await fetch(id)
       fetched = response.status < 500
-      const policy = { redirectPolicy: redirectPolicy() }
-      const client = { id, ...parseClientDocument(jsonTextOf(response), id, policy) }
+      const client = { id, ...parseClientDocument(jsonTextOf(response), id, redirectPolicy()) }
       const seconds = freshSecondsOf(response.headers)
       if (seconds > 0) clients.set(id, { client, until: now() + seconds })
       return client

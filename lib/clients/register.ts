@@ -17,7 +17,7 @@ export const registerEndpoint: Endpoint<AuthorizationEndpoint> = {
   body: 'json',
   isServed: ({ config }) => config.setupFakeDynamicRegistration,
   async handle ({ clients, redirectPolicy }, { body }, reply) {
-    const metadata = parseClientMetadata(body, { redirectPolicy: redirectPolicy() })
+    const metadata = parseClientMetadata(body, redirectPolicy())
     const { redirect_uris: redirectUris, client_name: name, grant_types: grantTypes } = metadata
     const now = Math.floor(Date.now() / 1000)
     return reply.code(201).send(

@@ -75,7 +75,7 @@ export function createGuards (
       await challenging(request, reply, scopes, async () => {
         const { headers: { authorization }, raw: { rawHeaders } } = request
         const sent = parseAccessToken(authorization, rawHeaders, queryOf(request), binding.schemes)
-        if (sent.none) {
+        if (sent === null) {
           const cause = rejectedScheme(authorization, config.dpop)
           throw new McpOAuthError('missingToken', { cause })
         }

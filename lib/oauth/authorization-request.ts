@@ -14,16 +14,7 @@ import { redirectUriMatches, redirectUriProblem, type RedirectPolicy } from './r
 import { parseScope } from './scope.ts'
 
 /** A valid authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2). */
-export interface AuthorizationRequest {
-  redirectUri: string
-  /** Its method is S256. */
-  codeChallenge: string
-  scopes: string[]
-  /** To be returned unchanged; absent if the client sent none. */
-  state?: string
-  /** Our resource, in our spelling. */
-  resource: string
-}
+export type AuthorizationRequest = ReturnType<typeof parseAuthorizationRequest>
 
 /** The rules of one authorization server. */
 export interface AuthorizationRules {
@@ -39,15 +30,6 @@ export interface AuthorizationRules {
 const prompts = ['login', 'consent', 'select_account']
 
 /**
- * Returns the id of the client.
- *
- * @throws {McpOAuthError} `invalidRequest`, never to be redirected (RFC 6749 §4.1.2.1)
- */
-export function clientIdOf (params: RequestParameters): string {
-  return required(params, 'client_id')
-}
-
-/**
  * Returns the requested redirect URI if it is registered, or the only registered one if none is
  * requested. The policy also binds clients that registered under an older one.
  *
@@ -58,9 +40,8 @@ export function redirectUriOf (
   registered: readonly string[],
   policy: RedirectPolicy
 ): string {
-  const [first, second] = registered
-  const isOnly = first !== undefined && second === undefined
-  const uri = isOnly ? single(params, 'redirect_uri') ?? first : required(params, 'redirect_uri')
+  const [only] = registered.length === 1 ? registered : []
+  const uri = single(params, 'redirect_uri') ?? only ?? required(params, 'redirect_uri')
   if (!redirectUriMatches(registered, uri) || redirectUriProblem(uri, policy) !== null) {
     throw invalidRequest(
       'The redirect URI is not registered for this client.',
@@ -76,9 +57,7 @@ export function redirectUriOf (
  */
 export function stateOf (params: RequestParameters): string | undefined {
   const [state, second] = params.get('state') ?? []
-  return second === undefined && state !== undefined && state.length <= maxStateChars
-    ? state
-    : undefined
+  return second === undefined && (state ?? '').length <= maxStateChars ? state : undefined
 }
 
 /** Returns the `prompt` for the provider, if it is one that we pass on. */
@@ -96,7 +75,7 @@ export function parseAuthorizationRequest (
   params: RequestParameters,
   redirectUri: string,
   rules: AuthorizationRules
-): AuthorizationRequest {
+) {
   const state = stateOf(params)
   if (state === undefined && params.has('state')) {
     throw invalidRequest('The parameter state is repeated or too long.')
@@ -104,10 +83,13 @@ export function parseAuthorizationRequest (
   checkSupport(params)
   return {
     redirectUri,
+    /** Its method is S256. */
     codeChallenge: codeChallengeOf(params),
+    /** Our resource, in our spelling. */
     resource: resourceOf(params, rules.resource) ?? rules.resource,
     scopes: requestedScopes(params, rules),
-    ...state !== undefined && { state }
+    /** To be returned unchanged. */
+    state
   }
 }
 
@@ -141,9 +123,9 @@ function codeChallengeOf (params: RequestParameters): string {
 function requestedScopes (
   params: RequestParameters,
   { knownScopes, defaultScopes = [] }: AuthorizationRules
-): string[] {
+): readonly string[] {
   const scopes = parseScope(verbatim(params, 'scope') ?? '')
-  if (scopes.length === 0) return [...defaultScopes]
+  if (scopes.length === 0) return defaultScopes
   const unknown = scopes.filter((scope) => knownScopes?.includes(scope) === false)
   if (unknown.length > 0) {
     throw new McpOAuthError('invalidScope', {

@@ -2,14 +2,19 @@
 
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { McpOAuthError } from '../errors.ts'
-import { assertionType, subjectOf } from './client-assertion.ts'
+import { assertionSeconds, assertionSkewSeconds, maxAssertionIdChars } from '../limits.ts'
+import { parseJsonObject } from '../util/json.ts'
 import {
+  decode,
   invalidRequest,
   required,
   single,
   verbatim,
   type RequestParameters
 } from './parameters.ts'
+
+/** Value of `client_assertion_type` (RFC 7523 §2.2). */
+export const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 /** The unverified credentials of a client (RFC 6749 §2.3.1, RFC 7523 §2.2). */
 export type ClientAuthentication =
@@ -77,18 +82,14 @@ function decodeBasic (authorization: string): [clientId: string, secret: string]
     const encoded = /^basic +([A-Za-z0-9+/]+={0,2})$/i.exec(authorization)?.[1] ?? ''
     const bytes = Buffer.from(encoded, 'base64')
     // Buffer skips invalid characters: only canonical base64 encodes to itself again.
-    if (bytes.toString('base64') !== encoded) throw new Error('The header is not base64')
+    if (bytes.toString('base64') !== encoded) throw new Error('not base64')
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
     const colon = text.indexOf(':')
-    if (colon < 1) throw new Error('The header has no client id')
-    return [formDecoded(text.slice(0, colon)), formDecoded(text.slice(colon + 1))]
+    if (colon < 1) throw new Error('no client id')
+    return [decode(text.slice(0, colon)), decode(text.slice(colon + 1))]
   } catch {
     throw new McpOAuthError('invalidClient')
   }
-}
-
-function formDecoded (text: string): string {
-  return decodeURIComponent(text.replaceAll('+', ' '))
 }
 
 /**
@@ -111,4 +112,45 @@ export function isSecretOf (hashes: readonly string[], secret: string): boolean 
   return hashes.map(hash =>
     timingSafeEqual(Buffer.from(hash.slice('sha256:'.length), 'base64url'), presented)
   ).includes(true)
+}
+
+/** Accepted header types, in lower case. */
+const types: readonly unknown[] = [undefined, 'jwt', 'client-authentication+jwt']
+
+/** Returns the client that an assertion names (RFC 7523 §3), unverified, if it names one. */
+export function subjectOf (assertion: string): string | undefined {
+  const claims = Buffer.from(assertion.split('.')[1] ?? '', 'base64url').toString()
+  const sub = parseJsonObject(claims)?.['sub']
+  return typeof sub === 'string' ? sub : undefined
+}
+
+/**
+ * Checks the rest of a verified assertion (RFC 7523 §3). One with several audiences or a long life
+ * is worth stealing; one without an id cannot be told from a copy.
+ *
+ * @param header of the assertion
+ * @param claims of an assertion whose signature, issuer, subject, audience and times were verified
+ * @param now seconds since 1970
+ * @returns the problem, or null
+ */
+export function assertionProblem (
+  { typ }: { typ?: unknown },
+  { aud, exp = Infinity, iat = 0, jti }: {
+    aud?: unknown
+    exp?: number
+    iat?: number
+    jti?: unknown
+  },
+  now: number
+): string | null {
+  const type = typeof typ === 'string' ? typ.toLowerCase() : typ
+  if (!types.includes(type)) return 'its typ is that of another kind of token'
+  if (typeof aud !== 'string') return 'its audience is not one string'
+  if (exp > now + assertionSeconds + assertionSkewSeconds) {
+    return `it is valid for more than ${assertionSeconds} seconds`
+  }
+  if (iat > now + assertionSkewSeconds) return 'it was issued in the future'
+  return typeof jti === 'string' && jti !== '' && jti.length <= maxAssertionIdChars
+    ? null
+    : 'its jti is missing or too long'
 }

@@ -46,7 +46,7 @@ export function clientIdUrlProblem (url: unknown): string | null {
 export function parseClientDocument (
   text: string,
   clientId: string,
-  policies: { redirectPolicy: RedirectPolicy }
+  redirectPolicy: RedirectPolicy
 ) {
   try {
     const parsed = parseJsonObject(text)
@@ -62,7 +62,7 @@ export function parseClientDocument (
       throw new Error('The document names an unsupported authentication method')
     }
     const { redirect_uris: redirectUris, client_name: name, grant_types: grantTypes } =
-      parseClientMetadata({ ...members, token_endpoint_auth_method: 'none' }, policies)
+      parseClientMetadata({ ...members, token_endpoint_auth_method: 'none' }, redirectPolicy)
     if (name === undefined) throw new Error('The document has no client_name')
     return {
       redirectUris,

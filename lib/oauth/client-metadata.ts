@@ -11,7 +11,7 @@ import {
 } from '../limits.ts'
 import { isPlainObject } from '../util/json.ts'
 import { secretMemberOf } from './public-keys.ts'
-import { isLoopbackRedirect, redirectUriProblem, type RedirectPolicy } from './redirect-uri.ts'
+import { redirectUriProblem, type RedirectPolicy } from './redirect-uri.ts'
 import { parseScope } from './scope.ts'
 import { userGrants } from './token-request.ts'
 
@@ -40,10 +40,7 @@ const deceptive = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/u
  * @throws {McpOAuthError} `invalidRequest` if the body is not an object; `invalidRedirectUri` and
  *   `invalidClientMetadata`, with fixed descriptions
  */
-export function parseClientMetadata (
-  body: unknown,
-  { redirectPolicy }: { redirectPolicy: RedirectPolicy }
-) {
+export function parseClientMetadata (body: unknown, redirectPolicy: RedirectPolicy) {
   if (!isPlainObject(body)) throw new McpOAuthError('invalidRequest')
   const redirectUris = redirectUrisOf(body, redirectPolicy)
   const applicationType = applicationTypeOf(body, redirectUris)
@@ -86,12 +83,12 @@ function redirectUrisOf (members: Members, policy: RedirectPolicy): string[] {
 /** Redirect URIs of web clients are on https, and not on loopback (OIDC Registration §2). */
 function applicationTypeOf (
   members: Members,
-  redirectUris: readonly string[]
+  redirectUris: string[]
 ): 'web' | 'native' | undefined {
   const type = stringOf(members, 'application_type')
   if (type === undefined || type === 'native') return type
   if (type !== 'web') throw invalid('The member application_type must be web or native.')
-  const other = redirectUris.find((uri) => isLoopbackRedirect(uri) || !uri.startsWith('https:'))
+  const other = redirectUris.find(uri => !uri.startsWith('https:'))
   if (other !== undefined) {
     throw invalidRedirect('A web client must have https redirect URIs.', other)
   }
@@ -117,17 +114,17 @@ function grantTypesOf (members: Members): GrantType[] {
 }
 
 function scopeOf (members: Members): string | undefined {
+  const scope = stringOf(members, 'scope') ?? ''
   try {
-    return parseScope(stringOf(members, 'scope') ?? '').join(' ') || undefined
-  } catch (error) {
-    if ((error as McpOAuthError).kind !== 'invalidScope') throw error
+    return parseScope(scope).join(' ') || undefined
+  } catch {
     throw invalid('The member scope is malformed.')
   }
 }
 
 function checkUris (members: Members): void {
-  const uris = uriMembers.map(name => stringOf(members, name))
-  if (!uris.every(uri => !uri || isPublicUrl(uri))) {
+  const uris = uriMembers.map(name => stringOf(members, name) || undefined)
+  if (!uris.every(uri => uri === undefined || isPublicUrl(uri))) {
     throw invalid('A URI in the client metadata is not an https URL with a host name.')
   }
 }
@@ -143,11 +140,9 @@ function isPublicUrl (value: string): boolean {
 function checkKeys (members: Members): void {
   const jwks = memberOf(members, 'jwks')
   if (jwks === undefined) return
-  const keys = isPlainObject(jwks) ? memberOf(jwks, 'keys') : undefined
-  if (
-    memberOf(members, 'jwks_uri') !== undefined || !Array.isArray(keys) ||
-    keys.length > maxClientKeys || !keys.every(isPublicKey)
-  ) {
+  const { keys } = Object(jwks)
+  const isValid = Array.isArray(keys) && keys.length <= maxClientKeys && keys.every(isPublicKey)
+  if (!isValid || memberOf(members, 'jwks_uri') !== undefined) {
     throw invalid('The member jwks is malformed, has private keys, or stands beside jwks_uri.')
   }
 }
@@ -160,14 +155,14 @@ function isPublicKey (key: unknown): boolean {
 function stringOf (members: Members, name: string): string | undefined {
   const value = memberOf(members, name)
   if (value === undefined || typeof value === 'string') return value
-  throw invalid('A member that must be a string is not.')
+  throw invalid(`The member ${name} must be a string.`)
 }
 
 function stringsOf (members: Members, name: string): string[] | undefined {
   const value = memberOf(members, name)
   if (value === undefined) return undefined
   if (Array.isArray(value) && value.every((entry) => typeof entry === 'string')) return [...value]
-  throw invalid('A member that must be a list of strings is not.')
+  throw invalid(`The member ${name} must be a list of strings.`)
 }
 
 function memberOf (members: Members, name: string): unknown {

@@ -80,7 +80,12 @@ export function invalidRequest (description?: string, cause?: Error): McpOAuthEr
   return new McpOAuthError('invalidRequest', { ...description && { description }, cause })
 }
 
-function decode (text: string): string {
+/**
+ * Decodes a form-encoded name or value.
+ *
+ * @throws {McpOAuthError} `invalidRequest`
+ */
+export function decode (text: string): string {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '))
   } catch {

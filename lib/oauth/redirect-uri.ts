@@ -54,7 +54,7 @@ export function redirectUriProblem (
     ? 'must be a string'
     : syntaxProblem(uri) ??
       (!isAllowed(uri, allowed) ? 'is not among those the operator allows' : null) ??
-      (forbidden.some(url => sameEndpoint(url, uri))
+      (forbidden.map(endpointName).includes(endpointName(uri))
         ? 'points to the authorization server itself'
         : null)
   return problem && `A redirect URI ${problem}.`
@@ -139,26 +139,14 @@ function matchesPattern (pattern: string, uri: string): boolean {
   return candidate.startsWith(allowed.slice(0, -1)) && !/%(?:2f|5c)/i.test(candidate)
 }
 
-function sameEndpoint (a: string, b: string): boolean {
-  const name = endpointName(a)
-  return name !== null && name === endpointName(b)
-}
-
 /** Loopback hosts are one machine, and routers decode paths: other spellings are no way around. */
-function endpointName (value: string): string | null {
-  if (!URL.canParse(value)) return null
+function endpointName (value: string): string {
   const { protocol, hostname, port, pathname } = new URL(value)
   let path = pathname
   try {
     path = decodeURIComponent(pathname)
   } catch {}
   const host = isLoopbackHost(hostname) ? 'loopback' : hostname.replace(/\.$/, '')
-  return `${protocol}//${host}:${port}${withoutSlashes(path)}`
-}
-
-// A regular expression would take quadratic time on a long row of slashes.
-function withoutSlashes (path: string): string {
-  let end = path.length
-  while (path[end - 1] === '/') end--
-  return path.slice(0, end)
+  // Without the lookbehind, a long row of slashes would take quadratic time.
+  return `${protocol}//${host}:${port}${path.replace(/(?<!\/)\/+$/, '')}`
 }

@@ -176,7 +176,7 @@ test('seal fits a client id with one redirect URI into 400 characters', async ()
     redirect_uris: ['http://127.0.0.1:33418/oauth/callback'],
     client_name: 'Claude Code (plugin:x)',
     grant_types: ['authorization_code', 'refresh_token']
-  }, { redirectPolicy: { allowed: null, forbidden: [] } })
+  }, { allowed: null, forbidden: [] })
   // What all clients have in common need not be carried.
   const { redirect_uris: uris, client_name: name, grant_types: grants } = client
   const value = await sealer.seal(

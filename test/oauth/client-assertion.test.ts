@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { assertionProblem, subjectOf } from '../../lib/oauth/client-assertion.ts'
+import { assertionProblem, subjectOf } from '../../lib/oauth/client-authentication.ts'
 
 const now = 1_000_000
 const good = { aud: 'https://mcp.example.com', exp: now + 60, iat: now, jti: 'x' }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { assertionType } from '../../lib/oauth/client-assertion.ts'
 import {
+  assertionType,
   basicCredentials,
   parseClientAuthentication
 } from '../../lib/oauth/client-authentication.ts'

@@ -18,7 +18,7 @@ const document = {
 
 function refusesText (text: string): void {
   assert.throws(
-    () => parseClientDocument(text, id, { redirectPolicy }),
+    () => parseClientDocument(text, id, redirectPolicy),
     (error: Error & { kind?: string }) => {
       assert.equal(error.kind, 'invalidClient', text.slice(0, 80))
       assert.equal(error.message, 'The client is unknown or could not be authenticated.')
@@ -34,7 +34,7 @@ function refuses (members: Record<string, unknown>): void {
 }
 
 function accepts (members: Record<string, unknown>): ReturnType<typeof parseClientDocument> {
-  return parseClientDocument(JSON.stringify({ ...document, ...members }), id, { redirectPolicy })
+  return parseClientDocument(JSON.stringify({ ...document, ...members }), id, redirectPolicy)
 }
 
 test('clientIdUrlProblem accepts valid client ids [REG-14]', () => {
@@ -219,12 +219,12 @@ test('parseClientDocument accepts only JSON objects [C-08]', () => {
       `{"__proto__":${good}}`
     ]
   ) refusesText(text)
-  assert.equal(parseClientDocument(` ${good}\n`, id, { redirectPolicy }).name, 'App')
+  assert.equal(parseClientDocument(` ${good}\n`, id, redirectPolicy).name, 'App')
 })
 
 test('parseClientDocument keeps the text of the document out of the reason [C-08]', () => {
   assert.throws(
-    () => parseClientDocument('canary', id, { redirectPolicy }),
+    () => parseClientDocument('canary', id, redirectPolicy),
     (error: Error) => !String((error.cause as Error).message).includes('canary')
   )
 })
@@ -250,7 +250,7 @@ test('parseClientDocument requires client_id to be the URL, byte for byte [C-09]
   ) refuses({ client_id: other })
   const asked = 'https://app.example/c?a=1&b=2'
   const text = JSON.stringify({ ...document, client_id: 'https://app.example/c?b=2&a=1' })
-  assert.throws(() => parseClientDocument(text, asked, { redirectPolicy }), {
+  assert.throws(() => parseClientDocument(text, asked, redirectPolicy), {
     kind: 'invalidClient'
   })
 })
@@ -320,7 +320,7 @@ test('parseClientDocument applies the rules of registration to redirect URIs [C-
   const listed = parseClientDocument(
     JSON.stringify({ ...document, redirect_uris: ['cursor://cb'] }),
     id,
-    { redirectPolicy: { allowed: ['cursor:'], forbidden: [] } }
+    { allowed: ['cursor:'], forbidden: [] }
   )
   assert.deepEqual(listed.redirectUris, ['cursor://cb'])
 })
@@ -356,7 +356,7 @@ test('parseClientDocument returns the member it checked if one is repeated [R-24
     '{"redirect_uris":["https://first.example/cb"],'
   )
   assert.deepEqual(
-    parseClientDocument(text, id, { redirectPolicy }).redirectUris,
+    parseClientDocument(text, id, redirectPolicy).redirectUris,
     document.redirect_uris
   )
   refusesText(JSON.stringify(document).replace('}', ',"redirect_uris":["javascript:x"]}'))

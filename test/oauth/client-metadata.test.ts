@@ -8,7 +8,7 @@ const uris = ['http://127.0.0.1/cb']
 
 function register (body: unknown): unknown {
   try {
-    return parseClientMetadata(body, { redirectPolicy })
+    return parseClientMetadata(body, redirectPolicy)
   } catch (error) {
     assert.ok(error instanceof McpOAuthError, String(error))
     assert.match(error.message, /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/)
@@ -102,7 +102,7 @@ test('parseClientMetadata limits the sum of the redirect URIs before it reads an
     }
   }
   const redirectUris = [1, 2, 3].map((n) => `https://app.example/${'/'.repeat(2000)}${n}`)
-  assert.throws(() => parseClientMetadata({ redirect_uris: redirectUris }, { redirectPolicy }), {
+  assert.throws(() => parseClientMetadata({ redirect_uris: redirectUris }, redirectPolicy), {
     kind: 'invalidRedirectUri'
   })
   assert.deepEqual(judged, [])
@@ -257,7 +257,7 @@ test('parseClientMetadata returns the member it checked if one is repeated [R-24
     'invalidRedirectUri'
   )
   const list = ['https://ok.example']
-  const kept = parseClientMetadata({ redirect_uris: list }, { redirectPolicy })
+  const kept = parseClientMetadata({ redirect_uris: list }, redirectPolicy)
   list[0] = 'javascript:x'
   assert.deepEqual(kept.redirect_uris, ['https://ok.example'])
 })
@@ -315,9 +315,7 @@ test('parseClientMetadata puts a rejected redirect URI into the cause, not the d
   ) {
     assert.throws(
       () =>
-        parseClientMetadata({ redirect_uris: [uri], ...more }, {
-          redirectPolicy: { allowed: null, forbidden: [] }
-        }),
+        parseClientMetadata({ redirect_uris: [uri], ...more }, { allowed: null, forbidden: [] }),
       (error: Error) => {
         assert.equal((error.cause as Error).message, `the redirect URI: "${uri}"`)
         return !error.message.includes('canary')
