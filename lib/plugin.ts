@@ -10,8 +10,8 @@ import { rejectPublicAddress } from './host/listen.ts'
 import { logSerializers } from './host/replies.ts'
 import { findRoot } from './host/root.ts'
 import { safeLogger } from './host/safe-logger.ts'
-import { createMcpEndpoint } from './mcp/create.ts'
-import type { McpEndpoint } from './mcp/endpoint.ts'
+import type { McpEndpoint } from './mcp/access/tool-access.ts'
+import { collectTools, createEndpoint } from './mcp/endpoint.ts'
 import { mcpRoute } from './mcp/route.ts'
 import { createConfig, type Config } from './options/config.ts'
 import type { McpOAuthOptions } from './options/schema.ts'
@@ -48,8 +48,9 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   decorate(instance, root, { registration, guards, guarded })
   discoveryRoutes(root, config, urls, document)
 
-  endpoint = createMcpEndpoint(instance, { root, config, urls, guards, log })
-  if (endpoint) mcpRoute(instance, { config, guards, endpoint })
+  const tools = config.mcp.tools && collectTools(instance, root, config, log)
+  endpoint = createEndpoint(config, urls, guards.holds, log, tools)
+  if (endpoint) mcpRoute(instance, config, guards, endpoint)
 }
 
 function createProvider (instance: FastifyInstance, config: Config, log: Log) {

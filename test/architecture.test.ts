@@ -28,7 +28,7 @@ const floors = [
 const doors: Record<string, RegExp> = {
   '@fastify/http-proxy': /^thin-proxy\/http-proxy\.ts$/,
   '@modelcontextprotocol/sdk': /^mcp\//,
-  '@modelcontextprotocol/server': /^mcp\/servers\/modern\.ts$/,
+  '@modelcontextprotocol/server': /^mcp\/servers\/fetch\.ts$/,
   '@sinclair/typebox': /^(schemas|options)\//,
   'fastify-plugin': /^index\.ts$/,
   cookie: /^broker\/login-cookies\.ts$/,

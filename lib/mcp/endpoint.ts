@@ -1,58 +1,47 @@
 /** Which server is behind the MCP route? */
 
-import type { Log } from '../types.ts'
+import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
+import type { FastifyInstance } from 'fastify'
 import { startupError } from '../errors.ts'
-import type { McpEndpoint, ScopelessEndpoint } from './rpc/types.ts'
+import type { Guards } from '../guard/guard.ts'
 import type { Config } from '../options/config.ts'
-import { createFetchEndpoint } from './servers/fetch.ts'
-import { withModernEra } from './servers/modern.ts'
+import type { SdkServer } from '../options/mcp.ts'
+import type { Log } from '../types.ts'
+import type { Urls } from '../urls.ts'
+import { type McpEndpoint, type OnStart, withToolAccess } from './access/tool-access.ts'
+import type { ScopedTool } from './access/tool-list.ts'
+import { type ScopelessEndpoint, rpcCode } from './rpc/messages.ts'
+import { createFetchEndpoint, withModernEra } from './servers/fetch.ts'
+import type { RequestInfo } from './servers/multiplexer.ts'
 import { createPerRequestEndpoint, createSharedEndpoint } from './servers/sdk.ts'
-import type { ScopedTool } from './access/scopes.ts'
-import type { Sessions } from './access/sessions.ts'
-import { type Holds, type OnStart, withToolAccess } from './access/tool-access.ts'
-import { type ToolServerOptions, createToolServer } from './tools/server.ts'
-import type { ToolCollection } from './tools/collect.ts'
-
-export type { McpEndpoint } from './rpc/types.ts'
-
-/** The server behind the MCP route: `server`, else `handler`, else the tools of `EndpointDeps`. */
-export type EndpointOptions =
-  & ToolServerOptions
-  & Pick<Config['mcp'], 'server' | 'handler' | 'toolScopes'>
-
-export interface EndpointDeps {
-  /** The URL of the MCP route. Called at each use: the port may be unknown until `listen`. */
-  resource: () => string
-  /** Builds the tools. Called once, by `ready()`. */
-  tools?: () => ToolCollection
-  /** Checks whether a caller has scopes. */
-  holds: Holds
-  log: Log
-  /** Binds the sessions of a handler to their callers. */
-  sessions: Sessions
-}
+import { injectTokensOf } from './tools/call.ts'
+import { type ToolCollection, createToolCollector } from './tools/collect.ts'
 
 /**
- * Creates the server behind the MCP route.
+ * Creates the server of the options `mcp.server`, `mcp.handler` or `mcp.tools`.
  *
+ * @param holds checks whether a caller has scopes
+ * @param tools builds the tools. Called once, by `ready()`
  * @returns the server, or `null` without one: then the user adds the route
  */
 export function createEndpoint (
-  options: EndpointOptions,
-  { resource, tools, holds, log, sessions }: EndpointDeps
+  { mcp, secrets }: Pick<Config, 'mcp' | 'secrets'>,
+  urls: () => Pick<Urls, 'resource'>,
+  holds: Guards['holds'],
+  log: Log,
+  tools: (() => ToolCollection) | undefined
 ): McpEndpoint | null {
-  const { server, handler, toolScopes } = options
-  const access = { toolScopes, holds }
+  const { server, handler, toolScopes } = mcp
+  const withScopes = (endpoint: ScopelessEndpoint, onStart: OnStart | null) =>
+    withToolAccess(endpoint, toolScopes, holds, onStart)
   const inBothEras = (legacy: ScopelessEndpoint, onStart: OnStart | null) =>
-    withToolAccess(withModernEra(legacy, resource, log), access, onStart)
+    withScopes(withModernEra(legacy, urls, log), onStart)
 
-  if (handler !== undefined) {
-    return withToolAccess(createFetchEndpoint(handler, resource, sessions), access, null)
-  }
+  if (handler !== undefined) return withScopes(createFetchEndpoint(handler, urls, secrets), null)
   if (typeof server === 'function') return inBothEras(createPerRequestEndpoint(server), null)
   if (server !== undefined) return inBothEras(createSharedEndpoint(server), warnOfUnknownNames)
   if (tools === undefined) return null
-  const toolServer = createSharedEndpoint(() => createToolServer(options, tools()))
+  const toolServer = createSharedEndpoint(() => createToolServer(mcp, tools()))
   return inBothEras(toolServer, rejectUnknownNames)
 
   /** A server may add tools later, so an unknown name may be right. */
@@ -77,4 +66,57 @@ export function createEndpoint (
       ? Object.keys(toolScopes).filter(name => !listed.some(tool => tool.name === name))
       : []
   }
+}
+
+/** Collects the routes of the app from now on. Returns a function that makes tools of them. */
+export function collectTools (
+  instance: FastifyInstance,
+  root: FastifyInstance,
+  { headers, mcp, prefix }: Config,
+  log: Log
+) {
+  const collector = createToolCollector(injectTokensOf(root))
+  instance.addHook('onRoute', collector.onRoute)
+  return () => {
+    const collection = collector.build({
+      options: mcp.tools === true ? {} : mcp.tools ?? {},
+      headers,
+      inject: instance.inject.bind(instance) as never
+    })
+    if (collection.tools.length === 0) {
+      log.warn(
+        { path: prefix + mcp.path },
+        'No route became a tool: await app.register(mcpOAuth, …) must come before the routes, ' +
+          'and each needs an operationId in its schema'
+      )
+    }
+    return collection
+  }
+}
+
+/** Creates an SDK 1.x server whose tools are routes. Apps without such tools never load the SDK. */
+async function createToolServer (
+  { name, version, instructions }: Config['mcp'],
+  { tools, call }: ToolCollection
+): Promise<SdkServer> {
+  const [{ Server }, { CallToolRequestSchema, ListToolsRequestSchema, McpError }] = await Promise
+    .all([
+      import('@modelcontextprotocol/sdk/server/index.js'),
+      import('@modelcontextprotocol/sdk/types.js')
+    ])
+  const server = new Server({ name, version }, {
+    capabilities: { tools: {} },
+    ...(instructions !== undefined && { instructions })
+  })
+  server.setRequestHandler(ListToolsRequestSchema, () => ({ tools }))
+  server.setRequestHandler(
+    CallToolRequestSchema,
+    async ({ params }, { requestInfo, signal }): Promise<CallToolResult> => {
+      const caller = { ...requestInfo as RequestInfo, signal }
+      const result = await call(params.name, params.arguments ?? {}, caller)
+      if (result === null) throw new McpError(rpcCode.invalidParams, 'Unknown tool')
+      return result
+    }
+  )
+  return server
 }

@@ -1,29 +1,26 @@
-/** In which order is a request to the MCP route checked? */
+/** In which order is a request to the MCP route checked, and how long does its stream stay open? */
 
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Config } from '../options/config.ts'
 import { causeWith, McpOAuthError } from '../errors.ts'
 import type { Guards } from '../guard/guard.ts'
-import {
-  type McpEndpoint,
-  type McpRequest,
-  type McpResponse,
-  disconnectedResponse,
-  rpcCode,
-  rpcFailure
-} from './rpc/types.ts'
-import { headerMismatch } from './rpc/era.ts'
-import { isTooDeep } from './rpc/parse.ts'
-import { createHostCheck, type HostCheck } from '../oauth/origin.ts'
-import { loopbackNames } from '../oauth/url.ts'
-import { isBoundToLoopback } from '../host/listen.ts'
 import { preflightHandler } from '../host/cors.ts'
 import { isolate, prefixWithin, publicRoute } from '../host/isolate.ts'
+import { isBoundToLoopback } from '../host/listen.ts'
 import { logSerializers } from '../host/replies.ts'
-import { createStreams } from './streams.ts'
-
-const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
+import { streamCheckIntervalMs, streamGraceMs } from '../limits.ts'
+import { createHostCheck, type HostCheck } from '../oauth/origin.ts'
+import { loopbackNames } from '../oauth/url.ts'
+import type { Config } from '../options/config.ts'
+import type { McpEndpoint } from './access/tool-access.ts'
+import { headerMismatch } from './rpc/era.ts'
+import {
+  type McpResponse,
+  disconnectedResponse,
+  isTooDeep,
+  rpcCode,
+  rpcFailure
+} from './rpc/messages.ts'
 
 /**
  * Adds the MCP route. Host, Origin and token are checked before a body is read. The dependencies,
@@ -31,9 +28,11 @@ const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
  */
 export function mcpRoute (
   instance: FastifyInstance,
-  { config, guards, endpoint }: { config: Config, guards: Guards, endpoint: McpEndpoint }
+  config: Config,
+  guards: Guards,
+  endpoint: McpEndpoint
 ): void {
-  const streams = createStreams()
+  const streams = createStreams(guards.isStillValid)
   instance.register(async (scope) => {
     isolate(scope)
     const checkOrigin = originGuard(scope, config)
@@ -41,7 +40,7 @@ export function mcpRoute (
     const preflight = { config: publicRoute, onRequest: checkOrigin }
     scope.options(config.mcp.path, preflight, preflightHandler(endpoint.methods))
     scope.route({
-      method: [...methods],
+      method: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
       url: config.mcp.path,
       exposeHeadRoute: false,
       bodyLimit: config.mcp.bodyLimit,
@@ -74,7 +73,7 @@ export function mcpRoute (
       const message = 'The body is not valid JSON, or nested too deeply.'
       return rpcFailure(400, rpcCode.parseError, message)
     }
-    const request: McpRequest = {
+    const request = {
       http,
       headers: http.headers,
       body: http.body,
@@ -93,7 +92,7 @@ export function mcpRoute (
     if (!(response.body instanceof Readable)) return response
     // After a disconnect `close` was emitted already, so the reply would never end the stream.
     if (request.signal.aborted) response.body.destroy()
-    else streams.watch(reply, request.authInfo?.expiresAt, () => guards.isStillValid(http))
+    else streams.watch(http, reply)
     return response
   }
 }
@@ -144,8 +143,9 @@ function originGuard (scope: FastifyInstance, config: Config) {
     if (scope.server.listening) settled = check
     const problem = check(host, origin)
     if (problem !== null) {
-      const isHost = problem === 'hostNotAllowed'
-      const cause = isHost ? causeWith('the Host', host) : causeWith('the Origin', origin)
+      const cause = problem === 'hostNotAllowed'
+        ? causeWith('the Host', host)
+        : causeWith('the Origin', origin)
       throw new McpOAuthError(problem, { cause })
     }
     if (origin === undefined) return
@@ -157,14 +157,56 @@ function originGuard (scope: FastifyInstance, config: Config) {
   }
 }
 
-function createCheck (scope: FastifyInstance, config: Config): HostCheck {
-  const local = isBoundToLoopback(scope.server) ? loopbackNames : []
-  const own = config.publicUrl === null ? [] : [new URL(config.publicUrl)]
+function createCheck (
+  { server }: FastifyInstance,
+  { allowedHosts, allowedOrigins, publicUrl }: Config
+) {
+  const local = isBoundToLoopback(server) ? loopbackNames : []
+  const own = publicUrl === null ? [] : [new URL(publicUrl)]
   return createHostCheck({
-    allowedHosts: config.allowedHosts ?? [...local, ...own.map(({ hostname }) => hostname)],
-    allowedOrigins: config.allowedOrigins ?? [
+    allowedHosts: allowedHosts ?? [...local, ...own.map(({ hostname }) => hostname)],
+    allowedOrigins: allowedOrigins ?? [
       ...local.flatMap(name => [`http://${name}`, `https://${name}`]),
       ...own.map(({ origin }) => origin)
     ]
   })
+}
+
+/**
+ * The open event streams of a route. They stay open no longer than their tokens are valid and the
+ * app runs.
+ *
+ * @param isTokenValid checks whether the token of a request would still be accepted
+ */
+function createStreams (isTokenValid: (http: FastifyRequest) => Promise<boolean>) {
+  const open = new Set<FastifyReply['raw']>()
+  return {
+    /** Ends a stream when its token expires or becomes invalid. */
+    watch (http: FastifyRequest, { raw }: FastifyReply): void {
+      open.add(raw)
+      const expiresAt = 1000 * (http.mcpAuth?.expiresAt ?? Infinity)
+      // Clocks differ: a token that was accepted after its end is valid while its checks pass.
+      const end = expiresAt > Date.now() ? expiresAt + streamGraceMs : Infinity
+      // Fastify holds the headers back until the first event, which may be hours away.
+      raw.once('pipe', () => raw.flushHeaders())
+      let checking = false
+      const check = async () => {
+        if (Date.now() > end) raw.destroy()
+        if (checking || raw.destroyed) return
+        checking = true
+        if (!await isTokenValid(http).catch(() => true)) raw.destroy()
+        checking = false
+      }
+      const timer = setInterval(check, Math.min(streamCheckIntervalMs, end - Date.now() + 1))
+      timer.unref()
+      raw.once('close', () => {
+        open.delete(raw)
+        clearInterval(timer)
+      })
+    },
+    /** Ends all streams: an open stream keeps the app from closing. */
+    close (): void {
+      for (const raw of open) raw.destroy()
+    }
+  }
 }

@@ -6,7 +6,7 @@ import {
   injectTokensOf,
   routeMark,
   type MarkedConfig
-} from '../../lib/mcp/tools/inject.ts'
+} from '../../lib/mcp/tools/call.ts'
 
 test('check() accepts an inject token once, even before its call has ended [EX-04]', async (t) => {
   const app = Fastify()

@@ -6,7 +6,7 @@ import {
 } from '@modelcontextprotocol/sdk/types.js'
 import fc from 'fast-check'
 import { maxBatchMessages, maxBodyDepth } from '../../lib/limits.ts'
-import { isTooDeep, parseBody, protocolVersions } from '../../lib/mcp/rpc/parse.ts'
+import { isTooDeep, parseBody, protocolVersions } from '../../lib/mcp/rpc/messages.ts'
 import { sweep } from '../support/sweep.ts'
 
 const ping = { jsonrpc: '2.0', id: 1, method: 'ping' }

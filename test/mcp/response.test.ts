@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { createPendingResponse } from '../../lib/mcp/servers/response.ts'
+import { closingResponse, disconnectedResponse } from '../../lib/mcp/rpc/messages.ts'
+import { createPendingResponse } from '../../lib/mcp/servers/multiplexer.ts'
 
 const options = { expected: 1, batch: false, streams: true, onEnd: () => {} }
 
@@ -41,17 +42,17 @@ test('createPendingResponse sends nothing after a disconnect [HT-20]', async () 
   pending.notify({ method: 'n' })
   const { body } = await pending.response
   assert.ok(body instanceof Readable)
-  pending.end('disconnected')
+  pending.end(disconnectedResponse)
   pending.notify({ method: 'n' })
   pending.reply({ id: 1 })
-  pending.end('closing')
+  pending.end(closingResponse)
   assert.equal(body.destroyed, true)
   assert.equal(ends, 1)
 })
 
 test('createPendingResponse answers 503 when the server closes', async () => {
   const pending = createPendingResponse(options)
-  pending.end('closing')
+  pending.end(closingResponse)
   assert.equal((await pending.response).status, 503)
 })
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { PassThrough, Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import type { RpcMessage } from '../../lib/mcp/rpc/parse.ts'
+import type { RpcMessage } from '../../lib/mcp/rpc/messages.ts'
 import { mapMessages } from '../../lib/mcp/rpc/responses.ts'
 
 const json = { 'content-type': 'application/json' }

@@ -3,16 +3,25 @@ import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { McpAuth } from '../../lib/types.ts'
-import { createSessions } from '../../lib/mcp/access/sessions.ts'
-import {
-  type EndpointDeps,
-  type EndpointOptions,
-  type McpEndpoint,
-  createEndpoint
-} from '../../lib/mcp/endpoint.ts'
-import type { ScopelessEndpoint } from '../../lib/mcp/rpc/types.ts'
+import type { McpEndpoint } from '../../lib/mcp/access/tool-access.ts'
+import { createEndpoint } from '../../lib/mcp/endpoint.ts'
+import type { ScopelessEndpoint } from '../../lib/mcp/rpc/messages.ts'
+import type { ToolCollection } from '../../lib/mcp/tools/collect.ts'
+import type { Config } from '../../lib/options/config.ts'
+
+export type EndpointOptions = Partial<Config['mcp']>
+
+/** What an endpoint needs of its registration. */
+export interface EndpointDeps {
+  resource?: () => string
+  tools?: () => ToolCollection
+  holds?: (authInfo: McpAuth | undefined, scopes: readonly string[]) => boolean
+}
 
 const noOptions = {
+  path: '/mcp',
+  bodyLimit: 1_000_000,
+  tools: undefined,
   name: 'test',
   version: '1.0.0',
   instructions: undefined,
@@ -23,16 +32,12 @@ const noOptions = {
 
 /** Creates an endpoint whose callers have all scopes. */
 export function buildEndpoint (
-  options: Partial<EndpointOptions>,
-  deps: Partial<EndpointDeps> = {}
+  options: EndpointOptions,
+  { resource = () => 'http://localhost/mcp', tools, holds = () => true }: EndpointDeps = {}
 ): McpEndpoint {
-  const endpoint = createEndpoint({ ...noOptions, ...options }, {
-    resource: () => 'http://localhost/mcp',
-    holds: () => true,
-    log: Fastify().log,
-    sessions: createSessions([]),
-    ...deps
-  })
+  const config = { mcp: { ...noOptions, ...options }, secrets: [] }
+  const urls = () => ({ resource: resource() })
+  const endpoint = createEndpoint(config, urls, holds, Fastify().log, tools)
   assert.ok(endpoint)
   return endpoint
 }

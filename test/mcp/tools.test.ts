@@ -7,15 +7,17 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import type { CallToolResult, Tool } from '@modelcontextprotocol/sdk/types.js'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { mcpOAuth } from '../../lib/index.ts'
-import type { EndpointDeps, EndpointOptions } from '../../lib/mcp/endpoint.ts'
-import type { ToolCaller } from '../../lib/mcp/tools/call.ts'
+import { type ToolCaller, injectTokenHeader, injectTokensOf } from '../../lib/mcp/tools/call.ts'
 import type { ToolOptions } from '../../lib/options/mcp.ts'
 import { type ToolCollection, createToolCollector } from '../../lib/mcp/tools/collect.ts'
 import {
-  injectTokenHeader,
-  injectTokensOf
-} from '../../lib/mcp/tools/inject.ts'
-import { buildEndpoint, post, serve, toolCall } from './route.ts'
+  type EndpointDeps,
+  type EndpointOptions,
+  buildEndpoint,
+  post,
+  serve,
+  toolCall
+} from './route.ts'
 
 type Routes = (app: FastifyInstance) => unknown
 
@@ -553,7 +555,7 @@ test('an aborted tools/call aborts the request of the route', async (t) => {
 /** An app whose tools are served over HTTP. */
 async function start (
   t: TestContext,
-  { toolScopes, ...deps }: Partial<EndpointOptions & EndpointDeps> = {}
+  { toolScopes, ...deps }: Pick<EndpointOptions, 'toolScopes'> & EndpointDeps = {}
 ): Promise<string> {
   const app = Fastify()
   const collector = createToolCollector(injectTokensOf(app))

@@ -16,11 +16,10 @@ export type Sessions = ReturnType<typeof createSessions>
  */
 export function createSessions (secrets: readonly string[]) {
   const keys = secrets.length > 0 ? secrets : [randomBytes(32).toString('base64url')]
-  const codeOf = (key: string, id: string, caller: McpAuth | undefined): Buffer => (
-    createHmac('sha256', key).update(
-      JSON.stringify(['fastify-mcp-oauth session', id, identityOf(caller)])
-    ).digest().subarray(0, sessionCodeBytes)
-  )
+  const codeOf = (key: string, id: string, caller: McpAuth | undefined) => {
+    const text = JSON.stringify(['fastify-mcp-oauth session', id, identityOf(caller)])
+    return createHmac('sha256', key).update(text).digest().subarray(0, sessionCodeBytes)
+  }
   return {
     /** Adds the authentication code to the id of the server. */
     bind: (id: string, caller: McpAuth | undefined): string =>

@@ -1,22 +1,32 @@
 /** Which tools does a server have, and which scopes do they declare? Only `tools/list` can tell. */
 
-import {
-  type McpRequest,
-  type McpResponse,
-  type ScopelessEndpoint,
-  rpcCode,
-  serverFault
-} from '../rpc/types.ts'
-import { messagesOf, metaOf } from '../rpc/parse.ts'
-import { sendInternalRequest } from '../rpc/internal-request.ts'
+import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
+import { failure } from '../../errors.ts'
 import {
   maxListedTools,
   maxToolListPages,
   toolListLifetimeMs,
   toolListTimeoutMs
 } from '../../limits.ts'
-import type { ScopedTool } from './scopes.ts'
+import {
+  type McpRequest,
+  type McpResponse,
+  type RpcMessage,
+  type ScopelessEndpoint,
+  messagesOf,
+  metaOf,
+  rpcCode
+} from '../rpc/messages.ts'
+import { sendInternalRequest } from '../rpc/responses.ts'
 import { identityOf } from './sessions.ts'
+
+/** The members of a tool that decide who may call it, and how. */
+export interface ScopedTool {
+  name: string
+  inputSchema?: unknown
+  annotations?: ToolAnnotations | undefined
+  _meta?: Record<string, unknown> | undefined
+}
 
 /** A page of `tools/list`. */
 interface ToolPage {
@@ -40,6 +50,38 @@ export function createToolList (
   const keyOf = (name: string, { authInfo }: McpRequest) =>
     JSON.stringify([shared ? null : identityOf(authInfo), name])
 
+  /**
+   * Lists one page. A server that refuses the caller (4xx) would have refused the call as well.
+   *
+   * @throws {McpOAuthError} internal: without the list the scopes of the tools are unknown
+   */
+  async function listPage (
+    caller: McpRequest,
+    cursor: string | undefined,
+    signal: AbortSignal
+  ): Promise<ToolPage | McpResponse> {
+    const { 'mcp-name': _name, 'last-event-id': _event, ...headers } = caller.headers
+    const { result, error, response, id } = await sendInternalRequest(handle, caller, {
+      method: 'tools/list',
+      params: { ...protocolMeta(caller.body), ...(cursor !== undefined && { cursor }) },
+      headers: {
+        ...headers,
+        accept: 'application/json, text/event-stream',
+        ...(headers['mcp-method'] !== undefined && { 'mcp-method': 'tools/list' })
+      },
+      signal
+    })
+    if (isToolPage(result)) return result
+    if (error?.code === rpcCode.methodNotFound) return { tools: [] }
+    const { status, body } = response
+    if (status >= 400 && status < 500 && typeof body === 'string') {
+      const { id: callId = null } = Object(caller.body) as RpcMessage
+      return { ...response, body: body.replace(JSON.stringify(id), () => JSON.stringify(callId)) }
+    }
+    const code = error === undefined ? '' : ` and code ${error.code}`
+    throw failure('internal', `the MCP server did not list its tools: status ${status}${code}`)
+  }
+
   const toolList = {
     /**
      * Returns tools from the cache, or lists all tools once.
@@ -60,16 +102,15 @@ export function createToolList (
       const signal = AbortSignal.any([request.signal, AbortSignal.timeout(toolListTimeoutMs)])
       let cursor: string | undefined
       for (let count = 0; count < maxToolListPages; count++) {
-        const page = await listPage(handle, request, cursor, signal)
+        const page = await listPage(request, cursor, signal)
         if ('status' in page) return page
         tools.push(...page.tools)
         cursor = page.nextCursor ?? undefined
-        if (cursor === undefined) {
-          toolList.update(tools, request)
-          return tools
-        }
+        if (cursor !== undefined) continue
+        toolList.update(tools, request)
+        return tools
       }
-      throw serverFault(`the list of tools has more than ${maxToolListPages} pages`)
+      throw failure('internal', `the list of tools has more than ${maxToolListPages} pages`)
     },
     /** Caches tools that the server has listed for a caller. */
     update (tools: readonly ScopedTool[], request: McpRequest): void {
@@ -82,39 +123,6 @@ export function createToolList (
   return toolList
 }
 
-/**
- * Lists one page. A server that refuses the caller (4xx) would have refused the call as well.
- *
- * @throws {McpOAuthError} internal: without the list the scopes of the tools are unknown
- */
-async function listPage (
-  handle: ScopelessEndpoint['handle'],
-  caller: McpRequest,
-  cursor: string | undefined,
-  signal: AbortSignal
-): Promise<ToolPage | McpResponse> {
-  const { 'mcp-name': _name, 'last-event-id': _event, ...headers } = caller.headers
-  const { result, error, response, id } = await sendInternalRequest(handle, caller, {
-    method: 'tools/list',
-    params: { ...protocolMeta(caller.body), ...(cursor !== undefined && { cursor }) },
-    headers: {
-      ...headers,
-      accept: 'application/json, text/event-stream',
-      ...(headers['mcp-method'] !== undefined && { 'mcp-method': 'tools/list' })
-    },
-    signal
-  })
-  if (isToolPage(result)) return result
-  if (error?.code === rpcCode.methodNotFound) return { tools: [] }
-  const { status, body } = response
-  if (status >= 400 && status < 500 && typeof body === 'string') {
-    const { id: callId = null } = Object(caller.body) as { id?: unknown }
-    return { ...response, body: body.replace(JSON.stringify(id), () => JSON.stringify(callId)) }
-  }
-  const code = error === undefined ? '' : ` and code ${error.code}`
-  throw serverFault(`the MCP server did not list its tools: status ${status}${code}`)
-}
-
 /** Checks whether a result is a list of tools. Tools are identified by their names. */
 export function isToolPage (result: unknown): result is ToolPage {
   const { tools, nextCursor = null } = Object(result) as { tools?: unknown, nextCursor?: unknown }
@@ -123,7 +131,7 @@ export function isToolPage (result: unknown): result is ToolPage {
 }
 
 /** The version and the client in the `_meta` of a modern request, without the rest of it. */
-function protocolMeta (body: unknown): { _meta?: object } {
+function protocolMeta (body: unknown) {
   const [message = {}] = messagesOf(body)
   const members = Object.entries(metaOf(message)).filter(([name]) =>
     /^io\.modelcontextprotocol\/(?:protocolVersion|client)/.test(name)

@@ -1,7 +1,14 @@
 /** Does a request belong to MCP 2026-07-28 or later, and do its headers match its body? */
 
-import { type McpRequest, type McpResponse, rpcCode, rpcFailure } from './types.ts'
-import { type RpcMessage, messagesOf, metaOf } from './parse.ts'
+import {
+  type McpRequest,
+  type McpResponse,
+  type RpcMessage,
+  messagesOf,
+  metaOf,
+  rpcCode,
+  rpcFailure
+} from './messages.ts'
 
 /** The first revision of the modern era: no handshake, no sessions, a version in every request. */
 const firstModernVersion = '2026-07-28'

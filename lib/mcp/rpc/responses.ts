@@ -1,8 +1,8 @@
-/** How is a message in a response replaced, be it JSON or an event stream? */
+/** How are the messages of a response read and replaced, be it JSON or an event stream? */
 
-import { Transform, pipeline } from 'node:stream'
-import type { RpcMessage } from './parse.ts'
-import type { McpResponse } from './types.ts'
+import { randomUUID } from 'node:crypto'
+import { Readable, Transform, addAbortSignal, pipeline } from 'node:stream'
+import type { McpRequest, McpResponse, RpcMessage, ScopelessEndpoint } from './messages.ts'
 
 /**
  * Returns a message, or another one in its place. Must not throw: it may run while the response is
@@ -36,14 +36,14 @@ function eventMapper (map: MapMessage): Transform {
     transform (chunk: Uint8Array, _encoding, done) {
       const text = decoder.decode(chunk, { stream: true })
       const end = endOfEvents(tail + text) - tail.length
-      const rest = end > 0 ? text.slice(end) : text
-      tail = (end > 0 ? rest : tail + text).slice(-3)
       if (end <= 0) {
-        pieces.push(rest)
+        tail = (tail + text).slice(-3)
+        pieces.push(text)
         return done()
       }
       const events = [...pieces, text.slice(0, end)].join('').split(/(?<=\n\n|\r\n\r\n)/)
-      pieces = [rest]
+      pieces = [text.slice(end)]
+      tail = text.slice(end).slice(-3)
       done(null, events.map(event => mapEvent(event, map)).join(''))
     },
     flush (done) {
@@ -82,4 +82,66 @@ function mapText (text: string, map: MapMessage): string {
   )
   if (mapped.every((message, index) => message === messages[index])) return text
   return JSON.stringify(Array.isArray(body) ? mapped : mapped[0])
+}
+
+/**
+ * Sends a server a JSON-RPC request of our own with the credentials of a caller.
+ *
+ * @param handle the server
+ * @param caller the request of the caller
+ * @param signal cancels the request. Default: the signal of the caller's request
+ * @param notify receives the notifications that precede the response
+ * @returns the JSON-RPC response, if there is one, and the HTTP response around it
+ * @throws the fault of the server, or the reason of the signal
+ */
+export async function sendInternalRequest (
+  handle: ScopelessEndpoint['handle'],
+  caller: McpRequest,
+  { method, params, headers, signal = caller.signal, notify = () => {} }: {
+    method: string
+    params: object
+    headers: McpRequest['headers']
+    signal?: AbortSignal
+    notify?: (message: RpcMessage) => unknown
+  }
+) {
+  const id = randomUUID()
+  const body = { jsonrpc: '2.0', id, method, params }
+  const replies: RpcMessage[] = []
+  const request = { ...caller, headers, body, rawBody: JSON.stringify(body), signal }
+  const response = mapMessages(await untilAborted(handle(request), signal), message => {
+    if (typeof message.method === 'string') notify(message)
+    else replies.push(message)
+    return message
+  })
+  if (response.body instanceof Readable) {
+    // Messages are mapped as the stream is read. The rest of the stream is discarded.
+    const chunks = addAbortSignal(signal, response.body)[Symbol.asyncIterator]()
+    try {
+      while (replies.length === 0 && !(await chunks.next()).done);
+    } catch {
+      // The messages before the stream broke off still count.
+    } finally {
+      response.body.destroy()
+    }
+  }
+  const { result, error } = Object(replies[0]) as {
+    result?: unknown
+    error?: { code: number, message: string, data?: unknown }
+  }
+  return { response, id, result, error }
+}
+
+/** Some servers ignore the signal. Their late response is discarded. */
+function untilAborted (response: Promise<McpResponse>, signal: AbortSignal): Promise<McpResponse> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      reject(signal.reason)
+      response.then(({ body }) => {
+        if (body instanceof Readable) body.destroy()
+      }, () => {})
+    }
+    signal.addEventListener('abort', stop, { once: true })
+    response.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+  })
 }

@@ -1,35 +1,42 @@
-/** How does a fetch-shaped handler serve the MCP route? */
+/** How do fetch-shaped handlers serve the MCP route: the user's, and that of the SDK 2.x? */
 
 import { Readable } from 'node:stream'
+import type { InitializeResult } from '@modelcontextprotocol/sdk/types.js'
 import type { FetchHandler } from '../../options/mcp.ts'
-import { isEventStream } from '../rpc/responses.ts'
+import type { Log } from '../../types.ts'
+import { createSessions } from '../access/sessions.ts'
+import { isModern } from '../rpc/era.ts'
 import {
-  type McpResponse,
   type McpRequest,
+  type McpResponse,
   type ScopelessEndpoint,
   connectionHeaders,
   disconnectedResponse,
   rpcCode,
   rpcFailure
-} from '../rpc/types.ts'
-import { isModern } from '../rpc/era.ts'
-import type { Sessions } from '../access/sessions.ts'
+} from '../rpc/messages.ts'
+import { isEventStream, sendInternalRequest } from '../rpc/responses.ts'
+
+type Sdk = typeof import('@modelcontextprotocol/server')
+
+/** The URL of every request, from the configuration: no `Host` header is in it. */
+type Target = () => { resource: string }
 
 /**
  * Serves through a fetch-shaped handler, which enforces the rules of the protocol. Only sessions
  * are ours: each belongs to one caller, and the modern era has none.
  *
- * @param resource the configured URL, and the URL of every request: no `Host` header is in it
- * @param sessions binds session ids to callers
+ * @param secrets bind session ids to callers
  */
 export function createFetchEndpoint (
   handler: FetchHandler,
-  resource: () => string,
-  sessions: Sessions
+  urls: Target,
+  secrets: readonly string[]
 ): ScopelessEndpoint {
+  const sessions = createSessions(secrets)
   return {
     methods: ['POST', 'GET', 'DELETE'],
-    async ready () {},
+    ready: async () => {},
     async handle (request) {
       const bound = request.headers['mcp-session-id']
       const session = bound === undefined || isModern(request)
@@ -37,8 +44,7 @@ export function createFetchEndpoint (
         : sessions.open(String(bound), request.authInfo)
       if (session === null) return rpcFailure(404, rpcCode.noSession, 'Session not found')
       try {
-        const web = webRequest(request, resource(), session)
-        const response = await callHandler(handler, web, request)
+        const response = await callHandler(handler, webRequest(request, urls, session), request)
         const { headers } = response
         const id = headers['mcp-session-id']
         if (id !== undefined) headers['mcp-session-id'] = sessions.bind(id, request.authInfo)
@@ -48,18 +54,16 @@ export function createFetchEndpoint (
         throw error
       }
     },
-    async close () {
-      await handler.close?.()
-    }
+    close: async () => await handler.close?.()
   }
 }
 
 /** Makes a web `Request` of a request, at the URL of the MCP route. */
-export function webRequest (
+function webRequest (
   { http: { method }, headers, rawBody, signal }: McpRequest,
-  resource: string,
+  urls: Target,
   session?: string
-): Request {
+) {
   const kept = new Headers()
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined || name.startsWith(':') || connectionHeaders.includes(name)) continue
@@ -67,12 +71,12 @@ export function webRequest (
   }
   kept.delete('mcp-session-id')
   if (session !== undefined) kept.set('mcp-session-id', session)
-  const init = { method, headers: kept, signal }
-  return new Request(resource, method === 'POST' ? { ...init, body: rawBody } : init)
+  const body = method === 'POST' ? { body: rawBody } : {}
+  return new Request(urls().resource, { method, headers: kept, signal, ...body })
 }
 
 /** Serves a request through a handler. Only event streams are streamed. */
-export async function callHandler (
+async function callHandler (
   handler: FetchHandler,
   web: Request,
   { authInfo, body: parsedBody }: McpRequest
@@ -81,7 +85,7 @@ export async function callHandler (
     ...(authInfo !== undefined && { authInfo }),
     ...(parsedBody !== undefined && { parsedBody })
   })
-  const headers: Record<string, string> = {}
+  const headers: McpResponse['headers'] = {}
   response.headers.forEach((value, name) => {
     if (!connectionHeaders.includes(name)) headers[name] = value
   })
@@ -93,4 +97,134 @@ export async function callHandler (
     ? Readable.fromWeb(response.body)
     : await response.text()
   return { status: response.status, headers, body }
+}
+
+/**
+ * Lets a server of earlier eras serve MCP 2026-07-28, if `@modelcontextprotocol/server` 2.x is
+ * installed. That package implements the protocol, and each request becomes an internal request to
+ * the server. Without it, modern clients get the list of supported versions.
+ */
+export function withModernEra (
+  legacy: ScopelessEndpoint,
+  urls: Target,
+  log: Log
+): ScopelessEndpoint {
+  let modern: ReturnType<typeof modernHandler> | null = null
+  return {
+    ...legacy,
+    async ready () {
+      await legacy.ready()
+      const sdk = await importModern()
+      modern = sdk && modernHandler(sdk, legacy)
+      if (modern !== null) return
+      log.info({}, 'MCP 2026-07-28 is disabled: install @modelcontextprotocol/server to enable it')
+    },
+    handle: async request =>
+      modern === null || !isModern(request)
+        ? await legacy.handle(request)
+        : await modern.handle(request, webRequest(request, urls)),
+    close: async () => await Promise.all([legacy.close(), modern?.close()])
+  }
+}
+
+async function importModern (): Promise<Sdk | null> {
+  try {
+    return await import('@modelcontextprotocol/server')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND') return null
+    throw error
+  }
+}
+
+/** The revision of the internal requests to the server. */
+const legacyVersion = '2025-11-25'
+
+/** Methods by capability, without subscriptions: earlier eras cannot keep one open. */
+const methods = {
+  tools: ['tools/list', 'tools/call'],
+  prompts: ['prompts/list', 'prompts/get'],
+  resources: ['resources/list', 'resources/templates/list', 'resources/read'],
+  completions: ['completion/complete']
+}
+
+/** Code of earlier eras for an unknown resource. The modern era has `invalidParams` instead. */
+const resourceNotFound = -32002
+
+function modernHandler (
+  { Server, ProtocolError, createMcpHandler }: Sdk,
+  legacy: ScopelessEndpoint
+) {
+  const requests = new WeakMap<Request, McpRequest>()
+  /** Faults of the server. The SDK would send their messages to the client. */
+  const faults = new WeakMap<McpRequest, { error: unknown }>()
+
+  async function forward (
+    request: McpRequest,
+    method: string,
+    params: object,
+    notify?: (message: never) => unknown
+  ): Promise<unknown> {
+    const { result, error } = await sendInternalRequest(legacy.handle, request, {
+      method,
+      params,
+      // Earlier eras do not have the headers that repeat the body.
+      headers: {
+        ...without('mcp-', request.headers),
+        accept: 'application/json, text/event-stream',
+        'mcp-protocol-version': legacyVersion
+      },
+      notify: ({ method, params }) => notify?.({ method, params } as never)
+    }).catch((error: unknown) => {
+      faults.set(request, { error })
+      throw error
+    })
+    if (result !== undefined) return result
+    const { code, message, data } = error ??
+      { code: rpcCode.internalError, message: 'The server did not respond' }
+    throw new ProtocolError(code === resourceNotFound ? rpcCode.invalidParams : code, message, data)
+  }
+
+  const handler = createMcpHandler(async ({ requestInfo }) => {
+    const request = requests.get(requestInfo as Request) as McpRequest
+    const { serverInfo, capabilities, instructions } = await forward(request, 'initialize', {
+      protocolVersion: legacyVersion,
+      capabilities: {},
+      clientInfo: { name: 'fastify-mcp-oauth', version: '1.0.0' }
+    }) as InitializeResult
+    const served = Object.entries(methods).filter(([name]) => Object.hasOwn(capabilities, name))
+    const server = new Server(serverInfo as never, {
+      capabilities: Object.fromEntries(served.map(([name]) => [name, {}])),
+      ...(instructions !== undefined && { instructions })
+    })
+    for (const method of served.flatMap(([, names]) => names)) {
+      server.setRequestHandler(
+        method as 'tools/list',
+        async ({ params = {} }, { mcpReq }) =>
+          await forward(request, method, legacyParams(params), mcpReq.notify) as never
+      )
+    }
+    return server
+  }, { legacy: 'reject' })
+
+  return {
+    close: handler.close,
+    async handle (request: McpRequest, web: Request): Promise<McpResponse> {
+      requests.set(web, request)
+      const response = await callHandler(handler, web, request)
+      const fault = faults.get(request)
+      if (fault !== undefined && !request.signal.aborted) throw fault.error
+      return response
+    }
+  }
+}
+
+/** Earlier eras do not have the members in which modern requests describe themselves. */
+function legacyParams ({ _meta: meta = {}, ...params }: { _meta?: object | undefined }): object {
+  const _meta = without('io.modelcontextprotocol/', meta)
+  return Object.keys(_meta).length === 0 ? params : { ...params, _meta }
+}
+
+function without<T extends object> (prefix: string, members: T): T {
+  const kept = Object.entries(members).filter(([name]) => !name.startsWith(prefix))
+  return Object.fromEntries(kept) as T
 }

@@ -1,20 +1,23 @@
 /** How does one connected SDK server serve the requests of many clients? */
 
+import { PassThrough } from 'node:stream'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { JSONRPCMessage, MessageExtraInfo } from '@modelcontextprotocol/sdk/types.js'
+import { type VerifiedProof, verifiedProofs } from '../../dpop/verifier.ts'
+import { maxQueuedNotificationBytes } from '../../limits.ts'
 import {
   type McpRequest,
   type McpResponse,
+  type ParsedBody,
+  type RpcRequest,
   acceptedResponse,
   closingResponse,
   disconnectedResponse,
+  jsonResponse,
+  relatedTask,
   rpcCode,
   rpcError
-} from '../rpc/types.ts'
-import { verifiedProofs } from '../../dpop/verifier.ts'
-import type { VerifiedProof } from '../../dpop/verifier.ts'
-import { type ParsedBody, type RpcRequest, relatedTask } from '../rpc/parse.ts'
-import { type PendingResponse, createPendingResponse } from './response.ts'
+} from '../rpc/messages.ts'
 
 /** The value of `extra.requestInfo` in tools. */
 export interface RequestInfo {
@@ -26,17 +29,12 @@ export interface RequestInfo {
 }
 
 /** A request in progress. The server has a key for it; `id` is the id of the client. */
-interface RequestInProgress {
+export interface RequestInProgress {
   id: string | number
-  response: PendingResponse
+  response: ReturnType<typeof createPendingResponse>
   token: string | undefined
   cancel: () => void
 }
-
-/** The requests in progress on all connections of an endpoint, for `notifications/cancelled`. */
-export type InProgress = Set<RequestInProgress>
-
-const noRequests = 'This server cannot send requests to its clients'
 
 /**
  * Lets one connected SDK server serve any number of independent HTTP requests.
@@ -44,10 +42,11 @@ const noRequests = 'This server cannot send requests to its clients'
  * Every JSON-RPC request gets a new id, so that replies and notifications find their client,
  * whatever ids clients choose. A `shared` server keeps no state that a caller could read or change
  * for another one. Only `getClientVersion()` is meaningless: it names the last client.
+ *
+ * @param inProgress the requests in progress on all connections of an endpoint, for
+ *   `notifications/cancelled`
  */
-export function createMultiplexer (
-  { shared, inProgress }: { shared: boolean, inProgress: InProgress }
-) {
+export function createMultiplexer (shared: boolean, inProgress = new Set<RequestInProgress>()) {
   const pending = new Map<number, RequestInProgress>()
   let lastKey = 0
   let closed = false
@@ -57,7 +56,8 @@ export function createMultiplexer (
     async send (message, options) {
       if ('method' in message) {
         // The client would respond with another HTTP request, which cannot be traced to this one.
-        if ('id' in message) receive(rpcError(message.id, rpcCode.unavailable, noRequests))
+        const problem = 'This server cannot send requests to its clients'
+        if ('id' in message) receive(rpcError(message.id, rpcCode.unavailable, problem))
         else pending.get(options?.relatedRequestId as number)?.response.notify(message)
         return
       }
@@ -68,7 +68,7 @@ export function createMultiplexer (
     },
     async close () {
       closed = true
-      for (const key of pending.keys()) take(key)?.response.end('closing')
+      for (const key of pending.keys()) take(key)?.response.end(closingResponse)
       transport.onclose?.()
     }
   }
@@ -79,38 +79,36 @@ export function createMultiplexer (
 
   function take (key: number): RequestInProgress | undefined {
     const entry = pending.get(key)
-    if (entry !== undefined) {
-      pending.delete(key)
-      inProgress.delete(entry)
-    }
+    pending.delete(key)
+    if (entry !== undefined) inProgress.delete(entry)
     return entry
-  }
-
-  /** On a cancellation, the SDK aborts the tool's `extra.signal` and sends no reply. */
-  function cancel (key: number): void {
-    const entry = take(key)
-    if (entry === undefined) return
-    const params = { requestId: key, reason: 'cancelled' }
-    receive({ method: 'notifications/cancelled', params })
-    entry.response.reply(null)
   }
 
   function start (
     request: RpcRequest,
-    response: PendingResponse,
+    response: RequestInProgress['response'],
     extra: MessageExtraInfo
-  ): () => void {
+  ) {
     const key = ++lastKey
-    const entry = {
-      id: request.id,
-      response,
-      token: extra.authInfo?.token,
-      cancel: () => cancel(key)
+    /** On a cancellation, the SDK aborts the tool's `extra.signal` and sends no reply. */
+    function cancel (): void {
+      if (take(key) === undefined) return
+      const params = { requestId: key, reason: 'cancelled' }
+      receive({ method: 'notifications/cancelled', params })
+      response.reply(null)
     }
+    const entry = { id: request.id, response, token: extra.authInfo?.token, cancel }
     pending.set(key, entry)
     inProgress.add(entry)
     receive({ ...request, id: key }, extra)
-    return entry.cancel
+    return cancel
+  }
+
+  /** Two clients may use the same id. A cancellation needs the one request with id and token. */
+  function cancelOwn (id: unknown, token: string | undefined): void {
+    if (!token) return
+    const own = [...inProgress].filter(entry => entry.id === id && entry.token === token)
+    if (own.length === 1) own[0]?.cancel()
   }
 
   return {
@@ -125,13 +123,13 @@ export function createMultiplexer (
       if (signal.aborted) return disconnectedResponse
       for (const notification of notifications) {
         if (notification.method !== 'notifications/cancelled') receive(notification)
-        else cancelOwn(inProgress, notification.params?.requestId, authInfo?.token)
+        else cancelOwn(notification.params?.requestId, authInfo?.token)
       }
       if (requests.length === 0) return acceptedResponse
 
       const cancels: Array<() => void> = []
       function onAbort (): void {
-        response.end('disconnected')
+        response.end(disconnectedResponse)
         for (const cancel of cancels) cancel()
       }
       const response = createPendingResponse({
@@ -142,8 +140,13 @@ export function createMultiplexer (
         onEnd: () => signal.removeEventListener('abort', onAbort)
       })
       signal.addEventListener('abort', onAbort, { once: true })
-      const requestInfo = requestInfoOf(http, headers)
-      const extra = authInfo === undefined ? { requestInfo } : { requestInfo, authInfo }
+      // The SDK stores a log level for every session id, so ids of clients must not reach it.
+      const { 'mcp-session-id': _session, ...kept } = headers
+      const proof = verifiedProofs.get(http)
+      const extra = {
+        requestInfo: { headers: kept, remoteAddress: http.ip, ...(proof && { proof }) },
+        ...(authInfo && { authInfo })
+      }
       for (const request of requests) {
         const reply = shared ? sharedReply(request) : undefined
         if (reply === undefined) cancels.push(start(request, response, extra))
@@ -152,13 +155,6 @@ export function createMultiplexer (
       return response.response
     }
   }
-}
-
-/** Two clients may use the same id. A cancellation needs the one request with its id and token. */
-function cancelOwn (inProgress: InProgress, id: unknown, token: string | undefined): void {
-  if (!token) return
-  const own = [...inProgress].filter((entry) => entry.id === id && entry.token === token)
-  if (own.length === 1) own[0]?.cancel()
 }
 
 /** The reply to a request that would read or change state which all callers of a server share. */
@@ -173,11 +169,82 @@ function sharedReply ({ id, method, params }: RpcRequest): object | undefined {
     : undefined
 }
 
-/** The SDK stores a log level for every session id it sees, so ids of clients must not reach it. */
-function requestInfoOf (
-  http: McpRequest['http'],
-  { 'mcp-session-id': _session, ...headers }: McpRequest['headers']
-): RequestInfo {
-  const proof = verifiedProofs.get(http)
-  return { headers, remoteAddress: http.ip, ...(proof !== undefined && { proof }) }
+/**
+ * Makes a response under construction: JSON, unless a notification precedes the last reply.
+ */
+export function createPendingResponse (
+  { expected, batch, streams, onEnd }: {
+    /** Number of requests that await a reply. */
+    expected: number
+    batch: boolean
+    /** Whether the client accepts `text/event-stream`. */
+    streams: boolean
+    onEnd: () => void
+  }
+) {
+  const replies: string[] = []
+  let stream: PassThrough | undefined
+  let open = expected
+  let settle!: (response: McpResponse) => void
+  const response = new Promise<McpResponse>(resolve => {
+    settle = resolve
+  })
+
+  const write = (text: string) => stream?.write(`event: message\ndata: ${text}\n\n`)
+
+  function finish (whole: McpResponse): void {
+    open = 0
+    onEnd()
+    // Without a reader the stream never drains, and `end` alone would never finish it.
+    if (whole === disconnectedResponse) stream?.destroy()
+    if (stream === undefined) settle(whole)
+    else if (!stream.destroyed) stream.end()
+  }
+
+  return {
+    response,
+
+    /** Settles one request; `null` for a cancelled one, which has no reply. */
+    reply (message: object | null): void {
+      if (open === 0) return
+      if (message !== null) {
+        const text = toJson(message)
+        if (stream === undefined) replies.push(text)
+        else write(text)
+      }
+      if (--open > 0) return
+      const body = batch ? `[${replies.join()}]` : replies.join()
+      finish(replies.length === 0 ? acceptedResponse : jsonResponse(200, body))
+    },
+
+    /** Sends a notification, if the client accepts event streams. */
+    notify (message: object): void {
+      if (open === 0 || !streams) return
+      if (stream === undefined) {
+        stream = new PassThrough({ highWaterMark: maxQueuedNotificationBytes })
+        for (const reply of replies) write(reply)
+        const headers = {
+          'content-type': 'text/event-stream',
+          'cache-control': 'no-cache, no-transform',
+          'x-accel-buffering': 'no'
+        }
+        settle({ status: 200, headers, body: stream })
+      }
+      if (!stream.writableNeedDrain) write(JSON.stringify(message))
+    },
+
+    /** Ends the response at once: the client has disconnected, or the server closes. */
+    end: (whole: McpResponse) => open > 0 && finish(whole)
+  }
+}
+
+/** A result that JSON cannot hold (a BigInt, a cycle) becomes an error, so that no client waits. */
+function toJson (message: { id?: unknown }): string {
+  try {
+    return JSON.stringify(message)
+  } catch {
+    return JSON.stringify(
+      rpcError(message.id, rpcCode.internalError, 'The result cannot be written as JSON')
+    )
+  }
 }

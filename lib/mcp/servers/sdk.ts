@@ -2,15 +2,10 @@
 
 import { Readable, finished } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
+import { failure } from '../../errors.ts'
 import type { SdkServer } from '../../options/mcp.ts'
-import {
-  type McpRequest,
-  type McpResponse,
-  type ScopelessEndpoint,
-  serverFault
-} from '../rpc/types.ts'
-import { type ParsedBody, parseBody } from '../rpc/parse.ts'
-import { type InProgress, createMultiplexer } from './multiplexer.ts'
+import { type McpRequest, type ScopelessEndpoint, parseBody } from '../rpc/messages.ts'
+import { type RequestInProgress, createMultiplexer } from './multiplexer.ts'
 
 /** Makes the server for one request. */
 export type SdkServerFactory = (request: FastifyRequest) => SdkServer | Promise<SdkServer>
@@ -24,7 +19,7 @@ const methods = ['POST']
 export function createSharedEndpoint (
   server: SdkServer | (() => Promise<SdkServer>)
 ): ScopelessEndpoint {
-  const multiplexer = createMultiplexer({ shared: true, inProgress: new Set() })
+  const multiplexer = createMultiplexer(true)
   let connected: Promise<SdkServer> | undefined
 
   async function connect (): Promise<SdkServer> {
@@ -52,7 +47,7 @@ export function createSharedEndpoint (
 
 /** Serves every HTTP request with a new server, which is closed after the response. */
 export function createPerRequestEndpoint (factory: SdkServerFactory): ScopelessEndpoint {
-  const inProgress: InProgress = new Set()
+  const inProgress = new Set<RequestInProgress>()
   const open = new Set<SdkServer>()
 
   async function close (server: SdkServer): Promise<void> {
@@ -61,18 +56,18 @@ export function createPerRequestEndpoint (factory: SdkServerFactory): ScopelessE
 
   return {
     methods,
-    async ready () {},
+    ready: async () => {},
     async handle (request) {
       const messages = messagesIn(request)
       if ('status' in messages) return messages
       const server = await factory(request.http)
       if (typeof Object(server).connect !== 'function') {
-        throw serverFault('mcp.server returned no server for this request')
+        throw failure('internal', 'mcp.server returned no server for this request')
       }
       open.add(server)
       let stream: Readable | null = null
       try {
-        const { transport, handle } = createMultiplexer({ shared: false, inProgress })
+        const { transport, handle } = createMultiplexer(false, inProgress)
         await server.connect(transport)
         const response = await handle(messages, request)
         if (response.body instanceof Readable) stream = response.body
@@ -83,12 +78,10 @@ export function createPerRequestEndpoint (factory: SdkServerFactory): ScopelessE
         else finished(stream, () => close(server).catch(() => {}))
       }
     },
-    async close () {
-      await Promise.all([...open].map(close))
-    }
+    close: async () => await Promise.all([...open].map(close))
   }
 }
 
-function messagesIn ({ body, headers }: McpRequest): ParsedBody | McpResponse {
+function messagesIn ({ body, headers }: McpRequest) {
   return parseBody(body, headers['mcp-protocol-version']?.toString())
 }

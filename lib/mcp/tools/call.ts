@@ -1,15 +1,85 @@
 /** How does a tool call become a request to its route, and the response a result? */
 
+import { randomUUID } from 'node:crypto'
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
-import type { FastifyInstance, InjectOptions } from 'fastify'
+import type { FastifyContextConfig, FastifyInstance, InjectOptions } from 'fastify'
+import { type VerifiedProof, verifiedProofs } from '../../dpop/verifier.ts'
+import { McpOAuthError } from '../../errors.ts'
 import { parseJsonObject } from '../../util/json.ts'
-import { connectionHeaders } from '../rpc/types.ts'
+import { connectionHeaders } from '../rpc/messages.ts'
 import type { RequestInfo } from '../servers/multiplexer.ts'
-import { injectTokenHeader, type InjectTokens } from './inject.ts'
 import { type PathPart, type ToolInput, fillPath } from './input.ts'
 
-/** Fastify's in-process call. */
-export type Inject = FastifyInstance['inject']
+/** Identifies a route, also among those with its method and URL for another host or version. */
+export const routeMark = Symbol('fastify-mcp-oauth.route')
+
+/** The config of a route that is a tool. */
+export type MarkedConfig = FastifyContextConfig & { [routeMark]?: string }
+
+/** Carries the token of an in-process call. */
+export const injectTokenHeader = 'x-fastify-mcp-oauth-ticket'
+
+/** An in-process call. */
+interface InjectedCall {
+  /**
+   * The mark of the route. The router may choose another route: `/items/:id` filled with `special`
+   * is `/items/special`, which need not be a tool.
+   */
+  mark: string
+  /** The verified proof of the MCP request. */
+  proof: VerifiedProof | undefined
+}
+
+/** The inject tokens of an app. */
+export type InjectTokens = ReturnType<typeof createInjectTokens>
+
+const tokensByApp = new WeakMap<FastifyInstance, InjectTokens>()
+
+/**
+ * Returns the inject tokens of an app. All its registrations share them, because each hook sees,
+ * and would reject, the calls of every registration.
+ */
+export function injectTokensOf (root: FastifyInstance): InjectTokens {
+  const tokens = tokensByApp.get(root) ?? createInjectTokens(root)
+  tokensByApp.set(root, tokens)
+  return tokens
+}
+
+/**
+ * A guarded route gets the access token of the MCP request, but no DPoP proof: a proof is for one
+ * URL and one use. The proof of the MCP request covers the call, which is a part of it. The guard
+ * of the route still checks the token and its binding. A token is random, for one call, and spent
+ * when the call arrives, so a logged token is worthless. It grants nothing without a proof.
+ */
+function createInjectTokens (root: FastifyInstance) {
+  const calls = new Map<string, InjectedCall>()
+  // Rejects unknown tokens, and calls that the router took to another route than their own.
+  root.addHook('onRequest', (request, _reply, done) => {
+    const token = request.headers[injectTokenHeader]
+    if (token === undefined) return done()
+    delete request.headers[injectTokenHeader]
+    const call = calls.get(String(token))
+    calls.delete(String(token))
+    const config: MarkedConfig = request.routeOptions.config
+    if (call === undefined || call.mark !== config[routeMark]) {
+      return done(new McpOAuthError('notFound'))
+    }
+    if (call.proof !== undefined) verifiedProofs.set(request, call.proof)
+    done()
+  })
+  return {
+    /** Runs an in-process call with a token, which is valid until the call arrives or ends. */
+    async run<T> (call: InjectedCall, inject: (token: string) => Promise<T>): Promise<T> {
+      const token = randomUUID()
+      calls.set(token, call)
+      try {
+        return await inject(token)
+      } finally {
+        calls.delete(token)
+      }
+    }
+  }
+}
 
 /** A route that is a tool. */
 export interface ToolRoute {
@@ -26,14 +96,6 @@ export interface ToolRoute {
 /** The MCP request behind a tool call. */
 export interface ToolCaller extends RequestInfo {
   signal: AbortSignal
-}
-
-/** The means of calling routes. */
-interface ToolTransport {
-  inject: Inject
-  tokens: InjectTokens
-  /** Lower-case names of the headers that the route gets from the MCP request. */
-  headers: readonly string[]
 }
 
 type Arguments = Readonly<Record<string, unknown>>
@@ -62,7 +124,12 @@ export async function callRoute (
   route: ToolRoute,
   args: Arguments,
   caller: ToolCaller,
-  { inject, tokens, headers: forwarded }: ToolTransport
+  { inject, tokens, headers: forwarded }: {
+    inject: FastifyInstance['inject']
+    tokens: InjectTokens
+    /** Lower-case names of the headers that the route gets from the MCP request. */
+    headers: readonly string[]
+  }
 ): Promise<CallToolResult> {
   if (Object.keys(args).some(name => !route.places.has(name))) {
     return failure('The tool does not have one of the arguments.')

@@ -1,33 +1,26 @@
 /** Which routes of the app are tools, and what do they look like to a client? */
 
 import { randomUUID } from 'node:crypto'
-import type { CallToolResult, Tool } from '@modelcontextprotocol/sdk/types.js'
+import type { Tool } from '@modelcontextprotocol/sdk/types.js'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { startupError } from '../../errors.ts'
-import { type InjectTokens, type MarkedConfig, routeMark } from './inject.ts'
-import { type RouteSchema, buildInput, parsePath } from './input.ts'
+import { problemOfScopes } from '../../oauth/scope.ts'
+import type { ToolOptions } from '../../options/mcp.ts'
+import { scopesMember } from '../access/tool-access.ts'
 import {
-  type Inject,
+  type InjectTokens,
+  type MarkedConfig,
   type ToolCaller,
   type ToolRoute,
   callRoute,
-  forwardedHeaders
+  forwardedHeaders,
+  routeMark
 } from './call.ts'
-import type { ToolOptions } from '../../options/mcp.ts'
-import { problemOfScopes } from '../../oauth/scope.ts'
-import { scopesMember } from '../access/scopes.ts'
-import { type Operation, filterOperations, filterProblems, nameProblems } from './filter.ts'
+import { type RouteSchema, buildInput, parsePath } from './input.ts'
 import { buildOutput } from './output.ts'
 
 /** Routes as tools. */
 export type ToolCollection = ReturnType<ReturnType<typeof createToolCollector>['build']>
-
-interface ToolBuildOptions {
-  options: ToolOptions
-  /** Headers of the MCP request that reach the routes. */
-  headers: readonly string[]
-  inject: Inject
-}
 
 /** A route's description of itself as a tool. */
 interface RouteTool {
@@ -53,14 +46,7 @@ declare module 'fastify' {
   }
 }
 
-interface Candidate extends Operation {
-  method: ToolRoute['method']
-  mark: string
-  route: RouteOptions
-  schema: RouteSchema
-  /** The scope of the route. The route may refer to the shared schemas of this scope only. */
-  scope: FastifyInstance
-}
+type Candidate = ReturnType<typeof candidatesOf>[number]
 
 /**
  * Starts collecting routes. A route is a tool if its schema has an `operationId`, or its
@@ -80,13 +66,18 @@ export function createToolCollector (tokens: InjectTokens) {
      *
      * @throws {McpOAuthError} invalidTools, with every problem of every route
      */
-    build ({ options, headers, inject }: ToolBuildOptions) {
-      const operations = candidates.filter(({ route }) =>
+    build ({ options, headers, inject }: {
+      options: ToolOptions
+      /** Headers of the MCP request that reach the routes. */
+      headers: readonly string[]
+      inject: FastifyInstance['inject']
+    }) {
+      const eligible = candidates.filter(({ route }) =>
         !route.url.includes('*') && !isSlashTwin(route, candidates)
       )
-      const chosen = filterOperations(operations, options)
+      const chosen = filterCandidates(eligible, options)
       const problems = [
-        ...filterProblems(operations, options),
+        ...filterProblems(eligible, options),
         ...nameProblems(chosen),
         ...chosen.flatMap(configProblems)
       ]
@@ -106,11 +97,7 @@ export function createToolCollector (tokens: InjectTokens) {
         /** The tools, by name. */
         tools: built.map(({ tool }) => tool).sort((a, b) => a.name < b.name ? -1 : 1),
         /** Calls a tool. Resolves to `null` for an unknown name. */
-        async call (
-          name: string,
-          args: Readonly<Record<string, unknown>>,
-          caller: ToolCaller
-        ): Promise<CallToolResult | null> {
+        async call (name: string, args: Record<string, unknown>, caller: ToolCaller) {
           const route = routes.get(name)
           return route === undefined ? null : await callRoute(route, args, caller, transport)
         }
@@ -119,7 +106,7 @@ export function createToolCollector (tokens: InjectTokens) {
   }
 }
 
-function candidatesOf (route: RouteOptions, scope: FastifyInstance): Candidate[] {
+function candidatesOf (route: RouteOptions, scope: FastifyInstance) {
   const config = route.config as MarkedConfig | undefined
   const schema = (route.schema ?? {}) as RouteSchema
   const name = config?.mcp?.name ?? schema.operationId
@@ -133,11 +120,13 @@ function candidatesOf (route: RouteOptions, scope: FastifyInstance): Candidate[]
     .map(method => ({
       name,
       tags,
+      /** Method and URL, for error messages. */
       label: `${method} ${route.url}`,
       method: method as ToolRoute['method'],
       mark,
       route,
       schema,
+      /** The scope of the route. The route may refer to the shared schemas of this scope only. */
       scope
     }))
 }
@@ -196,4 +185,46 @@ const annotations: Readonly<Record<string, Tool['annotations']>> = {
   GET: { readOnlyHint: true },
   PUT: { readOnlyHint: false, idempotentHint: true },
   DELETE: { readOnlyHint: false, destructiveHint: true, idempotentHint: true }
+}
+
+/** Keeps the candidates that pass every filter. An empty include list excludes everything. */
+function filterCandidates (candidates: readonly Candidate[], options: ToolOptions) {
+  const { includeOperations, excludeOperations = [], includeTags, excludeTags = [] } = options
+  return candidates.filter(({ name, tags }) =>
+    (includeOperations === undefined || includeOperations.includes(name)) &&
+    (includeTags === undefined || tags.some(tag => includeTags.includes(tag))) &&
+    !excludeOperations.includes(name) &&
+    !tags.some(tag => excludeTags.includes(tag))
+  )
+}
+
+/** Finds names in the filters that no route has: a mistyped exclusion would expose its route. */
+function filterProblems (candidates: readonly Candidate[], options: ToolOptions): string[] {
+  const names = candidates.map(({ name }) => name)
+  const tags = candidates.flatMap(({ tags }) => tags)
+  const known = {
+    includeOperations: names,
+    excludeOperations: names,
+    includeTags: tags,
+    excludeTags: tags
+  }
+  return Object.entries(known).flatMap(([option, values]) =>
+    (options[option as keyof typeof known] ?? [])
+      .filter(value => !values.includes(value))
+      .map(value => `mcp.tools.${option}: no route has ${JSON.stringify(value)}`)
+  )
+}
+
+/** Finds names that are invalid for tools, or used twice. */
+function nameProblems (candidates: readonly Candidate[]): string[] {
+  const first = new Map<string, string>()
+  return candidates.flatMap(({ name, label }) => {
+    const quoted = JSON.stringify(name)
+    if (!/^[A-Za-z0-9_.-]{1,128}$/.test(name)) {
+      return [`${label}: ${quoted} is not a tool name (1 to 128 of A-Z a-z 0-9 _ - .)`]
+    }
+    const other = first.get(name)
+    first.set(name, label)
+    return other === undefined ? [] : [`${label} and ${other} are both named ${quoted}`]
+  })
 }

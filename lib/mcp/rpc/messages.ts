@@ -1,8 +1,47 @@
-/** Which JSON-RPC messages does a request body contain, and is it valid? */
+/** What do requests, responses and servers exchange, and which messages does a body contain? */
 
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Readable } from 'node:stream'
+import type { FastifyRequest } from 'fastify'
+import type { McpAuth } from '../../types.ts'
 import { maxBatchMessages, maxBodyDepth } from '../../limits.ts'
 import { isPlainObject } from '../../util/json.ts'
-import { type McpResponse, rpcCode, rpcFailure } from './types.ts'
+
+/** One HTTP request to the MCP route that has passed every check. */
+export interface McpRequest {
+  /** The Fastify request behind it. */
+  http: FastifyRequest
+  /** The headers of the HTTP request, or of an internal request on its behalf. */
+  headers: IncomingHttpHeaders
+  /** The parsed JSON body, free of `__proto__` members; `undefined` for GET and DELETE. */
+  body: unknown
+  /** The text of the body. */
+  rawBody: string
+  /** The caller, as tools see it in `extra.authInfo`. */
+  authInfo: McpAuth | undefined
+  /** Aborted when the client disconnects. */
+  signal: AbortSignal
+}
+
+/** The HTTP response to a request. */
+export interface McpResponse {
+  status: number
+  /** Lower-case names. */
+  headers: Record<string, string>
+  body: string | Readable | null
+}
+
+/** An MCP server that does not know which scopes its tools need. */
+export interface ScopelessEndpoint {
+  /** HTTP methods it serves. The route rejects all others with 405. */
+  methods: readonly string[]
+  /** Connects to the server. Await it at `onReady`, before the first request. */
+  ready(): Promise<void>
+  /** Serves a request. Rejects only for faults of the server behind the endpoint. */
+  handle(request: McpRequest): Promise<McpResponse>
+  /** Ends every request in progress. */
+  close(): Promise<unknown>
+}
 
 /** A JSON-RPC message that was not validated. */
 export interface RpcMessage {
@@ -19,16 +58,58 @@ export interface RpcRequest {
   params?: Record<string, unknown>
 }
 
-/** A JSON-RPC notification that the SDK recognises as one. */
-type RpcNotification = Omit<RpcRequest, 'id'>
-
 /** The messages of one HTTP body. Responses are dropped: no server here sends requests. */
 export interface ParsedBody {
   requests: RpcRequest[]
-  notifications: RpcNotification[]
+  notifications: Array<Omit<RpcRequest, 'id'>>
   /** Whether the body is an array. Then the response must be one, too. */
   batch: boolean
 }
+
+/** Codes of JSON-RPC 2.0 §5.1 and of MCP that this package uses itself. */
+export const rpcCode = {
+  parseError: -32700,
+  invalidRequest: -32600,
+  methodNotFound: -32601,
+  invalidParams: -32602,
+  internalError: -32603,
+  unavailable: -32000,
+  noSession: -32001,
+  headerMismatch: -32020,
+  unsupportedVersion: -32022
+} as const
+
+/** Makes a JSON-RPC error response (JSON-RPC 2.0 §5.1). */
+export function rpcError (id: unknown, code: number, message: string, data?: unknown) {
+  return { jsonrpc: '2.0', id, error: { code, message, ...(data !== undefined && { data }) } }
+}
+
+/** Makes a response with a JSON-RPC error. Its id is `null` if the HTTP request itself failed. */
+export function rpcFailure (
+  status: number,
+  code: number,
+  message: string,
+  id: unknown = null,
+  data?: unknown
+): McpResponse {
+  return jsonResponse(status, JSON.stringify(rpcError(id, code, message, data)))
+}
+
+export function jsonResponse (status: number, body: string): McpResponse {
+  return { status, headers: { 'content-type': 'application/json' }, body }
+}
+
+/** The response to messages without a reply. */
+export const acceptedResponse: McpResponse = { status: 202, headers: {}, body: null }
+
+/**
+ * The response to a client that has disconnected (nginx's 499). It is never sent, but settles the
+ * promise of the route.
+ */
+export const disconnectedResponse: McpResponse = { ...acceptedResponse, status: 499 }
+
+/** The response to a request that arrives, or runs, while the server closes. */
+export const closingResponse = rpcFailure(503, rpcCode.unavailable, 'The server is closing')
 
 /** Revisions that the SDK 1.x supports. */
 export const protocolVersions: readonly string[] = [
@@ -41,8 +122,6 @@ export const protocolVersions: readonly string[] = [
 
 /** Member of `_meta` that makes a message part of a task. */
 export const relatedTask = 'io.modelcontextprotocol/related-task'
-
-const batchVersion = '2025-03-26'
 
 /**
  * Parses a JSON-RPC body. It is as strict as the schemas of the SDK, which never responds to a
@@ -75,17 +154,15 @@ export function parseBody (body: unknown, version: string | undefined): ParsedBo
  *
  * @returns the response (400), or `null` for a body that may be processed
  */
-export function rejectBatch (body: unknown, version: string | undefined): McpResponse | null {
+export function rejectBatch (body: unknown, version = '2025-03-26'): McpResponse | null {
   if (!Array.isArray(body)) return null
-  if (version !== undefined && version !== batchVersion) {
-    return invalid('Batches are not part of this protocol version')
-  }
+  if (version !== '2025-03-26') return invalid('Batches are not part of this protocol version')
   return body.length > maxBatchMessages ? invalid('The batch is too large') : null
 }
 
 /** The messages of a JSON-RPC body: one, or those of a batch. */
 export function messagesOf (body: unknown): RpcMessage[] {
-  return (Array.isArray(body) ? body : [body]).map(Object)
+  return [body].flat().map(Object)
 }
 
 /** The `_meta` of a message. */
@@ -102,7 +179,7 @@ export function isTooDeep (body: unknown, text: string): boolean {
   const brackets = maxBodyDepth + 1
   if (text.length < 2 * brackets) return false
   if (text.split(/[[{]/, brackets + 1).length <= brackets) return false
-  let level: unknown[] = [body]
+  let level = [body]
   for (let depth = 0; depth <= maxBodyDepth && level.length > 0; depth++) {
     level = level.flatMap(value => value === Object(value) ? Object.values(value as object) : [])
   }
@@ -138,3 +215,17 @@ function isId (value: unknown): value is string | number {
 function invalid (message: string): McpResponse {
   return rpcFailure(400, rpcCode.invalidRequest, message)
 }
+
+/** Headers that belong to one HTTP connection, or follow from the URL and the body of a request. */
+export const connectionHeaders: readonly string[] = [
+  'host',
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'transfer-encoding',
+  'content-length',
+  'te',
+  'trailer',
+  'upgrade',
+  'expect'
+]
