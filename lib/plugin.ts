@@ -83,12 +83,5 @@ async function createAuthorizationServer (
   if (config.mode === 'thin') {
     return { document: registerThinProxy(instance, config, provider, urls), ownTokens: null }
   }
-  const { broker, document } = await registerBroker(instance, {
-    ...context,
-    config,
-    discovery: provider
-  })
-  const { issuer, signing: { find: keys }, marks: { isRevoked }, tokens } = broker
-  const openUpstream = config.upstreamToken ? tokens.openUpstream : null
-  return { document, ownTokens: { issuer, keys, isRevoked, openUpstream } }
+  return await registerBroker(instance, { ...context, config, discovery: provider })
 }

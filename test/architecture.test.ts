@@ -31,10 +31,10 @@ const doors: Record<string, RegExp> = {
   '@modelcontextprotocol/server': /^mcp\/servers\/fetch\.ts$/,
   '@sinclair/typebox': /^(schemas|options)\//,
   'fastify-plugin': /^index\.ts$/,
-  cookie: /^broker\/login-cookies\.ts$/,
+  cookie: /^broker\/logins\.ts$/,
   ghtml: /^pages\//,
   'ipaddr.js': /^http\/addresses\.ts$/,
-  jose: /^(crypto|dpop|verifiers)\/|^broker\/client-assertions\.ts$/,
+  jose: /^(crypto|dpop|verifiers)\/|^broker\/client-authentication\.ts$/,
   'lru-cache': /^(verifiers\/verifier|clients\/documents|store\/(one-time|memory))\.ts$/,
   'openid-client': /^(provider\/(client|login)|verifiers\/introspection)\.ts$/,
   undici: /^http\//

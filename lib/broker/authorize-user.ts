@@ -1,16 +1,12 @@
 /** Does the operator's `authorizeUser` let a user in, and with what? */
 
 import { failure, McpOAuthError } from '../errors.ts'
-import { authorizeUserMs } from '../limits.ts'
 import { withTimeout } from '../http/timeout.ts'
-import type { AuthorizeUser, AuthorizeVerdict, UpstreamUser } from '../types.ts'
+import { authorizeUserMs } from '../limits.ts'
+import type { ProviderTokens } from '../provider/login.ts'
+import type { AuthorizeUser, AuthorizeVerdict, UpstreamUser, UserClaims } from '../types.ts'
 import { isPlainObject } from '../util/json.ts'
-
-/** The scopes and further claims of a user's tokens. */
-export interface Authorization {
-  readonly scopes: readonly string[]
-  readonly claims: Readonly<Record<string, unknown>>
-}
+import type { TokenContext } from './tokens.ts'
 
 /** Claims that decide whether a token is accepted: a hook cannot set them. */
 const reservedClaims = new Set(
@@ -20,18 +16,25 @@ const reservedClaims = new Set(
 /**
  * Runs the operator's hook. Without one, a user gets the scopes that he or she agreed to.
  *
+ * @returns the scopes and further claims of the user's tokens
  * @throws {McpOAuthError} `accessDenied` if the hook refuses the user; `internal` if it fails
  */
 export async function authorizeUser (
-  hook: AuthorizeUser | null,
-  user: UpstreamUser
-): Promise<Authorization> {
-  if (hook === null) return { scopes: user.scopes, claims: {} }
-  const verdict = await runHook(hook, user)
+  { broker: { config }, clientId }: TokenContext,
+  { claims: userClaims, accessToken, scope }: ProviderTokens,
+  agreed: readonly string[]
+) {
+  if (config.authorizeUser === null) return { scopes: agreed, claims: {} }
+  const verdict = await runHook(config.authorizeUser, {
+    claims: userClaims as UserClaims,
+    tokens: { accessToken, scope },
+    client: { id: clientId },
+    scopes: agreed
+  })
   if (verdict === false) throw failure('accessDenied', 'authorizeUser returned false')
-  const { scopes = user.scopes, claims = {} } = Object(verdict) as Partial<Authorization>
+  const { scopes = agreed, claims = {} } = typeof verdict === 'object' ? verdict : {}
   return {
-    scopes: user.scopes.filter(scope => scopes.includes(scope)),
+    scopes: agreed.filter(scope => scopes.includes(scope)),
     claims: Object.fromEntries(
       Object.entries(claims).filter(([name]) => !reservedClaims.has(name))
     )
@@ -54,7 +57,7 @@ async function runHook (hook: AuthorizeUser, user: UpstreamUser): Promise<Author
   }
 }
 
-function isVerdict (value: unknown): value is AuthorizeVerdict {
+function isVerdict (value: unknown): boolean {
   if (value === undefined || typeof value === 'boolean') return true
   if (!isPlainObject(value)) return false
   const { scopes = [], claims = {} } = value

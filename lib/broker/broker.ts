@@ -5,7 +5,6 @@ import { createClientDocuments } from '../clients/documents.ts'
 import { createSealer } from '../crypto/sealer.ts'
 import { createSigningKeys } from '../crypto/signing-keys.ts'
 import { createDpopVerifier } from '../dpop/verifier.ts'
-import { createPublicFetch } from '../http/public-fetch.ts'
 import { floodedStoreEntries, sharedStoreEntries } from '../limits.ts'
 import type { Config, ProviderConfig } from '../options/config.ts'
 import type { ProviderDiscovery } from '../provider/discovery.ts'
@@ -14,13 +13,10 @@ import { memoryStore } from '../store/memory.ts'
 import { createOneTimeMarks } from '../store/one-time.ts'
 import type { Log } from '../types.ts'
 import type { UrlSource } from '../urls.ts'
-import { createAssertionVerifier } from './client-assertions.ts'
-import { createLoginCookies } from './login-cookies.ts'
-import { createLoginStates } from './login-state.ts'
+import { createLoginCookies, createLoginStates } from './logins.ts'
 import { createRevocation } from './revocation.ts'
-import { createTokenIssuer } from './tokens.ts'
 
-/** The parts of a broker. */
+/** The registration of a broker. */
 export interface BrokerOptions {
   config: Config & { provider: ProviderConfig }
   discovery: ProviderDiscovery
@@ -28,8 +24,6 @@ export interface BrokerOptions {
   log: Log
   /** The scopes of this server and its tools, complete once the app is ready. */
   catalog: () => readonly string[]
-  /** Paths of the endpoints below the prefix: clients cannot have redirect URIs there. */
-  paths: readonly string[]
 }
 
 /** A broker: what its endpoints share. */
@@ -45,24 +39,27 @@ const unknownSecret =
  */
 const identityScopes = ['openid', 'profile', 'email', 'offline_access']
 
-/** Creates a broker. It stores nothing outside the store. */
-export async function createBroker (options: BrokerOptions) {
-  const { config, discovery, urls, log, catalog, paths } = options
+/**
+ * Creates a broker. It stores nothing outside the store.
+ *
+ * @param paths of the endpoints below the prefix: clients cannot have redirect URIs there
+ */
+export async function createBroker (context: BrokerOptions, paths: readonly string[]) {
+  const { config, discovery, urls, log, catalog } = context
   const { provider: { authorizeUrl, ...client }, secrets, clients, store } = config
   // Registrations with the same secret and store must not open each other's values.
-  const context = `${client.issuer} ${client.clientId} ${config.prefix}`
+  const name = `${client.issuer} ${client.clientId} ${config.prefix}`
   let reported = false
-  const sealer = createSealer(secrets, context, () => {
+  const sealer = createSealer(secrets, name, () => {
     // Anyone can send such a value: it is logged once.
     if (!reported) log.error({ option: 'secret' }, unknownSecret)
     reported = true
   })
-  const signing = await createSigningKeys(secrets, context)
   const marks = store
-    ? createOneTimeMarks(store, context)
+    ? createOneTimeMarks(store, name)
     : createOneTimeMarks(
       memoryStore({ max: sharedStoreEntries }),
-      context,
+      name,
       () => memoryStore({ max: floodedStoreEntries })
     )
   const issuer = () => urls().base
@@ -73,39 +70,27 @@ export async function createBroker (options: BrokerOptions) {
     metadata: discovery.metadata,
     redirectUri: () => `${issuer()}/oauth/callback`
   })
-  const revocation = createRevocation({ marks, sealer, provider, log })
   const redirectPolicy = () => {
     const { base, resource } = urls()
-    const own = paths.map(path => base + path)
     return {
       allowed: config.allowedRedirectUris,
-      forbidden: [resource, ...own, ...(authorizeUrl ? [authorizeUrl] : [])]
+      forbidden: [resource, authorizeUrl ?? [], paths.map(path => base + path)].flat()
     }
   }
-  const documents = config.clientIdMetadata && createClientDocuments({
-    allowedHosts: config.clientIdMetadata.allowedHosts,
-    fetch: createPublicFetch(),
-    redirectPolicy,
-    log
-  })
-  const audiences = () => [issuer(), `${issuer()}/oauth/token`]
+  const documents = config.clientIdMetadata &&
+    createClientDocuments(redirectPolicy, config.clientIdMetadata.allowedHosts, log)
 
   return {
-    config,
-    urls,
-    log,
-    catalog,
+    ...context,
     sealer,
-    signing,
+    signing: await createSigningKeys(secrets, name),
     marks,
     provider,
     issuer,
-    revocation,
+    revocation: createRevocation({ marks, sealer, provider, log }),
     redirectPolicy,
     clients: createClients(sealer, clients, documents),
-    verifyAssertion: createAssertionVerifier(clients, marks, audiences),
-    states: createLoginStates(secrets, context),
-    tokens: createTokenIssuer({ config, sealer, signing, revocation, provider, issuer }),
+    states: createLoginStates(secrets, name),
     /** Null if tokens are never bound to keys. */
     checkProof: createDpopVerifier(config, urls, 'token'),
     cookies: () => createLoginCookies(issuer().startsWith('https:')),

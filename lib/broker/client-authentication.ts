@@ -1,10 +1,21 @@
 /** Which client sent a request to the token or revocation endpoint? */
 
 import type { FastifyRequest } from 'fastify'
-import { failure, type McpOAuthError } from '../errors.ts'
-import { isSecretOf, parseClientAuthentication } from '../oauth/client-authentication.ts'
+import { createLocalJWKSet, errors, jwtVerify } from 'jose'
+import type { JSONWebKeySet, JWTVerifyOptions } from 'jose'
+import { failure, McpOAuthError } from '../errors.ts'
+import { assertionSkewSeconds } from '../limits.ts'
+import {
+  assertionProblem,
+  isSecretOf,
+  parseClientAuthentication
+} from '../oauth/client-authentication.ts'
 import type { RequestParameters } from '../oauth/parameters.ts'
+import { signatureAlgorithms } from '../oauth/public-keys.ts'
+import { hash } from '../util/hash.ts'
 import type { Broker } from './broker.ts'
+
+type Keys = readonly object[]
 
 /**
  * Authenticates the client of a request (RFC 6749 §2.3). A client that the operator gave a secret
@@ -17,16 +28,16 @@ import type { Broker } from './broker.ts'
  */
 export async function authenticateClient (
   broker: Broker,
-  request: FastifyRequest,
+  { headers }: FastifyRequest,
   params: RequestParameters,
   now: number
 ): Promise<string> {
-  const credentials = parseClientAuthentication(request.headers.authorization, params)
+  const credentials = parseClientAuthentication(headers.authorization, params)
   const { clientId, method } = credentials
   const { secretHashes, jwks } = broker.clients.listed(clientId) ?? {}
   if (jwks) {
     if (method !== 'private_key_jwt') throw rejected('sent no assertion')
-    await broker.verifyAssertion(clientId, credentials.assertion, now)
+    await verifyAssertion(broker, clientId, jwks.keys, credentials.assertion, now)
   } else if (secretHashes) {
     if (!('secret' in credentials) || !isSecretOf(secretHashes, credentials.secret)) {
       throw rejected('sent no secret, or a wrong one')
@@ -41,6 +52,51 @@ export async function authenticateClient (
     }
   }
   return clientId
+}
+
+/**
+ * Verifies a client assertion (`private_key_jwt`, RFC 7523 §3) and marks it as used. The mark comes
+ * last: only the client itself can use an assertion up.
+ */
+async function verifyAssertion (
+  { issuer, marks }: Broker,
+  clientId: string,
+  keys: Keys,
+  assertion: string,
+  now: number
+): Promise<void> {
+  const { payload, protectedHeader } = await verifySignature(assertion, keys, {
+    algorithms: [...signatureAlgorithms],
+    issuer: clientId,
+    subject: clientId,
+    audience: [issuer(), `${issuer()}/oauth/token`],
+    requiredClaims: ['exp'],
+    clockTolerance: assertionSkewSeconds,
+    currentDate: new Date(now * 1000)
+  })
+  const problem = assertionProblem(protectedHeader, payload, now)
+  if (problem !== null) throw rejected(`sent an invalid assertion: ${problem}`)
+  const { exp = 0, jti } = payload
+  // The clock of another instance may be behind ours, too.
+  const ttl = exp - now + 2 * assertionSkewSeconds
+  if (!await marks.consume(`assertion:${hash(clientId)}`, String(jti), ttl)) {
+    throw rejected('sent an assertion that was used before')
+  }
+}
+
+/** Keys need no ids: each is tried. */
+async function verifySignature (assertion: string, keys: Keys, options: JWTVerifyOptions) {
+  for (const key of keys) {
+    try {
+      const set = createLocalJWKSet({ keys: [key] } as JSONWebKeySet)
+      return await jwtVerify(assertion, set, options)
+    } catch (cause) {
+      const isOtherKey = cause instanceof errors.JWKSNoMatchingKey ||
+        cause instanceof errors.JWSSignatureVerificationFailed
+      if (!isOtherKey) throw new McpOAuthError('invalidClient', { cause })
+    }
+  }
+  throw rejected('sent an assertion that none of its keys verifies')
 }
 
 function rejected (reason: string): McpOAuthError {

@@ -3,45 +3,36 @@
 import type { Sealer } from '../crypto/sealer.ts'
 import { McpOAuthError } from '../errors.ts'
 import { retry } from '../http/retry.ts'
-import { revocationDelaysMs } from '../limits.ts'
+import { accessTokenSeconds, revocationDelaysMs } from '../limits.ts'
 import type { ProviderLogin } from '../provider/login.ts'
 import type { OneTimeMarks } from '../store/one-time.ts'
 import type { Log } from '../types.ts'
 
-/** The parts of a revocation. */
-interface RevocationOptions {
+/**
+ * Creates the functions that revoke grants. `now` is in seconds since 1970.
+ *
+ * @param delays milliseconds before each further attempt while the provider or the store is
+ *   unavailable
+ */
+export function createRevocation ({ marks, sealer, provider, log, delays = revocationDelaysMs }: {
   marks: OneTimeMarks
   sealer: Sealer
   provider: Pick<ProviderLogin, 'revoke'>
   log: Log
-  /** Milliseconds before each further attempt while the provider or the store is unavailable. */
   delays?: readonly number[]
-}
-
-/** Sealed into the store. It names its grant: copied to the key of another grant it is invalid. */
-interface Note {
-  readonly grant: string
-  readonly token: string
-}
-
-/** Ends grants. */
-export type Revocation = ReturnType<typeof createRevocation>
-
-/** Creates the functions that revoke grants. `now` is in seconds since 1970. */
-export function createRevocation (
-  { marks, sealer, provider, log, delays = revocationDelaysMs }: RevocationOptions
-) {
-  async function notedToken (grant: string, now: number): Promise<string | null> {
+}) {
+  /** A note names its grant: copied to the key of another grant it is invalid. */
+  async function notedToken (grant: string, now: number): Promise<string | undefined> {
     const sealed = await marks.recall('upstream', grant)
-    const note = sealed === null ? null : await sealer.open('upstream', sealed, now) as Note | null
-    return note?.grant === grant ? note.token : null
+    const note = await sealer.open('upstream', sealed ?? '', now)
+    return note?.['grant'] === grant ? note['token'] as string : undefined
   }
 
   /** Revokes a token at the provider in the background: no request waits for it. */
-  function revokeAtProvider (token: () => Promise<string | null>): void {
-    const revoke = async (): Promise<void> => {
+  function revokeAtProvider (token: () => Promise<string | undefined>): void {
+    const revoke = async () => {
       const value = await token()
-      if (value !== null) await provider.revoke(value)
+      if (value !== undefined) await provider.revoke(value)
     }
     const shouldRetry = (error: unknown) =>
       error instanceof McpOAuthError && error.statusCode >= 500
@@ -54,13 +45,11 @@ export function createRevocation (
     /**
      * Notes the provider's token of a grant, because access tokens of ours need not contain it.
      *
-     * @param lifetime seconds that an access token of the grant can live
      * @returns false if the grant was revoked meanwhile: then the token is revoked, too
      */
-    async note (grant: string, token: string, lifetime: number, now: number): Promise<boolean> {
-      const note: Note = { grant, token }
-      const sealed = await sealer.seal('upstream', note, lifetime, now)
-      await marks.remember('upstream', grant, sealed, lifetime)
+    async note (grant: string, token: string, now: number): Promise<boolean> {
+      const sealed = await sealer.seal('upstream', { grant, token }, accessTokenSeconds, now)
+      await marks.remember('upstream', grant, sealed, accessTokenSeconds)
       // Writes before it reads. `end` does it in the other order: one of the two sees the other.
       const ended = await marks.hasEnded(grant)
       if (ended) revokeAtProvider(async () => token)
@@ -75,7 +64,7 @@ export function createRevocation (
      */
     async end (grant: string, now: number, carried?: string): Promise<void> {
       if (await marks.revoke(grant)) {
-        revokeAtProvider(async () => await notedToken(grant, now) ?? carried ?? null)
+        revokeAtProvider(async () => await notedToken(grant, now) ?? carried)
       }
     },
     /** Revokes a token at the provider in the background. */

@@ -7,21 +7,21 @@ import { endpointUrls, pathOf, serve, servedBy, type Endpoint } from '../host/en
 import { isolate, prefixWithin } from '../host/isolate.ts'
 import { logSerializers } from '../host/replies.ts'
 import { authorizationServerDocument } from '../oauth/metadata.ts'
+import type { UpstreamAccess } from '../types.ts'
 import { createBroker, type Broker, type BrokerOptions } from './broker.ts'
 import { authorizeEndpoint } from './endpoints/authorize.ts'
 import { callbackEndpoint } from './endpoints/callback.ts'
 import { consentEndpoint } from './endpoints/consent.ts'
 import { jwksEndpoint } from './endpoints/jwks.ts'
 import { revokeEndpoint } from './endpoints/revoke.ts'
-import { tokenEndpoint } from './endpoints/token.ts'
-import { offeredGrants } from './grants/index.ts'
+import { offeredGrants, tokenEndpoint } from './endpoints/token.ts'
 import { checkSharedSecrets } from './secret-check.ts'
 
 /**
  * All endpoints of the broker. The metadata document, the routes, CORS, and the redirect URIs that
  * clients cannot have are read from here.
  */
-export const endpoints: ReadonlyArray<Endpoint<Broker>> = [
+export const endpoints: Array<Endpoint<Broker>> = [
   authorizeEndpoint,
   consentEndpoint,
   callbackEndpoint,
@@ -34,18 +34,17 @@ export const endpoints: ReadonlyArray<Endpoint<Broker>> = [
 /**
  * Creates a broker and serves its endpoints in a scope that is isolated from the host.
  *
- * @returns the broker, and the function that returns its metadata document (RFC 8414)
+ * @returns the function that returns its metadata document (RFC 8414), and how its tokens are
+ *   verified
  */
-export async function registerBroker (
-  instance: FastifyInstance,
-  options: Omit<BrokerOptions, 'paths'>
-): Promise<{ broker: Broker, document: () => string }> {
-  const { config: { prefix, legacyEndpoints, clients }, log, catalog } = options
+export async function registerBroker (instance: FastifyInstance, context: BrokerOptions) {
+  const { config, log, catalog } = context
+  const { prefix, legacyEndpoints, clients } = config
   const paths = endpoints.flatMap(endpoint => [
     pathOf(endpoint),
     ...(legacyEndpoints ? [`/${endpoint.name}`] : [])
   ])
-  const broker = await createBroker({ ...options, paths })
+  const broker = await createBroker(context, paths)
   const served = servedBy(broker, endpoints)
   instance.register(async (scope) => {
     isolate(scope)
@@ -57,8 +56,9 @@ export async function registerBroker (
   }, { prefix: prefixWithin(instance, prefix), logSerializers })
   // By then the routes and tools are known.
   instance.addHook('onListen', async () => {
+    const known = catalog()
     const scopes = clients.flatMap(({ scopes = [] }) => scopes).filter(name =>
-      !catalog().includes(name)
+      !known.includes(name)
     )
     if (scopes.length > 0) {
       log.info(
@@ -68,22 +68,19 @@ export async function registerBroker (
       )
     }
   })
-  return { broker, document: () => documentOf(broker, served) }
-}
-
-function documentOf (
-  { config, issuer, catalog }: Broker,
-  served: ReadonlyArray<Endpoint<Broker>>
-): string {
-  return JSON.stringify(authorizationServerDocument({
-    issuer: issuer(),
-    endpoints: endpointUrls(issuer(), served),
-    grantTypes: Object.keys(offeredGrants(config)),
-    scopes: [...catalog(), 'offline_access'],
-    broker: {
-      clientIdMetadata: config.clientIdMetadata !== null,
-      dpop: config.dpop !== 'off'
-    },
-    authenticationMethods: authenticationMethods(config.clients)
-  }))
+  const document = () =>
+    JSON.stringify(authorizationServerDocument({
+      issuer: issuer(),
+      endpoints: endpointUrls(issuer(), served),
+      grantTypes: Object.keys(offeredGrants(config)),
+      scopes: [...catalog(), 'offline_access'],
+      broker: { clientIdMetadata: config.clientIdMetadata !== null, dpop: config.dpop !== 'off' },
+      authenticationMethods: authenticationMethods(clients)
+    }))
+  const { issuer, sealer, signing: { find: keys }, marks: { isRevoked } } = broker
+  const openUpstream = config.upstreamToken
+    ? async (sealed: string, now: number) =>
+      await sealer.open('access', sealed, now) as UpstreamAccess | null
+    : null
+  return { document, ownTokens: { issuer, keys, isRevoked, openUpstream } }
 }

@@ -1,60 +1,18 @@
-/** How does a login at the provider become tokens of ours? */
+/** What do all grants have in common, and what do their tokens contain? */
 
-import type { Sealer } from '../crypto/sealer.ts'
-import type { SigningKeys } from '../crypto/signing-keys.ts'
-import { failure, McpOAuthError } from '../errors.ts'
-import { accessTokenSeconds, codeSeconds, maxTokenChars, refreshTokenSeconds } from '../limits.ts'
+import { randomBytes } from 'node:crypto'
+import { failure } from '../errors.ts'
+import { accessTokenSeconds, maxTokenChars, refreshTokenSeconds } from '../limits.ts'
+import type { GrantParser } from '../oauth/token-request.ts'
 import type { Config } from '../options/config.ts'
-import type { LoginSecrets, ProviderLogin, ProviderTokens } from '../provider/login.ts'
-import type { UpstreamAccess, UserClaims } from '../types.ts'
+import type { LoginSecrets, ProviderTokens } from '../provider/login.ts'
+import type { GrantType } from '../types.ts'
 import { hash } from '../util/hash.ts'
-import {
-  issueAccessToken,
-  randomId,
-  type GrantContent,
-  type TokenResponse
-} from './access-token.ts'
-import { authorizeUser, type Authorization } from './authorize-user.ts'
-import type { Revocation } from './revocation.ts'
+import type { Broker } from './broker.ts'
 
-/** The request a user agreed to. It travels from the consent page to the token endpoint. */
-export interface ApprovedRequest {
-  /** Hash of the client id: the id itself may be long. */
-  readonly client: string
-  readonly redirectUri: string
-  readonly scopes: readonly string[]
-  readonly codeChallenge: string
-  readonly resource: string
-  /** Thumbprint of the only key the code can be redeemed with (RFC 9449 §10). */
-  readonly key?: string | undefined
-  /** The client did not register for refresh tokens. */
-  readonly once?: true
-}
-
-/** Content of an authorization code. The provider's code is redeemed when ours is. */
-export interface CodeContent extends ApprovedRequest {
-  readonly id: string
-  readonly grant: string
-  readonly upstreamCode: string
-  readonly secrets: LoginSecrets
-}
-
-/** The content that all refresh tokens of a grant share. */
-interface UserGrant extends GrantContent {
-  /** Hash of the client id. */
-  readonly client: string
-  readonly claims: Readonly<Record<string, unknown>>
-}
-
-/** Content of a refresh token. */
-export interface RefreshContent extends UserGrant {
-  readonly id: string
-  /** The provider's refresh token, or its access token if it issues no refresh tokens. */
-  readonly upstream: { readonly refresh: string } | { readonly access: string }
-}
-
-/** The authenticated client of a token request. */
-export interface TokenClient {
+/** A token request whose client is authenticated. */
+export interface TokenContext {
+  broker: Broker
   clientId: string
   /** Thumbprint of the key whose possession was proven: tokens are bound to it. */
   key: string | undefined
@@ -62,159 +20,146 @@ export interface TokenClient {
   now: number
 }
 
-/** The parts of a token issuer. */
-interface TokenIssuerOptions {
-  config: Pick<Config, 'authorizeUser' | 'upstreamToken'>
-  sealer: Sealer
-  signing: SigningKeys
-  revocation: Revocation
-  provider: ProviderLogin
-  issuer: () => string
+/** A way to obtain tokens (RFC 6749 §1.3). */
+export interface Grant<Parse extends GrantParser = GrantParser> {
+  type: GrantType
+  /** Default: always. */
+  isOffered?(config: Config): boolean
+  parse: Parse
+  handle(context: TokenContext, request: ReturnType<Parse>): Promise<TokenResponse>
 }
 
-/** Creates the functions that issue and open codes and tokens. `now` is in seconds since 1970. */
-export function createTokenIssuer (
-  { config, sealer, signing, revocation, provider, issuer }: TokenIssuerOptions
-) {
-  /** Issues tokens of a grant. Only the access token is narrowed to `scopes`. */
-  async function issue (
-    { clientId, now }: TokenClient,
-    grant: UserGrant,
-    scopes: readonly string[],
-    tokens: ProviderTokens
-  ): Promise<TokenResponse> {
-    const { expiresIn, accessToken, scope } = tokens
-    const longest = Math.min(accessTokenSeconds, expiresIn ?? accessTokenSeconds)
-    const lifetime = Math.max(1, Math.floor(longest))
-    const upstream = config.upstreamToken &&
-      { upstream: await sealer.seal('access', { accessToken, scope }, lifetime, now) }
-    const options = { issuer: issuer(), clientId, lifetime, now, ...upstream }
-    const response = await issueAccessToken(signing, { ...grant, scopes }, options)
-    if (response.access_token.length > maxTokenChars) {
-      throw failure(
-        'internal',
-        'The claims of authorizeUser, or the token of the provider, are too long for an access token'
-      )
-    }
-    const refreshToken = await sealRefresh(grant, tokens, now)
-    return { ...response, ...(refreshToken !== null && { refresh_token: refreshToken }) }
-  }
+/** The request a user agreed to. It travels from the consent page to the token endpoint. */
+export interface ApprovedRequest {
+  /** Hash of the client id: the id itself may be long. */
+  client: string
+  redirectUri: string
+  scopes: readonly string[]
+  codeChallenge: string
+  resource: string
+  /** Thumbprint of the only key the code can be redeemed with (RFC 9449 §10). */
+  key?: string | undefined
+  /** The client did not register for refresh tokens. */
+  once?: true | undefined
+}
 
-  /** Seals a refresh token, or returns null if the provider offers no way to check a user again. */
-  async function sealRefresh (
-    grant: UserGrant,
-    { refreshToken, accessToken }: ProviderTokens,
-    now: number
-  ): Promise<string | null> {
-    if (refreshToken === null && !provider.recheck) return null
-    const upstream = refreshToken === null ? { access: accessToken } : { refresh: refreshToken }
-    const content: RefreshContent = { ...grant, id: randomId(), upstream }
-    return await sealer.seal('refresh', content, refreshTokenSeconds, now)
-  }
+/** Content of an authorization code. The provider's code is redeemed when ours is. */
+export interface CodeContent extends ApprovedRequest {
+  id: string
+  grant: string
+  upstreamCode: string
+  secrets: LoginSecrets
+}
 
-  const note = (grant: string, { refreshToken, accessToken }: ProviderTokens, now: number) =>
-    revocation.note(grant, refreshToken ?? accessToken, accessTokenSeconds, now)
+/** The content that all tokens of a grant share. Part of the sealed refresh token. */
+interface GrantContent {
+  /** Id of the grant: its tokens are revoked together. */
+  grant: string
+  /** The user. A client without a user is its own subject (RFC 9068 §2.2). */
+  subject: string
+  resource: string
+  scopes: readonly string[]
+  /** Further claims, from `authorizeUser`. They never contain those that this package sets. */
+  claims?: Readonly<Record<string, unknown>>
+  /** Thumbprint of the key that the tokens are bound to (RFC 9449 §5). */
+  key?: string | undefined
+}
 
-  const authorize = (
-    { clientId }: TokenClient,
-    { accessToken, scope }: ProviderTokens,
-    claims: Readonly<Record<string, unknown>>,
-    scopes: readonly string[]
-  ): Promise<Authorization> =>
-    authorizeUser(config.authorizeUser, {
-      claims: claims as UserClaims,
-      tokens: { accessToken, scope },
-      client: { id: clientId },
-      scopes
-    })
+/** Content of a refresh token. */
+export interface RefreshContent extends GrantContent {
+  id: string
+  /** Hash of the client id. */
+  client: string
+  /** The provider's refresh token, or its access token if it issues no refresh tokens. */
+  upstream: { refresh?: string, access?: string }
+}
 
-  /**
-   * Obtains tokens of the provider for a refresh. A provider that does not rotate sends no refresh
-   * token: the previous one stays valid (RFC 6749 §6).
-   */
-  async function refreshAtProvider (
-    upstream: RefreshContent['upstream'],
-    rotated: (refreshToken: string) => void
-  ): Promise<ProviderTokens> {
-    if ('refresh' in upstream) {
-      const tokens = await provider.refresh(upstream.refresh, rotated)
-      return { ...tokens, refreshToken: tokens.refreshToken ?? upstream.refresh }
-    }
-    if (provider.recheck === null) throw new McpOAuthError('invalidGrant')
-    return await provider.recheck(upstream.access)
-  }
+/** The response of the token endpoint (RFC 6749 §5.1). Sealed for the grace period of a refresh. */
+export interface TokenResponse {
+  access_token: string
+  token_type: 'Bearer' | 'DPoP'
+  expires_in: number
+  refresh_token?: string
+  scope?: string
+}
 
-  /** Opens a code or refresh token. Null if it is expired, of another client, or not one. */
-  const open =
-    <T extends { client: string }>(purpose: 'code' | 'refresh') =>
-    async (value: string, { clientId, now }: Omit<TokenClient, 'key'>) => {
-      const content = await sealer.open(purpose, value, now) as T | null
-      return content?.client === hash(clientId) ? content : null
-    }
+/** Returns 128 random bits, in base64url. */
+export function randomId (): string {
+  return randomBytes(16).toString('base64url')
+}
 
+/** Opens a code or refresh token. Null if it is expired, of another client, or not one. */
+export async function openOwn<T extends { client: string }> (
+  { broker, clientId, now }: Omit<TokenContext, 'key'>,
+  purpose: 'code' | 'refresh',
+  value: string
+): Promise<T | null> {
+  const content = await broker.sealer.open(purpose, value, now) as T | null
+  return content?.client === hash(clientId) ? content : null
+}
+
+/**
+ * Signs an access token (RFC 9068 §2.2) and returns the response that contains it.
+ *
+ * @param lifetime in seconds
+ * @param upstream the provider's access token, sealed. Defaults to none
+ */
+export async function issueAccessToken (
+  { broker, clientId, now }: TokenContext,
+  { grant, subject, resource, scopes, claims, key }: GrantContent,
+  lifetime: number,
+  upstream?: string
+): Promise<TokenResponse> {
+  const iat = Math.floor(now)
+  const scope = scopes.length > 0 && { scope: scopes.join(' ') }
+  const accessToken = await broker.signing.sign({
+    ...claims,
+    iss: broker.issuer(),
+    sub: subject,
+    aud: resource,
+    client_id: clientId,
+    ...scope,
+    iat,
+    exp: iat + lifetime,
+    jti: randomId(),
+    gid: grant,
+    ...(key !== undefined && { cnf: { jkt: key } }),
+    ...(upstream !== undefined && { upt: upstream })
+  })
   return {
-    /** Issues a code for a login that returned from the provider. */
-    async code (
-      request: ApprovedRequest,
-      upstreamCode: string,
-      secrets: LoginSecrets,
-      now: number
-    ): Promise<string> {
-      const ids = { id: randomId(), grant: randomId() }
-      const content: CodeContent = { ...request, ...ids, upstreamCode, secrets }
-      return await sealer.seal('code', content, codeSeconds, now)
-    },
-    openCode: open<CodeContent>('code'),
-    openRefresh: open<RefreshContent>('refresh'),
-    /** Opens the provider's token inside an access token of ours. */
-    openUpstream: async (sealed: string, now: number) =>
-      await sealer.open('access', sealed, now) as UpstreamAccess | null,
-    /** Issues the first tokens of a grant. The code must have been consumed. */
-    async begin (client: TokenClient, code: CodeContent): Promise<TokenResponse> {
-      const { clientId, key, now } = client
-      const { grant, resource } = code
-      const tokens = await provider.redeem(code.upstreamCode, code.secrets)
-      const subject = tokens.claims?.['sub']
-      if (tokens.claims === null || !['string', 'number'].includes(typeof subject)) {
-        throw failure('invalidGrant', 'The provider named no sub')
-      }
-      try {
-        const authorization = await authorize(client, tokens, tokens.claims, code.scopes)
-        await note(grant, tokens, now)
-        const ids = { grant, client: hash(clientId), subject: String(subject) }
-        const content = { ...ids, resource, key, ...authorization }
-        return await issue(client, content, content.scopes, tokens)
-      } catch (error) {
-        // The tokens of the provider will not be used.
-        revocation.endUpstream(tokens.refreshToken ?? tokens.accessToken)
-        throw error
-      }
-    },
-    /**
-     * Issues the next tokens of a grant, bound to the key of `token`.
-     *
-     * @param scopes of the access token
-     * @param rotated called as for {@link ProviderLogin}
-     */
-    async renew (
-      client: TokenClient,
-      { id, upstream, ...grant }: RefreshContent,
-      scopes: readonly string[],
-      rotated: (refreshToken: string) => void
-    ): Promise<TokenResponse> {
-      const tokens = await refreshAtProvider(upstream, rotated)
-      if (tokens.claims !== null && String(tokens.claims['sub']) !== grant.subject) {
-        throw failure('invalidGrant', 'The provider responded for another user')
-      }
-      const authorization = tokens.claims === null
-        ? grant
-        : await authorize(client, tokens, tokens.claims, grant.scopes)
-      if (!await note(grant.grant, tokens, client.now)) throw new McpOAuthError('invalidGrant')
-      const narrowed = scopes.filter(scope => authorization.scopes.includes(scope))
-      return await issue(client, { ...grant, ...authorization }, narrowed, tokens)
-    },
-    /** Revokes the grant of a refresh token. */
-    end: ({ grant, upstream }: RefreshContent, now: number): Promise<void> =>
-      revocation.end(grant, now, 'refresh' in upstream ? upstream.refresh : upstream.access)
+    access_token: accessToken,
+    token_type: key === undefined ? 'Bearer' : 'DPoP',
+    expires_in: lifetime,
+    ...scope
   }
+}
+
+/**
+ * Issues tokens of a user. Only the access token is narrowed to `scopes`. There is no refresh token
+ * if the provider offers no way to check the user again.
+ */
+export async function issueTokens (
+  context: TokenContext,
+  grant: Omit<RefreshContent, 'id' | 'upstream'>,
+  scopes: readonly string[],
+  { accessToken, refreshToken, expiresIn, scope }: ProviderTokens
+): Promise<TokenResponse> {
+  const { broker: { config, sealer, provider }, now } = context
+  const longest = Math.min(accessTokenSeconds, expiresIn ?? accessTokenSeconds)
+  const lifetime = Math.max(1, Math.floor(longest))
+  const sealed = config.upstreamToken
+    ? await sealer.seal('access', { accessToken, scope }, lifetime, now)
+    : undefined
+  const response = await issueAccessToken(context, { ...grant, scopes }, lifetime, sealed)
+  if (response.access_token.length > maxTokenChars) {
+    throw failure(
+      'internal',
+      'The claims of authorizeUser, or the token of the provider, are too long for an access token'
+    )
+  }
+  if (refreshToken === null && !provider.recheck) return response
+  const upstream = refreshToken === null ? { access: accessToken } : { refresh: refreshToken }
+  const content: RefreshContent = { ...grant, id: randomId(), upstream }
+  const refresh = await sealer.seal('refresh', content, refreshTokenSeconds, now)
+  return { ...response, refresh_token: refresh }
 }

@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { Client, Log } from '../types.ts'
-import { McpOAuthError } from '../errors.ts'
+import { failure, McpOAuthError } from '../errors.ts'
 import type { FetchResponse } from '../http/fetch.ts'
-import type { PublicFetch } from '../http/public-fetch.ts'
+import { createPublicFetch, type PublicFetch } from '../http/public-fetch.ts'
 import { withTimeout } from '../http/timeout.ts'
 import {
   documentRecheckMs,
@@ -20,34 +20,23 @@ import type { RedirectPolicy } from '../oauth/redirect-uri.ts'
 /** Finds clients by the URLs of their metadata documents. */
 export type ClientDocuments = ReturnType<typeof createClientDocuments>
 
-/** Settings of {@link createClientDocuments}. */
-interface ClientDocumentsOptions {
-  fetch: PublicFetch
-  redirectPolicy: () => RedirectPolicy
-  /** Hosts whose documents are accepted, by exact name. Null, the default, accepts all. */
-  allowedHosts?: readonly string[] | null
-  log?: Log
-  /** A clock, in seconds. Defaults to the monotonic one of the process. */
-  now?: () => number
-  /** Milliseconds a failure takes at least. Defaults to 200. */
-  minFailureMs?: number
-}
-
 /**
  * Fetches and caches client metadata documents.
  *
  * Concurrent calls share one fetch. A valid document is cached as long as its server allows, an
  * invalid one never. A failure is remembered for 30 seconds.
+ *
+ * @param allowedHosts hosts whose documents are accepted, by exact name; null for any
+ * @param now a clock, in seconds. Defaults to the monotonic one of the process
+ * @param minFailureMs milliseconds a failure takes at least. Defaults to 200
  */
 export function createClientDocuments (
-  {
-    fetch,
-    redirectPolicy,
-    allowedHosts,
-    log,
-    now = () => performance.now() / 1000,
-    minFailureMs = minDocumentFailureMs
-  }: ClientDocumentsOptions
+  redirectPolicy: () => RedirectPolicy,
+  allowedHosts: readonly string[] | null,
+  log: Log,
+  fetch: PublicFetch = createPublicFetch(),
+  now = () => performance.now() / 1000,
+  minFailureMs = minDocumentFailureMs
 ) {
   const clients = new LRUCache<string, { client: Client, until: number }>({ max: maxDocuments })
   // A cache of its own: a flood of invalid URLs must not evict valid clients.
@@ -68,7 +57,7 @@ export function createClientDocuments (
     } catch (error) {
       if (!(error instanceof McpOAuthError) || error.kind !== 'invalidClient') throw error
       failures.set(id, { until: now() + failedDocumentSeconds, fetched })
-      log?.info({ err: error.cause }, 'Could not use a client metadata document')
+      log.info({ err: error.cause }, 'Could not use a client metadata document')
       return await delayedNull
     }
   }
@@ -111,7 +100,7 @@ function jsonTextOf ({ status, headers, text }: FetchResponse): string {
   const isJson = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(joined(headers['content-type']))
   if (status === 200 && isJson) return text
   const reason = status === 200 ? 'the content type is not JSON' : `responded with status ${status}`
-  throw new McpOAuthError('invalidClient', { cause: new Error(reason) })
+  throw failure('invalidClient', reason)
 }
 
 /**

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createLoginCookies } from '../../lib/broker/login-cookies.ts'
+import { createLoginCookies } from '../../lib/broker/logins.ts'
 
 const state = (time: number) => `${String(time).padStart(8, '0')}${'a'.repeat(56)}`
 const cookies = createLoginCookies(true)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createLoginStates } from '../../lib/broker/login-state.ts'
+import { createLoginStates } from '../../lib/broker/logins.ts'
 import { loginSeconds } from '../../lib/limits.ts'
 
 const [older, newer] = [

@@ -84,7 +84,7 @@ test('end() does not revoke the provider token that was noted for another grant 
     },
     log: { debug: ignore, info: ignore, warn: ignore, error: ignore }
   })
-  await revocation.note('victim', 'token of the victim', 60, 0)
+  await revocation.note('victim', 'token of the victim', 0)
   const sealed = await marks.recall('upstream', 'victim') ?? ''
   for (const grant of ['one', 'two']) await marks.remember('upstream', grant, sealed, 60)
   await revocation.end('one', 0)

@@ -6,6 +6,7 @@ import { createRevocation } from '../../lib/broker/revocation.ts'
 import { createSealer } from '../../lib/crypto/sealer.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import { McpOAuthError } from '../../lib/errors.ts'
+import { accessTokenSeconds } from '../../lib/limits.ts'
 
 /** A revocation whose provider fails with `state.failure`, and the tokens revoked there. */
 function setUp ({ delays = [1, 5, 30] }: { delays?: number[] } = {}) {
@@ -47,7 +48,7 @@ test('end() tries an unavailable provider four times, then logs a warning [V-07]
   ) {
     const { asked, warnings, state, revocation } = setUp()
     state.failure = new McpOAuthError(kind)
-    await revocation.note('grant', 'token', 60, 0)
+    await revocation.note('grant', 'token', 0)
     await revocation.end('grant', 0)
     while (warnings.length === 0) await sleep(5)
     assert.deepEqual(asked, Array(4).fill('token'))
@@ -79,10 +80,10 @@ test(
   'end() prefers the noted token to the carried one until the note expires [V-06]',
   async () => {
     const { asked, revocation } = setUp()
-    await revocation.note('one', 'new', 60, 0)
-    await revocation.end('one', 59, 'old')
-    await revocation.note('two', 'new', 60, 0)
-    await revocation.end('two', 61, 'old')
+    await revocation.note('one', 'new', 0)
+    await revocation.end('one', accessTokenSeconds - 1, 'old')
+    await revocation.note('two', 'new', 0)
+    await revocation.end('two', accessTokenSeconds + 1, 'old')
     await revocation.end('three', 0)
     while (asked.length < 2) await sleep(1)
     assert.deepEqual(asked, ['new', 'old'])
@@ -92,10 +93,10 @@ test(
 test('note() revokes a token that was noted after the grant ended [V-05]', async () => {
   const { asked, revocation } = setUp()
   assert.equal(await revocation.isNoted('grant'), false)
-  assert.equal(await revocation.note('grant', 'one', 60, 0), true)
+  assert.equal(await revocation.note('grant', 'one', 0), true)
   assert.equal(await revocation.isNoted('grant'), true)
   await Promise.all(Array.from({ length: 5 }, () => revocation.end('grant', 0)))
-  assert.equal(await revocation.note('grant', 'two', 60, 0), false)
+  assert.equal(await revocation.note('grant', 'two', 0), false)
   while (asked.length < 2) await sleep(1)
   assert.deepEqual(asked.sort(), ['one', 'two'])
 })

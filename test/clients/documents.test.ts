@@ -10,8 +10,10 @@ const id = 'https://app.example/client.json'
 
 /** A cache over a fetch that responds as `state` says, with a clock and a list of fetched URLs. */
 function setUp (
-  { allowedHosts, minFailureMs = 0 }: { allowedHosts?: readonly string[], minFailureMs?: number } =
-    {}
+  { allowedHosts = null, minFailureMs = 0 }: {
+    allowedHosts?: readonly string[] | null
+    minFailureMs?: number
+  } = {}
 ) {
   const state = {
     time: 1_000,
@@ -40,21 +42,22 @@ function setUp (
     }
   }
   const ignore = () => {}
-  const documents = createClientDocuments({
+  const log = {
+    debug: ignore,
+    warn: ignore,
+    error: ignore,
+    info: (details: object) => {
+      state.logged.push(details)
+    }
+  }
+  const documents = createClientDocuments(
+    () => ({ allowed: null, forbidden: [] }),
+    allowedHosts,
+    log,
     fetch,
-    redirectPolicy: () => ({ allowed: null, forbidden: [] }),
-    now: () => state.time,
-    minFailureMs,
-    log: {
-      debug: ignore,
-      warn: ignore,
-      error: ignore,
-      info: details => {
-        state.logged.push(details)
-      }
-    },
-    ...(allowedHosts && { allowedHosts })
-  })
+    () => state.time,
+    minFailureMs
+  )
   return { state, documents }
 }
 

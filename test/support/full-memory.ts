@@ -20,9 +20,8 @@ const { marks } = await createBroker({
   discovery: createProviderDiscovery({ issuer }),
   urls: createUrls(config, Fastify().server),
   log,
-  catalog: () => [],
-  paths: []
-})
+  catalog: () => []
+}, [])
 
 for (const kind of ['consent', 'login', 'code', 'code-failure', 'replay']) {
   for (let index = 0; index < 100_000; index++) await marks.consume(kind, `${kind} ${index}`, 600)

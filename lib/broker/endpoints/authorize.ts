@@ -6,22 +6,23 @@ import { requestedKey } from '../../dpop/rules.ts'
 import { causeWith, McpOAuthError } from '../../errors.ts'
 import type { Endpoint } from '../../host/endpoint.ts'
 import { loginSeconds, maxSealedRequestChars } from '../../limits.ts'
+import { invalidRequest } from '../../oauth/parameters.ts'
 import { missingScopes } from '../../oauth/scope.ts'
 import { replyWithConsentPage } from '../../pages/consent.ts'
 import { pageErrorHandler } from '../../pages/page.ts'
 import { hash } from '../../util/hash.ts'
 import type { Broker } from '../broker.ts'
-import type { ApprovedRequest } from '../tokens.ts'
+import { randomId, type ApprovedRequest } from '../tokens.ts'
 
 /** Sealed into the consent page: the whole request, bound to the browser that received it. */
 export interface ConsentRequest extends ApprovedRequest {
-  readonly id: string
+  id: string
   /** Hash of the browser's CSRF cookie. */
-  readonly browser: string
-  readonly state?: string
-  readonly prompt?: string
+  browser: string
+  state: string | undefined
+  prompt: string | undefined
   /** The client requested `offline_access`: the provider is asked for a refresh token. */
-  readonly offline?: true
+  offline: true | undefined
 }
 
 /**
@@ -39,12 +40,10 @@ export const authorizeEndpoint: Endpoint<Broker> = {
     handleAuthorizationRequest(broker, request, reply, async (valid) => {
       const { client, authorization: { redirectUri, resource } } = valid
       const cookies = broker.cookies()
-      const csrf = cookies.csrf(request.headers.cookie) ?? randomBytes(16).toString('base64url')
+      const csrf = cookies.csrf(request.headers.cookie) ?? randomId()
       const content = consentRequest(broker, valid, csrf)
       const sealed = await broker.sealer.seal('request', content, loginSeconds, Date.now() / 1000)
-      if (sealed.length > maxSealedRequestChars) {
-        throw new McpOAuthError('invalidRequest', { description: 'The request is too long.' })
-      }
+      if (sealed.length > maxSealedRequestChars) throw invalidRequest('The request is too long.')
       reply.header('set-cookie', cookies.setCsrf(csrf))
       return await replyWithConsentPage(reply, {
         action: `${broker.urls().base}/oauth/consent`,
@@ -62,7 +61,6 @@ export const authorizeEndpoint: Endpoint<Broker> = {
 function consentRequest (broker: Broker, valid: ValidRequest, csrf: string): ConsentRequest {
   const { params, prompt, client, authorization } = valid
   const { redirectUri, codeChallenge, resource, state } = authorization
-  const key = broker.config.dpop === 'off' ? undefined : requestedKey(params)
   return {
     id: randomBytes(12).toString('base64url'),
     browser: hash(csrf),
@@ -71,11 +69,11 @@ function consentRequest (broker: Broker, valid: ValidRequest, csrf: string): Con
     scopes: scopesFor(broker, valid),
     codeChallenge,
     resource,
-    ...(key !== undefined && { key }),
-    ...(hasNoRefresh(client.grantTypes) && { once: true }),
-    ...(state !== undefined && { state }),
-    ...(prompt !== undefined && { prompt }),
-    ...(authorization.scopes.includes('offline_access') && { offline: true })
+    key: broker.config.dpop === 'off' ? undefined : requestedKey(params),
+    once: hasNoRefresh(client.grantTypes) || undefined,
+    state,
+    prompt,
+    offline: authorization.scopes.includes('offline_access') || undefined
   }
 }
 

@@ -1,15 +1,16 @@
 /** Which response does the client get when the browser returns from the provider? */
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import { errorLocation } from '../../clients/authorize.ts'
 import { McpOAuthError, type ErrorKind } from '../../errors.ts'
 import type { Endpoint } from '../../host/endpoint.ts'
 import { queryOf } from '../../host/parsers.ts'
-import { loginSeconds, maxProviderCodeChars } from '../../limits.ts'
-import { parameters, single, type RequestParameters } from '../../oauth/parameters.ts'
+import { codeSeconds, loginSeconds, maxProviderCodeChars } from '../../limits.ts'
+import { invalidRequest, parameters, single } from '../../oauth/parameters.ts'
 import { redirectUriProblem } from '../../oauth/redirect-uri.ts'
 import { appendQuery } from '../../oauth/url.ts'
 import { pageErrorHandler } from '../../pages/page.ts'
 import type { Broker } from '../broker.ts'
+import { randomId, type CodeContent } from '../tokens.ts'
 import type { LoginContent } from './consent.ts'
 
 /** Errors of the provider that a client receives (RFC 6749 §4.1.2.1). Others are internal. */
@@ -31,39 +32,38 @@ export const callbackEndpoint: Endpoint<Broker> = {
   methods: ['GET'],
   anyOrigin: false,
   errorHandler: pageErrorHandler('callback'),
-  handle: handleCallback
-}
+  async handle (broker, request, reply) {
+    const params = parameters(queryOf(request))
+    const now = Date.now() / 1000
+    const state = single(params, 'state') ?? ''
+    const upstreamCode = single(params, 'code')
+    const error = single(params, 'error')
+    const isOneOfBoth = (upstreamCode === undefined) !== (error === undefined)
+    if (!isOneOfBoth || (upstreamCode ?? '').length > maxProviderCodeChars) throw invalidRequest()
+    const login = await openLogin(broker, request, state, now)
+    const { redirectUri, state: clientState, upstreamState, ...approved } = login
+    if (!await broker.provider.isFromProvider(params.get('iss') ?? [])) {
+      throw invalidRequest('The response does not come from the expected provider.')
+    }
+    // The policy may have changed since the login began.
+    if (redirectUriProblem(redirectUri, broker.redirectPolicy()) !== null) {
+      throw invalidRequest('The redirect URI is not allowed any more.')
+    }
+    if (!await broker.marks.consume('login', state, loginSeconds)) {
+      throw invalidRequest('This sign-in was already completed.')
+    }
 
-async function handleCallback (
-  broker: Broker,
-  request: FastifyRequest,
-  reply: FastifyReply
-): Promise<FastifyReply> {
-  const params = parameters(queryOf(request))
-  const now = Date.now() / 1000
-  const state = single(params, 'state') ?? ''
-  const code = single(params, 'code')
-  const error = single(params, 'error')
-  if (
-    (code === undefined) === (error === undefined) || (code?.length ?? 0) > maxProviderCodeChars
-  ) {
-    throw new McpOAuthError('invalidRequest')
+    const iss = broker.issuer()
+    reply.header('set-cookie', broker.cookies().clearLogin(state))
+    if (upstreamCode === undefined) {
+      const failure = new McpOAuthError(errors.get(error ?? '') ?? 'internal')
+      return reply.redirect(errorLocation(redirectUri, failure, clientState, iss), 302)
+    }
+    const ids = { id: randomId(), grant: randomId() }
+    const content: CodeContent = { ...approved, redirectUri, ...ids, upstreamCode }
+    const code = await broker.sealer.seal('code', content, codeSeconds, now)
+    return reply.redirect(appendQuery(redirectUri, { code, state: clientState, iss }), 302)
   }
-  const login = await openLogin(broker, request, state, now)
-  await checkLogin(broker, params, login)
-  if (!await broker.marks.consume('login', state, loginSeconds)) {
-    throw invalid('This sign-in was already completed.')
-  }
-
-  const { redirectUri, state: clientState, upstreamState, secrets, ...approved } = login
-  const iss = broker.issuer()
-  reply.header('set-cookie', broker.cookies().clearLogin(state))
-  if (code === undefined) {
-    const failure = new McpOAuthError(errors.get(error ?? '') ?? 'internal')
-    return reply.redirect(errorLocation(redirectUri, failure, clientState, iss), 302)
-  }
-  const ours = await broker.tokens.code({ ...approved, redirectUri }, code, secrets, now)
-  return reply.redirect(appendQuery(redirectUri, { code: ours, state: clientState, iss }), 302)
 }
 
 async function openLogin (
@@ -73,7 +73,7 @@ async function openLogin (
   now: number
 ): Promise<LoginContent> {
   if (!broker.states.verify(state, now)) {
-    throw invalid('This sign-in has expired, or was not started here.')
+    throw invalidRequest('This sign-in has expired, or was not started here.')
   }
   const sealed = broker.cookies().login(request.headers.cookie, state) ?? ''
   const login = await broker.sealer.open('transaction', sealed, now) as LoginContent | null
@@ -83,22 +83,4 @@ async function openLogin (
     })
   }
   return login
-}
-
-async function checkLogin (
-  broker: Broker,
-  params: RequestParameters,
-  { redirectUri }: LoginContent
-): Promise<void> {
-  if (!await broker.provider.isFromProvider(params.get('iss') ?? [])) {
-    throw invalid('The response does not come from the expected provider.')
-  }
-  // The policy may have changed since the login began.
-  if (redirectUriProblem(redirectUri, broker.redirectPolicy()) !== null) {
-    throw invalid('The redirect URI is not allowed any more.')
-  }
-}
-
-function invalid (description: string): McpOAuthError {
-  return new McpOAuthError('invalidRequest', { description })
 }

@@ -1,10 +1,10 @@
 /** Where does the browser go after the user's decision? */
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import { errorLocation } from '../../clients/authorize.ts'
 import { McpOAuthError } from '../../errors.ts'
 import { formOf, type Endpoint } from '../../host/endpoint.ts'
 import { loginSeconds, maxConsentFormBytes } from '../../limits.ts'
-import { single } from '../../oauth/parameters.ts'
+import { invalidRequest, single } from '../../oauth/parameters.ts'
 import { pageErrorHandler } from '../../pages/page.ts'
 import type { LoginSecrets } from '../../provider/login.ts'
 import { hash } from '../../util/hash.ts'
@@ -14,9 +14,9 @@ import type { ConsentRequest } from './authorize.ts'
 
 /** Sealed into the browser's cookie for the way through the provider, named after the state. */
 export interface LoginContent extends ApprovedRequest {
-  readonly upstreamState: string
-  readonly secrets: LoginSecrets
-  readonly state?: string
+  upstreamState: string
+  secrets: LoginSecrets
+  state?: string | undefined
 }
 
 /**
@@ -32,52 +32,43 @@ export const consentEndpoint: Endpoint<Broker> = {
   bodyLimit: maxConsentFormBytes,
   errorHandler: pageErrorHandler('consent'),
   async handle (broker, request, reply) {
+    const { marks, provider, sealer, states } = broker
     const params = formOf(request)
     const now = Date.now() / 1000
     const sealed = single(params, 'request') ?? ''
-    const consent = await broker.sealer.open('request', sealed, now) as ConsentRequest | null
-    if (consent === null) {
-      throw new McpOAuthError('invalidRequest', { description: 'This page has expired.' })
-    }
-    const csrf = broker.cookies().csrf(request.headers.cookie)
-    if (csrf === null || hash(csrf) !== consent.browser || !isSameOrigin(broker, request)) {
+    const content = await sealer.open('request', sealed, now) as ConsentRequest | null
+    if (content === null) throw invalidRequest('This page has expired.')
+    const { id, browser, prompt, offline = false, ...approved } = content
+    const cookies = broker.cookies()
+    const csrf = cookies.csrf(request.headers.cookie)
+    if (csrf === null || hash(csrf) !== browser || !isSameOrigin(broker, request)) {
       throw new McpOAuthError('accessDenied', {
         description: 'This page was not opened in this browser.'
       })
     }
+    const consume = async () => {
+      if (await marks.consume('consent', id, loginSeconds)) return
+      throw invalidRequest('This page was already used.')
+    }
+
     const action = single(params, 'action')
-    if (action === 'approve') return await approve(broker, request, reply, consent, now)
-    if (action !== 'deny') throw new McpOAuthError('invalidRequest')
-    await consume(broker, consent)
-    const denied = new McpOAuthError('accessDenied')
-    const { redirectUri, state } = consent
-    return reply.redirect(errorLocation(redirectUri, denied, state, broker.issuer()), 303)
+    if (action === 'deny') {
+      await consume()
+      const denied = new McpOAuthError('accessDenied')
+      const { redirectUri, state } = approved
+      return reply.redirect(errorLocation(redirectUri, denied, state, broker.issuer()), 303)
+    }
+    if (action !== 'approve') throw invalidRequest()
+    const upstreamState = states.create(now)
+    const secrets = provider.secrets()
+    // Before the page is consumed: if the provider is unreachable, the user can send it again.
+    const location = await provider.loginUrl(upstreamState, secrets, { prompt, offline })
+    await consume()
+    const login: LoginContent = { ...approved, upstreamState, secrets }
+    const value = await sealer.seal('transaction', login, loginSeconds, now)
+    reply.header('set-cookie', cookies.setLogin(request.headers.cookie, upstreamState, value))
+    return reply.redirect(location, 303)
   }
-}
-
-async function approve (
-  broker: Broker,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  consent: ConsentRequest,
-  now: number
-): Promise<FastifyReply> {
-  const { id, browser, prompt, offline = false, ...approved } = consent
-  const upstreamState = broker.states.create(now)
-  const secrets = broker.provider.secrets()
-  // Before the page is consumed: if the provider is unreachable, the user can send it again.
-  const location = await broker.provider.loginUrl(upstreamState, secrets, { prompt, offline })
-  await consume(broker, consent)
-  const content: LoginContent = { ...approved, upstreamState, secrets }
-  const sealed = await broker.sealer.seal('transaction', content, loginSeconds, now)
-  const cookies = broker.cookies()
-  reply.header('set-cookie', cookies.setLogin(request.headers.cookie, upstreamState, sealed))
-  return reply.redirect(location, 303)
-}
-
-async function consume ({ marks }: Broker, { id }: ConsentRequest): Promise<void> {
-  if (await marks.consume('consent', id, loginSeconds)) return
-  throw new McpOAuthError('invalidRequest', { description: 'This page was already used.' })
 }
 
 /**

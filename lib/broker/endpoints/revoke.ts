@@ -1,10 +1,10 @@
 /** How does a client end a grant? */
 
-import { McpOAuthError } from '../../errors.ts'
 import { formOf, type Endpoint } from '../../host/endpoint.ts'
-import { single } from '../../oauth/parameters.ts'
+import { required } from '../../oauth/parameters.ts'
 import type { Broker } from '../broker.ts'
 import { authenticateClient } from '../client-authentication.ts'
+import { openOwn, type RefreshContent } from '../tokens.ts'
 
 /**
  * `POST /oauth/revoke` (RFC 7009): ends the grant of an access or refresh token, here and at the
@@ -18,28 +18,21 @@ export const revokeEndpoint: Endpoint<Broker> = {
   metadata: 'revocation_endpoint',
   body: 'form',
   async handle (broker, request, reply) {
+    const { revocation, signing } = broker
     const params = formOf(request)
     const now = Date.now() / 1000
-    const token = single(params, 'token')
-    if (token === undefined) {
-      throw new McpOAuthError('invalidRequest', { description: 'The parameter token is missing.' })
-    }
+    const token = required(params, 'token')
     const clientId = await authenticateClient(broker, request, params, now)
-    await endGrant(broker, clientId, token, now)
+    const refresh = await openOwn<RefreshContent>({ broker, clientId, now }, 'refresh', token)
+    if (refresh !== null) {
+      const { grant, upstream } = refresh
+      await revocation.end(grant, now, upstream.refresh ?? upstream.access)
+    } else {
+      const claims = await signing.read(token, now)
+      if (claims?.['client_id'] === clientId && typeof claims['gid'] === 'string') {
+        await revocation.end(claims['gid'], now)
+      }
+    }
     return reply.code(200).send()
-  }
-}
-
-async function endGrant (
-  { tokens, signing, revocation }: Broker,
-  clientId: string,
-  token: string,
-  now: number
-): Promise<void> {
-  const refresh = await tokens.openRefresh(token, { clientId, now })
-  if (refresh !== null) return await tokens.end(refresh, now)
-  const claims = await signing.read(token, now)
-  if (claims?.['client_id'] === clientId && typeof claims['gid'] === 'string') {
-    await revocation.end(claims['gid'], now)
   }
 }

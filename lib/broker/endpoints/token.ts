@@ -4,11 +4,24 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { invalidProof } from '../../dpop/rules.ts'
 import { McpOAuthError } from '../../errors.ts'
 import { formOf, type Endpoint } from '../../host/endpoint.ts'
-import { parseTokenRequest } from '../../oauth/token-request.ts'
+import { parseTokenRequest, userGrants } from '../../oauth/token-request.ts'
+import type { Config } from '../../options/config.ts'
+import type { GrantType } from '../../types.ts'
 import type { Broker } from '../broker.ts'
 import { authenticateClient } from '../client-authentication.ts'
-import { defaultGrantTypes, offeredGrants } from '../grants/index.ts'
-import type { Grant } from '../grants/grant.ts'
+import { authorizationCode } from '../grants/authorization-code.ts'
+import { clientCredentials } from '../grants/client-credentials.ts'
+import { refreshToken } from '../grants/refresh-token.ts'
+import type { Grant } from '../tokens.ts'
+
+/** All grants. The metadata document and the token endpoint read from here. */
+const grants: Grant[] = [authorizationCode, refreshToken, clientCredentials]
+
+/** The grants that are offered with a configuration, by type. */
+export function offeredGrants (config: Config): Partial<Record<GrantType, Grant>> {
+  const offered = grants.filter(({ isOffered = () => true }) => isOffered(config))
+  return Object.fromEntries(offered.map(grant => [grant.type, grant]))
+}
 
 /** `POST /oauth/token` (RFC 6749 §3.2). */
 export const tokenEndpoint: Endpoint<Broker> = {
@@ -21,11 +34,11 @@ export const tokenEndpoint: Endpoint<Broker> = {
   async handle (broker, request, reply) {
     const params = formOf(request)
     const now = Date.now() / 1000
-    const grants = offeredGrants(broker.config)
-    const tokenRequest = parseTokenRequest(params, broker.urls().resource, grants)
-    const grant = grants[tokenRequest.grantType] as Grant
+    const offered = offeredGrants(broker.config)
+    const tokenRequest = parseTokenRequest(params, broker.urls().resource, offered)
+    const grant = offered[tokenRequest.grantType] as Grant
     const clientId = await authenticateClient(broker, request, params, now)
-    const { grantTypes = defaultGrantTypes } = broker.clients.listed(clientId) ?? {}
+    const { grantTypes = userGrants } = broker.clients.listed(clientId) ?? {}
     if (!grantTypes.includes(grant.type)) throw new McpOAuthError('unauthorizedClient')
     // Before any code or token is used.
     const key = await proofKeyOf(broker, request, reply, now)

@@ -1,10 +1,9 @@
 /** How is a refresh token used exactly once, even if it is sent several times? */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { McpOAuthError } from '../../errors.ts'
+import { failure, McpOAuthError } from '../../errors.ts'
 import { retry } from '../../http/retry.ts'
 import {
-  accessTokenSeconds,
   maxRefreshPolls,
   refreshGraceSeconds,
   refreshLockSeconds,
@@ -13,29 +12,30 @@ import {
   storeWriteDelaysMs
 } from '../../limits.ts'
 import { parseRefreshToken, type RefreshTokenRequest } from '../../oauth/token-request.ts'
-import type { Log } from '../../types.ts'
-import type { TokenResponse } from '../access-token.ts'
-import type { RefreshContent } from '../tokens.ts'
-import { invalidGrant, type Grant, type TokenRequestContext } from './grant.ts'
-
-/** The response to a refresh, sealed into the store with its token and the key of the request. */
-interface KeptResponse {
-  readonly id: string
-  readonly key?: string | undefined
-  readonly tokens: TokenResponse
-}
-
-/** The provider's new refresh token after a refresh that failed, sealed into the store. */
-interface Rotated {
-  readonly id: string
-  readonly refresh: string
-}
+import type { ProviderTokens } from '../../provider/login.ts'
+import { authorizeUser } from '../authorize-user.ts'
+import {
+  issueTokens,
+  openOwn,
+  type Grant,
+  type RefreshContent,
+  type TokenContext,
+  type TokenResponse
+} from '../tokens.ts'
 
 /** A request with a valid refresh token, which is bound to the key of the request. */
-interface Refresh extends TokenRequestContext {
+interface Refresh extends TokenContext {
   token: RefreshContent
   /** The scopes of the access token. */
   scopes: readonly string[]
+}
+
+/** Values that the store keeps for a refresh token, sealed, each with the id of the token. */
+interface Kept {
+  /** The response to a refresh, and the key of its request. */
+  answer: { id: string, key?: string | undefined, tokens: TokenResponse }
+  /** The provider's new refresh token after a refresh that failed. */
+  rotated: { id: string, refresh: string }
 }
 
 /**
@@ -43,13 +43,11 @@ interface Refresh extends TokenRequestContext {
  * within the grace period, get the same response. Later use is theft and ends the grant (RFC 9700
  * §4.14).
  */
-export const refreshToken: Grant<RefreshTokenRequest> = {
+export const refreshToken: Grant<typeof parseRefreshToken> = {
   type: 'refresh_token',
-  isDefault: true,
-  isOffered: () => true,
   parse: parseRefreshToken,
   async handle (context, request) {
-    const token = await openToken(context, request)
+    const token = await openToken(context, request.refreshToken)
     const refresh = { ...context, token, scopes: narrowedScopes(token, request) }
     for (let poll = 0; poll < maxRefreshPolls; poll++) {
       const response = await previousResponse(refresh)
@@ -64,47 +62,44 @@ export const refreshToken: Grant<RefreshTokenRequest> = {
 }
 
 /** Opens a refresh token of the client, and binds it to the key of the request. */
-async function openToken (
-  context: TokenRequestContext,
-  request: RefreshTokenRequest
-): Promise<RefreshContent> {
+async function openToken (context: TokenContext, sealed: string): Promise<RefreshContent> {
   const { broker, clientId, key } = context
-  const token = await broker.tokens.openRefresh(request.refreshToken, context)
+  const token = await openOwn<RefreshContent>(context, 'refresh', sealed)
   if (token === null) {
-    throw invalidGrant('The refresh token is expired, of another client, or not one')
+    throw failure('invalidGrant', 'The refresh token is expired, of another client, or not one')
   }
   // RFC 9449 §5: the refresh token of a public client is bound to its key. One without a key is
   // bound as soon as its client uses one.
   const isBound = token.key !== undefined && !broker.clients.isConfidential(clientId)
-  if (isBound && token.key !== key) throw invalidGrant('The refresh token is bound to another key')
+  if (isBound && token.key !== key) {
+    throw failure('invalidGrant', 'The refresh token is bound to another key')
+  }
   return { ...token, key }
 }
 
 function narrowedScopes (
   token: RefreshContent,
-  { resource, scopes = [...token.scopes] }: RefreshTokenRequest
+  { resource = token.resource, scopes = [...token.scopes] }: RefreshTokenRequest
 ): readonly string[] {
-  if (resource !== undefined && resource !== token.resource) {
-    throw new McpOAuthError('invalidTarget')
-  }
+  if (resource !== token.resource) throw new McpOAuthError('invalidTarget')
   if (!scopes.every(scope => token.scopes.includes(scope))) throw new McpOAuthError('invalidScope')
   return scopes
 }
 
 /** Refreshes while the token is locked. */
 async function refreshLocked (refresh: Refresh): Promise<TokenResponse> {
-  const { broker: { marks, tokens }, token, now } = refresh
+  const { broker: { marks }, token: { id } } = refresh
   try {
     // Another request may have finished between the check and the lock.
     const previous = await previousResponse(refresh)
     if (previous !== null) return previous
-    const response = await renew(refresh)
-    await keepResponse(refresh, response)
-    return response
+    const tokens = await renew(refresh)
+    await keep(refresh, 'answer', { id, key: refresh.token.key, tokens })
+    return tokens
   } catch (error) {
-    if (error instanceof McpOAuthError && error.statusCode < 500) await tokens.end(token, now)
+    if (error instanceof McpOAuthError && error.statusCode < 500) await endGrant(refresh)
     // After a failure of the provider or the store the token stays valid, for the next request.
-    await marks.release('refreshing', token.id).catch(() => {})
+    await marks.release('refreshing', id).catch(() => {})
     throw error
   }
 }
@@ -114,26 +109,54 @@ async function refreshLocked (refresh: Refresh): Promise<TokenResponse> {
  * new one is kept for the next request: a temporary fault must not sign users out.
  */
 async function renew (refresh: Refresh): Promise<TokenResponse> {
-  const { broker, token, scopes } = refresh
-  const kept = await recallSealed<Rotated>(refresh, 'rotated', 'rotated')
-  const current = kept === null ? token : { ...token, upstream: { refresh: kept.refresh } }
+  const { broker: { revocation }, token: { id, grant, upstream }, now } = refresh
+  const kept = await recall(refresh, 'rotated')
   let rotated: string | undefined
   try {
-    return await broker.tokens.renew(refresh, current, scopes, newToken => {
-      rotated = newToken
+    const tokens = await refreshAtProvider(refresh, kept ?? upstream, token => {
+      rotated = token
     })
+    return await issueNext(refresh, tokens)
   } catch (error) {
-    if (rotated !== undefined) await keepRotated(refresh, rotated)
+    if (rotated !== undefined) {
+      await keep(refresh, 'rotated', { id, refresh: rotated })
+      await revocation.note(grant, rotated, now)
+    }
     throw error
   }
 }
 
-async function keepRotated ({ broker, token, now }: Refresh, refresh: string): Promise<void> {
-  const { id, grant } = token
-  const content: Rotated = { id, refresh }
-  const sealed = await broker.sealer.seal('rotated', content, refreshTokenSeconds, now)
-  await write(broker.log, () => broker.marks.remember('rotated', id, sealed, refreshTokenSeconds))
-  await broker.revocation.note(grant, refresh, accessTokenSeconds, now)
+/**
+ * Obtains tokens of the provider. A provider that does not rotate sends no refresh token: the
+ * previous one stays valid (RFC 6749 §6).
+ */
+async function refreshAtProvider (
+  { broker: { provider } }: Refresh,
+  { refresh, access }: RefreshContent['upstream'],
+  rotated: (refreshToken: string) => void
+): Promise<ProviderTokens> {
+  if (refresh !== undefined) {
+    const tokens = await provider.refresh(refresh, rotated)
+    return { ...tokens, refreshToken: tokens.refreshToken ?? refresh }
+  }
+  if (provider.recheck === null) throw new McpOAuthError('invalidGrant')
+  return await provider.recheck(access as string)
+}
+
+async function issueNext (refresh: Refresh, tokens: ProviderTokens): Promise<TokenResponse> {
+  const { broker: { revocation }, token: { id, upstream, ...grant }, now } = refresh
+  if (tokens.claims !== null && String(tokens.claims['sub']) !== grant.subject) {
+    throw failure('invalidGrant', 'The provider responded for another user')
+  }
+  const authorization = tokens.claims === null
+    ? grant
+    : await authorizeUser(refresh, tokens, grant.scopes)
+  const noted = tokens.refreshToken ?? tokens.accessToken
+  if (!await revocation.note(grant.grant, noted, now)) {
+    throw new McpOAuthError('invalidGrant')
+  }
+  const scopes = refresh.scopes.filter(scope => authorization.scopes.includes(scope))
+  return await issueTokens(refresh, { ...grant, ...authorization }, scopes, tokens)
 }
 
 /**
@@ -141,56 +164,66 @@ async function keepRotated ({ broker, token, now }: Refresh, refresh: string): P
  * the grant if the grace period is over, or if the key is another one.
  */
 async function previousResponse (refresh: Refresh): Promise<TokenResponse | null> {
-  const { broker: { marks, tokens }, token, now } = refresh
+  const { broker: { marks }, token } = refresh
   // Read first: the mark is written after the response, so a request that sees the mark finds the
   // response, too.
   const used = await marks.isConsumed('refresh', token.id)
   const [ended, kept] = await Promise.all([
     marks.hasEnded(token.grant),
-    recallSealed<KeptResponse>(refresh, 'refreshed', 'answer')
+    recall(refresh, 'answer')
   ])
-  if (ended) throw invalidGrant('The grant has ended')
+  if (ended) throw failure('invalidGrant', 'The grant has ended')
   if (kept !== null && kept.key === token.key) return kept.tokens
   if (kept === null && !used) return null
-  await tokens.end(token, now)
-  throw invalidGrant('The refresh token was used before: it was stolen, the grant has ended')
+  await endGrant(refresh)
+  throw failure(
+    'invalidGrant',
+    'The refresh token was used before: it was stolen, the grant has ended'
+  )
 }
+
+function endGrant ({ broker: { revocation }, token, now }: Refresh): Promise<void> {
+  const { grant, upstream } = token
+  return revocation.end(grant, now, upstream.refresh ?? upstream.access)
+}
+
+/** Kinds of the marks, by the purpose of the sealing. */
+const kinds = { answer: 'refreshed', rotated: 'rotated' }
 
 /**
  * Returns what the store keeps for a token. A value of another token, which a writer of the store
  * may have copied, is ignored.
  */
-async function recallSealed<T extends { readonly id: string }> (
+async function recall<Purpose extends keyof Kept> (
   { broker: { marks, sealer }, token: { id }, now }: Refresh,
-  kind: string,
-  purpose: 'rotated' | 'answer'
-): Promise<T | null> {
-  const sealed = await marks.recall(kind, id)
-  const content = sealed === null ? null : await sealer.open(purpose, sealed, now) as T | null
+  purpose: Purpose
+): Promise<Kept[Purpose] | null> {
+  const sealed = await marks.recall(kinds[purpose], id)
+  const content = await sealer.open(purpose, sealed ?? '', now) as Kept[Purpose] | null
   return content?.id === id ? content : null
 }
 
-async function keepResponse (
-  { broker: { marks, sealer, log }, token: { id, key }, now }: Refresh,
-  tokens: TokenResponse
+/**
+ * Seals a value for a token into the store. The write is repeated: if the provider rotates its
+ * tokens, a lost one is final.
+ */
+async function keep<Purpose extends keyof Kept> (
+  { broker: { marks, sealer, log }, token: { id }, now }: Refresh,
+  purpose: Purpose,
+  content: Kept[Purpose]
 ): Promise<void> {
-  const content: KeptResponse = { id, key, tokens }
-  const sealed = await sealer.seal('answer', content, refreshGraceSeconds, now)
-  await write(log, async () => {
-    await marks.remember('refreshed', id, sealed, refreshGraceSeconds)
-    await marks.consume('refresh', id, refreshTokenSeconds)
-  })
-}
-
-/** Repeats a write to the store: if the provider rotates its tokens, a lost one is final. */
-async function write (log: Log, operation: () => Promise<void>): Promise<void> {
-  try {
-    await retry(operation, { delays: storeWriteDelaysMs })
-  } catch (err) {
+  const isAnswer = purpose === 'answer'
+  const seconds = isAnswer ? refreshGraceSeconds : refreshTokenSeconds
+  const sealed = await sealer.seal(purpose, content, seconds, now)
+  const write = async () => {
+    await marks.remember(kinds[purpose], id, sealed, seconds)
+    if (isAnswer) await marks.consume('refresh', id, refreshTokenSeconds)
+  }
+  await retry(write, { delays: storeWriteDelaysMs }).catch((err: unknown) => {
     log.error(
       { err },
       'Could not store a refreshed grant: if the provider rotates its tokens, the user has to log in again'
     )
     throw err
-  }
+  })
 }
