@@ -26,14 +26,14 @@ const floors = [
 
 /** The only files that may import a dependency. */
 const doors: Record<string, RegExp> = {
-  '@fastify/http-proxy': /^thin-proxy\/http-proxy\.ts$/,
+  '@fastify/http-proxy': /^thin-proxy\/token\.ts$/,
   '@modelcontextprotocol/sdk': /^mcp\//,
   '@modelcontextprotocol/server': /^mcp\/servers\/fetch\.ts$/,
   '@sinclair/typebox': /^(schemas|options)\//,
   'fastify-plugin': /^index\.ts$/,
   cookie: /^broker\/logins\.ts$/,
   ghtml: /^pages\//,
-  'ipaddr.js': /^http\/addresses\.ts$/,
+  'ipaddr.js': /^http\/public-fetch\.ts$/,
   jose: /^(crypto|dpop|verifiers)\/|^broker\/client-authentication\.ts$/,
   'lru-cache': /^(verifiers\/verifier|clients\/documents|store\/(one-time|memory))\.ts$/,
   'openid-client': /^(provider\/(client|login)|verifiers\/introspection)\.ts$/,

@@ -22,6 +22,13 @@ export interface FetchResponse {
   text: string
 }
 
+/** Headers of our requests. Without compression: a response could expand to gigabytes. */
+export const requestHeaders = {
+  accept: 'application/json',
+  'accept-encoding': 'identity',
+  'user-agent': 'fastify-mcp-oauth'
+}
+
 /**
  * Creates an agent that ignores proxy variables and a replaced global dispatcher, and checks
  * certificates. A connection has one request at a time: a response cannot be taken for another.
@@ -39,8 +46,7 @@ export function createAgent (): Agent {
 const agent = createAgent()
 
 /**
- * Requests a URL with bounded time and size, without redirects, and without compression: a
- * compressed response could expand to gigabytes.
+ * Requests a URL with bounded time and size, without redirects and compression.
  *
  * @throws {McpOAuthError} `providerTimeout`, `providerMisbehaved` (too large, compressed) or
  *   `providerUnavailable` (all other failures)
@@ -54,12 +60,7 @@ export async function boundedFetch (
     return await withTimeout(async (signal) => {
       const response = await request(url, {
         method,
-        headers: {
-          accept: 'application/json',
-          'user-agent': 'fastify-mcp-oauth',
-          ...headers,
-          'accept-encoding': 'identity'
-        },
+        headers: { ...requestHeaders, ...headers, 'accept-encoding': 'identity' },
         body: body ?? null,
         dispatcher: agent,
         signal

@@ -1,6 +1,7 @@
 /** How do we request a URL that anyone may have chosen? */
 import { Resolver } from 'node:dns/promises'
 import { isIP, type LookupFunction } from 'node:net'
+import ipaddr from 'ipaddr.js'
 import { Client } from 'undici'
 import { McpOAuthError } from '../errors.ts'
 import {
@@ -10,23 +11,9 @@ import {
   maxQueuedDocumentRequests,
   requestTimeoutMs
 } from '../limits.ts'
-import { isPublicAddress } from './addresses.ts'
-import type { FetchResponse } from './fetch.ts'
+import { requestHeaders, type FetchResponse } from './fetch.ts'
 import { createLimiter } from './concurrency.ts'
 import { withTimeout } from './timeout.ts'
-
-/** Settings of {@link createPublicFetch}, for tests. */
-export interface PublicFetchOptions {
-  /** Allows any address, and http. Defaults to `false`. */
-  allowPrivate?: boolean
-  /**
-   * Resolves a host name. Defaults to the name servers of the system: its hosts file and its search
-   * domains are not public.
-   */
-  resolve?: (host: string) => Promise<string[]>
-  /** Milliseconds for name, connection, headers and body together. Defaults to 5,000. */
-  timeout?: number
-}
 
 /** Requests a document from a URL that anyone may have chosen. */
 export type PublicFetch = (url: string) => Promise<FetchResponse>
@@ -36,14 +23,18 @@ export type PublicFetch = (url: string) => Promise<FetchResponse>
  *
  * The name is resolved once, and the connection goes to an address that was checked: a name server
  * cannot change its answer in between (DNS rebinding). Every request has a connection of its own,
- * without credentials, redirects and compression. Ten run at once, twenty wait.
+ * without credentials, redirects and compression. Ten run at once, twenty wait. The options are for
+ * tests.
  *
+ * @param options.allowPrivate allows any address, and http
+ * @param options.resolve resolves a host name. Defaults to the name servers of the system: its
+ *   hosts file and its search domains are not public
+ * @param options.timeout milliseconds for name, connection, headers and body together
  * @returns a function that throws {@link McpOAuthError} `invalidClient` for every failure, so that
  *   a caller cannot scan networks, and `overloaded` if too many wait
  */
 export function createPublicFetch (
-  { allowPrivate = false, resolve = resolvePublicly, timeout = requestTimeoutMs }:
-    PublicFetchOptions = {}
+  { allowPrivate = false, resolve = resolvePublicly, timeout = requestTimeoutMs } = {}
 ): PublicFetch {
   const limited = createLimiter({
     concurrency: maxDocumentRequests,
@@ -53,9 +44,9 @@ export function createPublicFetch (
   async function get (url: string, signal: AbortSignal): Promise<FetchResponse> {
     const { protocol, origin, hostname, pathname, search } = new URL(url)
     if (protocol !== 'https:' && !allowPrivate) throw new Error('the URL is not https')
-    const addresses = (await addressesOf(hostname, resolve)).filter(address =>
-      allowPrivate || isPublicAddress(address)
-    )
+    const literal = hostname.replace(/^\[|\]$/g, '')
+    const resolved = isIP(literal) === 0 ? await resolve(hostname) : [literal]
+    const addresses = resolved.filter(address => allowPrivate || isPublicAddress(address))
     signal.throwIfAborted()
     if (addresses.length === 0) throw new Error('the host has no public address')
     // Without pipelining the connection closes after one response. Certificates are checked even if
@@ -75,11 +66,7 @@ export function createPublicFetch (
       const response = await client.request({
         method: 'GET',
         path: pathname + search,
-        headers: {
-          accept: 'application/json',
-          'accept-encoding': 'identity',
-          'user-agent': 'fastify-mcp-oauth'
-        },
+        headers: requestHeaders,
         signal
       })
       const bytes = await response.body.bytes()
@@ -109,14 +96,6 @@ export function createPublicFetch (
     })
 }
 
-async function addressesOf (
-  hostname: string,
-  resolve: (host: string) => Promise<string[]>
-): Promise<string[]> {
-  const literal = hostname.replace(/^\[|\]$/g, '')
-  return isIP(literal) === 0 ? resolve(hostname) : [literal]
-}
-
 /**
  * Queries name servers directly: the resolver of the system has few threads, and slow name servers
  * could occupy all of them.
@@ -130,8 +109,20 @@ async function resolvePublicly (host: string): Promise<string[]> {
 /** Returns a lookup that resolves to addresses that were checked already. */
 function lookupOf (addresses: readonly string[]): LookupFunction {
   const entries = addresses.map(address => ({ address, family: isIP(address) }))
-  return (_host, { all = false }, callback) => {
-    if (all) callback(null, entries)
-    else callback(null, entries[0]?.address ?? '', entries[0]?.family)
-  }
+  return (_host, _options, callback) => callback(null, entries)
+}
+
+/**
+ * Whether an IP address is one of the public internet (RFC 6890). Private, shared, link-local,
+ * loopback, multicast, documentation and reserved ranges are not, nor are IPv6 addresses that
+ * contain an IPv4 one, because a gateway may deliver to it. Names, and numbers in other notations,
+ * are not addresses.
+ */
+export function isPublicAddress (address: string): boolean {
+  if (isIP(address) === 0 || address.includes('%')) return false
+  const parsed = ipaddr.parse(address)
+  if (parsed.range() !== 'unicast') return false
+  // Only 2000::/3 is assigned for global use (RFC 4291 §2.4). The rest is reserved, or contains
+  // IPv4.
+  return parsed instanceof ipaddr.IPv4 || (parsed.parts[0] ?? 0) >>> 13 === 1
 }

@@ -32,7 +32,7 @@ export const authorizeEndpoint: Endpoint<ThinProxy> = {
         audience,
         prompt
       })
-      await proxy.loginRecords.add(client.id, codeChallenge, redirectUri)
+      await proxy.loginRecord(client.id, codeChallenge).add(redirectUri)
       return reply.redirect(location, 302)
     })
 }

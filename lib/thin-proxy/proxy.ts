@@ -1,16 +1,19 @@
 /** Which parts do the endpoints of a thin proxy share? */
 import { createClients } from '../clients/clients.ts'
 import { createSealer } from '../crypto/sealer.ts'
-import { McpOAuthError } from '../errors.ts'
+import { failure } from '../errors.ts'
 import { createLimiter } from '../http/concurrency.ts'
-import { maxLoginRecords, maxProviderTokenRequests } from '../limits.ts'
-import type { AuthorizationRules } from '../oauth/authorization-request.ts'
-import type { RedirectPolicy } from '../oauth/redirect-uri.ts'
+import {
+  loginRecordSeconds,
+  maxLoginRecords,
+  maxProviderTokenRequests,
+  releasedRecordSeconds
+} from '../limits.ts'
 import type { Config, ProviderConfig } from '../options/config.ts'
 import type { ProviderDiscovery } from '../provider/discovery.ts'
 import { memoryStore } from '../store/memory.ts'
 import type { UrlSource } from '../urls.ts'
-import { createLoginRecords } from './login-records.ts'
+import { hash } from '../util/hash.ts'
 
 export type ThinConfig = Config & { provider: ProviderConfig }
 
@@ -24,12 +27,11 @@ export function createThinProxy (
   urls: UrlSource,
   paths: readonly string[]
 ) {
-  const {
-    setupFakeDynamicRegistration: registration,
-    allowedRedirectUris,
-    provider: { issuer, clientId, authorizeUrl }
-  } = config
-  if (clientId === null) throw new Error('unreachable: checked with the options')
+  const { setupFakeDynamicRegistration: registration, allowedRedirectUris } = config
+  const { issuer, authorizeUrl } = config.provider
+  // The rules of the options require it.
+  const clientId = config.provider.clientId as string
+  const store = config.store ?? memoryStore({ max: maxLoginRecords })
   // Registrations may share a secret, but must not open what another one sealed.
   const sealer = createSealer(config.secrets, `${issuer} ${clientId} ${config.prefix}`)
   const listed = registration ? [] : [{ id: clientId, redirectUris: null, name: null }]
@@ -38,24 +40,52 @@ export function createThinProxy (
     clientId,
     urls,
     clients: createClients(sealer, listed),
-    loginRecords: createLoginRecords(config.store ?? memoryStore({ max: maxLoginRecords })),
     sealer,
     // Without a queue: a request that waited would use up the code of a client that gave up.
     limitTokenRequests: createLimiter({ concurrency: maxProviderTokenRequests, queue: 0 }),
-    redirectPolicy (): RedirectPolicy {
+    redirectPolicy () {
       const { base, resource } = urls()
+      const own = paths.map(path => base + path)
       return {
         // Without registration all clients share one id: only the operator can allow https URIs.
         allowed: allowedRedirectUris ?? (registration ? null : ['http:']),
-        forbidden: [
-          resource,
-          ...paths.map(path => base + path),
-          ...(authorizeUrl ? [authorizeUrl] : [])
-        ]
+        forbidden: [resource, ...own, ...(authorizeUrl ? [authorizeUrl] : [])]
       }
     },
-    rules: (): AuthorizationRules => ({ resource: urls().resource, knownScopes: null }),
+    rules: () => ({ resource: urls().resource, knownScopes: null }),
     issuer: () => undefined,
+
+    /**
+     * Returns the record of a PKCE challenge that passed the authorization endpoint. The token
+     * endpoint adds our client secret only to codes of such logins: a code that was stolen
+     * elsewhere cannot be redeemed through us. The kinds of the keys date from 0.1.0.
+     */
+    loginRecord (client: string, codeChallenge: string) {
+      const id = hash(`${client}\n${codeChallenge}`)
+      const started = `mcp-oauth:ticket:${id}`
+      const spent = `mcp-oauth:spent:${id}`
+      return {
+        add: (redirectUri: string) => store.put(started, hash(redirectUri), loginRecordSeconds),
+
+        /**
+         * Uses the record up, in one atomic step. False if no login with this challenge began here
+         * for this client and redirect URI, or if the record was used before.
+         */
+        async consume (redirectUri: string | undefined): Promise<boolean> {
+          const recorded = await store.get(started)
+          // The redirect URI may be omitted (OAuth 2.1 §4.1.3): PKCE protects the code.
+          const began = recorded !== null &&
+            (redirectUri === undefined || recorded === hash(redirectUri))
+          return began && await store.putIfAbsent(spent, '1', loginRecordSeconds) === null
+        },
+
+        /**
+         * Makes a used record usable again in a second: the provider could not judge the code.
+         * Stores need not delete. Clients that heed our Retry-After return later than that.
+         */
+        release: () => store.put(spent, '1', releasedRecordSeconds)
+      }
+    },
 
     /**
      * The provider's metadata, with the operator's `authorizeUrl` in place.
@@ -67,17 +97,14 @@ export function createThinProxy (
       const { authorization_endpoint: authorizationEndpoint, token_endpoint: tokenEndpoint } =
         metadata
       if (authorizationEndpoint === undefined || tokenEndpoint === undefined) {
-        throw misbehaved('The provider metadata have no authorization or token endpoint')
+        const reason = 'The provider metadata have no authorization or token endpoint'
+        throw failure('providerMisbehaved', reason)
       }
       // The client's PKCE reaches the provider: without a check there, stolen codes could be used.
       if (!metadata.code_challenge_methods_supported?.includes('S256')) {
-        throw misbehaved('The provider does not announce PKCE with S256')
+        throw failure('providerMisbehaved', 'The provider does not announce PKCE with S256')
       }
       return { ...metadata, authorizationEndpoint, tokenEndpoint }
     }
   }
-}
-
-function misbehaved (reason: string): McpOAuthError {
-  return new McpOAuthError('providerMisbehaved', { cause: new Error(reason) })
 }

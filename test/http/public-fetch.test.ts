@@ -8,8 +8,7 @@ import { test } from 'node:test'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
-import { isPublicAddress } from '../../lib/http/addresses.ts'
-import { createPublicFetch } from '../../lib/http/public-fetch.ts'
+import { createPublicFetch, isPublicAddress } from '../../lib/http/public-fetch.ts'
 import { skip as noCertificate, startUntrusted } from '../support/certificate.ts'
 
 const json = { 'content-type': 'application/json' }
