@@ -5,6 +5,8 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+// Loads the examples.
+import 'tsx'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { errorTable } from '../lib/errors.ts'
 import { mcpOAuth, type McpOAuthOptions } from '../lib/index.ts'

@@ -4,15 +4,15 @@
 // rest  the other files, and the matrix on Redis under a prefix: what `npm run test:all` adds
 // long  every file, the full matrix, long sweeps and floods
 //
-// Loading the dependencies costs a second of CPU per process, so several files share one.
+// Loading the dependencies costs a second of CPU per process, so several files share one, bundled.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { run } from 'node:test'
 import { spec as Spec } from 'node:test/reporters'
 import { pathToFileURL } from 'node:url'
+import { build, type Plugin } from 'esbuild'
 
 const [tier = 'fast', part = ''] = process.argv.slice(2)
 const root = join(import.meta.dirname, '..')
@@ -23,7 +23,7 @@ const external =
 
 /** Test files that run alone: they take longest, or take the time when they are loaded. */
 const alone = new RegExp(
-  `${external.source}|broker/provider-faults|verifiers/(jwt|jwks|introspection)\\.test`
+  `${external.source}|^test/docs\\.|broker/provider-faults|verifiers/(jwt|jwks|introspection)\\.test`
 )
 
 const tiers: Record<string, { matrix: string, env?: Record<string, string> }> = {
@@ -68,10 +68,10 @@ interface Pass {
 
 /** The runs of a tier, one after the other. */
 function passes (): Pass[] {
-  if (tier === 'fast') return [{ files: files.filter(name => !external.test(name)), groups: 8 }]
-  if (tier === 'long') return [{ files, groups: 8 }]
+  if (tier === 'fast') return [{ files: files.filter(name => !external.test(name)), groups: 6 }]
+  if (tier === 'long') return [{ files, groups: 6 }]
   const matrix = files.filter(name =>
-    !external.test(name) && /support\/(matrix|matrix)\.ts/.test(read(name))
+    !external.test(name) && /support\/matrix\.ts/.test(read(name))
   )
   return [
     { files: matrix, groups: 6, pattern: /\((?:on Redis|in memory), under \/v1\)/ },
@@ -79,14 +79,64 @@ function passes (): Pass[] {
   ]
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'fastify-mcp-oauth-run-'))
+/** Inside the project, as the bundles import its dependencies. */
+const folder = join(root, '.cache', String(process.pid))
+// The bundles are JavaScript, and start faster without the loader of this process.
+process.execArgv.length = 0
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 
-function writeEntry (names: readonly string[], index: number): string {
-  const entry = join(folder, `${index}.mjs`)
-  const urls = names.map(name => pathToFileURL(join(root, name)).href)
-  writeFileSync(entry, urls.map(url => `await import('${url}')\n`).join(''))
-  return entry
+/** Sources keep the places they read files from. */
+const ownPaths: Plugin = {
+  name: 'own-paths',
+  setup ({ onLoad }) {
+    onLoad({ filter: /\.ts$/ }, ({ path }) => ({
+      loader: 'ts',
+      contents: readFileSync(path, 'utf8')
+        .replaceAll('import.meta.dirname', JSON.stringify(dirname(path)))
+        .replaceAll('import.meta.filename', JSON.stringify(path))
+        .replaceAll('import.meta.url', JSON.stringify(pathToFileURL(path).href))
+    }))
+  }
+}
+
+/** @returns the bundles, one for each group */
+async function bundle (groups: readonly string[][]): Promise<string[]> {
+  const { metafile } = await build({
+    entryPoints: groups.map((_, index) => ({ in: `group:${index}`, out: `tests-${index}` })),
+    outdir: folder,
+    outExtension: { '.js': '.mjs' },
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    packages: 'external',
+    sourcemap: 'inline',
+    banner: { js: 'process.setSourceMapsEnabled(true)' },
+    // Tests are side effects, which package.json excludes.
+    ignoreAnnotations: true,
+    metafile: true,
+    logLevel: 'warning',
+    plugins: [groupsPlugin(groups), ownPaths]
+  })
+  return Object.entries(metafile.outputs)
+    .filter(([, { entryPoint }]) => entryPoint?.startsWith('group:'))
+    .map(([path]) => path)
+}
+
+/** Entry points that import the files of a group. */
+function groupsPlugin (groups: readonly string[][]): Plugin {
+  return {
+    name: 'groups',
+    setup ({ onResolve, onLoad }) {
+      onResolve({ filter: /^group:/ }, ({ path }) => ({ path, namespace: 'group' }))
+      onLoad({ filter: /^group:/, namespace: 'group' }, ({ path }) => ({
+        contents: (groups[Number(path.slice('group:'.length))] ?? [])
+          .map(name => `import ${JSON.stringify(join(root, name))}\n`).join(''),
+        resolveDir: root
+      }))
+    }
+  }
 }
 
 interface TestEvent {
@@ -115,9 +165,8 @@ async function* withoutUnmatched (events: AsyncIterable<TestEvent>): AsyncIterab
 }
 
 async function runPass ({ files: names, groups, pattern }: Pass): Promise<void> {
-  const entries = groupsOf(names, groups).map(writeEntry)
   const events = run({
-    files: entries,
+    files: await bundle(groupsOf(names, groups)),
     concurrency,
     timeout: 900_000,
     ...pattern && { testNamePatterns: [pattern] }

@@ -246,7 +246,7 @@ test('requireMcpAuth belongs to its scope, and asks which registration is meant 
   assert.throws(() => app.mcpOAuth, McpOAuthError)
 })
 
-test('decorators are seen below their scope, not beside it; the registry and request.mcpAuth matrix', async (t) => {
+test('decorators are seen below their scope, not beside it; the registry and request.mcpAuth everywhere', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   await app.register(async (scope) => {

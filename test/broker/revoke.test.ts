@@ -82,7 +82,7 @@ for (
   ], ['access_token', 'nonsense']] as const
 ) {
   matrix(
-    `POST /oauth/revoke ends the grant of a ${kind} matrix (hint: ${hint}) [V-05 V-06 V-08 Q-09]`,
+    `POST /oauth/revoke ends the grant of a ${kind} everywhere (hint: ${hint}) [V-05 V-06 V-08 Q-09]`,
     async ({ startFlow }) => {
       const flow = await startFlow({ instances: 2 })
       const id = await flow.register()
