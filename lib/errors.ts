@@ -3,7 +3,7 @@
  * sentence for the wire. Sentences are fixed and keep to the characters RFC 6749 §5.2 allows; what
  * a caller sent is never repeated in them.
  */
-const table = {
+export const errorTable = {
   // At start-up. The sentence is followed by what was found and how to mend it.
   invalidOptions: [500, 'server_error', 'The options are wrong'],
   publicUrlRequired: [500, 'server_error', 'The address clients use is unknown'],
@@ -116,7 +116,7 @@ const table = {
 >
 
 /** Names a line of the error table. */
-export type ErrorKind = keyof typeof table
+export type ErrorKind = keyof typeof errorTable
 
 type UpperSnakeCase<Name extends string> = Name extends `${infer Letter}${infer Rest}`
   ? `${Letter extends Uppercase<Letter> ? `_${Letter}` : Uppercase<Letter>}${UpperSnakeCase<Rest>}`
@@ -124,10 +124,6 @@ type UpperSnakeCase<Name extends string> = Name extends `${infer Letter}${infer 
 
 /** Codes of errors: `FST_MCP_OAUTH_INVALID_TOKEN` for the kind `invalidToken`. */
 export type ErrorCode = `FST_MCP_OAUTH_${UpperSnakeCase<ErrorKind>}`
-
-function codeOf (kind: ErrorKind): ErrorCode {
-  return `FST_MCP_OAUTH_${kind.replace(/[A-Z]/g, '_$&').toUpperCase()}` as ErrorCode
-}
 
 const brand = Symbol.for('fastify-mcp-oauth.error')
 
@@ -170,19 +166,18 @@ export class McpOAuthError extends Error {
   readonly scopes: readonly string[] | undefined
   readonly retryAfter: number | undefined
 
-  constructor (kind: ErrorKind, details: ErrorDetails = {}) {
-    const [status, error, sentence] = table[kind]
-    const { statusCode = status } = details
-    super(
-      details.description ?? sentence,
-      details.cause === undefined ? undefined : { cause: details.cause }
-    )
+  constructor (
+    kind: ErrorKind,
+    { description, scopes, statusCode, retryAfter, cause }: ErrorDetails = {}
+  ) {
+    const [status, error, sentence] = errorTable[kind]
+    super(description ?? sentence, cause === undefined ? undefined : { cause })
     this.kind = kind
-    this.code = codeOf(kind)
-    this.statusCode = statusCode
+    this.code = `FST_MCP_OAUTH_${kind.replace(/[A-Z]/g, '_$&').toUpperCase()}` as ErrorCode
+    this.statusCode = statusCode ?? status
     this.error = error
-    this.scopes = details.scopes
-    this.retryAfter = details.retryAfter ?? (statusCode > 501 ? 5 : undefined)
+    this.scopes = scopes
+    this.retryAfter = retryAfter ?? (this.statusCode > 501 ? 5 : undefined)
   }
 
   get [brand] (): true {
@@ -211,17 +206,8 @@ export function quoted (value: unknown): string {
 export function startupError (kind: ErrorKind, ...problems: string[]): McpOAuthError {
   return new McpOAuthError(kind, {
     description: [
-      `${table[kind][2]}:`,
+      `${errorTable[kind][2]}:`,
       ...problems.map(problem => problem.replace(/[^.?]$/, '$&.'))
     ].join('\n  - ')
   })
-}
-
-/** `[kind, code, statusCode, error]` of every line, for documentation and tests. */
-export function errorTable (): Array<
-  [kind: ErrorKind, code: ErrorCode, statusCode: number, error: string]
-> {
-  return Object.entries(table).map((
-    [kind, [statusCode, error]]
-  ) => [kind as ErrorKind, codeOf(kind as ErrorKind), statusCode, error])
 }

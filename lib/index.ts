@@ -14,8 +14,7 @@ export default mcpOAuth
 export type {} from './mcp/tools/collect.ts'
 export type {} from './host/isolate.ts'
 
-export { McpOAuthError } from './errors.ts'
-export type { ErrorCode, ErrorDetails, ErrorKind } from './errors.ts'
+export { McpOAuthError, type ErrorCode, type ErrorDetails, type ErrorKind } from './errors.ts'
 export type {
   AuthorizeUser,
   AuthorizeVerdict,
@@ -35,19 +34,22 @@ export type {
 } from './types.ts'
 export type { Guard, GuardOptions } from './guard/guard.ts'
 export type { McpOAuthRegistration, Registry } from './guard/registrations.ts'
-export { jwtVerifier } from './verifiers/jwt.ts'
-export type { JwtVerifierOptions } from './verifiers/jwt.ts'
-export { introspectionVerifier } from './verifiers/introspection.ts'
-export type { IntrospectionVerifierOptions } from './verifiers/introspection.ts'
+export { jwtVerifier, type JwtVerifierOptions } from './verifiers/jwt.ts'
+export {
+  introspectionVerifier,
+  type IntrospectionVerifierOptions
+} from './verifiers/introspection.ts'
 export type { ToolOptions } from './options/mcp.ts'
 export type { McpOAuthOptions } from './options/schema.ts'
-export { OAuthMetadataSchema, ProtectedResourceMetadataSchema } from './schemas/metadata.ts'
-export type { OAuthMetadata, ProtectedResourceMetadata } from './schemas/metadata.ts'
+export {
+  OAuthMetadataSchema,
+  ProtectedResourceMetadataSchema,
+  type OAuthMetadata,
+  type ProtectedResourceMetadata
+} from './schemas/metadata.ts'
 export {
   ClientRegistrationRequestSchema,
-  ClientRegistrationResponseSchema
-} from './schemas/registration.ts'
-export type {
-  ClientRegistrationRequest,
-  ClientRegistrationResponse
+  ClientRegistrationResponseSchema,
+  type ClientRegistrationRequest,
+  type ClientRegistrationResponse
 } from './schemas/registration.ts'

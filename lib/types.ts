@@ -14,8 +14,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
  */
 export interface McpAuth extends AuthInfo {
   /**
-   * The subject of the token (`sub`). A machine of the broker speaks for itself: it is `clientId`
-   * then. Absent for tokens of a provider that name no one.
+   * The subject of the token (`sub`): the user, or the `clientId` of a machine of the broker.
+   * Absent if a token of a provider has no subject.
    */
   subject?: string
   /** The claims of a verified token. */
@@ -39,8 +39,9 @@ export interface UpstreamAccess {
  *
  * It may return an object, which is merged into `request.mcpAuth`, or throw. An error with the
  * `statusCode` 401 or 403 is sent with a `WWW-Authenticate` challenge; an error without a
- * `statusCode` is a server error (500). A dependency that responds itself must `return reply`, as
- * in every asynchronous Fastify hook. Then nothing else runs.
+ * `statusCode` is a server error (500). A dependency may also respond itself: it calls `reply.send`
+ * before it returns or its promise resolves, or it returns `reply`, as asynchronous Fastify hooks
+ * do. Then neither other dependencies nor the MCP route run.
  */
 export type Dependency = (request: FastifyRequest, reply: FastifyReply) => unknown
 
@@ -55,9 +56,7 @@ export interface VerifyContext {
    * its binding is in `claims.cnf`.
    */
   dpop?: boolean
-  /**
-   * The log of the request, if there is one. Never log a token or a part of one.
-   */
+  /** The log of the request, if there is one. Never log a token or a part of one. */
   log?: Log
 }
 
@@ -118,10 +117,10 @@ export interface UserClaims {
 
 /** A user who has just logged in at the provider, and the request of the client. */
 export interface UpstreamUser {
-  /** Verified claims: of the ID token, or of the userinfo endpoint where there is none. */
+  /** Verified claims: of the ID token, or of the userinfo endpoint if there is no ID token. */
   readonly claims: UserClaims
-  /** The provider's tokens, for a look at its APIs. */
-  readonly tokens: { readonly accessToken: string, readonly scope: string | null }
+  /** The provider's access token, for requests to the provider's APIs. */
+  readonly tokens: UpstreamAccess
   readonly client: { readonly id: string }
   /** The scopes the user agreed to. */
   readonly scopes: readonly string[]
@@ -140,9 +139,9 @@ export type AuthorizeVerdict = boolean | undefined | {
   claims?: Readonly<Record<string, unknown>>
 }
 
-/** Where a provider deviates from OAuth 2.1 and OpenID Connect. Presets fill it in. */
+/** How a provider deviates from OAuth 2.1 and OpenID Connect. The presets set these. */
 export interface ProviderTraits {
-  /** Metadata of a provider that publishes none. */
+  /** The metadata, for a provider that publishes none. */
   metadata?: {
     authorization_endpoint: string
     token_endpoint: string
@@ -151,53 +150,52 @@ export interface ProviderTraits {
     code_challenge_methods_supported?: string[]
     token_endpoint_auth_methods_supported?: string[]
   }
-  /** Parameters added to the authorization URL, such as `access_type=offline`. */
+  /** Additional parameters of the authorization URL, such as `access_type=offline`. */
   authorizationParameters?: Readonly<Record<string, string>>
-  /** Parameters added to token requests. */
+  /** Additional parameters of token requests. */
   tokenParameters?: Readonly<Record<string, string>>
   /**
-   * Claims about a user where there is no ID token: gets the access token and a bounded fetch, and
-   * returns claims with `sub`.
+   * Returns the claims of the user, with `sub`, for a provider without ID tokens. It receives the
+   * access token, and a fetch that is bounded in time and bytes.
    */
   identify?: (
     accessToken: string,
     fetchJson: FetchJson
   ) => Promise<Readonly<Record<string, unknown>>>
   /**
-   * Whether a user whose provider issues no refresh tokens can be looked at again with `identify`
-   * at each refresh.
+   * Whether `identify` is called again at each refresh, with the access token of the login, if the
+   * provider issued no refresh token.
    */
   recheck?: boolean
   /**
-   * How our secret goes to the token endpoint. Default: in the header, unless the metadata list
-   * only the body.
+   * How our client secret is sent to the token endpoint. Default: `client_secret_basic`, unless the
+   * metadata list only `client_secret_post`.
    */
   tokenEndpointAuthMethod?: 'client_secret_basic' | 'client_secret_post'
-  /** Scopes to ask of the provider so that it issues refresh tokens, such as `offline_access`. */
+  /** Scopes requested so that the provider issues refresh tokens, such as `offline_access`. */
   refreshScopes?: readonly string[]
 }
 
-/** Asks for a JSON object, bounded in time and bytes. */
+/** Requests a JSON object. Time and size are limited. */
 export type FetchJson = (
   url: string,
   headers: Readonly<Record<string, string>>
 ) => Promise<Readonly<Record<string, unknown>>>
 
-/** A client as the authorization and token endpoints need it. */
+/** An OAuth client of the broker or of a thin proxy. */
 export interface Client {
   readonly id: string
-  /** Null for a client that may be sent wherever the redirect policy allows. */
+  /** Its registered redirect URIs; null if the redirect policy alone decides. */
   readonly redirectUris: readonly string[] | null
-  /** As the client calls itself; nobody has verified it. */
+  /** The name that the client gave itself, unverified. */
   readonly name: string | null
-  /**
-   * With secrets or keys a client has to prove who it is. Only those the operator lists have them.
-   */
+  /** Hashes of its secrets. A client with secrets or keys is listed and must authenticate. */
   readonly secretHashes?: readonly string[]
+  /** Its public keys. */
   readonly jwks?: { readonly keys: readonly object[] }
-  /** Default: the two that the login of a user takes. */
+  /** Default: `authorization_code` and `refresh_token`. */
   readonly grantTypes?: readonly GrantType[]
-  /** The most it may have, where the operator said. */
+  /** All scopes that it may have, if the operator limits them. */
   readonly scopes?: readonly string[]
 }
 
@@ -206,26 +204,31 @@ export type GrantType = typeof grantTypes[number]
 
 export const grantTypes = ['authorization_code', 'refresh_token', 'client_credentials'] as const
 
-/** Content of a consent page. All members but `fields` are text: escape them in HTML. */
+/** The content of a consent page. All members but `fields` are plain text: escape them in HTML. */
 export interface ConsentDetails {
-  /** Where the form goes, by POST. */
+  /** URL that the form is submitted to, with `method="post"`. */
   readonly action: string
   /**
-   * HTML of the hidden fields the form must have. The buttons are named `action`, with the values
-   * `approve` and `deny`.
+   * HTML of the hidden fields that the form must contain. Its buttons have the name `action` and
+   * the values `approve` and `deny`.
    */
   readonly fields: string
   /**
-   * For `<style nonce="…">`, the only styles a page of yours can have; scripts it cannot have. Good
-   * for this one answer.
+   * The nonce of `<style nonce="…">`, new for each response. The Content-Security-Policy of the
+   * page allows no other styles, and no scripts.
    */
   readonly nonce: string
+  /** Name of this server. */
   readonly server: string
+  /** The client. Its name is unverified. */
   readonly client: { readonly id: string, readonly name: string | null }
+  /** Where the user is sent after the login. */
   readonly redirectUri: string
+  /** The requested scopes, each with its meaning in words, if it is known. */
   readonly scopes: ReadonlyArray<{ readonly name: string, readonly meaning: string | null }>
+  /** URL of the MCP route. */
   readonly resource: string
-  /** Host of the provider the user will be sent to. */
+  /** Host of the provider where the user logs in. */
   readonly provider: string
 }
 

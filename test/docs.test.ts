@@ -8,7 +8,7 @@ import { test, type TestContext } from 'node:test'
 // Loads the examples.
 import 'tsx'
 import Fastify, { type FastifyInstance } from 'fastify'
-import { errorTable } from '../lib/errors.ts'
+import { errorTable, McpOAuthError, type ErrorKind } from '../lib/errors.ts'
 import { mcpOAuth, type McpOAuthOptions } from '../lib/index.ts'
 import { optionNames } from '../lib/options/schema.ts'
 import * as presets from '../lib/providers/index.ts'
@@ -78,7 +78,10 @@ test('errors.md has every error, once, as it is, and none that does not exist', 
   )
   assert.deepEqual(
     written.sort(),
-    errorTable().map(([, code, status, error]) => `${code} ${status} ${error}`).sort()
+    Object.keys(errorTable).map(kind => {
+      const { code, statusCode, error } = new McpOAuthError(kind as ErrorKind)
+      return `${code} ${statusCode} ${error}`
+    }).sort()
   )
 })
 

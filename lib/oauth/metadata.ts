@@ -46,15 +46,15 @@ function authentication (endpoint: 'token' | 'revocation', methods: readonly str
 
 /** The metadata of a protected resource (RFC 9728 §2). It never names `offline_access`. */
 export function protectedResourceDocument (
-  { resource, authorizationServers, scopes = [], dpop }: {
+  { resource, authorizationServers, scopes = [], dpop = 'off' }: {
     /** The URL of the MCP route. */
     resource: string
     /** Issuers, at least one. */
     authorizationServers: readonly string[]
     /** Scopes that a client needs to begin with. */
-    scopes?: readonly string[] | undefined
-    /** Absent if sender-constrained tokens are rejected. */
-    dpop?: 'accept' | 'require' | undefined
+    scopes?: readonly string[]
+    /** Whether sender-constrained tokens are accepted. Defaults to `off`. */
+    dpop?: 'off' | 'accept' | 'require'
   }
 ) {
   const supported = scopes.filter((scope) => scope !== 'offline_access')
@@ -63,7 +63,7 @@ export function protectedResourceDocument (
     authorization_servers: authorizationServers,
     ...supported.length > 0 && { scopes_supported: supported },
     bearer_methods_supported: ['header'],
-    ...dpop !== undefined && { dpop_signing_alg_values_supported: signatureAlgorithms },
+    ...dpop !== 'off' && { dpop_signing_alg_values_supported: signatureAlgorithms },
     ...dpop === 'require' && { dpop_bound_access_tokens_required: true }
   }
 }

@@ -23,20 +23,12 @@ export type RefreshTokenRequest = ReturnType<typeof parseRefreshToken>
 export type ClientCredentialsRequest = ReturnType<typeof parseClientCredentials>
 
 /** Reads the parameters of one grant. `resource` is the resource that tokens are for. */
-export type GrantParser = (
-  params: RequestParameters,
-  resource: string
-) => { readonly grantType: GrantType }
+type GrantParser = (params: RequestParameters, resource: string) => object
 
-/** Grants, each with its parser, by type. */
-export type GrantParsers = Readonly<Partial<Record<GrantType, { readonly parse: GrantParser }>>>
-
-type ParsedBy<T> = {
-  [K in keyof T]-?: NonNullable<T[K]> extends { parse(...of: never[]): infer R } ? R : never
-}[keyof T]
+type UserGrant = { parse: typeof parseAuthorizationCode | typeof parseRefreshToken }
 
 /** The grants that the login of a user needs. */
-export const userGrantParsers = {
+export const userGrantParsers: Partial<Record<GrantType, UserGrant>> = {
   authorization_code: { parse: parseAuthorizationCode },
   refresh_token: { parse: parseRefreshToken }
 }
@@ -51,18 +43,18 @@ export const userGrants = Object.keys(userGrantParsers) as readonly GrantType[]
  *   `invalidRequest` for a missing, repeated or malformed parameter; `invalidTarget` for another
  *   resource; `invalidScope`; `invalidGrant` for a code or token that we cannot have issued
  */
-export function parseTokenRequest<T extends GrantParsers> (
+export function parseTokenRequest<Grant extends { parse: GrantParser }> (
   params: RequestParameters,
   resource: string,
-  grants: T
-): ParsedBy<T> {
+  grants: Partial<Record<GrantType, Grant>>
+): ReturnType<Grant['parse']> {
   const grantType = required(params, 'grant_type', verbatim)
   const grant = Object.hasOwn(grants, grantType) ? grants[grantType as GrantType] : undefined
   if (grant === undefined) throw new McpOAuthError('unsupportedGrantType')
   // Not every grant uses them, but none accepts them twice.
   for (const name of ['client_id', 'redirect_uri']) single(params, name)
   verbatim(params, 'scope')
-  return grant.parse(params, resource) as ParsedBy<T>
+  return grant.parse(params, resource) as ReturnType<Grant['parse']>
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Which tokens does the token endpoint of the provider return? */
 
-import { failure, type ErrorKind, type McpOAuthError } from '../errors.ts'
+import { failure, type ErrorKind } from '../errors.ts'
 import { maxExpiresInSeconds, maxProviderTokenChars, maxScopeChars } from '../limits.ts'
 import { parseJsonObject } from '../util/json.ts'
 
@@ -22,31 +22,31 @@ const errors = new Map<unknown, ErrorKind>([
  *   errors about our own credentials
  */
 export function parseTokenResponse (status: number, text: string) {
-  if (status >= 500 || status === 429) {
-    throw responseFailure('providerUnavailable', `returned ${status}`)
-  }
+  const rejected = (kind: ErrorKind, reason = `returned ${status}`) =>
+    failure(kind, `The token endpoint ${reason}`)
+  if (status >= 500 || status === 429) throw rejected('providerUnavailable')
   const body = parseJsonObject(text)
-  if (body === null) throw responseFailure('providerMisbehaved', 'returned no JSON object')
-  if (status < 200 || status > 299) {
-    throw responseFailure(errors.get(body['error']) ?? 'providerMisbehaved', `returned ${status}`)
+  if (body === null) throw rejected('providerMisbehaved', 'returned no JSON object')
+  const isSuccess = status >= 200 && status < 300
+  if (!isSuccess) throw rejected(errors.get(body['error']) ?? 'providerMisbehaved')
+  const { token_type: type, expires_in: seconds, scope } = body
+  const token = tokenOf(body['access_token'])
+  if (token === undefined || typeof type !== 'string' || type.toLowerCase() !== 'bearer') {
+    throw rejected('providerMisbehaved', 'returned no bearer token')
   }
-  const { access_token: token, token_type: type, expires_in: seconds } = body
-  if (!isToken(token) || typeof type !== 'string' || type.toLowerCase() !== 'bearer') {
-    throw responseFailure('providerMisbehaved', 'returned no bearer token')
-  }
-  const { refresh_token: refreshToken, scope } = body
   return {
     access_token: token,
     token_type: 'Bearer',
     expires_in: isLifetime(seconds) ? Math.floor(seconds) : undefined,
-    refresh_token: isToken(refreshToken) ? refreshToken : undefined,
+    refresh_token: tokenOf(body['refresh_token']),
     scope: isScope(scope) ? scope : undefined
   }
 }
 
-function isToken (value: unknown): value is string {
-  return typeof value === 'string' && value.length <= maxProviderTokenChars &&
+function tokenOf (value: unknown): string | undefined {
+  const isToken = typeof value === 'string' && value.length <= maxProviderTokenChars &&
     /^[\x20-\x7e]+$/.test(value)
+  return isToken ? value : undefined
 }
 
 function isLifetime (value: unknown): value is number {
@@ -56,8 +56,4 @@ function isLifetime (value: unknown): value is number {
 function isScope (value: unknown): value is string {
   return typeof value === 'string' && value.length <= maxScopeChars &&
     /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/.test(value)
-}
-
-function responseFailure (kind: ErrorKind, reason: string): McpOAuthError {
-  return failure(kind, `The token endpoint ${reason}`)
 }

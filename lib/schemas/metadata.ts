@@ -1,8 +1,11 @@
 /** Which members do the published metadata documents have? */
-import { Type } from '@sinclair/typebox'
-import type { Static } from '@sinclair/typebox'
+import { Type, type Static } from '@sinclair/typebox'
 
-const strings = Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })
+const text = Type.String({ minLength: 1 })
+const optionalText = Type.Optional(text)
+const strings = Type.Array(text, { minItems: 1 })
+const optionalStrings = Type.Optional(strings)
+const flag = Type.Optional(Type.Boolean())
 
 /**
  * Metadata of an authorization server (RFC 8414 §2). Members beyond these are allowed and published
@@ -10,36 +13,36 @@ const strings = Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })
  */
 export const OAuthMetadataSchema = Type.Object({
   /** Authorization server's issuer identifier: https, without query and fragment. Required. */
-  issuer: Type.String({ minLength: 1 }),
+  issuer: text,
   /** Authorization endpoint URL. Required for the `authorization_code` grant. */
-  authorization_endpoint: Type.Optional(Type.String({ minLength: 1 })),
+  authorization_endpoint: optionalText,
   /** Token endpoint URL. Required. */
-  token_endpoint: Type.String({ minLength: 1 }),
+  token_endpoint: text,
   /** Supported OAuth scopes. Defaults to `['openid', 'profile', 'email']`. */
-  scopes_supported: Type.Optional(strings),
+  scopes_supported: optionalStrings,
   /** Supported response types. Defaults to `['code']`. */
-  response_types_supported: Type.Optional(strings),
+  response_types_supported: optionalStrings,
   /**
    * Supported grant types. Defaults to `['authorization_code', 'client_credentials']`, without an
    * authorization endpoint to the latter.
    */
-  grant_types_supported: Type.Optional(strings),
+  grant_types_supported: optionalStrings,
   /** Supported client authentication methods of the token endpoint. Defaults to `['none']`. */
-  token_endpoint_auth_methods_supported: Type.Optional(strings),
+  token_endpoint_auth_methods_supported: optionalStrings,
   /** Supported PKCE code challenge methods. Defaults to `['S256']`. */
-  code_challenge_methods_supported: Type.Optional(strings),
+  code_challenge_methods_supported: optionalStrings,
   /** Client registration endpoint URL (RFC 7591). */
-  registration_endpoint: Type.Optional(Type.String({ minLength: 1 })),
+  registration_endpoint: optionalText,
   /** URL of the signing keys. */
-  jwks_uri: Type.Optional(Type.String({ minLength: 1 })),
+  jwks_uri: optionalText,
   /** Revocation endpoint URL (RFC 7009). */
-  revocation_endpoint: Type.Optional(Type.String({ minLength: 1 })),
+  revocation_endpoint: optionalText,
   /** Introspection endpoint URL (RFC 7662). */
-  introspection_endpoint: Type.Optional(Type.String({ minLength: 1 })),
+  introspection_endpoint: optionalText,
   /** Whether authorization responses carry `iss` (RFC 9207). */
-  authorization_response_iss_parameter_supported: Type.Optional(Type.Boolean()),
+  authorization_response_iss_parameter_supported: flag,
   /** Whether URLs of metadata documents are accepted as client ids. */
-  client_id_metadata_document_supported: Type.Optional(Type.Boolean())
+  client_id_metadata_document_supported: flag
 }, { additionalProperties: true })
 
 /** Metadata of an authorization server (RFC 8414 §2). */
@@ -50,15 +53,15 @@ export interface OAuthMetadata extends Static<typeof OAuthMetadataSchema> {
 /** Metadata of a protected resource (RFC 9728 §2). */
 export const ProtectedResourceMetadataSchema = Type.Object({
   /** The resource: the URL of the MCP route. */
-  resource: Type.String({ minLength: 1 }),
+  resource: text,
   /** Issuers of the authorization servers whose tokens are accepted. */
   authorization_servers: strings,
   /** Scopes a client needs to begin with. Never `offline_access`. */
-  scopes_supported: Type.Optional(strings),
+  scopes_supported: optionalStrings,
   /** How tokens are sent. Always `['header']`. */
-  bearer_methods_supported: Type.Optional(strings),
+  bearer_methods_supported: optionalStrings,
   /** Name for people. */
-  resource_name: Type.Optional(Type.String({ minLength: 1 }))
+  resource_name: optionalText
 }, { additionalProperties: true })
 
 /** Metadata of a protected resource (RFC 9728 §2). */

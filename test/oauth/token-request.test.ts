@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parameters } from '../../lib/oauth/parameters.ts'
+import { parameters, type RequestParameters } from '../../lib/oauth/parameters.ts'
 import {
   parseClientCredentials,
   parseTokenRequest,
@@ -11,10 +11,18 @@ const resource = 'https://mcp.example.com/mcp'
 const codeVerifier = 'v'.repeat(43)
 const code = { grant_type: 'authorization_code', code: 'c', code_verifier: codeVerifier }
 const refresh = { grant_type: 'refresh_token', refresh_token: 'r' }
-const allGrants = { ...userGrantParsers, client_credentials: { parse: parseClientCredentials } }
+interface Grant {
+  parse(params: RequestParameters, resource: string): object
+}
+
+const userGrants: Record<string, Grant> = userGrantParsers
+const allGrants: Record<string, Grant> = {
+  ...userGrants,
+  client_credentials: { parse: parseClientCredentials }
+}
 
 /** The parsed request without its undefined members, or the kind of the error. */
-function parse (form: string | Record<string, string>, extra = '', grants = userGrantParsers) {
+function parse (form: string | Record<string, string>, extra = '', grants = userGrants) {
   try {
     const params = parameters(`${new URLSearchParams(form)}${extra}`)
     return JSON.parse(JSON.stringify(parseTokenRequest(params, resource, grants)))
