@@ -7,7 +7,6 @@ import type { Guards } from '../guard/guard.ts'
 import type { Config } from '../options/config.ts'
 import type { SdkServer } from '../options/mcp.ts'
 import type { Log } from '../types.ts'
-import type { Urls } from '../urls.ts'
 import { type McpEndpoint, type OnStart, withToolAccess } from './access/tool-access.ts'
 import type { ScopedTool } from './access/tool-list.ts'
 import { type ScopelessEndpoint, rpcCode } from './rpc/messages.ts'
@@ -26,7 +25,7 @@ import { type ToolCollection, createToolCollector } from './tools/collect.ts'
  */
 export function createEndpoint (
   { mcp, secrets }: Pick<Config, 'mcp' | 'secrets'>,
-  urls: () => Pick<Urls, 'resource'>,
+  urls: () => { resource: string },
   holds: Guards['holds'],
   log: Log,
   tools: (() => ToolCollection) | undefined

@@ -23,7 +23,10 @@ export type RefreshTokenRequest = ReturnType<typeof parseRefreshToken>
 export type ClientCredentialsRequest = ReturnType<typeof parseClientCredentials>
 
 /** Reads the parameters of one grant. `resource` is the resource that tokens are for. */
-type GrantParser = (params: RequestParameters, resource: string) => object
+export type GrantParser = (
+  params: RequestParameters,
+  resource: string
+) => { grantType: GrantType }
 
 type UserGrant = { parse: typeof parseAuthorizationCode | typeof parseRefreshToken }
 
