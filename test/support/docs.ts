@@ -93,9 +93,11 @@ export function synchronized (name: string, cited = citations()): string {
   return idRows(text).reduce((page, { id, cells, line }) => {
     const tests = cited.get(id)
     if (tests === undefined) return page
-    const links = tests.map(file =>
-      `[${file.replace(/^test\//, '').replace('.test.ts', '')}](${relative(dirname(name), file)})`
-    )
+    const links = tests.map(file => {
+      const title = file.replace(/^test\//, '').replace('.test.ts', '')
+      // The package has docs, and no tests to link to.
+      return name === threats ? `\`${title}\`` : `[${title}](${relative(dirname(name), file)})`
+    })
     return page.replace(line, `| ${[...cells.slice(0, -1), links.join(', ')].join(' | ')} |`)
   }, text)
 }
