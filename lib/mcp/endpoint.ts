@@ -1,6 +1,5 @@
 /** Which server is behind the MCP route? */
 
-import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import type { FastifyInstance } from 'fastify'
 import { startupError } from '../errors.ts'
 import type { Guards } from '../guard/guard.ts'
@@ -38,32 +37,25 @@ export function createEndpoint (
 
   if (handler !== undefined) return withScopes(createFetchEndpoint(handler, urls, secrets), null)
   if (typeof server === 'function') return inBothEras(createPerRequestEndpoint(server), null)
-  if (server !== undefined) return inBothEras(createSharedEndpoint(server), warnOfUnknownNames)
+  if (server !== undefined) return inBothEras(createSharedEndpoint(server), checkNames)
   if (tools === undefined) return null
-  const toolServer = createSharedEndpoint(() => createToolServer(mcp, tools()))
-  return inBothEras(toolServer, rejectUnknownNames)
+  return inBothEras(createSharedEndpoint(() => createToolServer(mcp, tools())), checkNames)
 
-  /** A server may add tools later, so an unknown name may be right. */
-  function warnOfUnknownNames (listed: readonly ScopedTool[]): void {
-    const names = unknownNames(listed)
+  /** A server may add tools later, so an unknown name may be right. Routes are complete by now. */
+  function checkNames (listed: readonly ScopedTool[]) {
+    const names = Object.keys(typeof toolScopes === 'object' ? toolScopes : {})
+      .filter(name => !listed.some(tool => tool.name === name))
     if (names.length === 0) return
+    if (server === undefined) {
+      const problems = names.map(name =>
+        `mcp.toolScopes: no tool is named ${JSON.stringify(name)}. Use the operation id of a route`
+      )
+      throw startupError('invalidTools', ...problems)
+    }
     log.warn(
       { option: 'mcp.toolScopes', names },
       'mcp.toolScopes names tools the server does not have. A mistyped name leaves the intended tool unprotected'
     )
-  }
-
-  function rejectUnknownNames (listed: readonly ScopedTool[]): void {
-    const problems = unknownNames(listed).map(name =>
-      `mcp.toolScopes: no tool is named ${JSON.stringify(name)}. Use the operation id of a route`
-    )
-    if (problems.length > 0) throw startupError('invalidTools', ...problems)
-  }
-
-  function unknownNames (listed: readonly ScopedTool[]): string[] {
-    return typeof toolScopes === 'object'
-      ? Object.keys(toolScopes).filter(name => !listed.some(tool => tool.name === name))
-      : []
   }
 }
 
@@ -98,11 +90,10 @@ async function createToolServer (
   { name, version, instructions }: Config['mcp'],
   { tools, call }: ToolCollection
 ): Promise<SdkServer> {
-  const [{ Server }, { CallToolRequestSchema, ListToolsRequestSchema, McpError }] = await Promise
-    .all([
-      import('@modelcontextprotocol/sdk/server/index.js'),
-      import('@modelcontextprotocol/sdk/types.js')
-    ])
+  const { Server } = await import('@modelcontextprotocol/sdk/server/index.js')
+  const { CallToolRequestSchema, ListToolsRequestSchema, McpError } = await import(
+    '@modelcontextprotocol/sdk/types.js'
+  )
   const server = new Server({ name, version }, {
     capabilities: { tools: {} },
     ...(instructions !== undefined && { instructions })
@@ -110,7 +101,7 @@ async function createToolServer (
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools }))
   server.setRequestHandler(
     CallToolRequestSchema,
-    async ({ params }, { requestInfo, signal }): Promise<CallToolResult> => {
+    async ({ params }, { requestInfo, signal }) => {
       const caller = { ...requestInfo as RequestInfo, signal }
       const result = await call(params.name, params.arguments ?? {}, caller)
       if (result === null) throw new McpError(rpcCode.invalidParams, 'Unknown tool')

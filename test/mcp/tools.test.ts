@@ -437,9 +437,9 @@ test('tools/call forwards the listed headers, and none of the connection [Q-25 T
   const standard = JSON.parse(textOf(await call(await collect(t, routes), 'a', {}, { headers })))
   assert.deepEqual(standard.headers, { ...own, authorization: 'Bearer x' })
   const listed = await collect(t, routes, {}, [
-    'X-Team',
+    'x-team',
     'cookie',
-    'Content-Length',
+    'content-length',
     'transfer-encoding',
     'connection',
     'content-type',

@@ -35,27 +35,22 @@ function eventMapper (map: MapMessage): Transform {
   return new Transform({
     transform (chunk: Uint8Array, _encoding, done) {
       const text = decoder.decode(chunk, { stream: true })
-      const end = endOfEvents(tail + text) - tail.length
+      const [events = ''] = /^[^]*(?:\n\n|\r\n\r\n)/.exec(tail + text) ?? []
+      const end = events.length - tail.length
       if (end <= 0) {
         tail = (tail + text).slice(-3)
         pieces.push(text)
         return done()
       }
-      const events = [...pieces, text.slice(0, end)].join('').split(/(?<=\n\n|\r\n\r\n)/)
+      const whole = [...pieces, text.slice(0, end)].join('').split(/(?<=\n\n|\r\n\r\n)/)
       pieces = [text.slice(end)]
       tail = text.slice(end).slice(-3)
-      done(null, events.map(event => mapEvent(event, map)).join(''))
+      done(null, whole.map(event => mapEvent(event, map)).join(''))
     },
     flush (done) {
       done(null, mapEvent(pieces.join(''), map))
     }
   })
-}
-
-function endOfEvents (text: string): number {
-  return Math.max(
-    ...['\n\n', '\r\n\r\n'].map(end => text.includes(end) ? text.lastIndexOf(end) + end.length : 0)
-  )
 }
 
 /** The data of an event may span several lines, which together are one message. */

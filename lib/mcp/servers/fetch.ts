@@ -85,10 +85,9 @@ async function callHandler (
     ...(authInfo !== undefined && { authInfo }),
     ...(parsedBody !== undefined && { parsedBody })
   })
-  const headers: McpResponse['headers'] = {}
-  response.headers.forEach((value, name) => {
-    if (!connectionHeaders.includes(name)) headers[name] = value
-  })
+  const headers = Object.fromEntries(
+    [...response.headers].filter(([name]) => !connectionHeaders.includes(name))
+  )
   const isStream = isEventStream(headers['content-type'])
   if (isStream) headers['x-accel-buffering'] = 'no'
   const body = response.body === null
@@ -114,10 +113,12 @@ export function withModernEra (
     ...legacy,
     async ready () {
       await legacy.ready()
-      const sdk = await importModern()
-      modern = sdk && modernHandler(sdk, legacy)
-      if (modern !== null) return
-      log.info({}, 'MCP 2026-07-28 is disabled: install @modelcontextprotocol/server to enable it')
+      const sdk = await import('@modelcontextprotocol/server').catch(error => {
+        if (error.code === 'ERR_MODULE_NOT_FOUND') return null
+        throw error
+      })
+      if (sdk !== null) modern = modernHandler(sdk, legacy)
+      else log.info({}, disabled)
     },
     handle: async request =>
       modern === null || !isModern(request)
@@ -127,14 +128,7 @@ export function withModernEra (
   }
 }
 
-async function importModern (): Promise<Sdk | null> {
-  try {
-    return await import('@modelcontextprotocol/server')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND') return null
-    throw error
-  }
-}
+const disabled = 'MCP 2026-07-28 is disabled: install @modelcontextprotocol/server to enable it'
 
 /** The revision of the internal requests to the server. */
 const legacyVersion = '2025-11-25'
@@ -219,7 +213,7 @@ function modernHandler (
 }
 
 /** Earlier eras do not have the members in which modern requests describe themselves. */
-function legacyParams ({ _meta: meta = {}, ...params }: { _meta?: object | undefined }): object {
+function legacyParams ({ _meta: meta = {}, ...params }: { _meta?: object | undefined }) {
   const _meta = without('io.modelcontextprotocol/', meta)
   return Object.keys(_meta).length === 0 ? params : { ...params, _meta }
 }

@@ -8,7 +8,7 @@ import { McpOAuthError } from '../../errors.ts'
 import { parseJsonObject } from '../../util/json.ts'
 import { connectionHeaders } from '../rpc/messages.ts'
 import type { RequestInfo } from '../servers/multiplexer.ts'
-import { type PathPart, type ToolInput, fillPath } from './input.ts'
+import { type PathPart, type Places, fillPath } from './input.ts'
 
 /** Identifies a route, also among those with its method and URL for another host or version. */
 export const routeMark = Symbol('fastify-mcp-oauth.route')
@@ -87,7 +87,7 @@ export interface ToolRoute {
   /** Identifies the route. */
   mark: string
   path: readonly PathPart[]
-  places: ToolInput['places']
+  places: Places
   hasOutputSchema: boolean
   /** The value of a `version` constraint. */
   version: string | undefined
@@ -109,11 +109,6 @@ const neverForwarded = new Set([
   'accept-encoding',
   injectTokenHeader
 ])
-
-/** Removes the headers that a call must not take from the MCP request. */
-export function forwardedHeaders (headers: readonly string[]): string[] {
-  return headers.map((name) => name.toLowerCase()).filter((name) => !neverForwarded.has(name))
-}
 
 /**
  * Calls a route in this process. Its own hooks, validation and serialization run.
@@ -147,30 +142,29 @@ export async function callRoute (
   }
   for (const name of forwarded) {
     const value = caller.headers[name]
-    if (value !== undefined) headers[name] = value
+    if (value !== undefined && !neverForwarded.has(name)) headers[name] = value
   }
   if (route.version !== undefined) headers['accept-version'] = route.version
   if (payload !== undefined) headers['content-type'] = 'application/json'
-  const response = await tokens.run({ mark: route.mark, proof: caller.proof }, token =>
-    inject({
-      method: route.method,
-      url: query === '' ? path : `${path}?${query}`,
-      headers: { ...headers, [injectTokenHeader]: token },
-      remoteAddress: caller.remoteAddress,
-      signal: caller.signal,
-      ...(payload !== undefined && { payload })
-    }))
-  return resultOf(route, response.statusCode, response.payload)
-}
-
-function resultOf (route: ToolRoute, status: number, payload: string): CallToolResult {
-  if (status >= 300) return failure(`HTTP ${status}${payload === '' ? '' : `: ${payload}`}`)
-  const result: CallToolResult = { content: [{ type: 'text', text: payload }] }
-  if (!route.hasOutputSchema) return result
-  const structuredContent = parseJsonObject(payload)
+  const { statusCode, payload: text } = await tokens.run(
+    { mark: route.mark, proof: caller.proof },
+    token =>
+      inject({
+        method: route.method,
+        url: query === '' ? path : `${path}?${query}`,
+        headers: { ...headers, [injectTokenHeader]: token },
+        remoteAddress: caller.remoteAddress,
+        signal: caller.signal,
+        ...(payload !== undefined && { payload })
+      })
+  )
+  if (statusCode >= 300) return failure(`HTTP ${statusCode}${text === '' ? '' : `: ${text}`}`)
+  const content: CallToolResult['content'] = [{ type: 'text', text }]
+  if (!route.hasOutputSchema) return { content }
+  const structuredContent = parseJsonObject(text)
   return structuredContent === null
-    ? failure(`The response does not match the output schema: ${payload}`)
-    : { ...result, structuredContent }
+    ? failure(`The response does not match the output schema: ${text}`)
+    : { content, structuredContent }
 }
 
 function queryOf ({ places }: ToolRoute, args: Arguments): string | null {
@@ -187,15 +181,10 @@ function queryOf ({ places }: ToolRoute, args: Arguments): string | null {
 
 /** The body as JSON; `undefined` for a route without one. */
 function payloadOf ({ places }: ToolRoute, args: Arguments): string | undefined {
-  const body: Record<string, unknown> = {}
-  let hasBody = false
-  for (const [name, place] of places) {
-    if (place === 'wholeBody') return JSON.stringify(args[name])
-    if (place !== 'body') continue
-    hasBody = true
-    if (Object.hasOwn(args, name)) body[name] = args[name]
-  }
-  return hasBody ? JSON.stringify(body) : undefined
+  if (places.get('body') === 'wholeBody') return JSON.stringify(args['body'])
+  const body = Object.entries(args).filter(([name]) => places.get(name) === 'body')
+  const hasBody = [...places.values()].includes('body')
+  return hasBody ? JSON.stringify(Object.fromEntries(body)) : undefined
 }
 
 function failure (text: string): CallToolResult {

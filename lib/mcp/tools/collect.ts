@@ -13,7 +13,6 @@ import {
   type ToolCaller,
   type ToolRoute,
   callRoute,
-  forwardedHeaders,
   routeMark
 } from './call.ts'
 import { type RouteSchema, buildInput, parsePath } from './input.ts'
@@ -68,12 +67,14 @@ export function createToolCollector (tokens: InjectTokens) {
      */
     build ({ options, headers, inject }: {
       options: ToolOptions
-      /** Headers of the MCP request that reach the routes. */
+      /** Lower-case names of the headers of the MCP request that reach the routes. */
       headers: readonly string[]
       inject: FastifyInstance['inject']
     }) {
-      const eligible = candidates.filter(({ route }) =>
-        !route.url.includes('*') && !isSlashTwin(route, candidates)
+      // For `/` in a prefixed scope Fastify adds two routes, `/prefix` and `/prefix/`.
+      const eligible = candidates.filter(({ route: { url, handler } }) =>
+        !url.includes('*') &&
+        !candidates.some(({ route }) => route.handler === handler && `${route.url}/` === url)
       )
       const chosen = filterCandidates(eligible, options)
       const problems = [
@@ -92,7 +93,7 @@ export function createToolCollector (tokens: InjectTokens) {
       if (problems.length > 0) throw startupError('invalidTools', ...problems)
 
       const routes = new Map(built.map(({ tool, route }) => [tool.name, route]))
-      const transport = { inject, tokens, headers: forwardedHeaders(headers) }
+      const transport = { inject, tokens, headers }
       return {
         /** The tools, by name. */
         tools: built.map(({ tool }) => tool).sort((a, b) => a.name < b.name ? -1 : 1),
@@ -131,19 +132,13 @@ function candidatesOf (route: RouteOptions, scope: FastifyInstance) {
     }))
 }
 
-/** For `/` in a prefixed scope Fastify adds two routes, `/prefix` and `/prefix/`. */
-function isSlashTwin ({ url, handler }: RouteOptions, candidates: readonly Candidate[]): boolean {
-  return url.endsWith('/') &&
-    candidates.some(({ route }) => route.handler === handler && `${route.url}/` === url)
-}
-
 /** Read when the tools are built: a later `onRoute` hook of the app may set or replace `config`. */
 function toolConfigOf ({ route }: Candidate): RouteTool {
   return (route.config as MarkedConfig | undefined)?.mcp ?? {}
 }
 
 /** A mistyped member would leave the tool open. TypeScript does not check a route's `config`. */
-function configProblems (candidate: Candidate): string[] {
+function configProblems (candidate: Candidate) {
   const { name: _name, scopes = [], ...unknown } = toolConfigOf(candidate)
   const problem = problemOfScopes(scopes)
   return [
@@ -164,7 +159,7 @@ function buildTool (candidate: Candidate, options: ToolOptions): { tool: Tool, r
     tool: {
       name,
       ...(description !== undefined && { description }),
-      inputSchema: inputSchema as Tool['inputSchema'],
+      inputSchema,
       ...(outputSchema !== undefined && { outputSchema: outputSchema as Tool['inputSchema'] }),
       annotations: annotations[method] ?? { readOnlyHint: false },
       ...(scopes && { _meta: { [scopesMember]: scopes } })
@@ -199,24 +194,17 @@ function filterCandidates (candidates: readonly Candidate[], options: ToolOption
 }
 
 /** Finds names in the filters that no route has: a mistyped exclusion would expose its route. */
-function filterProblems (candidates: readonly Candidate[], options: ToolOptions): string[] {
-  const names = candidates.map(({ name }) => name)
-  const tags = candidates.flatMap(({ tags }) => tags)
-  const known = {
-    includeOperations: names,
-    excludeOperations: names,
-    includeTags: tags,
-    excludeTags: tags
-  }
-  return Object.entries(known).flatMap(([option, values]) =>
-    (options[option as keyof typeof known] ?? [])
-      .filter(value => !values.includes(value))
+function filterProblems (candidates: readonly Candidate[], options: ToolOptions) {
+  return Object.entries(options).flatMap(([option, filter]) => {
+    const known = candidates.flatMap(({ name, tags }) => option.endsWith('Tags') ? tags : name)
+    return (Array.isArray(filter) ? filter : [])
+      .filter(value => !known.includes(value))
       .map(value => `mcp.tools.${option}: no route has ${JSON.stringify(value)}`)
-  )
+  })
 }
 
 /** Finds names that are invalid for tools, or used twice. */
-function nameProblems (candidates: readonly Candidate[]): string[] {
+function nameProblems (candidates: readonly Candidate[]) {
   const first = new Map<string, string>()
   return candidates.flatMap(({ name, label }) => {
     const quoted = JSON.stringify(name)

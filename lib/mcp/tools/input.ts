@@ -7,13 +7,10 @@ import { type JsonSchema, type SharedSchemas, inlineSchema } from './json-schema
 export type RouteSchema = Readonly<Record<string, unknown>>
 
 /** Where an argument is sent. `wholeBody` is the body itself, `body` one member of it. */
-export type Place = 'path' | 'query' | 'body' | 'wholeBody'
+type Place = 'path' | 'query' | 'body' | 'wholeBody'
 
-/** The arguments of a tool. */
-export interface ToolInput {
-  inputSchema: JsonSchema & { type: 'object' }
-  places: ReadonlyMap<string, Place>
-}
+/** The places of the arguments of a tool. */
+export type Places = ReadonlyMap<string, Place>
 
 interface Argument {
   name: string
@@ -32,26 +29,43 @@ export function buildInput (
   { params, querystring, query, body }: RouteSchema,
   path: readonly PathPart[],
   shared: SharedSchemas
-): ToolInput {
-  const described = new Map(
-    membersOf('params', 'path', params, shared).map(({ name, schema }) => [name, schema])
-  )
-  const inPath = path.filter(part => typeof part !== 'string').map((
-    { name, optional }
-  ): Argument => ({
-    name,
-    schema: described.get(name) ?? { type: 'string' },
-    place: 'path',
+) {
+  const described = membersOf('params', 'path', params)
+  const inPath = path.filter(part => typeof part !== 'string').map(({ name, optional }) => ({
+    ...described.find(argument => argument.name === name) ??
+      { name, schema: { type: 'string' }, place: 'path' as const },
     required: !optional
   }))
-  return inputOf([
-    ...inPath,
-    ...membersOf('querystring', 'query', querystring ?? query, shared),
-    ...bodyArguments(body, shared)
-  ])
+  const inQuery = membersOf('querystring', 'query', querystring ?? query)
+  return inputOf([...inPath, ...inQuery, ...bodyArguments()])
+
+  function membersOf (part: string, place: Place, schema: unknown): Argument[] {
+    if (schema === undefined || schema === null) return []
+    const object = read(part, schema)
+    if (!isPlainObject(object.properties)) {
+      throw new Error(`its ${part} is not an object with properties`)
+    }
+    return list(object, place)
+  }
+
+  function bodyArguments (): Argument[] {
+    if (body === undefined || body === null) return []
+    const schema = read('body', jsonContent(body))
+    return isListOfMembers(schema)
+      ? list(schema, 'body')
+      : [{ name: 'body', schema, place: 'wholeBody', required: true }]
+  }
+
+  function read (part: string, schema: unknown): JsonSchema {
+    try {
+      return inlineSchema(schema, shared)
+    } catch (error) {
+      throw new Error(`its ${part} cannot be read: ${(error as Error).message}`, { cause: error })
+    }
+  }
 }
 
-function inputOf (args: readonly Argument[]): ToolInput {
+function inputOf (args: readonly Argument[]) {
   const properties: JsonSchema = {}
   const places = new Map<string, Place>()
   for (const { name, schema, place } of args) {
@@ -69,43 +83,13 @@ function inputOf (args: readonly Argument[]): ToolInput {
   const required = args.filter(({ required }) => required).map(({ name }) => name)
   return {
     inputSchema: {
-      type: 'object',
-      properties,
+      type: 'object' as const,
+      properties: properties as Record<string, object>,
       ...(required.length > 0 && { required }),
       additionalProperties: false
     },
     places
   }
-}
-
-function bodyArguments (schema: unknown, shared: SharedSchemas): Argument[] {
-  if (schema === undefined || schema === null) return []
-  const body = read('body', jsonContent(schema), shared)
-  return isListOfMembers(body)
-    ? list(body, 'body')
-    : [{ name: 'body', schema: body, place: 'wholeBody', required: true }]
-}
-
-/** Fastify accepts a schema per media type, in the form of OpenAPI. Tools send JSON. */
-export function jsonContent (schema: unknown): unknown {
-  if (!isPlainObject(schema) || !isPlainObject(schema.content)) return schema
-  const media = schema.content['application/json']
-  if (!isPlainObject(media)) throw new Error('its body has no application/json form')
-  return media.schema
-}
-
-function membersOf (
-  part: string,
-  place: Place,
-  schema: unknown,
-  shared: SharedSchemas
-): Argument[] {
-  if (schema === undefined || schema === null) return []
-  const object = read(part, schema, shared)
-  if (!isPlainObject(object.properties)) {
-    throw new Error(`its ${part} is not an object with properties`)
-  }
-  return list(object, place)
 }
 
 function list ({ properties, required }: JsonSchema, place: Place): Argument[] {
@@ -137,12 +121,12 @@ function isListOfMembers (schema: JsonSchema): boolean {
     )
 }
 
-function read (part: string, schema: unknown, shared: SharedSchemas): JsonSchema {
-  try {
-    return inlineSchema(schema, shared)
-  } catch (error) {
-    throw new Error(`its ${part} cannot be read: ${(error as Error).message}`, { cause: error })
-  }
+/** Fastify accepts a schema per media type, in the form of OpenAPI. Tools send JSON. */
+export function jsonContent (schema: unknown): unknown {
+  if (!isPlainObject(schema) || !isPlainObject(schema.content)) return schema
+  const media = schema.content['application/json']
+  if (!isPlainObject(media)) throw new Error('its body has no application/json form')
+  return media.schema
 }
 
 /** A route's path as a list of fixed text and parameters. */
