@@ -3,7 +3,6 @@ import type { FastifyInstance } from 'fastify'
 import type { BrokerOptions } from './broker/broker.ts'
 import { registerBroker } from './broker/routes.ts'
 import { discoveryRoutes } from './discovery/documents.ts'
-import { createTokenBinding } from './dpop/verifier.ts'
 import { createGuards } from './guard/guard.ts'
 import { addRegistration, decorate } from './guard/registrations.ts'
 import { rejectPublicAddress } from './host/listen.ts'
@@ -44,7 +43,7 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   const context = { config, urls, log, catalog }
   const { document, ownTokens } = await createAuthorizationServer(instance, provider, context)
   const verifier = createVerifier(config, provider, ownTokens, log)
-  const guards = createGuards(config, verifier, createTokenBinding(config, urls), urls)
+  const guards = createGuards(config, verifier, urls)
   decorate(instance, root, { registration, guards, guarded })
   discoveryRoutes(root, config, urls, document)
 

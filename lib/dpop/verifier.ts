@@ -35,9 +35,6 @@ export const verifiedProofs = new WeakMap<FastifyRequest, VerifiedProof>()
 
 const schemes = { off: ['Bearer'], accept: ['Bearer', 'DPoP'], require: ['DPoP'] } as const
 
-/** The check of sender-constrained tokens at a guard. */
-export type TokenBinding = ReturnType<typeof createTokenBinding>
-
 /** Creates the check of how access tokens are sent to the MCP route. */
 export function createTokenBinding (config: Config, urls: () => { publicUrl: string }) {
   const verifier = createDpopVerifier(config, urls, 'resource')

@@ -1,16 +1,17 @@
-/** Which requests may pass to a protected route? */
+/** Which requests may pass to a protected route, and what is a refused client told? */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { TokenBinding } from '../dpop/verifier.ts'
+import { createTokenBinding } from '../dpop/verifier.ts'
 import { failure, McpOAuthError } from '../errors.ts'
 import { queryOf } from '../host/parsers.ts'
 import { safeLogger } from '../host/safe-logger.ts'
-import { parseAccessToken } from '../oauth/bearer.ts'
+import { parseAccessToken, type Scheme } from '../oauth/bearer.ts'
+import { challenge } from '../oauth/challenge.ts'
+import { signatureAlgorithms } from '../oauth/public-keys.ts'
 import { mergeScopes, missingScopes, scopesOf } from '../oauth/scope.ts'
 import type { Config } from '../options/config.ts'
 import type { Log, McpAuth, TokenVerifier } from '../types.ts'
 import type { UrlSource } from '../urls.ts'
 import { isPlainObject } from '../util/json.ts'
-import { createChallenging } from './challenges.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -35,13 +36,9 @@ export type Guard = (
 export type Guards = ReturnType<typeof createGuards>
 
 /** @param verify null if nothing verifies tokens */
-export function createGuards (
-  config: Config,
-  verify: TokenVerifier | null,
-  binding: TokenBinding,
-  urls: UrlSource
-) {
+export function createGuards (config: Config, verify: TokenVerifier | null, urls: UrlSource) {
   const { dependencies, requiredScopes, scopeHierarchy } = config
+  const binding = createTokenBinding(config, urls)
   const challenging = createChallenging(urls, binding.schemes)
   // Holds nothing alive: an entry ends with its request.
   const verifiedTokens = new WeakMap<FastifyRequest, string>()
@@ -188,4 +185,62 @@ function rejectedScheme (authorization = '', dpop: Config['dpop']): Error | unde
 function anonymous ({ headers: { authorization = '' } }: FastifyRequest): McpAuth {
   const [, token = ''] = /^Bearer +(\S+)$/i.exec(authorization) ?? []
   return { token, clientId: '', scopes: [] }
+}
+
+/** Creates the challenges of one registration, with one header line for each scheme it accepts. */
+function createChallenging (urls: UrlSource, schemes: readonly Scheme[]) {
+  function challengesOf (thrown: unknown, needed: readonly string[], hasCredentials: boolean) {
+    const error = refusalOf(thrown)
+    if (error === null) return []
+    const { scopes } = thrown as { scopes?: unknown }
+    const { metadataUrl } = urls()
+    // RFC 6750 §3.1: a client without credentials gets no error code.
+    const bare = error.kind === 'missingToken' || (error.statusCode === 401 && !hasCredentials)
+    // Some clients find a nonce error only if it is the only challenge.
+    const isAboutProof = error.kind === 'invalidDpopProof' || error.kind === 'useDpopNonce'
+    return (isAboutProof ? ['DPoP'] : schemes).map(scheme =>
+      challenge({
+        scheme,
+        ...(!bare && { error: error.error, description: error.message }),
+        ...(metadataUrl !== null && { resourceMetadata: metadataUrl }),
+        scopes: Array.isArray(scopes) ? scopes.map(String) : needed,
+        ...(scheme === 'DPoP' && { algorithms: signatureAlgorithms })
+      })
+    )
+  }
+
+  /**
+   * Runs a check. If it throws, the reply gets the headers of the refusal, and the error continues.
+   * An error handler of the host drops the headers of errors, but not those of the reply.
+   *
+   * @param needed all scopes that the request needs
+   */
+  return async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    needed: readonly string[],
+    check: () => unknown
+  ): Promise<void> => {
+    try {
+      await check()
+    } catch (error) {
+      const headers = challengesOf(error, needed, request.headers.authorization !== undefined)
+      if (headers.length > 0) {
+        reply.header('www-authenticate', headers.length === 1 ? headers[0] : headers)
+      }
+      if (error instanceof McpOAuthError && error.retryAfter !== undefined) {
+        reply.header('retry-after', String(error.retryAfter))
+      }
+      throw error
+    }
+  }
+}
+
+/** Returns the error that a challenge names, or null for errors without a challenge. */
+function refusalOf (thrown: unknown): McpOAuthError | null {
+  const { statusCode } = Object(thrown) as { statusCode?: unknown }
+  const ours = thrown instanceof McpOAuthError ? thrown : null
+  if (statusCode === 401) return ours ?? new McpOAuthError('invalidToken')
+  if (statusCode === 403) return new McpOAuthError('insufficientScope')
+  return ours?.kind === 'invalidRequest' ? ours : null
 }

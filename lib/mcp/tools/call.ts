@@ -8,7 +8,7 @@ import { McpOAuthError } from '../../errors.ts'
 import { parseJsonObject } from '../../util/json.ts'
 import { connectionHeaders } from '../rpc/messages.ts'
 import type { RequestInfo } from '../servers/multiplexer.ts'
-import { type PathPart, type Places, fillPath } from './input.ts'
+import { type PathPart, type Places, fillPath } from './schemas.ts'
 
 /** Identifies a route, also among those with its method and URL for another host or version. */
 export const routeMark = Symbol('fastify-mcp-oauth.route')

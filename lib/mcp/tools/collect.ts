@@ -15,8 +15,7 @@ import {
   callRoute,
   routeMark
 } from './call.ts'
-import { type RouteSchema, buildInput, parsePath } from './input.ts'
-import { buildOutput } from './output.ts'
+import { type RouteSchema, buildInput, buildOutput, parsePath } from './schemas.ts'
 
 /** Routes as tools. */
 export type ToolCollection = ReturnType<ReturnType<typeof createToolCollector>['build']>

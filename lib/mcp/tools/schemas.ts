@@ -1,5 +1,6 @@
-/** Which arguments does a tool have, and where does its route expect them? */
+/** How do the path and the schemas of a route describe a tool? */
 
+import type { ToolOptions } from '../../options/mcp.ts'
 import { isPlainObject } from '../../util/json.ts'
 import { type JsonSchema, type SharedSchemas, inlineSchema } from './json-schema.ts'
 
@@ -122,11 +123,57 @@ function isListOfMembers (schema: JsonSchema): boolean {
 }
 
 /** Fastify accepts a schema per media type, in the form of OpenAPI. Tools send JSON. */
-export function jsonContent (schema: unknown): unknown {
+function jsonContent (schema: unknown): unknown {
   if (!isPlainObject(schema) || !isPlainObject(schema.content)) return schema
   const media = schema.content['application/json']
   if (!isPlainObject(media)) throw new Error('its body has no application/json form')
   return media.schema
+}
+
+/**
+ * Builds the output schema of a route, if its one successful response is an object, and its
+ * description: the summary, the description, and the responses as the options demand.
+ */
+export function buildOutput (
+  { summary, description, response }: RouteSchema,
+  options: ToolOptions,
+  shared: SharedSchemas
+) {
+  const responses = readResponses(response, shared)
+  const successes = responses.filter(({ status }) => status.startsWith('2'))
+  const schema = successes.length === 1 ? successes[0]?.schema : undefined
+  const described = options.describeAllResponses === true ? responses : successes
+  const paragraphs = [summary, description, describe(described, options)].filter(paragraph =>
+    typeof paragraph === 'string' && paragraph !== ''
+  )
+  return {
+    description: paragraphs.length > 0 ? paragraphs.join('\n\n') : undefined,
+    outputSchema: schema?.type === 'object' ? schema : undefined
+  }
+}
+
+function readResponses (responses: unknown, shared: SharedSchemas) {
+  return Object.entries(isPlainObject(responses) ? responses : {}).map(([status, response]) => {
+    const { description } = Object(response) as { description?: unknown }
+    const title = typeof description === 'string' ? `${status}: ${description}` : status
+    try {
+      return { status, title, schema: inlineSchema(jsonContent(response), shared) }
+    } catch {
+      // A response without a JSON Schema is not described. Its route is a tool all the same.
+      return { status, title, schema: undefined }
+    }
+  })
+}
+
+function describe (
+  responses: ReturnType<typeof readResponses>,
+  { describeAllResponses = false, describeFullResponseSchema = false }: ToolOptions
+): string {
+  if (responses.length === 0 || !(describeAllResponses || describeFullResponseSchema)) return ''
+  const lines = responses.flatMap(({ title, schema }) =>
+    describeFullResponseSchema && schema ? [title, JSON.stringify(schema)] : [title]
+  )
+  return ['Responses:', ...lines].join('\n')
 }
 
 /** A route's path as a list of fixed text and parameters. */
