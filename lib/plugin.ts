@@ -5,10 +5,8 @@ import { registerBroker } from './broker/routes.ts'
 import { discoveryRoutes } from './discovery/documents.ts'
 import { createGuards } from './guard/guard.ts'
 import { addRegistration, decorate } from './guard/registrations.ts'
-import { rejectPublicAddress } from './host/listen.ts'
-import { logSerializers } from './host/replies.ts'
-import { findRoot } from './host/root.ts'
-import { safeLogger } from './host/safe-logger.ts'
+import { findRoot, rejectPublicAddress } from './host/app.ts'
+import { logSerializers, safeLogger } from './host/replies.ts'
 import type { McpEndpoint } from './mcp/access/tool-access.ts'
 import { collectTools, createEndpoint } from './mcp/endpoint.ts'
 import { mcpRoute } from './mcp/route.ts'
@@ -24,9 +22,9 @@ import { createVerifier } from './verifiers/chain.ts'
 /** Checks the options, publishes the authorization server, and protects the MCP route. */
 export async function plugin (instance: FastifyInstance, options: McpOAuthOptions): Promise<void> {
   // Errors of the provider may quote our tokens, so they are serialized as those of requests.
-  const log = safeLogger(instance.log.child({}, { serializers: logSerializers }) as Log)
+  const log = safeLogger(instance.log.child({}, { serializers: logSerializers }))
   const config = createConfig(options, instance.prefix, log)
-  const root = findRoot(instance, options.root)
+  const root = options.root ?? findRoot(instance)
   const urls = createUrls(config, root.server)
   const registration = addRegistration(root, config, urls)
   if (config.publicUrl === null) rejectPublicAddress(root.server)

@@ -3,9 +3,7 @@
 import type { FastifyInstance } from 'fastify'
 import { authenticationMethods } from '../clients/clients.ts'
 import { registerEndpoint } from '../clients/register.ts'
-import { endpointUrls, pathOf, serve, servedBy, type Endpoint } from '../host/endpoint.ts'
-import { isolate, prefixWithin } from '../host/isolate.ts'
-import { logSerializers } from '../host/replies.ts'
+import { pathOf, serveEndpoints, type Endpoint } from '../host/endpoint.ts'
 import { authorizationServerDocument } from '../oauth/metadata.ts'
 import type { UpstreamAccess } from '../types.ts'
 import { createBroker, type Broker, type BrokerOptions } from './broker.ts'
@@ -39,21 +37,14 @@ export const endpoints: Array<Endpoint<Broker>> = [
  */
 export async function registerBroker (instance: FastifyInstance, context: BrokerOptions) {
   const { config, log, catalog } = context
-  const { prefix, legacyEndpoints, clients } = config
+  const { legacyEndpoints, clients } = config
   const paths = endpoints.flatMap(endpoint => [
     pathOf(endpoint),
     ...(legacyEndpoints ? [`/${endpoint.name}`] : [])
   ])
   const broker = await createBroker(context, paths)
-  const served = servedBy(broker, endpoints)
-  instance.register(async (scope) => {
-    isolate(scope)
-    for (const endpoint of served) {
-      serve(scope, broker, endpoint)
-      if (legacyEndpoints && endpoint.legacy) serve(scope, broker, endpoint, `/${endpoint.name}`)
-    }
-    checkSharedSecrets(scope, broker)
-  }, { prefix: prefixWithin(instance, prefix), logSerializers })
+  const endpointUrls = serveEndpoints(instance, broker, endpoints)
+  checkSharedSecrets(instance, broker)
   // By then the routes and tools are known.
   instance.addHook('onListen', async () => {
     const known = catalog()
@@ -71,7 +62,7 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
   const document = () =>
     JSON.stringify(authorizationServerDocument({
       issuer: issuer(),
-      endpoints: endpointUrls(issuer(), served),
+      endpoints: endpointUrls(issuer()),
       grantTypes: Object.keys(offeredGrants(config)),
       scopes: [...catalog(), 'offline_access'],
       broker: { clientIdMetadata: config.clientIdMetadata !== null, dpop: config.dpop !== 'off' },

@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Client } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
-import { queryOf } from '../host/parsers.ts'
+import { queryOf } from '../host/endpoint.ts'
 import { logRefusal } from '../host/replies.ts'
 import {
   parseAuthorizationRequest,

@@ -1,14 +1,39 @@
 /** Under which URLs do clients find the metadata of an MCP server? */
 import type { FastifyInstance } from 'fastify'
+import { McpOAuthError, startupError } from '../errors.ts'
+import { corsHeaders, replyToOtherMethods } from '../host/cors.ts'
+import { isolatedRoute } from '../host/isolate.ts'
+import { safeLogger } from '../host/replies.ts'
+import {
+  authorizationServerUrls,
+  insertWellKnown,
+  type WellKnownName
+} from '../oauth/well-known.ts'
 import type { Config } from '../options/config.ts'
-import { authorizationServerUrls, insertWellKnown } from '../oauth/well-known.ts'
 import type { UrlSource } from '../urls.ts'
-import { wellKnownOf, type Document } from './well-known.ts'
+
+/** Returns the text of a document, or throws the error to respond with. */
+type Document = () => string | Promise<string>
+
+/** The documents of one URL. The bare one is served only while the app has one registration. */
+interface Slot {
+  exact?: Document
+  bare?: Document
+}
+
+const names: WellKnownName[] = [
+  'oauth-protected-resource',
+  'oauth-authorization-server',
+  'openid-configuration'
+]
+const kSlots = Symbol('fastify-mcp-oauth.well-known')
 
 /**
  * Serves the protected resource metadata (RFC 9728) and, where we have an authorization server to
  * describe, its metadata under the names of RFC 8414 and OpenID Connect. Where a reverse proxy
  * strips a path, all documents are served with and without that path.
+ *
+ * @throws {McpOAuthError} `duplicateRegistration` if another registration has a document there
  */
 export function discoveryRoutes (
   root: FastifyInstance,
@@ -16,24 +41,87 @@ export function discoveryRoutes (
   urls: UrlSource,
   authorizationServer: Document | null
 ): void {
-  const wellKnown = wellKnownOf(root)
+  const slotAt = slotsOf(root)
   const stripped = publicUrl === null ? '' : new URL(publicUrl).pathname.replace(/\/$/, '')
   const prefixes = [...new Set([prefix, stripped + prefix])]
 
-  if (urls().metadataUrl !== null) {
-    const document = () => urls().resourceDocument as string
-    for (const each of prefixes) {
-      wellKnown.serve(insertWellKnown('oauth-protected-resource', each + mcp.path), document)
+  /** Also serves the document at URLs without a path, as long as the app has one registration. */
+  function serve (paths: string[], document: Document, bareNames: WellKnownName[]): void {
+    for (const path of new Set(paths)) {
+      const slot = slotAt(path)
+      if (slot.exact) {
+        throw startupError(
+          'duplicateRegistration',
+          `prefix: ${path} has the document of another registration. Give each its own prefix`
+        )
+      }
+      slot.exact = document
     }
-    wellKnown.serveBare('oauth-protected-resource', document)
+    for (const name of bareNames) slotAt(insertWellKnown(name, '')).bare ??= document
   }
-  if (authorizationServer === null) return
-  const custom = metadataPath.startsWith('/.well-known/')
-    ? metadataPath + prefix
-    : prefix + metadataPath
-  for (const path of new Set([custom, ...prefixes.flatMap(authorizationServerUrls)])) {
-    wellKnown.serve(path, authorizationServer)
+
+  if (urls().metadataUrl !== null) {
+    const paths = prefixes.map(each => insertWellKnown('oauth-protected-resource', each + mcp.path))
+    serve(paths, () => urls().resourceDocument as string, ['oauth-protected-resource'])
   }
-  wellKnown.serveBare('oauth-authorization-server', authorizationServer)
-  wellKnown.serveBare('openid-configuration', authorizationServer)
+  if (authorizationServer !== null) {
+    const custom = metadataPath.startsWith('/.well-known/')
+      ? metadataPath + prefix
+      : prefix + metadataPath
+    const paths = [custom, ...prefixes.flatMap(authorizationServerUrls)]
+    serve(paths, authorizationServer, ['oauth-authorization-server', 'openid-configuration'])
+  }
+}
+
+/** The slots of an app, shared by its registrations. Unknown URLs beside them respond 404. */
+function slotsOf (root: FastifyInstance): (path: string) => Slot {
+  if (!root.hasDecorator(kSlots)) {
+    root.decorate(kSlots, new Map())
+    // In JSON, even where the app serves a page for unknown paths (M-01).
+    for (const name of names) addRoutes(root, `${insertWellKnown(name, '')}/*`, notFound)
+  }
+  const slots = root.getDecorator<Map<string, Slot>>(kSlots)
+  return path => {
+    const known = slots.get(path)
+    if (known) return known
+    const slot: Slot = {}
+    slots.set(path, slot)
+    const isAdded = addRoutes(root, path, () => {
+      const bare = root.mcpOAuthRegistry.size === 1 ? slot.bare : undefined
+      return (slot.exact ?? bare ?? notFound)()
+    })
+    if (!isAdded) {
+      safeLogger(root.log).warn({ path }, 'The app serves this discovery document itself')
+    }
+    return slot
+  }
+}
+
+function notFound (): never {
+  throw new McpOAuthError('notFound')
+}
+
+/** @returns false where the app has a route of its own, which is left as it is */
+function addRoutes (root: FastifyInstance, url: string, document: Document): boolean {
+  if (root.hasRoute({ method: 'GET', url })) return false
+  root.route({
+    ...isolatedRoute,
+    method: ['GET', 'HEAD'],
+    url,
+    handler: async (_request, reply) => {
+      // An error must not be cached.
+      reply.headers({
+        ...corsHeaders,
+        'x-content-type-options': 'nosniff',
+        'cache-control': 'no-store'
+      })
+      const body = await document()
+      return reply.headers({
+        'cache-control': 'public, max-age=300',
+        'content-type': 'application/json; charset=utf-8'
+      }).send(body)
+    }
+  })
+  replyToOtherMethods(root, url, ['GET', 'HEAD'])
+  return true
 }

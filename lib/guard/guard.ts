@@ -2,14 +2,14 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { createTokenBinding } from '../dpop/verifier.ts'
 import { failure, McpOAuthError } from '../errors.ts'
-import { queryOf } from '../host/parsers.ts'
-import { safeLogger } from '../host/safe-logger.ts'
+import { queryOf } from '../host/endpoint.ts'
+import { safeLogger } from '../host/replies.ts'
 import { parseAccessToken, type Scheme } from '../oauth/bearer.ts'
 import { challenge } from '../oauth/challenge.ts'
 import { signatureAlgorithms } from '../oauth/public-keys.ts'
 import { mergeScopes, missingScopes, scopesOf } from '../oauth/scope.ts'
 import type { Config } from '../options/config.ts'
-import type { Log, McpAuth, TokenVerifier } from '../types.ts'
+import type { McpAuth, TokenVerifier } from '../types.ts'
 import type { UrlSource } from '../urls.ts'
 import { isPlainObject } from '../util/json.ts'
 
@@ -48,7 +48,7 @@ export function createGuards (config: Config, verify: TokenVerifier | null, urls
       resource: urls().resource,
       now,
       dpop: config.dpop !== 'off',
-      log: safeLogger(request.log as Log)
+      log: safeLogger(request.log)
     })
     if (!caller) throw new McpOAuthError('invalidToken')
     return caller

@@ -1,5 +1,6 @@
-/** How do web pages of other origins call our endpoints? */
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+/** How do our URLs reply to other methods, and to web pages of other origins? */
+import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
+import { McpOAuthError } from '../errors.ts'
 import { preflightMaxAgeSeconds } from '../limits.ts'
 import { isolatedRoute } from './isolate.ts'
 import { replyWithError } from './replies.ts'
@@ -11,15 +12,29 @@ export const corsHeaders = Object.freeze({
 })
 
 /**
- * Lets web pages of any origin call an endpoint. It takes no cookies, so `*` gives a page nothing
- * that its server could not send itself.
+ * Replies to the other methods of a URL: 405 (RFC 9110 §15.5.6), and 204 to preflights if web pages
+ * of any origin may call it. It takes no cookies, so `*` gives a page nothing that its server could
+ * not send itself.
  */
-export function replyToPreflight (
+export function replyToOtherMethods (
   scope: FastifyInstance,
   url: string,
-  methods: readonly string[]
+  methods: readonly string[],
+  anyOrigin = true
 ): void {
-  scope.options(url, isolatedRoute, preflightHandler(methods, corsHeaders))
+  if (anyOrigin) scope.options(url, isolatedRoute, preflightHandler(methods, corsHeaders))
+  const handled = ['OPTIONS', ...methods]
+  scope.route({
+    ...isolatedRoute,
+    url,
+    method: scope.supportedMethods.filter(method => !handled.includes(method)) as HTTPMethods[],
+    // Before any body is read.
+    onRequest: async (_request, reply) => {
+      reply.header('allow', methods.join(', '))
+      throw new McpOAuthError('methodNotAllowed')
+    },
+    handler: async () => {}
+  })
 }
 
 /**
@@ -45,7 +60,7 @@ export function allowAnyOrigin (scope: FastifyInstance): void {
   scope.addHook('onRequest', async (_request, reply) => {
     reply.headers(corsHeaders)
   })
-  scope.setErrorHandler((thrown: FastifyError, request, reply) => {
+  scope.setErrorHandler((thrown: Error, request, reply) => {
     replyWithError(thrown, request, reply.headers(corsHeaders))
   })
 }

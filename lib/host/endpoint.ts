@@ -1,12 +1,11 @@
 /** How does an endpoint of an authorization server of ours become routes of the host's app? */
 
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
-import { McpOAuthError } from '../errors.ts'
-import { parameters, type RequestParameters } from '../oauth/parameters.ts'
 import { maxOAuthBodyBytes } from '../limits.ts'
-import { allowAnyOrigin, replyToPreflight } from './cors.ts'
-import { publicRoute, rejectOtherMethods } from './isolate.ts'
-import { acceptForm, acceptJson } from './parsers.ts'
+import { invalidRequest, parameters, type RequestParameters } from '../oauth/parameters.ts'
+import type { Config } from '../options/config.ts'
+import { allowAnyOrigin, replyToOtherMethods } from './cors.ts'
+import { isolatedScope, publicRoute } from './isolate.ts'
 
 /**
  * One endpoint. Routes, preflights, 405 answers, the metadata document and the redirect URIs that
@@ -36,51 +35,50 @@ export interface Endpoint<Server> {
 }
 
 /** Path of an endpoint below the prefix. */
-export function pathOf ({ name }: Pick<Endpoint<never>, 'name'>): string {
+export function pathOf ({ name }: { name: string }): string {
   return `/oauth/${name}`
 }
 
-/** The endpoints among `endpoints` that a server serves. */
-export function servedBy<Server> (
+/**
+ * Serves the endpoints of a server in a scope that is isolated from the host.
+ *
+ * @returns a function of the base URL, which returns the members of the metadata document that hold
+ *   the URLs of the endpoints (RFC 8414 §2)
+ */
+export function serveEndpoints<Server extends { config: Config }> (
+  instance: FastifyInstance,
   server: Server,
   endpoints: ReadonlyArray<Endpoint<Server>>
-): Array<Endpoint<Server>> {
-  return endpoints.filter(({ isServed }) => isServed === undefined || isServed(server))
+): (base: string) => Record<string, string> {
+  const { prefix, legacyEndpoints } = server.config
+  const served = endpoints.filter(({ isServed = () => true }) => isServed(server))
+  isolatedScope(instance, prefix, (scope) => {
+    for (const endpoint of served) {
+      serve(scope, server, endpoint, pathOf(endpoint))
+      if (legacyEndpoints && endpoint.legacy) serve(scope, server, endpoint, `/${endpoint.name}`)
+    }
+  })
+  return base =>
+    Object.fromEntries(
+      served.flatMap(endpoint =>
+        endpoint.metadata ? [[endpoint.metadata, base + pathOf(endpoint)]] : []
+      )
+    )
 }
 
-/**
- * The members of a metadata document that hold URLs of endpoints (RFC 8414 §2).
- *
- * @param base URL below which the endpoints are
- */
-export function endpointUrls<Server> (
-  base: string,
-  endpoints: ReadonlyArray<Endpoint<Server>>
-): Record<string, string> {
-  return Object.fromEntries(
-    endpoints.flatMap(({ name, metadata }) => metadata ? [[metadata, base + pathOf({ name })]] : [])
-  )
-}
-
-/**
- * Serves an endpoint in a scope that is isolated from the host.
- *
- * @param path below the prefix of the scope. Default: that of the endpoint
- */
-export function serve<Server> (
+function serve<Server> (
   scope: FastifyInstance,
   server: Server,
   endpoint: Endpoint<Server>,
-  path = pathOf(endpoint)
+  url: string
 ): void {
   const { methods, anyOrigin, body, bodyLimit = maxOAuthBodyBytes, errorHandler } = endpoint
   scope.register(async (scope) => {
-    if (body === 'form') acceptForm(scope)
-    if (body === 'json') acceptJson(scope)
+    if (body !== undefined) acceptBody(scope, body)
     if (anyOrigin) allowAnyOrigin(scope)
     const addRoute = endpoint.addRoute ?? ((scope, route) => scope.route(route))
     addRoute(scope, {
-      url: path,
+      url,
       method: [...methods],
       config: publicRoute,
       exposeHeadRoute: false,
@@ -89,8 +87,25 @@ export function serve<Server> (
       handler: (request, reply) => endpoint.handle(server, request, reply)
     })
   })
-  if (anyOrigin) replyToPreflight(scope, path, methods)
-  rejectOtherMethods(scope, path, methods)
+  replyToOtherMethods(scope, url, methods, anyOrigin)
+}
+
+/**
+ * Accepts bodies of one kind only. Forms remain text: repeated parameters must stay visible. JSON
+ * with members called `__proto__` is rejected.
+ */
+export function acceptBody (scope: FastifyInstance, kind: 'form' | 'json'): void {
+  const mediaType = kind === 'json' ? 'application/json' : 'application/x-www-form-urlencoded'
+  const parseJson = scope.getDefaultJsonParser('error', 'error')
+  // The limit is for routes that `addRoute` adds without one.
+  const options = { parseAs: 'string', bodyLimit: maxOAuthBodyBytes } as const
+  scope.addContentTypeParser<string>(mediaType, options, (request, text, done) => {
+    const contentType = request.headers['content-type'] ?? ''
+    const [, charset = 'utf-8'] = /;\s*charset\s*=\s*"?([^\s;"]+)/i.exec(contentType) ?? []
+    if (charset.toLowerCase() !== 'utf-8') done(invalidRequest('Only UTF-8 is accepted.'))
+    else if (kind === 'json') parseJson(request, text, done)
+    else done(null, text)
+  })
 }
 
 /**
@@ -99,6 +114,14 @@ export function serve<Server> (
  * @throws {McpOAuthError} `invalidRequest` if the request has no form
  */
 export function formOf ({ body }: FastifyRequest): RequestParameters {
-  if (typeof body !== 'string') throw new McpOAuthError('invalidRequest')
+  if (typeof body !== 'string') throw invalidRequest()
   return parameters(body)
+}
+
+/**
+ * Returns the query of a request as it was sent. `request.query` depends on the parser of the host,
+ * and may hide repeated parameters.
+ */
+export function queryOf ({ raw: { url = '' } }: FastifyRequest): string {
+  return url.slice(url.indexOf('?') + 1 || url.length)
 }

@@ -1,14 +1,7 @@
 /** How do our routes behave the same on every host application? */
-import type {
-  FastifyInstance,
-  FastifyReply,
-  FastifyRequest,
-  HTTPMethods,
-  RouteOptions
-} from 'fastify'
-import { McpOAuthError } from '../errors.ts'
+import type { FastifyInstance } from 'fastify'
 import { problemsOf } from '../options/check.ts'
-import { replyWithError, securityHeaders } from './replies.ts'
+import { logSerializers, replyWithError, securityHeaders } from './replies.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -30,15 +23,29 @@ export const isolatedRoute = {
   config: publicRoute,
   schema: { hide: true },
   exposeHeadRoute: false,
-  errorHandler: replyWithError as RouteOptions['errorHandler'] & object
+  errorHandler: replyWithError
 }
 
 /**
- * Isolates a scope from its host: parsers, validation, serialization and error handling are ours,
- * and its routes stay out of generated API documents. Validation is exact: nothing is coerced.
- * Hooks of the host still run, because it logs, limits and traces with them.
+ * Adds a scope that is isolated from its host: parsers, validation, serialization and error
+ * handling are ours, and its routes stay out of generated API documents. Validation is exact:
+ * nothing is coerced. Hooks of the host still run, because it logs, limits and traces with them.
+ *
+ * @param prefix starts with that of the instance
+ * @param addRoutes adds the routes of the scope
  */
-export function isolate (scope: FastifyInstance): void {
+export function isolatedScope (
+  instance: FastifyInstance,
+  prefix: string,
+  addRoutes: (scope: FastifyInstance) => void
+): void {
+  instance.register(async (scope) => {
+    isolate(scope)
+    addRoutes(scope)
+  }, { prefix: prefix.slice(instance.prefix.replace(/\/+$/, '').length), logSerializers })
+}
+
+function isolate (scope: FastifyInstance): void {
   scope.removeAllContentTypeParsers()
   scope.setValidatorCompiler(({ schema }) => (value) =>
     problemsOf(schema as never, value).length === 0
@@ -60,34 +67,5 @@ export function isolate (scope: FastifyInstance): void {
   })
   scope.addHook('onSend', async (_request, reply) => {
     if (closing) reply.header('connection', 'close')
-  })
-}
-
-/**
- * Returns the prefix of a child of `scope` whose routes live below `prefix`, which starts with the
- * prefix of the scope.
- */
-export function prefixWithin (scope: FastifyInstance, prefix: string): string {
-  return prefix.slice(scope.prefix.replace(/\/+$/, '').length)
-}
-
-/** Replies 405 to all methods of a URL but the allowed ones and OPTIONS (RFC 9110 §15.5.6). */
-export function rejectOtherMethods (
-  scope: FastifyInstance,
-  url: string,
-  allowed: readonly string[],
-  route: object = isolatedRoute
-): void {
-  const handled = ['OPTIONS', ...allowed]
-  scope.route({
-    ...route,
-    url,
-    method: scope.supportedMethods.filter(method => !handled.includes(method)) as HTTPMethods[],
-    // Before any body is read.
-    onRequest: async (_request: FastifyRequest, reply: FastifyReply) => {
-      reply.header('allow', allowed.join(', '))
-      throw new McpOAuthError('methodNotAllowed')
-    },
-    handler: async () => {}
   })
 }

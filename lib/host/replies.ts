@@ -1,8 +1,13 @@
-/** How does an error leave, and what is logged about it? */
-import type { FastifyError, FastifyReply, FastifyRequest, RegisterOptions } from 'fastify'
+/** How does an error leave, and how do we log? */
+import type {
+  FastifyBaseLogger,
+  FastifyError,
+  FastifyReply,
+  FastifyRequest,
+  RegisterOptions
+} from 'fastify'
 import { McpOAuthError, type ErrorKind } from '../errors.ts'
 import type { Log } from '../types.ts'
-import { safeLogger } from './safe-logger.ts'
 
 /** Headers of all our responses, including those to requests that a hook of the host rejected. */
 export const securityHeaders = Object.freeze({
@@ -40,11 +45,35 @@ function loggedError (error: Error & { code?: unknown }): object {
 }
 
 /**
+ * Wraps a logger: every line carries `{ plugin: 'mcp-oauth' }`, and no line throws. Logging must
+ * never fail a request, e.g. when the disk is full.
+ */
+export function safeLogger (logger: Log | FastifyBaseLogger): Log {
+  const log = logger as Log
+  const write = (level: keyof Log) => (details: object | string, message: string) => {
+    // Packages that log through the wrapped logger may pass an error or a message alone.
+    const [members, text] = typeof details === 'string' ? [{}, details] : [details, message]
+    const named = members instanceof Error ? { err: members } : members
+    try {
+      log[level]({ plugin: 'mcp-oauth', ...named }, text)
+    } catch {
+      // There is no place left to report this.
+    }
+  }
+  return {
+    debug: write('debug'),
+    info: write('info'),
+    warn: write('warn'),
+    error: write('error')
+  }
+}
+
+/**
  * Replies to an error with OAuth JSON (RFC 6749 §5.2). Only sentences of the error table are sent;
  * the reason is logged.
  */
 export function replyWithError (
-  thrown: FastifyError | Error,
+  thrown: Error,
   request: FastifyRequest,
   reply: FastifyReply
 ): void {
@@ -82,7 +111,7 @@ export function logRefusal (
   { code, statusCode, message, cause, scopes }: McpOAuthError,
   status = statusCode
 ): void {
-  const log = safeLogger(request.log as Log)
+  const log = safeLogger(request.log)
   if (status >= 500) log.error({ code, err: cause }, message)
   else log.info({ code, reason: (cause as Error | undefined)?.message, scopes }, message)
 }
@@ -99,7 +128,7 @@ const kindsByStatus: Readonly<Record<number, ErrorKind>> = {
 }
 
 /** Returns the error of our table that stands for a thrown error. */
-export function classify (thrown: FastifyError | Error, request: FastifyRequest): McpOAuthError {
+export function classify (thrown: Error, request: FastifyRequest): McpOAuthError {
   if (thrown instanceof McpOAuthError) return thrown
   const { statusCode = 500, code = '' } = thrown as Partial<FastifyError>
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new McpOAuthError('payloadTooLarge')

@@ -4,10 +4,9 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { causeWith, McpOAuthError } from '../errors.ts'
 import type { Guards } from '../guard/guard.ts'
+import { isBoundToLoopback } from '../host/app.ts'
 import { preflightHandler } from '../host/cors.ts'
-import { isolate, prefixWithin, publicRoute } from '../host/isolate.ts'
-import { isBoundToLoopback } from '../host/listen.ts'
-import { logSerializers } from '../host/replies.ts'
+import { isolatedScope, publicRoute } from '../host/isolate.ts'
 import { streamCheckIntervalMs, streamGraceMs } from '../limits.ts'
 import { createHostCheck, type HostCheck } from '../oauth/origin.ts'
 import { loopbackNames } from '../oauth/url.ts'
@@ -33,8 +32,7 @@ export function mcpRoute (
   endpoint: McpEndpoint
 ): void {
   const streams = createStreams(guards.isStillValid)
-  instance.register(async (scope) => {
-    isolate(scope)
+  isolatedScope(instance, config.prefix, (scope) => {
     const checkOrigin = originGuard(scope, config)
     const textOf = readJsonBodies(scope)
     const preflight = { config: publicRoute, onRequest: checkOrigin }
@@ -57,7 +55,7 @@ export function mcpRoute (
       await endpoint.close()
       streams.close()
     })
-  }, { prefix: prefixWithin(instance, config.prefix), logSerializers })
+  })
 
   async function respond (
     http: FastifyRequest,

@@ -1,9 +1,7 @@
 /** How is a thin proxy served? */
 import type { FastifyInstance } from 'fastify'
 import { registerEndpoint } from '../clients/register.ts'
-import { endpointUrls, pathOf, serve, servedBy, type Endpoint } from '../host/endpoint.ts'
-import { isolate, prefixWithin } from '../host/isolate.ts'
-import { logSerializers } from '../host/replies.ts'
+import { pathOf, serveEndpoints, type Endpoint } from '../host/endpoint.ts'
 import { authorizationServerDocument } from '../oauth/metadata.ts'
 import { userGrants } from '../oauth/token-request.ts'
 import type { ProviderDiscovery } from '../provider/discovery.ts'
@@ -29,17 +27,13 @@ export function registerThinProxy (
   // Paths of the broker are forbidden as well: redirect URIs outlive a change of mode.
   const paths = [...endpoints, { name: 'callback' }, { name: 'consent' }].map(pathOf)
   const proxy = createThinProxy(config, discovery, urls, paths)
-  const served = servedBy(proxy, endpoints)
-  instance.register(async (scope) => {
-    isolate(scope)
-    for (const endpoint of served) serve(scope, proxy, endpoint)
-  }, { prefix: prefixWithin(instance, config.prefix), logSerializers })
+  const endpointUrls = serveEndpoints(instance, proxy, endpoints)
   return async () => {
     const { scopes_supported: scopes } = await proxy.providerMetadata()
     const issuer = urls().base
     return JSON.stringify(authorizationServerDocument({
       issuer,
-      endpoints: endpointUrls(issuer, served),
+      endpoints: endpointUrls(issuer),
       grantTypes: userGrants,
       scopes
     }))

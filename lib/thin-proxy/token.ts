@@ -4,7 +4,7 @@ import httpProxy from '@fastify/http-proxy'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { McpOAuthError } from '../errors.ts'
 import { formOf, type Endpoint } from '../host/endpoint.ts'
-import { safeLogger } from '../host/safe-logger.ts'
+import { safeLogger } from '../host/replies.ts'
 import { createAgent, readBody, requestHeaders } from '../http/fetch.ts'
 import { withTimeout } from '../http/timeout.ts'
 import { providerTokenMs, wrappedRefreshSeconds } from '../limits.ts'
@@ -16,7 +16,6 @@ import {
   type RefreshTokenRequest
 } from '../oauth/token-request.ts'
 import { parseTokenResponse } from '../oauth/token-response.ts'
-import type { Log } from '../types.ts'
 import { hash } from '../util/hash.ts'
 import type { ThinProxy } from './proxy.ts'
 
@@ -155,7 +154,7 @@ async function postForm (
 ) {
   // reply.from logs failed responses itself. A logger that throws must not fail the request.
   const { request } = reply
-  request.log = Object.assign(Object.create(request.log), safeLogger(request.log as Log))
+  request.log = Object.assign(Object.create(request.log), safeLogger(request.log))
   const send = async (signal: AbortSignal) => {
     const response = new Promise<{ statusCode: number, stream: Readable }>((resolve, reject) => {
       reply.from(url, {

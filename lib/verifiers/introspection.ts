@@ -2,7 +2,7 @@
 import { importJWK, type JWK } from 'jose'
 import * as oidc from 'openid-client'
 import { failure } from '../errors.ts'
-import { safeLogger } from '../host/safe-logger.ts'
+import { safeLogger } from '../host/replies.ts'
 import { createLimiter } from '../http/concurrency.ts'
 import { issuerSkewSeconds, maxIntrospections, maxQueuedIntrospections } from '../limits.ts'
 import { publicKeyProblem, secretMembers, signatureAlgorithms } from '../oauth/public-keys.ts'

@@ -1,7 +1,7 @@
 /** How is a JWT access token verified (RFC 9068, RFC 8725)? */
 import { errors, jwtVerify, type JWTVerifyGetKey, type JWTVerifyOptions } from 'jose'
 import { McpOAuthError } from '../errors.ts'
-import { safeLogger } from '../host/safe-logger.ts'
+import { safeLogger } from '../host/replies.ts'
 import { issuerSkewSeconds, maxTokenLifetimeSeconds, tokenCacheSeconds } from '../limits.ts'
 import { isCanonical } from '../crypto/sealer.ts'
 import { signatureAlgorithms } from '../oauth/public-keys.ts'

@@ -4,8 +4,8 @@ import { test, type TestContext } from 'node:test'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { ConsentConfig, ConsentDetails } from '../../lib/types.ts'
 import { replyWithConsentPage, type ConsentPage } from '../../lib/pages/consent.ts'
-import { isolate } from '../../lib/host/isolate.ts'
-import { acceptForm } from '../../lib/host/parsers.ts'
+import { isolatedScope } from '../../lib/host/isolate.ts'
+import { acceptBody } from '../../lib/host/endpoint.ts'
 import { lowestContrast, openBrowser } from '../support/chromium.ts'
 
 const usual: ConsentPage = {
@@ -23,9 +23,8 @@ const onLoopback = { ...usual, redirectUri: 'http://127.0.0.1:51234/cb' }
 function serve (t: TestContext, page: ConsentPage): FastifyInstance {
   const app = Fastify()
   t.after(() => app.close())
-  app.register(async (scope) => {
-    isolate(scope)
-    acceptForm(scope)
+  isolatedScope(app, '', scope => {
+    acceptBody(scope, 'form')
     scope.get('/', (_request, reply) => replyWithConsentPage(reply, page))
     scope.post(
       '/oauth/consent',

@@ -1,7 +1,30 @@
-/** Where may the host app listen, and who can connect? */
+/** Which instance is the root of the host's app, and where may the app listen? */
 import type { AddressInfo, Server } from 'node:net'
+import type { FastifyInstance } from 'fastify'
 import { startupError } from '../errors.ts'
 import { isLoopbackHost } from '../oauth/url.ts'
+
+/**
+ * Finds the root instance: discovery documents belong to the root of the host, whatever the prefix
+ * of a registration.
+ *
+ * Fastify has no public way to it from a prefixed scope. It creates a child with
+ * `Object.create(parent)`, so every ancestor in the prototype chain that has Fastify's methods is
+ * an instance.
+ *
+ * @throws {McpOAuthError} `rootNotFound` if the topmost instance has a prefix: the host wraps
+ *   instances
+ */
+export function findRoot (instance: FastifyInstance): FastifyInstance {
+  const parent = Object.getPrototypeOf(instance)
+  if (typeof parent?.register === 'function') return findRoot(parent)
+  if (instance.prefix === '') return instance
+  throw startupError(
+    'rootNotFound',
+    'root: the topmost instance has a prefix. ' +
+      'Pass the instance that was created with fastify() as the option root'
+  )
+}
 
 /**
  * Whether only this machine can connect. An app that does not listen (yet) is reached through
@@ -31,13 +54,11 @@ export function rejectPublicAddress (server: Server): void {
     // Fastify has no hook between bind and the end of listen(), and only logs errors of onListen.
     // But listen() waits for the first 'listening' or 'error' of the server, so an error makes it
     // reject, and the app does not start.
-    server.emit(
-      'error',
-      startupError(
-        'publicUrlRequired',
-        `publicUrl: missing, and the app listens on ${address}. Set publicUrl to the address ` +
-          "clients use ('https://mcp.example.com'), or listen on 127.0.0.1"
-      )
+    const error = startupError(
+      'publicUrlRequired',
+      `publicUrl: missing, and the app listens on ${address}. Set publicUrl to the address ` +
+        "clients use ('https://mcp.example.com'), or listen on 127.0.0.1"
     )
+    server.emit('error', error)
   })
 }
