@@ -20,7 +20,7 @@ for (const revision of Object.keys(servers)) {
   })
 }
 
-/** Tools the suite asks for, as routes. */
+/** Tools that the suite requires, as routes. */
 function routes (app: FastifyInstance): void {
   app.get('/simple-text', {
     schema: { operationId: 'test_simple_text', summary: 'Says something' }

@@ -112,7 +112,7 @@ test('routes.md has every URL of a full registration, and none that is not serve
   assert.deepEqual(new Set(written), new Set([...urls, ...added]))
 })
 
-/** Every URL that a registration in front of a provider answers at. */
+/** Every URL that a registration in front of a provider serves. */
 async function urlsOf (t: TestContext, options: McpOAuthOptions): Promise<Set<string>> {
   const app = Fastify()
   t.after(() => app.close())
@@ -201,7 +201,7 @@ test('every row of the requirements and of threats.md names its tests, or why th
   assert.deepEqual(without.map(({ line }) => line), [])
 })
 
-/** Sentences whose subject has no name: questions and code aside, each names its subject. */
+/** Sentences without a named subject. Questions and code are exempt. */
 const subjects = 'What|Who|Whoever|Whatever|Nobody|One that|Those that|Those who'
 const unnamedInProse = new RegExp(
   String
@@ -246,7 +246,7 @@ test('README.md and the guides have at most 18,000 words', () => {
   assert.ok(words.length <= 18_000, String(words.length))
 })
 
-/** As GitHub makes them of headings. */
+/** Anchors, as GitHub derives them from headings. */
 function anchors (text: string): Set<string> {
   return new Set([...withoutCode(text).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => (
     heading.toLowerCase().replaceAll(/[^\p{L}\p{N}\s_-]/gu, '').replaceAll(' ', '-')
@@ -264,7 +264,7 @@ for (const file of examples) {
   test(`${file} is short, and starts`, async (t) => {
     const source = read(file)
     assert.ok(source.split('\n').length - 1 < 70)
-    // What a deployment would bring along.
+    // The deployment provides these.
     for (const [, name = ''] of source.matchAll(/process\.env\.(\w+)/g)) {
       process.env[name] ??= name.endsWith('_HASH')
         ? `sha256:${randomBytes(32).toString('base64url')}`
@@ -288,7 +288,7 @@ test('the commands of machine-clients.md make secrets and keys that let a machin
   )
   assert.deepEqual(Object.keys(made), ['MACHINE_SECRET', 'MACHINE_SECRET_HASH'])
   Object.assign(process.env, { CLIENT_SECRET: 'anything', ...made })
-  // Not the copy that other tests have started.
+  // A new copy of the module: other tests started theirs.
   const { app, report } = await import(
     `${join(root, 'docs/examples/machine-client.ts')}?again`
   ) as { app: FastifyInstance, report: (server: string) => Promise<unknown> }

@@ -14,7 +14,7 @@ const providerRefreshMs = [
   limits.lookUpTimeoutMs
 ]
 
-/** What must exceed what, in one unit. */
+/** Pairs of limits, in one unit. The larger one must exceed the smaller one. */
 const inequalities: Array<[name: string, larger: number, smaller: number]> = [
   [
     'the lock of a refresh exceeds the sum of the limits in it',

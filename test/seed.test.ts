@@ -37,7 +37,7 @@ async function call (
   return await app.inject({ method: 'POST', url, headers: { ...headers, ...more }, payload })
 }
 
-/** A dependency as in the examples: it knows one token. */
+/** A dependency as in the examples: it accepts one token. */
 async function authenticateRequest (request: FastifyRequest) {
   if (request.headers.authorization !== 'Bearer good') {
     throw Object.assign(new Error('Unauthorized'), { statusCode: 401 })
@@ -58,8 +58,8 @@ test('a dependency checks every call, beside the proxies of its provider', async
     String(refused.headers['www-authenticate']),
     /^Bearer resource_metadata="http:\/\/localhost\/\.well-known\/oauth-protected-resource\/mcp"/
   )
-  // Behind the broker, tokens are the broker's own. A dependency that knows the tokens itself says
-  // so, or stands behind thin proxies.
+  // Behind the broker, tokens are the broker's own. A dependency that checks tokens itself sets
+  // `tokens: false` or runs with the thin proxies.
   for (
     const said of [{ tokens: false }, {
       version: '2025-03-26',
@@ -137,8 +137,8 @@ test('Okta: the issuer may have a path, and the default scope may be extended', 
 })
 
 /**
- * Registers a client, asks for authorization as it would, agrees, and returns where the browser is
- * sent.
+ * Registers a client, requests authorization, consents, and returns the URL to which the browser is
+ * redirected.
  */
 async function authorize (app: FastifyInstance): Promise<URL> {
   const redirectUri = 'http://127.0.0.1:4711/callback'

@@ -6,7 +6,7 @@ import { mcpOAuth, McpOAuthError, type McpOAuthOptions } from '../lib/index.ts'
 import { callerIn, whoami, whoamiCall } from './support/guarded.ts'
 import { startIssuer, type Issuer } from './support/issuer.ts'
 
-/** Two issuers, a host that takes registrations for each, and what is at its paths. */
+/** Two issuers, a host that accepts a registration for each, and helpers that request its paths. */
 async function start (
   t: TestContext,
   register: (app: FastifyInstance, a: McpOAuthOptions, b: McpOAuthOptions) => unknown,
@@ -37,7 +37,9 @@ async function start (
   return { app, origin, issuers, call }
 }
 
-/** Each of two paths is its own resource, of its own issuer, and takes the tokens of no other. */
+/**
+ * Asserts that each of two paths is a resource of its own issuer, and rejects tokens of the other.
+ */
 async function assertApart (
   { origin, issuers, call }: Awaited<ReturnType<typeof start>>,
   paths: readonly [string, string]
@@ -221,7 +223,7 @@ test('requireMcpAuth belongs to its scope, and asks which registration is meant 
       { onRequest: app.requireMcpAuth({ prefix: '/b' }) },
       async ({ mcpAuth }) => mcpAuth?.subject
     )
-    // A scope of its own knows which one is meant, and what is below it inherits that.
+    // A scope with a registration of its own uses that one, and its child scopes inherit it.
     await app.register(async (scope) => {
       await scope.register(mcpOAuth, { ...a, mcp: { server: whoami() } })
       assert.equal(scope.mcpOAuth.prefix, '/c')
@@ -306,7 +308,7 @@ test('the root may be given', async (t) => {
 test('a host that is itself mounted below a prefix keeps its discovery documents at the root', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
-  // The shape in which fastify-cli starts an app with --prefix.
+  // fastify-cli with --prefix starts an app in this way.
   await app.register(async (userApp) => {
     await userApp.register(mcpOAuth, { issuer: 'https://id.example', mcp: { tools: true } })
   }, { prefix: '/mounted' })

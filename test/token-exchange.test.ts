@@ -11,8 +11,8 @@ import { startProvider } from './support/provider.ts'
 const exchange = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
 /**
- * Another service, which takes tokens of the provider that are for itself. It notes the tokens it
- * was shown.
+ * Another service, which accepts the provider's tokens if it is their audience. It records the
+ * tokens it received.
  */
 async function startCalendar (
   t: TestContext,

@@ -17,7 +17,7 @@ import {
 const plain = (text: string) =>
   Object.fromEntries(new URLSearchParams(text)) as Record<string, string>
 
-/** A login that has come back from the provider, but not to us. */
+/** A login that the provider has completed, before the browser requests our callback. */
 async function pending (flow: Flow, more = {}) {
   const browser = openBrowser()
   const id = await flow.register()

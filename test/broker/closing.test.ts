@@ -21,7 +21,7 @@ matrix(
     while (arrived.size < 100) await sleep(5)
     const closed = flow.app.close()
     await assert.rejects(async () => {
-      // A connection that is open may still be told to go elsewhere.
+      // The server may close an open connection, so that the client connects to another instance.
       const { status } = await flow.token(redeem(id, kept))
       throw new Error(String(status))
     }, /503|fetch failed/)

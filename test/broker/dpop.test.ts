@@ -24,9 +24,9 @@ interface BoundFlow extends Flow {
   clientId: string
   holder: Holder
   nonce: string
-  /** A token request with a good proof but for what is given. */
+  /** A token request with a valid proof, except for the given parts. */
   prove(params: Params, parts?: TokenProof): Promise<Reply>
-  /** Calls the MCP route with a good proof. */
+  /** Calls the MCP route with a valid proof. */
   use(token: string, by?: Holder, at?: Instance): Promise<Reply>
 }
 
@@ -89,7 +89,7 @@ matrix(
     assert.equal(second.json()['token_type'], 'DPoP')
     assert.deepEqual(claimsOf(second.json()['access_token'])['cnf'], { jkt: flow.holder.jkt })
     assert.equal((await flow.use(second.json()['access_token'])).status, 200)
-    // To end a grant takes no proof.
+    // Revocation requires no proof.
     assert.equal(
       (await flow.revoke({ client_id: flow.clientId, token: second.json()['refresh_token'] }))
         .status,
@@ -143,7 +143,7 @@ matrix(
       (await requiring.prove(renew(requiring.clientId, bound.json()['refresh_token']))).status,
       200
     )
-    // A bearer token of before, made with the same secret by a server that was set otherwise.
+    // A bearer token that a server with the same secret issued under another `dpop` option.
     const before = await requiring.addInstance({ dpop: 'accept' })
     const old =
       (await before.token(redeem(requiring.clientId, await requiring.login(requiring.clientId))))
@@ -168,7 +168,7 @@ matrix('POST /oauth/token ignores proofs if dpop is off [EX-04]', async (place) 
   }
   const document = (await flow.send('/.well-known/openid-configuration')).json()
   assert.equal(document['dpop_signing_alg_values_supported'], undefined)
-  // Nor is a bound token good here, which the same secret has signed.
+  // A bound token signed with the same secret is invalid here, too.
   const bound = await flow.addInstance({ dpop: 'accept' })
   const code = await flow.login(flow.clientId)
   const refused = await flow.prove(redeem(flow.clientId, code), { at: bound })
@@ -239,13 +239,13 @@ matrix(
     assert.deepEqual((await flow.prove(refresh)).json(), one.json())
     isError(await flow.prove(refresh, { by: thief }), 400, 'invalid_grant')
     isError(await flow.token(refresh), 400, 'invalid_grant')
-    // None of that was the rightful client's doing: its grant goes on.
+    // The client itself sent none of these requests: its grant remains valid.
     assert.equal((await flow.prove(renew(flow.clientId, one.json()['refresh_token']))).status, 200)
 
     const plain = await flow.tokens(flow.clientId)
     const bound = await flow.prove(renew(flow.clientId, plain['refresh_token']))
     assert.deepEqual(claimsOf(bound.json()['access_token'])['cnf'], { jkt: flow.holder.jkt })
-    // The same unbound token with another key, or none, is somebody else's doing: the grant ends.
+    // An attacker sends the same unbound token with another key, or without one: the grant ends.
     isError(await flow.token(renew(flow.clientId, plain['refresh_token'])), 400, 'invalid_grant')
     isError(
       await flow.prove(renew(flow.clientId, bound.json()['refresh_token'])),
@@ -265,7 +265,7 @@ matrix(
     isError(await flow.token(redeem(flow.clientId, code)), 400, 'invalid_grant')
     const tokens = await flow.prove(redeem(flow.clientId, code))
     assert.deepEqual(claimsOf(tokens.json()['access_token'])['cnf'], { jkt: flow.holder.jkt })
-    // Nor does a thief end the grant with the used code.
+    // An attacker with the used code cannot end the grant, either.
     isError(await flow.prove(redeem(flow.clientId, code), { by: thief }), 400, 'invalid_grant')
     assert.equal((await flow.use(tokens.json()['access_token'])).status, 200)
 
@@ -355,7 +355,7 @@ matrix(
       (await at.send('/mcp', { method: 'GET', headers: { authorization: `DPoP ${token}`, dpop } }))
         .status
     const proof = await flow.holder.prove('GET', flow.resource, { token, nonce: flow.nonce })
-    // A method that is not served: past the guard it is 405.
+    // A method that is not served: the response behind the guard is 405.
     assert.deepEqual((await Promise.all([ask(flow, proof), ask(other, proof)])).sort(), [401, 405])
     const refresh = renew(flow.clientId, tokens['refresh_token'])
     const [one, two] = await Promise.all([flow.prove(refresh), flow.prove(refresh, { at: other })])

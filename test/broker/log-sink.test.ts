@@ -3,7 +3,7 @@ import Fastify from 'fastify'
 import { matrix } from '../support/matrix.ts'
 import { openBrowser, redeem, renew, type Flow } from '../support/flow.ts'
 
-/** A login and what can go wrong at each endpoint: what it is answered with. */
+/** A login, and an error at each endpoint, with the responses. */
 async function everything (flow: Flow): Promise<Record<string, number | string | undefined>> {
   const id = await flow.register()
   const tokens = await flow.tokens(id)
@@ -52,7 +52,8 @@ matrix('no endpoint fails while the disk of the log is full [F-27]', async ({ st
   let lost = 0
   const stream = {
     write (line: string) {
-      // These are Fastify's own. One that cannot be written stops a request before it gets here.
+      // Fastify writes these lines itself. If it cannot write one, the request ends before it
+      // reaches the plugin.
       if (!full || /"msg":"(incoming request|request completed)"/.test(line)) return
       lost++
       throw new Error('ENOSPC')

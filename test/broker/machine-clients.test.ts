@@ -34,7 +34,7 @@ const { secret, hash } = newSecret()
 const keys = { ES256: newKey('ES256'), RS256: newKey('RS256'), EdDSA: newKey('EdDSA') }
 const grantTypes: ['client_credentials'] = ['client_credentials']
 
-/** A broker in front of a provider that is up, and must not be asked. */
+/** A broker in front of an available provider, which must receive no request. */
 async function startWithMachines (start: Harness['startBroker']): Promise<RunningBroker> {
   return await start({
     options: {
@@ -222,7 +222,7 @@ async function imported (alg: 'ES256' | 'RS256'): Promise<webcrypto.CryptoKey> {
 test('POST /oauth/token lets mcp-remote --client-credentials call a tool [EX-01]', async (t) => {
   const { mcpUrl } = await startWithMachines(setup => startBroker(t, setup))
   const credentials = JSON.stringify({ client_id: 'job', client_secret: '$' + '{MACHINE_SECRET}' })
-  // By itself it asks for no more than what everyone needs.
+  // By default mcp-remote requests only the scopes that every call requires.
   const scope = JSON.stringify({ scope: 'mcp:read mcp:write' })
   const options = [
     '--client-credentials',

@@ -32,7 +32,7 @@ const [key, otherKey, rsa] = [newKey(), newKey(), newKey('RS256')]
 const ask = { grant_type: 'client_credentials' }
 const code: ClientOptions['grantTypes'] = ['authorization_code', 'refresh_token']
 
-/** A machine of each kind; `both` has users, too. */
+/** One machine client for each authentication method. `both` also has users. */
 const machines: ClientOptions[] = [
   {
     clientId: 'job',
@@ -564,7 +564,7 @@ matrix(
         'V-06'
       )
     }
-    // Theirs alone: a code of one client is worth nothing to another that proves itself.
+    // A code is bound to its client: another authenticated client cannot redeem it.
     isError(
       await flow.token({
         ...redeem('both', await flow.login('web')),
@@ -764,7 +764,7 @@ matrix(
     const [{ ttl }] = written as [Written]
     t.mock.timers.setTime(now + 90_000)
     isTokens(await flow.token({ ...ask, ...await fresh() }), 'clocks may differ by 30 seconds')
-    // Also where the clock of another instance is 20 seconds behind.
+    // The clock of another instance may be 20 seconds behind.
     t.mock.timers.setTime(now + (ttl - 20) * 1000)
     isError(await flow.token({ ...ask, ...await fresh() }), 401, 'invalid_client')
   },

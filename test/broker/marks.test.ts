@@ -8,9 +8,9 @@ import { memoryStore } from '../../lib/store/memory.ts'
 import { createOneTimeMarks } from '../../lib/store/one-time.ts'
 import { claimsOf, isError, providerClient, renew, secret, startFlow } from '../support/flow.ts'
 
-// A writer of the store can copy sealed values from one key to another.
+// The attack: with write access to the store, sealed values are copied from one key to another.
 
-/** Two grants of one user, and the marks in their store. */
+/** Two grants of one user, and the entries in their store. */
 async function twoGrants (t: TestContext) {
   const store = memoryStore()
   const state = { broken: false }
@@ -37,7 +37,7 @@ async function twoGrants (t: TestContext) {
     return { content, refresh: () => flow.token(renew(client, token)) }
   }
 
-  /** Copies what the store keeps for one token to the key of another. */
+  /** Copies the stored value of one token to the key of another token. */
   async function copy (kind: string, from: RefreshContent, to: RefreshContent) {
     const sealed = await marks.recall(kind, from.id)
     assert.ok(sealed, kind)

@@ -23,7 +23,8 @@ const places = servers.flatMap(server =>
 )
 
 /**
- * A request that needs the store, what answers it, and what it is answered with when all is well.
+ * A request that needs the store, whether an instance or the proxy receives it, and the status
+ * without an outage.
  */
 interface Step {
   ask(): Promise<Reply>
@@ -32,10 +33,7 @@ interface Step {
   reads?: true
 }
 
-/**
- * A request at every endpoint that has something to remember or to look up. None of them was sent
- * yet.
- */
+/** One request for every endpoint that writes to the store or reads from it. None is sent yet. */
 async function prepare (flow: Flow): Promise<Record<string, Step>> {
   const id = await flow.register()
   const [asking, returning] = [openBrowser(), openBrowser()]
@@ -82,11 +80,11 @@ async function prepare (flow: Flow): Promise<Record<string, Step>> {
   }
 }
 
-/** What can be the matter with a Redis that answers. */
+/** Faults of a Redis that still responds. */
 interface Trouble {
   args?: string[]
   readable?: true
-  /** Resolves to what ends it. */
+  /** Resolves to the function that ends the fault. */
   begin(t: TestContext, port: number, admin: Redis): Promise<() => Promise<unknown>>
 }
 
@@ -139,7 +137,7 @@ const troubles: Record<string, Trouble> = {
   }
 }
 
-/** Commands of ours that arrived, those included that were refused. */
+/** The number of our commands that Redis received, including rejected ones. */
 async function commandsAt (admin: Redis): Promise<{ reads: number, writes: number }> {
   const stats = await admin.info('commandstats')
   const count = (command: string) => {
@@ -167,7 +165,7 @@ for (const [name, { args = [], readable, begin }] of Object.entries(troubles)) {
         const asked = { all: flow.provider.requests.length, tokens: flow.provider.count('/token') }
         const before = await commandsAt(admin)
         const end = await begin(t, port, admin)
-        // What was answered just now must be a second ago.
+        // Cached responses of the store must be a second old.
         await sleep(1_050)
         const since = performance.now()
         const rounds = 15
@@ -187,7 +185,7 @@ for (const [name, { args = [], readable, begin }] of Object.entries(troubles)) {
         await end()
         const after = await commandsAt(admin)
         const [reads, writes] = [after.reads - before.reads, after.writes - before.writes]
-        // Five that fail, questions for four keys, and what instances tell each other.
+        // Five failures, probes of four keys, and the messages that instances exchange.
         const most = 5 + 4 * (probes + 1) + 4
         assert.ok(readable || reads <= most, `no storm: ${reads} in ${probes} s`)
         assert.ok(writes <= most, `no storm: ${writes} in ${probes} s`)
@@ -220,7 +218,7 @@ for (const [name, { args = [], readable, begin }] of Object.entries(troubles)) {
   }
 }
 
-/** A primary and its replica, and a store at whichever is the primary. */
+/** A primary and its replica, and a store that uses the current primary. */
 interface Pair {
   store: Store
   cut(): Promise<void>
@@ -242,7 +240,7 @@ async function startPair (t: TestContext): Promise<Pair> {
       put: (key, value, ttl) => current.put(key, value, ttl),
       putIfAbsent: (key, value, ttl) => current.putIfAbsent(key, value, ttl)
     },
-    /** From here on the replica learns nothing. */
+    /** Stops the replication. */
     async cut () {
       while (!/slave0:.*lag=[01]\b/.test(await admin.info('replication'))) await sleep(20)
       await admin.call('WAIT', '1', '1000')
@@ -250,7 +248,7 @@ async function startPair (t: TestContext): Promise<Pair> {
       await admin.call('CLIENT', 'KILL', 'TYPE', 'REPLICA')
       while (!/master_link_status:down/.test(await other.info('replication'))) await sleep(20)
     },
-    /** The primary dies, the replica takes its place. */
+    /** Stops the primary and promotes the replica. */
     async failOver () {
       primary.process.kill('SIGKILL')
       await other.replicaof('NO', 'ONE')

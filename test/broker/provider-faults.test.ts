@@ -6,7 +6,7 @@ import { skip as noCertificate, startUntrusted } from '../support/certificate.ts
 import { createKey } from '../support/issuer.ts'
 import type { Fault, StubProvider } from '../support/stub-provider.ts'
 
-/** What a login needs the provider for. */
+/** The steps of a login that need the provider. */
 interface Steps {
   consent(): Promise<Reply>
   callback(): Promise<Reply>
@@ -14,8 +14,8 @@ interface Steps {
 }
 
 /**
- * Three logins that have come as far as they can without the provider. They go on at whichever
- * instance, started when the provider is no good.
+ * Three logins, each one at the first step that needs the provider. The steps continue at the given
+ * instance, which may have been started during the fault.
  */
 async function pending ({ startFlow }: Harness): Promise<{ flow: Flow, late(): Promise<Steps> }> {
   const flow = await startFlow()
@@ -40,8 +40,8 @@ async function pending ({ startFlow }: Harness): Promise<{ flow: Flow, late(): P
 type Spoil = (provider: StubProvider) => unknown
 
 /**
- * Nobody gets further, and nothing is used up: as soon as the provider is in order, each step can
- * be taken after all.
+ * Asserts that each step fails and consumes nothing: after the provider has recovered, each step
+ * succeeds.
  */
 async function waits (
   place: Harness,
@@ -68,7 +68,7 @@ async function waits (
   assert.equal(flow.provider.requests.length, asked, 'nothing but the metadata was asked for')
   flow.provider.fail.clear()
   flow.provider.metadata = sound
-  // It rests before it asks again.
+  // The broker pauses before it requests the metadata again.
   while ((await steps.consent()).status !== 303) await sleep(100)
   assert.equal((await steps.callback()).status, 302)
   assert.equal((await steps.token()).status, 200)
@@ -309,7 +309,7 @@ matrix(
     )
     assert.equal(flow.provider.most, 50)
     const busy = replies.filter(({ reply }) => reply.status !== 200)
-    // Those for whom there was no place, and those who waited for five seconds.
+    // The requests beyond the queue, and those that waited for five seconds.
     assert.ok(busy.length >= 10, String(busy.length))
     flow.provider.delay = 0
     for (const { code, reply } of busy) {

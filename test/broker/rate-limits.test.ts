@@ -8,7 +8,7 @@ import { isError, isPage, query, redeem, renew, type Flow, type Reply } from '..
 import { watch } from '../support/stores.ts'
 import { sweep } from '../support/sweep.ts'
 
-/** A host as docs/security.md has it. */
+/** A host with the rate limits of docs/security.md. */
 function limitedTo (max: number): () => Promise<FastifyInstance> {
   return async () => {
     const app = Fastify()
@@ -80,7 +80,7 @@ matrix(
   }
 )
 
-/** Bytes of memory in use, without what is garbage. */
+/** Bytes of memory in use after a garbage collection. */
 function heapUsed (): number {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void

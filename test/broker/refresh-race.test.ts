@@ -13,7 +13,7 @@ matrix(
       wrap: store => ({
         ...store,
         async get (key) {
-          // One look at whether the token was used takes until the other request is done.
+          // The read that tells whether the token was used lasts until the other request has ended.
           if (slow && key.includes(':refresh:')) {
             slow = false
             signals.emit('looking')

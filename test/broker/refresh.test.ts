@@ -405,7 +405,7 @@ matrix(
       wrap: store => ({
         ...store,
         async put (key, value, ttl) {
-          // From the moment it is noticed.
+          // The provider is requested again as soon as the reuse is detected.
           if (key.includes(':refreshed:') && outage > 0) {
             ;[end, outage] = [performance.now() + outage, 0]
           }

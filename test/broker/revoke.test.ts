@@ -64,7 +64,7 @@ matrix(
   }
 )
 
-/** The tokens that were ended at the provider. */
+/** The tokens that were revoked at the provider. */
 function endedAt ({ provider }: Flow): Array<string | null> {
   return provider.requests.filter(({ path }) => path === '/revoke').map(({ params }) =>
     params.get('token')

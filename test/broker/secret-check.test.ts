@@ -17,7 +17,7 @@ const strangers = /"level":50,.*had none of the secrets given here.*list both fi
 const behind = /"level":50,.*unknown at the other.*deploy/
 const unopened = /"level":50,.*sealed with none of its secrets/
 
-/** How many lines of a log match. */
+/** The number of log lines that match. */
 function count (logs: readonly string[], pattern: RegExp): number {
   return logs.filter(line => pattern.test(line)).length
 }

@@ -132,7 +132,7 @@ test('createNonces() returns the nonces of version 0.1.0', () => {
   assert.deepEqual(createNonces([secret])(time), fixture.nonces)
 })
 
-/** The broker of today with the options of version 0.1.0, at the time of the fixture. */
+/** The current broker with the options of version 0.1.0, at the time of the fixture. */
 async function upgraded (
   t: TestContext,
   options: Partial<McpOAuthOptions> = {}
@@ -154,7 +154,7 @@ async function upgraded (
   return { ...flow, instance }
 }
 
-/** A store as version 0.1.0 left it. */
+/** A store with the entries that version 0.1.0 wrote. */
 async function storeOfOldVersion () {
   const store = memoryStore()
   for (const [key, value] of Object.entries(stored.entries)) await store.put(key, value, 3600)
@@ -167,7 +167,7 @@ const redeemed = (client: Sealed, code: string) =>
     redirect_uri: redirectUri
   })
 
-/** Ends a login: from the callback to an access token that the MCP route accepts. */
+/** Completes a login: from the callback to an access token that the MCP route accepts. */
 async function finishLogin (
   instance: Instance,
   browser: ReturnType<typeof openBrowser>,

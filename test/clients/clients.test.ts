@@ -103,8 +103,8 @@ matrix(
 )
 
 /**
- * Connects the client of the SDK 2.x, handing it what the authorization server sent back, changed
- * by `tamper`.
+ * Connects the client of the SDK 2.x, and passes it the authorization response after `tamper` has
+ * changed it.
  */
 async function connect2 (
   t: TestContext,
@@ -220,7 +220,10 @@ matrix(
   }
 )
 
-/** Starts mcp-remote with a browser that is a script: it gets the URL that mcp-remote prints. */
+/**
+ * Starts mcp-remote with a script in place of a browser: it receives the URL that mcp-remote
+ * prints.
+ */
 function startMcpRemote (
   t: TestContext,
   url: string,
@@ -258,7 +261,7 @@ function startMcpRemote (
   return child
 }
 
-/** Talks to a server on its standard input and output, a line a message. */
+/** Exchanges messages with a server over its standard input and output, one line each. */
 function stdio (
   child: ChildProcessWithoutNullStreams
 ): {

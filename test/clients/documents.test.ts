@@ -8,7 +8,9 @@ import type { PublicFetch } from '../../lib/http/public-fetch.ts'
 
 const id = 'https://app.example/client.json'
 
-/** A cache over a fetch that responds as `state` says, with a clock and a list of fetched URLs. */
+/**
+ * A cache over a fetch that responds as set in `state`, with a clock and a list of fetched URLs.
+ */
 function setUp (
   { allowedHosts = null, minFailureMs = 0 }: {
     allowedHosts?: readonly string[] | null
@@ -61,7 +63,9 @@ function setUp (
   return { state, documents }
 }
 
-/** The longest of some times, in seconds, for which a response is used without another fetch. */
+/**
+ * The longest of the given times, in seconds, for which a response is used without another fetch.
+ */
 async function secondsCached (headers: Record<string, string>): Promise<number> {
   const { state, documents } = setUp()
   state.headers = headers

@@ -32,8 +32,8 @@ for (const [mount, prefix] of Object.entries(mounts)) {
         assert.equal(reply.headers.get('content-type'), 'application/json; charset=utf-8')
         assert.equal(reply.headers.get('access-control-allow-origin'), '*')
         const { client_id: id, client_id_issued_at: issued, ...rest } = reply.json()
-        // The seed's members except the two of the secret, and the response types that RFC 7591
-        // has the server name.
+        // The members of the predecessor's response except the two of the secret, and the response
+        // types, which RFC 7591 requires.
         assert.deepEqual(rest, {
           client_name: 'MCP client',
           grant_types: ['authorization_code'],

@@ -177,7 +177,7 @@ test('seal fits a client id with one redirect URI into 400 characters', async ()
     client_name: 'Claude Code (plugin:x)',
     grant_types: ['authorization_code', 'refresh_token']
   }, { allowed: null, forbidden: [] })
-  // What all clients have in common need not be carried.
+  // Defaults that all clients share are not sealed.
   const { redirect_uris: uris, client_name: name, grant_types: grants } = client
   const value = await sealer.seal(
     'client',

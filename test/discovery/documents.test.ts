@@ -325,7 +325,10 @@ test('GET /.well-known/* reports faults of the provider, and recovers [F-07 ASM-
   )
 })
 
-/** Asks until the response is 200, as clients do. The time limit of the runner ends it. */
+/**
+ * Repeats the request until the response is 200, as clients do. The time limit of the runner ends
+ * it.
+ */
 async function recovered (server: ThinServer): Promise<void> {
   while ((await server.send('/.well-known/oauth-authorization-server')).status !== 200) {
     await new Promise((resolve) => {

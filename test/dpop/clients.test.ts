@@ -15,7 +15,7 @@ import { startProvider } from '../support/provider.ts'
 const redirectUri = 'http://127.0.0.1:4711/callback'
 const insecure = { algorithm: 'oauth2' as const, execute: [oidc.allowInsecureRequests] }
 
-/** Counts what the library sends and is told, by status and error. */
+/** Counts the requests of the library and the responses, by status and error. */
 function counting (config: oidc.Configuration): string[] {
   const answers: string[] = []
   config[oidc.customFetch] = async (url, init) => {
@@ -30,7 +30,7 @@ function counting (config: oidc.Configuration): string[] {
   return answers
 }
 
-/** Logs in, with a code for the key of the handle. */
+/** Logs in with a code that is bound to the key of the handle. */
 async function login (
   config: oidc.Configuration,
   DPoP: oidc.DPoPHandle,
@@ -75,7 +75,7 @@ for (const dpop of ['accept', 'require'] as const) {
       assert.deepEqual(claimsOf(tokens.access_token)['cnf'], {
         jkt: await DPoP.calculateThumbprint()
       })
-      // The nonce was asked for once; one that is known is good for the MCP route too.
+      // One response required a nonce. The library sends a cached nonce to the MCP route, too.
       assert.deepEqual(answers, ['POST /oauth/token 400 use_dpop_nonce', 'POST /oauth/token 200'])
 
       const headers = new Headers({
@@ -98,7 +98,7 @@ for (const dpop of ['accept', 'require'] as const) {
         (error: oidc.WWWAuthenticateChallengeError) => error.status === 401
       )
 
-      // A new handle knows no nonce yet; a stranger's has another key.
+      // A new handle has no nonce yet, and an attacker's handle has another key.
       const again = oidc.getDPoPHandle(config, await oidc.randomDPoPKeyPair(alg))
       await assert.rejects(
         call(tokens.access_token, { DPoP: again }),

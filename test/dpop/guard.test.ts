@@ -41,7 +41,7 @@ interface BoundApp extends GuardedApp {
   /** A token bound to the holder's key. */
   bound(claims?: Record<string, unknown>): Promise<string>
   nonce(): Promise<string>
-  /** Calls the MCP route, or whatever `url` says, with a good proof but for what is given. */
+  /** Calls the MCP route, or `url`, with a valid proof except for the given parts. */
   ask(
     token: string,
     parts?: ProofParts & {
@@ -94,7 +94,7 @@ async function start (
   return bound
 }
 
-/** Refused, with these challenges and no others: `*` is a scheme that is told of no error. */
+/** Asserts a rejection with exactly these challenges: `*` marks a scheme without an error. */
 async function isRefused (
   response: Response,
   status: number,
@@ -126,7 +126,7 @@ test('dpop off: POST /mcp rejects a bound token with 401, with either scheme [Q-
     'Bearer invalid_token',
     app.origin
   )
-  // A scheme that is not understood is as no credentials (RFC 6750, section 3.1).
+  // Credentials of an unsupported scheme count as none (RFC 6750 §3.1).
   const answer = await app.ask(token, { nonce: 'x' })
   assert.equal(answer.headers.get('dpop-nonce'), null)
   await isRefused(answer, 401, 'Bearer', app.origin)
@@ -210,7 +210,7 @@ test('dpop require: POST /mcp accepts only bound tokens [Q-27 EX-04]', async (t)
   const token = await app.bound()
   assert.equal((await app.ask(token)).status, 200)
   await isRefused(await app.ask(await app.token()), 401, 'DPoP invalid_token', app.origin)
-  // Bearer is not understood here: as no credentials.
+  // Bearer is not supported here: its credentials count as none.
   for (const bearer of [token, await app.token(), 'a b']) {
     await isRefused(await app.call(bearer), 401, 'DPoP', app.origin)
   }
@@ -366,7 +366,7 @@ test('POST /mcp rejects every altered proof with 401 [EX-04 J-01 J-02 J-03 J-07]
     `dpop: ${good}`
   ])
   assert.match(twice, /^HTTP\/1.1 401 [^]*error="invalid_dpop_proof"/)
-  // Nothing of all that has used the good one up.
+  // None of these requests has consumed the valid proof.
   assert.equal((await app.ask(token, { proof: good })).status, 200)
 })
 
@@ -493,7 +493,7 @@ test('A guarded route expects its own URL in htu, also behind a proxy that strip
   assert.equal((await app.ask(token, { url: `${publicUrl}/mcp`, nonce })).status, 200)
   assert.equal(await (await ask('/notes/a%20b?c=d')).text(), 'alice')
   assert.equal((await ask('/notes/%61')).status, 200)
-  // Two guards of one request see one proof.
+  // Two guards of one request share one verified proof.
   assert.equal(await (await ask('/twice')).text(), 'twice')
   for (
     const htu of [
@@ -511,7 +511,7 @@ test('A guarded route expects its own URL in htu, also behind a proxy that strip
     )
     assert.equal(answer.status, 401)
   }
-  // What a request says about where it went changes nothing.
+  // The Host and forwarding headers do not change the expected `htu`.
   const forged = {
     'x-forwarded-host': 'evil.example',
     'x-forwarded-prefix': '/evil',
@@ -609,7 +609,7 @@ test('A guarded route reads the binding of an opaque token from introspection [E
     clientId: 'rs',
     clientSecret: 'canary'
   })
-  // The app names an issuer of its own, which this verifier does not speak for.
+  // The app has another issuer than this verifier.
   const tokens: TokenVerifier = async (token, context) => await verify(token, context)
   for (
     const [dpop, expected] of [['off', [401, 401, 401]], ['accept', [200, 401, 401]], ['require', [
@@ -653,8 +653,8 @@ for (const { where, skip, open } of stores) {
       const key = await createKey('shared')
       for (const { issuer } of [one, two]) issuer.jwks = { keys: [key.jwk] }
       const claims = { aud: url, cnf: { jkt: one.holder.jkt } }
-      // Each has an issuer of its own, so each has a token of its own; `ath` is not what is tested
-      // here.
+      // Each instance has its own issuer, so each has its own token. The test does not concern
+      // `ath`.
       const tokens = await Promise.all([one, two].map(({ issuer }) => issuer.mint(claims, { key })))
       const nonce =
         (await one.ask(tokens[0] as string, { url, nonce: undefined })).headers.get('dpop-nonce') ??
@@ -728,7 +728,7 @@ const routes = (app: FastifyInstance) => {
 
 const toolCall = { ...whoamiCall, params: { name: 'me', arguments: {} } }
 
-/** The same call, as clients of both eras make it. */
+/** The same call, as clients of each era send it. */
 const eras = {
   legacy: [{}, toolCall],
   modern: [
@@ -756,7 +756,7 @@ test('A tool made from a guarded route reuses the proof of its MCP request alone
     const [eraHeaders, body] = eras[era]
     const tickets: string[] = []
     const app = Fastify()
-    // A host that looks at all there is, before us.
+    // A hook of the host reads all headers before the plugin does.
     app.addHook('onRequest', async ({ headers }) => {
       tickets.push(...[headers['x-fastify-mcp-oauth-ticket'] ?? []].flat())
     })
@@ -783,7 +783,7 @@ test('A tool made from a guarded route reuses the proof of its MCP request alone
     const outside = (headers: Record<string, string>) =>
       fetch(me, { headers: { authorization: `DPoP ${token}`, ...headers } })
     assert.equal((await outside({})).status, 401)
-    // Tickets are spent, and none can be made up.
+    // Inject tokens are valid once, and cannot be forged.
     for (
       const ticket of [...tickets, '', 'x', 'undefined', '00000000-0000-4000-8000-000000000000']
     ) {

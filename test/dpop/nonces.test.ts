@@ -24,7 +24,7 @@ test('createNonces hands out a nonce for two minutes and accepts it for two more
     assert.equal(nonces(start + after)[0] === first, handedOut, `${after}`)
     assert.equal(nonces(start + after).includes(first), valid, `${after}`)
   }
-  // A used proof is remembered for as long as its nonce is valid, on clocks half a minute apart.
+  // A used proof is stored for as long as its nonce is valid, on clocks half a minute apart.
   assert.ok(nonceLifetime >= 240 + 30 + 30)
 })
 

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { FastifyInstance, FastifyServerOptions } from 'fastify'
 import { startFlow } from '../support/flow.ts'
 
-// Run by versions.test.ts in a process of its own, on the Fastify that FASTIFY names.
+// versions.test.ts runs this file in a process of its own, on the Fastify that FASTIFY names.
 
 const { default: create } = await import(process.env['FASTIFY'] as string) as {
   default: (options?: FastifyServerOptions) => FastifyInstance

@@ -184,7 +184,8 @@ test('/mcp accepts a machine token without subject [EX-02]', async (t) => {
 
 test('/mcp verifies the token before it parses the body [RS-07 Q-10]', async (t) => {
   const { origin } = await startGuarded(t)
-  // A megabyte is announced and never sent: whoever waits for it does not answer.
+  // The client announces a megabyte and never sends it: a server that reads the body first does not
+  // respond.
   const answer = await raw(origin, [
     'POST /mcp HTTP/1.1',
     'Host: localhost',

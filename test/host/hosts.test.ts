@@ -13,7 +13,7 @@ import { opinionatedHost } from '../support/host.ts'
 
 type Host = () => FastifyInstance | Promise<FastifyInstance>
 
-/** Whoever sees this in an answer of ours has found a leak. */
+/** If a response of the plugin contains this text, the host has changed it. */
 const canary = 'host-canary'
 
 const hosts: Record<string, Host> = {
@@ -230,7 +230,7 @@ const decisive = [
   'set-cookie'
 ]
 
-/** What each probe was answered, without what differs from run to run. */
+/** The response to each probe, without the parts that differ between runs. */
 async function answersOf ({ origin, token }: GuardedApp): Promise<unknown[]> {
   const answers = []
   for (
@@ -262,7 +262,7 @@ async function answersOf ({ origin, token }: GuardedApp): Promise<unknown[]> {
 
 let reference: Promise<unknown[]> | undefined
 
-/** What the probes are answered in a host without opinions. */
+/** The responses to the probes in a plain host. */
 function bareAnswers (t: TestContext): Promise<unknown[]> {
   reference ??= startGuarded(t, options, { app: Fastify() }).then(answersOf)
   return reference

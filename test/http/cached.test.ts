@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { cached } from '../../lib/http/cached.ts'
 
-/** A value on a clock of its own, from a source that counts and can be broken. */
+/** A cached value with its own clock, from a source that counts its loads and can fail. */
 function setUp () {
   const state = { time: 1_000, loads: 0, broken: false }
   const source = cached({

@@ -32,7 +32,7 @@ async function serve (t: TestContext, listener: RequestListener): Promise<string
   return `http://127.0.0.1:${await listen(t, createServer(listener))}`
 }
 
-/** Counts connections, and the bytes that came over them. */
+/** Counts connections and the bytes received on them. */
 async function trap (
   t: TestContext
 ): Promise<{ port: number, seen: { connections: number, bytes: number } }> {
@@ -219,7 +219,7 @@ test('publicFetch sends nothing to a name with a private address [C-02 SS-01]', 
 test('publicFetch ignores private addresses among public ones, after one lookup [C-03 SS-01]', async (t) => {
   const { port, seen } = await trap(t)
   let lookups = 0
-  // 2fff::1 is public by its range, and not given to anyone.
+  // 2fff::1 is public by its range, but not assigned.
   const fetch = createPublicFetch({
     timeout: 300,
     resolve: async () => lookups++ === 0 ? ['127.0.0.1', '2fff::1', '::1'] : ['127.0.0.1']

@@ -51,8 +51,8 @@ test('Chromium: a double click approves once [N-09]', async (t) => {
   const setup = await startInBrowser(t)
   if (setup === null) return
   const { app, page, context, client, issuer } = setup
-  // Asked of the server: a browser that was told twice forgets its first request, and maybe what
-  // came back.
+  // Counted at the server: a browser that is redirected twice drops its first request, and maybe
+  // the response.
   const responses: ServerResponse[] = []
   app.server.on('request', (request, response) => {
     if (request.url === '/oauth/consent') responses.push(response)
@@ -104,7 +104,7 @@ test('Chromium: another site cannot send the form, not even one of this browser 
   const markup = await page.content()
   const sealed = await sealedOn(page)
   const other = await context.newPage()
-  // Another port of the same host: the same site to cookies, another origin to us.
+  // Another port of the same host: same-site for cookies, but cross-origin.
   await other.route(
     'http://localhost:1/',
     route => route.fulfill({ contentType: 'text/html', body: markup })
@@ -127,7 +127,7 @@ test('Chromium: our pages cannot be framed [A-24 N-12]', async (t) => {
   const frames = [...framed, frameable].map((url) =>
     `<iframe src="${url.replaceAll('&', '&amp;')}"></iframe>`
   ).join('')
-  // Another origin on this machine: browsers keep pages of the internet away from it anyway.
+  // Another origin on this machine: browsers block requests of public pages to loopback anyway.
   await page.goto(new URL('/', client.redirectUri).href)
   await page.setContent(`<!doctype html>${frames}`, { waitUntil: 'load' })
   while (

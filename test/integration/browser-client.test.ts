@@ -22,7 +22,7 @@ async function startSite (t: TestContext): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-/** What a page can do and see, run inside of it. */
+/** The requests of a page and the responses it can read. Runs inside the page. */
 const visit = `async ({ mcpUrl, token }) => {
   const message = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'whoami', arguments: {} } }
   const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream',

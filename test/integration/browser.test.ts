@@ -85,7 +85,7 @@ test(
     if (setup === null) return
     const { client, context } = setup
     const refusals: string[] = []
-    // Nothing of an app's address reaches the page, which stays where it was.
+    // The page, which remains open, cannot read the URL of the app.
     const inNewPage = async (login: (page: Page) => Promise<void>): Promise<URLSearchParams> => {
       const page = await context.newPage()
       page.on('console', message => {
@@ -158,8 +158,8 @@ test('Chromium: sixty logins leave a small cookie, and the last one works [N-19 
     }
   })
   for (let index = 1; index < 60; index++) {
-    // With the cookies of the browser, but without pages, which take their time. Clients may put
-    // much into their state.
+    // The requests have the browser's cookies but open no pages, which are slow. Clients may send a
+    // long state.
     const shown = await context.request.get(
       client.ask({ state: String(index).padEnd(index % 3 === 0 ? 1500 : 1, '.') })
     )

@@ -48,10 +48,7 @@ async function tests (): Promise<void> {
     token_endpoint_auth_method: 'none',
     ...more
   })
-  /**
-   * Puts a document there. Where it may not be kept, it is fetched for each login, and again for
-   * its code.
-   */
+  /** Publishes a document. If it must not be cached, each login and each redemption fetches it. */
   const publish = (id: string, more: object = {}, kept = true) => {
     internet.places[id.slice('https://'.length)] = answering(200, {
       ...json,
@@ -224,7 +221,7 @@ async function tests (): Promise<void> {
         internet.places[id.slice('https://'.length)] = answer(id)
         return [name, id] as const
       })
-      // Ten are fetched at once.
+      // The plugin fetches ten documents at once.
       for (let from = 0; from < ids.length; from += 10) {
         await Promise.all(
           ids.slice(from, from + 10).map(async ([name, id]) => {

@@ -31,7 +31,7 @@ test('the conformance suite passes for the authorization server [PX RFC 8414 RFC
       '--port',
       String(port)
     ], {
-      // It prints where the user shall go, and waits for the browser to come back.
+      // The suite prints the authorization URL and waits for the redirect of the browser.
       line (line) {
         if (line.startsWith(`${issuer}/oauth/authorize?`)) {
           logins.push(headlessLogin(line, { stopAt: redirectUri }).then(({ url }) => fetch(url)))

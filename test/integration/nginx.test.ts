@@ -5,7 +5,7 @@ import { challenge } from '../support/flow.ts'
 import { connectClient, headlessLogin, headlessOAuth } from '../support/login.ts'
 import { startNginx } from '../support/nginx.ts'
 
-/** The broker behind nginx, and what it sets in browsers. Null where there is no nginx. */
+/** The broker behind nginx, and the cookies it sets. Null if nginx is not installed. */
 async function start (t: TestContext, example: 'root' | 'path', path: string) {
   const port = await freePort()
   const proxy = await startNginx(t, example, port)

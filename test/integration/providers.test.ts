@@ -24,8 +24,8 @@ type Start = (
 const clientSecret = `canary-client-secret-${randomBytes(12).toString('hex')}`
 
 /**
- * What a login left behind: our tokens, what the provider says about the user with its own, and a
- * way to new tokens.
+ * The result of a login: our tokens, the provider's userinfo for its own token, and a function that
+ * refreshes.
  */
 interface Login {
   token: OAuthTokens
@@ -88,7 +88,7 @@ async function logIn (t: TestContext, { options }: Harness, start: Start): Promi
   }
 }
 
-/** A tool that asks the provider who is calling, with the provider's own token. */
+/** A tool that requests the caller's userinfo with the provider's own token. */
 function addUserinfo (app: FastifyInstance, provider: string): void {
   app.get('/userinfo', {
     onRequest: app.requireMcpAuth(),
@@ -108,7 +108,7 @@ function claimsOf ({ access_token: token }: OAuthTokens): Record<string, unknown
   return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
 }
 
-/** Refreshes twice: the second time shows that what was kept of the first is good. */
+/** Refreshes twice: the second refresh proves that the first one stored a valid token. */
 async function refreshTwice ({ token, refresh }: Login): Promise<void> {
   const second = await refresh(token)
   assert.notEqual(second.refresh_token, token.refresh_token)
@@ -146,7 +146,7 @@ interface Deviation {
   fetch?: typeof fetch
 }
 
-/** oidc-provider, made to deviate. */
+/** oidc-provider with deviations. */
 function deviating (
   { client, provider: options, metadata, fetch: browser = fetch }: Deviation
 ): Start {
@@ -187,7 +187,9 @@ async function publish (t: TestContext, issuer: string, changes: object): Promis
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-/** A browser that loses `iss` on the way back from the provider, as if there had been none. */
+/**
+ * A browser that drops `iss` from the authorization response, as if the provider had not sent it.
+ */
 const withoutIss: typeof fetch = async (input, init) => {
   const response = await fetch(input, init)
   const location = response.headers.get('location')

@@ -20,7 +20,7 @@ const operations: Array<
   ['put', (store, key) => store.put(key, 'value', 60)]
 ]
 
-/** Every operation rejects, and within two seconds. */
+/** Asserts that every operation rejects within two seconds. */
 async function refuses (store: Store, reason?: RegExp, key = 'key'): Promise<void> {
   for (const [name, operation] of operations) {
     const outcome = await Promise.race([
@@ -68,7 +68,7 @@ test('redisStore writes every key with a lifetime [S-07]', { skip }, async (t) =
       assert.ok(left > 0 && left <= Math.ceil(ttl * 1000), `${key} ${left}`)
     }
   }
-  // A second write must not take an end away, nor one that fails move it.
+  // A second write must not remove the expiry, and a rejected write must not change it.
   await store.put('a3', 'y', 60)
   assert.ok(await client.pttl('a3') <= 60_000)
   await store.putIfAbsent('b2', 'y', 2_678_400)

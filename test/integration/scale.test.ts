@@ -4,7 +4,7 @@ import { startFleet } from '../../benchmarks/scale/fleet.ts'
 import { runLogins, runRedemptions, runRefreshes } from '../../benchmarks/scale/runs.ts'
 import { isInstalled } from '../support/daemon.ts'
 
-// The small form of `npm run scale`.
+// A smaller run of `npm run scale`.
 
 for (const [shared, redis] of [['one Redis', true], ['no store at all', false]] as const) {
   test(`two processes on ${shared}`, async (t) => {

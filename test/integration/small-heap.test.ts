@@ -98,7 +98,7 @@ test('the memory store filled by anonymous requests fits into a heap of 128 MB [
   assert.equal(await runInSmallHeap('full-memory.ts'), 'true\n')
 })
 
-/** All four pairs are for `npm run test:long`. */
+/** All four pairs run in `npm run test:long` only. */
 const pairs = [
   { where: 'in memory, at the root', redis: false, prefix: '' },
   { where: 'on Redis, under /v1', redis: true, prefix: '/v1' },

@@ -13,7 +13,7 @@ const meta = {
   'io.modelcontextprotocol/clientCapabilities': {}
 }
 
-/** A server of the SDK 1.x with something of everything. */
+/** A server of the SDK 1.x with at least one tool, prompt and resource. */
 function buildServer (aborted: string[] = []): McpServer {
   const server = new McpServer({ name: 'old', version: '1.2.3' }, { instructions: 'Be kind.' })
   server.registerTool('greet', {

@@ -108,7 +108,7 @@ test('parseBody accepts only messages that the SDK accepts', () => {
   let accepted = 0
   fc.assert(
     fc.property(message, (value) => {
-      // A body has come through JSON: no undefined, no functions.
+      // Bodies are parsed from JSON: they contain no undefined and no functions.
       const parsed = parseBody(JSON.parse(JSON.stringify(value)), undefined)
       if ('status' in parsed) return
       for (const request of [...parsed.requests, ...parsed.notifications]) {

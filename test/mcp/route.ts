@@ -11,7 +11,7 @@ import type { Config } from '../../lib/options/config.ts'
 
 export type EndpointOptions = Partial<Config['mcp']>
 
-/** What an endpoint needs of its registration. */
+/** The dependencies that a registration passes to an endpoint. */
 export interface EndpointDeps {
   resource?: () => string
   tools?: () => ToolCollection
@@ -95,7 +95,7 @@ function authOf (header: string | undefined): McpAuth | undefined {
   return token === undefined ? undefined : { token, clientId: 'client', scopes: [], subject: token }
 }
 
-/** POSTs one body as a client would. */
+/** POSTs one body with the headers of a client. */
 export function post (
   url: string,
   body: unknown,

@@ -24,7 +24,7 @@ interface Observed {
   aborted: string[]
 }
 
-/** A server whose tools show what they know about their caller. */
+/** A server whose tools return the data they received about their caller. */
 function buildServer (seen: Observed = { started: [], aborted: [] }): McpServer {
   const server = new McpServer({ name: 'test', version: '1.0.0' }, {
     capabilities: { logging: {} }
@@ -86,7 +86,7 @@ function buildServer (seen: Observed = { started: [], aborted: [] }): McpServer 
 }
 
 async function start (t: TestContext, server: SdkServer | SdkServerFactory): Promise<string> {
-  // Node's fetch opens a spare connection after a broken one, which closing would wait for.
+  // Node's fetch opens a spare connection after a broken one, and close() would wait for it.
   return serve(t, Fastify({ forceCloseConnections: true }), buildEndpoint({ server }))
 }
 

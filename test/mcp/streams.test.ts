@@ -18,7 +18,7 @@ const endless = () =>
   )
 const mcp: McpOAuthOptions['mcp'] = { handler: { fetch: async () => endless() } }
 
-/** Opens a stream, and tells how many seconds later it ended. */
+/** Opens a stream. Resolves to the number of seconds until it ended. */
 async function listen (
   t: TestContext,
   url: string,

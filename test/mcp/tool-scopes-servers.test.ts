@@ -23,7 +23,7 @@ const modernMeta = {
 }
 const done = async () => ({ content: [{ type: 'text' as const, text: 'done' }] })
 
-/** Two tools, of which one writes, and says so. */
+/** Two tools. The annotations of one state that it writes. */
 function sdk1 (): McpServer {
   const server = new McpServer({ name: 'test', version: '1.0.0' })
   server.registerTool('read_notes', { annotations: { readOnlyHint: true } }, done)
@@ -317,7 +317,7 @@ test('POST /mcp reads all pages of a list of tools, and filters each page', asyn
   ], '3'])
 })
 
-/** A handler that lists its tools as told, and counts what it runs. */
+/** A handler with the given list of tools, which counts the calls. */
 function listing (list: (id: unknown, request: Request) => Response | Promise<Response>) {
   const handler = {
     ran: 0,

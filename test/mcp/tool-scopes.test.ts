@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import Fastify from 'fastify'
 import { mcpOAuth, type McpOAuthOptions } from '../../lib/index.ts'
 
-/** An app whose callers say who they are: `x-scopes` has their scopes. */
+/** An app whose callers choose their scopes by the header `x-scopes`. */
 async function app (mcp: McpOAuthOptions['mcp']) {
   const app = Fastify()
   await app.register(mcpOAuth, {

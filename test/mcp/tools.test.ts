@@ -84,7 +84,7 @@ const seen = ({ params, query, body, headers, ip, host }: Parameters<typeof echo
   host
 })
 
-/** A route that answers with what reached it. */
+/** A route that returns the request it received. */
 function mirror (
   app: FastifyInstance,
   method: string,

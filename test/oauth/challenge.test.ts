@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { challenge } from '../../lib/oauth/challenge.ts'
 import { sweep } from '../support/sweep.ts'
 
-/** An independent reader of `scheme name="value", …`. */
+/** An independent parser of `scheme name="value", …`. */
 function read (header: string): { scheme: string, parameters: Record<string, string> } {
   const at = header.indexOf(' ')
   if (at === -1) return { scheme: header, parameters: {} }

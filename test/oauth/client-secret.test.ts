@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isSecretOf } from '../../lib/oauth/client-authentication.ts'
 
-// SHA-256 of `abc` (FIPS 180-4), and of nothing.
+// SHA-256 of `abc` (FIPS 180-4) and of the empty string.
 const hash = 'sha256:ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0'
 const ofNothing = 'sha256:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU'
 

@@ -44,7 +44,7 @@ async function get (t: TestContext, change: Partial<ConsentPage> = {}) {
   return { statusCode, headers, body, text: textOf(body) }
 }
 
-/** What can be read on the page, with entities resolved. */
+/** The visible text of the page, with entities resolved. */
 function textOf (body: string): string {
   return body.replace(/^.*<body>/s, '').replace(/<[^>]*>/g, ' ').replace(
     /&#(\d+);/g,

@@ -6,7 +6,7 @@ import type { ProviderDiscoveryOptions } from '../../lib/provider/discovery.ts'
 import { startIssuer } from '../support/issuer.ts'
 import type { faults, Issuer } from '../support/issuer.ts'
 
-/** A provider on a clock of its own, its log in `lines`. */
+/** A provider client with its own clock, which logs to `lines`. */
 async function setUp (
   t: TestContext,
   where: Parameters<typeof startIssuer>[0] = {},

@@ -18,14 +18,14 @@ const octocat = {
   site_admin: false
 }
 
-/** A server that answers as GitHub does, and the preset turned towards it. */
+/** A server that responds as GitHub does, and the preset with its URLs. */
 async function setUp (t: TestContext, answers: { token: object, user?: object }) {
   const seen = new Map<string, { headers: NodeJS.Dict<string | string[]>, body: URLSearchParams }>()
   const server = createServer(async (request, response) => {
     let body = ''
     for await (const chunk of request) body += chunk
     seen.set(request.url ?? '', { headers: request.headers, body: new URLSearchParams(body) })
-    // Without being asked for JSON, GitHub answers with a form.
+    // Without `Accept: application/json`, GitHub responds with a form.
     const answer = request.url === '/user' ? answers.user ?? octocat : answers.token
     const json = request.headers.accept?.includes('json') === true
     response.writeHead(200, {

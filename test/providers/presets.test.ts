@@ -101,7 +101,7 @@ const providers: Record<string, Expected> = {
   }
 }
 
-/** The metadata as the broker sees them: those of the preset, or those the provider publishes. */
+/** The metadata that the broker uses: those of the preset, or those the provider publishes. */
 function metadataOf (name: string, { issuer, authorizeUrl, provider }: Preset) {
   const document = provider?.metadata
     ? { issuer, ...provider.metadata }

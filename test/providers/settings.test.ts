@@ -17,7 +17,7 @@ const good: Record<keyof typeof presets, Record<string, unknown>> = {
   oidc: { issuer: 'https://id.example.com' }
 }
 
-/** Values that are wrong, by setting, and what is said about them. */
+/** Invalid values and their error messages, by setting. */
 const bad: Array<
   [preset: keyof typeof presets, setting: string, values: unknown[], reason: RegExp]
 > = [

@@ -158,7 +158,7 @@ test('The metadata spell the resource in one way for all options [PRM-03 PRM-04 
       pathname.startsWith('/Base') ? new URL(url).pathname : `${bare}${prefix}${path}`
     )
     assert.equal(document.statusCode, 200)
-    // A slash at its end is part of the name of an issuer. Of scopes there is nothing to say.
+    // A trailing slash is part of the name of an issuer. The registration has no scopes to publish.
     assert.deepEqual(document.json(), {
       resource,
       authorization_servers: ['https://idp.example.net/'],

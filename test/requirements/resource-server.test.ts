@@ -18,7 +18,7 @@ const invalid = { error: 'invalid_token', error_description: 'The access token i
 const lacking =
   'error="insufficient_scope", error_description="The access token lacks a scope this request needs."'
 
-/** A challenge with what there is to say in a mode. */
+/** A challenge with the given parts and the metadata URL of the mode. */
 function challenge ({ metadataUrl }: RunningMode, ...parts: string[]): string {
   const [scope] = parts.filter(part => part.startsWith('scope='))
   const parameters = [
@@ -54,7 +54,7 @@ for (const [name, start] of Object.entries(modes)) {
           'mcp-protocol-version': '2025-11-25'
         }, { authorization: 'Basic eDp5' }] as Array<Record<string, string>>
       ) {
-        // Where dependencies are the only check, they are told of credentials of any kind.
+        // If dependencies are the only check, they receive credentials of any scheme.
         if (
           headers['authorization'] === undefined || name !== 'a guard with a dependency'
         ) { await ask({ method, headers }) }
@@ -163,7 +163,7 @@ for (const [name, start] of Object.entries(modes)) {
     }
   })
 
-  // What credentials look like is for a dependency to say.
+  // The dependency alone decides which format credentials have.
   if (name === 'a guard with a dependency') continue
   test(`${name}: POST /mcp with a malformed Authorization header is 400 [RS-18]`, async (t) => {
     const mode = await start(t)
@@ -337,7 +337,7 @@ test('Guarded routes of the app require a token for each of their methods [RS-01
   }
 })
 
-/** A server with something of everything that can be listed. */
+/** A server with items in every list: tools, prompts and resources. */
 function full (): McpServer {
   const server = new McpServer({ name: 'test', version: '1.0.0' })
   for (const name of ['c', 'a', 'b']) server.registerTool(name, {}, async () => ({ content: [] }))

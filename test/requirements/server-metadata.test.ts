@@ -117,7 +117,7 @@ test('The root serves endpoints for old clients only with legacyEndpoints [ASM-0
   const registered = await flow.send('/register', json)
   assert.equal(registered.status, 201)
   const id = registered.json()['client_id']
-  // The first revision knows no resource.
+  // The first revision does not define the resource parameter.
   const asked = query(flow.params(id, { resource: undefined }))
   assert.equal(
     (await flow.send(`/authorize?${asked}`, { headers: { accept: 'text/html' } })).status,

@@ -51,7 +51,7 @@ function sdk2 (): McpServer2 {
   return server
 }
 
-/** Every way to give the MCP route a server that speaks both eras. */
+/** Every kind of server for the MCP route that serves both eras. */
 const servers: Record<string, () => NonNullable<McpOAuthOptions['mcp']>> = {
   'routes as tools': () => ({ tools: true }),
   'a server of the SDK 1.x': () => ({ server: sdk1() }),
@@ -69,7 +69,7 @@ async function start (t: TestContext, mcp: NonNullable<McpOAuthOptions['mcp']>) 
     { mcp },
     mcp.tools
       ? {
-        // Ajv has to be told of keywords that it does not know.
+        // Ajv rejects unknown keywords unless they are declared.
         app: Fastify({ ajv: { customOptions: { keywords: ['x-mcp-header'] } } }),
         routes: (app) => {
           app.get('/echo', {
@@ -220,8 +220,7 @@ for (const [name, serve] of Object.entries(servers)) {
   test(`${name}: POST /mcp accepts notifications with 202, and names no session [HT-07 SE-01 SE-05]`, async (t) => {
     const { ask } = await start(t, serve())
     for (const revision of revisions) {
-      // To a handler, in the eras that have them, a session that it does not know is none of the
-      // caller's.
+      // A handler with sessions treats an unknown session id as not owned by the caller.
       const ignored = revision === '2026-07-28' || serve().handler === undefined
       for (
         const session of [{}, ...ignored ? [{ 'mcp-session-id': 'x', 'last-event-id': '1' }] : []]
@@ -535,8 +534,8 @@ test('/mcp answers an ended or unknown session with 404, a missing one with 400 
 })
 
 /**
- * A server that asks before it answers, and knows later what for. What it hands out in between is
- * sealed, for one caller.
+ * A server that requires input before it responds, and needs its state again then. The request
+ * state is sealed for one caller.
  */
 function asking () {
   const states = createRequestStateCodec({

@@ -103,7 +103,7 @@ test('the circuit breaker closes although a caller requests only keys of an unav
       if (key === 'unavailable') throw new Error('down')
       if (key !== 'available') {
         probes.push(key)
-        // The first random key happens to lie on the server that is down, too.
+        // The first random key happens to belong to the unavailable server, too.
         if (probes.length === 1) throw new Error('down')
       }
       return await memory.get(key)

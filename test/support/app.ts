@@ -13,7 +13,7 @@ export interface AppSetup {
   routes?: (app: FastifyInstance) => unknown
   /** Default: a free port. */
   port?: number
-  /** Closed after the app: the other way round stalls on kept-alive connections. */
+  /** Closed after the app: in the opposite order, close() waits for kept-alive connections. */
   upstream?: { close(): Promise<unknown> }
 }
 

@@ -16,8 +16,8 @@ export interface RunningBroker extends RunningApp {
 }
 
 /**
- * A free port, for servers whose URL is needed before they listen. It is below the range from which
- * the system chooses ports, so that no other process receives it meanwhile.
+ * A free port, for servers whose URL is needed before they listen. It is below the range of
+ * ephemeral ports, so that no other process receives it meanwhile.
  */
 export async function freePort (): Promise<number> {
   const port = randomInt(12_000, 32_000)

@@ -1,7 +1,7 @@
 import { providerClient, secret, thinClient } from './credentials.ts'
 
-// Finds secrets in responses and logs. Every secret of the tests begins with `canary`, and so does
-// all text of hostile providers: one search tells whether any of them may be there.
+// Does a response or a log contain a secret? Every secret of the tests begins with `canary`, and so
+// does all text of hostile providers: one search finds each of them.
 
 const spellings: ReadonlyArray<(value: string) => string> = [
   value => value,
@@ -12,7 +12,9 @@ const spellings: ReadonlyArray<(value: string) => string> = [
   value => Buffer.from(value).toString('base64url')
 ]
 
-/** How a canary begins, in each spelling. Base64 of 6 bytes ends at a whole character. */
+/**
+ * The first characters of a canary, in each encoding. Base64 of 6 bytes ends at a whole character.
+ */
 const beginnings = new Set(spellings.map(spell => spell('canary')))
 
 /** Secrets that are the same in every test, with Basic credentials made of them. */
@@ -23,14 +25,14 @@ const shared = [
   'canary-upstream-text'
 ]
 
-/** Basic credentials, which begin with the client id. */
+/** Basic credentials: the encoded text begins with the client id. */
 const credentials = [providerClient, thinClient].flatMap(({ clientId, clientSecret }) =>
   [clientSecret, encodeURIComponent(clientSecret)].flatMap(value =>
     spellings.map(spell => spell(`${clientId}:${value}`))
   )
 )
 
-/** @returns the first secret, shared or one of `more`, that the text contains in any spelling. */
+/** @returns the first secret, shared or one of `more`, that the text contains in any encoding. */
 export function findCanary (text: string, more: Iterable<string> = []): string | undefined {
   const found = credentials.find(value => text.includes(value))
   if (

@@ -17,7 +17,8 @@ export const skip = missing && process.env['CI'] !== 'true' &&
   'openssl is missing: apt-get install openssl'
 
 /**
- * Makes a certificate for some names, signed by itself, in a folder that is gone after the test.
+ * Creates a self-signed certificate for the given names, in a folder that is removed after the
+ * test.
  */
 export function selfSigned (
   t: TestContext,
@@ -51,10 +52,7 @@ export function selfSigned (
   return { key, certificate }
 }
 
-/**
- * A server on loopback whose certificate nobody vouches for, and how many requests got through to
- * it.
- */
+/** A server on loopback with an untrusted certificate, and the number of requests it received. */
 export async function startUntrusted (
   t: TestContext,
   name: string,

@@ -5,8 +5,7 @@ import type { Browser } from 'playwright-core'
 const executablePath = '/usr/bin/chromium'
 
 /**
- * Nothing but the pages under test may cause traffic, and containers have neither a sandbox nor a
- * display.
+ * Only the pages under test may cause traffic, and containers have neither a sandbox nor a display.
  */
 const args = [
   '--headless',
@@ -20,8 +19,8 @@ const args = [
 ]
 
 /**
- * Starts Chromium for one test. Where it is not installed the test is skipped and null returned; in
- * continuous integration it fails.
+ * Starts Chromium for one test. If it is not installed, the test is skipped and null returned; in
+ * continuous integration the test fails.
  */
 export async function openBrowser (t: TestContext): Promise<Browser | null> {
   if (!existsSync(executablePath)) {

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 
-// The secrets and URLs all tests share. Secrets begin with `canary`, so that a leak is found.
+// Which secrets and URLs do all tests share? Secrets begin with `canary`, so that a leak is found.
 
 export const publicUrl = 'https://mcp.example.com'
 
@@ -10,7 +10,10 @@ export const providerClient = {
   clientSecret: `canary-client-secret:${randomBytes(12).toString('hex')}/+`
 }
 
-/** The same for the thin proxies, with a character outside ASCII, which some providers refuse. */
+/**
+ * The registration of the thin proxies. Its secret has a character outside ASCII, which some
+ * providers refuse.
+ */
 export const thinClient = {
   clientId: 'thin-client',
   clientSecret: `${providerClient.clientSecret}ä`

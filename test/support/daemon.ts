@@ -14,8 +14,8 @@ export interface Program {
 }
 
 /**
- * Whether a program is installed. Where it is not, the test is skipped; in continuous integration,
- * on systems that could have it, it fails.
+ * Whether a program is installed. If not, the test is skipped; in continuous integration, on
+ * systems that have a package of it, the test fails.
  */
 export function isInstalled (t: TestContext, { path, packages }: Program): boolean {
   if (existsSync(path)) return true
@@ -26,7 +26,7 @@ export function isInstalled (t: TestContext, { path, packages }: Program): boole
   return false
 }
 
-/** A folder that is gone after the test. */
+/** A folder that is removed after the test. */
 export async function temporaryFolder (t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'fastify-mcp-oauth-'))
   t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
@@ -37,19 +37,19 @@ export interface Daemon {
   command: string
   args: string[]
   env?: Record<string, string>
-  /** Answers as soon as the daemon is up. */
+  /** A URL that responds as soon as the daemon is ready. */
   url: string
 }
 
 /**
- * Starts a daemon that ends with the test, and waits until it answers. What it wrote is part of the
- * error if it does not.
+ * Starts a daemon that ends with the test, and waits until it responds. If it does not, the error
+ * contains its output.
  */
 export async function startDaemon (
   t: TestContext,
   { command, args, env = {}, url }: Daemon
 ): Promise<void> {
-  // A group of its own: daemons have children, which would outlive them.
+  // The daemon leads a process group: its children would outlive it.
   const child = spawn(command, args, {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,4 +1,4 @@
-// Copies into the documentation what is copied from code and tests: `npm run docs:sync`.
+// Copies code and test titles into the documentation: `npm run docs:sync`.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'

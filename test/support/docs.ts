@@ -22,7 +22,7 @@ export const pages: readonly string[] = [
   ...['docs', 'docs/providers'].flatMap(folder => filesIn(folder))
 ].filter(name => name.endsWith('.md'))
 
-/** The table of requirements, which stands beside the tests that prove them. */
+/** The table of requirements, in the folder of the tests that prove them. */
 export const evidence = 'test/conformance.md'
 
 export const threats = 'docs/threats.md'
@@ -83,7 +83,10 @@ export function idRows (text: string): Array<{ id: string, cells: string[], line
   )
 }
 
-/** A page as it should be: blocks are their files, and the last cell of an id's row its tests. */
+/**
+ * A page with its copied parts up to date: blocks equal their files, and the last cell of an id's
+ * row lists its tests.
+ */
 export function synchronized (name: string, cited = citations()): string {
   const text = read(name).replaceAll(
     namedBlock,

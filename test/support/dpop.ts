@@ -8,17 +8,17 @@ import {
   type JWK
 } from 'jose'
 
-/** What a proof says, and what is to be wrong with it; `undefined` removes a member. */
+/** The parts of a proof that deviate from a valid one. `undefined` removes a member. */
 export interface ProofParts {
   token?: string | undefined
   nonce?: string | undefined
   claims?: Record<string, unknown>
   header?: Record<string, unknown>
-  /** Signs in place of the holder's. */
+  /** Signs instead of the holder's key. */
   signer?: CryptoKey
 }
 
-/** Somebody with a key. */
+/** The holder of a key, who signs proofs with it. */
 export interface Holder {
   /** Thumbprint of the key. */
   jkt: string

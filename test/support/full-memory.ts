@@ -5,8 +5,8 @@ import { createBroker } from '../../lib/broker/broker.ts'
 import { createUrls } from '../../lib/urls.ts'
 import { publicUrl, secret, providerClient } from './flow.ts'
 
-// Run as a process: a broker without a shared store, whose memory is full of what strangers can
-// have it remember.
+// Runs as a process: a broker without a shared store, whose memory is filled with all entries that
+// anonymous requests can cause.
 
 const log = { debug () {}, info () {}, warn () {}, error () {} }
 const issuer = 'https://id.example'
@@ -26,7 +26,7 @@ const { marks } = await createBroker({
 for (const kind of ['consent', 'login', 'code', 'code-failure', 'replay']) {
   for (let index = 0; index < 100_000; index++) await marks.consume(kind, `${kind} ${index}`, 600)
 }
-// What users signed in for, in the meantime.
+// Entries of users who log in meanwhile.
 for (let index = 0; index < 5_000; index++) {
   await marks.remember('refreshed', String(index), 'x'.repeat(6_000) + index, 30)
 }

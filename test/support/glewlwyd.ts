@@ -15,8 +15,8 @@ export interface Registration {
 }
 
 /**
- * A provider that is a daemon, and what a browser without a screen needs to sign in there as
- * `alice` or `dwho`.
+ * A provider that runs as a daemon, and a browser without a screen that signs in there as `alice`
+ * or `dwho`.
  */
 export interface ForeignProvider {
   issuer: string
@@ -29,8 +29,8 @@ const password = 'the password of alice'
 
 /**
  * Starts Glewlwyd with one client and the user `alice`. Its issuer has a path, its metadata are
- * only where OpenID Connect appends them, and it keeps the refresh token as it is. Null if it is
- * not installed.
+ * only at the URL of OpenID Connect, and it does not rotate refresh tokens. Null if it is not
+ * installed.
  */
 export async function startGlewlwyd (
   t: TestContext,
@@ -145,7 +145,7 @@ async function setUp (
   })
 }
 
-/** A fetch for which the login page, which is all script, has been filled in. */
+/** A fetch that performs the steps of the login page, which consists of scripts. */
 function signingIn (url: string, { clientId }: Registration): typeof fetch {
   return async (input, init) => {
     const target = new URL(String(input))
@@ -155,7 +155,7 @@ function signingIn (url: string, { clientId }: Registration): typeof fetch {
       const cookie = await ask('PUT', `/auth/grant/${clientId}`, {
         scope: target.searchParams.get('scope')
       })
-      // What the login page adds when the user goes on.
+      // The login page adds this parameter when the user continues.
       target.searchParams.set('g_continue', '')
       return await fetch(target, { ...init, headers: { cookie } })
     }

@@ -6,17 +6,16 @@ import rateLimit from '@fastify/rate-limit'
 import Fastify, { type FastifyInstance } from 'fastify'
 
 /**
- * What the host does to errors and unknown addresses of its own: whoever sees these bodies on a
- * route of ours has found a leak.
+ * The bodies of the host for its errors and unknown URLs. If a route of the plugin returns one of
+ * them, the plugin is not isolated.
  */
 export const hostError = { host: 'caught an error' }
 export const hostNotFound = { host: 'knows no such address' }
 
 /**
- * A host application with opinions of its own, as they are met in the wild: parsers for JSON and
- * forms, an Ajv that coerces, completes and removes, handlers for errors and unknown addresses,
- * plugins that add headers and cookies, and a hook that refuses everyone without its key except
- * where `config.mcpOAuth.public` says that anyone may pass.
+ * A host application with common customizations: parsers for JSON and forms, an Ajv that coerces,
+ * completes and removes, handlers for errors and unknown URLs, plugins that add headers and
+ * cookies, and a hook that requires its key unless `config.mcpOAuth.public` is set.
  */
 export async function opinionatedHost ({ key }: { key?: string } = {}): Promise<FastifyInstance> {
   const app = Fastify({

@@ -9,8 +9,8 @@ import type { TestContext } from 'node:test'
 import { selfSigned } from './certificate.ts'
 import { temporaryFolder } from './daemon.ts'
 
-// An internet of its own: a network namespace with one public address, and private ones that nobody
-// may be led to.
+// A simulated internet: a network namespace with one public address, and private ones that must
+// receive no connection.
 
 export const publicAddress = '1.2.3.4'
 export const privateAddress = '10.0.0.1'
@@ -22,12 +22,12 @@ const namespace = ['--map-root-user', '--net', '--mount']
 const missing = process.platform !== 'linux' ||
   spawnSync('unshare', [...namespace, 'ip', 'link', 'set', 'lo', 'up']).status !== 0
 
-/** Whether this process is in there. */
+/** Whether this process runs inside the namespace. */
 export const inside = process.env['TEST_INTERNET'] !== undefined
 
 /**
- * Why there cannot be one here, on a developer's machine. In continuous integration the test fails
- * instead.
+ * The reason why a developer's machine cannot create a namespace. In continuous integration the
+ * test fails instead.
  */
 export const skip = missing && process.env['CI'] !== 'true' &&
   'network namespaces cannot be had here: unshare --map-root-user --net, and ip of iproute2'
@@ -42,7 +42,7 @@ shift
 exec "$@"
 `
 
-/** Runs a file of tests in there. What it printed is in the error if it fails. */
+/** Runs a test file inside the namespace. If it fails, the error contains its output. */
 export async function runInside (t: TestContext, file: string): Promise<void> {
   const folder = await temporaryFolder(t)
   const resolver = join(folder, 'resolv.conf')
@@ -78,17 +78,20 @@ export async function runInside (t: TestContext, file: string): Promise<void> {
 }
 
 export interface Internet {
-  /** What is answered, by host and path. Elsewhere it is 404. */
+  /** Responses by host and path. Every other path is 404. */
   places: Record<string, (response: ServerResponse) => void>
-  /** Addresses of hosts, and what is answered instead from the second question on. */
+  /** Addresses of hosts, and those that are returned from the second lookup on. */
   hosts: Record<string, string[][]>
-  /** Requests that came, by host and path. */
+  /** Received requests, by host and path. */
   asked: Record<string, IncomingHttpHeaders[]>
   /** Connections to the private address. */
   strayed: number
 }
 
-/** Name server and websites. Once, as they have the ports that belong to them. */
+/**
+ * Starts the name server and the websites. Only one can run at a time, since they use the standard
+ * ports.
+ */
 export async function startInternet (): Promise<Internet> {
   const internet: Internet = { places: {}, hosts: {}, asked: {}, strayed: 0 }
   const [key, cert] = await Promise.all(
@@ -120,7 +123,7 @@ export async function startInternet (): Promise<Internet> {
   return internet
 }
 
-/** Answers a question of DNS (RFC 1035 §4): addresses of IPv4, or nothing. */
+/** Responds to a DNS query (RFC 1035 §4) with IPv4 addresses or none. */
 function answerOf (question: Buffer, { hosts }: Internet): Buffer {
   const labels: string[] = []
   let at = 12

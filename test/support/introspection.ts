@@ -4,17 +4,17 @@ import type { TestContext } from 'node:test'
 import { text } from 'node:stream/consumers'
 import { faults, type Issuer } from './issuer.ts'
 
-/** An introspection endpoint (RFC 7662) that says what it is told to. */
+/** An introspection endpoint (RFC 7662) with a configurable response. */
 export interface Introspection {
   issuer: string
   endpoint: string
-  /** Whose metadata they are; change them at will. */
+  /** The issuer that publishes the endpoint; tests may change its metadata. */
   metadata: Record<string, unknown>
-  /** What it says about any token, or how it fails. */
+  /** The response for any token, or the fault. */
   answer: unknown
   status: number
   fail: keyof typeof faults | null
-  /** What it was asked, and by whom. */
+  /** The requests it received, with their credentials. */
   asked: Array<{ authorization: string | undefined, form: URLSearchParams }>
 }
 

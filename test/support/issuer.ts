@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import type { CryptoKey, JWK, JWTPayload } from 'jose'
 
-/** A signing key and what is published of it. */
+/** A signing key and its public JWK. */
 export interface IssuerKey {
   kid: string
   alg: string
@@ -17,10 +17,10 @@ type Fault = (response: ServerResponse, issuer: Issuer) => void
 
 const headers = { 'content-type': 'application/json' }
 
-/** Made when it is needed, once: it takes its time. */
+/** Created once, on demand: compression takes time. */
 let bomb: Buffer | undefined
 
-/** What can go wrong at an endpoint, by name. */
+/** Faults of an endpoint, by name. */
 export const faults = {
   hang: () => {},
   hangAfterHeaders: (response) => {
@@ -89,26 +89,26 @@ export const faults = {
   }
 } satisfies Record<string, Fault>
 
-/** A stand-in for an authorization server: real HTTP, real keys, wrong on demand. */
+/** A stub authorization server: real HTTP, real keys, faults on demand. */
 export interface Issuer {
   origin: string
   issuer: string
   jwksUri: string
-  /** Where its metadata are. */
+  /** Path of the metadata. */
   metadataPath: string
-  /** Served as metadata; change it at will. */
+  /** Served as metadata; tests may change it. */
   metadata: Record<string, unknown>
-  /** Served as the JWK set; change it at will. */
+  /** Served as the JWK set; tests may change it. */
   jwks: unknown
-  /** What a path answers instead of a document. */
+  /** The fault of a path, which replaces its document. */
   fail: Map<string, keyof typeof faults>
   /** Requests that arrived, by path. */
   requests: Map<string, number>
   /** The key that `mint` signs with. */
   key: IssuerKey
   /**
-   * Signs a good access token for `audience`, but for what is overridden; `undefined` removes a
-   * claim.
+   * Signs a valid access token for `audience`, with these claims in place of its own. `undefined`
+   * removes a claim.
    */
   mint(
     claims?: Record<string, unknown>,

@@ -16,8 +16,8 @@ const packages = `lemonldap-ng starman libgd-securityimage-perl libimage-magick-
 
 /**
  * Starts LemonLDAP::NG with one client and its demonstration users, of whom `dwho` signs in. Its
- * issuer ends with a slash, its metadata are only where OpenID Connect appends them, and it knows
- * neither `iss` in its authorization responses nor revocation. Null if it is not installed.
+ * issuer ends with a slash, its metadata are only at the URL of OpenID Connect, and it supports
+ * neither `iss` in authorization responses nor revocation. Null if it is not installed.
  */
 export async function startLemonldap (
   t: TestContext,
@@ -133,7 +133,7 @@ function configuration (
   }
 }
 
-/** A fetch that knows what to type into the login form. */
+/** A fetch that fills in the login form. */
 function signingIn (url: string): typeof fetch {
   return async (input, init) => {
     const { body } = init ?? {}

@@ -4,7 +4,7 @@ import type { OAuthMetadata } from '@modelcontextprotocol/sdk/shared/auth.js'
 export * from '../../docs/examples/demo/browser.ts'
 export * from '../../docs/examples/demo/client.ts'
 
-/** The metadata of an issuer, from where RFC 8414 has them. */
+/** The metadata of an issuer, at the URL of RFC 8414. */
 export async function metadataOf (issuer: string): Promise<OAuthMetadata> {
   const { origin, pathname } = new URL(issuer)
   return await (await fetch(

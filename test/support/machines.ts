@@ -9,7 +9,7 @@ import {
 import { SignJWT } from 'jose'
 import type { McpOAuthOptions } from '../../lib/index.ts'
 
-/** A secret of a client, and what the configuration has of it. */
+/** A client secret, and its hash for the configuration. */
 export function newSecret (): { secret: string, hash: string } {
   const secret = `canary-machine-secret-${randomBytes(32).toString('base64url')}`
   return { secret, hash: `sha256:${createHash('sha256').update(secret).digest('base64url')}` }
@@ -33,8 +33,8 @@ export function newKey (alg = 'ES256'): KeyPair {
 export const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 /**
- * What a client with a key sends: good, but for what is overridden. Members that are `undefined`
- * are left out.
+ * The parameters of private_key_jwt: valid, with these members in place of their own. A member that
+ * is `undefined` is left out.
  */
 export async function assertion (
   key: Pick<KeyPair, 'alg' | 'privateKey'>,

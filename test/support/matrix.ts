@@ -4,8 +4,8 @@ import { startBroker, type BrokerSetup, type RunningBroker } from './broker.ts'
 import { startFlow, type Flow, type FlowSetup } from './flow.ts'
 import { stores, type StoreKind } from './stores.ts'
 
-// Runs a test for each pair of a store and a prefix. MATRIX selects the pairs:
-// `memory` (the default), `redis`, both as `pairs`, or all four as `full`.
+// On which stores and prefixes does a test run? MATRIX selects the pairs: `memory` (the default),
+// `redis`, both as `pairs`, or all four as `full`.
 
 /** Starts brokers on the store and under the prefix of one pair. */
 export interface Harness {

@@ -5,13 +5,13 @@ import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import { temporaryFolder } from './daemon.ts'
 
-/** mcp-remote, spoken to on its standard input and output. */
+/** mcp-remote, with messages over its standard input and output. */
 export interface McpRemote {
   notify(method: string): void
   ask(id: number, method: string, params: object): Promise<string>
 }
 
-/** Starts mcp-remote until the test ends. Nothing of it is left then. */
+/** Starts mcp-remote until the test ends. Its processes and files are removed then. */
 export async function startMcpRemote (
   t: TestContext,
   url: string,

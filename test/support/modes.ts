@@ -9,31 +9,29 @@ import { startIssuer } from './issuer.ts'
 import { startThin } from './thin.ts'
 
 /**
- * A registration in one of the modes, as clients meet it. `mcp:read` is what its MCP route needs,
- * `mcp:write` what the tool `write` needs beside it.
+ * A registration in one of the modes. Its MCP route requires `mcp:read`, and the tool `write` also
+ * requires `mcp:write`.
  */
 export interface RunningMode {
-  /** Where it listens. */
+  /** The origin of the listening socket. */
   origin: string
   /** Path of the MCP route. */
   path: string
-  /** URL of the MCP route, as clients know it. */
+  /** The published URL of the MCP route. */
   resource: string
-  /**
-   * URL of the protected resource metadata, null where there is no authorization server to name.
-   */
+  /** URL of the protected resource metadata, null without an authorization server. */
   metadataUrl: string | null
-  /** Authorization servers a client may go to. */
+  /** The authorization servers in the metadata. */
   issuers: string[]
-  /** A good token. */
+  /** A valid token. */
   token(scope?: string): Promise<string>
-  /** The calls of tools that went through, by name. */
+  /** The number of tool calls that ran, by name. */
   calls: string[]
 }
 
 type Start = (t: TestContext, options?: Partial<McpOAuthOptions>) => Promise<RunningMode>
 
-/** Two tools, of which one needs more than the route. */
+/** Two tools. One requires more scopes than the route. */
 function server (calls: string[]): McpServer {
   const server = new McpServer({ name: 'test', version: '1.0.0' })
   for (const [name, scopes] of [['read', []], ['write', ['mcp:write']]] as const) {
@@ -45,7 +43,7 @@ function server (calls: string[]): McpServer {
   return server
 }
 
-/** A mode without a server to log in at: what checks tokens is given as options. */
+/** A mode without an authorization server: the options contain the check of tokens. */
 function plain (
   optionsFor: (issuer: string) => Partial<McpOAuthOptions>,
   issuers: (issuer: string) => string[],
@@ -75,7 +73,7 @@ function plain (
   }
 }
 
-/** Tokens of no particular form, and their scopes. */
+/** Opaque tokens and their scopes. */
 const known = new Map<string, string[]>()
 
 function opaqueToken (scope: string): string {
@@ -132,7 +130,7 @@ const thin: Start = async (t, options = {}) => {
 const self = (issuer: string) => [issuer]
 const verified = (issuer: string) => ({ tokens: jwtVerifier({ issuer }) })
 
-/** Every mode in which something is checked. */
+/** Every mode that checks its callers. */
 export const modes: Readonly<Record<string, Start>> = {
   'a resource server': plain(issuer => ({ issuer }), self),
   'the broker': broker,

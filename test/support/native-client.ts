@@ -7,27 +7,27 @@ import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { startBroker, type RunningBroker } from './broker.ts'
 import { openBrowser } from './chromium.ts'
 
-/** What came back to the client, and what the browser said about where it came from. */
+/** The authorization response that the client received, and the origin headers of the browser. */
 export interface Return {
   params: URLSearchParams
   headers: IncomingHttpHeaders
 }
 
-/** An MCP client on the user's machine, as a browser meets it. */
+/** An MCP client on the user's machine, which opens the browser. */
 export interface NativeClient {
   redirectUri: string
   returns: Return[]
   /** A new authorization request. */
   ask(more?: Record<string, string>): string
-  /** Trades the code of a return for tokens. */
+  /** Redeems the code of a response. */
   redeem(params: URLSearchParams): Promise<Response>
 }
 
 const page = '<!doctype html><title>Done</title><p id="done">You can close this window.'
 
 /**
- * Registers at an authorization server, and listens for what browsers bring. A redirect URI of
- * another scheme can be given; nothing listens there.
+ * Registers at an authorization server, and listens for redirects of browsers. A redirect URI of
+ * another scheme can be given, without a listener.
  */
 export async function startNativeClient (
   t: TestContext,
@@ -97,7 +97,7 @@ export interface BrowserSetup extends RunningBroker {
 }
 
 /**
- * A real browser, the broker, a real provider and a client of ours. Null where there is no browser.
+ * A real browser, the broker, a real provider and our own client. Null if no browser is installed.
  */
 export async function startInBrowser (
   t: TestContext,
@@ -111,14 +111,14 @@ export async function startInBrowser (
   return { ...broker, browser, client, context, page: await context.newPage() }
 }
 
-/** The buttons of our page, and of the provider's. */
+/** The buttons of the consent page and of the provider's page. */
 export const buttons = {
   deny: 'button[value="deny"]',
   allow: 'button[value="approve"]',
   provider: 'button[value="allow"]'
 }
 
-/** What we keep in a browser. States are left out. */
+/** Names of the cookies that the broker sets, without their states. */
 export async function cookieNames (context: BrowserContext, issuer: string): Promise<string[]> {
   return (await context.cookies(issuer)).map(({ name }) => name.replace(/\.[\da-z]{64}$/, '.…'))
     .sort()

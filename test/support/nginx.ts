@@ -10,15 +10,15 @@ import { isInstalled, startDaemon, temporaryFolder } from './daemon.ts'
 const examples = new URL('../../docs/examples/nginx/', import.meta.url)
 
 export interface ReverseProxy {
-  /** `https://<host>:<port>`, as clients see it. */
+  /** The published origin: `https://<host>:<port>`. */
   origin: string
-  /** Trusts the proxy's certificate, and finds every name on this machine. */
+  /** A fetch that trusts the proxy's certificate and resolves every name to loopback. */
   fetch: typeof fetch
 }
 
 /**
- * Starts nginx with an example of the documentation, TLS included, in front of a port of ours. Null
- * if it is not installed.
+ * Starts nginx with an example of the documentation, including TLS, in front of one of our ports.
+ * Null if it is not installed.
  */
 export async function startNginx (
   t: TestContext,
@@ -52,7 +52,7 @@ function configuration (folder: string, server: string, statusPort: number): str
   const bodies = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(name =>
     `  ${name}_temp_path ${folder}/${name};`
   ).join('\n')
-  // Its workers give up the rights they need in a folder of root's.
+  // The workers of nginx drop their privileges and cannot read a folder that belongs to root.
   return `${process.getuid?.() === 0 ? 'user root;' : ''}
 daemon off;
 pid ${folder}/nginx.pid;

@@ -1,2 +1,2 @@
-/** The provider of the tests is the demo's: a real one. */
+/** The real provider of the tests is that of the demo. */
 export * from '../../docs/examples/demo/provider.ts'

@@ -6,8 +6,8 @@ import { connect, startRedis, type RedisServer, type Server } from './redis.ts'
 const slots = 16_384
 
 /**
- * A cluster of three servers that share the keys among them, without replicas. Resolves when all of
- * them know all slots.
+ * A cluster of three servers without replicas. Resolves when every server has received the map of
+ * all slots.
  */
 export async function startCluster (t: TestContext, server: Server): Promise<RedisServer[]> {
   const nodes = await Promise.all(Array.from({ length: 3 }, async () => {

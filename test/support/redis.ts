@@ -10,7 +10,7 @@ import type { Store } from '../../lib/types.ts'
 import { redisStore } from '../../lib/store/redis.ts'
 import { freePort } from './broker.ts'
 
-/** What speaks the protocol. */
+/** A client of Redis. */
 export const servers = ['redis-server', 'valkey-server'] as const
 
 export type Server = typeof servers[number]
@@ -26,8 +26,8 @@ const missing = Object.fromEntries(
 ) as Record<Server, string | false>
 
 /**
- * For tests that need a server: why they are skipped on a developer's machine without it. In
- * continuous integration they fail instead.
+ * The reason why tests that need a server are skipped on a developer's machine. In continuous
+ * integration they fail instead.
  */
 export const skipWithout = (server: Server): string | false =>
   process.env['CI'] !== 'true' && missing[server]
@@ -45,7 +45,7 @@ interface Spawned {
   folder: string
 }
 
-/** A server that keeps nothing on disk, ready for commands. */
+/** A server without persistence, ready for commands. */
 async function spawnRedis (server: Server, args: string[]): Promise<Spawned> {
   if (missing[server]) throw new Error(missing[server])
   const folder = mkdtempSync(join(tmpdir(), 'redis-'))
@@ -74,7 +74,7 @@ async function end ({ child, gone, folder }: Spawned): Promise<void> {
   rmSync(folder, { recursive: true, force: true })
 }
 
-/** A server of its own for one test, which may do with it what it likes. */
+/** A server for one test alone, which may stop or block it. */
 export async function startRedis (
   t: TestContext,
   options: { server?: Server, port?: number, args?: string[] } = {}
@@ -91,7 +91,7 @@ export async function startRedis (
   return { port, process: spawned.child }
 }
 
-/** A client that comes back within 50 ms when it is cut off. */
+/** A client that reconnects within 50 ms. */
 export async function connect (
   t: TestContext,
   port: number,
@@ -107,7 +107,7 @@ export async function connect (
   return client
 }
 
-/** Errors on the way, of attempts to connect, do not matter. */
+/** Errors of attempts to connect do not matter. */
 export function eventOf (
   client: { once(event: string, listener: () => void): unknown },
   event: string
@@ -117,7 +117,7 @@ export function eventOf (
   })
 }
 
-/** One server for all tests of a file: started when the first one asks, gone after the last. */
+/** One server for all tests of a file: started on demand, stopped after the last test. */
 let shared: Promise<Spawned> | undefined
 after(async () => {
   if (shared !== undefined) await end(await shared)
@@ -130,15 +130,14 @@ async function spawnShared (): Promise<Spawned> {
     '--unixsocket',
     '{folder}/redis.sock'
   ])
-  // The tests are over when nothing else keeps the process.
+  // The server must not keep the process running after the tests.
   spawned.child.unref()
   ;(spawned.child.stdout as Socket).unref()
   return spawned
 }
 
 /**
- * A store in the Redis of this file, on a connection of its own. What else is in there is told
- * apart by keys.
+ * A store in the Redis of this file, on its own connection. Keys separate it from the other stores.
  */
 export async function openRedis (t: TestContext): Promise<Store> {
   shared ??= spawnShared()

@@ -15,7 +15,7 @@ export interface Reply {
 
 const internals =
   /FST_|ERR_|node_modules|\n\s+at |\bat \S+:\d+:\d+|\.ts\b|openid-client|oauth4webapi|ECONN|undici/
-/** Random values, in which anything can stand: compact serializations and long ids. */
+/** Random values, which may contain any text: compact serializations and long ids. */
 const random = /\beyJ[\w.-]+|[\w-]{40,}/g
 const errorNames = new Set<unknown>(Object.values(errorTable).map(([, error]) => error))
 

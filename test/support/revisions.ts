@@ -3,7 +3,7 @@ export const revisions = ['2025-03-26', '2025-06-18', '2025-11-25', '2026-07-28'
 
 export type Revision = typeof revisions[number]
 
-/** What every request of the modern era says about itself. */
+/** The metadata that every request of the modern era contains. */
 export const modernMeta = {
   'io.modelcontextprotocol/protocolVersion': '2026-07-28',
   'io.modelcontextprotocol/clientCapabilities': {}
@@ -63,7 +63,7 @@ export function rpc (
   }
 }
 
-/** The message in an answer, whether it is JSON or the one event of a stream. */
+/** The message in a response, either its JSON body or the single event of a stream. */
 export async function messageIn (response: Response): Promise<any> {
   const text = await response.text()
   return JSON.parse(

@@ -9,7 +9,7 @@ import { redisStore } from '../../lib/store/redis.ts'
 import { mcpOAuth, type McpOAuthOptions } from '../../lib/index.ts'
 import { whoami } from './guarded.ts'
 
-// A server in a process whose heap has 128 MB. Run as the process itself, it is that server.
+// How does a server behave with a heap of 128 MB? Run as a process, this file is that server.
 
 export interface SmallHeap {
   launch(options: McpOAuthOptions): Promise<string>
@@ -19,7 +19,7 @@ export interface SmallHeap {
 
 const heap = '--max-old-space-size=128'
 
-/** Runs a program with such a heap. Resolves to what it prints. */
+/** Runs a program with a heap of 128 MB. Resolves to its output. */
 export async function runInSmallHeap (file: string): Promise<string> {
   const child = spawn(process.execPath, [
     heap,
@@ -32,7 +32,7 @@ export async function runInSmallHeap (file: string): Promise<string> {
   return printed
 }
 
-/** @param redis the port of the Redis it is to use; none for its memory */
+/** @param redis port of the Redis server. Default: the store in memory */
 export function smallHeap (t: TestContext, redis?: number): SmallHeap {
   let exit: string | number | null = null
   return {

@@ -3,8 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Store } from '../../lib/types.ts'
 
 /**
- * What holds of every store. Each check gets a store that is empty, twice: as two instances have
- * it.
+ * The contract of every store. Each check receives an empty store twice, as two instances share it.
  */
 export const contract: Array<[name: string, check: (store: Store, other: Store) => Promise<void>]> =
   [

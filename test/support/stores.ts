@@ -4,8 +4,8 @@ import { memoryStore } from '../../lib/store/memory.ts'
 import { openRedis, skip } from './redis.ts'
 
 /**
- * A store that does what another one does, and what is written to it but for what instances tell
- * each other.
+ * A store that delegates to another one and records its writes, except the messages between
+ * instances.
  */
 export function watch (): { wrap: (store: Store) => Store, written: Written[] } {
   const written: Written[] = []
@@ -34,7 +34,7 @@ export interface Written {
   ttl: number
 }
 
-/** A kind of store, and why it cannot be had here, if so. */
+/** A kind of store, and the reason why it is unavailable here, if it is. */
 export interface StoreKind {
   where: 'in memory' | 'on Redis'
   skip: string | false

@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import { SignJWT } from 'jose'
 import { createKey, faults, type Issuer, type IssuerKey } from './issuer.ts'
 
-/** What an endpoint answers instead of the truth, after it has done its work. */
+/** A response that replaces the real one after the endpoint has done its work. */
 export type Fault = keyof typeof faults | { status: number, body: string, type?: string }
 
 export interface Recorded {
@@ -15,46 +15,46 @@ export interface Recorded {
 }
 
 /**
- * A small OpenID provider: real HTTP, signed ID tokens, PKCE, codes good once, refresh tokens, and
- * wrong on demand.
+ * A small OpenID provider: real HTTP, signed ID tokens, PKCE, single-use codes, refresh tokens, and
+ * faults on demand.
  */
 export interface StubProvider {
   origin: string
   issuer: string
   metadata: Record<string, unknown>
-  /** Everything that arrived, but for metadata. */
+  /** All received requests except those for metadata. */
   requests: Recorded[]
   /** Requests for metadata. */
   lookups: number
-  /** Requests that arrived at a path. */
+  /** Received requests of a path. */
   count(path: string): number
   fail: Map<string, Fault>
-  /** Who signs in next. */
+  /** The user who signs in next. */
   user: string
-  /** Put over the claims of the ID token; `undefined` removes one. */
+  /** Overrides claims of the ID token; `undefined` removes one. */
   claims: Record<string, unknown>
-  /** Put over the header of the ID token. */
+  /** Overrides the header of the ID token. */
   header: Record<string, unknown>
-  /** Signs ID tokens. */
+  /** The key that signs ID tokens. */
   key: IssuerKey
-  /** What the JWK set has: at first, the first key. */
+  /** The JWK set: initially the first key. */
   keys: object[]
-  /** Put over the token answer; `undefined` removes a member. */
+  /** Overrides members of the token response; `undefined` removes one. */
   answer: Record<string, unknown>
-  /** What a refresh does with the refresh token. */
+  /** The rotation of refresh tokens. */
   rotation: 'rotated' | 'same' | 'silent'
-  /** `iss` parameters of authorization answers (RFC 9207). */
+  /** `iss` parameters of authorization responses (RFC 9207). */
   iss: string[]
-  /** Milliseconds a token request takes. */
+  /** Delay of a token request, in milliseconds. */
   delay: number
-  /** Most token requests there were at once. */
+  /** Highest number of concurrent token requests. */
   most: number
-  /** Refresh tokens that are good. */
+  /** Valid refresh tokens. */
   refreshTokens: Map<string, string>
-  /** Everything secret it ever gave away. */
+  /** All secrets that it has issued. */
   canaries: Set<string>
   stop(): Promise<void>
-  /** Listens again, where it did before. */
+  /** Listens again on the same port. */
   start(): Promise<void>
   close(): Promise<void>
 }
@@ -70,7 +70,7 @@ interface Login {
 const json = { 'content-type': 'application/json' }
 const random = (kind: string) => `canary-${kind}-${randomBytes(12).toString('hex')}`
 
-/** Starts on a free port of loopback. Knows one client. */
+/** Starts on a free port of loopback, with one registered client. */
 export async function startStubProvider (
   { clientId, clientSecret }: { clientId: string, clientSecret: string }
 ): Promise<StubProvider> {

@@ -16,7 +16,7 @@ import {
 
 const secure = ["default-src 'none'", "frame-ancestors 'none'"]
 
-/** P(400): a page for people or JSON for programs, framed by nobody, and no way on. */
+/** P(400): a page for people or JSON for programs, which cannot be framed and does not redirect. */
 function isPage (reply: Reply, error: string, status = 400): void {
   assert.equal(reply.status, status, reply.text)
   assert.equal(reply.location, null)
@@ -39,7 +39,7 @@ function isPage (reply: Reply, error: string, status = 400): void {
   }
 }
 
-/** R(error): to the client, with every parameter once. */
+/** R(error): a redirect to the client, with every parameter once. */
 function isSentBack (reply: Reply, error: string, state: string | null = 's t/ä'): void {
   assert.equal(reply.status, 302, reply.text)
   assert.ok(reply.location?.href.startsWith(`${redirectUri}?`), reply.location?.href)

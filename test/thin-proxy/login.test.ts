@@ -9,7 +9,7 @@ const redirectUrl = 'http://127.0.0.1:4711/callback'
 const clientId = 'upstream-client'
 const clientSecret = 'upstream-secret-canary'
 
-/** A provider without registration that knows our server, by the redirect URI of its clients. */
+/** A provider without registration, where the redirect URI of our clients is configured. */
 async function startKnowing (method: string): Promise<RunningProvider> {
   return await startProvider({
     registration: false,

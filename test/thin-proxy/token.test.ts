@@ -31,7 +31,7 @@ const ourBasic = `Basic ${
   Buffer.from(`${clientId}:${formEncoded(clientSecret)}`).toString('base64')
 }`
 
-/** A server with a client that has been to the authorization endpoint. */
+/** A server, and a client that has completed the authorization request. */
 async function logIn (
   t: TestContext,
   setup: ThinSetup = {}
@@ -554,7 +554,8 @@ test(
               'the provider has judged the code'
             )
           }
-          // The fault was not the code's: after the second our server asks for, it is good again.
+          // The fault did not concern the code: after the second that Retry-After names, the code
+          // is valid again.
           await new Promise((resolve) => {
             setTimeout(resolve, 1_100)
           })
@@ -615,7 +616,8 @@ test('POST /oauth/token does not consume the code while the provider metadata ar
 test('POST /oauth/token responds alike if the logger throws [F-27]', async (t) => {
   let full = false
   const write = (line: string) => {
-    // These are Fastify's own. One that cannot be written stops a request before it gets here.
+    // Fastify writes these lines itself. If it cannot write one, the request ends before it reaches
+    // the plugin.
     if (full && !/"msg":"(incoming request|request completed)"/.test(line)) {
       throw new Error('ENOSPC')
     }

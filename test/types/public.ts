@@ -1,4 +1,4 @@
-/** What users of the package see of its types. Never run: `tsc -p test` is the test. */
+/** Do the types fit the code of users? Never run: `tsc -p test` is the test. */
 import { generateKeyPairSync } from 'node:crypto'
 import Fastify, {
   type FastifyReply,
@@ -77,7 +77,7 @@ export const combinations: McpOAuthOptions[] = [
   { auth: false, tokens: false },
   { tokens: async () => null }
 ]
-/** An app may complete options of its own. */
+/** An app may complete its own options. */
 export const completed = (more: McpOAuthOptions): McpOAuthOptions => ({
   issuer: 'https://id.example',
   setupProxies: true,
@@ -138,7 +138,7 @@ export const clients: McpOAuthOptions = {
 // @ts-expect-error the secret itself is not for the configuration
 export const secretInTheClear: McpOAuthOptions = { clients: [{ clientId: 'job', secret: 'x' }] }
 
-// Whoever serves the MCP route
+// The kinds of MCP servers
 const build = () => new McpServer({ name: 'n', version: '1.0.0' })
 export const servers: McpOAuthOptions[] = [
   { ...options, mcp: { server: build() } },

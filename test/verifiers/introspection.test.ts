@@ -279,7 +279,7 @@ test('introspection requests wait for a slot, and are 503 when the queue is full
         verify(`token${index}`, context).then(() => 'good', (error: { kind: string }) => error.kind)
     )
   )
-  // Forty are asked at once, two hundred wait, for no longer than five seconds.
+  // Forty requests run at once, and two hundred wait for at most five seconds.
   const [overloaded, asked] = ['overloaded', 'keysUnavailable'].map(kind =>
     outcomes.filter(outcome => outcome === kind).length
   ) as [number, number]
@@ -296,7 +296,7 @@ test('introspection sends one request for a thousand requests with one token', a
 test('introspection sends no JWT of another issuer [Q-16]', async (t) => {
   const { server, verify } = await setUp(t)
   const other = await startIssuer()
-  // Tokens are minted now, and slow tests may have come before this one.
+  // Tokens are signed now, since slow tests may have run before this one.
   const context = { resource, now: Math.floor(Date.now() / 1000) }
   server.answer = { ...good, exp: context.now + 60 }
   t.after(other.close)

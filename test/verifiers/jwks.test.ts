@@ -9,7 +9,7 @@ import type { faults } from '../support/issuer.ts'
 
 const context = { resource, now: Math.floor(Date.now() / 1000) }
 
-/** A verifier whose keys are kept on a clock of its own. */
+/** A verifier whose key cache has its own clock. */
 async function setUp (t: TestContext) {
   const issuer = await startIssuer()
   t.after(issuer.close)
@@ -226,7 +226,7 @@ test('jwtVerifier accepts all of 10,000 requests during a rotation of keys [F-05
   for (const { keys, tokens } of phases) {
     issuer.jwks = { keys: keys.map(({ jwk }) => jwk) }
     for (let request = 0; request < 2_500; request += 100) {
-      // An hour of time passes in all: the keys are looked at again on their own account, too.
+      // An hour passes in total, so the keys are also reloaded when they expire.
       state.time += 36
       const callers = await Promise.all(
         Array.from(

@@ -24,7 +24,7 @@ async function setUp (
   return { issuer, verify: jwtVerifier({ issuer: issuer.issuer, ...options }) }
 }
 
-/** Refused for good: no other verifier is asked. */
+/** Asserts a final rejection: no other verifier receives the token. */
 async function refused (verify: TokenVerifier, token: string, label?: string): Promise<void> {
   await assert.rejects(verify(token, context), {
     kind: 'invalidToken',

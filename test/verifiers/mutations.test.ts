@@ -7,7 +7,7 @@ import { sweep } from '../support/sweep.ts'
 
 const runs = 5_000
 
-/** One way to change a string that stays within what a token may consist of. */
+/** Changes a string and uses only characters that a token may contain. */
 const mutation = fc.oneof(
   fc.record({ kind: fc.constant('flip' as const), at: fc.nat(), bit: fc.nat(7) }),
   fc.record({

@@ -1,7 +1,7 @@
 /**
  * A client for the conformance suite: `node --import tsx conformance/client.ts <URL of an MCP
- * server>`. The client the suite's authorization server meets is our broker, which logs a user in
- * there; the token it gets is then used on the suite's MCP server.
+ * server>`. For the suite's authorization server the client is our broker, which logs a user in
+ * there. The token is then used at the suite's MCP server.
  */
 import {
   discoverOAuthServerInfo,
@@ -37,7 +37,7 @@ try {
     secret,
     setupProxies: true,
     upstreamToken: true,
-    // The suite's server says nothing about its user.
+    // The suite's server returns no claims of its user.
     provider: {
       authorizationParameters: { resource },
       tokenParameters: { resource },

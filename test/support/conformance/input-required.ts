@@ -28,8 +28,7 @@ const askModel = (question: string, maxTokens = 100) =>
   inputRequired.createMessage({ messages: [user(text(question))], maxTokens })
 
 /**
- * Adds tools and a prompt that cannot answer before the client has. `states` seals what they want
- * to remember until then.
+ * Adds tools and a prompt that require input of the client. `states` seals their state until then.
  */
 export function addInputTools (server: McpServer, states: RequestStateCodec): void {
   const add = (
@@ -57,7 +56,7 @@ export function addInputTools (server: McpServer, states: RequestStateCodec): vo
       : `Hello, ${answer.name}!`
   })
 
-  // The same, called by clients who do and who do not say that they have a model.
+  // The same tool, called by clients with and without the sampling capability.
   for (const tool of ['test_input_required_result_sampling', 'test_missing_capability']) {
     add(tool, 'Asks the language model', async ({ inputResponses }) => {
       const answer = inputResponse(inputResponses, 'capital_question')

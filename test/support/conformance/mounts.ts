@@ -6,7 +6,7 @@ import type { FetchHandler } from '../../../lib/options/mcp.ts'
 import type { AppSetup, Cleanup } from '../app.ts'
 import { startGuarded } from '../guarded.ts'
 
-/** A server on a route of nothing but Fastify. It looks at the Host itself: nobody else does. */
+/** A server on a plain Fastify route. It checks the Host itself, since there is no guard. */
 export async function mountBare (t: Cleanup, handler: FetchHandler): Promise<string> {
   const app = Fastify()
   t.after(async () => {
@@ -34,8 +34,8 @@ export async function mountBare (t: Cleanup, handler: FetchHandler): Promise<str
 }
 
 /**
- * The MCP route behind the guard. The suite brings no token: where it shall have one, a hook of the
- * host adds it.
+ * The MCP route behind the guard. The suite sends no token: a hook of the host adds one if
+ * required.
  */
 export async function mountGuarded (
   t: Cleanup,

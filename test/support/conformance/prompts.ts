@@ -27,7 +27,7 @@ export const prompts: readonly Prompt[] = [
     name: 'test_prompt_with_arguments',
     description: 'A sentence with two words of yours',
     argsSchema: z.object({
-      // Both SDKs know one another's mark.
+      // Each SDK recognizes the other's mark of completable arguments.
       arg1: completable(
         z.string(),
         (start) => ['test', 'testValue1'].filter(value => value.startsWith(start))

@@ -33,7 +33,7 @@ export const template = {
   description: 'Data for any id'
 } as const
 
-/** What there is to read at an address of the template. */
+/** The contents at a URI of the template. */
 export function templateContents ({ href: uri }: URL, id: string | string[] | undefined) {
   return {
     contents: [{

@@ -6,30 +6,30 @@ import { statelessHandler } from './stateless.ts'
 import type { Conformance } from './suite.ts'
 
 /**
- * A full server for each revision that has a list of what servers are required to pass. The suite's
- * package brings none.
+ * A complete server for each revision with a list of required scenarios. The suite's package
+ * contains none.
  */
 export const servers: Record<string, () => FetchHandler> = {
   '2025-11-25': sessionHandler,
   '2026-07-28': statelessHandler
 }
 
-/** What a server made of the scenarios a revision requires. */
+/** The result of a server in the scenarios that a revision requires. */
 export interface Score {
-  /** The names of those it passed. */
+  /** Names of the passed scenarios. */
   passed: string[]
-  /** How many there are. */
+  /** Number of scenarios. */
   total: number
   /**
-   * The suite's summary, one line a scenario with the number of checks passed and failed; scenarios
-   * that do not count too.
+   * The suite's summary: one line a scenario with the number of checks passed and failed, including
+   * scenarios that do not count.
    */
   lines: string[]
 }
 
 /**
- * Runs everything the suite has on servers of a revision. A scenario is passed by the suite's own
- * rule: some check succeeds, and none fails.
+ * Runs all server scenarios of a revision. A scenario passes by the suite's own rule: some check
+ * succeeds, and none fails.
  */
 export async function score (run: Conformance, url: string, revision: string): Promise<Score> {
   const { output } = await run(['server', '--url', url, '--requirements', revision])
@@ -51,9 +51,9 @@ export async function score (run: Conformance, url: string, revision: string): P
  * The scores of one server in three places: on a bare route, behind the guard for a caller with a
  * token, and for one without.
  *
- * Without a token no scenario is passed, but some checks are: a foreign Host is refused as it
- * should be, and nobody is asked for input. What fails those scenarios is that they get nothing
- * else either, or an answer that is no JSON-RPC.
+ * Without a token no scenario passes, but some checks do: a foreign Host is rejected as required,
+ * and no input is requested. The scenarios fail because the other responses are rejections, or are
+ * not JSON-RPC.
  */
 export async function threeScores (
   t: Cleanup,

@@ -4,7 +4,7 @@ import type { ElicitRequestFormParams } from '@modelcontextprotocol/sdk/types.js
 import { z } from 'zod'
 import { failure, text, tools } from './tools.ts'
 
-/** What the tools that ask the user ask. */
+/** The forms of the tools that request input of the user. */
 const forms: Record<
   string,
   [description: string, properties: ElicitRequestFormParams['requestedSchema']['properties']]
@@ -36,7 +36,7 @@ function choices (...titles: string[]) {
   return titles.map((title, index) => ({ const: `value${index + 1}`, title }))
 }
 
-/** Adds the tools of a server that can talk to the client while it works. */
+/** Adds the tools of a server that sends messages to the client during a call. */
 export function addSessionTools (mcp: McpServer): void {
   for (const [name, description, content] of tools) {
     mcp.registerTool(name, { description }, () => ({ content }))

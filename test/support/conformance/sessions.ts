@@ -12,11 +12,11 @@ import { resources, template, templateContents } from './resources.ts'
 import { addSessionTools } from './session-tools.ts'
 
 /**
- * Everything the suite asks of servers in revision 2025-11-25: SDK 1.x, with a server for each
- * session and streams in both directions.
+ * All server features of the suite in revision 2025-11-25: SDK 1.x, with a server for each session
+ * and streams in both directions.
  */
 export function sessionHandler (): FetchHandler {
-  // A session is its caller's: who has heard of its id has nothing yet.
+  // A session belongs to its caller: an attacker with its id cannot use it.
   const sessions = new Map<string, WebStandardStreamableHTTPServerTransport>()
   const key = (caller: McpAuth | undefined, id: string) => `${caller?.subject}:${id}`
 

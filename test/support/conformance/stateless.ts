@@ -14,11 +14,10 @@ import { resources, template, templateContents } from './resources.ts'
 import { failure, text, tools } from './tools.ts'
 
 /**
- * Everything the suite asks of servers in revision 2026-07-28: SDK 2.x, with a server for each
- * request.
+ * All server features of the suite in revision 2026-07-28: SDK 2.x, with a server for each request.
  */
 export function statelessHandler (): FetchHandler {
-  // What was handed to one client is no good from another.
+  // A request state of one client is invalid for another.
   const states = createRequestStateCodec({
     key: randomBytes(32),
     bind: ({ http }) => http?.authInfo?.clientId ?? ''
@@ -63,7 +62,7 @@ export function statelessHandler (): FetchHandler {
   })
   return handler as FetchHandler
 
-  /** A tool and a prompt that come and go, and the tools that make them. */
+  /** A tool and a prompt that are added and removed, and the tools that do so. */
   function addChangingParts (server: McpServer): void {
     if (changing.tool) {
       server.registerTool(

@@ -4,14 +4,14 @@ import type { TestContext } from 'node:test'
 import { promisify } from 'node:util'
 
 /**
- * The first release that looks at authorization servers. It needs a newer Node.js than we do, which
- * npm has too.
+ * The first release that tests authorization servers. It requires a newer Node.js than the package,
+ * which npm provides.
  */
 export const packages = ['node@22', '@modelcontextprotocol/conformance@0.2.0-alpha.12']
 
 /**
- * The conformance suite of the Model Context Protocol: runs one of its scenarios, and hands over
- * what it writes line by line.
+ * The conformance suite of the Model Context Protocol: runs one of its scenarios and passes on its
+ * output line by line.
  */
 export type Conformance = (
   args: string[],
@@ -19,8 +19,8 @@ export type Conformance = (
 ) => Promise<{ passed: boolean, output: string }>
 
 /**
- * Finds the suite in npm's cache. In continuous integration it is fetched; elsewhere the test is
- * skipped where it is not there.
+ * Finds the suite in npm's cache. Continuous integration fetches it; elsewhere the test is skipped
+ * without it.
  */
 export async function conformance (
   t: Pick<TestContext, 'after' | 'skip'>

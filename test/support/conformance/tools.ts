@@ -1,4 +1,4 @@
-/** The smallest PNG there is of one red pixel, and one sample of silence. */
+/** The smallest PNG of one red pixel, and one sample of silence. */
 export const image = {
   type: 'image',
   mimeType: 'image/png',
@@ -23,7 +23,7 @@ export function embedded (uri: string, mimeType: string, text: string) {
 
 type Content = ReturnType<typeof text> | ReturnType<typeof embedded> | typeof image | typeof audio
 
-/** Tools that always say the same, of both servers: name, description, content. */
+/** Tools with constant results, of both servers: name, description, content. */
 export const tools: ReadonlyArray<
   readonly [name: string, description: string, content: Content[]]
 > = [
@@ -40,5 +40,5 @@ export const tools: ReadonlyArray<
   ]]
 ]
 
-/** What the tool that always fails throws. */
+/** The error of the tool that always fails. */
 export const failure = new Error('This tool intentionally returns an error for testing')
