@@ -33,7 +33,7 @@ export function parseClientAuthentication (
   authorization: string | undefined,
   params: RequestParameters
 ): ClientAuthentication {
-  const clientId = single(params, 'client_id')
+  const named = single(params, 'client_id')
   const secret = verbatim(params, 'client_secret') ?? ''
   const assertion = single(params, 'client_assertion')
   const type = single(params, 'client_assertion_type')
@@ -41,34 +41,26 @@ export function parseClientAuthentication (
   if ([authorization !== undefined, secret !== '', assertion ?? type].filter(Boolean).length > 1) {
     throw invalidRequest('A client must not use two authentication methods at once.')
   }
-  if (assertion !== undefined || type !== undefined) {
-    return parseAssertion(assertion, type, clientId)
+  if (authorization !== undefined) return parseBasic(authorization, named)
+  if (assertion !== undefined && type !== undefined) {
+    const clientId = named ?? subjectOf(assertion)
+    if (type !== assertionType || clientId === undefined) throw new McpOAuthError('invalidClient')
+    return { clientId, method: 'private_key_jwt', assertion }
   }
-  if (authorization !== undefined) return parseBasic(authorization, clientId)
+  if (assertion !== undefined || type !== undefined) {
+    throw invalidRequest(
+      'The parameters client_assertion and client_assertion_type belong together.'
+    )
+  }
   return {
     clientId: required(params, 'client_id'),
     ...secret === '' ? { method: 'none' } : { method: 'client_secret_post', secret }
   }
 }
 
-function parseAssertion (
-  assertion: string | undefined,
-  type: string | undefined,
-  named: string | undefined
-): ClientAuthentication {
-  if (assertion === undefined || type === undefined) {
-    throw invalidRequest(
-      'The parameters client_assertion and client_assertion_type belong together.'
-    )
-  }
-  const clientId = named ?? subjectOf(assertion)
-  if (type !== assertionType || clientId === undefined) throw new McpOAuthError('invalidClient')
-  return { clientId, method: 'private_key_jwt', assertion }
-}
-
 function parseBasic (authorization: string, named: string | undefined): ClientAuthentication {
   const [clientId, secret] = decodeBasic(authorization)
-  if (/\p{Cc}/u.test(clientId) || (named !== undefined && named !== clientId)) {
+  if (/\p{Cc}/u.test(clientId) || (named ?? clientId) !== clientId) {
     throw new McpOAuthError('invalidClient')
   }
   return {

@@ -8,12 +8,12 @@ import { completeMetadata } from '../oauth/metadata.ts'
 import { parseScope } from '../oauth/scope.ts'
 import type { OAuthMetadata } from '../schemas/metadata.ts'
 import { withCircuitBreaker } from '../store/circuit-breaker.ts'
-import type { Client, Log, Store, TokenVerifier } from '../types.ts'
+import type { Client, Log, TokenVerifier } from '../types.ts'
 import { optionProblems } from './rules.ts'
 import { OptionsSchema, type McpOAuthOptions } from './schema.ts'
 
 /** How a registration takes part: see the table of modes in docs/routes.md. */
-export type Mode = 'open' | 'guard' | 'metadata' | 'resource' | 'thin' | 'broker'
+type Mode = 'open' | 'guard' | 'metadata' | 'resource' | 'thin' | 'broker'
 
 /** The user's OAuth or OpenID provider, and our account there. */
 export type ProviderConfig = NonNullable<ReturnType<typeof providerOf>>
@@ -26,28 +26,12 @@ type Completed<Properties extends TProperties> = {
     : Static<Properties[Name]> | undefined
 }
 type Options = Completed<typeof OptionsSchema['properties']>
-type Derived = 'provider' | 'secret' | 'store' | 'tokens' | 'clients' | 'clientIdMetadata'
 
 /**
  * The options, checked, completed and frozen: each under its own name, but for those that are
  * derived. No other module reads the options.
  */
-export interface Config extends Omit<Options, Derived> {
-  readonly mode: Mode
-  readonly provider: ProviderConfig | null
-  /** The completed `customOAuthMetadata`. */
-  readonly document: OAuthMetadata | null
-  /**
-   * The verifier of access tokens: the broker, the keys of the provider, nobody, or the verifiers.
-   */
-  readonly tokens: 'own' | 'issuer' | 'none' | readonly TokenVerifier[]
-  readonly secrets: readonly string[]
-  /** Behind a circuit breaker. */
-  readonly store: Store | null
-  readonly clients: readonly Client[]
-  /** Hosts of the metadata documents of clients, `null` for any; null where none are accepted. */
-  readonly clientIdMetadata: { readonly allowedHosts: readonly string[] | null } | null
-}
+export interface Config extends ReturnType<typeof createConfig> {}
 
 /**
  * Checks the options once and completes them. The caller's object is never changed.
@@ -55,7 +39,7 @@ export interface Config extends Omit<Options, Derived> {
  * @param scopePrefix prefix of the Fastify scope the plugin was registered in
  * @throws {McpOAuthError} `invalidOptions` naming every problem
  */
-export function createConfig (options: McpOAuthOptions, scopePrefix: string, log: Log): Config {
+export function createConfig (options: McpOAuthOptions, scopePrefix: string, log: Log) {
   const problems = optionProblems(options, process.env['NODE_ENV'] === 'production')
   const prefix = [scopePrefix, options.prefix].map(path => String(path ?? '').replace(/\/+$/, ''))
     .join('')
@@ -79,18 +63,20 @@ export function createConfig (options: McpOAuthOptions, scopePrefix: string, log
     prefix,
     publicUrl: publicUrl && canonicalUrl(publicUrl),
     provider: providerOf(given),
+    /** The completed `customOAuthMetadata`. */
     document: metadata ? completeMetadata(metadata) as OAuthMetadata : null,
     tokens: tokensOf(given, mode),
     secrets: Object.freeze(secretsOf(given, mode, log)),
     store: given.store && withCircuitBreaker(given.store),
     clients: Object.freeze(given.clients.map(
-      ({ clientId: id, name = null, redirectUris = [], ...more }) => ({
+      ({ clientId: id, name = null, redirectUris = [], ...more }): Client => ({
         id,
         name,
         redirectUris,
         ...more
       })
     )),
+    /** Hosts of the metadata documents of clients, `null` for any; null where none are accepted. */
     clientIdMetadata: documents === true ? { allowedHosts: null } : documents || null,
     headers: Object.freeze(given.headers.map(name => name.toLowerCase()))
   })
@@ -121,7 +107,11 @@ function modeOf (given: Options): Mode {
   return given.auth === false ? 'open' : 'guard'
 }
 
-function tokensOf ({ auth, tokens, dependencies, issuer }: Options, mode: Mode): Config['tokens'] {
+/** The verifier of access tokens: the broker, the keys of the provider, nobody, or the verifiers. */
+function tokensOf (
+  { auth, tokens, dependencies, issuer }: Options,
+  mode: Mode
+): 'own' | 'issuer' | 'none' | readonly TokenVerifier[] {
   if (auth === false || tokens === false) return 'none'
   if (tokens !== 'auto') return Object.freeze([tokens].flat())
   if (mode === 'broker') return 'own'
