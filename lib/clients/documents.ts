@@ -14,7 +14,7 @@ import {
   maxDocumentSeconds,
   minDocumentFailureMs
 } from '../limits.ts'
-import { parseClientDocument, clientIdUrlProblem } from '../oauth/client-id-document.ts'
+import { parseClientDocument, clientIdUrlProblem } from '../oauth/client-metadata.ts'
 import type { RedirectPolicy } from '../oauth/redirect-uri.ts'
 
 /** Finds clients by the URLs of their metadata documents. */

@@ -93,7 +93,7 @@ export function parseAuthorizationRequest (
   }
 }
 
-function checkSupport (params: RequestParameters): void {
+function checkSupport (params: RequestParameters) {
   if (params.has('request')) throw new McpOAuthError('requestNotSupported')
   if (params.has('request_uri')) throw new McpOAuthError('requestUriNotSupported')
   if (required(params, 'response_type') !== 'code') {
@@ -107,7 +107,7 @@ function checkSupport (params: RequestParameters): void {
   }
 }
 
-function codeChallengeOf (params: RequestParameters): string {
+function codeChallengeOf (params: RequestParameters) {
   const challenge = single(params, 'code_challenge')
   if (challenge === undefined) {
     throw invalidRequest('PKCE is required: the parameter code_challenge is missing.')
@@ -126,7 +126,7 @@ function requestedScopes (
 ): readonly string[] {
   const scopes = parseScope(verbatim(params, 'scope') ?? '')
   if (scopes.length === 0) return defaultScopes
-  const unknown = scopes.filter((scope) => knownScopes?.includes(scope) === false)
+  const unknown = scopes.filter(scope => knownScopes?.includes(scope) === false)
   if (unknown.length > 0) {
     throw new McpOAuthError('invalidScope', {
       cause: causeWith('unknown scopes', unknown.join(' '))

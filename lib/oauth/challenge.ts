@@ -29,12 +29,12 @@ export function challenge (
     error,
     error_description: description,
     resource_metadata: resourceMetadata,
-    scope: scopes.filter((name) => name !== 'offline_access').join(' '),
+    scope: scopes.filter(name => name !== 'offline_access').join(' '),
     algs: algorithms.join(' ')
   }).flatMap(([name, value]) => value ? [`${name}=${quoted(value)}`] : [])
   return parameters.length === 0 ? scheme : `${scheme} ${parameters.join(', ')}`
 }
 
-function quoted (value: string): string {
+function quoted (value: string) {
   return `"${value.replaceAll(/[^\x20-\x7e]/g, '?').replaceAll(/["\\]/g, '\\$&')}"`
 }

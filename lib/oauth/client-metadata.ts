@@ -1,6 +1,5 @@
-/** Which metadata does a client register, and is it acceptable (RFC 7591)? */
+/** Is the metadata acceptable that a client registers (RFC 7591), or has in a document (CIMD)? */
 
-import type { GrantType } from '../types.ts'
 import { causeWith, McpOAuthError } from '../errors.ts'
 import {
   maxClientKeys,
@@ -9,7 +8,7 @@ import {
   maxRedirectUris,
   maxUrlChars
 } from '../limits.ts'
-import { isPlainObject } from '../util/json.ts'
+import { isPlainObject, parseJsonObject } from '../util/json.ts'
 import { secretMemberOf } from './public-keys.ts'
 import { redirectUriProblem, type RedirectPolicy } from './redirect-uri.ts'
 import { parseScope } from './scope.ts'
@@ -63,7 +62,7 @@ export function parseClientMetadata (body: unknown, redirectPolicy: RedirectPoli
   }
 }
 
-function redirectUrisOf (members: Members, policy: RedirectPolicy): string[] {
+function redirectUrisOf (members: Members, policy: RedirectPolicy) {
   const uris = stringsOf(members, 'redirect_uris')
   if (uris === undefined) throw invalid('The member redirect_uris is missing.')
   if (uris.length === 0 || uris.length > maxRedirectUris) {
@@ -95,7 +94,7 @@ function applicationTypeOf (
   return type
 }
 
-function nameOf (members: Members): string | undefined {
+function nameOf (members: Members) {
   const name = stringOf(members, 'client_name')
   if (name === undefined || name.trim() === '') return undefined
   if (name.length > maxClientNameChars || deceptive.test(name)) {
@@ -104,16 +103,16 @@ function nameOf (members: Members): string | undefined {
   return name
 }
 
-function grantTypesOf (members: Members): GrantType[] {
+function grantTypesOf (members: Members) {
   const requested = stringsOf(members, 'grant_types') ?? ['authorization_code']
   const responses = stringsOf(members, 'response_types') ?? ['code']
   if (!requested.includes('authorization_code') || !responses.includes('code')) {
     throw invalid('A client must use the grant type authorization_code and the response type code.')
   }
-  return userGrants.filter((type) => requested.includes(type))
+  return userGrants.filter(type => requested.includes(type))
 }
 
-function scopeOf (members: Members): string | undefined {
+function scopeOf (members: Members) {
   const scope = stringOf(members, 'scope') ?? ''
   try {
     return parseScope(scope).join(' ') || undefined
@@ -122,7 +121,7 @@ function scopeOf (members: Members): string | undefined {
   }
 }
 
-function checkUris (members: Members): void {
+function checkUris (members: Members) {
   const uris = uriMembers.map(name => stringOf(members, name) || undefined)
   if (!uris.every(uri => uri === undefined || isPublicUrl(uri))) {
     throw invalid('A URI in the client metadata is not an https URL with a host name.')
@@ -130,14 +129,14 @@ function checkUris (members: Members): void {
 }
 
 /** Rejects addresses: they mostly mean internal machines. */
-function isPublicUrl (value: string): boolean {
+function isPublicUrl (value: string) {
   return value.length <= maxUrlChars &&
     /^https:\/\/[^/?#\s@\\]+(?:[/?#][^\s]*)?$/i.test(value) &&
     URL.canParse(value) && !/^\[|^[\d.]+$/.test(new URL(value).hostname)
 }
 
 /** Public clients need no keys, and no client may send a private one (RFC 7591 §2). */
-function checkKeys (members: Members): void {
+function checkKeys (members: Members) {
   const jwks = memberOf(members, 'jwks')
   if (jwks === undefined) return
   const { keys } = Object(jwks)
@@ -147,33 +146,102 @@ function checkKeys (members: Members): void {
   }
 }
 
-function isPublicKey (key: unknown): boolean {
+function isPublicKey (key: unknown) {
   return isPlainObject(key) && typeof key['kty'] === 'string' && key['kty'] !== 'oct' &&
     secretMemberOf(key) === undefined
 }
 
-function stringOf (members: Members, name: string): string | undefined {
+function stringOf (members: Members, name: string) {
   const value = memberOf(members, name)
   if (value === undefined || typeof value === 'string') return value
   throw invalid(`The member ${name} must be a string.`)
 }
 
-function stringsOf (members: Members, name: string): string[] | undefined {
+function stringsOf (members: Members, name: string) {
   const value = memberOf(members, name)
   if (value === undefined) return undefined
-  if (Array.isArray(value) && value.every((entry) => typeof entry === 'string')) return [...value]
+  if (Array.isArray(value) && value.every(entry => typeof entry === 'string')) return [...value]
   throw invalid(`The member ${name} must be a list of strings.`)
 }
 
-function memberOf (members: Members, name: string): unknown {
+function memberOf (members: Members, name: string) {
   return Object.hasOwn(members, name) ? members[name] ?? undefined : undefined
 }
 
-function invalid (description: string): McpOAuthError {
+function invalid (description: string) {
   return new McpOAuthError('invalidClientMetadata', { description })
 }
 
-function invalidRedirect (description: string, uri?: string): McpOAuthError {
+function invalidRedirect (description: string, uri?: string) {
   const cause = uri === undefined ? undefined : causeWith('the redirect URI', uri)
   return new McpOAuthError('invalidRedirectUri', { description, cause })
+}
+
+/** Endings of names that are local to a network. */
+const localNames = /(?:^|\.)(?:localhost|localdomain|local|internal|intranet|lan|home\.arpa|onion)$/
+
+/**
+ * Checks a URL as a client id (OAuth Client ID Metadata Document, §3). Stricter than the draft,
+ * because a stranger names a URL that we fetch: a public host name, no port, and normal form, so
+ * that the compared URL is the fetched one. A query is allowed.
+ *
+ * @returns the problem as the end of a sentence, or null
+ */
+export function clientIdUrlProblem (url: unknown): string | null {
+  if (typeof url !== 'string' || !url.startsWith('https://')) return 'must be an https URL'
+  if (url.length > maxUrlChars) return `must have at most ${maxUrlChars} characters`
+  if (!/^[\x21-\x7e]+$/.test(url) || /["'<>\\^`{|}]|%(?![\da-f]{2})|%[01][\da-f]|%7f/i.test(url)) {
+    return 'has characters that are not allowed'
+  }
+  if (url.includes('#')) return 'must not have a fragment'
+  if (!URL.canParse(url)) return 'must be an https URL'
+  const { href, username, password, hostname, port, pathname } = new URL(url)
+  if (username !== '' || password !== '') return 'must not have user info'
+  // Also rejects empty user info, dot segments, default ports, capitals and spellings of addresses.
+  if (href !== url) return 'must be in normal form'
+  if (port !== '') return 'must not have a port'
+  if (pathname === '/') return 'must have a path'
+  return /^(?:[a-z\d_-]+\.)+[a-z][a-z\d-]*$/.test(hostname) && !localNames.test(hostname)
+    ? null
+    : 'must have a public host name'
+}
+
+/**
+ * Parses a client metadata document (OAuth Client ID Metadata Document, §4). Members that it shares
+ * with registrations obey the rules of {@link parseClientMetadata}. All clients are public here,
+ * also those that could use `private_key_jwt`.
+ *
+ * @param clientId the URL of the document, which its `client_id` must be byte for byte
+ * @throws {McpOAuthError} `invalidClient`, with the reason as its cause
+ */
+export function parseClientDocument (
+  text: string,
+  clientId: string,
+  redirectPolicy: RedirectPolicy
+) {
+  try {
+    const parsed = parseJsonObject(text)
+    if (parsed === null) throw new Error('The document is not a JSON object')
+    // Without the prototype, whose members are none of the document.
+    const members: Record<string, unknown> = Object.assign(Object.create(null), parsed)
+    const { client_id: id, token_endpoint_auth_method: method } = members
+    if (id !== clientId) throw new Error('The document is for another client')
+    if (Object.keys(members).some(name => name.startsWith('client_secret'))) {
+      throw new Error('The document contains a secret')
+    }
+    if (!['none', 'private_key_jwt'].includes((method ?? 'none') as string)) {
+      throw new Error('The document names an unsupported authentication method')
+    }
+    const { redirect_uris: redirectUris, client_name: name, grant_types: grantTypes } =
+      parseClientMetadata({ ...members, token_endpoint_auth_method: 'none' }, redirectPolicy)
+    if (name === undefined) throw new Error('The document has no client_name')
+    return {
+      redirectUris,
+      /** As the client calls itself, unverified. */
+      name,
+      grantTypes
+    }
+  } catch (cause) {
+    throw new McpOAuthError('invalidClient', { cause })
+  }
 }

@@ -57,7 +57,7 @@ export function protectedResourceDocument (
     dpop?: 'off' | 'accept' | 'require'
   }
 ) {
-  const supported = scopes.filter((scope) => scope !== 'offline_access')
+  const supported = scopes.filter(scope => scope !== 'offline_access')
   return {
     resource,
     authorization_servers: authorizationServers,
@@ -107,7 +107,7 @@ export function metadataProblems (document: Readonly<Record<string, unknown>>): 
     : problems
 }
 
-function problemOfMember (name: string, value: unknown): string | null {
+function problemOfMember (name: string, value: unknown) {
   if (name === 'issuer') return problemOfServerUrl(value, { query: false })
   if (/_(?:endpoint|uri)$/.test(name)) return problemOfServerUrl(value)
   if (Array.isArray(value) && value.length === 0) return 'must not be empty; leave it out instead'

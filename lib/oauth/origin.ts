@@ -62,7 +62,7 @@ export function createHostCheck ({ allowedHosts, allowedOrigins }: {
   }
 }
 
-function isSameOrigin (allowed: Origin, sent: Origin): boolean {
+function isSameOrigin (allowed: Origin, sent: Origin) {
   if (allowed.scheme !== sent.scheme || allowed.name !== sent.name) return false
   if (allowed.port === undefined && loopbackNames.includes(allowed.name)) return true
   const standard = defaultPorts[allowed.scheme]

@@ -1,6 +1,6 @@
 /** Which members of a provider's metadata do we use, and are they valid? */
 
-import { failure, type McpOAuthError } from '../errors.ts'
+import { failure } from '../errors.ts'
 import { problemOfServerUrl } from './url.ts'
 
 export const providerEndpoints = [
@@ -77,15 +77,15 @@ export function parseProviderMetadata (
 }
 
 /** Names the one difference that is easily overlooked and safe to print: a trailing slash. */
-function slashHint (named: unknown, configured: string): string {
+function slashHint (named: unknown, configured: string) {
   if (named === `${configured}/`) return ', it ends with a slash'
   return `${named}/` === configured ? ', it has no slash at the end' : ''
 }
 
-function isPlainHttp (url: unknown): boolean {
+function isPlainHttp (url: unknown) {
   return /^http:/i.test(String(url))
 }
 
-function unusable (reason: string): McpOAuthError {
+function unusable (reason: string) {
   return failure('providerUnavailable', `The metadata of the provider is invalid: ${reason}`)
 }

@@ -60,7 +60,7 @@ export function redirectUriProblem (
   return problem && `A redirect URI ${problem}.`
 }
 
-function isAllowed (uri: string, allowed: RedirectPolicy['allowed']): boolean {
+function isAllowed (uri: string, allowed: RedirectPolicy['allowed']) {
   return allowed?.some(pattern => matchesPattern(pattern, uri)) ?? /^https?:/.test(uri)
 }
 
@@ -92,7 +92,7 @@ export function redirectPatternProblem (pattern: unknown): string | null {
 export function redirectUriMatches (registered: readonly string[], requested: string): boolean {
   if (registered.includes(requested)) return true
   return isLoopbackRedirect(requested) &&
-    registered.some((uri) => uri.replace(loopback, '$1') === requested.replace(loopback, '$1'))
+    registered.some(uri => uri.replace(loopback, '$1') === requested.replace(loopback, '$1'))
 }
 
 /** Whether a redirect URI is http on one of the loopback names, in their exact spelling. */
@@ -111,7 +111,7 @@ const unacceptable: ReadonlyArray<readonly [pattern: RegExp, problem: string]> =
   [/\/(?:\.|%2e){1,2}(?:[/?]|$)/i, 'must not have dot segments']
 ]
 
-function syntaxProblem (uri: string): string | null {
+function syntaxProblem (uri: string) {
   if (uri.length > maxUrlChars) return 'is too long'
   const problem = unacceptable.find(([pattern]) => pattern.test(uri))?.[1]
   if (problem !== undefined) return problem
@@ -129,7 +129,7 @@ function syntaxProblem (uri: string): string | null {
     : null
 }
 
-function matchesPattern (pattern: string, uri: string): boolean {
+function matchesPattern (pattern: string, uri: string) {
   if (pattern.endsWith(':')) return uri.startsWith(pattern)
   const allowed = pattern.replace(loopbackAnyPort, '$1')
   const isAnyPort = loopback.exec(allowed)?.[2] === undefined
@@ -140,7 +140,7 @@ function matchesPattern (pattern: string, uri: string): boolean {
 }
 
 /** Loopback hosts are one machine, and routers decode paths: other spellings are no way around. */
-function endpointName (value: string): string {
+function endpointName (value: string) {
   const { protocol, hostname, port, pathname } = new URL(value)
   let path = pathname
   try {

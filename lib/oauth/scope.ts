@@ -52,7 +52,7 @@ export function missingScopes (
   required: readonly string[],
   hierarchy: ScopeHierarchy = {}
 ): string[] {
-  if (required.every((scope) => granted.includes(scope))) return []
+  if (required.every(scope => granted.includes(scope))) return []
   // A Set visits members that are added during the walk, each once: this is transitive, and ends
   // where the hierarchy has a cycle.
   const held = new Set(granted)
@@ -60,7 +60,7 @@ export function missingScopes (
     if (!Object.hasOwn(hierarchy, scope)) continue
     for (const implied of hierarchy[scope] ?? []) held.add(implied)
   }
-  return required.filter((scope) => !held.has(scope))
+  return required.filter(scope => !held.has(scope))
 }
 
 /** The union of two lists of scopes, in the order of first mention. */

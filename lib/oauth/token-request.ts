@@ -104,12 +104,12 @@ export function isVerifier (value: string): boolean {
   return /^[\w.~-]{43,128}$/.test(value)
 }
 
-function scopesOf (params: RequestParameters): string[] | undefined {
+function scopesOf (params: RequestParameters) {
   const scope = verbatim(params, 'scope')
   return scope ? parseScope(scope) : undefined
 }
 
-function issued (params: RequestParameters, name: string): string {
+function issued (params: RequestParameters, name: string) {
   const value = required(params, name, verbatim)
   if (value.length > maxGrantChars || !/^[\x20-\x7e]+$/.test(value)) {
     throw new McpOAuthError('invalidGrant')

@@ -43,7 +43,7 @@ export function parseTokenResponse (status: number, text: string) {
   }
 }
 
-function tokenOf (value: unknown): string | undefined {
+function tokenOf (value: unknown) {
   const isToken = typeof value === 'string' && value.length <= maxProviderTokenChars &&
     /^[\x20-\x7e]+$/.test(value)
   return isToken ? value : undefined

@@ -51,7 +51,7 @@ export function problemOfServerUrl (
   return null
 }
 
-function authorityOf (url: string): string {
+function authorityOf (url: string) {
   return /^[^:]+:\/\/([^/?#]*)/.exec(url)?.[1] ?? ''
 }
 
@@ -65,7 +65,7 @@ export function sameResource (a: string, b: string): boolean {
   return canonical !== null && canonical === canonicalResource(b)
 }
 
-function canonicalResource (value: string): string | null {
+function canonicalResource (value: string) {
   if (problemOfServerUrl(value) !== null) return null
   const { protocol, host } = new URL(value)
   // Not the path of `URL`, which resolves dot segments and so equates different names.

@@ -114,7 +114,7 @@ export function sentenceOf (
 }
 
 /** A value in words: a string or number is quoted only if it cannot be a secret. */
-function describe (value: unknown, quote: boolean): string {
+function describe (value: unknown, quote: boolean) {
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
   if (typeof value === 'function') return 'a function'
   if (typeof value === 'object') return value === null ? 'null' : 'an object'
@@ -136,7 +136,7 @@ export function suggestion (name: string, known: readonly string[], otherwise: s
 }
 
 /** The known name nearest to a mistyped or shortened one: in another case, or of another place. */
-function nearest (name: string, known: readonly string[]): string | undefined {
+function nearest (name: string, known: readonly string[]) {
   const written = flat(name)
   if (written.length > maxComparedChars) return undefined
   const [best] = known
@@ -155,7 +155,7 @@ export function flat (name: string): string {
  * Distance of two names. If they only differ in how they continue, their beginning counts:
  * `includeOps`, `tokenVerifier`.
  */
-function distanceOf (known: string, name: string): number {
+function distanceOf (known: string, name: string) {
   const shorter = Math.min(known.length, name.length)
   const whole = edits(known, name)
   return shorter < 6
@@ -164,7 +164,7 @@ function distanceOf (known: string, name: string): number {
 }
 
 /** Levenshtein distance. */
-function edits (from: string, to: string): number {
+function edits (from: string, to: string) {
   let row = [...to, ''].map((_letter, index) => index)
   for (const [index, letter] of [...from].entries()) {
     const next = [index + 1]

@@ -107,7 +107,7 @@ function modeOf (given: Options): Mode {
   return given.auth === false ? 'open' : 'guard'
 }
 
-/** The verifier of access tokens: the broker, the keys of the provider, nobody, or the verifiers. */
+/** The verifier of access tokens: the broker, the provider's keys, nobody, or the verifiers. */
 function tokensOf (
   { auth, tokens, dependencies, issuer }: Options,
   mode: Mode
@@ -133,7 +133,7 @@ function providerOf (given: Options) {
   })
 }
 
-function secretsOf ({ secret, clientSecret, dpop }: Options, mode: Mode, log: Log): string[] {
+function secretsOf ({ secret, clientSecret, dpop }: Options, mode: Mode, log: Log) {
   if (secret) return [secret].flat()
   const random = randomBytes(32).toString('base64url')
   if (mode !== 'thin' && mode !== 'broker') return dpop === 'off' ? [] : [random]
@@ -156,7 +156,7 @@ function secretsOf ({ secret, clientSecret, dpop }: Options, mode: Mode, log: Lo
 }
 
 /** Scheme and host in lower case, no default port, no trailing slash: one spelling of our URLs. */
-function canonicalUrl (publicUrl: string): string {
+function canonicalUrl (publicUrl: string) {
   const { origin, pathname } = new URL(publicUrl)
   return origin + pathname.replace(/\/+$/, '')
 }

@@ -33,7 +33,7 @@ export function optionProblems (options: unknown, production: boolean): string[]
 const ofVerifiers =
   /^(?:algorithms|cachefor|clocktolerance|jwksur[il]|maxtokenlifetime|metadataurl|requiresubject)$/
 
-function advise (name: string): string {
+function advise (name: string) {
   if (/^clients\.\d+\..*secret/i.test(name)) return 'Give the hash of the secret, as secretHashes'
   return ofVerifiers.test(flat(name))
     ? 'It belongs to a verifier: tokens: jwtVerifier({ … })'

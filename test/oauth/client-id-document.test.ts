@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { parseClientDocument, clientIdUrlProblem } from '../../lib/oauth/client-id-document.ts'
+import { parseClientDocument, clientIdUrlProblem } from '../../lib/oauth/client-metadata.ts'
 import type { RedirectPolicy } from '../../lib/oauth/redirect-uri.ts'
 import { redirectUriMatches } from '../../lib/oauth/redirect-uri.ts'
 
