@@ -44,10 +44,11 @@ export async function authorizeUser (
 /** No failure of a hook, and no unknown return value, counts as consent. */
 async function runHook (hook: AuthorizeUser, user: UpstreamUser): Promise<AuthorizeVerdict> {
   try {
-    const verdict = await withTimeout(() => hook(user), {
-      milliseconds: authorizeUserMs,
-      error: () => new Error('authorizeUser timed out')
-    })
+    const verdict = await withTimeout(
+      () => hook(user),
+      authorizeUserMs,
+      () => new Error('authorizeUser timed out')
+    )
     if (isVerdict(verdict)) return verdict
     throw new TypeError('authorizeUser must return a boolean, undefined, or { scopes, claims }')
   } catch (cause) {

@@ -72,10 +72,11 @@ export function createClientDocuments (
      * fetched within a second is assumed to be valid.
      */
     async isInvalidated (id: string): Promise<boolean> {
-      const client = await withTimeout(() => documents.find(id), {
-        milliseconds: documentRecheckMs,
-        error: () => new Error('The client metadata document took too long')
-      }).catch(() => undefined)
+      const client = await withTimeout(
+        () => documents.find(id),
+        documentRecheckMs,
+        () => new Error('The client metadata document took too long')
+      ).catch(() => undefined)
       return client === null && failures.get(id)?.fetched === true
     },
 

@@ -1,6 +1,5 @@
 /** How do we encrypt values that clients and browsers keep for us? */
 
-import { webcrypto } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt } from 'jose'
 import { startupError } from '../errors.ts'
 import { deriveKey } from './derive-key.ts'
@@ -17,10 +16,10 @@ export type Purpose =
   | 'rotated'
   | 'upstream'
 
+type Payload = Readonly<Record<string, unknown>>
+
 /** Encrypts values that the other side keeps for us, and decrypts them. */
 export type Sealer = ReturnType<typeof createSealer>
-
-type Key = webcrypto.CryptoKey
 
 const header = { alg: 'dir', enc: 'A256GCM' } as const
 /** A compact JWE with our header, no encrypted key, a 96-bit IV and a 128-bit tag. */
@@ -53,11 +52,11 @@ export function createSealer (
   if (secrets.length === 0 || secrets.includes('')) {
     throw startupError('invalidOptions', 'secret: must not be empty')
   }
-  const cache = new Map<Purpose, Promise<Key[]>>()
+  const cache = new Map<Purpose, Uint8Array[]>()
 
-  function keysOf (purpose: Purpose): Promise<Key[]> {
+  function keysOf (purpose: Purpose) {
     const keys = cache.get(purpose) ??
-      Promise.all(secrets.map(secret => importKey(secret, `${purpose}:${context}`)))
+      secrets.map(secret => deriveKey(secret, `seal:${purpose}:${context}`))
     cache.set(purpose, keys)
     return keys
   }
@@ -70,7 +69,7 @@ export function createSealer (
      * @param now seconds since 1970
      */
     async seal (purpose: Purpose, payload: object, lifetime: number, now: number) {
-      const [key] = await keysOf(purpose) as [Key]
+      const [key] = keysOf(purpose) as [Uint8Array]
       const content = new TextEncoder().encode(JSON.stringify([now + lifetime, payload]))
       return await new CompactEncrypt(content).setProtectedHeader(header).encrypt(key)
     },
@@ -82,7 +81,7 @@ export function createSealer (
      */
     async open (purpose: Purpose, value: string, now: number) {
       if (!isCanonical(value)) return null
-      for (const key of await keysOf(purpose)) {
+      for (const key of keysOf(purpose)) {
         const content = await decrypt(value, key)
         if (content !== null) return unexpired(content, now)
       }
@@ -92,17 +91,7 @@ export function createSealer (
   }
 }
 
-async function importKey (secret: string, purpose: string): Promise<Key> {
-  return await webcrypto.subtle.importKey(
-    'raw',
-    deriveKey(secret, `seal:${purpose}`),
-    'AES-GCM',
-    false,
-    ['encrypt', 'decrypt']
-  )
-}
-
-async function decrypt (value: string, key: Key): Promise<unknown> {
+async function decrypt (value: string, key: Uint8Array): Promise<unknown> {
   try {
     const { plaintext } = await compactDecrypt(value, key, algorithms)
     return JSON.parse(new TextDecoder().decode(plaintext))
@@ -111,11 +100,11 @@ async function decrypt (value: string, key: Key): Promise<unknown> {
   }
 }
 
-function unexpired (content: unknown, now: number): Readonly<Record<string, unknown>> | null {
+function unexpired (content: unknown, now: number) {
   if (!Array.isArray(content)) return null
   const [expires, payload] = content as unknown[]
   if (typeof expires !== 'number' || !(expires > now)) return null
-  return typeof payload === 'object' && payload !== null ? payload as Record<string, unknown> : null
+  return typeof payload === 'object' && payload !== null ? payload as Payload : null
 }
 
 /**

@@ -24,18 +24,13 @@ export async function createSigningKeys (secrets: readonly string[], context: st
     /** Finds the key that verifies a token. */
     find,
     /** Returns the claims of an unexpired token that we signed; null for anything else. */
-    async read (token: string, now: number): Promise<Claims | null> {
-      try {
-        return (await jwtVerify(token, find, {
-          algorithms: ['ES256'],
-          typ: 'at+jwt',
-          currentDate: new Date(now * 1000),
-          clockTolerance: tokenSkewSeconds
-        })).payload
-      } catch {
-        return null
-      }
-    },
+    read: (token: string, now: number): Promise<Claims | null> =>
+      jwtVerify(token, find, {
+        algorithms: ['ES256'],
+        typ: 'at+jwt',
+        currentDate: new Date(now * 1000),
+        clockTolerance: tokenSkewSeconds
+      }).then(({ payload }) => payload, () => null),
     /** Signs an access token (RFC 9068 §2): ES256, `typ: at+jwt`, `kid`. */
     sign: (claims: Claims) =>
       new SignJWT({ ...claims }).setProtectedHeader({

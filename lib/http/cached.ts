@@ -1,30 +1,26 @@
 /** How is a value kept that must be fetched? */
 import { maxRetryBackoffSeconds, refreshCooldownSeconds } from '../limits.ts'
 
-/** How a fetched value is kept. All times are in seconds. */
-export interface CachedOptions<T> {
-  /** Fetches the value. There is one call at a time. */
-  load: () => Promise<T>
-  /** Time for which a value is used without another load. */
-  freshFor: number
-  /** Further time for which the last value is used while loads fail. */
-  staleFor: number
-  /** Least time between two loads by `refresh`. Defaults to 30. */
-  cooldown?: number
-  /** A clock. Defaults to the monotonic one: the date of the system may be corrected. */
-  now?: (() => number) | undefined
-}
-
 /** A value that is loaded when needed and kept for a while. */
 export type Cached<T extends object> = ReturnType<typeof cached<T>>
 
 /**
  * Caches a loaded value. Concurrent callers share one load. After a failure the next load waits for
  * 1, 2, 4 … 60 s (and up to a quarter more, so that instances do not load in step). A failure does
- * not remove a value that may still be used.
+ * not remove a value that may still be used. All times are in seconds.
+ *
+ * @param options.load fetches the value. There is one call at a time
+ * @param options.freshFor time for which a value is used without another load
+ * @param options.staleFor further time for which the last value is used while loads fail
+ * @param options.now a clock. Defaults to the monotonic one: the date of the system may change
  */
 export function cached<T extends object> (
-  { load, freshFor, staleFor, cooldown = refreshCooldownSeconds, now = seconds }: CachedOptions<T>
+  { load, freshFor, staleFor, now = () => performance.now() / 1000 }: {
+    load: () => Promise<T>
+    freshFor: number
+    staleFor: number
+    now?: (() => number) | undefined
+  }
 ) {
   let value: T | undefined
   let loadedAt = -Infinity
@@ -83,7 +79,7 @@ export function cached<T extends object> (
    */
   async function refresh (): Promise<T> {
     if (loading) return loading
-    if (now() < Math.max(retryAt, refreshedAt + cooldown)) {
+    if (now() < Math.max(retryAt, refreshedAt + refreshCooldownSeconds)) {
       if (failures > 0) throw failure
       return get()
     }
@@ -92,8 +88,4 @@ export function cached<T extends object> (
   }
 
   return { get, refresh, peek }
-}
-
-function seconds (): number {
-  return performance.now() / 1000
 }

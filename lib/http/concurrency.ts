@@ -38,10 +38,7 @@ export function createLimiter (
   return async (operation) => {
     if (running < concurrency) running++
     else if (waiting.size < queue) {
-      await withTimeout(waitForTurn, {
-        milliseconds: queueTimeoutMs,
-        error: () => new McpOAuthError('overloaded')
-      })
+      await withTimeout(waitForTurn, queueTimeoutMs, () => new McpOAuthError('overloaded'))
     } else throw new McpOAuthError('overloaded')
     try {
       return await operation()

@@ -1,4 +1,5 @@
 /** How do we request a server that the operator configured? */
+import type { Readable } from 'node:stream'
 import { Agent, request } from 'undici'
 import { failure, McpOAuthError } from '../errors.ts'
 import { connectTimeoutMs, maxConnections, maxResponseBytes, requestTimeoutMs } from '../limits.ts'
@@ -10,7 +11,7 @@ export interface FetchOptions {
   /** Defaults to `'GET'`. */
   method?: 'GET' | 'POST'
   headers?: Readonly<Record<string, string>>
-  body?: string
+  body?: string | null
   /** Milliseconds for connection, headers and body together. Defaults to 5,000. */
   timeout?: number
 }
@@ -53,26 +54,29 @@ const agent = createAgent()
  */
 export async function boundedFetch (
   url: string,
-  { method = 'GET', headers, body, timeout = requestTimeoutMs }: FetchOptions = {}
+  { method = 'GET', headers, body = null, timeout = requestTimeoutMs }: FetchOptions = {}
 ): Promise<FetchResponse> {
-  const error = () => failure('providerTimeout', `no response in ${timeout} ms`)
   try {
-    return await withTimeout(async (signal) => {
-      const response = await request(url, {
-        method,
-        headers: { ...requestHeaders, ...headers, 'accept-encoding': 'identity' },
-        body: body ?? null,
-        dispatcher: agent,
-        signal
-      })
-      const encoding = response.headers['content-encoding'] ?? 'identity'
-      if (encoding !== 'identity') discard(response.body, 'the response is compressed')
-      return {
-        status: response.statusCode,
-        headers: response.headers,
-        text: new TextDecoder().decode(await readBody(response.body))
-      }
-    }, { milliseconds: timeout, error })
+    return await withTimeout(
+      async (signal) => {
+        const response = await request(url, {
+          method,
+          headers: { ...requestHeaders, ...headers, 'accept-encoding': 'identity' },
+          body,
+          dispatcher: agent,
+          signal
+        })
+        const encoding = response.headers['content-encoding'] ?? 'identity'
+        if (encoding !== 'identity') discard(response.body, 'the response is compressed')
+        return {
+          status: response.statusCode,
+          headers: response.headers,
+          text: new TextDecoder().decode(await readBody(response.body))
+        }
+      },
+      timeout,
+      () => failure('providerTimeout', `no response in ${timeout} ms`)
+    )
   } catch (cause) {
     if (cause instanceof McpOAuthError) throw cause
     throw new McpOAuthError('providerUnavailable', { cause })
@@ -84,10 +88,7 @@ export async function boundedFetch (
  *
  * @throws {McpOAuthError} those of {@link boundedFetch} and {@link objectOf}
  */
-export async function fetchJson (
-  url: string,
-  options?: FetchOptions
-): Promise<Readonly<Record<string, unknown>>> {
+export async function fetchJson (url: string, options?: FetchOptions) {
   return objectOf(await boundedFetch(url, options))
 }
 
@@ -96,7 +97,7 @@ export async function fetchJson (
  *
  * @throws {McpOAuthError} `providerUnavailable` for a 5xx, else `providerMisbehaved`
  */
-export function objectOf ({ status, text }: FetchResponse): Readonly<Record<string, unknown>> {
+export function objectOf ({ status, text }: FetchResponse) {
   const object = status === 200 ? jsonObject(text) : null
   if (object !== null) return object
   throw failure(
@@ -105,17 +106,12 @@ export function objectOf ({ status, text }: FetchResponse): Readonly<Record<stri
   )
 }
 
-type Body = AsyncIterable<Uint8Array> & {
-  destroy(): unknown
-  on(event: 'error', listener: () => void): unknown
-}
-
 /**
  * Reads a body of bounded size.
  *
  * @throws {McpOAuthError} `providerMisbehaved` if it is too large
  */
-export async function readBody (body: Body): Promise<Buffer> {
+export async function readBody (body: Readable): Promise<Buffer> {
   const chunks: Uint8Array[] = []
   let bytes = 0
   for await (const chunk of body) {
@@ -126,7 +122,7 @@ export async function readBody (body: Body): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-function discard (body: Body, reason: string): never {
+function discard (body: Readable, reason: string): never {
   // Destroying an unfinished body emits an error, which would be uncaught.
   body.on('error', () => {})
   body.destroy()

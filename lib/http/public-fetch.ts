@@ -86,10 +86,8 @@ export function createPublicFetch (
   return url =>
     limited(async () => {
       try {
-        return await withTimeout(signal => get(url, signal), {
-          milliseconds: timeout,
-          error: () => new Error(`no response in ${timeout} ms`)
-        })
+        return await withTimeout(signal => get(url, signal), timeout, () =>
+          new Error(`no response in ${timeout} ms`))
       } catch (cause) {
         throw new McpOAuthError('invalidClient', { cause })
       }

@@ -10,7 +10,8 @@
  */
 export async function withTimeout<T> (
   operation: (signal: AbortSignal) => T | Promise<T>,
-  { milliseconds, error }: { milliseconds: number, error: () => Error }
+  milliseconds: number,
+  error: () => Error
 ): Promise<T> {
   const controller = new AbortController()
   let timer: NodeJS.Timeout | undefined

@@ -53,10 +53,11 @@ async function renderCustomPage (
   details: ConsentDetails
 ): Promise<string> {
   try {
-    const page: unknown = await withTimeout(() => render(details), {
-      milliseconds: consentRenderMs,
-      error: () => new Error('consent.render took too long')
-    })
+    const page: unknown = await withTimeout(
+      () => render(details),
+      consentRenderMs,
+      () => new Error('consent.render took too long')
+    )
     if (typeof page !== 'string') throw new TypeError('consent.render did not return a string')
     return page
   } catch (cause) {

@@ -60,7 +60,7 @@ const fetchBounded: oidc.CustomFetch = async (url, { method, headers: sent, body
   const { status, text, headers } = await boundedFetch(url, {
     method: method as 'GET' | 'POST',
     headers: sent,
-    ...(body != null && { body: String(body) })
+    body: body == null ? null : String(body)
   })
   const type = headers['content-type']
   return new Response([204, 205, 304].includes(status) ? null : text, {

@@ -102,7 +102,6 @@ export function createProviderDiscovery (
   }
 
   return {
-    issuer,
     /**
      * Returns the metadata. They are cached for ten minutes, and for a day while the provider
      * fails.

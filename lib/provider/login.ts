@@ -45,7 +45,7 @@ export type ProviderLogin = ReturnType<typeof createProviderLogin>
 /** Creates our client at the provider. 50 requests run at once, 200 wait, more are `overloaded`. */
 export function createProviderLogin (options: ProviderLoginOptions) {
   const { metadata, clientId, clientSecret, audience, redirectUri, traits } = options
-  const { tokenParameters = {}, identify } = traits
+  const { tokenParameters, identify } = traits
   const scopes = [...new Set([...options.scopes, ...traits.refreshScopes ?? []])]
   const limited = createLimiter({
     concurrency: maxProviderRequests,
@@ -72,17 +72,18 @@ export function createProviderLogin (options: ProviderLoginOptions) {
   const usesIdToken = scopes.includes('openid') && identify === undefined
   const lookUp = (accessToken: string) =>
     callProvider(async () =>
-      await withTimeout(() => identify?.(accessToken, fetchAsUser), {
-        milliseconds: lookUpTimeoutMs,
-        error: () => new McpOAuthError('providerTimeout')
-      }) ?? {}
+      await withTimeout(
+        () => identify?.(accessToken, fetchAsUser),
+        lookUpTimeoutMs,
+        () => new McpOAuthError('providerTimeout')
+      ) ?? {}
     )
 
-  async function claimsOf (config: oidc.Configuration, response: TokenResponse): Promise<object> {
-    const token = response.access_token
-    if (identify) return await lookUp(token)
-    const claims = response.claims()
-    if (claims) return claims
+  /** Claims of the user without another request to userinfo; null if there are none. */
+  const claimsOf = async (response: TokenResponse) =>
+    identify ? await lookUp(response.access_token) : response.claims() ?? null
+
+  async function userInfo (config: oidc.Configuration, token: string) {
     if (config.serverMetadata().userinfo_endpoint === undefined) {
       const reason = 'the provider returned no claims about the user: add openid to the scopes'
       throw failure('invalidGrant', reason)
@@ -111,7 +112,7 @@ export function createProviderLogin (options: ProviderLoginOptions) {
       state: string,
       { verifier, nonce }: LoginSecrets,
       { prompt, offline }: { prompt: string | undefined, offline: boolean }
-    ): Promise<string> {
+    ) {
       const { authorization_endpoint: endpoint, scopes_supported: known = [] } = await metadata()
       if (endpoint === undefined) {
         throw failure('providerMisbehaved', 'the provider metadata have no authorization_endpoint')
@@ -131,7 +132,7 @@ export function createProviderLogin (options: ProviderLoginOptions) {
     },
 
     /** Whether an authorization response comes from this provider (RFC 9207 §2.4). */
-    async isFromProvider (iss: readonly string[]): Promise<boolean> {
+    async isFromProvider (iss: readonly string[]) {
       const { issuer, authorization_response_iss_parameter_supported: announced } = await metadata()
       return iss.length === 0 ? !announced : iss.length === 1 && iss[0] === issuer
     },
@@ -149,7 +150,7 @@ export function createProviderLogin (options: ProviderLoginOptions) {
      * @throws {McpOAuthError} `invalidGrant` if the provider rejected it or sent no valid response,
      *   `providerUnavailable` and `providerTimeout`
      */
-    redeem: (code: string, { verifier, nonce }: LoginSecrets): Promise<ProviderTokens> =>
+    redeem: (code: string, { verifier, nonce }: LoginSecrets) =>
       call(async (config, server) => {
         const callback = new URL(redirectUri())
         callback.searchParams.set('code', code)
@@ -161,9 +162,10 @@ export function createProviderLogin (options: ProviderLoginOptions) {
           oidc.authorizationCodeGrant(config, callback, {
             pkceCodeVerifier: verifier,
             ...(usesIdToken && { expectedNonce: nonce })
-          }, { ...tokenParameters })
+          }, tokenParameters)
         )
-        return tokensOf(response, await claimsOf(config, response))
+        const claims = await claimsOf(response) ?? await userInfo(config, response.access_token)
+        return tokensOf(response, claims)
       }),
 
     /**
@@ -172,18 +174,14 @@ export function createProviderLogin (options: ProviderLoginOptions) {
      * @throws {McpOAuthError} `invalidGrant` if the provider ended the grant,
      *   `providerUnavailable`, `providerTimeout` and `providerMisbehaved` otherwise
      */
-    refresh: (
-      refreshToken: string,
-      rotated?: (refreshToken: string) => void
-    ): Promise<ProviderTokens> =>
+    refresh: (refreshToken: string, rotated?: (refreshToken: string) => void) =>
       call(async (config) => {
         const response = await callProvider(
-          () => oidc.refreshTokenGrant(config, refreshToken, { ...tokenParameters }),
+          () => oidc.refreshTokenGrant(config, refreshToken, tokenParameters),
           'providerMisbehaved'
         )
         if (response.refresh_token) rotated?.(response.refresh_token)
-        const claims = identify ? await lookUp(response.access_token) : response.claims() ?? null
-        return tokensOf(response, claims)
+        return tokensOf(response, await claimsOf(response))
       }),
 
     /** Looks a user up whose provider issues no refresh tokens; null if that is not possible. */
@@ -195,7 +193,7 @@ export function createProviderLogin (options: ProviderLoginOptions) {
      * @throws {McpOAuthError} `invalidGrant` if the provider refused, `providerUnavailable`,
      *   `providerTimeout` and `providerMisbehaved` otherwise
      */
-    revoke: (token: string): Promise<void> =>
+    revoke: (token: string) =>
       call(async (config, server) => {
         if (server.revocation_endpoint === undefined) return
         await callProvider(() => oidc.tokenRevocation(config, token), 'providerMisbehaved')

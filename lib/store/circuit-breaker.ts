@@ -39,10 +39,11 @@ function createBreaker (probe: (key: string) => Promise<unknown>) {
 
   async function attempt<T> (operation: () => Promise<T>): Promise<T> {
     try {
-      const result = await withTimeout(operation, {
-        milliseconds: storeTimeoutMs,
-        error: () => new Error('the store did not respond in time')
-      })
+      const result = await withTimeout(
+        operation,
+        storeTimeoutMs,
+        () => new Error('the store did not respond in time')
+      )
       failures = 0
       respondedAt = performance.now()
       return result

@@ -3,44 +3,36 @@ import { LRUCache } from 'lru-cache'
 import { memoryStoreCharsPerEntry, memoryStoreEntries } from '../limits.ts'
 import type { Store } from '../types.ts'
 
-/** Settings of {@link memoryStore}. */
-export interface MemoryStoreOptions {
-  /**
-   * Maximum number of entries. Beyond it, or beyond 400 characters for each of them, the least
-   * recently used entries are dropped. Defaults to 10,000.
-   */
-  max?: number
-}
-
 /**
  * Creates a store in the memory of this process: for one instance, and lost when it stops.
  *
  * Each method is one synchronous step, which makes `putIfAbsent` atomic. An entry with a lifetime
  * of 0 seconds or less is not written.
+ *
+ * @param options.max maximum number of entries. Beyond it, or beyond 400 characters for each of
+ *   them, the least recently used entries are dropped. Defaults to 10,000
  */
-export function memoryStore ({ max = memoryStoreEntries }: MemoryStoreOptions = {}): Store {
+export function memoryStore ({ max = memoryStoreEntries } = {}): Store {
   // The option max of the cache would reserve the memory of all entries at once.
   const entries = new LRUCache<string, string>({
     maxSize: max * memoryStoreCharsPerEntry,
     sizeCalculation: (value, key) => value.length + key.length
   })
 
-  function write (key: string, value: string, ttl: number): void {
-    // To the cache, a ttl of 0 means no expiry.
-    if (ttl > 0) entries.set(key, value, { ttl: Math.ceil(ttl * 1000) })
-    else entries.delete(key)
-    if (entries.size > max) entries.pop()
-  }
-
-  return {
-    async putIfAbsent (key, value, ttl) {
-      const previous = entries.get(key)
-      if (previous === undefined) write(key, value, ttl)
-      return previous ?? null
-    },
+  const store: Store = {
     get: async key => entries.get(key) ?? null,
     async put (key, value, ttl) {
-      write(key, value, ttl)
+      // To the cache, a ttl of 0 means no expiry.
+      if (ttl > 0) entries.set(key, value, { ttl: Math.ceil(ttl * 1000) })
+      else entries.delete(key)
+      if (entries.size > max) entries.pop()
+    },
+    async putIfAbsent (key, value, ttl) {
+      const previous = entries.get(key) ?? null
+      // Nothing may wait between the look and the write.
+      if (previous === null) await store.put(key, value, ttl)
+      return previous
     }
   }
+  return store
 }

@@ -20,7 +20,7 @@ export function machineGrant (clientId: string, id: string): string {
   return `machine.${hash(clientId)}.${id}`
 }
 
-function revocationOf (grant: string): { kind: string, ttl: number } {
+function revocationOf (grant: string) {
   const [, client] = /^machine\.([\w-]{43})\./.exec(grant) ?? []
   return client === undefined
     ? { kind: 'revoked', ttl: revokedGrantSeconds }
@@ -58,7 +58,7 @@ const isolatedKinds = [
 export function createOneTimeMarks (
   store: Store,
   context: string,
-  createStore: () => Store = () => store
+  createStore = () => store
 ) {
   const isolatedStores = new Map<string, Store>()
   const revocationCache = new LRUCache<string, true>({
@@ -77,29 +77,21 @@ export function createOneTimeMarks (
   }
 
   /** Returns a stored value, or null. */
-  function recall (kind: string, id: string): Promise<string | null> {
-    return storeOf(kind).get(keyOf(kind, id))
-  }
+  const recall = (kind: string, id: string) => storeOf(kind).get(keyOf(kind, id))
 
   /** Stores a value. */
-  function remember (kind: string, id: string, value: string, ttl: number): Promise<void> {
-    return storeOf(kind).put(keyOf(kind, id), value, ttl)
-  }
+  const remember = (kind: string, id: string, value: string, ttl: number) =>
+    storeOf(kind).put(keyOf(kind, id), value, ttl)
 
   /** Marks an id as used. Resolves to true for exactly one caller. */
-  async function consume (kind: string, id: string, ttl: number): Promise<boolean> {
-    return await storeOf(kind).putIfAbsent(keyOf(kind, id), '1', ttl) === null
-  }
+  const consume = async (kind: string, id: string, ttl: number) =>
+    await storeOf(kind).putIfAbsent(keyOf(kind, id), '1', ttl) === null
 
   /** Whether an id is marked as used. */
-  async function isConsumed (kind: string, id: string): Promise<boolean> {
-    return await recall(kind, id) !== null
-  }
+  const isConsumed = async (kind: string, id: string) => await recall(kind, id) !== null
 
   /** Whether a grant is revoked at this moment. */
-  function hasEnded (grant: string): Promise<boolean> {
-    return isConsumed(revocationOf(grant).kind, grant)
-  }
+  const hasEnded = (grant: string) => isConsumed(revocationOf(grant).kind, grant)
 
   return {
     recall,
@@ -109,10 +101,10 @@ export function createOneTimeMarks (
     hasEnded,
 
     /** Undoes a `consume`. Stores need not be able to delete. */
-    release: (kind: string, id: string): Promise<void> => remember(kind, id, '1', 0.001),
+    release: (kind: string, id: string) => remember(kind, id, '1', 0.001),
 
     /** Counts a failure. Resolves to true if it was the last one allowed. */
-    async fail (kind: string, id: string, allowed: number, ttl: number): Promise<boolean> {
+    async fail (kind: string, id: string, allowed: number, ttl: number) {
       for (let count = 1; count <= allowed; count++) {
         if (await consume(`${kind}-failure`, `${id}:${count}`, ttl)) return count === allowed
       }
@@ -120,14 +112,14 @@ export function createOneTimeMarks (
     },
 
     /** Revokes the tokens of a grant. Resolves to true for exactly one caller. */
-    async revoke (grant: string): Promise<boolean> {
+    async revoke (grant: string) {
       revocationCache.delete(grant)
       const { kind, ttl } = revocationOf(grant)
       return await consume(kind, grant, ttl)
     },
 
     /** Whether a grant was revoked at most a second ago. Grants that are not revoked are cached. */
-    async isRevoked (grant: string): Promise<boolean> {
+    async isRevoked (grant: string) {
       if (revocationCache.has(grant)) return false
       const revoked = await hasEnded(grant)
       if (!revoked) revocationCache.set(grant, true)

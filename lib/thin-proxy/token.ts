@@ -181,10 +181,7 @@ async function postForm (
     return parseTokenResponse(statusCode, text)
   }
   try {
-    return await withTimeout(send, {
-      milliseconds: providerTokenMs,
-      error: () => new McpOAuthError('providerTimeout')
-    })
+    return await withTimeout(send, providerTokenMs, () => new McpOAuthError('providerTimeout'))
   } catch (cause) {
     if (cause instanceof McpOAuthError) throw cause
     const isTimeout = (cause as FastifyError).statusCode === 504

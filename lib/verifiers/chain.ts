@@ -97,11 +97,9 @@ function isCaller (value: unknown): value is McpAuth {
  * Creates a verifier of access tokens that this server issued (RFC 9068). It checks signature,
  * type, issuer, audience and time by itself, and asks the store whether the grant was revoked.
  */
-function ownVerifier (
-  { issuer, keys, isRevoked, openUpstream }: OwnTokenOptions
-): TokenVerifier {
-  const load = async () => keys
-  const set = { get: load, refresh: load, peek: () => keys }
+function ownVerifier ({ issuer, keys, isRevoked, openUpstream }: OwnTokenOptions): TokenVerifier {
+  const get = async () => keys
+  const set = { get, refresh: get, peek: () => keys }
   // Without publicUrl, the issuer contains the port, which is known once the app listens.
   let current: TokenVerifier | undefined
   return async function own (token, context) {

@@ -6,13 +6,6 @@ import { scopesOf } from '../oauth/scope.ts'
 import type { McpAuth, VerifyContext } from '../types.ts'
 import { jsonObject } from '../util/json.ts'
 
-/** Requirements beyond signature, issuer, audience and expiry. Times are in seconds. */
-export interface ClaimRules {
-  clockTolerance: number
-  maxTokenLifetime: number
-  requireSubject: boolean
-}
-
 /** Claims of a token, parsed. */
 export type Claims = Readonly<Record<string, unknown>>
 
@@ -43,28 +36,29 @@ const otherUses: Readonly<Record<string, readonly unknown[]>> = {
 /**
  * Returns why verified claims are not those of an acceptable access token, or null. Rejects ID
  * tokens and logout tokens (RFC 8725 §3.11), sender-constrained tokens whose binding is not
- * verified (RFC 9449 §7.2, RFC 8705 §3), invalid times and long lifetimes.
+ * verified (RFC 9449 §7.2, RFC 8705 §3), invalid times and long lifetimes. Signature, issuer,
+ * audience and expiry are checked elsewhere. Times are in seconds.
  */
 export function problemOfClaims (
   claims: Claims,
   { now, dpop = false }: Pick<VerifyContext, 'now' | 'dpop'>,
-  { clockTolerance, maxTokenLifetime, requireSubject }: ClaimRules
+  { clockTolerance, maxTokenLifetime, requireSubject }: {
+    clockTolerance: number
+    maxTokenLifetime: number
+    requireSubject: boolean
+  }
 ): string | null {
-  const { exp, iat, sub } = claims
+  const { exp, iat = now, sub } = claims as { exp: number, iat?: number, sub: unknown }
   const key = boundKeyOf(claims)
   const hasOtherUse = ['at_hash', 'c_hash', 'events'].some(name => name in claims) ||
     Object.entries(otherUses).some(([name, uses]) => uses.includes(claims[name]))
   if (hasOtherUse) return 'it is not an access token'
   if (key === null || (key !== undefined && !dpop)) return 'its binding to a key is not supported'
-  if (!isTime(exp) || (iat !== undefined && !isTime(iat))) return 'exp or iat is not a number'
-  if (iat !== undefined && iat > now + clockTolerance) return 'it was issued in the future'
-  if (exp - (iat ?? now) > maxTokenLifetime) return 'its lifetime exceeds maxTokenLifetime'
+  if (![exp, iat].every(Number.isFinite)) return 'exp or iat is not a number'
+  if (iat > now + clockTolerance) return 'it was issued in the future'
+  if (exp - iat > maxTokenLifetime) return 'its lifetime exceeds maxTokenLifetime'
   if (sub === undefined ? requireSubject : !isSubject(sub)) return 'it has no valid sub'
   return null
-}
-
-function isTime (value: unknown): value is number {
-  return Number.isFinite(value)
 }
 
 function isSubject (value: unknown): boolean {
@@ -87,16 +81,12 @@ export function callerOf (token: string, claims: Claims, { resource }: VerifyCon
   const { exp, sub, client_id: clientId, azp, cid, appid } = claims
   return Object.freeze({
     token,
-    clientId: [clientId, azp, cid, appid].find(isString) ?? '',
+    clientId: [clientId, azp, cid, appid].find(id => typeof id === 'string') ?? '',
     scopes: Object.freeze([...scopesOf(claims)]) as string[],
     ...(typeof exp === 'number' && { expiresAt: exp }),
     resource: new URL(resource),
-    ...(isString(sub) && { subject: sub }),
+    ...(typeof sub === 'string' && { subject: sub }),
     claims,
     extra: Object.freeze({})
   })
-}
-
-function isString (value: unknown): value is string {
-  return typeof value === 'string'
 }

@@ -36,10 +36,7 @@ export interface IntrospectionVerifierOptions extends VerifierOptions {
 const expectations = {
   ...commonFields,
   introspectionEndpoint: optional(url()),
-  clientId: expect(
-    'the id this server is known under at the issuer',
-    value => typeof value === 'string' && value !== ''
-  ),
+  clientId: { ...text, description: 'the id this server is known under at the issuer' },
   clientSecret: optional(text),
   privateKey: optional(
     expect(
@@ -62,8 +59,23 @@ const expectations = {
 export function introspectionVerifier (options: IntrospectionVerifierOptions): TokenVerifier {
   checkOptions('introspectionVerifier', options, expectations, { more: problemsOfCredentials })
   const { issuer, audience = [], clockTolerance = issuerSkewSeconds, cacheFor = 0 } = options
+  const { introspectionEndpoint, clientId, clientSecret = null, privateKey } = options
   const log = options.log && safeLogger(options.log)
-  const client = clientOf({ ...options, log })
+  const provider = createProviderDiscovery({ ...options, log })
+  const configured = introspectionEndpoint && {
+    issuer,
+    introspection_endpoint: introspectionEndpoint,
+    authorization_response_iss_parameter_supported: false
+  }
+  const load = async () => configured || await provider.metadata()
+  const client = lazyOpenIdClient(load, clientId, async metadata =>
+    privateKey === undefined
+      ? secretAuthentication(
+        clientSecret,
+        metadata.introspection_endpoint_auth_methods_supported ??
+          metadata.token_endpoint_auth_methods_supported
+      )
+      : oidc.PrivateKeyJwt({ key: await importJWK(privateKey), kid: privateKey.kid } as never))
   const limited = createLimiter({ concurrency: maxIntrospections, queue: maxQueuedIntrospections })
   const rules = { clockTolerance, maxTokenLifetime: Infinity, requireSubject: false }
 
@@ -104,36 +116,12 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
   return Object.assign(cachedVerifier(verify, { maxAge: cacheFor }), { issuer })
 }
 
-function clientOf (options: IntrospectionVerifierOptions) {
-  const { issuer, introspectionEndpoint, clientId, clientSecret = null, privateKey } = options
-  const provider = createProviderDiscovery(options)
-  const configured = introspectionEndpoint && {
-    issuer,
-    introspection_endpoint: introspectionEndpoint,
-    authorization_response_iss_parameter_supported: false
-  }
-  const load = async () => configured || await provider.metadata()
-  return lazyOpenIdClient(load, clientId, async metadata =>
-    privateKey === undefined
-      ? secretAuthentication(
-        clientSecret,
-        metadata.introspection_endpoint_auth_methods_supported ??
-          metadata.token_endpoint_auth_methods_supported
-      )
-      : oidc.PrivateKeyJwt(await keyOf(privateKey)))
-}
-
 /** Whether the library rejected JSON without a boolean `active`: the token is inactive. */
 function isInactive (thrown: unknown): boolean {
   const { error, body, cause }: Record<string, unknown> = Object(thrown)
   if (error !== undefined) return false
   const isJson = isPlainObject(body) && Object.getPrototypeOf(body) === Object.prototype
   return isJson || (cause !== undefined && isInactive(cause))
-}
-
-async function keyOf (jwk: JWK) {
-  const key = await importJWK(jwk) as oidc.CryptoKey
-  return jwk.kid === undefined ? key : { key, kid: jwk.kid }
 }
 
 /** Returns why introspection failed, without text of the issuer: it may contain the token. */

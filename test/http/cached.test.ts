@@ -14,7 +14,6 @@ function setUp () {
     },
     freshFor: 600,
     staleFor: 3_600,
-    cooldown: 30,
     now: () => state.time
   })
   return { state, source }

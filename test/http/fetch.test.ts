@@ -79,7 +79,7 @@ test('withTimeout aborts the signal of the operation with the error', async () =
         reason = signal.reason
       })
     })
-  await assert.rejects(withTimeout(operation, { milliseconds: 1, error: () => late }), late)
+  await assert.rejects(withTimeout(operation, 1, () => late), late)
   assert.equal(reason, late)
 })
 
