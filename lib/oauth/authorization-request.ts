@@ -116,7 +116,8 @@ function codeChallengeOf (params: RequestParameters) {
   if (single(params, 'code_challenge_method') !== 'S256') {
     throw invalidRequest('Only the code challenge method S256 is supported.')
   }
-  if (!isChallenge(challenge)) throw invalidRequest('The code challenge is malformed.')
+  // SHA-256 in base64url (RFC 7636 §4.2).
+  if (!/^[\w-]{43}$/.test(challenge)) throw invalidRequest('The code challenge is malformed.')
   return challenge
 }
 
@@ -133,9 +134,4 @@ function requestedScopes (
     })
   }
   return scopes
-}
-
-/** Whether a text has the form of an S256 code challenge: SHA-256, base64url (RFC 7636 §4.2). */
-export function isChallenge (value: string): boolean {
-  return /^[\w-]{43}$/.test(value)
 }

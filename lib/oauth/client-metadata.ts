@@ -17,7 +17,8 @@ import { userGrants } from './token-request.ts'
 /** The metadata of a client that we store and return (RFC 7591 §3.2.1). Clients are public. */
 export type ClientMetadata = ReturnType<typeof parseClientMetadata>
 
-type Members = Readonly<Record<string, unknown>>
+/** The members of a client's metadata that are not null. */
+type Members = ReadonlyMap<string, unknown>
 
 const authMethods = ['none', 'client_secret_basic', 'client_secret_post']
 const uriMembers = ['client_uri', 'logo_uri', 'tos_uri', 'policy_uri', 'jwks_uri']
@@ -41,16 +42,17 @@ const deceptive = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/u
  */
 export function parseClientMetadata (body: unknown, redirectPolicy: RedirectPolicy) {
   if (!isPlainObject(body)) throw new McpOAuthError('invalidRequest')
-  const redirectUris = redirectUrisOf(body, redirectPolicy)
-  const applicationType = applicationTypeOf(body, redirectUris)
-  const name = nameOf(body)
-  const grantTypes = grantTypesOf(body)
-  const scope = scopeOf(body)
-  if (!authMethods.includes(stringOf(body, 'token_endpoint_auth_method') ?? 'none')) {
+  const members = new Map(Object.entries(body).filter(([, value]) => value !== null))
+  const redirectUris = redirectUrisOf(members, redirectPolicy)
+  const applicationType = applicationTypeOf(members, redirectUris)
+  const name = nameOf(members)
+  const grantTypes = grantTypesOf(members)
+  const scope = scopeOf(members)
+  if (!authMethods.includes(stringOf(members, 'token_endpoint_auth_method') ?? 'none')) {
     throw invalid('The member token_endpoint_auth_method names a method that is not supported.')
   }
-  checkUris(body)
-  checkKeys(body)
+  checkUris(members)
+  checkKeys(members)
   return {
     redirect_uris: redirectUris,
     ...name !== undefined && { client_name: name },
@@ -137,11 +139,11 @@ function isPublicUrl (value: string) {
 
 /** Public clients need no keys, and no client may send a private one (RFC 7591 §2). */
 function checkKeys (members: Members) {
-  const jwks = memberOf(members, 'jwks')
+  const jwks = members.get('jwks')
   if (jwks === undefined) return
   const { keys } = Object(jwks)
   const isValid = Array.isArray(keys) && keys.length <= maxClientKeys && keys.every(isPublicKey)
-  if (!isValid || memberOf(members, 'jwks_uri') !== undefined) {
+  if (!isValid || members.get('jwks_uri') !== undefined) {
     throw invalid('The member jwks is malformed, has private keys, or stands beside jwks_uri.')
   }
 }
@@ -152,20 +154,16 @@ function isPublicKey (key: unknown) {
 }
 
 function stringOf (members: Members, name: string) {
-  const value = memberOf(members, name)
+  const value = members.get(name)
   if (value === undefined || typeof value === 'string') return value
   throw invalid(`The member ${name} must be a string.`)
 }
 
 function stringsOf (members: Members, name: string) {
-  const value = memberOf(members, name)
+  const value = members.get(name)
   if (value === undefined) return undefined
   if (Array.isArray(value) && value.every(entry => typeof entry === 'string')) return [...value]
   throw invalid(`The member ${name} must be a list of strings.`)
-}
-
-function memberOf (members: Members, name: string) {
-  return Object.hasOwn(members, name) ? members[name] ?? undefined : undefined
 }
 
 function invalid (description: string) {
@@ -222,10 +220,8 @@ export function parseClientDocument (
   try {
     const parsed = parseJsonObject(text)
     if (parsed === null) throw new Error('The document is not a JSON object')
-    // Without the prototype, whose members are none of the document.
-    const members: Record<string, unknown> = Object.assign(Object.create(null), parsed)
-    const { client_id: id, token_endpoint_auth_method: method } = members
-    if (id !== clientId) throw new Error('The document is for another client')
+    const { token_endpoint_auth_method: method, ...members } = parsed
+    if (members['client_id'] !== clientId) throw new Error('The document is for another client')
     if (Object.keys(members).some(name => name.startsWith('client_secret'))) {
       throw new Error('The document contains a secret')
     }
@@ -233,14 +229,9 @@ export function parseClientDocument (
       throw new Error('The document names an unsupported authentication method')
     }
     const { redirect_uris: redirectUris, client_name: name, grant_types: grantTypes } =
-      parseClientMetadata({ ...members, token_endpoint_auth_method: 'none' }, redirectPolicy)
+      parseClientMetadata(members, redirectPolicy)
     if (name === undefined) throw new Error('The document has no client_name')
-    return {
-      redirectUris,
-      /** As the client calls itself, unverified. */
-      name,
-      grantTypes
-    }
+    return { redirectUris, name, grantTypes }
   } catch (cause) {
     throw new McpOAuthError('invalidClient', { cause })
   }

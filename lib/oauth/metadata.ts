@@ -13,9 +13,9 @@ export function authorizationServerDocument (
     /** Left out when empty. */
     scopes?: readonly string[] | undefined
     /** Features of the broker: RFC 9207, Client ID Metadata Documents, RFC 9449 §5.1 among them. */
-    broker?: { clientIdMetadata: boolean, dpop: boolean } | undefined
+    broker?: { clientIdMetadata: boolean, dpop: boolean }
     /** Methods of client authentication. Defaults to `none`. */
-    authenticationMethods?: readonly string[] | undefined
+    authenticationMethods?: readonly string[]
   }
 ) {
   return {

@@ -67,7 +67,10 @@ export function parseTokenRequest<Grant extends { parse: GrantParser }> (
 export function parseAuthorizationCode (params: RequestParameters, ours: string) {
   const resource = resourceOf(params, ours)
   const codeVerifier = required(params, 'code_verifier')
-  if (!isVerifier(codeVerifier)) throw invalidRequest('The code verifier is malformed.')
+  // RFC 7636 §4.1.
+  if (!/^[\w.~-]{43,128}$/.test(codeVerifier)) {
+    throw invalidRequest('The code verifier is malformed.')
+  }
   return {
     grantType: 'authorization_code' as const,
     code: issued(params, 'code'),
@@ -97,11 +100,6 @@ export function parseClientCredentials (params: RequestParameters, ours: string)
     resource: resourceOf(params, ours),
     scopes: scopesOf(params)
   }
-}
-
-/** Whether a text has the form of a code verifier (RFC 7636 §4.1). */
-export function isVerifier (value: string): boolean {
-  return /^[\w.~-]{43,128}$/.test(value)
 }
 
 function scopesOf (params: RequestParameters) {

@@ -57,15 +57,10 @@ function rulesOf (options: McpOAuthOptions, production: boolean): Rule[] {
   ]
 }
 
-function unsetRules<Options extends object> (
-  options: Options,
-  names: Array<keyof Options & string>,
-  owner = ''
-): Rule[] {
-  return names.map(name => [
-    Object.hasOwn(options, name) && options[name] === undefined,
-    `${owner}${name}: ${unset}`
-  ])
+function unsetRules (options: object, names: readonly string[], owner = ''): Rule[] {
+  return Object.entries(options)
+    .filter(([name]) => names.includes(name))
+    .map(([name, value]) => [value === undefined, `${owner}${name}: ${unset}`])
 }
 
 function metadataRules (metadata: object): Rule[] {

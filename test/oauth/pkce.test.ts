@@ -1,8 +1,35 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isChallenge } from '../../lib/oauth/authorization-request.ts'
-import { isVerifier } from '../../lib/oauth/token-request.ts'
+import { parseAuthorizationRequest } from '../../lib/oauth/authorization-request.ts'
+import { parseAuthorizationCode } from '../../lib/oauth/token-request.ts'
 import { hash } from '../../lib/util/hash.ts'
+
+const resource = 'https://mcp.example/mcp'
+
+function parses (parse: () => object): boolean {
+  try {
+    parse()
+    return true
+  } catch (error) {
+    assert.equal((error as { kind?: unknown }).kind, 'invalidRequest')
+    return false
+  }
+}
+
+const form = (members: Record<string, string>) =>
+  new Map(Object.entries(members).map(([name, value]) => [name, [value]]))
+
+const isChallenge = (challenge: string) =>
+  parses(() =>
+    parseAuthorizationRequest(
+      form({ response_type: 'code', code_challenge: challenge, code_challenge_method: 'S256' }),
+      'http://127.0.0.1/cb',
+      { resource, knownScopes: null }
+    )
+  )
+
+const isVerifier = (verifier: string) =>
+  parses(() => parseAuthorizationCode(form({ code: 'c', code_verifier: verifier }), resource))
 
 const verifier = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'
 
@@ -11,7 +38,7 @@ test('hash computes the code challenge of the example of RFC 7636 appendix B', (
   assert.ok(isVerifier(verifier) && isChallenge(hash(verifier)))
 })
 
-test('isChallenge accepts exactly 43 characters of base64url [A-12]', () => {
+test('a code challenge has exactly 43 characters of base64url [A-12]', () => {
   assert.ok(isChallenge('A'.repeat(43)))
   for (
     const bad of [
@@ -30,7 +57,7 @@ test('isChallenge accepts exactly 43 characters of base64url [A-12]', () => {
   }
 })
 
-test('isVerifier accepts 43 to 128 unreserved characters [T-09]', () => {
+test('a code verifier has 43 to 128 unreserved characters [T-09]', () => {
   for (const good of ['a'.repeat(43), 'a'.repeat(128), '-._~'.repeat(11)]) {
     assert.ok(isVerifier(good))
   }
