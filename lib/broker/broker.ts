@@ -55,13 +55,11 @@ export async function createBroker (context: BrokerOptions, paths: readonly stri
     if (!reported) log.error({ option: 'secret' }, unknownSecret)
     reported = true
   })
-  const marks = store
-    ? createOneTimeMarks(store, name)
-    : createOneTimeMarks(
-      memoryStore({ max: sharedStoreEntries }),
-      name,
-      () => memoryStore({ max: floodedStoreEntries })
-    )
+  const marks = createOneTimeMarks(
+    store ?? memoryStore({ max: sharedStoreEntries }),
+    name,
+    store ? undefined : () => memoryStore({ max: floodedStoreEntries })
+  )
   const issuer = () => urls().base
   const provider = createProviderLogin({
     ...client,

@@ -64,7 +64,7 @@ async function verifyAssertion (
   keys: Keys,
   assertion: string,
   now: number
-): Promise<void> {
+) {
   const { payload, protectedHeader } = await verifySignature(assertion, keys, {
     algorithms: [...signatureAlgorithms],
     issuer: clientId,
@@ -99,6 +99,6 @@ async function verifySignature (assertion: string, keys: Keys, options: JWTVerif
   throw rejected('sent an assertion that none of its keys verifies')
 }
 
-function rejected (reason: string): McpOAuthError {
+function rejected (reason: string) {
   return failure('invalidClient', `The client ${reason}`)
 }

@@ -73,7 +73,7 @@ export function createLoginCookies (secure: boolean) {
   }
 }
 
-function valueOf (header: Header, name: string): string | null {
+function valueOf (header: Header, name: string) {
   const pairs = (header ?? '').split(';').filter(pair => pair.trim().startsWith(`${name}=`))
   return pairs.length === 1 ? parse(pairs[0] ?? '')[name] ?? null : null
 }

@@ -22,14 +22,14 @@ export function createRevocation ({ marks, sealer, provider, log, delays = revoc
   delays?: readonly number[]
 }) {
   /** A note names its grant: copied to the key of another grant it is invalid. */
-  async function notedToken (grant: string, now: number): Promise<string | undefined> {
+  async function notedToken (grant: string, now: number) {
     const sealed = await marks.recall('upstream', grant)
     const note = await sealer.open('upstream', sealed ?? '', now)
     return note?.['grant'] === grant ? note['token'] as string : undefined
   }
 
   /** Revokes a token at the provider in the background: no request waits for it. */
-  function revokeAtProvider (token: () => Promise<string | undefined>): void {
+  function revokeAtProvider (token: () => Promise<string | undefined>) {
     const revoke = async () => {
       const value = await token()
       if (value !== undefined) await provider.revoke(value)
@@ -47,7 +47,7 @@ export function createRevocation ({ marks, sealer, provider, log, delays = revoc
      *
      * @returns false if the grant was revoked meanwhile: then the token is revoked, too
      */
-    async note (grant: string, token: string, now: number): Promise<boolean> {
+    async note (grant: string, token: string, now: number) {
       const sealed = await sealer.seal('upstream', { grant, token }, accessTokenSeconds, now)
       await marks.remember('upstream', grant, sealed, accessTokenSeconds)
       // Writes before it reads. `end` does it in the other order: one of the two sees the other.
@@ -56,18 +56,18 @@ export function createRevocation ({ marks, sealer, provider, log, delays = revoc
       return !ended
     },
     /** Whether tokens of a grant were issued recently. */
-    isNoted: (grant: string): Promise<boolean> => marks.isConsumed('upstream', grant),
+    isNoted: (grant: string) => marks.isConsumed('upstream', grant),
     /**
      * Revokes a grant here at once, and at the provider in the background.
      *
      * @param carried the provider's token in a refresh token of ours. Used if none is noted
      */
-    async end (grant: string, now: number, carried?: string): Promise<void> {
+    async end (grant: string, now: number, carried?: string) {
       if (await marks.revoke(grant)) {
         revokeAtProvider(async () => await notedToken(grant, now) ?? carried)
       }
     },
     /** Revokes a token at the provider in the background. */
-    endUpstream: (token: string): void => revokeAtProvider(async () => token)
+    endUpstream: (token: string) => revokeAtProvider(async () => token)
   }
 }

@@ -1,7 +1,6 @@
 /** Which endpoints does the broker have? */
 
 import type { FastifyInstance } from 'fastify'
-import { authenticationMethods } from '../clients/clients.ts'
 import { registerEndpoint } from '../clients/register.ts'
 import { pathOf, serveEndpoints, type Endpoint } from '../host/endpoint.ts'
 import { authorizationServerDocument } from '../oauth/metadata.ts'
@@ -59,6 +58,13 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
       )
     }
   })
+  const authenticationMethods = [
+    'none',
+    ...(clients.some(({ secretHashes }) => secretHashes)
+      ? ['client_secret_basic', 'client_secret_post']
+      : []),
+    ...(clients.some(({ jwks }) => jwks) ? ['private_key_jwt'] : [])
+  ]
   const document = () =>
     JSON.stringify(authorizationServerDocument({
       issuer: issuer(),
@@ -66,7 +72,7 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
       grantTypes: Object.keys(offeredGrants(config)),
       scopes: [...catalog(), 'offline_access'],
       broker: { clientIdMetadata: config.clientIdMetadata !== null, dpop: config.dpop !== 'off' },
-      authenticationMethods: authenticationMethods(clients)
+      authenticationMethods
     }))
   const { issuer, sealer, signing: { find: keys }, marks: { isRevoked } } = broker
   const openUpstream = config.upstreamToken

@@ -25,11 +25,10 @@ export function checkSharedSecrets (scope: FastifyInstance, broker: Broker): voi
 }
 
 const noCommonSecret =
-  'The instance that used this store last had none of the secrets given here: values issued by ' +
-  'one are invalid at the other, and its users have to log in again. Give all instances the ' +
-  "same secret. To replace it, list both first: ['old', 'new']"
+  'The instance that used this store last had none of the secrets given here: values of one are ' +
+  "invalid at the other. Give all the same secret. To replace it, list both first: ['old', 'new']"
 const unknownSealingSecret =
-  'The secret that seals, here or at the instance that used this store last, is unknown at the ' +
+  'The first secret, here or at the instance that used this store last, is unknown at the ' +
   "other: logins that involve both fail. To replace a secret, deploy ['old', 'new'] first"
 
 /**
@@ -38,7 +37,7 @@ const unknownSealingSecret =
  *
  * @returns what is wrong, or null
  */
-async function compareKeys ({ config, marks, signing }: Broker): Promise<string | null> {
+async function compareKeys ({ config, marks, signing }: Broker) {
   const id = `last ${config.publicUrl}`
   const ours = signing.jwks.keys.map(({ kid }) => kid as string)
   const theirs = (await marks.recall('secret', id))?.split(' ') ?? ours

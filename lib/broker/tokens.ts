@@ -145,8 +145,7 @@ export async function issueTokens (
   { accessToken, refreshToken, expiresIn, scope }: ProviderTokens
 ): Promise<TokenResponse> {
   const { broker: { config, sealer, provider }, now } = context
-  const longest = Math.min(accessTokenSeconds, expiresIn ?? accessTokenSeconds)
-  const lifetime = Math.max(1, Math.floor(longest))
+  const lifetime = Math.max(1, Math.floor(Math.min(accessTokenSeconds, expiresIn ?? Infinity)))
   const sealed = config.upstreamToken
     ? await sealer.seal('access', { accessToken, scope }, lifetime, now)
     : undefined

@@ -9,17 +9,6 @@ export function hasNoRefresh (grantTypes: Client['grantTypes']): boolean {
   return grantTypes?.includes('refresh_token') === false
 }
 
-/** The client authentication methods that public clients and the listed ones can use. */
-export function authenticationMethods (listed: readonly Client[]): string[] {
-  return [
-    'none',
-    ...(listed.some(({ secretHashes }) => secretHashes)
-      ? ['client_secret_basic', 'client_secret_post']
-      : []),
-    ...(listed.some(({ jwks }) => jwks) ? ['private_key_jwt'] : [])
-  ]
-}
-
 /** `r`edirect URIs, `n`ame, `o`nly the code grant. */
 type SealedMetadata = { r: readonly string[], n?: string, o?: 1 }
 
@@ -43,7 +32,7 @@ export function createClients (
     listed: (id: string): Client | undefined => listed.find(client => client.id === id),
 
     /** Whether a client has to authenticate. Its refresh tokens need no other protection then. */
-    isConfidential (id: string): boolean {
+    isConfidential (id: string) {
       const client = clients.listed(id)
       return client?.secretHashes !== undefined || client?.jwks !== undefined
     },
@@ -52,15 +41,15 @@ export function createClients (
      * Whether an id can be that of a client, without fetching its document: enough where a sealed
      * code or token names the client, so that sessions survive while the client's website is down.
      */
-    accepts: async (id: string, now: number): Promise<boolean> =>
+    accepts: async (id: string, now: number) =>
       documents?.accepts(id) || await clients.find(id, now) !== null,
 
     /** Whether the metadata document of a client has become invalid. */
-    isInvalidated: async (id: string): Promise<boolean> =>
+    isInvalidated: async (id: string) =>
       clients.listed(id) === undefined && await documents?.isInvalidated(id) === true,
 
     /** Makes the id of a new public client, valid for 90 days. */
-    register (client: Omit<Client, 'id'>, now: number): Promise<string> {
+    register (client: Omit<Client, 'id'>, now: number) {
       const metadata = {
         r: client.redirectUris,
         ...(client.name !== null && { n: client.name }),

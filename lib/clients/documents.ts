@@ -43,7 +43,7 @@ export function createClientDocuments (
   const failures = new LRUCache<string, { until: number, fetched: boolean }>({ max: maxDocuments })
   const loading = new Map<string, Promise<Client | null>>()
 
-  async function load (id: string): Promise<Client | null> {
+  async function load (id: string) {
     // Quick failures take as long as slow ones: the time would tell which hosts and ports exist.
     const delayedNull = sleep(minFailureMs, null)
     let fetched = false
@@ -71,7 +71,7 @@ export function createClientDocuments (
      * Whether the document can be fetched and is not valid any more. A document that cannot be
      * fetched within a second is assumed to be valid.
      */
-    async isInvalidated (id: string): Promise<boolean> {
+    async isInvalidated (id: string) {
       const client = await withTimeout(
         () => documents.find(id),
         documentRecheckMs,
@@ -97,7 +97,7 @@ export function createClientDocuments (
   return documents
 }
 
-function jsonTextOf ({ status, headers, text }: FetchResponse): string {
+function jsonTextOf ({ status, headers, text }: FetchResponse) {
   const isJson = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(joined(headers['content-type']))
   if (status === 200 && isJson) return text
   const reason = status === 200 ? 'the content type is not JSON' : `responded with status ${status}`
@@ -108,7 +108,7 @@ function jsonTextOf ({ status, headers, text }: FetchResponse): string {
  * Seconds for which a response may be reused (RFC 9111 §4.2.1, as a shared cache). Malformed
  * lifetimes are 0.
  */
-function freshSecondsOf (headers: FetchResponse['headers']): number {
+function freshSecondsOf (headers: FetchResponse['headers']) {
   const directives = new Map(
     joined(headers['cache-control']).toLowerCase().split(',').map(directive => {
       const [name = '', value = ''] = directive.split('=')
@@ -121,10 +121,10 @@ function freshSecondsOf (headers: FetchResponse['headers']): number {
   return Math.min(secondsOf(maxAge), maxDocumentSeconds) - secondsOf(joined(headers['age']))
 }
 
-function secondsOf (text: string): number {
+function secondsOf (text: string) {
   return /^\d+$/.test(text) ? Number(text) : 0
 }
 
-function joined (header: string | string[] | undefined): string {
+function joined (header: string | string[] | undefined) {
   return [header ?? ''].flat().join(', ')
 }

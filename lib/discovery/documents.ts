@@ -46,7 +46,7 @@ export function discoveryRoutes (
   const prefixes = [...new Set([prefix, stripped + prefix])]
 
   /** Also serves the document at URLs without a path, as long as the app has one registration. */
-  function serve (paths: string[], document: Document, bareNames: WellKnownName[]): void {
+  function serve (paths: string[], document: Document, bareNames: WellKnownName[]) {
     for (const path of new Set(paths)) {
       const slot = slotAt(path)
       if (slot.exact) {
@@ -102,7 +102,7 @@ function notFound (): never {
 }
 
 /** @returns false where the app has a route of its own, which is left as it is */
-function addRoutes (root: FastifyInstance, url: string, document: Document): boolean {
+function addRoutes (root: FastifyInstance, url: string, document: Document) {
   if (root.hasRoute({ method: 'GET', url })) return false
   root.route({
     ...isolatedRoute,

@@ -43,7 +43,7 @@ export function replyToOtherMethods (
  * @param headers further headers of the reply, such as the allowed origin
  */
 export function preflightHandler (methods: readonly string[], headers: object = {}) {
-  return async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> =>
+  return async (request: FastifyRequest, reply: FastifyReply) =>
     reply.code(204).headers({
       ...headers,
       'access-control-allow-methods': methods.join(', '),
@@ -69,7 +69,7 @@ export function allowAnyOrigin (scope: FastifyInstance): void {
  * Returns the header names that a preflight requests, if they are well-formed. A fixed list is not
  * possible: it would need the names of all Mcp-Param-* headers.
  */
-function allowedHeaders (request: FastifyRequest): string {
+function allowedHeaders (request: FastifyRequest) {
   const names = request.headers['access-control-request-headers']
   return typeof names === 'string' && /^[\w, -]{1,1000}$/.test(names)
     ? names

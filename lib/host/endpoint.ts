@@ -71,7 +71,7 @@ function serve<Server> (
   server: Server,
   endpoint: Endpoint<Server>,
   url: string
-): void {
+) {
   const { methods, anyOrigin, body, bodyLimit = maxOAuthBodyBytes, errorHandler } = endpoint
   scope.register(async (scope) => {
     if (body !== undefined) acceptBody(scope, body)

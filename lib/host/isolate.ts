@@ -45,7 +45,7 @@ export function isolatedScope (
   }, { prefix: prefix.slice(instance.prefix.replace(/\/+$/, '').length), logSerializers })
 }
 
-function isolate (scope: FastifyInstance): void {
+function isolate (scope: FastifyInstance) {
   scope.removeAllContentTypeParsers()
   scope.setValidatorCompiler(({ schema }) => (value) =>
     problemsOf(schema as never, value).length === 0

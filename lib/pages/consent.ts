@@ -11,7 +11,7 @@ import { htmlPage, pageHeaders, pageHeadersFor } from './page.ts'
 
 /** The request that the user decides on. */
 export interface ConsentPage
-  extends Pick<ConsentDetails, 'action' | 'client' | 'redirectUri' | 'resource' | 'provider'> {
+  extends Omit<ConsentDetails, 'server' | 'scopes' | 'nonce' | 'fields'> {
   /** The sealed request, which returns with the form. */
   sealed: string
   scopes: readonly string[]
@@ -27,31 +27,28 @@ export interface ConsentPage
  */
 export async function replyWithConsentPage (
   reply: FastifyReply,
-  page: ConsentPage
+  { sealed, scopes, consent, ...page }: ConsentPage
 ): Promise<FastifyReply> {
-  const { render, logoText } = page.consent
-  const details = detailsOf(page)
-  if (!render) return reply.headers(pageHeaders).send(consentPage(details, logoText))
-  const body = await renderCustomPage(render, details)
-  return reply.headers(pageHeadersFor(`nonce-${details.nonce}`)).send(body)
-}
-
-function detailsOf ({ sealed, scopes, consent, ...page }: ConsentPage): ConsentDetails {
+  const { render, logoText } = consent
   const meanings = new Map(Object.entries({ ...messages.scopes, ...consent.scopes }))
-  return {
+  const nonce = randomBytes(16).toString('base64')
+  const details = {
     ...page,
     server: consent.name ?? new URL(page.resource).host,
     scopes: scopes.map(name => ({ name, meaning: meanings.get(name) ?? null })),
-    nonce: randomBytes(16).toString('base64'),
+    nonce,
     // Without autocomplete: browsers that restore forms would insert the request of another page.
     fields: html`<input type="hidden" name="request" value="${sealed}" autocomplete="off">`
   }
+  if (!render) return reply.headers(pageHeaders).send(consentPage(details, logoText))
+  const body = await renderCustomPage(render, details)
+  return reply.headers(pageHeadersFor(`nonce-${nonce}`)).send(body)
 }
 
 async function renderCustomPage (
   render: NonNullable<ConsentConfig['render']>,
   details: ConsentDetails
-): Promise<string> {
+) {
   try {
     const page: unknown = await withTimeout(
       () => render(details),
@@ -69,11 +66,21 @@ async function renderCustomPage (
 function consentPage (
   { action, fields, server, client, redirectUri, scopes, resource, provider }: ConsentDetails,
   logoText: string | undefined
-): string {
+) {
   const texts = messages.consent
   const isUrl = client.id.startsWith('https://') && URL.canParse(client.id)
   const publisher = isUrl ? new URL(client.id) : null
+  const name = client.name === null
+    ? html`<strong>${texts.unnamed}</strong>`
+    : html`<strong>“<bdi>${client.name}</bdi>”</strong> <span class="mark">${texts.unverified}</span>`
   const target = new URL(redirectUri)
+  // The host stays in ASCII, so that no letter imitates another.
+  const destination = /^https?:$/.test(target.protocol)
+    ? html`${target.host}`
+    : texts.appDestination(target.protocol)
+  const items = scopes.map(({ name, meaning }) =>
+    html`<li>!${meaning && html`<span>${meaning}</span> `}<code>${name}</code></li>`
+  )
   const warnings = warningsFor(publisher, target)
   const describedBy = warnings === '' ? '' : 'aria-describedby="warnings"'
   return htmlPage(
@@ -81,13 +88,13 @@ function consentPage (
     html`<p>${texts.introduction}</p>
 <h2>${texts.client}</h2>
 <dl>
-!${definition(texts.clientName, clientName(client.name))}
+!${definition(texts.clientName, name)}
 !${publisher && address(texts.publisher, html`${publisher.host}`, publisher.href)}
-!${address(texts.destination, destination(target), redirectUri)}
+!${address(texts.destination, destination, redirectUri)}
 </dl>
 !${warnings}
 <h2>${texts.scopes}</h2>
-<ul>!${scopes.length === 0 ? `<li>${texts.noScopes(server)}</li>` : scopes.map(scopeItem)}</ul>
+<ul>!${scopes.length === 0 ? `<li>${texts.noScopes(server)}</li>` : items}</ul>
 <p class="soft">!${texts.resource(resource)}</p>
 <p class="soft">!${texts.provider(provider)}</p>
 <form method="post" action="${action}">
@@ -99,26 +106,15 @@ function consentPage (
   )
 }
 
-function definition (term: string, description: string): string {
+function definition (term: string, description: string) {
   return html`<div><dt>${term}</dt><dd>!${description}</dd></div>`
 }
 
-function address (term: string, short: string, full: string): string {
+function address (term: string, short: string, full: string) {
   return definition(term, html`<strong>!${short}</strong> <small>${full}</small>`)
 }
 
-function clientName (name: string | null): string {
-  const { unnamed, unverified } = messages.consent
-  return name === null
-    ? html`<strong>${unnamed}</strong>`
-    : html`<strong>“<bdi>${name}</bdi>”</strong> <span class="mark">${unverified}</span>`
-}
-
-function scopeItem ({ name, meaning }: ConsentDetails['scopes'][number]): string {
-  return html`<li>!${meaning && html`<span>${meaning}</span> `}<code>${name}</code></li>`
-}
-
-function warningsFor (publisher: URL | null, { protocol, host }: URL): string {
+function warningsFor (publisher: URL | null, { protocol, host }: URL) {
   const client = publisher?.host ?? messages.consent.anyClient
   const { program, app, punycode } = messages.warnings
   const warnings = []
@@ -128,10 +124,4 @@ function warningsFor (publisher: URL | null, { protocol, host }: URL): string {
   if (/\.xn--/i.test(`.${host}.${publisher?.host}`)) warnings.push(punycode())
   const boxes = warnings.map(text => `<div class="warning">${text}</div>`)
   return boxes.length === 0 ? '' : html`<div id="warnings" role="note">!${boxes}</div>`
-}
-
-/** The host of a redirect URI, as HTML. It stays in ASCII, so that no letter imitates another. */
-function destination ({ protocol, host }: URL): string {
-  const isWeb = /^https?:$/.test(protocol)
-  return isWeb ? html`${host}` : messages.consent.appDestination(protocol)
 }

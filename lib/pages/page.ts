@@ -58,7 +58,7 @@ export function replyWithErrorPage (
 
 /** An error handler that shows what it caught, errors from hooks of the host included. */
 export function pageErrorHandler (endpoint: PageEndpoint) {
-  return (thrown: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
+  return (thrown: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
     replyWithErrorPage(endpoint, request, reply, classify(thrown, request))
   }
 }
@@ -85,7 +85,7 @@ export function htmlPage (title: string, main: string, logo = ''): string {
 `
 }
 
-function linkTo (back: string): string {
+function linkTo (back: string) {
   const { host, protocol } = new URL(back)
   const name = host || protocol
   return html`<p>!${messages.back(name)}</p>

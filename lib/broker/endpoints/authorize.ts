@@ -12,18 +12,10 @@ import { replyWithConsentPage } from '../../pages/consent.ts'
 import { pageErrorHandler } from '../../pages/page.ts'
 import { hash } from '../../util/hash.ts'
 import type { Broker } from '../broker.ts'
-import { randomId, type ApprovedRequest } from '../tokens.ts'
+import { randomId } from '../tokens.ts'
 
-/** Sealed into the consent page: the whole request, bound to the browser that received it. */
-export interface ConsentRequest extends ApprovedRequest {
-  id: string
-  /** Hash of the browser's CSRF cookie. */
-  browser: string
-  state: string | undefined
-  prompt: string | undefined
-  /** The client requested `offline_access`: the provider is asked for a refresh token. */
-  offline: true | undefined
-}
+/** Content of the consent page. */
+export type ConsentRequest = ReturnType<typeof consentRequest>
 
 /**
  * `GET /oauth/authorize` (RFC 6749 §4.1.1): checks the request and asks the user for consent. The
@@ -58,11 +50,13 @@ export const authorizeEndpoint: Endpoint<Broker> = {
     })
 }
 
-function consentRequest (broker: Broker, valid: ValidRequest, csrf: string): ConsentRequest {
+/** Sealed into the consent page: the whole request, bound to the browser that received it. */
+function consentRequest (broker: Broker, valid: ValidRequest, csrf: string) {
   const { params, prompt, client, authorization } = valid
   const { redirectUri, codeChallenge, resource, state } = authorization
   return {
     id: randomBytes(12).toString('base64url'),
+    /** Hash of the browser's CSRF cookie. */
     browser: hash(csrf),
     client: hash(client.id),
     redirectUri,
@@ -73,6 +67,7 @@ function consentRequest (broker: Broker, valid: ValidRequest, csrf: string): Con
     once: hasNoRefresh(client.grantTypes) || undefined,
     state,
     prompt,
+    /** The client requested `offline_access`: the provider is asked for a refresh token. */
     offline: authorization.scopes.includes('offline_access') || undefined
   }
 }
@@ -81,7 +76,7 @@ function consentRequest (broker: Broker, valid: ValidRequest, csrf: string): Con
 function scopesFor (
   { config, catalog }: Broker,
   { client, authorization }: ValidRequest
-): readonly string[] {
+) {
   const known = catalog()
   const requested = authorization.scopes.filter(name => known.includes(name))
   const scopes = requested.length > 0 ? requested : config.requiredScopes

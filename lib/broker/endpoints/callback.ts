@@ -70,7 +70,7 @@ async function openLogin (
   request: FastifyRequest,
   state: string,
   now: number
-): Promise<LoginContent> {
+) {
   if (!broker.states.verify(state, now)) {
     throw invalidRequest('This sign-in has expired, or was not started here.')
   }

@@ -78,6 +78,6 @@ export const consentEndpoint: Endpoint<Broker> = {
 function isSameOrigin (
   { urls }: Broker,
   { headers: { origin = 'null', 'sec-fetch-site': fetchSite = 'same-origin' } }: FastifyRequest
-): boolean {
+) {
   return fetchSite === 'same-origin' && ['null', new URL(urls().base).origin].includes(origin)
 }

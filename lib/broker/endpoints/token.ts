@@ -58,7 +58,7 @@ async function proofKeyOf (
   request: FastifyRequest,
   reply: FastifyReply,
   now: number
-): Promise<string | undefined> {
+) {
   try {
     const key = await checkProof?.(request, reply, now)
     if (key === null && config.dpop === 'require') throw invalidProof('there is none')

@@ -10,8 +10,7 @@ import {
   openOwn,
   type CodeContent,
   type Grant,
-  type TokenContext,
-  type TokenResponse
+  type TokenContext
 } from '../tokens.ts'
 
 /** The authorization_code grant (RFC 6749 §4.1.3). */
@@ -58,7 +57,7 @@ async function verifyRequest (
   code: CodeContent,
   { redirectUri = code.redirectUri, resource = code.resource, codeVerifier }:
     AuthorizationCodeRequest
-): Promise<void> {
+) {
   if (redirectUri !== code.redirectUri) {
     throw failure('invalidGrant', 'redirect_uri is not that of the authorization request')
   }
@@ -71,7 +70,7 @@ async function verifyRequest (
 }
 
 /** Redeems the provider's code, and issues the first tokens of the grant. */
-async function redeem (context: TokenContext, code: CodeContent): Promise<TokenResponse> {
+async function redeem (context: TokenContext, code: CodeContent) {
   const { broker: { marks, provider, revocation }, clientId, key, now } = context
   const { id, grant, resource, upstreamCode, secrets } = code
   const tokens = await provider.redeem(upstreamCode, secrets).catch(async (error: unknown) => {
@@ -104,7 +103,7 @@ async function redeem (context: TokenContext, code: CodeContent): Promise<TokenR
 async function replayed (
   { broker: { marks, revocation }, now }: TokenContext,
   { id, grant }: CodeContent
-): Promise<McpOAuthError> {
+) {
   await marks.consume('replay', id, usedCodeSeconds)
   if (await revocation.isNoted(grant)) await revocation.end(grant, now)
   return failure(
@@ -113,14 +112,8 @@ async function replayed (
   )
 }
 
-const connectionErrors = new Set([
-  'EAI_AGAIN',
-  'ECONNREFUSED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTFOUND',
-  'UND_ERR_CONNECT_TIMEOUT'
-])
+const connectionErrors =
+  'EAI_AGAIN ECONNREFUSED EHOSTUNREACH ENETUNREACH ENOTFOUND UND_ERR_CONNECT_TIMEOUT'.split(' ')
 
 /** Whether an error means that the provider received nothing. */
 function isUnsent (error: unknown): boolean {
@@ -131,5 +124,5 @@ function isUnsent (error: unknown): boolean {
 
 function isNeverConnected (error: unknown): boolean {
   const { code, cause } = Object(error) as { code?: unknown, cause?: unknown }
-  return connectionErrors.has(String(code)) || (cause !== undefined && isNeverConnected(cause))
+  return connectionErrors.includes(String(code)) || (cause !== undefined && isNeverConnected(cause))
 }

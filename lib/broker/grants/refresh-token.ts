@@ -62,7 +62,7 @@ export const refreshToken: Grant<typeof parseRefreshToken> = {
 }
 
 /** Opens a refresh token of the client, and binds it to the key of the request. */
-async function openToken (context: TokenContext, sealed: string): Promise<RefreshContent> {
+async function openToken (context: TokenContext, sealed: string) {
   const { broker, clientId, key } = context
   const token = await openOwn<RefreshContent>(context, 'refresh', sealed)
   if (token === null) {
@@ -80,14 +80,14 @@ async function openToken (context: TokenContext, sealed: string): Promise<Refres
 function narrowedScopes (
   token: RefreshContent,
   { resource = token.resource, scopes = [...token.scopes] }: RefreshTokenRequest
-): readonly string[] {
+) {
   if (resource !== token.resource) throw new McpOAuthError('invalidTarget')
   if (!scopes.every(scope => token.scopes.includes(scope))) throw new McpOAuthError('invalidScope')
   return scopes
 }
 
 /** Refreshes while the token is locked. */
-async function refreshLocked (refresh: Refresh): Promise<TokenResponse> {
+async function refreshLocked (refresh: Refresh) {
   const { broker: { marks }, token: { id } } = refresh
   try {
     // Another request may have finished between the check and the lock.
@@ -108,7 +108,7 @@ async function refreshLocked (refresh: Refresh): Promise<TokenResponse> {
  * Obtains the next tokens. If the provider rotated its refresh token and a later step failed, the
  * new one is kept for the next request: a temporary fault must not sign users out.
  */
-async function renew (refresh: Refresh): Promise<TokenResponse> {
+async function renew (refresh: Refresh) {
   const { broker: { revocation }, token: { id, grant, upstream }, now } = refresh
   const kept = await recall(refresh, 'rotated')
   let rotated: string | undefined
@@ -134,7 +134,7 @@ async function refreshAtProvider (
   { broker: { provider } }: Refresh,
   { refresh, access }: RefreshContent['upstream'],
   rotated: (refreshToken: string) => void
-): Promise<ProviderTokens> {
+) {
   if (refresh !== undefined) {
     const tokens = await provider.refresh(refresh, rotated)
     return { ...tokens, refreshToken: tokens.refreshToken ?? refresh }
@@ -143,7 +143,7 @@ async function refreshAtProvider (
   return await provider.recheck(access as string)
 }
 
-async function issueNext (refresh: Refresh, tokens: ProviderTokens): Promise<TokenResponse> {
+async function issueNext (refresh: Refresh, tokens: ProviderTokens) {
   const { broker: { revocation }, token: { id, upstream, ...grant }, now } = refresh
   if (tokens.claims !== null && String(tokens.claims['sub']) !== grant.subject) {
     throw failure('invalidGrant', 'The provider responded for another user')
@@ -163,7 +163,7 @@ async function issueNext (refresh: Refresh, tokens: ProviderTokens): Promise<Tok
  * Returns the response to an earlier request with this token, or null if the token is unused. Ends
  * the grant if the grace period is over, or if the key is another one.
  */
-async function previousResponse (refresh: Refresh): Promise<TokenResponse | null> {
+async function previousResponse (refresh: Refresh) {
   const { broker: { marks }, token } = refresh
   // Read first: the mark is written after the response, so a request that sees the mark finds the
   // response, too.
@@ -182,7 +182,7 @@ async function previousResponse (refresh: Refresh): Promise<TokenResponse | null
   )
 }
 
-function endGrant ({ broker: { revocation }, token, now }: Refresh): Promise<void> {
+function endGrant ({ broker: { revocation }, token, now }: Refresh) {
   const { grant, upstream } = token
   return revocation.end(grant, now, upstream.refresh ?? upstream.access)
 }
@@ -197,7 +197,7 @@ const kinds = { answer: 'refreshed', rotated: 'rotated' }
 async function recall<Purpose extends keyof Kept> (
   { broker: { marks, sealer }, token: { id }, now }: Refresh,
   purpose: Purpose
-): Promise<Kept[Purpose] | null> {
+) {
   const sealed = await marks.recall(kinds[purpose], id)
   const content = await sealer.open(purpose, sealed ?? '', now) as Kept[Purpose] | null
   return content?.id === id ? content : null
@@ -211,7 +211,7 @@ async function keep<Purpose extends keyof Kept> (
   { broker: { marks, sealer, log }, token: { id }, now }: Refresh,
   purpose: Purpose,
   content: Kept[Purpose]
-): Promise<void> {
+) {
   const isAnswer = purpose === 'answer'
   const seconds = isAnswer ? refreshGraceSeconds : refreshTokenSeconds
   const sealed = await sealer.seal(purpose, content, seconds, now)
