@@ -1,7 +1,7 @@
 /** Does the operator's `authorizeUser` let a user in, and with what? */
 
 import { failure, McpOAuthError } from '../errors.ts'
-import { withTimeout } from '../http/timeout.ts'
+import { withTimeout } from '../http/operations.ts'
 import { authorizeUserMs } from '../limits.ts'
 import type { ProviderTokens } from '../provider/login.ts'
 import type { AuthorizeUser, AuthorizeVerdict, UpstreamUser, UserClaims } from '../types.ts'

@@ -2,7 +2,7 @@
 
 import type { Sealer } from '../crypto/sealer.ts'
 import { McpOAuthError } from '../errors.ts'
-import { retry } from '../http/retry.ts'
+import { retry } from '../http/operations.ts'
 import { accessTokenSeconds, revocationDelaysMs } from '../limits.ts'
 import type { ProviderLogin } from '../provider/login.ts'
 import type { OneTimeMarks } from '../store/one-time.ts'

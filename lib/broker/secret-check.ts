@@ -1,7 +1,7 @@
 /** Do the instances that use one store share a secret? */
 
 import type { FastifyInstance } from 'fastify'
-import { retry } from '../http/retry.ts'
+import { retry } from '../http/operations.ts'
 import { secretNoteSeconds, storeConnectDelaysMs } from '../limits.ts'
 import type { Broker } from './broker.ts'
 

@@ -5,7 +5,7 @@ import type { Client, Log } from '../types.ts'
 import { failure, McpOAuthError } from '../errors.ts'
 import type { FetchResponse } from '../http/fetch.ts'
 import { createPublicFetch, type PublicFetch } from '../http/public-fetch.ts'
-import { withTimeout } from '../http/timeout.ts'
+import { withTimeout } from '../http/operations.ts'
 import {
   documentRecheckMs,
   documentSeconds,

@@ -4,7 +4,7 @@ import { Agent, request } from 'undici'
 import { failure, McpOAuthError } from '../errors.ts'
 import { connectTimeoutMs, maxConnections, maxResponseBytes, requestTimeoutMs } from '../limits.ts'
 import { jsonObject } from '../util/json.ts'
-import { withTimeout } from './timeout.ts'
+import { withTimeout } from './operations.ts'
 
 /** Contents and timeout of one request. */
 export interface FetchOptions {

@@ -12,8 +12,7 @@ import {
   requestTimeoutMs
 } from '../limits.ts'
 import { requestHeaders, type FetchResponse } from './fetch.ts'
-import { createLimiter } from './concurrency.ts'
-import { withTimeout } from './timeout.ts'
+import { createLimiter, withTimeout } from './operations.ts'
 
 /** Requests a document from a URL that anyone may have chosen. */
 export type PublicFetch = (url: string) => Promise<FetchResponse>
@@ -36,10 +35,7 @@ export type PublicFetch = (url: string) => Promise<FetchResponse>
 export function createPublicFetch (
   { allowPrivate = false, resolve = resolvePublicly, timeout = requestTimeoutMs } = {}
 ): PublicFetch {
-  const limited = createLimiter({
-    concurrency: maxDocumentRequests,
-    queue: maxQueuedDocumentRequests
-  })
+  const limited = createLimiter(maxDocumentRequests, maxQueuedDocumentRequests)
 
   async function get (url: string, signal: AbortSignal): Promise<FetchResponse> {
     const { protocol, origin, hostname, pathname, search } = new URL(url)

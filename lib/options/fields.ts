@@ -61,6 +61,9 @@ export function withDefault<Schema extends TSchema, const Value extends Static<S
 /** Text that is not empty. */
 export const text = Type.String({ minLength: 1 })
 
+/** True or false. */
+export const flag = Type.Boolean()
+
 /** A setting of a preset: text that is not blank. */
 export const setting: TUnsafe<string> = expect(
   'a string that is not empty',

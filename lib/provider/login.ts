@@ -1,8 +1,7 @@
 /** How does a user log in at the identity provider, and how are its tokens redeemed and renewed? */
 import * as oidc from 'openid-client'
 import { failure, McpOAuthError } from '../errors.ts'
-import { createLimiter } from '../http/concurrency.ts'
-import { withTimeout } from '../http/timeout.ts'
+import { createLimiter, withTimeout } from '../http/operations.ts'
 import {
   lookUpTimeoutMs,
   maxProviderRequests,
@@ -47,10 +46,7 @@ export function createProviderLogin (options: ProviderLoginOptions) {
   const { metadata, clientId, clientSecret, audience, redirectUri, traits } = options
   const { tokenParameters, identify } = traits
   const scopes = [...new Set([...options.scopes, ...traits.refreshScopes ?? []])]
-  const limited = createLimiter({
-    concurrency: maxProviderRequests,
-    queue: maxQueuedProviderRequests
-  })
+  const limited = createLimiter(maxProviderRequests, maxQueuedProviderRequests)
   const client = lazyOpenIdClient(metadata, clientId, provider =>
     secretAuthentication(
       clientSecret,

@@ -1,5 +1,5 @@
 /** Which options does any other OpenID Connect provider need? */
-import { expect, url } from '../options/fields.ts'
+import { flag, url } from '../options/fields.ts'
 import {
   checkSettings,
   commonOptions,
@@ -30,7 +30,7 @@ export function oidc (settings: OidcSettings): Preset {
   checkSettings('oidc', settings, {
     issuer: url({ query: false }),
     audience: optional(text),
-    offlineAccess: optional(expect('true or false', value => typeof value === 'boolean'))
+    offlineAccess: optional(flag)
   })
   return {
     ...commonOptions(settings.issuer, settings),

@@ -1,7 +1,7 @@
 /** How does an unavailable store fail fast instead of delaying every request? */
 import { randomUUID } from 'node:crypto'
 import { failure, McpOAuthError } from '../errors.ts'
-import { withTimeout } from '../http/timeout.ts'
+import { withTimeout } from '../http/operations.ts'
 import { storeFailureThreshold, storeResetTimeoutMs, storeTimeoutMs } from '../limits.ts'
 import type { Store } from '../types.ts'
 

@@ -2,7 +2,7 @@
 import { createClients } from '../clients/clients.ts'
 import { createSealer } from '../crypto/sealer.ts'
 import { failure } from '../errors.ts'
-import { createLimiter } from '../http/concurrency.ts'
+import { createLimiter } from '../http/operations.ts'
 import {
   loginRecordSeconds,
   maxLoginRecords,
@@ -42,7 +42,7 @@ export function createThinProxy (
     clients: createClients(sealer, listed),
     sealer,
     // Without a queue: a request that waited would use up the code of a client that gave up.
-    limitTokenRequests: createLimiter({ concurrency: maxProviderTokenRequests, queue: 0 }),
+    limitTokenRequests: createLimiter(maxProviderTokenRequests, 0),
     redirectPolicy () {
       const { base, resource } = urls()
       const own = paths.map(path => base + path)

@@ -6,7 +6,7 @@ import { McpOAuthError } from '../errors.ts'
 import { formOf, type Endpoint } from '../host/endpoint.ts'
 import { safeLogger } from '../host/replies.ts'
 import { createAgent, readBody, requestHeaders } from '../http/fetch.ts'
-import { withTimeout } from '../http/timeout.ts'
+import { withTimeout } from '../http/operations.ts'
 import { providerTokenMs, wrappedRefreshSeconds } from '../limits.ts'
 import { basicCredentials, parseClientAuthentication } from '../oauth/client-authentication.ts'
 import {

@@ -6,8 +6,7 @@ import type { ProviderDiscovery } from '../provider/discovery.ts'
 import type { Log, McpAuth, TokenVerifier, UpstreamAccess, VerifyContext } from '../types.ts'
 import { isPlainObject } from '../util/json.ts'
 import { parseCompact } from './claims.ts'
-import { createKeySet } from './jwks.ts'
-import { jwtVerifier } from './jwt.ts'
+import { createKeySet, jwtVerifier } from './jwt.ts'
 
 /** Issuer, keys and revocations of our own tokens. */
 export interface OwnTokenOptions {

@@ -3,7 +3,7 @@ import { importJWK, type JWK } from 'jose'
 import * as oidc from 'openid-client'
 import { failure } from '../errors.ts'
 import { safeLogger } from '../host/replies.ts'
-import { createLimiter } from '../http/concurrency.ts'
+import { createLimiter } from '../http/operations.ts'
 import { issuerSkewSeconds, maxIntrospections, maxQueuedIntrospections } from '../limits.ts'
 import { publicKeyProblem, secretMembers, signatureAlgorithms } from '../oauth/public-keys.ts'
 import { checkOptions, expect, optional, text, url } from '../options/fields.ts'
@@ -76,7 +76,7 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
           metadata.token_endpoint_auth_methods_supported
       )
       : oidc.PrivateKeyJwt({ key: await importJWK(privateKey), kid: privateKey.kid } as never))
-  const limited = createLimiter({ concurrency: maxIntrospections, queue: maxQueuedIntrospections })
+  const limited = createLimiter(maxIntrospections, maxQueuedIntrospections)
   const rules = { clockTolerance, maxTokenLifetime: Infinity, requireSubject: false }
 
   async function introspect (token: string): Promise<Claims> {

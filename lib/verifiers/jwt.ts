@@ -1,16 +1,34 @@
-/** How is a JWT access token verified (RFC 9068, RFC 8725)? */
-import { errors, jwtVerify, type JWTVerifyGetKey, type JWTVerifyOptions } from 'jose'
-import { McpOAuthError } from '../errors.ts'
-import { safeLogger } from '../host/replies.ts'
-import { issuerSkewSeconds, maxTokenLifetimeSeconds, tokenCacheSeconds } from '../limits.ts'
+/** How is a JWT access token verified (RFC 9068, RFC 8725), and with which keys? */
+import {
+  createLocalJWKSet,
+  errors,
+  jwtVerify,
+  type JSONWebKeySet,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions
+} from 'jose'
 import { isCanonical } from '../crypto/sealer.ts'
-import { signatureAlgorithms } from '../oauth/public-keys.ts'
-import { checkOptions, expect, optional, url } from '../options/fields.ts'
+import { failure, McpOAuthError } from '../errors.ts'
+import { safeLogger } from '../host/replies.ts'
+import { cached, type Cached } from '../http/cached.ts'
+import { fetchJson } from '../http/fetch.ts'
+import {
+  issuerSkewSeconds,
+  keysFreshSeconds,
+  keysStaleSeconds,
+  maxProviderKeys,
+  maxTokenLifetimeSeconds,
+  tokenCacheSeconds
+} from '../limits.ts'
+import { secretMemberOf, signatureAlgorithms } from '../oauth/public-keys.ts'
+import { checkOptions, expect, flag, optional, url } from '../options/fields.ts'
 import { createProviderDiscovery } from '../provider/discovery.ts'
-import type { TokenVerifier } from '../types.ts'
+import type { Log, TokenVerifier } from '../types.ts'
 import { callerOf, parseCompact, problemOfClaims, rejection, wrongAudience } from './claims.ts'
-import { createKeySet, type KeySet } from './jwks.ts'
 import { cachedVerifier, commonFields, type VerifierOptions } from './verifier.ts'
+
+/** The public keys of an issuer. */
+export type KeySet = Cached<JWTVerifyGetKey>
 
 /** Issuer, keys and requirements of the tokens. */
 export interface JwtVerifierOptions extends VerifierOptions {
@@ -59,7 +77,7 @@ const expectations = {
   maxTokenLifetime: optional(
     expect('a number of seconds', value => Number.isFinite(value) && Number(value) > 0)
   ),
-  requireSubject: optional(expect('true or false', value => typeof value === 'boolean')),
+  requireSubject: optional(flag),
   keys: optional(expect('a set of keys', value => typeof Object(value).peek === 'function'))
 }
 
@@ -179,4 +197,43 @@ function errorOf (cause: unknown, { audience }: VerifyOptions): McpOAuthError {
   }
   const isFaultOfToken = faultsOfToken.some(fault => cause instanceof fault)
   return new McpOAuthError(isFaultOfToken ? 'invalidToken' : 'keysUnavailable', { cause })
+}
+
+/**
+ * Caches the keys of an issuer for ten minutes, and for another hour while they cannot be loaded.
+ * `refresh()` loads at most once in 30 s, however many unknown key ids callers send.
+ *
+ * @param options.uri returns the URL of the JWK set (RFC 7517 §5); called before every load
+ * @param options.now a clock in seconds
+ * @returns a key set that rejects with {@link McpOAuthError} `keysUnavailable`
+ */
+export function createKeySet (
+  { uri, log, now }: { uri: () => Promise<string>, log?: Log | undefined, now?: () => number }
+): KeySet {
+  return cached({ load, freshFor: keysFreshSeconds, staleFor: keysStaleSeconds, now })
+
+  async function load (): Promise<JWTVerifyGetKey> {
+    let source = ''
+    try {
+      const url = await uri()
+      const { host, pathname } = new URL(url)
+      source = ` from ${host}${pathname}`
+      const set = await fetchJson(url)
+      const problem = problemOfKeys(set)
+      if (problem) throw failure('providerMisbehaved', `the JWK set ${problem}`)
+      return createLocalJWKSet(set as unknown as JSONWebKeySet)
+    } catch (error) {
+      const cause = new Error(`no keys${source}`, { cause: error })
+      log?.warn({ err: cause }, 'Could not load the keys of the identity provider')
+      throw new McpOAuthError('keysUnavailable', { cause })
+    }
+  }
+}
+
+// One secret key makes the set invalid: its publisher no longer controls what is signed.
+function problemOfKeys ({ keys }: Readonly<Record<string, unknown>>): string | null {
+  if (!Array.isArray(keys) || keys.length === 0) return 'has no keys'
+  if (keys.length > maxProviderKeys) return `has more than ${maxProviderKeys} keys`
+  if (!keys.every(key => typeof key?.kty === 'string')) return 'contains an invalid key'
+  return keys.some(secretMemberOf) ? 'contains a secret' : null
 }

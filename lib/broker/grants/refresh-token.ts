@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { failure, McpOAuthError } from '../../errors.ts'
-import { retry } from '../../http/retry.ts'
+import { retry } from '../../http/operations.ts'
 import {
   maxRefreshPolls,
   refreshGraceSeconds,
