@@ -4,7 +4,7 @@ import { McpOAuthError } from '../../lib/errors.ts'
 import type { McpOAuthOptions, Store } from '../../lib/index.ts'
 import { matrix } from '../support/matrix.ts'
 import { claimsOf, isError, redeem, renew, type Flow, type Instance } from '../support/flow.ts'
-import { watch } from '../support/stores.ts'
+import { racing, watch } from '../support/stores.ts'
 
 async function session (flow: Flow, params: Record<string, string> = {}) {
   const id = await flow.register()
@@ -131,7 +131,7 @@ matrix(
 matrix(
   'POST /oauth/token answers 20 parallel refreshes with one pair [T-23 F-19]',
   async ({ startFlow }) => {
-    const flow = await startFlow({ instances: 2 })
+    const flow = await startFlow({ instances: 2, wrap: racing })
     const { tokens, refresh } = await session(flow)
     flow.provider.delay = 150
     const replies = await Promise.all(

@@ -16,7 +16,7 @@ import {
   verifier
 } from '../support/flow.ts'
 import { opinionatedHost } from '../support/host.ts'
-import { watch } from '../support/stores.ts'
+import { racing, watch } from '../support/stores.ts'
 
 const form = { 'content-type': 'application/x-www-form-urlencoded' }
 const grants = [
@@ -329,7 +329,7 @@ matrix(
 matrix(
   'POST /oauth/token redeems each of 20 codes once in 20 parallel requests [T-15 F-18]',
   async ({ startFlow }) => {
-    const flow = await startFlow({ instances: 2 })
+    const flow = await startFlow({ instances: 2, wrap: racing })
     const id = await flow.register()
     const codes: string[] = []
     for (let index = 0; index < 20; index++) codes.push(await flow.login(id))

@@ -1,4 +1,5 @@
 import type { TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Store } from '../../lib/types.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import { openRedis, skip } from './redis.ts'
@@ -45,3 +46,15 @@ export const stores: StoreKind[] = [
   { where: 'in memory', skip: false, open: async () => memoryStore() },
   { where: 'on Redis', skip, open: openRedis }
 ]
+
+/** A store with slow reads: parallel requests all read before one of them writes. */
+export function racing (store: Store): Store {
+  return {
+    ...store,
+    async get (key) {
+      const value = await store.get(key)
+      await sleep(30)
+      return value
+    }
+  }
+}
