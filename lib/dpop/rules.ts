@@ -68,7 +68,7 @@ export function checkProof (
   return { alg: alg as string, jwk: jwk as JWK, id: jti as string }
 }
 
-function keyProblem (jwk: unknown): string | null {
+function keyProblem (jwk: unknown) {
   const problem = isPlainObject(jwk) ? publicKeyProblem(jwk) : 'is missing'
   return problem && `jwk ${problem}`
 }
@@ -103,7 +103,7 @@ function isSameTarget (htu: unknown, url: string): boolean {
     printable.test(url) && !dotSegment.test(url) && normalForm(htu) === normalForm(url)
 }
 
-function normalForm (url: string): string {
+function normalForm (url: string) {
   const parsed = new URL(url)
   parsed.search = ''
   parsed.hash = ''

@@ -43,7 +43,7 @@ export function createGuards (config: Config, verify: TokenVerifier | null, urls
   // Holds nothing alive: an entry ends with its request.
   const verifiedTokens = new WeakMap<FastifyRequest, string>()
 
-  async function callerOf (token: string, request: FastifyRequest, now: number): Promise<McpAuth> {
+  async function callerOf (token: string, request: FastifyRequest, now: number) {
     const caller = await verify?.(token, {
       resource: urls().resource,
       now,
@@ -56,9 +56,9 @@ export function createGuards (config: Config, verify: TokenVerifier | null, urls
 
   // Read like those of a token: one string is not a list of the scopes it contains.
   const lacksScopes = ({ scopes }: McpAuth, needed: readonly string[]) =>
-    needed.length > 0 && missingScopes(scopesOf({ scopes }), needed, scopeHierarchy).length > 0
+    missingScopes(scopesOf({ scopes }), needed, scopeHierarchy).length > 0
 
-  function requireScopes (caller: McpAuth, scopes: readonly string[]): void {
+  function requireScopes (caller: McpAuth, scopes: readonly string[]) {
     if (lacksScopes(caller, scopes)) throw new McpOAuthError('insufficientScope', { scopes })
   }
 
@@ -130,7 +130,7 @@ export function createGuards (config: Config, verify: TokenVerifier | null, urls
      * Whether the token of an accepted request would still be accepted. A check that fails with a
      * server error does not count against it.
      */
-    async isStillValid (request: FastifyRequest): Promise<boolean> {
+    async isStillValid (request: FastifyRequest) {
       const token = verifiedTokens.get(request)
       if (token === undefined) return true
       try {
@@ -145,7 +145,7 @@ export function createGuards (config: Config, verify: TokenVerifier | null, urls
      * Whether a caller has scopes, including those that broader ones imply. Without authentication
      * there is no caller, and nothing is hidden.
      */
-    holds: (caller: McpAuth | undefined, scopes: readonly string[]): boolean =>
+    holds: (caller: McpAuth | undefined, scopes: readonly string[]) =>
       caller === undefined || !lacksScopes(caller, scopes)
   }
   return guards
@@ -156,7 +156,7 @@ export function createGuards (config: Config, verify: TokenVerifier | null, urls
  * for a response that waits for asynchronous hooks or error handlers of the host: `reply.sent` is
  * false, and the route would run although the dependency refused. So the call itself is noted.
  */
-function noteResponse (reply: FastifyReply): () => boolean {
+function noteResponse (reply: FastifyReply) {
   const { send } = reply
   let responded = false
   reply.send = payload => {
@@ -167,7 +167,7 @@ function noteResponse (reply: FastifyReply): () => boolean {
 }
 
 /** Merges the result of a dependency into the caller. A predicate that returns false refuses. */
-function addIdentity (request: FastifyRequest, identity: unknown): void {
+function addIdentity (request: FastifyRequest, identity: unknown) {
   if (identity === false) throw failure('invalidToken', 'a dependency returned false')
   if (isPlainObject(identity)) {
     request.mcpAuth = { ...request.mcpAuth ?? anonymous(request), ...identity }
@@ -175,7 +175,7 @@ function addIdentity (request: FastifyRequest, identity: unknown): void {
 }
 
 /** Returns why a token was not read from the header; undefined if there is none. */
-function rejectedScheme (authorization = '', dpop: Config['dpop']): Error | undefined {
+function rejectedScheme (authorization = '', dpop: Config['dpop']) {
   const [, scheme] = /^(bearer|dpop) /i.exec(authorization) ?? []
   return scheme === undefined
     ? undefined
@@ -238,7 +238,7 @@ function createChallenging (urls: UrlSource, schemes: readonly Scheme[]) {
 
 /** Returns the error that a challenge names, or null for errors without a challenge. */
 function refusalOf (thrown: unknown): McpOAuthError | null {
-  const { statusCode } = Object(thrown) as { statusCode?: unknown }
+  const { statusCode } = Object(thrown)
   const ours = thrown instanceof McpOAuthError ? thrown : null
   if (statusCode === 401) return ours ?? new McpOAuthError('invalidToken')
   if (statusCode === 403) return new McpOAuthError('insufficientScope')

@@ -1,19 +1,22 @@
 /** Which server is behind the MCP route? */
 
-import type { FastifyInstance } from 'fastify'
-import { startupError } from '../errors.ts'
+import { Readable, finished } from 'node:stream'
+import type { FastifyRequest } from 'fastify'
+import { failure, startupError } from '../errors.ts'
 import type { Guards } from '../guard/guard.ts'
 import type { Config } from '../options/config.ts'
 import type { SdkServer } from '../options/mcp.ts'
 import type { Log } from '../types.ts'
 import { type McpEndpoint, type OnStart, withToolAccess } from './access/tool-access.ts'
 import type { ScopedTool } from './access/tool-list.ts'
-import { type ScopelessEndpoint, rpcCode } from './rpc/messages.ts'
+import { type McpRequest, type ScopelessEndpoint, parseBody, rpcCode } from './rpc/messages.ts'
 import { createFetchEndpoint, withModernEra } from './servers/fetch.ts'
-import type { RequestInfo } from './servers/multiplexer.ts'
-import { createPerRequestEndpoint, createSharedEndpoint } from './servers/sdk.ts'
-import { injectTokensOf } from './tools/call.ts'
-import { type ToolCollection, createToolCollector } from './tools/collect.ts'
+import {
+  type RequestInfo,
+  type RequestInProgress,
+  createMultiplexer
+} from './servers/multiplexer.ts'
+import type { ToolCollection } from './tools/collect.ts'
 
 /**
  * Creates the server of the options `mcp.server`, `mcp.handler` or `mcp.tools`.
@@ -32,17 +35,17 @@ export function createEndpoint (
   const { server, handler, toolScopes } = mcp
   const withScopes = (endpoint: ScopelessEndpoint, onStart: OnStart | null) =>
     withToolAccess(endpoint, toolScopes, holds, onStart)
-  const inBothEras = (legacy: ScopelessEndpoint, onStart: OnStart | null) =>
-    withScopes(withModernEra(legacy, urls, log), onStart)
+  const inBothEras = (legacy: ScopelessEndpoint) => withModernEra(legacy, urls, log)
 
   if (handler !== undefined) return withScopes(createFetchEndpoint(handler, urls, secrets), null)
-  if (typeof server === 'function') return inBothEras(createPerRequestEndpoint(server), null)
-  if (server !== undefined) return inBothEras(createSharedEndpoint(server), checkNames)
-  if (tools === undefined) return null
-  return inBothEras(createSharedEndpoint(() => createToolServer(mcp, tools())), checkNames)
+  if (typeof server === 'function') {
+    return withScopes(inBothEras(createPerRequestEndpoint(server)), null)
+  }
+  const shared = server ?? (tools && (() => createToolServer(mcp, tools())))
+  return shared ? withScopes(inBothEras(createSharedEndpoint(shared)), checkNames) : null
 
   /** A server may add tools later, so an unknown name may be right. Routes are complete by now. */
-  function checkNames (listed: readonly ScopedTool[]) {
+  function checkNames (listed: ScopedTool[]) {
     const names = Object.keys(typeof toolScopes === 'object' ? toolScopes : {})
       .filter(name => !listed.some(tool => tool.name === name))
     if (names.length === 0) return
@@ -59,32 +62,6 @@ export function createEndpoint (
   }
 }
 
-/** Collects the routes of the app from now on. Returns a function that makes tools of them. */
-export function collectTools (
-  instance: FastifyInstance,
-  root: FastifyInstance,
-  { headers, mcp, prefix }: Config,
-  log: Log
-) {
-  const collector = createToolCollector(injectTokensOf(root))
-  instance.addHook('onRoute', collector.onRoute)
-  return () => {
-    const collection = collector.build({
-      options: mcp.tools === true ? {} : mcp.tools ?? {},
-      headers,
-      inject: instance.inject.bind(instance) as never
-    })
-    if (collection.tools.length === 0) {
-      log.warn(
-        { path: prefix + mcp.path },
-        'No route became a tool: await app.register(mcpOAuth, …) must come before the routes, ' +
-          'and each needs an operationId in its schema'
-      )
-    }
-    return collection
-  }
-}
-
 /** Creates an SDK 1.x server whose tools are routes. Apps without such tools never load the SDK. */
 async function createToolServer (
   { name, version, instructions }: Config['mcp'],
@@ -96,7 +73,7 @@ async function createToolServer (
   )
   const server = new Server({ name, version }, {
     capabilities: { tools: {} },
-    ...(instructions !== undefined && { instructions })
+    ...(instructions && { instructions })
   })
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools }))
   server.setRequestHandler(
@@ -109,4 +86,80 @@ async function createToolServer (
     }
   )
   return server
+}
+
+/**
+ * Serves all callers with one server of the SDK 1.x, which stays connected. Its tools identify the
+ * caller by `extra.authInfo`. State of a single caller needs a server per request.
+ */
+export function createSharedEndpoint (
+  server: SdkServer | (() => Promise<SdkServer>)
+): ScopelessEndpoint {
+  const multiplexer = createMultiplexer(true)
+  let connected: Promise<SdkServer> | undefined
+
+  async function connect () {
+    const instance = typeof server === 'function' ? await server() : server
+    await instance.connect(multiplexer.transport)
+    return instance
+  }
+
+  return {
+    methods: ['POST'],
+    async ready () {
+      await (connected ??= connect())
+    },
+    async handle (request) {
+      const messages = messagesIn(request)
+      return 'status' in messages ? messages : await multiplexer.handle(messages, request)
+    },
+    async close () {
+      // `ready` has reported a server that did not start.
+      const instance = await connected?.catch(() => undefined)
+      await instance?.close()
+    }
+  }
+}
+
+/** Serves every HTTP request with a new server of the SDK 1.x, closed after the response. */
+export function createPerRequestEndpoint (
+  factory: (request: FastifyRequest) => SdkServer | Promise<SdkServer>
+): ScopelessEndpoint {
+  const inProgress = new Set<RequestInProgress>()
+  const open = new Set<SdkServer>()
+
+  async function close (server: SdkServer) {
+    if (open.delete(server)) await server.close()
+  }
+
+  return {
+    methods: ['POST'],
+    ready: async () => {},
+    async handle (request) {
+      const messages = messagesIn(request)
+      if ('status' in messages) return messages
+      const server = await factory(request.http)
+      if (typeof Object(server).connect !== 'function') {
+        throw failure('internal', 'mcp.server returned no server for this request')
+      }
+      open.add(server)
+      let stream: Readable | null = null
+      try {
+        const { transport, handle } = createMultiplexer(false, inProgress)
+        await server.connect(transport)
+        const response = await handle(messages, request)
+        if (response.body instanceof Readable) stream = response.body
+        return response
+      } finally {
+        if (stream === null) await close(server)
+        // The response has been sent, so a failure to close has no effect on the client.
+        else finished(stream, () => close(server).catch(() => {}))
+      }
+    },
+    close: async () => await Promise.all([...open].map(close))
+  }
+}
+
+function messagesIn ({ body, headers }: McpRequest) {
+  return parseBody(body, headers['mcp-protocol-version']?.toString())
 }

@@ -31,10 +31,10 @@ export function mcpRoute (
   guards: Guards,
   endpoint: McpEndpoint
 ): void {
-  const streams = createStreams(guards.isStillValid)
+  const openStreams = new Set<FastifyReply['raw']>()
   isolatedScope(instance, config.prefix, (scope) => {
     const checkOrigin = originGuard(scope, config)
-    const textOf = readJsonBodies(scope)
+    readJsonBodies(scope)
     const preflight = { config: publicRoute, onRequest: checkOrigin }
     scope.options(config.mcp.path, preflight, preflightHandler(endpoint.methods))
     scope.route({
@@ -46,27 +46,25 @@ export function mcpRoute (
       onRequest: [checkOrigin, guards.token(config.requiredScopes)],
       preHandler: guards.dependencies(config.requiredScopes),
       handler: async (http, reply) => {
-        const { status, headers, body } = await respond(http, reply, textOf(http))
+        const { status, headers, body } = await respond(http, reply)
         return reply.code(status).headers(headers).send(body ?? undefined)
       }
     })
     scope.addHook('onReady', () => endpoint.ready())
     scope.addHook('preClose', async () => {
       await endpoint.close()
-      streams.close()
+      // An open stream keeps the app from closing.
+      for (const raw of openStreams) raw.destroy()
     })
   })
 
-  async function respond (
-    http: FastifyRequest,
-    reply: FastifyReply,
-    rawBody: string
-  ): Promise<McpResponse> {
+  async function respond (http: FastifyRequest, reply: FastifyReply): Promise<McpResponse> {
     // After the token check: many clients begin with a GET, and must get the challenge.
     if (!endpoint.methods.includes(http.method)) {
       reply.header('allow', endpoint.methods.join(', '))
       throw new McpOAuthError('methodNotAllowed')
     }
+    const rawBody = bodyTexts.get(http) ?? ''
     if (rawBody !== '' && (http.body === undefined || isTooDeep(http.body, rawBody))) {
       const message = 'The body is not valid JSON, or nested too deeply.'
       return rpcFailure(400, rpcCode.parseError, message)
@@ -90,33 +88,55 @@ export function mcpRoute (
     if (!(response.body instanceof Readable)) return response
     // After a disconnect `close` was emitted already, so the reply would never end the stream.
     if (request.signal.aborted) response.body.destroy()
-    else streams.watch(http, reply)
+    else watchStream(http, reply)
     return response
   }
+
+  /** Ends an event stream when its token expires or becomes invalid. */
+  function watchStream (http: FastifyRequest, { raw }: FastifyReply) {
+    openStreams.add(raw)
+    const expiresAt = 1000 * (http.mcpAuth?.expiresAt ?? Infinity)
+    // Clocks differ: a token that was accepted after its end is valid while its checks pass.
+    const end = expiresAt > Date.now() ? expiresAt + streamGraceMs : Infinity
+    // Fastify holds the headers back until the first event, which may be hours away.
+    raw.once('pipe', () => raw.flushHeaders())
+    let checking = false
+    const check = async () => {
+      if (Date.now() > end) raw.destroy()
+      if (checking || raw.destroyed) return
+      checking = true
+      if (!await guards.isStillValid(http)) raw.destroy()
+      checking = false
+    }
+    const timer = setInterval(check, Math.min(streamCheckIntervalMs, end - Date.now() + 1))
+    timer.unref()
+    raw.once('close', () => {
+      openStreams.delete(raw)
+      clearInterval(timer)
+    })
+  }
 }
+
+const bodyTexts = new WeakMap<FastifyRequest, string>()
 
 /**
  * Reads JSON bodies, and keeps their text. Invalid JSON becomes `undefined`, because the response
  * to it is JSON-RPC.
- *
- * @returns the text of a request's body
  */
-function readJsonBodies (scope: FastifyInstance): (http: FastifyRequest) => string {
-  const texts = new WeakMap<FastifyRequest, string>()
+function readJsonBodies (scope: FastifyInstance) {
   const parse = scope.getDefaultJsonParser('error', 'error')
   scope.addContentTypeParser<string>(
     'application/json',
     { parseAs: 'string' },
     (http, text, done) => {
-      texts.set(http, text)
+      bodyTexts.set(http, text)
       parse(http, text, (error, body) => done(null, error ? undefined : body))
     }
   )
-  return http => texts.get(http) ?? ''
 }
 
 /** Aborts when the client disconnects before the end of the response, or has done so already. */
-function disconnectSignal ({ raw }: FastifyReply): AbortSignal {
+function disconnectSignal ({ raw }: FastifyReply) {
   const controller = new AbortController()
   // HTTP/2 responses have no `destroyed`, and report `writableFinished` once they are closed.
   const { stream } = raw as { stream?: { readonly destroyed: boolean } }
@@ -130,15 +150,29 @@ function disconnectSignal ({ raw }: FastifyReply): AbortSignal {
 }
 
 /** Rejects foreign Hosts and Origins (DNS rebinding), and lets allowed pages read the response. */
-function originGuard (scope: FastifyInstance, config: Config) {
+function originGuard (
+  { server }: FastifyInstance,
+  { allowedHosts, allowedOrigins, publicUrl }: Config
+) {
+  const own = publicUrl === null ? [] : [new URL(publicUrl)]
+  const createCheck = () => {
+    const local = isBoundToLoopback(server) ? loopbackNames : []
+    return createHostCheck({
+      allowedHosts: allowedHosts ?? [...local, ...own.map(({ hostname }) => hostname)],
+      allowedOrigins: allowedOrigins ?? [
+        ...local.flatMap(name => [`http://${name}`, `https://${name}`]),
+        ...own.map(({ origin }) => origin)
+      ]
+    })
+  }
   let settled: HostCheck | undefined
   return async ({ headers }: FastifyRequest, reply: FastifyReply) => {
     // HTTP/2 has the host in a pseudo-header, which HTTP/1 requests cannot have.
     const { ':authority': authority, origin } = headers
     const host = typeof authority === 'string' ? authority : headers.host ?? ''
-    const check = settled ?? createCheck(scope, config)
+    const check = settled ?? createCheck()
     // The address is known once the app listens. Until then, only `inject` gets here.
-    if (scope.server.listening) settled = check
+    if (server.listening) settled = check
     const problem = check(host, origin)
     if (problem !== null) {
       const cause = problem === 'hostNotAllowed'
@@ -152,59 +186,5 @@ function originGuard (scope: FastifyInstance, config: Config) {
       'access-control-expose-headers': 'WWW-Authenticate, DPoP-Nonce, Mcp-Session-Id, Retry-After',
       vary: 'Origin'
     })
-  }
-}
-
-function createCheck (
-  { server }: FastifyInstance,
-  { allowedHosts, allowedOrigins, publicUrl }: Config
-) {
-  const local = isBoundToLoopback(server) ? loopbackNames : []
-  const own = publicUrl === null ? [] : [new URL(publicUrl)]
-  return createHostCheck({
-    allowedHosts: allowedHosts ?? [...local, ...own.map(({ hostname }) => hostname)],
-    allowedOrigins: allowedOrigins ?? [
-      ...local.flatMap(name => [`http://${name}`, `https://${name}`]),
-      ...own.map(({ origin }) => origin)
-    ]
-  })
-}
-
-/**
- * The open event streams of a route. They stay open no longer than their tokens are valid and the
- * app runs.
- *
- * @param isTokenValid checks whether the token of a request would still be accepted
- */
-function createStreams (isTokenValid: (http: FastifyRequest) => Promise<boolean>) {
-  const open = new Set<FastifyReply['raw']>()
-  return {
-    /** Ends a stream when its token expires or becomes invalid. */
-    watch (http: FastifyRequest, { raw }: FastifyReply): void {
-      open.add(raw)
-      const expiresAt = 1000 * (http.mcpAuth?.expiresAt ?? Infinity)
-      // Clocks differ: a token that was accepted after its end is valid while its checks pass.
-      const end = expiresAt > Date.now() ? expiresAt + streamGraceMs : Infinity
-      // Fastify holds the headers back until the first event, which may be hours away.
-      raw.once('pipe', () => raw.flushHeaders())
-      let checking = false
-      const check = async () => {
-        if (Date.now() > end) raw.destroy()
-        if (checking || raw.destroyed) return
-        checking = true
-        if (!await isTokenValid(http).catch(() => true)) raw.destroy()
-        checking = false
-      }
-      const timer = setInterval(check, Math.min(streamCheckIntervalMs, end - Date.now() + 1))
-      timer.unref()
-      raw.once('close', () => {
-        open.delete(raw)
-        clearInterval(timer)
-      })
-    },
-    /** Ends all streams: an open stream keeps the app from closing. */
-    close (): void {
-      for (const raw of open) raw.destroy()
-    }
   }
 }

@@ -11,11 +11,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import Fastify from 'fastify'
 import { z } from 'zod'
-import {
-  createPerRequestEndpoint,
-  createSharedEndpoint,
-  type SdkServerFactory
-} from '../../lib/mcp/servers/sdk.ts'
+import { createPerRequestEndpoint, createSharedEndpoint } from '../../lib/mcp/endpoint.ts'
 import type { SdkServer } from '../../lib/options/mcp.ts'
 import { buildEndpoint, post, serve, toolCall } from './route.ts'
 
@@ -85,7 +81,10 @@ function buildServer (seen: Observed = { started: [], aborted: [] }): McpServer 
   return server
 }
 
-async function start (t: TestContext, server: SdkServer | SdkServerFactory): Promise<string> {
+async function start (
+  t: TestContext,
+  server: SdkServer | Parameters<typeof createPerRequestEndpoint>[0]
+): Promise<string> {
   // Node's fetch opens a spare connection after a broken one, and close() would wait for it.
   return serve(t, Fastify({ forceCloseConnections: true }), buildEndpoint({ server }))
 }

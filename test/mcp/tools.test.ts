@@ -7,9 +7,10 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import type { CallToolResult, Tool } from '@modelcontextprotocol/sdk/types.js'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { mcpOAuth } from '../../lib/index.ts'
-import { type ToolCaller, injectTokenHeader, injectTokensOf } from '../../lib/mcp/tools/call.ts'
+import { type ToolCaller, injectTokenHeader } from '../../lib/mcp/tools/call.ts'
+import type { Config } from '../../lib/options/config.ts'
 import type { ToolOptions } from '../../lib/options/mcp.ts'
-import { type ToolCollection, createToolCollector } from '../../lib/mcp/tools/collect.ts'
+import { type ToolCollection, collectTools } from '../../lib/mcp/tools/collect.ts'
 import {
   type EndpointDeps,
   type EndpointOptions,
@@ -30,17 +31,18 @@ async function collect (
 ): Promise<ToolCollection> {
   const app = Fastify(server)
   t.after(() => app.close())
-  const collector = createToolCollector(injectTokensOf(app))
-  app.addHook('onRoute', collector.onRoute)
+  const build = collectFrom(app, options, headers)
   await app.register(async (scope) => {
     await routes(scope)
   })
   await app.ready()
-  return collector.build({
-    options,
-    headers,
-    inject: app.inject.bind(app) as FastifyInstance['inject']
-  })
+  return build()
+}
+
+/** Collects the tools of an app from now on. */
+function collectFrom (app: FastifyInstance, options: ToolOptions, headers: string[]) {
+  const config = { headers, prefix: '', mcp: { path: '/mcp', tools: options } }
+  return collectTools(app, app, config as unknown as Config, app.log)
 }
 
 const caller: ToolCaller = {
@@ -396,8 +398,7 @@ test('tools/call works for every registration of an app, and a made-up inject to
 test('requests without an inject token reach routes that are tools [S3]', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
-  const collector = createToolCollector(injectTokensOf(app))
-  app.addHook('onRoute', collector.onRoute)
+  collectFrom(app, {}, [])
   app.get('/a', { schema: named('a') as object }, async () => 'a')
   assert.equal((await app.inject('/a')).body, 'a')
 })
@@ -558,16 +559,9 @@ async function start (
   { toolScopes, ...deps }: Pick<EndpointOptions, 'toolScopes'> & EndpointDeps = {}
 ): Promise<string> {
   const app = Fastify()
-  const collector = createToolCollector(injectTokensOf(app))
-  app.addHook('onRoute', collector.onRoute)
   const options = { name: 'app', version: '1.2.3', instructions: 'Be kind.' }
   const endpoint = buildEndpoint({ ...options, toolScopes }, {
-    tools: () =>
-      collector.build({
-        options: {},
-        headers: ['authorization'],
-        inject: app.inject.bind(app) as FastifyInstance['inject']
-      }),
+    tools: collectFrom(app, {}, ['authorization']),
     ...deps
   })
   app.get(

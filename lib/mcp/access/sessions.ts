@@ -22,13 +22,12 @@ export function createSessions (secrets: readonly string[]) {
   }
   return {
     /** Adds the authentication code to the id of the server. */
-    bind: (id: string, caller: McpAuth | undefined): string =>
+    bind: (id: string, caller: McpAuth | undefined) =>
       `${id}.${codeOf(keys[0] ?? '', id, caller).toString('base64url')}`,
     /** Returns the id of the server, or `null` if the session is not one of the caller. */
-    open (bound: string, caller: McpAuth | undefined): string | null {
-      const at = bound.lastIndexOf('.')
-      const id = bound.slice(0, Math.max(at, 0))
-      const code = Buffer.from(bound.slice(at + 1), 'base64url')
+    open (bound: string, caller: McpAuth | undefined) {
+      const [, id = '', encoded = ''] = /^(.*)\.(.*)$/s.exec(bound) ?? []
+      const code = Buffer.from(encoded, 'base64url')
       const isValid = code.length === sessionCodeBytes &&
         keys.some(key => timingSafeEqual(code, codeOf(key, id, caller)))
       return isValid ? id : null

@@ -1,7 +1,7 @@
 /** Which scopes does a tool need, and which tools may a caller list and call? */
 
-import type { McpAuth } from '../../types.ts'
 import { failure, startupError } from '../../errors.ts'
+import type { Guards } from '../../guard/guard.ts'
 import { problemOfScopes } from '../../oauth/scope.ts'
 import type { Config } from '../../options/config.ts'
 import { mapMessages } from '../rpc/responses.ts'
@@ -23,7 +23,7 @@ import { type ScopedTool, createToolList, isToolPage } from './tool-list.ts'
 export const scopesMember = 'fastify-mcp-oauth/scopes'
 
 /** Receives the tools when the app starts. Throws if it must not start. */
-export type OnStart = (tools: readonly ScopedTool[]) => void
+export type OnStart = (tools: ScopedTool[]) => void
 
 /** An MCP server as the MCP route uses it. */
 export type McpEndpoint = ReturnType<typeof withToolAccess>
@@ -40,7 +40,7 @@ export type McpEndpoint = ReturnType<typeof withToolAccess>
 export function withToolAccess (
   server: ScopelessEndpoint,
   toolScopes: Config['mcp']['toolScopes'],
-  holds: (authInfo: McpAuth | undefined, scopes: readonly string[]) => boolean,
+  holds: Guards['holds'],
   onStart: OnStart | null
 ) {
   const known = new Set(typeof toolScopes === 'object' ? Object.values(toolScopes).flat() : [])
@@ -88,7 +88,7 @@ export function withToolAccess (
    * Removes the tools that the caller may not call. In the modern era the list is marked private,
    * so that no cache shows it to another caller (MCP 2026-07-28, "Caching").
    */
-  function filterLists (request: McpRequest, listIds: readonly unknown[]) {
+  function filterLists (request: McpRequest, listIds: unknown[]) {
     const modern = isModern(request)
     return (message: RpcMessage): RpcMessage => {
       const { id, result } = message
@@ -111,7 +111,7 @@ export function withToolAccess (
 
   return {
     ...server,
-    async ready (): Promise<void> {
+    async ready () {
       await server.ready()
       if (onStart === null) return
       // A server that lists its tools only for some callers is asked with their requests.
@@ -144,7 +144,7 @@ export function withToolAccess (
     },
     /** The scopes of its tools, as far as they are known by now. */
     knownScopes: () => [...known],
-    async handle (request: McpRequest): Promise<McpResponse> {
+    async handle (request: McpRequest) {
       const response = await server.handle(request)
       const listIds = messagesOf(request.body)
         .filter(({ method }) => method === 'tools/list').map(({ id }) => id)
@@ -163,9 +163,9 @@ function validScopes (scopes: unknown, place: string): readonly string[] {
 }
 
 /** The names of the tools that a body calls. A batch counts as one request with all its calls. */
-function calledTools (body: unknown): string[] {
+function calledTools (body: unknown) {
   const names = messagesOf(body).flatMap(({ method, params }) => {
-    const { name } = Object(params) as { name?: unknown }
+    const { name } = Object(params)
     return method === 'tools/call' && typeof name === 'string' ? [name] : []
   })
   return [...new Set(names)]

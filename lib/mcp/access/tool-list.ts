@@ -11,7 +11,6 @@ import {
 import {
   type McpRequest,
   type McpResponse,
-  type RpcMessage,
   type ScopelessEndpoint,
   messagesOf,
   metaOf,
@@ -30,7 +29,7 @@ export interface ScopedTool {
 
 /** A page of `tools/list`. */
 interface ToolPage {
-  tools: readonly ScopedTool[]
+  tools: ScopedTool[]
   nextCursor?: string | null
 }
 
@@ -44,7 +43,7 @@ interface ToolPage {
 export function createToolList (
   handle: ScopelessEndpoint['handle'],
   shared: boolean,
-  onUpdate: (tools: readonly ScopedTool[]) => void
+  onUpdate: (tools: ScopedTool[]) => void
 ) {
   const cache = new Map<string, { tool: ScopedTool, expiresAt: number }>()
   const keyOf = (name: string, { authInfo }: McpRequest) =>
@@ -66,7 +65,6 @@ export function createToolList (
       params: { ...protocolMeta(caller.body), ...(cursor !== undefined && { cursor }) },
       headers: {
         ...headers,
-        accept: 'application/json, text/event-stream',
         ...(headers['mcp-method'] !== undefined && { 'mcp-method': 'tools/list' })
       },
       signal
@@ -75,7 +73,7 @@ export function createToolList (
     if (error?.code === rpcCode.methodNotFound) return { tools: [] }
     const { status, body } = response
     if (status >= 400 && status < 500 && typeof body === 'string') {
-      const { id: callId = null } = Object(caller.body) as RpcMessage
+      const { id: callId = null } = Object(caller.body)
       return { ...response, body: body.replace(JSON.stringify(id), () => JSON.stringify(callId)) }
     }
     const code = error === undefined ? '' : ` and code ${error.code}`
@@ -88,7 +86,7 @@ export function createToolList (
      *
      * @returns the tools by name, or the response of a server that refuses to list them
      */
-    async get (names: readonly string[], request: McpRequest) {
+    async get (names: string[], request: McpRequest) {
       const cached = names.flatMap(name => {
         const entry = cache.get(keyOf(name, request))
         return entry !== undefined && performance.now() < entry.expiresAt ? [entry.tool] : []
@@ -97,7 +95,7 @@ export function createToolList (
       return 'status' in tools ? tools : new Map(tools.map(tool => [tool.name, tool]))
     },
     /** Lists all tools of the server, as its caller would. */
-    async list (request: McpRequest): Promise<readonly ScopedTool[] | McpResponse> {
+    async list (request: McpRequest): Promise<ScopedTool[] | McpResponse> {
       const tools: ScopedTool[] = []
       const signal = AbortSignal.any([request.signal, AbortSignal.timeout(toolListTimeoutMs)])
       let cursor: string | undefined
@@ -113,7 +111,7 @@ export function createToolList (
       throw failure('internal', `the list of tools has more than ${maxToolListPages} pages`)
     },
     /** Caches tools that the server has listed for a caller. */
-    update (tools: readonly ScopedTool[], request: McpRequest): void {
+    update (tools: ScopedTool[], request: McpRequest) {
       if (cache.size + tools.length > maxListedTools) cache.clear()
       const expiresAt = performance.now() + toolListLifetimeMs
       for (const tool of tools) cache.set(keyOf(tool.name, request), { tool, expiresAt })
@@ -125,7 +123,7 @@ export function createToolList (
 
 /** Checks whether a result is a list of tools. Tools are identified by their names. */
 export function isToolPage (result: unknown): result is ToolPage {
-  const { tools, nextCursor = null } = Object(result) as { tools?: unknown, nextCursor?: unknown }
+  const { tools, nextCursor = null } = Object(result)
   return Array.isArray(tools) && tools.every(tool => typeof Object(tool).name === 'string') &&
     (nextCursor === null || typeof nextCursor === 'string')
 }

@@ -1,5 +1,6 @@
 /** Does a request belong to MCP 2026-07-28 or later, and do its headers match its body? */
 
+import { isUtf8 } from 'node:buffer'
 import {
   type McpRequest,
   type McpResponse,
@@ -84,13 +85,13 @@ function repeatsArguments (
 }
 
 /** Numbers are compared as numbers: 42.0 is 42. */
-function isHeaderFor (value: unknown, header: string | string[] | undefined): boolean {
+function isHeaderFor (value: unknown, header: string | string[] | undefined) {
   const text = header === undefined ? null : decode(String(header))
   return text === String(value) ||
     (text !== null && /^-?\d+(?:\.\d+)?$/.test(text) && Number(text) === value)
 }
 
-function mismatch (id: unknown): McpResponse {
+function mismatch (id: unknown) {
   return rpcFailure(400, rpcCode.headerMismatch, 'The headers do not match the body', id)
 }
 
@@ -99,11 +100,6 @@ function decode (value: string): string | null {
   const [, encoded] = /^=\?base64\?(.*)\?=$/.exec(value) ?? []
   if (encoded === undefined) return value
   const bytes = Buffer.from(encoded, 'base64')
-  try {
-    return bytes.toString('base64') === encoded
-      ? new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-      : null
-  } catch {
-    return null
-  }
+  const isValid = bytes.toString('base64') === encoded && isUtf8(bytes)
+  return isValid ? new TextDecoder().decode(bytes) : null
 }

@@ -81,7 +81,7 @@ export const rpcCode = {
 
 /** Makes a JSON-RPC error response (JSON-RPC 2.0 §5.1). */
 export function rpcError (id: unknown, code: number, message: string, data?: unknown) {
-  return { jsonrpc: '2.0', id, error: { code, message, ...(data !== undefined && { data }) } }
+  return { jsonrpc: '2.0', id, error: { code, message, data } }
 }
 
 /** Makes a response with a JSON-RPC error. Its id is `null` if the HTTP request itself failed. */
@@ -112,7 +112,7 @@ export const disconnectedResponse: McpResponse = { ...acceptedResponse, status: 
 export const closingResponse = rpcFailure(503, rpcCode.unavailable, 'The server is closing')
 
 /** Revisions that the SDK 1.x supports. */
-export const protocolVersions: readonly string[] = [
+export const protocolVersions = [
   '2025-11-25',
   '2025-06-18',
   '2025-03-26',
@@ -212,12 +212,12 @@ function isId (value: unknown): value is string | number {
   return typeof value === 'string' || Number.isSafeInteger(value)
 }
 
-function invalid (message: string): McpResponse {
+function invalid (message: string) {
   return rpcFailure(400, rpcCode.invalidRequest, message)
 }
 
 /** Headers that belong to one HTTP connection, or follow from the URL and the body of a request. */
-export const connectionHeaders: readonly string[] = [
+export const connectionHeaders = [
   'host',
   'connection',
   'keep-alive',

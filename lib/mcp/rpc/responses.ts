@@ -28,7 +28,7 @@ export function mapMessages (response: McpResponse, map: MapMessage): McpRespons
  * Events may be large and arrive in many pieces. Only new text is searched for the end of an event,
  * together with the last three characters before it.
  */
-function eventMapper (map: MapMessage): Transform {
+function eventMapper (map: MapMessage) {
   const decoder = new TextDecoder()
   let pieces: string[] = []
   let tail = ''
@@ -54,7 +54,7 @@ function eventMapper (map: MapMessage): Transform {
 }
 
 /** The data of an event may span several lines, which together are one message. */
-function mapEvent (event: string, map: MapMessage): string {
+function mapEvent (event: string, map: MapMessage) {
   const lines = event.split(/\r?\n/)
   const isData = (line: string) => line.startsWith('data:')
   const text = lines.filter(isData).map(line => line.slice(5).replace(/^ /, '')).join('\n')
@@ -64,7 +64,7 @@ function mapEvent (event: string, map: MapMessage): string {
     : [...lines.filter(line => line !== '' && !isData(line)), `data: ${mapped}`, '', ''].join('\n')
 }
 
-function mapText (text: string, map: MapMessage): string {
+function mapText (text: string, map: MapMessage) {
   let body: unknown
   try {
     body = JSON.parse(text)
@@ -102,8 +102,10 @@ export async function sendInternalRequest (
 ) {
   const id = randomUUID()
   const body = { jsonrpc: '2.0', id, method, params }
+  const rawBody = JSON.stringify(body)
+  const accept = 'application/json, text/event-stream'
   const replies: RpcMessage[] = []
-  const request = { ...caller, headers, body, rawBody: JSON.stringify(body), signal }
+  const request = { ...caller, headers: { ...headers, accept }, body, rawBody, signal }
   const response = mapMessages(await untilAborted(handle(request), signal), message => {
     if (typeof message.method === 'string') notify(message)
     else replies.push(message)

@@ -17,8 +17,6 @@ import {
 } from '../rpc/messages.ts'
 import { isEventStream, sendInternalRequest } from '../rpc/responses.ts'
 
-type Sdk = typeof import('@modelcontextprotocol/server')
-
 /** The URL of every request, from the configuration: no `Host` header is in it. */
 type Target = () => { resource: string }
 
@@ -82,7 +80,7 @@ async function callHandler (
   { authInfo, body: parsedBody }: McpRequest
 ): Promise<McpResponse> {
   const response = await handler.fetch(web, {
-    ...(authInfo !== undefined && { authInfo }),
+    ...(authInfo && { authInfo }),
     ...(parsedBody !== undefined && { parsedBody })
   })
   const headers = Object.fromEntries(
@@ -145,7 +143,7 @@ const methods = {
 const resourceNotFound = -32002
 
 function modernHandler (
-  { Server, ProtocolError, createMcpHandler }: Sdk,
+  { Server, ProtocolError, createMcpHandler }: typeof import('@modelcontextprotocol/server'),
   legacy: ScopelessEndpoint
 ) {
   const requests = new WeakMap<Request, McpRequest>()
@@ -155,18 +153,16 @@ function modernHandler (
   async function forward (
     request: McpRequest,
     method: string,
-    params: object,
+    { _meta: meta, ...others }: Record<string, unknown>,
     notify?: (message: never) => unknown
   ): Promise<unknown> {
+    // Earlier eras do not have the members in which modern requests describe themselves.
+    const _meta = without('io.modelcontextprotocol/', Object(meta))
     const { result, error } = await sendInternalRequest(legacy.handle, request, {
       method,
-      params,
+      params: { ...others, ...(Object.keys(_meta).length > 0 && { _meta }) },
       // Earlier eras do not have the headers that repeat the body.
-      headers: {
-        ...without('mcp-', request.headers),
-        accept: 'application/json, text/event-stream',
-        'mcp-protocol-version': legacyVersion
-      },
+      headers: { ...without('mcp-', request.headers), 'mcp-protocol-version': legacyVersion },
       notify: ({ method, params }) => notify?.({ method, params } as never)
     }).catch((error: unknown) => {
       faults.set(request, { error })
@@ -194,7 +190,7 @@ function modernHandler (
       server.setRequestHandler(
         method as 'tools/list',
         async ({ params = {} }, { mcpReq }) =>
-          await forward(request, method, legacyParams(params), mcpReq.notify) as never
+          await forward(request, method, params, mcpReq.notify) as never
       )
     }
     return server
@@ -202,7 +198,7 @@ function modernHandler (
 
   return {
     close: handler.close,
-    async handle (request: McpRequest, web: Request): Promise<McpResponse> {
+    async handle (request: McpRequest, web: Request) {
       requests.set(web, request)
       const response = await callHandler(handler, web, request)
       const fault = faults.get(request)
@@ -210,12 +206,6 @@ function modernHandler (
       return response
     }
   }
-}
-
-/** Earlier eras do not have the members in which modern requests describe themselves. */
-function legacyParams ({ _meta: meta = {}, ...params }: { _meta?: object | undefined }) {
-  const _meta = without('io.modelcontextprotocol/', meta)
-  return Object.keys(_meta).length === 0 ? params : { ...params, _meta }
 }
 
 function without<T extends object> (prefix: string, members: T): T {

@@ -73,11 +73,11 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
     }
   }
 
-  function receive (message: object, extra?: MessageExtraInfo): void {
+  function receive (message: object, extra?: MessageExtraInfo) {
     transport.onmessage?.({ jsonrpc: '2.0', ...message } as JSONRPCMessage, extra)
   }
 
-  function take (key: number): RequestInProgress | undefined {
+  function take (key: number) {
     const entry = pending.get(key)
     pending.delete(key)
     if (entry !== undefined) inProgress.delete(entry)
@@ -91,7 +91,7 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
   ) {
     const key = ++lastKey
     /** On a cancellation, the SDK aborts the tool's `extra.signal` and sends no reply. */
-    function cancel (): void {
+    function cancel () {
       if (take(key) === undefined) return
       const params = { requestId: key, reason: 'cancelled' }
       receive({ method: 'notifications/cancelled', params })
@@ -105,7 +105,7 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
   }
 
   /** Two clients may use the same id. A cancellation needs the one request with id and token. */
-  function cancelOwn (id: unknown, token: string | undefined): void {
+  function cancelOwn (id: unknown, token: string | undefined) {
     if (!token) return
     const own = [...inProgress].filter(entry => entry.id === id && entry.token === token)
     if (own.length === 1) own[0]?.cancel()
@@ -128,7 +128,7 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
       if (requests.length === 0) return acceptedResponse
 
       const cancels: Array<() => void> = []
-      function onAbort (): void {
+      function onAbort () {
         response.end(disconnectedResponse)
         for (const cancel of cancels) cancel()
       }
@@ -158,7 +158,7 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
 }
 
 /** The reply to a request that would read or change state which all callers of a server share. */
-function sharedReply ({ id, method, params }: RpcRequest): object | undefined {
+function sharedReply ({ id, method, params }: RpcRequest) {
   // A server has one log level: one client could silence the others.
   if (method === 'logging/setLevel') return { jsonrpc: '2.0', id, result: {} }
   const meta = params?._meta as Record<string, unknown> | undefined
@@ -192,7 +192,7 @@ export function createPendingResponse (
 
   const write = (text: string) => stream?.write(`event: message\ndata: ${text}\n\n`)
 
-  function finish (whole: McpResponse): void {
+  function finish (whole: McpResponse) {
     open = 0
     onEnd()
     // Without a reader the stream never drains, and `end` alone would never finish it.
@@ -205,7 +205,7 @@ export function createPendingResponse (
     response,
 
     /** Settles one request; `null` for a cancelled one, which has no reply. */
-    reply (message: object | null): void {
+    reply (message: object | null) {
       if (open === 0) return
       if (message !== null) {
         const text = toJson(message)
@@ -218,7 +218,7 @@ export function createPendingResponse (
     },
 
     /** Sends a notification, if the client accepts event streams. */
-    notify (message: object): void {
+    notify (message: object) {
       if (open === 0 || !streams) return
       if (stream === undefined) {
         stream = new PassThrough({ highWaterMark: maxQueuedNotificationBytes })

@@ -14,7 +14,7 @@ import { type PathPart, type Places, fillPath } from './schemas.ts'
 export const routeMark = Symbol('fastify-mcp-oauth.route')
 
 /** The config of a route that is a tool. */
-export type MarkedConfig = FastifyContextConfig & { [routeMark]?: string }
+export type MarkedConfig = FastifyContextConfig & { [routeMark]?: unknown }
 
 /** Carries the token of an in-process call. */
 export const injectTokenHeader = 'x-fastify-mcp-oauth-ticket'
@@ -25,7 +25,7 @@ interface InjectedCall {
    * The mark of the route. The router may choose another route: `/items/:id` filled with `special`
    * is `/items/special`, which need not be a tool.
    */
-  mark: string
+  mark: unknown
   /** The verified proof of the MCP request. */
   proof: VerifiedProof | undefined
 }
@@ -69,7 +69,7 @@ function createInjectTokens (root: FastifyInstance) {
   })
   return {
     /** Runs an in-process call with a token, which is valid until the call arrives or ends. */
-    async run<T> (call: InjectedCall, inject: (token: string) => Promise<T>): Promise<T> {
+    async run<T> (call: InjectedCall, inject: (token: string) => Promise<T>) {
       const token = randomUUID()
       calls.set(token, call)
       try {
@@ -85,8 +85,8 @@ function createInjectTokens (root: FastifyInstance) {
 export interface ToolRoute {
   method: NonNullable<InjectOptions['method']>
   /** Identifies the route. */
-  mark: string
-  path: readonly PathPart[]
+  mark: unknown
+  path: PathPart[]
   places: Places
   hasOutputSchema: boolean
   /** The value of a `version` constraint. */
@@ -98,7 +98,7 @@ export interface ToolCaller extends RequestInfo {
   signal: AbortSignal
 }
 
-type Arguments = Readonly<Record<string, unknown>>
+type Arguments = Record<string, unknown>
 
 /** Headers of the connection or the body of the MCP request, which the call does not share. */
 const neverForwarded = new Set([
@@ -119,8 +119,8 @@ export async function callRoute (
   route: ToolRoute,
   args: Arguments,
   caller: ToolCaller,
-  { inject, tokens, headers: forwarded }: {
-    inject: FastifyInstance['inject']
+  { instance, tokens, headers: forwarded }: {
+    instance: FastifyInstance
     tokens: InjectTokens
     /** Lower-case names of the headers that the route gets from the MCP request. */
     headers: readonly string[]
@@ -145,17 +145,17 @@ export async function callRoute (
     if (value !== undefined && !neverForwarded.has(name)) headers[name] = value
   }
   if (route.version !== undefined) headers['accept-version'] = route.version
-  if (payload !== undefined) headers['content-type'] = 'application/json'
+  if (payload) headers['content-type'] = 'application/json'
   const { statusCode, payload: text } = await tokens.run(
     { mark: route.mark, proof: caller.proof },
     token =>
-      inject({
+      instance.inject({
         method: route.method,
         url: query === '' ? path : `${path}?${query}`,
         headers: { ...headers, [injectTokenHeader]: token },
         remoteAddress: caller.remoteAddress,
         signal: caller.signal,
-        ...(payload !== undefined && { payload })
+        ...(payload && { payload })
       })
   )
   if (statusCode >= 300) return failure(`HTTP ${statusCode}${text === '' ? '' : `: ${text}`}`)
@@ -167,7 +167,7 @@ export async function callRoute (
     : { content, structuredContent }
 }
 
-function queryOf ({ places }: ToolRoute, args: Arguments): string | null {
+function queryOf ({ places }: ToolRoute, args: Arguments) {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(args)) {
     if (places.get(name) !== 'query' || value === undefined || value === null) continue
@@ -180,7 +180,7 @@ function queryOf ({ places }: ToolRoute, args: Arguments): string | null {
 }
 
 /** The body as JSON; `undefined` for a route without one. */
-function payloadOf ({ places }: ToolRoute, args: Arguments): string | undefined {
+function payloadOf ({ places }: ToolRoute, args: Arguments) {
   if (places.get('body') === 'wholeBody') return JSON.stringify(args['body'])
   const body = Object.entries(args).filter(([name]) => places.get(name) === 'body')
   const hasBody = [...places.values()].includes('body')

@@ -1,24 +1,25 @@
 /** Which routes of the app are tools, and what do they look like to a client? */
 
-import { randomUUID } from 'node:crypto'
 import type { Tool } from '@modelcontextprotocol/sdk/types.js'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { startupError } from '../../errors.ts'
 import { problemOfScopes } from '../../oauth/scope.ts'
+import type { Config } from '../../options/config.ts'
 import type { ToolOptions } from '../../options/mcp.ts'
+import type { Log } from '../../types.ts'
 import { scopesMember } from '../access/tool-access.ts'
 import {
-  type InjectTokens,
   type MarkedConfig,
   type ToolCaller,
   type ToolRoute,
   callRoute,
+  injectTokensOf,
   routeMark
 } from './call.ts'
 import { type RouteSchema, buildInput, buildOutput, parsePath } from './schemas.ts'
 
 /** Routes as tools. */
-export type ToolCollection = ReturnType<ReturnType<typeof createToolCollector>['build']>
+export type ToolCollection = ReturnType<ReturnType<typeof collectTools>>
 
 /** A route's description of itself as a tool. */
 interface RouteTool {
@@ -47,60 +48,60 @@ declare module 'fastify' {
 type Candidate = ReturnType<typeof candidatesOf>[number]
 
 /**
- * Starts collecting routes. A route is a tool if its schema has an `operationId`, or its
- * `config.mcp` a `name`.
+ * Collects the routes of the app from now on. A route is a tool if its schema has an `operationId`,
+ * or its `config.mcp` a `name`.
  *
- * @param tokens identify the calls of the tools to their routes
+ * @returns a function that builds the tools, at `onReady`. It throws `invalidTools` with every
+ *   problem of every route
  */
-export function createToolCollector (tokens: InjectTokens) {
+export function collectTools (
+  instance: FastifyInstance,
+  root: FastifyInstance,
+  { headers, mcp, prefix }: Config,
+  log: Log
+) {
+  const tokens = injectTokensOf(root)
   const candidates: Candidate[] = []
-  return {
-    /** For Fastify's `onRoute` hook. It collects the routes that are added later. */
-    onRoute (this: FastifyInstance, route: RouteOptions): void {
-      candidates.push(...candidatesOf(route, this))
-    },
-    /**
-     * Builds the tools, at `onReady`.
-     *
-     * @throws {McpOAuthError} invalidTools, with every problem of every route
-     */
-    build ({ options, headers, inject }: {
-      options: ToolOptions
-      /** Lower-case names of the headers of the MCP request that reach the routes. */
-      headers: readonly string[]
-      inject: FastifyInstance['inject']
-    }) {
-      // For `/` in a prefixed scope Fastify adds two routes, `/prefix` and `/prefix/`.
-      const eligible = candidates.filter(({ route: { url, handler } }) =>
-        !url.includes('*') &&
-        !candidates.some(({ route }) => route.handler === handler && `${route.url}/` === url)
+  instance.addHook('onRoute', function (route) {
+    candidates.push(...candidatesOf(route, this))
+  })
+  return () => {
+    const options = mcp.tools === true ? {} : mcp.tools ?? {}
+    // For `/` in a prefixed scope Fastify adds two routes, `/prefix` and `/prefix/`.
+    const eligible = candidates.filter(({ route: { url, handler } }) =>
+      !url.includes('*') &&
+      !candidates.some(({ route }) => route.handler === handler && `${route.url}/` === url)
+    )
+    const chosen = filterCandidates(eligible, options)
+    const problems = [
+      ...filterProblems(eligible, options),
+      ...nameProblems(chosen),
+      ...chosen.flatMap(configProblems)
+    ]
+    const built = chosen.flatMap(candidate => {
+      try {
+        return [buildTool(candidate, options)]
+      } catch (error) {
+        problems.push(`${candidate.label}: ${(error as Error).message}`)
+        return []
+      }
+    })
+    if (problems.length > 0) throw startupError('invalidTools', ...problems)
+    if (built.length === 0) {
+      log.warn(
+        { path: prefix + mcp.path },
+        'No route became a tool: await app.register(mcpOAuth, …) must come before the routes, ' +
+          'and each needs an operationId in its schema'
       )
-      const chosen = filterCandidates(eligible, options)
-      const problems = [
-        ...filterProblems(eligible, options),
-        ...nameProblems(chosen),
-        ...chosen.flatMap(configProblems)
-      ]
-      const built = chosen.flatMap(candidate => {
-        try {
-          return [buildTool(candidate, options)]
-        } catch (error) {
-          problems.push(`${candidate.label}: ${(error as Error).message}`)
-          return []
-        }
-      })
-      if (problems.length > 0) throw startupError('invalidTools', ...problems)
-
-      const routes = new Map(built.map(({ tool, route }) => [tool.name, route]))
-      const transport = { inject, tokens, headers }
-      return {
-        /** The tools, by name. */
-        tools: built.map(({ tool }) => tool).sort((a, b) => a.name < b.name ? -1 : 1),
-        /** Calls a tool. Resolves to `null` for an unknown name. */
-        async call (name: string, args: Record<string, unknown>, caller: ToolCaller) {
-          const route = routes.get(name)
-          return route === undefined ? null : await callRoute(route, args, caller, transport)
-        }
+    }
+    const routes = new Map(built.map(({ tool, route }) => [tool.name, route]))
+    return {
+      /** The tools, by name. */
+      tools: built.map(({ tool }) => tool).sort((a, b) => a.name < b.name ? -1 : 1),
+      /** Calls a tool. Resolves to `null` for an unknown name. */
+      async call (name: string, args: Record<string, unknown>, caller: ToolCaller) {
+        const route = routes.get(name)
+        return route ? await callRoute(route, args, caller, { instance, tokens, headers }) : null
       }
     }
   }
@@ -112,7 +113,7 @@ function candidatesOf (route: RouteOptions, scope: FastifyInstance) {
   const name = config?.mcp?.name ?? schema.operationId
   if (config?.mcpOAuth !== undefined || typeof name !== 'string' || schema.hide === true) return []
 
-  const mark = config?.[routeMark] ?? randomUUID()
+  const mark = config?.[routeMark] ?? Symbol(route.url)
   route.config = { ...config, [routeMark]: mark } as typeof route.config & object
   const tags = Array.isArray(schema.tags) ? schema.tags.map(String) : []
   return [route.method].flat()
@@ -153,13 +154,13 @@ function buildTool (candidate: Candidate, options: ToolOptions): { tool: Tool, r
   const path = parsePath(route.url)
   const { inputSchema, places } = buildInput(schema, path, shared)
   const { description, outputSchema } = buildOutput(schema, options, shared)
-  const { version } = Object(route.constraints) as { version?: unknown }
+  const { version } = Object(route.constraints)
   return {
     tool: {
       name,
-      ...(description !== undefined && { description }),
+      ...(description && { description }),
       inputSchema,
-      ...(outputSchema !== undefined && { outputSchema: outputSchema as Tool['inputSchema'] }),
+      ...(outputSchema && { outputSchema: outputSchema as Tool['inputSchema'] }),
       annotations: annotations[method] ?? { readOnlyHint: false },
       ...(scopes && { _meta: { [scopesMember]: scopes } })
     },
@@ -175,14 +176,14 @@ function buildTool (candidate: Candidate, options: ToolOptions): { tool: Tool, r
 }
 
 /** The properties of methods (RFC 9110 §9.2). */
-const annotations: Readonly<Record<string, Tool['annotations']>> = {
+const annotations: Record<string, Tool['annotations']> = {
   GET: { readOnlyHint: true },
   PUT: { readOnlyHint: false, idempotentHint: true },
   DELETE: { readOnlyHint: false, destructiveHint: true, idempotentHint: true }
 }
 
 /** Keeps the candidates that pass every filter. An empty include list excludes everything. */
-function filterCandidates (candidates: readonly Candidate[], options: ToolOptions) {
+function filterCandidates (candidates: Candidate[], options: ToolOptions) {
   const { includeOperations, excludeOperations = [], includeTags, excludeTags = [] } = options
   return candidates.filter(({ name, tags }) =>
     (includeOperations === undefined || includeOperations.includes(name)) &&
@@ -193,7 +194,7 @@ function filterCandidates (candidates: readonly Candidate[], options: ToolOption
 }
 
 /** Finds names in the filters that no route has: a mistyped exclusion would expose its route. */
-function filterProblems (candidates: readonly Candidate[], options: ToolOptions) {
+function filterProblems (candidates: Candidate[], options: ToolOptions) {
   return Object.entries(options).flatMap(([option, filter]) => {
     const known = candidates.flatMap(({ name, tags }) => option.endsWith('Tags') ? tags : name)
     return (Array.isArray(filter) ? filter : [])
@@ -203,7 +204,7 @@ function filterProblems (candidates: readonly Candidate[], options: ToolOptions)
 }
 
 /** Finds names that are invalid for tools, or used twice. */
-function nameProblems (candidates: readonly Candidate[]) {
+function nameProblems (candidates: Candidate[]) {
   const first = new Map<string, string>()
   return candidates.flatMap(({ name, label }) => {
     const quoted = JSON.stringify(name)

@@ -6,7 +6,7 @@ import { isPlainObject } from '../../util/json.ts'
 export type JsonSchema = Record<string, unknown>
 
 /** The shared schemas of a Fastify scope, by `$id`. */
-export type SharedSchemas = Readonly<JsonSchema>
+export type SharedSchemas = JsonSchema
 
 /** Keywords that hold a schema, or a list of schemas. All others hold data, which is copied. */
 const schemaKeywords = new Set([
@@ -51,24 +51,23 @@ export function inlineSchema (schema: unknown, shared: SharedSchemas): JsonSchem
   return inlined
 
   /** @param trail the targets of the references around the value */
-  function inline (value: unknown, root: unknown, trail: readonly unknown[]): unknown {
+  function inline (value: unknown, root: unknown, trail: unknown[]): unknown {
     if (!isPlainObject(value)) return value
     // Schemas of other libraries, such as Zod, are objects too, but no JSON Schema.
     if ('~standard' in value) throw new Error('it is not a JSON Schema')
     const { $ref, ...siblings } = value
     if (typeof $ref === 'string') return inlineReference($ref, siblings, root, trail)
 
+    const visit = (item: unknown) => inline(item, root, trail)
     const copy: JsonSchema = {}
     for (const [keyword, content] of Object.entries(value)) {
       if (content === undefined || droppedKeywords.has(keyword)) continue
       copy[keyword] = schemaKeywords.has(keyword)
         ? Array.isArray(content)
-          ? content.map((item) => inline(item, root, trail))
-          : inline(content, root, trail)
+          ? content.map(visit)
+          : visit(content)
         : mapKeywords.has(keyword) && isPlainObject(content)
-        ? Object.fromEntries(
-          Object.entries(content).map(([name, item]) => [name, inline(item, root, trail)])
-        )
+        ? Object.fromEntries(Object.entries(content).map(([name, item]) => [name, visit(item)]))
         : content
     }
     // Fastify supports OpenAPI 3.0's keyword, clients do not.
@@ -80,7 +79,7 @@ export function inlineSchema (schema: unknown, shared: SharedSchemas): JsonSchem
     reference: string,
     siblings: JsonSchema,
     root: unknown,
-    trail: readonly unknown[]
+    trail: unknown[]
   ): unknown {
     const [id = '', ...fragments] = reference.split('#')
     const isRoot = id === '' || (isPlainObject(root) && idOf(root) === id)

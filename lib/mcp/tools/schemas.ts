@@ -5,13 +5,13 @@ import { isPlainObject } from '../../util/json.ts'
 import { type JsonSchema, type SharedSchemas, inlineSchema } from './json-schema.ts'
 
 /** A Fastify route schema. Plugins may replace the types of its members. */
-export type RouteSchema = Readonly<Record<string, unknown>>
+export type RouteSchema = Record<string, unknown>
 
 /** Where an argument is sent. `wholeBody` is the body itself, `body` one member of it. */
 type Place = 'path' | 'query' | 'body' | 'wholeBody'
 
 /** The places of the arguments of a tool. */
-export type Places = ReadonlyMap<string, Place>
+export type Places = Map<string, Place>
 
 interface Argument {
   name: string
@@ -28,7 +28,7 @@ interface Argument {
  */
 export function buildInput (
   { params, querystring, query, body }: RouteSchema,
-  path: readonly PathPart[],
+  path: PathPart[],
   shared: SharedSchemas
 ) {
   const described = membersOf('params', 'path', params)
@@ -57,7 +57,7 @@ export function buildInput (
       : [{ name: 'body', schema, place: 'wholeBody', required: true }]
   }
 
-  function read (part: string, schema: unknown): JsonSchema {
+  function read (part: string, schema: unknown) {
     try {
       return inlineSchema(schema, shared)
     } catch (error) {
@@ -66,7 +66,7 @@ export function buildInput (
   }
 }
 
-function inputOf (args: readonly Argument[]) {
+function inputOf (args: Argument[]) {
   const properties: JsonSchema = {}
   const places = new Map<string, Place>()
   for (const { name, schema, place } of args) {
@@ -115,7 +115,7 @@ const listKeywords = new Set([
 ])
 
 /** Checks whether a schema is fully described by the list of its members. */
-function isListOfMembers (schema: JsonSchema): boolean {
+function isListOfMembers (schema: JsonSchema) {
   return schema.type === 'object' && isPlainObject(schema.properties) &&
     Object.entries(schema).every(([keyword, content]) =>
       listKeywords.has(keyword) || (keyword === 'additionalProperties' && content === false)
@@ -123,7 +123,7 @@ function isListOfMembers (schema: JsonSchema): boolean {
 }
 
 /** Fastify accepts a schema per media type, in the form of OpenAPI. Tools send JSON. */
-function jsonContent (schema: unknown): unknown {
+function jsonContent (schema: unknown) {
   if (!isPlainObject(schema) || !isPlainObject(schema.content)) return schema
   const media = schema.content['application/json']
   if (!isPlainObject(media)) throw new Error('its body has no application/json form')
@@ -147,14 +147,14 @@ export function buildOutput (
     typeof paragraph === 'string' && paragraph !== ''
   )
   return {
-    description: paragraphs.length > 0 ? paragraphs.join('\n\n') : undefined,
+    description: paragraphs.join('\n\n'),
     outputSchema: schema?.type === 'object' ? schema : undefined
   }
 }
 
 function readResponses (responses: unknown, shared: SharedSchemas) {
   return Object.entries(isPlainObject(responses) ? responses : {}).map(([status, response]) => {
-    const { description } = Object(response) as { description?: unknown }
+    const { description } = Object(response)
     const title = typeof description === 'string' ? `${status}: ${description}` : status
     try {
       return { status, title, schema: inlineSchema(jsonContent(response), shared) }
@@ -204,7 +204,7 @@ export function parsePath (path: string): PathPart[] {
 }
 
 /** The position after the parenthesised expression that starts at `at`, if there is one. */
-function skipPattern (path: string, at: number): number {
+function skipPattern (path: string, at: number) {
   if (path[at] !== '(') return at
   let depth = 0
   for (; at < path.length; at++) {
@@ -222,8 +222,8 @@ function skipPattern (path: string, at: number): number {
  * @returns `null` if a value is missing, empty, or names another path (`.`, `..`)
  */
 export function fillPath (
-  parts: readonly PathPart[],
-  values: Readonly<Record<string, unknown>>
+  parts: PathPart[],
+  values: Record<string, unknown>
 ): string | null {
   let path = ''
   for (const part of parts) {
