@@ -30,7 +30,7 @@ export const errorTable = {
   tooManyRequests: [
     429,
     'temporarily_unavailable',
-    'There were too many requests; try again later.'
+    'Too many requests; try again later.'
   ],
   payloadTooLarge: [413, 'invalid_request', 'The request body is too large.'],
   hostNotAllowed: [

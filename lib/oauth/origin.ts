@@ -20,9 +20,9 @@ export function hostProblem (entry: string): string | null {
 
 /** Returns the problem of an entry of `allowedOrigins`, or null. */
 export function originProblem (entry: string): string | null {
-  return entry === 'null' || parseOrigin(entry) !== null
-    ? null
-    : "is not an origin: scheme, host and optional port, as in 'https://app.example.com'"
+  return parseOrigin(entry) === null
+    ? "is not an origin: scheme, host and optional port, as in 'https://app.example.com'"
+    : null
 }
 
 /**
@@ -44,8 +44,7 @@ export function createHostCheck ({ allowedHosts, allowedOrigins }: {
   const hosts = allowedHosts.map(parseHost)
   const origins = allowedOrigins.map(parseOrigin).filter(origin => origin !== null)
 
-  function isAllowedOrigin (header: string): boolean {
-    if (header === 'null') return allowedOrigins.includes('null')
+  function isAllowedOrigin (header: string) {
     const sent = parseOrigin(header)
     return sent !== null && origins.some(allowed => isSameOrigin(allowed, sent))
   }
@@ -74,7 +73,9 @@ function parseHost (value: string) {
   return name === undefined ? null : { name: name.toLowerCase(), port }
 }
 
+/** `null` is the origin of sandboxed pages, among others. */
 function parseOrigin (value: string) {
+  if (value === 'null') return { scheme: 'null', name: '', port: undefined }
   const [, scheme = '', authority = ''] = originPattern.exec(value) ?? []
   const host = parseHost(authority)
   return host && { scheme: scheme.toLowerCase(), ...host }

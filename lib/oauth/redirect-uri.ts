@@ -46,22 +46,19 @@ const loopbackAnyPort = new RegExp(`^(http://(?:${loopbackHost})):\\*(?=/|$)`)
  *
  * @returns the problem as a fixed sentence that may be sent to the client, or null
  */
-export function redirectUriProblem (
-  uri: unknown,
-  { allowed, forbidden }: RedirectPolicy
-): string | null {
+export function redirectUriProblem (uri: unknown, policy: RedirectPolicy): string | null {
   const problem = typeof uri !== 'string'
     ? 'must be a string'
-    : syntaxProblem(uri) ??
-      (!isAllowed(uri, allowed) ? 'is not among those the operator allows' : null) ??
-      (forbidden.map(endpointName).includes(endpointName(uri))
-        ? 'points to the authorization server itself'
-        : null)
+    : syntaxProblem(uri) ?? policyProblem(uri, policy)
   return problem && `A redirect URI ${problem}.`
 }
 
-function isAllowed (uri: string, allowed: RedirectPolicy['allowed']) {
-  return allowed?.some(pattern => matchesPattern(pattern, uri)) ?? /^https?:/.test(uri)
+function policyProblem (uri: string, { allowed, forbidden }: RedirectPolicy) {
+  const isAllowed = allowed?.some(pattern => matchesPattern(pattern, uri)) ?? /^https?:/.test(uri)
+  if (!isAllowed) return 'is not among those the operator allows'
+  return forbidden.map(endpointName).includes(endpointName(uri))
+    ? 'points to the authorization server itself'
+    : null
 }
 
 /**

@@ -8,7 +8,7 @@ export const loopbackNames = ['localhost', '127.0.0.1', '[::1]']
 /** Printable ASCII without characters that shells, HTML attributes and quoted headers interpret. */
 const plain = /^[\x21\x23-\x26\x28-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7a\x7e]+$/
 
-const loopbackAddress = /^127\.(?:0|[1-9]\d{0,2})\.(?:0|[1-9]\d{0,2})\.(?:0|[1-9]\d{0,2})$/
+const loopbackAddress = /^127(?:\.(?:0|[1-9]\d{0,2})){3}$/
 
 /**
  * Whether a host name means this machine: also 127.0.0.0/8 in dotted form, and `::1` without its

@@ -28,15 +28,13 @@ export const closed = { additionalProperties: false }
 export function checked<Base extends TSchema> (
   base: Base,
   problemOf: (value: Static<Base>) => string | null
-): TUnsafe<Static<Base>> {
-  return Type.Unsafe({ [Kind]: checkedKind, base, problemOf })
+) {
+  return Type.Unsafe<Static<Base>>({ [Kind]: checkedKind, base, problemOf })
 }
 
 /** An optional member that may also be `undefined`, as an unset environment variable is. */
-export function fromEnv<Schema extends TSchema> (
-  schema: Schema
-): TOptional<TUnsafe<Static<Schema> | undefined>> {
-  return Type.Optional(Type.Unsafe(schema))
+export function fromEnv<Schema extends TSchema> (schema: Schema) {
+  return Type.Optional(Type.Unsafe<Static<Schema> | undefined>(schema))
 }
 
 /** An optional member with a default. TypeBox has `default` as `any`, hence another keyword. */
@@ -65,7 +63,7 @@ export const text = Type.String({ minLength: 1 })
 export const flag = Type.Boolean()
 
 /** A setting of a preset: text that is not blank. */
-export const setting: TUnsafe<string> = expect(
+export const setting = expect<string>(
   'a string that is not empty',
   value => typeof value === 'string' && value.trim() !== ''
 )
@@ -74,8 +72,8 @@ export const setting: TUnsafe<string> = expect(
 export function list<Entry extends TSchema> (
   entry: Entry,
   options: { minItems?: number, maxItems?: number } = {}
-): TUnsafe<ReadonlyArray<Static<Entry>>> {
-  return Type.Unsafe(Type.Array(entry, { minItems: 1, ...options }))
+) {
+  return Type.Unsafe<ReadonlyArray<Static<Entry>>>(Type.Array(entry, { minItems: 1, ...options }))
 }
 
 /** A single scope (RFC 6749 §3.3). */
@@ -101,8 +99,8 @@ export const origin = checked(text, originProblem)
 export const host = checked(text, hostProblem)
 
 /** One of several words. */
-export function oneOf<const Words extends string[]> (...words: Words): TUnsafe<Words[number]> {
-  return Type.Unsafe(Type.Union(words.map(word => Type.Literal(word))))
+export function oneOf<const Words extends string[]> (...words: Words) {
+  return Type.Unsafe<Words[number]>(Type.Union(words.map(word => Type.Literal(word))))
 }
 
 /** A function. */
@@ -119,8 +117,8 @@ export const instance = <Shape>(...methods: string[]) =>
 export function expect<Value> (
   expected: string,
   holds: (value: unknown) => boolean | string
-): TUnsafe<Value> {
-  return Type.Unsafe({
+) {
+  return Type.Unsafe<Value>({
     [Kind]: checkedKind,
     base: Type.Unknown(),
     description: expected,
@@ -146,7 +144,7 @@ export function path (example: string, pattern: string) {
  *
  * @param rules.query whether the URL may have a query; default `true`
  */
-export function url (rules: { query?: boolean } = {}): TUnsafe<string> {
+export function url (rules: { query?: boolean } = {}) {
   return checked(Type.String({ minLength: 1, description: 'a URL' }), value => {
     const problem = problemOfServerUrl(value, rules)
     return problem && `is given, expected a URL, which ${problem}`
@@ -154,8 +152,8 @@ export function url (rules: { query?: boolean } = {}): TUnsafe<string> {
 }
 
 /** A number of seconds between two limits, both included. */
-export function seconds (least: number, most: number): TUnsafe<number> {
-  return expect(
+export function seconds (least: number, most: number) {
+  return expect<number>(
     `${least} to ${most} seconds`,
     value => typeof value === 'number' && value >= least && value <= most
   )
