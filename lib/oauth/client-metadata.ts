@@ -49,7 +49,7 @@ export function parseClientMetadata (body: unknown, redirectPolicy: RedirectPoli
   const grantTypes = grantTypesOf(members)
   const scope = scopeOf(members)
   if (!authMethods.includes(stringOf(members, 'token_endpoint_auth_method') ?? 'none')) {
-    throw invalid('The member token_endpoint_auth_method names a method that is not supported.')
+    throw invalid('The token_endpoint_auth_method is not supported.')
   }
   checkUris(members)
   checkKeys(members)
@@ -66,7 +66,7 @@ export function parseClientMetadata (body: unknown, redirectPolicy: RedirectPoli
 
 function redirectUrisOf (members: Members, policy: RedirectPolicy) {
   const uris = stringsOf(members, 'redirect_uris')
-  if (uris === undefined) throw invalid('The member redirect_uris is missing.')
+  if (uris === undefined) throw invalid('The redirect_uris are missing.')
   if (uris.length === 0 || uris.length > maxRedirectUris) {
     throw invalidRedirect(`A client must have 1 to ${maxRedirectUris} redirect URIs.`)
   }
@@ -88,7 +88,7 @@ function applicationTypeOf (
 ): 'web' | 'native' | undefined {
   const type = stringOf(members, 'application_type')
   if (type === undefined || type === 'native') return type
-  if (type !== 'web') throw invalid('The member application_type must be web or native.')
+  if (type !== 'web') throw invalid('The application_type must be web or native.')
   const other = redirectUris.find(uri => !uri.startsWith('https:'))
   if (other !== undefined) {
     throw invalidRedirect('A web client must have https redirect URIs.', other)
@@ -100,7 +100,7 @@ function nameOf (members: Members) {
   const name = stringOf(members, 'client_name')
   if (name === undefined || name.trim() === '') return undefined
   if (name.length > maxClientNameChars || deceptive.test(name)) {
-    throw invalid('The member client_name is too long or has characters that are not allowed.')
+    throw invalid('The client_name is too long or has characters that are not allowed.')
   }
   return name
 }
@@ -119,7 +119,7 @@ function scopeOf (members: Members) {
   try {
     return parseScope(scope).join(' ') || undefined
   } catch {
-    throw invalid('The member scope is malformed.')
+    throw invalid('The scope is malformed.')
   }
 }
 
@@ -144,7 +144,7 @@ function checkKeys (members: Members) {
   const { keys } = Object(jwks)
   const isValid = Array.isArray(keys) && keys.length <= maxClientKeys && keys.every(isPublicKey)
   if (!isValid || members.get('jwks_uri') !== undefined) {
-    throw invalid('The member jwks is malformed, has private keys, or stands beside jwks_uri.')
+    throw invalid('The jwks is malformed, has private keys, or stands beside jwks_uri.')
   }
 }
 

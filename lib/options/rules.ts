@@ -135,13 +135,12 @@ function proxyRules (options: McpOAuthOptions, production: boolean): Rule[] {
     ]),
     [
       options.customOAuthMetadata,
-      'customOAuthMetadata: contradicts setupProxies, which publishes metadata of its own. ' +
-      'Remove one of the two'
+      'customOAuthMetadata: contradicts setupProxies, which has its own. Remove one of the two'
     ],
     [
       isThin && registers && !options.clientSecret,
       'clientSecret: missing, required with setupFakeDynamicRegistration. ' +
-      'Set that to false if your provider knows this server as a public client'
+      'Set that to false for a public client'
     ],
     [
       production && !options.secret && (registers || !isThin),
@@ -159,7 +158,7 @@ function dpopRules (
   return [
     [
       auth === false || !isVerified,
-      'dpop: nothing here verifies access tokens, which proofs belong to. ' +
+      'dpop: nothing here verifies access tokens. ' +
       'Give tokens, such as jwtVerifier(…), or remove dpop'
     ],
     [
