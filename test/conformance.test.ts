@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import { mountGuarded } from './support/conformance/mounts.ts'
-import { inWords, score, servers, threeScores } from './support/conformance/scores.ts'
+import { formatScore, score, servers, threeScores } from './support/conformance/scores.ts'
 import { conformance } from './support/conformance/suite.ts'
 import { failure } from './support/conformance/tools.ts'
 
@@ -14,7 +14,7 @@ for (const revision of Object.keys(servers)) {
     if (run === null) return
     const { unguarded, guarded, anonymous } = await threeScores(t, run, revision)
     assert.deepEqual(guarded.lines, unguarded.lines)
-    assert.equal(inWords(guarded), required[revision], guarded.lines.join('\n'))
+    assert.equal(formatScore(guarded), required[revision], guarded.lines.join('\n'))
     assert.deepEqual(anonymous.passed, [])
     assert.equal(anonymous.total, guarded.total)
   })

@@ -138,7 +138,7 @@ async function urlsOf (t: TestContext, options: McpOAuthOptions): Promise<Set<st
 }
 
 test('every link of a page leads to a file and a heading that exist', () => {
-  const dead: string[] = []
+  const broken: string[] = []
   let count = 0
   for (const name of [...pages, evidence, '.github/CONTRIBUTING.md']) {
     for (const [, target = ''] of withoutCode(read(name)).matchAll(/\]\(([^)\s]+)\)/g)) {
@@ -148,11 +148,11 @@ test('every link of a page leads to a file and a heading that exist', () => {
       const file = path === '' ? name : join(dirname(name), path)
       const found = existsSync(join(root, file)) &&
         (anchor === undefined || anchors(read(file)).has(anchor))
-      if (!found) dead.push(`${name} → ${target}`)
+      if (!found) broken.push(`${name} → ${target}`)
     }
   }
   assert.ok(count > 50)
-  assert.deepEqual(dead, [])
+  assert.deepEqual(broken, [])
 })
 
 test('every lib path that a page names exists', () => {

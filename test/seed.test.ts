@@ -52,21 +52,21 @@ test('a dependency checks every call, beside the proxies of its provider', async
     clientId: 'your-client-id',
     setupProxies: true
   }
-  const refused = await call(await start(t, example))
-  assert.equal(refused.statusCode, 401)
+  const rejected = await call(await start(t, example))
+  assert.equal(rejected.statusCode, 401)
   assert.match(
-    String(refused.headers['www-authenticate']),
+    String(rejected.headers['www-authenticate']),
     /^Bearer resource_metadata="http:\/\/localhost\/\.well-known\/oauth-protected-resource\/mcp"/
   )
   // Behind the broker, tokens are the broker's own. A dependency that checks tokens itself sets
   // `tokens: false` or runs with the thin proxies.
   for (
-    const said of [{ tokens: false }, {
+    const extra of [{ tokens: false }, {
       version: '2025-03-26',
       setupFakeDynamicRegistration: false
     }] as const
   ) {
-    const passed = await call(await start(t, { ...example, ...said }), {
+    const passed = await call(await start(t, { ...example, ...extra }), {
       authorization: 'Bearer good'
     })
     assert.equal(passed.statusCode, 200)
@@ -191,7 +191,7 @@ test('the proxies let a client log in that only knows dynamic registration, at a
     setupProxies: true,
     setupFakeDynamicRegistration: true,
     mcp: { tools: true }
-  }, { routes: addItems, upstream: provider, port })
+  }, { routes: addItems, closeLast: provider, port })
 
   const document = await (await fetch(`${origin}/.well-known/oauth-authorization-server`))
     .json() as Record<string, unknown>
@@ -254,7 +254,7 @@ test('two versions of an API trust two providers', async (t) => {
 })
 
 test('the headers that are named reach the routes, and no others', async (t) => {
-  const seen: Array<Record<string, unknown>> = []
+  const received: Array<Record<string, unknown>> = []
   const app = await start(t, {
     dependencies: [async ({ headers }) => {
       if (headers['x-api-key'] !== 'key') {
@@ -266,7 +266,7 @@ test('the headers that are named reach the routes, and no others', async (t) => 
     app.get(
       '/items',
       { schema: { operationId: 'listItems' } },
-      async ({ headers }) => [seen.push(headers)]
+      async ({ headers }) => [received.push(headers)]
     )
   })
   const request = { ...message, method: 'tools/call', params: { name: 'listItems', arguments: {} } }
@@ -281,7 +281,7 @@ test('the headers that are named reach the routes, and no others', async (t) => 
   const [
     { authorization, 'x-api-key': key, 'x-tenant-id': tenant, 'x-other': other, cookie } = {},
     ...more
-  ] = seen
+  ] = received
   assert.deepEqual([authorization, key, tenant, other, cookie], [
     'Bearer t',
     'key',

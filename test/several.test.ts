@@ -40,17 +40,17 @@ async function start (
 /**
  * Asserts that each of two paths is a resource of its own issuer, and rejects tokens of the other.
  */
-async function assertApart (
+async function assertSeparate (
   { origin, issuers, call }: Awaited<ReturnType<typeof start>>,
   paths: readonly [string, string]
 ): Promise<void> {
   for (const [index, path] of paths.entries()) {
     const [own, other] = index === 0 ? issuers : [...issuers].reverse() as [Issuer, Issuer]
     const metadataUrl = `${origin}/.well-known/oauth-protected-resource${path}`
-    const refused = await call(path)
-    assert.equal(refused.status, 401, path)
+    const rejected = await call(path)
+    assert.equal(rejected.status, 401, path)
     assert.equal(
-      refused.headers.get('www-authenticate'),
+      rejected.headers.get('www-authenticate'),
       `Bearer resource_metadata="${metadataUrl}"`
     )
     const document = await (await fetch(metadataUrl)).json()
@@ -77,7 +77,7 @@ test('two providers in two scopes of the host [PRM-10]', async (t) => {
       await scope.register(mcpOAuth, b)
     }, { prefix: '/b' })
   })
-  await assertApart(running, ['/a/mcp', '/b/mcp'])
+  await assertSeparate(running, ['/a/mcp', '/b/mcp'])
   const bare = await fetch(`${running.origin}/.well-known/oauth-protected-resource`)
   assert.equal(bare.status, 404)
 })
@@ -87,7 +87,7 @@ test('two providers, by the option prefix on one instance [PRM-10]', async (t) =
     await app.register(mcpOAuth, { ...a, prefix: '/a' })
     await app.register(mcpOAuth, { ...b, prefix: '/b' })
   })
-  await assertApart(running, ['/a/mcp', '/b/mcp'])
+  await assertSeparate(running, ['/a/mcp', '/b/mcp'])
 })
 
 test('two providers, one at the root and one below it [PRM-10]', async (t) => {
@@ -95,7 +95,7 @@ test('two providers, one at the root and one below it [PRM-10]', async (t) => {
     await app.register(mcpOAuth, a)
     await app.register(mcpOAuth, { ...b, prefix: '/b' })
   })
-  await assertApart(running, ['/mcp', '/b/mcp'])
+  await assertSeparate(running, ['/mcp', '/b/mcp'])
 })
 
 test('two providers, by the paths of their MCP routes [PRM-10]', async (t) => {
@@ -103,7 +103,7 @@ test('two providers, by the paths of their MCP routes [PRM-10]', async (t) => {
     await app.register(mcpOAuth, { ...a, mcp: { ...a.mcp, path: '/mcp/v1' } })
     await app.register(mcpOAuth, { ...b, mcp: { ...b.mcp, path: '/mcp/v2' } })
   })
-  await assertApart(running, ['/mcp/v1', '/mcp/v2'])
+  await assertSeparate(running, ['/mcp/v1', '/mcp/v2'])
 })
 
 test('prefixes add up: scopes in scopes, and the option within [PRM-03]', async (t) => {
@@ -115,7 +115,7 @@ test('prefixes add up: scopes in scopes, and the option within [PRM-03]', async 
       await outer.register(mcpOAuth, b)
     }, { prefix: '/outer/' })
   })
-  await assertApart(running, ['/outer/inner/own/mcp', '/outer/mcp'])
+  await assertSeparate(running, ['/outer/inner/own/mcp', '/outer/mcp'])
   assert.deepEqual([...running.app.mcpOAuthRegistry.keys()].sort(), [
     '/outer/inner/own/mcp',
     '/outer/mcp'
@@ -227,24 +227,24 @@ test('requireMcpAuth belongs to its scope, and asks which registration is meant 
     await app.register(async (scope) => {
       await scope.register(mcpOAuth, { ...a, mcp: { server: whoami() } })
       assert.equal(scope.mcpOAuth.prefix, '/c')
-      await scope.register(async (below) => {
-        below.get(
+      await scope.register(async (child) => {
+        child.get(
           '/own',
-          { preHandler: below.requireMcpAuth() },
+          { preHandler: child.requireMcpAuth() },
           async ({ mcpAuth }) => mcpAuth?.subject
         )
       }, { prefix: '/below' })
     }, { prefix: '/c' })
   })
-  const ask = async (path: string, issuer: Issuer, aud: string) =>
+  const send = async (path: string, issuer: Issuer, aud: string) =>
     (await fetch(origin + path, {
       headers: { authorization: `Bearer ${await issuer.mint({ aud: origin + aud })}` }
     })).status
-  assert.equal(await ask('/own-b', issuers[1], '/b/mcp'), 200)
-  assert.equal(await ask('/own-b', issuers[0], '/a/mcp'), 401)
-  assert.equal(await ask('/c/below/own', issuers[0], '/c/mcp'), 200)
-  assert.equal(await ask('/c/below/own', issuers[0], '/a/mcp'), 401)
-  assert.equal(await ask('/c/below/own', issuers[1], '/b/mcp'), 401)
+  assert.equal(await send('/own-b', issuers[1], '/b/mcp'), 200)
+  assert.equal(await send('/own-b', issuers[0], '/a/mcp'), 401)
+  assert.equal(await send('/c/below/own', issuers[0], '/c/mcp'), 200)
+  assert.equal(await send('/c/below/own', issuers[0], '/a/mcp'), 401)
+  assert.equal(await send('/c/below/own', issuers[1], '/b/mcp'), 401)
   assert.throws(() => app.mcpOAuth, McpOAuthError)
 })
 
@@ -256,8 +256,8 @@ test('decorators are seen below their scope, not beside it; the registry and req
       issuer: 'https://id.example',
       publicUrl: 'https://mcp.example.com'
     })
-    await scope.register(async (below) => {
-      assert.equal(below.mcpOAuth.resource, 'https://mcp.example.com/a/mcp')
+    await scope.register(async (child) => {
+      assert.equal(child.mcpOAuth.resource, 'https://mcp.example.com/a/mcp')
     })
   }, { prefix: '/a' })
   await app.register(async (sibling) => {

@@ -17,12 +17,12 @@ const exchange = 'urn:ietf:params:oauth:grant-type:token-exchange'
 async function startCalendar (
   t: TestContext,
   issuer: string
-): Promise<{ url: string, shown: string[] }> {
+): Promise<{ url: string, received: string[] }> {
   const verify = jwtVerifier({ issuer })
-  const shown: string[] = []
+  const received: string[] = []
   const server = createServer((request, response) => {
     const token = request.headers.authorization?.replace('Bearer ', '') ?? ''
-    shown.push(token)
+    received.push(token)
     verify(token, { resource: url, now: Date.now() / 1000 }).then(
       caller =>
         response.writeHead(caller ? 200 : 401, { 'content-type': 'application/json' }).end(
@@ -39,7 +39,7 @@ async function startCalendar (
     server.close()
   })
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  return { url, shown }
+  return { url, received }
 }
 
 test("a tool calls another service with an exchanged token, not the client's [TP-01 TP-04 Q-25]", async (t) => {
@@ -95,11 +95,11 @@ test("a tool calls another service with an exchanged token, not the client's [TP
   t.after(() => mcp.close())
   const { content } = await mcp.callTool({ name: 'listEvents', arguments: {} })
   assert.deepEqual(content, [{ type: 'text', text: '["an event of alice"]' }])
-  assert.equal(calendar.shown.length, 1)
-  const [shown = ''] = calendar.shown
-  assert.notEqual(shown, oauth.token?.access_token)
+  assert.equal(calendar.received.length, 1)
+  const [received = ''] = calendar.received
+  assert.notEqual(received, oauth.token?.access_token)
   assert.equal(
-    JSON.parse(Buffer.from(shown.split('.')[1] ?? '', 'base64url').toString()).aud,
+    JSON.parse(Buffer.from(received.split('.')[1] ?? '', 'base64url').toString()).aud,
     calendar.url
   )
 

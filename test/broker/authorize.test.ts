@@ -5,7 +5,7 @@ import { matrix } from '../support/matrix.ts'
 import {
   challenge,
   isPage,
-  isSentBack,
+  isErrorRedirect,
   loopbackUri,
   openBrowser,
   query,
@@ -15,7 +15,7 @@ import {
   verifier,
   webUri
 } from '../support/flow.ts'
-import { watch } from '../support/stores.ts'
+import { recordWrites } from '../support/stores.ts'
 
 const navigation = 'text/html,application/xhtml+xml,*/*;q=0.8'
 
@@ -49,15 +49,15 @@ matrix(
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
-    const asked = flow.params(id)
+    const authorization = flow.params(id)
     const two = flow.params(await flow.register({ redirect_uris: [loopbackUri, webUri] }))
     const rows: Array<
       [id: string, params: Record<string, string | undefined> | string, error: string]
     > = [
-      ['A-01 none', { ...asked, client_id: undefined }, 'invalid_request'],
-      ['A-01 empty', { ...asked, client_id: '' }, 'invalid_request'],
+      ['A-01 none', { ...authorization, client_id: undefined }, 'invalid_request'],
+      ['A-01 empty', { ...authorization, client_id: '' }, 'invalid_request'],
       ['A-01 nothing', '', 'invalid_request'],
-      ['A-01 A-07 AZ-15', `${query(asked)}&client_id=${id}`, 'invalid_request'],
+      ['A-01 A-07 AZ-15', `${query(authorization)}&client_id=${id}`, 'invalid_request'],
       ...[
         'unknown',
         'x'.repeat(10_000),
@@ -72,29 +72,29 @@ matrix(
         'https://127.0.0.1/client',
         'null'
       ].map(client =>
-        ['A-02', { ...asked, client_id: client }, 'invalid_client'] as [
+        ['A-02', { ...authorization, client_id: client }, 'invalid_client'] as [
           string,
           object & Record<string, string>,
           string
         ]
       ),
-      ['A-02 CRLF', { ...asked, client_id: 'a\r\nb: c' }, 'invalid_request'],
-      ['A-20', { ...asked, client_id: providerClient.clientId }, 'invalid_client'],
-      ['A-03', { ...asked, redirect_uri: 'https://evil.example/cb' }, 'invalid_request'],
-      ['A-03 script', { ...asked, redirect_uri: 'javascript:alert(1)' }, 'invalid_request'],
+      ['A-02 CRLF', { ...authorization, client_id: 'a\r\nb: c' }, 'invalid_request'],
+      ['A-20', { ...authorization, client_id: providerClient.clientId }, 'invalid_client'],
+      ['A-03', { ...authorization, redirect_uri: 'https://evil.example/cb' }, 'invalid_request'],
+      ['A-03 script', { ...authorization, redirect_uri: 'javascript:alert(1)' }, 'invalid_request'],
       [
         'A-03 our own',
-        { ...asked, redirect_uri: `${flow.base}/oauth/callback` },
+        { ...authorization, redirect_uri: `${flow.base}/oauth/callback` },
         'invalid_request'
       ],
       ['A-06 of two', { ...two, redirect_uri: undefined }, 'invalid_request'],
       [
         'A-07',
-        `${query(asked)}&redirect_uri=${encodeURIComponent(loopbackUri)}`,
+        `${query(authorization)}&redirect_uri=${encodeURIComponent(loopbackUri)}`,
         'invalid_request'
       ],
-      ['G-12', `${query(asked)}&x=%zz`, 'invalid_request'],
-      ['G-16', `${query(asked)}${'&x=1'.repeat(60)}`, 'invalid_request']
+      ['G-12', `${query(authorization)}&x=%zz`, 'invalid_request'],
+      ['G-16', `${query(authorization)}${'&x=1'.repeat(60)}`, 'invalid_request']
     ]
     for (const [name, params, error] of rows) {
       const page = await flow.authorize(params, { accept: navigation })
@@ -153,7 +153,7 @@ matrix(
   'GET /oauth/authorize redirects other errors to the client [A-07..A-18 AZ-04 AZ-05 AZ-09]',
   async ({ startFlow }) => {
     const flow = await startFlow()
-    const asked = flow.params(await flow.register())
+    const params = flow.params(await flow.register())
     const rows: Array<[id: string, more: Record<string, string | undefined>, error: string]> = [
       ['A-08', { response_type: undefined }, 'invalid_request'],
       ...['token', 'id_token', 'code token', 'code ', 'none'].map(value =>
@@ -224,27 +224,33 @@ matrix(
       )
     ]
     for (const [message, more, error] of rows) {
-      const reply = await flow.authorize({ ...asked, ...more })
-      isSentBack(flow, reply, 302, error, { message })
+      const reply = await flow.authorize({ ...params, ...more })
+      isErrorRedirect(flow, reply, 302, error, { message })
       assert.deepEqual(reply.cookies, [], message)
     }
     for (
       const name of ['scope', 'code_challenge', 'response_type', 'prompt', 'code_challenge_method']
     ) {
       const twice = await flow.authorize(
-        `${query({ scope: 'mcp:read', prompt: 'login', ...asked })}&${name}=x`
+        `${query({ scope: 'mcp:read', prompt: 'login', ...params })}&${name}=x`
       )
-      isSentBack(flow, twice, 302, 'invalid_request', { message: `A-07 ${name}` })
+      isErrorRedirect(flow, twice, 302, 'invalid_request', { message: `A-07 ${name}` })
     }
-    isSentBack(
+    isErrorRedirect(
       flow,
-      await flow.authorize(`${query(asked)}&resource=${flow.resource}`),
+      await flow.authorize(`${query(params)}&resource=${flow.resource}`),
       302,
       'invalid_target'
     )
-    isSentBack(flow, await flow.authorize(`${query(asked)}&state=x`), 302, 'invalid_request', {
-      state: null
-    })
+    isErrorRedirect(
+      flow,
+      await flow.authorize(`${query(params)}&state=x`),
+      302,
+      'invalid_request',
+      {
+        state: null
+      }
+    )
     assert.equal(flow.provider.requests.length, 0)
   }
 )
@@ -287,21 +293,21 @@ matrix(
         '%0d%0a'
       ]
     ) {
-      const refused = await flow.authorize(flow.params(id, { state, scope: 'admin' }))
-      isSentBack(flow, refused, 302, 'invalid_scope', { state: state ?? null })
+      const rejected = await flow.authorize(flow.params(id, { state, scope: 'admin' }))
+      isErrorRedirect(flow, rejected, 302, 'invalid_scope', { state: state ?? null })
       const browser = openBrowser()
-      const back = await browser.get(
+      const callback = await browser.get(
         flow,
         `/oauth/callback?${await flow.approve(browser, flow.params(id, { state }))}`
       )
-      assert.deepEqual([...back.location?.searchParams.keys() ?? []], [
+      assert.deepEqual([...callback.location?.searchParams.keys() ?? []], [
         'code',
         ...state === undefined ? [] : ['state'],
         'iss'
       ])
-      assert.equal(back.location?.searchParams.get('state') ?? undefined, state)
+      assert.equal(callback.location?.searchParams.get('state') ?? undefined, state)
     }
-    isSentBack(
+    isErrorRedirect(
       flow,
       await flow.authorize(flow.params(id, { state: 'x'.repeat(2049) })),
       302,
@@ -316,13 +322,13 @@ matrix(
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
-    const smuggled =
+    const injected =
       'audience=evil&kid=1&login_hint=a%26client_id%3Db&access_type=offline&acr_values=x' +
       '&nonce=1&client_secret=x&iss=x&max_age=0&tenant=two&__proto__=x&a[b]=c'
     const browser = openBrowser()
     const request = await flow.form(
       browser,
-      `${query(flow.params(id, { scope: 'mcp:read mcp:write', prompt: 'login' }))}&${smuggled}`
+      `${query(flow.params(id, { scope: 'mcp:read mcp:write', prompt: 'login' }))}&${injected}`
     )
     const { location } = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
     const params = location?.searchParams as URLSearchParams
@@ -350,13 +356,13 @@ matrix(
 matrix(
   'GET /oauth/authorize stores nothing, however many requests arrive [A-21]',
   async ({ startFlow }) => {
-    const { wrap, written } = watch()
+    const { wrap, writes } = recordWrites()
     const flow = await startFlow({ wrap })
     const id = await flow.register()
     for (let index = 0; index < 50; index++) {
       assert.equal((await flow.authorize(flow.params(id))).status, 200)
     }
-    assert.deepEqual(written, [])
+    assert.deepEqual(writes, [])
   }
 )
 
@@ -364,14 +370,14 @@ matrix(
   'GET /oauth/authorize does not redirect errors to redirect URIs that anyone can register [A-23 AZ-11]',
   async ({ startFlow }) => {
     const flow = await startFlow()
-    const asked = flow.params(
+    const params = flow.params(
       await flow.register({ redirect_uris: ['https://phish.example/cb'] }),
       {
         redirect_uri: 'https://phish.example/cb',
         scope: 'bogus'
       }
     )
-    const page = await flow.authorize(asked)
+    const page = await flow.authorize(params)
     isPage(page, 400, 'invalid_scope')
     assert.match(page.text, /<strong>phish\.example<\/strong>/)
     assert.match(page.text, /href="https:\/\/phish\.example\/cb\?error(=|&#61;)invalid_scope/)
@@ -381,7 +387,7 @@ matrix(
       redirect_uri: webUri,
       scope: 'bogus'
     })
-    isSentBack(listing, await listing.authorize(listed), 302, 'invalid_scope', { uri: webUri })
+    isErrorRedirect(listing, await listing.authorize(listed), 302, 'invalid_scope', { uri: webUri })
   }
 )
 
@@ -390,18 +396,18 @@ matrix(
   async ({ startFlow }) => {
     const flow = await startFlow()
     await flow.provider.stop()
-    const late = await flow.addInstance()
+    const instance = await flow.addInstance()
     const browser = openBrowser()
-    const request = await flow.form(browser, flow.params(await late.register()), late)
-    const press = () => browser.post(late, '/oauth/consent', { request, action: 'approve' })
-    const away = await press()
-    isPage(away, 503, 'temporarily_unavailable')
-    assert.deepEqual(away.cookies, [])
+    const request = await flow.form(browser, flow.params(await instance.register()), instance)
+    const approve = () => browser.post(instance, '/oauth/consent', { request, action: 'approve' })
+    const failed = await approve()
+    isPage(failed, 503, 'temporarily_unavailable')
+    assert.deepEqual(failed.cookies, [])
     await flow.provider.start()
-    let reply = await press()
+    let reply = await approve()
     while (reply.status === 503) {
       await sleep(100)
-      reply = await press()
+      reply = await approve()
     }
     assert.equal(reply.status, 303)
   }
@@ -417,11 +423,11 @@ test('GET /authorize, POST /token and POST /register serve clients of MCP 2025-0
   const browser = openBrowser()
   const request = await flow.form(browser, flow.params(id))
   const { location } = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
-  const back = await browser.get(flow, `/oauth/callback?${await signIn(location as URL)}`)
+  const callback = await browser.get(flow, `/oauth/callback?${await signIn(location as URL)}`)
   const body = query({
     grant_type: 'authorization_code',
     client_id: id,
-    code: back.location?.searchParams.get('code') ?? '',
+    code: callback.location?.searchParams.get('code') ?? '',
     code_verifier: verifier
   })
   const tokens = await flow.send('/token', {
@@ -506,11 +512,11 @@ matrix(
   'why a request was refused is in the log, with what was asked for, and nowhere in the answer',
   async ({ startFlow }) => {
     const flow = await startFlow()
-    const asked = flow.params(await flow.register())
-    const scope = await flow.authorize({ ...asked, scope: 'mcp:read canary:write' })
-    isSentBack(flow, scope, 302, 'invalid_scope')
+    const params = flow.params(await flow.register())
+    const scope = await flow.authorize({ ...params, scope: 'mcp:read canary:write' })
+    isErrorRedirect(flow, scope, 302, 'invalid_scope')
     const uri = await flow.authorize({
-      ...asked,
+      ...params,
       redirect_uri: `https://me:hidden@evil.example/canary?${'x'.repeat(300)}`
     })
     isPage(uri, 400, 'invalid_request')

@@ -5,7 +5,7 @@ import { matrix } from '../support/matrix.ts'
 import {
   isError,
   isPage,
-  isSentBack,
+  isErrorRedirect,
   loopbackUri,
   openBrowser,
   query,
@@ -18,15 +18,15 @@ const plain = (text: string) =>
   Object.fromEntries(new URLSearchParams(text)) as Record<string, string>
 
 /** A login that the provider has completed, before the browser requests our callback. */
-async function pending (flow: Flow, more = {}) {
+async function startLogin (flow: Flow, more = {}) {
   const browser = openBrowser()
   const id = await flow.register()
-  const answer = plain(await flow.approve(browser, flow.params(id, more)))
+  const callbackQuery = plain(await flow.approve(browser, flow.params(id, more)))
   return {
     id,
     browser,
-    answer,
-    back: (params: Record<string, string | undefined> | string) =>
+    callbackQuery,
+    sendCallback: (params: Record<string, string | undefined> | string) =>
       browser.get(flow, `/oauth/callback?${query(params)}`)
   }
 }
@@ -35,17 +35,17 @@ matrix(
   'GET /oauth/callback rejects malformed responses, and the login remains usable [B-01 B-02 B-10 B-15]',
   async ({ startFlow }) => {
     const flow = await startFlow()
-    const { answer, back } = await pending(flow)
-    const { state = '', code = '' } = answer
+    const { callbackQuery, sendCallback } = await startLogin(flow)
+    const { state = '', code = '' } = callbackQuery
     const rows: Array<Record<string, string | undefined> | string> = [
       {},
       { state },
       { code },
       { state, code: '' },
       { state: '', code },
-      { ...answer, error: 'access_denied' },
-      `${query(answer)}&state=${state}`,
-      `${query(answer)}&code=x`,
+      { ...callbackQuery, error: 'access_denied' },
+      `${query(callbackQuery)}&state=${state}`,
+      `${query(callbackQuery)}&code=x`,
       `state=${state}&error=a&error=b`,
       { state: 'x', code },
       { state: state.slice(1), code },
@@ -59,21 +59,21 @@ matrix(
       { state, code, iss: flow.provider.issuer + '/' }
     ]
     for (const params of rows) {
-      const reply = await back(params)
+      const reply = await sendCallback(params)
       isPage(reply, 400, 'invalid_request', JSON.stringify(params).slice(0, 120))
       assert.deepEqual(reply.cookies, [])
     }
     assert.equal(
-      (await flow.send(`/oauth/callback?${query(answer)}`, { method: 'POST' })).status,
+      (await flow.send(`/oauth/callback?${query(callbackQuery)}`, { method: 'POST' })).status,
       405,
       'B-15'
     )
     assert.equal(
-      (await flow.send(`/oauth/callback?${query(answer)}`, { method: 'HEAD' })).status,
+      (await flow.send(`/oauth/callback?${query(callbackQuery)}`, { method: 'HEAD' })).status,
       405
     )
     assert.equal(flow.provider.count('/token'), 0)
-    assert.equal((await back(answer)).status, 302)
+    assert.equal((await sendCallback(callbackQuery)).status, 302)
   }
 )
 
@@ -81,18 +81,19 @@ matrix(
   'GET /oauth/callback accepts only the browser that approved [B-04 B-05 B-07 CD-09]',
   async ({ startFlow }) => {
     const flow = await startFlow()
-    const mine = await pending(flow)
-    const other = await pending(flow)
-    const [name = ''] = [...mine.browser.jar.keys()].filter(key => key.includes('login'))
-    const value = mine.browser.jar.get(name) ?? ''
-    const foreign = [...other.browser.jar].find(([key]) => key.includes('login'))?.[1] ?? ''
+    const ownLogin = await startLogin(flow)
+    const otherLogin = await startLogin(flow)
+    const [name = ''] = [...ownLogin.browser.jar.keys()].filter(key => key.includes('login'))
+    const value = ownLogin.browser.jar.get(name) ?? ''
+    const foreignCookie = [...otherLogin.browser.jar].find(([key]) => key.includes('login'))?.[1] ??
+      ''
     for (
       const cookie of [
         '',
-        other.browser.cookie(),
+        otherLogin.browser.cookie(),
         `${name}=`,
         `${name}=x`,
-        `${name}=${foreign}`,
+        `${name}=${foreignCookie}`,
         `${name}=${value.slice(0, -1)}`,
         `${name}=${value}; ${name}=${value}`,
         `${name.replace('__Host-', '')}=${value}`,
@@ -100,8 +101,11 @@ matrix(
       ]
     ) {
       for (
-        const params of [mine.answer, { state: mine.answer['state'], error: 'access_denied' }, {
-          state: mine.answer['state'],
+        const params of [ownLogin.callbackQuery, {
+          state: ownLogin.callbackQuery['state'],
+          error: 'access_denied'
+        }, {
+          state: ownLogin.callbackQuery['state'],
           error: 'x'
         }]
       ) {
@@ -112,7 +116,11 @@ matrix(
       }
     }
     assert.equal(flow.provider.count('/token'), 0)
-    assert.equal((await mine.back(mine.answer)).status, 302, 'the right browser still can')
+    assert.equal(
+      (await ownLogin.sendCallback(ownLogin.callbackQuery)).status,
+      302,
+      'the right browser still can'
+    )
   }
 )
 
@@ -123,16 +131,19 @@ matrix(
     const uri = `${loopbackUri}?keep=a%2fb&x=1`
     const id = await flow.register({ redirect_uris: [uri] })
     const browser = openBrowser()
-    const answer = await flow.approve(browser, flow.params(id, { redirect_uri: uri }))
+    const callbackQuery = await flow.approve(browser, flow.params(id, { redirect_uri: uri }))
     const cookie = browser.cookie()
     const replies = await Promise.all(
       Array.from(
         { length: 20 },
-        () => flow.send(`/oauth/callback?${answer}`, { headers: { cookie, accept: 'text/html' } })
+        () =>
+          flow.send(`/oauth/callback?${callbackQuery}`, {
+            headers: { cookie, accept: 'text/html' }
+          })
       )
     )
-    const [winner, ...none] = replies.filter(({ status }) => status === 302)
-    assert.equal(none.length, 0)
+    const [winner, ...others] = replies.filter(({ status }) => status === 302)
+    assert.equal(others.length, 0)
     for (const reply of replies) if (reply !== winner) isPage(reply, 400, 'invalid_request', 'B-14')
     assert.ok(winner?.headers.get('location')?.startsWith(`${uri}&code=`), 'B-18')
     assert.deepEqual([...winner?.location?.searchParams.keys() ?? []], [
@@ -149,7 +160,9 @@ matrix(
       /^__Host-mcp-login\.[\da-z]{64}=; Max-Age=0; Path=\/; HttpOnly; Secure; SameSite=Lax$/
     )
     isPage(
-      await flow.send(`/oauth/callback?${answer}`, { headers: { cookie, accept: 'text/html' } }),
+      await flow.send(`/oauth/callback?${callbackQuery}`, {
+        headers: { cookie, accept: 'text/html' }
+      }),
       400,
       'invalid_request',
       'B-03'
@@ -180,17 +193,17 @@ matrix(
       toString: 'server_error'
     }
     for (const [error, ours] of Object.entries({ ...expected, ['__proto__']: 'server_error' })) {
-      const { answer, back } = await pending(flow)
-      const reply = await back({
-        state: answer['state'],
+      const { callbackQuery, sendCallback } = await startLogin(flow)
+      const reply = await sendCallback({
+        state: callbackQuery['state'],
         error,
         error_description: 'canary-upstream-text'.repeat(100),
         error_uri: 'javascript:alert(1)'
       })
-      isSentBack(flow, reply, 302, ours, { message: error })
+      isErrorRedirect(flow, reply, 302, ours, { message: error })
       assert.match(reply.cookies[0] ?? '', /Max-Age=0/)
       isPage(
-        await flow.send(`/oauth/callback?${query({ state: answer['state'], error })}`, {
+        await flow.send(`/oauth/callback?${query({ state: callbackQuery['state'], error })}`, {
           headers: { accept: 'text/html' }
         }),
         403,
@@ -217,32 +230,32 @@ matrix(
     }
     await check([], 302)
     await check([issuer], 302)
-    const bad = [
+    const invalid = [
       ['https://evil.example'],
       [`${issuer}/`],
       [issuer.toUpperCase()],
       [issuer, issuer],
       ['']
     ]
-    for (const iss of bad) await check(iss, 400)
+    for (const iss of invalid) await check(iss, 400)
 
-    const announcing = await startFlow()
-    announcing.provider.metadata['authorization_response_iss_parameter_supported'] = true
-    const late = await announcing.addInstance()
+    const withIss = await startFlow()
+    withIss.provider.metadata['authorization_response_iss_parameter_supported'] = true
+    const instance = await withIss.addInstance()
     for (
-      const [iss, status] of [[[], 400], [[announcing.provider.issuer], 302], [[
+      const [iss, status] of [[[], 400], [[withIss.provider.issuer], 302], [[
         'https://evil.example'
       ], 400]] as const
     ) {
-      announcing.provider.iss = [...iss]
+      withIss.provider.iss = [...iss]
       const browser = openBrowser()
-      const id = await late.register()
-      const answer = await announcing.approve(browser, announcing.params(id), late)
-      const reply = await browser.get(late, `/oauth/callback?${answer}`)
+      const id = await instance.register()
+      const callbackQuery = await withIss.approve(browser, withIss.params(id), instance)
+      const reply = await browser.get(instance, `/oauth/callback?${callbackQuery}`)
       assert.equal(reply.status, status)
       if (status === 302) {
         assert.equal(
-          (await late.token(redeem(id, reply.location?.searchParams.get('code') ?? ''))).status,
+          (await instance.token(redeem(id, reply.location?.searchParams.get('code') ?? ''))).status,
           200
         )
       }
@@ -252,11 +265,11 @@ matrix(
 
 matrix('GET /oauth/callback rejects an expired login [B-02]', async ({ startFlow }, t) => {
   const flow = await startFlow()
-  const { answer, back } = await pending(flow)
+  const { callbackQuery, sendCallback } = await startLogin(flow)
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 601_000 })
-  isPage(await back(answer), 400, 'invalid_request')
+  isPage(await sendCallback(callbackQuery), 400, 'invalid_request')
   t.mock.timers.reset()
-  assert.equal((await back(answer)).status, 302)
+  assert.equal((await sendCallback(callbackQuery)).status, 302)
 }, { serial: true })
 
 matrix(
@@ -264,9 +277,13 @@ matrix(
   async ({ startFlow }) => {
     const flow = await startFlow()
     const stricter = await flow.addInstance({ allowedRedirectUris: ['https://app.example/cb'] })
-    const { answer, browser, id } = await pending(flow)
-    isPage(await browser.get(stricter, `/oauth/callback?${query(answer)}`), 400, 'invalid_request')
-    const reply = await browser.get(flow, `/oauth/callback?${query(answer)}`)
+    const { callbackQuery, browser, id } = await startLogin(flow)
+    isPage(
+      await browser.get(stricter, `/oauth/callback?${query(callbackQuery)}`),
+      400,
+      'invalid_request'
+    )
+    const reply = await browser.get(flow, `/oauth/callback?${query(callbackQuery)}`)
     assert.equal(
       (await flow.token(redeem(id, reply.location?.searchParams.get('code') ?? ''))).status,
       200
@@ -275,7 +292,7 @@ matrix(
 )
 
 for (
-  const [what, prepare] of Object.entries<(upstream: Flow['provider']) => unknown>({
+  const [name, prepare] of Object.entries<(provider: Flow['provider']) => unknown>({
     'status 400': ({ fail }) =>
       fail.set('/token', {
         status: 400,
@@ -287,47 +304,47 @@ for (
     null: ({ fail }) => fail.set('/token', 'null'),
     array: ({ fail }) => fail.set('/token', 'array'),
     redirect: ({ fail }) => fail.set('/token', 'redirect'),
-    'no access token': ({ answer }) => {
-      answer['access_token'] = undefined
+    'no access token': ({ tokenOverrides }) => {
+      tokenOverrides['access_token'] = undefined
     },
-    'access token object': ({ answer }) => {
-      answer['access_token'] = { a: 1 }
+    'access token object': ({ tokenOverrides }) => {
+      tokenOverrides['access_token'] = { a: 1 }
     },
-    'access token with CRLF': ({ answer }) => {
-      answer['access_token'] = 'a\r\nb: c'
+    'access token with CRLF': ({ tokenOverrides }) => {
+      tokenOverrides['access_token'] = 'a\r\nb: c'
     },
-    'access token of 100 KB': ({ answer }) => {
-      answer['access_token'] = 'x'.repeat(100_000)
+    'access token of 100 KB': ({ tokenOverrides }) => {
+      tokenOverrides['access_token'] = 'x'.repeat(100_000)
     },
-    'token type mac': ({ answer }) => {
-      answer['token_type'] = 'mac'
+    'token type mac': ({ tokenOverrides }) => {
+      tokenOverrides['token_type'] = 'mac'
     },
-    'token type dpop': ({ answer }) => {
-      answer['token_type'] = 'DPoP'
+    'token type dpop': ({ tokenOverrides }) => {
+      tokenOverrides['token_type'] = 'DPoP'
     },
-    'no token type': ({ answer }) => {
-      answer['token_type'] = undefined
+    'no token type': ({ tokenOverrides }) => {
+      tokenOverrides['token_type'] = undefined
     },
-    'expires_in -1': ({ answer }) => {
-      answer['expires_in'] = -1
+    'expires_in -1': ({ tokenOverrides }) => {
+      tokenOverrides['expires_in'] = -1
     },
-    'expires_in x': ({ answer }) => {
-      answer['expires_in'] = 'x'
+    'expires_in x': ({ tokenOverrides }) => {
+      tokenOverrides['expires_in'] = 'x'
     },
-    'scope list': ({ answer }) => {
-      answer['scope'] = ['a']
+    'scope list': ({ tokenOverrides }) => {
+      tokenOverrides['scope'] = ['a']
     },
-    'refresh token empty': ({ answer }) => {
-      answer['refresh_token'] = ''
+    'refresh token empty': ({ tokenOverrides }) => {
+      tokenOverrides['refresh_token'] = ''
     },
-    'refresh token object': ({ answer }) => {
-      answer['refresh_token'] = {}
+    'refresh token object': ({ tokenOverrides }) => {
+      tokenOverrides['refresh_token'] = {}
     },
-    'refresh token with a line break': ({ answer }) => {
-      answer['refresh_token'] = 'a\nb'
+    'refresh token with a line break': ({ tokenOverrides }) => {
+      tokenOverrides['refresh_token'] = 'a\nb'
     },
-    'id_token garbage': ({ answer }) => {
-      answer['id_token'] = 'x'
+    'id_token garbage': ({ tokenOverrides }) => {
+      tokenOverrides['id_token'] = 'x'
     },
     'id_token wrong nonce': ({ claims }) => {
       claims['nonce'] = 'x'
@@ -355,13 +372,13 @@ for (
     'id_token alg none': ({ header }) => {
       header['alg'] = 'none'
     },
-    'id_token of another key': async (upstream) => {
-      upstream.key = await (await import('../support/issuer.ts')).createKey('upstream')
+    'id_token of another key': async (provider) => {
+      provider.key = await (await import('../support/issuer.ts')).createKey('upstream')
     }
   })
 ) {
   matrix(
-    `POST /oauth/token ends the login after an invalid provider response: ${what} [B-11 B-12 B-13 F-10]`,
+    `POST /oauth/token ends the login after an invalid provider response: ${name} [B-11 B-12 B-13 F-10]`,
     async ({ startFlow }) => {
       const flow = await startFlow()
       const id = await flow.register()
@@ -436,11 +453,11 @@ matrix(
         [{ scope: 'admin everything' }, 3600]
       ] as const
     ) {
-      flow.provider.answer = { ...more }
-      const answer = await flow.tokens(id)
-      assert.equal(answer.expires_in, expires)
-      assert.equal(answer.scope, 'mcp:read')
-      assert.deepEqual(Object.keys(answer), [
+      flow.provider.tokenOverrides = { ...more }
+      const tokens = await flow.tokens(id)
+      assert.equal(tokens.expires_in, expires)
+      assert.equal(tokens.scope, 'mcp:read')
+      assert.deepEqual(Object.keys(tokens), [
         'access_token',
         'token_type',
         'expires_in',
@@ -455,16 +472,16 @@ matrix(
   'POST /oauth/token issues tokens only if authorizeUser clearly allows it [B-16 F-28]',
   async ({ startFlow }) => {
     let verdict: () => unknown = () => true
-    const seen: any[] = []
+    const received: any[] = []
     const authorizeUser = ((user: unknown) => {
-      seen.push(user)
+      received.push(user)
       return verdict()
     }) as NonNullable<McpOAuthOptions['authorizeUser']>
     const flow = await startFlow({ options: { authorizeUser } })
     const id = await flow.register()
     const forbidden = Object.assign(new Error('canary-hook'), { statusCode: 403 })
     for (
-      const [answer, status, error] of [
+      const [decision, status, error] of [
         [() => false, 403, 'access_denied'],
         [
           () => {
@@ -505,15 +522,15 @@ matrix(
           { claims: 'x' },
           { claims: [] },
           { claims: null }
-        ].map(junk => [() => junk, 500, 'server_error'] as const),
+        ].map(value => [() => value, 500, 'server_error'] as const),
         [() => ({ claims: { big: 1n } }), 500, 'server_error']
       ] as Array<[() => unknown, number, string]>
     ) {
-      verdict = answer
+      verdict = decision
       const code = await flow.login(id)
       const before = flow.provider.count('/revoke')
       const reply = await flow.token(redeem(id, code))
-      isError(reply, status, error, String(answer))
+      isError(reply, status, error, String(decision))
       assert.doesNotMatch(reply.text, /canary/)
       while (flow.provider.count('/revoke') === before) await sleep(5)
       assert.equal(
@@ -523,8 +540,8 @@ matrix(
       )
       isError(await flow.token(redeem(id, code)), 400, 'invalid_grant')
     }
-    for (const answer of [true, undefined, {}, { scopes: undefined }]) {
-      verdict = () => answer
+    for (const decision of [true, undefined, {}, { scopes: undefined }]) {
+      verdict = () => decision
       assert.equal((await flow.tokens(id)).scope, 'mcp:read')
     }
     verdict = () => ({
@@ -557,8 +574,8 @@ matrix(
       claims.upt
     ], ['a', 'alice', flow.resource, 'mcp:read', id, flow.base, undefined, undefined])
     assert.ok(claims.exp > Date.now() / 1000)
-    assert.equal(seen.at(-1).claims.email, 'alice@example.com')
-    assert.deepEqual(seen.at(-1).scopes, ['mcp:read', 'mcp:write'])
+    assert.equal(received.at(-1).claims.email, 'alice@example.com')
+    assert.deepEqual(received.at(-1).scopes, ['mcp:read', 'mcp:write'])
   }
 )
 
@@ -569,10 +586,10 @@ matrix(
     const browser = openBrowser()
     const request = await flow.form(browser, flow.params(await flow.register()))
     const { location } = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
-    const answer = plain(await signIn(location as URL))
+    const callbackQuery = plain(await signIn(location as URL))
     const reply = await browser.get(
       flow,
-      `/oauth/callback?${query({ ...answer, code: 'guessed' })}`
+      `/oauth/callback?${query({ ...callbackQuery, code: 'guessed' })}`
     )
     isError(
       await flow.token(

@@ -11,7 +11,7 @@ matrix(
     const id = await flow.register()
     const codes: string[] = []
     for (let index = 0; index < 100; index++) codes.push(await flow.login(id))
-    const kept = await flow.login(id)
+    const openCode = await flow.login(id)
     flow.provider.delay = 1_000
     const arrived = new Set()
     flow.app.server.on('request', request => {
@@ -19,15 +19,15 @@ matrix(
     })
     const replies = Promise.all(codes.map(code => flow.token(redeem(id, code))))
     while (arrived.size < 100) await sleep(5)
-    const closed = flow.app.close()
+    const closing = flow.app.close()
     await assert.rejects(async () => {
       // The server may close an open connection, so that the client connects to another instance.
-      const { status } = await flow.token(redeem(id, kept))
+      const { status } = await flow.token(redeem(id, openCode))
       throw new Error(String(status))
     }, /503|fetch failed/)
     for (const { status, text } of await replies) assert.equal(status, 200, text)
-    await closed
-    assert.equal((await other.token(redeem(id, kept))).status, 200)
+    await closing
+    assert.equal((await other.token(redeem(id, openCode))).status, 200)
     const [first] = await replies
     assert.equal((await other.token(renew(id, first?.json()['refresh_token']))).status, 200)
   }

@@ -4,7 +4,7 @@ import { createSealer } from '../../lib/crypto/sealer.ts'
 import { matrix } from '../support/matrix.ts'
 import {
   isPage,
-  isSentBack,
+  isErrorRedirect,
   loopbackUri,
   openBrowser,
   publicUrl,
@@ -24,11 +24,11 @@ matrix(
   'POST /oauth/consent rejects any other page or browser, and changes nothing [N-01..N-08]',
   async ({ startFlow }) => {
     const flow = await startFlow()
-    const asked = flow.params(await flow.register())
+    const authorization = flow.params(await flow.register())
     const browser = openBrowser()
-    const request = await flow.form(browser, asked)
-    const elsewhere = openBrowser()
-    const foreign = await flow.form(elsewhere, asked)
+    const request = await flow.form(browser, authorization)
+    const otherBrowser = openBrowser()
+    const foreignRequest = await flow.form(otherBrowser, authorization)
     const [csrf = ''] = browser.jar.values()
     const send = (params: Record<string, string | undefined> | string, headers = {}) =>
       browser.post(flow, '/oauth/consent', params, headers)
@@ -65,7 +65,12 @@ matrix(
       )
     }
 
-    isPage(await send({ request: foreign, action: 'approve' }), 403, 'access_denied', 'N-02 N-05')
+    isPage(
+      await send({ request: foreignRequest, action: 'approve' }),
+      403,
+      'access_denied',
+      'N-02 N-05'
+    )
     for (
       const cookie of [
         '',
@@ -183,10 +188,10 @@ matrix(
   async ({ startFlow }) => {
     const flow = await startFlow()
     const browser = openBrowser()
-    const asked = flow.params(await flow.register())
-    const request = await flow.form(browser, asked)
+    const params = flow.params(await flow.register())
+    const request = await flow.form(browser, params)
     const denied = await browser.post(flow, '/oauth/consent', { request, action: 'deny' })
-    isSentBack(flow, denied, 303, 'access_denied')
+    isErrorRedirect(flow, denied, 303, 'access_denied')
     assert.deepEqual(denied.cookies, [])
     isPage(
       await browser.post(flow, '/oauth/consent', { request, action: 'approve' }),
@@ -197,7 +202,7 @@ matrix(
     assert.equal(
       (await browser.get(
         flow,
-        `/oauth/authorize?${new URLSearchParams(asked as Record<string, string>)}`
+        `/oauth/authorize?${new URLSearchParams(params as Record<string, string>)}`
       )).status,
       200
     )
@@ -253,12 +258,12 @@ matrix(
   async ({ startFlow }) => {
     const flow = await startFlow()
     const browser = openBrowser()
-    const asked = flow.params(await flow.register())
+    const params = flow.params(await flow.register())
     const send = async (cookie: string) =>
       await flow.send('/oauth/consent', {
         method: 'POST',
         headers: { ...form, cookie },
-        body: new URLSearchParams({ request: await flow.form(browser, asked), action: 'approve' })
+        body: new URLSearchParams({ request: await flow.form(browser, params), action: 'approve' })
           .toString()
       })
     assert.equal((await send('')).status, 403)
@@ -271,8 +276,8 @@ matrix(
   async ({ startFlow }) => {
     const flow = await startFlow()
     const browser = openBrowser()
-    const asked = flow.params(await flow.register())
-    const [one, two] = [await flow.form(browser, asked), await flow.form(browser, asked)]
+    const params = flow.params(await flow.register())
+    const [one, two] = [await flow.form(browser, params), await flow.form(browser, params)]
     for (const request of [two, one]) {
       assert.equal(
         (await browser.post(flow, '/oauth/consent', { request, action: 'approve' })).status,
@@ -313,8 +318,12 @@ matrix(
       queries.push(await flow.approve(browser, flow.params(id, { state: `s${index}` })))
     }
     for (const query of [queries[3], queries[0], queries[4], queries[1], queries[2]] as string[]) {
-      const back = await browser.get(flow, `/oauth/callback?${query}`)
-      assert.equal(back.location?.searchParams.get('state'), `s${queries.indexOf(query)}`, 'N-18')
+      const callback = await browser.get(flow, `/oauth/callback?${query}`)
+      assert.equal(
+        callback.location?.searchParams.get('state'),
+        `s${queries.indexOf(query)}`,
+        'N-18'
+      )
     }
     assert.equal(logins().length, 0)
 

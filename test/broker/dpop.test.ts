@@ -5,7 +5,7 @@ import { matrix, type Harness, type HarnessSetup } from '../support/matrix.ts'
 import {
   claimsOf,
   isError,
-  isSentBack,
+  isErrorRedirect,
   loopbackUri,
   openBrowser,
   publicUrl,
@@ -27,10 +27,10 @@ interface BoundFlow extends Flow {
   /** A token request with a valid proof, except for the given parts. */
   prove(params: Params, parts?: TokenProof): Promise<Reply>
   /** Calls the MCP route with a valid proof. */
-  use(token: string, by?: Holder, at?: Instance): Promise<Reply>
+  use(token: string, prover?: Holder, at?: Instance): Promise<Reply>
 }
 
-type TokenProof = ProofParts & { by?: Holder, at?: Instance, path?: string }
+type TokenProof = ProofParts & { prover?: Holder, at?: Instance, path?: string }
 
 async function start (
   { startFlow }: Pick<Harness, 'startFlow'>,
@@ -40,31 +40,31 @@ async function start (
   const flow = await startFlow({ ...setup, options: { dpop, ...setup.options } })
   const [clientId, holder] = [await flow.register(), await createHolder()]
   const headers = { 'content-type': 'application/x-www-form-urlencoded' }
-  const ask = await flow.token(renew(clientId, 'x'), {
+  const reply = await flow.token(renew(clientId, 'x'), {
     dpop: await holder.prove('POST', `${flow.base}/oauth/token`)
   })
-  const nonce = ask.headers.get('dpop-nonce') ?? ''
+  const nonce = reply.headers.get('dpop-nonce') ?? ''
   return {
     ...flow,
     clientId,
     holder,
     nonce,
-    async prove (params, { by = holder, at = flow, path = '/oauth/token', ...parts } = {}) {
-      const dpop = await by.prove('POST', flow.base + path, { nonce, ...parts })
+    async prove (params, { prover = holder, at = flow, path = '/oauth/token', ...parts } = {}) {
+      const dpop = await prover.prove('POST', flow.base + path, { nonce, ...parts })
       return await at.send(path, {
         method: 'POST',
         headers: { ...headers, dpop },
         body: new URLSearchParams(params as Record<string, string>).toString()
       })
     },
-    async use (token, by = holder, at = flow) {
+    async use (token, prover = holder, at = flow) {
       return await at.send('/mcp', {
         method: 'POST',
         headers: {
           'content-type': 'application/json',
           accept: 'application/json, text/event-stream',
           authorization: `DPoP ${token}`,
-          dpop: await by.prove('POST', flow.resource, { token, nonce })
+          dpop: await prover.prove('POST', flow.resource, { token, nonce })
         },
         body: JSON.stringify(whoamiCall)
       })
@@ -74,8 +74,8 @@ async function start (
 
 matrix(
   'POST /oauth/token binds tokens and their successors to the key of the proof [EX-04 Q-27]',
-  async (place) => {
-    const flow = await start(place, 'accept')
+  async (harness) => {
+    const flow = await start(harness, 'accept')
     const first = await flow.prove(redeem(flow.clientId, await flow.login(flow.clientId)))
     assert.equal(first.status, 200, first.text)
     const tokens = first.json()
@@ -122,14 +122,14 @@ test('POST /token requires proofs for its own URL, not that of /oauth/token [EX-
 
 matrix(
   'POST /oauth/token without a proof issues bearer tokens unless dpop is require [EX-04]',
-  async (place) => {
-    const accepting = await start(place, 'accept')
+  async (harness) => {
+    const accepting = await start(harness, 'accept')
     const tokens = await accepting.tokens(accepting.clientId)
     assert.equal(tokens['token_type'], 'Bearer')
     assert.equal(claimsOf(tokens['access_token'])['cnf'], undefined)
     assert.equal((await accepting.call(tokens['access_token'])).status, 200)
 
-    const requiring = await start(place, 'require')
+    const requiring = await start(harness, 'require')
     const code = await requiring.login(requiring.clientId)
     isError(await requiring.token(redeem(requiring.clientId, code)), 400, 'invalid_dpop_proof')
     const bound = await requiring.prove(redeem(requiring.clientId, code))
@@ -145,17 +145,17 @@ matrix(
     )
     // A bearer token that a server with the same secret issued under another `dpop` option.
     const before = await requiring.addInstance({ dpop: 'accept' })
-    const old =
+    const bearerToken =
       (await before.token(redeem(requiring.clientId, await requiring.login(requiring.clientId))))
         .json()['access_token'] as string
-    assert.equal((await before.call(old)).status, 200)
-    assert.equal((await requiring.call(old)).status, 401)
-    assert.equal((await requiring.use(old)).status, 401)
+    assert.equal((await before.call(bearerToken)).status, 200)
+    assert.equal((await requiring.call(bearerToken)).status, 401)
+    assert.equal((await requiring.use(bearerToken)).status, 401)
   }
 )
 
-matrix('POST /oauth/token ignores proofs if dpop is off [EX-04]', async (place) => {
-  const flow = await start(place, 'off')
+matrix('POST /oauth/token ignores proofs if dpop is off [EX-04]', async (harness) => {
+  const flow = await start(harness, 'off')
   for (const header of ['garbage', await flow.holder.prove('POST', 'https://elsewhere.example/')]) {
     const code = await flow.login(flow.clientId, { params: { dpop_jkt: 'garbage' } })
     const reply = await flow.token(redeem(flow.clientId, code), { dpop: header })
@@ -171,10 +171,10 @@ matrix('POST /oauth/token ignores proofs if dpop is off [EX-04]', async (place) 
   // A bound token signed with the same secret is invalid here, too.
   const bound = await flow.addInstance({ dpop: 'accept' })
   const code = await flow.login(flow.clientId)
-  const refused = await flow.prove(redeem(flow.clientId, code), { at: bound })
+  const rejected = await flow.prove(redeem(flow.clientId, code), { at: bound })
   const token = (await flow.prove(redeem(flow.clientId, code), {
     at: bound,
-    nonce: refused.headers.get('dpop-nonce') ?? ''
+    nonce: rejected.headers.get('dpop-nonce') ?? ''
   })).json()['access_token']
   assert.ok(token)
   assert.equal((await flow.call(token)).status, 401)
@@ -182,8 +182,8 @@ matrix('POST /oauth/token ignores proofs if dpop is off [EX-04]', async (place) 
 
 matrix(
   'POST /oauth/token names faults of a proof, sends a nonce and uses no code [EX-04 T-17]',
-  async (place) => {
-    const flow = await start(place, 'accept')
+  async (harness) => {
+    const flow = await start(harness, 'accept')
     const other = await createHolder()
     const faults: Array<[error: string, parts: TokenProof]> = [
       ['use_dpop_nonce', { nonce: undefined }],
@@ -226,18 +226,18 @@ matrix(
 
 matrix(
   'POST /oauth/token binds a refresh token to its key, also in the grace period [EX-04 R-05]',
-  async (place) => {
-    const flow = await start(place, 'accept')
-    const thief = await createHolder()
+  async (harness) => {
+    const flow = await start(harness, 'accept')
+    const attacker = await createHolder()
     const tokens = (await flow.prove(redeem(flow.clientId, await flow.login(flow.clientId)))).json()
     const refresh = renew(flow.clientId, tokens['refresh_token'])
-    isError(await flow.prove(refresh, { by: thief }), 400, 'invalid_grant', 'another key')
+    isError(await flow.prove(refresh, { prover: attacker }), 400, 'invalid_grant', 'another key')
     isError(await flow.token(refresh), 400, 'invalid_grant', 'no key')
     const [one, two] = await Promise.all([flow.prove(refresh), flow.prove(refresh)])
     assert.equal(one.status, 200, one.text)
     assert.deepEqual(two.json(), one.json())
     assert.deepEqual((await flow.prove(refresh)).json(), one.json())
-    isError(await flow.prove(refresh, { by: thief }), 400, 'invalid_grant')
+    isError(await flow.prove(refresh, { prover: attacker }), 400, 'invalid_grant')
     isError(await flow.token(refresh), 400, 'invalid_grant')
     // The client itself sent none of these requests: its grant remains valid.
     assert.equal((await flow.prove(renew(flow.clientId, one.json()['refresh_token']))).status, 200)
@@ -257,16 +257,24 @@ matrix(
 
 matrix(
   'POST /oauth/token rejects a code with another key than its dpop_jkt, and keeps it [EX-04]',
-  async (place) => {
-    const flow = await start(place, 'accept')
-    const thief = await createHolder()
+  async (harness) => {
+    const flow = await start(harness, 'accept')
+    const attacker = await createHolder()
     const code = await flow.login(flow.clientId, { params: { dpop_jkt: flow.holder.jkt } })
-    isError(await flow.prove(redeem(flow.clientId, code), { by: thief }), 400, 'invalid_grant')
+    isError(
+      await flow.prove(redeem(flow.clientId, code), { prover: attacker }),
+      400,
+      'invalid_grant'
+    )
     isError(await flow.token(redeem(flow.clientId, code)), 400, 'invalid_grant')
     const tokens = await flow.prove(redeem(flow.clientId, code))
     assert.deepEqual(claimsOf(tokens.json()['access_token'])['cnf'], { jkt: flow.holder.jkt })
     // An attacker with the used code cannot end the grant, either.
-    isError(await flow.prove(redeem(flow.clientId, code), { by: thief }), 400, 'invalid_grant')
+    isError(
+      await flow.prove(redeem(flow.clientId, code), { prover: attacker }),
+      400,
+      'invalid_grant'
+    )
     assert.equal((await flow.use(tokens.json()['access_token'])).status, 200)
 
     for (
@@ -276,11 +284,13 @@ matrix(
         `dpop_jkt=${hashOf('a')}=`
       ]
     ) {
-      const asked = new URLSearchParams(flow.params(flow.clientId) as Record<string, string>)
+      const authorizationQuery = new URLSearchParams(
+        flow.params(flow.clientId) as Record<string, string>
+      )
         .toString()
-      isSentBack(
+      isErrorRedirect(
         flow,
-        await openBrowser().get(flow, `/oauth/authorize?${asked}&${params}`),
+        await openBrowser().get(flow, `/oauth/authorize?${authorizationQuery}&${params}`),
         302,
         'invalid_request',
         { message: params }
@@ -291,9 +301,9 @@ matrix(
 
 matrix(
   'GET /.well-known/openid-configuration lists the accepted proof algorithms [EX-04]',
-  async (place) => {
+  async (harness) => {
     for (const dpop of ['accept', 'require'] as const) {
-      const flow = await start(place, dpop)
+      const flow = await start(harness, dpop)
       const document = (await flow.send('/.well-known/openid-configuration')).json()
       assert.deepEqual(document['dpop_signing_alg_values_supported'], [
         'RS256',
@@ -308,14 +318,14 @@ matrix(
 
 matrix(
   'POST /oauth/token binds tokens of confidential clients, which may change keys [EX-04 EX-01]',
-  async (place) => {
+  async (harness) => {
     const { secret, hash } = newSecret()
     const clients = [
       { clientId: 'job', secretHashes: [hash], grantTypes: ['client_credentials' as const] },
       { clientId: 'web', secretHashes: [hash], redirectUris: [loopbackUri] }
     ]
     for (const dpop of ['accept', 'require'] as const) {
-      const flow = await start(place, dpop, { options: { clients } })
+      const flow = await start(harness, dpop, { options: { clients } })
       const job = { grant_type: 'client_credentials', client_id: 'job', client_secret: secret }
       const tokens = (await flow.prove(job)).json()
       assert.deepEqual([tokens['token_type'], claimsOf(tokens['access_token'])['cnf']], ['DPoP', {
@@ -334,7 +344,7 @@ matrix(
       const second = await flow.prove({
         ...renew('web', first.json()['refresh_token']),
         client_secret: secret
-      }, { by: other })
+      }, { prover: other })
       assert.deepEqual(claimsOf(second.json()['access_token'])['cnf'], { jkt: other.jkt })
       assert.equal((await flow.use(second.json()['access_token'], other)).status, 200)
       assert.equal((await flow.use(first.json()['access_token'], other)).status, 401)
@@ -344,19 +354,22 @@ matrix(
 
 matrix(
   'POST /oauth/token accepts a proof and a refresh once on two instances [EX-04 S-03]',
-  async (place) => {
-    const flow = await start(place, 'require', { instances: 2 })
+  async (harness) => {
+    const flow = await start(harness, 'require', { instances: 2 })
     const [, other] = flow.instances as [Instance, Instance]
     const tokens =
       (await flow.prove(redeem(flow.clientId, await flow.login(flow.clientId)), { at: other }))
         .json()
     const token = tokens['access_token'] as string
-    const ask = async (at: Instance, dpop: string) =>
+    const send = async (at: Instance, dpop: string) =>
       (await at.send('/mcp', { method: 'GET', headers: { authorization: `DPoP ${token}`, dpop } }))
         .status
     const proof = await flow.holder.prove('GET', flow.resource, { token, nonce: flow.nonce })
     // A method that is not served: the response behind the guard is 405.
-    assert.deepEqual((await Promise.all([ask(flow, proof), ask(other, proof)])).sort(), [401, 405])
+    assert.deepEqual((await Promise.all([send(flow, proof), send(other, proof)])).sort(), [
+      401,
+      405
+    ])
     const refresh = renew(flow.clientId, tokens['refresh_token'])
     const [one, two] = await Promise.all([flow.prove(refresh), flow.prove(refresh, { at: other })])
     assert.deepEqual([one.status, two.json()], [200, one.json()])
@@ -365,14 +378,14 @@ matrix(
 
 matrix(
   'POST /oauth/token returns 503 for a proof while the store is down, keeping the code [EX-04 S-02]',
-  async (place) => {
+  async (harness) => {
     let down = false
     const unless =
       <A extends unknown[], R>(operation: (...args: A) => Promise<R>) => async (...args: A) => {
         if (down) throw new Error('canary')
         return await operation(...args)
       }
-    const flow = await start(place, 'require', {
+    const flow = await start(harness, 'require', {
       wrap: ({ get, put, putIfAbsent }) => ({
         get: unless(get),
         put: unless(put),

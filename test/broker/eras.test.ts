@@ -84,19 +84,19 @@ for (const [name, mcp] of Object.entries(servers)) {
           },
           body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })
         })
-      const hello = await (await post('initialize', {
+      const initialized = await (await post('initialize', {
         protocolVersion: version,
         capabilities: {},
         clientInfo: { name: 'client', version: '1.0.0' }
       })).text()
-      assert.match(hello, new RegExp(`"protocolVersion":"${version}"`))
+      assert.match(initialized, new RegExp(`"protocolVersion":"${version}"`))
       // The first revision has no header for its version.
-      const answer = await post(
+      const response = await post(
         'tools/call',
         call,
         version === '2025-03-26' ? {} : { 'mcp-protocol-version': version }
       )
-      assert.match(await answer.text(), /alice/, version)
+      assert.match(await response.text(), /alice/, version)
     }
 
     for (const mode of ['auto', { pin: '2026-07-28' }] as const) {

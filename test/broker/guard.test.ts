@@ -15,7 +15,7 @@ import {
 
 const caller = async (reply: Reply) => await callerIn(new Response(reply.text))
 
-function isRefused (reply: Reply, flow: Flow, message = ''): void {
+function isRejected (reply: Reply, flow: Flow, message = ''): void {
   assert.equal(reply.status, 401, `${message} ${reply.text}`)
   const { pathname } = new URL(flow.resource)
   assert.match(
@@ -40,8 +40,8 @@ matrix(
     )
     const id = await flow.register()
     const tokens = await flow.tokens(id)
-    const good = claimsOf(tokens.access_token)
-    assert.equal((await flow.call(await keys.sign(good))).status, 200, 'so made, it is good')
+    const validClaims = claimsOf(tokens.access_token)
+    assert.equal((await flow.call(await keys.sign(validClaims))).status, 200, 'so made, it is good')
     const now = Math.floor(Date.now() / 1000)
     for (
       const more of [
@@ -62,12 +62,12 @@ matrix(
         { cnf: { jkt: 'x' } }
       ]
     ) {
-      isRefused(
+      isRejected(
         await flow.call(
           await keys.sign(
             JSON.parse(
               JSON.stringify({
-                ...good,
+                ...validClaims,
                 ...more,
                 ...('exp' in more && more.exp === undefined ? { exp: undefined } : {})
               })
@@ -79,15 +79,15 @@ matrix(
       )
     }
     const foreign = await createSigningKeys([secret], 'another context')
-    isRefused(await flow.call(await foreign.sign(good)), flow, 'J-15')
-    const forged = await new SignJWT(good).setProtectedHeader({
+    isRejected(await flow.call(await foreign.sign(validClaims)), flow, 'J-15')
+    const forged = await new SignJWT(validClaims).setProtectedHeader({
       alg: 'HS256',
       typ: 'at+jwt',
       kid: keys.jwks.keys[0]?.kid as string
     }).sign(new TextEncoder().encode(JSON.stringify(keys.jwks.keys[0])))
-    isRefused(await flow.call(forged), flow, 'J-02')
+    isRejected(await flow.call(forged), flow, 'J-02')
     const [, payload] = tokens.access_token.split('.')
-    isRefused(
+    isRejected(
       await flow.call(
         `${Buffer.from('{"alg":"none","typ":"at+jwt"}').toString('base64url')}.${payload}.`
       ),
@@ -102,7 +102,7 @@ matrix(
         tokens.access_token.replace(/.$/, (last: string) => last === 'A' ? 'B' : 'A'),
         [...flow.provider.refreshTokens.keys()][0]
       ]
-    ) isRefused(await flow.call(value as string), flow, 'J-12 J-19')
+    ) isRejected(await flow.call(value as string), flow, 'J-12 J-19')
   }
 )
 
@@ -112,15 +112,15 @@ matrix(
     const flow = await startFlow()
     const id = await flow.register()
     const { access_token: token } = await flow.tokens(id)
-    const seen = await caller(await flow.call(token))
+    const received = await caller(await flow.call(token))
     assert.deepEqual([
-      seen['subject'],
-      seen['clientId'],
-      seen['scopes'],
-      seen['resource'],
-      seen['upstream']
+      received['subject'],
+      received['clientId'],
+      received['scopes'],
+      received['resource'],
+      received['upstream']
     ], ['alice', id, ['mcp:read'], flow.resource, undefined])
-    assert.deepEqual(Object.keys(seen['claims'] as object).sort(), [
+    assert.deepEqual(Object.keys(received['claims'] as object).sort(), [
       'aud',
       'client_id',
       'exp',
@@ -155,8 +155,8 @@ matrix(
         params: { name: 'whoami', arguments: {} }
       })
     })
-    const seen = await callerIn(response)
-    assert.deepEqual(seen['upstream'], { accessToken: upstreamToken, scope: null })
+    const received = await callerIn(response)
+    assert.deepEqual(received['upstream'], { accessToken: upstreamToken, scope: null })
   }
 )
 
@@ -165,7 +165,7 @@ matrix(
   async ({ startFlow }) => {
     const flow = await startFlow({ options: { upstreamToken: true } })
     const id = await flow.register()
-    flow.provider.answer = { access_token: 'x'.repeat(8000) }
+    flow.provider.tokenOverrides = { access_token: 'x'.repeat(8000) }
     const reply = await flow.token(redeem(id, await flow.login(id)))
     isError(reply, 500, 'server_error')
   }
@@ -184,10 +184,10 @@ matrix('POST /mcp keeps interleaved calls of users apart [Q-24]', async ({ start
     { length: 400 },
     (_, index) => users[(index * 7) % users.length] as string
   )
-  const seen = await Promise.all(
+  const received = await Promise.all(
     calls.map(async user => (await caller(await flow.call(tokens.get(user) as string)))['subject'])
   )
-  assert.deepEqual(seen, calls)
+  assert.deepEqual(received, calls)
 })
 
 matrix(

@@ -4,12 +4,12 @@ import { matrix } from '../support/matrix.ts'
 import { openBrowser, redeem, renew, type Flow } from '../support/flow.ts'
 
 /** A login, and an error at each endpoint, with the responses. */
-async function everything (flow: Flow): Promise<Record<string, number | string | undefined>> {
+async function requestAll (flow: Flow): Promise<Record<string, number | string | undefined>> {
   const id = await flow.register()
   const tokens = await flow.tokens(id)
   const code = await flow.login(id)
   const browser = openBrowser()
-  const answer = await flow.approve(browser, flow.params(id))
+  const callbackQuery = await flow.approve(browser, flow.params(id))
   const status = async (reply: Promise<{ status: number }>) => (await reply).status
   return {
     call: await status(flow.call(tokens.access_token)),
@@ -37,7 +37,7 @@ async function everything (flow: Flow): Promise<Record<string, number | string |
     refresh: await status(flow.token(renew(id, tokens.refresh_token))),
     'provider down': await (async () => {
       flow.provider.fail.set('/token', { status: 503, body: '' })
-      const reply = await browser.get(flow, `/oauth/callback?${answer}`)
+      const reply = await browser.get(flow, `/oauth/callback?${callbackQuery}`)
       const redeemed = await flow.token(redeem(id, reply.location?.searchParams.get('code') ?? ''))
       flow.provider.fail.delete('/token')
       return redeemed.status
@@ -48,22 +48,22 @@ async function everything (flow: Flow): Promise<Record<string, number | string |
 }
 
 matrix('no endpoint fails while the disk of the log is full [F-27]', async ({ startFlow }) => {
-  let full = false
-  let lost = 0
+  let diskFull = false
+  let failedWrites = 0
   const stream = {
     write (line: string) {
       // Fastify writes these lines itself. If it cannot write one, the request ends before it
       // reaches the plugin.
-      if (!full || /"msg":"(incoming request|request completed)"/.test(line)) return
-      lost++
+      if (!diskFull || /"msg":"(incoming request|request completed)"/.test(line)) return
+      failedWrites++
       throw new Error('ENOSPC')
     }
   }
   const flow = await startFlow({ app: async () => Fastify({ logger: { level: 'trace', stream } }) })
-  const before = await everything(flow)
-  full = true
-  assert.deepEqual(await everything(flow), before)
-  assert.ok(lost > 10, `${lost} lines`)
+  const before = await requestAll(flow)
+  diskFull = true
+  assert.deepEqual(await requestAll(flow), before)
+  assert.ok(failedWrites > 10, `${failedWrites} lines`)
   assert.deepEqual([
     before['call'],
     before['bad token'],

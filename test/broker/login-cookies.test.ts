@@ -6,7 +6,7 @@ const state = (time: number) => `${String(time).padStart(8, '0')}${'a'.repeat(56
 const cookies = createLoginCookies(true)
 
 /** The Cookie header of a browser that received these Set-Cookie lines. */
-function follow (header: string, lines: string[]): string {
+function cookiesAfter (header: string, lines: string[]): string {
   const jar = new Map(
     header === ''
       ? []
@@ -69,7 +69,7 @@ test('setLogin removes the oldest logins over five or 6 kB [N-18 N-19]', () => {
   for (const [size, most] of [[100, 5], [1_200, 4], [3_900, 1], [2_500, 2]] as const) {
     let header = 'theirs=1'
     for (let time = 1; time <= 20; time++) {
-      header = follow(header, cookies.setLogin(header, state(time), 'x'.repeat(size)))
+      header = cookiesAfter(header, cookies.setLogin(header, state(time), 'x'.repeat(size)))
     }
     const names = header.split('; ').map(pair => pair.split('=')[0])
     assert.deepEqual(names, [
@@ -84,7 +84,10 @@ test('setLogin removes the oldest logins over five or 6 kB [N-18 N-19]', () => {
 })
 
 test('setLogin does not touch other cookies that begin like ours [N-06]', () => {
-  const planted = Array.from({ length: 30 }, (_, index) => `__Host-mcp-login.x (${index}) é"=v`)
+  const foreignCookies = Array.from(
+    { length: 30 },
+    (_, index) => `__Host-mcp-login.x (${index}) é"=v`
+  )
     .concat([
       '__Host-mcp-login.=v',
       '__Host-mcp-login',
@@ -92,5 +95,5 @@ test('setLogin does not touch other cookies that begin like ours [N-06]', () => 
       '__proto__=x',
       `__Host-mcp-login.${'a'.repeat(63)}=%zz`
     ]).join('; ')
-  assert.equal(cookies.setLogin(planted, state(1), 'v').length, 1)
+  assert.equal(cookies.setLogin(foreignCookies, state(1), 'v').length, 1)
 })

@@ -59,21 +59,21 @@ async function startWithMachines (start: Harness['startBroker']): Promise<Runnin
   })
 }
 
-interface SomeClient {
+interface AnyClient {
   listTools(): Promise<{ tools: Array<{ name: string }> }>
   callTool(
     params: { name: string, arguments: Record<string, never> }
   ): Promise<Record<string, unknown>>
 }
 
-async function namesOf (client: SomeClient): Promise<string[]> {
+async function namesOf (client: AnyClient): Promise<string[]> {
   return (await client.listTools()).tools.map(({ name }) => name).sort()
 }
 
 matrix(
   'POST /oauth/token lets the SDK 1.x log in with a secret or a key and call a tool [EX-01]',
-  async (place, t) => {
-    const { mcpUrl, issuer: expectedIssuer } = await startWithMachines(place.startBroker)
+  async (harness, t) => {
+    const { mcpUrl, issuer: expectedIssuer } = await startWithMachines(harness.startBroker)
     const connect = async (authProvider: ClientCredentialsProvider | PrivateKeyJwtProvider) => {
       const client = new Client({ name: 'machine', version: '1.0.0' })
       t.after(() => client.close())
@@ -132,8 +132,8 @@ matrix(
 
 matrix(
   'POST /oauth/token lets the SDK 2.x log in with a secret or a key and call a tool [EX-01]',
-  async (place, t) => {
-    const { mcpUrl, issuer: expectedIssuer } = await startWithMachines(place.startBroker)
+  async (harness, t) => {
+    const { mcpUrl, issuer: expectedIssuer } = await startWithMachines(harness.startBroker)
     const connect = async (authProvider: Secret2 | Key2) => {
       const client = new Client2({ name: 'machine', version: '1.0.0' })
       t.after(() => client.close())
@@ -168,8 +168,8 @@ matrix(
 
 matrix(
   'POST /oauth/token and /oauth/revoke serve openid-client with every listed method [EX-01 V-05]',
-  async (place) => {
-    const { mcpUrl, issuer } = await startWithMachines(place.startBroker)
+  async (harness) => {
+    const { mcpUrl, issuer } = await startWithMachines(harness.startBroker)
     const methods: Array<[clientId: string, method: ClientAuth]> = [
       ['job', ClientSecretBasic(secret)],
       ['job', ClientSecretPost(secret)],
@@ -231,9 +231,9 @@ test('POST /oauth/token lets mcp-remote --client-credentials call a tool [EX-01]
     '--static-oauth-client-metadata',
     scope
   ]
-  const { ask, notify } = await startMcpRemote(t, mcpUrl, options, { MACHINE_SECRET: secret })
+  const { request, notify } = await startMcpRemote(t, mcpUrl, options, { MACHINE_SECRET: secret })
   assert.match(
-    await ask(1, 'initialize', {
+    await request(1, 'initialize', {
       protocolVersion: '2025-11-25',
       capabilities: {},
       clientInfo: { name: 'test', version: '1.0.0' }
@@ -241,5 +241,5 @@ test('POST /oauth/token lets mcp-remote --client-credentials call a tool [EX-01]
     /serverInfo/
   )
   notify('notifications/initialized')
-  assert.match(await ask(2, 'tools/call', { name: 'subject', arguments: {} }), /subject.*job/)
+  assert.match(await request(2, 'tools/call', { name: 'subject', arguments: {} }), /subject.*job/)
 })

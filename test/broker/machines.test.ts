@@ -9,7 +9,7 @@ import {
   claimsOf,
   isError,
   isPage,
-  isSentBack,
+  isErrorRedirect,
   loopbackUri,
   redeem,
   renew,
@@ -25,11 +25,11 @@ import {
   newSecret,
   type ClientOptions
 } from '../support/machines.ts'
-import { watch, type Written } from '../support/stores.ts'
+import { recordWrites, type Write } from '../support/stores.ts'
 
 const [old, current] = [newSecret(), newSecret()]
 const [key, otherKey, rsa] = [newKey(), newKey(), newKey('RS256')]
-const ask = { grant_type: 'client_credentials' }
+const tokenRequest = { grant_type: 'client_credentials' }
 const code: ClientOptions['grantTypes'] = ['authorization_code', 'refresh_token']
 
 /** One machine client for each authentication method. `both` also has users. */
@@ -95,7 +95,7 @@ function isTokens (reply: Reply, message = ''): Record<string, any> {
 
 matrix(
   'GET /.well-known/oauth-authorization-server lists the grants of the listed clients only [M-04 EX-01 ASM-11]',
-  async (place) => {
+  async (harness) => {
     const secrets = ['client_secret_basic', 'client_secret_post']
     const [job, signer] = machines as [ClientOptions, ClientOptions]
     const rows: Array<
@@ -117,7 +117,7 @@ matrix(
     ]
     for (const [listed, methods, isMachine] of rows) {
       const metadata = await metadataOf(
-        await place.startFlow({ options: { ...listed && { clients: listed } } })
+        await harness.startFlow({ options: { ...listed && { clients: listed } } })
       )
       assert.deepEqual(
         metadata['grant_types_supported'],
@@ -142,8 +142,8 @@ matrix(
 
 matrix(
   'POST /oauth/token accepts each method, secret and key of a machine client [EX-01 TK-03 T-10]',
-  async (place) => {
-    const flow = await start(place)
+  async (harness) => {
+    const flow = await start(harness)
     const issuer = flow.base
     const rows: Row[] = [
       ['job', {}, basic('job', old.secret)],
@@ -184,7 +184,7 @@ matrix(
       ['other signer', await assertion(otherKey, 'other signer', issuer)]
     ]
     for (const [id, params, headers] of rows) {
-      isTokens(await flow.token({ ...ask, ...params }, headers), id)
+      isTokens(await flow.token({ ...tokenRequest, ...params }, headers), id)
     }
     assert.equal(flow.provider.requests.length, 0)
   }
@@ -192,13 +192,13 @@ matrix(
 
 matrix(
   'POST /oauth/token rejects a machine client that fails to authenticate [T-08 T-10 T-11 T-12 T-13 T-29]',
-  async (place) => {
-    const { wrap, written } = watch()
-    const flow = await start(place, { wrap })
+  async (harness) => {
+    const { wrap, writes } = recordWrites()
+    const flow = await start(harness, { wrap })
     const registered = await flow.register()
     const signed = await assertion(key, 'signer', flow.base)
     const post = (id: string, secret?: string) => ({ client_id: id, client_secret: secret })
-    const refused: Row[] = [
+    const rejections: Row[] = [
       ['T-10 no secret', post('job')],
       ['T-10 no secret', post('job', '')],
       ['T-10 no secret', {}, basic('job', '')],
@@ -228,16 +228,16 @@ matrix(
       ['T-29 public', post(registered, current.secret)],
       ['T-29 public', await assertion(key, registered, flow.base)]
     ]
-    const answers = new Set<string>()
-    for (const [name, params, headers] of refused) {
-      const reply = await flow.token({ ...ask, ...params }, headers)
+    const bodies = new Set<string>()
+    for (const [name, params, headers] of rejections) {
+      const reply = await flow.token({ ...tokenRequest, ...params }, headers)
       isError(reply, 401, 'invalid_client', name)
       assert.equal(
         reply.headers.get('www-authenticate'),
         headers ? 'Basic realm="OAuth"' : null,
         name
       )
-      answers.add(
+      bodies.add(
         JSON.stringify([
           reply.text,
           [...reply.headers].filter(([name]) => !['date', 'www-authenticate'].includes(name))
@@ -250,7 +250,7 @@ matrix(
         `V-04 ${name}`
       )
     }
-    assert.equal(answers.size, 1, 'T-13')
+    assert.equal(bodies.size, 1, 'T-13')
 
     const malformed: Row[] = [
       ['T-12', post('job', current.secret), basic('job', current.secret)],
@@ -261,11 +261,19 @@ matrix(
       ['T-08', {}]
     ]
     for (const [name, params, headers] of malformed) {
-      isError(await flow.token({ ...ask, ...params }, headers), 400, 'invalid_request', name)
+      isError(
+        await flow.token({ ...tokenRequest, ...params }, headers),
+        400,
+        'invalid_request',
+        name
+      )
     }
-    assert.deepEqual(written, [])
+    assert.deepEqual(writes, [])
     assert.equal(flow.provider.requests.length, 0)
-    isTokens(await flow.token({ ...ask, ...signed }), 'the assertion was not used up by all that')
+    isTokens(
+      await flow.token({ ...tokenRequest, ...signed }),
+      'the assertion was not used up by all that'
+    )
     const logs = flow.logs.join('')
     for (const secret of [current.secret, old.secret, signed['client_assertion'] ?? '']) {
       assert.ok(!logs.includes(secret))
@@ -275,13 +283,13 @@ matrix(
 
 matrix(
   'POST /oauth/token rejects an invalid client assertion and does not store it [T-28]',
-  async (place) => {
-    const { wrap, written } = watch()
-    const flow = await start(place, { wrap })
+  async (harness) => {
+    const { wrap, writes } = recordWrites()
+    const flow = await start(harness, { wrap })
     const issuer = flow.base
     const now = Math.floor(Date.now() / 1000)
-    const good = await assertion(key, 'signer', issuer)
-    const [, body = ''] = (good['client_assertion'] ?? '').split('.')
+    const valid = await assertion(key, 'signer', issuer)
+    const [, body = ''] = (valid['client_assertion'] ?? '').split('.')
     const encoded = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url')
     const pem = key.jwk.x ?? ''
     const hmac = `${encoded({ alg: 'HS256' })}.${body}`
@@ -330,7 +338,7 @@ matrix(
       ['jti too long', await assertion(key, 'signer', issuer, { jti: 'x'.repeat(513) })],
       ['an access token', await assertion(key, 'signer', issuer, {}, { typ: 'at+jwt' })],
       ['a DPoP proof', await assertion(key, 'signer', issuer, {}, { typ: 'dpop+jwt' })],
-      ['changed', jwt((good['client_assertion'] ?? '').replace(body, encoded({ sub: 'signer' })))],
+      ['changed', jwt((valid['client_assertion'] ?? '').replace(body, encoded({ sub: 'signer' })))],
       ['another type', {
         ...await assertion(key, 'signer', issuer),
         client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:saml2-bearer'
@@ -341,12 +349,12 @@ matrix(
       ['a JWE', jwt('a.b.c.d.e')]
     ]
     for (const [name, params] of rows) {
-      isError(await flow.token({ ...ask, ...params }), 401, 'invalid_client', name)
+      isError(await flow.token({ ...tokenRequest, ...params }), 401, 'invalid_client', name)
     }
-    assert.equal(written.length, 0)
+    assert.equal(writes.length, 0)
 
-    isTokens(await flow.token({ ...ask, ...good }))
-    const [{ key: name, value, ttl }, ...others] = written as [Written]
+    isTokens(await flow.token({ ...tokenRequest, ...valid }))
+    const [{ key: name, value, ttl }, ...others] = writes as [Write]
     assert.deepEqual(others, [])
     assert.equal(value, '1')
     assert.match(name, /^mcp-oauth:[\w-]{16}:assertion:[\w-]{43}:[\w-]{43}$/, 'S-05')
@@ -356,18 +364,18 @@ matrix(
 
 matrix(
   'POST /oauth/token issues a machine a token for this resource, without refresh token or provider [EX-01 TK-05 T-18]',
-  async (place) => {
-    let asked = 0
-    const flow = await start(place, {
+  async (harness) => {
+    let requestCount = 0
+    const flow = await start(harness, {
       options: {
         authorizeUser: () => {
-          asked++
+          requestCount++
           return false
         }
       }
     })
     const reply = await flow.token(
-      { ...ask, resource: flow.resource },
+      { ...tokenRequest, resource: flow.resource },
       basic('job', current.secret)
     )
     const tokens = isTokens(reply)
@@ -408,12 +416,12 @@ matrix(
       'mcp:read',
       'jobs:run'
     ]])
-    assert.equal(asked, 0)
+    assert.equal(requestCount, 0)
     assert.deepEqual(flow.provider.requests, [], 'X')
 
     for (const resource of ['https://evil.example/mcp', `${flow.resource}#f`]) {
       isError(
-        await flow.token({ ...ask, resource }, basic('job', current.secret)),
+        await flow.token({ ...tokenRequest, resource }, basic('job', current.secret)),
         400,
         'invalid_target',
         'T-16'
@@ -424,14 +432,14 @@ matrix(
 
 matrix(
   'POST /oauth/token rejects grant types that a client was not given [TK-02 T-03]',
-  async (place) => {
-    const flow = await start(place)
+  async (harness) => {
+    const flow = await start(harness)
     const registered = await flow.register()
     const rows: Row[] = [
-      ['registered', { ...ask, client_id: registered }],
-      ['public', { ...ask, client_id: 'desktop' }],
-      ['has users only', ask, basic('web', current.secret)],
-      ['has users only', { ...ask, ...await assertion(key, 'web signer', flow.base) }],
+      ['registered', { ...tokenRequest, client_id: registered }],
+      ['public', { ...tokenRequest, client_id: 'desktop' }],
+      ['has users only', tokenRequest, basic('web', current.secret)],
+      ['has users only', { ...tokenRequest, ...await assertion(key, 'web signer', flow.base) }],
       [
         'has no users',
         { ...redeem('job', 'x'), client_id: undefined },
@@ -487,7 +495,7 @@ matrix(
         type
       )
     }
-    const usual = await place.startFlow({
+    const defaults = await harness.startFlow({
       options: {
         clients: clients.filter(({ grantTypes = code }) =>
           !grantTypes.includes('client_credentials')
@@ -495,7 +503,7 @@ matrix(
       }
     })
     isError(
-      await usual.token(ask, basic('web', current.secret)),
+      await defaults.token(tokenRequest, basic('web', current.secret)),
       400,
       'unsupported_grant_type',
       'T-03 where nobody has it'
@@ -506,8 +514,8 @@ matrix(
 
 matrix(
   'POST /oauth/token requires authentication of confidential clients for users, too [TK-03]',
-  async (place) => {
-    const flow = await start(place)
+  async (harness) => {
+    const flow = await start(harness)
     const proofs: Array<
       [id: string, proof: () => Promise<[Record<string, string>, Record<string, string>?]>]
     > = [
@@ -519,7 +527,7 @@ matrix(
       const page = await flow.authorize(
         flow.params(id, { code_challenge: undefined, code_challenge_method: undefined })
       )
-      isSentBack(flow, page, 302, 'invalid_request', { message: 'A-09' })
+      isErrorRedirect(flow, page, 302, 'invalid_request', { message: 'A-09' })
       const login = await flow.login(id)
       const { client_id: _, ...redemption } = redeem(id, login)
       isError(await flow.token(redeem(id, login)), 401, 'invalid_client', 'T-10')
@@ -531,8 +539,8 @@ matrix(
         'invalid_grant',
         'T-09'
       )
-      const [again, headers2] = await proof()
-      const tokens = isTokens(await flow.token({ ...redemption, ...again }, headers2), id)
+      const [second, headers2] = await proof()
+      const tokens = isTokens(await flow.token({ ...redemption, ...second }, headers2), id)
       assert.equal(
         (await callerIn(new Response((await flow.call(tokens['access_token'])).text)))['subject'],
         'alice'
@@ -540,23 +548,23 @@ matrix(
 
       const { client_id: __, ...renewal } = renew(id, tokens['refresh_token'])
       isError(await flow.token(renew(id, tokens['refresh_token'])), 401, 'invalid_client', 'T-10')
-      const [more, headers3] = await proof()
-      const renewed = isTokens(await flow.token({ ...renewal, ...more }, headers3), id)
+      const [third, headers3] = await proof()
+      const renewed = isTokens(await flow.token({ ...renewal, ...third }, headers3), id)
       isError(
         await flow.revoke({ client_id: id, token: renewed['refresh_token'] }),
         401,
         'invalid_client',
         'V-04'
       )
-      const [last, headers4] = await proof()
+      const [fourth, headers4] = await proof()
       assert.equal(
-        (await flow.revoke({ token: renewed['refresh_token'], ...last }, headers4)).status,
+        (await flow.revoke({ token: renewed['refresh_token'], ...fourth }, headers4)).status,
         200
       )
-      const [late, headers5] = await proof()
+      const [fifth, headers5] = await proof()
       isError(
         await flow.token(
-          { ...renewal, refresh_token: renewed['refresh_token'], ...late },
+          { ...renewal, refresh_token: renewed['refresh_token'], ...fifth },
           headers5
         ),
         400,
@@ -588,9 +596,9 @@ matrix(
   }
 )
 
-matrix('GET /oauth/authorize limits a listed client to its scopes [AZ-05]', async (place) => {
-  const flow = await start(place)
-  isSentBack(
+matrix('GET /oauth/authorize limits a listed client to its scopes [AZ-05]', async (harness) => {
+  const flow = await start(harness)
+  isErrorRedirect(
     flow,
     await flow.authorize(flow.params('web signer', { scope: 'mcp:read mcp:write' })),
     302,
@@ -607,8 +615,8 @@ matrix('GET /oauth/authorize limits a listed client to its scopes [AZ-05]', asyn
 
 matrix(
   'POST /oauth/token grants a machine client the requested or all of its scopes [TK-06]',
-  async (place) => {
-    const flow = await start(place, {
+  async (harness) => {
+    const flow = await start(harness, {
       options: { scopeHierarchy: { 'mcp:write': ['mcp:append'] } }
     })
     const granted: Array<[id: string, scope: string | undefined, granted: string | undefined]> = [
@@ -630,17 +638,17 @@ matrix(
       const proof: Row = id === 'signer'
         ? [id, await assertion(key, id, flow.base)]
         : [id, {}, basic(id, current.secret)]
-      const reply = await flow.token({ ...ask, scope, ...proof[1] }, proof[2])
+      const reply = await flow.token({ ...tokenRequest, scope, ...proof[1] }, proof[2])
       if (expected === undefined) isError(reply, 400, 'invalid_scope', `${id} ${scope}`)
       else assert.equal(isTokens(reply)['scope'], expected)
     }
-    const short = isTokens(
-      await flow.token({ ...ask, scope: 'jobs:run' }, basic('job', current.secret))
+    const narrowed = isTokens(
+      await flow.token({ ...tokenRequest, scope: 'jobs:run' }, basic('job', current.secret))
     )
-    const refused = await flow.call(short['access_token'])
-    assert.equal(refused.status, 403)
+    const rejected = await flow.call(narrowed['access_token'])
+    assert.equal(rejected.status, 403)
     assert.match(
-      refused.headers.get('www-authenticate') ?? '',
+      rejected.headers.get('www-authenticate') ?? '',
       /error="insufficient_scope".*scope="mcp:read"/
     )
     assert.ok(flow.logs.some(line =>
@@ -648,7 +656,7 @@ matrix(
       line.includes('no option, route or tool names them')
     ))
 
-    const bare = await place.startFlow({
+    const bare = await harness.startFlow({
       options: {
         requiredScopes: undefined as never,
         scopes: undefined as never,
@@ -659,7 +667,7 @@ matrix(
         }]
       }
     })
-    const none = isTokens(await bare.token(ask, basic('job', current.secret)))
+    const none = isTokens(await bare.token(tokenRequest, basic('job', current.secret)))
     assert.equal(none['scope'], undefined)
     assert.equal((await bare.call(none['access_token'])).status, 200)
   }
@@ -667,21 +675,21 @@ matrix(
 
 matrix(
   'POST /oauth/token accepts a client assertion once across instances [T-28]',
-  async (place) => {
-    const flow = await start(place, { instances: 2 })
+  async (harness) => {
+    const flow = await start(harness, { instances: 2 })
     const [one, two] = flow.instances as [Flow, Flow]
     const proof = await assertion(key, 'signer', flow.base)
-    isTokens(await one.token({ ...ask, ...proof }))
+    isTokens(await one.token({ ...tokenRequest, ...proof }))
     for (const instance of [one, two]) {
       isError(
-        await instance.token({ ...ask, ...proof }),
+        await instance.token({ ...tokenRequest, ...proof }),
         401,
         'invalid_client'
       )
     }
     isError(
       await two.token({
-        ...ask,
+        ...tokenRequest,
         ...await assertion(key, 'signer', flow.base, {
           jti: claimsOf(proof['client_assertion'] ?? '')['jti']
         })
@@ -693,7 +701,7 @@ matrix(
     isError(await two.revoke({ token: 'x', ...proof }), 401, 'invalid_client')
     isTokens(
       await two.token({
-        ...ask,
+        ...tokenRequest,
         ...await assertion(otherKey, 'other signer', flow.base, {
           jti: claimsOf(proof['client_assertion'] ?? '')['jti']
         })
@@ -702,11 +710,11 @@ matrix(
     )
 
     for (let round = 0; round < 10; round++) {
-      const raced = await assertion(key, 'signer', flow.base)
+      const concurrent = await assertion(key, 'signer', flow.base)
       const replies = await Promise.all(
         Array.from(
           { length: 20 },
-          (_, index) => (index % 2 === 0 ? one : two).token({ ...ask, ...raced })
+          (_, index) => (index % 2 === 0 ? one : two).token({ ...tokenRequest, ...concurrent })
         )
       )
       assert.equal(replies.filter(({ status }) => status === 200).length, 1)
@@ -717,11 +725,11 @@ matrix(
 
 matrix(
   'POST /oauth/revoke lets only the machine client itself revoke its token [V-05 V-02]',
-  async (place) => {
-    const flow = await start(place, { instances: 2 })
+  async (harness) => {
+    const flow = await start(harness, { instances: 2 })
     const [one, two] = flow.instances as [Flow, Flow]
-    const tokens = isTokens(await one.token(ask, basic('job', current.secret)))
-    const others = isTokens(await one.token(ask, basic('job', current.secret)))
+    const tokens = isTokens(await one.token(tokenRequest, basic('job', current.secret)))
+    const others = isTokens(await one.token(tokenRequest, basic('job', current.secret)))
     for (const instance of [one, two]) {
       assert.equal(
         (await instance.call(tokens['access_token'])).status,
@@ -753,29 +761,32 @@ matrix(
 
 matrix(
   'POST /oauth/token stores an assertion for longer than it is valid [T-28 S-12]',
-  async (place, t) => {
-    const { wrap, written } = watch()
-    const flow = await start(place, { wrap })
+  async (harness, t) => {
+    const { wrap, writes } = recordWrites()
+    const flow = await start(harness, { wrap })
     const now = Date.now()
     const exp = now / 1000 + 60.7
     const fresh = () => assertion(key, 'signer', flow.base, { exp, iat: undefined })
     t.mock.timers.enable({ apis: ['Date'], now })
-    isTokens(await flow.token({ ...ask, ...await fresh() }))
-    const [{ ttl }] = written as [Written]
+    isTokens(await flow.token({ ...tokenRequest, ...await fresh() }))
+    const [{ ttl }] = writes as [Write]
     t.mock.timers.setTime(now + 90_000)
-    isTokens(await flow.token({ ...ask, ...await fresh() }), 'clocks may differ by 30 seconds')
+    isTokens(
+      await flow.token({ ...tokenRequest, ...await fresh() }),
+      'clocks may differ by 30 seconds'
+    )
     // The clock of another instance may be 20 seconds behind.
     t.mock.timers.setTime(now + (ttl - 20) * 1000)
-    isError(await flow.token({ ...ask, ...await fresh() }), 401, 'invalid_client')
+    isError(await flow.token({ ...tokenRequest, ...await fresh() }), 401, 'invalid_client')
   },
   { serial: true }
 )
 
 matrix(
   'POST /oauth/token returns 503 while the store is down and keeps the assertion valid [F-13]',
-  async (place) => {
+  async (harness) => {
     let down = true
-    const flow = await start(place, {
+    const flow = await start(harness, {
       wrap: store => ({
         ...store,
         putIfAbsent: async (...entry) => {
@@ -785,25 +796,28 @@ matrix(
       })
     })
     const proof = await assertion(key, 'signer', flow.base)
-    const reply = await flow.token({ ...ask, ...proof })
+    const reply = await flow.token({ ...tokenRequest, ...proof })
     isError(reply, 503, 'temporarily_unavailable')
     assert.equal(reply.headers.get('retry-after'), '5')
     isError(
-      await flow.token({ ...ask, ...await assertion(otherKey, 'signer', flow.base) }),
+      await flow.token({ ...tokenRequest, ...await assertion(otherKey, 'signer', flow.base) }),
       401,
       'invalid_client',
       'the wrong key is wrong all the same'
     )
-    isTokens(await flow.token(ask, basic('job', current.secret)), 'a secret needs no store')
+    isTokens(
+      await flow.token(tokenRequest, basic('job', current.secret)),
+      'a secret needs no store'
+    )
     down = false
-    isTokens(await flow.token({ ...ask, ...proof }))
+    isTokens(await flow.token({ ...tokenRequest, ...proof }))
   }
 )
 
 matrix(
   'POST /oauth/token treats clients with a metadata document as public [REG-14]',
-  async (place) => {
-    const flow = await start(place)
+  async (harness) => {
+    const flow = await start(harness)
     const id = 'https://app.example/client.json'
     isError(
       await flow.token({ ...redeem(id, 'x'), ...await assertion(otherKey, id, flow.base) }),
@@ -811,7 +825,11 @@ matrix(
       'invalid_grant'
     )
     isError(
-      await flow.token({ ...ask, client_id: id, ...await assertion(otherKey, id, flow.base) }),
+      await flow.token({
+        ...tokenRequest,
+        client_id: id,
+        ...await assertion(otherKey, id, flow.base)
+      }),
       400,
       'unauthorized_client'
     )
@@ -827,7 +845,7 @@ matrix(
 test('POST /oauth/token of the thin proxy offers no client_credentials [X-01 X-02]', async (t) => {
   const flow = await startFlow(t, { options: { version: '2025-03-26' } })
   const id = await flow.register()
-  isError(await flow.token(ask, basic(id, current.secret)), 400, 'unsupported_grant_type')
+  isError(await flow.token(tokenRequest, basic(id, current.secret)), 400, 'unsupported_grant_type')
   isError(
     await flow.token({ ...redeem(id, 'x'), ...await assertion(key, id, flow.base) }),
     401,

@@ -30,7 +30,7 @@ async function twoGrants (t: TestContext) {
   const marks = createOneTimeMarks(store, context)
   const client = await flow.register()
 
-  async function begin () {
+  async function logIn () {
     const token: string = (await flow.tokens(client))['refresh_token']
     const content = await sealer.open('refresh', token, 0) as RefreshContent | null
     assert.ok(content)
@@ -44,29 +44,29 @@ async function twoGrants (t: TestContext) {
     await marks.remember(kind, to.id, sealed, 60)
   }
 
-  return { flow, state, copy, victim: await begin(), thief: await begin() }
+  return { flow, state, copy, victim: await logIn(), attacker: await logIn() }
 }
 
 test('POST /oauth/token ignores the kept response of another refresh token [S-02]', async (t) => {
-  const { copy, victim, thief } = await twoGrants(t)
+  const { copy, victim, attacker } = await twoGrants(t)
   assert.equal((await victim.refresh()).status, 200)
-  await copy('refreshed', victim.content, thief.content)
-  const reply = await thief.refresh()
+  await copy('refreshed', victim.content, attacker.content)
+  const reply = await attacker.refresh()
   assert.equal(reply.status, 200, reply.text)
-  assert.equal(claimsOf(reply.json()['access_token'])['gid'], thief.content.grant)
+  assert.equal(claimsOf(reply.json()['access_token'])['gid'], attacker.content.grant)
 })
 
 test('POST /oauth/token ignores the rotated provider token of another refresh token [S-02]', async (t) => {
-  const { flow, state, copy, victim, thief } = await twoGrants(t)
+  const { flow, state, copy, victim, attacker } = await twoGrants(t)
   state.broken = true
   isError(await victim.refresh(), 503, 'temporarily_unavailable')
   state.broken = false
-  await copy('rotated', victim.content, thief.content)
-  const reply = await thief.refresh()
+  await copy('rotated', victim.content, attacker.content)
+  const reply = await attacker.refresh()
   assert.equal(reply.status, 200, reply.text)
   assert.deepEqual(
     { refresh: flow.provider.requests.at(-1)?.params.get('refresh_token') },
-    thief.content.upstream
+    attacker.content.upstream
   )
 })
 

@@ -18,7 +18,7 @@ import {
 import { connect, servers, skip, skipWithout, startRedis } from '../support/redis.ts'
 
 const prefixes = { 'at the root': '', 'under /v1': '/v1' }
-const places = servers.flatMap(server =>
+const combinations = servers.flatMap(server =>
   Object.entries(prefixes).map(([where, prefix]) => [server, prefix, where] as const)
 )
 
@@ -27,8 +27,8 @@ const places = servers.flatMap(server =>
  * without an outage.
  */
 interface Step {
-  ask(): Promise<Reply>
-  refused(reply: Reply): void
+  send(): Promise<Reply>
+  assertRejected(reply: Reply): void
   status: number
   reads?: true
 }
@@ -36,10 +36,10 @@ interface Step {
 /** One request for every endpoint that writes to the store or reads from it. None is sent yet. */
 async function prepare (flow: Flow): Promise<Record<string, Step>> {
   const id = await flow.register()
-  const [asking, returning] = [openBrowser(), openBrowser()]
-  const answer = await flow.approve(returning, flow.params(id))
-  const headers = { accept: 'text/html', cookie: returning.cookie() }
-  const request = await flow.form(asking, flow.params(id))
+  const [consentBrowser, callbackBrowser] = [openBrowser(), openBrowser()]
+  const callbackQuery = await flow.approve(callbackBrowser, flow.params(id))
+  const headers = { accept: 'text/html', cookie: callbackBrowser.cookie() }
+  const request = await flow.form(consentBrowser, flow.params(id))
   const code = await flow.login(id)
   const [refreshed, one, two, used] = [
     await flow.tokens(id),
@@ -51,47 +51,52 @@ async function prepare (flow: Flow): Promise<Record<string, Step>> {
   const json = (reply: Reply) => isError(reply, 503, 'temporarily_unavailable')
   return {
     consent: {
-      ask: () => asking.post(flow, '/oauth/consent', { request, action: 'approve' }),
-      refused: page,
+      send: () => consentBrowser.post(flow, '/oauth/consent', { request, action: 'approve' }),
+      assertRejected: page,
       status: 303
     },
     callback: {
-      ask: () => flow.send(`/oauth/callback?${answer}`, { headers }),
-      refused: page,
+      send: () => flow.send(`/oauth/callback?${callbackQuery}`, { headers }),
+      assertRejected: page,
       status: 302
     },
-    code: { ask: () => flow.token(redeem(id, code)), refused: json, status: 200 },
+    code: { send: () => flow.token(redeem(id, code)), assertRejected: json, status: 200 },
     refresh: {
-      ask: () => flow.token(renew(id, refreshed['refresh_token'])),
-      refused: json,
+      send: () => flow.token(renew(id, refreshed['refresh_token'])),
+      assertRejected: json,
       status: 200
     },
     'revoke a refresh token': {
-      ask: () => flow.revoke({ client_id: id, token: one['refresh_token'] }),
-      refused: json,
+      send: () => flow.revoke({ client_id: id, token: one['refresh_token'] }),
+      assertRejected: json,
       status: 200
     },
     'revoke an access token': {
-      ask: () => flow.revoke({ client_id: id, token: two['access_token'] }),
-      refused: json,
+      send: () => flow.revoke({ client_id: id, token: two['access_token'] }),
+      assertRejected: json,
       status: 200
     },
-    '/mcp': { ask: () => flow.call(used['access_token']), refused: json, status: 200, reads: true }
+    '/mcp': {
+      send: () => flow.call(used['access_token']),
+      assertRejected: json,
+      status: 200,
+      reads: true
+    }
   }
 }
 
 /** Faults of a Redis that still responds. */
-interface Trouble {
+interface Fault {
   args?: string[]
   readable?: true
   /** Resolves to the function that ends the fault. */
-  begin(t: TestContext, port: number, admin: Redis): Promise<() => Promise<unknown>>
+  start(t: TestContext, port: number, admin: Redis): Promise<() => Promise<unknown>>
 }
 
-const troubles: Record<string, Trouble> = {
+const faults: Record<string, Fault> = {
   BUSY: {
     args: ['--busy-reply-threshold', '50'],
-    async begin (t, port, admin) {
+    async start (t, port, admin) {
       const script = admin.eval('while true do end', 0).catch((error: Error) => error)
       await sleep(200)
       return async () => {
@@ -102,35 +107,35 @@ const troubles: Record<string, Trouble> = {
   },
   LOADING: {
     args: ['--enable-debug-command', 'yes', '--loading-process-events-interval-bytes', '1024'],
-    async begin (t, port, admin) {
-      const other = await connect(t, port)
+    async start (t, port, admin) {
+      const secondClient = await connect(t, port)
       await admin.call('DEBUG', 'POPULATE', '10000')
       await admin.config('SET', 'key-load-delay', '2000')
       const loaded = admin.call('DEBUG', 'RELOAD')
-      while (!/\bloading:1/.test(await other.info('persistence'))) await sleep(10)
+      while (!/\bloading:1/.test(await secondClient.info('persistence'))) await sleep(10)
       return async () => {
-        await other.config('SET', 'key-load-delay', '0')
+        await secondClient.config('SET', 'key-load-delay', '0')
         await loaded
       }
     }
   },
   MASTERDOWN: {
     args: ['--replica-serve-stale-data', 'no'],
-    async begin (_t, _port, admin) {
+    async start (_t, _port, admin) {
       await admin.replicaof('127.0.0.1', String(await freePort()))
       return () => admin.replicaof('NO', 'ONE')
     }
   },
   READONLY: {
     readable: true,
-    async begin (_t, _port, admin) {
+    async start (_t, _port, admin) {
       await admin.replicaof('127.0.0.1', String(await freePort()))
       return () => admin.replicaof('NO', 'ONE')
     }
   },
   OOM: {
     readable: true,
-    async begin (_t, _port, admin) {
+    async start (_t, _port, admin) {
       await admin.config('SET', 'maxmemory', '1')
       return () => admin.config('SET', 'maxmemory', '0')
     }
@@ -150,8 +155,8 @@ async function commandsAt (admin: Redis): Promise<{ reads: number, writes: numbe
   return { reads: count('get'), writes: count('set') }
 }
 
-for (const [name, { args = [], readable, begin }] of Object.entries(troubles)) {
-  for (const [server, prefix, where] of places) {
+for (const [name, { args = [], readable, start }] of Object.entries(faults)) {
+  for (const [server, prefix, where] of combinations) {
     test(
       `all endpoints return 503 during ${name} of a ${server} (${where}), then recover [F-15]`,
       { skip: skipWithout(server) },
@@ -162,26 +167,29 @@ for (const [name, { args = [], readable, begin }] of Object.entries(troubles)) {
           options: { prefix, store: redisStore(await connect(t, port)) }
         })
         const steps = Object.entries(await prepare(flow))
-        const asked = { all: flow.provider.requests.length, tokens: flow.provider.count('/token') }
+        const requestCounts = {
+          all: flow.provider.requests.length,
+          tokens: flow.provider.count('/token')
+        }
         const before = await commandsAt(admin)
-        const end = await begin(t, port, admin)
+        const end = await start(t, port, admin)
         // Cached responses of the store must be a second old.
         await sleep(1_050)
-        const since = performance.now()
+        const startedAt = performance.now()
         const rounds = 15
         for (let round = 0; round < rounds; round++) {
-          for (const [step, { ask, refused, reads }] of steps) {
-            const reply = await ask()
+          for (const [step, { send, assertRejected, reads }] of steps) {
+            const reply = await send()
             if (reads && readable) {
               assert.equal(reply.status, 200, 'what is only looked up is found')
               continue
             }
-            refused(reply)
+            assertRejected(reply)
             assert.equal(reply.headers.get('retry-after'), '5', step)
             assert.deepEqual(reply.cookies, [], step)
           }
         }
-        const probes = Math.ceil((performance.now() - since) / 1_000)
+        const probes = Math.ceil((performance.now() - startedAt) / 1_000)
         await end()
         const after = await commandsAt(admin)
         const [reads, writes] = [after.reads - before.reads, after.writes - before.writes]
@@ -192,18 +200,18 @@ for (const [name, { args = [], readable, begin }] of Object.entries(troubles)) {
         assert.ok(reads + writes >= 6, 'it was asked')
         assert.equal(
           flow.provider.requests.length,
-          asked.all,
+          requestCounts.all,
           'the provider was not asked for anything'
         )
 
         await sleep(1_000)
-        for (const [step, { ask, status }] of steps) {
-          assert.equal((await ask()).status, status, `${step} afterwards`)
+        for (const [step, { send, status }] of steps) {
+          assert.equal((await send()).status, status, `${step} afterwards`)
         }
-        const again = Object.fromEntries(
-          await Promise.all(steps.map(async ([step, { ask }]) => [step, (await ask()).status]))
+        const retried = Object.fromEntries(
+          await Promise.all(steps.map(async ([step, { send }]) => [step, (await send()).status]))
         )
-        assert.deepEqual(again, {
+        assert.deepEqual(retried, {
           consent: 400,
           callback: 400,
           code: 400,
@@ -212,7 +220,7 @@ for (const [name, { args = [], readable, begin }] of Object.entries(troubles)) {
           'revoke an access token': 200,
           '/mcp': 200
         })
-        assert.equal(flow.provider.count('/token'), asked.tokens + 2)
+        assert.equal(flow.provider.count('/token'), requestCounts.tokens + 2)
       }
     )
   }
@@ -230,9 +238,9 @@ async function startPair (t: TestContext): Promise<Pair> {
     await startRedis(t, { args: ['--repl-diskless-sync-delay', '0'] }),
     await startRedis(t)
   ]
-  const [admin, other] = [await connect(t, primary.port), await connect(t, replica.port)]
-  await other.replicaof('127.0.0.1', String(primary.port))
-  while (!/master_link_status:up/.test(await other.info('replication'))) await sleep(20)
+  const [admin, secondClient] = [await connect(t, primary.port), await connect(t, replica.port)]
+  await secondClient.replicaof('127.0.0.1', String(primary.port))
+  while (!/master_link_status:up/.test(await secondClient.info('replication'))) await sleep(20)
   let current = redisStore(await connect(t, primary.port))
   return {
     store: {
@@ -246,12 +254,14 @@ async function startPair (t: TestContext): Promise<Pair> {
       await admin.call('WAIT', '1', '1000')
       await admin.call('ACL', 'SETUSER', 'default', '-psync', '-sync', '-replconf')
       await admin.call('CLIENT', 'KILL', 'TYPE', 'REPLICA')
-      while (!/master_link_status:down/.test(await other.info('replication'))) await sleep(20)
+      while (!/master_link_status:down/.test(await secondClient.info('replication'))) {
+        await sleep(20)
+      }
     },
     /** Stops the primary and promotes the replica. */
     async failOver () {
       primary.process.kill('SIGKILL')
-      await other.replicaof('NO', 'ONE')
+      await secondClient.replicaof('NO', 'ONE')
       current = redisStore(await connect(t, replica.port))
     }
   }
@@ -267,31 +277,33 @@ for (const [where, prefix] of Object.entries(prefixes)) {
       const id = await flow.register()
       const browser = openBrowser()
       const code = await flow.login(id)
-      const answer = await flow.approve(browser, flow.params(id))
+      const callbackQuery = await flow.approve(browser, flow.params(id))
       const cookie = browser.cookie()
-      const comeBack = async () =>
-        await flow.send(`/oauth/callback?${answer}`, { headers: { accept: 'text/html', cookie } })
+      const sendCallback = async () =>
+        await flow.send(`/oauth/callback?${callbackQuery}`, {
+          headers: { accept: 'text/html', cookie }
+        })
       const codeIn = ({ location }: Reply) => location?.searchParams.get('code') ?? ''
 
       await cut()
       const first = await flow.token(redeem(id, code))
       assert.equal(first.status, 200)
-      const back = await comeBack()
-      const second = await flow.token(redeem(id, codeIn(back)))
+      const callback = await sendCallback()
+      const second = await flow.token(redeem(id, codeIn(callback)))
       assert.equal(second.status, 200)
       await failOver()
 
-      const late = await Promise.all(
+      const failures = await Promise.all(
         Array.from(
           { length: 20 },
           (_, index) => (flow.instances[index % 2] as Flow).token(redeem(id, code))
         )
       )
-      for (const reply of late) isError(reply, 400, 'invalid_grant')
-      const again = await comeBack()
-      assert.equal(again.status, 302, 'that the login came back is forgotten')
+      for (const reply of failures) isError(reply, 400, 'invalid_grant')
+      const retried = await sendCallback()
+      assert.equal(retried.status, 302, 'that the login came back is forgotten')
       isError(
-        await flow.token(redeem(id, codeIn(again))),
+        await flow.token(redeem(id, codeIn(retried))),
         400,
         'invalid_grant',
         'but it is worth nothing'

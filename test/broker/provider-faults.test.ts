@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { matrix, type Harness } from '../support/matrix.ts'
 import { isError, isPage, openBrowser, redeem, type Flow, type Reply } from '../support/flow.ts'
-import { skip as noCertificate, startUntrusted } from '../support/certificate.ts'
+import { skip as noCertificate, startUntrustedServer } from '../support/certificate.ts'
 import { createKey } from '../support/issuer.ts'
 import type { Fault, StubProvider } from '../support/stub-provider.ts'
 
@@ -17,45 +17,48 @@ interface Steps {
  * Three logins, each one at the first step that needs the provider. The steps continue at the given
  * instance, which may have been started during the fault.
  */
-async function pending ({ startFlow }: Harness): Promise<{ flow: Flow, late(): Promise<Steps> }> {
+async function startLogins (
+  { startFlow }: Harness
+): Promise<{ flow: Flow, continueLogin(): Promise<Steps> }> {
   const flow = await startFlow()
   const id = await flow.register()
   const code = await flow.login(id)
-  const [asking, returning] = [openBrowser(), openBrowser()]
-  const answer = await flow.approve(returning, flow.params(id))
-  const request = await flow.form(asking, flow.params(id))
+  const [consentBrowser, callbackBrowser] = [openBrowser(), openBrowser()]
+  const callbackQuery = await flow.approve(callbackBrowser, flow.params(id))
+  const request = await flow.form(consentBrowser, flow.params(id))
   return {
     flow,
-    async late () {
+    async continueLogin () {
       const instance = await flow.addInstance()
       return {
-        consent: () => asking.post(instance, '/oauth/consent', { request, action: 'approve' }),
-        callback: () => returning.get(instance, `/oauth/callback?${answer}`),
+        consent: () =>
+          consentBrowser.post(instance, '/oauth/consent', { request, action: 'approve' }),
+        callback: () => callbackBrowser.get(instance, `/oauth/callback?${callbackQuery}`),
         token: () => instance.token(redeem(id, code))
       }
     }
   }
 }
 
-type Spoil = (provider: StubProvider) => unknown
+type ApplyFault = (provider: StubProvider) => unknown
 
 /**
  * Asserts that each step fails and consumes nothing: after the provider has recovered, each step
  * succeeds.
  */
-async function waits (
-  place: Harness,
-  spoils: Array<[name: string, spoil: Spoil, status: number]>
+async function recovers (
+  harness: Harness,
+  faults: Array<[name: string, applyFault: ApplyFault, status: number]>
 ): Promise<void> {
-  const { flow, late } = await pending(place)
-  const sound = flow.provider.metadata
-  const asked = flow.provider.requests.length
-  let steps = await late()
-  for (const [name, spoil, status] of spoils) {
+  const { flow, continueLogin } = await startLogins(harness)
+  const validMetadata = flow.provider.metadata
+  const requestCount = flow.provider.requests.length
+  let steps = await continueLogin()
+  for (const [name, applyFault, status] of faults) {
     flow.provider.fail.clear()
-    flow.provider.metadata = { ...sound }
-    spoil(flow.provider)
-    steps = await late()
+    flow.provider.metadata = { ...validMetadata }
+    applyFault(flow.provider)
+    steps = await continueLogin()
     for (const page of [await steps.consent(), await steps.callback()]) {
       isPage(page, status, 'temporarily_unavailable', name)
       assert.equal(page.headers.get('retry-after'), '5')
@@ -65,9 +68,13 @@ async function waits (
     isError(tokens, status, 'temporarily_unavailable', name)
     assert.equal(tokens.headers.get('retry-after'), '5')
   }
-  assert.equal(flow.provider.requests.length, asked, 'nothing but the metadata was asked for')
+  assert.equal(
+    flow.provider.requests.length,
+    requestCount,
+    'nothing but the metadata was asked for'
+  )
   flow.provider.fail.clear()
-  flow.provider.metadata = sound
+  flow.provider.metadata = validMetadata
   // The broker pauses before it requests the metadata again.
   while ((await steps.consent()).status !== 303) await sleep(100)
   assert.equal((await steps.callback()).status, 302)
@@ -95,9 +102,9 @@ for (
 ) {
   matrix(
     `all login steps fail, then recover, if the metadata are ${name}`,
-    place =>
-      waits(
-        place,
+    harness =>
+      recovers(
+        harness,
         Object.entries(outcomes).map((
           [fault, status]
         ) => [fault, ({ fail }) => fail.set('/metadata', fault as Fault), status])
@@ -132,37 +139,37 @@ const hostile = [
 
 matrix(
   'all login steps fail, then recover, if endpoint URLs are invalid [M-07]',
-  place =>
-    waits(
-      place,
+  harness =>
+    recovers(
+      harness,
       hostile.map((value, index) => {
         const endpoint = endpoints[index % endpoints.length] as string
-        return [`${endpoint} ${String(value)}`, upstream => {
-          upstream.metadata[endpoint] = value
+        return [`${endpoint} ${String(value)}`, provider => {
+          provider.metadata[endpoint] = value
         }, 503]
       })
     )
 )
 
-matrix('all login steps fail for metadata of another issuer [M-08]', place =>
-  waits(place, [
+matrix('all login steps fail for metadata of another issuer [M-08]', harness =>
+  recovers(harness, [
     ...[(issuer: string) => `${issuer}/`, (issuer: string) =>
       issuer.toUpperCase(), () =>
       `https://${canary}.example`, () =>
       undefined, () =>
-      null].map(spell => (
-        [String(spell), upstream => {
-          upstream.metadata['issuer'] = spell(upstream.issuer)
-        }, 503] as [string, Spoil, number]
+      null].map(issuer => (
+        [String(issuer), provider => {
+          provider.metadata['issuer'] = issuer(provider.issuer)
+        }, 503] as [string, ApplyFault, number]
       ))
   ]))
 
 matrix(
   'POST /oauth/consent returns 502 without an authorization endpoint [U-01]',
-  async (place) => {
-    const { flow, late } = await pending(place)
+  async (harness) => {
+    const { flow, continueLogin } = await startLogins(harness)
     flow.provider.metadata['authorization_endpoint'] = undefined
-    const { consent, callback, token } = await late()
+    const { consent, callback, token } = await continueLogin()
     isPage(await consent(), 502, 'temporarily_unavailable')
     assert.equal((await callback()).status, 302)
     assert.equal((await token()).status, 200)
@@ -170,7 +177,7 @@ matrix(
 )
 
 for (
-  const [name, spoil] of Object.entries<Spoil>({
+  const [name, applyFault] of Object.entries<ApplyFault>({
     'another content type [U-07]': ({ fail, metadata }) =>
       fail.set('/metadata', { status: 200, body: JSON.stringify(metadata), type: 'text/html' }),
     'members we do not know [M-10]': ({ metadata }) =>
@@ -188,10 +195,10 @@ for (
     }
   })
 ) {
-  matrix(`POST /oauth/token succeeds if the metadata have ${name}`, async (place) => {
-    const { flow, late } = await pending(place)
-    spoil(flow.provider)
-    const { consent, callback, token } = await late()
+  matrix(`POST /oauth/token succeeds if the metadata have ${name}`, async (harness) => {
+    const { flow, continueLogin } = await startLogins(harness)
+    applyFault(flow.provider)
+    const { consent, callback, token } = await continueLogin()
     const { status, location } = await consent()
     assert.deepEqual([
       status,
@@ -205,11 +212,11 @@ for (
 
 matrix(
   'POST /oauth/consent shares one metadata request among concurrent logins [U-08 M-13]',
-  async (place) => {
-    const { flow, late } = await pending(place)
+  async (harness) => {
+    const { flow, continueLogin } = await startLogins(harness)
     flow.provider.fail.set('/metadata', 'unavailable')
     const before = flow.provider.lookups
-    const { consent, token } = await late()
+    const { consent, token } = await continueLogin()
     const replies = await Promise.all(
       Array.from({ length: 50 }, (_, index) => index % 2 ? consent() : token())
     )
@@ -253,10 +260,10 @@ matrix(
     for (const keys of [[], [{ kty: 'oct', k: 'AAAA', kid: 'upstream', alg: 'ES256' }]]) {
       const flow = await startFlow()
       const id = await flow.register()
-      const sound = flow.provider.keys
+      const validKeys = flow.provider.keys
       flow.provider.keys = keys
       isError(await flow.token(redeem(id, await flow.login(id))), 400, 'invalid_grant')
-      flow.provider.keys = sound
+      flow.provider.keys = validKeys
       t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 61_000 })
       assert.ok((await flow.tokens(id)).access_token)
       t.mock.timers.reset()
@@ -308,11 +315,11 @@ matrix(
       codes.map(async code => ({ code, reply: await flow.token(redeem(id, code)) }))
     )
     assert.equal(flow.provider.most, 50)
-    const busy = replies.filter(({ reply }) => reply.status !== 200)
+    const rejected = replies.filter(({ reply }) => reply.status !== 200)
     // The requests beyond the queue, and those that waited for five seconds.
-    assert.ok(busy.length >= 10, String(busy.length))
+    assert.ok(rejected.length >= 10, String(rejected.length))
     flow.provider.delay = 0
-    for (const { code, reply } of busy) {
+    for (const { code, reply } of rejected) {
       isError(reply, 503, 'temporarily_unavailable')
       assert.ok(reply.headers.get('retry-after'))
       assert.equal((await flow.token(redeem(id, code))).status, 200)
@@ -325,7 +332,7 @@ matrix(
 matrix(
   'POST /oauth/consent returns a page and logs why the provider is unreachable [F-29 F-30]',
   async ({ startFlow }, t) => {
-    const { port, requests } = await startUntrusted(t, 'localhost', (_request, response) => {
+    const { port, requests } = await startUntrustedServer(t, 'localhost', (_request, response) => {
       response.end('{}')
     })
     for (

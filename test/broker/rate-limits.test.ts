@@ -5,11 +5,11 @@ import rateLimit from '@fastify/rate-limit'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { matrix } from '../support/matrix.ts'
 import { isError, isPage, query, redeem, renew, type Flow, type Reply } from '../support/flow.ts'
-import { watch } from '../support/stores.ts'
+import { recordWrites } from '../support/stores.ts'
 import { sweep } from '../support/sweep.ts'
 
 /** A host with the rate limits of docs/security.md. */
-function limitedTo (max: number): () => Promise<FastifyInstance> {
+function hostWithLimit (max: number): () => Promise<FastifyInstance> {
   return async () => {
     const app = Fastify()
     await app.register(rateLimit, { global: false })
@@ -32,10 +32,10 @@ function registration (flow: Flow, headers: Record<string, string> = {}): Promis
 matrix(
   'POST /oauth/token keeps the 429 and Retry-After of the host [R-22 T-30 A-21]',
   async ({ startFlow }) => {
-    const flow = await startFlow({ app: limitedTo(4) })
+    const flow = await startFlow({ app: hostWithLimit(4) })
     const id = await flow.register()
-    const asked = flow.params(id)
-    assert.equal((await flow.authorize(asked)).status, 200)
+    const params = flow.params(id)
+    assert.equal((await flow.authorize(params)).status, 200)
     isError(await flow.token(redeem(id, 'guess')), 400, 'invalid_grant')
     isError(await flow.token(renew(id, 'guess')), 400, 'invalid_grant')
 
@@ -48,7 +48,7 @@ matrix(
       ['T-30', await flow.token(redeem(id, 'guess'))],
       ['T-30', await flow.token(renew(id, 'guess'))],
       ['revoke', await flow.revoke({ client_id: id, token: 'x' })],
-      ['A-21', await flow.send(`/oauth/authorize?${query(asked)}`)],
+      ['A-21', await flow.send(`/oauth/authorize?${query(params)}`)],
       ['/mcp', await flow.call('x')]
     ]
     for (const [name, reply] of programs) {
@@ -64,7 +64,7 @@ matrix(
     }
     for (
       const [name, page] of Object.entries({
-        'A-21': await flow.authorize(asked),
+        'A-21': await flow.authorize(params),
         consent: await flow.send('/oauth/consent', {
           method: 'POST',
           headers: { ...form, ...html },
@@ -91,10 +91,10 @@ function heapUsed (): number {
 matrix(
   'POST /oauth/register and the others leave nothing behind after a flood [D11 R-22 T-30 A-21]',
   async ({ startFlow }) => {
-    const { wrap, written } = watch()
+    const { wrap, writes } = recordWrites()
     const flow = await startFlow({ wrap, app: async () => Fastify() })
     const id = await flow.register()
-    const asked = query(flow.params(id, { state: undefined }))
+    const authorizationQuery = query(flow.params(id, { state: undefined }))
     const post = async (path: string, type: string, payload: string, ip = '192.0.2.1') => (
       (await flow.app.inject({
         method: 'POST',
@@ -113,7 +113,9 @@ matrix(
             JSON.stringify({ redirect_uris: [`https://app.example/${index}`] }),
             `2001:db8:${index.toString(16)}::1`
           ),
-          (await flow.app.inject(`${flow.prefix}/oauth/authorize?${asked}&state=${index}`))
+          (await flow.app.inject(
+            `${flow.prefix}/oauth/authorize?${authorizationQuery}&state=${index}`
+          ))
             .statusCode,
           await post('token', form['content-type'], query(redeem(id, String(index)))),
           await post('token', form['content-type'], query(renew(id, String(index))))
@@ -125,9 +127,9 @@ matrix(
     const before = heapUsed()
     const rounds = sweep(2000)
     await flood(100, 100 + rounds)
-    const grown = heapUsed() - before
-    assert.ok(grown < rounds * 2048 + 256 * 1024, `${4 * rounds} requests left ${grown} bytes`)
-    assert.deepEqual(written, [])
+    const growth = heapUsed() - before
+    assert.ok(growth < rounds * 2048 + 256 * 1024, `${4 * rounds} requests left ${growth} bytes`)
+    assert.deepEqual(writes, [])
     assert.ok((await flow.tokens(id)).access_token, 'and whoever means well gets in')
   },
   { serial: true }

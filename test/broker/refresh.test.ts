@@ -4,7 +4,7 @@ import { McpOAuthError } from '../../lib/errors.ts'
 import type { McpOAuthOptions, Store } from '../../lib/index.ts'
 import { matrix } from '../support/matrix.ts'
 import { claimsOf, isError, redeem, renew, type Flow, type Instance } from '../support/flow.ts'
-import { racing, watch } from '../support/stores.ts'
+import { racing, recordWrites } from '../support/stores.ts'
 
 async function session (flow: Flow, params: Record<string, string> = {}) {
   const id = await flow.register()
@@ -24,7 +24,7 @@ matrix(
     const { id, tokens, refresh } = await session(flow)
     const { access_token: access, refresh_token: token } = tokens
     const other = await flow.register()
-    const asked = flow.provider.count('/token')
+    const requestCount = flow.provider.count('/token')
     const code = await flow.login(id)
     for (
       const value of [
@@ -62,7 +62,7 @@ matrix(
       'invalid_target',
       'T-20'
     )
-    assert.equal(flow.provider.count('/token'), asked)
+    assert.equal(flow.provider.count('/token'), requestCount)
     assert.equal((await refresh(token, { resource: flow.resource, scope: 'mcp:read' })).status, 200)
   }
 )
@@ -104,9 +104,9 @@ matrix(
 matrix('POST /oauth/token narrows the access token, not the grant', async ({ startFlow }) => {
   const flow = await startFlow()
   const { tokens, refresh } = await session(flow, { scope: 'mcp:read mcp:write' })
-  const narrow = (await refresh(tokens.refresh_token, { scope: 'mcp:read' })).json()
-  assert.equal(claimsOf(narrow['access_token'])['scope'], 'mcp:read')
-  assert.equal((await refresh(narrow['refresh_token'])).json()['scope'], 'mcp:read mcp:write')
+  const narrowed = (await refresh(tokens.refresh_token, { scope: 'mcp:read' })).json()
+  assert.equal(claimsOf(narrowed['access_token'])['scope'], 'mcp:read')
+  assert.equal((await refresh(narrowed['refresh_token'])).json()['scope'], 'mcp:read mcp:write')
 })
 
 matrix(
@@ -261,10 +261,10 @@ matrix(
         assert.equal(reply.status, 200, rotation)
         token = reply.json()['refresh_token']
       }
-      const presented = flow.provider.requests.filter(({ params }) =>
+      const refreshRequests = flow.provider.requests.filter(({ params }) =>
         params.get('grant_type') === 'refresh_token'
       ).map(({ params }) => params.get('refresh_token'))
-      assert.equal(new Set(presented).size, rotation === 'rotated' ? 3 : 1)
+      assert.equal(new Set(refreshRequests).size, rotation === 'rotated' ? 3 : 1)
     }
   }
 )
@@ -273,7 +273,7 @@ matrix(
   'POST /oauth/token returns no refresh token if the provider returns none',
   async ({ startFlow }) => {
     const flow = await startFlow()
-    flow.provider.answer = { refresh_token: undefined }
+    flow.provider.tokenOverrides = { refresh_token: undefined }
     const { tokens } = await session(flow)
     assert.deepEqual(Object.keys(tokens), ['access_token', 'token_type', 'expires_in', 'scope'])
   }
@@ -282,21 +282,21 @@ matrix(
 matrix(
   'POST /oauth/token returns a refresh token if the user can be rechecked',
   async ({ startFlow }) => {
-    let gone = false
+    let removed = false
     const provider = {
       recheck: true,
       identify: async () => {
-        if (gone) throw new Error('401')
+        if (removed) throw new Error('401')
         return { sub: 7, login: 'alice' }
       }
     }
     const flow = await startFlow({ options: { provider } })
-    flow.provider.answer = { refresh_token: undefined, id_token: undefined }
+    flow.provider.tokenOverrides = { refresh_token: undefined, id_token: undefined }
     const { tokens, refresh } = await session(flow)
     assert.equal(claimsOf(tokens.access_token)['sub'], '7')
     const next = (await refresh(tokens.refresh_token)).json()
     assert.equal(claimsOf(next['access_token'])['sub'], '7')
-    gone = true
+    removed = true
     isError(await refresh(next['refresh_token']), 400, 'invalid_grant')
     assert.equal(flow.provider.count('/token'), 1)
   }
@@ -428,10 +428,10 @@ matrix(
     )
     end = -Infinity
     assert.equal((await flow.call(two.tokens.access_token)).status, 200)
-    const asked = flow.provider.count('/token')
+    const requestCount = flow.provider.count('/token')
     isError(await two.refresh(two.tokens.refresh_token), 400, 'invalid_grant')
     isError(await two.refresh(two.tokens.refresh_token), 400, 'invalid_grant')
-    assert.equal(flow.provider.count('/token'), asked + 1, 'no loops')
+    assert.equal(flow.provider.count('/token'), requestCount + 1, 'no loops')
   }
 )
 
@@ -456,16 +456,16 @@ matrix(
 matrix(
   'POST /oauth/token ignores a stored response under the key of another token [S-02]',
   async ({ startFlow }) => {
-    const { wrap, written } = watch()
+    const { wrap, writes } = recordWrites()
     let store: Store | undefined
     const flow = await startFlow({ wrap: inner => wrap(store = inner) })
     const victim = await session(flow)
     flow.provider.user = 'mallory'
-    const thief = await session(flow)
+    const attacker = await session(flow)
     await victim.refresh(victim.tokens.refresh_token)
-    await thief.refresh(thief.tokens.refresh_token)
-    const [answer, other] = written.filter(({ key }) => key.includes(':refreshed:'))
-    await store?.put(other?.key ?? '', answer?.value ?? '', 30)
-    isError(await thief.refresh(thief.tokens.refresh_token), 400, 'invalid_grant')
+    await attacker.refresh(attacker.tokens.refresh_token)
+    const [entry, otherEntry] = writes.filter(({ key }) => key.includes(':refreshed:'))
+    await store?.put(otherEntry?.key ?? '', entry?.value ?? '', 30)
+    isError(await attacker.refresh(attacker.tokens.refresh_token), 400, 'invalid_grant')
   }
 )

@@ -10,7 +10,7 @@ import { accessTokenSeconds } from '../../lib/limits.ts'
 
 /** A revocation whose provider fails with `state.failure`, and the tokens revoked there. */
 function setUp ({ delays = [1, 5, 30] }: { delays?: number[] } = {}) {
-  const asked: string[] = []
+  const requests: string[] = []
   const warnings: string[] = []
   const ignore = () => {}
   const state = { failure: null as Error | null }
@@ -20,7 +20,7 @@ function setUp ({ delays = [1, 5, 30] }: { delays?: number[] } = {}) {
     sealer: createSealer(['a test secret that is long enough to be one']),
     provider: {
       revoke: async (token) => {
-        asked.push(token)
+        requests.push(token)
         if (state.failure) throw state.failure
       }
     },
@@ -34,7 +34,7 @@ function setUp ({ delays = [1, 5, 30] }: { delays?: number[] } = {}) {
     },
     delays
   })
-  return { asked, warnings, state, store, revocation }
+  return { requests, warnings, state, store, revocation }
 }
 
 test('end() tries an unavailable provider four times, then logs a warning [V-07]', async () => {
@@ -46,57 +46,57 @@ test('end() tries an unavailable provider four times, then logs a warning [V-07]
       'storeUnavailable'
     ] as const
   ) {
-    const { asked, warnings, state, revocation } = setUp()
+    const { requests, warnings, state, revocation } = setUp()
     state.failure = new McpOAuthError(kind)
     await revocation.note('grant', 'token', 0)
     await revocation.end('grant', 0)
     while (warnings.length === 0) await sleep(5)
-    assert.deepEqual(asked, Array(4).fill('token'))
+    assert.deepEqual(requests, Array(4).fill('token'))
     assert.deepEqual(warnings, ['Could not revoke a grant at the provider'])
   }
 })
 
 test('end() does not repeat a revocation that was refused or failed unexpectedly [V-07]', async () => {
   for (const failure of [new McpOAuthError('invalidGrant'), new TypeError('a mistake')]) {
-    const { asked, warnings, state, revocation } = setUp()
+    const { requests, warnings, state, revocation } = setUp()
     state.failure = failure
     await revocation.end('grant', 0, 'token')
     while (warnings.length === 0) await sleep(5)
-    assert.equal(asked.length, 1)
+    assert.equal(requests.length, 1)
   }
 })
 
 test('end() resolves before a retry and keeps no process alive for it [V-07]', async () => {
-  const { asked, state, revocation } = setUp({ delays: [60_000] })
+  const { requests, state, revocation } = setUp({ delays: [60_000] })
   const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
   const before = timers()
   state.failure = new McpOAuthError('providerUnavailable')
   await revocation.end('grant', 0, 'token')
-  while (asked.length === 0) await sleep(1)
+  while (requests.length === 0) await sleep(1)
   assert.equal(timers(), before)
 })
 
 test(
   'end() prefers the noted token to the carried one until the note expires [V-06]',
   async () => {
-    const { asked, revocation } = setUp()
+    const { requests, revocation } = setUp()
     await revocation.note('one', 'new', 0)
     await revocation.end('one', accessTokenSeconds - 1, 'old')
     await revocation.note('two', 'new', 0)
     await revocation.end('two', accessTokenSeconds + 1, 'old')
     await revocation.end('three', 0)
-    while (asked.length < 2) await sleep(1)
-    assert.deepEqual(asked, ['new', 'old'])
+    while (requests.length < 2) await sleep(1)
+    assert.deepEqual(requests, ['new', 'old'])
   }
 )
 
 test('note() revokes a token that was noted after the grant ended [V-05]', async () => {
-  const { asked, revocation } = setUp()
+  const { requests, revocation } = setUp()
   assert.equal(await revocation.isNoted('grant'), false)
   assert.equal(await revocation.note('grant', 'one', 0), true)
   assert.equal(await revocation.isNoted('grant'), true)
   await Promise.all(Array.from({ length: 5 }, () => revocation.end('grant', 0)))
   assert.equal(await revocation.note('grant', 'two', 0), false)
-  while (asked.length < 2) await sleep(1)
-  assert.deepEqual(asked.sort(), ['one', 'two'])
+  while (requests.length < 2) await sleep(1)
+  assert.deepEqual(requests.sort(), ['one', 'two'])
 })

@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Store } from '../../lib/index.ts'
 import { matrix } from '../support/matrix.ts'
 import { isError, renew, type Flow, type Reply } from '../support/flow.ts'
-import { watch } from '../support/stores.ts'
+import { recordWrites } from '../support/stores.ts'
 
-function isDone (reply: Reply): void {
+function isSuccess (reply: Reply): void {
   assert.deepEqual([reply.status, reply.text], [200, ''])
   assert.equal(reply.headers.get('access-control-allow-origin'), '*', 'G-17')
 }
@@ -29,8 +29,8 @@ matrix(
         'é',
         'eyJhbGciOiJub25lIn0.eyJnaWQiOiJ4In0.'
       ]
-    ) isDone(await flow.revoke({ client_id: id, token }))
-    for (const token of [access, refresh]) isDone(await flow.revoke({ client_id: other, token }))
+    ) isSuccess(await flow.revoke({ client_id: id, token }))
+    for (const token of [access, refresh]) isSuccess(await flow.revoke({ client_id: other, token }))
     isError(
       await flow.revoke({ client_id: id, token: 'x'.repeat(100_000) }),
       413,
@@ -71,7 +71,7 @@ function endedAt ({ provider }: Flow): Array<string | null> {
   )
 }
 
-async function arrived (flow: Flow, count: number): Promise<void> {
+async function waitForRevocations (flow: Flow, count: number): Promise<void> {
   while (flow.provider.count('/revoke') < count) await sleep(10)
 }
 
@@ -88,11 +88,11 @@ for (
       const id = await flow.register()
       const tokens = await flow.tokens(id)
       const [upstreamToken = ''] = flow.provider.refreshTokens.keys()
-      const bystander = await flow.tokens(id)
+      const unaffected = await flow.tokens(id)
       for (const instance of flow.instances) {
         assert.equal((await instance.call(tokens.access_token)).status, 200)
       }
-      isDone(await flow.revoke({ client_id: id, token: tokens[kind], token_type_hint: hint }))
+      isSuccess(await flow.revoke({ client_id: id, token: tokens[kind], token_type_hint: hint }))
       assert.equal(
         (await flow.call(tokens.access_token)).status,
         401,
@@ -100,13 +100,13 @@ for (
       )
       await sleep(1_050)
       for (const instance of flow.instances) {
-        const refused = await instance.call(tokens.access_token)
-        assert.equal(refused.status, 401)
-        assert.match(refused.headers.get('www-authenticate') ?? '', /error="invalid_token"/)
+        const rejected = await instance.call(tokens.access_token)
+        assert.equal(rejected.status, 401)
+        assert.match(rejected.headers.get('www-authenticate') ?? '', /error="invalid_token"/)
         isError(await instance.token(renew(id, tokens.refresh_token)), 400, 'invalid_grant')
-        assert.equal((await instance.call(bystander.access_token)).status, 200)
+        assert.equal((await instance.call(unaffected.access_token)).status, 200)
         for (const token of [tokens.access_token, tokens.refresh_token]) {
-          isDone(await instance.revoke({ client_id: id, token }))
+          isSuccess(await instance.revoke({ client_id: id, token }))
         }
       }
       assert.deepEqual(endedAt(flow), [upstreamToken], 'once')
@@ -130,8 +130,8 @@ matrix(
       flow.provider.requests.length = 0
       const generations = [await flow.tokens(id)]
       generations.push((await flow.token(renew(id, generations[0]?.['refresh_token']))).json())
-      isDone(await other.revoke({ client_id: id, token: generations[generation]?.[revoked] }))
-      await arrived(flow, 1)
+      isSuccess(await other.revoke({ client_id: id, token: generations[generation]?.[revoked] }))
+      await waitForRevocations(flow, 1)
       assert.deepEqual(endedAt(flow), [
         [...flow.provider.refreshTokens.keys(), ...endedAt(flow)].at(-1)
       ])
@@ -144,11 +144,11 @@ matrix(
   'POST /oauth/revoke revokes the access token of a provider without refresh tokens [V-05]',
   async ({ startFlow }) => {
     const flow = await startFlow()
-    flow.provider.answer = { refresh_token: undefined }
+    flow.provider.tokenOverrides = { refresh_token: undefined }
     const id = await flow.register()
     const tokens = await flow.tokens(id)
-    isDone(await flow.revoke({ client_id: id, token: tokens.access_token }))
-    await arrived(flow, 1)
+    isSuccess(await flow.revoke({ client_id: id, token: tokens.access_token }))
+    await waitForRevocations(flow, 1)
     assert.deepEqual(
       endedAt(flow),
       [...flow.provider.canaries].filter(token => token.includes('access'))
@@ -167,7 +167,7 @@ matrix(
     flow.provider.delay = 500
     const refreshing = flow.token(renew(id, tokens.refresh_token))
     while (flow.provider.count('/token') < 2) await sleep(10)
-    isDone(await other.revoke({ client_id: id, token: tokens.access_token }))
+    isSuccess(await other.revoke({ client_id: id, token: tokens.access_token }))
     isError(await refreshing, 400, 'invalid_grant')
     while (flow.provider.refreshTokens.size > 0) await sleep(10)
     assert.equal(endedAt(flow)[0], first)
@@ -181,10 +181,10 @@ matrix(
     const [, other] = flow.instances as [Flow, Flow]
     const id = await flow.register()
     const tokens = await flow.tokens(id)
-    isDone(await other.revoke({ client_id: id, token: tokens.access_token }))
+    isSuccess(await other.revoke({ client_id: id, token: tokens.access_token }))
     assert.equal((await other.call(tokens.access_token)).status, 401)
-    isDone(await flow.revoke({ client_id: id, token: tokens.access_token }))
-    await arrived(flow, 1)
+    isSuccess(await flow.revoke({ client_id: id, token: tokens.access_token }))
+    await waitForRevocations(flow, 1)
     assert.equal(flow.provider.count('/revoke'), 1)
   },
   { shared: false }
@@ -193,18 +193,18 @@ matrix(
 matrix(
   'POST /oauth/token revokes at the provider when authorizeUser refuses a refresh [B-16 V-06]',
   async ({ startFlow }) => {
-    let welcome = true
+    let isAllowed = true
     const flow = await startFlow({
       options: {
-        authorizeUser: () => welcome,
+        authorizeUser: () => isAllowed,
         provider: { identify: async () => ({ sub: 'alice' }) }
       }
     })
     const id = await flow.register()
     const tokens = await flow.tokens(id)
-    welcome = false
+    isAllowed = false
     isError(await flow.token(renew(id, tokens.refresh_token)), 403, 'access_denied')
-    await arrived(flow, 1)
+    await waitForRevocations(flow, 1)
     assert.equal(flow.provider.refreshTokens.size, 0)
   }
 )
@@ -212,19 +212,19 @@ matrix(
 matrix(
   'POST /oauth/revoke ignores a stored provider token of another grant [S-02]',
   async ({ startFlow }) => {
-    const { wrap, written } = watch()
+    const { wrap, writes } = recordWrites()
     let store: Store | undefined
     const flow = await startFlow({ wrap: inner => wrap(store = inner) })
     const id = await flow.register()
     await flow.tokens(id)
-    const thief = await flow.tokens(id)
-    const [theirs, own] = written.filter(({ key }) => key.includes(':upstream:'))
-    await store?.put(own?.key ?? '', theirs?.value ?? '', 60)
-    isDone(await flow.revoke({ client_id: id, token: thief.access_token }))
-    assert.equal((await flow.call(thief.access_token)).status, 401)
-    const mine = await flow.tokens(id)
-    isDone(await flow.revoke({ client_id: id, token: mine.access_token }))
-    await arrived(flow, 1)
+    const attacker = await flow.tokens(id)
+    const [attackerEntry, ownEntry] = writes.filter(({ key }) => key.includes(':upstream:'))
+    await store?.put(ownEntry?.key ?? '', attackerEntry?.value ?? '', 60)
+    isSuccess(await flow.revoke({ client_id: id, token: attacker.access_token }))
+    assert.equal((await flow.call(attacker.access_token)).status, 401)
+    const victim = await flow.tokens(id)
+    isSuccess(await flow.revoke({ client_id: id, token: victim.access_token }))
+    await waitForRevocations(flow, 1)
     assert.deepEqual(endedAt(flow), [
       [...flow.provider.canaries].filter(token => token.includes('refresh')).at(-1)
     ])
@@ -239,14 +239,14 @@ matrix(
       const id = await flow.register()
       const tokens = await flow.tokens(id)
       flow.provider.fail.set('/revoke', fault)
-      isDone(
+      isSuccess(
         await Promise.race([
           flow.revoke({ client_id: id, token: tokens.refresh_token }),
           sleep(2_000, undefined, { ref: false }) as Promise<never>
         ])
       )
       assert.equal((await flow.call(tokens.access_token)).status, 401)
-      await arrived(flow, 1)
+      await waitForRevocations(flow, 1)
       await Promise.race([
         flow.app.close(),
         sleep(2_000, undefined, { ref: false }).then(() => {
@@ -264,10 +264,10 @@ for (const fault of ['error', 'reset', 'unavailable'] as const) {
     const tokens = await flow.tokens(id)
     const [token = ''] = flow.provider.refreshTokens.keys()
     flow.provider.fail.set('/revoke', fault)
-    isDone(await flow.revoke({ client_id: id, token: tokens.access_token }))
-    await arrived(flow, 1)
+    isSuccess(await flow.revoke({ client_id: id, token: tokens.access_token }))
+    await waitForRevocations(flow, 1)
     flow.provider.fail.clear()
-    await arrived(flow, 2)
+    await waitForRevocations(flow, 2)
     assert.deepEqual(endedAt(flow), [token, token])
     assert.ok(!flow.logs.some(line => line.includes('Could not revoke a grant')))
   })
@@ -287,7 +287,7 @@ matrix(
         error_description: `no such token: ${token}`
       })
     })
-    isDone(await flow.revoke({ client_id: id, token: tokens.refresh_token }))
+    isSuccess(await flow.revoke({ client_id: id, token: tokens.refresh_token }))
     while (!flow.logs.some(line => line.includes('Could not revoke a grant'))) await sleep(10)
     assert.doesNotMatch(flow.logs.join(''), /canary-refresh/)
     assert.equal(flow.provider.count('/revoke'), 1, 'a refusal is not asked about again')

@@ -9,13 +9,13 @@ import type { Store } from '../../lib/types.ts'
 import { matrix } from '../support/matrix.ts'
 import { isError, openBrowser, redeem, renew, secret, signIn, startFlow } from '../support/flow.ts'
 import { connect, skip, startRedis } from '../support/redis.ts'
-import { watch } from '../support/stores.ts'
+import { recordWrites } from '../support/stores.ts'
 
 const next = 'another secret that is long enough to be one'
 
-const strangers = /"level":50,.*had none of the secrets given here.*list both first/
-const behind = /"level":50,.*unknown at the other.*deploy/
-const unopened = /"level":50,.*sealed with none of its secrets/
+const unknownSecret = /"level":50,.*had none of the secrets given here.*list both first/
+const missingSecret = /"level":50,.*unknown at the other.*deploy/
+const unopenable = /"level":50,.*sealed with none of its secrets/
 
 /** The number of log lines that match. */
 function count (logs: readonly string[], pattern: RegExp): number {
@@ -26,10 +26,10 @@ matrix(
   'an instance that has no secret in common with the last one starts, and logs how to mend it [F-20]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2, wrap: store => store })
-    assert.equal(count(flow.logs, strangers), 0)
+    assert.equal(count(flow.logs, unknownSecret), 0)
     await flow.addInstance({ secret: next })
-    assert.equal(count(flow.logs, strangers), 1)
-    assert.equal(count(flow.logs, unopened), 0)
+    assert.equal(count(flow.logs, unknownSecret), 1)
+    assert.equal(count(flow.logs, unopenable), 0)
     for (const value of [next, secret]) {
       assert.ok(!flow.logs.join('').includes(value), 'nor does the log contain a secret')
     }
@@ -49,16 +49,16 @@ matrix(
     const tokens = await flow.tokens(id)
     const other = await flow.addInstance({ secret: next })
     assert.equal((await other.call(tokens.access_token)).status, 401)
-    assert.equal(count(flow.logs, unopened), 0, 'an access token is not sealed')
+    assert.equal(count(flow.logs, unopenable), 0, 'an access token is not sealed')
     for (let attempt = 0; attempt < 3; attempt++) {
       isError(await other.token(renew(id, tokens.refresh_token)), 401, 'invalid_client')
-      assert.equal(count(flow.logs, unopened), 1)
+      assert.equal(count(flow.logs, unopenable), 1)
     }
     const [first] = flow.instances
-    const theirs = await other.register()
+    const otherId = await other.register()
     for (let attempt = 0; attempt < 3; attempt++) {
-      isError(await (first as typeof other).token(renew(theirs, 'x')), 401, 'invalid_client')
-      assert.equal(count(flow.logs, unopened), 2)
+      isError(await (first as typeof other).token(renew(otherId, 'x')), 401, 'invalid_client')
+      assert.equal(count(flow.logs, unopenable), 2)
     }
     assert.equal((await flow.token(renew(id, tokens.refresh_token))).status, 200)
   }
@@ -79,14 +79,14 @@ test('values that are expired, or not of our form, are not logged as sealed with
     ]
   ) {
     assert.equal((await flow.token(renew(value, 'x'))).status, 401, value)
-    assert.equal(count(flow.logs, unopened), 0, value)
+    assert.equal(count(flow.logs, unopenable), 0, value)
   }
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 91 * 24 * 3600 * 1000 })
   assert.equal((await flow.token(renew(id, 'x'))).status, 401)
-  assert.equal(count(flow.logs, unopened), 0)
+  assert.equal(count(flow.logs, unopenable), 0)
   const forged = [header, key, iv, text, `${tag.slice(0, -2)}AA`].join('.')
   assert.equal((await flow.token(renew(forged, 'x'))).status, 401)
-  assert.equal(count(flow.logs, unopened), 1)
+  assert.equal(count(flow.logs, unopenable), 1)
 })
 
 matrix(
@@ -101,8 +101,8 @@ matrix(
         options: { secret: steps[0] as string }
       })
       for (const step of steps.slice(1)) await flow.addInstance({ secret: step })
-      assert.equal(count(flow.logs, behind), steps.length === 2 ? 1 : 0)
-      assert.equal(count(flow.logs, strangers), 0)
+      assert.equal(count(flow.logs, missingSecret), steps.length === 2 ? 1 : 0)
+      assert.equal(count(flow.logs, unknownSecret), 0)
     }
   }
 )
@@ -111,7 +111,7 @@ test('the secret that seals at the last instance must be known here [F-21]', asy
   const store = memoryStore()
   const flow = await startFlow(t, { options: { store, secret: [next, secret] } })
   await flow.addInstance({ secret })
-  assert.equal(count(flow.logs, behind), 1)
+  assert.equal(count(flow.logs, missingSecret), 1)
 })
 
 test(
@@ -130,9 +130,9 @@ test(
     const flow = await startFlow(t, { options: { store: store() } })
     assert.doesNotMatch(flow.logs.join(''), /Could not reach the store/)
     await flow.addInstance({ secret: next, store: store(), publicUrl: 'https://test.example.com' })
-    assert.equal(count(flow.logs, strangers), 0, 'another address is another system')
+    assert.equal(count(flow.logs, unknownSecret), 0, 'another address is another system')
     await flow.addInstance({ secret: next, store: store() })
-    assert.equal(count(flow.logs, strangers), 1)
+    assert.equal(count(flow.logs, unknownSecret), 1)
   }
 )
 
@@ -145,13 +145,13 @@ test(
     const { port } = await startRedis(t)
     const client = await connect(t, port)
     const flow = await startFlow(t, { options: { store: redisStore(client) } })
-    const notes = async () =>
+    const readNotes = async () =>
       await Promise.all((await client.keys('*:secret:*')).map(key => client.pttl(key)))
-    const [ttl = 0, ...others] = await notes()
+    const [ttl = 0, ...others] = await readNotes()
     assert.deepEqual(others, [])
     assert.ok(ttl > 30 * 24 * 3_600_000 && ttl <= 31 * 24 * 3_600_000)
     await flow.app.close()
-    const [later = 0] = await notes()
+    const [later = 0] = await readNotes()
     assert.ok(later <= ttl)
   }
 )
@@ -159,26 +159,30 @@ test(
 test('a running instance writes nothing about its secrets after the start [F-20]', async (t) => {
   t.mock.timers.enable({ apis: ['setInterval'] })
   const { get, put, putIfAbsent } = memoryStore()
-  const written: string[] = []
+  const writes: string[] = []
   const store: Store = {
     get,
     putIfAbsent,
     put: (key, value, ttl) => {
-      if (key.includes(':secret:')) written.push(value)
+      if (key.includes(':secret:')) writes.push(value)
       return put(key, value, ttl)
     }
   }
   const flow = await startFlow(t, { options: { store } })
-  assert.equal(written.length, 1)
+  assert.equal(writes.length, 1)
   t.mock.timers.tick(60_000)
   await sleep(20)
   await flow.app.close()
-  assert.equal(written.length, 1)
+  assert.equal(writes.length, 1)
   await flow.addInstance({ secret: next })
-  assert.equal(written.length, 2)
-  assert.equal(new Set(written).size, 2)
+  assert.equal(writes.length, 2)
+  assert.equal(new Set(writes).size, 2)
   await flow.addInstance({ secret: next })
-  assert.equal(count(flow.logs, strangers), 1, 'once: the next start compares with the last one')
+  assert.equal(
+    count(flow.logs, unknownSecret),
+    1,
+    'once: the next start compares with the last one'
+  )
 })
 
 test('a store that is down at the start is logged, and the app starts [F-13 F-20]', async (t) => {
@@ -198,14 +202,14 @@ test('the start logs a Redis that evicts entries when its memory is full [S-08]'
   const client = await connect(t, port)
   const store = redisStore(client)
   for (
-    const [policy, warns] of [['noeviction', false], ['volatile-ttl', false], [
+    const [policy, isLogged] of [['noeviction', false], ['volatile-ttl', false], [
       'allkeys-lru',
       true
     ]] as const
   ) {
     await client.config('SET', 'maxmemory-policy', policy)
     const flow = await startFlow(t, { options: { store } })
-    assert.equal(/maxmemory-policy allkeys-lru/.test(flow.logs.join('')), warns, policy)
+    assert.equal(/maxmemory-policy allkeys-lru/.test(flow.logs.join('')), isLogged, policy)
   }
 })
 
@@ -240,20 +244,20 @@ matrix(
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
-    const stall = () => {
+    const blockEventLoop = () => {
       const end = performance.now() + 2_000
       while (performance.now() < end);
     }
     const browser = openBrowser()
     const request = await flow.form(browser, flow.params(id))
-    setImmediate(stall)
+    setImmediate(blockEventLoop)
     const approved = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
     assert.equal(approved.status, 303)
     const back = await browser.get(
       flow,
       `/oauth/callback?${await signIn(approved.location as URL)}`
     )
-    setImmediate(stall)
+    setImmediate(blockEventLoop)
     const tokens = await flow.token(redeem(id, back.location?.searchParams.get('code') ?? ''))
     assert.equal(tokens.status, 200, tokens.text)
     assert.equal(flow.provider.count('/token'), 1)
@@ -265,7 +269,7 @@ matrix(
 matrix(
   'registrations and consent pages write nothing to the store [F-26 D11 R-22]',
   async ({ startFlow }) => {
-    const { wrap, written } = watch()
+    const { wrap, writes } = recordWrites()
     const flow = await startFlow({ wrap, app: async () => Fastify() })
     const id = await flow.register()
     const body = { redirect_uris: ['http://127.0.0.1/cb'], client_name: 'x'.repeat(100) }
@@ -278,7 +282,7 @@ matrix(
       assert.equal(statusCode, 201)
       if (index % 20 === 0) await flow.form(openBrowser(), flow.params(id))
     }
-    assert.deepEqual(written, [])
+    assert.deepEqual(writes, [])
     assert.ok(await flow.tokens(await flow.register()))
   }
 )

@@ -15,8 +15,8 @@ import {
   signIn,
   verifier
 } from '../support/flow.ts'
-import { opinionatedHost } from '../support/host.ts'
-import { racing, watch } from '../support/stores.ts'
+import { customizedHost } from '../support/host.ts'
+import { racing, recordWrites } from '../support/stores.ts'
 
 const form = { 'content-type': 'application/x-www-form-urlencoded' }
 const grants = [
@@ -38,7 +38,7 @@ matrix(
     const id = await flow.register()
     const other = await flow.register({ client_name: 'Other' })
     const code = await flow.login(id)
-    const good = redeem(id, code)
+    const validRequest = redeem(id, code)
     const basic = (text: string) => ({
       authorization: `Basic ${Buffer.from(text).toString('base64')}`
     })
@@ -50,23 +50,23 @@ matrix(
         headers?: Record<string, string>
       ]
     > = [
-      ['T-01', { ...good, grant_type: undefined }, 'invalid_request'],
+      ['T-01', { ...validRequest, grant_type: undefined }, 'invalid_request'],
       ['T-01 G-18', '', 'invalid_request'],
-      ...Object.keys(good).map(name =>
-        ['T-01 G-11 AZ-15', `${query(good)}&${name}=x`, 'invalid_request'] as [
+      ...Object.keys(validRequest).map(name =>
+        ['T-01 G-11 AZ-15', `${query(validRequest)}&${name}=x`, 'invalid_request'] as [
           string,
           string,
           string
         ]
       ),
       ...grants.map(grant =>
-        ['T-03 TK-09', { ...good, grant_type: grant }, 'unsupported_grant_type'] as [
+        ['T-03 TK-09', { ...validRequest, grant_type: grant }, 'unsupported_grant_type'] as [
           string,
           Record<string, string | undefined>,
           string
         ]
       ),
-      ['T-04', { ...good, code: undefined }, 'invalid_request'],
+      ['T-04', { ...validRequest, code: undefined }, 'invalid_request'],
       ...[
         'x',
         'a.b.c.d.e',
@@ -79,35 +79,35 @@ matrix(
         id,
         'x'.repeat(20_000)
       ].map(value =>
-        ['T-04', { ...good, code: value }, 'invalid_grant'] as [
+        ['T-04', { ...validRequest, code: value }, 'invalid_grant'] as [
           string,
           Record<string, string | undefined>,
           string
         ]
       ),
-      ['T-06 AZ-14', { ...good, client_id: other }, 'invalid_grant'],
+      ['T-06 AZ-14', { ...validRequest, client_id: other }, 'invalid_grant'],
       ...['http://127.0.0.1:4712/callback', `${loopbackUri}/`, 'https://evil.example'].map(uri =>
-        ['T-07', { ...good, redirect_uri: uri }, 'invalid_grant'] as [
+        ['T-07', { ...validRequest, redirect_uri: uri }, 'invalid_grant'] as [
           string,
           Record<string, string | undefined>,
           string
         ]
       ),
-      ['T-08', { ...good, client_id: undefined }, 'invalid_request'],
-      ['T-08', good, 'invalid_client', basic(`${other}:`)],
-      ['T-09', { ...good, code_verifier: undefined }, 'invalid_request'],
+      ['T-08', { ...validRequest, client_id: undefined }, 'invalid_request'],
+      ['T-08', validRequest, 'invalid_client', basic(`${other}:`)],
+      ['T-09', { ...validRequest, code_verifier: undefined }, 'invalid_request'],
       ...[verifier.slice(1), 'x'.repeat(129), `${verifier}+`, `${verifier} `].map(value =>
-        ['T-09', { ...good, code_verifier: value }, 'invalid_request'] as [
+        ['T-09', { ...validRequest, code_verifier: value }, 'invalid_request'] as [
           string,
           Record<string, string | undefined>,
           string
         ]
       ),
-      ['T-09', { ...good, code_verifier: challenge }, 'invalid_grant'],
-      ['T-09', { ...good, code_verifier: 'x'.repeat(43) }, 'invalid_grant'],
-      ['T-10 T-29', { ...good, client_secret: 'x' }, 'invalid_client'],
-      ['T-10', { ...good, client_id: undefined }, 'invalid_client', basic(`${id}:x`)],
-      ['T-10 unknown', { ...good, client_id: 'x' }, 'invalid_client'],
+      ['T-09', { ...validRequest, code_verifier: challenge }, 'invalid_grant'],
+      ['T-09', { ...validRequest, code_verifier: 'x'.repeat(43) }, 'invalid_grant'],
+      ['T-10 T-29', { ...validRequest, client_secret: 'x' }, 'invalid_client'],
+      ['T-10', { ...validRequest, client_id: undefined }, 'invalid_client', basic(`${id}:x`)],
+      ['T-10 unknown', { ...validRequest, client_id: 'x' }, 'invalid_client'],
       ...[
         'Basic',
         'Basic !!',
@@ -120,28 +120,30 @@ matrix(
         'Basic eDo= eDo=',
         'Digest x'
       ].map(value =>
-        ['T-11', { ...good, client_id: undefined }, 'invalid_client', { authorization: value }] as [
+        ['T-11', { ...validRequest, client_id: undefined }, 'invalid_client', {
+          authorization: value
+        }] as [
           string,
           Record<string, string | undefined>,
           string,
           Record<string, string>
         ]
       ),
-      ['T-12', { ...good, client_secret: 'x' }, 'invalid_request', basic(`${id}:x`)],
+      ['T-12', { ...validRequest, client_secret: 'x' }, 'invalid_request', basic(`${id}:x`)],
       ['T-12', {
-        ...good,
+        ...validRequest,
         client_assertion: 'x',
         client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
       }, 'invalid_client'],
-      ['T-16', { ...good, resource: 'https://evil.example/mcp' }, 'invalid_target'],
-      ['T-16', { ...good, resource: `${flow.resource}#f` }, 'invalid_target'],
+      ['T-16', { ...validRequest, resource: 'https://evil.example/mcp' }, 'invalid_target'],
+      ['T-16', { ...validRequest, resource: `${flow.resource}#f` }, 'invalid_target'],
       [
         'T-16',
-        `${query(good)}&resource=${flow.resource}&resource=${flow.resource}`,
+        `${query(validRequest)}&resource=${flow.resource}&resource=${flow.resource}`,
         'invalid_target'
       ],
-      ['G-12', `${query(good)}&x=%zz`, 'invalid_request'],
-      ['G-16', `${query(good)}${'&x=1'.repeat(60)}`, 'invalid_request']
+      ['G-12', `${query(validRequest)}&x=%zz`, 'invalid_request'],
+      ['G-16', `${query(validRequest)}${'&x=1'.repeat(60)}`, 'invalid_request']
     ]
     for (const [name, params, error, headers] of rows) {
       const reply = await flow.token(params, headers)
@@ -179,7 +181,7 @@ matrix(
 
     const reply = await flow.token(
       `${
-        query({ ...good, redirect_uri: undefined, scope: 'mcp:read mcp:write admin' })
+        query({ ...validRequest, redirect_uri: undefined, scope: 'mcp:read mcp:write admin' })
       }&unknown=1&unknown=2&__proto__=x&a[b]=c`
     )
     assert.equal(reply.status, 200, `T-07 after all that the code is good: ${reply.text}`)
@@ -260,9 +262,9 @@ matrix('POST /oauth/token rejects a code after a minute [T-05]', async ({ startF
 matrix('POST /oauth/token allows a code four wrong verifiers [T-09]', async ({ startFlow }) => {
   const flow = await startFlow()
   const id = await flow.register()
-  for (const [wrong, status] of [[4, 200], [5, 400]] as const) {
+  for (const [failures, status] of [[4, 200], [5, 400]] as const) {
     const code = await flow.login(id)
-    for (let index = 0; index < wrong; index++) {
+    for (let index = 0; index < failures; index++) {
       isError(
         await flow.token(redeem(id, code, { code_verifier: `${index}`.padEnd(43, 'x') })),
         400,
@@ -319,10 +321,10 @@ matrix(
       isError(await instance.token(redeem(id, code)), 400, 'invalid_grant')
     }
     assert.equal(flow.provider.count('/token'), 1)
-    const ended = flow.provider.requests.filter(({ path }) => path === '/revoke').map((
+    const revocations = flow.provider.requests.filter(({ path }) => path === '/revoke').map((
       { params }
     ) => params.get('token'))
-    assert.deepEqual(ended, [upstreamToken], 'at the provider too, once')
+    assert.deepEqual(revocations, [upstreamToken], 'at the provider too, once')
   }
 )
 
@@ -437,8 +439,8 @@ matrix(
       const browser = openBrowser()
       const request = await flow.form(browser, flow.params(id))
       ;[step, broken] = [0, index]
-      const attempt = async (ask: () => Promise<Awaited<ReturnType<typeof flow.send>>>) => {
-        const reply = await ask()
+      const attempt = async (request: () => Promise<Awaited<ReturnType<typeof flow.send>>>) => {
+        const reply = await request()
         if (reply.status >= 400) {
           assert.equal(reply.status, 503, reply.text)
           assert.equal(reply.headers.get('retry-after'), '5')
@@ -450,13 +452,13 @@ matrix(
         browser.post(flow, '/oauth/consent', { request, action: 'approve' })
       )
       if (approved.status !== 303) continue
-      const answer = await signIn(approved.location as URL)
+      const callbackQuery = await signIn(approved.location as URL)
       const cookie = browser.cookie()
-      const back = await attempt(() =>
-        flow.send(`/oauth/callback?${answer}`, { headers: { accept: 'text/html', cookie } })
+      const callback = await attempt(() =>
+        flow.send(`/oauth/callback?${callbackQuery}`, { headers: { accept: 'text/html', cookie } })
       )
-      if (back.status !== 302) continue
-      const code = back.location?.searchParams.get('code') ?? ''
+      if (callback.status !== 302) continue
+      const code = callback.location?.searchParams.get('code') ?? ''
       const first = await attempt(() => flow.token(redeem(id, code)))
       if (first.status !== 200) {
         const again = await flow.token(redeem(id, code))
@@ -536,7 +538,7 @@ matrix(
 )
 
 matrix('POST /oauth/token stores nothing for guesses [T-30 S-10]', async ({ startFlow }) => {
-  const { wrap, written } = watch()
+  const { wrap, writes } = recordWrites()
   const flow = await startFlow({ wrap })
   const id = await flow.register()
   for (let index = 0; index < 200; index++) {
@@ -546,13 +548,13 @@ matrix('POST /oauth/token stores nothing for guesses [T-30 S-10]', async ({ star
       'invalid_grant'
     )
   }
-  assert.deepEqual(written, [])
+  assert.deepEqual(writes, [])
 })
 
 matrix(
   'POST /oauth/token behaves the same on a host with its own hooks and parsers [G-19]',
   async ({ startFlow }) => {
-    const flow = await startFlow({ app: () => opinionatedHost({ key: 'x' }) })
+    const flow = await startFlow({ app: () => customizedHost({ key: 'x' }) })
     const id = await flow.register()
     const code = await flow.login(id)
     isError(
@@ -581,7 +583,7 @@ matrix(
 matrix(
   'POST /oauth/token keeps no lasting mark for codes without a login [D11]',
   async ({ startFlow }) => {
-    const { wrap, written } = watch()
+    const { wrap, writes } = recordWrites()
     const flow = await startFlow({ wrap })
     const id = await flow.register()
     for (const more of [{ code_verifier: 'x'.repeat(43) }, {}]) {
@@ -592,8 +594,8 @@ matrix(
         action: 'approve'
       })
       const state = location?.searchParams.get('state') ?? ''
-      const back = await browser.get(flow, `/oauth/callback?code=invented&state=${state}`)
-      const code = back.location?.searchParams.get('code') ?? ''
+      const callback = await browser.get(flow, `/oauth/callback?code=invented&state=${state}`)
+      const code = callback.location?.searchParams.get('code') ?? ''
       for (let attempt = 0; attempt < 7; attempt++) {
         isError(
           await flow.token(redeem(id, code, more)),
@@ -604,7 +606,7 @@ matrix(
     }
     assert.equal(flow.provider.count('/authorize'), 0)
     assert.deepEqual(
-      written.filter(({ key, ttl }) => /:(?:revoked|upstream):/.test(key) || ttl > 3_660),
+      writes.filter(({ key, ttl }) => /:(?:revoked|upstream):/.test(key) || ttl > 3_660),
       []
     )
   }

@@ -173,9 +173,9 @@ async function finishLogin (
   browser: ReturnType<typeof openBrowser>,
   location: URL
 ): Promise<Reply> {
-  const back = await browser.get(instance, `/oauth/callback?${await signIn(location)}`)
-  assert.equal(back.status, 302, back.text)
-  const code = back.location?.searchParams.get('code') ?? ''
+  const callback = await browser.get(instance, `/oauth/callback?${await signIn(location)}`)
+  assert.equal(callback.status, 302, callback.text)
+  const code = callback.location?.searchParams.get('code') ?? ''
   const reply = await instance.token(redeemed(fixture.client, code))
   assert.equal(reply.status, 200, reply.text)
   assert.equal((await instance.call(reply.json()['access_token'])).status, 200)
@@ -350,5 +350,5 @@ test('POST /oauth/token of the thin proxy refreshes with a token of version 0.1.
   })
   const reply = await thin.token(renew(fixture.client.value, fixture.thinRefresh.value))
   assert.equal(reply.status, 200, reply.text)
-  assert.equal(thin.endpoint.arrivals[0]?.form.get('refresh_token'), 'provider-refresh')
+  assert.equal(thin.endpoint.requests[0]?.form.get('refresh_token'), 'provider-refresh')
 })

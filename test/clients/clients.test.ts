@@ -87,7 +87,7 @@ matrix(
         body: '{}'
       })
     let { status } = await call()
-    for (let look = 0; look < 50 && status !== 401; look++) {
+    for (let attempt = 0; attempt < 50 && status !== 401; attempt++) {
       await sleep(100)
       status = (await call()).status
     }
@@ -197,11 +197,11 @@ matrix(
   async ({ startBroker }) => {
     const { mcpUrl } = await startBroker()
     const clientMetadataUrl = 'https://client.example/metadata.json'
-    const asked: string[] = []
+    const clientIds: string[] = []
     const oauth: HeadlessOAuth = {
       ...headlessOAuth({ clientMetadataUrl }),
       redirectToAuthorization: async (url) => {
-        asked.push(url.searchParams.get('client_id') ?? '')
+        clientIds.push(url.searchParams.get('client_id') ?? '')
       }
     }
     const requested: string[] = []
@@ -215,7 +215,7 @@ matrix(
       }),
       UnauthorizedError
     )
-    assert.deepEqual(asked, [clientMetadataUrl])
+    assert.deepEqual(clientIds, [clientMetadataUrl])
     assert.ok(!requested.includes('/oauth/register'))
   }
 )
@@ -266,7 +266,7 @@ function stdio (
   child: ChildProcessWithoutNullStreams
 ): {
   notify: (message: object) => void
-  ask: (id: number, method: string, params: object) => Promise<string>
+  request: (id: number, method: string, params: object) => Promise<string>
 } {
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]()
   const notify = (message: object) => {
@@ -274,7 +274,7 @@ function stdio (
   }
   return {
     notify,
-    async ask (id, method, params) {
+    async request (id, method, params) {
       notify({ id, method, params })
       for (let line = await lines.next(); !line.done; line = await lines.next()) {
         if (JSON.parse(line.value).id === id) return line.value
@@ -292,14 +292,14 @@ test('mcp-remote logs in, calls a tool, and needs no login after a restart [CD-1
   let logins = 0
   const visit = async (url: string) => {
     logins++
-    const { url: back } = await headlessLogin(url, { stopAt })
-    assert.equal((await fetch(back)).status, 200)
+    const { url: callbackUrl } = await headlessLogin(url, { stopAt })
+    assert.equal((await fetch(callbackUrl)).status, 200)
   }
   for (const start of ['first', 'second']) {
     const child = startMcpRemote(t, mcpUrl, { port, folder, visit })
-    const { notify, ask } = stdio(child)
+    const { notify, request } = stdio(child)
     assert.match(
-      await ask(1, 'initialize', {
+      await request(1, 'initialize', {
         protocolVersion: '2025-11-25',
         capabilities: {},
         clientInfo: { name: start, version: '1.0.0' }
@@ -307,7 +307,7 @@ test('mcp-remote logs in, calls a tool, and needs no login after a restart [CD-1
       /serverInfo/
     )
     notify({ method: 'notifications/initialized' })
-    assert.match(await ask(2, 'tools/call', whoami), /authorization/)
+    assert.match(await request(2, 'tools/call', whoami), /authorization/)
     const exited = once(child, 'exit')
     child.kill()
     await exited

@@ -291,7 +291,7 @@ test('find delays failures to an even time, but not clients [C-16]', async () =>
   const settled = documents.find('https://app.example/other.json').then(client => {
     result = client
   })
-  for (let turn = 0; turn < 10; turn++) {
+  for (let tick = 0; tick < 10; tick++) {
     await new Promise(resolve => {
       setImmediate(resolve)
     })

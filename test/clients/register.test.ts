@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import rateLimit from '@fastify/rate-limit'
-import { opinionatedHost } from '../support/host.ts'
+import { customizedHost } from '../support/host.ts'
 import {
   clientId,
   codeRequest,
@@ -10,11 +10,11 @@ import {
   raw,
   redirectUri,
   startThin,
-  wellFormed,
+  authorizationParams,
   type Reply
 } from '../support/thin.ts'
 
-const good = { redirect_uris: [redirectUri] }
+const validMetadata = { redirect_uris: [redirectUri] }
 
 for (const [mount, prefix] of Object.entries(mounts)) {
   test(
@@ -26,7 +26,7 @@ for (const [mount, prefix] of Object.entries(mounts)) {
       for (let i = 0; i < 2; i++) {
         const reply = await server.send(
           `${prefix}/oauth/register`,
-          json(good, { origin: 'https://evil.example' })
+          json(validMetadata, { origin: 'https://evil.example' })
         )
         assert.equal(reply.status, 201)
         assert.equal(reply.headers.get('content-type'), 'application/json; charset=utf-8')
@@ -49,8 +49,8 @@ for (const [mount, prefix] of Object.entries(mounts)) {
       }
       assert.equal(ids.size, 2)
       assert.ok(!ids.has(clientId))
-      const { arrivals } = server.endpoint
-      assert.deepEqual([arrivals, [...server.issuer.requests.keys()]], [[], [
+      const { requests } = server.endpoint
+      assert.deepEqual([requests, [...server.issuer.requests.keys()]], [[], [
         server.issuer.metadataPath
       ]], '→0: nothing is asked of the provider but its metadata')
     }
@@ -65,7 +65,7 @@ test(
       const { client_id: id, client_id_issued_at: issued, ...rest } = (await server.send(
         '/oauth/register',
         json({
-          ...good,
+          ...validMetadata,
           client_name: 'An <b>app</b>',
           token_endpoint_auth_method: method,
           grant_types: ['authorization_code', 'refresh_token', 'client_credentials', 'password'],
@@ -76,7 +76,7 @@ test(
       )).json()
       assert.ok(id && issued)
       assert.deepEqual(rest, {
-        ...good,
+        ...validMetadata,
         client_name: 'An <b>app</b>',
         grant_types: ['authorization_code', 'refresh_token'],
         response_types: ['code'],
@@ -111,7 +111,7 @@ test('POST /oauth/register neither keeps nor returns unknown members [R-14 R-20 
   ])
 })
 
-const badUris = [
+const invalidUris = [
   'javascript:alert(1)',
   'JavaScript:alert(1)',
   ' javascript:x',
@@ -134,7 +134,7 @@ const badUris = [
   'intent:#Intent'
 ]
 const redirects: Array<[id: string, uris: string[]]> = [
-  ['R-03', badUris],
+  ['R-03', invalidUris],
   ['R-04', ['https://good.com@evil.com/', 'http://localhost:1@evil.com/', 'https://u:p@h/']],
   ['R-05', ['https://app.example/cb#x', 'https://app.example/cb#']],
   ['R-06', [
@@ -258,7 +258,7 @@ const metadata: Array<[id: string, members: object]> = [
 test('POST /oauth/register rejects invalid metadata [R-02 R-15 to R-19 R-21 R-29 REG-05 REG-10]', async (t) => {
   const server = await startThin(t)
   for (const [id, members] of metadata) {
-    const reply = await server.send('/oauth/register', json({ ...good, ...members }))
+    const reply = await server.send('/oauth/register', json({ ...validMetadata, ...members }))
     assert.deepEqual(
       [reply.status, reply.json()['error']],
       [400, 'invalid_client_metadata'],
@@ -278,7 +278,7 @@ test('POST /oauth/register rejects invalid metadata [R-02 R-15 to R-19 R-21 R-29
     )
   }
   assert.equal(
-    (await server.send('/oauth/register', json({ ...good, application_type: 'web' })))
+    (await server.send('/oauth/register', json({ ...validMetadata, application_type: 'web' })))
       .json()['error'],
     'invalid_redirect_uri',
     'R-29'
@@ -300,7 +300,7 @@ const bodies: Array<[id: string, body: string | Uint8Array]> = [
   ['G-09 text', '"x"'],
   ['G-09 null', 'null'],
   ['G-09 a number', '1'],
-  ['G-09 UTF-16', Buffer.from(JSON.stringify(good), 'utf16le')],
+  ['G-09 UTF-16', Buffer.from(JSON.stringify(validMetadata), 'utf16le')],
   ['G-06', '{"__proto__":{"x":1}}'],
   ['G-06', '{"\\u005f_proto__":{"x":1}}'],
   ['G-06', '{"constructor":{"prototype":{"x":1}}}'],
@@ -322,21 +322,21 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
   test(`POST /oauth/register rejects malformed bodies (${host}) [G-03 G-06 G-09 G-10 G-18 R-26]`, async (t) => {
     const server = await startThin(
       t,
-      host === 'a plain host' ? {} : { app: await opinionatedHost() }
+      host === 'a plain host' ? {} : { app: await customizedHost() }
     )
-    const isRefused = (reply: Reply, what: string) => {
+    const isRejected = (reply: Reply, label: string) => {
       assert.deepEqual([reply.status, reply.json()['error'], Object.keys(reply.json())], [
         400,
         'invalid_request',
         ['error', 'error_description']
-      ], what)
-      assert.equal(reply.headers.get('access-control-allow-origin'), '*', `G-17 ${what}`)
+      ], label)
+      assert.equal(reply.headers.get('access-control-allow-origin'), '*', `G-17 ${label}`)
     }
     for (const [id, body] of bodies) {
-      isRefused(await server.send('/oauth/register', { ...json(''), body: body as string }), id)
+      isRejected(await server.send('/oauth/register', { ...json(''), body: body as string }), id)
     }
     for (const type of types) {
-      isRefused(
+      isRejected(
         await server.send(
           '/oauth/register',
           json('{"redirect_uris":[]}', { 'content-type': type })
@@ -344,7 +344,7 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
         `G-10 ${type}`
       )
     }
-    isRefused(await server.send('/oauth/register', { method: 'POST' }), 'G-18')
+    isRejected(await server.send('/oauth/register', { method: 'POST' }), 'G-18')
     for (
       const type of [
         'application/json',
@@ -364,24 +364,27 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
         `G-10 L8 ${type}`
       )
     }
-    const large = await server.send('/oauth/register', json({ ...good, x: 'x'.repeat(64 * 1024) }))
+    const large = await server.send(
+      '/oauth/register',
+      json({ ...validMetadata, x: 'x'.repeat(64 * 1024) })
+    )
     assert.deepEqual([large.status, large.json()['error']], [413, 'invalid_request'], 'G-03')
     assert.equal(({} as Record<string, unknown>)['x'], undefined)
-    assert.equal((await server.send('/oauth/register', json(good))).status, 201, 'I10')
+    assert.equal((await server.send('/oauth/register', json(validMetadata))).status, 201, 'I10')
   })
 }
 
 test('POST /oauth/register reads a body without a length up to the limit [G-03 REG-09]', async (t) => {
   const server = await startThin(t)
   const chunk = `${(16_384).toString(16)}\r\n${' '.repeat(16_384)}\r\n`
-  const answer = await raw(
+  const response = await raw(
     server.port,
     `POST /oauth/register HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n${
       chunk.repeat(5)
     }`
   )
-  assert.match(answer, /^HTTP\/1\.1 413 /)
-  assert.match(answer, /"error":"invalid_request"/)
+  assert.match(response, /^HTTP\/1\.1 413 /)
+  assert.match(response, /"error":"invalid_request"/)
 })
 
 test('POST /oauth/register is the only method, for pages of any origin [G-01 G-17]', async (t) => {
@@ -416,7 +419,7 @@ test('POST /oauth/register passes a rate limit of the host on: 429 with Retry-Af
   })
   await server.register()
   await server.register()
-  const reply = await server.send('/oauth/register', json(good))
+  const reply = await server.send('/oauth/register', json(validMetadata))
   assert.deepEqual([reply.status, reply.json()['error']], [429, 'temporarily_unavailable'])
   assert.match(reply.headers.get('retry-after') ?? '', /^\d+$/)
 })
@@ -432,10 +435,10 @@ test('POST /oauth/register keeps the status of errors of host hooks, and hides t
       })
     }
   })
-  const busy = await server.send('/oauth/register', json(good))
-  assert.deepEqual([busy.status, busy.json()['error']], [503, 'temporarily_unavailable'])
+  const limited = await server.send('/oauth/register', json(validMetadata))
+  assert.deepEqual([limited.status, limited.json()['error']], [503, 'temporarily_unavailable'])
   for (statusCode of [400, 401, 403, 404]) {
-    assert.equal((await server.send('/oauth/register', json(good))).status, statusCode)
+    assert.equal((await server.send('/oauth/register', json(validMetadata))).status, statusCode)
   }
 })
 
@@ -451,7 +454,8 @@ test('POST /oauth/register keeps the member that it checked if it is sent twice 
     json(`{"redirect_uris":["javascript:x"],"redirect_uris":["${redirectUri}"]}`)
   )
   const id = String(other.json()['client_id'])
-  const location = (await server.authorize({ ...wellFormed(id), redirect_uri: undefined })).location
+  const location =
+    (await server.authorize({ ...authorizationParams(id), redirect_uri: undefined })).location
   assert.equal(location?.searchParams.get('redirect_uri'), redirectUri)
 })
 
@@ -483,7 +487,7 @@ test('GET /oauth/authorize accepts client ids of the same secret only [G-02 R-01
   })
   const old = await one.register()
   const fresh = await two.register()
-  assert.equal((await two.authorize(wellFormed(old))).status, 302, 'rotation')
-  assert.equal((await one.authorize(wellFormed(fresh))).status, 400)
+  assert.equal((await two.authorize(authorizationParams(old))).status, 302, 'rotation')
+  assert.equal((await one.authorize(authorizationParams(fresh))).status, 400)
   assert.equal((await one.token(codeRequest(fresh))).json()['error'], 'invalid_client')
 })

@@ -13,7 +13,7 @@ import {
   signIn,
   providerClient
 } from '../support/flow.ts'
-import { watch } from '../support/stores.ts'
+import { recordWrites } from '../support/stores.ts'
 
 const newer = 'a newer secret that is long enough to be one'
 
@@ -28,8 +28,8 @@ matrix(
     assert.ok(id.length <= 400, `${id.length}`)
     assert.match(id, /^[\w.-]+$/)
     assert.ok(!id.split('.').some(part => Buffer.from(part, 'base64url').includes('Claude')))
-    const again = await flow.addInstance()
-    const page = await again.authorize(
+    const otherInstance = await flow.addInstance()
+    const page = await otherInstance.authorize(
       flow.params(id, { redirect_uri: 'http://127.0.0.1:33418/oauth/callback' })
     )
     assert.equal(page.status, 200)
@@ -100,16 +100,16 @@ matrix(
       )
     }
     const { location } = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
-    const answer = await signIn(location as URL)
+    const callbackQuery = await signIn(location as URL)
     for (const other of others) {
       isPage(
-        await browser.get(other, `/oauth/callback?${answer}`),
+        await browser.get(other, `/oauth/callback?${callbackQuery}`),
         400,
         'invalid_request'
       )
     }
-    const back = await browser.get(flow, `/oauth/callback?${answer}`)
-    const code = back.location?.searchParams.get('code') ?? ''
+    const callback = await browser.get(flow, `/oauth/callback?${callbackQuery}`)
+    const code = callback.location?.searchParams.get('code') ?? ''
     for (const other of others) {
       isPage(await other.authorize(flow.params(id, { resource: undefined })), 400, 'invalid_client')
       isError(await other.token(redeem(id, code)), 401, 'invalid_client')
@@ -118,10 +118,10 @@ matrix(
     const tokens = (await flow.token(redeem(id, code))).json()
     for (const other of others) {
       assert.equal((await other.call(tokens['access_token'])).status, 401)
-      const theirs = await other.register()
-      isError(await other.token(renew(theirs, tokens['refresh_token'])), 400, 'invalid_grant')
+      const otherId = await other.register()
+      isError(await other.token(renew(otherId, tokens['refresh_token'])), 400, 'invalid_grant')
       assert.equal(
-        (await other.revoke({ client_id: theirs, token: tokens['refresh_token'] })).status,
+        (await other.revoke({ client_id: otherId, token: tokens['refresh_token'] })).status,
         200
       )
     }
@@ -138,7 +138,7 @@ matrix(
     const tokens = await flow.tokens(id)
     const code = await flow.login(id)
     const browser = openBrowser()
-    const pending = await flow.approve(browser, flow.params(id))
+    const callbackQuery = await flow.approve(browser, flow.params(id))
     const open = openBrowser()
     const request = await flow.form(open, flow.params(id))
 
@@ -149,7 +149,7 @@ matrix(
       (await open.post(rotated, '/oauth/consent', { request, action: 'approve' })).status,
       303
     )
-    assert.equal((await browser.get(rotated, `/oauth/callback?${pending}`)).status, 302)
+    assert.equal((await browser.get(rotated, `/oauth/callback?${callbackQuery}`)).status, 302)
     assert.equal((await rotated.token(redeem(id, code))).status, 200)
     const renewed = (await rotated.token(renew(id, tokens.refresh_token))).json()
     const keys = (await rotated.send('/oauth/jwks')).json()['keys'] as Array<{ kid: string }>
@@ -162,9 +162,9 @@ matrix(
 
     const finished = await flow.addInstance({ secret: newer })
     assert.equal((await finished.call(renewed['access_token'])).status, 200)
-    const refused = await finished.call(tokens.access_token)
-    assert.equal(refused.status, 401, 'Q-09')
-    assert.match(refused.headers.get('www-authenticate') ?? '', /error="invalid_token"/)
+    const rejected = await finished.call(tokens.access_token)
+    assert.equal(rejected.status, 401, 'Q-09')
+    assert.match(rejected.headers.get('www-authenticate') ?? '', /error="invalid_token"/)
     isPage(await finished.authorize(flow.params(id)), 400, 'invalid_client')
     isError(await finished.token(renew(id, renewed['refresh_token'])), 401, 'invalid_client')
     const fresh = await finished.register()
@@ -176,7 +176,7 @@ matrix(
 matrix(
   'logs and store contain no secrets, and all keys expire [I2 S-01 S-05 S-07]',
   async ({ startFlow }) => {
-    const { wrap, written } = watch()
+    const { wrap, writes } = recordWrites()
     const flow = await startFlow({ wrap, options: { upstreamToken: true } })
     const id = await flow.register()
     const browser = openBrowser()
@@ -186,11 +186,11 @@ matrix(
       action: 'approve'
     })
     const cookies = [...browser.jar.values()]
-    const back = await browser.get(
+    const callback = await browser.get(
       flow,
       `/oauth/callback?${await signIn(approved.location as URL)}`
     )
-    const code = back.location?.searchParams.get('code') ?? ''
+    const code = callback.location?.searchParams.get('code') ?? ''
     await flow.token(redeem(id, code, { code_verifier: 'x'.repeat(43) }))
     const tokens = (await flow.token(redeem(id, code))).json()
     const called = await fetch(`${flow.origin}${flow.prefix}/mcp`, {
@@ -229,16 +229,16 @@ matrix(
       ]
     )
     const logs = flow.logs.join('\n')
-    const records = written.map(({ key, value }) => `${key}\n${value}`).join('\n')
+    const records = writes.map(({ key, value }) => `${key}\n${value}`).join('\n')
     for (const canary of canaries) {
       assert.ok(!records.includes(canary), 'S-01')
       const at = logs.indexOf(canary)
       assert.ok(at === -1, `I2 ${logs.slice(Math.max(0, at - 300), at + 40)}`)
     }
-    for (const { key } of written) {
+    for (const { key } of writes) {
       assert.match(key, /^mcp-oauth:[\w-]{16}:[a-z-]+:[\w-]{43}$/, 'S-05 S-06')
     }
-    for (const { ttl } of written) assert.ok(ttl > 0 && ttl <= 31 * 86_400, 'S-07')
+    for (const { ttl } of writes) assert.ok(ttl > 0 && ttl <= 31 * 86_400, 'S-07')
   }
 )
 

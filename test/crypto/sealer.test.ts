@@ -64,13 +64,13 @@ test('open accepts one spelling of a value [L6]', async () => {
     const value = await sealer.seal('code', { a: 'x'.repeat(length) }, 60, now)
     const parts = value.split('.')
     for (const part of [3, 4]) {
-      const spellings = [...alphabet].map((last) =>
+      const variants = [...alphabet].map((last) =>
         parts.map((text, index) => index === part ? text.slice(0, -1) + last : text).join('.')
       )
       const opened = await Promise.all(
-        spellings.map((spelling) => sealer.open('code', spelling, now))
+        variants.map((variant) => sealer.open('code', variant, now))
       )
-      assert.deepEqual(spellings.filter((_, index) => opened[index] !== null), [value])
+      assert.deepEqual(variants.filter((_, index) => opened[index] !== null), [value])
     }
     for (const variant of [`${value}\n`, ` ${value}`, `${value}=`, `${value}.`]) {
       assert.equal(await sealer.open('code', variant, now), null)

@@ -52,22 +52,22 @@ test('sign makes signatures that the published keys verify', async () => {
 })
 
 test('sign uses the first secret, read accepts all listed secrets and no others [F-21]', async () => {
-  const [before, rotated, after, elsewhere] = await Promise.all([
+  const [before, rotated, after, unrelated] = await Promise.all([
     createSigningKeys([older], 'a'),
     createSigningKeys([newer, older], 'a'),
     createSigningKeys([newer], 'a'),
     createSigningKeys([older], 'b')
   ])
-  const [old, fresh] = [await before.sign(claims), await rotated.sign(claims)]
+  const [oldToken, newToken] = [await before.sign(claims), await rotated.sign(claims)]
   assert.deepEqual([
-    await rotated.read(old, 0),
-    await rotated.read(fresh, 0),
-    await after.read(fresh, 0)
+    await rotated.read(oldToken, 0),
+    await rotated.read(newToken, 0),
+    await after.read(newToken, 0)
   ], [claims, claims, claims])
   assert.deepEqual([
-    await after.read(old, 0),
-    await before.read(fresh, 0),
-    await elsewhere.read(old, 0)
+    await after.read(oldToken, 0),
+    await before.read(newToken, 0),
+    await unrelated.read(oldToken, 0)
   ], [null, null, null])
   assert.deepEqual(
     rotated.jwks.keys.map(({ kid }) => kid),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { mcpOAuth } from '../../lib/index.ts'
 import { buildApp } from '../support/app.ts'
-import { opinionatedHost } from '../support/host.ts'
+import { customizedHost } from '../support/host.ts'
 import type { faults } from '../support/issuer.ts'
 import { mounts, raw, startThin, type ThinServer } from '../support/thin.ts'
 
@@ -56,9 +56,9 @@ for (const [mount, prefix] of Object.entries(mounts)) {
           /mcp-protocol-version/i
         )
         for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
-          const refused = await server.send(path, { method })
+          const rejected = await server.send(path, { method })
           assert.deepEqual(
-            [refused.status, refused.headers.get('allow'), refused.json()['error']],
+            [rejected.status, rejected.headers.get('allow'), rejected.json()['error']],
             [
               405,
               'GET, HEAD',
@@ -173,12 +173,12 @@ for (const [mount, prefix] of Object.entries(mounts)) {
               'Host: x\r\nX-Original-URL: /evil'
             ]
           ) {
-            const answer = await raw(
+            const response = await raw(
               server.port,
               `GET ${path} HTTP/1.1\r\n${lines}\r\nConnection: close\r\n\r\n`
             )
-            assert.match(answer, /^HTTP\/1\.1 200 /, lines)
-            assert.equal(answer.slice(answer.indexOf('\r\n\r\n') + 4), expected, lines)
+            assert.match(response, /^HTTP\/1\.1 200 /, lines)
+            assert.equal(response.slice(response.indexOf('\r\n\r\n') + 4), expected, lines)
           }
           const absolute = await raw(
             server.port,
@@ -194,7 +194,7 @@ for (const [mount, prefix] of Object.entries(mounts)) {
 test(
   'GET /.well-known/* needs no key and is unaffected by parsers, hooks and serializers of the host [G-19 PRM-11]',
   async (t) => {
-    const server = await startThin(t, { app: await opinionatedHost({ key: 'k' }) })
+    const server = await startThin(t, { app: await customizedHost({ key: 'k' }) })
     for (const path of [...resourceNames(''), ...serverNames('')]) {
       const reply = await server.send(path, { headers: { origin: 'https://evil.example' } })
       assert.equal(reply.status, 200)

@@ -16,18 +16,18 @@ const redirectUri = 'http://127.0.0.1:4711/callback'
 const insecure = { algorithm: 'oauth2' as const, execute: [oidc.allowInsecureRequests] }
 
 /** Counts the requests of the library and the responses, by status and error. */
-function counting (config: oidc.Configuration): string[] {
-  const answers: string[] = []
+function countResponses (config: oidc.Configuration): string[] {
+  const responses: string[] = []
   config[oidc.customFetch] = async (url, init) => {
     const response = await fetch(url, init as RequestInit)
     const [, error = ''] = /error"?[=:]"(\w+)/.exec(
       response.headers.get('www-authenticate') ??
         (response.status === 400 ? await response.clone().text() : '')
     ) ?? []
-    answers.push(`${init.method} ${new URL(url).pathname} ${response.status} ${error}`.trim())
+    responses.push(`${init.method} ${new URL(url).pathname} ${response.status} ${error}`.trim())
     return response
   }
-  return answers
+  return responses
 }
 
 /** Logs in with a code that is bound to the key of the handle. */
@@ -46,8 +46,8 @@ async function login (
     code_challenge_method: 'S256',
     dpop_jkt: await DPoP.calculateThumbprint()
   })
-  const { url: back } = await headlessLogin(url, { stopAt: redirectUri })
-  return await oidc.authorizationCodeGrant(config, back, { pkceCodeVerifier: verifier }, {
+  const { url: callbackUrl } = await headlessLogin(url, { stopAt: redirectUri })
+  return await oidc.authorizationCodeGrant(config, callbackUrl, { pkceCodeVerifier: verifier }, {
     resource
   }, { DPoP })
 }
@@ -68,7 +68,7 @@ for (const dpop of ['accept', 'require'] as const) {
         insecure
       )
       assert.ok(config.serverMetadata()['dpop_signing_alg_values_supported']?.includes(alg))
-      const answers = counting(config)
+      const responses = countResponses(config)
       const DPoP = oidc.getDPoPHandle(config, await oidc.randomDPoPKeyPair(alg))
       const tokens = await login(config, DPoP, 'mcp:read offline_access', mcpUrl)
       assert.equal(tokens.token_type, 'dpop')
@@ -76,7 +76,7 @@ for (const dpop of ['accept', 'require'] as const) {
         jkt: await DPoP.calculateThumbprint()
       })
       // One response required a nonce. The library sends a cached nonce to the MCP route, too.
-      assert.deepEqual(answers, ['POST /oauth/token 400 use_dpop_nonce', 'POST /oauth/token 200'])
+      assert.deepEqual(responses, ['POST /oauth/token 400 use_dpop_nonce', 'POST /oauth/token 200'])
 
       const headers = new Headers({
         'content-type': 'application/json',
@@ -99,14 +99,14 @@ for (const dpop of ['accept', 'require'] as const) {
       )
 
       // A new handle has no nonce yet, and an attacker's handle has another key.
-      const again = oidc.getDPoPHandle(config, await oidc.randomDPoPKeyPair(alg))
+      const otherHandle = oidc.getDPoPHandle(config, await oidc.randomDPoPKeyPair(alg))
       await assert.rejects(
-        call(tokens.access_token, { DPoP: again }),
+        call(tokens.access_token, { DPoP: otherHandle }),
         (error: oidc.WWWAuthenticateChallengeError) =>
           error.cause.some(({ parameters }) => parameters.error === 'invalid_token')
       )
       await assert.rejects(
-        oidc.refreshTokenGrant(config, tokens.refresh_token ?? '', {}, { DPoP: again }),
+        oidc.refreshTokenGrant(config, tokens.refresh_token ?? '', {}, { DPoP: otherHandle }),
         { error: 'invalid_grant' }
       )
 
@@ -135,7 +135,7 @@ test('The SDK client with a DPoP fetch calls a tool made from a guarded route [E
   )
   const DPoP = oidc.getDPoPHandle(config, await oidc.randomDPoPKeyPair())
   const { access_token: token } = await login(config, DPoP, 'mcp:read', mcpUrl)
-  const proving: typeof fetch = async (url, { method = 'GET', body, headers } = {}) => {
+  const fetchWithProof: typeof fetch = async (url, { method = 'GET', body, headers } = {}) => {
     try {
       return await oidc.fetchProtectedResource(
         config,
@@ -152,7 +152,7 @@ test('The SDK client with a DPoP fetch calls a tool made from a guarded route [E
   }
   const client = new Client({ name: 'client', version: '1.0.0' })
   await client.connect(
-    new StreamableHTTPClientTransport(new URL(mcpUrl), { fetch: proving }) as Transport
+    new StreamableHTTPClientTransport(new URL(mcpUrl), { fetch: fetchWithProof }) as Transport
   )
   t.after(() => client.close())
   for (let round = 0; round < 3; round++) {
@@ -185,7 +185,7 @@ test('A resource server accepts bound JWTs of oidc-provider with a proof of thei
     requiredScopes: ['mcp:read'],
     mcp: { server: whoami() }
   }
-  const { mcpUrl } = await buildApp(t, options, { port, upstream: provider })
+  const { mcpUrl } = await buildApp(t, options, { port, closeLast: provider })
   assert.equal(mcpUrl, resource)
 
   const config = await oidc.discovery(new URL(provider.issuer), 'client', undefined, oidc.None(), {
@@ -194,7 +194,7 @@ test('A resource server accepts bound JWTs of oidc-provider with a proof of thei
   const DPoP = oidc.getDPoPHandle(config, await oidc.randomDPoPKeyPair())
   const { access_token: token, token_type: type } = await login(config, DPoP, 'mcp:read', resource)
   assert.equal(type, 'dpop')
-  const answers = counting(config)
+  const responses = countResponses(config)
   const headers = new Headers({
     'content-type': 'application/json',
     accept: 'application/json, text/event-stream'
@@ -211,7 +211,7 @@ test('A resource server accepts bound JWTs of oidc-provider with a proof of thei
     )
   assert.equal((await call({ DPoP })).status, 200)
   assert.equal((await call({ DPoP })).status, 200)
-  assert.deepEqual(answers, ['POST /mcp 401 use_dpop_nonce', 'POST /mcp 200', 'POST /mcp 200'])
+  assert.deepEqual(responses, ['POST /mcp 401 use_dpop_nonce', 'POST /mcp 200', 'POST /mcp 200'])
   await assert.rejects(
     call({}),
     (error: oidc.WWWAuthenticateChallengeError) => error.status === 401

@@ -42,13 +42,13 @@ interface BoundApp extends GuardedApp {
   bound(claims?: Record<string, unknown>): Promise<string>
   nonce(): Promise<string>
   /** Calls the MCP route, or `url`, with a valid proof except for the given parts. */
-  ask(
+  send(
     token: string,
     parts?: ProofParts & {
       method?: string
       url?: string
       scheme?: string
-      by?: Holder
+      prover?: Holder
       proof?: string | undefined
     }
   ): Promise<Response>
@@ -63,24 +63,24 @@ async function start (
   const [app, holder] = [await startGuarded(t, { dpop, ...options }, setup), await createHolder()]
   const post = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
   const { origin, mcpUrl } = app
-  const here = (url: string) => url.replace(options.publicUrl ?? origin, origin)
+  const localUrl = (url: string) => url.replace(options.publicUrl ?? origin, origin)
   const bound: BoundApp = {
     ...app,
     holder,
     bound: claims => app.token({ cnf: { jkt: holder.jkt }, ...claims }),
     async nonce () {
-      const response = await bound.ask(await bound.bound(), { nonce: undefined })
+      const response = await bound.send(await bound.bound(), { nonce: undefined })
       return response.headers.get('dpop-nonce') ?? assert.fail(await response.text())
     },
-    async ask (
+    async send (
       token,
-      { method = 'POST', url = mcpUrl, scheme = 'DPoP', by = holder, ...parts } = {}
+      { method = 'POST', url = mcpUrl, scheme = 'DPoP', prover = holder, ...parts } = {}
     ) {
       const nonce = 'nonce' in parts ? parts.nonce : await bound.nonce()
       const proof = 'proof' in parts
         ? parts.proof
-        : await by.prove(method, url, { token, ...parts, nonce })
-      return await fetch(here(url), {
+        : await prover.prove(method, url, { token, ...parts, nonce })
+      return await fetch(localUrl(url), {
         method,
         headers: {
           ...(method === 'POST' && post),
@@ -95,7 +95,7 @@ async function start (
 }
 
 /** Asserts a rejection with exactly these challenges: `*` marks a scheme without an error. */
-async function isRefused (
+async function isRejected (
   response: Response,
   status: number,
   expected: string,
@@ -107,10 +107,10 @@ async function isRefused (
   const metadata = `resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`
   const lines = expected.split(', ').map((line) => {
     const [scheme = '', error] = line.split(' ') as [string, Denial | undefined]
-    const said = error === undefined
+    const errorParts = error === undefined
       ? ''
       : `error="${error}", error_description="${description[error]}", `
-    return `${scheme} ${said}${metadata}${scope}${scheme === 'DPoP' ? `, ${algs}` : ''}`
+    return `${scheme} ${errorParts}${metadata}${scope}${scheme === 'DPoP' ? `, ${algs}` : ''}`
   })
   assert.equal(response.headers.get('www-authenticate'), lines.join(', '), message)
   await response.arrayBuffer()
@@ -119,19 +119,19 @@ async function isRefused (
 test('dpop off: POST /mcp rejects a bound token with 401, with either scheme [Q-27]', async (t) => {
   const app = await start(t, 'off')
   const token = await app.bound()
-  await isRefused(await app.call(token), 401, 'Bearer invalid_token', app.origin)
-  await isRefused(
-    await app.ask(token, { scheme: 'Bearer', nonce: 'x' }),
+  await isRejected(await app.call(token), 401, 'Bearer invalid_token', app.origin)
+  await isRejected(
+    await app.send(token, { scheme: 'Bearer', nonce: 'x' }),
     401,
     'Bearer invalid_token',
     app.origin
   )
   // Credentials of an unsupported scheme count as none (RFC 6750 §3.1).
-  const answer = await app.ask(token, { nonce: 'x' })
-  assert.equal(answer.headers.get('dpop-nonce'), null)
-  await isRefused(answer, 401, 'Bearer', app.origin)
+  const response = await app.send(token, { nonce: 'x' })
+  assert.equal(response.headers.get('dpop-nonce'), null)
+  await isRejected(response, 401, 'Bearer', app.origin)
   for (const cnf of [{ 'x5t#S256': app.holder.jkt }, { kid: 'k' }, {}, null]) {
-    await isRefused(
+    await isRejected(
       await app.call(await app.token({ cnf })),
       401,
       'Bearer invalid_token',
@@ -148,37 +148,37 @@ test('dpop accept: POST /mcp accepts bearer tokens, and bound tokens with a proo
   const app = await start(t, 'accept')
   const [token, plain] = [await app.bound(), await app.token()]
   assert.equal((await app.call(plain)).status, 200)
-  const caller = await callerIn(await app.ask(token))
+  const caller = await callerIn(await app.send(token))
   assert.deepEqual([caller['subject'], (caller['claims'] as { cnf: unknown }).cnf], ['alice', {
     jkt: app.holder.jkt
   }])
   for (const scheme of ['dpop', 'DPOP', 'DPoP ']) {
-    assert.equal((await app.ask(token, { scheme })).status, 200, scheme)
+    assert.equal((await app.send(token, { scheme })).status, 200, scheme)
   }
 
-  await isRefused(
+  await isRejected(
     await app.call(token),
     401,
     'Bearer invalid_token, DPoP invalid_token',
     app.origin,
     'downgraded'
   )
-  await isRefused(
-    await app.ask(token, { scheme: 'Bearer' }),
+  await isRejected(
+    await app.send(token, { scheme: 'Bearer' }),
     401,
     'Bearer invalid_token, DPoP invalid_token',
     app.origin,
     'downgraded, with a proof'
   )
-  await isRefused(
-    await app.ask(plain),
+  await isRejected(
+    await app.send(plain),
     401,
     'Bearer invalid_token, DPoP invalid_token',
     app.origin,
     'not bound'
   )
-  await isRefused(
-    await app.ask(token, { proof: undefined }),
+  await isRejected(
+    await app.send(token, { proof: undefined }),
     401,
     'DPoP invalid_dpop_proof',
     app.origin,
@@ -194,8 +194,8 @@ test('dpop accept: POST /mcp accepts bearer tokens, and bound tokens with a proo
     ]
   ) {
     for (const scheme of ['DPoP', 'Bearer']) {
-      await isRefused(
-        await app.ask(await app.token({ cnf }), { scheme }),
+      await isRejected(
+        await app.send(await app.token({ cnf }), { scheme }),
         401,
         'Bearer invalid_token, DPoP invalid_token',
         app.origin,
@@ -208,11 +208,11 @@ test('dpop accept: POST /mcp accepts bearer tokens, and bound tokens with a proo
 test('dpop require: POST /mcp accepts only bound tokens [Q-27 EX-04]', async (t) => {
   const app = await start(t, 'require')
   const token = await app.bound()
-  assert.equal((await app.ask(token)).status, 200)
-  await isRefused(await app.ask(await app.token()), 401, 'DPoP invalid_token', app.origin)
+  assert.equal((await app.send(token)).status, 200)
+  await isRejected(await app.send(await app.token()), 401, 'DPoP invalid_token', app.origin)
   // Bearer is not supported here: its credentials count as none.
   for (const bearer of [token, await app.token(), 'a b']) {
-    await isRefused(await app.call(bearer), 401, 'DPoP', app.origin)
+    await isRejected(await app.call(bearer), 401, 'DPoP', app.origin)
   }
 })
 
@@ -225,9 +225,9 @@ test('POST /mcp sends one complete challenge for each accepted scheme [RS-09 RS-
     ]] as const
   ) {
     const app = await start(t, dpop, { requiredScopes: ['read', 'write'] })
-    await isRefused(await app.call(), 401, both(''), app.origin, dpop, scope)
-    await isRefused(
-      await app.ask(await app.bound({ scope: 'read' })),
+    await isRejected(await app.call(), 401, both(''), app.origin, dpop, scope)
+    await isRejected(
+      await app.send(await app.bound({ scope: 'read' })),
       403,
       both(' insufficient_scope'),
       app.origin,
@@ -250,7 +250,7 @@ test('POST /mcp answers 400 to a malformed DPoP header, as to Bearer [RS-18 Q-02
   const app = await start(t, 'accept')
   const token = await app.bound()
   const proof = await app.holder.prove('POST', app.mcpUrl, { token, nonce: await app.nonce() })
-  const ask = (authorization: string, url = app.mcpUrl) =>
+  const send = (authorization: string, url = app.mcpUrl) =>
     fetch(url, { method: 'POST', headers: { authorization, dpop: proof } })
   for (
     const value of [
@@ -261,21 +261,26 @@ test('POST /mcp answers 400 to a malformed DPoP header, as to Bearer [RS-18 Q-02
       `DPoP ${token}, Bearer ${token}`
     ]
   ) {
-    await isRefused(
-      await ask(value),
+    await isRejected(
+      await send(value),
       400,
       'Bearer invalid_request, DPoP invalid_request',
       app.origin,
       value.slice(0, 20)
     )
   }
-  await isRefused(
-    await ask(`DPoP ${token}`, `${app.mcpUrl}?access_token=${token}`),
+  await isRejected(
+    await send(`DPoP ${token}`, `${app.mcpUrl}?access_token=${token}`),
     400,
     'Bearer invalid_request, DPoP invalid_request',
     app.origin
   )
-  await isRefused(await ask('DPoP {}'), 401, 'Bearer invalid_token, DPoP invalid_token', app.origin)
+  await isRejected(
+    await send('DPoP {}'),
+    401,
+    'Bearer invalid_token, DPoP invalid_token',
+    app.origin
+  )
   const two = await raw(app.origin, [
     'GET /mcp HTTP/1.1',
     'Host: localhost',
@@ -289,49 +294,53 @@ test('POST /mcp answers 400 to a malformed DPoP header, as to Bearer [RS-18 Q-02
 test('POST /mcp rejects every altered proof with 401 [EX-04 J-01 J-02 J-03 J-07]', async (t) => {
   const app = await start(t, 'accept')
   const [token, nonce, other] = [await app.bound(), await app.nonce(), await createHolder()]
-  const refused = async (
+  const assertRejected = async (
     message: string,
-    parts: Parameters<BoundApp['ask']>[1],
+    parts: Parameters<BoundApp['send']>[1],
     error = 'invalid_dpop_proof'
   ) => {
-    await isRefused(
-      await app.ask(token, { nonce, ...parts }),
+    await isRejected(
+      await app.send(token, { nonce, ...parts }),
       401,
       error === 'invalid_token' ? 'Bearer invalid_token, DPoP invalid_token' : `DPoP ${error}`,
       app.origin,
       message
     )
   }
-  await refused('signed by another key', { signer: other.privateKey })
-  await refused('with another key in it', { header: { jwk: other.jwk } })
-  await refused('of another key', { by: other }, 'invalid_token')
-  await refused('with a private key in it', { header: { jwk: { ...app.holder.jwk, d: 'x' } } })
-  await refused('with a broken key in it', { header: { jwk: { ...app.holder.jwk, x: 'AAAA' } } })
-  await refused('with a key of another curve', {
+  await assertRejected('signed by another key', { signer: other.privateKey })
+  await assertRejected('with another key in it', { header: { jwk: other.jwk } })
+  await assertRejected('of another key', { prover: other }, 'invalid_token')
+  await assertRejected('with a private key in it', {
+    header: { jwk: { ...app.holder.jwk, d: 'x' } }
+  })
+  await assertRejected('with a broken key in it', {
+    header: { jwk: { ...app.holder.jwk, x: 'AAAA' } }
+  })
+  await assertRejected('with a key of another curve', {
     header: { jwk: { ...app.holder.jwk, crv: 'P-384' } }
   })
-  await refused('no key', { header: { jwk: undefined } })
-  await refused('a type of token', { header: { typ: 'at+jwt' } })
-  await refused('no type', { header: { typ: undefined } })
+  await assertRejected('no key', { header: { jwk: undefined } })
+  await assertRejected('a type of token', { header: { typ: 'at+jwt' } })
+  await assertRejected('no type', { header: { typ: undefined } })
   for (const name of ['jti', 'htm', 'htu', 'iat', 'ath']) {
-    await refused(`without ${name}`, { claims: { [name]: undefined } })
+    await assertRejected(`without ${name}`, { claims: { [name]: undefined } })
   }
-  await refused('for another method', { claims: { htm: 'GET' } })
-  await refused('for another URL', { claims: { htu: `${app.mcpUrl}/x` } })
-  await refused('for the address it was sent to, not the published one', {
+  await assertRejected('for another method', { claims: { htm: 'GET' } })
+  await assertRejected('for another URL', { claims: { htu: `${app.mcpUrl}/x` } })
+  await assertRejected('for the address it was sent to, not the published one', {
     claims: { htu: app.mcpUrl.replace('localhost', '127.0.0.1') }
   })
-  await refused('for another token', { token: await app.bound() })
-  await refused('without a nonce', { nonce: undefined }, 'use_dpop_nonce')
-  await refused(
+  await assertRejected('for another token', { token: await app.bound() })
+  await assertRejected('without a nonce', { nonce: undefined }, 'use_dpop_nonce')
+  await assertRejected(
     'with a made up nonce',
     { nonce: nonce.split('').reverse().join('') },
     'use_dpop_nonce'
   )
-  await refused('the access token', { proof: token })
+  await assertRejected('the access token', { proof: token })
 
-  const good = await app.holder.prove('POST', app.mcpUrl, { token, nonce })
-  const [header = '', payload = '', signature = ''] = good.split('.')
+  const validProof = await app.holder.prove('POST', app.mcpUrl, { token, nonce })
+  const [header = '', payload = '', signature = ''] = validProof.split('.')
   for (
     const [message, proof] of Object.entries({
       'no signature': `${header}.${payload}.`,
@@ -353,38 +362,38 @@ test('POST /mcp rejects every altered proof with 401 [EX-04 J-01 J-02 J-03 J-07]
       'no JSON': `${header}.e30x.${signature}`,
       'a list': `${header}.W10.${signature}`,
       text: 'proof',
-      'two in one': `${good}, ${good}`
+      'two in one': `${validProof}, ${validProof}`
     })
-  ) await refused(message, { proof })
+  ) await assertRejected(message, { proof })
   const twice = await raw(app.origin, [
     'POST /mcp HTTP/1.1',
     'Host: localhost',
     'Connection: close',
     'Content-Length: 0',
     `Authorization: DPoP ${token}`,
-    `DPoP: ${good}`,
-    `dpop: ${good}`
+    `DPoP: ${validProof}`,
+    `dpop: ${validProof}`
   ])
   assert.match(twice, /^HTTP\/1.1 401 [^]*error="invalid_dpop_proof"/)
   // None of these requests has consumed the valid proof.
-  assert.equal((await app.ask(token, { proof: good })).status, 200)
+  assert.equal((await app.send(token, { proof: validProof })).status, 200)
 })
 
 test('POST /mcp accepts proofs of every announced algorithm [EX-04]', async (t) => {
   const app = await start(t, 'accept')
   const nonce = await app.nonce()
   for (const alg of ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519']) {
-    const by = await createHolder(alg)
+    const prover = await createHolder(alg)
     assert.equal(
-      (await app.ask(await app.token({ cnf: { jkt: by.jkt } }), { by, nonce })).status,
+      (await app.send(await app.token({ cnf: { jkt: prover.jkt } }), { prover, nonce })).status,
       200,
       alg
     )
   }
   for (const alg of ['ES384', 'RS512']) {
-    const by = await createHolder(alg)
-    await isRefused(
-      await app.ask(await app.token({ cnf: { jkt: by.jkt } }), { by, nonce }),
+    const prover = await createHolder(alg)
+    await isRejected(
+      await app.send(await app.token({ cnf: { jkt: prover.jkt } }), { prover, nonce }),
       401,
       'DPoP invalid_dpop_proof',
       app.origin,
@@ -401,21 +410,21 @@ test('POST /mcp accepts a proof once, identified by its key and jti [EX-04]', as
     nonce,
     claims: { jti: 'once' }
   })
-  const answers = await Promise.all(Array.from({ length: 10 }, () => app.ask(token, { proof })))
-  assert.deepEqual(answers.map(({ status }) => status).sort(), [
+  const responses = await Promise.all(Array.from({ length: 10 }, () => app.send(token, { proof })))
+  assert.deepEqual(responses.map(({ status }) => status).sort(), [
     200,
     ...Array.from({ length: 9 }, () => 401)
   ])
-  await isRefused(await app.ask(token, { proof }), 401, 'DPoP invalid_dpop_proof', app.origin)
-  await isRefused(
-    await app.ask(token, { nonce, claims: { jti: 'once' } }),
+  await isRejected(await app.send(token, { proof }), 401, 'DPoP invalid_dpop_proof', app.origin)
+  await isRejected(
+    await app.send(token, { nonce, claims: { jti: 'once' } }),
     401,
     'DPoP invalid_dpop_proof',
     app.origin
   )
   assert.equal(
-    (await app.ask(await app.token({ cnf: { jkt: other.jkt } }), {
-      by: other,
+    (await app.send(await app.token({ cnf: { jkt: other.jkt } }), {
+      prover: other,
       nonce,
       claims: { jti: 'once' }
     })).status,
@@ -425,43 +434,43 @@ test('POST /mcp accepts a proof once, identified by its key and jti [EX-04]', as
 
 test('POST /mcp accepts nonces of instances with the same secret only [EX-04]', async (t) => {
   const secret = 'a secret that is shared by two instances'
-  const [one, two, stranger] = [
+  const [one, two, unrelated] = [
     await start(t, 'accept', { secret }),
     await start(t, 'accept', { secret }),
     await start(t, 'accept')
   ]
   const nonce = await one.nonce()
   assert.match(nonce, /^[\w-]{22}$/)
-  const answer = await two.ask(await two.bound(), { nonce })
-  assert.equal(answer.status, 200)
-  const refused = await stranger.ask(await stranger.bound(), { nonce })
-  assert.notEqual(refused.headers.get('dpop-nonce'), nonce)
-  await isRefused(refused, 401, 'DPoP use_dpop_nonce', stranger.origin)
+  const response = await two.send(await two.bound(), { nonce })
+  assert.equal(response.status, 200)
+  const rejected = await unrelated.send(await unrelated.bound(), { nonce })
+  assert.notEqual(rejected.headers.get('dpop-nonce'), nonce)
+  await isRejected(rejected, 401, 'DPoP use_dpop_nonce', unrelated.origin)
 })
 
 test('POST /mcp requires a proof for cached tokens, and accepts one after a rejection [EX-04]', async (t) => {
   const app = await start(t, 'accept')
   const token = await app.bound()
   for (let round = 0; round < 3; round++) {
-    await isRefused(
+    await isRejected(
       await app.call(token),
       401,
       'Bearer invalid_token, DPoP invalid_token',
       app.origin
     )
-    await isRefused(
-      await app.ask(token, { proof: undefined }),
+    await isRejected(
+      await app.send(token, { proof: undefined }),
       401,
       'DPoP invalid_dpop_proof',
       app.origin
     )
-    assert.equal((await app.ask(token)).status, 200)
+    assert.equal((await app.send(token)).status, 200)
   }
   const plain = await app.token()
   for (let round = 0; round < 2; round++) {
     assert.equal((await app.call(plain)).status, 200)
-    await isRefused(
-      await app.ask(plain),
+    await isRejected(
+      await app.send(plain),
       401,
       'Bearer invalid_token, DPoP invalid_token',
       app.origin
@@ -484,17 +493,17 @@ test('A guarded route expects its own URL in htu, also behind a proxy that strip
   }
   const app = await start(t, 'require', { publicUrl }, { routes })
   const token = await app.token({ aud: `${publicUrl}/mcp`, cnf: { jkt: app.holder.jkt } })
-  const nonce = (await app.ask(token, { url: `${publicUrl}/mcp`, nonce: undefined })).headers.get(
+  const nonce = (await app.send(token, { url: `${publicUrl}/mcp`, nonce: undefined })).headers.get(
     'dpop-nonce'
   ) ??
     ''
-  const ask = (url: string, parts: Parameters<BoundApp['ask']>[1] = {}) =>
-    app.ask(token, { method: 'GET', url: publicUrl + url, nonce, ...parts })
-  assert.equal((await app.ask(token, { url: `${publicUrl}/mcp`, nonce })).status, 200)
-  assert.equal(await (await ask('/notes/a%20b?c=d')).text(), 'alice')
-  assert.equal((await ask('/notes/%61')).status, 200)
+  const send = (url: string, parts: Parameters<BoundApp['send']>[1] = {}) =>
+    app.send(token, { method: 'GET', url: publicUrl + url, nonce, ...parts })
+  assert.equal((await app.send(token, { url: `${publicUrl}/mcp`, nonce })).status, 200)
+  assert.equal(await (await send('/notes/a%20b?c=d')).text(), 'alice')
+  assert.equal((await send('/notes/%61')).status, 200)
   // Two guards of one request share one verified proof.
-  assert.equal(await (await ask('/twice')).text(), 'twice')
+  assert.equal(await (await send('/twice')).text(), 'twice')
   for (
     const htu of [
       `${app.origin}/notes/a`,
@@ -503,13 +512,13 @@ test('A guarded route expects its own URL in htu, also behind a proxy that strip
       `${publicUrl}/mcp`
     ]
   ) {
-    const answer = await ask('/notes/a', { claims: { htu } })
+    const response = await send('/notes/a', { claims: { htu } })
     assert.match(
-      answer.headers.get('www-authenticate') ?? '',
+      response.headers.get('www-authenticate') ?? '',
       /^DPoP error="invalid_dpop_proof"/,
       htu
     )
-    assert.equal(answer.status, 401)
+    assert.equal(response.status, 401)
   }
   // The Host and forwarding headers do not change the expected `htu`.
   const forged = {
@@ -522,7 +531,7 @@ test('A guarded route expects its own URL in htu, also behind a proxy that strip
 })
 
 test('A verified proof of a request holds for one token and one key only [EX-04 Q-27]', async (t) => {
-  const [mine, other] = [await createHolder(), await createHolder()]
+  const [holder, other] = [await createHolder(), await createHolder()]
   const verifier = (key: Holder) => async (token: string): Promise<McpAuth> => ({
     token,
     clientId: 'c',
@@ -532,7 +541,12 @@ test('A verified proof of a request holds for one token and one key only [EX-04 
   const app = Fastify()
   t.after(() => app.close())
   const secret = 'a secret that is long enough to be one'
-  await app.register(mcpOAuth, { prefix: '/mine', dpop: 'accept', secret, tokens: verifier(mine) })
+  await app.register(mcpOAuth, {
+    prefix: '/mine',
+    dpop: 'accept',
+    secret,
+    tokens: verifier(holder)
+  })
   await app.register(mcpOAuth, {
     prefix: '/other',
     dpop: 'accept',
@@ -552,18 +566,18 @@ test('A verified proof of a request holds for one token and one key only [EX-04 
     },
     preHandler: first
   }, async () => 'in')
-  const ask = async (url: string, nonce?: string) =>
+  const send = async (url: string, nonce?: string) =>
     await app.inject({
       url,
       headers: {
         authorization: 'DPoP token',
-        dpop: await mine.prove('GET', `http://localhost${url}`, { token: 'token', nonce })
+        dpop: await holder.prove('GET', `http://localhost${url}`, { token: 'token', nonce })
       }
     })
-  const nonce = String((await ask('/same')).headers['dpop-nonce'])
+  const nonce = String((await send('/same')).headers['dpop-nonce'])
   assert.deepEqual(
     await Promise.all(
-      ['/same', '/key', '/token'].map(async url => (await ask(url, nonce)).statusCode)
+      ['/same', '/key', '/token'].map(async url => (await send(url, nonce)).statusCode)
     ),
     [200, 401, 401]
   )
@@ -589,16 +603,16 @@ test('A guarded route reads the binding of a token from the verifiers of the app
   ) {
     const app = await start(t, dpop, { tokens: verifier, dependencies: [() => ({ seen: true })] })
     const nonce =
-      (await app.ask('bound', { by: holder, nonce: undefined })).headers.get('dpop-nonce') ??
+      (await app.send('bound', { prover: holder, nonce: undefined })).headers.get('dpop-nonce') ??
         undefined
-    const answers = [
+    const responses = [
       await app.call('bound'),
       await app.call('plain'),
-      await app.ask('bound', { by: holder, nonce }),
-      await app.ask('plain', { by: holder, nonce }),
-      await app.ask('mtls', { by: holder, nonce })
+      await app.send('bound', { prover: holder, nonce }),
+      await app.send('plain', { prover: holder, nonce }),
+      await app.send('mtls', { prover: holder, nonce })
     ]
-    assert.deepEqual(answers.map(({ status }) => status), expected, dpop)
+    assert.deepEqual(responses.map(({ status }) => status), expected, dpop)
   }
 })
 
@@ -619,21 +633,21 @@ test('A guarded route reads the binding of an opaque token from introspection [E
     ]]] as const
   ) {
     const app = await start(t, dpop, { tokens })
-    const answer = {
+    const response = {
       active: true,
       aud: app.mcpUrl,
       sub: 'alice',
       token_type: 'DPoP',
       cnf: { jkt: app.holder.jkt }
     }
-    server.answer = answer
-    const nonce = (await app.ask('opaque', { nonce: undefined })).headers.get('dpop-nonce') ??
+    server.response = response
+    const nonce = (await app.send('opaque', { nonce: undefined })).headers.get('dpop-nonce') ??
       undefined
     const statuses = [
-      (await app.ask('opaque', { nonce })).status,
+      (await app.send('opaque', { nonce })).status,
       (await app.call('opaque')).status
     ]
-    server.answer = { ...answer, cnf: undefined }
+    server.response = { ...response, cnf: undefined }
     assert.deepEqual([...statuses, (await app.call('opaque')).status], expected, dpop)
   }
 })
@@ -656,15 +670,16 @@ for (const { where, skip, open } of stores) {
       // Each instance has its own issuer, so each has its own token. The test does not concern
       // `ath`.
       const tokens = await Promise.all([one, two].map(({ issuer }) => issuer.mint(claims, { key })))
-      const nonce =
-        (await one.ask(tokens[0] as string, { url, nonce: undefined })).headers.get('dpop-nonce') ??
-          ''
+      const nonce = (await one.send(tokens[0] as string, { url, nonce: undefined })).headers.get(
+        'dpop-nonce'
+      ) ??
+        ''
       const parts = { url, by: one.holder, nonce, claims: { jti: 'shared' } }
-      const answers = await Promise.all([
-        one.ask(tokens[0] as string, parts),
-        two.ask(tokens[1] as string, parts)
+      const responses = await Promise.all([
+        one.send(tokens[0] as string, parts),
+        two.send(tokens[1] as string, parts)
       ])
-      assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 401])
+      assert.deepEqual(responses.map(({ status }) => status).sort(), [200, 401])
     }
   )
 }
@@ -675,11 +690,11 @@ test('POST /mcp answers 503 to bound tokens while the store is unavailable [EX-0
   }
   const store: Store = { get: down, put: down, putIfAbsent: down }
   const app = await start(t, 'accept', { store, secret: 'a secret that is long enough to be one' })
-  const answer = await app.ask(await app.bound())
-  assert.equal(answer.status, 503)
-  assert.ok(Number(answer.headers.get('retry-after')) > 0)
-  assert.equal(answer.headers.get('www-authenticate'), null)
-  assert.doesNotMatch(await answer.text(), /canary/)
+  const response = await app.send(await app.bound())
+  assert.equal(response.status, 503)
+  assert.ok(Number(response.headers.get('retry-after')) > 0)
+  assert.equal(response.headers.get('www-authenticate'), null)
+  assert.doesNotMatch(await response.text(), /canary/)
   assert.equal((await app.call(await app.token())).status, 200)
 })
 
@@ -695,8 +710,8 @@ test('CORS of POST /mcp allows the proof header and exposes the nonce [EX-04]', 
     }
   })
   assert.match(preflight.headers.get('access-control-allow-headers') ?? '', /\bdpop\b/)
-  const answer = await fetch(app.mcpUrl, { method: 'POST', headers: { origin } })
-  assert.match(answer.headers.get('access-control-expose-headers') ?? '', /\bDPoP-Nonce\b/)
+  const response = await fetch(app.mcpUrl, { method: 'POST', headers: { origin } })
+  assert.match(response.headers.get('access-control-expose-headers') ?? '', /\bDPoP-Nonce\b/)
 })
 
 test('The resource metadata name the proof algorithms, and whether proofs are required [EX-04]', async (t) => {
@@ -775,23 +790,23 @@ test('A tool made from a guarded route reuses the proof of its MCP request alone
         body: JSON.stringify(body)
       })
     const nonce = await bound.nonce()
-    const answer = await call(await bound.holder.prove('POST', bound.mcpUrl, { token, nonce }))
-    assert.deepEqual(await callerIn(answer), { subject: 'alice', ticket: null })
+    const response = await call(await bound.holder.prove('POST', bound.mcpUrl, { token, nonce }))
+    assert.deepEqual(await callerIn(response), { subject: 'alice', ticket: null })
     assert.equal(tickets.length, 1)
 
-    const me = `${bound.origin}/me`
+    const meUrl = `${bound.origin}/me`
     const outside = (headers: Record<string, string>) =>
-      fetch(me, { headers: { authorization: `DPoP ${token}`, ...headers } })
+      fetch(meUrl, { headers: { authorization: `DPoP ${token}`, ...headers } })
     assert.equal((await outside({})).status, 401)
     // Inject tokens are valid once, and cannot be forged.
     for (
       const ticket of [...tickets, '', 'x', 'undefined', '00000000-0000-4000-8000-000000000000']
     ) {
-      const refused = await outside({ 'x-fastify-mcp-oauth-ticket': ticket })
-      assert.ok([401, 404].includes(refused.status), ticket)
-      assert.doesNotMatch(await refused.text(), /alice/)
+      const rejected = await outside({ 'x-fastify-mcp-oauth-ticket': ticket })
+      assert.ok([401, 404].includes(rejected.status), ticket)
+      assert.doesNotMatch(await rejected.text(), /alice/)
     }
-    assert.equal((await bound.ask(token, { method: 'GET', url: me })).status, 200)
+    assert.equal((await bound.send(token, { method: 'GET', url: meUrl })).status, 200)
     assert.equal((await call()).status, 401)
   }
 })
@@ -811,7 +826,7 @@ test('A tool made from a guarded route rejects a bound token if no proof was ver
     onRequest: app.requireMcpAuth({ prefix: '/closed' }),
     schema: { operationId: 'me' }
   }, async ({ mcpAuth }) => ({ subject: mcpAuth?.subject }))
-  const ask = async (token: string, scheme: string, dpop?: string) => {
+  const send = async (token: string, scheme: string, dpop?: string) => {
     const headers = {
       accept: 'application/json, text/event-stream',
       authorization: `${scheme} ${token}`,
@@ -824,26 +839,26 @@ test('A tool made from a guarded route rejects a bound token if no proof was ver
     return result.isError ? 'refused' : result.content[0]?.text
   }
   const resource = 'http://localhost/closed/mcp'
-  assert.equal(await ask(await issuer.mint({ aud: resource }), 'Bearer'), '{"subject":"alice"}')
+  assert.equal(await send(await issuer.mint({ aud: resource }), 'Bearer'), '{"subject":"alice"}')
   const token = await issuer.mint({ aud: resource, cnf: { jkt: bound.holder.jkt } })
-  const refused = await app.inject({
+  const rejected = await app.inject({
     url: '/me',
     headers: {
       authorization: `DPoP ${token}`,
       dpop: await bound.holder.prove('GET', 'http://localhost/me', { token })
     }
   })
-  const nonce = String(refused.headers['dpop-nonce'])
-  assert.equal(await ask(token, 'DPoP'), 'refused')
+  const nonce = String(rejected.headers['dpop-nonce'])
+  assert.equal(await send(token, 'DPoP'), 'refused')
   assert.equal(
-    await ask(
+    await send(
       token,
       'DPoP',
       await bound.holder.prove('POST', 'http://localhost/open/mcp', { token, nonce })
     ),
     'refused'
   )
-  assert.equal(await ask(token, 'Bearer'), 'refused')
+  assert.equal(await send(token, 'Bearer'), 'refused')
 })
 
 test('The option dpop is rejected without token checks, or with a store and no secret [EX-04]', () => {
@@ -856,7 +871,7 @@ test('The option dpop is rejected without token checks, or with a store and no s
     optionProblems(options, false).map(line => line.split(':')[0])
   for (const dpop of ['accept', 'require'] as const) {
     for (
-      const good of [
+      const valid of [
         { issuer },
         { tokens: verifier },
         { issuer, tokens: verifier, dependencies: [() => {}] },
@@ -865,10 +880,10 @@ test('The option dpop is rejected without token checks, or with a store and no s
         { issuer, store, secret }
       ] satisfies McpOAuthOptions[]
     ) {
-      assert.deepEqual(problems({ dpop, ...good }), [])
+      assert.deepEqual(problems({ dpop, ...valid }), [])
     }
     for (
-      const bad of [
+      const invalid of [
         { dependencies: [() => {}] },
         { issuer, dependencies: [() => {}] },
         { auth: false },
@@ -877,7 +892,7 @@ test('The option dpop is rejected without token checks, or with a store and no s
         { ...proxies, version: '2025-03-26' }
       ] satisfies McpOAuthOptions[]
     ) {
-      assert.deepEqual(problems({ dpop, ...bad }), ['dpop'], JSON.stringify(bad))
+      assert.deepEqual(problems({ dpop, ...invalid }), ['dpop'], JSON.stringify(invalid))
     }
     assert.deepEqual(problems({ dpop, issuer, store }), ['secret'])
   }
@@ -899,6 +914,6 @@ test('A guarded route accepts a proof once, however the path is spelled [EX-04 Q
       401
     ], ['/mcp?x=1', 401]] as const
   ) {
-    assert.equal((await app.ask(token, { proof, url: app.origin + path })).status, status, path)
+    assert.equal((await app.send(token, { proof, url: app.origin + path })).status, status, path)
   }
 })

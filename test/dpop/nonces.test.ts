@@ -10,7 +10,7 @@ test('createNonces hands out a nonce for two minutes and accepts it for two more
   assert.match(first, /^[\w-]{22}$/)
   // Windows are multiples of two minutes: this one began at `start`.
   for (
-    const [after, handedOut, valid] of [
+    const [after, issued, valid] of [
       [-31, false, false],
       [-30, false, true],
       [-1, false, true],
@@ -21,7 +21,7 @@ test('createNonces hands out a nonce for two minutes and accepts it for two more
       [240, false, false]
     ] as const
   ) {
-    assert.equal(nonces(start + after)[0] === first, handedOut, `${after}`)
+    assert.equal(nonces(start + after)[0] === first, issued, `${after}`)
     assert.equal(nonces(start + after).includes(first), valid, `${after}`)
   }
   // A used proof is stored for as long as its nonce is valid, on clocks half a minute apart.

@@ -135,7 +135,7 @@ test('checkProof requests a nonce if only that is missing, and ignores the value
 })
 
 test('checkProof compares htu normalized by RFC 3986, without query and fragment [EX-04]', () => {
-  const same: Array<[htu: string, url: string]> = [
+  const equivalent: Array<[htu: string, url: string]> = [
     [url, url],
     [`${url}?a=b`, url],
     [`${url}#c`, url],
@@ -151,10 +151,10 @@ test('checkProof compares htu normalized by RFC 3986, without query and fragment
     ['https://mcp.example.com/a%2fb%c3%a9', 'https://mcp.example.com/a%2Fb%C3%A9'],
     ['http://localhost:3000/mcp', 'http://localhost:3000/mcp']
   ]
-  for (const [htu, ours] of same) {
-    assert.equal(outcome({}, { htu }, { url: ours }), 'valid', `${htu} ${ours}`)
+  for (const [htu, url] of equivalent) {
+    assert.equal(outcome({}, { htu }, { url }), 'valid', `${htu} ${url}`)
   }
-  const others: unknown[] = [
+  const different: unknown[] = [
     undefined,
     null,
     7,
@@ -182,7 +182,7 @@ test('checkProof compares htu normalized by RFC 3986, without query and fragment
     'https:mcp.example.com/mcp',
     'https://ｍcp.example.com/mcp'
   ]
-  for (const htu of others) assert.equal(outcome({}, { htu }), 'invalidDpopProof', String(htu))
+  for (const htu of different) assert.equal(outcome({}, { htu }), 'invalidDpopProof', String(htu))
   // Routers do not resolve dot segments: no proof matches such a request.
   for (const path of ['/x/../mcp', '/./mcp', '/x/%2e%2E/mcp', '/x/..', '/x\\..\\mcp']) {
     for (const htu of [url, `https://mcp.example.com${path}`]) {
@@ -198,7 +198,7 @@ test('checkProof compares htu normalized by RFC 3986, without query and fragment
 test('checkProof accepts every equivalent percent-encoding of a path, and no other path [EX-04]', () => {
   const path = fc.array(fc.stringMatching(/^[A-Za-z0-9_~-]{1,8}$/), { minLength: 1, maxLength: 4 })
     .map(parts => `/${parts.join('/')}`)
-  const spelled = (text: string, mask: readonly boolean[]) =>
+  const encode = (text: string, mask: readonly boolean[]) =>
     [...text].map((character, index) =>
       character !== '/' && mask[index % mask.length]
         ? `%${character.charCodeAt(0).toString(16)}`
@@ -211,8 +211,8 @@ test('checkProof accepts every equivalent percent-encoding of a path, and no oth
       fc.array(fc.boolean(), { minLength: 1 }),
       (text, one, two) => {
         assert.equal(
-          outcome({}, { htu: `https://h.example${spelled(text, one)}` }, {
-            url: `https://h.example${spelled(text, two)}`
+          outcome({}, { htu: `https://h.example${encode(text, one)}` }, {
+            url: `https://h.example${encode(text, two)}`
           }),
           'valid'
         )

@@ -43,14 +43,21 @@ test('the challenge of /mcp names the requiredScopes [RS-10]', async (t) => {
 
 test('/mcp accepts Bearer in any case, and ignores other schemes [RS-03]', async (t) => {
   const { origin, mcpUrl, token } = await startGuarded(t)
-  const good = await token()
-  const ask = (authorization: string) =>
+  const validToken = await token()
+  const send = (authorization: string) =>
     fetch(mcpUrl, { method: 'GET', headers: { authorization } })
   for (const scheme of ['bearer', 'BEARER', 'Bearer']) {
-    assert.equal((await ask(`${scheme} ${good}`)).status, 405, scheme)
+    assert.equal((await send(`${scheme} ${validToken}`)).status, 405, scheme)
   }
-  for (const other of [`Basic ${good}`, `DPoP ${good}`, good, `Basic x, Bearer ${good}`]) {
-    const response = await ask(other)
+  for (
+    const other of [
+      `Basic ${validToken}`,
+      `DPoP ${validToken}`,
+      validToken,
+      `Basic x, Bearer ${validToken}`
+    ]
+  ) {
+    const response = await send(other)
     assert.equal(response.status, 401, other.slice(0, 10))
     assert.equal(challengeOf(response), bareChallenge(origin))
   }
@@ -58,13 +65,13 @@ test('/mcp accepts Bearer in any case, and ignores other schemes [RS-03]', async
 
 test('/mcp replies 400 invalid_request to a malformed Bearer header [RS-18 Q-02 Q-03]', async (t) => {
   const { mcpUrl, token } = await startGuarded(t)
-  const good = await token()
+  const validToken = await token()
   for (
     const authorization of [
       'Bearer',
-      `Bearer ${good} ${good}`,
-      `Bearer ${good},${good}`,
-      `Bearer\t${good}`
+      `Bearer ${validToken} ${validToken}`,
+      `Bearer ${validToken},${validToken}`,
+      `Bearer\t${validToken}`
     ]
   ) {
     const response = await fetch(mcpUrl, { method: 'POST', headers: { authorization } })
@@ -78,37 +85,50 @@ test('/mcp replies 400 invalid_request to a malformed Bearer header [RS-18 Q-02 
 
 test('/mcp replies 400 to two Authorization headers in any order [Q-04]', async (t) => {
   const { origin, token } = await startGuarded(t)
-  const good = await token()
+  const validToken = await token()
   for (
-    const pair of [[`Bearer ${good}`, 'Bearer x'], ['Basic x', `Bearer ${good}`], [
-      `Bearer ${good}`,
-      `Bearer ${good}`
+    const pair of [[`Bearer ${validToken}`, 'Bearer x'], ['Basic x', `Bearer ${validToken}`], [
+      `Bearer ${validToken}`,
+      `Bearer ${validToken}`
     ]]
   ) {
-    const answer = await raw(origin, [
+    const response = await raw(origin, [
       'GET /mcp HTTP/1.1',
       'Host: localhost',
       'Connection: close',
       ...pair.map((value) => `Authorization: ${value}`)
     ])
-    assert.match(answer, /^HTTP\/1.1 400 /)
-    assert.match(answer, /\r\nwww-authenticate: Bearer error="invalid_request"/)
+    assert.match(response, /^HTTP\/1.1 400 /)
+    assert.match(response, /\r\nwww-authenticate: Bearer error="invalid_request"/)
   }
 })
 
 test('/mcp ignores a token in the query, and replies 400 to one beside a header [RS-04 Q-05 Q-06]', async (t) => {
   const { origin, mcpUrl, token, call } = await startGuarded(t)
-  const good = await token()
-  for (const query of [`?access_token=${good}`, `?%61ccess_token=${good}`, `?token=${good}`]) {
+  const validToken = await token()
+  for (
+    const query of [
+      `?access_token=${validToken}`,
+      `?%61ccess_token=${validToken}`,
+      `?token=${validToken}`
+    ]
+  ) {
     const response = await call(undefined, mcpUrl + query)
     assert.equal(response.status, 401)
     assert.equal(challengeOf(response), bareChallenge(origin))
   }
   for (
-    const query of [`?access_token=${good}`, '?access_token=', `?x=1&%61ccess_token=${good}`]
-  ) { assert.equal((await call(good, mcpUrl + query)).status, 400) }
-  assert.equal((await call(good, `${mcpUrl}?x=1`)).status, 200)
-  assert.equal((await fetch(mcpUrl, { headers: { cookie: `access_token=${good}` } })).status, 401)
+    const query of [
+      `?access_token=${validToken}`,
+      '?access_token=',
+      `?x=1&%61ccess_token=${validToken}`
+    ]
+  ) { assert.equal((await call(validToken, mcpUrl + query)).status, 400) }
+  assert.equal((await call(validToken, `${mcpUrl}?x=1`)).status, 200)
+  assert.equal(
+    (await fetch(mcpUrl, { headers: { cookie: `access_token=${validToken}` } })).status,
+    401
+  )
 })
 
 test('/mcp replies 401 invalid_token without a reason to invalid tokens [RS-05 RS-06 RS-09]', async (t) => {
@@ -116,7 +136,7 @@ test('/mcp replies 401 invalid_token without a reason to invalid tokens [RS-05 R
   const now = Math.floor(Date.now() / 1000)
   const other = await startIssuer()
   t.after(() => other.close())
-  const bad = [
+  const invalid = [
     'garbage',
     'a.b.c',
     'x'.repeat(9000),
@@ -128,7 +148,7 @@ test('/mcp replies 401 invalid_token without a reason to invalid tokens [RS-05 R
     await token({ iss: 'https://other.example' }),
     await issuer.mint({ aud: `${origin}/mcp` }, { key: other.key })
   ]
-  for (const each of bad) {
+  for (const each of invalid) {
     const response = await call(each)
     assert.equal(response.status, 401)
     assert.equal(
@@ -186,14 +206,14 @@ test('/mcp verifies the token before it parses the body [RS-07 Q-10]', async (t)
   const { origin } = await startGuarded(t)
   // The client announces a megabyte and never sends it: a server that reads the body first does not
   // respond.
-  const answer = await raw(origin, [
+  const response = await raw(origin, [
     'POST /mcp HTTP/1.1',
     'Host: localhost',
     'Connection: close',
     'Content-Type: application/json',
     'Content-Length: 1000000'
   ], '{ not JSON')
-  assert.match(answer, /^HTTP\/1.1 401 /)
+  assert.match(response, /^HTTP\/1.1 401 /)
 })
 
 test('/mcp verifies each request on a kept-alive socket [RS-02 SE-06]', async (t) => {
@@ -219,9 +239,9 @@ test('/mcp verifies each request on a kept-alive socket [RS-02 SE-06]', async (t
       : String(response.statusCode)
   }
   const [alice, bob] = [await token(), await token({ sub: 'bob' })]
-  const answers = []
-  for (const bearer of [alice, null, bob, null, alice]) answers.push(await send(bearer))
-  assert.deepEqual(answers, ['alice', '401', 'bob', '401', 'alice'])
+  const responses = []
+  for (const bearer of [alice, null, bob, null, alice]) responses.push(await send(bearer))
+  assert.deepEqual(responses, ['alice', '401', 'bob', '401', 'alice'])
   assert.equal(ports.size, 1)
 })
 
@@ -229,13 +249,13 @@ test('concurrent requests to /mcp have their own callers [Q-24]', async (t) => {
   const { call, token } = await startGuarded(t)
   const users = Array.from({ length: 10 }, (_, index) => `user-${index}`)
   const tokens = await Promise.all(users.map((sub) => token({ sub })))
-  const answers = await Promise.all(
+  const responses = await Promise.all(
     Array.from(
       { length: 100 },
       async (_, index) => (await callerIn(await call(tokens[index % 10])))['subject']
     )
   )
-  assert.deepEqual(answers, Array.from({ length: 100 }, (_, index) => users[index % 10]))
+  assert.deepEqual(responses, Array.from({ length: 100 }, (_, index) => users[index % 10]))
 })
 
 test('every spelling of the path that reaches /mcp is guarded [Q-17]', async (t) => {
@@ -243,8 +263,8 @@ test('every spelling of the path that reaches /mcp is guarded [Q-17]', async (t)
     routerOptions: { ignoreTrailingSlash: true, caseSensitive: false, ignoreDuplicateSlashes: true }
   })
   const { origin, token } = await startGuarded(t, {}, { app })
-  const good = await token()
-  const ask = async (target: string, authorization = '') =>
+  const validToken = await token()
+  const send = async (target: string, authorization = '') =>
     Number(
       (await raw(origin, [
         `GET ${target} HTTP/1.1`,
@@ -275,11 +295,11 @@ test('every spelling of the path that reaches /mcp is guarded [Q-17]', async (t)
     '/mcp/x'
   ]
   for (const target of [...routes, ...others]) {
-    assert.ok([400, 401, 403, 404].includes(await ask(target)), target)
+    assert.ok([400, 401, 403, 404].includes(await send(target)), target)
   }
   for (const target of routes.slice(0, 7)) {
-    assert.equal(await ask(target), 401, target)
-    assert.equal(await ask(target, `Authorization: Bearer ${good}`), 405, target)
+    assert.equal(await send(target), 401, target)
+    assert.equal(await send(target, `Authorization: Bearer ${validToken}`), 405, target)
   }
 })
 
@@ -297,7 +317,7 @@ test('/mcp replies 503 with Retry-After, never 401, while the provider is down [
 })
 
 /** An app that only dependencies protect. */
-async function startWith (
+async function startWithDependencies (
   t: TestContext,
   options: McpOAuthOptions,
   setup: { app?: FastifyInstance, routes?: (app: FastifyInstance) => unknown } = {}
@@ -321,12 +341,12 @@ async function startWith (
 }
 
 test('dependencies run in order, receive earlier results, and merge their identities', async (t) => {
-  const seen: unknown[] = []
-  const { call } = await startWith(t, {
+  const received: unknown[] = []
+  const { call } = await startWithDependencies(t, {
     dependencies: [
       async () => ({ userId: 7, role: 'guest' }),
       (request: FastifyRequest) => {
-        seen.push(request.mcpAuth?.['userId'], request.body !== undefined)
+        received.push(request.mcpAuth?.['userId'], request.body !== undefined)
       },
       () => ({ role: 'admin' }),
       async () => ['not', 'an', 'identity'],
@@ -335,7 +355,7 @@ test('dependencies run in order, receive earlier results, and merge their identi
   })
   const caller = await callerIn(await call({ authorization: 'Bearer opaque' }))
   assert.deepEqual(caller, { token: 'opaque', clientId: '', scopes: [], userId: 7, role: 'admin' })
-  assert.deepEqual(seen, [7, true])
+  assert.deepEqual(received, [7, true])
 })
 
 test('dependencies add members to the caller of a verified token', async (t) => {
@@ -349,7 +369,7 @@ test('dependencies add members to the caller of a verified token', async (t) => 
 
 test('/mcp replies to a 401 or 403 of a dependency with a challenge, without its message', async (t) => {
   let thrown: unknown
-  const { call } = await startWith(t, {
+  const { call } = await startWithDependencies(t, {
     dependencies: [() => {
       throw thrown
     }]
@@ -409,7 +429,7 @@ test('/mcp replies to a 401 or 403 of a dependency with a challenge, without its
 test('/mcp rejects the request if a dependency throws any other value', async (t) => {
   let thrown: unknown
   const calls: unknown[] = []
-  const { call } = await startWith(t, {
+  const { call } = await startWithDependencies(t, {
     dependencies: [() => {
       throw thrown
     }, () => {
@@ -441,31 +461,31 @@ test('/mcp rejects the request if a dependency throws any other value', async (t
 })
 
 test('/mcp replies 401 if a dependency returns false', async (t) => {
-  const { call } = await startWith(t, { dependencies: [() => false] })
+  const { call } = await startWithDependencies(t, { dependencies: [() => false] })
   assert.equal((await call({ authorization: 'Bearer t' })).status, 401)
   assert.equal(challengeOf(await call({})), 'Bearer')
 })
 
 test('no handler runs after a dependency has replied, whether it returned the reply or not', async (t) => {
-  const answer = { pay: 'first' }
-  const answering: Dependency[] = [
-    async (_request, reply) => await reply.code(402).send(answer),
+  const body = { pay: 'first' }
+  const responding: Dependency[] = [
+    async (_request, reply) => await reply.code(402).send(body),
     async (_request, reply) => {
-      reply.code(402).send(answer)
+      reply.code(402).send(body)
     },
     (_request, reply) => {
-      reply.code(402).send(answer)
+      reply.code(402).send(body)
     },
     async (_request, reply) => {
       await new Promise(setImmediate)
-      reply.code(402).send(answer)
+      reply.code(402).send(body)
     },
     (_request, reply) => {
       reply.hijack()
-      reply.raw.writeHead(402, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
+      reply.raw.writeHead(402, { 'content-type': 'application/json' }).end(JSON.stringify(body))
     }
   ]
-  for (const dependency of answering) {
+  for (const dependency of responding) {
     for (const slow of [false, true]) {
       const app = Fastify()
       if (slow) {
@@ -474,7 +494,7 @@ test('no handler runs after a dependency has replied, whether it returned the re
           return payload
         })
       }
-      const { call, origin } = await startWith(t, {
+      const { call, origin } = await startWithDependencies(t, {
         dependencies: [dependency, () => assert.fail('the next dependency ran')],
         mcp: { handler: { fetch: async () => assert.fail('the tool ran') } }
       }, {
@@ -489,7 +509,7 @@ test('no handler runs after a dependency has replied, whether it returned the re
       })
       for (const response of [await call(), await call({}, `${origin}/own`)]) {
         assert.equal(response.status, 402)
-        assert.deepEqual(await response.json(), answer)
+        assert.deepEqual(await response.json(), body)
       }
     }
   }
@@ -497,7 +517,7 @@ test('no handler runs after a dependency has replied, whether it returned the re
 
 test('/mcp checks scopes against the dependencies where no verifier runs', async (t) => {
   let identity: object = {}
-  const { call, origin } = await startWith(t, {
+  const { call, origin } = await startWithDependencies(t, {
     dependencies: [() => identity],
     requiredScopes: ['read']
   }, {
@@ -531,26 +551,26 @@ test('/mcp checks scopes against the dependencies where no verifier runs', async
 })
 
 test('/mcp verifies tokens with one verifier, several, or none (tokens: false)', async (t) => {
-  const knows = (known: string): TokenVerifier => async (token) =>
-    token === known ? { token, clientId: known, scopes: ['read'] } : null
-  const one = await startGuarded(t, { tokens: knows('one') })
+  const verifierOf = (accepted: string): TokenVerifier => async (token) =>
+    token === accepted ? { token, clientId: accepted, scopes: ['read'] } : null
+  const one = await startGuarded(t, { tokens: verifierOf('one') })
   assert.equal((await callerIn(await one.call('one')))['clientId'], 'one')
   assert.equal((await one.call('two')).status, 401)
   assert.equal((await one.call(await one.token())).status, 401)
 
-  let asked = 0
+  let calls = 0
   const several = await startGuarded(t, {
-    tokens: [knows('one'), async (token) => {
+    tokens: [verifierOf('one'), async (token) => {
       if (token === 'bad') throw new McpOAuthError('invalidToken')
       return null
     }, async (token) => {
-      asked++
-      return await knows('two')(token, { resource: '', now: 0 })
+      calls++
+      return await verifierOf('two')(token, { resource: '', now: 0 })
     }]
   })
   assert.equal((await callerIn(await several.call('two')))['clientId'], 'two')
   assert.equal((await several.call('bad')).status, 401)
-  assert.equal(asked, 1)
+  assert.equal(calls, 1)
 
   const none = await startGuarded(t, {
     tokens: false,
@@ -563,9 +583,9 @@ test('/mcp verifies tokens with one verifier, several, or none (tokens: false)',
 })
 
 test('/mcp replies 503 if a verifier fails or returns no caller', async (t) => {
-  let answer: () => unknown = () => null
+  let result: () => unknown = () => null
   const { call } = await startGuarded(t, {
-    tokens: (async () => answer()) as never,
+    tokens: (async () => result()) as never,
     requiredScopes: ['read']
   })
   for (
@@ -581,7 +601,7 @@ test('/mcp replies 503 if a verifier fails or returns no caller', async (t) => {
       [() => ({ token: 't', clientId: 'c', scopes: 'readonly' }), 403]
     ] as const
   ) {
-    answer = wrong
+    result = wrong
     const response = await call('t')
     assert.equal(response.status, status, wrong.toString())
     assert.doesNotMatch(await response.text(), /canary/)
@@ -589,7 +609,7 @@ test('/mcp replies 503 if a verifier fails or returns no caller', async (t) => {
 })
 
 test('authInfo of tools is the caller: server, function, handler, tools', async (t) => {
-  const seen: unknown[] = []
+  const received: unknown[] = []
   const handler = {
     async fetch (
       _request: Request,
@@ -604,7 +624,7 @@ test('authInfo of tools is the caller: server, function, handler, tools', async 
   const byFunction = await startGuarded(t, {
     mcp: {
       server: (request) => {
-        seen.push(request.mcpAuth?.subject)
+        received.push(request.mcpAuth?.subject)
         return whoami()
       }
     }
@@ -624,7 +644,7 @@ test('authInfo of tools is the caller: server, function, handler, tools', async 
     }
   })
   assert.equal((await callerIn(await byTools.call(await byTools.token())))['subject'], 'alice')
-  assert.deepEqual([...new Set(seen)], ['alice'])
+  assert.deepEqual([...new Set(received)], ['alice'])
 })
 
 test('requireMcpAuth() in onRequest and preHandler guards routes of the host', async (t) => {
@@ -653,25 +673,25 @@ test('requireMcpAuth() in onRequest and preHandler guards routes of the host', a
       app.get('/open', async ({ mcpAuth }) => ({ mcpAuth }))
     }
   })
-  const ask = async (path: string, bearer?: string) =>
+  const send = async (path: string, bearer?: string) =>
     await fetch(
       origin + path,
       bearer === undefined ? {} : { headers: { authorization: `Bearer ${bearer}` } }
     )
   const prm = `resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`
   for (const path of ['/early', '/late']) {
-    const bare = await ask(path)
+    const bare = await send(path)
     assert.deepEqual([bare.status, challengeOf(bare)], [401, `Bearer ${prm}, scope="read admin"`])
     assert.deepEqual(await bare.json(), { host: 'An access token is required.' })
-    assert.match(String(challengeOf(await ask(path, 'bad'))), /^Bearer error="invalid_token"/)
-    const lacking = await ask(path, await token({ scope: 'admin' }))
-    assert.equal(lacking.status, 403)
-    assert.match(String(challengeOf(lacking)), /error="insufficient_scope".*scope="read admin"$/)
-    assert.equal(await (await ask(path, await token({ scope: 'admin read' }))).text(), 'alice')
+    assert.match(String(challengeOf(await send(path, 'bad'))), /^Bearer error="invalid_token"/)
+    const forbidden = await send(path, await token({ scope: 'admin' }))
+    assert.equal(forbidden.status, 403)
+    assert.match(String(challengeOf(forbidden)), /error="insufficient_scope".*scope="read admin"$/)
+    assert.equal(await (await send(path, await token({ scope: 'admin read' }))).text(), 'alice')
   }
-  assert.equal((await ask('/plain', await token({ scope: 'read' }))).status, 200)
-  assert.deepEqual(await (await ask('/open')).json(), { mcpAuth: null })
-  assert.deepEqual(await (await ask('/open', 'bad')).json(), { mcpAuth: null })
+  assert.equal((await send('/plain', await token({ scope: 'read' }))).status, 200)
+  assert.deepEqual(await (await send('/open')).json(), { mcpAuth: null })
+  assert.deepEqual(await (await send('/open', 'bad')).json(), { mcpAuth: null })
 })
 
 test('requireMcpAuth() replies 503 with Retry-After while the provider is down [Q-13]', async (t) => {
@@ -698,7 +718,7 @@ test('requireMcpAuth() replies 503 with Retry-After while the provider is down [
 })
 
 test('requireMcpAuth() runs the dependencies, and their errors keep the challenge', async (t) => {
-  const { origin } = await startWith(t, {
+  const { origin } = await startWithDependencies(t, {
     dependencies: [({ headers }) => {
       if (headers['x-key'] !== 'k') throw unauthorized(401)
       return { userId: 1 }
@@ -712,8 +732,8 @@ test('requireMcpAuth() runs the dependencies, and their errors keep the challeng
       )
     }
   })
-  const refused = await fetch(`${origin}/own`)
-  assert.deepEqual([refused.status, challengeOf(refused)], [401, 'Bearer'])
+  const rejected = await fetch(`${origin}/own`)
+  assert.deepEqual([rejected.status, challengeOf(rejected)], [401, 'Bearer'])
   assert.deepEqual(await (await fetch(`${origin}/own`, { headers: { 'x-key': 'k' } })).json(), {
     userId: 1
   })
@@ -731,7 +751,7 @@ test('auth: false accepts every request, and logs a warning', async (t) => {
       }
     }
   })
-  const { call } = await startWith(t, { auth: false }, {
+  const { call } = await startWithDependencies(t, { auth: false }, {
     app,
     routes: (app) => {
       app.get('/own', { onRequest: app.requireMcpAuth() }, async ({ mcpAuth }) => ({ mcpAuth }))
@@ -755,11 +775,13 @@ test('no token is logged at any level [RS-21]', async (t) => {
     }
   })
   const { call, token, mcpUrl } = await startGuarded(t, {}, { app })
-  const [good, bad] = [await token(), await token({ aud: 'x' })]
-  for (const each of [good, bad, 'opaque-canary']) await (await call(each)).text()
-  await (await call(good, `${mcpUrl}?access_token=`)).text()
+  const [validToken, invalid] = [await token(), await token({ aud: 'x' })]
+  for (const each of [validToken, invalid, 'opaque-canary']) await (await call(each)).text()
+  await (await call(validToken, `${mcpUrl}?access_token=`)).text()
   assert.ok(lines.length > 0)
-  for (const each of [good, bad, 'opaque-canary']) assert.ok(!lines.join('').includes(each))
+  for (const each of [validToken, invalid, 'opaque-canary']) {
+    assert.ok(!lines.join('').includes(each))
+  }
 })
 
 test('requireMcpAuth() throws on invalid options', async (t) => {

@@ -9,7 +9,7 @@ import swagger from '@fastify/swagger'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { McpOAuthOptions } from '../../lib/index.ts'
 import { startGuarded, whoami, whoamiCall, type GuardedApp } from '../support/guarded.ts'
-import { opinionatedHost } from '../support/host.ts'
+import { customizedHost } from '../support/host.ts'
 
 type Host = () => FastifyInstance | Promise<FastifyInstance>
 
@@ -114,7 +114,7 @@ const hosts: Record<string, Host> = {
   },
   'no HEAD routes': () => Fastify({ exposeHeadRoutes: false }),
   'a small body limit': () => Fastify({ bodyLimit: 100 }),
-  'all of it': () => opinionatedHost()
+  'all of it': () => customizedHost()
 }
 
 async function withPlugin (plugin: unknown, options: object = {}): Promise<FastifyInstance> {
@@ -231,8 +231,8 @@ const decisive = [
 ]
 
 /** The response to each probe, without the parts that differ between runs. */
-async function answersOf ({ origin, token }: GuardedApp): Promise<unknown[]> {
-  const answers = []
+async function responsesOf ({ origin, token }: GuardedApp): Promise<unknown[]> {
+  const responses = []
   for (
     const { path, ...init } of probesOf({
       good: await token(),
@@ -250,26 +250,28 @@ async function answersOf ({ origin, token }: GuardedApp): Promise<unknown[]> {
     const headers = decisive.map((name) =>
       `${name}: ${response.headers.get(name)?.replaceAll(origin, 'ORIGIN')}`
     )
-    answers.push({
+    responses.push({
       probe: `${init.method ?? 'GET'} ${path} ${init.body ?? ''}`,
       status: response.status,
       headers,
       body
     })
   }
-  return answers
+  return responses
 }
 
 let reference: Promise<unknown[]> | undefined
 
 /** The responses to the probes in a plain host. */
-function bareAnswers (t: TestContext): Promise<unknown[]> {
-  reference ??= startGuarded(t, options, { app: Fastify() }).then(answersOf)
+function plainHostResponses (t: TestContext): Promise<unknown[]> {
+  reference ??= startGuarded(t, options, { app: Fastify() }).then(responsesOf)
   return reference
 }
 
 test('each probe gets the intended status', async (t) => {
-  const statuses = (await bareAnswers(t) as Array<{ status: number }>).map(({ status }) => status)
+  const statuses = (await plainHostResponses(t) as Array<{ status: number }>).map(({ status }) =>
+    status
+  )
   assert.deepEqual(statuses, [
     200,
     200,
@@ -311,9 +313,9 @@ test('each probe gets the intended status', async (t) => {
 
 for (const [name, build] of Object.entries(hosts)) {
   test(`our routes respond the same on this host: ${name} [G-19]`, async (t) => {
-    const expected = await bareAnswers(t)
+    const expected = await plainHostResponses(t)
     assert.deepEqual(
-      await answersOf(await startGuarded(t, options, { app: await build() })),
+      await responsesOf(await startGuarded(t, options, { app: await build() })),
       expected
     )
   })
@@ -323,10 +325,10 @@ for (const [name, build] of Object.entries(hosts)) {
     t.after(() => before.close())
     addHostRoutes(before)
     await before.listen({ host: '127.0.0.1', port: 0 })
-    const expected = await hostAnswersOf(before)
+    const expected = await hostResponsesOf(before)
 
     const { app } = await startGuarded(t, options, { app: await build(), routes: addHostRoutes })
-    assert.deepEqual(await hostAnswersOf(app), expected)
+    assert.deepEqual(await hostResponsesOf(app), expected)
   })
 }
 
@@ -349,7 +351,7 @@ function addHostRoutes (app: FastifyInstance): void {
   app.get('/host/query', async ({ query }) => ({ query }))
 }
 
-async function hostAnswersOf (app: FastifyInstance): Promise<unknown[]> {
+async function hostResponsesOf (app: FastifyInstance): Promise<unknown[]> {
   const key = { 'x-host-key': 'k', origin: 'https://host.example' }
   const post = (path: string, type: string, body: string) => ({
     path,
@@ -379,11 +381,11 @@ async function hostAnswersOf (app: FastifyInstance): Promise<unknown[]> {
     { path: '/.well-known/change-password', headers: key }
   ]
   const address = app.listeningOrigin.replace('[::1]', '127.0.0.1')
-  const answers = []
+  const responses = []
   for (const { path, ...init } of probes) {
     const response = await fetch(address + path, init)
     const headers = [...response.headers].filter(([name]) => !/^(date|x-ratelimit-.*)$/.test(name))
-    answers.push({
+    responses.push({
       path,
       init,
       status: response.status,
@@ -391,7 +393,7 @@ async function hostAnswersOf (app: FastifyInstance): Promise<unknown[]> {
       body: (await response.text()).replaceAll(/\.ts:\d+:\d+/g, '')
     })
   }
-  return answers
+  return responses
 }
 
 test('the API documents of the host contain none of our routes', async (t) => {
@@ -411,16 +413,16 @@ test('a rate limit of the host applies to our routes, with 429 as OAuth JSON', a
   const { call, token, origin } = await startGuarded(t, options, {
     app: await withPlugin(rateLimit, { max: 1 })
   })
-  const good = await token()
+  const validToken = await token()
   for (
-    const ask of [
-      () => call(good),
+    const send of [
+      () => call(validToken),
       () => fetch(`${origin}/.well-known/oauth-protected-resource/mcp`),
       () => fetch(`${origin}/oauth/token`, { method: 'POST' })
     ]
   ) {
-    await ask()
-    const limited = await ask()
+    await send()
+    const limited = await send()
     assert.equal(limited.status, 429)
     assert.ok(Number(limited.headers.get('retry-after')) > 0)
     assert.equal(typeof (await limited.json() as { error: unknown }).error, 'string')

@@ -14,7 +14,7 @@ test('every log line of the plugin has plugin: a login, rejected requests, a bro
   assert.equal((await flow.send('/oauth/authorize')).status, 400)
   assert.equal((await flow.token(redeem(id, 'unknown'))).status, 400)
 
-  flow.provider.answer = { access_token: undefined }
+  flow.provider.tokenOverrides = { access_token: undefined }
   assert.equal((await flow.token(redeem(id, await flow.login(id)))).status, 400)
   flow.provider.fail.set('/token', 'error')
   assert.equal((await flow.token(renew(id, tokens['refresh_token']))).status, 503)

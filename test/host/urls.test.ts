@@ -57,12 +57,15 @@ test('with publicUrl every URL is made from it, whatever the request says', asyn
       assert.equal(statusCode, 200)
       assert.equal(JSON.parse(body).resource, resource)
       const { host } = new URL(publicUrl)
-      const refused = await app.inject({
+      const rejected = await app.inject({
         method: 'POST',
         url: `${prefix}/mcp`,
         headers: { ...forged, host }
       })
-      assert.equal(refused.headers['www-authenticate'], `Bearer resource_metadata="${metadataUrl}"`)
+      assert.equal(
+        rejected.headers['www-authenticate'],
+        `Bearer resource_metadata="${metadataUrl}"`
+      )
       assert.equal(
         (await app.inject({ method: 'POST', url: `${prefix}/mcp`, headers: forged })).statusCode,
         403

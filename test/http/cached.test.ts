@@ -67,13 +67,13 @@ test('an outage of a minute costs at most 8 loads [D12]', async () => {
 
 test('get() returns the last value for staleFor and not longer [F-02 L3]', async () => {
   const { state, source } = setUp()
-  const good = await source.get()
+  const cachedValue = await source.get()
   state.broken = true
   state.time += 601
-  assert.equal(await source.get(), good)
+  assert.equal(await source.get(), cachedValue)
   state.time += 3_500
-  assert.equal(await source.get(), good)
-  assert.equal(source.peek(), good)
+  assert.equal(await source.get(), cachedValue)
+  assert.equal(source.peek(), cachedValue)
   state.time += 100
   await assert.rejects(source.get(), /failure/)
   assert.equal(source.peek(), undefined)
@@ -83,15 +83,15 @@ test('get() does not wait for a source that failed before while there is a value
   let time = 0
   let load = async (): Promise<object> => ({})
   const source = cached({ load: () => load(), freshFor: 10, staleFor: 1_000, now: () => time })
-  const good = await source.get()
+  const cachedValue = await source.get()
   load = async () => {
     throw new Error('down')
   }
   time = 11
-  assert.equal(await source.get(), good)
+  assert.equal(await source.get(), cachedValue)
   load = () => new Promise(() => {})
   time = 20
-  assert.equal(await source.get(), good)
+  assert.equal(await source.get(), cachedValue)
 })
 
 test('refresh() loads at once, then once in 30 s [F-03 F-04 K-08]', async () => {
@@ -110,11 +110,11 @@ test('refresh() loads at once, then once in 30 s [F-03 F-04 K-08]', async () => 
 
 test('refresh() counts failed loads, and rejects while the last one failed [F-03 L2]', async () => {
   const { state, source } = setUp()
-  const good = await source.get()
+  const cachedValue = await source.get()
   state.broken = true
   for (let second = 0; second < 30; second++) {
     await assert.rejects(source.refresh(), /failure 2/)
-    assert.equal(await source.get(), good, 'good values are not affected')
+    assert.equal(await source.get(), cachedValue, 'good values are not affected')
     state.time++
   }
   assert.equal(state.loads, 2)

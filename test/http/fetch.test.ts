@@ -4,7 +4,7 @@ import { boundedFetch, fetchJson } from '../../lib/http/fetch.ts'
 import { jsonObject } from '../../lib/util/json.ts'
 import { withTimeout } from '../../lib/http/operations.ts'
 import { maxResponseBytes } from '../../lib/limits.ts'
-import { skip as noCertificate, startUntrusted } from '../support/certificate.ts'
+import { skip as noCertificate, startUntrustedServer } from '../support/certificate.ts'
 import { faults, startIssuer } from '../support/issuer.ts'
 
 const table: Array<[name: string, id: string, fault: keyof typeof faults, kind: string]> = [
@@ -71,7 +71,7 @@ test('boundedFetch counts bytes: the last one fits, one more does not', async (t
 })
 
 test('withTimeout aborts the signal of the operation with the error', async () => {
-  const late = new Error('late')
+  const timeoutError = new Error('late')
   let reason: unknown
   const operation = (signal: AbortSignal) =>
     new Promise<never>(() => {
@@ -79,15 +79,15 @@ test('withTimeout aborts the signal of the operation with the error', async () =
         reason = signal.reason
       })
     })
-  await assert.rejects(withTimeout(operation, 1, () => late), late)
-  assert.equal(reason, late)
+  await assert.rejects(withTimeout(operation, 1, () => timeoutError), timeoutError)
+  assert.equal(reason, timeoutError)
 })
 
 test(
   'boundedFetch rejects a self-signed certificate [C-17 F-30]',
   { skip: noCertificate },
   async (t) => {
-    const { port, requests } = await startUntrusted(t, 'localhost', (_request, response) => {
+    const { port, requests } = await startUntrustedServer(t, 'localhost', (_request, response) => {
       response.end('{}')
     })
     await assert.rejects(boundedFetch(`https://localhost:${port}/`), (error: Error) => {

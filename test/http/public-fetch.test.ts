@@ -9,7 +9,7 @@ import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { createPublicFetch, isPublicAddress } from '../../lib/http/public-fetch.ts'
-import { skip as noCertificate, startUntrusted } from '../support/certificate.ts'
+import { skip as noCertificate, startUntrustedServer } from '../support/certificate.ts'
 
 const json = { 'content-type': 'application/json' }
 
@@ -33,20 +33,20 @@ async function serve (t: TestContext, listener: RequestListener): Promise<string
 }
 
 /** Counts connections and the bytes received on them. */
-async function trap (
+async function startTrap (
   t: TestContext
-): Promise<{ port: number, seen: { connections: number, bytes: number } }> {
-  const seen = { connections: 0, bytes: 0 }
+): Promise<{ port: number, counts: { connections: number, bytes: number } }> {
+  const counts = { connections: 0, bytes: 0 }
   const port = await listen(
     t,
     createTcpServer(socket => {
-      seen.connections++
+      counts.connections++
       socket.on('error', () => {}).on('data', data => {
-        seen.bytes += data.length
+        counts.bytes += data.length
       })
     })
   )
-  return { port, seen }
+  return { port, counts }
 }
 
 const refused = {
@@ -158,7 +158,7 @@ test('isPublicAddress accepts addresses of the public internet only [C-02 SS-01]
 })
 
 test('publicFetch rejects private addresses in the URL in every notation [C-02 L17 SS-01]', async (t) => {
-  const { port, seen } = await trap(t)
+  const { port, counts } = await startTrap(t)
   const fetch = createPublicFetch({
     resolve: async () => {
       assert.fail('an address is not looked up')
@@ -184,13 +184,13 @@ test('publicFetch rejects private addresses in the URL in every notation [C-02 L
       cause: new Error('the host has no public address')
     }, host)
   }
-  assert.deepEqual(seen, { connections: 0, bytes: 0 })
+  assert.deepEqual(counts, { connections: 0, bytes: 0 })
 })
 
 test('publicFetch sends nothing to a name with a private address [C-02 SS-01]', async (t) => {
-  const { port, seen } = await trap(t)
+  const { port, counts } = await startTrap(t)
   for (
-    const answers of [
+    const lookupResult of [
       ['127.0.0.1'],
       ['::1', '127.0.0.1'],
       ['::ffff:127.0.0.1'],
@@ -198,7 +198,7 @@ test('publicFetch sends nothing to a name with a private address [C-02 SS-01]', 
       []
     ]
   ) {
-    const fetch = createPublicFetch({ resolve: async () => answers })
+    const fetch = createPublicFetch({ resolve: async () => lookupResult })
     await assert.rejects(fetch(`https://app.example:${port}/`), {
       ...refused,
       cause: new Error('the host has no public address')
@@ -213,11 +213,11 @@ test('publicFetch sends nothing to a name with a private address [C-02 SS-01]', 
     refused
   )
   await assert.rejects(createPublicFetch()(`https://localhost:${port}/`), refused)
-  assert.deepEqual(seen, { connections: 0, bytes: 0 })
+  assert.deepEqual(counts, { connections: 0, bytes: 0 })
 })
 
 test('publicFetch ignores private addresses among public ones, after one lookup [C-03 SS-01]', async (t) => {
-  const { port, seen } = await trap(t)
+  const { port, counts } = await startTrap(t)
   let lookups = 0
   // 2fff::1 is public by its range, but not assigned.
   const fetch = createPublicFetch({
@@ -226,7 +226,7 @@ test('publicFetch ignores private addresses among public ones, after one lookup 
   })
   await assert.rejects(fetch(`https://app.example:${port}/`), refused)
   assert.equal(lookups, 1)
-  assert.deepEqual(seen, { connections: 0, bytes: 0 })
+  assert.deepEqual(counts, { connections: 0, bytes: 0 })
 })
 
 test('publicFetch connects to the address that it resolved [C-03]', async (t) => {
@@ -239,7 +239,7 @@ test('publicFetch connects to the address that it resolved [C-03]', async (t) =>
 })
 
 test('publicFetch rejects URLs that are not https [C-01]', async (t) => {
-  const { port, seen } = await trap(t)
+  const { port, counts } = await startTrap(t)
   let lookups = 0
   const fetch = createPublicFetch({
     resolve: async () => {
@@ -255,7 +255,7 @@ test('publicFetch rejects URLs that are not https [C-01]', async (t) => {
       'not a URL'
     ]
   ) await assert.rejects(fetch(url), refused)
-  assert.deepEqual([lookups, seen.connections], [0, 0])
+  assert.deepEqual([lookups, counts.connections], [0, 0])
 })
 
 test('publicFetch sends each request on a new connection without credentials [C-15 SS-03]', async (t) => {
@@ -297,7 +297,7 @@ test('publicFetch ignores a second response on a connection [C-15]', async (t) =
   const fetch = createPublicFetch({ allowPrivate: true })
   for (let count = 0; count < 3; count++) {
     const text = await fetch(`http://127.0.0.1:${port}/`).then(
-      answer => answer.text,
+      response => response.text,
       () => 'refused'
     )
     assert.ok(['first', 'refused'].includes(text))
@@ -319,14 +319,14 @@ test('publicFetch returns redirects and errors, and follows none [C-05 C-06 SS-0
 
 test('publicFetch accepts 5,120 bytes and rejects one more, for any length header [C-07 SS-03]', async (t) => {
   const origin = await serve(t, (request, response) => {
-    const [, bytes = '0', how] = request.url?.split('/') ?? []
-    if (how === 'sized') response.setHeader('content-length', bytes)
+    const [, bytes = '0', framing] = request.url?.split('/') ?? []
+    if (framing === 'sized') response.setHeader('content-length', bytes)
     response.end('é'.repeat(Number(bytes) / 2) + 'x'.repeat(Number(bytes) % 2))
   })
   const fetch = createPublicFetch({ allowPrivate: true })
-  for (const how of ['sized', 'chunked']) {
-    assert.equal(Buffer.byteLength((await fetch(`${origin}/5120/${how}`)).text), 5120)
-    await assert.rejects(fetch(`${origin}/5121/${how}`), refused)
+  for (const framing of ['sized', 'chunked']) {
+    assert.equal(Buffer.byteLength((await fetch(`${origin}/5120/${framing}`)).text), 5120)
+    await assert.rejects(fetch(`${origin}/5121/${framing}`), refused)
   }
 })
 
@@ -439,12 +439,12 @@ test('publicFetch runs ten requests at once, queues twenty and rejects more [C-1
     { length: 50 },
     (_, index) =>
       fetch(`${origin}/${index}`).then(
-        answer => String(answer.status),
+        response => String(response.status),
         (error: { kind: string }) => error.kind
       )
   )
-  for (let answered = 0; answered < 30; answered++) {
-    while (waiting.length < Math.min(10, 30 - answered)) await sleep(1)
+  for (let count = 0; count < 30; count++) {
+    while (waiting.length < Math.min(10, 30 - count)) await sleep(1)
     open--
     waiting.shift()?.end()
   }
@@ -467,10 +467,10 @@ test('publicFetch starts the next request after failures, and its timeout then [
     if (request.url === '/good') response.end('{}')
   })
   const fetch = createPublicFetch({ allowPrivate: true, timeout: 200 })
-  const bad = Array.from({ length: 20 }, (_, index) => fetch(`${origin}/${index}`))
-  const good = fetch(`${origin}/good`)
-  for (const { status } of await Promise.allSettled(bad)) assert.equal(status, 'rejected')
-  assert.equal((await good).status, 200)
+  const failing = Array.from({ length: 20 }, (_, index) => fetch(`${origin}/${index}`))
+  const following = fetch(`${origin}/good`)
+  for (const { status } of await Promise.allSettled(failing)) assert.equal(status, 'rejected')
+  assert.equal((await following).status, 200)
   assert.equal(requests, 21)
 })
 
@@ -478,9 +478,13 @@ test(
   'publicFetch rejects untrusted certificates, also if the process does not check them [C-17]',
   { skip: noCertificate },
   async (t) => {
-    const { port, requests } = await startUntrusted(t, 'app.example', (_request, response) => {
-      response.end('{}')
-    })
+    const { port, requests } = await startUntrustedServer(
+      t,
+      'app.example',
+      (_request, response) => {
+        response.end('{}')
+      }
+    )
     const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED']
     t.after(() => {
       if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']

@@ -6,7 +6,7 @@ import type { Page } from 'playwright-core'
 import { buttons, cookieNames, startInBrowser } from '../support/native-client.ts'
 
 /** The sealed request on a consent page. */
-function sealedOn (page: Page): Promise<string> {
+function sealedRequest (page: Page): Promise<string> {
   return page.inputValue('input[name="request"]')
 }
 
@@ -15,9 +15,11 @@ async function submit (page: Page, sealed: string): Promise<{ status: number, te
   await page.$eval('input[name="request"]', (input, value) => {
     input.setAttribute('value', value)
   }, sealed)
-  const answer = page.waitForResponse(response => response.url().endsWith('/oauth/consent'))
+  const consentResponse = page.waitForResponse(response =>
+    response.url().endsWith('/oauth/consent')
+  )
   await page.click(buttons.allow)
-  const status = (await answer).status()
+  const status = (await consentResponse).status()
   await page.waitForSelector('main, button')
   return { status, text: await page.innerText('body') }
 }
@@ -26,13 +28,13 @@ test('Chromium: going back after allowing shows a new page, and the old one is u
   const setup = await startInBrowser(t)
   if (setup === null) return
   const { page, context, client, issuer } = setup
-  await page.goto(client.ask({ state: 'back' }))
-  const used = await sealedOn(page)
+  await page.goto(client.authorizationUrl({ state: 'back' }))
+  const used = await sealedRequest(page)
   await page.click(buttons.allow)
   await page.waitForSelector(buttons.provider)
   await page.goBack()
   await page.waitForSelector(buttons.allow)
-  assert.notEqual(await sealedOn(page), used)
+  assert.notEqual(await sealedRequest(page), used)
   const { status, text } = await submit(page, used)
   assert.equal(status, 400)
   assert.match(text, /This page was already used/)
@@ -57,7 +59,7 @@ test('Chromium: a double click approves once [N-09]', async (t) => {
   app.server.on('request', (request, response) => {
     if (request.url === '/oauth/consent') responses.push(response)
   })
-  await page.goto(client.ask({ state: 'double' }))
+  await page.goto(client.authorizationUrl({ state: 'double' }))
   await page.dblclick(buttons.allow)
   await page.waitForSelector(`${buttons.provider}, code`)
   const statuses = responses.map(({ statusCode }) => statusCode)
@@ -70,14 +72,14 @@ test('Chromium: a page of one browser is rejected in another [N-05 N-02]', async
   const setup = await startInBrowser(t)
   if (setup === null) return
   const { browser, page, client, issuer } = setup
-  await page.goto(client.ask({ state: 'mine' }))
-  const sealed = await sealedOn(page)
+  await page.goto(client.authorizationUrl({ state: 'mine' }))
+  const sealed = await sealedRequest(page)
   const markup = await page.content()
 
   const victim = await browser.newContext()
-  const theirs = await victim.newPage()
-  await theirs.goto(client.ask({ state: 'theirs' }))
-  const { status, text } = await submit(theirs, sealed)
+  const victimPage = await victim.newPage()
+  await victimPage.goto(client.authorizationUrl({ state: 'theirs' }))
+  const { status, text } = await submit(victimPage, sealed)
   assert.equal(status, 403)
   assert.match(text, /not opened in this browser/)
   assert.deepEqual(await cookieNames(victim, issuer), ['mcp-csrf'])
@@ -100,9 +102,9 @@ test('Chromium: another site cannot send the form, not even one of this browser 
   const setup = await startInBrowser(t)
   if (setup === null) return
   const { page, context, client, issuer } = setup
-  await page.goto(client.ask({ state: 'mine' }))
+  await page.goto(client.authorizationUrl({ state: 'mine' }))
   const markup = await page.content()
-  const sealed = await sealedOn(page)
+  const sealed = await sealedRequest(page)
   const other = await context.newPage()
   // Another port of the same host: same-site for cookies, but cross-origin.
   await other.route(
@@ -119,7 +121,7 @@ test('Chromium: our pages cannot be framed [A-24 N-12]', async (t) => {
   if (setup === null) return
   const { page, client, issuer, origin } = setup
   const framed = [
-    client.ask(),
+    client.authorizationUrl(),
     `${issuer}/oauth/authorize?client_id=unknown`,
     `${issuer}/oauth/callback?state=unknown&code=1`
   ]

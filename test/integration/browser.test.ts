@@ -20,7 +20,7 @@ async function signIn (page: Page): Promise<void> {
   await page.click(buttons.provider)
 }
 
-async function cameBack (
+async function callbackIn (
   client: NativeClient,
   page: Page,
   state: string
@@ -38,7 +38,7 @@ test(
     const setup = await startInBrowser(t)
     if (setup === null) return
     const { context, issuer, client, provider, page } = setup
-    await page.goto(client.ask({ state: 'first' }))
+    await page.goto(client.authorizationUrl({ state: 'first' }))
     assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf'])
     assert.match(await page.innerText('main'), new RegExp(new URL(client.redirectUri).host))
     await page.click(buttons.allow)
@@ -46,13 +46,13 @@ test(
     assert.equal(new URL(page.url()).origin, provider.issuer)
     assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf', 'mcp-login.…'])
     await signIn(page)
-    const params = await cameBack(client, page, 'first')
+    const params = await callbackIn(client, page, 'first')
     assert.deepEqual([...params.keys()], ['code', 'state', 'iss'])
     assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf'])
     assert.equal((await client.redeem(params)).status, 200)
 
-    await approve(page, client.ask({ state: 'second' }))
-    assert.equal((await client.redeem(await cameBack(client, page, 'second'))).status, 200)
+    await approve(page, client.authorizationUrl({ state: 'second' }))
+    assert.equal((await client.redeem(await callbackIn(client, page, 'second'))).status, 200)
   }
 )
 
@@ -60,9 +60,9 @@ test('Chromium: deny returns to the client, and leaves no cookie [N-13 N-17]', a
   const setup = await startInBrowser(t)
   if (setup === null) return
   const { context, issuer, client, page } = setup
-  await page.goto(client.ask({ state: 'denied' }))
+  await page.goto(client.authorizationUrl({ state: 'denied' }))
   await page.click(buttons.deny)
-  const params = await cameBack(client, page, 'denied')
+  const params = await callbackIn(client, page, 'denied')
   assert.deepEqual([params.get('error'), params.get('iss'), params.get('code')], [
     'access_denied',
     issuer,
@@ -70,11 +70,11 @@ test('Chromium: deny returns to the client, and leaves no cookie [N-13 N-17]', a
   ])
   assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf'])
 
-  await page.goto(client.ask({ state: 'refused there' }))
+  await page.goto(client.authorizationUrl({ state: 'refused there' }))
   await page.click(buttons.allow)
   await page.waitForSelector(buttons.provider)
   await page.click(buttons.deny)
-  assert.equal((await cameBack(client, page, 'refused there')).get('error'), 'access_denied')
+  assert.equal((await callbackIn(client, page, 'refused there')).get('error'), 'access_denied')
   assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf'])
 })
 
@@ -95,7 +95,7 @@ test(
         'request',
         request => request.url().startsWith('cursor://anysphere.cursor-mcp/oauth/callback?')
       )
-      await page.goto(client.ask({ state: 'app' }))
+      await page.goto(client.authorizationUrl({ state: 'app' }))
       await login(page)
       return new URL((await app).url()).searchParams
     }
@@ -122,7 +122,7 @@ test('Chromium: form-action blocks the redirects of a form [N-17]', async (t) =>
       headers: { ...response.headers(), 'content-security-policy': "form-action 'self'" }
     })
   })
-  await page.goto(client.ask())
+  await page.goto(client.authorizationUrl())
   const refused = page.waitForEvent('console', message => /form-action/.test(message.text()))
   await page.click(buttons.allow, { noWaitAfter: true })
   await refused
@@ -134,7 +134,7 @@ test('Chromium: five logins in one browser, one inside the other [N-18]', async 
   const { context, client } = setup
   const pages = await Promise.all(Array.from({ length: 5 }, () => context.newPage()))
   for (const [index, page] of pages.entries()) {
-    await page.goto(client.ask({ state: `flow ${index}` }))
+    await page.goto(client.authorizationUrl({ state: `flow ${index}` }))
   }
   for (const index of [3, 0, 4, 1, 2]) await pages[index]?.click(buttons.allow)
   for (const index of [1, 4, 2, 0, 3]) {
@@ -142,7 +142,7 @@ test('Chromium: five logins in one browser, one inside the other [N-18]', async 
     await page.click(buttons.provider)
     await page.waitForSelector(`#done, ${buttons.provider}`)
     if (await page.$('#done') === null) await page.click(buttons.provider)
-    const tokens = await client.redeem(await cameBack(client, page, `flow ${index}`))
+    const tokens = await client.redeem(await callbackIn(client, page, `flow ${index}`))
     assert.equal(tokens.status, 200)
   }
 })
@@ -160,19 +160,19 @@ test('Chromium: sixty logins leave a small cookie, and the last one works [N-19 
   for (let index = 1; index < 60; index++) {
     // The requests have the browser's cookies but open no pages, which are slow. Clients may send a
     // long state.
-    const shown = await context.request.get(
-      client.ask({ state: String(index).padEnd(index % 3 === 0 ? 1500 : 1, '.') })
+    const consentPage = await context.request.get(
+      client.authorizationUrl({ state: String(index).padEnd(index % 3 === 0 ? 1500 : 1, '.') })
     )
-    const request = /name="request" value="([^"]+)"/.exec(await shown.text())?.[1] ?? ''
+    const request = /name="request" value="([^"]+)"/.exec(await consentPage.text())?.[1] ?? ''
     const approved = await context.request.post(`${issuer}/oauth/consent`, {
       form: { request, action: 'approve' },
       maxRedirects: 0
     })
     assert.equal(approved.status(), 303)
   }
-  await approve(page, client.ask({ state: 'last'.padEnd(1500, '.') }))
+  await approve(page, client.authorizationUrl({ state: 'last'.padEnd(1500, '.') }))
   await signIn(page)
-  await cameBack(client, page, 'last'.padEnd(1500, '.'))
+  await callbackIn(client, page, 'last'.padEnd(1500, '.'))
   const largest = Math.max(...await Promise.all(sizes))
   assert.ok(largest > 2048 && largest < 6 * 1024, `${largest} bytes`)
 })

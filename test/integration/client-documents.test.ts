@@ -25,7 +25,7 @@ else {
 }
 
 const json = { 'content-type': 'application/json' }
-const answering =
+const respondWith =
   (status: number, headers: Record<string, string>, body: string | Buffer = '') =>
   (response: ServerResponse) => {
     response.writeHead(status, headers).end(body)
@@ -49,15 +49,15 @@ async function tests (): Promise<void> {
     ...more
   })
   /** Publishes a document. If it must not be cached, each login and each redemption fetches it. */
-  const publish = (id: string, more: object = {}, kept = true) => {
-    internet.places[id.slice('https://'.length)] = answering(200, {
+  const publish = (id: string, more: object = {}, cacheable = true) => {
+    internet.responses[id.slice('https://'.length)] = respondWith(200, {
       ...json,
-      ...(!kept && { 'cache-control': 'no-store' })
+      ...(!cacheable && { 'cache-control': 'no-store' })
     }, JSON.stringify(documentOf(id, more)))
     return id
   }
   const folderOf = (name: string) => `https://owl.example/${encodeURIComponent(name)}`
-  const fetchesOf = (id: string) => internet.asked[id.slice('https://'.length)] ?? []
+  const fetchesOf = (id: string) => internet.requests[id.slice('https://'.length)] ?? []
 
   matrix(
     'a client logs in, calls and refreshes with the URL of its document, which is fetched once [REG-01 REG-02]',
@@ -88,8 +88,8 @@ async function tests (): Promise<void> {
       ) {
         const { status, text } = await flow.authorize(flow.params(id, { redirect_uri: uri }))
         assert.equal(status, 200, text)
-        for (const shown of ['Night Owl', 'owl.example', host]) {
-          assert.ok(text.includes(shown), shown)
+        for (const expected of ['Night Owl', 'owl.example', host]) {
+          assert.ok(text.includes(expected), expected)
         }
         assert.equal(/on this device/.test(text), uri === loopbackUri)
         const tokens = await flow.token(
@@ -128,7 +128,7 @@ async function tests (): Promise<void> {
           host
         )
       }
-      assert.equal(internet.strayed, 0)
+      assert.equal(internet.privateConnections, 0)
     },
     { serial: true }
   )
@@ -138,13 +138,13 @@ async function tests (): Promise<void> {
     async ({ startFlow }, t) => {
       const flow = await startFlow()
       const folder = folderOf(t.name)
-      const good = publish(`${folder}/good.json`)
+      const validId = publish(`${folder}/good.json`)
       const key = { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' }
-      const unlike = (more: object) => (id: string) =>
-        answering(200, json, JSON.stringify(documentOf(id, more)))
-      const said = (type: string, text: string) => () =>
-        answering(200, { 'content-type': type }, text)
-      const dripping = (response: ServerResponse) => {
+      const deviating = (more: object) => (id: string) =>
+        respondWith(200, json, JSON.stringify(documentOf(id, more)))
+      const respondText = (type: string, text: string) => () =>
+        respondWith(200, { 'content-type': type }, text)
+      const drip = (response: ServerResponse) => {
         response.writeHead(200, json)
         const timer = setInterval(() => {
           response.write(' ')
@@ -156,21 +156,21 @@ async function tests (): Promise<void> {
       const rows: Record<string, (id: string) => (response: ServerResponse) => void> = {
         ...Object.fromEntries(
           [301, 302, 303, 307, 308].map(
-            status => [`C-05 ${status}`, () => answering(status, { location: good })]
+            status => [`C-05 ${status}`, () => respondWith(status, { location: validId })]
           )
         ),
         ...Object.fromEntries(
           [204, 206, 304, 404, 410, 500, 503].map(
-            status => [`C-06 ${status}`, () => answering(status, json)]
+            status => [`C-06 ${status}`, () => respondWith(status, json)]
           )
         ),
         'C-07 too large': id =>
-          answering(200, json, JSON.stringify(documentOf(id)) + ' '.repeat(5_120)),
+          respondWith(200, json, JSON.stringify(documentOf(id)) + ' '.repeat(5_120)),
         'C-07 no end': () => response => {
           response.writeHead(200, json).write('{"a":"' + 'x'.repeat(100_000))
         },
         'C-07 compressed': id =>
-          answering(
+          respondWith(
             200,
             { ...json, 'content-encoding': 'gzip' },
             gzipSync(JSON.stringify(documentOf(id)))
@@ -181,18 +181,20 @@ async function tests (): Promise<void> {
             () => response.destroy()
           )
         },
-        'C-07 drips': () => dripping,
+        'C-07 drips': () => drip,
         'C-07 hangs': () => response => {
           response.writeHead(200, json).flushHeaders()
         },
-        'C-08 HTML': id => said('text/html', JSON.stringify(documentOf(id)))(),
-        'C-08 BOM': id => said('application/json', `\u{FEFF}${JSON.stringify(documentOf(id))}`)(),
-        'C-08 several': id => said('application/json', `${JSON.stringify(documentOf(id))}\n{}`)(),
-        'C-08 a list': id => said('application/json', JSON.stringify([documentOf(id)]))(),
-        'C-08 deep': said('application/json', '['.repeat(5_000)),
+        'C-08 HTML': id => respondText('text/html', JSON.stringify(documentOf(id)))(),
+        'C-08 BOM': id =>
+          respondText('application/json', `\u{FEFF}${JSON.stringify(documentOf(id))}`)(),
+        'C-08 several': id =>
+          respondText('application/json', `${JSON.stringify(documentOf(id))}\n{}`)(),
+        'C-08 a list': id => respondText('application/json', JSON.stringify([documentOf(id)]))(),
+        'C-08 deep': respondText('application/json', '['.repeat(5_000)),
         ...Object.fromEntries(
           ['HTTPS', ':443', '/', '?'].map(change => [`C-09 ${change}`, id =>
-            unlike({
+            deviating({
               client_id: change === 'HTTPS'
                 ? id.replace('https', 'HTTPS')
                 : change === ':443'
@@ -201,24 +203,26 @@ async function tests (): Promise<void> {
             })(id)]
           )
         ),
-        'C-10 a secret': unlike({ client_secret: 'x' }),
-        'C-10 its end': unlike({ client_secret_expires_at: 0 }),
-        'C-10 a method with a secret': unlike({ token_endpoint_auth_method: 'client_secret_post' }),
-        'C-10 a private key': unlike({ jwks: { keys: [{ ...key, d: 'd' }] } }),
-        'C-10 keys in two places': unlike({
+        'C-10 a secret': deviating({ client_secret: 'x' }),
+        'C-10 its end': deviating({ client_secret_expires_at: 0 }),
+        'C-10 a method with a secret': deviating({
+          token_endpoint_auth_method: 'client_secret_post'
+        }),
+        'C-10 a private key': deviating({ jwks: { keys: [{ ...key, d: 'd' }] } }),
+        'C-10 keys in two places': deviating({
           jwks: { keys: [key] },
           jwks_uri: 'https://owl.example/jwks'
         }),
         ...Object.fromEntries(
           [undefined, [], 'x', ['javascript:alert(1)'], ['http://owl.example/cb'], [
             'https://owl.example/cb#x'
-          ]].map(uris => [`C-11 ${JSON.stringify(uris)}`, unlike({ redirect_uris: uris })])
+          ]].map(uris => [`C-11 ${JSON.stringify(uris)}`, deviating({ redirect_uris: uris })])
         )
       }
       const texts = new Set<string>()
-      const ids = Object.entries(rows).map(([name, answer], index) => {
+      const ids = Object.entries(rows).map(([name, respond], index) => {
         const id = `${folder}/${index}.json`
-        internet.places[id.slice('https://'.length)] = answer(id)
+        internet.responses[id.slice('https://'.length)] = respond(id)
         return [name, id] as const
       })
       // The plugin fetches ten documents at once.
@@ -233,7 +237,7 @@ async function tests (): Promise<void> {
         )
       }
       assert.equal(texts.size, 1, 'C-16')
-      assert.equal(fetchesOf(good).length, 0, 'C-05 nobody follows')
+      assert.equal(fetchesOf(validId).length, 0, 'C-05 nobody follows')
     },
     { serial: true }
   )
@@ -244,7 +248,7 @@ async function tests (): Promise<void> {
       const flow = await startFlow()
       const id = `${folderOf(t.name)}/client.json`
       const document = JSON.stringify(documentOf(id, { logo_uri: `${folderOf(t.name)}/logo.png` }))
-      internet.places[id.slice('https://'.length)] = response => {
+      internet.responses[id.slice('https://'.length)] = response => {
         sleep(500).then(() => {
           response.writeHead(200, json).end(document)
         })
@@ -277,11 +281,11 @@ async function tests (): Promise<void> {
     async ({ startFlow }, t) => {
       const flow = await startFlow()
       const id = publish(`${folderOf(t.name)}.json`, {}, false)
-      const [moved, spoiled] = [await flow.login(id), await flow.login(id)]
+      const [redirectedCode, invalidatedCode] = [await flow.login(id), await flow.login(id)]
       publish(id, { redirect_uris: ['https://owl.example/elsewhere'] }, false)
-      assert.equal((await flow.token(redeem(id, moved))).status, 200)
+      assert.equal((await flow.token(redeem(id, redirectedCode))).status, 200)
       publish(id, { client_secret: 'x' }, false)
-      isError(await flow.token(redeem(id, spoiled)), 401, 'invalid_client')
+      isError(await flow.token(redeem(id, invalidatedCode)), 401, 'invalid_client')
     }
   )
 
@@ -290,11 +294,11 @@ async function tests (): Promise<void> {
     async ({ startFlow }, t) => {
       const flow = await startFlow()
       for (
-        const [name, fault] of Object.entries({ away: answering(503, json), hanging: () => {} })
+        const [name, fault] of Object.entries({ away: respondWith(503, json), hanging: () => {} })
       ) {
         const id = publish(`${folderOf(t.name)}/${name}.json`, {}, false)
         const code = await flow.login(id)
-        internet.places[id.slice('https://'.length)] = fault
+        internet.responses[id.slice('https://'.length)] = fault
         assert.equal((await flow.token(redeem(id, code))).status, 200, name)
       }
     }

@@ -17,12 +17,12 @@ async function start (t: TestContext, example: 'root' | 'path', path: string) {
     provider: { clients: [registrationOf(`${publicUrl}/oauth/callback`)] }
   })
   const cookies: string[] = []
-  const watched: typeof fetch = async (input, init) => {
+  const recordingFetch: typeof fetch = async (input, init) => {
     const response = await proxy.fetch(input, init)
     if (String(input).startsWith(proxy.origin)) cookies.push(...response.headers.getSetCookie())
     return response
   }
-  return { ...proxy, publicUrl, cookies, fetch: watched }
+  return { ...proxy, publicUrl, cookies, fetch: recordingFetch }
 }
 
 for (const [example, path] of [['root', ''], ['path', '/notes']] as const) {
@@ -84,7 +84,7 @@ for (const [example, path] of [['root', ''], ['path', '/notes']] as const) {
     })
     const { client_id: clientId } = await registered.json() as { client_id: string }
     const state = 'a/'.repeat(1024)
-    const asked = {
+    const params = {
       response_type: 'code',
       client_id: clientId,
       redirect_uri: stopAt,
@@ -93,7 +93,7 @@ for (const [example, path] of [['root', ''], ['path', '/notes']] as const) {
       code_challenge_method: 'S256'
     }
     const login = await headlessLogin(
-      `${publicUrl}/oauth/authorize?${new URLSearchParams(asked)}`,
+      `${publicUrl}/oauth/authorize?${new URLSearchParams(params)}`,
       { stopAt, fetch }
     )
     assert.equal(login.state, state)

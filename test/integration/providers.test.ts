@@ -40,8 +40,8 @@ interface Login {
 async function logIn (t: TestContext, { options }: Harness, start: Start): Promise<Login | null> {
   const port = await freePort()
   const publicUrl = `http://localhost:${port}`
-  const placed = await options()
-  const issuer = publicUrl + placed.prefix
+  const providerOptions = await options()
+  const issuer = publicUrl + providerOptions.prefix
   const provider = await start(t, {
     clientId: 'broker',
     clientSecret,
@@ -58,7 +58,7 @@ async function logIn (t: TestContext, { options }: Harness, start: Start): Promi
     requiredScopes: ['mcp:read'],
     upstreamToken: true,
     mcp: { tools: true },
-    ...placed,
+    ...providerOptions,
     ...provider.options
   }, {
     routes: (app) => {

@@ -37,8 +37,8 @@ for (const [name, Client, server] of pairs) {
       const nodes = await startCluster(t, server)
       const admins = await Promise.all(nodes.map(({ port }) => connect(t, port)))
       const [one, two] = [await join(t, nodes, Client), await join(t, nodes, Client)]
-      for (const [what, check] of contract) {
-        await t.test(what, async () => {
+      for (const [name, check] of contract) {
+        await t.test(name, async () => {
           await Promise.all(admins.map(admin => admin.flushall()))
           await check(redisStore(one), redisStore(two))
         })
@@ -101,12 +101,12 @@ for (const [name, Client, server] of pairs) {
         while (
           !/cluster_state:ok/.test(String(await admins[0]?.call('CLUSTER', 'INFO')))
         ) { await sleep(50) }
-        await isBack(flow, id)
+        await recovers(flow, id)
       })
     }
   )
 }
 
-async function isBack (flow: Flow, id: string): Promise<void> {
+async function recovers (flow: Flow, id: string): Promise<void> {
   for (let index = 0; index < 12; index++) assert.ok((await flow.tokens(id)).access_token)
 }

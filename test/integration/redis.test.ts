@@ -21,7 +21,7 @@ const operations: Array<
 ]
 
 /** Asserts that every operation rejects within two seconds. */
-async function refuses (store: Store, reason?: RegExp, key = 'key'): Promise<void> {
+async function assertRejects (store: Store, reason?: RegExp, key = 'key'): Promise<void> {
   for (const [name, operation] of operations) {
     const outcome = await Promise.race([
       operation(store, key).then(() => 'done', (error: Error) => error),
@@ -64,8 +64,8 @@ test('redisStore writes every key with a lifetime [S-07]', { skip }, async (t) =
     await store.put(`a${index}`, 'x', ttl)
     await store.putIfAbsent(`b${index}`, 'x', ttl)
     for (const key of [`a${index}`, `b${index}`]) {
-      const left = await client.pttl(key)
-      assert.ok(left > 0 && left <= Math.ceil(ttl * 1000), `${key} ${left}`)
+      const remaining = await client.pttl(key)
+      assert.ok(remaining > 0 && remaining <= Math.ceil(ttl * 1000), `${key} ${remaining}`)
     }
   }
   // A second write must not remove the expiry, and a rejected write must not change it.
@@ -121,20 +121,20 @@ test('redisStore with a prefix separates stores on one server [S-06]', { skip },
 test('each method of redisStore sends one command for one key', { skip }, async (t) => {
   const { port } = await startRedis(t)
   const client = await connect(t, port)
-  const seen: string[][] = []
+  const commands: string[][] = []
   const monitor = await (await connect(t, port)).monitor()
   t.after(() => {
     monitor.disconnect()
   })
   monitor.on('monitor', (_time: string, command: string[]) => {
-    seen.push(command)
+    commands.push(command)
   })
   const store = redisStore(client)
   await store.putIfAbsent('a', 'x', 1.5)
   await store.put('b', 'x', 60)
   await store.get('c')
-  while (seen.length < 3) await sleep(1)
-  assert.deepEqual(seen.map(([command = '', ...rest]) => [command.toLowerCase(), ...rest]), [
+  while (commands.length < 3) await sleep(1)
+  assert.deepEqual(commands.map(([command = '', ...rest]) => [command.toLowerCase(), ...rest]), [
     ['set', 'a', 'x', 'PX', '1500', 'NX', 'GET'],
     ['set', 'b', 'x', 'PX', '60000'],
     ['get', 'c']
@@ -157,12 +157,12 @@ test(
     const store = redisStore(client)
     await store.put('key', 'value', 60)
     const closed = eventOf(client, 'close')
-    const gone = once(child, 'exit')
+    const exited = once(child, 'exit')
     child.kill('SIGKILL')
-    await gone
-    await refuses(store)
+    await exited
+    await assertRejects(store)
     await closed
-    await refuses(store, /not connected/, 'other')
+    await assertRejects(store, /not connected/, 'other')
     const ready = eventOf(client, 'ready')
     await startRedis(t, { port })
     await ready
@@ -180,9 +180,9 @@ test(
     t.after(() => {
       client.disconnect()
     })
-    await refuses(redisStore(client), /not connected/)
+    await assertRejects(redisStore(client), /not connected/)
     client.disconnect()
-    await refuses(redisStore(client), /not connected/)
+    await assertRejects(redisStore(client), /not connected/)
   }
 )
 
@@ -193,7 +193,7 @@ test(
     const { port, process: child } = await startRedis(t)
     const store = withCircuitBreaker(redisStore(await connect(t, port)))
     child.kill('SIGSTOP')
-    await refuses(store, /cannot answer this at the moment/)
+    await assertRejects(store, /cannot answer this at the moment/)
     child.kill('SIGCONT')
     assert.equal(await store.get('other'), null)
   }
@@ -223,7 +223,7 @@ test('redisStore rejects while Redis runs a script [F-15]', { skip }, async (t) 
   const other = await connect(t, port)
   const script = other.eval('while true do end', 0).catch((error: Error) => error)
   await sleep(200)
-  await refuses(store, /BUSY/)
+  await assertRejects(store, /BUSY/)
   await (await connect(t, port, { enableReadyCheck: false })).script('KILL')
   await script
   assert.equal(await store.putIfAbsent('key', 'value', 60), null)
@@ -241,7 +241,7 @@ test('redisStore rejects writes to a replica and to a full server [F-15]', { ski
   await assert.rejects(store.put('key', 'value', 60), /READONLY/)
   await assert.rejects(store.putIfAbsent('key', 'value', 60), /READONLY/)
   await client.config('SET', 'replica-serve-stale-data', 'no')
-  await refuses(store, /READONLY|MASTERDOWN/)
+  await assertRejects(store, /READONLY|MASTERDOWN/)
 })
 
 test('redisStore rejects while Redis loads its data [F-15]', { skip }, async (t) => {
@@ -255,7 +255,7 @@ test('redisStore rejects while Redis loads its data [F-15]', { skip }, async (t)
   await client.config('SET', 'key-load-delay', '2000')
   const loaded = client.call('DEBUG', 'RELOAD').catch((error: Error) => error)
   while (!/\bloading:1/.test(await other.info('persistence'))) await sleep(10)
-  await refuses(store, /LOADING/)
+  await assertRejects(store, /LOADING/)
   client.disconnect()
   await loaded
 })

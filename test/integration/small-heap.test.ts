@@ -17,7 +17,7 @@ import { runInSmallHeap, smallHeap } from '../support/small-heap.ts'
 const rounds = Number(process.env['FLOOD_ROUNDS'] ?? 250)
 
 const json = { 'content-type': 'application/json' }
-const junk = (length: number) => randomBytes(length / 2).toString('hex')
+const randomText = (length: number) => randomBytes(length / 2).toString('hex')
 
 /** Requests without a login to every endpoint, and their statuses. */
 function table (
@@ -37,36 +37,46 @@ function table (
       body
     })
   return [
-    ['a registration', () => register({ client_name: junk(80) }), [201]],
+    ['a registration', () => register({ client_name: randomText(80) }), [201]],
     [
       'a large registration',
-      () => register({ redirect_uris: [`${loopbackUri}/${junk(20_000)}`] }),
+      () => register({ redirect_uris: [`${loopbackUri}/${randomText(20_000)}`] }),
       [400]
     ],
-    ['a registration with more in it', () => register({ [junk(40)]: junk(60_000) }), [201]],
-    ['a page', () => flow.authorize(flow.params(id, { state: junk(500) })), [200]],
-    ['an unknown client', () => flow.authorize(flow.params(junk(4_000))), [400]],
-    ['a client of nowhere', () => flow.authorize(flow.params(`https://127.0.0.1/${junk(40)}`)), [
-      400
+    ['a registration with more in it', () => register({ [randomText(40)]: randomText(60_000) }), [
+      201
     ]],
+    ['a page', () => flow.authorize(flow.params(id, { state: randomText(500) })), [200]],
+    ['an unknown client', () => flow.authorize(flow.params(randomText(4_000))), [400]],
+    [
+      'a client of nowhere',
+      () => flow.authorize(flow.params(`https://127.0.0.1/${randomText(40)}`)),
+      [
+        400
+      ]
+    ],
     [
       'a consent',
       () =>
         flow.send('/oauth/consent', {
           method: 'POST',
           headers: { 'content-type': 'application/x-www-form-urlencoded' },
-          body: `action=approve&request=${junk(4_000)}`
+          body: `action=approve&request=${randomText(4_000)}`
         }),
       [400]
     ],
-    ['a callback', () => flow.send(`/oauth/callback?code=${junk(40)}&state=${junk(4_000)}`), [400]],
-    ['a code', () => flow.token(redeem(id, junk(60_000))), [400]],
-    ['a refresh token', () => flow.token(renew(id, junk(60_000))), [400]],
-    ['a client at the token endpoint', () => flow.token(redeem(junk(4_000), 'code')), [401]],
-    ['a token to revoke', () => flow.revoke({ client_id: id, token: junk(60_000) }), [200]],
+    [
+      'a callback',
+      () => flow.send(`/oauth/callback?code=${randomText(40)}&state=${randomText(4_000)}`),
+      [400]
+    ],
+    ['a code', () => flow.token(redeem(id, randomText(60_000))), [400]],
+    ['a refresh token', () => flow.token(renew(id, randomText(60_000))), [400]],
+    ['a client at the token endpoint', () => flow.token(redeem(randomText(4_000), 'code')), [401]],
+    ['a token to revoke', () => flow.revoke({ client_id: id, token: randomText(60_000) }), [200]],
     [
       'a token',
-      () => call(junk(8_000), JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' })),
+      () => call(randomText(8_000), JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' })),
       [401]
     ],
     [
@@ -75,7 +85,7 @@ function table (
         flow.send('/mcp', {
           method: 'POST',
           headers: json,
-          body: JSON.stringify({ params: junk(250_000) })
+          body: JSON.stringify({ params: randomText(250_000) })
         }),
       [401]
     ],
@@ -83,13 +93,13 @@ function table (
       const browser = openBrowser()
       const request = await flow.form(browser, flow.params(id))
       const approved = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
-      const back = await browser.get(
+      const callback = await browser.get(
         flow,
-        `/oauth/callback?code=${junk(40)}&state=${
+        `/oauth/callback?code=${randomText(40)}&state=${
           approved.location?.searchParams.get('state')
         }&iss=${encodeURIComponent(flow.provider.issuer)}`
       )
-      return await flow.token(redeem(id, back.location?.searchParams.get('code') ?? ''))
+      return await flow.token(redeem(id, callback.location?.searchParams.get('code') ?? ''))
     }, [400]]
   ]
 }

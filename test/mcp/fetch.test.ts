@@ -34,15 +34,15 @@ const handler = () =>
 test('POST /mcp serves clients of both eras with one handler of the SDK 2.x [HT-24]', async (t) => {
   const url = await start(t, handler())
   const requestInit = { headers: { authorization: 'Bearer ann' } }
-  const old = new Client({ name: 'client', version: '1.0.0' })
-  await old.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit }))
-  t.after(() => old.close())
+  const legacyClient = new Client({ name: 'client', version: '1.0.0' })
+  await legacyClient.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit }))
+  t.after(() => legacyClient.close())
   const modern = new Client2({ name: 'client', version: '1.0.0' }, {
     versionNegotiation: { mode: { pin: '2026-07-28' } }
   })
   await modern.connect(new Transport2(new URL(url), { requestInit }))
   t.after(() => modern.close())
-  for (const client of [old, modern]) {
+  for (const client of [legacyClient, modern]) {
     const { content } = await client.callTool({ name: 'whoami', arguments: {} }) as {
       content: unknown
     }
@@ -51,11 +51,11 @@ test('POST /mcp serves clients of both eras with one handler of the SDK 2.x [HT-
 })
 
 test('POST /mcp passes the configured URL, the body and no connection header to the handler', async (t) => {
-  const seen: Array<Record<string, unknown>> = []
+  const received: Array<Record<string, unknown>> = []
   const url = await start(t, {
     async fetch (request, options) {
       const { headers } = request
-      seen.push({
+      received.push({
         url: request.url,
         method: request.method,
         host: headers.get('host'),
@@ -70,7 +70,7 @@ test('POST /mcp passes the configured URL, the body and no connection header to 
   assert.deepEqual([response.status, response.headers.get('x-answer')], [204, 'yes'])
   await fetch(url, { method: 'DELETE' })
   const authInfo = { token: 'ann', clientId: 'client', scopes: [], subject: 'ann' }
-  assert.deepEqual(seen, [
+  assert.deepEqual(received, [
     {
       url: 'https://late.example.com/mcp',
       method: 'POST',
@@ -108,21 +108,21 @@ test('POST /mcp passes an event stream on chunk by chunk [HT-21]', async (t) => 
 })
 
 test('POST /mcp aborts the handler when the client disconnects [HT-20]', async (t) => {
-  const seen = { started: false, aborted: false }
+  const received = { started: false, aborted: false }
   const url = await start(t, {
     async fetch ({ signal }) {
-      seen.started = true
+      received.started = true
       await once(signal, 'abort')
-      seen.aborted = true
+      received.aborted = true
       throw new Error('aborted')
     }
   })
-  const gone = new AbortController()
-  const waiting = post(url, {}, {}, gone.signal).catch(() => {})
-  while (!seen.started) await sleep(5)
-  gone.abort()
+  const disconnect = new AbortController()
+  const waiting = post(url, {}, {}, disconnect.signal).catch(() => {})
+  while (!received.started) await sleep(5)
+  disconnect.abort()
   await waiting
-  while (!seen.aborted) await sleep(5)
+  while (!received.aborted) await sleep(5)
 })
 
 test('POST /mcp answers 500 when the handler throws', async (t) => {
@@ -135,16 +135,16 @@ test('POST /mcp answers 500 when the handler throws', async (t) => {
 })
 
 test('close of the endpoint closes the handler', async () => {
-  let closed = 0
+  let closeCount = 0
   const endpoint = buildEndpoint({
     handler: {
       fetch: () => new Response(),
       close: () => {
-        closed++
+        closeCount++
       }
     }
   })
   await endpoint.ready()
   await endpoint.close()
-  assert.equal(closed, 1)
+  assert.equal(closeCount, 1)
 })

@@ -108,9 +108,9 @@ async function modern (
   return { status: response.status, body: await response.json() }
 }
 
-for (const [kind, make] of Object.entries(kinds)) {
+for (const [kind, create] of Object.entries(kinds)) {
   test(`POST /mcp of ${kind} (SDK 1.x) serves clients of 2026-07-28 [HT-24 HT-18]`, async (t) => {
-    const url = await start(t, make())
+    const url = await start(t, create())
     const client = await connect(t, url)
     assert.deepEqual([
       client.getServerVersion()?.name,
@@ -153,7 +153,7 @@ for (const [kind, make] of Object.entries(kinds)) {
   })
 
   test(`POST /mcp of ${kind}: notifications of a tool reach the client [HT-21]`, async (t) => {
-    const client = await connect(t, await start(t, make()))
+    const client = await connect(t, await start(t, create()))
     const progress: number[] = []
     await client.callTool({ name: 'report', arguments: {} }, {
       onprogress: (step) => progress.push(step.progress)
@@ -163,8 +163,8 @@ for (const [kind, make] of Object.entries(kinds)) {
 
   test(`POST /mcp of ${kind}: a disconnect aborts the tool [HT-20]`, async (t) => {
     const aborted: string[] = []
-    const url = await start(t, make(aborted))
-    const gone = new AbortController()
+    const url = await start(t, create(aborted))
+    const disconnect = new AbortController()
     const waiting = post(
       url,
       {
@@ -174,15 +174,15 @@ for (const [kind, make] of Object.entries(kinds)) {
         params: { name: 'wait', arguments: {}, _meta: meta }
       },
       { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call', 'mcp-name': 'wait' },
-      gone.signal
+      disconnect.signal
     )
-    setTimeout(() => gone.abort(), 300)
+    setTimeout(() => disconnect.abort(), 300)
     await assert.rejects(waiting)
     while (aborted.length === 0) await sleep(5)
   })
 
   test(`POST /mcp of ${kind} follows the rules of the modern era [HT-15 HT-16 HT-22 RS-23 SE-05]`, async (t) => {
-    const url = await start(t, make())
+    const url = await start(t, create())
     for (
       const method of ['ping', 'initialize', 'logging/setLevel', 'resources/subscribe', 'nothing']
     ) {

@@ -22,8 +22,8 @@ test('mapMessages replaces messages in JSON, and keeps all other bytes', () => {
     mapMessages({ status: 200, headers: json, body: '[{"id":1},{"id":2},3]' }, marked).body,
     '[{"id":1},{"id":2,"seen":true},3]'
   )
-  for (const odd of ['', 'no JSON', '1', 'null', '"x"']) {
-    assert.equal(mapMessages({ status: 200, headers: json, body: odd }, marked).body, odd)
+  for (const text of ['', 'no JSON', '1', 'null', '"x"']) {
+    assert.equal(mapMessages({ status: 200, headers: json, body: text }, marked).body, text)
   }
   assert.equal(mapMessages({ status: 202, headers: {}, body: null }, marked).body, null)
 })

@@ -61,10 +61,10 @@ test('/mcp answers a foreign Origin with 403 before it checks the token [HT-01 H
       assert.equal((await response.json() as { error: string }).error, 'access_denied')
     }
   }
-  for (const own of [origin, 'http://127.0.0.1:6274', 'https://localhost']) {
-    const response = await post({ origin: own })
-    assert.equal(response.status, 200, own)
-    assert.equal(response.headers.get('access-control-allow-origin'), own)
+  for (const allowed of [origin, 'http://127.0.0.1:6274', 'https://localhost']) {
+    const response = await post({ origin: allowed })
+    assert.equal(response.status, 200, allowed)
+    assert.equal(response.headers.get('access-control-allow-origin'), allowed)
     assert.match(String(response.headers.get('vary')), /Origin/)
     assert.match(String(response.headers.get('access-control-expose-headers')), /WWW-Authenticate/)
     assert.equal(response.headers.get('access-control-allow-credentials'), null)
@@ -83,7 +83,7 @@ test('POST /mcp lets a page of an allowed origin read the challenge [HT-23]', as
 
 test('GET /mcp answers a foreign Host with 403, whatever the token [HT-03 Q-21]', async (t) => {
   const { origin, authorization } = await startWithToken(t)
-  const ask = async (...lines: string[]) =>
+  const send = async (...lines: string[]) =>
     Number(
       (await raw(origin, [
         'GET /mcp HTTP/1.1',
@@ -100,10 +100,10 @@ test('GET /mcp answers a foreign Host with 403, whatever the token [HT-03 Q-21]'
       'evil.example:80',
       ''
     ]
-  ) assert.equal(await ask(`Host: ${host}`), 403, host)
-  assert.equal(await ask('Host: evil.example', 'X-Forwarded-Host: localhost'), 403)
+  ) assert.equal(await send(`Host: ${host}`), 403, host)
+  assert.equal(await send('Host: evil.example', 'X-Forwarded-Host: localhost'), 403)
   for (const host of ['localhost', 'LOCALHOST:1', '127.0.0.1', '[::1]:3000']) {
-    assert.equal(await ask(`Host: ${host}`), 405, host)
+    assert.equal(await send(`Host: ${host}`), 405, host)
   }
 })
 
@@ -168,19 +168,19 @@ test('OPTIONS /mcp grants the requested headers without a token, and runs nothin
   const { mcpUrl, origin } = await startWithToken(t, {
     dependencies: [() => assert.fail('a dependency ran')]
   })
-  const ask = (headers: Record<string, string>) =>
+  const send = (headers: Record<string, string>) =>
     fetch(mcpUrl, {
       method: 'OPTIONS',
       headers: { origin, 'access-control-request-method': 'POST', ...headers }
     })
-  const granted = await ask({ 'access-control-request-headers': 'authorization, mcp-param-city' })
+  const granted = await send({ 'access-control-request-headers': 'authorization, mcp-param-city' })
   assert.equal(granted.status, 204)
   assert.equal(granted.headers.get('access-control-allow-headers'), 'authorization, mcp-param-city')
   assert.equal(granted.headers.get('access-control-allow-methods'), 'POST')
   assert.equal(granted.headers.get('access-control-allow-origin'), origin)
   assert.equal(granted.headers.get('access-control-allow-credentials'), null)
   assert.equal(
-    (await ask({ 'access-control-request-headers': 'a"b' })).headers.get(
+    (await send({ 'access-control-request-headers': 'a"b' })).headers.get(
       'access-control-allow-headers'
     ),
     'authorization, content-type, mcp-protocol-version'
@@ -240,8 +240,8 @@ test('POST /mcp accepts a notification with 202, and names no session [HT-07 SE-
     JSON.stringify({ jsonrpc: '2.0', method: 'notifications/initialized' })
   )
   assert.deepEqual([accepted.status, await accepted.text()], [202, ''])
-  const answered = await post({ 'mcp-session-id': 'someone-elses' })
-  assert.deepEqual([answered.status, answered.headers.get('mcp-session-id')], [200, null])
+  const response = await post({ 'mcp-session-id': 'someone-elses' })
+  assert.deepEqual([response.status, response.headers.get('mcp-session-id')], [200, null])
 })
 
 test('/mcp forbids caches to store any response', async (t) => {
@@ -284,7 +284,7 @@ test('POST /mcp aborts the tool when the client disconnects [HT-20]', async (t) 
 })
 
 test('POST /mcp passes an aborted signal after a disconnect during the dependencies [F-23]', async (t) => {
-  const gone = new AbortController()
+  const disconnect = new AbortController()
   let tell!: (aborted: boolean) => void
   const told = new Promise<boolean>((resolve) => {
     tell = resolve
@@ -299,13 +299,13 @@ test('POST /mcp passes an aborted signal after a disconnect during the dependenc
     mcp: { handler },
     dependencies: [async (_request, reply) => {
       const close = once(reply.raw, 'close')
-      gone.abort()
+      disconnect.abort()
       await close
     }],
     tokens: async (token) => ({ token, clientId: 'c', scopes: [] })
   })
   const headers = { ...json, authorization: `Bearer ${await token()}` }
-  await assert.rejects(fetch(mcpUrl, { method: 'POST', headers, body, signal: gone.signal }))
+  await assert.rejects(fetch(mcpUrl, { method: 'POST', headers, body, signal: disconnect.signal }))
   assert.equal(await told, true)
 })
 
@@ -316,7 +316,7 @@ for (const http2 of [false, true]) {
     let destroyed = 0
     let told: AbortSignal | undefined
     let tell = () => {}
-    const answered = new Promise<void>((resolve) => {
+    const responded = new Promise<void>((resolve) => {
       tell = resolve
     })
     const handler = {
@@ -353,17 +353,17 @@ for (const http2 of [false, true]) {
       leave = () => {
         stream.close(8)
       }
-      await answered
+      await responded
       session.destroy()
     } else {
-      const gone = new AbortController()
+      const disconnect = new AbortController()
       leave = () => {
-        gone.abort()
+        disconnect.abort()
       }
       await assert.rejects(
-        fetch(`${origin}/mcp`, { method: 'POST', headers, body, signal: gone.signal })
+        fetch(`${origin}/mcp`, { method: 'POST', headers, body, signal: disconnect.signal })
       )
-      await answered
+      await responded
     }
     destroyed = 0
     await app.close()
@@ -400,7 +400,7 @@ for (const http2 of [false, true]) {
 
 test('/mcp accepts a session id only with a token of its caller [RS-02 SE-02 SE-03]', async (t) => {
   const { mcpUrl, token } = await startGuarded(t, { mcp: { handler: sessionHandler() } })
-  const ask = async (method: string, subject: string | null, headers = {}) => {
+  const send = async (method: string, subject: string | null, headers = {}) => {
     const authorization = subject === null
       ? {}
       : { authorization: `Bearer ${await token({ sub: subject })}` }
@@ -411,15 +411,15 @@ test('/mcp accepts a session id only with a token of its caller [RS-02 SE-02 SE-
     })
   }
   const session = {
-    'mcp-session-id': String((await ask('POST', 'alice')).headers.get('mcp-session-id'))
+    'mcp-session-id': String((await send('POST', 'alice')).headers.get('mcp-session-id'))
   }
   for (const method of ['POST', 'GET', 'DELETE']) {
-    assert.equal((await ask(method, null, session)).status, 401, method)
-    assert.equal((await ask(method, 'bob', session)).status, 404, method)
+    assert.equal((await send(method, null, session)).status, 401, method)
+    assert.equal((await send(method, 'bob', session)).status, 404, method)
   }
-  assert.equal((await ask('GET', 'alice', session)).status, 200)
-  assert.equal((await ask('DELETE', 'alice', session)).status, 200)
-  assert.equal((await ask('GET', 'alice', session)).status, 404)
+  assert.equal((await send('GET', 'alice', session)).status, 200)
+  assert.equal((await send('DELETE', 'alice', session)).status, 200)
+  assert.equal((await send('GET', 'alice', session)).status, 404)
 })
 
 test('GET /mcp ends a stream with its token, or with the app [Q-26 F-24 RS-24]', async (t) => {
@@ -469,15 +469,15 @@ test('POST /mcp answers 500 without the reason when the server fails', async (t)
 })
 
 test('POST /mcp runs dependencies with the parsed body', async (t) => {
-  const seen: unknown[] = []
+  const received: unknown[] = []
   const { post, token } = await startWithToken(t, {
     tokens: async (token) => ({ token, clientId: 'c', scopes: [] }),
     dependencies: [({ body }) => {
-      seen.push(body)
+      received.push(body)
     }]
   })
   assert.equal((await callerIn(await post({})))['clientId'], 'c')
-  assert.deepEqual(seen, [whoamiCall])
+  assert.deepEqual(received, [whoamiCall])
   assert.ok(await token())
 })
 

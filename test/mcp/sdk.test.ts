@@ -21,7 +21,7 @@ interface Observed {
 }
 
 /** A server whose tools return the data they received about their caller. */
-function buildServer (seen: Observed = { started: [], aborted: [] }): McpServer {
+function buildServer (observed: Observed = { started: [], aborted: [] }): McpServer {
   const server = new McpServer({ name: 'test', version: '1.0.0' }, {
     capabilities: { logging: {} }
   })
@@ -42,9 +42,9 @@ function buildServer (seen: Observed = { started: [], aborted: [] }): McpServer 
     'wait',
     { inputSchema: { name: z.string() } },
     async ({ name }, { signal }) => {
-      seen.started.push(name)
+      observed.started.push(name)
       await once(signal, 'abort')
-      seen.aborted.push(name)
+      observed.aborted.push(name)
       return { content: [] }
     }
   )
@@ -71,7 +71,7 @@ function buildServer (seen: Observed = { started: [], aborted: [] }): McpServer 
       params: { progressToken: 1, progress: 1 }
     })
     await once(signal, 'abort')
-    seen.aborted.push('tick')
+    observed.aborted.push('tick')
     return { content: [] }
   })
   server.registerTool('ask', {}, async () => {
@@ -99,13 +99,13 @@ async function textOf (response: Response): Promise<string> {
 }
 
 const kinds = {
-  'one server': (seen?: Observed) => buildServer(seen),
-  'a server per request': (seen?: Observed) => () => buildServer(seen)
+  'one server': (observed?: Observed) => buildServer(observed),
+  'a server per request': (observed?: Observed) => () => buildServer(observed)
 }
 
-for (const [kind, make] of Object.entries(kinds)) {
+for (const [kind, create] of Object.entries(kinds)) {
   test(`POST /mcp of ${kind} serves the client of the SDK 1.x`, async (t) => {
-    const url = await start(t, make())
+    const url = await start(t, create())
     const client = new Client({ name: 'client', version: '1.0.0' })
     await client.connect(new StreamableHTTPClientTransport(new URL(url)))
     t.after(() => client.close())
@@ -124,7 +124,7 @@ for (const [kind, make] of Object.entries(kinds)) {
   })
 
   test(`POST /mcp of ${kind}: the client of the SDK 2.x falls back to the legacy era [HT-24]`, async (t) => {
-    const server = make()
+    const server = create()
     const legacy = typeof server === 'function'
       ? createPerRequestEndpoint(server)
       : createSharedEndpoint(server)
@@ -139,7 +139,7 @@ for (const [kind, make] of Object.entries(kinds)) {
   })
 
   test(`POST /mcp of ${kind} never mixes 1,000 requests of 50 users with the same ids [Q-24]`, async (t) => {
-    const url = await start(t, make())
+    const url = await start(t, create())
     const users = Array.from({ length: 50 }, (_, index) => `user-${index}`)
     await Promise.all(users.map(async (user) => {
       for (let round = 0; round < 4; round++) {
@@ -150,11 +150,11 @@ for (const [kind, make] of Object.entries(kinds)) {
             toolCall(id, 'whoami', { say, delay: Math.random() * 10 }),
             { authorization: `Bearer ${user}` }
           )
-          const { id: answered, result } = await response.json() as {
+          const { id: responseId, result } = await response.json() as {
             id: number
             result: { content: Array<{ text: string }> }
           }
-          assert.equal(answered, id)
+          assert.equal(responseId, id)
           assert.deepEqual(JSON.parse(result.content[0]?.text ?? ''), {
             say,
             token: user,
@@ -166,34 +166,34 @@ for (const [kind, make] of Object.entries(kinds)) {
   })
 
   test(`POST /mcp of ${kind}: a disconnect aborts the client's own tool only [HT-20]`, async (t) => {
-    const seen: Observed = { started: [], aborted: [] }
-    const url = await start(t, make(seen))
+    const observed: Observed = { started: [], aborted: [] }
+    const url = await start(t, create(observed))
     const [a, b] = [new AbortController(), new AbortController()]
     const waiting = [a, b].map(({ signal }, index) =>
       post(url, toolCall(1, 'wait', { name: 'ab'[index] }), {}, signal).catch(() => 'gone')
     )
-    await until(() => seen.started.length === 2)
+    await until(() => observed.started.length === 2)
     a.abort()
-    await until(() => seen.aborted.length === 1)
-    assert.deepEqual(seen.aborted, ['a'])
+    await until(() => observed.aborted.length === 1)
+    assert.deepEqual(observed.aborted, ['a'])
     b.abort()
-    await until(() => seen.aborted.length === 2)
+    await until(() => observed.aborted.length === 2)
     assert.deepEqual(await Promise.all(waiting), ['gone', 'gone'])
   })
 
   test(`POST /mcp of ${kind}: a disconnect during an event stream aborts the tool [HT-20]`, async (t) => {
-    const seen: Observed = { started: [], aborted: [] }
-    const url = await start(t, make(seen))
-    const gone = new AbortController()
-    const response = await post(url, toolCall(1, 'tick'), {}, gone.signal)
+    const observed: Observed = { started: [], aborted: [] }
+    const url = await start(t, create(observed))
+    const disconnect = new AbortController()
+    const response = await post(url, toolCall(1, 'tick'), {}, disconnect.signal)
     assert.equal(response.headers.get('content-type'), 'text/event-stream')
-    gone.abort()
-    await until(() => seen.aborted.length === 1)
+    disconnect.abort()
+    await until(() => observed.aborted.length === 1)
   })
 
   test(`POST /mcp of ${kind}: a cancellation ends the caller's own request only`, async (t) => {
-    const seen: Observed = { started: [], aborted: [] }
-    const url = await start(t, make(seen))
+    const observed: Observed = { started: [], aborted: [] }
+    const url = await start(t, create(observed))
     const cancel = (token: string | undefined, requestId: number) =>
       post(
         url,
@@ -210,24 +210,24 @@ for (const [kind, make] of Object.entries(kinds)) {
         end.signal
       ).catch(() => undefined)
     )
-    await until(() => seen.started.length === 5)
+    await until(() => observed.started.length === 5)
 
     assert.equal((await cancel('mallory', 1)).status, 202)
     await cancel('eve', 2)
     await cancel(undefined, 3)
     await cancel('ann', 99)
-    assert.deepEqual(seen.aborted, [])
+    assert.deepEqual(observed.aborted, [])
     await cancel('bob', 1)
-    const answer = await waiting[1]
-    assert.deepEqual([answer?.status, await answer?.text()], [202, ''])
-    assert.deepEqual(seen.aborted, ['bob'])
+    const reply = await waiting[1]
+    assert.deepEqual([reply?.status, await reply?.text()], [202, ''])
+    assert.deepEqual(observed.aborted, ['bob'])
     end.abort()
     await Promise.all(waiting)
-    await until(() => seen.aborted.length === 5)
+    await until(() => observed.aborted.length === 5)
   })
 
   test(`POST /mcp of ${kind}: notifications turn the response into an event stream [HT-21]`, async (t) => {
-    const url = await start(t, make())
+    const url = await start(t, create())
     const response = await post(
       url,
       toolCall('x', 'report', { steps: 2 }, { _meta: { progressToken: 'p' } })
@@ -246,7 +246,7 @@ for (const [kind, make] of Object.entries(kinds)) {
   })
 
   test(`POST /mcp of ${kind} sends no notifications to a client that accepts only JSON`, async (t) => {
-    const url = await start(t, make())
+    const url = await start(t, create())
     const response = await post(url, toolCall(1, 'report', { steps: 2 }), {
       accept: 'application/json'
     })
@@ -255,19 +255,19 @@ for (const [kind, make] of Object.entries(kinds)) {
   })
 
   test(`POST /mcp of ${kind}: a request of the server to its client fails at once`, async (t) => {
-    const url = await start(t, make())
+    const url = await start(t, create())
     const text = await textOf(await post(url, toolCall(1, 'ask')))
     assert.match(text, /cannot send requests to its clients/)
   })
 
   test(`POST /mcp of ${kind} accepts batches, notifications and responses [HT-05 HT-07]`, async (t) => {
-    const url = await start(t, make())
+    const url = await start(t, create())
     const batch = [toolCall(1, 'whoami', { say: 'a', delay: 20 }), {
       jsonrpc: '2.0',
       method: 'notifications/initialized'
     }, { jsonrpc: '2.0', id: 'two', method: 'ping' }]
-    const answers = await (await post(url, batch)).json() as Array<{ id: unknown }>
-    assert.deepEqual(answers.map(({ id }) => id), ['two', 1])
+    const responses = await (await post(url, batch)).json() as Array<{ id: unknown }>
+    assert.deepEqual(responses.map(({ id }) => id), ['two', 1])
     for (
       const body of [{ jsonrpc: '2.0', method: 'notifications/initialized' }, {
         jsonrpc: '2.0',
@@ -283,7 +283,7 @@ for (const [kind, make] of Object.entries(kinds)) {
   })
 
   test(`/mcp of ${kind} has no sessions [SE-01 SE-05 HT-06]`, async (t) => {
-    const url = await start(t, make())
+    const url = await start(t, create())
     const params = {
       protocolVersion: '2025-11-25',
       capabilities: {},
@@ -297,8 +297,8 @@ for (const [kind, make] of Object.entries(kinds)) {
     assert.equal(response.headers.get('mcp-session-id'), null)
     assert.deepEqual(JSON.parse(await textOf(response)), { say: 'x' })
     for (const method of ['GET', 'DELETE']) {
-      const refused = await fetch(url, { method })
-      assert.deepEqual([refused.status, refused.headers.get('allow')], [405, 'POST'])
+      const rejected = await fetch(url, { method })
+      assert.deepEqual([rejected.status, rejected.headers.get('allow')], [405, 'POST'])
     }
   })
 }
@@ -325,40 +325,42 @@ test('POST /mcp of one server gives callers no common log level and no tasks [SE
 })
 
 test('POST /mcp answers 503 when its server closes, and afterwards', async (t) => {
-  const seen: Observed = { started: [], aborted: [] }
-  const server = buildServer(seen)
+  const observed: Observed = { started: [], aborted: [] }
+  const server = buildServer(observed)
   const url = await start(t, server)
   const waiting = post(url, toolCall(1, 'wait', { name: 'a' }))
-  await until(() => seen.started.length === 1)
+  await until(() => observed.started.length === 1)
   await server.close()
   assert.equal((await waiting).status, 503)
-  await until(() => seen.aborted.length === 1)
+  await until(() => observed.aborted.length === 1)
   assert.equal((await post(url, toolCall(1, 'whoami', { say: 'x' }))).status, 503)
 })
 
 test('POST /mcp closes a server per request after its request, however that ends', async (t) => {
-  let made = 0
+  let created = 0
   let closed = 0
-  const seen: Observed = { started: [], aborted: [] }
+  const observed: Observed = { started: [], aborted: [] }
   const url = await start(t, async (request) => {
     if (request.headers.authorization === 'Bearer bad') throw new Error('no server for you')
-    const server = buildServer(seen)
-    made++
+    const server = buildServer(observed)
+    created++
     server.server.onclose = () => {
       closed++
     }
     return server
   })
   await (await post(url, toolCall(1, 'whoami', { say: 'x' }))).text()
-  assert.deepEqual([made, closed], [1, 1])
+  assert.deepEqual([created, closed], [1, 1])
 
   await (await post(url, toolCall(1, 'report', { steps: 1 }))).text()
   await until(() => closed === 2)
 
-  const gone = new AbortController()
-  const waiting = post(url, toolCall(1, 'wait', { name: 'a' }), {}, gone.signal).catch(() => {})
-  await until(() => seen.started.length === 1)
-  gone.abort()
+  const disconnect = new AbortController()
+  const waiting = post(url, toolCall(1, 'wait', { name: 'a' }), {}, disconnect.signal).catch(
+    () => {}
+  )
+  await until(() => observed.started.length === 1)
+  disconnect.abort()
   await waiting
   await until(() => closed === 3)
 
@@ -367,5 +369,5 @@ test('POST /mcp closes a server per request after its request, however that ends
     500
   )
   assert.equal((await post(url, { jsonrpc: '2.0' })).status, 400)
-  assert.deepEqual([made, closed], [3, 3])
+  assert.deepEqual([created, closed], [3, 3])
 })

@@ -29,7 +29,7 @@ test('a session id opens with any token of its caller, and for no other caller [
   ]
   for (const other of others) assert.equal(sessions.open(bound, other), null)
   for (
-    const odd of [
+    const invalid of [
       '',
       '.',
       'abc.def',
@@ -39,12 +39,17 @@ test('a session id opens with any token of its caller, and for no other caller [
       bound.replace('def', 'deg'),
       `${bound.slice(0, -22)}${randomBytes(16).toString('base64url')}`
     ]
-  ) assert.equal(sessions.open(odd, alice), null, odd)
+  ) assert.equal(sessions.open(invalid, alice), null, invalid)
 })
 
 test('a session id of a caller without a subject opens for the same identity only [SE-03]', () => {
   const sessions = createSessions([])
-  const unnamed = (more: object): McpAuth => ({ token: '', clientId: '', scopes: [], ...more })
+  const withoutSubject = (more: object): McpAuth => ({
+    token: '',
+    clientId: '',
+    scopes: [],
+    ...more
+  })
   for (
     const [one, other] of [
       [{ userId: 1 }, { userId: 2 }],
@@ -53,15 +58,21 @@ test('a session id of a caller without a subject opens for the same identity onl
       [{ token: 'a', clientId: 'a' }, { token: 'b', clientId: 'a' }]
     ] as const
   ) {
-    const bound = sessions.bind('x', unnamed(one))
-    assert.equal(sessions.open(bound, unnamed({ ...one, expiresAt: 5 })), 'x')
-    assert.equal(sessions.open(bound, unnamed(other)), null, JSON.stringify(one))
+    const bound = sessions.bind('x', withoutSubject(one))
+    assert.equal(sessions.open(bound, withoutSubject({ ...one, expiresAt: 5 })), 'x')
+    assert.equal(sessions.open(bound, withoutSubject(other)), null, JSON.stringify(one))
   }
   const cycle: Record<string, unknown> = {}
   cycle['self'] = cycle
-  assert.equal(sessions.open(sessions.bind('x', unnamed(cycle)), unnamed(cycle)), null)
   assert.equal(
-    sessions.open(sessions.bind('x', unnamed({ token: 'a' })), unnamed({ token: 'b' })),
+    sessions.open(sessions.bind('x', withoutSubject(cycle)), withoutSubject(cycle)),
+    null
+  )
+  assert.equal(
+    sessions.open(
+      sessions.bind('x', withoutSubject({ token: 'a' })),
+      withoutSubject({ token: 'b' })
+    ),
     null
   )
   assert.equal(sessions.open(sessions.bind('x', undefined), undefined), 'x')

@@ -24,11 +24,11 @@ async function listen (
   url: string,
   token: string
 ): Promise<{ ended: Promise<number> }> {
-  const gone = new AbortController()
-  t.after(() => gone.abort())
+  const disconnect = new AbortController()
+  t.after(() => disconnect.abort())
   const { status, body } = await fetch(url, {
     headers: { authorization: `Bearer ${token}` },
-    signal: gone.signal
+    signal: disconnect.signal
   })
   assert.equal(status, 200)
   const reader = body?.getReader()
@@ -47,11 +47,11 @@ for (const { where, skip, open: openStore } of stores) {
     async (t) => {
       const flow = await startFlow(t, { instances: 2, options: { store: await openStore(t), mcp } })
       const id = await flow.register()
-      const [tokens, bystander] = [await flow.tokens(id), await flow.tokens(id)]
+      const [tokens, otherTokens] = [await flow.tokens(id), await flow.tokens(id)]
       const streams = await Promise.all(
         flow.instances.map(({ origin }) => listen(t, `${origin}/mcp`, tokens.access_token))
       )
-      const other = await listen(t, `${flow.origin}/mcp`, bystander.access_token)
+      const other = await listen(t, `${flow.origin}/mcp`, otherTokens.access_token)
       const revokedAt = performance.now() / 1000
       assert.equal((await flow.revoke({ client_id: id, token: tokens.refresh_token })).status, 200)
       for (const { ended } of streams) assert.ok(await ended - revokedAt < 5)
@@ -70,14 +70,16 @@ test('GET /mcp ends a stream of an inactive token, but not while introspection f
     }),
     mcp
   })
-  server.answer = { active: true, aud: mcpUrl }
+  server.response = { active: true, aud: mcpUrl }
   const { ended } = await listen(t, mcpUrl, 'opaque')
   server.fail = 'error'
-  const asked = server.asked.length
-  while (server.asked.length < asked + 2) await new Promise(resolve => setTimeout(resolve, 50))
+  const requestCount = server.requests.length
+  while (server.requests.length < requestCount + 2) {
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
   assert.equal(await Promise.race([ended, Promise.resolve('open')]), 'open')
   server.fail = null
-  server.answer = { active: false }
+  server.response = { active: false }
   const revokedAt = performance.now() / 1000
   assert.ok(await ended - revokedAt < 5)
 })
@@ -90,10 +92,10 @@ test('GET /mcp ends a stream whose token lost a scope or is rejected [Q-26 RS-12
     subject: 'alice',
     expiresAt: Math.floor(Date.now() / 1000) - 10
   }
-  let good = true
+  let isActive = true
   const { mcpUrl } = await buildApp(t, {
     tokens: async () => {
-      if (!good) throw new McpOAuthError('invalidToken')
+      if (!isActive) throw new McpOAuthError('invalidToken')
       return caller
     },
     requiredScopes: ['mcp'],
@@ -107,12 +109,12 @@ test('GET /mcp ends a stream whose token lost a scope or is rejected [Q-26 RS-12
     'taken within the tolerance for clocks'
   )
   caller.scopes = []
-  const takenAway = performance.now() / 1000
-  assert.ok(await one.ended - takenAway < 5)
+  const removedAt = performance.now() / 1000
+  assert.ok(await one.ended - removedAt < 5)
 
   caller.scopes = ['mcp']
   const two = await listen(t, mcpUrl, 'x')
-  good = false
-  const refusedAt = performance.now() / 1000
-  assert.ok(await two.ended - refusedAt < 5)
+  isActive = false
+  const rejectedAt = performance.now() / 1000
+  assert.ok(await two.ended - rejectedAt < 5)
 })

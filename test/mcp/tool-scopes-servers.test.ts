@@ -77,7 +77,7 @@ async function start (
   options: McpOAuthOptions = {}
 ): Promise<
   GuardedApp & {
-    ask: (
+    send: (
       era: Era,
       scope: string,
       method: string,
@@ -93,7 +93,7 @@ async function start (
   )
   return {
     ...running,
-    async ask (era, scope, method, params = {}, headers = {}) {
+    async send (era, scope, method, params = {}, headers = {}) {
       const { name } = params as { name?: string }
       const own: Record<string, string> = era === 'legacy'
         ? { 'mcp-protocol-version': '2025-11-25' }
@@ -134,23 +134,23 @@ for (const [name, eras, mcp] of servers) {
   for (const era of eras) {
     const declared = 'callers need the declared scopes, and tools/list is filtered'
     test(`${name}, ${era} era: ${declared} [RS-12 RS-13 RS-14 RS-22 RS-23]`, async (t) => {
-      const { ask } = await start(t, mcp())
-      const refused = await ask(era, 'mcp notes:read', 'tools/call', clear)
-      assert.equal(refused.status, 403)
+      const { send } = await start(t, mcp())
+      const rejected = await send(era, 'mcp notes:read', 'tools/call', clear)
+      assert.equal(rejected.status, 403)
       assert.match(
-        refused.headers.get('www-authenticate') ?? '',
+        rejected.headers.get('www-authenticate') ?? '',
         /^Bearer error="insufficient_scope", .*resource_metadata="[^"]+", scope="mcp notes:read notes:write"$/
       )
       assert.equal(
-        (await resultOf(await ask(era, 'mcp notes:read notes:write', 'tools/call', clear)))
+        (await resultOf(await send(era, 'mcp notes:read notes:write', 'tools/call', clear)))
           .content[0].text,
         'done'
       )
       assert.equal(
-        (await resultOf(await ask(era, 'mcp', 'tools/call', read))).content[0].text,
+        (await resultOf(await send(era, 'mcp', 'tools/call', read))).content[0].text,
         'done'
       )
-      const listed = async (scope: string) => await resultOf(await ask(era, scope, 'tools/list'))
+      const listed = async (scope: string) => await resultOf(await send(era, scope, 'tools/list'))
       const [few, all] = [await listed('mcp'), await listed('mcp notes:read notes:write')]
       assert.deepEqual(few.tools.map((tool: { name: string }) => tool.name), ['read_notes'])
       assert.deepEqual(all.tools.map((tool: { name: string }) => tool.name).sort(), [
@@ -172,7 +172,7 @@ for (const [name, eras, mcp] of servers) {
     test(`${name}, ${era} era: toolScopes reads annotations and overrides declared scopes [RS-20]`, async (t) => {
       const toolScopes = (tool: string, { readOnlyHint }: { readOnlyHint?: boolean | undefined }) =>
         tool === 'unknown' ? undefined : readOnlyHint ? ['r'] : ['w']
-      const { ask } = await start(t, { ...mcp(), toolScopes })
+      const { send } = await start(t, { ...mcp(), toolScopes })
       for (
         const [scope, params, status] of [
           ['mcp r', read, 200],
@@ -182,11 +182,11 @@ for (const [name, eras, mcp] of servers) {
           ['mcp r', { name: 'neither', arguments: {} }, 403]
         ] as const
       ) {
-        const answer = await ask(era, scope, 'tools/call', params)
-        assert.equal(answer.status, status, `${scope} ${params.name}`)
+        const response = await send(era, scope, 'tools/call', params)
+        assert.equal(response.status, status, `${scope} ${params.name}`)
         if (status === 403) {
           assert.match(
-            answer.headers.get('www-authenticate') ?? '',
+            response.headers.get('www-authenticate') ?? '',
             params === read ? /scope="mcp r"/ : /scope="mcp w"/
           )
         }
@@ -194,16 +194,16 @@ for (const [name, eras, mcp] of servers) {
     })
 
     test(`${name}, ${era} era: a header with the name of another tool does not open a tool [HT-14]`, async (t) => {
-      const { ask } = await start(t, mcp())
-      const lie = { 'mcp-name': 'read_notes', 'mcp-method': 'tools/call' }
+      const { send } = await start(t, mcp())
+      const misleading = { 'mcp-name': 'read_notes', 'mcp-method': 'tools/call' }
       assert.equal(
-        (await ask(era, 'mcp', 'tools/call', clear, lie)).status,
+        (await send(era, 'mcp', 'tools/call', clear, misleading)).status,
         era === 'modern' ? 400 : 403
       )
-      const able = await ask(era, 'mcp notes:read notes:write', 'tools/call', clear, lie)
-      assert.equal(able.status, era === 'modern' ? 400 : 200)
+      const allowed = await send(era, 'mcp notes:read notes:write', 'tools/call', clear, misleading)
+      assert.equal(allowed.status, era === 'modern' ? 400 : 200)
       if (era === 'modern') {
-        assert.equal((await able.json() as { error: { code: number } }).error.code, -32020)
+        assert.equal((await allowed.json() as { error: { code: number } }).error.code, -32020)
       }
     })
   }
@@ -218,10 +218,10 @@ test('POST /mcp passes the scope challenge of the SDK 2.x on unchanged [RS-13]',
     }, done)
     return server
   })
-  const { ask, mcpUrl } = await start(t, { handler })
-  const refused = await ask('modern', 'mcp', 'tools/call', clear)
-  assert.equal(refused.status, 403)
-  const challenge = refused.headers.get('www-authenticate') ?? ''
+  const { send, mcpUrl } = await start(t, { handler })
+  const rejected = await send('modern', 'mcp', 'tools/call', clear)
+  assert.equal(rejected.status, 403)
+  const challenge = rejected.headers.get('www-authenticate') ?? ''
   for (
     const part of [
       'error="insufficient_scope"',
@@ -233,19 +233,22 @@ test('POST /mcp passes the scope challenge of the SDK 2.x on unchanged [RS-13]',
 
 test('a tool with an invalid scope list cannot be called', async (t) => {
   const server = sdk1()
-  const { ask } = await start(t, { server })
+  const { send } = await start(t, { server })
   server.registerTool('late', { _meta: { [member]: 'notes:write' } }, done)
-  assert.equal((await ask('legacy', 'mcp notes:write', 'tools/call', { name: 'late' })).status, 500)
+  assert.equal(
+    (await send('legacy', 'mcp notes:write', 'tools/call', { name: 'late' })).status,
+    500
+  )
   assert.deepEqual(
-    (await resultOf(await ask('legacy', 'mcp notes:write', 'tools/list'))).tools.map((
+    (await resultOf(await send('legacy', 'mcp notes:write', 'tools/list'))).tools.map((
       tool: { name: string }
     ) => tool.name),
     ['read_notes']
   )
-  const early = new McpServer({ name: 'test', version: '1.0.0' })
-  early.registerTool('clear_notes', { _meta: { [member]: ['notes write'] } }, done)
+  const toolsLater = new McpServer({ name: 'test', version: '1.0.0' })
+  toolsLater.registerTool('clear_notes', { _meta: { [member]: ['notes write'] } }, done)
   await assert.rejects(
-    start(t, { server: early }),
+    start(t, { server: toolsLater }),
     /the tool "clear_notes": fastify-mcp-oauth\/scopes in its _meta: must be a list of scopes/
   )
   const mistyped = new McpServer({ name: 'test', version: '1.0.0' })
@@ -258,10 +261,10 @@ test('a tool with an invalid scope list cannot be called', async (t) => {
     start(t, { server: mistyped }),
     /fastify-mcp-oauth\/scope in its _meta is unknown\. Use fastify-mcp-oauth\/scopes/
   )
-  for (const said of ['', 'notes:write', ['a b'], [1]]) {
-    const { ask } = await start(t, { server: () => sdk1(), toolScopes: () => said as string[] })
+  for (const scopes of ['', 'notes:write', ['a b'], [1]]) {
+    const { send } = await start(t, { server: () => sdk1(), toolScopes: () => scopes as string[] })
     assert.equal(
-      (await ask('legacy', 'mcp', 'tools/call', clear)).status,
+      (await send('legacy', 'mcp', 'tools/call', clear)).status,
       500,
       'what the operator says is checked, too'
     )
@@ -272,12 +275,12 @@ test('POST /mcp applies the scopes of tools that change at run time', async (t) 
   t.mock.method(performance, 'now', () => time)
   let time = 0
   const server = sdk1()
-  const { ask } = await start(t, { server })
+  const { send } = await start(t, { server })
   const late = server.registerTool('late', { _meta: { [member]: ['late'] } }, done)
-  assert.equal((await ask('legacy', 'mcp', 'tools/call', { name: 'late' })).status, 403)
+  assert.equal((await send('legacy', 'mcp', 'tools/call', { name: 'late' })).status, 403)
   late.update({ _meta: { [member]: [] } })
   time += 11_000
-  assert.equal((await ask('legacy', 'mcp', 'tools/call', { name: 'late' })).status, 200)
+  assert.equal((await send('legacy', 'mcp', 'tools/call', { name: 'late' })).status, 200)
 })
 
 test('POST /mcp reads all pages of a list of tools, and filters each page', async (t) => {
@@ -302,16 +305,16 @@ test('POST /mcp reads all pages of a list of tools, and filters each page', asyn
       })
     }
   }
-  const { ask } = await start(t, { handler })
+  const { send } = await start(t, { handler })
   assert.match(
-    (await ask('legacy', 'mcp', 'tools/call', { name: 'closed3' })).headers.get(
+    (await send('legacy', 'mcp', 'tools/call', { name: 'closed3' })).headers.get(
       'www-authenticate'
     ) ??
       '',
     /scope="mcp s3"/
   )
-  assert.equal((await ask('legacy', 'mcp s3', 'tools/call', { name: 'closed3' })).status, 200)
-  const page = await resultOf(await ask('legacy', 'mcp', 'tools/list', { cursor: '2' }))
+  assert.equal((await send('legacy', 'mcp s3', 'tools/call', { name: 'closed3' })).status, 200)
+  const page = await resultOf(await send('legacy', 'mcp', 'tools/list', { cursor: '2' }))
   assert.deepEqual([page.tools.map((tool: { name: string }) => tool.name), page.nextCursor], [[
     'open2'
   ], '3'])
@@ -380,8 +383,8 @@ test('POST /mcp calls no tool if the list of tools is unavailable or invalid [F-
   for (const [status, list] of rows) {
     await t.test(`${status} for ${String(list)}`, async (t) => {
       const handler = listing(list)
-      const { ask } = await start(t, { handler })
-      const response = await ask('legacy', 'mcp', 'tools/call', clear)
+      const { send } = await start(t, { handler })
+      const response = await send('legacy', 'mcp', 'tools/call', clear)
       assert.equal(response.status, status)
       if (status === 404) {
         assert.equal(
@@ -419,13 +422,13 @@ test('POST /mcp puts any id of the call in a refusal to list the tools [F-28]', 
 
 test('POST /mcp answers tools/list with an error if the list is invalid [RS-22]', async (t) => {
   for (const result of [{ tools: [...tools, {}] }, { tools, nextCursor: 1 }]) {
-    const { ask } = await start(t, {
+    const { send } = await start(t, {
       handler: listing((id) => Response.json({ jsonrpc: '2.0', id, result }))
     })
-    const answer = await (await ask('legacy', 'mcp', 'tools/list')).json() as {
+    const response = await (await send('legacy', 'mcp', 'tools/list')).json() as {
       error: { code: number }
     }
-    assert.equal(answer.error.code, -32603)
+    assert.equal(response.error.code, -32603)
   }
 })
 
@@ -436,8 +439,8 @@ test('POST /mcp calls no tool after a disconnect during tools/list [F-23 RS-12]'
     })
   )
   const { mcpUrl, token } = await start(t, { handler })
-  const gone = new AbortController()
-  const asking = fetch(mcpUrl, {
+  const disconnect = new AbortController()
+  const pending = fetch(mcpUrl, {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
@@ -445,11 +448,11 @@ test('POST /mcp calls no tool after a disconnect during tools/list [F-23 RS-12]'
       authorization: `Bearer ${await token({ scope: 'mcp' })}`
     },
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: clear }),
-    signal: gone.signal
+    signal: disconnect.signal
   })
   while (handler.asked === 0) await sleep(5)
-  gone.abort()
-  await assert.rejects(asking)
+  disconnect.abort()
+  await assert.rejects(pending)
   await sleep(300)
   assert.equal(handler.ran, 0)
 })
@@ -460,8 +463,8 @@ test('POST /mcp answers 500 if the list of tools never ends or never arrives [RS
   )
   const silent = listing(() => new Promise(() => {}))
   for (const handler of [endless, silent]) {
-    const { ask } = await start(t, { handler })
-    assert.equal((await ask('legacy', 'mcp', 'tools/call', clear)).status, 500)
+    const { send } = await start(t, { handler })
+    assert.equal((await send('legacy', 'mcp', 'tools/call', clear)).status, 500)
     assert.equal(handler.ran, 0)
   }
 })
@@ -497,14 +500,17 @@ test('POST /mcp learns no scopes from results that look like a list of tools [RS
   const call = { jsonrpc: '2.0', id: 3, method: 'tools/call', params: { name: 'clear_notes' } }
   assert.equal((await post(call)).status, 403)
   for (const id of [1, 2]) {
-    const lie = {
+    const misleading = {
       jsonrpc: '2.0',
       id,
       method: 'tools/call',
       params: { name: 'echo', arguments: { tools: [{ name: 'clear_notes' }] } }
     }
-    assert.equal((await post([{ jsonrpc: '2.0', id: 1, method: 'tools/list' }, lie])).status, 200)
-    assert.equal((await post(lie)).status, 200)
+    assert.equal(
+      (await post([{ jsonrpc: '2.0', id: 1, method: 'tools/list' }, misleading])).status,
+      200
+    )
+    assert.equal((await post(misleading)).status, 200)
     assert.equal((await post(call)).status, 403)
   }
 })
@@ -540,11 +546,11 @@ test('POST /mcp lists tools once for a batch, and never for one that is too larg
 
 test('POST /mcp keeps the scopes of tools apart by caller, if servers are per request [Q-24]', async (t) => {
   const server = (request: { mcpAuth: { subject?: string } | null }) => {
-    const made = new McpServer({ name: 'test', version: '1.0.0' })
-    made.registerTool('sync', {
+    const server = new McpServer({ name: 'test', version: '1.0.0' })
+    server.registerTool('sync', {
       _meta: { [member]: request.mcpAuth?.subject === 'alice' ? [] : ['w'] }
     }, done)
-    return made
+    return server
   }
   const { mcpUrl, token } = await start(t, { server: server as never })
   const call = async (sub: string) =>
@@ -581,7 +587,7 @@ test('GET /oauth/authorize accepts the scopes of tools once a server listed them
       atOnce ? 200 : 302
     )
     const { access_token: token } = await flow.tokens(id)
-    const refused = await flow.send('/mcp', {
+    const rejected = await flow.send('/mcp', {
       method: 'POST',
       headers: {
         'content-type': 'application/json',
@@ -591,7 +597,7 @@ test('GET /oauth/authorize accepts the scopes of tools once a server listed them
       body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: clear })
     })
     assert.match(
-      refused.headers.get('www-authenticate') ?? '',
+      rejected.headers.get('www-authenticate') ?? '',
       /scope="mcp:read notes:read notes:write"/
     )
     assert.equal(await supported(), true)

@@ -39,10 +39,10 @@ async function post (server: Awaited<ReturnType<typeof app>>, scopes: string, bo
 
 test('POST /mcp refuses a call without the scopes of its tool, and names all [RS-12 RS-13 RS-14]', async () => {
   const server = await app({ tools: true })
-  const refused = await post(server, 'mcp notes:read', clear)
-  assert.equal(refused.statusCode, 403)
+  const rejected = await post(server, 'mcp notes:read', clear)
+  assert.equal(rejected.statusCode, 403)
   assert.equal(
-    refused.headers['www-authenticate'],
+    rejected.headers['www-authenticate'],
     'Bearer error="insufficient_scope", ' +
       'error_description="The access token lacks a scope this request needs.", ' +
       'resource_metadata="http://localhost/.well-known/oauth-protected-resource/mcp", ' +
@@ -68,13 +68,13 @@ test('POST /mcp checks the scopes of every tool in a batch [HT-05]', async () =>
 
 test('POST /mcp ignores a header with the name of another tool [HT-14]', async () => {
   const server = await app({ tools: true })
-  const answer = await server.inject({
+  const response = await server.inject({
     method: 'POST',
     url: '/mcp',
     headers: { 'x-scopes': 'mcp', 'mcp-method': 'tools/call', 'mcp-name': 'list_notes' },
     payload: clear
   })
-  assert.equal(answer.statusCode, 403)
+  assert.equal(response.statusCode, 403)
 })
 
 test('tools/list has the tools that the caller may call [RS-22]', async () => {

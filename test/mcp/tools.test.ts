@@ -77,7 +77,7 @@ const echo = async (
     host: string
   }
 ) => request
-const seen = ({ params, query, body, headers, ip, host }: Parameters<typeof echo>[0]) => ({
+const receivedParts = ({ params, query, body, headers, ip, host }: Parameters<typeof echo>[0]) => ({
   params,
   query,
   body: body ?? null,
@@ -94,7 +94,13 @@ function mirror (
   schema: object,
   more: object = {}
 ): void {
-  app.route({ method, url, schema, handler: async (request) => seen(request as never), ...more })
+  app.route({
+    method,
+    url,
+    schema,
+    handler: async (request) => receivedParts(request as never),
+    ...more
+  })
 }
 
 const named = (operationId: string, tags?: string[]) => ({ operationId, ...(tags && { tags }) })
@@ -206,7 +212,7 @@ test('start-up rejects a mistyped tool filter [S4]', async (t) => {
 })
 
 test('start-up reports all problems of all routes at once', async (t) => {
-  const wrong: Routes = (app) => {
+  const invalidRoutes: Routes = (app) => {
     mirror(app, 'GET', '/a', named('twin'))
     mirror(app, 'GET', '/b', named('twin'))
     mirror(app, 'GET', '/c', named('no spaces'))
@@ -220,7 +226,7 @@ test('start-up reports all problems of all routes at once', async (t) => {
       body: { content: { 'text/csv': { schema: {} } } }
     })
   }
-  await assert.rejects(collect(t, wrong), ({ message }: Error) => {
+  await assert.rejects(collect(t, invalidRoutes), ({ message }: Error) => {
     assert.match(message, /GET \/b and GET \/a are both named "twin"/)
     assert.match(message, /"no spaces" is not a tool name/)
     assert.match(message, /POST \/d\/:id: the name "id" is used in the path and in the query/)
@@ -363,16 +369,16 @@ test('tools/call reaches no route that is older than the plugin, or for another 
   app.get('/items/:id', { constraints: { host: 'b.example' } }, async () => {
     reached = 'other host'
   })
-  const ask = async (id: string, host = 'a.example') =>
+  const send = async (id: string, host = 'a.example') =>
     (await app.inject({
       method: 'POST',
       url: '/mcp',
       headers: { host },
       payload: toolCall(1, 'get_item', { id })
     })).json<{ result: CallToolResult }>().result
-  assert.equal(textOf(await ask('1')), 'item')
+  assert.equal(textOf(await send('1')), 'item')
   for (const [id, host] of [['older'], ['inner'], ['1', 'b.example']] as const) {
-    assert.equal((await ask(id, host)).isError, true, id)
+    assert.equal((await send(id, host)).isError, true, id)
     assert.equal(reached, '')
   }
 })
@@ -535,22 +541,22 @@ test('tools describe responses as the options demand', async (t) => {
 })
 
 test('an aborted tools/call aborts the request of the route', async (t) => {
-  const seen = { aborted: false }
+  const observed = { aborted: false }
   const tools = await collect(
     t,
     (app) =>
       app.get('/slow', { schema: named('slow') as object }, async (request) => {
         request.raw.once('close', () => {
-          seen.aborted = true
+          observed.aborted = true
         })
         await sleep(60_000, undefined, { signal: request.signal })
       })
   )
-  const gone = new AbortController()
-  const waiting = call(tools, 'slow', {}, { signal: gone.signal })
-  setImmediate(() => gone.abort())
+  const disconnect = new AbortController()
+  const waiting = call(tools, 'slow', {}, { signal: disconnect.signal })
+  setImmediate(() => disconnect.abort())
   await assert.rejects(waiting)
-  while (!seen.aborted) await sleep(5)
+  while (!observed.aborted) await sleep(5)
 })
 
 /** An app whose tools are served over HTTP. */

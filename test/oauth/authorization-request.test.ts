@@ -46,13 +46,13 @@ function kindOf (...request: Parameters<typeof parse>): unknown {
   }
 }
 
-const least = { redirectUri, codeChallenge, resource, scopes: [], state: undefined }
+const minimum = { redirectUri, codeChallenge, resource, scopes: [], state: undefined }
 
 test('parseAuthorizationRequest returns the parameters of a valid request', () => {
-  assert.deepEqual(parse(), least)
+  assert.deepEqual(parse(), minimum)
   assert.deepEqual(
     parse({ scope: 'b a', state: 'x', resource, response_mode: 'query', prompt: 'consent' }),
-    { ...least, scopes: ['b', 'a'], state: 'x' }
+    { ...minimum, scopes: ['b', 'a'], state: 'x' }
   )
 })
 

@@ -119,8 +119,8 @@ test('parseAccessToken returns every b64token and nothing else [RS-03]', () => {
   )
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (rest) => {
-      const found = outcome(`Bearer${rest}`)
-      if (!['none', 'invalidRequest', 'invalidToken'].includes(found)) {
+      const actual = outcome(`Bearer${rest}`)
+      if (!['none', 'invalidRequest', 'invalidToken'].includes(actual)) {
         assert.match(`Bearer${rest}`, /^Bearer +[A-Za-z0-9._~+/-]+=*$/)
       }
     }),

@@ -68,13 +68,13 @@ test('challenge is a valid header that parses back, for any input [Q-28]', () =>
     fc.property(text, text, text, (error, description, resourceMetadata) => {
       const header = challenge({ error, description, resourceMetadata })
       validateHeaderValue('www-authenticate', header)
-      const shown = (value: string): string => value.replaceAll(/[^ -~]/g, '?')
+      const printable = (value: string): string => value.replaceAll(/[^ -~]/g, '?')
       assert.deepEqual(read(header), {
         scheme: 'Bearer',
         parameters: {
-          error: shown(error),
-          error_description: shown(description),
-          resource_metadata: shown(resourceMetadata)
+          error: printable(error),
+          error_description: printable(description),
+          resource_metadata: printable(resourceMetadata)
         }
       })
     }),

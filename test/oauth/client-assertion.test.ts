@@ -3,10 +3,10 @@ import { test } from 'node:test'
 import { assertionProblem, subjectOf } from '../../lib/oauth/client-authentication.ts'
 
 const now = 1_000_000
-const good = { aud: 'https://mcp.example.com', exp: now + 60, iat: now, jti: 'x' }
+const valid = { aud: 'https://mcp.example.com', exp: now + 60, iat: now, jti: 'x' }
 
 function problem (claims: object, header: object = {}): string | null {
-  return assertionProblem(header, { ...good, ...claims }, now)
+  return assertionProblem(header, { ...valid, ...claims }, now)
 }
 
 test('assertionProblem checks what a signature does not prove [T-28]', () => {
@@ -15,8 +15,8 @@ test('assertionProblem checks what a signature does not prove [T-28]', () => {
       iat: now + 30
     }, { jti: 'x'.repeat(512) }]
   ) assert.equal(problem(claims), null, JSON.stringify(claims))
-  const bad: Array<[object, RegExp]> = [
-    [{ aud: [good.aud] }, /audience/],
+  const invalid: Array<[object, RegExp]> = [
+    [{ aud: [valid.aud] }, /audience/],
     [{ aud: undefined }, /audience/],
     [{ exp: now + 331 }, /300 seconds/],
     [{ exp: undefined }, /300 seconds/],
@@ -27,7 +27,7 @@ test('assertionProblem checks what a signature does not prove [T-28]', () => {
     [{ jti: ['x'] }, /jti/],
     [{ jti: 'x'.repeat(513) }, /jti/]
   ]
-  for (const [claims, reason] of bad) {
+  for (const [claims, reason] of invalid) {
     assert.match(problem(claims) ?? '', reason, JSON.stringify(claims))
   }
 })

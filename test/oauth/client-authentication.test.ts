@@ -7,7 +7,7 @@ import {
 } from '../../lib/oauth/client-authentication.ts'
 import { parameters } from '../../lib/oauth/parameters.ts'
 
-function ask (authorization: string | undefined, form = ''): unknown {
+function authenticate (authorization: string | undefined, form = ''): unknown {
   try {
     return parseClientAuthentication(authorization, parameters(form))
   } catch (error) {
@@ -19,30 +19,37 @@ const basic = (text: string | Buffer): string => `Basic ${Buffer.from(text).toSt
 
 const encoded = (text: string): string => Buffer.from(text).toString('base64url')
 const jwt = `${encoded('{}')}.${encoded('{"sub":"c"}')}.${encoded('s')}`
-const asserting = (assertion: string): string =>
+const assertionForm = (assertion: string): string =>
   `client_assertion_type=${assertionType}&client_assertion=${assertion}`
 
 test('parseClientAuthentication recognizes four methods [T-08 T-10]', () => {
-  assert.deepEqual(ask(undefined, 'client_id=c'), { clientId: 'c', method: 'none' })
-  assert.deepEqual(ask(undefined, 'client_id=c&client_secret='), { clientId: 'c', method: 'none' })
-  assert.deepEqual(ask(undefined, 'client_id=c&client_secret=s'), {
+  assert.deepEqual(authenticate(undefined, 'client_id=c'), { clientId: 'c', method: 'none' })
+  assert.deepEqual(authenticate(undefined, 'client_id=c&client_secret='), {
+    clientId: 'c',
+    method: 'none'
+  })
+  assert.deepEqual(authenticate(undefined, 'client_id=c&client_secret=s'), {
     clientId: 'c',
     method: 'client_secret_post',
     secret: 's'
   })
-  assert.deepEqual(ask(basic('c:s')), { clientId: 'c', method: 'client_secret_basic', secret: 's' })
-  assert.deepEqual(ask(basic('c:s').replace('Basic', 'bAsIc '), 'client_id=c'), {
+  assert.deepEqual(authenticate(basic('c:s')), {
     clientId: 'c',
     method: 'client_secret_basic',
     secret: 's'
   })
-  assert.deepEqual(ask(basic('c:')), { clientId: 'c', method: 'none' })
-  assert.deepEqual(ask(undefined, asserting(jwt)), {
+  assert.deepEqual(authenticate(basic('c:s').replace('Basic', 'bAsIc '), 'client_id=c'), {
+    clientId: 'c',
+    method: 'client_secret_basic',
+    secret: 's'
+  })
+  assert.deepEqual(authenticate(basic('c:')), { clientId: 'c', method: 'none' })
+  assert.deepEqual(authenticate(undefined, assertionForm(jwt)), {
     clientId: 'c',
     method: 'private_key_jwt',
     assertion: jwt
   })
-  assert.deepEqual(ask(undefined, `${asserting('x')}&client_id=d`), {
+  assert.deepEqual(authenticate(undefined, `${assertionForm('x')}&client_id=d`), {
     clientId: 'd',
     method: 'private_key_jwt',
     assertion: 'x'
@@ -50,7 +57,7 @@ test('parseClientAuthentication recognizes four methods [T-08 T-10]', () => {
 })
 
 test('parseClientAuthentication form-decodes both halves of Basic (RFC 6749 §2.3.1)', () => {
-  assert.deepEqual(ask(basic('a%3Ab+c:s%25:%C3%A9+')), {
+  assert.deepEqual(authenticate(basic('a%3Ab+c:s%25:%C3%A9+')), {
     clientId: 'a:b c',
     method: 'client_secret_basic',
     secret: 's%:é '
@@ -58,15 +65,18 @@ test('parseClientAuthentication form-decodes both halves of Basic (RFC 6749 §2.
 })
 
 test('parseClientAuthentication rejects no client as invalid_request and two as invalid_client [T-08]', () => {
-  assert.equal(ask(undefined), 'invalidRequest')
-  assert.equal(ask(undefined, 'client_id='), 'invalidRequest')
-  assert.equal(ask(undefined, 'client_id=a&client_id=a'), 'invalidRequest')
-  assert.equal(ask(undefined, 'client_id=a&client_secret=b&client_secret=b'), 'invalidRequest')
-  assert.equal(ask(basic('c:s'), 'client_id=d'), 'invalidClient')
+  assert.equal(authenticate(undefined), 'invalidRequest')
+  assert.equal(authenticate(undefined, 'client_id='), 'invalidRequest')
+  assert.equal(authenticate(undefined, 'client_id=a&client_id=a'), 'invalidRequest')
+  assert.equal(
+    authenticate(undefined, 'client_id=a&client_secret=b&client_secret=b'),
+    'invalidRequest'
+  )
+  assert.equal(authenticate(basic('c:s'), 'client_id=d'), 'invalidClient')
 })
 
 test('parseClientAuthentication rejects malformed Basic headers [T-11 L22]', () => {
-  const junk = [
+  const malformed = [
     basic('c'),
     basic(':s'),
     basic(''),
@@ -89,7 +99,7 @@ test('parseClientAuthentication rejects malformed Basic headers [T-11 L22]', () 
     'Basic Yzp6e',
     'Basic YzpzeR=='
   ]
-  for (const header of junk) assert.equal(ask(header), 'invalidClient', header)
+  for (const header of malformed) assert.equal(authenticate(header), 'invalidClient', header)
 })
 
 test('parseClientAuthentication requires the type and the client of an assertion (RFC 7523 §2.2)', () => {
@@ -99,18 +109,18 @@ test('parseClientAuthentication requires the type and the client of an assertion
       `client_assertion=${jwt}&client_assertion_type=`,
       `client_id=c&client_assertion_type=${assertionType}`
     ]
-  ) assert.equal(ask(undefined, form), 'invalidRequest', form)
+  ) assert.equal(authenticate(undefined, form), 'invalidRequest', form)
   assert.equal(
-    ask(undefined, `${asserting(jwt)}&client_assertion=${jwt}`),
+    authenticate(undefined, `${assertionForm(jwt)}&client_assertion=${jwt}`),
     'invalidRequest',
     'G-11'
   )
   assert.equal(
-    ask(undefined, `client_id=c&client_assertion=${jwt}&client_assertion_type=t`),
+    authenticate(undefined, `client_id=c&client_assertion=${jwt}&client_assertion_type=t`),
     'invalidClient'
   )
   for (
-    const junk of [
+    const malformed of [
       'x',
       'a.b.c',
       `.${encoded('"c"')}.`,
@@ -118,14 +128,20 @@ test('parseClientAuthentication requires the type and the client of an assertion
       `.${encoded('{"sub":["c"]}')}.`,
       `.${encoded('{"iss":"c"}')}.`
     ]
-  ) assert.equal(ask(undefined, asserting(junk)), 'invalidClient', junk)
+  ) assert.equal(authenticate(undefined, assertionForm(malformed)), 'invalidClient', malformed)
 })
 
 test('parseClientAuthentication rejects two methods at once [T-12]', () => {
-  assert.equal(ask(basic('c:s'), 'client_secret=s'), 'invalidRequest')
-  assert.equal(ask(basic('c:s'), 'client_assertion=a'), 'invalidRequest')
-  assert.equal(ask(undefined, 'client_id=c&client_secret=s&client_assertion=a'), 'invalidRequest')
-  assert.equal(ask(basic('c:s'), `client_assertion_type=${assertionType}`), 'invalidRequest')
+  assert.equal(authenticate(basic('c:s'), 'client_secret=s'), 'invalidRequest')
+  assert.equal(authenticate(basic('c:s'), 'client_assertion=a'), 'invalidRequest')
+  assert.equal(
+    authenticate(undefined, 'client_id=c&client_secret=s&client_assertion=a'),
+    'invalidRequest'
+  )
+  assert.equal(
+    authenticate(basic('c:s'), `client_assertion_type=${assertionType}`),
+    'invalidRequest'
+  )
 })
 
 test('basicCredentials are readable to servers that decode, and mostly to those that do not', () => {
@@ -135,7 +151,7 @@ test('basicCredentials are readable to servers that decode, and mostly to those 
       '.x~Y-z_*!()'
     ]] as const
   ) {
-    assert.deepEqual(ask(basicCredentials(clientId, secret)), {
+    assert.deepEqual(authenticate(basicCredentials(clientId, secret)), {
       clientId,
       method: 'client_secret_basic',
       secret

@@ -29,7 +29,7 @@ function refusesText (text: string): void {
   )
 }
 
-function refuses (members: Record<string, unknown>): void {
+function rejects (members: Record<string, unknown>): void {
   refusesText(JSON.stringify({ ...document, ...members }))
 }
 
@@ -58,7 +58,7 @@ test('clientIdUrlProblem accepts valid client ids [REG-14]', () => {
 })
 
 test('clientIdUrlProblem rejects invalid client ids [C-01 REG-14]', () => {
-  const bad = [
+  const invalid = [
     'http://app.example/c',
     'HTTPS://app.example/c',
     'ftp://app.example/c',
@@ -109,7 +109,7 @@ test('clientIdUrlProblem rejects invalid client ids [C-01 REG-14]', () => {
     'https://app.example/é',
     'https://a pp.example/c'
   ]
-  for (const url of bad) assert.equal(typeof clientIdUrlProblem(url), 'string', url)
+  for (const url of invalid) assert.equal(typeof clientIdUrlProblem(url), 'string', url)
   for (const value of [null, undefined, 1, {}, [id]]) {
     assert.equal(typeof clientIdUrlProblem(value), 'string')
   }
@@ -199,7 +199,7 @@ test('parseClientDocument accepts a loopback URI for all ports [REG-13]', () => 
 })
 
 test('parseClientDocument accepts only JSON objects [C-08]', () => {
-  const good = JSON.stringify(document)
+  const valid = JSON.stringify(document)
   for (
     const text of [
       '',
@@ -208,18 +208,18 @@ test('parseClientDocument accepts only JSON objects [C-08]', () => {
       '[]',
       '1',
       '"x"',
-      `[${good}]`,
-      `\ufeff${good}`,
-      `${good}\n${good}`,
-      `${good},`,
+      `[${valid}]`,
+      `\ufeff${valid}`,
+      `${valid}\n${valid}`,
+      `${valid},`,
       '<!doctype html>',
       '{',
       '['.repeat(5_000),
       '{"a":'.repeat(800),
-      `{"__proto__":${good}}`
+      `{"__proto__":${valid}}`
     ]
   ) refusesText(text)
-  assert.equal(parseClientDocument(` ${good}\n`, id, redirectPolicy).name, 'App')
+  assert.equal(parseClientDocument(` ${valid}\n`, id, redirectPolicy).name, 'App')
 })
 
 test('parseClientDocument keeps the text of the document out of the reason [C-08]', () => {
@@ -247,17 +247,17 @@ test('parseClientDocument requires client_id to be the URL, byte for byte [C-09]
       [id],
       { id }
     ]
-  ) refuses({ client_id: other })
-  const asked = 'https://app.example/c?a=1&b=2'
+  ) rejects({ client_id: other })
+  const requestedUrl = 'https://app.example/c?a=1&b=2'
   const text = JSON.stringify({ ...document, client_id: 'https://app.example/c?b=2&a=1' })
-  assert.throws(() => parseClientDocument(text, asked, redirectPolicy), {
+  assert.throws(() => parseClientDocument(text, requestedUrl, redirectPolicy), {
     kind: 'invalidClient'
   })
 })
 
 test('parseClientDocument rejects secrets, methods that need one, and private keys [C-10]', () => {
   for (const name of ['client_secret', 'client_secret_expires_at', 'client_secret_hash']) {
-    for (const value of ['x', '', 0, null]) { refuses({ [name]: value }) }
+    for (const value of ['x', '', 0, null]) { rejects({ [name]: value }) }
   }
   for (
     const method of [
@@ -272,7 +272,7 @@ test('parseClientDocument rejects secrets, methods that need one, and private ke
       1,
       {}
     ]
-  ) refuses({ token_endpoint_auth_method: method })
+  ) rejects({ token_endpoint_auth_method: method })
   const key = { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' }
   assert.equal(
     accepts({ token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [key] } }).name,
@@ -283,14 +283,14 @@ test('parseClientDocument rejects secrets, methods that need one, and private ke
       .name,
     'App'
   )
-  refuses({ jwks: { keys: [{ ...key, d: 'd' }] } })
-  refuses({ jwks: { keys: [{ kty: 'oct', k: 'x' }] } })
-  refuses({ jwks: { keys: [key] }, jwks_uri: 'https://app.example/jwks' })
-  refuses({ jwks: 'x' })
+  rejects({ jwks: { keys: [{ ...key, d: 'd' }] } })
+  rejects({ jwks: { keys: [{ kty: 'oct', k: 'x' }] } })
+  rejects({ jwks: { keys: [key] }, jwks_uri: 'https://app.example/jwks' })
+  rejects({ jwks: 'x' })
 })
 
 test('parseClientDocument applies the rules of registration to redirect URIs [C-11 C-12]', () => {
-  const bad = [
+  const invalid = [
     undefined,
     null,
     [],
@@ -313,7 +313,7 @@ test('parseClientDocument applies the rules of registration to redirect URIs [C-
     ['https://app.example/cb', 'https://app.example/cb'],
     Array.from({ length: 11 }, (_, index) => `https://app.example/${index}`)
   ]
-  for (const uris of bad) refuses({ redirect_uris: uris })
+  for (const uris of invalid) rejects({ redirect_uris: uris })
   assert.deepEqual(accepts({ redirect_uris: ['https://other.example/cb'] }).redirectUris, [
     'https://other.example/cb'
   ], 'C-12')
@@ -339,15 +339,15 @@ test('parseClientDocument requires a name that cannot deceive [REG-12]', () => {
       'A\u200bpp',
       'A\npp'
     ]
-  ) refuses({ client_name: name })
+  ) rejects({ client_name: name })
   assert.equal(accepts({ client_name: '<script>' }).name, '<script>')
 })
 
 test('parseClientDocument checks grants, response types and logos, and fetches none of them [C-18]', () => {
-  refuses({ grant_types: ['client_credentials'] })
-  refuses({ response_types: ['token'] })
-  refuses({ logo_uri: 'javascript:alert(1)' })
-  refuses({ logo_uri: 'https://169.254.169.254/' })
+  rejects({ grant_types: ['client_credentials'] })
+  rejects({ response_types: ['token'] })
+  rejects({ logo_uri: 'javascript:alert(1)' })
+  rejects({ logo_uri: 'https://169.254.169.254/' })
 })
 
 test('parseClientDocument returns the member it checked if one is repeated [R-24]', () => {

@@ -16,7 +16,7 @@ function register (body: unknown): unknown {
   }
 }
 
-function refuses (kind: string, members: object[]): void {
+function rejects (kind: string, members: object[]): void {
   for (const member of members) {
     assert.equal(
       register({ redirect_uris: uris, ...member }),
@@ -71,12 +71,12 @@ test('parseClientMetadata requires 1 to 10 different redirect URIs and coerces n
   assert.equal(register({}), 'invalidClientMetadata')
   assert.equal(register(Object.create({ redirect_uris: uris })), 'invalidClientMetadata')
   const many = Array.from({ length: 11 }, (_, index) => `https://a.example/${index}`)
-  refuses(
+  rejects(
     'invalidClientMetadata',
     [null, 'https://x', {}, 1, [null], [1], [['https://x']], [true], { 0: 'https://x', length: 1 }]
       .map((value) => ({ redirect_uris: value }))
   )
-  refuses(
+  rejects(
     'invalidRedirectUri',
     [[], many, [`https://a.example/${'a'.repeat(2031)}`], ['https://x', 'https://x'], [
       'https://x',
@@ -87,17 +87,17 @@ test('parseClientMetadata requires 1 to 10 different redirect URIs and coerces n
     ...minimal,
     redirect_uris: many.slice(1)
   })
-  refuses('invalidRedirectUri', [{
+  rejects('invalidRedirectUri', [{
     redirect_uris: ['a', 'b', 'c'].map((name) => `https://a.example/${name.repeat(2000)}`)
   }])
 })
 
 test('parseClientMetadata limits the sum of the redirect URIs before it reads any of them [G-15 R-02]', () => {
-  const judged: string[] = []
+  const checked: string[] = []
   const redirectPolicy = {
     allowed: ['https:'],
     get forbidden () {
-      judged.push('one')
+      checked.push('one')
       return []
     }
   }
@@ -105,7 +105,7 @@ test('parseClientMetadata limits the sum of the redirect URIs before it reads an
   assert.throws(() => parseClientMetadata({ redirect_uris: redirectUris }, redirectPolicy), {
     kind: 'invalidRedirectUri'
   })
-  assert.deepEqual(judged, [])
+  assert.deepEqual(checked, [])
 })
 
 test('parseClientMetadata drops unknown members, whatever their names [R-14 R-20 R-25]', () => {
@@ -132,7 +132,7 @@ test('parseClientMetadata turns secret methods into none and rejects others [R-1
   for (const method of ['client_secret_basic', 'client_secret_post', 'none', null]) {
     assert.deepEqual(register({ redirect_uris: uris, token_endpoint_auth_method: method }), minimal)
   }
-  refuses(
+  rejects(
     'invalidClientMetadata',
     ['client_secret_jwt', 'private_key_jwt', 'tls_client_auth', '', ['none'], 1].map((value) => ({
       token_endpoint_auth_method: value
@@ -149,7 +149,7 @@ test('parseClientMetadata narrows grants to codes and refresh tokens [R-16]', ()
     }),
     minimal
   )
-  refuses('invalidClientMetadata', [
+  rejects('invalidClientMetadata', [
     ...[
       'implicit',
       'password',
@@ -174,7 +174,7 @@ test('parseClientMetadata rejects deceptive names [R-17]', () => {
     client_name: 'ク'.repeat(100)
   })
   assert.deepEqual(register({ redirect_uris: uris, client_name: ' ' }), minimal)
-  refuses(
+  rejects(
     'invalidClientMetadata',
     [
       'x'.repeat(101),
@@ -195,7 +195,7 @@ test('parseClientMetadata rejects deceptive names [R-17]', () => {
 
 test('parseClientMetadata requires https URIs with a host name [R-18]', () => {
   for (const name of ['logo_uri', 'client_uri', 'tos_uri', 'policy_uri', 'jwks_uri']) {
-    refuses(
+    rejects(
       'invalidClientMetadata',
       [
         'javascript:x',
@@ -220,7 +220,7 @@ test('parseClientMetadata requires https URIs with a host name [R-18]', () => {
 test('parseClientMetadata accepts only public keys, and few [R-19]', () => {
   const key = { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' }
   assert.deepEqual(register({ redirect_uris: uris, jwks: { keys: [key] } }), minimal)
-  refuses('invalidClientMetadata', [
+  rejects('invalidClientMetadata', [
     ...[
       { ...key, d: 'x' },
       { kty: 'oct', k: 'x' },
@@ -230,7 +230,7 @@ test('parseClientMetadata accepts only public keys, and few [R-19]', () => {
       null,
       'x',
       []
-    ].map((bad) => ({ jwks: { keys: [key, bad] } })),
+    ].map((invalid) => ({ jwks: { keys: [key, invalid] } })),
     { jwks: { keys: Array.from({ length: 1000 }, () => key) } },
     { jwks: {} },
     { jwks: [] },
@@ -245,7 +245,7 @@ test('parseClientMetadata returns each scope once and rejects malformed ones [R-
     { ...minimal, scope: 'offline_access openid' }
   )
   assert.deepEqual(register({ redirect_uris: uris, scope: '' }), minimal)
-  refuses(
+  rejects(
     'invalidClientMetadata',
     [' ', 'a"b', 'x'.repeat(5000), ['a'], 1].map((value) => ({ scope: value }))
   )
@@ -263,7 +263,7 @@ test('parseClientMetadata returns the member it checked if one is repeated [R-24
 })
 
 test('parseClientMetadata requires https and no loopback for web clients [R-29]', () => {
-  refuses('invalidRedirectUri', [{ application_type: 'web' }])
+  rejects('invalidRedirectUri', [{ application_type: 'web' }])
   assert.deepEqual(register({ redirect_uris: ['https://a.example/'], application_type: 'web' }), {
     ...minimal,
     redirect_uris: ['https://a.example/'],
@@ -273,7 +273,7 @@ test('parseClientMetadata requires https and no loopback for web clients [R-29]'
     register({ redirect_uris: ['https://a.example/'], application_type: 'native' }),
     { ...minimal, redirect_uris: ['https://a.example/'], application_type: 'native' }
   )
-  refuses(
+  rejects(
     'invalidClientMetadata',
     ['x', '', 1, ['web']].map((value) => ({ application_type: value }))
   )

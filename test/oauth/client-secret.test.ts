@@ -4,10 +4,10 @@ import { isSecretOf } from '../../lib/oauth/client-authentication.ts'
 
 // SHA-256 of `abc` (FIPS 180-4) and of the empty string.
 const hash = 'sha256:ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0'
-const ofNothing = 'sha256:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU'
+const emptyHash = 'sha256:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU'
 
 test('isSecretOf matches the hash of a secret at any place of the list [T-10 T-13]', () => {
-  for (const hashes of [[hash], [ofNothing, hash], [hash, ofNothing], [hash, hash]]) {
+  for (const hashes of [[hash], [emptyHash, hash], [hash, emptyHash], [hash, hash]]) {
     assert.equal(isSecretOf(hashes, 'abc'), true)
   }
   for (

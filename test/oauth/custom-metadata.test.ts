@@ -17,7 +17,7 @@ const defaults = {
 
 test('completeMetadata fills in defaults, drops null members and keeps unknown ones', () => {
   assert.deepEqual(completeMetadata(custom), { ...defaults, ...custom })
-  const written = {
+  const given = {
     ...custom,
     scopes_supported: ['read'],
     registration_endpoint: null,
@@ -26,7 +26,7 @@ test('completeMetadata fills in defaults, drops null members and keeps unknown o
     flag: true,
     level: 3
   }
-  const document = completeMetadata(written)
+  const document = completeMetadata(given)
   assert.deepEqual(document, {
     ...defaults,
     ...custom,
@@ -36,7 +36,7 @@ test('completeMetadata fills in defaults, drops null members and keeps unknown o
     level: 3
   })
   assert.deepEqual(metadataProblems(document), [])
-  assert.deepEqual(Object.keys(written).length, 9, 'what the operator wrote is left alone')
+  assert.deepEqual(Object.keys(given).length, 9, 'what the operator wrote is left alone')
 })
 
 test('completeMetadata without an authorization endpoint does not claim the code grant', () => {

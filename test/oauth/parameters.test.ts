@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { parameters, single, verbatim } from '../../lib/oauth/parameters.ts'
 import { sweep } from '../support/sweep.ts'
 
-const refused = { kind: 'invalidRequest' }
+const rejected = { kind: 'invalidRequest' }
 
 test('parameters reads a form as URLSearchParams does', () => {
   const text = fc.string({ unit: 'binary', maxLength: 10 })
@@ -23,8 +23,8 @@ test('single and verbatim reject a repeated parameter, which parameters keeps [G
   const params = parameters('a=1&b=2&a=1&%62=3')
   assert.deepEqual(params.get('a'), ['1', '1'])
   for (const name of ['a', 'b']) {
-    assert.throws(() => single(params, name), refused)
-    assert.throws(() => verbatim(params, name), refused)
+    assert.throws(() => single(params, name), rejected)
+    assert.throws(() => verbatim(params, name), rejected)
   }
 })
 
@@ -52,10 +52,10 @@ test('parameters treats names of Object.prototype as ordinary names [G-07]', () 
 
 test('parameters rejects text that does not decode, and single control characters [G-12]', () => {
   for (const raw of ['a=%zz', 'a=%', 'a=%ff', '%c3=1', 'a=%ed%a0%80', 'a=\ud800']) {
-    assert.throws(() => parameters(raw), refused, raw)
+    assert.throws(() => parameters(raw), rejected, raw)
   }
   for (const raw of ['a=%00', 'a=x%0d%0ay', 'a=%7f', 'a=%c2%85']) {
-    assert.throws(() => single(parameters(raw), 'a'), refused, raw)
+    assert.throws(() => single(parameters(raw), 'a'), rejected, raw)
   }
   assert.equal(verbatim(parameters('a=x%0d%0ay'), 'a'), 'x\r\ny')
 })
@@ -65,6 +65,6 @@ test('parameters accepts at most 50 parameters [G-16]', () => {
     parameters(Array.from({ length: 50 }, (_, index) => `a${index}=1`).join('&')).size,
     50
   )
-  for (const count of [51, 20_000]) assert.throws(() => parameters('a=1&'.repeat(count)), refused)
-  assert.throws(() => parameters(`a=${'x'.repeat(65_536)}`), refused)
+  for (const count of [51, 20_000]) assert.throws(() => parameters('a=1&'.repeat(count)), rejected)
+  assert.throws(() => parameters(`a=${'x'.repeat(65_536)}`), rejected)
 })

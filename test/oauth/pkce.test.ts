@@ -41,7 +41,7 @@ test('hash computes the code challenge of the example of RFC 7636 appendix B', (
 test('a code challenge has exactly 43 characters of base64url [A-12]', () => {
   assert.ok(isChallenge('A'.repeat(43)))
   for (
-    const bad of [
+    const invalid of [
       '',
       'A'.repeat(42),
       'A'.repeat(44),
@@ -53,16 +53,16 @@ test('a code challenge has exactly 43 characters of base64url [A-12]', () => {
       `${'A'.repeat(42)}é`
     ]
   ) {
-    assert.ok(!isChallenge(bad), bad)
+    assert.ok(!isChallenge(invalid), invalid)
   }
 })
 
 test('a code verifier has 43 to 128 unreserved characters [T-09]', () => {
-  for (const good of ['a'.repeat(43), 'a'.repeat(128), '-._~'.repeat(11)]) {
-    assert.ok(isVerifier(good))
+  for (const valid of ['a'.repeat(43), 'a'.repeat(128), '-._~'.repeat(11)]) {
+    assert.ok(isVerifier(valid))
   }
   for (
-    const bad of [
+    const invalid of [
       '',
       'a'.repeat(42),
       'a'.repeat(129),
@@ -71,5 +71,5 @@ test('a code verifier has 43 to 128 unreserved characters [T-09]', () => {
       `${'a'.repeat(43)} `,
       `${'a'.repeat(43)}\0`
     ]
-  ) assert.ok(!isVerifier(bad))
+  ) assert.ok(!isVerifier(invalid))
 })

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { parseProviderMetadata } from '../../lib/oauth/provider-metadata.ts'
 
 const issuer = 'https://id.example.com/tenant'
-const good = {
+const valid = {
   issuer,
   authorization_endpoint: 'https://id.example.com/authorize?flow=1',
   token_endpoint: 'https://id.example.com/token',
@@ -25,7 +25,7 @@ function assertRejected (document: unknown, reason: RegExp, expected = { issuer 
 test('parseProviderMetadata copies only the members that we use [M-10 ASM-13]', () => {
   const poisoned = JSON.parse(
     JSON.stringify({
-      ...good,
+      ...valid,
       client_secret: 'canary',
       registration_endpoint: 'https://evil.example/',
       signed_metadata: 'canary',
@@ -35,13 +35,13 @@ test('parseProviderMetadata copies only the members that we use [M-10 ASM-13]', 
     }).replace('{', '{"__proto__":{"token_endpoint":"canary"},')
   )
   const copy = parseProviderMetadata(poisoned, { issuer })
-  assert.deepEqual(copy, { ...good, authorization_response_iss_parameter_supported: false })
+  assert.deepEqual(copy, { ...valid, authorization_response_iss_parameter_supported: false })
   assert.ok(Object.isFrozen(copy) && Object.isFrozen(copy.scopes_supported))
 })
 
 test('parseProviderMetadata returns the iss flag as true only for true', () => {
   for (const [flag, expected] of [[true, true], ['true', false], [1, false], [undefined, false]]) {
-    const document = { ...good, authorization_response_iss_parameter_supported: flag }
+    const document = { ...valid, authorization_response_iss_parameter_supported: flag }
     assert.equal(
       parseProviderMetadata(document, { issuer }).authorization_response_iss_parameter_supported,
       expected
@@ -89,7 +89,7 @@ for (
   test(`parseProviderMetadata rejects a hostile ${member} [M-07 SS-04]`, () => {
     for (const value of hostile) {
       assertRejected(
-        { ...good, [member]: value },
+        { ...valid, [member]: value },
         new RegExp(`^The metadata of the provider is invalid: ${member} must`)
       )
     }
@@ -98,7 +98,7 @@ for (
 
 test('parseProviderMetadata does not repeat the rejected value in its error [M-07]', () => {
   try {
-    parseProviderMetadata({ ...good, token_endpoint: 'javascript:canary' }, { issuer })
+    parseProviderMetadata({ ...valid, token_endpoint: 'javascript:canary' }, { issuer })
     assert.fail()
   } catch (error) {
     assert.ok(!`${error} ${(error as Error).cause}`.includes('canary'))
@@ -117,13 +117,13 @@ test('parseProviderMetadata requires the configured issuer, byte for byte [M-08 
       undefined
     ]
   ) {
-    assertRejected({ ...good, issuer: other }, /issuer is not the configured issuer/)
+    assertRejected({ ...valid, issuer: other }, /issuer is not the configured issuer/)
   }
   for (const document of [null, undefined, 'x', 1, [], {}]) assertRejected(document, /issuer/)
 })
 
 test('parseProviderMetadata accepts endpoints at other origins, http only for http issuers [M-09]', () => {
-  const google = { ...good, token_endpoint: 'https://oauth2.googleapis.com/token' }
+  const google = { ...valid, token_endpoint: 'https://oauth2.googleapis.com/token' }
   assert.equal(
     parseProviderMetadata(google, { issuer }).token_endpoint,
     'https://oauth2.googleapis.com/token'
@@ -146,7 +146,7 @@ test('parseProviderMetadata accepts endpoints at other origins, http only for ht
 test('parseProviderMetadata checks authorizeUrl like the endpoint it replaces', () => {
   const authorizeUrl = 'https://login.example.com/start'
   assert.equal(
-    parseProviderMetadata({ ...good, authorization_endpoint: 'javascript:x' }, {
+    parseProviderMetadata({ ...valid, authorization_endpoint: 'javascript:x' }, {
       issuer,
       authorizeUrl
     })
@@ -158,7 +158,7 @@ test('parseProviderMetadata checks authorizeUrl like the endpoint it replaces', 
 test('parseProviderMetadata rejects lists that are not lists of strings [U-01]', () => {
   for (const list of ['openid', [1], [null], {}, null]) {
     assertRejected(
-      { ...good, scopes_supported: list },
+      { ...valid, scopes_supported: list },
       /scopes_supported must be a list of strings/
     )
   }

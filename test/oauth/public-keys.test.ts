@@ -16,7 +16,7 @@ test('signatureAlgorithms are asymmetric (RFC 8725 §3.1)', () => {
 })
 
 test('publicKeyProblem accepts keys that can verify a signature', () => {
-  const good = [
+  const valid = [
     ...[rsa, ec, okp].flatMap(
       pair => [jwk(pair), jwk(pair, { kid: 'x', use: 'sig', key_ops: ['verify'], x5t: 'y' })]
     ),
@@ -26,8 +26,8 @@ test('publicKeyProblem accepts keys that can verify a signature', () => {
     jwk(okp, { alg: 'EdDSA' }),
     jwk(okp, { alg: 'Ed25519' })
   ]
-  for (const key of good) assert.equal(publicKeyProblem(key), null, JSON.stringify(key))
-  const bad: Array<[object, RegExp]> = [
+  for (const key of valid) assert.equal(publicKeyProblem(key), null, JSON.stringify(key))
+  const invalid: Array<[object, RegExp]> = [
     [rsa.privateKey.export({ format: 'jwk' }), /member d,.*Give the public key alone/],
     [ec.privateKey.export({ format: 'jwk' }), /member d,/],
     [{ kty: 'oct', k: 'canary' }, /member k,/],
@@ -46,7 +46,7 @@ test('publicKeyProblem accepts keys that can verify a signature', () => {
     [{ kty: 'canary' }, /not a usable public key/],
     [{ kty: 'oct' }, /not a usable public key/]
   ]
-  for (const [key, problem] of bad) {
+  for (const [key, problem] of invalid) {
     assert.match(publicKeyProblem(key) ?? '', problem, JSON.stringify(key))
     assert.doesNotMatch(publicKeyProblem(key) ?? '', /canary/)
   }

@@ -16,7 +16,7 @@ const cursor: RedirectPolicy = {
   forbidden: []
 }
 
-function refuses (uris: readonly unknown[], policy = open): void {
+function rejects (uris: readonly unknown[], policy = open): void {
   for (const uri of uris) {
     const problem = redirectUriProblem(uri, policy)
     assert.equal(typeof problem, 'string', String(uri).slice(0, 80))
@@ -47,7 +47,7 @@ test('redirectUriProblem accepts https anywhere and http on loopback', () => {
 test('redirectUriProblem rejects anything but strings of up to 2048 characters [R-02]', () => {
   const longest = `https://app.example/${'a'.repeat(2028)}`
   accepts([longest])
-  refuses([`${longest}a`, '', null, undefined, 1, ['https://app.example'], {}])
+  rejects([`${longest}a`, '', null, undefined, 1, ['https://app.example'], {}])
 })
 
 test('redirectUriProblem rejects script schemes, whatever the policy allows [R-03]', () => {
@@ -80,8 +80,8 @@ test('redirectUriProblem rejects script schemes, whatever the policy allows [R-0
       `\0${scheme}:x`,
       `${scheme}:x\0`
     ]
-    refuses(uris)
-    refuses(uris, { allowed: [`${scheme}:`, `${scheme}:x`, `${scheme}://*`], forbidden: [] })
+    rejects(uris)
+    rejects(uris, { allowed: [`${scheme}:`, `${scheme}:x`, `${scheme}://*`], forbidden: [] })
     assert.equal(typeof redirectPatternProblem(`${scheme}:`), 'string')
   }
 })
@@ -94,18 +94,18 @@ test('redirectUriProblem rejects user info [R-04]', () => {
     'https://@h/',
     'https://:@h/'
   ]
-  refuses(uris)
-  refuses([...uris, 'cursor://u@h/cb'], cursor)
+  rejects(uris)
+  rejects([...uris, 'cursor://u@h/cb'], cursor)
   accepts(['https://h/@x', 'https://h/?u=a@b'])
 })
 
 test('redirectUriProblem rejects fragments, also empty ones [R-05]', () => {
-  refuses(['https://h/cb#x', 'https://h/cb#', 'https://h#', 'http://127.0.0.1/#'])
-  refuses(['cursor://cb#', 'com.example.app:/cb#x'], cursor)
+  rejects(['https://h/cb#x', 'https://h/cb#', 'https://h#', 'http://127.0.0.1/#'])
+  rejects(['cursor://cb#', 'com.example.app:/cb#x'], cursor)
 })
 
 test('redirectUriProblem rejects URIs that a parser would repair [R-06]', () => {
-  refuses([
+  rejects([
     'http:evil.com',
     'https:evil.com',
     'https:///evil.com',
@@ -149,14 +149,14 @@ test('redirectUriProblem rejects dot segments [R-07]', () => {
     'cb/%2e',
     'cb/..?x=1'
   ]
-  refuses(paths.map((path) => `https://h/${path}`))
-  refuses(paths.map((path) => `com.example.app:/${path}`), cursor)
-  refuses(['com.example.app:cb/../x'], cursor)
+  rejects(paths.map((path) => `https://h/${path}`))
+  rejects(paths.map((path) => `com.example.app:/${path}`), cursor)
+  rejects(['com.example.app:cb/../x'], cursor)
   accepts(['https://h/...', 'https://h/.well-known/x', 'https://h/a..b'])
 })
 
 test('redirectUriProblem accepts http for three spellings of loopback only [R-08 R-09]', () => {
-  refuses([
+  rejects([
     'http://app.example/cb',
     'http://0.0.0.0/cb',
     'http://192.168.1.5/cb',
@@ -177,12 +177,12 @@ test('redirectUriProblem accepts http for three spellings of loopback only [R-08
 })
 
 test('redirectUriProblem rejects wildcards of clients [R-10]', () => {
-  refuses(['https://*.good.com/', 'https://good.com/*', 'http://localhost:*/cb', 'https://*/'])
-  refuses(['cursor://*'], cursor)
+  rejects(['https://*.good.com/', 'https://good.com/*', 'http://localhost:*/cb', 'https://*/'])
+  rejects(['cursor://*'], cursor)
 })
 
 test('redirectUriProblem accepts only ASCII [R-11]', () => {
-  refuses([
+  rejects([
     'https://goоd.com',
     'https://good。com',
     'https://good.com/\u202ex',
@@ -192,7 +192,7 @@ test('redirectUriProblem accepts only ASCII [R-11]', () => {
 })
 
 test('redirectUriProblem rejects parameters of authorization responses in the query [R-12]', () => {
-  refuses(
+  rejects(
     [
       'code=x',
       'state=',
@@ -205,7 +205,7 @@ test('redirectUriProblem rejects parameters of authorization responses in the qu
       'id_token=1'
     ].map((query) => `https://h/cb?${query}`)
   )
-  refuses(['com.example.app:/cb?code=1'], cursor)
+  rejects(['com.example.app:/cb?code=1'], cursor)
   accepts(['https://h/cb?codes=1&x=code'])
 })
 
@@ -219,7 +219,7 @@ test('redirectUriProblem rejects our own URLs and those of the provider [R-13]',
       'http://localhost:3000/oauth/callback'
     ]
   }
-  refuses([
+  rejects([
     'https://mcp.example.com/oauth/callback',
     'https://mcp.example.com/oauth/callback/',
     'https://mcp.example.com/oauth/callback?x=1',
@@ -239,9 +239,9 @@ test('redirectUriProblem rejects our own URLs and those of the provider [R-13]',
 
 test('redirectUriProblem accepts private-use schemes only if listed [AZ-02]', () => {
   const uris = ['cursor://anysphere.cursor-mcp/oauth/callback', 'com.example.app:/cb']
-  refuses(uris)
+  rejects(uris)
   accepts(uris, cursor)
-  refuses(['cursors://x', 'vscode://x', 'cursor:x', 'Cursor://x'], cursor)
+  rejects(['cursors://x', 'vscode://x', 'cursor:x', 'Cursor://x'], cursor)
   accepts(['https://h/cb', 'http://localhost:1/'], cursor)
 })
 
@@ -289,7 +289,7 @@ test('redirectUriProblem accepts the URIs that a pattern describes, and no other
 })
 
 test('redirectPatternProblem rejects patterns that could match more than intended [R-10]', () => {
-  const bad = [
+  const invalid = [
     '',
     '*',
     'https://*',
@@ -312,7 +312,7 @@ test('redirectPatternProblem rejects patterns that could match more than intende
     1,
     ['https:']
   ]
-  for (const pattern of bad) {
+  for (const pattern of invalid) {
     assert.equal(typeof redirectPatternProblem(pattern), 'string', String(pattern))
   }
 })

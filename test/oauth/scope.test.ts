@@ -20,7 +20,7 @@ test('parseScope returns a list of tokens (RFC 6749 §3.3)', () => {
 test('parseScope rejects malformed values without repeating them [A-14 R-21]', () => {
   const many = Array.from({ length: 200 }, (_, index) => `s${index}`).join(' ')
   for (
-    const bad of [
+    const invalid of [
       ' ',
       'a  b',
       ' a',
@@ -35,10 +35,10 @@ test('parseScope rejects malformed values without repeating them [A-14 R-21]', (
       'x'.repeat(5000)
     ]
   ) {
-    assert.throws(() => parseScope(bad), {
+    assert.throws(() => parseScope(invalid), {
       kind: 'invalidScope',
       message: 'The requested scope is invalid or unknown.'
-    }, bad.slice(0, 20))
+    }, invalid.slice(0, 20))
   }
 })
 
@@ -107,13 +107,15 @@ test('missingScopes returns the scopes that no walk from a granted one reaches [
       fc.uniqueArray(name),
       fc.dictionary(name, fc.array(name)),
       (granted, required, hierarchy) => {
-        const reaches = (from: string, to: string, seen: string[]): boolean =>
+        const implies = (from: string, to: string, visited: string[]): boolean =>
           from === to ||
-          (!seen.includes(from) &&
-            (hierarchy[from] ?? []).some((next) => reaches(next, to, [...seen, from])))
+          (!visited.includes(from) &&
+            (hierarchy[from] ?? []).some((next) => implies(next, to, [...visited, from])))
         assert.deepEqual(
           missingScopes(granted, required, hierarchy),
-          required.filter((wanted) => !granted.some((held) => reaches(held, wanted, [])))
+          required.filter((requiredScope) =>
+            !granted.some((grantedScope) => implies(grantedScope, requiredScope, []))
+          )
         )
       }
     ),

@@ -12,7 +12,7 @@ import { sweep } from '../support/sweep.ts'
 const numRuns = sweep(2000)
 
 test('problemOfServerUrl rejects URLs that a client could interpret as code [M-07]', () => {
-  const bad = [
+  const invalid = [
     'javascript:alert(1)',
     'file:///etc/passwd',
     'data:text/html,x',
@@ -47,13 +47,13 @@ test('problemOfServerUrl rejects URLs that a client could interpret as code [M-0
     ['https://h.example'],
     {}
   ]
-  for (const value of bad) {
+  for (const value of invalid) {
     assert.equal(typeof problemOfServerUrl(value), 'string', String(value).slice(0, 60))
   }
 })
 
 test('problemOfServerUrl accepts plain https, and http on loopback [M-07]', () => {
-  const good = [
+  const valid = [
     'https://idp.example',
     'https://idp.example/',
     'https://idp.example:8443/t1/authorize?x=1&y=%20',
@@ -65,7 +65,7 @@ test('problemOfServerUrl accepts plain https, and http on loopback [M-07]', () =
     'HTTPS://IDP.example',
     `https://h.example/${'a'.repeat(2030)}`
   ]
-  for (const value of good) assert.equal(problemOfServerUrl(value), null, value)
+  for (const value of valid) assert.equal(problemOfServerUrl(value), null, value)
   assert.equal(problemOfServerUrl('https://h.example/?x'), null)
   assert.match(problemOfServerUrl('https://h.example/?x', { query: false }) ?? '', /query/)
 })
@@ -92,41 +92,41 @@ test('isLoopbackHost accepts localhost, 127.0.0.0/8 and [::1]', () => {
 })
 
 test('sameResource accepts all spellings of one resource [AZ-09 A-13]', () => {
-  const same = [
+  const equivalent = [
     ['https://mcp.example.com/mcp', 'https://MCP.example.com/mcp'],
     ['https://mcp.example.com/mcp', 'HTTPS://mcp.example.com:443/mcp'],
     ['https://mcp.example.com/mcp', 'https://mcp.example.com/mcp/'],
     ['https://mcp.example.com', 'https://mcp.example.com/'],
     ['http://localhost:3000/mcp?a=1', 'http://LOCALHOST:3000/mcp/?a=1']
   ] as const
-  for (const [a, b] of same) assert.ok(sameResource(a, b) && sameResource(b, a), b)
+  for (const [a, b] of equivalent) assert.ok(sameResource(a, b) && sameResource(b, a), b)
 })
 
 test('sameResource rejects other resources [A-13 T-16]', () => {
-  const ours = 'https://mcp.example.com/mcp'
-  const others = [
+  const resource = 'https://mcp.example.com/mcp'
+  const different = [
     'https://evil.example/mcp',
-    `${ours}/x`,
-    `${ours}#f`,
-    `${ours}#`,
+    `${resource}/x`,
+    `${resource}#f`,
+    `${resource}#`,
     '/mcp',
     'mcp',
-    `${ours}?x=1`,
-    `${ours}?`,
+    `${resource}?x=1`,
+    `${resource}?`,
     'http://mcp.example.com/mcp',
     'https://mcp.example.com/MCP',
     'https://mcp.example.com:8443/mcp',
     'https://u@mcp.example.com/mcp',
     'https://mcp.example.com/x/../mcp',
     'https://mcp.example.com/%6dcp',
-    `${ours}//`,
-    `${ours} `,
+    `${resource}//`,
+    `${resource} `,
     'https://mcp.example.com',
     'https://mcp.example.com.evil.example/mcp',
     'https:\\\\mcp.example.com\\mcp',
     ''
   ]
-  for (const other of others) assert.ok(!sameResource(ours, other), other)
+  for (const other of different) assert.ok(!sameResource(resource, other), other)
   assert.ok(!sameResource('/mcp', '/mcp'))
 })
 

@@ -443,8 +443,8 @@ test('optionProblems never quotes a secret', () => {
 })
 
 test('createConfig throws one error with all problems', () => {
-  const wrong = { issuer: 'http://id.example', setupProxies: true, defaultScope: ' ' }
-  assert.throws(() => configured(wrong as McpOAuthOptions), (error) => {
+  const invalid = { issuer: 'http://id.example', setupProxies: true, defaultScope: ' ' }
+  assert.throws(() => configured(invalid as McpOAuthOptions), (error) => {
     assert.ok(error instanceof McpOAuthError)
     assert.equal(error.code, 'FST_MCP_OAUTH_INVALID_OPTIONS')
     assert.deepEqual(error.message.split('\n  - ').map((line) => line.split(':')[0]), [
@@ -564,12 +564,12 @@ test('defaults, prefixes and URLs [PRM-06]', () => {
     assert.equal(configured({ issuer, prefix: own }, scope).prefix, prefix)
   }
   for (
-    const [given, kept] of [['HTTPS://MCP.Example.com:443/', 'https://mcp.example.com'], [
+    const [given, normalized] of [['HTTPS://MCP.Example.com:443/', 'https://mcp.example.com'], [
       'https://mcp.example.com:8443/Base/',
       'https://mcp.example.com:8443/Base'
     ]] as const
   ) {
-    assert.equal(configured({ issuer, publicUrl: given }).publicUrl, kept)
+    assert.equal(configured({ issuer, publicUrl: given }).publicUrl, normalized)
   }
   assert.equal(
     configured({ issuer: 'https://Id.example/' }).provider?.issuer,
@@ -616,23 +616,28 @@ test('createConfig freezes the configuration and leaves the given options unchan
     allowedHosts: ['mcp.example.com'],
     dependencies: [pass]
   }
-  const kept = configured(own)
+  const normalized = configured(own)
   for (const list of [own.requiredScopes, own.allowedHosts, own.dependencies] as unknown[][]) {
     list.length = 0
   }
   Object.assign(own.scopeHierarchy, { guest: ['read'] })
   assert.deepEqual(
-    [kept.requiredScopes, kept.allowedHosts, kept.dependencies, kept.scopeHierarchy],
+    [
+      normalized.requiredScopes,
+      normalized.allowedHosts,
+      normalized.dependencies,
+      normalized.scopeHierarchy
+    ],
     [['read'], ['mcp.example.com'], [pass], { admin: ['read'] }]
   )
 })
 
 test('a secret that is not given is derived or random, and the log says which, never what', () => {
-  const said: string[] = []
+  const messages: string[] = []
   const listening = {
     ...log,
     info: (details: object, message: string) => {
-      said.push(JSON.stringify(details) + message)
+      messages.push(JSON.stringify(details) + message)
     }
   }
   const { clientSecret: guessable, ...without } = proxies
@@ -648,8 +653,8 @@ test('a secret that is not given is derived or random, and the log says which, n
       createConfig(weak, '', listening).secrets[0]
     )
   }
-  assert.match(said.join('\n'), /derived from clientSecret[^]*random/)
-  assert.doesNotMatch(said.join(), new RegExp(clientSecret))
+  assert.match(messages.join('\n'), /derived from clientSecret[^]*random/)
+  assert.doesNotMatch(messages.join(), new RegExp(clientSecret))
   assert.deepEqual(createConfig({ issuer }, '', listening).secrets, [])
 })
 
@@ -689,10 +694,10 @@ test('warningsOf lists valid options that are probably a mistake', () => {
 
 test('createConfig logs that a random secret replaces a short client secret', () => {
   const lines: string[] = []
-  const note = (_details: object, message: string) => {
+  const record = (_details: object, message: string) => {
     lines.push(message)
   }
-  createConfig(proxies, '', { ...log, info: note })
+  createConfig(proxies, '', { ...log, info: record })
   assert.equal(lines.length, 1)
   assert.match(
     lines[0] ?? '',

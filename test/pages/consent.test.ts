@@ -8,7 +8,7 @@ import { isolatedScope } from '../../lib/host/isolate.ts'
 import { acceptBody } from '../../lib/host/endpoint.ts'
 import { lowestContrast, openBrowser } from '../support/chromium.ts'
 
-const usual: ConsentPage = {
+const basePage: ConsentPage = {
   action: '/oauth/consent',
   sealed: 'sealed-request',
   client: { id: 'sealed-client', name: 'Night Owl' },
@@ -18,7 +18,7 @@ const usual: ConsentPage = {
   provider: 'login.example',
   consent: { name: 'Tasks', scopes: { 'tasks:read': 'Read your tasks' } }
 }
-const onLoopback = { ...usual, redirectUri: 'http://127.0.0.1:51234/cb' }
+const onLoopback = { ...basePage, redirectUri: 'http://127.0.0.1:51234/cb' }
 
 function serve (t: TestContext, page: ConsentPage): FastifyInstance {
   const app = Fastify()
@@ -40,7 +40,7 @@ function serve (t: TestContext, page: ConsentPage): FastifyInstance {
 }
 
 async function get (t: TestContext, change: Partial<ConsentPage> = {}) {
-  const { statusCode, headers, body } = await serve(t, { ...usual, ...change }).inject('/')
+  const { statusCode, headers, body } = await serve(t, { ...basePage, ...change }).inject('/')
   return { statusCode, headers, body, text: textOf(body) }
 }
 
@@ -167,9 +167,9 @@ test('consent page: escapes all texts of clients and operators [N-11]', async (t
       '{{7*7}} $' + '{x} !'
     ]
   ) {
-    const { body, text: shown, headers } = await page(text)
+    const { body, text: visible, headers } = await page(text)
     assert.deepEqual([marks(body), body.split('</style>').length], [marks(plain.body), 2], text)
-    assert.ok(shown.includes(`“ ${text} ” Unverified`), text)
+    assert.ok(visible.includes(`“ ${text} ” Unverified`), text)
     assert.equal(headers['content-security-policy'], plain.headers['content-security-policy'])
   }
 })
@@ -203,26 +203,26 @@ test('consent page: the operator sets name, logo and scope meanings [CD-03]', as
 })
 
 test('consent page: the operator can render it [CD-03]', async (t) => {
-  let seen: ConsentDetails | undefined
+  let received: ConsentDetails | undefined
   const render = async (details: ConsentDetails) => {
-    seen = details
+    received = details
     return `<form>${details.fields}</form>`
   }
-  const { statusCode, headers, body } = await get(t, { consent: { ...usual.consent, render } })
+  const { statusCode, headers, body } = await get(t, { consent: { ...basePage.consent, render } })
   assert.equal(statusCode, 200)
   assert.match(
     body,
     /^<form><input type="hidden" name="request" value="sealed-request"[^>]*><\/form>$/
   )
   assert.equal(headers['x-frame-options'], 'DENY')
-  const { fields, nonce, ...details } = seen as ConsentDetails
+  const { fields, nonce, ...details } = received as ConsentDetails
   assert.equal(
     headers['content-security-policy'],
     `default-src 'none'; style-src 'nonce-${nonce}'; base-uri 'none'; frame-ancestors 'none'`
   )
-  await get(t, { consent: { ...usual.consent, render } })
-  assert.notEqual((seen as ConsentDetails).nonce, nonce, 'each page has its own nonce')
-  const { action, client, redirectUri, resource, provider } = usual
+  await get(t, { consent: { ...basePage.consent, render } })
+  assert.notEqual((received as ConsentDetails).nonce, nonce, 'each page has its own nonce')
+  const { action, client, redirectUri, resource, provider } = basePage
   assert.deepEqual(details, {
     ...{ action, client, redirectUri, resource, provider },
     server: 'Tasks',

@@ -9,10 +9,10 @@ import type { faults, Issuer } from '../support/issuer.ts'
 /** A provider client with its own clock, which logs to `lines`. */
 async function setUp (
   t: TestContext,
-  where: Parameters<typeof startIssuer>[0] = {},
+  setup: Parameters<typeof startIssuer>[0] = {},
   options: Partial<ProviderDiscoveryOptions> = {}
 ) {
-  const issuer = await startIssuer(where)
+  const issuer = await startIssuer(setup)
   t.after(issuer.close)
   const state = { time: 0, lines: [] as string[] }
   const write = (details: object, message: string): void => {
@@ -130,12 +130,12 @@ for (
 ) {
   test(`metadata() keeps the last valid document for a day after ${change} [${id}]`, async (t) => {
     const { issuer, provider, state } = await setUp(t)
-    const good = await provider.metadata()
+    const valid = await provider.metadata()
     Object.assign(issuer.metadata, members)
     state.time += 601
-    assert.equal(await provider.metadata(), good)
+    assert.equal(await provider.metadata(), valid)
     state.time += 85_000
-    assert.equal(await provider.metadata(), good)
+    assert.equal(await provider.metadata(), valid)
     assert.ok(state.lines.length > 0)
     assert.ok(!state.lines.join().includes('canary'), 'the value is not logged either')
   })

@@ -19,19 +19,24 @@ const octocat = {
 }
 
 /** A server that responds as GitHub does, and the preset with its URLs. */
-async function setUp (t: TestContext, answers: { token: object, user?: object }) {
-  const seen = new Map<string, { headers: NodeJS.Dict<string | string[]>, body: URLSearchParams }>()
+async function setUp (t: TestContext, responses: { token: object, user?: object }) {
+  const received = new Map<
+    string,
+    { headers: NodeJS.Dict<string | string[]>, body: URLSearchParams }
+  >()
   const server = createServer(async (request, response) => {
     let body = ''
     for await (const chunk of request) body += chunk
-    seen.set(request.url ?? '', { headers: request.headers, body: new URLSearchParams(body) })
+    received.set(request.url ?? '', { headers: request.headers, body: new URLSearchParams(body) })
     // Without `Accept: application/json`, GitHub responds with a form.
-    const answer = request.url === '/user' ? answers.user ?? octocat : answers.token
+    const responseBody = request.url === '/user' ? responses.user ?? octocat : responses.token
     const json = request.headers.accept?.includes('json') === true
     response.writeHead(200, {
       'content-type': json ? 'application/json; charset=utf-8' : 'application/x-www-form-urlencoded'
     })
-    response.end(json ? JSON.stringify(answer) : new URLSearchParams({ ...answer }).toString())
+    response.end(
+      json ? JSON.stringify(responseBody) : new URLSearchParams({ ...responseBody }).toString()
+    )
   })
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve)
@@ -55,7 +60,7 @@ async function setUp (t: TestContext, answers: { token: object, user?: object })
     authorization_endpoint: `${origin}/authorize`,
     token_endpoint: `${origin}/access_token`
   }
-  const upstream = createProviderLogin({
+  const login = createProviderLogin({
     metadata: async () => parseProviderMetadata(local, { issuer: origin }),
     clientId,
     clientSecret,
@@ -71,15 +76,15 @@ async function setUp (t: TestContext, answers: { token: object, user?: object })
     },
     redirectUri: () => 'https://mcp.example.com/oauth/callback'
   })
-  return { upstream, seen, issuer }
+  return { login, received, issuer }
 }
 
 const granted = { access_token: 'gho_canary', token_type: 'bearer', scope: 'read:user,user:email' }
 
 test('a login at GitHub: JSON asked for, the secret in the body, the numeric id as sub', async (t) => {
-  const { upstream, seen } = await setUp(t, { token: granted })
-  const secrets = upstream.secrets()
-  const tokens = await upstream.redeem('code', secrets)
+  const { login, received } = await setUp(t, { token: granted })
+  const secrets = login.secrets()
+  const tokens = await login.redeem('code', secrets)
   assert.deepEqual(tokens, {
     accessToken: 'gho_canary',
     refreshToken: null,
@@ -92,52 +97,52 @@ test('a login at GitHub: JSON asked for, the secret in the body, the numeric id 
       picture: octocat.avatar_url
     }
   })
-  const { headers, body } = seen.get('/access_token') ?? assert.fail()
+  const { headers, body } = received.get('/access_token') ?? assert.fail()
   assert.equal(headers['authorization'], undefined)
   assert.deepEqual([body.get('client_id'), body.get('client_secret'), body.get('code_verifier')], [
     'Iv1.our-id',
     'our_secret',
     secrets.verifier
   ])
-  assert.equal(seen.get('/user')?.headers['authorization'], 'Bearer gho_canary')
-  assert.ok(seen.get('/user')?.headers['user-agent'], 'GitHub refuses requests without')
+  assert.equal(received.get('/user')?.headers['authorization'], 'Bearer gho_canary')
+  assert.ok(received.get('/user')?.headers['user-agent'], 'GitHub refuses requests without')
 })
 
 test('an error GitHub wraps in a 200 is no login [B-11]', async (t) => {
-  const { upstream, seen } = await setUp(t, {
+  const { login, received } = await setUp(t, {
     token: { error: 'bad_verification_code', error_description: 'canary' }
   })
   await assert.rejects(
-    upstream.redeem('code', upstream.secrets()),
+    login.redeem('code', login.secrets()),
     (error: McpOAuthError) => error.kind === 'invalidGrant' && !error.message.includes('canary')
   )
-  assert.equal(seen.has('/user'), false)
+  assert.equal(received.has('/user'), false)
 })
 
 for (
-  const [what, user] of Object.entries({
+  const [name, user] of Object.entries({
     'no id': { login: 'octocat' },
     'a text': { id: '583231' },
     'a fraction': { id: 1.5 },
     'no number': { id: null }
   })
 ) {
-  test(`the login at GitHub rejects an account whose id is ${what}`, async (t) => {
-    const { upstream } = await setUp(t, { token: granted, user })
-    await assert.rejects(upstream.redeem('code', upstream.secrets()), {
+  test(`the login at GitHub rejects an account whose id is ${name}`, async (t) => {
+    const { login } = await setUp(t, { token: granted, user })
+    await assert.rejects(login.redeem('code', login.secrets()), {
       kind: 'providerMisbehaved'
     })
   })
 }
 
 test('an account at GitHub without a refresh token is identified again', async (t) => {
-  const { upstream } = await setUp(t, { token: granted })
-  assert.ok(upstream.recheck)
-  assert.equal((await upstream.recheck('gho_canary')).claims?.['sub'], '583231')
+  const { login } = await setUp(t, { token: granted })
+  assert.ok(login.recheck)
+  assert.equal((await login.recheck('gho_canary')).claims?.['sub'], '583231')
 })
 
 test('the refresh tokens of a GitHub App are used', async (t) => {
-  const { upstream, seen } = await setUp(t, {
+  const { login, received } = await setUp(t, {
     token: {
       ...granted,
       expires_in: 28_800,
@@ -145,22 +150,22 @@ test('the refresh tokens of a GitHub App are used', async (t) => {
       refresh_token_expires_in: 15_897_600
     }
   })
-  const tokens = await upstream.refresh('ghr_1')
+  const tokens = await login.refresh('ghr_1')
   assert.deepEqual([tokens.refreshToken, tokens.claims?.['sub']], ['ghr_2', '583231'])
   assert.ok((tokens.expiresIn ?? 0) > 28_700)
-  assert.equal(seen.get('/access_token')?.body.get('refresh_token'), 'ghr_1')
+  assert.equal(received.get('/access_token')?.body.get('refresh_token'), 'ghr_1')
 })
 
 test('a refresh token GitHub refuses, in a 200, is a grant that is over [T-24]', async (t) => {
-  const { upstream } = await setUp(t, {
+  const { login } = await setUp(t, {
     token: { error: 'bad_refresh_token', error_description: 'canary' }
   })
-  await assert.rejects(upstream.refresh('ghr_1'), { kind: 'invalidGrant' })
+  await assert.rejects(login.refresh('ghr_1'), { kind: 'invalidGrant' })
 })
 
 test('the issuer is what GitHub sends as iss [B-09]', async () => {
   const { issuer, provider } = github({ clientId: 'a', clientSecret: 'b' })
-  const upstream = createProviderLogin({
+  const login = createProviderLogin({
     metadata: async () => parseProviderMetadata({ issuer, ...provider?.metadata }, { issuer }),
     clientId: 'a',
     clientSecret: 'b',
@@ -169,7 +174,7 @@ test('the issuer is what GitHub sends as iss [B-09]', async () => {
     traits: provider ?? {},
     redirectUri: () => 'https://mcp.example.com/oauth/callback'
   })
-  assert.equal(await upstream.isFromProvider(['https://github.com/login/oauth']), true)
-  assert.equal(await upstream.isFromProvider(['https://github.com']), false)
-  assert.equal(await upstream.isFromProvider([]), true)
+  assert.equal(await login.isFromProvider(['https://github.com/login/oauth']), true)
+  assert.equal(await login.isFromProvider(['https://github.com']), false)
+  assert.equal(await login.isFromProvider([]), true)
 })

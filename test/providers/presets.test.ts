@@ -29,7 +29,7 @@ interface Expected {
 }
 
 const refreshing = { scope: 'openid profile email offline_access', prompt: null }
-const unasked = { scope: 'openid profile email', prompt: null }
+const withoutOfflineAccess = { scope: 'openid profile email', prompt: null }
 
 const providers: Record<string, Expected> = {
   auth0: {
@@ -82,7 +82,7 @@ const providers: Record<string, Expected> = {
     metadataUrl: 'https://id.example.com/realms/main/.well-known/openid-configuration',
     login: 'https://id.example.com/realms/main/protocol/openid-connect/auth',
     token: 'https://id.example.com/realms/main/protocol/openid-connect/token',
-    parameters: unasked
+    parameters: withoutOfflineAccess
   },
   cognito: {
     preset: cognito({ region: 'eu-central-1', userPoolId: 'eu-central-1_AbCdEf123', ...client }),
@@ -90,7 +90,7 @@ const providers: Record<string, Expected> = {
       'https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEf123/.well-known/openid-configuration',
     login: 'https://notes.auth.eu-central-1.amazoncognito.com/oauth2/authorize',
     token: 'https://notes.auth.eu-central-1.amazoncognito.com/oauth2/token',
-    parameters: unasked
+    parameters: withoutOfflineAccess
   },
   workos: {
     preset: workos({ domain: 'acme.authkit.app', ...client }),
@@ -112,7 +112,7 @@ function metadataOf (name: string, { issuer, authorizeUrl, provider }: Preset) {
   })
 }
 
-function upstreamOf (name: string, preset: Preset) {
+function providerLoginOf (name: string, preset: Preset) {
   return createProviderLogin({
     metadata: async () => metadataOf(name, preset),
     clientId: preset.clientId as string,
@@ -140,9 +140,12 @@ for (const [name, { preset, metadataUrl, login, token, parameters }] of Object.e
   })
 
   test(`the login at ${name} asks for what it needs, with PKCE whatever its metadata say [M-11]`, async () => {
-    const upstream = upstreamOf(name, preset)
+    const providerLogin = providerLoginOf(name, preset)
     const url = new URL(
-      await upstream.loginUrl('state', upstream.secrets(), { prompt: undefined, offline: false })
+      await providerLogin.loginUrl('state', providerLogin.secrets(), {
+        prompt: undefined,
+        offline: false
+      })
     )
     assert.equal(url.origin + url.pathname, login)
     const sent = {
@@ -178,9 +181,12 @@ for (const [name, { preset, metadataUrl, login, token, parameters }] of Object.e
 
 for (const name of ['google', 'cognito']) {
   test(`${name} is never asked for offline_access, which it refuses`, async () => {
-    const upstream = upstreamOf(name, providers[name]?.preset ?? assert.fail())
+    const providerLogin = providerLoginOf(name, providers[name]?.preset ?? assert.fail())
     const url = new URL(
-      await upstream.loginUrl('state', upstream.secrets(), { prompt: 'login', offline: true })
+      await providerLogin.loginUrl('state', providerLogin.secrets(), {
+        prompt: 'login',
+        offline: true
+      })
     )
     assert.equal(url.searchParams.get('scope'), 'openid profile email')
   })

@@ -5,7 +5,7 @@ import * as presets from '../../lib/providers/index.ts'
 
 const tenantId = '11111111-2222-3333-4444-555555555555'
 
-const good: Record<keyof typeof presets, Record<string, unknown>> = {
+const valid: Record<keyof typeof presets, Record<string, unknown>> = {
   auth0: { domain: 'tenant.eu.auth0.com' },
   okta: { domain: 'acme.okta.com' },
   entra: { tenantId },
@@ -18,7 +18,7 @@ const good: Record<keyof typeof presets, Record<string, unknown>> = {
 }
 
 /** Invalid values and their error messages, by setting. */
-const bad: Array<
+const invalid: Array<
   [preset: keyof typeof presets, setting: string, values: unknown[], reason: RegExp]
 > = [
   [
@@ -116,7 +116,7 @@ const bad: Array<
 const call = (preset: keyof typeof presets, settings: unknown) =>
   (presets[preset] as (settings: unknown) => presets.Preset)(settings)
 
-function refusal (preset: keyof typeof presets, settings: unknown): McpOAuthError {
+function errorOf (preset: keyof typeof presets, settings: unknown): McpOAuthError {
   try {
     call(preset, settings)
   } catch (error) {
@@ -125,10 +125,10 @@ function refusal (preset: keyof typeof presets, settings: unknown): McpOAuthErro
   return assert.fail(`${preset} takes ${JSON.stringify(settings)}`)
 }
 
-for (const [preset, setting, values, reason] of bad) {
+for (const [preset, setting, values, reason] of invalid) {
   test(`${preset}.${setting} is refused: ${reason.source}`, () => {
     for (const value of values) {
-      const { code, message } = refusal(preset, { ...good[preset], [setting]: value })
+      const { code, message } = errorOf(preset, { ...valid[preset], [setting]: value })
       assert.equal(code, 'FST_MCP_OAUTH_INVALID_OPTIONS')
       assert.ok(message.includes(`${preset}.${setting}: `), message)
       assert.match(message, reason)
@@ -138,10 +138,10 @@ for (const [preset, setting, values, reason] of bad) {
 }
 
 test('every preset accepts valid settings, and names those that are missing', () => {
-  for (const [preset, settings] of Object.entries(good) as Array<[keyof typeof presets, object]>) {
+  for (const [preset, settings] of Object.entries(valid) as Array<[keyof typeof presets, object]>) {
     assert.match(call(preset, settings).issuer, /^https:/)
-    for (const nothing of [undefined, null, {}]) {
-      const { message } = refusal(preset, nothing)
+    for (const empty of [undefined, null, {}]) {
+      const { message } = errorOf(preset, empty)
       for (const setting of Object.keys(settings)) {
         assert.ok(message.includes(`${preset}.${setting}: `), message)
       }
@@ -150,8 +150,8 @@ test('every preset accepts valid settings, and names those that are missing', ()
 })
 
 test('every preset rejects a secret that is undefined', () => {
-  for (const [preset, settings] of Object.entries(good) as Array<[keyof typeof presets, object]>) {
-    const { message } = refusal(preset, {
+  for (const [preset, settings] of Object.entries(valid) as Array<[keyof typeof presets, object]>) {
+    const { message } = errorOf(preset, {
       ...settings,
       clientId: 'server',
       clientSecret: undefined

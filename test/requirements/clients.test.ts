@@ -43,9 +43,9 @@ test('GET /oauth/callback replaces the iss of the provider by the one of the bro
   await first.finishAuth(new URLSearchParams(oauth.login?.url.searchParams))
   await client.connect(new StreamableHTTPClientTransport(new URL(mcpUrl), { authProvider: oauth }))
   assert.equal((await client.listTools()).tools.length, 1)
-  const back = visited.find(({ pathname }) => pathname === '/oauth/callback')
+  const callbackUrl = visited.find(({ pathname }) => pathname === '/oauth/callback')
   assert.deepEqual(
-    [back?.searchParams.get('iss'), oauth.login?.iss],
+    [callbackUrl?.searchParams.get('iss'), oauth.login?.iss],
     [provider.issuer, issuer],
     'theirs ends with us, ours goes on'
   )
@@ -140,9 +140,9 @@ test('POST /oauth/token gives no refresh token to a client without the grant [TK
 
 test('POST /oauth/consent accepts its own page in its own browser only [CD-01 CD-04 CD-08]', async (t) => {
   const flow = await startFlow(t)
-  const asked = flow.params(await flow.register())
+  const params = flow.params(await flow.register())
   const [browser, other] = [openBrowser(), openBrowser()]
-  const page = await browser.get(flow, `/oauth/authorize?${query(asked)}`, {
+  const page = await browser.get(flow, `/oauth/authorize?${query(params)}`, {
     cookie: 'idp-session=1'
   })
   assert.deepEqual([page.status, page.location], [200, null])
@@ -154,7 +154,7 @@ test('POST /oauth/consent accepts its own page in its own browser only [CD-01 CD
     ![...browser.jar.keys()].some(name => name.includes('login')),
     'nothing of the login before the user has allowed it'
   )
-  await flow.form(other, asked)
+  await flow.form(other, params)
   const send = (headers: Record<string, string>) =>
     browser.post(flow, '/oauth/consent', { request: hidden(page.text), action: 'approve' }, headers)
   for (
@@ -175,9 +175,9 @@ test('POST /oauth/token revokes a login that the provider has ended [CD-12]', as
   assert.equal((await flow.call(token)).status, 200)
   flow.provider.refreshTokens.clear()
   isError(await flow.token(renew(id, refreshToken)), 400, 'invalid_grant')
-  const refused = await flow.call(token)
+  const rejected = await flow.call(token)
   assert.deepEqual([
-    refused.status,
-    /error="invalid_token"/.test(refused.headers.get('www-authenticate') ?? '')
+    rejected.status,
+    /error="invalid_token"/.test(rejected.headers.get('www-authenticate') ?? '')
   ], [401, true])
 })

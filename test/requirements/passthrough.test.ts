@@ -11,10 +11,11 @@ import { createKey } from '../support/issuer.ts'
 
 test('POST /mcp of a resource server sends no token to the provider [RS-19 TP-01]', async (t) => {
   const key = await createKey('one')
-  const asked: Array<{ method: string | undefined, headers: IncomingHttpHeaders, all: string }> = []
+  const requests: Array<{ method: string | undefined, headers: IncomingHttpHeaders, all: string }> =
+    []
   const provider = createServer(async (request, response) => {
     const { method, url, headers, rawHeaders } = request
-    asked.push({ method, headers, all: `${url} ${rawHeaders} ${await text(request)}` })
+    requests.push({ method, headers, all: `${url} ${rawHeaders} ${await text(request)}` })
     response.setHeader('content-type', 'application/json')
     response.end(
       JSON.stringify(
@@ -27,7 +28,7 @@ test('POST /mcp of a resource server sends no token to the provider [RS-19 TP-01
   })
   const issuer = `http://127.0.0.1:${(provider.address() as AddressInfo).port}`
   const { mcpUrl } = await buildApp(t, { issuer, mcp: { server: whoami() } }, {
-    upstream: {
+    closeLast: {
       close: async () => {
         provider.close()
       }
@@ -50,8 +51,8 @@ test('POST /mcp of a resource server sends no token to the provider [RS-19 TP-01
       body: JSON.stringify(whoamiCall)
     })).text()
   }
-  assert.ok(asked.length >= 2)
-  for (const { method, headers, all } of asked) {
+  assert.ok(requests.length >= 2)
+  for (const { method, headers, all } of requests) {
     assert.deepEqual([method, headers.authorization, headers.cookie], ['GET', undefined, undefined])
     assert.ok(!all.includes(token.slice(0, 40)) && !all.includes('canary'))
   }
@@ -108,8 +109,8 @@ test('POST /mcp of the broker rejects tokens of the provider with 401 [RS-19 TP-
     .setIssuer(flow.provider.issuer).setAudience(flow.resource).setSubject('alice').setIssuedAt()
     .setExpirationTime('1m').sign(key.privateKey)
   for (const token of [...flow.provider.canaries, jwt]) {
-    const refused = await flow.call(token)
-    assert.equal(refused.status, 401)
-    assert.match(refused.headers.get('www-authenticate') ?? '', /^Bearer error="invalid_token"/)
+    const rejected = await flow.call(token)
+    assert.equal(rejected.status, 401)
+    assert.match(rejected.headers.get('www-authenticate') ?? '', /^Bearer error="invalid_token"/)
   }
 })

@@ -14,14 +14,14 @@ for (const [name, start] of Object.entries(modes)) {
 
   test(`${name}: GET of an unknown well-known path is 404 in JSON [PRM-02 PRM-13]`, async (t) => {
     const mode = await start(t)
-    const nobodys = [
+    const unknownPaths = [
       `${bare}/evil`,
       `${bare}${mode.path}/evil`,
       `${bare}/`,
       `${mode.path}${bare}`,
       ...metadata ? [] : names(mode)
     ]
-    for (const path of nobodys) {
+    for (const path of unknownPaths) {
       for (
         const headers of [{}, { authorization: `Bearer ${await mode.token()}` }] as Array<
           Record<string, string>
@@ -66,7 +66,7 @@ for (const [name, start] of Object.entries(modes)) {
     const mode = await start(t)
     for (const path of names(mode)) {
       const document = await (await fetch(mode.origin + path)).text()
-      const asked: Array<Record<string, string>> = [
+      const headerSets: Array<Record<string, string>> = [
         { origin: 'https://evil.example' },
         { origin: 'null' },
         { authorization: 'Bearer garbage' },
@@ -79,7 +79,7 @@ for (const [name, start] of Object.entries(modes)) {
         },
         ...revisions.map(revision => ({ 'mcp-protocol-version': revision }))
       ]
-      for (const headers of asked) {
+      for (const headers of headerSets) {
         const response = await fetch(mode.origin + path, { headers })
         assert.deepEqual(
           [
@@ -92,12 +92,12 @@ for (const [name, start] of Object.entries(modes)) {
         )
         assert.equal(response.headers.get('access-control-allow-credentials'), null)
       }
-      const elsewhere = await raw(mode.origin, [
+      const foreignHost = await raw(mode.origin, [
         `GET ${path} HTTP/1.1`,
         'Host: evil.example',
         'Connection: close'
       ])
-      assert.equal(elsewhere.slice(elsewhere.indexOf('\r\n\r\n') + 4), document)
+      assert.equal(foreignHost.slice(foreignHost.indexOf('\r\n\r\n') + 4), document)
 
       const head = await fetch(mode.origin + path, { method: 'HEAD' })
       assert.deepEqual([head.status, await head.text(), head.headers.get('content-length')], [
@@ -119,8 +119,12 @@ for (const [name, start] of Object.entries(modes)) {
         preflight.headers.get('access-control-allow-headers')
       ], [204, '*', 'mcp-protocol-version'])
       for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
-        const refused = await fetch(mode.origin + path, { method })
-        assert.deepEqual([refused.status, refused.headers.get('allow')], [405, 'GET, HEAD'], method)
+        const rejected = await fetch(mode.origin + path, { method })
+        assert.deepEqual(
+          [rejected.status, rejected.headers.get('allow')],
+          [405, 'GET, HEAD'],
+          method
+        )
       }
     }
   })

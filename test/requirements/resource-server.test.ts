@@ -15,7 +15,7 @@ import { revisions, rpc } from '../support/revisions.ts'
 const challengeOf = (response: Response) => response.headers.get('www-authenticate')
 const required = { error: 'invalid_token', error_description: 'An access token is required.' }
 const invalid = { error: 'invalid_token', error_description: 'The access token is not valid here.' }
-const lacking =
+const insufficientScope =
   'error="insufficient_scope", error_description="The access token lacks a scope this request needs."'
 
 /** A challenge with the given parts and the metadata URL of the mode. */
@@ -34,7 +34,7 @@ for (const [name, start] of Object.entries(modes)) {
   test(`${title} [RS-01 RS-09 RS-10 RS-11 RS-16]`, async (t) => {
     const mode = await start(t)
     const url = mode.origin + mode.path
-    const ask = async (init: RequestInit) => {
+    const send = async (init: RequestInit) => {
       const response = await fetch(url, init)
       assert.equal(response.status, 401, JSON.stringify(init))
       assert.equal(challengeOf(response), challenge(mode))
@@ -57,7 +57,7 @@ for (const [name, start] of Object.entries(modes)) {
         // If dependencies are the only check, they receive credentials of any scheme.
         if (
           headers['authorization'] === undefined || name !== 'a guard with a dependency'
-        ) { await ask({ method, headers }) }
+        ) { await send({ method, headers }) }
       }
     }
     for (const revision of revisions) {
@@ -71,7 +71,7 @@ for (const [name, start] of Object.entries(modes)) {
           'nothing'
         ]
       ) {
-        await ask(
+        await send(
           rpc(revision, method, method === 'tools/call' ? { name: 'read', arguments: {} } : {})
         )
       }
@@ -82,18 +82,18 @@ for (const [name, start] of Object.entries(modes)) {
   test(`${name}: only a valid token in the header of the request is accepted [RS-02 RS-03 RS-04 RS-05]`, async (t) => {
     const mode = await start(t)
     const url = mode.origin + mode.path
-    const good = await mode.token()
+    const validToken = await mode.token()
     for (const revision of revisions) {
       const call = (headers: Record<string, string>, query = '') =>
         fetch(url + query, rpc(revision, 'tools/call', { name: 'read', arguments: {} }, headers))
       for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
         assert.equal(
-          (await call({ authorization: `${scheme} ${good}` })).status,
+          (await call({ authorization: `${scheme} ${validToken}` })).status,
           200,
           `${revision} ${scheme}`
         )
       }
-      for (const query of ['', `?access_token=${good}`, `?token=${good}`]) {
+      for (const query of ['', `?access_token=${validToken}`, `?token=${validToken}`]) {
         const bare = await call({}, query)
         assert.deepEqual(
           [bare.status, challengeOf(bare)],
@@ -101,13 +101,13 @@ for (const [name, start] of Object.entries(modes)) {
           `${revision} ${query.slice(0, 10)}`
         )
       }
-      for (const bad of ['garbage', 'a.b.c', `${good}x`, `x${good}`]) {
-        const refused = await call({ authorization: `Bearer ${bad}` })
+      for (const malformed of ['garbage', 'a.b.c', `${validToken}x`, `x${validToken}`]) {
+        const rejected = await call({ authorization: `Bearer ${malformed}` })
         const parts = [
           'error="invalid_token"',
           'error_description="The access token is not valid here."'
         ]
-        assert.deepEqual([refused.status, challengeOf(refused), await refused.json()], [
+        assert.deepEqual([rejected.status, challengeOf(rejected), await rejected.json()], [
           401,
           challenge(mode, ...parts),
           invalid
@@ -141,12 +141,12 @@ for (const [name, start] of Object.entries(modes)) {
           'mcp:read mcp:write'
         ], [reads, 'write', 'mcp:read mcp:write']] as const
       ) {
-        const refused = await call(token, tool)
-        assert.deepEqual([refused.status, challengeOf(refused)], [
+        const rejected = await call(token, tool)
+        assert.deepEqual([rejected.status, challengeOf(rejected)], [
           403,
-          challenge(mode, lacking, `scope="${scopes}"`)
+          challenge(mode, insufficientScope, `scope="${scopes}"`)
         ], `${revision} ${tool}`)
-        assert.equal((await refused.json() as { error: string }).error, 'insufficient_scope')
+        assert.equal((await rejected.json() as { error: string }).error, 'insufficient_scope')
       }
       assert.deepEqual(mode.calls, [], revision)
       assert.equal((await call(reads, 'read')).status, 200)
@@ -154,10 +154,10 @@ for (const [name, start] of Object.entries(modes)) {
       assert.deepEqual(mode.calls.splice(0), ['read', 'write'], revision)
     }
     for (const method of ['GET', 'HEAD', 'DELETE', 'PUT']) {
-      const refused = await fetch(url, { method, headers: { authorization: `Bearer ${writes}` } })
+      const rejected = await fetch(url, { method, headers: { authorization: `Bearer ${writes}` } })
       assert.deepEqual(
-        [refused.status, challengeOf(refused)],
-        [403, challenge(mode, lacking)],
+        [rejected.status, challengeOf(rejected)],
+        [403, challenge(mode, insufficientScope)],
         method
       )
     }
@@ -167,18 +167,22 @@ for (const [name, start] of Object.entries(modes)) {
   if (name === 'a guard with a dependency') continue
   test(`${name}: POST /mcp with a malformed Authorization header is 400 [RS-18]`, async (t) => {
     const mode = await start(t)
-    const good = await mode.token()
-    const ask = (authorization: string, query = '') =>
+    const validToken = await mode.token()
+    const send = (authorization: string, query = '') =>
       fetch(mode.origin + mode.path + query, { method: 'POST', headers: { authorization } })
     for (
-      const [authorization, query] of [['Bearer'], [`Bearer ${good} ${good}`], [
-        `Bearer ${good}, Bearer ${good}`
-      ], [`Bearer ${good}`, `?access_token=${good}`]] as Array<[string, string?]>
+      const [authorization, query] of [['Bearer'], [`Bearer ${validToken} ${validToken}`], [
+        `Bearer ${validToken}, Bearer ${validToken}`
+      ], [`Bearer ${validToken}`, `?access_token=${validToken}`]] as Array<[string, string?]>
     ) {
-      const refused = await ask(authorization, query)
+      const rejected = await send(authorization, query)
       const parts = ['error="invalid_request"', 'error_description="The request is malformed."']
       assert.deepEqual(
-        [refused.status, challengeOf(refused), (await refused.json() as { error: string }).error],
+        [
+          rejected.status,
+          challengeOf(rejected),
+          (await rejected.json() as { error: string }).error
+        ],
         [400, challenge(mode, ...parts), 'invalid_request'],
         authorization.slice(0, 8)
       )
@@ -188,18 +192,18 @@ for (const [name, start] of Object.entries(modes)) {
 
 test('POST /mcp rejects forged and foreign tokens, and fetches none of their URLs [RS-08 RS-06]', async (t) => {
   const { call, token, issuer, mcpUrl } = await startGuarded(t)
-  const asked: string[] = []
-  const stranger = await createKey('one')
-  const trap = createServer(({ url = '' }, response) => {
-    asked.push(url)
+  const fetched: string[] = []
+  const foreignKey = await createKey('one')
+  const trapServer = createServer(({ url = '' }, response) => {
+    fetched.push(url)
     response.setHeader('content-type', 'application/json')
-    response.end(JSON.stringify({ keys: [stranger.jwk] }))
+    response.end(JSON.stringify({ keys: [foreignKey.jwk] }))
   })
   await new Promise<void>(resolve => {
-    trap.listen(0, '127.0.0.1', resolve)
+    trapServer.listen(0, '127.0.0.1', resolve)
   })
-  t.after(() => trap.close())
-  const elsewhere = `http://127.0.0.1:${(trap.address() as AddressInfo).port}/jwks`
+  t.after(() => trapServer.close())
+  const foreignUrl = `http://127.0.0.1:${(trapServer.address() as AddressInfo).port}/jwks`
 
   const claims = {
     iss: issuer.issuer,
@@ -223,20 +227,20 @@ test('POST /mcp rejects forged and foreign tokens, and fetches none of their URL
     return `${input}.${createHmac('sha256', key).update(input).digest('base64url')}`
   }
   const now = Math.floor(Date.now() / 1000)
-  const good = await token()
+  const validToken = await token()
   const forged: Record<string, string> = {
     'no signature': unsigned('none'),
     'no signature, in capitals': unsigned('NONE'),
     'the public key as a secret': hmac(publicKeys[0] ?? ''),
     'the same in PEM': hmac(publicKeys[1] ?? ''),
-    'another key under the same id': await issuer.mint({ aud: mcpUrl }, { key: stranger }),
+    'another key under the same id': await issuer.mint({ aud: mcpUrl }, { key: foreignKey }),
     'a key that is in the token': await issuer.mint({ aud: mcpUrl }, {
-      key: stranger,
-      header: { jwk: await exportJWK(stranger.privateKey).then(({ d: _, ...key }) => key) }
+      key: foreignKey,
+      header: { jwk: await exportJWK(foreignKey.privateKey).then(({ d: _, ...key }) => key) }
     }),
     'a key that the token points to': await issuer.mint({ aud: mcpUrl }, {
-      key: stranger,
-      header: { jku: elsewhere, x5u: elsewhere }
+      key: foreignKey,
+      header: { jku: foreignUrl, x5u: foreignUrl }
     }),
     'another issuer': await token({ iss: 'https://other.example' }),
     'the issuer with a slash': await token({ iss: `${issuer.issuer}/` }),
@@ -251,15 +255,15 @@ test('POST /mcp rejects forged and foreign tokens, and fetches none of their URL
     'a token of another type': await issuer.mint({ aud: mcpUrl }, {
       header: { typ: 'logout+jwt' }
     }),
-    'a changed payload': good.replace(/\.(.+)\./, `.${encoded({ ...claims, sub: 'admin' })}.`)
+    'a changed payload': validToken.replace(/\.(.+)\./, `.${encoded({ ...claims, sub: 'admin' })}.`)
   }
   for (const [name, each] of Object.entries(forged)) {
-    const refused = await call(each)
-    assert.equal(refused.status, 401, name)
-    assert.match(String(challengeOf(refused)), /^Bearer error="invalid_token"/, name)
+    const rejected = await call(each)
+    assert.equal(rejected.status, 401, name)
+    assert.match(String(challengeOf(rejected)), /^Bearer error="invalid_token"/, name)
   }
-  assert.deepEqual(asked, [])
-  assert.equal((await call(good)).status, 200)
+  assert.deepEqual(fetched, [])
+  assert.equal((await call(validToken)).status, 200)
   assert.equal(
     (await call(await token({ aud: ['https://other.example', mcpUrl] }))).status,
     200,
@@ -290,15 +294,18 @@ test('A challenge never contains offline_access, whatever requires it [RS-17]', 
       server: new McpServer({ name: 'x', version: '1' })
     }
   })
-  const refusals = [
+  const rejections = [
     await call(await token()),
     await fetch(mcpUrl, { method: 'POST', headers: { authorization: 'Bearer x', 'x-refuse': '1' } })
   ]
-  for (const refused of refusals) {
-    assert.deepEqual([refused.status, /scope="([^"]*)"$/.exec(String(challengeOf(refused)))?.[1]], [
-      403,
-      'mcp:write'
-    ])
+  for (const rejected of rejections) {
+    assert.deepEqual(
+      [rejected.status, /scope="([^"]*)"$/.exec(String(challengeOf(rejected)))?.[1]],
+      [
+        403,
+        'mcp:write'
+      ]
+    )
   }
 })
 
@@ -315,15 +322,15 @@ test('Guarded routes of the app require a token for each of their methods [RS-01
   })
   const metadata = `resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`
   for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS']) {
-    const ask = async (bearer?: string) =>
+    const send = async (bearer?: string) =>
       await fetch(`${origin}/notes`, {
         method,
         headers: bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }
       })
-    const [bare, few, good] = [
-      await ask(),
-      await ask(await token({ scope: 'notes' })),
-      await ask(await token({ scope: 'mcp:read notes' }))
+    const [bare, few, allowed] = [
+      await send(),
+      await send(await token({ scope: 'notes' })),
+      await send(await token({ scope: 'mcp:read notes' }))
     ]
     assert.deepEqual([bare.status, challengeOf(bare)], [
       401,
@@ -331,14 +338,14 @@ test('Guarded routes of the app require a token for each of their methods [RS-01
     ], method)
     assert.deepEqual([few.status, challengeOf(few)], [
       403,
-      `Bearer ${lacking}, ${metadata}, scope="mcp:read notes"`
+      `Bearer ${insufficientScope}, ${metadata}, scope="mcp:read notes"`
     ], method)
-    assert.equal(good.status, 200, method)
+    assert.equal(allowed.status, 200, method)
   }
 })
 
 /** A server with items in every list: tools, prompts and resources. */
-function full (): McpServer {
+function fullServer (): McpServer {
   const server = new McpServer({ name: 'test', version: '1.0.0' })
   for (const name of ['c', 'a', 'b']) server.registerTool(name, {}, async () => ({ content: [] }))
   server.registerResource(
@@ -352,7 +359,9 @@ function full (): McpServer {
 }
 
 test('Lists of POST /mcp are the same and in the same order for the same token [RS-22]', async (t) => {
-  const kinds: Array<McpOAuthOptions['mcp']> = [{ server: full() }, { server: () => full() }, {
+  const kinds: Array<McpOAuthOptions['mcp']> = [{ server: fullServer() }, {
+    server: () => fullServer()
+  }, {
     tools: true
   }]
   for (const mcp of kinds) {
@@ -366,7 +375,7 @@ test('Lists of POST /mcp are the same and in the same order for the same token [
       }
     })
     for (const revision of revisions) {
-      const ask = async (authorization: string, method: string, params: object = {}) =>
+      const send = async (authorization: string, method: string, params: object = {}) =>
         (await (await fetch(mcpUrl, rpc(revision, method, params, { authorization })))
           .json() as any).result
       const [few, all] = [
@@ -374,10 +383,10 @@ test('Lists of POST /mcp are the same and in the same order for the same token [
         `Bearer ${await token({ scope: 'x' })}`
       ]
       const lists = async (authorization: string) =>
-        (await ask(authorization, 'tools/list')).tools.map(({ name }: { name: string }) => name)
+        (await send(authorization, 'tools/list')).tools.map(({ name }: { name: string }) => name)
       const before = [await lists(few), await lists(all)]
-      await ask(all, 'tools/call', { name: 'a', arguments: {} })
-      await ask(few, 'tools/call', { name: 'b', arguments: {} })
+      await send(all, 'tools/call', { name: 'a', arguments: {} })
+      await send(few, 'tools/call', { name: 'b', arguments: {} })
       assert.deepEqual([await lists(few), await lists(all)], before, revision)
       assert.deepEqual(before[0], before[1].filter((name: string) => name !== 'a'))
       assert.equal(before[1].length, 3)
@@ -386,7 +395,7 @@ test('Lists of POST /mcp are the same and in the same order for the same token [
 })
 
 test('Results of POST /mcp that describe the server are cacheable per caller only [RS-23]', async (t) => {
-  const { mcpUrl, token } = await startGuarded(t, { mcp: { server: full() } })
+  const { mcpUrl, token } = await startGuarded(t, { mcp: { server: fullServer() } })
   const authorization = `Bearer ${await token()}`
   for (
     const [method, params] of [

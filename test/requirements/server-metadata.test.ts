@@ -5,7 +5,7 @@ import { mcpOAuth, type McpOAuthOptions } from '../../lib/index.ts'
 import {
   isError,
   isPage,
-  isSentBack,
+  isErrorRedirect,
   openBrowser,
   query,
   redeem,
@@ -118,9 +118,10 @@ test('The root serves endpoints for old clients only with legacyEndpoints [ASM-0
   assert.equal(registered.status, 201)
   const id = registered.json()['client_id']
   // The first revision does not define the resource parameter.
-  const asked = query(flow.params(id, { resource: undefined }))
+  const authorizationQuery = query(flow.params(id, { resource: undefined }))
   assert.equal(
-    (await flow.send(`/authorize?${asked}`, { headers: { accept: 'text/html' } })).status,
+    (await flow.send(`/authorize?${authorizationQuery}`, { headers: { accept: 'text/html' } }))
+      .status,
     200
   )
   const code = await flow.login(id, { params: { resource: undefined } })
@@ -135,7 +136,7 @@ test('The root serves endpoints for old clients only with legacyEndpoints [ASM-0
   for (const path of ['/register', '/token']) {
     assert.equal((await fetch(plain.origin + path, json)).status, 404)
   }
-  assert.equal((await fetch(`${plain.origin}/authorize?${asked}`)).status, 404)
+  assert.equal((await fetch(`${plain.origin}/authorize?${authorizationQuery}`)).status, 404)
   const app = Fastify()
   await assert.rejects(async () => {
     await app.register(mcpOAuth, {
@@ -154,19 +155,19 @@ test('The broker announces and sends iss in every response, the thin proxies nev
   assert.equal((await documentOf(flow))['authorization_response_iss_parameter_supported'], true)
   const id = await flow.register()
   const browser = openBrowser()
-  const back = await browser.get(
+  const callback = await browser.get(
     flow,
     `/oauth/callback?${await flow.approve(browser, flow.params(id))}`
   )
-  assert.deepEqual(back.location?.searchParams.getAll('iss'), [flow.base])
-  isSentBack(
+  assert.deepEqual(callback.location?.searchParams.getAll('iss'), [flow.base])
+  isErrorRedirect(
     flow,
     await flow.authorize(flow.params(id, { response_type: 'token' })),
     302,
     'unsupported_response_type'
   )
   const request = await flow.form(browser, flow.params(id))
-  isSentBack(
+  isErrorRedirect(
     flow,
     await browser.post(flow, '/oauth/consent', { request, action: 'deny' }),
     303,
@@ -181,14 +182,14 @@ test('The broker announces and sends iss in every response, the thin proxies nev
     !('authorization_response_iss_parameter_supported' in
       await documentOf({ origin: `http://127.0.0.1:${thin.port}` }))
   )
-  const refused = await thin.authorize({
+  const rejected = await thin.authorize({
     ...flow.params(await thin.register()),
     resource: undefined,
     response_type: 'token'
   })
   assert.deepEqual([
-    refused.location?.searchParams.get('error'),
-    refused.location?.searchParams.get('iss')
+    rejected.location?.searchParams.get('error'),
+    rejected.location?.searchParams.get('iss')
   ], ['unsupported_response_type', null])
 })
 
@@ -261,8 +262,8 @@ test('GET of the server metadata succeeds while the provider is unreachable [ASM
   const flow = await startFlow(t)
   const document = await documentOf(flow)
   await flow.provider.stop()
-  const late = await flow.addInstance()
-  assert.deepEqual(await documentOf(late), document)
+  const instance = await flow.addInstance()
+  assert.deepEqual(await documentOf(instance), document)
 })
 
 test('URLs without TLS are rejected unless they are on loopback [ASM-15]', async (t) => {

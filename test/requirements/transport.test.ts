@@ -27,14 +27,14 @@ const echo = {
   region: z.string().meta({ 'x-mcp-header': 'Region' }),
   count: z.int().optional().meta({ 'x-mcp-header': 'Count' })
 }
-const said = async (args: object) => ({
+const headersOfSdk = async (args: object) => ({
   content: [{ type: 'text' as const, text: JSON.stringify(args) }]
 })
 
 function sdk1 (): McpServer {
   const server = new McpServer({ name: 'test', version: '1.0.0' })
-  server.registerTool('echo', { inputSchema: echo }, said)
-  server.registerTool('hidden', {}, async () => said({}))
+  server.registerTool('echo', { inputSchema: echo }, headersOfSdk)
+  server.registerTool('hidden', {}, async () => headersOfSdk({}))
   server.registerResource(
     'note',
     'note://é',
@@ -46,8 +46,8 @@ function sdk1 (): McpServer {
 
 function sdk2 (): McpServer2 {
   const server = new McpServer2({ name: 'test', version: '1.0.0' })
-  server.registerTool('echo', { inputSchema: z.object(echo) }, said)
-  server.registerTool('hidden', { inputSchema: z.object({}) }, async () => said({}))
+  server.registerTool('echo', { inputSchema: z.object(echo) }, headersOfSdk)
+  server.registerTool('hidden', { inputSchema: z.object({}) }, async () => headersOfSdk({}))
   return server
 }
 
@@ -87,7 +87,7 @@ async function start (t: TestContext, mcp: NonNullable<McpOAuthOptions['mcp']>) 
   return {
     ...running,
     authorization,
-    ask: (init: RequestInit) =>
+    send: (init: RequestInit) =>
       fetch(running.mcpUrl, { ...init, headers: { authorization, ...init.headers } })
   }
 }
@@ -99,28 +99,28 @@ for (const [name, open] of Object.entries(modes)) {
     for (const method of ['POST', 'GET', 'HEAD', 'DELETE', 'PUT', 'OPTIONS']) {
       for (const foreign of ['https://evil.example', 'null', `${origin}.evil.example`]) {
         for (const headers of [{ origin: foreign }, { origin: foreign, authorization }]) {
-          const refused = await fetch(origin + path, { method, headers })
+          const rejected = await fetch(origin + path, { method, headers })
           assert.deepEqual(
             [
-              refused.status,
-              refused.headers.get('access-control-allow-origin'),
-              refused.headers.get('www-authenticate')
+              rejected.status,
+              rejected.headers.get('access-control-allow-origin'),
+              rejected.headers.get('www-authenticate')
             ],
             [403, null, null],
             `${method} ${foreign}`
           )
           if (method !== 'HEAD') {
-            assert.equal((await refused.json() as { error: string }).error, 'access_denied')
+            assert.equal((await rejected.json() as { error: string }).error, 'access_denied')
           }
         }
       }
-      const elsewhere = await raw(origin, [
+      const foreignHost = await raw(origin, [
         `${method} ${path} HTTP/1.1`,
         'Host: evil.example',
         `Authorization: ${authorization}`,
         'Connection: close'
       ])
-      assert.match(elsewhere, /^HTTP\/1\.1 403 /, method)
+      assert.match(foreignHost, /^HTTP\/1\.1 403 /, method)
     }
     assert.deepEqual(calls, [])
     for (const own of [undefined, 'http://localhost:6274', 'http://127.0.0.1']) {
@@ -169,9 +169,9 @@ for (const [name, open] of Object.entries(modes)) {
 
 for (const [name, serve] of Object.entries(servers)) {
   test(`${name}: POST /mcp accepts batches in revision 2025-03-26 only [HT-05]`, async (t) => {
-    const { ask } = await start(t, serve())
+    const { send } = await start(t, serve())
     const batch = (headers: object, _meta?: object) =>
-      ask({
+      send({
         method: 'POST',
         headers: {
           'content-type': 'application/json',
@@ -188,12 +188,12 @@ for (const [name, serve] of Object.entries(servers)) {
       )
     }
     for (const version of ['2025-06-18', '2025-11-25', '2026-07-28']) {
-      const refused = await batch(
+      const rejected = await batch(
         { 'mcp-protocol-version': version },
         version === '2026-07-28' ? modernMeta : undefined
       )
       assert.deepEqual(
-        [refused.status, (await messageIn(refused)).error.code],
+        [rejected.status, (await messageIn(rejected)).error.code],
         [400, -32600],
         version
       )
@@ -201,24 +201,24 @@ for (const [name, serve] of Object.entries(servers)) {
   })
 
   test(`${name}: /mcp answers methods it does not serve with 405 and Allow [HT-06]`, async (t) => {
-    const { ask } = await start(t, serve())
+    const { send } = await start(t, serve())
     for (const revision of revisions) {
       for (const method of ['GET', 'HEAD', 'DELETE', 'PUT', 'PATCH']) {
-        const refused = await ask({
+        const rejected = await send({
           method,
           headers: {
             accept: 'text/event-stream',
             ...revision !== '2025-03-26' && { 'mcp-protocol-version': revision }
           }
         })
-        assert.equal(refused.status, 405, `${method} ${revision}`)
-        assert.match(String(refused.headers.get('allow')), /^POST\b/)
+        assert.equal(rejected.status, 405, `${method} ${revision}`)
+        assert.match(String(rejected.headers.get('allow')), /^POST\b/)
       }
     }
   })
 
   test(`${name}: POST /mcp accepts notifications with 202, and names no session [HT-07 SE-01 SE-05]`, async (t) => {
-    const { ask } = await start(t, serve())
+    const { send } = await start(t, serve())
     for (const revision of revisions) {
       // A handler with sessions treats an unknown session id as not owned by the caller.
       const ignored = revision === '2026-07-28' || serve().handler === undefined
@@ -232,7 +232,7 @@ for (const [name, serve] of Object.entries(servers)) {
           session
         )
         const { id: _, ...notification } = JSON.parse(String(body))
-        const accepted = await ask({ ...init, body: JSON.stringify(notification) })
+        const accepted = await send({ ...init, body: JSON.stringify(notification) })
         assert.deepEqual(
           [accepted.status, await accepted.text(), accepted.headers.get('mcp-session-id')],
           [202, '', null],
@@ -244,9 +244,9 @@ for (const [name, serve] of Object.entries(servers)) {
             revision === '2026-07-28' ? 'server/discover' : 'initialize'
           ]
         ) {
-          const answered = await ask(rpc(revision, method, {}, session))
+          const response = await send(rpc(revision, method, {}, session))
           assert.deepEqual(
-            [answered.status, answered.headers.get('mcp-session-id')],
+            [response.status, response.headers.get('mcp-session-id')],
             [200, null],
             `${revision} ${method}`
           )
@@ -256,24 +256,24 @@ for (const [name, serve] of Object.entries(servers)) {
   })
 
   test(`${name}: POST /mcp rejects invalid protocol versions as their era does [HT-08 HT-09 HT-10]`, async (t) => {
-    const { ask } = await start(t, serve())
+    const { send } = await start(t, serve())
     const claim = 'io.modelcontextprotocol/protocolVersion'
     for (const version of ['v999', '1900-01-01', '']) {
       assert.equal(
-        (await ask(rpc('2025-11-25', 'tools/list', {}, { 'mcp-protocol-version': version })))
+        (await send(rpc('2025-11-25', 'tools/list', {}, { 'mcp-protocol-version': version })))
           .status,
         400,
         version
       )
     }
     for (const version of ['2099-01-01', 'v999']) {
-      const refused = await ask(
+      const rejected = await send(
         rpc('2026-07-28', 'tools/list', { _meta: { [claim]: version } }, {
           'mcp-protocol-version': version
         })
       )
-      const { id, error } = await messageIn(refused)
-      assert.deepEqual([refused.status, id, error.code, error.data.requested], [
+      const { id, error } = await messageIn(rejected)
+      assert.deepEqual([rejected.status, id, error.code, error.data.requested], [
         400,
         5,
         -32022,
@@ -282,13 +282,13 @@ for (const [name, serve] of Object.entries(servers)) {
       assert.ok(error.data.supported.includes('2026-07-28'))
     }
     for (const version of [undefined, '2025-11-25', '2099-01-01']) {
-      const refused = await ask(
+      const rejected = await send(
         rpc('2026-07-28', 'tools/list', {}, { 'mcp-protocol-version': version })
       )
-      const { id, error } = await messageIn(refused)
-      assert.deepEqual([refused.status, id, error.code], [400, 5, -32020], version)
+      const { id, error } = await messageIn(rejected)
+      assert.deepEqual([rejected.status, id, error.code], [400, 5, -32020], version)
     }
-    const first = await ask(rpc('2025-03-26', 'initialize'))
+    const first = await send(rpc('2025-03-26', 'initialize'))
     assert.deepEqual([first.status, (await messageIn(first)).result.protocolVersion], [
       200,
       '2025-03-26'
@@ -296,10 +296,10 @@ for (const [name, serve] of Object.entries(servers)) {
   })
 
   test(`${name}: POST /mcp rejects modern headers that differ from the body [HT-11 HT-12 HT-14]`, async (t) => {
-    const { ask } = await start(t, serve())
+    const { send } = await start(t, serve())
     const call = { name: 'hidden', arguments: {} }
     const encoded = (text: string) => `=?base64?${Buffer.from(text).toString('base64')}?=`
-    const wrong: Array<
+    const mismatches: Array<
       [method: string, params: object, headers: Record<string, string | undefined>]
     > = [
       ['tools/list', {}, { 'mcp-method': undefined }],
@@ -314,10 +314,10 @@ for (const [name, serve] of Object.entries(servers)) {
       ['tools/call', call, { 'mcp-name': '=?base64?aGlkZGVu=?=' }],
       ['tools/call', call, { 'mcp-method': undefined, 'mcp-name': undefined }]
     ]
-    for (const [method, params, headers] of wrong) {
-      const refused = await ask(rpc('2026-07-28', method, params, headers))
-      const { id, error } = await messageIn(refused)
-      assert.deepEqual([refused.status, id, error.code], [400, 5, -32020], JSON.stringify(headers))
+    for (const [method, params, headers] of mismatches) {
+      const rejected = await send(rpc('2026-07-28', method, params, headers))
+      const { id, error } = await messageIn(rejected)
+      assert.deepEqual([rejected.status, id, error.code], [400, 5, -32020], JSON.stringify(headers))
     }
     for (
       const headers of [{}, { 'mcp-name': ' hidden ' }, { 'mcp-name': encoded('hidden') }, {
@@ -326,41 +326,44 @@ for (const [name, serve] of Object.entries(servers)) {
       }] as Array<Record<string, string | undefined>>
     ) {
       assert.equal(
-        (await ask(rpc('2026-07-28', 'tools/call', call, headers))).status,
+        (await send(rpc('2026-07-28', 'tools/call', call, headers))).status,
         200,
         JSON.stringify(headers)
       )
     }
     for (const revision of ['2025-03-26', '2025-06-18', '2025-11-25'] as const) {
-      const answer = await ask(
+      const response = await send(
         rpc(revision, 'tools/call', { name: 'echo', arguments: { region: 'eu' } }, {
           'mcp-method': 'tools/list',
           'mcp-name': 'hidden'
         })
       )
-      assert.match(JSON.stringify((await messageIn(answer)).result.content), /eu/, revision)
+      assert.match(JSON.stringify((await messageIn(response)).result.content), /eu/, revision)
     }
   })
 
   test(`${name}: POST /mcp rejects parameter headers that differ from the arguments [HT-13]`, async (t) => {
-    const { ask, mcpUrl, authorization } = await start(t, serve())
+    const { send, mcpUrl, authorization } = await start(t, serve())
     const call = (args: object, headers: Record<string, string>) =>
-      ask(rpc('2026-07-28', 'tools/call', { name: 'echo', arguments: args }, headers))
-    const good: Array<[args: object, headers: Record<string, string>]> = [
+      send(rpc('2026-07-28', 'tools/call', { name: 'echo', arguments: args }, headers))
+    const valid: Array<[args: object, headers: Record<string, string>]> = [
       [{ region: 'eu' }, { 'mcp-param-region': 'eu' }],
       [{ region: 'eu' }, { 'Mcp-Param-Region': ' eu ', 'mcp-param-count': '7' }],
       [{ region: 'Zürich' }, { 'mcp-param-region': '=?base64?WsO8cmljaA==?=' }],
       [{ region: 'eu', count: 42 }, { 'mcp-param-region': 'eu', 'mcp-param-count': '42.0' }]
     ]
-    for (const [args, headers] of good) {
-      const answer = await call(args, headers)
+    for (const [args, headers] of valid) {
+      const response = await call(args, headers)
       assert.deepEqual(
-        [answer.status, /region/.test(JSON.stringify((await messageIn(answer)).result?.content))],
+        [
+          response.status,
+          /region/.test(JSON.stringify((await messageIn(response)).result?.content))
+        ],
         [200, true],
         JSON.stringify(headers)
       )
     }
-    const bad: Array<[args: object, headers: Record<string, string>]> = [
+    const invalid: Array<[args: object, headers: Record<string, string>]> = [
       [{ region: 'eu' }, {}],
       [{ region: 'eu' }, { 'mcp-param-region': 'us' }],
       [{ region: 'eu' }, { 'mcp-param-region': 'EU' }],
@@ -369,16 +372,16 @@ for (const [name, serve] of Object.entries(servers)) {
       [{ region: 'eu', count: 42 }, { 'mcp-param-region': 'eu' }],
       [{ region: 'eu', count: 42 }, { 'mcp-param-region': 'eu', 'mcp-param-count': '0x2a' }]
     ]
-    for (const [args, headers] of bad) {
-      const refused = await call(args, headers)
-      const { id, error } = await messageIn(refused)
+    for (const [args, headers] of invalid) {
+      const rejected = await call(args, headers)
+      const { id, error } = await messageIn(rejected)
       assert.deepEqual(
-        [refused.status, id, error.code],
+        [rejected.status, id, error.code],
         [400, 5, -32020],
         JSON.stringify([args, headers])
       )
     }
-    const earlier = await ask(
+    const earlier = await send(
       rpc('2025-11-25', 'tools/call', { name: 'echo', arguments: { region: 'eu' } }, {
         'mcp-param-region': 'us'
       })
@@ -403,7 +406,7 @@ for (const [name, serve] of Object.entries(servers)) {
   })
 
   test(`${name}: POST /mcp requires modern _meta, and describes the server [HT-15 HT-16 HT-18 HT-22]`, async (t) => {
-    const { ask, mcpUrl } = await start(t, serve())
+    const { send, mcpUrl } = await start(t, serve())
     const incomplete = [
       undefined,
       {},
@@ -412,12 +415,12 @@ for (const [name, serve] of Object.entries(servers)) {
     ]
     for (const _meta of incomplete) {
       const { body, ...init } = rpc('2026-07-28', 'tools/list')
-      const refused = await ask({
+      const rejected = await send({
         ...init,
         body: JSON.stringify({ ...JSON.parse(String(body)), params: { _meta } })
       })
-      const { id, error } = await messageIn(refused)
-      assert.deepEqual([refused.status, id, error.code], [400, 5, -32602], JSON.stringify(_meta))
+      const { id, error } = await messageIn(rejected)
+      assert.deepEqual([rejected.status, id, error.code], [400, 5, -32602], JSON.stringify(_meta))
     }
     for (
       const method of [
@@ -430,15 +433,15 @@ for (const [name, serve] of Object.entries(servers)) {
         'nothing'
       ]
     ) {
-      const unknown = await ask(rpc('2026-07-28', method))
+      const unknown = await send(rpc('2026-07-28', method))
       const { id, error } = await messageIn(unknown)
       assert.deepEqual([unknown.status, id, error.code], [404, 5, -32601], method)
     }
-    const legacy = await ask(rpc('2025-11-25', 'nothing'))
+    const legacy = await send(rpc('2025-11-25', 'nothing'))
     assert.deepEqual([legacy.status, (await messageIn(legacy)).error.code], [200, -32601])
 
     assert.equal((await fetch(mcpUrl, rpc('2026-07-28', 'server/discover'))).status, 401)
-    const discovered = await ask(rpc('2026-07-28', 'server/discover'))
+    const discovered = await send(rpc('2026-07-28', 'server/discover'))
     const { result } = await messageIn(discovered)
     assert.equal(discovered.status, 200)
     assert.ok(result.supportedVersions.includes('2026-07-28'))
@@ -449,9 +452,9 @@ for (const [name, serve] of Object.entries(servers)) {
     ])
     for (
       const message of [
-        await messageIn(await ask(rpc('2026-07-28', 'tools/list'))),
+        await messageIn(await send(rpc('2026-07-28', 'tools/list'))),
         await messageIn(
-          await ask(rpc('2026-07-28', 'tools/call', { name: 'hidden', arguments: {} }))
+          await send(rpc('2026-07-28', 'tools/call', { name: 'hidden', arguments: {} }))
         )
       ]
     ) assert.equal(message.result.resultType, 'complete')
@@ -460,16 +463,18 @@ for (const [name, serve] of Object.entries(servers)) {
   test(`${name}: POST /mcp serves clients of both eras on one URL [HT-24]`, async (t) => {
     const { mcpUrl, authorization } = await start(t, serve())
     const requestInit = { headers: { authorization } }
-    const old = new Client({ name: 'client', version: '1.0.0' })
-    t.after(() => old.close())
-    await old.connect(new StreamableHTTPClientTransport(new URL(mcpUrl), { requestInit }) as never)
+    const legacyClient = new Client({ name: 'client', version: '1.0.0' })
+    t.after(() => legacyClient.close())
+    await legacyClient.connect(
+      new StreamableHTTPClientTransport(new URL(mcpUrl), { requestInit }) as never
+    )
     for (const mode of ['auto', { pin: '2026-07-28' }] as const) {
       const modern = new Client2({ name: 'client', version: '1.0.0' }, {
         versionNegotiation: { mode }
       })
       t.after(() => modern.close())
       await modern.connect(new Transport2(new URL(mcpUrl), { requestInit }))
-      for (const client of [old, modern]) {
+      for (const client of [legacyClient, modern]) {
         assert.deepEqual((await client.listTools()).tools.map(({ name }) => name).sort(), [
           'echo',
           'hidden'
@@ -486,36 +491,36 @@ for (const [name, serve] of Object.entries(servers)) {
 }
 
 test('POST /mcp decodes an Mcp-Name header beyond ASCII [HT-12]', async (t) => {
-  const { ask } = await start(t, { server: sdk1() })
+  const { send } = await start(t, { server: sdk1() })
   const read = (name: string) =>
-    ask(rpc('2026-07-28', 'resources/read', { uri: 'note://é' }, { 'mcp-name': name }))
+    send(rpc('2026-07-28', 'resources/read', { uri: 'note://é' }, { 'mcp-name': name }))
   assert.equal((await read(`=?base64?${Buffer.from('note://é').toString('base64')}?=`)).status, 200)
   assert.equal((await read('note://e')).status, 400)
 })
 
 test('POST /mcp of a modern-only server lists its versions for legacy clients [HT-19]', async (t) => {
-  const { ask } = await start(t, { handler: createMcpHandler(sdk2, { legacy: 'reject' }) })
+  const { send } = await start(t, { handler: createMcpHandler(sdk2, { legacy: 'reject' }) })
   for (const revision of ['2025-03-26', '2025-06-18', '2025-11-25'] as const) {
-    const refused = await ask(rpc(revision, 'initialize'))
-    const { error } = await messageIn(refused)
-    assert.deepEqual([refused.status, error.code, error.data.supported], [400, -32022, [
+    const rejected = await send(rpc(revision, 'initialize'))
+    const { error } = await messageIn(rejected)
+    assert.deepEqual([rejected.status, error.code, error.data.supported], [400, -32022, [
       '2026-07-28'
     ]], revision)
   }
 })
 
 test('/mcp answers an ended or unknown session with 404, a missing one with 400 [SE-04 HT-06]', async (t) => {
-  const { ask } = await start(t, { handler: sessionHandler() })
+  const { send } = await start(t, { handler: sessionHandler() })
   for (const revision of ['2025-03-26', '2025-06-18', '2025-11-25'] as const) {
-    const id = (await ask(rpc(revision, 'initialize'))).headers.get('mcp-session-id')
+    const id = (await send(rpc(revision, 'initialize'))).headers.get('mcp-session-id')
     assert.match(String(id), /^[\x21-\x7e]+$/)
     const session = { 'mcp-session-id': String(id) }
-    const listed = await ask(rpc(revision, 'tools/list', {}, session))
+    const listed = await send(rpc(revision, 'tools/list', {}, session))
     assert.equal(listed.status, 200)
     await listed.text()
-    assert.equal((await ask(rpc(revision, 'tools/list'))).status, 400, 'missing')
+    assert.equal((await send(rpc(revision, 'tools/list'))).status, 400, 'missing')
     assert.equal(
-      (await ask(rpc(revision, 'tools/list', {}, { 'mcp-session-id': `${id}x` }))).status,
+      (await send(rpc(revision, 'tools/list', {}, { 'mcp-session-id': `${id}x` }))).status,
       404,
       'unknown'
     )
@@ -523,13 +528,13 @@ test('/mcp answers an ended or unknown session with 404, a missing one with 400 
       method: 'DELETE',
       headers: { ...session, ...revision !== '2025-03-26' && { 'mcp-protocol-version': revision } }
     }
-    assert.equal((await ask(end)).status, 200)
+    assert.equal((await send(end)).status, 200)
     for (
       const init of [rpc(revision, 'tools/list', {}, session), end, {
         method: 'GET',
         headers: { ...session, accept: 'text/event-stream' }
       }]
-    ) assert.equal((await ask(init)).status, 404, 'over')
+    ) assert.equal((await send(init)).status, 404, 'over')
   }
 })
 
@@ -537,7 +542,7 @@ test('/mcp answers an ended or unknown session with 404, a missing one with 400 
  * A server that requires input before it responds, and needs its state again then. The request
  * state is sealed for one caller.
  */
-function asking () {
+function inputServer () {
   const states = createRequestStateCodec({
     key: randomBytes(32),
     ttlSeconds: 60,
@@ -552,7 +557,7 @@ function asking () {
       const { mcpReq: { inputResponses, requestState } } = ctx
       if (
         acceptedContent(inputResponses, 'confirm', confirmation) !== undefined
-      ) { return await said({ remembered: requestState() }) }
+      ) { return await headersOfSdk({ remembered: requestState() }) }
       return inputRequired({
         inputRequests: {
           confirm: inputRequired.elicit({ message: 'Sure?', requestedSchema: confirmation })
@@ -565,19 +570,22 @@ function asking () {
 }
 
 test('POST /mcp names the client capabilities that a tool needs [HT-17]', async (t) => {
-  const { ask } = await start(t, { handler: asking() })
-  const refused = await ask(rpc('2026-07-28', 'tools/call', { name: 'ask', arguments: {} }))
-  const { id, error } = await messageIn(refused)
-  assert.deepEqual([refused.status, id, error.code, Object.keys(error.data.requiredCapabilities)], [
-    400,
-    5,
-    -32021,
-    ['elicitation']
-  ])
+  const { send } = await start(t, { handler: inputServer() })
+  const rejected = await send(rpc('2026-07-28', 'tools/call', { name: 'ask', arguments: {} }))
+  const { id, error } = await messageIn(rejected)
+  assert.deepEqual(
+    [rejected.status, id, error.code, Object.keys(error.data.requiredCapabilities)],
+    [
+      400,
+      5,
+      -32021,
+      ['elicitation']
+    ]
+  )
 })
 
 test("POST /mcp rejects a request state that was changed or is another caller's [SE-07 SE-08]", async (t) => {
-  const { mcpUrl, token } = await start(t, { handler: asking() })
+  const { mcpUrl, token } = await start(t, { handler: inputServer() })
   const call = async (subject: string, more: object = {}) => {
     const _meta = { 'io.modelcontextprotocol/clientCapabilities': { elicitation: {} } }
     return await messageIn(
@@ -590,15 +598,15 @@ test("POST /mcp rejects a request state that was changed or is another caller's 
     )
   }
   const { result: { requestState } } = await call('alice')
-  const answered = { inputResponses: { confirm: { action: 'accept', content: { ok: true } } } }
-  assert.match(JSON.stringify((await call('alice', { ...answered, requestState })).result), /plans/)
+  const inputs = { inputResponses: { confirm: { action: 'accept', content: { ok: true } } } }
+  assert.match(JSON.stringify((await call('alice', { ...inputs, requestState })).result), /plans/)
   for (
     const [subject, state] of [['bob', requestState], ['alice', `${requestState}x`], [
       'alice',
       requestState.replace(/^./, (first: string) => first === 'A' ? 'B' : 'A')
     ], ['alice', 'x']]
   ) {
-    const { result, error } = await call(subject, { ...answered, requestState: state })
+    const { result, error } = await call(subject, { ...inputs, requestState: state })
     assert.ok(
       error !== undefined || result.isError === true,
       `${subject} ${JSON.stringify(result)}`

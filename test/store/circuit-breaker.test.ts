@@ -20,23 +20,23 @@ function unreliable (): {
   const memory = memoryStore()
   const calls: string[] = []
   const fail: { reads?: boolean, writes?: boolean } = {}
-  const ask = <T>(
+  const attempt = <T>(
     name: string,
-    broken: boolean | undefined,
+    fails: boolean | undefined,
     operation: () => Promise<T>
   ): Promise<T> => {
     calls.push(name)
-    if (broken) throw new Error('BUSY')
+    if (fails) throw new Error('BUSY')
     return operation()
   }
   return {
     calls,
     fail,
     store: {
-      get: key => ask('get', fail.reads, () => memory.get(key)),
-      put: (key, value, ttl) => ask('put', fail.writes, () => memory.put(key, value, ttl)),
+      get: key => attempt('get', fail.reads, () => memory.get(key)),
+      put: (key, value, ttl) => attempt('put', fail.writes, () => memory.put(key, value, ttl)),
       putIfAbsent: (key, value, ttl) =>
-        ask('putIfAbsent', fail.writes, () => memory.putIfAbsent(key, value, ttl))
+        attempt('putIfAbsent', fail.writes, () => memory.putIfAbsent(key, value, ttl))
     }
   }
 }
@@ -65,7 +65,7 @@ for (const [fault, operation] of Object.entries(faults)) {
         () => store.put('x', 'y', 60),
         () => store.putIfAbsent('x', 'y', 60),
         () => store.warnings?.()
-      ].map(ask => assert.rejects(async () => await ask(), down))
+      ].map(attempt => assert.rejects(async () => await attempt(), down))
     )
   })
 }

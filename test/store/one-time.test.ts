@@ -14,13 +14,13 @@ for (const { where, skip, open } of stores) {
       const store = await open(t)
       const instances = [createOneTimeMarks(store, t.name), createOneTimeMarks(store, t.name)]
       for (let index = 0; index < 50; index++) {
-        const answers = await Promise.all(
+        const results = await Promise.all(
           Array.from(
             { length: 20 },
             (_, caller) => instances[caller % 2]?.consume('code', `${index}`, 60)
           )
         )
-        assert.equal(answers.filter(Boolean).length, 1)
+        assert.equal(results.filter(Boolean).length, 1)
       }
       assert.equal(await instances[0]?.isConsumed('code', '1'), true)
       assert.equal(await instances[0]?.isConsumed('code', 'x'), false)
@@ -53,13 +53,13 @@ for (const { where, skip, open } of stores) {
     { skip },
     async (t) => {
       const store = await open(t)
-      const [here, there] = [createOneTimeMarks(store, t.name), createOneTimeMarks(store, t.name)]
-      for (const marks of [here, there]) assert.equal(await marks.isRevoked('x'), false)
-      await here.revoke('x')
-      assert.equal(await here.isRevoked('x'), true)
+      const [local, remote] = [createOneTimeMarks(store, t.name), createOneTimeMarks(store, t.name)]
+      for (const marks of [local, remote]) assert.equal(await marks.isRevoked('x'), false)
+      await local.revoke('x')
+      assert.equal(await local.isRevoked('x'), true)
       await sleep(1_050)
-      assert.equal(await there.isRevoked('x'), true)
-      assert.equal(await there.isRevoked('y'), false)
+      assert.equal(await remote.isRevoked('x'), true)
+      assert.equal(await remote.isRevoked('y'), false)
     }
   )
 

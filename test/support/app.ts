@@ -14,7 +14,7 @@ export interface AppSetup {
   /** Default: a free port. */
   port?: number
   /** Closed after the app: in the opposite order, close() waits for kept-alive connections. */
-  upstream?: { close(): Promise<unknown> }
+  closeLast?: { close(): Promise<unknown> }
 }
 
 export interface RunningApp {
@@ -31,10 +31,10 @@ export async function buildApp (
   options: McpOAuthOptions,
   setup: AppSetup = {}
 ): Promise<RunningApp> {
-  const { app = Fastify(), routes, upstream, port = 0 } = setup
+  const { app = Fastify(), routes, closeLast, port = 0 } = setup
   t.after(async () => {
     await app.close()
-    await upstream?.close()
+    await closeLast?.close()
   })
   await app.register(mcpOAuth, options)
   await routes?.(app)

@@ -68,7 +68,7 @@ export async function startBroker (
     scopes: ['mcp:write'],
     mcp: { tools: true },
     ...options
-  }, { routes: whoami, port, upstream: provider, ...setup })
+  }, { routes: whoami, port, closeLast: provider, ...setup })
   return { ...running, provider, issuer: base }
 }
 

@@ -3,7 +3,7 @@ import { providerClient, secret, thinClient } from './credentials.ts'
 // Does a response or a log contain a secret? Every secret of the tests begins with `canary`, and so
 // does all text of hostile providers: one search finds each of them.
 
-const spellings: ReadonlyArray<(value: string) => string> = [
+const encodings: ReadonlyArray<(value: string) => string> = [
   value => value,
   encodeURIComponent,
   value => new URLSearchParams({ '': value }).toString().slice(1),
@@ -15,7 +15,7 @@ const spellings: ReadonlyArray<(value: string) => string> = [
 /**
  * The first characters of a canary, in each encoding. Base64 of 6 bytes ends at a whole character.
  */
-const beginnings = new Set(spellings.map(spell => spell('canary')))
+const prefixes = new Set(encodings.map(encode => encode('canary')))
 
 /** Secrets that are the same in every test, with Basic credentials made of them. */
 const shared = [
@@ -28,7 +28,7 @@ const shared = [
 /** Basic credentials: the encoded text begins with the client id. */
 const credentials = [providerClient, thinClient].flatMap(({ clientId, clientSecret }) =>
   [clientSecret, encodeURIComponent(clientSecret)].flatMap(value =>
-    spellings.map(spell => spell(`${clientId}:${value}`))
+    encodings.map(encode => encode(`${clientId}:${value}`))
   )
 )
 
@@ -36,7 +36,9 @@ const credentials = [providerClient, thinClient].flatMap(({ clientId, clientSecr
 export function findCanary (text: string, more: Iterable<string> = []): string | undefined {
   const found = credentials.find(value => text.includes(value))
   if (
-    found !== undefined || ![...beginnings].some(beginning => text.includes(beginning))
+    found !== undefined || ![...prefixes].some(prefix => text.includes(prefix))
   ) { return found }
-  return [...shared, ...more].find(canary => spellings.some(spell => text.includes(spell(canary))))
+  return [...shared, ...more].find(canary =>
+    encodings.some(encode => text.includes(encode(canary)))
+  )
 }

@@ -53,10 +53,10 @@ export function selfSigned (
 }
 
 /** A server on loopback with an untrusted certificate, and the number of requests it received. */
-export async function startUntrusted (
+export async function startUntrustedServer (
   t: TestContext,
   name: string,
-  answer: RequestListener
+  listener: RequestListener
 ): Promise<{ port: number, requests: () => number }> {
   const { key, certificate } = selfSigned(t, [name])
   let requests = 0
@@ -64,7 +64,7 @@ export async function startUntrusted (
     { key: readFileSync(key), cert: readFileSync(certificate) },
     (request, response) => {
       requests++
-      answer(request, response)
+      listener(request, response)
     }
   )
   await new Promise<void>(resolve => {

@@ -55,10 +55,10 @@ export async function startDaemon (
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true
   })
-  let written = ''
+  let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
-      written = (written + text).slice(-4000)
+      output = (output + text).slice(-4000)
     })
   }
   const exited = once(child, 'exit').catch(() => {})
@@ -72,5 +72,5 @@ export async function startDaemon (
     if (await fetch(url).then(({ status }) => status < 500, () => false)) return
     await sleep(50)
   }
-  throw new Error(`${command} does not answer at ${url}: ${written}`)
+  throw new Error(`${command} does not answer at ${url}: ${output}`)
 }

@@ -39,7 +39,7 @@ export async function createHolder (alg = 'ES256'): Promise<Holder> {
       url,
       { token, nonce, claims = {}, header = {}, signer = privateKey } = {}
     ) {
-      const said = {
+      const payload = {
         jti: randomUUID(),
         htm: method,
         htu: url,
@@ -48,8 +48,8 @@ export async function createHolder (alg = 'ES256'): Promise<Holder> {
         ath: token === undefined ? undefined : hashOf(token),
         ...claims
       }
-      return await new SignJWT(written(said)).setProtectedHeader(
-        written({ typ: 'dpop+jwt', alg, jwk, ...header }) as { alg: string }
+      return await new SignJWT(withoutUndefined(payload)).setProtectedHeader(
+        withoutUndefined({ typ: 'dpop+jwt', alg, jwk, ...header }) as { alg: string }
       ).sign(signer)
     }
   }
@@ -59,6 +59,6 @@ export function hashOf (token: string): string {
   return createHash('sha256').update(token).digest('base64url')
 }
 
-function written (members: Record<string, unknown>): Record<string, unknown> {
+function withoutUndefined (members: Record<string, unknown>): Record<string, unknown> {
   return JSON.parse(JSON.stringify(members)) as Record<string, unknown>
 }

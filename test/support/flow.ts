@@ -14,7 +14,7 @@ import { startStubProvider, type StubProvider } from './stub-provider.ts'
 export { hidden, openBrowser, signIn, type Browser } from './browser.ts'
 export * from './credentials.ts'
 export { providerClient } from './credentials.ts'
-export { isError, isPage, isSentBack, type Reply } from './replies.ts'
+export { isError, isPage, isErrorRedirect, type Reply } from './replies.ts'
 export { claimsOf, query, redeem, renew, type Params } from './requests.ts'
 
 /** One process of the server. */
@@ -148,13 +148,14 @@ export async function startFlow (
       clientId,
       { params = {}, browser = openBrowser(), at = [first, first, first] } = {}
     ) {
-      const [one = first, two = one, three = two] = at
-      const request = await flow.form(browser, flow.params(clientId, params), one)
-      const answer = await signIn(await consent(browser, request, two))
-      const back = await browser.get(three, `/oauth/callback?${answer}`)
-      assert.equal(back.status, 302, back.text)
-      const code = back.location?.searchParams.get('code')
-      assert.ok(code, back.location?.href)
+      const [pageInstance = first, formInstance = pageInstance, callbackInstance = formInstance] =
+        at
+      const request = await flow.form(browser, flow.params(clientId, params), pageInstance)
+      const callbackQuery = await signIn(await consent(browser, request, formInstance))
+      const callback = await browser.get(callbackInstance, `/oauth/callback?${callbackQuery}`)
+      assert.equal(callback.status, 302, callback.text)
+      const code = callback.location?.searchParams.get('code')
+      assert.ok(code, callback.location?.href)
       return code
     },
     async tokens (clientId, setup = {}) {

@@ -46,7 +46,7 @@ export async function startGlewlwyd (
     args: [`--config-file=${folder}/conf`],
     url: `${url}/config`
   })
-  await setUp(`${url}/api`, client)
+  await configure(`${url}/api`, client)
   return { issuer: `${url}/api/oidc`, fetch: signingIn(url, client) }
 }
 
@@ -91,18 +91,18 @@ function session (api: string): (method: string, path: string, body: object) => 
   }
 }
 
-async function setUp (
+async function configure (
   api: string,
   { clientId, clientSecret, redirectUri }: Registration
 ): Promise<void> {
-  const ask = session(api)
+  const request = session(api)
   const { privateKey, publicKey } = generateKeyPairSync('rsa', {
     modulusLength: 2048,
     publicKeyEncoding: { type: 'spki', format: 'pem' },
     privateKeyEncoding: { type: 'pkcs8', format: 'pem' }
   })
-  await ask('POST', '/auth/', { username: 'admin', password: 'password' })
-  await ask('POST', '/mod/plugin/', {
+  await request('POST', '/auth/', { username: 'admin', password: 'password' })
+  await request('POST', '/mod/plugin/', {
     module: 'oidc',
     name: 'oidc',
     display_name: 'OpenID Connect',
@@ -126,7 +126,7 @@ async function setUp (
       'introspection-revocation-allow-target-client': true
     }
   })
-  await ask('POST', '/client/', {
+  await request('POST', '/client/', {
     client_id: clientId,
     name: 'The broker',
     confidential: true,
@@ -137,7 +137,7 @@ async function setUp (
     scope: [],
     enabled: true
   })
-  await ask('POST', '/user/', {
+  await request('POST', '/user/', {
     username: 'alice',
     password,
     scope: ['openid', 'g_profile'],
@@ -150,9 +150,9 @@ function signingIn (url: string, { clientId }: Registration): typeof fetch {
   return async (input, init) => {
     const target = new URL(String(input))
     if (target.href.startsWith(`${url}/api/oidc/auth?`)) {
-      const ask = session(`${url}/api`)
-      await ask('POST', '/auth/', { username: 'alice', password })
-      const cookie = await ask('PUT', `/auth/grant/${clientId}`, {
+      const request = session(`${url}/api`)
+      await request('POST', '/auth/', { username: 'alice', password })
+      const cookie = await request('PUT', `/auth/grant/${clientId}`, {
         scope: target.searchParams.get('scope')
       })
       // The login page adds this parameter when the user continues.

@@ -43,7 +43,7 @@ export async function startGuarded (
     issuer: issuer.issuer,
     mcp: { server: whoami() },
     ...options
-  }, { ...setup, upstream: issuer })
+  }, { ...setup, closeLast: issuer })
   return {
     ...running,
     issuer,

@@ -17,7 +17,7 @@ export const hostNotFound = { host: 'knows no such address' }
  * completes and removes, handlers for errors and unknown URLs, plugins that add headers and
  * cookies, and a hook that requires its key unless `config.mcpOAuth.public` is set.
  */
-export async function opinionatedHost ({ key }: { key?: string } = {}): Promise<FastifyInstance> {
+export async function customizedHost ({ key }: { key?: string } = {}): Promise<FastifyInstance> {
   const app = Fastify({
     bodyLimit: 64 * 1024,
     ajv: {

@@ -32,7 +32,7 @@ export const inside = process.env['TEST_INTERNET'] !== undefined
 export const skip = missing && process.env['CI'] !== 'true' &&
   'network namespaces cannot be had here: unshare --map-root-user --net, and ip of iproute2'
 
-const setUp = `
+const setupScript = `
 set -e
 ip link set lo up
 ip address add ${publicAddress}/32 dev lo
@@ -53,7 +53,7 @@ export async function runInside (t: TestContext, file: string): Promise<void> {
     ...namespace,
     'sh',
     '-c',
-    setUp,
+    setupScript,
     'sh',
     resolver,
     process.execPath,
@@ -79,13 +79,13 @@ export async function runInside (t: TestContext, file: string): Promise<void> {
 
 export interface Internet {
   /** Responses by host and path. Every other path is 404. */
-  places: Record<string, (response: ServerResponse) => void>
+  responses: Record<string, (response: ServerResponse) => void>
   /** Addresses of hosts, and those that are returned from the second lookup on. */
   hosts: Record<string, string[][]>
   /** Received requests, by host and path. */
-  asked: Record<string, IncomingHttpHeaders[]>
+  requests: Record<string, IncomingHttpHeaders[]>
   /** Connections to the private address. */
-  strayed: number
+  privateConnections: number
 }
 
 /**
@@ -93,48 +93,48 @@ export interface Internet {
  * ports.
  */
 export async function startInternet (): Promise<Internet> {
-  const internet: Internet = { places: {}, hosts: {}, asked: {}, strayed: 0 }
+  const internet: Internet = { responses: {}, hosts: {}, requests: {}, privateConnections: 0 }
   const [key, cert] = await Promise.all(
     ['TEST_INTERNET', 'NODE_EXTRA_CA_CERTS'].map(name => readFile(process.env[name] as string))
   )
   const tls = { key, cert }
   const website = createServer(tls, ({ headers, url }, response) => {
-    const place = `${headers.host}${url}`
-    ;(internet.asked[place] ??= []).push(headers)
+    const address = `${headers.host}${url}`
+    ;(internet.requests[address] ??= []).push(headers)
     const {
-      [place]: answer = (response: ServerResponse) => {
+      [address]: respond = (response: ServerResponse) => {
         response.writeHead(404).end()
       }
-    } = internet.places
-    answer(response)
+    } = internet.responses
+    respond(response)
   })
-  const trap = createServer(tls).on('connection', () => {
-    internet.strayed++
+  const privateServer = createServer(tls).on('connection', () => {
+    internet.privateConnections++
   })
   const listen = async (server: Server, host: string) => {
     await once(server.listen(443, host), 'listening')
   }
-  await Promise.all([listen(website, publicAddress), listen(trap, privateAddress)])
-  const resolver = createSocket('udp4', (question, from) => {
-    resolver.send(answerOf(question, internet), from.port, from.address)
+  await Promise.all([listen(website, publicAddress), listen(privateServer, privateAddress)])
+  const resolver = createSocket('udp4', (dnsQuery, sender) => {
+    resolver.send(dnsResponse(dnsQuery, internet), sender.port, sender.address)
   })
   await once(resolver.bind(53, '127.0.0.1'), 'listening')
-  for (const open of [website, trap, resolver]) open.unref()
+  for (const socket of [website, privateServer, resolver]) socket.unref()
   return internet
 }
 
 /** Responds to a DNS query (RFC 1035 §4) with IPv4 addresses or none. */
-function answerOf (question: Buffer, { hosts }: Internet): Buffer {
+function dnsResponse (dnsQuery: Buffer, { hosts }: Internet): Buffer {
   const labels: string[] = []
   let at = 12
-  for (let length = question[at] ?? 0; length > 0; length = question[at] ?? 0) {
-    labels.push(question.toString('latin1', at + 1, at + 1 + length))
+  for (let length = dnsQuery[at] ?? 0; length > 0; length = dnsQuery[at] ?? 0) {
+    labels.push(dnsQuery.toString('latin1', at + 1, at + 1 + length))
     at += 1 + length
   }
-  const asksForIPv4 = question.readUInt16BE(at + 1) === 1
-  const known = hosts[labels.join('.')] ?? []
-  const addresses = asksForIPv4 ? (known.length > 1 ? known.shift() : known[0]) ?? [] : []
-  const header = Buffer.from(question.subarray(0, at + 5))
+  const isIPv4Query = dnsQuery.readUInt16BE(at + 1) === 1
+  const found = hosts[labels.join('.')] ?? []
+  const addresses = isIPv4Query ? (found.length > 1 ? found.shift() : found[0]) ?? [] : []
+  const header = Buffer.from(dnsQuery.subarray(0, at + 5))
   header.writeUInt16BE(0x8180, 2)
   header.writeUInt16BE(addresses.length, 6)
   header.writeUInt32BE(0, 8)

@@ -11,11 +11,11 @@ export interface Introspection {
   /** The issuer that publishes the endpoint; tests may change its metadata. */
   metadata: Record<string, unknown>
   /** The response for any token, or the fault. */
-  answer: unknown
+  response: unknown
   status: number
   fail: keyof typeof faults | null
   /** The requests it received, with their credentials. */
-  asked: Array<{ authorization: string | undefined, form: URLSearchParams }>
+  requests: Array<{ authorization: string | undefined, form: URLSearchParams }>
 }
 
 export async function startIntrospection (t: TestContext): Promise<Introspection> {
@@ -33,12 +33,12 @@ export async function startIntrospection (t: TestContext): Promise<Introspection
       return
     }
     text(request).then(form => {
-      running.asked.push({
+      running.requests.push({
         authorization: request.headers.authorization,
         form: new URLSearchParams(form)
       })
       if (running.fail) faults[running.fail](response, { origin: running.issuer } as Issuer)
-      else json(running.answer, running.status)
+      else json(running.response, running.status)
     }).catch(() => response.destroy())
   })
   await new Promise<void>((resolve) => {
@@ -54,10 +54,10 @@ export async function startIntrospection (t: TestContext): Promise<Introspection
     issuer,
     endpoint,
     metadata: { issuer, introspection_endpoint: endpoint },
-    answer: {},
+    response: {},
     status: 200,
     fail: null,
-    asked: []
+    requests: []
   }
   return running
 }

@@ -64,11 +64,11 @@ export const faults = {
   },
   endless: (response) => {
     response.writeHead(200, headers)
-    const more = (): void => {
+    const writeMore = (): void => {
       while (!response.destroyed && response.write('x'.repeat(65_536)));
     }
-    response.on('drain', more)
-    more()
+    response.on('drain', writeMore)
+    writeMore()
   },
   bomb: (response) => {
     response.writeHead(200, { ...headers, 'content-encoding': 'gzip' }).end(
@@ -131,7 +131,7 @@ export async function startIssuer (
 ): Promise<Issuer> {
   const { path = '', metadataPath = `/.well-known/oauth-authorization-server${path}` } = options
   const server = createServer((request, response) => {
-    answer(request, response)
+    respond(request, response)
   })
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve)
@@ -191,7 +191,7 @@ export async function startIssuer (
     ).sign(key.privateKey)
   }
 
-  function answer (request: IncomingMessage, response: ServerResponse): void {
+  function respond (request: IncomingMessage, response: ServerResponse): void {
     const url = request.url ?? ''
     issuer.requests.set(url, (issuer.requests.get(url) ?? 0) + 1)
     const fault = issuer.fail.get(url)

@@ -61,14 +61,14 @@ function pairs (shared: boolean): readonly Pair[] {
 export function matrix (
   name: string,
   run: (harness: Harness, t: TestContext) => Promise<void>,
-  { serial = false, shared = true, skip: unfit = false }: MatrixOptions = {}
+  { serial = false, shared = true, skip: skipReason = false }: MatrixOptions = {}
 ): void {
   describe(name, { concurrency: serial ? 1 : 4 }, () => {
     for (const { kind, prefix } of pairs(shared)) {
       const title = `${name} (${kind.where}, ${prefix === '' ? 'at the root' : `under ${prefix}`})`
       test(
         title,
-        { skip: unfit || kind.skip },
+        { skip: skipReason || kind.skip },
         t => run(createHarness(t, { kind, prefix }, shared), t)
       )
     }

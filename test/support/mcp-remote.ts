@@ -8,7 +8,7 @@ import { temporaryFolder } from './daemon.ts'
 /** mcp-remote, with messages over its standard input and output. */
 export interface McpRemote {
   notify(method: string): void
-  ask(id: number, method: string, params: object): Promise<string>
+  request(id: number, method: string, params: object): Promise<string>
 }
 
 /** Starts mcp-remote until the test ends. Its processes and files are removed then. */
@@ -39,7 +39,7 @@ export async function startMcpRemote (
     notify (method) {
       send({ method })
     },
-    async ask (id, method, params) {
+    async request (id, method, params) {
       send({ id, method, params })
       for (let line = await lines.next(); !line.done; line = await lines.next()) {
         if (JSON.parse(line.value).id === id) return line.value

@@ -51,39 +51,39 @@ function plain (
 ): Start {
   return async (t, more = {}) => {
     const calls: string[] = []
-    const upstream = await startIssuer()
+    const provider = await startIssuer()
     const options = {
       requiredScopes: ['mcp:read'],
-      ...optionsFor(upstream.issuer),
+      ...optionsFor(provider.issuer),
       ...more,
       mcp: { server: server(calls), ...more.mcp }
     } as McpOAuthOptions
-    const { origin, mcpUrl, app } = await buildApp(t, options, { upstream })
+    const { origin, mcpUrl, app } = await buildApp(t, options, { closeLast: provider })
     const { resource, metadataUrl } = app.mcpOAuth
     return {
       origin,
       path: new URL(mcpUrl).pathname,
       resource,
       metadataUrl,
-      issuers: issuers(upstream.issuer),
+      issuers: issuers(provider.issuer),
       calls,
       token: async (scope = 'mcp:read') =>
-        opaque ? opaqueToken(scope) : await upstream.mint({ aud: resource, scope })
+        opaque ? opaqueToken(scope) : await provider.mint({ aud: resource, scope })
     }
   }
 }
 
 /** Opaque tokens and their scopes. */
-const known = new Map<string, string[]>()
+const scopesByToken = new Map<string, string[]>()
 
 function opaqueToken (scope: string): string {
   const token = randomUUID()
-  known.set(token, scope.split(' '))
+  scopesByToken.set(token, scope.split(' '))
   return token
 }
 
-function knownCaller (token = '') {
-  const scopes = known.get(token)
+function opaqueCaller (token = '') {
+  const scopes = scopesByToken.get(token)
   return scopes === undefined ? null : { token, clientId: 'client', subject: 'alice', scopes }
 }
 
@@ -145,14 +145,14 @@ export const modes: Readonly<Record<string, Start>> = {
   }), self),
   'a guard with the verifier of an issuer': plain(verified, self),
   'a guard with a verifier of no issuer': plain(
-    () => ({ tokens: async (token) => knownCaller(token) }),
+    () => ({ tokens: async (token) => opaqueCaller(token) }),
     () => [],
     true
   ),
   'a guard with a dependency': plain(
     () => ({
       dependencies: [({ headers: { authorization = '' } }) => {
-        const caller = knownCaller(/^bearer (.*)$/i.exec(authorization)?.[1])
+        const caller = opaqueCaller(/^bearer (.*)$/i.exec(authorization)?.[1])
         if (caller === null) throw new McpOAuthError('invalidToken')
         return caller
       }]

@@ -8,7 +8,7 @@ import { startBroker, type RunningBroker } from './broker.ts'
 import { openBrowser } from './chromium.ts'
 
 /** The authorization response that the client received, and the origin headers of the browser. */
-export interface Return {
+export interface ClientCallback {
   params: URLSearchParams
   headers: IncomingHttpHeaders
 }
@@ -16,9 +16,9 @@ export interface Return {
 /** An MCP client on the user's machine, which opens the browser. */
 export interface NativeClient {
   redirectUri: string
-  returns: Return[]
+  returns: ClientCallback[]
   /** A new authorization request. */
-  ask(more?: Record<string, string>): string
+  authorizationUrl(more?: Record<string, string>): string
   /** Redeems the code of a response. */
   redeem(params: URLSearchParams): Promise<Response>
 }
@@ -34,7 +34,7 @@ export async function startNativeClient (
   issuer: string,
   redirectUri?: string
 ): Promise<NativeClient> {
-  const returns: Return[] = []
+  const returns: ClientCallback[] = []
   const server = createServer(({ url = '', headers }, response) => {
     const { pathname, searchParams } = new URL(url, 'http://client')
     if (pathname === '/cb') returns.push({ params: searchParams, headers })
@@ -65,7 +65,7 @@ export async function startNativeClient (
   return {
     redirectUri: uri,
     returns,
-    ask: (more = {}) =>
+    authorizationUrl: (more = {}) =>
       `${issuer}/oauth/authorize?${new URLSearchParams({
         response_type: 'code',
         client_id: clientId,

@@ -27,11 +27,11 @@ export async function startNginx (
 ): Promise<ReverseProxy | null> {
   if (!isInstalled(t, { path: '/usr/sbin/nginx', packages: 'nginx-light openssl' })) return null
   const folder = await temporaryFolder(t)
-  const written = await readFile(new URL(`${example}.conf`, examples), 'utf8')
-  const host = /server_name ([\w.]+);/.exec(written)?.[1] ?? ''
+  const template = await readFile(new URL(`${example}.conf`, examples), 'utf8')
+  const host = /server_name ([\w.]+);/.exec(template)?.[1] ?? ''
   const [port, statusPort] = [await freePort(), await freePort()]
   const { key, certificate } = selfSigned(t, [host])
-  const server = written
+  const server = template
     .replace(/listen 443 ssl/, `listen 127.0.0.1:${port} ssl`)
     .replace(/(?<=ssl_certificate )[^;]+/, certificate)
     .replace(/(?<=ssl_certificate_key )[^;]+/, key)

@@ -41,7 +41,7 @@ export interface RedisServer {
 
 interface Spawned {
   child: ChildProcess
-  gone: Promise<unknown>
+  exited: Promise<unknown>
   folder: string
 }
 
@@ -58,19 +58,19 @@ async function spawnRedis (server: Server, args: string[]): Promise<Spawned> {
     'no',
     ...args.map(arg => arg.replace('{folder}', folder))
   ], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const gone = once(child, 'exit')
+  const exited = once(child, 'exit')
   for await (const output of child.stdout) {
     if (/eady to accept connections/.test(String(output))) break
   }
   child.stdout.resume()
-  return { child, gone, folder }
+  return { child, exited, folder }
 }
 
-async function end ({ child, gone, folder }: Spawned): Promise<void> {
+async function end ({ child, exited, folder }: Spawned): Promise<void> {
   child.ref()
   child.kill('SIGCONT')
   child.kill('SIGKILL')
-  await gone
+  await exited
   rmSync(folder, { recursive: true, force: true })
 }
 

@@ -82,7 +82,7 @@ export function isPage (reply: Reply, status: number, error: string, message = '
 }
 
 /** Asserts an error redirect to the client, with every parameter once. */
-export function isSentBack (
+export function isErrorRedirect (
   { base: iss }: { base: string },
   reply: Reply,
   status: number,

@@ -9,7 +9,7 @@ export const modernMeta = {
   'io.modelcontextprotocol/clientCapabilities': {}
 }
 
-const namedBy: Record<string, 'name' | 'uri'> = {
+const nameMembers: Record<string, 'name' | 'uri'> = {
   'tools/call': 'name',
   'prompts/get': 'name',
   'resources/read': 'uri'
@@ -33,7 +33,7 @@ export function rpc (
     }
     : {}
   const modern = revision === '2026-07-28'
-  const member = namedBy[method]
+  const member = nameMembers[method]
   const all: Record<string, string | undefined> = {
     'content-type': 'application/json',
     accept: 'application/json, text/event-stream',

@@ -58,15 +58,15 @@ export const contract: Array<[name: string, check: (store: Store, other: Store) 
       'putIfAbsent() succeeds for one of many concurrent writers [T-15 L18]',
       async (store, other) => {
         for (let round = 0; round < 100; round++) {
-          const answers = await Promise.all(
+          const results = await Promise.all(
             Array.from(
               { length: 20 },
               (_, index) =>
                 (index % 2 ? store : other).putIfAbsent(`key${round}`, `value${index}`, 60)
             )
           )
-          assert.equal(answers.filter(answer => answer === null).length, 1)
-          assert.equal(new Set(answers).size, 2)
+          assert.equal(results.filter(result => result === null).length, 1)
+          assert.equal(new Set(results).size, 2)
         }
       }
     ]

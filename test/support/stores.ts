@@ -8,28 +8,28 @@ import { openRedis, skip } from './redis.ts'
  * A store that delegates to another one and records its writes, except the messages between
  * instances.
  */
-export function watch (): { wrap: (store: Store) => Store, written: Written[] } {
-  const written: Written[] = []
-  const note = (write: Written) => {
-    if (!write.key.includes(':secret:')) written.push(write)
+export function recordWrites (): { wrap: (store: Store) => Store, writes: Write[] } {
+  const writes: Write[] = []
+  const record = (write: Write) => {
+    if (!write.key.includes(':secret:')) writes.push(write)
   }
   return {
-    written,
+    writes,
     wrap: ({ get, put, putIfAbsent }) => ({
       get,
       put: (key, value, ttl) => {
-        note({ key, value, ttl })
+        record({ key, value, ttl })
         return put(key, value, ttl)
       },
       putIfAbsent: (key, value, ttl) => {
-        note({ key, value, ttl })
+        record({ key, value, ttl })
         return putIfAbsent(key, value, ttl)
       }
     })
   }
 }
 
-export interface Written {
+export interface Write {
   key: string
   value: string
   ttl: number

@@ -8,7 +8,7 @@ import { createKey, faults, type Issuer, type IssuerKey } from './issuer.ts'
 /** A response that replaces the real one after the endpoint has done its work. */
 export type Fault = keyof typeof faults | { status: number, body: string, type?: string }
 
-export interface Recorded {
+export interface ReceivedRequest {
   path: string
   authorization: string | undefined
   params: URLSearchParams
@@ -23,7 +23,7 @@ export interface StubProvider {
   issuer: string
   metadata: Record<string, unknown>
   /** All received requests except those for metadata. */
-  requests: Recorded[]
+  requests: ReceivedRequest[]
   /** Requests for metadata. */
   lookups: number
   /** Received requests of a path. */
@@ -40,7 +40,7 @@ export interface StubProvider {
   /** The JWK set: initially the first key. */
   keys: object[]
   /** Overrides members of the token response; `undefined` removes one. */
-  answer: Record<string, unknown>
+  tokenOverrides: Record<string, unknown>
   /** The rotation of refresh tokens. */
   rotation: 'rotated' | 'same' | 'silent'
   /** `iss` parameters of authorization responses (RFC 9207). */
@@ -74,7 +74,7 @@ const random = (kind: string) => `canary-${kind}-${randomBytes(12).toString('hex
 export async function startStubProvider (
   { clientId, clientSecret }: { clientId: string, clientSecret: string }
 ): Promise<StubProvider> {
-  let busy = 0
+  let running = 0
   const server = createServer((request, response) => {
     respond(request, response).catch(() => {
       response.destroy()
@@ -97,7 +97,7 @@ export async function startStubProvider (
       server.closeAllConnections()
     })
 
-  const upstream: StubProvider = {
+  const provider: StubProvider = {
     origin,
     issuer: origin,
     metadata: {
@@ -113,14 +113,14 @@ export async function startStubProvider (
     },
     requests: [],
     lookups: 0,
-    count: path => upstream.requests.filter(request => request.path === path).length,
+    count: path => provider.requests.filter(request => request.path === path).length,
     fail: new Map(),
     user: 'alice',
     claims: {},
     header: {},
     key,
     keys: [key.jwk],
-    answer: {},
+    tokenOverrides: {},
     rotation: 'rotated',
     iss: [],
     delay: 0,
@@ -131,46 +131,46 @@ export async function startStubProvider (
     start: () => listen(port),
     close: stop
   }
-  return upstream
+  return provider
 
   async function respond (request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { pathname, searchParams } = new URL(request.url ?? '', origin)
     const form = new URLSearchParams(await text(request))
     if (pathname.startsWith('/.well-known/')) {
-      upstream.lookups++
-      upstream.fail.has('/metadata')
+      provider.lookups++
+      provider.fail.has('/metadata')
         ? fail('/metadata', response)
-        : send(response, 200, upstream.metadata)
+        : send(response, 200, provider.metadata)
       return
     }
-    upstream.requests.push({
+    provider.requests.push({
       path: pathname,
       authorization: request.headers.authorization,
       params: pathname === '/authorize' ? searchParams : form
     })
     switch (pathname) {
       case '/jwks':
-        upstream.fail.has(pathname)
+        provider.fail.has(pathname)
           ? fail(pathname, response)
-          : send(response, 200, { keys: upstream.keys })
+          : send(response, 200, { keys: provider.keys })
         return
       case '/authorize':
         authorize(searchParams, response)
         return
       case '/token': {
-        upstream.most = Math.max(upstream.most, ++busy)
+        provider.most = Math.max(provider.most, ++running)
         const [status, body] = await tokens(request, form)
-        await new Promise(resolve => setTimeout(resolve, upstream.delay))
-        busy--
-        upstream.fail.has(pathname) ? fail(pathname, response) : send(response, status, body)
+        await new Promise(resolve => setTimeout(resolve, provider.delay))
+        running--
+        provider.fail.has(pathname) ? fail(pathname, response) : send(response, status, body)
         return
       }
       case '/userinfo':
       case '/revoke':
-        upstream.refreshTokens.delete(form.get('token') ?? '')
-        upstream.fail.has(pathname)
+        provider.refreshTokens.delete(form.get('token') ?? '')
+        provider.fail.has(pathname)
           ? fail(pathname, response)
-          : send(response, 200, { sub: upstream.user })
+          : send(response, 200, { sub: provider.user })
         return
       default:
         send(response, 404, {})
@@ -178,7 +178,7 @@ export async function startStubProvider (
   }
 
   function fail (path: string, response: ServerResponse): void {
-    const fault = upstream.fail.get(path)
+    const fault = provider.fail.get(path)
     if (typeof fault === 'string') faults[fault](response, { origin } as Issuer)
     else {
       response.writeHead(fault?.status ?? 500, {
@@ -191,17 +191,17 @@ export async function startStubProvider (
     const code = canary('code')
     const redirectUri = params.get('redirect_uri') ?? ''
     codes.set(code, {
-      user: upstream.user,
+      user: provider.user,
       challenge: params.get('code_challenge') ?? '',
       nonce: params.get('nonce'),
       redirectUri,
       scope: params.get('scope') ?? ''
     })
-    const back = new URL(redirectUri)
-    back.searchParams.set('code', code)
-    back.searchParams.set('state', params.get('state') ?? '')
-    for (const iss of upstream.iss) back.searchParams.append('iss', iss)
-    response.writeHead(302, { location: back.href }).end()
+    const redirectUrl = new URL(redirectUri)
+    redirectUrl.searchParams.set('code', code)
+    redirectUrl.searchParams.set('state', params.get('state') ?? '')
+    for (const iss of provider.iss) redirectUrl.searchParams.append('iss', iss)
+    response.writeHead(302, { location: redirectUrl.href }).end()
   }
 
   async function tokens (
@@ -214,15 +214,15 @@ export async function startStubProvider (
         `${clientId}:${clientSecret}`
     ) return [401, { error: 'invalid_client' }]
     if (form.get('grant_type') === 'refresh_token') {
-      const presented = form.get('refresh_token') ?? ''
-      const user = upstream.refreshTokens.get(presented)
+      const received = form.get('refresh_token') ?? ''
+      const user = provider.refreshTokens.get(received)
       if (user === undefined) {
         return [400, { error: 'invalid_grant', error_description: 'canary-upstream-text' }]
       }
-      if (upstream.rotation !== 'rotated') {
-        return [200, issue(upstream.rotation === 'same' ? presented : undefined)]
+      if (provider.rotation !== 'rotated') {
+        return [200, issue(provider.rotation === 'same' ? received : undefined)]
       }
-      upstream.refreshTokens.delete(presented)
+      provider.refreshTokens.delete(received)
       return [200, issue(refreshToken(user))]
     }
     const login = codes.get(form.get('code') ?? '')
@@ -236,13 +236,13 @@ export async function startStubProvider (
     return [200, {
       ...issue(refreshToken(login.user)),
       id_token: await idToken(login),
-      ...upstream.answer
+      ...provider.tokenOverrides
     }]
   }
 
   function refreshToken (user: string): string {
     const token = canary('refresh')
-    upstream.refreshTokens.set(token, user)
+    provider.refreshTokens.set(token, user)
     return token
   }
 
@@ -252,7 +252,7 @@ export async function startStubProvider (
       token_type: 'Bearer',
       expires_in: 3600,
       ...(refresh !== undefined && { refresh_token: refresh }),
-      ...upstream.answer
+      ...provider.tokenOverrides
     }
   }
 
@@ -267,10 +267,10 @@ export async function startStubProvider (
         exp: now + 300,
         nonce: nonce ?? undefined,
         email: `${user}@example.com`,
-        ...upstream.claims
+        ...provider.claims
       })
     )
-    const header = { alg: upstream.key.alg, kid: upstream.key.kid, ...upstream.header }
+    const header = { alg: provider.key.alg, kid: provider.key.kid, ...provider.header }
     if (header.alg === 'none') {
       return `${
         [header, claims].map(part => Buffer.from(JSON.stringify(part)).toString('base64url')).join(
@@ -279,13 +279,13 @@ export async function startStubProvider (
       }.`
     }
     return await new SignJWT(claims).setProtectedHeader(header as never).sign(
-      upstream.key.privateKey
+      provider.key.privateKey
     )
   }
 
   function canary (kind: string): string {
     const value = random(kind)
-    upstream.canaries.add(value)
+    provider.canaries.add(value)
     return value
   }
 

@@ -13,7 +13,7 @@ import { checkReply, type Reply } from './replies.ts'
 import { form, json, query } from './requests.ts'
 
 /** A request that the provider's token endpoint received. */
-export interface Arrival {
+export interface ProviderRequest {
   method: string
   url: string
   headers: IncomingMessage['headers']
@@ -23,8 +23,8 @@ export interface Arrival {
 /** The provider's token endpoint, which records requests and responds as set. */
 export interface TokenEndpoint {
   url: string
-  arrivals: Arrival[]
-  answer: (response: ServerResponse, arrival: Arrival) => void
+  requests: ProviderRequest[]
+  respond: (response: ServerResponse, providerRequest: ProviderRequest) => void
 }
 
 export interface ThinServer {
@@ -131,7 +131,7 @@ export async function startThin (t: TestContext, setup: ThinSetup = {}): Promise
 }
 
 /** A valid authorization request. */
-export function wellFormed (id: string): Record<string, string> {
+export function authorizationParams (id: string): Record<string, string> {
   return {
     response_type: 'code',
     client_id: id,
@@ -153,7 +153,7 @@ export function codeRequest (id: string): Record<string, string> {
   }
 }
 
-export const goodTokens = {
+export const providerTokens = {
   access_token: 'at-1',
   token_type: 'Bearer',
   expires_in: 60,
@@ -162,11 +162,11 @@ export const goodTokens = {
 }
 
 /** Responds with JSON. */
-export function answering (
+export function respondWith (
   status: number,
   body: unknown,
   headers: Record<string, string> = {}
-): TokenEndpoint['answer'] {
+): TokenEndpoint['respond'] {
   return (response) => {
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(
       typeof body === 'string' ? body : JSON.stringify(body)
@@ -176,14 +176,14 @@ export function answering (
 
 async function startTokenEndpoint (t: TestContext): Promise<TokenEndpoint> {
   const server = createServer(async (request, response) => {
-    const arrival = {
+    const providerRequest = {
       method: request.method ?? '',
       url: request.url ?? '',
       headers: request.headers,
       form: new URLSearchParams(await text(request))
     }
-    endpoint.arrivals.push(arrival)
-    endpoint.answer(response, arrival)
+    endpoint.requests.push(providerRequest)
+    endpoint.respond(response, providerRequest)
   })
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve)
@@ -194,8 +194,8 @@ async function startTokenEndpoint (t: TestContext): Promise<TokenEndpoint> {
   })
   const endpoint: TokenEndpoint = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`,
-    arrivals: [],
-    answer: answering(200, goodTokens)
+    requests: [],
+    respond: respondWith(200, providerTokens)
   }
   return endpoint
 }

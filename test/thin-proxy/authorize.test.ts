@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { opinionatedHost } from '../support/host.ts'
+import { customizedHost } from '../support/host.ts'
 import {
   challenge,
   clientId,
@@ -9,7 +9,7 @@ import {
   raw,
   redirectUri,
   startThin,
-  wellFormed,
+  authorizationParams,
   type Reply,
   type ThinServer
 } from '../support/thin.ts'
@@ -40,7 +40,7 @@ function isPage (reply: Reply, error: string, status = 400): void {
 }
 
 /** R(error): a redirect to the client, with every parameter once. */
-function isSentBack (reply: Reply, error: string, state: string | null = 's t/ä'): void {
+function isErrorRedirect (reply: Reply, error: string, state: string | null = 's t/ä'): void {
   assert.equal(reply.status, 302, reply.text)
   assert.ok(reply.location?.href.startsWith(`${redirectUri}?`), reply.location?.href)
   const params = reply.location?.searchParams as URLSearchParams
@@ -52,7 +52,7 @@ function isSentBack (reply: Reply, error: string, state: string | null = 's t/ä
   assert.deepEqual([params.get('error'), params.get('state')], [error, state])
 }
 
-const isSentOn = (reply: Reply, { issuer }: ThinServer) => {
+const isProviderRedirect = (reply: Reply, { issuer }: ThinServer) => {
   assert.equal(reply.status, 302, reply.text)
   assert.equal(
     `${reply.location?.origin}${reply.location?.pathname}`,
@@ -66,12 +66,14 @@ const isSentOn = (reply: Reply, { issuer }: ThinServer) => {
 for (const [mount] of Object.entries(mounts)) {
   test(`GET /oauth/authorize redirects to the provider with our parameters (${mount}) [AZ-01 A-19]`, async (t) => {
     const server = await startThin(t, { mount: mount as keyof typeof mounts })
-    const asked = wellFormed(await server.register())
-    const smuggled =
+    const authorization = authorizationParams(await server.register())
+    const injected =
       'audience=evil&kid=1&login_hint=a%26client_id%3Db&access_type=offline&acr_values=x&nonce=1' +
       '&client_secret=x&iss=x&max_age=0&__proto__=x&a[b]=c'
-    const reply = await server.authorize(`${query({ ...asked, prompt: 'login' })}&${smuggled}`)
-    const params = isSentOn(reply, server)
+    const reply = await server.authorize(
+      `${query({ ...authorization, prompt: 'login' })}&${injected}`
+    )
+    const params = isProviderRedirect(reply, server)
     assert.deepEqual(params, {
       response_type: 'code',
       client_id: clientId,
@@ -94,16 +96,16 @@ for (const [mount] of Object.entries(mounts)) {
     `GET /oauth/authorize shows a page to unknown clients and URIs (${mount}) [A-01 A-02 A-03 A-06 A-07 A-20]`,
     async (t) => {
       const server = await startThin(t, { mount: mount as keyof typeof mounts })
-      const asked = wellFormed(await server.register())
-      const two = wellFormed(
+      const authorization = authorizationParams(await server.register())
+      const two = authorizationParams(
         await server.register({ redirect_uris: [redirectUri, 'https://app.example/cb'] })
       )
       const rows: Array<
         [id: string, params: Record<string, string | undefined> | string, error: string]
       > = [
-        ['A-01 none', { ...asked, client_id: undefined }, 'invalid_request'],
-        ['A-01 empty', { ...asked, client_id: '' }, 'invalid_request'],
-        ['A-01 A-07 twice', `${query(asked)}&client_id=x`, 'invalid_request'],
+        ['A-01 none', { ...authorization, client_id: undefined }, 'invalid_request'],
+        ['A-01 empty', { ...authorization, client_id: '' }, 'invalid_request'],
+        ['A-01 A-07 twice', `${query(authorization)}&client_id=x`, 'invalid_request'],
         ['A-01 nothing', '', 'invalid_request'],
         ...[
           'unknown',
@@ -112,28 +114,32 @@ for (const [mount] of Object.entries(mounts)) {
           '*',
           'client:x',
           'é',
-          asked['client_id']?.slice(0, -1),
-          `${asked['client_id']}A`
+          authorization['client_id']?.slice(0, -1),
+          `${authorization['client_id']}A`
         ].map((id) =>
-          ['A-02', { ...asked, client_id: id }, 'invalid_client'] as [
+          ['A-02', { ...authorization, client_id: id }, 'invalid_client'] as [
             string,
             Record<string, string>,
             string
           ]
         ),
-        ['A-02 CRLF', { ...asked, client_id: 'a\r\nb: c' }, 'invalid_request'],
-        ['A-20', { ...asked, client_id: clientId }, 'invalid_client'],
-        ['A-03', { ...asked, redirect_uri: 'https://evil.example/cb' }, 'invalid_request'],
-        ['A-03 script', { ...asked, redirect_uri: 'javascript:alert(1)' }, 'invalid_request'],
+        ['A-02 CRLF', { ...authorization, client_id: 'a\r\nb: c' }, 'invalid_request'],
+        ['A-20', { ...authorization, client_id: clientId }, 'invalid_client'],
+        ['A-03', { ...authorization, redirect_uri: 'https://evil.example/cb' }, 'invalid_request'],
+        [
+          'A-03 script',
+          { ...authorization, redirect_uri: 'javascript:alert(1)' },
+          'invalid_request'
+        ],
         ['A-06 of two', { ...two, redirect_uri: undefined }, 'invalid_request'],
         [
           'A-07',
-          `${query(asked)}&redirect_uri=${encodeURIComponent(redirectUri)}`,
+          `${query(authorization)}&redirect_uri=${encodeURIComponent(redirectUri)}`,
           'invalid_request'
         ],
-        ['G-12', `${query(asked)}&x=%zz`, 'invalid_request'],
-        ['G-12', `${query(asked)}&x=%ff`, 'invalid_request'],
-        ['G-16', `${query(asked)}${'&x=1'.repeat(60)}`, 'invalid_request']
+        ['G-12', `${query(authorization)}&x=%zz`, 'invalid_request'],
+        ['G-12', `${query(authorization)}&x=%ff`, 'invalid_request'],
+        ['G-16', `${query(authorization)}${'&x=1'.repeat(60)}`, 'invalid_request']
       ]
       for (const [id, params, error] of rows) {
         for (
@@ -150,9 +156,10 @@ for (const [mount] of Object.entries(mounts)) {
         }
       }
       assert.equal(
-        (await server.authorize({ ...asked, redirect_uri: undefined })).location?.searchParams.get(
-          'redirect_uri'
-        ),
+        (await server.authorize({ ...authorization, redirect_uri: undefined })).location
+          ?.searchParams.get(
+            'redirect_uri'
+          ),
         redirectUri,
         'A-06 of one'
       )
@@ -167,7 +174,9 @@ for (const [mount] of Object.entries(mounts)) {
 
 test('GET /oauth/authorize rejects redirect URIs that resemble a registered one [A-04 A-05]', async (t) => {
   const server = await startThin(t)
-  const web = wellFormed(await server.register({ redirect_uris: ['https://app.example/cb'] }))
+  const web = authorizationParams(
+    await server.register({ redirect_uris: ['https://app.example/cb'] })
+  )
   for (
     const uri of [
       'https://app.example/cb/',
@@ -192,7 +201,9 @@ test('GET /oauth/authorize rejects redirect URIs that resemble a registered one 
     302
   )
 
-  const native = wellFormed(await server.register({ redirect_uris: ['http://127.0.0.1/cb'] }))
+  const native = authorizationParams(
+    await server.register({ redirect_uris: ['http://127.0.0.1/cb'] })
+  )
   for (
     const uri of [
       'http://localhost/cb',
@@ -214,10 +225,10 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
   test(`GET /oauth/authorize redirects other errors to the client (${host}) [A-07 to A-18 AZ-03]`, async (t) => {
     const server = await startThin(
       t,
-      host === 'a plain host' ? {} : { app: await opinionatedHost({ key: 'k' }) }
+      host === 'a plain host' ? {} : { app: await customizedHost({ key: 'k' }) }
     )
-    const asked = wellFormed(await server.register())
-    const back: Array<
+    const authorization = authorizationParams(await server.register())
+    const rows: Array<
       [id: string, params: Record<string, string | undefined> | string, error: string]
     > = [
       ...[
@@ -226,29 +237,29 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
         'prompt=login&prompt=login',
         'response_type=code'
       ].map((more) =>
-        ['A-07', `${query(asked)}&${more}`, 'invalid_request'] as [string, string, string]
+        ['A-07', `${query(authorization)}&${more}`, 'invalid_request'] as [string, string, string]
       ),
       [
         'A-07',
-        `${query(asked)}&resource=${server.base}/mcp&resource=${server.base}/mcp`,
+        `${query(authorization)}&resource=${server.base}/mcp&resource=${server.base}/mcp`,
         'invalid_target'
       ],
-      ['A-08', { ...asked, response_type: undefined }, 'invalid_request'],
+      ['A-08', { ...authorization, response_type: undefined }, 'invalid_request'],
       ...['token', 'id_token', 'code token', 'code ', 'none'].map((type) =>
-        ['A-08', { ...asked, response_type: type }, 'unsupported_response_type'] as [
+        ['A-08', { ...authorization, response_type: type }, 'unsupported_response_type'] as [
           string,
           Record<string, string>,
           string
         ]
       ),
-      ['A-09 A-11', { ...asked, code_challenge: undefined }, 'invalid_request'],
+      ['A-09 A-11', { ...authorization, code_challenge: undefined }, 'invalid_request'],
       [
         'A-09',
-        { ...asked, code_challenge: undefined, code_challenge_method: undefined },
+        { ...authorization, code_challenge: undefined, code_challenge_method: undefined },
         'invalid_request'
       ],
       ...['plain', undefined, 's256', 'S512'].map((method) =>
-        ['A-10', { ...asked, code_challenge_method: method }, 'invalid_request'] as [
+        ['A-10', { ...authorization, code_challenge_method: method }, 'invalid_request'] as [
           string,
           Record<string, string>,
           string
@@ -263,7 +274,7 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
         `${'A'.repeat(42)} `,
         'ä'.repeat(43)
       ].map((value) =>
-        ['A-12', { ...asked, code_challenge: value }, 'invalid_request'] as [
+        ['A-12', { ...authorization, code_challenge: value }, 'invalid_request'] as [
           string,
           Record<string, string>,
           string
@@ -276,7 +287,7 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
         '/mcp',
         `${server.base}/mcp?x=1`
       ].map((value) =>
-        ['A-13', { ...asked, resource: value }, 'invalid_target'] as [
+        ['A-13', { ...authorization, resource: value }, 'invalid_target'] as [
           string,
           Record<string, string>,
           string
@@ -284,40 +295,44 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
       ),
       ...['a"b', 'a\\b', 'a\tb', ' a', Array.from({ length: 200 }, (_, i) => `s${i}`).join(' ')]
         .map((value) =>
-          ['A-14', { ...asked, scope: value }, 'invalid_scope'] as [
+          ['A-14', { ...authorization, scope: value }, 'invalid_scope'] as [
             string,
             Record<string, string>,
             string
           ]
         ),
-      ['A-16', { ...asked, request: 'ey' }, 'request_not_supported'],
+      ['A-16', { ...authorization, request: 'ey' }, 'request_not_supported'],
       [
         'A-16',
-        { ...asked, request_uri: `${server.issuer.origin}/trap` },
+        { ...authorization, request_uri: `${server.issuer.origin}/trap` },
         'request_uri_not_supported'
       ],
-      ['A-17', { ...asked, prompt: 'none' }, 'interaction_required'],
+      ['A-17', { ...authorization, prompt: 'none' }, 'interaction_required'],
       ...['fragment', 'form_post', 'query.jwt'].map((mode) =>
-        ['A-18', { ...asked, response_mode: mode }, 'invalid_request'] as [
+        ['A-18', { ...authorization, response_mode: mode }, 'invalid_request'] as [
           string,
           Record<string, string>,
           string
         ]
       )
     ]
-    for (const [id, params, error] of back) {
+    for (const [id, params, error] of rows) {
       const reply = await server.authorize(params)
       assert.equal(reply.location?.searchParams.get('error'), error, id)
-      isSentBack(reply, error)
+      isErrorRedirect(reply, error)
     }
-    isSentBack(
-      await server.authorize({ ...asked, scope: '"', state: undefined }),
+    isErrorRedirect(
+      await server.authorize({ ...authorization, scope: '"', state: undefined }),
       'invalid_scope',
       null
     )
-    isSentBack(await server.authorize(`${query(asked)}&state=2`), 'invalid_request', null)
-    isSentBack(
-      await server.authorize({ ...asked, state: 'x'.repeat(2_049) }),
+    isErrorRedirect(
+      await server.authorize(`${query(authorization)}&state=2`),
+      'invalid_request',
+      null
+    )
+    isErrorRedirect(
+      await server.authorize({ ...authorization, state: 'x'.repeat(2_049) }),
       'invalid_request',
       null
     )
@@ -327,7 +342,7 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
 
 test('GET /oauth/authorize passes the state unchanged, or none [A-15 G-20]', async (t) => {
   const server = await startThin(t)
-  const asked = wellFormed(await server.register())
+  const params = authorizationParams(await server.register())
   for (
     const state of [
       '"><script>alert(1)</script>',
@@ -338,55 +353,57 @@ test('GET /oauth/authorize passes the state unchanged, or none [A-15 G-20]', asy
     ]
   ) {
     assert.equal(
-      (await server.authorize({ ...asked, state })).location?.searchParams.get('state'),
+      (await server.authorize({ ...params, state })).location?.searchParams.get('state'),
       state
     )
-    const back = await server.authorize({ ...asked, state, scope: '"' })
-    isSentBack(back, 'invalid_scope', state)
+    const redirect = await server.authorize({ ...params, state, scope: '"' })
+    isErrorRedirect(redirect, 'invalid_scope', state)
   }
   assert.equal(
-    (await server.authorize({ ...asked, state: undefined })).location?.searchParams.has('state'),
+    (await server.authorize({ ...params, state: undefined })).location?.searchParams.has('state'),
     false
   )
 })
 
 test('GET /oauth/authorize sends the resource in our spelling, and merged scopes [A-13 A-14]', async (t) => {
   const server = await startThin(t, { options: { defaultScope: 'openid api:read' } })
-  const asked = wellFormed(await server.register())
+  const params = authorizationParams(await server.register())
   const loud = await server.authorize({
-    ...asked,
+    ...params,
     resource: `${server.base.replace('localhost', 'LOCALHOST')}/mcp/`,
     scope: 'email openid offline_access'
   })
   assert.equal(loud.location?.searchParams.get('resource'), `${server.base}/mcp`)
   assert.equal(loud.location?.searchParams.get('scope'), 'email openid offline_access api:read')
   assert.equal(
-    (await server.authorize({ ...asked, scope: '' })).location?.searchParams.get('scope'),
+    (await server.authorize({ ...params, scope: '' })).location?.searchParams.get('scope'),
     'openid api:read'
   )
   assert.equal(
-    (await server.authorize({ ...asked, prompt: 'evil' })).location?.searchParams.has('prompt'),
+    (await server.authorize({ ...params, prompt: 'evil' })).location?.searchParams.has('prompt'),
     false
   )
 })
 
 test('GET /oauth/authorize sends no scope if neither client nor operator names one [A-19]', async (t) => {
   const server = await startThin(t, { options: { defaultScope: '' } })
-  const asked = wellFormed(await server.register())
-  assert.equal((await server.authorize(asked)).location?.searchParams.has('scope'), false)
+  const params = authorizationParams(await server.register())
+  assert.equal((await server.authorize(params)).location?.searchParams.has('scope'), false)
 })
 
 test(
   'GET /oauth/authorize sends the configured audience instead of a resource the client did not name [A-13]',
   async (t) => {
     const server = await startThin(t, { options: { audience: 'https://api.example' } })
-    const asked = wellFormed(await server.register())
-    const params = (await server.authorize(`${query(asked)}&audience=evil`)).location?.searchParams
+    const authorization = authorizationParams(await server.register())
+    const params = (await server.authorize(`${query(authorization)}&audience=evil`)).location
+      ?.searchParams
     assert.deepEqual([params?.getAll('audience'), params?.has('resource')], [
       ['https://api.example'],
       false
     ])
-    const both = (await server.authorize({ ...asked, resource: `${server.base}/mcp` })).location
+    const both = (await server.authorize({ ...authorization, resource: `${server.base}/mcp` }))
+      .location
       ?.searchParams
     assert.deepEqual([both?.getAll('audience'), both?.getAll('resource')], [
       ['https://api.example'],
@@ -404,7 +421,7 @@ test('GET /oauth/authorize keeps the query of authorizeUrl, except for our param
         'https://idp.example/tenant/authorize?policy=b2c%201&tenant=a&client_id=theirs&state=x&scope=y'
     }
   })
-  const { location } = await server.authorize(wellFormed(await server.register()))
+  const { location } = await server.authorize(authorizationParams(await server.register()))
   assert.equal(`${location?.origin}${location?.pathname}`, 'https://idp.example/tenant/authorize')
   const all = (name: string) => location?.searchParams.getAll(name)
   assert.deepEqual([all('policy'), all('tenant'), all('client_id'), all('state'), all('scope')], [
@@ -418,14 +435,14 @@ test('GET /oauth/authorize keeps the query of authorizeUrl, except for our param
 
 test('GET /oauth/authorize does not redirect errors to redirect URIs that anyone can register [A-23]', async (t) => {
   const server = await startThin(t)
-  const asked = {
-    ...wellFormed(
+  const params = {
+    ...authorizationParams(
       await server.register({ redirect_uris: ['https://phish.example/cb?a=1&b="'.slice(0, -1)] })
     ),
     redirect_uri: undefined,
     scope: '"'
   }
-  const page = await server.authorize(asked)
+  const page = await server.authorize(params)
   isPage(page, 'invalid_scope')
   assert.match(page.text, /<strong>phish\.example<\/strong>/)
   const link = /href="([^"]*)"/.exec(page.text)?.[1]?.replaceAll('&#38;', '&').replaceAll(
@@ -433,13 +450,17 @@ test('GET /oauth/authorize does not redirect errors to redirect URIs that anyone
     '='
   )
   assert.ok(link?.startsWith('https://phish.example/cb?a=1&b=&error=invalid_scope&'), link)
-  isPage(await server.authorize(asked, 'application/json'), 'invalid_scope')
+  isPage(await server.authorize(params, 'application/json'), 'invalid_scope')
 })
 
 test('GET /oauth/authorize redirects errors to allow-listed redirect URIs [A-23]', async (t) => {
   const server = await startThin(t, { options: { allowedRedirectUris: ['https://app.example/*'] } })
   const id = await server.register({ redirect_uris: ['https://app.example/cb?x=%E9'] })
-  const reply = await server.authorize({ ...wellFormed(id), redirect_uri: undefined, scope: '"' })
+  const reply = await server.authorize({
+    ...authorizationParams(id),
+    redirect_uri: undefined,
+    scope: '"'
+  })
   assert.equal(reply.status, 302)
   assert.match(
     reply.location?.href ?? '',
@@ -450,14 +471,17 @@ test('GET /oauth/authorize redirects errors to allow-listed redirect URIs [A-23]
 test(
   'GET /oauth/authorize accepts our client id and listed redirect URIs only, without registration [A-20]',
   async (t) => {
-    const anyone = { ...wellFormed(clientId) }
+    const ownClient = { ...authorizationParams(clientId) }
     const loopback = await startThin(t, { options: { setupFakeDynamicRegistration: false } })
-    assert.equal(isSentOn(await loopback.authorize(anyone), loopback)['redirect_uri'], redirectUri)
+    assert.equal(
+      isProviderRedirect(await loopback.authorize(ownClient), loopback)['redirect_uri'],
+      redirectUri
+    )
     isPage(
-      await loopback.authorize({ ...anyone, redirect_uri: 'https://app.example/cb' }),
+      await loopback.authorize({ ...ownClient, redirect_uri: 'https://app.example/cb' }),
       'invalid_request'
     )
-    isPage(await loopback.authorize({ ...anyone, redirect_uri: undefined }), 'invalid_request')
+    isPage(await loopback.authorize({ ...ownClient, redirect_uri: undefined }), 'invalid_request')
 
     const listed = await startThin(t, {
       options: {
@@ -467,15 +491,18 @@ test(
     })
     for (const uri of ['https://app.example/cb/1', 'cursor://cb']) {
       assert.equal(
-        isSentOn(await listed.authorize({ ...anyone, redirect_uri: uri }), listed)['redirect_uri'],
+        isProviderRedirect(
+          await listed.authorize({ ...ownClient, redirect_uri: uri }),
+          listed
+        )['redirect_uri'],
         uri
       )
     }
     for (const uri of ['https://app.example/cb', 'https://app.example/other', redirectUri]) {
-      isPage(await listed.authorize({ ...anyone, redirect_uri: uri }), 'invalid_request')
+      isPage(await listed.authorize({ ...ownClient, redirect_uri: uri }), 'invalid_request')
     }
     isPage(
-      await listed.authorize({ ...anyone, client_id: 'other', redirect_uri: 'cursor://cb' }),
+      await listed.authorize({ ...ownClient, client_id: 'other', redirect_uri: 'cursor://cb' }),
       'invalid_client'
     )
   }
@@ -485,9 +512,9 @@ test('GET /oauth/authorize shows an error page while the provider is unreachable
   const server = await startThin(t, {
     prepare: ({ fail, metadataPath }) => fail.set(metadataPath, 'unavailable')
   })
-  const asked = wellFormed(await server.register())
+  const params = authorizationParams(await server.register())
   for (const accept of ['text/html', 'application/json']) {
-    isPage(await server.authorize(asked, accept), 'temporarily_unavailable', 503)
+    isPage(await server.authorize(params, accept), 'temporarily_unavailable', 503)
   }
 })
 
@@ -501,7 +528,7 @@ test('GET /oauth/authorize is the only method [G-01 G-02]', async (t) => {
 
 test('GET /oauth/authorize withstands unusual raw requests [G-12 G-13 G-14]', async (t) => {
   const server = await startThin(t)
-  const path = `/oauth/authorize?${query(wellFormed(await server.register()))}`
+  const path = `/oauth/authorize?${query(authorizationParams(await server.register()))}`
   const expected = /^location: (.*)\r$/im.exec(
     await raw(server.port, `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
   )?.[1]
@@ -512,19 +539,19 @@ test('GET /oauth/authorize withstands unusual raw requests [G-12 G-13 G-14]', as
       'Host: x\r\nX-Forwarded-Host: evil.example\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Prefix: /evil'
     ]
   ) {
-    const answer = await raw(
+    const response = await raw(
       server.port,
       `GET ${path} HTTP/1.1\r\n${lines}\r\nConnection: close\r\n\r\n`
     )
-    assert.equal(/^location: (.*)\r$/im.exec(answer)?.[1], expected)
+    assert.equal(/^location: (.*)\r$/im.exec(response)?.[1], expected)
   }
   for (const more of ['&x=\u00e9', '&x=%ED%A0%80', '&x=%00', '&x=%E2%80%AE']) {
-    const answer = await raw(
+    const response = await raw(
       server.port,
       `GET ${path}${more} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`
     )
-    assert.match(answer, /^HTTP\/1\.1 (302|400) /, more)
-    assert.doesNotMatch(answer.slice(0, answer.indexOf('\r\n\r\n')), /[^\x20-\x7e\r\n]/)
+    assert.match(response, /^HTTP\/1\.1 (302|400) /, more)
+    assert.doesNotMatch(response.slice(0, response.indexOf('\r\n\r\n')), /[^\x20-\x7e\r\n]/)
   }
   assert.match(
     await raw(

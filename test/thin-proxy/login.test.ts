@@ -10,7 +10,7 @@ const clientId = 'upstream-client'
 const clientSecret = 'upstream-secret-canary'
 
 /** A provider without registration, where the redirect URI of our clients is configured. */
-async function startKnowing (method: string): Promise<RunningProvider> {
+async function startConfiguredProvider (method: string): Promise<RunningProvider> {
   return await startProvider({
     registration: false,
     scopes: ['read'],
@@ -30,7 +30,7 @@ for (
   test(
     `the SDK client registers, logs in, calls and refreshes through the thin proxies (${method}, prefix '${prefix}')`,
     async (t) => {
-      const provider = await startKnowing(method)
+      const provider = await startConfiguredProvider(method)
       const logs: string[] = []
       const app = Fastify({
         logger: {
@@ -54,7 +54,7 @@ for (
         mcp: { tools: true }
       }, {
         app,
-        upstream: provider,
+        closeLast: provider,
         routes: (app) =>
           app.get(
             '/me',
@@ -63,10 +63,10 @@ for (
           )
       })
 
-      const seen: string[] = []
-      const watched: typeof fetch = async (input, init) => {
+      const requests: string[] = []
+      const recordingFetch: typeof fetch = async (input, init) => {
         const response = await fetch(input, init)
-        seen.push(
+        requests.push(
           JSON.stringify([...response.headers]),
           response.headers.get('content-type')?.startsWith('text/event-stream')
             ? ''
@@ -78,9 +78,9 @@ for (
         user: 'bob',
         redirectUrl,
         metadata: { token_endpoint_auth_method: 'client_secret_post' },
-        fetch: watched
+        fetch: recordingFetch
       })
-      const client = await connectClient(mcpUrl, { oauth, fetch: watched })
+      const client = await connectClient(mcpUrl, { oauth, fetch: recordingFetch })
       t.after(() => client.close())
       const result = await client.callTool({ name: 'whoAmI', arguments: {} })
       assert.ok(!result.isError, JSON.stringify(result))
@@ -98,7 +98,7 @@ for (
         clientId
       ])
 
-      const refreshed = await watched(`${origin}${prefix}/oauth/token`, {
+      const refreshed = await recordingFetch(`${origin}${prefix}/oauth/token`, {
         method: 'POST',
         body: new URLSearchParams({
           grant_type: 'refresh_token',
@@ -108,7 +108,7 @@ for (
       })
       assert.equal(refreshed.status, 200)
       const { access_token: token } = await refreshed.json() as { access_token: string }
-      const answer = await fetch(mcpUrl, {
+      const toolResponse = await fetch(mcpUrl, {
         method: 'POST',
         headers: {
           authorization: `Bearer ${token}`,
@@ -117,15 +117,15 @@ for (
         },
         body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' })
       })
-      assert.equal(answer.status, 200)
-      assert.match(await answer.text(), /whoAmI/)
-      for (const text of [...seen, ...logs]) assert.ok(!text.includes(clientSecret), 'D17')
+      assert.equal(toolResponse.status, 200)
+      assert.match(await toolResponse.text(), /whoAmI/)
+      for (const text of [...requests, ...logs]) assert.ok(!text.includes(clientSecret), 'D17')
     }
   )
 }
 
 test("GET /oauth/authorize: a user who denies returns to the client with the provider's error", async (t) => {
-  const provider = await startKnowing('client_secret_post')
+  const provider = await startConfiguredProvider('client_secret_post')
   const { mcpUrl } = await buildApp(t, {
     issuer: provider.issuer,
     clientId,
@@ -133,7 +133,7 @@ test("GET /oauth/authorize: a user who denies returns to the client with the pro
     setupProxies: true,
     version: '2025-03-26',
     mcp: { tools: true }
-  }, { upstream: provider })
+  }, { closeLast: provider })
   const oauth = headlessOAuth({ redirectUrl, decision: 'deny' })
   await assert.rejects(connectClient(mcpUrl, { oauth }), /access_denied/)
   assert.equal(oauth.token, undefined)

@@ -5,21 +5,21 @@ import { createServer as createTcpServer, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import Fastify from 'fastify'
-import { skip as noCertificate, startUntrusted } from '../support/certificate.ts'
-import { opinionatedHost } from '../support/host.ts'
+import { skip as noCertificate, startUntrustedServer } from '../support/certificate.ts'
+import { customizedHost } from '../support/host.ts'
 import {
-  answering,
+  respondWith,
   clientId,
   clientSecret,
   codeRequest,
-  goodTokens,
+  providerTokens,
   mounts,
   query,
   raw,
   redirectUri,
   startThin,
   verifier,
-  wellFormed,
+  authorizationParams,
   type Reply,
   type ThinServer,
   type ThinSetup
@@ -35,18 +35,18 @@ const ourBasic = `Basic ${
 async function logIn (
   t: TestContext,
   setup: ThinSetup = {}
-): Promise<{ server: ThinServer, id: string, asked: Record<string, string> }> {
+): Promise<{ server: ThinServer, id: string, codeParams: Record<string, string> }> {
   const server = await startThin(t, setup)
   const id = await server.register()
-  assert.equal((await server.authorize(wellFormed(id))).status, 302)
-  return { server, id, asked: codeRequest(id) }
+  assert.equal((await server.authorize(authorizationParams(id))).status, 302)
+  return { server, id, codeParams: codeRequest(id) }
 }
 
 /** E(status, error): OAuth JSON that pages may read. */
-function isError (reply: Reply, status: number, error: string, what = ''): void {
-  assert.deepEqual([reply.status, reply.json()['error']], [status, error], what)
-  assert.deepEqual(Object.keys(reply.json()), ['error', 'error_description'], what)
-  assert.equal(reply.headers.get('access-control-allow-origin'), '*', `G-17 ${what}`)
+function isError (reply: Reply, status: number, error: string, label = ''): void {
+  assert.deepEqual([reply.status, reply.json()['error']], [status, error], label)
+  assert.deepEqual(Object.keys(reply.json()), ['error', 'error_description'], label)
+  assert.equal(reply.headers.get('access-control-allow-origin'), '*', `G-17 ${label}`)
   assert.equal(reply.headers.get('set-cookie'), null)
   assert.equal(reply.location, null)
 }
@@ -55,9 +55,9 @@ for (const [mount] of Object.entries(mounts)) {
   test(
     `POST /oauth/token sends our credentials and listed members, and returns tokens (${mount}) [T-18 X-02 X-03 X-06]`,
     async (t) => {
-      const { server, asked } = await logIn(t, { mount: mount as keyof typeof mounts })
-      server.endpoint.answer = answering(200, {
-        ...goodTokens,
+      const { server, codeParams } = await logIn(t, { mount: mount as keyof typeof mounts })
+      server.endpoint.respond = respondWith(200, {
+        ...providerTokens,
         token_type: 'bearer',
         id_token: 'canary',
         client_secret: clientSecret,
@@ -69,7 +69,7 @@ for (const [mount] of Object.entries(mounts)) {
         'www-authenticate': 'canary'
       })
       const reply = await server.token({
-        ...asked,
+        ...codeParams,
         client_secret: 'theirs',
         audience: 'evil',
         scope: 'admin',
@@ -87,7 +87,7 @@ for (const [mount] of Object.entries(mounts)) {
         te: 'trailers'
       })
       assert.equal(reply.status, 200, reply.text)
-      assert.deepEqual({ ...reply.json(), refresh_token: 'rt-1' }, goodTokens)
+      assert.deepEqual({ ...reply.json(), refresh_token: 'rt-1' }, providerTokens)
       assert.equal(reply.headers.get('pragma'), 'no-cache')
       assert.equal(reply.headers.get('access-control-allow-origin'), '*')
       for (
@@ -99,18 +99,18 @@ for (const [mount] of Object.entries(mounts)) {
         ]
       ) assert.equal(reply.headers.get(name), null, name)
 
-      const [arrival, ...more] = server.endpoint.arrivals
-      assert.ok(arrival)
+      const [providerRequest, ...more] = server.endpoint.requests
+      assert.ok(providerRequest)
       assert.equal(more.length, 0)
-      assert.deepEqual([arrival.method, arrival.url], ['POST', '/token'])
-      assert.deepEqual(Object.fromEntries(arrival.form), {
+      assert.deepEqual([providerRequest.method, providerRequest.url], ['POST', '/token'])
+      assert.deepEqual(Object.fromEntries(providerRequest.form), {
         grant_type: 'authorization_code',
         code: 'the-code',
         redirect_uri: redirectUri,
         code_verifier: verifier,
         resource: `${server.base}/mcp`
       })
-      const { host, 'content-length': length, connection, ...headers } = arrival.headers
+      const { host, 'content-length': length, connection, ...headers } = providerRequest.headers
       assert.ok(host && length && connection !== 'authorization')
       assert.deepEqual(headers, {
         accept: 'application/json',
@@ -125,7 +125,7 @@ for (const [mount] of Object.entries(mounts)) {
   test(
     `POST /oauth/token sends on no rejected request (${mount}) [T-01 T-03 T-04 T-09 T-11 T-12 T-16 X-01 X-03 X-04]`,
     async (t) => {
-      const { server, id, asked } = await logIn(t, { mount: mount as keyof typeof mounts })
+      const { server, id, codeParams } = await logIn(t, { mount: mount as keyof typeof mounts })
       const other = await server.register()
       const basic = (credentials: string) => ({
         authorization: `Basic ${Buffer.from(credentials).toString('base64')}`
@@ -139,10 +139,10 @@ for (const [mount] of Object.entries(mounts)) {
           headers?: Record<string, string>
         ]
       > = [
-        ['T-01', 400, 'invalid_request', { ...asked, grant_type: undefined }],
-        ['T-01 X-03', 400, 'invalid_request', `${query(asked)}&grant_type=client_credentials`],
-        ['X-03', 400, 'invalid_request', `${query(asked)}&code=2`],
-        ['X-03', 400, 'invalid_request', `${query(asked)}&code_verifier=${verifier}`],
+        ['T-01', 400, 'invalid_request', { ...codeParams, grant_type: undefined }],
+        ['T-01 X-03', 400, 'invalid_request', `${query(codeParams)}&grant_type=client_credentials`],
+        ['X-03', 400, 'invalid_request', `${query(codeParams)}&code=2`],
+        ['X-03', 400, 'invalid_request', `${query(codeParams)}&code_verifier=${verifier}`],
         ...[
           'client_credentials',
           'password',
@@ -153,59 +153,68 @@ for (const [mount] of Object.entries(mounts)) {
           'AUTHORIZATION_CODE'
         ]
           .map((grant) =>
-            ['T-03 X-01', 400, 'unsupported_grant_type', { ...asked, grant_type: grant }] as [
+            ['T-03 X-01', 400, 'unsupported_grant_type', { ...codeParams, grant_type: grant }] as [
               string,
               number,
               string,
               Record<string, string>
             ]
           ),
-        ['T-04', 400, 'invalid_request', { ...asked, code: undefined }],
-        ['T-04', 400, 'invalid_grant', { ...asked, code: 'a\0b' }],
-        ['T-04', 400, 'invalid_grant', { ...asked, code: 'x'.repeat(20_000) }],
-        ['T-06', 400, 'invalid_grant', { ...asked, client_id: other }],
-        ['T-07 X-04', 400, 'invalid_grant', { ...asked, redirect_uri: 'https://evil.example' }],
+        ['T-04', 400, 'invalid_request', { ...codeParams, code: undefined }],
+        ['T-04', 400, 'invalid_grant', { ...codeParams, code: 'a\0b' }],
+        ['T-04', 400, 'invalid_grant', { ...codeParams, code: 'x'.repeat(20_000) }],
+        ['T-06', 400, 'invalid_grant', { ...codeParams, client_id: other }],
         ['T-07 X-04', 400, 'invalid_grant', {
-          ...asked,
+          ...codeParams,
+          redirect_uri: 'https://evil.example'
+        }],
+        ['T-07 X-04', 400, 'invalid_grant', {
+          ...codeParams,
           redirect_uri: redirectUri.replace('4711', '4712')
         }],
-        ['T-08', 400, 'invalid_request', { ...asked, client_id: undefined }],
-        ['T-08', 401, 'invalid_client', asked, basic(`${other}:x`)],
-        ['T-09 X-04', 400, 'invalid_request', { ...asked, code_verifier: undefined }],
-        ['T-09', 400, 'invalid_request', { ...asked, code_verifier: 'x'.repeat(42) }],
-        ['T-09', 400, 'invalid_request', { ...asked, code_verifier: 'x'.repeat(129) }],
-        ['T-09', 400, 'invalid_request', { ...asked, code_verifier: `${'x'.repeat(42)}!` }],
-        ['T-09 X-04', 400, 'invalid_grant', { ...asked, code_verifier: 'x'.repeat(43) }],
+        ['T-08', 400, 'invalid_request', { ...codeParams, client_id: undefined }],
+        ['T-08', 401, 'invalid_client', codeParams, basic(`${other}:x`)],
+        ['T-09 X-04', 400, 'invalid_request', { ...codeParams, code_verifier: undefined }],
+        ['T-09', 400, 'invalid_request', { ...codeParams, code_verifier: 'x'.repeat(42) }],
+        ['T-09', 400, 'invalid_request', { ...codeParams, code_verifier: 'x'.repeat(129) }],
+        ['T-09', 400, 'invalid_request', { ...codeParams, code_verifier: `${'x'.repeat(42)}!` }],
+        ['T-09 X-04', 400, 'invalid_grant', { ...codeParams, code_verifier: 'x'.repeat(43) }],
         ['T-09', 400, 'invalid_grant', {
-          ...asked,
-          code_verifier: String(wellFormed(id)['code_challenge'])
+          ...codeParams,
+          code_verifier: String(authorizationParams(id)['code_challenge'])
         }],
-        ['T-11', 401, 'invalid_client', asked, basic('nocolon')],
-        ['T-11', 401, 'invalid_client', asked, { authorization: 'Basic !!' }],
-        ['T-11', 401, 'invalid_client', asked, basic('%zz:x')],
-        ['T-11', 401, 'invalid_client', asked, { authorization: 'Bearer x' }],
-        ['T-12', 400, 'invalid_request', { ...asked, client_secret: 'x' }, basic(`${id}:x`)],
+        ['T-11', 401, 'invalid_client', codeParams, basic('nocolon')],
+        ['T-11', 401, 'invalid_client', codeParams, { authorization: 'Basic !!' }],
+        ['T-11', 401, 'invalid_client', codeParams, basic('%zz:x')],
+        ['T-11', 401, 'invalid_client', codeParams, { authorization: 'Bearer x' }],
+        ['T-12', 400, 'invalid_request', { ...codeParams, client_secret: 'x' }, basic(`${id}:x`)],
         [
           'T-12 X-02',
           400,
           'invalid_request',
-          { ...asked, client_assertion: 'x' },
+          { ...codeParams, client_assertion: 'x' },
           basic(`${id}:x`)
         ],
         ['X-02', 401, 'invalid_client', {
-          ...asked,
+          ...codeParams,
           client_assertion: 'x',
           client_assertion_type: 'y'
         }],
-        ['X-02 A-20', 401, 'invalid_client', { ...asked, client_id: clientId }],
-        ['X-02', 401, 'invalid_client', { ...asked, client_id: clientId }, basic(`${clientId}:x`)],
-        ['T-16', 400, 'invalid_target', { ...asked, resource: 'https://evil.example' }],
-        ['T-16', 400, 'invalid_target', { ...asked, resource: `${server.base}/mcp#f` }],
+        ['X-02 A-20', 401, 'invalid_client', { ...codeParams, client_id: clientId }],
+        [
+          'X-02',
+          401,
+          'invalid_client',
+          { ...codeParams, client_id: clientId },
+          basic(`${clientId}:x`)
+        ],
+        ['T-16', 400, 'invalid_target', { ...codeParams, resource: 'https://evil.example' }],
+        ['T-16', 400, 'invalid_target', { ...codeParams, resource: `${server.base}/mcp#f` }],
         [
           'T-16',
           400,
           'invalid_target',
-          `${query(asked)}&resource=${server.base}/mcp&resource=${server.base}/mcp`
+          `${query(codeParams)}&resource=${server.base}/mcp&resource=${server.base}/mcp`
         ],
         ['T-19', 400, 'invalid_request', { grant_type: 'refresh_token', client_id: id }],
         ['T-19', 401, 'invalid_client', {
@@ -225,8 +234,8 @@ for (const [mount] of Object.entries(mounts)) {
           refresh_token: 'rt-1',
           scope: '"'
         }],
-        ['G-12', 400, 'invalid_request', `${query(asked)}&x=%zz`],
-        ['G-16', 400, 'invalid_request', `${query(asked)}${'&x=1'.repeat(60)}`]
+        ['G-12', 400, 'invalid_request', `${query(codeParams)}&x=%zz`],
+        ['G-16', 400, 'invalid_request', `${query(codeParams)}${'&x=1'.repeat(60)}`]
       ]
       for (const [row, status, error, params, headers] of rows) {
         const reply = await server.token(params, headers)
@@ -237,10 +246,14 @@ for (const [mount] of Object.entries(mounts)) {
           `T-10 ${row}`
         )
       }
-      assert.deepEqual(server.endpoint.arrivals, [], '→0')
-      assert.equal((await server.token(asked)).status, 200, 'T-07 T-09 T-16: nothing was consumed')
-      isError(await server.token(asked), 400, 'invalid_grant', 'T-14')
-      assert.equal(server.endpoint.arrivals.length, 1)
+      assert.deepEqual(server.endpoint.requests, [], '→0')
+      assert.equal(
+        (await server.token(codeParams)).status,
+        200,
+        'T-07 T-09 T-16: nothing was consumed'
+      )
+      isError(await server.token(codeParams), 400, 'invalid_grant', 'T-14')
+      assert.equal(server.endpoint.requests.length, 1)
     }
   )
 }
@@ -248,30 +261,30 @@ for (const [mount] of Object.entries(mounts)) {
 test(
   "POST /oauth/token binds a code challenge to its client, whom another client's attempt costs nothing [T-06]",
   async (t) => {
-    const { server, asked } = await logIn(t)
+    const { server, codeParams } = await logIn(t)
     const other = await server.register()
-    isError(await server.token({ ...asked, client_id: other }), 400, 'invalid_grant')
-    assert.equal((await server.token(asked)).status, 200)
+    isError(await server.token({ ...codeParams, client_id: other }), 400, 'invalid_grant')
+    assert.equal((await server.token(codeParams)).status, 200)
   }
 )
 
 test('POST /oauth/token accepts a code without redirect_uri [T-07]', async (t) => {
-  const { server, asked } = await logIn(t)
-  assert.equal((await server.token({ ...asked, redirect_uri: undefined })).status, 200)
+  const { server, codeParams } = await logIn(t)
+  assert.equal((await server.token({ ...codeParams, redirect_uri: undefined })).status, 200)
 })
 
 test('POST /oauth/token accepts clients that send a secret, and does not forward it [T-29]', async (t) => {
-  for (const how of ['post', 'basic']) {
-    const { server, id, asked } = await logIn(t)
-    const reply = how === 'post'
-      ? await server.token({ ...asked, client_secret: 'theirs' })
-      : await server.token({ ...asked, client_id: undefined }, {
+  for (const method of ['post', 'basic']) {
+    const { server, id, codeParams } = await logIn(t)
+    const reply = method === 'post'
+      ? await server.token({ ...codeParams, client_secret: 'theirs' })
+      : await server.token({ ...codeParams, client_id: undefined }, {
         authorization: `Basic ${Buffer.from(`${id}:theirs`).toString('base64')}`
       })
-    assert.equal(reply.status, 200, how)
-    assert.equal(server.endpoint.arrivals[0]?.headers.authorization, ourBasic)
+    assert.equal(reply.status, 200, method)
+    assert.equal(server.endpoint.requests[0]?.headers.authorization, ourBasic)
     assert.ok(
-      !query(Object.fromEntries(server.endpoint.arrivals[0]?.form ?? [])).includes('theirs')
+      !query(Object.fromEntries(server.endpoint.requests[0]?.form ?? [])).includes('theirs')
     )
   }
 })
@@ -284,14 +297,14 @@ test('POST /oauth/token authenticates with a method that the provider supports [
       [['client_secret_post'], undefined, { client_id: clientId, client_secret: clientSecret }]
     ] as const
   ) {
-    const { server, asked } = await logIn(t, {
+    const { server, codeParams } = await logIn(t, {
       prepare: ({ metadata }) =>
         Object.assign(metadata, { token_endpoint_auth_methods_supported: methods })
     })
-    await server.token({ ...asked, resource: undefined })
-    const arrival = server.endpoint.arrivals[0]
-    assert.equal(arrival?.headers.authorization, headers)
-    assert.deepEqual(Object.fromEntries(arrival?.form ?? []), {
+    await server.token({ ...codeParams, resource: undefined })
+    const providerRequest = server.endpoint.requests[0]
+    assert.equal(providerRequest?.headers.authorization, headers)
+    assert.deepEqual(Object.fromEntries(providerRequest?.form ?? []), {
       grant_type: 'authorization_code',
       code: 'the-code',
       redirect_uri: redirectUri,
@@ -307,11 +320,11 @@ test('POST /oauth/token sends our client id alone if we have no secret [X-02]', 
     secret: false,
     options: { setupFakeDynamicRegistration: false, audience: 'https://api.example' }
   })
-  await server.authorize(wellFormed(clientId))
+  await server.authorize(authorizationParams(clientId))
   assert.equal((await server.token(codeRequest(clientId))).status, 200)
-  const [arrival] = server.endpoint.arrivals
-  assert.equal(arrival?.headers.authorization, undefined)
-  assert.deepEqual(Object.fromEntries(arrival?.form ?? []), {
+  const [providerRequest] = server.endpoint.requests
+  assert.equal(providerRequest?.headers.authorization, undefined)
+  assert.deepEqual(Object.fromEntries(providerRequest?.form ?? []), {
     grant_type: 'authorization_code',
     code: 'the-code',
     redirect_uri: redirectUri,
@@ -329,27 +342,32 @@ test(
       }
     })
     const id = await server.register()
-    await server.authorize(wellFormed(id))
+    await server.authorize(authorizationParams(id))
     const reply = await server.send('/oauth/token?policy=evil&grant_type=client_credentials', {
       method: 'POST',
       headers: { 'content-type': form },
       body: query(codeRequest(id))
     })
     assert.equal(reply.status, 200)
-    assert.equal(server.endpoint.arrivals[0]?.url, '/token?policy=b2c%201')
+    assert.equal(server.endpoint.requests[0]?.url, '/token?policy=b2c%201')
   }
 )
 
 test('POST /oauth/token refreshes only tokens that it issued to this client [T-19]', async (t) => {
-  const { server, asked } = await logIn(t)
-  const { refresh_token: own } = (await server.token(asked)).json()
-  const stranger = await server.register()
-  const arrivals = server.endpoint.arrivals.length
+  const { server, codeParams } = await logIn(t)
+  const { refresh_token: own } = (await server.token(codeParams)).json()
+  const otherClient = await server.register()
+  const requestCount = server.endpoint.requests.length
   for (
-    const [id, token] of [[stranger, own], [stranger, 'rt-1'], [asked.client_id, 'rt-1'], [
-      asked.client_id,
-      stranger
-    ]]
+    const [id, token] of [
+      [otherClient, own],
+      [otherClient, 'rt-1'],
+      [codeParams.client_id, 'rt-1'],
+      [
+        codeParams.client_id,
+        otherClient
+      ]
+    ]
   ) {
     isError(
       await server.token({
@@ -361,11 +379,11 @@ test('POST /oauth/token refreshes only tokens that it issued to this client [T-1
       'invalid_grant'
     )
   }
-  assert.equal(server.endpoint.arrivals.length, arrivals)
+  assert.equal(server.endpoint.requests.length, requestCount)
   assert.equal(
     (await server.token({
       grant_type: 'refresh_token',
-      client_id: String(asked.client_id),
+      client_id: String(codeParams.client_id),
       refresh_token: String(own)
     })).status,
     200
@@ -375,10 +393,10 @@ test('POST /oauth/token refreshes only tokens that it issued to this client [T-1
 test('POST /oauth/token forwards only listed members of a refresh, as often as requested [T-20]', async (t) => {
   const server = await startThin(t)
   const id = await server.register()
-  await server.authorize(wellFormed(id))
+  await server.authorize(authorizationParams(id))
   const refreshToken = String((await server.token(codeRequest(id))).json()['refresh_token'])
-  server.endpoint.arrivals.length = 0
-  const asked = {
+  server.endpoint.requests.length = 0
+  const codeParams = {
     grant_type: 'refresh_token',
     client_id: id,
     refresh_token: refreshToken,
@@ -389,11 +407,14 @@ test('POST /oauth/token forwards only listed members of a refresh, as often as r
     client_secret: 'theirs'
   }
   for (let i = 0; i < 2; i++) {
-    const reply = await server.token(asked)
-    assert.deepEqual([reply.status, { ...reply.json(), refresh_token: 'rt-1' }], [200, goodTokens])
+    const reply = await server.token(codeParams)
+    assert.deepEqual([reply.status, { ...reply.json(), refresh_token: 'rt-1' }], [
+      200,
+      providerTokens
+    ])
   }
-  assert.equal(server.endpoint.arrivals.length, 2)
-  for (const { form, headers } of server.endpoint.arrivals) {
+  assert.equal(server.endpoint.requests.length, 2)
+  for (const { form, headers } of server.endpoint.requests) {
     assert.deepEqual(Object.fromEntries(form), {
       grant_type: 'refresh_token',
       refresh_token: 'rt-1',
@@ -405,11 +426,11 @@ test('POST /oauth/token forwards only listed members of a refresh, as often as r
 })
 
 test('POST /oauth/token sends one of twenty parallel redemptions to the provider [T-15 X-04]', async (t) => {
-  const { server, asked } = await logIn(t)
-  const replies = await Promise.all(Array.from({ length: 20 }, () => server.token(asked)))
+  const { server, codeParams } = await logIn(t)
+  const replies = await Promise.all(Array.from({ length: 20 }, () => server.token(codeParams)))
   assert.equal(replies.filter(({ status }) => status === 200).length, 1)
   for (const reply of replies) if (reply.status !== 200) isError(reply, 400, 'invalid_grant')
-  assert.equal(server.endpoint.arrivals.length, 1)
+  assert.equal(server.endpoint.requests.length, 1)
 })
 
 const bytes =
@@ -420,57 +441,62 @@ const bytes =
 const resets = (response: ServerResponse) => {
   response.socket?.resetAndDestroy()
 }
-const answers: Array<
+const responses: Array<
   [what: string, status: number, error: string, answer: (response: ServerResponse) => void]
 > = [
   [
     '400 invalid_grant',
     400,
     'invalid_grant',
-    answering(400, { error: 'invalid_grant', error_description: 'canary' }) as never
+    respondWith(400, { error: 'invalid_grant', error_description: 'canary' }) as never
   ],
-  ['400 invalid_scope', 400, 'invalid_scope', answering(400, { error: 'invalid_scope' }) as never],
+  [
+    '400 invalid_scope',
+    400,
+    'invalid_scope',
+    respondWith(400, { error: 'invalid_scope' }) as never
+  ],
   [
     '400 invalid_target',
     400,
     'invalid_target',
-    answering(400, { error: 'invalid_target' }) as never
+    respondWith(400, { error: 'invalid_target' }) as never
   ],
   [
     '400 anything else',
     502,
     'temporarily_unavailable',
-    answering(400, { error: 'canary' }) as never
+    respondWith(400, { error: 'canary' }) as never
   ],
   [
     '400 __proto__',
     502,
     'temporarily_unavailable',
-    answering(400, '{"error":"__proto__"}') as never
+    respondWith(400, '{"error":"__proto__"}') as never
   ],
   [
     '400 an error that is no text',
     502,
     'temporarily_unavailable',
-    answering(400, { error: { toString: 1 } }) as never
+    respondWith(400, { error: { toString: 1 } }) as never
   ],
   [
     '401 our own credentials',
     502,
     'temporarily_unavailable',
-    answering(401, { error: 'invalid_client', error_description: clientSecret }, {
+    respondWith(401, { error: 'invalid_client', error_description: clientSecret }, {
       'www-authenticate': 'canary'
     }) as never
   ],
-  ['403', 502, 'temporarily_unavailable', answering(403, {}) as never],
+  ['403', 502, 'temporarily_unavailable', respondWith(403, {}) as never],
   [
     '429',
     503,
     'temporarily_unavailable',
-    answering(429, { error: 'canary' }, { 'retry-after': '999999' }) as never
+    respondWith(429, { error: 'canary' }, { 'retry-after': '999999' }) as never
   ],
-  ['500', 503, 'temporarily_unavailable', answering(500, 'canary at /srv/app.js:1') as never],
-  ['503', 503, 'temporarily_unavailable', answering(503, '') as never],
+  ['500', 503, 'temporarily_unavailable', respondWith(500, 'canary at /srv/app.js:1') as never],
+  ['503', 503, 'temporarily_unavailable', respondWith(503, '') as never],
   [
     'HTML',
     502,
@@ -480,20 +506,20 @@ const answers: Array<
   ['302', 502, 'temporarily_unavailable', bytes(302, '', { location: 'http://127.0.0.1/canary' })],
   ['empty', 502, 'temporarily_unavailable', bytes(200, '')],
   ['204', 502, 'temporarily_unavailable', bytes(204, '')],
-  ['null', 502, 'temporarily_unavailable', answering(200, 'null') as never],
-  ['a list', 502, 'temporarily_unavailable', answering(200, '[]') as never],
-  ['no token', 502, 'temporarily_unavailable', answering(200, { token_type: 'Bearer' }) as never],
+  ['null', 502, 'temporarily_unavailable', respondWith(200, 'null') as never],
+  ['a list', 502, 'temporarily_unavailable', respondWith(200, '[]') as never],
+  ['no token', 502, 'temporarily_unavailable', respondWith(200, { token_type: 'Bearer' }) as never],
   [
     'a token that is none',
     502,
     'temporarily_unavailable',
-    answering(200, { ...goodTokens, access_token: 'a\r\nb' }) as never
+    respondWith(200, { ...providerTokens, access_token: 'a\r\nb' }) as never
   ],
   [
     'another token type',
     502,
     'temporarily_unavailable',
-    answering(200, { ...goodTokens, token_type: 'DPoP' }) as never
+    respondWith(200, { ...providerTokens, token_type: 'DPoP' }) as never
   ],
   [
     '10 MB',
@@ -505,7 +531,7 @@ const answers: Array<
     'gzip',
     502,
     'temporarily_unavailable',
-    bytes(200, gzipSync(JSON.stringify(goodTokens)), {
+    bytes(200, gzipSync(JSON.stringify(providerTokens)), {
       'content-encoding': 'gzip',
       'content-type': 'application/json'
     })
@@ -535,20 +561,20 @@ test(
   { concurrency: 8 },
   async (t) => {
     await Promise.all(
-      answers.map(([what, status, error, answer]) =>
-        t.test(`${what}: ${status} ${error}`, async (t) => {
-          const { server, asked } = await logIn(t)
-          server.endpoint.answer = answer
-          isError(await server.token(asked), status, error)
+      responses.map(([label, status, error, respond]) =>
+        t.test(`${label}: ${status} ${error}`, async (t) => {
+          const { server, codeParams } = await logIn(t)
+          server.endpoint.respond = respond
+          isError(await server.token(codeParams), status, error)
           assert.equal(
-            server.endpoint.arrivals.length,
+            server.endpoint.requests.length,
             1,
             'asked once, redirects not followed, nothing repeated'
           )
-          server.endpoint.answer = answering(200, goodTokens)
+          server.endpoint.respond = respondWith(200, providerTokens)
           if (status < 500) {
             return isError(
-              await server.token(asked),
+              await server.token(codeParams),
               400,
               'invalid_grant',
               'the provider has judged the code'
@@ -560,8 +586,8 @@ test(
             setTimeout(resolve, 1_100)
           })
           assert.deepEqual(
-            { ...(await server.token(asked)).json(), refresh_token: 'rt-1' },
-            goodTokens
+            { ...(await server.token(codeParams)).json(), refresh_token: 'rt-1' },
+            providerTokens
           )
         })
       )
@@ -587,22 +613,22 @@ test(
       server.close()
     })
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`
-    const { server: ours, asked } = await logIn(t, {
+    const { server: proxy, codeParams } = await logIn(t, {
       prepare: ({ metadata }) => {
         metadata['token_endpoint'] = url
       }
     })
-    isError(await ours.token(asked), 503, 'temporarily_unavailable')
+    isError(await proxy.token(codeParams), 503, 'temporarily_unavailable')
   }
 )
 
 test('POST /oauth/token responds 503 if the provider refuses the connection [X-05]', async (t) => {
-  const { server, asked } = await logIn(t, {
+  const { server, codeParams } = await logIn(t, {
     prepare: ({ metadata }) => {
       metadata['token_endpoint'] = 'http://127.0.0.1:1/token'
     }
   })
-  isError(await server.token(asked), 503, 'temporarily_unavailable')
+  isError(await server.token(codeParams), 503, 'temporarily_unavailable')
 })
 
 test('POST /oauth/token does not consume the code while the provider metadata are unavailable [F-07]', async (t) => {
@@ -614,54 +640,54 @@ test('POST /oauth/token does not consume the code while the provider metadata ar
 })
 
 test('POST /oauth/token responds alike if the logger throws [F-27]', async (t) => {
-  let full = false
+  let diskFull = false
   const write = (line: string) => {
     // Fastify writes these lines itself. If it cannot write one, the request ends before it reaches
     // the plugin.
-    if (full && !/"msg":"(incoming request|request completed)"/.test(line)) {
+    if (diskFull && !/"msg":"(incoming request|request completed)"/.test(line)) {
       throw new Error('ENOSPC')
     }
   }
   const server = await startThin(t, {
     app: Fastify({ logger: { level: 'trace', stream: { write } } })
   })
-  const everything = async (): Promise<number[]> => {
+  const requestAll = async (): Promise<number[]> => {
     const statuses = []
     for (
-      const answer of [
-        answering(400, { error: 'invalid_grant' }),
-        answering(500, 'no JSON'),
+      const respond of [
+        respondWith(400, { error: 'invalid_grant' }),
+        respondWith(500, 'no JSON'),
         (response: ServerResponse) => {
           response.destroy()
         }
       ]
     ) {
-      server.endpoint.answer = answer
+      server.endpoint.respond = respond
       const id = await server.register()
-      await server.authorize(wellFormed(id))
+      await server.authorize(authorizationParams(id))
       statuses.push((await server.token(codeRequest(id))).status)
     }
-    statuses.push((await server.authorize(wellFormed('none'))).status)
+    statuses.push((await server.authorize(authorizationParams('none'))).status)
     return statuses
   }
-  const before = await everything()
+  const before = await requestAll()
   assert.deepEqual(before, [400, 503, 503, 400])
-  full = true
-  assert.deepEqual(await everything(), before)
+  diskFull = true
+  assert.deepEqual(await requestAll(), before)
 })
 
 test('POST /oauth/token sends no secret to a provider with an untrusted certificate [F-30]', {
   skip: noCertificate
 }, async (t) => {
-  const { port, requests } = await startUntrusted(t, 'localhost', (_request, response) => {
-    response.end(JSON.stringify(goodTokens))
+  const { port, requests } = await startUntrustedServer(t, 'localhost', (_request, response) => {
+    response.end(JSON.stringify(providerTokens))
   })
   const login = await logIn(t, {
     prepare: ({ metadata }) => {
       metadata['token_endpoint'] = `https://localhost:${port}/token`
     }
   })
-  isError(await login.server.token(login.asked), 503, 'temporarily_unavailable')
+  isError(await login.server.token(login.codeParams), 503, 'temporarily_unavailable')
   assert.equal(requests(), 0)
 })
 
@@ -669,9 +695,9 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
   test(
     `POST /oauth/token accepts only forms, and no other method (${host}) [G-01 G-03 G-10 G-18 T-02]`,
     async (t) => {
-      const { server, asked } = await logIn(
+      const { server, codeParams } = await logIn(
         t,
-        host === 'a plain host' ? {} : { app: await opinionatedHost({ key: 'k' }) }
+        host === 'a plain host' ? {} : { app: await customizedHost({ key: 'k' }) }
       )
       const post = (headers: Record<string, string>, body: string) =>
         server.send('/oauth/token', { method: 'POST', headers, body })
@@ -689,7 +715,7 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
         ]
       ) {
         isError(
-          await post({ 'content-type': type }, query(asked)),
+          await post({ 'content-type': type }, query(codeParams)),
           400,
           'invalid_request',
           `G-10 ${type}`
@@ -727,12 +753,12 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
         preflight.headers.get('access-control-allow-origin'),
         preflight.headers.get('access-control-allow-headers')
       ], [204, '*', 'authorization, content-type'])
-      assert.deepEqual(server.endpoint.arrivals, [], '→0')
+      assert.deepEqual(server.endpoint.requests, [], '→0')
       for (
         const type of [` ${form}`, 'Application/X-WWW-Form-Urlencoded', `${form} ;charset=utf-8`]
       ) { isError(await post({ 'content-type': type }, 'x=1'), 400, 'invalid_request', type) }
       assert.equal(
-        (await post({ 'content-type': `${form}; charset=UTF-8` }, query(asked))).status,
+        (await post({ 'content-type': `${form}; charset=UTF-8` }, query(codeParams))).status,
         200
       )
     }
@@ -740,19 +766,19 @@ for (const host of ['a plain host', 'a host with opinions'] as const) {
 }
 
 test('POST /oauth/token ignores Connection headers and absolute request targets [G-14 X-06]', async (t) => {
-  const { server, asked } = await logIn(t)
-  const body = query(asked)
+  const { server, codeParams } = await logIn(t)
+  const body = query(codeParams)
   const lines = `Host: evil.example\r\nContent-Type: ${form}\r\nContent-Length: ${body.length}`
-  const answer = await raw(
+  const respond = await raw(
     server.port,
     `POST /oauth/token HTTP/1.1\r\n${lines}\r\nConnection: close, authorization, content-type, host\r\n` +
       `TE: trailers\r\nX-Forwarded-For: 1\r\n\r\n${body}`
   )
-  assert.match(answer, /^HTTP\/1\.1 200 /)
-  const [arrival] = server.endpoint.arrivals
-  assert.equal(arrival?.headers.authorization, ourBasic)
-  assert.equal(arrival?.headers.host, new URL(server.endpoint.url).host)
-  assert.equal(arrival?.headers['x-forwarded-for'], undefined)
+  assert.match(respond, /^HTTP\/1\.1 200 /)
+  const [providerRequest] = server.endpoint.requests
+  assert.equal(providerRequest?.headers.authorization, ourBasic)
+  assert.equal(providerRequest?.headers.host, new URL(server.endpoint.url).host)
+  assert.equal(providerRequest?.headers['x-forwarded-for'], undefined)
   assert.match(
     await raw(
       server.port,
@@ -767,7 +793,7 @@ test('POST /oauth/token ignores Connection headers and absolute request targets 
     ),
     /^HTTP\/1\.1 400 /
   )
-  assert.equal(server.endpoint.arrivals.length, 1)
+  assert.equal(server.endpoint.requests.length, 1)
 })
 
 test('POST /oauth/token and GET /oauth/authorize respond 503 while the store is unavailable [F-13]', async (t) => {
@@ -778,8 +804,8 @@ test('POST /oauth/token and GET /oauth/authorize respond 503 while the store is 
     options: { secret: 'x'.repeat(32), store: { get: down, put: down, putIfAbsent: down } }
   })
   const id = await server.register()
-  const page = await server.authorize(wellFormed(id))
+  const page = await server.authorize(authorizationParams(id))
   assert.deepEqual([page.status, page.location], [503, null])
   isError(await server.token(codeRequest(id)), 503, 'temporarily_unavailable')
-  assert.deepEqual(server.endpoint.arrivals, [])
+  assert.deepEqual(server.endpoint.requests, [])
 })

@@ -43,23 +43,23 @@ suite('an editor', () => {
       source.indexOf(fragment) + fragment.length - 1
     )
     return {
-      shown: ts.displayPartsToString(info?.displayParts),
+      text: ts.displayPartsToString(info?.displayParts),
       documentation: ts.displayPartsToString(info?.documentation)
     }
   }
 
   test('shows the options of the plugin by name', () => {
-    assert.equal(hover('const given').shown, 'const given: McpOAuthOptions')
-    assert.match(hover('[mcpOAuth').shown, /FastifyPluginAsync<McpOAuthOptions\b/)
-    const { shown, documentation } = hover('(options: McpOAuthOptions')
-    assert.match(shown, /^\(alias\) type McpOAuthOptions = /)
-    assert.ok(shown.length < 200, `the hover has ${shown.length} characters: ${shown}`)
+    assert.equal(hover('const given').text, 'const given: McpOAuthOptions')
+    assert.match(hover('[mcpOAuth').text, /FastifyPluginAsync<McpOAuthOptions\b/)
+    const { text, documentation } = hover('(options: McpOAuthOptions')
+    assert.match(text, /^\(alias\) type McpOAuthOptions = /)
+    assert.ok(text.length < 200, `the hover has ${text.length} characters: ${text}`)
     assert.match(documentation, /^Options of `app\.register\(mcpOAuth, options\)`\.$/)
   })
 
   test('shows the type and the documentation of an option that is given', () => {
-    const { shown, documentation } = hover('dpop')
-    assert.match(shown, /dpop\?: "off" \| "accept" \| "require"/)
+    const { text, documentation } = hover('dpop')
+    assert.match(text, /dpop\?: "off" \| "accept" \| "require"/)
     assert.match(documentation, /^Sender-constrained access tokens \(DPoP, RFC 9449\)/)
   })
 

@@ -13,19 +13,19 @@ const callerOf = (token: string, expiresAt?: number): McpAuth => ({
   ...(expiresAt !== undefined && { expiresAt })
 })
 
-function counting (verify: TokenVerifier): { verify: TokenVerifier, calls: string[] } {
+function recordCalls (verify: TokenVerifier): { verify: TokenVerifier, calls: string[] } {
   const calls: string[] = []
   return {
     calls,
-    verify: async (token, asked) => {
+    verify: async (token, url) => {
       calls.push(token)
-      return verify(token, asked)
+      return verify(token, url)
     }
   }
 }
 
 test('cachedVerifier verifies a token once for each resource, and separates spellings', async () => {
-  const { verify, calls } = counting(async (token) => callerOf(token))
+  const { verify, calls } = recordCalls(async (token) => callerOf(token))
   const cached = cachedVerifier(verify)
   const first = await cached('a', context)
   assert.equal(await cached('a', context), first)
@@ -35,7 +35,7 @@ test('cachedVerifier verifies a token once for each resource, and separates spel
 })
 
 test('cachedVerifier verifies a token again after maxAge, and after its expiry', async () => {
-  const { verify, calls } = counting(async (token) =>
+  const { verify, calls } = recordCalls(async (token) =>
     callerOf(token, token === 'short' ? 1_010 : 9_999)
   )
   const cached = cachedVerifier(verify)
@@ -46,16 +46,16 @@ test('cachedVerifier verifies a token again after maxAge, and after its expiry',
 })
 
 test('cachedVerifier caches neither null nor errors', async () => {
-  const answers: Array<McpAuth | null | Error> = [
+  const results: Array<McpAuth | null | Error> = [
     null,
     new McpOAuthError('invalidToken'),
     new McpOAuthError('keysUnavailable'),
     callerOf('a')
   ]
-  const { verify, calls } = counting(async () => {
-    const answer = answers.shift() ?? null
-    if (answer instanceof Error) throw answer
-    return answer
+  const { verify, calls } = recordCalls(async () => {
+    const result = results.shift() ?? null
+    if (result instanceof Error) throw result
+    return result
   })
   const cached = cachedVerifier(verify)
   assert.equal(await cached('a', context), null)
@@ -67,7 +67,7 @@ test('cachedVerifier caches neither null nor errors', async () => {
 })
 
 test('cachedVerifier shares one verification among concurrent requests with one token', async () => {
-  const { verify, calls } = counting(async (token) => {
+  const { verify, calls } = recordCalls(async (token) => {
     await null
     return callerOf(token)
   })
@@ -82,14 +82,14 @@ test('cachedVerifier shares one verification among concurrent requests with one 
 })
 
 test('cachedVerifier drops the least recently used tokens beyond its maximum [S-10]', async () => {
-  const { verify, calls } = counting(async (token) => callerOf(token))
+  const { verify, calls } = recordCalls(async (token) => callerOf(token))
   const cached = cachedVerifier(verify, { max: 2 })
   for (const token of ['a', 'b', 'a', 'c', 'a', 'b']) await cached(token, context)
   assert.deepEqual(calls, ['a', 'b', 'c', 'b'])
 })
 
 test('chain() returns the caller of the first verifier that recognizes the token', async () => {
-  const last = counting(async (token) => callerOf(token))
+  const last = recordCalls(async (token) => callerOf(token))
   const auth = await chain([async () => null, async () => callerOf('mine'), last.verify])(
     'a',
     context
@@ -105,7 +105,7 @@ test('chain() rejects a token that no verifier recognizes with invalid_token [J-
 })
 
 test('chain() does not pass a rejected token to the next verifier [Q-16]', async () => {
-  const next = counting(async (token) => callerOf(token))
+  const next = recordCalls(async (token) => callerOf(token))
   await assert.rejects(
     chain([async () => {
       throw new McpOAuthError('invalidToken')
@@ -116,7 +116,7 @@ test('chain() does not pass a rejected token to the next verifier [Q-16]', async
 })
 
 test('chain() responds 503 if a verifier fails or returns no caller [F-28]', async () => {
-  const junk: unknown[] = [
+  const invalid: unknown[] = [
     undefined,
     true,
     1,
@@ -125,8 +125,8 @@ test('chain() responds 503 if a verifier fails or returns no caller [F-28]', asy
     [],
     ...[null, 'x', []].map(claims => ({ ...callerOf('x'), claims }))
   ]
-  for (const answer of junk) {
-    await assert.rejects(chain([async () => answer as McpAuth])('a', context), {
+  for (const result of invalid) {
+    await assert.rejects(chain([async () => result as McpAuth])('a', context), {
       kind: 'keysUnavailable',
       statusCode: 503
     })

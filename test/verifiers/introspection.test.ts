@@ -20,7 +20,7 @@ const account = {
   clientId: 'mcp server',
   clientSecret: `s+e:c r~et/${randomBytes(8).toString('hex')}`
 }
-const good = {
+const valid = {
   active: true,
   aud: resource,
   scope: 'read write',
@@ -32,7 +32,7 @@ const good = {
 
 async function setUp (t: TestContext, options: Partial<IntrospectionVerifierOptions> = {}) {
   const server = await startIntrospection(t)
-  server.answer = good
+  server.response = valid
   const warnings: string[] = []
   const ignore = (): void => {}
   const log = {
@@ -61,7 +61,7 @@ test('introspectionVerifier returns the caller of an active token (RFC 7662)', a
     caller?.scopes,
     caller?.expiresAt
   ], ['opaque', 'alice', 'client', ['read', 'write'], now + 60])
-  const [{ authorization, form } = assert.fail()] = server.asked
+  const [{ authorization, form } = assert.fail()] = server.requests
   assert.deepEqual(Object.fromEntries(form), { token: 'opaque', token_type_hint: 'access_token' })
   const [id, secret] = Buffer.from(authorization?.slice(6) ?? '', 'base64').toString().split(':')
     .map(part => decodeURIComponent(part.replaceAll('+', ' ')))
@@ -70,17 +70,17 @@ test('introspectionVerifier returns the caller of an active token (RFC 7662)', a
 
 test('introspectionVerifier accepts a response without exp, whatever the tolerance', async (t) => {
   const { server, verify } = await setUp(t, { clockTolerance: 0 })
-  const { exp: _exp, ...timeless } = good
-  server.answer = timeless
+  const { exp: _exp, ...timeless } = valid
+  server.response = timeless
   assert.equal((await verify('opaque', context))?.subject, 'alice')
 })
 
 test('introspectionVerifier ignores errors of its logger [F-27]', async (t) => {
-  const lost = (): never => {
+  const failingSink = (): never => {
     throw new Error('ENOSPC')
   }
   const { server, verify } = await setUp(t, {
-    log: { debug: lost, info: lost, warn: lost, error: lost }
+    log: { debug: failingSink, info: failingSink, warn: failingSink, error: failingSink }
   })
   server.fail = 'reset'
   await assert.rejects(verify('opaque', context), { kind: 'keysUnavailable' })
@@ -89,19 +89,19 @@ test('introspectionVerifier ignores errors of its logger [F-27]', async (t) => {
 test('introspection needs no expiry, issuer or subject, and accepts several audiences [Q-14 EX-02]', async (t) => {
   const { server, verify } = await setUp(t, { audience: 'https://api.example' })
   for (
-    const answer of [
+    const response of [
       { active: true, aud: resource },
-      { ...good, aud: ['https://other.example', resource] },
-      { ...good, aud: 'https://api.example' },
-      { ...good, iss: server.issuer },
-      { ...good, token_type: 'Bearer' },
-      { ...good, token_type: 'bearer' },
-      { ...good, exp: now - 29 },
-      { ...good, nbf: now + 29 }
+      { ...valid, aud: ['https://other.example', resource] },
+      { ...valid, aud: 'https://api.example' },
+      { ...valid, iss: server.issuer },
+      { ...valid, token_type: 'Bearer' },
+      { ...valid, token_type: 'bearer' },
+      { ...valid, exp: now - 29 },
+      { ...valid, nbf: now + 29 }
     ]
   ) {
-    server.answer = answer
-    assert.ok(await verify(randomBytes(8).toString('hex'), context), JSON.stringify(answer))
+    server.response = response
+    assert.ok(await verify(randomBytes(8).toString('hex'), context), JSON.stringify(response))
   }
 })
 
@@ -109,44 +109,44 @@ test('introspection rejects tokens that are not active, or not for this server [
   const { server, verify } = await setUp(t)
   const inactive = [
     { active: false },
-    { ...good, active: 'true' },
-    { ...good, active: 1 },
-    { ...good, active: [true] },
-    { ...good, active: null },
-    { ...good, active: undefined },
+    { ...valid, active: 'true' },
+    { ...valid, active: 1 },
+    { ...valid, active: [true] },
+    { ...valid, active: null },
+    { ...valid, active: undefined },
     {}
   ]
-  for (const answer of inactive) {
-    server.answer = answer
-    assert.equal(await verify('x', context), null, JSON.stringify(answer))
+  for (const response of inactive) {
+    server.response = response
+    assert.equal(await verify('x', context), null, JSON.stringify(response))
     await assert.rejects(chain([verify])('x', context), { kind: 'invalidToken' })
   }
-  const refused = [
-    { ...good, aud: undefined },
-    { ...good, aud: 'https://other.example' },
-    { ...good, aud: [] },
-    { ...good, aud: `${resource}/x` },
-    { ...good, aud: { 0: resource } },
-    { ...good, aud: account.clientId },
-    { ...good, iss: 'https://other.example' },
-    { ...good, iss: [server.issuer] },
-    { ...good, exp: now - 31 },
-    { ...good, exp: `${now + 60}` },
-    { ...good, exp: null },
-    { ...good, nbf: now + 31 },
-    { ...good, nbf: 'now' },
-    { ...good, iat: now + 31 },
-    { ...good, token_type: 'refresh_token' },
-    { ...good, token_use: 'refresh_token' },
-    { ...good, token_use: 'id' },
-    { ...good, typ: 'Refresh' },
-    { ...good, sub: {} },
-    { ...good, cnf: { jkt: 'x' } },
-    { ...good, cnf: { 'x5t#S256': 'x' } }
+  const rejected = [
+    { ...valid, aud: undefined },
+    { ...valid, aud: 'https://other.example' },
+    { ...valid, aud: [] },
+    { ...valid, aud: `${resource}/x` },
+    { ...valid, aud: { 0: resource } },
+    { ...valid, aud: account.clientId },
+    { ...valid, iss: 'https://other.example' },
+    { ...valid, iss: [server.issuer] },
+    { ...valid, exp: now - 31 },
+    { ...valid, exp: `${now + 60}` },
+    { ...valid, exp: null },
+    { ...valid, nbf: now + 31 },
+    { ...valid, nbf: 'now' },
+    { ...valid, iat: now + 31 },
+    { ...valid, token_type: 'refresh_token' },
+    { ...valid, token_use: 'refresh_token' },
+    { ...valid, token_use: 'id' },
+    { ...valid, typ: 'Refresh' },
+    { ...valid, sub: {} },
+    { ...valid, cnf: { jkt: 'x' } },
+    { ...valid, cnf: { 'x5t#S256': 'x' } }
   ]
-  for (const answer of refused) {
-    server.answer = answer
-    await assert.rejects(verify('x', context), { kind: 'invalidToken' }, JSON.stringify(answer))
+  for (const response of rejected) {
+    server.response = response
+    await assert.rejects(verify('x', context), { kind: 'invalidToken' }, JSON.stringify(response))
   }
 })
 
@@ -180,51 +180,51 @@ for (const fault of outages) {
 test('introspection is 503 if the issuer rejects our credentials [Q-14]', async (t) => {
   const { server, verify } = await setUp(t)
   for (
-    const [status, answer] of [[401, { error: 'invalid_client' }], [400, {
+    const [status, response] of [[401, { error: 'invalid_client' }], [400, {
       error: 'invalid_request',
       body: {}
     }], [403, { active: true, aud: resource }]] as const
   ) {
-    Object.assign(server, { status, answer })
+    Object.assign(server, { status, response })
     await assert.rejects(verify('x', context), { kind: 'keysUnavailable' })
   }
-  const elsewhere = introspectionVerifier({
+  const foreignVerifier = introspectionVerifier({
     issuer: server.issuer,
     ...account,
     introspectionEndpoint: `${server.issuer}/nowhere`
   })
-  await assert.rejects(elsewhere('x', context), { kind: 'keysUnavailable' })
+  await assert.rejects(foreignVerifier('x', context), { kind: 'keysUnavailable' })
 })
 
 test('introspection is 503 without an endpoint, and if the issuer is unreachable [Q-14]', async (t) => {
   const { server, verify } = await setUp(t)
   server.metadata = { issuer: server.issuer }
   await assert.rejects(verify('x', context), { kind: 'keysUnavailable' })
-  const gone = introspectionVerifier({ issuer: 'http://127.0.0.1:9', ...account })
-  await assert.rejects(gone('x', context), { kind: 'keysUnavailable' })
+  const unreachable = introspectionVerifier({ issuer: 'http://127.0.0.1:9', ...account })
+  await assert.rejects(unreachable('x', context), { kind: 'keysUnavailable' })
 })
 
 test('introspection caches valid tokens for cacheFor seconds, and nothing by default [Q-15]', async (t) => {
   const { server, verify } = await setUp(t)
   await verify('x', context)
-  server.answer = { active: false }
+  server.response = { active: false }
   assert.equal(await verify('x', context), null)
 
-  const remembering = introspectionVerifier({ issuer: server.issuer, ...account, cacheFor: 60 })
-  server.answer = good
-  const before = server.asked.length
-  for (let index = 0; index < 10; index++) await remembering('x', context)
-  assert.equal(server.asked.length, before + 1)
-  server.answer = { active: false }
-  assert.ok(await remembering('x', { ...context, now: now + 59 }))
-  assert.equal(await remembering('x', { ...context, now: now + 61 }), null)
-  server.answer = good
-  assert.ok(await remembering('x', context), 'Q-15 the refusal is not remembered')
+  const caching = introspectionVerifier({ issuer: server.issuer, ...account, cacheFor: 60 })
+  server.response = valid
+  const before = server.requests.length
+  for (let index = 0; index < 10; index++) await caching('x', context)
+  assert.equal(server.requests.length, before + 1)
+  server.response = { active: false }
+  assert.ok(await caching('x', { ...context, now: now + 59 }))
+  assert.equal(await caching('x', { ...context, now: now + 61 }), null)
+  server.response = valid
+  assert.ok(await caching('x', context), 'Q-15 the refusal is not remembered')
 })
 
 test('introspection separates users of two issuers, and freezes claims [Q-23]', async (t) => {
   const { server, verify } = await setUp(t)
-  server.answer = '{"active":true,"aud":"' + resource +
+  server.response = '{"active":true,"aud":"' + resource +
     '","sub":"1001","__proto__":{"scope":"admin"},"act":{"sub":"x"}}'
   const { claims } = await verify('x', context) ?? assert.fail()
   assert.deepEqual([
@@ -280,17 +280,17 @@ test('introspection requests wait for a slot, and are 503 when the queue is full
     )
   )
   // Forty requests run at once, and two hundred wait for at most five seconds.
-  const [overloaded, asked] = ['overloaded', 'keysUnavailable'].map(kind =>
+  const [overloaded, requested] = ['overloaded', 'keysUnavailable'].map(kind =>
     outcomes.filter(outcome => outcome === kind).length
   ) as [number, number]
-  assert.equal(overloaded + asked, 300)
-  assert.ok(overloaded >= 60 && asked >= 40, `${overloaded} ${asked}`)
+  assert.equal(overloaded + requested, 300)
+  assert.ok(overloaded >= 60 && requested >= 40, `${overloaded} ${requested}`)
 })
 
 test('introspection sends one request for a thousand requests with one token', async (t) => {
   const { server, verify } = await setUp(t)
   await Promise.all(Array.from({ length: 1_000 }, () => verify('x', context)))
-  assert.equal(server.asked.length, 1)
+  assert.equal(server.requests.length, 1)
 })
 
 test('introspection sends no JWT of another issuer [Q-16]', async (t) => {
@@ -298,18 +298,18 @@ test('introspection sends no JWT of another issuer [Q-16]', async (t) => {
   const other = await startIssuer()
   // Tokens are signed now, since slow tests may have run before this one.
   const context = { resource, now: Math.floor(Date.now() / 1000) }
-  server.answer = { ...good, exp: context.now + 60 }
+  server.response = { ...valid, exp: context.now + 60 }
   t.after(other.close)
-  const foreign = await other.mint()
-  assert.equal(await verify(foreign, context), null)
+  const foreignToken = await other.mint()
+  assert.equal(await verify(foreignToken, context), null)
   const both = chain([jwtVerifier({ issuer: other.issuer }), verify])
-  await assert.rejects(both(`${foreign.slice(0, -4)}AAAA`, context), { kind: 'invalidToken' })
-  assert.equal((await both(foreign, context)).subject, 'alice')
-  assert.equal(server.asked.length, 0)
+  await assert.rejects(both(`${foreignToken.slice(0, -4)}AAAA`, context), { kind: 'invalidToken' })
+  assert.equal((await both(foreignToken, context)).subject, 'alice')
+  assert.equal(server.requests.length, 0)
   assert.equal((await both('opaque', context)).subject, 'alice')
   const own = await other.mint({ iss: server.issuer })
   assert.ok(await verify(own, context), 'its own JWTs are')
-  server.answer = { active: false }
+  server.response = { active: false }
   const next: TokenVerifier = async (token) => ({ token, clientId: '', scopes: [] })
   await assert.rejects(
     chain([verify, next])(own, context),
@@ -329,7 +329,7 @@ test('introspection sends a new short-lived assertion for private_key_jwt (RFC 7
     keys: [{ ...await exportJWK(publicKey), kid: 'one', alg: 'ES256' }]
   })
   const ids = new Set()
-  for (const { authorization, form } of server.asked) {
+  for (const { authorization, form } of server.requests) {
     assert.equal(authorization, undefined)
     assert.equal(
       form.get('client_assertion_type'),
@@ -354,7 +354,7 @@ test('introspection uses client_secret_post if the metadata list nothing else', 
     introspection_endpoint_auth_methods_supported: ['client_secret_post']
   }
   await verify('x', context)
-  const [{ authorization, form } = assert.fail()] = server.asked
+  const [{ authorization, form } = assert.fail()] = server.requests
   assert.deepEqual([authorization, form.get('client_id'), form.get('client_secret')], [
     undefined,
     account.clientId,
@@ -371,7 +371,7 @@ test('introspection at oidc-provider accepts opaque tokens until they are revoke
     response_types: [],
     redirect_uris: []
   }
-  const asking = {
+  const credentials = {
     client_id: 'server',
     client_secret: 'server-secret-of-a-test',
     grant_types: [],
@@ -387,12 +387,12 @@ test('introspection at oidc-provider accepts opaque tokens until they are revoke
     redirect_uris: []
   }
   const provider = await startProvider({
-    clients: [machine, asking, signing],
+    clients: [machine, credentials, signing],
     scopes: ['read'],
     accessToken: { format: 'opaque' }
   })
   t.after(() => provider.close())
-  const ask = async (path: string, form: object) =>
+  const post = async (path: string, form: object) =>
     await fetch(`${provider.issuer}${path}`, {
       method: 'POST',
       body: new URLSearchParams({
@@ -402,13 +402,13 @@ test('introspection at oidc-provider accepts opaque tokens until they are revoke
       })
     })
   const { access_token: token } =
-    await (await ask('/token', { grant_type: 'client_credentials', resource, scope: 'read' }))
+    await (await post('/token', { grant_type: 'client_credentials', resource, scope: 'read' }))
       .json() as { access_token: string }
 
   const bySecret = introspectionVerifier({
     issuer: provider.issuer,
     clientId: 'server',
-    clientSecret: asking.client_secret
+    clientSecret: credentials.client_secret
   })
   const byKey = introspectionVerifier({
     issuer: provider.issuer,
@@ -427,18 +427,18 @@ test('introspection at oidc-provider accepts opaque tokens until they are revoke
       { kind: 'invalidToken' }
     )
   }
-  assert.equal((await ask('/token/revocation', { token })).status, 200)
+  assert.equal((await post('/token/revocation', { token })).status, 200)
   for (const verify of [bySecret, byKey]) {
     assert.equal(await verify(token, { resource, now: Date.now() / 1000 }), null)
   }
 
-  const stranger = introspectionVerifier({
+  const foreignClient = introspectionVerifier({
     issuer: provider.issuer,
     clientId: 'server',
     clientSecret: 'wrong'
   })
   await assert.rejects(
-    stranger(token, context),
+    foreignClient(token, context),
     { kind: 'keysUnavailable' },
     'our own credentials are refused'
   )

@@ -97,12 +97,12 @@ test('createKeySet rejects sets that do not consist of public keys [K-01]', asyn
 
 test('jwtVerifier tries both of two keys with one id [K-01]', async (t) => {
   const { issuer, verify } = await setUp(t)
-  const twin = await createKey('one')
-  const stranger = await createKey('one')
-  issuer.jwks = { keys: [twin.jwk, issuer.key.jwk] }
+  const sameIdKey = await createKey('one')
+  const foreignKey = await createKey('one')
+  issuer.jwks = { keys: [sameIdKey.jwk, issuer.key.jwk] }
   assert.ok(await verify(await issuer.mint()))
-  assert.ok(await verify(await issuer.mint({}, { key: twin })))
-  await assert.rejects(verify(await issuer.mint({}, { key: stranger })), { kind: 'invalidToken' })
+  assert.ok(await verify(await issuer.mint({}, { key: sameIdKey })))
+  await assert.rejects(verify(await issuer.mint({}, { key: foreignKey })), { kind: 'invalidToken' })
   await assert.rejects(verify(await issuer.mint({ aud: 'x' })), { kind: 'invalidToken' })
 })
 
@@ -158,14 +158,14 @@ test('createKeySet serves known keys for an hour while the provider fails [F-02 
 
 test('a flood of unknown key ids causes one load in 30 s, and valid tokens pass [F-03 F-04 K-08]', async (t) => {
   const { issuer, verify, loads, state } = await setUp(t)
-  const good = await issuer.mint()
+  const validToken = await issuer.mint()
   const unknown = await issuer.mint({}, { header: { kid: 'two' } })
-  await verify(good)
+  await verify(validToken)
   for (; state.time < 60; state.time++) {
     await Promise.all(
       Array.from({ length: 20 }, () => assert.rejects(verify(unknown), { kind: 'invalidToken' }))
     )
-    assert.ok(await verify(good))
+    assert.ok(await verify(validToken))
   }
   assert.equal(loads(), 3)
 })
@@ -180,15 +180,15 @@ test('the first token loads the keys once, although its key id is unknown', asyn
 
 test('without the provider, unknown key ids are 503 and wrong signatures 401 [F-03 L2]', async (t) => {
   const { issuer, verify, loads } = await setUp(t)
-  const good = await issuer.mint()
-  await verify(good)
+  const validToken = await issuer.mint()
+  await verify(validToken)
   issuer.fail.set('/jwks', 'error')
   const unknown = await issuer.mint({}, { header: { kid: 'two' } })
   const forged = await issuer.mint({}, { key: await createKey('one') })
   for (let i = 0; i < 100; i++) {
     await assert.rejects(verify(unknown), { kind: 'keysUnavailable' })
     await assert.rejects(verify(forged), { kind: 'invalidToken' })
-    assert.ok(await verify(good))
+    assert.ok(await verify(validToken))
   }
   assert.equal(loads(), 2)
 })
@@ -196,15 +196,15 @@ test('without the provider, unknown key ids are 503 and wrong signatures 401 [F-
 test('a rotation of keys rejects no valid token, and withdraws the old key [K-10 K-09 F-05 J-16]', async (t) => {
   const { issuer, verify, state } = await setUp(t)
   const two = await createKey('two')
-  const old = await issuer.mint()
-  assert.ok(await verify(old))
+  const oldToken = await issuer.mint()
+  assert.ok(await verify(oldToken))
   issuer.jwks = { keys: [issuer.key.jwk, two.jwk] }
   assert.ok(await verify(await issuer.mint({}, { key: two })), 'accepted with the first token')
-  assert.ok(await verify(old))
+  assert.ok(await verify(oldToken))
   issuer.jwks = { keys: [two.jwk] }
   state.time += 600
   assert.ok(await verify(await issuer.mint({}, { key: two })))
-  await assert.rejects(verify(old), { kind: 'invalidToken' })
+  await assert.rejects(verify(oldToken), { kind: 'invalidToken' })
 })
 
 test('jwtVerifier accepts all of 10,000 requests during a rotation of keys [F-05]', async (t) => {
@@ -242,11 +242,11 @@ test('jwtVerifier accepts all of 10,000 requests during a rotation of keys [F-05
 
 test('a new key with an old id is loaded with its first token, and replaces the old one [K-11]', async (t) => {
   const { issuer, verify, loads } = await setUp(t)
-  const old = await issuer.mint()
-  await verify(old)
+  const oldToken = await issuer.mint()
+  await verify(oldToken)
   const next = await createKey('one')
   issuer.jwks = { keys: [next.jwk] }
   assert.ok(await verify(await issuer.mint({}, { key: next })))
   assert.equal(loads(), 2)
-  await assert.rejects(verify(old), { kind: 'invalidToken' })
+  await assert.rejects(verify(oldToken), { kind: 'invalidToken' })
 })

@@ -25,7 +25,11 @@ async function setUp (
 }
 
 /** Asserts a final rejection: no other verifier receives the token. */
-async function refused (verify: TokenVerifier, token: string, label?: string): Promise<void> {
+async function assertRejected (
+  verify: TokenVerifier,
+  token: string,
+  label?: string
+): Promise<void> {
   await assert.rejects(verify(token, context), {
     kind: 'invalidToken',
     message: 'The access token is not valid here.'
@@ -93,8 +97,8 @@ test('jwtVerifier rejects unsigned tokens [J-01 RS-08]', async (t) => {
   const { issuer, verify } = await setUp(t)
   const [, payload] = (await issuer.mint()).split('.')
   for (const alg of ['none', 'None', 'nOnE', '', 'NONE', undefined, null, 1, ['ES256']]) {
-    await refused(verify, `${encode({ alg, kid: 'one' })}.${payload}.`)
-    await refused(verify, `${encode({ alg, kid: 'one' })}.${payload}.AAAA`)
+    await assertRejected(verify, `${encode({ alg, kid: 'one' })}.${payload}.`)
+    await assertRejected(verify, `${encode({ alg, kid: 'one' })}.${payload}.AAAA`)
   }
 })
 
@@ -115,7 +119,7 @@ test('jwtVerifier rejects an HMAC with the public key [J-02 RS-08]', async (t) =
     const [, payload] = (await issuer.mint()).split('.')
     const input = `${encode({ alg, kid: 'one' })}.${payload}`
     for (const secret of [pem, pem.trim(), der, JSON.stringify(jwk), jwk.n ?? '']) {
-      await refused(
+      await assertRejected(
         verify,
         `${input}.${createHmac(`sha${bits}`, secret).update(input).digest('base64url')}`
       )
@@ -137,7 +141,7 @@ test('jwtVerifier ignores keys and key URLs in the token [J-03 J-04 J-15 RS-08]'
       { jwk: attacker.key.jwk, kid: undefined }
     ]
   ) {
-    await refused(
+    await assertRejected(
       verify,
       await issuer.mint({}, { header, key: attacker.key }),
       JSON.stringify(header)
@@ -165,7 +169,7 @@ test('jwtVerifier rejects hostile key ids [J-05]', async (t) => {
       null
     ]
   ) {
-    await refused(verify, await issuer.mint({}, { header: { kid } }), String(kid))
+    await assertRejected(verify, await issuer.mint({}, { header: { kid } }), String(kid))
   }
 })
 
@@ -183,9 +187,9 @@ test('jwtVerifier rejects critical headers and unencoded payloads [J-06]', async
       { zip: 'DEF' }
     ]
   ) {
-    await refused(verify, `${encode({ ...plain, ...extra })}.${payload}.${signature}`)
+    await assertRejected(verify, `${encode({ ...plain, ...extra })}.${payload}.${signature}`)
   }
-  await refused(
+  await assertRejected(
     verify,
     await signed(issuer, Buffer.from(payload ?? '', 'base64url').toString(), {
       crit: ['b64'],
@@ -203,11 +207,11 @@ test('jwtVerifier rejects wrong signatures [J-07]', async (t) => {
   for (let bit = 0; bit < 8; bit++) {
     const flipped = Buffer.from(bytes)
     flipped[bit * 8] = (flipped[bit * 8] ?? 0) ^ (1 << bit)
-    await refused(verify, `${header}.${payload}.${flipped.toString('base64url')}`)
+    await assertRejected(verify, `${header}.${payload}.${flipped.toString('base64url')}`)
   }
-  await refused(verify, `${header}.${other[1]}.${signature}`, 'for another payload')
-  await refused(verify, `${header}.${payload}.`, 'stripped')
-  await refused(
+  await assertRejected(verify, `${header}.${other[1]}.${signature}`, 'for another payload')
+  await assertRejected(verify, `${header}.${payload}.`, 'stripped')
+  await assertRejected(
     verify,
     `${header}.${payload}.${Buffer.alloc(64).toString('base64url')}`,
     'all zero'
@@ -218,7 +222,7 @@ test('jwtVerifier rejects wrong signatures [J-07]', async (t) => {
     Buffer.from([2, 32]),
     bytes.subarray(32)
   ])
-  await refused(verify, `${header}.${payload}.${der.toString('base64url')}`, 'DER')
+  await assertRejected(verify, `${header}.${payload}.${der.toString('base64url')}`, 'DER')
 })
 
 test('jwtVerifier returns null for tokens of another issuer [J-08]', async (t) => {
@@ -262,12 +266,12 @@ test('jwtVerifier accepts the resource and the configured audiences only [J-09]'
       1,
       true
     ]
-  ) await refused(verify, await issuer.mint({ aud }), JSON.stringify(aud))
+  ) await assertRejected(verify, await issuer.mint({ aud }), JSON.stringify(aud))
 })
 
 test('jwtVerifier without audience accepts the resource only [J-09]', async (t) => {
   const { issuer, verify } = await setUp(t)
-  await refused(verify, await issuer.mint({ aud: 'api://notes' }))
+  await assertRejected(verify, await issuer.mint({ aud: 'api://notes' }))
 })
 
 test('jwtVerifier rejects expired tokens, with tolerance for clocks [J-10 F-06]', async (t) => {
@@ -279,21 +283,25 @@ test('jwtVerifier rejects expired tokens, with tolerance for clocks [J-10 F-06]'
       context.now + 60
     ], iat + 86_401]
   ) {
-    await refused(verify, await issuer.mint({ exp, iat }), JSON.stringify(exp))
+    await assertRejected(verify, await issuer.mint({ exp, iat }), JSON.stringify(exp))
   }
   assert.ok(await verify(await issuer.mint({ exp: iat + 86_400, iat }), context))
-  await refused(
+  await assertRejected(
     verify,
     await issuer.mint({ exp: context.now + 86_500, iat: undefined }),
     'too long without iat'
   )
-  await refused(
+  await assertRejected(
     verify,
     await issuer.mint({ exp: context.now + 60, iat: context.now - 90_000 }),
     'too long since iat'
   )
   const claims = JSON.stringify({ iss: issuer.issuer, aud: resource, iat, exp: 0 })
-  await refused(verify, await signed(issuer, claims.replace('"exp":0', '"exp":1e400')), '1e400')
+  await assertRejected(
+    verify,
+    await signed(issuer, claims.replace('"exp":0', '"exp":1e400')),
+    '1e400'
+  )
 })
 
 test('problemOfClaims rejects times that are not finite numbers [J-10 L6]', () => {
@@ -319,7 +327,7 @@ test('jwtVerifier rejects tokens from the future, with tolerance for clocks [J-1
   for (const name of ['nbf', 'iat']) {
     assert.ok(await verify(await issuer.mint({ [name]: context.now + 29 }), context))
     for (const time of [context.now + 31, '1', null, [1]]) {
-      await refused(verify, await issuer.mint({ [name]: time }), `${name} ${time}`)
+      await assertRejected(verify, await issuer.mint({ [name]: time }), `${name} ${time}`)
     }
   }
   const lenient = jwtVerifier({ issuer: issuer.issuer, clockTolerance: 120 })
@@ -339,18 +347,18 @@ test('jwtVerifier rejects tokens for other uses [J-12 RS-08]', async (t) => {
       { typ: 'Refresh' }
     ]
   ) {
-    await refused(verify, await issuer.mint(claims), JSON.stringify(claims))
+    await assertRejected(verify, await issuer.mint(claims), JSON.stringify(claims))
   }
   for (
     const typ of ['logout+jwt', 'id+jwt', 'dpop+jwt', 'oauth-authz-req+jwt', 'JOSE', '', 1, null]
-  ) await refused(verify, await issuer.mint({}, { header: { typ } }), String(typ))
+  ) await assertRejected(verify, await issuer.mint({}, { header: { typ } }), String(typ))
   assert.ok(await verify(await issuer.mint({ token_use: 'access', typ: 'Bearer' }), context))
 })
 
 test('jwtVerifier rejects sender-constrained tokens without dpop [Q-27 EX-04]', async (t) => {
   const { issuer, verify } = await setUp(t)
   for (const cnf of [{ jkt: 'x' }, { 'x5t#S256': 'x' }, {}, 'x', null]) {
-    await refused(verify, await issuer.mint({ cnf }))
+    await assertRejected(verify, await issuer.mint({ cnf }))
   }
 })
 
@@ -438,7 +446,7 @@ test('jwtVerifier rejects second spellings of a token [J-14 J-19 L6]', async (t)
       `${header}.${payload}.${signature.slice(0, 9)}\n${signature.slice(9)}`,
       `${token}!`
     ]
-  ) await refused(verify, other)
+  ) await assertRejected(verify, other)
 })
 
 test('jwtVerifier reads scopes as scopesOf() does [J-17]', async (t) => {
@@ -455,16 +463,16 @@ test('jwtVerifier rejects an invalid subject, and a missing one with requireSubj
   const { issuer, verify } = await setUp(t)
   const strict = jwtVerifier({ issuer: issuer.issuer, requireSubject: true })
   for (const sub of [{}, ['alice'], 1, null, '', 'x'.repeat(10_000)]) {
-    await refused(verify, await issuer.mint({ sub }))
-    await refused(strict, await issuer.mint({ sub }))
+    await assertRejected(verify, await issuer.mint({ sub }))
+    await assertRejected(strict, await issuer.mint({ sub }))
   }
   const machine = await issuer.mint({ sub: undefined })
-  await refused(strict, machine)
+  await assertRejected(strict, machine)
   assert.ok(!('subject' in (await verify(machine, context) ?? { subject: 1 })))
 })
 
 test('jwtVerifier names every invalid option [e.1 K-12]', () => {
-  const wrong = {
+  const invalid = {
     issuer: 'http://id.example.com',
     jwksUri: 'http://id.example.com/jwks',
     metadataUrl: 'x',
@@ -473,9 +481,9 @@ test('jwtVerifier names every invalid option [e.1 K-12]', () => {
     clockTolerance: 121,
     maxTokenLifetime: Infinity
   }
-  assert.throws(() => jwtVerifier(wrong), (error: Error & { code?: string }) => {
+  assert.throws(() => jwtVerifier(invalid), (error: Error & { code?: string }) => {
     assert.equal(error.code, 'FST_MCP_OAUTH_INVALID_OPTIONS')
-    for (const name of Object.keys(wrong)) {
+    for (const name of Object.keys(invalid)) {
       assert.match(error.message, new RegExp(`\n  - jwtVerifier\\.${name}: .* is given, expected `))
     }
     return true
@@ -531,11 +539,11 @@ test('jwtVerifier names every invalid option [e.1 K-12]', () => {
 })
 
 test('jwtVerifier ignores errors of its logger [F-27]', async (t) => {
-  const lost = (): never => {
+  const failingSink = (): never => {
     throw new Error('ENOSPC')
   }
   const { issuer, verify } = await setUp(t, {
-    log: { debug: lost, info: lost, warn: lost, error: lost }
+    log: { debug: failingSink, info: failingSink, warn: failingSink, error: failingSink }
   })
   const token = await issuer.mint()
   issuer.fail.set('/jwks', 'reset')
@@ -544,7 +552,7 @@ test('jwtVerifier ignores errors of its logger [F-27]', async (t) => {
 
 test('jwtVerifier rejects an algorithm that is not listed although the key fits', async (t) => {
   const { issuer, verify } = await setUp(t, { algorithms: ['RS256'] })
-  await refused(verify, await issuer.mint())
+  await assertRejected(verify, await issuer.mint())
 })
 
 test('jwtVerifier with jwksUri sends no discovery request', async (t) => {

@@ -24,8 +24,8 @@ async function prmOf (mcpUrl: string): Promise<Record<string, unknown>> {
 }
 
 test('several issuers are published, and each is trusted for its own tokens only [PRM-10 PRM-02 J-08]', async (t) => {
-  const [one, two, stranger] = await Promise.all([startIssuer(), startIssuer(), startIssuer()])
-  for (const issuer of [one, two, stranger]) t.after(issuer.close)
+  const [one, two, foreign] = await Promise.all([startIssuer(), startIssuer(), startIssuer()])
+  for (const issuer of [one, two, foreign]) t.after(issuer.close)
   const opaque = await startIntrospection(t)
   const { mcpUrl } = await buildApp(t, {
     tokens: [
@@ -48,20 +48,20 @@ test('several issuers are published, and each is trusted for its own tokens only
       issuer.issuer
     )
   }
-  opaque.answer = { active: true, aud: mcpUrl, sub: 'opaque' }
+  opaque.response = { active: true, aud: mcpUrl, sub: 'opaque' }
   assert.equal((await callerIn(await call(mcpUrl, 'opaque')))['subject'], 'opaque')
   for (
     const forged of [
       await one.mint({ aud: mcpUrl }, { key: two.key }),
       await one.mint({ aud: mcpUrl, iss: two.issuer }),
-      await stranger.mint({ aud: mcpUrl })
+      await foreign.mint({ aud: mcpUrl })
     ]
   ) {
-    const refused = await call(mcpUrl, forged)
-    assert.equal(refused.status, 401)
-    assert.match(refused.headers.get('www-authenticate') ?? '', /error="invalid_token"/)
+    const rejected = await call(mcpUrl, forged)
+    assert.equal(rejected.status, 401)
+    assert.match(rejected.headers.get('www-authenticate') ?? '', /error="invalid_token"/)
   }
-  assert.equal(opaque.asked.length, 1, "nobody else's JWTs are shown to it")
+  assert.equal(opaque.requests.length, 1, "nobody else's JWTs are shown to it")
 })
 
 test('an unavailable issuer does not affect the tokens of another one [PRM-10 F-01]', async (t) => {
@@ -72,8 +72,8 @@ test('an unavailable issuer does not affect the tokens of another one [PRM-10 F-
     mcp: { server: whoami() }
   })
   one.fail.set('/jwks', 'error')
-  const away = await call(mcpUrl, await one.mint({ aud: mcpUrl }))
-  assert.deepEqual([away.status, away.headers.get('retry-after')], [503, '5'])
+  const unavailable = await call(mcpUrl, await one.mint({ aud: mcpUrl }))
+  assert.deepEqual([unavailable.status, unavailable.headers.get('retry-after')], [503, '5'])
   assert.equal((await call(mcpUrl, await two.mint({ aud: mcpUrl }))).status, 200)
 })
 
@@ -115,7 +115,7 @@ test('the debug log has the result of each verifier in order, and no token [RS-2
   const guarded = await startGuarded(t, {
     tokens: [apiKeys, jwtVerifier({ issuer: issuer.issuer })]
   }, { app })
-  const looks = () =>
+  const results = () =>
     lines.splice(0).map(line => JSON.parse(line)).filter(({ msg }) =>
       msg === 'A verifier checked an access token'
     ).map(({ verifier, outcome, reason, reqId }) => ({
@@ -127,23 +127,23 @@ test('the debug log has the result of each verifier in order, and no token [RS-2
   const unknown = { verifier: 'apiKeys', outcome: 'unknown', reason: undefined, reqId: 'string' }
   const token = await issuer.mint({ aud: guarded.mcpUrl })
   await guarded.call(token)
-  assert.deepEqual(looks(), [unknown, {
+  assert.deepEqual(results(), [unknown, {
     verifier: issuer.issuer,
     outcome: 'valid',
     reason: undefined,
     reqId: 'string'
   }])
   await guarded.call(`${token.slice(0, -4)}AAAA`)
-  assert.deepEqual(looks(), [unknown, {
+  assert.deepEqual(results(), [unknown, {
     verifier: issuer.issuer,
     outcome: 'invalid',
     reason: 'signature verification failed',
     reqId: 'string'
   }])
   await guarded.call('something else')
-  assert.deepEqual(looks(), [])
+  assert.deepEqual(results(), [])
   await guarded.call('opaque')
-  assert.deepEqual(looks(), [unknown, { ...unknown, verifier: issuer.issuer }])
+  assert.deepEqual(results(), [unknown, { ...unknown, verifier: issuer.issuer }])
   assert.doesNotMatch(lines.join(''), new RegExp(token.split('.')[2] ?? ''))
 })
 
@@ -162,15 +162,18 @@ test('the log, but not the response, has rejected audiences, issuers and origins
   const { mcpUrl, issuer } = await startGuarded(t, { allowedOrigins: ['https://app.example'] }, {
     app
   })
-  const answers = [
+  const rejections = [
     await call(mcpUrl, await issuer.mint({ aud: ['https://canary.example', 'b'] })),
     await call(mcpUrl, await issuer.mint({ aud: mcpUrl, iss: `${issuer.issuer}/` })),
     await call(mcpUrl, 'opaque'),
     await fetch(mcpUrl, { method: 'POST', headers: { origin: 'https://canary.example' } })
   ]
-  assert.deepEqual(answers.map(({ status }) => status), [401, 401, 401, 403])
-  for (const answer of answers) {
-    assert.doesNotMatch(await answer.text() + answer.headers.get('www-authenticate'), /canary/)
+  assert.deepEqual(rejections.map(({ status }) => status), [401, 401, 401, 403])
+  for (const rejection of rejections) {
+    assert.doesNotMatch(
+      await rejection.text() + rejection.headers.get('www-authenticate'),
+      /canary/
+    )
   }
   const reasons = lines.map(line => (JSON.parse(line) as { reason?: string }).reason ?? '').filter(
     reason => reason !== ''

@@ -12,7 +12,7 @@ import { mcpOAuth } from '../../../lib/index.ts'
 import { freePort, secret } from '../broker.ts'
 import { connectClient, headlessOAuth } from '../login.ts'
 
-interface Registered {
+interface Registration {
   client_id: string
   client_secret?: string
 }
@@ -68,9 +68,11 @@ async function call (token?: string): Promise<Response> {
   })
 }
 
-async function register (redirectUri: string): Promise<Registered> {
-  const context = JSON.parse(process.env['MCP_CONFORMANCE_CONTEXT'] ?? '{}') as Partial<Registered>
-  if (context.client_id !== undefined) return context as Registered
+async function register (redirectUri: string): Promise<Registration> {
+  const context = JSON.parse(process.env['MCP_CONFORMANCE_CONTEXT'] ?? '{}') as Partial<
+    Registration
+  >
+  if (context.client_id !== undefined) return context as Registration
   const methods = metadata?.token_endpoint_auth_methods_supported
   const body = JSON.stringify({
     client_name: 'Broker',
@@ -85,5 +87,5 @@ async function register (redirectUri: string): Promise<Registered> {
     headers: { 'content-type': 'application/json' },
     body
   })
-  return await response.json() as Registered
+  return await response.json() as Registration
 }

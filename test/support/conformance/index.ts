@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { inWords, servers, threeScores } from './scores.ts'
+import { formatScore, servers, threeScores } from './scores.ts'
 import { conformance } from './suite.ts'
 
 // npm run conformance takes about half a minute. It fails unless the scores with a token equal
@@ -19,7 +19,7 @@ if (run === null) process.exit(1)
 console.log('| revision | unguarded | guarded | without a token |\n| --- | --- | --- | --- |')
 for (const revision of Object.keys(servers)) {
   const { unguarded, guarded, anonymous } = await threeScores(program, run, revision)
-  console.log(`| ${[revision, ...[unguarded, guarded, anonymous].map(inWords)].join(' | ')} |`)
+  console.log(`| ${[revision, ...[unguarded, guarded, anonymous].map(formatScore)].join(' | ')} |`)
   if (
     isDeepStrictEqual(guarded, unguarded) && guarded.passed.length > 0 &&
     anonymous.passed.length === 0

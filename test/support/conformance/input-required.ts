@@ -24,8 +24,8 @@ const askConfirmation = inputRequired.elicit({
   message: 'Please confirm',
   requestedSchema: confirmation
 })
-const askModel = (question: string, maxTokens = 100) =>
-  inputRequired.createMessage({ messages: [user(text(question))], maxTokens })
+const askModel = (prompt: string, maxTokens = 100) =>
+  inputRequired.createMessage({ messages: [user(text(prompt))], maxTokens })
 
 /**
  * Adds tools and a prompt that require input of the client. `states` seals their state until then.
@@ -34,7 +34,7 @@ export function addInputTools (server: McpServer, states: RequestStateCodec): vo
   const add = (
     name: string,
     description: string,
-    answer: (
+    respond: (
       request: ServerContext['mcpReq'],
       ctx: ServerContext
     ) => Promise<string | ReturnType<typeof inputRequired>>
@@ -43,25 +43,25 @@ export function addInputTools (server: McpServer, states: RequestStateCodec): vo
       name,
       { description },
       async (ctx): Promise<CallToolResult | ReturnType<typeof inputRequired>> => {
-        const result = await answer(ctx.mcpReq, ctx)
+        const result = await respond(ctx.mcpReq, ctx)
         return typeof result === 'string' ? { content: [text(result)] } : result
       }
     )
   }
 
   add('test_input_required_result_elicitation', 'Asks for a name', async ({ inputResponses }) => {
-    const answer = acceptedContent(inputResponses, 'user_name', name)
-    return answer === undefined
+    const input = acceptedContent(inputResponses, 'user_name', name)
+    return input === undefined
       ? inputRequired({ inputRequests: { user_name: askName } })
-      : `Hello, ${answer.name}!`
+      : `Hello, ${input.name}!`
   })
 
   // The same tool, called by clients with and without the sampling capability.
   for (const tool of ['test_input_required_result_sampling', 'test_missing_capability']) {
     add(tool, 'Asks the language model', async ({ inputResponses }) => {
-      const answer = inputResponse(inputResponses, 'capital_question')
-      return answer.kind === 'sampling'
-        ? JSON.stringify(answer.result.content)
+      const input = inputResponse(inputResponses, 'capital_question')
+      return input.kind === 'sampling'
+        ? JSON.stringify(input.result.content)
         : inputRequired({
           inputRequests: { capital_question: askModel('What is the capital of France?') }
         })
@@ -69,9 +69,9 @@ export function addInputTools (server: McpServer, states: RequestStateCodec): vo
   }
 
   add('test_input_required_result_list_roots', 'Asks for the roots', async ({ inputResponses }) => {
-    const answer = inputResponse(inputResponses, 'client_roots')
-    return answer.kind === 'roots'
-      ? answer.roots.map(({ uri }) => uri).join()
+    const input = inputResponse(inputResponses, 'client_roots')
+    return input.kind === 'roots'
+      ? input.roots.map(({ uri }) => uri).join()
       : inputRequired({ inputRequests: { client_roots: inputRequired.listRoots() } })
   })
 
@@ -85,8 +85,8 @@ export function addInputTools (server: McpServer, states: RequestStateCodec): vo
       tool,
       'Asks for a confirmation, and knows later what for',
       async ({ inputResponses, requestState }, ctx) => {
-        const answer = acceptedContent(inputResponses, 'confirm', confirmation)
-        if (answer !== undefined && requestState() === tool) return 'state-ok'
+        const input = acceptedContent(inputResponses, 'confirm', confirmation)
+        if (input !== undefined && requestState() === tool) return 'state-ok'
         return inputRequired({
           inputRequests: { confirm: askConfirmation },
           requestState: await states.mint(tool, ctx)
@@ -99,12 +99,12 @@ export function addInputTools (server: McpServer, states: RequestStateCodec): vo
     'test_input_required_result_multiple_inputs',
     'Asks for several things at once',
     async ({ inputResponses }, ctx) => {
-      const answer = acceptedContent(inputResponses, 'user_name', name)
+      const input = acceptedContent(inputResponses, 'user_name', name)
       const greeting = inputResponse(inputResponses, 'greeting')
       const roots = inputResponse(inputResponses, 'client_roots')
       if (
-        answer !== undefined && greeting.kind === 'sampling' && roots.kind === 'roots'
-      ) { return `${answer.name}, ${roots.roots.length}` }
+        input !== undefined && greeting.kind === 'sampling' && roots.kind === 'roots'
+      ) { return `${input.name}, ${roots.roots.length}` }
       return inputRequired({
         inputRequests: {
           user_name: askName,
@@ -120,12 +120,12 @@ export function addInputTools (server: McpServer, states: RequestStateCodec): vo
     'test_input_required_result_multi_round',
     'Asks one thing after the other',
     async ({ inputResponses, requestState }, ctx) => {
-      const known = name.safeParse(requestState()).data
+      const state = name.safeParse(requestState()).data
       const colored = acceptedContent(inputResponses, 'step2', color)
       if (
-        known !== undefined && colored !== undefined
-      ) { return `${known.name} likes ${colored.color}` }
-      const named = known ?? acceptedContent(inputResponses, 'step1', name)
+        state !== undefined && colored !== undefined
+      ) { return `${state.name} likes ${colored.color}` }
+      const named = state ?? acceptedContent(inputResponses, 'step1', name)
       const [step, message, requestedSchema] = named === undefined
         ? ['step1', 'Step 1: What is your name?', name] as const
         : ['step2', 'Step 2: What is your favorite color?', color] as const
@@ -162,8 +162,8 @@ export function addInputTools (server: McpServer, states: RequestStateCodec): vo
   server.registerPrompt('test_input_required_result_prompt', {
     description: 'Asks for its context'
   }, ({ mcpReq }) => {
-    const answer = acceptedContent(mcpReq.inputResponses, 'user_context', context)
-    if (answer !== undefined) return { messages: [user(text(`Context: ${answer.context}`))] }
+    const input = acceptedContent(mcpReq.inputResponses, 'user_context', context)
+    if (input !== undefined) return { messages: [user(text(`Context: ${input.context}`))] }
     return inputRequired({
       inputRequests: {
         user_context: inputRequired.elicit({

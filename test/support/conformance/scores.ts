@@ -37,12 +37,12 @@ export async function score (run: Conformance, url: string, revision: string): P
     [...output.matchAll(/^ {2}[✓✗] (\S+) \([a-z-]+\)$/gm)].map(([, name]) => name)
   )
   const scenarios = [...output.matchAll(/^[✓✗] (\S+): (\d+) passed, (\d+) failed$/gm)]
-  const counted = scenarios.filter(([, name]) => !uncounted.has(name))
+  const relevant = scenarios.filter(([, name]) => !uncounted.has(name))
   return {
-    passed: counted.filter(([, , succeeded, failed]) => succeeded !== '0' && failed === '0').map((
+    passed: relevant.filter(([, , succeeded, failed]) => succeeded !== '0' && failed === '0').map((
       [, name = '']
     ) => name),
-    total: counted.length,
+    total: relevant.length,
     lines: scenarios.map(([line]) => line)
   }
 }
@@ -77,6 +77,6 @@ export async function threeScores (
 }
 
 /** A score in words. */
-export function inWords ({ passed, total }: Score): string {
+export function formatScore ({ passed, total }: Score): string {
   return `${passed.length} of ${total}`
 }

@@ -20,7 +20,7 @@ export function sessionHandler (): FetchHandler {
   const sessions = new Map<string, WebStandardStreamableHTTPServerTransport>()
   const key = (caller: McpAuth | undefined, id: string) => `${caller?.subject}:${id}`
 
-  async function begin (
+  async function startSession (
     caller: McpAuth | undefined
   ): Promise<WebStandardStreamableHTTPServerTransport> {
     const transport = new WebStandardStreamableHTTPServerTransport({
@@ -40,7 +40,7 @@ export function sessionHandler (): FetchHandler {
     async fetch (request, options) {
       const id = request.headers.get('mcp-session-id')
       const transport = id === null
-        ? await begin(options.authInfo)
+        ? await startSession(options.authInfo)
         : sessions.get(key(options.authInfo, id))
       if (transport === undefined) {
         return Response.json({

@@ -22,7 +22,7 @@ export function statelessHandler (): FetchHandler {
     key: randomBytes(32),
     bind: ({ http }) => http?.authInfo?.clientId ?? ''
   })
-  const changing = { tool: false, prompt: false }
+  const added = { tool: false, prompt: false }
 
   const handler: McpHttpHandler = createMcpHandler(() => {
     const server = new McpServer({ name: 'conformance', version: '1.0.0' }, {
@@ -64,14 +64,14 @@ export function statelessHandler (): FetchHandler {
 
   /** A tool and a prompt that are added and removed, and the tools that do so. */
   function addChangingParts (server: McpServer): void {
-    if (changing.tool) {
+    if (added.tool) {
       server.registerTool(
         'test_passing_tool',
         { description: 'Is not always there' },
         () => ({ content: [] })
       )
     }
-    if (changing.prompt) {
+    if (added.prompt) {
       server.registerPrompt(
         'test_passing_prompt',
         { description: 'Is not always there' },
@@ -82,7 +82,7 @@ export function statelessHandler (): FetchHandler {
       'test_trigger_tool_change',
       { description: 'Changes the list of tools' },
       () => {
-        changing.tool = !changing.tool
+        added.tool = !added.tool
         handler.notify.toolsChanged()
         return { content: [text('Changed.')] }
       }
@@ -90,7 +90,7 @@ export function statelessHandler (): FetchHandler {
     server.registerTool('test_trigger_prompt_change', {
       description: 'Changes the list of prompts'
     }, () => {
-      changing.prompt = !changing.prompt
+      added.prompt = !added.prompt
       handler.notify.promptsChanged()
       return { content: [text('Changed.')] }
     })
