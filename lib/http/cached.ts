@@ -30,14 +30,11 @@ export function cached<T extends object> (
   let retryAt = -Infinity
   let loading: Promise<T> | undefined
 
-  function attempt (): Promise<T> {
-    loading ??= settle().finally(() => {
-      loading = undefined
-    })
-    return loading
-  }
+  const attempt = () => (loading ??= settle().finally(() => {
+    loading = undefined
+  }))
 
-  async function settle (): Promise<T> {
+  async function settle () {
     try {
       value = await load()
       loadedAt = now()

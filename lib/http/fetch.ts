@@ -56,31 +56,33 @@ export async function boundedFetch (
   url: string,
   { method = 'GET', headers, body = null, timeout = requestTimeoutMs }: FetchOptions = {}
 ): Promise<FetchResponse> {
+  const send = (signal: AbortSignal) =>
+    sendRequest(url, {
+      method,
+      headers: { ...requestHeaders, ...headers, 'accept-encoding': 'identity' },
+      body,
+      dispatcher: agent,
+      signal
+    })
+  const error = () => failure('providerTimeout', `no response in ${timeout} ms`)
   try {
-    return await withTimeout(
-      async (signal) => {
-        const response = await request(url, {
-          method,
-          headers: { ...requestHeaders, ...headers, 'accept-encoding': 'identity' },
-          body,
-          dispatcher: agent,
-          signal
-        })
-        const encoding = response.headers['content-encoding'] ?? 'identity'
-        if (encoding !== 'identity') discard(response.body, 'the response is compressed')
-        return {
-          status: response.statusCode,
-          headers: response.headers,
-          text: new TextDecoder().decode(await readBody(response.body))
-        }
-      },
-      timeout,
-      () => failure('providerTimeout', `no response in ${timeout} ms`)
-    )
+    return await withTimeout(send, timeout, error)
   } catch (cause) {
     if (cause instanceof McpOAuthError) throw cause
     throw new McpOAuthError('providerUnavailable', { cause })
   }
+}
+
+/** Sends a request and reads the whole response. */
+export async function sendRequest (
+  url: string,
+  options: Parameters<typeof request>[1],
+  decoder = new TextDecoder()
+): Promise<FetchResponse> {
+  const { statusCode: status, headers, body } = await request(url, options)
+  const encoding = headers['content-encoding'] ?? 'identity'
+  if (encoding !== 'identity') discard(body, 'the response is compressed')
+  return { status, headers, text: decoder.decode(await readBody(body)) }
 }
 
 /**

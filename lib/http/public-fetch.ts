@@ -11,7 +11,7 @@ import {
   maxQueuedDocumentRequests,
   requestTimeoutMs
 } from '../limits.ts'
-import { requestHeaders, type FetchResponse } from './fetch.ts'
+import { requestHeaders, sendRequest, type FetchResponse } from './fetch.ts'
 import { createLimiter, withTimeout } from './operations.ts'
 
 /** Requests a document from a URL that anyone may have chosen. */
@@ -37,8 +37,8 @@ export function createPublicFetch (
 ): PublicFetch {
   const limited = createLimiter(maxDocumentRequests, maxQueuedDocumentRequests)
 
-  async function get (url: string, signal: AbortSignal): Promise<FetchResponse> {
-    const { protocol, origin, hostname, pathname, search } = new URL(url)
+  async function get (url: string, signal: AbortSignal) {
+    const { protocol, origin, hostname } = new URL(url)
     if (protocol !== 'https:' && !allowPrivate) throw new Error('the URL is not https')
     const literal = hostname.replace(/^\[|\]$/g, '')
     const resolved = isIP(literal) === 0 ? await resolve(hostname) : [literal]
@@ -59,21 +59,12 @@ export function createPublicFetch (
       }
     })
     try {
-      const response = await client.request({
-        method: 'GET',
-        path: pathname + search,
-        headers: requestHeaders,
-        signal
-      })
-      const bytes = await response.body.bytes()
-      if ((response.headers['content-encoding'] ?? 'identity') !== 'identity') {
-        throw new Error('the response is compressed')
-      }
-      return {
-        status: response.statusCode,
-        headers: response.headers,
-        text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-      }
+      const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+      return await sendRequest(
+        url,
+        { dispatcher: client, headers: requestHeaders, signal },
+        decoder
+      )
     } finally {
       client.destroy().catch(() => {})
     }

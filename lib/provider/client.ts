@@ -18,9 +18,9 @@ export function lazyOpenIdClient (
   clientId: string,
   authenticate: (metadata: ProviderMetadata) => oidc.ClientAuth | Promise<oidc.ClientAuth>
 ): () => Promise<oidc.Configuration> {
-  let current: { metadata: ProviderMetadata, client: Promise<oidc.Configuration> } | undefined
+  let current: { metadata: ProviderMetadata, client: ReturnType<typeof create> } | undefined
 
-  async function create (metadata: ProviderMetadata): Promise<oidc.Configuration> {
+  async function create (metadata: ProviderMetadata) {
     const server = metadata as unknown as oidc.ServerMetadata
     const client = new oidc.Configuration(server, clientId, {}, await authenticate(metadata))
     // parseProviderMetadata() accepts plain http for issuers on loopback only.
@@ -62,10 +62,9 @@ const fetchBounded: oidc.CustomFetch = async (url, { method, headers: sent, body
     headers: sent,
     body: body == null ? null : String(body)
   })
-  const type = headers['content-type']
   return new Response([204, 205, 304].includes(status) ? null : text, {
     status,
-    headers: type === undefined ? {} : { 'content-type': String(type) }
+    headers: { 'content-type': String(headers['content-type'] ?? '') }
   })
 }
 

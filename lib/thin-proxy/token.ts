@@ -12,10 +12,9 @@ import { basicCredentials, parseClientAuthentication } from '../oauth/client-aut
 import {
   parseTokenRequest,
   userGrantParsers,
-  type AuthorizationCodeRequest,
-  type RefreshTokenRequest
+  type AuthorizationCodeRequest
 } from '../oauth/token-request.ts'
-import { parseTokenResponse } from '../oauth/token-response.ts'
+import { parseTokenResponse, type ProviderTokenResponse } from '../oauth/token-response.ts'
 import { hash } from '../util/hash.ts'
 import type { ThinProxy } from './proxy.ts'
 
@@ -53,6 +52,8 @@ export const tokenEndpoint: Endpoint<ThinProxy> = {
     proxy.limitTokenRequests(() => handleTokenRequest(proxy, request, reply))
 }
 
+type Parameters = Record<string, string | undefined>
+
 async function handleTokenRequest (
   proxy: ThinProxy,
   request: FastifyRequest,
@@ -68,9 +69,15 @@ async function handleTokenRequest (
   // Sealed refresh tokens belong to one client. Otherwise anybody could redeem any refresh token of
   // our application through us, with our secret.
   const owner = hash(clientId)
-  const tokens = await (grant.grantType === 'authorization_code'
-    ? redeemCode(proxy, reply, clientId, grant)
-    : refresh(proxy, reply, owner, grant, now))
+  const ask = (parameters: Parameters) => askProvider(proxy, reply, grant, parameters)
+  let tokens: ProviderTokenResponse
+  if (grant.grantType === 'authorization_code') {
+    tokens = await redeemCode(proxy, clientId, grant, ask)
+  } else {
+    const sealed = await proxy.sealer.open('refresh', grant.refreshToken, now)
+    if (sealed?.['c'] !== owner) throw new McpOAuthError('invalidGrant')
+    tokens = await ask({ refresh_token: sealed['t'] as string, scope: grant.scopes?.join(' ') })
+  }
   if (tokens.refresh_token !== undefined) {
     const payload = { t: tokens.refresh_token, c: owner }
     tokens.refresh_token = await proxy.sealer.seal('refresh', payload, wrappedRefreshSeconds, now)
@@ -82,16 +89,14 @@ async function handleTokenRequest (
 /** Lets each code pass once, and only if its login began at our authorization endpoint. */
 async function redeemCode (
   proxy: ThinProxy,
-  reply: FastifyReply,
   clientId: string,
-  grant: AuthorizationCodeRequest
+  { code, codeVerifier, redirectUri }: AuthorizationCodeRequest,
+  ask: (parameters: Parameters) => Promise<ProviderTokenResponse>
 ) {
-  const { code, codeVerifier, redirectUri } = grant
   const record = proxy.loginRecord(clientId, hash(codeVerifier))
   if (!await record.consume(redirectUri)) throw new McpOAuthError('invalidGrant')
   try {
-    const parameters = { code, redirect_uri: redirectUri, code_verifier: codeVerifier }
-    return await askProvider(proxy, reply, grant, parameters)
+    return await ask({ code, redirect_uri: redirectUri, code_verifier: codeVerifier })
   } catch (error) {
     // Not the fault of the code: a retry may succeed.
     if (!(error instanceof McpOAuthError) || error.statusCode >= 500) await record.release()
@@ -99,25 +104,12 @@ async function redeemCode (
   }
 }
 
-async function refresh (
-  proxy: ThinProxy,
-  reply: FastifyReply,
-  owner: string,
-  grant: RefreshTokenRequest,
-  now: number
-) {
-  const sealed = await proxy.sealer.open('refresh', grant.refreshToken, now)
-  if (sealed?.['c'] !== owner) throw new McpOAuthError('invalidGrant')
-  const parameters = { refresh_token: sealed['t'] as string, scope: grant.scopes?.join(' ') }
-  return askProvider(proxy, reply, grant, parameters)
-}
-
 /** The provider receives nothing but these parameters and our credentials. */
 async function askProvider (
   { clientId, urls, config, providerMetadata }: ThinProxy,
   reply: FastifyReply,
-  { grantType, resource }: AuthorizationCodeRequest | RefreshTokenRequest,
-  parameters: Record<string, string | undefined>
+  { grantType, resource }: { grantType: string, resource: string | undefined },
+  parameters: Parameters
 ) {
   const { clientSecret, audience } = config.provider
   const metadata = await providerMetadata()
