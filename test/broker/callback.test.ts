@@ -319,6 +319,9 @@ for (
     'token type mac': ({ tokenOverrides }) => {
       tokenOverrides['token_type'] = 'mac'
     },
+    'token type list': ({ tokenOverrides }) => {
+      tokenOverrides['token_type'] = ['Bearer']
+    },
     'token type dpop': ({ tokenOverrides }) => {
       tokenOverrides['token_type'] = 'DPoP'
     },

@@ -522,6 +522,12 @@ const responses: Array<
     respondWith(200, { ...providerTokens, token_type: 'DPoP' }) as never
   ],
   [
+    'a list of token types',
+    502,
+    'temporarily_unavailable',
+    respondWith(200, { ...providerTokens, token_type: ['bearer'] }) as never
+  ],
+  [
     '10 MB',
     502,
     'temporarily_unavailable',
