@@ -9,9 +9,8 @@ import { isPlainObject } from '../util/json.ts'
 import type { TokenContext } from './tokens.ts'
 
 /** Claims that decide whether a token is accepted: a hook cannot set them. */
-const reservedClaims = new Set(
+const reservedClaims =
   'iss sub aud client_id scope scp scopes iat exp nbf jti gid upt cnf __proto__'.split(' ')
-)
 
 /**
  * Runs the operator's hook. Without one, a user gets the scopes that he or she agreed to.
@@ -36,7 +35,7 @@ export async function authorizeUser (
   return {
     scopes: agreed.filter(scope => scopes.includes(scope)),
     claims: Object.fromEntries(
-      Object.entries(claims).filter(([name]) => !reservedClaims.has(name))
+      Object.entries(claims).filter(([name]) => !reservedClaims.includes(name))
     )
   }
 }

@@ -1,8 +1,13 @@
 /** Which client sent a request to the token or revocation endpoint? */
 
 import type { FastifyRequest } from 'fastify'
-import { createLocalJWKSet, errors, jwtVerify } from 'jose'
-import type { JSONWebKeySet, JWTVerifyOptions } from 'jose'
+import {
+  createLocalJWKSet,
+  errors,
+  jwtVerify,
+  type JSONWebKeySet,
+  type JWTVerifyOptions
+} from 'jose'
 import { failure, McpOAuthError } from '../errors.ts'
 import { assertionSkewSeconds } from '../limits.ts'
 import {

@@ -73,7 +73,7 @@ export async function handleAuthorizationRequest (
     // Anyone can register any https URL, unless the operator lists them: a redirect would make us
     // an open redirector (RFC 9700 §4.11.2).
     const isListed = endpoint.config.allowedRedirectUris !== null
-    if (redirectUri && location && (isListed || isLoopbackRedirect(redirectUri))) {
+    if (location && (isListed || isLoopbackRedirect(location))) {
       logRefusal(request, error)
       return reply.redirect(location, 302)
     }

@@ -48,10 +48,14 @@ export function createClientDocuments (
     const delayedNull = sleep(minFailureMs, null)
     let fetched = false
     try {
-      const response = await fetch(id)
-      fetched = response.status < 500
-      const client = { id, ...parseClientDocument(jsonTextOf(response), id, redirectPolicy()) }
-      const seconds = freshSecondsOf(response.headers)
+      const { status, headers, text } = await fetch(id)
+      fetched = status < 500
+      if (status !== 200) throw failure('invalidClient', `responded with status ${status}`)
+      if (!jsonType.test(joined(headers['content-type']))) {
+        throw failure('invalidClient', 'the content type is not JSON')
+      }
+      const client = { id, ...parseClientDocument(text, id, redirectPolicy()) }
+      const seconds = freshSecondsOf(headers)
       if (seconds > 0) clients.set(id, { client, until: now() + seconds })
       return client
     } catch (error) {
@@ -75,7 +79,7 @@ export function createClientDocuments (
       const client = await withTimeout(
         () => documents.find(id),
         documentRecheckMs,
-        () => new Error('The client metadata document took too long')
+        () => new Error('timeout')
       ).catch(() => undefined)
       return client === null && failures.get(id)?.fetched === true
     },
@@ -97,12 +101,7 @@ export function createClientDocuments (
   return documents
 }
 
-function jsonTextOf ({ status, headers, text }: FetchResponse) {
-  const isJson = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(joined(headers['content-type']))
-  if (status === 200 && isJson) return text
-  const reason = status === 200 ? 'the content type is not JSON' : `responded with status ${status}`
-  throw failure('invalidClient', reason)
-}
+const jsonType = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i
 
 /**
  * Seconds for which a response may be reused (RFC 9111 §4.2.1, as a shared cache). Malformed

@@ -21,11 +21,6 @@ interface Slot {
   bare?: Document
 }
 
-const names: WellKnownName[] = [
-  'oauth-protected-resource',
-  'oauth-authorization-server',
-  'openid-configuration'
-]
 const kSlots = Symbol('fastify-mcp-oauth.well-known')
 
 /**
@@ -78,6 +73,11 @@ function slotsOf (root: FastifyInstance): (path: string) => Slot {
   if (!root.hasDecorator(kSlots)) {
     root.decorate(kSlots, new Map())
     // In JSON, even where the app serves a page for unknown paths (M-01).
+    const names = [
+      'oauth-protected-resource',
+      'oauth-authorization-server',
+      'openid-configuration'
+    ] as const
     for (const name of names) addRoutes(root, `${insertWellKnown(name, '')}/*`, notFound)
   }
   const slots = root.getDecorator<Map<string, Slot>>(kSlots)

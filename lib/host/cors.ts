@@ -6,10 +6,10 @@ import { isolatedRoute } from './isolate.ts'
 import { replyWithError } from './replies.ts'
 
 /** Headers of every response that web pages of any origin may read. */
-export const corsHeaders = Object.freeze({
+export const corsHeaders = {
   'access-control-allow-origin': '*',
   'access-control-expose-headers': 'WWW-Authenticate, DPoP-Nonce, Retry-After'
-})
+}
 
 /**
  * Replies to the other methods of a URL: 405 (RFC 9110 §15.5.6), and 204 to preflights if web pages
@@ -43,13 +43,18 @@ export function replyToOtherMethods (
  * @param headers further headers of the reply, such as the allowed origin
  */
 export function preflightHandler (methods: readonly string[], headers: object = {}) {
-  return async (request: FastifyRequest, reply: FastifyReply) =>
-    reply.code(204).headers({
+  return async (request: FastifyRequest, reply: FastifyReply) => {
+    const requested = request.headers['access-control-request-headers'] ?? ''
+    return reply.code(204).headers({
       ...headers,
       'access-control-allow-methods': methods.join(', '),
-      'access-control-allow-headers': allowedHeaders(request),
+      // Well-formed names of any kind: a list would need the names of all Mcp-Param-* headers.
+      'access-control-allow-headers': /^[\w, -]{1,1000}$/.test(requested)
+        ? requested
+        : 'authorization, content-type, mcp-protocol-version',
       'access-control-max-age': String(preflightMaxAgeSeconds)
     }).send()
+  }
 }
 
 /**
@@ -63,15 +68,4 @@ export function allowAnyOrigin (scope: FastifyInstance): void {
   scope.setErrorHandler((thrown: Error, request, reply) => {
     replyWithError(thrown, request, reply.headers(corsHeaders))
   })
-}
-
-/**
- * Returns the header names that a preflight requests, if they are well-formed. A fixed list is not
- * possible: it would need the names of all Mcp-Param-* headers.
- */
-function allowedHeaders (request: FastifyRequest) {
-  const names = request.headers['access-control-request-headers']
-  return typeof names === 'string' && /^[\w, -]{1,1000}$/.test(names)
-    ? names
-    : 'authorization, content-type, mcp-protocol-version'
 }

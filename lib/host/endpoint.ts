@@ -16,7 +16,7 @@ export interface Endpoint<Server> {
   name: string
   methods: ReadonlyArray<'GET' | 'HEAD' | 'POST'>
   /** Whether pages of any origin may read responses: only without credentials of the browser. */
-  anyOrigin: boolean
+  anyOrigin?: boolean
   /** Member of the metadata document that holds the URL (RFC 8414 §2). */
   metadata?: `${string}_endpoint` | 'jwks_uri'
   /** Whether MCP 2025-03-26 clients look for it at `/{name}` when they find no metadata. */
@@ -72,7 +72,7 @@ function serve<Server> (
   endpoint: Endpoint<Server>,
   url: string
 ) {
-  const { methods, anyOrigin, body, bodyLimit = maxOAuthBodyBytes, errorHandler } = endpoint
+  const { methods, anyOrigin = false, body, bodyLimit = maxOAuthBodyBytes, errorHandler } = endpoint
   scope.register(async (scope) => {
     if (body !== undefined) acceptBody(scope, body)
     if (anyOrigin) allowAnyOrigin(scope)

@@ -40,32 +40,28 @@ export function isolatedScope (
   addRoutes: (scope: FastifyInstance) => void
 ): void {
   instance.register(async (scope) => {
-    isolate(scope)
+    scope.removeAllContentTypeParsers()
+    scope.setValidatorCompiler(({ schema }) => (value) =>
+      problemsOf(schema as never, value).length === 0
+        ? { value }
+        : { error: new Error('the value does not match the schema') }
+    )
+    scope.setSerializerCompiler(() => JSON.stringify)
+    scope.setErrorHandler(replyWithError)
+    scope.addHook('onRoute', (route) => {
+      route.schema = { ...route.schema, hide: true }
+    })
+    scope.addHook('onRequest', async (_request, reply) => {
+      reply.headers(securityHeaders)
+    })
+    // A connection that is kept alive would delay app.close() by more than a minute.
+    let closing = false
+    scope.addHook('preClose', async () => {
+      closing = true
+    })
+    scope.addHook('onSend', async (_request, reply) => {
+      if (closing) reply.header('connection', 'close')
+    })
     addRoutes(scope)
   }, { prefix: prefix.slice(instance.prefix.replace(/\/+$/, '').length), logSerializers })
-}
-
-function isolate (scope: FastifyInstance) {
-  scope.removeAllContentTypeParsers()
-  scope.setValidatorCompiler(({ schema }) => (value) =>
-    problemsOf(schema as never, value).length === 0
-      ? { value }
-      : { error: new Error('the value does not match the schema') }
-  )
-  scope.setSerializerCompiler(() => JSON.stringify)
-  scope.setErrorHandler(replyWithError)
-  scope.addHook('onRoute', (route) => {
-    route.schema = { ...route.schema, hide: true }
-  })
-  scope.addHook('onRequest', async (_request, reply) => {
-    reply.headers(securityHeaders)
-  })
-  // A connection that is kept alive would delay app.close() by more than a minute.
-  let closing = false
-  scope.addHook('preClose', async () => {
-    closing = true
-  })
-  scope.addHook('onSend', async (_request, reply) => {
-    if (closing) reply.header('connection', 'close')
-  })
 }

@@ -10,12 +10,12 @@ import { McpOAuthError, type ErrorKind } from '../errors.ts'
 import type { Log } from '../types.ts'
 
 /** Headers of all our responses, including those to requests that a hook of the host rejected. */
-export const securityHeaders = Object.freeze({
+export const securityHeaders = {
   'cache-control': 'no-store',
   pragma: 'no-cache',
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer'
-})
+}
 
 /**
  * Serializers of our log lines. A query contains states, codes and, by mistake, tokens; an error of
@@ -120,7 +120,7 @@ export function logRefusal (
  * Errors that hooks of the host throw: clients must be able to retry after a rate limit (429) and
  * overload protection (503).
  */
-const kindsByStatus: Readonly<Record<number, ErrorKind>> = {
+const kindsByStatus: Record<number, ErrorKind> = {
   403: 'insufficientScope',
   404: 'notFound',
   429: 'tooManyRequests',

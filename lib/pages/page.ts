@@ -15,12 +15,12 @@ export type PageEndpoint = keyof typeof messages.errors
  * browsers apply it to all redirects that follow a form.
  */
 export function pageHeadersFor (styleSource: string) {
-  return Object.freeze({
+  return {
     'content-security-policy':
       `default-src 'none'; style-src '${styleSource}'; base-uri 'none'; frame-ancestors 'none'`,
     'x-frame-options': 'DENY',
     'content-type': 'text/html; charset=utf-8'
-  })
+  }
 }
 
 /** Headers of the pages with our own {@link style}. */
@@ -46,7 +46,7 @@ export function replyWithErrorPage (
 ): FastifyReply {
   prepareErrorReply(request, reply, error, status).headers(pageHeaders)
   // Browsers list text/html first, programs JSON or anything.
-  const [preferred] = /text\/html|application\/json/.exec(request.headers.accept ?? '') ?? []
+  const preferred = /text\/html|application\/json/.exec(request.headers.accept ?? '')?.[0]
   if (preferred !== 'text/html') return sendJson(reply, error)
   return reply.send(htmlPage(
     messages.errors[endpoint],

@@ -13,7 +13,6 @@ import type { ThinProxy } from './proxy.ts'
 export const authorizeEndpoint: Endpoint<ThinProxy> = {
   name: 'authorize',
   methods: ['GET'],
-  anyOrigin: false,
   metadata: 'authorization_endpoint',
   errorHandler: pageErrorHandler('authorize'),
   handle: (proxy, request, reply) =>

@@ -50,7 +50,7 @@ test('docs/routes.md has the path and the methods of every endpoint', async (t) 
 
 test('an endpoint refuses other methods, and answers preflights if pages of any origin may use it', async (t) => {
   const flow = await startFlow(t, { options: { legacyEndpoints } })
-  for (const { name, methods, anyOrigin, legacy } of endpoints) {
+  for (const { name, methods, anyOrigin = false, legacy } of endpoints) {
     for (const path of [`/oauth/${name}`, ...(legacy ? [`/${name}`] : [])]) {
       await t.test(path, async () => {
         const put = await flow.send(path, { method: 'PUT' })

@@ -24,7 +24,6 @@ export type ConsentRequest = ReturnType<typeof consentRequest>
 export const authorizeEndpoint: Endpoint<Broker> = {
   name: 'authorize',
   methods: ['GET'],
-  anyOrigin: false,
   metadata: 'authorization_endpoint',
   legacy: true,
   errorHandler: pageErrorHandler('authorize'),

@@ -1,5 +1,4 @@
 /** Which response does the client get when the browser returns from the provider? */
-import type { FastifyRequest } from 'fastify'
 import { errorLocation } from '../../clients/authorize.ts'
 import { McpOAuthError, type ErrorKind } from '../../errors.ts'
 import { queryOf, type Endpoint } from '../../host/endpoint.ts'
@@ -29,7 +28,6 @@ const errors = new Map<string, ErrorKind>([
 export const callbackEndpoint: Endpoint<Broker> = {
   name: 'callback',
   methods: ['GET'],
-  anyOrigin: false,
   errorHandler: pageErrorHandler('callback'),
   async handle (broker, request, reply) {
     const params = parameters(queryOf(request))
@@ -39,7 +37,16 @@ export const callbackEndpoint: Endpoint<Broker> = {
     const error = single(params, 'error')
     const isOneOfBoth = (upstreamCode === undefined) !== (error === undefined)
     if (!isOneOfBoth || (upstreamCode ?? '').length > maxProviderCodeChars) throw invalidRequest()
-    const login = await openLogin(broker, request, state, now)
+    if (!broker.states.verify(state, now)) {
+      throw invalidRequest('This sign-in has expired, or was not started here.')
+    }
+    const sealed = broker.cookies().login(request.headers.cookie, state) ?? ''
+    const login = await broker.sealer.open('transaction', sealed, now) as LoginContent | null
+    if (login?.upstreamState !== state) {
+      throw new McpOAuthError('accessDenied', {
+        description: 'This sign-in was started in another browser.'
+      })
+    }
     const { redirectUri, state: clientState, upstreamState, ...approved } = login
     if (!await broker.provider.isFromProvider(params.get('iss') ?? [])) {
       throw invalidRequest('The response does not come from the expected provider.')
@@ -63,23 +70,4 @@ export const callbackEndpoint: Endpoint<Broker> = {
     const code = await broker.sealer.seal('code', content, codeSeconds, now)
     return reply.redirect(appendQuery(redirectUri, { code, state: clientState, iss }), 302)
   }
-}
-
-async function openLogin (
-  broker: Broker,
-  request: FastifyRequest,
-  state: string,
-  now: number
-) {
-  if (!broker.states.verify(state, now)) {
-    throw invalidRequest('This sign-in has expired, or was not started here.')
-  }
-  const sealed = broker.cookies().login(request.headers.cookie, state) ?? ''
-  const login = await broker.sealer.open('transaction', sealed, now) as LoginContent | null
-  if (login?.upstreamState !== state) {
-    throw new McpOAuthError('accessDenied', {
-      description: 'This sign-in was started in another browser.'
-    })
-  }
-  return login
 }

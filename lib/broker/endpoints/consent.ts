@@ -1,5 +1,4 @@
 /** Where does the browser go after the user's decision? */
-import type { FastifyRequest } from 'fastify'
 import { errorLocation } from '../../clients/authorize.ts'
 import { McpOAuthError } from '../../errors.ts'
 import { formOf, type Endpoint } from '../../host/endpoint.ts'
@@ -27,7 +26,6 @@ export interface LoginContent extends ApprovedRequest {
 export const consentEndpoint: Endpoint<Broker> = {
   name: 'consent',
   methods: ['POST'],
-  anyOrigin: false,
   body: 'form',
   bodyLimit: maxConsentFormBytes,
   errorHandler: pageErrorHandler('consent'),
@@ -39,9 +37,14 @@ export const consentEndpoint: Endpoint<Broker> = {
     const content = await sealer.open('request', sealed, now) as ConsentRequest | null
     if (content === null) throw invalidRequest('This page has expired.')
     const { id, browser, prompt, offline = false, ...approved } = content
+    const { cookie, origin = 'null', 'sec-fetch-site': site = 'same-origin' } = request.headers
     const cookies = broker.cookies()
-    const csrf = cookies.csrf(request.headers.cookie)
-    if (csrf === null || hash(csrf) !== browser || !isSameOrigin(broker, request)) {
+    const csrf = cookies.csrf(cookie)
+    // As far as the browser tells: without a referrer the origin of our own page can be `null`.
+    // Browsers that send neither header still need the cookie.
+    const isSameOrigin = site === 'same-origin' &&
+      ['null', new URL(broker.urls().base).origin].includes(origin)
+    if (csrf === null || hash(csrf) !== browser || !isSameOrigin) {
       throw new McpOAuthError('accessDenied', {
         description: 'This page was not opened in this browser.'
       })
@@ -66,18 +69,7 @@ export const consentEndpoint: Endpoint<Broker> = {
     await consume()
     const login: LoginContent = { ...approved, upstreamState, secrets }
     const value = await sealer.seal('transaction', login, loginSeconds, now)
-    reply.header('set-cookie', cookies.setLogin(request.headers.cookie, upstreamState, value))
+    reply.header('set-cookie', cookies.setLogin(cookie, upstreamState, value))
     return reply.redirect(location, 303)
   }
-}
-
-/**
- * Whether the form comes from our page, as far as the browser tells: without a referrer the origin
- * of our own page can be `null`. Browsers that send neither header still need the cookie.
- */
-function isSameOrigin (
-  { urls }: Broker,
-  { headers: { origin = 'null', 'sec-fetch-site': fetchSite = 'same-origin' } }: FastifyRequest
-) {
-  return fetchSite === 'same-origin' && ['null', new URL(urls().base).origin].includes(origin)
 }

@@ -109,14 +109,20 @@ async function refreshLocked (refresh: Refresh) {
  * new one is kept for the next request: a temporary fault must not sign users out.
  */
 async function renew (refresh: Refresh) {
-  const { broker: { revocation }, token: { id, grant, upstream }, now } = refresh
+  const { broker: { provider, revocation }, token: { id, grant, upstream }, now } = refresh
   const kept = await recall(refresh, 'rotated')
+  const { refresh: current, access = '' } = { ...upstream, ...kept }
   let rotated: string | undefined
   try {
-    const tokens = await refreshAtProvider(refresh, kept ?? upstream, token => {
-      rotated = token
-    })
-    return await issueNext(refresh, tokens)
+    const tokens = current === undefined
+      ? await provider.recheck?.(access)
+      : await provider.refresh(current, token => {
+        rotated = token
+      })
+    if (tokens === undefined) throw new McpOAuthError('invalidGrant')
+    // A provider that does not rotate sends none: the previous one stays valid (RFC 6749 §6).
+    const refreshToken = tokens.refreshToken ?? current ?? null
+    return await issueNext(refresh, { ...tokens, refreshToken })
   } catch (error) {
     if (rotated !== undefined) {
       await keep(refresh, 'rotated', { id, refresh: rotated })
@@ -124,23 +130,6 @@ async function renew (refresh: Refresh) {
     }
     throw error
   }
-}
-
-/**
- * Obtains tokens of the provider. A provider that does not rotate sends no refresh token: the
- * previous one stays valid (RFC 6749 §6).
- */
-async function refreshAtProvider (
-  { broker: { provider } }: Refresh,
-  { refresh, access }: RefreshContent['upstream'],
-  rotated: (refreshToken: string) => void
-) {
-  if (refresh !== undefined) {
-    const tokens = await provider.refresh(refresh, rotated)
-    return { ...tokens, refreshToken: tokens.refreshToken ?? refresh }
-  }
-  if (provider.recheck === null) throw new McpOAuthError('invalidGrant')
-  return await provider.recheck(access as string)
 }
 
 async function issueNext (refresh: Refresh, tokens: ProviderTokens) {
@@ -207,10 +196,10 @@ async function recall<Purpose extends keyof Kept> (
  * Seals a value for a token into the store. The write is repeated: if the provider rotates its
  * tokens, a lost one is final.
  */
-async function keep<Purpose extends keyof Kept> (
+async function keep (
   { broker: { marks, sealer, log }, token: { id }, now }: Refresh,
-  purpose: Purpose,
-  content: Kept[Purpose]
+  purpose: keyof Kept,
+  content: Kept[keyof Kept]
 ) {
   const isAnswer = purpose === 'answer'
   const seconds = isAnswer ? refreshGraceSeconds : refreshTokenSeconds
