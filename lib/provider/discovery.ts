@@ -57,7 +57,14 @@ export function createProviderDiscovery (
   async function load (): Promise<ProviderMetadata> {
     try {
       const loaded = await discover()
-      rejectMovedEndpoints(known, loaded)
+      // Endpoints receive credentials: a changed document must not redirect these.
+      for (const name of providerEndpoints) {
+        const [before, after] = [known?.[name], loaded[name]]
+        if (before && after && new URL(before).origin !== new URL(after).origin) {
+          const reason = `${name} has moved to another origin; restart the app to accept it`
+          throw failure('providerUnavailable', reason)
+        }
+      }
       // Endpoints that a document leaves out for a while are remembered.
       known = { ...known, ...loaded }
       if (shouldWarn && loaded.authorization_response_iss_parameter_supported) {
@@ -114,26 +121,10 @@ export function createProviderDiscovery (
      *
      * @throws {McpOAuthError} those of `metadata`, and `providerMisbehaved` if there is none
      */
-    async keysUri (): Promise<string> {
+    async keysUri () {
       const { jwks_uri: uri } = await metadata()
-      if (uri === undefined) {
-        throw failure('providerMisbehaved', 'the provider metadata have no jwks_uri')
-      }
-      return uri
-    }
-  }
-}
-
-/**
- * Rejects endpoints that moved to another origin while the process runs: they receive credentials,
- * and a changed document must not redirect these.
- */
-function rejectMovedEndpoints (known: ProviderMetadata | undefined, loaded: ProviderMetadata) {
-  for (const name of providerEndpoints) {
-    const [before, after] = [known?.[name], loaded[name]]
-    if (before && after && new URL(before).origin !== new URL(after).origin) {
-      const reason = `${name} has moved to another origin; restart the app to accept it`
-      throw failure('providerUnavailable', reason)
+      if (uri) return uri
+      throw failure('providerMisbehaved', 'the provider metadata have no jwks_uri')
     }
   }
 }

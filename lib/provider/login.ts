@@ -25,25 +25,24 @@ export interface LoginSecrets {
   nonce: string
 }
 
-export interface ProviderLoginOptions {
-  metadata: () => Promise<ProviderMetadata>
-  clientId: string
-  clientSecret: string | null
-  scopes: readonly string[]
-  audience: string | null
-  traits: ProviderTraits
-  /** Our callback, the one redirect URI the provider knows. */
-  redirectUri: () => string
-}
-
 type TokenResponse = oidc.TokenEndpointResponse & oidc.TokenEndpointResponseHelpers
 
 /** Logins of users at the provider. */
 export type ProviderLogin = ReturnType<typeof createProviderLogin>
 
 /** Creates our client at the provider. 50 requests run at once, 200 wait, more are `overloaded`. */
-export function createProviderLogin (options: ProviderLoginOptions) {
-  const { metadata, clientId, clientSecret, audience, redirectUri, traits } = options
+export function createProviderLogin (
+  { metadata, clientId, clientSecret, audience, redirectUri, traits, ...options }: {
+    metadata: () => Promise<ProviderMetadata>
+    clientId: string
+    clientSecret: string | null
+    scopes: readonly string[]
+    audience: string | null
+    traits: ProviderTraits
+    /** Our callback, the one redirect URI the provider knows. */
+    redirectUri: () => string
+  }
+) {
   const { tokenParameters, identify } = traits
   const scopes = [...new Set([...options.scopes, ...traits.refreshScopes ?? []])]
   const limited = createLimiter(maxProviderRequests, maxQueuedProviderRequests)
