@@ -9,7 +9,7 @@ import { failure } from './support/conformance/tools.ts'
 const required: Record<string, string> = { '2025-11-25': '30 of 30', '2026-07-28': '37 of 37' }
 
 for (const revision of Object.keys(servers)) {
-  test(`the conformance suite passes alike with and without a guard in ${revision} [HT-03 HT-24 RS-01]`, async (t) => {
+  test(`the suite has the same results with and without a guard in ${revision} [HT-03 HT-24 RS-01]`, async (t) => {
     const run = await conformance(t)
     if (run === null) return
     const { unguarded, guarded, anonymous } = await threeScores(t, run, revision)

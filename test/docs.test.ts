@@ -72,7 +72,7 @@ test('docs/providers has one page for each preset, and an index', () => {
   )
 })
 
-test('errors.md has every error, once, as it is, and none that does not exist', () => {
+test('errors.md has every error once, with its values, and no other', () => {
   const written = rows('docs/errors.md', 'code').map(([code, status, error]) =>
     `${code} ${status} ${error}`
   )
@@ -278,7 +278,7 @@ for (const file of examples) {
   })
 }
 
-test('the commands of machine-clients.md make secrets and keys that let a machine in [EX-01]', async (t) => {
+test('the commands of machine-clients.md create secrets and keys that authenticate a machine [EX-01]', async (t) => {
   const [, command = ''] = /^(node -e "const c=.*)$/m.exec(read('docs/machine-clients.md')) ?? []
   const [, keyCommand = ''] =
     /^(node -e "const\{privateKey.*)$/m.exec(read('docs/machine-clients.md')) ?? []

@@ -52,7 +52,7 @@ const inequalities: Array<[name: string, larger: number, smaller: number]> = [
     limits.accessTokenSeconds
   ],
   [
-    'a used code is remembered until its access token has expired',
+    'the mark of a used code outlives its access token',
     limits.usedCodeSeconds + 1,
     limits.codeSeconds + limits.accessTokenSeconds
   ],

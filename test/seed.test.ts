@@ -39,13 +39,13 @@ async function call (
 
 /** A dependency as in the examples: it accepts one token. */
 async function authenticateRequest (request: FastifyRequest) {
-  if (request.headers.authorization !== 'Bearer good') {
+  if (request.headers.authorization !== 'Bearer valid') {
     throw Object.assign(new Error('Unauthorized'), { statusCode: 401 })
   }
   return { userId: 'extracted-from-token' }
 }
 
-test('a dependency checks every call, beside the proxies of its provider', async (t) => {
+test('a dependency checks every call, also with the proxies of its provider', async (t) => {
   const example = {
     dependencies: [authenticateRequest],
     issuer: 'https://your-auth-provider.com',
@@ -67,14 +67,14 @@ test('a dependency checks every call, beside the proxies of its provider', async
     }] as const
   ) {
     const passed = await call(await start(t, { ...example, ...extra }), {
-      authorization: 'Bearer good'
+      authorization: 'Bearer valid'
     })
     assert.equal(passed.statusCode, 200)
     assert.match(passed.body, /listItems/)
   }
 })
 
-test('custom metadata are served as they were given, and nothing unset is null', async (t) => {
+test('customOAuthMetadata are served as given, without members that are null', async (t) => {
   const app = await start(t, {
     customOAuthMetadata: {
       issuer: 'https://api.example.com',
@@ -92,10 +92,10 @@ test('custom metadata are served as they were given, and nothing unset is null',
   assert.deepEqual(document.scopes_supported, ['read', 'write', 'admin'])
   assert.ok(!Object.values(document).includes(null))
   assert.equal((await call(app)).statusCode, 401)
-  assert.equal((await call(app, { authorization: 'Bearer good' })).statusCode, 200)
+  assert.equal((await call(app, { authorization: 'Bearer valid' })).statusCode, 200)
 })
 
-test('Auth0: metadata URL, authorize URL and audience are the options of that name', async (t) => {
+test('Auth0: metadataUrl, authorizeUrl and audience are used as given', async (t) => {
   const example = {
     issuer: 'https://your-tenant.auth0.com',
     oauthMetadataUrl: 'https://your-tenant.auth0.com/.well-known/openid_configuration',
@@ -173,7 +173,7 @@ async function authorize (app: FastifyInstance): Promise<URL> {
   return new URL(String(response.headers.location))
 }
 
-test('the proxies let a client log in that only knows dynamic registration, at a provider that has none', async (t) => {
+test('the proxies log in a client that requires dynamic registration, at a provider without it', async (t) => {
   const oauth = headlessOAuth({ user: 'bob' })
   const port = await freePort()
   const provider = await startProvider({
@@ -205,7 +205,7 @@ test('the proxies let a client log in that only knows dynamic registration, at a
   assert.equal(oauth.client.client_secret, undefined)
 })
 
-test('no authentication: it has to be said, with or without metadata', async (t) => {
+test('a server without authentication requires auth: false, with or without metadata', async (t) => {
   const app = await start(t, { auth: false })
   assert.equal((await call(app)).statusCode, 200)
 
@@ -253,7 +253,7 @@ test('two versions of an API trust two providers', async (t) => {
   assert.equal((await call(app, {}, '/v2/mcp')).statusCode, 401)
 })
 
-test('the headers that are named reach the routes, and no others', async (t) => {
+test('tools/call forwards the headers that the option headers names, and no others', async (t) => {
   const received: Array<Record<string, unknown>> = []
   const app = await start(t, {
     dependencies: [async ({ headers }) => {

@@ -68,7 +68,7 @@ async function assertSeparate (
   }
 }
 
-test('two providers in two scopes of the host [PRM-10]', async (t) => {
+test('registrations in two scopes of the host accept the tokens of their own provider [PRM-10]', async (t) => {
   const running = await start(t, async (app, a, b) => {
     await app.register(async (scope) => {
       await scope.register(mcpOAuth, a)
@@ -82,7 +82,7 @@ test('two providers in two scopes of the host [PRM-10]', async (t) => {
   assert.equal(bare.status, 404)
 })
 
-test('two providers, by the option prefix on one instance [PRM-10]', async (t) => {
+test('registrations with two prefixes accept the tokens of their own provider [PRM-10]', async (t) => {
   const running = await start(t, async (app, a, b) => {
     await app.register(mcpOAuth, { ...a, prefix: '/a' })
     await app.register(mcpOAuth, { ...b, prefix: '/b' })
@@ -90,7 +90,7 @@ test('two providers, by the option prefix on one instance [PRM-10]', async (t) =
   await assertSeparate(running, ['/a/mcp', '/b/mcp'])
 })
 
-test('two providers, one at the root and one below it [PRM-10]', async (t) => {
+test('registrations at the root and below it accept the tokens of their own provider [PRM-10]', async (t) => {
   const running = await start(t, async (app, a, b) => {
     await app.register(mcpOAuth, a)
     await app.register(mcpOAuth, { ...b, prefix: '/b' })
@@ -98,7 +98,7 @@ test('two providers, one at the root and one below it [PRM-10]', async (t) => {
   await assertSeparate(running, ['/mcp', '/b/mcp'])
 })
 
-test('two providers, by the paths of their MCP routes [PRM-10]', async (t) => {
+test('registrations with two MCP paths accept the tokens of their own provider [PRM-10]', async (t) => {
   const running = await start(t, async (app, a, b) => {
     await app.register(mcpOAuth, { ...a, mcp: { ...a.mcp, path: '/mcp/v1' } })
     await app.register(mcpOAuth, { ...b, mcp: { ...b.mcp, path: '/mcp/v2' } })
@@ -106,7 +106,7 @@ test('two providers, by the paths of their MCP routes [PRM-10]', async (t) => {
   await assertSeparate(running, ['/mcp/v1', '/mcp/v2'])
 })
 
-test('prefixes add up: scopes in scopes, and the option within [PRM-03]', async (t) => {
+test('the prefixes of nested scopes and the option prefix add up [PRM-03]', async (t) => {
   const running = await start(t, async (app, a, b) => {
     await app.register(async (outer) => {
       await outer.register(async (inner) => {
@@ -122,7 +122,7 @@ test('prefixes add up: scopes in scopes, and the option within [PRM-03]', async 
   ])
 })
 
-test('the routes of the proxies live below the same prefix', async (t) => {
+test('the routes of the proxies have the prefix of their registration', async (t) => {
   const { origin } = await start(t, async (app, a, b) => {
     const proxies = {
       setupProxies: true,
@@ -149,7 +149,7 @@ test('the routes of the proxies live below the same prefix', async (t) => {
   }
 })
 
-test('one MCP route has one registration', async (t) => {
+test('mcpOAuth rejects a second registration for one MCP route', async (t) => {
   const options = { issuer: 'https://id.example' }
   for (const second of [{}, { prefix: '/' }]) {
     const app = Fastify()
@@ -169,7 +169,7 @@ test('one MCP route has one registration', async (t) => {
     }, { prefix: '/a' }), { code: 'FST_MCP_OAUTH_DUPLICATE_REGISTRATION' })
 })
 
-test('two registrations that would hide each other from clients do not start [F9]', async (t) => {
+test('mcpOAuth rejects two registrations that would hide each other from clients [F9]', async (t) => {
   const document = (name: string) => ({
     issuer: `https://${name}.example`,
     token_endpoint: `https://${name}.example/token`,
@@ -198,14 +198,14 @@ test('two registrations that would hide each other from clients do not start [F9
   }
 })
 
-test('an app that is ready takes no registrations', async (t) => {
+test('mcpOAuth rejects a registration in an app that is ready', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   await app.ready()
   await assert.rejects(async () => await app.register(mcpOAuth, { issuer: 'https://id.example' }))
 })
 
-test('requireMcpAuth belongs to its scope, and asks which registration is meant where there are two', async (t) => {
+test('requireMcpAuth() uses the registration of its scope, and throws if two match', async (t) => {
   const { origin, issuers, app } = await start(t, async (app, a, b) => {
     await app.register(mcpOAuth, { ...a, prefix: '/a' })
     await app.register(mcpOAuth, { ...b, prefix: '/b' })
@@ -248,7 +248,7 @@ test('requireMcpAuth belongs to its scope, and asks which registration is meant 
   assert.throws(() => app.mcpOAuth, McpOAuthError)
 })
 
-test('decorators are seen below their scope, not beside it; the registry and request.mcpAuth everywhere', async (t) => {
+test('decorators exist in their scope and its children, the registry and request.mcpAuth everywhere', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   await app.register(async (scope) => {
@@ -276,7 +276,7 @@ test('decorators are seen below their scope, not beside it; the registry and req
   }]])
 })
 
-test('a scope may have its registration before its parent has one', async (t) => {
+test('mcpOAuth accepts a registration in a scope before that of its parent', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   const options = { issuer: 'https://id.example', mcp: { tools: true as const } }
@@ -296,7 +296,7 @@ test('a scope may have its registration before its parent has one', async (t) =>
   }
 })
 
-test('the root may be given', async (t) => {
+test('the option root names the instance that serves the discovery documents', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   await app.register(async (scope) => {
@@ -305,7 +305,7 @@ test('the root may be given', async (t) => {
   assert.equal((await app.inject('/.well-known/oauth-protected-resource/a/mcp')).statusCode, 200)
 })
 
-test('a host that is itself mounted below a prefix keeps its discovery documents at the root', async (t) => {
+test('a host that is mounted below a prefix serves its discovery documents at the root', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   // fastify-cli with --prefix starts an app in this way.

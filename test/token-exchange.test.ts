@@ -106,5 +106,5 @@ test("a tool calls another service with an exchanged token, not the client's [TP
   const direct = await fetch(`${calendar.url}/events`, {
     headers: { authorization: `Bearer ${oauth.token?.access_token}` }
   })
-  assert.equal(direct.status, 401, "the client's token is worth nothing there")
+  assert.equal(direct.status, 401, "the other service rejects the client's token")
 })

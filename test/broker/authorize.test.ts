@@ -509,7 +509,7 @@ matrix(
 )
 
 matrix(
-  'why a request was refused is in the log, with what was asked for, and nowhere in the answer',
+  'GET /oauth/authorize logs the reason of a rejection and the requested value, and returns neither',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const params = flow.params(await flow.register())

@@ -119,7 +119,7 @@ matrix(
     assert.equal(
       (await ownLogin.sendCallback(ownLogin.callbackQuery)).status,
       302,
-      'the right browser still can'
+      'the right browser still succeeds'
     )
   }
 )
@@ -167,7 +167,7 @@ matrix(
       'invalid_request',
       'B-03'
     )
-    assert.equal(flow.provider.count('/token'), 0, 'the code of the provider travels on')
+    assert.equal(flow.provider.count('/token'), 0, 'the code of the provider is not redeemed yet')
     const code = winner?.location?.searchParams.get('code') ?? ''
     assert.equal(
       (await flow.token(redeem(id, code, { redirect_uri: uri }))).status,
@@ -391,7 +391,7 @@ for (
       assert.equal(flow.provider.count('/trap'), 0)
       flow.provider.fail.clear()
       isError(await flow.token(redeem(id, code)), 400, 'invalid_grant')
-      assert.equal(flow.provider.count('/token'), 1, 'asked once')
+      assert.equal(flow.provider.count('/token'), 1, 'one request')
     }
   )
 }
@@ -421,7 +421,7 @@ for (
       assert.equal(reply.headers.get('retry-after'), '5')
       flow.provider.fail.clear()
       isError(await flow.token(redeem(id, code)), 400, 'invalid_grant')
-      assert.equal(flow.provider.count('/token'), 1, 'asked once')
+      assert.equal(flow.provider.count('/token'), 1, 'one request')
       assert.ok((await flow.tokens(id)).access_token, 'a new login works')
     }
   )
@@ -539,7 +539,7 @@ matrix(
       assert.equal(
         flow.provider.count('/revoke'),
         before + 1,
-        'nobody will use what the provider gave us'
+        'the unused tokens of the provider are revoked'
       )
       isError(await flow.token(redeem(id, code)), 400, 'invalid_grant')
     }

@@ -4,7 +4,7 @@ import { matrix } from '../support/matrix.ts'
 import { redeem, renew, type Instance } from '../support/flow.ts'
 
 matrix(
-  'POST /oauth/token answers running requests when the app closes, and loses no code [F-24]',
+  'POST /oauth/token completes running requests when the app closes, and loses no code [F-24]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2 })
     const other = flow.instances[1] as Instance

@@ -140,7 +140,7 @@ matrix(
     assert.equal(flow.provider.requests.length, 0)
 
     const approved = await send({ request, action: 'approve' })
-    assert.equal(approved.status, 303, 'after all that it is as good as ever')
+    assert.equal(approved.status, 303, 'the rejected requests leave the page valid')
     assert.match(
       approved.cookies[0] ?? '',
       /^__Host-mcp-login\.[\da-z]{64}=[\w.-]+; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/,
@@ -231,7 +231,7 @@ matrix(
     assert.equal(
       (await send(sealerOf(flow).seal('request', content, 600, now))).status,
       303,
-      'so made, it is good'
+      'a request sealed in this way is valid'
     )
     isPage(
       await send(sealerOf(flow).seal('request', content, 600, now - 601)),
@@ -352,7 +352,7 @@ matrix(
 )
 
 matrix(
-  'a request that no browser could carry is refused before the user is asked',
+  'a request too large for a cookie is rejected before the consent page',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const uri = `${loopbackUri}?${'x'.repeat(2000)}`

@@ -41,7 +41,11 @@ matrix(
     const id = await flow.register()
     const tokens = await flow.tokens(id)
     const validClaims = claimsOf(tokens.access_token)
-    assert.equal((await flow.call(await keys.sign(validClaims))).status, 200, 'so made, it is good')
+    assert.equal(
+      (await flow.call(await keys.sign(validClaims))).status,
+      200,
+      'a token signed in this way is valid'
+    )
     const now = Math.floor(Date.now() / 1000)
     for (
       const more of [

@@ -13,27 +13,29 @@ async function requestAll (flow: Flow): Promise<Record<string, number | string |
   const status = async (reply: Promise<{ status: number }>) => (await reply).status
   return {
     call: await status(flow.call(tokens.access_token)),
-    'bad token': await status(flow.call('none')),
-    'bad client': await status(flow.authorize(flow.params('none'))),
-    'bad scope':
+    'invalid token': await status(flow.call('none')),
+    'invalid client': await status(flow.authorize(flow.params('none'))),
+    'invalid scope':
       (await flow.authorize(flow.params(id, { scope: 'none' }))).location?.searchParams.get(
         'error'
       ) ??
         undefined,
-    'bad registration': await status(
+    'invalid registration': await status(
       flow.send('/oauth/register', {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
         body: '{}'
       })
     ),
-    'bad consent': await status(
+    'invalid consent': await status(
       browser.post(flow, '/oauth/consent', { request: 'none', action: 'approve' })
     ),
-    'bad callback': await status(flow.send('/oauth/callback?state=none')),
-    'bad code': await status(flow.token(redeem(id, 'none'))),
-    'bad verifier': await status(flow.token(redeem(id, code, { code_verifier: 'v'.repeat(43) }))),
-    'bad method': await status(flow.send('/oauth/token')),
+    'invalid callback': await status(flow.send('/oauth/callback?state=none')),
+    'invalid code': await status(flow.token(redeem(id, 'none'))),
+    'invalid verifier': await status(
+      flow.token(redeem(id, code, { code_verifier: 'v'.repeat(43) }))
+    ),
+    'invalid method': await status(flow.send('/oauth/token')),
     refresh: await status(flow.token(renew(id, tokens.refresh_token))),
     'provider down': await (async () => {
       flow.provider.fail.set('/token', { status: 503, body: '' })
@@ -66,7 +68,7 @@ matrix('no endpoint fails while the disk of the log is full [F-27]', async ({ st
   assert.ok(failedWrites > 10, `${failedWrites} lines`)
   assert.deepEqual([
     before['call'],
-    before['bad token'],
+    before['invalid token'],
     before['provider down'],
     before['revoked token']
   ], [200, 401, 503, 401])

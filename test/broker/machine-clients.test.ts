@@ -49,7 +49,7 @@ async function startWithMachines (start: Harness['startBroker']): Promise<Runnin
     },
     routes (app) {
       whoami(app)
-      const schema = { operationId: 'subject', summary: 'Names the caller' }
+      const schema = { operationId: 'subject', summary: 'Returns the caller' }
       app.get('/subject', {
         config: { mcp: { scopes: ['mcp:write'] } },
         schema,
@@ -98,7 +98,11 @@ matrix(
         expectedIssuer
       })
     )
-    assert.deepEqual(await namesOf(reader), ['whoami'], 'RS-22 a machine sees what it may call')
+    assert.deepEqual(
+      await namesOf(reader),
+      ['whoami'],
+      'RS-22 a machine lists the tools it may call'
+    )
 
     for (const [algorithm, { privateKey }] of Object.entries(keys)) {
       const key = algorithm === 'EdDSA'

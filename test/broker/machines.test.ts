@@ -134,7 +134,7 @@ matrix(
       }
       assert.ok(
         !metadata['scopes_supported'].includes('jobs:run'),
-        'scopes of one machine are not for everyone'
+        'scopes of one machine client are not published'
       )
     }
   }
@@ -272,7 +272,7 @@ matrix(
     assert.equal(flow.provider.requests.length, 0)
     isTokens(
       await flow.token({ ...tokenRequest, ...signed }),
-      'the assertion was not used up by all that'
+      'the rejected requests do not consume the assertion'
     )
     const logs = flow.logs.join('')
     for (const secret of [current.secret, old.secret, signed['client_assertion'] ?? '']) {
@@ -468,7 +468,7 @@ matrix(
       await flow.authorize(flow.params('job')),
       400,
       'invalid_request',
-      'nobody logs in for a machine'
+      'a machine client cannot log in users'
     )
     isError(
       await flow.token(
@@ -506,7 +506,7 @@ matrix(
       await defaults.token(tokenRequest, basic('web', current.secret)),
       400,
       'unsupported_grant_type',
-      'T-03 where nobody has it'
+      'T-03 no client has the grant'
     )
     assert.equal(flow.provider.requests.length, 0)
   }
@@ -696,7 +696,7 @@ matrix(
       }),
       401,
       'invalid_client',
-      'it is the jti that counts'
+      'the jti identifies an assertion'
     )
     isError(await two.revoke({ token: 'x', ...proof }), 401, 'invalid_client')
     isTokens(
@@ -706,7 +706,7 @@ matrix(
           jti: claimsOf(proof['client_assertion'] ?? '')['jti']
         })
       }),
-      "one client's ids are not another's"
+      'each client has its own jti values'
     )
 
     for (let round = 0; round < 10; round++) {
@@ -803,7 +803,7 @@ matrix(
       await flow.token({ ...tokenRequest, ...await assertion(otherKey, 'signer', flow.base) }),
       401,
       'invalid_client',
-      'the wrong key is wrong all the same'
+      'a wrong key is invalid without the store'
     )
     isTokens(
       await flow.token(tokenRequest, basic('job', current.secret)),

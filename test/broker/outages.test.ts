@@ -181,7 +181,7 @@ for (const [name, { args = [], readable, start }] of Object.entries(faults)) {
           for (const [step, { send, assertRejected, reads }] of steps) {
             const reply = await send()
             if (reads && readable) {
-              assert.equal(reply.status, 200, 'what is only looked up is found')
+              assert.equal(reply.status, 200, 'reads still succeed')
               continue
             }
             assertRejected(reply)
@@ -197,11 +197,11 @@ for (const [name, { args = [], readable, start }] of Object.entries(faults)) {
         const most = 5 + 4 * (probes + 1) + 4
         assert.ok(readable || reads <= most, `no storm: ${reads} in ${probes} s`)
         assert.ok(writes <= most, `no storm: ${writes} in ${probes} s`)
-        assert.ok(reads + writes >= 6, 'it was asked')
+        assert.ok(reads + writes >= 6, 'the store received commands')
         assert.equal(
           flow.provider.requests.length,
           requestCounts.all,
-          'the provider was not asked for anything'
+          'the provider received no request'
         )
 
         await sleep(1_000)
@@ -301,21 +301,21 @@ for (const [where, prefix] of Object.entries(prefixes)) {
       )
       for (const reply of failures) isError(reply, 400, 'invalid_grant')
       const retried = await sendCallback()
-      assert.equal(retried.status, 302, 'that the login came back is forgotten')
+      assert.equal(retried.status, 302, 'the mark of the callback is lost')
       isError(
         await flow.token(redeem(id, codeIn(retried))),
         400,
         'invalid_grant',
-        'but it is worth nothing'
+        'but its code is invalid'
       )
       assert.equal(
         flow.provider.refreshTokens.size,
         2,
-        'the provider gave tokens twice, for two logins'
+        'the provider issued tokens twice, for two logins'
       )
       for (const reply of [first, second]) {
         const tokens = reply.json()
-        assert.equal((await flow.call(tokens['access_token'])).status, 200, 'nobody is logged out')
+        assert.equal((await flow.call(tokens['access_token'])).status, 200, 'no user is logged out')
         assert.equal((await flow.token(renew(id, tokens['refresh_token']))).status, 200)
       }
     }
@@ -339,13 +339,13 @@ for (const [where, prefix] of Object.entries(prefixes)) {
       assert.equal(
         (await flow.call(revoked.access_token)).status,
         200,
-        'until it expires: what docs/security.md warns of'
+        'until it expires, as docs/security.md warns'
       )
       isError(
         await flow.token(renew(id, revoked.refresh_token)),
         400,
         'invalid_grant',
-        'but the provider was told'
+        'but the provider received the revocation'
       )
       isError(
         await flow.token(renew(id, used.refresh_token)),
@@ -357,7 +357,7 @@ for (const [where, prefix] of Object.entries(prefixes)) {
         await flow.token(renew(id, next['refresh_token'])),
         400,
         'invalid_grant',
-        'and so the reuse was noticed'
+        'and therefore detects the reuse'
       )
     }
   )

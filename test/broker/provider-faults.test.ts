@@ -71,7 +71,7 @@ async function recovers (
   assert.equal(
     flow.provider.requests.length,
     requestCount,
-    'nothing but the metadata was asked for'
+    'only the metadata were requested'
   )
   flow.provider.fail.clear()
   flow.provider.metadata = validMetadata
@@ -180,7 +180,7 @@ for (
   const [name, applyFault] of Object.entries<ApplyFault>({
     'another content type [U-07]': ({ fail, metadata }) =>
       fail.set('/metadata', { status: 200, body: JSON.stringify(metadata), type: 'text/html' }),
-    'members we do not know [M-10]': ({ metadata }) =>
+    'unknown members [M-10]': ({ metadata }) =>
       Object.assign(metadata, {
         client_secret: canary,
         pad: canary.repeat(10_000),
@@ -235,7 +235,7 @@ matrix(
       flow.provider.fail.set('/metadata', fault)
       assert.ok((await flow.tokens(id)).access_token)
     }
-    assert.equal(flow.provider.lookups, before, 'nor are they asked for')
+    assert.equal(flow.provider.lookups, before, 'nor are they requested')
   }
 )
 

@@ -89,7 +89,7 @@ function heapUsed (): number {
 }
 
 matrix(
-  'POST /oauth/register and the others leave nothing behind after a flood [D11 R-22 T-30 A-21]',
+  'POST /oauth/register and the others keep no memory after a flood [D11 R-22 T-30 A-21]',
   async ({ startFlow }) => {
     const { wrap, writes } = recordWrites()
     const flow = await startFlow({ wrap, app: async () => Fastify() })
@@ -130,7 +130,7 @@ matrix(
     const growth = heapUsed() - before
     assert.ok(growth < rounds * 2048 + 256 * 1024, `${4 * rounds} requests left ${growth} bytes`)
     assert.deepEqual(writes, [])
-    assert.ok((await flow.tokens(id)).access_token, 'and whoever means well gets in')
+    assert.ok((await flow.tokens(id)).access_token, 'and a legitimate user logs in')
   },
   { serial: true }
 )

@@ -129,7 +129,7 @@ matrix(
 )
 
 matrix(
-  'POST /oauth/token answers 20 parallel refreshes with one pair [T-23 F-19]',
+  'POST /oauth/token returns one pair for 20 parallel refreshes [T-23 F-19]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2, wrap: racing })
     const { tokens, refresh } = await session(flow)

@@ -96,7 +96,7 @@ for (
       assert.equal(
         (await flow.call(tokens.access_token)).status,
         401,
-        'at once where it was revoked'
+        'at once at the revoking instance'
       )
       await sleep(1_050)
       for (const instance of flow.instances) {
@@ -250,7 +250,7 @@ matrix(
       await Promise.race([
         flow.app.close(),
         sleep(2_000, undefined, { ref: false }).then(() => {
-          throw new Error('the app waits')
+          throw new Error('close() waits for the revocation')
         })
       ])
     }
@@ -290,7 +290,7 @@ matrix(
     isSuccess(await flow.revoke({ client_id: id, token: tokens.refresh_token }))
     while (!flow.logs.some(line => line.includes('Could not revoke a grant'))) await sleep(10)
     assert.doesNotMatch(flow.logs.join(''), /canary-refresh/)
-    assert.equal(flow.provider.count('/revoke'), 1, 'a refusal is not asked about again')
+    assert.equal(flow.provider.count('/revoke'), 1, 'a rejected revocation is not repeated')
   }
 )
 

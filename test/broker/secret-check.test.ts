@@ -23,7 +23,7 @@ function count (logs: readonly string[], pattern: RegExp): number {
 }
 
 matrix(
-  'an instance that has no secret in common with the last one starts, and logs how to mend it [F-20]',
+  'an instance that shares no secret with the last one starts, and logs the remedy [F-20]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2, wrap: store => store })
     assert.equal(count(flow.logs, unknownSecret), 0)
@@ -36,13 +36,13 @@ matrix(
     const id = await flow.register()
     assert.ok(
       await flow.tokens(id, { at: [...flow.instances, ...flow.instances] }),
-      'logins at the others succeed'
+      'logins at the other instances succeed'
     )
   }
 )
 
 matrix(
-  'a value that none of the secrets opens is logged, once at each instance [F-20 F-22]',
+  'a value sealed with an unknown secret is logged once by each instance [F-20 F-22]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 1, wrap: store => store })
     const id = await flow.register()
@@ -107,7 +107,7 @@ matrix(
   }
 )
 
-test('the secret that seals at the last instance must be known here [F-21]', async (t) => {
+test('the sealing secret of the last instance must be listed here [F-21]', async (t) => {
   const store = memoryStore()
   const flow = await startFlow(t, { options: { store, secret: [next, secret] } })
   await flow.addInstance({ secret })

@@ -45,7 +45,7 @@ for (const pin of [undefined, '2026-07-28']) {
 
     const before = oauth.login
     await login(() => client.callTool(clear), transport)
-    assert.notEqual(oauth.login, before, 'the user was asked')
+    assert.notEqual(oauth.login, before, 'the user has logged in again')
     assert.deepEqual(oauth.token?.scope?.split(' ').sort(), ['mcp:read', 'notes:write'])
     assert.deepEqual((await client.callTool(clear)).content, [{ type: 'text', text: 'cleared' }])
     assert.equal((await client.listTools()).tools.length, 2)

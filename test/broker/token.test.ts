@@ -184,7 +184,11 @@ matrix(
         query({ ...validRequest, redirect_uri: undefined, scope: 'mcp:read mcp:write admin' })
       }&unknown=1&unknown=2&__proto__=x&a[b]=c`
     )
-    assert.equal(reply.status, 200, `T-07 after all that the code is good: ${reply.text}`)
+    assert.equal(
+      reply.status,
+      200,
+      `T-07 the rejected requests leave the code valid: ${reply.text}`
+    )
     assert.equal(reply.json()['scope'], 'mcp:read', 'T-17')
   }
 )
@@ -352,7 +356,7 @@ matrix(
 )
 
 matrix(
-  'POST /oauth/token answers a redemption during which a replay ends the grant [T-14 T-15]',
+  'POST /oauth/token responds to a redemption during which a replay ends the grant [T-14 T-15]',
   async ({ startFlow }) => {
     const meanwhile: Array<() => Promise<unknown>> = []
     const flow = await startFlow({
@@ -515,7 +519,7 @@ matrix(
 )
 
 matrix(
-  'POST /oauth/token spends the code of a client that disconnects [F-23]',
+  'POST /oauth/token consumes the code of a client that disconnects [F-23]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()

@@ -260,7 +260,7 @@ test('POST /oauth/token refreshes with a refresh token of version 0.1.0', async 
   assert.equal((await instance.call(access)).status, 200)
 })
 
-test('POST /oauth/token refreshes where version 0.1.0 had only an access token', async (t) => {
+test('POST /oauth/token refreshes where version 0.1.0 stored only an access token', async (t) => {
   const checked: string[] = []
   const { instance } = await upgraded(t, {
     provider: {

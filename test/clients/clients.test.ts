@@ -44,7 +44,7 @@ matrix(
     assert.notEqual(oauth.token?.access_token, first.access_token)
     assert.ok(oauth.token?.refresh_token)
     assert.notEqual(oauth.token.refresh_token, first.refresh_token)
-    assert.equal(oauth.login, login, 'nobody had to sign in again')
+    assert.equal(oauth.login, login, 'no second login was necessary')
   }
 )
 
@@ -98,7 +98,7 @@ matrix(
       oauth.token = undefined
     }
     await assert.rejects(client.callTool(whoami), UnauthorizedError)
-    assert.notEqual(oauth.login, before, 'the user is asked to sign in')
+    assert.notEqual(oauth.login, before, 'a new login is required')
   }
 )
 
@@ -279,7 +279,7 @@ function stdio (
       for (let line = await lines.next(); !line.done; line = await lines.next()) {
         if (JSON.parse(line.value).id === id) return line.value
       }
-      throw new Error(`mcp-remote ended before it answered ${method}`)
+      throw new Error(`mcp-remote ended before its response to ${method}`)
     }
   }
 }

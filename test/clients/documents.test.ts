@@ -210,7 +210,7 @@ for (const status of [201, 203, 204, 206, 301, 302, 304, 307, 400, 401, 404, 410
   })
 }
 
-test('find remembers a failure for less than a minute, and never as a client [C-06]', async () => {
+test('find caches a failure for less than a minute, and never as a client [C-06]', async () => {
   const { state, documents } = setUp()
   state.status = 500
   state.headers = { 'cache-control': 'max-age=3600' }
@@ -310,9 +310,9 @@ test('find logs why a document was rejected, without its content [REG-18]', asyn
   assert.equal(err.message, 'The document is not a JSON object')
 })
 
-test('find throws overload and internal errors, and does not remember them [C-14]', async () => {
+test('find throws overload and internal errors, and does not cache them [C-14]', async () => {
   const { state, documents } = setUp()
-  for (const failure of [new McpOAuthError('overloaded'), new Error('a fault of ours')]) {
+  for (const failure of [new McpOAuthError('overloaded'), new Error('an internal error')]) {
     state.failure = failure
     await assert.rejects(documents.find(id), failure)
   }

@@ -52,7 +52,7 @@ for (const [mount, prefix] of Object.entries(mounts)) {
       const { requests } = server.endpoint
       assert.deepEqual([requests, [...server.issuer.requests.keys()]], [[], [
         server.issuer.metadataPath
-      ]], '→0: nothing is asked of the provider but its metadata')
+      ]], '→0: the provider receives requests for its metadata only')
     }
   )
 }
@@ -318,7 +318,7 @@ const types = [
   ''
 ]
 
-for (const host of ['a plain host', 'a host with opinions'] as const) {
+for (const host of ['a plain host', 'a customized host'] as const) {
   test(`POST /oauth/register rejects malformed bodies (${host}) [G-03 G-06 G-09 G-10 G-18 R-26]`, async (t) => {
     const server = await startThin(
       t,

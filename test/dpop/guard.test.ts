@@ -246,7 +246,7 @@ test('POST /mcp sends one complete challenge for each accepted scheme [RS-09 RS-
   }
 })
 
-test('POST /mcp answers 400 to a malformed DPoP header, as to Bearer [RS-18 Q-02 Q-03 Q-04]', async (t) => {
+test('POST /mcp responds 400 to a malformed DPoP header, as to Bearer [RS-18 Q-02 Q-03 Q-04]', async (t) => {
   const app = await start(t, 'accept')
   const token = await app.bound()
   const proof = await app.holder.prove('POST', app.mcpUrl, { token, nonce: await app.nonce() })
@@ -333,7 +333,7 @@ test('POST /mcp rejects every altered proof with 401 [EX-04 J-01 J-02 J-03 J-07]
   await assertRejected('for another token', { token: await app.bound() })
   await assertRejected('without a nonce', { nonce: undefined }, 'use_dpop_nonce')
   await assertRejected(
-    'with a made up nonce',
+    'with an invented nonce',
     { nonce: nonce.split('').reverse().join('') },
     'use_dpop_nonce'
   )
@@ -684,7 +684,7 @@ for (const { where, skip, open } of stores) {
   )
 }
 
-test('POST /mcp answers 503 to bound tokens while the store is unavailable [EX-04 S-02]', async (t) => {
+test('POST /mcp responds 503 to bound tokens while the store is unavailable [EX-04 S-02]', async (t) => {
   const down = async () => {
     throw new Error('canary')
   }

@@ -561,7 +561,7 @@ test('/mcp verifies tokens with one verifier, several, or none (tokens: false)',
   let calls = 0
   const several = await startGuarded(t, {
     tokens: [verifierOf('one'), async (token) => {
-      if (token === 'bad') throw new McpOAuthError('invalidToken')
+      if (token === 'invalid') throw new McpOAuthError('invalidToken')
       return null
     }, async (token) => {
       calls++
@@ -569,7 +569,7 @@ test('/mcp verifies tokens with one verifier, several, or none (tokens: false)',
     }]
   })
   assert.equal((await callerIn(await several.call('two')))['clientId'], 'two')
-  assert.equal((await several.call('bad')).status, 401)
+  assert.equal((await several.call('invalid')).status, 401)
   assert.equal(calls, 1)
 
   const none = await startGuarded(t, {
@@ -683,7 +683,7 @@ test('requireMcpAuth() in onRequest and preHandler guards routes of the host', a
     const bare = await send(path)
     assert.deepEqual([bare.status, challengeOf(bare)], [401, `Bearer ${prm}, scope="read admin"`])
     assert.deepEqual(await bare.json(), { host: 'An access token is required.' })
-    assert.match(String(challengeOf(await send(path, 'bad'))), /^Bearer error="invalid_token"/)
+    assert.match(String(challengeOf(await send(path, 'invalid'))), /^Bearer error="invalid_token"/)
     const forbidden = await send(path, await token({ scope: 'admin' }))
     assert.equal(forbidden.status, 403)
     assert.match(String(challengeOf(forbidden)), /error="insufficient_scope".*scope="read admin"$/)
@@ -691,7 +691,7 @@ test('requireMcpAuth() in onRequest and preHandler guards routes of the host', a
   }
   assert.equal((await send('/plain', await token({ scope: 'read' }))).status, 200)
   assert.deepEqual(await (await send('/open')).json(), { mcpAuth: null })
-  assert.deepEqual(await (await send('/open', 'bad')).json(), { mcpAuth: null })
+  assert.deepEqual(await (await send('/open', 'invalid')).json(), { mcpAuth: null })
 })
 
 test('requireMcpAuth() replies 503 with Retry-After while the provider is down [Q-13]', async (t) => {

@@ -21,7 +21,7 @@ const hosts: Record<string, Host> = {
   '@fastify/cookie': () => withPlugin(cookie, { secret: 'x'.repeat(32), parseOptions: {} }),
   '@fastify/cors for one origin': () =>
     withPlugin(cors, { origin: 'https://host.example', credentials: true }),
-  '@fastify/cors that is strict': () =>
+  '@fastify/cors with strict preflights': () =>
     withPlugin(cors, { origin: ['https://host.example'], strictPreflight: true, methods: ['GET'] }),
   '@fastify/helmet': () => withPlugin(helmet),
   '@fastify/rate-limit': () => withPlugin(rateLimit, { max: 10_000 }),
@@ -64,7 +64,7 @@ const hosts: Record<string, Host> = {
     app.setSerializerCompiler(() => () => JSON.stringify({ [canary]: true }))
     return app
   },
-  'an error handler that tells all': () => {
+  'an error handler that returns all details': () => {
     const app = Fastify()
     app.setErrorHandler(async (error: Error, _request, reply) =>
       await reply.code(500).send({ [canary]: error.message, stack: error.stack })
@@ -90,17 +90,17 @@ const hosts: Record<string, Host> = {
     }),
   'a querystring parser of its own': () =>
     Fastify({ routerOptions: { querystringParser: () => ({ [canary]: { nested: ['x'] } }) } }),
-  'a hook that wants a key, except where config.mcpOAuth is': () => {
+  'a hook that requires a key, except where config.mcpOAuth is set': () => {
     const app = Fastify()
     app.addHook('onRequest', async (request, reply) => {
       if (
         request.routeOptions.config.mcpOAuth === undefined &&
         request.headers['x-host-key'] === undefined
-      ) return await reply.code(401).send({ [canary]: 'wants its key' })
+      ) return await reply.code(401).send({ [canary]: 'a key is required' })
     })
     return app
   },
-  'hooks that touch everything': () => {
+  'hooks that change every request and response': () => {
     const app = Fastify()
     app.addHook('onRequest', async (_request, reply) => {
       reply.header('x-host', 'was here')
@@ -114,7 +114,7 @@ const hosts: Record<string, Host> = {
   },
   'no HEAD routes': () => Fastify({ exposeHeadRoutes: false }),
   'a small body limit': () => Fastify({ bodyLimit: 100 }),
-  'all of it': () => customizedHost()
+  'all of these': () => customizedHost()
 }
 
 async function withPlugin (plugin: unknown, options: object = {}): Promise<FastifyInstance> {
@@ -147,7 +147,7 @@ interface Probe {
   body?: string
 }
 
-function probesOf (tokens: Record<'good' | 'narrow', string>): Probe[] {
+function probesOf (tokens: Record<'valid' | 'narrow', string>): Probe[] {
   const rpc = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
   const bearer = (token: string) => ({ ...rpc, authorization: `Bearer ${token}` })
   const register = (body: unknown, type = 'application/json') => ({
@@ -174,19 +174,19 @@ function probesOf (tokens: Record<'good' | 'narrow', string>): Probe[] {
     { path: '/mcp' },
     { path: '/mcp', method: 'HEAD' },
     { path: '/mcp', method: 'POST', headers: rpc, body: call },
-    { path: '/mcp', method: 'POST', headers: bearer('bad'), body: call },
+    { path: '/mcp', method: 'POST', headers: bearer('invalid'), body: call },
     { path: '/mcp', method: 'POST', headers: bearer(tokens.narrow), body: call },
-    { path: '/mcp', method: 'POST', headers: bearer(tokens.good), body: call },
-    { path: '/mcp?a[b]=c', method: 'POST', headers: bearer(tokens.good), body: call },
-    { path: '/mcp', method: 'POST', headers: bearer(tokens.good), body: '{' },
+    { path: '/mcp', method: 'POST', headers: bearer(tokens.valid), body: call },
+    { path: '/mcp?a[b]=c', method: 'POST', headers: bearer(tokens.valid), body: call },
+    { path: '/mcp', method: 'POST', headers: bearer(tokens.valid), body: '{' },
     {
       path: '/mcp',
       method: 'POST',
-      headers: { ...bearer(tokens.good), 'content-type': 'text/plain' },
+      headers: { ...bearer(tokens.valid), 'content-type': 'text/plain' },
       body: call
     },
-    { path: '/mcp', headers: bearer(tokens.good) },
-    { path: '/mcp', method: 'POST', headers: { ...bearer(tokens.good), ...browser }, body: call },
+    { path: '/mcp', headers: bearer(tokens.valid) },
+    { path: '/mcp', method: 'POST', headers: { ...bearer(tokens.valid), ...browser }, body: call },
     { path: '/mcp', method: 'OPTIONS', headers: preflight },
     { path: '/mcp', method: 'OPTIONS', headers: { ...preflight, origin: 'http://localhost:6274' } },
     register({ redirect_uris: redirects, client_name: 'A client' }),
@@ -235,7 +235,7 @@ async function responsesOf ({ origin, token }: GuardedApp): Promise<unknown[]> {
   const responses = []
   for (
     const { path, ...init } of probesOf({
-      good: await token(),
+      valid: await token(),
       narrow: await token({ scope: 'write' })
     })
   ) {

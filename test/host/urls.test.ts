@@ -10,7 +10,7 @@ const publicUrlRequired = (error: unknown) =>
   error instanceof McpOAuthError && error.code === 'FST_MCP_OAUTH_PUBLIC_URL_REQUIRED' &&
   /publicUrl: missing.*(0\.0\.0\.0|::)/s.test(error.message)
 
-test('with publicUrl every URL is made from it, whatever the request says', async (t) => {
+test('with publicUrl every URL is derived from it, whatever the request contains', async (t) => {
   const cases: Array<[publicUrl: string, prefix: string, resource: string, metadataUrl: string]> = [
     [
       'https://mcp.example.com',
@@ -74,7 +74,7 @@ test('with publicUrl every URL is made from it, whatever the request says', asyn
   }
 })
 
-test('without publicUrl the port is that of loopback, once it is known', async (t) => {
+test('without publicUrl every URL has the port of loopback, once the app listens', async (t) => {
   for (const host of ['127.0.0.1', 'localhost']) {
     const app = Fastify()
     t.after(() => app.close())
@@ -95,7 +95,7 @@ test('without publicUrl the port is that of loopback, once it is known', async (
   }
 })
 
-test('without publicUrl listen() refuses every address but loopback, and the process lives on [HT-04]', async (t) => {
+test('without publicUrl listen() rejects all addresses except loopback [HT-04]', async (t) => {
   const several: McpOAuthOptions[] = [{ issuer, prefix: '/a' }, { issuer, prefix: '/b' }]
   for (
     const [host, registrations] of [['0.0.0.0', [{ issuer }]], ['::', [{ issuer }]], [
@@ -124,7 +124,7 @@ test('with publicUrl the app may listen anywhere', async (t) => {
   assert.equal(app.mcpOAuth.resource, 'https://mcp.example.com/mcp')
 })
 
-test('a port that is taken is an error of listen() as ever, and another one can be tried', async (t) => {
+test('listen() rejects a used port, and another port can be tried', async (t) => {
   const other = createServer().listen(0, '127.0.0.1')
   t.after(() => other.close())
   await once(other, 'listening')

@@ -114,7 +114,7 @@ test('refresh() counts failed loads, and rejects while the last one failed [F-03
   state.broken = true
   for (let second = 0; second < 30; second++) {
     await assert.rejects(source.refresh(), /failure 2/)
-    assert.equal(await source.get(), cachedValue, 'good values are not affected')
+    assert.equal(await source.get(), cachedValue, 'valid values are not affected')
     state.time++
   }
   assert.equal(state.loads, 2)

@@ -464,11 +464,11 @@ test('publicFetch starts the next request after failures, and its timeout then [
   let requests = 0
   const origin = await serve(t, (request, response) => {
     requests++
-    if (request.url === '/good') response.end('{}')
+    if (request.url === '/next') response.end('{}')
   })
   const fetch = createPublicFetch({ allowPrivate: true, timeout: 200 })
   const failing = Array.from({ length: 20 }, (_, index) => fetch(`${origin}/${index}`))
-  const following = fetch(`${origin}/good`)
+  const following = fetch(`${origin}/next`)
   for (const { status } of await Promise.allSettled(failing)) assert.equal(status, 'rejected')
   assert.equal((await following).status, 200)
   assert.equal(requests, 21)

@@ -24,7 +24,7 @@ async function submit (page: Page, sealed: string): Promise<{ status: number, te
   return { status, text: await page.innerText('body') }
 }
 
-test('Chromium: going back after allowing shows a new page, and the old one is used up [N-16]', async (t) => {
+test('Chromium: going back after consent shows a new page, and the old one is invalid [N-16]', async (t) => {
   const setup = await startInBrowser(t)
   if (setup === null) return
   const { page, context, client, issuer } = setup

@@ -27,8 +27,8 @@ async function callbackIn (
 ): Promise<URLSearchParams> {
   await page.waitForSelector('#done')
   const { params, headers } = client.returns.find(({ params }) => params.get('state') === state) ??
-    assert.fail(`nothing came back for ${state}`)
-  assert.equal(headers.referer, undefined, 'N-17 nobody is told where the browser was')
+    assert.fail(`no redirect for ${state}`)
+  assert.equal(headers.referer, undefined, 'N-17 no referrer is sent')
   return params
 }
 

@@ -102,7 +102,7 @@ async function tests (): Promise<void> {
         await flow.authorize(flow.params(id, { redirect_uri: 'https://owl.example/cb' })),
         400,
         'invalid_request',
-        'an address that the document does not have'
+        'a redirect URI that the document does not list'
       )
       isError(await flow.token(redeem('https://owl.example', 'x')), 401, 'invalid_client')
     }
@@ -138,7 +138,7 @@ async function tests (): Promise<void> {
     async ({ startFlow }, t) => {
       const flow = await startFlow()
       const folder = folderOf(t.name)
-      const validId = publish(`${folder}/good.json`)
+      const validId = publish(`${folder}/valid.json`)
       const key = { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' }
       const deviating = (more: object) => (id: string) =>
         respondWith(200, json, JSON.stringify(documentOf(id, more)))
@@ -232,12 +232,12 @@ async function tests (): Promise<void> {
             const reply = await flow.authorize(flow.params(id))
             isPage(reply, 400, 'invalid_client', name)
             texts.add(reply.text)
-            assert.equal(fetchesOf(id).length, 1, `${name} was asked once`)
+            assert.equal(fetchesOf(id).length, 1, `${name} was fetched once`)
           })
         )
       }
       assert.equal(texts.size, 1, 'C-16')
-      assert.equal(fetchesOf(validId).length, 0, 'C-05 nobody follows')
+      assert.equal(fetchesOf(validId).length, 0, 'C-05 no redirect is followed')
     },
     { serial: true }
   )

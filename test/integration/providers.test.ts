@@ -92,7 +92,7 @@ async function logIn (t: TestContext, { options }: Harness, start: Start): Promi
 function addUserinfo (app: FastifyInstance, provider: string): void {
   app.get('/userinfo', {
     onRequest: app.requireMcpAuth(),
-    schema: { operationId: 'userinfo', summary: 'Asks the provider who is calling' }
+    schema: { operationId: 'userinfo', summary: 'Returns the userinfo of the caller' }
   }, async ({ mcpAuth }) => {
     const metadata =
       await (await fetch(`${provider.replace(/\/$/, '')}/.well-known/openid-configuration`))

@@ -21,7 +21,7 @@ for (const [shared, redis] of [['one Redis', true], ['no store at all', false]] 
     })
 
     if (redis) {
-      await t.test('POST /oauth/token answers parallel refreshes with the same tokens [T-23]', async () => {
+      await t.test('POST /oauth/token returns the same tokens for parallel refreshes [T-23]', async () => {
         const report = await runRefreshes(fleet, { count: 5, tries: 20 })
         assert.deepEqual(report.answers, { 200: 100 })
         assert.equal(report.once, 5)

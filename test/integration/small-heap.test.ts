@@ -43,13 +43,17 @@ function table (
       () => register({ redirect_uris: [`${loopbackUri}/${randomText(20_000)}`] }),
       [400]
     ],
-    ['a registration with more in it', () => register({ [randomText(40)]: randomText(60_000) }), [
-      201
-    ]],
+    [
+      'a registration with unknown members',
+      () => register({ [randomText(40)]: randomText(60_000) }),
+      [
+        201
+      ]
+    ],
     ['a page', () => flow.authorize(flow.params(id, { state: randomText(500) })), [200]],
     ['an unknown client', () => flow.authorize(flow.params(randomText(4_000))), [400]],
     [
-      'a client of nowhere',
+      'a client with a private URL',
       () => flow.authorize(flow.params(`https://127.0.0.1/${randomText(40)}`)),
       [
         400

@@ -125,7 +125,7 @@ test('POST /mcp aborts the handler when the client disconnects [HT-20]', async (
   while (!received.aborted) await sleep(5)
 })
 
-test('POST /mcp answers 500 when the handler throws', async (t) => {
+test('POST /mcp responds 500 when the handler throws', async (t) => {
   const url = await start(t, {
     fetch: () => {
       throw new Error('broken')

@@ -212,12 +212,12 @@ for (const [kind, create] of Object.entries(kinds)) {
       (await modern(url, 'tools/call', { name: 'ask', arguments: {} }, { 'mcp-name': 'ask' })).body
         .result.isError,
       true,
-      'no client can be asked anything'
+      'no client can receive a request'
     )
   })
 }
 
-test('POST /mcp answers 500 without a reason if a server per request cannot be made [F-28]', async (t) => {
+test('POST /mcp responds 500 without a reason if a server per request cannot be made [F-28]', async (t) => {
   for (
     const fails of [(count: number) => count === 1, (count: number) => count === 2, () => true]
   ) {

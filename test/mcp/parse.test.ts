@@ -13,7 +13,7 @@ const ping = { jsonrpc: '2.0', id: 1, method: 'ping' }
 
 function problem (body: unknown, version?: string): { code: number, data?: unknown } {
   const response = parseBody(body, version)
-  assert.ok('status' in response, 'expected a refusal')
+  assert.ok('status' in response, 'expected a rejection')
   assert.equal(response.status, 400)
   const message = JSON.parse(response.body as string)
   assert.equal(message.id, null)

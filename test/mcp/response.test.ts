@@ -50,7 +50,7 @@ test('createPendingResponse sends nothing after a disconnect [HT-20]', async () 
   assert.equal(ends, 1)
 })
 
-test('createPendingResponse answers 503 when the server closes', async () => {
+test('createPendingResponse responds 503 when the server closes', async () => {
   const pending = createPendingResponse(options)
   pending.end(closingResponse)
   assert.equal((await pending.response).status, 503)

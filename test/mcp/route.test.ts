@@ -37,7 +37,7 @@ async function startWithToken (...setup: Parameters<typeof startGuarded>) {
   }
 }
 
-test('/mcp answers a foreign Origin with 403 before it checks the token [HT-01 HT-02 Q-20]', async (t) => {
+test('/mcp rejects a foreign Origin with 403 before it checks the token [HT-01 HT-02 Q-20]', async (t) => {
   const { mcpUrl, origin, post } = await startWithToken(t)
   for (
     const foreign of [
@@ -81,7 +81,7 @@ test('POST /mcp lets a page of an allowed origin read the challenge [HT-23]', as
   assert.match(String(response.headers.get('access-control-expose-headers')), /WWW-Authenticate/)
 })
 
-test('GET /mcp answers a foreign Host with 403, whatever the token [HT-03 Q-21]', async (t) => {
+test('GET /mcp rejects a foreign Host with 403, whatever the token [HT-03 Q-21]', async (t) => {
   const { origin, authorization } = await startWithToken(t)
   const send = async (...lines: string[]) =>
     Number(
@@ -187,7 +187,7 @@ test('OPTIONS /mcp grants the requested headers without a token, and runs nothin
   )
 })
 
-test('/mcp answers unserved methods of a client with a token with 405 and Allow [HT-06]', async (t) => {
+test('/mcp rejects unserved methods of a client with a token with 405 and Allow [HT-06]', async (t) => {
   const { mcpUrl, authorization } = await startWithToken(t)
   for (const method of ['GET', 'DELETE', 'HEAD', 'PUT', 'PATCH']) {
     const response = await fetch(mcpUrl, { method, headers: { authorization } })
@@ -197,7 +197,7 @@ test('/mcp answers unserved methods of a client with a token with 405 and Allow 
   }
 })
 
-test('POST /mcp answers invalid JSON with a JSON-RPC error, and a large body with 413', async (t) => {
+test('POST /mcp rejects invalid JSON with a JSON-RPC error, and a large body with 413', async (t) => {
   const { post } = await startWithToken(t, { mcp: { server: whoami(), bodyLimit: 1000 } })
   for (
     const broken of [
@@ -456,7 +456,7 @@ test('GET /mcp ends a stream with its token, or with the app [Q-26 F-24 RS-24]',
   }
 })
 
-test('POST /mcp answers 500 without the reason when the server fails', async (t) => {
+test('POST /mcp responds 500 without the reason when the server fails', async (t) => {
   const handler = {
     fetch: async () => {
       throw new Error('canary')
@@ -496,7 +496,7 @@ test('a registration without a server adds no MCP route', async (t) => {
   assert.equal((await fetch(mcpUrl)).status, 404)
 })
 
-test('HEAD /mcp answers alike whether the host exposes HEAD routes or not [Q-18]', async (t) => {
+test('HEAD /mcp responds alike whether the host exposes HEAD routes or not [Q-18]', async (t) => {
   for (const exposeHeadRoutes of [true, false]) {
     const { mcpUrl } = await startGuarded(t, {}, { app: Fastify({ exposeHeadRoutes }) })
     assert.equal((await fetch(mcpUrl, { method: 'HEAD' })).status, 401)

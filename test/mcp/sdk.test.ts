@@ -170,7 +170,7 @@ for (const [kind, create] of Object.entries(kinds)) {
     const url = await start(t, create(observed))
     const [a, b] = [new AbortController(), new AbortController()]
     const waiting = [a, b].map(({ signal }, index) =>
-      post(url, toolCall(1, 'wait', { name: 'ab'[index] }), {}, signal).catch(() => 'gone')
+      post(url, toolCall(1, 'wait', { name: 'ab'[index] }), {}, signal).catch(() => 'disconnected')
     )
     await until(() => observed.started.length === 2)
     a.abort()
@@ -178,7 +178,7 @@ for (const [kind, create] of Object.entries(kinds)) {
     assert.deepEqual(observed.aborted, ['a'])
     b.abort()
     await until(() => observed.aborted.length === 2)
-    assert.deepEqual(await Promise.all(waiting), ['gone', 'gone'])
+    assert.deepEqual(await Promise.all(waiting), ['disconnected', 'disconnected'])
   })
 
   test(`POST /mcp of ${kind}: a disconnect during an event stream aborts the tool [HT-20]`, async (t) => {
@@ -324,7 +324,7 @@ test('POST /mcp of one server gives callers no common log level and no tasks [SE
   }
 })
 
-test('POST /mcp answers 503 when its server closes, and afterwards', async (t) => {
+test('POST /mcp responds 503 when its server closes, and afterwards', async (t) => {
   const observed: Observed = { started: [], aborted: [] }
   const server = buildServer(observed)
   const url = await start(t, server)

@@ -106,7 +106,7 @@ test('GET /mcp ends a stream whose token lost a scope or is rejected [Q-26 RS-12
   assert.equal(
     await Promise.race([one.ended, Promise.resolve('open')]),
     'open',
-    'taken within the tolerance for clocks'
+    'accepted within the tolerance for clocks'
   )
   caller.scopes = []
   const removedAt = performance.now() / 1000

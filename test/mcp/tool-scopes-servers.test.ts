@@ -266,7 +266,7 @@ test('a tool with an invalid scope list cannot be called', async (t) => {
     assert.equal(
       (await send('legacy', 'mcp', 'tools/call', clear)).status,
       500,
-      'what the operator says is checked, too'
+      'the scopes of mcp.toolScopes are checked, too'
     )
   }
 })
@@ -398,7 +398,7 @@ test('POST /mcp calls no tool if the list of tools is unavailable or invalid [F-
   }
 })
 
-test('POST /mcp puts any id of the call in a refusal to list the tools [F-28]', async (t) => {
+test('POST /mcp returns any id of the call in the error for an unavailable list of tools [F-28]', async (t) => {
   const handler = listing((id) =>
     Response.json(
       { jsonrpc: '2.0', id, error: { code: -32001, message: 'no session' } },
@@ -420,7 +420,7 @@ test('POST /mcp puts any id of the call in a refusal to list the tools [F-28]', 
   assert.equal(handler.ran, 0)
 })
 
-test('POST /mcp answers tools/list with an error if the list is invalid [RS-22]', async (t) => {
+test('POST /mcp responds to tools/list with an error if the list is invalid [RS-22]', async (t) => {
   for (const result of [{ tools: [...tools, {}] }, { tools, nextCursor: 1 }]) {
     const { send } = await start(t, {
       handler: listing((id) => Response.json({ jsonrpc: '2.0', id, result }))
@@ -457,7 +457,7 @@ test('POST /mcp calls no tool after a disconnect during tools/list [F-23 RS-12]'
   assert.equal(handler.ran, 0)
 })
 
-test('POST /mcp answers 500 if the list of tools never ends or never arrives [RS-12]', async (t) => {
+test('POST /mcp responds 500 if the list of tools never ends or never arrives [RS-12]', async (t) => {
   const endless = listing((id) =>
     Response.json({ jsonrpc: '2.0', id, result: { tools: [], nextCursor: 'more' } })
   )
@@ -469,7 +469,7 @@ test('POST /mcp answers 500 if the list of tools never ends or never arrives [RS
   }
 })
 
-test('POST /mcp learns no scopes from results that look like a list of tools [RS-12]', async (t) => {
+test('POST /mcp takes no scopes from results that resemble a list of tools [RS-12]', async (t) => {
   const handler = {
     async fetch (_request: Request, { parsedBody }: { parsedBody?: unknown } = {}) {
       const replies = ([parsedBody].flat() as Array<
@@ -609,7 +609,7 @@ test('GET /oauth/authorize accepts the scopes of tools once a server listed them
     assert.deepEqual(
       prm.json()['scopes_supported'],
       ['mcp:read'],
-      'what a client needs to begin with'
+      'the scopes that every call requires'
     )
   }
 })

@@ -492,13 +492,13 @@ test('tools/call returns structured content for a route with one object response
   const object = { type: 'object', properties: { a: { type: 'integer' } } }
   const tools = await collect(t, (app) => {
     app.get(
-      '/good',
-      { schema: { operationId: 'good', response: { 200: object } } as object },
+      '/item',
+      { schema: { operationId: 'item', response: { 200: object } } as object },
       async () => ({ a: 1, b: 2 })
     )
     app.get(
-      '/bad',
-      { schema: { operationId: 'bad', response: { 200: object } } as object },
+      '/broken',
+      { schema: { operationId: 'broken', response: { 200: object } } as object },
       async (_request, reply) => reply.type('text/plain').send('oops')
     )
     app.get('/two', {
@@ -508,14 +508,14 @@ test('tools/call returns structured content for a route with one object response
       schema: { operationId: 'list', response: { 200: { type: 'array', items: {} } } } as object
     }, async () => [1])
   })
-  assert.deepEqual(await call(tools, 'good'), {
+  assert.deepEqual(await call(tools, 'item'), {
     content: [{ type: 'text', text: '{"a":1}' }],
     structuredContent: { a: 1 }
   })
-  assert.equal((await call(tools, 'bad')).isError, true)
+  assert.equal((await call(tools, 'broken')).isError, true)
   assert.deepEqual(
     tools.tools.map(({ name, outputSchema }) => [name, outputSchema !== undefined]),
-    [['bad', true], ['good', true], ['list', false], ['two', false]]
+    [['broken', true], ['item', true], ['list', false], ['two', false]]
   )
   assert.deepEqual(await call(tools, 'list'), { content: [{ type: 'text', text: '[1]' }] })
 })

@@ -144,7 +144,7 @@ test('parseClientAuthentication rejects two methods at once [T-12]', () => {
   )
 })
 
-test('basicCredentials are readable to servers that decode, and mostly to those that do not', () => {
+test('basicCredentials work for servers that decode them, and mostly for others', () => {
   for (
     const [clientId, secret] of [['c', 's'], ['a:b c', 's%:é +'], [
       'my-client_1',

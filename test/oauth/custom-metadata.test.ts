@@ -36,7 +36,7 @@ test('completeMetadata fills in defaults, drops null members and keeps unknown o
     level: 3
   })
   assert.deepEqual(metadataProblems(document), [])
-  assert.deepEqual(Object.keys(given).length, 9, 'what the operator wrote is left alone')
+  assert.deepEqual(Object.keys(given).length, 9, 'the given metadata are not changed')
 })
 
 test('completeMetadata without an authorization endpoint does not claim the code grant', () => {

@@ -279,7 +279,7 @@ test('optionProblems names the options that contradict each other, and the remed
   }
 })
 
-test('each mistake about a client says which, and how to mend it [T-10]', () => {
+test('optionProblems names each mistake in clients, and the remedy [T-10]', () => {
   const machine = {
     clientId: 'c',
     secretHashes: [`sha256:${'x'.repeat(43)}`],
@@ -465,7 +465,7 @@ test('createConfig throws one error with all problems', () => {
   )
 })
 
-test('the combinations of the documentation start, each in its mode', () => {
+test('createConfig accepts each combination of the documentation, in its mode', () => {
   const modes: Array<[McpOAuthOptions, mode: string, tokens: unknown]> = [
     [{ dependencies: [pass] }, 'guard', 'none'],
     [{ tokens: async () => null }, 'guard', 1],
@@ -632,7 +632,7 @@ test('createConfig freezes the configuration and leaves the given options unchan
   )
 })
 
-test('a secret that is not given is derived or random, and the log says which, never what', () => {
+test('createConfig derives a missing secret or creates a random one, and logs which, never the value', () => {
   const messages: string[] = []
   const listening = {
     ...log,
@@ -686,7 +686,7 @@ test('warningsOf lists valid options that are probably a mistake', () => {
   assert.deepEqual(none, [])
   assert.deepEqual(warnings({ issuer, publicUrl: `${publicUrl}/v1` }), [])
   assert.match(warnings({ issuer, publicUrl }, 0).join(), /^Requests have no time limit: /)
-  assert.deepEqual(warnings({ issuer }, 0), [], 'loopback has no slow strangers')
+  assert.deepEqual(warnings({ issuer }, 0), [], 'loopback needs no time limit')
   assert.match(warnings({ auth: false }).join(), /^Option auth is false: every caller /)
   assert.match(warnings({ issuer, clientSecret: 'x' }).join(), /^Option clientSecret has no effect/)
   assert.deepEqual(warnings(proxies), [])

@@ -98,7 +98,7 @@ for (const [id, fault, status] of outcomes) {
   })
 }
 
-test('metadata() succeeds once an unavailable provider is back [F-07]', async (t) => {
+test('metadata() succeeds after an unavailable provider has recovered [F-07]', async (t) => {
   const { issuer, provider, state } = await setUp(t)
   issuer.fail.set(issuer.metadataPath, 'unavailable')
   await assert.rejects(provider.metadata(), { statusCode: 503 })
@@ -124,8 +124,8 @@ for (
   const [id, change, members] of [
     ['M-07 F-08', 'a hostile endpoint', { authorization_endpoint: 'javascript:canary' }],
     ['M-08 F-08', 'another issuer', { issuer: 'https://canary.example' }],
-    ['F-08', 'a token endpoint elsewhere', { token_endpoint: 'http://127.0.0.2:1/canary' }],
-    ['F-08', 'keys elsewhere', { jwks_uri: 'http://127.0.0.2:1/canary' }]
+    ['F-08', 'a token endpoint at another origin', { token_endpoint: 'http://127.0.0.2:1/canary' }],
+    ['F-08', 'keys at another origin', { jwks_uri: 'http://127.0.0.2:1/canary' }]
   ] as const
 ) {
   test(`metadata() keeps the last valid document for a day after ${change} [${id}]`, async (t) => {

@@ -81,7 +81,7 @@ async function setUp (t: TestContext, responses: { token: object, user?: object 
 
 const granted = { access_token: 'gho_canary', token_type: 'bearer', scope: 'read:user,user:email' }
 
-test('a login at GitHub: JSON asked for, the secret in the body, the numeric id as sub', async (t) => {
+test('redeem() at GitHub requests JSON, sends the secret in the body and uses the numeric id as sub', async (t) => {
   const { login, received } = await setUp(t, { token: granted })
   const secrets = login.secrets()
   const tokens = await login.redeem('code', secrets)
@@ -105,10 +105,10 @@ test('a login at GitHub: JSON asked for, the secret in the body, the numeric id 
     secrets.verifier
   ])
   assert.equal(received.get('/user')?.headers['authorization'], 'Bearer gho_canary')
-  assert.ok(received.get('/user')?.headers['user-agent'], 'GitHub refuses requests without')
+  assert.ok(received.get('/user')?.headers['user-agent'], 'GitHub rejects requests without it')
 })
 
-test('an error GitHub wraps in a 200 is no login [B-11]', async (t) => {
+test('redeem() at GitHub rejects an error with status 200 [B-11]', async (t) => {
   const { login, received } = await setUp(t, {
     token: { error: 'bad_verification_code', error_description: 'canary' }
   })
@@ -127,7 +127,7 @@ for (
     'no number': { id: null }
   })
 ) {
-  test(`the login at GitHub rejects an account whose id is ${name}`, async (t) => {
+  test(`redeem() at GitHub rejects an account whose id is ${name}`, async (t) => {
     const { login } = await setUp(t, { token: granted, user })
     await assert.rejects(login.redeem('code', login.secrets()), {
       kind: 'providerMisbehaved'
@@ -135,13 +135,13 @@ for (
   })
 }
 
-test('an account at GitHub without a refresh token is identified again', async (t) => {
+test('recheck() at GitHub identifies an account without a refresh token', async (t) => {
   const { login } = await setUp(t, { token: granted })
   assert.ok(login.recheck)
   assert.equal((await login.recheck('gho_canary')).claims?.['sub'], '583231')
 })
 
-test('the refresh tokens of a GitHub App are used', async (t) => {
+test('refresh() at GitHub uses the refresh token of a GitHub App', async (t) => {
   const { login, received } = await setUp(t, {
     token: {
       ...granted,
@@ -156,14 +156,14 @@ test('the refresh tokens of a GitHub App are used', async (t) => {
   assert.equal(received.get('/access_token')?.body.get('refresh_token'), 'ghr_1')
 })
 
-test('a refresh token GitHub refuses, in a 200, is a grant that is over [T-24]', async (t) => {
+test('refresh() at GitHub rejects an error with status 200 as invalidGrant [T-24]', async (t) => {
   const { login } = await setUp(t, {
     token: { error: 'bad_refresh_token', error_description: 'canary' }
   })
   await assert.rejects(login.refresh('ghr_1'), { kind: 'invalidGrant' })
 })
 
-test('the issuer is what GitHub sends as iss [B-09]', async () => {
+test('isFromProvider() at GitHub accepts only the iss that GitHub sends, or none [B-09]', async () => {
   const { issuer, provider } = github({ clientId: 'a', clientSecret: 'b' })
   const login = createProviderLogin({
     metadata: async () => parseProviderMetadata({ issuer, ...provider?.metadata }, { issuer }),

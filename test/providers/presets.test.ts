@@ -132,14 +132,14 @@ for (const [name, { preset, metadataUrl, login, token, parameters }] of Object.e
     assert.equal(preset.oauthMetadataUrl, metadataUrl)
   })
 
-  test(`a slash more or less is another issuer than that of ${name} [M-07]`, () => {
+  test(`parseProviderMetadata rejects the issuer of ${name} with a slash more or less [M-07]`, () => {
     const other = preset.issuer.endsWith('/') ? preset.issuer.slice(0, -1) : `${preset.issuer}/`
     assert.throws(() =>
       parseProviderMetadata({ token_endpoint: token, issuer: preset.issuer }, { issuer: other })
     )
   })
 
-  test(`the login at ${name} asks for what it needs, with PKCE whatever its metadata say [M-11]`, async () => {
+  test(`the login at ${name} requests the needed scopes, with PKCE whatever its metadata [M-11]`, async () => {
     const providerLogin = providerLoginOf(name, preset)
     const url = new URL(
       await providerLogin.loginUrl('state', providerLogin.secrets(), {
@@ -180,7 +180,7 @@ for (const [name, { preset, metadataUrl, login, token, parameters }] of Object.e
 }
 
 for (const name of ['google', 'cognito']) {
-  test(`${name} is never asked for offline_access, which it refuses`, async () => {
+  test(`the login at ${name} never requests offline_access, which ${name} rejects`, async () => {
     const providerLogin = providerLoginOf(name, providers[name]?.preset ?? assert.fail())
     const url = new URL(
       await providerLogin.loginUrl('state', providerLogin.secrets(), {
@@ -192,7 +192,7 @@ for (const name of ['google', 'cognito']) {
   })
 }
 
-test('the registration may be left out where only tokens are checked', () => {
+test('every preset accepts settings without clientId, for a resource server', () => {
   const { clientId, clientSecret } = { clientId: undefined, clientSecret: undefined }
   for (
     const preset of [
@@ -207,7 +207,7 @@ test('the registration may be left out where only tokens are checked', () => {
   ) assert.ok(!('clientId' in preset) && !('clientSecret' in preset))
 })
 
-test('the issuers of Okta: default, another authorization server, the organization', () => {
+test('okta() returns the issuer of the default server, another one or the organization', () => {
   const issuerOf = (authorizationServer?: string) =>
     okta({ domain: 'acme.okta.com', authorizationServer }).issuer
   assert.equal(issuerOf(), 'https://acme.okta.com/oauth2/default')
@@ -215,14 +215,14 @@ test('the issuers of Okta: default, another authorization server, the organizati
   assert.equal(issuerOf('org'), 'https://acme.okta.com')
 })
 
-test('Entra writes tenants in lower case', () => {
+test('entra() writes tenants in lower case', () => {
   assert.equal(
     entra({ tenantId: 'AAAAAAAA-2222-3333-4444-55555555555F' }).issuer,
     'https://login.microsoftonline.com/aaaaaaaa-2222-3333-4444-55555555555f/v2.0'
   )
 })
 
-test('Keycloak may run below a path, and on loopback without TLS', () => {
+test('keycloak() accepts a URL with a path, and loopback without TLS', () => {
   assert.equal(
     keycloak({ url: 'https://id.example.com/auth', realm: 'a.b' }).issuer,
     'https://id.example.com/auth/realms/a.b'
@@ -233,7 +233,7 @@ test('Keycloak may run below a path, and on loopback without TLS', () => {
   )
 })
 
-test('the domain of Cognito says where users log in, and nothing else', () => {
+test('cognito() uses the domain in the login endpoints only', () => {
   const preset = (domain: string) =>
     cognito({ region: 'eu-central-1', userPoolId: 'eu-central-1_AbCdEf123', domain })
   const endpoints = (domain: string) => metadataOf('cognito', preset(domain))
@@ -251,7 +251,7 @@ test('the domain of Cognito says where users log in, and nothing else', () => {
   )
 })
 
-test('oidc is what it is given; refresh tokens are asked for on request, with consent', () => {
+test('oidc() returns the given settings, and requests refresh tokens on demand, with consent', () => {
   assert.deepEqual(oidc({ issuer: 'https://id.example.com/' }), {
     issuer: 'https://id.example.com/'
   })

@@ -47,7 +47,7 @@ test('GET /oauth/callback replaces the iss of the provider by the one of the bro
   assert.deepEqual(
     [callbackUrl?.searchParams.get('iss'), oauth.login?.iss],
     [provider.issuer, issuer],
-    'theirs ends with us, ours goes on'
+    'the provider sends its iss to us, and we send ours'
   )
 })
 
@@ -152,7 +152,7 @@ test('POST /oauth/consent accepts its own page in its own browser only [CD-01 CD
   ], ['DENY', true])
   assert.ok(
     ![...browser.jar.keys()].some(name => name.includes('login')),
-    'nothing of the login before the user has allowed it'
+    'no login cookie before consent'
   )
   await flow.form(other, params)
   const send = (headers: Record<string, string>) =>

@@ -249,7 +249,7 @@ test('POST /mcp rejects forged and foreign tokens, and fetches none of their URL
     'an audience above': await token({ aud: new URL(mcpUrl).origin }),
     expired: await token({ iat: now - 600, exp: now - 60 }),
     'without end': await token({ exp: undefined }),
-    'not yet good': await token({ nbf: now + 600 }),
+    'not yet valid': await token({ nbf: now + 600 }),
     'an ID token': await token({ at_hash: 'x', nonce: 'y' }),
     'an ID token by its use': await token({ token_use: 'id' }),
     'a token of another type': await issuer.mint({ aud: mcpUrl }, {

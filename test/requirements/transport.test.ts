@@ -93,7 +93,7 @@ async function start (t: TestContext, mcp: NonNullable<McpOAuthOptions['mcp']>) 
 }
 
 for (const [name, open] of Object.entries(modes)) {
-  test(`${name}: /mcp answers foreign Origins and Hosts with 403 [HT-01 HT-02 HT-03 HT-23]`, async (t) => {
+  test(`${name}: /mcp rejects foreign Origins and Hosts with 403 [HT-01 HT-02 HT-03 HT-23]`, async (t) => {
     const { origin, path, token, calls } = await open(t)
     const authorization = `Bearer ${await token()}`
     for (const method of ['POST', 'GET', 'HEAD', 'DELETE', 'PUT', 'OPTIONS']) {
@@ -200,7 +200,7 @@ for (const [name, serve] of Object.entries(servers)) {
     }
   })
 
-  test(`${name}: /mcp answers methods it does not serve with 405 and Allow [HT-06]`, async (t) => {
+  test(`${name}: /mcp rejects methods it does not serve with 405 and Allow [HT-06]`, async (t) => {
     const { send } = await start(t, serve())
     for (const revision of revisions) {
       for (const method of ['GET', 'HEAD', 'DELETE', 'PUT', 'PATCH']) {
@@ -401,7 +401,7 @@ for (const [name, serve] of Object.entries(servers)) {
         (await client.callTool({ name: 'echo', arguments: { region: 'Zürich', count: 3 } })).content
       ),
       /Zürich/,
-      'the client of the SDK says them'
+      'the client of the SDK sends them'
     )
   })
 
@@ -509,7 +509,7 @@ test('POST /mcp of a modern-only server lists its versions for legacy clients [H
   }
 })
 
-test('/mcp answers an ended or unknown session with 404, a missing one with 400 [SE-04 HT-06]', async (t) => {
+test('/mcp rejects an ended or unknown session with 404, a missing one with 400 [SE-04 HT-06]', async (t) => {
   const { send } = await start(t, { handler: sessionHandler() })
   for (const revision of ['2025-03-26', '2025-06-18', '2025-11-25'] as const) {
     const id = (await send(rpc(revision, 'initialize'))).headers.get('mcp-session-id')

@@ -49,7 +49,7 @@ for (const { where, skip, open } of stores) {
   })
 
   test(
-    `isRevoked() is true at once here, within a second elsewhere (${where}) [V-05]`,
+    `isRevoked() is true at once on this instance, within a second on others (${where}) [V-05]`,
     { skip },
     async (t) => {
       const store = await open(t)

@@ -75,7 +75,7 @@ export async function startBroker (
 export function whoami (app: FastifyInstance): void {
   app.get(
     '/whoami',
-    { schema: { operationId: 'whoami', summary: 'Says who is calling' } },
+    { schema: { operationId: 'whoami', summary: 'Returns the caller' } },
     async (request) => ({ authorization: request.headers.authorization !== undefined })
   )
 }

@@ -72,5 +72,5 @@ export async function startDaemon (
     if (await fetch(url).then(({ status }) => status < 500, () => false)) return
     await sleep(50)
   }
-  throw new Error(`${command} does not answer at ${url}: ${output}`)
+  throw new Error(`${command} does not respond at ${url}: ${output}`)
 }

@@ -10,7 +10,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
  * them, the plugin is not isolated.
  */
 export const hostError = { host: 'caught an error' }
-export const hostNotFound = { host: 'knows no such address' }
+export const hostNotFound = { host: 'no such URL' }
 
 /**
  * A host application with common customizations: parsers for JSON and forms, an Ajv that coerces,
@@ -50,7 +50,7 @@ export async function customizedHost ({ key }: { key?: string } = {}): Promise<F
     app.addHook('onRequest', async (request, reply) => {
       const config: { mcpOAuth?: { public?: boolean } } = request.routeOptions.config
       if (!config.mcpOAuth?.public && request.headers['x-host-key'] !== key) {
-        return await reply.code(401).send({ host: 'wants its key' })
+        return await reply.code(401).send({ host: 'a key is required' })
       }
     })
   }

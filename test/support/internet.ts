@@ -30,7 +30,7 @@ export const inside = process.env['TEST_INTERNET'] !== undefined
  * test fails instead.
  */
 export const skip = missing && process.env['CI'] !== 'true' &&
-  'network namespaces cannot be had here: unshare --map-root-user --net, and ip of iproute2'
+  'network namespaces are unavailable: unshare --map-root-user --net, and ip of iproute2'
 
 const setupScript = `
 set -e

@@ -44,7 +44,7 @@ export async function startMcpRemote (
       for (let line = await lines.next(); !line.done; line = await lines.next()) {
         if (JSON.parse(line.value).id === id) return line.value
       }
-      throw new Error(`mcp-remote ended before it answered ${method}: ${log}`)
+      throw new Error(`mcp-remote ended before its response to ${method}: ${log}`)
     }
   }
 }

@@ -166,7 +166,7 @@ for (const [mount] of Object.entries(mounts)) {
       assert.deepEqual(
         [...server.issuer.requests.values()],
         [1],
-        '→0: the provider was asked for its metadata once, and for nothing else'
+        '→0: the provider received one request, for its metadata'
       )
     }
   )
@@ -221,7 +221,7 @@ test('GET /oauth/authorize rejects redirect URIs that resemble a registered one 
   assert.equal(any.location?.searchParams.get('redirect_uri'), 'http://127.0.0.1:51234/cb')
 })
 
-for (const host of ['a plain host', 'a host with opinions'] as const) {
+for (const host of ['a plain host', 'a customized host'] as const) {
   test(`GET /oauth/authorize redirects other errors to the client (${host}) [A-07 to A-18 AZ-03]`, async (t) => {
     const server = await startThin(
       t,

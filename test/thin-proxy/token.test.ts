@@ -123,7 +123,7 @@ for (const [mount] of Object.entries(mounts)) {
   )
 
   test(
-    `POST /oauth/token sends on no rejected request (${mount}) [T-01 T-03 T-04 T-09 T-11 T-12 T-16 X-01 X-03 X-04]`,
+    `POST /oauth/token forwards no rejected request (${mount}) [T-01 T-03 T-04 T-09 T-11 T-12 T-16 X-01 X-03 X-04]`,
     async (t) => {
       const { server, id, codeParams } = await logIn(t, { mount: mount as keyof typeof mounts })
       const other = await server.register()
@@ -259,7 +259,7 @@ for (const [mount] of Object.entries(mounts)) {
 }
 
 test(
-  "POST /oauth/token binds a code challenge to its client, whom another client's attempt costs nothing [T-06]",
+  "POST /oauth/token binds a code challenge to its client, which another client's attempt does not affect [T-06]",
   async (t) => {
     const { server, codeParams } = await logIn(t)
     const other = await server.register()
@@ -510,7 +510,7 @@ const responses: Array<
   ['a list', 502, 'temporarily_unavailable', respondWith(200, '[]') as never],
   ['no token', 502, 'temporarily_unavailable', respondWith(200, { token_type: 'Bearer' }) as never],
   [
-    'a token that is none',
+    'an invalid token',
     502,
     'temporarily_unavailable',
     respondWith(200, { ...providerTokens, access_token: 'a\r\nb' }) as never
@@ -557,7 +557,7 @@ const responses: Array<
     )
   }],
   ['nothing', 504, 'temporarily_unavailable', () => {}],
-  ['headers, and nothing more', 504, 'temporarily_unavailable', (response) => {
+  ['headers without a body', 504, 'temporarily_unavailable', (response) => {
     response.writeHead(200).write('{')
   }]
 ]
@@ -575,7 +575,7 @@ test(
           assert.equal(
             server.endpoint.requests.length,
             1,
-            'asked once, redirects not followed, nothing repeated'
+            'one request, no redirect followed, nothing repeated'
           )
           server.endpoint.respond = respondWith(200, providerTokens)
           if (status < 500) {
@@ -583,7 +583,7 @@ test(
               await server.token(codeParams),
               400,
               'invalid_grant',
-              'the provider has judged the code'
+              'the provider has rejected the code'
             )
           }
           // The fault did not concern the code: after the second that Retry-After names, the code
@@ -642,7 +642,12 @@ test('POST /oauth/token does not consume the code while the provider metadata ar
     prepare: ({ fail, metadataPath }) => fail.set(metadataPath, 'unavailable')
   })
   const id = await server.register()
-  isError(await server.token(codeRequest(id)), 400, 'invalid_grant', 'X-04: known without asking')
+  isError(
+    await server.token(codeRequest(id)),
+    400,
+    'invalid_grant',
+    'X-04: rejected without a request to the provider'
+  )
 })
 
 test('POST /oauth/token responds alike if the logger throws [F-27]', async (t) => {
@@ -697,7 +702,7 @@ test('POST /oauth/token sends no secret to a provider with an untrusted certific
   assert.equal(requests(), 0)
 })
 
-for (const host of ['a plain host', 'a host with opinions'] as const) {
+for (const host of ['a plain host', 'a customized host'] as const) {
   test(
     `POST /oauth/token accepts only forms, and no other method (${host}) [G-01 G-03 G-10 G-18 T-02]`,
     async (t) => {

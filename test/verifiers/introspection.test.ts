@@ -173,7 +173,7 @@ for (const fault of outages) {
     await assert.rejects(verify('x', context), { kind: 'keysUnavailable', statusCode: 503 })
     assert.deepEqual(warnings, ['Could not introspect an access token'])
     server.fail = null
-    assert.ok(await verify('x', context), 'nothing of the fault is remembered')
+    assert.ok(await verify('x', context), 'the fault is not cached')
   })
 }
 
@@ -219,7 +219,7 @@ test('introspection caches valid tokens for cacheFor seconds, and nothing by def
   assert.ok(await caching('x', { ...context, now: now + 59 }))
   assert.equal(await caching('x', { ...context, now: now + 61 }), null)
   server.response = valid
-  assert.ok(await caching('x', context), 'Q-15 the refusal is not remembered')
+  assert.ok(await caching('x', context), 'Q-15 the rejection is not cached')
 })
 
 test('introspection separates users of two issuers, and freezes claims [Q-23]', async (t) => {
@@ -276,7 +276,10 @@ test('introspection requests wait for a slot, and are 503 when the queue is full
     Array.from(
       { length: 300 },
       (_, index) =>
-        verify(`token${index}`, context).then(() => 'good', (error: { kind: string }) => error.kind)
+        verify(`token${index}`, context).then(
+          () => 'accepted',
+          (error: { kind: string }) => error.kind
+        )
     )
   )
   // Forty requests run at once, and two hundred wait for at most five seconds.
@@ -314,7 +317,7 @@ test('introspection sends no JWT of another issuer [Q-16]', async (t) => {
   await assert.rejects(
     chain([verify, next])(own, context),
     { kind: 'invalidToken' },
-    'a JWT that its own issuer calls inactive is shown to nobody else'
+    'a JWT that its own issuer calls inactive is sent to no other issuer'
   )
   assert.ok(await chain([verify, next])('opaque', context))
 })
@@ -440,7 +443,7 @@ test('introspection at oidc-provider accepts opaque tokens until they are revoke
   await assert.rejects(
     foreignClient(token, context),
     { kind: 'keysUnavailable' },
-    'our own credentials are refused'
+    'our own credentials are rejected'
   )
 })
 

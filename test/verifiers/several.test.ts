@@ -61,7 +61,7 @@ test('several issuers are published, and each is trusted for its own tokens only
     assert.equal(rejected.status, 401)
     assert.match(rejected.headers.get('www-authenticate') ?? '', /error="invalid_token"/)
   }
-  assert.equal(opaque.requests.length, 1, "nobody else's JWTs are shown to it")
+  assert.equal(opaque.requests.length, 1, 'it receives no JWTs of other issuers')
 })
 
 test('an unavailable issuer does not affect the tokens of another one [PRM-10 F-01]', async (t) => {

@@ -51,7 +51,7 @@ try {
   await app.listen({ host: 'localhost', port })
   const broker = await connectClient(`http://localhost:${port}/mcp`, { oauth: headlessOAuth() })
   await broker.close()
-  if ((await call(accessToken)).status === 401) throw new Error('the token is not taken')
+  if ((await call(accessToken)).status === 401) throw new Error('the token is rejected')
 } finally {
   await app.close()
 }

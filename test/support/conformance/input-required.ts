@@ -83,7 +83,7 @@ export function addInputTools (server: McpServer, states: RequestStateCodec): vo
   ) {
     add(
       tool,
-      'Asks for a confirmation, and knows later what for',
+      'Asks for a confirmation, and keeps its subject in the state',
       async ({ inputResponses, requestState }, ctx) => {
         const input = acceptedContent(inputResponses, 'confirm', confirmation)
         if (input !== undefined && requestState() === tool) return 'state-ok'
