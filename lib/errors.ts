@@ -1,3 +1,5 @@
+const unavailable = 'temporarily_unavailable'
+
 /**
  * Every failure this package can report, one line each: kind, HTTP status, OAuth error,
  * sentence for the wire. Sentences are fixed and keep to the characters RFC 6749 §5.2 allows; what
@@ -16,7 +18,11 @@ export const errorTable = {
   missingToken: [401, 'invalid_token', 'An access token is required.'],
   invalidToken: [401, 'invalid_token', 'The access token is not valid here.'],
   invalidDpopProof: [401, 'invalid_dpop_proof', 'The DPoP proof is missing or not valid here.'],
-  useDpopNonce: [401, 'use_dpop_nonce', 'A DPoP proof with the nonce of this answer is required.'],
+  useDpopNonce: [
+    401,
+    'use_dpop_nonce',
+    'A DPoP proof with the nonce of this response is required.'
+  ],
   insufficientScope: [
     403,
     'insufficient_scope',
@@ -29,7 +35,7 @@ export const errorTable = {
   methodNotAllowed: [405, 'invalid_request', 'This method is not allowed here.'],
   tooManyRequests: [
     429,
-    'temporarily_unavailable',
+    unavailable,
     'Too many requests; try again later.'
   ],
   payloadTooLarge: [413, 'invalid_request', 'The request body is too large.'],
@@ -81,32 +87,32 @@ export const errorTable = {
   // Faults of others: never a reason to throw credentials away, always worth a retry
   keysUnavailable: [
     503,
-    'temporarily_unavailable',
+    unavailable,
     'Access tokens cannot be checked at the moment.'
   ],
   providerUnavailable: [
     503,
-    'temporarily_unavailable',
+    unavailable,
     'The authorization provider cannot be reached at the moment.'
   ],
   providerMisbehaved: [
     502,
-    'temporarily_unavailable',
-    'The authorization provider gave an unusable answer.'
+    unavailable,
+    'The authorization provider sent an unusable response.'
   ],
   providerTimeout: [
     504,
-    'temporarily_unavailable',
-    'The authorization provider did not answer in time.'
+    unavailable,
+    'The authorization provider did not respond in time.'
   ],
   overloaded: [
     503,
-    'temporarily_unavailable',
+    unavailable,
     'The server is too busy to answer this at the moment.'
   ],
   storeUnavailable: [
     503,
-    'temporarily_unavailable',
+    unavailable,
     'The server cannot answer this at the moment.'
   ],
   internal: [500, 'server_error', 'The server failed to answer this request.']

@@ -32,6 +32,7 @@ const doors: Record<string, RegExp> = {
   '@sinclair/typebox': /^(schemas|options)\//,
   'fastify-plugin': /^index\.ts$/,
   cookie: /^broker\/logins\.ts$/,
+  leven: /^options\/check\.ts$/,
   ghtml: /^pages\//,
   'ipaddr.js': /^http\/public-fetch\.ts$/,
   jose: /^(crypto|dpop|verifiers)\/|^broker\/client-authentication\.ts$/,

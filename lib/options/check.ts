@@ -2,6 +2,7 @@
 import { Kind, TypeRegistry, type TSchema } from '@sinclair/typebox'
 import { Check } from '@sinclair/typebox/value'
 import { Errors, ValueErrorType, type ValueError } from '@sinclair/typebox/errors'
+import leven from 'leven'
 import { quoted } from '../errors.ts'
 import { maxComparedChars, maxOptionProblems } from '../limits.ts'
 
@@ -157,22 +158,8 @@ export function flat (name: string): string {
  */
 function distanceOf (known: string, name: string) {
   const shorter = Math.min(known.length, name.length)
-  const whole = edits(known, name)
+  const whole = leven(known, name)
   return shorter < 6
     ? whole
-    : Math.min(whole, edits(known.slice(0, shorter), name.slice(0, shorter)) + 0.5)
-}
-
-/** Levenshtein distance. */
-function edits (from: string, to: string) {
-  let row = [...to, ''].map((_letter, index) => index)
-  for (const [index, letter] of [...from].entries()) {
-    const next = [index + 1]
-    for (const [at, other] of [...to].entries()) {
-      const [left = 0, above = 0, diagonal = 0] = [next[at], row[at + 1], row[at]]
-      next.push(Math.min(left + 1, above + 1, diagonal + Number(letter !== other)))
-    }
-    row = next
-  }
-  return row.at(-1) ?? 0
+    : Math.min(whole, leven(known.slice(0, shorter), name.slice(0, shorter)) + 0.5)
 }

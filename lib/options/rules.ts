@@ -10,8 +10,7 @@ import { optionNames, OptionsSchema, type McpOAuthOptions } from './schema.ts'
 /** A rule, and its line if it is broken: the option, the problem, the remedy. */
 type Rule = readonly [isBroken: unknown, line: string]
 
-const unset =
-  'undefined is given. Is the environment variable set? Leave it out if it is not needed'
+const leaveOut = 'Leave it out if it is not needed'
 const generate = 'Give at least 32 random bytes: openssl rand -base64 32'
 
 /**
@@ -57,10 +56,13 @@ function rulesOf (options: McpOAuthOptions, production: boolean): Rule[] {
   ]
 }
 
-function unsetRules (options: object, names: readonly string[], owner = ''): Rule[] {
+function unsetRules (options: object, names: readonly string[], remedy = leaveOut): Rule[] {
   return Object.entries(options)
     .filter(([name]) => names.includes(name))
-    .map(([name, value]) => [value === undefined, `${owner}${name}: ${unset}`])
+    .map(([name, value]) => [
+      value === undefined,
+      `${name}: undefined is given. Is the environment variable set? ${remedy}`
+    ])
 }
 
 function metadataRules (metadata: object): Rule[] {
@@ -86,14 +88,8 @@ function mcpRules ({ mcp = {} }: McpOAuthOptions): Rule[] {
 function openRules (
   { dependencies, tokens, requiredScopes, setupProxies, mcp }: McpOAuthOptions
 ): Rule[] {
-  const toolScopes = mcp?.toolScopes
-  const checks = {
-    dependencies,
-    tokens,
-    requiredScopes,
-    setupProxies,
-    'mcp.toolScopes': toolScopes
-  }
+  const toolScopes = { 'mcp.toolScopes': mcp?.toolScopes }
+  const checks = { dependencies, tokens, requiredScopes, setupProxies, ...toolScopes }
   return Object.entries(checks).map(([name, check]) => [
     check,
     `auth: false switches all checks off, yet ${name} is given. Remove one of the two`
@@ -207,7 +203,8 @@ function clientRules (
   const hasUsers = grantTypes.includes('authorization_code')
   const missing = missingScopes(scopes ?? requiredScopes, requiredScopes, scopeHierarchy)
   return [
-    ...unsetRules(client, ['secretHashes', 'jwks'], `${name}.`),
+    ...unsetRules(client, ['secretHashes', 'jwks'], 'Without it, the client is public')
+      .map(([isBroken, line]): Rule => [isBroken, `${name}.${line}`]),
     [
       secretHashes && jwks,
       `${name}: secretHashes and jwks are given, but a client authenticates in one way. Keep one`

@@ -29,7 +29,7 @@ const algs = 'algs="RS256 PS256 ES256 EdDSA Ed25519"'
 const description = {
   invalid_token: 'The access token is not valid here.',
   invalid_dpop_proof: 'The DPoP proof is missing or not valid here.',
-  use_dpop_nonce: 'A DPoP proof with the nonce of this answer is required.',
+  use_dpop_nonce: 'A DPoP proof with the nonce of this response is required.',
   invalid_request: 'The request is malformed.',
   insufficient_scope: 'The access token lacks a scope this request needs.'
 } as const

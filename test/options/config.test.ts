@@ -322,7 +322,7 @@ test('optionProblems names each mistake in clients, and the remedy [T-10]', () =
     ],
     [
       { ...machine, secretHashes: undefined, ...uris, grantTypes: ['authorization_code'] },
-      'clients.0.secretHashes: undefined is given. Is the environment variable set? Leave it out if it is not needed'
+      'clients.0.secretHashes: undefined is given. Is the environment variable set? Without it, the client is public'
     ],
     [
       { clientId: 'c', grantTypes: ['client_credentials'] },
