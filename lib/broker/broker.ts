@@ -29,10 +29,6 @@ export interface BrokerOptions {
 /** A broker: what its endpoints share. */
 export type Broker = Awaited<ReturnType<typeof createBroker>>
 
-const unknownSecret =
-  'A value in the format of this server was sealed with none of its secrets: the value is forged, ' +
-  'another instance has a secret that is not listed here, or a secret was removed too early'
-
 /**
  * Scopes that every client may request: they concern the user, not this server, and no access
  * token of ours has them.
@@ -52,8 +48,13 @@ export async function createBroker (context: BrokerOptions, paths: readonly stri
   let reported = false
   const sealer = createSealer(secrets, name, () => {
     // Anyone can send such a value: it is logged once.
-    if (!reported) log.error({ option: 'secret' }, unknownSecret)
+    if (reported) return
     reported = true
+    log.error(
+      { option: 'secret' },
+      'A value in the format of this server was sealed with none of its secrets: it is forged, ' +
+        'another instance has a secret that is not listed here, or one was removed too early'
+    )
   })
   const marks = createOneTimeMarks(
     store ?? memoryStore({ max: sharedStoreEntries }),

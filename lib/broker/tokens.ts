@@ -79,12 +79,12 @@ export interface TokenResponse {
   access_token: string
   token_type: 'Bearer' | 'DPoP'
   expires_in: number
-  refresh_token?: string
+  refresh_token?: string | undefined
   scope?: string
 }
 
 /** Returns 128 random bits, in base64url. */
-export function randomId (): string {
+export function randomId () {
   return randomBytes(16).toString('base64url')
 }
 

@@ -87,6 +87,6 @@ export function errorLocation (
   { error, message }: McpOAuthError,
   state: string | undefined,
   iss: string | undefined
-): string {
+) {
   return appendQuery(redirectUri, { error, error_description: message, state, iss })
 }

@@ -5,7 +5,7 @@ import { registrationSeconds } from '../limits.ts'
 import type { ClientDocuments } from './documents.ts'
 
 /** Whether a client did not register for refresh tokens. */
-export function hasNoRefresh (grantTypes: Client['grantTypes']): boolean {
+export function hasNoRefresh (grantTypes: Client['grantTypes']) {
   return grantTypes?.includes('refresh_token') === false
 }
 
@@ -33,8 +33,8 @@ export function createClients (
 
     /** Whether a client has to authenticate. Its refresh tokens need no other protection then. */
     isConfidential (id: string) {
-      const client = clients.listed(id)
-      return client?.secretHashes !== undefined || client?.jwks !== undefined
+      const { secretHashes, jwks } = clients.listed(id) ?? {}
+      return (secretHashes ?? jwks) !== undefined
     },
 
     /**
@@ -52,8 +52,8 @@ export function createClients (
     register (client: Omit<Client, 'id'>, now: number) {
       const metadata = {
         r: client.redirectUris,
-        ...(client.name !== null && { n: client.name }),
-        ...(hasNoRefresh(client.grantTypes) && { o: 1 })
+        n: client.name ?? undefined,
+        o: hasNoRefresh(client.grantTypes) ? 1 : undefined
       }
       return sealer.seal('client', metadata, registrationSeconds, now)
     },

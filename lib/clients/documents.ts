@@ -92,7 +92,7 @@ export function createClientDocuments (
       if (!documents.accepts(id)) return null
       const cached = clients.get(id)
       if (cached !== undefined && now() < cached.until) return cached.client
-      if (now() < (failures.get(id)?.until ?? -Infinity)) return null
+      if (now() < (failures.get(id)?.until ?? 0)) return null
       const client = loading.get(id) ?? load(id).finally(() => loading.delete(id))
       loading.set(id, client)
       return client

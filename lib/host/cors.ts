@@ -61,7 +61,7 @@ export function preflightHandler (methods: readonly string[], headers: object = 
  * Lets web pages of any origin read the responses of a scope, including errors thrown by parsers
  * and by hooks of the host.
  */
-export function allowAnyOrigin (scope: FastifyInstance): void {
+export function allowAnyOrigin (scope: FastifyInstance) {
   scope.addHook('onRequest', async (_request, reply) => {
     reply.headers(corsHeaders)
   })

@@ -35,7 +35,7 @@ export interface Endpoint<Server> {
 }
 
 /** Path of an endpoint below the prefix. */
-export function pathOf ({ name }: { name: string }): string {
+export function pathOf ({ name }: { name: string }) {
   return `/oauth/${name}`
 }
 
@@ -94,7 +94,7 @@ function serve<Server> (
  * Accepts bodies of one kind only. Forms remain text: repeated parameters must stay visible. JSON
  * with members called `__proto__` is rejected.
  */
-export function acceptBody (scope: FastifyInstance, kind: 'form' | 'json'): void {
+export function acceptBody (scope: FastifyInstance, kind: 'form' | 'json') {
   const mediaType = kind === 'json' ? 'application/json' : 'application/x-www-form-urlencoded'
   const parseJson = scope.getDefaultJsonParser('error', 'error')
   // The limit is for routes that `addRoute` adds without one.
@@ -122,6 +122,6 @@ export function formOf ({ body }: FastifyRequest): RequestParameters {
  * Returns the query of a request as it was sent. `request.query` depends on the parser of the host,
  * and may hide repeated parameters.
  */
-export function queryOf ({ raw: { url = '' } }: FastifyRequest): string {
+export function queryOf ({ raw: { url = '' } }: FastifyRequest) {
   return url.slice(url.indexOf('?') + 1 || url.length)
 }

@@ -1,7 +1,7 @@
 /** How does a browser receive a page, in particular one that shows an error? */
 import { createHash } from 'node:crypto'
 import { html } from 'ghtml'
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { McpOAuthError } from '../errors.ts'
 import { classify, prepareErrorReply, sendJson } from '../host/replies.ts'
 import { messages } from './messages.ts'
@@ -58,7 +58,7 @@ export function replyWithErrorPage (
 
 /** An error handler that shows what it caught, errors from hooks of the host included. */
 export function pageErrorHandler (endpoint: PageEndpoint) {
-  return (thrown: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+  return (thrown: Error, request: FastifyRequest, reply: FastifyReply) => {
     replyWithErrorPage(endpoint, request, reply, classify(thrown, request))
   }
 }
@@ -71,7 +71,7 @@ export function pageErrorHandler (endpoint: PageEndpoint) {
  * @param main HTML, below the title
  * @param logo HTML, above the title
  */
-export function htmlPage (title: string, main: string, logo = ''): string {
+export function htmlPage (title: string, main: string, logo = '') {
   return html`<!doctype html>
 <html lang="${messages.language}">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">

@@ -72,10 +72,7 @@ function consentRequest (broker: Broker, valid: ValidRequest, csrf: string) {
 }
 
 /** The scopes of our tokens. Scopes about the user, such as `openid`, concern the provider only. */
-function scopesFor (
-  { config, catalog }: Broker,
-  { client, authorization }: ValidRequest
-) {
+function scopesFor ({ config, catalog }: Broker, { client, authorization }: ValidRequest) {
   const known = catalog()
   const requested = authorization.scopes.filter(name => known.includes(name))
   const scopes = requested.length > 0 ? requested : config.requiredScopes

@@ -31,8 +31,7 @@ export const authorizationCode: Grant<typeof parseAuthorizationCode> = {
     // The grant is noted before this check, and a replay does it in the other order: one of the two
     // sees the other.
     if (await marks.isConsumed('replay', code.id)) await revocation.end(code.grant, now)
-    const { refresh_token: _dropped, ...withoutRefresh } = tokens
-    return code.once ? withoutRefresh : tokens
+    return code.once ? { ...tokens, refresh_token: undefined } : tokens
   }
 }
 
