@@ -25,7 +25,7 @@ const floors = [
 ]
 
 /** The only files that may import a dependency. */
-const doors: Record<string, RegExp> = {
+const importers: Record<string, RegExp> = {
   '@fastify/http-proxy': /^thin-proxy\/token\.ts$/,
   '@modelcontextprotocol/sdk': /^mcp\//,
   '@modelcontextprotocol/server': /^mcp\/servers\/fetch\.ts$/,
@@ -82,7 +82,7 @@ test('every file has a floor', () => {
   assert.deepEqual([...files.keys()].filter(file => floorOf(file) === -1), [])
 })
 
-test('imports only go down, types included', () => {
+test('imports lead to lower floors only, types included', () => {
   const upward = [...files].flatMap(([file, source]) =>
     importsOf(source)
       .filter(({ from }) => from.startsWith('.'))
@@ -112,18 +112,18 @@ test('no cycles', () => {
   for (const file of files.keys()) visit(file, [])
 })
 
-test('each dependency has one door, and fastify is a type only', () => {
-  const trespasses = [...files].flatMap(([file, source]) =>
+test('only the listed files import a dependency, and fastify is imported as a type', () => {
+  const violations = [...files].flatMap(([file, source]) =>
     importsOf(source)
       .filter(({ from }) => !from.startsWith('.') && !from.startsWith('node:'))
       .filter(({ from, typeOnly }) => {
         const name = packageOf(from)
         if (typeOnly && (name === 'fastify' || name === '@modelcontextprotocol/sdk')) return false
-        return !doors[name]?.test(file)
+        return !importers[name]?.test(file)
       })
       .map(({ from }) => `${file} → ${from}`)
   )
-  assert.deepEqual(trespasses, [])
+  assert.deepEqual(violations, [])
 })
 
 test('no file has more than 250 lines', () => {
@@ -133,8 +133,8 @@ test('no file has more than 250 lines', () => {
 })
 
 test('at most six files lie outside the rooms', () => {
-  const loose = [...files.keys()].filter(file => !file.includes('/'))
-  assert.ok(loose.length <= 6, loose.join(', '))
+  const outside = [...files.keys()].filter(file => !file.includes('/'))
+  assert.ok(outside.length <= 6, outside.join(', '))
 })
 
 /** Lines of code: neither empty nor a comment. */

@@ -193,7 +193,7 @@ test('every row of the requirements and of threats.md names its tests, or why th
   const cited = citations()
   const rows = [evidence, threats].flatMap(name => idRows(read(name)))
   const ids = rows.map(({ id }) => id)
-  assert.deepEqual(ids, [...new Set(ids)], 'each has one row')
+  assert.deepEqual(ids, [...new Set(ids)], 'each requirement has one row')
   const without = rows.filter(({ id, cells }) => {
     const last = cells.at(-1) ?? ''
     return !cited.has(id) && (last.length < 20 || last.includes('.test.ts'))

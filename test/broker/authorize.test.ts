@@ -114,7 +114,7 @@ matrix(
     const flow = await startFlow()
     const web = flow.params(await flow.register({ redirect_uris: [webUri] }))
     for (
-      const near of ['/', '?x=1', '%2f', ';', '#', '&a=b', ' '].map(end => webUri + end).concat([
+      const miss of ['/', '?x=1', '%2f', ';', '#', '&a=b', ' '].map(end => webUri + end).concat([
         'https://app.example/CB',
         'https://app.example:443/cb',
         'HTTPS://app.example/cb',
@@ -125,7 +125,7 @@ matrix(
         'https://app.example.evil/cb',
         'https://app.example@evil.example/cb'
       ])
-    ) isPage(await flow.authorize({ ...web, redirect_uri: near }), 400, 'invalid_request', near)
+    ) isPage(await flow.authorize({ ...web, redirect_uri: miss }), 400, 'invalid_request', miss)
 
     const native = flow.params(await flow.register({ redirect_uris: ['http://127.0.0.1/cb'] }))
     for (

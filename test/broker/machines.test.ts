@@ -729,7 +729,7 @@ matrix(
     const flow = await start(harness, { instances: 2 })
     const [one, two] = flow.instances as [Flow, Flow]
     const tokens = isTokens(await one.token(tokenRequest, basic('job', current.secret)))
-    const others = isTokens(await one.token(tokenRequest, basic('job', current.secret)))
+    const otherTokens = isTokens(await one.token(tokenRequest, basic('job', current.secret)))
     for (const instance of [one, two]) {
       assert.equal(
         (await instance.call(tokens['access_token'])).status,
@@ -750,7 +750,7 @@ matrix(
     for (const instance of [one, two]) {
       assert.equal((await instance.call(tokens['access_token'])).status, 401)
       assert.equal(
-        (await instance.call(others['access_token'])).status,
+        (await instance.call(otherTokens['access_token'])).status,
         200,
         'each token is a grant of its own'
       )

@@ -229,7 +229,7 @@ for (const [name, { args = [], readable, start }] of Object.entries(faults)) {
 /** A primary and its replica, and a store that uses the current primary. */
 interface Pair {
   store: Store
-  cut(): Promise<void>
+  disconnect(): Promise<void>
   failOver(): Promise<void>
 }
 
@@ -249,7 +249,7 @@ async function startPair (t: TestContext): Promise<Pair> {
       putIfAbsent: (key, value, ttl) => current.putIfAbsent(key, value, ttl)
     },
     /** Stops the replication. */
-    async cut () {
+    async disconnect () {
       while (!/slave0:.*lag=[01]\b/.test(await admin.info('replication'))) await sleep(20)
       await admin.call('WAIT', '1', '1000')
       await admin.call('ACL', 'SETUSER', 'default', '-psync', '-sync', '-replconf')
@@ -272,7 +272,7 @@ for (const [where, prefix] of Object.entries(prefixes)) {
     `POST /oauth/token redeems a code once after a lossy failover (${where}) [F-14]`,
     { skip },
     async (t) => {
-      const { store, cut, failOver } = await startPair(t)
+      const { store, disconnect, failOver } = await startPair(t)
       const flow = await startFlow(t, { instances: 2, options: { prefix, store } })
       const id = await flow.register()
       const browser = openBrowser()
@@ -285,7 +285,7 @@ for (const [where, prefix] of Object.entries(prefixes)) {
         })
       const codeIn = ({ location }: Reply) => location?.searchParams.get('code') ?? ''
 
-      await cut()
+      await disconnect()
       const first = await flow.token(redeem(id, code))
       assert.equal(first.status, 200)
       const callback = await sendCallback()
@@ -325,11 +325,11 @@ for (const [where, prefix] of Object.entries(prefixes)) {
     `POST /oauth/token leaves reuse to the provider after a lossy failover (${where}) [F-14 V-05 T-21]`,
     { skip },
     async (t) => {
-      const { store, cut, failOver } = await startPair(t)
+      const { store, disconnect, failOver } = await startPair(t)
       const flow = await startFlow(t, { options: { prefix, store } })
       const id = await flow.register()
       const [used, revoked] = [await flow.tokens(id), await flow.tokens(id)]
-      await cut()
+      await disconnect()
       const next = (await flow.token(renew(id, used.refresh_token))).json()
       assert.equal((await flow.revoke({ client_id: id, token: revoked.access_token })).status, 200)
       assert.equal((await flow.call(revoked.access_token)).status, 401)

@@ -195,8 +195,10 @@ for (
   )
 }
 
-const waf = { status: 403, body: '<h1>Request blocked</h1>', type: 'text/html' }
-for (const fault of ['garbage', 'html', 'null', 'array', 'redirect', 'missing', waf] as const) {
+const firewall = { status: 403, body: '<h1>Request blocked</h1>', type: 'text/html' }
+for (
+  const fault of ['garbage', 'html', 'null', 'array', 'redirect', 'missing', firewall] as const
+) {
   matrix(
     `POST /oauth/token keeps the refresh token valid when the provider returns ${
       typeof fault === 'string' ? fault : fault.status
@@ -417,7 +419,7 @@ matrix(
     const one = await session(flow)
     outage = 1_000
     const kept = await one.refresh(one.tokens.refresh_token)
-    assert.equal(kept.status, 200, 'a short outage costs nothing')
+    assert.equal(kept.status, 200, 'a short outage does not affect the grant')
 
     const two = await session(flow)
     outage = Infinity

@@ -130,7 +130,11 @@ test(
     const flow = await startFlow(t, { options: { store: store() } })
     assert.doesNotMatch(flow.logs.join(''), /Could not reach the store/)
     await flow.addInstance({ secret: next, store: store(), publicUrl: 'https://test.example.com' })
-    assert.equal(count(flow.logs, unknownSecret), 0, 'another address is another system')
+    assert.equal(
+      count(flow.logs, unknownSecret),
+      0,
+      'an instance with another URL is another system'
+    )
     await flow.addInstance({ secret: next, store: store() })
     assert.equal(count(flow.logs, unknownSecret), 1)
   }

@@ -373,7 +373,7 @@ matrix(
     meanwhile.push(async () => isError(await flow.token(redeem(id, code)), 400, 'invalid_grant'))
     const reply = await flow.token(redeem(id, code))
     assert.equal(reply.status, 200)
-    assert.equal((await flow.call(reply.json()['access_token'])).status, 401, 'worth nothing')
+    assert.equal((await flow.call(reply.json()['access_token'])).status, 401, 'invalid')
     while (flow.provider.refreshTokens.size > 0) await sleep(10)
   }
 )

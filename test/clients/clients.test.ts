@@ -227,10 +227,10 @@ matrix(
 function startMcpRemote (
   t: TestContext,
   url: string,
-  { port, folder, visit }: {
+  { port, folder, openUrl }: {
     port: number
     folder: string
-    visit: (url: string) => Promise<unknown>
+    openUrl: (url: string) => Promise<unknown>
   }
 ): ChildProcessWithoutNullStreams {
   const script = createRequire(import.meta.url).resolve('mcp-remote/dist/proxy.js')
@@ -247,13 +247,13 @@ function startMcpRemote (
     await exited
   })
   let log = ''
-  let visited = false
+  let isOpened = false
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     log += text
     const found = /authorize this client by visiting:\s+(\S+)\s/.exec(log)?.[1]
-    if (found === undefined || visited) return
-    visited = true
-    visit(found).catch((error: unknown) => {
+    if (found === undefined || isOpened) return
+    isOpened = true
+    openUrl(found).catch((error: unknown) => {
       child.kill('SIGKILL')
       t.diagnostic(String(error))
     })
@@ -290,13 +290,13 @@ test('mcp-remote logs in, calls a tool, and needs no login after a restart [CD-1
   const port = await freePort()
   const stopAt = `http://localhost:${port}/`
   let logins = 0
-  const visit = async (url: string) => {
+  const openUrl = async (url: string) => {
     logins++
     const { url: callbackUrl } = await headlessLogin(url, { stopAt })
     assert.equal((await fetch(callbackUrl)).status, 200)
   }
   for (const start of ['first', 'second']) {
-    const child = startMcpRemote(t, mcpUrl, { port, folder, visit })
+    const child = startMcpRemote(t, mcpUrl, { port, folder, openUrl })
     const { notify, request } = stdio(child)
     assert.match(
       await request(1, 'initialize', {

@@ -365,7 +365,7 @@ test('POST /mcp rejects every altered proof with 401 [EX-04 J-01 J-02 J-03 J-07]
       'two in one': `${validProof}, ${validProof}`
     })
   ) await assertRejected(message, { proof })
-  const twice = await raw(app.origin, [
+  const response = await raw(app.origin, [
     'POST /mcp HTTP/1.1',
     'Host: localhost',
     'Connection: close',
@@ -374,7 +374,7 @@ test('POST /mcp rejects every altered proof with 401 [EX-04 J-01 J-02 J-03 J-07]
     `DPoP: ${validProof}`,
     `dpop: ${validProof}`
   ])
-  assert.match(twice, /^HTTP\/1.1 401 [^]*error="invalid_dpop_proof"/)
+  assert.match(response, /^HTTP\/1.1 401 [^]*error="invalid_dpop_proof"/)
   // None of these requests has consumed the valid proof.
   assert.equal((await app.send(token, { proof: validProof })).status, 200)
 })

@@ -148,8 +148,8 @@ test('/mcp replies 401 invalid_token without a reason to invalid tokens [RS-05 R
     await token({ iss: 'https://other.example' }),
     await issuer.mint({ aud: `${origin}/mcp` }, { key: other.key })
   ]
-  for (const each of invalid) {
-    const response = await call(each)
+  for (const sentToken of invalid) {
+    const response = await call(sentToken)
     assert.equal(response.status, 401)
     assert.equal(
       challengeOf(response),
@@ -776,11 +776,13 @@ test('no token is logged at any level [RS-21]', async (t) => {
   })
   const { call, token, mcpUrl } = await startGuarded(t, {}, { app })
   const [validToken, invalid] = [await token(), await token({ aud: 'x' })]
-  for (const each of [validToken, invalid, 'opaque-canary']) await (await call(each)).text()
+  for (const sentToken of [validToken, invalid, 'opaque-canary']) {
+    await (await call(sentToken)).text()
+  }
   await (await call(validToken, `${mcpUrl}?access_token=`)).text()
   assert.ok(lines.length > 0)
-  for (const each of [validToken, invalid, 'opaque-canary']) {
-    assert.ok(!lines.join('').includes(each))
+  for (const sentToken of [validToken, invalid, 'opaque-canary']) {
+    assert.ok(!lines.join('').includes(sentToken))
   }
 })
 

@@ -85,13 +85,13 @@ test('Chromium: a page of one browser is rejected in another [N-05 N-02]', async
   assert.deepEqual(await cookieNames(victim, issuer), ['mcp-csrf'])
 
   const fresh = await browser.newContext()
-  const planted = await fresh.newPage()
-  await planted.route(
+  const foreignPage = await fresh.newPage()
+  await foreignPage.route(
     'https://attacker.example/',
     route => route.fulfill({ contentType: 'text/html', body: markup })
   )
-  await planted.goto('https://attacker.example/')
-  assert.equal((await submit(planted, sealed)).status, 403)
+  await foreignPage.goto('https://attacker.example/')
+  assert.equal((await submit(foreignPage, sealed)).status, 403)
   assert.deepEqual(await cookieNames(fresh, issuer), [])
 
   await page.click(buttons.allow)

@@ -166,7 +166,7 @@ test(
     const ready = eventOf(client, 'ready')
     await startRedis(t, { port })
     await ready
-    assert.equal(await store.putIfAbsent('other', 'again', 60), null, 'nothing was kept in a queue')
+    assert.equal(await store.putIfAbsent('other', 'again', 60), null, 'no command was queued')
   }
 )
 

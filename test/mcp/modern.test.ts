@@ -63,9 +63,9 @@ function buildServer (aborted: string[] = []): McpServer {
   )
   server.registerPrompt(
     'ask-kindly',
-    { argsSchema: { what: z.string() } },
-    ({ what }) => ({
-      messages: [{ role: 'user', content: { type: 'text', text: `${what}, please` } }]
+    { argsSchema: { drink: z.string() } },
+    ({ drink }) => ({
+      messages: [{ role: 'user', content: { type: 'text', text: `${drink}, please` } }]
     })
   )
   return server
@@ -146,7 +146,7 @@ for (const [kind, create] of Object.entries(kinds)) {
       ['a1']
     )
     assert.match(
-      JSON.stringify(await client.getPrompt({ name: 'ask-kindly', arguments: { what: 'Tea' } })),
+      JSON.stringify(await client.getPrompt({ name: 'ask-kindly', arguments: { drink: 'Tea' } })),
       /Tea, please/
     )
     assert.deepEqual((await client.listPrompts()).prompts.map(({ name }) => name), ['ask-kindly'])

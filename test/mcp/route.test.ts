@@ -285,13 +285,13 @@ test('POST /mcp aborts the tool when the client disconnects [HT-20]', async (t) 
 
 test('POST /mcp passes an aborted signal after a disconnect during the dependencies [F-23]', async (t) => {
   const disconnect = new AbortController()
-  let tell!: (aborted: boolean) => void
-  const told = new Promise<boolean>((resolve) => {
-    tell = resolve
+  let report!: (aborted: boolean) => void
+  const reported = new Promise<boolean>((resolve) => {
+    report = resolve
   })
   const handler = {
     fetch: async ({ signal }: Request) => {
-      tell(signal.aborted)
+      report(signal.aborted)
       return new Response()
     }
   }
@@ -306,25 +306,25 @@ test('POST /mcp passes an aborted signal after a disconnect during the dependenc
   })
   const headers = { ...json, authorization: `Bearer ${await token()}` }
   await assert.rejects(fetch(mcpUrl, { method: 'POST', headers, body, signal: disconnect.signal }))
-  assert.equal(await told, true)
+  assert.equal(await reported, true)
 })
 
 for (const http2 of [false, true]) {
   test(`POST /mcp over HTTP/${http2 ? 2 : 1.1} drops a stream after a disconnect [HT-20 F-23]`, async (t) => {
-    let leave = () => {}
-    let left: Promise<unknown> = Promise.resolve()
+    let disconnectClient = () => {}
+    let disconnected: Promise<unknown> = Promise.resolve()
     let destroyed = 0
-    let told: AbortSignal | undefined
-    let tell = () => {}
+    let handlerSignal: AbortSignal | undefined
+    let respond = () => {}
     const responded = new Promise<void>((resolve) => {
-      tell = resolve
+      respond = resolve
     })
     const handler = {
       async fetch ({ signal }: Request) {
-        told = signal
-        leave()
-        await left
-        setImmediate(tell)
+        handlerSignal = signal
+        disconnectClient()
+        await disconnected
+        setImmediate(respond)
         return new Response(new ReadableStream({ start () {} }), {
           headers: { 'content-type': 'text/event-stream' }
         })
@@ -333,7 +333,7 @@ for (const http2 of [false, true]) {
     const app = Fastify({ http2 } as object)
     t.after(() => app.close())
     app.addHook('onRequest', async (_request, { raw }) => {
-      left = once(raw, 'close').then(() => {
+      disconnected = once(raw, 'close').then(() => {
         raw.destroy = () => {
           destroyed++
           return raw
@@ -350,14 +350,14 @@ for (const http2 of [false, true]) {
       const session = connect(origin)
       const stream = session.request({ ':method': 'POST', ':path': '/mcp', ...headers })
       stream.on('error', () => {}).end(body)
-      leave = () => {
+      disconnectClient = () => {
         stream.close(8)
       }
       await responded
       session.destroy()
     } else {
       const disconnect = new AbortController()
-      leave = () => {
+      disconnectClient = () => {
         disconnect.abort()
       }
       await assert.rejects(
@@ -367,7 +367,7 @@ for (const http2 of [false, true]) {
     }
     destroyed = 0
     await app.close()
-    assert.deepEqual([told?.aborted, destroyed], [true, 0])
+    assert.deepEqual([handlerSignal?.aborted, destroyed], [true, 0])
   })
 }
 

@@ -27,15 +27,15 @@ function buildServer (observed: Observed = { started: [], aborted: [] }): McpSer
   })
   server.registerTool(
     'whoami',
-    { inputSchema: { delay: z.number().optional(), say: z.string() } },
-    async ({ delay = 0, say }, { authInfo, requestInfo }) => {
+    { inputSchema: { delay: z.number().optional(), note: z.string() } },
+    async ({ delay = 0, note }, { authInfo, requestInfo }) => {
       await sleep(delay)
       const caller = {
         token: authInfo?.token,
         authorization: requestInfo?.headers.authorization,
         session: requestInfo?.headers['mcp-session-id']
       }
-      return { content: [{ type: 'text', text: JSON.stringify({ say, ...caller }) }] }
+      return { content: [{ type: 'text', text: JSON.stringify({ note, ...caller }) }] }
     }
   )
   server.registerTool(
@@ -134,7 +134,7 @@ for (const [kind, create] of Object.entries(kinds)) {
     })
     await client.connect(new Transport2(new URL(url)))
     t.after(() => client.close())
-    const { content } = await client.callTool({ name: 'whoami', arguments: { say: 'hello' } })
+    const { content } = await client.callTool({ name: 'whoami', arguments: { note: 'hello' } })
     assert.match(JSON.stringify(content), /hello/)
   })
 
@@ -144,10 +144,10 @@ for (const [kind, create] of Object.entries(kinds)) {
     await Promise.all(users.map(async (user) => {
       for (let round = 0; round < 4; round++) {
         await Promise.all([0, 1, 2, 3, 4].map(async (id) => {
-          const say = `${user}/${round}/${id}`
+          const note = `${user}/${round}/${id}`
           const response = await post(
             url,
-            toolCall(id, 'whoami', { say, delay: Math.random() * 10 }),
+            toolCall(id, 'whoami', { note, delay: Math.random() * 10 }),
             { authorization: `Bearer ${user}` }
           )
           const { id: responseId, result } = await response.json() as {
@@ -156,7 +156,7 @@ for (const [kind, create] of Object.entries(kinds)) {
           }
           assert.equal(responseId, id)
           assert.deepEqual(JSON.parse(result.content[0]?.text ?? ''), {
-            say,
+            note,
             token: user,
             authorization: `Bearer ${user}`
           })
@@ -262,7 +262,7 @@ for (const [kind, create] of Object.entries(kinds)) {
 
   test(`POST /mcp of ${kind} accepts batches, notifications and responses [HT-05 HT-07]`, async (t) => {
     const url = await start(t, create())
-    const batch = [toolCall(1, 'whoami', { say: 'a', delay: 20 }), {
+    const batch = [toolCall(1, 'whoami', { note: 'a', delay: 20 }), {
       jsonrpc: '2.0',
       method: 'notifications/initialized'
     }, { jsonrpc: '2.0', id: 'two', method: 'ping' }]
@@ -291,11 +291,11 @@ for (const [kind, create] of Object.entries(kinds)) {
     }
     const initialized = await post(url, { jsonrpc: '2.0', id: 1, method: 'initialize', params })
     assert.equal(initialized.headers.get('mcp-session-id'), null)
-    const response = await post(url, toolCall(1, 'whoami', { say: 'x' }), {
+    const response = await post(url, toolCall(1, 'whoami', { note: 'x' }), {
       'mcp-session-id': 'someone'
     })
     assert.equal(response.headers.get('mcp-session-id'), null)
-    assert.deepEqual(JSON.parse(await textOf(response)), { say: 'x' })
+    assert.deepEqual(JSON.parse(await textOf(response)), { note: 'x' })
     for (const method of ['GET', 'DELETE']) {
       const rejected = await fetch(url, { method })
       assert.deepEqual([rejected.status, rejected.headers.get('allow')], [405, 'POST'])
@@ -315,8 +315,8 @@ test('POST /mcp of one server gives callers no common log level and no tasks [SE
   const taskMeta = { _meta: { 'io.modelcontextprotocol/related-task': { taskId: 'x' } } }
   const calls = [
     { jsonrpc: '2.0', id: 1, method: 'tasks/list' },
-    toolCall(1, 'whoami', { say: 'x' }, { task: {} }),
-    toolCall(1, 'whoami', { say: 'x' }, taskMeta)
+    toolCall(1, 'whoami', { note: 'x' }, { task: {} }),
+    toolCall(1, 'whoami', { note: 'x' }, taskMeta)
   ]
   for (const call of calls) {
     const { error } = await (await post(url, call)).json() as { error: { code: number } }
@@ -333,7 +333,7 @@ test('POST /mcp responds 503 when its server closes, and afterwards', async (t) 
   await server.close()
   assert.equal((await waiting).status, 503)
   await until(() => observed.aborted.length === 1)
-  assert.equal((await post(url, toolCall(1, 'whoami', { say: 'x' }))).status, 503)
+  assert.equal((await post(url, toolCall(1, 'whoami', { note: 'x' }))).status, 503)
 })
 
 test('POST /mcp closes a server per request after its request, however that ends', async (t) => {
@@ -349,7 +349,7 @@ test('POST /mcp closes a server per request after its request, however that ends
     }
     return server
   })
-  await (await post(url, toolCall(1, 'whoami', { say: 'x' }))).text()
+  await (await post(url, toolCall(1, 'whoami', { note: 'x' }))).text()
   assert.deepEqual([created, closed], [1, 1])
 
   await (await post(url, toolCall(1, 'report', { steps: 1 }))).text()

@@ -257,8 +257,8 @@ test('POST /mcp rejects forged and foreign tokens, and fetches none of their URL
     }),
     'a changed payload': validToken.replace(/\.(.+)\./, `.${encoded({ ...claims, sub: 'admin' })}.`)
   }
-  for (const [name, each] of Object.entries(forged)) {
-    const rejected = await call(each)
+  for (const [name, forgedToken] of Object.entries(forged)) {
+    const rejected = await call(forgedToken)
     assert.equal(rejected.status, 401, name)
     assert.match(String(challengeOf(rejected)), /^Bearer error="invalid_token"/, name)
   }
@@ -327,7 +327,7 @@ test('Guarded routes of the app require a token for each of their methods [RS-01
         method,
         headers: bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }
       })
-    const [bare, few, allowed] = [
+    const [bare, notesOnly, allowed] = [
       await send(),
       await send(await token({ scope: 'notes' })),
       await send(await token({ scope: 'mcp:read notes' }))
@@ -336,7 +336,7 @@ test('Guarded routes of the app require a token for each of their methods [RS-01
       401,
       `Bearer ${metadata}, scope="mcp:read notes"`
     ], method)
-    assert.deepEqual([few.status, challengeOf(few)], [
+    assert.deepEqual([notesOnly.status, challengeOf(notesOnly)], [
       403,
       `Bearer ${insufficientScope}, ${metadata}, scope="mcp:read notes"`
     ], method)
@@ -378,16 +378,16 @@ test('Lists of POST /mcp are the same and in the same order for the same token [
       const send = async (authorization: string, method: string, params: object = {}) =>
         (await (await fetch(mcpUrl, rpc(revision, method, params, { authorization })))
           .json() as any).result
-      const [few, all] = [
+      const [notesOnly, all] = [
         `Bearer ${await token({ scope: '' })}`,
         `Bearer ${await token({ scope: 'x' })}`
       ]
       const lists = async (authorization: string) =>
         (await send(authorization, 'tools/list')).tools.map(({ name }: { name: string }) => name)
-      const before = [await lists(few), await lists(all)]
+      const before = [await lists(notesOnly), await lists(all)]
       await send(all, 'tools/call', { name: 'a', arguments: {} })
-      await send(few, 'tools/call', { name: 'b', arguments: {} })
-      assert.deepEqual([await lists(few), await lists(all)], before, revision)
+      await send(notesOnly, 'tools/call', { name: 'b', arguments: {} })
+      assert.deepEqual([await lists(notesOnly), await lists(all)], before, revision)
       assert.deepEqual(before[0], before[1].filter((name: string) => name !== 'a'))
       assert.equal(before[1].length, 3)
     }

@@ -534,7 +534,7 @@ test('/mcp rejects an ended or unknown session with 404, a missing one with 400 
         method: 'GET',
         headers: { ...session, accept: 'text/event-stream' }
       }]
-    ) assert.equal((await send(init)).status, 404, 'over')
+    ) assert.equal((await send(init)).status, 404, 'ended')
   }
 })
 

@@ -47,7 +47,7 @@ export async function startGlewlwyd (
     url: `${url}/config`
   })
   await configure(`${url}/api`, client)
-  return { issuer: `${url}/api/oidc`, fetch: signingIn(url, client) }
+  return { issuer: `${url}/api/oidc`, fetch: loginFetch(url, client) }
 }
 
 function configuration (folder: string, url: string): string {
@@ -146,7 +146,7 @@ async function configure (
 }
 
 /** A fetch that performs the steps of the login page, which consists of scripts. */
-function signingIn (url: string, { clientId }: Registration): typeof fetch {
+function loginFetch (url: string, { clientId }: Registration): typeof fetch {
   return async (input, init) => {
     const target = new URL(String(input))
     if (target.href.startsWith(`${url}/api/oidc/auth?`)) {

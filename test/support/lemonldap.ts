@@ -44,7 +44,7 @@ export async function startLemonldap (
     env: { LLNG_DEFAULTCONFFILE: join(folder, 'lemonldap-ng.ini') },
     url: `${url}.well-known/openid-configuration`
   })
-  return { issuer: url, fetch: signingIn(url) }
+  return { issuer: url, fetch: loginFetch(url) }
 }
 
 function initial (folder: string): string {
@@ -134,7 +134,7 @@ function configuration (
 }
 
 /** A fetch that fills in the login form. */
-function signingIn (url: string): typeof fetch {
+function loginFetch (url: string): typeof fetch {
   return async (input, init) => {
     const { body } = init ?? {}
     if (String(input).startsWith(url) && body instanceof URLSearchParams && body.has('password')) {

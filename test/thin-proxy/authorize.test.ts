@@ -368,13 +368,16 @@ test('GET /oauth/authorize passes the state unchanged, or none [A-15 G-20]', asy
 test('GET /oauth/authorize sends the resource in our spelling, and merged scopes [A-13 A-14]', async (t) => {
   const server = await startThin(t, { options: { defaultScope: 'openid api:read' } })
   const params = authorizationParams(await server.register())
-  const loud = await server.authorize({
+  const upperCase = await server.authorize({
     ...params,
     resource: `${server.base.replace('localhost', 'LOCALHOST')}/mcp/`,
     scope: 'email openid offline_access'
   })
-  assert.equal(loud.location?.searchParams.get('resource'), `${server.base}/mcp`)
-  assert.equal(loud.location?.searchParams.get('scope'), 'email openid offline_access api:read')
+  assert.equal(upperCase.location?.searchParams.get('resource'), `${server.base}/mcp`)
+  assert.equal(
+    upperCase.location?.searchParams.get('scope'),
+    'email openid offline_access api:read'
+  )
   assert.equal(
     (await server.authorize({ ...params, scope: '' })).location?.searchParams.get('scope'),
     'openid api:read'

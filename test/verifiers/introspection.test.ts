@@ -311,7 +311,7 @@ test('introspection sends no JWT of another issuer [Q-16]', async (t) => {
   assert.equal(server.requests.length, 0)
   assert.equal((await both('opaque', context)).subject, 'alice')
   const own = await other.mint({ iss: server.issuer })
-  assert.ok(await verify(own, context), 'its own JWTs are')
+  assert.ok(await verify(own, context), 'it receives its own JWTs')
   server.response = { active: false }
   const next: TokenVerifier = async (token) => ({ token, clientId: '', scopes: [] })
   await assert.rejects(

@@ -138,7 +138,7 @@ export function addInputTools (server: McpServer, states: RequestStateCodec): vo
 
   add(
     'test_input_required_result_capabilities',
-    'Asks for what the client can answer',
+    'Asks for the inputs that the client supports',
     async ({ envelope }) => {
       const { [CLIENT_CAPABILITIES_META_KEY]: { elicitation, sampling } = {} } = envelope as {
         [CLIENT_CAPABILITIES_META_KEY]?: ClientCapabilities

@@ -25,7 +25,7 @@ export const prompts: readonly Prompt[] = [
   },
   {
     name: 'test_prompt_with_arguments',
-    description: 'A sentence with two words of yours',
+    description: 'A sentence with two given words',
     argsSchema: z.object({
       // Each SDK recognizes the other's mark of completable arguments.
       arg1: completable(
@@ -40,7 +40,7 @@ export const prompts: readonly Prompt[] = [
   },
   {
     name: 'test_prompt_with_embedded_resource',
-    description: 'A resource of yours, and what to do with it',
+    description: 'A resource, and a task with it',
     argsSchema: z.object({ resourceUri: z.string() }),
     messages: ({ resourceUri = '' }) => [
       user(embedded(resourceUri, 'text/plain', 'Embedded resource content for testing.')),
@@ -49,7 +49,7 @@ export const prompts: readonly Prompt[] = [
   },
   {
     name: 'test_prompt_with_image',
-    description: 'A picture, and what to do with it',
+    description: 'A picture, and a task with it',
     messages: () => [user(image), user(text('Please analyze the image above.'))]
   }
 ]

@@ -33,11 +33,11 @@ export interface Score {
  */
 export async function score (run: Conformance, url: string, revision: string): Promise<Score> {
   const { output } = await run(['server', '--url', url, '--requirements', revision])
-  const uncounted = new Set(
+  const notRequired = new Set(
     [...output.matchAll(/^ {2}[✓✗] (\S+) \([a-z-]+\)$/gm)].map(([, name]) => name)
   )
   const scenarios = [...output.matchAll(/^[✓✗] (\S+): (\d+) passed, (\d+) failed$/gm)]
-  const relevant = scenarios.filter(([, name]) => !uncounted.has(name))
+  const relevant = scenarios.filter(([, name]) => !notRequired.has(name))
   return {
     passed: relevant.filter(([, , succeeded, failed]) => succeeded !== '0' && failed === '0').map((
       [, name = '']

@@ -9,7 +9,7 @@ const forms: Record<
   string,
   [description: string, properties: ElicitRequestFormParams['requestedSchema']['properties']]
 > = {
-  test_elicitation_sep1034_defaults: ['Asks for what has defaults', {
+  test_elicitation_sep1034_defaults: ['Asks for fields with defaults', {
     name: { type: 'string', default: 'John Doe' },
     age: { type: 'integer', default: 30 },
     score: { type: 'number', default: 95.5 },
