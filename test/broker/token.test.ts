@@ -355,28 +355,34 @@ matrix(
   { serial: true }
 )
 
-matrix(
-  'POST /oauth/token responds to a redemption during which a replay ends the grant [T-14 T-15]',
-  async ({ startFlow }) => {
-    const meanwhile: Array<() => Promise<unknown>> = []
-    const flow = await startFlow({
-      wrap: store => ({
-        ...store,
-        async put (key, value, ttl) {
-          await store.put(key, value, ttl)
-          if (key.includes(':upstream:')) await Promise.all(meanwhile.map(task => task()))
-        }
+for (const order of ['before', 'after']) {
+  matrix(
+    `POST /oauth/token ends a grant whose code is replayed ${order} the grant is noted [T-14 T-15]`,
+    async ({ startFlow }) => {
+      const meanwhile: Array<() => Promise<unknown>> = []
+      const replay = async (key: string) => {
+        if (key.includes(':upstream:')) await Promise.all(meanwhile.splice(0).map(task => task()))
+      }
+      const flow = await startFlow({
+        wrap: store => ({
+          ...store,
+          async put (key, value, ttl) {
+            if (order === 'before') await replay(key)
+            await store.put(key, value, ttl)
+            if (order === 'after') await replay(key)
+          }
+        })
       })
-    })
-    const id = await flow.register()
-    const code = await flow.login(id)
-    meanwhile.push(async () => isError(await flow.token(redeem(id, code)), 400, 'invalid_grant'))
-    const reply = await flow.token(redeem(id, code))
-    assert.equal(reply.status, 200)
-    assert.equal((await flow.call(reply.json()['access_token'])).status, 401, 'invalid')
-    while (flow.provider.refreshTokens.size > 0) await sleep(10)
-  }
-)
+      const id = await flow.register()
+      const code = await flow.login(id)
+      meanwhile.push(async () => isError(await flow.token(redeem(id, code)), 400, 'invalid_grant'))
+      const reply = await flow.token(redeem(id, code))
+      assert.equal(reply.status, 200)
+      assert.equal((await flow.call(reply.json()['access_token'])).status, 401, 'invalid')
+      while (flow.provider.refreshTokens.size > 0) await sleep(10)
+    }
+  )
+}
 
 matrix(
   'POST /oauth/token redeems a code once on instances without a shared store [T-15]',
