@@ -192,7 +192,9 @@ matrix(
       __proto__: 'server_error',
       toString: 'server_error'
     }
-    for (const [error, ours] of Object.entries({ ...expected, ['__proto__']: 'server_error' })) {
+    for (
+      const [error, translated] of Object.entries({ ...expected, ['__proto__']: 'server_error' })
+    ) {
       const { callbackQuery, sendCallback } = await startLogin(flow)
       const reply = await sendCallback({
         state: callbackQuery['state'],
@@ -200,7 +202,7 @@ matrix(
         error_description: 'canary-upstream-text'.repeat(100),
         error_uri: 'javascript:alert(1)'
       })
-      isErrorRedirect(flow, reply, 302, ours, { message: error })
+      isErrorRedirect(flow, reply, 302, translated, { message: error })
       assert.match(reply.cookies[0] ?? '', /Max-Age=0/)
       isPage(
         await flow.send(`/oauth/callback?${query({ state: callbackQuery['state'], error })}`, {

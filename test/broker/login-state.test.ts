@@ -32,7 +32,7 @@ test('verify rejects a state with any other character [B-02]', () => {
     }
   }
   for (
-    const junk of [
+    const invalid of [
       '',
       'x',
       `${state}0`,
@@ -42,7 +42,7 @@ test('verify rejects a state with any other character [B-02]', () => {
       '0'.repeat(64),
       'z'.repeat(64)
     ]
-  ) assert.equal(states.verify(junk, now), false)
+  ) assert.equal(states.verify(invalid, now), false)
 })
 
 test('create makes random states that sort by time [CD-07]', () => {

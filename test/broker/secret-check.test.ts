@@ -257,12 +257,12 @@ matrix(
     setImmediate(blockEventLoop)
     const approved = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
     assert.equal(approved.status, 303)
-    const back = await browser.get(
+    const callback = await browser.get(
       flow,
       `/oauth/callback?${await signIn(approved.location as URL)}`
     )
     setImmediate(blockEventLoop)
-    const tokens = await flow.token(redeem(id, back.location?.searchParams.get('code') ?? ''))
+    const tokens = await flow.token(redeem(id, callback.location?.searchParams.get('code') ?? ''))
     assert.equal(tokens.status, 200, tokens.text)
     assert.equal(flow.provider.count('/token'), 1)
     assert.equal((await flow.token(renew(id, tokens.json()['refresh_token']))).status, 200)

@@ -266,7 +266,7 @@ test('proofHeader returns the only DPoP header, if it is a short enough compact 
 
 test('requestUrl joins the public URL and the path that the router received [EX-04]', () => {
   for (
-    const [asked, path] of [
+    const [target, path] of [
       ['/mcp', '/mcp'],
       ['/mcp?a=b', '/mcp'],
       ['/mcp#a', '/mcp'],
@@ -282,9 +282,9 @@ test('requestUrl joins the public URL and the path that the router received [EX-
     ] as const
   ) {
     assert.equal(
-      requestUrl('https://mcp.example.com/base', asked),
+      requestUrl('https://mcp.example.com/base', target),
       `https://mcp.example.com/base${path}`,
-      asked
+      target
     )
   }
 })

@@ -49,7 +49,7 @@ async function startTrap (
   return { port, counts }
 }
 
-const refused = {
+const rejection = {
   kind: 'invalidClient',
   message: 'The client is unknown or could not be authenticated.',
   statusCode: 401
@@ -180,7 +180,7 @@ test('publicFetch rejects private addresses in the URL in every notation [C-02 L
     ]
   ) {
     await assert.rejects(fetch(`https://${host}:${port}/`), {
-      ...refused,
+      ...rejection,
       cause: new Error('the host has no public address')
     }, host)
   }
@@ -200,7 +200,7 @@ test('publicFetch sends nothing to a name with a private address [C-02 SS-01]', 
   ) {
     const fetch = createPublicFetch({ resolve: async () => lookupResult })
     await assert.rejects(fetch(`https://app.example:${port}/`), {
-      ...refused,
+      ...rejection,
       cause: new Error('the host has no public address')
     })
   }
@@ -210,9 +210,9 @@ test('publicFetch sends nothing to a name with a private address [C-02 SS-01]', 
         throw new Error('no such name')
       }
     })(`https://app.example:${port}/`),
-    refused
+    rejection
   )
-  await assert.rejects(createPublicFetch()(`https://localhost:${port}/`), refused)
+  await assert.rejects(createPublicFetch()(`https://localhost:${port}/`), rejection)
   assert.deepEqual(counts, { connections: 0, bytes: 0 })
 })
 
@@ -224,7 +224,7 @@ test('publicFetch ignores private addresses among public ones, after one lookup 
     timeout: 300,
     resolve: async () => lookups++ === 0 ? ['127.0.0.1', '2fff::1', '::1'] : ['127.0.0.1']
   })
-  await assert.rejects(fetch(`https://app.example:${port}/`), refused)
+  await assert.rejects(fetch(`https://app.example:${port}/`), rejection)
   assert.equal(lookups, 1)
   assert.deepEqual(counts, { connections: 0, bytes: 0 })
 })
@@ -254,7 +254,7 @@ test('publicFetch rejects URLs that are not https [C-01]', async (t) => {
       'ftp://app.example/',
       'not a URL'
     ]
-  ) await assert.rejects(fetch(url), refused)
+  ) await assert.rejects(fetch(url), rejection)
   assert.deepEqual([lookups, counts.connections], [0, 0])
 })
 
@@ -298,9 +298,9 @@ test('publicFetch ignores a second response on a connection [C-15]', async (t) =
   for (let count = 0; count < 3; count++) {
     const text = await fetch(`http://127.0.0.1:${port}/`).then(
       response => response.text,
-      () => 'refused'
+      () => 'rejected'
     )
-    assert.ok(['first', 'refused'].includes(text))
+    assert.ok(['first', 'rejected'].includes(text))
   }
 })
 
@@ -326,7 +326,7 @@ test('publicFetch accepts 5,120 bytes and rejects one more, for any length heade
   const fetch = createPublicFetch({ allowPrivate: true })
   for (const framing of ['sized', 'chunked']) {
     assert.equal(Buffer.byteLength((await fetch(`${origin}/5120/${framing}`)).text), 5120)
-    await assert.rejects(fetch(`${origin}/5121/${framing}`), refused)
+    await assert.rejects(fetch(`${origin}/5121/${framing}`), rejection)
   }
 })
 
@@ -397,7 +397,7 @@ for (const [name, fault] of Object.entries(faults)) {
       fault(response)
     })
     const fetch = createPublicFetch({ allowPrivate: true, timeout: 500 })
-    await assert.rejects(fetch(`${origin}/`), refused)
+    await assert.rejects(fetch(`${origin}/`), rejection)
   })
 }
 
@@ -409,13 +409,13 @@ test('publicFetch rejects a closed port and a hanging name server with invalidCl
   server.close()
   await assert.rejects(
     createPublicFetch({ allowPrivate: true })(`http://127.0.0.1:${port}/`),
-    refused
+    rejection
   )
   await assert.rejects(
     createPublicFetch({ timeout: 50, resolve: async () => sleep(500, ['127.0.0.1']) })(
       'https://app.example/'
     ),
-    refused
+    rejection
   )
 })
 

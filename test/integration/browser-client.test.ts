@@ -36,7 +36,7 @@ const visit = `async ({ mcpUrl, token }) => {
     const metadata = await (await fetch(url, { headers: { 'mcp-protocol-version': '2025-11-25' } })).json()
     const called = await post({ authorization: 'Bearer ' + token })
     return { status: refused.status, challenge, resource: metadata.resource,
-      called: called.status, answer: await called.text() }
+      called: called.status, body: await called.text() }
   } catch (error) {
     return { error: String(error) }
   }
@@ -47,18 +47,18 @@ test(
   async (t) => {
     const browser = await openBrowser(t)
     if (browser === null) return
-    const [site, stranger] = [await startSite(t), await startSite(t)]
+    const [site, foreignSite] = [await startSite(t), await startSite(t)]
     const { mcpUrl, token } = await startGuarded(t, { allowedOrigins: [site] })
     const page = await browser.newPage()
     const run = async (from: string): Promise<Record<string, unknown>> => {
       await page.goto(from)
       return await page.evaluate(`(${visit})(${JSON.stringify({ mcpUrl, token: await token() })})`)
     }
-    const { status, challenge, resource, called, answer } = await run(site)
+    const { status, challenge, resource, called, body } = await run(site)
     assert.equal(status, 401)
     assert.match(String(challenge), /^Bearer resource_metadata="/)
     assert.deepEqual([resource, called], [mcpUrl, 200])
-    assert.match(String(answer), /alice/)
-    assert.deepEqual(await run(stranger), { error: 'TypeError: Failed to fetch' })
+    assert.match(String(body), /alice/)
+    assert.deepEqual(await run(foreignSite), { error: 'TypeError: Failed to fetch' })
   }
 )

@@ -324,11 +324,11 @@ test('POST /mcp reads all pages of a list of tools, and filters each page', asyn
 function listing (list: (id: unknown, request: Request) => Response | Promise<Response>) {
   const handler = {
     ran: 0,
-    asked: 0,
+    listings: 0,
     async fetch (request: Request, { parsedBody }: { parsedBody?: unknown } = {}) {
       const messages = [parsedBody].flat() as Array<{ id: unknown, method: string }>
       if (messages[0]?.method === 'tools/list') {
-        handler.asked++
+        handler.listings++
         return await list(messages[0].id, request)
       }
       handler.ran++
@@ -450,7 +450,7 @@ test('POST /mcp calls no tool after a disconnect during tools/list [F-23 RS-12]'
     body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: clear }),
     signal: disconnect.signal
   })
-  while (handler.asked === 0) await sleep(5)
+  while (handler.listings === 0) await sleep(5)
   disconnect.abort()
   await assert.rejects(pending)
   await sleep(300)
@@ -539,9 +539,9 @@ test('POST /mcp lists tools once for a batch, and never for one that is too larg
       )
     })
   assert.equal((await batch(50)).status, 200)
-  assert.equal(handler.asked, 1)
+  assert.equal(handler.listings, 1)
   assert.equal((await batch(20_000)).status, 400)
-  assert.equal(handler.asked, 1)
+  assert.equal(handler.listings, 1)
 })
 
 test('POST /mcp keeps the scopes of tools apart by caller, if servers are per request [Q-24]', async (t) => {

@@ -126,7 +126,7 @@ function errorOf (preset: keyof typeof presets, settings: unknown): McpOAuthErro
 }
 
 for (const [preset, setting, values, reason] of invalid) {
-  test(`${preset}.${setting} is refused: ${reason.source}`, () => {
+  test(`${preset}.${setting} is rejected: ${reason.source}`, () => {
     for (const value of values) {
       const { code, message } = errorOf(preset, { ...valid[preset], [setting]: value })
       assert.equal(code, 'FST_MCP_OAUTH_INVALID_OPTIONS')

@@ -20,7 +20,7 @@ const random = /\beyJ[\w.-]+|[\w-]{40,}/g
 const errorNames = new Set<unknown>(Object.values(errorTable).map(([, error]) => error))
 
 /**
- * Asserts the rules for every response: no secret, no internals, no caching of private answers.
+ * Asserts the rules for every response: no secret, no internals, no caching of private responses.
  *
  * @param canaries secrets of this test, beside the shared ones
  */

@@ -442,7 +442,7 @@ const resets = (response: ServerResponse) => {
   response.socket?.resetAndDestroy()
 }
 const responses: Array<
-  [what: string, status: number, error: string, answer: (response: ServerResponse) => void]
+  [label: string, status: number, error: string, respond: (response: ServerResponse) => void]
 > = [
   [
     '400 invalid_grant',

@@ -251,7 +251,7 @@ test('introspection keeps the text of responses out of the log [D17 RS-21]', asy
   const verify = introspectionVerifier({ issuer: server.issuer, ...account, log: log as Log })
   Object.assign(server, {
     status: 400,
-    answer: { error: 'invalid_request', error_description: 'no such token: canary-token' }
+    response: { error: 'invalid_request', error_description: 'no such token: canary-token' }
   })
   const error = await verify('canary-token', context).then(
     () => assert.fail(),
