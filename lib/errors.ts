@@ -7,14 +7,14 @@ const unavailable = 'temporarily_unavailable'
  */
 export const errorTable = {
   // At start-up. The sentence is followed by what was found and how to mend it.
-  invalidOptions: [500, 'server_error', 'The options are wrong'],
-  publicUrlRequired: [500, 'server_error', 'The address clients use is unknown'],
+  invalidOptions: [500, 'server_error', 'The options are invalid'],
+  publicUrlRequired: [500, 'server_error', 'The URL that clients use is unknown'],
   rootNotFound: [500, 'server_error', 'The root Fastify instance was not found'],
   duplicateRegistration: [500, 'server_error', 'Two registrations serve the same URL'],
-  ambiguousRegistration: [500, 'server_error', 'Several registrations live in this scope'],
-  invalidTools: [500, 'server_error', 'The tools cannot be served as asked'],
+  ambiguousRegistration: [500, 'server_error', 'This scope has several registrations'],
+  invalidTools: [500, 'server_error', 'The tools are invalid'],
 
-  // Tokens and proofs, RFC 6750 §3.1, RFC 9449 §7.1. No error name where no credentials came.
+  // Tokens and proofs, RFC 6750 §3.1, RFC 9449 §7.1. Without credentials, no error is named.
   missingToken: [401, 'invalid_token', 'An access token is required.'],
   invalidToken: [401, 'invalid_token', 'The access token is not valid here.'],
   invalidDpopProof: [401, 'invalid_dpop_proof', 'The DPoP proof is missing or not valid here.'],
@@ -31,13 +31,9 @@ export const errorTable = {
 
   // Requests
   invalidRequest: [400, 'invalid_request', 'The request is malformed.'],
-  notFound: [404, 'invalid_request', 'There is nothing at this address.'],
+  notFound: [404, 'invalid_request', 'There is nothing at this URL.'],
   methodNotAllowed: [405, 'invalid_request', 'This method is not allowed here.'],
-  tooManyRequests: [
-    429,
-    unavailable,
-    'Too many requests; try again later.'
-  ],
+  tooManyRequests: [429, unavailable, 'Too many requests; try again later.'],
   payloadTooLarge: [413, 'invalid_request', 'The request body is too large.'],
   hostNotAllowed: [
     403,
@@ -85,37 +81,17 @@ export const errorTable = {
   invalidClientMetadata: [400, 'invalid_client_metadata', 'The client metadata is not acceptable.'],
 
   // Faults of others: never a reason to throw credentials away, always worth a retry
-  keysUnavailable: [
-    503,
-    unavailable,
-    'Access tokens cannot be checked at the moment.'
-  ],
+  keysUnavailable: [503, unavailable, 'Access tokens cannot be checked at the moment.'],
   providerUnavailable: [
     503,
     unavailable,
     'The authorization provider cannot be reached at the moment.'
   ],
-  providerMisbehaved: [
-    502,
-    unavailable,
-    'The authorization provider sent an unusable response.'
-  ],
-  providerTimeout: [
-    504,
-    unavailable,
-    'The authorization provider did not respond in time.'
-  ],
-  overloaded: [
-    503,
-    unavailable,
-    'The server is too busy to answer this at the moment.'
-  ],
-  storeUnavailable: [
-    503,
-    unavailable,
-    'The server cannot answer this at the moment.'
-  ],
-  internal: [500, 'server_error', 'The server failed to answer this request.']
+  providerMisbehaved: [502, unavailable, 'The authorization provider sent an unusable response.'],
+  providerTimeout: [504, unavailable, 'The authorization provider did not respond in time.'],
+  overloaded: [503, unavailable, 'The server has too many requests at the moment.'],
+  storeUnavailable: [503, unavailable, 'The server cannot process this request at the moment.'],
+  internal: [500, 'server_error', 'The server failed to process this request.']
 } as const satisfies Record<
   string,
   readonly [statusCode: number, error: string, sentence: string]
@@ -140,8 +116,8 @@ export interface ErrorDetails {
   /** Scopes the challenge names (RFC 6750 §3). */
   scopes?: readonly string[]
   /**
-   * In place of the table's: where a resource answers 401, the token endpoint answers 400 (RFC 6749
-   * §5.2).
+   * In place of the table's: where a resource responds with 401, the token endpoint responds with
+   * 400 (RFC 6749 §5.2).
    */
   statusCode?: number
   /** Seconds until a retry makes sense. Defaults to 5 for 502, 503 and 504. */

@@ -193,7 +193,7 @@ test(
     const { port, process: child } = await startRedis(t)
     const store = withCircuitBreaker(redisStore(await connect(t, port)))
     child.kill('SIGSTOP')
-    await assertRejects(store, /cannot answer this at the moment/)
+    await assertRejects(store, /cannot process this request at the moment/)
     child.kill('SIGCONT')
     assert.equal(await store.get('other'), null)
   }

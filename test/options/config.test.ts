@@ -448,7 +448,7 @@ test('createConfig throws one error with all problems', () => {
     assert.ok(error instanceof McpOAuthError)
     assert.equal(error.code, 'FST_MCP_OAUTH_INVALID_OPTIONS')
     assert.deepEqual(error.message.split('\n  - ').map((line) => line.split(':')[0]), [
-      'The options are wrong',
+      'The options are invalid',
       'issuer',
       'defaultScope',
       'clientId'

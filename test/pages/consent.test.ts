@@ -252,7 +252,7 @@ for (
     })
     assert.deepEqual([statusCode, JSON.parse(body)], [500, {
       error: 'server_error',
-      error_description: 'The server failed to answer this request.'
+      error_description: 'The server failed to process this request.'
     }])
   })
 }

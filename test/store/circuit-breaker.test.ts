@@ -8,7 +8,7 @@ import { withCircuitBreaker } from '../../lib/store/circuit-breaker.ts'
 const down = {
   kind: 'storeUnavailable',
   statusCode: 503,
-  message: 'The server cannot answer this at the moment.'
+  message: 'The server cannot process this request at the moment.'
 }
 
 /** A store whose reads or writes fail on demand, with the names of the methods called. */
