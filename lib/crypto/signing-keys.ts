@@ -5,9 +5,6 @@ import { calculateJwkThumbprint, createLocalJWKSet, importJWK, jwtVerify, SignJW
 import { tokenSkewSeconds } from '../limits.ts'
 import { deriveKey } from './derive-key.ts'
 
-/** The keys of our access tokens, derived from the secrets: all instances have the same. */
-export type SigningKeys = Awaited<ReturnType<typeof createSigningKeys>>
-
 type Claims = Readonly<Record<string, unknown>>
 
 /** @param context keeps registrations with the same secret apart */

@@ -14,9 +14,6 @@ import { redirectUriProblem, type RedirectPolicy } from './redirect-uri.ts'
 import { parseScope } from './scope.ts'
 import { userGrants } from './token-request.ts'
 
-/** The metadata of a client that we store and return (RFC 7591 §3.2.1). Clients are public. */
-export type ClientMetadata = ReturnType<typeof parseClientMetadata>
-
 /** The members of a client's metadata that are not null. */
 type Members = ReadonlyMap<string, unknown>
 

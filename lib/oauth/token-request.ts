@@ -19,9 +19,6 @@ export type AuthorizationCodeRequest = ReturnType<typeof parseAuthorizationCode>
 /** A request to refresh a token. */
 export type RefreshTokenRequest = ReturnType<typeof parseRefreshToken>
 
-/** A request of a client for a token of its own. */
-export type ClientCredentialsRequest = ReturnType<typeof parseClientCredentials>
-
 /** Reads the parameters of one grant. `resource` is the resource that tokens are for. */
 export type GrantParser = (
   params: RequestParameters,

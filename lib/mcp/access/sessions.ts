@@ -6,8 +6,6 @@ import { createHmac, randomBytes, randomUUID, timingSafeEqual } from 'node:crypt
 import type { McpAuth } from '../../types.ts'
 import { sessionCodeBytes } from '../../limits.ts'
 
-export type Sessions = ReturnType<typeof createSessions>
-
 /**
  * Binds session ids to their callers: the client gets an id with an authentication code.
  *
