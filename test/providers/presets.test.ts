@@ -15,13 +15,13 @@ import {
   okta,
   workos
 } from '../../lib/providers/index.ts'
-import type { Preset } from '../../lib/providers/index.ts'
+import type * as presets from '../../lib/providers/index.ts'
 
 const client = { clientId: 'our-id', clientSecret: 'canary-secret' }
 const tenantId = '11111111-2222-3333-4444-555555555555'
 
 interface Expected {
-  preset: Preset
+  preset: presets.Preset
   metadataUrl: string | undefined
   login: string
   token: string
@@ -31,7 +31,8 @@ interface Expected {
 const refreshing = { scope: 'openid profile email offline_access', prompt: null }
 const withoutOfflineAccess = { scope: 'openid profile email', prompt: null }
 
-const providers: Record<string, Expected> = {
+/** Every preset but that for any provider. */
+const providers: Record<Exclude<keyof typeof presets, 'oidc'>, Expected> = {
   auth0: {
     preset: auth0({
       domain: 'tenant.eu.auth0.com',
@@ -102,7 +103,7 @@ const providers: Record<string, Expected> = {
 }
 
 /** The metadata that the broker uses: those of the preset, or those the provider publishes. */
-function metadataOf (name: string, { issuer, authorizeUrl, provider }: Preset) {
+function metadataOf (name: string, { issuer, authorizeUrl, provider }: presets.Preset) {
   const document = provider?.metadata
     ? { issuer, ...provider.metadata }
     : JSON.parse(readFileSync(new URL(`metadata/${name}.json`, import.meta.url), 'utf8'))
@@ -112,7 +113,7 @@ function metadataOf (name: string, { issuer, authorizeUrl, provider }: Preset) {
   })
 }
 
-function providerLoginOf (name: string, preset: Preset) {
+function providerLoginOf (name: string, preset: presets.Preset) {
   return createProviderLogin({
     metadata: async () => metadataOf(name, preset),
     clientId: preset.clientId as string,
@@ -179,9 +180,9 @@ for (const [name, { preset, metadataUrl, login, token, parameters }] of Object.e
   })
 }
 
-for (const name of ['google', 'cognito']) {
+for (const name of ['google', 'cognito'] as const) {
   test(`the login at ${name} never requests offline_access, which ${name} rejects`, async () => {
-    const providerLogin = providerLoginOf(name, providers[name]?.preset ?? assert.fail())
+    const providerLogin = providerLoginOf(name, providers[name].preset)
     const url = new URL(
       await providerLogin.loginUrl('state', providerLogin.secrets(), {
         prompt: 'login',
