@@ -68,7 +68,7 @@ export const maxUrlChars = 2_048
 export const maxFormChars = 65_536
 /** Requests have about ten parameters. */
 export const maxParameters = 50
-/** It is returned in a URL. */
+/** Longest `state`: it is returned in a URL. */
 export const maxStateChars = 2_048
 /** Longest value of `scope`, and scopes in one. */
 export const maxScopeChars = 2_048

@@ -35,7 +35,7 @@ const unknownSealingSecret =
  * Compares the public keys derived from our secrets with those in the store, then stores ours. The
  * key of the secret that seals is the first. Systems with different addresses are independent.
  *
- * @returns what is wrong, or null
+ * @returns the problem, or null
  */
 async function compareKeys ({ config, marks, signing }: Broker) {
   const id = `last ${config.publicUrl}`

@@ -88,7 +88,7 @@ export function randomId () {
   return randomBytes(16).toString('base64url')
 }
 
-/** Opens a code or refresh token. Null if it is expired, of another client, or not one. */
+/** Opens a code or refresh token. Null if it is expired, malformed, or of another client. */
 export async function openOwn<T extends { client: string }> (
   { broker, clientId, now }: Omit<TokenContext, 'key'>,
   purpose: 'code' | 'refresh',

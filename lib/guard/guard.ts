@@ -40,7 +40,7 @@ export function createGuards (config: Config, verify: TokenVerifier | null, urls
   const { dependencies, requiredScopes, scopeHierarchy } = config
   const binding = createTokenBinding(config, urls)
   const challenging = createChallenging(urls, binding.schemes)
-  // Holds nothing alive: an entry ends with its request.
+  // Weak: an entry must not outlive its request.
   const verifiedTokens = new WeakMap<FastifyRequest, string>()
 
   async function callerOf (token: string, request: FastifyRequest, now: number) {
@@ -54,7 +54,7 @@ export function createGuards (config: Config, verify: TokenVerifier | null, urls
     return caller
   }
 
-  // Read like those of a token: one string is not a list of the scopes it contains.
+  // A dependency may set the scopes: they are read like those of a token.
   const lacksScopes = ({ scopes }: McpAuth, needed: readonly string[]) =>
     missingScopes(scopesOf({ scopes }), needed, scopeHierarchy).length > 0
 

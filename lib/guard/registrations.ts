@@ -44,8 +44,8 @@ declare module 'fastify' {
 /**
  * Adds a registration to the root of the app.
  *
- * @throws {McpOAuthError} `duplicate` if another registration or route has one of its URLs: clients
- *   cannot distinguish the two
+ * @throws {McpOAuthError} `duplicateRegistration` if another registration or route has one of its
+ *   URLs: clients cannot distinguish the two
  */
 export function addRegistration (
   root: FastifyInstance,

@@ -8,7 +8,7 @@ import { allowAnyOrigin, replyToOtherMethods } from './cors.ts'
 import { isolatedScope, publicRoute } from './isolate.ts'
 
 /**
- * One endpoint. Routes, preflights, 405 answers, the metadata document and the redirect URIs that
+ * One endpoint. Routes, preflights, 405 responses, the metadata document and the redirect URIs that
  * clients cannot register all follow from it.
  */
 export interface Endpoint<Server> {

@@ -1,4 +1,4 @@
-/** How does an error leave, and how do we log? */
+/** How is an error sent, and what is logged? */
 import type {
   FastifyBaseLogger,
   FastifyError,

@@ -44,7 +44,7 @@ export function createEndpoint (
   const shared = server ?? (tools && (() => createToolServer(mcp, tools())))
   return shared ? withScopes(inBothEras(createSharedEndpoint(shared)), checkNames) : null
 
-  /** A server may add tools later, so an unknown name may be right. Routes are complete by now. */
+  /** A server may add tools later, so an unknown name may be valid. Routes are complete by now. */
   function checkNames (listed: ScopedTool[]) {
     const names = Object.keys(typeof toolScopes === 'object' ? toolScopes : {})
       .filter(name => !listed.some(tool => tool.name === name))

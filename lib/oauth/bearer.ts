@@ -16,7 +16,7 @@ const wellFormed = /^\w+ +([A-Za-z0-9._~+/-]+=*)$/
  *
  * @param rawHeaders reveal a second `Authorization` header, which Node drops
  * @param query without `?`; a token there beside one in the header is malformed (RFC 6750 §2)
- * @param schemes accepted schemes; Defaults to `Bearer`
+ * @param schemes accepted schemes. Defaults to `Bearer`
  * @returns null if there is no token of an accepted scheme
  * @throws {McpOAuthError} `invalidRequest` for malformed or repeated credentials; `invalidToken`
  *   for text that cannot be a token

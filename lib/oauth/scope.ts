@@ -36,7 +36,7 @@ export function parseScope (value: string): string[] {
 export function scopesOf (claims: Readonly<Record<string, unknown>>): string[] {
   return [
     ...new Set([claims['scope'], claims['scp'], claims['scopes']].flatMap(claim => {
-      // An entry of a list is never split: that would grant scopes nobody wrote.
+      // An entry of a list is never split: that would grant scopes that the issuer did not.
       const entries: unknown = typeof claim === 'string' ? claim.split(' ') : claim
       return Array.isArray(entries) ? entries.filter(isScopeToken) as string[] : []
     }))

@@ -107,7 +107,7 @@ function modeOf (given: Options): Mode {
   return given.auth === false ? 'open' : 'guard'
 }
 
-/** The verifier of access tokens: the broker, the provider's keys, nobody, or the verifiers. */
+/** The verifier of access tokens: the broker, the provider's keys, none, or those of the user. */
 function tokensOf (
   { auth, tokens, dependencies, issuer }: Options,
   mode: Mode

@@ -1,4 +1,4 @@
-/** Which server answers on the MCP route, and which routes become tools? */
+/** Which server serves the MCP route, and which routes become tools? */
 import { Type, type Static } from '@sinclair/typebox'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
@@ -24,7 +24,7 @@ export interface SdkServer {
 }
 
 /**
- * Anything that answers web requests, such as the result of `createMcpHandler` of
+ * An object that responds to web requests, such as the result of `createMcpHandler` of
  * `@modelcontextprotocol/server` 2.x.
  */
 export interface FetchHandler {

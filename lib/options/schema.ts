@@ -4,13 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { minSecretChars } from '../limits.ts'
 import { redirectPatternProblem } from '../oauth/redirect-uri.ts'
 import { OAuthMetadataSchema } from '../schemas/metadata.ts'
-import type {
-  AuthorizeUser,
-  Dependency,
-  ProviderTraits,
-  Store,
-  TokenVerifier
-} from '../types.ts'
+import type { AuthorizeUser, Dependency, ProviderTraits, Store, TokenVerifier } from '../types.ts'
 import { ClientSchema, ConsentOptionsSchema } from './broker.ts'
 import {
   callable,
@@ -68,7 +62,7 @@ export const OptionsSchema = Type.Object({
   /**
    * Checks run as `preHandler` hooks before the MCP route, in order. Each gets `(request, reply)`,
    * may return an identity that is merged into `request.mcpAuth`, and may throw; a 401 or 403
-   * leaves with the challenge.
+   * is sent with the challenge.
    */
   dependencies: withDefault([], list(dependency)),
   /** Issuer identifier of your OAuth or OpenID provider, byte for byte as its metadata has it. */
@@ -99,7 +93,7 @@ export const OptionsSchema = Type.Object({
   /** Serve authorization endpoints of our own in front of the provider. Default `false`. */
   setupProxies: withDefault(false, Type.Boolean()),
   /**
-   * With the proxies: answer dynamic client registration without registering anything at the
+   * With the proxies: accept dynamic client registration without registering anything at the
    * provider. Default `true`.
    */
   setupFakeDynamicRegistration: withDefault(true, Type.Boolean()),
@@ -135,8 +129,8 @@ export const OptionsSchema = Type.Object({
    */
   publicUrl: withDefault(null, fromEnv(url({ query: false }))),
   /**
-   * Encrypts what is handed out, and binds sessions to their callers: at least 32 bytes. Of
-   * several, the first encrypts and all decrypt, so that secrets can be rotated.
+   * Encrypts the values that clients and browsers keep, and binds sessions to their callers: at
+   * least 32 bytes. Of several, the first encrypts and all decrypt: so secrets are rotated.
    */
   secret: fromEnv(Type.Union([secret, Type.Array(secret, { minItems: 1 })])),
   /** Remembers one-time values and revocations. Default: this process's memory, bounded. */
@@ -174,8 +168,8 @@ export const OptionsSchema = Type.Object({
    */
   allowedOrigins: withDefault(null, list(origin)),
   /**
-   * Values of the Host header the MCP route answers to. Default: that of `publicUrl`, and loopback
-   * when bound to loopback.
+   * Values of the Host header that the MCP route accepts. Default: that of `publicUrl`, and
+   * loopback when bound to loopback.
    */
   allowedHosts: withDefault(null, list(host)),
   /** Broker: decides who may have which scopes, after the login at the provider. */
@@ -206,8 +200,8 @@ export const OptionsSchema = Type.Object({
     Type.Unsafe<ProviderTraits>(Type.Object({}, { additionalProperties: true }))
   ),
   /**
-   * Broker at the root: also answer at `/authorize`, `/token` and `/register`, for clients that
-   * read no metadata. Default `false`.
+   * Broker at the root: also serve `/authorize`, `/token` and `/register`, for clients that read no
+   * metadata. Default `false`.
    */
   legacyEndpoints: withDefault(false, Type.Boolean()),
   /**

@@ -22,7 +22,7 @@ export interface Auth0Settings extends ClientSettings {
 /**
  * Auth0. Its issuer ends with a slash.
  *
- * @throws McpOAuthError `invalidOptions` naming the bad settings
+ * @throws {McpOAuthError} `invalidOptions` naming the invalid settings
  */
 export function auth0 (settings: Auth0Settings): Preset {
   checkSettings('auth0', settings, {

@@ -27,7 +27,7 @@ export interface CognitoSettings extends ClientSettings {
  * Amazon Cognito user pools. The issuer is the pool and not the domain users log in at. Refresh
  * tokens come without asking; PKCE works, although the metadata do not say so.
  *
- * @throws McpOAuthError `invalidOptions` naming the bad settings
+ * @throws {McpOAuthError} `invalidOptions` naming the invalid settings
  */
 export function cognito (settings: CognitoSettings): Preset {
   checkSettings(

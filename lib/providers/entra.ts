@@ -13,7 +13,7 @@ const guid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i
  * Microsoft Entra ID (Azure AD), version 2.0 endpoints. It refuses the parameter `resource` (RFC
  * 8707), which the broker never sends it.
  *
- * @throws McpOAuthError `invalidOptions` naming the bad settings
+ * @throws {McpOAuthError} `invalidOptions` naming the invalid settings
  */
 export function entra (settings: EntraSettings): Preset {
   checkSettings('entra', settings, {

@@ -21,9 +21,9 @@ const issuer = 'https://github.com/login/oauth'
  * account is looked up again instead. Everyone with an account can log in: decide with
  * `authorizeUser`.
  *
- * No scope is asked for, which is enough to know who somebody is.
+ * No scope is requested: a token without scopes is enough to identify the user.
  *
- * @throws McpOAuthError `invalidOptions` naming the bad settings
+ * @throws {McpOAuthError} `invalidOptions` naming the invalid settings
  */
 export function github (settings: GitHubSettings): Preset {
   checkSettings('github', settings, { clientId: text, clientSecret: text })

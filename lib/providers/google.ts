@@ -13,7 +13,7 @@ export interface GoogleSettings extends ClientSettings {
 /**
  * Google. Everyone with a Google account can log in: decide with `authorizeUser`.
  *
- * @throws McpOAuthError `invalidOptions` naming the bad settings
+ * @throws {McpOAuthError} `invalidOptions` naming the invalid settings
  */
 export function google (settings: GoogleSettings): Preset {
   checkSettings('google', settings, { clientId: text, clientSecret: text })

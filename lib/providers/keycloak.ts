@@ -21,7 +21,7 @@ export interface KeycloakSettings extends ClientSettings {
 /**
  * Keycloak. Refresh tokens come without asking and end with the user's session.
  *
- * @throws McpOAuthError `invalidOptions` naming the bad settings
+ * @throws {McpOAuthError} `invalidOptions` naming the invalid settings
  */
 export function keycloak (settings: KeycloakSettings): Preset {
   checkSettings('keycloak', settings, {

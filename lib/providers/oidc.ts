@@ -24,7 +24,7 @@ export interface OidcSettings extends ClientSettings {
 /**
  * Any OpenID Connect provider that publishes its metadata.
  *
- * @throws McpOAuthError `invalidOptions` naming the bad settings
+ * @throws {McpOAuthError} `invalidOptions` naming the invalid settings
  */
 export function oidc (settings: OidcSettings): Preset {
   checkSettings('oidc', settings, {

@@ -16,7 +16,7 @@ export interface OktaSettings extends ClientSettings {
   domain: string
   /**
    * Id of the authorization server. Default `'default'`. `'org'` is the one every Okta organization
-   * has: nobody but Okta can check its access tokens, which is fine for the broker.
+   * has: only Okta can check its access tokens, which is fine for the broker.
    */
   authorizationServer?: string | undefined
   /**
@@ -29,7 +29,7 @@ export interface OktaSettings extends ClientSettings {
 /**
  * Okta, with a custom authorization server or that of the organization.
  *
- * @throws McpOAuthError `invalidOptions` naming the bad settings
+ * @throws {McpOAuthError} `invalidOptions` naming the invalid settings
  */
 export function okta (settings: OktaSettings): Preset {
   checkSettings('okta', settings, {

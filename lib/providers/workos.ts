@@ -9,7 +9,7 @@ export interface WorkOSSettings extends ClientSettings {
 /**
  * WorkOS AuthKit, with an OAuth application of WorkOS Connect.
  *
- * @throws McpOAuthError `invalidOptions` naming the bad settings
+ * @throws {McpOAuthError} `invalidOptions` naming the invalid settings
  */
 export function workos (settings: WorkOSSettings): Preset {
   checkSettings('workos', settings, { domain: host('acme.authkit.app') })

@@ -36,8 +36,8 @@ const otherUses: Readonly<Record<string, readonly unknown[]>> = {
 /**
  * Returns why verified claims are not those of an acceptable access token, or null. Rejects ID
  * tokens and logout tokens (RFC 8725 §3.11), sender-constrained tokens whose binding is not
- * verified (RFC 9449 §7.2, RFC 8705 §3), invalid times and long lifetimes. Signature, issuer,
- * audience and expiry are checked elsewhere. Times are in seconds.
+ * verified (RFC 9449 §7.2, RFC 8705 §3), invalid times and long lifetimes. The verifiers
+ * check signature, issuer, audience and expiry. Times are in seconds.
  */
 export function problemOfClaims (
   claims: Claims,

@@ -36,8 +36,8 @@ export const authorizationCode: Grant<typeof parseAuthorizationCode> = {
 }
 
 /**
- * Opens a code. One of another client, or for another key (RFC 9449 §10), stays usable for its own
- * client.
+ * Opens a code. A code of another client, or for another key (RFC 9449 §10), stays usable for its
+ * own client.
  */
 async function openCode (context: TokenContext, request: AuthorizationCodeRequest) {
   const code = await openOwn<CodeContent>(context, 'code', request.code)
