@@ -11,6 +11,7 @@ import type { McpEndpoint } from './mcp/access/tool-access.ts'
 import { createEndpoint } from './mcp/endpoint.ts'
 import { mcpRoute } from './mcp/route.ts'
 import { collectTools } from './mcp/tools/collect.ts'
+import { mergeScopes } from './oauth/scope.ts'
 import { createConfig, type Config } from './options/config.ts'
 import type { McpOAuthOptions } from './options/schema.ts'
 import { warningsOf } from './options/warnings.ts'
@@ -21,7 +22,7 @@ import { createUrls } from './urls.ts'
 import { createVerifier } from './verifiers/chain.ts'
 
 /** Checks the options, publishes the authorization server, and protects the MCP route. */
-export async function plugin (instance: FastifyInstance, options: McpOAuthOptions): Promise<void> {
+export async function plugin (instance: FastifyInstance, options: McpOAuthOptions) {
   // Errors of the provider may quote our tokens, so they are serialized as those of requests.
   const log = safeLogger(instance.log.child({}, { serializers: logSerializers }))
   const config = createConfig(options, instance.prefix, log)
@@ -36,7 +37,7 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   const guarded = new Set<string>()
   const catalog = () => {
     const ofTools = endpoint?.knownScopes() ?? []
-    return [...new Set([...config.requiredScopes, ...config.scopes, ...ofTools, ...guarded])]
+    return mergeScopes(config.requiredScopes, config.scopes, ofTools, [...guarded])
   }
   const provider = createProvider(instance, config, log)
   const context = { config, urls, log, catalog }

@@ -56,13 +56,11 @@ function authorizationServersOf (
   { document, mode, provider, tokens }: Config,
   base: string
 ): readonly string[] {
-  const own = {
+  const own: Partial<Record<Config['mode'], string | undefined>> = {
     broker: base,
     thin: base,
     metadata: document?.issuer,
-    resource: provider?.issuer,
-    guard: undefined,
-    open: undefined
+    resource: provider?.issuer
   }
   const others = typeof tokens === 'string' ? [] : tokens.map(({ issuer }) => issuer)
   return [...new Set([own[mode], ...others])].filter(issuer => issuer !== undefined)

@@ -57,7 +57,7 @@ async function runHook (hook: AuthorizeUser, user: UpstreamUser): Promise<Author
   }
 }
 
-function isVerdict (value: unknown): boolean {
+function isVerdict (value: unknown) {
   if (value === undefined || typeof value === 'boolean') return true
   if (!isPlainObject(value)) return false
   const { scopes = [], claims = {} } = value

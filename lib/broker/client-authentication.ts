@@ -36,7 +36,7 @@ export async function authenticateClient (
   { headers }: FastifyRequest,
   params: RequestParameters,
   now: number
-): Promise<string> {
+) {
   const credentials = parseClientAuthentication(headers.authorization, params)
   const { clientId, method } = credentials
   const { secretHashes, jwks } = broker.clients.listed(clientId) ?? {}

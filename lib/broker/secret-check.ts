@@ -10,7 +10,7 @@ import type { Broker } from './broker.ts'
  * store last. Values issued with a secret that another instance does not have are invalid there:
  * the log has an error. A store that is unreachable does not keep the app from starting.
  */
-export function checkSharedSecrets (scope: FastifyInstance, broker: Broker): void {
+export function checkSharedSecrets (scope: FastifyInstance, broker: Broker) {
   const { config: { store }, log } = broker
   if (store === null) return
   scope.addHook('onReady', async () => {

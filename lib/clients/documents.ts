@@ -68,7 +68,7 @@ export function createClientDocuments (
 
   const documents = {
     /** Whether an id is a valid URL on an allowed host. Fetches nothing. */
-    accepts: (id: string): boolean =>
+    accepts: (id: string) =>
       clientIdUrlProblem(id) === null && allowedHosts?.includes(new URL(id).hostname) !== false,
 
     /**

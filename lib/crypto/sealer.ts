@@ -112,7 +112,7 @@ function unexpired (content: unknown, now: number) {
  * bits: without this check one value would have several spellings, and a one-time value as many
  * uses.
  */
-export function isCanonical (value: string): boolean {
+export function isCanonical (value: string) {
   return typeof value === 'string' &&
     value.split('.', 6).every((part) =>
       Buffer.from(part, 'base64url').toString('base64url') === part

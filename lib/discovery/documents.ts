@@ -7,6 +7,7 @@ import { safeLogger } from '../host/replies.ts'
 import {
   authorizationServerUrls,
   insertWellKnown,
+  wellKnownNames,
   type WellKnownName
 } from '../oauth/well-known.ts'
 import type { Config } from '../options/config.ts'
@@ -35,7 +36,7 @@ export function discoveryRoutes (
   { prefix, publicUrl, metadataPath, mcp }: Config,
   urls: UrlSource,
   authorizationServer: Document | null
-): void {
+) {
   const slotAt = slotsOf(root)
   const stripped = publicUrl === null ? '' : new URL(publicUrl).pathname.replace(/\/$/, '')
   const prefixes = [...new Set([prefix, stripped + prefix])]
@@ -73,12 +74,7 @@ function slotsOf (root: FastifyInstance): (path: string) => Slot {
   if (!root.hasDecorator(kSlots)) {
     root.decorate(kSlots, new Map())
     // In JSON, even where the app serves a page for unknown paths (M-01).
-    const names = [
-      'oauth-protected-resource',
-      'oauth-authorization-server',
-      'openid-configuration'
-    ] as const
-    for (const name of names) addRoutes(root, `${insertWellKnown(name, '')}/*`, notFound)
+    for (const name of wellKnownNames) addRoutes(root, `${insertWellKnown(name, '')}/*`, notFound)
   }
   const slots = root.getDecorator<Map<string, Slot>>(kSlots)
   return path => {

@@ -86,7 +86,7 @@ export function invalidProof (reason: string, cause?: unknown): McpOAuthError {
  *
  * @param url of the request line, which may be absolute (RFC 9112 §3.2.2)
  */
-export function requestUrl (publicUrl: string, url: string): string {
+export function requestUrl (publicUrl: string, url: string) {
   const [, path = ''] = /^(?:[a-z][a-z\d+.-]*:\/\/[^/?#]*)?([^?#]*)/i.exec(url) ?? []
   return publicUrl + path
 }
@@ -98,7 +98,7 @@ const dotSegment = /\/(?:\.|%2e){1,2}(?:[/?#]|$)/i
  * Compares URLs without query and fragment, after the normalization of RFC 3986 §6.2.2 and §6.2.3.
  * Routers do not resolve dot segments, so no proof matches a request with them.
  */
-function isSameTarget (htu: unknown, url: string): boolean {
+function isSameTarget (htu: unknown, url: string) {
   return typeof htu === 'string' && printable.test(htu) && URL.canParse(htu) &&
     printable.test(url) && !dotSegment.test(url) && normalForm(htu) === normalForm(url)
 }

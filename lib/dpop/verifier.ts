@@ -54,7 +54,7 @@ export function createTokenBinding (config: Config, urls: () => { publicUrl: str
       request: FastifyRequest,
       reply: FastifyReply,
       now: number
-    ): Promise<void> {
+    ) {
       const key = boundKeyOf(claims)
       if (key === undefined) {
         if (scheme === 'Bearer') return

@@ -119,7 +119,7 @@ export function createGuards (config: Config, verify: TokenVerifier | null, urls
       request: FastifyRequest,
       reply: FastifyReply,
       scopes: readonly string[]
-    ): Promise<void> {
+    ) {
       const caller = request.mcpAuth
       if (caller === null || scopes.length === 0) return
       const needed = mergeScopes(requiredScopes, scopes)
@@ -202,7 +202,7 @@ function createChallenging (urls: UrlSource, schemes: readonly Scheme[]) {
       challenge({
         scheme,
         ...(!bare && { error: error.error, description: error.message }),
-        ...(metadataUrl !== null && { resourceMetadata: metadataUrl }),
+        resourceMetadata: metadataUrl,
         scopes: Array.isArray(scopes) ? scopes.map(String) : needed,
         ...(scheme === 'DPoP' && { algorithms: signatureAlgorithms })
       })
@@ -220,7 +220,7 @@ function createChallenging (urls: UrlSource, schemes: readonly Scheme[]) {
     reply: FastifyReply,
     needed: readonly string[],
     check: () => unknown
-  ): Promise<void> => {
+  ) => {
     try {
       await check()
     } catch (error) {

@@ -105,7 +105,7 @@ export function decorate (
   instance: FastifyInstance & { [kDecorations]?: Decoration[] },
   root: FastifyInstance,
   added: Decoration
-): void {
+) {
   // Request decorators of a parent do not reach scopes that exist already.
   for (const scope of [root, instance]) {
     if (!scope.hasRequestDecorator('mcpAuth')) scope.decorateRequest('mcpAuth', null)
@@ -132,7 +132,7 @@ const fields = {
 }
 
 /** Checks at run time what types check, too: a mistake would leave a route open. */
-function checkGuardOptions (given: GuardOptions & { prefix?: string }): void {
+function checkGuardOptions (given: GuardOptions & { prefix?: string }) {
   // A hook receives a request, a reply and a callback.
   if (Object(given) === given && 'raw' in given) {
     throw startupError(

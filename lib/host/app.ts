@@ -30,7 +30,7 @@ export function findRoot (instance: FastifyInstance): FastifyInstance {
  * Whether only this machine can connect. An app that does not listen (yet) is reached through
  * `inject`, from this machine too.
  */
-export function isBoundToLoopback (server: Server): boolean {
+export function isBoundToLoopback (server: Server) {
   const address = server.address()
   return address === null || typeof address === 'string' ||
     isLoopbackHost(address.address.replace(/^::ffff:/, ''))
@@ -42,7 +42,7 @@ const guarded = new WeakSet<Server>()
  * Makes `listen()` reject if the app listens on an address other than loopback: without
  * `publicUrl`, only the URL of loopback is known.
  */
-export function rejectPublicAddress (server: Server): void {
+export function rejectPublicAddress (server: Server) {
   // Several registrations share the server, and Fastify handles only its first error.
   if (guarded.has(server)) return
   guarded.add(server)

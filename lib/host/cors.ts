@@ -21,7 +21,7 @@ export function replyToOtherMethods (
   url: string,
   methods: readonly string[],
   anyOrigin = true
-): void {
+) {
   if (anyOrigin) scope.options(url, isolatedRoute, preflightHandler(methods, corsHeaders))
   const handled = ['OPTIONS', ...methods]
   scope.route({

@@ -38,7 +38,7 @@ export function isolatedScope (
   instance: FastifyInstance,
   prefix: string,
   addRoutes: (scope: FastifyInstance) => void
-): void {
+) {
   instance.register(async (scope) => {
     scope.removeAllContentTypeParsers()
     scope.setValidatorCompiler(({ schema }) => (value) =>

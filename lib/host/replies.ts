@@ -76,7 +76,7 @@ export function replyWithError (
   thrown: Error,
   request: FastifyRequest,
   reply: FastifyReply
-): void {
+) {
   const error = classify(thrown, request)
   // RFC 6749 §5.2: a client that used this header is told its scheme.
   if (error.kind === 'invalidClient' && request.headers.authorization !== undefined) {
@@ -110,7 +110,7 @@ export function logRefusal (
   request: FastifyRequest,
   { code, statusCode, message, cause, scopes }: McpOAuthError,
   status = statusCode
-): void {
+) {
   const log = safeLogger(request.log)
   if (status >= 500) log.error({ code, err: cause }, message)
   else log.info({ code, reason: (cause as Error | undefined)?.message, scopes }, message)

@@ -7,7 +7,7 @@ import { jsonObject } from '../util/json.ts'
 import { withTimeout } from './operations.ts'
 
 /** Contents and timeout of one request. */
-export interface FetchOptions {
+interface FetchOptions {
   /** Defaults to `'GET'`. */
   method?: 'GET' | 'POST'
   headers?: Readonly<Record<string, string>>

@@ -66,7 +66,7 @@ export async function retry<T> (
 }
 
 /** Runs an operation as soon as the limiter has room for it. */
-export type Limiter = <T>(operation: () => Promise<T>) => Promise<T>
+type Limiter = <T>(operation: () => Promise<T>) => Promise<T>
 
 /**
  * Creates a limiter that runs operations in the order in which they arrive.
@@ -86,7 +86,7 @@ export function createLimiter (concurrency: number, queue: number): Limiter {
       signal.addEventListener('abort', () => waiting.delete(resolve))
     })
 
-  function startNext (): void {
+  function startNext () {
     const [next] = waiting
     if (next === undefined) running--
     else {

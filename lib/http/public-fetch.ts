@@ -103,7 +103,7 @@ function lookupOf (addresses: readonly string[]): LookupFunction {
  * contain an IPv4 one, because a gateway may deliver to it. Names, and numbers in other notations,
  * are not addresses.
  */
-export function isPublicAddress (address: string): boolean {
+export function isPublicAddress (address: string) {
   if (isIP(address) === 0 || address.includes('%')) return false
   const parsed = ipaddr.parse(address)
   if (parsed.range() !== 'unicast') return false

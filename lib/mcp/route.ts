@@ -30,7 +30,7 @@ export function mcpRoute (
   config: Config,
   guards: Guards,
   endpoint: McpEndpoint
-): void {
+) {
   const openStreams = new Set<FastifyReply['raw']>()
   isolatedScope(instance, config.prefix, (scope) => {
     const checkOrigin = originGuard(scope, config)

@@ -39,7 +39,7 @@ export function redirectUriOf (
   params: RequestParameters,
   registered: readonly string[],
   policy: RedirectPolicy
-): string {
+) {
   const [only] = registered.length === 1 ? registered : []
   const uri = single(params, 'redirect_uri') ?? only ?? required(params, 'redirect_uri')
   if (!redirectUriMatches(registered, uri) || redirectUriProblem(uri, policy) !== null) {

@@ -1,7 +1,7 @@
 /** Which `WWW-Authenticate` header does a rejected request get? */
 
 /** The parts of a challenge. Parts that are absent or empty are left out. */
-export interface Challenge {
+interface Challenge {
   /** Authentication scheme. Defaults to `Bearer`. */
   scheme?: string
   /** OAuth error (RFC 6750 §3.1). Absent where the request carried no credentials. */
@@ -9,7 +9,7 @@ export interface Challenge {
   /** Sentence for developers. */
   description?: string
   /** URL of the protected resource metadata (RFC 9728 §5.1). */
-  resourceMetadata?: string
+  resourceMetadata?: string | null
   /** All scopes the request needs. `offline_access` is left out: no resource requires it. */
   scopes?: readonly string[]
   /** Signature algorithms of DPoP proofs (RFC 9449 §7.1). */
@@ -24,7 +24,7 @@ export interface Challenge {
 export function challenge (
   { scheme = 'Bearer', error, description, resourceMetadata, scopes = [], algorithms = [] }:
     Challenge
-): string {
+) {
   const parameters = Object.entries({
     error,
     error_description: description,

@@ -17,7 +17,7 @@ import {
 export const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 /** The unverified credentials of a client (RFC 6749 §2.3.1, RFC 7523 §2.2). */
-export type ClientAuthentication =
+type ClientAuthentication =
   | { clientId: string, method: 'none' }
   | { clientId: string, method: 'client_secret_basic' | 'client_secret_post', secret: string }
   | { clientId: string, method: 'private_key_jwt', assertion: string }
@@ -89,7 +89,7 @@ function decodeBasic (authorization: string): [clientId: string, secret: string]
  * not characters such as `-` and `~`, which are frequent in secrets: servers that forget to decode
  * then still find them.
  */
-export function basicCredentials (clientId: string, secret: string): string {
+export function basicCredentials (clientId: string, secret: string) {
   const encoded = [clientId, secret].map(part => encodeURIComponent(part).replaceAll('%20', '+'))
   return `Basic ${btoa(encoded.join(':'))}`
 }
@@ -98,7 +98,7 @@ export function basicCredentials (clientId: string, secret: string): string {
  * Compares a secret with hashes (`sha256:` and 43 characters of base64url). One round of SHA-256 is
  * enough: the secrets are random and as long as a key, so a slow hash would protect nothing.
  */
-export function isSecretOf (hashes: readonly string[], secret: string): boolean {
+export function isSecretOf (hashes: readonly string[], secret: string) {
   const presented = createHash('sha256').update(secret).digest()
   // Compares all of them: the time it takes must not tell which one matches.
   return hashes.map(hash =>

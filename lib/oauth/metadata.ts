@@ -114,7 +114,7 @@ function problemOfMember (name: string, value: unknown) {
   return isJson(value) ? null : 'must be a JSON value'
 }
 
-function isJson (value: unknown): boolean {
+function isJson (value: unknown) {
   if (typeof value === 'object' && value !== null) return Object.values(value).every(isJson)
   return value === null || ['string', 'boolean'].includes(typeof value) || Number.isFinite(value)
 }

@@ -56,7 +56,7 @@ export function verbatim (params: RequestParameters, name: string): string | und
  * @param read defaults to {@link single}
  * @throws {McpOAuthError} `invalidRequest` if it is absent or empty, and as `read` throws
  */
-export function required (params: RequestParameters, name: string, read = single): string {
+export function required (params: RequestParameters, name: string, read = single) {
   const value = read(params, name)
   if (!value) throw invalidRequest(`The parameter ${name} is missing.`)
   return value
@@ -85,7 +85,7 @@ export function invalidRequest (description?: string, cause?: Error): McpOAuthEr
  *
  * @throws {McpOAuthError} `invalidRequest`
  */
-export function decode (text: string): string {
+export function decode (text: string) {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '))
   } catch {

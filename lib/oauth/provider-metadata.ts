@@ -25,7 +25,7 @@ const lists = [
 const issFlag = 'authorization_response_iss_parameter_supported'
 
 /** Members of {@link ProviderMetadata} that are URLs. */
-export type ProviderEndpoint = typeof providerEndpoints[number]
+type ProviderEndpoint = typeof providerEndpoints[number]
 
 /** The members that we use of a provider's metadata (RFC 8414 §2, OpenID Connect Discovery §3). */
 export type ProviderMetadata = Readonly<

@@ -86,14 +86,14 @@ export function redirectPatternProblem (pattern: unknown): string | null {
  * Whether a requested URI is one of the registered ones, byte for byte, but with any port on
  * loopback (RFC 8252 §7.3), where `localhost`, `127.0.0.1` and `[::1]` are three hosts.
  */
-export function redirectUriMatches (registered: readonly string[], requested: string): boolean {
+export function redirectUriMatches (registered: readonly string[], requested: string) {
   if (registered.includes(requested)) return true
   return isLoopbackRedirect(requested) &&
     registered.some(uri => uri.replace(loopback, '$1') === requested.replace(loopback, '$1'))
 }
 
 /** Whether a redirect URI is http on one of the loopback names, in their exact spelling. */
-export function isLoopbackRedirect (uri: string): boolean {
+export function isLoopbackRedirect (uri: string) {
   const match = loopback.exec(uri)
   return match !== null && Number(match[2] ?? 0) < 65536
 }

@@ -4,7 +4,7 @@ import { McpOAuthError } from '../errors.ts'
 import { maxScopeChars, maxScopes } from '../limits.ts'
 
 /** Whether a text is one scope token (RFC 6749 §3.3). */
-export function isScopeToken (value: unknown): boolean {
+export function isScopeToken (value: unknown) {
   return typeof value === 'string' && /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(value)
 }
 
@@ -44,7 +44,7 @@ export function scopesOf (claims: Readonly<Record<string, unknown>>): string[] {
 }
 
 /** The scopes that a broader scope implies; implied scopes may imply further ones. */
-export type ScopeHierarchy = Readonly<Record<string, readonly string[]>>
+type ScopeHierarchy = Readonly<Record<string, readonly string[]>>
 
 /** Returns the required scopes that are neither granted nor implied by a granted one. */
 export function missingScopes (
@@ -63,7 +63,7 @@ export function missingScopes (
   return required.filter(scope => !held.has(scope))
 }
 
-/** The union of two lists of scopes, in the order of first mention. */
-export function mergeScopes (a: readonly string[], b: readonly string[]): string[] {
-  return [...new Set([...a, ...b])]
+/** The union of lists of scopes, in the order of first mention. */
+export function mergeScopes (...lists: Array<readonly string[]>): string[] {
+  return [...new Set(lists.flat())]
 }

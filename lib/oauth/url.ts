@@ -16,7 +16,7 @@ const loopbackAddress = /^127(?:\.(?:0|[1-9]\d{0,2})){3}$/
  *
  * @param hostname in lower case, as in `URL`
  */
-export function isLoopbackHost (hostname: string): boolean {
+export function isLoopbackHost (hostname: string) {
   return loopbackNames.includes(hostname) || hostname === '::1' || loopbackAddress.test(hostname)
 }
 
@@ -60,7 +60,7 @@ function authorityOf (url: string) {
  * without default port and trailing slash. Path and query are compared as they are. An invalid URL
  * equals no URL, not even itself.
  */
-export function sameResource (a: string, b: string): boolean {
+export function sameResource (a: string, b: string) {
   const canonical = canonicalResource(a)
   return canonical !== null && canonical === canonicalResource(b)
 }
@@ -84,7 +84,7 @@ function canonicalResource (value: string) {
 export function appendQuery (
   url: string,
   params: Readonly<Record<string, string | undefined>>
-): string {
+) {
   const added = Object.entries(params)
     .flatMap(([name, value]) =>
       value === undefined ? [] : [`${encodeURIComponent(name)}=${encodeURIComponent(value)}`]

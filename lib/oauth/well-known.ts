@@ -1,10 +1,12 @@
 /** At which well-known URLs are metadata documents? */
 
 /** Suffixes registered for `/.well-known/`. */
-export type WellKnownName =
-  | 'oauth-protected-resource'
-  | 'oauth-authorization-server'
-  | 'openid-configuration'
+export const wellKnownNames = [
+  'oauth-protected-resource',
+  'oauth-authorization-server',
+  'openid-configuration'
+] as const
+export type WellKnownName = typeof wellKnownNames[number]
 
 /**
  * Inserts `/.well-known/<name>` between host and path (RFC 8414 §3.1, RFC 9728 §3.1). Terminating
@@ -12,7 +14,7 @@ export type WellKnownName =
  *
  * @param urlOrPath a URL or only its path; the result is of the same form
  */
-export function insertWellKnown (name: WellKnownName, urlOrPath: string): string {
+export function insertWellKnown (name: WellKnownName, urlOrPath: string) {
   const { origin, path, query } = split(urlOrPath)
   return `${origin}/.well-known/${name}${path}${query}`
 }

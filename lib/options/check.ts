@@ -14,7 +14,7 @@ TypeRegistry.Set<{ base: TSchema, problemOf: (value: unknown) => string | null }
 )
 
 /** One mistake in a value. */
-export interface Problem {
+interface Problem {
   /** JSON Pointer (RFC 6901) into the value; empty for the value itself. */
   path: string
   /** The mistaken value, `undefined` if it is missing. It may be a secret: never print it raw. */
@@ -104,7 +104,7 @@ export function sentenceOf (
     advise: (name: string) => string
     quote?: boolean
   }
-): string {
+) {
   const own = path.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~')
   const name = [owner, own].filter(Boolean).join('.') || 'options'
   if (expected === null) return `${name}: there is no such option. ${advise(own)}`
@@ -131,7 +131,7 @@ function describe (value: unknown, quote: boolean) {
  *
  * @param otherwise the advice where the name resembles no known one
  */
-export function suggestion (name: string, known: readonly string[], otherwise: string): string {
+export function suggestion (name: string, known: readonly string[], otherwise: string) {
   const meant = nearest(name, known)
   return meant === undefined ? otherwise : `Did you mean ${meant}?`
 }
@@ -148,7 +148,7 @@ function nearest (name: string, known: readonly string[]) {
 }
 
 /** The last part of an option's name, without its case: `mcp.include_tags` is `includetags`. */
-export function flat (name: string): string {
+export function flat (name: string) {
   return name.slice(name.lastIndexOf('.') + 1).replaceAll('_', '').toLowerCase()
 }
 

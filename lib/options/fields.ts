@@ -62,6 +62,9 @@ export const text = Type.String({ minLength: 1 })
 /** True or false. */
 export const flag = Type.Boolean()
 
+/** The problem of an option from the environment that is missing there. */
+export const unset = 'undefined is given. Is the environment variable set?'
+
 /** A setting of a preset: text that is not blank. */
 export const setting = expect<string>(
   'a string that is not empty',
@@ -190,7 +193,7 @@ export function checkOptions<Options extends object> (
   options: Options,
   fields: { [Name in keyof Required<Options>]: TSchema },
   { more = () => [], quote = true }: { more?: (options: Options) => string[], quote?: boolean } = {}
-): void {
+) {
   const known = Object.keys(fields)
   const advise = (name: string) => suggestion(name, known, `There are ${known.join(', ')}`)
   const problems = problemsOf(Type.Object(fields, closed), options)

@@ -8,6 +8,7 @@ import type { McpAuth } from '../types.ts'
 import {
   callable,
   closed,
+  flag,
   instance,
   list,
   optional,
@@ -48,12 +49,12 @@ export const ToolOptionsSchema = Type.Object({
    * Describe every response of a route in its tool's description, not the successful one alone.
    * Default `false`.
    */
-  describeAllResponses: optional(Type.Boolean()),
+  describeAllResponses: optional(flag),
   /**
    * Put the whole JSON Schema of a response in the description, beside the example. Default
    * `false`.
    */
-  describeFullResponseSchema: optional(Type.Boolean())
+  describeFullResponseSchema: optional(flag)
 }, closed)
 
 /** Which routes become tools, and how they are described. The filters intersect. */

@@ -5,6 +5,7 @@ import { missingScopes } from '../oauth/scope.ts'
 import { userGrants } from '../oauth/token-request.ts'
 import type { ClientOptions } from './broker.ts'
 import { flat, problemsOf, sentenceOf, suggestion } from './check.ts'
+import { unset } from './fields.ts'
 import { optionNames, OptionsSchema, type McpOAuthOptions } from './schema.ts'
 
 /** A rule, and its line if it is broken: the option, the problem, the remedy. */
@@ -61,7 +62,7 @@ function unsetRules (options: object, names: readonly string[], remedy = leaveOu
     .filter(([name]) => names.includes(name))
     .map(([name, value]) => [
       value === undefined,
-      `${name}: undefined is given. Is the environment variable set? ${remedy}`
+      `${name}: ${unset} ${remedy}`
     ])
 }
 

@@ -10,6 +10,7 @@ import {
   callable,
   checked,
   closed,
+  flag,
   fromEnv,
   host,
   instance,
@@ -91,12 +92,12 @@ export const OptionsSchema = Type.Object({
   /** A metadata document (RFC 8414) to serve as it is. Unset members are omitted, never `null`. */
   customOAuthMetadata: optional(OAuthMetadataSchema),
   /** Serve authorization endpoints of our own in front of the provider. Default `false`. */
-  setupProxies: withDefault(false, Type.Boolean()),
+  setupProxies: withDefault(false, flag),
   /**
    * With the proxies: accept dynamic client registration without registering anything at the
    * provider. Default `true`.
    */
-  setupFakeDynamicRegistration: withDefault(true, Type.Boolean()),
+  setupFakeDynamicRegistration: withDefault(true, flag),
   /**
    * Path of the authorization server metadata. Default `/.well-known/oauth-authorization-server`.
    */
@@ -178,7 +179,7 @@ export const OptionsSchema = Type.Object({
    * Broker: let tools see the provider's access token as `request.mcpAuth.upstream`. Default
    * `false`.
    */
-  upstreamToken: withDefault(false, Type.Boolean()),
+  upstreamToken: withDefault(false, flag),
   /** Broker: texts of the consent page. */
   consent: withDefault({}, ConsentOptionsSchema),
   /**
@@ -187,7 +188,7 @@ export const OptionsSchema = Type.Object({
    */
   clientIdMetadata: withDefault(
     true,
-    Type.Union([Type.Boolean(), Type.Object({ allowedHosts: list(text) }, closed)])
+    Type.Union([flag, Type.Object({ allowedHosts: list(text) }, closed)])
   ),
   /**
    * Broker: clients that need not register. Those with a secret or a key may be machines, without
@@ -203,7 +204,7 @@ export const OptionsSchema = Type.Object({
    * Broker at the root: also serve `/authorize`, `/token` and `/register`, for clients that read no
    * metadata. Default `false`.
    */
-  legacyEndpoints: withDefault(false, Type.Boolean()),
+  legacyEndpoints: withDefault(false, flag),
   /**
    * The MCP route. Without `server`, `handler` and `tools` no route is added: protect your own with
    * `requireMcpAuth`.

@@ -8,7 +8,7 @@ import { messages } from './messages.ts'
 import { style } from './style.ts'
 
 /** The endpoint that shows an error: its title tells how far the login got. */
-export type PageEndpoint = keyof typeof messages.errors
+type PageEndpoint = keyof typeof messages.errors
 
 /**
  * Headers of a page without scripts, frames and external content. There is no `form-action`:

@@ -9,6 +9,7 @@ import {
   maxTokenChars
 } from '../limits.ts'
 import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
+import { mergeScopes } from '../oauth/scope.ts'
 import type { ProviderTraits } from '../types.ts'
 import { hash } from '../util/hash.ts'
 import { callProvider, fetchAsUser, lazyOpenIdClient, secretAuthentication } from './client.ts'
@@ -44,7 +45,7 @@ export function createProviderLogin (
   }
 ) {
   const { tokenParameters, identify } = traits
-  const scopes = [...new Set([...options.scopes, ...traits.refreshScopes ?? []])]
+  const scopes = mergeScopes(options.scopes, traits.refreshScopes ?? [])
   const limited = createLimiter(maxProviderRequests, maxQueuedProviderRequests)
   const client = lazyOpenIdClient(metadata, clientId, provider =>
     secretAuthentication(
@@ -116,7 +117,7 @@ export function createProviderLogin (
       return authorizationUrl(endpoint, {
         client_id: clientId,
         redirect_uri: redirectUri(),
-        scope: [...new Set([...scopes, ...added])].join(' ') || null,
+        scope: mergeScopes(scopes, added).join(' ') || null,
         state,
         code_challenge: hash(verifier),
         nonce: usesIdToken ? nonce : null,
@@ -205,7 +206,7 @@ export function createProviderLogin (
 export function authorizationUrl (
   endpoint: string,
   parameters: Readonly<Record<string, string | null | undefined>>
-): string {
+) {
   const url = new URL(endpoint)
   const all = { response_type: 'code', code_challenge_method: 'S256', ...parameters }
   for (const [name, value] of Object.entries(all)) {

@@ -2,6 +2,7 @@
 import {
   checkSettings,
   host,
+  offlineByPost,
   openIdOptions,
   optional,
   text,
@@ -29,8 +30,5 @@ export function auth0 (settings: Auth0Settings): Preset {
     domain: host('tenant.eu.auth0.com'),
     audience: optional(text)
   })
-  return {
-    ...openIdOptions(`https://${settings.domain}/`, settings),
-    provider: { refreshScopes: ['offline_access'], tokenEndpointAuthMethod: 'client_secret_post' }
-  }
+  return openIdOptions(`https://${settings.domain}/`, settings, offlineByPost)
 }

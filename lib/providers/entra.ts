@@ -1,6 +1,12 @@
 /** Which options does Microsoft Entra need? */
 import { expect } from '../options/fields.ts'
-import { checkSettings, openIdOptions, type ClientSettings, type Preset } from './settings.ts'
+import {
+  checkSettings,
+  offlineByPost,
+  openIdOptions,
+  type ClientSettings,
+  type Preset
+} from './settings.ts'
 
 export interface EntraSettings extends ClientSettings {
   /** Directory (tenant) id, a GUID. */
@@ -24,10 +30,11 @@ export function entra (settings: EntraSettings): Preset {
     )
   })
   const tenantId = settings.tenantId.toLowerCase()
-  return {
-    ...openIdOptions(`https://login.microsoftonline.com/${tenantId}/v2.0`, settings),
-    provider: { refreshScopes: ['offline_access'], tokenEndpointAuthMethod: 'client_secret_post' }
-  }
+  return openIdOptions(
+    `https://login.microsoftonline.com/${tenantId}/v2.0`,
+    settings,
+    offlineByPost
+  )
 }
 
 /** Entra accepts the domain of a tenant too, but its metadata name the id: issuers would differ. */

@@ -17,12 +17,9 @@ export interface GoogleSettings extends ClientSettings {
  */
 export function google (settings: GoogleSettings): Preset {
   checkSettings('google', settings, { clientId: text, clientSecret: text })
-  return {
-    ...openIdOptions('https://accounts.google.com', settings),
+  return openIdOptions('https://accounts.google.com', settings, {
     // Google refuses the scope offline_access, and issues refresh tokens only with a fresh consent.
-    provider: {
-      authorizationParameters: { access_type: 'offline', prompt: 'consent' },
-      tokenEndpointAuthMethod: 'client_secret_post'
-    }
-  }
+    authorizationParameters: { access_type: 'offline', prompt: 'consent' },
+    tokenEndpointAuthMethod: 'client_secret_post'
+  })
 }

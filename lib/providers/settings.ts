@@ -1,6 +1,14 @@
 /** Which settings do all presets have in common, and how are settings checked? */
-import { checkOptions, expect, optional, setting as text, type TSchema } from '../options/fields.ts'
+import {
+  checkOptions,
+  expect,
+  optional,
+  setting as text,
+  unset,
+  type TSchema
+} from '../options/fields.ts'
 import type { AllOptions } from '../options/schema.ts'
+import type { ProviderTraits } from '../types.ts'
 
 export { optional, text }
 
@@ -62,8 +70,7 @@ function problemsOfSecret (settings: ClientSettings): string[] {
   const isUnset = clientSecret === undefined && Object.hasOwn(settings, 'clientSecret')
   if (clientId === undefined || !isUnset) return []
   return [
-    'clientSecret: undefined is given. Is the environment variable set? Leave the setting out if ' +
-    'the provider knows this server as a public client'
+    `clientSecret: ${unset} Leave the setting out if the provider knows this server as a public client`
   ]
 }
 
@@ -104,7 +111,17 @@ export function commonOptions (
  * The options of a provider with metadata where OpenID Connect Discovery §4 puts them. Naming their
  * URL spares the provider our search for it.
  */
-export function openIdOptions (issuer: string, settings: ClientSettings): Preset {
+export function openIdOptions (
+  issuer: string,
+  settings: ClientSettings,
+  provider?: ProviderTraits
+): Preset {
   const oauthMetadataUrl = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
-  return { ...commonOptions(issuer, settings), oauthMetadataUrl }
+  return { ...commonOptions(issuer, settings), oauthMetadataUrl, ...(provider && { provider }) }
+}
+
+/** Providers that issue refresh tokens for a scope, and take client secrets in the body. */
+export const offlineByPost: ProviderTraits = {
+  refreshScopes: ['offline_access'],
+  tokenEndpointAuthMethod: 'client_secret_post'
 }

@@ -1,5 +1,12 @@
 /** Which options does WorkOS need? */
-import { checkSettings, host, openIdOptions, type ClientSettings, type Preset } from './settings.ts'
+import {
+  checkSettings,
+  host,
+  offlineByPost,
+  openIdOptions,
+  type ClientSettings,
+  type Preset
+} from './settings.ts'
 
 export interface WorkOSSettings extends ClientSettings {
   /** Your AuthKit domain: `acme.authkit.app`, or a custom one. */
@@ -13,8 +20,5 @@ export interface WorkOSSettings extends ClientSettings {
  */
 export function workos (settings: WorkOSSettings): Preset {
   checkSettings('workos', settings, { domain: host('acme.authkit.app') })
-  return {
-    ...openIdOptions(`https://${settings.domain}`, settings),
-    provider: { refreshScopes: ['offline_access'], tokenEndpointAuthMethod: 'client_secret_post' }
-  }
+  return openIdOptions(`https://${settings.domain}`, settings, offlineByPost)
 }

@@ -16,7 +16,7 @@ export type OneTimeMarks = ReturnType<typeof createOneTimeMarks>
  * Returns the grant id of a machine client. It contains the client, so that the marks of one client
  * cannot push those of another out of a bounded store.
  */
-export function machineGrant (clientId: string, id: string): string {
+export function machineGrant (clientId: string, id: string) {
   return `machine.${hash(clientId)}.${id}`
 }
 
@@ -31,20 +31,10 @@ function revocationOf (grant: string) {
  * Kinds with a store of their own: callers can cause any number of them, without a login (pages,
  * codes) or after it (machine tokens, refreshes), or their values are large.
  */
-const isolatedKinds = [
-  'consent',
-  'login',
-  'code',
-  'code-failure',
-  'replay',
-  'assertion',
-  'upstream',
-  'revoked-machine',
-  'refresh',
-  'refreshing',
-  'refreshed',
-  'rotated'
-]
+const isolatedKinds = (
+  'consent login code code-failure replay assertion upstream revoked-machine refresh ' +
+  'refreshing refreshed rotated'
+).split(' ')
 
 /**
  * Creates the marks of one registration. Keys are hashes: the store contains nothing usable.

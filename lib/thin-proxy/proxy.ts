@@ -45,11 +45,10 @@ export function createThinProxy (
     limitTokenRequests: createLimiter(maxProviderTokenRequests, 0),
     redirectPolicy () {
       const { base, resource } = urls()
-      const own = paths.map(path => base + path)
       return {
         // Without registration all clients share one id: only the operator can allow https URIs.
         allowed: allowedRedirectUris ?? (registration ? null : ['http:']),
-        forbidden: [resource, ...own, ...(authorizeUrl ? [authorizeUrl] : [])]
+        forbidden: [resource, authorizeUrl ?? [], paths.map(path => base + path)].flat()
       }
     },
     rules: () => ({ resource: urls().resource, knownScopes: null }),
@@ -71,7 +70,7 @@ export function createThinProxy (
          * Uses the record up, in one atomic step. False if no login with this challenge began here
          * for this client and redirect URI, or if the record was used before.
          */
-        async consume (redirectUri: string | undefined): Promise<boolean> {
+        async consume (redirectUri: string | undefined) {
           const recorded = await store.get(started)
           // The redirect URI may be omitted (OAuth 2.1 §4.1.3): PKCE protects the code.
           const began = recorded !== null &&

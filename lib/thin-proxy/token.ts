@@ -58,7 +58,7 @@ async function handleTokenRequest (
   proxy: ThinProxy,
   request: FastifyRequest,
   reply: FastifyReply
-): Promise<string> {
+) {
   const params = formOf(request)
   const grant = parseTokenRequest(params, proxy.urls().resource, userGrantParsers)
   const { clientId, method } = parseClientAuthentication(request.headers.authorization, params)

@@ -9,7 +9,7 @@ import { parseCompact } from './claims.ts'
 import { createKeySet, jwtVerifier } from './jwt.ts'
 
 /** Issuer, keys and revocations of our own tokens. */
-export interface OwnTokenOptions {
+interface OwnTokenOptions {
   issuer: () => string
   keys: JWTVerifyGetKey
   /** Whether a grant was revoked. */

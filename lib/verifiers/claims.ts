@@ -61,7 +61,7 @@ export function problemOfClaims (
   return null
 }
 
-function isSubject (value: unknown): boolean {
+function isSubject (value: unknown) {
   return typeof value === 'string' && value !== '' && value.length <= maxSubjectChars
 }
 

@@ -6,7 +6,7 @@ import { safeLogger } from '../host/replies.ts'
 import { createLimiter } from '../http/operations.ts'
 import { issuerSkewSeconds, maxIntrospections, maxQueuedIntrospections } from '../limits.ts'
 import { publicKeyProblem, secretMembers, signatureAlgorithms } from '../oauth/public-keys.ts'
-import { checkOptions, expect, optional, text, url } from '../options/fields.ts'
+import { checkOptions, expect, optional, text, unset, url } from '../options/fields.ts'
 import { lazyOpenIdClient, secretAuthentication } from '../provider/client.ts'
 import { createProviderDiscovery } from '../provider/discovery.ts'
 import type { TokenVerifier } from '../types.ts'
@@ -154,7 +154,7 @@ function problemsOfCredentials (options: IntrospectionVerifierOptions): string[]
   }
   return [
     Object.hasOwn(options, 'clientSecret')
-      ? 'clientSecret: undefined is given. Is the environment variable set?'
+      ? `clientSecret: ${unset}`
       : 'clientSecret: missing, and so is privateKey. Set one: the issuer authenticates clients'
   ]
 }

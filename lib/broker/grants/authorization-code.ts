@@ -115,7 +115,7 @@ const connectionErrors =
   'EAI_AGAIN ECONNREFUSED EHOSTUNREACH ENETUNREACH ENOTFOUND UND_ERR_CONNECT_TIMEOUT'.split(' ')
 
 /** Whether an error means that the provider received nothing. */
-function isUnsent (error: unknown): boolean {
+function isUnsent (error: unknown) {
   if (!(error instanceof McpOAuthError)) return false
   return error.kind === 'overloaded' ||
     (error.kind === 'providerUnavailable' && isNeverConnected(error))

@@ -37,7 +37,7 @@ export function createSessions (secrets: readonly string[]) {
  * Identifies a caller by user and client, so that a session outlives its first token. Without a
  * subject the token identifies the caller; without a token, the result of the dependencies does.
  */
-export function identityOf (caller: McpAuth | undefined): string {
+export function identityOf (caller: McpAuth | undefined) {
   if (caller === undefined) return 'nobody'
   const { token, clientId, subject, claims, expiresAt, ...identity } = caller
   try {

@@ -30,7 +30,7 @@ const headerMember = 'x-mcp-header'
 type HeadersAndBody = Pick<McpRequest, 'headers' | 'body'>
 
 /** Checks whether a request is modern, by the version in its `_meta` or in its header. */
-export function isModern ({ headers, body }: HeadersAndBody): boolean {
+export function isModern ({ headers, body }: HeadersAndBody) {
   const version = headers['mcp-protocol-version']
   const isModernVersion = typeof version === 'string' && /^\d{4}-\d\d-\d\d$/.test(version) &&
     version >= firstModernVersion

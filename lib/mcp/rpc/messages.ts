@@ -175,7 +175,7 @@ export function metaOf ({ params }: RpcMessage): Record<string, unknown> {
  *
  * @param text the body before it was parsed
  */
-export function isTooDeep (body: unknown, text: string): boolean {
+export function isTooDeep (body: unknown, text: string) {
   const brackets = maxBodyDepth + 1
   if (text.length < 2 * brackets) return false
   if (text.split(/[[{]/, brackets + 1).length <= brackets) return false
@@ -186,7 +186,7 @@ export function isTooDeep (body: unknown, text: string): boolean {
   return level.length > 0
 }
 
-function addMessage (message: unknown, { requests, notifications }: ParsedBody): boolean {
+function addMessage (message: unknown, { requests, notifications }: ParsedBody) {
   if (!isPlainObject(message) || message.jsonrpc !== '2.0') return false
   const { id, method, params, result, error } = message
   if (method === undefined) return isId(id) && (isPlainObject(result) || isPlainObject(error))
@@ -217,15 +217,7 @@ function invalid (message: string) {
 }
 
 /** Headers that belong to one HTTP connection, or follow from the URL and the body of a request. */
-export const connectionHeaders = [
-  'host',
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'transfer-encoding',
-  'content-length',
-  'te',
-  'trailer',
-  'upgrade',
-  'expect'
-]
+export const connectionHeaders = (
+  'host connection keep-alive proxy-connection transfer-encoding content-length te ' +
+  'trailer upgrade expect'
+).split(' ')

@@ -8,10 +8,10 @@ import type { McpRequest, McpResponse, RpcMessage, ScopelessEndpoint } from './m
  * Returns a message, or another one in its place. Must not throw: it may run while the response is
  * being sent.
  */
-export type MapMessage = (message: RpcMessage) => RpcMessage
+type MapMessage = (message: RpcMessage) => RpcMessage
 
 /** Checks whether a content type is that of an event stream. */
-export function isEventStream (type: string | null | undefined): boolean {
+export function isEventStream (type: string | null | undefined) {
   return /^text\/event-stream\s*(?:;|$)/i.test(type ?? '')
 }
 

@@ -239,7 +239,7 @@ export function createPendingResponse (
 }
 
 /** A result that JSON cannot hold (a BigInt, a cycle) becomes an error, so that no client waits. */
-function toJson (message: { id?: unknown }): string {
+function toJson (message: { id?: unknown }) {
   try {
     return JSON.stringify(message)
   } catch {

@@ -31,7 +31,7 @@ interface InjectedCall {
 }
 
 /** The inject tokens of an app. */
-export type InjectTokens = ReturnType<typeof createInjectTokens>
+type InjectTokens = ReturnType<typeof createInjectTokens>
 
 const tokensByApp = new WeakMap<FastifyInstance, InjectTokens>()
 

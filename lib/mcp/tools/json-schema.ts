@@ -9,34 +9,15 @@ export type JsonSchema = Record<string, unknown>
 export type SharedSchemas = JsonSchema
 
 /** Keywords that hold a schema, or a list of schemas. All others hold data, which is copied. */
-const schemaKeywords = new Set([
-  'allOf',
-  'anyOf',
-  'oneOf',
-  'prefixItems',
-  'items',
-  'additionalItems',
-  'additionalProperties',
-  'unevaluatedProperties',
-  'unevaluatedItems',
-  'contains',
-  'propertyNames',
-  'not',
-  'if',
-  'then',
-  'else'
-])
+const schemaKeywords = new Set((
+  'allOf anyOf oneOf prefixItems items additionalItems additionalProperties ' +
+  'unevaluatedProperties unevaluatedItems contains propertyNames not if then else'
+).split(' '))
 const mapKeywords = new Set(['properties', 'patternProperties', 'dependentSchemas'])
 /** Targets of references, of which none remain. */
-const droppedKeywords = new Set([
-  '$id',
-  '$schema',
-  '$anchor',
-  '$comment',
-  'definitions',
-  '$defs',
-  'nullable'
-])
+const droppedKeywords = new Set(
+  '$id $schema $anchor $comment definitions $defs nullable'.split(' ')
+)
 
 /**
  * Copies a schema and replaces every `$ref` by its target: a part of the schema, or a `shared`

@@ -103,16 +103,9 @@ function list ({ properties, required }: JsonSchema, place: Place): Argument[] {
   }))
 }
 
-const listKeywords = new Set([
-  'type',
-  'properties',
-  'required',
-  'title',
-  'description',
-  'examples',
-  'example',
-  'default'
-])
+const listKeywords = new Set(
+  'type properties required title description examples example default'.split(' ')
+)
 
 /** Checks whether a schema is fully described by the list of its members. */
 function isListOfMembers (schema: JsonSchema) {
@@ -168,7 +161,7 @@ function readResponses (responses: unknown, shared: SharedSchemas) {
 function describe (
   responses: ReturnType<typeof readResponses>,
   { describeAllResponses = false, describeFullResponseSchema = false }: ToolOptions
-): string {
+) {
   if (responses.length === 0 || !(describeAllResponses || describeFullResponseSchema)) return ''
   const lines = responses.flatMap(({ title, schema }) =>
     describeFullResponseSchema && schema ? [title, JSON.stringify(schema)] : [title]
