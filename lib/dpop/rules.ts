@@ -18,7 +18,7 @@ type Members = Readonly<Record<string, unknown>>
  *
  * @throws {McpOAuthError} `invalidDpopProof` for two headers, and for anything but a compact JWS
  */
-export function proofHeader (rawHeaders: readonly string[]): string | undefined {
+export function proofHeader (rawHeaders: readonly string[]) {
   const [value, second] = rawHeaders.filter((_value, index) =>
     index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === 'dpop'
   )
@@ -74,7 +74,7 @@ function keyProblem (jwk: unknown) {
 }
 
 /** The error for an invalid proof. The reason is logged, never sent. */
-export function invalidProof (reason: string, cause?: unknown): McpOAuthError {
+export function invalidProof (reason: string, cause?: unknown) {
   return new McpOAuthError('invalidDpopProof', {
     cause: new Error(`The DPoP proof is invalid: ${reason}`, { cause })
   })
@@ -131,7 +131,7 @@ export function boundKeyOf ({ cnf }: Members): string | null | undefined {
  *
  * @throws {McpOAuthError} `invalidRequest` if it is malformed
  */
-export function requestedKey (params: RequestParameters): string | undefined {
+export function requestedKey (params: RequestParameters) {
   const key = single(params, 'dpop_jkt')
   if (key !== undefined && !thumbprint.test(key)) {
     throw invalidRequest('The parameter dpop_jkt is malformed.')

@@ -104,7 +104,7 @@ export function createDpopVerifier (
     reply: FastifyReply,
     now: number,
     bound?: VerifiedProof
-  ): Promise<string | null> => {
+  ) => {
     const compact = proofHeader(request.raw.rawHeaders)
     if (compact === undefined) return null
     const { header, claims } = decode(compact)
@@ -165,7 +165,7 @@ export const nonceLifetime = 2 * (nonceSeconds + nonceSkewSeconds)
  */
 export function createNonces (secrets: readonly string[]) {
   const keys = secrets.map(secret => deriveKey(secret, 'nonce'))
-  return (now: number): string[] => {
+  return (now: number) => {
     const times = [now, now - nonceSeconds, now + nonceSkewSeconds]
     const periods = new Set(times.map(time => Math.floor(time / nonceSeconds)))
     return keys.flatMap(key =>

@@ -2,7 +2,7 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { maxOAuthBodyBytes } from '../limits.ts'
-import { invalidRequest, parameters, type RequestParameters } from '../oauth/parameters.ts'
+import { invalidRequest, parameters } from '../oauth/parameters.ts'
 import type { Config } from '../options/config.ts'
 import { allowAnyOrigin, replyToOtherMethods } from './cors.ts'
 import { isolatedScope, publicRoute } from './isolate.ts'
@@ -113,7 +113,7 @@ export function acceptBody (scope: FastifyInstance, kind: 'form' | 'json') {
  *
  * @throws {McpOAuthError} `invalidRequest` if the request has no form
  */
-export function formOf ({ body }: FastifyRequest): RequestParameters {
+export function formOf ({ body }: FastifyRequest) {
   if (typeof body !== 'string') throw invalidRequest()
   return parameters(body)
 }

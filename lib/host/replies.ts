@@ -128,7 +128,7 @@ const kindsByStatus: Record<number, ErrorKind> = {
 }
 
 /** Returns the error of our table that stands for a thrown error. */
-export function classify (thrown: Error, request: FastifyRequest): McpOAuthError {
+export function classify (thrown: Error, request: FastifyRequest) {
   if (thrown instanceof McpOAuthError) return thrown
   const { statusCode = 500, code = '' } = thrown as Partial<FastifyError>
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new McpOAuthError('payloadTooLarge')

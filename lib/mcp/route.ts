@@ -14,7 +14,6 @@ import type { Config } from '../options/config.ts'
 import type { McpEndpoint } from './access/tool-access.ts'
 import { headerMismatch } from './rpc/era.ts'
 import {
-  type McpResponse,
   disconnectedResponse,
   isTooDeep,
   rpcCode,
@@ -58,7 +57,7 @@ export function mcpRoute (
     })
   })
 
-  async function respond (http: FastifyRequest, reply: FastifyReply): Promise<McpResponse> {
+  async function respond (http: FastifyRequest, reply: FastifyReply) {
     // After the token check: many clients begin with a GET, and must get the challenge.
     if (!endpoint.methods.includes(http.method)) {
       reply.header('allow', endpoint.methods.join(', '))

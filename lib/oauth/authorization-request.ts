@@ -55,13 +55,13 @@ export function redirectUriOf (
  * Returns the `state` for an error response: none if it is absent, repeated or too long to be
  * returned. Never throws.
  */
-export function stateOf (params: RequestParameters): string | undefined {
+export function stateOf (params: RequestParameters) {
   const [state, second] = params.get('state') ?? []
   return second === undefined && (state ?? '').length <= maxStateChars ? state : undefined
 }
 
 /** Returns the `prompt` for the provider, if it is one that we pass on. */
-export function promptOf (params: RequestParameters): string | undefined {
+export function promptOf (params: RequestParameters) {
   const prompt = single(params, 'prompt')
   return prompt !== undefined && prompts.includes(prompt) ? prompt : undefined
 }

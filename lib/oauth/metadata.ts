@@ -96,7 +96,7 @@ export function completeMetadata (written: object): Record<string, unknown> {
  *
  * @returns its problems, each after the name of the member
  */
-export function metadataProblems (document: Readonly<Record<string, unknown>>): string[] {
+export function metadataProblems (document: Readonly<Record<string, unknown>>) {
   const problems = Object.entries(document).flatMap(([name, value]) => {
     const problem = problemOfMember(name, value)
     return problem === null ? [] : [`${name}: ${problem}`]

@@ -34,7 +34,7 @@ export function parameters (raw: string): RequestParameters {
  *
  * @throws {McpOAuthError} `invalidRequest` if it is repeated, or has control characters
  */
-export function single (params: RequestParameters, name: string): string | undefined {
+export function single (params: RequestParameters, name: string) {
   const value = verbatim(params, name)
   if (value !== undefined && /\p{Cc}/u.test(value)) throw invalidRequest()
   return value === '' ? undefined : value
@@ -44,7 +44,7 @@ export function single (params: RequestParameters, name: string): string | undef
  * As {@link single}, for values that are only compared or returned: an empty one is a value, and
  * any character is allowed.
  */
-export function verbatim (params: RequestParameters, name: string): string | undefined {
+export function verbatim (params: RequestParameters, name: string) {
   const [value, second] = params.get(name) ?? []
   if (second !== undefined) throw invalidRequest()
   return value
@@ -68,7 +68,7 @@ export function required (params: RequestParameters, name: string, read = single
  *
  * @throws {McpOAuthError} `invalidTarget` for any other resource, and for several
  */
-export function resourceOf (params: RequestParameters, ours: string): string | undefined {
+export function resourceOf (params: RequestParameters, ours: string) {
   const [value = '', second] = params.get('resource') ?? []
   if (second === undefined && value === '') return undefined
   if (second !== undefined || !sameResource(value, ours)) throw new McpOAuthError('invalidTarget')
@@ -76,7 +76,7 @@ export function resourceOf (params: RequestParameters, ours: string): string | u
 }
 
 /** The error for a malformed request. The cause is logged, never sent. */
-export function invalidRequest (description?: string, cause?: Error): McpOAuthError {
+export function invalidRequest (description?: string, cause?: Error) {
   return new McpOAuthError('invalidRequest', { ...description && { description }, cause })
 }
 

@@ -17,7 +17,7 @@ export const signatureAlgorithms: readonly string[] = Object.values(algorithms).
 export const secretMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv']
 
 /** Returns the name of a secret member that a JWK has, if any. */
-export function secretMemberOf (key: object): string | undefined {
+export function secretMemberOf (key: object) {
   return secretMembers.find(name => name in key)
 }
 
@@ -26,7 +26,7 @@ export function secretMemberOf (key: object): string | undefined {
  *
  * @returns the problem as the end of a sentence, without values of the key, or null
  */
-export function publicKeyProblem (key: object): string | null {
+export function publicKeyProblem (key: object) {
   const secret = secretMemberOf(key)
   if (secret !== undefined) {
     return `has the member ${secret}, which only private and symmetric keys have. ` +

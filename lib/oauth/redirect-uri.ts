@@ -46,7 +46,7 @@ const loopbackAnyPort = new RegExp(`^(http://(?:${loopbackHost})):\\*(?=/|$)`)
  *
  * @returns the problem as a fixed sentence that may be sent to the client, or null
  */
-export function redirectUriProblem (uri: unknown, policy: RedirectPolicy): string | null {
+export function redirectUriProblem (uri: unknown, policy: RedirectPolicy) {
   const problem = typeof uri !== 'string'
     ? 'must be a string'
     : syntaxProblem(uri) ?? policyProblem(uri, policy)

@@ -20,7 +20,7 @@ export function problemOfScopes (scopes: unknown): string | null {
  * @throws {McpOAuthError} `invalidScope` for text outside the grammar, such as doubled spaces, and
  *   for too many scopes or characters
  */
-export function parseScope (value: string): string[] {
+export function parseScope (value: string) {
   if (value === '') return []
   const scopes = value.length > maxScopeChars ? [] : value.split(' ')
   if (scopes.length === 0 || scopes.length > maxScopes || !scopes.every(isScopeToken)) {
@@ -33,7 +33,7 @@ export function parseScope (value: string): string[] {
  * Returns the scopes of a token, from `scope` (RFC 9068 §2.2.3), `scp` (Entra, Okta) and `scopes`,
  * each a string or a list of strings. Anything else grants nothing.
  */
-export function scopesOf (claims: Readonly<Record<string, unknown>>): string[] {
+export function scopesOf (claims: Readonly<Record<string, unknown>>) {
   return [
     ...new Set([claims['scope'], claims['scp'], claims['scopes']].flatMap(claim => {
       // An entry of a list is never split: that would grant scopes that the issuer did not.
@@ -51,7 +51,7 @@ export function missingScopes (
   granted: readonly string[],
   required: readonly string[],
   hierarchy: ScopeHierarchy = {}
-): string[] {
+) {
   if (required.every(scope => granted.includes(scope))) return []
   // A Set visits members that are added during the walk, each once: this is transitive, and ends
   // where the hierarchy has a cycle.
@@ -64,6 +64,6 @@ export function missingScopes (
 }
 
 /** The union of lists of scopes, in the order of first mention. */
-export function mergeScopes (...lists: Array<readonly string[]>): string[] {
+export function mergeScopes (...lists: Array<readonly string[]>) {
   return [...new Set(lists.flat())]
 }

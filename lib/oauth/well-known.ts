@@ -25,7 +25,7 @@ export function insertWellKnown (name: WellKnownName, urlOrPath: string) {
  *
  * @param issuer a URL or only its path; the results are of the same form
  */
-export function authorizationServerUrls (issuer: string): string[] {
+export function authorizationServerUrls (issuer: string) {
   const { origin, path } = split(issuer)
   return [
     ...new Set([

@@ -19,7 +19,7 @@ const generate = 'Give at least 32 random bytes: openssl rand -base64 32'
  *
  * @returns one line per problem: the option, the given value, the expected value, the remedy
  */
-export function optionProblems (options: unknown, production: boolean): string[] {
+export function optionProblems (options: unknown, production: boolean) {
   // Fastify passes its own options among ours.
   const { logLevel, logSerializers, ...own } = Object(options) as Record<string, unknown>
   const problems = problemsOf(OptionsSchema, options === Object(options) ? own : options)

@@ -66,12 +66,12 @@ function isSubject (value: unknown) {
 }
 
 /** Returns the error of a token that has a problem. */
-export function rejection (problem: string): McpOAuthError {
+export function rejection (problem: string) {
   return failure('invalidToken', `The access token was rejected: ${problem}`)
 }
 
 /** Returns the error of a token with another audience than the expected ones. */
-export function wrongAudience (expected: readonly string[], audience: unknown): McpOAuthError {
+export function wrongAudience (expected: readonly string[], audience: unknown) {
   const reason = `The access token was rejected: its audience is not ${expected.join(' or ')}, but`
   return new McpOAuthError('invalidToken', { cause: causeWith(reason, audience) })
 }

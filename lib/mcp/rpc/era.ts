@@ -96,7 +96,7 @@ function mismatch (id: unknown) {
 }
 
 /** Decodes `=?base64?…?=`, the form of values beyond printable ASCII; `null` if it is invalid. */
-function decode (value: string): string | null {
+function decode (value: string) {
   const [, encoded] = /^=\?base64\?(.*)\?=$/.exec(value) ?? []
   if (encoded === undefined) return value
   const bytes = Buffer.from(encoded, 'base64')

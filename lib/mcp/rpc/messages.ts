@@ -91,7 +91,7 @@ export function rpcFailure (
   message: string,
   id: unknown = null,
   data?: unknown
-): McpResponse {
+) {
   return jsonResponse(status, JSON.stringify(rpcError(id, code, message, data)))
 }
 

@@ -16,7 +16,7 @@ export function isEventStream (type: string | null | undefined) {
 }
 
 /** Passes every message of a response through `map`. Other bytes stay as they are. */
-export function mapMessages (response: McpResponse, map: MapMessage): McpResponse {
+export function mapMessages (response: McpResponse, map: MapMessage) {
   const { body, headers } = response
   if (typeof body === 'string') return { ...response, body: mapText(body, map) }
   if (body === null || !isEventStream(headers['content-type'])) return response

@@ -118,7 +118,7 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
     async handle (
       { requests, notifications, batch }: ParsedBody,
       { http, headers, authInfo, signal }: McpRequest
-    ): Promise<McpResponse> {
+    ) {
       if (closed) return closingResponse
       if (signal.aborted) return disconnectedResponse
       for (const notification of notifications) {

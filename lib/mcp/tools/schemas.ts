@@ -217,7 +217,7 @@ function skipPattern (path: string, at: number) {
 export function fillPath (
   parts: PathPart[],
   values: Record<string, unknown>
-): string | null {
+) {
   let path = ''
   for (const part of parts) {
     if (typeof part === 'string') {
