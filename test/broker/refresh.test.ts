@@ -150,6 +150,18 @@ matrix(
 )
 
 matrix(
+  'POST /oauth/token repeats no response of a grant that was revoked meanwhile [T-23 V-05]',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const { id, tokens, refresh } = await session(flow)
+    const next = (await refresh(tokens.refresh_token)).json()
+    assert.equal((await refresh(tokens.refresh_token)).json()['access_token'], next['access_token'])
+    await flow.revoke({ client_id: id, token: next['refresh_token'] })
+    isError(await refresh(tokens.refresh_token), 400, 'invalid_grant')
+  }
+)
+
+matrix(
   'POST /oauth/token ends a grant that the provider ended, with one request [T-24]',
   async ({ startFlow }) => {
     const flow = await startFlow()
