@@ -13,6 +13,7 @@ import type { Store } from '../types.ts'
  *   them, the least recently used entries are dropped. Defaults to 10,000
  */
 export function memoryStore ({ max = memoryStoreEntries } = {}): Store {
+  if (!Number.isInteger(max)) throw new TypeError('memoryStore: max must be a whole number')
   // The option max of the cache would reserve the memory of all entries at once.
   const entries = new LRUCache<string, string>({
     maxSize: max * memoryStoreCharsPerEntry,

@@ -28,3 +28,9 @@ test('memoryStore bounds characters too, and drops an entry that is larger than 
   await store.put('key99', 'x'.repeat(40_001), 60)
   assert.equal(await store.get('key99'), null)
 })
+
+test('memoryStore rejects a maximum that is not a positive whole number [S-10]', () => {
+  for (const max of [0.5, 1.5, 0, -1, NaN, Infinity, '10']) {
+    assert.throws(() => memoryStore({ max: max as number }), TypeError, String(max))
+  }
+})
