@@ -15,7 +15,10 @@ const meta = {
 
 /** A server of the SDK 1.x with at least one tool, prompt and resource. */
 function buildServer (aborted: string[] = []): McpServer {
-  const server = new McpServer({ name: 'old', version: '1.2.3' }, { instructions: 'Be kind.' })
+  const server = new McpServer({ name: 'old', version: '1.2.3' }, {
+    capabilities: { logging: {} },
+    instructions: 'Be kind.'
+  })
   server.registerTool('greet', {
     inputSchema: { name: z.string() },
     outputSchema: { text: z.string() }
@@ -40,6 +43,10 @@ function buildServer (aborted: string[] = []): McpServer {
   server.registerTool('wait', {}, async ({ signal }) => {
     await once(signal, 'abort')
     aborted.push('wait')
+    return { content: [] }
+  })
+  server.registerTool('log', {}, async ({ sendNotification }) => {
+    await sendNotification({ method: 'notifications/message', params: { level: 'info', data: 1 } })
     return { content: [] }
   })
   server.registerTool('ask', {}, async () => {
@@ -159,6 +166,12 @@ for (const [kind, create] of Object.entries(kinds)) {
       onprogress: (step) => progress.push(step.progress)
     })
     assert.deepEqual(progress, [1, 2])
+  })
+
+  test(`POST /mcp of ${kind}: a notification that the modern era refuses is dropped [HT-21]`, async (t) => {
+    const client = await connect(t, await start(t, create()))
+    const { isError } = await client.callTool({ name: 'log', arguments: {} })
+    assert.equal(isError, undefined)
   })
 
   test(`POST /mcp of ${kind}: a disconnect aborts the tool [HT-20]`, async (t) => {

@@ -154,7 +154,7 @@ function modernHandler (
     request: McpRequest,
     method: string,
     { _meta: meta, ...others }: Record<string, unknown>,
-    notify?: (message: never) => unknown
+    notify?: (message: never) => Promise<void>
   ): Promise<unknown> {
     // Earlier eras do not have the members in which modern requests describe themselves.
     const _meta = without('io.modelcontextprotocol/', Object(meta))
@@ -163,7 +163,8 @@ function modernHandler (
       params: { ...others, ...(Object.keys(_meta).length > 0 && { _meta }) },
       // Earlier eras do not have the headers that repeat the body.
       headers: { ...without('mcp-', request.headers), 'mcp-protocol-version': legacyVersion },
-      notify: ({ method, params }) => notify?.({ method, params } as never)
+      // The SDK refuses those of capabilities that its server does not have, such as logging.
+      notify: ({ method, params }) => notify?.({ method, params } as never).catch(() => {})
     }).catch((error: unknown) => {
       faults.set(request, { error })
       throw error
