@@ -11,6 +11,7 @@ import { type ToolCaller, injectTokenHeader } from '../../lib/mcp/tools/call.ts'
 import type { Config } from '../../lib/options/config.ts'
 import type { ToolOptions } from '../../lib/options/mcp.ts'
 import { type ToolCollection, collectTools } from '../../lib/mcp/tools/collect.ts'
+import { buildInput, parsePath } from '../../lib/mcp/tools/schemas.ts'
 import {
   type EndpointDeps,
   type EndpointOptions,
@@ -234,6 +235,14 @@ test('start-up reports all problems of all routes at once', async (t) => {
     assert.match(message, /POST \/g: .*application\/json/)
     return true
   })
+})
+
+test('a path parameter without a schema is a string', () => {
+  for (const id of [null, undefined]) {
+    const params = { type: 'object', properties: { id } }
+    const { inputSchema } = buildInput({ params }, parsePath('/notes/:id'), {})
+    assert.deepEqual({ ...inputSchema.properties['id'] }, { type: 'string' })
+  }
 })
 
 test('a body that is more than a list of members becomes the argument body', async (t) => {

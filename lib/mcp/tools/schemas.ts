@@ -33,8 +33,9 @@ export function buildInput (
 ) {
   const described = membersOf('params', 'path', params)
   const inPath = path.filter(part => typeof part !== 'string').map(({ name, optional }) => ({
-    ...described.find(argument => argument.name === name) ??
-      { name, schema: { type: 'string' }, place: 'path' as const },
+    name,
+    schema: described.find(argument => argument.name === name)?.schema ?? { type: 'string' },
+    place: 'path' as const,
     required: !optional
   }))
   const inQuery = membersOf('querystring', 'query', querystring ?? query)
