@@ -117,7 +117,11 @@ export function openIdOptions (
   provider?: ProviderTraits
 ): Preset {
   const oauthMetadataUrl = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
-  return { ...commonOptions(issuer, settings), oauthMetadataUrl, ...(provider && { provider }) }
+  return {
+    ...commonOptions(issuer, settings),
+    oauthMetadataUrl,
+    ...(provider && { provider: { ...provider } })
+  }
 }
 
 /** Providers that issue refresh tokens for a scope, and take client secrets in the body. */

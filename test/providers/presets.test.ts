@@ -208,6 +208,14 @@ test('every preset accepts settings without clientId, for a resource server', ()
   ) assert.ok(!('clientId' in preset) && !('clientSecret' in preset))
 })
 
+test('a change to the options of one preset leaves those of others as they are', () => {
+  const { provider } = auth0({ domain: 'a.auth0.com' })
+  Object.assign(provider ?? {}, { authorizationParameters: { connection: 'one' } })
+  for (const other of [auth0({ domain: 'b.auth0.com' }), workos({ domain: 'b.authkit.app' })]) {
+    assert.equal(other.provider?.authorizationParameters, undefined)
+  }
+})
+
 test('okta() returns the issuer of the default server, another one or the organization', () => {
   const issuerOf = (authorizationServer?: string) =>
     okta({ domain: 'acme.okta.com', authorizationServer }).issuer
