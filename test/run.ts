@@ -19,7 +19,7 @@ const root = join(import.meta.dirname, '..')
 
 /** Test files that need a daemon, a browser or the network. */
 const external =
-  /^test\/(integration|package|fastify)\/|^test\/conformance\.test|^test\/broker\/outages\.test/
+  /^test\/(integration|package|fastify)\/|^test\/(conformance|broker\/outages|types\/hover)\.test/
 
 /** Test files that run alone: they take longest, or take the time when they are loaded. */
 const alone = new RegExp(
@@ -33,7 +33,7 @@ const tiers: Record<string, { matrix: string, env?: Record<string, string> }> = 
 }
 
 /** The processes that run at once: more than two cores, as many tests wait. */
-const concurrency = 3
+const concurrency = 6
 
 const unmatched = 'test name does not match pattern'
 
@@ -68,8 +68,8 @@ interface Pass {
 
 /** The runs of a tier, one after the other. */
 function passes (): Pass[] {
-  if (tier === 'fast') return [{ files: files.filter(name => !external.test(name)), groups: 6 }]
-  if (tier === 'long') return [{ files, groups: 6 }]
+  if (tier === 'fast') return [{ files: files.filter(name => !external.test(name)), groups: 10 }]
+  if (tier === 'long') return [{ files, groups: 10 }]
   const matrix = files.filter(name =>
     !external.test(name) && /support\/matrix\.ts/.test(read(name))
   )

@@ -12,6 +12,7 @@ import {
   type Flow,
   type Reply
 } from '../support/flow.ts'
+import { sweep } from '../support/sweep.ts'
 
 const caller = async (reply: Reply) => await callerIn(new Response(reply.text))
 
@@ -185,7 +186,7 @@ matrix('POST /mcp keeps interleaved calls of users apart [Q-24]', async ({ start
     tokens.set(user, (await flow.tokens(id)).access_token)
   }
   const calls = Array.from(
-    { length: 400 },
+    { length: sweep(400) },
     (_, index) => users[(index * 7) % users.length] as string
   )
   const received = await Promise.all(

@@ -304,32 +304,6 @@ for (const [id, fault, status, error] of noKeys) {
 }
 
 matrix(
-  'POST /oauth/token sends a slow provider 50 requests, queues 200 and spares codes [F-09]',
-  async ({ startFlow }) => {
-    const flow = await startFlow()
-    const id = await flow.register()
-    const codes: string[] = []
-    for (let index = 0; index < 260; index++) codes.push(await flow.login(id))
-    flow.provider.delay = 3_000
-    const replies = await Promise.all(
-      codes.map(async code => ({ code, reply: await flow.token(redeem(id, code)) }))
-    )
-    assert.equal(flow.provider.most, 50)
-    const rejected = replies.filter(({ reply }) => reply.status !== 200)
-    // The requests beyond the queue, and those that waited for five seconds.
-    assert.ok(rejected.length >= 10, String(rejected.length))
-    flow.provider.delay = 0
-    for (const { code, reply } of rejected) {
-      isError(reply, 503, 'temporarily_unavailable')
-      assert.ok(reply.headers.get('retry-after'))
-      assert.equal((await flow.token(redeem(id, code))).status, 200)
-    }
-    assert.equal(flow.provider.count('/token'), 260)
-  },
-  { serial: true }
-)
-
-matrix(
   'POST /oauth/consent returns a page and logs why the provider is unreachable [F-29 F-30]',
   async ({ startFlow }, t) => {
     const { port, requests } = await startUntrustedServer(t, 'localhost', (_request, response) => {

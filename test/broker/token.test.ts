@@ -17,6 +17,7 @@ import {
 } from '../support/flow.ts'
 import { customizedHost } from '../support/host.ts'
 import { racing, recordWrites } from '../support/stores.ts'
+import { sweep } from '../support/sweep.ts'
 
 const form = { 'content-type': 'application/x-www-form-urlencoded' }
 const grants = [
@@ -333,12 +334,12 @@ matrix(
 )
 
 matrix(
-  'POST /oauth/token redeems each of 20 codes once in 20 parallel requests [T-15 F-18]',
+  'POST /oauth/token redeems each code once in 20 parallel requests [T-15 F-18]',
   async ({ startFlow }) => {
     const flow = await startFlow({ instances: 2, wrap: racing })
     const id = await flow.register()
     const codes: string[] = []
-    for (let index = 0; index < 20; index++) codes.push(await flow.login(id))
+    for (let index = 0; index < sweep(20); index++) codes.push(await flow.login(id))
     const outcomes = await Promise.all(codes.map(async code => {
       const replies = await Promise.all(
         Array.from(
@@ -349,8 +350,8 @@ matrix(
       for (const reply of replies) if (reply.status !== 200) isError(reply, 400, 'invalid_grant')
       return replies.filter(({ status }) => status === 200).length
     }))
-    assert.deepEqual(outcomes, Array(20).fill(1))
-    assert.equal(flow.provider.count('/token'), 20)
+    assert.deepEqual(outcomes, codes.map(() => 1))
+    assert.equal(flow.provider.count('/token'), codes.length)
   },
   { serial: true }
 )
@@ -443,8 +444,9 @@ matrix(
     })
     const id = await flow.register()
 
-    let most = 0
-    for (let index = 0; index < 48; index++) {
+    let most = Infinity
+    let index = 0
+    for (; index <= most; index++) {
       broken = -1
       const browser = openBrowser()
       const request = await flow.form(browser, flow.params(id))
@@ -495,11 +497,12 @@ matrix(
           200
         )
       }
-      most = Math.max(most, step)
+      // A run that failed nowhere has as many steps as there are.
+      if (broken >= step) most = step
       broken = -1
       isError(await flow.token(renew(id, tokens['refresh_token'])), 400, 'invalid_grant')
     }
-    assert.ok(most > 10 && most < 48, `every step was tried: ${most}`)
+    assert.ok(index > 10, `every step was tried: ${index}`)
   }
 )
 

@@ -12,6 +12,7 @@ import {
 } from '../../lib/dpop/rules.ts'
 import { parameters } from '../../lib/oauth/parameters.ts'
 import { hashOf } from '../support/dpop.ts'
+import { sweep } from '../support/sweep.ts'
 
 const kindOf = (check: () => unknown): string => {
   try {
@@ -217,18 +218,25 @@ test('checkProof accepts every equivalent percent-encoding of a path, and no oth
           'valid'
         )
       }
-    )
+    ),
+    { numRuns: sweep(500) }
   )
-  fc.assert(fc.property(path, path, (one, two) => {
-    assert.equal(
-      outcome({}, { htu: `https://h.example${one}` }, { url: `https://h.example${two}` }) ===
-        'valid',
-      one === two
-    )
-  }))
-  fc.assert(fc.property(fc.anything(), fc.webUrl({ withQueryParameters: true }), (any, web) => {
-    for (const htu of [any, web]) assert.equal(outcome({}, { htu }), 'invalidDpopProof')
-  }))
+  fc.assert(
+    fc.property(path, path, (one, two) => {
+      assert.equal(
+        outcome({}, { htu: `https://h.example${one}` }, { url: `https://h.example${two}` }) ===
+          'valid',
+        one === two
+      )
+    }),
+    { numRuns: sweep(500) }
+  )
+  fc.assert(
+    fc.property(fc.anything(), fc.webUrl({ withQueryParameters: true }), (any, web) => {
+      for (const htu of [any, web]) assert.equal(outcome({}, { htu }), 'invalidDpopProof')
+    }),
+    { numRuns: sweep(500) }
+  )
 })
 
 test('proofHeader returns the only DPoP header, if it is a short enough compact JWS [EX-04]', () => {

@@ -119,7 +119,7 @@ test('parseBody accepts only messages that the SDK accepts', () => {
         )
       }
     }),
-    { numRuns: sweep(1000) }
+    { numRuns: sweep(2000) }
   )
   assert.ok(accepted > 50)
 })

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { parseClientDocument, clientIdUrlProblem } from '../../lib/oauth/client-metadata.ts'
 import type { RedirectPolicy } from '../../lib/oauth/redirect-uri.ts'
 import { redirectUriMatches } from '../../lib/oauth/redirect-uri.ts'
+import { sweep } from '../support/sweep.ts'
 
 const redirectPolicy: RedirectPolicy = {
   allowed: null,
@@ -163,7 +164,8 @@ test('clientIdUrlProblem accepts only URLs in normal form [C-01]', () => {
       url => {
         if (clientIdUrlProblem(url) === null) assert.equal(new URL(url).href, url)
       }
-    )
+    ),
+    { numRuns: sweep(500) }
   )
 })
 

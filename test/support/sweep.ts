@@ -1,4 +1,4 @@
-/** The size of a sweep: all rounds in `npm run test:long`, a fifth otherwise. */
+/** The size of a sweep: all rounds in `npm run test:long`, a tenth otherwise. */
 export function sweep (full: number): number {
-  return process.env['SWEEP'] === 'full' ? full : Math.ceil(full / 5)
+  return process.env['SWEEP'] === 'full' ? full : Math.ceil(full / 10)
 }

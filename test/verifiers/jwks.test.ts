@@ -5,6 +5,7 @@ import { exportJWK } from 'jose'
 import { createKeySet, jwtVerifier } from '../../lib/verifiers/jwt.ts'
 import { createKey, resource, startIssuer } from '../support/issuer.ts'
 import type { faults } from '../support/issuer.ts'
+import { sweep } from '../support/sweep.ts'
 
 const context = { resource, now: Math.floor(Date.now() / 1000) }
 
@@ -207,7 +208,7 @@ test('a rotation of keys rejects no valid token, and withdraws the old key [K-10
   await assert.rejects(verify(oldToken), { kind: 'invalidToken' })
 })
 
-test('jwtVerifier accepts all of 10,000 requests during a rotation of keys [F-05]', async (t) => {
+test('jwtVerifier accepts all requests during a rotation of keys [F-05]', async (t) => {
   const { issuer, verify, state, loads } = await setUp(t)
   const two = await createKey('two')
   const mintedBy = async (key = issuer.key): Promise<string[]> =>
@@ -221,12 +222,13 @@ test('jwtVerifier accepts all of 10,000 requests during a rotation of keys [F-05
     { keys: [issuer.key, two], tokens: [...before, ...after] },
     { keys: [two], tokens: after }
   ]
+  const requests = 100 * sweep(25)
   let accepted = 0
   for (const { keys, tokens } of phases) {
     issuer.jwks = { keys: keys.map(({ jwk }) => jwk) }
-    for (let request = 0; request < 2_500; request += 100) {
+    for (let request = 0; request < requests; request += 100) {
       // An hour passes in total, so the keys are also reloaded when they expire.
-      state.time += 36
+      state.time += 900 / (requests / 100)
       const callers = await Promise.all(
         Array.from(
           { length: 100 },
@@ -236,7 +238,7 @@ test('jwtVerifier accepts all of 10,000 requests during a rotation of keys [F-05
       accepted += callers.filter(caller => caller !== null).length
     }
   }
-  assert.equal(accepted, 10_000)
+  assert.equal(accepted, 4 * requests)
   assert.ok(loads() <= 8, `${loads()} loads`)
 })
 
