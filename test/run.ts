@@ -23,7 +23,7 @@ const external =
 
 /** Test files that run alone: they take longest, or take the time when they are loaded. */
 const alone = new RegExp(
-  `${external.source}|^test/docs\\.|broker/provider-faults|verifiers/(jwt|jwks|introspection)\\.test`
+  `${external.source}|^test/docs\\.|broker/(provider-faults|closing)|verifiers/(jwt|jwks|introspection)\\.test`
 )
 
 const tiers: Record<string, { matrix: string, env?: Record<string, string> }> = {
@@ -33,7 +33,7 @@ const tiers: Record<string, { matrix: string, env?: Record<string, string> }> = 
 }
 
 /** The processes that run at once: more than two cores, as many tests wait. */
-const concurrency = 6
+const concurrency = 4
 
 const unmatched = 'test name does not match pattern'
 
@@ -45,17 +45,23 @@ const files = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8
   .map(name => `test/${name.replaceAll('\\', '/')}`)
   .filter(name => name.endsWith('.test.ts') && name.includes(part))
 
-/** Deals files to processes by size, the largest first. */
+/** The cost of a test file, by its size: servers and logins cost more than rules. */
+function costOf (name: string): number {
+  return statSync(join(root, name)).size *
+    (/support\/(matrix|flow|broker|thin)\.ts/.test(read(name)) ? 4 : 1)
+}
+
+/** Deals files to processes of the same cost. Those that run alone come first: they wait most. */
 function groupsOf (names: readonly string[], count: number): string[][] {
   const single = names.filter(name => alone.test(name)).map(name => [name])
-  const groups = Array.from({ length: count }, () => ({ size: 0, names: [] as string[] }))
-  const sizes = names.filter(name => !alone.test(name))
-    .map(name => ({ name, size: statSync(join(root, name)).size }))
-    .sort((a, b) => b.size - a.size)
-  for (const { name, size } of sizes) {
-    const [smallest] = groups.sort((a, b) => a.size - b.size)
-    smallest?.names.push(name)
-    if (smallest) smallest.size += size
+  const groups = Array.from({ length: count }, () => ({ cost: 0, names: [] as string[] }))
+  const costs = names.filter(name => !alone.test(name))
+    .map(name => ({ name, cost: costOf(name) }))
+    .sort((a, b) => b.cost - a.cost)
+  for (const { name, cost } of costs) {
+    const [cheapest] = groups.sort((a, b) => a.cost - b.cost)
+    cheapest?.names.push(name)
+    if (cheapest) cheapest.cost += cost
   }
   return [...single, ...groups.map(({ names }) => names).filter(names => names.length > 0)]
 }
@@ -68,8 +74,8 @@ interface Pass {
 
 /** The runs of a tier, one after the other. */
 function passes (): Pass[] {
-  if (tier === 'fast') return [{ files: files.filter(name => !external.test(name)), groups: 10 }]
-  if (tier === 'long') return [{ files, groups: 10 }]
+  if (tier === 'fast') return [{ files: files.filter(name => !external.test(name)), groups: 8 }]
+  if (tier === 'long') return [{ files, groups: 8 }]
   const matrix = files.filter(name =>
     !external.test(name) && /support\/matrix\.ts/.test(read(name))
   )
@@ -102,7 +108,10 @@ const ownPaths: Plugin = {
 /** @returns the bundles, one for each group */
 async function bundle (groups: readonly string[][]): Promise<string[]> {
   const { metafile } = await build({
-    entryPoints: groups.map((_, index) => ({ in: `group:${index}`, out: `tests-${index}` })),
+    entryPoints: groups.map((_, index) => ({
+      in: `group:${index}`,
+      out: `tests-${String(index).padStart(2, '0')}`
+    })),
     outdir: folder,
     outExtension: { '.js': '.mjs' },
     bundle: true,
@@ -111,8 +120,6 @@ async function bundle (groups: readonly string[][]): Promise<string[]> {
     platform: 'node',
     target: 'node20',
     packages: 'external',
-    sourcemap: 'inline',
-    banner: { js: 'process.setSourceMapsEnabled(true)' },
     // Tests are side effects, which package.json excludes.
     ignoreAnnotations: true,
     metafile: true,
@@ -122,6 +129,7 @@ async function bundle (groups: readonly string[][]): Promise<string[]> {
   return Object.entries(metafile.outputs)
     .filter(([, { entryPoint }]) => entryPoint?.startsWith('group:'))
     .map(([path]) => path)
+    .sort()
 }
 
 /** Entry points that import the files of a group. */
