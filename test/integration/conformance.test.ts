@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
 import { freePort, startBroker } from '../support/broker.ts'
 import { conformance } from '../support/conformance/suite.ts'
 import { headlessLogin } from '../support/login.ts'
@@ -66,9 +69,20 @@ const logins = [
 test('the conformance suite passes for the broker as a client of a provider [B-09 RFC 9207 RFC 7636]', async (t) => {
   const run = await conformance(t)
   if (run === null) return
-  const command = `"${process.execPath}" --import tsx "${
-    fileURLToPath(new URL('../support/conformance/client.ts', import.meta.url))
-  }"`
+  // The suite starts the client for each scenario: a bundle starts in half the time.
+  const root = fileURLToPath(new URL('../..', import.meta.url))
+  const client = join(root, `.cache/conformance-client-${process.pid}.mjs`)
+  t.after(() => rm(client, { force: true }))
+  await build({
+    entryPoints: [join(root, 'test/support/conformance/client.ts')],
+    outfile: client,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    packages: 'external',
+    ignoreAnnotations: true
+  })
+  const command = `"${process.execPath}" "${client}"`
   for (const scenario of logins) {
     const { passed, output } = await run([
       'client',
