@@ -468,6 +468,21 @@ test('POST /mcp responds 500 without the reason when the server fails', async (t
   assert.doesNotMatch(await response.text(), /canary/)
 })
 
+test('POST /mcp responds 400 before the server sees headers that differ from the body [HT-11]', async (t) => {
+  let calls = 0
+  const handler = {
+    fetch: async () => {
+      calls++
+      return Response.json({})
+    }
+  }
+  const { post } = await startWithToken(t, { mcp: { handler } })
+  const headers = { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/list' }
+  const response = await post(headers)
+  assert.equal(response.status, 400, await response.text())
+  assert.equal(calls, 0)
+})
+
 test('POST /mcp runs dependencies with the parsed body', async (t) => {
   const received: unknown[] = []
   const { post, token } = await startWithToken(t, {

@@ -578,6 +578,11 @@ test(
             'one request, no redirect followed, nothing repeated'
           )
           server.endpoint.respond = respondWith(200, providerTokens)
+          // After a fault that does not concern the code, it is valid again once the second is over
+          // that Retry-After names.
+          await new Promise((resolve) => {
+            setTimeout(resolve, 1_100)
+          })
           if (status < 500) {
             return isError(
               await server.token(codeParams),
@@ -586,11 +591,6 @@ test(
               'the provider has rejected the code'
             )
           }
-          // The fault did not concern the code: after the second that Retry-After names, the code
-          // is valid again.
-          await new Promise((resolve) => {
-            setTimeout(resolve, 1_100)
-          })
           assert.deepEqual(
             { ...(await server.token(codeParams)).json(), refresh_token: 'rt-1' },
             providerTokens
