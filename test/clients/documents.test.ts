@@ -352,6 +352,12 @@ test('accepts allows a client whose website is down, so that its sessions contin
   assert.equal(state.fetched.length, 1)
 })
 
+test('isInvalidated is false while the document cannot be fetched [C-13]', async () => {
+  const { state, documents } = setUp()
+  state.status = 503
+  assert.equal(await documents.isInvalidated(id), false)
+})
+
 test('isInvalidated ignores the document of a client that the operator listed [C-13]', async () => {
   const { state, documents } = setUp()
   const listed = { id, redirectUris: ['https://app.example/cb'], name: null }

@@ -521,6 +521,18 @@ test('GET /oauth/authorize shows an error page while the provider is unreachable
   }
 })
 
+test('GET /oauth/authorize shows an error page for a provider without PKCE [M-11]', async (t) => {
+  for (const methods of [undefined, ['plain']]) {
+    const server = await startThin(t, {
+      prepare: ({ metadata }) => {
+        metadata['code_challenge_methods_supported'] = methods
+      }
+    })
+    const params = authorizationParams(await server.register())
+    isPage(await server.authorize(params), 'temporarily_unavailable', 502)
+  }
+})
+
 test('GET /oauth/authorize is the only method [G-01 G-02]', async (t) => {
   const server = await startThin(t)
   for (const method of ['HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']) {
