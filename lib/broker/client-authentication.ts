@@ -6,6 +6,7 @@ import {
   errors,
   jwtVerify,
   type JSONWebKeySet,
+  type JWTVerifyGetKey,
   type JWTVerifyOptions
 } from 'jose'
 import { failure, McpOAuthError } from '../errors.ts'
@@ -19,8 +20,6 @@ import type { RequestParameters } from '../oauth/parameters.ts'
 import { signatureAlgorithms } from '../oauth/public-keys.ts'
 import { hash } from '../util/hash.ts'
 import type { Broker } from './broker.ts'
-
-type Keys = readonly object[]
 
 /**
  * Authenticates the client of a request (RFC 6749 §2.3). A client that the operator gave a secret
@@ -66,7 +65,7 @@ export async function authenticateClient (
 async function verifyAssertion (
   { issuer, marks }: Broker,
   clientId: string,
-  keys: Keys,
+  keys: readonly object[],
   assertion: string,
   now: number
 ) {
@@ -89,11 +88,19 @@ async function verifyAssertion (
   }
 }
 
+/** Key sets of the configured keys, which keep their imported keys. */
+const keySets = new WeakMap<object, JWTVerifyGetKey>()
+
 /** Keys need no ids: each is tried. */
-async function verifySignature (assertion: string, keys: Keys, options: JWTVerifyOptions) {
+async function verifySignature (
+  assertion: string,
+  keys: readonly object[],
+  options: JWTVerifyOptions
+) {
   for (const key of keys) {
     try {
-      const set = createLocalJWKSet({ keys: [key] } as JSONWebKeySet)
+      const set = keySets.get(key) ?? createLocalJWKSet({ keys: [key] } as JSONWebKeySet)
+      keySets.set(key, set)
       return await jwtVerify(assertion, set, options)
     } catch (cause) {
       const isOtherKey = cause instanceof errors.JWKSNoMatchingKey ||

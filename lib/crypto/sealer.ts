@@ -1,5 +1,6 @@
 /** How do we encrypt values that clients and browsers keep for us? */
 
+import { webcrypto } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt } from 'jose'
 import { startupError } from '../errors.ts'
 import { deriveKey } from './derive-key.ts'
@@ -16,7 +17,8 @@ export type Purpose =
   | 'rotated'
   | 'upstream'
 
-type Payload = Readonly<Record<string, unknown>>
+type Key = webcrypto.CryptoKey
+type Payload = Record<string, unknown>
 
 /** Encrypts values that the other side keeps for us, and decrypts them. */
 export type Sealer = ReturnType<typeof createSealer>
@@ -52,11 +54,15 @@ export function createSealer (
   if (secrets.length === 0 || secrets.includes('')) {
     throw startupError('invalidOptions', 'secret: must not be empty')
   }
-  const cache = new Map<Purpose, Uint8Array[]>()
+  const cache = new Map<Purpose, Promise<Key[]>>()
 
   function keysOf (purpose: Purpose) {
     const keys = cache.get(purpose) ??
-      secrets.map(secret => deriveKey(secret, `seal:${purpose}:${context}`))
+      // Not left to the library, which would import the key for each value.
+      Promise.all(secrets.map(secret => {
+        const key = deriveKey(secret, `seal:${purpose}:${context}`)
+        return webcrypto.subtle.importKey('raw', key, 'AES-GCM', false, ['encrypt', 'decrypt'])
+      }))
     cache.set(purpose, keys)
     return keys
   }
@@ -69,7 +75,7 @@ export function createSealer (
      * @param now seconds since 1970
      */
     async seal (purpose: Purpose, payload: object, lifetime: number, now: number) {
-      const [key] = keysOf(purpose) as [Uint8Array]
+      const [key] = await keysOf(purpose) as [Key]
       const content = new TextEncoder().encode(JSON.stringify([now + lifetime, payload]))
       return await new CompactEncrypt(content).setProtectedHeader(header).encrypt(key)
     },
@@ -81,7 +87,7 @@ export function createSealer (
      */
     async open (purpose: Purpose, value: string, now: number) {
       if (!isCanonical(value)) return null
-      for (const key of keysOf(purpose)) {
+      for (const key of await keysOf(purpose)) {
         const content = await decrypt(value, key)
         if (content !== null) return unexpired(content, now)
       }
@@ -91,7 +97,7 @@ export function createSealer (
   }
 }
 
-async function decrypt (value: string, key: Uint8Array): Promise<unknown> {
+async function decrypt (value: string, key: Key): Promise<unknown> {
   try {
     const { plaintext } = await compactDecrypt(value, key, algorithms)
     return JSON.parse(new TextDecoder().decode(plaintext))

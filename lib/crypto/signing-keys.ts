@@ -5,7 +5,7 @@ import { calculateJwkThumbprint, createLocalJWKSet, importJWK, jwtVerify, SignJW
 import { tokenSkewSeconds } from '../limits.ts'
 import { deriveKey } from './derive-key.ts'
 
-type Claims = Readonly<Record<string, unknown>>
+type Claims = Record<string, unknown>
 
 /** @param context keeps registrations with the same secret apart */
 export async function createSigningKeys (secrets: readonly string[], context: string) {
