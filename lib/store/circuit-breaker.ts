@@ -57,8 +57,10 @@ function createBreaker (probe: (key: string) => Promise<unknown>) {
     const now = performance.now()
     if (failures >= storeFailureThreshold && now - respondedAt >= storeResetTimeoutMs) {
       if (now < nextProbeAt) {
-        const reason = 'the store has failed repeatedly; it is probed once a second'
-        throw failure('storeUnavailable', reason)
+        throw failure(
+          'storeUnavailable',
+          'the store has failed repeatedly; it is probed once a second'
+        )
       }
       nextProbeAt = now + storeResetTimeoutMs
       await attempt(() => probe(`mcp-oauth:question:${randomUUID()}`))

@@ -20,20 +20,20 @@ export function memoryStore ({ max = memoryStoreEntries } = {}): Store {
     sizeCalculation: (value, key) => value.length + key.length
   })
 
-  const store: Store = {
+  function write (key: string, value: string, ttl: number) {
+    // To the cache, a ttl of 0 means no expiry.
+    if (ttl > 0) entries.set(key, value, { ttl: Math.ceil(ttl * 1000) })
+    else entries.delete(key)
+    if (entries.size > max) entries.pop()
+  }
+
+  return {
     get: async key => entries.get(key) ?? null,
-    async put (key, value, ttl) {
-      // To the cache, a ttl of 0 means no expiry.
-      if (ttl > 0) entries.set(key, value, { ttl: Math.ceil(ttl * 1000) })
-      else entries.delete(key)
-      if (entries.size > max) entries.pop()
-    },
+    put: async (...entry) => write(...entry),
     async putIfAbsent (key, value, ttl) {
       const previous = entries.get(key) ?? null
-      // Nothing may wait between the look and the write.
-      if (previous === null) await store.put(key, value, ttl)
+      if (previous === null) write(key, value, ttl)
       return previous
     }
   }
-  return store
 }
