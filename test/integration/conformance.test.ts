@@ -69,7 +69,7 @@ const logins = [
 test('the conformance suite passes for the broker as a client of a provider [B-09 RFC 9207 RFC 7636]', async (t) => {
   const run = await conformance(t)
   if (run === null) return
-  // The suite starts the client for each scenario: a bundle starts in half the time.
+  // The suite starts the client for each scenario: a bundle starts faster than the sources.
   const root = fileURLToPath(new URL('../..', import.meta.url))
   const client = join(root, `.cache/conformance-client-${process.pid}.mjs`)
   t.after(() => rm(client, { force: true }))

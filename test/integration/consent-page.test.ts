@@ -55,7 +55,7 @@ test('consent page: the form can be sent by keyboard, and has our origin [CD-04 
   assert.deepEqual(focused, [['deny', '3px'], ['approve', '3px']])
   await Promise.all([page.waitForURL('**/oauth/consent'), page.keyboard.press('Enter')])
   const sent = JSON.parse(await page.textContent('body') ?? '')
-  assert.deepEqual([sent.body, sent.origin, sent.urls], [
+  assert.deepEqual([sent.body, sent.origin, sent.site], [
     'request=sealed-request&action=approve',
     url,
     'same-origin'

@@ -28,7 +28,7 @@ export function serve (t: TestContext, page: ConsentPage): FastifyInstance {
       async ({ body, headers }) => ({
         body,
         origin: headers.origin,
-        urls: headers['sec-fetch-site'],
+        site: headers['sec-fetch-site'],
         referer: headers.referer
       })
     )
