@@ -120,6 +120,9 @@ async function bundle (groups: readonly string[][]): Promise<string[]> {
     platform: 'node',
     target: 'node20',
     packages: 'external',
+    // For the lines in errors.
+    sourcemap: 'inline',
+    banner: { js: 'process.setSourceMapsEnabled(true)' },
     // Tests are side effects, which package.json excludes.
     ignoreAnnotations: true,
     metafile: true,
