@@ -60,7 +60,7 @@ interface GrantContent {
   resource: string
   scopes: readonly string[]
   /** Further claims, from `authorizeUser`. They never contain those that this package sets. */
-  claims?: Readonly<Record<string, unknown>>
+  claims?: Record<string, unknown>
   /** Thumbprint of the key that the tokens are bound to (RFC 9449 §5). */
   key?: string | undefined
 }

@@ -10,7 +10,7 @@ import { isPlainObject } from '../util/json.ts'
 
 const thumbprint = /^[\w-]{43}$/
 
-type Members = Readonly<Record<string, unknown>>
+type Members = Record<string, unknown>
 
 /**
  * Returns the value of the only `DPoP` header, or `undefined` if there is none. Reads the raw

@@ -10,7 +10,7 @@ import { withTimeout } from './operations.ts'
 interface FetchOptions {
   /** Defaults to `'GET'`. */
   method?: 'GET' | 'POST'
-  headers?: Readonly<Record<string, string>>
+  headers?: Record<string, string>
   body?: string | null
   /** Milliseconds for connection, headers and body together. Defaults to 5,000. */
   timeout?: number
@@ -19,7 +19,7 @@ interface FetchOptions {
 /** A response. A redirect is one, too: it is not followed. */
 export interface FetchResponse {
   status: number
-  headers: Readonly<Record<string, string | string[] | undefined>>
+  headers: Record<string, string | string[] | undefined>
   text: string
 }
 
@@ -64,9 +64,12 @@ export async function boundedFetch (
       dispatcher: agent,
       signal
     })
-  const error = () => failure('providerTimeout', `no response in ${timeout} ms`)
   try {
-    return await withTimeout(send, timeout, error)
+    return await withTimeout(
+      send,
+      timeout,
+      () => failure('providerTimeout', `no response in ${timeout} ms`)
+    )
   } catch (cause) {
     if (cause instanceof McpOAuthError) throw cause
     throw new McpOAuthError('providerUnavailable', { cause })

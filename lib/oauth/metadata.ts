@@ -8,7 +8,7 @@ export function authorizationServerDocument (
   { issuer, endpoints, grantTypes, scopes = [], broker, authenticationMethods = ['none'] }: {
     issuer: string
     /** URLs of its endpoints, by the names of their members. */
-    endpoints: Readonly<Record<string, string>>
+    endpoints: Record<string, string>
     grantTypes: readonly string[]
     /** Left out when empty. */
     scopes?: readonly string[] | undefined
@@ -96,7 +96,7 @@ export function completeMetadata (written: object): Record<string, unknown> {
  *
  * @returns its problems, each after the name of the member
  */
-export function metadataProblems (document: Readonly<Record<string, unknown>>) {
+export function metadataProblems (document: Record<string, unknown>) {
   const problems = Object.entries(document).flatMap(([name, value]) => {
     const problem = problemOfMember(name, value)
     return problem === null ? [] : [`${name}: ${problem}`]

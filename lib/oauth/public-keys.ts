@@ -32,7 +32,7 @@ export function publicKeyProblem (key: object) {
     return `has the member ${secret}, which only private and symmetric keys have. ` +
       'Give the public key alone'
   }
-  const { use = 'sig', key_ops: uses = ['verify'], alg } = key as Readonly<Record<string, unknown>>
+  const { use = 'sig', key_ops: uses = ['verify'], alg } = key as Record<string, unknown>
   if (use !== 'sig' || !Array.isArray(uses) || !uses.includes('verify')) {
     return 'is not for signatures. ' +
       "Its members use and key_ops must be 'sig' and ['verify'], or left out"

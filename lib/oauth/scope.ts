@@ -33,7 +33,7 @@ export function parseScope (value: string) {
  * Returns the scopes of a token, from `scope` (RFC 9068 §2.2.3), `scp` (Entra, Okta) and `scopes`,
  * each a string or a list of strings. Anything else grants nothing.
  */
-export function scopesOf (claims: Readonly<Record<string, unknown>>) {
+export function scopesOf (claims: Record<string, unknown>) {
   return [
     ...new Set([claims['scope'], claims['scp'], claims['scopes']].flatMap(claim => {
       // An entry of a list is never split: that would grant scopes that the issuer did not.
@@ -44,7 +44,7 @@ export function scopesOf (claims: Readonly<Record<string, unknown>>) {
 }
 
 /** The scopes that a broader scope implies; implied scopes may imply further ones. */
-type ScopeHierarchy = Readonly<Record<string, readonly string[]>>
+type ScopeHierarchy = Record<string, readonly string[]>
 
 /** Returns the required scopes that are neither granted nor implied by a granted one. */
 export function missingScopes (

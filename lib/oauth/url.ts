@@ -83,7 +83,7 @@ function canonicalResource (value: string) {
  */
 export function appendQuery (
   url: string,
-  params: Readonly<Record<string, string | undefined>>
+  params: Record<string, string | undefined>
 ) {
   const added = Object.entries(params)
     .flatMap(([name, value]) =>

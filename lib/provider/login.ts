@@ -205,7 +205,7 @@ export function createProviderLogin (
  */
 export function authorizationUrl (
   endpoint: string,
-  parameters: Readonly<Record<string, string | null | undefined>>
+  parameters: Record<string, string | null | undefined>
 ) {
   const url = new URL(endpoint)
   const all = { response_type: 'code', code_challenge_method: 'S256', ...parameters }
@@ -233,6 +233,6 @@ function tokensOf (response: TokenResponse, claims: object | null) {
     expiresIn: response.expires_in ?? null,
     scope,
     /** Verified claims about the user, null if the response has none (a refresh). */
-    claims: claims && { ...claims } as Readonly<Record<string, unknown>>
+    claims: claims && { ...claims } as Record<string, unknown>
   }
 }

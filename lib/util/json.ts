@@ -24,7 +24,7 @@ export function parseJsonObject (
  *
  * @returns `null` for any other text
  */
-export function jsonObject (text: string): Readonly<Record<string, unknown>> | null {
+export function jsonObject (text: string): Record<string, unknown> | null {
   return parseJsonObject(
     text,
     (key, member) => key === '__proto__' ? undefined : Object.freeze(member)

@@ -7,7 +7,7 @@ import type { McpAuth, VerifyContext } from '../types.ts'
 import { jsonObject } from '../util/json.ts'
 
 /** Claims of a token, parsed. */
-export type Claims = Readonly<Record<string, unknown>>
+export type Claims = Record<string, unknown>
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
@@ -28,7 +28,7 @@ function parsePart (part: string) {
 }
 
 /** Claims of tokens for other uses, by Amazon Cognito and Ory Hydra, and by Keycloak. */
-const otherUses: Readonly<Record<string, readonly unknown[]>> = {
+const otherUses: Record<string, readonly unknown[]> = {
   token_use: ['id', 'refresh', 'refresh_token'],
   typ: ['ID', 'Refresh', 'Offline', 'Logout']
 }
