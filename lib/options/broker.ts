@@ -7,8 +7,19 @@ import {
   maxLogoChars
 } from '../limits.ts'
 import { publicKeyProblem } from '../oauth/public-keys.ts'
-import { grantTypes, type ConsentDetails } from '../types.ts'
-import { callable, checked, closed, list, oneOf, optional, scope, text } from './fields.ts'
+import { grantTypes, type AuthorizeUser, type ConsentDetails } from '../types.ts'
+import {
+  callable,
+  checked,
+  closed,
+  flag,
+  list,
+  oneOf,
+  optional,
+  scope,
+  text,
+  withDefault
+} from './fields.ts'
 
 const displayName = Type.String({ minLength: 1, maxLength: maxDisplayNameChars })
 const secretHash = Type.String({
@@ -65,3 +76,34 @@ export const ConsentOptionsSchema = Type.Object({
   description: "an object such as { name: 'Notes' }: the consent page cannot be switched off, " +
     "as any client could use another one's login then"
 })
+
+/** The options that only the broker has. */
+export const brokerOptions = {
+  /** Broker: decides who may have which scopes, after the login at the provider. */
+  authorizeUser: withDefault(null, callable<AuthorizeUser>()),
+  /**
+   * Broker: let tools see the provider's access token as `request.mcpAuth.upstream`. Default
+   * `false`.
+   */
+  upstreamToken: withDefault(false, flag),
+  /** Broker: texts of the consent page. */
+  consent: withDefault({}, ConsentOptionsSchema),
+  /**
+   * Broker: accept the URL of a metadata document as a client id. Default `true`; `allowedHosts`
+   * limits the hosts of these documents.
+   */
+  clientIdMetadata: withDefault(
+    true,
+    Type.Union([flag, Type.Object({ allowedHosts: list(text) }, closed)])
+  ),
+  /**
+   * Broker: clients that need not register. Those with a secret or a key may be machines, without
+   * any user.
+   */
+  clients: withDefault([], list(ClientSchema)),
+  /**
+   * Broker at the root: also serve `/authorize`, `/token` and `/register`, for clients that read no
+   * metadata. Default `false`.
+   */
+  legacyEndpoints: withDefault(false, flag)
+}

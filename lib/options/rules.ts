@@ -3,7 +3,7 @@ import { completeMetadata, metadataProblems } from '../oauth/metadata.ts'
 import { redirectUriProblem } from '../oauth/redirect-uri.ts'
 import { missingScopes } from '../oauth/scope.ts'
 import { userGrants } from '../oauth/token-request.ts'
-import type { ClientOptions } from './broker.ts'
+import { brokerOptions, type ClientOptions } from './broker.ts'
 import { flat, problemsOf, sentenceOf, suggestion } from './check.ts'
 import { unset } from './fields.ts'
 import { optionNames, OptionsSchema, type McpOAuthOptions } from './schema.ts'
@@ -165,21 +165,12 @@ function dpopRules (
   ]
 }
 
-const brokerOptions = [
-  'authorizeUser',
-  'upstreamToken',
-  'consent',
-  'clientIdMetadata',
-  'clients',
-  'legacyEndpoints'
-] as const
-
 function brokerRules (options: McpOAuthOptions): Rule[] {
   const { clients = [], setupProxies, version } = options
   const ids = clients.map(({ clientId }) => clientId)
   return [
-    ...brokerOptions.map((name): Rule => [
-      options[name] && (!setupProxies || version === '2025-03-26'),
+    ...Object.keys(brokerOptions).map((name): Rule => [
+      options[name as keyof McpOAuthOptions] && (!setupProxies || version === '2025-03-26'),
       `${name}: has no effect without the broker. Set setupProxies: true, or remove it`
     ]),
     ...clients.flatMap((client, index): Rule[] => {

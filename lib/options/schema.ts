@@ -4,8 +4,8 @@ import type { FastifyInstance } from 'fastify'
 import { minSecretChars } from '../limits.ts'
 import { redirectPatternProblem } from '../oauth/redirect-uri.ts'
 import { OAuthMetadataSchema } from '../schemas/metadata.ts'
-import type { AuthorizeUser, Dependency, ProviderTraits, Store, TokenVerifier } from '../types.ts'
-import { ClientSchema, ConsentOptionsSchema } from './broker.ts'
+import type { Dependency, ProviderTraits, Store, TokenVerifier } from '../types.ts'
+import { brokerOptions, ClientSchema } from './broker.ts'
 import {
   callable,
   checked,
@@ -173,38 +173,12 @@ export const OptionsSchema = Type.Object({
    * loopback when bound to loopback.
    */
   allowedHosts: withDefault(null, list(host)),
-  /** Broker: decides who may have which scopes, after the login at the provider. */
-  authorizeUser: withDefault(null, callable<AuthorizeUser>()),
-  /**
-   * Broker: let tools see the provider's access token as `request.mcpAuth.upstream`. Default
-   * `false`.
-   */
-  upstreamToken: withDefault(false, flag),
-  /** Broker: texts of the consent page. */
-  consent: withDefault({}, ConsentOptionsSchema),
-  /**
-   * Broker: accept the URL of a metadata document as a client id. Default `true`; `allowedHosts`
-   * limits the hosts of these documents.
-   */
-  clientIdMetadata: withDefault(
-    true,
-    Type.Union([flag, Type.Object({ allowedHosts: list(text) }, closed)])
-  ),
-  /**
-   * Broker: clients that need not register. Those with a secret or a key may be machines, without
-   * any user.
-   */
-  clients: withDefault([], list(ClientSchema)),
+  ...brokerOptions,
   /** Deviations of the provider from the standards. Presets fill it in. */
   provider: withDefault(
     {},
     Type.Unsafe<ProviderTraits>(Type.Object({}, { additionalProperties: true }))
   ),
-  /**
-   * Broker at the root: also serve `/authorize`, `/token` and `/register`, for clients that read no
-   * metadata. Default `false`.
-   */
-  legacyEndpoints: withDefault(false, flag),
   /**
    * The MCP route. Without `server`, `handler` and `tools` no route is added: protect your own with
    * `requireMcpAuth`.
