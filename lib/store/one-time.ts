@@ -52,7 +52,8 @@ export function createOneTimeMarks (
 ) {
   const isolatedStores = new Map<string, Store>()
   const revocationCache = new LRUCache<string, true>({
-    max: revocationCacheSize,
+    maxSize: revocationCacheSize,
+    sizeCalculation: () => 1,
     ttl: revocationCacheMs
   })
   const scope = hash(context).slice(0, 16)

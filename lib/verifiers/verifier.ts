@@ -46,7 +46,10 @@ export function cachedVerifier (
   verify: TokenVerifier,
   { max = maxCachedTokens, maxAge = tokenCacheSeconds } = {}
 ): TokenVerifier {
-  const cache = new LRUCache<string, { caller: McpAuth, from: number, until: number }>({ max })
+  const cache = new LRUCache<string, { caller: McpAuth, from: number, until: number }>({
+    maxSize: max,
+    sizeCalculation: () => 1
+  })
   const pending = new Map<string, ReturnType<TokenVerifier>>()
 
   return async (token, context) => {
