@@ -95,7 +95,7 @@ function applicationTypeOf (
 
 function nameOf (members: Members) {
   const name = stringOf(members, 'client_name')
-  if (name === undefined || name.trim() === '') return undefined
+  if (!name?.trim()) return undefined
   if (name.length > maxClientNameChars || deceptive.test(name)) {
     throw invalid('The client_name is too long or has characters that are not allowed.')
   }
@@ -183,13 +183,14 @@ const localNames = /(?:^|\.)(?:localhost|localdomain|local|internal|intranet|lan
  * @returns the problem as the end of a sentence, or null
  */
 export function clientIdUrlProblem (url: unknown): string | null {
-  if (typeof url !== 'string' || !url.startsWith('https://')) return 'must be an https URL'
+  if (typeof url !== 'string' || !url.startsWith('https://') || !URL.canParse(url)) {
+    return 'must be an https URL'
+  }
   if (url.length > maxUrlChars) return `must have at most ${maxUrlChars} characters`
   if (!/^[\x21-\x7e]+$/.test(url) || /["'<>\\^`{|}]|%(?![\da-f]{2})|%[01][\da-f]|%7f/i.test(url)) {
     return 'has characters that are not allowed'
   }
   if (url.includes('#')) return 'must not have a fragment'
-  if (!URL.canParse(url)) return 'must be an https URL'
   const { href, username, password, hostname, port, pathname } = new URL(url)
   if (username !== '' || password !== '') return 'must not have user info'
   // Also rejects empty user info, dot segments, default ports, capitals and spellings of addresses.

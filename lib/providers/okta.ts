@@ -46,8 +46,8 @@ export function okta (settings: OktaSettings): Preset {
 }
 
 /** The admin console has another host name than the issuer, and people copy its address. */
-function isOktaHost (value: unknown): boolean | string {
-  return isHost(value) && /-admin\.(?:okta|oktapreview|okta-emea)\.com$/.test(value)
-    ? "the domain users log in at, without '-admin'"
-    : isHost(value)
+function isOktaHost (value: unknown) {
+  if (!isHost(value)) return false
+  return !/-admin\.(?:okta|oktapreview|okta-emea)\.com$/.test(value) ||
+    "the domain users log in at, without '-admin'"
 }
