@@ -5,6 +5,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { mcpOAuth, McpOAuthError, type McpOAuthOptions } from '../lib/index.ts'
 import { callerIn, whoami, whoamiCall } from './support/guarded.ts'
 import { startIssuer, type Issuer } from './support/issuer.ts'
+import { sendRequest } from './support/requests.ts'
 
 /** Two issuers, a host that accepts a registration for each, and helpers that request its paths. */
 async function start (
@@ -25,7 +26,7 @@ async function start (
   await app.listen({ host: '127.0.0.1', port: 0 })
   const origin = `http://localhost:${(app.server.address() as AddressInfo).port}`
   const call = (path: string, token?: string) =>
-    fetch(origin + path, {
+    sendRequest(origin + path, {
       method: 'POST',
       headers: {
         'content-type': 'application/json',
@@ -53,7 +54,7 @@ async function assertSeparate (
       rejected.headers.get('www-authenticate'),
       `Bearer resource_metadata="${metadataUrl}"`
     )
-    const document = await (await fetch(metadataUrl)).json()
+    const document = await (await sendRequest(metadataUrl)).json()
     assert.deepEqual(document, {
       resource: origin + path,
       authorization_servers: [own.issuer],
@@ -78,7 +79,7 @@ test('registrations in two scopes of the host accept the tokens of their own pro
     }, { prefix: '/b' })
   })
   await assertSeparate(running, ['/a/mcp', '/b/mcp'])
-  const bare = await fetch(`${running.origin}/.well-known/oauth-protected-resource`)
+  const bare = await sendRequest(`${running.origin}/.well-known/oauth-protected-resource`)
   assert.equal(bare.status, 404)
 })
 
@@ -137,10 +138,10 @@ test('the routes of the proxies have the prefix of their registration', async (t
   })
   for (const prefix of ['/a/own', '']) {
     const { issuer, registration_endpoint: url } =
-      await (await fetch(`${origin}/.well-known/oauth-authorization-server${prefix}`))
+      await (await sendRequest(`${origin}/.well-known/oauth-authorization-server${prefix}`))
         .json() as Record<string, string>
     assert.deepEqual([issuer, url], [origin + prefix, `${origin}${prefix}/oauth/register`])
-    const registered = await fetch(`${origin}${prefix}/oauth/register`, {
+    const registered = await sendRequest(`${origin}${prefix}/oauth/register`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ redirect_uris: ['http://127.0.0.1/cb'] })
@@ -237,7 +238,7 @@ test('requireMcpAuth() uses the registration of its scope, and throws if two mat
     }, { prefix: '/c' })
   })
   const send = async (path: string, issuer: Issuer, aud: string) =>
-    (await fetch(origin + path, {
+    (await sendRequest(origin + path, {
       headers: { authorization: `Bearer ${await issuer.mint({ aud: origin + aud })}` }
     })).status
   assert.equal(await send('/own-b', issuers[1], '/b/mcp'), 200)

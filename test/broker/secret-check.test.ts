@@ -249,10 +249,7 @@ matrix(
   async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
-    const blockEventLoop = () => {
-      const end = performance.now() + 2_000
-      while (performance.now() < end);
-    }
+    const blockEventLoop = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_000)
     const browser = openBrowser()
     const request = await flow.form(browser, flow.params(id))
     setImmediate(blockEventLoop)

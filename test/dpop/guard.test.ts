@@ -24,6 +24,7 @@ import type { AppSetup } from '../support/app.ts'
 import { startIntrospection } from '../support/introspection.ts'
 import { createKey } from '../support/issuer.ts'
 import { stores } from '../support/stores.ts'
+import { sendRequest, type Received } from '../support/requests.ts'
 
 const algs = 'algs="RS256 PS256 ES256 EdDSA Ed25519"'
 const description = {
@@ -51,7 +52,7 @@ interface BoundApp extends GuardedApp {
       prover?: Holder
       proof?: string | undefined
     }
-  ): Promise<Response>
+  ): Promise<Received>
 }
 
 async function start (
@@ -80,7 +81,7 @@ async function start (
       const proof = 'proof' in parts
         ? parts.proof
         : await prover.prove(method, url, { token, ...parts, nonce })
-      return await fetch(localUrl(url), {
+      return await sendRequest(localUrl(url), {
         method,
         headers: {
           ...(method === 'POST' && post),
@@ -96,7 +97,7 @@ async function start (
 
 /** Asserts a rejection with exactly these challenges: `*` marks a scheme without an error. */
 async function isRejected (
-  response: Response,
+  response: Received,
   status: number,
   expected: string,
   origin: string,
@@ -113,7 +114,7 @@ async function isRejected (
     return `${scheme} ${errorParts}${metadata}${scope}${scheme === 'DPoP' ? `, ${algs}` : ''}`
   })
   assert.equal(response.headers.get('www-authenticate'), lines.join(', '), message)
-  await response.arrayBuffer()
+  await response.text()
 }
 
 test('dpop off: POST /mcp rejects a bound token with 401, with either scheme [Q-27]', async (t) => {
@@ -139,8 +140,9 @@ test('dpop off: POST /mcp rejects a bound token with 401, with either scheme [Q-
     )
   }
   assert.equal((await app.call(await app.token())).status, 200)
-  const document = await (await fetch(`${app.origin}/.well-known/oauth-protected-resource/mcp`))
-    .json() as object
+  const document =
+    await (await sendRequest(`${app.origin}/.well-known/oauth-protected-resource/mcp`))
+      .json() as object
   assert.deepEqual(Object.keys(document).filter(name => name.startsWith('dpop')), [])
 })
 
@@ -251,7 +253,7 @@ test('POST /mcp responds 400 to a malformed DPoP header, as to Bearer [RS-18 Q-0
   const token = await app.bound()
   const proof = await app.holder.prove('POST', app.mcpUrl, { token, nonce: await app.nonce() })
   const send = (authorization: string, url = app.mcpUrl) =>
-    fetch(url, { method: 'POST', headers: { authorization, dpop: proof } })
+    sendRequest(url, { method: 'POST', headers: { authorization, dpop: proof } })
   for (
     const value of [
       'DPoP',
@@ -527,7 +529,7 @@ test('A guarded route expects its own URL in htu, also behind a proxy that strip
     authorization: `DPoP ${token}`,
     dpop: await app.holder.prove('GET', 'https://evil.example/evil/notes/a', { token, nonce })
   }
-  assert.equal((await fetch(`${app.origin}/notes/a`, { headers: forged })).status, 401)
+  assert.equal((await sendRequest(`${app.origin}/notes/a`, { headers: forged })).status, 401)
 })
 
 test('A verified proof of a request holds for one token and one key only [EX-04 Q-27]', async (t) => {
@@ -701,7 +703,7 @@ test('POST /mcp responds 503 to bound tokens while the store is unavailable [EX-
 test('CORS of POST /mcp allows the proof header and exposes the nonce [EX-04]', async (t) => {
   const app = await start(t, 'accept', { allowedOrigins: ['https://app.example'] })
   const origin = 'https://app.example'
-  const preflight = await fetch(app.mcpUrl, {
+  const preflight = await sendRequest(app.mcpUrl, {
     method: 'OPTIONS',
     headers: {
       origin,
@@ -710,15 +712,16 @@ test('CORS of POST /mcp allows the proof header and exposes the nonce [EX-04]', 
     }
   })
   assert.match(preflight.headers.get('access-control-allow-headers') ?? '', /\bdpop\b/)
-  const response = await fetch(app.mcpUrl, { method: 'POST', headers: { origin } })
+  const response = await sendRequest(app.mcpUrl, { method: 'POST', headers: { origin } })
   assert.match(response.headers.get('access-control-expose-headers') ?? '', /\bDPoP-Nonce\b/)
 })
 
 test('The resource metadata name the proof algorithms, and whether proofs are required [EX-04]', async (t) => {
   for (const [dpop, required] of [['accept', undefined], ['require', true]] as const) {
     const app = await start(t, dpop)
-    const document = await (await fetch(`${app.origin}/.well-known/oauth-protected-resource/mcp`))
-      .json() as Record<string, unknown>
+    const document =
+      await (await sendRequest(`${app.origin}/.well-known/oauth-protected-resource/mcp`))
+        .json() as Record<string, unknown>
     assert.deepEqual(document['dpop_signing_alg_values_supported'], [
       'RS256',
       'PS256',
@@ -778,7 +781,7 @@ test('A tool made from a guarded route reuses the proof of its MCP request alone
     const bound = await start(t, dpop, { mcp: { tools: true } }, { app, routes })
     const token = await bound.bound()
     const call = async (proof?: string) =>
-      await fetch(bound.mcpUrl, {
+      await sendRequest(bound.mcpUrl, {
         method: 'POST',
         headers: {
           'content-type': 'application/json',
@@ -796,7 +799,7 @@ test('A tool made from a guarded route reuses the proof of its MCP request alone
 
     const meUrl = `${bound.origin}/me`
     const outside = (headers: Record<string, string>) =>
-      fetch(meUrl, { headers: { authorization: `DPoP ${token}`, ...headers } })
+      sendRequest(meUrl, { headers: { authorization: `DPoP ${token}`, ...headers } })
     assert.equal((await outside({})).status, 401)
     // Inject tokens are valid once, and cannot be forged.
     for (

@@ -13,8 +13,9 @@ import {
 import { buildApp } from '../support/app.ts'
 import { callerIn, raw, startGuarded, whoami, whoamiCall } from '../support/guarded.ts'
 import { startIssuer } from '../support/issuer.ts'
+import { sendRequest, type Received } from '../support/requests.ts'
 
-const challengeOf = (response: Response) => response.headers.get('www-authenticate')
+const challengeOf = (response: Received) => response.headers.get('www-authenticate')
 const bareChallenge = (origin: string) =>
   `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`
 const unauthorized = (statusCode: number, more: object = {}) =>
@@ -23,7 +24,7 @@ const unauthorized = (statusCode: number, more: object = {}) =>
 test('/mcp replies 401 without error code to every method without credentials [RS-01 RS-11 Q-01 Q-12]', async (t) => {
   const { origin, mcpUrl } = await startGuarded(t)
   for (const method of ['POST', 'GET', 'DELETE', 'HEAD', 'PUT', 'PATCH']) {
-    const response = await fetch(mcpUrl, { method })
+    const response = await sendRequest(mcpUrl, { method })
     assert.equal(response.status, 401, method)
     assert.equal(challengeOf(response), bareChallenge(origin), method)
     assert.equal(response.headers.get('cache-control'), 'no-store')
@@ -45,7 +46,7 @@ test('/mcp accepts Bearer in any case, and ignores other schemes [RS-03]', async
   const { origin, mcpUrl, token } = await startGuarded(t)
   const validToken = await token()
   const send = (authorization: string) =>
-    fetch(mcpUrl, { method: 'GET', headers: { authorization } })
+    sendRequest(mcpUrl, { method: 'GET', headers: { authorization } })
   for (const scheme of ['bearer', 'BEARER', 'Bearer']) {
     assert.equal((await send(`${scheme} ${validToken}`)).status, 405, scheme)
   }
@@ -74,7 +75,7 @@ test('/mcp replies 400 invalid_request to a malformed Bearer header [RS-18 Q-02 
       `Bearer\t${validToken}`
     ]
   ) {
-    const response = await fetch(mcpUrl, { method: 'POST', headers: { authorization } })
+    const response = await sendRequest(mcpUrl, { method: 'POST', headers: { authorization } })
     assert.equal(response.status, 400, authorization.slice(0, 20))
     assert.match(
       String(challengeOf(response)),
@@ -126,7 +127,7 @@ test('/mcp ignores a token in the query, and replies 400 to one beside a header 
   ) { assert.equal((await call(validToken, mcpUrl + query)).status, 400) }
   assert.equal((await call(validToken, `${mcpUrl}?x=1`)).status, 200)
   assert.equal(
-    (await fetch(mcpUrl, { headers: { cookie: `access_token=${validToken}` } })).status,
+    (await sendRequest(mcpUrl, { headers: { cookie: `access_token=${validToken}` } })).status,
     401
   )
 })
@@ -328,7 +329,7 @@ async function startWithDependencies (
     setup
   )
   const call = (headers: Record<string, string> = {}, url = mcpUrl) =>
-    fetch(url, {
+    sendRequest(url, {
       method: 'POST',
       headers: {
         'content-type': 'application/json',
@@ -545,9 +546,9 @@ test('/mcp checks scopes against the dependencies where no verifier runs', async
     }
   }
   identity = { scopes: ['read'] }
-  assert.equal((await fetch(`${origin}/own`)).status, 403)
+  assert.equal((await sendRequest(`${origin}/own`)).status, 403)
   identity = { scopes: ['read', 'admin'] }
-  assert.equal((await fetch(`${origin}/own`)).status, 200)
+  assert.equal((await sendRequest(`${origin}/own`)).status, 200)
 })
 
 test('/mcp verifies tokens with one verifier, several, or none (tokens: false)', async (t) => {
@@ -674,7 +675,7 @@ test('requireMcpAuth() in onRequest and preHandler guards routes of the host', a
     }
   })
   const send = async (path: string, bearer?: string) =>
-    await fetch(
+    await sendRequest(
       origin + path,
       bearer === undefined ? {} : { headers: { authorization: `Bearer ${bearer}` } }
     )
@@ -709,7 +710,7 @@ test('requireMcpAuth() replies 503 with Retry-After while the provider is down [
       app.get('/own', { onRequest: app.requireMcpAuth() }, async () => assert.fail('the route ran'))
     }
   })
-  const response = await fetch(`${origin}/own`, { headers: { authorization: 'Bearer t' } })
+  const response = await sendRequest(`${origin}/own`, { headers: { authorization: 'Bearer t' } })
   assert.deepEqual([response.status, response.headers.get('retry-after'), challengeOf(response)], [
     503,
     '5',
@@ -732,11 +733,14 @@ test('requireMcpAuth() runs the dependencies, and their errors keep the challeng
       )
     }
   })
-  const rejected = await fetch(`${origin}/own`)
+  const rejected = await sendRequest(`${origin}/own`)
   assert.deepEqual([rejected.status, challengeOf(rejected)], [401, 'Bearer'])
-  assert.deepEqual(await (await fetch(`${origin}/own`, { headers: { 'x-key': 'k' } })).json(), {
-    userId: 1
-  })
+  assert.deepEqual(
+    await (await sendRequest(`${origin}/own`, { headers: { 'x-key': 'k' } })).json(),
+    {
+      userId: 1
+    }
+  )
 })
 
 test('auth: false accepts every request, and logs a warning', async (t) => {
@@ -820,6 +824,6 @@ test('requireMcpAuth without a call replies 500 to every request', async (t) => 
       })
     }
   })
-  assert.equal((await fetch(`${origin}/open`)).status, 500)
+  assert.equal((await sendRequest(`${origin}/open`)).status, 500)
   assert.equal(ran, false)
 })

@@ -10,6 +10,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import type { McpOAuthOptions } from '../../lib/index.ts'
 import { startGuarded, whoami, whoamiCall, type GuardedApp } from '../support/guarded.ts'
 import { customizedHost } from '../support/host.ts'
+import { sendRequest } from '../support/requests.ts'
 
 type Host = () => FastifyInstance | Promise<FastifyInstance>
 
@@ -239,7 +240,7 @@ async function responsesOf ({ origin, token }: GuardedApp): Promise<unknown[]> {
       narrow: await token({ scope: 'write' })
     })
   ) {
-    const response = await fetch(origin + path, { ...init, redirect: 'manual' })
+    const response = await sendRequest(origin + path, { ...init, redirect: 'manual' })
     const body = (await response.text())
       .replaceAll(origin, 'ORIGIN')
       .replaceAll(
@@ -383,7 +384,7 @@ async function hostResponsesOf (app: FastifyInstance): Promise<unknown[]> {
   const address = app.listeningOrigin.replace('[::1]', '127.0.0.1')
   const responses = []
   for (const { path, ...init } of probes) {
-    const response = await fetch(address + path, init)
+    const response = await sendRequest(address + path, init)
     const headers = [...response.headers].filter(([name]) => !/^(date|x-ratelimit-.*)$/.test(name))
     responses.push({
       path,
@@ -417,8 +418,8 @@ test('a rate limit of the host applies to our routes, with 429 as OAuth JSON', a
   for (
     const send of [
       () => call(validToken),
-      () => fetch(`${origin}/.well-known/oauth-protected-resource/mcp`),
-      () => fetch(`${origin}/oauth/token`, { method: 'POST' })
+      () => sendRequest(`${origin}/.well-known/oauth-protected-resource/mcp`),
+      () => sendRequest(`${origin}/oauth/token`, { method: 'POST' })
     ]
   ) {
     await send()

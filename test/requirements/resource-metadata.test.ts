@@ -5,6 +5,7 @@ import { mcpOAuth } from '../../lib/index.ts'
 import { raw } from '../support/guarded.ts'
 import { modes, type RunningMode } from '../support/modes.ts'
 import { revisions } from '../support/revisions.ts'
+import { sendRequest } from '../support/requests.ts'
 
 const bare = '/.well-known/oauth-protected-resource'
 const names = ({ path }: RunningMode) => [bare + path, bare]
@@ -27,7 +28,7 @@ for (const [name, start] of Object.entries(modes)) {
           Record<string, string>
         >
       ) {
-        const response = await fetch(mode.origin + path, { headers })
+        const response = await sendRequest(mode.origin + path, { headers })
         assert.equal(response.status, 404, path)
         assert.match(String(response.headers.get('content-type')), /^application\/json/)
       }
@@ -44,13 +45,13 @@ for (const [name, start] of Object.entries(modes)) {
   const title = `${name}: the URL of the challenge serves the metadata of the resource`
   test(`${title} [PRM-01 PRM-02 PRM-03 PRM-04 PRM-05 PRM-07 PRM-08 PRM-09]`, async (t) => {
     const mode = await start(t)
-    const challenged = await fetch(mode.origin + mode.path, { method: 'POST' })
+    const challenged = await sendRequest(mode.origin + mode.path, { method: 'POST' })
     const [, url = ''] =
       /resource_metadata="([^"]+)"/.exec(String(challenged.headers.get('www-authenticate'))) ?? []
     const { origin, pathname } = new URL(mode.resource)
     assert.equal(url, `${origin}${bare}${pathname}`, 'between the host and the path')
     for (const path of [new URL(url).pathname, bare]) {
-      const response = await fetch(mode.origin + path)
+      const response = await sendRequest(mode.origin + path)
       assert.equal(response.status, 200)
       assert.equal(response.headers.get('content-type'), 'application/json; charset=utf-8')
       assert.deepEqual(await response.json(), {
@@ -65,7 +66,7 @@ for (const [name, start] of Object.entries(modes)) {
   test(`${name}: GET of the metadata is open to every origin and always the same [PRM-11 PRM-12]`, async (t) => {
     const mode = await start(t)
     for (const path of names(mode)) {
-      const document = await (await fetch(mode.origin + path)).text()
+      const document = await (await sendRequest(mode.origin + path)).text()
       const headerSets: Array<Record<string, string>> = [
         { origin: 'https://evil.example' },
         { origin: 'null' },
@@ -80,7 +81,7 @@ for (const [name, start] of Object.entries(modes)) {
         ...revisions.map(revision => ({ 'mcp-protocol-version': revision }))
       ]
       for (const headers of headerSets) {
-        const response = await fetch(mode.origin + path, { headers })
+        const response = await sendRequest(mode.origin + path, { headers })
         assert.deepEqual(
           [
             response.status,
@@ -99,13 +100,13 @@ for (const [name, start] of Object.entries(modes)) {
       ])
       assert.equal(foreignHost.slice(foreignHost.indexOf('\r\n\r\n') + 4), document)
 
-      const head = await fetch(mode.origin + path, { method: 'HEAD' })
+      const head = await sendRequest(mode.origin + path, { method: 'HEAD' })
       assert.deepEqual([head.status, await head.text(), head.headers.get('content-length')], [
         200,
         '',
         String(document.length)
       ])
-      const preflight = await fetch(mode.origin + path, {
+      const preflight = await sendRequest(mode.origin + path, {
         method: 'OPTIONS',
         headers: {
           origin: 'https://app.example',
@@ -119,7 +120,7 @@ for (const [name, start] of Object.entries(modes)) {
         preflight.headers.get('access-control-allow-headers')
       ], [204, '*', 'mcp-protocol-version'])
       for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
-        const rejected = await fetch(mode.origin + path, { method })
+        const rejected = await sendRequest(mode.origin + path, { method })
         assert.deepEqual(
           [rejected.status, rejected.headers.get('allow')],
           [405, 'GET, HEAD'],

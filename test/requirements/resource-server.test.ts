@@ -11,8 +11,9 @@ import { startGuarded } from '../support/guarded.ts'
 import { createKey } from '../support/issuer.ts'
 import { modes, type RunningMode } from '../support/modes.ts'
 import { revisions, rpc } from '../support/revisions.ts'
+import { sendRequest, type Received } from '../support/requests.ts'
 
-const challengeOf = (response: Response) => response.headers.get('www-authenticate')
+const challengeOf = (response: Received) => response.headers.get('www-authenticate')
 const required = { error: 'invalid_token', error_description: 'An access token is required.' }
 const invalid = { error: 'invalid_token', error_description: 'The access token is not valid here.' }
 const insufficientScope =
@@ -35,7 +36,7 @@ for (const [name, start] of Object.entries(modes)) {
     const mode = await start(t)
     const url = mode.origin + mode.path
     const send = async (init: RequestInit) => {
-      const response = await fetch(url, init)
+      const response = await sendRequest(url, init)
       assert.equal(response.status, 401, JSON.stringify(init))
       assert.equal(challengeOf(response), challenge(mode))
       assert.equal(response.headers.get('cache-control'), 'no-store')
@@ -85,7 +86,10 @@ for (const [name, start] of Object.entries(modes)) {
     const validToken = await mode.token()
     for (const revision of revisions) {
       const call = (headers: Record<string, string>, query = '') =>
-        fetch(url + query, rpc(revision, 'tools/call', { name: 'read', arguments: {} }, headers))
+        sendRequest(
+          url + query,
+          rpc(revision, 'tools/call', { name: 'read', arguments: {} }, headers)
+        )
       for (const scheme of ['Bearer', 'bearer', 'BEARER']) {
         assert.equal(
           (await call({ authorization: `${scheme} ${validToken}` })).status,
@@ -128,7 +132,7 @@ for (const [name, start] of Object.entries(modes)) {
     ]
     for (const revision of revisions) {
       const call = (token: string, tool: string) =>
-        fetch(
+        sendRequest(
           url,
           rpc(revision, 'tools/call', { name: tool, arguments: {} }, {
             authorization: `Bearer ${token}`
@@ -154,7 +158,10 @@ for (const [name, start] of Object.entries(modes)) {
       assert.deepEqual(mode.calls.splice(0), ['read', 'write'], revision)
     }
     for (const method of ['GET', 'HEAD', 'DELETE', 'PUT']) {
-      const rejected = await fetch(url, { method, headers: { authorization: `Bearer ${writes}` } })
+      const rejected = await sendRequest(url, {
+        method,
+        headers: { authorization: `Bearer ${writes}` }
+      })
       assert.deepEqual(
         [rejected.status, challengeOf(rejected)],
         [403, challenge(mode, insufficientScope)],
@@ -169,7 +176,7 @@ for (const [name, start] of Object.entries(modes)) {
     const mode = await start(t)
     const validToken = await mode.token()
     const send = (authorization: string, query = '') =>
-      fetch(mode.origin + mode.path + query, { method: 'POST', headers: { authorization } })
+      sendRequest(mode.origin + mode.path + query, { method: 'POST', headers: { authorization } })
     for (
       const [authorization, query] of [['Bearer'], [`Bearer ${validToken} ${validToken}`], [
         `Bearer ${validToken}, Bearer ${validToken}`
@@ -296,7 +303,10 @@ test('A challenge never contains offline_access, whatever requires it [RS-17]', 
   })
   const rejections = [
     await call(await token()),
-    await fetch(mcpUrl, { method: 'POST', headers: { authorization: 'Bearer x', 'x-refuse': '1' } })
+    await sendRequest(mcpUrl, {
+      method: 'POST',
+      headers: { authorization: 'Bearer x', 'x-refuse': '1' }
+    })
   ]
   for (const rejected of rejections) {
     assert.deepEqual(
@@ -323,7 +333,7 @@ test('Guarded routes of the app require a token for each of their methods [RS-01
   const metadata = `resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`
   for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS']) {
     const send = async (bearer?: string) =>
-      await fetch(`${origin}/notes`, {
+      await sendRequest(`${origin}/notes`, {
         method,
         headers: bearer === undefined ? {} : { authorization: `Bearer ${bearer}` }
       })
@@ -376,7 +386,7 @@ test('Lists of POST /mcp are the same and in the same order for the same token [
     })
     for (const revision of revisions) {
       const send = async (authorization: string, method: string, params: object = {}) =>
-        (await (await fetch(mcpUrl, rpc(revision, method, params, { authorization })))
+        (await (await sendRequest(mcpUrl, rpc(revision, method, params, { authorization })))
           .json() as any).result
       const [notesOnly, all] = [
         `Bearer ${await token({ scope: '' })}`,
@@ -408,7 +418,7 @@ test('Results of POST /mcp that describe the server are cacheable per caller onl
     ] as Array<[string, object?]>
   ) {
     const { result } =
-      await (await fetch(mcpUrl, rpc('2026-07-28', method, params, { authorization })))
+      await (await sendRequest(mcpUrl, rpc('2026-07-28', method, params, { authorization })))
         .json() as any
     assert.deepEqual(
       [result.cacheScope, Number.isInteger(result.ttlMs) && result.ttlMs >= 0, result.resultType],
@@ -434,7 +444,7 @@ test('All pages of a list have the same cache scope [RS-23]', async (t) => {
   }
   const { mcpUrl, token } = await startGuarded(t, { mcp: { handler } })
   for (const cursor of [undefined, '2']) {
-    const { result } = await (await fetch(
+    const { result } = await (await sendRequest(
       mcpUrl,
       rpc('2026-07-28', 'tools/list', { cursor }, { authorization: `Bearer ${await token()}` })
     )).json() as any

@@ -14,6 +14,7 @@ import {
 import { modes, type RunningMode } from '../support/modes.ts'
 import { revisions } from '../support/revisions.ts'
 import { startThin } from '../support/thin.ts'
+import { sendRequest } from '../support/requests.ts'
 
 const names = (prefix: string) => [
   ...new Set([
@@ -29,7 +30,7 @@ async function documentOf (
   { origin }: Pick<RunningMode, 'origin'>,
   path = '/.well-known/oauth-authorization-server'
 ): Promise<Record<string, any>> {
-  const response = await fetch(origin + path)
+  const response = await sendRequest(origin + path)
   assert.equal(response.status, 200, path)
   return await response.json() as Record<string, any>
 }
@@ -49,7 +50,7 @@ for (const name of ['the broker', 'the thin proxies', 'custom metadata'] as cons
           { 'x-forwarded-host': 'evil.example' }
         ] as Array<Record<string, string>>
       ) {
-        const response = await fetch(mode.origin + path, { headers })
+        const response = await sendRequest(mode.origin + path, { headers })
         assert.deepEqual(
           [
             response.status,
@@ -61,16 +62,16 @@ for (const name of ['the broker', 'the thin proxies', 'custom metadata'] as cons
         )
         texts.add(await response.text())
       }
-      const head = await fetch(mode.origin + path, { method: 'HEAD' })
+      const head = await sendRequest(mode.origin + path, { method: 'HEAD' })
       assert.deepEqual([head.status, await head.text()], [200, ''])
       for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
-        assert.equal((await fetch(mode.origin + path, { method })).status, 405, method)
+        assert.equal((await sendRequest(mode.origin + path, { method })).status, 405, method)
       }
     }
     assert.equal(texts.size, 1)
     const [document] = [...texts].map(text => JSON.parse(text))
     const resource =
-      await (await fetch(`${mode.origin}/.well-known/oauth-protected-resource/v1/tools/mcp`))
+      await (await sendRequest(`${mode.origin}/.well-known/oauth-protected-resource/v1/tools/mcp`))
         .json() as { authorization_servers: string[] }
     assert.deepEqual([document.issuer], resource.authorization_servers)
     assert.match(document.issuer, /^https?:\/\/[^?#]+$/)
@@ -96,13 +97,15 @@ test('Under a prefix the server metadata are at the inserted and the appended pa
       '/.well-known/oauth-authorization-server/v1/mcp',
       '/.well-known/oauth-authorization-server/v2'
     ]
-  ) assert.equal((await fetch(flow.origin + path)).status, 404, path)
+  ) assert.equal((await sendRequest(flow.origin + path)).status, 404, path)
 })
 
 test('A resource server publishes no server metadata and names its issuer unchanged [ASM-01]', async (t) => {
   const mode = await modes['a resource server']?.(t) as RunningMode
-  for (const path of names('')) assert.equal((await fetch(mode.origin + path)).status, 404, path)
-  assert.equal((await fetch(`${mode.origin}/oauth/register`, { method: 'POST' })).status, 404)
+  for (const path of names('')) {
+    assert.equal((await sendRequest(mode.origin + path)).status, 404, path)
+  }
+  assert.equal((await sendRequest(`${mode.origin}/oauth/register`, { method: 'POST' })).status, 404)
 })
 
 test('The root serves endpoints for old clients only with legacyEndpoints [ASM-02 ASM-03]', async (t) => {
@@ -134,9 +137,9 @@ test('The root serves endpoints for old clients only with legacyEndpoints [ASM-0
 
   const plain = await startFlow(t)
   for (const path of ['/register', '/token']) {
-    assert.equal((await fetch(plain.origin + path, json)).status, 404)
+    assert.equal((await sendRequest(plain.origin + path, json)).status, 404)
   }
-  assert.equal((await fetch(`${plain.origin}/authorize?${authorizationQuery}`)).status, 404)
+  assert.equal((await sendRequest(`${plain.origin}/authorize?${authorizationQuery}`)).status, 404)
   const app = Fastify()
   await assert.rejects(async () => {
     await app.register(mcpOAuth, {
@@ -241,7 +244,7 @@ test('The broker serves what its metadata announce, with registration or not [AS
       authorization_response_iss_parameter_supported: true,
       client_id_metadata_document_supported: true
     })
-    const registered = await fetch(`${flow.origin}/oauth/register`, {
+    const registered = await sendRequest(`${flow.origin}/oauth/register`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: '{"redirect_uris":["http://127.0.0.1/cb"]}'

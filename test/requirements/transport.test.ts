@@ -22,6 +22,7 @@ import { sessionHandler } from '../support/conformance/sessions.ts'
 import { raw, startGuarded } from '../support/guarded.ts'
 import { modes } from '../support/modes.ts'
 import { messageIn, modernMeta, revisions, rpc } from '../support/revisions.ts'
+import { sendRequest } from '../support/requests.ts'
 
 const echo = {
   region: z.string().meta({ 'x-mcp-header': 'Region' }),
@@ -88,7 +89,7 @@ async function start (t: TestContext, mcp: NonNullable<McpOAuthOptions['mcp']>) 
     ...running,
     authorization,
     send: (init: RequestInit) =>
-      fetch(running.mcpUrl, { ...init, headers: { authorization, ...init.headers } })
+      sendRequest(running.mcpUrl, { ...init, headers: { authorization, ...init.headers } })
   }
 }
 
@@ -99,7 +100,7 @@ for (const [name, open] of Object.entries(modes)) {
     for (const method of ['POST', 'GET', 'HEAD', 'DELETE', 'PUT', 'OPTIONS']) {
       for (const foreign of ['https://evil.example', 'null', `${origin}.evil.example`]) {
         for (const headers of [{ origin: foreign }, { origin: foreign, authorization }]) {
-          const rejected = await fetch(origin + path, { method, headers })
+          const rejected = await sendRequest(origin + path, { method, headers })
           assert.deepEqual(
             [
               rejected.status,
@@ -124,7 +125,7 @@ for (const [name, open] of Object.entries(modes)) {
     }
     assert.deepEqual(calls, [])
     for (const own of [undefined, 'http://localhost:6274', 'http://127.0.0.1']) {
-      const called = await fetch(
+      const called = await sendRequest(
         origin + path,
         rpc('2025-11-25', 'tools/call', { name: 'read', arguments: {} }, {
           authorization,
@@ -136,7 +137,7 @@ for (const [name, open] of Object.entries(modes)) {
         own ?? null
       ])
       if (own === undefined) continue
-      const challenged = await fetch(
+      const challenged = await sendRequest(
         origin + path,
         rpc('2025-11-25', 'tools/list', {}, { origin: own })
       )
@@ -150,7 +151,7 @@ for (const [name, open] of Object.entries(modes)) {
       )
       const headers =
         'authorization, content-type, mcp-protocol-version, mcp-method, mcp-name, mcp-param-region'
-      const preflight = await fetch(origin + path, {
+      const preflight = await sendRequest(origin + path, {
         method: 'OPTIONS',
         headers: {
           origin: own,
@@ -440,7 +441,7 @@ for (const [name, serve] of Object.entries(servers)) {
     const legacy = await send(rpc('2025-11-25', 'nothing'))
     assert.deepEqual([legacy.status, (await messageIn(legacy)).error.code], [200, -32601])
 
-    assert.equal((await fetch(mcpUrl, rpc('2026-07-28', 'server/discover'))).status, 401)
+    assert.equal((await sendRequest(mcpUrl, rpc('2026-07-28', 'server/discover'))).status, 401)
     const discovered = await send(rpc('2026-07-28', 'server/discover'))
     const { result } = await messageIn(discovered)
     assert.equal(discovered.status, 200)
@@ -589,7 +590,7 @@ test("POST /mcp rejects a request state that was changed or is another caller's 
   const call = async (subject: string, more: object = {}) => {
     const _meta = { 'io.modelcontextprotocol/clientCapabilities': { elicitation: {} } }
     return await messageIn(
-      await fetch(
+      await sendRequest(
         mcpUrl,
         rpc('2026-07-28', 'tools/call', { name: 'ask', arguments: {}, _meta, ...more }, {
           authorization: `Bearer ${await token({ sub: subject })}`

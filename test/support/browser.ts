@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { publicUrl } from './credentials.ts'
 import type { Instance } from './flow.ts'
 import type { Reply } from './replies.ts'
-import { form, type Params } from './requests.ts'
+import { form, sendRequest, type Params } from './requests.ts'
 
 /** Keeps cookies as a browser does for one host, which all instances of a flow are. */
 export interface Browser {
@@ -45,9 +45,8 @@ export function openBrowser (): Browser {
 
 /** The user logs in at the provider. Resolves to the query of the callback. */
 export async function signIn (location: URL): Promise<string> {
-  const response = await fetch(location, { redirect: 'manual' })
-  await response.arrayBuffer()
-  return new URL(response.headers.get('location') ?? '').search.slice(1)
+  const { headers } = await sendRequest(location)
+  return new URL(headers.get('location') ?? '').search.slice(1)
 }
 
 /** The sealed request in the form of a consent page. */

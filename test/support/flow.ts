@@ -8,7 +8,7 @@ import { hidden, openBrowser, signIn, type Browser } from './browser.ts'
 import { challenge, loopbackUri, providerClient, publicUrl, secret } from './credentials.ts'
 import { whoami, whoamiCall } from './guarded.ts'
 import { checkReply, type Reply } from './replies.ts'
-import { form, json, query, redeem, type Params } from './requests.ts'
+import { form, json, query, redeem, sendRequest, type Params } from './requests.ts'
 import { startStubProvider, type StubProvider } from './stub-provider.ts'
 
 export { hidden, openBrowser, signIn, type Browser } from './browser.ts'
@@ -180,8 +180,8 @@ function createInstance (
   prefix: string,
   { canaries }: StubProvider
 ): Instance {
-  const send = async (path: string, init: RequestInit = {}): Promise<Reply> =>
-    await checkReply(await fetch(origin + prefix + path, { redirect: 'manual', ...init }), canaries)
+  const send = async (path: string, init?: RequestInit): Promise<Reply> =>
+    await checkReply(await sendRequest(origin + prefix + path, init), canaries)
   return {
     app,
     origin,

@@ -2,7 +2,7 @@ import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import type { McpOAuthOptions } from '../../lib/index.ts'
 import { buildApp, type AppSetup, type Cleanup, type RunningApp } from './app.ts'
 import { startIssuer, type Issuer } from './issuer.ts'
-import { json, raw as sendRaw } from './requests.ts'
+import { json, raw as sendRaw, sendRequest, type Received } from './requests.ts'
 
 /** A server with one tool, which returns its caller. */
 export function whoami (): McpServer {
@@ -29,7 +29,7 @@ export interface GuardedApp extends RunningApp {
   /** A valid token for the MCP route, with these claims instead of its own. */
   token(claims?: Record<string, unknown>): Promise<string>
   /** Calls `whoami`. */
-  call(token?: string, url?: string): Promise<Response>
+  call(token?: string, url?: string): Promise<Received>
 }
 
 /** An app whose MCP route accepts the tokens of an issuer. */
@@ -49,7 +49,7 @@ export async function startGuarded (
     issuer,
     token: (claims) => issuer.mint({ aud: running.mcpUrl, ...claims }),
     call: (token, url = running.mcpUrl) =>
-      fetch(
+      sendRequest(
         url,
         json(whoamiCall, {
           accept: 'application/json, text/event-stream',
@@ -60,7 +60,7 @@ export async function startGuarded (
 }
 
 /** The caller that the tool `whoami` returned. */
-export async function callerIn (response: Response): Promise<Record<string, unknown>> {
+export async function callerIn (response: Received): Promise<Record<string, unknown>> {
   const { result } = await response.json() as { result: { content: Array<{ text: string }> } }
   return JSON.parse(result.content[0]?.text ?? '')
 }

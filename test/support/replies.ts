@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { errorTable } from '../../lib/errors.ts'
 import { findCanary } from './canaries.ts'
 import { loopbackUri } from './credentials.ts'
+import type { Received } from './requests.ts'
 
 /** A response that passed `checkReply`. */
 export interface Reply {
@@ -25,7 +26,7 @@ const errorNames = new Set<unknown>(Object.values(errorTable).map(([, error]) =>
  * @param canaries secrets of this test, beside the shared ones
  */
 export async function checkReply (
-  response: Response,
+  response: Received,
   canaries: Iterable<string> = []
 ): Promise<Reply> {
   const { status, headers } = response
@@ -48,7 +49,7 @@ export async function checkReply (
   }
 }
 
-function checkOAuthReply ({ status, headers }: Response, text: string, path: string): void {
+function checkOAuthReply ({ status, headers }: Received, text: string, path: string): void {
   assert.equal(headers.get('x-content-type-options'), 'nosniff', `I5 ${path}`)
   if (!path.endsWith('/jwks')) {
     assert.match(headers.get('cache-control') ?? '', /no-store/, `I3 ${path}`)

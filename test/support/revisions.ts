@@ -64,7 +64,7 @@ export function rpc (
 }
 
 /** The message in a response, either its JSON body or the single event of a stream. */
-export async function messageIn (response: Response): Promise<any> {
+export async function messageIn (response: Pick<Response, 'text'>): Promise<any> {
   const text = await response.text()
   return JSON.parse(
     text.startsWith('{') || text.startsWith('[') ? text : /^data: (.*)$/m.exec(text)?.[1] ?? 'null'

@@ -10,7 +10,7 @@ import { findCanary } from './canaries.ts'
 import { challenge, loopbackUri as redirectUri, thinClient, verifier } from './credentials.ts'
 import { startIssuer, type Issuer } from './issuer.ts'
 import { checkReply, type Reply } from './replies.ts'
-import { form, json, query } from './requests.ts'
+import { form, json, query, sendRequest, type Received } from './requests.ts'
 
 /** A request that the provider's token endpoint received. */
 export interface ProviderRequest {
@@ -102,9 +102,8 @@ export async function startThin (t: TestContext, setup: ThinSetup = {}): Promise
   const origin = `http://localhost:${port}`
   const base = origin + mounts[mount]
 
-  async function send (path: string, init: RequestInit = {}): Promise<Reply> {
-    const response = await fetch(`http://127.0.0.1:${port}${path}`, { redirect: 'manual', ...init })
-    return await checkThinReply(response, path)
+  async function send (path: string, init?: RequestInit): Promise<Reply> {
+    return await checkThinReply(await sendRequest(`http://127.0.0.1:${port}${path}`, init), path)
   }
 
   return {
@@ -201,7 +200,7 @@ async function startTokenEndpoint (t: TestContext): Promise<TokenEndpoint> {
 }
 
 /** Asserts the rules for every response, and those that the thin proxies add. */
-async function checkThinReply (response: Response, path: string): Promise<Reply> {
+async function checkThinReply (response: Received, path: string): Promise<Reply> {
   const { status, headers } = response
   const reply = await checkReply(response)
   assert.ok(!reply.text.includes('canary'), `${path} ${reply.text}`)

@@ -7,8 +7,6 @@ import { createKey, resource, startIssuer } from '../support/issuer.ts'
 import type { faults } from '../support/issuer.ts'
 import { sweep } from '../support/sweep.ts'
 
-const context = { resource, now: Math.floor(Date.now() / 1000) }
-
 /** A verifier whose key cache has its own clock. */
 async function setUp (t: TestContext) {
   const issuer = await startIssuer()
@@ -29,7 +27,7 @@ async function setUp (t: TestContext) {
     issuer,
     state,
     keys,
-    verify: (token: string) => verify(token, context),
+    verify: (token: string) => verify(token, { resource, now: Math.floor(Date.now() / 1000) }),
     loads: () => issuer.requests.get('/jwks') ?? 0
   }
 }

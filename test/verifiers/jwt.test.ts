@@ -11,7 +11,8 @@ import { createKey, resource, startIssuer } from '../support/issuer.ts'
 import type { Issuer } from '../support/issuer.ts'
 
 const now = (): number => Math.floor(Date.now() / 1000)
-const context = { resource, now: now() }
+/** Of the running test: other files may have run for minutes before it. */
+let context = { resource, now: now() }
 const encode = (value: unknown): string =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
 
@@ -21,6 +22,7 @@ async function setUp (
 ): Promise<{ issuer: Issuer, verify: TokenVerifier }> {
   const issuer = await startIssuer()
   t.after(issuer.close)
+  context = { resource, now: now() }
   return { issuer, verify: jwtVerifier({ issuer: issuer.issuer, ...options }) }
 }
 

@@ -7,19 +7,20 @@ import { startFlow } from '../support/flow.ts'
 import { callerIn, startGuarded, whoami, whoamiCall } from '../support/guarded.ts'
 import { startIntrospection } from '../support/introspection.ts'
 import { startIssuer } from '../support/issuer.ts'
+import { sendRequest, type Received } from '../support/requests.ts'
 
-async function call (url: string, token: string): Promise<Response> {
+async function call (url: string, token: string): Promise<Received> {
   const headers = {
     'content-type': 'application/json',
     accept: 'application/json, text/event-stream',
     authorization: `Bearer ${token}`
   }
-  return await fetch(url, { method: 'POST', headers, body: JSON.stringify(whoamiCall) })
+  return await sendRequest(url, { method: 'POST', headers, body: JSON.stringify(whoamiCall) })
 }
 
 async function prmOf (mcpUrl: string): Promise<Record<string, unknown>> {
   const { origin, pathname } = new URL(mcpUrl)
-  return await (await fetch(`${origin}/.well-known/oauth-protected-resource${pathname}`))
+  return await (await sendRequest(`${origin}/.well-known/oauth-protected-resource${pathname}`))
     .json() as Record<string, unknown>
 }
 
@@ -166,7 +167,7 @@ test('the log, but not the response, has rejected audiences, issuers and origins
     await call(mcpUrl, await issuer.mint({ aud: ['https://canary.example', 'b'] })),
     await call(mcpUrl, await issuer.mint({ aud: mcpUrl, iss: `${issuer.issuer}/` })),
     await call(mcpUrl, 'opaque'),
-    await fetch(mcpUrl, { method: 'POST', headers: { origin: 'https://canary.example' } })
+    await sendRequest(mcpUrl, { method: 'POST', headers: { origin: 'https://canary.example' } })
   ]
   assert.deepEqual(rejections.map(({ status }) => status), [401, 401, 401, 403])
   for (const rejection of rejections) {
