@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Type } from '@sinclair/typebox'
 import { z } from 'zod'
 import { inlineSchema } from '../../lib/mcp/tools/json-schema.ts'
-import { fillPath, parsePath } from '../../lib/mcp/tools/schemas.ts'
+import { fillPath, parsePath } from '../../lib/mcp/tools/path.ts'
 
 const text = { type: 'string' }
 

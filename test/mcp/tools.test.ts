@@ -11,7 +11,8 @@ import { type ToolCaller, injectTokenHeader } from '../../lib/mcp/tools/call.ts'
 import type { Config } from '../../lib/options/config.ts'
 import type { ToolOptions } from '../../lib/options/mcp.ts'
 import { type ToolCollection, collectTools } from '../../lib/mcp/tools/collect.ts'
-import { buildInput, parsePath } from '../../lib/mcp/tools/schemas.ts'
+import { buildInput } from '../../lib/mcp/tools/input.ts'
+import { parsePath } from '../../lib/mcp/tools/path.ts'
 import {
   type EndpointDeps,
   type EndpointOptions,

@@ -8,7 +8,8 @@ import { McpOAuthError } from '../../errors.ts'
 import { parseJsonObject } from '../../util/json.ts'
 import { connectionHeaders } from '../rpc/messages.ts'
 import type { RequestInfo } from '../servers/multiplexer.ts'
-import { type PathPart, type Places, fillPath } from './schemas.ts'
+import type { Input } from './input.ts'
+import { type PathPart, fillPath } from './path.ts'
 
 /** Identifies a route, also among those with its method and URL for another host or version. */
 export const routeMark = Symbol('fastify-mcp-oauth.route')
@@ -87,7 +88,7 @@ export interface ToolRoute {
   /** Identifies the route. */
   mark: unknown
   path: PathPart[]
-  places: Places
+  places: Input['places']
   hasOutputSchema: boolean
   /** The value of a `version` constraint. */
   version: string | undefined
@@ -170,7 +171,7 @@ export async function callRoute (
 function queryOf ({ places }: ToolRoute, args: Arguments) {
   const query = new URLSearchParams()
   for (const [name, value] of Object.entries(args)) {
-    if (places.get(name) !== 'query' || value === undefined || value === null) continue
+    if (places.get(name)?.in !== 'query' || value === undefined || value === null) continue
     for (const item of Array.isArray(value) ? value : [value]) {
       if (typeof item === 'object') return null
       query.append(name, String(item))
@@ -181,9 +182,9 @@ function queryOf ({ places }: ToolRoute, args: Arguments) {
 
 /** The body as JSON; `undefined` for a route without one. */
 function payloadOf ({ places }: ToolRoute, args: Arguments) {
-  if (places.get('body') === 'wholeBody') return JSON.stringify(args['body'])
-  const body = Object.entries(args).filter(([name]) => places.get(name) === 'body')
-  const hasBody = [...places.values()].includes('body')
+  if (places.get('body')?.in === 'wholeBody') return JSON.stringify(args['body'])
+  const body = Object.entries(args).filter(([name]) => places.get(name)?.in === 'body')
+  const hasBody = [...places.values()].some(place => place.in === 'body')
   return hasBody ? JSON.stringify(Object.fromEntries(body)) : undefined
 }
 

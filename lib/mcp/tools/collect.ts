@@ -16,7 +16,10 @@ import {
   injectTokensOf,
   routeMark
 } from './call.ts'
-import { type RouteSchema, buildInput, buildOutput, parsePath } from './schemas.ts'
+import { buildInput } from './input.ts'
+import type { RouteSchema } from './json-schema.ts'
+import { buildOutput } from './output.ts'
+import { parsePath } from './path.ts'
 
 /** Routes as tools. */
 export type ToolCollection = ReturnType<ReturnType<typeof collectTools>>

@@ -8,6 +8,9 @@ export type JsonSchema = Record<string, unknown>
 /** The shared schemas of a Fastify scope, by `$id`. */
 export type SharedSchemas = JsonSchema
 
+/** A Fastify route schema. Plugins may replace the types of its members. */
+export type RouteSchema = Record<string, unknown>
+
 /** Keywords that hold a schema, or a list of schemas. All others hold data, which is copied. */
 const schemaKeywords = new Set((
   'allOf anyOf oneOf prefixItems items additionalItems additionalProperties ' +
@@ -102,4 +105,16 @@ function resolvePointer (document: unknown, pointer: string): unknown {
       ? (target as JsonSchema)[key]
       : undefined
   }, document)
+}
+
+/**
+ * Returns the schema of the JSON form: Fastify accepts one per media type, as OpenAPI does.
+ *
+ * @throws {Error} with a sentence about the schema, if there is no JSON form
+ */
+export function jsonContent (schema: unknown) {
+  if (!isPlainObject(schema) || !isPlainObject(schema.content)) return schema
+  const media = schema.content['application/json']
+  if (!isPlainObject(media)) throw new Error('its body has no application/json form')
+  return media.schema
 }
