@@ -39,7 +39,7 @@ export {
   introspectionVerifier,
   type IntrospectionVerifierOptions
 } from './verifiers/introspection.ts'
-export type { ToolOptions } from './options/mcp.ts'
+export type { AuthorizeTool, NamedRoute, ToolOptions, ToolVerdict } from './options/mcp.ts'
 export type { McpOAuthOptions } from './options/schema.ts'
 export {
   OAuthMetadataSchema,

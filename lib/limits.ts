@@ -114,6 +114,8 @@ export const maxLogoChars = 8
 export const maxClientProofs = 10
 /** Default of `mcp.bodyLimit`: MCP requests with inlined files exceed the 1 MiB of Fastify. */
 export const mcpBodyBytes = 4 * 1024 * 1024
+/** Default of `mcp.tools.answerLimit`: models read far less, and each call may hold this much. */
+export const answerBytes = 4 * 1024 * 1024
 
 // Clients and their metadata documents: lib/clients
 /** Dynamic registration: a client whose id has expired registers again. */

@@ -3,14 +3,16 @@ import { Type, type Static } from '@sinclair/typebox'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
 import type { FastifyRequest } from 'fastify'
-import { mcpBodyBytes } from '../limits.ts'
+import { answerBytes, mcpBodyBytes } from '../limits.ts'
 import type { McpAuth } from '../types.ts'
 import {
   callable,
   closed,
+  expect,
   flag,
   instance,
   list,
+  oneOf,
   optional,
   path,
   scope,
@@ -36,7 +38,27 @@ export interface FetchHandler {
   close?(): void | Promise<void>
 }
 
+/** A route that gets a name. */
+export interface NamedRoute {
+  readonly method: string
+  /** URL with its prefix, in the syntax of the router: `/orders/:id`. */
+  readonly url: string
+  readonly operationId: string | undefined
+}
+
 export const ToolOptionsSchema = Type.Object({
+  /**
+   * `all`: every route that can be a tool, which is the default. `marked`: only routes with
+   * `config: { mcp: true }` or an object there.
+   */
+  select: optional(oneOf('all', 'marked')),
+  /** Only routes with these methods, such as `['GET']`. */
+  methods: optional(list(text)),
+  /** Only routes below these paths, such as `['/api']`. */
+  paths: optional(list(expect<string>(
+    "a path such as '/api'",
+    value => typeof value === 'string' && value.startsWith('/')
+  ))),
   /** Only the routes with these operation ids. */
   includeOperations: optional(list(text)),
   /** All but the routes with these operation ids. */
@@ -54,11 +76,57 @@ export const ToolOptionsSchema = Type.Object({
    * Put the whole JSON Schema of a response in the description, beside the example. Default
    * `false`.
    */
-  describeFullResponseSchema: optional(flag)
+  describeFullResponseSchema: optional(flag),
+  /**
+   * Names a tool that has no `config.mcp.name`. `undefined` leaves it to the default: the operation
+   * id, else method and path (`get_orders_by_id`).
+   */
+  name: optional(callable<(route: NamedRoute) => string | undefined>()),
+  /**
+   * Tools in the list of a caller. `reachable`: those it has the scopes for, or may request the
+   * scopes for. `allowed`: only those it may call with its token. Default: `reachable` with the
+   * broker, else `allowed`.
+   */
+  visible: optional(oneOf('reachable', 'allowed')),
+  /**
+   * Headers in the schemas of routes that become arguments beside the harmless ones, such as
+   * `['x-account']`; `true`: all that a caller may set. Never list a header that your gateway sets.
+   */
+  headerArguments: optional(Type.Union([Type.Literal(true), list(text)])),
+  /** Largest response of a route, in bytes. Default 4 MiB. */
+  answerLimit: optional(Type.Integer({ minimum: 1 })),
+  /** Publish output schemas. Default `true`. */
+  outputSchemas: optional(flag)
 }, closed)
 
 /** Which routes become tools, and how they are described. The filters intersect. */
 export interface ToolOptions extends Static<typeof ToolOptionsSchema> {}
+
+/** Returns the option `mcp.tools` as an object, with the defaults that depend on nothing else. */
+export function toolOptionsOf (tools: true | ToolOptions | undefined) {
+  const given = tools === true ? {} : tools
+  return { select: 'all', answerLimit: answerBytes, outputSchemas: true, ...given } as const
+}
+
+/**
+ * Decides whether a caller may call a tool: `true`, or `false` or a `reason` to refuse, or the
+ * `scopes` the caller must request first (403).
+ *
+ * Lists of tools ask without `arguments`: then answer for the most that any call might be allowed.
+ */
+export type AuthorizeTool = (call: {
+  /** The caller; null without a verified token or dependency. */
+  readonly caller: McpAuth | null
+  /** Name of the tool. */
+  readonly tool: string
+  readonly annotations: Readonly<ToolAnnotations>
+  /** Arguments of the call, not validated yet; `undefined` for a list. */
+  readonly arguments: Readonly<Record<string, unknown>> | undefined
+  readonly request: FastifyRequest
+}) => ToolVerdict | Promise<ToolVerdict>
+
+/** Result of `authorizeTool`. The caller reads the reason. */
+export type ToolVerdict = boolean | { reason: string } | { scopes: readonly string[] }
 
 export const McpOptionsSchema = Type.Object({
   /** Path of the MCP route below the prefix. Default `/mcp`. */
@@ -82,7 +150,7 @@ export const McpOptionsSchema = Type.Object({
    * `@modelcontextprotocol/server` 2.x.
    */
   handler: optional(instance<FetchHandler>('fetch')),
-  /** The app's own routes as tools. `true` takes every route that has an operation id. */
+  /** The app's own routes as tools. `true` takes every route that can be one. */
   tools: optional(Type.Union([Type.Literal(true), ToolOptionsSchema])),
   /**
    * Scopes that single tools need beyond those of the route: `{ delete_note: ['notes:write'] }`, or
@@ -95,6 +163,11 @@ export const McpOptionsSchema = Type.Object({
     >(),
     Type.Record(Type.String(), list(scope, { minItems: 0 }))
   ])),
+  /**
+   * Decides each call of a tool by its caller and arguments, and which tools a caller sees in
+   * lists. Runs after the checks of scopes.
+   */
+  authorizeTool: optional(callable<AuthorizeTool>()),
   /** Largest request body, in bytes. Default 4 MiB. */
   bodyLimit: withDefault(mcpBodyBytes, Type.Integer({ minimum: 1 }))
 }, closed)

@@ -27,7 +27,8 @@ const noOptions = {
   instructions: undefined,
   server: undefined,
   handler: undefined,
-  toolScopes: undefined
+  toolScopes: undefined,
+  authorizeTool: undefined
 }
 
 /** Creates an endpoint whose callers have all scopes. */

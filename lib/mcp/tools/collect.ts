@@ -1,6 +1,6 @@
 /** Which routes of the app are tools, and what do they look like to a client? */
 
-import type { Tool } from '@modelcontextprotocol/sdk/types.js'
+import type { Tool, ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { startupError } from '../../errors.ts'
 import { problemOfScopes } from '../../oauth/scope.ts'
@@ -25,17 +25,25 @@ import { parsePath } from './path.ts'
 export type ToolCollection = ReturnType<ReturnType<typeof collectTools>>
 
 /** A route's description of itself as a tool. */
-interface RouteTool {
-  /** Name of the tool. Defaults to the route's `operationId`. */
+export interface RouteTool {
+  /** Name of the tool. Default: the operation id, else method and path. */
   name?: string
+  /** Title that clients show. Default: a short `summary`. */
+  title?: string
+  /** Description for models. Default: `summary` and `description` of the schema. */
+  description?: string
+  /** Properties of the tool that differ from those of the method. */
+  annotations?: Readonly<ToolAnnotations>
   /** Scopes a caller of the tool needs. */
   scopes?: readonly string[]
+  /** URI (template) of the route as a resource, such as `notes://{id}`. */
+  resource?: string
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** This route as a tool. */
-    mcp?: RouteTool
+    /** This route as a tool, or `false` for none. */
+    mcp?: boolean | RouteTool
   }
 
   // The same names and types as those of @fastify/swagger.
@@ -113,8 +121,11 @@ export function collectTools (
 function candidatesOf (route: RouteOptions, scope: FastifyInstance) {
   const config = route.config as MarkedConfig | undefined
   const schema = (route.schema ?? {}) as RouteSchema
-  const name = config?.mcp?.name ?? schema.operationId
-  if (config?.mcpOAuth !== undefined || typeof name !== 'string' || schema.hide === true) return []
+  const name = (Object(config?.mcp) as RouteTool).name ?? schema.operationId
+  if (
+    config?.mcpOAuth !== undefined || config?.mcp === false || typeof name !== 'string' ||
+    schema.hide === true
+  ) return []
 
   const mark = config?.[routeMark] ?? Symbol(route.url)
   route.config = { ...config, [routeMark]: mark } as typeof route.config & object
@@ -137,7 +148,8 @@ function candidatesOf (route: RouteOptions, scope: FastifyInstance) {
 
 /** Read when the tools are built: a later `onRoute` hook of the app may set or replace `config`. */
 function toolConfigOf ({ route }: Candidate): RouteTool {
-  return (route.config as MarkedConfig | undefined)?.mcp ?? {}
+  const { mcp } = Object(route.config) as MarkedConfig
+  return typeof mcp === 'object' ? mcp : {}
 }
 
 /** A mistyped member would leave the tool open. TypeScript does not check a route's `config`. */
