@@ -4,14 +4,14 @@ import { createTokenBinding } from '../dpop/verifier.ts'
 import { failure, McpOAuthError } from '../errors.ts'
 import { queryOf } from '../host/endpoint.ts'
 import { safeLogger } from '../host/replies.ts'
-import { parseAccessToken, type Scheme } from '../oauth/bearer.ts'
-import { challenge } from '../oauth/challenge.ts'
-import { signatureAlgorithms } from '../oauth/public-keys.ts'
+import { parseAccessToken } from '../oauth/bearer.ts'
 import { mergeScopes, missingScopes, scopesOf } from '../oauth/scope.ts'
 import type { Config } from '../options/config.ts'
 import type { McpAuth, TokenVerifier } from '../types.ts'
 import type { UrlSource } from '../urls.ts'
 import { isPlainObject } from '../util/json.ts'
+import { createChallenging } from './challenging.ts'
+import { type HostHook, inProcessRequests, noteResponse, runHooks } from './hooks.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -24,6 +24,11 @@ declare module 'fastify' {
 export interface GuardOptions {
   /** Scopes that the caller needs, in addition to the `requiredScopes` of the registration. */
   scopes?: readonly string[]
+  /**
+   * The hooks that guarded the route before. They check plain HTTP, and they alone; this guard
+   * checks the calls of tools, and it alone. The routes of the plugin have their own guards.
+   */
+  or?: HostHook | readonly HostHook[]
 }
 
 /** A hook that lets a request pass or throws. Use it as `onRequest` or `preHandler`. */
@@ -104,11 +109,15 @@ export function createGuards (config: Config, verify: TokenVerifier | null, urls
     },
 
     /** The guard of `instance.requireMcpAuth(options)`. */
-    route ({ scopes = [] }: GuardOptions): Guard {
+    route ({ scopes = [], or }: GuardOptions): Guard {
       const needed = mergeScopes(requiredScopes, scopes)
       const token = guards.token(needed)
       const dependencies = guards.dependencies(needed)
       return async (request, reply) => {
+        if (or !== undefined && !inProcessRequests.has(request)) {
+          if (request.routeOptions.config.mcpOAuth !== undefined) return
+          return await runHooks([or].flat(), request, reply)
+        }
         await token(request, reply)
         await dependencies(request, reply)
       }
@@ -151,21 +160,6 @@ export function createGuards (config: Config, verify: TokenVerifier | null, urls
   return guards
 }
 
-/**
- * Returns whether a dependency has responded, so that the route must not run. Fastify has no mark
- * for a response that waits for asynchronous hooks or error handlers of the host: `reply.sent` is
- * false, and the route would run although the dependency refused. So the call itself is noted.
- */
-function noteResponse (reply: FastifyReply) {
-  const { send } = reply
-  let responded = false
-  reply.send = payload => {
-    responded = true
-    return send.call(reply, payload)
-  }
-  return () => responded || reply.sent
-}
-
 /** Merges the result of a dependency into the caller. A predicate that returns false refuses. */
 function addIdentity (request: FastifyRequest, identity: unknown) {
   if (identity === false) throw failure('invalidToken', 'a dependency returned false')
@@ -185,62 +179,4 @@ function rejectedScheme (authorization = '', dpop: Config['dpop']) {
 function anonymous ({ headers: { authorization = '' } }: FastifyRequest): McpAuth {
   const [, token = ''] = /^Bearer +(\S+)$/i.exec(authorization) ?? []
   return { token, clientId: '', scopes: [] }
-}
-
-/** Creates the challenges of one registration, with one header line for each scheme it accepts. */
-function createChallenging (urls: UrlSource, schemes: readonly Scheme[]) {
-  function challengesOf (thrown: unknown, needed: readonly string[], hasCredentials: boolean) {
-    const error = refusalOf(thrown)
-    if (error === null) return []
-    const { scopes } = thrown as { scopes?: unknown }
-    const { metadataUrl } = urls()
-    // RFC 6750 §3.1: a client without credentials gets no error code.
-    const bare = error.kind === 'missingToken' || (error.statusCode === 401 && !hasCredentials)
-    // Some clients find a nonce error only if it is the only challenge.
-    const isAboutProof = error.kind === 'invalidDpopProof' || error.kind === 'useDpopNonce'
-    return (isAboutProof ? ['DPoP'] : schemes).map(scheme =>
-      challenge({
-        scheme,
-        ...(!bare && { error: error.error, description: error.message }),
-        resourceMetadata: metadataUrl,
-        scopes: Array.isArray(scopes) ? scopes.map(String) : needed,
-        ...(scheme === 'DPoP' && { algorithms: signatureAlgorithms })
-      })
-    )
-  }
-
-  /**
-   * Runs a check. If it throws, the reply gets the headers of the refusal, and the error continues.
-   * An error handler of the host drops the headers of errors, but not those of the reply.
-   *
-   * @param needed all scopes that the request needs
-   */
-  return async (
-    request: FastifyRequest,
-    reply: FastifyReply,
-    needed: readonly string[],
-    check: () => unknown
-  ) => {
-    try {
-      await check()
-    } catch (error) {
-      const headers = challengesOf(error, needed, request.headers.authorization !== undefined)
-      if (headers.length > 0) {
-        reply.header('www-authenticate', headers.length === 1 ? headers[0] : headers)
-      }
-      if (error instanceof McpOAuthError && error.retryAfter !== undefined) {
-        reply.header('retry-after', String(error.retryAfter))
-      }
-      throw error
-    }
-  }
-}
-
-/** Returns the error that a challenge names, or null for errors without a challenge. */
-function refusalOf (thrown: unknown): McpOAuthError | null {
-  const { statusCode } = Object(thrown)
-  const ours = thrown instanceof McpOAuthError ? thrown : null
-  if (statusCode === 401) return ours ?? new McpOAuthError('invalidToken')
-  if (statusCode === 403) return new McpOAuthError('insufficientScope')
-  return ours?.kind === 'invalidRequest' ? ours : null
 }

@@ -28,6 +28,7 @@ declare module 'fastify' {
      * Returns a hook that protects a route of the app as the MCP route is protected. Use it as
      * `onRequest` (before the body is read) or `preHandler`.
      *
+     * @param options.or hooks that check requests over plain HTTP instead
      * @param options.prefix the registration that is meant, if several share a scope
      * @throws {McpOAuthError} `invalidOptions`, `ambiguousRegistration`
      * @example
@@ -126,8 +127,13 @@ export function decorate (
 }
 
 const scopeList = "a list of scopes such as ['notes:read']"
+const hooks = 'a hook or a list of hooks. Register the plugin that adds them first'
 const fields = {
   scopes: optional(expect(scopeList, value => problemOfScopes(value) === null)),
+  or: optional(expect(hooks, value => {
+    const given = [value].flat()
+    return given.length > 0 && given.every(hook => typeof hook === 'function')
+  })),
   prefix: optional(expect('a string', value => typeof value === 'string'))
 }
 
@@ -142,9 +148,9 @@ function checkGuardOptions (given: GuardOptions & { prefix?: string }) {
   }
   checkOptions('requireMcpAuth', given, fields, {
     more: options =>
-      Object.hasOwn(options, 'scopes') && options.scopes === undefined
-        ? [`scopes: undefined is given, expected ${scopeList}`]
-        : []
+      Object.entries({ scopes: scopeList, or: hooks })
+        .filter(([name]) => Object.hasOwn(options, name) && Object(options)[name] === undefined)
+        .map(([name, expected]) => `${name}: undefined is given, expected ${expected}`)
   })
 }
 

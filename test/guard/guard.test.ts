@@ -803,6 +803,14 @@ test('requireMcpAuth() throws on invalid options', async (t) => {
     [{ scopes: 'admin' }, /requireMcpAuth\.scopes: "admin" is given, expected a list of scopes/],
     [{ scopes: ['a b'] }, /requireMcpAuth\.scopes: a list is given, expected a list of scopes/],
     [{ scopes: undefined }, /requireMcpAuth\.scopes: undefined is given, expected a list/],
+    [
+      { or: 'authenticate' },
+      /requireMcpAuth\.or: "authenticate" is given, expected a hook or a list/
+    ],
+    [{ or: [] }, /requireMcpAuth\.or: a list is given, expected a hook or a list of hooks/],
+    [{ or: [async () => {}, undefined] }, /requireMcpAuth\.or: a list is given, expected a hook/],
+    [{ or: undefined }, /requireMcpAuth\.or: undefined is given.*Register the plugin that adds/],
+    [{ or: null }, /requireMcpAuth\.or: null is given, expected a hook or a list of hooks/],
     [{ prefix: 5 }, /requireMcpAuth\.prefix: 5 is given, expected a string/],
     [null, /requireMcpAuth: null is given, expected an object/],
     [{ raw: {} }, /is used as a hook\. Call it/]

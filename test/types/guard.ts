@@ -1,5 +1,11 @@
 /** Which hosts and hooks does a guard fit? Never run: `tsc -p test` is the test. */
-import Fastify, { type onRequestHookHandler, type preHandlerHookHandler } from 'fastify'
+import Fastify, {
+  type FastifyReply,
+  type FastifyRequest,
+  type onRequestHookHandler,
+  type preHandlerHookHandler
+} from 'fastify'
+import fastifyJwt from '@fastify/jwt'
 import { mcpOAuth, type Guard, type McpOAuthOptions } from '../../lib/index.ts'
 
 declare const guard: Guard
@@ -42,6 +48,19 @@ http2.addHook('preHandler', http2.requireMcpAuth())
 const secureHttp2 = Fastify({ http2: true, https: {} })
 await secureHttp2.register(mcpOAuth, options)
 secureHttp2.get('/', { onRequest: secureHttp2.requireMcpAuth() }, async () => '')
+
+// Any hook of a host checks plain HTTP: typed hooks, with callbacks and promises, and other guards.
+declare const asynchronous: (request: FastifyRequest, reply: FastifyReply) => Promise<void>
+declare const withCallback: onRequestHookHandler
+declare const late: preHandlerHookHandler
+declare const verify: (request: FastifyRequest) => Promise<unknown>
+await http.register(fastifyJwt, { secret: 'x' })
+http.requireMcpAuth({ or: asynchronous })
+http.requireMcpAuth({ or: [asynchronous, withCallback, late, verify, guard] as const })
+http.requireMcpAuth({ or: async request => await request.jwtVerify() })
+http.requireMcpAuth({ or: (_request, _reply, done) => done(new Error('no')) })
+// @ts-expect-error a hook is a function
+http.requireMcpAuth({ or: 'authenticate' })
 
 // @ts-expect-error a guard is not a handler of errors
 http.setErrorHandler(guard)

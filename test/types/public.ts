@@ -181,7 +181,7 @@ export const dependencies: Dependency[] = [
 expectTypeOf(app.requireMcpAuth).toBeCallableWith()
 expectTypeOf(app.requireMcpAuth).toBeCallableWith({ scopes: ['read'], prefix: '/api' })
 expectTypeOf(app.requireMcpAuth).returns.toEqualTypeOf<Guard>()
-expectTypeOf<GuardOptions>().toEqualTypeOf<{ scopes?: readonly string[] }>()
+expectTypeOf<GuardOptions['scopes']>().toEqualTypeOf<readonly string[] | undefined>()
 expectTypeOf<Guard>().toExtend<onRequestHookHandler>()
 expectTypeOf<Guard>().toExtend<preHandlerHookHandler>()
 // @ts-expect-error a list is expected

@@ -5,6 +5,7 @@ import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import type { FastifyContextConfig, FastifyInstance, InjectOptions } from 'fastify'
 import { type VerifiedProof, verifiedProofs } from '../../dpop/verifier.ts'
 import { McpOAuthError } from '../../errors.ts'
+import { inProcessRequests } from '../../guard/hooks.ts'
 import { parseJsonObject } from '../../util/json.ts'
 import { connectionHeaders } from '../rpc/messages.ts'
 import type { RequestInfo } from '../servers/multiplexer.ts'
@@ -65,6 +66,7 @@ function createInjectTokens (root: FastifyInstance) {
     if (call === undefined || call.mark !== config[routeMark]) {
       return done(new McpOAuthError('notFound'))
     }
+    inProcessRequests.add(request)
     if (call.proof !== undefined) verifiedProofs.set(request, call.proof)
     done()
   })

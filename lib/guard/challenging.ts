@@ -1,0 +1,65 @@
+/** Which headers tell a refused client how to get access? */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { McpOAuthError } from '../errors.ts'
+import type { Scheme } from '../oauth/bearer.ts'
+import { challenge } from '../oauth/challenge.ts'
+import { signatureAlgorithms } from '../oauth/public-keys.ts'
+import type { UrlSource } from '../urls.ts'
+
+/** Creates the challenges of one registration, with one header line for each scheme it accepts. */
+export function createChallenging (urls: UrlSource, schemes: readonly Scheme[]) {
+  function challengesOf (thrown: unknown, needed: readonly string[], hasCredentials: boolean) {
+    const error = refusalOf(thrown)
+    if (error === null) return []
+    const { scopes } = thrown as { scopes?: unknown }
+    const { metadataUrl } = urls()
+    // RFC 6750 §3.1: a client without credentials gets no error code.
+    const bare = error.kind === 'missingToken' || (error.statusCode === 401 && !hasCredentials)
+    // Some clients find a nonce error only if it is the only challenge.
+    const isAboutProof = error.kind === 'invalidDpopProof' || error.kind === 'useDpopNonce'
+    return (isAboutProof ? ['DPoP'] : schemes).map(scheme =>
+      challenge({
+        scheme,
+        ...(!bare && { error: error.error, description: error.message }),
+        resourceMetadata: metadataUrl,
+        scopes: Array.isArray(scopes) ? scopes.map(String) : needed,
+        ...(scheme === 'DPoP' && { algorithms: signatureAlgorithms })
+      })
+    )
+  }
+
+  /**
+   * Runs a check. If it throws, the reply gets the headers of the refusal, and the error continues.
+   * An error handler of the host drops the headers of errors, but not those of the reply.
+   *
+   * @param needed all scopes that the request needs
+   */
+  return async (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    needed: readonly string[],
+    check: () => unknown
+  ) => {
+    try {
+      await check()
+    } catch (error) {
+      const headers = challengesOf(error, needed, request.headers.authorization !== undefined)
+      if (headers.length > 0) {
+        reply.header('www-authenticate', headers.length === 1 ? headers[0] : headers)
+      }
+      if (error instanceof McpOAuthError && error.retryAfter !== undefined) {
+        reply.header('retry-after', String(error.retryAfter))
+      }
+      throw error
+    }
+  }
+}
+
+/** Returns the error that a challenge names, or null for errors without a challenge. */
+function refusalOf (thrown: unknown): McpOAuthError | null {
+  const { statusCode } = Object(thrown)
+  const ours = thrown instanceof McpOAuthError ? thrown : null
+  if (statusCode === 401) return ours ?? new McpOAuthError('invalidToken')
+  if (statusCode === 403) return new McpOAuthError('insufficientScope')
+  return ours?.kind === 'invalidRequest' ? ours : null
+}
