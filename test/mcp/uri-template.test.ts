@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { parseUriTemplate } from '../../lib/mcp/tools/uri-template.ts'
+import { sweep } from '../support/sweep.ts'
+import { anyCharacter } from '../support/text.ts'
+
+test('parseUriTemplate matches the URIs of its template, and decodes their values', () => {
+  const { match, names } = parseUriTemplate('notes://{user}/list.{format}')
+  assert.deepEqual(names, ['user', 'format'])
+  assert.deepEqual(match('notes://a%20b/list.json'), { user: 'a b', format: 'json' })
+  assert.deepEqual(match('notes://%2Fetc/list.x'), { user: '/etc', format: 'x' })
+  for (
+    const uri of [
+      'notes:///list.json',
+      'notes://a/b/list.json',
+      'notes://a/listXjson',
+      'notes://a/list.json?x',
+      'notes://a/list.',
+      'notes://%/list.json',
+      'xnotes://a/list.json',
+      'notes://a/list.json\n'
+    ]
+  ) assert.equal(match(uri), null, uri)
+})
+
+test('parseUriTemplate matches slashes in {+name} only', () => {
+  assert.deepEqual(parseUriTemplate('file:///{+path}').match('file:///a/b%20c'), { path: 'a/b c' })
+  assert.equal(parseUriTemplate('file:///{path}').match('file:///a/b'), null)
+})
+
+test('parseUriTemplate matches a URI without variables exactly', () => {
+  const { match, names } = parseUriTemplate('config://app?a=[1]')
+  assert.deepEqual([names, match('config://app?a=[1]')], [[], {}])
+  assert.equal(match('config://app'), null)
+})
+
+test('parseUriTemplate rejects templates that are no URI, or whose variables are unclear', () => {
+  for (
+    const [template, problem] of [
+      ['notes/{id}', /no URI/],
+      ['', /no URI/],
+      ['a:b c', /no URI/],
+      ['a:{id', /no partner/],
+      ['a:id}', /no partner/],
+      ['a:{}', /unknown or repeated/],
+      ['a:{?q}', /unknown or repeated/],
+      ['a:{id}{id}', /unknown or repeated/]
+    ] as const
+  ) assert.throws(() => parseUriTemplate(template), problem, template)
+})
+
+test('parseUriTemplate returns every value that a URI was made of', () => {
+  const { match } = parseUriTemplate('x://{one}/{two}')
+  const value = fc.string({ unit: anyCharacter, minLength: 1 })
+  fc.assert(
+    fc.property(value, value, (one, two) => {
+      const uri = `x://${encodeURIComponent(one)}/${encodeURIComponent(two)}`
+      assert.deepEqual(match(uri), { one, two })
+    }),
+    { numRuns: sweep(2_000) }
+  )
+})
