@@ -10,7 +10,7 @@ import type { TokenContext } from './tokens.ts'
 
 /** Claims that decide whether a token is accepted: a hook cannot set them. */
 const reservedClaims =
-  'iss sub aud client_id scope scp scopes iat exp nbf jti gid upt cnf __proto__'.split(' ')
+  'iss sub aud client_id scope scp scopes iat exp nbf jti gid upt cnf withheld __proto__'.split(' ')
 
 /**
  * Runs the operator's hook. Without one, a user gets the scopes that he or she agreed to.
@@ -23,7 +23,7 @@ export async function authorizeUser (
   { claims: userClaims, accessToken, scope }: ProviderTokens,
   agreed: readonly string[]
 ) {
-  if (config.authorizeUser === null) return { scopes: agreed, claims: {} }
+  if (config.authorizeUser === null) return { scopes: agreed, withheld: [], claims: {} }
   const verdict = await runHook(config.authorizeUser, {
     claims: userClaims as UserClaims,
     tokens: { accessToken, scope },
@@ -34,6 +34,8 @@ export async function authorizeUser (
   const { scopes = agreed, claims = {} } = typeof verdict === 'object' ? verdict : {}
   return {
     scopes: agreed.filter(scope => scopes.includes(scope)),
+    /** Another request for these would be in vain. */
+    withheld: agreed.filter(scope => !scopes.includes(scope)),
     claims: Object.fromEntries(
       Object.entries(claims).filter(([name]) => !reservedClaims.includes(name))
     )

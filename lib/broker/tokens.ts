@@ -59,6 +59,8 @@ interface GrantContent {
   subject: string
   resource: string
   scopes: readonly string[]
+  /** Scopes that the user agreed to, and `authorizeUser` did not grant. */
+  withheld?: readonly string[]
   /** Further claims, from `authorizeUser`. They never contain those that this package sets. */
   claims?: Record<string, unknown>
   /** Thumbprint of the key that the tokens are bound to (RFC 9449 §5). */
@@ -106,7 +108,7 @@ export async function openOwn<T extends { client: string }> (
  */
 export async function issueAccessToken (
   { broker, clientId, now }: TokenContext,
-  { grant, subject, resource, scopes, claims, key }: GrantContent,
+  { grant, subject, resource, scopes, withheld = [], claims, key }: GrantContent,
   lifetime: number,
   upstream?: string
 ): Promise<TokenResponse> {
@@ -119,6 +121,7 @@ export async function issueAccessToken (
     aud: resource,
     client_id: clientId,
     ...scope,
+    ...(withheld.length > 0 && { withheld: withheld.join(' ') }),
     iat,
     exp: iat + lifetime,
     jti: randomId(),

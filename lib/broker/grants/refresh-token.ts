@@ -12,6 +12,7 @@ import {
   storeWriteDelaysMs
 } from '../../limits.ts'
 import { parseRefreshToken, type RefreshTokenRequest } from '../../oauth/token-request.ts'
+import { mergeScopes } from '../../oauth/scope.ts'
 import type { ProviderTokens } from '../../provider/login.ts'
 import { authorizeUser } from '../authorize-user.ts'
 import {
@@ -145,7 +146,12 @@ async function issueNext (refresh: Refresh, tokens: ProviderTokens) {
     throw new McpOAuthError('invalidGrant')
   }
   const scopes = refresh.scopes.filter(scope => authorization.scopes.includes(scope))
-  return await issueTokens(refresh, { ...grant, ...authorization }, scopes, tokens)
+  const content = {
+    ...grant,
+    ...authorization,
+    withheld: mergeScopes(grant.withheld ?? [], authorization.withheld ?? [])
+  }
+  return await issueTokens(refresh, content, scopes, tokens)
 }
 
 /**
