@@ -246,6 +246,8 @@ export const toolListLifetimeMs = 10_000
 export const toolListTimeoutMs = 5_000
 /** Pages of a list of tools that are read. A server may return pages without end. */
 export const maxToolListPages = 100
+/** The operator's `authorizeTool`, for one tool. */
+export const authorizeToolMs = 5_000
 /** Tools in memory: with a server per request, each caller has tools of their own. */
 export const maxListedTools = 10_000
 /** Authentication code in the id of a session: 128 bits cannot be guessed. */

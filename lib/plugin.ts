@@ -8,6 +8,7 @@ import { addRegistration, decorate } from './guard/registrations.ts'
 import { findRoot, rejectPublicAddress } from './host/app.ts'
 import { logSerializers, safeLogger } from './host/replies.ts'
 import type { McpEndpoint } from './mcp/access/tool-access.ts'
+import { createVisibility } from './mcp/access/visible.ts'
 import { createEndpoint } from './mcp/endpoint.ts'
 import { mcpRoute } from './mcp/route.ts'
 import { collectTools } from './mcp/tools/collect.ts'
@@ -48,7 +49,8 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   discoveryRoutes(root, config, urls, document)
 
   const tools = config.mcp.tools && collectTools(instance, root, config, log)
-  endpoint = createEndpoint(config, urls, guards.holds, log, tools)
+  const isVisible = createVisibility(config, () => urls().base, catalog)
+  endpoint = createEndpoint(config, urls, isVisible, log, tools)
   if (endpoint) mcpRoute(instance, config, guards, endpoint)
 }
 

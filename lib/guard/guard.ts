@@ -5,7 +5,7 @@ import { failure, McpOAuthError } from '../errors.ts'
 import { queryOf } from '../host/endpoint.ts'
 import { safeLogger } from '../host/replies.ts'
 import { parseAccessToken } from '../oauth/bearer.ts'
-import { mergeScopes, missingScopes, scopesOf } from '../oauth/scope.ts'
+import { heldScopes, mergeScopes, missingScopes } from '../oauth/scope.ts'
 import type { Config } from '../options/config.ts'
 import type { McpAuth, TokenVerifier } from '../types.ts'
 import type { UrlSource } from '../urls.ts'
@@ -59,12 +59,9 @@ export function createGuards (config: Config, verify: TokenVerifier | null, urls
     return caller
   }
 
-  // A dependency may set the scopes: they are read like those of a token.
-  const lacksScopes = ({ scopes }: McpAuth, needed: readonly string[]) =>
-    missingScopes(scopesOf({ scopes }), needed, scopeHierarchy).length > 0
-
   function requireScopes (caller: McpAuth, scopes: readonly string[]) {
-    if (lacksScopes(caller, scopes)) throw new McpOAuthError('insufficientScope', { scopes })
+    const missing = missingScopes(heldScopes(caller), scopes, scopeHierarchy)
+    if (missing.length > 0) throw new McpOAuthError('insufficientScope', { scopes })
   }
 
   const guards = {
@@ -148,14 +145,7 @@ export function createGuards (config: Config, verify: TokenVerifier | null, urls
       } catch (error) {
         return !(error instanceof McpOAuthError && error.statusCode < 500)
       }
-    },
-
-    /**
-     * Whether a caller has scopes, including those that broader ones imply. Without authentication
-     * there is no caller, and nothing is hidden.
-     */
-    holds: (caller: McpAuth | undefined, scopes: readonly string[]) =>
-      caller === undefined || !lacksScopes(caller, scopes)
+    }
   }
   return guards
 }

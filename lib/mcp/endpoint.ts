@@ -3,12 +3,12 @@
 import { Readable, finished } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
 import { failure, startupError } from '../errors.ts'
-import type { Guards } from '../guard/guard.ts'
 import type { Config } from '../options/config.ts'
 import type { SdkServer } from '../options/mcp.ts'
 import type { Log } from '../types.ts'
 import { type McpEndpoint, type OnStart, withToolAccess } from './access/tool-access.ts'
 import type { ScopedTool } from './access/tool-list.ts'
+import type { IsVisible } from './access/visible.ts'
 import { type McpRequest, type ScopelessEndpoint, parseBody, rpcCode } from './rpc/messages.ts'
 import { createFetchEndpoint, withModernEra } from './servers/fetch.ts'
 import {
@@ -21,20 +21,20 @@ import type { ToolCollection } from './tools/collect.ts'
 /**
  * Creates the server of the options `mcp.server`, `mcp.handler` or `mcp.tools`.
  *
- * @param holds checks whether a caller has scopes
+ * @param isVisible checks whether a caller sees what needs scopes
  * @param tools builds the tools. Called once, by `ready()`
  * @returns the server, or `null` without one: then the user adds the route
  */
 export function createEndpoint (
   { mcp, secrets }: Pick<Config, 'mcp' | 'secrets'>,
   urls: () => { resource: string },
-  holds: Guards['holds'],
+  isVisible: IsVisible,
   log: Log,
   tools: (() => ToolCollection) | undefined
 ): McpEndpoint | null {
   const { server, handler, toolScopes } = mcp
   const withScopes = (endpoint: ScopelessEndpoint, onStart: OnStart | null) =>
-    withToolAccess(endpoint, toolScopes, holds, onStart)
+    withToolAccess(endpoint, mcp, isVisible, onStart)
   const inBothEras = (legacy: ScopelessEndpoint) => withModernEra(legacy, urls, log)
 
   if (handler !== undefined) return withScopes(createFetchEndpoint(handler, urls, secrets), null)

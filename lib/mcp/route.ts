@@ -71,16 +71,18 @@ export function mcpRoute (
     const request = {
       http,
       headers: http.headers,
-      body: http.body,
+      body: http.method === 'POST' ? http.body : undefined,
       rawBody,
       authInfo: http.mcpAuth ?? undefined,
       signal: disconnectSignal(reply)
     }
     const mismatch = headerMismatch(request)
     if (mismatch !== null) return mismatch
-    const scopes = await endpoint.requiredScopes(request)
-    if ('status' in scopes) return scopes
-    await guards.operation(http, reply, scopes)
+    const refusal = await endpoint.authorize(
+      request,
+      scopes => guards.operation(http, reply, scopes)
+    )
+    if (refusal !== null) return refusal
     // The list of tools may be incomplete after a disconnect, so no tool may run.
     if (request.signal.aborted) return disconnectedResponse
     const response = await endpoint.handle(request)

@@ -43,6 +43,9 @@ export function scopesOf (claims: Record<string, unknown>) {
   ]
 }
 
+/** The scopes of a caller. A dependency may set them: they are read like those of a token. */
+export const heldScopes = ({ scopes }: { scopes: unknown }) => scopesOf({ scopes })
+
 /** The scopes that a broader scope implies; implied scopes may imply further ones. */
 type ScopeHierarchy = Record<string, readonly string[]>
 

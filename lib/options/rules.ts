@@ -78,19 +78,25 @@ function mcpRules ({ mcp = {} }: McpOAuthOptions): Rule[] {
       servers.length > 1,
       `mcp: ${servers.join(' and ')} are given, but one of them serves the MCP route. Keep one`
     ],
-    [
-      servers.length === 0 && mcp.toolScopes,
-      'mcp.toolScopes: has no effect without server, handler or tools. Give one of them, or ' +
+    ...(['toolScopes', 'authorizeTool'] as const).map((name): Rule => [
+      servers.length === 0 && mcp[name],
+      `mcp.${name}: has no effect without server, handler or tools. Give one of them, or ` +
       'guard your own route with requireMcpAuth({ scopes })'
-    ]
+    ])
   ]
 }
 
 function openRules (
   { dependencies, tokens, requiredScopes, setupProxies, mcp }: McpOAuthOptions
 ): Rule[] {
-  const toolScopes = { 'mcp.toolScopes': mcp?.toolScopes }
-  const checks = { dependencies, tokens, requiredScopes, setupProxies, ...toolScopes }
+  const checks = {
+    dependencies,
+    tokens,
+    requiredScopes,
+    setupProxies,
+    'mcp.toolScopes': mcp?.toolScopes,
+    'mcp.authorizeTool': mcp?.authorizeTool
+  }
   return Object.entries(checks).map(([name, check]) => [
     check,
     `auth: false switches all checks off, yet ${name} is given. Remove one of the two`

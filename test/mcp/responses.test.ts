@@ -11,21 +11,21 @@ const stream = { 'content-type': 'text/event-stream' }
 const same = (message: RpcMessage) => message
 const marked = (message: RpcMessage) => message.id === 2 ? { ...message, seen: true } : message
 
-test('mapMessages replaces messages in JSON, and keeps all other bytes', () => {
+test('mapMessages replaces messages in JSON, and keeps all other bytes', async () => {
   const body = '{ "id": 1,  "result": {} }'
-  assert.equal(mapMessages({ status: 200, headers: json, body }, marked).body, body)
+  assert.equal((await mapMessages({ status: 200, headers: json, body }, marked)).body, body)
   assert.equal(
-    mapMessages({ status: 200, headers: json, body: '{"id":2}' }, marked).body,
+    (await mapMessages({ status: 200, headers: json, body: '{"id":2}' }, marked)).body,
     '{"id":2,"seen":true}'
   )
   assert.equal(
-    mapMessages({ status: 200, headers: json, body: '[{"id":1},{"id":2},3]' }, marked).body,
+    (await mapMessages({ status: 200, headers: json, body: '[{"id":1},{"id":2},3]' }, marked)).body,
     '[{"id":1},{"id":2,"seen":true},3]'
   )
   for (const text of ['', 'no JSON', '1', 'null', '"x"']) {
-    assert.equal(mapMessages({ status: 200, headers: json, body: text }, marked).body, text)
+    assert.equal((await mapMessages({ status: 200, headers: json, body: text }, marked)).body, text)
   }
-  assert.equal(mapMessages({ status: 202, headers: {}, body: null }, marked).body, null)
+  assert.equal((await mapMessages({ status: 202, headers: {}, body: null }, marked)).body, null)
 })
 
 const events =
@@ -49,13 +49,13 @@ test('mapMessages replaces events one by one, wherever chunks end, in Node.js an
         Readable.fromWeb(Readable.toWeb(Readable.from(chunks)) as never)
       ]
     ) {
-      const response = mapMessages({ status: 200, headers: stream, body }, marked)
+      const response = await mapMessages({ status: 200, headers: stream, body }, marked)
       assert.equal(await text(response.body as Readable), mappedEvents)
     }
   }
   assert.equal(
     await text(
-      mapMessages({ status: 200, headers: stream, body: Readable.from([events]) }, same)
+      (await mapMessages({ status: 200, headers: stream, body: Readable.from([events]) }, same))
         .body as Readable
     ),
     events
@@ -64,7 +64,8 @@ test('mapMessages replaces events one by one, wherever chunks end, in Node.js an
 
 test('mapMessages passes an event on as soon as it is complete, and ends the source with its reader', async () => {
   const source = new PassThrough()
-  const body = mapMessages({ status: 200, headers: stream, body: source }, marked).body as Readable
+  const body = (await mapMessages({ status: 200, headers: stream, body: source }, marked))
+    .body as Readable
   source.write('data: {"id":2}\n\ndata: {"id"')
   const [first] = await once(body, 'data') as [Buffer]
   assert.equal(String(first), 'data: {"id":2,"seen":true}\n\n')
@@ -84,7 +85,7 @@ test('mapMessages reads an event of many megabytes in many pieces in linear time
     Buffer.from('"}\n\n')
   ]
   const mapped = await text(
-    mapMessages({ status: 200, headers: stream, body: Readable.from(pieces) }, marked)
+    (await mapMessages({ status: 200, headers: stream, body: Readable.from(pieces) }, marked))
       .body as Readable
   )
   assert.ok(mapped.length > size && mapped.endsWith(',"seen":true}\n\n'))

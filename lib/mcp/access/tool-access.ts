@@ -1,8 +1,9 @@
-/** Which scopes does a tool need, and which tools may a caller list and call? */
+/** Which tools may a caller list and call? */
 
-import { failure, startupError } from '../../errors.ts'
-import type { Guards } from '../../guard/guard.ts'
-import { problemOfScopes } from '../../oauth/scope.ts'
+import { Readable } from 'node:stream'
+import { type McpOAuthError, startupError } from '../../errors.ts'
+import { logRefusal } from '../../host/replies.ts'
+import { mergeScopes } from '../../oauth/scope.ts'
 import type { Config } from '../../options/config.ts'
 import { mapMessages } from '../rpc/responses.ts'
 import {
@@ -12,15 +13,16 @@ import {
   type ScopelessEndpoint,
   disconnectedResponse,
   messagesOf,
-  rejectBatch,
+  parseMessages,
   rpcCode,
-  rpcError
+  rpcError,
+  rpcFailure
 } from '../rpc/messages.ts'
 import { isModern, parameterMismatch } from '../rpc/era.ts'
+import { createPolicy, refuse } from './policy.ts'
 import { type ScopedTool, createToolList, isToolPage } from './tool-list.ts'
-
-/** Member of a tool's `_meta` in which a server declares the scopes of the tool. */
-export const scopesMember = 'fastify-mcp-oauth/scopes'
+import { createToolScopes } from './tool-scopes.ts'
+import type { IsVisible } from './visible.ts'
 
 /** Receives the tools when the app starts. Throws if it must not start. */
 export type OnStart = (tools: ScopedTool[]) => void
@@ -29,68 +31,45 @@ export type OnStart = (tools: ScopedTool[]) => void
 export type McpEndpoint = ReturnType<typeof withToolAccess>
 
 /**
- * Puts the scopes of tools in front of a server. A call is checked before it reaches the server,
- * and the list of tools has the ones that its caller may call.
+ * Puts the scopes and the policy of tools in front of a server. A call is checked before it reaches
+ * the server, and the list of tools has the ones that its caller may call or request.
  *
- * @param toolScopes the option `mcp.toolScopes`
- * @param holds checks whether a caller has scopes
+ * @param isVisible checks whether a caller sees a tool that needs scopes
  * @param onStart for one server that serves all callers. Then clients can request the scopes of
  *   tools with their first login
  */
 export function withToolAccess (
   server: ScopelessEndpoint,
-  toolScopes: Config['mcp']['toolScopes'],
-  holds: Guards['holds'],
+  options: Pick<Config['mcp'], 'toolScopes' | 'authorizeTool'>,
+  isVisible: IsVisible,
   onStart: OnStart | null
 ) {
-  const known = new Set(typeof toolScopes === 'object' ? Object.values(toolScopes).flat() : [])
+  const toolScopes = createToolScopes(options.toolScopes)
+  const decide = createPolicy(options.authorizeTool)
+  const isRestricted = (options.toolScopes ?? options.authorizeTool) !== undefined
+  const known = new Set(
+    typeof options.toolScopes === 'object' ? Object.values(options.toolScopes).flat() : []
+  )
   const toolList = createToolList(server.handle, onStart !== null, tools => {
-    for (const scope of tools.flatMap(tool => inspect(tool).scopes ?? [])) known.add(scope)
+    for (const scope of tools.flatMap(tool => toolScopes.inspect(tool).scopes ?? [])) {
+      known.add(scope)
+    }
   })
 
-  /**
-   * Returns the scopes of a tool beyond those of the route. The option overrides the scopes that a
-   * tool declares itself.
-   *
-   * @throws {McpOAuthError} internal for an invalid scope list: the tool cannot be called
-   */
-  function scopesOf ({ name, annotations = {}, _meta: meta = {} }: ScopedTool): readonly string[] {
-    const label = `the tool ${JSON.stringify(name)}`
-    const override = typeof toolScopes === 'function'
-      ? toolScopes(name, annotations)
-      : toolScopes && Object.hasOwn(toolScopes, name)
-      ? toolScopes[name]
-      : undefined
-    if (override !== undefined) return validScopes(override, `mcp.toolScopes for ${label}`)
-    const mistyped = Object.keys(meta).find(member =>
-      member.startsWith('fastify-mcp-oauth/') && member !== scopesMember
-    )
-    if (mistyped !== undefined) {
-      throw failure(
-        'internal',
-        `${label}: ${mistyped} in its _meta is unknown. Use ${scopesMember}`
-      )
-    }
-    return validScopes(meta[scopesMember] ?? [], `${label}: ${scopesMember} in its _meta`)
-  }
-
-  /** The scopes of a tool, `null` with a problem for an invalid scope list. */
-  function inspect (tool: ScopedTool) {
-    try {
-      return { scopes: scopesOf(tool), problems: [] }
-    } catch (error) {
-      const { cause = error } = error as Error
-      return { scopes: null, problems: [String((cause as Error | undefined)?.message ?? error)] }
-    }
+  async function isListed (tool: ScopedTool, request: McpRequest) {
+    const { scopes } = toolScopes.inspect(tool)
+    if (scopes === null || !isVisible(request.authInfo, scopes)) return false
+    const { reason, scopes: more } = await decide(tool, undefined, request)
+    return reason === null && isVisible(request.authInfo, mergeScopes(scopes, more))
   }
 
   /**
-   * Removes the tools that the caller may not call. In the modern era the list is marked private,
+   * Removes the tools that the caller may not see. In the modern era the list is marked private,
    * so that no cache shows it to another caller (MCP 2026-07-28, "Caching").
    */
-  function filterLists (request: McpRequest, listIds: unknown[]) {
+  function filterLists (request: McpRequest, listIds: unknown[], isStream: boolean) {
     const modern = isModern(request)
-    return (message: RpcMessage): RpcMessage => {
+    return async (message: RpcMessage): Promise<RpcMessage> => {
       const { id, result } = message
       const isList = listIds.includes(id)
       if (!isList && request.http.method !== 'GET') return message
@@ -101,11 +80,19 @@ export function withToolAccess (
       }
       // In a batch or on a stream, the result of a tool may have the form of a list.
       if (isList && !Array.isArray(request.body)) toolList.update(result.tools, request)
-      const tools = result.tools.filter(tool => {
-        const { scopes } = inspect(tool)
-        return scopes !== null && holds(request.authInfo, scopes)
-      })
-      return { ...message, result: { ...result, tools, ...(modern && { cacheScope: 'private' }) } }
+      try {
+        const listed = await Promise.all(result.tools.map(tool => isListed(tool, request)))
+        const tools = result.tools.filter((_tool, index) => listed[index])
+        return {
+          ...message,
+          result: { ...result, tools, ...(modern && { cacheScope: 'private' }) }
+        }
+      } catch (error) {
+        if (!isStream) throw error
+        // The status has been sent.
+        logRefusal(request.http, error as McpOAuthError)
+        return rpcError(id, rpcCode.unavailable, 'The tools cannot be listed at the moment')
+      }
     }
   }
 
@@ -117,30 +104,51 @@ export function withToolAccess (
       // A server that lists its tools only for some callers is asked with their requests.
       const tools = await toolList.list(startRequest).catch(() => null)
       if (tools === null || 'status' in tools) return
-      const problems = tools.flatMap(tool => inspect(tool).problems)
+      const problems = tools.flatMap(tool => toolScopes.inspect(tool).problems)
       if (problems.length > 0) throw startupError('invalidTools', ...problems)
       onStart(tools)
     },
     /**
-     * Finds the scopes that a request needs beyond those of the route.
+     * Checks the types of all messages, and whether the caller may make all calls in them.
      *
-     * @returns the scopes, or the response to a request that must not reach the server
+     * @param requireScopes throws the challenge for scopes that the caller does not have
+     * @returns the response to a request that must not reach the server, or `null`
      */
-    async requiredScopes (request: McpRequest): Promise<readonly string[] | McpResponse> {
+    async authorize (
+      request: McpRequest,
+      requireScopes: (scopes: readonly string[]) => Promise<void>
+    ): Promise<McpResponse | null> {
+      if (request.http.method !== 'POST') return null
       const version = request.headers['mcp-protocol-version']?.toString()
-      const rejection = rejectBatch(request.body, version)
-      if (rejection !== null) return rejection
-      const names = calledTools(request.body)
-      if (names.length === 0) return []
-      const tools = await toolList.get(names, request).catch((error: unknown) => {
+      const parsed = parseMessages(request.body, version)
+      if ('status' in parsed) return parsed
+      const messages = messagesOf(request.body)
+      const calls = messages.filter(({ method }) => method === 'tools/call').map(callOf)
+      const ofOthers = messages.flatMap(message => server.scopesOf?.(message) ?? [])
+      if (calls.length === 0) {
+        await requireScopes(ofOthers)
+        return null
+      }
+      const names = calls.map(({ name }) => name)
+      const listed = await toolList.get([...new Set(names)], request).catch((error: unknown) => {
         if (request.signal.aborted) return disconnectedResponse
         throw error
       })
-      if ('status' in tools) return tools
-      const mismatch = isModern(request)
-        ? parameterMismatch(request, tools.get(names[0] ?? '')?.inputSchema)
-        : null
-      return mismatch ?? [...new Set(names.flatMap(name => scopesOf(tools.get(name) ?? { name })))]
+      if ('status' in listed) return listed
+      const tools = names.map(name => listed.get(name) ?? { name })
+      const mismatch = isModern(request) ? parameterMismatch(request, tools[0]?.inputSchema) : null
+      if (mismatch !== null) return mismatch
+      if (!canJudge(tools, listed)) {
+        return rpcFailure(200, rpcCode.invalidParams, 'Unknown tool', messages[0]?.id)
+      }
+
+      const scopes = mergeScopes(ofOthers, ...tools.map(toolScopes.of))
+      await requireScopes(scopes)
+      const decisions = await Promise.all(
+        tools.map((tool, index) => decide(tool, calls[index]?.arguments ?? {}, request))
+      )
+      await requireScopes(mergeScopes(scopes, ...decisions.map(({ scopes }) => scopes)))
+      return refuse(request, decisions)
     },
     /** The scopes of its tools, as far as they are known by now. */
     knownScopes: () => [...known],
@@ -149,26 +157,28 @@ export function withToolAccess (
       const listIds = messagesOf(request.body)
         .filter(({ method }) => method === 'tools/list').map(({ id }) => id)
       const hasLists = request.http.method === 'GET' || listIds.length > 0
+      const isStream = response.body instanceof Readable
       return hasLists && request.authInfo !== undefined
-        ? mapMessages(response, filterLists(request, listIds))
+        ? await mapMessages(response, filterLists(request, listIds, isStream))
         : response
     }
   }
+
+  /**
+   * Where some calls are restricted, a tool that the server does not list cannot be judged: it may
+   * be another spelling of one that is.
+   */
+  function canJudge (tools: ScopedTool[], listed: ReadonlyMap<string, ScopedTool>) {
+    return tools.every(tool => listed.has(tool.name) || toolScopes.inOption(tool) !== undefined) ||
+      !(isRestricted ||
+        [...listed.values()].some(each => toolScopes.inspect(each).scopes?.length !== 0))
+  }
 }
 
-function validScopes (scopes: unknown, place: string): readonly string[] {
-  const problem = problemOfScopes(scopes)
-  if (problem !== null) throw failure('internal', `${place}: ${problem}`)
-  return scopes as readonly string[]
-}
-
-/** The names of the tools that a body calls. A batch counts as one request with all its calls. */
-function calledTools (body: unknown) {
-  const names = messagesOf(body).flatMap(({ method, params }) => {
-    const { name } = Object(params)
-    return method === 'tools/call' && typeof name === 'string' ? [name] : []
-  })
-  return [...new Set(names)]
+/** Name and arguments of a valid call. Nothing else of its parameters is about the tool. */
+function callOf ({ params }: RpcMessage) {
+  const { name, arguments: args } = params as { name: string, arguments?: Record<string, unknown> }
+  return { name, arguments: args }
 }
 
 /** A request without a caller, for the list of tools at start-up. */

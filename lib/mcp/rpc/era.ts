@@ -7,6 +7,7 @@ import {
   type RpcMessage,
   messagesOf,
   metaOf,
+  nameParameters,
   rpcCode,
   rpcFailure
 } from './messages.ts'
@@ -16,13 +17,6 @@ const firstModernVersion = '2026-07-28'
 
 /** Member of `_meta` in which requests of the modern era state their version. */
 const versionMember = 'io.modelcontextprotocol/protocolVersion'
-
-/** The parameter that `Mcp-Name` repeats, by method (Streamable HTTP, "Standard Headers"). */
-const nameParameters = new Map<unknown, string>([
-  ['tools/call', 'name'],
-  ['prompts/get', 'name'],
-  ['resources/read', 'uri']
-])
 
 /** Member of a parameter's schema: the header that repeats the parameter, after `Mcp-Param-`. */
 const headerMember = 'x-mcp-header'

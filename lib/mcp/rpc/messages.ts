@@ -37,6 +37,8 @@ export interface ScopelessEndpoint {
   methods: readonly string[]
   /** Connects to the server. Await it at `onReady`, before the first request. */
   ready(): Promise<void>
+  /** The scopes of a message that calls no tool, beyond those of the route. Default: none. */
+  scopesOf?(message: RpcMessage): readonly string[]
   /** Serves a request. Rejects only for faults of the server behind the endpoint. */
   handle(request: McpRequest): Promise<McpResponse>
   /** Ends every request in progress. */
@@ -120,6 +122,13 @@ export const protocolVersions = [
   '2024-10-07'
 ]
 
+/** The parameter that names what a method is for. `Mcp-Name` repeats it. */
+export const nameParameters = new Map<unknown, string>([
+  ['tools/call', 'name'],
+  ['prompts/get', 'name'],
+  ['resources/read', 'uri']
+])
+
 /** Member of `_meta` that makes a message part of a task. */
 export const relatedTask = 'io.modelcontextprotocol/related-task'
 
@@ -137,27 +146,33 @@ export function parseBody (body: unknown, version: string | undefined): ParsedBo
     const message = 'Unsupported protocol version'
     return rpcFailure(400, rpcCode.unsupportedVersion, message, null, data)
   }
-  const rejection = rejectBatch(body, version)
-  if (rejection !== null) return rejection
-
-  const batch = Array.isArray(body)
-  const messages: unknown[] = batch ? body : [body]
-  if (messages.length === 0) return invalid('The batch is empty')
-  const parsed: ParsedBody = { requests: [], notifications: [], batch }
-  return messages.every(message => addMessage(message, parsed))
-    ? parsed
-    : invalid('The body is not a valid JSON-RPC message')
+  return parseMessages(body, version)
 }
 
 /**
- * Rejects a batch that is too large, or that belongs to a revision without batches.
+ * Parses the messages of a body of any revision. A call whose types are those of MCP means the
+ * same to every server.
  *
- * @returns the response (400), or `null` for a body that may be processed
+ * @param version the `MCP-Protocol-Version` header
+ * @returns the messages, or the response to an invalid body (400)
  */
-export function rejectBatch (body: unknown, version = '2025-03-26'): McpResponse | null {
-  if (!Array.isArray(body)) return null
-  if (version !== '2025-03-26') return invalid('Batches are not part of this protocol version')
-  return body.length > maxBatchMessages ? invalid('The batch is too large') : null
+export function parseMessages (body: unknown, version = '2025-03-26'): ParsedBody | McpResponse {
+  const batch = Array.isArray(body)
+  const messages: unknown[] = batch ? body : [body]
+  if (batch && version !== '2025-03-26') {
+    return invalid('Batches are not part of this protocol version')
+  }
+  if (messages.length > maxBatchMessages) return invalid('The batch is too large')
+  if (messages.length === 0) return invalid('The batch is empty')
+  const parsed: ParsedBody = { requests: [], notifications: [], batch }
+  if (!messages.every(message => addMessage(message, parsed))) {
+    return invalid('The body is not a valid JSON-RPC message')
+  }
+  const mistyped = [...parsed.requests, ...parsed.notifications].find(hasInvalidParameters)
+  if (mistyped === undefined) return parsed
+  const { id } = { id: null, ...mistyped }
+  const message = `The parameters of ${mistyped.method} have invalid types`
+  return rpcFailure(400, rpcCode.invalidParams, message, id)
 }
 
 /** The messages of a JSON-RPC body: one, or those of a batch. */
@@ -188,8 +203,10 @@ export function isTooDeep (body: unknown, text: string) {
 
 function addMessage (message: unknown, { requests, notifications }: ParsedBody) {
   if (!isPlainObject(message) || message.jsonrpc !== '2.0') return false
-  const { id, method, params, result, error } = message
-  if (method === undefined) return isId(id) && (isPlainObject(result) || isPlainObject(error))
+  const { id = null, method, params, result, error } = message
+  if (method === undefined) {
+    return isPlainObject(error) ? id === null || isId(id) : isPlainObject(result) && isId(id)
+  }
   if (typeof method !== 'string' || !areParams(params)) return false
 
   const notification = params === undefined ? { method } : { method, params }
@@ -206,6 +223,13 @@ function areParams (params: unknown): params is Record<string, unknown> | undefi
   const { progressToken, [relatedTask]: task } = meta
   return (progressToken === undefined || isId(progressToken)) &&
     (task === undefined || (isPlainObject(task) && typeof task.taskId === 'string'))
+}
+
+function hasInvalidParameters ({ method, params = {} }: { method: string, params?: object }) {
+  const name = nameParameters.get(method)
+  if (name === undefined) return false
+  const { [name]: value, arguments: args = {} } = params as Record<string, unknown>
+  return typeof value !== 'string' || !isPlainObject(args)
 }
 
 function isId (value: unknown): value is string | number {

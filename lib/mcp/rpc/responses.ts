@@ -5,10 +5,10 @@ import { Readable, Transform, addAbortSignal, pipeline } from 'node:stream'
 import type { McpRequest, McpResponse, RpcMessage, ScopelessEndpoint } from './messages.ts'
 
 /**
- * Returns a message, or another one in its place. Must not throw: it may run while the response is
- * being sent.
+ * Returns a message, or another one in its place. Must not throw for a stream: it runs while the
+ * response is being sent.
  */
-type MapMessage = (message: RpcMessage) => RpcMessage
+type MapMessage = (message: RpcMessage) => RpcMessage | Promise<RpcMessage>
 
 /** Checks whether a content type is that of an event stream. */
 export function isEventStream (type: string | null | undefined) {
@@ -16,9 +16,9 @@ export function isEventStream (type: string | null | undefined) {
 }
 
 /** Passes every message of a response through `map`. Other bytes stay as they are. */
-export function mapMessages (response: McpResponse, map: MapMessage) {
+export async function mapMessages (response: McpResponse, map: MapMessage) {
   const { body, headers } = response
-  if (typeof body === 'string') return { ...response, body: mapText(body, map) }
+  if (typeof body === 'string') return { ...response, body: await mapText(body, map) }
   if (body === null || !isEventStream(headers['content-type'])) return response
   // A reader that stops early destroys the source as well, which is no error.
   return { ...response, body: pipeline(body, eventMapper(map), () => {}) }
@@ -45,26 +45,30 @@ function eventMapper (map: MapMessage) {
       const whole = [...pieces, text.slice(0, end)].join('').split(/(?<=\n\n|\r\n\r\n)/)
       pieces = [text.slice(end)]
       tail = text.slice(end).slice(-3)
-      done(null, whole.map(event => mapEvent(event, map)).join(''))
+      mapEvents(whole, map).then(mapped => done(null, mapped), done)
     },
     flush (done) {
-      done(null, mapEvent(pieces.join(''), map))
+      mapEvents([pieces.join('')], map).then(mapped => done(null, mapped), done)
     }
   })
 }
 
+async function mapEvents (events: string[], map: MapMessage) {
+  return (await Promise.all(events.map(event => mapEvent(event, map)))).join('')
+}
+
 /** The data of an event may span several lines, which together are one message. */
-function mapEvent (event: string, map: MapMessage) {
+async function mapEvent (event: string, map: MapMessage) {
   const lines = event.split(/\r?\n/)
   const isData = (line: string) => line.startsWith('data:')
   const text = lines.filter(isData).map(line => line.slice(5).replace(/^ /, '')).join('\n')
-  const mapped = mapText(text, map)
+  const mapped = await mapText(text, map)
   return mapped === text
     ? event
     : [...lines.filter(line => line !== '' && !isData(line)), `data: ${mapped}`, '', ''].join('\n')
 }
 
-function mapText (text: string, map: MapMessage) {
+async function mapText (text: string, map: MapMessage) {
   let body: unknown
   try {
     body = JSON.parse(text)
@@ -72,8 +76,8 @@ function mapText (text: string, map: MapMessage) {
     return text
   }
   const messages: unknown[] = Array.isArray(body) ? body : [body]
-  const mapped = messages.map(message =>
-    message === Object(message) ? map(message as RpcMessage) : message
+  const mapped = await Promise.all(
+    messages.map(message => message === Object(message) ? map(message as RpcMessage) : message)
   )
   if (mapped.every((message, index) => message === messages[index])) return text
   return JSON.stringify(Array.isArray(body) ? mapped : mapped[0])
@@ -106,7 +110,7 @@ export async function sendInternalRequest (
   const accept = 'application/json, text/event-stream'
   const replies: RpcMessage[] = []
   const request = { ...caller, headers: { ...headers, accept }, body, rawBody, signal }
-  const response = mapMessages(await untilAborted(handle(request), signal), message => {
+  const response = await mapMessages(await untilAborted(handle(request), signal), message => {
     if (typeof message.method === 'string') notify(message)
     else replies.push(message)
     return message

@@ -7,7 +7,7 @@ import { problemOfScopes } from '../../oauth/scope.ts'
 import type { Config } from '../../options/config.ts'
 import type { ToolOptions } from '../../options/mcp.ts'
 import type { Log } from '../../types.ts'
-import { scopesMember } from '../access/tool-access.ts'
+import { scopesMember } from '../access/tool-scopes.ts'
 import {
   type MarkedConfig,
   type ToolCaller,

@@ -1,0 +1,44 @@
+/** Does a caller see what needs scopes that it does not have? */
+
+import { heldScopes, missingScopes, scopesOf } from '../../oauth/scope.ts'
+import type { Config } from '../../options/config.ts'
+import type { McpAuth } from '../../types.ts'
+
+/** Checks whether a caller sees what needs scopes. */
+export type IsVisible = (caller: McpAuth | undefined, scopes: readonly string[]) => boolean
+
+/**
+ * Creates the check. A caller of the broker also sees what it can reach by a request for further
+ * scopes: its client may request them, and this grant has not been refused them.
+ *
+ * @param issuer of the broker's tokens
+ * @param catalog the scopes that users may request
+ */
+export function createVisibility (
+  { clients, mcp: { tools }, mode, requiredScopes, scopeHierarchy }: Config,
+  issuer: () => string,
+  catalog: () => readonly string[]
+): IsVisible {
+  const visible = typeof tools === 'object' ? tools.visible : undefined
+
+  /** Without authentication there is no caller, and nothing is hidden. */
+  return (caller, scopes) => {
+    if (caller === undefined) return true
+    const missing = missingScopes(heldScopes(caller), scopes, scopeHierarchy)
+    if (missing.length === 0 || visible === 'allowed') return missing.length === 0
+    const { claims = {}, clientId, subject } = caller
+    if (mode !== 'broker' || claims['iss'] !== issuer()) return visible === 'reachable'
+    const isMachine = subject === clientId
+    if (isMachine && visible === undefined) return false
+
+    const { scopes: limit } = clients.find(({ id }) => id === clientId) ??
+      { scopes: isMachine ? requiredScopes : undefined }
+    const withheld = scopesOf({ scope: claims['withheld'] })
+    // Where the token has such a scope, a dependency has taken it away.
+    const isRefused = missing.some(scope => withheld.includes(scope)) ||
+      missingScopes(scopesOf(claims), missing, scopeHierarchy).length < missing.length
+    const known = isMachine ? missing : catalog()
+    return !isRefused && missing.every(scope => known.includes(scope)) &&
+      (limit === undefined || missingScopes(limit, missing, scopeHierarchy).length === 0)
+  }
+}
