@@ -252,3 +252,7 @@ export const authorizeToolMs = 5_000
 export const maxListedTools = 10_000
 /** Authentication code in the id of a session: 128 bits cannot be guessed. */
 export const sessionCodeBytes = 16
+/** Arguments that one error names: a client may send a hundred thousand. */
+export const maxNamedArguments = 50
+/** Longest error of a tool: models need the message, not a page of HTML. */
+export const maxToolErrorChars = 4_000

@@ -12,6 +12,7 @@ import { createVisibility } from './mcp/access/visible.ts'
 import { createEndpoint } from './mcp/endpoint.ts'
 import { mcpRoute } from './mcp/route.ts'
 import { collectTools } from './mcp/tools/collect.ts'
+import { injectTokensOf } from './mcp/tools/in-process.ts'
 import { mergeScopes } from './oauth/scope.ts'
 import { createConfig, type Config } from './options/config.ts'
 import type { McpOAuthOptions } from './options/schema.ts'
@@ -48,6 +49,8 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   decorate(instance, root, { registration, guards, guarded })
   discoveryRoutes(root, config, urls, document)
 
+  // Hooks of the host read `request.mcpCall`, also where no route is a tool.
+  injectTokensOf(root)
   const tools = config.mcp.tools && collectTools(instance, root, config, log)
   const isVisible = createVisibility(config, () => urls().base, catalog)
   endpoint = createEndpoint(config, urls, isVisible, log, tools)

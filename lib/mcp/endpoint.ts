@@ -9,14 +9,11 @@ import type { Log } from '../types.ts'
 import { type McpEndpoint, type OnStart, withToolAccess } from './access/tool-access.ts'
 import type { ScopedTool } from './access/tool-list.ts'
 import type { IsVisible } from './access/visible.ts'
-import { type McpRequest, type ScopelessEndpoint, parseBody, rpcCode } from './rpc/messages.ts'
+import { type McpRequest, type ScopelessEndpoint, parseBody } from './rpc/messages.ts'
 import { createFetchEndpoint, withModernEra } from './servers/fetch.ts'
-import {
-  type RequestInfo,
-  type RequestInProgress,
-  createMultiplexer
-} from './servers/multiplexer.ts'
+import { type RequestInProgress, createMultiplexer } from './servers/multiplexer.ts'
 import type { ToolCollection } from './tools/collect.ts'
+import { createToolServer } from './tools/server.ts'
 
 /**
  * Creates the server of the options `mcp.server`, `mcp.handler` or `mcp.tools`.
@@ -60,32 +57,6 @@ export function createEndpoint (
       'mcp.toolScopes names tools the server does not have. A mistyped name leaves the intended tool unprotected'
     )
   }
-}
-
-/** Creates an SDK 1.x server whose tools are routes. Apps without such tools never load the SDK. */
-async function createToolServer (
-  { name, version, instructions }: Config['mcp'],
-  { tools, call }: ToolCollection
-): Promise<SdkServer> {
-  const { Server } = await import('@modelcontextprotocol/sdk/server/index.js')
-  const { CallToolRequestSchema, ListToolsRequestSchema, McpError } = await import(
-    '@modelcontextprotocol/sdk/types.js'
-  )
-  const server = new Server({ name, version }, {
-    capabilities: { tools: {} },
-    ...(instructions && { instructions })
-  })
-  server.setRequestHandler(ListToolsRequestSchema, () => ({ tools }))
-  server.setRequestHandler(
-    CallToolRequestSchema,
-    async ({ params }, { requestInfo, signal }) => {
-      const caller = { ...requestInfo as RequestInfo, signal }
-      const result = await call(params.name, params.arguments ?? {}, caller)
-      if (result === null) throw new McpError(rpcCode.invalidParams, 'Unknown tool')
-      return result
-    }
-  )
-  return server
 }
 
 /**

@@ -7,7 +7,8 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import type { CallToolResult, Tool } from '@modelcontextprotocol/sdk/types.js'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { mcpOAuth } from '../../lib/index.ts'
-import { type ToolCaller, injectTokenHeader } from '../../lib/mcp/tools/call.ts'
+import type { Caller } from '../../lib/mcp/tools/call.ts'
+import { injectTokenHeader } from '../../lib/mcp/tools/in-process.ts'
 import type { Config } from '../../lib/options/config.ts'
 import type { ToolOptions } from '../../lib/options/mcp.ts'
 import { type ToolCollection, collectTools } from '../../lib/mcp/tools/collect.ts'
@@ -47,7 +48,7 @@ function collectFrom (app: FastifyInstance, options: ToolOptions, headers: strin
   return collectTools(app, app, config as unknown as Config, app.log)
 }
 
-const caller: ToolCaller = {
+const caller: Caller = {
   headers: {},
   remoteAddress: '10.0.0.1',
   signal: new AbortController().signal
@@ -57,7 +58,7 @@ async function call (
   tools: ToolCollection,
   name: string,
   args: object = {},
-  as: Partial<ToolCaller> = {}
+  as: Partial<Caller> = {}
 ): Promise<CallToolResult> {
   const result = await tools.call(name, args as Record<string, unknown>, { ...caller, ...as })
   assert.ok(result)
@@ -393,7 +394,7 @@ test('tools/call reaches no route that is older than the plugin, or for another 
   }
 })
 
-test('tools/call works for every registration of an app, and a made-up inject token is 404 [S3]', async (t) => {
+test('tools/call works for every registration, and a made-up inject token is dropped [S3 field:A2]', async (t) => {
   const app = Fastify()
   t.after(() => app.close())
   for (const prefix of ['/one', '/two']) {
@@ -407,7 +408,7 @@ test('tools/call works for every registration of an app, and a made-up inject to
     assert.equal(textOf(result), 'hello', prefix)
   }
   const headers = { [injectTokenHeader]: 'made-up' }
-  assert.equal((await app.inject({ url: '/hello', headers })).statusCode, 404)
+  assert.equal((await app.inject({ url: '/hello', headers })).statusCode, 200)
   assert.equal((await app.inject('/hello')).statusCode, 200)
 })
 
@@ -450,7 +451,11 @@ test('tools/call forwards the listed headers, and none of the connection [Q-25 T
     connection: 'x-team',
     'proxy-authorization': 'Basic x'
   }
-  const own = { 'user-agent': 'lightMyRequest', accept: 'application/json', host: 'app.example' }
+  const own = {
+    'user-agent': 'lightMyRequest',
+    accept: 'application/json, */*;q=0.5',
+    host: 'app.example'
+  }
   const standard = JSON.parse(textOf(await call(await collect(t, routes), 'a', {}, { headers })))
   assert.deepEqual(standard.headers, { ...own, authorization: 'Bearer x' })
   const listed = await collect(t, routes, {}, [
@@ -489,13 +494,16 @@ test('tools/call runs the hooks and the validation of the route', async (t) => {
   const anonymous = await call(tools, 'a', { n: 1 })
   assert.deepEqual([anonymous.isError, textOf(anonymous)], [
     true,
-    'HTTP 401: {"error":"who are you"}'
+    'HTTP 401: who are you'
   ])
   const as = { headers: { authorization: 'Bearer x' } }
   const invalid = await call(tools, 'a', { n: 'x' }, as)
-  assert.match(textOf(invalid), /^HTTP 400: .*FST_ERR_VALIDATION/)
+  assert.match(textOf(invalid), /^HTTP 400: n must be integer\n.*FST_ERR_VALIDATION/)
   assert.equal((await call(tools, 'a', { n: 1 }, as)).isError, undefined)
-  assert.equal((await call(tools, 'gone', {}, as)).isError, true)
+  assert.deepEqual(await call(tools, 'gone', {}, as), {
+    isError: true,
+    content: [{ type: 'text', text: 'HTTP 302: The route redirects to /elsewhere.' }]
+  })
 })
 
 test('tools/call returns structured content for a route with one object response', async (t) => {
@@ -522,7 +530,10 @@ test('tools/call returns structured content for a route with one object response
     content: [{ type: 'text', text: '{"a":1}' }],
     structuredContent: { a: 1 }
   })
-  assert.equal((await call(tools, 'broken')).isError, true)
+  assert.deepEqual(await call(tools, 'broken'), {
+    content: [{ type: 'text', text: 'oops' }],
+    structuredContent: {}
+  })
   assert.deepEqual(
     tools.tools.map(({ name, outputSchema }) => [name, outputSchema !== undefined]),
     [['broken', true], ['item', true], ['list', false], ['two', false]]

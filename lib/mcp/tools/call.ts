@@ -1,107 +1,45 @@
-/** How does a tool call become a request to its route, and the response a result? */
+/** How does a tool call its route in this process? */
 
-import { randomUUID } from 'node:crypto'
-import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
-import type { FastifyContextConfig, FastifyInstance, InjectOptions } from 'fastify'
-import { type VerifiedProof, verifiedProofs } from '../../dpop/verifier.ts'
-import { McpOAuthError } from '../../errors.ts'
-import { inProcessRequests } from '../../guard/hooks.ts'
-import { parseJsonObject } from '../../util/json.ts'
+import type { FastifyInstance, FastifyRequest, InjectOptions } from 'fastify'
 import { connectionHeaders } from '../rpc/messages.ts'
 import type { RequestInfo } from '../servers/multiplexer.ts'
+import { type InProcessCall, type InjectTokens, injectTokenHeader } from './in-process.ts'
 import type { Input } from './input.ts'
-import { type PathPart, fillPath } from './path.ts'
-
-/** Identifies a route, also among those with its method and URL for another host or version. */
-export const routeMark = Symbol('fastify-mcp-oauth.route')
-
-/** The config of a route that is a tool. */
-export type MarkedConfig = FastifyContextConfig & { [routeMark]?: unknown }
-
-/** Carries the token of an in-process call. */
-export const injectTokenHeader = 'x-fastify-mcp-oauth-ticket'
-
-/** An in-process call. */
-interface InjectedCall {
-  /**
-   * The mark of the route. The router may choose another route: `/items/:id` filled with `special`
-   * is `/items/special`, which need not be a tool.
-   */
-  mark: unknown
-  /** The verified proof of the MCP request. */
-  proof: VerifiedProof | undefined
-}
-
-/** The inject tokens of an app. */
-type InjectTokens = ReturnType<typeof createInjectTokens>
-
-const tokensByApp = new WeakMap<FastifyInstance, InjectTokens>()
-
-/**
- * Returns the inject tokens of an app. All its registrations share them, because each hook sees,
- * and would reject, the calls of every registration.
- */
-export function injectTokensOf (root: FastifyInstance): InjectTokens {
-  const tokens = tokensByApp.get(root) ?? createInjectTokens(root)
-  tokensByApp.set(root, tokens)
-  return tokens
-}
-
-/**
- * A guarded route gets the access token of the MCP request, but no DPoP proof: a proof is for one
- * URL and one use. The proof of the MCP request covers the call, which is a part of it. The guard
- * of the route still checks the token and its binding. A token is random, for one call, and spent
- * when the call arrives, so a logged token is worthless. It grants nothing without a proof.
- */
-function createInjectTokens (root: FastifyInstance) {
-  const calls = new Map<string, InjectedCall>()
-  // Rejects unknown tokens, and calls that the router took to another route than their own.
-  root.addHook('onRequest', (request, _reply, done) => {
-    const token = request.headers[injectTokenHeader]
-    if (token === undefined) return done()
-    delete request.headers[injectTokenHeader]
-    const call = calls.get(String(token))
-    calls.delete(String(token))
-    const config: MarkedConfig = request.routeOptions.config
-    if (call === undefined || call.mark !== config[routeMark]) {
-      return done(new McpOAuthError('notFound'))
-    }
-    inProcessRequests.add(request)
-    if (call.proof !== undefined) verifiedProofs.set(request, call.proof)
-    done()
-  })
-  return {
-    /** Runs an in-process call with a token, which is valid until the call arrives or ends. */
-    async run<T> (call: InjectedCall, inject: (token: string) => Promise<T>) {
-      const token = randomUUID()
-      calls.set(token, call)
-      try {
-        return await inject(token)
-      } finally {
-        calls.delete(token)
-      }
-    }
-  }
-}
+import type { PathPart } from './path.ts'
+import type { JsonSchema } from './json-schema.ts'
+import { CallError, buildRequest } from './request.ts'
 
 /** A route that is a tool. */
 export interface ToolRoute {
+  /** Name of the tool. */
+  name: string
   method: NonNullable<InjectOptions['method']>
   /** Identifies the route. */
   mark: unknown
   path: PathPart[]
-  places: Input['places']
-  hasOutputSchema: boolean
+  input: Input
+  outputSchema?: JsonSchema | undefined
   /** The value of a `version` constraint. */
   version: string | undefined
 }
 
-/** The MCP request behind a tool call. */
-export interface ToolCaller extends RequestInfo {
+/** The MCP request behind a call. */
+export interface Caller extends RequestInfo {
+  /** Aborted when the client cancels the call or disconnects. */
   signal: AbortSignal
+  /** Tells the client how far the call is. */
+  progress?: FastifyRequest['mcpProgress'] | undefined
 }
 
-type Arguments = Record<string, unknown>
+/** The response of a route. */
+export interface Answer {
+  status: number
+  headers: Readonly<Record<string, unknown>>
+  /** `null` if it exceeds the limit. */
+  body: Buffer | null
+  /** Path and query of the request. */
+  url: string
+}
 
 /** Headers of the connection or the body of the MCP request, which the call does not share. */
 const neverForwarded = new Set([
@@ -114,82 +52,67 @@ const neverForwarded = new Set([
 ])
 
 /**
- * Calls a route in this process. Its own hooks, validation and serialization run.
+ * Creates a function that calls routes of the app. Their own hooks, validation and serialization
+ * run, and no response is read beyond the limit.
  *
- * @returns the result; a failure of the route is a result with `isError`
+ * @param options.headers lower-case names of the headers that routes get from the MCP request
+ * @param options.answerLimit bytes of a response
  */
-export async function callRoute (
-  route: ToolRoute,
-  args: Arguments,
-  caller: ToolCaller,
-  { instance, tokens, headers: forwarded }: {
+export function createCaller (
+  { instance, tokens, headers: forwarded, answerLimit }: {
     instance: FastifyInstance
     tokens: InjectTokens
-    /** Lower-case names of the headers that the route gets from the MCP request. */
     headers: readonly string[]
+    answerLimit: number
   }
-): Promise<CallToolResult> {
-  if (Object.keys(args).some(name => !route.places.has(name))) {
-    return failure('The tool does not have one of the arguments.')
-  }
-  const path = fillPath(route.path, args)
-  if (path === null) return failure('An argument of the path is missing or invalid.')
-  const query = queryOf(route, args)
-  if (query === null) {
-    return failure('An argument of the query is neither a plain value nor a list of them.')
-  }
-  const payload = payloadOf(route, args)
-  const headers: Record<string, string | string[]> = {
-    host: caller.headers.host ?? 'localhost',
-    accept: 'application/json'
-  }
-  for (const name of forwarded) {
-    const value = caller.headers[name]
-    if (value !== undefined && !neverForwarded.has(name)) headers[name] = value
-  }
-  if (route.version !== undefined) headers['accept-version'] = route.version
-  if (payload) headers['content-type'] = 'application/json'
-  const { statusCode, payload: text } = await tokens.run(
-    { mark: route.mark, proof: caller.proof },
-    token =>
-      instance.inject({
-        method: route.method,
-        url: query === '' ? path : `${path}?${query}`,
-        headers: { ...headers, [injectTokenHeader]: token },
-        remoteAddress: caller.remoteAddress,
-        signal: caller.signal,
-        ...(payload && { payload })
-      })
-  )
-  if (statusCode >= 300) return failure(`HTTP ${statusCode}${text === '' ? '' : `: ${text}`}`)
-  const content: CallToolResult['content'] = [{ type: 'text', text }]
-  if (!route.hasOutputSchema) return { content }
-  const structuredContent = parseJsonObject(text)
-  return structuredContent === null
-    ? failure(`The response does not match the output schema: ${text}`)
-    : { content, structuredContent }
-}
-
-function queryOf ({ places }: ToolRoute, args: Arguments) {
-  const query = new URLSearchParams()
-  for (const [name, value] of Object.entries(args)) {
-    if (places.get(name)?.in !== 'query' || value === undefined || value === null) continue
-    for (const item of Array.isArray(value) ? value : [value]) {
-      if (typeof item === 'object') return null
-      query.append(name, String(item))
+) {
+  /** @throws {CallError} with a sentence about the arguments, or the response */
+  return async (
+    { name, method, mark, path, input, version }: ToolRoute,
+    args: Record<string, unknown>,
+    caller: Caller
+  ): Promise<Answer> => {
+    const { url, headers, body } = buildRequest(path, input, args)
+    for (const name of forwarded) {
+      const value = caller.headers[name]
+      if (value !== undefined && !neverForwarded.has(name)) headers[name] = value
     }
+    const call: InProcessCall = { ...caller, tool: name, mark, answerLimit }
+    const answer: Answer = { status: 0, headers: {}, body: null, url }
+    try {
+      const response = await tokens.run(call, async (token) =>
+        await instance.inject({
+          method,
+          url,
+          headers: {
+            accept: 'application/json, */*;q=0.5',
+            ...headers,
+            host: caller.headers.host ?? 'localhost',
+            ...(version !== undefined && { 'accept-version': version }),
+            ...(body && { 'content-type': body.type }),
+            [injectTokenHeader]: token
+          },
+          remoteAddress: caller.remoteAddress,
+          payloadAsStream: true,
+          ...(body && { payload: body.content })
+        }))
+      Object.assign(answer, { status: response.statusCode, headers: response.headers })
+      const chunks: Buffer[] = []
+      let left = answerLimit
+      for await (const chunk of response.stream()) {
+        left -= chunk.length
+        if (left < 0) break
+        chunks.push(chunk)
+      }
+      // Ends the source of a response that is too large.
+      response.raw.res.destroy()
+      if (left >= 0 && call.failure !== 'tooLarge') answer.body = Buffer.concat(chunks)
+    } catch {
+      call.failure ??= 'broken'
+    }
+    caller.signal.throwIfAborted()
+    if (call.failure === 'broken') throw new CallError('The route ended the connection.')
+    if (call.failure === 'stray') throw new CallError('The path belongs to another route.')
+    return answer
   }
-  return query.toString()
-}
-
-/** The body as JSON; `undefined` for a route without one. */
-function payloadOf ({ places }: ToolRoute, args: Arguments) {
-  if (places.get('body')?.in === 'wholeBody') return JSON.stringify(args['body'])
-  const body = Object.entries(args).filter(([name]) => places.get(name)?.in === 'body')
-  const hasBody = [...places.values()].some(place => place.in === 'body')
-  return hasBody ? JSON.stringify(Object.fromEntries(body)) : undefined
-}
-
-function failure (text: string): CallToolResult {
-  return { isError: true, content: [{ type: 'text', text }] }
 }

@@ -5,17 +5,12 @@ import type { FastifyInstance, RouteOptions } from 'fastify'
 import { startupError } from '../../errors.ts'
 import { problemOfScopes } from '../../oauth/scope.ts'
 import type { Config } from '../../options/config.ts'
-import type { ToolOptions } from '../../options/mcp.ts'
+import { type ToolOptions, toolOptionsOf } from '../../options/mcp.ts'
 import type { Log } from '../../types.ts'
 import { scopesMember } from '../access/tool-scopes.ts'
-import {
-  type MarkedConfig,
-  type ToolCaller,
-  type ToolRoute,
-  callRoute,
-  injectTokensOf,
-  routeMark
-} from './call.ts'
+import { resultOf } from './answer.ts'
+import { type Caller, type ToolRoute, createCaller } from './call.ts'
+import { type MarkedConfig, injectTokensOf, routeMark } from './in-process.ts'
 import { buildInput } from './input.ts'
 import type { RouteSchema } from './json-schema.ts'
 import { buildOutput } from './output.ts'
@@ -105,14 +100,16 @@ export function collectTools (
           'and each needs an operationId in its schema'
       )
     }
+    const { answerLimit } = toolOptionsOf(mcp.tools)
+    const callRoute = createCaller({ instance, tokens, headers, answerLimit })
     const routes = new Map(built.map(({ tool, route }) => [tool.name, route]))
     return {
       /** The tools, by name. */
       tools: built.map(({ tool }) => tool).sort((a, b) => a.name < b.name ? -1 : 1),
       /** Calls a tool. Resolves to `null` for an unknown name. */
-      async call (name: string, args: Record<string, unknown>, caller: ToolCaller) {
+      async call (name: string, args: Record<string, unknown>, caller: Caller) {
         const route = routes.get(name)
-        return route ? await callRoute(route, args, caller, { instance, tokens, headers }) : null
+        return route ? await resultOf(route, callRoute(route, args, caller)) : null
       }
     }
   }
@@ -167,24 +164,25 @@ function buildTool (candidate: Candidate, options: ToolOptions): { tool: Tool, r
   const { scopes } = toolConfigOf(candidate)
   const shared = scope.getSchemas()
   const path = parsePath(route.url)
-  const { inputSchema, places } = buildInput(schema, path, shared)
+  const input = buildInput(schema, path, shared)
   const { description, outputSchema } = buildOutput(schema, options, shared)
   const { version } = Object(route.constraints)
   return {
     tool: {
       name,
       ...(description && { description }),
-      inputSchema,
+      inputSchema: input.inputSchema,
       ...(outputSchema && { outputSchema: outputSchema as Tool['inputSchema'] }),
       annotations: annotations[method] ?? { readOnlyHint: false },
       ...(scopes && { _meta: { [scopesMember]: scopes } })
     },
     route: {
+      name,
       method,
       mark,
       path,
-      places,
-      hasOutputSchema: outputSchema !== undefined,
+      input,
+      outputSchema,
       version: typeof version === 'string' ? version : undefined
     }
   }

@@ -1,0 +1,166 @@
+/** How is a request that a tool makes in this process told from all others, and what limits it? */
+
+import { randomUUID } from 'node:crypto'
+import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { type VerifiedProof, verifiedProofs } from '../../dpop/verifier.ts'
+import { McpOAuthError } from '../../errors.ts'
+import { inProcessRequests } from '../../guard/hooks.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /**
+     * The tool that makes this request in the process of the server; `null` for all other requests.
+     * A hook of the whole app can skip what it has done for the MCP request already.
+     *
+     * @example
+     * await app.register(rateLimit, { allowList: request => request.mcpCall !== null })
+     */
+    readonly mcpCall: { readonly tool: string } | null
+    /**
+     * Tells the client of a tool how far its call is. Has no effect on other requests, and none if
+     * the client has not asked for it.
+     *
+     * @param done increases from call to call. Other calls are ignored
+     * @param total the value of `done` at the end, if it is known
+     */
+    mcpProgress(done: number, total?: number, message?: string): void
+  }
+}
+
+/** Identifies a route, also among those with its method and URL for another host or version. */
+export const routeMark = Symbol('fastify-mcp-oauth.route')
+
+/** The config of a route that is a tool. */
+export type MarkedConfig = FastifyContextConfig & { [routeMark]?: unknown }
+
+/** Carries the token of an in-process call. */
+export const injectTokenHeader = 'x-fastify-mcp-oauth-ticket'
+
+/** An in-process call. */
+export interface InProcessCall {
+  /** Name of the tool. */
+  tool: string
+  /**
+   * The mark of the route. The router may choose another route: `/items/:id` filled with `special`
+   * is `/items/special`, which need not be a tool.
+   */
+  mark: unknown
+  /** The verified proof of the MCP request. */
+  proof?: VerifiedProof | undefined
+  /** Cancels the request of the route. */
+  signal: AbortSignal
+  /** Bytes of the response that are read. */
+  answerLimit: number
+  progress?: FastifyRequest['mcpProgress'] | undefined
+  /** The router chose another route, the response exceeds the limit, or it has no end. */
+  failure?: 'stray' | 'tooLarge' | 'broken'
+}
+
+/** The inject tokens of an app. */
+export type InjectTokens = ReturnType<typeof createInjectTokens>
+
+const tokensByApp = new WeakMap<FastifyInstance, InjectTokens>()
+
+/**
+ * Returns the inject tokens of an app. All its registrations share them, because each hook sees,
+ * and would reject, the calls of every registration.
+ */
+export function injectTokensOf (root: FastifyInstance): InjectTokens {
+  const tokens = tokensByApp.get(root) ?? createInjectTokens(root)
+  tokensByApp.set(root, tokens)
+  return tokens
+}
+
+/**
+ * A guarded route gets the access token of the MCP request, but no DPoP proof: a proof is for one
+ * URL and one use. The proof of the MCP request covers the call, which is a part of it. The guard
+ * of the route still checks the token and its binding. A token is random, for one call, and spent
+ * when the call arrives, so a logged token is worthless. It grants nothing without a proof.
+ */
+function createInjectTokens (root: FastifyInstance) {
+  const waiting = new Map<string, InProcessCall>()
+  const arrived = new WeakMap<FastifyRequest, InProcessCall>()
+
+  /** The call behind a request. Hooks of the host may ask before ours: the first look spends it. */
+  function callOf (request: FastifyRequest) {
+    const { headers } = request.raw
+    const token = headers[injectTokenHeader]
+    if (token === undefined) return arrived.get(request)
+    // A token that is unknown is dropped: the request continues as any other.
+    delete headers[injectTokenHeader]
+    const call = waiting.get(String(token))
+    if (call === undefined) return undefined
+    waiting.delete(String(token))
+    arrived.set(request, call)
+    const config: MarkedConfig = request.routeOptions.config
+    if (call.mark !== config[routeMark]) call.failure = 'stray'
+    return call
+  }
+
+  root.addHook('onRequest', (request, reply, done) => {
+    const call = callOf(request)
+    if (call === undefined) return done()
+    if (call.failure === 'stray') {
+      reply.header('cache-control', 'no-store')
+      return done(new McpOAuthError('notFound'))
+    }
+    inProcessRequests.add(request)
+    if (call.proof !== undefined) verifiedProofs.set(request, call.proof)
+    limitAnswer(reply, call)
+    abortWith(call.signal, request, reply)
+    if (!call.signal.aborted) done()
+  })
+
+  // Prototypes pass getters and methods on to scopes that exist already.
+  root.decorateRequest('mcpCall', {
+    getter (this: FastifyRequest) {
+      const call = callOf(this)
+      return call === undefined || call.failure === 'stray' ? null : { tool: call.tool }
+    }
+  })
+  const report: FastifyRequest['mcpProgress'] = function (this: FastifyRequest, ...progress) {
+    callOf(this)?.progress?.(...progress)
+  }
+  root.decorateRequest('mcpProgress', report)
+
+  return {
+    /** Runs an in-process call with a token, which is valid until the call arrives or ends. */
+    async run<T> (call: InProcessCall, inject: (token: string) => Promise<T>) {
+      const token = randomUUID()
+      waiting.set(token, call)
+      try {
+        return await inject(token)
+      } finally {
+        waiting.delete(token)
+      }
+    }
+  }
+}
+
+/** Ends a response that exceeds the limit, before the simulated connection copies its bytes. */
+function limitAnswer ({ raw }: FastifyReply, call: InProcessCall) {
+  const write = raw.write.bind(raw) as (...args: unknown[]) => boolean
+  let left = call.answerLimit
+  raw.write = (chunk: string | Uint8Array, ...more: unknown[]) => {
+    left -= Buffer.byteLength(chunk)
+    if (left >= 0) return write(chunk, ...more)
+    call.failure = 'tooLarge'
+    if (!raw.headersSent) raw.writeHead(raw.statusCode)
+    raw.destroy()
+    return false
+  }
+}
+
+/** Lets a route see a cancellation as it sees a client that disconnects. */
+function abortWith (signal: AbortSignal, { raw }: FastifyRequest, reply: FastifyReply) {
+  const abort = () => {
+    Object.assign(raw, { aborted: true })
+    raw.destroy()
+    // The simulated request ignores this once its body was read.
+    if (!raw.destroyed) raw.emit('close')
+    reply.raw.destroy()
+  }
+  if (signal.aborted) return abort()
+  signal.addEventListener('abort', abort)
+  reply.raw.once('close', () => signal.removeEventListener('abort', abort))
+}

@@ -1,0 +1,190 @@
+/** How do the arguments of a tool become a request to its route? */
+
+import { maxHeaderSize } from 'node:http'
+import type { InjectOptions } from 'fastify'
+import { quoted } from '../../errors.ts'
+import { maxNamedArguments } from '../../limits.ts'
+import { isTooDeep } from '../rpc/messages.ts'
+import type { Input, Place } from './input.ts'
+import { type PathPart, fillPath } from './path.ts'
+
+/** A call that cannot be made or answered. Its message is for the model. */
+export class CallError extends Error {}
+
+/** A body. Its type is empty where inject adds it. */
+interface Body {
+  type: string
+  content: Exclude<InjectOptions['payload'], undefined>
+}
+
+/** An argument, and where it goes. */
+interface SentArgument extends Place {
+  argument: string
+  value: unknown
+}
+
+/**
+ * Builds the request of a route. Values are sent as an HTTP client would send them; the route
+ * validates them.
+ *
+ * @throws {CallError} with a sentence that names the argument
+ */
+export function buildRequest (path: PathPart[], input: Input, args: Record<string, unknown>) {
+  const { places, rest } = input
+  const unknown = Object.keys(args).filter(name => rest === null && !places.has(name))
+  if (unknown.length > 0) {
+    const known = namesOf([...places.keys()]) || 'none'
+    throw new CallError(`Unknown arguments: ${namesOf(unknown)}. The tool has: ${known}.`)
+  }
+  const sent = Object.entries(args).map(([argument, value]): SentArgument => {
+    const place = places.get(argument) ?? { in: rest ?? 'body', name: argument, types: null }
+    return { ...place, argument, value: toType(argument, value, place) }
+  })
+  const outside = sent.filter(({ in: place }) => !/body|file/i.test(place))
+  const query = encodeForm(outside.filter(({ in: place }) => place === 'query'))
+  const url = pathOf(path, outside, input) + (query && `?${query}`)
+  const headers = headersOf(outside)
+  // Inject has no limit, but HTTP has this one.
+  if (url.length + JSON.stringify(headers).length > maxHeaderSize) {
+    const names = namesOf(outside.map(({ argument }) => argument))
+    throw new CallError(`Arguments are too long for a URL or a header: ${names}.`)
+  }
+  return { url, headers, body: bodyOf(input, sent) }
+}
+
+function namesOf (names: string[]) {
+  const more = names.length > maxNamedArguments ? ', …' : ''
+  return names.slice(0, maxNamedArguments).map(quoted).join(', ') + more
+}
+
+function reject (argument: string | undefined, problem: string): never {
+  throw new CallError(`The argument ${quoted(argument)} ${problem}.`)
+}
+
+/**
+ * Some clients send lists and objects as JSON text. Fastify would wrap the text into a list, as any
+ * other plain value.
+ */
+function toType (argument: string, value: unknown, { in: place, types }: Place) {
+  const wanted: string[] = types?.filter(type => /array|object/.test(type)) ?? []
+  const isAbsent = value === null && !/body/i.test(place)
+  if (wanted.length === 0 || types?.includes(typeOf(value)) || isAbsent) return value
+  const parsed = typeof value === 'string' ? parseJson(value) : value
+  if (wanted.includes(typeOf(parsed))) return parsed
+  if (types?.some(type => !/array|object|null/.test(type))) return value
+  reject(argument, `must be of type ${wanted.join(' or ')}`)
+}
+
+/** The JSON type of a value. */
+function typeOf (value: unknown) {
+  return Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value
+}
+
+function parseJson (text: string): unknown {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isTooDeep(value, text) ? undefined : value
+  } catch {
+    return undefined
+  }
+}
+
+function pathOf (parts: PathPart[], sent: SentArgument[], { places }: Input) {
+  const isInPath = ({ in: place }: Place) => place === 'path' || place === 'wildcard'
+  const values = Object.fromEntries(
+    sent.filter(isInPath).map(({ name, value }) => [name, value ?? undefined])
+  )
+  const path = fillPath(parts, values)
+  if (path !== null) return path
+  const invalid = Object(parts.find(part => fillPath([part], values) === null))
+  const [argument] =
+    [...places].find(([, place]) => isInPath(place) && place.name === invalid.name) ?? []
+  reject(argument, 'is missing, or cannot be part of a path')
+}
+
+/**
+ * Writes arguments as a query or a form. Lists are repeated; an object has brackets, where its
+ * schema takes objects.
+ */
+function encodeForm (sent: SentArgument[]) {
+  const form = new URLSearchParams()
+  for (const { argument, name, types, value } of sent) {
+    append(name, value, () => types?.includes('object') || reject(argument, 'must not be nested'))
+  }
+  // Every parser understands this form of a space.
+  return form.toString().replaceAll('+', '%20')
+
+  function append (name: string, value: unknown, nest: () => unknown, isMember = false) {
+    if (value === null || value === undefined) return
+    if (Object(value) !== value) return form.append(name, String(value))
+    for (const [key, item] of Object.entries(value as object)) {
+      const isPlain = Array.isArray(value) && Object(item) !== item
+      if (!isPlain) nest()
+      // Inside an object, a list of one item needs the brackets to be a list.
+      append(isPlain ? isMember ? `${name}[]` : name : `${name}[${key}]`, item, nest, true)
+    }
+  }
+}
+
+/** HTTP clients refuse other characters, and servers remove the space around a value. */
+function headersOf (sent: SentArgument[]) {
+  const headers: Record<string, string | string[]> = {}
+  for (const { argument, in: place, name, value } of sent) {
+    if (place !== 'header' || value === null) continue
+    const text = String(value)
+    if (Object(value) === value || /[^\t\x20-\x7e\x80-\xff]/.test(text)) {
+      reject(argument, 'cannot be a header')
+    }
+    headers[name.toLowerCase()] = text.replace(/^[ \t]+|[ \t]+$/g, '')
+  }
+  return headers
+}
+
+/** The body in the type that the route reads, `null` for a request without one. */
+function bodyOf ({ places, bodyType }: Input, sent: SentArgument[]): Body | null {
+  const whole = [...places].find(([, place]) => place.in === 'wholeBody')?.[0]
+  const members = sent.filter(({ in: place }) => /body|file/i.test(place))
+  if (bodyType === null || (whole !== undefined && members.length === 0)) return null
+  if (bodyType === 'multipart') return { type: '', content: filesOf(members) }
+  if (bodyType === 'form') {
+    return { type: 'application/x-www-form-urlencoded', content: encodeForm(members) }
+  }
+  const value = whole === undefined
+    ? Object.fromEntries(members.map(({ name, value }) => [name, value]))
+    : members[0]?.value
+  return { type: 'application/json', content: toJson(value) }
+}
+
+/** `1e999` is no number of JSON: it would become `null`. */
+function toJson (value: unknown) {
+  return JSON.stringify(
+    value,
+    (name, item) => item === Infinity || item === -Infinity ? reject(name, 'is too large') : item
+  )
+}
+
+/** Inject writes a form with a random boundary, which cannot occur in the content. */
+function filesOf (sent: SentArgument[]) {
+  const form = new FormData()
+  for (const { argument, in: place, name, value } of sent) {
+    for (const item of [value].flat()) {
+      if (place === 'file') form.append(name, fileOf(argument, item))
+      else if (item !== null) form.append(name, Object(item) === item ? toJson(item) : String(item))
+    }
+  }
+  return form
+}
+
+/** Name and type go into headers. The limit of MCP bodies bounds the bytes: base64 is longer. */
+function fileOf (argument: string, value: unknown) {
+  const { data, mediaType = 'application/octet-stream', filename = 'file' } = Object(value)
+  const bytes = Buffer.from(typeof data === 'string' ? data : '', 'base64')
+  const isBase64 = bytes.toString('base64').replace(/=+$/, '') === `${data}`.replace(/={0,2}$/, '')
+  const token = '[\\w!#$&^.+-]{1,127}'
+  if (
+    isBase64 && RegExp(`^${token}/${token}$`).test(mediaType) && /^[\w.-]{1,128}$/.test(filename)
+  ) {
+    return new File([bytes], filename, { type: mediaType })
+  }
+  reject(argument, 'must be a file: { filename, mediaType, data }, with data in base64')
+}
