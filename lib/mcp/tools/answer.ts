@@ -7,6 +7,7 @@ import { parseJsonObject } from '../../util/json.ts'
 import { isTooDeep } from '../rpc/messages.ts'
 import type { Answer, ToolRoute } from './call.ts'
 import type { Input } from './input.ts'
+import { conforms } from './output.ts'
 import { CallError } from './request.ts'
 
 /**
@@ -29,7 +30,8 @@ export async function resultOf (
   if (outputSchema === undefined) return { content: [content] }
   // Clients reject a result without structured content, and every schema accepts an empty one.
   const value = content.type === 'text' ? parseShallow(content.text) : null
-  return { content: [content], structuredContent: value ?? {} }
+  const isValid = value !== null && conforms(value, outputSchema)
+  return { content: [content], structuredContent: isValid ? value : {} }
 }
 
 /** Deeper JSON exhausts the stack of code that copies or writes it. */

@@ -6,7 +6,7 @@ import type { RequestInfo } from '../servers/multiplexer.ts'
 import { type InProcessCall, type InjectTokens, injectTokenHeader } from './in-process.ts'
 import type { Input } from './input.ts'
 import type { PathPart } from './path.ts'
-import type { JsonSchema } from './json-schema.ts'
+import type { JsonSchema } from './references.ts'
 import { CallError, buildRequest } from './request.ts'
 
 /** A route that is a tool. */

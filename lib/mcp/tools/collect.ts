@@ -86,7 +86,7 @@ export function collectTools (
     ]
     const built = chosen.flatMap(candidate => {
       try {
-        return [buildTool(candidate, options)]
+        return [buildTool(candidate, options, headers)]
       } catch (error) {
         problems.push(`${candidate.label}: ${(error as Error).message}`)
         return []
@@ -159,12 +159,20 @@ function configProblems (candidate: Candidate) {
   ].map(sentence => `${candidate.label}: config.mcp.${sentence}`)
 }
 
-function buildTool (candidate: Candidate, options: ToolOptions): { tool: Tool, route: ToolRoute } {
+function buildTool (
+  candidate: Candidate,
+  options: ToolOptions,
+  headers: readonly string[]
+): { tool: Tool, route: ToolRoute } {
   const { name, method, mark, route, schema, scope } = candidate
   const { scopes } = toolConfigOf(candidate)
   const shared = scope.getSchemas()
   const path = parsePath(route.url)
-  const input = buildInput(schema, path, shared)
+  const input = buildInput(schema, path, shared, {
+    method: String(method),
+    headerArguments: options.headerArguments,
+    headers
+  })
   const { description, outputSchema } = buildOutput(schema, options, shared)
   const { version } = Object(route.constraints)
   return {

@@ -1,14 +1,12 @@
 /** Which arguments does a tool have, and where does each go in the request? */
 
-import { isPlainObject } from '../../util/json.ts'
-import {
-  type JsonSchema,
-  type RouteSchema,
-  type SharedSchemas,
-  inlineSchema,
-  jsonContent
-} from './json-schema.ts'
+import { readBody } from './body.ts'
+import { chooseHeaders } from './header-arguments.ts'
+import { type RouteSchema, createReader, uniqueName } from './json-schema.ts'
+import { typesOf } from './json-types.ts'
+import { type Members, collectMembers, listArguments, noMembers } from './members.ts'
 import type { PathPart } from './path.ts'
+import { type JsonSchema, type SharedSchemas, asJson } from './references.ts'
 
 /**
  * Where an argument goes in the request. `wholeBody` is the body itself, `body` a member of it, and
@@ -31,7 +29,7 @@ export interface Input {
     type: 'object'
     properties: Record<string, object>
     required?: string[]
-    additionalProperties: boolean
+    additionalProperties: boolean | object
     $defs?: Record<string, object>
   }
   /** Where each argument goes, by its name. */
@@ -42,111 +40,161 @@ export interface Input {
 }
 
 interface Argument {
-  name: string
-  schema: unknown
   place: PlaceKind
+  /** Name in the request. */
+  name: string
+  schema: JsonSchema
   required: boolean
 }
 
+/** Properties of the app, and permissions of the operator. */
+export interface InputOptions {
+  method?: string
+  /** Whether the query parser reads objects from brackets, as that of `qs` does. */
+  brackets?: boolean
+  /** `mcp.tools.headerArguments`. */
+  headerArguments?: true | readonly string[] | undefined
+  /** Lower-case names of the headers that the route gets from the MCP request. */
+  headers?: readonly string[]
+}
+
 /**
- * Builds one input schema from a route's params, querystring and body. A body that is more than a
- * list of members becomes the single argument `body`.
+ * Builds the arguments of a tool from a route's path, params, querystring, headers and body.
  *
- * @throws {Error} with a sentence about the route
+ * @throws {Error} with a sentence about the route, which cannot be a tool
  */
 export function buildInput (
-  { params, querystring, query, body }: RouteSchema,
-  path: PathPart[],
-  shared: SharedSchemas
+  schema: RouteSchema,
+  path: readonly PathPart[],
+  shared: SharedSchemas,
+  options: InputOptions = {}
 ): Input {
-  const described = membersOf('params', 'path', params)
-  const inPath = path.filter(part => typeof part !== 'string').map(({ name, optional }) => ({
-    name,
-    schema: described.find(argument => argument.name === name)?.schema ?? { type: 'string' },
-    place: 'path' as const,
-    required: !optional
-  }))
-  const inQuery = membersOf('querystring', 'query', querystring ?? query)
-  return inputOf([...inPath, ...inQuery, ...bodyArguments()])
-
-  function membersOf (part: string, place: PlaceKind, schema: unknown): Argument[] {
-    if (schema === undefined || schema === null) return []
-    const object = read(part, schema)
-    if (!isPlainObject(object.properties)) {
-      throw new Error(`its ${part} is not an object with properties`)
-    }
-    return list(object, place)
-  }
-
-  function bodyArguments (): Argument[] {
-    if (body === undefined || body === null) return []
-    const schema = read('body', jsonContent(body))
-    return isListOfMembers(schema)
-      ? list(schema, 'body')
-      : [{ name: 'body', schema, place: 'wholeBody', required: true }]
-  }
-
-  function read (part: string, schema: unknown) {
-    try {
-      return inlineSchema(schema, shared)
-    } catch (error) {
-      throw new Error(`its ${part} cannot be read: ${(error as Error).message}`, { cause: error })
-    }
-  }
-}
-
-function inputOf (args: Argument[]): Input {
-  const properties: JsonSchema = {}
-  const places = new Map<string, Place>()
-  for (const { name, schema, place } of args) {
-    const taken = places.get(name)?.in
-    if (taken !== undefined) {
-      const [first, second] = [taken, place].map(place => place === 'wholeBody' ? 'body' : place)
-      throw new Error(
-        `the name ${JSON.stringify(name)} is used in the ${first} and in the ${second}`
-      )
-    }
-    places.set(name, { in: place, name, types: typesOf(schema) })
-    // Not an assignment: an argument may be named `__proto__`.
-    Object.defineProperty(properties, name, { value: schema, enumerable: true })
-  }
-  const required = args.filter(({ required }) => required).map(({ name }) => name)
+  const reader = createReader(shared, 'input')
+  const query = read('querystring', schema.querystring ?? schema.query)
+  const body = attempt('body', () => readBody(schema, options.method ?? '', reader))
+  const args = [
+    ...pathArguments(),
+    ...list('querystring', query).map(member => ({ ...member, place: 'query' as const })),
+    ...list('headers', chooseHeaders(read('headers', schema.headers), options))
+      .map(member => ({ ...member, place: 'header' as const })),
+    ...body.args
+  ]
+  const { rest, unlisted } = restOf()
+  const definitions = reader.definitions()
+  checkQuery(args, definitions, options)
+  const { properties, required, places } = nameArguments(args, definitions)
   return {
-    inputSchema: {
-      type: 'object' as const,
-      properties: properties as Record<string, object>,
+    inputSchema: asJson({
+      type: 'object',
+      properties,
       ...(required.length > 0 && { required }),
-      additionalProperties: false
-    },
+      additionalProperties: unlisted,
+      ...(Object.keys(definitions).length > 0 && { $defs: definitions })
+    }),
     places,
-    rest: null,
-    bodyType: args.some(({ place }) => /body/i.test(place)) ? 'json' : null
+    rest,
+    bodyType: body.bodyType
+  }
+
+  function attempt<T> (part: string, read: () => T): T {
+    try {
+      return read()
+    } catch (error) {
+      throw new Error(`its ${part} cannot be used: ${(error as Error).message}`, { cause: error })
+    }
+  }
+
+  function read (part: string, value: unknown) {
+    return attempt(part, () => {
+      const located = reader.locate(value ?? {})
+      if (located.schema !== Object(located.schema)) throw new Error('it is not a JSON Schema')
+      return collectMembers(located, reader)
+    })
+  }
+
+  function list (part: string, members: Members) {
+    return attempt(part, () => listArguments(members, reader))
+  }
+
+  function pathArguments (): Argument[] {
+    const parameters = path.filter(part => typeof part !== 'string')
+    const members = read('params', schema.params)
+    const described = new Map(
+      list('params', {
+        ...noMembers(),
+        properties: new Map(parameters.flatMap(({ name }) => {
+          const property = members.properties.get(name)
+          return property ? [[name, property]] : []
+        }))
+      }).map(({ name, schema }) => [name, schema])
+    )
+    return parameters.map(({ name, optional, pattern }) => ({
+      place: name === '*' ? 'wildcard' as const : 'path' as const,
+      name,
+      schema: described.get(name) ?? { type: 'string', ...(pattern && { pattern }) },
+      required: !optional
+    }))
+  }
+
+  /** Members of a body are open unless it says otherwise, those of a query if it says so. */
+  function restOf () {
+    const [place, rest] = body.rest
+      ? ['body' as const, body.rest]
+      : query.rest
+      ? ['query' as const, query.rest]
+      : body.rest === undefined
+      ? ['body' as const, true]
+      : [null, false]
+    return { rest: place, unlisted: typeof rest === 'boolean' ? rest : reader.convert(rest) }
   }
 }
 
-function list ({ properties, required }: JsonSchema, place: PlaceKind): Argument[] {
-  const names = Array.isArray(required) ? required : []
-  return Object.entries(properties as JsonSchema).map(([name, schema]) => ({
-    name,
-    schema,
-    place,
-    required: names.includes(name)
-  }))
+/** Objects in a query reach the route only if the app's parser reads them. */
+function checkQuery (args: Argument[], definitions: JsonSchema, { brackets }: InputOptions) {
+  const hasObject = (schema: unknown): boolean => {
+    const types = typesOf(schema, definitions)?.filter(type => type !== 'null') ?? []
+    return types.length > 0 &&
+      types.every(type =>
+        type === 'object' || (type === 'array' && hasObject(Object(schema).items))
+      )
+  }
+  const object = args.find(({ place, schema }) => place === 'query' && hasObject(schema))
+  if (object === undefined || brackets === true) return
+  throw new Error(
+    `its querystring has the object ${JSON.stringify(object.name)}, which the app's query parser ` +
+      'cannot read. Give Fastify a querystringParser such as qs.parse, or use plain values'
+  )
 }
 
-const listKeywords = new Set(
-  'type properties required title description examples example default'.split(' ')
-)
+const validName = /^[\w.-]{1,64}$/
 
-/** Checks whether a schema is fully described by the list of its members. */
-function isListOfMembers (schema: JsonSchema) {
-  return schema.type === 'object' && isPlainObject(schema.properties) &&
-    Object.entries(schema).every(([keyword, content]) =>
-      listKeywords.has(keyword) || (keyword === 'additionalProperties' && content === false)
-    )
+/** Names the arguments. Valid names stay, the first of equal names too. */
+function nameArguments (args: Argument[], definitions: JsonSchema) {
+  const places = new Map<string, Place>()
+  const named = [
+    ...args.filter(({ name }) => validName.test(name)),
+    ...args.filter(({ name }) => !validName.test(name))
+  ].map(({ place, name, schema, required }) => {
+    const argument = nameOf(place, name, places)
+    if (place === 'path' && typesOf(schema, definitions) === null) schema.type = 'string'
+    places.set(argument, { in: place, name, types: typesOf(schema, definitions) })
+    return { argument, schema, required }
+  })
+  return {
+    places,
+    properties: Object.fromEntries(named.map(({ argument, schema }) => [argument, schema])),
+    required: named.flatMap(({ argument, required }) => required ? argument : [])
+  }
 }
 
-function typesOf (schema: unknown) {
-  const { type } = Object(schema)
-  return type === undefined ? null : [type].flat()
+function nameOf (place: PlaceKind, name: string, taken: ReadonlyMap<string, unknown>) {
+  const base = name === '*' ? 'path' : shorten(name) || place
+  return taken.has(base) ? uniqueName(shorten(`${place}_${base}`), taken) : base
+}
+
+/** Returns the name without characters that some clients refuse. */
+function shorten (name: string) {
+  return validName.test(name)
+    ? name
+    : name.replace(/[^\w.-]+/g, '_').replace(/^_+|_+$/g, '').slice(0, 64)
 }

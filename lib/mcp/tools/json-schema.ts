@@ -1,120 +1,217 @@
-/** How does a JSON Schema look without references? */
+/** How does a schema of a route look as JSON Schema 2020-12? */
 
 import { isPlainObject } from '../../util/json.ts'
-
-/** A JSON Schema in object form. */
-export type JsonSchema = Record<string, unknown>
-
-/** The shared schemas of a Fastify scope, by `$id`. */
-export type SharedSchemas = JsonSchema
+import { maxHops } from './json-types.ts'
+import {
+  type JsonSchema,
+  type Located,
+  type SharedSchemas,
+  partOf,
+  targetOf
+} from './references.ts'
+import { fromStandard } from './standard-schema.ts'
 
 /** A Fastify route schema. Plugins may replace the types of its members. */
 export type RouteSchema = Record<string, unknown>
 
-/** Keywords that hold a schema, or a list of schemas. All others hold data, which is copied. */
-const schemaKeywords = new Set((
-  'allOf anyOf oneOf prefixItems items additionalItems additionalProperties ' +
-  'unevaluatedProperties unevaluatedItems contains propertyNames not if then else'
-).split(' '))
-const mapKeywords = new Set(['properties', 'patternProperties', 'dependentSchemas'])
-/** Targets of references, of which none remain. */
-const droppedKeywords = new Set(
-  '$id $schema $anchor $comment definitions $defs nullable'.split(' ')
+/** A reader of the schemas of one tool. */
+export type Reader = ReturnType<typeof createReader>
+
+/** A target of references. */
+interface Definition {
+  name: string
+  schema: JsonSchema
+  /** The schemas that refer to it. */
+  uses: JsonSchema[]
+}
+
+const words = (text: string): ReadonlySet<string> => new Set(text.split(' '))
+
+const schemaKeywords = words(
+  'additionalProperties unevaluatedProperties unevaluatedItems contains propertyNames ' +
+    'not if then else items'
+)
+const listKeywords = words('allOf anyOf oneOf prefixItems')
+const mapKeywords = words('properties patternProperties dependentSchemas')
+/** Targets of references, which are published in `$defs`, and hints that are no JSON Schema. */
+const droppedKeywords = words('$id $schema $anchor $comment definitions $defs discriminator isFile')
+const jsonTypes = words('string number integer boolean object array null')
+/** Keywords that describe a value and do not restrict it. */
+export const annotationKeywords = words(
+  'title description examples example default deprecated readOnly writeOnly'
+)
+/** What Fastify's serializer guarantees, whatever the handler returns. */
+export const serializedKeywords = words(
+  'type properties items prefixItems additionalProperties anyOf oneOf allOf title description'
 )
 
 /**
- * Copies a schema and replaces every `$ref` by its target: a part of the schema, or a `shared`
- * schema by `$id`. No schema is fetched. A schema that contains itself is cut at its first
- * repetition, where it accepts anything. Symbols and undefined members are lost.
+ * Creates a reader that converts schemas (draft-07, OpenAPI 3.0, Standard Schema) and collects the
+ * targets of their references, each once.
  *
- * @throws {Error} with a sentence about the schema, if a reference cannot be resolved
+ * @param side which side of a schema that transforms its value
+ * @param keywords the keywords to keep. All by default
  */
-export function inlineSchema (schema: unknown, shared: SharedSchemas): JsonSchema {
-  const inlined = inline(schema, schema, [])
-  if (!isPlainObject(inlined)) throw new Error('it is not a JSON Schema')
-  return inlined
+export function createReader (
+  shared: SharedSchemas,
+  side: 'input' | 'output',
+  keywords?: ReadonlySet<string>
+) {
+  const definitions = new Map<unknown, Definition>()
+  const names = new Set<string>()
 
-  /** @param trail the targets of the references around the value */
-  function inline (value: unknown, root: unknown, trail: unknown[]): unknown {
-    if (!isPlainObject(value)) return value
-    // Schemas of other libraries, such as Zod, are objects too, but no JSON Schema.
-    if ('~standard' in value) throw new Error('it is not a JSON Schema')
-    const { $ref, ...siblings } = value
-    if (typeof $ref === 'string') return inlineReference($ref, siblings, root, trail)
+  return { locate, target, follow, convert, definitions: publish }
 
-    const visit = (item: unknown) => inline(item, root, trail)
-    const copy: JsonSchema = {}
-    for (const [keyword, content] of Object.entries(value)) {
-      if (content === undefined || droppedKeywords.has(keyword)) continue
-      copy[keyword] = schemaKeywords.has(keyword)
-        ? Array.isArray(content)
-          ? content.map(visit)
-          : visit(content)
-        : mapKeywords.has(keyword) && isPlainObject(content)
-        ? Object.fromEntries(Object.entries(content).map(([name, item]) => [name, visit(item)]))
-        : content
+  /**
+   * Prepares a schema of a route.
+   *
+   * @throws {Error} with a sentence about the schema, if it has no form in JSON Schema
+   */
+  function locate (schema: unknown): Located {
+    // fastify-type-provider-zod accepts `{ description, properties: z.object(…) }`.
+    const wrapped = Object(schema).properties
+    const json = fromStandard('~standard' in Object(wrapped) ? wrapped : schema, side)
+    return { schema: json, scope: { root: json, document: json } }
+  }
+
+  /** Returns the target of the schema's reference, if it has one. */
+  function target (schema: Located) {
+    return targetOf(schema, shared)
+  }
+
+  /** Follows the references of a schema that is no more than one. */
+  function follow (from: Located): Located {
+    let at = from
+    for (let hops = 0; hops < maxHops && onlyRefers(at.schema); hops++) at = target(at) ?? at
+    return at
+  }
+
+  /**
+   * Converts a schema, which refers to `definitions()`. The original does not change.
+   *
+   * @throws {Error} with a sentence about the schema, if a part is invalid
+   */
+  function convert (from: Located): JsonSchema {
+    const { schema } = from
+    if (schema === undefined || schema === null || schema === true) return {}
+    if (schema === false) return keywords ? {} : { not: {} }
+    if (!isPlainObject(schema) || '~standard' in schema) throw new Error('it is not a JSON Schema')
+    const visit = (item: unknown) => convert(partOf(from, item))
+    const { $ref, type, nullable, items, additionalItems, dependencies, ...others } = schema
+    const types = [type].flat().map(String).filter(name => jsonTypes.has(name))
+    const copy: JsonSchema = types.length > 0 ? { type: types.length > 1 ? types : types[0] } : {}
+    const referred = target(from)
+    if (referred) refer(String($ref), referred, copy)
+    for (const [keyword, content] of Object.entries({ ...others, ...tupleOf(schema) })) {
+      if (droppedKeywords.has(keyword) || keywords?.has(keyword) === false) continue
+      const name = keywords && keyword === 'oneOf' ? 'anyOf' : keyword
+      if (listKeywords.has(keyword) && Array.isArray(content)) copy[name] = content.map(visit)
+      else if (mapKeywords.has(keyword) && isPlainObject(content)) {
+        copy[name] = mapMembers(content, visit)
+      } else if (schemaKeywords.has(keyword) && isPlainObject(content)) copy[name] = visit(content)
+      else copy[name] = content
     }
-    // Fastify supports OpenAPI 3.0's keyword, clients do not.
-    if (value.nullable === true && typeof copy.type === 'string') copy.type = [copy.type, 'null']
-    return copy
+    if (isPlainObject(dependencies) && !keywords) addDependencies(copy, dependencies, visit)
+    if (type === 'Date') Object.assign(copy, { type: 'string', format: 'date-time' })
+    return finish(schema, copy, types)
   }
 
-  function inlineReference (
-    reference: string,
-    siblings: JsonSchema,
-    root: unknown,
-    trail: unknown[]
-  ): unknown {
-    const [id = '', ...fragments] = reference.split('#')
-    const isRoot = id === '' || (isPlainObject(root) && idOf(root) === id)
-    const document = isRoot ? root : shared[id] ?? shared[`${id}#`] ?? findEmbedded(root, id)
-    const target = document && resolvePointer(document, fragments.join('#'))
-    if (target === undefined) {
-      throw new Error(`the reference ${JSON.stringify(reference)} cannot be resolved`)
+  /** Applies `nullable` of OpenAPI 3.0, and drops what is not guaranteed after all. */
+  function finish (schema: JsonSchema, copy: JsonSchema, types: string[]) {
+    const { $ref, allOf, anyOf, oneOf, patternProperties } = schema
+    const isCombined = Boolean($ref ?? allOf ?? anyOf ?? oneOf)
+    if (keywords) {
+      delete copy.format
+      if (isCombined || patternProperties || !isPlainObject(copy.additionalProperties)) {
+        delete copy.additionalProperties
+      }
+      // Validators of draft-07 apply `items` to all items.
+      if (copy.prefixItems || !isPlainObject(copy.items)) delete copy.items
+      // Some validators read inherited members, such as `constructor`, as those of the answer.
+      if (isPlainObject(copy.properties)) {
+        copy.properties = Object.fromEntries(
+          Object.entries(copy.properties).filter(([name]) => !(name in Object.prototype))
+        )
+      }
     }
-    if (trail.includes(target)) return {}
-    const resolved = inline(target, document, [...trail, target])
-    return isPlainObject(resolved)
-      ? { ...resolved, ...(inline(siblings, root, trail) as JsonSchema) }
-      : resolved
+    if (schema.nullable !== true || types.includes('null')) return copy
+    if (types.length === 0 || (keywords && isCombined)) return { anyOf: [copy, { type: 'null' }] }
+    return Object.assign(copy, { type: [...types, 'null'] })
+  }
+
+  function refer ($ref: string, target: Located, use: JsonSchema) {
+    let definition = definitions.get(target.schema)
+    if (definition === undefined) {
+      const base = /[^/#]*[/#]*$/.exec($ref)?.[0].replace(/[^\w.-]/g, '') || 'root'
+      definition = { name: uniqueName(base, names), schema: {}, uses: [] }
+      names.add(definition.name)
+      // Before its schema is converted, which may refer to it.
+      definitions.set(target.schema, definition)
+      definition.schema = convert(target)
+    }
+    definition.uses.push(use)
+    use.$ref = `#/$defs/${definition.name}`
+  }
+
+  /** Returns the targets of references. A target with one use replaces it, for readability. */
+  function publish (): Record<string, JsonSchema> {
+    for (const [key, { schema, uses }] of [...definitions].reverse()) {
+      const [use, ...more] = uses
+      if (use === undefined || more.length > 0) continue
+      const { $ref: _ref, ...siblings } = use
+      if (!Object.keys(siblings).every(isAnnotation)) continue
+      delete use.$ref
+      Object.assign(use, schema, siblings)
+      definitions.delete(key)
+    }
+    return Object.fromEntries([...definitions.values()].map(({ name, schema }) => [name, schema]))
   }
 }
 
-/** Finds a definition with an `$id` of its own, the form of TypeBox's recursive types. */
-function findEmbedded (root: unknown, id: string): unknown {
-  if (!isPlainObject(root)) return undefined
-  if (idOf(root) === id) return root
-  for (const item of Object.values(root).flat()) {
-    const found = findEmbedded(item, id)
-    if (found !== undefined) return found
+const isAnnotation = (keyword: string) => annotationKeywords.has(keyword)
+
+function onlyRefers (schema: unknown) {
+  return isPlainObject(schema) && typeof schema.$ref === 'string' &&
+    Object.keys(schema).every(keyword =>
+      keyword === '$ref' || isAnnotation(keyword) || droppedKeywords.has(keyword)
+    )
+}
+
+/** Draft-07 has one keyword for lists and tuples. */
+function tupleOf ({ items, additionalItems }: JsonSchema): JsonSchema {
+  if (items === undefined) return {}
+  if (!Array.isArray(items)) return { items }
+  return {
+    ...(items.length > 0 && { prefixItems: items }),
+    ...(additionalItems !== undefined && { items: additionalItems })
   }
-  return undefined
 }
 
-function idOf ({ $id: id }: JsonSchema): unknown {
-  return typeof id === 'string' ? id.replace(/#$/, '') : undefined
+function addDependencies (
+  copy: JsonSchema,
+  dependencies: JsonSchema,
+  visit: (schema: unknown) => JsonSchema
+) {
+  const entries = Object.entries(dependencies)
+  const lists = entries.filter(([, needed]) => Array.isArray(needed))
+  const schemas = entries.filter(([, needed]) => !Array.isArray(needed))
+  if (lists.length > 0) copy.dependentRequired = Object.fromEntries(lists)
+  if (schemas.length > 0) copy.dependentSchemas = mapMembers(Object.fromEntries(schemas), visit)
 }
 
-/** Resolves a JSON pointer (RFC 6901). */
-function resolvePointer (document: unknown, pointer: string): unknown {
-  if (pointer === '') return document
-  if (!pointer.startsWith('/')) return undefined
-  return decodeURIComponent(pointer).slice(1).split('/').reduce((target: unknown, token) => {
-    const key = token.replaceAll('~1', '/').replaceAll('~0', '~')
-    return target === Object(target) && Object.hasOwn(target as object, key)
-      ? (target as JsonSchema)[key]
-      : undefined
-  }, document)
+function mapMembers (members: JsonSchema, visit: (schema: unknown) => JsonSchema): JsonSchema {
+  return Object.fromEntries(Object.entries(members).map(([name, item]) => [name, visit(item)]))
 }
 
-/**
- * Returns the schema of the JSON form: Fastify accepts one per media type, as OpenAPI does.
- *
- * @throws {Error} with a sentence about the schema, if there is no JSON form
- */
-export function jsonContent (schema: unknown) {
-  if (!isPlainObject(schema) || !isPlainObject(schema.content)) return schema
-  const media = schema.content['application/json']
-  if (!isPlainObject(media)) throw new Error('its body has no application/json form')
-  return media.schema
+/** Adds a number to a name that is taken. */
+export function uniqueName (base: string, taken: { has(name: string): boolean }): string {
+  let name = base
+  for (let number = 2; taken.has(name); number++) name = `${base.slice(0, 60)}_${number}`
+  return name
+}
+
+/** Returns the JSON form among those per media type, which Fastify accepts as OpenAPI does. */
+export function jsonContent (schema: unknown): unknown {
+  const { content } = Object(schema)
+  return isPlainObject(content) ? Object(content['application/json']).schema : schema
 }

@@ -1,30 +1,57 @@
 /** How is the path of a route filled with arguments? */
 
+/** A parameter of a path. That of a wildcard is called `*`. */
+export interface PathParameter {
+  name: string
+  optional: boolean
+  /** The route's own regular expression, as a pattern of JSON Schema. */
+  pattern?: string
+}
+
 /** A route's path as a list of fixed text and parameters. */
-export type PathPart = string | { name: string, optional: boolean }
+export type PathPart = string | PathParameter
 
 /**
  * Parses a path in the syntax of the router: `:name`, `:name(regex)`, `:name?`, several parameters
- * in a segment, and `::` for a colon. Paths with wildcards have no fixed set of parameters.
+ * in a segment, `::` for a colon, and `*` at the end for the rest of the path.
  */
 export function parsePath (path: string): PathPart[] {
   const parts: PathPart[] = []
   let text = ''
   let at = 0
   while (at < path.length) {
+    if (path[at] === '*') {
+      parts.push(text, { name: '*', optional: false })
+      text = ''
+      at++
+      continue
+    }
     if (path[at] !== ':' || path[at + 1] === ':') {
       at += path[at] === ':' ? 2 : 1
       text += path[at - 1]
       continue
     }
     const name = /^[^/\-.(?:]*/.exec(path.slice(at + 1))?.[0] as string
-    at = skipPattern(path, at + 1 + name.length)
+    const start = at + 1 + name.length
+    at = skipPattern(path, start)
+    const pattern = patternOf(path.slice(start + 1, at - 1))
     const optional = path[at] === '?'
     if (optional) at++
-    parts.push(text, { name, optional })
+    parts.push(text, { name, optional, ...(pattern && { pattern }) })
     text = ''
   }
   return [...parts, text].filter((part) => part !== '')
+}
+
+/** Returns the expression as the router reads it, for the whole value. */
+function patternOf (expression: string) {
+  if (expression === '') return undefined
+  try {
+    // Expressions of JSON Schema have the flag `u`.
+    return new RegExp(`^(?:${expression.replace(/^\^|\$$/g, '')})$`, 'u').source
+  } catch {
+    return undefined
+  }
 }
 
 /** The position after the parenthesised expression that starts at `at`, if there is one. */
@@ -40,13 +67,14 @@ function skipPattern (path: string, at: number) {
 }
 
 /**
- * Fills the parameters with encoded values. An encoded value stays in its segment, slashes
- * included.
+ * Fills the parameters with encoded values. The value of a parameter stays in its segment, slashes
+ * included. The value of a wildcard stays below the text before it.
  *
- * @returns `null` if a value is missing, empty, or names another path (`.`, `..`)
+ * @param values by the names of the parameters
+ * @returns `null` if a value is missing, empty, or may lead to another path (`.`, `..`)
  */
 export function fillPath (
-  parts: PathPart[],
+  parts: readonly PathPart[],
   values: Record<string, unknown>
 ) {
   let path = ''
@@ -58,8 +86,22 @@ export function fillPath (
     const value = values[part.name]
     if (value === undefined && part.optional) return path.replace(/(?<=.)\/$/, '')
     const text = ['string', 'number', 'boolean'].includes(typeof value) ? String(value) : ''
-    if (text === '' || /\p{Surrogate}/u.test(text) || /^\.{1,2}$/.test(text)) return null
-    path += encodeURIComponent(text)
+    const segments = part.name === '*' ? text.split('/') : [text]
+    if (part.name === '*' ? !isSafePath(text) : /^\.{0,2}$/.test(text)) return null
+    if (/\p{Surrogate}/u.test(text)) return null
+    path += segments.map(encodeURIComponent).join('/')
   }
   return path
+}
+
+/** The handler may decode the rest of a path again, or find a file by it. */
+function isSafePath (text: string, rounds = 5): boolean {
+  const decoded = text.replace(
+    /%([0-9a-f]{2})/gi,
+    (_, code) => String.fromCharCode(parseInt(code, 16))
+  )
+  if (decoded !== text) return rounds > 0 && isSafePath(decoded, rounds - 1)
+  // eslint-disable-next-line no-control-regex
+  return !/[\\\u0000-\u001f\u007f]/.test(text) &&
+    text.split('/').every(segment => !/^\.{0,2}$/.test(segment))
 }

@@ -1,0 +1,145 @@
+/** How is the body of a route sent, and which arguments does it have? */
+
+import { isPlainObject } from '../../util/json.ts'
+import { type Reader, annotationKeywords } from './json-schema.ts'
+import { typesOf } from './json-types.ts'
+import { type Members, collectMembers, listArguments } from './members.ts'
+import { type JsonSchema, partOf } from './references.ts'
+
+/** Bodies that a tool can send. */
+const bodyTypes = {
+  'application/json': 'json',
+  'application/x-www-form-urlencoded': 'form',
+  'multipart/form-data': 'multipart'
+} as const
+
+const listKeywords = new Set(
+  [
+    ...annotationKeywords,
+    '$id',
+    '$schema',
+    '$comment',
+    '$defs',
+    'definitions',
+    'type',
+    'properties',
+    'required',
+    'additionalProperties'
+  ]
+)
+
+const anyJson = { type: ['object', 'array'], description: 'The body of the request, as JSON' }
+
+const noBody = { bodyType: null, args: [], rest: false }
+
+/** A file as an argument. */
+const file: JsonSchema = {
+  type: 'object',
+  properties: {
+    filename: { type: 'string' },
+    mediaType: { type: 'string' },
+    data: { type: 'string', contentEncoding: 'base64' }
+  },
+  required: ['data']
+}
+
+/**
+ * Returns the arguments of a body, and whether it may have further members. A form is always a list
+ * of members. JSON that is anything else becomes the single argument `body`.
+ *
+ * @throws {Error} with a sentence about the route, if a tool cannot send its body
+ */
+export function readBody ({ body, consumes }: JsonSchema, method: string, reader: Reader) {
+  const { content } = Object(body)
+  const media = isPlainObject(content) ? Object.keys(content) : [consumes ?? []].flat().map(String)
+  const isDescribed = body !== undefined && body !== null
+  if (!isDescribed && !['POST', 'PUT', 'PATCH'].includes(method)) return noBody
+  const declared = bodyTypeOf(media)
+  if (!isDescribed && (declared === undefined || declared === 'json')) {
+    return { ...noBody, bodyType: 'json' as const, args: [wholeBody(anyJson)] }
+  }
+  const undescribed = declared === 'form' ? {} : anyUpload
+  const located = reader.locate(
+    isPlainObject(content) ? schemaOf(content, declared) : body ?? undescribed
+  )
+  const members = collectMembers(located, reader)
+  const files = declared === 'json' || declared === 'form'
+    ? new Set<string>()
+    : readParts(members, declared === 'multipart', reader)
+  const bodyType = declared ?? (files.size > 0 ? 'multipart' : 'json')
+  if (bodyType === 'json' && !isListOfMembers(reader.follow(located).schema)) {
+    return { bodyType, args: [wholeBody(reader.convert(located))], rest: false }
+  }
+  const args = listArguments(members, reader).map(member => ({
+    ...member,
+    place: files.has(member.name) ? 'file' as const : 'body' as const
+  }))
+  return { bodyType, args, rest: members.rest }
+}
+
+function wholeBody (schema: JsonSchema) {
+  const required = schema !== anyJson && !typesOf(schema, {})?.includes('null')
+  return { place: 'wholeBody' as const, name: 'body', schema, required }
+}
+
+/** An upload without a schema. Handlers mostly take its first file, whatever the name. */
+const anyUpload = { properties: { file: { isFile: true } } }
+
+const essence = (mediaType: string) => mediaType.split(';')[0]?.trim().toLowerCase()
+
+/** Chooses among the media types of a body. `undefined` if none is declared. */
+function bodyTypeOf (declared: string[]) {
+  if (declared.length === 0) return undefined
+  const types = declared.map(essence)
+  const chosen = Object.entries(bodyTypes).find(([mediaType]) => types.includes(mediaType))
+  if (chosen === undefined) {
+    throw new Error(
+      `it is ${declared.join(' or ')}, which a tool cannot send. ` +
+        'Let the route accept application/json'
+    )
+  }
+  return chosen[1]
+}
+
+function schemaOf (content: JsonSchema, type: string | undefined): unknown {
+  const media = Object.entries(content).find(([name]) =>
+    Object(bodyTypes)[essence(name) ?? ''] === type
+  )
+  return Object(media?.[1]).schema
+}
+
+/** Checks whether a schema is fully described by the list of its members. */
+function isListOfMembers (schema: unknown) {
+  return isPlainObject(schema) && isPlainObject(schema.properties) &&
+    (schema.type === undefined || schema.type === 'object') &&
+    Object.keys(schema).every(keyword => listKeywords.has(keyword))
+}
+
+/** Replaces the schemas of files and of fields in a form by those of arguments. */
+function readParts ({ properties }: Members, isForm: boolean, reader: Reader) {
+  const files = new Set<string>()
+  for (const [name, { schemas: [first] }] of properties) {
+    if (first === undefined) continue
+    const member = reader.follow(first)
+    const { type, items, description } = Object(member.schema)
+    const isList = type === 'array'
+    const { value } = Object(Object(member.schema).properties)
+    const { schema } = isList ? reader.follow(partOf(member, items)) : member
+    if (isFile(schema, isForm)) {
+      files.add(name)
+      const argument = isList ? { type, items: file, description } : { ...file, description }
+      properties.set(name, { keyword: 'allOf', schemas: [reader.locate(argument)] })
+    } else if (isForm && value !== undefined) {
+      // `attachFieldsToBody` makes an object of each field.
+      properties.set(name, { keyword: 'allOf', schemas: [partOf(member, value)] })
+    }
+  }
+  return files
+}
+
+/** Recognises files in the forms of @fastify/multipart and of OpenAPI. */
+function isFile (schema: unknown, isForm: boolean) {
+  const { isFile, format, contentMediaType, properties } = Object(schema)
+  return isFile === true || format === 'binary' ||
+    (isForm && (contentMediaType !== undefined || Object(properties).mimetype !== undefined))
+}

@@ -1,0 +1,34 @@
+/** How does a schema of Zod and others look as JSON Schema? */
+
+import { type JsonSchema, asJson } from './references.ts'
+
+/**
+ * Converts a Standard Schema, such as Zod's. Returns any other value as it is.
+ *
+ * @throws {Error} with a sentence about the schema, if its library cannot convert it
+ */
+export function fromStandard (schema: unknown, side: 'input' | 'output'): unknown {
+  if (schema !== Object(schema) || !('~standard' in (schema as object))) return schema
+  const { vendor, jsonSchema } = (schema as JsonSchema)['~standard'] as {
+    vendor: string
+    jsonSchema?: Record<typeof side, (options: object) => unknown>
+  }
+  if (jsonSchema === undefined) {
+    throw new Error(
+      `this version of ${vendor} cannot convert it to JSON Schema. ` +
+        'Use Zod 4.2 or another library with Standard JSON Schema'
+    )
+  }
+  // The result may be a Standard Schema itself.
+  return asJson(jsonSchema[side]({ target: 'draft-07', libraryOptions }))
+}
+
+/** Zod's: a date is a text in JSON, and other types that JSON lacks may be anything. */
+const libraryOptions = {
+  unrepresentable: 'any',
+  override ({ zodSchema, jsonSchema }: { zodSchema: JsonSchema, jsonSchema: JsonSchema }) {
+    if (Object(zodSchema['_zod']).def?.type === 'date') {
+      Object.assign(jsonSchema, { type: 'string', format: 'date-time' })
+    }
+  }
+}
