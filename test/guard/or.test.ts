@@ -15,12 +15,6 @@ import { type Cleanup } from '../support/app.ts'
 import { startGuarded, type GuardedApp } from '../support/guarded.ts'
 import { sendRequest } from '../support/requests.ts'
 
-declare module '@fastify/jwt' {
-  interface FastifyJWT {
-    user: { sub?: string }
-  }
-}
-
 type Hook = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
 
 const jwtVerify: Hook = async request => await request.jwtVerify()
@@ -60,7 +54,7 @@ async function callTool (
 const both = <Value>(value: Value) => [value, value]
 const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } })
 const me = async ({ mcpAuth, user }: FastifyRequest) =>
-  `${mcpAuth?.subject ?? 'nobody'} ${(user as { sub?: string } | null)?.sub ?? 'nobody'}`
+  `${mcpAuth?.subject ?? 'nobody'} ${(user as { sub: string } | null)?.sub ?? 'nobody'}`
 const named = (operationId: string) => ({ operationId }) as object
 
 for (const stage of ['onRequest', 'preHandler'] as const) {
