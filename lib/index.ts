@@ -11,7 +11,7 @@ export const mcpOAuth: FastifyPluginAsync<McpOAuthOptions> = fp(plugin, {
 export default mcpOAuth
 
 // These modules augment Fastify's types.
-export type {} from './mcp/tools/collect.ts'
+export type {} from './mcp/tools/candidates.ts'
 export type {} from './host/isolate.ts'
 
 export { McpOAuthError, type ErrorCode, type ErrorDetails, type ErrorKind } from './errors.ts'

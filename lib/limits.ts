@@ -228,6 +228,12 @@ export const providerTokenMs = 5_000
 export const maxProviderTokenRequests = 50
 
 // The MCP route: lib/mcp
+/** Names of tools: some model APIs refuse a whole request for a longer one. */
+export const maxToolNameChars = 64
+/** A longer summary of a route is no title that a client can show in a list. */
+export const maxTitleChars = 60
+/** Names in one log line at start-up. Further ones are counted. */
+export const maxLoggedNames = 50
 /** Levels of a request body. Deeper JSON exhausts the stack of code that copies or writes it. */
 export const maxBodyDepth = 256
 /** Messages of a JSON-RPC batch. Each may start a tool. */

@@ -31,6 +31,8 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   const root = options.root ?? findRoot(instance)
   const urls = createUrls(config, root.server)
   const registration = addRegistration(root, config, urls)
+  // Before our own routes, so that the routes that exist by now are those of the app.
+  const tools = config.mcp.tools && collectTools(instance, root, config, log)
   if (config.publicUrl === null) rejectPublicAddress(root.server)
   const warnings = warningsOf(config, root.server.requestTimeout)
   for (const [, details, message] of warnings) log.warn(details, message)
@@ -51,7 +53,6 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
 
   // Hooks of the host read `request.mcpCall`, also where no route is a tool.
   injectTokensOf(root)
-  const tools = config.mcp.tools && collectTools(instance, root, config, log)
   const isVisible = createVisibility(config, () => urls().base, catalog)
   endpoint = createEndpoint(config, urls, isVisible, log, tools)
   if (endpoint) mcpRoute(instance, config, guards, endpoint)

@@ -3,10 +3,11 @@ import { Type, type Static } from '@sinclair/typebox'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
 import type { FastifyRequest } from 'fastify'
-import { answerBytes, mcpBodyBytes } from '../limits.ts'
+import { answerBytes, maxToolNameChars, mcpBodyBytes } from '../limits.ts'
 import type { McpAuth } from '../types.ts'
 import {
   callable,
+  checked,
   closed,
   expect,
   flag,
@@ -37,6 +38,11 @@ export interface FetchHandler {
   ): Response | Promise<Response>
   close?(): void | Promise<void>
 }
+
+const toolName = checked(text, name =>
+  /^[\w.-]+$/.test(name) && name.length <= maxToolNameChars
+    ? null
+    : `is not a tool name. Use 1 to ${maxToolNameChars} of A-Z a-z 0-9 _ - .`)
 
 /** A route that gets a name. */
 export interface NamedRoute {
@@ -98,6 +104,27 @@ export const ToolOptionsSchema = Type.Object({
   /** Publish output schemas. Default `true`. */
   outputSchemas: optional(flag)
 }, closed)
+
+const RouteToolSchema = Type.Object({
+  /** Name of the tool. Default: the operation id, else method and path. */
+  name: optional(toolName),
+  /** Title that clients show. Default: a short `summary`. */
+  title: optional(text),
+  /** Description for models. Default: `summary` and `description` of the schema. */
+  description: optional(text),
+  /** Properties of the tool that differ from those of the method. */
+  annotations: optional(Type.Unsafe<Readonly<ToolAnnotations>>(Type.Object({}))),
+  /** Scopes a caller of the tool needs. */
+  scopes: optional(list(scope, { minItems: 0 })),
+  /** URI (template) of the route as a resource, such as `notes://{id}`. */
+  resource: optional(text)
+}, closed)
+
+/** A route's description of itself as a tool. */
+export interface RouteTool extends Static<typeof RouteToolSchema> {}
+
+/** `config.mcp` of a route. TypeScript does not check it: a mistyped scope would open a tool. */
+export const RouteConfigSchema = Type.Union([flag, RouteToolSchema])
 
 /** Which routes become tools, and how they are described. The filters intersect. */
 export interface ToolOptions extends Static<typeof ToolOptionsSchema> {}

@@ -113,5 +113,5 @@ test('start-up rejects a mistyped tool name and a mistyped config.mcp member', a
   }, async () => [])
   await assert.rejects(async () => {
     await server.ready()
-  }, /config.mcp.scope is unknown/)
+  }, /config.mcp.scope: there is no such option/)
 })

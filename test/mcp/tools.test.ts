@@ -135,6 +135,7 @@ test('a route becomes one tool with one list of arguments', async (t) => {
   })
   assert.deepEqual(tools, [{
     name: 'update_user',
+    title: 'Update a user',
     description: 'Update a user\n\nAll of it.',
     inputSchema: {
       type: 'object',
@@ -156,18 +157,17 @@ test('a route becomes one tool with one list of arguments', async (t) => {
   )
 })
 
-test('routes with an operationId or a name become tools, hidden ones and wildcards do not', async (t) => {
+test('routes become tools with the hints of their methods, and our own routes do not', async (t) => {
   const { tools } = await collect(t, (app) => {
     app.get('/unnamed', echo as never)
-    mirror(app, 'GET', '/hidden', { operationId: 'hidden', hide: true })
     mirror(app, 'GET', '/ours', { operationId: 'ours' }, { config: { mcpOAuth: { public: true } } })
-    mirror(app, 'GET', '/files/*', { operationId: 'files' })
     mirror(app, 'GET', '/b', { operationId: 'ignored' }, { config: { mcp: { name: 'b' } } })
     mirror(app, 'DELETE', '/a', named('a'))
   })
   assert.deepEqual(tools.map(({ name, annotations }) => [name, annotations]), [
     ['a', { readOnlyHint: false, destructiveHint: true, idempotentHint: true }],
-    ['b', { readOnlyHint: true }]
+    ['b', { readOnlyHint: true }],
+    ['get_unnamed', { readOnlyHint: true }]
   ])
 })
 
@@ -214,20 +214,39 @@ test('start-up rejects a mistyped tool filter [S4]', async (t) => {
   )
 })
 
-test('start-up reports all problems of all routes at once', async (t) => {
+test('start-up reports all problems of options and of named routes at once [field:T13]', async (t) => {
+  const csv = { body: { content: { 'text/csv': { schema: {} } } } }
   const invalidRoutes: Routes = (app) => {
-    mirror(app, 'GET', '/a', named('twin'))
-    mirror(app, 'GET', '/b', named('twin'))
-    mirror(app, 'GET', '/c', named('no spaces'))
-    mirror(app, 'POST', '/g', {
-      operationId: 'g',
-      body: { content: { 'text/csv': { schema: {} } } }
-    })
+    for (const url of ['/a', '/b']) {
+      mirror(app, 'GET', url, {}, { config: { mcp: { name: 'twin' } } })
+    }
+    mirror(app, 'GET', '/c', {}, { config: { mcp: { name: 'no spaces' } } })
+    mirror(app, 'POST', '/d', csv, { config: { mcp: true } })
+    mirror(app, 'POST', '/e', { operationId: 'e', ...csv })
+    mirror(app, 'POST', '/f', { operationId: 'f', ...csv })
   }
-  await assert.rejects(collect(t, invalidRoutes), ({ message }: Error) => {
-    assert.match(message, /GET \/b and GET \/a are both named "twin"/)
-    assert.match(message, /"no spaces" is not a tool name/)
-    assert.match(message, /POST \/g: its body .* text\/csv.* application\/json/)
+  const options = { includeOperations: ['twin', 'no spaces', 'post_d', 'e'] }
+  await assert.rejects(collect(t, invalidRoutes, options), ({ message }: Error) => {
+    assert.match(message, /GET \/b: config\.mcp\.name "twin" is that of GET \/a too/)
+    assert.match(message, /GET \/c: config\.mcp\.name: "no spaces" is not a tool name/)
+    assert.match(message, /POST \/d: .*application\/json/)
+    assert.match(message, /POST \/e: .*application\/json/)
+    assert.doesNotMatch(message, /POST \/f/)
+    return true
+  })
+  const mistyped: Routes = (app) => {
+    for (const [index, mcp] of ['yes', { sopes: ['a'] }, { scopes: 'a' }, { title: 1 }].entries()) {
+      mirror(app, 'GET', `/${index}`, {}, { config: { mcp } })
+    }
+  }
+  await assert.rejects(collect(t, mistyped), ({ message }: Error) => {
+    assert.match(
+      message,
+      /GET \/0: config\.mcp: "yes" is given, expected true or false or an object/
+    )
+    assert.match(message, /GET \/1: config\.mcp\.sopes: there is no such option\. Use name, title/)
+    assert.match(message, /GET \/2: config\.mcp\.scopes: "a" is given, expected a list/)
+    assert.match(message, /GET \/3: config\.mcp\.title: 1 is given, expected a string/)
     return true
   })
 })

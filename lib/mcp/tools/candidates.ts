@@ -1,0 +1,78 @@
+/** Which routes does the app have, and what do they say about themselves? */
+
+import type { FastifyInstance, RouteOptions } from 'fastify'
+import { hooksBefore, listRoutes } from '../../host/internals.ts'
+import type { RouteTool } from '../../options/mcp.ts'
+import { isPlainObject } from '../../util/json.ts'
+import type { ToolRoute } from './call.ts'
+import { type MarkedConfig, routeMark } from './in-process.ts'
+import type { RouteSchema } from './json-schema.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** This route as a tool, or `false` for none. */
+    mcp?: boolean | RouteTool
+  }
+
+  // The same names and types as those of @fastify/swagger.
+  interface FastifySchema {
+    hide?: boolean
+    tags?: readonly string[]
+    description?: string
+    summary?: string
+    operationId?: string
+  }
+}
+
+/** A method of a route of the app. */
+export type Candidate = ReturnType<ReturnType<typeof candidatesOf>>[number]
+
+/**
+ * Notes a route when it is announced. It is read when tools are built, because a later `onRoute`
+ * hook of the app may set its schema and `config`.
+ */
+export function candidatesOf (
+  route: RouteOptions,
+  scope: FastifyInstance,
+  isOlder = false
+) {
+  const mark = (route.config as MarkedConfig | undefined)?.[routeMark] ?? Symbol(route.url)
+  route.config = { ...route.config, [routeMark]: mark } as typeof route.config & object
+  // Fastify changes the URL of a prefix to the one with a slash later.
+  const { url, handler } = route
+  return () => {
+    const { mcp, mcpOAuth } = route.config as MarkedConfig
+    const schema: RouteSchema = Object(route.schema)
+    const config: RouteTool = isPlainObject(mcp) ? mcp : {}
+    const operationId = typeof schema['operationId'] === 'string'
+      ? schema['operationId']
+      : undefined
+    return (mcpOAuth === undefined ? [route.method].flat() : [])
+      .filter(method => !['HEAD', 'OPTIONS', 'TRACE'].includes(method))
+      .map(method => ({
+        method: method as ToolRoute['method'],
+        url,
+        /** Method and URL, for messages. */
+        label: `${method} ${url}`,
+        operationId,
+        handler,
+        hooks: hooksBefore(scope, route),
+        mark,
+        mcp,
+        config,
+        schema,
+        constraints: route.constraints,
+        /** The scope of the route, which may refer to the shared schemas of this scope only. */
+        scope,
+        isOlder
+      }))
+  }
+}
+
+/** The routes that an app had before the plugin. Fastify tells only their methods and URLs. */
+export function olderCandidates (root: FastifyInstance) {
+  // Later registrations would report the routes of earlier ones.
+  return (root.mcpOAuthRegistry?.size > 1 ? [] : listRoutes(root)).map(route =>
+    candidatesOf({ ...route, handler () {} }, root, true)
+  )
+}

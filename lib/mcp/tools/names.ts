@@ -1,0 +1,76 @@
+/** How are tools named, and which routes are one tool? */
+
+import { maxToolNameChars } from '../../limits.ts'
+import type { ToolOptions } from '../../options/mcp.ts'
+import { hash } from '../../util/hash.ts'
+import type { Candidate } from './candidates.ts'
+import { parsePath } from './path.ts'
+
+/** A candidate with a name, which others may have too. */
+export interface Named extends Candidate {
+  name: string
+}
+
+/**
+ * Names a tool by its `config.mcp`, the option `mcp.tools.name`, its operation id, or method and
+ * path (`get_orders_by_id`).
+ */
+export function nameOf (candidate: Candidate, option: ToolOptions['name']) {
+  const { method, url, operationId, config } = candidate
+  const words = parsePath(url.replace(/\*$/, ':path'))
+    .map(part => typeof part === 'string' ? part : `_by_${part.name}_`).join('')
+  const given = slug(String(option?.({ method, url, operationId }) ?? operationId ?? ''))
+  return config.name ?? fit(given || `${method.toLowerCase()}_${slug(words) || 'root'}`)
+}
+
+function slug (text: string) {
+  return /^[\w.-]*$/.test(text) ? text : text.replace(/[^a-z\d.-]+/gi, '_').replace(/^_|_$/g, '')
+}
+
+/** Shortens a name. Names that begin alike stay different. */
+function fit (name: string, suffix = '') {
+  const room = maxToolNameChars - suffix.length
+  const short = `${name.slice(0, room - 9)}_${hash(name).slice(0, 8)}`
+  return (name.length > room ? short : name) + suffix
+}
+
+/**
+ * Makes names unique by numbers: `job_2`. Given names stay; of other equal names, the first.
+ *
+ * @param problems gets a sentence for each name that is given twice
+ */
+export function uniqueNames (routes: readonly Named[], problems: string[]) {
+  const owners = new Map<string, Named>()
+  const isGiven = ({ config }: Named) => Number(config.name !== undefined)
+  const doubles = routes.toSorted((a, b) => isGiven(b) - isGiven(a))
+    .filter(route => owners.has(route.name) || !owners.set(route.name, route))
+  for (const route of doubles) {
+    const { name, label } = route
+    if (isGiven(route)) {
+      problems.push(`${label}: config.mcp.name "${name}" is that of ${owners.get(name)?.label} too`)
+    }
+    let number = 2
+    while (owners.has(fit(name, `_${number}`))) number++
+    owners.set(fit(name, `_${number}`), route)
+  }
+  return [...owners].sort(([a], [b]) => a < b ? -1 : 1)
+}
+
+/**
+ * Checks whether a route is another one under a longer URL: a plugin that is registered with a
+ * prefix and without, or a handler that serves one operation id at several URLs.
+ */
+export function isAlias (a: Candidate, b: Candidate) {
+  const isPrefixed = a.url !== '/' && b.url.endsWith(a.url)
+  if (!isPrefixed && a.operationId === undefined) return false
+  // A plugin makes new functions for each registration. Without a schema, equal text is no proof:
+  // routes of several files may read `() => service.list()`.
+  const byText = isPrefixed && Object.keys(a.schema).length > 0
+  const [ofA = [], ofB = []] = [a, b].map(({ handler, hooks }) =>
+    [handler, ...hooks ?? []].map(code =>
+      // Bound functions have no text of their own.
+      byText && !String(code).includes('[native code]') ? String(code) : code
+    )
+  )
+  return ofA.length === ofB.length && ofA.every((code, index) => code === ofB[index])
+}

@@ -1,0 +1,106 @@
+/** How does the log tell at start-up which routes are tools, and what may be a mistake? */
+
+import type { Tool } from '@modelcontextprotocol/sdk/types.js'
+import { maxLoggedNames } from '../../limits.ts'
+import type { Log } from '../../types.ts'
+import type { Named } from './names.ts'
+
+/** A tool of a route. */
+interface RouteTool {
+  candidate: Named
+  tool: Tool
+}
+
+/** A route that is no tool. */
+export interface Other {
+  candidate: Named
+  reason: string
+  detail?: string
+}
+
+/**
+ * Logs which routes are tools, counts the others by reason, and warns of likely mistakes.
+ *
+ * @param checks.guards whether routes should have guards
+ * @param checks.secrets whether tools may be there that the operator did not think of
+ */
+export function report (
+  log: Log,
+  tools: readonly RouteTool[],
+  others: readonly Other[],
+  checks: { guards: boolean, secrets: boolean }
+) {
+  const counts: Record<string, number> = {}
+  for (const { candidate: { label }, reason, detail = reason } of others) {
+    counts[reason] = (counts[reason] ?? 0) + 1
+    log.debug({ reason }, `${label} is no tool: ${detail}`)
+  }
+  log.info(
+    { tools: tools.length, others: counts },
+    `Routes are ${tools.length} tools: ${listed(tools.map(({ tool }) => tool.name))}. ` +
+      `Others: ${Object.entries(counts).map(([reason, count]) => `${count} ${reason}`).join(', ')}`
+  )
+  const warn = (message: string, routes: readonly string[]) => {
+    if (routes.length > 0) log.warn({}, `${message}: ${listed(routes)}`)
+  }
+  const warnOf = (message: string, holds: (named: RouteTool) => boolean) =>
+    warn(
+      message,
+      tools.filter(holds).map(({ tool, candidate }) => `${tool.name} (${candidate.label})`)
+    )
+  warn(
+    'Routes cannot be tools',
+    others.filter(({ reason }) => reason === 'unsuitable')
+      .map(({ candidate, detail }) => `${candidate.label} (${detail})`)
+  )
+  warn(
+    'Routes before await app.register(mcpOAuth, …) are no tools. Add them after it',
+    others.filter(({ reason }) => reason === 'older than the plugin')
+      .map(({ candidate }) => candidate.label)
+  )
+  warnOf(
+    'Names of tools got a number. Give their routes different operation ids',
+    ({ tool, candidate }) => tool.name !== candidate.name
+  )
+  if (checks.secrets) {
+    warnOf(
+      'Tools look like credentials or internals. Set config.mcp of their routes to true or false',
+      named => named.candidate.mcp === undefined && isSensitive(named)
+    )
+  }
+  if (checks.guards) {
+    warnOf(
+      'No hook guards the routes of tools from plain HTTP. Add onRequest: app.requireMcpAuth(), ' +
+        'unless they are public',
+      ({ candidate: { hooks } }) => hooks?.some(isGuard) === false
+    )
+  }
+  if (tools.length === 0) {
+    log.warn({}, 'No route is a tool. Add routes after await app.register(mcpOAuth, …)')
+  }
+}
+
+function listed (names: readonly string[]) {
+  const more = names.length - maxLoggedNames
+  return names.slice(0, maxLoggedNames).join(', ') + (more > 0 ? ` and ${more} more` : '')
+}
+
+const sensitive =
+  /\b(tokens?|passw\w*|secrets?|credentials?|(api)?keys?|internal|admin|metrics|debug)\b/i
+
+/** Checks the words of the path, and of the members in the schemas: their values are objects. */
+function isSensitive ({ candidate, tool }: RouteTool) {
+  const words = [candidate.url, ...JSON.stringify(tool).match(/"[^"]+":(?=\{)/g) ?? []].join()
+  return sensitive.test(words.replace(/_|([a-z])(?=[A-Z])/g, '$1 '))
+}
+
+/** Hooks of plugins that refuse requests, but not for their caller, and ours for tool calls. */
+const harmless = /rateLimit|csrf|limitAnswer/
+const guarding =
+  /auth|jwt|verif|token|user(?!-?a)|login|permi|key|40[13]|guard|protect|require|admin|throw|check|native/i
+
+/** Checks whether a hook may refuse callers, by what its code says. */
+function isGuard (hook: unknown) {
+  const code = `${Object(hook).name} ${String(hook)}`
+  return guarding.test(code) && !harmless.test(code)
+}
