@@ -291,3 +291,25 @@ test('tools/call forwards the headers that the option headers names, and no othe
   ])
   assert.equal(more.length, 0)
 })
+
+test('every route is a tool, also without an operation id, as with FastAPI-MCP [field:T19]', async (t) => {
+  const app = await start(t, { dependencies: [authenticateRequest] }, (app) => {
+    app.get('/items', async () => ['one'])
+    app.get<{ Params: { item_id: string } }>(
+      '/items/:item_id',
+      { onRequest: app.requireMcpAuth() },
+      async ({ params, mcpAuth }) => ({ id: params.item_id, owner: mcpAuth?.['userId'] })
+    )
+    app.delete('/items/:item_id', { config: { mcp: false } }, async () => {})
+  })
+  const caller = { authorization: 'Bearer valid' }
+  const { result: { tools } } = (await call(app, caller)).json()
+  assert.deepEqual(
+    tools.map(({ name }: { name: string }) => name),
+    ['get_items', 'get_items_by_item_id']
+  )
+  const params = { name: 'get_items_by_item_id', arguments: { item_id: '7' } }
+  const { result } = (await call(app, caller, '/mcp', { ...message, method: 'tools/call', params }))
+    .json()
+  assert.deepEqual(JSON.parse(result.content[0].text), { id: '7', owner: 'extracted-from-token' })
+})

@@ -807,7 +807,7 @@ test('requireMcpAuth() throws on invalid options', async (t) => {
       { or: 'authenticate' },
       /requireMcpAuth\.or: "authenticate" is given, expected a hook or a list/
     ],
-    [{ or: [] }, /requireMcpAuth\.or: a list is given, expected a hook or a list of hooks/],
+    [{ or: [] }, /requireMcpAuth\.or: an empty list is given, expected a hook or a list/],
     [{ or: [async () => {}, undefined] }, /requireMcpAuth\.or: a list is given, expected a hook/],
     [{ or: undefined }, /requireMcpAuth\.or: undefined is given.*Register the plugin that adds/],
     [{ or: null }, /requireMcpAuth\.or: null is given, expected a hook or a list of hooks/],
