@@ -46,7 +46,6 @@ export function withToolAccess (
 ) {
   const toolScopes = createToolScopes(options.toolScopes)
   const decide = createPolicy(options.authorizeTool)
-  const isRestricted = (options.toolScopes ?? options.authorizeTool) !== undefined
   const known = new Set(
     typeof options.toolScopes === 'object' ? Object.values(options.toolScopes).flat() : []
   )
@@ -123,12 +122,9 @@ export function withToolAccess (
       const parsed = parseMessages(request.body, version)
       if ('status' in parsed) return parsed
       const messages = messagesOf(request.body)
-      const calls = messages.filter(({ method }) => method === 'tools/call').map(callOf)
+      const calls = messages.filter(({ method }) => method === 'tools/call')
+        .map(({ params }) => params as CallParameters)
       const ofOthers = messages.flatMap(message => server.scopesOf?.(message) ?? [])
-      if (calls.length === 0) {
-        await requireScopes(ofOthers)
-        return null
-      }
       const names = calls.map(({ name }) => name)
       const listed = await toolList.get([...new Set(names)], request).catch((error: unknown) => {
         if (request.signal.aborted) return disconnectedResponse
@@ -170,15 +166,15 @@ export function withToolAccess (
    */
   function canJudge (tools: ScopedTool[], listed: ReadonlyMap<string, ScopedTool>) {
     return tools.every(tool => listed.has(tool.name) || toolScopes.inOption(tool) !== undefined) ||
-      !(isRestricted ||
-        [...listed.values()].some(each => toolScopes.inspect(each).scopes?.length !== 0))
+      ((options.toolScopes ?? options.authorizeTool) === undefined &&
+        [...listed.values()].every(tool => toolScopes.inspect(tool).scopes?.length === 0))
   }
 }
 
-/** Name and arguments of a valid call. Nothing else of its parameters is about the tool. */
-function callOf ({ params }: RpcMessage) {
-  const { name, arguments: args } = params as { name: string, arguments?: Record<string, unknown> }
-  return { name, arguments: args }
+/** The parameters of a valid call. Further members are the client's word only. */
+interface CallParameters {
+  name: string
+  arguments?: Record<string, unknown>
 }
 
 /** A request without a caller, for the list of tools at start-up. */
