@@ -38,8 +38,24 @@ export function createEndpoint (
   if (typeof server === 'function') {
     return withScopes(inBothEras(createPerRequestEndpoint(server)), null)
   }
-  const shared = server ?? (tools && (() => createToolServer(mcp, tools())))
-  return shared ? withScopes(inBothEras(createSharedEndpoint(shared)), checkNames) : null
+  if (server !== undefined) {
+    return withScopes(inBothEras(createSharedEndpoint(server)), checkNames)
+  }
+  return tools === undefined ? null : withScopes(ofRoutes(tools), checkNames)
+
+  function ofRoutes (build: () => ToolCollection): ScopelessEndpoint {
+    let resources: ToolCollection['resources'] | undefined
+    const shared = createSharedEndpoint(async () => {
+      const collection = build()
+      resources = collection.resources
+      return await createToolServer(mcp, collection, isVisible)
+    })
+    return {
+      ...inBothEras(shared),
+      scopesOf: message => resources?.scopesOf(message) ?? [],
+      knownScopes: () => resources?.all.flatMap(({ scopes }) => scopes) ?? []
+    }
+  }
 
   /** A server may add tools later, so an unknown name may be valid. Routes are complete by now. */
   function checkNames (listed: ScopedTool[]) {

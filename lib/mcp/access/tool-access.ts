@@ -146,8 +146,8 @@ export function withToolAccess (
       await requireScopes(mergeScopes(scopes, ...decisions.map(({ scopes }) => scopes)))
       return refuse(request, decisions)
     },
-    /** The scopes of its tools, as far as they are known by now. */
-    knownScopes: () => [...known],
+    /** The scopes of its tools and resources, as far as they are known by now. */
+    knownScopes: () => [...known, ...server.knownScopes?.() ?? []],
     async handle (request: McpRequest) {
       const response = await server.handle(request)
       const listIds = messagesOf(request.body)

@@ -39,6 +39,8 @@ export interface ScopelessEndpoint {
   ready(): Promise<void>
   /** The scopes of a message that calls no tool, beyond those of the route. Default: none. */
   scopesOf?(message: RpcMessage): readonly string[]
+  /** All scopes of such messages. */
+  knownScopes?(): readonly string[]
   /** Serves a request. Rejects only for faults of the server behind the endpoint. */
   handle(request: McpRequest): Promise<McpResponse>
   /** Ends every request in progress. */
@@ -80,6 +82,9 @@ export const rpcCode = {
   headerMismatch: -32020,
   unsupportedVersion: -32022
 } as const
+
+/** Code of earlier eras for an unknown resource. The modern era has `invalidParams` instead. */
+export const resourceNotFound = -32002
 
 /** Makes a JSON-RPC error response (JSON-RPC 2.0 §5.1). */
 export function rpcError (id: unknown, code: number, message: string, data?: unknown) {

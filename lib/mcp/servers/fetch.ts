@@ -12,6 +12,7 @@ import {
   type ScopelessEndpoint,
   connectionHeaders,
   disconnectedResponse,
+  resourceNotFound,
   rpcCode,
   rpcFailure
 } from '../rpc/messages.ts'
@@ -138,9 +139,6 @@ const methods = {
   resources: ['resources/list', 'resources/templates/list', 'resources/read'],
   completions: ['completion/complete']
 }
-
-/** Code of earlier eras for an unknown resource. The modern era has `invalidParams` instead. */
-const resourceNotFound = -32002
 
 function modernHandler (
   { Server, ProtocolError, createMcpHandler }: typeof import('@modelcontextprotocol/server'),

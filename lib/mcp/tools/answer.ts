@@ -73,7 +73,8 @@ export function textOf (answer: Answer) {
   }
 }
 
-function explain (answer: Answer, input: Input) {
+/** Explains a response that is no success, in words that a model can act on. */
+export function explain (answer: Answer, input: Input) {
   const { status, headers: { location, 'retry-after': delay }, body } = answer
   const sentences = [
     body === null ? 'The response is too large. Request less of it.' : messageOf(textOf(answer)),

@@ -20,6 +20,7 @@ import { type Named, isAlias, nameOf, uniqueNames } from './names.ts'
 import { buildOutput } from './output.ts'
 import { parsePath } from './path.ts'
 import { type Other, report } from './report.ts'
+import { type ResourceRoute, createResources } from './resources.ts'
 
 /** Routes as tools. */
 export type ToolCollection = ReturnType<ReturnType<typeof collectTools>>
@@ -52,7 +53,7 @@ export function collectTools (
     const { headerArguments, answerLimit } = options
     const inputOptions = { headerArguments, headers, brackets: readsBrackets(root) }
     const others: Other[] = []
-    const resources: Built[] = []
+    const marked: Built[] = []
     const built: Built[] = []
     for (const candidate of candidates) {
       const reason = reasonOf(candidate)
@@ -60,7 +61,7 @@ export function collectTools (
       if (reason !== null && reason !== 'resource') continue
       try {
         const entry = { candidate, ...buildTool(candidate, options, inputOptions) }
-        if (candidate.config.resource) resources.push(entry)
+        if (candidate.config.resource) marked.push(entry)
         const alias = built.find(({ key, candidate: shorter }) =>
           key === entry.key && isAlias(shorter, candidate)
         )
@@ -73,6 +74,8 @@ export function collectTools (
         if (isNamed(candidate, options)) problems.push(`${candidate.label}: ${detail}`)
       }
     }
+    const callRoute = createCaller({ instance, tokens, headers, answerLimit })
+    const resources = createResources(marked.map(resourceOf), callRoute, problems)
     const names = uniqueNames(built.map(({ candidate }) => candidate), problems)
     if (problems.length > 0) throw startupError('invalidTools', ...problems)
     const tools = names.map(([name, named]) => {
@@ -83,7 +86,6 @@ export function collectTools (
       guards: auth !== false,
       secrets: options.select === 'all' && !(options.includeOperations ?? options.includeTags)
     })
-    const callRoute = createCaller({ instance, tokens, headers, answerLimit })
     const routes = new Map(tools.map(({ tool, route }) => [tool.name, route]))
     return {
       /** The tools, by name. */
@@ -100,6 +102,24 @@ export function collectTools (
 }
 
 type Built = ReturnType<typeof buildTool> & { candidate: Named }
+
+function resourceOf ({ candidate, route, tool }: Built): ResourceRoute {
+  const { config: { resource = '', scopes = [] }, label, name, schema } = candidate
+  const { title, description = '' } = tool
+  const [mimeType] = [schema.produces].flat()
+  return {
+    label,
+    route,
+    resource,
+    listed: {
+      name,
+      ...(title && { title }),
+      description,
+      ...(typeof mimeType === 'string' && { mimeType })
+    },
+    scopes
+  }
+}
 
 function configProblems ({ mcp, label }: Named) {
   return (mcp === undefined ? [] : problemsOf(RouteConfigSchema, mcp)).map(problem =>

@@ -2,25 +2,35 @@
 
 import type { Config } from '../../options/config.ts'
 import type { SdkServer } from '../../options/mcp.ts'
-import { rpcCode } from '../rpc/messages.ts'
+import type { McpAuth } from '../../types.ts'
+import type { IsVisible } from '../access/visible.ts'
+import { resourceNotFound, rpcCode } from '../rpc/messages.ts'
 import type { RequestInfo } from '../servers/multiplexer.ts'
 import type { Caller } from './call.ts'
 import type { ToolCollection } from './collect.ts'
+import { CallError } from './request.ts'
 
-/** Creates an SDK 1.x server whose tools are routes. Apps without such tools never load the SDK. */
+/**
+ * Creates an SDK 1.x server whose tools and resources are routes. Apps without them never load the
+ * SDK.
+ *
+ * @param isVisible checks whether a caller sees a resource that needs scopes
+ */
 export async function createToolServer (
   { name, version, instructions }: Config['mcp'],
-  { tools, call }: ToolCollection
+  { tools, call, resources }: ToolCollection,
+  isVisible: IsVisible
 ): Promise<SdkServer> {
   const { Server } = await import('@modelcontextprotocol/sdk/server/index.js')
-  const { CallToolRequestSchema, ListToolsRequestSchema, McpError } = await import(
-    '@modelcontextprotocol/sdk/types.js'
-  )
+  const schemas = await import('@modelcontextprotocol/sdk/types.js')
+  const { CallToolRequestSchema, ListToolsRequestSchema, McpError } = schemas
+  const hasResources = resources.all.length > 0
   const server = new Server({ name, version }, {
-    capabilities: { tools: {} },
+    capabilities: { tools: {}, ...(hasResources && { resources: {} }) },
     ...(instructions && { instructions })
   })
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools }))
+  if (hasResources) addResources()
   server.setRequestHandler(
     CallToolRequestSchema,
     async ({ params }, { requestInfo, signal, sendNotification }) => {
@@ -40,6 +50,39 @@ export async function createToolServer (
     }
   )
   return server
+
+  function addResources () {
+    const list = (areTemplates: boolean, caller: unknown) =>
+      resources.all.filter(({ isTemplate, scopes }) =>
+        isTemplate === areTemplates && isVisible(caller as McpAuth | undefined, scopes)
+      )
+    // The lists depend on the caller, so no cache may share them (MCP 2026-07-28, "Caching").
+    const cacheScope = 'private'
+    server.setRequestHandler(schemas.ListResourcesRequestSchema, (_request, { authInfo }) => ({
+      resources: list(false, authInfo).map(({ listed, uri }) => ({ uri, ...listed })),
+      cacheScope
+    }))
+    server.setRequestHandler(
+      schemas.ListResourceTemplatesRequestSchema,
+      (_request, { authInfo }) => ({
+        resourceTemplates: list(true, authInfo)
+          .map(({ listed, uri }) => ({ uriTemplate: uri, ...listed })),
+        cacheScope
+      })
+    )
+    server.setRequestHandler(
+      schemas.ReadResourceRequestSchema,
+      async ({ params: { uri } }, { requestInfo, signal }) => {
+        const caller = { ...requestInfo as RequestInfo, signal }
+        const result = await resources.read(uri, caller).catch(error => {
+          if (!(error instanceof CallError)) throw error
+          throw new McpError(rpcCode.internalError, error.message)
+        })
+        if (result === null) throw new McpError(resourceNotFound, 'Resource not found', { uri })
+        return result
+      }
+    )
+  }
 }
 
 /** Progress must increase (MCP, "Progress"), and clients reject notifications that are invalid. */

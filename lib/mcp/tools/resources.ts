@@ -1,0 +1,92 @@
+/** Which routes of the app are resources, and how is one read? (MCP, "Resources") */
+
+import type { ReadResourceResult, Resource } from '@modelcontextprotocol/sdk/types.js'
+import type { RpcMessage } from '../rpc/messages.ts'
+import { explain, mediaTypeOf, textOf } from './answer.ts'
+import type { Caller, ToolRoute, createCaller } from './call.ts'
+import { CallError } from './request.ts'
+import { parseUriTemplate } from './uri-template.ts'
+
+/** A route with a `config.mcp.resource`, which is a URI or a template of URIs. */
+export interface ResourceRoute {
+  /** Method and URL, for messages. */
+  label: string
+  route: ToolRoute
+  resource: string
+  /** How clients list it. */
+  listed: Omit<Resource, 'uri'>
+  scopes: readonly string[]
+}
+
+/** The resources of an app. */
+export type Resources = ReturnType<typeof createResources>
+
+/**
+ * Creates the resources of routes.
+ *
+ * @param problems receives a sentence about each route whose URI does not fit its arguments
+ */
+export function createResources (
+  routes: readonly ResourceRoute[],
+  call: ReturnType<typeof createCaller>,
+  problems: string[]
+) {
+  const resources = routes.flatMap(entry => {
+    try {
+      return [{ ...entry, template: templateOf(entry) }]
+    } catch (error) {
+      problems.push(`${entry.label}: config.mcp.resource: ${(error as Error).message}`)
+      return []
+    }
+  })
+  const find = (uri: unknown) => {
+    // A fixed URI has precedence over templates, which may match it too.
+    const matching = resources.flatMap(entry => {
+      const values = typeof uri === 'string' ? entry.template.match(uri) : null
+      return values ? [{ ...entry, values }] : []
+    })
+    return matching.find(({ resource }) => resource === uri) ?? matching[0]
+  }
+  return {
+    all: resources.map(({ listed, resource, scopes, template }) => ({
+      listed,
+      uri: resource,
+      scopes,
+      isTemplate: template.names.length > 0
+    })),
+    /** The scopes that a message needs: those of the resource it reads. */
+    scopesOf ({ method, params }: RpcMessage) {
+      return method === 'resources/read' ? find(Object(params).uri)?.scopes ?? [] : []
+    },
+    /**
+     * Reads a resource. Resolves to `null` if there is none at the URI.
+     *
+     * @throws {CallError} with a sentence about the response of the route
+     */
+    async read (uri: string, caller: Caller): Promise<ReadResourceResult | null> {
+      const found = find(uri)
+      if (found === undefined) return null
+      const answer = await call(found.route, found.values, caller)
+      if (answer.status === 404) return null
+      if (answer.status >= 300 || answer.body === null) {
+        throw new CallError(explain(answer, found.route.input))
+      }
+      const text = textOf(answer)
+      const content = text === null ? { blob: answer.body.toString('base64') } : { text }
+      return { contents: [{ uri, mimeType: mediaTypeOf(answer), ...content }] }
+    }
+  }
+}
+
+function templateOf ({ resource, route: { input } }: ResourceRoute) {
+  const template = parseUriTemplate(resource)
+  const { names } = template
+  const stray = names.find(name => !/path|wildcard|query/.test(input.places.get(name)?.in ?? ''))
+  if (stray !== undefined) {
+    const known = [...input.places.keys()].join(', ')
+    throw new Error(`{${stray}} is no argument of its path or query. There is: ${known}`)
+  }
+  const missing = input.inputSchema.required?.find(argument => !names.includes(argument))
+  if (missing !== undefined) throw new Error(`it lacks {${missing}}, which the route requires`)
+  return template
+}

@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { Client } from '@modelcontextprotocol/sdk/client/index.js'
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
+import Fastify, { type FastifyInstance } from 'fastify'
+import mcpOAuth from '../../lib/index.ts'
+import { startGuarded } from '../support/guarded.ts'
+import { sendRequest } from '../support/requests.ts'
+import { messageIn, rpc } from '../support/revisions.ts'
+
+const png = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 1, 2])
+
+function routes (app: FastifyInstance): void {
+  app.get('/about', {
+    config: { mcp: { resource: 'about://server', title: 'About', description: 'This server' } },
+    schema: { produces: ['text/plain'] }
+  }, async (_request, reply) => reply.type('text/plain; charset=utf-8').send('grüße'))
+  app.get('/notes/:id', {
+    onRequest: app.requireMcpAuth(),
+    config: { mcp: { resource: 'notes://{id}', scopes: ['notes:read'] } },
+    schema: {
+      summary: 'A note',
+      params: { type: 'object', properties: { id: { type: 'integer' } }, required: ['id'] }
+    }
+  }, async (request, reply) => {
+    const { id } = request.params as { id: number }
+    if (id === 0) return reply.code(404).send({ message: 'no note' })
+    return { id, user: request.mcpAuth?.subject }
+  })
+  app.get('/files/*', {
+    config: { mcp: { resource: 'file:///{+path}' } },
+    schema: { params: { type: 'object', properties: { '*': { type: 'string' } } } }
+  }, async (request, reply) => {
+    const path = (request.params as Record<string, string>)['*']
+    if (path === 'big') return 'x'.repeat(2_000)
+    if (path === 'broken') return reply.code(500).send(new Error('disk'))
+    return reply.type('image/png').send(png)
+  })
+  app.get('/plain', { schema: { operationId: 'plain' } }, async () => ({ ok: true }))
+}
+
+async function start (t: TestContext) {
+  const running = await startGuarded(t, {
+    mcp: { tools: { answerLimit: 1_000 } },
+    scopes: ['notes:read']
+  }, { routes })
+  const connect = async (scope: string): Promise<Client> => {
+    const client = new Client({ name: 'client', version: '1.0.0' })
+    const token = await running.token({ scope })
+    await client.connect(
+      new StreamableHTTPClientTransport(new URL(running.mcpUrl), {
+        requestInit: { headers: { authorization: `Bearer ${token}` } }
+      }) as never
+    )
+    t.after(() => client.close())
+    return client
+  }
+  return { ...running, connect }
+}
+
+test('POST /mcp lists routes with a URI as resources and templates, and not as tools', async (t) => {
+  const { connect } = await start(t)
+  const client = await connect('notes:read')
+  assert.deepEqual((await client.listTools()).tools.map(({ name }) => name), ['plain'])
+  const { resources } = await client.listResources()
+  assert.deepEqual(resources, [{
+    uri: 'about://server',
+    name: 'get_about',
+    title: 'About',
+    description: 'This server',
+    mimeType: 'text/plain'
+  }])
+  const { resourceTemplates } = await client.listResourceTemplates()
+  assert.deepEqual(
+    resourceTemplates.map(({ uriTemplate, name }) => [uriTemplate, name]).sort(),
+    [['file:///{+path}', 'get_files_by_path'], ['notes://{id}', 'get_notes_by_id']]
+  )
+})
+
+test('POST /mcp reads a resource through its route, as text in its charset or as bytes', async (t) => {
+  const { connect } = await start(t)
+  const client = await connect('notes:read')
+  const read = async (uri: string) => (await client.readResource({ uri })).contents
+  assert.deepEqual(await read('about://server'), [
+    { uri: 'about://server', mimeType: 'text/plain', text: 'grüße' }
+  ])
+  assert.deepEqual(await read('notes://7'), [{
+    uri: 'notes://7',
+    mimeType: 'application/json',
+    text: JSON.stringify({ id: 7, user: 'alice' })
+  }])
+  assert.deepEqual(await read('file:///a/b.png'), [
+    { uri: 'file:///a/b.png', mimeType: 'image/png', blob: png.toString('base64') }
+  ])
+})
+
+test('POST /mcp tells why a resource cannot be read', async (t) => {
+  const { connect } = await start(t)
+  const client = await connect('notes:read')
+  const read = (uri: string) => client.readResource({ uri })
+  for (const uri of ['about://other', 'notes://0', 'notes:///x', 'file:///']) {
+    await assert.rejects(read(uri), { code: -32002 }, uri)
+  }
+  await assert.rejects(read('notes://x'), /HTTP 400.*id must be integer/)
+  await assert.rejects(read('file:///big'), /too large/)
+  await assert.rejects(read('file:///broken'), /HTTP 500/)
+  await assert.rejects(read('file:///a/%2e%2e/b'), /"path"/)
+})
+
+test('POST /mcp requires the scopes of a resource, and hides it from other callers', async (t) => {
+  const { connect, mcpUrl, token } = await start(t)
+  const client = await connect('')
+  const { resourceTemplates } = await client.listResourceTemplates()
+  assert.deepEqual(resourceTemplates.map(({ name }) => name), ['get_files_by_path'])
+  const authorization = `Bearer ${await token({ scope: '' })}`
+  const denied = await sendRequest(
+    mcpUrl,
+    rpc('2025-11-25', 'resources/read', { uri: 'notes://7' }, { authorization })
+  )
+  assert.equal(denied.status, 403)
+  assert.match(denied.headers.get('www-authenticate') ?? '', /scope="notes:read"/)
+})
+
+test('POST /mcp reads and lists resources in 2026-07-28', async (t) => {
+  const { mcpUrl, token } = await start(t)
+  const authorization = `Bearer ${await token({ scope: 'notes:read' })}`
+  const ask = async (method: string, params = {}) =>
+    await messageIn(await sendRequest(mcpUrl, rpc('2026-07-28', method, params, { authorization })))
+  const { result: list } = await ask('resources/templates/list')
+  assert.equal(list.resourceTemplates.length, 2)
+  assert.equal(list.cacheScope, 'private')
+  const { result } = await ask('resources/read', { uri: 'notes://7' })
+  assert.equal(result.contents[0].text, JSON.stringify({ id: 7, user: 'alice' }))
+  assert.equal((await ask('resources/read', { uri: 'about://other' })).error.code, -32602)
+})
+
+test('the start fails for a resource whose URI does not fit its route', async (t) => {
+  for (
+    const [url, resource, problem] of [
+      ['/notes/:id', 'notes://{key}', /\{key\} is no argument/],
+      ['/notes/:id', 'notes://all', /lacks \{id\}/],
+      ['/notes/:id', 'notes/{id}', /is no URI/]
+    ] as const
+  ) {
+    const app = Fastify()
+    t.after(() => app.close())
+    await app.register(mcpOAuth, { auth: false, mcp: { tools: true } })
+    app.get(url, { config: { mcp: { resource } } }, async () => 'x')
+    await assert.rejects(async () => await app.ready(), problem)
+  }
+})
