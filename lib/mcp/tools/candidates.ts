@@ -32,14 +32,14 @@ export type Candidate = ReturnType<ReturnType<typeof candidatesOf>>[number]
  * hook of the app may set its schema and `config`.
  */
 export function candidatesOf (
-  route: RouteOptions,
+  route: RouteOptions & { routePath?: string },
   scope: FastifyInstance,
   isOlder = false
 ) {
   const mark = (route.config as MarkedConfig | undefined)?.[routeMark] ?? Symbol(route.url)
   route.config = { ...route.config, [routeMark]: mark } as typeof route.config & object
   // Fastify changes the URL of a prefix to the one with a slash later.
-  const { url, handler } = route
+  const { url, handler, routePath } = route
   return () => {
     const { mcp, mcpOAuth } = route.config as MarkedConfig
     const schema: RouteSchema = Object(route.schema)
@@ -52,6 +52,8 @@ export function candidatesOf (
       .map(method => ({
         method: method as ToolRoute['method'],
         url,
+        /** The URL below the prefix of its scope. */
+        routePath,
         /** Method and URL, for messages. */
         label: `${method} ${url}`,
         operationId,

@@ -25,7 +25,7 @@ export function createChoice (candidates: readonly Named[], options: ToolOptions
 
 const describing = 'operationId summary description params querystring query body response'
 
-/** A wildcard that nobody described serves a proxy, files, or a page for all URLs. */
+/** A wildcard that has no description serves a proxy, files, or a page for all URLs. */
 function isBareWildcard ({ url, schema }: Named) {
   return url.endsWith('*') && !describing.split(' ').some(member => schema[member] !== undefined)
 }

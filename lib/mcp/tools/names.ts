@@ -24,7 +24,11 @@ export function nameOf (candidate: Candidate, option: ToolOptions['name']) {
 }
 
 function slug (text: string) {
-  return /^[\w.-]*$/.test(text) ? text : text.replace(/[^a-z\d.-]+/gi, '_').replace(/^_|_$/g, '')
+  if (/^[\w.-]*$/.test(text)) return text
+  return text.normalize('NFKD').replace(/\p{M}/gu, '').replace(/[^a-z\d.-]+/gi, '_').replace(
+    /^_|_$/g,
+    ''
+  )
 }
 
 /** Shortens a name. Names that begin alike stay different. */
@@ -61,7 +65,7 @@ export function uniqueNames (routes: readonly Named[], problems: string[]) {
  * prefix and without, or a handler that serves one operation id at several URLs.
  */
 export function isAlias (a: Candidate, b: Candidate) {
-  const isPrefixed = a.url !== '/' && b.url.endsWith(a.url)
+  const isPrefixed = a.url !== '/' && b.url.endsWith(a.url) && a.routePath === b.routePath
   if (!isPrefixed && a.operationId === undefined) return false
   // A plugin makes new functions for each registration. Without a schema, equal text is no proof:
   // routes of several files may read `() => service.list()`.

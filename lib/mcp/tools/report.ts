@@ -97,7 +97,7 @@ function isSensitive ({ candidate, tool }: RouteTool) {
 /** Hooks of plugins that refuse requests, but not for their caller, and ours for tool calls. */
 const harmless = /rateLimit|csrf|limitAnswer/
 const guarding =
-  /auth|jwt|verif|token|user(?!-?a)|login|permi|key|40[13]|guard|protect|require|admin|throw|check|native/i
+  /auth|jwt|verif|token|user(?!-?a)|login|permi|-key|api.?key|40[13]|guard|protect|require|admin|throw|check|native/i
 
 /** Checks whether a hook may refuse callers, by what its code says. */
 function isGuard (hook: unknown) {
