@@ -117,9 +117,9 @@ function encodeForm (sent: SentArgument[]) {
   function append (name: string, value: unknown, nest: () => unknown, isMember = false) {
     if (value === null || value === undefined) return
     if (Object(value) !== value) return form.append(name, String(value))
+    if (isMember || !Array.isArray(value)) nest()
     for (const [key, item] of Object.entries(value as object)) {
       const isPlain = Array.isArray(value) && Object(item) !== item
-      if (!isPlain) nest()
       // Inside an object, a list of one item needs the brackets to be a list.
       append(isPlain ? isMember ? `${name}[]` : name : `${name}[${key}]`, item, nest, true)
     }
@@ -178,12 +178,11 @@ function filesOf (sent: SentArgument[]) {
 /** Name and type go into headers. The limit of MCP bodies bounds the bytes: base64 is longer. */
 function fileOf (argument: string, value: unknown) {
   const { data, mediaType = 'application/octet-stream', filename = 'file' } = Object(value)
-  const bytes = Buffer.from(typeof data === 'string' ? data : '', 'base64')
+  const areTexts = [data, mediaType, filename].every(text => typeof text === 'string')
+  const bytes = Buffer.from(areTexts ? data : '', 'base64')
   const isBase64 = bytes.toString('base64').replace(/=+$/, '') === `${data}`.replace(/={0,2}$/, '')
-  const token = '[\\w!#$&^.+-]{1,127}'
-  if (
-    isBase64 && RegExp(`^${token}/${token}$`).test(mediaType) && /^[\w.-]{1,128}$/.test(filename)
-  ) {
+  const isType = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}$/.test(mediaType)
+  if (areTexts && isBase64 && isType && /^[\w.-]{1,128}$/.test(filename)) {
     return new File([bytes], filename, { type: mediaType })
   }
   reject(argument, 'must be a file: { filename, mediaType, data }, with data in base64')
