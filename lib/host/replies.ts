@@ -23,14 +23,15 @@ export const securityHeaders = {
  * serializers that return objects, its type does not.)
  */
 export const logSerializers = {
-  req: ({ method, url, host, ip, socket }: FastifyRequest) => ({
+  // Hooks of the host log here, too, and may pass objects of their own.
+  req: ({ method, url, host, ip, socket }: Partial<FastifyRequest>) => ({
     method,
-    url: url.split('?', 1)[0],
+    url: typeof url === 'string' ? url.split('?', 1)[0] : url,
     host,
     remoteAddress: ip,
-    remotePort: socket.remotePort
+    remotePort: socket?.remotePort
   }),
-  err: loggedError
+  err: (error: unknown) => error === Object(error) ? loggedError(error as Error) : error
 } as unknown as NonNullable<RegisterOptions['logSerializers']>
 
 function loggedError (error: Error & { code?: unknown }): object {

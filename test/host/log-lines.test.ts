@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { loggingApp } from '../support/app.ts'
 import { redeem, renew, startFlow } from '../support/flow.ts'
+import { startGuarded } from '../support/guarded.ts'
 
 /** Lines that Fastify writes itself. */
 const fastifyLines = /^(?:incoming request|request completed|Server listening at .*)$/
@@ -26,4 +28,18 @@ test('every log line of the plugin has plugin: a login, rejected requests, a bro
   for (const { msg, plugin, ...members } of lines) {
     assert.equal(plugin, 'mcp-oauth', `${String(msg)} ${JSON.stringify(members)}`)
   }
+})
+
+test('POST /mcp responds although hooks of the host log objects of their own', async (t) => {
+  const logs: string[] = []
+  const app = loggingApp(logs)
+  app.addHook('onResponse', async (request) => {
+    for (const members of [{ req: {} }, { req: { url: 1 } }, { err: null }, { err: 'text' }]) {
+      request.log.info(members, 'of the host')
+    }
+  })
+  const running = await startGuarded(t, {}, { app })
+  assert.equal((await running.call(await running.token())).status, 200)
+  const lines = logs.map(line => JSON.parse(line)).filter(({ msg }) => msg === 'of the host')
+  assert.deepEqual(lines.map(({ req, err }) => req ?? err), [{}, { url: 1 }, null, 'text'])
 })

@@ -65,6 +65,7 @@ export function uniqueNames (routes: readonly Named[], problems: string[]) {
  * prefix and without, or a handler that serves one operation id at several URLs.
  */
 export function isAlias (a: Candidate, b: Candidate) {
+  if (b.url === `${a.url}/`) return true
   const isPrefixed = a.url !== '/' && b.url.endsWith(a.url) && a.routePath === b.routePath
   if (!isPrefixed && a.operationId === undefined) return false
   // A plugin makes new functions for each registration. Without a schema, equal text is no proof:
