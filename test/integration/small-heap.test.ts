@@ -112,6 +112,11 @@ test('the memory store filled by anonymous requests fits into a heap of 128 MB [
   assert.equal(await runInSmallHeap('full-memory.ts'), 'true\n')
 })
 
+test('tools with answers of 600 MB, streamed or in one Buffer, fit into a heap of 128 MB [field:T1]', async () => {
+  const peak = Number(await runInSmallHeap('large-answers.ts'))
+  assert.ok(peak < 600 * 1024 * 1024, `${peak}`)
+})
+
 /** All four pairs run in `npm run test:long` only. */
 const pairs = [
   { where: 'in memory, at the root', redis: false, prefix: '' },
