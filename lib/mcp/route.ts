@@ -11,11 +11,11 @@ import { streamCheckIntervalMs, streamGraceMs } from '../limits.ts'
 import { createHostCheck, type HostCheck } from '../oauth/origin.ts'
 import { loopbackNames } from '../oauth/url.ts'
 import type { Config } from '../options/config.ts'
+import { isTooDeep } from '../util/json.ts'
 import type { McpEndpoint } from './access/tool-access.ts'
 import { headerMismatch } from './rpc/era.ts'
 import {
   disconnectedResponse,
-  isTooDeep,
   rpcCode,
   rpcFailure
 } from './rpc/messages.ts'

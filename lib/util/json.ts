@@ -1,5 +1,7 @@
 /** Which shape does an unknown value have? */
 
+import { maxBodyDepth } from '../limits.ts'
+
 /** An object that is neither null nor an array. */
 export function isPlainObject (value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -29,4 +31,20 @@ export function jsonObject (text: string): Record<string, unknown> | null {
     text,
     (key, member) => key === '__proto__' ? undefined : Object.freeze(member)
   )
+}
+
+/**
+ * Checks whether a body is nested too deeply. Only a text with enough brackets is worth the walk.
+ *
+ * @param text the body before it was parsed
+ */
+export function isTooDeep (body: unknown, text: string) {
+  const brackets = maxBodyDepth + 1
+  if (text.length < 2 * brackets) return false
+  if (text.split(/[[{]/, brackets + 1).length <= brackets) return false
+  let level = [body]
+  for (let depth = 0; depth <= maxBodyDepth && level.length > 0; depth++) {
+    level = level.flatMap(value => value === Object(value) ? Object.values(value as object) : [])
+  }
+  return level.length > 0
 }

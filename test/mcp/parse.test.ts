@@ -6,7 +6,8 @@ import {
 } from '@modelcontextprotocol/sdk/types.js'
 import fc from 'fast-check'
 import { maxBatchMessages, maxBodyDepth } from '../../lib/limits.ts'
-import { isTooDeep, parseBody, protocolVersions } from '../../lib/mcp/rpc/messages.ts'
+import { parseBody, protocolVersions } from '../../lib/mcp/rpc/messages.ts'
+import { isTooDeep } from '../../lib/util/json.ts'
 import { sweep } from '../support/sweep.ts'
 
 const ping = { jsonrpc: '2.0', id: 1, method: 'ping' }

@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
 import type { McpAuth } from '../../types.ts'
-import { maxBatchMessages, maxBodyDepth } from '../../limits.ts'
+import { maxBatchMessages } from '../../limits.ts'
 import { isPlainObject } from '../../util/json.ts'
 
 /** One HTTP request to the MCP route that has passed every check. */
@@ -188,22 +188,6 @@ export function messagesOf (body: unknown): RpcMessage[] {
 /** The `_meta` of a message. */
 export function metaOf ({ params }: RpcMessage): Record<string, unknown> {
   return Object(Object(params)._meta)
-}
-
-/**
- * Checks whether a body is nested too deeply. Only a text with enough brackets is worth the walk.
- *
- * @param text the body before it was parsed
- */
-export function isTooDeep (body: unknown, text: string) {
-  const brackets = maxBodyDepth + 1
-  if (text.length < 2 * brackets) return false
-  if (text.split(/[[{]/, brackets + 1).length <= brackets) return false
-  let level = [body]
-  for (let depth = 0; depth <= maxBodyDepth && level.length > 0; depth++) {
-    level = level.flatMap(value => value === Object(value) ? Object.values(value as object) : [])
-  }
-  return level.length > 0
 }
 
 function addMessage (message: unknown, { requests, notifications }: ParsedBody) {

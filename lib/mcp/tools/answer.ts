@@ -3,8 +3,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import { maxToolErrorChars } from '../../limits.ts'
-import { parseJsonObject } from '../../util/json.ts'
-import { isTooDeep } from '../rpc/messages.ts'
+import { isTooDeep, parseJsonObject } from '../../util/json.ts'
 import type { Answer, ToolRoute } from './call.ts'
 import type { Input } from './input.ts'
 import { conforms } from './output.ts'
@@ -96,7 +95,7 @@ function messageOf (text: string | null) {
   return others === '{}' ? said : `${said}\n${others}`
 }
 
-/** What Fastify calls the parts of a request. */
+/** The names that Fastify gives to the parts of a request. */
 const parts = {
   path: 'params',
   wildcard: 'params',

@@ -40,7 +40,7 @@ const jsonTypes = words('string number integer boolean object array null')
 export const annotationKeywords = words(
   'title description examples example default deprecated readOnly writeOnly'
 )
-/** What Fastify's serializer guarantees, whatever the handler returns. */
+/** Keywords that Fastify's serializer guarantees, whatever the handler returns. */
 export const serializedKeywords = words(
   'type properties items prefixItems additionalProperties anyOf oneOf allOf title description'
 )

@@ -4,7 +4,7 @@ import { maxHeaderSize } from 'node:http'
 import type { InjectOptions } from 'fastify'
 import { quoted } from '../../errors.ts'
 import { maxNamedArguments } from '../../limits.ts'
-import { isTooDeep } from '../rpc/messages.ts'
+import { isTooDeep } from '../../util/json.ts'
 import type { Input, Place } from './input.ts'
 import { type PathPart, fillPath } from './path.ts'
 
