@@ -11,7 +11,7 @@ export const errorTable = {
   publicUrlRequired: [500, 'server_error', 'The URL that clients use is unknown'],
   rootNotFound: [500, 'server_error', 'The root Fastify instance was not found'],
   duplicateRegistration: [500, 'server_error', 'Two registrations serve the same URL'],
-  ambiguousRegistration: [500, 'server_error', 'This scope has several registrations'],
+  ambiguousRegistration: [500, 'server_error', 'The registration is ambiguous or unknown'],
   invalidTools: [500, 'server_error', 'The tools are invalid'],
 
   // Tokens and proofs, RFC 6750 §3.1, RFC 9449 §7.1. Without credentials, no error is named.

@@ -162,7 +162,7 @@ function select (decorations: readonly Decoration[], prefix?: string): Decoratio
   const known = decorations.map(({ registration }) => `'${registration.prefix}'`).join(', ')
   const problem = prefix === undefined
     ? 'missing'
-    : `'${prefix}' matches ${matching.length} of them`
+    : `'${prefix}' belongs to ${matching.length || 'none'} of them`
   throw startupError(
     'ambiguousRegistration',
     `prefix: ${problem}; this scope has ${known}. Use requireMcpAuth({ prefix })`

@@ -64,7 +64,7 @@ export function createEndpoint (
     if (names.length === 0) return
     if (server === undefined) {
       const problems = names.map(name =>
-        `mcp.toolScopes: no tool is named ${JSON.stringify(name)}. Use the operation id of a route`
+        `mcp.toolScopes: no tool is named ${JSON.stringify(name)}. Use the name of a tool`
       )
       throw startupError('invalidTools', ...problems)
     }

@@ -136,16 +136,17 @@ test('POST /mcp reads and lists resources in 2026-07-28', async (t) => {
 
 test('the start fails for a resource whose URI does not fit its route', async (t) => {
   for (
-    const [url, resource, problem] of [
+    const [url, resource, problem, method = 'GET'] of [
       ['/notes/:id', 'notes://{key}', /\{key\} is no argument/],
       ['/notes/:id', 'notes://all', /lacks \{id\}/],
-      ['/notes/:id', 'notes/{id}', /is no URI/]
+      ['/notes/:id', 'notes/{id}', /is no URI/],
+      ['/notes/:id', 'notes://{id}', /only a GET route/, 'DELETE']
     ] as const
   ) {
     const app = Fastify()
     t.after(() => app.close())
     await app.register(mcpOAuth, { auth: false, mcp: { tools: true } })
-    app.get(url, { config: { mcp: { resource } } }, async () => 'x')
+    app.route({ method, url, config: { mcp: { resource } }, handler: async () => 'x' })
     await assert.rejects(async () => await app.ready(), problem)
   }
 })

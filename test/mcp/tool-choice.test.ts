@@ -48,7 +48,7 @@ suite('the choice of tools', () => {
     })
     assert.match(
       info?.msg ?? '',
-      /^Routes are 2 tools: both, get_objects_by_path\. Others: .*1 proxy/
+      /^Made tools of 2 routes: both, get_objects_by_path\. Other routes: .*1 proxy/
     )
     assert.deepEqual(
       lines.filter(({ level }) => level === 20).map(({ msg }) => msg).sort(),
@@ -132,7 +132,7 @@ suite('the choice of tools', () => {
     assert.equal(filtered.line(40, /before await/), undefined)
   })
 
-  test('tools that look like credentials or internals are named in a warning, unless marked [field:T15]', async (t) => {
+  test('tools that may expose credentials or internals are named in a warning [field:T15]', async (t) => {
     const string = { type: 'string' }
     const routes = (app: FastifyInstance) => {
       add(app, 'GET', '/apiTokens')
@@ -147,7 +147,7 @@ suite('the choice of tools', () => {
       add(app, 'GET', '/admin', { config: { mcp: true } })
     }
     const { line } = await startTools(t, routes)
-    const pattern = /look like credentials/
+    const pattern = /may expose credentials/
     assert.deepEqual(
       line(40, pattern)?.msg.split(': ')[1],
       'get_apiTokens (GET /apiTokens), get_me (GET /me), get_metrics (GET /metrics), ' +
@@ -187,7 +187,7 @@ suite('the choice of tools', () => {
       for (const plugin of [cors, helmet, rateLimit]) await app.register(plugin as never)
     }
     const { line } = await startTools(t, routes, true, { before, ...issuer })
-    const pattern = /^No hook guards/
+    const pattern = /^Routes of tools have no guard/
     assert.match(line(40, pattern)?.msg ?? '', /: get_open \(GET \/open\)$/)
     // Without authentication the MCP route is as open as the routes.
     assert.equal(
@@ -200,7 +200,7 @@ suite('the choice of tools', () => {
     const { line } = await startTools(t, app => {
       for (let index = 0; index < 120; index++) add(app, 'GET', `/n${index}`)
     })
-    assert.match(line(30, /120 tools/)?.msg ?? '', /and 70 more\./)
+    assert.match(line(30, /tools of 120/)?.msg ?? '', /and 70 more\./)
   })
 
   test('objects in a query are arguments only if the app reads brackets [field:T5]', async (t) => {

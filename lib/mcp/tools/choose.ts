@@ -57,7 +57,10 @@ export function filterProblems (candidates: readonly Named[], options: ToolOptio
   return filtersOf(options).flatMap(({ name, has, values }) =>
     values
       .filter(value => !candidates.some(candidate => has(candidate, value)))
-      .map(value => `mcp.tools.${name}: no route has ${JSON.stringify(value)}`)
+      .map(value =>
+        `mcp.tools.${name}: no route has ${JSON.stringify(value)}. ` +
+        'Correct it, or add the route after await app.register(mcpOAuth, …)'
+      )
   )
 }
 

@@ -44,7 +44,7 @@ export function chooseHeaders (
       if (required.has(header)) chosen.required.add(name)
     } else if (required.has(header) && !ownHeaders.has(name)) {
       throw new Error(
-        `its header ${JSON.stringify(name)} is required, and no argument. Name it in ` +
+        `its header ${JSON.stringify(name)} is required, but is no argument. List it in ` +
           (isReserved ? '' : 'mcp.tools.headerArguments, or in ') +
           'headers if MCP clients send it'
       )

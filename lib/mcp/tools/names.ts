@@ -51,7 +51,8 @@ export function uniqueNames (routes: readonly Named[], problems: string[]) {
   for (const route of doubles) {
     const { name, label } = route
     if (isGiven(route)) {
-      problems.push(`${label}: config.mcp.name "${name}" is that of ${owners.get(name)?.label} too`)
+      const other = owners.get(name)?.label
+      problems.push(`${label}: config.mcp.name "${name}" is that of ${other} too. Rename one`)
     }
     let number = 2
     while (owners.has(fit(name, `_${number}`))) number++

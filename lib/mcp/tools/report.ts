@@ -37,8 +37,9 @@ export function report (
   }
   log.info(
     { tools: tools.length, others: counts },
-    `Routes are ${tools.length} tools: ${listed(tools.map(({ tool }) => tool.name))}. ` +
-      `Others: ${Object.entries(counts).map(([reason, count]) => `${count} ${reason}`).join(', ')}`
+    `Made tools of ${tools.length} routes: ` +
+      `${listed(tools.map(({ tool }) => tool.name)) || 'none'}. Other routes: ` +
+      (Object.entries(counts).map(([reason, count]) => `${count} ${reason}`).join(', ') || 'none')
   )
   const warn = (message: string, routes: readonly string[]) => {
     if (routes.length > 0) log.warn({}, `${message}: ${listed(routes)}`)
@@ -49,34 +50,39 @@ export function report (
       tools.filter(holds).map(({ tool, candidate }) => `${tool.name} (${candidate.label})`)
     )
   warn(
-    'Routes cannot be tools',
+    'Routes cannot be tools. Mend them, or set config.mcp to false',
     others.filter(({ reason }) => reason === 'unsuitable')
       .map(({ candidate, detail }) => `${candidate.label} (${detail})`)
   )
   warn(
-    'Routes before await app.register(mcpOAuth, …) are no tools. Add them after it',
+    'Routes added before await app.register(mcpOAuth, …) are no tools. Add them after it',
     others.filter(({ reason }) => reason === 'older than the plugin')
       .map(({ candidate }) => candidate.label)
   )
   warnOf(
-    'Names of tools got a number. Give their routes different operation ids',
+    'Tools with equal names got a number. Give their routes different operation ids',
     ({ tool, candidate }) => tool.name !== candidate.name
   )
   if (checks.secrets) {
     warnOf(
-      'Tools look like credentials or internals. Set config.mcp of their routes to true or false',
+      'Tools may expose credentials or internals. Set config.mcp of their routes to true or false',
       named => named.candidate.mcp === undefined && isSensitive(named)
     )
   }
   if (checks.guards) {
     warnOf(
-      'No hook guards the routes of tools from plain HTTP. Add onRequest: app.requireMcpAuth(), ' +
+      'Routes of tools have no guard over plain HTTP. Add onRequest: app.requireMcpAuth(), ' +
         'unless they are public',
       ({ candidate: { hooks } }) => hooks?.some(isGuard) === false
     )
   }
   if (tools.length === 0) {
-    log.warn({}, 'No route is a tool. Add routes after await app.register(mcpOAuth, …)')
+    const remedies = [
+      'Add routes after await app.register(mcpOAuth, …)',
+      ...(counts['not marked'] ? ['mark them with config: { mcp: true }'] : []),
+      ...(counts['filtered out'] ? ['relax the filters of mcp.tools'] : [])
+    ]
+    log.warn({}, `No route is a tool. ${remedies.join(', or ')}`)
   }
 }
 

@@ -78,15 +78,21 @@ export function createResources (
   }
 }
 
-function templateOf ({ resource, route: { input } }: ResourceRoute) {
+function templateOf ({ resource, route: { input, method } }: ResourceRoute) {
+  // Clients read a resource without asking: nothing may change.
+  if (method !== 'GET') throw new Error('only a GET route can be a resource. Remove it')
   const template = parseUriTemplate(resource)
   const { names } = template
   const stray = names.find(name => !/path|wildcard|query/.test(input.places.get(name)?.in ?? ''))
   if (stray !== undefined) {
     const known = [...input.places.keys()].join(', ')
-    throw new Error(`{${stray}} is no argument of its path or query. There is: ${known}`)
+    throw new Error(
+      `{${stray}} is no argument of its path or query. Use ${known || 'a URI without {}'}`
+    )
   }
   const missing = input.inputSchema.required?.find(argument => !names.includes(argument))
-  if (missing !== undefined) throw new Error(`it lacks {${missing}}, which the route requires`)
+  if (missing !== undefined) {
+    throw new Error(`it lacks {${missing}}, which the route requires. Add it to the URI`)
+  }
   return template
 }
