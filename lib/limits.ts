@@ -256,8 +256,6 @@ export const maxToolListPages = 100
 export const authorizeToolMs = 5_000
 /** Tools in memory: with a server per request, each caller has tools of their own. */
 export const maxListedTools = 10_000
-/** Comparisons of an answer with its output schema. Recursive alternatives may need without end. */
-export const maxSchemaChecks = 4_000_000
 /** Authentication code in the id of a session: 128 bits cannot be guessed. */
 export const sessionCodeBytes = 16
 /** Arguments that one error names: a client may send a hundred thousand. */

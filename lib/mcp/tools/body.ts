@@ -13,20 +13,12 @@ const bodyTypes = {
   'multipart/form-data': 'multipart'
 } as const
 
-const listKeywords = new Set(
-  [
-    ...annotationKeywords,
-    '$id',
-    '$schema',
-    '$comment',
-    '$defs',
-    'definitions',
-    'type',
-    'properties',
-    'required',
-    'additionalProperties'
-  ]
-)
+const listKeywords = new Set([
+  ...annotationKeywords,
+  ...'$id $schema $comment $defs definitions type properties required additionalProperties'.split(
+    ' '
+  )
+])
 
 const anyJson = { type: ['object', 'array'], description: 'The body of the request, as JSON' }
 
@@ -51,17 +43,16 @@ const file: JsonSchema = {
  */
 export function readBody ({ body, consumes }: JsonSchema, method: string, reader: Reader) {
   const { content } = Object(body)
-  const media = isPlainObject(content) ? Object.keys(content) : [consumes ?? []].flat().map(String)
+  const forms = isPlainObject(content)
+    ? Object.entries(content).map(([name, media]) => [name, Object(media).schema] as const)
+    : [consumes ?? []].flat().map(name => [String(name), body] as const)
   const isDescribed = body !== undefined && body !== null
   if (!isDescribed && !['POST', 'PUT', 'PATCH'].includes(method)) return noBody
-  const declared = bodyTypeOf(media)
-  if (!isDescribed && (declared === undefined || declared === 'json')) {
+  const { declared, schema = body } = chooseForm(forms)
+  if (!isDescribed && (declared ?? 'json') === 'json') {
     return { ...noBody, bodyType: 'json' as const, args: [wholeBody(anyJson)] }
   }
-  const undescribed = declared === 'form' ? {} : anyUpload
-  const located = reader.locate(
-    isPlainObject(content) ? schemaOf(content, declared) : body ?? undescribed
-  )
+  const located = reader.locate(schema ?? (declared === 'form' ? {} : anyUpload))
   const members = collectMembers(located, reader)
   const files = declared === 'json' || declared === 'form'
     ? new Set<string>()
@@ -85,27 +76,15 @@ function wholeBody (schema: JsonSchema) {
 /** An upload without a schema. Handlers mostly take its first file, whatever the name. */
 const anyUpload = { properties: { file: { isFile: true } } }
 
-const essence = (mediaType: string) => mediaType.split(';')[0]?.trim().toLowerCase()
-
-/** Chooses among the media types of a body. `undefined` if none is declared. */
-function bodyTypeOf (declared: string[]) {
-  if (declared.length === 0) return undefined
-  const types = declared.map(essence)
-  const chosen = Object.entries(bodyTypes).find(([mediaType]) => types.includes(mediaType))
-  if (chosen === undefined) {
-    throw new Error(
-      `it is ${declared.join(' or ')}, which a tool cannot send. ` +
-        'Let the route accept application/json'
-    )
+/** Chooses among the media types of a body and their schemas. */
+function chooseForm (forms: ReadonlyArray<readonly [mediaType: string, schema: unknown]>) {
+  for (const [mediaType, declared] of Object.entries(bodyTypes)) {
+    const form = forms.find(([name]) => name.split(';')[0]?.trim().toLowerCase() === mediaType)
+    if (form) return { declared, schema: form[1] }
   }
-  return chosen[1]
-}
-
-function schemaOf (content: JsonSchema, type: string | undefined): unknown {
-  const media = Object.entries(content).find(([name]) =>
-    Object(bodyTypes)[essence(name) ?? ''] === type
-  )
-  return Object(media?.[1]).schema
+  if (forms.length === 0) return {}
+  const names = forms.map(([name]) => name).join(' or ')
+  throw new Error(`it is ${names}, which a tool cannot send. Let the route accept application/json`)
 }
 
 /** Checks whether a schema is fully described by the list of its members. */

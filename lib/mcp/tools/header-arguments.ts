@@ -1,7 +1,6 @@
 /** Which headers of a route may a client of a tool choose? */
 
 import { connectionHeaders } from '../rpc/messages.ts'
-import type { Members } from './members.ts'
 
 /** Headers by which proxies, sessions and credentials are known. Never an argument. */
 const reservedHeaders = new Set([
@@ -20,35 +19,28 @@ const harmlessHeaders = new Set(
 const ownHeaders = new Set(['host', 'accept', 'user-agent', 'content-type', 'content-length'])
 
 /**
- * Leaves only the headers that are arguments. Others come with the MCP request, or not at all.
+ * Checks whether a header is an argument. Others come with the MCP request, or not at all.
  *
- * @param members the headers in the schema of the route
  * @throws {Error} with a sentence about the route, if it would never get a required header
  */
-export function chooseHeaders (
-  { properties, required, rest }: Members,
+export function isHeaderArgument (
+  header: string,
+  isRequired: boolean,
   { headers = [], headerArguments = [] }: {
     headers?: readonly string[]
     headerArguments?: true | readonly string[] | undefined
   }
-): Members {
-  const chosen: Members = { properties: new Map(), required: new Set(), rest }
-  for (const header of new Set([...properties.keys(), ...required])) {
-    const name = header.toLowerCase()
-    if (headers.includes(name)) continue
-    const isReserved = reservedHeaders.has(name) || /^(x-forwarded|proxy|sec)-/.test(name)
-    const isAllowed = headerArguments === true || harmlessHeaders.has(name) ||
-      headerArguments.some(header => header.toLowerCase() === name)
-    if (isAllowed && !isReserved) {
-      chosen.properties.set(name, properties.get(header) ?? { keyword: 'allOf', schemas: [] })
-      if (required.has(header)) chosen.required.add(name)
-    } else if (required.has(header) && !ownHeaders.has(name)) {
-      throw new Error(
-        `its header ${JSON.stringify(name)} is required, but is no argument. List it in ` +
-          (isReserved ? '' : 'mcp.tools.headerArguments, or in ') +
-          'headers if MCP clients send it'
-      )
-    }
+): boolean {
+  const name = header.toLowerCase()
+  if (headers.includes(name)) return false
+  const isReserved = reservedHeaders.has(name) || /^(x-forwarded|proxy|sec)-/.test(name)
+  const isAllowed = headerArguments === true || harmlessHeaders.has(name) ||
+    headerArguments.some(allowed => allowed.toLowerCase() === name)
+  if (!isRequired || ownHeaders.has(name) || (isAllowed && !isReserved)) {
+    return isAllowed && !isReserved
   }
-  return chosen
+  throw new Error(
+    `the header ${JSON.stringify(name)} is required, but is no argument. List it in ` +
+      (isReserved ? '' : 'mcp.tools.headerArguments, or in ') + 'headers if MCP clients send it'
+  )
 }

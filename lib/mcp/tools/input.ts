@@ -1,12 +1,12 @@
 /** Which arguments does a tool have, and where does each go in the request? */
 
 import { readBody } from './body.ts'
-import { chooseHeaders } from './header-arguments.ts'
+import { isHeaderArgument } from './header-arguments.ts'
 import { type RouteSchema, createReader, uniqueName } from './json-schema.ts'
 import { typesOf } from './json-types.ts'
-import { type Members, collectMembers, listArguments, noMembers } from './members.ts'
+import { collectMembers, listArguments } from './members.ts'
 import type { PathPart } from './path.ts'
-import { type JsonSchema, type SharedSchemas, asJson } from './references.ts'
+import { type JsonSchema, type SharedSchemas, asDocument } from './references.ts'
 
 /**
  * Where an argument goes in the request. `wholeBody` is the body itself, `body` a member of it, and
@@ -45,6 +45,8 @@ interface Argument {
   name: string
   schema: JsonSchema
   required: boolean
+  /** Pattern in the route's path. */
+  pattern?: string | undefined
 }
 
 /** Properties of the app, and permissions of the operator. */
@@ -70,31 +72,39 @@ export function buildInput (
   options: InputOptions = {}
 ): Input {
   const reader = createReader(shared, 'input')
-  const query = read('querystring', schema.querystring ?? schema.query)
+  const query = attempt('querystring', () => read(schema.querystring ?? schema.query))
   const body = attempt('body', () => readBody(schema, options.method ?? '', reader))
-  const args = [
-    ...pathArguments(),
-    ...list('querystring', query).map(member => ({ ...member, place: 'query' as const })),
-    ...list('headers', chooseHeaders(read('headers', schema.headers), options))
-      .map(member => ({ ...member, place: 'header' as const })),
+  const parameters = path.filter(part => typeof part !== 'string')
+  const params = list('params', schema.params, name => parameters.some(part => part.name === name))
+  const args: Argument[] = [
+    ...parameters.map(({ name, optional, pattern }) => ({
+      place: name === '*' ? 'wildcard' as const : 'path' as const,
+      name,
+      pattern,
+      schema: params.find(param => param.name === name)?.schema ?? {},
+      required: !optional
+    })),
+    ...attempt('querystring', () => listArguments(query, reader))
+      .map(member => ({ ...member, place: 'query' as const })),
+    ...list(
+      'headers',
+      schema.headers,
+      (name, isRequired) => isHeaderArgument(name, isRequired, options)
+    )
+      .map(member => ({ ...member, name: member.name.toLowerCase(), place: 'header' as const })),
     ...body.args
   ]
   const { rest, unlisted } = restOf()
   const definitions = reader.definitions()
   checkQuery(args, definitions, options)
   const { properties, required, places } = nameArguments(args, definitions)
-  return {
-    inputSchema: asJson({
-      type: 'object',
-      properties,
-      ...(required.length > 0 && { required }),
-      additionalProperties: unlisted,
-      ...(Object.keys(definitions).length > 0 && { $defs: definitions })
-    }),
-    places,
-    rest,
-    bodyType: body.bodyType
-  }
+  const inputSchema = asDocument(definitions, {
+    type: 'object',
+    properties,
+    ...(required.length > 0 && { required }),
+    additionalProperties: unlisted
+  }) as unknown as Input['inputSchema']
+  return { inputSchema, places, rest, bodyType: body.bodyType }
 
   function attempt<T> (part: string, read: () => T): T {
     try {
@@ -104,36 +114,14 @@ export function buildInput (
     }
   }
 
-  function read (part: string, value: unknown) {
-    return attempt(part, () => {
-      const located = reader.locate(value ?? {})
-      if (located.schema !== Object(located.schema)) throw new Error('it is not a JSON Schema')
-      return collectMembers(located, reader)
-    })
+  function read (value: unknown) {
+    const located = reader.locate(value ?? {})
+    if (located.schema !== Object(located.schema)) throw new Error('it is not a JSON Schema')
+    return collectMembers(located, reader)
   }
 
-  function list (part: string, members: Members) {
-    return attempt(part, () => listArguments(members, reader))
-  }
-
-  function pathArguments (): Argument[] {
-    const parameters = path.filter(part => typeof part !== 'string')
-    const members = read('params', schema.params)
-    const described = new Map(
-      list('params', {
-        ...noMembers(),
-        properties: new Map(parameters.flatMap(({ name }) => {
-          const property = members.properties.get(name)
-          return property ? [[name, property]] : []
-        }))
-      }).map(({ name, schema }) => [name, schema])
-    )
-    return parameters.map(({ name, optional, pattern }) => ({
-      place: name === '*' ? 'wildcard' as const : 'path' as const,
-      name,
-      schema: described.get(name) ?? { type: 'string', ...(pattern && { pattern }) },
-      required: !optional
-    }))
+  function list (part: string, value: unknown, wanted: Parameters<typeof listArguments>[2]) {
+    return attempt(part, () => listArguments(read(value), reader, wanted))
   }
 
   /** Members of a body are open unless it says otherwise, those of a query if it says so. */
@@ -174,9 +162,11 @@ function nameArguments (args: Argument[], definitions: JsonSchema) {
   const named = [
     ...args.filter(({ name }) => validName.test(name)),
     ...args.filter(({ name }) => !validName.test(name))
-  ].map(({ place, name, schema, required }) => {
+  ].map(({ place, name, schema, required, pattern }) => {
     const argument = nameOf(place, name, places)
-    if (place === 'path' && typesOf(schema, definitions) === null) schema.type = 'string'
+    const isInPath = place === 'path' || place === 'wildcard'
+    if (isInPath && typesOf(schema, definitions) === null) schema.type = 'string'
+    if (pattern && schema.type === 'string') schema.pattern ??= pattern
     places.set(argument, { in: place, name, types: typesOf(schema, definitions) })
     return { argument, schema, required }
   })

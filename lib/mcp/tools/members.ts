@@ -61,12 +61,21 @@ function addAlternatives (members: Members, branches: Members[]) {
   if (branches.some(({ rest }) => rest)) members.rest ??= true
 }
 
-/** Converts the members of a part to arguments of a tool. */
-export function listArguments ({ properties, required }: Members, reader: Reader) {
+/**
+ * Converts the members of a part to arguments of a tool.
+ *
+ * @param wanted whether a member becomes an argument
+ */
+export function listArguments (
+  { properties, required }: Members,
+  reader: Reader,
+  wanted: (name: string, isRequired: boolean) => boolean = () => true
+) {
   for (const name of required) {
     if (!properties.has(name)) properties.set(name, { keyword: 'allOf', schemas: [] })
   }
-  return [...properties].map(([name, { keyword, schemas }]) => {
+  const chosen = [...properties].filter(([name]) => wanted(name, required.has(name)))
+  return chosen.map(([name, { keyword, schemas }]) => {
     const converted = schemas.map(reader.convert)
     return {
       name,

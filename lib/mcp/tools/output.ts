@@ -1,16 +1,17 @@
 /** How do the response schemas of a route describe the answers of a tool? */
 
-import { maxBodyDepth, maxSchemaChecks } from '../../limits.ts'
+import { maxBodyDepth } from '../../limits.ts'
 import type { ToolOptions } from '../../options/mcp.ts'
 import { isPlainObject } from '../../util/json.ts'
 import {
+  type Reader,
   type RouteSchema,
   createReader,
   jsonContent,
   serializedKeywords
 } from './json-schema.ts'
 import { typesOf } from './json-types.ts'
-import { type JsonSchema, type SharedSchemas, asJson } from './references.ts'
+import { type JsonSchema, type SharedSchemas, asDocument } from './references.ts'
 
 /**
  * Builds the description of a tool, from the summary, the description, and the responses as the
@@ -36,26 +37,28 @@ export function buildOutput (
 
 function outputOf (successes: Array<[string, unknown]>, shared: SharedSchemas) {
   const reader = createReader(shared, 'output', serializedKeywords)
+  const read = readSchemas(successes.map(([, response]) => response), reader)
+  if (read === null) return undefined
+  const [$defs, ...schemas] = read
+  const typed = schemas.filter(schema => typesOf(schema, $defs)?.some(type => type !== 'null'))
+  const distinct = [...new Map(typed.map(schema => [JSON.stringify(schema), schema])).values()]
+  const [first, ...others] = distinct
+  const areObjects = distinct.every(schema =>
+    typesOf(schema, $defs)?.every(type => type === 'object' || type === 'null')
+  )
+  if (first === undefined || !areObjects) return undefined
+  const root = others.length > 0 ? { anyOf: distinct } : first
+  const schema = asDocument($defs, { ...root, type: 'object' })
+  return conforms({}, schema) ? schema : undefined
+}
+
+/** Reads responses. `null` if one has no JSON Schema: its route is a tool all the same. */
+function readSchemas (responses: unknown[], reader: Reader): [JsonSchema, ...JsonSchema[]] | null {
   try {
-    const schemas = successes.map(([, response]) =>
-      reader.convert(reader.locate(jsonContent(response)))
-    )
-    const $defs = reader.definitions()
-    const typed = schemas.filter(schema => typesOf(schema, $defs)?.some(type => type !== 'null'))
-    const distinct = [...new Map(typed.map(schema => [JSON.stringify(schema), schema])).values()]
-    const [first, ...others] = distinct
-    const isObject = (schema: JsonSchema) =>
-      typesOf(schema, $defs)?.every(type => type === 'object' || type === 'null')
-    if (first === undefined || !distinct.every(isObject)) return undefined
-    const schema: JsonSchema = asJson({
-      ...(others.length > 0 ? { anyOf: distinct } : first),
-      type: 'object',
-      ...(Object.keys($defs).length > 0 && { $defs })
-    })
-    return conforms({}, schema) ? schema : undefined
+    const schemas = responses.map(response => reader.convert(reader.locate(jsonContent(response))))
+    return [reader.definitions(), ...schemas]
   } catch {
-    // A response without a JSON Schema is not described. Its route is a tool all the same.
-    return undefined
+    return null
   }
 }
 
@@ -68,49 +71,45 @@ function describe (
   const lines = responses.flatMap(([status, response]) => {
     const { description } = Object(response)
     const title = typeof description === 'string' ? `${status}: ${description}` : status
-    return [title, ...(describeFullResponseSchema ? wholeSchema(response, shared) : [])]
+    const schema = describeFullResponseSchema &&
+      readSchemas([response], createReader(shared, 'output'))
+    return schema ? [title, JSON.stringify(asDocument(...schema))] : [title]
   })
   return ['Responses:', ...lines].join('\n')
 }
 
-function wholeSchema (response: unknown, shared: SharedSchemas) {
-  const reader = createReader(shared, 'output')
-  try {
-    const schema = reader.convert(reader.locate(jsonContent(response)))
-    const $defs = reader.definitions()
-    return [JSON.stringify({ ...schema, ...(Object.keys($defs).length > 0 && { $defs }) })]
-  } catch {
-    return []
-  }
-}
-
-/**
- * Checks whether an answer is valid for an output schema, of whose keywords it knows all. An answer
- * that needs too many checks is invalid.
- */
+/** Checks whether an answer is valid for an output schema, of whose keywords it knows all. */
 export function conforms (answer: unknown, outputSchema: JsonSchema): boolean {
-  const definitions = Object(outputSchema.$defs) as JsonSchema
-  let checks = 0
+  // Recursive alternatives would check a value again and again.
+  const results = new Map<unknown, Map<unknown, boolean>>()
   return check(answer, outputSchema, 0)
 
   function check (value: unknown, schema: unknown, depth: number): boolean {
     if (!isPlainObject(schema)) return true
-    if (++checks > maxSchemaChecks || depth > maxBodyDepth) return false
+    if (depth > maxBodyDepth) return false
+    const { type, $ref, allOf = [], anyOf, properties, prefixItems } = schema
     const of = (item: unknown, schema: unknown) => check(item, schema, depth + 1)
-    const { type, $ref, allOf, anyOf } = schema
+    const memberOf = (name: string) =>
+      Object.hasOwn(Object(properties), name)
+        ? Object(properties)[name]
+        : schema.additionalProperties
     return (type === undefined || [type].flat().some(name => isOfType(value, name))) &&
-      (typeof $ref !== 'string' || of(value, definitions[$ref.slice('#/$defs/'.length)])) &&
-      (!Array.isArray(allOf) || allOf.every(part => of(value, part))) &&
-      (!Array.isArray(anyOf) || anyOf.some(part => of(value, part))) &&
+      ($ref === undefined || checkReference(value, $ref, depth)) &&
+      (allOf as unknown[]).every(part => of(value, part)) &&
+      (anyOf === undefined || (anyOf as unknown[]).some(part => of(value, part))) &&
       (Array.isArray(value)
-        ? value.every((item, index) => of(item, Object(schema.prefixItems)[index] ?? schema.items))
-        : !isPlainObject(value) || Object.entries(value).every(([name, member]) => {
-          const properties = Object(schema.properties)
-          return of(
-            member,
-            Object.hasOwn(properties, name) ? properties[name] : schema.additionalProperties
-          )
-        }))
+        ? value.every((item, index) => of(item, Object(prefixItems)[index] ?? schema.items))
+        : !isPlainObject(value) ||
+          Object.entries(value).every(([name, member]) => of(member, memberOf(name))))
+  }
+
+  function checkReference (value: unknown, reference: unknown, depth: number) {
+    const known = results.get(reference) ?? new Map<unknown, boolean>()
+    results.set(reference, known)
+    const name = String(reference).slice('#/$defs/'.length)
+    const result = known.get(value) ?? check(value, Object(outputSchema.$defs)[name], depth + 1)
+    known.set(value, result)
+    return result
   }
 }
 

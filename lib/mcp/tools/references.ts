@@ -105,7 +105,7 @@ function idOf (schema: unknown): string | undefined {
 function resolvePointer (scope: Scope | undefined, pointer: string): Located | undefined {
   if (scope === undefined) return undefined
   let at: Located = { schema: scope.document, scope }
-  for (const token of decode(pointer).split('/').slice(1)) {
+  for (const token of decodeURIComponent(pointer).split('/').slice(1)) {
     const key = token.replaceAll('~1', '/').replaceAll('~0', '~')
     const parent = at.schema
     if (parent !== Object(parent) || !Object.hasOwn(parent as object, key)) return undefined
@@ -114,15 +114,12 @@ function resolvePointer (scope: Scope | undefined, pointer: string): Located | u
   return isPlainObject(at.schema) || typeof at.schema === 'boolean' ? at : undefined
 }
 
-function decode (pointer: string) {
-  try {
-    return decodeURIComponent(pointer)
-  } catch {
-    return pointer
-  }
-}
-
 /** Copies a schema as JSON. Symbols, functions and undefined members are lost. */
 export function asJson<T> (schema: T): T {
   return JSON.parse(JSON.stringify(schema)) as T
+}
+
+/** Returns a schema with the targets of its references, as JSON. */
+export function asDocument ($defs: JsonSchema, schema: JsonSchema = {}): JsonSchema {
+  return asJson({ ...schema, ...(Object.keys($defs).length > 0 && { $defs }) })
 }
