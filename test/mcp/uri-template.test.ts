@@ -24,6 +24,13 @@ test('parseUriTemplate matches the URIs of its template, and decodes their value
   ) assert.equal(match(uri), null, uri)
 })
 
+test('parseUriTemplate refuses a long URI without trying all its divisions', () => {
+  const { match } = parseUriTemplate('x://{a}.{b}.{c}-{d}/{e}.{f}')
+  for (const length of [2_000, 4_000_000]) assert.equal(match(`x://${'.'.repeat(length)}/`), null)
+  assert.equal(match(`x://${'a.'.repeat(1_000)}/`), null)
+  assert.deepEqual(match('x://1.2.3-4/5.6.7'), { a: '1', b: '2', c: '3', d: '4', e: '5', f: '6.7' })
+})
+
 test('parseUriTemplate matches slashes in {+name} only', () => {
   assert.deepEqual(parseUriTemplate('file:///{+path}').match('file:///a/b%20c'), { path: 'a/b c' })
   assert.equal(parseUriTemplate('file:///{path}').match('file:///a/b'), null)
@@ -45,7 +52,9 @@ test('parseUriTemplate rejects templates that are no URI, or whose variables are
       ['a:id}', /no partner/],
       ['a:{}', /unknown or repeated/],
       ['a:{?q}', /unknown or repeated/],
-      ['a:{id}{id}', /unknown or repeated/]
+      ['a:{id}/{id}', /unknown or repeated/],
+      ['a:{id}{name}', /needs text between/],
+      ['a:{+path}/{+rest}', /once/]
     ] as const
   ) assert.throws(() => parseUriTemplate(template), problem, template)
 })
