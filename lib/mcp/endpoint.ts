@@ -52,7 +52,7 @@ export function createEndpoint (
     })
     return {
       ...inBothEras(shared),
-      scopesOf: message => resources?.scopesOf(message) ?? [],
+      callOf: message => resources?.callOf(message) ?? null,
       knownScopes: () => resources?.all.flatMap(({ scopes }) => scopes) ?? []
     }
   }

@@ -6,7 +6,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import mcpOAuth from '../../lib/index.ts'
 import { startGuarded } from '../support/guarded.ts'
 import { sendRequest } from '../support/requests.ts'
-import { messageIn, rpc } from '../support/revisions.ts'
+import { messageIn, type Revision, rpc } from '../support/revisions.ts'
 
 const png = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 1, 2])
 
@@ -119,6 +119,45 @@ test('POST /mcp requires the scopes of a resource, and hides it from other calle
   )
   assert.equal(denied.status, 403)
   assert.match(denied.headers.get('www-authenticate') ?? '', /scope="notes:read"/)
+})
+
+test('resources/read is refused where toolScopes or authorizeTool refuse the tool of the route', async (t) => {
+  const asked: unknown[] = []
+  const ran: string[] = []
+  const { mcpUrl, token } = await startGuarded(t, {
+    mcp: {
+      tools: true,
+      toolScopes: { secret: ['notes:admin'] },
+      authorizeTool ({ tool, arguments: args, caller }) {
+        asked.push([tool, args, caller?.subject])
+        return args?.['id'] !== '7' || { reason: 'This note is private.' }
+      }
+    }
+  }, {
+    routes (app) {
+      for (const name of ['note', 'secret']) {
+        const config = { mcp: { name, resource: `${name}://{id}` } }
+        app.get(`/${name}/:id`, { config }, async () => ran.push(name))
+      }
+      app.get('/plain/:id', { config: { mcp: { resource: 'plain://{id}' } } }, async () => 'plain')
+    }
+  })
+  const authorization = `Bearer ${await token({})}`
+  const read = async (uri: string, revision: Revision = '2025-11-25') =>
+    await sendRequest(mcpUrl, rpc(revision, 'resources/read', { uri }, { authorization }))
+  for (const revision of ['2025-11-25', '2026-07-28'] as const) {
+    for (const uri of ['note://7', 'note://%37', 'plain://7']) {
+      const { error, result } = await messageIn(await read(uri, revision))
+      assert.equal(result, undefined)
+      assert.deepEqual(error, { code: -32000, message: 'This note is private.' })
+    }
+  }
+  assert.equal((await read('secret://1')).status, 403)
+  assert.deepEqual(ran, [])
+  assert.ok((await messageIn(await read('note://8'))).result)
+  assert.deepEqual(ran, ['note'])
+  assert.deepEqual(asked.at(-1), ['note', { id: '8' }, 'alice'])
+  assert.ok(asked.some(call => Array.isArray(call) && call[0] === 'get_plain_by_id'))
 })
 
 test('POST /mcp reads and lists resources in 2026-07-28', async (t) => {

@@ -8,6 +8,7 @@ import type { Config } from '../../options/config.ts'
 import {
   type McpRequest,
   type McpResponse,
+  type RpcMessage,
   acceptedResponse,
   jsonResponse,
   messagesOf,
@@ -75,18 +76,23 @@ function decisionOf (verdict: unknown): Decision {
 /**
  * Responds to a body with a refused call by results that a model can read. None of its calls runs.
  *
- * @param decisions for the calls in the body, in their order
+ * @param decisions for the messages in the body that are calls
  * @returns `null` if all are allowed
  */
-export function refuse (request: McpRequest, decisions: readonly Decision[]): McpResponse | null {
-  if (decisions.every(({ reason }) => reason === null)) return null
-  const ofCalls = decisions.values()
-  const replies = messagesOf(request.body).flatMap(({ id, method }) => {
-    const reason = method === 'tools/call' ? ofCalls.next().value?.reason ?? null : null
+export function refuse (
+  request: McpRequest,
+  decisions: ReadonlyMap<RpcMessage, Decision>
+): McpResponse | null {
+  if ([...decisions.values()].every(({ reason }) => reason === null)) return null
+  const replies = messagesOf(request.body).flatMap(message => {
+    const { id, method } = message
+    const reason = decisions.get(message)?.reason ?? null
     if (id === undefined || method === undefined) return []
     if (reason === null) {
       return rpcError(id, rpcCode.unavailable, 'A call of the same batch was refused, so none ran')
     }
+    // Only tools have results with errors.
+    if (method !== 'tools/call') return rpcError(id, rpcCode.unavailable, reason)
     const content = [{ type: 'text', text: reason }]
     const result = { content, isError: true, ...(isModern(request) && { resultType: 'complete' }) }
     return { jsonrpc: '2.0', id, result }

@@ -123,9 +123,7 @@ export function withToolAccess (
       if ('status' in parsed) return parsed
       const messages = messagesOf(request.body)
       const calls = messages.filter(({ method }) => method === 'tools/call')
-        .map(({ params }) => params as CallParameters)
-      const ofOthers = messages.flatMap(message => server.scopesOf?.(message) ?? [])
-      const names = calls.map(({ name }) => name)
+      const names = calls.map(({ params }) => (params as CallParameters).name)
       const listed = await toolList.get([...new Set(names)], request).catch((error: unknown) => {
         if (request.signal.aborted) return disconnectedResponse
         throw error
@@ -138,12 +136,28 @@ export function withToolAccess (
         return rpcFailure(200, rpcCode.invalidParams, 'Unknown tool', messages[0]?.id)
       }
 
-      const scopes = mergeScopes(ofOthers, ...tools.map(toolScopes.of))
+      const judged = messages.flatMap(message => {
+        const index = calls.indexOf(message)
+        const { name = '', arguments: args = {} } = Object(message.params) as Partial<
+          CallParameters
+        >
+        const call = index < 0
+          ? server.callOf?.(message)
+          : { tool: tools[index] ?? { name }, arguments: args }
+        return call ? [{ message, ...call }] : []
+      })
+      const scopes = mergeScopes(...judged.map(({ tool }) => toolScopes.of(tool)))
       await requireScopes(scopes)
-      const decisions = await Promise.all(
-        tools.map((tool, index) => decide(tool, calls[index]?.arguments ?? {}, request))
+      const decisions = new Map(
+        await Promise.all(
+          judged.map(async ({ message, tool, arguments: args }) =>
+            [message, await decide(tool, args, request)] as const
+          )
+        )
       )
-      await requireScopes(mergeScopes(scopes, ...decisions.map(({ scopes }) => scopes)))
+      await requireScopes(
+        mergeScopes(scopes, ...[...decisions.values()].map(({ scopes }) => scopes))
+      )
       return refuse(request, decisions)
     },
     /** The scopes of its tools and resources, as far as they are known by now. */

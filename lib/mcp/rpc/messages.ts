@@ -37,14 +37,20 @@ export interface ScopelessEndpoint {
   methods: readonly string[]
   /** Connects to the server. Await it at `onReady`, before the first request. */
   ready(): Promise<void>
-  /** The scopes of a message that calls no tool, beyond those of the route. Default: none. */
-  scopesOf?(message: RpcMessage): readonly string[]
-  /** All scopes of such messages. */
+  /** The call that a message amounts to which reads a resource. Default: none. */
+  callOf?(message: RpcMessage): RouteCall | null
+  /** All scopes of such calls. */
   knownScopes?(): readonly string[]
   /** Serves a request. Rejects only for faults of the server behind the endpoint. */
   handle(request: McpRequest): Promise<McpResponse>
   /** Ends every request in progress. */
   close(): Promise<unknown>
+}
+
+/** A call as the scopes and the policy of tools judge it. */
+export interface RouteCall {
+  tool: { name: string }
+  arguments: Record<string, unknown>
 }
 
 /** A JSON-RPC message that was not validated. */

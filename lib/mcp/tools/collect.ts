@@ -110,6 +110,7 @@ function resourceOf ({ candidate, route, tool }: Built): ResourceRoute {
   return {
     label,
     route,
+    tool: { name, ...tool },
     resource,
     listed: {
       name,

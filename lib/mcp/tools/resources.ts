@@ -1,7 +1,7 @@
 /** Which routes of the app are resources, and how is one read? (MCP, "Resources") */
 
 import type { ReadResourceResult, Resource } from '@modelcontextprotocol/sdk/types.js'
-import type { RpcMessage } from '../rpc/messages.ts'
+import type { RouteCall, RpcMessage } from '../rpc/messages.ts'
 import { explain, mediaTypeOf, textOf } from './answer.ts'
 import type { Caller, ToolRoute, createCaller } from './call.ts'
 import { CallError } from './request.ts'
@@ -12,6 +12,8 @@ export interface ResourceRoute {
   /** Method and URL, for messages. */
   label: string
   route: ToolRoute
+  /** Its tool, whose scopes and policy apply. */
+  tool: RouteCall['tool']
   resource: string
   /** How clients list it. */
   listed: Omit<Resource, 'uri'>
@@ -54,9 +56,10 @@ export function createResources (
       scopes,
       isTemplate: template.names.length > 0
     })),
-    /** The scopes that a message needs: those of the resource it reads. */
-    scopesOf ({ method, params }: RpcMessage) {
-      return method === 'resources/read' ? find(Object(params).uri)?.scopes ?? [] : []
+    /** The call that a message amounts to: that of the route whose resource it reads. */
+    callOf ({ method, params }: RpcMessage): RouteCall | null {
+      const found = method === 'resources/read' ? find(Object(params).uri) : undefined
+      return found ? { tool: found.tool, arguments: found.values } : null
     },
     /**
      * Reads a resource. Resolves to `null` if there is none at the URI.
