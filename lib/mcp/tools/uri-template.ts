@@ -40,8 +40,9 @@ export function parseUriTemplate (template: string): UriTemplate {
       // A value ends where the next text begins. Other choices would be tried without end.
       return `(${next && `(?:(?!${escape(next)})`}[^/?#\\s]${next && ')'}+)`
     }
-    if (template.split('{+').length > 2)
+    if (template.split('{+').length > 2) {
       throw new Error(`{${text}} is one of two. Use {+name} once`)
+    }
     return '([^?#\\s]+)'
   }).join('')
   const pattern = new RegExp(`^${source}$`)
