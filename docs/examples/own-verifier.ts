@@ -4,14 +4,14 @@ import { McpOAuthError, jwtVerifier, mcpOAuth, type TokenVerifier } from 'fastif
 
 const issuer = 'https://auth.example.com'
 
-/** Only hashes are kept, so that nobody learns a key from the table. */
+/** Only hashes are kept, so that the table reveals no key. */
 const owners = new Map([[process.env.CI_KEY_SHA256, 'ci']])
 
 const apiKeys: TokenVerifier = async (token) => {
-  // Not one of ours: the next verifier is asked.
+  // Another kind of token: the next verifier checks it.
   if (!token.startsWith('key_')) return null
   const clientId = owners.get(createHash('sha256').update(token).digest('hex'))
-  // One of ours and bad: nobody else is asked.
+  // An unknown key: no other verifier checks it.
   if (clientId === undefined) throw new McpOAuthError('invalidToken')
   return { token, clientId, scopes: ['read'] }
 }
@@ -19,7 +19,7 @@ const apiKeys: TokenVerifier = async (token) => {
 export const app = Fastify({ logger: true })
 
 await app.register(mcpOAuth, {
-  // Where people log in. Machines bring a key.
+  // Users log in there. Machines send a key.
   issuer,
   tokens: [apiKeys, jwtVerifier({ issuer, log: app.log })],
   requiredScopes: ['read'],

@@ -25,8 +25,9 @@ export interface GuardOptions {
   /** Scopes that the caller needs, in addition to the `requiredScopes` of the registration. */
   scopes?: readonly string[]
   /**
-   * The hooks that guarded the route before. They check plain HTTP, and they alone; this guard
-   * checks the calls of tools, and it alone. The routes of the plugin have their own guards.
+   * Hooks that check requests over plain HTTP instead of this guard, such as the guard that the
+   * route had before. Calls of tools are checked by this guard alone, and the routes of the plugin
+   * by their own guards.
    */
   or?: HostHook | readonly HostHook[]
 }

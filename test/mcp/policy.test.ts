@@ -16,6 +16,7 @@ import fc from 'fast-check'
 import { z } from 'zod'
 import { mcpOAuth, type McpOAuthOptions } from '../../lib/index.ts'
 import { authorizeToolMs } from '../../lib/limits.ts'
+import { createPolicy } from '../../lib/mcp/access/policy.ts'
 import type { McpRequest } from '../../lib/mcp/rpc/messages.ts'
 import { startBroker } from '../support/broker.ts'
 import { startGuarded } from '../support/guarded.ts'
@@ -212,6 +213,20 @@ for (const kind of Object.keys(kinds)) {
     })
   }
 }
+
+test('createPolicy names the tool in the cause of its failure, and a list as the place', async () => {
+  const decide = createPolicy(() => {
+    throw new TypeError('broken')
+  })
+  const request = { http: {}, authInfo: undefined } as unknown as McpRequest
+  for (const [args, place] of [[{}, 'in a call'], [undefined, 'in a list, where']] as const) {
+    await assert.rejects(decide({ name: 'clear' }, args, request), ({ cause }: Error) => {
+      const { message, cause: thrown } = cause as Error
+      assert.ok(message.startsWith(`mcp.authorizeTool failed for the tool "clear" ${place}`))
+      return thrown instanceof TypeError
+    })
+  }
+})
 
 test('POST /mcp is 503 if authorizeTool does not decide in time', async (t) => {
   const { ran, send } = await start(t, 'routes as tools', () => new Promise(() => {}))

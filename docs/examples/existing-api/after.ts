@@ -31,7 +31,7 @@ export async function build (options = provider) {
     max: 100,
     timeWindow: '1 minute',
     // 1. The MCP request was counted already.
-    allowList: request => request.mcpCall !== null
+    allowList: request => Boolean(request.mcpCall)
   })
   await app.register(swagger, {
     openapi: { info: { title: 'Notes', version: '1.0.0' } },

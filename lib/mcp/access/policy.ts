@@ -1,6 +1,6 @@
 /** Does the operator's `authorizeTool` allow a call, and which response has a refused one? */
 
-import { McpOAuthError } from '../../errors.ts'
+import { McpOAuthError, quoted } from '../../errors.ts'
 import { withTimeout } from '../../http/operations.ts'
 import { authorizeToolMs } from '../../limits.ts'
 import { problemOfScopes } from '../../oauth/scope.ts'
@@ -59,8 +59,10 @@ export function createPolicy (authorizeTool: Config['mcp']['authorizeTool']) {
           () => new Error('authorizeTool timed out')
         )
       )
-    } catch (cause) {
-      throw new McpOAuthError('policyUnavailable', { cause })
+    } catch (thrown) {
+      const place = args === undefined ? 'in a list, where arguments are undefined' : 'in a call'
+      const reason = `mcp.authorizeTool failed for the tool ${quoted(tool)} ${place}`
+      throw new McpOAuthError('policyUnavailable', { cause: new Error(reason, { cause: thrown }) })
     }
   }
 }

@@ -32,7 +32,7 @@ export type McpEndpoint = ReturnType<typeof withToolAccess>
 
 /**
  * Puts the scopes and the policy of tools in front of a server. A call is checked before it reaches
- * the server, and the list of tools has the ones that its caller may call or request.
+ * the server, and the list of tools has those that its caller may call or can request scopes for.
  *
  * @param isVisible checks whether a caller sees a tool that needs scopes
  * @param onStart for one server that serves all callers. Then clients can request the scopes of
@@ -185,7 +185,7 @@ export function withToolAccess (
   }
 }
 
-/** The parameters of a valid call. Further members are the client's word only. */
+/** The parameters of a valid call. Its further members are not verified. */
 interface CallParameters {
   name: string
   arguments?: Record<string, unknown>

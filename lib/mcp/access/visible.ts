@@ -1,15 +1,15 @@
-/** Does a caller see what needs scopes that it does not have? */
+/** Does a caller see a tool or a resource whose scopes it lacks? */
 
 import { heldScopes, missingScopes, scopesOf } from '../../oauth/scope.ts'
 import type { Config } from '../../options/config.ts'
 import type { McpAuth } from '../../types.ts'
 
-/** Checks whether a caller sees what needs scopes. */
+/** Checks whether a caller sees a tool or a resource that needs scopes. */
 export type IsVisible = (caller: McpAuth | undefined, scopes: readonly string[]) => boolean
 
 /**
- * Creates the check. A caller of the broker also sees what it can reach by a request for further
- * scopes: its client may request them, and this grant has not been refused them.
+ * Creates the check. A caller of the broker also sees the tools that further scopes would open, if
+ * its client may request them and this grant has not been refused them.
  *
  * @param issuer of the broker's tokens
  * @param catalog the scopes that users may request

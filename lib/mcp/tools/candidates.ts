@@ -1,4 +1,4 @@
-/** Which routes does the app have, and what do they say about themselves? */
+/** Which routes does the app have, and what do their options declare? */
 
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { hooksBefore, listRoutes } from '../../host/internals.ts'

@@ -53,7 +53,7 @@ export function collectTools (
     const { headerArguments, answerLimit } = options
     const inputOptions = { headerArguments, headers, brackets: readsBrackets(root) }
     const others: Other[] = []
-    const marked: Built[] = []
+    const resourceRoutes: Built[] = []
     const built: Built[] = []
     for (const candidate of candidates) {
       const reason = reasonOf(candidate)
@@ -61,7 +61,7 @@ export function collectTools (
       if (reason !== null && reason !== 'resource') continue
       try {
         const entry = { candidate, ...buildTool(candidate, options, inputOptions) }
-        if (candidate.config.resource) marked.push(entry)
+        if (candidate.config.resource) resourceRoutes.push(entry)
         const alias = built.find(({ key, candidate: shorter }) =>
           key === entry.key && isAlias(shorter, candidate)
         )
@@ -75,7 +75,7 @@ export function collectTools (
       }
     }
     const callRoute = createCaller({ instance, tokens, headers, answerLimit })
-    const resources = createResources(marked.map(resourceOf), callRoute, problems)
+    const resources = createResources(resourceRoutes.map(resourceOf), callRoute, problems)
     const names = uniqueNames(built.map(({ candidate }) => candidate), problems)
     if (problems.length > 0) throw startupError('invalidTools', ...problems)
     const tools = names.map(([name, named]) => {

@@ -1,4 +1,4 @@
-/** How is a request that a tool makes in this process told from all others, and what limits it? */
+/** Which requests are calls of tools in this process, and what limits them? */
 
 import { randomUUID } from 'node:crypto'
 import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -13,7 +13,7 @@ declare module 'fastify' {
      * A hook of the whole app can skip what it has done for the MCP request already.
      *
      * @example
-     * await app.register(rateLimit, { allowList: request => request.mcpCall !== null })
+     * await app.register(rateLimit, { allowList: request => Boolean(request.mcpCall) })
      */
     readonly mcpCall: { readonly tool: string } | null
     /**

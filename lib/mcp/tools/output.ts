@@ -78,7 +78,7 @@ function describe (
   return ['Responses:', ...lines].join('\n')
 }
 
-/** Checks whether an answer is valid for an output schema, of whose keywords it knows all. */
+/** Checks an answer against an output schema, which has only the keywords that are checked here. */
 export function conforms (answer: unknown, outputSchema: JsonSchema): boolean {
   // Recursive alternatives would check a value again and again.
   const results = new Map<unknown, Map<unknown, boolean>>()

@@ -22,7 +22,7 @@ export interface Other {
  * Logs which routes are tools, counts the others by reason, and warns of likely mistakes.
  *
  * @param checks.guards whether routes should have guards
- * @param checks.secrets whether tools may be there that the operator did not think of
+ * @param checks.secrets whether routes are tools that no option names
  */
 export function report (
   log: Log,
