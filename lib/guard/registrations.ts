@@ -162,7 +162,9 @@ function select (decorations: readonly Decoration[], prefix?: string): Decoratio
   const known = decorations.map(({ registration }) => `'${registration.prefix}'`).join(', ')
   const problem = prefix === undefined
     ? 'missing'
-    : `'${prefix}' belongs to ${matching.length || 'none'} of them`
+    : `'${prefix}' belongs to ${
+      matching.length === 0 ? 'no registration' : 'several registrations'
+    }`
   throw startupError(
     'ambiguousRegistration',
     `prefix: ${problem}; this scope has ${known}. Use requireMcpAuth({ prefix })`

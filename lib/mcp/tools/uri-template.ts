@@ -23,7 +23,7 @@ export function parseUriTemplate (template: string): UriTemplate {
   const source = parts.map((text, index) => {
     if (index % 2 === 0) {
       if (/[{}]/.test(text)) {
-        throw new Error(`a brace of ${JSON.stringify(template)} has no partner`)
+        throw new Error(`a brace of ${JSON.stringify(template)} has no partner. Write {name}`)
       }
       return escape(text)
     }
