@@ -26,8 +26,8 @@ export interface GuardOptions {
   scopes?: readonly string[]
   /**
    * Hooks that check requests over plain HTTP instead of this guard, such as the guard that the
-   * route had before. Calls of tools are checked by this guard alone, and the routes of the plugin
-   * by their own guards.
+   * route had before. Calls of tools are checked by this guard alone (with `auth: false` by the
+   * hooks too), and the routes of the plugin by their own guards.
    */
   or?: HostHook | readonly HostHook[]
 }
@@ -109,10 +109,12 @@ export function createGuards (config: Config, verify: TokenVerifier | null, urls
     /** The guard of `instance.requireMcpAuth(options)`. */
     route ({ scopes = [], or }: GuardOptions): Guard {
       const needed = mergeScopes(requiredScopes, scopes)
+      const isOpen = verify === null && config.dependencies.length === 0
       const token = guards.token(needed)
       const dependencies = guards.dependencies(needed)
       return async (request, reply) => {
-        if (or !== undefined && !inProcessRequests.has(request)) {
+        // Where this guard checks nothing, a tool would open a route that the hooks close.
+        if (or !== undefined && (isOpen || !inProcessRequests.has(request))) {
           if (request.routeOptions.config.mcpOAuth !== undefined) return
           return await runHooks([or].flat(), request, reply)
         }

@@ -9,7 +9,7 @@ import fastifyJwt from '@fastify/jwt'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { McpOAuthError, type Guard } from '../../lib/index.ts'
+import { mcpOAuth, McpOAuthError, type Guard } from '../../lib/index.ts'
 import { injectTokenHeader } from '../../lib/mcp/tools/in-process.ts'
 import { type Cleanup } from '../support/app.ts'
 import { startGuarded, type GuardedApp } from '../support/guarded.ts'
@@ -132,6 +132,19 @@ test('requireMcpAuth({ or }) takes no plain HTTP request for a tool call, with a
   // No hook of the route sees the ticket of a call, so it cannot be passed on.
   assert.deepEqual([...new Set(seen)], ['undefined', 'null'])
   assert.equal(await (await sendRequest(`${origin}/me`, bearer(session))).text(), 'nobody session')
+})
+
+test('requireMcpAuth({ or }) asks its hook about tool calls too, if auth is false [field:T16]', async (t) => {
+  const app = Fastify()
+  t.after(() => app.close())
+  await app.register(mcpOAuth, { auth: false, mcp: { tools: true } })
+  const or: Hook = async () => await Promise.reject(new McpOAuthError('missingToken'))
+  app.get('/me', { onRequest: app.requireMcpAuth({ or }), schema: named('me') }, async () => 'ran')
+  const mcpUrl = `${await app.listen({ port: 0 })}/mcp`
+  for (const { text, isError } of await callTool(t, mcpUrl, 'x', 'me')) {
+    assert.match(text, /^HTTP 401/)
+    assert.ok(isError)
+  }
 })
 
 test('a request that a tool makes with app.inject is plain HTTP for requireMcpAuth({ or }) [field:T16]', async (t) => {
