@@ -260,5 +260,7 @@ export const maxListedTools = 10_000
 export const sessionCodeBytes = 16
 /** Arguments that one error names: a client may send a hundred thousand. */
 export const maxNamedArguments = 50
+/** Names in the query or form of a call. A list repeats its name for each item. */
+export const maxFormNameChars = 1024 * 1024
 /** Longest error of a tool: models need the message, not a page of HTML. */
 export const maxToolErrorChars = 4_000

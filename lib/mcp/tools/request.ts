@@ -3,7 +3,7 @@
 import { maxHeaderSize } from 'node:http'
 import type { InjectOptions } from 'fastify'
 import { quoted } from '../../errors.ts'
-import { maxNamedArguments } from '../../limits.ts'
+import { maxFormNameChars, maxNamedArguments } from '../../limits.ts'
 import { isTooDeep } from '../../util/json.ts'
 import type { Input, Place } from './input.ts'
 import { type PathPart, fillPath } from './path.ts'
@@ -108,6 +108,7 @@ function pathOf (parts: PathPart[], sent: SentArgument[], { places }: Input) {
  */
 function encodeForm (sent: SentArgument[]) {
   const form = new URLSearchParams()
+  const count = createNameCount()
   for (const { argument, name, types, value } of sent) {
     append(name, value, () => types?.includes('object') || reject(argument, 'must not be nested'))
   }
@@ -116,13 +117,25 @@ function encodeForm (sent: SentArgument[]) {
 
   function append (name: string, value: unknown, nest: () => unknown, isMember = false) {
     if (value === null || value === undefined) return
-    if (Object(value) !== value) return form.append(name, String(value))
+    if (Object(value) !== value) {
+      count(name)
+      return form.append(name, String(value))
+    }
     if (isMember || !Array.isArray(value)) nest()
     for (const [key, item] of Object.entries(value as object)) {
       const isPlain = Array.isArray(value) && Object(item) !== item
       // Inside an object, a list of one item needs the brackets to be a list.
       append(isPlain ? isMember ? `${name}[]` : name : `${name}[${key}]`, item, nest, true)
     }
+  }
+}
+
+/** A long name of a long list would become text of gigabytes. */
+function createNameCount () {
+  let left = maxFormNameChars
+  return (name: string) => {
+    left -= name.length
+    if (left < 0) throw new CallError('The names of the arguments are too long for their lists.')
   }
 }
 
@@ -135,7 +148,7 @@ function headersOf (sent: SentArgument[]) {
     if (Object(value) === value || /[^\t\x20-\x7e\x80-\xff]/.test(text)) {
       reject(argument, 'cannot be a header')
     }
-    headers[name.toLowerCase()] = text.replace(/^[ \t]+|[ \t]+$/g, '')
+    headers[name.toLowerCase()] = /^[ \t]*(|.*[^ \t])[ \t]*$/.exec(text)?.[1] ?? ''
   }
   return headers
 }
@@ -166,8 +179,10 @@ function toJson (value: unknown) {
 /** Inject writes a form with a random boundary, which cannot occur in the content. */
 function filesOf (sent: SentArgument[]) {
   const form = new FormData()
+  const count = createNameCount()
   for (const { argument, in: place, name, value } of sent) {
     for (const item of [value].flat()) {
+      count(name)
       if (place === 'file') form.append(name, fileOf(argument, item))
       else if (item !== null) form.append(name, Object(item) === item ? toJson(item) : String(item))
     }
