@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import type { FastifyReply } from 'fastify'
 import { startTools, textOf } from './tool-clients.ts'
 
@@ -180,6 +181,43 @@ test('tools/call returns text in its charset, images, audio, and other bytes as 
   for (const { call } of clients) {
     for (const [name, content] of Object.entries(expected)) {
       assert.deepEqual((await call(name, { id: 'a/b' })).content, [content], name)
+    }
+  }
+})
+
+test('tools/call decodes an answer that its route compressed, up to the limit [field:T1 field:T11]', async (t) => {
+  const json = Buffer.from('{"a":1}')
+  const bodies: Record<string, [coding: string, body: Buffer, status?: number]> = {
+    gzip: ['gzip', gzipSync(json)],
+    twice: ['GZIP, br', brotliCompressSync(gzipSync(json))],
+    deflate: ['deflate', deflateSync(json)],
+    identity: ['identity', json],
+    failed: ['br', brotliCompressSync(Buffer.from('{"message":"no"}')), 409],
+    bomb: ['gzip', gzipSync(Buffer.alloc(5 * mebibyte))],
+    broken: ['gzip', json],
+    unknown: ['zstd', json]
+  }
+  const { clients } = await startTools(t, (app) => {
+    for (const [name, [coding, body, status = 200]] of Object.entries(bodies)) {
+      app.get(
+        `/${name}`,
+        { schema: named(name, { response: { 200: object } }) },
+        (_, reply) =>
+          reply.code(status).header('content-encoding', coding).type('application/json').send(body)
+      )
+    }
+  })
+  for (const { call } of clients) {
+    for (const name of ['gzip', 'twice', 'deflate', 'identity']) {
+      const { content, structuredContent } = await call(name)
+      assert.deepEqual(content, [{ type: 'text', text: '{"a":1}' }], name)
+      assert.deepEqual(structuredContent, { a: 1 })
+    }
+    assert.equal(textOf(await call('failed')), 'HTTP 409: no')
+    assert.match(textOf(await call('bomb')), /too large/)
+    for (const name of ['broken', 'unknown']) {
+      const { content: [first] } = await call(name)
+      assert.equal(first?.type, 'resource', name)
     }
   }
 })

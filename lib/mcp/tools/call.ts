@@ -3,6 +3,7 @@
 import type { FastifyInstance, FastifyRequest, InjectOptions } from 'fastify'
 import { connectionHeaders } from '../rpc/messages.ts'
 import type { RequestInfo } from '../servers/multiplexer.ts'
+import { decodeBody } from './coding.ts'
 import { type InProcessCall, type InjectTokens, injectTokenHeader } from './in-process.ts'
 import type { Input } from './input.ts'
 import type { PathPart } from './path.ts'
@@ -107,6 +108,11 @@ export function createCaller (
       // Ends the source of a response that is too large.
       response.raw.res.destroy()
       if (left >= 0 && call.failure !== 'tooLarge') answer.body = Buffer.concat(chunks)
+      const { 'content-encoding': coding, ...others } = answer.headers
+      if (coding !== undefined && answer.body !== null && answer.body.length > 0) {
+        const content = await decodeBody(answer.body, coding, answerLimit)
+        if (content !== undefined) Object.assign(answer, { headers: others, body: content })
+      }
     } catch {
       call.failure ??= 'broken'
     }
