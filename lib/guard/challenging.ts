@@ -1,4 +1,4 @@
-/** Which headers tell a refused client how to get access? */
+/** Which headers of a refusal lead the client to a token? */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { McpOAuthError } from '../errors.ts'
 import type { Scheme } from '../oauth/bearer.ts'

@@ -1,4 +1,4 @@
-/** Which requests may pass to a protected route, and what is a refused client told? */
+/** Which requests may pass to a protected route, and with which error are others refused? */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { createTokenBinding } from '../dpop/verifier.ts'
 import { failure, McpOAuthError } from '../errors.ts'

@@ -18,7 +18,7 @@ import { createToolServer } from './tools/server.ts'
 /**
  * Creates the server of the options `mcp.server`, `mcp.handler` or `mcp.tools`.
  *
- * @param isVisible checks whether a caller sees what needs scopes
+ * @param isVisible checks whether a caller sees a tool or resource that needs scopes
  * @param tools builds the tools. Called once, by `ready()`
  * @returns the server, or `null` without one: then the user adds the route
  */

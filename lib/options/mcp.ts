@@ -65,9 +65,9 @@ export const ToolOptionsSchema = Type.Object({
     "a path such as '/api'",
     value => typeof value === 'string' && value.startsWith('/')
   ))),
-  /** Only the routes with these operation ids. */
+  /** Only the routes with these operation ids or tool names. */
   includeOperations: optional(list(text)),
-  /** All but the routes with these operation ids. */
+  /** All but the routes with these operation ids or tool names. */
   excludeOperations: optional(list(text)),
   /** Only the routes that carry one of these tags. */
   includeTags: optional(list(text)),
@@ -78,10 +78,7 @@ export const ToolOptionsSchema = Type.Object({
    * Default `false`.
    */
   describeAllResponses: optional(flag),
-  /**
-   * Put the whole JSON Schema of a response in the description, beside the example. Default
-   * `false`.
-   */
+  /** Add the JSON Schema of each listed response to the description. Default `false`. */
   describeFullResponseSchema: optional(flag),
   /**
    * Names a tool that has no `config.mcp.name`. `undefined` leaves it to the default: the operation

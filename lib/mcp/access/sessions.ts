@@ -1,5 +1,5 @@
 /**
- * Which caller may use a session? Only the caller who began it, and nothing is stored to know that.
+ * Which caller may use a session? The one that began it. No list of sessions is stored.
  */
 
 import { createHmac, randomBytes, randomUUID, timingSafeEqual } from 'node:crypto'

@@ -100,7 +100,7 @@ export function withToolAccess (
     async ready () {
       await server.ready()
       if (onStart === null) return
-      // A server that lists its tools only for some callers is asked with their requests.
+      // A server may list its tools for some callers only: their requests update the list.
       const tools = await toolList.list(startRequest).catch(() => null)
       if (tools === null || 'status' in tools) return
       const problems = tools.flatMap(tool => toolScopes.inspect(tool).problems)

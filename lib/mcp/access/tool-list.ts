@@ -1,4 +1,4 @@
-/** Which tools does a server have, and which scopes do they declare? Only `tools/list` can tell. */
+/** Which tools does a server have, and which scopes do they declare? */
 
 import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
 import { failure } from '../../errors.ts'

@@ -34,7 +34,7 @@ export function createVisibility (
     const { scopes: limit } = clients.find(({ id }) => id === clientId) ??
       { scopes: isMachine ? requiredScopes : undefined }
     const withheld = scopesOf({ scope: claims['withheld'] })
-    // Where the token has such a scope, a dependency has taken it away.
+    // If the token has such a scope, a dependency has removed it.
     const isRefused = missing.some(scope => withheld.includes(scope)) ||
       missingScopes(scopesOf(claims), missing, scopeHierarchy).length < missing.length
     const known = isMachine ? missing : catalog()

@@ -106,7 +106,7 @@ const parts = {
   wholeBody: ''
 }
 
-/** Validation errors have names such as `body/name`. The model knows the names of arguments. */
+/** Replaces names of validation errors, such as `body/name`, by the names of arguments. */
 function renameArguments (text: string, { places }: Input) {
   const names = new Map([...places].map(([argument, { in: place, name }]) => [
     `${parts[place]}/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`,

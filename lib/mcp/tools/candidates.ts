@@ -71,7 +71,7 @@ export function candidatesOf (
   }
 }
 
-/** The routes that an app had before the plugin. Fastify tells only their methods and URLs. */
+/** The routes that an app had before the plugin. Fastify lists only their methods and URLs. */
 export function olderCandidates (root: FastifyInstance) {
   // Later registrations would report the routes of earlier ones.
   return (root.mcpOAuthRegistry?.size > 1 ? [] : listRoutes(root)).map(route =>

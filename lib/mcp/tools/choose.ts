@@ -3,7 +3,7 @@
 import type { ToolOptions } from '../../options/mcp.ts'
 import type { Named } from './names.ts'
 
-/** Makes the function that tells why a route is no tool, `null` if it is one. */
+/** Creates a function that returns why a route is no tool, `null` if it is one. */
 export function createChoice (candidates: readonly Named[], options: ToolOptions) {
   const proxies = new Set(candidates.filter(isBareWildcard).map(({ handler }) => handler))
   return (candidate: Named) => {

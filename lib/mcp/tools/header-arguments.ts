@@ -2,7 +2,7 @@
 
 import { connectionHeaders } from '../rpc/messages.ts'
 
-/** Headers by which proxies, sessions and credentials are known. Never an argument. */
+/** Headers of proxies, sessions and credentials. Never an argument. */
 const reservedHeaders = new Set([
   ...connectionHeaders,
   ...('authorization cookie forwarded via x-real-ip content-type content-encoding accept-encoding ' +

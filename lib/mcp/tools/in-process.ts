@@ -81,7 +81,7 @@ function createInjectTokens (root: FastifyInstance) {
   const waiting = new Map<string, InProcessCall>()
   const arrived = new WeakMap<FastifyRequest, InProcessCall>()
 
-  /** The call behind a request. Hooks of the host may ask before ours: the first look spends it. */
+  /** The call behind a request. The first use spends the token, maybe in a hook of the host. */
   function callOf (request: FastifyRequest) {
     const { headers } = request.raw
     const token = headers[injectTokenHeader]

@@ -124,7 +124,7 @@ export function buildInput (
     return attempt(part, () => listArguments(read(value), reader, wanted))
   }
 
-  /** Members of a body are open unless it says otherwise, those of a query if it says so. */
+  /** A body is open unless its schema forbids further members, a query if it allows them. */
   function restOf () {
     const [place, rest] = body.rest
       ? ['body' as const, body.rest]

@@ -1,4 +1,4 @@
-/** How does a schema of a route look as JSON Schema 2020-12? */
+/** How is a schema of a route converted to JSON Schema 2020-12? */
 
 import { isPlainObject } from '../../util/json.ts'
 import { maxHops } from './json-types.ts'

@@ -9,7 +9,7 @@ export interface Members {
   /** The schemas of each member: all of them apply, or one of several does. */
   properties: Map<string, { keyword: 'allOf' | 'anyOf', schemas: Located[] }>
   required: Set<string>
-  /** The schema of members that are not listed. `undefined` if the schema does not say. */
+  /** The schema of members that are not listed. `undefined` without such a schema. */
   rest: Located | boolean | undefined
 }
 

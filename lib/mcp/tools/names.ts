@@ -39,7 +39,8 @@ function fit (name: string, suffix = '') {
 }
 
 /**
- * Makes names unique by numbers: `job_2`. Given names stay; of other equal names, the first.
+ * Makes names unique by numbers: `job_2`. Names in `config.mcp` stay, and so does the first of
+ * other equal names.
  *
  * @param problems gets a sentence for each name that is given twice
  */

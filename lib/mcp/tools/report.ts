@@ -1,4 +1,4 @@
-/** How does the log tell at start-up which routes are tools, and what may be a mistake? */
+/** Which log lines at start-up list the tools, and warn of likely mistakes? */
 
 import type { Tool } from '@modelcontextprotocol/sdk/types.js'
 import { maxLoggedNames } from '../../limits.ts'
@@ -94,18 +94,18 @@ function listed (names: readonly string[]) {
 const sensitive =
   /\b(tokens?|passw\w*|secrets?|credentials?|(api)?keys?|internal|admin|metrics|debug)\b/i
 
-/** Checks the words of the path, and of the members in the schemas: their values are objects. */
+/** Checks the words of the path, and the names of members in the schemas. */
 function isSensitive ({ candidate, tool }: RouteTool) {
   const words = [candidate.url, ...JSON.stringify(tool).match(/"[^"]+":(?=\{)/g) ?? []].join()
   return sensitive.test(words.replace(/_|([a-z])(?=[A-Z])/g, '$1 '))
 }
 
-/** Hooks of plugins that refuse requests, but not for their caller, and ours for tool calls. */
+/** Hooks that refuse requests for other reasons than their caller, and ours for tool calls. */
 const harmless = /rateLimit|csrf|limitAnswer/
 const guarding =
   /auth|jwt|verif|token|user(?!-?a)|login|permi|-key|api.?key|40[13]|guard|protect|require|admin|throw|check|native/i
 
-/** Checks whether a hook may refuse callers, by what its code says. */
+/** Checks whether a hook may refuse callers, by the words in its code. */
 function isGuard (hook: unknown) {
   const code = `${Object(hook).name} ${String(hook)}`
   return guarding.test(code) && !harmless.test(code)

@@ -1,4 +1,4 @@
-/** How does a schema of Zod and others look as JSON Schema? */
+/** How is a schema of Zod or another library converted to JSON Schema? */
 
 import { type JsonSchema, asJson } from './references.ts'
 
