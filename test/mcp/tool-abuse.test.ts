@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CallError, buildRequest } from '../../lib/mcp/tools/request.ts'
-import type { Input } from '../../lib/mcp/tools/input.ts'
+import { buildInput, type Input } from '../../lib/mcp/tools/input.ts'
 
 const input = (parts: Partial<Input>): Input => ({
   inputSchema: { type: 'object', properties: {}, additionalProperties: true },
@@ -45,4 +45,39 @@ test('buildRequest removes the space around headers, and refuses long space in l
     if (end) assert.throws(() => send(value), CallError)
     else assert.deepEqual(send(value), { prefer: 'a' })
   }
+})
+
+test('buildRequest refuses other spellings of listed arguments, which a policy would not see', () => {
+  const place = (part: 'query' | 'body', name: string) => ({ in: part, name, types: ['string'] })
+  for (
+    const [parts, names] of [
+      [{ rest: 'query' }, ['ids[]', 'ids[0]', '[ids]', 'ids.x', '$by']],
+      [{ rest: 'body', bodyType: 'form' }, ['ids[]', '[ids][0]', '$by']],
+      [{ rest: 'body', bodyType: 'json' }, ['$by']]
+    ] as const
+  ) {
+    const places = new Map([['ids', place(parts.rest, 'ids')], ['by', place(parts.rest, '$by')]])
+    for (const name of names) {
+      const send = () => buildRequest(['/x'], input({ ...parts, places }), { [name]: 'a' })
+      assert.throws(send, /Unknown arguments/, name)
+    }
+    assert.ok(buildRequest(['/x'], input({ ...parts, places }), { 'other[]': 'a', ids: 'a' }))
+  }
+})
+
+test('a header that proxies or credentials use is no argument, with _ neither [field:T21]', () => {
+  const names = [
+    'x_forwarded_for',
+    'X_Real_IP',
+    'true-client-ip',
+    'cf-connecting-ip',
+    'x-original-url',
+    'x-rewrite-url',
+    'x_http_method_override',
+    'dpop'
+  ]
+  const headers = Object.fromEntries([...names, 'x-account'].map(name => [name, {}]))
+  const schema = { headers: { type: 'object', properties: headers } }
+  const { places } = buildInput(schema, ['/x'], {}, { headerArguments: true })
+  assert.deepEqual([...places.keys()], ['x-account'])
 })

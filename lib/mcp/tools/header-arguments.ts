@@ -5,9 +5,16 @@ import { connectionHeaders } from '../rpc/messages.ts'
 /** Headers of proxies, sessions and credentials. Never an argument. */
 const reservedHeaders = new Set([
   ...connectionHeaders,
-  ...('authorization cookie forwarded via x-real-ip content-type content-encoding accept-encoding ' +
+  ...('authorization dpop cookie forwarded via x-real-ip content-type content-encoding accept-encoding ' +
     'x-http-method x-http-method-override x-method-override').split(' ')
 ])
+
+/** Some servers read `_` as `-`, and each proxy has a name of its own for the address. */
+function isReservedHeader (given: string) {
+  const name = given.replaceAll('_', '-')
+  return reservedHeaders.has(name) ||
+    /^(x-forwarded|x-original|x-rewrite|proxy|sec)-|(^|-)(client|connecting|real)-ip$/.test(name)
+}
 
 /** Headers that are not about identity. */
 const harmlessHeaders = new Set(
@@ -33,7 +40,7 @@ export function isHeaderArgument (
 ): boolean {
   const name = header.toLowerCase()
   if (headers.includes(name)) return false
-  const isReserved = reservedHeaders.has(name) || /^(x-forwarded|proxy|sec)-/.test(name)
+  const isReserved = isReservedHeader(name)
   const isAllowed = headerArguments === true || harmlessHeaders.has(name) ||
     headerArguments.some(allowed => allowed.toLowerCase() === name)
   if (!isRequired || ownHeaders.has(name) || (isAllowed && !isReserved)) {

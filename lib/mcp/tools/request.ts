@@ -30,8 +30,17 @@ interface SentArgument extends Place {
  * @throws {CallError} with a sentence that names the argument
  */
 export function buildRequest (path: PathPart[], input: Input, args: Record<string, unknown>) {
-  const { places, rest } = input
-  const unknown = Object.keys(args).filter(name => rest === null && !places.has(name))
+  const { places, rest, bodyType } = input
+  // A policy that reads `filter` must not be evaded by `filter[]`, or by the name that was renamed.
+  const keyOf = rest === 'query' || bodyType !== 'json' ? baseOf : String
+  const listed = new Set(
+    [...places.values()].flatMap(({ in: place, name }) =>
+      (place === 'file' ? 'body' : place) === rest ? keyOf(name) : []
+    )
+  )
+  const unknown = Object.keys(args).filter(name =>
+    !places.has(name) && (rest === null || listed.has(keyOf(name)))
+  )
   if (unknown.length > 0) {
     const known = namesOf([...places.keys()]) || 'none'
     throw new CallError(`Unknown arguments: ${namesOf(unknown)}. The tool has: ${known}.`)
@@ -50,6 +59,11 @@ export function buildRequest (path: PathPart[], input: Input, args: Record<strin
     throw new CallError(`Arguments are too long for a URL or a header: ${names}.`)
   }
   return { url, headers, body: bodyOf(input, sent) }
+}
+
+/** The member that a name in a query or form is about: `a` for `a[b]`, `[a]` and `a.b`. */
+function baseOf (name: string) {
+  return /[^[\].]+/.exec(name)?.[0] ?? name
 }
 
 function namesOf (names: string[]) {
