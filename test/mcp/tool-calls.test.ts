@@ -419,3 +419,26 @@ test('a cancelled tools/call aborts request.signal, also of a route that read it
     }
   }
 })
+
+test('tools/call uploads a file to a route that declares it as an object without properties [field:T12]', async (t) => {
+  const schema = {
+    operationId: 'upload',
+    consumes: ['multipart/form-data'],
+    body: {
+      type: 'object',
+      required: ['file'],
+      properties: { file: { type: 'object' }, note: { type: 'string' } }
+    }
+  }
+  const { clients } = await startTools(t, async (app) => {
+    await app.register(multipart, { attachFieldsToBody: 'keyValues' })
+    app.post('/upload', { schema: schema as object }, async ({ body }) => {
+      const { file, note } = body as { file: Buffer, note: string }
+      return `${note}: ${file.toString()}`
+    })
+  })
+  for (const { call } of clients) {
+    const result = await call('upload', { file: { data: 'aGk=' }, note: 'new' })
+    assert.equal(textOf(result), 'new: hi')
+  }
+})

@@ -118,7 +118,10 @@ function readParts ({ properties }: Members, isForm: boolean, reader: Reader) {
 
 /** Recognises files in the forms of @fastify/multipart and of OpenAPI. */
 function isFile (schema: unknown, isForm: boolean) {
-  const { isFile, format, contentMediaType, properties } = Object(schema)
+  const { isFile, type, format, contentMediaType, properties } = Object(schema)
+  // With `attachFieldsToBody: 'keyValues'`, a file is an object without properties.
+  const isOpaque = type === 'object' && properties === undefined
   return isFile === true || format === 'binary' ||
-    (isForm && (contentMediaType !== undefined || Object(properties).mimetype !== undefined))
+    (isForm &&
+      (isOpaque || contentMediaType !== undefined || Object(properties).mimetype !== undefined))
 }
