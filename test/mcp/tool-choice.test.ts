@@ -203,6 +203,33 @@ suite('the choice of tools', () => {
     assert.match(line(30, /tools of 120/)?.msg ?? '', /and 70 more\./)
   })
 
+  test('tools/call sends lists of objects in a query if the app reads brackets [field:T5]', async (t) => {
+    const list = {
+      type: 'array',
+      items: { type: 'object', properties: { k: { type: 'integer' } } }
+    }
+    const schema = { querystring: { type: 'object', properties: { list } } }
+    const { app } = await startTools(
+      t,
+      app => app.get('/a', { schema }, async ({ query }) => query),
+      true,
+      { server: { querystringParser: (text: string) => qs.parse(text) } as never }
+    )
+    const sent = [{ k: 1 }, { k: 2 }]
+    const answer = await app.inject({
+      method: 'POST',
+      url: '/mcp',
+      payload: {
+        jsonrpc: '2.0',
+        id: 1,
+        method: 'tools/call',
+        params: { name: 'get_a', arguments: { list: sent } }
+      },
+      headers: { accept: 'application/json, text/event-stream' }
+    })
+    assert.equal(answer.json().result.content[0].text, JSON.stringify({ list: sent }))
+  })
+
   test('objects in a query are arguments only if the app reads brackets [field:T5]', async (t) => {
     const schema = {
       querystring: { type: 'object', properties: { f: { type: 'object', properties: { id: {} } } } }

@@ -139,19 +139,23 @@ export function buildInput (
 
 /** Objects in a query reach the route only if the app's parser reads them. */
 function checkQuery (args: Argument[], definitions: JsonSchema, { brackets }: InputOptions) {
-  const hasObject = (schema: unknown): boolean => {
-    const types = typesOf(schema, definitions)?.filter(type => type !== 'null') ?? []
-    return types.length > 0 &&
-      types.every(type =>
-        type === 'object' || (type === 'array' && hasObject(Object(schema).items))
-      )
-  }
-  const object = args.find(({ place, schema }) => place === 'query' && hasObject(schema))
+  const object = args.find(({ place, schema }) =>
+    place === 'query' && takesObjects(schema, definitions)
+  )
   if (object === undefined || brackets === true) return
   throw new Error(
     `its querystring has the object ${JSON.stringify(object.name)}, which the app's query parser ` +
       'cannot read. Give Fastify a querystringParser such as qs.parse, or use plain values'
   )
+}
+
+/** Checks whether a value of the schema is an object, or a list of objects. */
+function takesObjects (schema: unknown, definitions: JsonSchema): boolean {
+  const types = typesOf(schema, definitions)?.filter(type => type !== 'null') ?? []
+  return types.length > 0 &&
+    types.every(type =>
+      type === 'object' || (type === 'array' && takesObjects(Object(schema).items, definitions))
+    )
 }
 
 const validName = /^[\w.-]{1,64}$/
@@ -167,7 +171,10 @@ function nameArguments (args: Argument[], definitions: JsonSchema) {
     const isInPath = place === 'path' || place === 'wildcard'
     if (isInPath && typesOf(schema, definitions) === null) schema.type = 'string'
     if (pattern && schema.type === 'string') schema.pattern ??= pattern
-    places.set(argument, { in: place, name, types: typesOf(schema, definitions) })
+    const types = typesOf(schema, definitions)
+    const nests = place === 'query' && takesObjects(schema, definitions)
+    // A list of objects needs brackets, as an object does.
+    places.set(argument, { in: place, name, types: nests && types ? [...types, 'object'] : types })
     return { argument, schema, required }
   })
   return {
