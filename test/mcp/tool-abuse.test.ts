@@ -65,6 +65,14 @@ test('buildRequest refuses other spellings of listed arguments, which a policy w
   }
 })
 
+test('buildRequest refuses brackets in the names of members of a query, which make other members', () => {
+  const places = new Map([['filter', { in: 'query' as const, name: 'filter', types: ['object'] }]])
+  for (const name of ['a][owner', '][owner', 'owner]', '[owner']) {
+    const args = { filter: { by: { [name]: 'bob' } } }
+    assert.throws(() => buildRequest(['/x'], input({ places }), args), /no brackets/)
+  }
+})
+
 test('a header that proxies or credentials use is no argument, with _ neither [field:T21]', () => {
   const names = [
     'x_forwarded_for',

@@ -301,7 +301,10 @@ const anything = fc.anything({
   } catch {
     return false
   }
-}).map(value => JSON.parse(JSON.stringify(value)))
+  // The MCP route refuses a body with such a member.
+}).map(value =>
+  JSON.parse(JSON.stringify(value), (name, item) => name === '__proto__' ? undefined : item)
+)
 
 test('no arguments make tools/call throw, and nothing reaches a route that is not valid there', async (t) => {
   const received: Array<{ n?: number, list?: unknown[], id?: string }> = []

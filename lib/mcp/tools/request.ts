@@ -138,6 +138,8 @@ function encodeForm (sent: SentArgument[]) {
     if (isMember || !Array.isArray(value)) nest()
     for (const [key, item] of Object.entries(value as object)) {
       const isPlain = Array.isArray(value) && Object(item) !== item
+      // The parser would read another member than the one a policy has seen.
+      if (/[[\]]/.test(key)) throw new CallError(`The name ${quoted(key)} must have no brackets.`)
       // Inside an object, a list of one item needs the brackets to be a list.
       append(isPlain ? isMember ? `${name}[]` : name : `${name}[${key}]`, item, nest, true)
     }
