@@ -23,6 +23,7 @@ function start (t: TestContext, before: (app: FastifyInstance) => unknown = () =
   t.after(() => app.close())
   before(app)
   const tokens = injectTokensOf(app)
+  tokens.receive()
   app.get('/tool', { config }, nameOf)
   app.get('/other', nameOf)
   return { app, tokens }

@@ -189,6 +189,7 @@ test('a body has the type that the route reads: JSON, a form or multipart [field
   const app = Fastify()
   t.after(() => app.close())
   const tokens = injectTokensOf(app)
+  tokens.receive()
   await app.register(formbody)
   await app.register(multipart)
   const config: MarkedConfig = { [routeMark]: 'mark' }
@@ -326,9 +327,13 @@ test('no arguments make tools/call throw, and nothing reaches a route that is no
   for (const { call } of clients) {
     await fc.assert(
       fc.asyncProperty(anything, anything, anything, async (id, n, list) => {
-        const { isError, content } = await call('item', { id, n, list })
-        assert.ok(isError === true || textOf({ content }) === 'ok')
-        assert.ok(textOf({ content }).length <= 4_000)
+        const result = await call('item', { id, n, list }).catch((error: Error) => {
+          // Some values are nested more deeply than any body may be.
+          assert.match(error.message, /nested too deeply/)
+        })
+        if (!result) return
+        assert.ok(result.isError === true || textOf(result) === 'ok')
+        assert.ok(textOf(result).length <= 4_000)
       }),
       { numRuns: 50 }
     )

