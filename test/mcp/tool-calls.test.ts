@@ -73,7 +73,7 @@ test('members that an open schema does not list go where it is open [field:T25]'
   ])
 })
 
-test('a list or an object as JSON text is parsed, and other values are refused [field:T18]', () => {
+test('a list or an object is sent as it is, and JSON text in its place refused [field:T18]', () => {
   const input = inputOf({
     tags: 'query tags array',
     filter: 'body filter object',
@@ -85,7 +85,7 @@ test('a list or an object as JSON text is parsed, and other values are refused [
     const { url, body } = request(input, args)
     return [url, JSON.parse(String(body?.content))]
   }
-  assert.deepEqual(sent({ tags: '["a","b"]', filter: '{"x":[1]}', items: ' [1] ' }), [
+  assert.deepEqual(sent({ tags: ['a', 'b'], filter: { x: [1] }, items: [1] }), [
     '/a?tags=a&tags=b',
     { filter: { x: [1] }, items: [1] }
   ])
@@ -93,13 +93,11 @@ test('a list or an object as JSON text is parsed, and other values are refused [
     '/a',
     { items: null, mixed: 5, text: '[1]' }
   ])
-  assert.deepEqual(sent({ mixed: '[5]' })[1], { mixed: [5] })
-  for (
-    const value of ['a', '{}', '"a"', '[', 5, true, {}, `${'['.repeat(999)}${']'.repeat(999)}`]
-  ) {
+  assert.deepEqual(sent({ mixed: '[5]' })[1], { mixed: '[5]' })
+  for (const value of ['a', '["a","b"]', '{}', '[', 5, true, {}]) {
     refuses(input, { tags: value }, /^The argument "tags" must be of type array\.$/)
   }
-  for (const value of ['a', '[]', 5, [], null]) {
+  for (const value of ['a', '{"x":1}', 5, [], null]) {
     refuses(input, { filter: value }, /"filter" must be of type object/)
   }
   refuses(input, { items: '{}' }, /"items" must be of type array/)

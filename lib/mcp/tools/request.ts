@@ -4,7 +4,6 @@ import { maxHeaderSize } from 'node:http'
 import type { InjectOptions } from 'fastify'
 import { quoted } from '../../errors.ts'
 import { maxFormNameChars, maxNamedArguments } from '../../limits.ts'
-import { isTooDeep } from '../../util/json.ts'
 import type { Input, Place } from './input.ts'
 import { type PathPart, fillPath } from './path.ts'
 
@@ -47,7 +46,8 @@ export function buildRequest (path: PathPart[], input: Input, args: Record<strin
   }
   const sent = Object.entries(args).map(([argument, value]): SentArgument => {
     const place = places.get(argument) ?? { in: rest ?? 'body', name: argument, types: null }
-    return { ...place, argument, value: toType(argument, value, place) }
+    checkType(argument, value, place)
+    return { ...place, argument, value }
   })
   const outside = sent.filter(({ in: place }) => !/body|file/i.test(place))
   const query = encodeForm(outside.filter(({ in: place }) => place === 'query'))
@@ -76,31 +76,18 @@ function reject (argument: string | undefined, problem: string): never {
 }
 
 /**
- * Some clients send lists and objects as JSON text. Fastify would wrap the text into a list, as any
- * other plain value.
+ * Refuses plain values for lists and objects: Fastify would wrap them into a list. JSON text is not
+ * parsed either, as a policy has decided by the text.
  */
-function toType (argument: string, value: unknown, { in: place, types }: Place) {
-  const wanted: string[] = types?.filter(type => /array|object/.test(type)) ?? []
+function checkType (argument: string, value: unknown, { in: place, types }: Place) {
   const isAbsent = value === null && !/body/i.test(place)
-  if (wanted.length === 0 || types?.includes(typeOf(value)) || isAbsent) return value
-  const parsed = typeof value === 'string' ? parseJson(value) : value
-  if (wanted.includes(typeOf(parsed))) return parsed
-  if (types?.some(type => !/array|object|null/.test(type))) return value
-  reject(argument, `must be of type ${wanted.join(' or ')}`)
+  if (isAbsent || types?.every(type => /array|object|null/.test(type)) !== true) return
+  if (!types.includes(typeOf(value))) reject(argument, `must be of type ${types.join(' or ')}`)
 }
 
 /** The JSON type of a value. */
 function typeOf (value: unknown) {
   return Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value
-}
-
-function parseJson (text: string): unknown {
-  try {
-    const value: unknown = JSON.parse(text)
-    return isTooDeep(value, text) ? undefined : value
-  } catch {
-    return undefined
-  }
 }
 
 function pathOf (parts: PathPart[], sent: SentArgument[], { places }: Input) {
