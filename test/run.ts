@@ -72,7 +72,7 @@ const files = readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8
 function costOf (name: string): number {
   return slowest[name.replace(/^test\/|\.test\.ts$/g, '')] ??
     statSync(join(root, name)).size /
-      (/support\/(matrix|flow|broker|thin)\.ts/.test(read(name)) ? 1200 : 3000)
+      (/(matrix|flow|broker|thin|guarded|tool-app)\.ts/.test(read(name)) ? 1200 : 3000)
 }
 
 /** Deals files to processes of the same cost; those that need more than Node run alone. */

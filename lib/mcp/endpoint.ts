@@ -48,7 +48,7 @@ export function createEndpoint (
     const shared = createSharedEndpoint(async () => {
       const collection = build()
       resources = collection.resources
-      return await createToolServer(mcp, collection, isVisible)
+      return await createToolServer(mcp, collection)
     })
     return {
       ...inBothEras(shared),

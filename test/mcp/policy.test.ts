@@ -479,6 +479,6 @@ test('tools/list has every tool some call of which is allowed, and no other, for
         assert.deepEqual(result.tools.map(({ name }: { name: string }) => name), allowed)
       }
     ),
-    { numRuns: sweep(10_000) }
+    { numRuns: sweep(10_000, 50) }
   )
 })

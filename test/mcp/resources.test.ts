@@ -5,7 +5,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import Fastify, { type FastifyInstance } from 'fastify'
 import mcpOAuth from '../../lib/index.ts'
 import { startGuarded } from '../support/guarded.ts'
-import { sendRequest } from '../support/requests.ts'
+import { json, sendRequest } from '../support/requests.ts'
 import { messageIn, type Revision, rpc } from '../support/revisions.ts'
 
 const png = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 1, 2])
@@ -188,4 +188,35 @@ test('the start fails for a resource whose URI does not fit its route', async (t
     app.route({ method, url, config: { mcp: { resource } }, handler: async () => 'x' })
     await assert.rejects(async () => await app.ready(), problem)
   }
+})
+
+test('lists of resources have those that toolScopes and authorizeTool let the caller see', async (t) => {
+  const { mcpUrl, token } = await startGuarded(t, {
+    mcp: {
+      tools: true,
+      toolScopes: { secret: ['notes:admin'] },
+      authorizeTool: ({ tool }) => tool !== 'hidden'
+    }
+  }, {
+    routes (app) {
+      for (const name of ['note', 'secret', 'hidden']) {
+        const ofAll = { mcp: { name, resource: `${name}://all` } }
+        app.get(`/${name}`, { config: ofAll }, async () => name)
+        const config = { mcp: { name: `${name}_by_id`, resource: `${name}://{id}` } }
+        app.get(`/${name}/:id`, { config }, async () => name)
+      }
+    }
+  })
+  const authorization = `Bearer ${await token({})}`
+  const headers = { authorization, accept: 'application/json, text/event-stream' }
+  const ask = async (body: unknown) =>
+    await messageIn(await sendRequest(mcpUrl, json(body, headers)))
+  const message = (id: number, method: string) => ({ jsonrpc: '2.0', id, method, params: {} })
+  const { result } = await ask(message(1, 'resources/list'))
+  assert.deepEqual(result.resources.map(({ uri }: { uri: string }) => uri), ['note://all'])
+  const batch = await ask([message(1, 'tools/list'), message(2, 'resources/templates/list')])
+  const [tools, templates] = batch.map((reply: { result: object }) => reply.result)
+  const visible = ['note', 'note_by_id', 'secret_by_id', 'hidden_by_id']
+  assert.deepEqual(tools.tools.map(({ name }: { name: string }) => name).sort(), visible.sort())
+  assert.equal(templates.resourceTemplates.length, 3)
 })

@@ -95,6 +95,22 @@ export function withToolAccess (
     }
   }
 
+  /** Removes the resources that the caller may not see. A template is read like any of its URIs. */
+  function filterResources (request: McpRequest) {
+    return async (message: RpcMessage): Promise<RpcMessage> => {
+      const result = Object(message.result) as Record<string, unknown>
+      const list = ['resources', 'resourceTemplates'].find(name => Array.isArray(result[name]))
+      if (list === undefined) return message
+      const entries = result[list] as unknown[]
+      const listed = await Promise.all(entries.map(async (entry) => {
+        const { uri, uriTemplate = uri } = Object(entry)
+        const read = server.callOf?.({ method: 'resources/read', params: { uri: uriTemplate } })
+        return !read || await isListed(read.tool, request)
+      }))
+      return { ...message, result: { ...result, [list]: entries.filter((_, at) => listed[at]) } }
+    }
+  }
+
   return {
     ...server,
     async ready () {
@@ -163,12 +179,16 @@ export function withToolAccess (
     /** The scopes of its tools and resources, as far as they are known by now. */
     knownScopes: () => [...known, ...server.knownScopes?.() ?? []],
     async handle (request: McpRequest) {
-      const response = await server.handle(request)
-      const listIds = messagesOf(request.body)
-        .filter(({ method }) => method === 'tools/list').map(({ id }) => id)
+      let response = await server.handle(request)
+      if (request.authInfo === undefined) return response
+      const messages = messagesOf(request.body)
+      if (messages.some(({ method }) => /^resources\/.*list$/.test(String(method)))) {
+        response = await mapMessages(response, filterResources(request))
+      }
+      const listIds = messages.filter(({ method }) => method === 'tools/list').map(({ id }) => id)
       const hasLists = request.http.method === 'GET' || listIds.length > 0
       const isStream = response.body instanceof Readable
-      return hasLists && request.authInfo !== undefined
+      return hasLists
         ? await mapMessages(response, filterLists(request, listIds, isStream))
         : response
     }

@@ -2,8 +2,6 @@
 
 import type { Config } from '../../options/config.ts'
 import type { SdkServer } from '../../options/mcp.ts'
-import type { McpAuth } from '../../types.ts'
-import type { IsVisible } from '../access/visible.ts'
 import { resourceNotFound, rpcCode } from '../rpc/messages.ts'
 import type { RequestInfo } from '../servers/multiplexer.ts'
 import type { Caller } from './call.ts'
@@ -13,13 +11,10 @@ import { CallError } from './request.ts'
 /**
  * Creates an SDK 1.x server whose tools and resources are routes. Apps without them never load the
  * SDK.
- *
- * @param isVisible checks whether a caller sees a resource that needs scopes
  */
 export async function createToolServer (
   { name, version, instructions }: Config['mcp'],
-  { tools, call, resources }: ToolCollection,
-  isVisible: IsVisible
+  { tools, call, resources }: ToolCollection
 ): Promise<SdkServer> {
   const { Server } = await import('@modelcontextprotocol/sdk/server/index.js')
   const schemas = await import('@modelcontextprotocol/sdk/types.js')
@@ -52,21 +47,18 @@ export async function createToolServer (
   return server
 
   function addResources () {
-    const list = (areTemplates: boolean, caller: unknown) =>
-      resources.all.filter(({ isTemplate, scopes }) =>
-        isTemplate === areTemplates && isVisible(caller as McpAuth | undefined, scopes)
-      )
+    const list = (areTemplates: boolean) =>
+      resources.all.filter(({ isTemplate }) => isTemplate === areTemplates)
     // The lists depend on the caller, so no cache may share them (MCP 2026-07-28, "Caching").
     const cacheScope = 'private'
-    server.setRequestHandler(schemas.ListResourcesRequestSchema, (_request, { authInfo }) => ({
-      resources: list(false, authInfo).map(({ listed, uri }) => ({ uri, ...listed })),
+    server.setRequestHandler(schemas.ListResourcesRequestSchema, () => ({
+      resources: list(false).map(({ listed, uri }) => ({ uri, ...listed })),
       cacheScope
     }))
     server.setRequestHandler(
       schemas.ListResourceTemplatesRequestSchema,
-      (_request, { authInfo }) => ({
-        resourceTemplates: list(true, authInfo)
-          .map(({ listed, uri }) => ({ uriTemplate: uri, ...listed })),
+      () => ({
+        resourceTemplates: list(true).map(({ listed, uri }) => ({ uriTemplate: uri, ...listed })),
         cacheScope
       })
     )
