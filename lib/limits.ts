@@ -26,11 +26,9 @@ export const maxRetryBackoffSeconds = 60
 export const refreshCooldownSeconds = 30
 /** Wait for a slot of a limiter: a caller gives up at about this time, too. */
 export const queueTimeoutMs = 5_000
-
 // Requests to our OAuth endpoints: lib/host
 /** A registration with many redirect URIs and keys fits; larger bodies cost memory for nothing. */
 export const maxOAuthBodyBytes = 64 * 1024
-
 // The identity provider: lib/provider
 /** Discovery of the metadata, however many URLs it tries. */
 export const discoveryTimeoutMs = 5_000
@@ -42,7 +40,6 @@ export const lookUpTimeoutMs = 5_000
 /** Requests of logins that run at once, so that we do not overload the provider, and that wait. */
 export const maxProviderRequests = 50
 export const maxQueuedProviderRequests = 200
-
 // The store: lib/store
 /** One operation: a store in the same network responds within milliseconds. */
 export const storeTimeoutMs = 1_000
@@ -60,7 +57,6 @@ export const memoryStoreCharsPerEntry = 400
 export const revokedGrantSeconds = 31 * 24 * 3600
 /** Mark of a revoked grant of a machine client, which has access tokens only. */
 export const revokedMachineSeconds = 3600
-
 // Parameters and metadata (RFC 6749, RFC 7591): lib/oauth
 /** Longest URL anywhere: browsers and servers commonly accept at least this much. */
 export const maxUrlChars = 2_048
@@ -97,7 +93,6 @@ export const minRsaBits = 2_048
 export const maxRsaBits = 4_096
 /** Clocks of two instances may differ by this much when one reads a token of the other. */
 export const tokenSkewSeconds = 30
-
 // Options: lib/options
 /** Problems that one message lists: more are noise. */
 export const maxOptionProblems = 50
@@ -116,7 +111,6 @@ export const maxClientProofs = 10
 export const mcpBodyBytes = 4 * 1024 * 1024
 /** Default of `mcp.tools.answerLimit`: models read far less, and each call may hold this much. */
 export const answerBytes = 4 * 1024 * 1024
-
 // Clients and their metadata documents: lib/clients
 /** Dynamic registration: a client whose id has expired registers again. */
 export const registrationSeconds = 90 * 24 * 3600
@@ -131,7 +125,6 @@ export const minDocumentFailureMs = 200
 export const documentRecheckMs = 1_000
 /** Documents in memory, and failures beside them. */
 export const maxDocuments = 1_000
-
 // Logins and pages: lib/broker/endpoints, lib/pages
 /** From the consent page to the callback, and the provider's form in between. */
 export const loginSeconds = 600
@@ -148,7 +141,6 @@ export const maxLoginCookieBytes = 6 * 1024
 export const maxConsentFormBytes = 32 * 1024
 /** The operator's renderer of the consent page. */
 export const consentRenderMs = 5_000
-
 // Tokens of the broker: lib/broker
 /** From the redirect to the token request. */
 export const codeSeconds = 60
@@ -181,7 +173,6 @@ export const sharedStoreEntries = 100_000
 export const revocationDelaysMs = [1_000, 5_000, 30_000]
 /** The operator's `authorizeUser`. */
 export const authorizeUserMs = 5_000
-
 // DPoP (RFC 9449): lib/dpop
 /** A proof with an RSA key of 4096 bits has about 2,000. */
 export const maxProofChars = 8_192
@@ -192,7 +183,6 @@ export const nonceSeconds = 120
 export const nonceSkewSeconds = 30
 /** Used proofs in memory, where there is no store. */
 export const maxStoredProofs = 100_000
-
 // Verification of access tokens: lib/verifiers
 /** Valid tokens in memory, for each verifier; each is verified again after this time. */
 export const maxCachedTokens = 10_000
@@ -212,7 +202,6 @@ export const maxProviderKeys = 100
 /** Introspection requests of a verifier that run at once, and that wait for it. */
 export const maxIntrospections = 40
 export const maxQueuedIntrospections = 200
-
 // Thin proxies: lib/thin-proxy
 /** From the authorization request to the token request. */
 export const loginRecordSeconds = 600
@@ -226,14 +215,9 @@ export const wrappedRefreshSeconds = 90 * 24 * 3600
 export const providerTokenMs = 5_000
 /** Token requests in progress: a queue would use up the codes of clients that left. */
 export const maxProviderTokenRequests = 50
-
 // The MCP route: lib/mcp
-/** Names of tools: some model APIs refuse a whole request for a longer one. */
+/** Names of tools: some model APIs refuse a request for a longer one. Titles are as short. */
 export const maxToolNameChars = 64
-/** A longer summary of a route is no title that a client can show in a list. */
-export const maxTitleChars = 60
-/** Names in one log line at start-up. Further ones are counted. */
-export const maxLoggedNames = 50
 /** Levels of a request body. Deeper JSON exhausts the stack of code that copies or writes it. */
 export const maxBodyDepth = 256
 /** Messages of a JSON-RPC batch. Each may start a tool. */
@@ -258,8 +242,8 @@ export const authorizeToolMs = 5_000
 export const maxListedTools = 10_000
 /** Authentication code in the id of a session: 128 bits cannot be guessed. */
 export const sessionCodeBytes = 16
-/** Arguments that one error names: a client may send a hundred thousand. */
-export const maxNamedArguments = 50
+/** Names in one error or log line: a client may send a hundred thousand. */
+export const maxListedNames = 50
 /** Names in the query or form of a call. A list repeats its name for each item. */
 export const maxFormNameChars = 1024 * 1024
 /** Longest error of a tool: models need the message, not a page of HTML. */

@@ -1,7 +1,7 @@
 /** How does a client see the tool of a route: title, description, annotations? */
 
 import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
-import { maxTitleChars } from '../../limits.ts'
+import { maxToolNameChars } from '../../limits.ts'
 import type { Candidate } from './candidates.ts'
 
 /** The properties of methods (RFC 9110 §9.2). */
@@ -15,7 +15,7 @@ const annotationsOf: Record<string, ToolAnnotations> = {
 export function describe ({ method, label, config, schema }: Candidate) {
   const texts = [schema['summary'], schema['description']].map(text => String(text ?? ''))
   const [summary = ''] = texts
-  const title = config.title ?? (summary.length <= maxTitleChars ? summary : '')
+  const title = config.title ?? (summary.length <= maxToolNameChars ? summary : '')
   return {
     ...(title && { title }),
     description: config.description ?? (texts.filter(Boolean).join('\n\n') || label),

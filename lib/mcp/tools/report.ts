@@ -1,7 +1,7 @@
 /** Which log lines at start-up list the tools, and warn of likely mistakes? */
 
 import type { Tool } from '@modelcontextprotocol/sdk/types.js'
-import { maxLoggedNames } from '../../limits.ts'
+import { maxListedNames } from '../../limits.ts'
 import type { Log } from '../../types.ts'
 import type { Named } from './names.ts'
 
@@ -87,8 +87,8 @@ export function report (
 }
 
 function listed (names: readonly string[]) {
-  const more = names.length - maxLoggedNames
-  return names.slice(0, maxLoggedNames).join(', ') + (more > 0 ? ` and ${more} more` : '')
+  const more = names.length - maxListedNames
+  return names.slice(0, maxListedNames).join(', ') + (more > 0 ? ` and ${more} more` : '')
 }
 
 const sensitive =

@@ -3,7 +3,7 @@
 import { maxHeaderSize } from 'node:http'
 import type { InjectOptions } from 'fastify'
 import { quoted } from '../../errors.ts'
-import { maxFormNameChars, maxNamedArguments } from '../../limits.ts'
+import { maxFormNameChars, maxListedNames } from '../../limits.ts'
 import type { Input, Place } from './input.ts'
 import { type PathPart, fillPath } from './path.ts'
 
@@ -67,8 +67,8 @@ function baseOf (name: string) {
 }
 
 function namesOf (names: string[]) {
-  const more = names.length > maxNamedArguments ? ', …' : ''
-  return names.slice(0, maxNamedArguments).map(quoted).join(', ') + more
+  const more = names.length > maxListedNames ? ', …' : ''
+  return names.slice(0, maxListedNames).map(quoted).join(', ') + more
 }
 
 function reject (argument: string | undefined, problem: string): never {
