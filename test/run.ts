@@ -21,7 +21,7 @@ const root = join(import.meta.dirname, '..')
 const external =
   /^test\/(integration|package|fastify)\/|^test\/(conformance|broker\/outages|types\/hover)\.test/
 
-/** The files that take longest, in seconds, when six processes share two cores. */
+/** Costs of the files that take longest: about seconds, while six processes share two cores. */
 const slowest: Record<string, number> = {
   'integration/conformance': 220,
   'broker/outages': 170,

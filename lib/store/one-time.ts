@@ -52,6 +52,7 @@ export function createOneTimeMarks (
 ) {
   const isolatedStores = new Map<string, Store>()
   const revocationCache = new LRUCache<string, true>({
+    // The option max would reserve the memory of all entries at once.
     maxSize: revocationCacheSize,
     sizeCalculation: () => 1,
     ttl: revocationCacheMs

@@ -47,6 +47,7 @@ export function cachedVerifier (
   { max = maxCachedTokens, maxAge = tokenCacheSeconds } = {}
 ): TokenVerifier {
   const cache = new LRUCache<string, { caller: McpAuth, from: number, until: number }>({
+    // The option max would reserve the memory of all entries at once.
     maxSize: max,
     sizeCalculation: () => 1
   })

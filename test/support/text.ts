@@ -2,7 +2,7 @@ import fc from 'fast-check'
 
 const surrogates = { first: 0xd800, count: 0x800 }
 
-/** Any character. fast-check's own `binary` unit takes half a second to be built. */
+/** Any character. fast-check's own `binary` unit takes long to be built. */
 export const anyCharacter = fc
   .nat(0x10ffff - surrogates.count)
   .map(n => String.fromCodePoint(n < surrogates.first ? n : n + surrogates.count))

@@ -20,7 +20,7 @@ export function typesOf (
   const { type, $ref, anyOf, oneOf, allOf, enum: values, properties } = schema
   if (type !== undefined) return [type].flat() as string[]
   const of = (item: unknown) => typesOf(item, definitions, depth + 1)
-  if (typeof $ref === 'string') return of(definitions[$ref.slice('#/$defs/'.length)])
+  if ($ref !== undefined) return of(definitionOf($ref, definitions))
   const alternatives = anyOf ?? oneOf
   if (Array.isArray(alternatives)) {
     const types = alternatives.map(of)
@@ -32,6 +32,12 @@ export function typesOf (
   return isPlainObject(properties) ? ['object'] : null
 }
 
-function typeOf (value: unknown) {
+/** Returns the schema among `$defs` that a converted schema refers to. */
+export function definitionOf ($ref: unknown, definitions: JsonSchema) {
+  return definitions[String($ref).slice('#/$defs/'.length)]
+}
+
+/** Returns the JSON type of a value. */
+export function typeOf (value: unknown) {
   return value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value
 }

@@ -14,8 +14,8 @@ export interface Members {
 }
 
 /** Returns a part without members. */
-export function noMembers (rest?: boolean): Members {
-  return { properties: new Map(), required: new Set(), rest }
+function noMembers (): Members {
+  return { properties: new Map(), required: new Set(), rest: undefined }
 }
 
 /**

@@ -10,7 +10,7 @@ import {
   jsonContent,
   serializedKeywords
 } from './json-schema.ts'
-import { typesOf } from './json-types.ts'
+import { definitionOf, typeOf, typesOf } from './json-types.ts'
 import { type JsonSchema, type SharedSchemas, asDocument } from './references.ts'
 
 /**
@@ -106,17 +106,13 @@ export function conforms (answer: unknown, outputSchema: JsonSchema): boolean {
   function checkReference (value: unknown, reference: unknown, depth: number) {
     const known = results.get(reference) ?? new Map<unknown, boolean>()
     results.set(reference, known)
-    const name = String(reference).slice('#/$defs/'.length)
-    const result = known.get(value) ?? check(value, Object(outputSchema.$defs)[name], depth + 1)
+    const schema = definitionOf(reference, Object(outputSchema.$defs))
+    const result = known.get(value) ?? check(value, schema, depth + 1)
     known.set(value, result)
     return result
   }
 }
 
 function isOfType (value: unknown, type: unknown) {
-  if (type === 'integer') return Number.isInteger(value)
-  if (type === 'array') return Array.isArray(value)
-  if (type === 'object') return isPlainObject(value)
-  const name: string = value === null ? 'null' : typeof value
-  return name === type
+  return type === 'integer' ? Number.isInteger(value) : typeOf(value) === type
 }

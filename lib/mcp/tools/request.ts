@@ -5,6 +5,7 @@ import type { InjectOptions } from 'fastify'
 import { quoted } from '../../errors.ts'
 import { maxFormNameChars, maxListedNames } from '../../limits.ts'
 import type { Input, Place } from './input.ts'
+import { typeOf } from './json-types.ts'
 import { type PathPart, fillPath } from './path.ts'
 
 /** A call that cannot be made or answered. Its message is for the model. */
@@ -83,11 +84,6 @@ function checkType (argument: string, value: unknown, { in: place, types }: Plac
   const isAbsent = value === null && !/body/i.test(place)
   if (isAbsent || types?.every(type => /array|object|null/.test(type)) !== true) return
   if (!types.includes(typeOf(value))) reject(argument, `must be of type ${types.join(' or ')}`)
-}
-
-/** The JSON type of a value. */
-function typeOf (value: unknown) {
-  return Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value
 }
 
 function pathOf (parts: PathPart[], sent: SentArgument[], { places }: Input) {
