@@ -112,7 +112,7 @@ export const mcpBodyBytes = 4 * 1024 * 1024
 /** Default of `mcp.tools.answerLimit`: models read far less, and each call may hold this much. */
 export const answerBytes = 4 * 1024 * 1024
 // Clients and their metadata documents: lib/clients
-/** Dynamic registration: a client whose id has expired registers again. */
+/** Expiry sealed into client ids. Only version 0.1.0 enforces it; it dates a registration. */
 export const registrationSeconds = 90 * 24 * 3600
 /** A document whose server sets no lifetime is fetched again within minutes, any other in a day. */
 export const documentSeconds = 300

@@ -62,11 +62,6 @@ const inequalities: Array<[name: string, larger: number, smaller: number]> = [
     limits.refreshTokenSeconds
   ],
   [
-    'a client id outlives its refresh tokens',
-    limits.registrationSeconds,
-    limits.refreshTokenSeconds
-  ],
-  [
     'a refresh token outlives an access token and the grace period',
     limits.refreshTokenSeconds,
     limits.accessTokenSeconds + limits.refreshGraceSeconds

@@ -88,7 +88,12 @@ export async function createBroker (context: BrokerOptions, paths: readonly stri
     issuer,
     revocation: createRevocation({ marks, sealer, provider, log }),
     redirectPolicy,
-    clients: createClients(sealer, clients, documents),
+    clients: createClients(
+      sealer,
+      clients,
+      documents,
+      config.setupFakeDynamicRegistration ? config.lifetimes.registration ?? Infinity : 0
+    ),
     states: createLoginStates(secrets, name),
     /** Null if tokens are never bound to keys. */
     checkProof: createDpopVerifier(config, urls, 'token'),

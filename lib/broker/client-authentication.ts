@@ -51,7 +51,7 @@ export async function authenticateClient (
     // us, so the signature does not matter.
     const isPublic = method === 'none' ||
       (method === 'private_key_jwt' && clientId.startsWith('https://'))
-    if (!isPublic || !await broker.clients.accepts(clientId, now)) {
+    if (!isPublic || !await broker.clients.accepts(clientId)) {
       throw rejected('is unknown, or is public and sent a secret')
     }
   }

@@ -21,12 +21,18 @@ export type Clients = ReturnType<typeof createClients>
  *
  * @param listed clients of the operator; their ids do not expire
  * @param documents for ids that are URLs; null where those are not accepted
+ * @param lifetime seconds after its registration in which a client may begin logins; 0 if clients
+ *   cannot register. Defaults to no limit
  */
 export function createClients (
   sealer: Sealer,
   listed: readonly Client[] = [],
-  documents: ClientDocuments | null = null
+  documents: ClientDocuments | null = null,
+  lifetime = Infinity
 ) {
+  const open = async (id: string, now: number) =>
+    lifetime === 0 ? null : await sealer.open('client', id, now) as SealedMetadata | null
+
   const clients = {
     /** The client that the operator listed under an id. */
     listed: (id: string): Client | undefined => listed.find(client => client.id === id),
@@ -39,16 +45,18 @@ export function createClients (
 
     /**
      * Whether an id can be that of a client, without fetching its document: enough where a sealed
-     * code or token names the client, so that sessions survive while the client's website is down.
+     * code or token names the client, so that sessions survive while the client's website is down,
+     * and when its registration is too old for logins.
      */
-    accepts: async (id: string, now: number) =>
-      documents?.accepts(id) || await clients.find(id, now) !== null,
+    accepts: async (id: string) =>
+      documents?.accepts(id) || clients.listed(id) !== undefined ||
+      await open(id, -Infinity) !== null,
 
     /** Whether the metadata document of a client has become invalid. */
     isInvalidated: async (id: string) =>
       clients.listed(id) === undefined && await documents?.isInvalidated(id) === true,
 
-    /** Makes the id of a new public client, valid for 90 days. */
+    /** Makes the id of a new public client. */
     register (client: Omit<Client, 'id'>, now: number) {
       const metadata = {
         r: client.redirectUris,
@@ -59,14 +67,14 @@ export function createClients (
     },
 
     /**
-     * @returns null if the id is unknown, expired, or from another server
+     * @returns null if the id is unknown, too old for a login, or from another server
      * @throws {McpOAuthError} `overloaded`
      */
     async find (id: string, now: number): Promise<Client | null> {
       const client = clients.listed(id)
       if (client) return client
       if (id.startsWith('https://')) return await documents?.find(id) ?? null
-      const sealed = await sealer.open('client', id, now) as SealedMetadata | null
+      const sealed = await open(id, now + registrationSeconds - lifetime)
       return sealed && {
         id,
         redirectUris: sealed.r,

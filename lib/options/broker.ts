@@ -17,6 +17,7 @@ import {
   oneOf,
   optional,
   scope,
+  seconds,
   text,
   withDefault
 } from './fields.ts'
@@ -59,6 +60,9 @@ export const ClientSchema = Type.Object({
   scopes: optional(list(scope))
 }, closed)
 
+/** A lifetime in seconds, between a minute and ten years. */
+const lifetime = seconds(60, 315_360_000)
+
 /** A client that need not register. */
 export interface ClientOptions extends Static<typeof ClientSchema> {}
 
@@ -77,6 +81,14 @@ export const ConsentOptionsSchema = Type.Object({
     "as any client could use another one's login then"
 })
 
+export const LifetimesSchema = Type.Object({
+  /**
+   * From its registration until a client must register again for a new login; its refresh tokens go
+   * on. Default: no limit.
+   */
+  registration: withDefault(null, lifetime)
+}, closed)
+
 /** The options that only the broker has. */
 export const brokerOptions = {
   /** Broker: decides who may have which scopes, after the login at the provider. */
@@ -86,6 +98,8 @@ export const brokerOptions = {
    * `false`.
    */
   upstreamToken: withDefault(false, flag),
+  /** Broker: lifetimes, in seconds. */
+  lifetimes: withDefault({}, LifetimesSchema),
   /** Broker: texts of the consent page. */
   consent: withDefault({}, ConsentOptionsSchema),
   /**

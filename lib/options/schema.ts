@@ -5,7 +5,7 @@ import { minSecretChars } from '../limits.ts'
 import { redirectPatternProblem } from '../oauth/redirect-uri.ts'
 import { OAuthMetadataSchema } from '../schemas/metadata.ts'
 import type { Dependency, ProviderTraits, Store, TokenVerifier } from '../types.ts'
-import { brokerOptions, ClientSchema } from './broker.ts'
+import { brokerOptions, ClientSchema, LifetimesSchema } from './broker.ts'
 import {
   callable,
   checked,
@@ -190,12 +190,13 @@ export const OptionsSchema = Type.Object({
   root: optional(instance<FastifyInstance>('route', 'hasRoute'))
 }, closed)
 
-/** Names of all options; those of `mcp`, `mcp.tools` and the entries of `clients` with a dot. */
+/** Names of all options; those of `mcp`, `clients` and the like with a dot. */
 export const optionNames = Object.entries({
   '': OptionsSchema,
   'mcp.': McpOptionsSchema,
   'mcp.tools.': ToolOptionsSchema,
-  'clients.': ClientSchema
+  'clients.': ClientSchema,
+  'lifetimes.': LifetimesSchema
 }).flatMap(([owner, { properties }]) => Object.keys(properties).map(name => owner + name))
 
 /** All options, without the rules below. */

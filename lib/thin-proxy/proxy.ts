@@ -39,7 +39,7 @@ export function createThinProxy (
     config,
     clientId,
     urls,
-    clients: createClients(sealer, listed),
+    clients: createClients(sealer, listed, null, registration ? Infinity : 0),
     sealer,
     // Without a queue: a request that waited would use up the code of a client that gave up.
     limitTokenRequests: createLimiter(maxProviderTokenRequests, 0),

@@ -345,9 +345,9 @@ test('accepts allows a client whose website is down, so that its sessions contin
   )
   state.failure = new McpOAuthError('invalidClient')
   assert.equal(await clients.find(id, 0), null)
-  assert.equal(await clients.accepts(id, 0), true)
+  assert.equal(await clients.accepts(id), true)
   for (const other of ['https://evil.example/client.json', 'https://app.example', 'x']) {
-    assert.equal(await clients.accepts(other, 0), false)
+    assert.equal(await clients.accepts(other), false)
   }
   assert.equal(state.fetched.length, 1)
 })

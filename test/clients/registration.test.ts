@@ -38,9 +38,9 @@ matrix(
 )
 
 matrix(
-  'GET /oauth/authorize rejects expired client ids like unknown ones [A-02 R-15]',
+  'GET /oauth/authorize rejects registrations past lifetimes.registration, not their tokens [A-02 R-15 field:S13]',
   async ({ startFlow }, t) => {
-    const flow = await startFlow()
+    const flow = await startFlow({ options: { lifetimes: { registration: 86_400 } } })
     const reply = await flow.send('/oauth/register', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -54,14 +54,58 @@ matrix(
       'none',
       undefined
     ], 'R-15')
+    const start = Date.now()
+    t.mock.timers.enable({ apis: ['Date'], now: start })
     const before = await flow.register()
-    t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 91 * 86_400_000 })
+    const tokens = await flow.tokens(before)
+    t.mock.timers.setTime(start + 86_398_000)
+    assert.equal((await flow.authorize(flow.params(before))).status, 200)
+    t.mock.timers.setTime(start + 86_401_000)
     const unknown = await flow.authorize(flow.params('unknown'))
     const expired = await flow.authorize(flow.params(before))
     isPage(expired, 400, 'invalid_client')
     assert.equal(expired.text, unknown.text, 'A-02')
+    assert.equal((await flow.token(renew(before, tokens.refresh_token))).status, 200)
+    const longer = await flow.addInstance({ lifetimes: { registration: 2 * 86_400 } })
+    assert.equal((await longer.authorize(flow.params(before))).status, 200)
   },
   { serial: true }
+)
+
+matrix(
+  'GET /oauth/authorize accepts a client that registered years ago, also with an old secret [field:S13]',
+  async ({ startFlow }, t) => {
+    const flow = await startFlow()
+    const id = await flow.register()
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 5 * 365 * 86_400_000 })
+    const tokens = await flow.tokens(id)
+    assert.equal((await flow.token(renew(id, tokens.refresh_token))).status, 200)
+    const rotated = await flow.addInstance({ secret: [newer, secret] })
+    assert.equal((await rotated.authorize(flow.params(id))).status, 200)
+    assert.equal((await rotated.token(renew(id, 'x'))).json()['error'], 'invalid_grant')
+  },
+  { serial: true }
+)
+
+matrix(
+  'all endpoints reject clients that registered before registration was switched off [field:A6]',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const id = await flow.register()
+    const code = await flow.login(id)
+    const tokens = await flow.tokens(id)
+    const closed = await flow.addInstance({
+      setupFakeDynamicRegistration: false,
+      clients: [{ clientId: 'desktop', redirectUris: [loopbackUri] }]
+    })
+    const unknown = await closed.authorize(flow.params('unknown'))
+    const page = await closed.authorize(flow.params(id))
+    isPage(page, 400, 'invalid_client')
+    assert.equal(page.text, unknown.text)
+    isError(await closed.token(redeem(id, code)), 401, 'invalid_client')
+    isError(await closed.token(renew(id, tokens.refresh_token)), 401, 'invalid_client')
+    assert.equal((await closed.authorize(flow.params('desktop'))).status, 200)
+  }
 )
 
 matrix(

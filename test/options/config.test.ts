@@ -133,6 +133,18 @@ test('optionProblems reports each mistake in one line: the option, the given and
       { issuer, consent: { logoText: 'averylonglogo' } },
       'consent.logoText: "averylonglogo" is given, expected a string of 1 to 8 characters'
     ],
+    ...[59, 315_360_001, Infinity, '60'].map(registration =>
+      [
+        { ...proxies, lifetimes: { registration } },
+        `lifetimes.registration: ${
+          JSON.stringify(registration) === 'null' ? 'Infinity' : JSON.stringify(registration)
+        } is given, expected 60 to 315360000 seconds`
+      ] as [unknown, string]
+    ),
+    [
+      { ...proxies, registration: 60 },
+      'registration: there is no such option. Did you mean lifetimes.registration?'
+    ],
     [{ issuer, mcp: [] }, 'mcp: an empty list is given, expected an object'],
     [
       { issuer, mcp: { path: '/mcp/' } },
@@ -198,6 +210,10 @@ test('optionProblems names the options that contradict each other, and the remed
       /^upstreamToken: has no effect without the broker/
     ],
     [{ issuer, authorizeUser: () => true }, /^authorizeUser: has no effect without the broker/],
+    [
+      { ...proxies, version: '2025-03-26', lifetimes: { registration: 60 } },
+      /^lifetimes: has no effect without the broker/
+    ],
     [
       { ...proxies, clients: [{ clientId: 'c', redirectUris: ['javascript:alert(1)'] }] },
       /^clients.0.redirectUris: /
