@@ -101,7 +101,8 @@ export async function createBroker (context: BrokerOptions, paths: readonly stri
     rules: () => ({
       resource: urls().resource,
       knownScopes: [...catalog(), ...identityScopes],
-      defaultScopes: config.requiredScopes
+      defaultScopes: config.requiredScopes,
+      unknownScopes: config.unknownScopes
     })
   }
 }

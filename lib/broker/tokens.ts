@@ -82,7 +82,7 @@ export interface TokenResponse {
   token_type: 'Bearer' | 'DPoP'
   expires_in: number
   refresh_token?: string | undefined
-  scope?: string
+  scope: string
 }
 
 /** Returns 128 random bits, in base64url. */
@@ -113,14 +113,14 @@ export async function issueAccessToken (
   upstream?: string
 ): Promise<TokenResponse> {
   const iat = Math.floor(now)
-  const scope = scopes.length > 0 && { scope: scopes.join(' ') }
+  const scope = scopes.join(' ')
   const accessToken = await broker.signing.sign({
     ...claims,
     iss: broker.issuer(),
     sub: subject,
     aud: resource,
     client_id: clientId,
-    ...scope,
+    ...(scope !== '' && { scope }),
     ...(withheld.length > 0 && { withheld: withheld.join(' ') }),
     iat,
     exp: iat + lifetime,
@@ -133,7 +133,8 @@ export async function issueAccessToken (
     access_token: accessToken,
     token_type: key === undefined ? 'Bearer' : 'DPoP',
     expires_in: lifetime,
-    ...scope
+    // Also if it is empty: without it, the client has what it requested (RFC 6749 §5.1).
+    scope
   }
 }
 

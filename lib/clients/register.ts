@@ -16,8 +16,8 @@ export const registerEndpoint: Endpoint<AuthorizationEndpoint> = {
   legacy: true,
   body: 'json',
   isServed: ({ config }) => config.setupFakeDynamicRegistration,
-  async handle ({ clients, redirectPolicy }, { body }, reply) {
-    const metadata = parseClientMetadata(body, redirectPolicy())
+  async handle ({ clients, redirectPolicy, rules }, { body }, reply) {
+    const metadata = parseClientMetadata(body, redirectPolicy(), rules())
     const { redirect_uris: redirectUris, client_name: name, grant_types: grantTypes } = metadata
     const now = Math.floor(Date.now() / 1000)
     return reply.code(201).send(

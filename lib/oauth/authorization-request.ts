@@ -11,19 +11,15 @@ import {
   type RequestParameters
 } from './parameters.ts'
 import { redirectUriMatches, redirectUriProblem, type RedirectPolicy } from './redirect-uri.ts'
-import { parseScope } from './scope.ts'
+import { requestedScopes, type ScopeRules } from './scope.ts'
 
 /** A valid authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3, RFC 8707 §2). */
 export type AuthorizationRequest = ReturnType<typeof parseAuthorizationRequest>
 
 /** The rules of one authorization server. */
-export interface AuthorizationRules {
+export interface AuthorizationRules extends ScopeRules {
   /** The resource that tokens are for, and the default of the parameter. */
   resource: string
-  /** Scopes that a client may request, or `null` for any. */
-  knownScopes: readonly string[] | null
-  /** Scopes of a client that requests none. Defaults to none. */
-  defaultScopes?: readonly string[]
 }
 
 /** Values of `prompt` that are passed on to the provider (OpenID Connect Core §3.1.2.1). */
@@ -87,7 +83,7 @@ export function parseAuthorizationRequest (
     codeChallenge: codeChallengeOf(params),
     /** Our resource, in our spelling. */
     resource: resourceOf(params, rules.resource) ?? rules.resource,
-    scopes: requestedScopes(params, rules),
+    scopes: requestedScopes(verbatim(params, 'scope') ?? '', rules),
     /** To be returned unchanged. */
     state
   }
@@ -119,19 +115,4 @@ function codeChallengeOf (params: RequestParameters) {
   // SHA-256 in base64url (RFC 7636 §4.2).
   if (!/^[\w-]{43}$/.test(challenge)) throw invalidRequest('The code challenge is malformed.')
   return challenge
-}
-
-function requestedScopes (
-  params: RequestParameters,
-  { knownScopes, defaultScopes = [] }: AuthorizationRules
-): readonly string[] {
-  const scopes = parseScope(verbatim(params, 'scope') ?? '')
-  if (scopes.length === 0) return defaultScopes
-  const unknown = scopes.filter(scope => knownScopes?.includes(scope) === false)
-  if (unknown.length > 0) {
-    throw new McpOAuthError('invalidScope', {
-      cause: causeWith('unknown scopes', unknown.join(' '))
-    })
-  }
-  return scopes
 }

@@ -11,7 +11,7 @@ import {
 import { isPlainObject, parseJsonObject } from '../util/json.ts'
 import { secretMemberOf } from './public-keys.ts'
 import { redirectUriProblem, type RedirectPolicy } from './redirect-uri.ts'
-import { parseScope } from './scope.ts'
+import { requestedScopes, type ScopeRules } from './scope.ts'
 import { userGrants } from './token-request.ts'
 
 /** The members of a client's metadata that are not null. */
@@ -32,19 +32,24 @@ const deceptive = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/u
  * dropped.
  *
  * A client that requests a secret becomes a public one, which `token_endpoint_auth_method` in the
- * response tells it (RFC 7591 §3.2.1). Grant types are narrowed to those of user logins.
+ * response tells it (RFC 7591 §3.2.1). Grant types are narrowed to those of user logins, scopes to
+ * known ones.
  *
  * @throws {McpOAuthError} `invalidRequest` if the body is not an object; `invalidRedirectUri` and
  *   `invalidClientMetadata`, with fixed descriptions
  */
-export function parseClientMetadata (body: unknown, redirectPolicy: RedirectPolicy) {
+export function parseClientMetadata (
+  body: unknown,
+  redirectPolicy: RedirectPolicy,
+  scopeRules: ScopeRules = { knownScopes: null }
+) {
   if (!isPlainObject(body)) throw new McpOAuthError('invalidRequest')
   const members = new Map(Object.entries(body).filter(([, value]) => value !== null))
   const redirectUris = redirectUrisOf(members, redirectPolicy)
   const applicationType = applicationTypeOf(members, redirectUris)
   const name = nameOf(members)
   const grantTypes = grantTypesOf(members)
-  const scope = scopeOf(members)
+  const scope = scopeOf(members, scopeRules)
   if (!authMethods.includes(stringOf(members, 'token_endpoint_auth_method') ?? 'none')) {
     throw invalid('The token_endpoint_auth_method is not supported.')
   }
@@ -111,12 +116,13 @@ function grantTypesOf (members: Members) {
   return userGrants.filter(type => requested.includes(type))
 }
 
-function scopeOf (members: Members) {
-  const scope = stringOf(members, 'scope') ?? ''
+function scopeOf (members: Members, rules: ScopeRules) {
+  const scope = stringOf(members, 'scope')
+  if (!scope) return undefined
   try {
-    return parseScope(scope).join(' ') || undefined
+    return requestedScopes(scope, rules).join(' ') || undefined
   } catch {
-    throw invalid('The scope is malformed.')
+    throw invalid('The scope is malformed or unknown.')
   }
 }
 

@@ -1,6 +1,6 @@
 /** Which scopes does a text or a token name, and which are missing? */
 
-import { McpOAuthError } from '../errors.ts'
+import { causeWith, McpOAuthError } from '../errors.ts'
 import { maxScopeChars, maxScopes } from '../limits.ts'
 
 /** Whether a text is one scope token (RFC 6749 §3.3). */
@@ -14,19 +14,47 @@ export function problemOfScopes (scopes: unknown): string | null {
 }
 
 /**
- * Splits a scope value (RFC 6749 §3.3). Repeated scopes are returned once, in the order of first
- * mention.
+ * Splits a scope value (RFC 6749 §3.3) at any white space. Repeated scopes are returned once, in
+ * the order of first mention.
  *
- * @throws {McpOAuthError} `invalidScope` for text outside the grammar, such as doubled spaces, and
- *   for too many scopes or characters
+ * @throws {McpOAuthError} `invalidScope` for characters outside the grammar, and for too many
+ *   scopes or characters
  */
 export function parseScope (value: string) {
-  if (value === '') return []
-  const scopes = value.length > maxScopeChars ? [] : value.split(' ')
-  if (scopes.length === 0 || scopes.length > maxScopes || !scopes.every(isScopeToken)) {
+  const scopes = value.length > maxScopeChars ? [''] : value.split(/\s+/).filter(Boolean)
+  if (scopes.length > maxScopes || !scopes.every(isScopeToken)) {
     throw new McpOAuthError('invalidScope')
   }
   return [...new Set(scopes)]
+}
+
+/** The scopes that the clients of a server may request. */
+export interface ScopeRules {
+  /** Scopes that a client may request, or `null` for any. */
+  knownScopes: readonly string[] | null
+  /** Scopes of a client that requests none of those. Defaults to none. */
+  defaultScopes?: readonly string[]
+  /** What becomes of a request for others. Defaults to `ignore` (RFC 6749 §3.3). */
+  unknownScopes?: 'ignore' | 'refuse'
+}
+
+/**
+ * Returns the scopes of a request that the server knows, or its default scopes if there are none.
+ *
+ * @throws {McpOAuthError} `invalidScope` as {@link parseScope}, and for unknown scopes if those are
+ *   refused
+ */
+export function requestedScopes (
+  value: string,
+  { knownScopes, defaultScopes = [], unknownScopes = 'ignore' }: ScopeRules
+): readonly string[] {
+  const requested = parseScope(value)
+  const known = requested.filter(scope => knownScopes?.includes(scope) !== false)
+  if (unknownScopes === 'refuse' && known.length < requested.length) {
+    const unknown = requested.filter(scope => !known.includes(scope)).join(' ')
+    throw new McpOAuthError('invalidScope', { cause: causeWith('unknown scopes', unknown) })
+  }
+  return known.length > 0 ? known : defaultScopes
 }
 
 /**

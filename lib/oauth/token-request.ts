@@ -100,8 +100,8 @@ export function parseClientCredentials (params: RequestParameters, ours: string)
 }
 
 function scopesOf (params: RequestParameters) {
-  const scope = verbatim(params, 'scope')
-  return scope ? parseScope(scope) : undefined
+  const scopes = parseScope(verbatim(params, 'scope') ?? '')
+  return scopes.length > 0 ? scopes : undefined
 }
 
 function issued (params: RequestParameters, name: string) {

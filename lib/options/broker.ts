@@ -98,6 +98,11 @@ export const brokerOptions = {
    * `false`.
    */
   upstreamToken: withDefault(false, flag),
+  /**
+   * Broker: whether requests for scopes that this server does not know are granted without them
+   * (`'ignore'`, the default) or refused.
+   */
+  unknownScopes: withDefault('ignore', oneOf('ignore', 'refuse')),
   /** Broker: lifetimes, in seconds. */
   lifetimes: withDefault({}, LifetimesSchema),
   /** Broker: texts of the consent page. */

@@ -85,13 +85,13 @@ export const scope = checked(
   value => isScopeToken(value) ? null : 'is not one scope (RFC 6749, section 3.3)'
 )
 
-/** Scopes separated by single spaces, or none. */
+/** Scopes separated by spaces, or none. */
 export const scopeString = checked(Type.String(), value => {
   try {
     parseScope(value)
     return null
   } catch {
-    return 'is not a list of scopes separated by single spaces'
+    return 'is not a list of scopes separated by spaces'
   }
 })
 

@@ -3,6 +3,7 @@ import { matrix } from '../support/matrix.ts'
 import {
   claimsOf,
   isError,
+  isErrorRedirect,
   isPage,
   loopbackUri,
   openBrowser,
@@ -11,8 +12,10 @@ import {
   renew,
   secret,
   signIn,
-  providerClient
+  providerClient,
+  type Instance
 } from '../support/flow.ts'
+import { json } from '../support/requests.ts'
 import { recordWrites } from '../support/stores.ts'
 
 const newer = 'a newer secret that is long enough to be one'
@@ -85,6 +88,50 @@ matrix(
     assert.equal((await rotated.token(renew(id, 'x'))).json()['error'], 'invalid_grant')
   },
   { serial: true }
+)
+
+matrix(
+  'a login with scopes this server does not know gets the others, and all responses say so [field:S14]',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const register = (scope: string, instance: Instance = flow) =>
+      instance.send(
+        '/oauth/register',
+        json({ redirect_uris: [loopbackUri], grant_types: ['authorization_code'], scope })
+      )
+    const granted: Record<string, [registered: string | undefined, granted: string]> = {
+      claudeai: ['mcp:read', 'mcp:read'],
+      ' mcp:write  claudeai': ['mcp:write', 'mcp:write'],
+      ' offline_access': ['offline_access', 'mcp:read'],
+      'openid\tmcp:read\nmcp:write': ['openid mcp:read mcp:write', 'mcp:read mcp:write'],
+      '': [undefined, 'mcp:read']
+    }
+    for (const [scope, [registered, expected]] of Object.entries(granted)) {
+      const metadata = (await register(scope)).json()
+      assert.equal(metadata['scope'], registered, scope)
+      const id = metadata['client_id'] as string
+      const tokens = await flow.tokens(id, { params: { scope } })
+      assert.equal(tokens.scope, expected, scope)
+      assert.equal(claimsOf(tokens.access_token)['scope'], expected, scope)
+    }
+    const none = await flow.addInstance({
+      requiredScopes: undefined as never,
+      scopes: undefined as never
+    })
+    assert.equal((await register('claudeai', none)).json()['scope'], undefined)
+    const at = [none, none, none, none]
+    const tokens = await flow.tokens(await none.register(), { params: { scope: 'claudeai' }, at })
+    assert.equal(tokens.scope, '')
+    assert.equal(claimsOf(tokens.access_token)['scope'], undefined)
+    const strict = await flow.addInstance({ unknownScopes: 'refuse' })
+    isError(await register('mcp:read claudeai', strict), 400, 'invalid_client_metadata')
+    isErrorRedirect(
+      flow,
+      await strict.authorize(flow.params(await flow.register(), { scope: 'mcp:read claudeai' })),
+      302,
+      'invalid_scope'
+    )
+  }
 )
 
 matrix(

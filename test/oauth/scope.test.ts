@@ -5,6 +5,7 @@ import {
   mergeScopes,
   missingScopes,
   parseScope,
+  requestedScopes,
   scopesOf
 } from '../../lib/oauth/scope.ts'
 import { sweep } from '../support/sweep.ts'
@@ -14,22 +15,41 @@ const scope = fc.stringMatching(/^[!#-[\]-~]{1,12}$/)
 
 test('parseScope returns a list of tokens (RFC 6749 §3.3)', () => {
   assert.deepEqual(parseScope('mcp:read openid mcp:read'), ['mcp:read', 'openid'])
-  assert.deepEqual(parseScope(''), [])
+  for (const empty of ['', ' ', ' \t\r\n ']) assert.deepEqual(parseScope(empty), [])
+})
+
+test('parseScope splits at any white space, also leading, trailing and repeated [field:S14]', () => {
+  for (const value of [' a b', 'a b ', 'a  b', 'a\tb', '\na\r\nb', 'a\u00a0b', 'a\u3000 b']) {
+    assert.deepEqual(parseScope(value), ['a', 'b'], JSON.stringify(value))
+  }
+})
+
+test('requestedScopes ignores or refuses unknown scopes, and defaults where none is left [field:S14]', () => {
+  const rules = { knownScopes: ['a', 'b'], defaultScopes: ['b'] }
+  const cases = { 'a claudeai': ['a'], 'b a': ['b', 'a'], claudeai: ['b'], ' ': ['b'], '': ['b'] }
+  for (const [value, scopes] of Object.entries(cases)) {
+    assert.deepEqual(requestedScopes(value, rules), scopes, value)
+  }
+  assert.deepEqual(requestedScopes('__proto__ A', rules), ['b'])
+  assert.deepEqual(requestedScopes('x', { knownScopes: null }), ['x'])
+  assert.deepEqual(requestedScopes('x', { knownScopes: [] }), [])
+  const strict = { ...rules, unknownScopes: 'refuse' } as const
+  assert.deepEqual(requestedScopes(' b  a', strict), ['b', 'a'])
+  for (const value of ['a claudeai', 'claudeai', 'a"']) {
+    assert.throws(() => requestedScopes(value, strict), { kind: 'invalidScope' }, value)
+  }
+  assert.throws(() => requestedScopes('a"', rules), { kind: 'invalidScope' })
 })
 
 test('parseScope rejects malformed values without repeating them [A-14 R-21]', () => {
   const many = Array.from({ length: 200 }, (_, index) => `s${index}`).join(' ')
   for (
     const invalid of [
-      ' ',
-      'a  b',
-      ' a',
-      'a ',
       'a"b',
       'a\\b',
-      'a\tb',
-      'a\nb',
       'a\0',
+      'a\x1f b',
+      'a\u200bb',
       'é',
       many,
       'x'.repeat(5000)

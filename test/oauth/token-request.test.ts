@@ -101,7 +101,9 @@ test('parseTokenRequest accepts client_credentials if the table has it [T-03 EX-
     machine(`${type}&scope=a b&resource=${resource}/&client_id=c&code=x&refresh_token=y`),
     { grantType: 'client_credentials', resource, scopes: ['a', 'b'] }
   )
-  assert.deepEqual(machine(`${type}&scope=`), { grantType: 'client_credentials' })
+  for (const empty of ['', '+', '%20%09']) {
+    assert.deepEqual(machine(`${type}&scope=${empty}`), { grantType: 'client_credentials' })
+  }
   assert.equal(machine(`${type}&scope=a"`), 'invalidScope')
   assert.equal(machine(`${type}&resource=https://evil.example`), 'invalidTarget')
   assert.equal(machine(`${type}&${type}`), 'invalidRequest')

@@ -293,7 +293,7 @@ for (const host of ['a plain host', 'a customized host'] as const) {
           string
         ]
       ),
-      ...['a"b', 'a\\b', 'a\tb', ' a', Array.from({ length: 200 }, (_, i) => `s${i}`).join(' ')]
+      ...['a"b', 'a\\b', 'a\0b', Array.from({ length: 200 }, (_, i) => `s${i}`).join(' ')]
         .map((value) =>
           ['A-14', { ...authorization, scope: value }, 'invalid_scope'] as [
             string,
