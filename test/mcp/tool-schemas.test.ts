@@ -25,7 +25,14 @@ function input (schema: object, url = '/x', options: InputOptions = {}) {
 test('a tool has arguments for each part of a request [field:T9 field:T13 field:T23 field:T27]', () => {
   const schema = {
     params: object({ id: { type: 'integer' } }),
-    querystring: object({ 'uids[]': {}, uids: {}, $filter: {}, 'StartTime<': {}, é: {}, path: {} }),
+    querystring: object({
+      'uids[]': {},
+      uids: {},
+      $filter: {},
+      'StartTime<': {},
+      漢: {},
+      path: {}
+    }),
     body: object({ id: text, uids: text, query_uids: text }, { additionalProperties: false })
   }
   const { inputSchema, places, rest, bodyType } = input(schema, '/a/:id/:name(^\\d+$)/*')
@@ -41,7 +48,7 @@ test('a tool has arguments for each part of a request [field:T9 field:T13 field:
     'query_uids_2 = query uids[]',
     'filter = query $filter',
     'StartTime = query StartTime<',
-    'query = query é'
+    'query = query 漢'
   ])
   assert.deepEqual(inputSchema.properties.name, { ...text, pattern: '^(?:\\d+)$' })
   assert.deepEqual([rest, bodyType, inputSchema.additionalProperties], [null, 'json', false])

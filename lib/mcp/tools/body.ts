@@ -1,10 +1,10 @@
 /** How is the body of a route sent, and which arguments does it have? */
 
 import { isPlainObject } from '../../util/json.ts'
-import { type Reader, annotationKeywords } from './json-schema.ts'
+import { type Reader, isAnnotation, words } from './json-schema.ts'
 import { typesOf } from './json-types.ts'
 import { type Members, collectMembers, listArguments } from './members.ts'
-import { type JsonSchema, partOf } from './references.ts'
+import { type JsonSchema, type Located, partOf, rootOf } from './references.ts'
 
 /** Bodies that a tool can send. */
 const bodyTypes = {
@@ -13,12 +13,9 @@ const bodyTypes = {
   'multipart/form-data': 'multipart'
 } as const
 
-const listKeywords = new Set([
-  ...annotationKeywords,
-  ...'$id $schema $comment $defs definitions type properties required additionalProperties'.split(
-    ' '
-  )
-])
+const listKeywords = words(
+  '$id $schema $comment $defs definitions type properties required additionalProperties'
+)
 
 const anyJson = { type: ['object', 'array'], description: 'The body of the request, as JSON' }
 
@@ -46,7 +43,7 @@ export function readBody ({ body, consumes }: JsonSchema, method: string, reader
   const forms = isPlainObject(content)
     ? Object.entries(content).map(([name, media]) => [name, Object(media).schema] as const)
     : [consumes ?? []].flat().map(name => [String(name), body] as const)
-  const isDescribed = body !== undefined && body !== null
+  const isDescribed = (body ?? null) !== null
   if (!isDescribed && !['POST', 'PUT', 'PATCH'].includes(method)) return noBody
   const { declared, schema = body } = chooseForm(forms)
   if (!isDescribed && (declared ?? 'json') === 'json') {
@@ -91,27 +88,24 @@ function chooseForm (forms: ReadonlyArray<readonly [mediaType: string, schema: u
 function isListOfMembers (schema: unknown) {
   return isPlainObject(schema) && isPlainObject(schema.properties) &&
     (schema.type === undefined || schema.type === 'object') &&
-    Object.keys(schema).every(keyword => listKeywords.has(keyword))
+    Object.keys(schema).every(keyword => listKeywords.has(keyword) || isAnnotation(keyword))
 }
 
 /** Replaces the schemas of files and of fields in a form by those of arguments. */
 function readParts ({ properties }: Members, isForm: boolean, reader: Reader) {
   const files = new Set<string>()
   for (const [name, { schemas: [first] }] of properties) {
-    if (first === undefined) continue
-    const member = reader.follow(first)
-    const { type, items, description } = Object(member.schema)
+    const member = first && reader.follow(first)
+    if (member === undefined) continue
+    const { type, items, properties: { value } = {}, description } = Object(member.schema)
     const isList = type === 'array'
-    const { value } = Object(Object(member.schema).properties)
     const { schema } = isList ? reader.follow(partOf(member, items)) : member
+    const replace = (part: Located) => properties.set(name, { keyword: 'allOf', schemas: [part] })
     if (isFile(schema, isForm)) {
       files.add(name)
-      const argument = isList ? { type, items: file, description } : { ...file, description }
-      properties.set(name, { keyword: 'allOf', schemas: [reader.locate(argument)] })
-    } else if (isForm && value !== undefined) {
+      replace(rootOf(isList ? { type, items: file, description } : { ...file, description }))
       // `attachFieldsToBody` makes an object of each field.
-      properties.set(name, { keyword: 'allOf', schemas: [partOf(member, value)] })
-    }
+    } else if (isForm && value !== undefined) replace(partOf(member, value))
   }
   return files
 }
@@ -122,6 +116,5 @@ function isFile (schema: unknown, isForm: boolean) {
   // With `attachFieldsToBody: 'keyValues'`, a file is an object without properties.
   const isOpaque = type === 'object' && properties === undefined
   return isFile === true || format === 'binary' ||
-    (isForm &&
-      (isOpaque || contentMediaType !== undefined || Object(properties).mimetype !== undefined))
+    (isForm && (isOpaque || (contentMediaType ?? properties?.mimetype) !== undefined))
 }

@@ -1,12 +1,14 @@
 /** Which arguments does a tool have, and where does each go in the request? */
 
+import { maxToolNameChars } from '../../limits.ts'
 import { readBody } from './body.ts'
 import { isHeaderArgument } from './header-arguments.ts'
-import { type RouteSchema, createReader, uniqueName } from './json-schema.ts'
+import { type RouteSchema, createReader } from './json-schema.ts'
 import { typesOf } from './json-types.ts'
 import { collectMembers, listArguments } from './members.ts'
 import type { PathPart } from './path.ts'
 import { type JsonSchema, type SharedSchemas, asDocument } from './references.ts'
+import { slug, uniqueName } from './slug.ts'
 
 /**
  * Where an argument goes in the request. `wholeBody` is the body itself, `body` a member of it, and
@@ -72,29 +74,36 @@ export function buildInput (
   options: InputOptions = {}
 ): Input {
   const reader = createReader(shared, 'input')
-  const query = attempt('querystring', () => read(schema.querystring ?? schema.query))
-  const body = attempt('body', () => readBody(schema, options.method ?? '', reader))
   const parameters = path.filter(part => typeof part !== 'string')
-  const params = list('params', schema.params, name => parameters.some(part => part.name === name))
+  const query = read('querystring', schema.querystring ?? schema.query)
+  const params = read('params', schema.params, name => parameters.some(part => part.name === name))
+  const headers = read(
+    'headers',
+    schema.headers,
+    (name, isRequired) => isHeaderArgument(name, isRequired, options)
+  )
+  const body = attempt('body', () => readBody(schema, options.method ?? '', reader))
   const args: Argument[] = [
     ...parameters.map(({ name, optional, pattern }) => ({
       place: name === '*' ? 'wildcard' as const : 'path' as const,
       name,
       pattern,
-      schema: params.find(param => param.name === name)?.schema ?? {},
+      schema: params.args.find(param => param.name === name)?.schema ?? {},
       required: !optional
     })),
-    ...attempt('querystring', () => listArguments(query, reader))
-      .map(member => ({ ...member, place: 'query' as const })),
-    ...list(
-      'headers',
-      schema.headers,
-      (name, isRequired) => isHeaderArgument(name, isRequired, options)
-    )
-      .map(member => ({ ...member, name: member.name.toLowerCase(), place: 'header' as const })),
+    ...query.args.map(member => ({ ...member, place: 'query' as const })),
+    ...headers.args.map(({ name, ...member }) => ({
+      ...member,
+      name: name.toLowerCase(),
+      place: 'header' as const
+    })),
     ...body.args
   ]
-  const { rest, unlisted } = restOf()
+  // A body is open unless its schema forbids further members, a query if it allows them.
+  const isOpen = body.rest === undefined && !query.rest
+  const rest = body.rest || isOpen ? 'body' : query.rest ? 'query' : null
+  const unlisted = (rest === 'query' ? query.rest : body.rest) ?? true
+  const additionalProperties = typeof unlisted === 'boolean' ? unlisted : reader.convert(unlisted)
   const definitions = reader.definitions()
   checkQuery(args, definitions, options)
   const { properties, required, places } = nameArguments(args, definitions)
@@ -102,7 +111,7 @@ export function buildInput (
     type: 'object',
     properties,
     ...(required.length > 0 && { required }),
-    additionalProperties: unlisted
+    additionalProperties
   }) as unknown as Input['inputSchema']
   return { inputSchema, places, rest, bodyType: body.bodyType }
 
@@ -114,26 +123,13 @@ export function buildInput (
     }
   }
 
-  function read (value: unknown) {
-    const located = reader.locate(value ?? {})
-    if (located.schema !== Object(located.schema)) throw new Error('it is not a JSON Schema')
-    return collectMembers(located, reader)
-  }
-
-  function list (part: string, value: unknown, wanted: Parameters<typeof listArguments>[2]) {
-    return attempt(part, () => listArguments(read(value), reader, wanted))
-  }
-
-  /** A body is open unless its schema forbids further members, a query if it allows them. */
-  function restOf () {
-    const [place, rest] = body.rest
-      ? ['body' as const, body.rest]
-      : query.rest
-      ? ['query' as const, query.rest]
-      : body.rest === undefined
-      ? ['body' as const, true]
-      : [null, false]
-    return { rest: place, unlisted: typeof rest === 'boolean' ? rest : reader.convert(rest) }
+  function read (part: string, value: unknown, wanted?: Parameters<typeof listArguments>[2]) {
+    return attempt(part, () => {
+      const located = reader.locate(value ?? {})
+      if (located.schema !== Object(located.schema)) throw new Error('it is not a JSON Schema')
+      const members = collectMembers(located, reader)
+      return { args: listArguments(members, reader, wanted), rest: members.rest }
+    })
   }
 }
 
@@ -158,40 +154,32 @@ function takesObjects (schema: unknown, definitions: JsonSchema): boolean {
     )
 }
 
-const validName = /^[\w.-]{1,64}$/
-
 /** Names the arguments. Valid names stay, the first of equal names too. */
 function nameArguments (args: Argument[], definitions: JsonSchema) {
   const places = new Map<string, Place>()
-  const named = [
-    ...args.filter(({ name }) => validName.test(name)),
-    ...args.filter(({ name }) => !validName.test(name))
-  ].map(({ place, name, schema, required, pattern }) => {
-    const argument = nameOf(place, name, places)
-    const isInPath = place === 'path' || place === 'wildcard'
-    if (isInPath && typesOf(schema, definitions) === null) schema.type = 'string'
-    if (pattern && schema.type === 'string') schema.pattern ??= pattern
-    const types = typesOf(schema, definitions)
-    const nests = place === 'query' && takesObjects(schema, definitions)
-    // A list of objects needs brackets, as an object does.
-    places.set(argument, { in: place, name, types: nests && types ? [...types, 'object'] : types })
-    return { argument, schema, required }
-  })
+  const shorten = (name: string) => slug(name).slice(0, maxToolNameChars)
+  const isRenamed = ({ name }: Argument) => Number(shorten(name) !== name)
+  const named = args.toSorted((a, b) => isRenamed(a) - isRenamed(b)).map(
+    ({ place, name, schema, required, pattern }) => {
+      const base = name === '*' ? 'path' : shorten(name) || place
+      const argument = places.has(base) ? uniqueName(shorten(`${place}_${base}`), places) : base
+      const isInPath = place === 'path' || place === 'wildcard'
+      if (isInPath && typesOf(schema, definitions) === null) schema.type = 'string'
+      if (pattern && schema.type === 'string') schema.pattern ??= pattern
+      const types = typesOf(schema, definitions)
+      const nests = place === 'query' && takesObjects(schema, definitions)
+      // A list of objects needs brackets, as an object does.
+      places.set(argument, {
+        in: place,
+        name,
+        types: nests && types ? [...types, 'object'] : types
+      })
+      return { argument, schema, required }
+    }
+  )
   return {
     places,
     properties: Object.fromEntries(named.map(({ argument, schema }) => [argument, schema])),
     required: named.flatMap(({ argument, required }) => required ? argument : [])
   }
-}
-
-function nameOf (place: PlaceKind, name: string, taken: ReadonlyMap<string, unknown>) {
-  const base = name === '*' ? 'path' : shorten(name) || place
-  return taken.has(base) ? uniqueName(shorten(`${place}_${base}`), taken) : base
-}
-
-/** Returns the name without characters that some clients refuse. */
-function shorten (name: string) {
-  return validName.test(name)
-    ? name
-    : name.replace(/[^\w.-]+/g, '_').replace(/^_+|_+$/g, '').slice(0, 64)
 }

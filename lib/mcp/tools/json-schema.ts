@@ -7,8 +7,10 @@ import {
   type Located,
   type SharedSchemas,
   partOf,
+  rootOf,
   targetOf
 } from './references.ts'
+import { uniqueName } from './slug.ts'
 import { fromStandard } from './standard-schema.ts'
 
 /** A Fastify route schema. Plugins may replace the types of its members. */
@@ -25,7 +27,8 @@ interface Definition {
   uses: JsonSchema[]
 }
 
-const words = (text: string): ReadonlySet<string> => new Set(text.split(' '))
+/** A set of keywords, which are separated by spaces. */
+export const words = (text: string): ReadonlySet<string> => new Set(text.split(' '))
 
 const schemaKeywords = words(
   'additionalProperties unevaluatedProperties unevaluatedItems contains propertyNames ' +
@@ -36,8 +39,7 @@ const mapKeywords = words('properties patternProperties dependentSchemas')
 /** Targets of references, which are published in `$defs`, and hints that are no JSON Schema. */
 const droppedKeywords = words('$id $schema $anchor $comment definitions $defs discriminator isFile')
 const jsonTypes = words('string number integer boolean object array null')
-/** Keywords that describe a value and do not restrict it. */
-export const annotationKeywords = words(
+const annotationKeywords = words(
   'title description examples example default deprecated readOnly writeOnly'
 )
 /** Keywords that Fastify's serializer guarantees, whatever the handler returns. */
@@ -71,7 +73,7 @@ export function createReader (
     // fastify-type-provider-zod accepts `{ description, properties: z.object(…) }`.
     const wrapped = Object(schema).properties
     const json = fromStandard('~standard' in Object(wrapped) ? wrapped : schema, side)
-    return { schema: json, scope: { root: json, document: json } }
+    return rootOf(json)
   }
 
   /** Returns the target of the schema's reference, if it has one. */
@@ -98,11 +100,12 @@ export function createReader (
     if (!isPlainObject(schema) || '~standard' in schema) throw new Error('it is not a JSON Schema')
     const visit = (item: unknown) => convert(partOf(from, item))
     const { $ref, type, nullable, items, additionalItems, dependencies, ...others } = schema
+    const modern = { ...others, ...tupleOf(schema), ...dependenciesOf(schema) }
     const types = [type].flat().map(String).filter(name => jsonTypes.has(name))
     const copy: JsonSchema = types.length > 0 ? { type: types.length > 1 ? types : types[0] } : {}
     const referred = target(from)
     if (referred) refer(String($ref), referred, copy)
-    for (const [keyword, content] of Object.entries({ ...others, ...tupleOf(schema) })) {
+    for (const [keyword, content] of Object.entries(modern)) {
       if (droppedKeywords.has(keyword) || keywords?.has(keyword) === false) continue
       const name = keywords && keyword === 'oneOf' ? 'anyOf' : keyword
       if (listKeywords.has(keyword) && Array.isArray(content)) copy[name] = content.map(visit)
@@ -111,7 +114,6 @@ export function createReader (
       } else if (schemaKeywords.has(keyword) && isPlainObject(content)) copy[name] = visit(content)
       else copy[name] = content
     }
-    if (isPlainObject(dependencies) && !keywords) addDependencies(copy, dependencies, visit)
     if (type === 'Date') Object.assign(copy, { type: 'string', format: 'date-time' })
     return finish(schema, copy, types)
   }
@@ -168,7 +170,10 @@ export function createReader (
   }
 }
 
-const isAnnotation = (keyword: string) => annotationKeywords.has(keyword)
+/** Checks whether a keyword describes a value and does not restrict it. */
+export function isAnnotation (keyword: string) {
+  return annotationKeywords.has(keyword)
+}
 
 function onlyRefers (schema: unknown) {
   return isPlainObject(schema) && typeof schema.$ref === 'string' &&
@@ -187,27 +192,19 @@ function tupleOf ({ items, additionalItems }: JsonSchema): JsonSchema {
   }
 }
 
-function addDependencies (
-  copy: JsonSchema,
-  dependencies: JsonSchema,
-  visit: (schema: unknown) => JsonSchema
-) {
-  const entries = Object.entries(dependencies)
-  const lists = entries.filter(([, needed]) => Array.isArray(needed))
-  const schemas = entries.filter(([, needed]) => !Array.isArray(needed))
-  if (lists.length > 0) copy.dependentRequired = Object.fromEntries(lists)
-  if (schemas.length > 0) copy.dependentSchemas = mapMembers(Object.fromEntries(schemas), visit)
+/** Draft-07 has one keyword for names and schemas of members that another one needs. */
+function dependenciesOf ({ dependencies }: JsonSchema): JsonSchema {
+  if (!isPlainObject(dependencies)) return {}
+  const [dependentRequired, dependentSchemas] = [true, false].map(isList =>
+    Object.fromEntries(
+      Object.entries(dependencies).filter(([, needed]) => Array.isArray(needed) === isList)
+    )
+  )
+  return { dependentRequired, dependentSchemas }
 }
 
 function mapMembers (members: JsonSchema, visit: (schema: unknown) => JsonSchema): JsonSchema {
   return Object.fromEntries(Object.entries(members).map(([name, item]) => [name, visit(item)]))
-}
-
-/** Adds a number to a name that is taken. */
-export function uniqueName (base: string, taken: { has(name: string): boolean }): string {
-  let name = base
-  for (let number = 2; taken.has(name); number++) name = `${base.slice(0, 60)}_${number}`
-  return name
 }
 
 /** Returns the JSON form among those per media type, which Fastify accepts as OpenAPI does. */

@@ -4,61 +4,56 @@ import { isPlainObject } from '../../util/json.ts'
 import type { Reader } from './json-schema.ts'
 import { type Located, partOf } from './references.ts'
 
+/** Whether all schemas of a member apply, or one of them does. */
+type Keyword = 'allOf' | 'anyOf'
+
 /** The members of a part of a request. */
 export interface Members {
-  /** The schemas of each member: all of them apply, or one of several does. */
-  properties: Map<string, { keyword: 'allOf' | 'anyOf', schemas: Located[] }>
+  properties: Map<string, { keyword: Keyword, schemas: Located[] }>
   required: Set<string>
   /** The schema of members that are not listed. `undefined` without such a schema. */
   rest: Located | boolean | undefined
 }
 
-/** Returns a part without members. */
-function noMembers (): Members {
-  return { properties: new Map(), required: new Set(), rest: undefined }
-}
-
 /**
  * Collects the members of an object, also those of the schemas it consists of (`$ref`, `allOf`,
- * `anyOf`, `oneOf`). A member of some alternatives only is optional.
+ * `anyOf`, `oneOf`). A member of alternatives is optional, and keeps any schema it has outside.
+ *
+ * @param keyword `anyOf` for an alternative
  */
 export function collectMembers (
   from: Located,
   reader: Reader,
-  members = noMembers(),
+  members: Members = { properties: new Map(), required: new Set(), rest: undefined },
+  keyword: Keyword = 'allOf',
   trail: readonly unknown[] = []
 ): Members {
   const { schema } = from
   if (!isPlainObject(schema) || trail.includes(schema)) return members
-  const collect = (part: Located | undefined, into = members) =>
-    part ? collectMembers(part, reader, into, [...trail, schema]) : into
-  const parts = (list: unknown) => asList(list).map(item => partOf(from, item))
-  collect(reader.target(from))
+  const collect = (part: Located, as = keyword) =>
+    collectMembers(part, reader, members, as, [...trail, schema])
+  const target = reader.target(from)
+  if (target) collect(target)
   for (const [name, item] of Object.entries(schema.properties ?? {})) {
-    const schemas = members.properties.get(name)?.schemas ?? []
-    members.properties.set(name, { keyword: 'allOf', schemas: [...schemas, partOf(from, item)] })
-  }
-  for (const name of asList(schema.required)) members.required.add(String(name))
-  for (const part of parts(schema.allOf)) collect(part)
-  for (const alternatives of [schema.anyOf, schema.oneOf]) {
-    addAlternatives(members, parts(alternatives).map(part => collect(part, noMembers())))
+    const known = members.properties.get(name)
+    if (known?.keyword === 'allOf' && keyword === 'anyOf') continue
+    const others = known?.keyword === keyword ? known.schemas : []
+    members.properties.set(name, { keyword, schemas: [...others, partOf(from, item)] })
   }
   const rest = schema.additionalProperties ?? schema.unevaluatedProperties
-  if (rest === false) members.rest = false
-  else if (rest === true || schema.patternProperties !== undefined) members.rest ??= true
-  else if (rest !== undefined) members.rest ??= partOf(from, rest)
-  return members
-}
-
-/** Adds members of alternatives. A member that the object lists itself keeps its schema. */
-function addAlternatives (members: Members, branches: Members[]) {
-  const names = new Set(branches.flatMap(({ properties }) => [...properties.keys()]))
-  for (const name of names) {
-    if (members.properties.has(name)) continue
-    const schemas = branches.flatMap(({ properties }) => properties.get(name)?.schemas ?? [])
-    members.properties.set(name, { keyword: 'anyOf', schemas })
+  if (keyword === 'anyOf') {
+    if (rest || schema.patternProperties) members.rest ??= true
+  } else {
+    for (const name of asList(schema.required)) members.required.add(String(name))
+    if (rest === false) members.rest = false
+    else if (rest === true || schema.patternProperties) members.rest ??= true
+    else if (rest !== undefined) members.rest ??= partOf(from, rest)
   }
-  if (branches.some(({ rest }) => rest)) members.rest ??= true
+  for (const part of asList(schema.allOf)) collect(partOf(from, part))
+  for (const part of [schema.anyOf, schema.oneOf].flatMap(asList)) {
+    collect(partOf(from, part), 'anyOf')
+  }
+  return members
 }
 
 /**

@@ -5,6 +5,7 @@ import type { ToolOptions } from '../../options/mcp.ts'
 import { hash } from '../../util/hash.ts'
 import type { Candidate } from './candidates.ts'
 import { parsePath } from './path.ts'
+import { slug } from './slug.ts'
 
 /** A candidate with a name, which others may have too. */
 export interface Named extends Candidate {
@@ -21,14 +22,6 @@ export function nameOf (candidate: Candidate, option: ToolOptions['name']) {
     .map(part => typeof part === 'string' ? part : `_by_${part.name}_`).join('')
   const given = slug(String(option?.({ method, url, operationId }) ?? operationId ?? ''))
   return config.name ?? fit(given || `${method.toLowerCase()}_${slug(words) || 'root'}`)
-}
-
-function slug (text: string) {
-  if (/^[\w.-]*$/.test(text)) return text
-  return text.normalize('NFKD').replace(/\p{M}/gu, '').replace(/[^a-z\d.-]+/gi, '_').replace(
-    /^_|_$/g,
-    ''
-  )
 }
 
 /** Shortens a name. Names that begin alike stay different. */

@@ -1,6 +1,6 @@
 /** How do the response schemas of a route describe the answers of a tool? */
 
-import { maxBodyDepth } from '../../limits.ts'
+import { maxBodyDepth, maxCheckedValues } from '../../limits.ts'
 import type { ToolOptions } from '../../options/mcp.ts'
 import { isPlainObject } from '../../util/json.ts'
 import {
@@ -78,15 +78,17 @@ function describe (
   return ['Responses:', ...lines].join('\n')
 }
 
-/** Checks an answer against an output schema, which has only the keywords that are checked here. */
+/**
+ * Checks an answer against an output schema, which has only the keywords that are checked here. Too
+ * large an answer does not conform: alternatives within alternatives would be tried without end.
+ */
 export function conforms (answer: unknown, outputSchema: JsonSchema): boolean {
-  // Recursive alternatives would check a value again and again.
-  const results = new Map<unknown, Map<unknown, boolean>>()
+  let left = maxCheckedValues
   return check(answer, outputSchema, 0)
 
   function check (value: unknown, schema: unknown, depth: number): boolean {
     if (!isPlainObject(schema)) return true
-    if (depth > maxBodyDepth) return false
+    if (depth > maxBodyDepth || left-- <= 0) return false
     const { type, $ref, allOf = [], anyOf, properties, prefixItems } = schema
     const of = (item: unknown, schema: unknown) => check(item, schema, depth + 1)
     const memberOf = (name: string) =>
@@ -94,22 +96,13 @@ export function conforms (answer: unknown, outputSchema: JsonSchema): boolean {
         ? Object(properties)[name]
         : schema.additionalProperties
     return (type === undefined || [type].flat().some(name => isOfType(value, name))) &&
-      ($ref === undefined || checkReference(value, $ref, depth)) &&
+      ($ref === undefined || of(value, definitionOf($ref, Object(outputSchema.$defs)))) &&
       (allOf as unknown[]).every(part => of(value, part)) &&
       (anyOf === undefined || (anyOf as unknown[]).some(part => of(value, part))) &&
       (Array.isArray(value)
         ? value.every((item, index) => of(item, Object(prefixItems)[index] ?? schema.items))
         : !isPlainObject(value) ||
-          Object.entries(value).every(([name, member]) => of(member, memberOf(name))))
-  }
-
-  function checkReference (value: unknown, reference: unknown, depth: number) {
-    const known = results.get(reference) ?? new Map<unknown, boolean>()
-    results.set(reference, known)
-    const schema = definitionOf(reference, Object(outputSchema.$defs))
-    const result = known.get(value) ?? check(value, schema, depth + 1)
-    known.set(value, result)
-    return result
+          Object.keys(value).every(name => of(value[name], memberOf(name))))
   }
 }
 

@@ -8,16 +8,11 @@ export type JsonSchema = Record<string, unknown>
 /** The shared schemas of a Fastify scope, by `$id`. */
 export type SharedSchemas = JsonSchema
 
-/** The place of a reference: a document with an `$id`, which may be a part of another, the root. */
-export interface Scope {
-  root: unknown
-  document: unknown
-}
-
-/** A schema and the scope of its references. */
+/** A schema, the closest schema around it that has an `$id`, and the outermost one. */
 export interface Located {
   schema: unknown
-  scope: Scope
+  document: unknown
+  root: unknown
 }
 
 /**
@@ -27,51 +22,39 @@ export interface Located {
  * @returns `undefined` if the schema has no reference
  * @throws {Error} with a sentence about the schema, if the target does not exist
  */
-export function targetOf (
-  { schema, scope: outer }: Located,
-  shared: SharedSchemas
-): Located | undefined {
-  const { $ref: reference } = Object(schema)
+export function targetOf (from: Located, shared: SharedSchemas): Located | undefined {
+  const { $ref: reference } = Object(from.schema)
   if (typeof reference !== 'string') return undefined
-  const scope = scopeOf(schema, outer)
-  const [id = '', ...rest] = reference.split('#')
-  const fragment = rest.join('#')
-  const found = fragment === '' || fragment.startsWith('/')
-    ? resolvePointer(documentOf(id, scope, shared), fragment)
-    : located(documentOf(reference, scope, shared))
+  const [, id = '', pointer] = /^([^#]*)(?:#(|\/.*))?$/s.exec(reference) ?? ['', reference]
+  const found = pointTo(documentOf(id, partOf(from, null), shared), pointer ?? '')
   if (found === undefined) {
     throw new Error(`the reference ${JSON.stringify(reference)} cannot be resolved`)
   }
   return found
 }
 
-/** Narrows a scope if the schema has an `$id` of its own. */
-function scopeOf (schema: unknown, scope: Scope): Scope {
-  const id = idOf(schema)
-  return id === undefined || id.startsWith('#') ? scope : { ...scope, document: schema }
+/** Returns a schema without one around it. */
+export function rootOf (schema: unknown): Located {
+  return { schema, document: schema, root: schema }
 }
 
 /** Returns a schema within another. */
-export function partOf ({ schema, scope }: Located, part: unknown): Located {
-  return { schema: part, scope: scopeOf(schema, scope) }
+export function partOf ({ schema, document, root }: Located, part: unknown): Located {
+  const isDocument = idOf(schema)?.startsWith('#') === false
+  return { schema: part, document: isDocument ? schema : document, root }
 }
 
-function documentOf (id: string, scope: Scope, shared: SharedSchemas): Scope | undefined {
-  const { root, document } = scope
+function documentOf (id: string, { document, root }: Located, shared: SharedSchemas) {
   const base = idOf(document)
-  if (id === '' || id === base) return scope
+  if (id === '' || id === base) return { schema: document, document, root }
   const absolute = URL.canParse(id, base) ? new URL(id, base).href : id
   for (const name of [id, absolute]) {
-    const embedded = idsOf(root).get(name)
-    if (embedded !== undefined) return { root, document: embedded }
+    const schema = idsOf(root).get(name)
+    if (schema !== undefined) return { schema, document: schema, root }
     const key = [name, `${name}#`].find(key => Object.hasOwn(shared, key))
-    if (key !== undefined) return { root: shared[key], document: shared[key] }
+    if (key !== undefined) return rootOf(shared[key])
   }
   return undefined
-}
-
-function located (scope: Scope | undefined): Located | undefined {
-  return scope && { schema: scope.document, scope }
 }
 
 /** The parts of each schema with an `$id` or an anchor, such as TypeBox's recursive types. */
@@ -82,15 +65,13 @@ function idsOf (root: unknown) {
   const known = idsByRoot.get(key)
   if (known !== undefined) return known
   const ids = new Map<string, unknown>()
-  const seen = new Set<unknown>()
-  const pending: unknown[] = [key]
-  for (let value = pending.pop(); value !== undefined; value = pending.pop()) {
-    if (typeof value !== 'object' || value === null || seen.has(value)) continue
-    seen.add(value)
-    const { $anchor: anchor } = value as JsonSchema
-    const id = typeof anchor === 'string' ? `#${anchor}` : idOf(value)
-    if (id !== undefined && !ids.has(id)) ids.set(id, value)
-    pending.push(...Object.values(value).filter(item => item !== undefined))
+  const parts = new Set<object>([key])
+  // Parts that are added meanwhile are visited, too.
+  for (const part of parts) {
+    const { $anchor: anchor } = part as JsonSchema
+    const id = typeof anchor === 'string' ? `#${anchor}` : idOf(part)
+    if (id !== undefined && !ids.has(id)) ids.set(id, part)
+    for (const item of Object.values(part)) if (Object(item) === item) parts.add(item)
   }
   idsByRoot.set(key, ids)
   return ids
@@ -102,16 +83,14 @@ function idOf (schema: unknown): string | undefined {
 }
 
 /** Resolves a JSON pointer (RFC 6901). */
-function resolvePointer (scope: Scope | undefined, pointer: string): Located | undefined {
-  if (scope === undefined) return undefined
-  let at: Located = { schema: scope.document, scope }
+function pointTo (document: Located | undefined, pointer: string): Located | undefined {
+  let at = document
   for (const token of decodeURIComponent(pointer).split('/').slice(1)) {
     const key = token.replaceAll('~1', '/').replaceAll('~0', '~')
-    const parent = at.schema
-    if (parent !== Object(parent) || !Object.hasOwn(parent as object, key)) return undefined
-    at = partOf(at, (parent as JsonSchema)[key])
+    const parent = Object(at?.schema)
+    at = at && Object.hasOwn(parent, key) ? partOf(at, parent[key]) : undefined
   }
-  return isPlainObject(at.schema) || typeof at.schema === 'boolean' ? at : undefined
+  return isPlainObject(at?.schema) || typeof at?.schema === 'boolean' ? at : undefined
 }
 
 /** Copies a schema as JSON. Symbols, functions and undefined members are lost. */
