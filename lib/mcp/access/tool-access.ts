@@ -62,52 +62,51 @@ export function withToolAccess (
     return reason === null && isVisible(request.authInfo, mergeScopes(scopes, more))
   }
 
+  /** A template of resources is read like any of its URIs. */
+  function toolOf (entry: unknown, member: string) {
+    if (member === 'tools') return entry as ScopedTool
+    const { uri, uriTemplate = uri } = Object(entry)
+    return server.callOf?.({ method: 'resources/read', params: { uri: uriTemplate } })?.tool
+  }
+
   /**
-   * Removes the tools that the caller may not see. In the modern era the list is marked private,
-   * so that no cache shows it to another caller (MCP 2026-07-28, "Caching").
+   * Removes the tools and resources that the caller may not see. In the modern era the list is
+   * marked private, so that no cache shows it to another caller (MCP 2026-07-28, "Caching").
    */
   function filterLists (request: McpRequest, listIds: unknown[], isStream: boolean) {
     const modern = isModern(request)
     return async (message: RpcMessage): Promise<RpcMessage> => {
-      const { id, result } = message
+      const { id } = message
       const isList = listIds.includes(id)
       if (!isList && request.http.method !== 'GET') return message
-      if (!isToolPage(result)) {
-        return isList && result !== undefined
-          ? rpcError(id, rpcCode.internalError, 'The list of tools is invalid')
+      const result = Object(message.result) as Record<string, unknown>
+      const member = listMembers.find(name => Array.isArray(result[name]))
+      if (member === undefined || (member === 'tools' && !isToolPage(result))) {
+        return isList && message.result !== undefined
+          ? rpcError(id, rpcCode.internalError, 'The list is invalid')
           : message
       }
+      const entries = result[member] as unknown[]
       // In a batch or on a stream, the result of a tool may have the form of a list.
-      if (isList && !Array.isArray(request.body)) toolList.update(result.tools, request)
+      if (isToolPage(result) && isList && !Array.isArray(request.body)) {
+        toolList.update(result.tools, request)
+      }
       try {
-        const listed = await Promise.all(result.tools.map(tool => isListed(tool, request)))
-        const tools = result.tools.filter((_tool, index) => listed[index])
+        const listed = await Promise.all(entries.map(async (entry) => {
+          const tool = toolOf(entry, member)
+          return !tool || await isListed(tool, request)
+        }))
+        const kept = entries.filter((_entry, index) => listed[index])
         return {
           ...message,
-          result: { ...result, tools, ...(modern && { cacheScope: 'private' }) }
+          result: { ...result, [member]: kept, ...(modern && { cacheScope: 'private' }) }
         }
       } catch (error) {
         if (!isStream) throw error
         // The status has been sent.
         logRefusal(request.http, error as McpOAuthError)
-        return rpcError(id, rpcCode.unavailable, 'The tools cannot be listed at the moment')
+        return rpcError(id, rpcCode.unavailable, 'The list is not available at the moment')
       }
-    }
-  }
-
-  /** Removes the resources that the caller may not see. A template is read like any of its URIs. */
-  function filterResources (request: McpRequest) {
-    return async (message: RpcMessage): Promise<RpcMessage> => {
-      const result = Object(message.result) as Record<string, unknown>
-      const list = ['resources', 'resourceTemplates'].find(name => Array.isArray(result[name]))
-      if (list === undefined) return message
-      const entries = result[list] as unknown[]
-      const listed = await Promise.all(entries.map(async (entry) => {
-        const { uri, uriTemplate = uri } = Object(entry)
-        const read = server.callOf?.({ method: 'resources/read', params: { uri: uriTemplate } })
-        return !read || await isListed(read.tool, request)
-      }))
-      return { ...message, result: { ...result, [list]: entries.filter((_, at) => listed[at]) } }
     }
   }
 
@@ -179,18 +178,14 @@ export function withToolAccess (
     /** The scopes of its tools and resources, as far as they are known by now. */
     knownScopes: () => [...known, ...server.knownScopes?.() ?? []],
     async handle (request: McpRequest) {
-      let response = await server.handle(request)
+      const response = await server.handle(request)
       if (request.authInfo === undefined) return response
-      const messages = messagesOf(request.body)
-      if (messages.some(({ method }) => /^resources\/.*list$/.test(String(method)))) {
-        response = await mapMessages(response, filterResources(request))
-      }
-      const listIds = messages.filter(({ method }) => method === 'tools/list').map(({ id }) => id)
-      const hasLists = request.http.method === 'GET' || listIds.length > 0
+      const listIds = messagesOf(request.body)
+        .filter(({ method }) => /^(tools|resources)\/(.*\/)?list$/.test(String(method)))
+        .map(({ id }) => id)
+      if (listIds.length === 0 && request.http.method !== 'GET') return response
       const isStream = response.body instanceof Readable
-      return hasLists
-        ? await mapMessages(response, filterLists(request, listIds, isStream))
-        : response
+      return await mapMessages(response, filterLists(request, listIds, isStream))
     }
   }
 
@@ -204,6 +199,9 @@ export function withToolAccess (
         [...listed.values()].every(tool => toolScopes.inspect(tool).scopes?.length === 0))
   }
 }
+
+/** The members of results that are lists. */
+const listMembers = ['tools', 'resources', 'resourceTemplates']
 
 /** The parameters of a valid call. Its further members are not verified. */
 interface CallParameters {

@@ -1,15 +1,15 @@
 /** How is the body of a response read that the route compressed? */
 
 import { promisify } from 'node:util'
-import { type BrotliOptions, type ZlibOptions, brotliDecompress, gunzip, inflate } from 'node:zlib'
+import { brotliDecompress, unzip } from 'node:zlib'
 
-type Decode = (body: Buffer, options: ZlibOptions & BrotliOptions) => Promise<Buffer>
+const inflate = promisify(unzip)
 
 /** The content codings of HTTP (RFC 9110 §8.4.1). */
-const decoders = new Map<string, Decode>([
-  ['gzip', promisify(gunzip)],
-  ['x-gzip', promisify(gunzip)],
-  ['deflate', promisify(inflate)],
+const decoders = new Map<string, (body: Buffer, options: object) => Promise<Buffer>>([
+  ['gzip', inflate],
+  ['x-gzip', inflate],
+  ['deflate', inflate],
   ['br', promisify(brotliDecompress)],
   ['identity', async body => body]
 ])

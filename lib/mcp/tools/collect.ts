@@ -16,11 +16,11 @@ import { createChoice, filterProblems, isNamed } from './choose.ts'
 import { describe } from './describe.ts'
 import { injectTokensOf } from './in-process.ts'
 import { type InputOptions, buildInput } from './input.ts'
-import { type Named, isAlias, nameOf, uniqueNames } from './names.ts'
+import { type Built, type Named, isAlias, nameOf, uniqueNames } from './names.ts'
 import { buildOutput } from './output.ts'
 import { parsePath } from './path.ts'
 import { type Other, report } from './report.ts'
-import { type ResourceRoute, createResources } from './resources.ts'
+import { createResources } from './resources.ts'
 
 /** Routes as tools. */
 export type ToolCollection = ReturnType<ReturnType<typeof collectTools>>
@@ -61,7 +61,7 @@ export function collectTools (
       if (reason !== null) others.push({ candidate, reason })
       if (reason !== null && reason !== 'resource') continue
       try {
-        const entry = { candidate, ...buildTool(candidate, options, inputOptions) }
+        const entry = buildTool(candidate, options, inputOptions)
         if (candidate.config.resource) resourceRoutes.push(entry)
         const alias = built.find(({ key, candidate: shorter }) =>
           key === entry.key && isAlias(shorter, candidate)
@@ -76,12 +76,12 @@ export function collectTools (
       }
     }
     const callRoute = createCaller({ instance, tokens, headers, answerLimit })
-    const resources = createResources(resourceRoutes.map(resourceOf), callRoute, problems)
+    const resources = createResources(resourceRoutes, callRoute, problems)
     const names = uniqueNames(built.map(({ candidate }) => candidate), problems)
     if (problems.length > 0) throw startupError('invalidTools', ...problems)
     const tools = names.map(([name, named]) => {
       const { tool, route } = built.find(({ candidate }) => candidate === named) as Built
-      return { candidate: named, route: { ...route, name }, tool: { name, ...tool } }
+      return { candidate: named, route: { ...route, name }, tool: { ...tool, name } }
     })
     report(log, tools, others, {
       guards: auth !== false,
@@ -102,27 +102,6 @@ export function collectTools (
   }
 }
 
-type Built = ReturnType<typeof buildTool> & { candidate: Named }
-
-function resourceOf ({ candidate, route, tool }: Built): ResourceRoute {
-  const { config: { resource = '', scopes = [] }, label, name, schema } = candidate
-  const { title, description = '' } = tool
-  const [mimeType] = [schema.produces].flat()
-  return {
-    label,
-    route,
-    tool: { name, ...tool },
-    resource,
-    listed: {
-      name,
-      ...(title && { title }),
-      description,
-      ...(typeof mimeType === 'string' && { mimeType })
-    },
-    scopes
-  }
-}
-
 function configProblems ({ mcp, label }: Named) {
   return (mcp === undefined ? [] : problemsOf(RouteConfigSchema, mcp)).map(problem =>
     sentenceOf(problem, {
@@ -132,7 +111,7 @@ function configProblems ({ mcp, label }: Named) {
   )
 }
 
-function buildTool (candidate: Named, options: ToolOptions, inputOptions: InputOptions) {
+function buildTool (candidate: Named, options: ToolOptions, inputOptions: InputOptions): Built {
   const { name, method, mark, url, schema, scope, constraints, config: { scopes } } = candidate
   const shared = scope.getSchemas()
   const path = parsePath(url)
@@ -141,7 +120,8 @@ function buildTool (candidate: Named, options: ToolOptions, inputOptions: InputO
   const texts = { summary: undefined, description: described.description }
   const { description, outputSchema } = buildOutput({ ...schema, ...texts }, options, shared)
   const { version } = Object(constraints)
-  const tool: Omit<Tool, 'name'> = {
+  const tool: Tool = {
+    name,
     ...described,
     description,
     inputSchema: input.inputSchema,
@@ -157,7 +137,7 @@ function buildTool (candidate: Named, options: ToolOptions, inputOptions: InputO
     outputSchema,
     version: typeof version === 'string' ? version : undefined
   }
-  /** Equal for aliases. */
-  const key = JSON.stringify([method, constraints, schema.operationId, { ...tool, description: 0 }])
-  return { tool, route, key }
+  const listed = { ...tool, name: '', description: '' }
+  const key = JSON.stringify([method, constraints, schema.operationId, listed])
+  return { candidate, tool, route, key }
 }

@@ -1,8 +1,10 @@
 /** How are tools named, and which routes are one tool? */
 
+import type { Tool } from '@modelcontextprotocol/sdk/types.js'
 import { maxToolNameChars } from '../../limits.ts'
 import type { ToolOptions } from '../../options/mcp.ts'
 import { hash } from '../../util/hash.ts'
+import type { ToolRoute } from './call.ts'
 import type { Candidate } from './candidates.ts'
 import { parsePath } from './path.ts'
 import { slug } from './slug.ts'
@@ -10,6 +12,15 @@ import { slug } from './slug.ts'
 /** A candidate with a name, which others may have too. */
 export interface Named extends Candidate {
   name: string
+}
+
+/** A candidate that can be a tool or a resource. */
+export interface Built {
+  candidate: Named
+  tool: Tool
+  route: ToolRoute
+  /** Equal for aliases. */
+  key: string
 }
 
 /**

@@ -18,25 +18,18 @@ export type PathPart = string | PathParameter
 export function parsePath (path: string): PathPart[] {
   const parts: PathPart[] = []
   let text = ''
-  let at = 0
-  while (at < path.length) {
-    if (path[at] === '*') {
-      parts.push(text, { name: '*', optional: false })
-      text = ''
-      at++
+  for (let at = 0; at < path.length;) {
+    const [token = '', fixed, name = '*'] =
+      /^(?:(::|[^:*]+)|\*|:([^/\-.(?:]*))/.exec(path.slice(at)) ?? []
+    at += token.length
+    if (fixed !== undefined) {
+      text += fixed === '::' ? ':' : fixed
       continue
     }
-    if (path[at] !== ':' || path[at + 1] === ':') {
-      at += path[at] === ':' ? 2 : 1
-      text += path[at - 1]
-      continue
-    }
-    const name = /^[^/\-.(?:]*/.exec(path.slice(at + 1))?.[0] as string
-    const start = at + 1 + name.length
-    at = skipPattern(path, start)
-    const pattern = patternOf(path.slice(start + 1, at - 1))
-    const optional = path[at] === '?'
-    if (optional) at++
+    const end = skipPattern(path, at)
+    const pattern = patternOf(path.slice(at + 1, end - 1))
+    const optional = path[end] === '?'
+    at = optional ? end + 1 : end
     parts.push(text, { name, optional, ...(pattern && { pattern }) })
     text = ''
   }

@@ -1,15 +1,10 @@
 /** Which log lines at start-up list the tools, and warn of likely mistakes? */
 
-import type { Tool } from '@modelcontextprotocol/sdk/types.js'
 import { maxListedNames } from '../../limits.ts'
 import type { Log } from '../../types.ts'
-import type { Named } from './names.ts'
+import type { Built, Named } from './names.ts'
 
-/** A tool of a route. */
-interface RouteTool {
-  candidate: Named
-  tool: Tool
-}
+type RouteTool = Pick<Built, 'candidate' | 'tool'>
 
 /** A route that is no tool. */
 export interface Other {

@@ -1,43 +1,31 @@
 /** Which routes of the app are resources, and how is one read? (MCP, "Resources") */
 
-import type { ReadResourceResult, Resource } from '@modelcontextprotocol/sdk/types.js'
+import type { ReadResourceResult } from '@modelcontextprotocol/sdk/types.js'
 import type { RouteCall, RpcMessage } from '../rpc/messages.ts'
 import { explain, mediaTypeOf, textOf } from './answer.ts'
-import type { Caller, ToolRoute, createCaller } from './call.ts'
+import type { Caller, createCaller } from './call.ts'
+import type { Built } from './names.ts'
 import { CallError } from './request.ts'
 import { parseUriTemplate } from './uri-template.ts'
-
-/** A route with a `config.mcp.resource`, which is a URI or a template of URIs. */
-export interface ResourceRoute {
-  /** Method and URL, for messages. */
-  label: string
-  route: ToolRoute
-  /** Its tool, whose scopes and policy apply. */
-  tool: RouteCall['tool']
-  resource: string
-  /** How clients list it. */
-  listed: Omit<Resource, 'uri'>
-  scopes: readonly string[]
-}
 
 /** The resources of an app. */
 export type Resources = ReturnType<typeof createResources>
 
 /**
- * Creates the resources of routes.
+ * Creates the resources of routes with a `config.mcp.resource`, which is a URI or a template of URIs.
  *
  * @param problems receives a sentence about each route whose URI does not fit its arguments
  */
 export function createResources (
-  routes: readonly ResourceRoute[],
+  routes: readonly Built[],
   call: ReturnType<typeof createCaller>,
   problems: string[]
 ) {
   const resources = routes.flatMap(entry => {
     try {
-      return [{ ...entry, template: templateOf(entry) }]
+      return [{ ...entry, resource: entry.candidate.config.resource, template: templateOf(entry) }]
     } catch (error) {
-      problems.push(`${entry.label}: config.mcp.resource: ${(error as Error).message}`)
+      problems.push(`${entry.candidate.label}: config.mcp.resource: ${(error as Error).message}`)
       return []
     }
   })
@@ -50,10 +38,15 @@ export function createResources (
     return matching.find(({ resource }) => resource === uri) ?? matching[0]
   }
   return {
-    all: resources.map(({ listed, resource, scopes, template }) => ({
-      listed,
+    all: resources.map(({ candidate: { config, name, schema }, tool, resource, template }) => ({
       uri: resource,
-      scopes,
+      listed: {
+        name,
+        title: tool.title,
+        description: tool.description,
+        mimeType: [schema['produces']].flat().find(type => typeof type === 'string')
+      },
+      scopes: config.scopes ?? [],
       isTemplate: template.names.length > 0
     })),
     /** The call that a message amounts to: that of the route whose resource it reads. */
@@ -81,10 +74,10 @@ export function createResources (
   }
 }
 
-function templateOf ({ resource, route: { input, method } }: ResourceRoute) {
+function templateOf ({ candidate: { config }, route: { input, method } }: Built) {
   // Clients read a resource without asking: nothing may change.
   if (method !== 'GET') throw new Error('only a GET route can be a resource. Remove it')
-  const template = parseUriTemplate(resource)
+  const template = parseUriTemplate(String(config.resource))
   const { names } = template
   const stray = names.find(name => !/path|wildcard|query/.test(input.places.get(name)?.in ?? ''))
   if (stray !== undefined) {

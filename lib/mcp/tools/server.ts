@@ -49,19 +49,12 @@ export async function createToolServer (
   function addResources () {
     const list = (areTemplates: boolean) =>
       resources.all.filter(({ isTemplate }) => isTemplate === areTemplates)
-    // The lists depend on the caller, so no cache may share them (MCP 2026-07-28, "Caching").
-    const cacheScope = 'private'
     server.setRequestHandler(schemas.ListResourcesRequestSchema, () => ({
-      resources: list(false).map(({ listed, uri }) => ({ uri, ...listed })),
-      cacheScope
+      resources: list(false).map(({ listed, uri }) => ({ uri, ...listed }))
     }))
-    server.setRequestHandler(
-      schemas.ListResourceTemplatesRequestSchema,
-      () => ({
-        resourceTemplates: list(true).map(({ listed, uri }) => ({ uriTemplate: uri, ...listed })),
-        cacheScope
-      })
-    )
+    server.setRequestHandler(schemas.ListResourceTemplatesRequestSchema, () => ({
+      resourceTemplates: list(true).map(({ listed, uri }) => ({ uriTemplate: uri, ...listed }))
+    }))
     server.setRequestHandler(
       schemas.ReadResourceRequestSchema,
       async ({ params: { uri } }, { requestInfo, signal }) => {

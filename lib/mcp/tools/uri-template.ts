@@ -18,32 +18,26 @@ export function parseUriTemplate (template: string): UriTemplate {
   if (!/^[a-z][a-z\d+.-]*:[^\s\\]+$/i.test(template)) {
     throw new Error(`${JSON.stringify(template)} is no URI. Begin with a scheme: notes://{id}`)
   }
-  const names: string[] = []
-  const parts = template.split(/\{([^{}]*)\}/)
-  const source = parts.map((text, index) => {
-    if (index % 2 === 0) {
-      if (/[{}]/.test(text)) {
-        throw new Error(`a brace of ${JSON.stringify(template)} has no partner. Write {name}`)
-      }
-      return escape(text)
-    }
-    const [, reserved, name] = /^(\+?)(\w+)$/.exec(text) ?? []
-    if (name === undefined || names.includes(name)) {
-      throw new Error(`{${text}} is unknown or repeated. Use {name}, or {+name} for a whole path`)
-    }
-    names.push(name)
-    const next = parts[index + 1] ?? ''
-    if (next === '' && index + 2 < parts.length) {
-      throw new Error(`{${text}} needs text between it and the next one`)
-    }
-    if (reserved === '') {
-      // A value ends where the next text begins. Other choices would be tried without end.
-      return `(${next && `(?:(?!${escape(next)})`}[^/?#\\s]${next && ')'}+)`
-    }
-    if (template.split('{+').length > 2) {
-      throw new Error(`{${text}} is one of two. Use {+name} once`)
-    }
-    return '([^?#\\s]+)'
+  const parts = template.split(/\{(\+?\w+)\}/)
+  const texts = parts.filter((_part, index) => index % 2 === 0)
+  const variables = parts.filter((_part, index) => index % 2 === 1)
+  const names = variables.map(name => name.replace('+', ''))
+  if (
+    texts.some(text => /[{}]/.test(text)) || texts.slice(1, -1).includes('') ||
+    new Set(names).size < names.length || template.split('{+').length > 2
+  ) {
+    throw new Error(
+      `${JSON.stringify(template)} is unclear. Use each {name} once, with text between two of ` +
+        'them, and at most one {+name}, which is a whole path'
+    )
+  }
+  const source = texts.map((text, index) => {
+    const next = texts[index + 1]
+    if (next === undefined) return escape(text)
+    if (variables[index]?.startsWith('+')) return `${escape(text)}([^?#\\s]+)`
+    // A value ends where the next text begins. Other choices would be tried without end.
+    const end = next && `(?!${escape(next)})`
+    return `${escape(text)}((?:${end}[^/?#\\s])+)`
   }).join('')
   const pattern = new RegExp(`^${source}$`)
   return {
