@@ -77,12 +77,8 @@ export function collectTools (
     }
     const callRoute = createCaller({ instance, tokens, headers, answerLimit })
     const resources = createResources(resourceRoutes, callRoute, problems)
-    const names = uniqueNames(built.map(({ candidate }) => candidate), problems)
+    const tools = uniqueNames(built, problems)
     if (problems.length > 0) throw startupError('invalidTools', ...problems)
-    const tools = names.map(([name, named]) => {
-      const { tool, route } = built.find(({ candidate }) => candidate === named) as Built
-      return { candidate: named, route: { ...route, name }, tool: { ...tool, name } }
-    })
     report(log, tools, others, {
       guards: auth !== false,
       secrets: options.select === 'all' && !(options.includeOperations ?? options.includeTags)

@@ -48,22 +48,26 @@ function fit (name: string, suffix = '') {
  *
  * @param problems gets a sentence for each name that is given twice
  */
-export function uniqueNames (routes: readonly Named[], problems: string[]) {
-  const owners = new Map<string, Named>()
-  const isGiven = ({ config }: Named) => Number(config.name !== undefined)
-  const doubles = routes.toSorted((a, b) => isGiven(b) - isGiven(a))
-    .filter(route => owners.has(route.name) || !owners.set(route.name, route))
-  for (const route of doubles) {
-    const { name, label } = route
-    if (isGiven(route)) {
-      const other = owners.get(name)?.label
+export function uniqueNames (built: readonly Built[], problems: string[]): Built[] {
+  const owners = new Map<string, Built>()
+  const isGiven = ({ candidate: { config } }: Built) => Number(config.name !== undefined)
+  for (const entry of built.toSorted((a, b) => isGiven(b) - isGiven(a))) {
+    const { name, label } = entry.candidate
+    const other = owners.get(name)?.candidate.label
+    if (other !== undefined && isGiven(entry)) {
       problems.push(`${label}: config.mcp.name "${name}" is that of ${other} too. Rename one`)
     }
-    let number = 2
-    while (owners.has(fit(name, `_${number}`))) number++
-    owners.set(fit(name, `_${number}`), route)
+    let unique = name
+    for (let number = 2; owners.has(unique); number++) unique = fit(name, `_${number}`)
+    owners.set(unique, entry)
   }
-  return [...owners].sort(([a], [b]) => a < b ? -1 : 1)
+  return [...owners].sort(([a], [b]) => a < b ? -1 : 1).map((
+    [name, { tool, route, ...entry }]
+  ) => ({
+    ...entry,
+    tool: { ...tool, name },
+    route: { ...route, name }
+  }))
 }
 
 /**

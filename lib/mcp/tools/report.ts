@@ -4,8 +4,6 @@ import { maxListedNames } from '../../limits.ts'
 import type { Log } from '../../types.ts'
 import type { Built, Named } from './names.ts'
 
-type RouteTool = Pick<Built, 'candidate' | 'tool'>
-
 /** A route that is no tool. */
 export interface Other {
   candidate: Named
@@ -21,7 +19,7 @@ export interface Other {
  */
 export function report (
   log: Log,
-  tools: readonly RouteTool[],
+  tools: readonly Built[],
   others: readonly Other[],
   checks: { guards: boolean, secrets: boolean }
 ) {
@@ -36,40 +34,26 @@ export function report (
       `${listed(tools.map(({ tool }) => tool.name)) || 'none'}. Other routes: ` +
       (Object.entries(counts).map(([reason, count]) => `${count} ${reason}`).join(', ') || 'none')
   )
-  const warn = (message: string, routes: readonly string[]) => {
+  const toolsWith = (holds: (tool: Built) => boolean) =>
+    tools.filter(holds).map(({ tool, candidate }) => `${tool.name} (${candidate.label})`)
+  const othersOf = (wanted: string) =>
+    others.filter(({ reason }) => reason === wanted)
+      .map(({ candidate: { label }, detail }) => detail ? `${label} (${detail})` : label)
+  const warnings = {
+    'Routes cannot be tools. Mend them, or set config.mcp to false': othersOf('unsuitable'),
+    'Routes added before await app.register(mcpOAuth, …) are no tools. Add them after it': othersOf(
+      'older than the plugin'
+    ),
+    'Tools with equal names got a number. Give their routes different operation ids': toolsWith((
+      { tool, candidate }
+    ) => tool.name !== candidate.name),
+    'Tools may expose credentials or internals. Set config.mcp of their routes to true or false':
+      toolsWith(tool => checks.secrets && tool.candidate.mcp === undefined && isSensitive(tool)),
+    'Routes of tools have no guard over plain HTTP. Add onRequest: app.requireMcpAuth(), unless they are public':
+      toolsWith(({ candidate: { hooks } }) => checks.guards && hooks?.some(isGuard) === false)
+  }
+  for (const [message, routes] of Object.entries(warnings)) {
     if (routes.length > 0) log.warn({}, `${message}: ${listed(routes)}`)
-  }
-  const warnOf = (message: string, holds: (named: RouteTool) => boolean) =>
-    warn(
-      message,
-      tools.filter(holds).map(({ tool, candidate }) => `${tool.name} (${candidate.label})`)
-    )
-  warn(
-    'Routes cannot be tools. Mend them, or set config.mcp to false',
-    others.filter(({ reason }) => reason === 'unsuitable')
-      .map(({ candidate, detail }) => `${candidate.label} (${detail})`)
-  )
-  warn(
-    'Routes added before await app.register(mcpOAuth, …) are no tools. Add them after it',
-    others.filter(({ reason }) => reason === 'older than the plugin')
-      .map(({ candidate }) => candidate.label)
-  )
-  warnOf(
-    'Tools with equal names got a number. Give their routes different operation ids',
-    ({ tool, candidate }) => tool.name !== candidate.name
-  )
-  if (checks.secrets) {
-    warnOf(
-      'Tools may expose credentials or internals. Set config.mcp of their routes to true or false',
-      named => named.candidate.mcp === undefined && isSensitive(named)
-    )
-  }
-  if (checks.guards) {
-    warnOf(
-      'Routes of tools have no guard over plain HTTP. Add onRequest: app.requireMcpAuth(), ' +
-        'unless they are public',
-      ({ candidate: { hooks } }) => hooks?.some(isGuard) === false
-    )
   }
   if (tools.length === 0) {
     const remedies = [
@@ -90,7 +74,7 @@ const sensitive =
   /\b(tokens?|passw\w*|secrets?|credentials?|(api)?keys?|internal|admin|metrics|debug)\b/i
 
 /** Checks the words of the path, and the names of members in the schemas. */
-function isSensitive ({ candidate, tool }: RouteTool) {
+function isSensitive ({ candidate, tool }: Built) {
   const words = [candidate.url, ...JSON.stringify(tool).match(/"[^"]+":(?=\{)/g) ?? []].join()
   return sensitive.test(words.replace(/_|([a-z])(?=[A-Z])/g, '$1 '))
 }

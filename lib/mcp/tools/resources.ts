@@ -12,7 +12,7 @@ import { parseUriTemplate } from './uri-template.ts'
 export type Resources = ReturnType<typeof createResources>
 
 /**
- * Creates the resources of routes with a `config.mcp.resource`, which is a URI or a template of URIs.
+ * Creates the resources of routes with a `config.mcp.resource`, a URI or a template of URIs.
  *
  * @param problems receives a sentence about each route whose URI does not fit its arguments
  */
