@@ -53,7 +53,7 @@ export function createEndpoint (
     return {
       ...inBothEras(shared),
       callOf: message => resources?.callOf(message) ?? null,
-      knownScopes: () => resources?.all.flatMap(({ scopes }) => scopes) ?? []
+      knownScopes: () => resources?.scopes ?? []
     }
   }
 

@@ -129,7 +129,7 @@ export interface ToolOptions extends Static<typeof ToolOptionsSchema> {}
 /** Returns the option `mcp.tools` as an object, with the defaults that depend on nothing else. */
 export function toolOptionsOf (tools: true | ToolOptions | undefined) {
   const given = tools === true ? {} : tools
-  return { select: 'all', answerLimit: answerBytes, outputSchemas: true, ...given } as const
+  return { select: 'all', answerLimit: answerBytes, ...given } as const
 }
 
 /**

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { Type } from '@sinclair/typebox'
 import { Type as Type1 } from 'typebox'
 import { z } from 'zod'
+import { maxCheckedValues } from '../../lib/limits.ts'
 import { type InputOptions, buildInput } from '../../lib/mcp/tools/input.ts'
 import { buildOutput, conforms } from '../../lib/mcp/tools/output.ts'
 import { parsePath } from '../../lib/mcp/tools/path.ts'
@@ -348,4 +349,7 @@ test('conforms checks every keyword of output schemas, and stops', () => {
   for (let level = 0; level < 60; level++) deep = { next: deep }
   assert.ok(!conforms(deep, { $ref: '#/$defs/node', $defs: { node } }))
   assert.ok(!conforms({}, { $ref: '#/$defs/a', $defs: { a: { $ref: '#/$defs/a' } } }))
+  const list = { type: 'array', items: text }
+  assert.ok(conforms(Array(maxCheckedValues - 1).fill(''), list))
+  assert.ok(!conforms(Array(maxCheckedValues).fill(''), list))
 })

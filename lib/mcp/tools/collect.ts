@@ -113,8 +113,8 @@ function buildTool (candidate: Named, options: ToolOptions, inputOptions: InputO
   const path = parsePath(url)
   const input = buildInput(schema, path, shared, { ...inputOptions, method: String(method) })
   const described = describe(candidate)
-  const texts = { summary: undefined, description: described.description }
-  const { description, outputSchema } = buildOutput({ ...schema, ...texts }, options, shared)
+  const { response } = schema
+  const { description, outputSchema } = buildOutput({ ...described, response }, options, shared)
   const { version } = Object(constraints)
   const tool: Tool = {
     name,

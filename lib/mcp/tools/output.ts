@@ -14,23 +14,20 @@ import { definitionOf, typeOf, typesOf } from './json-types.ts'
 import { type JsonSchema, type SharedSchemas, asDocument } from './references.ts'
 
 /**
- * Builds the description of a tool, from the summary, the description, and the responses as the
- * options demand; and its output schema, if the successful responses of the route are objects. The
- * output schema has what Fastify's serializer guarantees, so that it accepts `{}` always.
+ * Adds the responses to the description of a tool, as the options demand; and builds its output
+ * schema, if the successful responses of the route are objects. The output schema has what
+ * Fastify's serializer guarantees, so that it accepts `{}` always.
  */
 export function buildOutput (
-  { summary, description, response }: RouteSchema,
+  { description, response }: RouteSchema,
   options: ToolOptions,
   shared: SharedSchemas
 ) {
   const responses = Object.entries(isPlainObject(response) ? response : {})
   const successes = responses.filter(([status]) => /^2/.test(status))
   const described = options.describeAllResponses === true ? responses : successes
-  const paragraphs = [summary, description, describe(described, options, shared)].filter(
-    paragraph => typeof paragraph === 'string' && paragraph !== ''
-  )
   return {
-    description: paragraphs.join('\n\n'),
+    description: [description, describe(described, options, shared)].filter(Boolean).join('\n\n'),
     outputSchema: options.outputSchemas === false ? undefined : outputOf(successes, shared)
   }
 }

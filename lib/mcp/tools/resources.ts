@@ -37,18 +37,19 @@ export function createResources (
     })
     return matching.find(({ resource }) => resource === uri) ?? matching[0]
   }
-  return {
-    all: resources.map(({ candidate: { config, name, schema }, tool, resource, template }) => ({
-      uri: resource,
-      listed: {
+  const list = <Uri extends 'uri' | 'uriTemplate'>(areTemplates: boolean, uri: Uri) =>
+    resources.filter(({ template }) => (template.names.length > 0) === areTemplates)
+      .map(({ candidate: { name, schema }, tool: { title, description }, resource }) => ({
+        ...{ [uri]: resource } as Record<Uri, string>,
         name,
-        title: tool.title,
-        description: tool.description,
+        title,
+        description,
         mimeType: [schema['produces']].flat().find(type => typeof type === 'string')
-      },
-      scopes: config.scopes ?? [],
-      isTemplate: template.names.length > 0
-    })),
+      }))
+  return {
+    list: list(false, 'uri'),
+    templates: list(true, 'uriTemplate'),
+    scopes: resources.flatMap(({ candidate: { config } }) => config.scopes ?? []),
     /** The call that a message amounts to: that of the route whose resource it reads. */
     callOf ({ method, params }: RpcMessage): RouteCall | null {
       const found = method === 'resources/read' ? find(Object(params).uri) : undefined

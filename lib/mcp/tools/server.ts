@@ -19,7 +19,7 @@ export async function createToolServer (
   const { Server } = await import('@modelcontextprotocol/sdk/server/index.js')
   const schemas = await import('@modelcontextprotocol/sdk/types.js')
   const { CallToolRequestSchema, ListToolsRequestSchema, McpError } = schemas
-  const hasResources = resources.all.length > 0
+  const hasResources = resources.list.length + resources.templates.length > 0
   const server = new Server({ name, version }, {
     capabilities: { tools: {}, ...(hasResources && { resources: {} }) },
     ...(instructions && { instructions })
@@ -47,13 +47,11 @@ export async function createToolServer (
   return server
 
   function addResources () {
-    const list = (areTemplates: boolean) =>
-      resources.all.filter(({ isTemplate }) => isTemplate === areTemplates)
     server.setRequestHandler(schemas.ListResourcesRequestSchema, () => ({
-      resources: list(false).map(({ listed, uri }) => ({ uri, ...listed }))
+      resources: resources.list
     }))
     server.setRequestHandler(schemas.ListResourceTemplatesRequestSchema, () => ({
-      resourceTemplates: list(true).map(({ listed, uri }) => ({ uriTemplate: uri, ...listed }))
+      resourceTemplates: resources.templates
     }))
     server.setRequestHandler(
       schemas.ReadResourceRequestSchema,
