@@ -91,16 +91,17 @@ suite('the choice of tools', () => {
     })
   })
 
-  test('an unsuitable route is named in a warning and does not stop the start [field:T13]', async (t) => {
+  test('unsuitable routes are named by reason in a warning and stop no start [field:T13]', async (t) => {
     const routes = (app: FastifyInstance) => {
       add(app, 'POST', '/csv', { schema: { operationId: 'csv', ...text } })
+      add(app, 'PUT', '/csv', { schema: text })
       add(app, 'POST', '/x/:id', {
         schema: { body: { type: 'object', properties: { id: { type: 'integer' } } } }
       })
     }
     const { names, line } = await startTools(t, routes)
     assert.deepEqual(names, ['post_x_by_id'])
-    assert.match(line(40, /cannot be tools/)?.msg ?? '', /: POST \/csv \(.*text\/csv/)
+    assert.match(line(40, /cannot be tools/)?.msg ?? '', /text\/csv.*: POST \/csv, PUT \/csv$/)
     await assert.rejects(
       startTools(t, routes, { includeOperations: ['csv'] }),
       /POST \/csv: .*text\/csv/

@@ -48,6 +48,7 @@ export function isHeaderArgument (
   }
   throw new Error(
     `the header ${JSON.stringify(name)} is required, but is no argument. List it in ` +
-      (isReserved ? '' : 'mcp.tools.headerArguments, or in ') + 'headers if MCP clients send it'
+      (isReserved ? '' : 'mcp.tools.headerArguments, or in ') +
+      'headers if MCP clients or your hooks send it'
   )
 }

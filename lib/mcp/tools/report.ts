@@ -36,11 +36,15 @@ export function report (
   )
   const toolsWith = (holds: (tool: Built) => boolean) =>
     tools.filter(holds).map(({ tool, candidate }) => `${tool.name} (${candidate.label})`)
-  const othersOf = (wanted: string) =>
-    others.filter(({ reason }) => reason === wanted)
-      .map(({ candidate: { label }, detail }) => detail ? `${label} (${detail})` : label)
-  const warnings = {
-    'Routes cannot be tools. Mend them, or set config.mcp to false': othersOf('unsuitable'),
+  const othersOf = (wanted?: string) =>
+    others.filter(({ reason, detail = reason }) => detail === wanted)
+      .map(({ candidate }) => candidate.label)
+  const unsuitable = others.filter(({ reason }) => reason === 'unsuitable').map(({ detail }) => [
+    `Routes cannot be tools (${detail}). Mend them, or set config.mcp to false`,
+    othersOf(detail)
+  ])
+  const warnings: Record<string, string[]> = {
+    ...Object.fromEntries(unsuitable),
     'Routes added before await app.register(mcpOAuth, …) are no tools. Add them after it': othersOf(
       'older than the plugin'
     ),
