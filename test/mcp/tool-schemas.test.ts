@@ -51,13 +51,18 @@ test('a tool has arguments for each part of a request [field:T9 field:T13 field:
     'StartTime = query StartTime<',
     'query = query 漢'
   ])
-  assert.deepEqual(inputSchema.properties.name, { ...text, pattern: '^(?:\\d+)$' })
+  assert.deepEqual(inputSchema.properties.name, {
+    ...text,
+    minLength: 1,
+    pattern: '^(?:\\d+)$'
+  })
   assert.deepEqual([rest, bodyType, inputSchema.additionalProperties], [null, 'json', false])
   assert.deepEqual(input({}, '/*', { method: 'GET' }).places, ['path = wildcard *'])
   const params = object({ id: { ...text, title: 'Id' } })
   assert.deepEqual(input({ params }, '/:id(a+)').inputSchema.properties.id, {
     ...text,
     title: 'Id',
+    minLength: 1,
     pattern: '^(?:a+)$'
   })
 })

@@ -255,7 +255,7 @@ test('a path parameter without a schema is a string', () => {
   for (const id of [null, undefined]) {
     const params = { type: 'object', properties: { id } }
     const { inputSchema } = buildInput({ params }, parsePath('/notes/:id'), {})
-    assert.deepEqual({ ...inputSchema.properties['id'] }, { type: 'string' })
+    assert.deepEqual({ ...inputSchema.properties['id'] }, { type: 'string', minLength: 1 })
   }
 })
 

@@ -165,6 +165,7 @@ function nameArguments (args: Argument[], definitions: JsonSchema) {
       const argument = places.has(base) ? uniqueName(shorten(`${place}_${base}`), places) : base
       const isInPath = place === 'path' || place === 'wildcard'
       if (isInPath && typesOf(schema, definitions) === null) schema.type = 'string'
+      if (isInPath && schema.type === 'string') schema.minLength ??= 1
       if (pattern && schema.type === 'string') schema.pattern ??= pattern
       const types = typesOf(schema, definitions)
       const nests = place === 'query' && takesObjects(schema, definitions)
