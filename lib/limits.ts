@@ -9,8 +9,8 @@
 /** One request, from connection to body, and its connection alone: logins wait for it. */
 export const requestTimeoutMs = 5_000
 export const connectTimeoutMs = 5_000
-/** Connections to each origin. */
-export const maxConnections = 50
+/** Connections to each origin: more than all limiters admit, with token requests that go on. */
+export const maxConnections = 1_000
 /** Metadata and key sets have some kilobytes. */
 export const maxResponseBytes = 524_288
 /** A client metadata document (CIMD recommends 5 kB). */
@@ -22,21 +22,23 @@ export const maxDocumentRequests = 10
 export const maxQueuedDocumentRequests = 20
 /** Longest pause after failed loads: an outage costs few requests. */
 export const maxRetryBackoffSeconds = 60
-/** Pause between loads that callers cause, e.g. with unknown key ids. */
+/** Pause between loads that callers cause, with unknown key ids, and that ID tokens cause. */
 export const refreshCooldownSeconds = 30
+export const idTokenCooldownSeconds = 5
 /** Wait for a slot of a limiter: a caller gives up at about this time, too. */
 export const queueTimeoutMs = 5_000
 // Requests to our OAuth endpoints: lib/host
 /** A registration with many redirect URIs and keys fits; larger bodies cost memory for nothing. */
 export const maxOAuthBodyBytes = 64 * 1024
 // The identity provider: lib/provider
-/** Discovery of the metadata, however many URLs it tries. */
+/** Discovery of the metadata, and the lookup of a user by a preset, with all their requests. */
 export const discoveryTimeoutMs = 5_000
+export const lookUpTimeoutMs = 5_000
+/** A token request. Clients leave earlier, but its answer counts: the old token may be spent. */
+export const tokenRequestMs = 60_000
 /** Provider metadata are loaded again after this time; while that fails, they are used longer. */
 export const metadataFreshSeconds = 600
 export const metadataStaleSeconds = 86_400
-/** Lookup of a user by a preset, with all its requests. */
-export const lookUpTimeoutMs = 5_000
 /** Requests of logins that run at once, so that we do not overload the provider, and that wait. */
 export const maxProviderRequests = 50
 export const maxQueuedProviderRequests = 200
@@ -211,8 +213,6 @@ export const releasedRecordSeconds = 1
 export const maxLoginRecords = 100_000
 /** A wrapped refresh token that its provider does not replace. */
 export const wrappedRefreshSeconds = 90 * 24 * 3600
-/** The provider's whole response to a token request. */
-export const providerTokenMs = 5_000
 /** Token requests in progress: a queue would use up the codes of clients that left. */
 export const maxProviderTokenRequests = 50
 // The MCP route: lib/mcp

@@ -36,9 +36,9 @@ const importers: Record<string, RegExp> = {
   leven: /^options\/check\.ts$/,
   ghtml: /^pages\//,
   'ipaddr.js': /^http\/public-fetch\.ts$/,
-  jose: /^(crypto|dpop|verifiers)\/|^broker\/client-authentication\.ts$/,
+  jose: /^(crypto|dpop|verifiers)\/|^(broker\/client-authentication|provider\/keys)\.ts$/,
   'lru-cache': /^(verifiers\/verifier|clients\/documents|store\/(one-time|memory))\.ts$/,
-  'openid-client': /^(provider\/(client|login)|verifiers\/introspection)\.ts$/,
+  'openid-client': /^(provider\/(client|login|tokens|user)|verifiers\/introspection)\.ts$/,
   undici: /^http\//
 }
 
@@ -148,7 +148,7 @@ test('19 of 20 lines of code have at most 95 columns', () => {
   assert.ok(Number(widths[Math.floor(widths.length * 0.95)]) <= 95)
 })
 
-test('the code has at most 411 kB, without comments and indentation', () => {
+test('the code has at most 431 kB, without comments and indentation', () => {
   const bytes = codeLines.reduce((sum, line) => sum + Buffer.byteLength(line.trim()) + 1, 0)
-  assert.ok(bytes < 411_999, `${Math.floor(bytes / 1000)} kB`)
+  assert.ok(bytes < 431_999, `${Math.floor(bytes / 1000)} kB`)
 })

@@ -67,7 +67,9 @@ export async function createBroker (context: BrokerOptions, paths: readonly stri
     clientId: client.clientId as string,
     scopes: client.defaultScopes,
     metadata: discovery.metadata,
-    redirectUri: () => `${issuer()}/oauth/callback`
+    redirectUri: () => `${issuer()}/oauth/callback`,
+    needsClaims: config.authorizeUser !== null,
+    log
   })
   const redirectPolicy = () => {
     const { base, resource } = urls()

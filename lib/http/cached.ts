@@ -1,6 +1,8 @@
 /** How is a value kept that must be fetched? */
 import { maxRetryBackoffSeconds, refreshCooldownSeconds } from '../limits.ts'
 
+const monotonic = () => performance.now() / 1000
+
 /** A value that is loaded when needed and kept for a while. */
 export type Cached<T extends object> = ReturnType<typeof cached<T>>
 
@@ -12,13 +14,15 @@ export type Cached<T extends object> = ReturnType<typeof cached<T>>
  * @param options.load fetches the value. There is one call at a time
  * @param options.freshFor time for which a value is used without another load
  * @param options.staleFor further time for which the last value is used while loads fail
+ * @param options.cooldown pause between calls of `refresh` that load. Defaults to 30
  * @param options.now a clock. Defaults to the monotonic one: the date of the system may change
  */
 export function cached<T extends object> (
-  { load, freshFor, staleFor, now = () => performance.now() / 1000 }: {
+  { load, freshFor, staleFor, cooldown = refreshCooldownSeconds, now = monotonic }: {
     load: () => Promise<T>
     freshFor: number
     staleFor: number
+    cooldown?: number
     now?: (() => number) | undefined
   }
 ) {
@@ -76,7 +80,7 @@ export function cached<T extends object> (
    */
   async function refresh (): Promise<T> {
     if (loading) return loading
-    if (now() < Math.max(retryAt, refreshedAt + refreshCooldownSeconds)) {
+    if (now() < Math.max(retryAt, refreshedAt + cooldown)) {
       if (failures > 0) throw failure
       return get()
     }

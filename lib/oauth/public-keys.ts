@@ -13,6 +13,12 @@ const algorithms = {
 /** Accepted algorithms of foreign signatures, unless the operator sets others. */
 export const signatureAlgorithms: readonly string[] = Object.values(algorithms).flat()
 
+/** All algorithms that are not symmetric: a provider may sign with each of them. */
+export const asymmetricAlgorithms: readonly string[] = (
+  'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519 ML-DSA-44 ' +
+  'ML-DSA-65 ML-DSA-87'
+).split(' ')
+
 /** Members that only private and symmetric keys have (RFC 7518 §6, RFC 9964 §3). */
 export const secretMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv']
 

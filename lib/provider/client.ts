@@ -1,39 +1,28 @@
 /** How do we call the identity provider as an OAuth client, and what do its errors mean? */
 import * as oidc from 'openid-client'
 import { failure, McpOAuthError } from '../errors.ts'
-import { boundedFetch, objectOf } from '../http/fetch.ts'
+import { boundedFetch, objectOf, type FetchResponse } from '../http/fetch.ts'
 import { basicCredentials } from '../oauth/client-authentication.ts'
 import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
 import type { FetchJson } from '../types.ts'
 
 /**
- * Creates a client lazily, so that the app starts without the provider, and once for each version
- * of the metadata: a client caches the keys of its provider.
+ * Creates a client for requests to a provider.
  *
- * @param load returns the metadata, the same object while they are unchanged
- * @param authenticate returns the client authentication for a version of the metadata
+ * @param fetch sends the requests. Defaults to one that is bounded in time and bytes
  */
-export function lazyOpenIdClient (
-  load: () => Promise<ProviderMetadata>,
+export function openIdClient (
+  metadata: ProviderMetadata,
   clientId: string,
-  authenticate: (metadata: ProviderMetadata) => oidc.ClientAuth | Promise<oidc.ClientAuth>
-): () => Promise<oidc.Configuration> {
-  let current: { metadata: ProviderMetadata, client: ReturnType<typeof create> } | undefined
-
-  async function create (metadata: ProviderMetadata) {
-    const server = metadata as unknown as oidc.ServerMetadata
-    const client = new oidc.Configuration(server, clientId, {}, await authenticate(metadata))
-    // parseProviderMetadata() accepts plain http for issuers on loopback only.
-    if (metadata.issuer.startsWith('http:')) oidc.allowInsecureRequests(client)
-    client[oidc.customFetch] = fetchBounded
-    return client
-  }
-
-  return async () => {
-    const metadata = await load()
-    if (current?.metadata !== metadata) current = { metadata, client: create(metadata) }
-    return await current.client
-  }
+  authentication: oidc.ClientAuth,
+  fetch: oidc.CustomFetch = fetchBounded
+) {
+  const server = metadata as unknown as oidc.ServerMetadata
+  const client = new oidc.Configuration(server, clientId, {}, authentication)
+  // parseProviderMetadata() accepts plain http for issuers on loopback only.
+  if (metadata.issuer.startsWith('http:')) oidc.allowInsecureRequests(client)
+  client[oidc.customFetch] = fetch
+  return client
 }
 
 /**
@@ -55,13 +44,23 @@ export function secretAuthentication (
   }
 }
 
-/** Bounds requests of the library in time and bytes. Redirects are not followed. */
-const fetchBounded: oidc.CustomFetch = async (url, { method, headers: sent, body }) => {
-  const { status, text, headers } = await boundedFetch(url, {
+/** Sends a request of the library, bounded in time and bytes. Redirects are not followed. */
+export async function send (
+  url: string,
+  { method, headers, body }: oidc.CustomFetchOptions,
+  timeout?: number
+) {
+  return await boundedFetch(url, {
     method: method as 'GET' | 'POST',
-    headers: sent,
-    body: body == null ? null : String(body)
+    headers,
+    body: body == null ? null : String(body),
+    ...(timeout && { timeout })
   })
+}
+
+const fetchBounded: oidc.CustomFetch = async (url, options) => responseOf(await send(url, options))
+
+export function responseOf ({ status, text, headers }: FetchResponse): Response {
   return new Response([204, 205, 304].includes(status) ? null : text, {
     status,
     headers: { 'content-type': String(headers['content-type'] ?? '') }
@@ -78,23 +77,17 @@ const configurationErrors = [
 const temporaryErrors = ['server_error', 'temporarily_unavailable', 'slow_down']
 
 /**
- * Calls the provider. An OAuth error of the provider ends the grant; network errors keep their
- * kind. The text of a response is only logged.
- *
- * @param malformed kind of the error for a response without tokens and without an OAuth error (RFC
- *   6749 §5), such as the page of a firewall
+ * Calls the provider. Only an OAuth error of the provider ends a grant (RFC 6749 §5.2); everything
+ * else is a fault that may pass. The text of a response is only logged.
  */
-export async function callProvider<T> (
-  operation: () => Promise<T>,
-  malformed: 'invalidGrant' | 'providerMisbehaved' = 'invalidGrant'
-): Promise<T> {
+export async function callProvider<T> (operation: () => Promise<T>): Promise<T> {
   try {
     return await operation()
   } catch (thrown) {
-    const cause = thrown as Error & { status?: number, cause?: { status?: number } }
+    const cause = thrown as Error
     const ownError = [cause, cause.cause].find(error => error instanceof McpOAuthError)
     if (ownError) throw ownError
-    const status = cause.status ?? cause.cause?.status ?? 0
+    const status = statusOf(cause)
     const name = errorName(cause)
     if (configurationErrors.includes(name)) {
       throw new McpOAuthError('providerMisbehaved', {
@@ -104,8 +97,16 @@ export async function callProvider<T> (
     if (status >= 500 || status === 429 || temporaryErrors.includes(name)) {
       throw new McpOAuthError('providerUnavailable', { cause })
     }
-    throw new McpOAuthError(name === '' ? malformed : 'invalidGrant', { cause })
+    // Gateways send errors such as "Not Found" as JSON, too. OAuth errors have an underscore.
+    const isOAuthError = status < 404 && /^[a-z]+(?:_[a-z]+)+$/.test(name)
+    throw new McpOAuthError(isOAuthError ? 'invalidGrant' : 'providerMisbehaved', { cause })
   }
+}
+
+/** Returns the status of the response that an error was made from, or 0. */
+export function statusOf (thrown: unknown): number {
+  const { status, cause } = Object(thrown) as { status?: number, cause?: unknown }
+  return status ?? (cause === undefined ? 0 : statusOf(cause))
 }
 
 /** Returns the OAuth error of a response. Some providers send it with status 200. */
@@ -126,4 +127,23 @@ export const fetchAsUser: FetchJson = async (url, headers) => {
     throw failure('invalidGrant', 'the provider rejected its own access token')
   }
   return objectOf(response)
+}
+
+/**
+ * Returns the URL of an authorization request with PKCE (RFC 7636 §4.3). The endpoint may have a
+ * query (a tenant, a policy), but must not repeat our parameters.
+ *
+ * @param parameters are left out if null or undefined
+ */
+export function authorizationUrl (
+  endpoint: string,
+  parameters: Record<string, string | null | undefined>
+) {
+  const url = new URL(endpoint)
+  const all = { response_type: 'code', code_challenge_method: 'S256', ...parameters }
+  for (const [name, value] of Object.entries(all)) {
+    url.searchParams.delete(name)
+    if (value != null) url.searchParams.append(name, value)
+  }
+  return url.href
 }

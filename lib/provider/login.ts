@@ -1,21 +1,24 @@
 /** How does a user log in at the identity provider, and how are its tokens redeemed and renewed? */
+import { setTimeout as sleep } from 'node:timers/promises'
 import * as oidc from 'openid-client'
-import { failure, McpOAuthError } from '../errors.ts'
-import { createLimiter, withTimeout } from '../http/operations.ts'
-import {
-  lookUpTimeoutMs,
-  maxProviderRequests,
-  maxQueuedProviderRequests,
-  maxTokenChars
-} from '../limits.ts'
+import { failure } from '../errors.ts'
+import { createLimiter } from '../http/operations.ts'
+import { maxProviderRequests, maxQueuedProviderRequests, requestTimeoutMs } from '../limits.ts'
 import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
 import { mergeScopes } from '../oauth/scope.ts'
-import type { ProviderTraits } from '../types.ts'
+import type { Log, ProviderTraits } from '../types.ts'
 import { hash } from '../util/hash.ts'
-import { callProvider, fetchAsUser, lazyOpenIdClient, secretAuthentication } from './client.ts'
+import { authorizationUrl, callProvider, openIdClient, secretAuthentication } from './client.ts'
+import {
+  tokenFetch,
+  tokensOf,
+  type ProviderTokens,
+  type ReceivedTokens,
+  type TokenResponse
+} from './tokens.ts'
+import { createUserClaims } from './user.ts'
 
-/** The tokens of the provider for a user. */
-export type ProviderTokens = ReturnType<typeof tokensOf>
+export type { ProviderTokens } from './tokens.ts'
 
 /**
  * Our own secrets of one login at the provider: PKCE (RFC 7636) and nonce (OpenID Connect Core
@@ -25,8 +28,6 @@ export interface LoginSecrets {
   verifier: string
   nonce: string
 }
-
-type TokenResponse = oidc.TokenEndpointResponse & oidc.TokenEndpointResponseHelpers
 
 /** Logins of users at the provider. */
 export type ProviderLogin = ReturnType<typeof createProviderLogin>
@@ -42,50 +43,59 @@ export function createProviderLogin (
     traits: ProviderTraits
     /** Our callback, the one redirect URI the provider knows. */
     redirectUri: () => string
+    needsClaims: boolean
+    log?: Log | undefined
   }
 ) {
   const { tokenParameters, identify } = traits
   const scopes = mergeScopes(options.scopes, traits.refreshScopes ?? [])
   const limited = createLimiter(maxProviderRequests, maxQueuedProviderRequests)
-  const client = lazyOpenIdClient(metadata, clientId, provider =>
-    secretAuthentication(
-      clientSecret,
-      provider.token_endpoint_auth_methods_supported,
-      traits.tokenEndpointAuthMethod
-    ))
+  const clientFor = (provider: ProviderMetadata, fetch?: oidc.CustomFetch) => {
+    const { token_endpoint_auth_methods_supported: methods } = provider
+    const { tokenEndpointAuthMethod: method } = traits
+    return openIdClient(
+      provider,
+      clientId,
+      secretAuthentication(clientSecret, methods, method),
+      fetch
+    )
+  }
 
-  const call = <T>(
-    operation: (client: oidc.Configuration, server: oidc.ServerMetadata) => Promise<T>
-  ) =>
-    limited(async () => {
-      const config = await client()
-      const server = config.serverMetadata()
-      if (server.jwks_uri !== undefined) oidc.enableNonRepudiationChecks(config)
-      return await operation(config, server)
+  /**
+   * Runs an operation, which has a slot for as long as a client waits for it. It goes on without
+   * one: the provider may have replaced its refresh token.
+   */
+  async function patiently<T> (operation: () => Promise<T>): Promise<T> {
+    let result: Promise<T> | undefined
+    await limited(async () => {
+      result = operation()
+      await Promise.race([result, sleep(requestTimeoutMs, undefined, { ref: false })])
     })
+    return await (result as unknown as Promise<T>)
+  }
+
+  /** Sends a token request, and returns the tokens with verified claims. */
+  async function requestTokens (
+    options: Parameters<typeof tokenFetch>[0],
+    request: (client: oidc.Configuration, provider: ProviderMetadata) => Promise<TokenResponse>,
+    isLogin: boolean
+  ) {
+    const provider = await metadata()
+    const fetch = tokenFetch({ ...options, ignored: identify ? ['id_token'] : [] })
+    const client = clientFor(provider, fetch)
+    const response = await callProvider(() => request(client, provider))
+    return tokensOf(response, await claimsOf(response, isLogin))
+  }
 
   // A preset that looks users up does not use ID tokens, and its provider may issue none.
   const usesIdToken = scopes.includes('openid') && identify === undefined
-  const lookUp = (accessToken: string) =>
-    callProvider(async () =>
-      await withTimeout(
-        () => identify?.(accessToken, fetchAsUser),
-        lookUpTimeoutMs,
-        () => new McpOAuthError('providerTimeout')
-      ) ?? {}
-    )
-
-  /** Claims of the user without another request to userinfo; null if there are none. */
-  const claimsOf = async (response: TokenResponse) =>
-    identify ? await lookUp(response.access_token) : response.claims() ?? null
-
-  async function userInfo (config: oidc.Configuration, token: string) {
-    if (config.serverMetadata().userinfo_endpoint === undefined) {
-      const reason = 'the provider returned no claims about the user: add openid to the scopes'
-      throw failure('invalidGrant', reason)
-    }
-    return await callProvider(() => oidc.fetchUserInfo(config, token, oidc.skipSubjectCheck))
-  }
+  const { lookUp, claimsOf } = createUserClaims({
+    ...options,
+    metadata,
+    clientFor,
+    scopes,
+    identify
+  })
 
   const recheck = (accessToken: string): Promise<ProviderTokens> =>
     limited(async () => {
@@ -143,42 +153,46 @@ export function createProviderLogin (
     /**
      * Redeems an authorization code. The request uses it up, even if the response is lost.
      *
-     * @throws {McpOAuthError} `invalidGrant` if the provider rejected it or sent no valid response,
-     *   `providerUnavailable` and `providerTimeout`
+     * @param received is called with a successful response as soon as it arrives, before anything
+     *   in it is verified
+     * @param kept such a response: it is verified again, and nothing is sent
+     * @throws {McpOAuthError} `invalidGrant` if the provider rejected the code,
+     *   `providerUnavailable`, `providerTimeout` and `providerMisbehaved` otherwise
      */
-    redeem: (code: string, { verifier, nonce }: LoginSecrets) =>
-      call(async (config, server) => {
-        const callback = new URL(redirectUri())
-        callback.searchParams.set('code', code)
-        // The issuer was checked in the callback; the library checks it again.
-        if (server.authorization_response_iss_parameter_supported) {
-          callback.searchParams.set('iss', server.issuer)
-        }
-        const response = await callProvider(() =>
-          oidc.authorizationCodeGrant(config, callback, {
+    redeem: (
+      code: string,
+      { verifier, nonce }: LoginSecrets,
+      received?: (tokens: ReceivedTokens) => void,
+      kept?: ReceivedTokens['answer']
+    ) =>
+      patiently(() =>
+        requestTokens({ received, kept }, async (client, provider) => {
+          const callback = new URL(redirectUri())
+          callback.searchParams.set('code', code)
+          // The issuer was checked in the callback; the library checks it again.
+          if (provider.authorization_response_iss_parameter_supported) {
+            callback.searchParams.set('iss', provider.issuer)
+          }
+          return await oidc.authorizationCodeGrant(client, callback, {
             pkceCodeVerifier: verifier,
             ...(usesIdToken && { expectedNonce: nonce })
           }, tokenParameters)
-        )
-        const claims = await claimsOf(response) ?? await userInfo(config, response.access_token)
-        return tokensOf(response, claims)
-      }),
+        }, true)
+      ),
 
     /**
-     * @param rotated receives a new refresh token at once: the old one may be invalid from then on,
-     *   whatever fails afterwards
+     * @param received as for `redeem`: from then on the old refresh token may be invalid
      * @throws {McpOAuthError} `invalidGrant` if the provider ended the grant,
      *   `providerUnavailable`, `providerTimeout` and `providerMisbehaved` otherwise
      */
-    refresh: (refreshToken: string, rotated?: (refreshToken: string) => void) =>
-      call(async (config) => {
-        const response = await callProvider(
-          () => oidc.refreshTokenGrant(config, refreshToken, tokenParameters),
-          'providerMisbehaved'
+    refresh: (refreshToken: string, received?: (tokens: ReceivedTokens) => void) =>
+      patiently(() =>
+        requestTokens(
+          { received },
+          client => oidc.refreshTokenGrant(client, refreshToken, tokenParameters),
+          false
         )
-        if (response.refresh_token) rotated?.(response.refresh_token)
-        return tokensOf(response, await claimsOf(response))
-      }),
+      ),
 
     /** Looks a user up whose provider issues no refresh tokens; null if that is not possible. */
     recheck: traits.recheck && identify ? recheck : null,
@@ -190,49 +204,10 @@ export function createProviderLogin (
      *   `providerTimeout` and `providerMisbehaved` otherwise
      */
     revoke: (token: string) =>
-      call(async (config, server) => {
-        if (server.revocation_endpoint === undefined) return
-        await callProvider(() => oidc.tokenRevocation(config, token), 'providerMisbehaved')
+      limited(async () => {
+        const provider = await metadata()
+        if (provider.revocation_endpoint === undefined) return
+        await callProvider(() => oidc.tokenRevocation(clientFor(provider), token))
       })
-  }
-}
-
-/**
- * Returns the URL of an authorization request with PKCE (RFC 7636 §4.3). The endpoint may have a
- * query (a tenant, a policy), but must not repeat our parameters.
- *
- * @param parameters are left out if null or undefined
- */
-export function authorizationUrl (
-  endpoint: string,
-  parameters: Record<string, string | null | undefined>
-) {
-  const url = new URL(endpoint)
-  const all = { response_type: 'code', code_challenge_method: 'S256', ...parameters }
-  for (const [name, value] of Object.entries(all)) {
-    url.searchParams.delete(name)
-    if (value != null) url.searchParams.append(name, value)
-  }
-  return url.href
-}
-
-/** Tokens that fit into a header, and into our own sealed tokens. */
-const validToken = new RegExp(`^[\\x21-\\x7e]{1,${maxTokenChars}}$`)
-
-function tokensOf (response: TokenResponse, claims: object | null) {
-  const { access_token: accessToken, token_type: type, scope = null } = response
-  const refreshToken = response.refresh_token || null
-  const areValid = [accessToken, refreshToken ?? 'none'].every(token => validToken.test(token))
-  if (type !== 'bearer' || !areValid) {
-    throw failure('invalidGrant', 'the provider returned no valid bearer token')
-  }
-  return {
-    accessToken,
-    refreshToken,
-    /** Lifetime of the access token in seconds, null if the provider gives none. */
-    expiresIn: response.expires_in ?? null,
-    scope,
-    /** Verified claims about the user, null if the response has none (a refresh). */
-    claims: claims && { ...claims } as Record<string, unknown>
   }
 }

@@ -7,7 +7,7 @@ import { formOf, type Endpoint } from '../host/endpoint.ts'
 import { safeLogger } from '../host/replies.ts'
 import { createAgent, readBody, requestHeaders } from '../http/fetch.ts'
 import { withTimeout } from '../http/operations.ts'
-import { providerTokenMs, wrappedRefreshSeconds } from '../limits.ts'
+import { requestTimeoutMs, wrappedRefreshSeconds } from '../limits.ts'
 import { basicCredentials, parseClientAuthentication } from '../oauth/client-authentication.ts'
 import {
   parseTokenRequest,
@@ -152,7 +152,7 @@ async function postForm (
       reply.from(url, {
         body,
         contentType: 'application/x-www-form-urlencoded',
-        timeout: providerTokenMs,
+        timeout: requestTimeoutMs,
         getUpstream: () => undefined,
         // The query of the provider's URL (a policy, a tenant), never that of the client.
         queryString: (own: string) => own.slice(1),
@@ -173,7 +173,7 @@ async function postForm (
     return parseTokenResponse(statusCode, text)
   }
   try {
-    return await withTimeout(send, providerTokenMs, () => new McpOAuthError('providerTimeout'))
+    return await withTimeout(send, requestTimeoutMs, () => new McpOAuthError('providerTimeout'))
   } catch (cause) {
     if (cause instanceof McpOAuthError) throw cause
     const isTimeout = (cause as FastifyError).statusCode === 504

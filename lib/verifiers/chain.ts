@@ -3,10 +3,11 @@ import type { JWTVerifyGetKey } from 'jose'
 import { causeWith, McpOAuthError } from '../errors.ts'
 import type { Config } from '../options/config.ts'
 import type { ProviderDiscovery } from '../provider/discovery.ts'
+import { createKeySet } from '../provider/keys.ts'
 import type { Log, McpAuth, TokenVerifier, UpstreamAccess, VerifyContext } from '../types.ts'
 import { isPlainObject } from '../util/json.ts'
 import { parseCompact } from './claims.ts'
-import { createKeySet, jwtVerifier } from './jwt.ts'
+import { jwtVerifier } from './jwt.ts'
 
 /** Issuer, keys and revocations of our own tokens. */
 interface OwnTokenOptions {

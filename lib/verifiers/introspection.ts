@@ -5,9 +5,10 @@ import { failure } from '../errors.ts'
 import { safeLogger } from '../host/replies.ts'
 import { createLimiter } from '../http/operations.ts'
 import { issuerSkewSeconds, maxIntrospections, maxQueuedIntrospections } from '../limits.ts'
+import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
 import { publicKeyProblem, secretMembers, signatureAlgorithms } from '../oauth/public-keys.ts'
 import { checkOptions, expect, optional, text, unset, url } from '../options/fields.ts'
-import { lazyOpenIdClient, secretAuthentication } from '../provider/client.ts'
+import { openIdClient, secretAuthentication } from '../provider/client.ts'
 import { createProviderDiscovery } from '../provider/discovery.ts'
 import type { TokenVerifier } from '../types.ts'
 import { isPlainObject, jsonObject } from '../util/json.ts'
@@ -67,15 +68,18 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
     introspection_endpoint: introspectionEndpoint,
     authorization_response_iss_parameter_supported: false
   }
-  const load = async () => configured || await provider.metadata()
-  const client = lazyOpenIdClient(load, clientId, async metadata =>
-    privateKey === undefined
+  const load = async (): Promise<ProviderMetadata> => configured || await provider.metadata()
+  async function client () {
+    const metadata = await load()
+    const authentication = privateKey === undefined
       ? secretAuthentication(
         clientSecret,
         metadata.introspection_endpoint_auth_methods_supported ??
           metadata.token_endpoint_auth_methods_supported
       )
-      : oidc.PrivateKeyJwt({ key: await importJWK(privateKey), kid: privateKey.kid } as never))
+      : oidc.PrivateKeyJwt({ key: await importJWK(privateKey), kid: privateKey.kid } as never)
+    return openIdClient(metadata, clientId, authentication)
+  }
   const limited = createLimiter(maxIntrospections, maxQueuedIntrospections)
   const rules = { clockTolerance, maxTokenLifetime: Infinity, requireSubject: false }
 

@@ -1,34 +1,16 @@
 /** How is a JWT access token verified (RFC 9068, RFC 8725), and with which keys? */
-import {
-  createLocalJWKSet,
-  errors,
-  jwtVerify,
-  type JSONWebKeySet,
-  type JWTVerifyGetKey,
-  type JWTVerifyOptions
-} from 'jose'
+import { errors, type JWTVerifyOptions } from 'jose'
 import { isCanonical } from '../crypto/sealer.ts'
-import { failure, McpOAuthError } from '../errors.ts'
+import { McpOAuthError } from '../errors.ts'
 import { safeLogger } from '../host/replies.ts'
-import { cached, type Cached } from '../http/cached.ts'
-import { fetchJson } from '../http/fetch.ts'
-import {
-  issuerSkewSeconds,
-  keysFreshSeconds,
-  keysStaleSeconds,
-  maxProviderKeys,
-  maxTokenLifetimeSeconds,
-  tokenCacheSeconds
-} from '../limits.ts'
-import { secretMemberOf, signatureAlgorithms } from '../oauth/public-keys.ts'
+import { issuerSkewSeconds, maxTokenLifetimeSeconds, tokenCacheSeconds } from '../limits.ts'
+import { asymmetricAlgorithms, signatureAlgorithms } from '../oauth/public-keys.ts'
 import { checkOptions, expect, flag, optional, url } from '../options/fields.ts'
 import { createProviderDiscovery } from '../provider/discovery.ts'
-import type { Log, TokenVerifier } from '../types.ts'
+import { createKeySet, verifyJwt, type KeySet } from '../provider/keys.ts'
+import type { TokenVerifier } from '../types.ts'
 import { callerOf, parseCompact, problemOfClaims, rejection, wrongAudience } from './claims.ts'
 import { cachedVerifier, commonFields, type VerifierOptions } from './verifier.ts'
-
-/** The public keys of an issuer. */
-type KeySet = Cached<JWTVerifyGetKey>
 
 /** Issuer, keys and requirements of the tokens. */
 export interface JwtVerifierOptions extends VerifierOptions {
@@ -47,19 +29,15 @@ export interface JwtVerifierOptions extends VerifierOptions {
   keys?: KeySet | undefined
 }
 
-const asymmetric = (
-  'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519 ML-DSA-44 ' +
-  'ML-DSA-65 ML-DSA-87'
-).split(' ')
-
 const expectations = {
   ...commonFields,
   jwksUri: optional(url()),
   algorithms: optional(
     expect(
-      `a list of asymmetric algorithms: ${asymmetric.join(', ')}`,
+      `a list of asymmetric algorithms: ${asymmetricAlgorithms.join(', ')}`,
       value =>
-        Array.isArray(value) && value.length > 0 && value.every(name => asymmetric.includes(name))
+        Array.isArray(value) && value.length > 0 &&
+        value.every(name => asymmetricAlgorithms.includes(name))
     )
   ),
   maxTokenLifetime: optional(
@@ -128,43 +106,10 @@ function keysOf (options: JwtVerifierOptions): KeySet {
 
 type VerifyOptions = JWTVerifyOptions & { audience: string[] }
 
-/** Verifies a signature. If cached keys do not fit, newer ones are loaded and tried once. */
-async function verifySignature (token: string, set: KeySet, options: VerifyOptions): Promise<void> {
-  const cached = set.peek()
-  const keys = await set.get()
-  try {
-    await verifyWith(keys, token, options)
-  } catch (error) {
-    const { cause } = error as McpOAuthError
-    const isUnknownKey = cause instanceof errors.JWKSNoMatchingKey
-    const isNewKeyPossible = isUnknownKey || cause instanceof errors.JWSSignatureVerificationFailed
-    if (keys !== cached || !isNewKeyPossible) throw error
-    // If the load fails, an unknown key may still be valid, while a wrong signature remains wrong.
-    const newer = await set.refresh().catch((failure) => {
-      throw isUnknownKey ? failure : error
-    })
-    if (newer === keys) throw error
-    await verifyWith(newer, token, options)
-  }
-}
-
-async function verifyWith (keys: JWTVerifyGetKey, token: string, options: VerifyOptions) {
-  try {
-    await jwtVerify(token, keys, options).catch(async (error) => {
-      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
-      // Several keys match, e.g. keys without ids during a rotation.
-      for await (const key of error) {
-        try {
-          return await jwtVerify(token, key, options)
-        } catch (failure) {
-          if (!(failure instanceof errors.JWSSignatureVerificationFailed)) throw failure
-        }
-      }
-      throw new errors.JWSSignatureVerificationFailed()
-    })
-  } catch (error) {
+async function verifySignature (token: string, keys: KeySet, options: VerifyOptions) {
+  await verifyJwt(token, keys, options).catch((error: unknown) => {
     throw errorOf(error, options)
-  }
+  })
 }
 
 const faultsOfToken = [
@@ -175,53 +120,16 @@ const faultsOfToken = [
   errors.JWSSignatureVerificationFailed,
   errors.JOSEAlgNotAllowed,
   errors.JOSENotSupported,
-  errors.JWKSNoMatchingKey
+  errors.JWKSNoMatchingKey,
+  errors.JWKSMultipleMatchingKeys
 ]
 
 /** Only known faults of a token make it invalid: a broken key throws errors of any kind. */
 function errorOf (cause: unknown, { audience }: VerifyOptions): McpOAuthError {
+  if (cause instanceof McpOAuthError) return cause
   if (cause instanceof errors.JWTClaimValidationFailed && cause.claim === 'aud') {
     return wrongAudience(audience, cause.payload.aud)
   }
   const isFaultOfToken = faultsOfToken.some(fault => cause instanceof fault)
   return new McpOAuthError(isFaultOfToken ? 'invalidToken' : 'keysUnavailable', { cause })
-}
-
-/**
- * Caches the keys of an issuer for ten minutes, and for another hour while they cannot be loaded.
- * `refresh()` loads at most once in 30 s, however many unknown key ids callers send.
- *
- * @param options.uri returns the URL of the JWK set (RFC 7517 §5); called before every load
- * @param options.now a clock in seconds
- * @returns a key set that rejects with {@link McpOAuthError} `keysUnavailable`
- */
-export function createKeySet (
-  { uri, log, now }: { uri: () => Promise<string>, log?: Log | undefined, now?: () => number }
-): KeySet {
-  return cached({ load, freshFor: keysFreshSeconds, staleFor: keysStaleSeconds, now })
-
-  async function load (): Promise<JWTVerifyGetKey> {
-    let source = ''
-    try {
-      const url = await uri()
-      const { host, pathname } = new URL(url)
-      source = ` from ${host}${pathname}`
-      const set = await fetchJson(url)
-      const problem = problemOfKeys(set)
-      if (problem) throw failure('providerMisbehaved', `the JWK set ${problem}`)
-      return createLocalJWKSet(set as unknown as JSONWebKeySet)
-    } catch (error) {
-      const cause = new Error(`no keys${source}`, { cause: error })
-      log?.warn({ err: cause }, 'Could not load the keys of the identity provider')
-      throw new McpOAuthError('keysUnavailable', { cause })
-    }
-  }
-}
-
-// One secret key makes the set invalid: its publisher no longer controls what is signed.
-function problemOfKeys ({ keys }: Readonly<Record<string, unknown>>): string | null {
-  if (!Array.isArray(keys) || keys.length === 0) return 'has no keys'
-  if (keys.length > maxProviderKeys) return `has more than ${maxProviderKeys} keys`
-  if (!keys.every(key => typeof key?.kty === 'string')) return 'contains an invalid key'
-  return keys.some(secretMemberOf) ? 'contains a secret' : null
 }

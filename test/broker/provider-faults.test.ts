@@ -240,65 +240,50 @@ matrix(
 )
 
 matrix(
-  'POST /oauth/token loads new provider keys once the known ones are a minute old [K-09 K-10]',
-  async ({ startFlow }, t) => {
+  'POST /oauth/token loads the new keys of a provider with the first ID token [K-09 K-10 field:S5]',
+  async ({ startFlow }) => {
     const flow = await startFlow()
     const id = await flow.register()
     assert.ok((await flow.tokens(id)).access_token)
     flow.provider.key = await createKey('next')
     flow.provider.keys = [flow.provider.key.jwk]
-    t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 61_000 })
+    assert.ok((await flow.tokens(id)).access_token)
     assert.ok((await flow.tokens(id)).access_token)
     assert.equal(flow.provider.count('/jwks'), 2)
-  },
-  { serial: true }
+  }
 )
 
-matrix(
-  'POST /oauth/token rejects unknown provider keys and reloads them after a minute [K-01]',
-  async ({ startFlow }, t) => {
-    for (const keys of [[], [{ kty: 'oct', k: 'AAAA', kid: 'upstream', alg: 'ES256' }]]) {
-      const flow = await startFlow()
-      const id = await flow.register()
-      const validKeys = flow.provider.keys
-      flow.provider.keys = keys
-      isError(await flow.token(redeem(id, await flow.login(id))), 400, 'invalid_grant')
-      flow.provider.keys = validKeys
-      t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 61_000 })
-      assert.ok((await flow.tokens(id)).access_token)
-      t.mock.timers.reset()
-    }
-  },
-  { serial: true }
-)
-
-const noKeys: Array<[id: string, fault: Fault, status: number, error: string]> = [
-  ['[K-01]', 'error', 503, 'temporarily_unavailable'],
-  ['[K-01]', 'unavailable', 503, 'temporarily_unavailable'],
-  ['[K-01]', 'missing', 400, 'invalid_grant'],
-  ['[K-01]', 'html', 400, 'invalid_grant'],
-  ['[K-01]', 'null', 400, 'invalid_grant'],
-  ['[K-01]', 'array', 400, 'invalid_grant'],
-  ['[K-01]', { status: 200, body: '{"keys":{}}' }, 400, 'invalid_grant'],
-  ['[K-02 F-10]', 'redirect', 400, 'invalid_grant'],
-  ['[K-03]', 'hangAfterHeaders', 504, 'temporarily_unavailable'],
-  ['[K-04]', 'oversize', 502, 'temporarily_unavailable'],
-  ['[K-05]', 'bomb', 502, 'temporarily_unavailable'],
-  ['[K-06]', 'resetMidBody', 503, 'temporarily_unavailable']
+const noKeys: Array<[id: string, fault: Fault]> = [
+  ['[K-01]', 'error'],
+  ['[K-01]', 'unavailable'],
+  ['[K-01]', 'missing'],
+  ['[K-01]', 'html'],
+  ['[K-01]', 'null'],
+  ['[K-01]', 'array'],
+  ['[K-01]', { status: 200, body: '{"keys":{}}' }],
+  ['[K-01]', { status: 200, body: '{"keys":[{"kty":"oct","k":"AAAA"}]}' }],
+  ['[K-02 F-10]', 'redirect'],
+  ['[K-03]', 'hangAfterHeaders'],
+  ['[K-04]', 'oversize'],
+  ['[K-05]', 'bomb'],
+  ['[K-06]', 'resetMidBody']
 ]
-for (const [id, fault, status, error] of noKeys) {
+for (const [id, fault] of noKeys) {
   matrix(
-    `POST /oauth/token ends a login without provider keys: ${JSON.stringify(fault)} ${id}`,
+    `POST /oauth/token is 503 without provider keys: ${JSON.stringify(fault)} ${id}`,
     async ({ startFlow }) => {
       const flow = await startFlow()
       const client = await flow.register()
       const code = await flow.login(client)
       flow.provider.fail.set('/jwks', fault)
-      isError(await flow.token(redeem(client, code)), status, error)
+      const reply = await flow.token(redeem(client, code))
+      isError(reply, 503, 'temporarily_unavailable')
+      assert.equal(reply.headers.get('retry-after'), '5')
       assert.equal(flow.provider.count('/trap'), 0)
       flow.provider.fail.clear()
-      isError(await flow.token(redeem(client, code)), 400, 'invalid_grant')
-      assert.ok((await flow.tokens(client)).access_token, 'the next login is not affected')
+      // The broker pauses before it requests the keys again.
+      const login = async () => flow.token(redeem(client, await flow.login(client)))
+      while ((await login()).status !== 200) await sleep(100)
     }
   )
 }

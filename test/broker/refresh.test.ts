@@ -300,7 +300,7 @@ matrix(
     const provider = {
       recheck: true,
       identify: async () => {
-        if (removed) throw new Error('401')
+        if (removed) throw new McpOAuthError('invalidGrant')
         return { sub: 7, login: 'alice' }
       }
     }

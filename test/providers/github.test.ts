@@ -74,7 +74,8 @@ async function setUp (t: TestContext, responses: { token: object, user?: object 
           (url, headers) => fetchJson(url.replace('https://api.github.com', origin), { headers })
         )
     },
-    redirectUri: () => 'https://mcp.example.com/oauth/callback'
+    redirectUri: () => 'https://mcp.example.com/oauth/callback',
+    needsClaims: true
   })
   return { login, received, issuer }
 }
@@ -172,7 +173,8 @@ test('isFromProvider() at GitHub accepts only the iss that GitHub sends, or none
     scopes: [],
     audience: null,
     traits: provider ?? {},
-    redirectUri: () => 'https://mcp.example.com/oauth/callback'
+    redirectUri: () => 'https://mcp.example.com/oauth/callback',
+    needsClaims: true
   })
   assert.equal(await login.isFromProvider(['https://github.com/login/oauth']), true)
   assert.equal(await login.isFromProvider(['https://github.com']), false)

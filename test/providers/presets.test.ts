@@ -121,7 +121,8 @@ function providerLoginOf (name: string, preset: presets.Preset) {
     scopes: (preset.defaultScope ?? 'openid profile email').split(' ').filter(Boolean),
     audience: preset.audience ?? null,
     traits: preset.provider ?? {},
-    redirectUri: () => 'https://mcp.example.com/oauth/callback'
+    redirectUri: () => 'https://mcp.example.com/oauth/callback',
+    needsClaims: true
   })
 }
 

@@ -1,7 +1,14 @@
 /** How is an authorization code redeemed? */
 
 import { failure, McpOAuthError } from '../../errors.ts'
-import { codeSeconds, maxCodeFailures, usedCodeSeconds } from '../../limits.ts'
+import { withTimeout } from '../../http/operations.ts'
+import {
+  codeSeconds,
+  maxCodeFailures,
+  queueTimeoutMs,
+  requestTimeoutMs,
+  usedCodeSeconds
+} from '../../limits.ts'
 import { parseAuthorizationCode, type AuthorizationCodeRequest } from '../../oauth/token-request.ts'
 import { hash } from '../../util/hash.ts'
 import { authorizeUser } from '../authorize-user.ts'
@@ -72,7 +79,11 @@ async function verifyRequest (
 async function redeem (context: TokenContext, code: CodeContent) {
   const { broker: { marks, provider, revocation }, clientId, key, now } = context
   const { id, grant, resource, upstreamCode, secrets } = code
-  const tokens = await provider.redeem(upstreamCode, secrets).catch(async (error: unknown) => {
+  const tokens = await withTimeout(
+    () => provider.redeem(upstreamCode, secrets),
+    queueTimeoutMs + requestTimeoutMs,
+    () => new McpOAuthError('providerTimeout')
+  ).catch(async (error: unknown) => {
     // The provider has not seen its code, so ours can be used again.
     if (isUnsent(error)) await marks.release('code', id)
     throw error

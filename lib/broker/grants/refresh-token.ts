@@ -2,13 +2,15 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { failure, McpOAuthError } from '../../errors.ts'
-import { retry } from '../../http/operations.ts'
+import { retry, withTimeout } from '../../http/operations.ts'
 import {
   maxRefreshPolls,
+  queueTimeoutMs,
   refreshGraceSeconds,
   refreshLockSeconds,
   refreshPollMs,
   refreshTokenSeconds,
+  requestTimeoutMs,
   storeWriteDelaysMs
 } from '../../limits.ts'
 import { parseRefreshToken, type RefreshTokenRequest } from '../../oauth/token-request.ts'
@@ -117,9 +119,14 @@ async function renew (refresh: Refresh) {
   try {
     const tokens = current === undefined
       ? await provider.recheck?.(access)
-      : await provider.refresh(current, token => {
-        rotated = token
-      })
+      : await withTimeout(
+        () =>
+          provider.refresh(current, ({ refreshToken }) => {
+            rotated = refreshToken
+          }),
+        queueTimeoutMs + requestTimeoutMs,
+        () => new McpOAuthError('providerTimeout')
+      )
     if (tokens === undefined) throw new McpOAuthError('invalidGrant')
     // A provider that does not rotate sends none: the previous one stays valid (RFC 6749 §6).
     const refreshToken = tokens.refreshToken ?? current ?? null

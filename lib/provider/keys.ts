@@ -1,0 +1,116 @@
+/** With which keys does a provider sign, and which of them verifies a token? */
+import {
+  calculateJwkThumbprint,
+  createLocalJWKSet,
+  errors,
+  exportJWK,
+  jwtVerify,
+  type CryptoKey,
+  type JSONWebKeySet,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions
+} from 'jose'
+import { failure, McpOAuthError } from '../errors.ts'
+import { cached, type Cached } from '../http/cached.ts'
+import { fetchJson } from '../http/fetch.ts'
+import {
+  keysFreshSeconds,
+  keysStaleSeconds,
+  maxProviderKeys,
+  refreshCooldownSeconds
+} from '../limits.ts'
+import { secretMemberOf } from '../oauth/public-keys.ts'
+import type { Log } from '../types.ts'
+
+/** The public keys of an issuer. */
+export type KeySet = Cached<JWTVerifyGetKey>
+
+/**
+ * Caches the keys of an issuer for ten minutes, and for another hour while they cannot be loaded.
+ * `refresh()` loads at most once per cool-down, however many unknown key ids callers send.
+ *
+ * @param options.uri returns the URL of the JWK set (RFC 7517 §5); called before every load
+ * @param options.cooldown in seconds. Defaults to 30
+ * @param options.now a clock in seconds
+ * @returns a key set that rejects with {@link McpOAuthError} `keysUnavailable`
+ */
+export function createKeySet ({ uri, log, cooldown = refreshCooldownSeconds, now }: {
+  uri: () => Promise<string>
+  log?: Log | undefined
+  cooldown?: number
+  now?: () => number
+}): KeySet {
+  return cached({ load, freshFor: keysFreshSeconds, staleFor: keysStaleSeconds, cooldown, now })
+
+  async function load (): Promise<JWTVerifyGetKey> {
+    let source = ''
+    try {
+      const url = await uri()
+      const { host, pathname } = new URL(url)
+      source = ` from ${host}${pathname}`
+      const set = await fetchJson(url)
+      const problem = problemOfKeys(set)
+      if (problem) throw failure('providerMisbehaved', `the JWK set ${problem}`)
+      return keyGetter(set as unknown as JSONWebKeySet)
+    } catch (error) {
+      const cause = new Error(`no keys${source}`, { cause: error })
+      log?.warn({ err: cause }, 'Could not load the keys of the identity provider')
+      throw new McpOAuthError('keysUnavailable', { cause })
+    }
+  }
+}
+
+// One secret key makes the set invalid: its publisher no longer controls what is signed.
+function problemOfKeys ({ keys }: Readonly<Record<string, unknown>>): string | null {
+  if (!Array.isArray(keys) || keys.length === 0) return 'has no keys'
+  if (keys.length > maxProviderKeys) return `has more than ${maxProviderKeys} keys`
+  if (!keys.every(key => typeof key?.kty === 'string')) return 'contains an invalid key'
+  return keys.some(secretMemberOf) ? 'contains a secret' : null
+}
+
+/** Several keys may match a token only if they are one key that is listed several times. */
+function keyGetter (set: JSONWebKeySet): JWTVerifyGetKey {
+  const find = createLocalJWKSet(set)
+  return async (header, token) => {
+    try {
+      return await find(header, token)
+    } catch (error) {
+      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
+      const keys = new Map<string, CryptoKey>()
+      for await (const key of error) {
+        keys.set(await calculateJwkThumbprint(await exportJWK(key)), key)
+      }
+      const [key, other] = keys.values()
+      if (key === undefined || other !== undefined) throw error
+      return key
+    }
+  }
+}
+
+/** Whether the set has no key for a token. */
+export function isUnknownKey (error: unknown) {
+  return error instanceof errors.JWKSNoMatchingKey
+}
+
+/**
+ * Verifies a JWT. If cached keys do not fit, newer ones are loaded and tried once.
+ *
+ * @throws errors of jose, and {@link McpOAuthError} `keysUnavailable`
+ */
+export async function verifyJwt (token: string, set: KeySet, options: JWTVerifyOptions) {
+  const cached = set.peek()
+  const keys = await set.get()
+  try {
+    await jwtVerify(token, keys, options)
+  } catch (error) {
+    const isNewKeyPossible = isUnknownKey(error) ||
+      error instanceof errors.JWSSignatureVerificationFailed
+    if (keys !== cached || !isNewKeyPossible) throw error
+    // If the load fails, an unknown key may still be valid, while a wrong signature remains wrong.
+    const newer = await set.refresh().catch((failure) => {
+      throw isUnknownKey(error) ? failure : error
+    })
+    if (newer === keys) throw error
+    await jwtVerify(token, newer, options)
+  }
+}

@@ -1,0 +1,121 @@
+/** Which claims describe a user, and which source of them counts? */
+import * as oidc from 'openid-client'
+import { failure, McpOAuthError } from '../errors.ts'
+import { withTimeout } from '../http/operations.ts'
+import { idTokenCooldownSeconds, issuerSkewSeconds, lookUpTimeoutMs } from '../limits.ts'
+import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
+import { asymmetricAlgorithms } from '../oauth/public-keys.ts'
+import type { Log, ProviderTraits } from '../types.ts'
+import { callProvider, fetchAsUser, statusOf } from './client.ts'
+import { createKeySet, isUnknownKey, verifyJwt } from './keys.ts'
+import type { TokenResponse } from './tokens.ts'
+
+type Claims = Readonly<Record<string, unknown>>
+
+/** Claims that hooks decide by, each with the scope for it (OpenID Connect Core §5.4). */
+const claimsOfScopes = {
+  name: 'profile',
+  preferred_username: 'profile',
+  email: 'email',
+  phone_number: 'phone',
+  address: 'address'
+}
+
+/** Creates the functions that find out who a user is. */
+export function createUserClaims ({ metadata, clientFor, scopes, identify, needsClaims, log }: {
+  metadata: () => Promise<ProviderMetadata>
+  clientFor: (provider: ProviderMetadata) => oidc.Configuration
+  /** The scopes that are requested. */
+  scopes: readonly string[]
+  identify: ProviderTraits['identify']
+  /** Whether claims other than `sub` are used. */
+  needsClaims: boolean
+  log?: Log | undefined
+}) {
+  const keys = createKeySet({ uri: keysUri, log, cooldown: idTokenCooldownSeconds })
+  const needed = Object.entries(claimsOfScopes)
+    .filter(([, scope]) => needsClaims && scopes.includes(scope))
+    .map(([name]) => name)
+
+  async function keysUri () {
+    const { jwks_uri: uri } = await metadata()
+    if (uri !== undefined) return uri
+    throw failure('providerMisbehaved', 'the provider metadata have no jwks_uri')
+  }
+
+  async function verifyIdToken (token: string) {
+    const algorithms = [...asymmetricAlgorithms]
+    const options = { algorithms, clockTolerance: issuerSkewSeconds }
+    await verifyJwt(token, keys, options).catch((cause: unknown) => {
+      // Time mends an unknown key: it is not published yet, or was not loaded here.
+      const isTemporary = cause instanceof McpOAuthError || isUnknownKey(cause)
+      throw new McpOAuthError(isTemporary ? 'providerUnavailable' : 'providerMisbehaved', {
+        description: 'The keys of the authorization provider do not fit its ID token.',
+        cause
+      })
+    })
+  }
+
+  async function userInfo (token: string, subject?: string): Promise<Claims> {
+    const provider = await metadata()
+    if (provider.userinfo_endpoint === undefined) {
+      if (subject !== undefined) return {}
+      const reason = 'the provider returned no claims about the user: add openid to the scopes'
+      throw failure('providerMisbehaved', reason)
+    }
+    const client = clientFor(provider)
+    if (provider.jwks_uri !== undefined) oidc.enableNonRepudiationChecks(client)
+    try {
+      return await callProvider(() =>
+        oidc.fetchUserInfo(client, token, subject ?? oidc.skipSubjectCheck)
+      )
+    } catch (error) {
+      // The tokens of some providers are not for this endpoint: the ID token has to do.
+      if (subject === undefined || ![400, 401, 403, 404].includes(statusOf(error))) throw error
+      log?.warn({ err: error }, 'The provider refused a request for the claims of a user')
+      return {}
+    }
+  }
+
+  /** Looks a user up without an ID token. */
+  const lookUp = (accessToken: string): Promise<Claims> =>
+    callProvider(async () => {
+      const claims = await withTimeout(
+        () => identify?.(accessToken, fetchAsUser),
+        lookUpTimeoutMs,
+        () => new McpOAuthError('providerTimeout')
+      )
+      if (claims?.['sub'] == null) throw failure('invalidGrant', 'the provider knows no such user')
+      return claims
+    })
+
+  /** Returns verified claims of a user; null if the response to a refresh has none. */
+  async function claimsOf (response: TokenResponse, isLogin: boolean): Promise<Claims | null> {
+    const { access_token: accessToken, id_token: idToken } = response
+    if (identify) return await lookUp(accessToken)
+    if (idToken === undefined) return isLogin ? await userInfo(accessToken) : null
+    await verifyIdToken(idToken)
+    const claims = response.claims() as oidc.IDToken
+    if (needed.every(name => claims[name] != null)) return claims
+    return mergeClaims(claims, await userInfo(accessToken, claims.sub))
+  }
+
+  return { lookUp, claimsOf }
+}
+
+/**
+ * Adds claims of the userinfo endpoint to those of the ID token, which wins. An address and whether
+ * it is verified come from one source.
+ */
+export function mergeClaims (idToken: Claims, userInfo: Claims): Claims {
+  const merged: Record<string, unknown> = { ...userInfo, ...present(idToken) }
+  for (const name of ['email', 'phone_number']) {
+    const source = idToken[name] == null ? userInfo : idToken
+    merged[`${name}_verified`] = source[`${name}_verified`]
+  }
+  return present(merged)
+}
+
+function present (claims: Claims): Claims {
+  return Object.fromEntries(Object.entries(claims).filter(([, value]) => value != null))
+}
