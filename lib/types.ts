@@ -195,6 +195,8 @@ export interface Client {
   readonly jwks?: { readonly keys: readonly object[] }
   /** Default: `authorization_code` and `refresh_token`. */
   readonly grantTypes?: readonly GrantType[]
+  /** Whether it wants sender-constrained tokens only (RFC 9449 §5.2). */
+  readonly dpopBound?: boolean
   /** All scopes that it may have, if the operator limits them. */
   readonly scopes?: readonly string[]
 }

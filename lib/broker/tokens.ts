@@ -39,6 +39,8 @@ export interface ApprovedRequest {
   resource: string
   /** Thumbprint of the only key the code can be redeemed with (RFC 9449 §10). */
   key?: string | undefined
+  /** The client wants sender-constrained tokens only (RFC 9449 §5.2). */
+  bound?: boolean | undefined
   /** The client did not register for refresh tokens. */
   once?: true | undefined
 }

@@ -13,7 +13,7 @@ import {
   type AuthorizationRules
 } from '../oauth/authorization-request.ts'
 import { parameters, required, type RequestParameters } from '../oauth/parameters.ts'
-import { isLoopbackRedirect, type RedirectPolicy } from '../oauth/redirect-uri.ts'
+import type { RedirectPolicy } from '../oauth/redirect-uri.ts'
 import { appendQuery } from '../oauth/url.ts'
 import type { Config } from '../options/config.ts'
 import { replyWithErrorPage } from '../pages/page.ts'
@@ -73,7 +73,7 @@ export async function handleAuthorizationRequest (
     // Anyone can register any https URL, unless the operator lists them: a redirect would make us
     // an open redirector (RFC 9700 §4.11.2).
     const isListed = endpoint.config.allowedRedirectUris !== null
-    if (location && (isListed || isLoopbackRedirect(location))) {
+    if (location && (isListed || !location.startsWith('https:'))) {
       logRefusal(request, error)
       return reply.redirect(location, 302)
     }

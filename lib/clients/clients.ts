@@ -9,8 +9,8 @@ export function hasNoRefresh (grantTypes: Client['grantTypes']) {
   return grantTypes?.includes('refresh_token') === false
 }
 
-/** `r`edirect URIs, `n`ame, `o`nly the code grant. */
-type SealedMetadata = { r: readonly string[], n?: string, o?: 1 }
+/** `r`edirect URIs, `n`ame, `o`nly the code grant, `d`pop_bound_access_tokens. */
+type SealedMetadata = { r: readonly string[], n?: string, o?: 1, d?: 1 }
 
 /** The clients of an authorization server. */
 export type Clients = ReturnType<typeof createClients>
@@ -61,7 +61,8 @@ export function createClients (
       const metadata = {
         r: client.redirectUris,
         n: client.name ?? undefined,
-        o: hasNoRefresh(client.grantTypes) ? 1 : undefined
+        o: hasNoRefresh(client.grantTypes) ? 1 : undefined,
+        d: client.dpopBound ? 1 : undefined
       }
       return sealer.seal('client', metadata, registrationSeconds, now)
     },
@@ -79,7 +80,8 @@ export function createClients (
         id,
         redirectUris: sealed.r,
         name: sealed.n ?? null,
-        ...(sealed.o && { grantTypes: ['authorization_code'] })
+        ...(sealed.o && { grantTypes: ['authorization_code'] }),
+        ...(sealed.d && { dpopBound: true })
       }
     }
   }

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { Client, Log } from '../types.ts'
-import { failure, McpOAuthError } from '../errors.ts'
+import { failure, McpOAuthError, quoted } from '../errors.ts'
 import type { FetchResponse } from '../http/fetch.ts'
 import { createPublicFetch, type PublicFetch } from '../http/public-fetch.ts'
 import { withTimeout } from '../http/operations.ts'
@@ -54,7 +54,9 @@ export function createClientDocuments (
       if (!jsonType.test(joined(headers['content-type']))) {
         throw failure('invalidClient', 'the content type is not JSON')
       }
-      const client = { id, ...parseClientDocument(text, id, redirectPolicy()) }
+      const { refused, ...metadata } = parseClientDocument(text, id, redirectPolicy())
+      logRefused(log, refused)
+      const client = { id, ...metadata }
       const seconds = freshSecondsOf(headers)
       if (seconds > 0) clients.set(id, { client, until: now() + seconds })
       return client
@@ -126,4 +128,14 @@ function secondsOf (text: string) {
 
 function joined (header: string | string[] | undefined) {
   return [header ?? ''].flat().join(', ')
+}
+
+/** Logs the redirect URIs that a client wanted and did not get. */
+export function logRefused (log: Log, refused: readonly string[]) {
+  if (refused.length === 0) return
+  log.info(
+    { option: 'allowedRedirectUris', refused: refused.map(quoted) },
+    'A client was registered without some of its redirect URIs, which allowedRedirectUris does ' +
+      'not match'
+  )
 }

@@ -1,8 +1,10 @@
 /** How does a client register itself? */
 import type { Endpoint } from '../host/endpoint.ts'
+import { safeLogger } from '../host/replies.ts'
 import { parseClientMetadata } from '../oauth/client-metadata.ts'
 import type { ClientRegistrationResponse } from '../schemas/registration.ts'
 import type { AuthorizationEndpoint } from './authorize.ts'
+import { logRefused } from './documents.ts'
 
 /**
  * `POST /oauth/register` (RFC 7591): makes a public client. There is no secret: the client id is
@@ -16,16 +18,26 @@ export const registerEndpoint: Endpoint<AuthorizationEndpoint> = {
   legacy: true,
   body: 'json',
   isServed: ({ config }) => config.setupFakeDynamicRegistration,
-  async handle ({ clients, redirectPolicy, rules }, { body }, reply) {
-    const metadata = parseClientMetadata(body, redirectPolicy(), rules())
+  async handle ({ config: { dpop }, clients, redirectPolicy, rules }, { body, log }, reply) {
+    const { refused, ...metadata } = parseClientMetadata(body, redirectPolicy(), rules())
     const { redirect_uris: redirectUris, client_name: name, grant_types: grantTypes } = metadata
+    const { dpop_bound_access_tokens: wantsDpop } = metadata
+    const dpopBound = dpop === 'accept' ? wantsDpop === true : dpop === 'require'
+    const client = {
+      redirectUris,
+      name: name ?? null,
+      grantTypes,
+      dpopBound: wantsDpop !== undefined && dpopBound
+    }
     const now = Math.floor(Date.now() / 1000)
+    logRefused(safeLogger(log), refused)
     return reply.code(201).send(
       {
         ...metadata,
-        client_id: await clients.register({ redirectUris, name: name ?? null, grantTypes }, now),
+        client_id: await clients.register(client, now),
         client_id_issued_at: now,
-        client_name: name ?? 'MCP client'
+        client_name: name ?? 'MCP client',
+        ...(wantsDpop !== undefined && { dpop_bound_access_tokens: dpopBound })
       } satisfies ClientRegistrationResponse
     )
   }

@@ -1,5 +1,4 @@
 /** Is the metadata acceptable that a client registers (RFC 7591), or has in a document (CIMD)? */
-
 import { causeWith, McpOAuthError } from '../errors.ts'
 import {
   maxClientKeys,
@@ -10,7 +9,11 @@ import {
 } from '../limits.ts'
 import { isPlainObject, parseJsonObject } from '../util/json.ts'
 import { secretMemberOf } from './public-keys.ts'
-import { redirectUriProblem, type RedirectPolicy } from './redirect-uri.ts'
+import {
+  redirectUriProblem,
+  unsafeRedirectProblem,
+  type RedirectPolicy
+} from './redirect-uri.ts'
 import { requestedScopes, type ScopeRules } from './scope.ts'
 import { userGrants } from './token-request.ts'
 
@@ -29,7 +32,7 @@ const deceptive = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/u
 /**
  * Checks the metadata of a client that registers (RFC 7591 §2) and returns the members we keep.
  * No value is coerced or fetched; `null` means absent; harmful members are rejected, others
- * dropped.
+ * dropped, as are redirect URIs that the policy does not allow.
  *
  * A client that requests a secret becomes a public one, which `token_endpoint_auth_method` in the
  * response tells it (RFC 7591 §3.2.1). Grant types are narrowed to those of user logins, scopes to
@@ -45,7 +48,7 @@ export function parseClientMetadata (
 ) {
   if (!isPlainObject(body)) throw new McpOAuthError('invalidRequest')
   const members = new Map(Object.entries(body).filter(([, value]) => value !== null))
-  const redirectUris = redirectUrisOf(members, redirectPolicy)
+  const { redirectUris, refused } = redirectUrisOf(members, redirectPolicy)
   const applicationType = applicationTypeOf(members, redirectUris)
   const name = nameOf(members)
   const grantTypes = grantTypesOf(members)
@@ -55,14 +58,20 @@ export function parseClientMetadata (
   }
   checkUris(members)
   checkKeys(members)
+  const dpopBound = members.get('dpop_bound_access_tokens')
+  if (dpopBound !== undefined && typeof dpopBound !== 'boolean') {
+    throw invalid('The member dpop_bound_access_tokens must be true or false.')
+  }
   return {
+    refused,
     redirect_uris: redirectUris,
     ...name !== undefined && { client_name: name },
     grant_types: grantTypes,
     response_types: ['code'],
     token_endpoint_auth_method: 'none' as const,
     ...applicationType !== undefined && { application_type: applicationType },
-    ...scope !== undefined && { scope }
+    ...scope !== undefined && { scope },
+    ...dpopBound !== undefined && { dpop_bound_access_tokens: dpopBound }
   }
 }
 
@@ -77,25 +86,24 @@ function redirectUrisOf (members: Members, policy: RedirectPolicy) {
     throw invalidRedirect('The redirect URIs are too long together.')
   }
   for (const uri of uris) {
-    const problem = redirectUriProblem(uri, policy)
+    const problem = unsafeRedirectProblem(uri, policy)
     if (problem !== null) throw invalidRedirect(problem, uri)
   }
-  return uris
+  const redirectUris = uris.filter(uri => redirectUriProblem(uri, policy) === null)
+  if (redirectUris.length === 0) {
+    throw invalidRedirect(redirectUriProblem(uris[0], policy) as string, uris.join(' '))
+  }
+  return { redirectUris, refused: uris.filter(uri => !redirectUris.includes(uri)) }
 }
 
-/** Redirect URIs of web clients are on https, and not on loopback (OIDC Registration §2). */
+/** Web clients have https URIs (OpenID Connect Registration §2). A wrong type is replaced. */
 function applicationTypeOf (
   members: Members,
   redirectUris: string[]
 ): 'web' | 'native' | undefined {
   const type = stringOf(members, 'application_type')
   if (type === undefined || type === 'native') return type
-  if (type !== 'web') throw invalid('The application_type must be web or native.')
-  const other = redirectUris.find(uri => !uri.startsWith('https:'))
-  if (other !== undefined) {
-    throw invalidRedirect('A web client must have https redirect URIs.', other)
-  }
-  return type
+  return redirectUris.every(uri => uri.startsWith('https:')) ? 'web' : 'native'
 }
 
 function nameOf (members: Members) {
@@ -127,17 +135,16 @@ function scopeOf (members: Members, rules: ScopeRules) {
 }
 
 function checkUris (members: Members) {
-  const uris = uriMembers.map(name => stringOf(members, name) || undefined)
-  if (!uris.every(uri => uri === undefined || isPublicUrl(uri))) {
+  if (!uriMembers.every(name => isPublicUrlOrEmpty(stringOf(members, name)))) {
     throw invalid('A URI in the client metadata is not an https URL with a host name.')
   }
 }
 
 /** Rejects addresses: they mostly mean internal machines. */
-function isPublicUrl (value: string) {
-  return value.length <= maxUrlChars &&
+function isPublicUrlOrEmpty (value = '') {
+  return value === '' || (value.length <= maxUrlChars &&
     /^https:\/\/[^/?#\s@\\]+(?:[/?#][^\s]*)?$/i.test(value) &&
-    URL.canParse(value) && !/^\[|^[\d.]+$/.test(new URL(value).hostname)
+    URL.canParse(value) && !/^\[|^[\d.]+$/.test(new URL(value).hostname))
 }
 
 /** Public clients need no keys, and no client may send a private one (RFC 7591 §2). */
@@ -173,8 +180,8 @@ function invalid (description: string) {
   return new McpOAuthError('invalidClientMetadata', { description })
 }
 
-function invalidRedirect (description: string, uri?: string) {
-  const cause = uri === undefined ? undefined : causeWith('the redirect URI', uri)
+function invalidRedirect (description: string, uris?: string) {
+  const cause = uris === undefined ? undefined : causeWith('the redirect URIs', uris)
   return new McpOAuthError('invalidRedirectUri', { description, cause })
 }
 
@@ -232,10 +239,11 @@ export function parseClientDocument (
     if (!['none', 'private_key_jwt'].includes((method ?? 'none') as string)) {
       throw new Error('The document names an unsupported authentication method')
     }
-    const { redirect_uris: redirectUris, client_name: name, grant_types: grantTypes } =
+    const { redirect_uris: redirectUris, client_name: name, grant_types: grantTypes, ...others } =
       parseClientMetadata(members, redirectPolicy)
     if (name === undefined) throw new Error('The document has no client_name')
-    return { redirectUris, name, grantTypes }
+    const { refused, dpop_bound_access_tokens: dpopBound } = others
+    return { refused, redirectUris, name, grantTypes, ...dpopBound && { dpopBound } }
   } catch (cause) {
     throw new McpOAuthError('invalidClient', { cause })
   }

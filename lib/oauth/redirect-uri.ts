@@ -6,7 +6,8 @@ import { isLoopbackHost, loopbackNames } from './url.ts'
 /** The redirect URIs that clients may have. */
 export interface RedirectPolicy {
   /**
-   * Patterns, one of which a URI must match, or `null` for any https URI and http on loopback:
+   * Patterns, one of which a URI must match, or `null` for any https URI, http on loopback, and
+   * the callbacks of well-known apps:
    * - a URI matches itself, byte for byte;
    * - a URI with `/*` at its end matches all that begin with the text before the `*`
    *   (`https://app.example/cb/*`, `cursor://*`);
@@ -29,6 +30,12 @@ const dangerousSchemes = new Set((
   'search-ms shell sftp sms smb ssh tel telnet urn vbscript view-source ws wss'
 ).split(' '))
 
+/**
+ * Published callbacks of MCP clients that receive codes by a scheme of their own: Cursor, Warp. As
+ * on loopback, any program of the device can claim them, and the consent page says so.
+ */
+const appCallbacks = ['cursor://anysphere.cursor-mcp/oauth/callback', 'warp://mcp/oauth2callback']
+
 /** Parameters of authorization responses: a URI with one of them would end up with two. */
 const responseParameters = new Set((
   'access_token code error error_description error_uri expires_in id_token iss response scope ' +
@@ -47,18 +54,24 @@ const loopbackAnyPort = new RegExp(`^(http://(?:${loopbackHost})):\\*(?=/|$)`)
  * @returns the problem as a fixed sentence that may be sent to the client, or null
  */
 export function redirectUriProblem (uri: unknown, policy: RedirectPolicy) {
+  return unsafeRedirectProblem(uri, policy) ?? (isAllowed(uri as string, policy)
+    ? null
+    : 'A redirect URI is not among those the operator allows.')
+}
+
+/** As {@link redirectUriProblem}, for URIs that no operator can allow. */
+export function unsafeRedirectProblem (uri: unknown, { forbidden }: RedirectPolicy) {
   const problem = typeof uri !== 'string'
     ? 'must be a string'
-    : syntaxProblem(uri) ?? policyProblem(uri, policy)
+    : syntaxProblem(uri) ?? (forbidden.map(endpointName).includes(endpointName(uri))
+      ? 'points to the authorization server itself'
+      : null)
   return problem && `A redirect URI ${problem}.`
 }
 
-function policyProblem (uri: string, { allowed, forbidden }: RedirectPolicy) {
-  const isAllowed = allowed?.some(pattern => matchesPattern(pattern, uri)) ?? /^https?:/.test(uri)
-  if (!isAllowed) return 'is not among those the operator allows'
-  return forbidden.map(endpointName).includes(endpointName(uri))
-    ? 'points to the authorization server itself'
-    : null
+function isAllowed (uri: string, { allowed }: RedirectPolicy) {
+  return allowed?.some(pattern => matchesPattern(pattern, uri)) ??
+    (/^https?:/.test(uri) || appCallbacks.includes(uri))
 }
 
 /**
@@ -126,14 +139,20 @@ function syntaxProblem (uri: string) {
     : null
 }
 
+/**
+ * Paths that may lead out of their folder on servers that decode, once more or leniently, or drop
+ * parameters of segments, before they resolve: `%2f`, `%252e`, `%c0%ae`, `..;`.
+ */
+const mayLeave = /%(?:2[5ef]|3b|5c|[89a-f])|(?:^|\/)\.+(?![\w-])/i
+
 function matchesPattern (pattern: string, uri: string) {
   if (pattern.endsWith(':')) return uri.startsWith(pattern)
   const allowed = pattern.replace(loopbackAnyPort, '$1')
   const isAnyPort = loopback.exec(allowed)?.[2] === undefined
   const candidate = isAnyPort ? uri.replace(loopback, '$1') : uri
   if (!allowed.endsWith('/*')) return candidate === allowed
-  // An encoded slash may leave the prefix on servers that decode before they resolve.
-  return candidate.startsWith(allowed.slice(0, -1)) && !/%(?:2f|5c)/i.test(candidate)
+  const prefix = allowed.slice(0, -1)
+  return candidate.startsWith(prefix) && !mayLeave.test(candidate.slice(prefix.length))
 }
 
 /** Loopback hosts are one machine, and routers decode paths: other spellings are no way around. */

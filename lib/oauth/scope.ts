@@ -34,7 +34,7 @@ export interface ScopeRules {
   knownScopes: readonly string[] | null
   /** Scopes of a client that requests none of those. Defaults to none. */
   defaultScopes?: readonly string[]
-  /** What becomes of a request for others. Defaults to `ignore` (RFC 6749 §3.3). */
+  /** Whether others are ignored (RFC 6749 §3.3, the default) or refused. */
   unknownScopes?: 'ignore' | 'refuse'
 }
 

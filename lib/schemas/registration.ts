@@ -27,6 +27,8 @@ export const ClientRegistrationRequestSchema = Type.Object({
   token_endpoint_auth_method: Type.Optional(Type.String({ default: 'none' })),
   /** Whether the client is a web page or a native program (OpenID Connect Registration §2). */
   application_type: applicationType,
+  /** Whether the client wants sender-constrained tokens only (RFC 9449 §5.2). */
+  dpop_bound_access_tokens: Type.Optional(Type.Boolean()),
   /** Scopes the client may ask for, separated by spaces. */
   scope: optionalText
 }, {
@@ -60,6 +62,8 @@ export const ClientRegistrationResponseSchema = Type.Object({
   client_name: text,
   /** Whether the client is a web page or a native program. */
   application_type: applicationType,
+  /** Whether the client gets sender-constrained tokens only, if it sent this member. */
+  dpop_bound_access_tokens: Type.Optional(Type.Boolean()),
   /** Scopes the client may ask for, separated by spaces. */
   scope: optionalText
 }, {

@@ -19,6 +19,7 @@ import {
 } from '../support/flow.ts'
 import { whoamiCall } from '../support/guarded.ts'
 import { newSecret } from '../support/machines.ts'
+import { json } from '../support/requests.ts'
 
 interface BoundFlow extends Flow {
   clientId: string
@@ -71,6 +72,43 @@ async function start (
     }
   }
 }
+
+matrix(
+  'POST /oauth/token issues no bearer token to a client that registered dpop_bound_access_tokens [field:S15]',
+  async (harness) => {
+    const register = async (flow: Flow, value?: boolean) => {
+      const body = {
+        redirect_uris: [loopbackUri],
+        grant_types: ['authorization_code', 'refresh_token'],
+        dpop_bound_access_tokens: value
+      }
+      return (await flow.send('/oauth/register', json(body))).json()
+    }
+    const flow = await start(harness, 'accept')
+    const { client_id: id, ...metadata } = await register(flow, true)
+    assert.equal(metadata['dpop_bound_access_tokens'], true)
+    const bound = String(id)
+    const code = await flow.login(bound)
+    isError(await flow.token(redeem(bound, code)), 400, 'invalid_dpop_proof')
+    const tokens = (await flow.prove(redeem(bound, code))).json()
+    assert.equal(tokens['token_type'], 'DPoP')
+    isError(await flow.token(renew(bound, tokens['refresh_token'])), 400, 'invalid_grant')
+    const renewed = await flow.prove(renew(bound, tokens['refresh_token']))
+    assert.equal(renewed.json()['token_type'], 'DPoP')
+    for (const value of [false, undefined]) {
+      const free = await register(flow, value)
+      assert.equal(free['dpop_bound_access_tokens'], value)
+      assert.equal((await flow.tokens(String(free['client_id']))).token_type, 'Bearer')
+    }
+    const strict = await start(harness, 'require')
+    assert.equal((await register(strict, false))['dpop_bound_access_tokens'], true)
+    assert.equal((await register(strict))['dpop_bound_access_tokens'], undefined)
+    const off = await harness.startFlow()
+    const answer = await register(off, true)
+    assert.equal(answer['dpop_bound_access_tokens'], false)
+    assert.equal((await off.tokens(String(answer['client_id']))).token_type, 'Bearer')
+  }
+)
 
 matrix(
   'POST /oauth/token binds tokens and their successors to the key of the proof [EX-04 Q-27]',

@@ -251,7 +251,7 @@ const metadata: Array<[id: string, members: object]> = [
   ['R-19', { jwks: { keys: Array.from({ length: 1_000 }, () => ({ kty: 'EC' })) } }],
   ['R-21', { scope: 'a"b' }],
   ['R-21', { scope: 'x'.repeat(5_000) }],
-  ['R-29', { application_type: 'x' }]
+  ['R-29', { application_type: 1 }]
 ]
 
 test('POST /oauth/register rejects invalid metadata [R-02 R-15 to R-19 R-21 R-29 REG-05 REG-10]', async (t) => {
@@ -278,8 +278,8 @@ test('POST /oauth/register rejects invalid metadata [R-02 R-15 to R-19 R-21 R-29
   }
   assert.equal(
     (await server.send('/oauth/register', json({ ...validMetadata, application_type: 'web' })))
-      .json()['error'],
-    'invalid_redirect_uri',
+      .json()['application_type'],
+    'native',
     'R-29'
   )
   assert.equal(

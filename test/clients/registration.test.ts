@@ -135,6 +135,49 @@ matrix(
 )
 
 matrix(
+  'POST /oauth/register registers the redirect URIs that are allowed, and logs the others [field:S16]',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const redirectUris = [
+      'cursor://anysphere.cursor-mcp/oauth/callback',
+      'https://www.cursor.com/agents/mcp/oauth/callback',
+      'http://localhost:8787/callback'
+    ]
+    const metadata = { redirect_uris: redirectUris, application_type: 'web' }
+    const register = async (instance: Instance, more = {}) => {
+      const reply = await instance.send('/oauth/register', json({ ...metadata, ...more }))
+      return [reply.status, reply.json()] as const
+    }
+    const [status, all] = await register(flow)
+    assert.equal(status, 201)
+    assert.deepEqual([all['redirect_uris'], all['application_type']], [redirectUris, 'native'])
+    const params = flow.params(all['client_id'] as string, { redirect_uri: redirectUris[0] })
+    const page = await flow.authorize(params)
+    assert.match(page.text, /Any app here can claim <code>cursor:<\/code>/)
+    assert.doesNotMatch(flow.logs.join(''), /cursor/)
+    const failed = await flow.authorize({ ...params, code_challenge: undefined })
+    assert.equal(failed.location?.protocol, 'cursor:')
+
+    const listing = await flow.addInstance({ allowedRedirectUris: ['http://localhost/*'] })
+    const [, some] = await register(listing)
+    assert.deepEqual(some['redirect_uris'], [redirectUris[2]])
+    assert.match(
+      flow.logs.join(''),
+      /"option":"allowedRedirectUris","refused":\["\\"cursor:[^,]*,"\\"https:[^,]*\]/
+    )
+    isPage(await listing.authorize(params), 400, 'invalid_request')
+    const [, client] = await register(flow, { redirect_uris: [...redirectUris, 'myapp://cb'] })
+    assert.deepEqual(client['redirect_uris'], redirectUris)
+    for (const uri of ['javascript:alert(1)', 'http://evil.example/', `${flow.base}/oauth/token`]) {
+      const [refused, { error }] = await register(flow, { redirect_uris: [...redirectUris, uri] })
+      assert.deepEqual([refused, error], [400, 'invalid_redirect_uri'], uri)
+    }
+    assert.equal((await register(listing, { redirect_uris: ['https://a.example/'] }))[0], 400)
+    assert.match(flow.logs.join(''), /the redirect URIs: \\"https:\/\/a\.example/)
+  }
+)
+
+matrix(
   'all endpoints reject clients that registered before registration was switched off [field:A6]',
   async ({ startFlow }) => {
     const flow = await startFlow()

@@ -168,7 +168,9 @@ test('clientIdUrlProblem accepts only URLs in normal form [C-01]', () => {
 })
 
 test('parseClientDocument returns the members that we use [REG-12]', () => {
-  assert.deepEqual(accepts({}), {
+  assert.deepEqual(accepts({ dpop_bound_access_tokens: true }), {
+    refused: [],
+    dpopBound: true,
     redirectUris: document.redirect_uris,
     name: 'App',
     grantTypes: ['authorization_code']
@@ -184,6 +186,7 @@ test('parseClientDocument returns the members that we use [REG-12]', () => {
       unknown: { deep: [1] }
     }),
     {
+      refused: [],
       redirectUris: document.redirect_uris,
       name: 'App',
       grantTypes: ['authorization_code', 'refresh_token']
@@ -323,6 +326,10 @@ test('parseClientDocument applies the rules of registration to redirect URIs [C-
     { allowed: ['cursor:'], forbidden: [] }
   )
   assert.deepEqual(listed.redirectUris, ['cursor://cb'])
+  const { redirectUris, refused } = accepts({
+    redirect_uris: ['cursor://cb', 'https://a.example/']
+  })
+  assert.deepEqual([redirectUris, refused], [['https://a.example/'], ['cursor://cb']])
 })
 
 test('parseClientDocument requires a name that cannot deceive [REG-12]', () => {

@@ -8,7 +8,9 @@ const uris = ['http://127.0.0.1/cb']
 
 function register (body: unknown): unknown {
   try {
-    return parseClientMetadata(body, redirectPolicy)
+    const { refused, ...metadata } = parseClientMetadata(body, redirectPolicy)
+    assert.deepEqual(refused, [])
+    return metadata
   } catch (error) {
     assert.ok(error instanceof McpOAuthError, String(error))
     assert.match(error.message, /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/)
@@ -264,8 +266,13 @@ test('parseClientMetadata returns the member it checked if one is repeated [R-24
   assert.deepEqual(kept.redirect_uris, ['https://ok.example'])
 })
 
-test('parseClientMetadata requires https and no loopback for web clients [R-29]', () => {
-  rejects('invalidRedirectUri', [{ application_type: 'web' }])
+test('parseClientMetadata replaces an application_type that does not fit the redirect URIs [R-29 field:S16]', () => {
+  for (const type of ['web', 'spa', '']) {
+    assert.deepEqual(register({ redirect_uris: uris, application_type: type }), {
+      ...minimal,
+      application_type: 'native'
+    })
+  }
   assert.deepEqual(register({ redirect_uris: ['https://a.example/'], application_type: 'web' }), {
     ...minimal,
     redirect_uris: ['https://a.example/'],
@@ -277,7 +284,59 @@ test('parseClientMetadata requires https and no loopback for web clients [R-29]'
   )
   rejects(
     'invalidClientMetadata',
-    ['x', '', 1, ['web']].map((value) => ({ application_type: value }))
+    [1, ['web'], true].map((value) => ({ application_type: value }))
+  )
+})
+
+const cursor = [
+  'cursor://anysphere.cursor-mcp/oauth/callback',
+  'https://www.cursor.com/agents/mcp/oauth/callback',
+  'http://localhost:8787/callback'
+]
+
+test('parseClientMetadata keeps the redirect URIs that are allowed, and returns the others [field:S16]', () => {
+  const parse = (allowed: string[] | null, redirectUris: string[]) => {
+    const { redirect_uris: kept, refused, application_type: type } = parseClientMetadata(
+      { redirect_uris: redirectUris, application_type: 'web' },
+      { allowed, forbidden: ['https://mcp.example/oauth/callback'] }
+    )
+    return [kept, refused, type]
+  }
+  const [scheme = '', web = '', local = ''] = cursor
+  assert.deepEqual(parse(null, cursor), [cursor, [], 'native'])
+  assert.deepEqual(parse(['http:'], cursor), [[local], [scheme, web], 'native'])
+  assert.deepEqual(parse(['https:'], cursor), [[web], [scheme, local], 'web'])
+  assert.deepEqual(parse(null, ['myapp://cb', web]), [[web], ['myapp://cb'], 'web'])
+  for (
+    const [allowed, redirectUris] of [
+      [['https://other.example/'], cursor],
+      [null, ['myapp://cb']],
+      [null, [...cursor, 'javascript:alert(1)']],
+      [['https:'], [web, 'ftp://app.example/cb']],
+      [['https:'], [web, 'http://app.example/cb']],
+      [['https:'], [web, 'cursor://x/../y']],
+      [['https:'], [web, 'https://mcp.example/oauth/callback']],
+      [['http:'], ['https://mcp.example/oauth/callback', local]],
+      [['https:'], [web, web]]
+    ] as const
+  ) {
+    assert.throws(() => parse(allowed && [...allowed], [...redirectUris]), {
+      kind: 'invalidRedirectUri'
+    }, redirectUris.join(' '))
+  }
+})
+
+test('parseClientMetadata returns dpop_bound_access_tokens, which must be boolean [field:S15]', () => {
+  for (const value of [true, false]) {
+    assert.deepEqual(register({ redirect_uris: uris, dpop_bound_access_tokens: value }), {
+      ...minimal,
+      dpop_bound_access_tokens: value
+    })
+  }
+  assert.deepEqual(register({ redirect_uris: uris, dpop_bound_access_tokens: null }), minimal)
+  rejects(
+    'invalidClientMetadata',
+    ['true', 1, {}, []].map(value => ({ dpop_bound_access_tokens: value }))
   )
 })
 
@@ -310,16 +369,11 @@ test('parseClientMetadata rejects deeply nested members without walking them [G-
 })
 
 test('parseClientMetadata puts a rejected redirect URI into the cause, not the description', () => {
-  for (
-    const [uri, more] of [['https://app.example/canary#a', {}], ['http://localhost/canary', {
-      application_type: 'web'
-    }]] as const
-  ) {
+  for (const uri of ['https://app.example/canary#a', 'canary://cb']) {
     assert.throws(
-      () =>
-        parseClientMetadata({ redirect_uris: [uri], ...more }, { allowed: null, forbidden: [] }),
+      () => parseClientMetadata({ redirect_uris: [uri] }, { allowed: null, forbidden: [] }),
       (error: Error) => {
-        assert.equal((error.cause as Error).message, `the redirect URI: "${uri}"`)
+        assert.equal((error.cause as Error).message, `the redirect URIs: "${uri}"`)
         return !error.message.includes('canary')
       }
     )

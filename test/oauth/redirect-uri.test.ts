@@ -176,6 +176,59 @@ test('redirectUriProblem accepts http for three spellings of loopback only [R-08
   ])
 })
 
+test('redirectUriProblem allows the callbacks of well-known apps, unless patterns are given [field:S16]', () => {
+  const uris = ['cursor://anysphere.cursor-mcp/oauth/callback', 'warp://mcp/oauth2callback']
+  for (const uri of uris) {
+    assert.equal(redirectUriProblem(uri, open), null)
+    for (const allowed of [['https:', 'http:'], ['https://a.example/']]) {
+      assert.ok(redirectUriProblem(uri, { allowed, forbidden: [] }))
+    }
+    const others = [`${uri}/`, `${uri}/x`, `${uri}?x=1`, uri.slice(0, -1), uri.replace('//', '//x')]
+    for (const other of others) assert.ok(redirectUriProblem(other, open), other)
+  }
+})
+
+test('redirectUriProblem matches no path that may lead out of the folder of a pattern [field:A12]', () => {
+  const allowed = ['https://a.example/cb/*']
+  const problem = (tail: string) =>
+    redirectUriProblem(`https://a.example/cb/${tail}`, { allowed, forbidden: [] })
+  for (
+    const tail of [
+      '..;/evil',
+      '..;',
+      'x/..;/..;/evil',
+      '..;jsessionid=1/evil',
+      '.;/evil',
+      '..%3b/evil',
+      '..%3B/evil',
+      '%2e%2e/evil',
+      '.%2e/evil',
+      'x/%2E%2e',
+      '%252e%252e/evil',
+      '%252e%252e%252fevil',
+      '..%252fevil',
+      '%25252e%25252e/evil',
+      '..%2fevil',
+      '..%5cevil',
+      '..%255cevil',
+      '..\\evil',
+      '\\..\\evil',
+      '%c0%ae%c0%ae/evil',
+      '%c0%afevil',
+      '%e0%80%ae/evil',
+      '%ef%bc%8e%ef%bc%8e/evil',
+      '..%20/evil',
+      '.../evil',
+      '..,/evil',
+      '../evil',
+      'x/../../evil'
+    ]
+  ) assert.ok(problem(tail), tail)
+  for (
+    const tail of ['', '1', 'a/b', 'a.b/c..d', '.well-known/x', 'a;b', 'a%20b', 'x?next=a/b&y=1']
+  ) assert.equal(problem(tail), null, tail)
+})
+
 test('redirectUriProblem rejects wildcards of clients [R-10]', () => {
   rejects(['https://*.good.com/', 'https://good.com/*', 'http://localhost:*/cb', 'https://*/'])
   rejects(['cursor://*'], cursor)
@@ -238,7 +291,7 @@ test('redirectUriProblem rejects our own URLs and those of the provider [R-13]',
 })
 
 test('redirectUriProblem accepts private-use schemes only if listed [AZ-02]', () => {
-  const uris = ['cursor://anysphere.cursor-mcp/oauth/callback', 'com.example.app:/cb']
+  const uris = ['cursor://cb', 'com.example.app:/cb']
   rejects(uris)
   accepts(uris, cursor)
   rejects(['cursors://x', 'vscode://x', 'cursor:x', 'Cursor://x'], cursor)

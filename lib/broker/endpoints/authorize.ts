@@ -63,6 +63,7 @@ function consentRequest (broker: Broker, valid: ValidRequest, csrf: string) {
     codeChallenge,
     resource,
     key: broker.config.dpop === 'off' ? undefined : requestedKey(params),
+    bound: broker.config.dpop === 'off' ? undefined : client.dpopBound,
     once: hasNoRefresh(client.grantTypes) || undefined,
     state,
     prompt,

@@ -54,6 +54,12 @@ async function openCode (context: TokenContext, request: AuthorizationCodeReques
   if (code.key !== undefined && code.key !== context.key) {
     throw failure('invalidGrant', 'The code is for another key')
   }
+  if (code.bound && context.key === undefined) {
+    const cause = new Error(
+      'The client registered for sender-constrained tokens, and sent no proof'
+    )
+    throw new McpOAuthError('invalidDpopProof', { statusCode: 400, cause })
+  }
   return code
 }
 
