@@ -248,5 +248,7 @@ export const maxListedNames = 50
 export const maxFormNameChars = 1024 * 1024
 /** Values of an answer that are compared with its schema, which blocks other requests meanwhile. */
 export const maxCheckedValues = 50_000
+/** Answers of this size become results one after another: copies of many would fill the heap. */
+export const largeAnswerBytes = 65_536
 /** Longest error of a tool: models need the message, not a page of HTML. */
 export const maxToolErrorChars = 4_000

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { test } from 'node:test'
+import { request } from 'undici'
 import {
   loopbackUri,
   openBrowser,
@@ -11,6 +14,7 @@ import {
   type Reply
 } from '../support/flow.ts'
 import { skip, startRedis } from '../support/redis.ts'
+import { type Revision, rpc } from '../support/revisions.ts'
 import { runInSmallHeap, smallHeap } from '../support/small-heap.ts'
 
 /** Each round sends half a megabyte of new values: all rounds together exceed the heap. */
@@ -115,6 +119,40 @@ test('the memory store filled by anonymous requests fits into a heap of 128 MB [
 test('tools with answers of 600 MB, streamed or in one Buffer, fit into a heap of 128 MB [field:T1]', async () => {
   const peak = Number(await runInSmallHeap('large-answers.ts'))
   assert.ok(peak < 600 * 1024 * 1024, `${peak}`)
+})
+
+test('a heap of 512 MB serves 50 callers of the largest answers, and others meanwhile [field:T1]', async (t) => {
+  const child = fork(new URL('../support/many-callers.ts', import.meta.url), [], {
+    execArgv: ['--max-old-space-size=512', '--import', 'tsx']
+  })
+  t.after(() => child.kill('SIGKILL'))
+  const [origin] = await once(child, 'message') as [string]
+  const call = async (name: string, revision: Revision = '2025-11-25') => {
+    const init = rpc(revision, 'tools/call', { name, arguments: {} })
+    const { body } = await request(`${origin}/mcp`, init as object)
+    let begin = ''
+    let size = 0
+    // Neither process keeps the answers.
+    for await (const chunk of body) {
+      if (size === 0) begin = String(chunk)
+      size += chunk.length
+    }
+    return size < 10_000 ? begin : size
+  }
+  const names = ['buffer', 'buffer', 'streamed', 'over', 'streamedOver']
+  const results = await Promise.all(
+    Array.from({ length: 10 }, (_, index) => [
+      ...names.map(async name => [name, await call(name, index < 5 ? '2025-11-25' : '2026-07-28')]),
+      call('small').then(result => ['small', result])
+    ]).flat()
+  )
+  for (const [name = '', result] of results) {
+    if (/over/i.test(String(name))) assert.match(String(result), /too large/)
+    else if (name === 'small') assert.match(String(result), /"ok"/)
+    else assert.ok(Number(result) > 4 * 1024 * 1024, `${name}: ${result}`)
+  }
+  assert.match(String(await call('small')), /"ok"/)
+  assert.equal(child.exitCode, null)
 })
 
 /** All four pairs run in `npm run test:long` only. */

@@ -1,13 +1,16 @@
 /** How does the response of a route become the result of a tool? */
 
 import { isUtf8 } from 'node:buffer'
+import { setImmediate } from 'node:timers/promises'
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
-import { maxToolErrorChars } from '../../limits.ts'
+import { largeAnswerBytes, maxToolErrorChars } from '../../limits.ts'
 import { isTooDeep, parseJsonObject } from '../../util/json.ts'
 import type { Answer, ToolRoute } from './call.ts'
 import type { Input } from './input.ts'
 import { conforms } from './output.ts'
 import { CallError } from './request.ts'
+
+let turn: Promise<unknown> = Promise.resolve()
 
 /**
  * Makes the result of a call. A response that is no success becomes a result with `isError`, in
@@ -25,6 +28,8 @@ export async function resultOf (
     const text = typeof answer === 'string' ? answer : explain(answer, input)
     return { isError: true, content: [{ type: 'text', text: text.slice(0, maxToolErrorChars) }] }
   }
+  // Text and its JSON are many times as large as the bytes: one such answer at a time is in memory.
+  if (answer.body.length > largeAnswerBytes) await (turn = turn.then(() => setImmediate()))
   const content = contentOf(answer, answer.body)
   if (outputSchema === undefined) return { content: [content] }
   // Clients reject a result without structured content, and every schema accepts an empty one.
