@@ -17,12 +17,12 @@ await app.register(mcpOAuth, {
     clientId: 'your-client-id',
     clientSecret: process.env.GITHUB_CLIENT_SECRET
   }),
-  // After the preset: what comes later wins.
+  // After the preset: later members win.
   defaultScope: 'read:org',
   setupProxies: true,
   publicUrl: 'https://mcp.example.com',
   secret: process.env.MCP_OAUTH_SECRET,
-  // Everyone with a GitHub account can log in there. Members of one organization may come in here.
+  // Any GitHub account can log in there. Only members of one organization may log in here.
   async authorizeUser ({ claims, tokens }) {
     const answer = await ask('/user/memberships/orgs/acme', tokens.accessToken)
     if (answer.status === 403 || answer.status === 404) return false

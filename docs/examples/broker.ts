@@ -16,8 +16,8 @@ await app.register(mcpOAuth, {
   // At least 32 bytes: openssl rand -base64 32
   secret: process.env.MCP_OAUTH_SECRET,
 
-  // Every caller needs the first. Clients may ask for the others too, and for what tools and
-  // requireMcpAuth need.
+  // Every caller needs the first. Clients may request the others too, and the scopes of tools and
+  // requireMcpAuth.
   requiredScopes: ['notes:read'],
   scopes: ['notes:write'],
   consent: {
@@ -25,7 +25,7 @@ await app.register(mcpOAuth, {
     logoText: '📝',
     scopes: { 'notes:read': 'Read your notes', 'notes:write': 'Add and change notes' }
   },
-  // A login proves who somebody is. Who may come in, and with what, is said here.
+  // A login proves an identity. This decides which users may log in, and with which scopes.
   authorizeUser ({ claims, scopes }) {
     if (
       claims.email_verified !== true || !String(claims.email).endsWith('@example.com')

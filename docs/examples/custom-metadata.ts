@@ -14,7 +14,7 @@ await app.register(mcpOAuth, {
     scopes_supported: ['read', 'write', 'admin'],
     grant_types_supported: ['authorization_code', 'refresh_token']
   },
-  // Metadata say where to log in. This is what checks the tokens that come out of it.
+  // Metadata say where to log in. This verifier checks the resulting tokens.
   tokens: jwtVerifier({ issuer, jwksUri: 'https://auth.example.com/oauth/jwks' }),
   mcp: { tools: true }
 })

@@ -10,8 +10,8 @@ await app.register(mcpOAuth, {
   setupProxies: true,
   publicUrl: 'https://mcp.example.com',
   secret: process.env.MCP_OAUTH_SECRET,
-  // Clients that have a key get tokens that are worth nothing without it. All others get bearer
-  // tokens as ever; with 'require' they get none.
+  // Clients that have a key get tokens that are worth nothing without it. Other clients get
+  // bearer tokens; with 'require' they get none.
   dpop: 'accept',
   mcp: { tools: true }
 })

@@ -4,8 +4,7 @@ import { mcpOAuth } from 'fastify-mcp-oauth'
 export const app = Fastify({ logger: true })
 
 await app.register(mcpOAuth, {
-  // It has to be said. Everyone who reaches the port may use the tools, and the log warns about it
-  // at every start.
+  // Any client that reaches the port may use the tools. The log warns about it at every start.
   auth: false,
   mcp: { tools: true }
 })

@@ -4,12 +4,12 @@ import { mcpOAuth } from 'fastify-mcp-oauth'
 export const app = Fastify({ logger: true })
 
 await app.register(mcpOAuth, {
-  // A custom authorization server. Okta's org server (no /oauth2/…) does as well, as long as nobody
-  // else has to check its tokens.
+  // A custom authorization server. Only Okta can verify the tokens of its org server
+  // (no /oauth2/…).
   issuer: 'https://your-org.okta.com/oauth2/default',
   clientId: 'your-okta-client-id',
   clientSecret: process.env.OKTA_CLIENT_SECRET,
-  // Asked of Okta at every login. A scope of yours has to exist there.
+  // Requested from Okta at every login. Your own scopes must exist there.
   defaultScope: 'openid profile email api:read',
   setupProxies: true,
   secret: process.env.MCP_OAUTH_SECRET,

@@ -4,7 +4,7 @@ import { mcpOAuth } from 'fastify-mcp-oauth'
 export const app = Fastify({ logger: true })
 
 await app.register(mcpOAuth, {
-  // Nothing else: clients register and log in at the provider, and its JWTs are checked.
+  // Clients register and log in at the provider, and its JWTs are verified.
   issuer: 'https://auth.example.com',
   publicUrl: 'https://mcp.example.com',
   mcp: { tools: true }

@@ -14,7 +14,7 @@ await app.register(mcpOAuth, {
   setupFakeDynamicRegistration: true,
   // At least 32 bytes: openssl rand -base64 32
   secret: process.env.MCP_OAUTH_SECRET,
-  // What clients may log in. The provider has to know the same addresses.
+  // Redirect URIs of clients. Register the same ones at the provider.
   allowedRedirectUris: [
     'https://claude.ai/api/mcp/auth_callback',
     'http://localhost/*',

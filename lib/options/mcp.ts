@@ -110,9 +110,17 @@ const RouteToolSchema = Type.Object({
   /** Description for models. Default: `summary` and `description` of the schema. */
   description: optional(text),
   /** Properties of the tool that differ from those of the method. */
-  annotations: optional(Type.Unsafe<Readonly<ToolAnnotations>>(Type.Object({}))),
+  annotations: optional(Type.Unsafe<Readonly<ToolAnnotations>>(Type.Object({
+    title: optional(text),
+    readOnlyHint: optional(flag),
+    destructiveHint: optional(flag),
+    idempotentHint: optional(flag),
+    openWorldHint: optional(flag)
+  }, closed))),
   /** Scopes a caller of the tool needs. */
   scopes: optional(list(scope, { minItems: 0 })),
+  /** The route is public, so no warning says that it has no guard. */
+  public: optional(flag),
   /** URI (template) of the route as a resource, such as `notes://{id}`. */
   resource: optional(text)
 }, closed)

@@ -190,6 +190,39 @@ test('the start fails for a resource whose URI does not fit its route', async (t
   }
 })
 
+test('the start fails for two routes with one URI, or templates that match the same URIs', async (t) => {
+  const start = async (first: string, second: string, prefix = '') => {
+    const app = Fastify()
+    t.after(() => app.close())
+    await app.register(mcpOAuth, { auth: false, mcp: { tools: true } })
+    for (
+      const [url, resource] of [['/a/:id', first], [`${prefix || '/b'}/:key`, second]] as const
+    ) {
+      app.get(url, { config: { mcp: { resource } } }, async () => 'x')
+    }
+    await app.ready()
+  }
+  await assert.rejects(
+    start('notes://{id}', 'notes://{key}'),
+    /GET \/b\/:key: config\.mcp\.resource: GET \/a\/:id has the same URI\. Give one/
+  )
+  await start('notes://{id}', 'notes://old/{key}')
+})
+
+test('a plugin registered under two prefixes has one resource', async (t) => {
+  const app = Fastify()
+  t.after(() => app.close())
+  await app.register(mcpOAuth, { auth: false, mcp: { tools: true } })
+  for (const prefix of ['', '/v1']) {
+    await app.register(async scope => {
+      scope.get('/about', { config: { mcp: { resource: 'about://us' } } }, aboutUs)
+    }, { prefix })
+  }
+  await app.ready()
+})
+
+const aboutUs = async () => 'us'
+
 test('lists of resources have those that toolScopes and authorizeTool let the caller see', async (t) => {
   const { mcpUrl, token } = await startGuarded(t, {
     mcp: {

@@ -7,12 +7,14 @@ import formbody from '@fastify/formbody'
 import multipart from '@fastify/multipart'
 import fc from 'fast-check'
 import Fastify from 'fastify'
+import { mcpOAuth } from '../../lib/index.ts'
 import { createCaller } from '../../lib/mcp/tools/call.ts'
 import { type MarkedConfig, injectTokensOf, routeMark } from '../../lib/mcp/tools/in-process.ts'
 import type { Input, Place } from '../../lib/mcp/tools/input.ts'
 import { parsePath } from '../../lib/mcp/tools/path.ts'
 import { CallError, buildRequest } from '../../lib/mcp/tools/request.ts'
 import { sendRequest } from '../support/requests.ts'
+import { rpc } from '../support/revisions.ts'
 import { startTools, textOf } from './tool-clients.ts'
 
 const named = (operationId: string, more: object = {}) => ({ operationId, ...more }) as object
@@ -423,6 +425,58 @@ test('a cancelled tools/call aborts request.signal, also of a route that read it
       while (!aborted.includes(name) || !aborted.includes(`hook /${name}`)) await sleep(5)
       aborted.length = 0
     }
+  }
+})
+
+test('a tools/call whose client disconnects aborts request.signal, also with auth: false', async (t) => {
+  let begun = () => {}
+  const aborted: string[] = []
+  const app = Fastify({ forceCloseConnections: true })
+  t.after(() => app.close())
+  await app.register(mcpOAuth, { auth: false, mcp: { tools: true } })
+  app.get('/silent', { schema: named('silent') }, async ({ signal }) => {
+    begun()
+    await once(signal, 'abort')
+    aborted.push('silent')
+  })
+  app.get('/endless', { schema: named('endless') }, async ({ signal }) => {
+    signal.addEventListener('abort', () => aborted.push('endless'))
+    begun()
+    return new Readable({ read () {} })
+  })
+  const url = `${await app.listen({ host: '127.0.0.1', port: 0 })}/mcp`
+  for (const revision of ['2025-11-25', '2026-07-28'] as const) {
+    for (const name of ['silent', 'endless']) {
+      const client = new AbortController()
+      const running = new Promise<void>(resolve => {
+        begun = resolve
+      })
+      const init = rpc(revision, 'tools/call', { name, arguments: {} })
+      const sent = assert.rejects(sendRequest(url, { ...init, signal: client.signal }))
+      await running
+      client.abort()
+      await sent
+      while (aborted.shift() !== name) await sleep(5)
+    }
+  }
+})
+
+test('tools/call names an unknown tool, and the form of a file', async (t) => {
+  const body = { type: 'object', properties: { file: { type: 'object' } } }
+  const { clients } = await startTools(t, async (app) => {
+    await app.register(multipart, { attachFieldsToBody: true })
+    app.post(
+      '/upload',
+      { schema: named('upload', { consumes: ['multipart/form-data'], body }) },
+      async () => 'x'
+    )
+  })
+  for (const { call } of clients) {
+    await assert.rejects(call(`no"${'x'.repeat(300)}`), /Unknown tool: "no\\"x{196}/)
+    assert.match(
+      textOf(await call('upload', { file: 'text' })),
+      /"file" must be a file: \{ filename, mediaType, data \}, with data in base64/
+    )
   }
 })
 

@@ -169,6 +169,7 @@ suite('the choice of tools', () => {
     const routes = async (app: FastifyInstance) => {
       app.addHook('onRequest', async request => request.log.info(request.headers['user-agent']))
       add(app, 'GET', '/open')
+      add(app, 'GET', '/public', { config: { mcp: { public: true } } })
       add(app, 'GET', '/ours', { onRequest: app.requireMcpAuth() })
       add(app, 'GET', '/either', { preHandler: [app.requireMcpAuth({ or: authenticate })] })
       add(app, 'GET', '/jwt', { onRequest: authenticate })

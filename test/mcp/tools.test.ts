@@ -235,7 +235,9 @@ test('start-up reports all problems of options and of named routes at once [fiel
     return true
   })
   const mistyped: Routes = (app) => {
-    for (const [index, mcp] of ['yes', { sopes: ['a'] }, { scopes: 'a' }, { title: 1 }].entries()) {
+    const annotations = { readOnly: true }
+    const invalid = ['yes', { sopes: ['a'] }, { scopes: 'a' }, { title: 1 }, { annotations }]
+    for (const [index, mcp] of invalid.entries()) {
       mirror(app, 'GET', `/${index}`, {}, { config: { mcp } })
     }
   }
@@ -246,6 +248,7 @@ test('start-up reports all problems of options and of named routes at once [fiel
     )
     assert.match(message, /GET \/1: config\.mcp\.sopes: there is no such option\. Use name, title/)
     assert.match(message, /GET \/2: config\.mcp\.scopes: "a" is given, expected a list/)
+    assert.match(message, /GET \/4: config\.mcp\.annotations\.readOnly: there is no such option\./)
     assert.match(message, /GET \/3: config\.mcp\.title: 1 is given, expected a string/)
     return true
   })

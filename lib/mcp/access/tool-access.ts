@@ -1,7 +1,7 @@
 /** Which tools may a caller list and call? */
 
 import { Readable } from 'node:stream'
-import { type McpOAuthError, startupError } from '../../errors.ts'
+import { type McpOAuthError, quoted, startupError } from '../../errors.ts'
 import { logRefusal } from '../../host/replies.ts'
 import { mergeScopes } from '../../oauth/scope.ts'
 import type { Config } from '../../options/config.ts'
@@ -148,7 +148,9 @@ export function withToolAccess (
       const mismatch = isModern(request) ? parameterMismatch(request, tools[0]?.inputSchema) : null
       if (mismatch !== null) return mismatch
       if (!canJudge(tools, listed)) {
-        return rpcFailure(200, rpcCode.invalidParams, 'Unknown tool', messages[0]?.id)
+        const unknown = names.find(name => !listed.has(name))
+        const message = `Unknown tool: ${quoted(unknown)}`
+        return rpcFailure(200, rpcCode.invalidParams, message, messages[0]?.id)
       }
 
       const judged = messages.flatMap(message => {

@@ -62,13 +62,15 @@ export function collectTools (
       if (reason !== null && reason !== 'resource') continue
       try {
         const entry = buildTool(candidate, options, inputOptions)
-        if (candidate.config.resource) resourceRoutes.push(entry)
-        const alias = built.find(({ key, candidate: shorter }) =>
+        const alias = [...built, ...resourceRoutes].find(({ key, candidate: shorter }) =>
           key === entry.key && isAlias(shorter, candidate)
         )
         if (alias) {
           others.push({ candidate, reason: 'alias', detail: `alias of ${alias.candidate.label}` })
-        } else if (reason === null) built.push(entry)
+          continue
+        }
+        if (candidate.config.resource) resourceRoutes.push(entry)
+        if (reason === null) built.push(entry)
       } catch (error) {
         const detail = (error as Error).message
         others.push({ candidate, reason: 'unsuitable', detail })
@@ -102,7 +104,10 @@ function configProblems ({ mcp, label }: Named) {
   return (mcp === undefined ? [] : problemsOf(RouteConfigSchema, mcp)).map(problem =>
     sentenceOf(problem, {
       owner: `${label}: config.mcp`,
-      advise: () => 'Use name, title, description, annotations, scopes or resource'
+      advise: name =>
+        name.startsWith('annotations.')
+          ? 'Use title, or the hints of MCP'
+          : 'Use name, title, description, annotations, scopes, public or resource'
     })
   )
 }

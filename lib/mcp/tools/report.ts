@@ -53,8 +53,10 @@ export function report (
     ) => tool.name !== candidate.name),
     'Tools may expose credentials or internals. Set config.mcp of their routes to true or false':
       toolsWith(tool => checks.secrets && tool.candidate.mcp === undefined && isSensitive(tool)),
-    'Routes of tools have no guard over plain HTTP. Add onRequest: app.requireMcpAuth(), unless they are public':
-      toolsWith(({ candidate: { hooks } }) => checks.guards && hooks?.some(isGuard) === false)
+    'Routes of tools have no guard over plain HTTP. Add onRequest: app.requireMcpAuth(), or set config.mcp.public':
+      toolsWith(({ candidate: { hooks, config } }) =>
+        checks.guards && !config.public && hooks?.some(isGuard) === false
+      )
   }
   for (const [message, routes] of Object.entries(warnings)) {
     if (routes.length > 0) log.warn({}, `${message}: ${listed(routes)}`)

@@ -83,7 +83,9 @@ function reject (argument: string | undefined, problem: string): never {
 function checkType (argument: string, value: unknown, { in: place, types }: Place) {
   const isAbsent = value === null && !/body/i.test(place)
   if (isAbsent || types?.every(type => /array|object|null/.test(type)) !== true) return
-  if (!types.includes(typeOf(value))) reject(argument, `must be of type ${types.join(' or ')}`)
+  if (types.includes(typeOf(value))) return
+  if (place === 'file' && types.includes('object')) reject(argument, fileForm)
+  reject(argument, `must be of type ${types.join(' or ')}`)
 }
 
 function pathOf (parts: PathPart[], sent: SentArgument[], { places }: Input) {
@@ -189,6 +191,8 @@ function filesOf (sent: SentArgument[]) {
   return form
 }
 
+const fileForm = 'must be a file: { filename, mediaType, data }, with data in base64'
+
 /** Name and type go into headers. The limit of MCP bodies bounds the bytes: base64 is longer. */
 function fileOf (argument: string, value: unknown) {
   const { data, mediaType = 'application/octet-stream', filename = 'file' } = Object(value)
@@ -199,5 +203,5 @@ function fileOf (argument: string, value: unknown) {
   if (areTexts && isBase64 && isType && /^[\w.-]{1,128}$/.test(filename)) {
     return new File([bytes], filename, { type: mediaType })
   }
-  reject(argument, 'must be a file: { filename, mediaType, data }, with data in base64')
+  reject(argument, fileForm)
 }

@@ -21,9 +21,17 @@ export function createResources (
   call: ReturnType<typeof createCaller>,
   problems: string[]
 ) {
+  const labels = new Map<string, string>()
   const resources = routes.flatMap(entry => {
     try {
-      return [{ ...entry, resource: entry.candidate.config.resource, template: templateOf(entry) }]
+      const { label, config: { resource } } = entry.candidate
+      const template = templateOf(entry)
+      // Names of arguments do not tell URIs apart.
+      const key = String(resource).replace(/\{\w+\}/g, '{}')
+      const other = labels.get(key)
+      if (other) throw new Error(`${other} has the same URI. Give one of them another`)
+      labels.set(key, label)
+      return [{ ...entry, resource, template }]
     } catch (error) {
       problems.push(`${entry.candidate.label}: config.mcp.resource: ${(error as Error).message}`)
       return []

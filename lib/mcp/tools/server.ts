@@ -1,5 +1,6 @@
 /** Which MCP server has the routes as tools? */
 
+import { quoted } from '../../errors.ts'
 import type { Config } from '../../options/config.ts'
 import type { SdkServer } from '../../options/mcp.ts'
 import { resourceNotFound, rpcCode } from '../rpc/messages.ts'
@@ -40,7 +41,9 @@ export async function createToolServer (
         )
       const caller = { ...requestInfo as RequestInfo, signal, progress }
       const result = await call(params.name, params.arguments ?? {}, caller)
-      if (result === null) throw new McpError(rpcCode.invalidParams, 'Unknown tool')
+      if (result === null) {
+        throw new McpError(rpcCode.invalidParams, `Unknown tool: ${quoted(params.name)}`)
+      }
       return result
     }
   )
