@@ -35,7 +35,7 @@ export const maxOAuthBodyBytes = 64 * 1024
 export const discoveryTimeoutMs = 5_000
 export const lookUpTimeoutMs = 5_000
 /** A token request. Clients leave earlier, but its answer counts: the old token may be spent. */
-export const tokenRequestMs = 60_000
+export const tokenRequestMs = 30_000
 /** Provider metadata are loaded again after this time; while that fails, they are used longer. */
 export const metadataFreshSeconds = 600
 export const metadataStaleSeconds = 86_400
@@ -55,10 +55,6 @@ export const revocationCacheSize = 10_000
 export const memoryStoreEntries = 10_000
 /** Average size of an entry in memory: sealed values are larger, marks are smaller. */
 export const memoryStoreCharsPerEntry = 400
-/** Mark of a revoked grant: as long as its longest-lived token. */
-export const revokedGrantSeconds = 31 * 24 * 3600
-/** Mark of a revoked grant of a machine client, which has access tokens only. */
-export const revokedMachineSeconds = 3600
 // Parameters and metadata (RFC 6749, RFC 7591): lib/oauth
 /** Longest URL anywhere: browsers and servers commonly accept at least this much. */
 export const maxUrlChars = 2_048
@@ -150,23 +146,26 @@ export const codeSeconds = 60
 export const accessTokenSeconds = 3600
 /** A refresh token that is not used. */
 export const refreshTokenSeconds = 30 * 24 * 3600
-/** A refresh token that is used again within this time gets the same response: one was lost. */
-export const refreshGraceSeconds = 30
-/** A used code is remembered: a second use ends the grant while its access token lives. */
-export const usedCodeSeconds = codeSeconds + accessTokenSeconds
+/** Copies of a refresh token work for this long after its successor is used: laptops sleep. */
+export const refreshGraceSeconds = 600
+/** Refresh tokens of a login: users log in again once in a while. */
+export const refreshAbsoluteSeconds = 90 * 24 * 3600
+/** A copy gets an access token that lives at least this long. */
+export const minAnswerSeconds = 60
+/** Refreshes of a grant whose time is known, and values in memory that the store did not take. */
+export const maxGenerations = 50
+export const maxUnsavedValues = 1_000
 /** Wrong code verifiers after which a code is invalid. */
 export const maxCodeFailures = 5
-/** A refresh is locked longer than one can take, with all that it waits for. */
-export const refreshLockSeconds = 45
-/** Pause between checks for a concurrent refresh, and their number: clients wait no longer. */
-export const refreshPollMs = 100
-export const maxRefreshPolls = 70
-/** A write that must not be lost is repeated, once later than a failed store is tried again. */
+/** Redemptions and refreshes have a lease: an instance that is killed is replaced in seconds. */
+export const leaseSeconds = 3
+export const leasePollMs = 100
+export const leaseWaitMs = 4_000
+/** Writes that must not be lost, and a store that connects, are tried until the breaker resets. */
 export const storeWriteDelaysMs = [100, 1_200]
-/** A store whose connection is established while the app starts. */
 export const storeConnectDelaysMs = [100, 400, 700]
 /** The secrets of the last instance are remembered as long as any grant. */
-export const secretNoteSeconds = revokedGrantSeconds
+export const secretNoteSeconds = refreshTokenSeconds + accessTokenSeconds
 /** Entries in memory of each kind of mark that anyone can cause: all full, they fit into 128 MB. */
 export const floodedStoreEntries = 20_000
 /** Entries in memory of all other marks. */
@@ -232,9 +231,8 @@ export const streamCheckIntervalMs = 2_500
 export const maxQueuedNotificationBytes = 1024 * 1024
 /** A tool and its scopes are taken from the last list for this long. Tools change at run time. */
 export const toolListLifetimeMs = 10_000
-/** Time that a server has to list its tools before the call that needs the list fails. */
+/** Time and pages that a server has to list its tools before the call that needs them fails. */
 export const toolListTimeoutMs = 5_000
-/** Pages of a list of tools that are read. A server may return pages without end. */
 export const maxToolListPages = 100
 /** The operator's `authorizeTool`, for one tool. */
 export const authorizeToolMs = 5_000

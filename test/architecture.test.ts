@@ -37,7 +37,8 @@ const importers: Record<string, RegExp> = {
   ghtml: /^pages\//,
   'ipaddr.js': /^http\/public-fetch\.ts$/,
   jose: /^(crypto|dpop|verifiers)\/|^(broker\/client-authentication|provider\/keys)\.ts$/,
-  'lru-cache': /^(verifiers\/verifier|clients\/documents|store\/(one-time|memory))\.ts$/,
+  'lru-cache':
+    /^(verifiers\/verifier|clients\/documents|store\/(one-time|memory)|broker\/kept)\.ts$/,
   'openid-client': /^(provider\/(client|login|tokens|user)|verifiers\/introspection)\.ts$/,
   undici: /^http\//
 }

@@ -5,26 +5,22 @@ import * as limits from '../lib/limits.ts'
 const seconds = (...milliseconds: number[]) => milliseconds.reduce((a, b) => a + b, 0) / 1000
 const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0)
 
-/** A refresh at the provider: a slot of the limiter, metadata, tokens, keys, and the user. */
-const providerRefreshMs = [
-  limits.queueTimeoutMs,
-  limits.requestTimeoutMs,
-  limits.requestTimeoutMs,
-  limits.requestTimeoutMs,
-  limits.lookUpTimeoutMs
-]
-
 /** Pairs of limits, in one unit. The larger one must exceed the smaller one. */
 const inequalities: Array<[name: string, larger: number, smaller: number]> = [
   [
-    'the lock of a refresh exceeds the sum of the limits in it',
-    limits.refreshLockSeconds,
-    seconds(
-      ...providerRefreshMs,
-      limits.authorizeUserMs,
-      sum(limits.storeWriteDelaysMs),
-      ...Array.from({ length: 6 }, () => limits.storeTimeoutMs)
-    )
+    'an instance can extend its lease although one write of the store fails',
+    limits.leaseSeconds,
+    limits.leaseSeconds / 3 + seconds(limits.storeTimeoutMs)
+  ],
+  [
+    'a request waits longer for another instance than the lease of a killed one lasts',
+    seconds(limits.leaseWaitMs),
+    limits.leaseSeconds
+  ],
+  [
+    'a request that waits for another instance says so before it blames the provider',
+    limits.requestTimeoutMs,
+    limits.leaseWaitMs
   ],
   [
     'a repeated write of the store outlasts the reset timeout of its circuit breaker',
@@ -37,26 +33,6 @@ const inequalities: Array<[name: string, larger: number, smaller: number]> = [
     limits.storeResetTimeoutMs
   ],
   [
-    'the wait for a concurrent refresh exceeds a slow request to the provider',
-    limits.maxRefreshPolls * limits.refreshPollMs,
-    limits.requestTimeoutMs
-  ],
-  [
-    'the mark of a revoked grant outlives its refresh tokens',
-    limits.revokedGrantSeconds,
-    limits.refreshTokenSeconds + limits.accessTokenSeconds
-  ],
-  [
-    'the mark of a revoked grant of a machine client outlives its access tokens',
-    limits.revokedMachineSeconds + 1,
-    limits.accessTokenSeconds
-  ],
-  [
-    'the mark of a used code outlives its access token',
-    limits.usedCodeSeconds + 1,
-    limits.codeSeconds + limits.accessTokenSeconds
-  ],
-  [
     'the note about secrets outlives the refresh tokens sealed with them',
     limits.secretNoteSeconds,
     limits.refreshTokenSeconds
@@ -67,9 +43,9 @@ const inequalities: Array<[name: string, larger: number, smaller: number]> = [
     limits.accessTokenSeconds + limits.refreshGraceSeconds
   ],
   [
-    'the grace period exceeds the wait for a concurrent refresh',
-    limits.refreshGraceSeconds,
-    seconds(limits.maxRefreshPolls * limits.refreshPollMs)
+    'the refresh tokens of a login outlive one that is not used',
+    limits.refreshAbsoluteSeconds,
+    limits.refreshTokenSeconds
   ],
   [
     'a login lasts longer than the tolerance for clocks',

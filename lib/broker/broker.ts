@@ -14,7 +14,9 @@ import { createOneTimeMarks } from '../store/one-time.ts'
 import type { Log } from '../types.ts'
 import type { UrlSource } from '../urls.ts'
 import { createLoginCookies, createLoginStates } from './logins.ts'
+import { createKept, type Kept } from './kept.ts'
 import { createRevocation } from './revocation.ts'
+import { createSingleFlight } from './single-flight.ts'
 
 /** The registration of a broker. */
 export interface BrokerOptions {
@@ -81,14 +83,20 @@ export async function createBroker (context: BrokerOptions, paths: readonly stri
   const documents = config.clientIdMetadata &&
     createClientDocuments(redirectPolicy, config.clientIdMetadata.allowedHosts, log)
 
+  const kept: Kept = createKept({ marks, sealer, log })
+
   return {
     ...context,
+    /** Seconds since 1970. */
+    now: () => Date.now() / 1000,
     sealer,
     signing: await createSigningKeys(secrets, name),
     marks,
+    kept,
+    once: createSingleFlight(marks),
     provider,
     issuer,
-    revocation: createRevocation({ marks, sealer, provider, log }),
+    revocation: createRevocation({ marks, kept, provider, lifetimes: config.lifetimes, log }),
     redirectPolicy,
     clients: createClients(
       sealer,

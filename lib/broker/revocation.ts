@@ -1,12 +1,19 @@
 /** How does a grant end, here and at the provider? */
 
-import type { Sealer } from '../crypto/sealer.ts'
 import { McpOAuthError } from '../errors.ts'
 import { retry } from '../http/operations.ts'
-import { accessTokenSeconds, revocationDelaysMs } from '../limits.ts'
+import {
+  accessTokenSeconds,
+  refreshTokenSeconds,
+  revocationDelaysMs,
+  tokenSkewSeconds
+} from '../limits.ts'
+import type { Config } from '../options/config.ts'
 import type { ProviderLogin } from '../provider/login.ts'
-import type { OneTimeMarks } from '../store/one-time.ts'
+import { machineOf, type OneTimeMarks } from '../store/one-time.ts'
 import type { Log } from '../types.ts'
+import type { Upstream } from './families.ts'
+import type { Kept } from './kept.ts'
 
 /**
  * Creates the functions that revoke grants. `now` is in seconds since 1970.
@@ -14,20 +21,16 @@ import type { Log } from '../types.ts'
  * @param delays milliseconds before each further attempt while the provider or the store is
  *   unavailable
  */
-export function createRevocation ({ marks, sealer, provider, log, delays = revocationDelaysMs }: {
-  marks: OneTimeMarks
-  sealer: Sealer
-  provider: Pick<ProviderLogin, 'revoke'>
-  log: Log
-  delays?: readonly number[]
-}) {
-  /** A note names its grant: copied to the key of another grant it is invalid. */
-  async function notedToken (grant: string, now: number) {
-    const sealed = await marks.recall('upstream', grant)
-    const note = await sealer.open('upstream', sealed ?? '', now)
-    return note?.['grant'] === grant ? note['token'] as string : undefined
+export function createRevocation (
+  { marks, kept, provider, lifetimes, log, delays = revocationDelaysMs }: {
+    marks: Pick<OneTimeMarks, 'revoke' | 'consume'>
+    kept: Pick<Kept, 'recall'>
+    provider: Pick<ProviderLogin, 'revoke'>
+    lifetimes: Pick<Config['lifetimes'], 'access' | 'refreshIdle'>
+    log: Log
+    delays?: readonly number[]
   }
-
+) {
   /** Revokes a token at the provider in the background: no request waits for it. */
   function revokeAtProvider (token: () => Promise<string | undefined>) {
     const revoke = async () => {
@@ -43,29 +46,26 @@ export function createRevocation ({ marks, sealer, provider, log, delays = revoc
 
   return {
     /**
-     * Notes the provider's token of a grant, because access tokens of ours need not contain it.
-     *
-     * @returns false if the grant was revoked meanwhile: then the token is revoked, too
-     */
-    async note (grant: string, token: string, now: number) {
-      const sealed = await sealer.seal('upstream', { grant, token }, accessTokenSeconds, now)
-      await marks.remember('upstream', grant, sealed, accessTokenSeconds)
-      // Writes before it reads. `end` does it in the other order: one of the two sees the other.
-      const ended = await marks.hasEnded(grant)
-      if (ended) revokeAtProvider(async () => token)
-      return !ended
-    },
-    /** Whether tokens of a grant were issued recently. */
-    isNoted: (grant: string) => marks.isConsumed('upstream', grant),
-    /**
      * Revokes a grant here at once, and at the provider in the background.
      *
-     * @param carried the provider's token in a refresh token of ours. Used if none is noted
+     * @param carried the provider's token in a token of ours. Used if no newer one is known
      */
-    async end (grant: string, now: number, carried?: string) {
-      if (await marks.revoke(grant)) {
-        revokeAtProvider(async () => await notedToken(grant, now) ?? carried)
-      }
+    async end (grant: string, now: number, carried: Upstream = {}) {
+      const isMachine = machineOf(grant) !== undefined
+      // Tokens that were issued before the lifetimes were reduced live longer.
+      const longest = isMachine
+        ? Math.max(lifetimes.access, accessTokenSeconds)
+        : Math.max(lifetimes.access, lifetimes.refreshIdle, refreshTokenSeconds)
+      await marks.revoke(grant, longest + tokenSkewSeconds)
+      if (isMachine) return
+      let isFirst: boolean | undefined
+      revokeAtProvider(async () => {
+        // A mark of its own: the revocation may be a late one of a request that failed.
+        isFirst ??= await marks.consume('ended', grant, accessTokenSeconds).catch(() => true)
+        if (!isFirst) return
+        const { refresh, access } = (await kept.recall('family', grant, now))?.upstream ?? carried
+        return refresh ?? access
+      })
     },
     /** Revokes a token at the provider in the background. */
     endUpstream: (token: string) => revokeAtProvider(async () => token)

@@ -2,13 +2,14 @@
 
 import { randomBytes } from 'node:crypto'
 import { failure } from '../errors.ts'
-import { accessTokenSeconds, maxTokenChars, refreshTokenSeconds } from '../limits.ts'
+import { maxTokenChars } from '../limits.ts'
 import type { GrantParser } from '../oauth/token-request.ts'
 import type { Config } from '../options/config.ts'
 import type { LoginSecrets, ProviderTokens } from '../provider/login.ts'
 import type { GrantType } from '../types.ts'
 import { hash } from '../util/hash.ts'
 import type { Broker } from './broker.ts'
+import type { TokenResponse, Upstream } from './families.ts'
 
 /** A token request whose client is authenticated. */
 export interface TokenContext {
@@ -67,6 +68,8 @@ interface GrantContent {
   claims?: Record<string, unknown>
   /** Thumbprint of the key that the tokens are bound to (RFC 9449 §5). */
   key?: string | undefined
+  /** When the user logged in, in seconds since 1970. Tokens of version 0.1.0 do not say it. */
+  since?: number
 }
 
 /** Content of a refresh token. */
@@ -74,17 +77,9 @@ export interface RefreshContent extends GrantContent {
   id: string
   /** Hash of the client id. */
   client: string
-  /** The provider's refresh token, or its access token if it issues no refresh tokens. */
-  upstream: { refresh?: string, access?: string }
-}
-
-/** The response of the token endpoint (RFC 6749 §5.1). Sealed for the grace period of a refresh. */
-export interface TokenResponse {
-  access_token: string
-  token_type: 'Bearer' | 'DPoP'
-  expires_in: number
-  refresh_token?: string | undefined
-  scope: string
+  upstream: Upstream
+  /** How many refreshes preceded it. Defaults to 0. */
+  generation?: number
 }
 
 /** Returns 128 random bits, in base64url. */
@@ -151,7 +146,8 @@ export async function issueTokens (
   { accessToken, refreshToken, expiresIn, scope }: ProviderTokens
 ): Promise<TokenResponse> {
   const { broker: { config, sealer, provider }, now } = context
-  const lifetime = Math.max(1, Math.floor(Math.min(accessTokenSeconds, expiresIn ?? Infinity)))
+  const { access, refreshIdle, refreshAbsolute } = config.lifetimes
+  const lifetime = Math.max(1, Math.floor(Math.min(access, expiresIn ?? Infinity)))
   const sealed = config.upstreamToken
     ? await sealer.seal('access', { accessToken, scope }, lifetime, now)
     : undefined
@@ -163,8 +159,21 @@ export async function issueTokens (
     )
   }
   if (refreshToken === null && !provider.recheck) return response
-  const upstream = refreshToken === null ? { access: accessToken } : { refresh: refreshToken }
-  const content: RefreshContent = { ...grant, id: randomId(), upstream }
-  const refresh = await sealer.seal('refresh', content, refreshTokenSeconds, now)
-  return { ...response, refresh_token: refresh }
+  const { since = now } = grant
+  const content: RefreshContent = {
+    ...grant,
+    since,
+    id: randomId(),
+    upstream: upstreamOf({ accessToken, refreshToken })
+  }
+  const refreshLifetime = Math.floor(Math.min(refreshIdle, since + refreshAbsolute - now))
+  const refresh = await sealer.seal('refresh', content, refreshLifetime, now)
+  return { ...response, refresh_token: refresh, refresh_token_expires_in: refreshLifetime }
+}
+
+/** The token of the provider that a refresh token of ours contains. */
+export function upstreamOf (
+  { accessToken, refreshToken }: Pick<ProviderTokens, 'accessToken' | 'refreshToken'>
+): Upstream {
+  return refreshToken === null ? { access: accessToken } : { refresh: refreshToken }
 }

@@ -13,9 +13,8 @@ export type Purpose =
   | 'code'
   | 'access'
   | 'refresh'
-  | 'answer'
-  | 'rotated'
-  | 'upstream'
+  | 'family'
+  | 'redemption'
 
 type Key = webcrypto.CryptoKey
 type Payload = Record<string, unknown>

@@ -1,10 +1,17 @@
 /** Which members do the options of the broker have? */
 import { Type, type Static } from '@sinclair/typebox'
 import {
+  accessTokenSeconds,
+  codeSeconds,
+  loginSeconds,
   maxClientProofs,
   maxDisplayNameChars,
   maxListedClientIdChars,
-  maxLogoChars
+  maxLogoChars,
+  maxTokenLifetimeSeconds,
+  refreshAbsoluteSeconds,
+  refreshGraceSeconds,
+  refreshTokenSeconds
 } from '../limits.ts'
 import { publicKeyProblem } from '../oauth/public-keys.ts'
 import { grantTypes, type AuthorizeUser, type ConsentDetails } from '../types.ts'
@@ -82,11 +89,34 @@ export const ConsentOptionsSchema = Type.Object({
 })
 
 export const LifetimesSchema = Type.Object({
+  /** From the consent page to the return from the provider. Default 600. */
+  consent: withDefault(loginSeconds, seconds(60, 86_400)),
+  /** From the redirect to the client until it redeems its code. Default 60. */
+  code: withDefault(codeSeconds, seconds(10, 600)),
+  /** An access token, or as long as the provider's if that is shorter. Default 3600. */
+  access: withDefault(accessTokenSeconds, seconds(60, maxTokenLifetimeSeconds)),
+  /** A refresh token that is not used. Default 30 days. */
+  refreshIdle: withDefault(refreshTokenSeconds, lifetime),
+  /** From the login until the user has to log in again. Default 90 days. */
+  refreshAbsolute: withDefault(refreshAbsoluteSeconds, lifetime),
   /**
    * From its registration until a client must register again for a new login; its refresh tokens go
    * on. Default: no limit.
    */
   registration: withDefault(null, lifetime)
+}, closed)
+
+export const RefreshSchema = Type.Object({
+  /**
+   * Seconds for which copies of a refresh token work once its successor was used. Default 600. A
+   * thief is noticed only later.
+   */
+  grace: withDefault(refreshGraceSeconds, seconds(0, 86_400)),
+  /**
+   * After that, of a client without credentials or a key: `'revoke'` (the default) ends the grant,
+   * `'refuse'` refuses the request.
+   */
+  onReuse: withDefault('revoke' as const, oneOf('revoke', 'refuse'))
 }, closed)
 
 /** The options that only the broker has. */
@@ -105,6 +135,8 @@ export const brokerOptions = {
   unknownScopes: withDefault('ignore', oneOf('ignore', 'refuse')),
   /** Broker: lifetimes, in seconds. */
   lifetimes: withDefault({}, LifetimesSchema),
+  /** Broker: refresh tokens that are used more than once. */
+  refresh: withDefault({}, RefreshSchema),
   /** Broker: texts of the consent page. */
   consent: withDefault({}, ConsentOptionsSchema),
   /**

@@ -5,7 +5,7 @@ import { minSecretChars } from '../limits.ts'
 import { redirectPatternProblem } from '../oauth/redirect-uri.ts'
 import { OAuthMetadataSchema } from '../schemas/metadata.ts'
 import type { Dependency, ProviderTraits, Store, TokenVerifier } from '../types.ts'
-import { brokerOptions, ClientSchema, LifetimesSchema } from './broker.ts'
+import { brokerOptions, ClientSchema, LifetimesSchema, RefreshSchema } from './broker.ts'
 import {
   callable,
   checked,
@@ -196,7 +196,8 @@ export const optionNames = Object.entries({
   'mcp.': McpOptionsSchema,
   'mcp.tools.': ToolOptionsSchema,
   'clients.': ClientSchema,
-  'lifetimes.': LifetimesSchema
+  'lifetimes.': LifetimesSchema,
+  'refresh.': RefreshSchema
 }).flatMap(([owner, { properties }]) => Object.keys(properties).map(name => owner + name))
 
 /** All options, without the rules below. */

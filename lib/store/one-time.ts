@@ -2,9 +2,7 @@
 import { LRUCache } from 'lru-cache'
 import {
   revocationCacheMs,
-  revocationCacheSize,
-  revokedGrantSeconds,
-  revokedMachineSeconds
+  revocationCacheSize
 } from '../limits.ts'
 import type { Store } from '../types.ts'
 import { hash } from '../util/hash.ts'
@@ -20,11 +18,14 @@ export function machineGrant (clientId: string, id: string) {
   return `machine.${hash(clientId)}.${id}`
 }
 
+/** The hash of the client in the grant id of a machine client, or undefined for a user's. */
+export function machineOf (grant: string) {
+  return /^machine\.([\w-]{43})\./.exec(grant)?.[1]
+}
+
 function revocationOf (grant: string) {
-  const [, client] = /^machine\.([\w-]{43})\./.exec(grant) ?? []
-  return client === undefined
-    ? { kind: 'revoked', ttl: revokedGrantSeconds }
-    : { kind: `revoked-machine:${client}`, ttl: revokedMachineSeconds }
+  const client = machineOf(grant)
+  return client === undefined ? 'revoked' : `revoked-machine:${client}`
 }
 
 /**
@@ -32,8 +33,7 @@ function revocationOf (grant: string) {
  * codes) or after it (machine tokens, refreshes), or their values are large.
  */
 const isolatedKinds = (
-  'consent login code code-failure replay assertion upstream revoked-machine refresh ' +
-  'refreshing refreshed rotated'
+  'consent login code code-failure ended assertion revoked-machine lease family redemption'
 ).split(' ')
 
 /**
@@ -83,7 +83,7 @@ export function createOneTimeMarks (
   const isConsumed = async (kind: string, id: string) => await recall(kind, id) !== null
 
   /** Whether a grant is revoked at this moment. */
-  const hasEnded = (grant: string) => isConsumed(revocationOf(grant).kind, grant)
+  const hasEnded = (grant: string) => isConsumed(revocationOf(grant), grant)
 
   return {
     recall,
@@ -92,8 +92,15 @@ export function createOneTimeMarks (
     isConsumed,
     hasEnded,
 
-    /** Undoes a `consume`. Stores need not be able to delete. */
-    release: (kind: string, id: string) => remember(kind, id, '1', 0.001),
+    /** Takes a lease, which others cannot take until it lapses. Its holder can take it again. */
+    async lease (id: string, holder: string, ttl: number) {
+      const previous = await storeOf('lease').putIfAbsent(keyOf('lease', id), holder, ttl)
+      if (previous === holder) await remember('lease', id, holder, ttl)
+      return previous === null || previous === holder
+    },
+
+    /** Extends a lease that is held. */
+    extend: (id: string, holder: string, ttl: number) => remember('lease', id, holder, ttl),
 
     /** Counts a failure. Resolves to true if it was the last one allowed. */
     async fail (kind: string, id: string, allowed: number, ttl: number) {
@@ -103,11 +110,10 @@ export function createOneTimeMarks (
       return true
     },
 
-    /** Revokes the tokens of a grant. Resolves to true for exactly one caller. */
-    async revoke (grant: string) {
+    /** Revokes the tokens of a grant, the last of which expires after `ttl`. */
+    async revoke (grant: string, ttl: number) {
       revocationCache.delete(grant)
-      const { kind, ttl } = revocationOf(grant)
-      return await consume(kind, grant, ttl)
+      await consume(revocationOf(grant), grant, ttl)
     },
 
     /** Whether a grant was revoked at most a second ago. Grants that are not revoked are cached. */

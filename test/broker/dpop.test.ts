@@ -273,8 +273,9 @@ matrix(
     isError(await flow.token(refresh), 400, 'invalid_grant', 'no key')
     const [one, two] = await Promise.all([flow.prove(refresh), flow.prove(refresh)])
     assert.equal(one.status, 200, one.text)
-    assert.deepEqual(two.json(), one.json())
-    assert.deepEqual((await flow.prove(refresh)).json(), one.json())
+    for (const copy of [two, await flow.prove(refresh)]) {
+      assert.equal(copy.json()['refresh_token'], one.json()['refresh_token'])
+    }
     isError(await flow.prove(refresh, { prover: attacker }), 400, 'invalid_grant')
     isError(await flow.token(refresh), 400, 'invalid_grant')
     // The client itself sent none of these requests: its grant remains valid.
@@ -283,12 +284,14 @@ matrix(
     const plain = await flow.tokens(flow.clientId)
     const bound = await flow.prove(renew(flow.clientId, plain['refresh_token']))
     assert.deepEqual(claimsOf(bound.json()['access_token'])['cnf'], { jkt: flow.holder.jkt })
-    // An attacker sends the same unbound token with another key, or without one: the grant ends.
-    isError(await flow.token(renew(flow.clientId, plain['refresh_token'])), 400, 'invalid_grant')
-    isError(
-      await flow.prove(renew(flow.clientId, bound.json()['refresh_token'])),
-      400,
-      'invalid_grant'
+    // An attacker sends the same unbound token with another key, or without one.
+    const stolen = renew(flow.clientId, plain['refresh_token'])
+    isError(await flow.token(stolen), 400, 'invalid_grant')
+    isError(await flow.prove(stolen, { prover: attacker }), 400, 'invalid_grant')
+    assert.equal(
+      (await flow.prove(renew(flow.clientId, bound.json()['refresh_token']))).status,
+      200,
+      'the tokens are bound, so no theft ends the grant'
     )
   }
 )

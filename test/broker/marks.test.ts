@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { createKept } from '../../lib/broker/kept.ts'
 import { createRevocation } from '../../lib/broker/revocation.ts'
 import type { RefreshContent } from '../../lib/broker/tokens.ts'
 import { createSealer } from '../../lib/crypto/sealer.ts'
@@ -37,31 +38,31 @@ async function twoGrants (t: TestContext) {
     return { content, refresh: () => flow.token(renew(client, token)) }
   }
 
-  /** Copies the stored value of one token to the key of another token. */
-  async function copy (kind: string, from: RefreshContent, to: RefreshContent) {
-    const sealed = await marks.recall(kind, from.id)
-    assert.ok(sealed, kind)
-    await marks.remember(kind, to.id, sealed, 60)
+  /** Copies the stored tokens of one grant to the key of another grant. */
+  async function copy (from: RefreshContent, to: RefreshContent) {
+    const sealed = await marks.recall('family', from.grant)
+    assert.ok(sealed)
+    await marks.remember('family', to.grant, sealed, 60)
   }
 
   return { flow, state, copy, victim: await logIn(), attacker: await logIn() }
 }
 
-test('POST /oauth/token ignores the kept response of another refresh token [S-02]', async (t) => {
+test('POST /oauth/token ignores the newest tokens of another grant [S-02]', async (t) => {
   const { copy, victim, attacker } = await twoGrants(t)
   assert.equal((await victim.refresh()).status, 200)
-  await copy('refreshed', victim.content, attacker.content)
+  await copy(victim.content, attacker.content)
   const reply = await attacker.refresh()
   assert.equal(reply.status, 200, reply.text)
   assert.equal(claimsOf(reply.json()['access_token'])['gid'], attacker.content.grant)
 })
 
-test('POST /oauth/token ignores the rotated provider token of another refresh token [S-02]', async (t) => {
+test('POST /oauth/token ignores the rotated provider token of another grant [S-02]', async (t) => {
   const { flow, state, copy, victim, attacker } = await twoGrants(t)
   state.broken = true
   isError(await victim.refresh(), 503, 'temporarily_unavailable')
   state.broken = false
-  await copy('rotated', victim.content, attacker.content)
+  await copy(victim.content, attacker.content)
   const reply = await attacker.refresh()
   assert.equal(reply.status, 200, reply.text)
   assert.deepEqual(
@@ -70,25 +71,30 @@ test('POST /oauth/token ignores the rotated provider token of another refresh to
   )
 })
 
-test('end() does not revoke the provider token that was noted for another grant [S-02]', async () => {
+test('end() does not revoke the provider token that was kept for another grant [S-02]', async () => {
   const revoked: string[] = []
   const ignore = () => {}
+  const log = { debug: ignore, info: ignore, warn: ignore, error: ignore }
   const marks = createOneTimeMarks(memoryStore(), 'a')
+  const sealer = createSealer(['a test secret that is long enough to be one'])
+  const kept = createKept({ marks, sealer, log })
   const revocation = createRevocation({
     marks,
-    sealer: createSealer(['a test secret that is long enough to be one']),
+    kept,
+    lifetimes: { access: 60, refreshIdle: 60 },
     provider: {
       revoke: async (token) => {
         revoked.push(token)
       }
     },
-    log: { debug: ignore, info: ignore, warn: ignore, error: ignore }
+    log
   })
-  await revocation.note('victim', 'token of the victim', 0)
-  const sealed = await marks.recall('upstream', 'victim') ?? ''
-  for (const grant of ['one', 'two']) await marks.remember('upstream', grant, sealed, 60)
+  const upstream = { refresh: 'token of the victim' }
+  await kept.keep('family', { id: 'victim', generation: 0, upstream, issuedAt: [] }, 60, 0)
+  const sealed = await marks.recall('family', 'victim') ?? ''
+  for (const grant of ['one', 'two']) await marks.remember('family', grant, sealed, 60)
   await revocation.end('one', 0)
-  await revocation.end('two', 0, 'token of the thief')
+  await revocation.end('two', 0, { refresh: 'token of the thief' })
   await revocation.end('victim', 0)
   while (revoked.length < 2) await new Promise(resolve => setImmediate(resolve))
   assert.deepEqual(revoked.sort(), ['token of the thief', 'token of the victim'])

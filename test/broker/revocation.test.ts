@@ -1,40 +1,54 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createOneTimeMarks } from '../../lib/store/one-time.ts'
+import { createOneTimeMarks, machineGrant } from '../../lib/store/one-time.ts'
+import { createKept } from '../../lib/broker/kept.ts'
 import { createRevocation } from '../../lib/broker/revocation.ts'
 import { createSealer } from '../../lib/crypto/sealer.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import { McpOAuthError } from '../../lib/errors.ts'
-import { accessTokenSeconds } from '../../lib/limits.ts'
+import { accessTokenSeconds, refreshTokenSeconds, tokenSkewSeconds } from '../../lib/limits.ts'
+
+const ignore = () => {}
 
 /** A revocation whose provider fails with `state.failure`, and the tokens revoked there. */
 function setUp ({ delays = [1, 5, 30] }: { delays?: number[] } = {}) {
   const requests: string[] = []
   const warnings: string[] = []
-  const ignore = () => {}
   const state = { failure: null as Error | null }
   const store = memoryStore()
+  const marks = createOneTimeMarks(store, 'a')
+  const log = {
+    debug: ignore,
+    info: ignore,
+    error: ignore,
+    warn: (_details: object, message: string) => {
+      warnings.push(message)
+    }
+  }
+  const sealer = createSealer(['a test secret that is long enough to be one'])
+  const kept = createKept({ marks, sealer, log })
   const revocation = createRevocation({
-    marks: createOneTimeMarks(store, 'a'),
-    sealer: createSealer(['a test secret that is long enough to be one']),
+    marks,
+    kept,
+    lifetimes: { access: accessTokenSeconds, refreshIdle: refreshTokenSeconds },
     provider: {
       revoke: async (token) => {
         requests.push(token)
         if (state.failure) throw state.failure
       }
     },
-    log: {
-      debug: ignore,
-      info: ignore,
-      error: ignore,
-      warn: (_details, message) => {
-        warnings.push(message)
-      }
-    },
+    log,
     delays
   })
-  return { requests, warnings, state, store, revocation }
+  const note = (id: string, refresh: string, lifetime = 60) =>
+    kept.keep(
+      'family',
+      { id, generation: 0, upstream: { refresh }, issuedAt: [] },
+      lifetime,
+      0
+    )
+  return { requests, warnings, state, store, marks, note, revocation }
 }
 
 test('end() tries an unavailable provider four times, then logs a warning [V-07]', async () => {
@@ -46,9 +60,9 @@ test('end() tries an unavailable provider four times, then logs a warning [V-07]
       'storeUnavailable'
     ] as const
   ) {
-    const { requests, warnings, state, revocation } = setUp()
+    const { requests, warnings, state, note, revocation } = setUp()
     state.failure = new McpOAuthError(kind)
-    await revocation.note('grant', 'token', 0)
+    await note('grant', 'token')
     await revocation.end('grant', 0)
     while (warnings.length === 0) await sleep(5)
     assert.deepEqual(requests, Array(4).fill('token'))
@@ -60,7 +74,7 @@ test('end() does not repeat a revocation that was refused or failed unexpectedly
   for (const failure of [new McpOAuthError('invalidGrant'), new TypeError('a mistake')]) {
     const { requests, warnings, state, revocation } = setUp()
     state.failure = failure
-    await revocation.end('grant', 0, 'token')
+    await revocation.end('grant', 0, { refresh: 'token' })
     while (warnings.length === 0) await sleep(5)
     assert.equal(requests.length, 1)
   }
@@ -71,32 +85,59 @@ test('end() resolves before a retry and keeps no process alive for it [V-07]', a
   const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
   const before = timers()
   state.failure = new McpOAuthError('providerUnavailable')
-  await revocation.end('grant', 0, 'token')
+  await revocation.end('grant', 0, { refresh: 'token' })
   while (requests.length === 0) await sleep(1)
   assert.equal(timers(), before)
 })
 
-test(
-  'end() prefers the noted token to the carried one until the note expires [V-06]',
-  async () => {
-    const { requests, revocation } = setUp()
-    await revocation.note('one', 'new', 0)
-    await revocation.end('one', accessTokenSeconds - 1, 'old')
-    await revocation.note('two', 'new', 0)
-    await revocation.end('two', accessTokenSeconds + 1, 'old')
-    await revocation.end('three', 0)
-    while (requests.length < 2) await sleep(1)
-    assert.deepEqual(requests, ['new', 'old'])
-  }
-)
-
-test('note() revokes a token that was noted after the grant ended [V-05]', async () => {
-  const { requests, revocation } = setUp()
-  assert.equal(await revocation.isNoted('grant'), false)
-  assert.equal(await revocation.note('grant', 'one', 0), true)
-  assert.equal(await revocation.isNoted('grant'), true)
-  await Promise.all(Array.from({ length: 5 }, () => revocation.end('grant', 0)))
-  assert.equal(await revocation.note('grant', 'two', 0), false)
+test('end() prefers the newest token of the grant to the carried one [V-06]', async () => {
+  const { requests, note, revocation } = setUp()
+  await note('one', 'new')
+  await revocation.end('one', 59, { refresh: 'old' })
+  await note('two', 'new')
+  await revocation.end('two', 61, { access: 'old' })
+  await revocation.end('three', 0)
+  await revocation.end(machineGrant('machine', 'x'), 0, { refresh: 'none' })
   while (requests.length < 2) await sleep(1)
-  assert.deepEqual(requests.sort(), ['one', 'two'])
+  assert.deepEqual(requests, ['new', 'old'])
 })
+
+test('end() revokes at the provider once, also if a failed request left the mark [field:S3]', async () => {
+  const { requests, marks, note, revocation } = setUp()
+  await note('grant', 'one')
+  await marks.revoke('grant', 60)
+  await Promise.all(Array.from({ length: 5 }, () => revocation.end('grant', 0)))
+  await revocation.end('grant', 0)
+  while (requests.length < 1) await sleep(1)
+  await sleep(20)
+  assert.deepEqual(requests, ['one'])
+})
+
+for (
+  const [whose, grant, lifetimes, longest] of [
+    ['a user', 'x', {}, refreshTokenSeconds],
+    ['a user with long lifetimes', 'x', { refreshIdle: 9e6 }, 9e6],
+    ['a user with short lifetimes', 'x', { refreshIdle: 60, access: 60 }, refreshTokenSeconds],
+    ['a machine', machineGrant('one', 'x'), {}, accessTokenSeconds],
+    ['a machine with long tokens', machineGrant('one', 'x'), { access: 7200 }, 7200]
+  ] as const
+) {
+  test(`end() marks a grant of ${whose} longer than its tokens are accepted [A16 field:A7]`, async () => {
+    const ttls: number[] = []
+    const revocation = createRevocation({
+      marks: {
+        revoke: async (_grant, ttl) => {
+          ttls.push(ttl)
+        },
+        consume: async () => true
+      },
+      kept: { recall: async () => null },
+      lifetimes: { access: accessTokenSeconds, refreshIdle: refreshTokenSeconds, ...lifetimes },
+      provider: { revoke: async () => {} },
+      log: { debug: ignore, info: ignore, warn: ignore, error: ignore }
+    })
+    await revocation.end(grant, 0)
+    assert.equal(ttls.length, 1)
+    assert.ok((ttls[0] ?? 0) >= longest + tokenSkewSeconds, `${ttls[0]} seconds`)
+  })
+}

@@ -218,7 +218,7 @@ matrix(
     const id = await flow.register()
     await flow.tokens(id)
     const attacker = await flow.tokens(id)
-    const [attackerEntry, ownEntry] = writes.filter(({ key }) => key.includes(':upstream:'))
+    const [attackerEntry, ownEntry] = writes.filter(({ key }) => key.includes(':family:'))
     await store?.put(ownEntry?.key ?? '', attackerEntry?.value ?? '', 60)
     isSuccess(await flow.revoke({ client_id: id, token: attacker.access_token }))
     assert.equal((await flow.call(attacker.access_token)).status, 401)

@@ -212,7 +212,8 @@ matrix(
       'token_type',
       'expires_in',
       'scope',
-      'refresh_token'
+      'refresh_token',
+      'refresh_token_expires_in'
     ])
     assert.deepEqual([tokens['token_type'], tokens['expires_in'], tokens['scope']], [
       'Bearer',
@@ -361,7 +362,7 @@ for (const order of ['before', 'after']) {
     async ({ startFlow }) => {
       const meanwhile: Array<() => Promise<unknown>> = []
       const replay = async (key: string) => {
-        if (key.includes(':upstream:')) await Promise.all(meanwhile.splice(0).map(task => task()))
+        if (key.includes(':family:')) await Promise.all(meanwhile.splice(0).map(task => task()))
       }
       const flow = await startFlow({
         wrap: store => ({
@@ -618,7 +619,7 @@ matrix(
     }
     assert.equal(flow.provider.count('/authorize'), 0)
     assert.deepEqual(
-      writes.filter(({ key, ttl }) => /:(?:revoked|upstream):/.test(key) || ttl > 3_660),
+      writes.filter(({ key, ttl }) => /:(?:revoked|family):/.test(key) || ttl > 3_660),
       []
     )
   }

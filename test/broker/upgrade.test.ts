@@ -292,13 +292,6 @@ test('POST /mcp opens the token of the provider in an access token of version 0.
   assert.equal(reply.text.includes(upstream.accessToken), true)
 })
 
-test('POST /oauth/token repeats the response that version 0.1.0 kept', async (t) => {
-  const { instance, provider } = await upgraded(t, { store: await storeOfOldVersion() })
-  const reply = await instance.token(renew(fixture.client.value, stored.used.value))
-  assert.deepEqual(reply.json(), stored.used.response)
-  assert.equal(provider.count('/token'), 0)
-})
-
 test('POST /oauth/token rejects a refresh token that was used at version 0.1.0', async (t) => {
   const { instance, provider } = await upgraded(t, { store: await storeOfOldVersion() })
   const { value, content } = stored.used
@@ -314,28 +307,6 @@ test('POST /oauth/token and POST /mcp reject a grant that version 0.1.0 revoked'
   provider.refreshTokens.set(content['upstream'].refresh, 'alice')
   isError(await instance.token(renew(fixture.client.value, value)), 400, 'invalid_grant')
   assert.equal((await instance.call(access)).status, 401)
-})
-
-test('POST /oauth/token uses the rotated token of the provider that version 0.1.0 kept', async (t) => {
-  const { instance, provider } = await upgraded(t, { store: await storeOfOldVersion() })
-  const { value, next } = stored.rotated
-  provider.refreshTokens.set(next, 'alice')
-  const reply = await instance.token(renew(fixture.client.value, value))
-  assert.equal(reply.status, 200, reply.text)
-  assert.equal(provider.refreshTokens.has(next), false)
-})
-
-test('POST /oauth/revoke revokes at the provider the token that version 0.1.0 noted', async (t) => {
-  const { instance, provider } = await upgraded(t, { store: await storeOfOldVersion() })
-  const { refresh } = fixture.refresh.content['upstream']
-  const reply = await instance.revoke({
-    client_id: fixture.client.value,
-    token: fixture.access.value
-  })
-  assert.equal(reply.status, 200, reply.text)
-  while (provider.count('/revoke') === 0) await new Promise(resolve => setImmediate(resolve))
-  const sent = provider.requests.find(request => request.path === '/revoke')?.params
-  assert.equal(sent?.get('token'), refresh)
 })
 
 test('POST /oauth/token of the thin proxy refreshes with a token of version 0.1.0', async (t) => {

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createOneTimeMarks, machineGrant } from '../../lib/store/one-time.ts'
-import { accessTokenSeconds, refreshTokenSeconds } from '../../lib/limits.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import { stores } from '../support/stores.ts'
 
@@ -28,14 +27,23 @@ for (const { where, skip, open } of stores) {
     }
   )
 
-  test(`release() makes an id usable again (${where})`, { skip }, async (t) => {
-    const marks = createOneTimeMarks(await open(t), t.name)
-    assert.equal(await marks.consume('lock', 'x', 60), true)
-    assert.equal(await marks.consume('lock', 'x', 60), false)
-    await marks.release('lock', 'x')
-    await sleep(10)
-    assert.equal(await marks.consume('lock', 'x', 60), true)
-  })
+  test(
+    `lease() is for one holder until it lapses, and extend() prolongs it (${where}) [field:S7]`,
+    { skip },
+    async (t) => {
+      const marks = createOneTimeMarks(await open(t), t.name)
+      assert.equal(await marks.lease('x', 'one', 0.2), true)
+      assert.equal(await marks.lease('x', 'two', 0.2), false)
+      await sleep(150)
+      assert.equal(await marks.lease('x', 'one', 0.2), true, 'the holder can take it again')
+      await sleep(150)
+      await marks.extend('x', 'one', 0.2)
+      await sleep(150)
+      assert.equal(await marks.lease('x', 'two', 0.2), false)
+      await sleep(100)
+      assert.equal(await marks.lease('x', 'two', 0.2), true)
+    }
+  )
 
   test(`fail() counts failures, in parallel too (${where}) [T-09]`, { skip }, async (t) => {
     const marks = createOneTimeMarks(await open(t), t.name)
@@ -55,7 +63,7 @@ for (const { where, skip, open } of stores) {
       const store = await open(t)
       const [local, remote] = [createOneTimeMarks(store, t.name), createOneTimeMarks(store, t.name)]
       for (const marks of [local, remote]) assert.equal(await marks.isRevoked('x'), false)
-      await local.revoke('x')
+      await local.revoke('x', 60)
       assert.equal(await local.isRevoked('x'), true)
       await sleep(1_050)
       assert.equal(await remote.isRevoked('x'), true)
@@ -69,15 +77,15 @@ for (const { where, skip, open } of stores) {
     async (t) => {
       const store = await open(t)
       const [a, b] = [createOneTimeMarks(store, t.name), createOneTimeMarks(store, `${t.name} 2`)]
-      await a.revoke('x')
-      await a.remember('refreshed', 'x', 'value', 60)
+      await a.revoke('x', 60)
+      await a.remember('family', 'x', 'value', 60)
       assert.equal(await a.consume('code', 'x', 60), true)
       assert.deepEqual([
         await b.isRevoked('x'),
-        await b.recall('refreshed', 'x'),
+        await b.recall('family', 'x'),
         await b.consume('code', 'x', 60)
       ], [false, null, true])
-      assert.equal(await a.recall('refreshed', 'x'), 'value')
+      assert.equal(await a.recall('family', 'x'), 'value')
     }
   )
 }
@@ -99,9 +107,9 @@ test('keys contain no id, and every key has a lifetime [S-05 S-07]', async () =>
   for (const id of ['a:b', '*', '\r\nDEL x', '..', 'x'.repeat(10_000), 'é😀', '']) {
     await marks.consume('code', id, 60)
     await marks.fail('code', id, 5, 60)
-    await marks.revoke(id)
-    await marks.remember('refreshed', id, 'sealed', 30)
-    await marks.release('lock', id)
+    await marks.revoke(id, 60)
+    await marks.remember('family', id, 'sealed', 30)
+    await marks.lease(id, 'one', 3)
   }
   for (const [key, ttl] of seen) {
     assert.match(key, /^mcp-oauth:[\w-]{16}:[a-z-]+:[\w-]{43}$/)
@@ -110,40 +118,18 @@ test('keys contain no id, and every key has a lifetime [S-05 S-07]', async () =>
   assert.equal(new Set(seen.map(([key]) => key)).size, seen.length)
 })
 
-for (
-  const [client, grant, longest] of [
-    ['a user', 'x', refreshTokenSeconds],
-    ['a machine client', machineGrant('one', 'x'), accessTokenSeconds]
-  ] as const
-) {
-  test(`the mark of a revoked grant of ${client} outlives its longest-lived token [A16]`, async () => {
-    const ttls: number[] = []
-    const store = memoryStore()
-    const marks = createOneTimeMarks({
-      ...store,
-      putIfAbsent: async (key, value, ttl) => {
-        ttls.push(ttl)
-        return await store.putIfAbsent(key, value, ttl)
-      }
-    }, 'a')
-    await marks.revoke(grant)
-    assert.equal(ttls.length, 1)
-    assert.ok((ttls[0] ?? 0) >= longest, `${ttls[0]} seconds`)
-  })
-}
-
 test('the marks of one machine client push out none of users or other clients [D11 T-28]', async () => {
   const marks = createOneTimeMarks(
     memoryStore({ max: 50 }),
     'https://mcp.example',
     () => memoryStore({ max: 50 })
   )
-  await marks.revoke('user')
-  await marks.revoke(machineGrant('two', 'x'))
+  await marks.revoke('user', 60)
+  await marks.revoke(machineGrant('two', 'x'), 60)
   assert.equal(await marks.consume('assertion:one', 'x', 60), true)
   for (let index = 0; index < 200; index++) {
-    await marks.revoke(machineGrant('one', String(index)))
-    await marks.consume('refresh', String(index), 60)
+    await marks.revoke(machineGrant('one', String(index)), 60)
+    await marks.remember('family', String(index), 'sealed', 60)
     await marks.consume('assertion:two', String(index), 60)
   }
   assert.equal(await marks.isRevoked('user'), true)
@@ -154,8 +140,8 @@ test('the marks of one machine client push out none of users or other clients [D
 
 test('a flood of one kind pushes out no revocation and no other kind [D11]', async () => {
   const marks = createOneTimeMarks(memoryStore({ max: 5 }), 'a', () => memoryStore({ max: 5 }))
-  await marks.revoke('grant')
-  for (const flood of ['consent', 'login', 'code', 'code-failure', 'replay', 'upstream']) {
+  await marks.revoke('grant', 60)
+  for (const flood of ['consent', 'login', 'code', 'code-failure', 'ended', 'family']) {
     await marks.consume('code', 'mine', 60)
     for (let index = 0; index < 20; index++) await marks.consume(flood, `${index}`, 60)
     assert.equal(await marks.isConsumed('code', 'mine'), flood !== 'code', flood)

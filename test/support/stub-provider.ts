@@ -41,6 +41,8 @@ export interface StubProvider {
   keys: object[]
   /** Overrides members of the token response; `undefined` removes one. */
   tokenOverrides: Record<string, unknown>
+  /** Whether a request that fails uses up its code. */
+  spends: boolean
   /** The rotation of refresh tokens. */
   rotation: 'rotated' | 'same' | 'silent'
   /** `iss` parameters of authorization responses (RFC 9207). */
@@ -121,6 +123,7 @@ export async function startStubProvider (
     key,
     keys: [key.jwk],
     tokenOverrides: {},
+    spends: true,
     rotation: 'rotated',
     iss: [],
     delay: 0,
@@ -226,7 +229,7 @@ export async function startStubProvider (
       return [200, issue(refreshToken(user))]
     }
     const login = codes.get(form.get('code') ?? '')
-    codes.delete(form.get('code') ?? '')
+    if (provider.spends || !provider.fail.has('/token')) codes.delete(form.get('code') ?? '')
     const challenge = createHash('sha256').update(form.get('code_verifier') ?? '').digest(
       'base64url'
     )

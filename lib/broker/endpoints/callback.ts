@@ -2,7 +2,7 @@
 import { errorLocation } from '../../clients/authorize.ts'
 import { McpOAuthError, type ErrorKind } from '../../errors.ts'
 import { queryOf, type Endpoint } from '../../host/endpoint.ts'
-import { codeSeconds, loginSeconds, maxProviderCodeChars } from '../../limits.ts'
+import { loginSeconds, maxProviderCodeChars } from '../../limits.ts'
 import { invalidRequest, parameters, single } from '../../oauth/parameters.ts'
 import { redirectUriProblem } from '../../oauth/redirect-uri.ts'
 import { appendQuery } from '../../oauth/url.ts'
@@ -67,7 +67,7 @@ export const callbackEndpoint: Endpoint<Broker> = {
     }
     const ids = { id: randomId(), grant: randomId() }
     const content: CodeContent = { ...approved, redirectUri, ...ids, upstreamCode }
-    const code = await broker.sealer.seal('code', content, codeSeconds, now)
+    const code = await broker.sealer.seal('code', content, broker.config.lifetimes.code, now)
     return reply.redirect(appendQuery(redirectUri, { code, state: clientState, iss }), 302)
   }
 }

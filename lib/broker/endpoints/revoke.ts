@@ -26,7 +26,7 @@ export const revokeEndpoint: Endpoint<Broker> = {
     const refresh = await openOwn<RefreshContent>({ broker, clientId, now }, 'refresh', token)
     if (refresh !== null) {
       const { grant, upstream } = refresh
-      await revocation.end(grant, now, upstream.refresh ?? upstream.access)
+      await revocation.end(grant, now, upstream)
     } else {
       const claims = await signing.read(token, now)
       if (claims?.['client_id'] === clientId && typeof claims['gid'] === 'string') {

@@ -1,31 +1,38 @@
 /** How is an authorization code redeemed? */
 
 import { failure, McpOAuthError } from '../../errors.ts'
-import { withTimeout } from '../../http/operations.ts'
-import {
-  codeSeconds,
-  maxCodeFailures,
-  queueTimeoutMs,
-  requestTimeoutMs,
-  usedCodeSeconds
-} from '../../limits.ts'
+import { retry } from '../../http/operations.ts'
+import { maxCodeFailures, storeWriteDelaysMs } from '../../limits.ts'
 import { parseAuthorizationCode, type AuthorizationCodeRequest } from '../../oauth/token-request.ts'
+import type { ReceivedTokens } from '../../provider/tokens.ts'
 import { hash } from '../../util/hash.ts'
 import { authorizeUser } from '../authorize-user.ts'
+import type { Family, TokenResponse } from '../families.ts'
+import type { Step } from '../single-flight.ts'
 import {
   issueTokens,
   openOwn,
+  upstreamOf,
   type CodeContent,
   type Grant,
   type TokenContext
 } from '../tokens.ts'
 
-/** The authorization_code grant (RFC 6749 §4.1.3). */
+/** A redemption, and whether a request got its tokens. */
+interface Redemption {
+  tokens: TokenResponse
+  served: boolean
+}
+
+/**
+ * The authorization_code grant (RFC 6749 §4.1.3). Until a request got the tokens, the client can
+ * repeat one that failed.
+ */
 export const authorizationCode: Grant<typeof parseAuthorizationCode> = {
   type: 'authorization_code',
   parse: parseAuthorizationCode,
   async handle (context, request) {
-    const { broker: { clients, marks, provider, revocation }, clientId, now } = context
+    const { broker: { clients, marks, once, provider }, clientId } = context
     const code = await openCode(context, request)
     if (await marks.isConsumed('code', code.id)) throw await replayed(context, code)
     await verifyRequest(context, code, request)
@@ -33,12 +40,15 @@ export const authorizationCode: Grant<typeof parseAuthorizationCode> = {
     // user approved it.
     if (await clients.isInvalidated(clientId)) throw new McpOAuthError('invalidClient')
     await provider.ready()
-    if (!await marks.consume('code', code.id, usedCodeSeconds)) throw await replayed(context, code)
-    const tokens = await redeem(context, code)
-    // The grant is noted before this check, and a replay does it in the other order: one of the two
-    // sees the other.
-    if (await marks.isConsumed('replay', code.id)) await revocation.end(code.grant, now)
-    return code.once ? { ...tokens, refresh_token: undefined } : tokens
+    const redemption = await once(
+      hash(JSON.stringify([code.id, context.key])),
+      () => nextStep(context, code)
+    )
+    if (!await isFirst(context, code, redemption)) throw await replayed(context, code)
+    const { tokens } = redemption
+    return code.once
+      ? { ...tokens, refresh_token: undefined, refresh_token_expires_in: undefined }
+      : tokens
   }
 }
 
@@ -65,7 +75,7 @@ async function openCode (context: TokenContext, request: AuthorizationCodeReques
 
 /** Compares a token request with the authorization request its code was issued for. */
 async function verifyRequest (
-  { broker: { marks } }: TokenContext,
+  { broker: { marks, config: { lifetimes } } }: TokenContext,
   code: CodeContent,
   { redirectUri = code.redirectUri, resource = code.resource, codeVerifier }:
     AuthorizationCodeRequest
@@ -75,70 +85,118 @@ async function verifyRequest (
   }
   if (resource !== code.resource) throw new McpOAuthError('invalidTarget')
   if (hash(codeVerifier) === code.codeChallenge) return
-  if (await marks.fail('code', code.id, maxCodeFailures, codeSeconds)) {
-    await marks.consume('code', code.id, codeSeconds)
+  if (await marks.fail('code', code.id, maxCodeFailures, lifetimes.code)) {
+    await marks.consume('code', code.id, lifetimes.code)
   }
   throw failure('invalidGrant', 'The code verifier does not match the code challenge')
 }
 
-/** Redeems the provider's code, and issues the first tokens of the grant. */
-async function redeem (context: TokenContext, code: CodeContent) {
-  const { broker: { marks, provider, revocation }, clientId, key, now } = context
-  const { id, grant, resource, upstreamCode, secrets } = code
-  const tokens = await withTimeout(
-    () => provider.redeem(upstreamCode, secrets),
-    queueTimeoutMs + requestTimeoutMs,
-    () => new McpOAuthError('providerTimeout')
-  ).catch(async (error: unknown) => {
-    // The provider has not seen its code, so ours can be used again.
-    if (isUnsent(error)) await marks.release('code', id)
+/** Says whether a code is to be redeemed, and if so with which response of the provider. */
+async function nextStep (context: TokenContext, code: CodeContent): Promise<Step<Redemption>> {
+  const { broker: { marks, kept, now } } = context
+  const [isUsed, received] = await Promise.all([
+    marks.isConsumed('code', code.id),
+    kept.recall('redemption', code.id, now())
+  ])
+  if (isUsed) throw await replayed(context, code)
+  return { lease: `code:${code.id}`, work: () => redeem(context, code, received?.answer) }
+}
+
+/**
+ * Redeems the provider's code, and issues the first tokens of the grant. The provider's response is
+ * kept before anything in it is verified: its code works once, whatever fails afterwards.
+ *
+ * @param received the response to an earlier request
+ */
+async function redeem (
+  context: TokenContext,
+  code: CodeContent,
+  received?: ReceivedTokens['answer']
+) {
+  const { broker: { config, kept, marks, provider, now } } = context
+  let keeping: Promise<void> | undefined
+  const keep = ({ answer }: ReceivedTokens) => {
+    keeping = kept.keep('redemption', { id: code.id, answer }, config.lifetimes.code, now())
+  }
+  try {
+    const tokens = await provider.redeem(code.upstreamCode, code.secrets, keep, received)
+    await keeping
+    return { tokens: await issueFirst({ ...context, now: now() }, code, tokens), served: false }
+  } catch (error) {
+    await keeping
+    // Another request would be in vain.
+    if (error instanceof McpOAuthError && error.statusCode < 500) {
+      await marks.consume('code', code.id, usedSeconds(context)).catch(() => {})
+    }
     throw error
-  })
+  }
+}
+
+async function issueFirst (
+  context: TokenContext,
+  code: CodeContent,
+  tokens: Awaited<ReturnType<TokenContext['broker']['provider']['redeem']>>
+) {
+  const { broker: { config, kept, revocation }, clientId, key, now } = context
+  const { grant, resource } = code
   const subject = tokens.claims?.['sub']
   if (!['string', 'number'].includes(typeof subject)) {
-    throw failure('invalidGrant', 'The provider named no sub')
+    throw failure('providerMisbehaved', 'The provider named no sub')
   }
-  const upstream = tokens.refreshToken ?? tokens.accessToken
   try {
     const authorization = await authorizeUser(context, tokens, code.scopes)
-    await revocation.note(grant, upstream, now)
     const owner = { client: hash(clientId), subject: String(subject) }
-    const content = { grant, ...owner, resource, key, ...authorization }
-    return await issueTokens(context, content, content.scopes, tokens)
+    const content = { grant, ...owner, resource, key, ...authorization, generation: 0 }
+    const response = await issueTokens(context, content, content.scopes, tokens)
+    const family: Family = {
+      id: grant,
+      generation: 0,
+      upstream: upstreamOf(tokens),
+      issuedAt: [Math.floor(now)]
+    }
+    await kept.keep(
+      'family',
+      family,
+      response.refresh_token_expires_in ?? config.lifetimes.access,
+      now
+    )
+    return response
   } catch (error) {
     // The tokens of the provider will not be used.
-    revocation.endUpstream(upstream)
+    if (error instanceof McpOAuthError && error.statusCode < 500) {
+      revocation.endUpstream(tokens.refreshToken ?? tokens.accessToken)
+    }
     throw error
   }
+}
+
+/** Whether a request is the first one that gets the tokens of a code. */
+async function isFirst (context: TokenContext, { id }: CodeContent, redemption: Redemption) {
+  const consume = () => context.broker.marks.consume('code', id, usedSeconds(context))
+  const isFirst = await consume().catch(() => {
+    // The tokens are issued, and the mark may be written late: to refuse would lose the login.
+    retry(consume, { delays: storeWriteDelaysMs, ref: false }).catch(() => {})
+    return true
+  })
+  if (!isFirst || redemption.served) return false
+  redemption.served = true
+  return true
+}
+
+/** A used code is remembered: a second use ends the grant while its access token lives. */
+function usedSeconds ({ broker: { config: { lifetimes } } }: TokenContext) {
+  return lifetimes.code + lifetimes.access
 }
 
 /**
  * The error for a code that was used before: it or its tokens were stolen, so the grant ends (RFC
- * 9700 §4.13). A code without a grant, because no login was completed, leaves no lasting mark.
+ * 9700 §4.13). It is kept before the code is marked. A code without a grant leaves no lasting mark.
  */
-async function replayed (
-  { broker: { marks, revocation }, now }: TokenContext,
-  { id, grant }: CodeContent
-) {
-  await marks.consume('replay', id, usedCodeSeconds)
-  if (await revocation.isNoted(grant)) await revocation.end(grant, now)
+async function replayed (context: TokenContext, { grant }: CodeContent) {
+  const { broker: { kept, revocation, now } } = context
+  if (await kept.recall('family', grant, now())) await revocation.end(grant, now())
   return failure(
     'invalidGrant',
     'The code was used before: it or its tokens were stolen, the grant has ended'
   )
-}
-
-const connectionErrors =
-  'EAI_AGAIN ECONNREFUSED EHOSTUNREACH ENETUNREACH ENOTFOUND UND_ERR_CONNECT_TIMEOUT'.split(' ')
-
-/** Whether an error means that the provider received nothing. */
-function isUnsent (error: unknown) {
-  if (!(error instanceof McpOAuthError)) return false
-  return error.kind === 'overloaded' ||
-    (error.kind === 'providerUnavailable' && isNeverConnected(error))
-}
-
-function isNeverConnected (error: unknown): boolean {
-  const { code, cause } = Object(error) as { code?: unknown, cause?: unknown }
-  return connectionErrors.includes(String(code)) || (cause !== undefined && isNeverConnected(cause))
 }

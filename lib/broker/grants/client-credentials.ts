@@ -1,7 +1,6 @@
 /** How does a client without a user obtain a token? */
 
 import { McpOAuthError } from '../../errors.ts'
-import { accessTokenSeconds } from '../../limits.ts'
 import { missingScopes } from '../../oauth/scope.ts'
 import { parseClientCredentials } from '../../oauth/token-request.ts'
 import { machineGrant } from '../../store/one-time.ts'
@@ -27,6 +26,6 @@ export const clientCredentials: Grant<typeof parseClientCredentials> = {
     const grant = machineGrant(clientId, randomId())
     const { resource } = urls()
     const content = { grant, subject: clientId, resource, scopes, key }
-    return await issueAccessToken(context, content, accessTokenSeconds)
+    return await issueAccessToken(context, content, config.lifetimes.access)
   }
 }

@@ -1,231 +1,216 @@
-/** How is a refresh token used exactly once, even if it is sent several times? */
+/** How is a grant refreshed, however often and by however many processes of a client? */
 
-import { setTimeout as sleep } from 'node:timers/promises'
 import { failure, McpOAuthError } from '../../errors.ts'
-import { retry, withTimeout } from '../../http/operations.ts'
-import {
-  maxRefreshPolls,
-  queueTimeoutMs,
-  refreshGraceSeconds,
-  refreshLockSeconds,
-  refreshPollMs,
-  refreshTokenSeconds,
-  requestTimeoutMs,
-  storeWriteDelaysMs
-} from '../../limits.ts'
+import { minAnswerSeconds } from '../../limits.ts'
 import { parseRefreshToken, type RefreshTokenRequest } from '../../oauth/token-request.ts'
 import { mergeScopes } from '../../oauth/scope.ts'
+import type { ReceivedTokens } from '../../provider/tokens.ts'
 import type { ProviderTokens } from '../../provider/login.ts'
+import { hash } from '../../util/hash.ts'
 import { authorizeUser } from '../authorize-user.ts'
+import { nextTimes, positionOf, type Family, type TokenResponse } from '../families.ts'
+import type { Step } from '../single-flight.ts'
 import {
   issueTokens,
   openOwn,
+  upstreamOf,
   type Grant,
   type RefreshContent,
-  type TokenContext,
-  type TokenResponse
+  type TokenContext
 } from '../tokens.ts'
 
-/** A request with a valid refresh token, which is bound to the key of the request. */
+/** A request with a refresh token that is, or stands for, the newest one of its grant. */
 interface Refresh extends TokenContext {
   token: RefreshContent
+  family: Family | null
+  /** Generation of the token in the request. */
+  presented: number
   /** The scopes of the access token. */
   scopes: readonly string[]
 }
 
-/** Values that the store keeps for a refresh token, sealed, each with the id of the token. */
-interface Kept {
-  /** The response to a refresh, and the key of its request. */
-  answer: { id: string, key?: string | undefined, tokens: TokenResponse }
-  /** The provider's new refresh token after a refresh that failed. */
-  rotated: { id: string, refresh: string }
-}
-
 /**
- * The refresh_token grant (RFC 6749 §6). Concurrent requests with the same token, and later ones
- * within the grace period, get the same response. Later use is theft and ends the grant (RFC 9700
- * §4.14).
+ * The refresh_token grant (RFC 6749 §6). A refresh token works until its successor is used, and for
+ * `refresh.grace` seconds after that; all its copies get the newest tokens of the grant. A later
+ * request is theft, or a copy that slept: `refresh.onReuse` decides (RFC 9700 §4.14).
  */
 export const refreshToken: Grant<typeof parseRefreshToken> = {
   type: 'refresh_token',
   parse: parseRefreshToken,
   async handle (context, request) {
+    const { broker, key } = context
     const token = await openToken(context, request.refreshToken)
-    const refresh = { ...context, token, scopes: narrowedScopes(token, request) }
-    for (let poll = 0; poll < maxRefreshPolls; poll++) {
-      const response = await previousResponse(refresh)
-      if (response !== null) return response
-      if (await context.broker.marks.consume('refreshing', token.id, refreshLockSeconds)) {
-        return await refreshLocked(refresh)
-      }
-      await sleep(refreshPollMs)
-    }
-    throw new McpOAuthError('providerTimeout')
+    const { resource = token.resource, scopes: asked } = request
+    if (resource !== token.resource) throw new McpOAuthError('invalidTarget')
+    const id = hash(JSON.stringify([token.id, asked, key]))
+    return await broker.once(id, () => nextStep({ ...context, token }, asked))
   }
 }
 
-/** Opens a refresh token of the client, and binds it to the key of the request. */
+/** Opens a refresh token. That of a public client is bound to its key (RFC 9449 §5). */
 async function openToken (context: TokenContext, sealed: string) {
-  const { broker, clientId, key } = context
   const token = await openOwn<RefreshContent>(context, 'refresh', sealed)
   if (token === null) {
     throw failure('invalidGrant', 'The refresh token is expired, of another client, or not one')
   }
-  // RFC 9449 §5: the refresh token of a public client is bound to its key. One without a key is
-  // bound as soon as its client uses one.
-  const isBound = token.key !== undefined && !broker.clients.isConfidential(clientId)
-  if (isBound && token.key !== key) {
+  const isBound = token.key !== undefined &&
+    !context.broker.clients.isConfidential(context.clientId)
+  if (isBound && token.key !== context.key) {
     throw failure('invalidGrant', 'The refresh token is bound to another key')
   }
-  return { ...token, key }
+  return token
 }
 
-function narrowedScopes (
-  token: RefreshContent,
-  { resource = token.resource, scopes = [...token.scopes] }: RefreshTokenRequest
-) {
-  if (resource !== token.resource) throw new McpOAuthError('invalidTarget')
-  if (!scopes.every(scope => token.scopes.includes(scope))) throw new McpOAuthError('invalidScope')
-  return scopes
-}
-
-/** Refreshes while the token is locked. */
-async function refreshLocked (refresh: Refresh) {
-  const { broker: { marks }, token: { id } } = refresh
-  try {
-    // Another request may have finished between the check and the lock.
-    const previous = await previousResponse(refresh)
-    if (previous !== null) return previous
-    const tokens = await renew(refresh)
-    await keep(refresh, 'answer', { id, key: refresh.token.key, tokens })
-    return tokens
-  } catch (error) {
-    if (error instanceof McpOAuthError && error.statusCode < 500) await endGrant(refresh)
-    // After a failure of the provider or the store the token stays valid, for the next request.
-    await marks.release('refreshing', id).catch(() => {})
-    throw error
+/** Says what a refresh token is good for at this moment. Changes nothing, unless it was stolen. */
+async function nextStep (
+  context: TokenContext & Pick<Refresh, 'token'>,
+  asked: RefreshTokenRequest['scopes']
+): Promise<Step<TokenResponse>> {
+  const { broker: { marks, kept, config, log, now: clock }, token, key } = context
+  const { grant, generation = 0 } = token
+  const now = clock()
+  const [ended, family] = await Promise.all([
+    marks.hasEnded(grant),
+    kept.recall('family', grant, now)
+  ])
+  if (ended) throw failure('invalidGrant', 'The grant has ended')
+  const position = positionOf(generation, family, { grace: config.refresh.grace, now })
+  if (position === 'reused') throw await reused(context)
+  // Version 0.1.0 marked its used tokens, which have no generation.
+  const isOld = family === null && token.generation === undefined
+  if (isOld && await marks.isConsumed('refresh', token.id)) {
+    throw failure('invalidGrant', 'The refresh token was used before the upgrade')
   }
+  const { answer } = family ?? {}
+  if (position === 'newest' || !answer) {
+    const scopes = narrowedScopes(context.broker, token, asked)
+    return stepOf({ ...context, family, presented: generation, scopes })
+  }
+  const newest = await openToken({ ...context, now }, answer.tokens.refresh_token ?? '')
+  const scopes = narrowedScopes(context.broker, newest, asked)
+  log.info({ grant: hash(grant).slice(0, 8) }, 'A copy of a refresh token got the newest tokens')
+  const seconds = Math.ceil(answer.expiresAt - now)
+  const { scope = '' } = answer.tokens
+  if (seconds < minAnswerSeconds || answer.key !== key || scope !== scopes.join(' ')) {
+    return stepOf({ ...context, token: newest, family, presented: generation, scopes })
+  }
+  return { done: { ...answer.tokens, expires_in: seconds } }
+}
+
+function stepOf (refresh: Refresh): Step<TokenResponse> {
+  const { token, key } = refresh
+  // A token without a key is bound as soon as its client uses one.
+  const work = () => renew({ ...refresh, token: { ...token, key } })
+  return { lease: `${token.grant}:${token.generation ?? 0}`, work }
+}
+
+/** Unknown scopes were ignored at the login, so they are here. */
+function narrowedScopes (
+  { catalog }: TokenContext['broker'],
+  { scopes }: RefreshContent,
+  asked: readonly string[] = []
+) {
+  const known = asked.filter(scope => scopes.includes(scope) || catalog().includes(scope))
+  if (known.length === 0) return scopes
+  if (!known.every(scope => scopes.includes(scope))) throw new McpOAuthError('invalidScope')
+  return known
 }
 
 /**
- * Obtains the next tokens. If the provider rotated its refresh token and a later step failed, the
- * new one is kept for the next request: a temporary fault must not sign users out.
+ * The error for a token that was replaced long ago. Tokens of a client with credentials or a key
+ * are of no use to a thief: only the request is refused.
  */
-async function renew (refresh: Refresh) {
-  const { broker: { provider, revocation }, token: { id, grant, upstream }, now } = refresh
-  const kept = await recall(refresh, 'rotated')
-  const { refresh: current, access = '' } = { ...upstream, ...kept }
-  let rotated: string | undefined
+async function reused (context: TokenContext & Pick<Refresh, 'token'>) {
+  const { broker, clientId, token, now } = context
+  const isSafe = broker.clients.isConfidential(clientId) || token.key !== undefined
+  const ends = broker.config.refresh.onReuse === 'revoke' && !isSafe
+  if (ends) await broker.revocation.end(token.grant, now, token.upstream)
+  return failure(
+    'invalidGrant',
+    `The refresh token was replaced and its successor used, longer ago than refresh.grace. ${
+      ends ? 'It may be stolen, so the grant has ended' : 'The grant goes on with the newest token'
+    }`
+  )
+}
+
+/**
+ * Obtains the next tokens. A new refresh token of the provider is kept before anything in its
+ * response is verified: a temporary fault must not sign users out.
+ */
+async function renew (refresh: Refresh): Promise<TokenResponse> {
+  const { broker: { config, provider, kept, revocation, now }, token, presented } = refresh
+  const { grant, generation = 0 } = token
+  let { family } = refresh
+  const upstream = family?.generation === generation ? family.upstream : token.upstream
+  const save = async (changed: Family) => {
+    family = changed
+    await kept.keep('family', changed, config.lifetimes.refreshIdle, now())
+  }
+  let keeping: Promise<void> | undefined
+  const keep = ({ refreshToken }: ReceivedTokens) => {
+    if (refreshToken === undefined || refreshToken === upstream.refresh) return
+    keeping = save({
+      issuedAt: [],
+      ...family,
+      id: grant,
+      generation,
+      upstream: { refresh: refreshToken }
+    })
+  }
   try {
-    const tokens = current === undefined
-      ? await provider.recheck?.(access)
-      : await withTimeout(
-        () =>
-          provider.refresh(current, ({ refreshToken }) => {
-            rotated = refreshToken
-          }),
-        queueTimeoutMs + requestTimeoutMs,
-        () => new McpOAuthError('providerTimeout')
-      )
+    const tokens = upstream.refresh === undefined
+      ? await provider.recheck?.(upstream.access ?? '')
+      : await provider.refresh(upstream.refresh, keep)
     if (tokens === undefined) throw new McpOAuthError('invalidGrant')
+    await keeping
     // A provider that does not rotate sends none: the previous one stays valid (RFC 6749 §6).
-    const refreshToken = tokens.refreshToken ?? current ?? null
-    return await issueNext(refresh, { ...tokens, refreshToken })
+    const refreshToken = tokens.refreshToken ?? upstream.refresh ?? null
+    return await issueNext({ ...refresh, now: now() }, { ...tokens, refreshToken })
   } catch (error) {
-    if (rotated !== undefined) {
-      await keep(refresh, 'rotated', { id, refresh: rotated })
-      await revocation.note(grant, rotated, now)
+    await keeping
+    if (error instanceof McpOAuthError && error.statusCode < 500) {
+      await revocation.end(grant, now(), upstream)
+    } else if (
+      family !== null && presented < Math.min(generation, family.refused?.generation ?? generation)
+    ) {
+      // It may come again after its grace.
+      await save({ ...family, refused: { generation: presented } })
     }
     throw error
   }
 }
 
 async function issueNext (refresh: Refresh, tokens: ProviderTokens) {
-  const { broker: { revocation }, token: { id, upstream, ...grant }, now } = refresh
+  const { broker, token: { id, upstream, ...grant }, family, now, key } = refresh
+  const { marks, kept, revocation, config } = broker
   if (tokens.claims !== null && String(tokens.claims['sub']) !== grant.subject) {
     throw failure('invalidGrant', 'The provider responded for another user')
   }
   const authorization = tokens.claims === null
     ? grant
     : await authorizeUser(refresh, tokens, grant.scopes)
-  const noted = tokens.refreshToken ?? tokens.accessToken
-  if (!await revocation.note(grant.grant, noted, now)) {
-    throw new McpOAuthError('invalidGrant')
-  }
-  const scopes = refresh.scopes.filter(scope => authorization.scopes.includes(scope))
+  const { generation = 0 } = grant
   const content = {
     ...grant,
     ...authorization,
-    withheld: mergeScopes(grant.withheld ?? [], authorization.withheld ?? [])
+    withheld: mergeScopes(grant.withheld ?? [], authorization.withheld ?? []),
+    generation: generation + 1
   }
-  return await issueTokens(refresh, content, scopes, tokens)
-}
-
-/**
- * Returns the response to an earlier request with this token, or null if the token is unused. Ends
- * the grant if the grace period is over, or if the key is another one.
- */
-async function previousResponse (refresh: Refresh) {
-  const { broker: { marks }, token } = refresh
-  // Read first: the mark is written after the response, so a request that sees the mark finds the
-  // response, too.
-  const used = await marks.isConsumed('refresh', token.id)
-  const [ended, kept] = await Promise.all([
-    marks.hasEnded(token.grant),
-    recall(refresh, 'answer')
-  ])
-  if (ended) throw failure('invalidGrant', 'The grant has ended')
-  if (kept !== null && kept.key === token.key) return kept.tokens
-  if (kept === null && !used) return null
-  await endGrant(refresh)
-  throw failure(
-    'invalidGrant',
-    'The refresh token was used before: it was stolen, the grant has ended'
-  )
-}
-
-function endGrant ({ broker: { revocation }, token, now }: Refresh) {
-  const { grant, upstream } = token
-  return revocation.end(grant, now, upstream.refresh ?? upstream.access)
-}
-
-/** Kinds of the marks, by the purpose of the sealing. */
-const kinds = { answer: 'refreshed', rotated: 'rotated' }
-
-/**
- * Returns what the store keeps for a token. A value of another token, which a writer of the store
- * may have copied, is ignored.
- */
-async function recall<Purpose extends keyof Kept> (
-  { broker: { marks, sealer }, token: { id }, now }: Refresh,
-  purpose: Purpose
-) {
-  const sealed = await marks.recall(kinds[purpose], id)
-  const content = await sealer.open(purpose, sealed ?? '', now) as Kept[Purpose] | null
-  return content?.id === id ? content : null
-}
-
-/**
- * Seals a value for a token into the store. The write is repeated: if the provider rotates its
- * tokens, a lost one is final.
- */
-async function keep (
-  { broker: { marks, sealer, log }, token: { id }, now }: Refresh,
-  purpose: keyof Kept,
-  content: Kept[keyof Kept]
-) {
-  const isAnswer = purpose === 'answer'
-  const seconds = isAnswer ? refreshGraceSeconds : refreshTokenSeconds
-  const sealed = await sealer.seal(purpose, content, seconds, now)
-  const write = async () => {
-    await marks.remember(kinds[purpose], id, sealed, seconds)
-    if (isAnswer) await marks.consume('refresh', id, refreshTokenSeconds)
+  const scopes = refresh.scopes.filter(scope => authorization.scopes.includes(scope))
+  const response = await issueTokens(refresh, content, scopes, tokens)
+  const next: Family = {
+    id: grant.grant,
+    generation: generation + 1,
+    upstream: upstreamOf(tokens),
+    ...nextTimes(family, { grace: config.refresh.grace, now }),
+    answer: { tokens: response, key, expiresAt: Math.floor(now) + response.expires_in }
   }
-  await retry(write, { delays: storeWriteDelaysMs }).catch((err: unknown) => {
-    log.error(
-      { err },
-      'Could not store a refreshed grant: if the provider rotates its tokens, the user has to log in again'
-    )
-    throw err
-  })
+  await kept.keep('family', next, response.refresh_token_expires_in ?? config.lifetimes.access, now)
+  // Writes before it reads. A revocation does it in the other order: one of the two sees the other.
+  // Without the store no other instance can have revoked it.
+  if (await marks.hasEnded(grant.grant).catch(() => false)) {
+    revocation.endUpstream(tokens.refreshToken ?? tokens.accessToken)
+    throw new McpOAuthError('invalidGrant')
+  }
+  return response
 }

@@ -1,0 +1,80 @@
+/** How is work that must happen once shared by requests, and by instances? */
+
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { McpOAuthError } from '../errors.ts'
+import { withTimeout } from '../http/operations.ts'
+import { leasePollMs, leaseSeconds, leaseWaitMs, requestTimeoutMs } from '../limits.ts'
+import type { OneTimeMarks } from '../store/one-time.ts'
+
+/** The result of a request, or the work for it and the lease that this work needs. */
+export type Step<T> = { done: T } | { lease: string, work: () => Promise<T> }
+
+/** Runs work at most once at a time. */
+export type SingleFlight = ReturnType<typeof createSingleFlight>
+
+/**
+ * Creates the function that shares work. Work goes on when its requests have given up: a late
+ * answer of the provider counts, and an instance that is killed loses its lease within seconds.
+ */
+export function createSingleFlight ({ lease, extend }: Pick<OneTimeMarks, 'lease' | 'extend'>) {
+  const instance = randomUUID()
+  const flights = new Map<string, Promise<unknown>>()
+
+  async function fly<T> (holder: string, next: () => Promise<Step<T>>): Promise<T> {
+    const until = performance.now() + leaseWaitMs
+    for (;;) {
+      const step = await next()
+      if ('done' in step) return step.done
+      // A lease is never given up early: a late write would give up that of another instance. The
+      // next step has another lease, and the same request takes its own again.
+      if (await lease(step.lease, holder, leaseSeconds)) {
+        const extending = keepLease(() => extend(step.lease, holder, leaseSeconds))
+        try {
+          // Another instance may have finished between the check and the lease.
+          const latest = await next()
+          return 'done' in latest ? latest.done : await latest.work()
+        } finally {
+          clearInterval(extending)
+        }
+      }
+      if (performance.now() > until) throw new McpOAuthError('requestInProgress', { retryAfter: 1 })
+      await sleep(leasePollMs)
+    }
+  }
+
+  /**
+   * Shares the work of identical requests, each of which waits for five seconds.
+   *
+   * @param request stands for the request: its parameters and the key it proves
+   * @param next looks what is to be done; called again while another instance is at it
+   * @throws {McpOAuthError} `requestInProgress`, `providerTimeout`, and what `next` or work throws
+   */
+  return async <T>(request: string, next: () => Promise<Step<T>>): Promise<T> => {
+    let flight = flights.get(request) as Promise<T> | undefined
+    if (flight === undefined) {
+      flight = fly(`${instance}:${request}`, next).finally(() => flights.delete(request))
+      // By the time it fails, no request may be waiting.
+      flight.catch(() => {})
+      flights.set(request, flight)
+    }
+    const flown = flight
+    return await withTimeout(
+      () => flown,
+      requestTimeoutMs,
+      () => new McpOAuthError('providerTimeout')
+    )
+  }
+}
+
+/** Extends a lease until it is cleared, or was lost because this process stood still. */
+function keepLease (extend: () => Promise<unknown>) {
+  let extendedAt = performance.now()
+  const timer = setInterval(() => {
+    const now = performance.now()
+    if (now - extendedAt > leaseSeconds * 1000) return clearInterval(timer)
+    extendedAt = now
+    extend().catch(() => {})
+  }, leaseSeconds * 1000 / 3)
+  return timer.unref()
+}
