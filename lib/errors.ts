@@ -181,9 +181,24 @@ export function causeWith (reason: string, written: unknown): Error {
 
 /** Quotes a value of another party: cut to 200 characters, and without the user info of a URL. */
 export function quoted (value: unknown): string {
-  return typeof value === 'string'
-    ? JSON.stringify(value.replace(/\/\/[^/?#]*@/, '//…@').slice(0, 200))
-    : JSON.stringify(value)?.slice(0, 200) ?? 'nothing'
+  return escaped(
+    typeof value === 'string'
+      ? JSON.stringify(value.replace(/\/\/[^/?#]*@/, '//…@').slice(0, 200))
+      : JSON.stringify(value)?.slice(0, 200) ?? 'nothing'
+  )
+}
+
+/**
+ * Escapes what changes the look of a log line: control, format (bidirectional, zero-width),
+ * private-use and lone surrogate characters, and line separators. Line feeds, which stacks contain,
+ * stay: loggers escape them. Other values than strings are returned as they are.
+ */
+export function escaped<Value> (value: Value): Value {
+  if (typeof value !== 'string') return value
+  return value.replaceAll(
+    /(?!\n)[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu,
+    character => `\\u{${character.codePointAt(0)?.toString(16)}}`
+  ) as Value
 }
 
 /** A start-up error: the table's sentence, then one line per problem, each with a full stop. */

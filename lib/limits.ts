@@ -17,9 +17,9 @@ export const maxResponseBytes = 524_288
 export const maxDocumentBytes = 5_120
 /** One attempt to resolve the host of a document; there are two. */
 export const dnsTimeoutMs = 1_500
-/** Client metadata documents that are requested at once, and that wait for it. */
-export const maxDocumentRequests = 10
-export const maxQueuedDocumentRequests = 20
+/** Documents that are requested at once, and as many wait: of all hosts, and of one of them. */
+export const maxDocumentRequests = 100
+export const maxHostDocumentRequests = 5
 /** Longest pause after failed loads: an outage costs few requests. */
 export const maxRetryBackoffSeconds = 60
 /** Pause between loads that callers cause, with unknown key ids, and that ID tokens cause. */
@@ -96,8 +96,9 @@ export const tokenSkewSeconds = 30
 export const maxOptionProblems = 50
 /** Longest name that is compared with the names of options: comparing costs the square of it. */
 export const maxComparedChars = 40
-/** Shortest `secret`: 32 characters, even hexadecimal ones, have 128 bits. */
+/** Shortest `secret`, 128 bits in hexadecimal, also compressed, where random digits have 27. */
 export const minSecretChars = 32
+export const minCompressedSecretBytes = 24
 /** Longest id of a listed client: it travels in URLs, codes and tokens. */
 export const maxListedClientIdChars = 400
 /** Longest name of a client or server, and text in place of a logo, on the consent page. */

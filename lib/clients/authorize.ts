@@ -1,7 +1,7 @@
 /** Which checks do the authorization endpoints of the broker and the thin proxies share? */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Client } from '../types.ts'
-import { McpOAuthError } from '../errors.ts'
+import { causeWith, McpOAuthError } from '../errors.ts'
 import { queryOf } from '../host/endpoint.ts'
 import { logRefusal } from '../host/replies.ts'
 import {
@@ -54,12 +54,23 @@ export async function handleAuthorizationRequest (
   reply: FastifyReply,
   proceed: (valid: ValidRequest) => Promise<FastifyReply>
 ): Promise<FastifyReply> {
+  let page: 'authorize' | 'document' = 'authorize'
   let params: RequestParameters = new Map()
   let redirectUri: string | undefined
   try {
     params = parameters(queryOf(request))
-    const client = await endpoint.clients.find(required(params, 'client_id'), Date.now() / 1000)
-    if (client === null) throw new McpOAuthError('invalidClient')
+    const id = required(params, 'client_id')
+    const client = await endpoint.clients.find(id, Date.now() / 1000)
+    if (client === null) {
+      // The host of an accepted URL has the characters of host names only.
+      const host = id.startsWith('https://') && await endpoint.clients.accepts(id) &&
+        new URL(id).host
+      if (host) page = 'document'
+      throw new McpOAuthError('invalidClient', {
+        ...host && { description: `The metadata document of ${host} could not be used.` },
+        cause: causeWith('the client id', id)
+      })
+    }
     const registered = client.redirectUris ?? params.get('redirect_uri') ?? []
     redirectUri = redirectUriOf(params, registered, endpoint.redirectPolicy())
     const authorization = parseAuthorizationRequest(params, redirectUri, endpoint.rules())
@@ -77,7 +88,7 @@ export async function handleAuthorizationRequest (
       logRefusal(request, error)
       return reply.redirect(location, 302)
     }
-    return replyWithErrorPage('authorize', request, reply, error, 400, location)
+    return replyWithErrorPage(page, request, reply, error, 400, location)
   }
 }
 

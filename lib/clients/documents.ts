@@ -41,14 +41,17 @@ export function createClientDocuments (
   const clients = new LRUCache<string, { client: Client, until: number }>({ max: maxDocuments })
   // A cache of its own: a flood of invalid URLs must not evict valid clients.
   const failures = new LRUCache<string, { until: number, fetched: boolean }>({ max: maxDocuments })
+  // Hosts whose last failure was logged.
+  const reported = new LRUCache<string, true>({ max: maxDocuments })
   const loading = new Map<string, Promise<Client | null>>()
 
   async function load (id: string) {
     // Quick failures take as long as slow ones: the time would tell which hosts and ports exist.
     const delayedNull = sleep(minFailureMs, null)
+    const { hostname: host } = new URL(id)
     let fetched = false
     try {
-      const { status, headers, text } = await fetch(id)
+      const { status, headers, text } = await fetch(id, clients.has(id))
       fetched = status < 500
       if (status !== 200) throw failure('invalidClient', `responded with status ${status}`)
       if (!jsonType.test(joined(headers['content-type']))) {
@@ -59,11 +62,19 @@ export function createClientDocuments (
       const client = { id, ...metadata }
       const seconds = freshSecondsOf(headers)
       if (seconds > 0) clients.set(id, { client, until: now() + seconds })
+      reported.delete(host)
       return client
     } catch (error) {
       if (!(error instanceof McpOAuthError) || error.kind !== 'invalidClient') throw error
       failures.set(id, { until: now() + failedDocumentSeconds, fetched })
-      log.info({ err: error.cause }, 'Could not use a client metadata document')
+      if (!reported.has(host)) {
+        reported.set(host, true)
+        log[fetched ? 'info' : 'warn'](
+          { host, err: error.cause, option: 'clientIdMetadata' },
+          'Could not use a client metadata document: allow requests to this host, or set ' +
+            'clientIdMetadata to false, so that clients register'
+        )
+      }
       return await delayedNull
     }
   }

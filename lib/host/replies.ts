@@ -6,7 +6,7 @@ import type {
   FastifyRequest,
   RegisterOptions
 } from 'fastify'
-import { McpOAuthError, type ErrorKind } from '../errors.ts'
+import { escaped, McpOAuthError, type ErrorKind } from '../errors.ts'
 import type { Log } from '../types.ts'
 
 /** Headers of all our responses, including those to requests that a hook of the host rejected. */
@@ -26,8 +26,8 @@ export const logSerializers = {
   // Hooks of the host log here, too, and may pass objects of their own.
   req: ({ method, url, host, ip, socket }: Partial<FastifyRequest>) => ({
     method,
-    url: typeof url === 'string' ? url.split('?', 1)[0] : url,
-    host,
+    url: escaped(typeof url === 'string' ? url.split('?', 1)[0] : url),
+    host: escaped(host),
     remoteAddress: ip,
     remotePort: socket?.remotePort
   }),
@@ -38,9 +38,9 @@ function loggedError (error: Error & { code?: unknown }): object {
   const { name, message, code, stack = '', cause } = error
   return {
     type: name,
-    message,
+    message: escaped(message),
     ...(code !== undefined && { code }),
-    stack,
+    stack: escaped(stack),
     ...(cause instanceof Error && { cause: loggedError(cause) })
   }
 }
@@ -56,7 +56,8 @@ export function safeLogger (logger: Log | FastifyBaseLogger): Log {
     const [members, text] = typeof details === 'string' ? [{}, details] : [details, message]
     const named = members instanceof Error ? { err: members } : members
     try {
-      log[level]({ plugin: 'mcp-oauth', ...named }, text)
+      const printable = Object.entries({ ...named }).map(([name, value]) => [name, escaped(value)])
+      log[level]({ plugin: 'mcp-oauth', ...Object.fromEntries(printable) }, text)
     } catch {
       // There is no place left to report this.
     }

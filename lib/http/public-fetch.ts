@@ -2,28 +2,34 @@
 import { Resolver } from 'node:dns/promises'
 import { isIP, type LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
+import { LRUCache } from 'lru-cache'
 import { Client } from 'undici'
 import { McpOAuthError } from '../errors.ts'
 import {
   dnsTimeoutMs,
   maxDocumentBytes,
   maxDocumentRequests,
-  maxQueuedDocumentRequests,
+  maxDocuments,
+  maxHostDocumentRequests,
   requestTimeoutMs
 } from '../limits.ts'
 import { requestHeaders, sendRequest, type FetchResponse } from './fetch.ts'
 import { createLimiter, withTimeout } from './operations.ts'
 
-/** Requests a document from a URL that anyone may have chosen. */
-export type PublicFetch = (url: string) => Promise<FetchResponse>
+/**
+ * Requests a document from a URL that anyone may have chosen.
+ *
+ * @param isKnown whether its document was valid before. Such requests wait for no others
+ */
+export type PublicFetch = (url: string, isKnown?: boolean) => Promise<FetchResponse>
 
 /**
  * Creates a fetch for URLs that clients choose: https only, to addresses of the public internet.
  *
  * The name is resolved once, and the connection goes to an address that was checked: a name server
  * cannot change its answer in between (DNS rebinding). Every request has a connection of its own,
- * without credentials, redirects and compression. Ten run at once, twenty wait. The options are for
- * tests.
+ * without credentials, redirects and compression. A hundred run at once, five of them to one host,
+ * and as many wait: a host that does not respond must not delay others. The options are for tests.
  *
  * @param options.allowPrivate allows any address, and http
  * @param options.resolve resolves a host name. Defaults to the name servers of the system: its
@@ -35,7 +41,9 @@ export type PublicFetch = (url: string) => Promise<FetchResponse>
 export function createPublicFetch (
   { allowPrivate = false, resolve = resolvePublicly, timeout = requestTimeoutMs } = {}
 ): PublicFetch {
-  const limited = createLimiter(maxDocumentRequests, maxQueuedDocumentRequests)
+  const pool = () => createLimiter(maxDocumentRequests, maxDocumentRequests)
+  const [unknown, known] = [pool(), pool()]
+  const hosts = new LRUCache<string, ReturnType<typeof pool>>({ max: maxDocuments })
 
   async function get (url: string, signal: AbortSignal) {
     const { protocol, origin, hostname } = new URL(url)
@@ -70,15 +78,22 @@ export function createPublicFetch (
     }
   }
 
-  return url =>
-    limited(async () => {
-      try {
-        return await withTimeout(signal => get(url, signal), timeout, () =>
-          new Error(`no response in ${timeout} ms`))
-      } catch (cause) {
-        throw new McpOAuthError('invalidClient', { cause })
-      }
-    })
+  return (url, isKnown = false) => {
+    const host = url.split('/')[2] ?? ''
+    const limited = hosts.get(host) ??
+      createLimiter(maxHostDocumentRequests, maxHostDocumentRequests)
+    hosts.set(host, limited)
+    return limited(() =>
+      (isKnown ? known : unknown)(async () => {
+        try {
+          return await withTimeout(signal => get(url, signal), timeout, () =>
+            new Error(`no response in ${timeout} ms`))
+        } catch (cause) {
+          throw new McpOAuthError('invalidClient', { cause })
+        }
+      })
+    )
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Is the metadata acceptable that a client registers (RFC 7591), or has in a document (CIMD)? */
-import { causeWith, McpOAuthError } from '../errors.ts'
+import { causeWith, escaped, McpOAuthError } from '../errors.ts'
 import {
   maxClientKeys,
   maxClientNameChars,
@@ -22,12 +22,6 @@ type Members = ReadonlyMap<string, unknown>
 
 const authMethods = ['none', 'client_secret_basic', 'client_secret_post']
 const uriMembers = ['client_uri', 'logo_uri', 'tos_uri', 'policy_uri', 'jwks_uri']
-
-/**
- * Control, format (bidirectional, zero-width), private-use and lone surrogate characters, and line
- * separators.
- */
-const deceptive = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/u
 
 /**
  * Checks the metadata of a client that registers (RFC 7591 §2) and returns the members we keep.
@@ -109,7 +103,7 @@ function applicationTypeOf (
 function nameOf (members: Members) {
   const name = stringOf(members, 'client_name')
   if (!name?.trim()) return undefined
-  if (name.length > maxClientNameChars || deceptive.test(name)) {
+  if (name.length > maxClientNameChars || escaped(name) !== name || name.includes('\n')) {
     throw invalid('The client_name is too long or has characters that are not allowed.')
   }
   return name

@@ -1,4 +1,6 @@
 /** Which options contradict or require each other? */
+import { deflateRawSync } from 'node:zlib'
+import { minCompressedSecretBytes } from '../limits.ts'
 import { completeMetadata, metadataProblems } from '../oauth/metadata.ts'
 import { redirectUriProblem } from '../oauth/redirect-uri.ts'
 import { missingScopes } from '../oauth/scope.ts'
@@ -53,8 +55,19 @@ function rulesOf (options: McpOAuthOptions, production: boolean): Rule[] {
     [
       store && !secret && (setupProxies || dpop !== 'off'),
       `secret: missing, required with store, as all instances must share it. ${generate}`
+    ],
+    [
+      production && [secret ?? []].flat().some(isGuessable),
+      `secret: repeats itself or is a sequence, so it can be guessed. ${generate}`
     ]
   ]
+}
+
+/** Estimates entropy: whether a text, or the steps between its characters, compress well. */
+function isGuessable (text: string) {
+  const bytes = Buffer.from(text)
+  const steps = bytes.map((byte, index) => byte - (bytes[index - 1] ?? 0))
+  return [bytes, steps].some(data => deflateRawSync(data).length < minCompressedSecretBytes)
 }
 
 function unsetRules (options: object, names: readonly string[], remedy = leaveOut): Rule[] {

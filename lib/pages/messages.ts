@@ -54,8 +54,14 @@ Its xn-- part stands for special letters, which can imitate a name you know.`
   /** Titles of error pages, by the endpoint that responds. */
   errors: {
     authorize: 'Sign-in could not start',
+    document: 'Sign-in could not start',
     consent: 'Sign-in could not continue',
     callback: 'Sign-in could not be completed'
+  },
+  /** Next steps by cause, where it is not to start again. */
+  advice: {
+    document: 'The log of this server has the reason. Its operator can allow requests to that ' +
+      'host, or set the option clientIdMetadata to false.'
   },
   restart: 'Close this window and start again from the application that opened it. ' +
     'If it happens again, remove the connection there and add it anew.',

@@ -48,10 +48,11 @@ export function replyWithErrorPage (
   // Browsers list text/html first, programs JSON or anything.
   const preferred = /text\/html|application\/json/.exec(request.headers.accept ?? '')?.[0]
   if (preferred !== 'text/html') return sendJson(reply, error)
+  const { [endpoint]: advice = messages.restart }: Record<string, string> = messages.advice
   return reply.send(htmlPage(
     messages.errors[endpoint],
     html`<p>${error.message}</p>
-!${back === undefined ? html`<p>${messages.restart}</p>` : linkTo(back)}
+!${back === undefined ? html`<p>${advice}</p>` : linkTo(back)}
 <p class="soft">!${messages.code(error.error)}</p>`
   ))
 }

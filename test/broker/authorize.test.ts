@@ -507,6 +507,31 @@ matrix(
 )
 
 matrix(
+  'GET /oauth/authorize names the host of a metadata document that cannot be used, and the option [field:S17]',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    for (const path of ['one', 'two']) {
+      const page = await flow.authorize(flow.params(`https://client.invalid/${path}.json`))
+      isPage(page, 400, 'invalid_client')
+      assert.match(page.text, /The metadata document of client\.invalid could not be used\./)
+      assert.match(page.text, /clientIdMetadata/)
+      assert.doesNotMatch(page.text, /remove the connection/)
+    }
+    const warnings = flow.logs.map(line => JSON.parse(line)).filter(({ level, host }) =>
+      level === 40 && host
+    )
+    assert.deepEqual(warnings.map(({ host, option }) => [host, option]), [
+      ['client.invalid', 'clientIdMetadata']
+    ])
+    const closed = await flow.addInstance({ clientIdMetadata: { allowedHosts: ['a.example'] } })
+    const page = await closed.authorize(flow.params('https://client.invalid/one.json'))
+    isPage(page, 400, 'invalid_client')
+    assert.doesNotMatch(page.text, /client\.invalid/)
+    assert.match(flow.logs.join(''), /the client id: \\"https:\/\/client\.invalid\/one\.json/)
+  }
+)
+
+matrix(
   'GET /oauth/authorize logs the reason of a rejection and the requested value, and returns neither',
   async ({ startFlow }) => {
     const flow = await startFlow({ options: { unknownScopes: 'refuse' } })

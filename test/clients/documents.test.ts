@@ -20,6 +20,8 @@ function setUp (
   const state = {
     time: 1_000,
     fetched: [] as string[],
+    known: [] as string[],
+    warned: [] as object[],
     logged: [] as unknown[],
     status: 200,
     headers: {} as Record<string, string>,
@@ -31,8 +33,9 @@ function setUp (
       }),
     failure: null as Error | null
   }
-  const fetch: PublicFetch = async (url) => {
+  const fetch: PublicFetch = async (url, isKnown) => {
     state.fetched.push(url)
+    if (isKnown) state.known.push(url)
     await new Promise(resolve => {
       setImmediate(resolve)
     })
@@ -46,7 +49,9 @@ function setUp (
   const ignore = () => {}
   const log = {
     debug: ignore,
-    warn: ignore,
+    warn: (details: object) => {
+      state.warned.push(details)
+    },
     error: ignore,
     info: (details: object) => {
       state.logged.push(details)
@@ -110,6 +115,36 @@ for (
     assert.deepEqual(state.fetched, [])
   })
 }
+
+test('find warns once of a host whose documents cannot be fetched, until one can [field:S17]', async () => {
+  const { state, documents } = setUp()
+  state.failure = new McpOAuthError('invalidClient', { cause: new Error('no response') })
+  const fail = async (path: string) => {
+    state.time += 60
+    assert.equal(await documents.find(`https://app.example/${path}`), null)
+  }
+  for (let index = 0; index < 5; index++) await fail(String(index))
+  assert.deepEqual(state.warned.length, 1)
+  const [{ host, option }] = state.warned as [{ host: string, option: string }]
+  assert.deepEqual([host, option], ['app.example', 'clientIdMetadata'])
+  assert.equal(await documents.find('https://other.example/c'), null)
+  assert.equal(state.warned.length, 2)
+  state.failure = null
+  assert.ok(await documents.find(id))
+  state.failure = new McpOAuthError('invalidClient')
+  await fail('again')
+  await fail('again')
+  assert.equal(state.warned.length, 3)
+  assert.deepEqual(state.logged, [])
+})
+
+test('find fetches a document that was valid before as a known one [field:A11]', async () => {
+  const { state, documents } = setUp()
+  await documents.find(id)
+  state.time += 301
+  await documents.find(id)
+  assert.deepEqual([state.fetched.length, state.known], [2, [id]])
+})
 
 test('find accepts only documents of the hosts that the operator allows', async () => {
   const { state, documents } = setUp({ allowedHosts: ['app.example'] })

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { loggingApp } from '../support/app.ts'
-import { redeem, renew, startFlow } from '../support/flow.ts'
+import { quoted } from '../../lib/errors.ts'
+import { query, redeem, renew, startFlow } from '../support/flow.ts'
 import { startGuarded } from '../support/guarded.ts'
+import { json } from '../support/requests.ts'
 
 /** Lines that Fastify writes itself. */
 const fastifyLines = /^(?:incoming request|request completed|Server listening at .*)$/
@@ -17,7 +19,7 @@ test('every log line of the plugin has plugin: a login, rejected requests, a bro
   assert.equal((await flow.token(redeem(id, 'unknown'))).status, 400)
 
   flow.provider.tokenOverrides = { access_token: undefined }
-  assert.equal((await flow.token(redeem(id, await flow.login(id)))).status, 400)
+  assert.equal((await flow.token(redeem(id, await flow.login(id)))).status, 502)
   flow.provider.fail.set('/token', 'error')
   assert.equal((await flow.token(renew(id, tokens['refresh_token']))).status, 503)
   assert.equal((await flow.revoke({ client_id: id, token: tokens['refresh_token'] })).status, 200)
@@ -28,6 +30,32 @@ test('every log line of the plugin has plugin: a login, rejected requests, a bro
   for (const { msg, plugin, ...members } of lines) {
     assert.equal(plugin, 'mcp-oauth', `${String(msg)} ${JSON.stringify(members)}`)
   }
+})
+
+test('log lines have no control, bidirectional or other invisible characters of a request [field:A10]', async (t) => {
+  const flow = await startFlow(t)
+  const id = await flow.register()
+  const hostile = '\x9b31m\x85\x7f\u202eevil\u2066\u2028\u200b\ufeff'
+  // Headers are Latin-1.
+  const headers = { host: 'evil.example\x9b31m\x85', accept: 'text/html' }
+  for (
+    const url of [
+      `/oauth/authorize?${
+        query({ ...flow.params(id), redirect_uri: `https://a.example/${hostile}` })
+      }`,
+      `/oauth/authorize?${query({ ...flow.params(hostile) })}`,
+      '/mcp'
+    ]
+  ) await flow.app.inject({ url, headers })
+  const claims = Buffer.from(JSON.stringify({ iss: `https://${hostile}` })).toString('base64url')
+  await flow.call(`eyJhbGciOiJSUzI1NiJ9.${claims}.AAAA`)
+  await flow.send('/oauth/register', json({ redirect_uris: [`https://a.example/${hostile}`] }))
+  const logs = flow.logs.join('')
+  for (const text of ['31m\\\\u{85}', '\\\\u{202e}evil\\\\u{2066}']) {
+    assert.ok(logs.includes(text), text)
+  }
+  assert.doesNotMatch(logs.replaceAll('\n', ''), /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u)
+  assert.equal(quoted('a\u{e0041}\ud800\n'), '"a\\u{e0041}\\ud800\\n"')
 })
 
 test('POST /mcp responds although hooks of the host log objects of their own', async (t) => {

@@ -426,7 +426,7 @@ test('publicFetch keeps a byte order mark [C-08]', async (t) => {
   assert.equal((await createPublicFetch({ allowPrivate: true })(`${origin}/`)).text, '\ufeff{}')
 })
 
-test('publicFetch runs ten requests at once, queues twenty and rejects more [C-14 REG-18]', async (t) => {
+test('publicFetch runs five requests to a host at once, queues five and rejects more [C-14 REG-18]', async (t) => {
   const waiting: ServerResponse[] = []
   let most = 0
   let open = 0
@@ -443,8 +443,8 @@ test('publicFetch runs ten requests at once, queues twenty and rejects more [C-1
         (error: { kind: string }) => error.kind
       )
   )
-  for (let count = 0; count < 30; count++) {
-    while (waiting.length < Math.min(10, 30 - count)) await sleep(1)
+  for (let count = 0; count < 10; count++) {
+    while (waiting.length < Math.min(5, 10 - count)) await sleep(1)
     open--
     waiting.shift()?.end()
   }
@@ -452,12 +452,42 @@ test('publicFetch runs ten requests at once, queues twenty and rejects more [C-1
   assert.deepEqual([
     kinds.filter(kind => kind === '200').length,
     kinds.filter(kind => kind === 'overloaded').length
-  ], [30, 20])
-  assert.equal(most, 10)
+  ], [10, 40])
+  assert.equal(most, 5)
   const later = fetch(`${origin}/later`)
   while (waiting.length === 0) await sleep(1)
   waiting.shift()?.end()
   assert.equal((await later).status, 200)
+})
+
+test('publicFetch delays no other host and no known document for hosts that hang [field:A11]', async (t) => {
+  const hanging = new Set<ServerResponse>()
+  const origin = await serve(t, (request, response) => {
+    if (request.headers.host?.startsWith('slow')) hanging.add(response)
+    else response.end('{}')
+  })
+  const { port } = new URL(origin)
+  const fetch = createPublicFetch({
+    allowPrivate: true,
+    resolve: async () => ['127.0.0.1'],
+    timeout: 60_000
+  })
+  const kinds: unknown[] = []
+  const start = (host: string) =>
+    fetch(`http://${host}.example:${port}/`).catch(({ kind }) => kinds.push(kind))
+  const statusOf = async (host: string, isKnown: boolean) =>
+    (await fetch(`http://${host}.example:${port}/`, isKnown)).status
+  const running = Array.from({ length: 21 }, () => start('slow'))
+  while (hanging.size < 5 || kinds.length < 11) await sleep(1)
+  assert.deepEqual(new Set(kinds), new Set(['overloaded']))
+  for (let index = 0; index < 12; index++) assert.equal(await statusOf(`a${index}`, false), 200)
+  // Many hosts that do not respond.
+  for (let index = 0; index < 200; index++) running.push(start(`slow${index}`))
+  while (hanging.size < 100) await sleep(1)
+  assert.equal(hanging.size, 100)
+  await assert.rejects(statusOf('b', false), { kind: 'overloaded' })
+  for (let index = 0; index < 12; index++) assert.equal(await statusOf(`b${index}`, true), 200)
+  t.after(() => Promise.all(running))
 })
 
 test('publicFetch starts the next request after failures, and its timeout then [C-14]', async (t) => {
@@ -467,11 +497,11 @@ test('publicFetch starts the next request after failures, and its timeout then [
     if (request.url === '/next') response.end('{}')
   })
   const fetch = createPublicFetch({ allowPrivate: true, timeout: 200 })
-  const failing = Array.from({ length: 20 }, (_, index) => fetch(`${origin}/${index}`))
+  const failing = Array.from({ length: 9 }, (_, index) => fetch(`${origin}/${index}`))
   const following = fetch(`${origin}/next`)
   for (const { status } of await Promise.allSettled(failing)) assert.equal(status, 'rejected')
   assert.equal((await following).status, 200)
-  assert.equal(requests, 21)
+  assert.equal(requests, 10)
 })
 
 test(

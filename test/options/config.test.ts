@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { createConfig } from '../../lib/options/config.ts'
 import { McpOAuthError } from '../../lib/errors.ts'
@@ -412,12 +413,46 @@ test('optionProblems names each mistake in clients, and the remedy [T-10]', () =
   )
 })
 
+test('optionProblems refuses a secret in production that can be guessed [field:A15]', () => {
+  const problemsOf = (secret: string | string[], production = true) =>
+    optionProblems({ ...proxies, secret }, production)
+  for (
+    const secret of [
+      'a'.repeat(32),
+      'a'.repeat(1_000),
+      'ab'.repeat(20),
+      'password'.repeat(4),
+      'changeme-changeme-changeme-changeme',
+      '0123456789abcdef0123456789abcdef',
+      '12345678901234567890123456789012',
+      'abcdefghijklmnopqrstuvwxyz012345',
+      'zyxwvutsrqponmlkjihgfedcba987654',
+      '00000000-0000-0000-0000-000000000000'
+    ]
+  ) {
+    for (const value of [secret, [randomBytes(32).toString('hex'), secret]]) {
+      const problems = problemsOf(value)
+      assert.match(problems.join(), /^secret: repeats itself or is a sequence, so .* openssl/)
+      assert.doesNotMatch(problems.join(), new RegExp(secret))
+    }
+    assert.deepEqual(problemsOf(secret, false), [])
+  }
+  for (let index = 0; index < 1_000; index++) {
+    for (const secret of [randomBytes(16).toString('hex'), randomBytes(24).toString('base64')]) {
+      assert.deepEqual(problemsOf(secret), [], secret)
+    }
+  }
+})
+
 test('optionProblems requires a secret in production wherever values are encrypted', () => {
   assert.match(
     optionProblems(proxies, true).join(),
     /^secret: missing, required when NODE_ENV is production/
   )
-  assert.deepEqual(optionProblems({ ...proxies, secret: 'x'.repeat(32) }, true), [])
+  assert.deepEqual(
+    optionProblems({ ...proxies, secret: randomBytes(16).toString('hex') }, true),
+    []
+  )
   assert.deepEqual(
     optionProblems(
       { ...proxies, version: '2025-03-26', setupFakeDynamicRegistration: false },
