@@ -143,7 +143,7 @@ function syntaxProblem (uri: string) {
  * Paths that may lead out of their folder on servers that decode, once more or leniently, or drop
  * parameters of segments, before they resolve: `%2f`, `%252e`, `%c0%ae`, `..;`.
  */
-const mayLeave = /%(?:2[5ef]|3b|5c|[89a-f])|(?:^|\/)\.+(?![\w-])/i
+const mayLeave = /^[^?]*(?:%(?:2[5ef]|3b|5c|[89a-f])|(?<![^/])\.+(?![\w-]))/i
 
 function matchesPattern (pattern: string, uri: string) {
   if (pattern.endsWith(':')) return uri.startsWith(pattern)
