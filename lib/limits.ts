@@ -173,8 +173,9 @@ export const floodedStoreEntries = 20_000
 export const sharedStoreEntries = 100_000
 /** A revocation that fails at the provider is repeated. */
 export const revocationDelaysMs = [1_000, 5_000, 30_000]
-/** The operator's `authorizeUser`. */
+/** The operator's `authorizeUser`, and the message of a refusal: clients show it in one line. */
 export const authorizeUserMs = 5_000
+export const maxRefusalChars = 200
 // DPoP (RFC 9449): lib/dpop
 /** A proof with an RSA key of 4096 bits has about 2,000. */
 export const maxProofChars = 8_192

@@ -127,14 +127,18 @@ export interface UpstreamUser {
 }
 
 /**
- * Decides whether a user gets tokens. It may deny them (return `false`, or throw an error with
- * `statusCode` 403), narrow the `scopes`, and add `claims` to the access token. Any other error,
- * and no result within 5 seconds, end in 500 without tokens.
+ * Decides whether a user gets tokens. It may deny them (return `false` or `{ deny }`, or throw an
+ * error with `statusCode` 403), narrow the `scopes`, and add `claims` to the access token. Any
+ * other error, and no result within 5 seconds, end in 500 without tokens.
  */
 export type AuthorizeUser = (user: UpstreamUser) => AuthorizeVerdict | Promise<AuthorizeVerdict>
 
-/** Result of `authorizeUser`; `undefined` grants tokens. */
+/**
+ * Result of `authorizeUser`; `undefined` grants tokens. The client receives the message in `deny`,
+ * of at most 200 ASCII characters, and may show it to the user.
+ */
 export type AuthorizeVerdict = boolean | undefined | {
+  deny?: string | undefined
   scopes?: readonly string[]
   claims?: Readonly<Record<string, unknown>>
 }

@@ -2,7 +2,7 @@
 
 import { failure, McpOAuthError } from '../errors.ts'
 import { withTimeout } from '../http/operations.ts'
-import { authorizeUserMs } from '../limits.ts'
+import { authorizeUserMs, maxRefusalChars } from '../limits.ts'
 import type { ProviderTokens } from '../provider/login.ts'
 import type { AuthorizeUser, AuthorizeVerdict, UpstreamUser, UserClaims } from '../types.ts'
 import { isPlainObject } from '../util/json.ts'
@@ -31,7 +31,9 @@ export async function authorizeUser (
     scopes: agreed
   })
   if (verdict === false) throw failure('accessDenied', 'authorizeUser returned false')
-  const { scopes = agreed, claims = {} } = typeof verdict === 'object' ? verdict : {}
+  const { deny, scopes = agreed, claims = {} }: Exclude<AuthorizeVerdict, boolean | undefined> =
+    Object(verdict)
+  if (deny !== undefined) throw refusal(deny)
   return {
     scopes: agreed.filter(scope => scopes.includes(scope)),
     /** Another request for these would be in vain. */
@@ -40,6 +42,13 @@ export async function authorizeUser (
       Object.entries(claims).filter(([name]) => !reservedClaims.includes(name))
     )
   }
+}
+
+/** A refusal in the operator's words, in the characters that RFC 6749 §5.2 allows. */
+function refusal (message: string) {
+  const words = message.slice(0, maxRefusalChars).replace(/[^\x20-\x7e]|["\\]/g, '?')
+  const cause = new Error('authorizeUser denied the user')
+  return new McpOAuthError('accessDenied', { ...words && { description: words }, cause })
 }
 
 /** No failure of a hook, and no unknown return value, counts as consent. */
@@ -51,8 +60,12 @@ async function runHook (hook: AuthorizeUser, user: UpstreamUser): Promise<Author
       () => new Error('authorizeUser timed out')
     )
     if (isVerdict(verdict)) return verdict
-    throw new TypeError('authorizeUser must return a boolean, undefined, or { scopes, claims }')
+    throw new TypeError(
+      'authorizeUser must return a boolean, undefined, { deny }, or { scopes, claims }'
+    )
   } catch (cause) {
+    const isTyped = cause instanceof McpOAuthError && cause.kind === 'accessDenied'
+    if (isTyped) throw refusal(cause.message)
     const { statusCode } = Object(cause) as { statusCode?: unknown }
     const kind = statusCode === 401 || statusCode === 403 ? 'accessDenied' : 'internal'
     throw new McpOAuthError(kind, { cause })
@@ -62,6 +75,6 @@ async function runHook (hook: AuthorizeUser, user: UpstreamUser): Promise<Author
 function isVerdict (value: unknown) {
   if (value === undefined || typeof value === 'boolean') return true
   if (!isPlainObject(value)) return false
-  const { scopes = [], claims = {} } = value
-  return Array.isArray(scopes) && isPlainObject(claims)
+  const { deny = '', scopes = [], claims = {} } = value
+  return typeof deny === 'string' && Array.isArray(scopes) && isPlainObject(claims)
 }
