@@ -25,7 +25,15 @@ await app.register(mcpOAuth, {
       `<!doctype html>
 <html lang="de">
 <title>Zugriff auf ${escape(server)}?</title>
-<style nonce="${nonce}">body { max-width: 32rem; margin: 4rem auto; font: 1.1rem/1.5 system-ui }</style>
+<style nonce="${nonce}">
+body { max-width: 32rem; margin: 4rem auto; font: 1.1rem/1.5 system-ui }
+form { display: grid; grid-template-columns: 1fr 1fr }
+@media (hover: hover) {
+  button[value=approve], form::after { grid-area: 1 / 2 }
+  form::after { z-index: 1; content: '' }
+  html:hover form::after { visibility: hidden; transition: visibility 0s 1s }
+}
+</style>
 <h1>Zugriff auf ${escape(server)} erlauben?</h1>
 <p>Eine Anwendung nennt sich „${escape(client.name ?? 'ohne Namen')}“. Niemand hat das geprüft.</p>
 <p>Der Zugriff geht an <strong>${escape(ownerOf(redirectUri))}</strong>.</p>

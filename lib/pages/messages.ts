@@ -51,15 +51,21 @@ Its xn-- part stands for special letters, which can imitate a name you know.`
     offline_access: 'Stay connected while you are away'
   },
 
-  /** Titles of error pages, by the endpoint that responds. */
+  /** Titles of error pages, by the endpoint that responds or by the cause. */
   errors: {
     authorize: 'Sign-in could not start',
     document: 'Sign-in could not start',
     consent: 'Sign-in could not continue',
-    callback: 'Sign-in could not be completed'
+    callback: 'Sign-in could not be completed',
+    completed: 'Sign-in is complete',
+    unavailable: 'Sign-in is not possible at the moment',
+    broken: 'Sign-in failed on the server'
   },
   /** Next steps by cause, where it is not to start again. */
   advice: {
+    completed: 'You can close this window and go back to the application.',
+    unavailable: 'Wait a moment, then reload this page.',
+    broken: 'Reload this page later, or tell the operator of this server. Its log has the reason.',
     document: 'The log of this server has the reason. Its operator can allow requests to that ' +
       'host, or set the option clientIdMetadata to false.'
   },

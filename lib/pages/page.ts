@@ -7,7 +7,7 @@ import { classify, prepareErrorReply, sendJson } from '../host/replies.ts'
 import { messages } from './messages.ts'
 import { style } from './style.ts'
 
-/** The endpoint that shows an error: its title tells how far the login got. */
+/** The endpoint that shows an error, whose title tells how far the login got, or the cause. */
 type PageEndpoint = keyof typeof messages.errors
 
 /**
@@ -48,9 +48,11 @@ export function replyWithErrorPage (
   // Browsers list text/html first, programs JSON or anything.
   const preferred = /text\/html|application\/json/.exec(request.headers.accept ?? '')?.[0]
   if (preferred !== 'text/html') return sendJson(reply, error)
-  const { [endpoint]: advice = messages.restart }: Record<string, string> = messages.advice
+  const isTemporary = [429, 503, 504].includes(status)
+  const cause = isTemporary ? 'unavailable' : status < 500 ? endpoint : 'broken'
+  const { [cause]: advice = messages.restart }: Record<string, string> = messages.advice
   return reply.send(htmlPage(
-    messages.errors[endpoint],
+    messages.errors[cause],
     html`<p>${error.message}</p>
 !${back === undefined ? html`<p>${advice}</p>` : linkTo(back)}
 <p class="soft">!${messages.code(error.error)}</p>`

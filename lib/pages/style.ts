@@ -4,6 +4,10 @@
  * The stylesheet of all pages. Text has a contrast of at least 4.5 in both color schemes, borders
  * of controls at least 3 (WCAG 2.2 §1.4.3, §1.4.11). Texts of clients wrap, and long addresses
  * scroll, so that they hide nothing else.
+ *
+ * `form::after` covers Allow until the pointer was on the page, without a click there, for a
+ * second: a click that another window prepared does not count (DoubleClickjacking). Keys work at
+ * once. Where no pointer hovers, as on phones, the second begins when the page has loaded.
  */
 export const style = `
 :root { color-scheme: light dark; --ink: #16191d; --soft: #565d68; --paper: #fff; --desk: #f5f6f8;
@@ -51,6 +55,14 @@ form { display: grid; grid-template-columns: 1fr 1fr; gap: .75rem; margin-top: 1
 button { min-height: 3rem; padding: .5rem 1rem; border: 1px solid var(--edge);
   border-radius: .625rem; background: none; color: inherit; font: inherit; font-weight: 600; cursor: pointer }
 button:hover { background: var(--desk) }
+button[value=approve], form::after { grid-area: 1 / 2 }
+form::after { z-index: 1; animation: uncover 0s 1s forwards; content: '' }
+@keyframes uncover { to { visibility: hidden } }
+@media (hover: hover) {
+form::after { animation: none; cursor: progress }
+html:hover form::after { visibility: hidden; transition: visibility 0s 1s }
+html:hover form:active:not(:has(button:active))::after { visibility: visible; transition: none }
+}
 button[value=approve] { border-color: var(--accent); background: var(--accent); color: var(--paper) }
 button[value=approve]:hover { filter: brightness(1.1) }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
