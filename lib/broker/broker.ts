@@ -104,10 +104,10 @@ export async function createBroker (context: BrokerOptions, paths: readonly stri
       documents,
       config.setupFakeDynamicRegistration ? config.lifetimes.registration ?? Infinity : 0
     ),
-    states: createLoginStates(secrets, name),
+    states: createLoginStates(secrets, name, config.lifetimes.consent),
     /** Null if tokens are never bound to keys. */
     checkProof: createDpopVerifier(config, urls, 'token'),
-    cookies: () => createLoginCookies(issuer().startsWith('https:')),
+    cookies: () => createLoginCookies(issuer().startsWith('https:'), config.lifetimes),
     rules: () => ({
       resource: urls().resource,
       knownScopes: [...catalog(), ...identityScopes],

@@ -104,11 +104,6 @@ export function createProviderLogin (
     })
 
   return {
-    secrets: (): LoginSecrets => ({
-      verifier: oidc.randomPKCECodeVerifier(),
-      nonce: oidc.randomNonce()
-    }),
-
     /**
      * Returns the URL of the login.
      *

@@ -75,6 +75,10 @@ export function createOneTimeMarks (
   const remember = (kind: string, id: string, value: string, ttl: number) =>
     storeOf(kind).put(keyOf(kind, id), value, ttl)
 
+  /** Marks an id with a value. Resolves to the mark in force: this one, or an earlier one. */
+  const claim = async (kind: string, id: string, value: string, ttl: number) =>
+    await storeOf(kind).putIfAbsent(keyOf(kind, id), value, ttl) ?? value
+
   /** Marks an id as used. Resolves to true for exactly one caller. */
   const consume = async (kind: string, id: string, ttl: number) =>
     await storeOf(kind).putIfAbsent(keyOf(kind, id), '1', ttl) === null
@@ -88,6 +92,7 @@ export function createOneTimeMarks (
   return {
     recall,
     remember,
+    claim,
     consume,
     isConsumed,
     hasEnded,

@@ -31,7 +31,7 @@ matrix(
     assert.equal(page.cookies.length, 1)
     assert.match(
       page.cookies[0] ?? '',
-      /^__Host-mcp-csrf=[\w-]{22}; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/
+      /^__Host-mcp-csrf\.[\w-]{22}=[\w-]{22}; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/
     )
     assert.equal(page.headers.get('x-frame-options'), 'DENY')
     assert.match(page.headers.get('content-security-policy') ?? '', /frame-ancestors 'none'/)
@@ -556,3 +556,31 @@ matrix(
     assert.doesNotMatch(log, /me:hidden/)
   }
 )
+
+for (
+  const [prompt, passed] of [
+    ['login', 'login'],
+    ['select_account', 'select_account'],
+    ['create', 'create'],
+    ['consent', null],
+    ['login consent', 'login'],
+    ['consent  select_account login', 'select_account login'],
+    ['', null],
+    ['LOGIN', null],
+    ['x', null]
+  ] as const
+) {
+  matrix(
+    `GET /oauth/authorize passes ${passed} of prompt=${prompt} to the provider [A-18 field:S12]`,
+    async ({ startFlow }) => {
+      const flow = await startFlow()
+      const browser = openBrowser()
+      const request = await flow.form(browser, flow.params(await flow.register(), { prompt }))
+      const { location } = await browser.post(flow, '/oauth/consent', {
+        request,
+        action: 'approve'
+      })
+      assert.equal(location?.searchParams.get('prompt'), passed)
+    }
+  )
+}

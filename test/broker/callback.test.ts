@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { McpOAuthOptions } from '../../lib/index.ts'
+import { McpOAuthError, type McpOAuthOptions } from '../../lib/index.ts'
+import type { Store } from '../../lib/types.ts'
 import { matrix } from '../support/matrix.ts'
 import {
   isError,
@@ -10,8 +11,11 @@ import {
   openBrowser,
   query,
   redeem,
+  renew,
   signIn,
-  type Flow
+  type Flow,
+  type Instance,
+  type Reply
 } from '../support/flow.ts'
 
 const plain = (text: string) =>
@@ -125,95 +129,149 @@ matrix(
 )
 
 matrix(
-  'GET /oauth/callback redirects each login to the client once [B-03 B-14 B-18 AZ-07 AZ-13 CD-07]',
+  'GET /oauth/callback has one code for a login, until it is redeemed [B-03 B-14 B-18 AZ-07 AZ-13 CD-07 field:S9]',
   async ({ startFlow }) => {
-    const flow = await startFlow()
+    const flow = await startFlow({ instances: 2 })
     const uri = `${loopbackUri}?keep=a%2fb&x=1`
     const id = await flow.register({ redirect_uris: [uri] })
     const browser = openBrowser()
     const callbackQuery = await flow.approve(browser, flow.params(id, { redirect_uri: uri }))
     const cookie = browser.cookie()
+    const sendCallback = (index: number, headers = { cookie: browser.cookie() }) =>
+      (flow.instances[index % 2] as Instance).send(`/oauth/callback?${callbackQuery}`, {
+        headers: { ...headers, accept: 'text/html' }
+      })
     const replies = await Promise.all(
-      Array.from(
-        { length: 20 },
-        () =>
-          flow.send(`/oauth/callback?${callbackQuery}`, {
-            headers: { cookie, accept: 'text/html' }
-          })
-      )
+      Array.from({ length: 20 }, (_, index) => sendCallback(index, { cookie }))
     )
-    const [winner, ...others] = replies.filter(({ status }) => status === 302)
-    assert.equal(others.length, 0)
-    for (const reply of replies) if (reply !== winner) isPage(reply, 400, 'invalid_request', 'B-14')
-    assert.ok(winner?.headers.get('location')?.startsWith(`${uri}&code=`), 'B-18')
-    assert.deepEqual([...winner?.location?.searchParams.keys() ?? []], [
+    const [first] = replies
+    assert.deepEqual(replies.map(({ status }) => status), Array(20).fill(302), 'B-14')
+    assert.equal(new Set(replies.map(({ location }) => location?.href)).size, 1)
+    assert.ok(first?.headers.get('location')?.startsWith(`${uri}&code=`), 'B-18')
+    assert.deepEqual([...first?.location?.searchParams.keys() ?? []], [
       'keep',
       'x',
       'code',
       'state',
       'iss'
     ])
-    assert.equal(winner?.location?.searchParams.get('iss'), flow.base)
-    assert.equal(winner?.location?.searchParams.get('state'), 's t/ä')
+    assert.equal(first?.location?.searchParams.get('iss'), flow.base)
+    assert.equal(first?.location?.searchParams.get('state'), 's t/ä')
     assert.match(
-      winner?.cookies.join('\n') ?? '',
-      /^__Host-mcp-login\.[\da-z]{64}=; Max-Age=0; Path=\/; HttpOnly; Secure; SameSite=Lax$/
+      first?.cookies.join('\n') ?? '',
+      /^__Host-mcp-login\.[\da-z]{64}=[\w.-]+~; Max-Age=60; Path=\/; HttpOnly; Secure; SameSite=Lax$/
     )
-    isPage(
-      await flow.send(`/oauth/callback?${callbackQuery}`, {
-        headers: { cookie, accept: 'text/html' }
-      }),
-      400,
-      'invalid_request',
-      'B-03'
-    )
+    for (const index of [0, 1]) {
+      const reloaded = await browser.get(
+        flow.instances[index] as Instance,
+        `/oauth/callback?${callbackQuery}`
+      )
+      assert.equal(reloaded.location?.href, first?.location?.href, 'reload')
+    }
     assert.equal(flow.provider.count('/token'), 0, 'the code of the provider is not redeemed yet')
-    const code = winner?.location?.searchParams.get('code') ?? ''
-    assert.equal(
-      (await flow.token(redeem(id, code, { redirect_uri: uri }))).status,
-      200,
-      'the first flow is not affected'
-    )
+    const code = first?.location?.searchParams.get('code') ?? ''
+    const tokens = await flow.token(redeem(id, code, { redirect_uri: uri }))
+    assert.equal(tokens.status, 200)
+    for (const [index, headers] of [[0, { cookie }], [1, { cookie: browser.cookie() }]] as const) {
+      const late = await sendCallback(index, headers)
+      isPage(late, 400, 'invalid_request', 'B-03')
+      assert.match(
+        late.text,
+        /<h1[^>]*>Sign-in is complete<.*already completed.*go back to the app/s
+      )
+      assert.match(late.cookies[0] ?? '', /=; Max-Age=0;/)
+    }
+    assert.equal((await flow.call(tokens.json()['access_token'])).status, 200, 'nothing ended')
   }
 )
 
 matrix(
-  'GET /oauth/callback translates errors of the provider by a fixed list [B-08]',
-  async ({ startFlow }) => {
+  'GET /oauth/callback replaces a code that expired unused, and both count as one [field:S3]',
+  async ({ startFlow }, t) => {
     const flow = await startFlow()
-    const expected = {
-      access_denied: 'access_denied',
-      consent_required: 'access_denied',
-      login_required: 'access_denied',
-      temporarily_unavailable: 'temporarily_unavailable',
-      '<script>': 'server_error',
-      server_error: 'server_error',
-      invalid_scope: 'server_error',
-      __proto__: 'server_error',
-      toString: 'server_error'
+    const { id, callbackQuery, sendCallback } = await startLogin(flow)
+    const codeOf = ({ location }: Reply) => location?.searchParams.get('code') ?? ''
+    const lost = codeOf(await sendCallback(callbackQuery))
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 61_000 })
+    isError(await flow.token(redeem(id, lost)), 400, 'invalid_grant')
+    const code = codeOf(await sendCallback(callbackQuery))
+    assert.notEqual(code, lost)
+    assert.equal((await flow.token(redeem(id, code))).status, 200)
+    isPage(await sendCallback(callbackQuery), 400, 'invalid_request')
+  },
+  { serial: true }
+)
+
+matrix(
+  'GET /oauth/callback ignores a code that a writer of the store copied [S-01 field:S3]',
+  async ({ startFlow }) => {
+    let copied = ''
+    const wrap = (store: Store): Store => ({
+      ...store,
+      putIfAbsent: async (key, value, ttl) => {
+        if (!key.includes(':login:')) return await store.putIfAbsent(key, value, ttl)
+        copied ||= value
+        return copied
+      }
+    })
+    const flow = await startFlow({ wrap })
+    const [attacker, victim] = [await startLogin(flow), await startLogin(flow)]
+    const codes: string[] = []
+    for (const { callbackQuery, sendCallback } of [attacker, victim]) {
+      codes.push((await sendCallback(callbackQuery)).location?.searchParams.get('code') ?? '')
     }
-    for (
-      const [error, translated] of Object.entries({ ...expected, ['__proto__']: 'server_error' })
-    ) {
-      const { callbackQuery, sendCallback } = await startLogin(flow)
-      const reply = await sendCallback({
-        state: callbackQuery['state'],
-        error,
-        error_description: 'canary-upstream-text'.repeat(100),
-        error_uri: 'javascript:alert(1)'
-      })
-      isErrorRedirect(flow, reply, 302, translated, { message: error })
-      assert.match(reply.cookies[0] ?? '', /Max-Age=0/)
-      isPage(
-        await flow.send(`/oauth/callback?${query({ state: callbackQuery['state'], error })}`, {
-          headers: { accept: 'text/html' }
-        }),
-        403,
-        'access_denied'
-      )
-    }
+    assert.notEqual(codes[0], codes[1])
+    assert.equal((await flow.token(redeem(victim.id, codes[1] ?? ''))).status, 200)
   }
 )
+
+const denial = 'The identity provider or the user there denied the sign-in.'
+const incomplete = 'The identity provider requires a step that the user did not complete.'
+const misconfigured = 'The identity provider rejected the settings of this server.'
+
+for (
+  const [error, translated, description] of [
+    ['access_denied', 'access_denied', denial],
+    ['consent_required', 'access_denied', incomplete],
+    ['login_required', 'access_denied', incomplete],
+    ['interaction_required', 'access_denied', incomplete],
+    ['account_selection_required', 'access_denied', incomplete],
+    [
+      'temporarily_unavailable',
+      'temporarily_unavailable',
+      'The identity provider is unavailable.'
+    ],
+    ['server_error', 'server_error', 'The identity provider failed to process the sign-in.'],
+    ...['<script>', 'invalid_scope', 'unauthorized_client', '__proto__', 'toString'].map(error =>
+      [error, 'server_error', misconfigured] as const
+    )
+  ] as const
+) {
+  matrix(
+    `GET /oauth/callback tells the client whose decision the error ${error} of the provider is [B-08 field:H7]`,
+    async ({ startFlow }) => {
+      const flow = await startFlow()
+      const { callbackQuery, sendCallback, browser } = await startLogin(flow)
+      const params = {
+        state: callbackQuery['state'],
+        error,
+        error_description: `AADSTS50105\n${'canary-upstream-text'.repeat(100)}`,
+        error_uri: 'javascript:alert(1)'
+      }
+      const before = flow.logs.length
+      const reply = await sendCallback(params)
+      isErrorRedirect(flow, reply, 302, translated)
+      assert.equal(reply.location?.searchParams.get('error_description'), description)
+      assert.match(reply.cookies[0] ?? '', /~; Max-Age=60;/)
+      assert.equal((await sendCallback(params)).location?.href, reply.location?.href, 'reload')
+      const line = flow.logs.slice(before).find(line => line.includes('AADSTS50105')) ?? ''
+      assert.ok(line.includes('The identity provider answered') && line.length < 4_000, line)
+      assert.equal((await browser.get(flow, `/oauth/callback?${query(callbackQuery)}`)).status, 302)
+      browser.jar.clear()
+      isPage(await sendCallback(params), 403, 'access_denied')
+    }
+  )
+}
 
 matrix(
   'GET /oauth/callback requires the exact iss of the provider, where it sends one [B-09]',
@@ -580,6 +638,61 @@ matrix(
     assert.ok(claims.exp > Date.now() / 1000)
     assert.equal(received.at(-1).claims.email, 'alice@example.com')
     assert.deepEqual(received.at(-1).scopes, ['mcp:read', 'mcp:write'])
+  }
+)
+
+matrix(
+  'POST /oauth/token sends the words of authorizeUser to the client, and of a typed refusal only [B-16 field:H7]',
+  async ({ startFlow }) => {
+    let verdict: () => unknown = () => true
+    const authorizeUser = (() => verdict()) as NonNullable<McpOAuthOptions['authorizeUser']>
+    const flow = await startFlow({
+      options: { authorizeUser, provider: { identify: async () => ({ sub: 'alice' }) } }
+    })
+    const id = await flow.register()
+    const long = 'x'.repeat(300)
+    const ours = 'The request was denied.'
+    const rows: Array<[decision: () => unknown, description: string]> = [
+      [() => ({ deny: 'Ask IT for the role Mcp.User.' }), 'Ask IT for the role Mcp.User.'],
+      [async () => ({ deny: 'Not today.' }), 'Not today.'],
+      [() => ({ deny: 'S\u00fcd "a\\b"\r\n\u202e\u{1f600}' }), 'S?d ?a?b??????'],
+      [() => ({ deny: long }), long.slice(0, 200)],
+      [() => ({ deny: '' }), ours],
+      [() => ({ deny: 'No.', scopes: ['mcp:read'], claims: {} }), 'No.'],
+      [() => {
+        throw new McpOAuthError('accessDenied', { description: 'No seat is left.' })
+      }, 'No seat is left.'],
+      [() => {
+        throw new McpOAuthError('accessDenied')
+      }, ours],
+      [() => {
+        throw Object.assign(new Error('canary-hook'), { statusCode: 403 })
+      }, ours],
+      [() => false, ours]
+    ]
+    for (const [decision, description] of rows) {
+      verdict = decision
+      const reply = await flow.token(redeem(id, await flow.login(id)))
+      isError(reply, 403, 'access_denied', description)
+      assert.equal(reply.json()['error_description'], description)
+    }
+    for (const deny of [null, true, 0, ['x'], {}, { message: 'canary-hook' }]) {
+      verdict = () => ({ deny })
+      isError(await flow.token(redeem(id, await flow.login(id))), 500, 'server_error')
+    }
+    verdict = () => {
+      throw new McpOAuthError('invalidGrant', { description: 'canary-hook' })
+    }
+    const other = await flow.token(redeem(id, await flow.login(id)))
+    isError(other, 500, 'server_error')
+    assert.doesNotMatch(other.text, /canary/)
+    verdict = () => ({ deny: undefined })
+    const { refresh_token: token } = await flow.tokens(id)
+
+    verdict = () => ({ deny: 'Your account was closed.' })
+    const refreshed = await flow.token(renew(id, token))
+    isError(refreshed, 403, 'access_denied')
+    assert.equal(refreshed.json()['error_description'], 'Your account was closed.')
   }
 )
 

@@ -11,7 +11,9 @@ import {
   secret,
   signIn,
   providerClient,
-  type Flow
+  redeem,
+  type Flow,
+  type Instance
 } from '../support/flow.ts'
 
 const form = { 'content-type': 'application/x-www-form-urlencoded' }
@@ -29,7 +31,7 @@ matrix(
     const request = await flow.form(browser, authorization)
     const otherBrowser = openBrowser()
     const foreignRequest = await flow.form(otherBrowser, authorization)
-    const [csrf = ''] = browser.jar.values()
+    const [[csrfName = '', csrf = ''] = []] = browser.jar
     const send = (params: Record<string, string | undefined> | string, headers = {}) =>
       browser.post(flow, '/oauth/consent', params, headers)
 
@@ -74,13 +76,15 @@ matrix(
     for (
       const cookie of [
         '',
-        '__Host-mcp-csrf=',
-        '__Host-mcp-csrf=x',
-        `mcp-csrf=${csrf}`,
-        `__Host-mcp-csrf=${csrf}; __Host-mcp-csrf=${csrf}`,
-        `__Host-mcp-csrf=${csrf}x`,
-        `__Host-mcp-csrf=${'x'.repeat(5000)}`,
-        `x__Host-mcp-csrf=${csrf}`
+        `${csrfName}=`,
+        `${csrfName}=x`,
+        `${csrfName.slice('__Host-'.length)}=${csrf}`,
+        `${csrfName}=${csrf}; ${csrfName}=${csrf}`,
+        `${csrfName}=${csrf}x`,
+        `${csrfName}x=${csrf}`,
+        `${csrfName}=${'x'.repeat(5000)}`,
+        `x${csrfName}=${csrf}`,
+        `\u00a0${csrfName}=${csrf}`
       ]
     ) {
       isPage(
@@ -152,39 +156,60 @@ matrix(
 )
 
 matrix(
-  'POST /oauth/consent accepts a page once, even in parallel [N-09 N-16]',
+  'POST /oauth/consent has one result for a page, however often its form is sent [N-09 N-16 field:S9]',
   async ({ startFlow }) => {
-    const flow = await startFlow()
+    const flow = await startFlow({ instances: 2 })
+    const [one, two] = flow.instances as [Instance, Instance]
     const browser = openBrowser()
-    const request = await flow.form(browser, flow.params(await flow.register()))
+    const id = await flow.register()
+    const request = await flow.form(browser, flow.params(id))
+    const send = (action: string, instance = one) =>
+      browser.post(instance, '/oauth/consent', { request, action })
     const replies = await Promise.all(
-      Array.from(
-        { length: 20 },
-        () => browser.post(flow, '/oauth/consent', { request, action: 'approve' })
-      )
+      Array.from({ length: 20 }, (_, index) => send('approve', index % 2 ? one : two))
     )
-    assert.deepEqual(
-      replies.map(({ status }) => status).sort(),
-      [303, ...Array(19).fill(400)].sort()
-    )
-    isPage(
-      await browser.post(flow, '/oauth/consent', { request, action: 'approve' }),
-      400,
-      'invalid_request',
-      'N-16'
-    )
-    isPage(
-      await browser.post(flow, '/oauth/consent', { request, action: 'deny' }),
-      400,
-      'invalid_request',
-      'N-16'
-    )
+    const locations = new Set(replies.map(({ location }) => location?.href))
+    assert.deepEqual(replies.map(({ status }) => status), Array(20).fill(303))
+    assert.equal(locations.size, 1)
     assert.equal([...browser.jar.keys()].filter(name => name.includes('login')).length, 1)
+    isPage(await send('deny'), 400, 'invalid_request', 'the first decision counts')
+
+    const [location = ''] = locations
+    const callback = await browser.get(
+      one,
+      `/oauth/callback?${await signIn(new URL(String(location)))}`
+    )
+    assert.equal((await send('approve', two)).location?.href, location, 'the code is not redeemed')
+    const code = callback.location?.searchParams.get('code') ?? ''
+    assert.equal((await flow.token(redeem(id, code))).status, 200)
+    for (const instance of [one, two]) {
+      const late = await send('approve', instance)
+      isPage(late, 400, 'invalid_request')
+      assert.match(late.text, /<h1[^>]*>Sign-in is complete<.*already completed/s)
+      assert.deepEqual(late.cookies, [])
+    }
   }
 )
 
 matrix(
-  'POST /oauth/consent with deny returns to the client and sets no login cookie [N-13]',
+  'POST /oauth/consent makes another login for each page [N-09 CD-07]',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const browser = openBrowser()
+    const id = await flow.register()
+    const locations = await Promise.all([1, 2, 3].map(async () => {
+      const request = await flow.form(browser, flow.params(id))
+      return (await browser.post(flow, '/oauth/consent', { request, action: 'approve' })).location
+    }))
+    for (const name of ['state', 'code_challenge', 'nonce']) {
+      const values = locations.map(location => location?.searchParams.get(name))
+      assert.equal(new Set(values).size, 3, name)
+    }
+  }
+)
+
+matrix(
+  'POST /oauth/consent with deny returns to the client and sets no login cookie [N-13 field:S9]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const browser = openBrowser()
@@ -192,7 +217,10 @@ matrix(
     const request = await flow.form(browser, params)
     const denied = await browser.post(flow, '/oauth/consent', { request, action: 'deny' })
     isErrorRedirect(flow, denied, 303, 'access_denied')
+    assert.equal(denied.location?.searchParams.get('error_description'), 'The user denied access.')
     assert.deepEqual(denied.cookies, [])
+    const again = await browser.post(flow, '/oauth/consent', { request, action: 'deny' })
+    assert.equal(again.location?.href, denied.location?.href, 'field:S9')
     isPage(
       await browser.post(flow, '/oauth/consent', { request, action: 'approve' }),
       400,
@@ -208,6 +236,33 @@ matrix(
     )
     assert.equal(flow.provider.requests.length, 0)
   }
+)
+
+matrix(
+  'lifetimes.consent limits the page, the login and their cookies, and lifetimes.code a complete login',
+  async ({ startFlow }, t) => {
+    const flow = await startFlow({ options: { lifetimes: { consent: 120, code: 20 } } })
+    const browser = openBrowser()
+    const params = flow.params(await flow.register())
+    const started = Date.now()
+    const page = await flow.authorize(params)
+    assert.match(page.cookies[0] ?? '', /; Max-Age=120;/)
+    const request = await flow.form(browser, params)
+    t.mock.timers.enable({ apis: ['Date'], now: started + 110_000 })
+    const send = () => browser.post(flow, '/oauth/consent', { request, action: 'approve' })
+    const { cookies, location } = await send()
+    assert.match(cookies[0] ?? '', /; Max-Age=120;/)
+    t.mock.timers.setTime(started + 125_000)
+    isPage(await send(), 400, 'invalid_request')
+    const callbackQuery = await signIn(location as URL)
+    t.mock.timers.setTime(started + 225_000)
+    const callback = await browser.get(flow, `/oauth/callback?${callbackQuery}`)
+    assert.equal(callback.status, 302)
+    assert.match(callback.cookies[0] ?? '', /~; Max-Age=20;/)
+    t.mock.timers.setTime(started + 235_000)
+    isPage(await browser.get(flow, `/oauth/callback?${callbackQuery}`), 400, 'invalid_request')
+  },
+  { serial: true }
 )
 
 matrix(
@@ -272,13 +327,18 @@ matrix(
 )
 
 matrix(
-  'POST /oauth/consent accepts either of two pages of one browser [N-10]',
+  'POST /oauth/consent accepts any of the pages that one browser opened, one by one or at once [N-10 field:A9]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     const browser = openBrowser()
     const params = flow.params(await flow.register())
-    const [one, two] = [await flow.form(browser, params), await flow.form(browser, params)]
-    for (const request of [two, one]) {
+    const open = () => flow.form(browser, params)
+    const atOnce = await Promise.all([open(), open(), open()])
+    const jar = [...browser.jar.keys()]
+    const later = [await open(), await open()]
+    assert.deepEqual([...browser.jar.keys()], jar, 'later pages have the cookie of an earlier one')
+    assert.equal(jar.length, 3)
+    for (const request of [...later, ...atOnce].reverse()) {
       assert.equal(
         (await browser.post(flow, '/oauth/consent', { request, action: 'approve' })).status,
         303
@@ -325,7 +385,7 @@ matrix(
         'N-18'
       )
     }
-    assert.equal(logins().length, 0)
+    assert.ok(logins().every(([, value]) => value.endsWith('~')), 'complete')
 
     for (let index = 0; index < 60; index++) {
       await flow.approve(browser, flow.params(id, { state: 'x'.repeat(256) }))

@@ -212,8 +212,8 @@ for (const [name, { args = [], readable, start }] of Object.entries(faults)) {
           await Promise.all(steps.map(async ([step, { send }]) => [step, (await send()).status]))
         )
         assert.deepEqual(retried, {
-          consent: 400,
-          callback: 400,
+          consent: 303,
+          callback: 302,
           code: 400,
           refresh: 200,
           'revoke a refresh token': 200,

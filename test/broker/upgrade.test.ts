@@ -8,6 +8,7 @@ import { createSealer, type Purpose } from '../../lib/crypto/sealer.ts'
 import { createSigningKeys } from '../../lib/crypto/signing-keys.ts'
 import { createNonces } from '../../lib/dpop/verifier.ts'
 import type { McpOAuthOptions } from '../../lib/index.ts'
+import { loginSeconds } from '../../lib/limits.ts'
 import { hash } from '../../lib/util/hash.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import {
@@ -125,7 +126,7 @@ test('find() returns the clients that registered at version 0.1.0', async () => 
 
 test('verify() accepts a state of version 0.1.0', () => {
   const { upstreamState } = fixture.transaction.content
-  assert.equal(createLoginStates([secret], context).verify(upstreamState, time), true)
+  assert.equal(createLoginStates([secret], context, loginSeconds).verify(upstreamState, time), true)
 })
 
 test('createNonces() returns the nonces of version 0.1.0', () => {

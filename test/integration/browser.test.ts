@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Page } from 'playwright-core'
+import type { BrowserContext, Page } from 'playwright-core'
 import {
   buttons,
+  clickAllow,
   cookieNames,
   startInBrowser,
   type NativeClient
@@ -10,7 +11,7 @@ import {
 
 async function approve (page: Page, url: string): Promise<void> {
   await page.goto(url)
-  await page.click(buttons.allow)
+  await clickAllow(page)
 }
 
 /** Signs in and consents at the provider. */
@@ -18,6 +19,17 @@ async function signIn (page: Page): Promise<void> {
   await page.click(buttons.provider)
   await page.waitForSelector('text=wants to act for')
   await page.click(buttons.provider)
+}
+
+/** Logins that are complete stay for the minute in which the user may reload the page. */
+async function hasOnlyCompleteLogins (context: BrowserContext, issuer: string) {
+  const cookies = await context.cookies(issuer)
+  const logins = cookies.filter(({ name }) => name.startsWith('mcp-login.'))
+  assert.ok(logins.length > 0)
+  for (const { value, expires } of logins) {
+    assert.match(value, /~$/)
+    assert.ok(expires <= Date.now() / 1000 + 60)
+  }
 }
 
 async function callbackIn (
@@ -39,16 +51,16 @@ test(
     if (setup === null) return
     const { context, issuer, client, provider, page } = setup
     await page.goto(client.authorizationUrl({ state: 'first' }))
-    assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf'])
+    assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf.…'])
     assert.match(await page.innerText('main'), new RegExp(new URL(client.redirectUri).host))
-    await page.click(buttons.allow)
+    await clickAllow(page)
     await page.waitForSelector(buttons.provider)
     assert.equal(new URL(page.url()).origin, provider.issuer)
-    assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf', 'mcp-login.…'])
+    assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf.…', 'mcp-login.…'])
     await signIn(page)
     const params = await callbackIn(client, page, 'first')
     assert.deepEqual([...params.keys()], ['code', 'state', 'iss'])
-    assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf'])
+    await hasOnlyCompleteLogins(context, issuer)
     assert.equal((await client.redeem(params)).status, 200)
 
     await approve(page, client.authorizationUrl({ state: 'second' }))
@@ -68,14 +80,14 @@ test('Chromium: deny returns to the client, and leaves no cookie [N-13 N-17]', a
     issuer,
     null
   ])
-  assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf'])
+  assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf.…'])
 
   await page.goto(client.authorizationUrl({ state: 'refused there' }))
-  await page.click(buttons.allow)
+  await clickAllow(page)
   await page.waitForSelector(buttons.provider)
   await page.click(buttons.deny)
   assert.equal((await callbackIn(client, page, 'refused there')).get('error'), 'access_denied')
-  assert.deepEqual(await cookieNames(context, issuer), ['mcp-csrf'])
+  await hasOnlyCompleteLogins(context, issuer)
 })
 
 test(
@@ -100,10 +112,10 @@ test(
       return new URL((await app).url()).searchParams
     }
     const first = await inNewPage(async (page) => {
-      await page.click(buttons.allow)
+      await clickAllow(page)
       await signIn(page)
     })
-    const second = await inNewPage(page => page.click(buttons.allow))
+    const second = await inNewPage(page => clickAllow(page))
     for (const params of [first, second]) assert.equal((await client.redeem(params)).status, 200)
     const denied = await inNewPage(page => page.click(buttons.deny))
     assert.equal(denied.get('error'), 'access_denied')
@@ -124,6 +136,7 @@ test('Chromium: form-action blocks the redirects of a form [N-17]', async (t) =>
   })
   await page.goto(client.authorizationUrl())
   const refused = page.waitForEvent('console', message => /form-action/.test(message.text()))
+  await page.hover('h1')
   await page.click(buttons.allow, { noWaitAfter: true })
   await refused
 })
@@ -136,7 +149,7 @@ test('Chromium: five logins in one browser, one inside the other [N-18]', async 
   for (const [index, page] of pages.entries()) {
     await page.goto(client.authorizationUrl({ state: `flow ${index}` }))
   }
-  for (const index of [3, 0, 4, 1, 2]) await pages[index]?.click(buttons.allow)
+  for (const index of [3, 0, 4, 1, 2]) await clickAllow(pages[index] as Page)
   for (const index of [1, 4, 2, 0, 3]) {
     const page = pages[index] as Page
     await page.click(buttons.provider)

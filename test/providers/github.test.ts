@@ -8,6 +8,7 @@ import type { McpOAuthError } from '../../lib/errors.ts'
 import { fetchJson } from '../../lib/http/fetch.ts'
 import { parseProviderMetadata } from '../../lib/oauth/provider-metadata.ts'
 import { github } from '../../lib/providers/index.ts'
+import { loginSecrets } from '../support/credentials.ts'
 
 const octocat = {
   id: 583231,
@@ -84,7 +85,7 @@ const granted = { access_token: 'gho_canary', token_type: 'bearer', scope: 'read
 
 test('redeem() at GitHub requests JSON, sends the secret in the body and uses the numeric id as sub', async (t) => {
   const { login, received } = await setUp(t, { token: granted })
-  const secrets = login.secrets()
+  const secrets = loginSecrets
   const tokens = await login.redeem('code', secrets)
   assert.deepEqual(tokens, {
     accessToken: 'gho_canary',
@@ -114,7 +115,7 @@ test('redeem() at GitHub rejects an error with status 200 [B-11]', async (t) => 
     token: { error: 'bad_verification_code', error_description: 'canary' }
   })
   await assert.rejects(
-    login.redeem('code', login.secrets()),
+    login.redeem('code', loginSecrets),
     (error: McpOAuthError) => error.kind === 'invalidGrant' && !error.message.includes('canary')
   )
   assert.equal(received.has('/user'), false)
@@ -130,7 +131,7 @@ for (
 ) {
   test(`redeem() at GitHub rejects an account whose id is ${name}`, async (t) => {
     const { login } = await setUp(t, { token: granted, user })
-    await assert.rejects(login.redeem('code', login.secrets()), {
+    await assert.rejects(login.redeem('code', loginSecrets), {
       kind: 'providerMisbehaved'
     })
   })

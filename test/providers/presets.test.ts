@@ -16,6 +16,7 @@ import {
   workos
 } from '../../lib/providers/index.ts'
 import type * as presets from '../../lib/providers/index.ts'
+import { loginSecrets } from '../support/credentials.ts'
 
 const client = { clientId: 'our-id', clientSecret: 'canary-secret' }
 const tenantId = '11111111-2222-3333-4444-555555555555'
@@ -144,7 +145,7 @@ for (const [name, { preset, metadataUrl, login, token, parameters }] of Object.e
   test(`the login at ${name} requests the needed scopes, with PKCE whatever its metadata [M-11]`, async () => {
     const providerLogin = providerLoginOf(name, preset)
     const url = new URL(
-      await providerLogin.loginUrl('state', providerLogin.secrets(), {
+      await providerLogin.loginUrl('state', loginSecrets, {
         prompt: undefined,
         offline: false
       })
@@ -185,7 +186,7 @@ for (const name of ['google', 'cognito'] as const) {
   test(`the login at ${name} never requests offline_access, which ${name} rejects`, async () => {
     const providerLogin = providerLoginOf(name, providers[name].preset)
     const url = new URL(
-      await providerLogin.loginUrl('state', providerLogin.secrets(), {
+      await providerLogin.loginUrl('state', loginSecrets, {
         prompt: 'login',
         offline: true
       })

@@ -26,3 +26,6 @@ export const loopbackUri = 'http://127.0.0.1:4711/callback'
 export const webUri = 'https://app.example/cb'
 export const verifier = randomBytes(32).toString('base64url')
 export const challenge = createHash('sha256').update(verifier).digest('base64url')
+
+/** Secrets of a login at the provider, without a consent page they follow from. */
+export const loginSecrets = { verifier, nonce: 'nonce-of-a-login' }

@@ -118,8 +118,14 @@ export const buttons = {
   provider: 'button[value="allow"]'
 }
 
+/** Clicks Allow, which takes clicks once the pointer has been on the page for a second. */
+export async function clickAllow (page: Page): Promise<void> {
+  await page.hover('h1')
+  await page.click(buttons.allow)
+}
+
 /** Names of the cookies that the broker sets, without their states. */
 export async function cookieNames (context: BrowserContext, issuer: string): Promise<string[]> {
-  return (await context.cookies(issuer)).map(({ name }) => name.replace(/\.[\da-z]{64}$/, '.…'))
+  return (await context.cookies(issuer)).map(({ name }) => name.replace(/\.[\w-]+$/, '.…'))
     .sort()
 }

@@ -1,18 +1,20 @@
 /** How does an authorization request become a consent page? */
-import { randomBytes } from 'node:crypto'
 import { handleAuthorizationRequest, type ValidRequest } from '../../clients/authorize.ts'
 import { hasNoRefresh } from '../../clients/clients.ts'
 import { requestedKey } from '../../dpop/rules.ts'
 import { causeWith, McpOAuthError } from '../../errors.ts'
 import type { Endpoint } from '../../host/endpoint.ts'
-import { loginSeconds, maxSealedRequestChars } from '../../limits.ts'
-import { invalidRequest } from '../../oauth/parameters.ts'
+import { maxSealedRequestChars } from '../../limits.ts'
+import { invalidRequest, single, type RequestParameters } from '../../oauth/parameters.ts'
 import { missingScopes } from '../../oauth/scope.ts'
 import { replyWithConsentPage } from '../../pages/consent.ts'
 import { pageErrorHandler } from '../../pages/page.ts'
 import { hash } from '../../util/hash.ts'
 import type { Broker } from '../broker.ts'
 import { randomId } from '../tokens.ts'
+
+/** OpenID Connect Core §3.1.2.1, and Initiating User Registration via OpenID Connect. */
+const prompts = ['login', 'select_account', 'create']
 
 /** Content of the consent page. */
 export type ConsentRequest = ReturnType<typeof consentRequest>
@@ -31,9 +33,10 @@ export const authorizeEndpoint: Endpoint<Broker> = {
     handleAuthorizationRequest(broker, request, reply, async (valid) => {
       const { client, authorization: { redirectUri, resource } } = valid
       const cookies = broker.cookies()
-      const csrf = cookies.csrf(request.headers.cookie) ?? randomId()
+      const csrf = cookies.anyCsrf(request.headers.cookie) ?? randomId()
       const content = consentRequest(broker, valid, csrf)
-      const sealed = await broker.sealer.seal('request', content, loginSeconds, Date.now() / 1000)
+      const lifetime = broker.config.lifetimes.consent
+      const sealed = await broker.sealer.seal('request', content, lifetime, Date.now() / 1000)
       if (sealed.length > maxSealedRequestChars) throw invalidRequest('The request is too long.')
       reply.header('set-cookie', cookies.setCsrf(csrf))
       return await replyWithConsentPage(reply, {
@@ -51,10 +54,11 @@ export const authorizeEndpoint: Endpoint<Broker> = {
 
 /** Sealed into the consent page: the whole request, bound to the browser that received it. */
 function consentRequest (broker: Broker, valid: ValidRequest, csrf: string) {
-  const { params, prompt, client, authorization } = valid
+  const { params, client, authorization } = valid
   const { redirectUri, codeChallenge, resource, state } = authorization
   return {
-    id: randomBytes(12).toString('base64url'),
+    /** The login at the provider follows from it. */
+    id: randomId(),
     /** Hash of the browser's CSRF cookie. */
     browser: hash(csrf),
     client: hash(client.id),
@@ -66,10 +70,19 @@ function consentRequest (broker: Broker, valid: ValidRequest, csrf: string) {
     bound: broker.config.dpop === 'off' ? undefined : client.dpopBound,
     once: hasNoRefresh(client.grantTypes) || undefined,
     state,
-    prompt,
+    prompt: promptOf(params),
     /** The client requested `offline_access`: the provider is asked for a refresh token. */
     offline: authorization.scopes.includes('offline_access') || undefined
   }
+}
+
+/**
+ * The values of `prompt` for the provider. `consent` ends here, because this page asks: passed on,
+ * it would ask again, and at some providers only administrators may consent.
+ */
+function promptOf (params: RequestParameters) {
+  const requested = single(params, 'prompt')?.split(' ') ?? []
+  return requested.filter(value => prompts.includes(value)).join(' ') || undefined
 }
 
 /** The scopes of our tokens. Scopes about the user, such as `openid`, concern the provider only. */

@@ -1,35 +1,50 @@
 /** Which response does the client get when the browser returns from the provider? */
 import { errorLocation } from '../../clients/authorize.ts'
-import { McpOAuthError, type ErrorKind } from '../../errors.ts'
+import { causeWith, McpOAuthError, type ErrorKind } from '../../errors.ts'
 import { queryOf, type Endpoint } from '../../host/endpoint.ts'
-import { loginSeconds, maxProviderCodeChars } from '../../limits.ts'
+import { logRefusal } from '../../host/replies.ts'
+import { maxProviderCodeChars } from '../../limits.ts'
 import { invalidRequest, parameters, single } from '../../oauth/parameters.ts'
 import { redirectUriProblem } from '../../oauth/redirect-uri.ts'
 import { appendQuery } from '../../oauth/url.ts'
-import { pageErrorHandler } from '../../pages/page.ts'
+import { pageErrorHandler, replyWithErrorPage } from '../../pages/page.ts'
 import type { Broker } from '../broker.ts'
-import { randomId, type CodeContent } from '../tokens.ts'
-import type { LoginContent } from './consent.ts'
+import { codeIdsOf } from '../logins.ts'
+import type { CodeContent } from '../tokens.ts'
+import { completed, type LoginContent } from './consent.ts'
 
-/** Errors of the provider that a client receives (RFC 6749 §4.1.2.1). Others are internal. */
-const errors = new Map<string, ErrorKind>([
-  ['access_denied', 'accessDenied'],
-  ['consent_required', 'accessDenied'],
-  ['login_required', 'accessDenied'],
-  ['interaction_required', 'accessDenied'],
-  ['temporarily_unavailable', 'providerUnavailable']
-])
+/**
+ * Errors of the provider (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6) as a client receives
+ * them, each with whose decision it was. All others are about our own request.
+ */
+const errors: Array<[name: RegExp, kind: ErrorKind, sentence: string]> = [
+  [
+    /^access_denied$/,
+    'accessDenied',
+    'The identity provider or the user there denied the sign-in.'
+  ],
+  [
+    /^(consent|login|interaction|account_selection)_required$/,
+    'accessDenied',
+    'The identity provider requires a step that the user did not complete.'
+  ],
+  [/^temporarily_unavailable$/, 'providerUnavailable', 'The identity provider is unavailable.'],
+  [/^server_error$/, 'internal', 'The identity provider failed to process the sign-in.'],
+  [/^/, 'internal', 'The identity provider rejected the settings of this server.']
+]
 
 /**
  * `GET /oauth/callback`: the browser returns from the provider. It must have the cookie of the
- * login, and each login returns once. The provider's code is not redeemed here: our own code
- * contains it, so that nothing is stored before the client requests tokens.
+ * login. The provider's code is not redeemed here: our own code contains it. There is one code for
+ * each login, however often its callback is requested, until that is redeemed.
  */
 export const callbackEndpoint: Endpoint<Broker> = {
   name: 'callback',
   methods: ['GET'],
   errorHandler: pageErrorHandler('callback'),
   async handle (broker, request, reply) {
+    const { config: { lifetimes }, marks, sealer } = broker
+    const cookies = broker.cookies()
     const params = parameters(queryOf(request))
     const now = Date.now() / 1000
     const state = single(params, 'state') ?? ''
@@ -40,11 +55,11 @@ export const callbackEndpoint: Endpoint<Broker> = {
     if (!broker.states.verify(state, now)) {
       throw invalidRequest('This sign-in has expired, or was not started here.')
     }
-    const sealed = broker.cookies().login(request.headers.cookie, state) ?? ''
-    const login = await broker.sealer.open('transaction', sealed, now) as LoginContent | null
+    const sealed = cookies.login(request.headers.cookie, state) ?? ''
+    const login = await sealer.open('transaction', sealed, now) as LoginContent | null
     if (login?.upstreamState !== state) {
       throw new McpOAuthError('accessDenied', {
-        description: 'This sign-in was started in another browser.'
+        description: 'This sign-in has ended, or was started in another browser.'
       })
     }
     const { redirectUri, state: clientState, upstreamState, ...approved } = login
@@ -55,19 +70,35 @@ export const callbackEndpoint: Endpoint<Broker> = {
     if (redirectUriProblem(redirectUri, broker.redirectPolicy()) !== null) {
       throw invalidRequest('The redirect URI is not allowed any more.')
     }
-    if (!await broker.marks.consume('login', state, loginSeconds)) {
-      throw invalidRequest('This sign-in was already completed.')
-    }
 
     const iss = broker.issuer()
-    reply.header('set-cookie', broker.cookies().clearLogin(state))
     if (upstreamCode === undefined) {
-      const failure = new McpOAuthError(errors.get(error ?? '') ?? 'internal')
+      reply.header('set-cookie', cookies.completeLogin(state, sealed))
+      const [, kind, description] = errors.find(([name]) =>
+        name.test(error ?? '')
+      ) as typeof errors[number]
+      const answer = [error, ...params.get('error_description') ?? []].join(': ')
+      const cause = causeWith('The identity provider answered', answer)
+      const failure = new McpOAuthError(kind, { description, cause })
+      logRefusal(request, failure)
       return reply.redirect(errorLocation(redirectUri, failure, clientState, iss), 302)
     }
-    const ids = { id: randomId(), grant: randomId() }
+    const ids = codeIdsOf(login)
     const content: CodeContent = { ...approved, redirectUri, ...ids, upstreamCode }
-    const code = await broker.sealer.seal('code', content, broker.config.lifetimes.code, now)
+    const own = await sealer.seal('code', content, lifetimes.code, now)
+    const [first, isRedeemed] = await Promise.all([
+      marks.claim('login', state, own, lifetimes.code),
+      marks.isConsumed('code', ids.id)
+    ])
+    if (isRedeemed) {
+      reply.header('set-cookie', cookies.clearLogin(state))
+      return replyWithErrorPage('completed', request, reply, completed())
+    }
+    // A code that has expired unused, because its response was lost, is replaced. A code of another
+    // login, which a writer of the store copied, is ignored.
+    const kept = await sealer.open('code', first, now)
+    const code = kept?.['id'] === ids.id ? first : own
+    reply.header('set-cookie', cookies.completeLogin(state, sealed))
     return reply.redirect(appendQuery(redirectUri, { code, state: clientState, iss }), 302)
   }
 }

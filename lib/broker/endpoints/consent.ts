@@ -2,26 +2,28 @@
 import { errorLocation } from '../../clients/authorize.ts'
 import { McpOAuthError } from '../../errors.ts'
 import { formOf, type Endpoint } from '../../host/endpoint.ts'
-import { loginSeconds, maxConsentFormBytes } from '../../limits.ts'
+import { maxConsentFormBytes } from '../../limits.ts'
 import { invalidRequest, single } from '../../oauth/parameters.ts'
-import { pageErrorHandler } from '../../pages/page.ts'
-import type { LoginSecrets } from '../../provider/login.ts'
+import { pageErrorHandler, replyWithErrorPage } from '../../pages/page.ts'
 import { hash } from '../../util/hash.ts'
 import type { Broker } from '../broker.ts'
+import { codeIdsOf, type ProviderLoginIds } from '../logins.ts'
 import type { ApprovedRequest } from '../tokens.ts'
 import type { ConsentRequest } from './authorize.ts'
 
 /** Sealed into the browser's cookie for the way through the provider, named after the state. */
-export interface LoginContent extends ApprovedRequest {
-  upstreamState: string
-  secrets: LoginSecrets
+export interface LoginContent extends ApprovedRequest, ProviderLoginIds {
   state?: string | undefined
 }
 
+/** The error for a login whose code was redeemed. */
+export const completed = () => invalidRequest('This sign-in was already completed.')
+
 /**
  * `POST /oauth/consent`: the user's decision. Only the browser that received the page can send it
- * (the sealed form contains the hash of its CSRF cookie), only from our own page, and only once.
- * The login cookie is set now, and the browser redirected to the provider.
+ * (the sealed form contains the hash of its CSRF cookie), and only from our own page. The first
+ * decision counts: the same one again, after a double click or a fault, has the same result. The
+ * login cookie is set now, and the browser redirected to the provider.
  */
 export const consentEndpoint: Endpoint<Broker> = {
   name: 'consent',
@@ -30,7 +32,7 @@ export const consentEndpoint: Endpoint<Broker> = {
   bodyLimit: maxConsentFormBytes,
   errorHandler: pageErrorHandler('consent'),
   async handle (broker, request, reply) {
-    const { marks, provider, sealer, states } = broker
+    const { config: { lifetimes }, marks, provider, sealer, states } = broker
     const params = formOf(request)
     const now = Date.now() / 1000
     const sealed = single(params, 'request') ?? ''
@@ -39,7 +41,7 @@ export const consentEndpoint: Endpoint<Broker> = {
     const { id, browser, prompt, offline = false, ...approved } = content
     const { cookie, origin = 'null', 'sec-fetch-site': site = 'same-origin' } = request.headers
     const cookies = broker.cookies()
-    const csrf = cookies.csrf(cookie)
+    const csrf = cookies.csrf(cookie, browser)
     // As far as the browser tells: without a referrer the origin of our own page can be `null`.
     // Browsers that send neither header still need the cookie.
     const isSameOrigin = site === 'same-origin' &&
@@ -49,26 +51,29 @@ export const consentEndpoint: Endpoint<Broker> = {
         description: 'This page was not opened in this browser.'
       })
     }
-    const consume = async () => {
-      if (await marks.consume('consent', id, loginSeconds)) return
-      throw invalidRequest('This page was already used.')
-    }
 
     const action = single(params, 'action')
+    if (action !== 'approve' && action !== 'deny') throw invalidRequest()
+    // Before the decision counts: while the provider is unreachable, the user can still deny.
+    if (action === 'approve') await provider.ready()
+    const own = [action, Date.now(), browser].join(' ')
+    const mark = await marks.claim('consent', id, own, lifetimes.consent)
+    const [decision, ms, holder] = mark.split(' ')
+    if (decision !== action || holder !== browser) {
+      throw invalidRequest('This page was already used, and the first decision counts.')
+    }
     if (action === 'deny') {
-      await consume()
-      const denied = new McpOAuthError('accessDenied')
+      const denied = new McpOAuthError('accessDenied', { description: 'The user denied access.' })
       const { redirectUri, state } = approved
       return reply.redirect(errorLocation(redirectUri, denied, state, broker.issuer()), 303)
     }
-    if (action !== 'approve') throw invalidRequest()
-    const upstreamState = states.create(now)
-    const secrets = provider.secrets()
-    // Before the page is consumed: if the provider is unreachable, the user can send it again.
+    const login: LoginContent = { ...approved, ...states.create(id, Number(ms)) }
+    if (mark !== own && await marks.isConsumed('code', codeIdsOf(login).id)) {
+      return replyWithErrorPage('completed', request, reply, completed())
+    }
+    const { upstreamState, secrets } = login
     const location = await provider.loginUrl(upstreamState, secrets, { prompt, offline })
-    await consume()
-    const login: LoginContent = { ...approved, upstreamState, secrets }
-    const value = await sealer.seal('transaction', login, loginSeconds, now)
+    const value = await sealer.seal('transaction', login, lifetimes.consent, now)
     reply.header('set-cookie', cookies.setLogin(cookie, upstreamState, value))
     return reply.redirect(location, 303)
   }
