@@ -21,14 +21,9 @@ export const registerEndpoint: Endpoint<AuthorizationEndpoint> = {
   async handle ({ config: { dpop }, clients, redirectPolicy, rules }, { body, log }, reply) {
     const { refused, ...metadata } = parseClientMetadata(body, redirectPolicy(), rules())
     const { redirect_uris: redirectUris, client_name: name, grant_types: grantTypes } = metadata
-    const { dpop_bound_access_tokens: wantsDpop } = metadata
-    const dpopBound = dpop === 'accept' ? wantsDpop === true : dpop === 'require'
-    const client = {
-      redirectUris,
-      name: name ?? null,
-      grantTypes,
-      dpopBound: wantsDpop !== undefined && dpopBound
-    }
+    const { dpop_bound_access_tokens: wanted } = metadata
+    const dpopBound = wanted === true && dpop !== 'off'
+    const client = { redirectUris, name: name ?? null, grantTypes, dpopBound }
     const now = Math.floor(Date.now() / 1000)
     logRefused(safeLogger(log), refused)
     return reply.code(201).send(
@@ -37,7 +32,7 @@ export const registerEndpoint: Endpoint<AuthorizationEndpoint> = {
         client_id: await clients.register(client, now),
         client_id_issued_at: now,
         client_name: name ?? 'MCP client',
-        ...(wantsDpop !== undefined && { dpop_bound_access_tokens: dpopBound })
+        ...(wanted !== undefined && { dpop_bound_access_tokens: dpopBound })
       } satisfies ClientRegistrationResponse
     )
   }

@@ -101,7 +101,7 @@ matrix(
       assert.equal((await flow.tokens(String(free['client_id']))).token_type, 'Bearer')
     }
     const strict = await start(harness, 'require')
-    assert.equal((await register(strict, false))['dpop_bound_access_tokens'], true)
+    assert.equal((await register(strict, true))['dpop_bound_access_tokens'], true)
     assert.equal((await register(strict))['dpop_bound_access_tokens'], undefined)
     const off = await harness.startFlow()
     const answer = await register(off, true)
