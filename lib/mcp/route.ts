@@ -1,8 +1,8 @@
 /** In which order is a request to the MCP route checked, and how long does its stream stay open? */
 
 import { Readable } from 'node:stream'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { causeWith, McpOAuthError } from '../errors.ts'
+import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
+import { causeWith, McpOAuthError, startupError } from '../errors.ts'
 import type { Guards } from '../guard/guard.ts'
 import { isBoundToLoopback } from '../host/app.ts'
 import { preflightHandler } from '../host/cors.ts'
@@ -31,6 +31,16 @@ export function mcpRoute (
   endpoint: McpEndpoint
 ) {
   const openStreams = new Set<FastifyReply['raw']>()
+  const path = config.prefix + config.mcp.path
+  // Fastify refuses a second route as well, but names no option.
+  instance.addHook('onRoute', (route) => {
+    const isTaken = (method: HTTPMethods) => instance.hasRoute({ ...route, method })
+    if (route.url !== path || ![route.method].flat().some(isTaken)) return
+    throw startupError(
+      'duplicateRegistration',
+      `mcp.path: the app has a route at ${path}, too. Give one of them another path`
+    )
+  })
   isolatedScope(instance, config.prefix, (scope) => {
     const checkOrigin = originGuard(scope, config)
     readJsonBodies(scope)

@@ -37,6 +37,39 @@ async function startWithToken (...setup: Parameters<typeof startGuarded>) {
   }
 }
 
+test('start-up names mcp.path if the app has a route there, whichever is added first', async (t) => {
+  const own = { url: '/a/mcp', handler: async () => 'own' }
+  const start = async (order: 'before' | 'after' | 'scope', method: string, more: object = {}) => {
+    const app = Fastify()
+    t.after(() => app.close())
+    if (order === 'before') app.route({ ...own, method, ...more })
+    await app.register(mcpOAuth, { auth: false, prefix: '/a', mcp: { server: whoami() } })
+    if (order === 'after') app.route({ ...own, method, ...more })
+    if (order === 'scope') {
+      app.register(async scope => scope.route({ ...own, url: '/mcp', method, ...more }), {
+        prefix: '/a'
+      })
+    }
+    await app.ready()
+    return app
+  }
+  for (const order of ['before', 'after', 'scope'] as const) {
+    for (const method of ['GET', 'POST']) {
+      await assert.rejects(
+        start(order, method),
+        /mcp\.path: the app has a route at \/a\/mcp, too\./
+      )
+    }
+    const app = await start(order, 'POST', { constraints: { version: '1.0.0' } })
+    const request = { method: 'POST' as const, url: '/a/mcp' }
+    assert.equal(
+      (await app.inject({ ...request, headers: { 'accept-version': '1.0.0' } })).body,
+      'own'
+    )
+    assert.notEqual((await app.inject(request)).body, 'own')
+  }
+})
+
 test('/mcp rejects a foreign Origin with 403 before it checks the token [HT-01 HT-02 Q-20]', async (t) => {
   const { mcpUrl, origin, post } = await startWithToken(t)
   for (
