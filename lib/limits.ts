@@ -247,7 +247,7 @@ export const maxListedNames = 50
 /** Names in the query or form of a call. A list repeats its name for each item. */
 export const maxFormNameChars = 1024 * 1024
 /** Values of an answer that are compared with its schema, which blocks other requests meanwhile. */
-export const maxCheckedValues = 50_000
+export const maxCheckedValues = 20_000
 /** Answers of this size become results one after another: copies of many would fill the heap. */
 export const largeAnswerBytes = 65_536
 /** Longest error of a tool: models need the message, not a page of HTML. */

@@ -357,4 +357,14 @@ test('conforms checks every keyword of output schemas, and stops', () => {
   const list = { type: 'array', items: text }
   assert.ok(conforms(Array(maxCheckedValues - 1).fill(''), list))
   assert.ok(!conforms(Array(maxCheckedValues).fill(''), list))
+  let listings = 0
+  const wide = new Proxy(Object.fromEntries(Array.from({ length: 10_000 }, (_, n) => [n, 1])), {
+    ownKeys (names) {
+      listings++
+      return Reflect.ownKeys(names)
+    }
+  })
+  const texts = { type: 'object', additionalProperties: text }
+  assert.ok(!conforms(wide, { anyOf: Array(1_000).fill(texts) }))
+  assert.ok(listings < 20, `${listings}`)
 })

@@ -33,8 +33,9 @@ export async function resultOf (
   const content = contentOf(answer, answer.body)
   if (outputSchema === undefined) return { content: [content] }
   // Clients reject a result without structured content, and every schema accepts an empty one.
-  const value = content.type === 'text' ? parseShallow(content.text) : null
-  const isValid = value !== null && conforms(value, outputSchema)
+  const text = content.type === 'text' ? content.text : ''
+  const value = parseJsonObject(text)
+  const isValid = value !== null && conforms(value, outputSchema) && !isTooDeep(value, text)
   return { content: [content], structuredContent: isValid ? value : {} }
 }
 
