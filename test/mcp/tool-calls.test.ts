@@ -362,6 +362,23 @@ test('request.mcpCall names the tool in every hook of the app, and is null for p
   assert.deepEqual(seen, [own, own, own, own, null, null])
 })
 
+test('a call whose path belongs to no tool, or is too long for the router, says so', async (t) => {
+  const { clients } = await startTools(t, (app) => {
+    app.get('/a/:id', { schema: named('get_a') }, async () => 'ok')
+    app.get('/a/other', { config: { mcp: false } }, async () => 'other')
+  })
+  for (const { call } of clients) {
+    assert.equal(textOf(await call('get_a', { id: 'x'.repeat(100) })), 'ok')
+    const other = await call('get_a', { id: 'other' })
+    assert.equal(other.isError, true)
+    assert.equal(textOf(other), 'The path belongs to another route, or to none.')
+    const long = await call('get_a', { id: 'x'.repeat(101) })
+    assert.equal(long.isError, true)
+    // Newer releases of Fastify answer themselves.
+    assert.match(textOf(long), /^HTTP 414: .* max param length|or to none\.$/)
+  }
+})
+
 test('request.mcpProgress reaches a client that asks for it, in both eras', async (t) => {
   const { clients, origin } = await startTools(t, (app) => {
     app.post('/work', { schema: named('work') }, async (request) => {

@@ -118,7 +118,9 @@ export function createCaller (
     }
     caller.signal.throwIfAborted()
     if (call.failure === 'broken') throw new CallError('The route ended the connection.')
-    if (call.failure === 'stray') throw new CallError('The path belongs to another route.')
+    if (call.failure === 'stray') {
+      throw new CallError('The path belongs to another route, or to none.')
+    }
     return answer
   }
 }
