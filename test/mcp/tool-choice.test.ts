@@ -144,6 +144,16 @@ suite('the choice of tools', () => {
       add(app, 'GET', '/me', {
         schema: { response: { 200: { type: 'object', properties: { apiKey: string } } } }
       })
+      add(app, 'GET', '/pool/:pool_id', {
+        schema: {
+          response: {
+            200: { type: 'object', properties: { key_deposit: string, vrf_key: string } }
+          }
+        }
+      })
+      add(app, 'GET', '/sign', {
+        schema: { response: { 200: { type: 'object', properties: { private_key: string } } } }
+      })
       add(app, 'GET', '/keyboards', { schema: { summary: 'Every "token": {}' } })
       add(app, 'GET', '/admin', { config: { mcp: true } })
     }
@@ -152,7 +162,7 @@ suite('the choice of tools', () => {
     assert.deepEqual(
       line(40, pattern)?.msg.split(': ')[1],
       'get_apiTokens (GET /apiTokens), get_me (GET /me), get_metrics (GET /metrics), ' +
-        'post_login (POST /login)'
+        'get_sign (GET /sign), post_login (POST /login)'
     )
     const chosen = await startTools(t, routes, { includeOperations: ['get_metrics'] })
     assert.equal(chosen.line(40, pattern), undefined)

@@ -82,7 +82,8 @@ const sensitive =
 /** Checks the words of the path, and the names of members in the schemas. */
 function isSensitive ({ candidate, tool }: Built) {
   const words = [candidate.url, ...JSON.stringify(tool).match(/"[^"]+":(?=\{)/g) ?? []].join()
-  return sensitive.test(words.replace(/_|([a-z])(?=[A-Z])/g, '$1 '))
+  const spaced = words.replace(/_|([a-z])(?=[A-Z])/g, '$1 ')
+  return sensitive.test(spaced.replace(/\b(public|vrf) keys?|key deposit/gi, ''))
 }
 
 /** Hooks that refuse requests for other reasons than their caller, and ours for tool calls. */
