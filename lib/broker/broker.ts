@@ -96,7 +96,13 @@ export async function createBroker (context: BrokerOptions, paths: readonly stri
     once: createSingleFlight(marks),
     provider,
     issuer,
-    revocation: createRevocation({ marks, kept, provider, lifetimes: config.lifetimes, log }),
+    revocation: createRevocation({
+      marks,
+      kept,
+      provider: config.revokeAtProvider ? provider : { revoke: async () => {} },
+      lifetimes: config.lifetimes,
+      log
+    }),
     redirectPolicy,
     clients: createClients(
       sealer,

@@ -135,6 +135,11 @@ export const brokerOptions = {
   unknownScopes: withDefault('ignore', oneOf('ignore', 'refuse')),
   /** Broker: lifetimes, in seconds. */
   lifetimes: withDefault({}, LifetimesSchema),
+  /**
+   * Broker: also revoke a grant that ends at the provider, where that may sign out other clients of
+   * the user. Default `true`.
+   */
+  revokeAtProvider: withDefault(true, flag),
   /** Broker: refresh tokens that are used more than once. */
   refresh: withDefault({}, RefreshSchema),
   /** Broker: texts of the consent page. */

@@ -8,6 +8,7 @@ import { userGrants } from '../oauth/token-request.ts'
 import { brokerOptions, type ClientOptions } from './broker.ts'
 import { flat, problemsOf, sentenceOf, suggestion } from './check.ts'
 import { unset } from './fields.ts'
+import { lifetimeRules } from './lifetimes.ts'
 import { optionNames, OptionsSchema, type McpOAuthOptions } from './schema.ts'
 
 /** A rule, and its line if it is broken: the option, the problem, the remedy. */
@@ -192,6 +193,7 @@ function brokerRules (options: McpOAuthOptions): Rule[] {
       options[name as keyof McpOAuthOptions] && (!setupProxies || version === '2025-03-26'),
       `${name}: has no effect without the broker. Set setupProxies: true, or remove it`
     ]),
+    ...lifetimeRules(options),
     ...clients.flatMap((client, index): Rule[] => {
       const first = ids.indexOf(client.clientId)
       return [
@@ -241,9 +243,6 @@ function clientRules (
       const problem = redirectUriProblem(uri, { allowed: allowed ?? null, forbidden: [] })
       return [problem, `${name}.redirectUris: ${JSON.stringify(uri)} is given. ${problem}`]
     }),
-    [
-      missing.length > 0,
-      `${name}.scopes: lacks ${missing.join(' ')}, which requiredScopes demands. Add it`
-    ]
+    [missing.length > 0, `${name}.scopes: lacks ${missing.join(' ')} of requiredScopes. Add it`]
   ]
 }

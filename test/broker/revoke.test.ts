@@ -303,3 +303,17 @@ matrix('POST /oauth/revoke ignores expired access tokens [V-01]', async ({ start
   t.mock.timers.reset()
   assert.equal((await flow.token(renew(id, tokens.refresh_token))).status, 200)
 }, { serial: true })
+
+matrix(
+  'POST /oauth/revoke ends a grant here only with revokeAtProvider: false [field:S10]',
+  async ({ startFlow }) => {
+    const flow = await startFlow({ options: { revokeAtProvider: false } })
+    const id = await flow.register()
+    const tokens = await flow.tokens(id)
+    isSuccess(await flow.revoke({ client_id: id, token: tokens.refresh_token }))
+    assert.equal((await flow.call(tokens.access_token)).status, 401)
+    isError(await flow.token(renew(id, tokens.refresh_token)), 400, 'invalid_grant')
+    await sleep(100)
+    assert.equal(flow.provider.count('/revoke'), 0)
+  }
+)

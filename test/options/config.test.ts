@@ -379,7 +379,7 @@ test('optionProblems names each mistake in clients, and the remedy [T-10]', () =
     ],
     [
       { ...machine, scopes: ['write'] },
-      'clients.0.scopes: lacks read, which requiredScopes demands. Add it',
+      'clients.0.scopes: lacks read of requiredScopes. Add it',
       { requiredScopes: ['read'] }
     ]
   ]
@@ -514,6 +514,41 @@ test('createConfig throws one error with all problems', () => {
     () => configured({ issuer }, '/t/:tenant'),
     /prefix: the scope's '\/t\/:tenant' has a parameter/
   )
+})
+
+const lifetimeRows: Array<[McpOAuthOptions, RegExp]> = [
+  [
+    { lifetimes: { access: 7200, refreshIdle: 3600 } },
+    /refreshIdle: 3600 .* shorter than lifetimes.access/
+  ],
+  [
+    { lifetimes: { refreshIdle: 7200, refreshAbsolute: 60 } },
+    /refreshAbsolute: 60 .* lifetimes.refreshIdle/
+  ],
+  [
+    { lifetimes: { refreshIdle: 3600 }, refresh: { grace: 3601 } },
+    /refreshIdle: 3600 .* refresh.grace/
+  ],
+  [{ lifetimes: { access: 59 } }, /lifetimes.access/],
+  [{ refresh: { onReuse: 'ignore' as never } }, /refresh.onReuse/]
+]
+for (const [options, message] of lifetimeRows) {
+  test(`createConfig refuses ${JSON.stringify(options)} [field:S2]`, () => {
+    assert.throws(() => configured({ ...proxies, ...options }), { message })
+  })
+}
+
+test('createConfig completes lifetimes and refresh, and takes long ones [field:S2]', () => {
+  const { lifetimes, refresh } = configured({ ...proxies, lifetimes: { refreshIdle: 1e7 } })
+  assert.deepEqual({ ...lifetimes }, {
+    consent: 600,
+    code: 60,
+    access: 3600,
+    refreshIdle: 1e7,
+    refreshAbsolute: 7_776_000,
+    registration: null
+  })
+  assert.deepEqual({ ...refresh }, { grace: 600, onReuse: 'revoke' })
 })
 
 test('createConfig accepts each combination of the documentation, in its mode', () => {
