@@ -3,7 +3,7 @@ import { describe, test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { memoryStore } from '../../lib/store/memory.ts'
 import type { Store } from '../../lib/types.ts'
-import { redeem, renew, startFlow, type Flow, type Reply } from '../support/flow.ts'
+import { openBrowser, redeem, renew, startFlow, type Flow, type Reply } from '../support/flow.ts'
 import type { Fault } from '../support/stub-provider.ts'
 
 // A refusal changes nothing: for each step of a login and each operation of the store or the
@@ -48,6 +48,16 @@ interface Step {
 
 /** Prepares one request of each step. */
 const steps: Record<string, (flow: Flow, client: string) => Promise<Step>> = {
+  async 'POST /oauth/consent' (flow, client) {
+    const browser = openBrowser()
+    const request = await flow.form(browser, flow.params(client))
+    return { send: () => browser.post(flow, '/oauth/consent', { request, action: 'approve' }) }
+  },
+  async 'GET /oauth/callback' (flow, client) {
+    const browser = openBrowser()
+    const callback = await flow.approve(browser, flow.params(client))
+    return { send: () => browser.get(flow, `/oauth/callback?${callback}`) }
+  },
   async 'POST /oauth/token with a code' (flow, client) {
     const code = await flow.login(client)
     return { send: () => flow.token(redeem(client, code)), check: worksAgain(flow, client) }
