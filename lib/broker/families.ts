@@ -62,6 +62,6 @@ export function nextTimes (family: Family | null, { grace, now }: { grace: numbe
   const { issuedAt = [], refused } = family ?? {}
   return {
     issuedAt: [...issuedAt, Math.floor(now)].slice(-maxGenerations),
-    ...(refused && { refused: { until: now + grace, ...refused } })
+    ...(refused && now <= (refused.until ?? now) && { refused: { until: now + grace, ...refused } })
   }
 }

@@ -33,7 +33,9 @@ export function createSingleFlight ({ lease, extend }: Pick<OneTimeMarks, 'lease
         try {
           // Another instance may have finished between the check and the lease.
           const latest = await next()
-          return 'done' in latest ? latest.done : await latest.work()
+          if ('done' in latest) return latest.done
+          if (latest.lease === step.lease) return await latest.work()
+          continue
         } finally {
           clearInterval(extending)
         }

@@ -65,4 +65,5 @@ test('positionOf() is copy for a token that was refused, until the grace after t
   assert.equal(positionOf(1, next, { grace: 600, now: 1e6 + 600 }), 'copy')
   const later = { ...next, generation: 5, ...nextTimes(next, { grace: 600, now: 1e6 + 500 }) }
   assert.equal(positionOf(1, later, { grace: 600, now: 1e6 + 601 }), 'reused')
+  assert.equal(nextTimes(later, { grace: 600, now: 1e6 + 601 }).refused, undefined)
 })

@@ -88,12 +88,12 @@ async function nextStep (
   }
   const newest = await openToken({ ...context, now }, answer.tokens.refresh_token ?? '')
   const scopes = narrowedScopes(context.broker, newest, asked)
-  log.info({ grant: hash(grant).slice(0, 8) }, 'A copy of a refresh token got the newest tokens')
   const seconds = Math.ceil(answer.expiresAt - now)
   const { scope = '' } = answer.tokens
   if (seconds < minAnswerSeconds || answer.key !== key || scope !== scopes.join(' ')) {
     return stepOf({ ...context, token: newest, family, presented: generation, scopes })
   }
+  log.info({ generation }, 'A copy of a refresh token got the newest tokens of its grant')
   return { done: { ...answer.tokens, expires_in: seconds } }
 }
 
