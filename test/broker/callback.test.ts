@@ -469,7 +469,7 @@ for (
   )
 ) {
   matrix(
-    `POST /oauth/token reports a fault of the provider as such, and consumes the code: ${fault} [B-11 F-11]`,
+    `POST /oauth/token reports a fault of the provider as such, and asks it again: ${fault} [B-11 F-11 field:S6]`,
     async ({ startFlow }) => {
       const flow = await startFlow()
       const id = await flow.register()
@@ -479,8 +479,10 @@ for (
       isError(reply, status, 'temporarily_unavailable')
       assert.equal(reply.headers.get('retry-after'), '5')
       flow.provider.fail.clear()
-      isError(await flow.token(redeem(id, code)), 400, 'invalid_grant')
-      assert.equal(flow.provider.count('/token'), 1, 'one request')
+      // The first request goes on as long as the provider may respond.
+      if (fault === 'hang') return
+      isError(await flow.token(redeem(id, code)), 400, 'invalid_grant', 'the stub spent its code')
+      assert.equal(flow.provider.count('/token'), 2)
       assert.ok((await flow.tokens(id)).access_token, 'a new login works')
     }
   )
@@ -524,7 +526,8 @@ matrix(
         'token_type',
         'expires_in',
         'scope',
-        'refresh_token'
+        'refresh_token',
+        'refresh_token_expires_in'
       ])
     }
   }
@@ -594,6 +597,12 @@ matrix(
       const reply = await flow.token(redeem(id, code))
       isError(reply, status, error, String(decision))
       assert.doesNotMatch(reply.text, /canary/)
+      if (status === 500) {
+        verdict = () => true
+        assert.equal((await flow.token(redeem(id, code))).status, 200, 'the hook is mended')
+        assert.equal(flow.provider.count('/revoke'), before)
+        continue
+      }
       while (flow.provider.count('/revoke') === before) await sleep(5)
       assert.equal(
         flow.provider.count('/revoke'),
