@@ -219,6 +219,7 @@ test('values that are no JSON Schema are an error with a remedy [field:T6]', () 
   for (const schema of [{ items: z.string() }, 'x', [], { items: [z.string()] }]) {
     assert.throws(() => read(schema), /it is not a JSON Schema/)
   }
-  const old = { '~standard': { vendor: 'zod' } }
-  assert.throws(() => read(old), /this version of zod cannot convert it.*Use Zod 4\.2/)
+  for (const old of [{ '~standard': { vendor: 'zod' } }, { _def: { typeName: 'ZodString' } }]) {
+    assert.throws(() => read(old), /this version of zod cannot convert it.*Use Zod 4\.2/)
+  }
 })

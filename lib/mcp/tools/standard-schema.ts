@@ -8,9 +8,10 @@ import { type JsonSchema, asJson } from './references.ts'
  * @throws {Error} with a sentence about the schema, if its library cannot convert it
  */
 export function fromStandard (schema: unknown, side: 'input' | 'output'): unknown {
-  if (schema !== Object(schema) || !('~standard' in (schema as object))) return schema
-  const { vendor, jsonSchema } = (schema as JsonSchema)['~standard'] as {
-    vendor: string
+  const { '~standard': standard, _def: zod3 } = Object(schema) as JsonSchema
+  if (standard === undefined && zod3 === undefined) return schema
+  const { vendor = 'zod', jsonSchema } = Object(standard) as {
+    vendor?: string
     jsonSchema?: Record<typeof side, (options: object) => unknown>
   }
   if (jsonSchema === undefined) {
