@@ -11,8 +11,9 @@ export const requestTimeoutMs = 5_000
 export const connectTimeoutMs = 5_000
 /** Connections to each origin: more than all limiters admit, with token requests that go on. */
 export const maxConnections = 1_000
-/** Metadata and key sets have some kilobytes. */
+/** Metadata and key sets have some kilobytes, and brackets cost more to parse than other text. */
 export const maxResponseBytes = 524_288
+export const maxResponseBrackets = 10_000
 /** A client metadata document (CIMD recommends 5 kB). */
 export const maxDocumentBytes = 5_120
 /** One attempt to resolve the host of a document; there are two. */

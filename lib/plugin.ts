@@ -61,7 +61,8 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
 function createProvider (instance: FastifyInstance, config: Config, log: Log) {
   if (config.provider === null) return null
   const warnIss = config.mode === 'thin'
-  const provider = createProviderDiscovery({ ...config.provider, log, warnIss })
+  const required = hasProxies(config) ? undefined : ['jwks_uri'] as const
+  const provider = createProviderDiscovery({ ...config.provider, required, log, warnIss })
   if (config.tokens !== 'none' || hasProxies(config)) {
     // Loads the metadata at start-up, so that the log has its faults. The provider may be
     // unreachable now, and reachable at the first login.

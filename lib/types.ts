@@ -117,7 +117,7 @@ export interface UserClaims {
 
 /** A user who has just logged in at the provider, and the request of the client. */
 export interface UpstreamUser {
-  /** Verified claims: of the ID token, or of the userinfo endpoint if there is no ID token. */
+  /** Verified claims of the ID token, and those of the userinfo endpoint that it lacks. */
   readonly claims: UserClaims
   /** The provider's access token, for requests to the provider's APIs. */
   readonly tokens: UpstreamAccess
@@ -178,6 +178,8 @@ export interface ProviderTraits {
   tokenEndpointAuthMethod?: 'client_secret_basic' | 'client_secret_post'
   /** Scopes requested so that the provider issues refresh tokens, such as `offline_access`. */
   refreshScopes?: readonly string[]
+  /** Whether `prompt=consent` is sent with `offline_access`. Default `true`: OpenID Core §11. */
+  offlineConsent?: boolean
 }
 
 /** Requests a JSON object. Time and size are limited. */

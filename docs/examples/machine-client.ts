@@ -28,7 +28,7 @@ app.get('/notes', {
   onRequest: app.requireMcpAuth(),
   schema: { operationId: 'listNotes', summary: 'Lists notes' }
 }, async ({ mcpAuth }) => {
-  const isMachine = mcpAuth?.subject === mcpAuth?.clientId
+  const isMachine = mcpAuth?.claims?.gty === 'client_credentials'
   return isMachine ? ['a note of Alice', 'a note of Bob'] : [`a note of ${mcpAuth?.subject}`]
 })
 

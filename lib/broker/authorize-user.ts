@@ -1,6 +1,6 @@
 /** Does the operator's `authorizeUser` let a user in, and with what? */
 
-import { failure, McpOAuthError } from '../errors.ts'
+import { causeWith, failure, McpOAuthError } from '../errors.ts'
 import { withTimeout } from '../http/operations.ts'
 import { authorizeUserMs, maxRefusalChars } from '../limits.ts'
 import type { ProviderTokens } from '../provider/login.ts'
@@ -10,7 +10,9 @@ import type { TokenContext } from './tokens.ts'
 
 /** Claims that decide whether a token is accepted: a hook cannot set them. */
 const reservedClaims =
-  'iss sub aud client_id scope scp scopes iat exp nbf jti gid upt cnf withheld __proto__'.split(' ')
+  'iss sub aud client_id scope scp scopes iat exp nbf jti gid upt cnf withheld gty __proto__'.split(
+    ' '
+  )
 
 /**
  * Runs the operator's hook. Without one, a user gets the scopes that he or she agreed to.
@@ -19,10 +21,15 @@ const reservedClaims =
  * @throws {McpOAuthError} `accessDenied` if the hook refuses the user; `internal` if it fails
  */
 export async function authorizeUser (
-  { broker: { config }, clientId }: TokenContext,
+  { broker: { config, clients }, clientId }: TokenContext,
   { claims: userClaims, accessToken, scope }: ProviderTokens,
   agreed: readonly string[]
 ) {
+  // Tokens of such a user would look like those of the machine (RFC 9068 §5).
+  const { grantTypes = [] } = clients.listed(String(userClaims?.['sub'])) ?? {}
+  if (grantTypes.includes('client_credentials')) {
+    throw failure('accessDenied', 'the sub of the user is the id of a machine: rename its client')
+  }
   if (config.authorizeUser === null) return { scopes: agreed, withheld: [], claims: {} }
   const verdict = await runHook(config.authorizeUser, {
     claims: userClaims as UserClaims,
@@ -30,10 +37,9 @@ export async function authorizeUser (
     client: { id: clientId },
     scopes: agreed
   })
-  if (verdict === false) throw failure('accessDenied', 'authorizeUser returned false')
   const { deny, scopes = agreed, claims = {} }: Exclude<AuthorizeVerdict, boolean | undefined> =
     Object(verdict)
-  if (deny !== undefined) throw refusal(deny)
+  if (verdict === false || deny !== undefined) throw refusal(deny ?? '', userClaims)
   return {
     scopes: agreed.filter(scope => scopes.includes(scope)),
     /** Another request for these would be in vain. */
@@ -44,10 +50,14 @@ export async function authorizeUser (
   }
 }
 
-/** A refusal in the operator's words, in the characters that RFC 6749 §5.2 allows. */
-function refusal (message: string) {
+/**
+ * A refusal in the operator's words, in the characters that RFC 6749 §5.2 allows. The log has the
+ * names of the claims: the one that is decided by may be missing.
+ */
+function refusal (message: string, claims: object | null) {
   const words = message.slice(0, maxRefusalChars).replace(/[^\x20-\x7e]|["\\]/g, '?')
-  const cause = new Error('authorizeUser denied the user')
+  const names = Object.keys(claims ?? {}).join(' ')
+  const cause = causeWith('authorizeUser denied a user with the claims', names)
   return new McpOAuthError('accessDenied', { ...words && { description: words }, cause })
 }
 
@@ -65,7 +75,7 @@ async function runHook (hook: AuthorizeUser, user: UpstreamUser): Promise<Author
     )
   } catch (cause) {
     const isTyped = cause instanceof McpOAuthError && cause.kind === 'accessDenied'
-    if (isTyped) throw refusal(cause.message)
+    if (isTyped) throw refusal(cause.message, user.claims)
     const { statusCode } = Object(cause) as { statusCode?: unknown }
     const kind = statusCode === 401 || statusCode === 403 ? 'accessDenied' : 'internal'
     throw new McpOAuthError(kind, { cause })

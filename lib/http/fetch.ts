@@ -2,7 +2,13 @@
 import type { Readable } from 'node:stream'
 import { Agent, request } from 'undici'
 import { failure, McpOAuthError } from '../errors.ts'
-import { connectTimeoutMs, maxConnections, maxResponseBytes, requestTimeoutMs } from '../limits.ts'
+import {
+  connectTimeoutMs,
+  maxConnections,
+  maxResponseBrackets,
+  maxResponseBytes,
+  requestTimeoutMs
+} from '../limits.ts'
 import { jsonObject } from '../util/json.ts'
 import { withTimeout } from './operations.ts'
 
@@ -38,7 +44,8 @@ export function createAgent (): Agent {
   return new Agent({
     connections: maxConnections,
     pipelining: 1,
-    connect: { timeout: connectTimeoutMs }
+    // NODE_TLS_REJECT_UNAUTHORIZED=0 is not obeyed: our credentials are in these requests.
+    connect: { timeout: connectTimeoutMs, rejectUnauthorized: true }
   })
 }
 
@@ -72,7 +79,19 @@ export async function boundedFetch (
     )
   } catch (cause) {
     if (cause instanceof McpOAuthError) throw cause
-    throw new McpOAuthError('providerUnavailable', { cause })
+    throw new McpOAuthError('providerUnavailable', certificateFault(cause, url) ?? { cause })
+  }
+}
+
+/** Says what to do about a certificate of a company's own authority, the usual one in tests. */
+function certificateFault (cause: unknown, url: string) {
+  const { code } = Object(cause) as { code?: unknown }
+  if (!/SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|UNTRUSTED/.test(String(code))) return null
+  const reason = `the certificate of ${new URL(url).host} is not from a known authority. ` +
+    'Start Node.js with NODE_EXTRA_CA_CERTS, the file of its authority'
+  return {
+    description: 'The certificate of the authorization provider is not trusted.',
+    cause: new Error(reason, { cause })
   }
 }
 
@@ -85,7 +104,12 @@ export async function sendRequest (
   const { statusCode: status, headers, body } = await request(url, options)
   const encoding = headers['content-encoding'] ?? 'identity'
   if (encoding !== 'identity') discard(body, 'the response is compressed')
-  return { status, headers, text: decoder.decode(await readBody(body)) }
+  const text = decoder.decode(await readBody(body))
+  // Parsing such a text occupies the process for seconds.
+  if (text.split(/[[{]/, maxResponseBrackets + 1).length > maxResponseBrackets) {
+    throw failure('providerMisbehaved', 'the response has too many brackets')
+  }
+  return { status, headers, text }
 }
 
 /**

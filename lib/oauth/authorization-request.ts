@@ -23,7 +23,7 @@ export interface AuthorizationRules extends ScopeRules {
 }
 
 /** Values of `prompt` that are passed on to the provider (OpenID Connect Core §3.1.2.1). */
-const prompts = ['login', 'consent', 'select_account']
+const prompts = ['login', 'consent', 'select_account', 'create']
 
 /**
  * Returns the requested redirect URI if it is registered, or the only registered one if none is
@@ -56,10 +56,10 @@ export function stateOf (params: RequestParameters) {
   return second === undefined && (state ?? '').length <= maxStateChars ? state : undefined
 }
 
-/** Returns the `prompt` for the provider, if it is one that we pass on. */
+/** Returns the values of `prompt` for the provider, as far as we pass them on. */
 export function promptOf (params: RequestParameters) {
-  const prompt = single(params, 'prompt')
-  return prompt !== undefined && prompts.includes(prompt) ? prompt : undefined
+  const values = single(params, 'prompt')?.split(' ').filter(value => prompts.includes(value))
+  return values?.join(' ') || undefined
 }
 
 /**

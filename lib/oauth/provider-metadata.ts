@@ -1,6 +1,6 @@
 /** Which members of a provider's metadata do we use, and are they valid? */
 
-import { failure } from '../errors.ts'
+import { failure, quoted } from '../errors.ts'
 import { problemOfServerUrl } from './url.ts'
 
 export const providerEndpoints = [
@@ -11,6 +11,13 @@ export const providerEndpoints = [
   'introspection_endpoint',
   'userinfo_endpoint'
 ] as const
+
+/** Endpoints that a login needs. Metadata that have them stay in use while newer ones do not. */
+export const loginEndpoints: readonly ProviderEndpoint[] = [
+  'authorization_endpoint',
+  'token_endpoint',
+  'jwks_uri'
+]
 
 const lists = [
   'scopes_supported',
@@ -25,7 +32,7 @@ const lists = [
 const issFlag = 'authorization_response_iss_parameter_supported'
 
 /** Members of {@link ProviderMetadata} that are URLs. */
-type ProviderEndpoint = typeof providerEndpoints[number]
+export type ProviderEndpoint = typeof providerEndpoints[number]
 
 /** The members that we use of a provider's metadata (RFC 8414 §2, OpenID Connect Discovery §3). */
 export type ProviderMetadata = Readonly<
@@ -35,57 +42,63 @@ export type ProviderMetadata = Readonly<
 >
 
 /**
- * Copies the members we use from the metadata of a provider, and checks them.
+ * Copies the members we use from the metadata of a provider, and checks them. Members that are not
+ * required are left out if they are null, empty or invalid.
  *
  * An endpoint may be at another host than the issuer, as with Google and Entra: the document came
  * over TLS from where the operator pointed. Plain http is for issuers on loopback over http.
  *
- * @param expected `issuer` must be in the document byte for byte (RFC 8414 §3.3); `authorizeUrl`
- *   replaces its authorization endpoint
- * @throws {McpOAuthError} `providerUnavailable`; the cause names the member, never its value
+ * @param expected.issuer must be in the document byte for byte (RFC 8414 §3.3)
+ * @param expected.authorizeUrl replaces the authorization endpoint of the document
+ * @param expected.required endpoints that are in use. Defaults to those of a login
+ * @param expected.ignored receives the members that were left out, each with its problem
+ * @throws {McpOAuthError} `providerMisbehaved`; the cause names the member
  */
 export function parseProviderMetadata (
   document: unknown,
-  { issuer, authorizeUrl }: { issuer: string, authorizeUrl?: string | null | undefined }
+  { issuer, authorizeUrl, required = loginEndpoints, ignored }: {
+    issuer: string
+    authorizeUrl?: string | null | undefined
+    required?: readonly ProviderEndpoint[] | undefined
+    ignored?: (problems: string[]) => void
+  }
 ): ProviderMetadata {
   const source = new Map<string, unknown>(Object.entries(Object(document)))
-  // Values of a hostile document are never repeated, not even in the log.
   const named = source.get('issuer')
   if (named !== issuer) {
-    throw unusable(`issuer is not the configured issuer${slashHint(named, issuer)}`)
+    throw unusable(`issuer is ${quoted(named)}, and the option issuer is ${quoted(issuer)}`)
   }
   if (authorizeUrl) source.set('authorization_endpoint', authorizeUrl)
 
   const copy: Record<string, unknown> = { issuer, [issFlag]: source.get(issFlag) === true }
-  for (const name of providerEndpoints) {
-    const url = source.get(name)
-    if (url === undefined) continue
-    const problem = problemOfServerUrl(url) ??
-      (isPlainHttp(url) && !isPlainHttp(issuer) ? 'must use https' : null)
-    if (problem !== null) throw unusable(`${name} ${problem}`)
-    copy[name] = url
+  const problems: string[] = []
+  for (const name of [...providerEndpoints, ...lists]) {
+    const value = source.get(name)
+    if (value === undefined) continue
+    const problem = isList(name) ? problemOfList(value) : problemOfEndpoint(value, issuer)
+    if (problem === null) copy[name] = isList(name) ? Object.freeze([...value as string[]]) : value
+    // Values of a hostile document are not repeated, not even in the log.
+    else if (required.includes(name as ProviderEndpoint)) throw unusable(`${name} ${problem}`)
+    else problems.push(`${name} ${problem}`)
   }
-  for (const name of lists) {
-    const list = source.get(name)
-    if (list === undefined) continue
-    if (!Array.isArray(list) || !list.every(item => typeof item === 'string')) {
-      throw unusable(`${name} must be a list of strings`)
-    }
-    copy[name] = Object.freeze([...list])
-  }
+  if (problems.length > 0) ignored?.(problems)
   return Object.freeze(copy) as ProviderMetadata
 }
 
-/** Names the one difference that is easily overlooked and safe to print: a trailing slash. */
-function slashHint (named: unknown, configured: string) {
-  if (named === `${configured}/`) return ', it ends with a slash'
-  return `${named}/` === configured ? ', it has no slash at the end' : ''
+function isList (name: string) {
+  return name.endsWith('_supported')
 }
 
-function isPlainHttp (url: unknown) {
-  return /^http:/i.test(String(url))
+function problemOfList (value: unknown) {
+  const isValid = Array.isArray(value) && value.every(item => typeof item === 'string')
+  return isValid ? null : 'must be a list of strings'
+}
+
+function problemOfEndpoint (url: unknown, issuer: string) {
+  const isDowngrade = /^http:/i.test(String(url)) && !issuer.startsWith('http:')
+  return problemOfServerUrl(url) ?? (isDowngrade ? 'must use https' : null)
 }
 
 function unusable (reason: string) {
-  return failure('providerUnavailable', `The metadata of the provider is invalid: ${reason}`)
+  return failure('providerMisbehaved', `The metadata of the provider are invalid: ${reason}`)
 }

@@ -3,6 +3,7 @@ import * as oidc from 'openid-client'
 import { failure, McpOAuthError } from '../errors.ts'
 import { boundedFetch, objectOf, type FetchResponse } from '../http/fetch.ts'
 import { basicCredentials } from '../oauth/client-authentication.ts'
+import { issuerSkewSeconds } from '../limits.ts'
 import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
 import type { FetchJson } from '../types.ts'
 
@@ -87,6 +88,18 @@ export async function callProvider<T> (operation: () => Promise<T>): Promise<T> 
     const cause = thrown as Error
     const ownError = [cause, cause.cause].find(error => error instanceof McpOAuthError)
     if (ownError) throw ownError
+    const seconds = clockDifference(cause)
+    if (seconds !== null) {
+      throw new McpOAuthError('providerUnavailable', {
+        description: 'The clocks of this server and of the authorization provider differ.',
+        cause: new Error(
+          `the clock of this server is ${Math.abs(seconds)} s ${
+            seconds > 0 ? 'ahead of' : 'behind'
+          } that of the provider. Synchronize both`,
+          { cause }
+        )
+      })
+    }
     const status = statusOf(cause)
     const name = errorName(cause)
     if (configurationErrors.includes(name)) {
@@ -101,6 +114,17 @@ export async function callProvider<T> (operation: () => Promise<T>): Promise<T> 
     const isOAuthError = status < 404 && /^[a-z]+(?:_[a-z]+)+$/.test(name)
     throw new McpOAuthError(isOAuthError ? 'invalidGrant' : 'providerMisbehaved', { cause })
   }
+}
+
+/**
+ * Returns by how many seconds our clock is ahead, if that is why an ID token was rejected: it was
+ * issued just now.
+ */
+function clockDifference ({ code, cause }: Error & { code?: unknown }) {
+  if (code !== 'OAUTH_JWT_TIMESTAMP_CHECK_FAILED') return null
+  const { now, claims } = (cause as Error).cause as { now: number, claims: { iat: number } }
+  const seconds = Math.round(now - claims.iat)
+  return Math.abs(seconds) > issuerSkewSeconds ? seconds : null
 }
 
 /** Returns the status of the response that an error was made from, or 0. */
@@ -126,7 +150,18 @@ export const fetchAsUser: FetchJson = async (url, headers) => {
   if (response.status === 401) {
     throw failure('invalidGrant', 'the provider rejected its own access token')
   }
-  return objectOf(response)
+  const object = objectOf(response)
+  if (!/\d{16}/.test(response.text)) return object
+  return objectOf({ ...response, text: response.text.replace(jsonToken, quoteLargeNumber) })
+}
+
+/** Strings and numbers of a valid JSON text. */
+const jsonToken = /"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g
+
+/** Keeps a number that JavaScript would round as text: two users must not become one. */
+function quoteLargeNumber (token: string) {
+  const isRounded = /^-?\d+$/.test(token) && !Number.isSafeInteger(Number(token))
+  return isRounded ? `"${token}"` : token
 }
 
 /**

@@ -4,8 +4,10 @@ import { cached } from '../http/cached.ts'
 import { fetchJson } from '../http/fetch.ts'
 import { discoveryTimeoutMs, metadataFreshSeconds, metadataStaleSeconds } from '../limits.ts'
 import {
+  loginEndpoints,
   parseProviderMetadata,
   providerEndpoints,
+  type ProviderEndpoint,
   type ProviderMetadata
 } from '../oauth/provider-metadata.ts'
 import { authorizationServerUrls } from '../oauth/well-known.ts'
@@ -24,6 +26,8 @@ export interface ProviderDiscoveryOptions {
   authorizeUrl?: string | null | undefined
   /** Contain the metadata of providers that publish none. */
   traits?: ProviderTraits | undefined
+  /** Endpoints that are in use. Defaults to those of a login. */
+  required?: readonly ProviderEndpoint[] | undefined
   log?: Log | undefined
   /**
    * Whether to warn if authorization responses of the provider have `iss` (RFC 9207): clients of a
@@ -39,9 +43,18 @@ export type ProviderDiscovery = ReturnType<typeof createProviderDiscovery>
 
 /** Creates a discovery. The first request is sent when the metadata are needed. */
 export function createProviderDiscovery (
-  { issuer, metadataUrl, authorizeUrl, traits, log, warnIss = false, now }: ProviderDiscoveryOptions
+  {
+    issuer,
+    metadataUrl,
+    authorizeUrl,
+    traits,
+    required = loginEndpoints,
+    log,
+    warnIss = false,
+    now
+  }: ProviderDiscoveryOptions
 ) {
-  const expected = { issuer, authorizeUrl }
+  const expected = { issuer, authorizeUrl, required, ignored }
   const urls = metadataUrl ? [metadataUrl] : authorizationServerUrls(issuer)
   const host = new URL(urls[0] ?? issuer).host
   let shouldWarn = warnIss
@@ -54,6 +67,17 @@ export function createProviderDiscovery (
     now
   })
 
+  let reported = ''
+
+  /** Logs the members that are not used, unless they are those of the last document. */
+  function ignored (problems: string[]) {
+    const members = problems.join(', ')
+    if (members !== reported) {
+      log?.warn({ host, members }, 'The metadata of the identity provider have invalid members')
+    }
+    reported = members
+  }
+
   async function load (): Promise<ProviderMetadata> {
     try {
       const loaded = await discover()
@@ -62,7 +86,10 @@ export function createProviderDiscovery (
         const [before, after] = [known?.[name], loaded[name]]
         if (before && after && new URL(before).origin !== new URL(after).origin) {
           const reason = `${name} has moved to another origin; restart the app to accept it`
-          throw failure('providerUnavailable', reason)
+          throw failure('providerMisbehaved', reason)
+        }
+        if (before && !after && required.includes(name)) {
+          throw failure('providerMisbehaved', `${name} is missing`)
         }
       }
       // Endpoints that a document leaves out for a while are remembered.

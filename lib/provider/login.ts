@@ -107,6 +107,8 @@ export function createProviderLogin (
     /**
      * Returns the URL of the login.
      *
+     * @param wishes.prompt that of the client. Its `consent` ended at our own page, and some
+     *   providers let administrators consent only
      * @param wishes.offline requests a refresh token, if the provider has a scope for it
      */
     async loginUrl (
@@ -119,6 +121,13 @@ export function createProviderLogin (
         throw failure('providerMisbehaved', 'the provider metadata have no authorization_endpoint')
       }
       const added = offline && known.includes('offline_access') ? ['offline_access'] : []
+      const { refreshScopes = [], offlineConsent = true, authorizationParameters } = traits
+      // OpenID Connect Core §11: a provider may ignore offline_access without it.
+      const asksConsent = offlineConsent && [...refreshScopes, ...added].includes('offline_access')
+      const prompts = mergeScopes(
+        prompt?.split(' ').filter(value => value !== 'consent') ?? [],
+        [authorizationParameters?.['prompt'] ?? [], asksConsent ? 'consent' : []].flat()
+      )
       return authorizationUrl(endpoint, {
         client_id: clientId,
         redirect_uri: redirectUri(),
@@ -127,8 +136,8 @@ export function createProviderLogin (
         code_challenge: hash(verifier),
         nonce: usesIdToken ? nonce : null,
         audience,
-        prompt,
-        ...traits.authorizationParameters
+        ...authorizationParameters,
+        prompt: prompts.join(' ') || null
       })
     },
 

@@ -62,12 +62,19 @@ const validToken = new RegExp(`^[\\x21-\\x7e]{1,${maxTokenChars}}$`)
  * @param claims verified claims of the user, if there are any
  * @throws {McpOAuthError} `providerMisbehaved`
  */
-export function tokensOf (response: TokenResponse, claims: object | null) {
+export function tokensOf (
+  response: TokenResponse,
+  claims: Readonly<Record<string, unknown>> | null
+) {
   const { access_token: accessToken, token_type: type, scope = null } = response
   const refreshToken = response.refresh_token || null
   const areValid = [accessToken, refreshToken ?? 'none'].every(token => validToken.test(token))
   if (type !== 'bearer' || !areValid) {
     throw failure('providerMisbehaved', 'the provider returned no valid bearer token')
+  }
+  const sub = claims === null ? 0 : claims['sub']
+  if (typeof sub === 'string' ? sub === '' : !Number.isSafeInteger(sub)) {
+    throw failure('providerMisbehaved', 'the provider named no valid sub')
   }
   return {
     accessToken,
@@ -76,6 +83,6 @@ export function tokensOf (response: TokenResponse, claims: object | null) {
     expiresIn: response.expires_in ?? null,
     scope,
     /** Verified claims about the user, null if the response has none (a refresh). */
-    claims: claims && { ...claims } as Record<string, unknown>
+    claims
   }
 }

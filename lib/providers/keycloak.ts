@@ -31,5 +31,7 @@ export function keycloak (settings: KeycloakSettings): Preset {
       /^[\w-][\w.-]*$/
     )
   })
-  return openIdOptions(`${settings.url.replace(/\/+$/, '')}/realms/${settings.realm}`, settings)
+  return openIdOptions(`${settings.url.replace(/\/+$/, '')}/realms/${settings.realm}`, settings, {
+    offlineConsent: false
+  })
 }

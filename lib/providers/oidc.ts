@@ -35,10 +35,7 @@ export function oidc (settings: OidcSettings): Preset {
   return {
     ...commonOptions(settings.issuer, settings),
     ...(settings.offlineAccess && {
-      provider: {
-        refreshScopes: ['offline_access'],
-        authorizationParameters: { prompt: 'consent' }
-      }
+      provider: { refreshScopes: ['offline_access'] }
     })
   }
 }

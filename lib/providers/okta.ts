@@ -42,7 +42,10 @@ export function okta (settings: OktaSettings): Preset {
   })
   const { domain, authorizationServer = 'default' } = settings
   const path = authorizationServer === 'org' ? '' : `/oauth2/${authorizationServer}`
-  return openIdOptions(`https://${domain}${path}`, settings, { refreshScopes: ['offline_access'] })
+  return openIdOptions(`https://${domain}${path}`, settings, {
+    refreshScopes: ['offline_access'],
+    offlineConsent: false
+  })
 }
 
 /** The admin console has another host name than the issuer, and people copy its address. */

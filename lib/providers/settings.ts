@@ -127,5 +127,6 @@ export function openIdOptions (
 /** Providers that issue refresh tokens for a scope, and take client secrets in the body. */
 export const offlineByPost: ProviderTraits = {
   refreshScopes: ['offline_access'],
+  offlineConsent: false,
   tokenEndpointAuthMethod: 'client_secret_post'
 }

@@ -33,11 +33,40 @@ const otherUses: Record<string, readonly unknown[]> = {
   typ: ['ID', 'Refresh', 'Offline', 'Logout']
 }
 
+/** Claims of ID tokens, logout tokens, authorization responses and request objects. */
+const claimsOfOtherUses = [
+  'at_hash',
+  'c_hash',
+  's_hash',
+  'events',
+  'code',
+  'response_type',
+  'redirect_uri',
+  'code_challenge'
+]
+
+/** Claims of access tokens. The audience of an ID token is its client, so it needs none. */
+const marks = ['scope', 'scp', 'scopes', 'permissions', 'client_id', 'cid', 'appid', 'azpacr']
+
+/**
+ * Whether a token may be an ID token: it was issued for another audience than this resource, such
+ * as a client id, and nothing in it says that it is an access token.
+ *
+ * @param typ of its header
+ */
+export function mayBeIdToken (typ: unknown, claims: Claims, resource: string) {
+  const audiences = [claims['aud']].flat()
+  if (/at\+jwt$/i.test(String(typ)) || audiences.includes(resource)) return false
+  const { azp = audiences[0], token_use: use } = claims
+  return use !== 'access' && audiences.includes(azp) && !marks.some(name => name in claims)
+}
+
 /**
  * Returns why verified claims are not those of an acceptable access token, or null. Rejects ID
- * tokens and logout tokens (RFC 8725 §3.11), sender-constrained tokens whose binding is not
- * verified (RFC 9449 §7.2, RFC 8705 §3), invalid times and long lifetimes. The verifiers
- * check signature, issuer, audience and expiry. Times are in seconds.
+ * tokens and logout tokens (RFC 8725 §3.11; only access tokens of Keycloak may have a nonce),
+ * sender-constrained tokens whose binding is not verified (RFC 9449 §7.2, RFC 8705 §3), invalid
+ * times and long lifetimes. The verifiers check signature, issuer, audience and expiry. Times are
+ * in seconds.
  */
 export function problemOfClaims (
   claims: Claims,
@@ -50,12 +79,15 @@ export function problemOfClaims (
 ): string | null {
   const { exp, iat = now, sub } = claims as { exp: number, iat?: number, sub: unknown }
   const key = boundKeyOf(claims)
-  const hasOtherUse = ['at_hash', 'c_hash', 'events'].some(name => name in claims) ||
+  const hasOtherUse = claimsOfOtherUses.some(name => name in claims) ||
+    ('nonce' in claims && claims['typ'] !== 'Bearer') ||
     Object.entries(otherUses).some(([name, uses]) => uses.includes(claims[name]))
   if (hasOtherUse) return 'it is not an access token'
   if (key === null || (key !== undefined && !dpop)) return 'its binding to a key is not supported'
   if (![exp, iat].every(Number.isFinite)) return 'exp or iat is not a number'
-  if (iat > now + clockTolerance) return 'it was issued in the future'
+  if (iat > now + clockTolerance) {
+    return `it was issued ${Math.round(iat - now)} s in the future: the clocks differ`
+  }
   if (exp - iat > maxTokenLifetime) return 'its lifetime exceeds maxTokenLifetime'
   if (sub === undefined ? requireSubject : !isSubject(sub)) return 'it has no valid sub'
   return null

@@ -62,7 +62,11 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
   const { issuer, audience = [], clockTolerance = issuerSkewSeconds, cacheFor = 0 } = options
   const { introspectionEndpoint, clientId, clientSecret = null, privateKey } = options
   const log = options.log && safeLogger(options.log)
-  const provider = createProviderDiscovery({ ...options, log })
+  const provider = createProviderDiscovery({
+    ...options,
+    log,
+    required: ['introspection_endpoint']
+  })
   const configured = introspectionEndpoint && {
     issuer,
     introspection_endpoint: introspectionEndpoint,

@@ -9,7 +9,14 @@ import { checkOptions, expect, flag, optional, url } from '../options/fields.ts'
 import { createProviderDiscovery } from '../provider/discovery.ts'
 import { createKeySet, verifyJwt, type KeySet } from '../provider/keys.ts'
 import type { TokenVerifier } from '../types.ts'
-import { callerOf, parseCompact, problemOfClaims, rejection, wrongAudience } from './claims.ts'
+import {
+  callerOf,
+  mayBeIdToken,
+  parseCompact,
+  problemOfClaims,
+  rejection,
+  wrongAudience
+} from './claims.ts'
 import { cachedVerifier, commonFields, type VerifierOptions } from './verifier.ts'
 
 /** Issuer, keys and requirements of the tokens. */
@@ -91,6 +98,9 @@ export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
       audience: [context.resource, ...[audience].flat()],
       currentDate: new Date(context.now * 1000)
     })
+    if (mayBeIdToken(typ, claims, context.resource)) {
+      throw rejection('it may be an ID token. Let the audience be that of an API, not a client id')
+    }
     const problem = problemOfClaims(claims, context, rules)
     if (problem !== null) throw rejection(problem)
     return callerOf(token, claims, context)
@@ -100,7 +110,7 @@ export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
 
 function keysOf (options: JwtVerifierOptions): KeySet {
   const log = options.log && safeLogger(options.log)
-  const provider = createProviderDiscovery({ ...options, log })
+  const provider = createProviderDiscovery({ ...options, log, required: ['jwks_uri'] })
   return createKeySet({ uri: async () => options.jwksUri ?? provider.keysUri(), log })
 }
 

@@ -395,6 +395,7 @@ matrix(
       'client_id',
       'exp',
       'gid',
+      'gty',
       'iat',
       'iss',
       'jti',
@@ -853,3 +854,21 @@ test('POST /oauth/token of the thin proxy offers no client_credentials [X-01 X-0
   )
   assert.equal(flow.provider.requests.length, 0)
 })
+
+matrix(
+  'POST /oauth/token refuses a user whose sub is the id of a machine, and marks tokens of machines [field:A5]',
+  async ({ startFlow }) => {
+    const flow = await startFlow({ options: { clients, scopes: ['mcp:write', 'jobs:run'] } })
+    const id = await flow.register()
+    for (const user of ['job', 'both', 'a:b c%']) {
+      flow.provider.user = user
+      isError(await flow.token(redeem(id, await flow.login(id))), 403, 'access_denied')
+    }
+    assert.match(flow.logs.join(''), /the sub of the user is the id of a machine/)
+    flow.provider.user = 'web'
+    const { access_token: token } = await flow.tokens(id)
+    assert.deepEqual([claimsOf(token)['sub'], claimsOf(token)['gty']], ['web', undefined])
+    const machine = await flow.token(tokenRequest, basic('job', current.secret))
+    assert.equal(claimsOf(machine.json()['access_token'])['gty'], 'client_credentials')
+  }
+)

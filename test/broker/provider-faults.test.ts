@@ -113,13 +113,7 @@ for (
 }
 
 const canary = 'canary-upstream-text'
-const endpoints = [
-  'authorization_endpoint',
-  'token_endpoint',
-  'jwks_uri',
-  'revocation_endpoint',
-  'userinfo_endpoint'
-]
+const endpoints = ['authorization_endpoint', 'token_endpoint', 'jwks_uri']
 const hostile = [
   `javascript:${canary}`,
   `file:///${canary}`,
@@ -146,7 +140,7 @@ matrix(
         const endpoint = endpoints[index % endpoints.length] as string
         return [`${endpoint} ${String(value)}`, provider => {
           provider.metadata[endpoint] = value
-        }, 503]
+        }, 502]
       })
     )
 )
@@ -160,7 +154,7 @@ matrix('all login steps fail for metadata of another issuer [M-08]', harness =>
       null].map(issuer => (
         [String(issuer), provider => {
           provider.metadata['issuer'] = issuer(provider.issuer)
-        }, 503] as [string, ApplyFault, number]
+        }, 502] as [string, ApplyFault, number]
       ))
   ]))
 
@@ -180,6 +174,15 @@ for (
   const [name, applyFault] of Object.entries<ApplyFault>({
     'another content type [U-07]': ({ fail, metadata }) =>
       fail.set('/metadata', { status: 200, body: JSON.stringify(metadata), type: 'text/html' }),
+    'optional members that are null, empty or invalid [field:P1]': ({ metadata }) =>
+      Object.assign(metadata, {
+        introspection_endpoint: null,
+        userinfo_endpoint: '',
+        revocation_endpoint: `javascript:${canary}`,
+        scopes_supported: null,
+        token_endpoint_auth_methods_supported: null,
+        authorization_response_iss_parameter_supported: null
+      }),
     'unknown members [M-10]': ({ metadata }) =>
       Object.assign(metadata, {
         client_secret: canary,

@@ -16,6 +16,7 @@ const table: Array<[name: string, id: string, fault: keyof typeof faults, kind: 
   ['null', 'K-01', 'null', 'providerMisbehaved'],
   ['[]', 'K-01', 'array', 'providerMisbehaved'],
   ['nesting', 'K-01', 'deep', 'providerMisbehaved'],
+  ['brackets', 'field:A15', 'brackets', 'providerMisbehaved'],
   ['redirect', 'K-02', 'redirect', 'providerMisbehaved'],
   ['hang', 'K-03', 'hang', 'providerTimeout'],
   ['hang after headers', 'K-03', 'hangAfterHeaders', 'providerTimeout'],
@@ -84,14 +85,26 @@ test('withTimeout aborts the signal of the operation with the error', async () =
 })
 
 test(
-  'boundedFetch rejects a self-signed certificate [C-17 F-30]',
+  'boundedFetch rejects a self-signed certificate, and says how to trust it [C-17 F-30 field:P6 field:A15]',
   { skip: noCertificate },
   async (t) => {
+    const { NODE_TLS_REJECT_UNAUTHORIZED: before } = process.env
+    t.after(() => {
+      delete process.env['NODE_TLS_REJECT_UNAUTHORIZED']
+      if (before !== undefined) process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = before
+    })
+    process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
     const { port, requests } = await startUntrustedServer(t, 'localhost', (_request, response) => {
       response.end('{}')
     })
     await assert.rejects(boundedFetch(`https://localhost:${port}/`), (error: Error) => {
-      assert.equal((error.cause as { code?: string }).code, 'DEPTH_ZERO_SELF_SIGNED_CERT')
+      const { message, cause } = error.cause as Error & { cause: { code?: string } }
+      assert.match(
+        message,
+        new RegExp(`^the certificate of localhost:${port} .*NODE_EXTRA_CA_CERTS`)
+      )
+      assert.equal(cause.code, 'DEPTH_ZERO_SELF_SIGNED_CERT')
+      assert.match(error.message, /^The certificate of the authorization provider is not trusted/)
       return true
     })
     assert.equal(requests(), 0)

@@ -212,10 +212,11 @@ test('parseAuthorizationRequest rejects unsupported parameters [A-16 A-17 A-18]'
 })
 
 test('promptOf returns only the prompts that are passed on to the provider [A-18]', () => {
-  for (const prompt of ['login', 'consent', 'select_account']) {
+  for (const prompt of ['login', 'consent', 'select_account', 'create', 'login consent']) {
     assert.equal(promptOf(parameters(`prompt=${prompt}`)), prompt)
   }
-  for (const prompt of ['', 'create', 'login consent', 'LOGIN']) {
+  assert.equal(promptOf(parameters('prompt=login+evil')), 'login')
+  for (const prompt of ['', 'evil', 'LOGIN']) {
     assert.equal(promptOf(parameters(`prompt=${prompt}`)), undefined, prompt)
   }
 })

@@ -11,11 +11,15 @@ const valid = {
   scopes_supported: ['openid', 'offline_access']
 }
 
-function assertRejected (document: unknown, reason: RegExp, expected = { issuer }): void {
+function assertRejected (
+  document: unknown,
+  reason: RegExp,
+  expected: Parameters<typeof parseProviderMetadata>[1] = { issuer }
+): void {
   assert.throws(
     () => parseProviderMetadata(document, expected),
     (error: Error & { kind?: string }) => {
-      assert.equal(error.kind, 'providerUnavailable')
+      assert.equal(error.kind, 'providerMisbehaved')
       assert.match((error.cause as Error).message, reason)
       return true
     }
@@ -76,22 +80,33 @@ const hostile: unknown[] = [
   'http://127.0.0.1/authorize',
   'http://169.254.169.254/latest/meta-data'
 ]
-for (
-  const member of [
-    'authorization_endpoint',
-    'token_endpoint',
-    'jwks_uri',
-    'revocation_endpoint',
-    'introspection_endpoint',
-    'userinfo_endpoint'
-  ]
-) {
+for (const member of ['authorization_endpoint', 'token_endpoint', 'jwks_uri']) {
   test(`parseProviderMetadata rejects a hostile ${member} [M-07 SS-04]`, () => {
     for (const value of hostile) {
       assertRejected(
         { ...valid, [member]: value },
-        new RegExp(`^The metadata of the provider is invalid: ${member} must`)
+        new RegExp(`^The metadata of the provider are invalid: ${member} must`)
       )
+    }
+  })
+}
+
+for (
+  const member of ['revocation_endpoint', 'introspection_endpoint', 'userinfo_endpoint'] as const
+) {
+  test(`parseProviderMetadata drops a hostile ${member}, and says so [M-07 field:P1]`, () => {
+    for (const value of hostile) {
+      const told: string[][] = []
+      const ignored = (problems: string[]): void => {
+        told.push(problems)
+      }
+      const document = { ...valid, [member]: value }
+      assert.deepEqual(parseProviderMetadata(document, { issuer, ignored }), {
+        ...valid,
+        authorization_response_iss_parameter_supported: false
+      })
+      assert.match(String(told), new RegExp(`^${member} must`))
+      assertRejected(document, new RegExp(`${member} must`), { issuer, required: [member] })
     }
   })
 }
@@ -105,7 +120,7 @@ test('parseProviderMetadata does not repeat the rejected value in its error [M-0
   }
 })
 
-test('parseProviderMetadata requires the configured issuer, byte for byte [M-08 ASM-05]', () => {
+test('parseProviderMetadata requires the configured issuer, and names both [M-08 ASM-05 field:P5]', () => {
   for (
     const other of [
       `${issuer}/`,
@@ -117,7 +132,10 @@ test('parseProviderMetadata requires the configured issuer, byte for byte [M-08 
       undefined
     ]
   ) {
-    assertRejected({ ...valid, issuer: other }, /issuer is not the configured issuer/)
+    const both = `issuer is ${
+      JSON.stringify(other) ?? 'nothing'
+    }, and the option issuer is "${issuer}"`
+    assertRejected({ ...valid, issuer: other }, new RegExp(both.replace(/[[\].]/g, '\\$&')))
   }
   for (const document of [null, undefined, 'x', 1, [], {}]) assertRejected(document, /issuer/)
 })
@@ -155,11 +173,17 @@ test('parseProviderMetadata checks authorizeUrl like the endpoint it replaces', 
   )
 })
 
-test('parseProviderMetadata rejects lists that are not lists of strings [U-01]', () => {
-  for (const list of ['openid', [1], [null], {}, null]) {
-    assertRejected(
+test('parseProviderMetadata drops lists that are not lists of strings [U-01 field:P1]', () => {
+  for (const list of ['openid', [1], [null], {}, null, '']) {
+    const { scopes_supported: dropped, ...others } = parseProviderMetadata(
       { ...valid, scopes_supported: list },
-      /scopes_supported must be a list of strings/
+      {
+        issuer,
+        ignored: problems =>
+          assert.deepEqual(problems, ['scopes_supported must be a list of strings'])
+      }
     )
+    assert.equal(dropped, undefined)
+    assert.equal(others.token_endpoint, valid.token_endpoint)
   }
 })

@@ -123,7 +123,9 @@ test('metadata() sends one request for a thousand callers [M-13]', async (t) => 
 for (
   const [id, change, members] of [
     ['M-07 F-08', 'a hostile endpoint', { authorization_endpoint: 'javascript:canary' }],
-    ['M-08 F-08', 'another issuer', { issuer: 'https://canary.example' }],
+    ['M-08 F-08', 'another issuer', { issuer: 'https://other.example' }],
+    ['field:P1', 'a required member that is null', { jwks_uri: null }],
+    ['field:P1', 'a required member that is missing', { token_endpoint: undefined }],
     ['F-08', 'a token endpoint at another origin', { token_endpoint: 'http://127.0.0.2:1/canary' }],
     ['F-08', 'keys at another origin', { jwks_uri: 'http://127.0.0.2:1/canary' }]
   ] as const
@@ -141,11 +143,15 @@ for (
   })
 }
 
-test('metadata() is 503 and logs the reason if the first document is invalid [M-07 M-08]', async (t) => {
+test('metadata() is 502 and logs both issuers if they differ [M-07 M-08 field:P5]', async (t) => {
   const { issuer, provider, state } = await setUp(t)
   issuer.metadata['issuer'] = `${issuer.issuer}/`
-  await assert.rejects(provider.metadata(), { kind: 'providerUnavailable', statusCode: 503 })
-  assert.match(state.lines.join(), /issuer is not the configured issuer/)
+  await assert.rejects(provider.metadata(), { kind: 'providerMisbehaved', statusCode: 502 })
+  assert.ok(
+    state.lines.join().includes(
+      `issuer is "${issuer.issuer}/", and the option issuer is "${issuer.issuer}"`
+    )
+  )
 })
 
 test('metadata() rejects endpoints at another origin while the process runs [F-08 M-09]', async (t) => {
@@ -159,7 +165,7 @@ test('metadata() rejects endpoints at another origin while the process runs [F-0
     state.time += wait
     await provider.metadata().catch(() => {})
   }
-  await assert.rejects(provider.metadata(), { kind: 'providerUnavailable' })
+  await assert.rejects(provider.metadata(), { kind: 'providerMisbehaved' })
 })
 
 test('metadata() accepts a change within the origin after ten minutes [F-08]', async (t) => {
@@ -183,4 +189,25 @@ test('keysUri() rejects metadata without jwks_uri', async (t) => {
   const { issuer, provider } = await setUp(t)
   delete issuer.metadata['jwks_uri']
   await assert.rejects(provider.keysUri(), { kind: 'providerMisbehaved' })
+})
+
+test('metadata() leaves out optional members that are null, and logs them once [field:P1]', async (t) => {
+  const { issuer, provider, state } = await setUp(t)
+  Object.assign(issuer.metadata, {
+    introspection_endpoint: null,
+    userinfo_endpoint: '',
+    revocation_endpoint: 'javascript:canary',
+    scopes_supported: null
+  })
+  for (const time of [0, 601, 1_202]) {
+    state.time = time
+    const metadata = await provider.metadata()
+    assert.equal(metadata.token_endpoint, `${issuer.origin}/token`)
+    assert.ok(!('introspection_endpoint' in metadata || 'revocation_endpoint' in metadata))
+  }
+  assert.equal(state.lines.length, 1)
+  for (const name of ['introspection', 'userinfo', 'revocation']) {
+    assert.match(String(state.lines), new RegExp(`${name}_endpoint must`))
+  }
+  assert.ok(!state.lines.join().includes('canary'))
 })

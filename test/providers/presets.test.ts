@@ -182,6 +182,37 @@ for (const [name, { preset, metadataUrl, login, token, parameters }] of Object.e
   })
 }
 
+test('the login URL has the prompts of the client, and consent only as the preset says [field:S12]', async () => {
+  const promptOf = async (name: string, prompt: string | undefined, offline: boolean) => {
+    const { preset } = providers[name as keyof typeof providers]
+    const metadata = { ...metadataOf(name, preset), scopes_supported: ['openid', 'offline_access'] }
+    const login = createProviderLogin({
+      metadata: async () => metadata,
+      clientId: 'our-id',
+      clientSecret: null,
+      scopes: ['openid'],
+      audience: null,
+      traits: preset.provider ?? {},
+      redirectUri: () => 'https://mcp.example.com/oauth/callback',
+      needsClaims: false
+    })
+    const url = await login.loginUrl('state', loginSecrets, { prompt, offline })
+    return new URL(url).searchParams.get('prompt')
+  }
+  for (const name of ['entra', 'auth0', 'okta', 'workos', 'keycloak']) {
+    for (const offline of [true, false]) {
+      assert.equal(await promptOf(name, 'consent', offline), null, name)
+      assert.equal(await promptOf(name, undefined, offline), null, name)
+      for (const prompt of ['login', 'select_account', 'create']) {
+        assert.equal(await promptOf(name, prompt, offline), prompt, name)
+        assert.equal(await promptOf(name, `${prompt} consent`, offline), prompt, name)
+      }
+    }
+  }
+  assert.equal(await promptOf('google', 'consent', true), 'consent')
+  assert.equal(await promptOf('google', 'select_account', false), 'select_account consent')
+})
+
 for (const name of ['google', 'cognito'] as const) {
   test(`the login at ${name} never requests offline_access, which ${name} rejects`, async () => {
     const providerLogin = providerLoginOf(name, providers[name].preset)
@@ -277,10 +308,7 @@ test('oidc() returns the given settings, and requests refresh tokens on demand, 
       issuer: 'https://id.example.com',
       audience: 'api',
       clientId: 'us',
-      provider: {
-        refreshScopes: ['offline_access'],
-        authorizationParameters: { prompt: 'consent' }
-      }
+      provider: { refreshScopes: ['offline_access'] }
     }
   )
 })

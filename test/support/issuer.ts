@@ -59,6 +59,9 @@ export const faults = {
   deep: (response) => {
     response.writeHead(200, headers).end('{"a":' + '['.repeat(100_000))
   },
+  brackets: (response) => {
+    response.writeHead(200, headers).end(`{"keys":${'['.repeat(20_000)}${']'.repeat(20_000)}}`)
+  },
   oversize: (response) => {
     response.writeHead(200, headers).end(`{"pad":"${'x'.repeat(600_000)}"}`)
   },

@@ -33,6 +33,8 @@ export interface StubProvider {
   user: string
   /** Overrides claims of the ID token; `undefined` removes one. */
   claims: Record<string, unknown>
+  /** The response of the userinfo endpoint, beside `sub`. */
+  userInfo: Record<string, unknown>
   /** Overrides the header of the ID token. */
   header: Record<string, unknown>
   /** The key that signs ID tokens. */
@@ -119,6 +121,7 @@ export async function startStubProvider (
     fail: new Map(),
     user: 'alice',
     claims: {},
+    userInfo: {},
     header: {},
     key,
     keys: [key.jwk],
@@ -173,7 +176,7 @@ export async function startStubProvider (
         provider.refreshTokens.delete(form.get('token') ?? '')
         provider.fail.has(pathname)
           ? fail(pathname, response)
-          : send(response, 200, { sub: provider.user })
+          : send(response, 200, { sub: provider.user, ...provider.userInfo })
         return
       default:
         send(response, 404, {})

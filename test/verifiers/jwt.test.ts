@@ -336,11 +336,16 @@ test('jwtVerifier rejects tokens from the future, with tolerance for clocks [J-1
   assert.ok(await withTolerance(await issuer.mint({ iat: context.now + 119 }), context))
 })
 
-test('jwtVerifier rejects tokens for other uses [J-12 RS-08]', async (t) => {
+test('jwtVerifier rejects tokens for other uses [J-12 RS-08 field:A4]', async (t) => {
   const { issuer, verify } = await setUp(t)
   for (
     const claims of [
       { at_hash: 'x' },
+      { nonce: 'x' },
+      { s_hash: 'x' },
+      { code: 'x', state: 'y' },
+      { response_type: 'code', code_challenge: 'x' },
+      { redirect_uri: 'https://app.example.com/' },
       { c_hash: 'x' },
       { events: {} },
       { token_use: 'id' },
@@ -355,6 +360,37 @@ test('jwtVerifier rejects tokens for other uses [J-12 RS-08]', async (t) => {
     const typ of ['logout+jwt', 'id+jwt', 'dpop+jwt', 'oauth-authz-req+jwt', 'JOSE', '', 1, null]
   ) await assertRejected(verify, await issuer.mint({}, { header: { typ } }), String(typ))
   assert.ok(await verify(await issuer.mint({ token_use: 'access', typ: 'Bearer' }), context))
+})
+
+test('jwtVerifier rejects ID tokens whose audience is a client id, and accepts access tokens [field:A4]', async (t) => {
+  const { issuer, verify } = await setUp(t, { audience: ['client-id', 'api://notes'] })
+  const aud = 'client-id'
+  const bare = { scope: undefined, client_id: undefined, aud }
+  const typ = { header: { typ: 'JWT' } }
+  for (const claims of [bare, { ...bare, azp: aud }, { ...bare, aud: [aud], name: 'Alice' }]) {
+    for (const type of ['JWT', undefined]) {
+      const token = await issuer.mint(claims, { header: { typ: type } })
+      await assertRejected(verify, token, JSON.stringify(claims))
+    }
+    assert.ok(await verify(await issuer.mint(claims), context), 'typed as an access token')
+    assert.ok(await verify(await issuer.mint({ ...claims, aud: resource }, typ), context))
+  }
+  for (
+    const mark of [
+      { scp: 'notes.read', azp: aud },
+      { scope: 'notes.read' },
+      { azp: 'another client' },
+      { client_id: 'x' },
+      { cid: 'x' },
+      { appid: 'x' },
+      { token_use: 'access' },
+      { azpacr: '1', azp: aud, roles: ['job'] }
+    ]
+  ) assert.ok(await verify(await issuer.mint({ ...bare, ...mark }, typ), context), String(mark))
+  assert.ok(
+    await verify(await issuer.mint({ nonce: 'x', typ: 'Bearer' }, typ), context),
+    'Keycloak'
+  )
 })
 
 test('jwtVerifier rejects sender-constrained tokens without dpop [Q-27 EX-04]', async (t) => {

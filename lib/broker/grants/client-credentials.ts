@@ -25,7 +25,8 @@ export const clientCredentials: Grant<typeof parseClientCredentials> = {
     }
     const grant = machineGrant(clientId, randomId())
     const { resource } = urls()
-    const content = { grant, subject: clientId, resource, scopes, key }
+    const claims = { gty: 'client_credentials' }
+    const content = { grant, subject: clientId, resource, scopes, claims, key }
     return await issueAccessToken(context, content, config.lifetimes.access)
   }
 }
