@@ -86,20 +86,9 @@ export async function callProvider<T> (operation: () => Promise<T>): Promise<T> 
     return await operation()
   } catch (thrown) {
     const cause = thrown as Error
-    const ownError = [cause, cause.cause].find(error => error instanceof McpOAuthError)
+    const ownError = [cause, cause.cause].find(error => error instanceof McpOAuthError) ??
+      clockFault(cause)
     if (ownError) throw ownError
-    const seconds = clockDifference(cause)
-    if (seconds !== null) {
-      throw new McpOAuthError('providerUnavailable', {
-        description: 'The clocks of this server and of the authorization provider differ.',
-        cause: new Error(
-          `the clock of this server is ${Math.abs(seconds)} s ${
-            seconds > 0 ? 'ahead of' : 'behind'
-          } that of the provider. Synchronize both`,
-          { cause }
-        )
-      })
-    }
     const status = statusOf(cause)
     const name = errorName(cause)
     if (configurationErrors.includes(name)) {
@@ -116,15 +105,19 @@ export async function callProvider<T> (operation: () => Promise<T>): Promise<T> 
   }
 }
 
-/**
- * Returns by how many seconds our clock is ahead, if that is why an ID token was rejected: it was
- * issued just now.
- */
-function clockDifference ({ code, cause }: Error & { code?: unknown }) {
-  if (code !== 'OAUTH_JWT_TIMESTAMP_CHECK_FAILED') return null
-  const { now, claims } = (cause as Error).cause as { now: number, claims: { iat: number } }
+/** Returns the error of an ID token that was issued just now, and yet rejected for its times. */
+function clockFault (error: Error & { code?: unknown }) {
+  if (error.code !== 'OAUTH_JWT_TIMESTAMP_CHECK_FAILED') return null
+  const { now, claims } = (error.cause as Error).cause as { now: number, claims: { iat: number } }
   const seconds = Math.round(now - claims.iat)
-  return Math.abs(seconds) > issuerSkewSeconds ? seconds : null
+  if (Math.abs(seconds) <= issuerSkewSeconds) return null
+  const difference = `${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'}`
+  return new McpOAuthError('providerUnavailable', {
+    description: 'The clocks of this server and of the authorization provider differ.',
+    cause: new Error(`the clock of this server is ${difference} that of the provider`, {
+      cause: error
+    })
+  })
 }
 
 /** Returns the status of the response that an error was made from, or 0. */

@@ -142,16 +142,6 @@ export function createProviderDiscovery (
      *
      * @throws {McpOAuthError} `providerUnavailable`, `providerMisbehaved`, `providerTimeout`
      */
-    metadata,
-    /**
-     * Returns the URL of the signing keys.
-     *
-     * @throws {McpOAuthError} those of `metadata`, and `providerMisbehaved` if there is none
-     */
-    async keysUri () {
-      const { jwks_uri: uri } = await metadata()
-      if (uri) return uri
-      throw failure('providerMisbehaved', 'the provider metadata have no jwks_uri')
-    }
+    metadata
   }
 }

@@ -35,7 +35,7 @@ export type KeySet = Cached<JWTVerifyGetKey>
  * @returns a key set that rejects with {@link McpOAuthError} `keysUnavailable`
  */
 export function createKeySet ({ uri, log, cooldown = refreshCooldownSeconds, now }: {
-  uri: () => Promise<string>
+  uri: () => Promise<string | undefined>
   log?: Log | undefined
   cooldown?: number
   now?: () => number
@@ -46,6 +46,9 @@ export function createKeySet ({ uri, log, cooldown = refreshCooldownSeconds, now
     let source = ''
     try {
       const url = await uri()
+      if (url === undefined) {
+        throw failure('providerMisbehaved', 'the provider metadata have no jwks_uri')
+      }
       const { host, pathname } = new URL(url)
       source = ` from ${host}${pathname}`
       const set = await fetchJson(url)

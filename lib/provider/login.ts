@@ -62,29 +62,26 @@ export function createProviderLogin (
   }
 
   /**
-   * Runs an operation, which has a slot for as long as a client waits for it. It goes on without
-   * one: the provider may have replaced its refresh token.
+   * Sends a token request, and returns tokens with verified claims. It has a slot while a client
+   * waits for it, and goes on without one: the provider may have replaced its token.
    */
-  async function patiently<T> (operation: () => Promise<T>): Promise<T> {
-    let result: Promise<T> | undefined
-    await limited(async () => {
-      result = operation()
-      await Promise.race([result, sleep(requestTimeoutMs, undefined, { ref: false })])
-    })
-    return await (result as unknown as Promise<T>)
-  }
-
-  /** Sends a token request, and returns the tokens with verified claims. */
   async function requestTokens (
+    isLogin: boolean,
     options: Parameters<typeof tokenFetch>[0],
-    request: (client: oidc.Configuration, provider: ProviderMetadata) => Promise<TokenResponse>,
-    isLogin: boolean
+    request: (client: oidc.Configuration, provider: ProviderMetadata) => Promise<TokenResponse>
   ) {
-    const provider = await metadata()
-    const fetch = tokenFetch({ ...options, ignored: identify ? ['id_token'] : [] })
-    const client = clientFor(provider, fetch)
-    const response = await callProvider(() => request(client, provider))
-    return tokensOf(response, await claimsOf(response, isLogin))
+    async function send () {
+      const provider = await metadata()
+      const fetch = tokenFetch({ ...options, ignored: identify && 'id_token' })
+      const response = await callProvider(() => request(clientFor(provider, fetch), provider))
+      return tokensOf(response, await claimsOf(response, isLogin))
+    }
+    let tokens: ReturnType<typeof send> | undefined
+    await limited(async () => {
+      tokens = send()
+      await Promise.race([tokens, sleep(requestTimeoutMs, undefined, { ref: false })])
+    })
+    return await (tokens as unknown as ReturnType<typeof send>)
   }
 
   // A preset that looks users up does not use ID tokens, and its provider may issue none.
@@ -169,20 +166,18 @@ export function createProviderLogin (
       received?: (tokens: ReceivedTokens) => void,
       kept?: ReceivedTokens['answer']
     ) =>
-      patiently(() =>
-        requestTokens({ received, kept }, async (client, provider) => {
-          const callback = new URL(redirectUri())
-          callback.searchParams.set('code', code)
-          // The issuer was checked in the callback; the library checks it again.
-          if (provider.authorization_response_iss_parameter_supported) {
-            callback.searchParams.set('iss', provider.issuer)
-          }
-          return await oidc.authorizationCodeGrant(client, callback, {
-            pkceCodeVerifier: verifier,
-            ...(usesIdToken && { expectedNonce: nonce })
-          }, tokenParameters)
-        }, true)
-      ),
+      requestTokens(true, { received, kept }, async (client, provider) => {
+        const callback = new URL(redirectUri())
+        callback.searchParams.set('code', code)
+        // The issuer was checked in the callback; the library checks it again.
+        if (provider.authorization_response_iss_parameter_supported) {
+          callback.searchParams.set('iss', provider.issuer)
+        }
+        return await oidc.authorizationCodeGrant(client, callback, {
+          pkceCodeVerifier: verifier,
+          ...(usesIdToken && { expectedNonce: nonce })
+        }, tokenParameters)
+      }),
 
     /**
      * @param received as for `redeem`: from then on the old refresh token may be invalid
@@ -190,12 +185,10 @@ export function createProviderLogin (
      *   `providerUnavailable`, `providerTimeout` and `providerMisbehaved` otherwise
      */
     refresh: (refreshToken: string, received?: (tokens: ReceivedTokens) => void) =>
-      patiently(() =>
-        requestTokens(
-          { received },
-          client => oidc.refreshTokenGrant(client, refreshToken, tokenParameters),
-          false
-        )
+      requestTokens(
+        false,
+        { received },
+        client => oidc.refreshTokenGrant(client, refreshToken, tokenParameters)
       ),
 
     /** Looks a user up whose provider issues no refresh tokens; null if that is not possible. */

@@ -22,13 +22,13 @@ export interface ReceivedTokens {
  * members that are null or empty are absent, and so is a lifetime that is none.
  *
  * @param received is called with a successful response as soon as it arrives
- * @param ignored members that are not used
+ * @param ignored a member that is not used
  * @param kept the response to an earlier request, which is not sent again
  */
 export function tokenFetch (
-  { received, ignored = [], kept }: {
+  { received, ignored, kept }: {
     received?: ((tokens: ReceivedTokens) => void) | undefined
-    ignored?: readonly string[]
+    ignored?: string | undefined
     kept?: ReceivedTokens['answer'] | undefined
   }
 ): oidc.CustomFetch {
@@ -41,7 +41,7 @@ export function tokenFetch (
     if (body === null || isError) return responseOf(response)
     const answer: Record<string, unknown> = Object.fromEntries(
       Object.entries(body).filter(([name, value]) =>
-        value !== null && (value !== '' || name === 'scope') && !ignored.includes(name)
+        value !== null && (value !== '' || name === 'scope') && name !== ignored
       )
     )
     const seconds = parseFloat(String(answer['expires_in']))

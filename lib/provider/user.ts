@@ -32,16 +32,14 @@ export function createUserClaims ({ metadata, clientFor, scopes, identify, needs
   needsClaims: boolean
   log?: Log | undefined
 }) {
-  const keys = createKeySet({ uri: keysUri, log, cooldown: idTokenCooldownSeconds })
+  const keys = createKeySet({
+    uri: async () => (await metadata()).jwks_uri,
+    log,
+    cooldown: idTokenCooldownSeconds
+  })
   const needed = Object.entries(claimsOfScopes)
     .filter(([, scope]) => needsClaims && scopes.includes(scope))
     .map(([name]) => name)
-
-  async function keysUri () {
-    const { jwks_uri: uri } = await metadata()
-    if (uri !== undefined) return uri
-    throw failure('providerMisbehaved', 'the provider metadata have no jwks_uri')
-  }
 
   async function verifyIdToken (token: string) {
     const algorithms = [...asymmetricAlgorithms]

@@ -4,6 +4,7 @@ import {
   host,
   isHost,
   matching,
+  offline,
   openIdOptions,
   optional,
   text,
@@ -42,10 +43,7 @@ export function okta (settings: OktaSettings): Preset {
   })
   const { domain, authorizationServer = 'default' } = settings
   const path = authorizationServer === 'org' ? '' : `/oauth2/${authorizationServer}`
-  return openIdOptions(`https://${domain}${path}`, settings, {
-    refreshScopes: ['offline_access'],
-    offlineConsent: false
-  })
+  return openIdOptions(`https://${domain}${path}`, settings, offline)
 }
 
 /** The admin console has another host name than the issuer, and people copy its address. */

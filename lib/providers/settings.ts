@@ -124,9 +124,11 @@ export function openIdOptions (
   }
 }
 
-/** Providers that issue refresh tokens for a scope, and take client secrets in the body. */
+/** Providers that issue refresh tokens for a scope without a consent. */
+export const offline: ProviderTraits = { refreshScopes: ['offline_access'], offlineConsent: false }
+
+/** Those that take client secrets in the body, too. */
 export const offlineByPost: ProviderTraits = {
-  refreshScopes: ['offline_access'],
-  offlineConsent: false,
+  ...offline,
   tokenEndpointAuthMethod: 'client_secret_post'
 }

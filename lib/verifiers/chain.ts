@@ -37,7 +37,7 @@ export function createVerifier (
   if (own !== null) verifiers.unshift(ownVerifier(own))
   if (tokens === 'issuer' && account !== null && provider !== null) {
     const { issuer, audience } = account
-    const keys = createKeySet({ uri: provider.keysUri, log })
+    const keys = createKeySet({ uri: async () => (await provider.metadata()).jwks_uri, log })
     verifiers.push(jwtVerifier({ issuer, audience: audience ?? undefined, keys, log }))
   }
   return chain(verifiers)

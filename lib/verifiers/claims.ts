@@ -34,19 +34,11 @@ const otherUses: Record<string, readonly unknown[]> = {
 }
 
 /** Claims of ID tokens, logout tokens, authorization responses and request objects. */
-const claimsOfOtherUses = [
-  'at_hash',
-  'c_hash',
-  's_hash',
-  'events',
-  'code',
-  'response_type',
-  'redirect_uri',
-  'code_challenge'
-]
+const claimsOfOtherUses =
+  'at_hash c_hash s_hash events code response_type redirect_uri code_challenge'.split(' ')
 
 /** Claims of access tokens. The audience of an ID token is its client, so it needs none. */
-const marks = ['scope', 'scp', 'scopes', 'permissions', 'client_id', 'cid', 'appid', 'azpacr']
+const marks = 'scope scp scopes permissions client_id cid appid azpacr'.split(' ')
 
 /**
  * Whether a token may be an ID token: it was issued for another audience than this resource, such

@@ -111,7 +111,10 @@ export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
 function keysOf (options: JwtVerifierOptions): KeySet {
   const log = options.log && safeLogger(options.log)
   const provider = createProviderDiscovery({ ...options, log, required: ['jwks_uri'] })
-  return createKeySet({ uri: async () => options.jwksUri ?? provider.keysUri(), log })
+  return createKeySet({
+    uri: async () => options.jwksUri ?? (await provider.metadata()).jwks_uri,
+    log
+  })
 }
 
 type VerifyOptions = JWTVerifyOptions & { audience: string[] }

@@ -42,7 +42,7 @@ for (
   test(`metadata() finds the document with the issuer ${name} [ASM-04]`, async (t) => {
     const { issuer, provider } = await setUp(t, { path: '/tenant', metadataPath })
     assert.equal((await provider.metadata()).token_endpoint, `${issuer.origin}/token`)
-    assert.equal(await provider.keysUri(), issuer.jwksUri)
+    assert.equal((await provider.metadata()).jwks_uri, issuer.jwksUri)
     assert.equal(total(issuer), requests)
   })
 }
@@ -183,12 +183,6 @@ test('metadata() warns once of iss in authorization responses, with warnIss [M-1
   state.time += 601
   await provider.metadata()
   assert.equal(state.lines.filter((line) => line.includes('iss')).length, 1)
-})
-
-test('keysUri() rejects metadata without jwks_uri', async (t) => {
-  const { issuer, provider } = await setUp(t)
-  delete issuer.metadata['jwks_uri']
-  await assert.rejects(provider.keysUri(), { kind: 'providerMisbehaved' })
 })
 
 test('metadata() leaves out optional members that are null, and logs them once [field:P1]', async (t) => {

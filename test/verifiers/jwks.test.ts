@@ -133,6 +133,13 @@ test('jwtVerifier accepts a token without key id if exactly one key fits [L6 fie
   }
 })
 
+test('createKeySet rejects metadata without jwks_uri', async () => {
+  await assert.rejects(createKeySet({ uri: async () => undefined }).get(), (error: Error) => {
+    assert.match(String(Object(error.cause).cause.cause), /have no jwks_uri/)
+    return true
+  })
+})
+
 test('createKeySet ignores the content type of the response [K-07]', async (t) => {
   const issuer = await startIssuer()
   t.after(issuer.close)
