@@ -46,7 +46,8 @@ const slowest: Record<string, number> = {
   'verifiers/introspection': 25,
   'discovery/documents': 24,
   'mcp/streams': 23,
-  'broker/revoke': 22
+  'broker/revoke': 22,
+  'model/model': 12
 }
 
 const tiers: Record<string, { matrix: string, env?: Record<string, string> }> = {
