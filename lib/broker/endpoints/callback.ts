@@ -86,8 +86,10 @@ export const callbackEndpoint: Endpoint<Broker> = {
     const ids = codeIdsOf(login)
     const content: CodeContent = { ...approved, redirectUri, ...ids, upstreamCode }
     const own = await sealer.seal('code', content, lifetimes.code, now)
+    // Sealed once more: a dump of the store contains no codes.
+    const mark = await sealer.seal('transaction', { id: ids.id, own }, lifetimes.code, now)
     const [first, isRedeemed] = await Promise.all([
-      marks.claim('login', state, own, lifetimes.code),
+      marks.claim('login', state, mark, lifetimes.code),
       marks.isConsumed('code', ids.id)
     ])
     if (isRedeemed) {
@@ -96,8 +98,8 @@ export const callbackEndpoint: Endpoint<Broker> = {
     }
     // A code that has expired unused, because its response was lost, is replaced. A code of another
     // login, which a writer of the store copied, is ignored.
-    const kept = await sealer.open('code', first, now)
-    const code = kept?.['id'] === ids.id ? first : own
+    const kept = await sealer.open('transaction', first, now)
+    const code = kept?.['id'] === ids.id ? String(kept['own']) : own
     reply.header('set-cookie', cookies.completeLogin(state, sealed))
     return reply.redirect(appendQuery(redirectUri, { code, state: clientState, iss }), 302)
   }
