@@ -126,7 +126,7 @@ export const documentRecheckMs = 1_000
 /** Documents in memory, and failures beside them. */
 export const maxDocuments = 1_000
 // Logins and pages: lib/broker/endpoints, lib/pages
-/** From the consent page to the callback, and the provider's form in between. */
+/** The consent page, and after it the login at the provider: two-factor logins take minutes. */
 export const loginSeconds = 600
 /** Clocks of two instances may differ by this much. */
 export const loginSkewSeconds = 30

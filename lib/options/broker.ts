@@ -89,7 +89,7 @@ export const ConsentOptionsSchema = Type.Object({
 })
 
 export const LifetimesSchema = Type.Object({
-  /** From the consent page to the return from the provider. Default 600. */
+  /** The consent page, and after it the login at the provider. Default 600. */
   consent: withDefault(loginSeconds, seconds(60, 86_400)),
   /** From the redirect to the client until it redeems its code. Default 60. */
   code: withDefault(codeSeconds, seconds(10, 600)),

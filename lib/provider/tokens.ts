@@ -18,7 +18,7 @@ export interface ReceivedTokens {
 }
 
 /**
- * Returns a fetch for one token request, which waits for the response for a minute. Optional
+ * Returns a fetch for one token request, which waits 30 seconds for the response. Optional
  * members that are null or empty are absent, and so is a lifetime that is none.
  *
  * @param received is called with a successful response as soon as it arrives

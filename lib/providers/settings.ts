@@ -127,7 +127,7 @@ export function openIdOptions (
 /** Providers that issue refresh tokens for a scope without a consent. */
 export const offline: ProviderTraits = { refreshScopes: ['offline_access'], offlineConsent: false }
 
-/** Those that take client secrets in the body, too. */
+/** Providers of that kind that take client secrets in the body. */
 export const offlineByPost: ProviderTraits = {
   ...offline,
   tokenEndpointAuthMethod: 'client_secret_post'
