@@ -91,6 +91,7 @@ export const errorTable = {
   providerTimeout: [504, unavailable, 'The authorization provider did not respond in time.'],
   overloaded: [503, unavailable, 'The server has too many requests at the moment.'],
   requestInProgress: [503, unavailable, 'Another request of this client is still in progress.'],
+  closing: [503, unavailable, 'The server is closing; try again in some seconds.'],
   storeUnavailable: [503, unavailable, 'The server cannot process this request at the moment.'],
   policyUnavailable: [503, unavailable, 'The call cannot be authorized at the moment.'],
   internal: [500, 'server_error', 'The server failed to process this request.']

@@ -31,6 +31,12 @@ export const queueTimeoutMs = 5_000
 // Requests to our OAuth endpoints: lib/host
 /** A registration with many redirect URIs and keys fits; larger bodies cost memory for nothing. */
 export const maxOAuthBodyBytes = 64 * 1024
+/** Wait for running requests when the app closes: many process managers kill after 10 to 30 s. */
+export const closeTimeoutSeconds = 10
+/** Longest wait: `closeTimeout` is not in milliseconds. */
+export const maxCloseTimeoutSeconds = 3600
+/** Pause between looks at running requests and idle connections while the app closes. */
+export const closePollMs = 100
 // The identity provider: lib/provider
 /** Discovery of the metadata, and the lookup of a user by a preset, with all their requests. */
 export const discoveryTimeoutMs = 5_000

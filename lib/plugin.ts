@@ -6,6 +6,7 @@ import { discoveryRoutes } from './discovery/documents.ts'
 import { createGuards } from './guard/guard.ts'
 import { addRegistration, decorate } from './guard/registrations.ts'
 import { findRoot, rejectPublicAddress } from './host/app.ts'
+import { closingOf } from './host/closing.ts'
 import { logSerializers, safeLogger } from './host/replies.ts'
 import type { McpEndpoint } from './mcp/access/tool-access.ts'
 import { createVisibility } from './mcp/access/visible.ts'
@@ -29,6 +30,8 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   const log = safeLogger(instance.log.child({}, { serializers: logSerializers }))
   const config = createConfig(options, instance.prefix, log)
   const root = options.root ?? findRoot(instance)
+  const closing = closingOf(root)
+  closing.timeoutSeconds = Math.max(closing.timeoutSeconds, config.closeTimeout)
   const urls = createUrls(config, root.server)
   const registration = addRegistration(root, config, urls)
   // Before our own routes, so that the routes that exist by now are those of the app.

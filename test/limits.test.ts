@@ -48,6 +48,11 @@ const inequalities: Array<[name: string, larger: number, smaller: number]> = [
     limits.refreshTokenSeconds
   ],
   [
+    'the wait for running requests at the end exceeds a slow request to the provider',
+    limits.closeTimeoutSeconds,
+    seconds(limits.requestTimeoutMs)
+  ],
+  [
     'a login lasts longer than the tolerance for clocks',
     limits.loginSeconds,
     limits.loginSkewSeconds

@@ -4,6 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from
 import { maxOAuthBodyBytes } from '../limits.ts'
 import { invalidRequest, parameters } from '../oauth/parameters.ts'
 import type { Config } from '../options/config.ts'
+import { closingOf } from './closing.ts'
 import { allowAnyOrigin, replyToOtherMethods } from './cors.ts'
 import { isolatedScope, publicRoute } from './isolate.ts'
 
@@ -73,6 +74,7 @@ function serve<Server> (
   url: string
 ) {
   const { methods, anyOrigin = false, body, bodyLimit = maxOAuthBodyBytes, errorHandler } = endpoint
+  const { running } = closingOf(scope)
   scope.register(async (scope) => {
     if (body !== undefined) acceptBody(scope, body)
     if (anyOrigin) allowAnyOrigin(scope)
@@ -84,7 +86,15 @@ function serve<Server> (
       exposeHeadRoute: false,
       bodyLimit,
       ...(errorHandler && { errorHandler }),
-      handler: (request, reply) => endpoint.handle(server, request, reply)
+      // The app waits for it, also after the client has disconnected.
+      handler: async (request, reply) => {
+        running.set(reply, {})
+        try {
+          return await endpoint.handle(server, request, reply)
+        } finally {
+          running.delete(reply)
+        }
+      }
     })
   })
   replyToOtherMethods(scope, url, methods, anyOrigin)

@@ -34,7 +34,7 @@ export function readsBrackets (root: FastifyInstance) {
 }
 
 /** A member of Fastify's own, which another release may not have. */
-function internal (instance: object | null, name: string): unknown {
+export function internal (instance: object | null, name: string): unknown {
   if (instance === null) return undefined
   const symbol = Object.getOwnPropertySymbols(instance).find(key => key.description === name)
   return symbol

@@ -1,6 +1,8 @@
 /** How do our routes behave the same on every host application? */
 import type { FastifyInstance } from 'fastify'
+import { McpOAuthError } from '../errors.ts'
 import { problemsOf } from '../options/check.ts'
+import { closingOf } from './closing.ts'
 import { logSerializers, replyWithError, securityHeaders } from './replies.ts'
 
 declare module 'fastify' {
@@ -51,16 +53,22 @@ export function isolatedScope (
     scope.addHook('onRoute', (route) => {
       route.schema = { ...route.schema, hide: true }
     })
-    scope.addHook('onRequest', async (_request, reply) => {
+    const closing = closingOf(scope)
+    scope.addHook('onRequest', async (request, reply) => {
       reply.headers(securityHeaders)
+      const { hasBegun: isIdle, running } = closing
+      const remove = () => running.delete(request)
+      running.set(request, { reply, isIdle })
+      reply.raw.once('finish', remove).once('close', remove)
+      // The MCP route replies with the id in the body. Pages can read replies after a preflight.
+      const { method, routeOptions: { config } } = request
+      if (isIdle && config.mcpOAuth?.public && method !== 'OPTIONS') {
+        throw new McpOAuthError('closing')
+      }
     })
-    // A connection that is kept alive would delay app.close() by more than a minute.
-    let closing = false
-    scope.addHook('preClose', async () => {
-      closing = true
-    })
-    scope.addHook('onSend', async (_request, reply) => {
-      if (closing) reply.header('connection', 'close')
+    scope.addHook('onSend', async ({ raw: { httpVersionMajor } }, reply) => {
+      // The client uses another connection for its next request.
+      if (closing.hasBegun && httpVersionMajor < 2) reply.header('connection', 'close')
     })
     addRoutes(scope)
   }, { prefix: prefix.slice(instance.prefix.replace(/\/+$/, '').length), logSerializers })

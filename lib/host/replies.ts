@@ -110,11 +110,11 @@ export function sendJson (reply: FastifyReply, { error, message }: McpOAuthError
 /** Logs what was refused, and why. */
 export function logRefusal (
   request: FastifyRequest,
-  { code, statusCode, message, cause, scopes }: McpOAuthError,
+  { kind, code, statusCode, message, cause, scopes }: McpOAuthError,
   status = statusCode
 ) {
   const log = safeLogger(request.log)
-  if (status >= 500) log.error({ code, err: cause }, message)
+  if (status >= 500 && kind !== 'closing') log.error({ code, err: cause }, message)
   else log.info({ code, reason: (cause as Error | undefined)?.message, scopes }, message)
 }
 

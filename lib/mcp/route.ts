@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 
 import { causeWith, McpOAuthError, startupError } from '../errors.ts'
 import type { Guards } from '../guard/guard.ts'
 import { isBoundToLoopback } from '../host/app.ts'
+import { type Running, closingOf } from '../host/closing.ts'
 import { preflightHandler } from '../host/cors.ts'
 import { isolatedScope, publicRoute } from '../host/isolate.ts'
 import { streamCheckIntervalMs, streamGraceMs } from '../limits.ts'
@@ -14,7 +15,9 @@ import type { Config } from '../options/config.ts'
 import { isTooDeep } from '../util/json.ts'
 import type { McpEndpoint } from './access/tool-access.ts'
 import { headerMismatch } from './rpc/era.ts'
+import { closingEvent, closingResponse, requestsIn } from './rpc/closing.ts'
 import {
+  type McpResponse,
   disconnectedResponse,
   rpcCode,
   rpcFailure
@@ -30,7 +33,9 @@ export function mcpRoute (
   guards: Guards,
   endpoint: McpEndpoint
 ) {
-  const openStreams = new Set<FastifyReply['raw']>()
+  const closing = closingOf(instance)
+  // A request whose client has disconnected is not in the list any more.
+  const runningOf = (http: FastifyRequest): Running => closing.running.get(http) ?? {}
   const path = config.prefix + config.mcp.path
   // Fastify refuses a second route as well, but names no option.
   instance.addHook('onRoute', (route) => {
@@ -53,21 +58,37 @@ export function mcpRoute (
       bodyLimit: config.mcp.bodyLimit,
       config: { mcpOAuth: { public: false }, cors: false },
       onRequest: [checkOrigin, guards.token(config.requiredScopes)],
-      preHandler: guards.dependencies(config.requiredScopes),
-      handler: async (http, reply) => {
-        const { status, headers, body } = await respond(http, reply)
-        return reply.code(status).headers(headers).send(body ?? undefined)
-      }
+      preHandler: [refuseLateRequests, guards.dependencies(config.requiredScopes)],
+      handler: async (http, reply) => send(reply, await respondInTime(http, reply))
     })
     scope.addHook('onReady', () => endpoint.ready())
     scope.addHook('preClose', async () => {
       await endpoint.close()
-      // An open stream keeps the app from closing.
-      for (const raw of openStreams) raw.destroy()
     })
   })
 
-  async function respond (http: FastifyRequest, reply: FastifyReply) {
+  /** Once the app closes, it accepts only messages that help running calls to finish. */
+  async function refuseLateRequests (http: FastifyRequest, reply: FastifyReply) {
+    if (!runningOf(http).isIdle) return
+    if (http.method === 'POST' && requestsIn(http.body).length === 0) return
+    return send(reply, closingResponse(http.body))
+  }
+
+  /** A request that the app no longer waits for gets 503, also from a server that ignores it. */
+  async function respondInTime (http: FastifyRequest, reply: FastifyReply) {
+    const disconnect = disconnectController(reply)
+    return await Promise.race([
+      new Promise<McpResponse>(resolve => {
+        runningOf(http).end = () => {
+          resolve(closingResponse(http.body))
+          disconnect.abort()
+        }
+      }),
+      respond(http, reply, disconnect.signal)
+    ])
+  }
+
+  async function respond (http: FastifyRequest, reply: FastifyReply, signal: AbortSignal) {
     // After the token check: many clients begin with a GET, and must get the challenge.
     if (!endpoint.methods.includes(http.method)) {
       reply.header('allow', endpoint.methods.join(', '))
@@ -84,7 +105,7 @@ export function mcpRoute (
       body: http.method === 'POST' ? http.body : undefined,
       rawBody,
       authInfo: http.mcpAuth ?? undefined,
-      signal: disconnectSignal(reply)
+      signal
     }
     const mismatch = headerMismatch(request)
     if (mismatch !== null) return mismatch
@@ -94,23 +115,30 @@ export function mcpRoute (
     )
     if (refusal !== null) return refusal
     // The list of tools may be incomplete after a disconnect, so no tool may run.
-    if (request.signal.aborted) return disconnectedResponse
+    if (signal.aborted) return disconnectedResponse
     const response = await endpoint.handle(request)
     if (!(response.body instanceof Readable)) return response
     // After a disconnect `close` was emitted already, so the reply would never end the stream.
-    if (request.signal.aborted) response.body.destroy()
+    if (signal.aborted) response.body.destroy()
     else watchStream(http, reply)
     return response
   }
 
-  /** Ends an event stream when its token expires or becomes invalid. */
+  /** Ends an event stream when its token expires or becomes invalid, and when the app closes. */
   function watchStream (http: FastifyRequest, { raw }: FastifyReply) {
-    openStreams.add(raw)
+    const running = runningOf(http)
+    running.isIdle = requestsIn(http.body).every(
+      ({ method }) => method === 'subscriptions/listen'
+    )
+    running.end = () => raw.end(closingEvent(http.body))
     const expiresAt = 1000 * (http.mcpAuth?.expiresAt ?? Infinity)
     // Clocks differ: a token that was accepted after its end is valid while its checks pass.
     const end = expiresAt > Date.now() ? expiresAt + streamGraceMs : Infinity
     // Fastify holds the headers back until the first event, which may be hours away.
-    raw.once('pipe', () => raw.flushHeaders())
+    raw.once('pipe', () => {
+      raw.flushHeaders()
+      if (running.isIdle && closing.hasBegun) running.end?.()
+    })
     let checking = false
     const check = async () => {
       if (Date.now() > end) raw.destroy()
@@ -121,10 +149,7 @@ export function mcpRoute (
     }
     const timer = setInterval(check, Math.min(streamCheckIntervalMs, end - Date.now() + 1))
     timer.unref()
-    raw.once('close', () => {
-      openStreams.delete(raw)
-      clearInterval(timer)
-    })
+    raw.once('close', () => clearInterval(timer))
   }
 }
 
@@ -147,7 +172,7 @@ function readJsonBodies (scope: FastifyInstance) {
 }
 
 /** Aborts when the client disconnects before the end of the response, or has done so already. */
-function disconnectSignal ({ raw }: FastifyReply) {
+function disconnectController ({ raw }: FastifyReply) {
   const controller = new AbortController()
   // HTTP/2 responses have no `destroyed`, and report `writableFinished` once they are closed.
   const { stream } = raw as { stream?: { readonly destroyed: boolean } }
@@ -157,7 +182,11 @@ function disconnectSignal ({ raw }: FastifyReply) {
       if (!raw.writableEnded || !raw.writableFinished) controller.abort()
     })
   }
-  return controller.signal
+  return controller
+}
+
+function send (reply: FastifyReply, { status, headers, body }: McpResponse) {
+  return reply.code(status).headers(headers).send(body ?? undefined)
 }
 
 /** Rejects foreign Hosts and Origins (DNS rebinding), and lets allowed pages read the response. */

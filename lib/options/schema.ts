@@ -1,7 +1,7 @@
 /** Which options does the plugin take, with which defaults? */
 import { Type, type Static } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
-import { minSecretChars } from '../limits.ts'
+import { closeTimeoutSeconds, maxCloseTimeoutSeconds, minSecretChars } from '../limits.ts'
 import { redirectPatternProblem } from '../oauth/redirect-uri.ts'
 import { OAuthMetadataSchema } from '../schemas/metadata.ts'
 import type { Dependency, ProviderTraits, Store, TokenVerifier } from '../types.ts'
@@ -21,6 +21,7 @@ import {
   path,
   scope,
   scopeString,
+  seconds,
   text,
   url,
   withDefault
@@ -173,6 +174,10 @@ export const OptionsSchema = Type.Object({
    * loopback when bound to loopback.
    */
   allowedHosts: withDefault(null, list(host)),
+  /**
+   * Seconds that `app.close()` waits for running tool calls and OAuth requests. Default 10.
+   */
+  closeTimeout: withDefault(closeTimeoutSeconds, seconds(0, maxCloseTimeoutSeconds)),
   ...brokerOptions,
   /** Deviations of the provider from the standards. Presets fill it in. */
   provider: withDefault(

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict'
+import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { matrix } from '../support/matrix.ts'
-import { redeem, renew, type Instance } from '../support/flow.ts'
+import {
+  type Instance,
+  loopbackUri,
+  openBrowser,
+  query,
+  redeem,
+  renew
+} from '../support/flow.ts'
+import { form, json } from '../support/requests.ts'
 import { sweep } from '../support/sweep.ts'
 
 const logins = sweep(200)
@@ -33,5 +42,68 @@ matrix(
     assert.equal((await other.token(redeem(id, openCode))).status, 200)
     const [first] = await replies
     assert.equal((await other.token(renew(id, first?.json()['refresh_token']))).status, 200)
+  }
+)
+
+matrix(
+  'every endpoint below /oauth refuses new requests in its own form while the app closes [field:S8]',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const id = await flow.register()
+    const code = await flow.login(id)
+    const [later, sealed] = [await flow.login(id), await flow.form(openBrowser(), flow.params(id))]
+    flow.provider.delay = 1_000
+    const running = flow.token(redeem(id, code))
+    while (flow.provider.most === 0) await sleep(5)
+    const closing = flow.app.close()
+    const wanted = { accept: 'text/html' }
+    const pages = [
+      await flow.authorize(flow.params(id), wanted),
+      await flow.send('/oauth/callback?code=x&state=y', { headers: wanted }),
+      await flow.send('/oauth/consent', form({ request: sealed, decision: 'allow' }, wanted))
+    ]
+    for (const { status, headers, text } of pages) {
+      assert.equal(status, 503)
+      assert.match(String(headers.get('retry-after')), /^[1-9]\d*$/)
+      assert.match(String(headers.get('content-type')), /^text\/html/)
+      assert.match(text, /The server is closing/)
+    }
+    const replies = [
+      await flow.token(redeem(id, later), { origin: 'https://app.example' }),
+      await flow.revoke({ client_id: id, token: 'x' }),
+      await flow.send('/oauth/register', json({ redirect_uris: [loopbackUri] }))
+    ]
+    for (const { status, headers, json } of replies) {
+      assert.equal(status, 503)
+      assert.match(String(headers.get('retry-after')), /^[1-9]\d*$/)
+      assert.equal(json()['error'], 'temporarily_unavailable')
+    }
+    assert.equal(replies[0]?.headers.get('access-control-allow-origin'), '*')
+    assert.equal((await flow.send('/oauth/token', { method: 'OPTIONS' })).status, 204)
+    assert.equal((await running).status, 200)
+    await closing
+    const lines = flow.logs.map(line => JSON.parse(line)).filter(({ code }) => /CLOSING/.test(code))
+    assert.deepEqual(lines.map(({ level }) => level), Array.from({ length: 6 }, () => 30))
+  }
+)
+
+matrix(
+  'POST /oauth/token completes when the app closes although its client has left [field:S8]',
+  async ({ startFlow }) => {
+    const flow = await startFlow({ instances: 2 })
+    const id = await flow.register()
+    const code = await flow.login(id)
+    flow.provider.delay = 1_000
+    const socket = connect(Number(new URL(flow.origin).port), '127.0.0.1')
+    const body = query(redeem(id, code))
+    socket.write(
+      `POST ${flow.prefix}/oauth/token HTTP/1.1\r\nHost: localhost\r\n` +
+        'Content-Type: application/x-www-form-urlencoded\r\n' +
+        `Content-Length: ${body.length}\r\n\r\n${body}`
+    )
+    while (flow.provider.most === 0) await sleep(5)
+    socket.destroy()
+    await flow.app.close()
+    assert.equal(flow.provider.refreshTokens.size, 1)
   }
 )

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { closingResponse, disconnectedResponse } from '../../lib/mcp/rpc/messages.ts'
+import { closingResponse } from '../../lib/mcp/rpc/closing.ts'
+import { disconnectedResponse } from '../../lib/mcp/rpc/messages.ts'
 import { createPendingResponse } from '../../lib/mcp/servers/multiplexer.ts'
 
 const options = { expected: 1, batch: false, streams: true, onEnd: () => {} }
@@ -45,14 +46,14 @@ test('createPendingResponse sends nothing after a disconnect [HT-20]', async () 
   pending.end(disconnectedResponse)
   pending.notify({ method: 'n' })
   pending.reply({ id: 1 })
-  pending.end(closingResponse)
+  pending.end(closingResponse(null))
   assert.equal(body.destroyed, true)
   assert.equal(ends, 1)
 })
 
 test('createPendingResponse responds 503 when the server closes', async () => {
   const pending = createPendingResponse(options)
-  pending.end(closingResponse)
+  pending.end(closingResponse(null))
   assert.equal((await pending.response).status, 503)
 })
 

@@ -485,7 +485,7 @@ test('GET /mcp ends a stream with its token, or with the app [Q-26 F-24 RS-24]',
   for (const expiresAt of [undefined, 1e15]) {
     const lasting = await open(expiresAt)
     await lasting.app.close()
-    assert.equal(await lasting.ended, 'cut')
+    assert.equal(await lasting.ended, 'end')
   }
 })
 

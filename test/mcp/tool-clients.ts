@@ -39,7 +39,7 @@ export async function startTools (
   tools: ToolOptions = {},
   server: FastifyServerOptions = {}
 ): Promise<ToolApp> {
-  const app = Fastify({ forceCloseConnections: true, ...server })
+  const app = Fastify(server)
   t.after(() => app.close())
   await app.register(mcpOAuth, { tokens: false, dependencies: [async () => ({})], mcp: { tools } })
   await routes(app)

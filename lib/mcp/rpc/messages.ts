@@ -121,9 +121,6 @@ export const acceptedResponse: McpResponse = { status: 202, headers: {}, body: n
  */
 export const disconnectedResponse: McpResponse = { ...acceptedResponse, status: 499 }
 
-/** The response to a request that arrives, or runs, while the server closes. */
-export const closingResponse = rpcFailure(503, rpcCode.unavailable, 'The server is closing')
-
 /** Revisions that the SDK 1.x supports. */
 export const protocolVersions = [
   '2025-11-25',

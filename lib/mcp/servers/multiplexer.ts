@@ -5,13 +5,13 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { JSONRPCMessage, MessageExtraInfo } from '@modelcontextprotocol/sdk/types.js'
 import { type VerifiedProof, verifiedProofs } from '../../dpop/verifier.ts'
 import { maxQueuedNotificationBytes } from '../../limits.ts'
+import { closingResponse } from '../rpc/closing.ts'
 import {
   type McpRequest,
   type McpResponse,
   type ParsedBody,
   type RpcRequest,
   acceptedResponse,
-  closingResponse,
   disconnectedResponse,
   jsonResponse,
   relatedTask,
@@ -29,8 +29,7 @@ export interface RequestInfo {
 }
 
 /** A request in progress. The server has a key for it; `id` is the id of the client. */
-export interface RequestInProgress {
-  id: string | number
+export interface RequestInProgress extends RpcRequest {
   response: ReturnType<typeof createPendingResponse>
   token: string | undefined
   cancel: () => void
@@ -68,7 +67,7 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
     },
     async close () {
       closed = true
-      for (const key of pending.keys()) take(key)?.response.end(closingResponse)
+      for (const [key, entry] of pending) take(key)?.response.end(closingResponse(entry))
       transport.onclose?.()
     }
   }
@@ -97,7 +96,7 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
       receive({ method: 'notifications/cancelled', params })
       response.reply(null)
     }
-    const entry = { id: request.id, response, token: extra.authInfo?.token, cancel }
+    const entry = { ...request, response, token: extra.authInfo?.token, cancel }
     pending.set(key, entry)
     inProgress.add(entry)
     receive({ ...request, id: key }, extra)
@@ -117,9 +116,9 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
     /** Passes the messages to the server, and resolves to its response. */
     async handle (
       { requests, notifications, batch }: ParsedBody,
-      { http, headers, authInfo, signal }: McpRequest
+      { http, headers, body, authInfo, signal }: McpRequest
     ) {
-      if (closed) return closingResponse
+      if (closed) return closingResponse(body)
       if (signal.aborted) return disconnectedResponse
       for (const notification of notifications) {
         if (notification.method !== 'notifications/cancelled') receive(notification)
