@@ -13,7 +13,7 @@ import {
 import { form, json } from '../support/requests.ts'
 import { sweep } from '../support/sweep.ts'
 
-const logins = sweep(200)
+const logins = sweep(100)
 
 matrix(
   'POST /oauth/token completes running requests when the app closes, and loses no code [F-24]',
