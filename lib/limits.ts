@@ -58,40 +58,33 @@ export const storeResetTimeoutMs = 1_000
 /** A revoked grant is rejected everywhere within this time; grants in that cache: about 1 MB. */
 export const revocationCacheMs = 1_000
 export const revocationCacheSize = 10_000
-/** Entries of a store in memory, if its creator gives no number. */
+/** Entries of a store in memory by default, and their average size: sealed values are larger. */
 export const memoryStoreEntries = 10_000
-/** Average size of an entry in memory: sealed values are larger, marks are smaller. */
 export const memoryStoreCharsPerEntry = 400
 // Parameters and metadata (RFC 6749, RFC 7591): lib/oauth
 /** Longest URL anywhere: browsers and servers commonly accept at least this much. */
 export const maxUrlChars = 2_048
-/** A query or form: the longest parameters, and room for unknown ones. */
+/** A query or form: the longest parameters, room for unknown ones, and their number. */
 export const maxFormChars = 65_536
-/** Requests have about ten parameters. */
 export const maxParameters = 50
-/** Longest `state`: it is returned in a URL. */
+/** Longest `state`, which is returned in a URL, and `scope`, and scopes in one. */
 export const maxStateChars = 2_048
-/** Longest value of `scope`, and scopes in one. */
 export const maxScopeChars = 2_048
 export const maxScopes = 100
 /** Longest access token: servers commonly accept 8 kB of headers. */
 export const maxTokenChars = 8_192
-/** Longest token that we issue as code or refresh token, and longest token of a provider. */
+/** Longest code or refresh token of ours, token of a provider, and lifetime of one. */
 export const maxGrantChars = 16_384
 export const maxProviderTokenChars = 16_384
-/** Tokens of a provider that claim to live longer have an unknown lifetime. */
 export const maxExpiresInSeconds = 1e9
-/** Client assertions are for immediate use; clocks of a client and ours may differ by this much. */
+/** Client assertions are for immediate use; clocks may differ; their `jti` are random values. */
 export const assertionSeconds = 300
 export const assertionSkewSeconds = 30
-/** Identifiers of assertions (`jti`) are random values. */
 export const maxAssertionIdChars = 512
-/** Redirect URIs of a client, and their length: its id carries them and has to fit into a URL. */
+/** Redirect URIs, keys and name of a client: its id carries them and has to fit into a URL. */
 export const maxRedirectUris = 10
 export const maxRedirectUriChars = 4_096
-/** Keys in the metadata of a client. */
 export const maxClientKeys = 20
-/** The name of a client has to fit on the consent page. */
 export const maxClientNameChars = 100
 /** Shorter RSA keys are insecure (RFC 7518 §3.3), longer ones are slow to verify with. */
 export const minRsaBits = 2_048
@@ -99,9 +92,8 @@ export const maxRsaBits = 4_096
 /** Clocks of two instances may differ by this much when one reads a token of the other. */
 export const tokenSkewSeconds = 30
 // Options: lib/options
-/** Problems that one message lists: more are noise. */
+/** Problems that one message lists, and the longest name for which others are suggested. */
 export const maxOptionProblems = 50
-/** Longest name that is compared with the names of options: comparing costs the square of it. */
 export const maxComparedChars = 40
 /** Shortest `secret`, 128 bits in hexadecimal, also compressed, where random digits have 27. */
 export const minSecretChars = 32
@@ -132,9 +124,8 @@ export const documentRecheckMs = 1_000
 /** Documents in memory, and failures beside them. */
 export const maxDocuments = 1_000
 // Logins and pages: lib/broker/endpoints, lib/pages
-/** The consent page, and after it the login at the provider: two-factor logins take minutes. */
+/** The consent page, and after it the login at the provider, by clocks that differ. */
 export const loginSeconds = 600
-/** Clocks of two instances may differ by this much. */
 export const loginSkewSeconds = 30
 /** A sealed request travels on in a cookie with a little more, and browsers drop 4,096 and over. */
 export const maxSealedRequestChars = 3_800
@@ -148,9 +139,8 @@ export const maxConsentFormBytes = 32 * 1024
 /** The operator's renderer of the consent page. */
 export const consentRenderMs = 5_000
 // Tokens of the broker: lib/broker
-/** From the redirect to the token request. */
+/** From the redirect to the token request; an access token, unless the provider's is shorter. */
 export const codeSeconds = 60
-/** An access token lives this long, or as long as the provider's if that is shorter. */
 export const accessTokenSeconds = 3600
 /** A refresh token that is not used. */
 export const refreshTokenSeconds = 30 * 24 * 3600
@@ -169,14 +159,16 @@ export const maxCodeFailures = 5
 export const leaseSeconds = 3
 export const leasePollMs = 100
 export const leaseWaitMs = 4_000
-/** Writes that must not be lost, and a store that connects, are tried until the breaker resets. */
+/** Writes that must not be lost, and a store that connects: until the breaker resets, or later. */
 export const storeWriteDelaysMs = [100, 1_200]
 export const storeConnectDelaysMs = [100, 400, 700]
+export const lateWriteDelaysMs = [5_000, 30_000, 120_000]
+/** A refresh token that got a 5xx counts as a copy for this long. */
+export const refusedTokenMs = 3_600_000
 /** The secrets of the last instance are remembered as long as any grant. */
 export const secretNoteSeconds = refreshTokenSeconds + accessTokenSeconds
-/** Entries in memory of each kind of mark that anyone can cause: all full, they fit into 128 MB. */
+/** Entries in memory of each kind that anyone can cause, and of all others: 128 MB hold them. */
 export const floodedStoreEntries = 20_000
-/** Entries in memory of all other marks. */
 export const sharedStoreEntries = 100_000
 /** A revocation that fails at the provider is repeated. */
 export const revocationDelaysMs = [1_000, 5_000, 30_000]
@@ -184,9 +176,8 @@ export const revocationDelaysMs = [1_000, 5_000, 30_000]
 export const authorizeUserMs = 5_000
 export const maxRefusalChars = 200
 // DPoP (RFC 9449): lib/dpop
-/** A proof with an RSA key of 4096 bits has about 2,000. */
+/** A proof with an RSA key of 4096 bits has about 2,000; its `jti` is a random value. */
 export const maxProofChars = 8_192
-/** Identifiers of proofs (`jti`) are random values, such as a UUID. */
 export const maxProofIdChars = 256
 /** A nonce is handed out for this long and valid for as long again, by clocks that may differ. */
 export const nonceSeconds = 120
@@ -200,9 +191,8 @@ export const tokenCacheSeconds = 60
 /** Clocks of an issuer and ours may differ by this much, and by this if the option says so. */
 export const issuerSkewSeconds = 30
 export const maxIssuerSkewSeconds = 120
-/** From issue to expiry: a JWT cannot be revoked. */
+/** From issue to expiry, as a JWT cannot be revoked, and the longest `sub`. */
 export const maxTokenLifetimeSeconds = 86_400
-/** Longest `sub`: identifiers are shorter by far. */
 export const maxSubjectChars = 2_048
 /** Keys of an issuer are loaded again after this time; while that fails, they are used longer. */
 export const keysFreshSeconds = 600
@@ -215,9 +205,8 @@ export const maxQueuedIntrospections = 200
 // Thin proxies: lib/thin-proxy
 /** From the authorization request to the token request. */
 export const loginRecordSeconds = 600
-/** A login record that is released after a fault of the provider is unusable for this long. */
+/** A record is unusable for this long after a fault of the provider; records without a store. */
 export const releasedRecordSeconds = 1
-/** Login records in memory, where no store is given. */
 export const maxLoginRecords = 100_000
 /** A wrapped refresh token that its provider does not replace. */
 export const wrappedRefreshSeconds = 90 * 24 * 3600

@@ -51,7 +51,9 @@ export function positionOf (
   if (family === null || behind <= 0) return 'newest'
   if (behind === 1) return 'copy'
   // Its successor was first used when the generation after that was issued.
-  const usedAt = family.issuedAt.at(1 - behind) ?? -Infinity
+  // Of older ones only that it was before the first known time.
+  const first = family.issuedAt.length < maxGenerations ? undefined : family.issuedAt[0]
+  const usedAt = family.issuedAt.at(1 - behind) ?? first ?? -Infinity
   const { generation: oldest = Infinity, until = Infinity } = family.refused ?? {}
   const mayReturn = generation >= oldest && now <= until
   return mayReturn || now - usedAt <= grace ? 'copy' : 'reused'

@@ -1,9 +1,16 @@
 /** How are values kept that must not be lost when the store fails? */
 
+import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { Sealer } from '../crypto/sealer.ts'
 import { retry } from '../http/operations.ts'
-import { maxUnsavedValues, storeWriteDelaysMs } from '../limits.ts'
+import {
+  lateWriteDelaysMs,
+  maxUnsavedValues,
+  refusedTokenMs,
+  storeResetTimeoutMs,
+  storeWriteDelaysMs
+} from '../limits.ts'
 import type { ReceivedTokens } from '../provider/tokens.ts'
 import type { OneTimeMarks } from '../store/one-time.ts'
 import type { Log } from '../types.ts'
@@ -29,14 +36,22 @@ export function createKept ({ marks, sealer, log }: {
   /** Values that the store did not take: the next request may come to this instance. */
   const unsaved = new LRUCache<string, Values[keyof Values]>({ max: maxUnsavedValues })
 
+  /** Returns a value in the store. One of another id, which a writer of it copied, is ignored. */
+  async function stored<Kind extends keyof Values> (kind: Kind, id: string, now: number) {
+    const sealed = await marks.recall(kind, id)
+    const opened = await sealer.open(kind, sealed ?? '', now) as Values[Kind] | null
+    return opened?.id === id ? opened : null
+  }
+
   return {
-    /** Returns a value. One of another id, which a writer of the store copied, is ignored. */
+    /** Refresh tokens whose request got a 5xx here, however long the outage was. */
+    refused: new LRUCache<string, true>({ max: maxUnsavedValues, ttl: refusedTokenMs }),
+
+    /** Returns the newest value. */
     async recall<Kind extends keyof Values> (kind: Kind, id: string, now: number) {
-      const sealed = await marks.recall(kind, id)
-      const opened = await sealer.open(kind, sealed ?? '', now) as Values[Kind] | null
-      const stored = opened?.id === id ? opened : null
+      const opened = await stored(kind, id, now)
       const newer = unsaved.get(id) as Values[Kind] | undefined
-      return newer && (newer.generation ?? 0) >= (stored?.generation ?? 0) ? newer : stored
+      return newer && (newer.generation ?? 0) >= (opened?.generation ?? 0) ? newer : opened
     },
 
     /** Keeps a value, in the memory of this instance if the store fails repeatedly. */
@@ -46,14 +61,23 @@ export function createKept ({ marks, sealer, log }: {
       lifetime: number,
       now: number
     ) {
-      unsaved.set(value.id, value)
+      const { id, generation = 0 } = value
+      unsaved.set(id, value)
+      const write = async () => {
+        await marks.remember(kind, id, await sealer.seal(kind, value, lifetime, now), lifetime)
+        if (unsaved.get(id) === value) unsaved.delete(id)
+      }
+      /** Another instance, or this one, may have gone on meanwhile. */
+      const writeLate = async () => {
+        if (unsaved.get(id) !== value) return
+        if (((await stored(kind, id, now))?.generation ?? 0) <= generation) await write()
+      }
       try {
-        const sealed = await sealer.seal(kind, value, lifetime, now)
-        await retry(() => marks.remember(kind, value.id, sealed, lifetime), {
-          delays: storeWriteDelaysMs
-        })
-        if (unsaved.get(value.id) === value) unsaved.delete(value.id)
+        await retry(write, { delays: storeWriteDelaysMs })
       } catch (err) {
+        sleep(storeResetTimeoutMs, undefined, { ref: false })
+          .then(() => retry(writeLate, { delays: lateWriteDelaysMs, ref: false }))
+          .catch(() => {})
         log.warn(
           { err, kind },
           'The store did not take what it has to keep of a grant. The tokens are issued, but only ' +

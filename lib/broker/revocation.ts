@@ -4,7 +4,7 @@ import { McpOAuthError } from '../errors.ts'
 import { retry } from '../http/operations.ts'
 import {
   accessTokenSeconds,
-  refreshTokenSeconds,
+  refreshAbsoluteSeconds,
   revocationDelaysMs,
   tokenSkewSeconds
 } from '../limits.ts'
@@ -26,7 +26,7 @@ export function createRevocation (
     marks: Pick<OneTimeMarks, 'revoke' | 'consume'>
     kept: Pick<Kept, 'recall'>
     provider: Pick<ProviderLogin, 'revoke'>
-    lifetimes: Pick<Config['lifetimes'], 'access' | 'refreshIdle'>
+    lifetimes: Pick<Config['lifetimes'], 'access' | 'refreshAbsolute'>
     log: Log
     delays?: readonly number[]
   }
@@ -55,7 +55,7 @@ export function createRevocation (
       // Tokens that were issued before the lifetimes were reduced live longer.
       const longest = isMachine
         ? Math.max(lifetimes.access, accessTokenSeconds)
-        : Math.max(lifetimes.access, lifetimes.refreshIdle, refreshTokenSeconds)
+        : Math.max(lifetimes.access, lifetimes.refreshAbsolute, refreshAbsoluteSeconds)
       await marks.revoke(grant, longest + tokenSkewSeconds)
       if (isMachine) return
       let isFirst: boolean | undefined

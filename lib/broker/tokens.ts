@@ -19,6 +19,8 @@ export interface TokenContext {
   key: string | undefined
   /** Seconds since 1970. */
   now: number
+  /** Whether nobody waits for the response any more. */
+  isGone(): boolean
 }
 
 /** A way to obtain tokens (RFC 6749 §1.3). */
@@ -89,7 +91,7 @@ export function randomId () {
 
 /** Opens a code or refresh token. Null if it is expired, malformed, or of another client. */
 export async function openOwn<T extends { client: string }> (
-  { broker, clientId, now }: Omit<TokenContext, 'key'>,
+  { broker, clientId, now }: Pick<TokenContext, 'broker' | 'clientId' | 'now'>,
   purpose: 'code' | 'refresh',
   value: string
 ): Promise<T | null> {

@@ -12,16 +12,16 @@ export function lifetimeRules ({ lifetimes = {}, refresh = {} }: McpOAuthOptions
   const {
     access = accessTokenSeconds,
     refreshIdle = refreshTokenSeconds,
-    refreshAbsolute = Math.max(refreshAbsoluteSeconds, refreshIdle)
+    refreshAbsolute = refreshAbsoluteSeconds
   } = lifetimes
-  const { grace = Math.min(refreshGraceSeconds, refreshIdle) } = refresh
+  const { grace = refreshGraceSeconds } = refresh
   const isShorter = (
     [shorter, least]: readonly [string, number],
     [longer, most]: readonly [string, number]
   ) =>
     [
       least > most,
-      `${longer}: ${most} seconds are shorter than ${shorter} (${least}). Make it longer`
+      `${longer}: ${most} seconds are shorter than ${shorter}, which is ${least}. Change one of the two`
     ] as const
   const idle = ['lifetimes.refreshIdle', refreshIdle] as const
   return [

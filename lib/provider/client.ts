@@ -72,8 +72,16 @@ export function responseOf ({ status, text, headers }: FetchResponse): Response 
 const configurationErrors = [
   'invalid_client',
   'unauthorized_client',
+  'unsupported_grant_type',
+  'invalid_scope',
   'incorrect_client_credentials'
 ]
+
+/** Errors about a code or refresh token. Known providers send others than RFC 6749 has. */
+const grantErrors = new RegExp(
+  '^(?:invalid_(?:grant|request|code|refresh_token)|bad_(?:refresh_token|verification_code)|' +
+    'access_denied|expired_token|token_(?:expired|inactive|revoked)|\\w+_required)$'
+)
 
 const temporaryErrors = ['server_error', 'temporarily_unavailable', 'slow_down']
 
@@ -99,9 +107,9 @@ export async function callProvider<T> (operation: () => Promise<T>): Promise<T> 
     if (status >= 500 || status === 429 || temporaryErrors.includes(name)) {
       throw new McpOAuthError('providerUnavailable', { cause })
     }
-    // Gateways send errors such as "Not Found" as JSON, too. OAuth errors have an underscore.
-    const isOAuthError = status < 404 && /^[a-z]+(?:_[a-z]+)+$/.test(name)
-    throw new McpOAuthError(isOAuthError ? 'invalidGrant' : 'providerMisbehaved', { cause })
+    // Gateways send errors in JSON, too, such as "Not Found" or "rate_limit_exceeded".
+    const endsGrant = status < 404 && grantErrors.test(name)
+    throw new McpOAuthError(endsGrant ? 'invalidGrant' : 'providerMisbehaved', { cause })
   }
 }
 

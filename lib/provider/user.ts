@@ -54,7 +54,7 @@ export function createUserClaims ({ metadata, clientFor, scopes, identify, needs
     })
   }
 
-  async function userInfo (token: string, subject?: string): Promise<Claims> {
+  async function userInfo (token: string, isLogin: boolean, subject?: string): Promise<Claims> {
     const provider = await metadata()
     if (provider.userinfo_endpoint === undefined) {
       if (subject !== undefined) return {}
@@ -70,6 +70,8 @@ export function createUserClaims ({ metadata, clientFor, scopes, identify, needs
     } catch (error) {
       // The tokens of some providers are not for this endpoint: the ID token has to do.
       if (subject === undefined || ![400, 401, 403, 404].includes(statusOf(error))) throw error
+      // At a refresh they may be missed: authorizeUser saw them at the login.
+      if (!isLogin) throw new McpOAuthError('providerUnavailable', { cause: error })
       log?.warn({ err: error }, 'The provider refused a request for the claims of a user')
       return {}
     }
@@ -91,11 +93,11 @@ export function createUserClaims ({ metadata, clientFor, scopes, identify, needs
   async function claimsOf (response: TokenResponse, isLogin: boolean): Promise<Claims | null> {
     const { access_token: accessToken, id_token: idToken } = response
     if (identify) return await lookUp(accessToken)
-    if (idToken === undefined) return isLogin ? await userInfo(accessToken) : null
+    if (idToken === undefined) return isLogin ? await userInfo(accessToken, isLogin) : null
     await verifyIdToken(idToken)
     const claims = response.claims() as oidc.IDToken
     if (needed.every(name => claims[name] != null)) return claims
-    return mergeClaims(claims, await userInfo(accessToken, claims.sub))
+    return mergeClaims(claims, await userInfo(accessToken, isLogin, claims.sub))
   }
 
   return { lookUp, claimsOf }

@@ -284,14 +284,12 @@ matrix(
     const plain = await flow.tokens(flow.clientId)
     const bound = await flow.prove(renew(flow.clientId, plain['refresh_token']))
     assert.deepEqual(claimsOf(bound.json()['access_token'])['cnf'], { jkt: flow.holder.jkt })
-    // An attacker sends the same unbound token with another key, or without one.
-    const stolen = renew(flow.clientId, plain['refresh_token'])
-    isError(await flow.token(stolen), 400, 'invalid_grant')
-    isError(await flow.prove(stolen, { prover: attacker }), 400, 'invalid_grant')
-    assert.equal(
-      (await flow.prove(renew(flow.clientId, bound.json()['refresh_token']))).status,
-      200,
-      'the tokens are bound, so no theft ends the grant'
+    // The unbound token comes again with another key, or without one: one of both is a thief.
+    isError(await flow.token(renew(flow.clientId, plain['refresh_token'])), 400, 'invalid_grant')
+    isError(
+      await flow.prove(renew(flow.clientId, bound.json()['refresh_token'])),
+      400,
+      'invalid_grant'
     )
   }
 )
@@ -413,7 +411,10 @@ matrix(
     ])
     const refresh = renew(flow.clientId, tokens['refresh_token'])
     const [one, two] = await Promise.all([flow.prove(refresh), flow.prove(refresh, { at: other })])
-    assert.deepEqual([one.status, two.json()], [200, one.json()])
+    assert.deepEqual(
+      [one.status, two.json()['refresh_token']],
+      [200, one.json()['refresh_token']]
+    )
   }
 )
 

@@ -81,7 +81,7 @@ test('end() does not revoke the provider token that was kept for another grant [
   const revocation = createRevocation({
     marks,
     kept,
-    lifetimes: { access: 60, refreshIdle: 60 },
+    lifetimes: { access: 60, refreshAbsolute: 60 },
     provider: {
       revoke: async (token) => {
         revoked.push(token)

@@ -193,8 +193,6 @@ matrix(
     flow.provider.fail.clear()
     assert.equal((await refresh(newest['refresh_token'])).status, 200)
     assert.equal((await refresh(tokens.refresh_token)).status, 200)
-    t.mock.timers.setTime(now + 5_000_000 + 601_000)
-    isError(await refresh(tokens.refresh_token), 400, 'invalid_grant')
   },
   { serial: true }
 )
@@ -243,6 +241,100 @@ matrix(
     assert.equal((await flow.call(next['access_token'])).status, 200)
     assert.equal((await refresh(next['refresh_token'])).status, 200)
   }
+)
+
+matrix(
+  'POST /oauth/token ignores scopes at a refresh that authorizeUser withheld [field:S1]',
+  async ({ startFlow }) => {
+    const flow = await startFlow({
+      options: { authorizeUser: () => ({ scopes: ['mcp:read'] }) }
+    })
+    const { tokens, refresh } = await session(flow, { scope: 'mcp:read mcp:write' })
+    const reply = await refresh(tokens.refresh_token, { scope: 'mcp:read mcp:write' })
+    assert.deepEqual([reply.status, reply.json()['scope']], [200, 'mcp:read'])
+  }
+)
+
+for (
+  const [status, error] of [
+    [403, 'rate_limit_exceeded'],
+    [400, 'unsupported_grant_type'],
+    [400, 'service_unavailable'],
+    [403, 'request_blocked'],
+    [200, 'internal_server_error']
+  ] as const
+) {
+  matrix(
+    `POST /oauth/token keeps the grant if the provider sends ${status} ${error} [field:S6]`,
+    async ({ startFlow }) => {
+      const flow = await startFlow()
+      flow.provider.rotation = 'silent'
+      const { tokens, refresh } = await session(flow)
+      flow.provider.fail.set('/token', { status, body: JSON.stringify({ error }) })
+      assert.ok([502, 503].includes((await refresh(tokens.refresh_token)).status))
+      flow.provider.fail.clear()
+      assert.equal((await refresh(tokens.refresh_token)).status, 200)
+    }
+  )
+}
+
+matrix(
+  'POST /oauth/token ends no grant for a copy that it does not know [field:S2]',
+  async ({ startFlow }) => {
+    // The second instance has a memory of its own, as after a restart.
+    const flow = await startFlow({ instances: 2 })
+    const { tokens, refresh } = await session(flow)
+    const next = (await refresh(tokens.refresh_token)).json()
+    const [one, two] = flow.instances
+    isError(await refresh(tokens.refresh_token, {}, two), 400, 'invalid_grant')
+    for (const instance of [one, two]) {
+      assert.equal((await (instance as Instance).call(next['access_token'])).status, 200)
+    }
+    assert.equal((await refresh(next['refresh_token'], {}, two)).status, 200)
+  },
+  { shared: false }
+)
+
+matrix(
+  'POST /oauth/token ends refresh tokens with a lifetime that was reduced [field:S2]',
+  async ({ startFlow }, t) => {
+    const flow = await startFlow()
+    flow.provider.rotation = 'silent'
+    const { tokens, refresh } = await session(flow)
+    const lifetimes = { refreshIdle: 86_400, refreshAbsolute: 86_400 }
+    const strict = await flow.addInstance({ lifetimes })
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() + 86_401_000 })
+    isError(await refresh(tokens.refresh_token, {}, strict), 400, 'invalid_grant')
+  },
+  { serial: true }
+)
+
+matrix(
+  'POST /oauth/token takes a copy after its grace that was refused while the store failed [field:S3]',
+  async ({ startFlow }, t) => {
+    let down = false
+    const flow = await startFlow({
+      options: { refresh: { grace: 60 } },
+      wrap: store => ({
+        ...store,
+        async get (key) {
+          if (down) throw new Error('down')
+          return await store.get(key)
+        }
+      })
+    })
+    const { tokens, refresh } = await session(flow)
+    const next = (await refresh(tokens.refresh_token)).json()
+    const now = Date.now()
+    t.mock.timers.enable({ apis: ['Date'], now })
+    const newest = (await refresh(next['refresh_token'])).json()
+    down = true
+    isError(await refresh(tokens.refresh_token), 503, 'temporarily_unavailable')
+    down = false
+    t.mock.timers.setTime(now + 120_000)
+    assert.deepEqual(pairOf((await refresh(tokens.refresh_token)).json()), pairOf(newest))
+  },
+  { serial: true }
 )
 
 matrix(

@@ -7,7 +7,7 @@ import { createRevocation } from '../../lib/broker/revocation.ts'
 import { createSealer } from '../../lib/crypto/sealer.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import { McpOAuthError } from '../../lib/errors.ts'
-import { accessTokenSeconds, refreshTokenSeconds, tokenSkewSeconds } from '../../lib/limits.ts'
+import { accessTokenSeconds, refreshAbsoluteSeconds, tokenSkewSeconds } from '../../lib/limits.ts'
 
 const ignore = () => {}
 
@@ -31,7 +31,7 @@ function setUp ({ delays = [1, 5, 30] }: { delays?: number[] } = {}) {
   const revocation = createRevocation({
     marks,
     kept,
-    lifetimes: { access: accessTokenSeconds, refreshIdle: refreshTokenSeconds },
+    lifetimes: { access: accessTokenSeconds, refreshAbsolute: refreshAbsoluteSeconds },
     provider: {
       revoke: async (token) => {
         requests.push(token)
@@ -115,9 +115,14 @@ test('end() revokes at the provider once, also if a failed request left the mark
 
 for (
   const [whose, grant, lifetimes, longest] of [
-    ['a user', 'x', {}, refreshTokenSeconds],
-    ['a user with long lifetimes', 'x', { refreshIdle: 9e6 }, 9e6],
-    ['a user with short lifetimes', 'x', { refreshIdle: 60, access: 60 }, refreshTokenSeconds],
+    ['a user', 'x', {}, refreshAbsoluteSeconds],
+    ['a user with long lifetimes', 'x', { refreshAbsolute: 9e6 }, 9e6],
+    [
+      'a user with short lifetimes',
+      'x',
+      { refreshAbsolute: 60, access: 60 },
+      refreshAbsoluteSeconds
+    ],
     ['a machine', machineGrant('one', 'x'), {}, accessTokenSeconds],
     ['a machine with long tokens', machineGrant('one', 'x'), { access: 7200 }, 7200]
   ] as const
@@ -132,7 +137,11 @@ for (
         consume: async () => true
       },
       kept: { recall: async () => null },
-      lifetimes: { access: accessTokenSeconds, refreshIdle: refreshTokenSeconds, ...lifetimes },
+      lifetimes: {
+        access: accessTokenSeconds,
+        refreshAbsolute: refreshAbsoluteSeconds,
+        ...lifetimes
+      },
       provider: { revoke: async () => {} },
       log: { debug: ignore, info: ignore, warn: ignore, error: ignore }
     })

@@ -202,7 +202,8 @@ test('tools/call and HTTP accept the same requests [field:T5 field:T7 field:T9 f
         }
         const definitions = definitionsWith(own)
         const cases = Array.from({ length: 5 }, (): Case => ({
-          path: { id: make.value(schema.params.properties.id, definitions) },
+          // An empty segment may be another route by HTTP, so tools refuse it.
+          path: { id: make.value(schema.params.properties.id, definitions) || 'x' },
           query: asObject(make.value(query, definitions)),
           header: make.chance(30) ? { 'if-match': 'tag' } : {},
           body: make.value(body, definitions)

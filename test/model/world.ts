@@ -202,7 +202,7 @@ export async function createWorld (
         { code, key, wrong },
         broker =>
           authorizationCode.handle(
-            { broker, clientId, key, now: broker.now() },
+            { broker, clientId, key, now: broker.now(), isGone: () => false },
             {
               grantType: 'authorization_code',
               code,
@@ -221,7 +221,7 @@ export async function createWorld (
         { token, scopes, key },
         broker =>
           refreshToken.handle(
-            { broker, clientId, key, now: broker.now() },
+            { broker, clientId, key, now: broker.now(), isGone: () => false },
             {
               grantType: 'refresh_token',
               refreshToken: token,

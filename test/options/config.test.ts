@@ -539,13 +539,16 @@ for (const [options, message] of lifetimeRows) {
 }
 
 test('createConfig completes lifetimes and refresh, and takes long ones [field:S2]', () => {
-  const { lifetimes, refresh } = configured({ ...proxies, lifetimes: { refreshIdle: 1e7 } })
+  const { lifetimes, refresh } = configured({
+    ...proxies,
+    lifetimes: { refreshIdle: 1e7, refreshAbsolute: 2e7 }
+  })
   assert.deepEqual({ ...lifetimes }, {
     consent: 600,
     code: 60,
     access: 3600,
     refreshIdle: 1e7,
-    refreshAbsolute: 7_776_000,
+    refreshAbsolute: 2e7,
     registration: null
   })
   assert.deepEqual({ ...refresh }, { grace: 600, onReuse: 'revoke' })

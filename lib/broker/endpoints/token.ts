@@ -42,7 +42,8 @@ export const tokenEndpoint: Endpoint<Broker> = {
     if (!grantTypes.includes(grant.type)) throw new McpOAuthError('unauthorizedClient')
     // Before any code or token is used.
     const key = await proofKeyOf(broker, request, reply, now)
-    return await grant.handle({ broker, clientId, key, now }, tokenRequest)
+    const isGone = () => reply.raw.destroyed
+    return await grant.handle({ broker, clientId, key, now, isGone }, tokenRequest)
   }
 }
 

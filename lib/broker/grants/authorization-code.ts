@@ -34,8 +34,8 @@ export const authorizationCode: Grant<typeof parseAuthorizationCode> = {
   async handle (context, request) {
     const { broker: { clients, marks, once, provider }, clientId } = context
     const code = await openCode(context, request)
-    if (await marks.isConsumed('code', code.id)) throw await replayed(context, code)
     await verifyRequest(context, code, request)
+    if (await marks.isConsumed('code', code.id)) throw await replayed(context, code)
     // The metadata document of the client may have become invalid. The redirect URI stays as the
     // user approved it.
     if (await clients.isInvalidated(clientId)) throw new McpOAuthError('invalidClient')
@@ -44,7 +44,8 @@ export const authorizationCode: Grant<typeof parseAuthorizationCode> = {
       hash(JSON.stringify([code.id, context.key])),
       () => nextStep(context, code)
     )
-    if (!await isFirst(context, code, redemption)) throw await replayed(context, code)
+    // A client that left can repeat its request.
+    if (context.isGone() || !await isFirst(context, code, redemption)) throw repeated()
     const { tokens } = redemption
     return code.once
       ? { ...tokens, refresh_token: undefined, refresh_token_expires_in: undefined }
@@ -98,7 +99,7 @@ async function nextStep (context: TokenContext, code: CodeContent): Promise<Step
     marks.isConsumed('code', code.id),
     kept.recall('redemption', code.id, now())
   ])
-  if (isUsed) throw await replayed(context, code)
+  if (isUsed) throw repeated()
   return { lease: `code:${code.id}`, work: () => redeem(context, code, received?.answer) }
 }
 
@@ -186,6 +187,11 @@ async function isFirst (context: TokenContext, { id }: CodeContent, redemption: 
 /** A used code is remembered: a second use ends the grant while its access token lives. */
 function usedSeconds ({ broker: { config: { lifetimes } } }: TokenContext) {
   return lifetimes.code + lifetimes.access
+}
+
+/** The error for a request of the same client beside the one that gets the tokens. */
+function repeated () {
+  return failure('invalidGrant', 'Another request with this code, at the same time, got the tokens')
 }
 
 /**

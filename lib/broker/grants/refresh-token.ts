@@ -2,7 +2,7 @@
 
 import { failure, McpOAuthError } from '../../errors.ts'
 import { minAnswerSeconds } from '../../limits.ts'
-import { parseRefreshToken, type RefreshTokenRequest } from '../../oauth/token-request.ts'
+import { parseRefreshToken } from '../../oauth/token-request.ts'
 import { mergeScopes } from '../../oauth/scope.ts'
 import type { ReceivedTokens } from '../../provider/tokens.ts'
 import type { ProviderTokens } from '../../provider/login.ts'
@@ -40,22 +40,39 @@ export const refreshToken: Grant<typeof parseRefreshToken> = {
   async handle (context, request) {
     const { broker, key } = context
     const token = await openToken(context, request.refreshToken)
-    const { resource = token.resource, scopes: asked } = request
+    const { resource = token.resource } = request
     if (resource !== token.resource) throw new McpOAuthError('invalidTarget')
-    const id = hash(JSON.stringify([token.id, asked, key]))
-    return await broker.once(id, () => nextStep({ ...context, token }, asked))
+    const asked = knownScopes(broker, token, request.scopes)
+    const id = hash(JSON.stringify([token.id, [...asked].sort(), key]))
+    try {
+      return await broker.once(id, () => nextStep({ ...context, token }, asked))
+    } catch (error) {
+      if (!(error instanceof McpOAuthError) || error.statusCode >= 500) {
+        broker.kept.refused.set(token.id, true)
+      }
+      throw error
+    }
   }
 }
 
-/** Opens a refresh token. That of a public client is bound to its key (RFC 9449 §5). */
-async function openToken (context: TokenContext, sealed: string) {
+/**
+ * Opens a refresh token. That of a public client is bound to its key (RFC 9449 §5).
+ *
+ * @param copy the token of the request, if that is an older one: without a key, either it or the
+ *   key is a thief's
+ */
+async function openToken (context: TokenContext, sealed: string, copy?: RefreshContent) {
   const token = await openOwn<RefreshContent>(context, 'refresh', sealed)
-  if (token === null) {
+  const { since = Infinity } = token ?? {}
+  // The lifetime may have been reduced since.
+  const isOver = since + context.broker.config.lifetimes.refreshAbsolute <= context.now
+  if (token === null || isOver) {
     throw failure('invalidGrant', 'The refresh token is expired, of another client, or not one')
   }
   const isBound = token.key !== undefined &&
     !context.broker.clients.isConfidential(context.clientId)
   if (isBound && token.key !== context.key) {
+    if (copy && copy.key === undefined) throw await reused({ ...context, token: copy })
     throw failure('invalidGrant', 'The refresh token is bound to another key')
   }
   return token
@@ -64,7 +81,7 @@ async function openToken (context: TokenContext, sealed: string) {
 /** Says what a refresh token is good for at this moment. Changes nothing, unless it was stolen. */
 async function nextStep (
   context: TokenContext & Pick<Refresh, 'token'>,
-  asked: RefreshTokenRequest['scopes']
+  asked: readonly string[]
 ): Promise<Step<TokenResponse>> {
   const { broker: { marks, kept, config, log, now: clock }, token, key } = context
   const { grant, generation = 0 } = token
@@ -75,7 +92,7 @@ async function nextStep (
   ])
   if (ended) throw failure('invalidGrant', 'The grant has ended')
   const position = positionOf(generation, family, { grace: config.refresh.grace, now })
-  if (position === 'reused') throw await reused(context)
+  if (position === 'reused' && !kept.refused.has(token.id)) throw await reused(context)
   // Version 0.1.0 marked its used tokens, which have no generation.
   const isOld = family === null && token.generation === undefined
   if (isOld && await marks.isConsumed('refresh', token.id)) {
@@ -83,17 +100,17 @@ async function nextStep (
   }
   const { answer } = family ?? {}
   if (position === 'newest' || !answer) {
-    const scopes = narrowedScopes(context.broker, token, asked)
+    const scopes = narrowedScopes(token, asked)
     return stepOf({ ...context, family, presented: generation, scopes })
   }
-  const newest = await openToken({ ...context, now }, answer.tokens.refresh_token ?? '')
-  const scopes = narrowedScopes(context.broker, newest, asked)
+  const newest = await openToken({ ...context, now }, answer.tokens.refresh_token ?? '', token)
+  const scopes = narrowedScopes(newest, asked)
+  log.info({ generation }, 'A copy of a refresh token asks for the newest tokens of its grant')
   const seconds = Math.ceil(answer.expiresAt - now)
   const { scope = '' } = answer.tokens
   if (seconds < minAnswerSeconds || answer.key !== key || scope !== scopes.join(' ')) {
     return stepOf({ ...context, token: newest, family, presented: generation, scopes })
   }
-  log.info({ generation }, 'A copy of a refresh token got the newest tokens of its grant')
   return { done: { ...answer.tokens, expires_in: seconds } }
 }
 
@@ -104,16 +121,21 @@ function stepOf (refresh: Refresh): Step<TokenResponse> {
   return { lease: `${token.grant}:${token.generation ?? 0}`, work }
 }
 
-/** Unknown scopes were ignored at the login, so they are here. */
-function narrowedScopes (
+/** Clients repeat the scopes of the login: those ignored or withheld there are ignored here. */
+function knownScopes (
   { catalog }: TokenContext['broker'],
-  { scopes }: RefreshContent,
+  { scopes, withheld = [] }: RefreshContent,
   asked: readonly string[] = []
 ) {
-  const known = asked.filter(scope => scopes.includes(scope) || catalog().includes(scope))
-  if (known.length === 0) return scopes
-  if (!known.every(scope => scopes.includes(scope))) throw new McpOAuthError('invalidScope')
-  return known
+  const known = catalog().filter(scope => !withheld.includes(scope))
+  return asked.filter(scope => scopes.includes(scope) || known.includes(scope))
+}
+
+function narrowedScopes ({ scopes, withheld = [] }: RefreshContent, asked: readonly string[]) {
+  const wanted = asked.filter(scope => !withheld.includes(scope))
+  if (wanted.length === 0) return scopes
+  if (!wanted.every(scope => scopes.includes(scope))) throw new McpOAuthError('invalidScope')
+  return wanted
 }
 
 /**
@@ -127,7 +149,7 @@ async function reused (context: TokenContext & Pick<Refresh, 'token'>) {
   if (ends) await broker.revocation.end(token.grant, now, token.upstream)
   return failure(
     'invalidGrant',
-    `The refresh token was replaced and its successor used, longer ago than refresh.grace. ${
+    `The refresh token was replaced long ago, or was not bound to the key of its successor. ${
       ends ? 'It may be stolen, so the grant has ended' : 'The grant goes on with the newest token'
     }`
   )
@@ -138,7 +160,7 @@ async function reused (context: TokenContext & Pick<Refresh, 'token'>) {
  * response is verified: a temporary fault must not sign users out.
  */
 async function renew (refresh: Refresh): Promise<TokenResponse> {
-  const { broker: { config, provider, kept, revocation, now }, token, presented } = refresh
+  const { broker: { config, marks, provider, kept, revocation, now }, token, presented } = refresh
   const { grant, generation = 0 } = token
   let { family } = refresh
   const upstream = family?.generation === generation ? family.upstream : token.upstream
@@ -169,12 +191,18 @@ async function renew (refresh: Refresh): Promise<TokenResponse> {
   } catch (error) {
     await keeping
     if (error instanceof McpOAuthError && error.statusCode < 500) {
-      await revocation.end(grant, now(), upstream)
+      // A token that is not known here may be a copy: another instance, or this one before it was
+      // restarted, may have issued a newer one. The provider refuses this one in any case.
+      if (family !== null) await revocation.end(grant, now(), upstream)
     } else if (
       family !== null && presented < Math.min(generation, family.refused?.generation ?? generation)
     ) {
       // It may come again after its grace.
       await save({ ...family, refused: { generation: presented } })
+    }
+    // A revocation in the meantime knew the previous token of the provider.
+    if (keeping && await marks.hasEnded(grant).catch(() => false)) {
+      revocation.endUpstream(family?.upstream.refresh ?? '')
     }
     throw error
   }
