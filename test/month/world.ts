@@ -143,7 +143,7 @@ export async function createWorld (t: Context, { seed, days, shared, onReuse }: 
     async run () {
       for (let event = queue.shift(); event !== undefined; event = queue.shift()) {
         now = event.at
-        mock.timers.setTime((start + now) * 1000)
+        mock.timers.setTime(Math.floor((start + now) * 1000))
         await event.run()
       }
     }
