@@ -372,7 +372,7 @@ matrix(
     for (const { key } of writes) {
       assert.match(key, /^mcp-oauth:[\w-]{16}:[a-z-]+:[\w-]{43}$/, 'S-05 S-06')
     }
-    for (const { ttl } of writes) assert.ok(ttl > 0 && ttl <= 31 * 86_400, 'S-07')
+    for (const { ttl } of writes) assert.ok(ttl > 0 && ttl <= 91 * 86_400, 'S-07')
   }
 )
 
