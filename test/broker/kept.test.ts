@@ -7,7 +7,12 @@ import { createSealer } from '../../lib/crypto/sealer.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import { createOneTimeMarks } from '../../lib/store/one-time.ts'
 
-const family = (generation: number): Family => ({ id: 'grant', generation, upstream: {}, issuedAt: [] })
+const family = (generation: number): Family => ({
+  id: 'grant',
+  generation,
+  upstream: {},
+  issuedAt: []
+})
 
 /** Two instances that share a store. Writes of the first one fail while `state.down`. */
 function startInstances () {
