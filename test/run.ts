@@ -19,7 +19,7 @@ const root = join(import.meta.dirname, '..')
 
 /** Test files that need a daemon, a browser or the network. */
 const external =
-  /^test\/(integration|package|fastify)\/|^test\/(conformance|broker\/outages|types\/hover)\.test/
+  /^test\/(integration|package|fastify|month)\/|^test\/(conformance|broker\/outages|types\/hover)\.test/
 
 /** Costs of the files that take longest: about seconds, while six processes share two cores. */
 const slowest: Record<string, number> = {

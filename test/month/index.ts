@@ -1,16 +1,16 @@
-// Simulates 30 days of users, and writes the figures as JSON: `npm run month [seed]`.
+// Simulates 30 days of users, and writes the figures as JSON: `npm run month [seed] [users]`.
 
 import { simulateMonth, type MonthSetup } from './month.ts'
 
-const seed = Number(process.argv[2] ?? 1)
-const common = { seed, days: 30, users: 15, late: false, onReuse: 'revoke' } as const
+const [seed = 1, users = 15] = process.argv.slice(2).map(Number)
+const common = { seed, days: 30, users, late: false, onReuse: 'revoke' } as const
 const months: MonthSetup[] = [
   { ...common, shared: true },
   { ...common, shared: true, late: true },
   { ...common, shared: true, late: true, onReuse: 'refuse' },
   { ...common, shared: false },
-  { ...common, shared: true, robbed: true, users: 5 },
-  { ...common, shared: true, robbed: true, users: 5, onReuse: 'refuse' }
+  { ...common, shared: true, robbed: true },
+  { ...common, shared: true, robbed: true, onReuse: 'refuse' }
 ]
 
 for (const month of months) {

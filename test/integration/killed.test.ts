@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { redeem, renew, startFlow, type Instance } from '../support/flow.ts'
+import { skip, startRedis } from '../support/redis.ts'
+
+/** Two brokers in processes of their own, which share a Redis. */
+async function startProcesses (t: TestContext) {
+  const { port } = await startRedis(t)
+  const children: ChildProcess[] = []
+  t.after(() => children.forEach(child => child.kill('SIGKILL')))
+  const flow = await startFlow(t, {
+    instances: 2,
+    options: { mcp: { tools: true } },
+    async launch ({ mcp, ...options }) {
+      const argument = JSON.stringify({ ...options, mcp: { tools: true }, redis: port })
+      const child = fork(new URL('../support/instance.ts', import.meta.url), [argument], {
+        execArgv: ['--import', 'tsx']
+      })
+      children.push(child)
+      const [origin] = await once(child, 'message')
+      return String(origin)
+    }
+  })
+  return { flow, children, client: await flow.register() }
+}
+
+/** Sends a request, which may be told once that another instance is at it. */
+async function repeat (instance: Instance, params: Parameters<Instance['token']>[0]) {
+  const reply = await instance.token(params)
+  if (reply.status !== 503) return reply
+  assert.match(reply.text, /still in progress/)
+  await sleep(1_000)
+  return await instance.token(params)
+}
+
+for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
+  test(
+    `POST /oauth/token refreshes at another instance after ${signal} of the first [field:S7]`,
+    { skip },
+    async (t) => {
+      const { flow, children, client } = await startProcesses(t)
+      flow.provider.rotation = 'silent'
+      const { refresh_token: token } = await flow.tokens(client)
+      const [first, second] = flow.instances as [Instance, Instance]
+      flow.provider.delay = 700
+      const before = flow.provider.count('/token')
+      const abandoned = first.token(renew(client, token)).catch(() => null)
+      while (flow.provider.count('/token') === before) await sleep(5)
+      children[0]?.kill(signal)
+      flow.provider.delay = 0
+      const reply = await repeat(second, renew(client, token))
+      assert.equal(reply.status, 200, reply.text)
+      const { access_token: access, refresh_token: next } = reply.json()
+      assert.equal((await second.call(access)).status, 200)
+      if (signal === 'SIGSTOP') {
+        children[0]?.kill('SIGCONT')
+        const late = await abandoned
+        assert.ok(late === null || [200, 504].includes(late.status), late?.text)
+      }
+      assert.equal((await repeat(second, renew(client, next))).status, 200, 'the session goes on')
+      assert.equal((await second.token(renew(client, token))).status, 200, 'and copies, too')
+    }
+  )
+
+  test(
+    `POST /oauth/token tells the provider's answer to a code after ${signal} of the first instance [field:S7]`,
+    { skip },
+    async (t) => {
+      const { flow, children, client } = await startProcesses(t)
+      const code = await flow.login(client)
+      const [first, second] = flow.instances as [Instance, Instance]
+      flow.provider.delay = 700
+      const before = flow.provider.count('/token')
+      const abandoned = first.token(redeem(client, code)).catch(() => null)
+      while (flow.provider.count('/token') === before) await sleep(5)
+      children[0]?.kill(signal)
+      flow.provider.delay = 0
+      // The provider spent its code for an answer that nobody noted.
+      const reply = await repeat(second, redeem(client, code))
+      assert.deepEqual([reply.status, reply.json()['error']], [400, 'invalid_grant'])
+      children[0]?.kill('SIGCONT')
+      await abandoned
+      assert.equal(
+        (await flow.tokens(client, { at: [second, second, second, second] })).scope,
+        'mcp:read'
+      )
+    }
+  )
+}
