@@ -43,7 +43,7 @@ export interface StubProvider {
   keys: object[]
   /** Overrides members of the token response; `undefined` removes one. */
   tokenOverrides: Record<string, unknown>
-  /** Whether a request that fails uses up its code. */
+  /** Whether a request that fails uses up its code or refresh token. */
   spends: boolean
   /** The rotation of refresh tokens. */
   rotation: 'rotated' | 'same' | 'silent'
@@ -225,7 +225,8 @@ export async function startStubProvider (
       if (user === undefined) {
         return [400, { error: 'invalid_grant', error_description: 'canary-upstream-text' }]
       }
-      if (provider.rotation !== 'rotated') {
+      const fails = !provider.spends && provider.fail.has('/token')
+      if (provider.rotation !== 'rotated' || fails) {
         return [200, issue(provider.rotation === 'same' ? received : undefined)]
       }
       provider.refreshTokens.delete(received)
