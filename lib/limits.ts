@@ -165,7 +165,7 @@ export const storeConnectDelaysMs = [100, 400, 700]
 export const lateWriteDelaysMs = [5_000, 30_000, 120_000]
 /** A refresh token that got a 5xx counts as a copy for this long. */
 export const refusedTokenMs = 3_600_000
-/** The secrets of the last instance are remembered as long as any grant. */
+/** The secrets of the last instance are remembered as long as a refresh token that is not used. */
 export const secretNoteSeconds = refreshTokenSeconds + accessTokenSeconds
 /** Entries in memory of each kind that anyone can cause, and of all others: 128 MB hold them. */
 export const floodedStoreEntries = 20_000

@@ -47,11 +47,11 @@ export function positionOf (
   family: Family | null,
   { grace, now }: { grace: number, now: number }
 ): 'newest' | 'copy' | 'reused' {
-  const behind = (family?.generation ?? 0) - generation
-  if (family === null || behind <= 0) return 'newest'
+  if (family === null || generation >= family.generation) return 'newest'
+  const behind = family.generation - generation
   if (behind === 1) return 'copy'
-  // Its successor was first used when the generation after that was issued.
-  // Of older ones only that it was before the first known time.
+  // A token is used when the next generation is issued: its successor, when the one after that is.
+  // If that time is forgotten, it was before the first one that is known.
   const first = family.issuedAt.length < maxGenerations ? undefined : family.issuedAt[0]
   const usedAt = family.issuedAt.at(1 - behind) ?? first ?? -Infinity
   const { generation: oldest = Infinity, until = Infinity } = family.refused ?? {}

@@ -80,8 +80,8 @@ export function createKept ({ marks, sealer, log }: {
           .catch(() => {})
         log.warn(
           { err, kind },
-          'The store did not take what it has to keep of a grant. The tokens are issued, but only ' +
-            'this instance knows them, until it restarts. Check the store'
+          'The store did not take the newest tokens of a grant. Until it takes them, only this ' +
+            'instance knows them, and forgets them at a restart. Check the store'
         )
       }
     }

@@ -10,9 +10,6 @@ import type { OneTimeMarks } from '../store/one-time.ts'
 /** The result of a request, or the work for it and the lease that this work needs. */
 export type Step<T> = { done: T } | { lease: string, work: () => Promise<T> }
 
-/** Runs work at most once at a time. */
-export type SingleFlight = ReturnType<typeof createSingleFlight>
-
 /**
  * Creates the function that shares work. Work goes on when its requests have given up: a late
  * answer of the provider counts, and an instance that is killed loses its lease within seconds.
@@ -45,6 +42,14 @@ export function createSingleFlight ({ lease, extend }: Pick<OneTimeMarks, 'lease
     }
   }
 
+  function start<T> (request: string, next: () => Promise<Step<T>>) {
+    const flight = fly(`${instance}:${request}`, next).finally(() => flights.delete(request))
+    // By the time it fails, no request may be waiting.
+    flight.catch(() => {})
+    flights.set(request, flight)
+    return flight
+  }
+
   /**
    * Shares the work of identical requests, each of which waits for five seconds.
    *
@@ -53,16 +58,9 @@ export function createSingleFlight ({ lease, extend }: Pick<OneTimeMarks, 'lease
    * @throws {McpOAuthError} `requestInProgress`, `providerTimeout`, and what `next` or work throws
    */
   return async <T>(request: string, next: () => Promise<Step<T>>): Promise<T> => {
-    let flight = flights.get(request) as Promise<T> | undefined
-    if (flight === undefined) {
-      flight = fly(`${instance}:${request}`, next).finally(() => flights.delete(request))
-      // By the time it fails, no request may be waiting.
-      flight.catch(() => {})
-      flights.set(request, flight)
-    }
-    const flown = flight
+    const flight = flights.get(request) as Promise<T> | undefined ?? start(request, next)
     return await withTimeout(
-      () => flown,
+      () => flight,
       requestTimeoutMs,
       () => new McpOAuthError('providerTimeout')
     )

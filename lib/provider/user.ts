@@ -107,7 +107,7 @@ export function createUserClaims ({ metadata, clientFor, scopes, identify, needs
  * Adds claims of the userinfo endpoint to those of the ID token, which wins. An address and whether
  * it is verified come from one source.
  */
-export function mergeClaims (idToken: Claims, userInfo: Claims): Claims {
+function mergeClaims (idToken: Claims, userInfo: Claims): Claims {
   const merged: Record<string, unknown> = { ...userInfo, ...present(idToken) }
   for (const name of ['email', 'phone_number']) {
     const source = idToken[name] == null ? userInfo : idToken

@@ -1,9 +1,6 @@
 /** Which values were used, and which grants were revoked? */
 import { LRUCache } from 'lru-cache'
-import {
-  revocationCacheMs,
-  revocationCacheSize
-} from '../limits.ts'
+import { revocationCacheMs, revocationCacheSize } from '../limits.ts'
 import type { Store } from '../types.ts'
 import { hash } from '../util/hash.ts'
 
@@ -75,13 +72,17 @@ export function createOneTimeMarks (
   const remember = (kind: string, id: string, value: string, ttl: number) =>
     storeOf(kind).put(keyOf(kind, id), value, ttl)
 
+  /** Marks an id with a value, unless it is marked. Resolves to the earlier mark, or null. */
+  const mark = (kind: string, id: string, value: string, ttl: number) =>
+    storeOf(kind).putIfAbsent(keyOf(kind, id), value, ttl)
+
   /** Marks an id with a value. Resolves to the mark in force: this one, or an earlier one. */
   const claim = async (kind: string, id: string, value: string, ttl: number) =>
-    await storeOf(kind).putIfAbsent(keyOf(kind, id), value, ttl) ?? value
+    await mark(kind, id, value, ttl) ?? value
 
   /** Marks an id as used. Resolves to true for exactly one caller. */
   const consume = async (kind: string, id: string, ttl: number) =>
-    await storeOf(kind).putIfAbsent(keyOf(kind, id), '1', ttl) === null
+    await mark(kind, id, '1', ttl) === null
 
   /** Whether an id is marked as used. */
   const isConsumed = async (kind: string, id: string) => await recall(kind, id) !== null
@@ -99,7 +100,7 @@ export function createOneTimeMarks (
 
     /** Takes a lease, which others cannot take until it lapses. Its holder can take it again. */
     async lease (id: string, holder: string, ttl: number) {
-      const previous = await storeOf('lease').putIfAbsent(keyOf('lease', id), holder, ttl)
+      const previous = await mark('lease', id, holder, ttl)
       if (previous === holder) await remember('lease', id, holder, ttl)
       return previous === null || previous === holder
     },

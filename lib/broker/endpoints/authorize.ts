@@ -36,7 +36,7 @@ export const authorizeEndpoint: Endpoint<Broker> = {
       const csrf = cookies.anyCsrf(request.headers.cookie) ?? randomId()
       const content = consentRequest(broker, valid, csrf)
       const lifetime = broker.config.lifetimes.consent
-      const sealed = await broker.sealer.seal('request', content, lifetime, Date.now() / 1000)
+      const sealed = await broker.sealer.seal('request', content, lifetime, broker.now())
       if (sealed.length > maxSealedRequestChars) throw invalidRequest('The request is too long.')
       reply.header('set-cookie', cookies.setCsrf(csrf))
       return await replyWithConsentPage(reply, {

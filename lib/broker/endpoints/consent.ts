@@ -34,7 +34,7 @@ export const consentEndpoint: Endpoint<Broker> = {
   async handle (broker, request, reply) {
     const { config: { lifetimes }, marks, provider, sealer, states } = broker
     const params = formOf(request)
-    const now = Date.now() / 1000
+    const now = broker.now()
     const sealed = single(params, 'request') ?? ''
     const content = await sealer.open('request', sealed, now) as ConsentRequest | null
     if (content === null) throw invalidRequest('This page has expired.')

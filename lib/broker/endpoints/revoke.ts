@@ -20,7 +20,7 @@ export const revokeEndpoint: Endpoint<Broker> = {
   async handle (broker, request, reply) {
     const { revocation, signing } = broker
     const params = formOf(request)
-    const now = Date.now() / 1000
+    const now = broker.now()
     const token = required(params, 'token')
     const clientId = await authenticateClient(broker, request, params, now)
     const refresh = await openOwn<RefreshContent>({ broker, clientId, now }, 'refresh', token)

@@ -33,7 +33,7 @@ export const tokenEndpoint: Endpoint<Broker> = {
   body: 'form',
   async handle (broker, request, reply) {
     const params = formOf(request)
-    const now = Date.now() / 1000
+    const now = broker.now()
     const offered = offeredGrants(broker.config)
     const tokenRequest = parseTokenRequest(params, broker.urls().resource, offered)
     const grant = offered[tokenRequest.grantType] as Grant

@@ -4,7 +4,7 @@ import { failure, McpOAuthError } from '../../errors.ts'
 import { retry } from '../../http/operations.ts'
 import { maxCodeFailures, storeWriteDelaysMs } from '../../limits.ts'
 import { parseAuthorizationCode, type AuthorizationCodeRequest } from '../../oauth/token-request.ts'
-import type { ReceivedTokens } from '../../provider/tokens.ts'
+import type { ProviderTokens, ReceivedTokens } from '../../provider/tokens.ts'
 import { hash } from '../../util/hash.ts'
 import { authorizeUser } from '../authorize-user.ts'
 import type { Family, TokenResponse } from '../families.ts'
@@ -133,20 +133,12 @@ async function redeem (
   }
 }
 
-async function issueFirst (
-  context: TokenContext,
-  code: CodeContent,
-  tokens: Awaited<ReturnType<TokenContext['broker']['provider']['redeem']>>
-) {
+async function issueFirst (context: TokenContext, code: CodeContent, tokens: ProviderTokens) {
   const { broker: { config, kept, revocation }, clientId, key, now } = context
   const { grant, resource } = code
-  const subject = tokens.claims?.['sub']
-  if (!['string', 'number'].includes(typeof subject)) {
-    throw failure('providerMisbehaved', 'The provider named no sub')
-  }
   try {
     const authorization = await authorizeUser(context, tokens, code.scopes)
-    const owner = { client: hash(clientId), subject: String(subject) }
+    const owner = { client: hash(clientId), subject: String(tokens.claims?.['sub']) }
     const content = { grant, ...owner, resource, key, ...authorization, generation: 0 }
     const response = await issueTokens(context, content, content.scopes, tokens)
     const family: Family = {
@@ -174,12 +166,12 @@ async function issueFirst (
 /** Whether a request is the first one that gets the tokens of a code. */
 async function isFirst (context: TokenContext, { id }: CodeContent, redemption: Redemption) {
   const consume = () => context.broker.marks.consume('code', id, usedSeconds(context))
-  const isFirst = await consume().catch(() => {
+  const isMarked = await consume().catch(() => {
     // The tokens are issued, and the mark may be written late: to refuse would lose the login.
     retry(consume, { delays: storeWriteDelaysMs, ref: false }).catch(() => {})
     return true
   })
-  if (!isFirst || redemption.served) return false
+  if (!isMarked || redemption.served) return false
   redemption.served = true
   return true
 }

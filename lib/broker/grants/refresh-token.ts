@@ -121,16 +121,17 @@ function stepOf (refresh: Refresh): Step<TokenResponse> {
   return { lease: `${token.grant}:${token.generation ?? 0}`, work }
 }
 
-/** Clients repeat the scopes of the login: those ignored or withheld there are ignored here. */
+/** Clients repeat the scopes of the login: unknown ones, ignored there, are ignored here. */
 function knownScopes (
   { catalog }: TokenContext['broker'],
-  { scopes, withheld = [] }: RefreshContent,
+  { scopes }: RefreshContent,
   asked: readonly string[] = []
 ) {
-  const known = catalog().filter(scope => !withheld.includes(scope))
-  return asked.filter(scope => scopes.includes(scope) || known.includes(scope))
+  const known = [...scopes, ...catalog()]
+  return asked.filter(scope => known.includes(scope))
 }
 
+/** Scopes that `authorizeUser` withheld are ignored, too. */
 function narrowedScopes ({ scopes, withheld = [] }: RefreshContent, asked: readonly string[]) {
   const wanted = asked.filter(scope => !withheld.includes(scope))
   if (wanted.length === 0) return scopes
@@ -201,8 +202,9 @@ async function renew (refresh: Refresh): Promise<TokenResponse> {
       await save({ ...family, refused: { generation: presented } })
     }
     // A revocation in the meantime knew the previous token of the provider.
-    if (keeping && await marks.hasEnded(grant).catch(() => false)) {
-      revocation.endUpstream(family?.upstream.refresh ?? '')
+    const { refresh: rotated } = keeping ? family?.upstream ?? {} : {}
+    if (rotated !== undefined && await marks.hasEnded(grant).catch(() => false)) {
+      revocation.endUpstream(rotated)
     }
     throw error
   }
