@@ -6,6 +6,7 @@ import { createKept } from '../../lib/broker/kept.ts'
 import { createSealer } from '../../lib/crypto/sealer.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import { createOneTimeMarks } from '../../lib/store/one-time.ts'
+import { recordWarnings } from '../support/log.ts'
 
 const family = (generation: number): Family => ({
   id: 'grant',
@@ -18,16 +19,7 @@ const family = (generation: number): Family => ({
 function startInstances () {
   const marks = createOneTimeMarks(memoryStore(), 'a')
   const state = { down: true }
-  const warnings: string[] = []
-  const ignore = () => {}
-  const log = {
-    debug: ignore,
-    info: ignore,
-    error: ignore,
-    warn: (_details: object, message: string) => {
-      warnings.push(message)
-    }
-  }
+  const { log, warnings } = recordWarnings()
   const sealer = createSealer(['a test secret that is long enough to be one'])
   const remember: typeof marks.remember = async (...entry) => {
     if (state.down) throw new Error('down')

@@ -8,6 +8,7 @@ import { McpOAuthError } from '../../lib/errors.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import { createOneTimeMarks } from '../../lib/store/one-time.ts'
 import { claimsOf, isError, providerClient, renew, secret, startFlow } from '../support/flow.ts'
+import { recordWarnings } from '../support/log.ts'
 
 // The attack: with write access to the store, sealed values are copied from one key to another.
 
@@ -73,8 +74,7 @@ test('POST /oauth/token ignores the rotated provider token of another grant [S-0
 
 test('end() does not revoke the provider token that was kept for another grant [S-02]', async () => {
   const revoked: string[] = []
-  const ignore = () => {}
-  const log = { debug: ignore, info: ignore, warn: ignore, error: ignore }
+  const { log } = recordWarnings()
   const marks = createOneTimeMarks(memoryStore(), 'a')
   const sealer = createSealer(['a test secret that is long enough to be one'])
   const kept = createKept({ marks, sealer, log })

@@ -8,24 +8,15 @@ import { createSealer } from '../../lib/crypto/sealer.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import { McpOAuthError } from '../../lib/errors.ts'
 import { accessTokenSeconds, refreshAbsoluteSeconds, tokenSkewSeconds } from '../../lib/limits.ts'
-
-const ignore = () => {}
+import { recordWarnings } from '../support/log.ts'
 
 /** A revocation whose provider fails with `state.failure`, and the tokens revoked there. */
 function setUp ({ delays = [1, 5, 30] }: { delays?: number[] } = {}) {
   const requests: string[] = []
-  const warnings: string[] = []
+  const { log, warnings } = recordWarnings()
   const state = { failure: null as Error | null }
   const store = memoryStore()
   const marks = createOneTimeMarks(store, 'a')
-  const log = {
-    debug: ignore,
-    info: ignore,
-    error: ignore,
-    warn: (_details: object, message: string) => {
-      warnings.push(message)
-    }
-  }
   const sealer = createSealer(['a test secret that is long enough to be one'])
   const kept = createKept({ marks, sealer, log })
   const revocation = createRevocation({
@@ -143,7 +134,7 @@ for (
         ...lifetimes
       },
       provider: { revoke: async () => {} },
-      log: { debug: ignore, info: ignore, warn: ignore, error: ignore }
+      log: recordWarnings().log
     })
     await revocation.end(grant, 0)
     assert.equal(ttls.length, 1)

@@ -27,6 +27,21 @@ async function startProcesses (t: TestContext) {
   return { flow, children, client: await flow.register() }
 }
 
+/** Sends a request to the first instance, which gets the signal once the provider is asked. */
+async function interrupt (
+  { flow, children }: Awaited<ReturnType<typeof startProcesses>>,
+  signal: NodeJS.Signals,
+  params: Parameters<Instance['token']>[0]
+) {
+  flow.provider.delay = 700
+  const before = flow.provider.count('/token')
+  const abandoned = (flow.instances[0] as Instance).token(params).catch(() => null)
+  while (flow.provider.count('/token') === before) await sleep(5)
+  children[0]?.kill(signal)
+  flow.provider.delay = 0
+  return { abandoned, second: flow.instances[1] as Instance }
+}
+
 /** Sends a request, which may be told once that another instance is at it. */
 async function repeat (instance: Instance, params: Parameters<Instance['token']>[0]) {
   const reply = await instance.token(params)
@@ -41,16 +56,11 @@ for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
     `POST /oauth/token refreshes at another instance after ${signal} of the first [field:S7]`,
     { skip },
     async (t) => {
-      const { flow, children, client } = await startProcesses(t)
+      const processes = await startProcesses(t)
+      const { flow, children, client } = processes
       flow.provider.rotation = 'silent'
       const { refresh_token: token } = await flow.tokens(client)
-      const [first, second] = flow.instances as [Instance, Instance]
-      flow.provider.delay = 700
-      const before = flow.provider.count('/token')
-      const abandoned = first.token(renew(client, token)).catch(() => null)
-      while (flow.provider.count('/token') === before) await sleep(5)
-      children[0]?.kill(signal)
-      flow.provider.delay = 0
+      const { abandoned, second } = await interrupt(processes, signal, renew(client, token))
       const reply = await repeat(second, renew(client, token))
       assert.equal(reply.status, 200, reply.text)
       const { access_token: access, refresh_token: next } = reply.json()
@@ -69,15 +79,10 @@ for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
     `POST /oauth/token tells the provider's answer to a code after ${signal} of the first instance [field:S7]`,
     { skip },
     async (t) => {
-      const { flow, children, client } = await startProcesses(t)
+      const processes = await startProcesses(t)
+      const { flow, children, client } = processes
       const code = await flow.login(client)
-      const [first, second] = flow.instances as [Instance, Instance]
-      flow.provider.delay = 700
-      const before = flow.provider.count('/token')
-      const abandoned = first.token(redeem(client, code)).catch(() => null)
-      while (flow.provider.count('/token') === before) await sleep(5)
-      children[0]?.kill(signal)
-      flow.provider.delay = 0
+      const { abandoned, second } = await interrupt(processes, signal, redeem(client, code))
       // The provider spent its code for an answer that nobody noted.
       const reply = await repeat(second, redeem(client, code))
       assert.deepEqual([reply.status, reply.json()['error']], [400, 'invalid_grant'])

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { post } from '../mcp/route.ts'
+import { freePort } from '../support/broker.ts'
 import { eras, waysToServe } from '../support/ways.ts'
 
 const script = new URL('../support/restart.ts', import.meta.url)
@@ -28,31 +29,13 @@ async function startInstance (t: TestContext, way: string, port: number): Promis
   return instance
 }
 
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
 let lastId = 0
 
 /** Calls the tool. Resolves to the status, the id of the request and that of the response. */
 async function call (port: number, more: Record<string, string> = {}) {
   const id = `call-${++lastId}`
   const { headers, body } = eras[lastId % 2 === 0 ? '2025-11-25' : '2026-07-28'](id)
-  const response = await fetch(`http://127.0.0.1:${port}/mcp`, {
-    method: 'POST',
-    headers: {
-      'content-type': 'application/json',
-      accept: 'application/json, text/event-stream',
-      ...headers,
-      ...more
-    },
-    body: JSON.stringify(body)
-  })
+  const response = await post(`http://127.0.0.1:${port}/mcp`, body, { ...headers, ...more })
   const text = await response.text()
   const reply = JSON.parse(/^data: (.*)$/m.exec(text)?.[1] ?? text)
   return { status: response.status, id, replied: reply.id, reply }

@@ -9,6 +9,7 @@ import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/cli
 import Fastify, { type FastifyServerOptions } from 'fastify'
 import { mcpOAuth } from '../../lib/index.ts'
 import { type Run, type Way, eras, sessionsOf, waysToServe } from '../support/ways.ts'
+import { post } from './route.ts'
 
 /** A tool that runs until it is released. */
 function slowTool () {
@@ -52,15 +53,7 @@ async function start (
     url,
     call: (era: keyof typeof eras, id: string, meta: object = {}) => {
       const { headers, body } = eras[era](id, meta)
-      return fetch(url, {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          accept: 'application/json, text/event-stream',
-          ...headers
-        },
-        body: JSON.stringify(body)
-      })
+      return post(url, body, headers)
     }
   }
 }

@@ -1,3 +1,5 @@
+import { createRandom } from '../support/random.ts'
+
 // Walks the interleavings of a world: each path is a list of decisions, and a run from the start.
 
 /** One way to go on: the next step of an operation, a fault, or time that passes. */
@@ -116,17 +118,6 @@ export function walkDeep (run: Run, depth: number, limit = Infinity): Promise<Wa
     const open = choices.filter(({ name }) => !asleep.has(name))
     return open.length === 0 ? null : { open, at: 0, sleep }
   })
-}
-
-/** Numbers from 0 to 1 that the seed decides (mulberry32). */
-function createRandom (seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
 }
 
 /**

@@ -4,6 +4,7 @@ import type { McpOAuthOptions, Store } from '../../lib/index.ts'
 import { redisStore } from '../../lib/store/redis.ts'
 import { startFlow, type Flow, type Instance } from '../support/flow.ts'
 import { createKey } from '../support/issuer.ts'
+import { createRandom } from '../support/random.ts'
 import { connect, startRedis } from '../support/redis.ts'
 
 // The world of a simulated month: a clock, a queue of events, instances that come and go, and a
@@ -26,17 +27,6 @@ export type World = Awaited<ReturnType<typeof createWorld>>
 
 /** A test context that is not one: the month runs for itself, too. */
 type Context = Parameters<typeof startFlow>[0]
-
-/** Numbers that the seed decides (mulberry32). */
-function createRandom (seed: number) {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
 
 /** Redis with a simulated clock: the expiry of a value stands in the value. */
 function withClock (store: Store): Store {

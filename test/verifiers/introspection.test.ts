@@ -12,6 +12,7 @@ import { chain } from '../../lib/verifiers/chain.ts'
 import Fastify from 'fastify'
 import { startProvider } from '../../docs/examples/demo/provider.ts'
 import { startIntrospection } from '../support/introspection.ts'
+import { recordWarnings } from '../support/log.ts'
 import { resource, startIssuer, type faults } from '../support/issuer.ts'
 
 const now = Math.floor(Date.now() / 1000)
@@ -33,16 +34,7 @@ const valid = {
 async function setUp (t: TestContext, options: Partial<IntrospectionVerifierOptions> = {}) {
   const server = await startIntrospection(t)
   server.response = valid
-  const warnings: string[] = []
-  const ignore = (): void => {}
-  const log = {
-    debug: ignore,
-    info: ignore,
-    error: ignore,
-    warn: (_details: object, message: string) => {
-      warnings.push(message)
-    }
-  }
+  const { log, warnings } = recordWarnings()
   return {
     server,
     warnings,
