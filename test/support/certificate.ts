@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -6,6 +6,7 @@ import type { RequestListener } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import { promisify } from 'node:util'
 
 const missing = spawnSync('openssl', ['version']).status !== 0
 
@@ -50,6 +51,40 @@ export function selfSigned (
   ], { encoding: 'utf8' })
   if (status !== 0) throw new Error(`openssl: ${stderr}`)
   return { key, certificate }
+}
+
+/**
+ * Issues a certificate for the given names with the key of `selfSigned`, for servers whose names
+ * are known later. Processes that trust that certificate trust the new one.
+ */
+export async function issueCertificate (
+  key: string,
+  certificate: string,
+  names: readonly string[]
+): Promise<{ key: string, cert: string }> {
+  const { stdout } = await promisify(execFile)('openssl', [
+    'req',
+    '-x509',
+    '-CA',
+    certificate,
+    '-CAkey',
+    key,
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-days',
+    '2',
+    '-subj',
+    '/CN=site',
+    '-addext',
+    `subjectAltName=${names.map(name => `DNS:${name}`)}`,
+    '-keyout',
+    '-'
+  ])
+  const begin = stdout.indexOf('-----BEGIN CERTIFICATE')
+  return { key: stdout.slice(0, begin), cert: stdout.slice(begin) }
 }
 
 /** A server on loopback with an untrusted certificate, and the number of requests it received. */

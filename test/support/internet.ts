@@ -2,11 +2,11 @@ import { spawn, spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { selfSigned } from './certificate.ts'
+import { issueCertificate, selfSigned } from './certificate.ts'
 import { temporaryFolder } from './daemon.ts'
 
 // A simulated internet: a network namespace with one public address, and private ones that must
@@ -77,6 +77,9 @@ export async function runInside (t: TestContext, file: string): Promise<void> {
   if (code !== 0 || !/^ℹ pass [1-9]/m.test(printed)) throw new Error(printed)
 }
 
+/** Serves requests to a host. Returns whether it serves that URL. */
+export type Site = (request: IncomingMessage, response: ServerResponse) => boolean
+
 export interface Internet {
   /** Responses by host and path. Every other path is 404. */
   responses: Record<string, (response: ServerResponse) => void>
@@ -86,6 +89,11 @@ export interface Internet {
   requests: Record<string, IncomingHttpHeaders[]>
   /** Connections to the private address. */
   privateConnections: number
+  /**
+   * Adds a site at these hosts, with a trusted certificate. A host can have several sites: the
+   * first one that serves a URL does so.
+   */
+  addSite(hosts: readonly string[], site: Site): Promise<void>
 }
 
 /**
@@ -93,14 +101,23 @@ export interface Internet {
  * ports.
  */
 export async function startInternet (): Promise<Internet> {
-  const internet: Internet = { responses: {}, hosts: {}, requests: {}, privateConnections: 0 }
+  const sites: Record<string, Site[]> = {}
+  const internet: Internet = {
+    responses: {},
+    hosts: {},
+    requests: {},
+    privateConnections: 0,
+    addSite
+  }
   const [key, cert] = await Promise.all(
     ['TEST_INTERNET', 'NODE_EXTRA_CA_CERTS'].map(name => readFile(process.env[name] as string))
   )
   const tls = { key, cert }
-  const website = createServer(tls, ({ headers, url }, response) => {
+  const website = createServer(tls, (request, response) => {
+    const { headers, url } = request
     const address = `${headers.host}${url}`
     ;(internet.requests[address] ??= []).push(headers)
+    if (sites[headers.host ?? '']?.some(site => site(request, response))) return
     const {
       [address]: respond = (response: ServerResponse) => {
         response.writeHead(404).end()
@@ -121,6 +138,22 @@ export async function startInternet (): Promise<Internet> {
   await once(resolver.bind(53, '127.0.0.1'), 'listening')
   for (const socket of [website, privateServer, resolver]) socket.unref()
   return internet
+
+  async function addSite (hosts: readonly string[], site: Site): Promise<void> {
+    const unknown = hosts.filter(host => !sites[host])
+    if (unknown.length > 0) {
+      const certificate = await issueCertificate(
+        process.env['TEST_INTERNET'] as string,
+        process.env['NODE_EXTRA_CA_CERTS'] as string,
+        unknown
+      )
+      for (const host of unknown) website.addContext(host, certificate)
+    }
+    for (const host of hosts) {
+      internet.hosts[host] ??= [[publicAddress]]
+      ;(sites[host] ??= []).push(site)
+    }
+  }
 }
 
 /** Responds to a DNS query (RFC 1035 §4) with IPv4 addresses or none. */
