@@ -6,7 +6,8 @@ import { authorizeUserMs, maxRefusalChars } from '../limits.ts'
 import type { ProviderTokens } from '../provider/login.ts'
 import type { AuthorizeUser, AuthorizeVerdict, UpstreamUser, UserClaims } from '../types.ts'
 import { isPlainObject } from '../util/json.ts'
-import type { TokenContext } from './tokens.ts'
+import { waitFor } from './single-flight.ts'
+import type { SharedContext } from './tokens.ts'
 
 /** Claims that decide whether a token is accepted: a hook cannot set them. */
 const reservedClaims =
@@ -21,7 +22,7 @@ const reservedClaims =
  * @throws {McpOAuthError} `accessDenied` if the hook refuses the user; `internal` if it fails
  */
 export async function authorizeUser (
-  { broker: { config, clients }, clientId }: TokenContext,
+  { broker: { config, clients }, clientId, progress }: SharedContext,
   { claims: userClaims, accessToken, scope }: ProviderTokens,
   agreed: readonly string[]
 ) {
@@ -31,12 +32,14 @@ export async function authorizeUser (
     throw failure('accessDenied', 'the sub of the user is the id of a machine: rename its client')
   }
   if (config.authorizeUser === null) return { scopes: agreed, withheld: [], claims: {} }
-  const verdict = await runHook(config.authorizeUser, {
+  const user: UpstreamUser = {
     claims: userClaims as UserClaims,
     tokens: { accessToken, scope },
     client: { id: clientId },
     scopes: agreed
-  })
+  }
+  const hook = config.authorizeUser
+  const verdict = await waitFor(progress, 'authorizeUser', () => runHook(hook, user))
   const { deny, scopes = agreed, claims = {} }: Exclude<AuthorizeVerdict, boolean | undefined> =
     Object(verdict)
   if (verdict === false || deny !== undefined) throw refusal(deny ?? '', userClaims)

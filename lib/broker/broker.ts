@@ -5,6 +5,7 @@ import { createClientDocuments } from '../clients/documents.ts'
 import { createSealer } from '../crypto/sealer.ts'
 import { createSigningKeys } from '../crypto/signing-keys.ts'
 import { createDpopVerifier } from '../dpop/verifier.ts'
+import type { Running } from '../host/closing.ts'
 import { floodedStoreEntries, sharedStoreEntries } from '../limits.ts'
 import type { Config, ProviderConfig } from '../options/config.ts'
 import type { ProviderDiscovery } from '../provider/discovery.ts'
@@ -41,8 +42,13 @@ const identityScopes = ['openid', 'profile', 'email', 'offline_access']
  * Creates a broker. It stores nothing outside the store.
  *
  * @param paths of the endpoints below the prefix: clients cannot have redirect URIs there
+ * @param running what the app waits for when it closes
  */
-export async function createBroker (context: BrokerOptions, paths: readonly string[]) {
+export async function createBroker (
+  context: BrokerOptions,
+  paths: readonly string[],
+  running?: Map<object, Running>
+) {
   const { config, discovery, urls, log, catalog } = context
   const { provider: { authorizeUrl, ...client }, secrets, clients, store } = config
   // Registrations with the same secret and store must not open each other's values.
@@ -93,7 +99,7 @@ export async function createBroker (context: BrokerOptions, paths: readonly stri
     signing: await createSigningKeys(secrets, name),
     marks,
     kept,
-    once: createSingleFlight(marks),
+    once: createSingleFlight(marks, running),
     provider,
     issuer,
     revocation: createRevocation({

@@ -2,6 +2,7 @@
 
 import type { FastifyInstance } from 'fastify'
 import { registerEndpoint } from '../clients/register.ts'
+import { closingOf } from '../host/closing.ts'
 import { pathOf, serveEndpoints, type Endpoint } from '../host/endpoint.ts'
 import { authorizationServerDocument } from '../oauth/metadata.ts'
 import type { UpstreamAccess } from '../types.ts'
@@ -41,7 +42,7 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
     pathOf(endpoint),
     ...(legacyEndpoints ? [`/${endpoint.name}`] : [])
   ])
-  const broker = await createBroker(context, paths)
+  const broker = await createBroker(context, paths, closingOf(instance).running)
   const endpointUrls = serveEndpoints(instance, broker, endpoints)
   checkSharedSecrets(instance, broker)
   // By then the routes and tools are known.

@@ -2,21 +2,53 @@
 
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { McpOAuthError } from '../errors.ts'
+import { failure, McpOAuthError } from '../errors.ts'
 import { withTimeout } from '../http/operations.ts'
 import { leasePollMs, leaseSeconds, leaseWaitMs, requestTimeoutMs } from '../limits.ts'
+import type { Running } from '../host/closing.ts'
 import type { OneTimeMarks } from '../store/one-time.ts'
 
 /** The result of a request, or the work for it and the lease that this work needs. */
 export type Step<T> = { done: T } | { lease: string, work: () => Promise<T> }
 
+/** Whom work can wait for, and the error for requests whose time runs out meanwhile. */
+const lateErrors = {
+  'the store': 'storeUnavailable',
+  'the provider': 'providerTimeout',
+  authorizeUser: 'policyUnavailable'
+} as const
+
+/** Whom shared work waits for at the moment. */
+export interface Progress {
+  waitsFor: keyof typeof lateErrors
+}
+
+/** Runs a part of shared work that waits for somebody else than the store. */
+export async function waitFor<T> (
+  progress: Progress,
+  waitsFor: Progress['waitsFor'],
+  part: () => T | Promise<T>
+): Promise<T> {
+  progress.waitsFor = waitsFor
+  try {
+    return await part()
+  } finally {
+    progress.waitsFor = 'the store'
+  }
+}
+
 /**
  * Creates the function that shares work. Work goes on when its requests have given up: a late
  * answer of the provider counts, and an instance that is killed loses its lease within seconds.
+ *
+ * @param running the app does not close while work goes on
  */
-export function createSingleFlight ({ lease, extend }: Pick<OneTimeMarks, 'lease' | 'extend'>) {
+export function createSingleFlight (
+  { lease, extend }: Pick<OneTimeMarks, 'lease' | 'extend'>,
+  running: Map<object, Running> = new Map()
+) {
   const instance = randomUUID()
-  const flights = new Map<string, Promise<unknown>>()
+  const flights = new Map<string, { work: Promise<unknown>, progress: Progress }>()
 
   async function fly<T> (holder: string, next: () => Promise<Step<T>>): Promise<T> {
     const until = performance.now() + leaseWaitMs
@@ -42,11 +74,17 @@ export function createSingleFlight ({ lease, extend }: Pick<OneTimeMarks, 'lease
     }
   }
 
-  function start<T> (request: string, next: () => Promise<Step<T>>) {
-    const flight = fly(`${instance}:${request}`, next).finally(() => flights.delete(request))
+  function start<T> (request: string, next: (progress: Progress) => Promise<Step<T>>) {
+    const progress: Progress = { waitsFor: 'the store' }
+    const work = fly(`${instance}:${request}`, () => next(progress)).finally(() => {
+      flights.delete(request)
+      running.delete(flight)
+    })
     // By the time it fails, no request may be waiting.
-    flight.catch(() => {})
+    work.catch(() => {})
+    const flight = { work, progress }
     flights.set(request, flight)
+    running.set(flight, {})
     return flight
   }
 
@@ -55,14 +93,18 @@ export function createSingleFlight ({ lease, extend }: Pick<OneTimeMarks, 'lease
    *
    * @param request stands for the request: its parameters and the key it proves
    * @param next looks what is to be done; called again while another instance is at it
-   * @throws {McpOAuthError} `requestInProgress`, `providerTimeout`, and what `next` or work throws
+   * @throws {McpOAuthError} `requestInProgress`, an error that names whom the work waits for, and
+   *   what `next` or work throws
    */
-  return async <T>(request: string, next: () => Promise<Step<T>>): Promise<T> => {
-    const flight = flights.get(request) as Promise<T> | undefined ?? start(request, next)
+  return async <T>(
+    request: string,
+    next: (progress: Progress) => Promise<Step<T>>
+  ): Promise<T> => {
+    const { work, progress } = flights.get(request) ?? start(request, next)
     return await withTimeout(
-      () => flight,
+      () => work as Promise<T>,
       requestTimeoutMs,
-      () => new McpOAuthError('providerTimeout')
+      () => failure(lateErrors[progress.waitsFor], `still waiting for ${progress.waitsFor}`)
     )
   }
 }

@@ -10,6 +10,7 @@ import type { GrantType } from '../types.ts'
 import { hash } from '../util/hash.ts'
 import type { Broker } from './broker.ts'
 import type { TokenResponse, Upstream } from './families.ts'
+import type { Progress } from './single-flight.ts'
 
 /** A token request whose client is authenticated. */
 export interface TokenContext {
@@ -21,6 +22,11 @@ export interface TokenContext {
   now: number
   /** Whether nobody waits for the response any more. */
   isGone(): boolean
+}
+
+/** A token request whose work is shared. */
+export interface SharedContext extends TokenContext {
+  progress: Progress
 }
 
 /** A way to obtain tokens (RFC 6749 §1.3). */

@@ -15,6 +15,8 @@ export type Purpose =
   | 'refresh'
   | 'family'
   | 'redemption'
+  | 'answer'
+  | 'rotated'
 
 type Key = webcrypto.CryptoKey
 type Payload = Record<string, unknown>

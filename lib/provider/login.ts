@@ -104,8 +104,7 @@ export function createProviderLogin (
     /**
      * Returns the URL of the login.
      *
-     * @param wishes.prompt that of the client. Its `consent` ended at our own page, and some
-     *   providers let administrators consent only
+     * @param wishes.prompt that of the client, without `consent`
      * @param wishes.offline requests a refresh token, if the provider has a scope for it
      */
     async loginUrl (
@@ -122,7 +121,7 @@ export function createProviderLogin (
       // OpenID Connect Core §11: a provider may ignore offline_access without it.
       const asksConsent = offlineConsent && [...refreshScopes, ...added].includes('offline_access')
       const prompts = mergeScopes(
-        prompt?.split(' ').filter(value => value !== 'consent') ?? [],
+        prompt?.split(' ') ?? [],
         [authorizationParameters?.['prompt'] ?? [], asksConsent ? 'consent' : []].flat()
       )
       return authorizationUrl(endpoint, {

@@ -107,3 +107,30 @@ matrix(
     assert.equal(flow.provider.refreshTokens.size, 1)
   }
 )
+
+matrix(
+  'POST /oauth/token stores what the provider answers after a 504 before the app closes [field:S8]',
+  async ({ startFlow }) => {
+    let writes = 0
+    const flow = await startFlow({
+      instances: 2,
+      wrap: store => ({
+        ...store,
+        async put (key, value, ttl) {
+          await store.put(key, value, ttl)
+          if (key.includes(':family:')) writes++
+        }
+      })
+    })
+    const other = flow.instances[1] as Instance
+    const id = await flow.register()
+    const { refresh_token: token } = await flow.tokens(id)
+    flow.provider.delay = 5_500
+    assert.equal((await flow.token(renew(id, token))).status, 504)
+    writes = 0
+    await flow.app.close()
+    assert.equal(writes, 2, 'the token of the provider, and ours')
+    const reply = await other.token(renew(id, token))
+    assert.equal(reply.status, 200, reply.text)
+  }
+)

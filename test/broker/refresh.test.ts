@@ -448,6 +448,32 @@ matrix(
   }
 )
 
+matrix(
+  'POST /oauth/token blames authorizeUser and not the provider if that takes too long [field:S4]',
+  async ({ startFlow }) => {
+    let milliseconds = 0
+    const flow = await startFlow({
+      options: {
+        authorizeUser: async () => {
+          await sleep(milliseconds)
+          return true
+        }
+      }
+    })
+    const id = await flow.register()
+    const code = await flow.login(id)
+    milliseconds = 5_500
+    const reply = await flow.token(redeem(id, code))
+    isError(reply, 503, 'temporarily_unavailable')
+    assert.doesNotMatch(reply.text, /provider/)
+    const line = flow.logs.find(line => line.includes('FST_MCP_OAUTH_POLICY_UNAVAILABLE'))
+    assert.match(line ?? '', /still waiting for authorizeUser/)
+    milliseconds = 0
+    // Requests wait for the same run of the hook until it has timed out.
+    while ((await flow.token(redeem(id, code))).status !== 200) await sleep(100)
+  }
+)
+
 const firewall = { status: 403, body: '<h1>Request blocked</h1>', type: 'text/html' }
 for (
   const fault of ['garbage', 'html', 'null', 'array', 'redirect', 'missing', firewall] as const

@@ -121,7 +121,7 @@ test('loginUrl() asks for consent with offline_access, unless the traits forbid 
     const traits = offlineConsent === undefined ? {} : { offlineConsent }
     const { provider, login, secrets } = await setUp(t, traits)
     const promptOf = async (offline: boolean) => {
-      const url = await login.loginUrl('state', secrets, { prompt: 'login consent', offline })
+      const url = await login.loginUrl('state', secrets, { prompt: 'login', offline })
       return new URL(url).searchParams.get('prompt')
     }
     assert.equal(await promptOf(true), 'login', 'the provider has no such scope')

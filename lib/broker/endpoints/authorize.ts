@@ -13,7 +13,10 @@ import { hash } from '../../util/hash.ts'
 import type { Broker } from '../broker.ts'
 import { randomId } from '../tokens.ts'
 
-/** OpenID Connect Core §3.1.2.1, and Initiating User Registration via OpenID Connect. */
+/**
+ * OpenID Connect Core §3.1.2.1, and Initiating User Registration via OpenID Connect. `consent` ends
+ * here, because this page asks: at some providers only administrators may consent.
+ */
 const prompts = ['login', 'select_account', 'create']
 
 /** Content of the consent page. */
@@ -76,10 +79,7 @@ function consentRequest (broker: Broker, valid: ValidRequest, csrf: string) {
   }
 }
 
-/**
- * The values of `prompt` for the provider. `consent` ends here, because this page asks: passed on,
- * it would ask again, and at some providers only administrators may consent.
- */
+/** The values of `prompt` for the provider. */
 function promptOf (params: RequestParameters) {
   const requested = single(params, 'prompt')?.split(' ') ?? []
   return requested.filter(value => prompts.includes(value)).join(' ') || undefined

@@ -8,13 +8,14 @@ import type { ProviderTokens, ReceivedTokens } from '../../provider/tokens.ts'
 import { hash } from '../../util/hash.ts'
 import { authorizeUser } from '../authorize-user.ts'
 import type { Family, TokenResponse } from '../families.ts'
-import type { Step } from '../single-flight.ts'
+import { waitFor, type Step } from '../single-flight.ts'
 import {
   issueTokens,
   openOwn,
   upstreamOf,
   type CodeContent,
   type Grant,
+  type SharedContext,
   type TokenContext
 } from '../tokens.ts'
 
@@ -42,7 +43,7 @@ export const authorizationCode: Grant<typeof parseAuthorizationCode> = {
     await provider.ready()
     const redemption = await once(
       hash(JSON.stringify([code.id, context.key])),
-      () => nextStep(context, code)
+      progress => nextStep({ ...context, progress }, code)
     )
     // A client that left can repeat its request.
     if (context.isGone() || !await isFirst(context, code, redemption)) throw repeated()
@@ -93,7 +94,7 @@ async function verifyRequest (
 }
 
 /** Says whether a code is to be redeemed, and if so with which response of the provider. */
-async function nextStep (context: TokenContext, code: CodeContent): Promise<Step<Redemption>> {
+async function nextStep (context: SharedContext, code: CodeContent): Promise<Step<Redemption>> {
   const { broker: { marks, kept, now } } = context
   const [isUsed, received] = await Promise.all([
     marks.isConsumed('code', code.id),
@@ -110,7 +111,7 @@ async function nextStep (context: TokenContext, code: CodeContent): Promise<Step
  * @param received the response to an earlier request
  */
 async function redeem (
-  context: TokenContext,
+  context: SharedContext,
   code: CodeContent,
   received?: ReceivedTokens['answer']
 ) {
@@ -120,7 +121,11 @@ async function redeem (
     keeping = kept.keep('redemption', { id: code.id, answer }, config.lifetimes.code, now())
   }
   try {
-    const tokens = await provider.redeem(code.upstreamCode, code.secrets, keep, received)
+    const tokens = await waitFor(
+      context.progress,
+      'the provider',
+      () => provider.redeem(code.upstreamCode, code.secrets, keep, received)
+    )
     await keeping
     return { tokens: await issueFirst({ ...context, now: now() }, code, tokens), served: false }
   } catch (error) {
@@ -133,7 +138,7 @@ async function redeem (
   }
 }
 
-async function issueFirst (context: TokenContext, code: CodeContent, tokens: ProviderTokens) {
+async function issueFirst (context: SharedContext, code: CodeContent, tokens: ProviderTokens) {
   const { broker: { config, kept, revocation }, clientId, key, now } = context
   const { grant, resource } = code
   try {

@@ -8,19 +8,21 @@ import type { ReceivedTokens } from '../../provider/tokens.ts'
 import type { ProviderTokens } from '../../provider/login.ts'
 import { hash } from '../../util/hash.ts'
 import { authorizeUser } from '../authorize-user.ts'
+import { oldResponse } from '../first-version.ts'
 import { nextTimes, positionOf, type Family, type TokenResponse } from '../families.ts'
-import type { Step } from '../single-flight.ts'
+import { waitFor, type Step } from '../single-flight.ts'
 import {
   issueTokens,
   openOwn,
   upstreamOf,
   type Grant,
   type RefreshContent,
+  type SharedContext,
   type TokenContext
 } from '../tokens.ts'
 
 /** A request with a refresh token that is, or stands for, the newest one of its grant. */
-interface Refresh extends TokenContext {
+interface Refresh extends SharedContext {
   token: RefreshContent
   family: Family | null
   /** Generation of the token in the request. */
@@ -45,7 +47,7 @@ export const refreshToken: Grant<typeof parseRefreshToken> = {
     const asked = knownScopes(broker, token, request.scopes)
     const id = hash(JSON.stringify([token.id, [...asked].sort(), key]))
     try {
-      return await broker.once(id, () => nextStep({ ...context, token }, asked))
+      return await broker.once(id, progress => nextStep({ ...context, token, progress }, asked))
     } catch (error) {
       if (!(error instanceof McpOAuthError) || error.statusCode >= 500) {
         broker.kept.refused.set(token.id, true)
@@ -80,7 +82,7 @@ async function openToken (context: TokenContext, sealed: string, copy?: RefreshC
 
 /** Says what a refresh token is good for at this moment. Changes nothing, unless it was stolen. */
 async function nextStep (
-  context: TokenContext & Pick<Refresh, 'token'>,
+  context: SharedContext & Pick<Refresh, 'token'>,
   asked: readonly string[]
 ): Promise<Step<TokenResponse>> {
   const { broker: { marks, kept, config, log, now: clock }, token, key } = context
@@ -93,11 +95,8 @@ async function nextStep (
   if (ended) throw failure('invalidGrant', 'The grant has ended')
   const position = positionOf(generation, family, { grace: config.refresh.grace, now })
   if (position === 'reused' && !kept.refused.has(token.id)) throw await reused(context)
-  // Version 0.1.0 marked its used tokens, which have no generation.
-  const isOld = family === null && token.generation === undefined
-  if (isOld && await marks.isConsumed('refresh', token.id)) {
-    throw failure('invalidGrant', 'The refresh token was used before the upgrade')
-  }
+  const old = family === null && await oldResponse({ ...context, now }, token)
+  if (old) return { done: old }
   const { answer } = family ?? {}
   if (position === 'newest' || !answer) {
     const scopes = narrowedScopes(token, asked)
@@ -181,9 +180,14 @@ async function renew (refresh: Refresh): Promise<TokenResponse> {
     })
   }
   try {
-    const tokens = upstream.refresh === undefined
-      ? await provider.recheck?.(upstream.access ?? '')
-      : await provider.refresh(upstream.refresh, keep)
+    const tokens = await waitFor(
+      refresh.progress,
+      'the provider',
+      () =>
+        upstream.refresh === undefined
+          ? provider.recheck?.(upstream.access ?? '')
+          : provider.refresh(upstream.refresh, keep)
+    )
     if (tokens === undefined) throw new McpOAuthError('invalidGrant')
     await keeping
     // A provider that does not rotate sends none: the previous one stays valid (RFC 6749 §6).
