@@ -49,7 +49,10 @@ export type AuthenticationMethod =
 /** Requests of the OAuth flow. */
 export type RequestKind = 'authorize' | 'token' | 'refresh'
 
-/** A reaction to a refused request. The client tries them in their order. */
+/**
+ * A reaction to a refused request. The next one of a list follows if one is impossible or fails. If
+ * the repeated request is refused with the same status, the client stops.
+ */
 export type Reaction =
   /** Uses its refresh token, then repeats the request. */
   | 'refresh'
@@ -78,8 +81,8 @@ export interface ClientFacts {
    * a list that begins with one and has an older one begins with `server/discover`.
    */
   protocolVersions: Fact<readonly string[]>
-  /** Whether its first request is one to the MCP URL, or one for metadata. */
-  beginsWith: Fact<'mcp' | 'metadata'>
+  /** Its first request: to the MCP URL without a token, or for metadata. */
+  beginsWith: Fact<'POST' | 'GET' | 'HEAD' | 'metadata'>
   /** Whether it opens the GET stream after `initialize`. */
   opensStream: Fact<boolean>
   /** Where it looks for protected resource metadata (RFC 9728), in this order. */
@@ -140,10 +143,8 @@ export interface ClientFacts {
     {
       /** Seconds before the expiry at which it refreshes. `null`: only after a 401. */
       secondsBefore: Fact<number | null>
-      /** The parameter `scope`: that of its login, the granted one, or none. */
-      scope: Fact<'requested' | 'granted' | null>
-      /** What follows a refused refresh. */
-      onRefusal: Fact<readonly Reaction[]>
+      /** The parameter `scope`: that of its login, the granted one, with those it adds, or none. */
+      scope: Fact<'requested' | 'granted' | 'granted and added' | null>
     } | null
   >
 

@@ -13,7 +13,7 @@ export const sdk1: ClientFacts = {
   ],
 
   protocolVersions: ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05', '2024-10-07'],
-  beginsWith: 'mcp',
+  beginsWith: 'POST',
   opensStream: true,
   // The second of the last two only after a 4xx answer to the first.
   resourceMetadata: [
@@ -53,7 +53,7 @@ export const sdk1: ClientFacts = {
   authorizationParameters: {},
 
   tokenAuthentication: ['client_secret_basic', 'client_secret_post', 'none'],
-  refresh: { secondsBefore: null, scope: null, onRefusal: ['log in'] },
+  refresh: { secondsBefore: null, scope: null },
 
   on401: ['refresh', 'log in'],
   on403: ['refresh', 'log in'],

@@ -1,0 +1,85 @@
+import { unknown, type ClientFacts, type Fact } from '../client.ts'
+
+// Which way does the driver take where a fact is unknown? The commonest one of the known clients.
+
+type Guessable = Exclude<
+  keyof ClientFacts,
+  'name' | 'version' | 'sources' | 'quirks' | 'cannot'
+>
+
+type Known = { [Name in Guessable]: Exclude<ClientFacts[Name], typeof unknown> }
+
+const commonest: Known = {
+  protocolVersions: ['2025-11-25', '2025-06-18', '2025-03-26'],
+  beginsWith: 'POST',
+  opensStream: false,
+  resourceMetadata: [
+    '{challenge}',
+    '{mcp.origin}/.well-known/oauth-protected-resource{mcp.path}',
+    '{mcp.origin}/.well-known/oauth-protected-resource'
+  ],
+  issuerWithoutResourceMetadata: '{mcp.origin}',
+  serverMetadata: [
+    '{issuer.origin}/.well-known/oauth-authorization-server{issuer.path}',
+    '{issuer.origin}/.well-known/openid-configuration{issuer.path}',
+    '{issuer.origin}{issuer.path}/.well-known/openid-configuration'
+  ],
+  withoutServerMetadata: 'stop',
+  discoveryHeaders: { accept: 'application/json' },
+  identification: ['configured', 'document', 'registration'],
+  document: null,
+  registration: {
+    client_name: 'MCP client',
+    redirect_uris: ['{redirectUri}'],
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+    token_endpoint_auth_method: 'none'
+  },
+  redirectUris: ['http://127.0.0.1:{port}/callback'],
+  ports: 'ephemeral',
+  scope: ['challenge', 'resource metadata'],
+  addedScopes: [],
+  resource: { value: 'published', spelling: 'unchanged', at: ['authorize', 'token', 'refresh'] },
+  pkce: 'S256',
+  state: '{random}',
+  prompt: null,
+  authorizationParameters: {},
+  tokenAuthentication: ['none', 'client_secret_post', 'client_secret_basic'],
+  refresh: { secondsBefore: null, scope: null },
+  on401: ['refresh', 'log in'],
+  on403: ['log in'],
+  stepUpScope: 'challenge and granted',
+  on404: ['initialize'],
+  on5xx: ['stop'],
+  signOut: ['forget']
+}
+
+/** The facts of a client without gaps, and the names of those that were assumed. */
+export function completeFacts (facts: ClientFacts): { known: Known, assumed: string[] } {
+  const assumed: string[] = []
+  const complete = <T extends object | string | boolean | null>(
+    value: Fact<T>,
+    fallback: T,
+    name: string
+  ): T => {
+    if (value === unknown) {
+      assumed.push(name)
+      return fallback
+    }
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value as T
+    const inner = Object.entries(value).map(([member, entry]) => [
+      member,
+      entry === unknown
+        ? complete(entry, Object(fallback)[member] as string, `${name}.${member}`)
+        : entry
+    ])
+    return Object.fromEntries(inner)
+  }
+  const known = Object.entries(commonest).map(([name, fallback]) => [
+    name,
+    complete(facts[name as Guessable] as Fact<object>, fallback as object, name)
+  ])
+  return { known: Object.fromEntries(known), assumed }
+}
+
+export type KnownFacts = Known
