@@ -39,6 +39,7 @@ export async function startEmulated (
     ...emulatedClient,
     redirectUris: [`${issuer}/oauth/callback`]
   }])
+  t.after(emulator.close)
   const logs: string[] = []
   const preset = facts.preset ??
     ((client: typeof emulatedClient) => oidc({ issuer: facts.issuer, ...client }))

@@ -90,10 +90,10 @@ export interface Internet {
   /** Connections to the private address. */
   privateConnections: number
   /**
-   * Adds a site at these hosts, with a trusted certificate. A host can have several sites: the
-   * first one that serves a URL does so.
+   * Adds a site at these hosts, with a trusted certificate. A host can have several sites: the last
+   * one that serves a URL does so. Resolves to a function that removes the site.
    */
-  addSite(hosts: readonly string[], site: Site): Promise<void>
+  addSite(hosts: readonly string[], site: Site): Promise<() => void>
 }
 
 /**
@@ -139,7 +139,7 @@ export async function startInternet (): Promise<Internet> {
   for (const socket of [website, privateServer, resolver]) socket.unref()
   return internet
 
-  async function addSite (hosts: readonly string[], site: Site): Promise<void> {
+  async function addSite (hosts: readonly string[], site: Site): Promise<() => void> {
     const unknown = hosts.filter(host => !sites[host])
     if (unknown.length > 0) {
       const certificate = await issueCertificate(
@@ -151,7 +151,10 @@ export async function startInternet (): Promise<Internet> {
     }
     for (const host of hosts) {
       internet.hosts[host] ??= [[publicAddress]]
-      ;(sites[host] ??= []).push(site)
+      ;(sites[host] ??= []).unshift(site)
+    }
+    return () => {
+      for (const host of hosts) sites[host] = sites[host]?.filter(other => other !== site) ?? []
     }
   }
 }

@@ -52,6 +52,8 @@ export interface Emulator {
   rotateKeys(): Promise<void>
   /** Ends the logins of a user, or all: an administrator or the user withdrew them. */
   endLogins(user?: string): void
+  /** Serves nothing from now on. */
+  close(): void
 }
 
 const algorithms = ['RS256', 'ES256'] as const
@@ -72,7 +74,9 @@ export async function startEmulator (
 ): Promise<Emulator> {
   const state = createState(facts, await (firstKeys ??= createKeys()))
   const endpoints = endpointsOf(facts)
-  await internet.addSite([...new Set([...endpoints.keys()].map(url => new URL(url).host))], serve)
+  const close = await internet.addSite([
+    ...new Set([...endpoints.keys()].map(url => new URL(url).host))
+  ], serve)
 
   const emulator: Emulator = {
     facts,
@@ -85,6 +89,7 @@ export async function startEmulator (
       state.clients.set(client.clientId, client)
     },
     advance: state.advance,
+    close,
     rotateKeys: async () => {
       state.keys = await createKeys()
     },

@@ -20,9 +20,8 @@ export function publishedKeys ({ facts, keys }: State): object {
 }
 
 export function describeUser (state: State, { headers }: IncomingMessage): object {
-  const { claims, scope, headers: required = [], refusal } = state.facts.userinfo as NonNullable<
-    ProviderFacts['userinfo']
-  >
+  const { claims, scope, headers: required = [], refusal, check } = state.facts
+    .userinfo as NonNullable<ProviderFacts['userinfo']>
   const missing = required.find(name => headers[name] === undefined)
   if (missing !== undefined) {
     refuse({ error: 'forbidden', description: `no ${missing}`, status: 403 })
@@ -35,6 +34,8 @@ export function describeUser (state: State, { headers }: IncomingMessage): objec
   if (scope !== undefined && !grant.scope.includes(scope)) {
     refuse({ error: 'insufficient_scope', status: 403 })
   }
+  const other = check?.({ ...grant, isRefresh: false })
+  if (other) refuse(other)
   return claims({ ...grant, isRefresh: false })
 }
 

@@ -171,6 +171,11 @@ export interface TokenFacts {
   scope: 'spaces' | 'commas' | 'absent'
   /** Further members of a successful response. */
   adds?: ClaimsOf
+  /**
+   * Documented errors that no request causes here, such as a policy of the administrator. Tests let
+   * the emulator answer with them.
+   */
+  others?: Readonly<Record<string, Refusal>>
 }
 
 export interface AccessTokenFacts {
@@ -205,6 +210,8 @@ export interface UserinfoFacts {
   headers?: readonly string[]
   /** The answer to an invalid token. Default: 401 `invalid_token`. */
   refusal?: Refusal
+  /** Refuses valid tokens that are for another API. Null accepts one. */
+  check?: (grant: Grant) => Refusal | null
 }
 
 export interface RefreshFacts {
