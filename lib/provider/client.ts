@@ -74,13 +74,15 @@ const configurationErrors = [
   'unauthorized_client',
   'unsupported_grant_type',
   'invalid_scope',
-  'incorrect_client_credentials'
+  'incorrect_client_credentials',
+  'invalid_credentials'
 ]
 
 /** Errors about a code or refresh token. Known providers send others than RFC 6749 has. */
 const grantErrors = new RegExp(
   '^(?:invalid_(?:grant|request|code|refresh_token)|bad_(?:refresh_token|verification_code)|' +
-    'access_denied|expired_token|token_(?:expired|inactive|revoked)|\\w+_required)$'
+    'access_denied|expired_token|token_(?:expired|inactive|revoked)|' +
+    'refresh_token_(?:not_found|already_used)|session_(?:expired|not_found)|user_banned|\\w+_required)$'
 )
 
 const temporaryErrors = ['server_error', 'temporarily_unavailable', 'slow_down']

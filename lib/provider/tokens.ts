@@ -35,10 +35,13 @@ export function tokenFetch (
   return async (url, options) => {
     if (kept !== undefined) return Response.json(kept)
     const response = await send(url, options, tokenRequestMs)
-    const body = response.status >= 200 && response.status < 300 ? jsonObject(response.text) : null
-    // Some providers send errors with status 200.
-    const isError = body?.['error'] && !body['access_token']
-    if (body === null || isError) return responseOf(response)
+    const body = jsonObject(response.text)
+    if (body === null) return responseOf(response)
+    // Some providers send errors with status 200, and Supabase has its own member for them.
+    const { error = body['error_code'], access_token: accessToken } = body
+    if (response.status < 200 || response.status > 299 || (error && !accessToken)) {
+      return responseOf({ ...response, text: JSON.stringify({ ...body, error }) })
+    }
     const answer: Record<string, unknown> = Object.fromEntries(
       Object.entries(body).filter(([name, value]) =>
         value !== null && (value !== '' || name === 'scope') && name !== ignored

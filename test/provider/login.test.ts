@@ -74,6 +74,13 @@ test('redeem() and refresh() hand over nothing for errors of the provider [field
       [401, '{"error":"invalid_client"}', 'providerMisbehaved'],
       [429, '{"error":"invalid_grant"}', 'providerUnavailable'],
       [500, '{"error":"invalid_grant"}', 'providerUnavailable'],
+      [400, '{"code":400,"error_code":"refresh_token_already_used"}', 'invalidGrant'],
+      [400, '{"code":400,"error_code":"refresh_token_not_found"}', 'invalidGrant'],
+      [400, '{"code":400,"error_code":"session_expired"}', 'invalidGrant'],
+      [400, '{"code":400,"error_code":"user_banned"}', 'invalidGrant'],
+      [400, '{"code":400,"error_code":"invalid_credentials"}', 'providerMisbehaved'],
+      [400, '{"code":400,"error_code":"no_authorization"}', 'providerMisbehaved'],
+      [500, '{"code":500,"error_code":"unexpected_failure"}', 'providerUnavailable'],
       [200, '', 'providerMisbehaved'],
       [204, '', 'providerMisbehaved'],
       [200, `{"a":${'['.repeat(20_000)}${']'.repeat(20_000)}}`, 'providerMisbehaved']
