@@ -2,6 +2,7 @@
 import { expect } from '../options/fields.ts'
 import {
   checkSettings,
+  guid,
   offlineByPost,
   openIdOptions,
   type ClientSettings,
@@ -12,8 +13,6 @@ export interface EntraSettings extends ClientSettings {
   /** Directory (tenant) id, a GUID. */
   tenantId: string
 }
-
-const guid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/i
 
 /**
  * Microsoft Entra ID (Azure AD), version 2.0 endpoints. It refuses the parameter `resource` (RFC
@@ -43,5 +42,5 @@ function isTenantId (value: unknown): boolean | string {
     return `the id of one tenant: '${value}' lets in users of every tenant, ` +
       'and their tokens come from as many issuers'
   }
-  return typeof value === 'string' && guid.test(value)
+  return typeof value === 'string' && guid.test(value.toLowerCase())
 }

@@ -1,7 +1,14 @@
 /** Which options does GitHub need? */
 import { failure } from '../errors.ts'
 import type { FetchJson } from '../types.ts'
-import { checkSettings, commonOptions, text, type ClientSettings, type Preset } from './settings.ts'
+import {
+  checkSettings,
+  claimsOf,
+  commonOptions,
+  text,
+  type ClientSettings,
+  type Preset
+} from './settings.ts'
 
 /**
  * GitHub's access tokens are opaque, so it works with the broker only, and its apps always have a
@@ -55,9 +62,5 @@ async function identify (accessToken: string, fetchJson: FetchJson) {
     }
   )
   if (!Number.isSafeInteger(id)) throw failure('providerMisbehaved', 'GitHub names no account')
-  const profile = { preferred_username: login, name, email, picture }
-  return {
-    sub: String(id),
-    ...Object.fromEntries(Object.entries(profile).filter(([, value]) => typeof value === 'string'))
-  }
+  return claimsOf(String(id), { preferred_username: login, name, email, picture })
 }

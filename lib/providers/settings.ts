@@ -20,6 +20,11 @@ export interface ClientSettings {
   clientSecret?: string | undefined
 }
 
+/** Settings of a provider that each customer has a host name at. */
+export interface DomainSettings extends ClientSettings {
+  domain: string
+}
+
 /**
  * Options of the plugin, to be spread into the others: `{ ...auth0({ … }), setupProxies: true }`.
  * Options spread after the preset override it.
@@ -98,6 +103,9 @@ export function matching (expected: string, pattern: RegExp) {
   return expect(expected, value => typeof value === 'string' && pattern.test(value))
 }
 
+/** A GUID, in lower case. */
+export const guid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/
+
 /** The issuer, and the settings that are options as well; those not given are left out. */
 export function commonOptions (
   issuer: string,
@@ -122,6 +130,30 @@ export function openIdOptions (
     oauthMetadataUrl,
     ...(provider && { provider: { ...provider } })
   }
+}
+
+/**
+ * Checks the settings of a provider whose issuer is a host, or a path of it, and returns its
+ * options.
+ *
+ * @param example a host name, for error messages
+ * @throws {McpOAuthError} `invalidOptions` naming every problem
+ */
+export function domainOptions (
+  preset: string,
+  settings: DomainSettings,
+  example: string,
+  path: string,
+  provider?: ProviderTraits
+): Preset {
+  checkSettings(preset, settings, { domain: host(example) })
+  return openIdOptions(`https://${settings.domain}${path}`, settings, provider)
+}
+
+/** Claims of a user from a profile, without members that a user left out. */
+export function claimsOf (sub: string, profile: Readonly<Record<string, unknown>>) {
+  const given = Object.entries(profile).filter(([, value]) => /string|boolean/.test(typeof value))
+  return { sub, ...Object.fromEntries(given) }
 }
 
 /** Providers that issue refresh tokens for a scope without a consent. */

@@ -1,14 +1,7 @@
 /** Which options does WorkOS need? */
-import {
-  checkSettings,
-  host,
-  offlineByPost,
-  openIdOptions,
-  type ClientSettings,
-  type Preset
-} from './settings.ts'
+import { domainOptions, offlineByPost, type DomainSettings, type Preset } from './settings.ts'
 
-export interface WorkOSSettings extends ClientSettings {
+export interface WorkOSSettings extends DomainSettings {
   /** Your AuthKit domain: `acme.authkit.app`, or a custom one. */
   domain: string
 }
@@ -19,6 +12,5 @@ export interface WorkOSSettings extends ClientSettings {
  * @throws {McpOAuthError} `invalidOptions` naming the invalid settings
  */
 export function workos (settings: WorkOSSettings): Preset {
-  checkSettings('workos', settings, { domain: host('acme.authkit.app') })
-  return openIdOptions(`https://${settings.domain}`, settings, offlineByPost)
+  return domainOptions('workos', settings, 'acme.authkit.app', '', offlineByPost)
 }

@@ -6,20 +6,32 @@ import { optionProblems } from '../../lib/options/rules.ts'
 import { parseProviderMetadata } from '../../lib/oauth/provider-metadata.ts'
 import {
   auth0,
+  authentik,
+  clerk,
   cognito,
+  descope,
+  discord,
   entra,
   github,
   google,
+  huggingFace,
   keycloak,
+  logto,
   oidc,
   okta,
-  workos
+  onelogin,
+  ping,
+  scalekit,
+  supabase,
+  workos,
+  zitadel
 } from '../../lib/providers/index.ts'
 import type * as presets from '../../lib/providers/index.ts'
 import { loginSecrets } from '../support/credentials.ts'
 
 const client = { clientId: 'our-id', clientSecret: 'canary-secret' }
 const tenantId = '11111111-2222-3333-4444-555555555555'
+const environmentId = 'abfba8f6-49eb-49f5-a5d9-80ad5c98f9f6'
 
 interface Expected {
   preset: presets.Preset
@@ -100,6 +112,84 @@ const providers: Record<Exclude<keyof typeof presets, 'oidc'>, Expected> = {
     login: 'https://acme.authkit.app/oauth2/authorize',
     token: 'https://acme.authkit.app/oauth2/token',
     parameters: refreshing
+  },
+  supabase: {
+    preset: supabase({ domain: 'abcdefghijklmnopqrst.supabase.co', ...client }),
+    metadataUrl:
+      'https://abcdefghijklmnopqrst.supabase.co/auth/v1/.well-known/openid-configuration',
+    login: 'https://abcdefghijklmnopqrst.supabase.co/auth/v1/oauth/authorize',
+    token: 'https://abcdefghijklmnopqrst.supabase.co/auth/v1/oauth/token',
+    parameters: withoutOfflineAccess
+  },
+  clerk: {
+    preset: clerk({ domain: 'clerk.example.com', ...client }),
+    metadataUrl: 'https://clerk.example.com/.well-known/openid-configuration',
+    login: 'https://clerk.example.com/oauth/authorize',
+    token: 'https://clerk.example.com/oauth/token',
+    parameters: refreshing
+  },
+  descope: {
+    preset: descope({ projectId: 'P2abc', ...client }),
+    metadataUrl: 'https://api.descope.com/v1/apps/P2abc/.well-known/openid-configuration',
+    login: 'https://api.descope.com/oauth2/v1/apps/authorize',
+    token: 'https://api.descope.com/oauth2/v1/apps/token',
+    parameters: withoutOfflineAccess
+  },
+  scalekit: {
+    preset: scalekit({ domain: 'acme.scalekit.com', ...client }),
+    metadataUrl: 'https://acme.scalekit.com/.well-known/openid-configuration',
+    login: 'https://acme.scalekit.com/oauth/authorize',
+    token: 'https://acme.scalekit.com/oauth/token',
+    parameters: refreshing
+  },
+  ping: {
+    preset: ping({ environmentId, domain: 'auth.pingone.eu', ...client }),
+    metadataUrl: `https://auth.pingone.eu/${environmentId}/as/.well-known/openid-configuration`,
+    login: `https://auth.pingone.eu/${environmentId}/as/authorize`,
+    token: `https://auth.pingone.eu/${environmentId}/as/token`,
+    parameters: refreshing
+  },
+  onelogin: {
+    preset: onelogin({ domain: 'acme.onelogin.com', ...client }),
+    metadataUrl: 'https://acme.onelogin.com/oidc/2/.well-known/openid-configuration',
+    login: 'https://acme.onelogin.com/oidc/2/auth',
+    token: 'https://acme.onelogin.com/oidc/2/token',
+    parameters: withoutOfflineAccess
+  },
+  zitadel: {
+    preset: zitadel({ domain: 'acme-a1b2c3.us1.zitadel.cloud', ...client }),
+    metadataUrl: 'https://acme-a1b2c3.us1.zitadel.cloud/.well-known/openid-configuration',
+    login: 'https://acme-a1b2c3.us1.zitadel.cloud/oauth/v2/authorize',
+    token: 'https://acme-a1b2c3.us1.zitadel.cloud/oauth/v2/token',
+    parameters: refreshing
+  },
+  authentik: {
+    preset: authentik({ url: 'https://id.example.com/', application: 'notes', ...client }),
+    metadataUrl: 'https://id.example.com/application/o/notes/.well-known/openid-configuration',
+    login: 'https://id.example.com/application/o/authorize/',
+    token: 'https://id.example.com/application/o/token/',
+    parameters: refreshing
+  },
+  logto: {
+    preset: logto({ domain: 'acme.logto.app', ...client }),
+    metadataUrl: 'https://acme.logto.app/oidc/.well-known/openid-configuration',
+    login: 'https://acme.logto.app/oidc/auth',
+    token: 'https://acme.logto.app/oidc/token',
+    parameters: { ...refreshing, prompt: 'consent' }
+  },
+  discord: {
+    preset: discord(client),
+    metadataUrl: undefined,
+    login: 'https://discord.com/oauth2/authorize',
+    token: 'https://discord.com/api/oauth2/token',
+    parameters: { scope: 'identify email', nonce: null, prompt: null }
+  },
+  huggingFace: {
+    preset: huggingFace(client),
+    metadataUrl: 'https://huggingface.co/.well-known/openid-configuration',
+    login: 'https://huggingface.co/oauth/authorize',
+    token: 'https://huggingface.co/oauth/token',
+    parameters: withoutOfflineAccess
   }
 }
 
@@ -311,4 +401,24 @@ test('oidc() returns the given settings, and requests refresh tokens on demand, 
       provider: { refreshScopes: ['offline_access'] }
     }
   )
+})
+
+test('discord() identifies a user by the id of the account, without what the user left out', async () => {
+  const { provider } = discord(client)
+  const claimsOf = async (account: object) =>
+    provider?.identify?.('canary', async (url, headers) => {
+      assert.equal(url, 'https://discord.com/api/v10/users/@me')
+      assert.deepEqual(headers, { authorization: 'Bearer canary' })
+      return { ...account }
+    })
+  const account = { id: '80351110224678912', username: 'nelly', global_name: null, verified: true }
+  assert.deepEqual(await claimsOf({ ...account, email: 'nelly@example.com', avatar: 'a' }), {
+    sub: '80351110224678912',
+    preferred_username: 'nelly',
+    email: 'nelly@example.com',
+    email_verified: true
+  })
+  for (const id of [undefined, null, '', 'nelly', '1.5', {}]) {
+    await assert.rejects(claimsOf({ ...account, id }), { kind: 'providerMisbehaved' })
+  }
 })

@@ -14,8 +14,22 @@ const valid: Record<keyof typeof presets, Record<string, unknown>> = {
   keycloak: { url: 'https://id.example.com', realm: 'main' },
   cognito: { region: 'eu-central-1', userPoolId: 'eu-central-1_AbCdEf123' },
   workos: { domain: 'acme.authkit.app' },
+  supabase: { domain: 'abcdefghijklmnopqrst.supabase.co' },
+  clerk: { domain: 'clerk.example.com' },
+  descope: { projectId: 'P2abc' },
+  scalekit: { domain: 'acme.scalekit.com' },
+  ping: { environmentId: tenantId },
+  onelogin: { domain: 'acme.onelogin.com' },
+  zitadel: { domain: 'acme-a1b2c3.us1.zitadel.cloud' },
+  authentik: { url: 'https://id.example.com', application: 'notes' },
+  logto: { domain: 'acme.logto.app' },
+  discord: { clientId: 'a', clientSecret: 'b' },
+  huggingFace: { clientId: 'a' },
   oidc: { issuer: 'https://id.example.com' }
 }
+
+/** Presets whose only setting is a host name. */
+const ofDomain = ['supabase', 'clerk', 'scalekit', 'onelogin', 'zitadel', 'logto'] as const
 
 /** Invalid values and their error messages, by setting. */
 const invalid: Array<
@@ -100,6 +114,43 @@ const invalid: Array<
     [undefined, 'https://canary.authkit.app', 'canary'],
     /host name such as 'acme\.authkit\.app'/
   ],
+  ...ofDomain.map(preset =>
+    [
+      preset,
+      'domain',
+      [undefined, '', 'canary', 'https://canary.example', 'canary.example/oidc', 'Canary.example'],
+      /a host name such as '.+', in lower case, without https:\/\/ and without a path/
+    ] as [typeof preset, string, unknown[], RegExp]
+  ),
+  [
+    'descope',
+    'projectId',
+    [undefined, '', 'canary', 'Pcanary/..', 'P', 1],
+    /id of a project such as 'P2abc'/
+  ],
+  ['descope', 'domain', ['', 'https://canary.example', null], /host name such as 'api\.descope/],
+  [
+    'ping',
+    'environmentId',
+    [undefined, '', 'canary', `${tenantId}/as`, tenantId.replace('1', 'A'), 1],
+    /id of your environment, a GUID/
+  ],
+  [
+    'ping',
+    'domain',
+    ['', 'login.canary.example', 'https://auth.pingone.eu', 'api.pingone.eu', 'eu', null],
+    /With a custom domain give its issuer to oidc\(\)/
+  ],
+  [
+    'authentik',
+    'url',
+    [undefined, 'canary.example', 'http://canary.example', 'https://canary.example/?a'],
+    /authentik\.url: .*expected a URL/
+  ],
+  ['authentik', 'application', [undefined, '', 'a/b', '..', 'a b', 1], /slug of an application/],
+  ['discord', 'clientId', [undefined, ''], /not empty/],
+  ['discord', 'clientSecret', [undefined, ''], /not empty/],
+  ['huggingFace', 'clientId', [undefined, ''], /not empty/],
   ['oidc', 'issuer', [
     undefined,
     'http://canary.example',
