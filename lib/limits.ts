@@ -150,8 +150,8 @@ export const refreshGraceSeconds = 600
 export const refreshAbsoluteSeconds = 90 * 24 * 3600
 /** A copy gets an access token that lives at least this long. */
 export const minAnswerSeconds = 60
-/** Refreshes of a grant whose time is known, and values in memory that the store did not take. */
-export const maxGenerations = 50
+/** Tokens of a grant whose first use is known, and values in memory that the store did not take. */
+export const maxUses = 50
 export const maxUnsavedValues = 1_000
 /** Wrong code verifiers after which a code is invalid. */
 export const maxCodeFailures = 5

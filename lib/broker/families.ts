@@ -1,6 +1,6 @@
 /** Which refresh tokens of a grant are good? */
 
-import { maxGenerations } from '../limits.ts'
+import { maxUses } from '../limits.ts'
 
 /** The response of the token endpoint (RFC 6749 §5.1). */
 export interface TokenResponse {
@@ -26,8 +26,11 @@ export interface Family {
   generation: number
   /** The newest of the provider, which may be ahead of our newest token after a failure. */
   upstream: Upstream
-  /** When the last generations were issued, the newest one last; in seconds since 1970. */
-  issuedAt: readonly number[]
+  /**
+   * When tokens were first used, in seconds since 1970; without those that were used after a later
+   * one.
+   */
+  uses: ReadonlyArray<readonly [generation: number, at: number]>
   /**
    * The oldest copy that was refused with a 5xx and may come again: until the grace after the next
    * refresh ends.
@@ -38,9 +41,9 @@ export interface Family {
 }
 
 /**
- * Says whether a refresh token is the newest one, a copy or theft. Copies are its predecessor,
- * while the newest one was not used, and all others for `grace` seconds after their successor was:
- * several processes of a client may share one file, and responses get lost.
+ * Says whether a refresh token is the newest one, a copy or theft. Copies are all others until a
+ * later one is used, and for `grace` seconds after that: processes of a client may share a file or
+ * keep their responses for themselves, and responses get lost.
  */
 export function positionOf (
   generation: number,
@@ -48,22 +51,34 @@ export function positionOf (
   { grace, now }: { grace: number, now: number }
 ): 'newest' | 'copy' | 'reused' {
   if (family === null || generation >= family.generation) return 'newest'
-  const behind = family.generation - generation
-  if (behind === 1) return 'copy'
-  // A token is used when the next generation is issued: its successor, when the one after that is.
-  // If that time is forgotten, it was before the first one that is known.
-  const first = family.issuedAt.length < maxGenerations ? undefined : family.issuedAt[0]
-  const usedAt = family.issuedAt.at(1 - behind) ?? first ?? -Infinity
+  // If the first use of a later token is forgotten, it was before the first one that is known.
+  const [, usedAt = Infinity] = family.uses.find(([used]) => used > generation) ?? []
   const { generation: oldest = Infinity, until = Infinity } = family.refused ?? {}
   const mayReturn = generation >= oldest && now <= until
   return mayReturn || now - usedAt <= grace ? 'copy' : 'reused'
 }
 
-/** The times of a family once its next generation is issued. */
-export function nextTimes (family: Family | null, { grace, now }: { grace: number, now: number }) {
-  const { issuedAt = [], refused } = family ?? {}
+/** Whether this token, or a later one of its family, was used before. */
+export function isUsed (generation: number, { uses }: Family) {
+  return generation <= (uses.at(-1)?.[0] ?? -1)
+}
+
+/** The uses of a family after that of one more token. */
+export function usesWith (generation: number, family: Family | null, now: number) {
+  const { uses = [] } = family ?? {}
+  if (family !== null && isUsed(generation, family)) return uses
+  return [...uses, [generation, Math.floor(now)] as const].slice(-maxUses)
+}
+
+/** The times of a family once a token is used and the next generation is issued. */
+export function nextTimes (
+  generation: number,
+  family: Family | null,
+  { grace, now }: { grace: number, now: number }
+) {
+  const { refused } = family ?? {}
   return {
-    issuedAt: [...issuedAt, Math.floor(now)].slice(-maxGenerations),
+    uses: usesWith(generation, family, now),
     ...(refused && now <= (refused.until ?? now) && { refused: { until: now + grace, ...refused } })
   }
 }

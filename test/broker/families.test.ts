@@ -2,17 +2,25 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { nextTimes, positionOf, type Family } from '../../lib/broker/families.ts'
-import { maxGenerations } from '../../lib/limits.ts'
+import { maxUses } from '../../lib/limits.ts'
 
-/** A family whose generations were issued at the given times, the first one at a login. */
-function familyOf (times: readonly number[]): Family {
-  const first: Family = { id: 'grant', generation: -1, upstream: {}, issuedAt: [] }
-  return times.reduce((family, now) => ({
+const grace = 600
+
+/** The family after these uses of its tokens, each of which issues the next generation. */
+function familyOf (uses: ReadonlyArray<[generation: number, now: number]>): Family {
+  const first: Family = { id: 'grant', generation: 0, upstream: {}, uses: [] }
+  return uses.reduce((family, [generation, now]) => next(family, generation, now), first)
+}
+
+function next (family: Family, generation: number, now: number): Family {
+  return {
     ...family,
     generation: family.generation + 1,
-    ...nextTimes(family, { grace: 600, now })
-  }), first)
+    ...nextTimes(generation, family, { grace, now })
+  }
 }
+
+const inOrder = familyOf([[0, 10], [1, 20], [2, 30]])
 
 const rows: Array<[generation: number, now: number, position: string]> = [
   [3, 1e9, 'newest'],
@@ -26,8 +34,7 @@ const rows: Array<[generation: number, now: number, position: string]> = [
 ]
 for (const [generation, now, position] of rows) {
   test(`positionOf() is ${position} for generation ${generation} of 3 at ${now} seconds [field:S2]`, () => {
-    const family = familyOf([0, 10, 20, 30])
-    assert.equal(positionOf(generation, family, { grace: 600, now }), position)
+    assert.equal(positionOf(generation, inOrder, { grace, now }), position)
   })
 }
 
@@ -35,35 +42,51 @@ test('positionOf() is newest for a grant that the store does not know [field:S2]
   assert.equal(positionOf(7, null, { grace: 0, now: 0 }), 'newest')
 })
 
-test('positionOf() never takes the two newest tokens for theft, and old ones only once [field:S2]', () => {
-  const gaps = fc.array(fc.integer({ min: 0, max: 2_000 }), { minLength: 1, maxLength: 80 })
-  fc.assert(fc.property(gaps, fc.nat(1_000), fc.nat(5_000), (differences, grace, later) => {
+test('positionOf() is copy while processes use no later token, however often they come [field:S2]', () => {
+  const family = familyOf([[0, 10], [0, 7_000], [0, 14_000], [0, 21_000]])
+  for (const generation of [0, 1, 2, 3]) {
+    assert.equal(positionOf(generation, family, { grace, now: 1e9 }), 'copy')
+  }
+  const used = next(family, 2, 30_000)
+  const positions = [0, 1, 2, 3, 4].map(generation =>
+    positionOf(generation, used, { grace, now: 30_601 })
+  )
+  assert.deepEqual(positions, ['reused', 'reused', 'copy', 'copy', 'copy'])
+})
+
+test('positionOf() takes a token for theft once a later one is used, and the grace is over [field:S2]', () => {
+  const steps = fc.array(
+    fc.record({ gap: fc.integer({ min: 0, max: 2_000 }), behind: fc.nat(4) }),
+    { minLength: 1, maxLength: 80 }
+  )
+  fc.assert(fc.property(steps, fc.nat(1_000), fc.nat(5_000), (list, grace, later) => {
     let time = 0
-    const times = differences.map(gap => (time += gap))
-    const family = familyOf(times)
-    const positions = times.map((_, generation) =>
-      positionOf(generation, family, { grace, now: time + later })
+    const uses = list.map(({ gap, behind }, newest): [number, number] => {
+      time += gap
+      return [Math.max(0, newest - behind), time]
+    })
+    const family = familyOf(uses)
+    const now = time + later
+    const firsts = uses.filter(([used], index) =>
+      uses.slice(0, index).every(([earlier]) => earlier < used)
     )
-    assert.equal(positions.at(-1), 'newest')
-    if (positions.length > 1) assert.equal(positions.at(-2), 'copy')
-    // Once a token is reused, so are all older ones.
-    const old = positions.slice(0, -2)
-    assert.deepEqual([...old].sort().reverse(), old)
-    for (const [generation, position] of old.entries()) {
-      const usedAt = times[generation + 2] ?? 0
-      const known = times.slice(-maxGenerations)[0] ?? 0
-      assert.equal(position, time + later - Math.max(usedAt, known) <= grace ? 'copy' : 'reused')
+    const [, known = 0] = firsts.slice(-maxUses)[0] ?? []
+    for (let generation = 0; generation < family.generation; generation++) {
+      const [, usedAt = Infinity] = firsts.find(([used]) => used > generation) ?? []
+      const expected = now - Math.max(usedAt, known) <= grace ? 'copy' : 'reused'
+      assert.equal(positionOf(generation, family, { grace, now }), expected)
     }
+    assert.equal(positionOf(family.generation, family, { grace, now }), 'newest')
   }))
 })
 
 test('positionOf() is copy for a token that was refused, until the grace after the next refresh [field:S2]', () => {
-  const refused = { ...familyOf([0, 10, 20, 30]), refused: { generation: 1 } }
-  assert.equal(positionOf(1, refused, { grace: 600, now: 1e9 }), 'copy')
-  assert.equal(positionOf(0, refused, { grace: 600, now: 1e9 }), 'reused')
-  const next = { ...refused, generation: 4, ...nextTimes(refused, { grace: 600, now: 1e6 }) }
-  assert.equal(positionOf(1, next, { grace: 600, now: 1e6 + 600 }), 'copy')
-  const later = { ...next, generation: 5, ...nextTimes(next, { grace: 600, now: 1e6 + 500 }) }
-  assert.equal(positionOf(1, later, { grace: 600, now: 1e6 + 601 }), 'reused')
-  assert.equal(nextTimes(later, { grace: 600, now: 1e6 + 601 }).refused, undefined)
+  const refused = { ...inOrder, refused: { generation: 1 } }
+  assert.equal(positionOf(1, refused, { grace, now: 1e9 }), 'copy')
+  assert.equal(positionOf(0, refused, { grace, now: 1e9 }), 'reused')
+  const once = next(refused, 3, 1e6)
+  assert.equal(positionOf(1, once, { grace, now: 1e6 + 600 }), 'copy')
+  const twice = next(once, 4, 1e6 + 500)
+  assert.equal(positionOf(1, twice, { grace, now: 1e6 + 601 }), 'reused')
+  assert.equal(nextTimes(5, twice, { grace, now: 1e6 + 601 }).refused, undefined)
 })

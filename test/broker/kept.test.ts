@@ -12,7 +12,7 @@ const family = (generation: number): Family => ({
   id: 'grant',
   generation,
   upstream: {},
-  issuedAt: []
+  uses: []
 })
 
 /** Two instances that share a store. Writes of the first one fail while `state.down`. */

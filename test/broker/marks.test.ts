@@ -90,7 +90,7 @@ test('end() does not revoke the provider token that was kept for another grant [
     log
   })
   const upstream = { refresh: 'token of the victim' }
-  await kept.keep('family', { id: 'victim', generation: 0, upstream, issuedAt: [] }, 60, 0)
+  await kept.keep('family', { id: 'victim', generation: 0, upstream, uses: [] }, 60, 0)
   const sealed = await marks.recall('family', 'victim') ?? ''
   for (const grant of ['one', 'two']) await marks.remember('family', grant, sealed, 60)
   await revocation.end('one', 0)

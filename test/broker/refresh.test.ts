@@ -172,6 +172,41 @@ matrix(
 )
 
 matrix(
+  'POST /oauth/token accepts the token of a file while other processes only keep their own [field:S2]',
+  async ({ startFlow }, t) => {
+    const flow = await startFlow({ instances: 2, options: { refresh: { onReuse: 'refuse' } } })
+    const { tokens: file, refresh } = await session(flow)
+    const now = Date.now()
+    t.mock.timers.enable({ apis: ['Date'], now })
+    for (const hours of [2, 4, 6, 8]) {
+      t.mock.timers.setTime(now + hours * 3_600_000)
+      assert.equal(
+        (await refresh(file.refresh_token, {}, flow.instances[hours / 2 % 2])).status,
+        200
+      )
+    }
+  },
+  { serial: true }
+)
+
+matrix(
+  'POST /oauth/token detects a thief who always refreshes just before the client [field:S2]',
+  async ({ startFlow }, t) => {
+    const flow = await startFlow()
+    const { tokens: stolen, refresh } = await session(flow)
+    const own = (await refresh(stolen.refresh_token)).json()
+    const now = Date.now()
+    t.mock.timers.enable({ apis: ['Date'], now: now + 7_200_000 })
+    const thief = (await refresh(stolen.refresh_token)).json()
+    assert.deepEqual(pairOf((await refresh(own['refresh_token'])).json()), pairOf(thief))
+    t.mock.timers.setTime(now + 7_200_000 + 602_000)
+    isError(await refresh(stolen.refresh_token), 400, 'invalid_grant')
+    isError(await refresh(own['refresh_token']), 400, 'invalid_grant')
+  },
+  { serial: true }
+)
+
+matrix(
   'POST /oauth/token accepts a copy after its grace if it was refused with a 503 before [field:S2]',
   async ({ startFlow }, t) => {
     const flow = await startFlow()

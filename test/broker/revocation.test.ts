@@ -35,7 +35,7 @@ function setUp ({ delays = [1, 5, 30] }: { delays?: number[] } = {}) {
   const note = (id: string, refresh: string, lifetime = 60) =>
     kept.keep(
       'family',
-      { id, generation: 0, upstream: { refresh }, issuedAt: [] },
+      { id, generation: 0, upstream: { refresh }, uses: [] },
       lifetime,
       0
     )

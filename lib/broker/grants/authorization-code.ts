@@ -150,7 +150,7 @@ async function issueFirst (context: SharedContext, code: CodeContent, tokens: Pr
       id: grant,
       generation: 0,
       upstream: upstreamOf(tokens),
-      issuedAt: [Math.floor(now)]
+      uses: []
     }
     await kept.keep(
       'family',

@@ -8,8 +8,16 @@ import type { ReceivedTokens } from '../../provider/tokens.ts'
 import type { ProviderTokens } from '../../provider/login.ts'
 import { hash } from '../../util/hash.ts'
 import { authorizeUser } from '../authorize-user.ts'
+import {
+  isUsed,
+  nextTimes,
+  positionOf,
+  usesWith,
+  type Family,
+  type TokenResponse
+} from '../families.ts'
 import { oldResponse } from '../first-version.ts'
-import { nextTimes, positionOf, type Family, type TokenResponse } from '../families.ts'
+import { knownScopes, narrowedScopes } from '../refresh-scopes.ts'
 import { waitFor, type Step } from '../single-flight.ts'
 import {
   issueTokens,
@@ -97,11 +105,11 @@ async function nextStep (
   if (position === 'reused' && !kept.refused.has(token.id)) throw await reused(context)
   const old = family === null && await oldResponse({ ...context, now }, token)
   if (old) return { done: old }
-  const { answer } = family ?? {}
-  if (position === 'newest' || !answer) {
+  if (position === 'newest' || !family?.answer) {
     const scopes = narrowedScopes(token, asked)
     return stepOf({ ...context, family, presented: generation, scopes })
   }
+  const { answer } = family
   const newest = await openToken({ ...context, now }, answer.tokens.refresh_token ?? '', token)
   const scopes = narrowedScopes(newest, asked)
   log.info({ generation }, 'A copy of a refresh token asks for the newest tokens of its grant')
@@ -110,33 +118,25 @@ async function nextStep (
   if (seconds < minAnswerSeconds || answer.key !== key || scope !== scopes.join(' ')) {
     return stepOf({ ...context, token: newest, family, presented: generation, scopes })
   }
-  return { done: { ...answer.tokens, expires_in: seconds } }
+  const response = { ...answer.tokens, expires_in: seconds }
+  if (isUsed(generation, family)) return { done: response }
+  // A thief who always comes first must not hide that the client goes on.
+  const used = { ...family, uses: usesWith(generation, family, now) }
+  const work = async () => {
+    await kept.keep('family', used, config.lifetimes.refreshIdle, now)
+    return response
+  }
+  return { lease: leaseOf(newest), work }
 }
 
 function stepOf (refresh: Refresh): Step<TokenResponse> {
   const { token, key } = refresh
   // A token without a key is bound as soon as its client uses one.
-  const work = () => renew({ ...refresh, token: { ...token, key } })
-  return { lease: `${token.grant}:${token.generation ?? 0}`, work }
+  return { lease: leaseOf(token), work: () => renew({ ...refresh, token: { ...token, key } }) }
 }
 
-/** Clients repeat the scopes of the login: unknown ones, ignored there, are ignored here. */
-function knownScopes (
-  { catalog }: TokenContext['broker'],
-  { scopes }: RefreshContent,
-  asked: readonly string[] = []
-) {
-  const known = [...scopes, ...catalog()]
-  return asked.filter(scope => known.includes(scope))
-}
-
-/** Scopes that `authorizeUser` withheld are ignored, too. */
-function narrowedScopes ({ scopes, withheld = [] }: RefreshContent, asked: readonly string[]) {
-  const wanted = asked.filter(scope => !withheld.includes(scope))
-  if (wanted.length === 0) return scopes
-  if (!wanted.every(scope => scopes.includes(scope))) throw new McpOAuthError('invalidScope')
-  return wanted
-}
+/** The lease for changes of a family. */
+const leaseOf = ({ grant, generation = 0 }: RefreshContent) => `${grant}:${generation}`
 
 /**
  * The error for a token that was replaced long ago. Tokens of a client with credentials or a key
@@ -172,7 +172,7 @@ async function renew (refresh: Refresh): Promise<TokenResponse> {
   const keep = ({ refreshToken }: ReceivedTokens) => {
     if (refreshToken === undefined || refreshToken === upstream.refresh) return
     keeping = save({
-      issuedAt: [],
+      uses: [],
       ...family,
       id: grant,
       generation,
@@ -215,7 +215,7 @@ async function renew (refresh: Refresh): Promise<TokenResponse> {
 }
 
 async function issueNext (refresh: Refresh, tokens: ProviderTokens) {
-  const { broker, token: { id, upstream, ...grant }, family, now, key } = refresh
+  const { broker, token: { id, upstream, ...grant }, family, presented, now, key } = refresh
   const { marks, kept, revocation, config } = broker
   if (tokens.claims !== null && String(tokens.claims['sub']) !== grant.subject) {
     throw failure('invalidGrant', 'The provider responded for another user')
@@ -236,7 +236,7 @@ async function issueNext (refresh: Refresh, tokens: ProviderTokens) {
     id: grant.grant,
     generation: generation + 1,
     upstream: upstreamOf(tokens),
-    ...nextTimes(family, { grace: config.refresh.grace, now }),
+    ...nextTimes(presented, family, { grace: config.refresh.grace, now }),
     answer: { tokens: response, key, expiresAt: Math.floor(now) + response.expires_in }
   }
   await kept.keep('family', next, response.refresh_token_expires_in ?? config.lifetimes.access, now)
