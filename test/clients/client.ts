@@ -98,7 +98,10 @@ export interface ClientFacts {
 
   /** Its ways to have a client id, the preferred one first. */
   identification: Fact<readonly Identification[]>
-  /** Its metadata document (Client ID Metadata Document), as published. `null`: it has none. */
+  /**
+   * Its metadata document (CIMD), as published; members of the body that no source quotes are
+   * `unknown`. `null`: it has none.
+   */
   document: Fact<{ url: Fact<string>, body: Fact<Readonly<Record<string, Json>>> } | null>
   /**
    * The body of its registration (RFC 7591). `{redirectUri}`, `{port}` and `{scope}` are filled in;

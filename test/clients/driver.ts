@@ -192,6 +192,7 @@ export function openClient (facts: ClientFacts, mcp: string, options: DriverOpti
     },
     async 'step up' () {
       const { protectedTool } = options
+      if (known.on403.every(reaction => reaction === 'stop')) return 'The client has no step-up'
       return protectedTool ? await call(protectedTool) : 'There is no tool that needs more scopes'
     },
     async 'sign out' () {

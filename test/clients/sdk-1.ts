@@ -1,4 +1,5 @@
 import { unknown, type ClientFacts } from './client.ts'
+import { resourceUrls, serverUrls } from './urls.ts'
 
 /** An application that uses the SDK 1.x, and leaves all decisions to it. */
 export const sdk1: ClientFacts = {
@@ -15,18 +16,9 @@ export const sdk1: ClientFacts = {
   protocolVersions: ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05', '2024-10-07'],
   beginsWith: 'POST',
   opensStream: true,
-  // The second of the last two only after a 4xx answer to the first.
-  resourceMetadata: [
-    '{challenge}',
-    '{mcp.origin}/.well-known/oauth-protected-resource{mcp.path}',
-    '{mcp.origin}/.well-known/oauth-protected-resource'
-  ],
+  resourceMetadata: resourceUrls,
   issuerWithoutResourceMetadata: '{mcp.origin}/',
-  serverMetadata: [
-    '{issuer.origin}/.well-known/oauth-authorization-server{issuer.path}',
-    '{issuer.origin}/.well-known/openid-configuration{issuer.path}',
-    '{issuer.origin}{issuer.path}/.well-known/openid-configuration'
-  ],
+  serverMetadata: serverUrls,
   withoutServerMetadata: 'default endpoints',
   discoveryHeaders: { 'mcp-protocol-version': '2025-11-25', accept: 'application/json' },
 
@@ -62,6 +54,7 @@ export const sdk1: ClientFacts = {
   on5xx: ['stop'],
   signOut: unknown,
   quirks: [
+    'With a URL in the challenge it tries no other for the resource metadata.',
     'Registration body and redirect URI are those of the application; these are common ones.',
     'Without resource metadata it sends no `resource`.',
     'After a 403 it refreshes if it has a refresh token, and stops if the 403 repeats.'

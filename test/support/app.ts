@@ -1,10 +1,11 @@
 import type { AddressInfo } from 'node:net'
-import type { TestContext } from 'node:test'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { mcpOAuth, type McpOAuthOptions } from '../../lib/index.ts'
 
 /** A test, or a program that cleans up in the same way. */
-export type Cleanup = Pick<TestContext, 'after'>
+export interface Cleanup {
+  after(close: () => Promise<unknown>): void
+}
 
 export interface AppSetup {
   /** The host to register in. Default: `Fastify()`. */

@@ -1,4 +1,5 @@
 import { unknown, type ClientFacts, type Fact } from '../client.ts'
+import { resourceUrls, serverUrls } from '../urls.ts'
 
 // Which way does the driver take where a fact is unknown? The commonest one of the known clients.
 
@@ -13,17 +14,9 @@ const commonest: Known = {
   protocolVersions: ['2025-11-25', '2025-06-18', '2025-03-26'],
   beginsWith: 'POST',
   opensStream: false,
-  resourceMetadata: [
-    '{challenge}',
-    '{mcp.origin}/.well-known/oauth-protected-resource{mcp.path}',
-    '{mcp.origin}/.well-known/oauth-protected-resource'
-  ],
+  resourceMetadata: resourceUrls,
   issuerWithoutResourceMetadata: '{mcp.origin}',
-  serverMetadata: [
-    '{issuer.origin}/.well-known/oauth-authorization-server{issuer.path}',
-    '{issuer.origin}/.well-known/openid-configuration{issuer.path}',
-    '{issuer.origin}{issuer.path}/.well-known/openid-configuration'
-  ],
+  serverMetadata: serverUrls,
   withoutServerMetadata: 'stop',
   discoveryHeaders: { accept: 'application/json' },
   identification: ['configured', 'document', 'registration'],
@@ -80,6 +73,22 @@ export function completeFacts (facts: ClientFacts): { known: Known, assumed: str
     complete(facts[name as Guessable] as Fact<object>, fallback as object, name)
   ])
   return { known: Object.fromEntries(known), assumed }
+}
+
+/**
+ * The metadata document of a client, for tests that publish it: members that are unknown as in the
+ * commonest registration.
+ */
+export function documentOf ({ document }: ClientFacts): { url: URL, text: string } | undefined {
+  if (document === unknown || document === null) return undefined
+  const { url, body } = document
+  if (url === unknown || body === unknown) return undefined
+  const common = commonest.registration ?? {}
+  const known = Object.entries(body).map(([name, value]) => [
+    name,
+    value === unknown ? common[name] : value
+  ])
+  return { url: new URL(url), text: JSON.stringify(Object.fromEntries(known)) }
 }
 
 export type KnownFacts = Known

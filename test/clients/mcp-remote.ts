@@ -1,0 +1,62 @@
+import type { ClientFacts } from './client.ts'
+import { sdk2Legacy } from './sdk-2-legacy.ts'
+
+/** mcp-remote: connects clients without remote servers, over stdio. It contains the SDK 2.x. */
+export const mcpRemote: ClientFacts = {
+  ...sdk2Legacy,
+  name: 'mcp-remote',
+  version: '0.15.1',
+  sources: [
+    {
+      shows: 'registration, scope, `scope` at refresh, margin of the expiry',
+      at: 'npm mcp-remote 0.15.1: dist/chunk-KJCT2FXL.js (NodeOAuthClientProvider)',
+      date: '2026-11-28'
+    },
+    {
+      shows: 'the behaviour of the SDK 2.x which it contains',
+      at: 'npm mcp-remote 0.15.1: the same file (authInternal, determineScope)',
+      date: '2026-11-28',
+      members: [
+        'protocolVersions',
+        'resourceMetadata',
+        'serverMetadata',
+        'prompt',
+        'resource',
+        'on401',
+        'on403',
+        'on404',
+        'on5xx'
+      ]
+    }
+  ],
+  identification: ['configured', 'document', 'registration'],
+  document: null,
+  registration: {
+    redirect_uris: ['{redirectUri}'],
+    token_endpoint_auth_method: 'none',
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+    client_name: 'MCP CLI Proxy',
+    client_uri: 'https://github.com/modelcontextprotocol/mcp-cli',
+    software_id: '2e6dc280-f3c3-4e01-99a7-8181dbd1d23d',
+    software_version: '0.15.1',
+    scope: '{scope}'
+  },
+  redirectUris: ['http://localhost:{port}/oauth/callback'],
+  ports: 'ephemeral',
+  scope: [
+    'challenge',
+    'resource metadata',
+    'server metadata',
+    { fixed: 'openid email profile' }
+  ],
+  tokenAuthentication: ['none', 'client_secret_post', 'client_secret_basic'],
+  refresh: { secondsBefore: 60, scope: 'requested' },
+  signOut: ['forget'],
+  quirks: [
+    'The port follows from the server URL; another is used if it is taken.',
+    'A metadata document is used only if the user names one.',
+    'It registers with a secret if the server does not list `none`.',
+    'Processes share a lock, so that only one of them refreshes.'
+  ]
+}

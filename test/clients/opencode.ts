@@ -1,0 +1,49 @@
+import { unknown, type ClientFacts } from './client.ts'
+import { sdk1 } from './sdk-1.ts'
+
+/** opencode 1.x. It uses the SDK 1.x. */
+export const opencode: ClientFacts = {
+  ...sdk1,
+  name: 'opencode',
+  version: '1.18.33',
+  sources: [
+    {
+      shows: 'registration, redirect URI and port, state',
+      at: 'https://github.com/anomalyco/opencode, commit 0a8a0ed8: ' +
+        'packages/opencode/src/mcp/oauth-provider.ts',
+      date: '2026-11-28'
+    },
+    {
+      shows: 'the behaviour of the SDK 1.x, its dependency',
+      at: 'npm @modelcontextprotocol/sdk 1.32.2: dist/esm/client/auth.js, streamableHttp.js',
+      date: '2026-11-28',
+      members: [
+        'protocolVersions',
+        'resourceMetadata',
+        'serverMetadata',
+        'scope',
+        'resource',
+        'prompt',
+        'refresh',
+        'on401',
+        'on403',
+        'on404',
+        'on5xx'
+      ]
+    }
+  ],
+  identification: ['configured', 'registration'],
+  registration: {
+    redirect_uris: ['{redirectUri}'],
+    client_name: 'OpenCode',
+    client_uri: 'https://opencode.ai',
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+    token_endpoint_auth_method: 'none',
+    scope: '{scope}'
+  },
+  redirectUris: ['http://127.0.0.1:{port}/mcp/oauth/callback'],
+  ports: [19876],
+  signOut: unknown,
+  quirks: ['After invalid_client it forgets the server, tokens and client.']
+}
