@@ -1,59 +1,84 @@
 import assert from 'node:assert/strict'
-import { test, type TestContext } from 'node:test'
-import { freePort, whoami } from '../support/broker.ts'
-import { buildApp } from '../support/app.ts'
-import { providerClient, secret } from '../support/credentials.ts'
-import { headlessLogin } from '../support/login.ts'
-import { startStubProvider } from '../support/stub-provider.ts'
-import { replay, type DriverOptions } from './driver.ts'
+import { after, test } from 'node:test'
+import { unknown, type ClientFacts } from './client.ts'
+import { replay } from './driver.ts'
 import { clients } from './index.ts'
+import { assertSteps } from './outcome.ts'
+import { driverOptions, startServer } from './server.ts'
+import { windsurf } from './windsurf.ts'
 
-/** One broker in front of the stub provider, with a tool that needs another scope. */
-async function startServer (t: TestContext): Promise<string> {
-  const provider = await startStubProvider(providerClient)
-  const port = await freePort()
-  const { mcpUrl } = await buildApp(t, {
-    issuer: provider.issuer,
-    ...providerClient,
-    secret,
-    setupProxies: true,
-    publicUrl: `http://localhost:${port}`,
-    requiredScopes: ['mcp:read'],
-    scopes: ['mcp:write'],
-    mcp: { tools: true }
-  }, {
-    port,
-    closeLast: provider,
-    routes (app) {
-      whoami(app)
-      app.delete('/notes', {
-        schema: { operationId: 'clearNotes' },
-        config: { mcp: { scopes: ['mcp:write'] } }
-      }, async () => 'cleared')
-    }
+// Documents of clients are at hosts that tests must not ask: test/integration/clients.test.ts.
+const mcpUrl = await startServer({ after }, { clientIdMetadata: false })
+
+for (const [id, facts] of Object.entries(clients)) {
+  test(`${id} logs in, lists, calls, refreshes, steps up and signs out`, async () => {
+    assertSteps(await replay(facts, mcpUrl, driverOptions), facts)
   })
-  return mcpUrl
 }
 
-const options: DriverOptions = {
-  browser: async url => {
-    const stopAt = url.searchParams.get('redirect_uri') ?? ''
-    return (await headlessLogin(url, { stopAt })).url
-  },
-  tool: { name: 'whoami' },
-  protectedTool: { name: 'clearNotes' }
-}
+/** Facts of a client of somebody else, as a file of JSON has them. */
+const foreign: ClientFacts = JSON.parse(JSON.stringify({
+  ...windsurf,
+  name: 'Foreign client',
+  protocolVersions: ['2025-03-26'],
+  beginsWith: 'metadata',
+  opensStream: true,
+  resourceMetadata: ['{mcp.origin}/.well-known/oauth-protected-resource{mcp.path}'],
+  identification: ['registration'],
+  registration: { redirect_uris: ['{redirectUri}'], client_name: 'Foreign client' },
+  redirectUris: ['http://[::1]:{port}/cb?app=1'],
+  ports: [4711],
+  scope: [{ fixed: 'mcp:read' }],
+  resource: { value: 'mcp', spelling: 'parsed', at: ['authorize'] },
+  state: null,
+  authorizationParameters: { audience: 'tools' },
+  tokenAuthentication: ['client_secret_basic'],
+  refresh: null,
+  on401: ['stop'],
+  on403: ['stop'],
+  signOut: ['revoke access token', 'end session', 'forget']
+}))
 
-test('each known client logs in, lists, calls, refreshes, steps up and signs out', async (t) => {
-  const mcpUrl = await startServer(t)
-  for (const [id, facts] of Object.entries(clients)) {
-    await t.test(id, async () => {
-      const { steps } = await replay(facts, mcpUrl, options)
-      const failed = steps.filter(({ outcome, explained }) => outcome !== 'ok' && !explained)
-      assert.deepEqual(failed.map(({ step, problem }) => `${step}: ${problem}`), [])
-      for (const { step, outcome } of steps) {
-        assert.equal(outcome === 'failed', facts.cannot?.[step] !== undefined, step)
-      }
-    })
+test('the facts of any other client are replayed as they are', async () => {
+  const { steps, assumed } = await replay(foreign, mcpUrl, driverOptions)
+  assert.deepEqual(
+    steps.map(({ step, outcome, problem }) => [step, outcome, problem]),
+    [
+      ['register', 'ok', undefined],
+      ['log in', 'ok', undefined],
+      ['list', 'ok', undefined],
+      ['call', 'ok', undefined],
+      ['refresh', 'not done', 'The client never refreshes'],
+      ['step up', 'not done', 'The client has no step-up'],
+      ['sign out', 'ok', undefined],
+      ['log in again', 'ok', undefined]
+    ]
+  )
+  assert.ok(assumed.includes('pkce') && !assumed.includes('state'))
+})
+
+test('a step that a server refuses is reported with its reason and requests', async () => {
+  const [register, ...others] = (await replay(
+    { ...foreign, redirectUris: ['http://app.example/cb'], ports: null },
+    mcpUrl,
+    driverOptions
+  )).steps
+  assert.equal(register?.outcome, 'failed')
+  assert.match(register.problem ?? '', /answered with 400 .*must use https/)
+  assert.equal(register.requests.at(-1)?.status, 400)
+  assert.deepEqual(new Set(others.map(({ outcome }) => outcome)), new Set(['not done']))
+})
+
+test('a failure that the facts explain ends no replay', async () => {
+  const facts: ClientFacts = {
+    ...foreign,
+    on403: unknown,
+    stepUpScope: 'login',
+    cannot: { 'step up': 'It asks for the same scope again.' }
   }
+  const { steps } = await replay(facts, mcpUrl, driverOptions)
+  const stepUp = steps.find(({ step }) => step === 'step up')
+  assert.equal(stepUp?.outcome, 'failed')
+  assert.equal(stepUp.explained, facts.cannot?.['step up'])
+  assert.equal(steps.at(-1)?.outcome, 'ok')
 })
