@@ -1,4 +1,5 @@
 /** Which values were used, and which grants were revoked? */
+import { randomUUID } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { revocationCacheMs, revocationCacheSize } from '../limits.ts'
 import type { Store } from '../types.ts'
@@ -80,9 +81,14 @@ export function createOneTimeMarks (
   const claim = async (kind: string, id: string, value: string, ttl: number) =>
     await mark(kind, id, value, ttl) ?? value
 
-  /** Marks an id as used. Resolves to true for exactly one caller. */
-  const consume = async (kind: string, id: string, ttl: number) =>
-    await mark(kind, id, '1', ttl) === null
+  /**
+   * Marks an id as used. Resolves to true for exactly one caller, also if its write is sent twice:
+   * clients of Redis do that when they lose the connection before the reply.
+   */
+  async function consume (kind: string, id: string, ttl: number) {
+    const own = randomUUID()
+    return await claim(kind, id, own, ttl) === own
+  }
 
   /** Whether an id is marked as used. */
   const isConsumed = async (kind: string, id: string) => await recall(kind, id) !== null

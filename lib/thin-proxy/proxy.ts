@@ -1,4 +1,5 @@
 /** Which parts do the endpoints of a thin proxy share? */
+import { randomUUID } from 'node:crypto'
 import { createClients } from '../clients/clients.ts'
 import { createSealer } from '../crypto/sealer.ts'
 import { failure } from '../errors.ts'
@@ -75,7 +76,10 @@ export function createThinProxy (
           // The redirect URI may be omitted (OAuth 2.1 §4.1.3): PKCE protects the code.
           const began = recorded !== null &&
             (redirectUri === undefined || recorded === hash(redirectUri))
-          return began && await store.putIfAbsent(spent, '1', loginRecordSeconds) === null
+          if (!began) return false
+          // A client of the store that loses its connection sends a write twice.
+          const own = randomUUID()
+          return (await store.putIfAbsent(spent, own, loginRecordSeconds) ?? own) === own
         },
 
         /**

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { memoryStore } from '../../lib/store/memory.ts'
 import type { Store } from '../../lib/types.ts'
 import {
@@ -12,6 +13,8 @@ import {
   type Browser,
   type Flow
 } from '../support/flow.ts'
+import { assertion, newKey } from '../support/machines.ts'
+import { sentTwice } from '../support/stores.ts'
 
 type Write = (write: () => Promise<string | null>) => Promise<string | null>
 
@@ -179,4 +182,21 @@ test('POST /oauth/consent: a person can deny after the provider was unreachable 
     303,
     'access_denied'
   )
+})
+
+test('every step succeeds although a client of the store sends its writes twice [field:S3]', async (t) => {
+  const key = newKey()
+  const grantTypes: ['client_credentials'] = ['client_credentials']
+  const machine = { clientId: 'machine', jwks: { keys: [key.jwk] }, grantTypes }
+  const flow = await startFlow(t, {
+    options: { store: sentTwice(memoryStore()), clients: [machine] }
+  })
+  const id = await flow.register()
+  const tokens = await flow.tokens(id)
+  assert.equal((await flow.call(tokens['access_token'])).status, 200)
+  const proof = await assertion(key, 'machine', flow.base)
+  const reply = await flow.token({ grant_type: 'client_credentials', ...proof })
+  assert.equal(reply.status, 200, reply.text)
+  await flow.revoke({ client_id: id, token: tokens['refresh_token'] })
+  while (flow.provider.count('/revoke') === 0) await sleep(5)
 })

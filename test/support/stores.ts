@@ -58,3 +58,14 @@ export function racing (store: Store): Store {
     }
   }
 }
+
+/** A store whose client loses each first reply to a conditional write, and sends it again. */
+export function sentTwice (store: Store): Store {
+  return {
+    ...store,
+    async putIfAbsent (key, value, ttl) {
+      await store.putIfAbsent(key, value, ttl)
+      return await store.putIfAbsent(key, value, ttl)
+    }
+  }
+}

@@ -5,8 +5,11 @@ import { createServer as createTcpServer, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import Fastify from 'fastify'
+import { memoryStore } from '../../lib/store/memory.ts'
 import { skip as noCertificate, startUntrustedServer } from '../support/certificate.ts'
 import { customizedHost } from '../support/host.ts'
+import { secret } from '../support/credentials.ts'
+import { sentTwice } from '../support/stores.ts'
 import {
   respondWith,
   clientId,
@@ -271,6 +274,13 @@ test(
 test('POST /oauth/token accepts a code without redirect_uri [T-07]', async (t) => {
   const { server, codeParams } = await logIn(t)
   assert.equal((await server.token({ ...codeParams, redirect_uri: undefined })).status, 200)
+})
+
+test('POST /oauth/token accepts a code although a client of the store sends its writes twice [field:S3]', async (t) => {
+  const store = sentTwice(memoryStore())
+  const { server, codeParams } = await logIn(t, { options: { store, secret } })
+  assert.equal((await server.token(codeParams)).status, 200)
+  isError(await server.token(codeParams), 400, 'invalid_grant')
 })
 
 test('POST /oauth/token accepts clients that send a secret, and does not forward it [T-29]', async (t) => {
