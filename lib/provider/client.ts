@@ -1,6 +1,6 @@
 /** How do we call the identity provider as an OAuth client, and what do its errors mean? */
 import * as oidc from 'openid-client'
-import { failure, McpOAuthError } from '../errors.ts'
+import { causeWith, failure, McpOAuthError } from '../errors.ts'
 import { boundedFetch, objectOf, type FetchResponse } from '../http/fetch.ts'
 import { basicCredentials } from '../oauth/client-authentication.ts'
 import { issuerSkewSeconds } from '../limits.ts'
@@ -106,12 +106,16 @@ export async function callProvider<T> (operation: () => Promise<T>): Promise<T> 
         cause: new Error(`the provider rejected our clientId and clientSecret: ${name}`, { cause })
       })
     }
+    // The library says that the response is an error, and not which one.
+    const answer = [status || [], name || []].flat().join(' ')
+    const said = answer === '' ? cause : causeWith('The identity provider answered', answer)
+    if (said !== cause) said.cause = cause
     if (status >= 500 || status === 429 || temporaryErrors.includes(name)) {
-      throw new McpOAuthError('providerUnavailable', { cause })
+      throw new McpOAuthError('providerUnavailable', { cause: said })
     }
     // Gateways send errors in JSON, too, such as "Not Found" or "rate_limit_exceeded".
     const endsGrant = status < 404 && grantErrors.test(name)
-    throw new McpOAuthError(endsGrant ? 'invalidGrant' : 'providerMisbehaved', { cause })
+    throw new McpOAuthError(endsGrant ? 'invalidGrant' : 'providerMisbehaved', { cause: said })
   }
 }
 
