@@ -1,27 +1,49 @@
 import { auth0, auth0Api } from './auth0.ts'
+import { authentik } from './authentik.ts'
+import { clerk } from './clerk.ts'
 import { cognito } from './cognito.ts'
+import { descope } from './descope.ts'
+import { discord } from './discord.ts'
 import { entra, entraApi, entraApiV1 } from './entra.ts'
 import { github } from './github.ts'
 import { google } from './google.ts'
+import { huggingFace } from './huggingFace.ts'
 import { keycloak, keycloakRotating } from './keycloak.ts'
+import { logto } from './logto.ts'
 import { okta, oktaOrg, oktaRotating } from './okta.ts'
-import type { ProviderFacts } from './provider.ts'
+import { onelogin } from './onelogin.ts'
+import { ping } from './ping.ts'
+import { scalekit } from './scalekit.ts'
+import { supabase } from './supabase.ts'
 import { workos } from './workos.ts'
+import { zitadel } from './zitadel.ts'
+import type { ProviderFacts } from './provider.ts'
 
 /** All emulated providers: one line for each preset. */
 export const providers: readonly ProviderFacts[] = [
   auth0,
   auth0Api,
+  authentik,
+  clerk,
   cognito,
+  descope,
+  discord,
   entra,
   entraApi,
   entraApiV1,
   github,
   google,
+  huggingFace,
   keycloak,
   keycloakRotating,
+  logto,
   okta,
   oktaOrg,
   oktaRotating,
-  workos
+  onelogin,
+  ping,
+  scalekit,
+  supabase,
+  workos,
+  zitadel
 ]
