@@ -38,4 +38,24 @@ async function tests (): Promise<void> {
       assert.deepEqual(emulator.requests.filter(({ error }) => error !== null), [])
     })
   }
+
+  for (const facts of providers) {
+    test(`at ${facts.id} authorizeUser receives the user, and a login that ended there ends here`, async (t) => {
+      const seen: Array<Readonly<Record<string, unknown>>> = []
+      const { emulator, issuer, logIn } = await startEmulated(t, internet, facts, {
+        authorizeUser: ({ claims }) => {
+          seen.push(claims)
+          return true
+        }
+      })
+      const { oauth } = await logIn()
+      // GitHub's users need not publish an address.
+      const email = facts.id === 'github' ? undefined : 'alice@example.com'
+      assert.equal(seen[0]?.['email'], email)
+      emulator.endLogins()
+      await assert.rejects(refresh(issuer, oauth), { name: 'InvalidGrantError' })
+      const { oauth: again } = await logIn()
+      await refresh(issuer, again)
+    })
+  }
 }

@@ -289,17 +289,20 @@ test('the login URL has the prompts of the client, and consent only as the prese
     const url = await login.loginUrl('state', loginSecrets, { prompt, offline })
     return new URL(url).searchParams.get('prompt')
   }
-  for (const name of ['entra', 'auth0', 'okta', 'workos', 'keycloak']) {
+  const withoutConsent = ['entra', 'auth0', 'okta', 'workos', 'keycloak', 'clerk', 'scalekit']
+    .concat(
+      ['ping', 'zitadel', 'authentik']
+    )
+  for (const name of withoutConsent) {
     for (const offline of [true, false]) {
-      assert.equal(await promptOf(name, 'consent', offline), null, name)
       assert.equal(await promptOf(name, undefined, offline), null, name)
       for (const prompt of ['login', 'select_account', 'create']) {
         assert.equal(await promptOf(name, prompt, offline), prompt, name)
-        assert.equal(await promptOf(name, `${prompt} consent`, offline), prompt, name)
       }
     }
   }
-  assert.equal(await promptOf('google', 'consent', true), 'consent')
+  assert.equal(await promptOf('logto', 'login', false), 'login consent')
+  assert.equal(await promptOf('google', undefined, true), 'consent')
   assert.equal(await promptOf('google', 'select_account', false), 'select_account consent')
 })
 
