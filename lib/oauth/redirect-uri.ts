@@ -1,6 +1,7 @@
 /** May a client have this redirect URI? */
 
 import { maxUrlChars } from '../limits.ts'
+import { isAppCallback } from './quirks.ts'
 import { isLoopbackHost, loopbackNames } from './url.ts'
 
 /** The redirect URIs that clients may have. */
@@ -29,12 +30,6 @@ const dangerousSchemes = new Set((
   'intent jar javascript ldap mailto mid moz-extension ms-appinstaller ms-msdt resource search ' +
   'search-ms shell sftp sms smb ssh tel telnet urn vbscript view-source ws wss'
 ).split(' '))
-
-/**
- * Published callbacks of MCP clients that receive codes by a scheme of their own: Cursor, Warp. As
- * on loopback, any program of the device can claim them, and the consent page says so.
- */
-const appCallbacks = ['cursor://anysphere.cursor-mcp/oauth/callback', 'warp://mcp/oauth2callback']
 
 /** Parameters of authorization responses: a URI with one of them would end up with two. */
 const responseParameters = new Set((
@@ -71,7 +66,7 @@ export function unsafeRedirectProblem (uri: unknown, { forbidden }: RedirectPoli
 
 function isAllowed (uri: string, { allowed }: RedirectPolicy) {
   return allowed?.some(pattern => matchesPattern(pattern, uri)) ??
-    (/^https?:/.test(uri) || appCallbacks.includes(uri))
+    (/^https?:/.test(uri) || isAppCallback(uri))
 }
 
 /**

@@ -109,7 +109,10 @@ export interface ClientFacts {
    * registers.
    */
   registration: Fact<Readonly<Record<string, Json>> | null>
-  /** Redirect URIs of its authorization requests, the usual one first; `{port}` is filled in. */
+  /**
+   * Redirect URIs of its authorization requests, the usual one first; `{port}` and `{random}` (32
+   * hexadecimal digits) are filled in.
+   */
   redirectUris: Fact<readonly string[]>
   /** Ports it listens on: fixed ones in their order, or free ones. `null`: its URI has none. */
   ports: Fact<readonly number[] | 'ephemeral' | null>

@@ -3,6 +3,7 @@ import { claudeAi } from './claude-ai.ts'
 import { claudeCode } from './claude-code.ts'
 import { claudeDesktop } from './claude-desktop.ts'
 import type { ClientFacts } from './client.ts'
+import { cline } from './cline.ts'
 import { codex } from './codex.ts'
 import { copilotCli } from './copilot-cli.ts'
 import { cursor } from './cursor.ts'
@@ -34,6 +35,7 @@ export const clients: Readonly<Record<string, ClientFacts>> = {
   cursor,
   vscode,
   'copilot-cli': copilotCli,
+  cline,
   'gemini-cli': geminiCli,
   opencode,
   'opencode-core': opencodeCore,

@@ -177,7 +177,11 @@ test('redirectUriProblem accepts http for three spellings of loopback only [R-08
 })
 
 test('redirectUriProblem allows the callbacks of well-known apps, unless patterns are given [field:S16]', () => {
-  const uris = ['cursor://anysphere.cursor-mcp/oauth/callback', 'warp://mcp/oauth2callback']
+  const uris = [
+    'cursor://anysphere.cursor-mcp/oauth/callback',
+    'vscode://saoudrizwan.claude-dev/mcp-auth/callback/0123456789abcdef0123456789abcdef',
+    'warp://mcp/oauth2callback'
+  ]
   for (const uri of uris) {
     assert.equal(redirectUriProblem(uri, open), null)
     for (const allowed of [['https:', 'http:'], ['https://a.example/']]) {

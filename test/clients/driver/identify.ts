@@ -36,13 +36,13 @@ function fill (value: Json, values: Record<string, string | undefined>): Json | 
   )
 }
 
-/** The redirect URI of a login, with a port. */
+/** The redirect URI of a login. */
 export function redirectUriOf ({ redirectUris, ports }: KnownFacts): string {
   const port = Array.isArray(ports)
     ? ports[0] as number
     : 49152 + randomBytes(2).readUInt16BE() % 16383
   const [uri = ''] = redirectUris
-  return uri.replace('{port}', String(port))
+  return uri.replace('{port}', String(port)).replace('{random}', randomBytes(16).toString('hex'))
 }
 
 /**
