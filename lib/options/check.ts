@@ -136,15 +136,24 @@ export function suggestion (name: string, known: readonly string[], otherwise: s
   return meant === undefined ? otherwise : `Did you mean ${meant}?`
 }
 
-/** The known name nearest to a mistyped or shortened one: in another case, or of another place. */
+/**
+ * The known name nearest to a mistyped or shortened one: in another case, or of another place, if
+ * there is none of the same.
+ */
 function nearest (name: string, known: readonly string[]) {
   const written = flat(name)
   if (written.length > maxComparedChars) return undefined
+  const farness = (candidate: string) => Number(placeOf(candidate) !== placeOf(name))
   const [best] = known
     .map(candidate => ({ candidate, distance: distanceOf(flat(candidate), written) }))
     .filter(({ distance }) => distance <= Math.min(3, written.length / 3))
-    .sort((a, b) => a.distance - b.distance)
+    .sort((a, b) => farness(a.candidate) - farness(b.candidate) || a.distance - b.distance)
   return best?.candidate
+}
+
+/** The place of `mcp.path` is `mcp`, and that of `clients.0.jwks` is `clients`. */
+function placeOf (name: string) {
+  return name.replace(/\.\d+/, '').replace(/\.?[^.]*$/, '')
 }
 
 /** The last part of an option's name, without its case: `mcp.include_tags` is `includetags`. */

@@ -133,7 +133,7 @@ function accessRules (
       'Remove it, or add jwtVerifier({ issuer })'
     ],
     [
-      !dependencies && (tokens === false || (tokens === 'auto' && !issuer)),
+      !dependencies && (tokens === false || (tokens === 'auto' && !issuer && !setupProxies)),
       'issuer, tokens or dependencies: nothing would check the callers. ' +
       'Give one of them, or set auth: false for a server without any checks'
     ]

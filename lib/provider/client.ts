@@ -122,8 +122,11 @@ export async function callProvider<T> (operation: () => Promise<T>): Promise<T> 
 /** Returns the error of an ID token that was issued just now, and yet rejected for its times. */
 function clockFault (error: Error & { code?: unknown }) {
   if (error.code !== 'OAUTH_JWT_TIMESTAMP_CHECK_FAILED') return null
-  const { now, claims } = (error.cause as Error).cause as { now: number, claims: { iat: number } }
-  const seconds = Math.round(now - claims.iat)
+  const { now, claims: { iat, nbf = iat } } = (error.cause as Error).cause as {
+    now: number
+    claims: { iat: number, nbf?: number }
+  }
+  const seconds = Math.round(now - Math.max(iat, nbf))
   if (Math.abs(seconds) <= issuerSkewSeconds) return null
   const difference = `${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'}`
   return new McpOAuthError('providerUnavailable', {

@@ -71,12 +71,16 @@ function problemOfKeys ({ keys }: Readonly<Record<string, unknown>>): string | n
   return keys.some(secretMemberOf) ? 'contains a secret' : null
 }
 
-/** Several keys may match a token only if they are one key that is listed several times. */
+/**
+ * Several keys may match a token only if they are one key that is listed several times. Where no key
+ * has an id, the id of a token says nothing.
+ */
 function keyGetter (set: JSONWebKeySet): JWTVerifyGetKey {
   const find = createLocalJWKSet(set)
-  return async (header, token) => {
+  const haveIds = set.keys.some(({ kid }) => kid !== undefined)
+  return async ({ kid, ...header }, token) => {
     try {
-      return await find(header, token)
+      return await find(haveIds ? { ...header, kid } : header, token)
     } catch (error) {
       if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
       const keys = new Map<string, CryptoKey>()

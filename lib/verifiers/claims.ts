@@ -89,6 +89,11 @@ function isSubject (value: unknown) {
   return typeof value === 'string' && value !== '' && value.length <= maxSubjectChars
 }
 
+/** Returns the problem of a token with an `nbf` in the future, in seconds. */
+export function notYetValid (nbf: number, now: number) {
+  return `it is not valid for another ${Math.round(nbf - now)} s (nbf): the clocks differ`
+}
+
 /** Returns the error of a token that has a problem. */
 export function rejection (problem: string) {
   return failure('invalidToken', `The access token was rejected: ${problem}`)

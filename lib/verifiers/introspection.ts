@@ -14,6 +14,7 @@ import type { TokenVerifier } from '../types.ts'
 import { isPlainObject, jsonObject } from '../util/json.ts'
 import {
   callerOf,
+  notYetValid,
   parseCompact,
   problemOfClaims,
   rejection,
@@ -150,7 +151,8 @@ function problemOfResponse (
   if (!/^(?:bearer|dpop)$/i.test(String(type))) return 'it is not an access token'
   if (cnf === undefined && /^dpop$/i.test(String(type))) return 'its DPoP key is missing (cnf)'
   if (Number(exp) <= now - clockTolerance) return 'it is expired'
-  return typeof nbf === 'number' && nbf <= now + clockTolerance ? null : 'it is not valid yet (nbf)'
+  if (typeof nbf !== 'number') return 'nbf is not a number'
+  return nbf <= now + clockTolerance ? null : notYetValid(nbf, now)
 }
 
 /** Introspection needs client authentication (RFC 7662 §2.1). */

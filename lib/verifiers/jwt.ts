@@ -12,6 +12,7 @@ import type { TokenVerifier } from '../types.ts'
 import {
   callerOf,
   mayBeIdToken,
+  notYetValid,
   parseCompact,
   problemOfClaims,
   rejection,
@@ -117,7 +118,7 @@ function keysOf (options: JwtVerifierOptions): KeySet {
   })
 }
 
-type VerifyOptions = JWTVerifyOptions & { audience: string[] }
+type VerifyOptions = JWTVerifyOptions & { audience: string[], currentDate: Date }
 
 async function verifySignature (token: string, keys: KeySet, options: VerifyOptions) {
   await verifyJwt(token, keys, options).catch((error: unknown) => {
@@ -138,10 +139,14 @@ const faultsOfToken = [
 ]
 
 /** Only known faults of a token make it invalid: a broken key throws errors of any kind. */
-function errorOf (cause: unknown, { audience }: VerifyOptions): McpOAuthError {
+function errorOf (cause: unknown, { audience, currentDate }: VerifyOptions): McpOAuthError {
   if (cause instanceof McpOAuthError) return cause
-  if (cause instanceof errors.JWTClaimValidationFailed && cause.claim === 'aud') {
-    return wrongAudience(audience, cause.payload.aud)
+  if (cause instanceof errors.JWTClaimValidationFailed) {
+    const { claim, payload: { aud, nbf } } = cause
+    if (claim === 'aud') return wrongAudience(audience, aud)
+    if (claim === 'nbf' && typeof nbf === 'number') {
+      return rejection(notYetValid(nbf, currentDate.getTime() / 1000))
+    }
   }
   const isFaultOfToken = faultsOfToken.some(fault => cause instanceof fault)
   return new McpOAuthError(isFaultOfToken ? 'invalidToken' : 'keysUnavailable', { cause })

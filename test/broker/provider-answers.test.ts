@@ -135,7 +135,9 @@ matrix(
       [[jwk, jwk], {}, 200],
       [[unnamed, unnamed], { kid: undefined }, 200],
       [[jwk, { kty: 'RSA', n: 'x' }], { kid: undefined }, 200],
+      [[unnamed], {}, 200],
       [[jwk, other], {}, 502],
+      [[unnamed, { ...other, kid: undefined }], {}, 502],
       [[unnamed, other], { kid: undefined }, 502]
     ]
     for (const [keys, header, status] of rows) {
@@ -192,6 +194,9 @@ matrix(
         new RegExp(`7[12]\\d\\d s ${seconds > 0 ? 'ahead of' : 'behind'} that of the provider`)
       )
     }
+    flow.provider.claims = { nbf: now + 600 }
+    isError(await login(flow), 503, 'temporarily_unavailable')
+    assert.match(flow.logs.join(''), /(?:600|599) s behind that of the provider/)
     flow.provider.claims = { exp: 1 }
     isError(await login(flow), 502, 'temporarily_unavailable')
   }

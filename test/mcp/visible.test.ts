@@ -158,6 +158,8 @@ test('tools/list shows machines what they may call, or request by option [field:
       routes,
       options: {
         mcp: { tools: { ...(visible && { visible }) } },
+        // A machine is one by its claim gty, whatever a dependency calls it.
+        dependencies: [() => ({ subject: 'reports' })],
         clients: [{
           clientId: 'job',
           secretHashes: [hash],

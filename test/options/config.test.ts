@@ -146,6 +146,18 @@ test('optionProblems reports each mistake in one line: the option, the given and
       { ...proxies, registration: 60 },
       'registration: there is no such option. Did you mean lifetimes.registration?'
     ],
+    [
+      { ...proxies, lifetimes: { refreshIdel: 60 } },
+      'lifetimes.refreshIdel: there is no such option. Did you mean lifetimes.refreshIdle?'
+    ],
+    [
+      { ...proxies, lifetimes: { refresh: 60 } },
+      'lifetimes.refresh: there is no such option. Did you mean lifetimes.refreshIdle?'
+    ],
+    [
+      { ...proxies, issuer: undefined },
+      'issuer: missing, required with setupProxies. Take it from your provider'
+    ],
     [{ issuer, mcp: [] }, 'mcp: an empty list is given, expected an object'],
     [
       { issuer, mcp: { path: '/mcp/' } },

@@ -133,6 +133,28 @@ test('jwtVerifier accepts a token without key id if exactly one key fits [L6 fie
   }
 })
 
+test('jwtVerifier accepts a token with a key id if exactly one key fits and no key has one [K-01 field:P4]', async (t) => {
+  const { issuer, verify } = await setUp(t)
+  const { kid, ...unnamed } = issuer.key.jwk
+  const other = await createKey('two')
+  for (
+    const [keys, isValid] of [
+      [[unnamed], true],
+      [[unnamed, unnamed], true],
+      [[unnamed, { ...other.jwk, kid: undefined }], false],
+      [[unnamed, other.jwk], false]
+    ] as const
+  ) {
+    const { issuer: source, verify } = await setUp(t)
+    source.jwks = { keys: [...keys] }
+    const verified = verify(await source.mint({}, { key: issuer.key })).then(Boolean, () => false)
+    assert.equal(await verified, isValid, JSON.stringify(keys))
+  }
+  issuer.jwks = { keys: [unnamed] }
+  const forged = await issuer.mint({}, { key: await createKey('one') })
+  await assert.rejects(verify(forged), { kind: 'invalidToken' })
+})
+
 test('createKeySet rejects metadata without jwks_uri', async () => {
   await assert.rejects(createKeySet({ uri: async () => undefined }).get(), (error: Error) => {
     assert.match(String(Object(error.cause).cause.cause), /have no jwks_uri/)

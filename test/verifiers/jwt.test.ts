@@ -332,6 +332,11 @@ test('jwtVerifier rejects tokens from the future, with tolerance for clocks [J-1
       await assertRejected(verify, await issuer.mint({ [name]: time }), `${name} ${time}`)
     }
   }
+  await assert.rejects(verify(await issuer.mint({ nbf: context.now + 600 }), context), {
+    cause: new Error(
+      'The access token was rejected: it is not valid for another 600 s (nbf): the clocks differ'
+    )
+  })
   const withTolerance = jwtVerifier({ issuer: issuer.issuer, clockTolerance: 120 })
   assert.ok(await withTolerance(await issuer.mint({ iat: context.now + 119 }), context))
 })

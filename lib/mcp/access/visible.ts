@@ -26,9 +26,9 @@ export function createVisibility (
     if (caller === undefined) return true
     const missing = missingScopes(heldScopes(caller), scopes, scopeHierarchy)
     if (missing.length === 0 || visible === 'allowed') return missing.length === 0
-    const { claims = {}, clientId, subject } = caller
+    const { claims = {}, clientId } = caller
     if (mode !== 'broker' || claims['iss'] !== issuer()) return visible === 'reachable'
-    const isMachine = subject === clientId
+    const isMachine = claims['gty'] === 'client_credentials'
     if (isMachine && visible === undefined) return false
 
     const { scopes: limit } = clients.find(({ id }) => id === clientId) ??
