@@ -7,6 +7,7 @@ import type { Config } from '../options/config.ts'
 import { closingOf } from './closing.ts'
 import { allowAnyOrigin, replyToOtherMethods } from './cors.ts'
 import { isolatedScope, publicRoute } from './isolate.ts'
+import { dropQueries } from './not-found.ts'
 
 /**
  * One endpoint. Routes, preflights, 405 responses, the metadata document and the redirect URIs that
@@ -53,12 +54,14 @@ export function serveEndpoints<Server extends { config: Config }> (
 ): (base: string) => Record<string, string> {
   const { prefix, legacyEndpoints } = server.config
   const served = endpoints.filter(({ isServed = () => true }) => isServed(server))
+  const routes = served.flatMap(endpoint => [
+    { endpoint, url: pathOf(endpoint) },
+    ...(legacyEndpoints && endpoint.legacy ? [{ endpoint, url: `/${endpoint.name}` }] : [])
+  ])
   isolatedScope(instance, prefix, (scope) => {
-    for (const endpoint of served) {
-      serve(scope, server, endpoint, pathOf(endpoint))
-      if (legacyEndpoints && endpoint.legacy) serve(scope, server, endpoint, `/${endpoint.name}`)
-    }
+    for (const { endpoint, url } of routes) serve(scope, server, endpoint, url)
   })
+  dropQueries(instance, routes.map(({ url }) => (prefix + url).toLowerCase()))
   return base =>
     Object.fromEntries(
       served.flatMap(endpoint =>

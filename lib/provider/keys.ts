@@ -72,7 +72,7 @@ function problemOfKeys ({ keys }: Readonly<Record<string, unknown>>): string | n
 }
 
 /**
- * Several keys may match a token only if they are one key that is listed several times. Where no key
+ * Several keys may match a token only if they are one key that is listed several times. If no key
  * has an id, the id of a token says nothing.
  */
 function keyGetter (set: JSONWebKeySet): JWTVerifyGetKey {

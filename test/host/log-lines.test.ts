@@ -58,6 +58,47 @@ test('log lines have no control, bidirectional or other invisible characters of 
   assert.equal(quoted('a\u{e0041}\ud800\n'), '"a\\u{e0041}\\ud800\\n"')
 })
 
+test('no log line has the query of a login at a mistyped URL of ours, and routes of the host keep theirs [field:S18]', async (t) => {
+  for (const prefix of ['', '/api']) {
+    const logs: string[] = []
+    const flow = await startFlow(t, {
+      options: { prefix },
+      app: async () => {
+        const app = loggingApp(logs)
+        app.get('/oauth/callback/mine', async ({ query }) => query)
+        app.get('/Oauth/*', async ({ query }) => query)
+        return app
+      }
+    })
+    const login = 'code=canary-code&state=canary-state'
+    for (const name of ['authorize', 'consent', 'callback']) {
+      for (
+        const path of [
+          `/oauth/${name}/`,
+          `/oauth/${name.toUpperCase()}`,
+          `//oauth/${name}`,
+          `/oauth//${name}`,
+          `/oauth%2F${name}`,
+          `/oauth/%2F${name}`,
+          `/oauth/${name}/x`,
+          `/OAUTH/${name}`
+        ]
+      ) {
+        const response = await fetch(`${flow.origin}${prefix}${path}?${login}`)
+        assert.equal(response.status, 404, path)
+        assert.doesNotMatch(await response.text(), /canary/)
+        await flow.app.inject(`/${prefix}/${path}?${login}`)
+      }
+    }
+    assert.doesNotMatch(logs.join(''), /canary/)
+    const other = await flow.app.inject('/other?name=canary-other')
+    assert.match(other.body, /canary-other/)
+    for (const path of ['/oauth/callback/mine', '/Oauth/callback']) {
+      assert.deepEqual((await flow.app.inject(`${path}?code=mine`)).json(), { code: 'mine' })
+    }
+  }
+})
+
 test('POST /mcp responds although hooks of the host log objects of their own', async (t) => {
   const logs: string[] = []
   const app = loggingApp(logs)
