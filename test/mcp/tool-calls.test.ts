@@ -7,6 +7,7 @@ import formbody from '@fastify/formbody'
 import multipart from '@fastify/multipart'
 import fc from 'fast-check'
 import Fastify from 'fastify'
+import { safeLogger } from '../../lib/host/replies.ts'
 import { mcpOAuth } from '../../lib/index.ts'
 import { createCaller } from '../../lib/mcp/tools/call.ts'
 import { type MarkedConfig, injectTokensOf, routeMark } from '../../lib/mcp/tools/in-process.ts'
@@ -208,12 +209,19 @@ test('a body has the type that the route reads: JSON, a form or multipart [field
     }
     return received
   })
-  const call = createCaller({ instance: app, tokens, headers: [], answerLimit: 10_000 })
+  const call = createCaller({
+    instance: app,
+    log: safeLogger(app.log),
+    tokens,
+    headers: [],
+    answerLimit: 10_000
+  })
   const send = async (path: string, input: Input, args: object) => {
     const { status, body } = await call(
       {
         name: 'tool',
         method: 'POST',
+        label: path,
         mark: 'mark',
         path: parsePath(path),
         input,

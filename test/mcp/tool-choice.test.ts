@@ -263,3 +263,45 @@ suite('the choice of tools', () => {
     assert.deepEqual(names, ['get_a', 'get_a_b', 'get_b', 'get_root'])
   })
 })
+
+test('tools/call logs once which route a guard of the whole app closes to tools [field:T16]', async (t) => {
+  const { app, lines } = await startTools(
+    t,
+    app => {
+      for (const name of ['notes', 'users']) {
+ app.get(
+          `/${name}/:id`,
+          { schema: { operationId: name } as object },
+          async () => 'done'
+        )
+}
+    },
+    true,
+    {
+      before: app => {
+        app.addHook('onRequest', async (request, reply) => {
+          if (request.routeOptions.config.mcpOAuth === undefined) { await reply.code(401).send('No key') }
+        })
+      }
+    }
+  )
+  for (const name of ['notes', 'users', 'notes']) {
+    const response = await app.inject({
+      method: 'POST',
+      url: '/mcp',
+      headers: { accept: 'application/json, text/event-stream' },
+      payload: {
+        jsonrpc: '2.0',
+        id: 1,
+        method: 'tools/call',
+        params: { name, arguments: { id: 'canary' } }
+      }
+    })
+    assert.match(response.body, /HTTP 401/)
+  }
+  const warnings = lines.filter(({ level, msg }) => level === 40 && /401/.test(msg))
+  assert.deepEqual(warnings.map(({ msg }) => msg), [
+    'GET /notes/:id refused the call of a tool with a 401 of its own: a guard of the app does not ' +
+    'accept access tokens. Put that guard inside requireMcpAuth({ or })'
+  ])
+})

@@ -1,6 +1,7 @@
 /** How does a tool call its route in this process? */
 
 import type { FastifyInstance, FastifyRequest, InjectOptions } from 'fastify'
+import type { Log } from '../../types.ts'
 import { connectionHeaders } from '../rpc/messages.ts'
 import type { RequestInfo } from '../servers/multiplexer.ts'
 import { decodeBody } from './coding.ts'
@@ -15,6 +16,8 @@ export interface ToolRoute {
   /** Name of the tool. */
   name: string
   method: NonNullable<InjectOptions['method']>
+  /** Method and pattern of the route. */
+  label: string
   /** Identifies the route. */
   mark: unknown
   path: PathPart[]
@@ -60,16 +63,18 @@ const neverForwarded = new Set([
  * @param options.answerLimit bytes of a response
  */
 export function createCaller (
-  { instance, tokens, headers: forwarded, answerLimit }: {
+  { instance, log, tokens, headers: forwarded, answerLimit }: {
     instance: FastifyInstance
+    log: Log
     tokens: InjectTokens
     headers: readonly string[]
     answerLimit: number
   }
 ) {
+  let hasWarned = false
   /** @throws {CallError} with a sentence about the arguments, or the response */
   return async (
-    { name, method, mark, path, input, version }: ToolRoute,
+    { name, method, label, mark, path, input, version }: ToolRoute,
     args: Record<string, unknown>,
     caller: Caller
   ): Promise<Answer> => {
@@ -115,6 +120,16 @@ export function createCaller (
       }
     } catch {
       call.failure ??= 'broken'
+    }
+    const { status, headers: { 'www-authenticate': challenge } } = answer
+    // The guards of the plugin name their metadata.
+    if (status === 401 && !hasWarned && !/resource_metadata/.test(String(challenge))) {
+      hasWarned = true
+      log.warn(
+        { tool: name, route: label },
+        `${label} refused the call of a tool with a 401 of its own: a guard of the app does not ` +
+          'accept access tokens. Put that guard inside requireMcpAuth({ or })'
+      )
     }
     caller.signal.throwIfAborted()
     if (call.failure === 'broken') throw new CallError('The route ended the connection.')

@@ -77,7 +77,7 @@ export function collectTools (
         if (isNamed(candidate, options)) problems.push(`${candidate.label}: ${detail}`)
       }
     }
-    const callRoute = createCaller({ instance, tokens, headers, answerLimit })
+    const callRoute = createCaller({ instance, log, tokens, headers, answerLimit })
     const resources = createResources(resourceRoutes, callRoute, problems)
     const tools = uniqueNames(built, problems)
     if (problems.length > 0) throw startupError('invalidTools', ...problems)
@@ -113,7 +113,8 @@ function configProblems ({ mcp, label }: Named) {
 }
 
 function buildTool (candidate: Named, options: ToolOptions, inputOptions: InputOptions): Built {
-  const { name, method, mark, url, schema, scope, constraints, config: { scopes } } = candidate
+  const { name, method, label, mark, url, schema, scope, constraints, config: { scopes } } =
+    candidate
   const shared = scope.getSchemas()
   const path = parsePath(url)
   const input = buildInput(schema, path, shared, { ...inputOptions, method: String(method) })
@@ -132,6 +133,7 @@ function buildTool (candidate: Named, options: ToolOptions, inputOptions: InputO
   const route: ToolRoute = {
     name,
     method,
+    label,
     mark,
     path,
     input,
