@@ -14,7 +14,7 @@ import {
 import type { ReceivedTokens } from '../provider/tokens.ts'
 import type { OneTimeMarks } from '../store/one-time.ts'
 import type { Log } from '../types.ts'
-import type { Family, TokenResponse } from './families.ts'
+import type { Family } from './families.ts'
 
 /** Kinds of kept values. Each has the id of its grant or code. */
 export interface Values {
@@ -22,10 +22,6 @@ export interface Values {
   family: Family
   /** The response of the provider to a code of ours that is not redeemed yet. */
   redemption: { id: string, answer: ReceivedTokens['answer'], generation?: undefined }
-  /** Of version 0.1.0, for 30 seconds: the response to a used refresh token. */
-  answer: { id: string, key?: string, tokens: TokenResponse, generation?: undefined }
-  /** Of version 0.1.0: the provider's new refresh token after a refresh that failed. */
-  rotated: { id: string, refresh: string, generation?: undefined }
 }
 
 /** Values in the store, sealed. */
@@ -42,7 +38,7 @@ export function createKept ({ marks, sealer, log }: {
 
   /** Returns a value in the store. One of another id, which a writer of it copied, is ignored. */
   async function stored<Kind extends keyof Values> (kind: Kind, id: string, now: number) {
-    const sealed = await marks.recall(kind === 'answer' ? 'refreshed' : kind, id)
+    const sealed = await marks.recall(kind, id)
     const opened = await sealer.open(kind, sealed ?? '', now) as Values[Kind] | null
     return opened?.id === id ? opened : null
   }

@@ -179,6 +179,15 @@ export async function issueTokens (
   return { ...response, refresh_token: refresh, refresh_token_expires_in: refreshLifetime }
 }
 
+/** The response of version 0.1.0 to a refresh token that was used less than 30 seconds ago. */
+export async function oldResponse (
+  { broker: { marks, sealer }, key, now }: TokenContext,
+  id: string
+) {
+  const old = await sealer.open('answer', await marks.recall('refreshed', id) ?? '', now)
+  return old?.['id'] === id && old['key'] === key ? old['tokens'] as TokenResponse : null
+}
+
 /** The token of the provider that a refresh token of ours contains. */
 export function upstreamOf (
   { accessToken, refreshToken }: Pick<ProviderTokens, 'accessToken' | 'refreshToken'>

@@ -16,7 +16,6 @@ export type Purpose =
   | 'family'
   | 'redemption'
   | 'answer'
-  | 'rotated'
 
 type Key = webcrypto.CryptoKey
 type Payload = Record<string, unknown>

@@ -309,15 +309,6 @@ test('POST /oauth/token repeats the response of version 0.1.0 for 30 seconds', a
   assert.equal(provider.count('/token'), 0)
 })
 
-test('POST /oauth/token uses the rotated token of the provider that version 0.1.0 kept', async (t) => {
-  const { instance, provider } = await upgraded(t, { store: await storeOfOldVersion() })
-  const { value, next } = stored.rotated
-  provider.refreshTokens.set(next, 'alice')
-  const reply = await instance.token(renew(fixture.client.value, value))
-  assert.equal(reply.status, 200, reply.text)
-  assert.equal(provider.refreshTokens.has(next), false)
-})
-
 test('POST /oauth/token and POST /mcp reject a grant that version 0.1.0 revoked', async (t) => {
   const { instance, provider } = await upgraded(t, { store: await storeOfOldVersion() })
   const { value, content, access } = stored.revoked

@@ -269,18 +269,20 @@ test('tools/call logs once which route a guard of the whole app closes to tools 
     t,
     app => {
       for (const name of ['notes', 'users']) {
- app.get(
+        app.get(
           `/${name}/:id`,
           { schema: { operationId: name } as object },
           async () => 'done'
         )
-}
+      }
     },
     true,
     {
       before: app => {
         app.addHook('onRequest', async (request, reply) => {
-          if (request.routeOptions.config.mcpOAuth === undefined) { await reply.code(401).send('No key') }
+          if (request.routeOptions.config.mcpOAuth === undefined) {
+            await reply.code(401).send('No key')
+          }
         })
       }
     }

@@ -16,11 +16,11 @@ import {
   type Family,
   type TokenResponse
 } from '../families.ts'
-import { oldResponse } from '../first-version.ts'
 import { knownScopes, narrowedScopes } from '../refresh-scopes.ts'
 import { waitFor, type Step } from '../single-flight.ts'
 import {
   issueTokens,
+  oldResponse,
   openOwn,
   upstreamOf,
   type Grant,
@@ -103,8 +103,13 @@ async function nextStep (
   if (ended) throw failure('invalidGrant', 'The grant has ended')
   const position = positionOf(generation, family, { grace: config.refresh.grace, now })
   if (position === 'reused' && !kept.refused.has(token.id)) throw await reused(context)
-  const old = family === null && await oldResponse({ ...context, now }, token)
-  if (old) return { done: old }
+  // Version 0.1.0 marked its used tokens, which have no generation.
+  const isOld = family === null && token.generation === undefined
+  if (isOld && await marks.isConsumed('refresh', token.id)) {
+    const done = await oldResponse({ ...context, now }, token.id)
+    if (done) return { done }
+    throw failure('invalidGrant', 'The refresh token was used before the upgrade')
+  }
   if (position === 'newest' || !family?.answer) {
     const scopes = narrowedScopes(token, asked)
     return stepOf({ ...context, family, presented: generation, scopes })
@@ -171,23 +176,15 @@ async function renew (refresh: Refresh): Promise<TokenResponse> {
   let keeping: Promise<void> | undefined
   const keep = ({ refreshToken }: ReceivedTokens) => {
     if (refreshToken === undefined || refreshToken === upstream.refresh) return
-    keeping = save({
-      uses: [],
-      ...family,
-      id: grant,
-      generation,
-      upstream: { refresh: refreshToken }
-    })
+    const newest = { refresh: refreshToken }
+    keeping = save({ uses: [], ...family, id: grant, generation, upstream: newest })
   }
   try {
-    const tokens = await waitFor(
-      refresh.progress,
-      'the provider',
-      () =>
-        upstream.refresh === undefined
-          ? provider.recheck?.(upstream.access ?? '')
-          : provider.refresh(upstream.refresh, keep)
-    )
+    const ask = () =>
+      upstream.refresh === undefined
+        ? provider.recheck?.(upstream.access ?? '')
+        : provider.refresh(upstream.refresh, keep)
+    const tokens = await waitFor(refresh.progress, 'the provider', ask)
     if (tokens === undefined) throw new McpOAuthError('invalidGrant')
     await keeping
     // A provider that does not rotate sends none: the previous one stays valid (RFC 6749 §6).
