@@ -63,12 +63,15 @@ export async function handleAuthorizationRequest (
     const client = await endpoint.clients.find(id, Date.now() / 1000)
     if (client === null) {
       // The host of an accepted URL has the characters of host names only.
-      const host = id.startsWith('https://') && await endpoint.clients.accepts(id) &&
-        new URL(id).host
+      const host = id.startsWith('https://') &&
+        (await endpoint.clients.accepts(id) ? new URL(id).host : '')
       if (host) page = 'document'
       throw new McpOAuthError('invalidClient', {
         ...host && { description: `The metadata document of ${host} could not be used.` },
-        cause: causeWith('the client id', id)
+        cause: causeWith(
+          host === '' ? 'clientIdMetadata does not accept the client id' : 'the client id',
+          id
+        )
       })
     }
     const registered = client.redirectUris ?? params.get('redirect_uri') ?? []

@@ -1,6 +1,6 @@
 /** Which parameters does a query or form have, and how often? */
 
-import { McpOAuthError } from '../errors.ts'
+import { causeWith, McpOAuthError } from '../errors.ts'
 import { maxFormChars, maxParameters } from '../limits.ts'
 import { sameResource } from './url.ts'
 
@@ -46,7 +46,7 @@ export function single (params: RequestParameters, name: string) {
  */
 export function verbatim (params: RequestParameters, name: string) {
   const [value, second] = params.get(name) ?? []
-  if (second !== undefined) throw invalidRequest()
+  if (second !== undefined) throw invalidRequest(`The parameter ${name} is repeated.`)
   return value
 }
 
@@ -71,7 +71,13 @@ export function required (params: RequestParameters, name: string, read = single
 export function resourceOf (params: RequestParameters, ours: string) {
   const [value = '', second] = params.get('resource') ?? []
   if (second === undefined && value === '') return undefined
-  if (second !== undefined || !sameResource(value, ours)) throw new McpOAuthError('invalidTarget')
+  if (second !== undefined || !sameResource(value, ours)) {
+    const cause = causeWith(
+      `the requested resource, expected ${ours}`,
+      String(params.get('resource'))
+    )
+    throw new McpOAuthError('invalidTarget', { cause })
+  }
   return ours
 }
 

@@ -527,7 +527,10 @@ matrix(
     const page = await closed.authorize(flow.params('https://client.invalid/one.json'))
     isPage(page, 400, 'invalid_client')
     assert.doesNotMatch(page.text, /client\.invalid/)
-    assert.match(flow.logs.join(''), /the client id: \\"https:\/\/client\.invalid\/one\.json/)
+    assert.match(
+      flow.logs.join(''),
+      /clientIdMetadata does not accept the client id: \\"https:\/\/client\.invalid\/one\.json/
+    )
   }
 )
 
@@ -543,8 +546,13 @@ matrix(
       redirect_uri: `https://me:hidden@evil.example/canary?${'x'.repeat(300)}`
     })
     isPage(uri, 400, 'invalid_request')
-    for (const reply of [scope, uri]) assert.doesNotMatch(reply.text + reply.location, /canary/)
+    const resource = await flow.authorize({ ...params, resource: 'https://canary.example/mcp' })
+    isErrorRedirect(flow, resource, 302, 'invalid_target')
+    for (
+      const reply of [scope, uri, resource]
+    ) assert.doesNotMatch(reply.text + reply.location, /canary/)
     const log = flow.logs.join('')
+    assert.ok(log.includes(`the requested resource, expected ${flow.resource}: \\"https://canary.`))
     assert.match(
       log,
       /"code":"FST_MCP_OAUTH_INVALID_SCOPE","reason":"unknown scopes: \\"canary:write\\""/

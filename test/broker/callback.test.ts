@@ -298,6 +298,7 @@ matrix(
       ['']
     ]
     for (const iss of invalid) await check(iss, 400)
+    assert.ok(flow.logs.join('').includes(`the iss of the response, expected ${issuer}: [`))
 
     const withIss = await startFlow()
     withIss.provider.metadata['authorization_response_iss_parameter_supported'] = true

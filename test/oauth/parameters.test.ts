@@ -29,6 +29,13 @@ test('single and verbatim reject a repeated parameter, which parameters keeps [G
   }
 })
 
+test('single names a repeated parameter', () => {
+  assert.throws(() => single(parameters('a=1&a=1'), 'a'), {
+    kind: 'invalidRequest',
+    message: 'The parameter a is repeated.'
+  })
+})
+
 test('single treats an empty parameter as absent (RFC 6749 §3.1)', () => {
   const params = parameters('a=&b&&c=+')
   assert.deepEqual([

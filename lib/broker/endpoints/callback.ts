@@ -43,7 +43,8 @@ export const callbackEndpoint: Endpoint<Broker> = {
   methods: ['GET'],
   errorHandler: pageErrorHandler('callback'),
   async handle (broker, request, reply) {
-    const { config: { lifetimes }, marks, sealer } = broker
+    const { config, marks, sealer } = broker
+    const { lifetimes } = config
     const cookies = broker.cookies()
     const params = parameters(queryOf(request))
     const now = broker.now()
@@ -64,7 +65,10 @@ export const callbackEndpoint: Endpoint<Broker> = {
     }
     const { redirectUri, state: clientState, upstreamState, ...approved } = login
     if (!await broker.provider.isFromProvider(params.get('iss') ?? [])) {
-      throw invalidRequest('The response does not come from the expected provider.')
+      throw invalidRequest(
+        'The response does not come from the expected provider.',
+        causeWith(`the iss of the response, expected ${config.provider.issuer}`, params.get('iss'))
+      )
     }
     // The policy may have changed since the login began.
     if (redirectUriProblem(redirectUri, broker.redirectPolicy()) !== null) {
