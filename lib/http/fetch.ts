@@ -124,13 +124,13 @@ export async function fetchJson (url: string, options?: FetchOptions) {
 /**
  * Returns the JSON object in a response with status 200.
  *
- * @throws {McpOAuthError} `providerUnavailable` for a 5xx, else `providerMisbehaved`
+ * @throws {McpOAuthError} `providerUnavailable` for a 429 or 5xx, else `providerMisbehaved`
  */
 export function objectOf ({ status, text }: FetchResponse) {
   const object = status === 200 ? jsonObject(text) : null
   if (object !== null) return object
   throw failure(
-    status >= 500 ? 'providerUnavailable' : 'providerMisbehaved',
+    status >= 500 || status === 429 ? 'providerUnavailable' : 'providerMisbehaved',
     status === 200 ? 'the response is not a JSON object' : `the response has status ${status}`
   )
 }

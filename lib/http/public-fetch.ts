@@ -103,6 +103,8 @@ export function createPublicFetch (
 async function resolvePublicly (host: string): Promise<string[]> {
   const resolver = new Resolver({ timeout: dnsTimeoutMs, tries: 2 })
   const results = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)])
+  const [failed, other] = results.filter(result => result.status === 'rejected')
+  if (failed && other) throw failed.reason
   return results.flatMap(result => result.status === 'fulfilled' ? result.value : [])
 }
 

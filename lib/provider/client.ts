@@ -68,15 +68,15 @@ export function responseOf ({ status, text, headers }: FetchResponse): Response 
   })
 }
 
-/** Errors about our own credentials are configuration faults: the client keeps its session. */
-const configurationErrors = [
-  'invalid_client',
-  'unauthorized_client',
-  'unsupported_grant_type',
-  'invalid_scope',
-  'incorrect_client_credentials',
-  'invalid_credentials'
-]
+/** Errors about our own settings, each with what it is about: the client keeps its session. */
+const configurationErrors = new Map([
+  ['invalid_client', 'clientId and clientSecret'],
+  ['incorrect_client_credentials', 'clientId and clientSecret'],
+  ['invalid_credentials', 'clientId and clientSecret'],
+  ['unauthorized_client', 'grant type'],
+  ['unsupported_grant_type', 'grant type'],
+  ['invalid_scope', 'defaultScope']
+])
 
 /** Errors about a code or refresh token. Known providers send others than RFC 6749 has. */
 const grantErrors = new RegExp(
@@ -101,9 +101,10 @@ export async function callProvider<T> (operation: () => Promise<T>): Promise<T> 
     if (ownError) throw ownError
     const status = statusOf(cause)
     const name = errorName(cause)
-    if (configurationErrors.includes(name)) {
+    const setting = configurationErrors.get(name)
+    if (setting) {
       throw new McpOAuthError('providerMisbehaved', {
-        cause: new Error(`the provider rejected our clientId and clientSecret: ${name}`, { cause })
+        cause: new Error(`the provider rejected our ${setting}: ${name}`, { cause })
       })
     }
     // The library says that the response is an error, and not which one.

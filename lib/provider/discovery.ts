@@ -117,14 +117,14 @@ export function createProviderDiscovery (
   async function discover (): Promise<ProviderMetadata> {
     if (traits?.metadata) return parseProviderMetadata({ issuer, ...traits.metadata }, expected)
     const endsAt = performance.now() + discoveryTimeoutMs
-    let missing: unknown
+    const missing: string[] = []
     let invalid: unknown
     for (const url of urls) {
-      const document = await fetchJson(url, { timeout: Math.max(1, endsAt - performance.now()) })
-        .catch((error: McpOAuthError) => {
-          if (error.kind !== 'providerMisbehaved') throw error
-          missing ??= error
-        })
+      const timeout = Math.max(1, Math.ceil(endsAt - performance.now()))
+      const document = await fetchJson(url, { timeout }).catch((error: McpOAuthError) => {
+        if (error.kind !== 'providerMisbehaved') throw error
+        missing.push(`${url}: ${(error.cause as Error).message}`)
+      })
       if (!document) continue
       try {
         return parseProviderMetadata(document, expected)
@@ -132,7 +132,7 @@ export function createProviderDiscovery (
         invalid ??= error
       }
     }
-    throw invalid ?? missing
+    throw invalid ?? failure('providerMisbehaved', missing.join('; '))
   }
 
   return {

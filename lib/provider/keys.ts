@@ -21,6 +21,7 @@ import {
 } from '../limits.ts'
 import { secretMemberOf } from '../oauth/public-keys.ts'
 import type { Log } from '../types.ts'
+import { present } from '../util/json.ts'
 
 /** The public keys of an issuer. */
 export type KeySet = Cached<JWTVerifyGetKey>
@@ -54,7 +55,7 @@ export function createKeySet ({ uri, log, cooldown = refreshCooldownSeconds, now
       const set = await fetchJson(url)
       const problem = problemOfKeys(set)
       if (problem) throw failure('providerMisbehaved', `the JWK set ${problem}`)
-      return keyGetter(set as unknown as JSONWebKeySet)
+      return keyGetter({ keys: (set['keys'] as object[]).map(present) } as JSONWebKeySet)
     } catch (error) {
       const cause = new Error(`no keys${source}`, { cause: error })
       log?.warn({ err: cause }, 'Could not load the keys of the identity provider')

@@ -6,6 +6,7 @@ import { idTokenCooldownSeconds, issuerSkewSeconds, lookUpTimeoutMs } from '../l
 import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
 import { asymmetricAlgorithms } from '../oauth/public-keys.ts'
 import type { Log, ProviderTraits } from '../types.ts'
+import { present } from '../util/json.ts'
 import { callProvider, fetchAsUser, statusOf } from './client.ts'
 import { createKeySet, isUnknownKey, verifyJwt } from './keys.ts'
 import type { TokenResponse } from './tokens.ts'
@@ -48,7 +49,8 @@ export function createUserClaims ({ metadata, clientFor, scopes, identify, needs
       // Time mends an unknown key: it is not published yet, or was not loaded here.
       const isTemporary = cause instanceof McpOAuthError || isUnknownKey(cause)
       throw new McpOAuthError(isTemporary ? 'providerUnavailable' : 'providerMisbehaved', {
-        description: 'The keys of the authorization provider do not fit its ID token.',
+        description:
+          'The keys of the authorization provider cannot be loaded, or do not fit its ID token.',
         cause
       })
     })
@@ -114,8 +116,4 @@ function mergeClaims (idToken: Claims, userInfo: Claims): Claims {
     merged[`${name}_verified`] = source[`${name}_verified`]
   }
   return present(merged)
-}
-
-function present (claims: Claims): Claims {
-  return Object.fromEntries(Object.entries(claims).filter(([, value]) => value != null))
 }

@@ -48,3 +48,8 @@ export function isTooDeep (body: unknown, text: string) {
   }
   return level.length > 0
 }
+
+/** Returns an object without its null members. */
+export function present (object: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value != null))
+}

@@ -136,6 +136,7 @@ matrix(
       [[unnamed, unnamed], { kid: undefined }, 200],
       [[jwk, { kty: 'RSA', n: 'x' }], { kid: undefined }, 200],
       [[unnamed], {}, 200],
+      [[{ ...jwk, alg: null, use: null, key_ops: null, x5c: null }], {}, 200],
       [[jwk, other], {}, 502],
       [[unnamed, { ...other, kid: undefined }], {}, 502],
       [[unnamed, other], { kid: undefined }, 502]
@@ -199,5 +200,42 @@ matrix(
     assert.match(flow.logs.join(''), /(?:600|599) s behind that of the provider/)
     flow.provider.claims = { exp: 1 }
     isError(await login(flow), 502, 'temporarily_unavailable')
+  }
+)
+
+matrix(
+  'POST /oauth/token logs what the provider answered, and which setting it rejected [field:P5]',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    const rows: Array<[status: number, error: string, expected: number, line: string]> = [
+      [400, 'invalid_grant', 400, 'answered: \\"400 invalid_grant\\"'],
+      [400, 'login_required', 400, 'answered: \\"400 login_required\\"'],
+      [404, '', 502, 'answered: \\"404\\"'],
+      [429, '', 503, 'answered: \\"429\\"'],
+      [400, 'invalid_scope', 502, 'rejected our defaultScope: invalid_scope'],
+      [401, 'invalid_client', 502, 'rejected our clientId and clientSecret: invalid_client']
+    ]
+    for (const [status, error, expected, line] of rows) {
+      const body = JSON.stringify({ ...error && { error }, error_description: 'canary' })
+      flow.provider.fail.set('/token', { status, body })
+      const seen = flow.logs.length
+      assert.equal((await login(flow)).status, expected, error)
+      const lines = flow.logs.slice(seen).join('')
+      assert.ok(lines.includes(line), lines)
+      assert.doesNotMatch(lines, /canary/)
+    }
+  }
+)
+
+matrix(
+  'POST /oauth/token calls no code stolen that gave no tokens [field:S19]',
+  async (harness) => {
+    const { flow, id } = await startWithHook(harness)
+    flow.provider.claims = { email_verified: false }
+    const request = redeem(id, await flow.login(id))
+    isError(await flow.token(request), 403, 'access_denied')
+    isError(await flow.token(request), 400, 'invalid_grant')
+    assert.match(flow.logs.join(''), /The code was refused before/)
+    assert.doesNotMatch(flow.logs.join(''), /stolen/)
   }
 )

@@ -98,6 +98,18 @@ for (const [id, fault, status] of outcomes) {
   })
 }
 
+test('metadata() logs the response of every URL it tried [field:P5]', async (t) => {
+  const { issuer, provider, state } = await setUp(t, { path: '/tenant', metadataPath: '/none' })
+  issuer.fail.set('/tenant/.well-known/openid-configuration', 'html')
+  await assert.rejects(provider.metadata(), { statusCode: 502 })
+  const [line = ''] = state.lines
+  assert.match(line, /oauth-authorization-server\/tenant: the response has status 404; /)
+  assert.match(
+    line,
+    /tenant\/\.well-known\/openid-configuration: the response is not a JSON object$/
+  )
+})
+
 test('metadata() succeeds after an unavailable provider has recovered [F-07]', async (t) => {
   const { issuer, provider, state } = await setUp(t)
   issuer.fail.set(issuer.metadataPath, 'unavailable')

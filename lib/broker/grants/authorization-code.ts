@@ -197,7 +197,10 @@ function repeated () {
  */
 async function replayed (context: TokenContext, { grant }: CodeContent) {
   const { broker: { kept, revocation, now } } = context
-  if (await kept.recall('family', grant, now())) await revocation.end(grant, now())
+  if (!await kept.recall('family', grant, now())) {
+    return failure('invalidGrant', 'The code was refused before')
+  }
+  await revocation.end(grant, now())
   return failure(
     'invalidGrant',
     'The code was used before: it or its tokens were stolen, the grant has ended'
