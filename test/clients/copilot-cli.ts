@@ -20,6 +20,12 @@ export const copilotCli: ClientFacts = {
       members: ['identification', 'registration', 'quirks']
     },
     {
+      shows: 'the registration of 1.0.81, captured: no `scope`',
+      at: 'https://github.com/dozigden/boardoil/issues/11, Captured registration request',
+      date: '2026-08-17',
+      members: ['registration', 'redirectUris']
+    },
+    {
       shows: 'the port, free unless auth.redirectPort is set; 1.0.87 still',
       at: 'https://github.com/github/copilot-cli/issues/4926, description',
       date: '2026-09-21',
@@ -48,7 +54,12 @@ export const copilotCli: ClientFacts = {
       grant_types: unknown
     }
   },
-  registration: unknown,
+  registration: {
+    redirect_uris: ['{redirectUri}'],
+    grant_types: ['authorization_code', 'refresh_token'],
+    response_types: ['code'],
+    token_endpoint_auth_method: 'none'
+  },
   redirectUris: ['http://127.0.0.1:{port}/'],
   ports: 'ephemeral',
 
@@ -71,6 +82,7 @@ export const copilotCli: ClientFacts = {
   signOut: unknown,
   quirks: [
     'Its document names one port, it sends another: RFC 8252 §7.3 lets servers ignore the port.',
-    'Registered clients come with another port, too.'
+    'Registered clients come with another port, too.',
+    'Its registration also has application_type, with a value that is not known here.'
   ]
 }

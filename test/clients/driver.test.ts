@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { unknown, type ClientFacts } from './client.ts'
-import { replay } from './driver.ts'
+import { openClient, replay, type DriverOptions } from './driver.ts'
 import { clients } from './index.ts'
+import { kiro } from './kiro.ts'
 import { assertSteps } from './outcome.ts'
 import { driverOptions, startServer } from './server.ts'
 import { windsurf } from './windsurf.ts'
@@ -13,6 +14,27 @@ const mcpUrl = await startServer({ after }, { clientIdMetadata: false })
 for (const [id, facts] of Object.entries(clients)) {
   test(`${id} logs in, lists, calls, refreshes, steps up and signs out`, async () => {
     assertSteps(await replay(facts, mcpUrl, driverOptions), facts)
+  })
+}
+
+test('kiro logs in with values that are not percent-encoded', async () => {
+  const { browser } = driverOptions
+  const raw: DriverOptions = {
+    ...driverOptions,
+    browser: url => browser(new URL(url.href.replaceAll('%3A', ':').replaceAll('%2F', '/')))
+  }
+  assertSteps(await replay(kiro, mcpUrl, raw), kiro)
+})
+
+for (const id of ['sdk-1', 'vscode', 'librechat', 'python-sdk']) {
+  test(`${id} goes on after its access token was refused`, async () => {
+    const client = openClient(clients[id] as ClientFacts, mcpUrl, driverOptions)
+    for (const step of ['register', 'log in', 'list'] as const) await client.run(step)
+    assert.ok(client.tokens)
+    client.tokens['access_token'] = 'expired'
+    const { outcome, problem, requests } = await client.run('call')
+    assert.equal(outcome, 'ok', problem)
+    assert.deepEqual(requests.map(({ status }) => status).slice(0, 2), [401, 200])
   })
 }
 

@@ -10,6 +10,7 @@ import { cursor } from './cursor.ts'
 import { geminiCli } from './gemini-cli.ts'
 import { goose } from './goose.ts'
 import { inspector } from './inspector.ts'
+import { kiro } from './kiro.ts'
 import { librechat } from './librechat.ts'
 import { mcpRemote } from './mcp-remote.ts'
 import { n8n } from './n8n.ts'
@@ -40,6 +41,7 @@ export const clients: Readonly<Record<string, ClientFacts>> = {
   opencode,
   'opencode-core': opencodeCore,
   windsurf,
+  kiro,
   warp,
   zed,
   goose,
