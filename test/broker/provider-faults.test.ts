@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { describe } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { matrix, type Harness } from '../support/matrix.ts'
 import { isError, isPage, openBrowser, redeem, type Flow, type Reply } from '../support/flow.ts'
@@ -81,36 +82,41 @@ async function recovers (
   assert.equal((await steps.token()).status, 200)
 }
 
-for (
-  const [name, outcomes] of Object.entries<Record<string, number>>({
-    'an error or no JSON object [U-01 F-07]': {
-      error: 503,
-      unavailable: 503,
-      missing: 502,
-      html: 502,
-      garbage: 502,
-      null: 502,
-      array: 502,
-      deep: 502
-    },
-    'a redirect [U-02 F-10]': { redirect: 502 },
-    'too slow [U-03]': { hang: 504, hangAfterHeaders: 504, drip: 504 },
-    'too large [U-04]': { oversize: 502, endless: 502 },
-    'a compressed bomb [U-05]': { bomb: 502 },
-    'cut off [U-06]': { reset: 503, resetMidBody: 503 }
-  })
-) {
-  matrix(
-    `all login steps fail, then recover, if the metadata are ${name}`,
-    harness =>
-      recovers(
-        harness,
-        Object.entries(outcomes).map((
-          [fault, status]
-        ) => [fault, ({ fail }) => fail.set('/metadata', fault as Fault), status])
-      )
-  )
-}
+// They mostly wait.
+describe('metadata that fail', { concurrency: 4 }, () => {
+  for (
+    const [name, outcomes] of Object.entries<Record<string, number>>({
+      'an error or no JSON object [U-01 F-07]': {
+        error: 503,
+        unavailable: 503,
+        missing: 502,
+        html: 502,
+        garbage: 502,
+        null: 502,
+        array: 502,
+        deep: 502
+      },
+      'a redirect [U-02 F-10]': { redirect: 502 },
+      'late [U-03]': { hang: 504 },
+      'late after their headers [U-03]': { hangAfterHeaders: 504 },
+      'slow, byte by byte [U-03]': { drip: 504 },
+      'too large [U-04]': { oversize: 502, endless: 502 },
+      'a compressed bomb [U-05]': { bomb: 502 },
+      'cut off [U-06]': { reset: 503, resetMidBody: 503 }
+    })
+  ) {
+    matrix(
+      `all login steps fail, then recover, if the metadata are ${name}`,
+      harness =>
+        recovers(
+          harness,
+          Object.entries(outcomes).map((
+            [fault, status]
+          ) => [fault, ({ fail }) => fail.set('/metadata', fault as Fault), status])
+        )
+    )
+  }
+})
 
 const canary = 'canary-upstream-text'
 const endpoints = ['authorization_endpoint', 'token_endpoint', 'jwks_uri']
@@ -271,28 +277,31 @@ const noKeys: Array<[id: string, fault: Fault]> = [
   ['[K-05]', 'bomb'],
   ['[K-06]', 'resetMidBody']
 ]
-for (const [id, fault] of noKeys) {
-  matrix(
-    `POST /oauth/token is 503 or 504 without provider keys: ${JSON.stringify(fault)} ${id}`,
-    async ({ startFlow }) => {
-      const flow = await startFlow()
-      const client = await flow.register()
-      const code = await flow.login(client)
-      flow.provider.fail.set('/jwks', fault)
-      const reply = await flow.token(redeem(client, code))
-      // A client waits as long as we do for the keys.
-      const status = fault === 'hangAfterHeaders' ? reply.status : 503
-      assert.ok([503, 504].includes(status))
-      isError(reply, status, 'temporarily_unavailable')
-      assert.equal(reply.headers.get('retry-after'), '5')
-      assert.equal(flow.provider.count('/trap'), 0)
-      flow.provider.fail.clear()
-      // The broker pauses before it requests the keys again.
-      const login = async () => flow.token(redeem(client, await flow.login(client)))
-      while ((await login()).status !== 200) await sleep(100)
-    }
-  )
-}
+// They mostly wait.
+describe('keys that fail', { concurrency: 4 }, () => {
+  for (const [id, fault] of noKeys) {
+    matrix(
+      `POST /oauth/token is 503 or 504 without provider keys: ${JSON.stringify(fault)} ${id}`,
+      async ({ startFlow }) => {
+        const flow = await startFlow()
+        const client = await flow.register()
+        const code = await flow.login(client)
+        flow.provider.fail.set('/jwks', fault)
+        const reply = await flow.token(redeem(client, code))
+        // A client waits as long as we do for the keys.
+        const status = fault === 'hangAfterHeaders' ? reply.status : 503
+        assert.ok([503, 504].includes(status))
+        isError(reply, status, 'temporarily_unavailable')
+        assert.equal(reply.headers.get('retry-after'), '5')
+        assert.equal(flow.provider.count('/trap'), 0)
+        flow.provider.fail.clear()
+        // The broker pauses before it requests the keys again.
+        const login = async () => flow.token(redeem(client, await flow.login(client)))
+        while ((await login()).status !== 200) await sleep(100)
+      }
+    )
+  }
+})
 
 matrix(
   'POST /oauth/consent returns a page and logs why the provider is unreachable [F-29 F-30]',

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { describe } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { McpOAuthError } from '../../lib/errors.ts'
 import type { McpOAuthOptions, Store } from '../../lib/index.ts'
@@ -459,55 +460,58 @@ for (
   )
 }
 
-matrix(
-  'POST /oauth/token returns 504 after five seconds, and the late tokens of the provider then [field:S4]',
-  async ({ startFlow }) => {
-    const flow = await startFlow()
-    const { id, tokens, refresh } = await session(flow)
-    const code = await flow.login(id)
-    const requestCount = flow.provider.count('/token')
-    flow.provider.delay = 6_500
-    const requests = [() => refresh(tokens.refresh_token), () => flow.token(redeem(id, code))]
-    for (const reply of await Promise.all(requests.map(send => send()))) {
-      isError(reply, 504, 'temporarily_unavailable')
-      assert.equal(reply.headers.get('retry-after'), '5')
-    }
-    for (const reply of await Promise.all(requests.map(send => send()))) {
-      assert.equal(reply.status, 200, reply.text)
-      const { access_token: access, refresh_token: next } = reply.json()
-      assert.equal((await flow.call(access)).status, 200)
-      flow.provider.delay = 0
-      assert.equal((await refresh(next)).status, 200)
-    }
-    assert.equal(flow.provider.count('/token'), requestCount + 4)
-  }
-)
-
-matrix(
-  'POST /oauth/token blames authorizeUser and not the provider if that takes too long [field:S4]',
-  async ({ startFlow }) => {
-    let milliseconds = 0
-    const flow = await startFlow({
-      options: {
-        authorizeUser: async () => {
-          await sleep(milliseconds)
-          return true
-        }
+// They mostly wait.
+describe('late answers', { concurrency: true }, () => {
+  matrix(
+    'POST /oauth/token returns 504 after five seconds, and the late tokens of the provider then [field:S4]',
+    async ({ startFlow }) => {
+      const flow = await startFlow()
+      const { id, tokens, refresh } = await session(flow)
+      const code = await flow.login(id)
+      const requestCount = flow.provider.count('/token')
+      flow.provider.delay = 6_500
+      const requests = [() => refresh(tokens.refresh_token), () => flow.token(redeem(id, code))]
+      for (const reply of await Promise.all(requests.map(send => send()))) {
+        isError(reply, 504, 'temporarily_unavailable')
+        assert.equal(reply.headers.get('retry-after'), '5')
       }
-    })
-    const id = await flow.register()
-    const code = await flow.login(id)
-    milliseconds = 5_500
-    const reply = await flow.token(redeem(id, code))
-    isError(reply, 503, 'temporarily_unavailable')
-    assert.doesNotMatch(reply.text, /provider/)
-    const line = flow.logs.find(line => line.includes('FST_MCP_OAUTH_POLICY_UNAVAILABLE'))
-    assert.match(line ?? '', /still waiting for authorizeUser/)
-    milliseconds = 0
-    // Requests wait for the same run of the hook until it has timed out.
-    while ((await flow.token(redeem(id, code))).status !== 200) await sleep(100)
-  }
-)
+      for (const reply of await Promise.all(requests.map(send => send()))) {
+        assert.equal(reply.status, 200, reply.text)
+        const { access_token: access, refresh_token: next } = reply.json()
+        assert.equal((await flow.call(access)).status, 200)
+        flow.provider.delay = 0
+        assert.equal((await refresh(next)).status, 200)
+      }
+      assert.equal(flow.provider.count('/token'), requestCount + 4)
+    }
+  )
+
+  matrix(
+    'POST /oauth/token blames authorizeUser and not the provider if that takes too long [field:S4]',
+    async ({ startFlow }) => {
+      let milliseconds = 0
+      const flow = await startFlow({
+        options: {
+          authorizeUser: async () => {
+            await sleep(milliseconds)
+            return true
+          }
+        }
+      })
+      const id = await flow.register()
+      const code = await flow.login(id)
+      milliseconds = 5_500
+      const reply = await flow.token(redeem(id, code))
+      isError(reply, 503, 'temporarily_unavailable')
+      assert.doesNotMatch(reply.text, /provider/)
+      const line = flow.logs.find(line => line.includes('FST_MCP_OAUTH_POLICY_UNAVAILABLE'))
+      assert.match(line ?? '', /still waiting for authorizeUser/)
+      milliseconds = 0
+      // Requests wait for the same run of the hook until it has timed out.
+      while ((await flow.token(redeem(id, code))).status !== 200) await sleep(100)
+    }
+  )
+})
 
 const firewall = { status: 403, body: '<h1>Request blocked</h1>', type: 'text/html' }
 for (
