@@ -4,7 +4,13 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { failure, McpOAuthError } from '../errors.ts'
 import { withTimeout } from '../http/operations.ts'
-import { leasePollMs, leaseSeconds, leaseWaitMs, requestTimeoutMs } from '../limits.ts'
+import {
+  leasePollMs,
+  leaseSeconds,
+  leaseWaitMs,
+  requestTimeoutMs,
+  tokenRequestMs
+} from '../limits.ts'
 import type { Running } from '../host/closing.ts'
 import type { OneTimeMarks } from '../store/one-time.ts'
 
@@ -21,9 +27,16 @@ const lateErrors = {
 /** Whom shared work waits for at the moment. */
 export interface Progress {
   waitsFor: keyof typeof lateErrors
+  /** Whether another instance began this work, and may still have the response of the provider. */
+  isTakenOver: boolean
 }
 
-/** Runs a part of shared work that waits for somebody else than the store. */
+/**
+ * Runs a part of shared work that waits for somebody else than the store.
+ *
+ * @throws {McpOAuthError} `requestInProgress` if the provider refuses what another instance may
+ *   have used before it froze
+ */
 export async function waitFor<T> (
   progress: Progress,
   waitsFor: Progress['waitsFor'],
@@ -32,6 +45,10 @@ export async function waitFor<T> (
   progress.waitsFor = waitsFor
   try {
     return await part()
+  } catch (error) {
+    const isRefused = error instanceof McpOAuthError && error.statusCode < 500
+    if (!isRefused || waitsFor !== 'the provider' || !progress.isTakenOver) throw error
+    throw new McpOAuthError('requestInProgress', { retryAfter: 1 })
   } finally {
     progress.waitsFor = 'the store'
   }
@@ -44,16 +61,20 @@ export async function waitFor<T> (
  * @param running the app does not close while work goes on
  */
 export function createSingleFlight (
-  { lease, extend }: Pick<OneTimeMarks, 'lease' | 'extend'>,
+  { lease, extend, claim }: Pick<OneTimeMarks, 'lease' | 'extend' | 'claim'>,
   running: Map<object, Running> = new Map()
 ) {
   const instance = randomUUID()
   const flights = new Map<string, { work: Promise<unknown>, progress: Progress }>()
 
-  async function fly<T> (holder: string, next: () => Promise<Step<T>>): Promise<T> {
+  async function fly<T> (
+    holder: string,
+    progress: Progress,
+    next: (progress: Progress) => Promise<Step<T>>
+  ): Promise<T> {
     const until = performance.now() + leaseWaitMs
     for (;;) {
-      const step = await next()
+      const step = await next(progress)
       if ('done' in step) return step.done
       // A lease is never given up early: a late write would give up that of another instance. The
       // next step has another lease, and the same request takes its own again.
@@ -61,10 +82,12 @@ export function createSingleFlight (
         const extending = keepLease(() => extend(step.lease, holder, leaseSeconds))
         try {
           // Another instance may have finished between the check and the lease.
-          const latest = await next()
+          const latest = await next(progress)
           if ('done' in latest) return latest.done
-          if (latest.lease === step.lease) return await latest.work()
-          continue
+          if (latest.lease !== step.lease) continue
+          const first = await claim('lease', `${step.lease}:first`, instance, tokenRequestMs / 1000)
+          progress.isTakenOver = first !== instance
+          return await latest.work()
         } finally {
           clearInterval(extending)
         }
@@ -75,8 +98,8 @@ export function createSingleFlight (
   }
 
   function start<T> (request: string, next: (progress: Progress) => Promise<Step<T>>) {
-    const progress: Progress = { waitsFor: 'the store' }
-    const work = fly(`${instance}:${request}`, () => next(progress)).finally(() => {
+    const progress: Progress = { waitsFor: 'the store', isTakenOver: false }
+    const work = fly(`${instance}:${request}`, progress, next).finally(() => {
       flights.delete(request)
       running.delete(flight)
     })

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createSingleFlight, type Step } from '../../lib/broker/single-flight.ts'
+import {
+  createSingleFlight,
+  waitFor,
+  type Progress,
+  type Step
+} from '../../lib/broker/single-flight.ts'
 import { McpOAuthError } from '../../lib/errors.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import { createOneTimeMarks } from '../../lib/store/one-time.ts'
@@ -70,4 +75,20 @@ test('once() extends its lease while the work lasts [field:S7]', async () => {
     return await marks.lease('a', 'another instance', 1)
   }
   assert.equal(await once('one', async () => ({ lease: 'a', work })), false)
+})
+
+test('once() leaves open whether the provider refuses what a frozen instance used [field:S7]', async () => {
+  const { marks, instances: [once] } = startInstances()
+  const refuse = (lease: string) =>
+    once(lease, async (progress: Progress): Promise<Step<never>> => ({
+      lease,
+      work: () =>
+        waitFor(progress, 'the provider', () => {
+          throw new McpOAuthError('invalidGrant')
+        })
+    }))
+  await marks.claim('lease', 'taken over:first', 'another instance', 30)
+  await assert.rejects(refuse('taken over'), { kind: 'requestInProgress' })
+  await assert.rejects(refuse('own'), { kind: 'invalidGrant' })
+  await assert.rejects(refuse('own'), { kind: 'invalidGrant' })
 })
