@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { internal } from './internals.ts'
 
-/** What Fastify calls for each request, before it logs it. */
+/** Has the function that Fastify calls for each request before it logs the request. */
 interface NotFoundContext {
   childLoggerFactory: FastifyInstance['childLoggerFactory']
 }
