@@ -24,6 +24,9 @@ export interface Values {
   redemption: { id: string, answer: ReceivedTokens['answer'], generation?: undefined }
 }
 
+/** The option max would reserve the memory of all entries at once. */
+const bounds = { maxSize: maxUnsavedValues, sizeCalculation: () => 1 }
+
 /** Values in the store, sealed. */
 export type Kept = ReturnType<typeof createKept>
 
@@ -34,7 +37,7 @@ export function createKept ({ marks, sealer, log }: {
   log: Log
 }) {
   /** Values that the store did not take: the next request may come to this instance. */
-  const unsaved = new LRUCache<string, Values[keyof Values]>({ max: maxUnsavedValues })
+  const unsaved = new LRUCache<string, Values[keyof Values]>(bounds)
 
   /** Returns a value in the store. One of another id, which a writer of it copied, is ignored. */
   async function stored<Kind extends keyof Values> (kind: Kind, id: string, now: number) {
@@ -48,7 +51,10 @@ export function createKept ({ marks, sealer, log }: {
      * Refresh tokens whose request got a 5xx here. `refused` of a family says so to all instances,
      * but the family is unknown while the store cannot be read, and that may exceed the grace.
      */
-    refused: new LRUCache<string, true>({ max: maxUnsavedValues, ttl: refusedTokenMs }),
+    refused: new LRUCache<string, true>({ ...bounds, ttl: refusedTokenMs }),
+
+    /** Codes whose tokens a request got here: the store may take their marks late. */
+    served: new LRUCache<string, true>(bounds),
 
     /** Returns the newest value. */
     async recall<Kind extends keyof Values> (kind: Kind, id: string, now: number) {

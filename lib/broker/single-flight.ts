@@ -78,18 +78,21 @@ export function createSingleFlight (
       if ('done' in step) return step.done
       // A lease is never given up early: a late write would give up that of another instance. The
       // next step has another lease, and the same request takes its own again.
+      const takenAt = performance.now()
       if (await lease(step.lease, holder, leaseSeconds)) {
-        const extending = keepLease(() => extend(step.lease, holder, leaseSeconds))
+        const held = keepLease(takenAt, () => extend(step.lease, holder, leaseSeconds))
         try {
           // Another instance may have finished between the check and the lease.
           const latest = await next(progress)
           if ('done' in latest) return latest.done
           if (latest.lease !== step.lease) continue
           const first = await claim('lease', `${step.lease}:first`, instance, tokenRequestMs / 1000)
+          // This process may have stood still since it took the lease.
+          if (!held.isCurrent()) continue
           progress.isTakenOver = first !== instance
           return await latest.work()
         } finally {
-          clearInterval(extending)
+          held.end()
         }
       }
       if (performance.now() > until) throw new McpOAuthError('requestInProgress', { retryAfter: 1 })
@@ -133,13 +136,13 @@ export function createSingleFlight (
 }
 
 /** Extends a lease until it is cleared, or was lost because this process stood still. */
-function keepLease (extend: () => Promise<unknown>) {
-  let extendedAt = performance.now()
+function keepLease (extendedAt: number, extend: () => Promise<unknown>) {
+  const isCurrent = () => performance.now() - extendedAt < leaseSeconds * 1000
+  const end = () => clearInterval(timer)
   const timer = setInterval(() => {
-    const now = performance.now()
-    if (now - extendedAt > leaseSeconds * 1000) return clearInterval(timer)
-    extendedAt = now
+    if (!isCurrent()) return end()
+    extendedAt = performance.now()
     extend().catch(() => {})
-  }, leaseSeconds * 1000 / 3)
-  return timer.unref()
+  }, leaseSeconds * 1000 / 3).unref()
+  return { isCurrent, end }
 }

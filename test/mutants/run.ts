@@ -39,7 +39,12 @@ async function pass (folder: string, tests: readonly string[]): Promise<boolean>
   const child = spawn(
     process.execPath,
     ['--import', 'tsx', '--test', '--test-reporter=dot', ...tests.map(name => `test/${name}`)],
-    { cwd: folder, stdio: 'ignore', detached: true }
+    {
+      cwd: folder,
+      stdio: 'ignore',
+      detached: true,
+      env: { ...process.env, SWEEP: 'mutants' }
+    }
   )
   const timer = setTimeout(() => {
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')

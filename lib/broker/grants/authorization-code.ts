@@ -2,7 +2,7 @@
 
 import { failure, McpOAuthError } from '../../errors.ts'
 import { retry } from '../../http/operations.ts'
-import { maxCodeFailures, storeWriteDelaysMs } from '../../limits.ts'
+import { lateWriteDelaysMs, maxCodeFailures, storeWriteDelaysMs } from '../../limits.ts'
 import { parseAuthorizationCode, type AuthorizationCodeRequest } from '../../oauth/token-request.ts'
 import type { ProviderTokens, ReceivedTokens } from '../../provider/tokens.ts'
 import { hash } from '../../util/hash.ts'
@@ -19,12 +19,6 @@ import {
   type TokenContext
 } from '../tokens.ts'
 
-/** A redemption, and whether a request got its tokens. */
-interface Redemption {
-  tokens: TokenResponse
-  served: boolean
-}
-
 /**
  * The authorization_code grant (RFC 6749 §4.1.3). Until a request got the tokens, the client can
  * repeat one that failed.
@@ -33,21 +27,22 @@ export const authorizationCode: Grant<typeof parseAuthorizationCode> = {
   type: 'authorization_code',
   parse: parseAuthorizationCode,
   async handle (context, request) {
-    const { broker: { clients, marks, once, provider }, clientId } = context
+    const { broker: { clients, kept, marks, once, provider }, clientId } = context
     const code = await openCode(context, request)
     await verifyRequest(context, code, request)
-    if (await marks.isConsumed('code', code.id)) throw await replayed(context, code)
+    if (kept.served.has(code.id) || await marks.isConsumed('code', code.id)) {
+      throw await replayed(context, code)
+    }
     // The metadata document of the client may have become invalid. The redirect URI stays as the
     // user approved it.
     if (await clients.isInvalidated(clientId)) throw new McpOAuthError('invalidClient')
     await provider.ready()
-    const redemption = await once(
+    const tokens = await once(
       hash(JSON.stringify([code.id, context.key])),
       progress => nextStep({ ...context, progress }, code)
     )
     // A client that left can repeat its request.
-    if (context.isGone() || !await isFirst(context, code, redemption)) throw repeated()
-    const { tokens } = redemption
+    if (context.isGone() || !await isFirst(context, code)) throw repeated()
     return code.once
       ? { ...tokens, refresh_token: undefined, refresh_token_expires_in: undefined }
       : tokens
@@ -94,7 +89,7 @@ async function verifyRequest (
 }
 
 /** Says whether a code is to be redeemed, and if so with which response of the provider. */
-async function nextStep (context: SharedContext, code: CodeContent): Promise<Step<Redemption>> {
+async function nextStep (context: SharedContext, code: CodeContent): Promise<Step<TokenResponse>> {
   const { broker: { marks, kept, now } } = context
   const [isUsed, received] = await Promise.all([
     marks.isConsumed('code', code.id),
@@ -127,7 +122,7 @@ async function redeem (
       () => provider.redeem(code.upstreamCode, code.secrets, keep, received)
     )
     await keeping
-    return { tokens: await issueFirst({ ...context, now: now() }, code, tokens), served: false }
+    return await issueFirst({ ...context, now: now() }, code, tokens)
   } catch (error) {
     await keeping
     // Another request would be in vain.
@@ -169,15 +164,17 @@ async function issueFirst (context: SharedContext, code: CodeContent, tokens: Pr
 }
 
 /** Whether a request is the first one that gets the tokens of a code. */
-async function isFirst (context: TokenContext, { id }: CodeContent, redemption: Redemption) {
-  const consume = () => context.broker.marks.consume('code', id, usedSeconds(context))
+async function isFirst (context: TokenContext, { id }: CodeContent) {
+  const { kept: { served }, marks } = context.broker
+  const consume = () => marks.consume('code', id, usedSeconds(context))
   const isMarked = await consume().catch(() => {
     // The tokens are issued, and the mark may be written late: to refuse would lose the login.
-    retry(consume, { delays: storeWriteDelaysMs, ref: false }).catch(() => {})
+    const delays = [...storeWriteDelaysMs, ...lateWriteDelaysMs]
+    retry(consume, { delays, ref: false }).catch(() => {})
     return true
   })
-  if (!isMarked || redemption.served) return false
-  redemption.served = true
+  if (!isMarked || served.has(id)) return false
+  served.set(id, true)
   return true
 }
 
@@ -194,9 +191,11 @@ function repeated () {
 /**
  * The error for a code that was used before: it or its tokens were stolen, so the grant ends (RFC
  * 9700 §4.13). It is kept before the code is marked. A code without a grant leaves no lasting mark.
+ * A client that left, because this process stood still, has repeated its request elsewhere.
  */
-async function replayed (context: TokenContext, { grant }: CodeContent) {
-  const { broker: { kept, revocation, now } } = context
+async function replayed ({ broker, isGone }: TokenContext, { grant }: CodeContent) {
+  const { kept, revocation, now } = broker
+  if (isGone()) return repeated()
   if (!await kept.recall('family', grant, now())) {
     return failure('invalidGrant', 'The code was refused before')
   }
