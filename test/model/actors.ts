@@ -7,12 +7,14 @@ import {
   prompt,
   providerOnce
 } from './invariants.ts'
-import type { Asked } from './world.ts'
+import type { Asked } from './requests.ts'
 import { persist, type Outcome } from './run.ts'
 
 // What do the scenarios have in common?
 
 export const always = [noInternal, noCrossing, fresh, prompt(6_000)]
+/** For scenarios in which an instance stops. */
+export const slow = [noInternal, noCrossing, fresh, prompt(11_000)]
 export const honest = [...always, noLoss, endsWell, providerOnce]
 const pauses = [1_100]
 export const storeFaults = { store: ['before', 'after', 'lost'], pauses } as const

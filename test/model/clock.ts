@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import crypto, {
   createCipheriv,
   createDecipheriv,
@@ -19,19 +20,27 @@ const start = 1_800_000_000_000
 interface Timer {
   at: number
   period?: number
-  run: () => void
+  /** Whose it is: an instance that is frozen fires none. */
+  instance: number | undefined
+  run: () => void | Promise<void>
   ref(): Timer
   unref(): Timer
 }
 
 const immediate = setImmediate
 let now = start
+let settled = 0
 const outstanding = { immediates: 0, imports: 0 }
 const timers = new Set<Timer>()
+const frozen = new Set<number>()
 
-function addTimer (run: () => void, ms = 0, period?: number): Timer {
+/** The instance whose code runs, in scenarios in which instances are frozen. */
+export const running = new AsyncLocalStorage<number>()
+
+function addTimer (run: Timer['run'], ms = 0, period?: number): Timer {
   const timer: Timer = {
     at: now + Math.max(1, ms),
+    instance: running.getStore(),
     run,
     ref: () => timer,
     unref: () => timer,
@@ -45,34 +54,67 @@ function addTimer (run: () => void, ms = 0, period?: number): Timer {
 async function settle (): Promise<void> {
   for (;;) {
     await new Promise<void>(resolve => immediate(resolve))
-    if (outstanding.immediates + outstanding.imports === 0) return
+    if (outstanding.immediates + outstanding.imports === 0) break
   }
+  settled++
 }
 
 function nextTimer (): Timer | undefined {
   let next: Timer | undefined
   for (const timer of timers) {
+    if (timer.instance !== undefined && frozen.has(timer.instance)) continue
     if (next === undefined || timer.at < next.at) next = timer
   }
   return next
 }
 
-async function fire (timer: Timer): Promise<void> {
+async function run (timer: Timer): Promise<void> {
   now = Math.max(now, timer.at)
   if (timer.period === undefined) timers.delete(timer)
   else timer.at = now + timer.period
-  timer.run()
+  if (timer.instance === undefined) await timer.run()
+  else await running.run(timer.instance, timer.run)
+}
+
+async function fire (timer: Timer): Promise<void> {
+  await run(timer)
   await settle()
 }
 
+/** Waits for all microtasks, but for no immediate. */
+export const microtasks = () => new Promise<void>(resolve => process.nextTick(resolve))
+
 export const clock = {
   settle,
+  /** How often all was settled: what begins between two times follows from one event. */
+  settled: () => settled,
   /** Milliseconds since the clock was made. */
   elapsed: () => now - start,
   /** Forgets all timers, and continues at a time of its own. */
   reset (elapsed = 0) {
     timers.clear()
+    frozen.clear()
     now = start + elapsed
+  },
+  isFrozen: (instance: number) => frozen.has(instance),
+  /**
+   * Stops an instance for a while. Then it does as a process does that goes on: the timers that are
+   * due fire, then it reads the answers that have come.
+   */
+  freeze (instance: number, ms: number, readAnswers: () => Promise<void>) {
+    frozen.add(instance)
+    running.exit(() =>
+      addTimer(async () => {
+        frozen.delete(instance)
+        const due = [...timers].filter(timer => timer.instance === instance && timer.at <= now)
+        for (const timer of due.sort((a, b) => a.at - b.at)) {
+          // One before may have cleared it.
+          if (timers.has(timer)) await run(timer)
+          await microtasks()
+        }
+        await readAnswers()
+      }, ms)
+    )
   },
   /** Moves to the next timer. @returns whether there was one */
   async next (): Promise<boolean> {

@@ -40,8 +40,7 @@ export const codes: Scenario[] = [
     title: 'two requests with one code while the store refuses to write',
     faults: { outages: [1_000] },
     before: async world => [await logIn(world, 'alice')],
-    // Not repeated: until the mark is written, the same instance answers a repetition, too.
-    actors: (outcome) => [0, 0].map(at => () => outcome.world.redeem(at, first(outcome).code)),
+    actors: (outcome) => [redeeming(outcome, [0]), redeeming(outcome, [0])],
     after: async (outcome) => {
       await redeeming(outcome, [1])()
       await redeeming(outcome, [2])()

@@ -1,10 +1,10 @@
 import { minAnswerSeconds } from '../../lib/limits.ts'
 import type { Invariant } from './run.ts'
-import type { Entry } from './world.ts'
+import type { Entry } from './requests.ts'
 
 // What must be true on every path. Each invariant returns a sentence for each way it is broken.
 
-const isGood = ({ reply }: Entry) => reply.status === 200
+const isGood = ({ reply: { status } }: Entry) => status >= 200 && status < 400
 const named = ({ request, user, reply }: Entry) =>
   `${request} for ${user} was answered ${`${reply.status} ${reply.kind ?? ''}`.trim()}`
 
@@ -27,15 +27,23 @@ export const endsWell: Invariant = ({ world }) =>
 export const noCrossing: Invariant = ({ world, sessions }) =>
   world.history.filter(isGood).flatMap((entry) => {
     const { user, asked, reply: { claims, content, tokens } } = entry
-    const session = sessions.find(candidate => candidate.user === user)
-    if (!session || !claims || !tokens) return []
-    const upstream = String(content?.upstream.refresh).split('.')[0]
+    const own = sessions.filter(session => session.user === user)
+    const session = own.find(({ grant }) => grant === claims?.['gid']) ?? own[0]
+    if (!claims || !tokens) return []
+    if (!session) {
+      return claims['sub'] === user
+        ? []
+        : [`crossing: ${named(entry)} with another user`]
+    }
+    const [upstream = ''] = String(content?.upstream.refresh).split('.')
     const scopes = tokens.scope.split(' ')
     const bound = claims['cnf'] as { jkt?: string } | undefined
     const differences = Object.entries({
       user: claims['sub'] === user && (!content || content.subject === user),
       grant: claims['gid'] === session.grant && (!content || content.grant === session.grant),
-      'session at the provider': !content || upstream === session.session,
+      'session at the provider': !content || (session.login
+        ? world.provider.sessions[upstream]?.user === user
+        : upstream === session.session),
       scopes: !asked.scopes || scopes.every(scope => asked.scopes?.includes(scope)),
       key: bound?.jkt === asked.key
     }).filter(([, isSame]) => !isSame)
@@ -56,7 +64,13 @@ export const oneWinner: Invariant = ({ world }) => {
 
 /** Without faults, one request with a code succeeds. */
 export const aWinner: Invariant = ({ world }) =>
-  world.steps.hadFault() || world.history.some(isGood) ? [] : ['a code has no winner']
+  world.steps.hadFault() || world.history.some(entry => entry.asked.code && isGood(entry))
+    ? []
+    : ['a code has no winner']
+
+/** Even after a fault. */
+export const inTheEndAWinner: Invariant = ({ world }) =>
+  world.history.some(entry => entry.asked.code && isGood(entry)) ? [] : ['a code has no winner']
 
 /** No token or code of the provider is used twice: providers take that for theft. */
 export const providerOnce: Invariant = ({ world }) =>
@@ -113,3 +127,46 @@ export const thiefOut: Invariant = ({ world, sessions }) =>
 export const fresh: Invariant = ({ world }) =>
   world.history.filter(({ reply }) => reply.tokens && reply.tokens.expires_in < minAnswerSeconds)
     .map(entry => `an access token has expired: ${named(entry)}`)
+
+/** The first decision about a consent page counts: all good answers lead to one place. */
+export const decidedOnce: Invariant = ({ world, sessions }) =>
+  sessions.flatMap(({ user, login }) => {
+    const sent = world.history.filter(({ asked }) => asked.form && asked.form === login?.form)
+    const places = new Set(sent.filter(isGood).map(({ reply }) => reply.location))
+    return sent.length === 0 || places.size === 1
+      ? []
+      : [`the page of ${user} leads to ${places.size} places`]
+  })
+
+/** All callbacks of a login return one code. */
+export const oneCode: Invariant = ({ world }) => {
+  const good = world.history.filter(entry => entry.asked.state !== undefined && isGood(entry))
+  return [...new Set(good.map(({ asked }) => asked.state))].flatMap((state) => {
+    const places = new Set(
+      good.filter(({ asked }) => asked.state === state)
+        .map(({ reply }) => reply.location)
+    )
+    return places.size === 1 ? [] : [`a login has ${places.size} codes`]
+  })
+}
+
+/** An answer that refuses something because of another request: there was one. */
+export const tellsTruth: Invariant = ({ world }) =>
+  world.history.filter(entry => {
+    const { reply: { kind = '' }, asked, user, ended } = entry
+    const earlier = world.history.filter(other =>
+      other !== entry && other.user === user && other.began < ended
+    )
+    if (kind.includes('already completed')) return !earlier.some(({ asked }) => asked.code)
+    return kind.includes('first decision counts') &&
+      !earlier.some(other => other.asked.form === asked.form && other.asked.action !== asked.action)
+  }).map(entry => `a lie: ${named(entry)}`)
+
+/** Nothing of a login is of use in the browser of another user. */
+export const noIntruder: Invariant = ({ world, sessions }) =>
+  world.history.filter(isGood).filter(({ user, asked: { form, state } }) =>
+    sessions.some(({ user: owner, login }) =>
+      login && owner !== user && (form === login.form ||
+        (state !== undefined && login.query.includes(state)))
+    )
+  ).map(entry => `an intruder got something: ${named(entry)}`)

@@ -3,18 +3,26 @@ import { after, before, test } from 'node:test'
 import { sweep } from '../support/sweep.ts'
 import { installClock } from './clock.ts'
 import { codes } from './codes.ts'
+import { freezes } from './freezes.ts'
+import { logins } from './logins.ts'
 import { refreshes } from './refreshes.ts'
 import { revocations } from './revocations.ts'
 import { prepare } from './run.ts'
-import { walkDeep, walkSample, type Finding, type Walk } from './scheduler.ts'
+import { walkDeep, walkSample, type Walk } from './scheduler.ts'
 
 // The code of the broker with a clock, a store and a provider that a scheduler drives. On a full
-// sweep, all lists of ten decisions, and 800 paths that leave the default order anywhere; otherwise
-// a sample of these.
+// sweep, all lists of ten decisions or the first `maxRuns` of them, more decisions where that is
+// cheap, and a large sample of the paths that leave the default order anywhere; otherwise a small
+// one.
 
-/** Of one scenario. Those with faults have more lists of ten decisions. */
-const maxPaths = 3_000
+const depth = 10
+const maxRuns = 1_000
+const deeper = { depth: 16, maxRuns: 200 }
 const isFull = sweep(2, 2) === 2
+/** A mutant may show on few paths only. */
+const sample = process.env['SWEEP'] === 'mutants'
+  ? { singles: 60, more: 5 }
+  : { singles: 8, more: 2 }
 
 let restore: () => void
 before(() => {
@@ -22,25 +30,34 @@ before(() => {
 })
 after(() => restore())
 
-function assertSound (finding: Finding | undefined): void {
+function assertSound ({ findings }: Walk): void {
+  // The finding with the fewest decisions.
+  const [finding] = findings.sort((a, b) => a.decisions.length - b.decisions.length)
   if (!finding) return
   assert.fail(`${finding.problems.join('\n')}\nafter\n  ${finding.decisions.join('\n  ')}`)
 }
 
-for (const [index, scenario] of [...codes, ...refreshes, ...revocations].entries()) {
+for (
+  const [index, scenario] of [...codes, ...refreshes, ...revocations, ...logins, ...freezes]
+    .entries()
+) {
   test(`All paths keep the invariants: ${scenario.title} [field:S3]`, async (t) => {
     const run = await prepare(scenario)
-    const walks: Array<() => Promise<Walk>> = isFull
-      ? [
-        () => walkDeep(run, 10, maxPaths),
-        () => walkSample(run, { singles: 500, more: 300, seed: index })
-      ]
-      : [() => walkSample(run, { singles: 20, more: 5, seed: index })]
-    for (const walk of walks) {
-      const { paths, pruned, findings } = await walk()
-      t.diagnostic(`${paths} paths, and ${pruned} that only order independent steps otherwise`)
-      // The finding with the fewest decisions.
-      assertSound(findings.sort((a, b) => a.decisions.length - b.decisions.length)[0])
+    const report = async (name: string, walking: Promise<Walk>) => {
+      const walk = await walking
+      const { paths, pruned, isComplete } = walk
+      t.diagnostic(`${name}: ${paths} paths, ${pruned} pruned, ${isComplete ? 'complete' : 'cut'}`)
+      assertSound(walk)
+      return walk
     }
+    if (!isFull) {
+      await report('sample', walkSample(run, { ...sample, seed: index }))
+      return
+    }
+    const { paths, pruned } = await report(`${depth} decisions`, walkDeep(run, depth, maxRuns))
+    if (paths + pruned < deeper.maxRuns) {
+      await report(`${deeper.depth} decisions`, walkDeep(run, deeper.depth, deeper.maxRuns))
+    }
+    await report('sample', walkSample(run, { singles: 80, more: 40, seed: index }))
   })
 }

@@ -1,5 +1,5 @@
 import { McpOAuthError } from '../../lib/errors.ts'
-import type { ProviderLogin } from '../../lib/provider/login.ts'
+import type { LoginSecrets, ProviderLogin } from '../../lib/provider/login.ts'
 
 // The provider of the model: its tokens rotate, and a token that comes twice ends the session.
 
@@ -19,7 +19,8 @@ export interface Session {
 
 /** The state of the provider. */
 export interface ProviderState {
-  codes: Record<string, { user: string, session?: string }>
+  /** With the verifier of the login, if that took place here. */
+  codes: Record<string, { user: string, verifier?: string, session?: string }>
   sessions: Record<string, Session>
 }
 
@@ -30,6 +31,8 @@ export interface Scheduling {
   forgives: boolean
   /** Resolves when the scheduler lets the call through. */
   call(text: string, key: string, endings: readonly Ending[]): Promise<Ending>
+  /** Resolves when the instance can read an answer. */
+  awake(): Promise<void>
   /** Resolves when the scheduler lets a late answer through. */
   lateAnswer(text: string): Promise<void>
 }
@@ -60,10 +63,16 @@ function tokensOf ({ access_token: accessToken, refresh_token: refreshToken, sub
   return { accessToken, refreshToken, expiresIn: null, scope: null, claims: { sub } }
 }
 
-function redeem (state: ProviderState, code: string): Answer | null {
+function redeem (
+  { state, forgives }: Scheduling,
+  code: string,
+  verifier: string
+): Answer | null {
   const known = state.codes[code]
+  if (known && (known.verifier ?? verifier) !== verifier) return null
   if (known?.session !== undefined) {
     const session = state.sessions[known.session] as Session
+    if (forgives) return answerOf(known.session, session)
     session.ended = true
     session.reuses++
   }
@@ -89,10 +98,19 @@ function refresh (state: ProviderState, token: string, forgives: boolean): Answe
   return answerOf(name, session)
 }
 
+/** Logs a user in, whose browser was sent here. @returns the query of the callback */
+export function logInAtProvider (state: ProviderState, location: string, user: string): string {
+  const { searchParams: params } = new URL(location)
+  const code = `code-${user}-${Object.keys(state.codes).length}`
+  state.codes[code] = { user, verifier: params.get('verifier') ?? '' }
+  return String(new URLSearchParams({ code, state: params.get('state') ?? '' }))
+}
+
 /** The provider as the broker of one instance sees it. */
 export function createFakeProvider (
-  { state, forgives, call, lateAnswer }: Scheduling
+  scheduling: Scheduling
 ): Partial<Record<keyof ProviderLogin, unknown>> {
+  const { state, forgives, call, awake, lateAnswer } = scheduling
   const tokenEndings = ['done', 'fails', 'late', 'lost', 'unverified'] as const
 
   async function request (
@@ -102,8 +120,9 @@ export function createFakeProvider (
     received?: Received
   ) {
     const ending = await call(text, key, tokenEndings)
+    const answer = ending === 'fails' ? null : effect()
+    await awake()
     if (ending === 'fails') throw new McpOAuthError('providerUnavailable')
-    const answer = effect()
     if (ending === 'late') {
       await new Promise(resolve => setTimeout(resolve, slownessMs))
       await lateAnswer(`the answer to ${text}`)
@@ -121,10 +140,12 @@ export function createFakeProvider (
   return {
     ready: async () => ({}),
     isFromProvider: async () => true,
-    loginUrl: async (loginState: string) => `https://id.example/authorize?state=${loginState}`,
-    async redeem (code: string, _secrets: unknown, received?: Received, kept?: Answer) {
+    loginUrl: async (state: string, { verifier }: LoginSecrets) =>
+      `https://id.example/authorize?${new URLSearchParams({ state, verifier })}`,
+    async redeem (code: string, { verifier }: LoginSecrets, received?: Received, kept?: Answer) {
       if (kept !== undefined) return tokensOf(kept)
-      return await request(`redeem ${code}`, `code ${code}`, () => redeem(state, code), received)
+      const effect = () => redeem(scheduling, code, verifier)
+      return await request(`redeem ${code}`, `code ${code}`, effect, received)
     },
     async refresh (token: string, received?: Received) {
       const key = `session ${token.split('.')[0]}`
@@ -133,12 +154,13 @@ export function createFakeProvider (
     recheck: null,
     async revoke (token: string) {
       const [name = '', generation] = token.split('.')
-      if (await call(`revoke ${token}`, `session ${name}`, ['done', 'fails']) === 'fails') {
-        throw new McpOAuthError('providerUnavailable')
-      }
+      const ending = await call(`revoke ${token}`, `session ${name}`, ['done', 'fails'])
       const session = state.sessions[name]
       // For a token that it does not know, a provider does nothing (RFC 7009 §2.2).
-      if (session && Number(generation) === session.current) session.ended = true
+      const isKnown = session && Number(generation) === session.current
+      if (ending === 'done' && isKnown) session.ended = true
+      await awake()
+      if (ending === 'fails') throw new McpOAuthError('providerUnavailable')
     }
   }
 }

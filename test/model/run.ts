@@ -5,7 +5,8 @@ import { clock } from './clock.ts'
 import type { Run } from './scheduler.ts'
 import type { Faults } from './steps.ts'
 import { clientId, redirectUri } from './config.ts'
-import { createWorld, type Reply, type State, type World } from './world.ts'
+import type { Reply } from './requests.ts'
+import { createWorld, type State, type World } from './world.ts'
 
 // Runs one path of a scenario: what was before, the requests, what is asked when all is quiet.
 
@@ -17,6 +18,13 @@ export interface Session {
   /** At the provider. */
   session: string
   tokens: string[]
+  /** Of a login that is not complete: what its browser has. */
+  login?: {
+    cookies: ReadonlyMap<string, string>
+    form: string
+    /** Of the callback. Empty before the user has logged in at the provider. */
+    query: string
+  }
 }
 
 /** A path that has ended. */
@@ -162,8 +170,10 @@ export async function prepare (scenario: Scenario): Promise<Run> {
         problems.push(`a request failed: ${String((error as Error).stack)}`)
       })
     }
-    for (const actor of actors(outcome)) start(actor)
-    await clock.settle()
+    for (const actor of actors(outcome)) {
+      start(actor)
+      await clock.settle()
+    }
     if (!await drive(world, decide, false)) return []
     if (after) {
       start(() => after(outcome))

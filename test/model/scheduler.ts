@@ -10,9 +10,11 @@ export interface Choice {
   text: string
   /** Whose memory changes; -1 if that of all. */
   instance: number
-  /** The state outside the instances that it reads or writes. Empty: none. */
+  /** The state outside the instances that it reads or writes, divided by bars. Empty: none. */
   key: string
   writes: boolean
+  /** Steps with the same number follow from one event. */
+  batch: number
   isFault: boolean
   apply(): void | Promise<void>
 }
@@ -34,6 +36,8 @@ export interface Walk {
   paths: number
   /** Paths that differed from others only in the order of independent steps. */
   pruned: number
+  /** Whether all were walked that were to be. */
+  isComplete: boolean
   findings: Finding[]
 }
 
@@ -47,12 +51,17 @@ const maxFindings = 3
 
 /**
  * Whether two steps can change places: they are of different instances, and at most read what the
- * other one uses. Two faults cannot, because each path has a limited number of them.
+ * other one uses; or reads that one request waits for together. Two faults cannot, because each
+ * path has a limited number of them.
  */
 function areIndependent (a: Choice, b: Choice): boolean {
-  if (a.instance === -1 || b.instance === -1 || a.instance === b.instance) return false
+  if (a.instance === -1 || b.instance === -1) return false
+  if (a.instance === b.instance) {
+    return a.batch === b.batch && ![a, b].some(({ writes, isFault }) => writes || isFault)
+  }
   if (a.isFault && b.isFault) return false
-  return a.key !== b.key || a.key === '' || (!a.writes && !b.writes)
+  const keys = b.key.split('|')
+  return !a.key.split('|').some(key => key !== '' && keys.includes(key)) || (!a.writes && !b.writes)
 }
 
 /** Runs the paths that `pick` opens, depth first. */
@@ -62,7 +71,7 @@ async function walk (
   pick: (choices: readonly Choice[], nodes: readonly Node[]) => Node | null
 ): Promise<Walk> {
   const stack: Node[] = []
-  const result: Walk = { paths: 0, pruned: 0, findings: [] }
+  const result: Walk = { paths: 0, pruned: 0, isComplete: true, findings: [] }
   do {
     let depth = 0
     let isPruned = false
@@ -96,6 +105,7 @@ async function walk (
   } while (
     stack.length > 0 && result.paths + result.pruned < limit && result.findings.length < maxFindings
   )
+  result.isComplete = stack.length === 0
   return result
 }
 
@@ -122,14 +132,15 @@ export function walkDeep (run: Run, depth: number, limit = Infinity): Promise<Wa
 
 /**
  * Walks the default order, `singles` of the paths that leave it once, evenly spread, and `more`
- * random paths that leave it twice or more. The seed decides.
+ * random paths that leave it twice or more. The seed decides. It is complete if all were walked
+ * that leave it once.
  */
 export async function walkSample (
   run: Run,
   { singles, more, seed }: { singles: number, more: number, seed: number }
 ): Promise<Walk> {
   const random = createRandom(seed)
-  const result: Walk = { paths: 0, pruned: 0, findings: [] }
+  const result: Walk = { paths: 0, pruned: 0, isComplete: true, findings: [] }
 
   /** Walks a path that takes other choices at some steps. */
   async function sample (choose: (step: number, choices: number) => number) {
@@ -149,6 +160,7 @@ export async function walkSample (
     return 0
   })
   const gap = Math.max(1, others.length / singles)
+  result.isComplete = gap === 1
   for (let index = 0; index < others.length && result.findings.length === 0; index += gap) {
     const [leftAt, choice] = others[Math.floor(index)] as [number, number]
     await sample(step => step === leftAt ? choice : 0)

@@ -1,4 +1,5 @@
-import { clock } from './clock.ts'
+import { leaseSeconds } from '../../lib/limits.ts'
+import { clock, microtasks } from './clock.ts'
 import type { Choice } from './scheduler.ts'
 
 // The steps of a world that wait for the scheduler, and the faults that may happen to them.
@@ -17,6 +18,8 @@ export interface Faults {
   outages?: readonly number[]
   /** Instances that may be killed. */
   kills?: readonly number[]
+  /** Instances that may stop, for longer than a lease, and go on. */
+  freezes?: readonly number[]
 }
 
 /** An operation that waits. */
@@ -26,6 +29,8 @@ export interface Step {
   text: string
   key: string
   writes: boolean
+  /** Steps with the same number follow from one event. */
+  batch: number
   /** What may happen; the first one is the normal course. */
   outcomes: ReadonlyArray<[name: string, apply: () => void]>
   /** Ends an operation without a timeout of its own, if its instance was killed. */
@@ -34,8 +39,19 @@ export interface Step {
 
 export type Steps = ReturnType<typeof createSteps>
 
-/** Creates the steps of one path. */
-export function createSteps ({ budget = 1, pauses = [], outages = [], kills = [] }: Faults) {
+/** Longer than a lease. */
+const freezeMs = 1_000 * leaseSeconds + 500
+
+/**
+ * Creates the steps of one path.
+ *
+ * @param isDirect whether nothing waits for the scheduler yet
+ */
+export function createSteps (
+  { budget = 1, pauses = [], outages = [], kills = [], freezes = [] }: Faults,
+  isDirect: () => boolean
+) {
+  const answers = new Map<number, Array<() => void>>()
   let outageUntil = -Infinity
   const pending = new Set<Step>()
   const deaths = new Map<number, () => void>()
@@ -48,8 +64,8 @@ export function createSteps ({ budget = 1, pauses = [], outages = [], kills = []
     instance !== -1 && killed.has(instance) && !deaths.has(instance)
 
   /** Adds a step, which an instance that was killed never reaches. */
-  function add (step: Omit<Step, 'id'>): void {
-    if (!isDead(step.instance)) pending.add({ ...step, id: ids++ })
+  function add (step: Omit<Step, 'id' | 'batch'>): void {
+    if (!isDead(step.instance)) pending.add({ ...step, id: ids++, batch: clock.settled() })
     else step.abandon?.()
   }
 
@@ -68,9 +84,30 @@ export function createSteps ({ budget = 1, pauses = [], outages = [], kills = []
     deaths.delete(instance)
   }
 
+  /** Lets an instance read an answer: when it is frozen, that is later. */
+  function answer (instance: number, read: () => void): void {
+    if (clock.isFrozen(instance)) answers.set(instance, [...answers.get(instance) ?? [], read])
+    else read()
+  }
+
+  function freeze (instance: number): void {
+    clock.freeze(instance, freezeMs, async () => {
+      const reads = answers.get(instance) ?? []
+      answers.delete(instance)
+      for (const read of reads) {
+        read()
+        await microtasks()
+      }
+    })
+  }
+
   return {
     add,
     isDead,
+    answer,
+
+    /** Resolves as soon as an instance is not frozen. */
+    awake: (instance: number) => new Promise<void>(resolve => answer(instance, resolve)),
 
     /** Resolves when an instance is killed. */
     death (instance: number): Promise<void> {
@@ -80,10 +117,23 @@ export function createSteps ({ budget = 1, pauses = [], outages = [], kills = []
       return promise
     },
 
-    /** Resolves when the scheduler lets an actor go on. */
-    turn: (text: string) =>
+    /**
+     * Resolves when a request arrives at an instance.
+     *
+     * @param key what it writes at once
+     */
+    arrival: (instance: number, text: string, key = '') =>
       new Promise<void>(resolve =>
-        add({ instance: -1, text, key: '', writes: false, outcomes: [['goes', resolve]] })
+        isDirect()
+          ? resolve()
+          : add({
+            instance,
+            text,
+            key,
+            writes: key !== '',
+            outcomes: [['arrives', resolve]],
+            abandon: resolve
+          })
       ),
 
     /** Whether the store refuses to write. */
@@ -115,6 +165,7 @@ export function createSteps ({ budget = 1, pauses = [], outages = [], kills = []
         instance: step.instance,
         key: step.key,
         writes: step.writes,
+        batch: step.batch,
         isFault,
         apply () {
           if (isFault) faults++
@@ -126,7 +177,7 @@ export function createSteps ({ budget = 1, pauses = [], outages = [], kills = []
       )
       if (isCalm) return normal.slice(0, 1)
       if (faults >= budget || steps.length === 0) return normal
-      const global = { instance: -1, key: '', writes: true, isFault: true }
+      const global = { instance: -1, key: '', writes: true, batch: -1, isFault: true }
       return [
         ...normal,
         ...steps.flatMap(step =>
@@ -158,7 +209,18 @@ export function createSteps ({ budget = 1, pauses = [], outages = [], kills = []
             faults++
             kill(instance)
           }
-        }))
+        })),
+        ...freezes.filter(instance => steps.some(step => step.instance === instance)).map(
+          instance => ({
+            ...global,
+            name: `freeze ${instance}`,
+            text: `instance ${instance} is frozen`,
+            apply () {
+              faults++
+              freeze(instance)
+            }
+          })
+        )
       ]
     }
   }

@@ -49,9 +49,13 @@ export function createStores (
   ) {
     if (isDirect()) return Promise.resolve(effect())
     return new Promise<T>((resolve, reject) => {
-      const refuse = () => reject(new Error('the store refused'))
+      const refuse = () => steps.answer(instance, () => reject(new Error('the store refused')))
+      const perform = () => {
+        const result = effect()
+        steps.answer(instance, () => resolve(result))
+      }
       const outcomes: Array<[string, () => void]> = [
-        ['done', () => writes && steps.isOut() ? refuse() : resolve(effect())]
+        ['done', () => writes && steps.isOut() ? refuse() : perform()]
       ]
       for (const fault of faults.store ?? []) {
         if (fault === 'before') outcomes.push([fault, refuse])

@@ -1,20 +1,16 @@
-import Fastify, { type FastifyReply, type FastifyRequest } from 'fastify'
+import Fastify from 'fastify'
 import { createBroker, type Broker } from '../../lib/broker/broker.ts'
-import { revokeEndpoint } from '../../lib/broker/endpoints/revoke.ts'
-import { authorizationCode } from '../../lib/broker/grants/authorization-code.ts'
-import { refreshToken } from '../../lib/broker/grants/refresh-token.ts'
 import type { TokenResponse } from '../../lib/broker/families.ts'
-import type { RefreshContent } from '../../lib/broker/tokens.ts'
 import { McpOAuthError } from '../../lib/errors.ts'
 import type { ProviderDiscovery } from '../../lib/provider/discovery.ts'
 import { withCircuitBreaker } from '../../lib/store/circuit-breaker.ts'
 import type { McpOAuthOptions } from '../../lib/index.ts'
 import { hash } from '../../lib/util/hash.ts'
 import { createUrls } from '../../lib/urls.ts'
-import { verifier } from '../support/credentials.ts'
-import { clock } from './clock.ts'
-import { clientId, configOf, log, noOptions } from './config.ts'
+import { clock, running } from './clock.ts'
+import { configOf, log, noOptions } from './config.ts'
 import { createFakeProvider, type ProviderState } from './provider.ts'
+import { tokenRequests, type Entry, type Reply, type Send } from './requests.ts'
 import { createSteps, type Faults } from './steps.ts'
 import { createStores, type Entries } from './store.ts'
 
@@ -23,47 +19,15 @@ import { createStores, type Entries } from './store.ts'
 
 const { server } = Fastify()
 
+/** Counts as an instance: it does its steps one after the other. */
+const writer = 3
+
 /** What a path begins with. */
 export interface State {
   /** Whose each code and token is. */
   owners: Map<string, string>
   entries: Entries
   provider: ProviderState
-}
-
-/** The answer to a request. The status is 0 if the instance was killed. */
-export interface Reply {
-  status: number
-  /** Kind of the error. */
-  kind?: string
-  tokens?: TokenResponse
-  /** Content of the refresh token. */
-  content?: RefreshContent
-  /** Claims of the access token. */
-  claims?: Record<string, unknown>
-}
-
-/** A request and its answer. The numbers are places in the order of all requests and answers. */
-export interface Entry {
-  request: string
-  instance: number
-  /** Whose code or token it was. */
-  user: string | undefined
-  asked: Asked
-  began: number
-  ended: number
-  /** Milliseconds until the answer. */
-  took: number
-  reply: Reply
-}
-
-/** Parameters of a request to the token endpoint. */
-export interface Asked {
-  code?: string
-  token?: string
-  scopes?: readonly string[] | undefined
-  key?: string | undefined
-  wrong?: boolean
 }
 
 export type World = Awaited<ReturnType<typeof createWorld>>
@@ -76,9 +40,9 @@ export async function createWorld (
   forgives = false
 ) {
   const { owners, entries, provider } = structuredClone(state)
-  const steps = createSteps(faults)
-  const history: Entry[] = []
   let isDirect = true
+  const steps = createSteps(faults, () => isDirect)
+  const history: Entry[] = []
   let moments = 0
 
   const storeOf = createStores({ entries, steps, faults, isDirect: () => isDirect })
@@ -111,6 +75,7 @@ export async function createWorld (
             abandon: () => resolve('fails')
           })
         }),
+      awake: () => steps.awake(instance),
       lateAnswer: text =>
         new Promise(resolve => {
           const outcomes: Array<[string, () => void]> = [['done', resolve]]
@@ -137,18 +102,18 @@ export async function createWorld (
       status: 200,
       tokens,
       claims: JSON.parse(Buffer.from(payload, 'base64url').toString()) as Record<string, unknown>,
-      ...content && { content: content as unknown as RefreshContent }
+      ...content && { content: content as never }
     }
   }
 
+  /** In the context of an instance, for what is frozen with it. */
+  const within = faults.freezes
+    ? <T>(instance: number, run: () => T) => running.run(instance, run)
+    : <T>(_instance: number, run: () => T) => run()
+
   /** Sends a request to an instance. */
-  async function send (
-    request: string,
-    instance: number,
-    asked: Asked,
-    handle: (broker: Broker) => Promise<TokenResponse | undefined>
-  ): Promise<Reply> {
-    const user = owners.get(asked.code ?? asked.token ?? '')
+  const send: Send = async (request, instance, asked, handle) => {
+    const user = asked.user ?? owners.get(asked.code ?? asked.token ?? '')
     const entry: Entry = {
       ...{ request, instance, user, asked },
       began: moments++,
@@ -159,9 +124,11 @@ export async function createWorld (
     history.push(entry)
     const work = async (): Promise<Reply> => {
       if (steps.isDead(instance)) return { status: 0 }
+      await steps.awake(instance)
       try {
-        const tokens = await handle(await instanceOf(instance))
-        return tokens ? await replyOf(tokens) : { status: 200 }
+        const broker = await instanceOf(instance)
+        const result = await within(instance, () => handle(broker))
+        return 'access_token' in result ? await replyOf(result) : result
       } catch (error) {
         if (!(error instanceof McpOAuthError)) throw error
         return { status: error.statusCode, kind: error.kind }
@@ -178,6 +145,7 @@ export async function createWorld (
   return {
     steps,
     history,
+    send,
     provider,
     observer,
     begin: () => (isDirect = false),
@@ -187,64 +155,16 @@ export async function createWorld (
 
     /** Copies an entry of one grant to the key of another, as a writer of the store can. */
     async copyEntry (kind: string, from: string, to: string) {
-      await steps.turn(`a writer copies a ${kind}`)
-      const keyOf = (id: string) =>
-        [...entries.keys()].find(key => key.endsWith(`:${kind}:${hash(id)}`)) ?? ''
-      const { value, until } = entries.get(keyOf(from)) ?? { value: '', until: 0 }
-      entries.set(keyOf(to), { value, until })
+      const [known = ''] = entries.keys()
+      const prefix = known.split(':', 2).join(':')
+      const [source, target] = [from, to].map(id => `${prefix}:${kind}:${hash(id)}`) as [
+        string,
+        string
+      ]
+      await steps.arrival(writer, `a writer copies a ${kind}`, `${source}|${target}`)
+      const entry = entries.get(source)
+      if (entry) entries.set(target, { ...entry })
     },
-
-    /** Redeems a code. */
-    redeem: (instance: number, code: string, { key, wrong = false }: Asked = {}) =>
-      send(
-        `redeem at ${instance}`,
-        instance,
-        { code, key, wrong },
-        broker =>
-          authorizationCode.handle(
-            { broker, clientId, key, now: broker.now(), isGone: () => false },
-            {
-              grantType: 'authorization_code',
-              code,
-              redirectUri: undefined,
-              resource: undefined,
-              codeVerifier: wrong ? 'wrong' : verifier
-            } as never
-          )
-      ),
-
-    /** Refreshes a token. */
-    refresh: (instance: number, token: string, { scopes, key }: Asked = {}) =>
-      send(
-        `refresh at ${instance}`,
-        instance,
-        { token, scopes, key },
-        broker =>
-          refreshToken.handle(
-            { broker, clientId, key, now: broker.now(), isGone: () => false },
-            {
-              grantType: 'refresh_token',
-              refreshToken: token,
-              resource: undefined,
-              scopes
-            } as never
-          )
-      ),
-
-    /** Revokes a token. */
-    revoke: (instance: number, token: string) =>
-      send(`revoke at ${instance}`, instance, { token }, async (broker) => {
-        const request = {
-          headers: {},
-          body: String(new URLSearchParams({ token, client_id: clientId }))
-        }
-        const reply = { code: () => reply, send: () => reply }
-        await revokeEndpoint.handle(
-          broker,
-          request as FastifyRequest,
-          reply as unknown as FastifyReply
-        )
-        return undefined
-      })
+    ...tokenRequests(send)
   }
 }
