@@ -21,6 +21,7 @@ export const loginEndpoints: readonly ProviderEndpoint[] = [
 
 const lists = [
   'scopes_supported',
+  'claims_supported',
   'response_types_supported',
   'grant_types_supported',
   'token_endpoint_auth_methods_supported',

@@ -1,6 +1,6 @@
 /** How do we call the identity provider as an OAuth client, and what do its errors mean? */
 import * as oidc from 'openid-client'
-import { causeWith, failure, McpOAuthError } from '../errors.ts'
+import { causeWith, failure, McpOAuthError, type ErrorKind } from '../errors.ts'
 import { boundedFetch, objectOf, type FetchResponse } from '../http/fetch.ts'
 import { basicCredentials } from '../oauth/client-authentication.ts'
 import { issuerSkewSeconds } from '../limits.ts'
@@ -100,23 +100,23 @@ export async function callProvider<T> (operation: () => Promise<T>): Promise<T> 
       clockFault(cause)
     if (ownError) throw ownError
     const status = statusOf(cause)
-    const name = errorName(cause)
-    const setting = configurationErrors.get(name)
-    if (setting) {
-      throw new McpOAuthError('providerMisbehaved', {
-        cause: new Error(`the provider rejected our ${setting}: ${name}`, { cause })
-      })
-    }
+    const { name = '', code } = oauthError(cause)
     // The library says that the response is an error, and not which one.
-    const answer = [status || [], name || []].flat().join(' ')
-    const said = answer === '' ? cause : causeWith('The identity provider answered', answer)
-    if (said !== cause) said.cause = cause
+    const answer = [status, name, code].filter(Boolean).join(' ')
+    const fault = (kind: ErrorKind, problem = 'The identity provider answered') => {
+      const said = answer === '' ? cause : causeWith(problem, answer)
+      if (said !== cause) said.cause = cause
+      return new McpOAuthError(kind, { cause: said })
+    }
+    // Auth0 and Keycloak answer a wrong secret so. 401 is about the client (RFC 6749 §5.2).
+    const isAboutSecret = status === 401 && /^(?:access_denied|unauthorized_client)$/.test(name)
+    const setting = configurationErrors.get(isAboutSecret ? 'invalid_client' : name)
+    if (setting) throw fault('providerMisbehaved', `the provider rejected our ${setting}`)
     if (status >= 500 || status === 429 || temporaryErrors.includes(name)) {
-      throw new McpOAuthError('providerUnavailable', { cause: said })
+      throw fault('providerUnavailable')
     }
     // Gateways send errors in JSON, too, such as "Not Found" or "rate_limit_exceeded".
-    const endsGrant = status < 404 && grantErrors.test(name)
-    throw new McpOAuthError(endsGrant ? 'invalidGrant' : 'providerMisbehaved', { cause: said })
+    throw fault(status < 404 && grantErrors.test(name) ? 'invalidGrant' : 'providerMisbehaved')
   }
 }
 
@@ -144,11 +144,15 @@ export function statusOf (thrown: unknown): number {
   return status ?? (cause === undefined ? 0 : statusOf(cause))
 }
 
-/** Returns the OAuth error of a response. Some providers send it with status 200. */
-function errorName (thrown: unknown): string {
+/**
+ * Returns the OAuth error of a response, which some providers send with status 200, and a code that
+ * its description begins with, such as those of Entra.
+ */
+function oauthError (thrown: unknown): { name?: string, code?: string | undefined } {
   const { error, body, cause }: Record<string, unknown> = Object(thrown)
-  const name = error ?? Object(body).error
-  return typeof name === 'string' ? name : cause === undefined ? '' : errorName(cause)
+  const { error: name, error_description: text } = Object(error === undefined ? body : thrown)
+  if (typeof name === 'string') return { name, code: /^[A-Z]+\d+/.exec(String(text))?.[0] }
+  return cause === undefined ? {} : oauthError(cause)
 }
 
 /**

@@ -42,6 +42,14 @@ export function createUserClaims ({ metadata, clientFor, scopes, identify, needs
     .filter(([, scope]) => needsClaims && scopes.includes(scope))
     .map(([name]) => name)
 
+  /** Whether a claim that hooks decide by is missing. Some providers have no `email_verified`. */
+  async function lacks (claims: Claims) {
+    const { claims_supported: known = [] } = await metadata()
+    return needed.some(name => claims[name] == null) ||
+      (needed.includes('email') && known.includes('email_verified') &&
+        claims['email_verified'] == null)
+  }
+
   async function verifyIdToken (token: string) {
     const algorithms = [...asymmetricAlgorithms]
     const options = { algorithms, clockTolerance: issuerSkewSeconds }
@@ -98,7 +106,7 @@ export function createUserClaims ({ metadata, clientFor, scopes, identify, needs
     if (idToken === undefined) return isLogin ? await userInfo(accessToken, isLogin) : null
     await verifyIdToken(idToken)
     const claims = response.claims() as oidc.IDToken
-    if (needed.every(name => claims[name] != null)) return claims
+    if (!await lacks(claims)) return claims
     return mergeClaims(claims, await userInfo(accessToken, isLogin, claims.sub))
   }
 
@@ -112,8 +120,10 @@ export function createUserClaims ({ metadata, clientFor, scopes, identify, needs
 function mergeClaims (idToken: Claims, userInfo: Claims): Claims {
   const merged: Record<string, unknown> = { ...userInfo, ...present(idToken) }
   for (const name of ['email', 'phone_number']) {
-    const source = idToken[name] == null ? userInfo : idToken
-    merged[`${name}_verified`] = source[`${name}_verified`]
+    const verified = `${name}_verified`
+    const isSame = idToken[name] === userInfo[name] && idToken[verified] == null
+    const source = idToken[name] == null || isSame ? userInfo : idToken
+    merged[verified] = source[verified]
   }
   return present(merged)
 }

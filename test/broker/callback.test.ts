@@ -453,7 +453,10 @@ for (const status of [200, 400, 403]) {
       flow.provider.fail.set('/token', { status, body })
       isError(await flow.token(redeem(id, code)), 400, 'invalid_grant')
       const line = flow.logs.map(text => JSON.parse(text)).find(({ reason }) => reason)
-      assert.match(line.reason, /^The identity provider answered: "(\d+ )?invalid_grant"$/)
+      assert.match(
+        line.reason,
+        /^The identity provider answered: "(\d+ )?invalid_grant"$/
+      )
     }
   )
 }

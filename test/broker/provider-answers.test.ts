@@ -75,14 +75,21 @@ matrix(
     assert.equal((await login(flow, id)).status, 200)
     assert.deepEqual([users.at(-1)?.email, users.at(-1)?.name], ['alice@example.com', 'Alice'])
 
-    // The ID token wins, and an address and whether it is verified come from one source.
-    for (const email of ['alice@example.com', 'other@example.com']) {
+    // The ID token wins, and a source decides about its own address only.
+    for (
+      const [email, isVerified] of [
+        ['alice@example.com', true],
+        ['other@example.com', undefined]
+      ] as const
+    ) {
       flow.provider.claims = { ...absent, email, preferred_username: 'id token' }
       flow.provider.userInfo = { ...flow.provider.userInfo, preferred_username: 'userinfo' }
-      isError(await login(flow, id), 403, 'access_denied', email)
+      assert.equal((await login(flow, id)).status, isVerified ? 200 : 403, email)
       const { email: seen, email_verified: verified, preferred_username: name } = users.at(-1) ?? {}
-      assert.deepEqual([seen, verified, name], [email, undefined, 'id token'])
+      assert.deepEqual([seen, verified, name], [email, isVerified, 'id token'])
     }
+    flow.provider.claims = { ...absent, email: 'alice@example.com', email_verified: false }
+    isError(await login(flow, id), 403, 'access_denied', 'the ID token says that it is not')
     flow.provider.claims = { ...absent, email: null, email_verified: true }
     flow.provider.userInfo = { email: 'alice@example.com' }
     isError(await login(flow, id), 403, 'access_denied')
@@ -212,8 +219,13 @@ matrix(
       [400, 'login_required', 400, 'answered: \\"400 login_required\\"'],
       [404, '', 502, 'answered: \\"404\\"'],
       [429, '', 503, 'answered: \\"429\\"'],
-      [400, 'invalid_scope', 502, 'rejected our defaultScope: invalid_scope'],
-      [401, 'invalid_client', 502, 'rejected our clientId and clientSecret: invalid_client']
+      [400, 'invalid_scope', 502, 'rejected our defaultScope: \\"400 invalid_scope\\"'],
+      [
+        401,
+        'invalid_client',
+        502,
+        'rejected our clientId and clientSecret: \\"401 invalid_client\\"'
+      ]
     ]
     for (const [status, error, expected, line] of rows) {
       const body = JSON.stringify({ ...error && { error }, error_description: 'canary' })

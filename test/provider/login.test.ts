@@ -10,7 +10,7 @@ import { createKey } from '../support/issuer.ts'
 import { startStubProvider } from '../support/stub-provider.ts'
 
 /** Our client at a stub provider, and the codes of logins there. */
-async function setUp (t: TestContext, traits: ProviderTraits = {}) {
+async function setUp (t: TestContext, traits: ProviderTraits = {}, needsClaims = false) {
   const provider = await startStubProvider(providerClient)
   t.after(provider.close)
   const login = createProviderLogin({
@@ -20,7 +20,7 @@ async function setUp (t: TestContext, traits: ProviderTraits = {}) {
     audience: null,
     traits,
     redirectUri: () => 'https://mcp.example.com/oauth/callback',
-    needsClaims: false
+    needsClaims
   })
   const secrets = loginSecrets
   async function code () {
@@ -72,6 +72,8 @@ test('redeem() and refresh() hand over nothing for errors of the provider [field
       [403, '{"error":"Forbidden"}', 'providerMisbehaved'],
       [404, '{"error":"not_found"}', 'providerMisbehaved'],
       [401, '{"error":"invalid_client"}', 'providerMisbehaved'],
+      [401, '{"error":"access_denied","error_description":"Unauthorized"}', 'providerMisbehaved'],
+      [403, '{"error":"access_denied"}', 'invalidGrant'],
       [429, '{"error":"invalid_grant"}', 'providerUnavailable'],
       [500, '{"error":"invalid_grant"}', 'providerUnavailable'],
       [400, '{"code":400,"error_code":"refresh_token_already_used"}', 'invalidGrant'],
@@ -91,6 +93,35 @@ test('redeem() and refresh() hand over nothing for errors of the provider [field
     await assert.rejects(login.refresh('canary', receive), { kind }, body)
   }
   assert.deepEqual(received, [])
+})
+
+test('redeem() requests email_verified from userinfo if the metadata list it [field:P3]', async (t) => {
+  const { provider, login, secrets, code } = await setUp(t, {}, true)
+  provider.userInfo = { email: 'alice@example.com', email_verified: true }
+  const isVerified = async () =>
+    (await login.redeem(await code(), secrets)).claims?.['email_verified']
+  assert.equal(await isVerified(), undefined, 'the provider may not have it')
+  assert.equal(provider.count('/userinfo'), 0)
+  provider.metadata['claims_supported'] = ['sub', 'email', 'email_verified']
+  assert.equal(await isVerified(), true)
+  provider.userInfo = { email: 'other@example.com', email_verified: true }
+  assert.equal(await isVerified(), undefined, 'another address')
+  provider.claims = { email_verified: false }
+  assert.equal(await isVerified(), false)
+  assert.equal(provider.count('/userinfo'), 2)
+})
+
+test("refresh() gives the log the provider's error and its code, without the text", async (t) => {
+  const { provider, login } = await setUp(t)
+  for (const status of [200, 400]) {
+    const body = { error: 'invalid_grant', error_description: 'AADSTS50173: canary-upstream-text' }
+    provider.fail.set('/token', { status, body: JSON.stringify(body) })
+    await assert.rejects(login.refresh('canary'), ({ cause }: Error) => {
+      const { message } = cause as Error
+      assert.match(message, /^The identity provider answered: "(400 )?invalid_grant AADSTS50173"$/)
+      return true
+    })
+  }
 })
 
 test('redeem() waits for a provider longer than clients do [field:S4]', async (t) => {
