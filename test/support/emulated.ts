@@ -22,6 +22,7 @@ export interface Emulated {
   issuer: string
   mcpUrl: string
   logs: string[]
+  redirectUris: string[]
   /** Logs in and lists the tools. */
   logIn(oauth?: HeadlessOAuth): Promise<{ client: Client, oauth: HeadlessOAuth }>
 }
@@ -35,10 +36,8 @@ export async function startEmulated (
   const port = await freePort()
   const publicUrl = `http://localhost:${port}`
   const issuer = publicUrl + (options.prefix ?? '')
-  const emulator = await startEmulator(internet, facts, [{
-    ...emulatedClient,
-    redirectUris: [`${issuer}/oauth/callback`]
-  }])
+  const redirectUris = [`${issuer}/oauth/callback`]
+  const emulator = await startEmulator(internet, facts, [{ ...emulatedClient, redirectUris }])
   t.after(emulator.close)
   const logs: string[] = []
   const preset = facts.preset ??
@@ -57,6 +56,7 @@ export async function startEmulated (
     issuer,
     mcpUrl,
     logs,
+    redirectUris,
     async logIn (oauth = headlessOAuth()) {
       const client = await connectClient(mcpUrl, { oauth })
       t.after(() => client.close())

@@ -66,8 +66,7 @@ function tenant (
         url: `${platform}/reference-error-codes`,
         heading: 'AADSTS error codes',
         date: '2026-11-28',
-        facts:
-          'AADSTS codes: 28000, 50011, 50076, 50173, 65004, 70011, 90094, 700016, 700082, 7000215'
+        facts: 'AADSTS codes: 28000, 50011, 50076, 50173, 65004, 70011, 700016, 700082, 7000215'
       },
       {
         url: 'https://github.com/microsoft/powerbi-modeling-mcp/issues/68',
@@ -77,9 +76,10 @@ function tenant (
       },
       {
         url: 'https://github.com/anthropics/claude-code/issues/94804',
-        heading: 'prompt=consent in tenants without user consent',
-        date: '2026-11-28',
-        facts: 'prompt=consent ends at a page that asks for an administrator'
+        heading:
+          'prompt=consent hardcoded on every MCP OAuth authorize request breaks Entra tenants',
+        date: '2026-09-16',
+        facts: 'prompt=consent ends at a page that asks for an administrator: AADSTS90095'
       },
       {
         url: `${platform}/id-token-claims-reference`,
@@ -111,7 +111,7 @@ function tenant (
       rules: [{
         parameter: 'prompt',
         values: ['consent'],
-        answer: aadsts('access_denied', 90094, 'Administrator consent is required.', { at: 'page' })
+        answer: aadsts('access_denied', 90095, 'Admin approval is required.', { at: 'page' })
       }],
       scopes: {
         known: [...openIdScopes, 'https://graph.microsoft.com/User.Read', apiScope],
@@ -209,11 +209,7 @@ function tenant (
       onRefresh: true
     },
     userinfo: {
-      claims: grant => ({
-        sub: subjectOf(grant).sub,
-        name: grant.user.name,
-        email: grant.user.email
-      }),
+      claims: grant => ({ sub: subjectOf(grant).sub, name: grant.user.name }),
       check: ({ scope: granted }) =>
         isForApi(granted)
           ? { error: 'InvalidAuthenticationToken', description: 'Invalid audience.', status: 401 }

@@ -19,6 +19,15 @@ import { workos } from './workos.ts'
 import { zitadel } from './zitadel.ts'
 import type { ProviderFacts } from './provider.ts'
 
+export * from './auth0.ts'
+export * from './cognito.ts'
+export * from './entra.ts'
+export * from './github.ts'
+export * from './google.ts'
+export * from './keycloak.ts'
+export * from './okta.ts'
+export * from './workos.ts'
+
 /** All emulated providers: one line for each preset. */
 export const providers: readonly ProviderFacts[] = [
   auth0,

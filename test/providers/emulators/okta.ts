@@ -65,10 +65,7 @@ function server (
     preset: client => preset({ domain: 'acme.okta.com', authorizationServer, ...client }),
     metadata: {
       urls: [`${issuer}/.well-known/openid-configuration`],
-      document: {
-        ...document,
-        claims_supported: ['sub', 'name', 'preferred_username', 'email', 'email_verified']
-      }
+      document
     },
     authorization: {
       rules: [

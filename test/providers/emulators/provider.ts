@@ -42,7 +42,6 @@ export interface Rule {
   answer: Refusal
 }
 
-/** A user of the emulated provider. */
 export interface User {
   /** Short name, such as `alice`: what the login page is given. */
   id: string
@@ -62,8 +61,9 @@ export interface Grant {
   scope: readonly string[]
   /** Parameters of the authorization request. */
   parameters: Readonly<Record<string, string>>
-  /** Id of the user's session in the browser, and of this login. */
+  /** Id of the user's session in the browser. */
   session: string
+  /** Id of this login. */
   id: string
   issuer: string
   /** Whether the tokens are those of a refresh. */
@@ -74,7 +74,7 @@ type ClaimsOf = (grant: Grant) => Readonly<Record<string, unknown>>
 
 /** One provider with one set of settings. */
 export interface ProviderFacts {
-  /** Name of the preset, and which settings these facts are for: `okta`, `okta-org`. */
+  /** The preset, and the settings these facts are for: `okta-org`. */
   id: string
   /** The provider's own name. */
   name: string
@@ -102,10 +102,7 @@ export interface ProviderFacts {
   refresh: RefreshFacts
   /** Null if tokens cannot be revoked. */
   revocation: RevocationFacts | null
-  /**
-   * Members of published keys beside the key itself. Default: `kid`, `use` and `alg`. Some
-   * providers leave `alg` out.
-   */
+  /** Members of published keys beside the key itself. Default: all of these. */
   keyMembers?: ReadonlyArray<'kid' | 'use' | 'alg'>
 }
 
@@ -119,10 +116,7 @@ export interface AuthorizationFacts {
     /** Without `scope`: the granted scopes, or a refusal. */
     absent: Known<readonly string[] | Refusal>
   }
-  /**
-   * `required`: refused without a challenge. `optional`: verified if a challenge was sent.
-   * `ignored`: never verified.
-   */
+  /** Whether a challenge must be sent, is verified if it was sent, or is never verified. */
   pkce: 'required' | 'optional' | 'ignored'
   /** Default: `['S256', 'plain']`. */
   challengeMethods?: readonly string[]
@@ -171,10 +165,7 @@ export interface TokenFacts {
   scope: 'spaces' | 'commas' | 'absent'
   /** Further members of a successful response. */
   adds?: ClaimsOf
-  /**
-   * Documented errors that no request causes here, such as a policy of the administrator. Tests let
-   * the emulator answer with them.
-   */
+  /** Documented errors that no request causes here, for `faults` of the emulator. */
   others?: Readonly<Record<string, Refusal>>
 }
 
@@ -206,7 +197,7 @@ export interface UserinfoFacts {
   claims: ClaimsOf
   /** A scope without which tokens are refused. */
   scope?: string
-  /** Request headers without which it is refused. */
+  /** Headers without which it is refused. */
   headers?: readonly string[]
   /** The answer to an invalid token. Default: 401 `invalid_token`. */
   refusal?: Refusal
@@ -216,8 +207,8 @@ export interface UserinfoFacts {
 
 export interface RefreshFacts {
   /**
-   * When a login returns a refresh token: never, always, or if the request meets a condition.
-   * `unlessGranted` issues one with the first consent only, or where `prompt` has `consent`.
+   * When a login returns a refresh token. `unlessGranted`: with the first consent only, or where
+   * `prompt` has `consent`.
    */
   issued: 'never' | 'always' | {
     scope?: string
@@ -233,9 +224,8 @@ export interface RefreshFacts {
   graceSeconds?: Known<number>
   /** What a replaced one does after that. */
   reuse?: Known<'refused' | 'endsGrant'>
-  /** Lifetime since the login in seconds; null if it has no end. */
+  /** Lifetime since the login, and without use; null if it has no end. */
   seconds: Known<number | null>
-  /** Lifetime without use in seconds; null if it has no end. */
   idleSeconds?: Known<number | null>
   prefix?: string
   /** Number of refresh tokens for a user and client; the oldest ends. */
@@ -244,7 +234,7 @@ export interface RefreshFacts {
   scope?: 'ignored' | 'granted'
 }
 
-/** What ends with a token: it, its login, its browser session, or all of the user's logins. */
+/** What ends: a token, its login, its session in the browser, or all logins of the user. */
 export type Extent = 'token' | 'login' | 'session' | 'consent'
 
 export interface RevocationFacts {

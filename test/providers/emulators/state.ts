@@ -36,7 +36,7 @@ export interface Code {
 export type State = ReturnType<typeof createState>
 
 export function createState (facts: ProviderFacts, keys: IssuerKey[]) {
-  let skew = 0
+  let now = Math.floor(Date.now() / 1000)
   const logins: Login[] = []
   const refreshTokens = new Map<string, RefreshToken>()
   const accessTokens = new Map<string, { login: Login, expiresAt: number, hasEnded: boolean }>()
@@ -69,10 +69,10 @@ export function createState (facts: ProviderFacts, keys: IssuerKey[]) {
     keys,
     /** All secrets that were issued. */
     canaries: new Set<string>(),
-    /** Seconds. Tests set the clock of the provider forward. */
-    now: () => Math.floor(Date.now() / 1000) + skew,
+    /** Seconds. The clock stands still, until a test sets it forward. */
+    now: () => now,
     advance: (seconds: number) => {
-      skew += seconds
+      now += seconds
     },
     end,
     secret: (kind: string, prefix = '') => {
