@@ -159,10 +159,10 @@ export const maxCodeFailures = 5
 export const leaseSeconds = 3
 export const leasePollMs = 100
 export const leaseWaitMs = 4_000
-/** Writes that must not be lost, and a store that connects: until the breaker resets, or later. */
+/** Writes that must not be lost: until the breaker resets, then each second. And a connection. */
 export const storeWriteDelaysMs = [100, 1_200]
 export const storeConnectDelaysMs = [100, 400, 700]
-export const lateWriteDelaysMs = [5_000, 30_000, 120_000]
+export const lateWriteDelaysMs = Array<number>(900).fill(1_000)
 /** A refresh token that got a 5xx counts as a copy for this long. */
 export const refusedTokenMs = 3_600_000
 /** The secrets of the last instance are remembered as long as a refresh token that is not used. */

@@ -48,6 +48,11 @@ const inequalities: Array<[name: string, larger: number, smaller: number]> = [
     limits.refreshTokenSeconds
   ],
   [
+    'a lease of a refresh exceeds the pause between late writes of its tokens',
+    limits.leaseSeconds,
+    seconds(Math.max(...limits.lateWriteDelaysMs))
+  ],
+  [
     'the wait for running requests at the end exceeds a slow request to the provider',
     limits.closeTimeoutSeconds,
     seconds(limits.requestTimeoutMs)

@@ -60,7 +60,7 @@ export function createKept ({ marks, sealer, log }: {
     async recall<Kind extends keyof Values> (kind: Kind, id: string, now: number) {
       const opened = await stored(kind, id, now)
       const newer = unsaved.get(id) as Values[Kind] | undefined
-      return newer && (newer.generation ?? 0) >= (opened?.generation ?? 0) ? newer : opened
+      return newer && isNewest(newer, opened) ? newer : opened
     },
 
     /** Keeps a value, in the memory of this instance if the store fails repeatedly. */
@@ -70,7 +70,7 @@ export function createKept ({ marks, sealer, log }: {
       lifetime: number,
       now: number
     ) {
-      const { id, generation = 0 } = value
+      const { id } = value
       unsaved.set(id, value)
       const write = async () => {
         await marks.remember(kind, id, await sealer.seal(kind, value, lifetime, now), lifetime)
@@ -79,7 +79,7 @@ export function createKept ({ marks, sealer, log }: {
       /** Another instance, or this one, may have gone on meanwhile. */
       const writeLate = async () => {
         if (unsaved.get(id) !== value) return
-        if (((await stored(kind, id, now))?.generation ?? 0) <= generation) await write()
+        if (isNewest(value, await stored(kind, id, now))) await write()
       }
       try {
         await retry(write, { delays: storeWriteDelaysMs })
@@ -95,4 +95,19 @@ export function createKept ({ marks, sealer, log }: {
       }
     }
   }
+}
+
+/**
+ * Whether a value is newer than the stored one. Of two that were issued as one generation the
+ * stored one is: its instance went on from what this one had stored last.
+ */
+function isNewest (value: Values[keyof Values], other: Values[keyof Values] | null) {
+  const ahead = (value.generation ?? 0) - (other?.generation ?? 0)
+  const isSame = issuedBy(value) === issuedBy(other)
+  return ahead === 0 ? other === null || isSame : ahead > 0
+}
+
+/** The access token that came with the newest tokens of a family. */
+function issuedBy (value: Values[keyof Values] | null) {
+  return value?.generation === undefined ? undefined : value.answer?.tokens.access_token
 }

@@ -8,11 +8,17 @@ import { memoryStore } from '../../lib/store/memory.ts'
 import { createOneTimeMarks } from '../../lib/store/one-time.ts'
 import { recordWarnings } from '../support/log.ts'
 
-const family = (generation: number): Family => ({
+const family = (generation: number, token?: string): Family => ({
   id: 'grant',
   generation,
   upstream: {},
-  uses: []
+  uses: [],
+  ...(token !== undefined && {
+    answer: {
+      tokens: { access_token: token, token_type: 'Bearer', expires_in: 60, scope: '' },
+      expiresAt: 60
+    }
+  })
 })
 
 /** Two instances that share a store. Writes of the first one fail while `state.down`. */
@@ -51,5 +57,28 @@ test('keep() does not overwrite later tokens of another instance [field:S11]', a
   await sleep(1_500)
   for (const kept of [failing, other]) {
     assert.equal((await kept.recall('family', 'grant', 0))?.generation, 2)
+  }
+})
+
+test('keep() does not overwrite tokens that another instance issued instead [field:S11]', async () => {
+  const { state, failing, other } = startInstances()
+  await failing.keep('family', family(1, 'a'), 60, 0)
+  await other.keep('family', family(1, 'b'), 60, 0)
+  state.down = false
+  await sleep(1_500)
+  for (const kept of [failing, other]) {
+    const recalled = await kept.recall('family', 'grant', 0)
+    assert.equal(recalled?.answer?.tokens.access_token, 'b')
+  }
+})
+
+test('keep() writes a newer token of the provider over the same generation [field:S11]', async () => {
+  const { state, failing, other } = startInstances()
+  await other.keep('family', family(1, 'a'), 60, 0)
+  await failing.keep('family', { ...family(1, 'a'), upstream: { refresh: 'new' } }, 60, 0)
+  state.down = false
+  await sleep(1_500)
+  for (const kept of [failing, other]) {
+    assert.deepEqual((await kept.recall('family', 'grant', 0))?.upstream, { refresh: 'new' })
   }
 })

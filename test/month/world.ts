@@ -1,141 +1,301 @@
-import { randomBytes } from 'node:crypto'
-import { mock } from 'node:test'
-import type { McpOAuthOptions, Store } from '../../lib/index.ts'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import { mcpOAuth, type McpOAuthOptions } from '../../lib/index.ts'
 import { redisStore } from '../../lib/store/redis.ts'
-import { startFlow, type Flow, type Instance } from '../support/flow.ts'
-import { createKey } from '../support/issuer.ts'
+import type { Cleanup } from '../support/app.ts'
+import { publicUrl, secret } from '../support/credentials.ts'
+import type { Reply } from '../support/replies.ts'
+import { form, type Params } from '../support/requests.ts'
 import { createRandom } from '../support/random.ts'
 import { connect, startRedis } from '../support/redis.ts'
+import { startClock } from './clock.ts'
+import { faults, startProvider, type Holder } from './provider.ts'
+import { createSharedStore, processStore, storeFaults } from './store.ts'
 
-// The world of a simulated month: a clock, a queue of events, instances that come and go, and a
-// provider that rotates its tokens and keys and is away at times.
+// The world of a simulated month: instances that come and go, a provider that rotates its tokens
+// and keys, and faults of all of them. Times are in milliseconds of the simulated clock.
 
-export const minute = 60
-export const hour = 3_600
-export const day = 86_400
+export const second = 1_000
+export const minute = 60 * second
+export const hour = 60 * minute
+export const day = 24 * hour
 
 /** Where the month takes place. */
 export interface Setup {
   seed: number
   days: number
-  /** Whether the instances share a Redis. Without it each has a memory of its own. */
-  shared: boolean
+  /** The store that instances share: a server, or one of this process. Default: their memory. */
+  shared?: 'redis' | 'process'
   onReuse: 'revoke' | 'refuse'
+  /** In seconds. Default: that of the package. */
+  grace?: number
+  /** Whether the provider takes the use of a spent token for theft and ends the login. */
+  strict?: boolean
+  /** Whether a client's requests go to one instance while it runs. */
+  sticky?: boolean
+  /** Whether new tokens of the provider get lost between it and our note of them. */
+  lossy?: boolean
 }
 
 export type World = Awaited<ReturnType<typeof createWorld>>
 
-/** A test context that is not one: the month runs for itself, too. */
-type Context = Parameters<typeof startFlow>[0]
+/** The server did not answer, or with a 5xx. */
+export class Unavailable extends Error {}
 
-/** Redis with a simulated clock: the expiry of a value stands in the value. */
-function withClock (store: Store): Store {
-  const write = (value: string, ttl: number) => `${Date.now() + ttl * 1000} ${value}`
-  const read = (entry: string | null) => {
-    if (entry === null) return null
-    const [until = ''] = entry.split(' ', 1)
-    return Number(until) > Date.now() ? entry.slice(until.length + 1) : null
-  }
-  return {
-    get: async key => read(await store.get(key)),
-    put: (key, value, ttl) => store.put(key, write(value, ttl), hour),
-    async putIfAbsent (key, value, ttl) {
-      const entry = await store.putIfAbsent(key, write(value, ttl), hour)
-      if (entry === null) return null
-      const previous = read(entry)
-      if (previous === null) await store.put(key, write(value, ttl), hour)
-      return previous
-    }
-  }
+/** A response, with the reason for a refusal that is in the log. */
+export interface Answer extends Reply {
+  reason: string
 }
 
-/** Starts the world at a moment of its own. Its clock moves from event to event. */
-export async function createWorld (t: Context, { seed, days, shared, onReuse }: Setup) {
-  const random = createRandom(seed)
-  const options: Partial<McpOAuthOptions> = { refresh: { onReuse } }
-  if (shared) options.store = withClock(redisStore(await connect(t, (await startRedis(t)).port)))
-  const start = Math.floor(Date.now() / 1000)
-  mock.timers.enable({ apis: ['Date'], now: start * 1000 })
-  t.after(() => mock.timers.reset())
-  const flow: Flow = await startFlow(t, { instances: 4, options })
-  flow.provider.spends = false
-  const queue: Array<{ at: number, run: () => Promise<void> }> = []
-  let now = 0
+/** A process of the server. */
+export interface Instance extends Holder {
+  app: FastifyInstance
+  send(path: string, init?: RequestInit): Promise<Answer>
+}
 
-  const between = (least: number, most: number) => least + random() * (most - least)
+const count = 4
 
-  /** Runs something at a later time, in seconds from the start. */
-  function at (time: number, run: () => Promise<void>) {
-    if (time >= days * day) return
-    const event = { at: Math.max(time, now), run }
-    let low = 0
-    let high = queue.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((queue[middle] as typeof event).at <= event.at) low = middle + 1
-      else high = middle
+/** Starts the world. `t` ends it. */
+export async function createWorld (t: Cleanup, setup: Setup) {
+  const { seed, days, onReuse, grace, strict = false, lossy = false } = setup
+  /** Why requests were refused, by their id: responses do not say it. */
+  const reasons = new Map<string, string>()
+  const logOf = (id: string): FastifyBaseLogger => {
+    const ignore = () => {}
+    const log = {
+      level: 'info',
+      child: ({ reqId = '' }: { reqId?: string }) => logOf(reqId),
+      info ({ reason }: { reason?: string }) {
+        if (reason !== undefined) reasons.set(id, reason)
+      },
+      ...Object.fromEntries(
+        ['fatal', 'error', 'warn', 'debug', 'trace', 'silent'].map(name => [name, ignore])
+      )
     }
-    queue.splice(low, 0, event)
+    return log as unknown as FastifyBaseLogger
   }
 
-  async function replaceInstance (index: number) {
-    const next = await flow.addInstance()
-    const previous = flow.instances[index]
-    flow.instances[index] = next
-    await previous?.app.close()
+  const random = createRandom(seed)
+  const between = (least: number, most: number) => least + random() * (most - least)
+  const store = setup.shared && (setup.shared === 'redis'
+    ? redisStore(await connect(t, (await startRedis(t)).port))
+    : processStore())
+  // What is loaded at the first start takes real time.
+  await (await createApp({})).close()
+  const clock = startClock()
+  t.after(() => clock.stop())
+  const provider = await startProvider({ clock, strict, between })
+  t.after(() => provider.stop())
+  const shared = store && createSharedStore({ store, clock, between })
+  /** How often each kind of fault happened. */
+  const events: Record<string, number> = {}
+  const happened = (name: string) => {
+    events[name] = (events[name] ?? 0) + 1
   }
 
-  /** Instances restart every few hours, and all of them twice a week. */
-  function planRestarts () {
-    at(now + between(2, 10) * hour, async () => {
-      await replaceInstance(Math.floor(between(0, 4)))
-      planRestarts()
+  async function createApp (options: Partial<McpOAuthOptions>): Promise<FastifyInstance> {
+    const app = Fastify({
+      loggerInstance: logOf(''),
+      requestIdHeader: 'x-request-id'
+    })
+    await app.register(mcpOAuth, {
+      issuer: 'http://127.0.0.1:1',
+      clientId: 'broker',
+      clientSecret: 'secret',
+      secret,
+      setupProxies: true,
+      publicUrl,
+      requiredScopes: ['mcp:read'],
+      refresh: { onReuse, ...(grace !== undefined && { grace }) },
+      ...options
+    })
+    await app.ready()
+    return app as unknown as FastifyInstance
+  }
+
+  let created = 0
+  async function startInstance (): Promise<Instance> {
+    const clientSecret = `secret-${created++}`
+    const holder: Holder = { isGone: false }
+    provider.holders.set(clientSecret, holder)
+    const store = shared && shared.storeOf(holder)
+    const app = await createApp({ clientSecret, ...(store && { store }) })
+    const instance = Object.assign(holder, {
+      app,
+      send: (path: string, init?: RequestInit) => send(instance, path, init)
+    }) as Instance
+    return instance
+  }
+
+  const instances: Instance[] = []
+  const starting = (async () => {
+    while (instances.length < count) instances.push(await startInstance())
+  })()
+  await clock.run(minute, () => instances.length === count)
+  await starting
+
+  let sent = 0
+  /** Sends a request. Whoever asks gives up after half a minute. */
+  async function send (instance: Instance, path: string, init: RequestInit = {}): Promise<Answer> {
+    const { method = 'GET', headers = {}, body } = init
+    const id = String(sent++)
+    await clock.sleep(between(1, 30))
+    if (instance.isGone) throw new Unavailable('connection refused')
+    const reply = await Promise.race([
+      instance.app.inject({
+        method: method as 'GET',
+        url: path,
+        headers: { ...headers, 'x-request-id': id } as Record<string, string>,
+        ...(body && { payload: body as string })
+      }),
+      clock.sleep(30 * second)
+    ])
+    if (!reply || instance.isGone) throw new Unavailable('connection reset')
+    await clock.sleep(between(1, 30))
+    const reason = reasons.get(id) ?? ''
+    reasons.delete(id)
+    const { location, 'set-cookie': cookies = [] } = reply.headers
+    return {
+      status: reply.statusCode,
+      reason,
+      headers: new Headers(),
+      text: reply.body,
+      location: location === undefined ? null : new URL(String(location)),
+      cookies: [cookies].flat(),
+      json: () => reply.json()
+    }
+  }
+
+  /** The instance that the load balancer chooses. */
+  function instance (client: number) {
+    return instances[setup.sticky ? client % count : Math.floor(random() * count)] as Instance
+  }
+
+  /** Does something in the middle of requests: after some commands of the store, if any. */
+  async function amidst (run: (holder: Holder) => void) {
+    let commands = Math.floor(between(0, 10))
+    const watch = shared || { before: (_holder: Holder) => {} }
+    await new Promise<void>(resolve => {
+      const act = (holder: Holder) => {
+        watch.before = () => {}
+        run(holder)
+        resolve()
+      }
+      if (!shared) act(instances[Math.floor(between(0, count))] as Holder)
+      else watch.before = holder => commands-- > 0 || act(holder)
     })
   }
-  function planDeployment () {
-    at(now + between(2, 5) * day, async () => {
-      for (const index of flow.instances.keys()) await replaceInstance(index)
-      planDeployment()
-    })
+
+  async function restart (index: number) {
+    const previous = instances[index] as Instance
+    instances[index] = await startInstance()
+    await previous.app.close()
+    previous.isGone = true
   }
 
-  /** Every day the provider is away for some minutes, in one of the ways that there are. */
-  function planOutage () {
-    at(now + between(0.5, 1.5) * day, async () => {
-      const faults = ['unavailable', 'error', 'reset', 'html', 'redirect', 'missing'] as const
-      flow.provider.fail.set('/token', faults[Math.floor(between(0, 6))] ?? 'error')
-      at(now + between(1, 10) * minute, async () => {
-        flow.provider.fail.clear()
-        planOutage()
+  /** Ends an instance at once. Requests to it fail until another one is there. */
+  function kill (holder: Holder) {
+    happened('killed instances')
+    Object.assign(holder, { isGone: true, isKilled: true })
+    const index = instances.indexOf(holder as Instance)
+    if (index < 0) return
+    clock.sleep(between(1, 20) * second).then(async () => {
+      instances[index] = await startInstance()
+    }).catch(fail)
+  }
+
+  let problem: unknown
+  function fail (error: unknown) {
+    problem ??= error
+  }
+
+  /** Repeats something after pauses of these lengths. */
+  function often (least: number, most: number, run: () => Promise<void> | void) {
+    const repeat = async () => {
+      for (;;) {
+        await clock.sleep(between(least, most))
+        await run()
+      }
+    }
+    repeat().catch(fail)
+  }
+
+  /** Instances restart, some during requests, and twice a week all of them do. */
+  often(4 * hour, 14 * hour, async () => {
+    let index = 0
+    await amidst(holder => {
+      index = Math.max(0, instances.indexOf(holder as Instance))
+    })
+    happened('restarts')
+    await restart(index)
+  })
+  often(2 * day, 5 * day, async () => {
+    happened('deployments')
+    for (const index of instances.keys()) await restart(index)
+  })
+  often(1 * day, 3 * day, () => amidst(kill))
+  often(3 * day, 6 * day, async () => {
+    happened('key rotations')
+    await provider.rotateKey()
+  })
+
+  /** Several times a day the provider is away for some minutes, or slow. */
+  often(3 * hour, 9 * hour, async () => {
+    const names = Object.keys(faults) as Array<keyof typeof faults>
+    const name = names[Math.floor(between(0, names.length + 3))]
+    const { delay } = provider
+    happened(name === undefined ? 'provider slow' : 'provider away')
+    if (name === undefined) provider.delay = () => between(2, lossy ? 60 : 9) * second
+    else provider.fault = name
+    await clock.sleep(between(0.5, 10) * minute)
+    Object.assign(provider, { fault: undefined, delay })
+  })
+
+  if (shared) {
+    often(1 * hour, 5 * hour, async () => {
+      const name =
+        storeFaults[Math.floor(between(0, storeFaults.length))] as typeof storeFaults[number]
+      await amidst(() => {
+        shared.fault = name
       })
+      happened('store away')
+      // Some are over before a request is repeated, and others take a minute.
+      await clock.sleep(between(0, 1) < 0.5 ? between(50, 3_000) : between(3, 90) * second)
+      shared.fault = undefined
     })
   }
 
-  function planKeyRotation () {
-    at(now + between(3, 6) * day, async () => {
-      flow.provider.key = await createKey(`key ${randomBytes(4).toString('hex')}`)
-      flow.provider.keys.push(flow.provider.key.jwk)
-      planKeyRotation()
+  if (lossy) {
+    // An answer with a new token is lost, or the instance that receives it is killed.
+    often(12 * hour, 36 * hour, () => {
+      const kills = between(0, 1) < 0.5
+      provider.intercept = holder => {
+        provider.intercept = () => false
+        happened('lost answers')
+        if (kills) kill(holder)
+        return true
+      }
     })
   }
-  for (const plan of [planRestarts, planDeployment, planOutage, planKeyRotation]) plan()
 
   return {
-    flow,
+    clock,
+    provider,
+    shared,
     random,
     between,
-    at,
-    days,
-    /** Seconds since the start. */
-    now: () => now,
-    /** The instance that the load balancer chooses. */
-    instance: () => flow.instances[Math.floor(random() * 4)] as Instance,
-    async run () {
-      for (let event = queue.shift(); event !== undefined; event = queue.shift()) {
-        now = event.at
-        mock.timers.setTime(Math.floor((start + now) * 1000))
-        await event.run()
-      }
+    events,
+    fail,
+    end: days * day,
+    instance,
+    /** Sends a token request to an instance. Requests that fail may be repeated. */
+    async token (client: number, params: Params): Promise<Answer> {
+      const reply = await instance(client).send('/oauth/token', form(params))
+      if (reply.status >= 500) throw new Unavailable(reply.text)
+      return reply
+    },
+    async run (isOver?: () => boolean) {
+      await clock.run(days * day, () => problem !== undefined || (isOver?.() ?? false))
+      if (problem instanceof Error) throw problem
     }
   }
 }

@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, type TestContext } from 'node:test'
 import { Redis } from 'ioredis'
 import type { Store } from '../../lib/types.ts'
+import type { Cleanup } from './app.ts'
 import { redisStore } from '../../lib/store/redis.ts'
 import { freePort } from './broker.ts'
 
@@ -76,7 +76,7 @@ async function end ({ child, exited, folder }: Spawned): Promise<void> {
 
 /** A server for one test alone, which may stop or block it. */
 export async function startRedis (
-  t: TestContext,
+  t: Cleanup,
   options: { server?: Server, port?: number, args?: string[] } = {}
 ): Promise<RedisServer> {
   const port = options.port ?? await freePort()
@@ -93,7 +93,7 @@ export async function startRedis (
 
 /** A client that reconnects within 50 ms. */
 export async function connect (
-  t: TestContext,
+  t: Cleanup,
   port: number,
   options: object = {},
   Client = Redis
@@ -117,11 +117,8 @@ export function eventOf (
   })
 }
 
-/** One server for all tests of a file: started on demand, stopped after the last test. */
+/** One server for all tests of a file: started on demand, stopped when the process ends. */
 let shared: Promise<Spawned> | undefined
-after(async () => {
-  if (shared !== undefined) await end(await shared)
-})
 
 async function spawnShared (): Promise<Spawned> {
   const spawned = await spawnRedis('redis-server', [
@@ -133,13 +130,17 @@ async function spawnShared (): Promise<Spawned> {
   // The server must not keep the process running after the tests.
   spawned.child.unref()
   ;(spawned.child.stdout as Socket).unref()
+  process.on('exit', () => {
+    spawned.child.kill('SIGKILL')
+    rmSync(spawned.folder, { recursive: true, force: true })
+  })
   return spawned
 }
 
 /**
  * A store in the Redis of this file, on its own connection. Keys separate it from the other stores.
  */
-export async function openRedis (t: TestContext): Promise<Store> {
+export async function openRedis (t: Cleanup): Promise<Store> {
   shared ??= spawnShared()
   const { folder } = await shared
   const client = new Redis(join(folder, 'redis.sock'))
