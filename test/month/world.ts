@@ -82,9 +82,9 @@ export async function createWorld (t: Cleanup, setup: Setup) {
   // What is loaded at the first start takes real time.
   await (await createApp({})).close()
   const clock = startClock()
-  t.after(() => clock.stop())
+  t.after(async () => clock.stop())
   const provider = await startProvider({ clock, strict, between })
-  t.after(() => provider.stop())
+  t.after(async () => provider.stop())
   const shared = store && createSharedStore({ store, clock, between })
   /** How often each kind of fault happened. */
   const events: Record<string, number> = {}

@@ -100,7 +100,7 @@ export async function connect (
 ): Promise<Redis> {
   const client = new Client({ port, host: '127.0.0.1', retryStrategy: () => 50, ...options })
   client.on('error', () => {})
-  t.after(() => {
+  t.after(async () => {
     client.disconnect()
   })
   if (client.status !== 'wait') await eventOf(client, 'ready')
@@ -146,7 +146,7 @@ export async function openRedis (t: Cleanup): Promise<Store> {
   const client = new Redis(join(folder, 'redis.sock'))
   client.on('error', () => {})
   await once(client, 'ready')
-  t.after(() => {
+  t.after(async () => {
     client.disconnect()
   })
   return redisStore(client)
