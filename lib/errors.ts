@@ -85,7 +85,7 @@ export const errorTable = {
   providerUnavailable: [
     503,
     unavailable,
-    'The authorization provider cannot be reached at the moment.'
+    'The authorization provider is unavailable at the moment.'
   ],
   providerMisbehaved: [502, unavailable, 'The authorization provider sent an unusable response.'],
   providerTimeout: [504, unavailable, 'The authorization provider did not respond in time.'],

@@ -43,6 +43,8 @@ export const discoveryTimeoutMs = 5_000
 export const lookUpTimeoutMs = 5_000
 /** A token request. Clients leave earlier, but its answer counts: the old token may be spent. */
 export const tokenRequestMs = 30_000
+/** Longest `Retry-After` of a provider that clients are told, too. */
+export const maxRetryAfterSeconds = 120
 /** Provider metadata are loaded again after this time; while that fails, they are used longer. */
 export const metadataFreshSeconds = 600
 export const metadataStaleSeconds = 86_400

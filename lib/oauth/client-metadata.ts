@@ -70,12 +70,11 @@ export function parseClientMetadata (
 }
 
 function redirectUrisOf (members: Members, policy: RedirectPolicy) {
-  const uris = stringsOf(members, 'redirect_uris')
-  if (uris === undefined) throw invalid('The redirect_uris are missing.')
+  if (!members.has('redirect_uris')) throw invalid('The redirect_uris are missing.')
+  const uris = [...new Set(stringsOf(members, 'redirect_uris'))]
   if (uris.length === 0 || uris.length > maxRedirectUris) {
     throw invalidRedirect(`A client must have 1 to ${maxRedirectUris} redirect URIs.`)
   }
-  if (new Set(uris).size < uris.length) throw invalidRedirect('A redirect URI is listed twice.')
   if (uris.join('').length > maxRedirectUriChars) {
     throw invalidRedirect('The redirect URIs are too long together.')
   }

@@ -69,7 +69,7 @@ export function required (params: RequestParameters, name: string, read = single
  * @throws {McpOAuthError} `invalidTarget` for any other resource, and for several
  */
 export function resourceOf (params: RequestParameters, ours: string) {
-  const [value = '', second] = params.get('resource') ?? []
+  const [value = '', second] = new Set(params.get('resource'))
   if (second === undefined && value === '') return undefined
   if (second !== undefined || !sameResource(value, ours)) {
     const cause = causeWith(

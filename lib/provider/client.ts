@@ -3,7 +3,7 @@ import * as oidc from 'openid-client'
 import { causeWith, failure, McpOAuthError, type ErrorKind } from '../errors.ts'
 import { boundedFetch, objectOf, type FetchResponse } from '../http/fetch.ts'
 import { basicCredentials } from '../oauth/client-authentication.ts'
-import { issuerSkewSeconds } from '../limits.ts'
+import { issuerSkewSeconds, maxRetryAfterSeconds } from '../limits.ts'
 import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
 import type { FetchJson } from '../types.ts'
 
@@ -62,9 +62,10 @@ export async function send (
 const fetchBounded: oidc.CustomFetch = async (url, options) => responseOf(await send(url, options))
 
 export function responseOf ({ status, text, headers }: FetchResponse): Response {
+  const kept = ['content-type', 'retry-after'].map(name => [name, String(headers[name] ?? '')])
   return new Response([204, 205, 304].includes(status) ? null : text, {
     status,
-    headers: { 'content-type': String(headers['content-type'] ?? '') }
+    headers: Object.fromEntries(kept)
   })
 }
 
@@ -106,7 +107,8 @@ export async function callProvider<T> (operation: () => Promise<T>): Promise<T> 
     const fault = (kind: ErrorKind, problem = 'The identity provider answered') => {
       const said = answer === '' ? cause : causeWith(problem, answer)
       if (said !== cause) said.cause = cause
-      return new McpOAuthError(kind, { cause: said })
+      const retryAfter = kind === 'providerUnavailable' && retryAfterOf(cause)
+      return new McpOAuthError(kind, { cause: said, ...retryAfter && { retryAfter } })
     }
     // Auth0 and Keycloak answer a wrong secret so. 401 is about the client (RFC 6749 §5.2).
     const isAboutSecret = status === 401 && /^(?:access_denied|unauthorized_client)$/.test(name)
@@ -142,6 +144,15 @@ function clockFault (error: Error & { code?: unknown }) {
 export function statusOf (thrown: unknown): number {
   const { status, cause } = Object(thrown) as { status?: number, cause?: unknown }
   return status ?? (cause === undefined ? 0 : statusOf(cause))
+}
+
+/** Returns the seconds that a provider asks its clients to wait (RFC 9110 §10.2.3), if sensible. */
+function retryAfterOf (thrown: unknown): number | undefined {
+  const { response, cause } = Object(thrown) as { response?: Response, cause?: unknown }
+  const answer = response ?? (cause instanceof Response ? cause : undefined)
+  if (answer === undefined) return cause === undefined ? undefined : retryAfterOf(cause)
+  const seconds = Number(answer.headers.get('retry-after'))
+  return seconds >= 1 && seconds <= maxRetryAfterSeconds ? Math.ceil(seconds) : undefined
 }
 
 /**

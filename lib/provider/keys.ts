@@ -53,9 +53,12 @@ export function createKeySet ({ uri, log, cooldown = refreshCooldownSeconds, now
       const { host, pathname } = new URL(url)
       source = ` from ${host}${pathname}`
       const set = await fetchJson(url)
-      const problem = problemOfKeys(set)
+      const listed = set['keys']
+      // Members that are no keys are ignored (RFC 7517 §5).
+      const keys = Array.isArray(listed) ? listed.filter(key => typeof key?.kty === 'string') : []
+      const problem = problemOfKeys(keys)
       if (problem) throw failure('providerMisbehaved', `the JWK set ${problem}`)
-      return keyGetter({ keys: (set['keys'] as object[]).map(present) } as JSONWebKeySet)
+      return keyGetter({ keys: keys.map(present) } as unknown as JSONWebKeySet)
     } catch (error) {
       const cause = new Error(`no keys${source}`, { cause: error })
       log?.warn({ err: cause }, 'Could not load the keys of the identity provider')
@@ -65,10 +68,9 @@ export function createKeySet ({ uri, log, cooldown = refreshCooldownSeconds, now
 }
 
 // One secret key makes the set invalid: its publisher no longer controls what is signed.
-function problemOfKeys ({ keys }: Readonly<Record<string, unknown>>): string | null {
-  if (!Array.isArray(keys) || keys.length === 0) return 'has no keys'
+function problemOfKeys (keys: readonly object[]): string | null {
+  if (keys.length === 0) return 'has no keys'
   if (keys.length > maxProviderKeys) return `has more than ${maxProviderKeys} keys`
-  if (!keys.every(key => typeof key?.kty === 'string')) return 'contains an invalid key'
   return keys.some(secretMemberOf) ? 'contains a secret' : null
 }
 

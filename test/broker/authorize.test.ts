@@ -236,7 +236,7 @@ matrix(
     }
     isErrorRedirect(
       flow,
-      await flow.authorize(`${query(params)}&resource=${flow.resource}`),
+      await flow.authorize(`${query(params)}&resource=${flow.resource}/other`),
       302,
       'invalid_target'
     )

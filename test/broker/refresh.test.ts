@@ -556,6 +556,26 @@ matrix(
 )
 
 matrix(
+  'POST /oauth/token tells how long the provider asks its clients to wait [field:S6]',
+  async ({ startFlow }) => {
+    const flow = await startFlow()
+    flow.provider.rotation = 'silent'
+    const { tokens, refresh } = await session(flow)
+    for (const [given, told] of [['37', '37'], ['9999', '5'], ['x', '5'], ['-1', '5']] as const) {
+      const headers = { 'retry-after': given }
+      flow.provider.fail.set('/token', { status: 429, body: '{"error":"rate_limited"}', headers })
+      const reply = await refresh(tokens.refresh_token)
+      isError(reply, 503, 'temporarily_unavailable')
+      assert.equal(reply.headers.get('retry-after'), told)
+      flow.provider.fail.set('/token', { status: 503, body: 'x', headers })
+      assert.equal((await refresh(tokens.refresh_token)).headers.get('retry-after'), told)
+    }
+    flow.provider.fail.clear()
+    assert.equal((await refresh(tokens.refresh_token)).status, 200)
+  }
+)
+
+matrix(
   'POST /oauth/token keeps the grant when the provider rejects our credentials [T-25]',
   async ({ startFlow }) => {
     const flow = await startFlow()

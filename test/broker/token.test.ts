@@ -141,7 +141,7 @@ matrix(
       ['T-16', { ...validRequest, resource: `${flow.resource}#f` }, 'invalid_target'],
       [
         'T-16',
-        `${query(validRequest)}&resource=${flow.resource}&resource=${flow.resource}`,
+        `${query(validRequest)}&resource=${flow.resource}&resource=https://evil.example`,
         'invalid_target'
       ],
       ['G-12', `${query(validRequest)}&x=%zz`, 'invalid_request'],

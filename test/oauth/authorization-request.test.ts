@@ -126,7 +126,7 @@ test('parseAuthorizationRequest rejects repeated parameters [A-07 AZ-15]', () =>
   ) {
     assert.equal(kindOf({ [name]: undefined }, `&${name}=a&${name}=a`), 'invalidRequest', name)
   }
-  assert.equal(kindOf({}, `&resource=${resource}&resource=${resource}`), 'invalidTarget')
+  assert.equal(kindOf({}, `&resource=${resource}&resource=x`), 'invalidTarget')
 })
 
 test('parseAuthorizationRequest accepts only the response type code [A-08]', () => {

@@ -313,7 +313,6 @@ test('parseClientDocument applies the rules of registration to redirect URIs [C-
     ['cursor://cb'],
     ['https://mcp.example/oauth/callback'],
     ['https://app.example/cb', 'javascript:alert(1)'],
-    ['https://app.example/cb', 'https://app.example/cb'],
     Array.from({ length: 11 }, (_, index) => `https://app.example/${index}`)
   ]
   for (const uris of invalid) rejects({ redirect_uris: uris })

@@ -69,7 +69,7 @@ test('parseClientMetadata rejects bodies that are not objects [G-09]', () => {
   }
 })
 
-test('parseClientMetadata requires 1 to 10 different redirect URIs and coerces nothing [R-02]', () => {
+test('parseClientMetadata requires 1 to 10 redirect URIs, each counted once, and coerces nothing [R-02]', () => {
   assert.equal(register({}), 'invalidClientMetadata')
   assert.equal(register(Object.create({ redirect_uris: uris })), 'invalidClientMetadata')
   const many = Array.from({ length: 11 }, (_, index) => `https://a.example/${index}`)
@@ -80,10 +80,14 @@ test('parseClientMetadata requires 1 to 10 different redirect URIs and coerces n
   )
   rejects(
     'invalidRedirectUri',
-    [[], many, [`https://a.example/${'a'.repeat(2031)}`], ['https://x', 'https://x'], [
+    [[], many, [`https://a.example/${'a'.repeat(2031)}`], [
       'https://x',
       'javascript:x'
     ], ['']].map((value) => ({ redirect_uris: value }))
+  )
+  assert.deepEqual(
+    register({ redirect_uris: [...uris, ...uris] }),
+    register({ redirect_uris: uris })
   )
   assert.deepEqual(register({ redirect_uris: many.slice(1) }), {
     ...minimal,
@@ -316,8 +320,7 @@ test('parseClientMetadata keeps the redirect URIs that are allowed, and returns 
       [['https:'], [web, 'http://app.example/cb']],
       [['https:'], [web, 'cursor://x/../y']],
       [['https:'], [web, 'https://mcp.example/oauth/callback']],
-      [['http:'], ['https://mcp.example/oauth/callback', local]],
-      [['https:'], [web, web]]
+      [['http:'], ['https://mcp.example/oauth/callback', local]]
     ] as const
   ) {
     assert.throws(() => parse(allowed && [...allowed], [...redirectUris]), {

@@ -135,8 +135,14 @@ for (const form of [code, refresh]) {
     for (const value of ['https://evil.example/mcp', `${resource}#f`, 'x']) {
       assert.equal(parse({ ...form, resource: value }), 'invalidTarget', value)
     }
-    assert.equal(parse(form, `&resource=${resource}&resource=${resource}`), 'invalidTarget')
-    assert.equal(parse(form, '&resource=&resource='), 'invalidTarget')
+    for (const others of ['x', '', 'https://evil.example/mcp']) {
+      assert.equal(parse(form, `&resource=${resource}&resource=${others}`), 'invalidTarget', others)
+    }
+  })
+
+  test(`parseTokenRequest accepts one resource that is sent twice: ${form.grant_type} [AZ-09]`, () => {
+    const twice = parse(form, `&resource=${resource}&resource=${resource}`) as { resource: string }
+    assert.equal(twice.resource, resource)
   })
 }
 

@@ -6,7 +6,9 @@ import { SignJWT } from 'jose'
 import { createKey, faults, type Issuer, type IssuerKey } from './issuer.ts'
 
 /** A response that replaces the real one after the endpoint has done its work. */
-export type Fault = keyof typeof faults | { status: number, body: string, type?: string }
+export type Fault =
+  | keyof typeof faults
+  | { status: number, body: string, type?: string, headers?: Record<string, string> }
 
 export interface ReceivedRequest {
   path: string
@@ -188,6 +190,7 @@ export async function startStubProvider (
     if (typeof fault === 'string') faults[fault](response, { origin } as Issuer)
     else {
       response.writeHead(fault?.status ?? 500, {
+        ...fault?.headers,
         'content-type': fault?.type ?? 'application/json'
       }).end(fault?.body)
     }

@@ -95,6 +95,12 @@ test('createKeySet rejects sets that do not consist of public keys [K-01]', asyn
   await createKeySet({ uri: async () => issuer.jwksUri }).get()
 })
 
+test('createKeySet ignores members of a set that are no keys (RFC 7517 §5) [K-01]', async (t) => {
+  const { issuer, verify } = await setUp(t)
+  issuer.jwks = { keys: [null, 'x', {}, { kty: 1 }, issuer.key.jwk] }
+  assert.ok(await verify(await issuer.mint()))
+})
+
 test('jwtVerifier accepts a key that is listed twice, and refuses an id of two keys [K-01 field:P4]', async (t) => {
   const { issuer, verify } = await setUp(t)
   const { jwk } = issuer.key

@@ -52,7 +52,9 @@ export const callbackEndpoint: Endpoint<Broker> = {
     const upstreamCode = single(params, 'code')
     const error = single(params, 'error')
     const isOneOfBoth = (upstreamCode === undefined) !== (error === undefined)
-    if (!isOneOfBoth || (upstreamCode ?? '').length > maxProviderCodeChars) throw invalidRequest()
+    if (!isOneOfBoth || (upstreamCode ?? '').length > maxProviderCodeChars) {
+      throw invalidRequest('The response of the identity provider has no code, or no valid one.')
+    }
     if (!broker.states.verify(state, now)) {
       throw invalidRequest('This sign-in has expired, or was not started here.')
     }
