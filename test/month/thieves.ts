@@ -43,7 +43,7 @@ export function steal (
 
   async function run () {
     await user.ready
-    await clock.sleep(between(1, 6) * day)
+    await clock.sleep(between(0.1, 0.6) * watchedDays * day)
     let tokens = user.copy()
     const stolenAt = clock.now()
     const notice = (by: 'thief' | 'user', hasEnded: boolean) => {
@@ -53,7 +53,8 @@ export function steal (
     }
     tokens.login.theft = notice
     await clock.sleep(kind === 'late' ? between(1, 5) * day : minute)
-    while (clock.now() < stolenAt + watchedDays * day) {
+    const until = clock.now() + watchedDays * day
+    while (clock.now() < until) {
       const renewed: Tokens | Answer = await user.refresh(tokens)
       if (!('refresh' in renewed)) {
         if (renewed.reason.includes('replaced long ago')) {
