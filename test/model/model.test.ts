@@ -16,7 +16,7 @@ import { walkDeep, walkSample, type Walk } from './scheduler.ts'
 // one.
 
 const depth = 10
-const maxRuns = 1_000
+const maxRuns = 800
 const deeper = { depth: 16, maxRuns: 200 }
 const isFull = sweep(2, 2) === 2
 /** A mutant may show on few paths only. */
@@ -58,6 +58,6 @@ for (
     if (paths + pruned < deeper.maxRuns) {
       await report(`${deeper.depth} decisions`, walkDeep(run, deeper.depth, deeper.maxRuns))
     }
-    await report('sample', walkSample(run, { singles: 80, more: 40, seed: index }))
+    await report('sample', walkSample(run, { singles: 40, more: 20, seed: index }))
   })
 }
