@@ -1,33 +1,18 @@
-import { randomInt } from 'node:crypto'
-import { createServer } from 'node:http'
 import type { TestContext } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import type { McpOAuthOptions } from '../../lib/index.ts'
 import { buildApp, type AppSetup, type RunningApp } from './app.ts'
 import { providerClient, secret } from './credentials.ts'
+import { freePort } from './port.ts'
 import { startProvider, type ProviderOptions, type RunningProvider } from './provider.ts'
 
 export { secret } from './credentials.ts'
+export { freePort } from './port.ts'
 export const { clientSecret } = providerClient
 
 export interface RunningBroker extends RunningApp {
   provider: RunningProvider
   issuer: string
-}
-
-/**
- * A free port, for servers whose URL is needed before they listen. It is below the range of
- * ephemeral ports, so that no other process receives it meanwhile.
- */
-export async function freePort (): Promise<number> {
-  const port = randomInt(12_000, 32_000)
-  const server = createServer()
-  const free = await new Promise<boolean>(resolve => {
-    server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true))
-  })
-  if (!free) return await freePort()
-  await new Promise(resolve => server.close(resolve))
-  return port
 }
 
 /** The registration of the broker at a real provider. */

@@ -3,6 +3,7 @@
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
+import { pageWith, resultsIn } from '../matrix/page.ts'
 
 export const root = new URL('../../', import.meta.url).pathname
 
@@ -24,6 +25,9 @@ export const pages: readonly string[] = [
 
 /** The table of requirements, in the folder of the tests that prove them. */
 export const evidence = 'test/conformance.md'
+
+/** The table of clients: facts, which are copied, and the results of a run, which are kept. */
+export const clientsPage = 'docs/clients.md'
 
 export const threats = 'docs/threats.md'
 
@@ -88,6 +92,7 @@ export function idRows (text: string): Array<{ id: string, cells: string[], line
  * row lists its tests.
  */
 export function synchronized (name: string, cited = citations()): string {
+  if (name === clientsPage) return pageWith(resultsIn(read(name)))
   const text = read(name).replaceAll(
     namedBlock,
     (_, head: string, file: string) => head + read(file) + '```'

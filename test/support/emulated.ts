@@ -1,8 +1,8 @@
 import type { TestContext } from 'node:test'
 import type { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import type { McpOAuthOptions } from '../../lib/index.ts'
-import { oidc } from '../../lib/providers/index.ts'
 import { startEmulator, type Emulator } from '../providers/emulators/emulator.ts'
+import { emulatedClient, presetOf } from '../providers/emulators/preset.ts'
 import type { ProviderFacts } from '../providers/emulators/provider.ts'
 import { buildApp, loggingApp } from './app.ts'
 import { freePort, secret, whoami } from './broker.ts'
@@ -11,10 +11,7 @@ import { connectClient, headlessOAuth, type HeadlessOAuth } from './login.ts'
 
 // The broker in front of an emulated provider, with the preset unchanged.
 
-export const emulatedClient = {
-  clientId: 'our-client-id',
-  clientSecret: 'canary-emulated-client-secret'
-}
+export { emulatedClient } from '../providers/emulators/preset.ts'
 
 /** The broker and its provider. */
 export interface Emulated {
@@ -40,10 +37,8 @@ export async function startEmulated (
   const emulator = await startEmulator(internet, facts, [{ ...emulatedClient, redirectUris }])
   t.after(emulator.close)
   const logs: string[] = []
-  const preset = facts.preset ??
-    ((client: typeof emulatedClient) => oidc({ issuer: facts.issuer, ...client }))
   const { mcpUrl } = await buildApp(t, {
-    ...preset(emulatedClient),
+    ...presetOf(facts),
     secret,
     setupProxies: true,
     publicUrl,

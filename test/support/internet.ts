@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
@@ -42,8 +42,14 @@ shift
 exec "$@"
 `
 
-/** Runs a test file inside the namespace. If it fails, the error contains its output. */
-export async function runInside (t: TestContext, file: string): Promise<void> {
+/**
+ * Starts Node.js inside the namespace. It ends with the test, or with the program that cleans up in
+ * the same way.
+ */
+export async function startInside (
+  t: TestContext,
+  args: readonly string[]
+): Promise<ChildProcessWithoutNullStreams> {
   const folder = await temporaryFolder(t)
   const resolver = join(folder, 'resolv.conf')
   await writeFile(resolver, 'nameserver 127.0.0.1\n')
@@ -59,14 +65,23 @@ export async function runInside (t: TestContext, file: string): Promise<void> {
     process.execPath,
     '--import',
     'tsx',
-    '--test-reporter=spec',
-    file
+    ...args
   ], {
     env: { ...env, TEST_INTERNET: key, NODE_EXTRA_CA_CERTS: certificate }
   })
   t.after(() => {
     child.kill('SIGKILL')
   })
+  return child
+}
+
+/** Runs a test file inside the namespace. If it fails, the error contains its output. */
+export async function runInside (
+  t: TestContext,
+  file: string,
+  args: readonly string[] = []
+): Promise<void> {
+  const child = await startInside(t, ['--test-reporter=spec', file, ...args])
   let printed = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {

@@ -3,9 +3,9 @@ import type { LookupFunction } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { Agent, fetch as undiciFetch } from 'undici'
-import { freePort } from './broker.ts'
 import { selfSigned } from './certificate.ts'
 import { isInstalled, startDaemon, temporaryFolder } from './daemon.ts'
+import { freePort } from './port.ts'
 
 const examples = new URL('../../docs/examples/nginx/', import.meta.url)
 

@@ -1,0 +1,15 @@
+import { oidc } from '../../../lib/providers/index.ts'
+import type { ProviderFacts } from './provider.ts'
+
+// How is the plugin set up for an emulated provider?
+
+/** Its registration there. */
+export const emulatedClient = {
+  clientId: 'our-client-id',
+  clientSecret: 'canary-emulated-client-secret'
+}
+
+/** The options: its preset, or those of any OpenID Connect issuer. */
+export function presetOf ({ preset, issuer }: ProviderFacts) {
+  return preset?.(emulatedClient) ?? oidc({ issuer, ...emulatedClient })
+}
