@@ -1,3 +1,4 @@
+import { aiSdk } from './ai-sdk.ts'
 import { chatgpt } from './chatgpt.ts'
 import { claudeAi } from './claude-ai.ts'
 import { claudeCode } from './claude-code.ts'
@@ -11,9 +12,11 @@ import { geminiCli } from './gemini-cli.ts'
 import { goose } from './goose.ts'
 import { inspector } from './inspector.ts'
 import { kiro } from './kiro.ts'
+import { langchain } from './langchain.ts'
 import { librechat } from './librechat.ts'
 import { mcpRemote } from './mcp-remote.ts'
 import { n8n } from './n8n.ts'
+import { openaiAgents } from './openai-agents.ts'
 import { opencodeCore } from './opencode-core.ts'
 import { opencode } from './opencode.ts'
 import { pythonSdk } from './python-sdk.ts'
@@ -52,6 +55,9 @@ export const clients: Readonly<Record<string, ClientFacts>> = {
   'sdk-1': sdk1,
   'sdk-2-legacy': sdk2Legacy,
   'sdk-2-modern': sdk2Modern,
+  'ai-sdk': aiSdk,
+  langchain,
+  'openai-agents': openaiAgents,
   'python-sdk': pythonSdk,
   'rust-sdk': rustSdk
 }

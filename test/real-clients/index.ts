@@ -1,0 +1,27 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+// Which clients are run for real, and in which version?
+
+/** The package of each client, by the name of its facts. */
+const packages: Readonly<Record<string, string>> = {
+  'sdk-1': '@modelcontextprotocol/sdk',
+  'sdk-2-legacy': '@modelcontextprotocol/client',
+  'sdk-2-modern': '@modelcontextprotocol/client',
+  'ai-sdk': '@ai-sdk/mcp',
+  langchain: '@langchain/mcp-adapters',
+  'openai-agents': '@openai/agents-core'
+}
+
+/** Versions of the clients that real-clients.test.ts runs, by the names of their facts. */
+export function realVersions (): Readonly<Record<string, string>> {
+  const lock = JSON.parse(
+    readFileSync(join(import.meta.dirname, 'package-lock.json'), 'utf8')
+  ) as { packages: Record<string, { version: string }> }
+  return Object.fromEntries(
+    Object.entries(packages).map(([id, name]) => [
+      id,
+      String(lock.packages[`node_modules/${name}`]?.version)
+    ])
+  )
+}

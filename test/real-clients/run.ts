@@ -1,0 +1,106 @@
+import { execFile, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { promisify } from 'node:util'
+import { steps, type ClientFacts } from '../clients/client.ts'
+import { openClient } from '../clients/driver.ts'
+import { driverOptions, startServer } from '../clients/server.ts'
+import { temporaryFolder } from '../support/daemon.ts'
+import type { Report } from './child.ts'
+import { probes, startProxy, type RecordingProxy } from './proxy.ts'
+
+// Installs the clients, and runs one behind the recording proxy.
+
+const root = join(import.meta.dirname, '../..')
+
+/** Where the packages are: they are installed when the tests run. */
+export const packages = join(root, 'node_modules/.cache/real-clients')
+
+/** Installs the packages of the lock, unless they are there. */
+export async function install (): Promise<void> {
+  const lock = readFileSync(join(import.meta.dirname, 'package-lock.json'), 'utf8')
+  // Written last: an installation that was interrupted has none.
+  const installed = join(packages, 'installed.json')
+  if (existsSync(installed) && readFileSync(installed, 'utf8') === lock) return
+  await rm(packages, { recursive: true, force: true })
+  for (const name of ['package.json', 'package-lock.json', '.npmrc']) {
+    cpSync(join(import.meta.dirname, name), join(packages, name))
+  }
+  await promisify(execFile)('npm', ['ci', '--no-audit', '--no-fund'], { cwd: packages })
+  writeFileSync(installed, lock)
+}
+
+/** A broker behind a new recording proxy. */
+async function startRecording (t: TestContext): Promise<RecordingProxy & { mcpUrl: string }> {
+  const proxy = await startProxy()
+  const url = await startServer(t, {
+    publicUrl: proxy.origin,
+    prefix: '/v1',
+    scopes: ['mcp:write', 'offline_access']
+  })
+  t.after(() => proxy.close())
+  proxy.forwardTo(url)
+  return Object.assign(proxy, { mcpUrl: `${proxy.origin}/v1/mcp` })
+}
+
+/** Runs a real client: what it returned, and the requests it sent. */
+export async function runReal (
+  t: TestContext,
+  id: string
+): Promise<{ report: Report, proxy: RecordingProxy }> {
+  const proxy = await startRecording(t)
+  const { NODE_TEST_CONTEXT: _outer, ...env } = process.env
+  const child = fork(join(import.meta.dirname, 'child.ts'), [], {
+    execPath: join(packages, 'node_modules/node/bin/node'),
+    execArgv: ['--experimental-import-meta-resolve'],
+    env: {
+      ...env,
+      CLIENT: id,
+      MCP_URL: proxy.mcpUrl,
+      PACKAGES: packages,
+      FOLDER: await temporaryFolder(t)
+    },
+    silent: true
+  })
+  t.after(() => child.kill('SIGKILL'))
+  let step = ''
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+    })
+  }
+  let report: Report | undefined
+  child.on('message', (message: { step?: string, report?: Report }) => {
+    if (message.report) report = message.report
+    if (message.step === undefined) return
+    step = message.step
+    proxy.enter(step)
+    child.send({})
+  })
+  await once(child, 'close')
+  if (report) return { report, proxy }
+  const requests = proxy.requests.map(({ step, method, path, status }) =>
+    `${step}: ${method} ${path} ${status}`
+  )
+  throw new Error(`${id} stopped at the step "${step}". ${output}\n${requests.join('\n')}`)
+}
+
+/** The requests that the driver sends with the facts of a client. */
+export async function runFacts (t: TestContext, facts: ClientFacts): Promise<RecordingProxy> {
+  const proxy = await startRecording(t)
+  for (const probe of Object.keys(probes)) {
+    proxy.enter(probe)
+    await openClient(facts, proxy.mcpUrl, driverOptions).run('register')
+  }
+  const client = openClient(facts, proxy.mcpUrl, driverOptions)
+  for (const step of steps.slice(0, steps.indexOf('refresh') + 1)) {
+    proxy.enter(step)
+    const { outcome, problem } = await client.run(step)
+    if (outcome !== 'ok') throw new Error(`The driver, as ${facts.name}: ${step}: ${problem}`)
+  }
+  return proxy
+}
