@@ -1,6 +1,6 @@
 import type { ClientFacts } from './client.ts'
 import { sdk2Modern } from './sdk-2-modern.ts'
-import { resourceUrls } from './urls.ts'
+import { resourceUrls, serverUrlsWithRoot } from './urls.ts'
 
 /** An application that uses the MCP client of the AI SDK, which has its own OAuth code. */
 export const aiSdk: ClientFacts = {
@@ -22,12 +22,7 @@ export const aiSdk: ClientFacts = {
   ],
   resourceMetadata: resourceUrls,
   issuerWithoutResourceMetadata: '{mcp}',
-  serverMetadata: [
-    '{issuer.origin}/.well-known/oauth-authorization-server{issuer.path}',
-    '{issuer.origin}/.well-known/oauth-authorization-server',
-    '{issuer.origin}/.well-known/openid-configuration{issuer.path}',
-    '{issuer.origin}{issuer.path}/.well-known/openid-configuration'
-  ],
+  serverMetadata: serverUrlsWithRoot,
   discoveryHeaders: { 'mcp-protocol-version': '2026-07-28', accept: '*/*' },
   identification: ['configured', 'registration'],
   registration: {

@@ -14,7 +14,9 @@ import { inspector } from './inspector.ts'
 import { kiro } from './kiro.ts'
 import { langchain } from './langchain.ts'
 import { librechat } from './librechat.ts'
+import { mastra } from './mastra.ts'
 import { mcpRemote } from './mcp-remote.ts'
+import { mcporter } from './mcporter.ts'
 import { n8n } from './n8n.ts'
 import { openaiAgents } from './openai-agents.ts'
 import { opencodeCore } from './opencode-core.ts'
@@ -51,6 +53,7 @@ export const clients: Readonly<Record<string, ClientFacts>> = {
   librechat,
   n8n,
   'mcp-remote': mcpRemote,
+  mcporter,
   inspector,
   'sdk-1': sdk1,
   'sdk-2-legacy': sdk2Legacy,
@@ -58,6 +61,7 @@ export const clients: Readonly<Record<string, ClientFacts>> = {
   'ai-sdk': aiSdk,
   langchain,
   'openai-agents': openaiAgents,
+  mastra,
   'python-sdk': pythonSdk,
   'rust-sdk': rustSdk
 }

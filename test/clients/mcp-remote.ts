@@ -1,5 +1,6 @@
 import type { ClientFacts } from './client.ts'
 import { sdk2Legacy } from './sdk-2-legacy.ts'
+import { resourceUrls, serverUrlsWithRoot } from './urls.ts'
 
 /** mcp-remote: connects clients without remote servers, over stdio. It contains the SDK 2.x. */
 export const mcpRemote: ClientFacts = {
@@ -7,6 +8,19 @@ export const mcpRemote: ClientFacts = {
   name: 'mcp-remote',
   version: '0.15.1',
   sources: [
+    {
+      shows: 'its first requests, where it looks for metadata, application_type',
+      at: 'request of the installed version (test/real-clients/runners/mcp-remote.ts)',
+      date: '2026-11-29',
+      members: [
+        'beginsWith',
+        'resourceMetadata',
+        'issuerWithoutResourceMetadata',
+        'serverMetadata',
+        'discoveryHeaders',
+        'registration'
+      ]
+    },
     {
       shows: 'registration, scope, `scope` at refresh, margin of the expiry',
       at: 'npm mcp-remote 0.15.1: dist/chunk-KJCT2FXL.js (NodeOAuthClientProvider)',
@@ -18,8 +32,6 @@ export const mcpRemote: ClientFacts = {
       date: '2026-11-28',
       members: [
         'protocolVersions',
-        'resourceMetadata',
-        'serverMetadata',
         'prompt',
         'resource',
         'on401',
@@ -29,6 +41,11 @@ export const mcpRemote: ClientFacts = {
       ]
     }
   ],
+  beginsWith: 'GET',
+  resourceMetadata: resourceUrls,
+  issuerWithoutResourceMetadata: '{mcp}',
+  serverMetadata: serverUrlsWithRoot,
+  discoveryHeaders: { accept: 'application/json' },
   identification: ['configured', 'document', 'registration'],
   document: null,
   registration: {
@@ -40,6 +57,7 @@ export const mcpRemote: ClientFacts = {
     client_uri: 'https://github.com/modelcontextprotocol/mcp-cli',
     software_id: '2e6dc280-f3c3-4e01-99a7-8181dbd1d23d',
     software_version: '0.15.1',
+    application_type: 'native',
     scope: '{scope}'
   },
   redirectUris: ['http://localhost:{port}/oauth/callback'],
@@ -54,6 +72,7 @@ export const mcpRemote: ClientFacts = {
   refresh: { secondsBefore: 60, scope: 'requested' },
   signOut: ['forget'],
   quirks: [
+    'It looks for metadata itself, to choose scopes, and the SDK does so again, in its own way.',
     'The port follows from the server URL; another is used if it is taken.',
     'A metadata document is used only if the user names one.',
     'It registers with a secret if the server does not list `none`.',

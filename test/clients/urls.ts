@@ -13,3 +13,11 @@ export const serverUrls = [
   '{issuer.origin}/.well-known/openid-configuration{issuer.path}',
   '{issuer.origin}{issuer.path}/.well-known/openid-configuration'
 ] as const
+
+/** The same, and the OAuth one of the origin after the first. */
+export const serverUrlsWithRoot = [
+  '{issuer.origin}/.well-known/oauth-authorization-server{issuer.path}',
+  '{issuer.origin}/.well-known/oauth-authorization-server',
+  '{issuer.origin}/.well-known/openid-configuration{issuer.path}',
+  '{issuer.origin}{issuer.path}/.well-known/openid-configuration'
+] as const

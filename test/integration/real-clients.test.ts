@@ -12,7 +12,8 @@ before(async () => {
     await install()
   } catch (error) {
     if (process.env['CI'] === 'true') throw error
-    missing = `the packages of test/real-clients cannot be installed: ${String(error)}`
+    const [, reason = String(error)] = /^npm error (?!code)(.+)$/m.exec(String(error)) ?? []
+    missing = `the packages of test/real-clients cannot be installed: ${reason}`
   }
 })
 
@@ -28,7 +29,7 @@ test('real clients', { concurrency: 2 }, async (t) => {
           }
           const facts = clients[id]
           assert.ok(facts)
-          const { report, proxy } = await runReal(t, id)
+          const { report, proxy } = await runReal(t, id, facts)
           assert.match(JSON.stringify(report.list), /whoami/)
           assert.match(JSON.stringify(report.call), /authorization[\\":]+true/)
           const expected = await runFacts(t, facts)

@@ -5,7 +5,9 @@ import { pathToFileURL } from 'node:url'
 
 export interface Context {
   mcpUrl: string
-  /** An empty folder. */
+  /** The id of a client that somebody registered. */
+  clientId: string | undefined
+  /** A folder for its files. */
   folder: string
   /** Where the packages are installed. */
   packages: string
@@ -23,10 +25,12 @@ export interface Report {
 
 export type Runner = (context: Context) => Promise<Report>
 
-const { MCP_URL: mcpUrl = '', FOLDER: folder = '', PACKAGES: packages = '', CLIENT } = process.env
+const { MCP_URL: mcpUrl = '', FOLDER: folder = '', PACKAGES: packages = '' } = process.env
+const { CLIENT: client, CLIENT_ID: clientId } = process.env
 const parent = pathToFileURL(join(packages, 'package.json')).href
 const context: Context = {
   mcpUrl,
+  clientId,
   folder,
   packages,
   load: specifier => import(import.meta.resolve(specifier, parent)),
@@ -37,8 +41,8 @@ const context: Context = {
     })
 }
 
-if (CLIENT !== undefined) {
-  const { run } = await import(`./runners/${CLIENT}.ts`) as { run: Runner }
+if (client !== undefined) {
+  const { run } = await import(`./runners/${client}.ts`) as { run: Runner }
   const report = await run(context)
   process.send?.({ report }, () => process.exit(0))
 }

@@ -10,7 +10,11 @@ const packages: Readonly<Record<string, string>> = {
   'sdk-2-modern': '@modelcontextprotocol/client',
   'ai-sdk': '@ai-sdk/mcp',
   langchain: '@langchain/mcp-adapters',
-  'openai-agents': '@openai/agents-core'
+  'openai-agents': '@openai/agents-core',
+  mastra: '@mastra/mcp',
+  'mcp-remote': 'mcp-remote',
+  mcporter: 'mcporter',
+  inspector: '@modelcontextprotocol/inspector'
 }
 
 /** Versions of the clients that real-clients.test.ts runs, by the names of their facts. */

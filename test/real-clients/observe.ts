@@ -22,10 +22,13 @@ export function observe (
   facts: Pick<ClientFacts, 'ports'>
 ): Observed {
   const observed: Record<string, string> = {}
-  const lines = (list: readonly RecordedRequest[]) =>
-    [...new Set(list.map(({ method, path }) => `${method} ${path}`))].join(', ')
   for (const probe of Object.keys(probes)) {
-    observed[`requests ${probe}`] = lines(recorded.filter(({ step }) => step === probe))
+    const paths = recorded.filter(({ step }) => step === probe).map(({ path }) => path)
+    const searched = paths.filter(path => path.includes('/.well-known/'))
+    // A client that looks again, e.g. for another transport, does so in the same order.
+    const again = searched.findIndex((path, index) => searched.indexOf(path) < index)
+    observed[`URLs ${probe}`] = searched.slice(0, again === -1 ? undefined : again).join(' ')
+    observed[`registration ${probe}`] = paths.find(path => path.endsWith('/register')) ?? 'none'
   }
   const requests = recorded.filter(({ step }) => !(step in probes))
   const ofRequest = (kind: string, members: Readonly<Record<string, unknown>>): void => {
@@ -64,10 +67,12 @@ export function observe (
       ? 'yes'
       : 'no'
   const metadata = requests.filter(({ path }) => path.includes('/.well-known/'))
-  observed['requests for metadata'] = lines(metadata)
+  observed['URLs of metadata'] = [...new Set(metadata.map(({ path }) => path))].join(' ')
   const { headers = {} } = metadata.find(({ path }) => !path.includes('protected-resource')) ?? {}
   for (const name of ['accept', 'mcp-protocol-version']) {
-    if (name in headers) observed[`requests for server metadata: ${name}`] = headers[name] as string
+    if (name in headers) {
+      observed[`headers of requests for server metadata: ${name}`] = headers[name] as string
+    }
   }
   const registration = requests.find(({ path }) => path.endsWith('/register'))?.json
   if (registration) {

@@ -1,7 +1,7 @@
 import { execFile, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { promisify } from 'node:util'
@@ -33,8 +33,17 @@ export async function install (): Promise<void> {
   writeFileSync(installed, lock)
 }
 
+interface Recording extends RecordingProxy {
+  mcpUrl: string
+  /** The id of a client that somebody registered, for those that cannot do so themselves. */
+  clientId: string | undefined
+}
+
 /** A broker behind a new recording proxy. */
-async function startRecording (t: TestContext): Promise<RecordingProxy & { mcpUrl: string }> {
+async function startRecording (
+  t: TestContext,
+  { registration, redirectUris }: ClientFacts
+): Promise<Recording> {
   const proxy = await startProxy()
   const url = await startServer(t, {
     publicUrl: proxy.origin,
@@ -43,25 +52,56 @@ async function startRecording (t: TestContext): Promise<RecordingProxy & { mcpUr
   })
   t.after(() => proxy.close())
   proxy.forwardTo(url)
-  return Object.assign(proxy, { mcpUrl: `${proxy.origin}/v1/mcp` })
+  return Object.assign(proxy, {
+    mcpUrl: `${proxy.origin}/v1/mcp`,
+    clientId: registration === null ? await register(url, redirectUris) : undefined
+  })
+}
+
+async function register (
+  url: string,
+  redirectUris: ClientFacts['redirectUris']
+): Promise<string> {
+  const uris = [redirectUris].flat().map(uri => uri.replace(':{port}', ''))
+  const response = await fetch(new URL('/v1/oauth/register', url), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      redirect_uris: uris,
+      grant_types: ['authorization_code', 'refresh_token'],
+      token_endpoint_auth_method: 'none'
+    })
+  })
+  const { client_id: id } = await response.json() as { client_id: string }
+  return id
 }
 
 /** Runs a real client: what it returned, and the requests it sent. */
 export async function runReal (
   t: TestContext,
-  id: string
+  id: string,
+  facts: ClientFacts
 ): Promise<{ report: Report, proxy: RecordingProxy }> {
-  const proxy = await startRecording(t)
-  const { NODE_TEST_CONTEXT: _outer, ...env } = process.env
+  const proxy = await startRecording(t, facts)
+  const node = join(packages, 'node_modules/node/bin/node')
+  const folder = await temporaryFolder(t)
+  const browser = join(folder, 'xdg-open')
+  const script = join(import.meta.dirname, 'browse.ts')
+  await writeFile(browser, `#!/bin/sh\nexec '${node}' '${script}' "$1"\n`, { mode: 0o755 })
+  const { NODE_TEST_CONTEXT: _outer, PATH = '', ...env } = process.env
   const child = fork(join(import.meta.dirname, 'child.ts'), [], {
-    execPath: join(packages, 'node_modules/node/bin/node'),
+    execPath: node,
     execArgv: ['--experimental-import-meta-resolve'],
     env: {
       ...env,
       CLIENT: id,
+      CLIENT_ID: proxy.clientId,
       MCP_URL: proxy.mcpUrl,
       PACKAGES: packages,
-      FOLDER: await temporaryFolder(t)
+      FOLDER: folder,
+      HOME: folder,
+      BROWSER: browser,
+      PATH: `${folder}:${PATH}`
     },
     silent: true
   })
@@ -91,12 +131,17 @@ export async function runReal (
 
 /** The requests that the driver sends with the facts of a client. */
 export async function runFacts (t: TestContext, facts: ClientFacts): Promise<RecordingProxy> {
-  const proxy = await startRecording(t)
+  const proxy = await startRecording(t, facts)
+  const { clientId } = proxy
+  const options = {
+    ...driverOptions,
+    ...clientId !== undefined && { configuration: { client: { id: clientId } } }
+  }
   for (const probe of Object.keys(probes)) {
     proxy.enter(probe)
-    await openClient(facts, proxy.mcpUrl, driverOptions).run('register')
+    await openClient(facts, proxy.mcpUrl, options).run('register')
   }
-  const client = openClient(facts, proxy.mcpUrl, driverOptions)
+  const client = openClient(facts, proxy.mcpUrl, options)
   for (const step of steps.slice(0, steps.indexOf('refresh') + 1)) {
     proxy.enter(step)
     const { outcome, problem } = await client.run(step)
