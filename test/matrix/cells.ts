@@ -5,6 +5,7 @@ import { openClient, type DrivenClient, type StepResult } from '../clients/drive
 import { startEmulator, type Emulator } from '../providers/emulators/emulator.ts'
 import type { ProviderFacts } from '../providers/emulators/provider.ts'
 import type { Internet } from '../support/internet.ts'
+import { reasonOf, type Reason } from './reasons.ts'
 import { deploy, placeNames, type Deployment, type Place, type Proxy } from './places.ts'
 
 // Which steps does each client do, at which provider, in which place?
@@ -16,15 +17,16 @@ export interface StepOutcome {
   outcome: StepResult['outcome']
   /** Why it failed or was not done. */
   problem?: string
-  /** The reason in the client's facts, with the section of a standard. */
+  /** Why it had to fail, with the section of a standard, and whose fault that is. */
   explained?: string
+  by?: Reason['by']
   /** Warnings and errors that the app logged meanwhile. */
   log?: string[]
 }
 
 /**
- * `green`: every step that the client has. `explained`: all but those that the facts say it cannot
- * do. `red`: anything else.
+ * `green`: every step that the client has. `explained`: all but those that had to fail by a
+ * standard. `red`: anything else.
  */
 export type CellState = 'green' | 'explained' | 'red'
 
@@ -136,15 +138,28 @@ function visit (id: string, facts: ClientFacts, app: Deployment, emulator: Emula
           continue
         }
         const before = logs.length
-        const { requests: _, ...outcome } = await client.run(step)
-        const log = logs.slice(before)
-        outcomes.push({ ...outcome, ...outcome.outcome === 'failed' && { log } })
+        const result = await client.run(step)
+        const { outcome, problem } = result
+        const reason = outcome === 'failed'
+          ? reasonOf(result, facts, client.credentials, emulator.facts)
+          : undefined
+        outcomes.push({
+          step,
+          outcome,
+          ...problem !== undefined && { problem },
+          ...reason && { explained: reason.reason, by: reason.by },
+          ...outcome === 'failed' && { log: logs.slice(before) }
+        })
       }
     }
   }
 }
 
-function stateOf (outcomes: readonly StepOutcome[], { cannot }: ClientFacts): CellState {
+/** The state of a cell with these steps. */
+export function stateOf (
+  outcomes: readonly StepOutcome[],
+  { cannot }: Pick<ClientFacts, 'cannot'>
+): CellState {
   const failed = outcomes.filter(({ outcome }) => outcome === 'failed')
   const isOutdated = outcomes.some(({ step, outcome }) =>
     outcome === 'ok' && cannot?.[step] !== undefined

@@ -169,19 +169,19 @@ ${table(['client', 'provider', 'place', 'step that fails', 'because of', 'reason
       steps.flatMap(step => {
         const failed = cells.flatMap(({ provider, place, steps }) =>
           steps.filter(entry => entry.step === step && entry.outcome === 'failed')
-            .map(({ explained, problem = '' }) => ({ provider, place, explained, problem }))
+            .map(({ explained, by, problem = '' }) => ({ provider, place, explained, by, problem }))
         )
         const name = clients[id]?.name ?? id
         const [first] = failed
-        if (first?.explained !== undefined && failed.length === cells.length) {
-          return [[name, 'each', 'each', step, 'the client', first.explained]]
+        if (first?.by === 'client' && failed.length === cells.length) {
+          return [[name, 'each', 'each', step, 'the client', first.explained ?? '']]
         }
-        return failed.map(({ provider, place, explained, problem }) => [
+        return failed.map(({ provider, place, explained, by, problem }) => [
           name,
           providers[provider] ?? provider,
           place,
           step,
-          explained === undefined ? 'not known yet' : 'the client',
+          by === undefined ? 'not known yet' : `the ${by}`,
           explained ?? problem
         ])
       })

@@ -4,6 +4,7 @@ import { mcpOAuth } from '../../lib/index.ts'
 import type { Emulator } from '../providers/emulators/emulator.ts'
 import { emulatedClient, presetOf } from '../providers/emulators/preset.ts'
 import { secret } from '../support/credentials.ts'
+import { createFetch } from './fetch.ts'
 import { startNginx, type ReverseProxy } from '../support/nginx.ts'
 import { freePort } from '../support/port.ts'
 
@@ -89,10 +90,7 @@ export async function deploy (
   let app = await start()
   return {
     mcp: `${publicUrl}${prefixes[place].at(-1)}/mcp`,
-    fetch: (input, init) =>
-      behind && String(input).startsWith(behind.origin)
-        ? behind.fetch(input, init)
-        : fetch(input, init),
+    fetch: createFetch(url => behind && url.startsWith(behind.origin) ? behind.dispatcher : null),
     logs,
     async restart () {
       await app.close()

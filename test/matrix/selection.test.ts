@@ -6,7 +6,7 @@ import { clients } from '../clients/index.ts'
 import { providers } from '../providers/emulators/index.ts'
 import { temporaryFolder } from '../support/daemon.ts'
 import { placeNames } from './places.ts'
-import { pairwise, selectCells } from './selection.ts'
+import { pairwise, selectCells, vendorOf } from './selection.ts'
 
 const names = Object.keys(clients)
 const ids = providers.map(({ id }) => id)
@@ -16,16 +16,17 @@ test('pairwise covers each client with each provider once, and each of both in e
   const cells = names.flatMap(client =>
     ids.flatMap(provider =>
       placeNames.filter(place => isWanted(client, provider, place))
-        .map(place => ({ client, provider, vendor: provider.split('-')[0], place }))
+        .map(place => ({ client, provider, vendor: vendorOf(provider), place }))
     )
   )
-  const vendors = new Set(cells.map(({ vendor }) => vendor))
-  assert.equal(cells.length, names.length * vendors.size)
-  const count = (name: 'vendor' | 'place' | 'provider', and: 'client' | 'place') =>
-    new Set(cells.map(cell => `${cell[name]} ${cell[and]}`)).size
-  assert.equal(count('vendor', 'client'), names.length * vendors.size)
-  assert.equal(count('place', 'client'), names.length * placeNames.length)
-  assert.equal(count('provider', 'place'), ids.length * placeNames.length)
+  const count = (...members: Array<keyof typeof cells[number]>) =>
+    new Set(cells.map(cell => members.map(member => cell[member]).join(' '))).size
+  const vendors = new Set(ids.map(vendorOf)).size
+  assert.equal(cells.length, names.length * vendors)
+  assert.equal(count('client', 'vendor'), names.length * vendors)
+  assert.equal(count('client', 'place'), names.length * placeNames.length)
+  assert.equal(count('vendor', 'place'), vendors * placeNames.length)
+  assert.equal(count('provider'), ids.length)
 })
 
 test('selectCells takes all without picks, and the picked ones by name', async () => {

@@ -55,25 +55,27 @@ export async function selectCells (picks: Picks): Promise<Chosen> {
 }
 
 /**
- * The cells of the suite: each client at each provider once, by one of the provider's settings.
- * Each client is in each place, and so is each setting.
+ * The cells of the suite: each client at each provider once. Each client is in each place, and so
+ * is each provider, with one of its settings.
  */
 export function pairwise (
   clients: Clients,
   providers: readonly ProviderFacts[]
 ): Selection['isWanted'] {
-  const vendorOf = (id: string) => id.split('-')[0] ?? id
   const ids = providers.map(({ id }) => id)
   const vendors = [...new Set(ids.map(vendorOf))]
   const names = Object.keys(clients)
   return (client, provider, place) => {
-    const row = names.indexOf(client)
     const vendor = vendorOf(provider)
     const settings = ids.filter(id => vendorOf(id) === vendor)
-    const step = Math.floor(row / placeNames.length)
-    return settings[step % settings.length] === provider &&
-      placeNames[(row + vendors.indexOf(vendor)) % placeNames.length] === place
+    const turn = (names.indexOf(client) + vendors.indexOf(vendor)) % placeNames.length
+    return placeNames[turn] === place && settings[turn % settings.length] === provider
   }
+}
+
+/** The provider of a setting: `okta` for `okta-org`. */
+export function vendorOf (id: string): string {
+  return id.split('-')[0] ?? id
 }
 
 /** The picked names of a list, with the added ones; all without picks. */
@@ -105,6 +107,6 @@ async function factsIn<T> (picks: readonly string[], member: keyof T & string): 
 }
 
 function idOf ({ name }: ClientFacts): string {
-  const id = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')
+  const id = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-').replaceAll(/^-|-$/g, '')
   return id in knownClients ? `own-${id}` : id
 }

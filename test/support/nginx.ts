@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import type { LookupFunction } from 'node:net'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { Agent, fetch as undiciFetch } from 'undici'
+import { Agent, fetch as undiciFetch, type Dispatcher } from 'undici'
 import { selfSigned } from './certificate.ts'
 import { isInstalled, startDaemon, temporaryFolder } from './daemon.ts'
 import { freePort } from './port.ts'
@@ -14,6 +14,8 @@ export interface ReverseProxy {
   origin: string
   /** A fetch that trusts the proxy's certificate and resolves every name to loopback. */
   fetch: typeof fetch
+  /** The connections of that fetch. */
+  dispatcher: Dispatcher
 }
 
 /**
@@ -42,9 +44,11 @@ export async function startNginx (
     args: ['-e', 'stderr', '-p', folder, '-c', join(folder, 'nginx.conf')],
     url: `http://127.0.0.1:${statusPort}/`
   })
+  const dispatcher = agentTrusting(t, await readFile(certificate, 'utf8'))
   return {
     origin: `https://${host}:${port}`,
-    fetch: fetchTrusting(t, await readFile(certificate, 'utf8'))
+    dispatcher,
+    fetch: ((input: never, init: object) => undiciFetch(input, { ...init, dispatcher })) as never
   }
 }
 
@@ -69,11 +73,11 @@ ${server}
 `
 }
 
-function fetchTrusting (t: TestContext, ca: string): typeof fetch {
+function agentTrusting (t: TestContext, ca: string): Agent {
   const lookup: LookupFunction = (_host, { all }, callback) => {
     all ? callback(null, [{ address: '127.0.0.1', family: 4 }]) : callback(null, '127.0.0.1', 4)
   }
   const dispatcher = new Agent({ connect: { ca, lookup } })
   t.after(() => dispatcher.close())
-  return ((input: never, init: object) => undiciFetch(input, { ...init, dispatcher })) as never
+  return dispatcher
 }
