@@ -1,6 +1,7 @@
 import { steps, unknown, type ClientFacts, type Source, type Step } from '../clients/client.ts'
 import { clients } from '../clients/index.ts'
 import { providers } from '../providers/emulators/index.ts'
+import { realVersions } from '../real-clients/index.ts'
 import type { Cell } from './cells.ts'
 import { places } from './places.ts'
 import type { Report } from './report.ts'
@@ -18,6 +19,7 @@ export function resultsIn (page: string): string {
 /** The page with these results. */
 export function pageWith (results: string): string {
   const all = Object.values(clients)
+  const real = realVersions()
   return `# Clients
 
 ${
@@ -53,8 +55,9 @@ The limits of these results:
 
 ${
     list([
-      'The vendors’ own programs and services did not run. Their requests were sent as the facts ' +
-      'describe them.',
+      'The vendors’ own programs and services did not run here. Their requests were sent as the ' +
+      'facts describe them. Those with a version in the column *run for real* also run their own ' +
+      'code in the tests, which compare their requests with the facts.',
       'Where no source states a fact, the client takes the commonest way. The column *unknown* ' +
       'counts such facts.',
       'A newer version may do something else. Dates are those of the sources.',
@@ -68,8 +71,17 @@ The first way to identify itself that client and server share is used.
 
 ${
     table(
-      ['client', 'version', 'identifies itself by', 'redirect URI', 'seen in', 'date', 'unknown'],
-      all.map(facts => [
+      [
+        'client',
+        'version',
+        'identifies itself by',
+        'redirect URI',
+        'seen in',
+        'date',
+        'unknown',
+        'run for real'
+      ],
+      Object.entries(clients).map(([id, facts]) => [
         facts.name,
         facts.version,
         facts.identification === unknown ? unknown : facts.identification.map(wayOf).join(', '),
@@ -78,7 +90,8 @@ ${
           : facts.redirectUris.map(uri => `\`${uri}\``).join(' '),
         [...new Set(facts.sources.map(kindOf))].join(', '),
         facts.sources.map(({ date }) => date).sort().at(-1) ?? '',
-        unknownFacts(facts)
+        unknownFacts(facts),
+        real[id] ?? ''
       ])
     )
   }
