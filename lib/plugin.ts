@@ -44,7 +44,9 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   const guarded = new Set<string>()
   const catalog = () => {
     const ofTools = endpoint?.knownScopes() ?? []
+    // Every client may request offline_access: it is no scope of this server.
     return mergeScopes(config.requiredScopes, config.scopes, ofTools, [...guarded])
+      .filter(scope => scope !== 'offline_access')
   }
   const provider = createProvider(instance, config, log)
   const context = { config, urls, log, catalog }
