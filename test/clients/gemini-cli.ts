@@ -6,6 +6,17 @@ export const geminiCli: ClientFacts = {
   version: '0.61.0',
   sources: [
     {
+      shows: 'where it looks for metadata, and with which headers',
+      at: 'request of the installed version (test/real-clients/runners/gemini-cli.ts)',
+      date: '2026-11-29',
+      members: [
+        'resourceMetadata',
+        'issuerWithoutResourceMetadata',
+        'discoveryHeaders',
+        'beginsWith'
+      ]
+    },
+    {
       shows: 'registration, scope, refresh and its margin',
       at:
         'npm @google/gemini-cli-core 0.61.0: dist/src/mcp/oauth-provider.js, oauth-token-storage.js',
@@ -16,8 +27,6 @@ export const geminiCli: ClientFacts = {
       at: 'npm @google/gemini-cli-core 0.61.0: dist/src/mcp/oauth-utils.js',
       date: '2026-11-28',
       members: [
-        'resourceMetadata',
-        'issuerWithoutResourceMetadata',
         'serverMetadata',
         'withoutServerMetadata',
         'resource'
@@ -53,7 +62,7 @@ export const geminiCli: ClientFacts = {
     '{mcp.origin}/.well-known/oauth-protected-resource{mcp.path}',
     '{mcp.origin}/.well-known/oauth-protected-resource'
   ],
-  issuerWithoutResourceMetadata: '{mcp.origin}',
+  issuerWithoutResourceMetadata: '{mcp}',
   serverMetadata: [
     '{issuer.origin}/.well-known/oauth-authorization-server{issuer.path}',
     '{issuer.origin}/.well-known/openid-configuration{issuer.path}',
@@ -62,7 +71,7 @@ export const geminiCli: ClientFacts = {
     '{issuer.origin}/.well-known/openid-configuration'
   ],
   withoutServerMetadata: 'stop',
-  discoveryHeaders: { accept: 'application/json' },
+  discoveryHeaders: { accept: '*/*' },
 
   identification: ['configured', 'registration'],
   document: null,
@@ -95,6 +104,8 @@ export const geminiCli: ClientFacts = {
   on5xx: ['stop'],
   signOut: ['forget'],
   quirks: [
+    'It looks for the registration endpoint at the origin of the issuer before its path: there, ' +
+    'another server may answer.',
     'It asks the MCP URL with HEAD, without a token, before it looks for metadata.',
     'It registers `scope: ""` if it has no scopes.',
     '`resource` is the MCP URL as entered, without its query.',

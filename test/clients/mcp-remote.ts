@@ -9,7 +9,7 @@ export const mcpRemote: ClientFacts = {
   version: '0.15.1',
   sources: [
     {
-      shows: 'its first requests, where it looks for metadata, application_type',
+      shows: 'its first requests, where it looks for metadata, application_type, scope at refresh',
       at: 'request of the installed version (test/real-clients/runners/mcp-remote.ts)',
       date: '2026-11-29',
       members: [
@@ -18,11 +18,12 @@ export const mcpRemote: ClientFacts = {
         'issuerWithoutResourceMetadata',
         'serverMetadata',
         'discoveryHeaders',
-        'registration'
+        'registration',
+        'refresh'
       ]
     },
     {
-      shows: 'registration, scope, `scope` at refresh, margin of the expiry',
+      shows: 'registration, scope, margin of the expiry',
       at: 'npm mcp-remote 0.15.1: dist/chunk-KJCT2FXL.js (NodeOAuthClientProvider)',
       date: '2026-11-28'
     },
@@ -69,7 +70,7 @@ export const mcpRemote: ClientFacts = {
     { fixed: 'openid email profile' }
   ],
   tokenAuthentication: ['none', 'client_secret_post', 'client_secret_basic'],
-  refresh: { secondsBefore: 60, scope: 'requested' },
+  refresh: { secondsBefore: 60, scope: 'granted' },
   signOut: ['forget'],
   quirks: [
     'It looks for metadata itself, to choose scopes, and the SDK does so again, in its own way.',

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Observed } from './observe.ts'
 
 // Which clients are run for real, and in which version?
 
@@ -14,7 +15,17 @@ const packages: Readonly<Record<string, string>> = {
   mastra: '@mastra/mcp',
   'mcp-remote': 'mcp-remote',
   mcporter: 'mcporter',
-  inspector: '@modelcontextprotocol/inspector'
+  inspector: '@modelcontextprotocol/inspector',
+  'gemini-cli': '@google/gemini-cli-core'
+}
+
+/** Observations that the facts of a client have no member for. */
+export const beyondFacts: Readonly<Record<string, Observed>> = {
+  // It looks for the registration endpoint a second time, at the origin.
+  'gemini-cli': {
+    'URLs of metadata': '/.well-known/oauth-protected-resource/v1/mcp ' +
+      '/.well-known/oauth-authorization-server/v1 /.well-known/oauth-authorization-server'
+  }
 }
 
 /** Versions of the clients that real-clients.test.ts runs, by the names of their facts. */

@@ -19,6 +19,9 @@ const root = join(import.meta.dirname, '../..')
 /** Where the packages are: they are installed when the tests run. */
 export const packages = join(root, 'node_modules/.cache/real-clients')
 
+/** Milliseconds after which a client is stopped. */
+const patience = 120_000
+
 /** Installs the packages of the lock, unless they are there. */
 export async function install (): Promise<void> {
   const lock = readFileSync(join(import.meta.dirname, 'package-lock.json'), 'utf8')
@@ -103,7 +106,9 @@ export async function runReal (
       BROWSER: browser,
       PATH: `${folder}:${PATH}`
     },
-    silent: true
+    silent: true,
+    // A client that waits for its callback does so for minutes.
+    timeout: patience
   })
   t.after(() => child.kill('SIGKILL'))
   let step = ''
