@@ -5,6 +5,7 @@ import { openClient, type DrivenClient, type StepResult } from '../clients/drive
 import { startEmulator, type Emulator } from '../providers/emulators/emulator.ts'
 import type { ProviderFacts } from '../providers/emulators/provider.ts'
 import type { Internet } from '../support/internet.ts'
+import { byHand } from './by-hand.ts'
 import { reasonOf, type Reason } from './reasons.ts'
 import { deploy, placeNames, type Deployment, type Place, type Proxy } from './places.ts'
 
@@ -78,7 +79,15 @@ export async function* runCells (
       for (const place of placeNames) {
         const wanted = Object.entries(clients).filter(([id]) => isWanted(id, facts.id, place))
         if (wanted.length === 0) continue
-        yield* await cellsOfApp(Object.fromEntries(wanted), emulator, place, proxy)
+        try {
+          yield* await cellsOfApp(Object.fromEntries(wanted), emulator, place, proxy)
+        } catch (error) {
+          const problem = `the app: ${error instanceof Error ? error.message : String(error)}`
+          for (const [client] of wanted) {
+            const steps: StepOutcome[] = [{ step: 'register', outcome: 'failed', problem }]
+            yield { client, provider: facts.id, place, state: 'red', steps }
+          }
+        }
       }
     } finally {
       emulator.close()
@@ -92,7 +101,8 @@ async function cellsOfApp (
   place: Place,
   proxy: Proxy | null
 ): Promise<Cell[]> {
-  const app = await deploy(place, emulator, proxy)
+  const listed = Object.entries(clients).flatMap(([id, facts]) => byHand(id, facts)?.listed ?? [])
+  const app = await deploy(place, emulator, { proxy, clients: listed })
   try {
     const visits = Object.entries(clients).map(([id, facts]) => visit(id, facts, app, emulator))
     for (const { run } of visits) await run(steps.slice(0, -1))
@@ -120,6 +130,7 @@ function visit (id: string, facts: ClientFacts, app: Deployment, emulator: Emula
       const stopAt = url.searchParams.get('redirect_uri') ?? ''
       return (await headlessLogin(url, { stopAt, fetch })).url
     },
+    configuration: byHand(id, facts)?.configuration ?? {},
     tool: { name: 'whoami' },
     protectedTool: { name: 'clearNotes' }
   })

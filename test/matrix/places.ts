@@ -4,6 +4,7 @@ import { mcpOAuth } from '../../lib/index.ts'
 import type { Emulator } from '../providers/emulators/emulator.ts'
 import { emulatedClient, presetOf } from '../providers/emulators/preset.ts'
 import { secret } from '../support/credentials.ts'
+import type { ListedClient } from './by-hand.ts'
 import { createFetch } from './fetch.ts'
 import { startNginx, type ReverseProxy } from '../support/nginx.ts'
 import { freePort } from '../support/port.ts'
@@ -47,11 +48,11 @@ export interface Deployment {
   close(): Promise<void>
 }
 
-/** Starts the app at a place, with the preset of the provider. */
+/** Starts the app at a place, with the preset of the provider and clients that must be listed. */
 export async function deploy (
   place: Place,
   emulator: Emulator,
-  proxy: Proxy | null
+  { proxy, clients }: { proxy: Proxy | null, clients: readonly ListedClient[] }
 ): Promise<Deployment> {
   const behind = place === 'nginx' ? proxy : null
   const port = behind?.appPort ?? await freePort()
@@ -75,6 +76,7 @@ export async function deploy (
           publicUrl,
           requiredScopes: ['mcp:read'],
           scopes: ['mcp:write'],
+          ...clients.length > 0 && { clients: [...clients] },
           mcp: { tools: true }
         })
         scope.get('/whoami', { schema: { operationId: 'whoami' } }, async () => 'somebody')
