@@ -32,7 +32,7 @@ const slowest: Record<string, number> = {
   'integration/browser': 110,
   'integration/scale': 84,
   'integration/client-documents': 65,
-  'integration/matrix': 60,
+  'integration/matrix': 110,
   'broker/provider-faults': 76,
   'broker/refresh': 60,
   'broker/refusals': 60,

@@ -23,12 +23,12 @@ export function pageWith (results: string): string {
   return `# Clients
 
 ${
-    wrap(`${all.length} MCP clients at ${providers.length} settings of identity providers: what each
-client does, and whether it logs in here. Every [preset](providers/index.md) is among the
-providers.`)
+    wrap(`${all.length} MCP clients at ${providers.length} settings of identity providers, with at
+least one for each [preset](providers/index.md): the steps that pass, the facts of each client,
+and their sources.`)
   }
 
-## What passes
+## Results
 
 ${begin}
 
@@ -47,8 +47,8 @@ ${steps.slice(0, -1).join(', ')}, and log in again after the app was restarted.`
 ${
     wrap(`A client is the data in \`test/clients\`: facts from its source code, its published
 documents, or public threads. A provider is the data in \`test/providers/emulators\`, from its
-documentation and published metadata. \`npm run matrix -- --client ./mine.ts --provider ./mine.ts\`
-adds others, \`-- --help\` lists the flags.`)
+documentation and published metadata. Add yours by
+\`npm run matrix -- --client ./mine.ts --provider ./mine.ts\`.`)
   }
 
 The limits of these results:
@@ -65,7 +65,7 @@ ${
     ])
   }
 
-## What each client is
+## Facts
 
 The first way to identify itself that client and server share is used.
 
@@ -96,7 +96,7 @@ ${
     )
   }
 
-## What each client does that others do not
+## Habits
 
 ${
     table(
@@ -140,11 +140,14 @@ export function resultsOf ({ date, version, cells, clients, providers, results }
     [...new Set(results.map(cell => cell[name]))].map(id =>
       [id, results.filter(cell => cell[name] === id)] as const
     )
+  const [all, green, explained, red] = [cells.all, cells.green, cells.explained, cells.red].map(
+    count => count.toLocaleString('en')
+  )
   return `${
     wrap(
-      `${date}, fastify-mcp-oauth ${version}: ${cells.all} cells, which are a client at a provider in
-a place. Every step passes in ${cells.green} of them, every step but those that the last table
-explains in ${cells.explained}. ${cells.red} are red.`
+      `Run on ${date} with fastify-mcp-oauth ${version}: ${all} cells, each a client at a provider
+in a place. In ${green}, all steps of the client pass. In ${explained}, all pass but those that the
+last table explains by a standard. In ${red}, a step fails and should not.`
     )
   }
 
