@@ -8,6 +8,28 @@ export const inspector: ClientFacts = {
   version: '2.12.0',
   sources: [
     {
+      shows: 'all requests of a login and a refresh',
+      at: 'request of the installed version (test/real-clients/runners/inspector.ts)',
+      date: '2026-11-29',
+      members: [
+        'registration',
+        'redirectUris',
+        'ports',
+        'beginsWith',
+        'opensStream',
+        'resourceMetadata',
+        'serverMetadata',
+        'withoutServerMetadata',
+        'discoveryHeaders',
+        'scope',
+        'addedScopes',
+        'resource',
+        'pkce',
+        'prompt',
+        'refresh'
+      ]
+    },
+    {
       shows: 'registration, redirect URI and port',
       at:
         'npm @modelcontextprotocol/inspector 2.12.0: clients/cli/build/index.js (clientMetadata, ' +

@@ -7,6 +7,25 @@ export const sdk1: ClientFacts = {
   version: '1.32.2',
   sources: [
     {
+      shows: 'all requests of a login and a refresh',
+      at: 'request of the installed version (test/real-clients/runners/sdk-1.ts)',
+      date: '2026-11-29',
+      members: [
+        'beginsWith',
+        'opensStream',
+        'resourceMetadata',
+        'serverMetadata',
+        'withoutServerMetadata',
+        'discoveryHeaders',
+        'scope',
+        'addedScopes',
+        'resource',
+        'pkce',
+        'prompt',
+        'refresh'
+      ]
+    },
+    {
       shows: 'discovery, scope, resource, prompt, client authentication, and the way after errors',
       at: 'npm @modelcontextprotocol/sdk 1.32.2: dist/esm/client/auth.js, streamableHttp.js',
       date: '2026-11-28'

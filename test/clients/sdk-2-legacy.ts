@@ -7,6 +7,25 @@ export const sdk2Legacy: ClientFacts = {
   version: '2.4.0',
   sources: [
     {
+      shows: 'all requests of a login and a refresh',
+      at: 'request of the installed version (test/real-clients/runners/sdk-2-legacy.ts)',
+      date: '2026-11-29',
+      members: [
+        'beginsWith',
+        'opensStream',
+        'resourceMetadata',
+        'serverMetadata',
+        'withoutServerMetadata',
+        'discoveryHeaders',
+        'scope',
+        'addedScopes',
+        'resource',
+        'pkce',
+        'prompt',
+        'refresh'
+      ]
+    },
+    {
       shows: 'discovery, scope, step-up, prompt, client authentication, and the way after errors',
       at:
         'npm @modelcontextprotocol/client 2.4.0: dist/index.mjs (StreamableHTTPClientTransport, ' +
