@@ -138,7 +138,7 @@ export type AuthorizeUser = (user: UpstreamUser) => AuthorizeVerdict | Promise<A
  * of at most 200 ASCII characters, and may show it to the user.
  */
 export type AuthorizeVerdict = boolean | undefined | {
-  deny?: string | undefined
+  deny?: string
   scopes?: readonly string[]
   claims?: Readonly<Record<string, unknown>>
 }

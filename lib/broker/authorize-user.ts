@@ -73,8 +73,10 @@ async function runHook (hook: AuthorizeUser, user: UpstreamUser): Promise<Author
       () => new Error('authorizeUser timed out')
     )
     if (isVerdict(verdict)) return verdict
+    const returned = isPlainObject(verdict) ? `{ ${Object.keys(verdict).join(', ')} }` : verdict
     throw new TypeError(
-      'authorizeUser must return a boolean, undefined, { deny }, or { scopes, claims }'
+      'authorizeUser must return a boolean, undefined, { deny }, or { scopes, claims }. ' +
+        `It returned ${returned}`
     )
   } catch (cause) {
     const isTyped = cause instanceof McpOAuthError && cause.kind === 'accessDenied'
@@ -88,6 +90,10 @@ async function runHook (hook: AuthorizeUser, user: UpstreamUser): Promise<Author
 function isVerdict (value: unknown) {
   if (value === undefined || typeof value === 'boolean') return true
   if (!isPlainObject(value)) return false
-  const { deny = '', scopes = [], claims = {} } = value
-  return typeof deny === 'string' && Array.isArray(scopes) && isPlainObject(claims)
+  const { scopes = [], claims = {}, ...others } = value
+  const { deny, ...unknown } = others
+  // A denial whose text is missing in a table, or that has another name, is no consent.
+  const isClear = Object.keys(unknown).length === 0 &&
+    (!('deny' in value) || typeof deny === 'string')
+  return isClear && Array.isArray(scopes) && isPlainObject(claims)
 }

@@ -79,7 +79,7 @@ export async function boundedFetch (
     )
   } catch (cause) {
     if (cause instanceof McpOAuthError) throw cause
-    throw new McpOAuthError('providerUnavailable', certificateFault(cause, url) ?? { cause })
+    throw certificateFault(cause, url) ?? new McpOAuthError('providerUnavailable', { cause })
   }
 }
 
@@ -89,10 +89,11 @@ function certificateFault (cause: unknown, url: string) {
   if (!/SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|UNTRUSTED/.test(String(code))) return null
   const reason = `the certificate of ${new URL(url).host} is not from a known authority. ` +
     'Start Node.js with NODE_EXTRA_CA_CERTS, the file of its authority'
-  return {
+  // Time does not mend it.
+  return new McpOAuthError('providerMisbehaved', {
     description: 'The certificate of the authorization provider is not trusted.',
     cause: new Error(reason, { cause })
-  }
+  })
 }
 
 /** Sends a request and reads the whole response. */

@@ -2,12 +2,13 @@
 
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
-import { causeWith, McpOAuthError, startupError } from '../errors.ts'
+import { causeWith, McpOAuthError, quoted, startupError } from '../errors.ts'
 import type { Guards } from '../guard/guard.ts'
 import { isBoundToLoopback } from '../host/app.ts'
 import { type Running, closingOf } from '../host/closing.ts'
 import { preflightHandler } from '../host/cors.ts'
 import { isolatedScope, publicRoute } from '../host/isolate.ts'
+import { logRefusal, safeLogger } from '../host/replies.ts'
 import { streamCheckIntervalMs, streamGraceMs } from '../limits.ts'
 import { createHostCheck, type HostCheck } from '../oauth/origin.ts'
 import { loopbackNames } from '../oauth/url.ts'
@@ -15,7 +16,7 @@ import type { Config } from '../options/config.ts'
 import { isTooDeep } from '../util/json.ts'
 import type { McpEndpoint } from './access/tool-access.ts'
 import { headerMismatch } from './rpc/era.ts'
-import { closingEvent, closingResponse, requestsIn } from './rpc/closing.ts'
+import { cancelled, closingEvent, closingResponse, requestsIn } from './rpc/closing.ts'
 import {
   type McpResponse,
   disconnectedResponse,
@@ -71,6 +72,7 @@ export function mcpRoute (
   async function refuseLateRequests (http: FastifyRequest, reply: FastifyReply) {
     if (!runningOf(http).isIdle) return
     if (http.method === 'POST' && requestsIn(http.body).length === 0) return
+    logRefusal(http, new McpOAuthError('closing'))
     return send(reply, closingResponse(http.body))
   }
 
@@ -80,7 +82,8 @@ export function mcpRoute (
     return await Promise.race([
       new Promise<McpResponse>(resolve => {
         runningOf(http).end = () => {
-          resolve(closingResponse(http.body))
+          logCancelled(http)
+          resolve(closingResponse(http.body, cancelled))
           disconnect.abort()
         }
       }),
@@ -124,13 +127,27 @@ export function mcpRoute (
     return response
   }
 
+  function logCancelled ({ body, log }: FastifyRequest) {
+    const calls = requestsIn(body).map(({ method, params }) =>
+      quoted(Object(params).name ?? method)
+    )
+    safeLogger(log).warn(
+      { option: 'closeTimeout', calls },
+      'The app closed before calls ended. They may have taken effect. Raise closeTimeout, and the ' +
+        'time that the process manager waits'
+    )
+  }
+
   /** Ends an event stream when its token expires or becomes invalid, and when the app closes. */
   function watchStream (http: FastifyRequest, { raw }: FastifyReply) {
     const running = runningOf(http)
     running.isIdle = requestsIn(http.body).every(
       ({ method }) => method === 'subscriptions/listen'
     )
-    running.end = () => raw.end(closingEvent(http.body))
+    running.end = () => {
+      if (!running.isIdle) logCancelled(http)
+      raw.end(closingEvent(http.body))
+    }
     const expiresAt = 1000 * (http.mcpAuth?.expiresAt ?? Infinity)
     // Clocks differ: a token that was accepted after its end is valid while its checks pass.
     const end = expiresAt > Date.now() ? expiresAt + streamGraceMs : Infinity

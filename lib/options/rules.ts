@@ -191,7 +191,9 @@ function brokerRules (options: McpOAuthOptions): Rule[] {
   return [
     ...Object.keys(brokerOptions).map((name): Rule => [
       options[name as keyof McpOAuthOptions] && (!setupProxies || version === '2025-03-26'),
-      `${name}: has no effect without the broker. Set setupProxies: true, or remove it`
+      setupProxies
+        ? `${name}: has no effect with version 2025-03-26. Set a later one, or remove it`
+        : `${name}: has no effect without the broker. Set setupProxies: true, or remove it`
     ]),
     ...lifetimeRules(options),
     ...clients.flatMap((client, index): Rule[] => {

@@ -1,6 +1,6 @@
 /** Which verifiers check the access tokens of a registration, and which of them decides? */
 import type { JWTVerifyGetKey } from 'jose'
-import { causeWith, McpOAuthError } from '../errors.ts'
+import { causeWith, failure, McpOAuthError } from '../errors.ts'
 import type { Config } from '../options/config.ts'
 import type { ProviderDiscovery } from '../provider/discovery.ts'
 import { createKeySet } from '../provider/keys.ts'
@@ -114,7 +114,9 @@ function ownVerifier ({ issuer, keys, isRevoked, openUpstream }: OwnTokenOptions
     const caller = await current(token, context)
     if (caller === null) return null
     const { gid: grant, upt: sealed, ...claims } = caller.claims ?? {}
-    if (typeof grant !== 'string' || await isRevoked(grant)) throw new McpOAuthError('invalidToken')
+    if (typeof grant !== 'string' || await isRevoked(grant)) {
+      throw failure('invalidToken', 'its grant has ended: revoked, refused, or a token was reused')
+    }
     const upstream = typeof sealed === 'string' && await openUpstream?.(sealed, context.now)
     return { ...caller, claims, ...(upstream && { upstream }) }
   }

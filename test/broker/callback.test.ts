@@ -691,8 +691,16 @@ matrix(
       isError(reply, 403, 'access_denied', description)
       assert.equal(reply.json()['error_description'], description)
     }
-    for (const deny of [null, true, 0, ['x'], {}, { message: 'canary-hook' }]) {
-      verdict = () => ({ deny })
+    const unclear = [null, true, 0, ['x'], {}, { message: 'canary-hook' }, undefined]
+    for (
+      const result of [
+        ...unclear.map(deny => ({ deny })),
+        { denied: 'No.' },
+        { allow: false, message: 'canary-hook' },
+        { scopes: ['mcp:read'], deny: undefined }
+      ]
+    ) {
+      verdict = () => result
       isError(await flow.token(redeem(id, await flow.login(id))), 500, 'server_error')
     }
     verdict = () => {
@@ -701,7 +709,7 @@ matrix(
     const other = await flow.token(redeem(id, await flow.login(id)))
     isError(other, 500, 'server_error')
     assert.doesNotMatch(other.text, /canary/)
-    verdict = () => ({ deny: undefined })
+    verdict = () => ({ claims: {} })
     const { refresh_token: token } = await flow.tokens(id)
 
     verdict = () => ({ deny: 'Your account was closed.' })

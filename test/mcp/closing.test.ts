@@ -102,6 +102,7 @@ for (const way of ways) {
       const response = await running
       const [{ id, error }] = await repliesIn(response)
       assert.deepEqual([id, error.code], ['running', -32000])
+      assert.match(error.message, /may have taken effect/)
       if (!response.headers.get('content-type')?.startsWith('text/event-stream')) {
         assert.equal(response.status, 503)
         assert.match(String(response.headers.get('retry-after')), /^[1-9]\d*$/)

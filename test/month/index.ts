@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { build } from 'esbuild'
 import { settings } from './settings.ts'
 
-const [seed = '1', users = '6', part = '', days = '30'] = process.argv.slice(2)
+const [seed = '1', users = '2', part = '', days = '30'] = process.argv.slice(2)
 const names = Object.keys(settings).filter(name => name.includes(part))
 /** Processes at once. Each is busy all the time. */
 const concurrency = Number(process.env['MONTH_PROCESSES'] ?? 2)

@@ -220,12 +220,12 @@ test('optionProblems names the options that contradict each other, and the remed
     ],
     [
       { ...proxies, version: '2025-03-26', upstreamToken: true },
-      /^upstreamToken: has no effect without the broker/
+      /^upstreamToken: has no effect with version 2025-03-26/
     ],
     [{ issuer, authorizeUser: () => true }, /^authorizeUser: has no effect without the broker/],
     [
       { ...proxies, version: '2025-03-26', lifetimes: { registration: 60 } },
-      /^lifetimes: has no effect without the broker/
+      /^lifetimes: has no effect with version 2025-03-26/
     ],
     [
       { ...proxies, clients: [{ clientId: 'c', redirectUris: ['javascript:alert(1)'] }] },

@@ -116,7 +116,10 @@ export const steps: Step[] = [
     status: 200,
     show: (
       exchange
-    ) => [...member(exchange, 'expires_in'), 'a new refresh token; the old one is spent']
+    ) => [
+      ...member(exchange, 'expires_in'),
+      'a new refresh token; the old one works until this one is used, and ten minutes more'
+    ]
   },
   {
     title: 'It goes on with the new token',

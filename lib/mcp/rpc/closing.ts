@@ -7,9 +7,16 @@ export function requestsIn (body: unknown) {
   return messagesOf(body).filter(({ id, method }) => id !== undefined && method !== undefined)
 }
 
+/** For a call that began before the server closed, and did not end in time. */
+export const cancelled = new McpOAuthError('closing', {
+  description: 'The server closed before this call ended; it may have taken effect.'
+})
+
 /** Makes the response to a body that arrives, or is not served in time, while the server closes. */
-export function closingResponse (body: unknown): McpResponse {
-  const { message, retryAfter } = new McpOAuthError('closing')
+export function closingResponse (
+  body: unknown,
+  { message, retryAfter } = new McpOAuthError('closing')
+): McpResponse {
   const requests = requestsIn(body)
   const [error, ...more] = (requests.length > 0 ? requests : [{ id: null }])
     .map(({ id }) => rpcError(id, rpcCode.unavailable, message))
@@ -22,6 +29,6 @@ export function closingResponse (body: unknown): McpResponse {
 export function closingEvent (body: unknown) {
   // Blank lines end an event that is not complete.
   return requestsIn(body).length === 1
-    ? `\n\nevent: message\ndata: ${closingResponse(body).body}\n\n`
+    ? `\n\nevent: message\ndata: ${closingResponse(body, cancelled).body}\n\n`
     : ''
 }
