@@ -5,17 +5,20 @@ import { CompactEncrypt, compactDecrypt } from 'jose'
 import { startupError } from '../errors.ts'
 import { deriveKey } from './derive-key.ts'
 
-/** The purpose of a sealed value, which opens for no other purpose. */
-export type Purpose =
-  | 'client'
-  | 'request'
-  | 'transaction'
-  | 'code'
-  | 'access'
-  | 'refresh'
-  | 'family'
-  | 'redemption'
-  | 'answer'
+/** Purposes of sealed values, which open for no other purpose. */
+export const purposes = [
+  'client',
+  'request',
+  'transaction',
+  'login-mark',
+  'code',
+  'access',
+  'refresh',
+  'family',
+  'redemption',
+  'answer'
+] as const
+type Purpose = typeof purposes[number]
 
 type Key = webcrypto.CryptoKey
 type Payload = Record<string, unknown>

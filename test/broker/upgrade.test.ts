@@ -4,7 +4,7 @@ import { test, type TestContext } from 'node:test'
 import type { JWK } from 'jose'
 import { createLoginStates } from '../../lib/broker/logins.ts'
 import { createClients } from '../../lib/clients/clients.ts'
-import { createSealer, type Purpose } from '../../lib/crypto/sealer.ts'
+import { createSealer, type purposes as sealedPurposes } from '../../lib/crypto/sealer.ts'
 import { createSigningKeys } from '../../lib/crypto/signing-keys.ts'
 import { createNonces } from '../../lib/dpop/verifier.ts'
 import type { McpOAuthOptions } from '../../lib/index.ts'
@@ -74,6 +74,8 @@ const fixture = JSON.parse(readFileSync(path, 'utf8')) as Fixture
 const { secret, issuer, clientId, prefix, publicUrl, time, store: stored } = fixture
 const context = `${issuer} ${clientId} ${prefix}`
 const redirectUri = String(fixture.client.content['r'])
+
+type Purpose = typeof sealedPurposes[number]
 
 const purposes: Record<Name, Purpose> = {
   client: 'client',

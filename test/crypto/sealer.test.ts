@@ -3,8 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { CompactEncrypt } from 'jose'
 import { deriveKey } from '../../lib/crypto/derive-key.ts'
-import type { Purpose } from '../../lib/crypto/sealer.ts'
-import { createSealer } from '../../lib/crypto/sealer.ts'
+import { createSealer, purposes } from '../../lib/crypto/sealer.ts'
 import { parseClientMetadata } from '../../lib/oauth/client-metadata.ts'
 import { sweep } from '../support/sweep.ts'
 import { anyCharacter } from '../support/text.ts'
@@ -15,7 +14,6 @@ const [older, newer] = [
 ]
 const now = 1_800_000_000
 const sealer = createSealer([older])
-const purposes: Purpose[] = ['client', 'request', 'transaction', 'code', 'access', 'refresh']
 
 test('open returns a sealed value until it expires', async () => {
   const value = await sealer.seal('client', { name: 'é', list: [1] }, 60, now)

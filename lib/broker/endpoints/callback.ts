@@ -93,7 +93,7 @@ export const callbackEndpoint: Endpoint<Broker> = {
     const content: CodeContent = { ...approved, redirectUri, ...ids, upstreamCode }
     const own = await sealer.seal('code', content, lifetimes.code, now)
     // Sealed once more: a dump of the store contains no codes.
-    const mark = await sealer.seal('transaction', { id: ids.id, own }, lifetimes.code, now)
+    const mark = await sealer.seal('login-mark', { id: ids.id, own }, lifetimes.code, now)
     const [first, isRedeemed] = await Promise.all([
       marks.claim('login', state, mark, lifetimes.code),
       marks.isConsumed('code', ids.id)
@@ -104,7 +104,7 @@ export const callbackEndpoint: Endpoint<Broker> = {
     }
     // A code that has expired unused, because its response was lost, is replaced. A code of another
     // login, which a writer of the store copied, is ignored.
-    const kept = await sealer.open('transaction', first, now)
+    const kept = await sealer.open('login-mark', first, now)
     const code = kept?.['id'] === ids.id ? String(kept['own']) : own
     reply.header('set-cookie', cookies.completeLogin(state, sealed))
     return reply.redirect(appendQuery(redirectUri, { code, state: clientState, iss }), 302)
