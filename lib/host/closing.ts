@@ -10,9 +10,9 @@ import { internal } from './internals.ts'
 /** A request without a complete response, or other work. */
 export interface Running {
   reply?: FastifyReply
-  /** A stream that waits for events, or a request that came too late: the app does not wait. */
-  isIdle?: boolean
-  /** Ends an idle stream at once, and a request at the limit. Default: it goes on. */
+  /** Whether the app waits: not for a stream of events, nor for a request that came too late. */
+  isAwaited: boolean
+  /** Ends a stream of events at once, and a request at the limit. Default: it goes on. */
   end?: () => void
 }
 
@@ -30,7 +30,7 @@ function createClosing (instance: FastifyInstance) {
   const closing = {
     /** Requests that arrive now are refused. */
     hasBegun: false,
-    /** The longest wait. Of several registrations, the most patient decides. */
+    /** The longest `closeTimeout` of all registrations. */
     timeoutSeconds: 0,
     /** The app waits for these, by request or another key. */
     running
@@ -62,11 +62,11 @@ function createClosing (instance: FastifyInstance) {
 
   async function close () {
     closing.hasBegun = true
-    endAll(true)
-    const limit = performance.now() + 1000 * closing.timeoutSeconds
-    const isBusy = () => [...running.values()].some(({ isIdle }) => !isIdle)
-    while (isBusy() && performance.now() < limit) await sleep(closePollMs)
     endAll(false)
+    const limit = performance.now() + 1000 * closing.timeoutSeconds
+    const isBusy = () => [...running.values()].some(({ isAwaited }) => isAwaited)
+    while (isBusy() && performance.now() < limit) await sleep(closePollMs)
+    endAll(true)
     const timer = setInterval(() => {
       if (instance.server.listening) return
       sweep()
@@ -74,8 +74,8 @@ function createClosing (instance: FastifyInstance) {
     }, closePollMs).unref()
   }
 
-  function endAll (idle: boolean) {
-    for (const { isIdle = false, end } of running.values()) if (isIdle === idle) end?.()
+  function endAll (areAwaited: boolean) {
+    for (const { isAwaited, end } of running.values()) if (isAwaited === areAwaited) end?.()
   }
 
   /** Node.js ends the connections that are idle when the server closes, but none later. */

@@ -91,7 +91,7 @@ function serve<Server> (
       ...(errorHandler && { errorHandler }),
       // The app waits for it, also after the client has disconnected.
       handler: async (request, reply) => {
-        running.set(reply, {})
+        running.set(reply, { isAwaited: true })
         try {
           return await endpoint.handle(server, request, reply)
         } finally {

@@ -56,13 +56,13 @@ export function isolatedScope (
     const closing = closingOf(scope)
     scope.addHook('onRequest', async (request, reply) => {
       reply.headers(securityHeaders)
-      const { hasBegun: isIdle, running } = closing
+      const { hasBegun: isLate, running } = closing
       const remove = () => running.delete(request)
-      running.set(request, { reply, isIdle })
+      running.set(request, { reply, isAwaited: !isLate })
       reply.raw.once('finish', remove).once('close', remove)
       // The MCP route replies with the id in the body. Pages can read replies after a preflight.
       const { method, routeOptions: { config } } = request
-      if (isIdle && config.mcpOAuth?.public && method !== 'OPTIONS') {
+      if (isLate && config.mcpOAuth?.public && method !== 'OPTIONS') {
         throw new McpOAuthError('closing')
       }
     })

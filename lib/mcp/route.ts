@@ -36,7 +36,8 @@ export function mcpRoute (
 ) {
   const closing = closingOf(instance)
   // A request whose client has disconnected is not in the list any more.
-  const runningOf = (http: FastifyRequest): Running => closing.running.get(http) ?? {}
+  const runningOf = (http: FastifyRequest): Running =>
+    closing.running.get(http) ?? { isAwaited: true }
   const path = config.prefix + config.mcp.path
   // Fastify refuses a second route as well, but names no option.
   instance.addHook('onRoute', (route) => {
@@ -70,7 +71,7 @@ export function mcpRoute (
 
   /** Once the app closes, it accepts only messages that help running calls to finish. */
   async function refuseLateRequests (http: FastifyRequest, reply: FastifyReply) {
-    if (!runningOf(http).isIdle) return
+    if (runningOf(http).isAwaited) return
     if (http.method === 'POST' && requestsIn(http.body).length === 0) return
     logRefusal(http, new McpOAuthError('closing'))
     return send(reply, closingResponse(http.body))
@@ -141,8 +142,8 @@ export function mcpRoute (
   /** Ends an event stream when its token expires or becomes invalid, and when the app closes. */
   function watchStream (http: FastifyRequest, { raw }: FastifyReply) {
     const running = runningOf(http)
-    running.isIdle = requestsIn(http.body).every(
-      ({ method }) => method === 'subscriptions/listen'
+    running.isAwaited = requestsIn(http.body).some(
+      ({ method }) => method !== 'subscriptions/listen'
     )
     running.end = () => {
       if (!running.isIdle) logCancelled(http)
@@ -154,7 +155,7 @@ export function mcpRoute (
     // Fastify holds the headers back until the first event, which may be hours away.
     raw.once('pipe', () => {
       raw.flushHeaders()
-      if (running.isIdle && closing.hasBegun) running.end?.()
+      if (!running.isAwaited && closing.hasBegun) running.end?.()
     })
     let checking = false
     const check = async () => {

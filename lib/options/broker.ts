@@ -100,8 +100,8 @@ export const LifetimesSchema = Type.Object({
   /** From the login until the user has to log in again. Default 90 days. */
   refreshAbsolute: withDefault(refreshAbsoluteSeconds, lifetime),
   /**
-   * From its registration until a client must register again for a new login; its refresh tokens go
-   * on. Default: no limit.
+   * From its registration until a client must register again for a new login; its refresh tokens
+   * stay valid. Default: no limit.
    */
   registration: withDefault(null, lifetime)
 }, closed)
@@ -109,7 +109,7 @@ export const LifetimesSchema = Type.Object({
 export const RefreshSchema = Type.Object({
   /**
    * Seconds for which copies of a refresh token work once its successor was used. Default 600. A
-   * thief is noticed only later.
+   * longer time delays the detection of theft.
    */
   grace: withDefault(refreshGraceSeconds, seconds(0, 86_400)),
   /**

@@ -15,18 +15,20 @@ export function lifetimeRules ({ lifetimes = {}, refresh = {} }: McpOAuthOptions
     refreshAbsolute = refreshAbsoluteSeconds
   } = lifetimes
   const { grace = refreshGraceSeconds } = refresh
-  const isShorter = (
-    [shorter, least]: readonly [string, number],
-    [longer, most]: readonly [string, number]
-  ) =>
-    [
-      least > most,
-      `${longer}: ${most} seconds are shorter than ${shorter}, which is ${least}. Change one of the two`
-    ] as const
   const idle = ['lifetimes.refreshIdle', refreshIdle] as const
   return [
-    isShorter(['lifetimes.access', access], idle),
-    isShorter(['refresh.grace', grace], idle),
-    isShorter(idle, ['lifetimes.refreshAbsolute', refreshAbsolute])
+    atLeast(idle, ['lifetimes.access', access]),
+    atLeast(idle, ['refresh.grace', grace]),
+    atLeast(['lifetimes.refreshAbsolute', refreshAbsolute], idle)
   ]
+}
+
+type Lifetime = readonly [option: string, seconds: number]
+
+/** The rule that an option is at least as long as another. */
+function atLeast ([option, seconds]: Lifetime, [other, least]: Lifetime) {
+  return [
+    seconds < least,
+    `${option}: ${seconds} seconds are shorter than ${other}, which is ${least}. Change one of the two`
+  ] as const
 }
