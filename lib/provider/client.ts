@@ -140,18 +140,22 @@ function clockFault (error: Error & { code?: unknown }) {
   })
 }
 
+/** Returns an error and its causes, the last of which may be a response. */
+function* causesOf (thrown: unknown): Generator<Record<string, unknown>> {
+  for (let error = thrown; error !== undefined; error = Object(error).cause) yield Object(error)
+}
+
 /** Returns the status of the response that an error was made from, or 0. */
-export function statusOf (thrown: unknown): number {
-  const { status, cause } = Object(thrown) as { status?: number, cause?: unknown }
-  return status ?? (cause === undefined ? 0 : statusOf(cause))
+export function statusOf (thrown: unknown) {
+  for (const { status } of causesOf(thrown)) if (status != null) return status as number
+  return 0
 }
 
 /** Returns the seconds that a provider asks its clients to wait (RFC 9110 §10.2.3), if sensible. */
-function retryAfterOf (thrown: unknown): number | undefined {
-  const { response, cause } = Object(thrown) as { response?: Response, cause?: unknown }
-  const answer = response ?? (cause instanceof Response ? cause : undefined)
-  if (answer === undefined) return cause === undefined ? undefined : retryAfterOf(cause)
-  const seconds = Number(answer.headers.get('retry-after'))
+function retryAfterOf (thrown: unknown) {
+  const response = [...causesOf(thrown)].map(error => error['response'] ?? error)
+    .find(answer => answer instanceof Response)
+  const seconds = Number(response?.headers.get('retry-after'))
   return seconds >= 1 && seconds <= maxRetryAfterSeconds ? Math.ceil(seconds) : undefined
 }
 
@@ -160,10 +164,12 @@ function retryAfterOf (thrown: unknown): number | undefined {
  * its description begins with, such as those of Entra.
  */
 function oauthError (thrown: unknown): { name?: string, code?: string | undefined } {
-  const { error, body, cause }: Record<string, unknown> = Object(thrown)
-  const { error: name, error_description: text } = Object(error === undefined ? body : thrown)
-  if (typeof name === 'string') return { name, code: /^[A-Z]+\d+/.exec(String(text))?.[0] }
-  return cause === undefined ? {} : oauthError(cause)
+  for (const cause of causesOf(thrown)) {
+    const { error, body } = cause
+    const { error: name, error_description: text } = Object(error === undefined ? body : cause)
+    if (typeof name === 'string') return { name, code: /^[A-Z]+\d+/.exec(String(text))?.[0] }
+  }
+  return {}
 }
 
 /**

@@ -92,7 +92,7 @@ export function createProviderDiscovery (
           throw failure('providerMisbehaved', `${name} is missing`)
         }
       }
-      // Endpoints that a document leaves out for a while are remembered.
+      // An endpoint that was left out for a while is compared with its last URL.
       known = { ...known, ...loaded }
       if (shouldWarn && loaded.authorization_response_iss_parameter_supported) {
         shouldWarn = false

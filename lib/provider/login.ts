@@ -12,13 +12,11 @@ import { authorizationUrl, callProvider, openIdClient, secretAuthentication } fr
 import {
   tokenFetch,
   tokensOf,
+  type OidcTokenResponse,
   type ProviderTokens,
-  type ReceivedTokens,
-  type TokenResponse
+  type ReceivedTokens
 } from './tokens.ts'
 import { createUserClaims } from './user.ts'
-
-export type { ProviderTokens } from './tokens.ts'
 
 /**
  * Our own secrets of one login at the provider: PKCE (RFC 7636) and nonce (OpenID Connect Core
@@ -50,38 +48,39 @@ export function createProviderLogin (
   const { tokenParameters, identify } = traits
   const scopes = mergeScopes(options.scopes, traits.refreshScopes ?? [])
   const limited = createLimiter(maxProviderRequests, maxQueuedProviderRequests)
-  const clientFor = (provider: ProviderMetadata, fetch?: oidc.CustomFetch) => {
-    const { token_endpoint_auth_methods_supported: methods } = provider
-    const { tokenEndpointAuthMethod: method } = traits
-    return openIdClient(
+  const clientFor = (provider: ProviderMetadata, fetch?: oidc.CustomFetch) =>
+    openIdClient(
       provider,
       clientId,
-      secretAuthentication(clientSecret, methods, method),
+      secretAuthentication(
+        clientSecret,
+        provider.token_endpoint_auth_methods_supported,
+        traits.tokenEndpointAuthMethod
+      ),
       fetch
     )
-  }
 
   /**
    * Sends a token request, and returns tokens with verified claims. It has a slot while a client
    * waits for it, and goes on without one: the provider may have replaced its token.
    */
   async function requestTokens (
-    isLogin: boolean,
+    use: 'login' | 'refresh',
     options: Parameters<typeof tokenFetch>[0],
-    request: (client: oidc.Configuration, provider: ProviderMetadata) => Promise<TokenResponse>
+    request: (client: oidc.Configuration, provider: ProviderMetadata) => Promise<OidcTokenResponse>
   ) {
     async function send () {
       const provider = await metadata()
       const fetch = tokenFetch({ ...options, ignored: identify && 'id_token' })
       const response = await callProvider(() => request(clientFor(provider, fetch), provider))
-      return tokensOf(response, await claimsOf(response, isLogin))
+      return tokensOf(response, await claimsOf(response, use === 'login'))
     }
-    let tokens: ReturnType<typeof send> | undefined
-    await limited(async () => {
-      tokens = send()
+    const { tokens } = await limited(async () => {
+      const tokens = send()
       await Promise.race([tokens, sleep(requestTimeoutMs, undefined, { ref: false })])
+      return { tokens }
     })
-    return await (tokens as unknown as ReturnType<typeof send>)
+    return await tokens
   }
 
   // A preset that looks users up does not use ID tokens, and its provider may issue none.
@@ -165,7 +164,7 @@ export function createProviderLogin (
       received?: (tokens: ReceivedTokens) => void,
       kept?: ReceivedTokens['answer']
     ) =>
-      requestTokens(true, { received, kept }, async (client, provider) => {
+      requestTokens('login', { received, kept }, async (client, provider) => {
         const callback = new URL(redirectUri())
         callback.searchParams.set('code', code)
         // The issuer was checked in the callback; the library checks it again.
@@ -185,7 +184,7 @@ export function createProviderLogin (
      */
     refresh: (refreshToken: string, received?: (tokens: ReceivedTokens) => void) =>
       requestTokens(
-        false,
+        'refresh',
         { received },
         client => oidc.refreshTokenGrant(client, refreshToken, tokenParameters)
       ),

@@ -8,7 +8,8 @@ import { responseOf, send } from './client.ts'
 /** The tokens of the provider for a user. */
 export type ProviderTokens = ReturnType<typeof tokensOf>
 
-export type TokenResponse = oidc.TokenEndpointResponse & oidc.TokenEndpointResponseHelpers
+/** A token response as openid-client returns it. */
+export type OidcTokenResponse = oidc.TokenEndpointResponse & oidc.TokenEndpointResponseHelpers
 
 /** A token response as it arrived, before anything in it is verified. */
 export interface ReceivedTokens {
@@ -66,7 +67,7 @@ const validToken = new RegExp(`^[\\x21-\\x7e]{1,${maxTokenChars}}$`)
  * @throws {McpOAuthError} `providerMisbehaved`
  */
 export function tokensOf (
-  response: TokenResponse,
+  response: OidcTokenResponse,
   claims: Readonly<Record<string, unknown>> | null
 ) {
   const { access_token: accessToken, token_type: type, scope = null } = response

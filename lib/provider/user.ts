@@ -9,7 +9,7 @@ import type { Log, ProviderTraits } from '../types.ts'
 import { present } from '../util/json.ts'
 import { callProvider, fetchAsUser, statusOf } from './client.ts'
 import { createKeySet, isUnknownKey, verifyJwt } from './keys.ts'
-import type { TokenResponse } from './tokens.ts'
+import type { OidcTokenResponse } from './tokens.ts'
 
 type Claims = Readonly<Record<string, unknown>>
 
@@ -100,7 +100,7 @@ export function createUserClaims ({ metadata, clientFor, scopes, identify, needs
     })
 
   /** Returns verified claims of a user; null if the response to a refresh has none. */
-  async function claimsOf (response: TokenResponse, isLogin: boolean): Promise<Claims | null> {
+  async function claimsOf (response: OidcTokenResponse, isLogin: boolean): Promise<Claims | null> {
     const { access_token: accessToken, id_token: idToken } = response
     if (identify) return await lookUp(accessToken)
     if (idToken === undefined) return isLogin ? await userInfo(accessToken, isLogin) : null
