@@ -175,6 +175,13 @@ export function failure (kind: ErrorKind, reason: string): McpOAuthError {
   return new McpOAuthError(kind, { cause: new Error(reason) })
 }
 
+/** Whether an error is a refusal (4xx), which the same request would get again; not a fault. */
+export const isRefusal = (error: unknown) =>
+  error instanceof McpOAuthError && error.statusCode < 500
+
+/** The error for a code or refresh token, with its reason for the log. */
+export const invalidGrant = (reason: string) => failure('invalidGrant', reason)
+
 /** A cause that quotes a value of another party, for the log only. */
 export function causeWith (reason: string, written: unknown): Error {
   return new Error(`${reason}: ${quoted(written)}`)

@@ -53,9 +53,14 @@ const inequalities: Array<[name: string, larger: number, smaller: number]> = [
     seconds(Math.max(...limits.lateWriteDelaysMs))
   ],
   [
-    'the wait for running requests at the end exceeds a slow request to the provider',
+    'the wait for running requests at the end exceeds the wait of a client for the provider',
     limits.closeTimeoutSeconds,
     seconds(limits.requestTimeoutMs)
+  ],
+  [
+    'the first holder of a lease is known until its token request ends, beyond the lease',
+    seconds(limits.tokenRequestMs),
+    limits.leaseSeconds
   ],
   [
     'a login lasts longer than the tolerance for clocks',

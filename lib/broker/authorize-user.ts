@@ -3,7 +3,7 @@
 import { causeWith, failure, McpOAuthError } from '../errors.ts'
 import { withTimeout } from '../http/operations.ts'
 import { authorizeUserMs, maxRefusalChars } from '../limits.ts'
-import type { ProviderTokens } from '../provider/login.ts'
+import type { ProviderTokens } from '../provider/tokens.ts'
 import type { AuthorizeUser, AuthorizeVerdict, UpstreamUser, UserClaims } from '../types.ts'
 import { isPlainObject } from '../util/json.ts'
 import { waitFor } from './single-flight.ts'
@@ -26,7 +26,7 @@ export async function authorizeUser (
   { claims: userClaims, accessToken, scope }: ProviderTokens,
   agreed: readonly string[]
 ) {
-  // Tokens of such a user would look like those of the machine (RFC 9068 §5).
+  // The tokens of this user would look like those of the machine (RFC 9068 §5).
   const { grantTypes = [] } = clients.listed(String(userClaims?.['sub'])) ?? {}
   if (grantTypes.includes('client_credentials')) {
     throw failure('accessDenied', 'the sub of the user is the id of a machine: rename its client')
@@ -45,7 +45,7 @@ export async function authorizeUser (
   if (verdict === false || deny !== undefined) throw refusal(deny ?? '', userClaims)
   return {
     scopes: agreed.filter(scope => scopes.includes(scope)),
-    /** Another request for these would be in vain. */
+    /** Another request for these would fail as well. */
     withheld: agreed.filter(scope => !scopes.includes(scope)),
     claims: Object.fromEntries(
       Object.entries(claims).filter(([name]) => !reservedClaims.includes(name))

@@ -15,7 +15,7 @@ import { createOneTimeMarks } from '../store/one-time.ts'
 import type { Log } from '../types.ts'
 import type { UrlSource } from '../urls.ts'
 import { createLoginCookies, createLoginStates } from './logins.ts'
-import { createKept, type Kept } from './kept.ts'
+import { createKept } from './kept.ts'
 import { createRevocation } from './revocation.ts'
 import { createSingleFlight } from './single-flight.ts'
 
@@ -89,7 +89,7 @@ export async function createBroker (
   const documents = config.clientIdMetadata &&
     createClientDocuments(redirectPolicy, config.clientIdMetadata.allowedHosts, log)
 
-  const kept: Kept = createKept({ marks, sealer, log })
+  const kept = createKept({ marks, sealer, log })
 
   return {
     ...context,
@@ -99,7 +99,7 @@ export async function createBroker (
     signing: await createSigningKeys(secrets, name),
     marks,
     kept,
-    once: createSingleFlight(marks, running),
+    singleFlight: createSingleFlight(marks, running),
     provider,
     issuer,
     revocation: createRevocation({

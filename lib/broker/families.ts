@@ -1,4 +1,4 @@
-/** Which refresh tokens of a grant are good? */
+/** Which refresh tokens of a grant are valid? */
 
 import { maxUses } from '../limits.ts'
 
@@ -27,18 +27,21 @@ export interface Family {
   /** The newest of the provider, which may be ahead of our newest token after a failure. */
   upstream: Upstream
   /**
-   * When tokens were first used, in seconds since 1970; without those that were used after a later
-   * one.
+   * When tokens were first used, in seconds since 1970. A token that was first used after a later
+   * one is not listed.
    */
   uses: ReadonlyArray<readonly [generation: number, at: number]>
   /**
    * The oldest copy that was refused with a 5xx and may come again: until the grace after the next
    * refresh ends.
    */
-  refused?: { generation: number, until?: number }
-  /** The response with the newest token, and the key and time its access token is good for. */
+  failedCopy?: { generation: number, until?: number }
+  /** The response with the newest token, and the key and the end of its access token. */
   answer?: { tokens: TokenResponse, key?: string | undefined, expiresAt: number }
 }
+
+/** In seconds; `now` since 1970. */
+type Times = Record<'grace' | 'now', number>
 
 /**
  * Says whether a refresh token is the newest one, a copy or theft. Copies are all others until a
@@ -48,12 +51,12 @@ export interface Family {
 export function positionOf (
   generation: number,
   family: Family | null,
-  { grace, now }: { grace: number, now: number }
+  { grace, now }: Times
 ): 'newest' | 'copy' | 'reused' {
   if (family === null || generation >= family.generation) return 'newest'
   // If the first use of a later token is forgotten, it was before the first one that is known.
   const [, usedAt = Infinity] = family.uses.find(([used]) => used > generation) ?? []
-  const { generation: oldest = Infinity, until = Infinity } = family.refused ?? {}
+  const { generation: oldest = Infinity, until = Infinity } = family.failedCopy ?? {}
   const mayReturn = generation >= oldest && now <= until
   return mayReturn || now - usedAt <= grace ? 'copy' : 'reused'
 }
@@ -63,22 +66,22 @@ export function isUsed (generation: number, { uses }: Family) {
   return generation <= (uses.at(-1)?.[0] ?? -1)
 }
 
-/** The uses of a family after that of one more token. */
-export function usesWith (generation: number, family: Family | null, now: number) {
+/** Returns the uses of a family with that of one more token. */
+export function recordUse (generation: number, family: Family | null, now: number) {
   const { uses = [] } = family ?? {}
   if (family !== null && isUsed(generation, family)) return uses
   return [...uses, [generation, Math.floor(now)] as const].slice(-maxUses)
 }
 
-/** The times of a family once a token is used and the next generation is issued. */
-export function nextTimes (
+/** Returns the times of a family once a token is used and the next generation is issued. */
+export function afterRefresh (
   generation: number,
   family: Family | null,
-  { grace, now }: { grace: number, now: number }
+  { grace, now }: Times
 ) {
-  const { refused } = family ?? {}
+  const { failedCopy: copy } = family ?? {}
   return {
-    uses: usesWith(generation, family, now),
-    ...(refused && now <= (refused.until ?? now) && { refused: { until: now + grace, ...refused } })
+    uses: recordUse(generation, family, now),
+    ...(copy && now <= (copy.until ?? now) && { failedCopy: { until: now + grace, ...copy } })
   }
 }

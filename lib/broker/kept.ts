@@ -24,6 +24,8 @@ export interface Values {
   redemption: { id: string, answer: ReceivedTokens['answer'], generation?: undefined }
 }
 
+type Value = Values[keyof Values]
+
 /** The option max would reserve the memory of all entries at once. */
 const bounds = { maxSize: maxUnsavedValues, sizeCalculation: () => 1 }
 
@@ -37,7 +39,7 @@ export function createKept ({ marks, sealer, log }: {
   log: Log
 }) {
   /** Values that the store did not take: the next request may come to this instance. */
-  const unsaved = new LRUCache<string, Values[keyof Values]>(bounds)
+  const unsaved = new LRUCache<string, Value>(bounds)
 
   /** Returns a value in the store. One of another id, which a writer of it copied, is ignored. */
   async function stored<Kind extends keyof Values> (kind: Kind, id: string, now: number) {
@@ -48,19 +50,19 @@ export function createKept ({ marks, sealer, log }: {
 
   return {
     /**
-     * Refresh tokens whose request got a 5xx here. `refused` of a family says so to all instances,
-     * but the family is unknown while the store cannot be read, and that may exceed the grace.
+     * Ids of refresh tokens whose request got a 5xx here. `failedCopy` of a family says so to all
+     * instances, but while the store cannot be read the family is unknown, maybe beyond the grace.
      */
-    refused: new LRUCache<string, true>({ ...bounds, ttl: refusedTokenMs }),
+    failedTokens: new LRUCache<string, true>({ ...bounds, ttl: refusedTokenMs }),
 
-    /** Codes whose tokens a request got here: the store may take their marks late. */
-    served: new LRUCache<string, true>(bounds),
+    /** Ids of codes whose tokens a request got here: the store may take their marks late. */
+    redeemedCodes: new LRUCache<string, true>(bounds),
 
     /** Returns the newest value. */
     async recall<Kind extends keyof Values> (kind: Kind, id: string, now: number) {
       const opened = await stored(kind, id, now)
-      const newer = unsaved.get(id) as Values[Kind] | undefined
-      return newer && isNewest(newer, opened) ? newer : opened
+      const newer = unsaved.get(`${kind}:${id}`) as Values[Kind] | undefined
+      return newer && isNewer(newer, opened) ? newer : opened
     },
 
     /** Keeps a value, in the memory of this instance if the store fails repeatedly. */
@@ -71,15 +73,16 @@ export function createKept ({ marks, sealer, log }: {
       now: number
     ) {
       const { id } = value
-      unsaved.set(id, value)
+      const key = `${kind}:${id}`
+      unsaved.set(key, value)
       const write = async () => {
         await marks.remember(kind, id, await sealer.seal(kind, value, lifetime, now), lifetime)
-        if (unsaved.get(id) === value) unsaved.delete(id)
+        if (unsaved.get(key) === value) unsaved.delete(key)
       }
       /** Another instance, or this one, may have gone on meanwhile. */
       const writeLate = async () => {
-        if (unsaved.get(id) !== value) return
-        if (isNewest(value, await stored(kind, id, now))) await write()
+        if (unsaved.get(key) !== value) return
+        if (isNewer(value, await stored(kind, id, now))) await write()
       }
       try {
         await retry(write, { delays: storeWriteDelaysMs })
@@ -89,8 +92,8 @@ export function createKept ({ marks, sealer, log }: {
           .catch(() => {})
         log.warn(
           { err, kind },
-          'The store did not take the newest tokens of a grant. Until it takes them, only this ' +
-            'instance knows them, and forgets them at a restart. Check the store'
+          'Could not store what a grant needs next: only this instance has it, and loses it at a ' +
+            'restart. Check the store'
         )
       }
     }
@@ -101,13 +104,13 @@ export function createKept ({ marks, sealer, log }: {
  * Whether a value is newer than the stored one. Of two that were issued as one generation the
  * stored one is: its instance went on from what this one had stored last.
  */
-function isNewest (value: Values[keyof Values], other: Values[keyof Values] | null) {
+function isNewer (value: Value, other: Value | null) {
   const ahead = (value.generation ?? 0) - (other?.generation ?? 0)
-  const isSame = issuedBy(value) === issuedBy(other)
+  const isSame = accessTokenOf(value) === accessTokenOf(other)
   return ahead === 0 ? other === null || isSame : ahead > 0
 }
 
 /** The access token that came with the newest tokens of a family. */
-function issuedBy (value: Values[keyof Values] | null) {
+function accessTokenOf (value: Value | null) {
   return value?.generation === undefined ? undefined : value.answer?.tokens.access_token
 }

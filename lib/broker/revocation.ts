@@ -32,10 +32,10 @@ export function createRevocation (
   }
 ) {
   /** Revokes a token at the provider in the background: no request waits for it. */
-  function revokeAtProvider (token: () => Promise<string | undefined>) {
+  function revokeLater (find: () => Promise<Upstream>) {
     const revoke = async () => {
-      const value = await token()
-      if (value !== undefined) await provider.revoke(value)
+      const { access, refresh = access } = await find()
+      if (refresh !== undefined) await provider.revoke(refresh)
     }
     const shouldRetry = (error: unknown) =>
       error instanceof McpOAuthError && error.statusCode >= 500
@@ -50,7 +50,7 @@ export function createRevocation (
      *
      * @param carried the provider's token in a token of ours. Used if no newer one is known
      */
-    async end (grant: string, now: number, carried: Upstream = {}) {
+    async revokeGrant (grant: string, now: number, carried: Upstream = {}) {
       const isMachine = machineOf(grant) !== undefined
       // Tokens that were issued before the lifetimes were reduced live longer.
       const longest = isMachine
@@ -59,15 +59,14 @@ export function createRevocation (
       await marks.revoke(grant, longest + tokenSkewSeconds)
       if (isMachine) return
       let isFirst: boolean | undefined
-      revokeAtProvider(async () => {
+      revokeLater(async () => {
         // A mark of its own: the revocation may be a late one of a request that failed.
         isFirst ??= await marks.consume('ended', grant, accessTokenSeconds).catch(() => true)
-        if (!isFirst) return
-        const { refresh, access } = (await kept.recall('family', grant, now))?.upstream ?? carried
-        return refresh ?? access
+        if (!isFirst) return {}
+        return (await kept.recall('family', grant, now))?.upstream ?? carried
       })
     },
     /** Revokes a token at the provider in the background. */
-    endUpstream: (token: string) => revokeAtProvider(async () => token)
+    revokeAtProvider: (token: Upstream) => revokeLater(async () => token)
   }
 }

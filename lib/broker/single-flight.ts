@@ -1,8 +1,8 @@
-/** How is work that must happen once shared by requests, and by instances? */
+/** How do requests, at one instance or several, share work that must happen once? */
 
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { failure, McpOAuthError } from '../errors.ts'
+import { failure, isRefusal, McpOAuthError } from '../errors.ts'
 import { withTimeout } from '../http/operations.ts'
 import {
   leasePollMs,
@@ -31,12 +31,7 @@ export interface Progress {
   isTakenOver: boolean
 }
 
-/**
- * Runs a part of shared work that waits for somebody else than the store.
- *
- * @throws {McpOAuthError} `requestInProgress` if the provider refuses what another instance may
- *   have used before it froze
- */
+/** Runs a part of shared work that does not wait for the store. */
 export async function waitFor<T> (
   progress: Progress,
   waitsFor: Progress['waitsFor'],
@@ -45,18 +40,29 @@ export async function waitFor<T> (
   progress.waitsFor = waitsFor
   try {
     return await part()
-  } catch (error) {
-    const isRefused = error instanceof McpOAuthError && error.statusCode < 500
-    if (!isRefused || waitsFor !== 'the provider' || !progress.isTakenOver) throw error
-    throw new McpOAuthError('requestInProgress', { retryAfter: 1 })
   } finally {
     progress.waitsFor = 'the store'
   }
 }
 
 /**
- * Creates the function that shares work. Work goes on when its requests have given up: a late
- * answer of the provider counts, and an instance that is killed loses its lease within seconds.
+ * Runs a part of shared work that waits for the provider.
+ *
+ * @throws {McpOAuthError} `requestInProgress` if the provider refuses what another instance may
+ *   have used before it froze
+ */
+export async function askProvider<T> (progress: Progress, part: () => T | Promise<T>) {
+  try {
+    return await waitFor(progress, 'the provider', part)
+  } catch (error) {
+    if (!isRefusal(error) || !progress.isTakenOver) throw error
+    throw new McpOAuthError('requestInProgress', { retryAfter: 1 })
+  }
+}
+
+/**
+ * Creates the function that shares work. Work goes on when its requests have given up, because a
+ * late response of the provider counts. An instance that is killed loses its lease within seconds.
  *
  * @param running the app does not close while work goes on
  */
@@ -86,7 +92,7 @@ export function createSingleFlight (
           const latest = await next(progress)
           if ('done' in latest) return latest.done
           if (latest.lease !== step.lease) continue
-          const first = await claim('lease', `${step.lease}:first`, instance, tokenRequestMs / 1000)
+          const first = await claim('lease-first', step.lease, instance, tokenRequestMs / 1000)
           // This process may have stood still since it took the lease.
           if (!held.isCurrent()) continue
           progress.isTakenOver = first !== instance
@@ -110,7 +116,7 @@ export function createSingleFlight (
     work.catch(() => {})
     const flight = { work, progress }
     flights.set(request, flight)
-    running.set(flight, {})
+    running.set(flight, { isAwaited: true })
     return flight
   }
 
@@ -118,7 +124,7 @@ export function createSingleFlight (
    * Shares the work of identical requests, each of which waits for five seconds.
    *
    * @param request stands for the request: its parameters and the key it proves
-   * @param next looks what is to be done; called again while another instance is at it
+   * @param next returns what remains to be done. Called again while another instance does it
    * @throws {McpOAuthError} `requestInProgress`, an error that names whom the work waits for, and
    *   what `next` or work throws
    */

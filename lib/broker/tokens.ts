@@ -5,7 +5,8 @@ import { failure } from '../errors.ts'
 import { maxTokenChars } from '../limits.ts'
 import type { GrantParser } from '../oauth/token-request.ts'
 import type { Config } from '../options/config.ts'
-import type { LoginSecrets, ProviderTokens } from '../provider/login.ts'
+import type { LoginSecrets } from '../provider/login.ts'
+import type { ProviderTokens } from '../provider/tokens.ts'
 import type { GrantType } from '../types.ts'
 import { hash } from '../util/hash.ts'
 import type { Broker } from './broker.ts'
@@ -91,9 +92,7 @@ export interface RefreshContent extends GrantContent {
 }
 
 /** Returns 128 random bits, in base64url. */
-export function randomId () {
-  return randomBytes(16).toString('base64url')
-}
+export const randomId = () => randomBytes(16).toString('base64url')
 
 /** Opens a code or refresh token. Null if it is expired, malformed, or of another client. */
 export async function openOwn<T extends { client: string }> (

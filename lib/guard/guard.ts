@@ -1,7 +1,7 @@
 /** Which requests may pass to a protected route, and with which error are others refused? */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { createTokenBinding } from '../dpop/verifier.ts'
-import { failure, McpOAuthError } from '../errors.ts'
+import { failure, isRefusal, McpOAuthError } from '../errors.ts'
 import { queryOf } from '../host/endpoint.ts'
 import { safeLogger } from '../host/replies.ts'
 import { parseAccessToken } from '../oauth/bearer.ts'
@@ -146,7 +146,7 @@ export function createGuards (config: Config, verify: TokenVerifier | null, urls
         requireScopes(await callerOf(token, request, Date.now() / 1000), requiredScopes)
         return true
       } catch (error) {
-        return !(error instanceof McpOAuthError && error.statusCode < 500)
+        return !isRefusal(error)
       }
     }
   }

@@ -16,9 +16,6 @@ import { parseScope } from './scope.ts'
 /** A request to redeem an authorization code. */
 export type AuthorizationCodeRequest = ReturnType<typeof parseAuthorizationCode>
 
-/** A request to refresh a token. */
-export type RefreshTokenRequest = ReturnType<typeof parseRefreshToken>
-
 /** Reads the parameters of one grant. `resource` is the resource that tokens are for. */
 export type GrantParser = (
   params: RequestParameters,

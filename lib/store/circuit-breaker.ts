@@ -63,7 +63,7 @@ function createBreaker (probe: (key: string) => Promise<unknown>) {
         )
       }
       nextProbeAt = now + storeResetTimeoutMs
-      await attempt(() => probe(`mcp-oauth:question:${randomUUID()}`))
+      await attempt(() => probe(`mcp-oauth:probe:${randomUUID()}`))
     }
     return await attempt(operation)
   }

@@ -1,11 +1,11 @@
-/** Which values were used, and which grants were revoked? */
+/** Which marks, leases and values does the store have, and under which keys? */
 import { randomUUID } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { revocationCacheMs, revocationCacheSize } from '../limits.ts'
 import type { Store } from '../types.ts'
 import { hash } from '../util/hash.ts'
 
-/** Marks of used values and revoked grants. All other state is sealed, and clients carry it. */
+/** The state in the store: marks, leases and kept values. Clients carry all other state, sealed. */
 export type OneTimeMarks = ReturnType<typeof createOneTimeMarks>
 
 /**
@@ -31,7 +31,7 @@ function revocationOf (grant: string) {
  * codes) or after it (machine tokens, refreshes), or their values are large.
  */
 const isolatedKinds = (
-  'consent login code code-failure ended assertion revoked-machine lease family redemption'
+  'consent login code code-failure ended assertion revoked-machine lease lease-first family redemption'
 ).split(' ')
 
 /**
@@ -93,8 +93,8 @@ export function createOneTimeMarks (
   /** Whether an id is marked as used. */
   const isConsumed = async (kind: string, id: string) => await recall(kind, id) !== null
 
-  /** Whether a grant is revoked at this moment. */
-  const hasEnded = (grant: string) => isConsumed(revocationOf(grant), grant)
+  /** Whether a grant is revoked at this moment: nothing is cached. */
+  const isRevokedNow = (grant: string) => isConsumed(revocationOf(grant), grant)
 
   return {
     recall,
@@ -102,7 +102,7 @@ export function createOneTimeMarks (
     claim,
     consume,
     isConsumed,
-    hasEnded,
+    isRevokedNow,
 
     /** Takes a lease, which others cannot take until it lapses. Its holder can take it again. */
     async lease (id: string, holder: string, ttl: number) {
@@ -114,12 +114,12 @@ export function createOneTimeMarks (
     /** Extends a lease that is held. */
     extend: (id: string, holder: string, ttl: number) => remember('lease', id, holder, ttl),
 
-    /** Counts a failure. Resolves to true if it was the last one allowed. */
-    async fail (kind: string, id: string, allowed: number, ttl: number) {
-      for (let count = 1; count <= allowed; count++) {
-        if (await consume(`${kind}-failure`, `${id}:${count}`, ttl)) return count === allowed
+    /** Counts a failure with a code. The last one allowed marks it as used. */
+    async failCode (id: string, allowed: number, ttl: number) {
+      for (let count = 1; count < allowed; count++) {
+        if (await consume('code-failure', `${id}:${count}`, ttl)) return
       }
-      return true
+      await consume('code', id, ttl)
     },
 
     /** Revokes the tokens of a grant, the last of which expires after `ttl`. */
@@ -131,7 +131,7 @@ export function createOneTimeMarks (
     /** Whether a grant was revoked at most a second ago. Grants that are not revoked are cached. */
     async isRevoked (grant: string) {
       if (revocationCache.has(grant)) return false
-      const revoked = await hasEnded(grant)
+      const revoked = await isRevokedNow(grant)
       if (!revoked) revocationCache.set(grant, true)
       return revoked
     }

@@ -2,7 +2,7 @@
 import { addAbortSignal, type Readable } from 'node:stream'
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { McpOAuthError } from '../errors.ts'
+import { isRefusal, McpOAuthError } from '../errors.ts'
 import { formOf, type Endpoint } from '../host/endpoint.ts'
 import { safeLogger } from '../host/replies.ts'
 import { createAgent, readBody, requestHeaders } from '../http/fetch.ts'
@@ -99,7 +99,7 @@ async function redeemCode (
     return await ask({ code, redirect_uri: redirectUri, code_verifier: codeVerifier })
   } catch (error) {
     // Not the fault of the code: a retry may succeed.
-    if (!(error instanceof McpOAuthError) || error.statusCode >= 500) await record.release()
+    if (!isRefusal(error)) await record.release()
     throw error
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { nextTimes, positionOf, type Family } from '../../lib/broker/families.ts'
+import { afterRefresh, positionOf, type Family } from '../../lib/broker/families.ts'
 import { maxUses } from '../../lib/limits.ts'
 
 const grace = 600
@@ -16,7 +16,7 @@ function next (family: Family, generation: number, now: number): Family {
   return {
     ...family,
     generation: family.generation + 1,
-    ...nextTimes(generation, family, { grace, now })
+    ...afterRefresh(generation, family, { grace, now })
   }
 }
 
@@ -81,12 +81,12 @@ test('positionOf() takes a token for theft once a later one is used, and the gra
 })
 
 test('positionOf() is copy for a token that was refused, until the grace after the next refresh [field:S2]', () => {
-  const refused = { ...inOrder, refused: { generation: 1 } }
+  const refused = { ...inOrder, failedCopy: { generation: 1 } }
   assert.equal(positionOf(1, refused, { grace, now: 1e9 }), 'copy')
   assert.equal(positionOf(0, refused, { grace, now: 1e9 }), 'reused')
   const once = next(refused, 3, 1e6)
   assert.equal(positionOf(1, once, { grace, now: 1e6 + 600 }), 'copy')
   const twice = next(once, 4, 1e6 + 500)
   assert.equal(positionOf(1, twice, { grace, now: 1e6 + 601 }), 'reused')
-  assert.equal(nextTimes(5, twice, { grace, now: 1e6 + 601 }).refused, undefined)
+  assert.equal(afterRefresh(5, twice, { grace, now: 1e6 + 601 }).failedCopy, undefined)
 })

@@ -93,9 +93,9 @@ test('end() does not revoke the provider token that was kept for another grant [
   await kept.keep('family', { id: 'victim', generation: 0, upstream, uses: [] }, 60, 0)
   const sealed = await marks.recall('family', 'victim') ?? ''
   for (const grant of ['one', 'two']) await marks.remember('family', grant, sealed, 60)
-  await revocation.end('one', 0)
-  await revocation.end('two', 0, { refresh: 'token of the thief' })
-  await revocation.end('victim', 0)
+  await revocation.revokeGrant('one', 0)
+  await revocation.revokeGrant('two', 0, { refresh: 'token of the thief' })
+  await revocation.revokeGrant('victim', 0)
   while (revoked.length < 2) await new Promise(resolve => setImmediate(resolve))
   assert.deepEqual(revoked.sort(), ['token of the thief', 'token of the victim'])
 })

@@ -54,7 +54,7 @@ test('end() tries an unavailable provider four times, then logs a warning [V-07]
     const { requests, warnings, state, note, revocation } = setUp()
     state.failure = new McpOAuthError(kind)
     await note('grant', 'token')
-    await revocation.end('grant', 0)
+    await revocation.revokeGrant('grant', 0)
     while (warnings.length === 0) await sleep(5)
     assert.deepEqual(requests, Array(4).fill('token'))
     assert.deepEqual(warnings, ['Could not revoke a grant at the provider'])
@@ -65,7 +65,7 @@ test('end() does not repeat a revocation that was refused or failed unexpectedly
   for (const failure of [new McpOAuthError('invalidGrant'), new TypeError('a mistake')]) {
     const { requests, warnings, state, revocation } = setUp()
     state.failure = failure
-    await revocation.end('grant', 0, { refresh: 'token' })
+    await revocation.revokeGrant('grant', 0, { refresh: 'token' })
     while (warnings.length === 0) await sleep(5)
     assert.equal(requests.length, 1)
   }
@@ -76,7 +76,7 @@ test('end() resolves before a retry and keeps no process alive for it [V-07]', a
   const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
   const before = timers()
   state.failure = new McpOAuthError('providerUnavailable')
-  await revocation.end('grant', 0, { refresh: 'token' })
+  await revocation.revokeGrant('grant', 0, { refresh: 'token' })
   while (requests.length === 0) await sleep(1)
   assert.equal(timers(), before)
 })
@@ -84,11 +84,11 @@ test('end() resolves before a retry and keeps no process alive for it [V-07]', a
 test('end() prefers the newest token of the grant to the carried one [V-06]', async () => {
   const { requests, note, revocation } = setUp()
   await note('one', 'new')
-  await revocation.end('one', 59, { refresh: 'old' })
+  await revocation.revokeGrant('one', 59, { refresh: 'old' })
   await note('two', 'new')
-  await revocation.end('two', 61, { access: 'old' })
-  await revocation.end('three', 0)
-  await revocation.end(machineGrant('machine', 'x'), 0, { refresh: 'none' })
+  await revocation.revokeGrant('two', 61, { access: 'old' })
+  await revocation.revokeGrant('three', 0)
+  await revocation.revokeGrant(machineGrant('machine', 'x'), 0, { refresh: 'none' })
   while (requests.length < 2) await sleep(1)
   assert.deepEqual(requests, ['new', 'old'])
 })
@@ -97,8 +97,8 @@ test('end() revokes at the provider once, also if a failed request left the mark
   const { requests, marks, note, revocation } = setUp()
   await note('grant', 'one')
   await marks.revoke('grant', 60)
-  await Promise.all(Array.from({ length: 5 }, () => revocation.end('grant', 0)))
-  await revocation.end('grant', 0)
+  await Promise.all(Array.from({ length: 5 }, () => revocation.revokeGrant('grant', 0)))
+  await revocation.revokeGrant('grant', 0)
   while (requests.length < 1) await sleep(1)
   await sleep(20)
   assert.deepEqual(requests, ['one'])
@@ -136,7 +136,7 @@ for (
       provider: { revoke: async () => {} },
       log: recordWarnings().log
     })
-    await revocation.end(grant, 0)
+    await revocation.revokeGrant(grant, 0)
     assert.equal(ttls.length, 1)
     assert.ok((ttls[0] ?? 0) >= longest + tokenSkewSeconds, `${ttls[0]} seconds`)
   })

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
+  askProvider,
   createSingleFlight,
-  waitFor,
   type Progress,
   type Step
 } from '../../lib/broker/single-flight.ts'
@@ -17,8 +17,8 @@ function startInstances () {
   return { marks, instances: [createSingleFlight(marks), createSingleFlight(marks)] as const }
 }
 
-test('once() shares the work of identical requests, and repeats work that failed [field:S3]', async () => {
-  const { instances: [once] } = startInstances()
+test('singleFlight() shares the work of identical requests, and repeats work that failed [field:S3]', async () => {
+  const { instances: [singleFlight] } = startInstances()
   let runs = 0
   const next = async (): Promise<Step<number>> => ({
     lease: 'a',
@@ -28,13 +28,13 @@ test('once() shares the work of identical requests, and repeats work that failed
       return runs
     }
   })
-  const all = await Promise.allSettled([once('one', next), once('one', next)])
+  const all = await Promise.allSettled([singleFlight('one', next), singleFlight('one', next)])
   assert.deepEqual(all.map(({ status }) => status), ['rejected', 'rejected'])
   assert.equal(runs, 1)
-  assert.equal(await once('one', next), 2, 'the holder takes its lease again')
+  assert.equal(await singleFlight('one', next), 2, 'the holder takes its lease again')
 })
 
-test('once() waits for another instance, and returns what it left [field:S7]', async () => {
+test('singleFlight() waits for another instance, and returns what it left [field:S7]', async () => {
   const { instances: [first, second] } = startInstances()
   let result: number | null = null
   const next = async (): Promise<Step<number>> =>
@@ -50,12 +50,12 @@ test('once() waits for another instance, and returns what it left [field:S7]', a
   assert.deepEqual(await Promise.all([first('one', next), second('one', next)]), [1, 1])
 })
 
-test('once() does no work under the lease of an earlier step [field:S7]', async () => {
-  const { marks, instances: [once] } = startInstances()
+test('singleFlight() does no work under the lease of an earlier step [field:S7]', async () => {
+  const { marks, instances: [singleFlight] } = startInstances()
   await marks.lease('new', 'another instance', 1)
   let steps = 0
   const held: boolean[] = []
-  const step: Step<string> = await once('one', async () => {
+  const step: Step<string> = await singleFlight('one', async () => {
     const lease = steps++ === 0 ? 'old' : 'new'
     return {
       lease,
@@ -68,26 +68,26 @@ test('once() does no work under the lease of an earlier step [field:S7]', async 
   assert.deepEqual([step, held], [{ done: 'new' }, [false]])
 })
 
-test('once() extends its lease while the work lasts [field:S7]', async () => {
-  const { marks, instances: [once] } = startInstances()
+test('singleFlight() extends its lease while the work lasts [field:S7]', async () => {
+  const { marks, instances: [singleFlight] } = startInstances()
   const work = async () => {
     await sleep(4_000)
     return await marks.lease('a', 'another instance', 1)
   }
-  assert.equal(await once('one', async () => ({ lease: 'a', work })), false)
+  assert.equal(await singleFlight('one', async () => ({ lease: 'a', work })), false)
 })
 
-test('once() leaves open whether the provider refuses what a frozen instance used [field:S7]', async () => {
-  const { marks, instances: [once] } = startInstances()
+test('singleFlight() leaves open whether the provider refuses what a frozen instance used [field:S7]', async () => {
+  const { marks, instances: [singleFlight] } = startInstances()
   const refuse = (lease: string) =>
-    once(lease, async (progress: Progress): Promise<Step<never>> => ({
+    singleFlight(lease, async (progress: Progress): Promise<Step<never>> => ({
       lease,
       work: () =>
-        waitFor(progress, 'the provider', () => {
+        askProvider(progress, () => {
           throw new McpOAuthError('invalidGrant')
         })
     }))
-  await marks.claim('lease', 'taken over:first', 'another instance', 30)
+  await marks.claim('lease-first', 'taken over', 'another instance', 30)
   await assert.rejects(refuse('taken over'), { kind: 'requestInProgress' })
   await assert.rejects(refuse('own'), { kind: 'invalidGrant' })
   await assert.rejects(refuse('own'), { kind: 'invalidGrant' })

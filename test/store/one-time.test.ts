@@ -55,15 +55,21 @@ for (const { where, skip, open } of stores) {
     }
   )
 
-  test(`fail() counts failures, in parallel too (${where}) [T-09]`, { skip }, async (t) => {
+  test(`failCode() counts failures, in parallel too, and uses the code up (${where}) [T-09]`, {
+    skip
+  }, async (t) => {
     const marks = createOneTimeMarks(await open(t), t.name)
-    const last: boolean[] = []
-    for (let index = 0; index < 6; index++) last.push(await marks.fail('code', 'x', 5, 60))
-    assert.deepEqual(last, [false, false, false, false, true, true])
-    const parallel = await Promise.all(
-      Array.from({ length: 5 }, () => marks.fail('code', 'y', 5, 60))
-    )
-    assert.equal(parallel.filter(Boolean).length, 1)
+    const used: boolean[] = []
+    for (let index = 0; index < 6; index++) {
+      await marks.failCode('x', 5, 60)
+      used.push(await marks.isConsumed('code', 'x'))
+    }
+    assert.deepEqual(used, [false, false, false, false, true, true])
+    const failures = (code: string, length: number) =>
+      Promise.all(Array.from({ length }, () => marks.failCode(code, 5, 60)))
+    await Promise.all([failures('y', 4), failures('z', 5)])
+    assert.equal(await marks.isConsumed('code', 'y'), false)
+    assert.equal(await marks.isConsumed('code', 'z'), true)
   })
 
   test(
@@ -116,7 +122,7 @@ test('keys contain no id, and every key has a lifetime [S-05 S-07]', async () =>
   }, 'a')
   for (const id of ['a:b', '*', '\r\nDEL x', '..', 'x'.repeat(10_000), 'é😀', '']) {
     await marks.consume('code', id, 60)
-    await marks.fail('code', id, 5, 60)
+    await marks.failCode(id, 5, 60)
     await marks.revoke(id, 60)
     await marks.remember('family', id, 'sealed', 30)
     await marks.lease(id, 'one', 3)

@@ -26,11 +26,11 @@ export const revokeEndpoint: Endpoint<Broker> = {
     const refresh = await openOwn<RefreshContent>({ broker, clientId, now }, 'refresh', token)
     if (refresh !== null) {
       const { grant, upstream } = refresh
-      await revocation.end(grant, now, upstream)
+      await revocation.revokeGrant(grant, now, upstream)
     } else {
       const claims = await signing.read(token, now)
       if (claims?.['client_id'] === clientId && typeof claims['gid'] === 'string') {
-        await revocation.end(claims['gid'], now)
+        await revocation.revokeGrant(claims['gid'], now)
       }
     }
     return reply.code(200).send()

@@ -1,6 +1,6 @@
 /** How is an authorization code redeemed? */
 
-import { failure, McpOAuthError } from '../../errors.ts'
+import { invalidGrant, isRefusal, McpOAuthError } from '../../errors.ts'
 import { retry } from '../../http/operations.ts'
 import { lateWriteDelaysMs, maxCodeFailures, storeWriteDelaysMs } from '../../limits.ts'
 import { parseAuthorizationCode, type AuthorizationCodeRequest } from '../../oauth/token-request.ts'
@@ -8,7 +8,7 @@ import type { ProviderTokens, ReceivedTokens } from '../../provider/tokens.ts'
 import { hash } from '../../util/hash.ts'
 import { authorizeUser } from '../authorize-user.ts'
 import type { Family, TokenResponse } from '../families.ts'
-import { waitFor, type Step } from '../single-flight.ts'
+import { askProvider, type Step } from '../single-flight.ts'
 import {
   issueTokens,
   openOwn,
@@ -27,25 +27,24 @@ export const authorizationCode: Grant<typeof parseAuthorizationCode> = {
   type: 'authorization_code',
   parse: parseAuthorizationCode,
   async handle (context, request) {
-    const { broker: { clients, kept, marks, once, provider }, clientId } = context
+    const { broker: { clients, kept, marks, provider, singleFlight }, clientId } = context
     const code = await openCode(context, request)
     await verifyRequest(context, code, request)
-    if (kept.served.has(code.id) || await marks.isConsumed('code', code.id)) {
-      throw await replayed(context, code)
+    if (kept.redeemedCodes.has(code.id) || await marks.isConsumed('code', code.id)) {
+      throw await endReplayed(context, code)
     }
     // The metadata document of the client may have become invalid. The redirect URI stays as the
     // user approved it.
     if (await clients.isInvalidated(clientId)) throw new McpOAuthError('invalidClient')
     await provider.ready()
-    const tokens = await once(
+    const tokens = await singleFlight(
       hash(JSON.stringify([code.id, context.key])),
       progress => nextStep({ ...context, progress }, code)
     )
     // A client that left can repeat its request.
-    if (context.isGone() || !await isFirst(context, code)) throw repeated()
-    return code.once
-      ? { ...tokens, refresh_token: undefined, refresh_token_expires_in: undefined }
-      : tokens
+    if (context.isGone()) throw clientLeft()
+    if (!await claimCode(context, code)) throw alreadyRedeemed()
+    return tokens
   }
 }
 
@@ -56,10 +55,10 @@ export const authorizationCode: Grant<typeof parseAuthorizationCode> = {
 async function openCode (context: TokenContext, request: AuthorizationCodeRequest) {
   const code = await openOwn<CodeContent>(context, 'code', request.code)
   if (code === null) {
-    throw failure('invalidGrant', 'The code is expired, of another client, or not a code')
+    throw invalidGrant('The code is expired, of another client, or not a code')
   }
   if (code.key !== undefined && code.key !== context.key) {
-    throw failure('invalidGrant', 'The code is for another key')
+    throw invalidGrant('The code is for another key')
   }
   if (code.bound && context.key === undefined) {
     const cause = new Error(
@@ -78,14 +77,12 @@ async function verifyRequest (
     AuthorizationCodeRequest
 ) {
   if (redirectUri !== code.redirectUri) {
-    throw failure('invalidGrant', 'redirect_uri is not that of the authorization request')
+    throw invalidGrant('redirect_uri is not that of the authorization request')
   }
   if (resource !== code.resource) throw new McpOAuthError('invalidTarget')
   if (hash(codeVerifier) === code.codeChallenge) return
-  if (await marks.fail('code', code.id, maxCodeFailures, lifetimes.code)) {
-    await marks.consume('code', code.id, lifetimes.code)
-  }
-  throw failure('invalidGrant', 'The code verifier does not match the code challenge')
+  await marks.failCode(code.id, maxCodeFailures, lifetimes.code)
+  throw invalidGrant('The code verifier does not match the code challenge')
 }
 
 /** Says whether a code is to be redeemed, and if so with which response of the provider. */
@@ -95,7 +92,7 @@ async function nextStep (context: SharedContext, code: CodeContent): Promise<Ste
     marks.isConsumed('code', code.id),
     kept.recall('redemption', code.id, now())
   ])
-  if (isUsed) throw repeated()
+  if (isUsed) throw alreadyRedeemed()
   return { lease: `code:${code.id}`, work: () => redeem(context, code, received?.answer) }
 }
 
@@ -116,17 +113,16 @@ async function redeem (
     keeping = kept.keep('redemption', { id: code.id, answer }, config.lifetimes.code, now())
   }
   try {
-    const tokens = await waitFor(
+    const tokens = await askProvider(
       context.progress,
-      'the provider',
       () => provider.redeem(code.upstreamCode, code.secrets, keep, received)
     )
     await keeping
     return await issueFirst({ ...context, now: now() }, code, tokens)
   } catch (error) {
     await keeping
-    // Another request would be in vain.
-    if (error instanceof McpOAuthError && error.statusCode < 500) {
+    // Another request would fail as well.
+    if (isRefusal(error)) {
       await marks.consume('code', code.id, usedSeconds(context)).catch(() => {})
     }
     throw error
@@ -141,6 +137,7 @@ async function issueFirst (context: SharedContext, code: CodeContent, tokens: Pr
     const owner = { client: hash(clientId), subject: String(tokens.claims?.['sub']) }
     const content = { grant, ...owner, resource, key, ...authorization, generation: 0 }
     const response = await issueTokens(context, content, content.scopes, tokens)
+    if (code.once) response.refresh_token = response.refresh_token_expires_in = undefined
     const family: Family = {
       id: grant,
       generation: 0,
@@ -156,16 +153,16 @@ async function issueFirst (context: SharedContext, code: CodeContent, tokens: Pr
     return response
   } catch (error) {
     // The tokens of the provider will not be used.
-    if (error instanceof McpOAuthError && error.statusCode < 500) {
-      revocation.endUpstream(tokens.refreshToken ?? tokens.accessToken)
+    if (isRefusal(error)) {
+      revocation.revokeAtProvider(upstreamOf(tokens))
     }
     throw error
   }
 }
 
-/** Whether a request is the first one that gets the tokens of a code. */
-async function isFirst (context: TokenContext, { id }: CodeContent) {
-  const { kept: { served }, marks } = context.broker
+/** Marks a code as used. Resolves to true for the one request that gets its tokens. */
+async function claimCode (context: TokenContext, { id }: CodeContent) {
+  const { kept: { redeemedCodes }, marks } = context.broker
   const consume = () => marks.consume('code', id, usedSeconds(context))
   const isMarked = await consume().catch(() => {
     // The tokens are issued, and the mark may be written late: to refuse would lose the login.
@@ -173,35 +170,33 @@ async function isFirst (context: TokenContext, { id }: CodeContent) {
     retry(consume, { delays, ref: false }).catch(() => {})
     return true
   })
-  if (!isMarked || served.has(id)) return false
-  served.set(id, true)
+  if (!isMarked || redeemedCodes.has(id)) return false
+  redeemedCodes.set(id, true)
   return true
 }
 
 /** A used code is remembered: a second use ends the grant while its access token lives. */
-function usedSeconds ({ broker: { config: { lifetimes } } }: TokenContext) {
-  return lifetimes.code + lifetimes.access
-}
+const usedSeconds = ({ broker: { config: { lifetimes } } }: TokenContext) =>
+  lifetimes.code + lifetimes.access
 
-/** The error for a request of the same client beside the one that gets the tokens. */
-function repeated () {
-  return failure('invalidGrant', 'Another request with this code, at the same time, got the tokens')
-}
+/** The error for a request of the same client beside the one that used the code up. */
+const alreadyRedeemed = () =>
+  invalidGrant('Another request with this code got its tokens, or was refused')
+
+const clientLeft = () =>
+  invalidGrant('The client left, and may have repeated its request elsewhere')
 
 /**
- * The error for a code that was used before: it or its tokens were stolen, so the grant ends (RFC
- * 9700 §4.13). It is kept before the code is marked. A code without a grant leaves no lasting mark.
- * A client that left, because this process stood still, has repeated its request elsewhere.
+ * Ends the grant of a code that was used before, and returns the error: the code or its tokens were
+ * stolen (RFC 9700 §4.13). The family is kept before the code is marked; without one no tokens were
+ * issued. A client that left, because this process stood still, has repeated its request elsewhere.
  */
-async function replayed ({ broker, isGone }: TokenContext, { grant }: CodeContent) {
+async function endReplayed ({ broker, isGone }: TokenContext, { grant }: CodeContent) {
   const { kept, revocation, now } = broker
-  if (isGone()) return repeated()
+  if (isGone()) return clientLeft()
   if (!await kept.recall('family', grant, now())) {
-    return failure('invalidGrant', 'The code was refused before')
+    return invalidGrant('The code was used before, and issued no tokens that are known')
   }
-  await revocation.end(grant, now())
-  return failure(
-    'invalidGrant',
-    'The code was used before: it or its tokens were stolen, the grant has ended'
-  )
+  await revocation.revokeGrant(grant, now())
+  return invalidGrant('The code was used before: it or its tokens were stolen, the grant has ended')
 }

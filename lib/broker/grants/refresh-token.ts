@@ -1,23 +1,22 @@
 /** How is a grant refreshed, however often and by however many processes of a client? */
 
-import { failure, McpOAuthError } from '../../errors.ts'
+import { invalidGrant, isRefusal, McpOAuthError } from '../../errors.ts'
 import { minAnswerSeconds } from '../../limits.ts'
 import { parseRefreshToken } from '../../oauth/token-request.ts'
 import { mergeScopes } from '../../oauth/scope.ts'
-import type { ReceivedTokens } from '../../provider/tokens.ts'
-import type { ProviderTokens } from '../../provider/login.ts'
+import type { ProviderTokens, ReceivedTokens } from '../../provider/tokens.ts'
 import { hash } from '../../util/hash.ts'
 import { authorizeUser } from '../authorize-user.ts'
 import {
+  afterRefresh,
   isUsed,
-  nextTimes,
   positionOf,
-  usesWith,
+  recordUse,
   type Family,
   type TokenResponse
 } from '../families.ts'
 import { knownScopes, narrowedScopes } from '../refresh-scopes.ts'
-import { waitFor, type Step } from '../single-flight.ts'
+import { askProvider, type Step } from '../single-flight.ts'
 import {
   issueTokens,
   oldResponse,
@@ -55,11 +54,12 @@ export const refreshToken: Grant<typeof parseRefreshToken> = {
     const asked = knownScopes(broker, token, request.scopes)
     const id = hash(JSON.stringify([token.id, [...asked].sort(), key]))
     try {
-      return await broker.once(id, progress => nextStep({ ...context, token, progress }, asked))
+      return await broker.singleFlight(
+        id,
+        progress => nextStep({ ...context, token, progress }, asked)
+      )
     } catch (error) {
-      if (!(error instanceof McpOAuthError) || error.statusCode >= 500) {
-        broker.kept.refused.set(token.id, true)
-      }
+      if (!isRefusal(error)) broker.kept.failedTokens.set(token.id, true)
       throw error
     }
   }
@@ -77,83 +77,90 @@ async function openToken (context: TokenContext, sealed: string, copy?: RefreshC
   // The lifetime may have been reduced since.
   const isOver = since + context.broker.config.lifetimes.refreshAbsolute <= context.now
   if (token === null || isOver) {
-    throw failure('invalidGrant', 'The refresh token is expired, of another client, or not one')
+    throw invalidGrant('The refresh token is expired, of another client, or not one')
   }
   const isBound = token.key !== undefined &&
     !context.broker.clients.isConfidential(context.clientId)
   if (isBound && token.key !== context.key) {
-    if (copy && copy.key === undefined) throw await reused({ ...context, token: copy })
-    throw failure('invalidGrant', 'The refresh token is bound to another key')
+    if (copy && copy.key === undefined) throw await endReused({ ...context, token: copy })
+    throw invalidGrant('The refresh token is bound to another key')
   }
   return token
 }
 
-/** Says what a refresh token is good for at this moment. Changes nothing, unless it was stolen. */
+/** Says what a request with a refresh token needs. Changes nothing, unless the token was stolen. */
 async function nextStep (
   context: SharedContext & Pick<Refresh, 'token'>,
   asked: readonly string[]
 ): Promise<Step<TokenResponse>> {
-  const { broker: { marks, kept, config, log, now: clock }, token, key } = context
+  const { broker: { marks, kept, config, now: clock }, token } = context
   const { grant, generation = 0 } = token
   const now = clock()
   const [ended, family] = await Promise.all([
-    marks.hasEnded(grant),
+    marks.isRevokedNow(grant),
     kept.recall('family', grant, now)
   ])
-  if (ended) throw failure('invalidGrant', 'The grant has ended')
+  if (ended) throw invalidGrant('The grant has ended')
   const position = positionOf(generation, family, { grace: config.refresh.grace, now })
-  if (position === 'reused' && !kept.refused.has(token.id)) throw await reused(context)
+  if (position === 'reused' && !kept.failedTokens.has(token.id)) throw await endReused(context)
   // Version 0.1.0 marked its used tokens, which have no generation.
   const isOld = family === null && token.generation === undefined
   if (isOld && await marks.isConsumed('refresh', token.id)) {
     const done = await oldResponse({ ...context, now }, token.id)
     if (done) return { done }
-    throw failure('invalidGrant', 'The refresh token was used before the upgrade')
+    throw invalidGrant('The refresh token was used before the upgrade')
   }
-  if (position === 'newest' || !family?.answer) {
-    const scopes = narrowedScopes(token, asked)
-    return stepOf({ ...context, family, presented: generation, scopes })
-  }
-  const { answer } = family
-  const newest = await openToken({ ...context, now }, answer.tokens.refresh_token ?? '', token)
+  const answer = position === 'newest' ? undefined : family?.answer
+  const newest = answer
+    ? await openToken({ ...context, now }, answer.tokens.refresh_token ?? '', token)
+    : token
   const scopes = narrowedScopes(newest, asked)
-  log.info({ generation }, 'A copy of a refresh token asks for the newest tokens of its grant')
+  const refresh = { ...context, now, token: newest, family, presented: generation, scopes }
+  return family && answer ? copyStep(refresh, family, answer) : stepOf(refresh)
+}
+
+/** The step of a copy, which gets the newest tokens of its grant. */
+function copyStep (refresh: Refresh, family: Family, answer: NonNullable<Family['answer']>) {
+  const { broker, presented, scopes, key, now } = refresh
+  broker.log.info(
+    { generation: presented },
+    'A copy of a refresh token asks for the newest tokens of its grant'
+  )
   const seconds = Math.ceil(answer.expiresAt - now)
-  const { scope = '' } = answer.tokens
-  if (seconds < minAnswerSeconds || answer.key !== key || scope !== scopes.join(' ')) {
-    return stepOf({ ...context, token: newest, family, presented: generation, scopes })
-  }
+  const renewal = stepOf(refresh)
+  const { scope } = answer.tokens
+  if (seconds < minAnswerSeconds || answer.key !== key || scope !== scopes.join(' ')) return renewal
   const response = { ...answer.tokens, expires_in: seconds }
-  if (isUsed(generation, family)) return { done: response }
+  if (isUsed(presented, family)) return { done: response }
   // A thief who always comes first must not hide that the client goes on.
-  const used = { ...family, uses: usesWith(generation, family, now) }
-  const work = async () => {
-    await kept.keep('family', used, config.lifetimes.refreshIdle, now)
-    return response
-  }
-  return { lease: leaseOf(newest), work }
+  const used = { ...family, uses: recordUse(presented, family, now) }
+  return { ...renewal, work: () => save(broker, used).then(() => response) }
 }
 
-function stepOf (refresh: Refresh): Step<TokenResponse> {
+function stepOf (refresh: Refresh) {
   const { token, key } = refresh
-  // A token without a key is bound as soon as its client uses one.
-  return { lease: leaseOf(token), work: () => renew({ ...refresh, token: { ...token, key } }) }
+  return {
+    /** For changes of a family. */
+    lease: `${token.grant}:${token.generation ?? 0}`,
+    // A token without a key is bound as soon as its client uses one.
+    work: () => renew({ ...refresh, token: { ...token, key } })
+  }
 }
 
-/** The lease for changes of a family. */
-const leaseOf = ({ grant, generation = 0 }: RefreshContent) => `${grant}:${generation}`
+/** Keeps a family while its tokens can be used. */
+const save = ({ config, kept, now }: Refresh['broker'], family: Family) =>
+  kept.keep('family', family, config.lifetimes.refreshIdle, now())
 
 /**
- * The error for a token that was replaced long ago. Tokens of a client with credentials or a key
- * are of no use to a thief: only the request is refused.
+ * Ends the grant of a token that was replaced long ago, and returns the error. Tokens of a client
+ * with credentials or a key are of no use to a thief: only the request is refused.
  */
-async function reused (context: TokenContext & Pick<Refresh, 'token'>) {
+async function endReused (context: TokenContext & Pick<Refresh, 'token'>) {
   const { broker, clientId, token, now } = context
   const isSafe = broker.clients.isConfidential(clientId) || token.key !== undefined
   const ends = broker.config.refresh.onReuse === 'revoke' && !isSafe
-  if (ends) await broker.revocation.end(token.grant, now, token.upstream)
-  return failure(
-    'invalidGrant',
+  if (ends) await broker.revocation.revokeGrant(token.grant, now, token.upstream)
+  return invalidGrant(
     `The refresh token was replaced long ago, or was not bound to the key of its successor. ${
       ends ? 'It may be stolen, so the grant has ended' : 'The grant goes on with the newest token'
     }`
@@ -165,26 +172,23 @@ async function reused (context: TokenContext & Pick<Refresh, 'token'>) {
  * response is verified: a temporary fault must not sign users out.
  */
 async function renew (refresh: Refresh): Promise<TokenResponse> {
-  const { broker: { config, marks, provider, kept, revocation, now }, token, presented } = refresh
+  const { broker, presented, token } = refresh
+  const { marks, now, provider, revocation } = broker
   const { grant, generation = 0 } = token
   let { family } = refresh
   const upstream = family?.generation === generation ? family.upstream : token.upstream
-  const save = async (changed: Family) => {
-    family = changed
-    await kept.keep('family', changed, config.lifetimes.refreshIdle, now())
-  }
   let keeping: Promise<void> | undefined
   const keep = ({ refreshToken }: ReceivedTokens) => {
     if (refreshToken === undefined || refreshToken === upstream.refresh) return
-    const newest = { refresh: refreshToken }
-    keeping = save({ uses: [], ...family, id: grant, generation, upstream: newest })
+    family = { uses: [], ...family, id: grant, generation, upstream: { refresh: refreshToken } }
+    keeping = save(broker, family)
   }
   try {
     const ask = () =>
       upstream.refresh === undefined
         ? provider.recheck?.(upstream.access ?? '')
         : provider.refresh(upstream.refresh, keep)
-    const tokens = await waitFor(refresh.progress, 'the provider', ask)
+    const tokens = await askProvider(refresh.progress, ask)
     if (tokens === undefined) throw new McpOAuthError('invalidGrant')
     await keeping
     // A provider that does not rotate sends none: the previous one stays valid (RFC 6749 §6).
@@ -192,20 +196,18 @@ async function renew (refresh: Refresh): Promise<TokenResponse> {
     return await issueNext({ ...refresh, now: now() }, { ...tokens, refreshToken })
   } catch (error) {
     await keeping
-    if (error instanceof McpOAuthError && error.statusCode < 500) {
-      // A token that is not known here may be a copy: another instance, or this one before it was
-      // restarted, may have issued a newer one. The provider refuses this one in any case.
-      if (family !== null) await revocation.end(grant, now(), upstream)
-    } else if (
-      family !== null && presented < Math.min(generation, family.refused?.generation ?? generation)
+    // A token that is not known here may be a copy: another instance, or this one before it was
+    // restarted, may have issued a newer one. The provider refuses this one in any case.
+    if (family && isRefusal(error)) await revocation.revokeGrant(grant, now(), upstream)
+    else if (
+      family && presented < Math.min(generation, family.failedCopy?.generation ?? generation)
     ) {
       // It may come again after its grace.
-      await save({ ...family, refused: { generation: presented } })
+      await save(broker, { ...family, failedCopy: { generation: presented } })
     }
     // A revocation in the meantime knew the previous token of the provider.
-    const { refresh: rotated } = keeping ? family?.upstream ?? {} : {}
-    if (rotated !== undefined && await marks.hasEnded(grant).catch(() => false)) {
-      revocation.endUpstream(rotated)
+    if (keeping && family && await marks.isRevokedNow(grant).catch(() => false)) {
+      revocation.revokeAtProvider(family.upstream)
     }
     throw error
   }
@@ -215,7 +217,7 @@ async function issueNext (refresh: Refresh, tokens: ProviderTokens) {
   const { broker, token: { id, upstream, ...grant }, family, presented, now, key } = refresh
   const { marks, kept, revocation, config } = broker
   if (tokens.claims !== null && String(tokens.claims['sub']) !== grant.subject) {
-    throw failure('invalidGrant', 'The provider responded for another user')
+    throw invalidGrant('The provider responded for another user')
   }
   const authorization = tokens.claims === null
     ? grant
@@ -233,14 +235,14 @@ async function issueNext (refresh: Refresh, tokens: ProviderTokens) {
     id: grant.grant,
     generation: generation + 1,
     upstream: upstreamOf(tokens),
-    ...nextTimes(presented, family, { grace: config.refresh.grace, now }),
+    ...afterRefresh(presented, family, { grace: config.refresh.grace, now }),
     answer: { tokens: response, key, expiresAt: Math.floor(now) + response.expires_in }
   }
   await kept.keep('family', next, response.refresh_token_expires_in ?? config.lifetimes.access, now)
   // Writes before it reads. A revocation does it in the other order: one of the two sees the other.
   // Without the store no other instance can have revoked it.
-  if (await marks.hasEnded(grant.grant).catch(() => false)) {
-    revocation.endUpstream(tokens.refreshToken ?? tokens.accessToken)
+  if (await marks.isRevokedNow(grant.grant).catch(() => false)) {
+    revocation.revokeAtProvider(upstreamOf(tokens))
     throw new McpOAuthError('invalidGrant')
   }
   return response
