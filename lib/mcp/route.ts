@@ -146,7 +146,7 @@ export function mcpRoute (
       ({ method }) => method !== 'subscriptions/listen'
     )
     running.end = () => {
-      if (!running.isIdle) logCancelled(http)
+      if (running.isAwaited) logCancelled(http)
       raw.end(closingEvent(http.body))
     }
     const expiresAt = 1000 * (http.mcpAuth?.expiresAt ?? Infinity)
