@@ -217,7 +217,7 @@ for (const [mount] of Object.entries(mounts)) {
           'T-16',
           400,
           'invalid_target',
-          `${query(codeParams)}&resource=${server.base}/mcp&resource=${server.base}/mcp`
+          `${query(codeParams)}&resource=${server.base}/mcp&resource=${server.base}`
         ],
         ['T-19', 400, 'invalid_request', { grant_type: 'refresh_token', client_id: id }],
         ['T-19', 401, 'invalid_client', {
