@@ -241,7 +241,7 @@ for (const host of ['a plain host', 'a customized host'] as const) {
       ),
       [
         'A-07',
-        `${query(authorization)}&resource=${server.base}/mcp&resource=${server.base}/mcp`,
+        `${query(authorization)}&resource=${server.base}/mcp&resource=${server.base}`,
         'invalid_target'
       ],
       ['A-08', { ...authorization, response_type: undefined }, 'invalid_request'],
