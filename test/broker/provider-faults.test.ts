@@ -310,17 +310,17 @@ matrix(
       response.end('{}')
     })
     for (
-      const [issuer, reason] of [['https://nowhere.invalid', /ENOTFOUND|EAI_AGAIN/], [
-        `https://localhost:${port}`,
-        /SELF_SIGNED_CERT/
-      ]] as const
+      const [issuer, status, reason] of [
+        ['https://nowhere.invalid', 503, /ENOTFOUND|EAI_AGAIN/],
+        [`https://localhost:${port}`, 502, /SELF_SIGNED_CERT/]
+      ] as const
     ) {
       const flow = await startFlow({ options: { issuer } })
       const browser = openBrowser()
       const request = await flow.form(browser, flow.params(await flow.register()))
       for (let attempt = 0; attempt < 2; attempt++) {
         const reply = await browser.post(flow, '/oauth/consent', { request, action: 'approve' })
-        isPage(reply, 503, 'temporarily_unavailable', issuer)
+        isPage(reply, status, 'temporarily_unavailable', issuer)
         assert.ok(reply.headers.get('retry-after'))
       }
       assert.match(flow.logs.join(''), reason)

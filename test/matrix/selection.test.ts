@@ -44,7 +44,7 @@ test('selectCells takes all without picks, and the picked ones by name', async (
 
 test('selectCells adds the facts in files, and takes only cells with one of them', async (t) => {
   const folder = await temporaryFolder(t)
-  const file = join(folder, 'mine.ts')
+  const file = join(folder, 'mine.mjs')
   const [provider] = providers
   const own = [{ ...clients['zed'], name: 'My Client' }, { ...provider, id: 'mine' }]
   const text = own.map((facts, index) => `export const own${index} = ${JSON.stringify(facts)}\n`)
