@@ -89,8 +89,9 @@ function certificateFault (cause: unknown, url: string) {
   if (!/SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|UNTRUSTED/.test(String(code))) return null
   const reason = `the certificate of ${new URL(url).host} is not from a known authority. ` +
     'Start Node.js with NODE_EXTRA_CA_CERTS, the file of its authority'
-  // Time does not mend it.
-  return new McpOAuthError('providerMisbehaved', {
+  return new McpOAuthError('providerUnavailable', {
+    // Time does not mend it.
+    statusCode: 502,
     description: 'The certificate of the authorization provider is not trusted.',
     cause: new Error(reason, { cause })
   })
