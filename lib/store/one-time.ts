@@ -1,5 +1,5 @@
 /** Which marks, leases and values does the store have, and under which keys? */
-import { randomUUID } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { revocationCacheMs, revocationCacheSize } from '../limits.ts'
 import type { Store } from '../types.ts'
@@ -56,6 +56,9 @@ export function createOneTimeMarks (
     ttl: revocationCacheMs
   })
   const scope = hash(context).slice(0, 16)
+  // Short, as a memory store holds hundreds of thousands.
+  const prefix = randomBytes(6).toString('base64url')
+  let marked = 0
   const keyOf = (kind: string, id: string) => `mcp-oauth:${scope}:${kind}:${hash(id)}`
 
   function storeOf (kind: string): Store {
@@ -86,7 +89,7 @@ export function createOneTimeMarks (
    * clients of Redis do that when they lose the connection before the reply.
    */
   async function consume (kind: string, id: string, ttl: number) {
-    const own = randomUUID()
+    const own = prefix + (marked++).toString(36)
     return await claim(kind, id, own, ttl) === own
   }
 
