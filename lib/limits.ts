@@ -14,9 +14,8 @@ export const maxConnections = 1_000
 /** Metadata and key sets have some kilobytes, and brackets cost more to parse than other text. */
 export const maxResponseBytes = 524_288
 export const maxResponseBrackets = 10_000
-/** A client metadata document (CIMD recommends 5 kB). */
+/** A client metadata document (CIMD: 5 kB), and one of two attempts to resolve its host. */
 export const maxDocumentBytes = 5_120
-/** One attempt to resolve the host of a document; there are two. */
 export const dnsTimeoutMs = 1_500
 /** Documents that are requested at once, and as many wait: of all hosts, and of one of them. */
 export const maxDocumentRequests = 100
@@ -144,12 +143,11 @@ export const consentRenderMs = 5_000
 /** From the redirect to the token request; an access token, unless the provider's is shorter. */
 export const codeSeconds = 60
 export const accessTokenSeconds = 3600
-/** A refresh token that is not used. */
+/** A refresh token that is not used, and all of a login: users log in again once in a while. */
 export const refreshTokenSeconds = 30 * 24 * 3600
+export const refreshAbsoluteSeconds = 90 * 24 * 3600
 /** Copies of a refresh token work for this long after its successor is used: laptops sleep. */
 export const refreshGraceSeconds = 600
-/** Refresh tokens of a login: users log in again once in a while. */
-export const refreshAbsoluteSeconds = 90 * 24 * 3600
 /** A copy gets an access token that lives at least this long. */
 export const minAnswerSeconds = 60
 /** Tokens of a grant whose first use is known, and values in memory that the store did not take. */
