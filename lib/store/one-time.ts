@@ -26,6 +26,19 @@ function revocationOf (grant: string) {
   return client === undefined ? 'revoked' : `revoked-machine:${client}`
 }
 
+// Short, as a memory store holds hundreds of thousands.
+const prefix = randomBytes(6).toString('base64url')
+let claims = 0
+
+/**
+ * Writes a value of its own to a key. Resolves to true for exactly one caller, also if the write is
+ * sent twice: clients of Redis do that when they lose the connection before the reply.
+ */
+export async function claimKey (store: Store, key: string, ttl: number) {
+  const own = prefix + (claims++).toString(36)
+  return (await store.putIfAbsent(key, own, ttl) ?? own) === own
+}
+
 /**
  * Kinds with a store of their own: callers can cause any number of them, without a login (pages,
  * codes) or after it (machine tokens, refreshes), or their values are large.
@@ -56,9 +69,6 @@ export function createOneTimeMarks (
     ttl: revocationCacheMs
   })
   const scope = hash(context).slice(0, 16)
-  // Short, as a memory store holds hundreds of thousands.
-  const prefix = randomBytes(6).toString('base64url')
-  let marked = 0
   const keyOf = (kind: string, id: string) => `mcp-oauth:${scope}:${kind}:${hash(id)}`
 
   function storeOf (kind: string): Store {
@@ -84,14 +94,9 @@ export function createOneTimeMarks (
   const claim = async (kind: string, id: string, value: string, ttl: number) =>
     await mark(kind, id, value, ttl) ?? value
 
-  /**
-   * Marks an id as used. Resolves to true for exactly one caller, also if its write is sent twice:
-   * clients of Redis do that when they lose the connection before the reply.
-   */
-  async function consume (kind: string, id: string, ttl: number) {
-    const own = prefix + (marked++).toString(36)
-    return await claim(kind, id, own, ttl) === own
-  }
+  /** Marks an id as used. Resolves to true for exactly one caller. */
+  const consume = (kind: string, id: string, ttl: number) =>
+    claimKey(storeOf(kind), keyOf(kind, id), ttl)
 
   /** Whether an id is marked as used. */
   const isConsumed = async (kind: string, id: string) => await recall(kind, id) !== null

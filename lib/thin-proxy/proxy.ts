@@ -1,5 +1,4 @@
 /** Which parts do the endpoints of a thin proxy share? */
-import { randomUUID } from 'node:crypto'
 import { createClients } from '../clients/clients.ts'
 import { createSealer } from '../crypto/sealer.ts'
 import { failure } from '../errors.ts'
@@ -13,6 +12,7 @@ import {
 import type { Config, ProviderConfig } from '../options/config.ts'
 import type { ProviderDiscovery } from '../provider/discovery.ts'
 import { memoryStore } from '../store/memory.ts'
+import { claimKey } from '../store/one-time.ts'
 import type { UrlSource } from '../urls.ts'
 import { hash } from '../util/hash.ts'
 
@@ -76,10 +76,7 @@ export function createThinProxy (
           // The redirect URI may be omitted (OAuth 2.1 §4.1.3): PKCE protects the code.
           const began = recorded !== null &&
             (redirectUri === undefined || recorded === hash(redirectUri))
-          if (!began) return false
-          // A client of the store that loses its connection sends a write twice.
-          const own = randomUUID()
-          return (await store.putIfAbsent(spent, own, loginRecordSeconds) ?? own) === own
+          return began && await claimKey(store, spent, loginRecordSeconds)
         },
 
         /**
