@@ -37,7 +37,7 @@ const slowest: Record<string, number> = {
   'broker/refresh': 60,
   'broker/refusals': 60,
   'month/month': 60,
-  'integration/real-clients': 60,
+  'integration/real-clients': 90,
   'integration/killed': 40,
   'broker/callback': 47,
   'broker/token': 44,

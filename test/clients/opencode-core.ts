@@ -55,6 +55,8 @@ export const opencodeCore: ClientFacts = {
   },
   redirectUris: ['http://127.0.0.1:{port}/callback'],
   ports: 'ephemeral',
+  addedScopes: unknown,
+  signOut: unknown,
   quirks: [
     'A version of September presents the document with the callback /mcp/oauth/callback, which the ' +
     'document does not list. RFC 6749 §3.1.2.3 lets no server accept that.',

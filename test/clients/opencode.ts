@@ -1,12 +1,34 @@
-import { unknown, type ClientFacts } from './client.ts'
+import type { ClientFacts } from './client.ts'
 import { sdk1 } from './sdk-1.ts'
 
 /** opencode 1.x. It uses the SDK 1.x. */
 export const opencode: ClientFacts = {
   ...sdk1,
   name: 'opencode',
-  version: '1.18.33',
+  version: '1.18.34',
   sources: [
+    {
+      shows: 'all requests of a login and a refresh; `opencode mcp logout` sends none',
+      at: 'request of the installed version (test/real-clients/runners/opencode.ts)',
+      date: '2026-11-29',
+      members: [
+        'protocolVersions',
+        'beginsWith',
+        'opensStream',
+        'resourceMetadata',
+        'serverMetadata',
+        'withoutServerMetadata',
+        'discoveryHeaders',
+        'registration',
+        'scope',
+        'addedScopes',
+        'resource',
+        'pkce',
+        'prompt',
+        'refresh',
+        'signOut'
+      ]
+    },
     {
       shows: 'registration, redirect URI and port, state',
       at: 'https://github.com/anomalyco/opencode, commit 0a8a0ed8: ' +
@@ -19,12 +41,6 @@ export const opencode: ClientFacts = {
       date: '2026-11-28',
       members: [
         'protocolVersions',
-        'resourceMetadata',
-        'serverMetadata',
-        'scope',
-        'resource',
-        'prompt',
-        'refresh',
         'on401',
         'on403',
         'on404',
@@ -44,6 +60,10 @@ export const opencode: ClientFacts = {
   },
   redirectUris: ['http://127.0.0.1:{port}/mcp/oauth/callback'],
   ports: [19876],
-  signOut: unknown,
-  quirks: ['After invalid_client it forgets the server, tokens and client.']
+  addedScopes: [{ scope: 'offline_access', when: 'advertised' }],
+  signOut: ['forget'],
+  quirks: [
+    'After invalid_client it forgets the server, tokens and client.',
+    'It registers twice for a login: when it connects, and when the user is asked to log in.'
+  ]
 }

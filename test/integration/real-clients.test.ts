@@ -1,48 +1,59 @@
 import assert from 'node:assert/strict'
-import { before, test } from 'node:test'
+import { test } from 'node:test'
 import { clients } from '../clients/index.ts'
-import { beyondFacts, realVersions } from '../real-clients/index.ts'
+import { publishDocuments } from '../matrix/cells.ts'
+import { beyondFacts, isInstalled, realVersions } from '../real-clients/index.ts'
 import { differences, observe } from '../real-clients/observe.ts'
-import { install, runFacts, runReal } from '../real-clients/run.ts'
+import { install, packages, runFacts, runReal } from '../real-clients/run.ts'
+import { inside, runInside, skip, startInternet } from '../support/internet.ts'
 
-let missing: string | undefined
-
-before(async () => {
-  try {
-    await install()
-  } catch (error) {
-    if (process.env['CI'] === 'true') throw error
-    const [, reason = String(error)] = /^npm error (?!code)(.+)$/m.exec(String(error)) ?? []
-    missing = `the packages of test/real-clients cannot be installed: ${reason}`
-  }
-})
-
-test('real clients', { concurrency: 2 }, async (t) => {
-  await Promise.all(
-    Object.entries(realVersions()).map(async ([id, version]) => {
-      await t.test(
-        `${id} ${version} logs in, lists, calls and refreshes, with the requests of its facts`,
-        async (t) => {
-          if (missing !== undefined) {
-            t.skip(missing)
-            return
-          }
-          const facts = clients[id]
-          assert.ok(facts)
-          const { report, proxy } = await runReal(t, id, facts)
-          assert.match(JSON.stringify(report.list), /whoami/)
-          assert.match(JSON.stringify(report.call), /authorization[\\":]+true/)
-          const expected = await runFacts(t, facts)
-          assert.deepEqual(
-            differences(
-              `${facts.name} ${version}`,
-              observe(proxy.requests, facts),
-              { ...observe(expected.requests, facts), ...beyondFacts[id] }
-            ),
-            []
-          )
-        }
-      )
-    })
+// Without a network: the clients reach the server, and the hosts of their metadata documents.
+if (inside) await tests()
+else {
+  test(
+    'real clients log in, list, call and refresh, with the requests of their facts',
+    { skip },
+    async (t) => {
+      try {
+        await install()
+      } catch (error) {
+        if (process.env['CI'] === 'true') throw error
+        const [, reason = String(error)] = /^npm error (?!code)(.+)$/m.exec(String(error)) ?? []
+        t.skip(`the packages of test/real-clients cannot be installed: ${reason}`)
+        return
+      }
+      await runInside(t, import.meta.filename)
+    }
   )
-})
+}
+
+async function tests (): Promise<void> {
+  const internet = await startInternet()
+  await publishDocuments(internet, clients)
+  test('real clients', { concurrency: 2 }, async (t) => {
+    await Promise.all(
+      Object.entries(realVersions()).map(async ([id, version]) => {
+        await t.test(
+          `${id} ${version} logs in, lists, calls and refreshes, with the requests of its facts`,
+          { skip: !isInstalled(id, packages) && `${id} has no package for this machine` },
+          async (t) => {
+            const facts = clients[id]
+            assert.ok(facts)
+            const { report, proxy } = await runReal(t, id, facts)
+            assert.match(JSON.stringify(report.list), /whoami/)
+            assert.match(JSON.stringify(report.call), /authorization[\\":]+true/)
+            const expected = await runFacts(t, facts)
+            assert.deepEqual(
+              differences(
+                `${facts.name} ${version}`,
+                observe(proxy.requests, facts),
+                { ...observe(expected.requests, facts), ...beyondFacts[id] }
+              ),
+              []
+            )
+          }
+        )
+      })
+    )
+  })
+}

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Observed } from './observe.ts'
 
@@ -16,7 +16,8 @@ const packages: Readonly<Record<string, string>> = {
   'mcp-remote': 'mcp-remote',
   mcporter: 'mcporter',
   inspector: '@modelcontextprotocol/inspector',
-  'gemini-cli': '@google/gemini-cli-core'
+  'gemini-cli': '@google/gemini-cli-core',
+  opencode: 'opencode-linux-x64'
 }
 
 /** Observations that the facts of a client have no member for. */
@@ -36,7 +37,13 @@ export function realVersions (): Readonly<Record<string, string>> {
   return Object.fromEntries(
     Object.entries(packages).map(([id, name]) => [
       id,
-      String(lock.packages[`node_modules/${name}`]?.version)
+      // Codex has a version for each platform.
+      String(lock.packages[`node_modules/${name}`]?.version).replace(/-linux-x64$/, '')
     ])
   )
+}
+
+/** Whether a client is installed in this folder: some have packages for one platform only. */
+export function isInstalled (id: string, folder: string): boolean {
+  return existsSync(join(folder, 'node_modules', packages[id] ?? '', 'package.json'))
 }

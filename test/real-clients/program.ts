@@ -20,7 +20,8 @@ export function startProgram (
   mkdirSync(HOME, { recursive: true })
   return spawn(isScript ? process.execPath : path, isScript ? [path, ...args] : args, {
     cwd: HOME,
-    env: { ...process.env, HOME },
+    // Some take the folder they are in from PWD.
+    env: { ...process.env, HOME, PWD: HOME },
     stdio: 'pipe'
   })
 }

@@ -91,12 +91,11 @@ export async function runReal (
   const browser = join(folder, 'xdg-open')
   const script = join(import.meta.dirname, 'browse.ts')
   await writeFile(browser, `#!/bin/sh\nexec '${node}' '${script}' "$1"\n`, { mode: 0o755 })
-  const { NODE_TEST_CONTEXT: _outer, PATH = '', ...env } = process.env
   const child = fork(join(import.meta.dirname, 'child.ts'), [], {
     execPath: node,
     execArgv: ['--experimental-import-meta-resolve'],
+    // Settings and keys of the developer stay out.
     env: {
-      ...env,
       CLIENT: id,
       CLIENT_ID: proxy.clientId,
       MCP_URL: proxy.mcpUrl,
@@ -104,7 +103,7 @@ export async function runReal (
       FOLDER: folder,
       HOME: folder,
       BROWSER: browser,
-      PATH: `${folder}:${PATH}`
+      PATH: `${folder}:${process.env['PATH']}`
     },
     silent: true,
     // A client that waits for its callback does so for minutes.
