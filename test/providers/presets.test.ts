@@ -14,13 +14,13 @@ import {
   entra,
   github,
   google,
-  huggingFace,
+  huggingface,
   keycloak,
   logto,
   oidc,
   okta,
   onelogin,
-  ping,
+  pingone,
   scalekit,
   supabase,
   workos,
@@ -142,8 +142,8 @@ const providers: Record<Exclude<keyof typeof presets, 'oidc'>, Expected> = {
     token: 'https://acme.scalekit.com/oauth/token',
     parameters: refreshing
   },
-  ping: {
-    preset: ping({ environmentId, domain: 'auth.pingone.eu', ...client }),
+  pingone: {
+    preset: pingone({ environmentId, domain: 'auth.pingone.eu', ...client }),
     metadataUrl: `https://auth.pingone.eu/${environmentId}/as/.well-known/openid-configuration`,
     login: `https://auth.pingone.eu/${environmentId}/as/authorize`,
     token: `https://auth.pingone.eu/${environmentId}/as/token`,
@@ -184,8 +184,8 @@ const providers: Record<Exclude<keyof typeof presets, 'oidc'>, Expected> = {
     token: 'https://discord.com/api/oauth2/token',
     parameters: { scope: 'identify email', nonce: null, prompt: null }
   },
-  huggingFace: {
-    preset: huggingFace(client),
+  huggingface: {
+    preset: huggingface(client),
     metadataUrl: 'https://huggingface.co/.well-known/openid-configuration',
     login: 'https://huggingface.co/oauth/authorize',
     token: 'https://huggingface.co/oauth/token',
@@ -291,7 +291,7 @@ test('the login URL has the prompts of the client, and consent only as the prese
   }
   const withoutConsent = ['entra', 'auth0', 'okta', 'workos', 'keycloak', 'clerk', 'scalekit']
     .concat(
-      ['ping', 'zitadel', 'authentik']
+      ['pingone', 'zitadel', 'authentik']
     )
   for (const name of withoutConsent) {
     for (const offline of [true, false]) {

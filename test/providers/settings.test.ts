@@ -18,13 +18,13 @@ const valid: Record<keyof typeof presets, Record<string, unknown>> = {
   clerk: { domain: 'clerk.example.com' },
   descope: { projectId: 'P2abc' },
   scalekit: { domain: 'acme.scalekit.com' },
-  ping: { environmentId: tenantId },
+  pingone: { environmentId: tenantId },
   onelogin: { domain: 'acme.onelogin.com' },
   zitadel: { domain: 'acme-a1b2c3.us1.zitadel.cloud' },
   authentik: { url: 'https://id.example.com', application: 'notes' },
   logto: { domain: 'acme.logto.app' },
   discord: { clientId: 'a', clientSecret: 'b' },
-  huggingFace: { clientId: 'a' },
+  huggingface: { clientId: 'a' },
   oidc: { issuer: 'https://id.example.com' }
 }
 
@@ -130,13 +130,13 @@ const invalid: Array<
   ],
   ['descope', 'domain', ['', 'https://canary.example', null], /host name such as 'api\.descope/],
   [
-    'ping',
+    'pingone',
     'environmentId',
     [undefined, '', 'canary', `${tenantId}/as`, tenantId.replace('1', 'A'), 1],
     /id of your environment, a GUID/
   ],
   [
-    'ping',
+    'pingone',
     'domain',
     ['', 'login.canary.example', 'https://auth.pingone.eu', 'api.pingone.eu', 'eu', null],
     /With a custom domain give its issuer to oidc\(\)/
@@ -150,7 +150,7 @@ const invalid: Array<
   ['authentik', 'application', [undefined, '', 'a/b', '..', 'a b', 1], /slug of an application/],
   ['discord', 'clientId', [undefined, ''], /not empty/],
   ['discord', 'clientSecret', [undefined, ''], /not empty/],
-  ['huggingFace', 'clientId', [undefined, ''], /not empty/],
+  ['huggingface', 'clientId', [undefined, ''], /not empty/],
   ['oidc', 'issuer', [
     undefined,
     'http://canary.example',

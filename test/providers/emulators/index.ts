@@ -7,12 +7,12 @@ import { discord } from './discord.ts'
 import { entra, entraApi, entraApiV1 } from './entra.ts'
 import { github } from './github.ts'
 import { google } from './google.ts'
-import { huggingFace } from './huggingFace.ts'
+import { huggingface } from './huggingface.ts'
 import { keycloak, keycloakRotating } from './keycloak.ts'
 import { logto } from './logto.ts'
 import { okta, oktaOrg, oktaRotating } from './okta.ts'
 import { onelogin } from './onelogin.ts'
-import { ping } from './ping.ts'
+import { pingone } from './pingone.ts'
 import { scalekit } from './scalekit.ts'
 import { supabase } from './supabase.ts'
 import { workos } from './workos.ts'
@@ -42,7 +42,7 @@ export const providers: readonly ProviderFacts[] = [
   entraApiV1,
   github,
   google,
-  huggingFace,
+  huggingface,
   keycloak,
   keycloakRotating,
   logto,
@@ -50,7 +50,7 @@ export const providers: readonly ProviderFacts[] = [
   oktaOrg,
   oktaRotating,
   onelogin,
-  ping,
+  pingone,
   scalekit,
   supabase,
   workos,

@@ -1,4 +1,4 @@
-import { huggingFace as preset } from '../../../lib/providers/index.ts'
+import { huggingface as preset } from '../../../lib/providers/index.ts'
 import { publishedMetadata } from './published.ts'
 import type { Grant, ProviderFacts } from './provider.ts'
 
@@ -7,8 +7,8 @@ const issuer = 'https://huggingface.co'
 const subjectOf = ({ user }: Grant) => String(user.number).padStart(24, '6')
 
 /** An application with a secret. */
-export const huggingFace: ProviderFacts = {
-  id: 'huggingFace',
+export const huggingface: ProviderFacts = {
+  id: 'huggingface',
   name: 'Hugging Face',
   sources: [
     {
@@ -48,7 +48,7 @@ export const huggingFace: ProviderFacts = {
   preset,
   metadata: {
     urls: [`${issuer}/.well-known/openid-configuration`],
-    document: publishedMetadata('huggingFace')
+    document: publishedMetadata('huggingface')
   },
   authorization: {
     rules: [],

@@ -10,7 +10,7 @@ import {
   type Preset
 } from './settings.ts'
 
-export interface PingSettings extends ClientSettings {
+export interface PingOneSettings extends ClientSettings {
   /** Id of the environment, a GUID. */
   environmentId: string
   /** Host of your region, such as `auth.pingone.eu`. Default `auth.pingone.com`. */
@@ -22,8 +22,8 @@ export interface PingSettings extends ClientSettings {
  *
  * @throws {McpOAuthError} `invalidOptions` naming the invalid settings
  */
-export function ping (settings: PingSettings): Preset {
-  checkSettings('ping', settings, {
+export function pingone (settings: PingOneSettings): Preset {
+  checkSettings('pingone', settings, {
     environmentId: matching('the id of your environment, a GUID in lower case', guid),
     domain: optional(matching(
       "a host of PingOne such as 'auth.pingone.eu'. With a custom domain give its issuer to oidc()",

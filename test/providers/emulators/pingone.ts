@@ -1,4 +1,4 @@
-import { ping as preset } from '../../../lib/providers/index.ts'
+import { pingone as preset } from '../../../lib/providers/index.ts'
 import { publishedMetadata } from './published.ts'
 import type { Grant, ProviderFacts } from './provider.ts'
 
@@ -10,8 +10,8 @@ const subjectOf = ({ user }: Grant) =>
   `7d21ad65-05ac-4d2a-8f10-${String(user.number).padStart(12, '0')}`
 
 /** An OIDC web app of the European region, with the default settings for refresh tokens. */
-export const ping: ProviderFacts = {
-  id: 'ping',
+export const pingone: ProviderFacts = {
+  id: 'pingone',
   name: 'PingOne, OIDC web app',
   sources: [
     {
@@ -57,7 +57,7 @@ export const ping: ProviderFacts = {
   preset: client => preset({ environmentId, domain: 'auth.pingone.eu', ...client }),
   metadata: {
     urls: [`${issuer}/.well-known/openid-configuration`],
-    document: publishedMetadata('ping')
+    document: publishedMetadata('pingone')
   },
   authorization: {
     rules: [],

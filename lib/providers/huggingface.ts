@@ -10,7 +10,7 @@ export interface HuggingFaceSettings extends ClientSettings {
  *
  * @throws {McpOAuthError} `invalidOptions` naming the invalid settings
  */
-export function huggingFace (settings: HuggingFaceSettings): Preset {
-  checkSettings('huggingFace', settings, { clientId: text })
+export function huggingface (settings: HuggingFaceSettings): Preset {
+  checkSettings('huggingface', settings, { clientId: text })
   return openIdOptions('https://huggingface.co', settings)
 }
