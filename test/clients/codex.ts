@@ -10,11 +10,36 @@ export const codex: ClientFacts = {
   version: '0.171.0',
   sources: [
     {
-      shows: 'redirect URI of a registration, name, resource, the order of looking for scopes',
+      shows: 'all requests of a login and a refresh; `codex mcp logout` sends none',
+      at: 'request of the installed version (test/real-clients/runners/codex.ts)',
+      date: '2026-11-29',
+      members: [
+        'protocolVersions',
+        'beginsWith',
+        'opensStream',
+        'resourceMetadata',
+        'serverMetadata',
+        'withoutServerMetadata',
+        'discoveryHeaders',
+        'identification',
+        'registration',
+        'redirectUris',
+        'ports',
+        'scope',
+        'addedScopes',
+        'resource',
+        'pkce',
+        'prompt',
+        'refresh',
+        'signOut'
+      ]
+    },
+    {
+      shows: 'a redirect URI with an id',
       at: 'https://github.com/openai/codex, commit 18b3cfcb: ' +
         'codex-rs/rmcp-client/src/perform_oauth_login.rs, auth_status.rs',
       date: '2026-11-28',
-      members: ['redirectUris', 'ports', 'registration', 'scope']
+      members: ['redirectUris']
     },
     {
       shows: 'the metadata document: its URL, redirect URIs and authentication method',
@@ -23,11 +48,12 @@ export const codex: ClientFacts = {
       members: ['document']
     },
     {
-      shows: '0.154.0 logs in by its document, asks for all scopes of the authorization server, ' +
-        'and again for those of the resource after invalid_scope',
+      shows:
+        '0.154.0 asks for all scopes of the authorization server, and again for those of the ' +
+        'resource after invalid_scope; 0.171.0 does not',
       at: 'https://github.com/vm0-ai/vm0/pull/34954, description',
       date: '2026-09-30',
-      members: ['identification', 'scope']
+      members: ['quirks']
     },
     {
       shows: '0.147 registers application_type native and a callback with an id',
@@ -42,7 +68,9 @@ export const codex: ClientFacts = {
       date: '2026-08-20'
     }
   ],
-  protocolVersions: unknown,
+  protocolVersions: ['2025-06-18'],
+  opensStream: false,
+  discoveryHeaders: { 'mcp-protocol-version': '2024-11-05', accept: '*/*' },
   identification: ['configured', 'document', 'registration'],
   document: {
     url: documentUrl,
@@ -65,11 +93,16 @@ export const codex: ClientFacts = {
   },
   redirectUris: ['http://127.0.0.1:{port}/callback', 'http://127.0.0.1:{port}/callback/{random}'],
   ports: 'ephemeral',
-  scope: ['configuration', 'server metadata', 'resource metadata'],
+  scope: ['configuration', 'challenge', 'resource metadata', 'server metadata'],
   signOut: ['forget'],
   quirks: [
-    'It first asks for authorization server metadata at the MCP origin, to learn whether there is OAuth.',
-    'A registered callback ends with an id that follows from the MCP URL.',
+    'It looks for metadata twice: to learn whether there is OAuth, and to log in.',
+    'Where the server announces no `iss` in callbacks (RFC 9207), its callback ends with an id that ' +
+    'follows from the MCP URL.',
+    'Where resource metadata names a server without metadata, it stops. Without resource metadata ' +
+    'it takes the default endpoints.',
+    'It opens the GET stream only in a session.',
+    'Version 0.154.0 asked for all scopes of the authorization server.',
     'With its document unreachable it does not register instead.'
   ]
 }

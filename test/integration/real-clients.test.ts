@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { McpOAuthOptions } from '../../lib/index.ts'
 import { clients } from '../clients/index.ts'
 import { publishDocuments } from '../matrix/cells.ts'
 import { beyondFacts, isInstalled, realVersions } from '../real-clients/index.ts'
@@ -32,27 +33,34 @@ async function tests (): Promise<void> {
   await publishDocuments(internet, clients)
   test('real clients', { concurrency: 2 }, async (t) => {
     await Promise.all(
-      Object.entries(realVersions()).map(async ([id, version]) => {
-        await t.test(
-          `${id} ${version} logs in, lists, calls and refreshes, with the requests of its facts`,
-          { skip: !isInstalled(id, packages) && `${id} has no package for this machine` },
-          async (t) => {
-            const facts = clients[id]
-            assert.ok(facts)
-            const { report, proxy } = await runReal(t, id, facts)
-            assert.match(JSON.stringify(report.list), /whoami/)
-            assert.match(JSON.stringify(report.call), /authorization[\\":]+true/)
-            const expected = await runFacts(t, facts)
-            assert.deepEqual(
-              differences(
-                `${facts.name} ${version}`,
-                observe(proxy.requests, facts),
-                { ...observe(expected.requests, facts), ...beyondFacts[id] }
-              ),
-              []
-            )
-          }
-        )
+      Object.entries(realVersions()).flatMap(([id, version]) => {
+        const { [id]: facts } = clients
+        assert.ok(facts)
+        const test = (way: string, options?: Partial<McpOAuthOptions>) =>
+          t.test(
+            `${id} ${version} logs in${way}, lists, calls and refreshes, as in its facts`,
+            { skip: !isInstalled(id, packages) && `${id} has no package for this machine` },
+            async (t) => {
+              const { report, proxy } = await runReal(t, id, facts, options)
+              assert.match(JSON.stringify(report.list), /whoami/)
+              assert.match(JSON.stringify(report.call), /authorization[\\":]+true/)
+              const expected = await runFacts(t, facts, options)
+              assert.deepEqual(
+                differences(
+                  `${facts.name} ${version}`,
+                  observe(proxy.requests, facts),
+                  { ...observe(expected.requests, facts), ...beyondFacts[id] }
+                ),
+                []
+              )
+            }
+          )
+        return facts.document && facts.registration
+          ? [
+            test(' with its document'),
+            test(' where it has to register', { clientIdMetadata: false })
+          ]
+          : test('')
       })
     )
   })

@@ -17,11 +17,14 @@ const packages: Readonly<Record<string, string>> = {
   mcporter: 'mcporter',
   inspector: '@modelcontextprotocol/inspector',
   'gemini-cli': '@google/gemini-cli-core',
-  opencode: 'opencode-linux-x64'
+  opencode: 'opencode-linux-x64',
+  codex: '@openai/codex-linux-x64'
 }
 
 /** Observations that the facts of a client have no member for. */
 export const beyondFacts: Readonly<Record<string, Observed>> = {
+  // With resource metadata it registers nowhere unless there is server metadata.
+  codex: { 'registration without server metadata': 'none' },
   // It looks for the registration endpoint a second time, at the origin.
   'gemini-cli': {
     'URLs of metadata': '/.well-known/oauth-protected-resource/v1/mcp ' +

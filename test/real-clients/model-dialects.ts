@@ -27,6 +27,8 @@ export interface Dialect {
 
 const id = 'call_1'
 
+/** Server-sent events with their type as the name. */
+const named = (event: Event) => `event: ${event.type}\n${unnamed(event)}`
 const unnamed = (event: Event) => `data: ${JSON.stringify(event)}\n\n`
 
 function chunks (delta: object, reason: string): Event[] {
@@ -50,4 +52,27 @@ const chatCompletions: Dialect = {
   format: unnamed
 }
 
-export const dialects: readonly Dialect[] = [chatCompletions]
+function items (item: object): Event[] {
+  const usage = { input_tokens: 1, output_tokens: 1, total_tokens: 2 }
+  return [
+    { type: 'response.created', response: { id: '1' } },
+    { type: 'response.output_item.done', item },
+    { type: 'response.completed', response: { id: '1', usage } }
+  ]
+}
+
+/** OpenAI Responses, as Codex sends them. It groups the tools of each MCP server. */
+const responses: Dialect = {
+  path: '/responses',
+  tools: ({ tools = [] }) =>
+    tools.flatMap(({ name = '', tools: members }: any) =>
+      members?.map((member: Tool) => ({ name: member.name, namespace: name })) ?? { name }
+    ),
+  result: ({ input }) => input.findLast(({ type }: any) => type === 'function_call_output')?.output,
+  call: tool => items({ ...tool, type: 'function_call', call_id: id, arguments: '{}' }),
+  text: text =>
+    items({ type: 'message', role: 'assistant', content: [{ type: 'output_text', text }] }),
+  format: named
+}
+
+export const dialects: readonly Dialect[] = [chatCompletions, responses]

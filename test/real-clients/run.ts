@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { promisify } from 'node:util'
 import { steps, type ClientFacts } from '../clients/client.ts'
+import type { McpOAuthOptions } from '../../lib/index.ts'
 import { openClient } from '../clients/driver.ts'
 import { driverOptions, startServer } from '../clients/server.ts'
 import { temporaryFolder } from '../support/daemon.ts'
@@ -45,13 +46,15 @@ interface Recording extends RecordingProxy {
 /** A broker behind a new recording proxy. */
 async function startRecording (
   t: TestContext,
-  { registration, redirectUris }: ClientFacts
+  { registration, redirectUris }: ClientFacts,
+  options: Partial<McpOAuthOptions> = {}
 ): Promise<Recording> {
   const proxy = await startProxy()
   const url = await startServer(t, {
     publicUrl: proxy.origin,
     prefix: '/v1',
-    scopes: ['mcp:write', 'offline_access']
+    scopes: ['mcp:write', 'offline_access'],
+    ...options
   })
   t.after(() => proxy.close())
   proxy.forwardTo(url)
@@ -79,13 +82,14 @@ async function register (
   return id
 }
 
-/** Runs a real client: what it returned, and the requests it sent. */
+/** Runs a real client: what it returned, and the requests it sent to a server with options. */
 export async function runReal (
   t: TestContext,
   id: string,
-  facts: ClientFacts
+  facts: ClientFacts,
+  options?: Partial<McpOAuthOptions>
 ): Promise<{ report: Report, proxy: RecordingProxy }> {
-  const proxy = await startRecording(t, facts)
+  const proxy = await startRecording(t, facts, options)
   const node = join(packages, 'node_modules/node/bin/node')
   const folder = await temporaryFolder(t)
   const browser = join(folder, 'xdg-open')
@@ -134,18 +138,22 @@ export async function runReal (
 }
 
 /** The requests that the driver sends with the facts of a client. */
-export async function runFacts (t: TestContext, facts: ClientFacts): Promise<RecordingProxy> {
-  const proxy = await startRecording(t, facts)
+export async function runFacts (
+  t: TestContext,
+  facts: ClientFacts,
+  options?: Partial<McpOAuthOptions>
+): Promise<RecordingProxy> {
+  const proxy = await startRecording(t, facts, options)
   const { clientId } = proxy
-  const options = {
+  const driven = {
     ...driverOptions,
     ...clientId !== undefined && { configuration: { client: { id: clientId } } }
   }
   for (const probe of Object.keys(probes)) {
     proxy.enter(probe)
-    await openClient(facts, proxy.mcpUrl, options).run('register')
+    await openClient(facts, proxy.mcpUrl, driven).run('register')
   }
-  const client = openClient(facts, proxy.mcpUrl, options)
+  const client = openClient(facts, proxy.mcpUrl, driven)
   for (const step of steps.slice(0, steps.indexOf('refresh') + 1)) {
     proxy.enter(step)
     const { outcome, problem } = await client.run(step)
