@@ -9,28 +9,44 @@ export const claudeCode: ClientFacts = {
   version: '2.1.332',
   sources: [
     {
+      shows: 'all requests of a login, a refresh and `claude mcp logout`',
+      at: 'request of the installed version (test/real-clients/runners/claude-code.ts)',
+      date: '2026-11-29',
+      members: [
+        'protocolVersions',
+        'beginsWith',
+        'opensStream',
+        'resourceMetadata',
+        'issuerWithoutResourceMetadata',
+        'serverMetadata',
+        'withoutServerMetadata',
+        'discoveryHeaders',
+        'identification',
+        'registration',
+        'redirectUris',
+        'ports',
+        'scope',
+        'addedScopes',
+        'resource',
+        'pkce',
+        'state',
+        'prompt',
+        'refresh',
+        'on401',
+        'signOut'
+      ]
+    },
+    {
       shows: 'the metadata document',
       at: 'https://github.com/sprawz/gtm-mcp-server/issues/72, Cause',
       date: '2026-08-04',
       members: ['document']
     },
     {
-      shows: 'a localhost callback on a free port',
-      at: 'https://github.com/anthropics/claude-code/issues/37767, description',
-      date: '2026-03-23',
-      members: ['redirectUris', 'ports']
-    },
-    {
-      shows: 'the members of its registration: none is `scope`',
-      at: 'https://github.com/appstrate/appstrate/issues/1267, Summary',
-      date: '2026-09-05',
-      members: ['registration']
-    },
-    {
-      shows: '2.1 registers application_type native and http://localhost:3118/callback',
+      shows: '2.1 registers http://localhost:3118/callback',
       at: 'https://github.com/elmohq/elmo/pull/684, What each client sends',
       date: '2026-09-01',
-      members: ['registration', 'ports']
+      members: ['ports']
     },
     {
       shows: 'scope of the challenge or of the resource metadata, offline_access if advertised',
@@ -40,16 +56,10 @@ export const claudeCode: ClientFacts = {
       members: ['scope', 'addedScopes']
     },
     {
-      shows: 'prompt=consent in the authorization request',
-      at: 'https://github.com/anthropics/claude-code/issues/94804',
-      date: '2026-11-28',
-      members: ['prompt']
-    },
-    {
-      shows: 'document before registration',
-      at: 'https://github.com/Flagsmith/flagsmith/issues/8141, description',
-      date: '2026-07-28',
-      members: ['identification']
+      shows: 'an older version registered without `scope`',
+      at: 'https://github.com/appstrate/appstrate/issues/1267, Summary',
+      date: '2026-09-05',
+      members: ['quirks']
     },
     {
       shows: 'the order of a login in an authorization URL: PKCE, state, resource',
@@ -58,14 +68,19 @@ export const claudeCode: ClientFacts = {
     }
   ],
 
-  protocolVersions: unknown,
+  protocolVersions: ['2026-07-28', '2025-11-25'],
   beginsWith: 'POST',
-  opensStream: unknown,
+  opensStream: false,
   resourceMetadata: resourceUrls,
-  issuerWithoutResourceMetadata: unknown,
-  serverMetadata: serverUrls,
-  withoutServerMetadata: unknown,
-  discoveryHeaders: unknown,
+  issuerWithoutResourceMetadata: '{mcp.origin}/',
+  serverMetadata: [
+    ...serverUrls,
+    '{mcp.origin}/.well-known/oauth-authorization-server{mcp.path}',
+    '{mcp.origin}/.well-known/openid-configuration{mcp.path}',
+    '{mcp.origin}{mcp.path}/.well-known/openid-configuration'
+  ],
+  withoutServerMetadata: 'default endpoints',
+  discoveryHeaders: { 'mcp-protocol-version': '2025-11-25', accept: 'application/json' },
 
   identification: ['configured', 'document', 'registration'],
   document: {
@@ -80,12 +95,13 @@ export const claudeCode: ClientFacts = {
     }
   },
   registration: {
-    client_name: 'Claude Code',
+    client_name: 'Claude Code (server)',
     redirect_uris: ['{redirectUri}'],
     grant_types: ['authorization_code', 'refresh_token'],
     response_types: ['code'],
     token_endpoint_auth_method: 'none',
-    application_type: 'native'
+    application_type: 'native',
+    scope: '{scope}'
   },
   redirectUris: ['http://localhost:{port}/callback'],
   ports: 'ephemeral',
@@ -99,15 +115,19 @@ export const claudeCode: ClientFacts = {
   authorizationParameters: {},
 
   tokenAuthentication: unknown,
-  refresh: { secondsBefore: unknown, scope: unknown },
+  refresh: { secondsBefore: unknown, scope: null },
 
   on401: ['refresh', 'log in'],
   on403: unknown,
   stepUpScope: unknown,
   on404: unknown,
   on5xx: unknown,
-  signOut: unknown,
+  signOut: ['revoke refresh token', 'revoke access token', 'forget'],
   quirks: [
+    'The name in its registration ends with that of the server in its configuration.',
+    'An older version registered without `scope`.',
+    'At servers before 2026-07-28 it opens the GET stream.',
+    'To sign out, it looks for resource metadata at the path of the issuer.',
     'With its document unreachable it does not register instead.',
     'Processes share one credential file, and each keeps a copy: old refresh tokens come again.',
     'The desktop app was seen to send claude://claude.ai/mcp-auth-callback/sdk as its redirect URI ' +

@@ -18,7 +18,8 @@ const packages: Readonly<Record<string, string>> = {
   inspector: '@modelcontextprotocol/inspector',
   'gemini-cli': '@google/gemini-cli-core',
   opencode: 'opencode-linux-x64',
-  codex: '@openai/codex-linux-x64'
+  codex: '@openai/codex-linux-x64',
+  'claude-code': '@anthropic-ai/claude-code-linux-x64'
 }
 
 /** Observations that the facts of a client have no member for. */

@@ -75,4 +75,36 @@ const responses: Dialect = {
   format: named
 }
 
-export const dialects: readonly Dialect[] = [chatCompletions, responses]
+function message (block: object, delta: object, reason: string): Event[] {
+  const usage = { input_tokens: 1, output_tokens: 1 }
+  return [
+    {
+      type: 'message_start',
+      message: { id: '1', type: 'message', role: 'assistant', model: 'model', content: [], usage }
+    },
+    { type: 'content_block_start', index: 0, content_block: block },
+    { type: 'content_block_delta', index: 0, delta },
+    { type: 'content_block_stop', index: 0 },
+    { type: 'message_delta', delta: { stop_reason: reason }, usage },
+    { type: 'message_stop' }
+  ]
+}
+
+/** Anthropic Messages, as Claude Code sends them. */
+const messages: Dialect = {
+  path: '/messages',
+  tools: ({ tools = [] }) => tools,
+  result: ({ messages }) =>
+    messages.flatMap(({ content }: any) => content)
+      .findLast(({ type }: any) => type === 'tool_result')?.content,
+  call: ({ name }) =>
+    message(
+      { type: 'tool_use', id, name, input: {} },
+      { type: 'input_json_delta', partial_json: '{}' },
+      'tool_use'
+    ),
+  text: text => message({ type: 'text', text: '' }, { type: 'text_delta', text }, 'end_turn'),
+  format: named
+}
+
+export const dialects: readonly Dialect[] = [chatCompletions, responses, messages]

@@ -1,20 +1,20 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import type { Context } from './child.ts'
 
 // How is a command line client run? With a home folder of its own.
 
-/** Starts a program of the packages. Its home is a folder of this name. */
+/** Starts a program of the packages, or one with a full path. Its home is a folder of this name. */
 export function startProgram (
   { packages, folder }: Context,
   home: string,
   [script = '', ...args]: readonly string[]
 ): ChildProcessWithoutNullStreams {
-  const path = join(packages, 'node_modules', script)
+  const path = resolve(packages, 'node_modules', script)
   const isScript = path.endsWith('.js')
   const HOME = join(folder, home)
   mkdirSync(HOME, { recursive: true })
@@ -24,6 +24,15 @@ export function startProgram (
     env: { ...process.env, HOME, PWD: HOME },
     stdio: 'pipe'
   })
+}
+
+/** The command that runs a program of the packages in a terminal, with `script` of util-linux. */
+export function terminalOf (
+  { packages }: Context,
+  [script = '', ...args]: readonly string[]
+): string[] {
+  const command = [join(packages, 'node_modules', script), ...args].map(text => `'${text}'`)
+  return ['/usr/bin/script', '--quiet', '--return', '--command', command.join(' '), '/dev/null']
 }
 
 /**
