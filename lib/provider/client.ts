@@ -110,8 +110,9 @@ export async function callProvider<T> (operation: () => Promise<T>): Promise<T> 
       const retryAfter = kind === 'providerUnavailable' && retryAfterOf(cause)
       return new McpOAuthError(kind, { cause: said, ...retryAfter && { retryAfter } })
     }
-    // Auth0 and Keycloak answer a wrong secret so. 401 is about the client (RFC 6749 §5.2).
-    const isAboutSecret = status === 401 && /^(?:access_denied|unauthorized_client)$/.test(name)
+    // Auth0, Keycloak and OneLogin answer a wrong secret so. 401 is about the client (RFC 6749 §5.2).
+    const isAboutSecret = status === 401 &&
+      /^(?:access_denied|unauthorized_client|invalid_request)$/.test(name)
     const setting = configurationErrors.get(isAboutSecret ? 'invalid_client' : name)
     if (setting) throw fault('providerMisbehaved', `the provider rejected our ${setting}`)
     if (status >= 500 || status === 429 || temporaryErrors.includes(name)) {

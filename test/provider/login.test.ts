@@ -73,6 +73,7 @@ test('redeem() and refresh() hand over nothing for errors of the provider [field
       [404, '{"error":"not_found"}', 'providerMisbehaved'],
       [401, '{"error":"invalid_client"}', 'providerMisbehaved'],
       [401, '{"error":"access_denied","error_description":"Unauthorized"}', 'providerMisbehaved'],
+      [401, '{"error":"invalid_request"}', 'providerMisbehaved'],
       [403, '{"error":"access_denied"}', 'invalidGrant'],
       [429, '{"error":"invalid_grant"}', 'providerUnavailable'],
       [500, '{"error":"invalid_grant"}', 'providerUnavailable'],

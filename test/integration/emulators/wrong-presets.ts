@@ -40,7 +40,7 @@ const mistakes: Mistake[] = [
     options: {
       defaultScope: 'openid https://graph.microsoft.com/User.Read api://notes/notes.read'
     },
-    fails: /answered/
+    fails: /unusable response/
   },
   {
     title: 'offline_access at Google',

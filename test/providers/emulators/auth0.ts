@@ -28,15 +28,29 @@ const tenant = (
     },
     {
       url: `${docs}/secure/tokens/refresh-tokens/configure-refresh-token-rotation`,
-      heading: 'Configure in the Dashboard',
-      date: '2026-11-28',
-      facts: 'refresh.rotation, refresh.graceSeconds: a setting, of the previous token only'
+      heading: 'Configure in the Dashboard; Configure with the Auth0 SPA SDK',
+      date: '2026-11-29',
+      facts: 'refresh.rotation, refresh.seconds, refresh.reuse; the leeway is off by default'
+    },
+    {
+      url: `${docs}/secure/tokens/refresh-tokens/configure-refresh-token-expiration`,
+      heading: 'Use the Dashboard',
+      date: '2026-11-29',
+      facts: 'refresh.idleSeconds: the default'
     },
     {
       url: `${docs}/secure/tokens/refresh-tokens/revoke-refresh-tokens`,
-      heading: 'Refresh tokens and grants',
-      date: '2026-11-28',
-      facts: 'revocation: the token, and the grant where the tenant says so'
+      heading: 'Choose whether token revocation deletes grants',
+      date: '2026-11-29',
+      facts:
+        'revocation: the token, and the grant where the tenant says so, which is off by default'
+    },
+    {
+      url: 'https://support.auth0.com/center/s/article/' +
+        'troubleshoot-refresh-token-unknown-or-invalid-before-expiry-403-unknown-or-invalid-refresh-token',
+      heading: 'Overview; Cause',
+      date: '2026-11-29',
+      facts: 'token.faults: 403 invalid_grant; refresh.most'
     },
     {
       url:
@@ -53,8 +67,6 @@ const tenant = (
     }
   ],
   unsourced: [
-    'the leeway and the lifetimes, which are settings of an application',
-    'the status of invalid_grant, which public code expects to be 403',
     'the lifetime of authorization codes'
   ],
   issuer: `https://${domain}/`,
@@ -132,11 +144,12 @@ const tenant = (
   refresh: {
     issued: { scope: 'offline_access' },
     rotation: 'replaced',
-    graceSeconds: 10,
+    graceSeconds: 0,
     reuse: 'endsGrant',
     seconds: 2_592_000,
-    idleSeconds: 1_296_000,
-    prefix: 'v1.'
+    idleSeconds: 2_592_000,
+    prefix: 'v1.',
+    most: 200
   },
   revocation: {
     refreshToken: 'login',

@@ -44,9 +44,30 @@ export const authentik: ProviderFacts = {
     },
     {
       url: `${code}/token.py`,
-      heading: 'TokenParams, create_code_response, create_refresh_response',
-      date: '2026-11-28',
-      facts: 'token, refresh, idToken.onRefresh'
+      heading: 'TokenView: post, create_code_response, create_refresh_response',
+      date: '2026-11-29',
+      facts: 'token, 400 for a wrong secret, refresh, refresh.reuse, token.check, idToken.onRefresh'
+    },
+    {
+      url: `${code}/token_revoke.py`,
+      heading: 'TokenRevocationParams, TokenRevokeView',
+      date: '2026-11-29',
+      facts: 'revocation: the token alone, 200 for unknown ones'
+    },
+    {
+      url: `${code.replace('/views', '')}/models.py`,
+      heading:
+        'OAuth2Provider: access_code_validity, access_token_validity, refresh_token_validity',
+      date: '2026-11-29',
+      facts: 'codeSeconds, accessToken.seconds, refresh.idleSeconds: the defaults'
+    },
+    {
+      url: `${
+        code.replace('/views', '')
+      }/migrations/0030_oauth2provider_refresh_token_threshold.py`,
+      heading: 'refresh_token_threshold',
+      date: '2025-09-25',
+      facts: 'refresh.rotation: always by default'
     },
     {
       url: 'https://github.com/goauthentik/authentik/issues/9312',
@@ -55,7 +76,6 @@ export const authentik: ProviderFacts = {
       facts: 'offline_access always asks for consent'
     }
   ],
-  unsourced: ['what a revocation ends, and the answer to unknown tokens'],
   issuer,
   preset: client => preset({ url: 'https://id.example.com', application: 'notes', ...client }),
   metadata: {
@@ -74,30 +94,38 @@ export const authentik: ProviderFacts = {
     rules: [],
     format: 'json',
     faults: {
+      client: { error: 'invalid_client', status: 400 },
       redirectUri: { error: 'invalid_client' },
       code: { error: 'invalid_grant' },
       verifier: { error: 'invalid_grant' },
       refreshToken: { error: 'invalid_grant' }
     },
-    codeSeconds: 'unknown',
+    codeSeconds: 60,
     expiresIn: 'number',
-    scope: 'spaces'
+    scope: 'spaces',
+    // A refresh with scopes needs this one among them.
+    check: ({ isRefresh }, { scope }) =>
+      isRefresh && scope !== undefined && !scope.split(' ').includes('offline_access')
+        ? { error: 'invalid_scope' }
+        : null
   },
-  accessToken: { format: 'jwt', seconds: 300, claims: claimsOf },
-  idToken: { algorithm: 'RS256', seconds: 300, claims: claimsOf, onRefresh: true },
+  accessToken: { format: 'jwt', seconds: 3600, claims: claimsOf },
+  idToken: { algorithm: 'RS256', seconds: 3600, claims: claimsOf, onRefresh: true },
   userinfo: { claims: claimsOf },
   refresh: {
     issued: { scope: 'offline_access' },
     rotation: 'replaced',
     graceSeconds: 0,
     reuse: 'refused',
-    seconds: 'unknown',
+    // Each new one lasts as long as the first.
+    seconds: null,
+    idleSeconds: 2_592_000,
     scope: 'granted'
   },
   revocation: {
-    refreshToken: 'login',
+    refreshToken: 'token',
     accessToken: 'token',
-    unknown: 'unknown',
+    unknown: 'ok',
     authentication: 'client'
   }
 }

@@ -22,7 +22,8 @@ export const clerk: ProviderFacts = {
   sources: [
     {
       url: `${guides}/how-clerk-implements-oauth`,
-      heading: 'Scopes; Token expiration and management; Authorization server metadata',
+      heading:
+        'Scopes; Custom scopes; Token expiration and management; Authorization server metadata',
       date: '2026-08-21',
       facts: 'metadata, scopes, codeSeconds, accessToken, idToken.seconds, refresh.seconds'
     },
@@ -34,7 +35,7 @@ export const clerk: ProviderFacts = {
     }
   ],
   unsourced: [
-    'which scopes are refused, and how',
+    'the scopes of a login that requests none: those that the instance is set to',
     'whether PKCE is verified for confidential clients: taken as verified',
     'whether refresh tokens are replaced: taken as replaced, and a used one as the end of the grant',
     'whether a refresh returns an ID token',
@@ -50,7 +51,7 @@ export const clerk: ProviderFacts = {
     rules: [],
     scopes: {
       known: ['openid', 'profile', 'email', 'offline_access'],
-      others: 'unknown',
+      others: { error: 'invalid_scope' },
       absent: 'unknown'
     },
     pkce: 'optional',

@@ -56,7 +56,7 @@ export interface Emulator {
   close(): void
 }
 
-const algorithms = ['RS256', 'ES256'] as const
+const algorithms = ['RS256', 'ES256', 'ES384'] as const
 let keyNumber = 0
 let firstKeys: Promise<IssuerKey[]> | undefined
 

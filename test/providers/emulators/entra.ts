@@ -120,16 +120,10 @@ function tenant (
           at: 'page'
         })
       },
-      check: ({ scope: requested = '', resource }) => {
-        const resources = new Set(resourcesOf(requested.split(' ')))
-        if (resources.size > 1) {
-          return aadsts('invalid_scope', 28000, 'The scope contains more than one resource.')
-        }
-        const isOther = resource !== undefined && !resources.has(resource)
-        return isOther
+      check: ({ scope: requested = '', resource }) =>
+        resource !== undefined && !resourcesOf(requested.split(' ')).includes(resource)
           ? aadsts('invalid_target', 9010010, "The resource doesn't match the requested scopes.")
-          : null
-      },
+          : null,
       pkce: 'optional',
       redirectUri: 'exact',
       redirectUriRefusal: aadsts('invalid_request', 50011, 'The redirect URI does not match.', {
@@ -157,6 +151,11 @@ function tenant (
       codeSeconds: 600,
       expiresIn: 'number',
       scope: 'spaces',
+      // A login may have scopes of several APIs, a token is for one.
+      check: ({ scope: granted }) =>
+        new Set(resourcesOf(granted)).size > 1
+          ? aadsts('invalid_scope', 28000, 'The scope contains more than one resource.')
+          : null,
       adds: ({ scope: granted }) => ({
         ext_expires_in: 3599,
         scope: granted.filter(name => name !== 'offline_access').join(' ')

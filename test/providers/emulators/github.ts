@@ -17,9 +17,10 @@ export const github: ProviderFacts = {
     },
     {
       url: troubleshooting,
-      heading: 'Incorrect client credentials; Redirect URI mismatch; Bad verification code',
-      date: '2026-11-28',
-      facts: 'token.faults'
+      heading: 'Incorrect client credentials; Redirect URI mismatch; Bad verification code; ' +
+        'Unverified user email',
+      date: '2026-11-29',
+      facts: 'token.faults, token.others'
     },
     {
       url: 'https://docs.github.com/en/apps/oauth-apps/maintaining-oauth-apps/' +
@@ -34,6 +35,12 @@ export const github: ProviderFacts = {
       heading: 'PKCE support for OAuth and GitHub App authentication',
       date: '2025-07-14',
       facts: 'authorization.pkce, authorization.challengeMethods'
+    },
+    {
+      url: 'https://docs.github.com/en/apps/github-authentication-discovery-endpoints',
+      heading: 'Intended use; Issuer',
+      date: '2026-11-29',
+      facts: 'issuer; no ID tokens, and metadata for clients of its own MCP server only'
     },
     {
       url: 'https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api',
@@ -116,7 +123,14 @@ export const github: ProviderFacts = {
     codeSeconds: 600,
     type: 'bearer',
     expiresIn: 'absent',
-    scope: 'commas'
+    scope: 'commas',
+    others: {
+      unverifiedEmail: {
+        error: 'unverified_user_email',
+        description: 'The user must have a verified primary email.',
+        status: 200
+      }
+    }
   },
   accessToken: { format: 'opaque', seconds: 31_536_000, prefix: 'gho_' },
   idToken: null,

@@ -25,12 +25,15 @@ export const google: ProviderFacts = {
       heading: 'Refresh token expiration',
       date: '2026-11-28',
       facts: 'refresh.most, refresh.idleSeconds'
+    },
+    {
+      url: 'https://github.com/googleapis/google-api-java-client/issues/1479',
+      heading: 'Invalid code verifier',
+      date: '2020-01-19',
+      facts: 'token.faults.verifier; invalid_grant as in google-api-php-client/issues/2669'
     }
   ],
-  unsourced: [
-    'the answer to a code_verifier that does not fit',
-    'the lifetime of authorization codes'
-  ],
+  unsourced: ['the lifetime of authorization codes'],
   issuer: 'https://accounts.google.com',
   preset,
   metadata: {
@@ -77,6 +80,7 @@ export const google: ProviderFacts = {
     faults: {
       client: { error: 'invalid_client', description: 'Unauthorized' },
       code: { error: 'invalid_grant', description: 'Bad Request' },
+      verifier: { error: 'invalid_grant', description: 'Invalid code verifier.' },
       redirectUri: { error: 'redirect_uri_mismatch', description: 'Bad Request' },
       refreshToken: {
         error: 'invalid_grant',

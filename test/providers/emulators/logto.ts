@@ -5,6 +5,8 @@ import type { Grant, ProviderFacts } from './provider.ts'
 const issuer = 'https://acme.logto.app/oidc'
 const docs = 'https://docs.logto.io'
 const code = 'https://github.com/logto-io/logto/blob/master/packages/core/src/oidc'
+/** The library that it is built on. */
+const library = 'https://github.com/panva/node-oidc-provider/blob/main/lib'
 
 const claimsOf = ({ user, scope }: Grant) => ({
   sub: String(user.number).padStart(12, 'a'),
@@ -34,12 +36,39 @@ export const logto: ProviderFacts = {
       heading: 'buildHandler',
       date: '2026-11-28',
       facts: 'token.faults, refresh.scope, idToken.onRefresh, that the answer repeats the token'
+    },
+    {
+      url:
+        'https://github.com/logto-io/logto/blob/master/packages/cli/src/commands/database/utils.ts',
+      heading: 'generateOidcPrivateKey',
+      date: '2026-11-29',
+      facts: 'idToken.algorithm: keys are on the curve P-384 by default'
+    },
+    {
+      url:
+        'https://github.com/logto-io/logto/blob/master/packages/core/src/libraries/session/consent.ts',
+      heading: 'Grant.find',
+      date: '2026-11-29',
+      facts: 'revocation.refreshToken: logins of one browser share a grant'
+    },
+    {
+      url: `${library}/actions/revocation.js`,
+      heading: 'revocationAction',
+      date: '2026-11-29',
+      facts: 'revocation: 200 for unknown tokens, the end of the grant'
+    },
+    {
+      url: `${library}/actions/authorization/check_scope.js`,
+      heading: 'checkScope',
+      date: '2026-11-29',
+      facts: 'authorization.scopes: unknown ones are ignored; refresh.issued needs prompt=consent'
+    },
+    {
+      url: `${library}/helpers/defaults.js`,
+      heading: 'AuthorizationCodeTTL, revokeGrantPolicy',
+      date: '2026-11-29',
+      facts: 'codeSeconds, revocation.accessToken: it ends alone'
     }
-  ],
-  unsourced: [
-    'which scopes are refused, and how',
-    'whether ID tokens of hosted tenants are signed with ES256 or ES384: taken as ES256',
-    'what a revocation ends, and the answer to unknown tokens'
   ],
   issuer,
   preset: client => preset({ domain: 'acme.logto.app', ...client }),
@@ -56,8 +85,8 @@ export const logto: ProviderFacts = {
     ],
     scopes: {
       known: ['openid', 'profile', 'email', 'phone', 'offline_access'],
-      others: 'unknown',
-      absent: 'unknown'
+      others: 'ignored',
+      absent: []
     },
     pkce: 'optional',
     challengeMethods: ['S256'],
@@ -72,12 +101,12 @@ export const logto: ProviderFacts = {
       refreshToken: { error: 'invalid_grant', description: 'refresh token not found' },
       expiredRefreshToken: { error: 'invalid_grant', description: 'refresh token is expired' }
     },
-    codeSeconds: 'unknown',
+    codeSeconds: 60,
     expiresIn: 'number',
     scope: 'spaces'
   },
   accessToken: { format: 'opaque', seconds: 3600 },
-  idToken: { algorithm: 'ES256', seconds: 3600, claims: claimsOf, onRefresh: true },
+  idToken: { algorithm: 'ES384', seconds: 3600, claims: claimsOf, onRefresh: true },
   userinfo: { claims: claimsOf },
   refresh: {
     issued: { scope: 'offline_access', parameters: { prompt: 'consent' } },
@@ -88,9 +117,9 @@ export const logto: ProviderFacts = {
     scope: 'granted'
   },
   revocation: {
-    refreshToken: 'login',
+    refreshToken: 'session',
     accessToken: 'token',
-    unknown: 'unknown',
+    unknown: 'ok',
     authentication: 'client'
   }
 }

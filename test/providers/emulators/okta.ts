@@ -33,8 +33,8 @@ function server (
       },
       {
         url: `${guides}/refresh-tokens/main/`,
-        heading: 'Refresh token rotation; Refresh token lifetime; Get a refresh token',
-        date: '2026-11-28',
+        heading: 'Grace period for token rotation; Refresh token lifetime; Use a refresh token',
+        date: '2026-11-29',
         facts: 'refresh: offline_access, persistent or rotated, grace of 0 to 60 s, 7 idle days'
       },
       {
@@ -44,9 +44,15 @@ function server (
         facts: 'revocation: client authentication, 200 for unknown tokens'
       },
       {
+        url: 'https://developer.okta.com/docs/release-notes/2021/',
+        heading: 'Increased authorization code lifetime',
+        date: '2021-04-14',
+        facts: 'codeSeconds'
+      },
+      {
         url: `${guides}/revoke-tokens/main/`,
         heading: 'Revoke an access token or a refresh token',
-        date: '2026-11-28',
+        date: '2026-11-29',
         facts: 'revocation: an access token ends alone, a refresh token with its access token'
       },
       {
@@ -58,7 +64,6 @@ function server (
     ],
     unsourced: [
       'the wording of errors',
-      'the lifetime of authorization codes',
       'whether a custom server leaves email_verified out of ID tokens, too'
     ],
     issuer,
@@ -104,7 +109,7 @@ function server (
           description: 'The refresh token is invalid or expired.'
         }
       },
-      codeSeconds: 'unknown',
+      codeSeconds: 300,
       expiresIn: 'number',
       scope: 'spaces'
     },

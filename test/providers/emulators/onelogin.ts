@@ -31,6 +31,12 @@ export const onelogin: ProviderFacts = {
       facts: 'token.expiresIn, accessToken.seconds, and the Refresh Token Timeout'
     },
     {
+      url: `${api}/revoke-token`,
+      heading: 'Revoke a Token: Request Parameter; Sample Response',
+      date: '2026-11-29',
+      facts: 'revocation, the answer to tokens that are revoked already, token.faults.client'
+    },
+    {
       url: 'https://github.com/onelogin/terraform-provider-onelogin/blob/master/docs/resources/' +
         'onelogin_oidc_apps.md',
       heading: 'configuration',
@@ -42,8 +48,7 @@ export const onelogin: ProviderFacts = {
     'which scopes are refused, and how',
     'claims of ID tokens: taken as sub only',
     'whether refresh tokens are replaced: taken as replaced, and a used one as the end of the grant',
-    'what a revocation ends, and the answer to unknown tokens',
-    'the wording of errors'
+    'whether the token endpoint answers a wrong secret as the revocation endpoint: taken as yes'
   ],
   issuer,
   preset: client => preset({ domain: 'acme.onelogin.com', ...client }),
@@ -67,7 +72,9 @@ export const onelogin: ProviderFacts = {
     authentication: ['client_secret_basic'],
     rules: [],
     format: 'json',
-    faults: {},
+    faults: {
+      client: { error: 'invalid_request', description: 'Authentication Failed', status: 401 }
+    },
     codeSeconds: 'unknown',
     expiresIn: 'number',
     scope: 'absent'
@@ -99,7 +106,10 @@ export const onelogin: ProviderFacts = {
   revocation: {
     refreshToken: 'login',
     accessToken: 'token',
-    unknown: 'unknown',
+    unknown: {
+      error: 'unsupported_token_type',
+      description: 'revocation of the presented token type is not supported'
+    },
     authentication: 'client'
   }
 }

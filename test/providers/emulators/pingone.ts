@@ -45,12 +45,25 @@ export const pingone: ProviderFacts = {
       heading: 'Access tokens and ID tokens; Token validation',
       date: '2026-11-28',
       facts: 'accessToken.format, RS256, and that refresh tokens end with the session'
+    },
+    {
+      url: `${api}/foundations/pingone-roles-scopes-and-permissions/` +
+        'access-services-through-scopes-and-roles/openid-connect-oidc-scopes.html',
+      heading: 'OpenID Connect (OIDC) scopes',
+      date: '2026-11-29',
+      facts: 'authorization.scopes.known, userinfo.claims'
+    },
+    {
+      url: `${api}/auth/openid-connect-oauth-2/token-revocation.html`,
+      heading: 'Token Revocation',
+      date: '2026-11-29',
+      facts: 'revocation: only of tokens for a custom resource, none of which a login has'
     }
   ],
   unsourced: [
     'which scopes are refused, and how',
-    'claims of ID tokens: taken as sub only',
-    'what a revocation ends, and the answer to unknown tokens',
+    'which claims of the scopes ID tokens have: taken as none',
+    'the answer to a revocation of tokens that are not revoked: taken as 200',
     'whether a refresh returns an ID token'
   ],
   issuer,
@@ -93,7 +106,10 @@ export const pingone: ProviderFacts = {
   userinfo: {
     claims: grant => ({
       sub: subjectOf(grant),
-      ...grant.scope.includes('email') && { email: grant.user.email },
+      ...grant.scope.includes('email') && {
+        email: grant.user.email,
+        email_verified: grant.user.emailVerified
+      },
       ...grant.scope.includes('profile') && {
         name: grant.user.name,
         preferred_username: grant.user.id
@@ -109,9 +125,9 @@ export const pingone: ProviderFacts = {
     idleSeconds: 2_592_000
   },
   revocation: {
-    refreshToken: 'login',
-    accessToken: 'token',
-    unknown: 'unknown',
+    refreshToken: 'ignored',
+    accessToken: 'ignored',
+    unknown: 'ok',
     authentication: 'client'
   }
 }

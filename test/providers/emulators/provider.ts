@@ -165,6 +165,8 @@ export interface TokenFacts {
   scope: 'spaces' | 'commas' | 'absent'
   /** Further members of a successful response. */
   adds?: ClaimsOf
+  /** Further rules for valid codes and refresh tokens. Null accepts the request. */
+  check?: (grant: Grant, parameters: Readonly<Record<string, string>>) => Refusal | null
   /** Documented errors that no request causes here, for `faults` of the emulator. */
   others?: Readonly<Record<string, Refusal>>
 }
@@ -182,7 +184,7 @@ export interface AccessTokenFacts {
 }
 
 export interface IdTokenFacts {
-  algorithm: 'RS256' | 'ES256'
+  algorithm: 'RS256' | 'ES256' | 'ES384'
   seconds: number
   /** Claims beside `iss`, `aud`, `iat`, `exp` and `nonce`. `undefined` leaves out one of these. */
   claims: ClaimsOf
@@ -238,7 +240,7 @@ export interface RefreshFacts {
 export type Extent = 'token' | 'login' | 'session' | 'consent'
 
 export interface RevocationFacts {
-  refreshToken: Extent
+  refreshToken: Extent | 'ignored'
   /** `ignored` answers 200 and ends nothing. */
   accessToken: Extent | 'ignored' | Refusal
   /** The answer to a token it does not know. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { ProviderFacts, Refusal, TokenFault } from './provider.ts'
+import type { Grant, ProviderFacts, Refusal, TokenFault } from './provider.ts'
 import {
   checkRules,
   membersOf,
@@ -119,6 +119,7 @@ async function redeem (
   const isVerified = facts.authorization.pkce === 'ignored' || challenge === undefined ||
     challengeOf(verifier, method) === challenge
   if (!isVerified) fail('verifier')
+  check(facts, { ...grant, isRefresh: false }, parameters)
   const refreshToken = code.issuesRefreshToken ? addRefreshToken(state, login) : null
   return await issueTokens(state, login, { isRefresh: false, refreshToken, scope: grant.scope })
 }
@@ -161,6 +162,7 @@ async function renew (
   }
   const requested = refresh.scope === 'ignored' ? undefined : parameters['scope']?.split(' ')
   if (requested?.some(name => !grant.scope.includes(name))) refuse({ error: 'invalid_scope' })
+  check(state.facts, { ...grant, isRefresh: true }, parameters)
   token.usedAt = now
   if (refresh.rotation === 'replaced') token.replacedAt ??= now
   const isNew = refresh.rotation === 'added' || refresh.rotation === 'replaced'
@@ -170,6 +172,11 @@ async function renew (
     refreshToken: refresh.rotation === 'kept' ? null : refreshToken,
     scope: requested ?? grant.scope
   })
+}
+
+function check ({ token }: ProviderFacts, grant: Grant, parameters: Parameters): void {
+  const refusal = token.check?.(grant, parameters)
+  if (refusal) refuse(refusal)
 }
 
 /** An unknown lifetime is taken as an hour. */
