@@ -110,7 +110,7 @@ export async function callProvider<T> (operation: () => Promise<T>): Promise<T> 
       const retryAfter = kind === 'providerUnavailable' && retryAfterOf(cause)
       return new McpOAuthError(kind, { cause: said, ...retryAfter && { retryAfter } })
     }
-    // Auth0, Keycloak and OneLogin answer a wrong secret so. 401 is about the client (RFC 6749 §5.2).
+    // Auth0, Keycloak and OneLogin answer a wrong secret so: 401 is for it (RFC 6749 §5.2).
     const isAboutSecret = status === 401 &&
       /^(?:access_denied|unauthorized_client|invalid_request)$/.test(name)
     const setting = configurationErrors.get(isAboutSecret ? 'invalid_client' : name)
