@@ -1,3 +1,4 @@
+import { aiSdk1 } from './ai-sdk-1.ts'
 import { aiSdk } from './ai-sdk.ts'
 import { chatgpt } from './chatgpt.ts'
 import { claudeAi } from './claude-ai.ts'
@@ -59,6 +60,7 @@ export const clients: Readonly<Record<string, ClientFacts>> = {
   'sdk-2-legacy': sdk2Legacy,
   'sdk-2-modern': sdk2Modern,
   'ai-sdk': aiSdk,
+  'ai-sdk-1': aiSdk1,
   langchain,
   'openai-agents': openaiAgents,
   mastra,

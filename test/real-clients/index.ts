@@ -10,6 +10,7 @@ const packages: Readonly<Record<string, string>> = {
   'sdk-2-legacy': '@modelcontextprotocol/client',
   'sdk-2-modern': '@modelcontextprotocol/client',
   'ai-sdk': '@ai-sdk/mcp',
+  'ai-sdk-1': '@ai-sdk/mcp-1',
   langchain: '@langchain/mcp-adapters',
   'openai-agents': '@openai/agents-core',
   mastra: '@mastra/mcp',

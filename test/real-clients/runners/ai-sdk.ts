@@ -1,8 +1,10 @@
-import type { Runner } from '../child.ts'
+import type { Context, Report, Runner } from '../child.ts'
 import { runLibrary } from '../user.ts'
 
-export const run: Runner = async (context) => {
-  const { auth, createMCPClient } = await context.load('@ai-sdk/mcp')
+export const run: Runner = context => runAiSdk(context, '@ai-sdk/mcp')
+
+export async function runAiSdk (context: Context, name: string): Promise<Report> {
+  const { auth, createMCPClient } = await context.load(name)
   return await runLibrary(context, 'AI SDK application', {
     async connect (user) {
       const client = await createMCPClient({
