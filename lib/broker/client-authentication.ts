@@ -18,6 +18,7 @@ import {
 } from '../oauth/client-authentication.ts'
 import type { RequestParameters } from '../oauth/parameters.ts'
 import { signatureAlgorithms } from '../oauth/public-keys.ts'
+import { assertUnused, type SingleUse } from '../store/single-use.ts'
 import { hash } from '../util/hash.ts'
 import type { Broker } from './broker.ts'
 
@@ -26,7 +27,7 @@ import type { Broker } from './broker.ts'
  * or keys must use them. All others are public and prove themselves by PKCE. A public client that
  * sends a secret has a registration of another server: the error lets it register again.
  *
- * @returns the id of the client
+ * @returns the id of the client, and its assertion if it sent one
  * @throws {McpOAuthError} `invalidClient`, the same for clients that are unknown, expired or not
  *   authenticated; `invalidRequest`; `storeUnavailable`
  */
@@ -35,13 +36,20 @@ export async function authenticateClient (
   { headers }: FastifyRequest,
   params: RequestParameters,
   now: number
-) {
+): Promise<{ clientId: string, assertions: SingleUse[] }> {
   const credentials = parseClientAuthentication(headers.authorization, params)
   const { clientId, method } = credentials
   const { secretHashes, jwks } = broker.clients.listed(clientId) ?? {}
   if (jwks) {
     if (method !== 'private_key_jwt') throw rejected('sent no assertion')
-    await verifyAssertion(broker, clientId, jwks.keys, credentials.assertion, now)
+    const assertion = await verifyAssertion(
+      broker,
+      clientId,
+      jwks.keys,
+      credentials.assertion,
+      now
+    )
+    return { clientId, assertions: [assertion] }
   } else if (secretHashes) {
     if (!('secret' in credentials) || !isSecretOf(secretHashes, credentials.secret)) {
       throw rejected('sent no secret, or a wrong one')
@@ -55,20 +63,17 @@ export async function authenticateClient (
       throw rejected('is unknown, or is public and sent a secret')
     }
   }
-  return clientId
+  return { clientId, assertions: [] }
 }
 
-/**
- * Verifies a client assertion (`private_key_jwt`, RFC 7523 §3) and marks it as used. The mark comes
- * last: only the client itself can use an assertion up.
- */
+/** Verifies a client assertion (`private_key_jwt`, RFC 7523 §3), and returns its mark. */
 async function verifyAssertion (
   { issuer, marks }: Broker,
   clientId: string,
   keys: readonly object[],
   assertion: string,
   now: number
-) {
+): Promise<SingleUse> {
   const { payload, protectedHeader } = await verifySignature(assertion, keys, {
     algorithms: [...signatureAlgorithms],
     issuer: clientId,
@@ -81,11 +86,18 @@ async function verifyAssertion (
   const problem = assertionProblem(protectedHeader, payload, now)
   if (problem !== null) throw rejected(`sent an invalid assertion: ${problem}`)
   const { exp = 0, jti } = payload
-  // The clock of another instance may be behind ours, too.
-  const ttl = exp - now + 2 * assertionSkewSeconds
-  if (!await marks.consume(`assertion:${hash(clientId)}`, String(jti), ttl)) {
-    throw rejected('sent an assertion that was used before')
+  const use: SingleUse = {
+    marks,
+    kind: `assertion:${hash(clientId)}`,
+    id: String(jti),
+    // The clock of another instance may be behind ours, too.
+    ttl: exp - now + 2 * assertionSkewSeconds,
+    used: () => rejected('sent an assertion that was used before')
   }
+  // A store that takes no writes would not take the mark either, and each instance accept a replay.
+  await marks.claim(`assertion-seen:${hash(clientId)}`, use.id, '', use.ttl)
+  await assertUnused(use)
+  return use
 }
 
 /** Key sets of the configured keys, which keep their imported keys. */

@@ -23,6 +23,8 @@ export interface TokenContext {
   now: number
   /** Whether nobody waits for the response any more. */
   isGone(): boolean
+  /** Claims the assertion and the proof of the request. */
+  claimNow(): Promise<void>
 }
 
 /** A token request whose work is shared. */

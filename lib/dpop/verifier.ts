@@ -18,6 +18,7 @@ import { signatureAlgorithms } from '../oauth/public-keys.ts'
 import type { Config } from '../options/config.ts'
 import { memoryStore } from '../store/memory.ts'
 import { createOneTimeMarks } from '../store/one-time.ts'
+import type { SingleUse } from '../store/single-use.ts'
 import type { McpAuth } from '../types.ts'
 import { boundKeyOf, checkProof, invalidProof, proofHeader, requestUrl } from './rules.ts'
 
@@ -68,9 +69,10 @@ export function createTokenBinding (config: Config, urls: () => { publicUrl: str
       }
       const verified = verifiedProofs.get(request)
       if (verified?.token === token && verified.key === key) return
-      if (await verifier(request, reply, now, { token, key }) === null) {
-        throw invalidProof('there is none')
-      }
+      const proof = await verifier(request, reply, now, { token, key })
+      if (proof === null) throw invalidProof('there is none')
+      const { marks, kind, id, ttl, used } = proof.use
+      if (!await marks.consume(kind, id, ttl)) throw used()
       verifiedProofs.set(request, { token, key })
     }
   }
@@ -90,14 +92,15 @@ export function createDpopVerifier (
   const marks = createOneTimeMarks(store ?? memoryStore({ max: maxStoredProofs }), `dpop ${place}`)
   const noncesAt = createNonces(secrets)
   /**
-   * Verifies the DPoP proof of a request and marks it as used (RFC 9449 §4.3). Puts a newer nonce
-   * on the reply if there is one.
+   * Verifies the DPoP proof of a request (RFC 9449 §4.3), which the caller marks as used. Puts a
+   * newer nonce on the reply if there is one.
    *
    * @param now seconds since 1970
    * @param bound the access token of the request and its key; absent at the token endpoint
-   * @returns the thumbprint of the key (RFC 7638), or null for a request without a proof
+   * @returns the thumbprint of the key (RFC 7638) and the mark of the proof, or null for a request
+   *   without a proof
    * @throws {McpOAuthError} `invalidDpopProof`, `useDpopNonce`; `invalidToken` for a proof of
-   *   another key than the token's; `storeUnavailable`
+   *   another key than the token's
    */
   return async (
     request: FastifyRequest,
@@ -120,11 +123,15 @@ export function createDpopVerifier (
     if (bound !== undefined && key !== bound.key) {
       throw failure('invalidToken', 'The DPoP proof is of another key than the access token')
     }
-    // Last, so that rejected proofs fill no store. The URL is not in the id: it has many spellings.
-    if (!await marks.consume('proof', `${key} ${id}`, nonceLifetime)) {
-      throw invalidProof('it was used before')
+    // Only of valid proofs: others fill no store. The URL is not in the id: it has many spellings.
+    const use: SingleUse = {
+      marks,
+      kind: 'proof',
+      id: `${key} ${id}`,
+      ttl: nonceLifetime,
+      used: () => invalidProof('it was used before')
     }
-    return key
+    return { key, use }
   }
 }
 

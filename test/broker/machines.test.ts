@@ -354,8 +354,9 @@ matrix(
     assert.equal(writes.length, 0)
 
     isTokens(await flow.token({ ...tokenRequest, ...valid }))
-    const [{ key: name, value, ttl }, ...others] = writes as [Write]
+    const [seen, { key: name, value, ttl }, ...others] = writes as [Write, Write]
     assert.deepEqual(others, [])
+    assert.deepEqual([seen.value, seen.ttl], ['', ttl])
     assert.match(value, /^[\w-]{9,16}$/, 'random')
     assert.match(name, /^mcp-oauth:[\w-]{16}:assertion:[\w-]{43}:[\w-]{43}$/, 'S-05')
     assert.ok(ttl > 60 && ttl <= 120, `S-07 ${ttl}`)

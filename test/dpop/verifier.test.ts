@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import Fastify from 'fastify'
 import { createDpopVerifier, createNonces } from '../../lib/dpop/verifier.ts'
+import { claim } from '../../lib/store/single-use.ts'
 import { createHolder, type ProofParts } from '../support/dpop.ts'
 
 const publicUrl = 'https://mcp.example.com'
@@ -21,9 +22,11 @@ async function start (t: TestContext) {
   assert.ok(check)
   app.post(
     '/',
-    async (request, reply) => ({
-      key: await check(request, reply, Number(request.headers['x-now']))
-    })
+    async (request, reply) => {
+      const proof = await check(request, reply, Number(request.headers['x-now']))
+      if (proof) await claim(proof.use)
+      return { key: proof?.key ?? null }
+    }
   )
   const send = async (now: number, proof?: string) =>
     await app.inject({

@@ -11,12 +11,10 @@ import { prepare } from './run.ts'
 import { walkDeep, walkSample, type Walk } from './scheduler.ts'
 
 // The code of the broker with a clock, a store and a provider that a scheduler drives. On a full
-// sweep, all lists of ten decisions or the first `maxRuns` of them, more decisions where that is
-// cheap, and a large sample of the paths that leave the default order anywhere; otherwise a small
-// one.
+// sweep, all lists of ten decisions, more decisions where that is cheap, and a large sample of the
+// paths that leave the default order anywhere; otherwise a small one.
 
 const depth = 10
-const maxRuns = 800
 const deeper = { depth: 16, maxRuns: 200 }
 const isFull = sweep(2, 2) === 2
 /** A mutant may show on few paths only. */
@@ -54,7 +52,7 @@ for (
       await report('sample', walkSample(run, { ...sample, seed: index }))
       return
     }
-    const { paths, pruned } = await report(`${depth} decisions`, walkDeep(run, depth, maxRuns))
+    const { paths, pruned } = await report(`${depth} decisions`, walkDeep(run, depth))
     if (paths + pruned < deeper.maxRuns) {
       await report(`${deeper.depth} decisions`, walkDeep(run, deeper.depth, deeper.maxRuns))
     }

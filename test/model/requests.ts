@@ -74,7 +74,9 @@ export function tokenRequests (send: Send) {
     clientId,
     key,
     now: broker.now(),
-    isGone
+    isGone,
+    // Assertions and proofs have tests of their own.
+    claimNow: async () => {}
   })
   return {
     /** Redeems a code. */
@@ -121,7 +123,7 @@ export function tokenRequests (send: Send) {
           headers: {},
           body: String(new URLSearchParams({ token, client_id: clientId }))
         }
-        const reply = { code: () => reply, send: () => reply }
+        const reply = { code: () => reply, send: () => reply, raw: {} }
         await revokeEndpoint.handle(
           broker,
           request as FastifyRequest,

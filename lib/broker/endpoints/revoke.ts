@@ -2,6 +2,7 @@
 
 import { formOf, type Endpoint } from '../../host/endpoint.ts'
 import { required } from '../../oauth/parameters.ts'
+import { useOnce } from '../../store/single-use.ts'
 import type { Broker } from '../broker.ts'
 import { authenticateClient } from '../client-authentication.ts'
 import { openOwn, type RefreshContent } from '../tokens.ts'
@@ -18,21 +19,26 @@ export const revokeEndpoint: Endpoint<Broker> = {
   metadata: 'revocation_endpoint',
   body: 'form',
   async handle (broker, request, reply) {
-    const { revocation, signing } = broker
     const params = formOf(request)
     const now = broker.now()
     const token = required(params, 'token')
-    const clientId = await authenticateClient(broker, request, params, now)
-    const refresh = await openOwn<RefreshContent>({ broker, clientId, now }, 'refresh', token)
-    if (refresh !== null) {
-      const { grant, upstream } = refresh
-      await revocation.revokeGrant(grant, now, upstream)
-    } else {
-      const claims = await signing.read(token, now)
-      if (claims?.['client_id'] === clientId && typeof claims['gid'] === 'string') {
-        await revocation.revokeGrant(claims['gid'], now)
-      }
-    }
+    const { clientId, assertions } = await authenticateClient(broker, request, params, now)
+    const isGone = () => reply.raw.destroyed
+    await useOnce(assertions, isGone, () => revoke(broker, clientId, token, now))
     return reply.code(200).send()
+  }
+}
+
+async function revoke (broker: Broker, clientId: string, token: string, now: number) {
+  const { revocation, signing } = broker
+  const refresh = await openOwn<RefreshContent>({ broker, clientId, now }, 'refresh', token)
+  if (refresh !== null) {
+    const { grant, upstream } = refresh
+    await revocation.revokeGrant(grant, now, upstream)
+  } else {
+    const claims = await signing.read(token, now)
+    if (claims?.['client_id'] === clientId && typeof claims['gid'] === 'string') {
+      await revocation.revokeGrant(claims['gid'], now)
+    }
   }
 }

@@ -6,6 +6,7 @@ import { McpOAuthError } from '../../errors.ts'
 import { formOf, type Endpoint } from '../../host/endpoint.ts'
 import { parseTokenRequest, userGrants } from '../../oauth/token-request.ts'
 import type { Config } from '../../options/config.ts'
+import { assertUnused, useOnce } from '../../store/single-use.ts'
 import type { GrantType } from '../../types.ts'
 import type { Broker } from '../broker.ts'
 import { authenticateClient } from '../client-authentication.ts'
@@ -37,33 +38,40 @@ export const tokenEndpoint: Endpoint<Broker> = {
     const offered = offeredGrants(broker.config)
     const tokenRequest = parseTokenRequest(params, broker.urls().resource, offered)
     const grant = offered[tokenRequest.grantType] as Grant
-    const clientId = await authenticateClient(broker, request, params, now)
+    const { clientId, assertions } = await authenticateClient(broker, request, params, now)
     const { grantTypes = userGrants } = broker.clients.listed(clientId) ?? {}
     if (!grantTypes.includes(grant.type)) throw new McpOAuthError('unauthorizedClient')
     // Before any code or token is used.
-    const key = await proofKeyOf(broker, request, reply, now)
+    const proof = await proofOf(broker, request, reply, now)
     const isGone = () => reply.raw.destroyed
-    return await grant.handle({ broker, clientId, key, now, isGone }, tokenRequest)
+    const context = { broker, clientId, key: proof?.key, now, isGone }
+    const credentials = proof ? [...assertions, proof.use] : assertions
+    return await useOnce(
+      credentials,
+      isGone,
+      claimNow => grant.handle({ ...context, claimNow }, tokenRequest)
+    )
   }
 }
 
 /**
  * Verifies the DPoP proof of a token request (RFC 9449 §5).
  *
- * @returns the thumbprint of its key, or undefined for bearer tokens
+ * @returns its key and its mark, or null for bearer tokens
  * @throws {McpOAuthError} `invalidDpopProof` and `useDpopNonce`, with status 400;
  *   `storeUnavailable`
  */
-async function proofKeyOf (
+async function proofOf (
   { config, checkProof }: Broker,
   request: FastifyRequest,
   reply: FastifyReply,
   now: number
 ) {
   try {
-    const key = await checkProof?.(request, reply, now)
-    if (key === null && config.dpop === 'require') throw invalidProof('there is none')
-    return key ?? undefined
+    const proof = await checkProof?.(request, reply, now) ?? null
+    if (proof) await assertUnused(proof.use)
+    else if (config.dpop === 'require') throw invalidProof('there is none')
+    return proof
   } catch (error) {
     if (!(error instanceof McpOAuthError) || error.statusCode !== 401) throw error
     throw new McpOAuthError(error.kind, { statusCode: 400, cause: error.cause })

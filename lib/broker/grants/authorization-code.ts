@@ -1,10 +1,10 @@
 /** How is an authorization code redeemed? */
 
 import { invalidGrant, isRefusal, McpOAuthError } from '../../errors.ts'
-import { retry } from '../../http/operations.ts'
-import { lateWriteDelaysMs, maxCodeFailures, storeWriteDelaysMs } from '../../limits.ts'
+import { maxCodeFailures } from '../../limits.ts'
 import { parseAuthorizationCode, type AuthorizationCodeRequest } from '../../oauth/token-request.ts'
 import type { ProviderTokens, ReceivedTokens } from '../../provider/tokens.ts'
+import { claim } from '../../store/single-use.ts'
 import { hash } from '../../util/hash.ts'
 import { authorizeUser } from '../authorize-user.ts'
 import type { Family, TokenResponse } from '../families.ts'
@@ -31,6 +31,8 @@ export const authorizationCode: Grant<typeof parseAuthorizationCode> = {
     const code = await openCode(context, request)
     await verifyRequest(context, code, request)
     if (kept.redeemedCodes.has(code.id) || await marks.isConsumed('code', code.id)) {
+      // An identical request may have gone on since this one came.
+      await context.claimNow()
       throw await endReplayed(context, code)
     }
     // The metadata document of the client may have become invalid. The redirect URI stays as the
@@ -43,7 +45,8 @@ export const authorizationCode: Grant<typeof parseAuthorizationCode> = {
     )
     // A client that left can repeat its request.
     if (context.isGone()) throw clientLeft()
-    if (!await claimCode(context, code)) throw alreadyRedeemed()
+    await context.claimNow()
+    await claimCode(context, code)
     return tokens
   }
 }
@@ -160,19 +163,12 @@ async function issueFirst (context: SharedContext, code: CodeContent, tokens: Pr
   }
 }
 
-/** Marks a code as used. Resolves to true for the one request that gets its tokens. */
+/** Marks a code as used. Throws for all requests but the one that gets its tokens. */
 async function claimCode (context: TokenContext, { id }: CodeContent) {
   const { kept: { redeemedCodes }, marks } = context.broker
-  const consume = () => marks.consume('code', id, usedSeconds(context))
-  const isMarked = await consume().catch(() => {
-    // The tokens are issued, and the mark may be written late: to refuse would lose the login.
-    const delays = [...storeWriteDelaysMs, ...lateWriteDelaysMs]
-    retry(consume, { delays, ref: false }).catch(() => {})
-    return true
-  })
-  if (!isMarked || redeemedCodes.has(id)) return false
+  await claim({ marks, kind: 'code', id, ttl: usedSeconds(context), used: alreadyRedeemed })
+  if (redeemedCodes.has(id)) throw alreadyRedeemed()
   redeemedCodes.set(id, true)
-  return true
 }
 
 /** A used code is remembered: a second use ends the grant while its access token lives. */
