@@ -37,6 +37,13 @@ export const claudeCode: ClientFacts = {
       ]
     },
     {
+      shows: 'a tool that needs another scope: it asks for a login, which requests the scopes of ' +
+        'the challenge; those had the granted ones too',
+      at: 'request of the installed version (claude --print, claude mcp login)',
+      date: '2026-11-29',
+      members: ['on403']
+    },
+    {
       shows: 'the metadata document',
       at: 'https://github.com/sprawz/gtm-mcp-server/issues/72, Cause',
       date: '2026-08-04',
@@ -118,7 +125,7 @@ export const claudeCode: ClientFacts = {
   refresh: { secondsBefore: unknown, scope: null },
 
   on401: ['refresh', 'log in'],
-  on403: unknown,
+  on403: ['log in'],
   stepUpScope: unknown,
   on404: unknown,
   on5xx: unknown,
@@ -127,6 +134,7 @@ export const claudeCode: ClientFacts = {
     'The name in its registration ends with that of the server in its configuration.',
     'An older version registered without `scope`.',
     'At servers before 2026-07-28 it opens the GET stream.',
+    'Before another login it revokes the tokens it has.',
     'To sign out, it looks for resource metadata at the path of the issuer.',
     'With its document unreachable it does not register instead.',
     'Processes share one credential file, and each keeps a copy: old refresh tokens come again.',

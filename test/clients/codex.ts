@@ -35,6 +35,13 @@ export const codex: ClientFacts = {
       ]
     },
     {
+      shows: 'a tool that needs another scope: the error goes to the model, and a new ' +
+        '`codex mcp login` asks for the same scopes as before',
+      at: 'request of the installed version (codex exec)',
+      date: '2026-11-29',
+      members: ['on403', 'stepUpScope']
+    },
+    {
       shows: 'a redirect URI with an id',
       at: 'https://github.com/openai/codex, commit 18b3cfcb: ' +
         'codex-rs/rmcp-client/src/perform_oauth_login.rs, auth_status.rs',
@@ -94,6 +101,8 @@ export const codex: ClientFacts = {
   redirectUris: ['http://127.0.0.1:{port}/callback', 'http://127.0.0.1:{port}/callback/{random}'],
   ports: 'ephemeral',
   scope: ['configuration', 'challenge', 'resource metadata', 'server metadata'],
+  on403: ['stop'],
+  stepUpScope: 'login',
   signOut: ['forget'],
   quirks: [
     'It looks for metadata twice: to learn whether there is OAuth, and to log in.',
@@ -102,6 +111,7 @@ export const codex: ClientFacts = {
     'Where resource metadata names a server without metadata, it stops. Without resource metadata ' +
     'it takes the default endpoints.',
     'It opens the GET stream only in a session.',
+    'After a 403 the user has to name the scopes: `codex mcp login <name> --scopes <scope,scope>`.',
     'Version 0.154.0 asked for all scopes of the authorization server.',
     'With its document unreachable it does not register instead.'
   ]
