@@ -74,9 +74,8 @@ export const maxScopeChars = 2_048
 export const maxScopes = 100
 /** Longest access token: servers commonly accept 8 kB of headers. */
 export const maxTokenChars = 8_192
-/** Longest code or refresh token of ours, token of a provider, and lifetime of one. */
+/** Longest code or refresh token of ours, and lifetime of a token of a provider. */
 export const maxGrantChars = 16_384
-export const maxProviderTokenChars = 16_384
 export const maxExpiresInSeconds = 1e9
 /** Client assertions are for immediate use; clocks may differ; their `jti` are random values. */
 export const assertionSeconds = 300

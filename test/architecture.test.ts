@@ -39,7 +39,8 @@ const importers: Record<string, RegExp> = {
   jose: /^(crypto|dpop|verifiers)\/|^(broker\/client-authentication|provider\/keys)\.ts$/,
   'lru-cache':
     /^(verifiers\/verifier|clients\/documents|http\/public-fetch|store\/(one-time|memory)|broker\/kept)\.ts$/,
-  'openid-client': /^(provider\/(client|login|tokens|user)|verifiers\/introspection)\.ts$/,
+  'openid-client':
+    /^(provider\/(client|login|tokens|user)|thin-proxy\/token|verifiers\/introspection)\.ts$/,
   undici: /^http\//
 }
 

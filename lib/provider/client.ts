@@ -64,7 +64,8 @@ const fetchBounded: oidc.CustomFetch = async (url, options) => responseOf(await 
 export function responseOf ({ status, text, headers }: FetchResponse): Response {
   const kept = ['content-type', 'retry-after'].map(name => [name, String(headers[name] ?? '')])
   return new Response([204, 205, 304].includes(status) ? null : text, {
-    status,
+    // A Response has no status above 599.
+    status: Math.min(status, 599),
     headers: Object.fromEntries(kept)
   })
 }
@@ -91,8 +92,13 @@ const temporaryErrors = ['server_error', 'temporarily_unavailable', 'slow_down']
 /**
  * Calls the provider. Only an OAuth error of the provider ends a grant (RFC 6749 §5.2); everything
  * else is a fault that may pass. The text of a response is only logged.
+ *
+ * @param clientErrors kinds of errors about what a client has sent. Defaults to none
  */
-export async function callProvider<T> (operation: () => Promise<T>): Promise<T> {
+export async function callProvider<T> (
+  operation: () => Promise<T>,
+  clientErrors: ReadonlyMap<string, ErrorKind> = new Map()
+): Promise<T> {
   try {
     return await operation()
   } catch (thrown) {
@@ -110,6 +116,8 @@ export async function callProvider<T> (operation: () => Promise<T>): Promise<T> 
       const retryAfter = kind === 'providerUnavailable' && retryAfterOf(cause)
       return new McpOAuthError(kind, { cause: said, ...retryAfter && { retryAfter } })
     }
+    const kind = clientErrors.get(name)
+    if (kind) throw fault(kind)
     // Auth0, Keycloak and OneLogin answer a wrong secret so: 401 is for it (RFC 6749 §5.2).
     const isAboutSecret = status === 401 &&
       /^(?:access_denied|unauthorized_client|invalid_request)$/.test(name)

@@ -25,17 +25,19 @@ export interface ReceivedTokens {
  * @param received is called with a successful response as soon as it arrives
  * @param ignored a member that is not used
  * @param kept the response to an earlier request, which is not sent again
+ * @param request sends the request
  */
 export function tokenFetch (
   { received, ignored, kept }: {
     received?: ((tokens: ReceivedTokens) => void) | undefined
     ignored?: string | undefined
     kept?: ReceivedTokens['answer'] | undefined
-  }
+  },
+  request = (url: string, options: oidc.CustomFetchOptions) => send(url, options, tokenRequestMs)
 ): oidc.CustomFetch {
   return async (url, options) => {
     if (kept !== undefined) return Response.json(kept)
-    const response = await send(url, options, tokenRequestMs)
+    const response = await request(url, options)
     const body = jsonObject(response.text)
     if (body === null) return responseOf(response)
     // Some providers send errors with status 200, and Supabase has its own member for them.

@@ -2,20 +2,23 @@
 import { addAbortSignal, type Readable } from 'node:stream'
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import * as oidc from 'openid-client'
 import { isRefusal, McpOAuthError } from '../errors.ts'
 import { formOf, type Endpoint } from '../host/endpoint.ts'
 import { safeLogger } from '../host/replies.ts'
-import { createAgent, readBody, requestHeaders } from '../http/fetch.ts'
+import { createAgent, readBody, requestHeaders, type FetchResponse } from '../http/fetch.ts'
 import { withTimeout } from '../http/operations.ts'
 import { requestTimeoutMs, wrappedRefreshSeconds } from '../limits.ts'
-import { basicCredentials, parseClientAuthentication } from '../oauth/client-authentication.ts'
+import { parseClientAuthentication } from '../oauth/client-authentication.ts'
 import {
   parseTokenRequest,
   userGrantParsers,
   type AuthorizationCodeRequest
 } from '../oauth/token-request.ts'
-import { parseTokenResponse, type ProviderTokenResponse } from '../oauth/token-response.ts'
+import { callProvider, openIdClient, secretAuthentication } from '../provider/client.ts'
+import { tokenFetch, tokensOf, type ProviderTokens } from '../provider/tokens.ts'
 import { hash } from '../util/hash.ts'
+import { present } from '../util/json.ts'
 import type { ThinProxy } from './proxy.ts'
 
 /**
@@ -70,7 +73,7 @@ async function handleTokenRequest (
   // our application through us, with our secret.
   const owner = hash(clientId)
   const ask = (parameters: Parameters) => askProvider(proxy, reply, grant, parameters)
-  let tokens: ProviderTokenResponse
+  let tokens: ProviderTokens
   if (grant.grantType === 'authorization_code') {
     tokens = await redeemCode(proxy, clientId, grant, ask)
   } else {
@@ -78,12 +81,17 @@ async function handleTokenRequest (
     if (sealed?.['c'] !== owner) throw new McpOAuthError('invalidGrant')
     tokens = await ask({ refresh_token: sealed['t'] as string, scope: grant.scopes?.join(' ') })
   }
-  if (tokens.refresh_token !== undefined) {
-    const payload = { t: tokens.refresh_token, c: owner }
-    tokens.refresh_token = await proxy.sealer.seal('refresh', payload, wrappedRefreshSeconds, now)
-  }
+  const { accessToken, refreshToken, expiresIn, scope } = tokens
+  const payload = { t: refreshToken, c: owner }
   reply.code(200).header('content-type', 'application/json; charset=utf-8')
-  return JSON.stringify(tokens)
+  return JSON.stringify(present({
+    access_token: accessToken,
+    token_type: 'Bearer',
+    expires_in: expiresIn && Math.floor(expiresIn),
+    refresh_token: refreshToken &&
+      await proxy.sealer.seal('refresh', payload, wrappedRefreshSeconds, now),
+    scope
+  }))
 }
 
 /** Lets each code pass once, and only if its login began at our authorization endpoint. */
@@ -91,7 +99,7 @@ async function redeemCode (
   proxy: ThinProxy,
   clientId: string,
   { code, codeVerifier, redirectUri }: AuthorizationCodeRequest,
-  ask: (parameters: Parameters) => Promise<ProviderTokenResponse>
+  ask: (parameters: Parameters) => Promise<ProviderTokens>
 ) {
   const record = proxy.loginRecord(clientId, hash(codeVerifier))
   if (!await record.consume(redirectUri)) throw new McpOAuthError('invalidGrant')
@@ -104,7 +112,18 @@ async function redeemCode (
   }
 }
 
-/** The provider receives nothing but these parameters and our credentials. */
+/** Errors about parameters of the client, which it may correct. */
+const clientErrors = new Map(
+  [
+    ['invalid_scope', 'invalidScope'],
+    ['invalid_target', 'invalidTarget']
+  ] as const
+)
+
+/**
+ * The provider receives nothing but these parameters and our credentials. Other members of its
+ * response are dropped: an ID token is for us, not for the client.
+ */
 async function askProvider (
   { clientId, urls, config, providerMetadata }: ThinProxy,
   reply: FastifyReply,
@@ -114,43 +133,43 @@ async function askProvider (
   const { clientSecret, audience } = config.provider
   const metadata = await providerMetadata()
   const methods = metadata.token_endpoint_auth_methods_supported
-  // RFC 6749 §2.3.1. Without metadata about it, providers support client_secret_basic.
-  const isBasic = clientSecret !== null &&
-    (!methods?.includes('client_secret_post') || methods.includes('client_secret_basic'))
-  const form = new URLSearchParams()
-  const members = {
-    grant_type: grantType,
+  const client = openIdClient(
+    metadata,
+    clientId,
+    secretAuthentication(clientSecret, methods),
+    tokenFetch({ ignored: 'id_token' }, (url, request) => postForm(reply, url, request))
+  )
+  const form = present({
     ...parameters,
-    resource: resource ?? (audience === null ? urls().resource : undefined),
-    ...(!isBasic && { client_id: clientId, client_secret: clientSecret ?? undefined })
-  }
-  for (const [name, value] of Object.entries(members)) {
-    if (value !== undefined) form.append(name, value)
-  }
-  const headers = isBasic ? { authorization: basicCredentials(clientId, clientSecret) } : {}
-  return await postForm(reply, metadata.tokenEndpoint, headers, form.toString())
+    resource: resource ?? (audience === null ? urls().resource : null)
+  }) as Record<string, string>
+  const response = await callProvider(
+    () => oidc.genericGrantRequest(client, grantType, form),
+    clientErrors
+  )
+  return tokensOf(response, null)
 }
+
+type ProviderResponse = Pick<FetchResponse, 'headers'> & { statusCode: number, stream: Readable }
 
 /**
  * Sends a form to the provider and reads the whole response. No header of the client is sent, and
  * none of the provider is passed on.
  *
- * @throws {McpOAuthError} `providerUnavailable`, `providerTimeout`, `providerMisbehaved`, and the
- *   error of the response
+ * @throws {McpOAuthError} `providerUnavailable`, `providerTimeout`, `providerMisbehaved`
  */
 async function postForm (
   reply: FastifyReply,
   url: string,
-  headers: Record<string, string>,
-  body: string
+  { headers: { authorization }, body }: oidc.CustomFetchOptions
 ) {
   // reply.from logs failed responses itself. A logger that throws must not fail the request.
   const { request } = reply
   request.log = Object.assign(Object.create(request.log), safeLogger(request.log))
-  const send = async (signal: AbortSignal) => {
-    const response = new Promise<{ statusCode: number, stream: Readable }>((resolve, reject) => {
+  const send = async (signal: AbortSignal): Promise<FetchResponse> => {
+    const response = new Promise<ProviderResponse>((resolve, reject) => {
       reply.from(url, {
-        body,
+        body: String(body),
         contentType: 'application/x-www-form-urlencoded',
         timeout: requestTimeoutMs,
         getUpstream: () => undefined,
@@ -159,7 +178,7 @@ async function postForm (
         retryDelay: () => null,
         rewriteRequestHeaders: (_request: unknown, sent: Record<string, string>) => ({
           ...requestHeaders,
-          ...headers,
+          ...(authorization && { authorization }),
           'content-type': sent['content-type'],
           'content-length': sent['content-length']
         }),
@@ -168,9 +187,9 @@ async function postForm (
         onResponse: (_request: unknown, _reply: unknown, response: never) => resolve(response)
       } as never)
     })
-    const { statusCode, stream } = await response
+    const { statusCode: status, headers, stream } = await response
     const text = (await readBody(addAbortSignal(signal, stream))).toString()
-    return parseTokenResponse(statusCode, text)
+    return { status, headers, text }
   }
   try {
     return await withTimeout(send, requestTimeoutMs, () => new McpOAuthError('providerTimeout'))
