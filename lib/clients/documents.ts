@@ -130,7 +130,7 @@ function freshSecondsOf (headers: FetchResponse['headers']) {
   if (['no-store', 'no-cache', 'private'].some(name => directives.has(name))) return 0
   const maxAge = directives.get('s-maxage') ?? directives.get('max-age')
   if (maxAge === undefined) return documentSeconds
-  return Math.min(secondsOf(maxAge), maxDocumentSeconds) - secondsOf(joined(headers['age']))
+  return Math.min(secondsOf(maxAge), maxDocumentSeconds) - secondsOf(joined(headers.age))
 }
 
 function secondsOf (text: string) {

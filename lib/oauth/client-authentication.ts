@@ -112,7 +112,7 @@ const types: readonly unknown[] = [undefined, 'jwt', 'client-authentication+jwt'
 /** Returns the client that an assertion names (RFC 7523 §3), unverified, if it names one. */
 export function subjectOf (assertion: string) {
   const claims = Buffer.from(assertion.split('.')[1] ?? '', 'base64url').toString()
-  const sub = parseJsonObject(claims)?.['sub']
+  const sub = parseJsonObject(claims)?.sub
   return typeof sub === 'string' ? sub : undefined
 }
 

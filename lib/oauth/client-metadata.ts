@@ -152,7 +152,7 @@ function checkKeys (members: Members) {
 }
 
 function isPublicKey (key: unknown) {
-  return isPlainObject(key) && typeof key['kty'] === 'string' && key['kty'] !== 'oct' &&
+  return isPlainObject(key) && typeof key.kty === 'string' && key.kty !== 'oct' &&
     secretMemberOf(key) === undefined
 }
 
@@ -225,7 +225,7 @@ export function parseClientDocument (
     const parsed = parseJsonObject(text)
     if (parsed === null) throw new Error('The document is not a JSON object')
     const { token_endpoint_auth_method: method, ...members } = parsed
-    if (members['client_id'] !== clientId) throw new Error('The document is for another client')
+    if (members.client_id !== clientId) throw new Error('The document is for another client')
     if (Object.keys(members).some(name => name.startsWith('client_secret'))) {
       throw new Error('The document contains a secret')
     }

@@ -63,7 +63,7 @@ export function requestedScopes (
  */
 export function scopesOf (claims: Record<string, unknown>) {
   return [
-    ...new Set([claims['scope'], claims['scp'], claims['scopes']].flatMap(claim => {
+    ...new Set([claims.scope, claims.scp, claims.scopes].flatMap(claim => {
       // An entry of a list is never split: that would grant scopes that the issuer did not.
       const entries: unknown = typeof claim === 'string' ? claim.split(' ') : claim
       return Array.isArray(entries) ? entries.filter(isScopeToken) as string[] : []

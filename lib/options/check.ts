@@ -48,13 +48,13 @@ function* innermost (errors: Iterable<ValueError>, base = ''): Generator<Problem
       alternative.length > 0 && alternative.every(({ path }) => path !== error.path)
     )
     const isChecked = schema[Kind] === checkedKind && value !== undefined
-    const typeErrors = isChecked ? [...Errors(schema['base'], value)] : []
+    const typeErrors = isChecked ? [...Errors(schema.base, value)] : []
     if (inside) yield* innermost(inside, base)
     else if (typeErrors.length > 0) yield* innermost(typeErrors, path)
     else {
-      const problem = isChecked ? schema['problemOf'](value) : null
+      const problem = isChecked ? schema.problemOf(value) : null
       const isUnknown = error.type === ValueErrorType.ObjectAdditionalProperties
-      yield schema['isType']
+      yield schema.isType
         ? { path, value, expected: problem ?? inWords(schema), predicate: null }
         : { path, value, expected: isUnknown ? null : inWords(schema), predicate: problem }
     }
@@ -74,15 +74,13 @@ function inWords (schema: TSchema): string {
   const { description, anyOf, const: constant, type, minimum, maxLength } = schema
   const { minLength = 0, minItems = 0 } = schema
   if (description !== undefined) return description
-  if (schema['base'] !== undefined) return inWords(schema['base'])
+  if (schema.base !== undefined) return inWords(schema.base)
   if (anyOf !== undefined) return anyOf.map(inWords).join(' or ')
   if (constant !== undefined) {
     return typeof constant === 'string' ? `'${constant}'` : String(constant)
   }
   if (type === 'array') {
-    return `a list${minItems > 0 ? ' that is not empty' : ''}, each entry ${
-      inWords(schema['items'])
-    }`
+    return `a list${minItems > 0 ? ' that is not empty' : ''}, each entry ${inWords(schema.items)}`
   }
   if (maxLength !== undefined) return `a string of ${minLength} to ${maxLength} characters`
   if (minLength === 1) return 'a string that is not empty'

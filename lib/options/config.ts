@@ -40,7 +40,7 @@ export interface Config extends ReturnType<typeof createConfig> {}
  * @throws {McpOAuthError} `invalidOptions` naming every problem
  */
 export function createConfig (options: McpOAuthOptions, scopePrefix: string, log: Log) {
-  const problems = optionProblems(options, process.env['NODE_ENV'] === 'production')
+  const problems = optionProblems(options, process.env.NODE_ENV === 'production')
   const prefix = [scopePrefix, options.prefix].map(path => String(path ?? '').replace(/\/+$/, ''))
     .join('')
   if (/[:*]/.test(scopePrefix)) {
@@ -83,7 +83,7 @@ export function createConfig (options: McpOAuthOptions, scopePrefix: string, log
 }
 
 /** A frozen copy of a valid value, with the defaults of its schema. */
-function complete (schema: TSchema, value: unknown = schema['fallback']): unknown {
+function complete (schema: TSchema, value: unknown = schema.fallback): unknown {
   const { anyOf, base, items = {}, properties = {}, patternProperties = {}, type } = schema
   if (base !== undefined) return complete(base, value)
   if (anyOf !== undefined) {
@@ -93,7 +93,7 @@ function complete (schema: TSchema, value: unknown = schema['fallback']): unknow
   if (type !== 'object' || value === undefined) return value
   const [ofAny = {}] = Object.values<TSchema>(patternProperties)
   const given = new Map<string, unknown>(Object.entries(value as object))
-  const names = schema['additionalProperties'] === false ? Object.keys(properties) : given.keys()
+  const names = schema.additionalProperties === false ? Object.keys(properties) : given.keys()
   const members = [...names].map(name =>
     [name, complete(properties[name] ?? ofAny, given.get(name))] as const
   )

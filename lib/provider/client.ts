@@ -162,7 +162,7 @@ export function statusOf (thrown: unknown) {
 
 /** Returns the seconds that a provider asks its clients to wait (RFC 9110 §10.2.3), if sensible. */
 function retryAfterOf (thrown: unknown) {
-  const response = [...causesOf(thrown)].map(error => error['response'] ?? error)
+  const response = [...causesOf(thrown)].map(error => error.response ?? error)
     .find(answer => answer instanceof Response)
   const seconds = Number(response?.headers.get('retry-after'))
   return seconds >= 1 && seconds <= maxRetryAfterSeconds ? Math.ceil(seconds) : undefined

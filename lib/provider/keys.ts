@@ -53,7 +53,7 @@ export function createKeySet ({ uri, log, cooldown = refreshCooldownSeconds, now
       const { host, pathname } = new URL(url)
       source = ` from ${host}${pathname}`
       const set = await fetchJson(url)
-      const listed = set['keys']
+      const listed = set.keys
       // Members that are no keys are ignored (RFC 7517 §5).
       const keys = Array.isArray(listed) ? listed.filter(key => typeof key?.kty === 'string') : []
       const problem = problemOfKeys(keys)

@@ -121,7 +121,7 @@ export function createProviderLogin (
       const asksConsent = offlineConsent && [...refreshScopes, ...added].includes('offline_access')
       const prompts = mergeScopes(
         prompt?.split(' ') ?? [],
-        [authorizationParameters?.['prompt'] ?? [], asksConsent ? 'consent' : []].flat()
+        [authorizationParameters?.prompt ?? [], asksConsent ? 'consent' : []].flat()
       )
       return authorizationUrl(endpoint, {
         client_id: clientId,

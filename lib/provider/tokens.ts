@@ -41,7 +41,7 @@ export function tokenFetch (
     const body = jsonObject(response.text)
     if (body === null) return responseOf(response)
     // Some providers send errors with status 200, and Supabase has its own member for them.
-    const { error = body['error_code'], access_token: accessToken } = body
+    const { error = body.error_code, access_token: accessToken } = body
     if (response.status < 200 || response.status > 299 || (error && !accessToken)) {
       return responseOf({ ...response, text: JSON.stringify({ ...body, error }) })
     }
@@ -50,9 +50,9 @@ export function tokenFetch (
         value !== null && (value !== '' || name === 'scope') && name !== ignored
       )
     )
-    const seconds = parseFloat(String(answer['expires_in']))
-    if (seconds >= 0 && seconds <= maxExpiresInSeconds) answer['expires_in'] = seconds
-    else delete answer['expires_in']
+    const seconds = parseFloat(String(answer.expires_in))
+    if (seconds >= 0 && seconds <= maxExpiresInSeconds) answer.expires_in = seconds
+    else delete answer.expires_in
     const { refresh_token: token } = answer
     received?.({ refreshToken: typeof token === 'string' ? token : undefined, answer })
     return Response.json(answer)
@@ -78,7 +78,7 @@ export function tokensOf (
   if (type !== 'bearer' || !areValid) {
     throw failure('providerMisbehaved', 'the provider returned no valid bearer token')
   }
-  const sub = claims === null ? 0 : claims['sub']
+  const sub = claims === null ? 0 : claims.sub
   if (typeof sub === 'string' ? sub === '' : !Number.isSafeInteger(sub)) {
     throw failure('providerMisbehaved', 'the provider named no valid sub')
   }

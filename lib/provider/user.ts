@@ -47,7 +47,7 @@ export function createUserClaims ({ metadata, clientFor, scopes, identify, needs
     const { claims_supported: known = [] } = await metadata()
     return needed.some(name => claims[name] == null) ||
       (needed.includes('email') && known.includes('email_verified') &&
-        claims['email_verified'] == null)
+        claims.email_verified == null)
   }
 
   async function verifyIdToken (token: string) {
@@ -95,7 +95,7 @@ export function createUserClaims ({ metadata, clientFor, scopes, identify, needs
         lookUpTimeoutMs,
         () => new McpOAuthError('providerTimeout')
       )
-      if (claims?.['sub'] == null) throw failure('invalidGrant', 'the provider knows no such user')
+      if (claims?.sub == null) throw failure('invalidGrant', 'the provider knows no such user')
       return claims
     })
 

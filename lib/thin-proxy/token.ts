@@ -78,8 +78,8 @@ async function handleTokenRequest (
     tokens = await redeemCode(proxy, clientId, grant, ask)
   } else {
     const sealed = await proxy.sealer.open('refresh', grant.refreshToken, now)
-    if (sealed?.['c'] !== owner) throw new McpOAuthError('invalidGrant')
-    tokens = await ask({ refresh_token: sealed['t'] as string, scope: grant.scopes?.join(' ') })
+    if (sealed?.c !== owner) throw new McpOAuthError('invalidGrant')
+    tokens = await ask({ refresh_token: sealed.t as string, scope: grant.scopes?.join(' ') })
   }
   const { accessToken, refreshToken, expiresIn, scope } = tokens
   const payload = { t: refreshToken, c: owner }

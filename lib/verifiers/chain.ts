@@ -58,7 +58,7 @@ export function chain (verifiers: readonly TokenVerifier[]) {
     }
     const reason = 'no verifier recognizes the access token: ' +
       'it is from another issuer, not a JWT, or inactive. Its issuer'
-    const cause = causeWith(reason, parseCompact(token)?.claims['iss'])
+    const cause = causeWith(reason, parseCompact(token)?.claims.iss)
     throw new McpOAuthError('invalidToken', { cause })
   }
 }

@@ -47,7 +47,7 @@ const marks = 'scope scp scopes permissions client_id cid appid azpacr'.split(' 
  * @param typ of its header
  */
 export function mayBeIdToken (typ: unknown, claims: Claims, resource: string) {
-  const audiences = [claims['aud']].flat()
+  const audiences = [claims.aud].flat()
   if (/at\+jwt$/i.test(String(typ)) || audiences.includes(resource)) return false
   const { azp = audiences[0], token_use: use } = claims
   return use !== 'access' && audiences.includes(azp) && !marks.some(name => name in claims)

@@ -105,10 +105,10 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
 
   const verify: TokenVerifier = async (token, context) => {
     const { resource, now } = context
-    const claimed = parseCompact(token)?.claims['iss']
+    const claimed = parseCompact(token)?.claims.iss
     if (claimed !== undefined && claimed !== issuer) return null
     const claims = await limited(() => introspect(token))
-    if (claims['active'] !== true) {
+    if (claims.active !== true) {
       // No other verifier decides about a JWT of this issuer.
       if (claimed === issuer) throw rejection('it is not active')
       return null
@@ -117,8 +117,8 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
       problemOfClaims({ exp: now, ...claims }, context, rules)
     if (problem !== null) throw rejection(problem)
     const expected = [resource, ...[audience].flat()]
-    if (![claims['aud']].flat().some(value => expected.includes(value as string))) {
-      throw wrongAudience(expected, claims['aud'])
+    if (![claims.aud].flat().some(value => expected.includes(value as string))) {
+      throw wrongAudience(expected, claims.aud)
     }
     return callerOf(token, claims, context)
   }

@@ -84,7 +84,7 @@ export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
 
   const verify: TokenVerifier = async (token, context) => {
     const parsed = parseCompact(token)
-    if (parsed?.claims['iss'] !== issuer) return null
+    if (parsed?.claims.iss !== issuer) return null
 
     const { header: { typ }, claims } = parsed
     // With a second spelling, a revoked token would pass a list of revoked tokens.

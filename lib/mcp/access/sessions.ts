@@ -43,7 +43,7 @@ export function identityOf (caller: McpAuth | undefined) {
   try {
     return JSON.stringify(
       subject !== undefined
-        ? [claims?.['iss'] ?? null, subject, clientId]
+        ? [claims?.iss ?? null, subject, clientId]
         : token !== ''
         ? [token]
         : [clientId, identity]

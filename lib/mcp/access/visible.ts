@@ -28,7 +28,7 @@ export function createVisibility (
     if (missing.length === 0 || visible === 'allowed') return missing.length === 0
     const { claims = {}, clientId } = caller
     if (mode !== 'broker' || claims['iss'] !== issuer()) return visible === 'reachable'
-    const isMachine = claims['gty'] === 'client_credentials'
+    const isMachine = claims.gty === 'client_credentials'
     if (isMachine && visible === undefined) return false
 
     const { scopes: limit } = clients.find(({ id }) => id === clientId) ??

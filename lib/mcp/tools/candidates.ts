@@ -45,7 +45,7 @@ export function candidatesOf (
     const schema: RouteSchema = Object(route.schema)
     const config: RouteTool = isPlainObject(mcp) ? mcp : {}
     const operationId = typeof schema['operationId'] === 'string'
-      ? schema['operationId']
+      ? schema.operationId
       : undefined
     return (mcpOAuth === undefined ? [route.method].flat() : [])
       .filter(method => !['HEAD', 'OPTIONS', 'TRACE'].includes(method))

@@ -9,7 +9,7 @@ export function createChoice (candidates: readonly Named[], options: ToolOptions
   return (candidate: Named) => {
     const { mcp, config, schema, handler } = candidate
     if (mcp === false) return 'config.mcp: false'
-    if (schema['hide'] === true) return 'hidden'
+    if (schema.hide === true) return 'hidden'
     if (isBareWildcard(candidate)) return 'wildcard without schema'
     // A tool would carry the caller's token to the host behind the proxy.
     if (proxies.has(handler)) return 'proxy'

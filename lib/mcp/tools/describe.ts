@@ -13,7 +13,7 @@ const annotationsOf: Record<string, ToolAnnotations> = {
 
 /** Describes a tool by its `config.mcp`, else by the schema, else by method and path. */
 export function describe ({ method, label, config, schema }: Candidate) {
-  const texts = [schema['summary'], schema['description']].map(text => String(text ?? ''))
+  const texts = [schema.summary, schema.description].map(text => String(text ?? ''))
   const [summary = ''] = texts
   const title = config.title ?? (summary.length <= maxToolNameChars ? summary : '')
   return {

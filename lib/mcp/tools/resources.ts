@@ -52,7 +52,7 @@ export function createResources (
         name,
         title,
         description,
-        mimeType: [schema['produces']].flat().find(type => typeof type === 'string')
+        mimeType: [schema.produces].flat().find(type => typeof type === 'string')
       }))
   return {
     list: list(false, 'uri'),

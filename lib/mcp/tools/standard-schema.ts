@@ -28,7 +28,7 @@ export function fromStandard (schema: unknown, side: 'input' | 'output'): unknow
 const libraryOptions = {
   unrepresentable: 'any',
   override ({ zodSchema, jsonSchema }: { zodSchema: JsonSchema, jsonSchema: JsonSchema }) {
-    if (Object(zodSchema['_zod']).def?.type === 'date') {
+    if (Object(zodSchema._zod).def?.type === 'date') {
       Object.assign(jsonSchema, { type: 'string', format: 'date-time' })
     }
   }
