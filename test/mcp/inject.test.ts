@@ -11,6 +11,8 @@ import {
 
 const call: InProcessCall = {
   tool: 'tool',
+  headers: {},
+  remoteAddress: '127.0.0.1',
   mark: 'mark',
   signal: new AbortController().signal,
   answerLimit: 1_000

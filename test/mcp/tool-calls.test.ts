@@ -13,6 +13,7 @@ import { createCaller } from '../../lib/mcp/tools/call.ts'
 import { type MarkedConfig, injectTokensOf, routeMark } from '../../lib/mcp/tools/in-process.ts'
 import type { Input, Place } from '../../lib/mcp/tools/input.ts'
 import { parsePath } from '../../lib/mcp/tools/path.ts'
+import type { Built } from '../../lib/mcp/tools/names.ts'
 import { CallError, buildRequest } from '../../lib/mcp/tools/request.ts'
 import { sendRequest } from '../support/requests.ts'
 import { rpc } from '../support/revisions.ts'
@@ -219,14 +220,11 @@ test('a body has the type that the route reads: JSON, a form or multipart [field
   const send = async (path: string, input: Input, args: object) => {
     const { status, body } = await call(
       {
-        name: 'tool',
-        method: 'POST',
-        label: path,
-        mark: 'mark',
+        candidate: { method: 'POST', label: path, mark: 'mark' },
+        tool: { name: 'tool' },
         path: parsePath(path),
-        input,
-        version: undefined
-      },
+        input
+      } as unknown as Built,
       args as Record<string, unknown>,
       {
         headers: {},

@@ -7,7 +7,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import type { CallToolResult, Tool } from '@modelcontextprotocol/sdk/types.js'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { mcpOAuth } from '../../lib/index.ts'
-import type { Caller } from '../../lib/mcp/tools/call.ts'
+import type { Caller } from '../../lib/mcp/tools/in-process.ts'
 import { injectTokenHeader } from '../../lib/mcp/tools/in-process.ts'
 import type { Config } from '../../lib/options/config.ts'
 import type { ToolOptions } from '../../lib/options/mcp.ts'

@@ -5,8 +5,9 @@ import { setImmediate } from 'node:timers/promises'
 import type { CallToolResult } from '@modelcontextprotocol/sdk/types.js'
 import { largeAnswerBytes, maxToolErrorChars } from '../../limits.ts'
 import { isTooDeep, parseJsonObject } from '../../util/json.ts'
-import type { Answer, ToolRoute } from './call.ts'
+import type { Answer } from './call.ts'
 import type { Input } from './input.ts'
+import type { Built } from './names.ts'
 import { conforms } from './output.ts'
 import { CallError } from './request.ts'
 
@@ -17,7 +18,7 @@ let turn: Promise<unknown> = Promise.resolve()
  * words that a model can act on.
  */
 export async function resultOf (
-  { input, outputSchema }: ToolRoute,
+  { input, outputSchema }: Built,
   called: Promise<Answer>
 ): Promise<CallToolResult> {
   const answer = await called.catch(error => {

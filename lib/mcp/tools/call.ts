@@ -1,39 +1,18 @@
 /** How does a tool call its route in this process? */
 
-import type { FastifyInstance, FastifyRequest, InjectOptions } from 'fastify'
+import { buffer } from 'node:stream/consumers'
+import type { FastifyInstance } from 'fastify'
 import type { Log } from '../../types.ts'
 import { connectionHeaders } from '../rpc/messages.ts'
-import type { RequestInfo } from '../servers/multiplexer.ts'
 import { decodeBody } from './coding.ts'
-import { type InProcessCall, type InjectTokens, injectTokenHeader } from './in-process.ts'
-import type { Input } from './input.ts'
-import type { PathPart } from './path.ts'
-import type { JsonSchema } from './references.ts'
+import {
+  type Caller,
+  type InProcessCall,
+  type InjectTokens,
+  injectTokenHeader
+} from './in-process.ts'
+import type { Built } from './names.ts'
 import { CallError, buildRequest } from './request.ts'
-
-/** A route that is a tool. */
-export interface ToolRoute {
-  /** Name of the tool. */
-  name: string
-  method: NonNullable<InjectOptions['method']>
-  /** Method and pattern of the route. */
-  label: string
-  /** Identifies the route. */
-  mark: unknown
-  path: PathPart[]
-  input: Input
-  outputSchema?: JsonSchema | undefined
-  /** The value of a `version` constraint. */
-  version: string | undefined
-}
-
-/** The MCP request behind a call. */
-export interface Caller extends RequestInfo {
-  /** Aborted when the client cancels the call or disconnects. */
-  signal: AbortSignal
-  /** Tells the client how far the call is. */
-  progress?: FastifyRequest['mcpProgress'] | undefined
-}
 
 /** The response of a route. */
 export interface Answer {
@@ -74,10 +53,11 @@ export function createCaller (
   let hasWarned = false
   /** @throws {CallError} with a sentence about the arguments, or the response */
   return async (
-    { name, method, label, mark, path, input, version }: ToolRoute,
+    { candidate: { method, label, mark, constraints }, tool: { name }, path, input }: Built,
     args: Record<string, unknown>,
     caller: Caller
   ): Promise<Answer> => {
+    const { version } = Object(constraints)
     const { url, headers, body } = buildRequest(path, input, args)
     for (const name of forwarded) {
       const value = caller.headers[name]
@@ -94,7 +74,7 @@ export function createCaller (
             accept: 'application/json, */*;q=0.5',
             ...headers,
             host: caller.headers.host ?? 'localhost',
-            ...(version !== undefined && { 'accept-version': version }),
+            ...(typeof version === 'string' && { 'accept-version': version }),
             ...(body && { 'content-type': body.type }),
             [injectTokenHeader]: token
           },
@@ -103,16 +83,8 @@ export function createCaller (
           ...(body && { payload: body.content })
         }))
       Object.assign(answer, { status: response.statusCode, headers: response.headers })
-      const chunks: Buffer[] = []
-      let left = answerLimit
-      for await (const chunk of response.stream()) {
-        left -= chunk.length
-        if (left < 0) break
-        chunks.push(chunk)
-      }
-      // Ends the source of a response that is too large.
-      response.raw.res.destroy()
-      if (left >= 0 && call.failure !== 'tooLarge') answer.body = Buffer.concat(chunks)
+      const content = await buffer(response.stream())
+      if (content.length <= answerLimit && call.failure !== 'tooLarge') answer.body = content
       const { 'content-encoding': coding, ...others } = answer.headers
       if (coding !== undefined && answer.body !== null && answer.body.length > 0) {
         const content = await decodeBody(answer.body, coding, answerLimit)

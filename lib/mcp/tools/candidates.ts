@@ -1,10 +1,9 @@
 /** Which routes does the app have, and what do their options declare? */
 
-import type { FastifyInstance, RouteOptions } from 'fastify'
+import type { FastifyInstance, InjectOptions, RouteOptions } from 'fastify'
 import { hooksBefore, listRoutes } from '../../host/internals.ts'
 import type { RouteTool } from '../../options/mcp.ts'
 import { isPlainObject } from '../../util/json.ts'
-import type { ToolRoute } from './call.ts'
 import { type MarkedConfig, routeMark } from './in-process.ts'
 import type { RouteSchema } from './json-schema.ts'
 
@@ -50,7 +49,7 @@ export function candidatesOf (
     return (mcpOAuth === undefined ? [route.method].flat() : [])
       .filter(method => !['HEAD', 'OPTIONS', 'TRACE'].includes(method))
       .map(method => ({
-        method: method as ToolRoute['method'],
+        method: method as InjectOptions['method'] & string,
         url,
         /** The URL below the prefix of its scope. */
         routePath,

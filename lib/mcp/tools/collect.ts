@@ -10,11 +10,11 @@ import { RouteConfigSchema, type ToolOptions, toolOptionsOf } from '../../option
 import type { Log } from '../../types.ts'
 import { scopesMember } from '../access/tool-scopes.ts'
 import { resultOf } from './answer.ts'
-import { type Caller, type ToolRoute, createCaller } from './call.ts'
+import { createCaller } from './call.ts'
 import { candidatesOf, olderCandidates } from './candidates.ts'
 import { createChoice, filterProblems, isNamed } from './choose.ts'
 import { describe } from './describe.ts'
-import { injectTokensOf } from './in-process.ts'
+import { type Caller, injectTokensOf } from './in-process.ts'
 import { type InputOptions, buildInput } from './input.ts'
 import { type Built, type Named, isAlias, nameOf, uniqueNames } from './names.ts'
 import { buildOutput } from './output.ts'
@@ -85,7 +85,7 @@ export function collectTools (
       guards: auth !== false,
       secrets: options.select === 'all' && !(options.includeOperations ?? options.includeTags)
     })
-    const routes = new Map(tools.map(({ tool, route }) => [tool.name, route]))
+    const routes = new Map(tools.map(entry => [entry.tool.name, entry]))
     return {
       /** The tools, by name. */
       tools: tools.map(({ tool }) => tool),
@@ -113,15 +113,13 @@ function configProblems ({ mcp, label }: Named) {
 }
 
 function buildTool (candidate: Named, options: ToolOptions, inputOptions: InputOptions): Built {
-  const { name, method, label, mark, url, schema, scope, constraints, config: { scopes } } =
-    candidate
+  const { name, method, url, schema, scope, constraints, config: { scopes } } = candidate
   const shared = scope.getSchemas()
   const path = parsePath(url)
   const input = buildInput(schema, path, shared, { ...inputOptions, method: String(method) })
   const described = describe(candidate)
   const { response } = schema
   const { description, outputSchema } = buildOutput({ ...described, response }, options, shared)
-  const { version } = Object(constraints)
   const tool: Tool = {
     name,
     ...described,
@@ -130,17 +128,7 @@ function buildTool (candidate: Named, options: ToolOptions, inputOptions: InputO
     ...(outputSchema && { outputSchema: outputSchema as Tool['inputSchema'] }),
     ...(scopes && { _meta: { [scopesMember]: [...scopes] } })
   }
-  const route: ToolRoute = {
-    name,
-    method,
-    label,
-    mark,
-    path,
-    input,
-    outputSchema,
-    version: typeof version === 'string' ? version : undefined
-  }
   const listed = { ...tool, name: '', description: '' }
   const key = JSON.stringify([method, constraints, schema.operationId, listed])
-  return { candidate, tool, route, key }
+  return { candidate, tool, path, input, outputSchema, key }
 }

@@ -8,9 +8,10 @@ import type {
   FastifyRequest,
   onRequestHookHandler
 } from 'fastify'
-import { type VerifiedProof, verifiedProofs } from '../../dpop/verifier.ts'
+import { verifiedProofs } from '../../dpop/verifier.ts'
 import { McpOAuthError } from '../../errors.ts'
 import { inProcessRequests } from '../../guard/hooks.ts'
+import type { RequestInfo } from '../servers/multiplexer.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -42,8 +43,16 @@ export type MarkedConfig = FastifyContextConfig & { [routeMark]?: unknown }
 /** Carries the token of an in-process call. */
 export const injectTokenHeader = 'x-fastify-mcp-oauth-ticket'
 
+/** The MCP request behind a call. */
+export interface Caller extends RequestInfo {
+  /** Aborted when the client cancels the call or disconnects. The route sees that, too. */
+  signal: AbortSignal
+  /** Tells the client how far the call is. */
+  progress?: FastifyRequest['mcpProgress'] | undefined
+}
+
 /** An in-process call. */
-export interface InProcessCall {
+export interface InProcessCall extends Caller {
   /** Name of the tool. */
   tool: string
   /**
@@ -51,13 +60,8 @@ export interface InProcessCall {
    * is `/items/special`, which need not be a tool.
    */
   mark: unknown
-  /** The verified proof of the MCP request. */
-  proof?: VerifiedProof | undefined
-  /** Cancels the request of the route. */
-  signal: AbortSignal
   /** Bytes of the response that are read. */
   answerLimit: number
-  progress?: FastifyRequest['mcpProgress'] | undefined
   /** The router chose another route, the response exceeds the limit, or it has no end. */
   failure?: 'stray' | 'tooLarge' | 'broken'
 }

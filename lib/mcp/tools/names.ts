@@ -4,10 +4,11 @@ import type { Tool } from '@modelcontextprotocol/sdk/types.js'
 import { maxToolNameChars } from '../../limits.ts'
 import type { ToolOptions } from '../../options/mcp.ts'
 import { hash } from '../../util/hash.ts'
-import type { ToolRoute } from './call.ts'
 import type { Candidate } from './candidates.ts'
-import { parsePath } from './path.ts'
-import { slug } from './slug.ts'
+import type { Input } from './input.ts'
+import { type PathPart, parsePath } from './path.ts'
+import type { JsonSchema } from './references.ts'
+import { slug, uniqueName } from './slug.ts'
 
 /** A candidate with a name, which others may have too. */
 export interface Named extends Candidate {
@@ -18,7 +19,9 @@ export interface Named extends Candidate {
 export interface Built {
   candidate: Named
   tool: Tool
-  route: ToolRoute
+  path: PathPart[]
+  input: Input
+  outputSchema: JsonSchema | undefined
   /** Equal for aliases. */
   key: string
 }
@@ -36,10 +39,9 @@ export function nameOf (candidate: Candidate, option: ToolOptions['name']) {
 }
 
 /** Shortens a name. Names that begin alike stay different. */
-function fit (name: string, suffix = '') {
-  const room = maxToolNameChars - suffix.length
-  const short = `${name.slice(0, room - 9)}_${hash(name).slice(0, 8)}`
-  return (name.length > room ? short : name) + suffix
+function fit (name: string) {
+  if (name.length <= maxToolNameChars) return name
+  return `${name.slice(0, maxToolNameChars - 9)}_${hash(name).slice(0, 8)}`
 }
 
 /**
@@ -57,16 +59,11 @@ export function uniqueNames (built: readonly Built[], problems: string[]): Built
     if (other !== undefined && isGiven(entry)) {
       problems.push(`${label}: config.mcp.name "${name}" is that of ${other} too. Rename one`)
     }
-    let unique = name
-    for (let number = 2; owners.has(unique); number++) unique = fit(name, `_${number}`)
-    owners.set(unique, entry)
+    owners.set(uniqueName(name, owners), entry)
   }
-  return [...owners].sort(([a], [b]) => a < b ? -1 : 1).map((
-    [name, { tool, route, ...entry }]
-  ) => ({
+  return [...owners].sort(([a], [b]) => a < b ? -1 : 1).map(([name, entry]) => ({
     ...entry,
-    tool: { ...tool, name },
-    route: { ...route, name }
+    tool: { ...entry.tool, name }
   }))
 }
 

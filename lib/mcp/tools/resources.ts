@@ -3,7 +3,8 @@
 import type { ReadResourceResult } from '@modelcontextprotocol/sdk/types.js'
 import type { RouteCall, RpcMessage } from '../rpc/messages.ts'
 import { explain, mediaTypeOf, textOf } from './answer.ts'
-import type { Caller, createCaller } from './call.ts'
+import type { createCaller } from './call.ts'
+import type { Caller } from './in-process.ts'
 import type { Built } from './names.ts'
 import { CallError } from './request.ts'
 import { parseUriTemplate } from './uri-template.ts'
@@ -71,10 +72,10 @@ export function createResources (
     async read (uri: string, caller: Caller): Promise<ReadResourceResult | null> {
       const found = find(uri)
       if (found === undefined) return null
-      const answer = await call(found.route, found.values, caller)
+      const answer = await call(found, found.values, caller)
       if (answer.status === 404) return null
       if (answer.status >= 300 || answer.body === null) {
-        throw new CallError(explain(answer, found.route.input))
+        throw new CallError(explain(answer, found.input))
       }
       const text = textOf(answer)
       const content = text === null ? { blob: answer.body.toString('base64') } : { text }
@@ -83,7 +84,7 @@ export function createResources (
   }
 }
 
-function templateOf ({ candidate: { config }, route: { input, method } }: Built) {
+function templateOf ({ candidate: { config, method }, input }: Built) {
   // Clients read a resource without asking: nothing may change.
   if (method !== 'GET') throw new Error('only a GET route can be a resource. Remove it')
   const template = parseUriTemplate(String(config.resource))

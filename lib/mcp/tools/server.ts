@@ -5,8 +5,8 @@ import type { Config } from '../../options/config.ts'
 import type { SdkServer } from '../../options/mcp.ts'
 import { resourceNotFound, rpcCode } from '../rpc/messages.ts'
 import type { RequestInfo } from '../servers/multiplexer.ts'
-import type { Caller } from './call.ts'
 import type { ToolCollection } from './collect.ts'
+import type { Caller } from './in-process.ts'
 import { CallError } from './request.ts'
 
 /**
@@ -26,7 +26,6 @@ export async function createToolServer (
     ...(instructions && { instructions })
   })
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools }))
-  if (hasResources) addResources()
   server.setRequestHandler(
     CallToolRequestSchema,
     async ({ params }, { requestInfo, signal, sendNotification }) => {
@@ -47,28 +46,26 @@ export async function createToolServer (
       return result
     }
   )
+  if (!hasResources) return server
+  server.setRequestHandler(schemas.ListResourcesRequestSchema, () => ({
+    resources: resources.list
+  }))
+  server.setRequestHandler(schemas.ListResourceTemplatesRequestSchema, () => ({
+    resourceTemplates: resources.templates
+  }))
+  server.setRequestHandler(
+    schemas.ReadResourceRequestSchema,
+    async ({ params: { uri } }, { requestInfo, signal }) => {
+      const caller = { ...requestInfo as RequestInfo, signal }
+      const result = await resources.read(uri, caller).catch(error => {
+        if (!(error instanceof CallError)) throw error
+        throw new McpError(rpcCode.internalError, error.message)
+      })
+      if (result === null) throw new McpError(resourceNotFound, 'Resource not found', { uri })
+      return result
+    }
+  )
   return server
-
-  function addResources () {
-    server.setRequestHandler(schemas.ListResourcesRequestSchema, () => ({
-      resources: resources.list
-    }))
-    server.setRequestHandler(schemas.ListResourceTemplatesRequestSchema, () => ({
-      resourceTemplates: resources.templates
-    }))
-    server.setRequestHandler(
-      schemas.ReadResourceRequestSchema,
-      async ({ params: { uri } }, { requestInfo, signal }) => {
-        const caller = { ...requestInfo as RequestInfo, signal }
-        const result = await resources.read(uri, caller).catch(error => {
-          if (!(error instanceof CallError)) throw error
-          throw new McpError(rpcCode.internalError, error.message)
-        })
-        if (result === null) throw new McpError(resourceNotFound, 'Resource not found', { uri })
-        return result
-      }
-    )
-  }
 }
 
 /** Progress must increase (MCP, "Progress"), and clients reject notifications that are invalid. */
