@@ -4,7 +4,9 @@ import {
   type OptionalKind,
   Type,
   type Static,
+  type TObject,
   type TOptional,
+  type TProperties,
   type TSchema,
   type TUnsafe
 } from '@sinclair/typebox'
@@ -12,9 +14,13 @@ import { startupError } from '../errors.ts'
 import { hostProblem, originProblem } from '../oauth/origin.ts'
 import { isScopeToken, parseScope } from '../oauth/scope.ts'
 import { problemOfServerUrl } from '../oauth/url.ts'
+import type { Log } from '../types.ts'
 import { checkedKind, problemsOf, sentenceOf, suggestion } from './check.ts'
 
 export type { TSchema, TUnsafe }
+
+/** The options that fields declare. */
+export type OptionsOf<Fields extends TProperties> = Static<TObject<Fields>>
 
 /** For an object that may have no other members. */
 export const closed = { additionalProperties: false }
@@ -168,7 +174,7 @@ export function optional<Schema extends TSchema> (schema: Schema): TOptional<Sch
 }
 
 /** One audience or several. */
-export const audiences = optional(
+export const audiences = fromEnv(
   expect<string | readonly string[]>(
     'a string or a list of strings, none of them empty',
     value => [value].flat().every(entry => typeof entry === 'string' && entry !== '')
@@ -176,8 +182,8 @@ export const audiences = optional(
 )
 
 /** The log that failures are reported to. */
-export const logger = optional(
-  expect('a logger such as app.log', value => typeof Object(value).warn === 'function')
+export const logger = fromEnv(
+  expect<Log>('a logger such as app.log', value => typeof Object(value).warn === 'function')
 )
 
 /**

@@ -7,7 +7,15 @@ import { createLimiter } from '../http/operations.ts'
 import { issuerSkewSeconds, maxIntrospections, maxQueuedIntrospections } from '../limits.ts'
 import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
 import { publicKeyProblem, secretMembers, signatureAlgorithms } from '../oauth/public-keys.ts'
-import { checkOptions, expect, optional, text, unset, url } from '../options/fields.ts'
+import {
+  checkOptions,
+  expect,
+  fromEnv,
+  type OptionsOf,
+  text,
+  unset,
+  url
+} from '../options/fields.ts'
 import { openIdClient, secretAuthentication } from '../provider/client.ts'
 import { createProviderDiscovery } from '../provider/discovery.ts'
 import type { TokenVerifier } from '../types.ts'
@@ -21,32 +29,30 @@ import {
   wrongAudience,
   type Claims
 } from './claims.ts'
-import { cachedVerifier, commonFields, type VerifierOptions } from './verifier.ts'
+import { cachedVerifier, commonFields } from './verifier.ts'
 
-/** The issuer, and our credentials there. */
-export interface IntrospectionVerifierOptions extends VerifierOptions {
-  /** Introspection endpoint (RFC 7662 §2). Defaults to that of the metadata. */
-  introspectionEndpoint?: string | undefined
-  /** Client id of this server at the issuer. */
-  clientId: string
-  /** Secret for `client_secret_basic`, or `_post` if the metadata lists nothing else. */
-  clientSecret?: string | undefined
-  /** Private key for `private_key_jwt` (RFC 7523 §2.2): a JWK with `alg`. Replaces the secret. */
-  privateKey?: JWK | undefined
-}
-
-const expectations = {
+const fields = {
   ...commonFields,
-  introspectionEndpoint: optional(url()),
-  clientId: { ...text, description: 'the id this server is known under at the issuer' },
-  clientSecret: optional(text),
-  privateKey: optional(
-    expect(
+  /** Introspection endpoint (RFC 7662 §2). Defaults to that of the metadata. */
+  introspectionEndpoint: fromEnv(url()),
+  /** Client id of this server at the issuer. */
+  clientId: {
+    ...text,
+    description: 'the id this server is known under at the issuer'
+  } as typeof text,
+  /** Secret for `client_secret_basic`, or `_post` if the metadata lists nothing else. */
+  clientSecret: fromEnv(text),
+  /** Private key for `private_key_jwt` (RFC 7523 §2.2): a JWK with `alg`. Replaces the secret. */
+  privateKey: fromEnv(
+    expect<JWK>(
       `a private JWK with the member alg, one of ${signatureAlgorithms.join(', ')}`,
       isSigningKey
     )
   )
 }
+
+/** The issuer, and our credentials there. */
+export interface IntrospectionVerifierOptions extends OptionsOf<typeof fields> {}
 
 /**
  * Creates a verifier that sends each token to its issuer (RFC 7662): for opaque tokens, and for
@@ -59,7 +65,7 @@ const expectations = {
  *   `keysUnavailable` if the issuer does not respond
  */
 export function introspectionVerifier (options: IntrospectionVerifierOptions): TokenVerifier {
-  checkOptions('introspectionVerifier', options, expectations, { more: problemsOfCredentials })
+  checkOptions('introspectionVerifier', options, fields, { more: problemsOfCredentials })
   const { issuer, audience = [], clockTolerance = issuerSkewSeconds, cacheFor = 0 } = options
   const { introspectionEndpoint, clientId, clientSecret = null, privateKey } = options
   const log = options.log && safeLogger(options.log)

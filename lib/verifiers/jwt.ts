@@ -5,7 +5,7 @@ import { McpOAuthError } from '../errors.ts'
 import { safeLogger } from '../host/replies.ts'
 import { issuerSkewSeconds, maxTokenLifetimeSeconds, tokenCacheSeconds } from '../limits.ts'
 import { asymmetricAlgorithms, signatureAlgorithms } from '../oauth/public-keys.ts'
-import { checkOptions, expect, flag, optional, url } from '../options/fields.ts'
+import { checkOptions, expect, flag, fromEnv, type OptionsOf, url } from '../options/fields.ts'
 import { createProviderDiscovery } from '../provider/discovery.ts'
 import { createKeySet, verifyJwt, type KeySet } from '../provider/keys.ts'
 import type { TokenVerifier } from '../types.ts'
@@ -18,42 +18,36 @@ import {
   rejection,
   wrongAudience
 } from './claims.ts'
-import { cachedVerifier, commonFields, type VerifierOptions } from './verifier.ts'
+import { cachedVerifier, commonFields } from './verifier.ts'
 
-/** Issuer, keys and requirements of the tokens. */
-export interface JwtVerifierOptions extends VerifierOptions {
+const fields = {
+  ...commonFields,
   /** URL of the JWK set. Defaults to that of the metadata of the issuer. */
-  jwksUri?: string | undefined
+  jwksUri: fromEnv(url()),
   /**
    * Accepted signature algorithms, all of them asymmetric. Defaults to `RS256`, `PS256`, `ES256`,
    * `EdDSA` and `Ed25519`.
    */
-  algorithms?: readonly string[] | undefined
-  /** Longest time from issue to expiry, in seconds. Defaults to 86,400: one day. */
-  maxTokenLifetime?: number | undefined
-  /** Whether a token must have a subject (`sub`). Defaults to `false`. */
-  requireSubject?: boolean | undefined
-  /** A key set that is loaded elsewhere. Replaces `jwksUri` and `metadataUrl`. */
-  keys?: KeySet | undefined
-}
-
-const expectations = {
-  ...commonFields,
-  jwksUri: optional(url()),
-  algorithms: optional(
-    expect(
+  algorithms: fromEnv(
+    expect<readonly string[]>(
       `a list of asymmetric algorithms: ${asymmetricAlgorithms.join(', ')}`,
       value =>
         Array.isArray(value) && value.length > 0 &&
         value.every(name => asymmetricAlgorithms.includes(name))
     )
   ),
-  maxTokenLifetime: optional(
-    expect('a number of seconds', value => Number.isFinite(value) && Number(value) > 0)
+  /** Longest time from issue to expiry, in seconds. Defaults to 86,400: one day. */
+  maxTokenLifetime: fromEnv(
+    expect<number>('a number of seconds', value => Number.isFinite(value) && Number(value) > 0)
   ),
-  requireSubject: optional(flag),
-  keys: optional(expect('a set of keys', value => typeof Object(value).peek === 'function'))
+  /** Whether a token must have a subject (`sub`). Defaults to `false`. */
+  requireSubject: fromEnv(flag),
+  /** A key set that is loaded elsewhere. Replaces `jwksUri` and `metadataUrl`. */
+  keys: fromEnv(expect<KeySet>('a set of keys', value => typeof Object(value).peek === 'function'))
 }
+
+/** Issuer, keys and requirements of the tokens. */
+export interface JwtVerifierOptions extends OptionsOf<typeof fields> {}
 
 /** Header types (`typ`) of access tokens: RFC 9068 §2.1, or an unspecific one. */
 const types: readonly unknown[] = [undefined, 'jwt', 'at+jwt', 'application/at+jwt']
@@ -68,7 +62,7 @@ const types: readonly unknown[] = [undefined, 'jwt', 'at+jwt', 'application/at+j
  * await app.register(mcpOAuth, { tokens: jwtVerifier({ issuer: 'https://login.example.com' }) })
  */
 export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
-  checkOptions('jwtVerifier', options, expectations)
+  checkOptions('jwtVerifier', options, fields)
   const {
     issuer,
     audience = [],
