@@ -14,7 +14,7 @@ import {
   maxDocumentSeconds,
   minDocumentFailureMs
 } from '../limits.ts'
-import { parseClientDocument, clientIdUrlProblem } from '../oauth/client-metadata.ts'
+import { isClientIdUrl, parseClientDocument } from '../oauth/client-metadata.ts'
 import type { RedirectPolicy } from '../oauth/redirect-uri.ts'
 
 /** Finds clients by the URLs of their metadata documents. */
@@ -82,7 +82,7 @@ export function createClientDocuments (
   const documents = {
     /** Whether an id is a valid URL on an allowed host. Fetches nothing. */
     accepts: (id: string) =>
-      clientIdUrlProblem(id) === null && allowedHosts?.includes(new URL(id).hostname) !== false,
+      isClientIdUrl(id) && allowedHosts?.includes(new URL(id).hostname) !== false,
 
     /**
      * Whether the document can be fetched and is not valid any more. A document that cannot be

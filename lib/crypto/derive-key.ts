@@ -7,10 +7,8 @@ const salt = 'fastify-mcp-oauth'
 
 /**
  * Derives the key of one purpose from a secret: HKDF-SHA-256 (RFC 5869). Different purposes have
- * independent keys; the same secret and purpose give the same key on every instance.
- *
- * @param length in bytes. Defaults to 32
+ * independent keys of 32 bytes; the same secret and purpose give the same key on every instance.
  */
-export function deriveKey (secret: string, purpose: string, length = 32): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(hkdfSync('sha256', secret, salt, purpose, length))
+export function deriveKey (secret: string, purpose: string): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(hkdfSync('sha256', secret, salt, purpose, 32))
 }

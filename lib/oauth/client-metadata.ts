@@ -182,30 +182,17 @@ function invalidRedirect (description: string, uris?: string) {
 const localNames = /(?:^|\.)(?:localhost|localdomain|local|internal|intranet|lan|home\.arpa|onion)$/
 
 /**
- * Checks a URL as a client id (OAuth Client ID Metadata Document, §3). Stricter than the draft,
- * because a stranger names a URL that we fetch: a public host name, no port, and normal form, so
- * that the compared URL is the fetched one. A query is allowed.
- *
- * @returns the problem as the end of a sentence, or null
+ * Whether a URL can be a client id (OAuth Client ID Metadata Document, §3). Stricter than the
+ * draft, because a stranger names a URL that we fetch: a public host name, no port, and normal
+ * form, so that the compared URL is the fetched one. A query is allowed.
  */
-export function clientIdUrlProblem (url: unknown): string | null {
-  if (typeof url !== 'string' || !url.startsWith('https://') || !URL.canParse(url)) {
-    return 'must be an https URL'
-  }
-  if (url.length > maxUrlChars) return `must have at most ${maxUrlChars} characters`
-  if (!/^[\x21-\x7e]+$/.test(url) || /["'<>\\^`{|}]|%(?![\da-f]{2})|%[01][\da-f]|%7f/i.test(url)) {
-    return 'has characters that are not allowed'
-  }
-  if (url.includes('#')) return 'must not have a fragment'
+export function isClientIdUrl (url: string) {
+  if (!url.startsWith('https://') || url.length > maxUrlChars || !URL.canParse(url)) return false
+  if (/[^\x21-\x7e]|["'<>\\^`{|}#]|%(?![\da-f]{2})|%[01][\da-f]|%7f/i.test(url)) return false
   const { href, username, password, hostname, port, pathname } = new URL(url)
-  if (username !== '' || password !== '') return 'must not have user info'
-  // Also rejects empty user info, dot segments, default ports, capitals and spellings of addresses.
-  if (href !== url) return 'must be in normal form'
-  if (port !== '') return 'must not have a port'
-  if (pathname === '/') return 'must have a path'
-  return /^(?:[a-z\d_-]+\.)+[a-z][a-z\d-]*$/.test(hostname) && !localNames.test(hostname)
-    ? null
-    : 'must have a public host name'
+  // Normal form has no empty user info, dot segments, default port, capitals and odd addresses.
+  return href === url && username + password + port === '' && pathname !== '/' &&
+    /^(?:[a-z\d_-]+\.)+[a-z][a-z\d-]*$/.test(hostname) && !localNames.test(hostname)
 }
 
 /**
