@@ -107,7 +107,7 @@ export async function callProvider<T> (
       clockFault(cause)
     if (ownError) throw ownError
     const status = statusOf(cause)
-    const { name = '', code } = oauthError(cause)
+    const { name = '', code, namesClient } = oauthError(cause)
     // The library says that the response is an error, and not which one.
     const answer = [status, name, code].filter(Boolean).join(' ')
     const fault = (kind: ErrorKind, problem = 'The identity provider answered') => {
@@ -118,9 +118,11 @@ export async function callProvider<T> (
     }
     const kind = clientErrors.get(name)
     if (kind) throw fault(kind)
-    // Auth0, Keycloak and OneLogin answer a wrong secret so: 401 is for it (RFC 6749 §5.2).
-    const isAboutSecret = status === 401 &&
-      /^(?:access_denied|unauthorized_client|invalid_request)$/.test(name)
+    // Auth0, Keycloak and OneLogin answer a wrong secret with 401, which is for it (RFC 6749 §5.2);
+    // Google names a missing one.
+    const isAboutSecret = status === 401
+      ? /^(?:access_denied|unauthorized_client|invalid_request)$/.test(name)
+      : namesClient && name === 'invalid_request'
     const setting = configurationErrors.get(isAboutSecret ? 'invalid_client' : name)
     if (setting) throw fault('providerMisbehaved', `the provider rejected our ${setting}`)
     if (status >= 500 || status === 429 || temporaryErrors.includes(name)) {
@@ -169,14 +171,16 @@ function retryAfterOf (thrown: unknown) {
 }
 
 /**
- * Returns the OAuth error of a response, which some providers send with status 200, and a code that
- * its description begins with, such as those of Entra.
+ * Returns the OAuth error of a response, which some providers send with status 200, a code that its
+ * description begins with, such as those of Entra, and whether it names our credentials.
  */
-function oauthError (thrown: unknown): { name?: string, code?: string | undefined } {
+function oauthError (thrown: unknown) {
   for (const cause of causesOf(thrown)) {
     const { error, body } = cause
     const { error: name, error_description: text } = Object(error === undefined ? body : cause)
-    if (typeof name === 'string') return { name, code: /^[A-Z]+\d+/.exec(String(text))?.[0] }
+    if (typeof name !== 'string') continue
+    const namesClient = /client_(?:id|secret|assertion)/.test(String(text))
+    return { name, code: /^[A-Z]+\d+/.exec(String(text))?.[0], namesClient }
   }
   return {}
 }

@@ -74,6 +74,12 @@ test('redeem() and refresh() hand over nothing for errors of the provider [field
       [401, '{"error":"invalid_client"}', 'providerMisbehaved'],
       [401, '{"error":"access_denied","error_description":"Unauthorized"}', 'providerMisbehaved'],
       [401, '{"error":"invalid_request"}', 'providerMisbehaved'],
+      [400, '{"error":"invalid_request"}', 'invalidGrant'],
+      [
+        400,
+        '{"error":"invalid_request","error_description":"client_secret is missing."}',
+        'providerMisbehaved'
+      ],
       [403, '{"error":"access_denied"}', 'invalidGrant'],
       [429, '{"error":"invalid_grant"}', 'providerUnavailable'],
       [500, '{"error":"invalid_grant"}', 'providerUnavailable'],
