@@ -1,5 +1,5 @@
 import { unknown, type ClientFacts } from './client.ts'
-import { resourceUrls, serverUrls } from './urls.ts'
+import { resourceUrls, serverUrlsWithRootLast } from './urls.ts'
 
 const documentUrl = 'https://github.com/copilot/cli/client-metadata.json'
 
@@ -30,16 +30,49 @@ export const copilotCli: ClientFacts = {
       at: 'https://github.com/github/copilot-cli/issues/4926, description',
       date: '2026-09-21',
       members: ['ports', 'version']
+    },
+    {
+      shows: 'the whole flow of 1.0.50, with the SDK 1.x: later versions come as one binary',
+      at: 'npm @github/copilot 1.0.50: app.js (authenticate, clientMetadata, tryRefreshTokens)',
+      date: '2026-11-29',
+      members: [
+        'protocolVersions',
+        'beginsWith',
+        'opensStream',
+        'resourceMetadata',
+        'issuerWithoutResourceMetadata',
+        'serverMetadata',
+        'withoutServerMetadata',
+        'scope',
+        'addedScopes',
+        'resource',
+        'pkce',
+        'state',
+        'prompt',
+        'authorizationParameters',
+        'tokenAuthentication',
+        'refresh',
+        'on401',
+        'on403',
+        'stepUpScope',
+        'quirks'
+      ]
     }
   ],
 
-  protocolVersions: unknown,
-  beginsWith: unknown,
-  opensStream: unknown,
-  resourceMetadata: resourceUrls,
-  issuerWithoutResourceMetadata: unknown,
-  serverMetadata: serverUrls,
-  withoutServerMetadata: unknown,
+  protocolVersions: ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05', '2024-10-07'],
+  beginsWith: 'POST',
+  opensStream: true,
+  resourceMetadata: [
+    ...resourceUrls,
+    '{mcp.origin}{mcp.path}/.well-known/oauth-protected-resource'
+  ],
+  issuerWithoutResourceMetadata: '{mcp}',
+  serverMetadata: [
+    ...serverUrlsWithRootLast,
+    '{issuer.origin}/.well-known/openid-configuration'
+  ],
+  withoutServerMetadata: 'stop',
   discoveryHeaders: unknown,
 
   identification: ['configured', 'document', 'registration'],
@@ -63,26 +96,33 @@ export const copilotCli: ClientFacts = {
   redirectUris: ['http://127.0.0.1:{port}/'],
   ports: 'ephemeral',
 
-  scope: unknown,
-  addedScopes: unknown,
-  resource: unknown,
-  pkce: unknown,
-  state: unknown,
-  prompt: unknown,
-  authorizationParameters: unknown,
+  scope: ['resource metadata', 'challenge'],
+  addedScopes: [{ scope: 'offline_access', when: 'advertised' }],
+  resource: { value: 'published', spelling: 'parsed', at: ['authorize', 'token', 'refresh'] },
+  pkce: 'S256',
+  state: '{random}',
+  prompt: { value: 'consent', when: 'offline_access' },
+  authorizationParameters: {},
 
-  tokenAuthentication: unknown,
-  refresh: unknown,
+  tokenAuthentication: ['client_secret_basic', 'client_secret_post', 'none'],
+  refresh: { secondsBefore: 60, scope: null },
 
-  on401: unknown,
-  on403: unknown,
-  stepUpScope: unknown,
+  on401: ['refresh', 'log in'],
+  on403: ['refresh', 'log in'],
+  stepUpScope: 'challenge',
   on404: unknown,
   on5xx: unknown,
   signOut: unknown,
   quirks: [
     'Its document names one port, it sends another: RFC 8252 §7.3 lets servers ignore the port.',
     'Registered clients come with another port, too.',
-    'Its registration also has application_type, with a value that is not known here.'
-  ]
+    'Its registration also has application_type, with a value that is not known here.',
+    'It sends an empty object to the MCP URL for the challenge, and takes scopes of the challenge only ' +
+    'if there are no resource metadata.',
+    'It sends no `resource` and no `prompt` to Microsoft Entra ID.',
+    'After a 403 it refreshes if it has a refresh token, and stops if the 403 repeats.'
+  ],
+  cannot: {
+    'step up': 'It refreshes after insufficient_scope. A refresh never adds scopes (RFC 6749 §6).'
+  }
 }

@@ -3,13 +3,33 @@ import { unknown, type ClientFacts } from './client.ts'
 /** n8n, its MCP OAuth2 credential. */
 export const n8n: ClientFacts = {
   name: 'n8n',
-  version: unknown,
+  version: '2.41.3',
   sources: [
     {
       shows: 'discovery, registration, scope, PKCE, state',
-      at: 'https://github.com/n8n-io/n8n: packages/cli/src/oauth/oauth.service.ts ' +
+      at: 'npm n8n 2.41.3: dist/oauth/oauth.service.js ' +
         '(performDynamicClientRegistration, discoverProtectedResourceMetadata)',
-      date: '2026-11-28'
+      date: '2026-11-29'
+    },
+    {
+      shows: 'parameters of its requests: `resource` in all, no `scope` at a refresh',
+      at: 'npm @n8n/client-oauth2 1.23.1: dist/code-flow.js, dist/client-oauth2-token.js',
+      date: '2026-11-29',
+      members: ['resource', 'refresh', 'prompt', 'authorizationParameters']
+    },
+    {
+      shows: 'the margin of a refresh: a tenth of the lifetime, two minutes at most',
+      at: 'npm n8n-workflow 2.41.0: dist/cjs/mcp-helpers.js (shouldRefreshMcpOAuth2Token)',
+      date: '2026-11-29',
+      members: ['refresh']
+    },
+    {
+      shows: 'one refresh after 401, an error after all else; the SDK 1.26.0 as transport',
+      at:
+        'npm @n8n/n8n-nodes-langchain 2.41.1: dist/nodes/mcp/shared/utils.js (connectMcpClient), ' +
+        'package.json',
+      date: '2026-11-29',
+      members: ['protocolVersions', 'opensStream', 'on401', 'on403', 'on404', 'on5xx']
     },
     {
       shows: 'registration by default, a client id as the other way, the Resource URL',
@@ -26,9 +46,9 @@ export const n8n: ClientFacts = {
     }
   ],
 
-  protocolVersions: unknown,
+  protocolVersions: ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05', '2024-10-07'],
   beginsWith: 'metadata',
-  opensStream: unknown,
+  opensStream: true,
   resourceMetadata: [
     '{mcp.origin}/.well-known/oauth-protected-resource{mcp.path}',
     '{mcp.origin}/.well-known/oauth-protected-resource'
@@ -59,20 +79,20 @@ export const n8n: ClientFacts = {
 
   scope: ['resource metadata', 'server metadata', { fixed: 'openid' }],
   addedScopes: [],
-  resource: { value: 'published', spelling: 'unchanged', at: unknown },
+  resource: { value: 'published', spelling: 'unchanged', at: ['authorize', 'token', 'refresh'] },
   pkce: 'S256',
   state: '{random}',
-  prompt: unknown,
+  prompt: null,
   authorizationParameters: {},
 
   tokenAuthentication: ['none', 'client_secret_basic', 'client_secret_post'],
-  refresh: { secondsBefore: null, scope: unknown },
+  refresh: { secondsBefore: 120, scope: null },
 
-  on401: unknown,
-  on403: unknown,
+  on401: ['refresh', 'stop'],
+  on403: ['stop'],
   stepUpScope: unknown,
-  on404: unknown,
-  on5xx: unknown,
+  on404: ['stop'],
+  on5xx: ['stop'],
   signOut: unknown,
   quirks: [
     'Installations of its users have callbacks of their own.',

@@ -21,3 +21,9 @@ export const serverUrlsWithRoot = [
   '{issuer.origin}/.well-known/openid-configuration{issuer.path}',
   '{issuer.origin}{issuer.path}/.well-known/openid-configuration'
 ] as const
+
+/** The same, and the OAuth one of the origin after all others: as the Rust SDK does. */
+export const serverUrlsWithRootLast = [
+  ...serverUrls,
+  '{issuer.origin}/.well-known/oauth-authorization-server'
+] as const

@@ -22,6 +22,13 @@ export const zed: ClientFacts = {
       members: ['on401', 'on403', 'on404', 'on5xx', 'beginsWith']
     },
     {
+      shows: 'protocol versions, and that it begins with server/discover',
+      at: 'https://github.com/zed-industries/zed: crates/context_server/src/protocol.rs ' +
+        '(initialize, supported_legacy_protocols)',
+      date: '2026-11-29',
+      members: ['protocolVersions']
+    },
+    {
       shows: 'the redirect URI and the authentication method of the metadata document',
       at: documentUrl,
       date: '2026-09-24',
@@ -29,7 +36,7 @@ export const zed: ClientFacts = {
     }
   ],
 
-  protocolVersions: unknown,
+  protocolVersions: ['2026-07-28', '2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'],
   beginsWith: 'POST',
   opensStream: unknown,
   resourceMetadata: resourceUrls,
