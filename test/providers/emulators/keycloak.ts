@@ -21,7 +21,8 @@ function realm (id: string, name: string, refresh: ProviderFacts['refresh']): Pr
         url: `${source}/docs/documentation/server_admin/topics/sessions/timeouts.adoc`,
         heading: 'Session and token timeouts',
         date: '2026-11-28',
-        facts: 'refresh.idleSeconds (with two minutes more), refresh.seconds, Revoke Refresh Token'
+        facts: 'refresh.idleSeconds (with two minutes more), Revoke Refresh Token, and that SSO ' +
+          'Session Max ends refresh tokens whatever refreshes do'
       },
       {
         url: `${source}/services/src/main/java/org/keycloak/protocol/oidc/endpoints/` +
@@ -29,6 +30,20 @@ function realm (id: string, name: string, refresh: ProviderFacts['refresh']): Pr
         heading: 'revokeClient, checkToken, checkUser',
         date: '2026-11-28',
         facts: "revocation: a refresh token ends the user's consent and every session of the client"
+      },
+      {
+        url: `${source}/services/src/main/java/org/keycloak/protocol/oidc/grants/` +
+          'AuthorizationCodeGrantType.java',
+        heading: 'process',
+        date: '2026-11-29',
+        facts: 'token.faults: code, redirectUri'
+      },
+      {
+        url:
+          `${source}/services/src/main/java/org/keycloak/services/managers/ApplianceBootstrap.java`,
+        heading: 'createMasterRealm',
+        date: '2026-11-29',
+        facts: 'refresh.seconds: 10 hours, refresh.idleSeconds: half an hour, codeSeconds'
       },
       {
         url: 'https://github.com/keycloak/keycloak/issues/12916',
@@ -56,8 +71,8 @@ function realm (id: string, name: string, refresh: ProviderFacts['refresh']): Pr
       }
     ],
     unsourced: [
-      'the wording of errors, beside that of an invalid client',
-      'the default lifetimes of 300, 1800, 36000 and 60 seconds: those of a new realm'
+      'the wording of errors about PKCE and refresh tokens',
+      'the default lifetime of access tokens, 300 seconds, in realms other than master'
     ],
     issuer,
     preset: client => preset({ url: 'https://id.example.com', realm: name, ...client }),

@@ -67,7 +67,10 @@ export const supabase: ProviderFacts = {
       facts: 'refresh, token.faults, token.others, idToken.claims'
     }
   ],
-  unsourced: ['the reuse interval of hosted projects'],
+  unsourced: [
+    'the reuse interval of hosted projects: taken as none. Even then the code accepts the token ' +
+    'before the current one'
+  ],
   issuer,
   preset: client => preset({ domain, ...client }),
   metadata: {

@@ -26,7 +26,7 @@ export const workos: ProviderFacts = {
     {
       url: `${reference}/revocation`,
       heading: 'Token revocation',
-      date: '2026-11-28',
+      date: '2026-11-29',
       facts: 'revocation: the rotated family, other logins stay, 200 for unknown tokens'
     },
     {
@@ -38,7 +38,7 @@ export const workos: ProviderFacts = {
   ],
   unsourced: [
     'the path of the revocation endpoint: public configurations name /oauth2/revoke',
-    'grace and reuse detection of refresh tokens, and their lifetime',
+    'the grace in which a replaced refresh token works, reuse detection, and lifetimes',
     'what happens with unknown scopes, and without PKCE',
     'the wording of errors'
   ],
