@@ -10,7 +10,9 @@ import 'tsx'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { errorTable, McpOAuthError, type ErrorKind } from '../lib/errors.ts'
 import { mcpOAuth, type McpOAuthOptions } from '../lib/index.ts'
-import { optionNames } from '../lib/options/schema.ts'
+import { LifetimesSchema, RefreshSchema } from '../lib/options/broker.ts'
+import type { TSchema } from '../lib/options/fields.ts'
+import { optionNames, OptionsSchema } from '../lib/options/schema.ts'
 import * as presets from '../lib/providers/index.ts'
 import { temporaryFolder } from './support/daemon.ts'
 import {
@@ -63,6 +65,17 @@ test('options.md has every option, once, and none that does not exist', () => {
     rows('docs/options.md', 'option').map(([name]) => name).sort(),
     [...optionNames].sort()
   )
+})
+
+test('options.md has the limits of every option in seconds', () => {
+  const written = new Map(rows('docs/options.md', 'option').map(([name, type]) => [name, type]))
+  const groups = { '': OptionsSchema, 'lifetimes.': LifetimesSchema, 'refresh.': RefreshSchema }
+  for (const [owner, { properties }] of Object.entries(groups)) {
+    for (const [name, { description = '' }] of Object.entries<TSchema>(properties)) {
+      const limits = /^(\d+ to \d+) seconds$/.exec(description)?.[1]
+      if (limits) assert.equal(written.get(owner + name), limits, owner + name)
+    }
+  }
 })
 
 test('docs/providers has one page for each preset, and an index', () => {

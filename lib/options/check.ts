@@ -161,12 +161,11 @@ export function flat (name: string) {
 
 /**
  * Distance of two names. If they only differ in how they continue, their beginning counts:
- * `includeOps`, `tokenVerifier`.
+ * `includeOps`, `tokenVerifier`. A short one must be the same: `gracePeriod`.
  */
 function distanceOf (known: string, name: string) {
   const shorter = Math.min(known.length, name.length)
   const whole = leven(known, name)
-  return shorter < 6
-    ? whole
-    : Math.min(whole, leven(known.slice(0, shorter), name.slice(0, shorter)) + 0.5)
+  const beginning = leven(known.slice(0, shorter), name.slice(0, shorter))
+  return beginning > shorter - 5 ? whole : Math.min(whole, beginning + 0.5)
 }

@@ -44,23 +44,34 @@ function advise (name: string) {
 }
 
 function rulesOf (options: McpOAuthOptions, production: boolean): Rule[] {
-  const { auth, customOAuthMetadata: metadata, dpop = 'off', secret, setupProxies, store } = options
+  const { auth, customOAuthMetadata: metadata, dpop = 'off', secret, setupProxies } = options
   return [
-    ...unsetRules(options, ['secret', 'publicUrl']),
+    ...secretRules(options, production),
+    ...unsetRules(options, ['publicUrl']),
     ...metadata ? metadataRules(metadata) : [],
     ...auth === false ? openRules(options) : accessRules(options),
-    ...setupProxies ? proxyRules(options, production) : [],
+    ...setupProxies ? proxyRules(options) : [],
     ...brokerRules(options),
     ...dpop === 'off' ? [] : dpopRules(options),
     ...mcpRules(options),
     [
-      store && !secret && (setupProxies || dpop !== 'off'),
-      `secret: missing, required with store, as all instances must share it. ${generate}`
-    ],
-    [
       production && [secret ?? []].flat().some(isGuessable),
       `secret: repeats itself or is a sequence, so it can be guessed. ${generate}`
     ]
+  ]
+}
+
+function secretRules (options: McpOAuthOptions, production: boolean): Rule[] {
+  const { dpop = 'off', setupProxies, store, version } = options
+  const seals = setupProxies &&
+    (version !== '2025-03-26' || options.setupFakeDynamicRegistration !== false)
+  const reason = store && (setupProxies || dpop !== 'off')
+    ? 'with store, as all instances must share it'
+    : production && seals && 'when NODE_ENV is production'
+  if (!reason) return unsetRules(options, ['secret'])
+  return [
+    ...unsetRules(options, ['secret'], `It is required ${reason}. ${generate}`),
+    [!('secret' in options), `secret: missing, required ${reason}. ${generate}`]
   ]
 }
 
@@ -140,9 +151,8 @@ function accessRules (
   ]
 }
 
-function proxyRules (options: McpOAuthOptions, production: boolean): Rule[] {
-  const isThin = options.version === '2025-03-26'
-  const registers = options.setupFakeDynamicRegistration !== false
+function proxyRules (options: McpOAuthOptions): Rule[] {
+  const { clientSecret, setupFakeDynamicRegistration: registers = true, version } = options
   const needed = ['clientId', 'issuer'] as const
   return [
     ...unsetRules(options, ['clientSecret']),
@@ -155,13 +165,9 @@ function proxyRules (options: McpOAuthOptions, production: boolean): Rule[] {
       'customOAuthMetadata: contradicts setupProxies, which has its own. Remove one of the two'
     ],
     [
-      isThin && registers && !options.clientSecret,
+      version === '2025-03-26' && registers && !clientSecret,
       'clientSecret: missing, required with setupFakeDynamicRegistration. ' +
       'Set that to false for a public client'
-    ],
-    [
-      production && !options.secret && (registers || !isThin),
-      `secret: missing, required when NODE_ENV is production. ${generate}`
     ]
   ]
 }

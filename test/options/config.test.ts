@@ -60,6 +60,14 @@ test('optionProblems reports each mistake in one line: the option, the given and
       'setupProxy: there is no such option. Did you mean setupProxies?'
     ],
     [
+      { ...proxies, refresh: { gracePeriod: 60 } },
+      'refresh.gracePeriod: there is no such option. Did you mean refresh.grace?'
+    ],
+    [
+      { ...proxies, stateless: true },
+      'stateless: there is no such option. See docs/options.md for those there are'
+    ],
+    [
       { issuer, mcp: { tools: { includeOps: [] } } },
       'mcp.tools.includeOps: there is no such option. Did you mean mcp.tools.includeOperations?'
     ],
@@ -457,10 +465,20 @@ test('optionProblems refuses a secret in production that can be guessed [field:A
 })
 
 test('optionProblems requires a secret in production wherever values are encrypted', () => {
-  assert.match(
-    optionProblems(proxies, true).join(),
-    /^secret: missing, required when NODE_ENV is production/
-  )
+  const generate = 'Give at least 32 random bytes: openssl rand -base64 32'
+  for (
+    const [options, reason] of [
+      [proxies, 'when NODE_ENV is production'],
+      [{ ...proxies, store: memoryStore() }, 'with store, as all instances must share it']
+    ] as const
+  ) {
+    assert.deepEqual(optionProblems(options, true), [
+      `secret: missing, required ${reason}. ${generate}`
+    ])
+    assert.deepEqual(optionProblems({ ...options, secret: undefined }, true), [
+      `secret: undefined is given. Is the environment variable set? It is required ${reason}. ${generate}`
+    ])
+  }
   assert.deepEqual(
     optionProblems({ ...proxies, secret: randomBytes(16).toString('hex') }, true),
     []
