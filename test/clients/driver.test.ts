@@ -18,6 +18,36 @@ for (const [id, facts] of Object.entries(clients)) {
   })
 }
 
+for (const [id, facts] of Object.entries(clients)) {
+  const { redirectUris, registration } = facts
+  if (registration === null || redirectUris === unknown) continue
+  for (const uri of redirectUris.slice(1)) {
+    test(`${id} registers and logs in with its other redirect URI ${uri}`, async () => {
+      assertSteps(await replay({ ...facts, redirectUris: [uri] }, mcpUrl, driverOptions), facts)
+    })
+  }
+  const loopback = redirectUris.find(uri => uri.includes('{port}'))
+  if (loopback === undefined) continue
+  test(`${id} logs in again at another loopback port with the same client id`, async () => {
+    const logins: URLSearchParams[] = []
+    const moving: ClientFacts = { ...facts, redirectUris: [loopback], ports: 'ephemeral' }
+    const client = openClient(moving, mcpUrl, {
+      ...driverOptions,
+      browser (url) {
+        logins.push(url.searchParams)
+        return driverOptions.browser(url)
+      }
+    })
+    for (const step of ['register', 'log in', 'log in again'] as const) {
+      const { outcome, problem } = await client.run(step)
+      assert.equal(outcome, 'ok', problem)
+    }
+    const [first, second] = logins.map(params => Object.fromEntries(params))
+    assert.equal(second?.['client_id'], first?.['client_id'])
+    assert.notEqual(second?.['redirect_uri'], first?.['redirect_uri'])
+  })
+}
+
 test('kiro logs in with values that are not percent-encoded', async () => {
   const { browser } = driverOptions
   const raw: DriverOptions = {

@@ -1,7 +1,7 @@
 import { discover, type Discovered } from './discovery.ts'
 import type { KnownFacts } from './commonest.ts'
 import { challengeOf, type Received, type Requester } from './http.ts'
-import { identify, redirectUriOf, type Configuration, type Credentials } from './identify.ts'
+import { identify, redirectUrisOf, type Configuration, type Credentials } from './identify.ts'
 import {
   addedBy,
   authenticate,
@@ -35,6 +35,7 @@ export function createAccount (
   }
 ): Account {
   let discovered: Discovered | undefined
+  const nextRedirectUri = redirectUrisOf(facts)
   let redirectUri = ''
   let requested: string | undefined
 
@@ -52,7 +53,7 @@ export function createAccount (
 
     async register (challenge) {
       discovered = await discover(facts, mcp, challenge, http)
-      redirectUri = redirectUriOf(facts)
+      redirectUri = nextRedirectUri()
       const scope = scopeOf(facts, discovered, configuration)
       account.credentials = await identify(
         facts,
@@ -81,6 +82,7 @@ export function createAccount (
         resource: resourceOf(facts, mcp, discovered, 'token')
       }, http)
       account.tokens = { scope, ...tokens }
+      redirectUri = nextRedirectUri()
     },
 
     async refresh () {

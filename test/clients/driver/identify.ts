@@ -36,13 +36,15 @@ function fill (value: Json, values: Record<string, string | undefined>): Json | 
   )
 }
 
-/** The redirect URI of a login. */
-export function redirectUriOf ({ redirectUris, ports }: KnownFacts): string {
-  const port = Array.isArray(ports)
-    ? ports[0] as number
-    : 49152 + randomBytes(2).readUInt16BE() % 16383
-  const [uri = ''] = redirectUris
-  return uri.replace('{port}', String(port)).replace('{random}', randomBytes(16).toString('hex'))
+/** Returns the redirect URI of each login: a client that listens on free ports takes another. */
+export function redirectUrisOf ({ redirectUris, ports }: KnownFacts): () => string {
+  const uri = redirectUris[0]?.replace('{random}', randomBytes(16).toString('hex')) ?? ''
+  return () => {
+    const port = Array.isArray(ports)
+      ? ports[0] as number
+      : 49152 + randomBytes(2).readUInt16BE() % 16383
+    return uri.replace('{port}', String(port))
+  }
 }
 
 /**
