@@ -25,10 +25,7 @@ export interface Refusal {
   members?: Readonly<Record<string, unknown>>
   /** HTTP status outside authorization responses. Default: 401 for `invalid_client`, else 400. */
   status?: number
-  /**
-   * Where an authorization request shows it: on a page of the provider, or by a redirect to the
-   * client, which is the default.
-   */
+  /** Where an authorization request shows it: a page of the provider, or the client (default). */
   at?: 'page' | 'client'
 }
 
