@@ -1,8 +1,7 @@
 /** Under which URLs do clients find the metadata of an MCP server? */
 import type { FastifyInstance } from 'fastify'
 import { McpOAuthError, startupError } from '../errors.ts'
-import { corsHeaders, replyToOtherMethods } from '../host/cors.ts'
-import { isolatedRoute } from '../host/isolate.ts'
+import { corsHeaders, isolatedRoute, replyToOtherMethods } from '../host/isolate.ts'
 import { safeLogger } from '../host/replies.ts'
 import {
   authorizationServerUrls,

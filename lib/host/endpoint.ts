@@ -5,8 +5,7 @@ import { maxOAuthBodyBytes } from '../limits.ts'
 import { invalidRequest, parameters } from '../oauth/parameters.ts'
 import type { Config } from '../options/config.ts'
 import { closingOf } from './closing.ts'
-import { allowAnyOrigin, replyToOtherMethods } from './cors.ts'
-import { isolatedScope, publicRoute } from './isolate.ts'
+import { allowAnyOrigin, isolatedScope, publicRoute, replyToOtherMethods } from './isolate.ts'
 import { dropQueries } from './not-found.ts'
 
 /**

@@ -1,4 +1,4 @@
-/** Which members do the options of the broker have? */
+/** Which members do the options of the broker have, and which lifetimes must exceed which? */
 import { Type, type Static } from '@sinclair/typebox'
 import {
   accessTokenSeconds,
@@ -162,4 +162,33 @@ export const brokerOptions = {
    * metadata. Default `false`.
    */
   legacyEndpoints: withDefault(false, flag)
+}
+
+/** The rules of `lifetimes` and `refresh`: whether each is broken, and its line. */
+export function lifetimeRules ({ lifetimes = {}, refresh = {} }: {
+  lifetimes?: Static<typeof LifetimesSchema>
+  refresh?: Static<typeof RefreshSchema>
+}) {
+  const {
+    access = accessTokenSeconds,
+    refreshIdle = refreshTokenSeconds,
+    refreshAbsolute = refreshAbsoluteSeconds
+  } = lifetimes
+  const { grace = refreshGraceSeconds } = refresh
+  const idle = ['lifetimes.refreshIdle', refreshIdle] as const
+  return [
+    atLeast(idle, ['lifetimes.access', access]),
+    atLeast(idle, ['refresh.grace', grace]),
+    atLeast(['lifetimes.refreshAbsolute', refreshAbsolute], idle)
+  ]
+}
+
+type Lifetime = readonly [option: string, seconds: number]
+
+/** The rule that an option is at least as long as another. */
+function atLeast ([option, seconds]: Lifetime, [other, least]: Lifetime) {
+  return [
+    seconds < least,
+    `${option}: ${seconds} seconds are shorter than ${other}, which is ${least}. Change one of the two`
+  ] as const
 }

@@ -5,10 +5,9 @@ import { completeMetadata, metadataProblems } from '../oauth/metadata.ts'
 import { redirectUriProblem } from '../oauth/redirect-uri.ts'
 import { missingScopes } from '../oauth/scope.ts'
 import { userGrants } from '../oauth/token-request.ts'
-import { brokerOptions, type ClientOptions } from './broker.ts'
+import { brokerOptions, lifetimeRules, type ClientOptions } from './broker.ts'
 import { flat, problemsOf, sentenceOf, suggestion } from './check.ts'
 import { unset } from './fields.ts'
-import { lifetimeRules } from './lifetimes.ts'
 import { optionNames, OptionsSchema, type McpOAuthOptions } from './schema.ts'
 
 /** A rule, and its line if it is broken: the option, the problem, the remedy. */

@@ -35,8 +35,8 @@ export async function resultOf (
   if (outputSchema === undefined) return { content: [content] }
   // Clients reject a result without structured content, and every schema accepts an empty one.
   const text = content.type === 'text' ? content.text : ''
-  const value = parseJsonObject(text)
-  const isValid = value !== null && conforms(value, outputSchema) && !isTooDeep(value, text)
+  const value = parseShallow(text)
+  const isValid = value !== null && conforms(value, outputSchema)
   return { content: [content], structuredContent: isValid ? value : {} }
 }
 

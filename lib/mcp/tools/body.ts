@@ -2,9 +2,8 @@
 
 import { isPlainObject } from '../../util/json.ts'
 import { type Reader, isAnnotation, words } from './json-schema.ts'
-import { typesOf } from './json-types.ts'
 import { type Members, collectMembers, listArguments } from './members.ts'
-import { type JsonSchema, type Located, partOf, rootOf } from './references.ts'
+import { type JsonSchema, type Located, partOf, rootOf, typesOf } from './references.ts'
 
 /** Bodies that a tool can send. */
 const bodyTypes = {

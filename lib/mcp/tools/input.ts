@@ -4,10 +4,9 @@ import { maxToolNameChars } from '../../limits.ts'
 import { readBody } from './body.ts'
 import { isHeaderArgument } from './header-arguments.ts'
 import { type RouteSchema, createReader } from './json-schema.ts'
-import { typesOf } from './json-types.ts'
 import { collectMembers, listArguments } from './members.ts'
 import type { PathPart } from './path.ts'
-import { type JsonSchema, type SharedSchemas, asDocument } from './references.ts'
+import { type JsonSchema, type SharedSchemas, asDocument, typesOf } from './references.ts'
 import { slug, uniqueName } from './slug.ts'
 
 /**

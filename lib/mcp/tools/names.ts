@@ -1,6 +1,6 @@
-/** How are tools named, and which routes are one tool? */
+/** How are tools named and described, and which routes are one tool? */
 
-import type { Tool } from '@modelcontextprotocol/sdk/types.js'
+import type { Tool, ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
 import { maxToolNameChars } from '../../limits.ts'
 import type { ToolOptions } from '../../options/mcp.ts'
 import { hash } from '../../util/hash.ts'
@@ -42,6 +42,25 @@ export function nameOf (candidate: Candidate, option: ToolOptions['name']) {
 function fit (name: string) {
   if (name.length <= maxToolNameChars) return name
   return `${name.slice(0, maxToolNameChars - 9)}_${hash(name).slice(0, 8)}`
+}
+
+/** The properties of methods (RFC 9110 §9.2). */
+const annotationsOf: Record<string, ToolAnnotations> = {
+  GET: { readOnlyHint: true },
+  PUT: { readOnlyHint: false, idempotentHint: true },
+  DELETE: { readOnlyHint: false, destructiveHint: true, idempotentHint: true }
+}
+
+/** Describes a tool by its `config.mcp`, else by the schema, else by method and path. */
+export function describe ({ method, label, config, schema }: Candidate) {
+  const texts = [schema.summary, schema.description].map(text => String(text ?? ''))
+  const [summary = ''] = texts
+  const title = config.title ?? (summary.length <= maxToolNameChars ? summary : '')
+  return {
+    ...(title && { title }),
+    description: config.description ?? (texts.filter(Boolean).join('\n\n') || label),
+    annotations: { ...annotationsOf[method] ?? { readOnlyHint: false }, ...config.annotations }
+  }
 }
 
 /**

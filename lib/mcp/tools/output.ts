@@ -10,8 +10,14 @@ import {
   jsonContent,
   serializedKeywords
 } from './json-schema.ts'
-import { definitionOf, typeOf, typesOf } from './json-types.ts'
-import { type JsonSchema, type SharedSchemas, asDocument } from './references.ts'
+import {
+  type JsonSchema,
+  type SharedSchemas,
+  asDocument,
+  definitionOf,
+  typeOf,
+  typesOf
+} from './references.ts'
 
 /**
  * Adds the responses to the description of a tool, as the options demand; and builds its output

@@ -5,8 +5,8 @@ import type { InjectOptions } from 'fastify'
 import { quoted } from '../../errors.ts'
 import { maxFormNameChars, maxListedNames } from '../../limits.ts'
 import type { Input, Place } from './input.ts'
-import { typeOf } from './json-types.ts'
 import { type PathPart, fillPath } from './path.ts'
+import { typeOf } from './references.ts'
 
 /** A call that cannot be made or answered. Its message is for the model. */
 export class CallError extends Error {}
