@@ -55,7 +55,7 @@ function urlsAt (config: Config, publicUrl: string) {
 function authorizationServersOf (
   { document, mode, provider, tokens }: Config,
   base: string
-): readonly string[] {
+) {
   const own: Partial<Record<Config['mode'], string | undefined>> = {
     broker: base,
     thin: base,

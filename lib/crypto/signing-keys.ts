@@ -21,7 +21,7 @@ export async function createSigningKeys (secrets: readonly string[], context: st
     /** Finds the key that verifies a token. */
     find,
     /** Returns the claims of an unexpired token that we signed; null for anything else. */
-    read: (token: string, now: number): Promise<Claims | null> =>
+    read: (token: string, now: number) =>
       jwtVerify(token, find, {
         algorithms: ['ES256'],
         typ: 'at+jwt',

@@ -56,7 +56,7 @@ export function createChallenging (urls: UrlSource, schemes: readonly Scheme[]) 
 }
 
 /** Returns the error that a challenge names, or null for errors without a challenge. */
-function refusalOf (thrown: unknown): McpOAuthError | null {
+function refusalOf (thrown: unknown) {
   const { statusCode } = Object(thrown)
   const ours = thrown instanceof McpOAuthError ? thrown : null
   if (statusCode === 401) return ours ?? new McpOAuthError('invalidToken')

@@ -169,7 +169,7 @@ function rejectedScheme (authorization = '', dpop: Config['dpop']) {
     : new Error(`a token has the scheme ${scheme}, which the option dpop ('${dpop}') rejects`)
 }
 
-function anonymous ({ headers: { authorization = '' } }: FastifyRequest): McpAuth {
+function anonymous ({ headers: { authorization = '' } }: FastifyRequest) {
   const [, token = ''] = /^Bearer +(\S+)$/i.exec(authorization) ?? []
   return { token, clientId: '', scopes: [] }
 }

@@ -154,7 +154,7 @@ function checkGuardOptions (given: GuardOptions & { prefix?: string }) {
   })
 }
 
-function select (decorations: readonly Decoration[], prefix?: string): Decoration {
+function select (decorations: readonly Decoration[], prefix?: string) {
   const matching = decorations.filter(({ registration }) =>
     prefix === undefined || registration.prefix === prefix
   )

@@ -53,7 +53,7 @@ export function cached<T extends object> (
   }
 
   /** Returns the last value while it may be used. Never loads. */
-  function peek (): T | undefined {
+  function peek () {
     return now() < loadedAt + freshFor + staleFor ? value : undefined
   }
 
@@ -61,7 +61,7 @@ export function cached<T extends object> (
    * Returns the value: fresh, or loaded now, or the last one while loads fail. Rejects with the
    * error of the last load if there is none.
    */
-  async function get (): Promise<T> {
+  async function get () {
     const usable = peek()
     if (usable !== undefined && now() < loadedAt + freshFor) return usable
     const backingOff = now() < retryAt
@@ -78,7 +78,7 @@ export function cached<T extends object> (
    * Loads the value although the cached one is fresh, if the cool-down allows it. Rejects if the
    * last load failed.
    */
-  async function refresh (): Promise<T> {
+  async function refresh () {
     if (loading) return loading
     if (now() < Math.max(retryAt, refreshedAt + cooldown)) {
       if (failures > 0) throw failure

@@ -36,7 +36,7 @@ export function authorizationServerUrls (issuer: string) {
   ]
 }
 
-function split (urlOrPath: string): { origin: string, path: string, query: string } {
+function split (urlOrPath: string) {
   const [, origin = '', path = '', query = ''] =
     /^([a-z][a-z\d+.-]*:\/\/[^/?#]*)?([^?#]*)(\?[^#]*)?/i.exec(urlOrPath) ?? []
   return { origin, path: path.replace(/\/+$/, ''), query }

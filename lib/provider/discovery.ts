@@ -78,7 +78,7 @@ export function createProviderDiscovery (
     reported = members
   }
 
-  async function load (): Promise<ProviderMetadata> {
+  async function load () {
     try {
       const loaded = await discover()
       // Endpoints receive credentials: a changed document must not redirect these.
@@ -114,7 +114,7 @@ export function createProviderDiscovery (
    * login page, but an unavailable one is not tried further. An invalid document explains more than
    * a missing one, so its error is thrown.
    */
-  async function discover (): Promise<ProviderMetadata> {
+  async function discover () {
     if (traits?.metadata) return parseProviderMetadata({ issuer, ...traits.metadata }, expected)
     const endsAt = performance.now() + discoveryTimeoutMs
     const missing: string[] = []

@@ -68,7 +68,7 @@ export function createKeySet ({ uri, log, cooldown = refreshCooldownSeconds, now
 }
 
 // One secret key makes the set invalid: its publisher no longer controls what is signed.
-function problemOfKeys (keys: readonly object[]): string | null {
+function problemOfKeys (keys: readonly object[]) {
   if (keys.length === 0) return 'has no keys'
   if (keys.length > maxProviderKeys) return `has more than ${maxProviderKeys} keys`
   return keys.some(secretMemberOf) ? 'contains a secret' : null

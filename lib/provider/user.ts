@@ -64,7 +64,7 @@ export function createUserClaims ({ metadata, clientFor, scopes, identify, needs
     })
   }
 
-  async function userInfo (token: string, isLogin: boolean, subject?: string): Promise<Claims> {
+  async function userInfo (token: string, isLogin: boolean, subject?: string) {
     const provider = await metadata()
     if (provider.userinfo_endpoint === undefined) {
       if (subject !== undefined) return {}
@@ -88,7 +88,7 @@ export function createUserClaims ({ metadata, clientFor, scopes, identify, needs
   }
 
   /** Looks a user up without an ID token. */
-  const lookUp = (accessToken: string): Promise<Claims> =>
+  const lookUp = (accessToken: string) =>
     callProvider(async () => {
       const claims = await withTimeout(
         () => identify?.(accessToken, fetchAsUser),
@@ -100,7 +100,7 @@ export function createUserClaims ({ metadata, clientFor, scopes, identify, needs
     })
 
   /** Returns verified claims of a user; null if the response to a refresh has none. */
-  async function claimsOf (response: OidcTokenResponse, isLogin: boolean): Promise<Claims | null> {
+  async function claimsOf (response: OidcTokenResponse, isLogin: boolean) {
     const { access_token: accessToken, id_token: idToken } = response
     if (identify) return await lookUp(accessToken)
     if (idToken === undefined) return isLogin ? await userInfo(accessToken, isLogin) : null
@@ -117,7 +117,7 @@ export function createUserClaims ({ metadata, clientFor, scopes, identify, needs
  * Adds claims of the userinfo endpoint to those of the ID token, which wins. An address and whether
  * it is verified come from one source.
  */
-function mergeClaims (idToken: Claims, userInfo: Claims): Claims {
+function mergeClaims (idToken: Claims, userInfo: Claims) {
   const merged: Record<string, unknown> = { ...userInfo, ...present(idToken) }
   for (const name of ['email', 'phone_number']) {
     const verified = `${name}_verified`

@@ -94,7 +94,7 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
   const limited = createLimiter(maxIntrospections, maxQueuedIntrospections)
   const rules = { clockTolerance, maxTokenLifetime: Infinity, requireSubject: false }
 
-  async function introspect (token: string): Promise<Claims> {
+  async function introspect (token: string) {
     try {
       const response = await oidc.tokenIntrospection(await client(), token, {
         token_type_hint: 'access_token'
@@ -162,7 +162,7 @@ function problemOfResponse (
 }
 
 /** Introspection needs client authentication (RFC 7662 §2.1). */
-function problemsOfCredentials (options: IntrospectionVerifierOptions): string[] {
+function problemsOfCredentials (options: IntrospectionVerifierOptions) {
   const { clientSecret, privateKey } = options
   if ((clientSecret === undefined) !== (privateKey === undefined)) return []
   if (privateKey !== undefined) {
@@ -175,7 +175,7 @@ function problemsOfCredentials (options: IntrospectionVerifierOptions): string[]
   ]
 }
 
-function isSigningKey (value: unknown): boolean {
+function isSigningKey (value: unknown) {
   const key = Object(value) as JWK
   const open = Object.fromEntries(
     Object.entries(key).filter(([name]) => !secretMembers.includes(name) && name !== 'key_ops')

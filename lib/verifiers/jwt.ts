@@ -103,7 +103,7 @@ export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
   return Object.assign(cachedVerifier(verify, { maxAge: cacheFor }), { issuer })
 }
 
-function keysOf (options: JwtVerifierOptions): KeySet {
+function keysOf (options: JwtVerifierOptions) {
   const log = options.log && safeLogger(options.log)
   const provider = createProviderDiscovery({ ...options, log, required: ['jwks_uri'] })
   return createKeySet({
@@ -133,7 +133,7 @@ const faultsOfToken = [
 ]
 
 /** Only known faults of a token make it invalid: a broken key throws errors of any kind. */
-function errorOf (cause: unknown, { audience, currentDate }: VerifyOptions): McpOAuthError {
+function errorOf (cause: unknown, { audience, currentDate }: VerifyOptions) {
   if (cause instanceof McpOAuthError) return cause
   if (cause instanceof errors.JWTClaimValidationFailed) {
     const { claim, payload: { aud, nbf } } = cause

@@ -58,7 +58,7 @@ export function createToolList (
     caller: McpRequest,
     cursor: string | undefined,
     signal: AbortSignal
-  ): Promise<ToolPage | McpResponse> {
+  ) {
     const { 'mcp-name': _name, 'last-event-id': _event, ...headers } = caller.headers
     const { result, error, response, id } = await sendInternalRequest(handle, caller, {
       method: 'tools/list',

@@ -50,7 +50,7 @@ export function createToolScopes (option: Config['mcp']['toolScopes']) {
   return toolScopes
 }
 
-function validScopes (scopes: unknown, place: string): readonly string[] {
+function validScopes (scopes: unknown, place: string) {
   const problem = problemOfScopes(scopes)
   if (problem !== null) throw failure('internal', `${place}: ${problem}`)
   return scopes as readonly string[]

@@ -111,7 +111,7 @@ function configProblems ({ mcp, label }: Named) {
   )
 }
 
-function buildTool (candidate: Named, options: ToolOptions, inputOptions: InputOptions): Built {
+function buildTool (candidate: Named, options: ToolOptions, inputOptions: InputOptions) {
   const { name, method, url, schema, scope, constraints, config: { scopes } } = candidate
   const shared = scope.getSchemas()
   const path = parsePath(url)

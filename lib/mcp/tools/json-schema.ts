@@ -69,7 +69,7 @@ export function createReader (
    *
    * @throws {Error} with a sentence about the schema, if it has no form in JSON Schema
    */
-  function locate (schema: unknown): Located {
+  function locate (schema: unknown) {
     // fastify-type-provider-zod accepts `{ description, properties: z.object(…) }`.
     const wrapped = Object(schema).properties
     const json = fromStandard('~standard' in Object(wrapped) ? wrapped : schema, side)
