@@ -18,12 +18,11 @@ export function createChallenging (urls: UrlSource, schemes: readonly Scheme[]) 
     // Some clients find a nonce error only if it is the only challenge.
     const isAboutProof = error.kind === 'invalidDpopProof' || error.kind === 'useDpopNonce'
     return (isAboutProof ? ['DPoP'] : schemes).map(scheme =>
-      challenge({
-        scheme,
-        ...(!bare && { error: error.error, description: error.message }),
-        resourceMetadata: metadataUrl,
-        scopes: Array.isArray(scopes) ? scopes.map(String) : needed,
-        ...(scheme === 'DPoP' && { algorithms: signatureAlgorithms })
+      challenge(scheme, {
+        ...(!bare && { error: error.error, error_description: error.message }),
+        resource_metadata: metadataUrl,
+        scope: Array.isArray(scopes) ? scopes.map(String) : needed,
+        ...(scheme === 'DPoP' && { algs: signatureAlgorithms })
       })
     )
   }

@@ -11,7 +11,14 @@ import type { McpAuth, TokenVerifier } from '../types.ts'
 import type { UrlSource } from '../urls.ts'
 import { isPlainObject } from '../util/json.ts'
 import { createChallenging } from './challenging.ts'
-import { type HostHook, inProcessRequests, noteResponse, runHooks } from './hooks.ts'
+import {
+  type AnyReply,
+  type AnyRequest,
+  type HostHook,
+  inProcessRequests,
+  noteResponse,
+  runHooks
+} from './hooks.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -33,10 +40,7 @@ export interface GuardOptions {
 }
 
 /** A hook that lets a request pass or throws. Use it as `onRequest` or `preHandler`. */
-export type Guard = (
-  request: FastifyRequest<any, any, any, any, any, any, any, any>,
-  reply: FastifyReply<any, any, any, any, any, any, any, any>
-) => Promise<void>
+export type Guard = (request: AnyRequest, reply: AnyReply) => Promise<void>
 
 /** The checks of one registration. */
 export type Guards = ReturnType<typeof createGuards>

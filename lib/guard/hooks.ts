@@ -7,10 +7,14 @@ import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fast
  */
 export const inProcessRequests = new WeakSet<FastifyRequest>()
 
+/** Requests and replies of HTTP, HTTPS and HTTP/2, with any types of their parts. */
+export type AnyRequest = FastifyRequest<any, any, any, any, any, any, any, any>
+export type AnyReply = FastifyReply<any, any, any, any, any, any, any, any>
+
 /** A hook of the host, as for `onRequest` and `preHandler`: asynchronous, or with a callback. */
 export type HostHook = (
-  request: FastifyRequest<any, any, any, any, any, any, any, any>,
-  reply: FastifyReply<any, any, any, any, any, any, any, any>,
+  request: AnyRequest,
+  reply: AnyReply,
   done: HookHandlerDoneFunction
 ) => unknown
 

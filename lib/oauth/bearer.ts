@@ -6,8 +6,6 @@ import { maxTokenChars } from '../limits.ts'
 /** How an access token is sent: RFC 6750 §2.1, RFC 9449 §7.1. */
 export type Scheme = 'Bearer' | 'DPoP'
 
-const bearer: readonly Scheme[] = ['Bearer']
-
 /** The scheme, and the `b64token` of RFC 6750 §2.1, which RFC 9449 §7.1 calls `token68`. */
 const wellFormed = /^\w+ +([A-Za-z0-9._~+/-]+=*)$/
 
@@ -16,7 +14,7 @@ const wellFormed = /^\w+ +([A-Za-z0-9._~+/-]+=*)$/
  *
  * @param rawHeaders reveal a second `Authorization` header, which Node drops
  * @param query without `?`; a token there beside one in the header is malformed (RFC 6750 §2)
- * @param schemes accepted schemes. Defaults to `Bearer`
+ * @param schemes accepted schemes
  * @returns null if there is no token of an accepted scheme
  * @throws {McpOAuthError} `invalidRequest` for malformed or repeated credentials; `invalidToken`
  *   for text that cannot be a token
@@ -25,7 +23,7 @@ export function parseAccessToken (
   authorization: string | undefined,
   rawHeaders: readonly string[],
   query: string,
-  schemes = bearer
+  schemes: readonly Scheme[]
 ): { token: string, scheme: Scheme } | null {
   if (authorization === undefined) return null
   const isRepeated =

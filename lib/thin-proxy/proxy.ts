@@ -94,9 +94,8 @@ export function createThinProxy (
      */
     async providerMetadata () {
       const metadata = await discovery.metadata()
-      const { authorization_endpoint: authorizationEndpoint, token_endpoint: tokenEndpoint } =
-        metadata
-      if (authorizationEndpoint === undefined || tokenEndpoint === undefined) {
+      const { authorization_endpoint: authorizationEndpoint } = metadata
+      if (authorizationEndpoint === undefined || metadata.token_endpoint === undefined) {
         const reason = 'The provider metadata have no authorization or token endpoint'
         throw failure('providerMisbehaved', reason)
       }
@@ -104,7 +103,7 @@ export function createThinProxy (
       if (!metadata.code_challenge_methods_supported?.includes('S256')) {
         throw failure('providerMisbehaved', 'The provider does not announce PKCE with S256')
       }
-      return { ...metadata, authorizationEndpoint, tokenEndpoint }
+      return { ...metadata, authorizationEndpoint }
     }
   }
 }

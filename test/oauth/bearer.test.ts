@@ -12,7 +12,7 @@ function outcome (
   rawHeaders = authorization === undefined ? [] : ['Authorization', authorization]
 ): string {
   try {
-    return parseAccessToken(authorization, rawHeaders, query)?.token ?? 'none'
+    return parseAccessToken(authorization, rawHeaders, query, ['Bearer'])?.token ?? 'none'
   } catch (error) {
     assert.ok(error instanceof McpOAuthError)
     return error.kind

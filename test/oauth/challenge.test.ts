@@ -25,21 +25,21 @@ function read (header: string): { scheme: string, parameters: Record<string, str
 }
 
 test('challenge is bare for a request without credentials [Q-01]', () => {
-  assert.equal(challenge({}), 'Bearer')
-  assert.equal(challenge({ scheme: 'Basic', scopes: [] }), 'Basic')
+  assert.equal(challenge('Bearer', {}), 'Bearer')
+  assert.equal(challenge('Basic', { scope: [] }), 'Basic')
   assert.equal(
-    challenge({ resourceMetadata: 'https://h.example/prm' }),
+    challenge('Bearer', { resource_metadata: 'https://h.example/prm' }),
     'Bearer resource_metadata="https://h.example/prm"'
   )
 })
 
 test('challenge writes its parts in one order (RFC 9728 §5.1) [Q-08]', () => {
   assert.equal(
-    challenge({
-      scopes: ['a', 'b'],
-      resourceMetadata: 'https://h.example/prm',
-      description: 'Too little.',
-      error: 'insufficient_scope'
+    challenge('Bearer', {
+      error: 'insufficient_scope',
+      error_description: 'Too little.',
+      resource_metadata: 'https://h.example/prm',
+      scope: ['a', 'b']
     }),
     'Bearer error="insufficient_scope", error_description="Too little.", ' +
       'resource_metadata="https://h.example/prm", scope="a b"'
@@ -47,15 +47,15 @@ test('challenge writes its parts in one order (RFC 9728 §5.1) [Q-08]', () => {
 })
 
 test('challenge never names offline_access [RS-17 M-06]', () => {
-  assert.equal(challenge({ scopes: ['offline_access', 'a'] }), 'Bearer scope="a"')
-  assert.equal(challenge({ scopes: ['offline_access'] }), 'Bearer')
+  assert.equal(challenge('Bearer', { scope: ['offline_access', 'a'] }), 'Bearer scope="a"')
+  assert.equal(challenge('Bearer', { scope: ['offline_access'] }), 'Bearer')
 })
 
 test('challenge escapes text that would break out of the header [Q-28]', () => {
-  const header = challenge({
+  const header = challenge('Bearer', {
     error: 'x", scope="admin',
-    description: 'a\r\nSet-Cookie: b\0\\',
-    scopes: ['é"']
+    error_description: 'a\r\nSet-Cookie: b\0\\',
+    scope: ['é"']
   })
   assert.equal(
     header,
@@ -66,8 +66,12 @@ test('challenge escapes text that would break out of the header [Q-28]', () => {
 test('challenge is a valid header that parses back, for any input [Q-28]', () => {
   const text = fc.string({ unit: anyCharacter, minLength: 1 })
   fc.assert(
-    fc.property(text, text, text, (error, description, resourceMetadata) => {
-      const header = challenge({ error, description, resourceMetadata })
+    fc.property(text, text, text, (error, description, url) => {
+      const header = challenge('Bearer', {
+        error,
+        error_description: description,
+        resource_metadata: url
+      })
       validateHeaderValue('www-authenticate', header)
       const printable = (value: string): string => value.replaceAll(/[^ -~]/g, '?')
       assert.deepEqual(read(header), {
@@ -75,7 +79,7 @@ test('challenge is a valid header that parses back, for any input [Q-28]', () =>
         parameters: {
           error: printable(error),
           error_description: printable(description),
-          resource_metadata: printable(resourceMetadata)
+          resource_metadata: printable(url)
         }
       })
     }),
