@@ -33,8 +33,8 @@ function urlsAt (config: Config, publicUrl: string) {
   const metadataUrl = authorizationServers.length > 0
     ? insertWellKnown('oauth-protected-resource', resource)
     : null
-  const { requiredScopes: scopes, dpop } = config
-  const metadata = protectedResourceDocument({ resource, authorizationServers, scopes, dpop })
+  const { requiredScopes, dpop } = config
+  const metadata = protectedResourceDocument(resource, authorizationServers, requiredScopes, dpop)
   return Object.freeze({
     /** URL of the app: the URL of a request is this and the path that reached us. */
     publicUrl,

@@ -214,13 +214,13 @@ function originGuard (
   const own = publicUrl === null ? [] : [new URL(publicUrl)]
   const createCheck = () => {
     const local = isBoundToLoopback(server) ? loopbackNames : []
-    return createHostCheck({
-      allowedHosts: allowedHosts ?? [...local, ...own.map(({ hostname }) => hostname)],
-      allowedOrigins: allowedOrigins ?? [
+    return createHostCheck(
+      allowedHosts ?? [...local, ...own.map(({ hostname }) => hostname)],
+      allowedOrigins ?? [
         ...local.flatMap(name => [`http://${name}`, `https://${name}`]),
         ...own.map(({ origin }) => origin)
       ]
-    })
+    )
   }
   let settled: HostCheck | undefined
   return async ({ headers }: FastifyRequest, reply: FastifyReply) => {

@@ -44,18 +44,19 @@ function authentication (endpoint: 'token' | 'revocation', methods: readonly str
   }
 }
 
-/** The metadata of a protected resource (RFC 9728 §2). It never names `offline_access`. */
+/**
+ * The metadata of a protected resource (RFC 9728 §2). It never names `offline_access`.
+ *
+ * @param resource the URL of the MCP route
+ * @param authorizationServers issuers, at least one
+ * @param scopes those that a client needs to begin with
+ * @param dpop whether sender-constrained tokens are accepted
+ */
 export function protectedResourceDocument (
-  { resource, authorizationServers, scopes = [], dpop = 'off' }: {
-    /** The URL of the MCP route. */
-    resource: string
-    /** Issuers, at least one. */
-    authorizationServers: readonly string[]
-    /** Scopes that a client needs to begin with. */
-    scopes?: readonly string[]
-    /** Whether sender-constrained tokens are accepted. Defaults to `off`. */
-    dpop?: 'off' | 'accept' | 'require'
-  }
+  resource: string,
+  authorizationServers: readonly string[],
+  scopes: readonly string[],
+  dpop: 'off' | 'accept' | 'require'
 ) {
   const supported = scopes.filter(scope => scope !== 'offline_access')
   return {

@@ -31,16 +31,16 @@ export function originProblem (entry: string): string | null {
  * in `Origin`. Requests without `Origin` come from no page.
  *
  * The check takes the headers as received, not those a proxy forwards. Entries must be valid.
+ *
+ * @param allowedHosts names of the server: `example.com` (any port) or `example.com:8443`
+ * @param allowedOrigins those of web pages that may call the server, such as
+ *   `https://app.example.com`. A loopback origin without a port stands for any port. `null` is
+ *   accepted only if listed
  */
-export function createHostCheck ({ allowedHosts, allowedOrigins }: {
-  /** Names of the server: `example.com` (any port) or `example.com:8443` (that port only). */
-  allowedHosts: readonly string[]
-  /**
-   * Origins of web pages that may call the server, such as `https://app.example.com`. A loopback
-   * origin without a port stands for any port. `null` is accepted only if listed.
-   */
+export function createHostCheck (
+  allowedHosts: readonly string[],
   allowedOrigins: readonly string[]
-}) {
+) {
   const hosts = allowedHosts.map(parseHost)
   const origins = allowedOrigins.map(parseOrigin).filter(origin => origin !== null)
 

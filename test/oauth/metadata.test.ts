@@ -42,11 +42,7 @@ test('authorizationServerDocument names only what is enabled [M-04 ASM-07 ASM-10
 
 test('protectedResourceDocument names only what is enabled [PRM-02 PRM-05 PRM-09]', () => {
   assert.deepEqual(
-    protectedResourceDocument({
-      resource: 'https://api.example.com/mcp',
-      authorizationServers: [issuer],
-      scopes: []
-    }),
+    protectedResourceDocument('https://api.example.com/mcp', [issuer], [], 'off'),
     {
       resource: 'https://api.example.com/mcp',
       authorization_servers: [issuer],
@@ -56,17 +52,13 @@ test('protectedResourceDocument names only what is enabled [PRM-02 PRM-05 PRM-09
 })
 
 test('protectedResourceDocument never names offline_access [M-06 PRM-08]', () => {
-  const base = {
-    resource: 'https://api.example.com/mcp',
-    authorizationServers: [issuer]
-  }
-  const document = protectedResourceDocument({ ...base, scopes: ['read', 'offline_access'] })
+  const documentWith = (...scopes: string[]) =>
+    protectedResourceDocument('https://api.example.com/mcp', [issuer], scopes, 'off')
+  const document = documentWith('read', 'offline_access')
   assert.deepEqual(document.scopes_supported, ['read'])
   assert.deepEqual(document.authorization_servers, [issuer])
   assert.deepEqual(problemsOf(ProtectedResourceMetadataSchema, document), [])
-  assert.ok(
-    !('scopes_supported' in protectedResourceDocument({ ...base, scopes: ['offline_access'] }))
-  )
+  assert.ok(!('scopes_supported' in documentWith('offline_access')))
 })
 
 const required = {

@@ -2,15 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createHostCheck, hostProblem, originProblem } from '../../lib/oauth/origin.ts'
 
-const check = createHostCheck({
-  allowedHosts: ['localhost', '127.0.0.1', '[::1]', 'mcp.example.com:8443', 'Any.Example'],
-  allowedOrigins: [
+const check = createHostCheck(
+  ['localhost', '127.0.0.1', '[::1]', 'mcp.example.com:8443', 'Any.Example'],
+  [
     'https://app.example.com',
     'http://localhost',
     'http://127.0.0.1:6274',
     'vscode-webview://abc'
   ]
-})
+)
 
 test('createHostCheck accepts only listed hosts, in any case and with their port [HT-03 Q-21]', () => {
   for (
@@ -103,7 +103,7 @@ test('createHostCheck accepts any port for a loopback origin without one, of tha
   assert.equal(check('localhost', 'http://localhost:6274'), null)
   assert.equal(check('localhost', 'https://localhost:6274'), 'originNotAllowed')
   assert.equal(
-    createHostCheck({ allowedHosts: ['localhost'], allowedOrigins: ['http://localhost:80'] })(
+    createHostCheck(['localhost'], ['http://localhost:80'])(
       'localhost',
       'http://localhost:81'
     ),
@@ -113,7 +113,7 @@ test('createHostCheck accepts any port for a loopback origin without one, of tha
 
 test('createHostCheck accepts the null origin only if it is listed [Q-20]', () => {
   assert.equal(
-    createHostCheck({ allowedHosts: ['localhost'], allowedOrigins: ['null'] })('localhost', 'null'),
+    createHostCheck(['localhost'], ['null'])('localhost', 'null'),
     null
   )
 })

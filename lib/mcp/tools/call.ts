@@ -38,17 +38,15 @@ const neverForwarded = new Set([
  * Creates a function that calls routes of the app. Their own hooks, validation and serialization
  * run, and no response is read beyond the limit.
  *
- * @param options.headers lower-case names of the headers that routes get from the MCP request
- * @param options.answerLimit bytes of a response
+ * @param forwarded lower-case names of the headers that routes get from the MCP request
+ * @param answerLimit bytes of a response
  */
 export function createCaller (
-  { instance, log, tokens, headers: forwarded, answerLimit }: {
-    instance: FastifyInstance
-    log: Log
-    tokens: InjectTokens
-    headers: readonly string[]
-    answerLimit: number
-  }
+  instance: FastifyInstance,
+  log: Log,
+  tokens: InjectTokens,
+  forwarded: readonly string[],
+  answerLimit: number
 ) {
   let hasWarned = false
   /** @throws {CallError} with a sentence about the arguments, or the response */

@@ -76,7 +76,7 @@ export function collectTools (
         if (isNamed(candidate, options)) problems.push(`${candidate.label}: ${detail}`)
       }
     }
-    const callRoute = createCaller({ instance, log, tokens, headers, answerLimit })
+    const callRoute = createCaller(instance, log, tokens, headers, answerLimit)
     const resources = createResources(resourceRoutes, callRoute, problems)
     const tools = uniqueNames(built, problems)
     if (problems.length > 0) throw startupError('invalidTools', ...problems)
