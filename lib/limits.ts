@@ -226,8 +226,9 @@ export const streamGraceMs = 2_000
 export const streamCheckIntervalMs = 2_500
 /** Notifications queued for a client that reads slowly. Further ones are dropped. */
 export const maxQueuedNotificationBytes = 1024 * 1024
-/** A tool and its scopes are taken from the last list for this long. Tools change at run time. */
+/** How long a list tells the scopes of its tools, and that others are unknown. Tools change. */
 export const toolListLifetimeMs = 10_000
+export const unknownToolMs = 1_000
 /** Time and pages that a server has to list its tools before the call that needs them fails. */
 export const toolListTimeoutMs = 5_000
 export const maxToolListPages = 100

@@ -38,7 +38,7 @@ const importers: Record<string, RegExp> = {
   'ipaddr.js': /^http\/public-fetch\.ts$/,
   jose: /^(crypto|dpop|verifiers)\/|^(broker\/client-authentication|provider\/keys)\.ts$/,
   'lru-cache':
-    /^(verifiers\/verifier|clients\/documents|http\/public-fetch|store\/(one-time|memory)|broker\/kept)\.ts$/,
+    /^(verifiers\/verifier|clients\/documents|http\/public-fetch|mcp\/access\/tool-list|store\/.*|broker\/kept)\.ts$/,
   'openid-client':
     /^(provider\/(client|login|tokens|user)|thin-proxy\/token|verifiers\/introspection)\.ts$/,
   undici: /^http\//

@@ -273,7 +273,7 @@ test('a tool with an invalid scope list cannot be called', async (t) => {
 
 test('POST /mcp applies the scopes of tools that change at run time', async (t) => {
   t.mock.method(performance, 'now', () => time)
-  let time = 0
+  let time = 1
   const server = sdk1()
   const { send } = await start(t, { server })
   const late = server.registerTool('late', { _meta: { [member]: ['late'] } }, done)
@@ -542,6 +542,20 @@ test('POST /mcp lists tools once for a batch, and never for one that is too larg
   assert.equal(handler.listings, 1)
   assert.equal((await batch(20_000)).status, 400)
   assert.equal(handler.listings, 1)
+})
+
+test('POST /mcp lists tools once a second for calls of tools that do not exist [G-08]', async (t) => {
+  t.mock.method(performance, 'now', () => time)
+  let time = 1
+  const handler = listing((id) => Response.json(page(id)))
+  const { send } = await start(t, { handler })
+  const call = async (name: string) => await send('legacy', 'mcp', 'tools/call', { name })
+  for (let count = 0; count < 5; count++) await call(`unknown${count}`)
+  assert.equal(handler.listings, 1)
+  time += 1_100
+  await sleep(5)
+  await call('unknown')
+  assert.equal(handler.listings, 2)
 })
 
 test('POST /mcp keeps the scopes of tools apart by caller, if servers are per request [Q-24]', async (t) => {

@@ -1,12 +1,14 @@
 /** Which tools does a server have, and which scopes do they declare? */
 
 import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
+import { LRUCache } from 'lru-cache'
 import { failure } from '../../errors.ts'
 import {
   maxListedTools,
   maxToolListPages,
   toolListLifetimeMs,
-  toolListTimeoutMs
+  toolListTimeoutMs,
+  unknownToolMs
 } from '../../limits.ts'
 import {
   type McpRequest,
@@ -46,8 +48,14 @@ export function createToolList (
   onUpdate: (tools: ScopedTool[]) => void
 ) {
   const cache = new Map<string, { tool: ScopedTool, expiresAt: number }>()
-  const keyOf = (name: string, { authInfo }: McpRequest) =>
-    JSON.stringify([shared ? null : identityOf(authInfo), name])
+  /** Whole lists, by caller: tools that are not in them are not looked for again at once. */
+  const lists = new LRUCache<string, Map<string, ScopedTool>>({
+    maxSize: maxListedTools,
+    sizeCalculation: ({ size }) => size + 1,
+    ttl: unknownToolMs
+  })
+  const callerOf = ({ authInfo }: McpRequest) => shared ? '' : identityOf(authInfo)
+  const keyOf = (name: string, request: McpRequest) => JSON.stringify([callerOf(request), name])
 
   /**
    * Lists one page. A server that refuses the caller (4xx) would have refused the call as well.
@@ -91,8 +99,14 @@ export function createToolList (
         const entry = cache.get(keyOf(name, request))
         return entry !== undefined && performance.now() < entry.expiresAt ? [entry.tool] : []
       })
-      const tools = cached.length === names.length ? cached : await toolList.list(request)
-      return 'status' in tools ? tools : new Map(tools.map(tool => [tool.name, tool]))
+      if (cached.length === names.length) return byName(cached)
+      const recent = lists.get(callerOf(request))
+      if (recent) return recent
+      const tools = await toolList.list(request)
+      if ('status' in tools) return tools
+      const listed = byName(tools)
+      lists.set(callerOf(request), listed)
+      return listed
     },
     /** Lists all tools of the server, as its caller would. */
     async list (request: McpRequest): Promise<ScopedTool[] | McpResponse> {
@@ -120,6 +134,8 @@ export function createToolList (
   }
   return toolList
 }
+
+const byName = (tools: ScopedTool[]) => new Map(tools.map(tool => [tool.name, tool]))
 
 /** Checks whether a result is a list of tools. Tools are identified by their names. */
 export function isToolPage (result: unknown): result is ToolPage {
