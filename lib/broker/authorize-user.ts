@@ -60,7 +60,11 @@ export async function authorizeUser (
 function refusal (message: string, claims: object | null) {
   const words = message.slice(0, maxRefusalChars).replace(/[^\x20-\x7e]|["\\]/g, '?')
   const names = Object.keys(claims ?? {}).join(' ')
-  const cause = causeWith('authorizeUser denied a user with the claims', names)
+  const change = words === message
+    ? ''
+    : `the text of the denial was changed: give at most ${maxRefusalChars} ASCII characters ` +
+      'without " and \\. '
+  const cause = causeWith(`${change}authorizeUser denied a user with the claims`, names)
   return new McpOAuthError('accessDenied', { ...words && { description: words }, cause })
 }
 

@@ -9,7 +9,7 @@ import {
   type JWTVerifyGetKey,
   type JWTVerifyOptions
 } from 'jose'
-import { failure, McpOAuthError } from '../errors.ts'
+import { failure } from '../errors.ts'
 import { assertionSkewSeconds } from '../limits.ts'
 import {
   assertionProblem,
@@ -117,7 +117,7 @@ async function verifySignature (
     } catch (cause) {
       const isOtherKey = cause instanceof errors.JWKSNoMatchingKey ||
         cause instanceof errors.JWSSignatureVerificationFailed
-      if (!isOtherKey) throw new McpOAuthError('invalidClient', { cause })
+      if (!isOtherKey) throw rejected(`sent an invalid assertion: ${(cause as Error).message}`)
     }
   }
   throw rejected('sent an assertion that none of its keys verifies')

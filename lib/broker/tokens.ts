@@ -7,7 +7,7 @@ import type { GrantParser } from '../oauth/token-request.ts'
 import type { Config } from '../options/config.ts'
 import type { LoginSecrets } from '../provider/login.ts'
 import type { ProviderTokens } from '../provider/tokens.ts'
-import type { GrantType } from '../types.ts'
+import type { GrantType, Log } from '../types.ts'
 import { hash } from '../util/hash.ts'
 import type { Broker } from './broker.ts'
 import type { TokenResponse, Upstream } from './families.ts'
@@ -21,6 +21,8 @@ export interface TokenContext {
   key: string | undefined
   /** Seconds since 1970. */
   now: number
+  /** Its lines have the id of the request. */
+  log: Log
   /** Whether nobody waits for the response any more. */
   isGone(): boolean
   /** Claims the assertion and the proof of the request. */

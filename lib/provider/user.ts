@@ -53,9 +53,11 @@ export function createUserClaims ({ metadata, clientFor, scopes, identify, needs
   async function verifyIdToken (token: string) {
     const algorithms = [...asymmetricAlgorithms]
     const options = { algorithms, clockTolerance: issuerSkewSeconds }
-    await verifyJwt(token, keys, options).catch((cause: unknown) => {
+    const { jwks_uri: uri } = await metadata()
+    await verifyJwt(token, keys, options).catch((error: unknown) => {
       // Time mends an unknown key: it is not published yet, or was not loaded here.
-      const isTemporary = cause instanceof McpOAuthError || isUnknownKey(cause)
+      const isTemporary = error instanceof McpOAuthError || isUnknownKey(error)
+      const cause = new Error(`the keys of ${uri} do not verify the ID token`, { cause: error })
       throw new McpOAuthError(isTemporary ? 'providerUnavailable' : 'providerMisbehaved', {
         description:
           'The keys of the authorization provider cannot be loaded, or do not fit its ID token.',

@@ -112,7 +112,7 @@ function keysOf (options: JwtVerifierOptions) {
   })
 }
 
-type VerifyOptions = JWTVerifyOptions & { audience: string[], currentDate: Date }
+type VerifyOptions = JWTVerifyOptions & { issuer: string, audience: string[], currentDate: Date }
 
 async function verifySignature (token: string, keys: KeySet, options: VerifyOptions) {
   await verifyJwt(token, keys, options).catch((error: unknown) => {
@@ -133,15 +133,20 @@ const faultsOfToken = [
 ]
 
 /** Only known faults of a token make it invalid: a broken key throws errors of any kind. */
-function errorOf (cause: unknown, { audience, currentDate }: VerifyOptions) {
+function errorOf (cause: unknown, { issuer, audience, currentDate }: VerifyOptions) {
   if (cause instanceof McpOAuthError) return cause
-  if (cause instanceof errors.JWTClaimValidationFailed) {
-    const { claim, payload: { aud, nbf } } = cause
-    if (claim === 'aud') return wrongAudience(audience, aud)
-    if (claim === 'nbf' && typeof nbf === 'number') {
-      return rejection(notYetValid(nbf, currentDate.getTime() / 1000))
-    }
-  }
-  const isFaultOfToken = faultsOfToken.some(fault => cause instanceof fault)
-  return new McpOAuthError(isFaultOfToken ? 'invalidToken' : 'keysUnavailable', { cause })
+  const fault = faultsOfToken.find(fault => cause instanceof fault)
+  if (fault === undefined) return new McpOAuthError('keysUnavailable', { cause })
+  const { message, claim, payload = {} } = cause as Error & Partial<errors.JWTExpired>
+  const { aud, exp, nbf } = payload
+  const now = currentDate.getTime() / 1000
+  if (claim === 'aud') return wrongAudience(audience, aud)
+  if (claim === 'nbf' && typeof nbf === 'number') return rejection(notYetValid(nbf, now))
+  const age = Math.round(now - Number(exp))
+  if (fault === errors.JWTExpired) return rejection(`it expired ${age} s ago`)
+  return rejection(
+    fault === errors.JWKSNoMatchingKey
+      ? `${issuer} has published no key with its kid and alg. Log in again if the keys were replaced`
+      : message
+  )
 }

@@ -691,6 +691,8 @@ matrix(
       isError(reply, 403, 'access_denied', description)
       assert.equal(reply.json()['error_description'], description)
     }
+    const changed = flow.logs.filter(line => line.includes('the text of the denial was changed'))
+    assert.equal(changed.length, 2)
     const unclear = [null, true, 0, ['x'], {}, { message: 'canary-hook' }, undefined]
     for (
       const result of [

@@ -352,6 +352,10 @@ matrix(
       isError(await flow.token({ ...tokenRequest, ...params }), 401, 'invalid_client', name)
     }
     assert.equal(writes.length, 0)
+    assert.match(
+      flow.logs.join(''),
+      /"The client sent an invalid assertion: \\"exp\\" claim timestamp/
+    )
 
     isTokens(await flow.token({ ...tokenRequest, ...valid }))
     const [seen, { key: name, value, ttl }, ...others] = writes as [Write, Write]

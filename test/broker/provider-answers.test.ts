@@ -176,6 +176,10 @@ matrix(
     const renewals = flow.provider.count('/token')
     isError(await flow.token(renew(id, token)), 503, 'temporarily_unavailable')
     assert.equal(flow.provider.count('/token'), renewals + 1, 'with the rotated token')
+    assert.match(
+      flow.logs.join(''),
+      /"the keys of http:[^ ]*\/jwks do not verify the ID token"/
+    )
 
     flow.provider.keys = [...flow.provider.keys, key.jwk]
     let status = 503

@@ -126,7 +126,7 @@ for (const onReuse of ['revoke', 'refuse'] as const) {
     `POST /oauth/token ${outcome} a refresh token whose successor was used long ago [T-21 F-19 field:S2]`,
     async ({ startFlow }, t) => {
       const flow = await startFlow({ instances: 2, options: { refresh: { onReuse } } })
-      const { tokens, refresh } = await session(flow)
+      const { id, tokens, refresh } = await session(flow)
       const [one, two] = flow.instances
       const next = (await refresh(tokens.refresh_token)).json()
       const now = Date.now()
@@ -139,6 +139,16 @@ for (const onReuse of ['revoke', 'refuse'] as const) {
           pairOf(last),
           'copies get the newest tokens'
         )
+      }
+      const lines = flow.logs.filter(line => line.includes('A copy of a refresh token'))
+        .map(line => JSON.parse(line))
+      assert.deepEqual(lines.map(({ generation }) => generation), [0, 1])
+      for (const line of lines) {
+        assert.deepEqual([line.client, typeof line.reqId], [
+          JSON.stringify(id).slice(0, 202),
+          'string'
+        ])
+        assert.equal(line.grant, claimsOf(last['access_token'])['gid'])
       }
       t.mock.timers.setTime(now + 3_000_000 + 602_000)
       isError(await refresh(tokens.refresh_token, {}, two), 400, 'invalid_grant')

@@ -74,6 +74,7 @@ export function tokenRequests (send: Send) {
     clientId,
     key,
     now: broker.now(),
+    log: broker.log,
     isGone,
     // Assertions and proofs have tests of their own.
     claimNow: async () => {}

@@ -175,6 +175,17 @@ test('jwtVerifier rejects hostile key ids [J-05]', async (t) => {
   }
 })
 
+test('jwtVerifier names the issuer that has no key for a token', async (t) => {
+  const { issuer, verify } = await setUp(t)
+  const token = await issuer.mint({}, { header: { kid: 'other' } })
+  await assert.rejects(verify(token, context), {
+    cause: new Error(
+      `The access token was rejected: ${issuer.issuer} has published no key with its kid and alg. ` +
+        'Log in again if the keys were replaced'
+    )
+  })
+})
+
 test('jwtVerifier rejects critical headers and unencoded payloads [J-06]', async (t) => {
   const { issuer, verify } = await setUp(t)
   const [header = '', payload, signature] = (await issuer.mint()).split('.')
@@ -287,6 +298,9 @@ test('jwtVerifier rejects expired tokens, with tolerance for clocks [J-10 F-06]'
   ) {
     await assertRejected(verify, await issuer.mint({ exp, iat }), JSON.stringify(exp))
   }
+  await assert.rejects(verify(await issuer.mint({ exp: context.now - 90 }), context), {
+    cause: new Error('The access token was rejected: it expired 90 s ago')
+  })
   assert.ok(await verify(await issuer.mint({ exp: iat + 86_400, iat }), context))
   await assertRejected(
     verify,

@@ -138,7 +138,7 @@ test('the debug log has the result of each verifier in order, and no token [RS-2
   assert.deepEqual(results(), [unknown, {
     verifier: issuer.issuer,
     outcome: 'invalid',
-    reason: 'signature verification failed',
+    reason: 'The access token was rejected: signature verification failed',
     reqId: 'string'
   }])
   await guarded.call('something else')

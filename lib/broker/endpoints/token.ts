@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { invalidProof } from '../../dpop/rules.ts'
 import { McpOAuthError } from '../../errors.ts'
 import { formOf, type Endpoint } from '../../host/endpoint.ts'
+import { safeLogger } from '../../host/replies.ts'
 import { parseTokenRequest, userGrants } from '../../oauth/token-request.ts'
 import type { Config } from '../../options/config.ts'
 import { assertUnused, useOnce } from '../../store/single-use.ts'
@@ -44,7 +45,8 @@ export const tokenEndpoint: Endpoint<Broker> = {
     // Before any code or token is used.
     const proof = await proofOf(broker, request, reply, now)
     const isGone = () => reply.raw.destroyed
-    const context = { broker, clientId, key: proof?.key, now, isGone }
+    const log = safeLogger(request.log)
+    const context = { broker, clientId, key: proof?.key, now, log, isGone }
     const credentials = proof ? [...assertions, proof.use] : assertions
     return await useOnce(
       credentials,

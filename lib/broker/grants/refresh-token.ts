@@ -1,6 +1,6 @@
 /** How is a grant refreshed, however often and by however many processes of a client? */
 
-import { invalidGrant, isRefusal, McpOAuthError } from '../../errors.ts'
+import { invalidGrant, isRefusal, McpOAuthError, quoted } from '../../errors.ts'
 import { minAnswerSeconds } from '../../limits.ts'
 import { parseRefreshToken } from '../../oauth/token-request.ts'
 import { mergeScopes } from '../../oauth/scope.ts'
@@ -121,9 +121,9 @@ async function nextStep (
 
 /** The step of a copy, which gets the newest tokens of its grant. */
 function copyStep (refresh: Refresh, family: Family, answer: NonNullable<Family['answer']>) {
-  const { broker, presented, scopes, key, now } = refresh
-  broker.log.info(
-    { generation: presented },
+  const { broker, clientId, presented, scopes, key, now } = refresh
+  refresh.log.info(
+    { client: quoted(clientId), grant: family.id, generation: presented },
     'A copy of a refresh token asks for the newest tokens of its grant'
   )
   const seconds = Math.ceil(answer.expiresAt - now)
