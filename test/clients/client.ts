@@ -83,6 +83,11 @@ export interface ClientFacts {
   protocolVersions: Fact<readonly string[]>
   /** Its first request: to the MCP URL without a token, or for metadata. */
   beginsWith: Fact<'POST' | 'GET' | 'HEAD' | 'metadata'>
+  /**
+   * Statuses of a refused `initialize` after which it tries the HTTP+SSE transport of 2024-11-05,
+   * which begins with a GET of the MCP URL. Absent: no source states it.
+   */
+  oldTransport?: Fact<readonly number[]>
   /** Whether it opens the GET stream after `initialize`. */
   opensStream: Fact<boolean>
   /** Where it looks for protected resource metadata (RFC 9728), in this order. */

@@ -1,4 +1,5 @@
 import { unknown, type ClientFacts } from './client.ts'
+import { errors } from './statuses.ts'
 import { resourceUrls, serverUrls } from './urls.ts'
 
 /** Cursor. */
@@ -27,6 +28,13 @@ export const cursor: ClientFacts = {
       members: ['redirectUris', 'ports']
     },
     {
+      shows: 'HTTP+SSE after any failure but Unauthorized, as its log has it',
+      at: 'https://github.com/benborla/mcp-server-mysql/issues/111, description, and ' +
+        'https://github.com/cursor/cursor/issues/3722',
+      date: '2026-02-10',
+      members: ['oldTransport', 'quirks']
+    },
+    {
       shows: 'registration, or a client id and scopes of the configuration',
       at: 'https://cursor.com/docs/context/mcp',
       date: '2026-11-28'
@@ -35,6 +43,7 @@ export const cursor: ClientFacts = {
 
   protocolVersions: unknown,
   beginsWith: unknown,
+  oldTransport: errors,
   opensStream: unknown,
   resourceMetadata: resourceUrls,
   issuerWithoutResourceMetadata: unknown,

@@ -48,6 +48,35 @@ for (const [id, facts] of Object.entries(clients)) {
   })
 }
 
+for (const [id, facts] of Object.entries(clients)) {
+  const { oldTransport = unknown, registration } = facts
+  if (registration === null || oldTransport === unknown) continue
+  test(`${id} is told by 405 that there is no HTTP+SSE, and goes on when the proxy is back`, async () => {
+    const [refusal] = oldTransport
+    let isRefusing = true
+    const client = openClient(facts, mcpUrl, {
+      ...driverOptions,
+      async fetch (url, init) {
+        const isFirst = isRefusing && new Headers(init?.headers).has('authorization') &&
+          String(init?.body).includes('"initialize"')
+        if (!isFirst) return await fetch(url, init)
+        isRefusing = false
+        return new Response('refused', { status: refusal as number })
+      }
+    })
+    await client.run('register')
+    await client.run('log in')
+    const { outcome, problem, requests } = await client.run('list')
+    assert.equal(outcome, 'failed')
+    assert.match(problem ?? '', /^initialize was answered with 4\d\d; old transport: .* with 405$/)
+    assert.deepEqual(requests.map(({ method, status }) => [method, status]), [
+      ['POST', refusal],
+      ['GET', 405]
+    ])
+    assert.equal((await client.run('list')).outcome, 'ok')
+  })
+}
+
 test('kiro logs in with values that are not percent-encoded', async () => {
   const { browser } = driverOptions
   const raw: DriverOptions = {

@@ -96,13 +96,17 @@ export function openClient (facts: ClientFacts, mcp: string, options: DriverOpti
       await connect()
     },
     repeat: async () => {},
-    'old transport': () => Promise.reject(new Error('The driver has no HTTP+SSE transport')),
+    async 'old transport' () {
+      const status = await http.open(mcp, { headers: headersWith('text/event-stream') })
+      throw new Error(`GET was answered with ${status}`)
+    },
     stop: () => Promise.reject(new Error('The client stops'))
   }
 
-  const reactionsTo = ({ status, headers }: Received): readonly Reaction[] => {
+  const reactionsTo = ({ status, headers }: Received, method: string): readonly Reaction[] => {
     if (status === 401) return known.on401
     if (status === 403 && challengeOf(headers)['error'] === 'insufficient_scope') return known.on403
+    if (method === 'initialize' && known.oldTransport.includes(status)) return ['old transport']
     if (status === 404 && connection.session !== undefined) return known.on404
     return status >= 500 ? known.on5xx : []
   }
@@ -111,7 +115,7 @@ export function openClient (facts: ClientFacts, mcp: string, options: DriverOpti
   async function request (method: string, params: Record<string, unknown> = {}): Promise<Received> {
     const response = await message(method, params)
     const problems: string[] = []
-    for (const reaction of reactionsTo(response)) {
+    for (const reaction of reactionsTo(response, method)) {
       try {
         await react[reaction](response)
       } catch (error) {
@@ -139,10 +143,10 @@ export function openClient (facts: ClientFacts, mcp: string, options: DriverOpti
     connection.protocol = resultOf(response, 'initialize')['protocolVersion']
     connection.session = response.headers.get('mcp-session-id') ?? undefined
     await message('notifications/initialized')
-    if (known.opensStream) await http.open(mcp, { headers: sessionHeaders('text/event-stream') })
+    if (known.opensStream) await http.open(mcp, { headers: headersWith('text/event-stream') })
   }
 
-  const sessionHeaders = (accept: string) => ({
+  const headersWith = (accept: string) => ({
     accept,
     authorization: `Bearer ${account.tokens?.['access_token']}`,
     'mcp-protocol-version': connection.protocol ?? '',
@@ -168,7 +172,7 @@ export function openClient (facts: ClientFacts, mcp: string, options: DriverOpti
     'revoke access token': () => account.revoke('access_token'),
     async 'end session' () {
       if (connection.session === undefined) return
-      await http.send(mcp, { method: 'DELETE', headers: sessionHeaders('application/json') })
+      await http.send(mcp, { method: 'DELETE', headers: headersWith('application/json') })
     },
     async forget () {
       account.tokens = undefined

@@ -1,4 +1,5 @@
 import type { ClientFacts } from './client.ts'
+import { errors } from './statuses.ts'
 
 /** Gemini CLI. */
 export const geminiCli: ClientFacts = {
@@ -47,15 +48,25 @@ export const geminiCli: ClientFacts = {
       ]
     },
     {
-      shows: 'the way after 401 and 404; the dependency @modelcontextprotocol/sdk 1.23.0',
+      shows:
+        'the way after 401, HTTP+SSE after other statuses; the dependency @modelcontextprotocol/sdk 1.23.0',
       at: 'npm @google/gemini-cli-core 0.61.0: dist/src/tools/mcp-client.js, package.json',
       date: '2026-11-28',
-      members: ['protocolVersions', 'opensStream', 'on401', 'on403', 'on404', 'on5xx']
+      members: [
+        'protocolVersions',
+        'opensStream',
+        'oldTransport',
+        'on401',
+        'on403',
+        'on404',
+        'on5xx'
+      ]
     }
   ],
 
   protocolVersions: ['2025-06-18', '2025-03-26', '2024-11-05', '2024-10-07'],
   beginsWith: 'HEAD',
+  oldTransport: errors,
   opensStream: true,
   resourceMetadata: [
     '{challenge}',
@@ -100,7 +111,7 @@ export const geminiCli: ClientFacts = {
   on401: ['log in'],
   on403: ['stop'],
   stepUpScope: 'login',
-  on404: ['old transport'],
+  on404: ['stop'],
   on5xx: ['stop'],
   signOut: ['forget'],
   quirks: [

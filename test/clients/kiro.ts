@@ -57,6 +57,8 @@ export const kiro: ClientFacts = {
   on5xx: unknown,
   signOut: unknown,
   quirks: [
+    'After a refused `initialize` it reports the 405 of its GET for HTTP+SSE ' +
+    '(https://github.com/kirodotdev/Kiro/issues/9553, 2026-06-18).',
     'From 1.0 on, redirect_uri and resource of the authorization URL are not percent-encoded, which ' +
     'RFC 3986 §3.4 allows.',
     'In 0.5, a query in the MCP URL was percent-encoded twice in `resource` ' +

@@ -1,5 +1,6 @@
 import type { ClientFacts } from './client.ts'
 import { sdk1 } from './sdk-1.ts'
+import { clientErrors } from './statuses.ts'
 
 /** An application that uses the MCP adapters of LangChain. They use the SDK 1.x. */
 export const langchain: ClientFacts = {
@@ -17,11 +18,18 @@ export const langchain: ClientFacts = {
       at: 'npm @langchain/mcp-adapters 1.1.4: package.json, dist/connection.js',
       date: '2026-11-29',
       members: ['on401', 'on403', 'stepUpScope', 'on404', 'on5xx']
+    },
+    {
+      shows: 'HTTP+SSE after 4xx, and at which URLs',
+      at: 'npm @langchain/mcp-adapters 1.1.4: dist/client.js (_initializeStreamableHTTPConnection)',
+      date: '2026-11-29',
+      members: ['oldTransport', 'quirks']
     }
   ],
+  oldTransport: clientErrors,
   registration: { ...sdk1.registration as object, client_name: 'LangChain application' },
   quirks: [
     ...sdk1.quirks,
-    'If the first connection is refused with 4xx, it tries the HTTP+SSE transport of 2024-11-05.'
+    'It tries HTTP+SSE at the MCP URL, and where that ends with /mcp, also with /sse there.'
   ]
 }

@@ -40,9 +40,16 @@ export const mcpRemote: ClientFacts = {
         'on404',
         'on5xx'
       ]
+    },
+    {
+      shows: 'HTTP+SSE after 404 and 405, unless the user chooses http-only',
+      at: 'npm mcp-remote 0.15.1: the same file (connectToRemoteServer)',
+      date: '2026-11-29',
+      members: ['oldTransport']
     }
   ],
   beginsWith: 'GET',
+  oldTransport: [404, 405],
   resourceMetadata: resourceUrls,
   issuerWithoutResourceMetadata: '{mcp}',
   serverMetadata: serverUrlsWithRoot,

@@ -17,8 +17,15 @@ export const mcporter: ClientFacts = {
       at: 'npm mcporter 0.12.3: dist/oauth.js, package.json',
       date: '2026-11-29',
       members: ['registration', 'ports', 'on401', 'on403', 'stepUpScope', 'on404', 'on5xx']
+    },
+    {
+      shows: 'HTTP+SSE after 404 and 405; before a login also after failures without a status',
+      at: 'npm mcporter 0.12.3: dist/runtime/transport.js (isLegacySseTransportMismatch)',
+      date: '2026-11-29',
+      members: ['oldTransport', 'quirks']
     }
   ],
+  oldTransport: [404, 405],
   identification: ['configured', 'registration'],
   registration: {
     client_name: 'mcporter (server)',
@@ -33,6 +40,6 @@ export const mcporter: ClientFacts = {
   quirks: [
     'Its name contains that of the server in its configuration.',
     'It registers again when its port has changed.',
-    'If the first connection fails, it tries the HTTP+SSE transport of 2024-11-05.'
+    'Before a login it tries HTTP+SSE after other failures, too.'
   ]
 }

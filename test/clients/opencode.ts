@@ -63,6 +63,8 @@ export const opencode: ClientFacts = {
   addedScopes: [{ scope: 'offline_access', when: 'advertised' }],
   signOut: ['forget'],
   quirks: [
+    'After a refused `initialize` it reports the 405 of its GET for HTTP+SSE ' +
+    '(https://github.com/kirodotdev/Kiro/issues/9553, 2026-06-18).',
     'After invalid_client it forgets the server, tokens and client.',
     'It registers twice for a login: when it connects, and when the user is asked to log in.'
   ]

@@ -1,4 +1,5 @@
 import type { ClientFacts } from './client.ts'
+import { clientErrors } from './statuses.ts'
 import { resourceUrls, serverUrls } from './urls.ts'
 
 const documentUrl = 'https://vscode.dev/oauth/client-metadata.json'
@@ -14,12 +15,13 @@ export const vscode: ClientFacts = {
       date: '2026-11-28'
     },
     {
-      shows: 'the way after 401, 403 and 404, sessions, sign-out',
+      shows: 'the way after 401, 403 and 404, HTTP+SSE after others, sessions, sign-out',
       at: 'https://github.com/microsoft/vscode, commit 000d3828: ' +
         'src/vs/workbench/api/common/extHostMcp.ts',
       date: '2026-11-28',
       members: [
         'beginsWith',
+        'oldTransport',
         'opensStream',
         'scope',
         'on401',
@@ -54,6 +56,7 @@ export const vscode: ClientFacts = {
 
   protocolVersions: ['2025-11-25'],
   beginsWith: 'POST',
+  oldTransport: clientErrors.filter(status => status !== 403),
   opensStream: true,
   resourceMetadata: resourceUrls,
   issuerWithoutResourceMetadata: '{mcp.origin}',

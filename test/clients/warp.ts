@@ -53,6 +53,7 @@ export const warp: ClientFacts = {
 
   protocolVersions: ['2025-11-25', '2025-06-18', '2025-03-26', '2024-11-05'],
   beginsWith: 'POST',
+  oldTransport: [404, 405],
   opensStream: true,
   resourceMetadata: [
     '{challenge}',
@@ -97,7 +98,6 @@ export const warp: ClientFacts = {
   signOut: ['forget'],
   quirks: [
     'It sends `initialize` to see whether the server wants a login, and again after the login.',
-    'A 404 or 405 to the first `initialize` makes it try HTTP+SSE.',
     'Its callback has a port of 127.0.0.1 in the terminal interface only.',
     'In April it added ?server_id=… to the registered callback. RFC 6749 §3.1.2.3 lets no server ' +
     'accept that; the thread is closed.',

@@ -8,11 +8,12 @@ type Guessable = Exclude<
   'name' | 'version' | 'sources' | 'quirks' | 'cannot'
 >
 
-type Known = { [Name in Guessable]: Exclude<ClientFacts[Name], typeof unknown> }
+type Known = { [Name in Guessable]-?: Exclude<ClientFacts[Name], typeof unknown | undefined> }
 
 const commonest: Known = {
   protocolVersions: ['2025-11-25', '2025-06-18', '2025-03-26'],
   beginsWith: 'POST',
+  oldTransport: [],
   opensStream: false,
   resourceMetadata: resourceUrls,
   issuerWithoutResourceMetadata: '{mcp.origin}',
@@ -70,7 +71,9 @@ export function completeFacts (facts: ClientFacts): { known: Known, assumed: str
   }
   const known = Object.entries(commonest).map(([name, fallback]) => [
     name,
-    complete(facts[name as Guessable] as Fact<object>, fallback as object, name)
+    name in facts
+      ? complete(facts[name as Guessable] as Fact<object>, fallback as object, name)
+      : fallback
   ])
   return { known: Object.fromEntries(known), assumed }
 }
