@@ -18,7 +18,6 @@ export { McpOAuthError, type ErrorCode, type ErrorDetails, type ErrorKind } from
 export type {
   AuthorizeUser,
   AuthorizeVerdict,
-  ConsentConfig,
   ConsentDetails,
   Dependency,
   FetchJson,
@@ -39,6 +38,7 @@ export {
   introspectionVerifier,
   type IntrospectionVerifierOptions
 } from './verifiers/introspection.ts'
+export type { ConsentConfig } from './options/broker.ts'
 export type { AuthorizeTool, NamedRoute, ToolOptions, ToolVerdict } from './options/mcp.ts'
 export type { McpOAuthOptions } from './options/schema.ts'
 export {

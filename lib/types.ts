@@ -239,11 +239,3 @@ export interface ConsentDetails {
   /** Host of the provider where the user logs in. */
   readonly provider: string
 }
-
-/** How the consent page looks. */
-export interface ConsentConfig {
-  readonly name?: string | undefined
-  readonly logoText?: string | undefined
-  readonly scopes?: Readonly<Record<string, string>> | undefined
-  readonly render?: ((details: ConsentDetails) => string | Promise<string>) | undefined
-}

@@ -20,6 +20,7 @@ import {
   checked,
   closed,
   flag,
+  fromEnv,
   list,
   oneOf,
   optional,
@@ -73,20 +74,23 @@ const lifetime = seconds(60, 315_360_000)
 /** A client that need not register. */
 export interface ClientOptions extends Static<typeof ClientSchema> {}
 
-export const ConsentOptionsSchema = Type.Object({
+const ConsentOptionsSchema = Type.Object({
   /** Name of this server on the page. Default: the host of `publicUrl`. */
-  name: optional(displayName),
+  name: fromEnv(displayName),
   /** A few letters or an emoji in place of a logo. */
-  logoText: optional(Type.String({ minLength: 1, maxLength: maxLogoChars })),
+  logoText: fromEnv(Type.String({ minLength: 1, maxLength: maxLogoChars })),
   /** Meaning of each scope, in words. */
-  scopes: optional(Type.Record(Type.String(), Type.String())),
+  scopes: fromEnv(Type.Record(Type.String(), Type.String())),
   /** Renders the page instead. */
-  render: optional(callable<(details: ConsentDetails) => string | Promise<string>>())
+  render: fromEnv(callable<(details: ConsentDetails) => string | Promise<string>>())
 }, {
   ...closed,
   description: "an object such as { name: 'Notes' }: the consent page cannot be switched off, " +
     "as any client could use another one's login then"
 })
+
+/** How the consent page looks. */
+export interface ConsentConfig extends Static<typeof ConsentOptionsSchema> {}
 
 export const LifetimesSchema = Type.Object({
   /** The consent page, and after it the login at the provider. Default 600. */

@@ -47,7 +47,8 @@ function rulesOf (options: McpOAuthOptions, production: boolean): Rule[] {
   return [
     ...secretRules(options, production),
     ...unsetRules(options, ['publicUrl']),
-    ...metadata ? metadataRules(metadata) : [],
+    ...metadataProblems(metadata ? completeMetadata(metadata) : {})
+      .map((problem): Rule => [true, `customOAuthMetadata.${problem}`]),
     ...auth === false ? openRules(options) : accessRules(options),
     ...setupProxies ? proxyRules(options) : [],
     ...brokerRules(options),
@@ -84,15 +85,7 @@ function isGuessable (text: string) {
 function unsetRules (options: object, names: readonly string[], remedy = leaveOut): Rule[] {
   return Object.entries(options)
     .filter(([name]) => names.includes(name))
-    .map(([name, value]) => [
-      value === undefined,
-      `${name}: ${unset} ${remedy}`
-    ])
-}
-
-function metadataRules (metadata: object): Rule[] {
-  return metadataProblems(completeMetadata(metadata))
-    .map(problem => [true, `customOAuthMetadata.${problem}`])
+    .map(([name, value]) => [value === undefined, `${name}: ${unset} ${remedy}`])
 }
 
 function mcpRules ({ mcp = {} }: McpOAuthOptions): Rule[] {

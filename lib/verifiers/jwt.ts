@@ -1,5 +1,5 @@
 /** How is a JWT access token verified (RFC 9068, RFC 8725), and with which keys? */
-import { errors, type JWTVerifyOptions } from 'jose'
+import { errors } from 'jose'
 import { isCanonical } from '../crypto/sealer.ts'
 import { McpOAuthError } from '../errors.ts'
 import { safeLogger } from '../host/replies.ts'
@@ -86,12 +86,15 @@ export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
     if (!types.includes(typeof typ === 'string' ? typ.toLowerCase() : typ)) {
       throw rejection('its typ is not that of an access token')
     }
-    await verifySignature(token, keys, {
+    const options = {
       issuer,
       algorithms: [...algorithms],
       clockTolerance,
       audience: [context.resource, ...[audience].flat()],
       currentDate: new Date(context.now * 1000)
+    }
+    await verifyJwt(token, keys, options).catch((error: unknown) => {
+      throw errorOf(error, options)
     })
     if (mayBeIdToken(typ, claims, context.resource)) {
       throw rejection('it may be an ID token. Let the audience be that of an API, not a client id')
@@ -112,14 +115,6 @@ function keysOf (options: JwtVerifierOptions) {
   })
 }
 
-type VerifyOptions = JWTVerifyOptions & { issuer: string, audience: string[], currentDate: Date }
-
-async function verifySignature (token: string, keys: KeySet, options: VerifyOptions) {
-  await verifyJwt(token, keys, options).catch((error: unknown) => {
-    throw errorOf(error, options)
-  })
-}
-
 const faultsOfToken = [
   errors.JWTClaimValidationFailed,
   errors.JWTExpired,
@@ -133,7 +128,10 @@ const faultsOfToken = [
 ]
 
 /** Only known faults of a token make it invalid: a broken key throws errors of any kind. */
-function errorOf (cause: unknown, { issuer, audience, currentDate }: VerifyOptions) {
+function errorOf (
+  cause: unknown,
+  { issuer, audience, currentDate }: { issuer: string, audience: string[], currentDate: Date }
+) {
   if (cause instanceof McpOAuthError) return cause
   const fault = faultsOfToken.find(fault => cause instanceof fault)
   if (fault === undefined) return new McpOAuthError('keysUnavailable', { cause })

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test, type TestContext } from 'node:test'
-import type { ConsentConfig, ConsentDetails } from '../../lib/types.ts'
+import type { ConsentConfig } from '../../lib/options/broker.ts'
+import type { ConsentDetails } from '../../lib/types.ts'
 import { type ConsentPage } from '../../lib/pages/consent.ts'
 import { basePage, serve } from '../support/consent-page.ts'
 

@@ -36,31 +36,37 @@ export function report (
   )
   const toolsWith = (holds: (tool: Built) => boolean) =>
     tools.filter(holds).map(({ tool, candidate }) => `${tool.name} (${candidate.label})`)
-  const othersOf = (wanted?: string) =>
+  const othersFor = (wanted?: string) =>
     others.filter(({ reason, detail = reason }) => detail === wanted)
       .map(({ candidate }) => candidate.label)
-  const unsuitable = others.filter(({ reason }) => reason === 'unsuitable').map(({ detail }) => [
-    `Routes cannot be tools (${detail}). Mend them, or set config.mcp to false`,
-    othersOf(detail)
-  ])
-  const warnings: Record<string, string[]> = {
-    ...Object.fromEntries(unsuitable),
-    'Routes added before await app.register(mcpOAuth, …) are no tools. Add them after it': othersOf(
-      'older than the plugin'
-    ),
-    'Tools with equal names got a number. Give their routes different operation ids': toolsWith((
-      { tool, candidate }
-    ) => tool.name !== candidate.name),
-    'Tools may expose credentials or internals. Set config.mcp of their routes to true or false':
-      toolsWith(tool => checks.secrets && tool.candidate.mcp === undefined && isSensitive(tool)),
-    'Routes of tools have no guard over plain HTTP. Add onRequest: app.requireMcpAuth(), or set config.mcp.public':
-      toolsWith(({ candidate: { hooks, config } }) =>
-        checks.guards && !config.public && hooks?.some(isGuard) === false
-      )
-  }
-  for (const [message, routes] of Object.entries(warnings)) {
+  const warn = (message: string, routes: readonly string[]) => {
     if (routes.length > 0) log.warn({}, `${message}: ${listed(routes)}`)
   }
+  const unsuitable = others.filter(({ reason }) => reason === 'unsuitable')
+  for (const detail of new Set(unsuitable.map(({ detail }) => detail))) {
+    warn(
+      `Routes cannot be tools (${detail}). Mend them, or set config.mcp to false`,
+      othersFor(detail)
+    )
+  }
+  warn(
+    'Routes added before await app.register(mcpOAuth, …) are no tools. Add them after it',
+    othersFor('older than the plugin')
+  )
+  warn(
+    'Tools with equal names got a number. Give their routes different operation ids',
+    toolsWith(({ tool, candidate }) => tool.name !== candidate.name)
+  )
+  warn(
+    'Tools may expose credentials or internals. Set config.mcp of their routes to true or false',
+    toolsWith(tool => checks.secrets && tool.candidate.mcp === undefined && isSensitive(tool))
+  )
+  warn(
+    'Routes of tools have no guard over plain HTTP. Add onRequest: app.requireMcpAuth(), or set config.mcp.public',
+    toolsWith(({ candidate: { hooks, config } }) =>
+      checks.guards && !config.public && hooks?.some(isGuard) === false
+    )
+  )
   if (tools.length === 0) {
     const remedies = [
       'Add routes after await app.register(mcpOAuth, …)',
