@@ -24,8 +24,9 @@ export function pageWith (results: string): string {
 
 ${
     wrap(`${all.length} MCP clients at ${providers.length} settings of identity providers, with at
-least one for each [preset](providers/index.md): the steps that pass, the facts of each client,
-and their sources.`)
+least one for each [preset](providers/index.md): [the steps that pass](#results), [version,
+redirect URI and date of each client](#facts), [its habits](#habits), and [the
+sources](#sources).`)
   }
 
 ## Results
