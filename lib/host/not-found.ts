@@ -3,9 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { internal } from './internals.ts'
 
 /** Has the function that Fastify calls for each request before it logs the request. */
-interface NotFoundContext {
-  childLoggerFactory: FastifyInstance['childLoggerFactory']
-}
+type NotFoundContext = Pick<FastifyInstance, 'childLoggerFactory'>
 
 /**
  * Removes the query of requests that no route serves if their path is nearly one of ours, such as

@@ -74,14 +74,15 @@ export function scopesOf (claims: Record<string, unknown>) {
 /** The scopes of a caller. A dependency may set them: they are read like those of a token. */
 export const heldScopes = ({ scopes }: { scopes: unknown }) => scopesOf({ scopes })
 
-/** The scopes that a broader scope implies; implied scopes may imply further ones. */
-type ScopeHierarchy = Record<string, readonly string[]>
-
-/** Returns the required scopes that are neither granted nor implied by a granted one. */
+/**
+ * Returns the required scopes that are neither granted nor implied by a granted one.
+ *
+ * @param hierarchy the scopes that a broader scope implies; they may imply further ones
+ */
 export function missingScopes (
   granted: readonly string[],
   required: readonly string[],
-  hierarchy: ScopeHierarchy = {}
+  hierarchy: Record<string, readonly string[]> = {}
 ) {
   if (required.every(scope => granted.includes(scope))) return []
   // A Set visits members that are added during the walk, each once: this is transitive, and ends

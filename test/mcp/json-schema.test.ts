@@ -193,8 +193,7 @@ test('forms of draft-07 and OpenAPI 3.0 become those of 2020-12, and the origina
       date: { ...text, format: 'date-time' },
       no: { not: {} }
     },
-    dependentRequired: { a: ['b'] },
-    dependentSchemas: { c: { required: ['d'] } }
+    dependentSchemas: { a: { required: ['b'] }, c: { required: ['d'] } }
   })
   assert.deepEqual(asJson(original), before)
 })

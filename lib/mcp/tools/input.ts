@@ -1,5 +1,6 @@
 /** Which arguments does a tool have, and where does each go in the request? */
 
+import type { Tool } from '@modelcontextprotocol/sdk/types.js'
 import { maxToolNameChars } from '../../limits.ts'
 import { readBody } from './body.ts'
 import { isHeaderArgument } from './header-arguments.ts'
@@ -9,15 +10,10 @@ import type { PathPart } from './path.ts'
 import { type JsonSchema, type SharedSchemas, asDocument, typesOf } from './references.ts'
 import { slug, uniqueName } from './slug.ts'
 
-/**
- * Where an argument goes in the request. `wholeBody` is the body itself, `body` a member of it, and
- * `file` a part of a multipart body.
- */
-export type PlaceKind = 'path' | 'wildcard' | 'query' | 'header' | 'body' | 'wholeBody' | 'file'
-
 /** The place of an argument. */
 export interface Place {
-  in: PlaceKind
+  /** `wholeBody` is the body itself, `body` a member of it, `file` a part of a multipart body. */
+  in: 'path' | 'wildcard' | 'query' | 'header' | 'body' | 'wholeBody' | 'file'
   /** Name there, which may differ from the name of the argument. */
   name: string
   /** JSON types of its schema. `null` for any. */
@@ -26,13 +22,7 @@ export interface Place {
 
 /** The arguments of a tool. */
 export interface Input {
-  inputSchema: {
-    type: 'object'
-    properties: Record<string, object>
-    required?: string[]
-    additionalProperties: boolean | object
-    $defs?: Record<string, object>
-  }
+  inputSchema: Tool['inputSchema'] & { properties: Record<string, object> }
   /** Where each argument goes, by its name. */
   places: ReadonlyMap<string, Place>
   /** Where members go that the schema does not list. `null` if they are refused. */
@@ -41,7 +31,7 @@ export interface Input {
 }
 
 interface Argument {
-  place: PlaceKind
+  place: Place['in']
   /** Name in the request. */
   name: string
   schema: JsonSchema
@@ -111,7 +101,7 @@ export function buildInput (
     properties,
     ...(required.length > 0 && { required }),
     additionalProperties
-  }) as unknown as Input['inputSchema']
+  }) as Input['inputSchema']
   return { inputSchema, places, rest, bodyType: body.bodyType }
 
   function attempt<T> (part: string, read: () => T): T {

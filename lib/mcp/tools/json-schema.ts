@@ -192,15 +192,13 @@ function tupleOf ({ items, additionalItems }: JsonSchema): JsonSchema {
   }
 }
 
-/** Draft-07 has one keyword for names and schemas of members that another one needs. */
+/** Draft-07 has one keyword for names and schemas that a member depends on. */
 function dependenciesOf ({ dependencies }: JsonSchema): JsonSchema {
   if (!isPlainObject(dependencies)) return {}
-  const [dependentRequired, dependentSchemas] = [true, false].map(isList =>
-    Object.fromEntries(
-      Object.entries(dependencies).filter(([, needed]) => Array.isArray(needed) === isList)
-    )
+  const schemas = Object.entries(dependencies).map(([name, needed]) =>
+    [name, Array.isArray(needed) ? { required: needed } : needed] as const
   )
-  return { dependentRequired, dependentSchemas }
+  return { dependentSchemas: Object.fromEntries(schemas) }
 }
 
 function mapMembers (members: JsonSchema, visit: (schema: unknown) => JsonSchema): JsonSchema {

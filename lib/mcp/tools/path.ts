@@ -1,15 +1,12 @@
 /** How is the path of a route filled with arguments? */
 
-/** A parameter of a path. That of a wildcard is called `*`. */
-export interface PathParameter {
+/** Fixed text in the path of a route, or a parameter. That of a wildcard is called `*`. */
+export type PathPart = string | {
   name: string
   optional: boolean
   /** The route's own regular expression, as a pattern of JSON Schema. */
   pattern?: string
 }
-
-/** A route's path as a list of fixed text and parameters. */
-export type PathPart = string | PathParameter
 
 /**
  * Parses a path in the syntax of the router: `:name`, `:name(regex)`, `:name?`, several parameters

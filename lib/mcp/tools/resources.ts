@@ -9,9 +9,6 @@ import type { Built } from './names.ts'
 import { CallError } from './request.ts'
 import { parseUriTemplate } from './uri-template.ts'
 
-/** The resources of an app. */
-export type Resources = ReturnType<typeof createResources>
-
 /**
  * Creates the resources of routes with a `config.mcp.resource`, a URI or a template of URIs.
  *

@@ -2,19 +2,12 @@
 
 import { maxUrlChars } from '../../limits.ts'
 
-/** A URI template with `{name}`, or `{+name}` for a value with slashes. */
-export interface UriTemplate {
-  names: readonly string[]
-  /** Returns the decoded values of a URI, `null` for a URI of another resource. */
-  match(uri: string): Record<string, string> | null
-}
-
 /**
- * Parses the URI template of a resource.
+ * Parses the URI template of a resource, with `{name}`, or `{+name}` for a value with slashes.
  *
  * @throws {Error} with a sentence about the template
  */
-export function parseUriTemplate (template: string): UriTemplate {
+export function parseUriTemplate (template: string) {
   if (!/^[a-z][a-z\d+.-]*:[^\s\\]+$/i.test(template)) {
     throw new Error(`${JSON.stringify(template)} is no URI. Begin with a scheme: notes://{id}`)
   }
@@ -42,7 +35,8 @@ export function parseUriTemplate (template: string): UriTemplate {
   const pattern = new RegExp(`^${source}$`)
   return {
     names,
-    match (uri) {
+    /** Returns the decoded values of a URI, `null` for a URI of another resource. */
+    match (uri: string): Record<string, string> | null {
       const values = uri.length > maxUrlChars ? null : pattern.exec(uri)
       if (values === null) return null
       try {
