@@ -27,7 +27,9 @@ import {
   zitadel
 } from '../../lib/providers/index.ts'
 import type * as presets from '../../lib/providers/index.ts'
+import { vendorOf } from '../matrix/selection.ts'
 import { loginSecrets } from '../support/credentials.ts'
+import { providers as emulated } from './emulators/index.ts'
 
 const client = { clientId: 'our-id', clientSecret: 'canary-secret' }
 const tenantId = '11111111-2222-3333-4444-555555555555'
@@ -318,6 +320,13 @@ for (const name of ['google', 'cognito'] as const) {
     assert.equal(url.searchParams.get('scope'), 'openid profile email')
   })
 }
+
+test('every preset has an emulated provider', () => {
+  assert.deepEqual(
+    [...new Set(emulated.map(({ id }) => vendorOf(id)))].sort(),
+    Object.keys(providers).sort()
+  )
+})
 
 test('every preset accepts settings without clientId, for a resource server', () => {
   const { clientId, clientSecret } = { clientId: undefined, clientSecret: undefined }
