@@ -55,6 +55,12 @@ export const authentik: ProviderFacts = {
       facts: 'revocation: the token alone, 200 for unknown ones'
     },
     {
+      url: `${code.replace('/views', '')}/id_token.py`,
+      heading: 'IDToken: new, to_access_token',
+      date: '2026-11-29',
+      facts: 'accessToken.claims: those of the ID token, its audience too, and azp'
+    },
+    {
       url: `${code.replace('/views', '')}/models.py`,
       heading:
         'OAuth2Provider: access_code_validity, access_token_validity, refresh_token_validity',
@@ -109,7 +115,11 @@ export const authentik: ProviderFacts = {
         ? { error: 'invalid_scope' }
         : null
   },
-  accessToken: { format: 'jwt', seconds: 3600, claims: claimsOf },
+  accessToken: {
+    format: 'jwt',
+    seconds: 3600,
+    claims: grant => ({ ...claimsOf(grant), aud: grant.clientId, azp: grant.clientId })
+  },
   idToken: { algorithm: 'RS256', seconds: 3600, claims: claimsOf, onRefresh: true },
   userinfo: { claims: claimsOf },
   refresh: {
