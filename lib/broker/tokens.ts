@@ -25,8 +25,8 @@ export interface TokenContext {
   log: Log
   /** Whether nobody waits for the response any more. */
   isGone(): boolean
-  /** Claims the assertion and the proof of the request. */
-  claimNow(): Promise<void>
+  /** Marks the assertion and the proof of the request as used. */
+  markNow(): Promise<void>
 }
 
 /** A token request whose work is shared. */

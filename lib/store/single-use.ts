@@ -25,7 +25,7 @@ export async function assertUnused ({ marks, kind, id, used }: SingleUse): Promi
  * Marks a credential as used, and throws for all requests but one. If the store fails, the mark is
  * written late: what the request got would be lost otherwise.
  */
-export async function claim ({ marks, kind, id, ttl, used }: SingleUse): Promise<void> {
+export async function markUsed ({ marks, kind, id, ttl, used }: SingleUse): Promise<void> {
   const consume = () => marks.consume(kind, id, ttl)
   const isFirst = await consume().catch(() => {
     const delays = [...storeWriteDelaysMs, ...lateWriteDelaysMs]
@@ -36,27 +36,27 @@ export async function claim ({ marks, kind, id, ttl, used }: SingleUse): Promise
 }
 
 /**
- * Runs a request, and claims its credentials when it is answered. It can be repeated with the same
- * ones if the store or the provider failed, or its client left.
+ * Runs a request, and marks its credentials as used when it is answered. It can be repeated with
+ * the same ones if the store or the provider failed, or its client left.
  *
  * @param isGone says whether the client left
- * @param run calls `claimNow` before it changes what only one request may change
+ * @param run calls `markNow` before it changes what only one request may change
  */
 export async function useOnce<T> (
   credentials: readonly SingleUse[],
   isGone: () => boolean,
-  run: (claimNow: () => Promise<void>) => Promise<T>
+  run: (markNow: () => Promise<void>) => Promise<T>
 ): Promise<T> {
-  let claiming: Promise<unknown> | undefined
-  const claimNow = async () => {
-    await (claiming ??= Promise.all(credentials.map(claim)))
+  let marking: Promise<unknown> | undefined
+  const markNow = async () => {
+    await (marking ??= Promise.all(credentials.map(markUsed)))
   }
   try {
-    const result = await run(claimNow)
-    if (!isGone()) await claimNow()
+    const result = await run(markNow)
+    if (!isGone()) await markNow()
     return result
   } catch (error) {
-    if (isRefusal(error) && !isGone()) await claimNow().catch(() => {})
+    if (isRefusal(error) && !isGone()) await markNow().catch(() => {})
     throw error
   }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import Fastify from 'fastify'
 import { createDpopVerifier, createNonces } from '../../lib/dpop/verifier.ts'
-import { claim } from '../../lib/store/single-use.ts'
+import { markUsed } from '../../lib/store/single-use.ts'
 import { createHolder, type ProofParts } from '../support/dpop.ts'
 
 const publicUrl = 'https://mcp.example.com'
@@ -24,7 +24,7 @@ async function start (t: TestContext) {
     '/',
     async (request, reply) => {
       const proof = await check(request, reply, Number(request.headers['x-now']))
-      if (proof) await claim(proof.use)
+      if (proof) await markUsed(proof.use)
       return { key: proof?.key ?? null }
     }
   )

@@ -77,7 +77,7 @@ export function tokenRequests (send: Send) {
     log: broker.log,
     isGone,
     // Assertions and proofs have tests of their own.
-    claimNow: async () => {}
+    markNow: async () => {}
   })
   return {
     /** Redeems a code. */

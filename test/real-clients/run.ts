@@ -20,8 +20,8 @@ const root = join(import.meta.dirname, '../..')
 /** Where the packages are: they are installed when the tests run. */
 export const packages = join(root, 'node_modules/.cache/real-clients')
 
-/** Milliseconds after which a client is stopped. */
-const patience = 120_000
+/** A client is stopped after this time. */
+const clientTimeoutMs = 120_000
 
 /** Installs the packages of the lock, unless they are there. */
 export async function install (): Promise<void> {
@@ -111,7 +111,7 @@ export async function runReal (
     },
     silent: true,
     // A client that waits for its callback does so for minutes.
-    timeout: patience
+    timeout: clientTimeoutMs
   })
   t.after(() => child.kill('SIGKILL'))
   let step = ''

@@ -33,10 +33,10 @@ export async function runLibrary (
   }
   const user = createUser()
   await begin('log in')
-  const refused = await connect(user).catch((error: unknown) => {
+  const early = await connect(user).catch((error: unknown) => {
     if (!user.login?.code) throw error
   })
-  if (refused ?? !user.login) throw new Error('The client was connected without a login')
+  if (early || !user.login) throw new Error('The client was connected without a login')
   await finish(user, user.login.url.searchParams)
   const connection = await connect(user)
   await begin('list')

@@ -42,7 +42,7 @@ export const tokenEndpoint: Endpoint<Broker> = {
     const { clientId, assertions } = await authenticateClient(broker, request, params, now)
     const { grantTypes = userGrants } = broker.clients.listed(clientId) ?? {}
     if (!grantTypes.includes(grant.type)) throw new McpOAuthError('unauthorizedClient')
-    // Before any code or token is used.
+    // A proof is verified before any code or token is used.
     const proof = await proofOf(broker, request, reply, now)
     const isGone = () => reply.raw.destroyed
     const log = safeLogger(request.log)
@@ -51,7 +51,7 @@ export const tokenEndpoint: Endpoint<Broker> = {
     return await useOnce(
       credentials,
       isGone,
-      claimNow => grant.handle({ ...context, claimNow }, tokenRequest)
+      markNow => grant.handle({ ...context, markNow }, tokenRequest)
     )
   }
 }

@@ -4,7 +4,7 @@ import { invalidGrant, isRefusal, McpOAuthError } from '../../errors.ts'
 import { maxCodeFailures } from '../../limits.ts'
 import { parseAuthorizationCode, type AuthorizationCodeRequest } from '../../oauth/token-request.ts'
 import type { ProviderTokens, ReceivedTokens } from '../../provider/tokens.ts'
-import { claim } from '../../store/single-use.ts'
+import { markUsed } from '../../store/single-use.ts'
 import { hash } from '../../util/hash.ts'
 import { authorizeUser } from '../authorize-user.ts'
 import type { Family, TokenResponse } from '../families.ts'
@@ -32,7 +32,7 @@ export const authorizationCode: Grant<typeof parseAuthorizationCode> = {
     await verifyRequest(context, code, request)
     if (kept.redeemedCodes.has(code.id) || await marks.isConsumed('code', code.id)) {
       // An identical request may have gone on since this one came.
-      await context.claimNow()
+      await context.markNow()
       throw await endReplayed(context, code)
     }
     // The metadata document of the client may have become invalid. The redirect URI stays as the
@@ -45,8 +45,8 @@ export const authorizationCode: Grant<typeof parseAuthorizationCode> = {
     )
     // A client that left can repeat its request.
     if (context.isGone()) throw clientLeft()
-    await context.claimNow()
-    await claimCode(context, code)
+    await context.markNow()
+    await markCode(context, code)
     return tokens
   }
 }
@@ -164,9 +164,9 @@ async function issueFirst (context: SharedContext, code: CodeContent, tokens: Pr
 }
 
 /** Marks a code as used. Throws for all requests but the one that gets its tokens. */
-async function claimCode (context: TokenContext, { id }: CodeContent) {
+async function markCode (context: TokenContext, { id }: CodeContent) {
   const { kept: { redeemedCodes }, marks } = context.broker
-  await claim({ marks, kind: 'code', id, ttl: usedSeconds(context), used: alreadyRedeemed })
+  await markUsed({ marks, kind: 'code', id, ttl: usedSeconds(context), used: alreadyRedeemed })
   if (redeemedCodes.has(id)) throw alreadyRedeemed()
   redeemedCodes.set(id, true)
 }

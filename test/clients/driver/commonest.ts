@@ -8,9 +8,11 @@ type Guessable = Exclude<
   'name' | 'version' | 'sources' | 'quirks' | 'cannot'
 >
 
-type Known = { [Name in Guessable]-?: Exclude<ClientFacts[Name], typeof unknown | undefined> }
+export type KnownFacts = {
+  [Name in Guessable]-?: Exclude<ClientFacts[Name], typeof unknown | undefined>
+}
 
-const commonest: Known = {
+const commonest: KnownFacts = {
   protocolVersions: ['2025-11-25', '2025-06-18', '2025-03-26'],
   beginsWith: 'POST',
   oldTransport: [],
@@ -49,7 +51,7 @@ const commonest: Known = {
 }
 
 /** The facts of a client without gaps, and the names of those that were assumed. */
-export function completeFacts (facts: ClientFacts): { known: Known, assumed: string[] } {
+export function completeFacts (facts: ClientFacts): { known: KnownFacts, assumed: string[] } {
   const assumed: string[] = []
   const complete = <T extends object | string | boolean | null>(
     value: Fact<T>,
@@ -93,5 +95,3 @@ export function documentOf ({ document }: ClientFacts): { url: URL, text: string
   ])
   return { url: new URL(url), text: JSON.stringify(Object.fromEntries(known)) }
 }
-
-export type KnownFacts = Known

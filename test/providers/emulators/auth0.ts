@@ -50,7 +50,7 @@ const tenant = (
         'troubleshoot-refresh-token-unknown-or-invalid-before-expiry-403-unknown-or-invalid-refresh-token',
       heading: 'Overview; Cause',
       date: '2026-11-29',
-      facts: 'token.faults: 403 invalid_grant; refresh.most'
+      facts: 'token.faults: 403 invalid_grant; refresh.maxTokens'
     },
     {
       url:
@@ -149,7 +149,7 @@ const tenant = (
     seconds: 2_592_000,
     idleSeconds: 2_592_000,
     prefix: 'v1.',
-    most: 200
+    maxTokens: 200
   },
   revocation: {
     refreshToken: 'login',

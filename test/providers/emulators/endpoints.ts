@@ -28,8 +28,8 @@ export function describeUser (state: State, { headers }: IncomingMessage): objec
   }
   const [, value = ''] = /^Bearer (.+)$/i.exec(headers.authorization ?? '') ?? []
   const token = state.accessTokens.get(value)
-  const isAlive = token && !token.hasEnded && !token.login.hasEnded && state.now() < token.expiresAt
-  if (!isAlive) refuse(refusal ?? { error: 'invalid_token' })
+  const isValid = token && !token.hasEnded && !token.login.hasEnded && state.now() < token.expiresAt
+  if (!isValid) refuse(refusal ?? { error: 'invalid_token' })
   const { grant } = token.login
   if (scope !== undefined && !grant.scope.includes(scope)) {
     refuse({ error: 'insufficient_scope', status: 403 })

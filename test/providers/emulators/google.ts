@@ -24,7 +24,7 @@ export const google: ProviderFacts = {
       url: `${identity}/protocols/oauth2`,
       heading: 'Refresh token expiration',
       date: '2026-11-28',
-      facts: 'refresh.most, refresh.idleSeconds'
+      facts: 'refresh.maxTokens, refresh.idleSeconds'
     },
     {
       url: 'https://github.com/googleapis/google-api-java-client/issues/1479',
@@ -124,7 +124,7 @@ export const google: ProviderFacts = {
     seconds: null,
     idleSeconds: 15_552_000,
     prefix: '1//',
-    most: 100
+    maxTokens: 100
   },
   revocation: {
     refreshToken: 'consent',

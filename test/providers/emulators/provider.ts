@@ -3,7 +3,7 @@ import type { Preset } from '../../../lib/providers/index.ts'
 // How does one identity provider behave, as data that the emulator serves? Facts only: each has a
 // source, and `'unknown'` is a value. The emulator takes an unknown fact in its strictest meaning.
 
-export type Known<Fact> = Fact | 'unknown'
+export type Fact<T> = T | 'unknown'
 
 /** Where facts come from. */
 export interface Source {
@@ -109,9 +109,9 @@ export interface AuthorizationFacts {
   scopes: {
     /** `any` where every name is accepted. */
     known: readonly string[] | 'any'
-    others: Known<Refusal | 'ignored'>
+    others: Fact<Refusal | 'ignored'>
     /** Without `scope`: the granted scopes, or a refusal. */
-    absent: Known<readonly string[] | Refusal>
+    absent: Fact<readonly string[] | Refusal>
   }
   /** Whether a challenge must be sent, is verified if it was sent, or is never verified. */
   pkce: 'required' | 'optional' | 'ignored'
@@ -153,7 +153,7 @@ export interface TokenFacts {
   /** Answers where they differ from RFC 6749 §5.2 with its status 400, or 401 for the client. */
   faults: Readonly<Partial<Record<TokenFault, Refusal>>>
   /** Lifetime in seconds of authorization codes. */
-  codeSeconds: Known<number>
+  codeSeconds: Fact<number>
   /** Default: `Bearer`. */
   type?: string
   /** The member `expires_in`: absent, a number, or the number as text. */
@@ -186,7 +186,7 @@ export interface IdTokenFacts {
   /** Claims beside `iss`, `aud`, `iat`, `exp` and `nonce`. `undefined` leaves out one of these. */
   claims: ClaimsOf
   /** Whether a refresh returns one, too, and whether it has the nonce of the login. */
-  onRefresh: Known<boolean>
+  onRefresh: Fact<boolean>
   nonceOnRefresh?: boolean
   /** Whether a login has one without the scope `openid`. */
   withoutOpenid?: boolean
@@ -220,15 +220,15 @@ export interface RefreshFacts {
    */
   rotation: 'kept' | 'repeated' | 'added' | 'replaced'
   /** How long a replaced one is accepted. Default 0. */
-  graceSeconds?: Known<number>
+  graceSeconds?: Fact<number>
   /** What a replaced one does after that. */
-  reuse?: Known<'refused' | 'endsGrant'>
+  reuse?: Fact<'refused' | 'endsGrant'>
   /** Lifetime since the login, and without use; null if it has no end. */
-  seconds: Known<number | null>
-  idleSeconds?: Known<number | null>
+  seconds: Fact<number | null>
+  idleSeconds?: Fact<number | null>
   prefix?: string
   /** Number of refresh tokens for a user and client; the oldest ends. */
-  most?: number
+  maxTokens?: number
   /** Scopes at a refresh: `ignored`, or refused if they were not granted. */
   scope?: 'ignored' | 'granted'
 }
@@ -241,7 +241,7 @@ export interface RevocationFacts {
   /** `ignored` answers 200 and ends nothing. */
   accessToken: Extent | 'ignored' | Refusal
   /** The answer to a token it does not know. */
-  unknown: Known<'ok' | Refusal>
+  unknown: Fact<'ok' | Refusal>
   /** `none`: it takes tokens from everyone. */
   authentication: 'client' | 'none'
   /** Default 200. */

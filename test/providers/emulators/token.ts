@@ -111,8 +111,8 @@ async function redeem (
   const { login } = code
   const { grant } = login
   const lifetime = facts.token.codeSeconds === 'unknown' ? 60 : facts.token.codeSeconds
-  const isAlive = !login.hasEnded && state.now() < code.issuedAt + lifetime
-  if (!isAlive || grant.clientId !== client.clientId) fail('code')
+  const isValid = !login.hasEnded && state.now() < code.issuedAt + lifetime
+  if (!isValid || grant.clientId !== client.clientId) fail('code')
   const { redirect_uri: uri, code_verifier: verifier = '' } = parameters
   if (code.redirectUri !== (uri ?? null)) fail('redirectUri')
   const { code_challenge: challenge, code_challenge_method: method = 'plain' } = grant.parameters
@@ -125,13 +125,13 @@ async function redeem (
 }
 
 function addRefreshToken (state: State, login: Login): string {
-  const { prefix, most } = state.facts.refresh
+  const { prefix, maxTokens = Infinity } = state.facts.refresh
   const token = state.secret('refresh', prefix)
   const others = [...state.refreshTokens.values()].filter(other =>
     other.login.grant.user.id === login.grant.user.id &&
     other.login.grant.clientId === login.grant.clientId && !other.hasEnded
   )
-  for (const oldest of others.slice(0, Math.max(0, others.length + 1 - (most ?? Infinity)))) {
+  for (const oldest of others.slice(0, Math.max(0, others.length + 1 - maxTokens))) {
     oldest.hasEnded = true
   }
   state.refreshTokens.set(token, { login, usedAt: state.now(), replacedAt: null, hasEnded: false })
