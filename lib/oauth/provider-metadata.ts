@@ -42,6 +42,18 @@ export type ProviderMetadata = Readonly<
   & Partial<Record<typeof lists[number], readonly string[]>>
 >
 
+/** Requirements on the metadata of a provider. */
+export interface ExpectedMetadata {
+  /** The issuer, byte for byte as in its tokens and metadata (RFC 8414 §3.3). */
+  issuer: string
+  /** Replaces the authorization endpoint of the metadata. */
+  authorizeUrl?: string | null | undefined
+  /** Endpoints that are in use. Defaults to those of a login. */
+  required?: readonly ProviderEndpoint[] | undefined
+  /** Receives the members that were left out, each with its problem. */
+  ignored?: (problems: string[]) => void
+}
+
 /**
  * Copies the members we use from the metadata of a provider, and checks them. Members that are not
  * required are left out if they are null, empty or invalid.
@@ -49,20 +61,11 @@ export type ProviderMetadata = Readonly<
  * An endpoint may be at another host than the issuer, as with Google and Entra: the document came
  * over TLS from where the operator pointed. Plain http is for issuers on loopback over http.
  *
- * @param expected.issuer must be in the document byte for byte (RFC 8414 §3.3)
- * @param expected.authorizeUrl replaces the authorization endpoint of the document
- * @param expected.required endpoints that are in use. Defaults to those of a login
- * @param expected.ignored receives the members that were left out, each with its problem
  * @throws {McpOAuthError} `providerMisbehaved`; the cause names the member
  */
 export function parseProviderMetadata (
   document: unknown,
-  { issuer, authorizeUrl, required = loginEndpoints, ignored }: {
-    issuer: string
-    authorizeUrl?: string | null | undefined
-    required?: readonly ProviderEndpoint[] | undefined
-    ignored?: (problems: string[]) => void
-  }
+  { issuer, authorizeUrl, required = loginEndpoints, ignored }: ExpectedMetadata
 ): ProviderMetadata {
   const source = new Map<string, unknown>(Object.entries(Object(document)))
   const named = source.get('issuer')

@@ -7,27 +7,21 @@ import {
   loginEndpoints,
   parseProviderMetadata,
   providerEndpoints,
-  type ProviderEndpoint,
+  type ExpectedMetadata,
   type ProviderMetadata
 } from '../oauth/provider-metadata.ts'
 import { authorizationServerUrls } from '../oauth/well-known.ts'
 import type { Log, ProviderTraits } from '../types.ts'
 
 /** Where the metadata of a provider come from. */
-export interface ProviderDiscoveryOptions {
-  /** The issuer, byte for byte as in its tokens and metadata. */
-  issuer: string
+export interface ProviderDiscoveryOptions extends Omit<ExpectedMetadata, 'ignored'> {
   /**
    * URL of the metadata. Defaults to discovery from the issuer: RFC 8414 inserted, OpenID Connect
    * inserted, OpenID Connect appended.
    */
   metadataUrl?: string | null | undefined
-  /** Replaces the authorization endpoint of the metadata. */
-  authorizeUrl?: string | null | undefined
   /** Contain the metadata of providers that publish none. */
   traits?: ProviderTraits | undefined
-  /** Endpoints that are in use. Defaults to those of a login. */
-  required?: readonly ProviderEndpoint[] | undefined
   log?: Log | undefined
   /**
    * Whether to warn if authorization responses of the provider have `iss` (RFC 9207): clients of a

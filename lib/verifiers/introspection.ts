@@ -79,9 +79,8 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
     introspection_endpoint: introspectionEndpoint,
     authorization_response_iss_parameter_supported: false
   }
-  const load = async (): Promise<ProviderMetadata> => configured || await provider.metadata()
   async function client () {
-    const metadata = await load()
+    const metadata: ProviderMetadata = configured || await provider.metadata()
     const authentication = privateKey === undefined
       ? secretAuthentication(
         clientSecret,
