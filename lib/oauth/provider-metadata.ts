@@ -22,8 +22,6 @@ export const loginEndpoints: readonly ProviderEndpoint[] = [
 const lists = [
   'scopes_supported',
   'claims_supported',
-  'response_types_supported',
-  'grant_types_supported',
   'token_endpoint_auth_methods_supported',
   'code_challenge_methods_supported',
   'id_token_signing_alg_values_supported',
