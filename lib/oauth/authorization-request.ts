@@ -89,9 +89,14 @@ export function parseAuthorizationRequest (
   }
 }
 
+/** Parameters without a value count as absent (RFC 6749 §3.1). */
+function isSent (params: RequestParameters, name: string) {
+  return params.get(name)?.some(value => value !== '') === true
+}
+
 function checkSupport (params: RequestParameters) {
-  if (params.has('request')) throw new McpOAuthError('requestNotSupported')
-  if (params.has('request_uri')) throw new McpOAuthError('requestUriNotSupported')
+  if (isSent(params, 'request')) throw new McpOAuthError('requestNotSupported')
+  if (isSent(params, 'request_uri')) throw new McpOAuthError('requestUriNotSupported')
   if (required(params, 'response_type') !== 'code') {
     throw new McpOAuthError('unsupportedResponseType')
   }

@@ -10,6 +10,7 @@ import {
 import { isPlainObject, parseJsonObject } from '../util/json.ts'
 import { secretMemberOf } from './public-keys.ts'
 import {
+  isLoopbackRedirect,
   redirectUriProblem,
   unsafeRedirectProblem,
   type RedirectPolicy
@@ -102,10 +103,12 @@ function applicationTypeOf (
 function nameOf (members: Members) {
   const name = stringOf(members, 'client_name')
   if (!name?.trim()) return undefined
-  if (name.length > maxClientNameChars || escaped(name) !== name || name.includes('\n')) {
-    throw invalid('The client_name is too long or has characters that are not allowed.')
+  if (escaped(name) !== name || name.includes('\n')) {
+    throw invalid('The client_name has characters that are not allowed.')
   }
-  return name
+  if (name.length <= maxClientNameChars) return name
+  // Half of a surrogate pair is no character.
+  return `${name.slice(0, maxClientNameChars - 1).replace(/[\ud800-\udbff]$/, '')}…`
 }
 
 function grantTypesOf (members: Members) {
@@ -128,16 +131,22 @@ function scopeOf (members: Members, rules: ScopeRules) {
 }
 
 function checkUris (members: Members) {
-  if (!uriMembers.every(name => isPublicUrlOrEmpty(stringOf(members, name)))) {
-    throw invalid('A URI in the client metadata is not an https URL with a host name.')
+  if (!uriMembers.every(name => isWebUrlOrEmpty(stringOf(members, name)))) {
+    throw invalid(
+      'A URI in the client metadata is neither an https URL with a host name nor http on loopback.'
+    )
   }
 }
 
-/** Rejects addresses: they mostly mean internal machines. */
-function isPublicUrlOrEmpty (value = '') {
-  return value === '' || (value.length <= maxUrlChars &&
-    /^https:\/\/[^/?#\s@\\]+(?:[/?#][^\s]*)?$/i.test(value) &&
-    URL.canParse(value) && !/^\[|^[\d.]+$/.test(new URL(value).hostname))
+/**
+ * Rejects addresses: they mostly mean internal machines. Pages on loopback are clients in
+ * development.
+ */
+function isWebUrlOrEmpty (value = '') {
+  if (value === '') return true
+  if (value.length > maxUrlChars || /\s/.test(value) || !URL.canParse(value)) return false
+  return isLoopbackRedirect(value) || (/^https:\/\/[^/?#@\\]+(?:[/?#]|$)/i.test(value) &&
+    !/^\[|^[\d.]+$/.test(new URL(value).hostname))
 }
 
 /** Public clients need no keys, and no client may send a private one (RFC 7591 §2). */

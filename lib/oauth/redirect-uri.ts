@@ -39,7 +39,7 @@ const responseParameters = new Set((
 
 const scheme = /^([a-z][a-z\d+.-]*):/
 const loopbackHost = loopbackNames.map(name => name.replaceAll(/[.[\]]/g, '\\$&')).join('|')
-const loopback = new RegExp(`^(http://(?:${loopbackHost}))(?::([1-9]\\d{0,4}))?(?=[/?]|$)`)
+const loopback = new RegExp(`^(http://(?:${loopbackHost}))(?::(0|[1-9]\\d{0,4}))?(?=[/?]|$)`)
 const loopbackAnyPort = new RegExp(`^(http://(?:${loopbackHost})):\\*(?=/|$)`)
 
 /**

@@ -235,7 +235,6 @@ const metadata: Array<[id: string, members: object]> = [
   ['R-16', { grant_types: ['client_credentials'] }],
   ['R-16', { response_types: ['token'] }],
   ['R-16', { response_types: ['code token'] }],
-  ['R-17', { client_name: 'x'.repeat(101) }],
   ['R-17', { client_name: 'a\u202eb' }],
   ['R-17', { client_name: 'a\u200bb' }],
   ['R-17', { client_name: 'a\nb' }],

@@ -204,6 +204,8 @@ test('parseAuthorizationRequest returns state unchanged and rejects a long one [
 test('parseAuthorizationRequest rejects unsupported parameters [A-16 A-17 A-18]', () => {
   assert.equal(kindOf({ request: 'a.b.c' }), 'requestNotSupported')
   assert.equal(kindOf({ request_uri: 'http://169.254.169.254/' }), 'requestUriNotSupported')
+  // RFC 6749 §3.1: without a value they count as absent.
+  assert.equal(kindOf({ request: '', request_uri: '' }), null)
   assert.equal(kindOf({ prompt: 'none' }), 'interactionRequired')
   assert.equal(kindOf({ prompt: 'login none' }), 'interactionRequired')
   for (const mode of ['fragment', 'form_post', 'query.jwt']) {

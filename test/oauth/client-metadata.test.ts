@@ -183,7 +183,6 @@ test('parseClientMetadata rejects deceptive names [R-17]', () => {
   rejects(
     'invalidClientMetadata',
     [
-      'x'.repeat(101),
       'a\nb',
       'a\0',
       'a\u202eb',
@@ -199,7 +198,15 @@ test('parseClientMetadata rejects deceptive names [R-17]', () => {
   )
 })
 
-test('parseClientMetadata requires https URIs with a host name [R-18]', () => {
+test('parseClientMetadata cuts a client_name of more than 100 characters [R-17]', () => {
+  const nameOf = (name: string) =>
+    Object(register({ redirect_uris: uris, client_name: name })).client_name
+  assert.equal(nameOf('x'.repeat(101)), `${'x'.repeat(99)}…`)
+  assert.equal(nameOf('日本語の長い名前'.repeat(25)).length, 100)
+  assert.equal(nameOf(`${'x'.repeat(98)}😀😀`), `${'x'.repeat(98)}…`)
+})
+
+test('parseClientMetadata requires https URIs with a host name, or http on loopback [R-18]', () => {
   for (const name of ['logo_uri', 'client_uri', 'tos_uri', 'policy_uri', 'jwks_uri']) {
     rejects(
       'invalidClientMetadata',
@@ -215,11 +222,16 @@ test('parseClientMetadata requires https URIs with a host name [R-18]', () => {
         'x',
         ' ',
         'https://h/ x',
+        'http://localhost:5173/ x',
+        'http://localhost.evil.example/',
         1,
         ['https://h']
       ].map((value) => ({ [name]: value }))
     )
-    assert.deepEqual(register({ redirect_uris: uris, [name]: 'https://a.example/x' }), minimal)
+    // A page in development sends its own origin, as use-mcp does.
+    for (const url of ['https://a.example/x', 'http://localhost:5173', '']) {
+      assert.deepEqual(register({ redirect_uris: uris, [name]: url }), minimal)
+    }
   }
 })
 

@@ -408,7 +408,9 @@ test('redirectUriMatches rejects near misses of a registered URI [A-04 AZ-01]', 
 })
 
 test('redirectUriMatches ignores only the port of a loopback URI [A-05]', () => {
-  for (const registered of ['http://127.0.0.1/cb', 'http://127.0.0.1:5000/cb']) {
+  // Port 0 is that of a client which listens on any free one.
+  const anyPort = ['http://127.0.0.1/cb', 'http://127.0.0.1:5000/cb', 'http://127.0.0.1:0/cb']
+  for (const registered of anyPort) {
     for (
       const uri of ['http://127.0.0.1:51234/cb', 'http://127.0.0.1/cb', 'http://127.0.0.1:6000/cb']
     ) assert.ok(redirectUriMatches([registered], uri), uri)
@@ -424,6 +426,7 @@ test('redirectUriMatches ignores only the port of a loopback URI [A-05]', () => 
         'http://127.0.0.1:1@evil.example/cb',
         'http://127.0.0.1:99999/cb',
         'http://127.0.0.1:01/cb',
+        'http://127.0.0.1:00/cb',
         'http://127.0.0.1:/cb',
         'http://127.0.0.1:1:2/cb',
         'http://127.0.0.1:*/cb'
@@ -468,7 +471,7 @@ test('redirectUriMatches agrees with a second matcher on mutated URIs [A-04 A-05
       ) { return false }
       const port = uri.slice(host.length, uri.length - rest.length)
       return port === '' ||
-        (port === `:${Number(port.slice(1))}` && Number(port.slice(1)) > 0 &&
+        (port === `:${Number(port.slice(1))}` && Number(port.slice(1)) >= 0 &&
           Number(port.slice(1)) < 65536)
     })
   const piece = fc.constantFrom(

@@ -43,7 +43,7 @@ export function redirectUrisOf ({ redirectUris, ports }: KnownFacts): () => stri
     const port = Array.isArray(ports)
       ? ports[0] as number
       : 49152 + randomBytes(2).readUInt16BE() % 16383
-    return uri.replace('{port}', String(port))
+    return uri.replaceAll('{port}', String(port))
   }
 }
 

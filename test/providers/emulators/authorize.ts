@@ -151,6 +151,6 @@ function issuesRefreshToken (
   if (typeof issued === 'string') return issued === 'always'
   const { scope: needed, parameters: others = {}, unlessGranted = false } = issued
   return (needed === undefined || scope.includes(needed)) &&
-    Object.entries(others).every(([name, value]) => parameters[name] === value) &&
+    Object.entries(others).every(([name, value]) => parameters[name]?.split(' ').includes(value)) &&
     (!unlessGranted || isNewConsent)
 }

@@ -9,7 +9,8 @@ export const emulatedClient = {
   clientSecret: 'canary-emulated-client-secret'
 }
 
-/** The options: its preset, or those of any OpenID Connect issuer. */
-export function presetOf ({ preset, issuer }: ProviderFacts) {
-  return preset?.(emulatedClient) ?? oidc({ issuer, ...emulatedClient })
+/** The options: its preset, or those that docs/providers/oidc.md has for such an issuer. */
+export function presetOf ({ preset, issuer, refresh: { issued } }: ProviderFacts) {
+  const offlineAccess = Object(issued).scope === 'offline_access'
+  return preset?.(emulatedClient) ?? oidc({ issuer, ...emulatedClient, offlineAccess })
 }
