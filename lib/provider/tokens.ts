@@ -20,7 +20,8 @@ export interface ReceivedTokens {
 
 /**
  * Returns a fetch for one token request, which waits 30 seconds for the response. Optional
- * members that are null or empty are absent, and so is a lifetime that is none.
+ * members that are null or empty are absent, and so is a lifetime that is none. A list of scopes,
+ * as Twitch sends it, becomes a text.
  *
  * @param received is called with a successful response as soon as it arrives
  * @param ignored a member that is not used
@@ -53,6 +54,7 @@ export function tokenFetch (
     const seconds = parseFloat(String(answer.expires_in))
     if (seconds >= 0 && seconds <= maxExpiresInSeconds) answer.expires_in = seconds
     else delete answer.expires_in
+    if (Array.isArray(answer.scope)) answer.scope = answer.scope.join(' ')
     const { refresh_token: token } = answer
     received?.({ refreshToken: typeof token === 'string' ? token : undefined, answer })
     return Response.json(answer)

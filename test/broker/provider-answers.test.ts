@@ -13,7 +13,7 @@ async function login (flow: Flow, id?: string) {
 }
 
 matrix(
-  'POST /oauth/token takes null and empty members of the provider for absent ones [field:P2]',
+  'POST /oauth/token takes null and empty members of the provider for absent ones, and a list for a scope [field:P2]',
   async ({ startFlow }) => {
     const flow = await startFlow()
     for (
@@ -23,7 +23,9 @@ matrix(
         { expires_in: 'x' },
         { expires_in: -1 },
         { expires_in: '3600' },
-        { error: null }
+        { error: null },
+        { scope: ['openid', 'email'] },
+        { scope: [] }
       ]
     ) {
       flow.provider.tokenOverrides = overrides
