@@ -1,6 +1,5 @@
 /**
  * Every timeout, lifetime, size and tolerance of this package: one line, one unit, one reason.
- *
  * Names end in their unit: `Ms` (milliseconds), `Seconds`, `Bytes`, `Chars`; counts have none.
  * `test/limits.test.ts` states which limit must exceed which.
  */
@@ -234,8 +233,9 @@ export const toolListTimeoutMs = 5_000
 export const maxToolListPages = 100
 /** The operator's `authorizeTool`, for one tool. */
 export const authorizeToolMs = 5_000
-/** Tools in memory: with a server per request, each caller has tools of their own. */
+/** Tools in memory, of which each caller may have others, and descriptions of modern clients. */
 export const maxListedTools = 10_000
+export const maxDescriptionChars = 1024 * 1024
 /** Authentication code in the id of a session: 128 bits cannot be guessed. */
 export const sessionCodeBytes = 16
 /** Names in one error or log line: a client may send a hundred thousand. */

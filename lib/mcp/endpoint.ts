@@ -10,7 +10,8 @@ import { type McpEndpoint, type OnStart, withToolAccess } from './access/tool-ac
 import type { ScopedTool } from './access/tool-list.ts'
 import type { IsVisible } from './access/visible.ts'
 import { type McpRequest, type ScopelessEndpoint, parseBody } from './rpc/messages.ts'
-import { createFetchEndpoint, withModernEra } from './servers/fetch.ts'
+import { createFetchEndpoint } from './servers/fetch.ts'
+import { withModernEra } from './servers/modern.ts'
 import { type RequestInProgress, createMultiplexer } from './servers/multiplexer.ts'
 import type { ToolCollection } from './tools/collect.ts'
 import { createToolServer } from './tools/server.ts'
@@ -32,11 +33,12 @@ export function createEndpoint (
   const { server, handler, toolScopes } = mcp
   const withScopes = (endpoint: ScopelessEndpoint, onStart: OnStart | null) =>
     withToolAccess(endpoint, mcp, isVisible, onStart)
-  const inBothEras = (legacy: ScopelessEndpoint) => withModernEra(legacy, urls, log)
+  const inBothEras = (legacy: ScopelessEndpoint, isShared = true) =>
+    withModernEra(legacy, urls, log, isShared)
 
   if (handler !== undefined) return withScopes(createFetchEndpoint(handler, urls, secrets), null)
   if (typeof server === 'function') {
-    return withScopes(inBothEras(createPerRequestEndpoint(server)), null)
+    return withScopes(inBothEras(createPerRequestEndpoint(server), false), null)
   }
   if (server !== undefined) {
     return withScopes(inBothEras(createSharedEndpoint(server)), checkNames)

@@ -21,6 +21,8 @@ export interface McpRequest {
   authInfo: McpAuth | undefined
   /** Aborted when the client disconnects. */
   signal: AbortSignal
+  /** Changes a reply or notification before it is written; null drops a notification. */
+  reply?(message: RpcMessage): RpcMessage | null
 }
 
 /** The HTTP response to a request. */
@@ -55,6 +57,7 @@ export interface RouteCall {
 
 /** A JSON-RPC message that was not validated. */
 export interface RpcMessage {
+  jsonrpc?: unknown
   id?: unknown
   method?: unknown
   params?: unknown

@@ -1,9 +1,7 @@
-/** How do fetch-shaped handlers serve the MCP route: the user's, and that of the SDK 2.x? */
+/** How does a fetch-shaped handler serve the MCP route? */
 
 import { Readable } from 'node:stream'
-import type { InitializeResult } from '@modelcontextprotocol/sdk/types.js'
 import type { FetchHandler } from '../../options/mcp.ts'
-import type { Log } from '../../types.ts'
 import { createSessions } from '../access/sessions.ts'
 import { isModern } from '../rpc/era.ts'
 import {
@@ -12,14 +10,13 @@ import {
   type ScopelessEndpoint,
   connectionHeaders,
   disconnectedResponse,
-  resourceNotFound,
   rpcCode,
   rpcFailure
 } from '../rpc/messages.ts'
-import { isEventStream, sendInternalRequest } from '../rpc/responses.ts'
+import { isEventStream } from '../rpc/responses.ts'
 
 /** The URL of every request, from the configuration: no `Host` header is in it. */
-type Target = () => { resource: string }
+export type Target = () => { resource: string }
 
 /**
  * Serves through a fetch-shaped handler, which enforces the rules of the protocol. Only sessions
@@ -58,11 +55,11 @@ export function createFetchEndpoint (
 }
 
 /** Makes a web `Request` of a request, at the URL of the MCP route. */
-function webRequest (
+export function webRequest (
   { http: { method }, headers, rawBody, signal }: McpRequest,
   urls: Target,
   session?: string
-) {
+): Request {
   const kept = new Headers()
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined || name.startsWith(':') || connectionHeaders.includes(name)) continue
@@ -75,7 +72,7 @@ function webRequest (
 }
 
 /** Serves a request through a handler. Only event streams are streamed. */
-async function callHandler (
+export async function callHandler (
   handler: FetchHandler,
   web: Request,
   { authInfo, body: parsedBody }: McpRequest
@@ -95,119 +92,4 @@ async function callHandler (
     ? Readable.fromWeb(response.body)
     : await response.text()
   return { status: response.status, headers, body }
-}
-
-/**
- * Lets a server of earlier eras serve MCP 2026-07-28, if `@modelcontextprotocol/server` 2.x is
- * installed. That package implements the protocol, and each request becomes an internal request to
- * the server. Without it, modern clients get the list of supported versions.
- */
-export function withModernEra (
-  legacy: ScopelessEndpoint,
-  urls: Target,
-  log: Log
-): ScopelessEndpoint {
-  let modern: ReturnType<typeof modernHandler> | null = null
-  return {
-    ...legacy,
-    async ready () {
-      await legacy.ready()
-      const sdk = await import('@modelcontextprotocol/server').catch(error => {
-        if (error.code === 'ERR_MODULE_NOT_FOUND') return null
-        throw error
-      })
-      if (sdk !== null) modern = modernHandler(sdk, legacy)
-      else log.info({}, disabled)
-    },
-    handle: async request =>
-      modern === null || !isModern(request)
-        ? await legacy.handle(request)
-        : await modern.handle(request, webRequest(request, urls)),
-    close: async () => await Promise.all([legacy.close(), modern?.close()])
-  }
-}
-
-const disabled = 'MCP 2026-07-28 is disabled: install @modelcontextprotocol/server to enable it'
-
-/** The revision of the internal requests to the server. */
-const legacyVersion = '2025-11-25'
-
-/** Methods by capability, without subscriptions: earlier eras cannot keep one open. */
-const methods = {
-  tools: ['tools/list', 'tools/call'],
-  prompts: ['prompts/list', 'prompts/get'],
-  resources: ['resources/list', 'resources/templates/list', 'resources/read'],
-  completions: ['completion/complete']
-}
-
-function modernHandler (
-  { Server, ProtocolError, createMcpHandler }: typeof import('@modelcontextprotocol/server'),
-  legacy: ScopelessEndpoint
-) {
-  const requests = new WeakMap<Request, McpRequest>()
-  /** Faults of the server. The SDK would send their messages to the client. */
-  const faults = new WeakMap<McpRequest, { error: unknown }>()
-
-  async function forward (
-    request: McpRequest,
-    method: string,
-    { _meta: meta, ...others }: Record<string, unknown>,
-    notify?: (message: never) => Promise<void>
-  ): Promise<unknown> {
-    // Earlier eras do not have the members in which modern requests describe themselves.
-    const _meta = without('io.modelcontextprotocol/', Object(meta))
-    const { result, error } = await sendInternalRequest(legacy.handle, request, {
-      method,
-      params: { ...others, ...(Object.keys(_meta).length > 0 && { _meta }) },
-      // Earlier eras do not have the headers that repeat the body.
-      headers: { ...without('mcp-', request.headers), 'mcp-protocol-version': legacyVersion },
-      // The SDK refuses those of capabilities that its server does not have, such as logging.
-      notify: ({ method, params }) => notify?.({ method, params } as never).catch(() => {})
-    }).catch((error: unknown) => {
-      faults.set(request, { error })
-      throw error
-    })
-    if (result !== undefined) return result
-    const { code, message, data } = error ??
-      { code: rpcCode.internalError, message: 'The server did not respond' }
-    throw new ProtocolError(code === resourceNotFound ? rpcCode.invalidParams : code, message, data)
-  }
-
-  const handler = createMcpHandler(async ({ requestInfo }) => {
-    const request = requests.get(requestInfo as Request) as McpRequest
-    const { serverInfo, capabilities, instructions } = await forward(request, 'initialize', {
-      protocolVersion: legacyVersion,
-      capabilities: {},
-      clientInfo: { name: 'fastify-mcp-oauth', version: '1.0.0' }
-    }) as InitializeResult
-    const served = Object.entries(methods).filter(([name]) => Object.hasOwn(capabilities, name))
-    const server = new Server(serverInfo as never, {
-      capabilities: Object.fromEntries(served.map(([name]) => [name, {}])),
-      ...(instructions !== undefined && { instructions })
-    })
-    for (const method of served.flatMap(([, names]) => names)) {
-      server.setRequestHandler(
-        method as 'tools/list',
-        async ({ params = {} }, { mcpReq }) =>
-          await forward(request, method, params, mcpReq.notify) as never
-      )
-    }
-    return server
-  }, { legacy: 'reject' })
-
-  return {
-    close: handler.close,
-    async handle (request: McpRequest, web: Request) {
-      requests.set(web, request)
-      const response = await callHandler(handler, web, request)
-      const fault = faults.get(request)
-      if (fault !== undefined && !request.signal.aborted) throw fault.error
-      return response
-    }
-  }
-}
-
-function without<T extends object> (prefix: string, members: T): T {
-  const kept = Object.entries(members).filter(([name]) => !name.startsWith(prefix))
-  return Object.fromEntries(kept) as T
 }

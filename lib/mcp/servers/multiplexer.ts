@@ -116,7 +116,7 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
     /** Passes the messages to the server, and resolves to its response. */
     async handle (
       { requests, notifications, batch }: ParsedBody,
-      { http, headers, body, authInfo, signal }: McpRequest
+      { http, headers, body, authInfo, signal, reply = message => message }: McpRequest
     ) {
       if (closed) return closingResponse(body)
       if (signal.aborted) return disconnectedResponse
@@ -127,13 +127,14 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
       if (requests.length === 0) return acceptedResponse
 
       const cancels: Array<() => void> = []
-      function onAbort () {
+      const onAbort = () => {
         response.end(disconnectedResponse)
-        for (const cancel of cancels) cancel()
+        cancels.forEach(cancel => cancel())
       }
       const response = createPendingResponse({
         expected: requests.length,
         batch,
+        change: reply,
         // Not negotiated: `*/*` must not mean that the client can read event streams.
         streams: headers.accept?.includes('text/event-stream') === true,
         onEnd: () => signal.removeEventListener('abort', onAbort)
@@ -147,9 +148,8 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
         ...(authInfo && { authInfo })
       }
       for (const request of requests) {
-        const reply = shared ? sharedReply(request) : undefined
-        if (reply === undefined) cancels.push(start(request, response, extra))
-        else response.reply(reply)
+        const own = shared && sharedReply(request)
+        own ? response.reply(own) : cancels.push(start(request, response, extra))
       }
       return response.response
     }
@@ -172,10 +172,11 @@ function sharedReply ({ id, method, params }: RpcRequest) {
  * Makes a response under construction: JSON, unless a notification precedes the last reply.
  */
 export function createPendingResponse (
-  { expected, batch, streams, onEnd }: {
+  { expected, batch, change = message => message, streams, onEnd }: {
     /** Number of requests that await a reply. */
     expected: number
     batch: boolean
+    change?: McpRequest['reply']
     /** Whether the client accepts `text/event-stream`. */
     streams: boolean
     onEnd: () => void
@@ -190,7 +191,6 @@ export function createPendingResponse (
   })
 
   const write = (text: string) => stream?.write(`event: message\ndata: ${text}\n\n`)
-
   function finish (whole: McpResponse) {
     open = 0
     onEnd()
@@ -207,7 +207,7 @@ export function createPendingResponse (
     reply (message: object | null) {
       if (open === 0) return
       if (message !== null) {
-        const text = toJson(message)
+        const text = toJson(Object(change(message)))
         if (stream === undefined) replies.push(text)
         else write(text)
       }
@@ -218,18 +218,14 @@ export function createPendingResponse (
 
     /** Sends a notification, if the client accepts event streams. */
     notify (message: object) {
-      if (open === 0 || !streams) return
+      const changed = change(message)
+      if (open === 0 || !streams || changed === null) return
       if (stream === undefined) {
         stream = new PassThrough({ highWaterMark: maxQueuedNotificationBytes })
         for (const reply of replies) write(reply)
-        const headers = {
-          'content-type': 'text/event-stream',
-          'cache-control': 'no-cache, no-transform',
-          'x-accel-buffering': 'no'
-        }
-        settle({ status: 200, headers, body: stream })
+        settle({ status: 200, headers: streamHeaders, body: stream })
       }
-      if (!stream.writableNeedDrain) write(JSON.stringify(message))
+      if (!stream.writableNeedDrain) write(JSON.stringify(changed))
     },
 
     /** Ends the response at once: the client has disconnected, or the server closes. */
@@ -237,13 +233,18 @@ export function createPendingResponse (
   }
 }
 
+const streamHeaders = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no'
+}
+
 /** A result that JSON cannot hold (a BigInt, a cycle) becomes an error, so that no client waits. */
 function toJson (message: { id?: unknown }) {
   try {
     return JSON.stringify(message)
   } catch {
-    return JSON.stringify(
-      rpcError(message.id, rpcCode.internalError, 'The result cannot be written as JSON')
-    )
+    const problem = 'The result cannot be written as JSON'
+    return JSON.stringify(rpcError(message.id, rpcCode.internalError, problem))
   }
 }
