@@ -172,11 +172,25 @@ export function stateOf (
   { cannot }: Pick<ClientFacts, 'cannot'>
 ): CellState {
   const failed = outcomes.filter(({ outcome }) => outcome === 'failed')
-  const isOutdated = outcomes.some(({ step, outcome }) =>
-    outcome === 'ok' && cannot?.[step] !== undefined
-  )
-  if (isOutdated || failed.some(({ explained }) => explained === undefined)) return 'red'
+  if (
+    outdatedSteps(outcomes, cannot).length > 0 ||
+    failed.some(({ explained }) => explained === undefined)
+  ) return 'red'
   return failed.length > 0 ? 'explained' : 'green'
+}
+
+/**
+ * Steps that succeeded against the facts. Without a refresh token a client goes on as others do, so
+ * what it cannot do is seen only if its refresh succeeded.
+ */
+function outdatedSteps (
+  outcomes: readonly StepOutcome[],
+  cannot: ClientFacts['cannot'] = {}
+): Step[] {
+  if (outcomes.some(({ step, outcome }) => step === 'refresh' && outcome === 'failed')) return []
+  return outcomes.flatMap(({ step, outcome }) =>
+    outcome === 'ok' && cannot[step] !== undefined ? [step] : []
+  )
 }
 
 /** The causes of a red cell, each with client, provider, place and step. */
@@ -185,9 +199,10 @@ export function problemsOf (
   { cannot }: Pick<ClientFacts, 'cannot'>
 ): string[] {
   if (state !== 'red') return []
+  const outdated = outdatedSteps(steps, cannot)
   return steps.flatMap(({ step, outcome, problem, explained, log = [] }) => {
     const where = `${client} at ${provider}, ${place}: ${step}`
-    if (outcome === 'ok' && cannot?.[step] !== undefined) {
+    if (outdated.includes(step)) {
       return [`${where} succeeded, and its facts say that it cannot`]
     }
     return outcome === 'failed' && explained === undefined

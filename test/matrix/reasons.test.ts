@@ -59,10 +59,15 @@ test('a red cell is reported with client, provider, place, step and cause', () =
   )
 })
 
-test('a step that succeeds against its facts makes a cell red', () => {
+test('a step that succeeds against its facts makes a cell red, if the client could refresh', () => {
   const steps = [{ step: 'step up', outcome: 'ok' }] as const
   const cannot = { 'step up': 'RFC 6749 §6' }
   assert.equal(stateOf(steps, { cannot }), 'red')
   assert.equal(problemsOf({ ...red, steps: [...steps] }, { cannot }).length, 1)
   assert.equal(stateOf(steps, {}), 'green')
+  const unrefreshed = [
+    { step: 'refresh', outcome: 'failed', explained: 'RFC 6749 §1.5' },
+    ...steps
+  ] as const
+  assert.equal(stateOf(unrefreshed, { cannot }), 'explained')
 })
