@@ -48,47 +48,57 @@ function buildServer (): McpServer {
   return server
 }
 
+type Params = Record<string, any>
+type Headers = Record<string, string | undefined>
+
 async function start (t: TestContext) {
   const url = await serve(
     t,
     Fastify({ forceCloseConnections: true }),
     buildEndpoint({ server: buildServer() })
   )
-  let clients = 0
-  /** Sends a call of a client that is not known, and again. */
-  return async (
-    params: Record<string, any>,
-    headers: Record<string, string> = {},
-    members: object = {}
-  ) => {
-    const clientInfo = { name: 'client', version: String(clients++) }
-    const send = async () => {
-      const response = await post(url, {
-        jsonrpc: '2.0',
-        id: 5,
-        method: 'tools/call',
-        params: {
-          ...params,
-          _meta: {
-            [`${prefix}protocolVersion`]: '2026-07-28',
-            [`${prefix}clientInfo`]: clientInfo,
-            [`${prefix}clientCapabilities`]: {},
-            ...params['_meta']
-          }
-        },
-        ...members
-      }, {
-        'mcp-protocol-version': '2026-07-28',
-        'mcp-method': 'tools/call',
-        'mcp-name': params['name'],
-        ...headers
-      })
-      const { date, ...others } = Object.fromEntries(response.headers)
-      return { status: response.status, headers: others, text: await response.text() }
+  // Of one length, as tools see the length of the request.
+  let clients = 1000
+  const warm = '0000'
+  async function sendAs (version: string, params: Params, headers: Headers, members: object) {
+    const _meta = {
+      [`${prefix}protocolVersion`]: '2026-07-28',
+      [`${prefix}clientInfo`]: { name: 'client', version },
+      [`${prefix}clientCapabilities`]: {},
+      ...params['_meta']
     }
-    const first = await send()
-    assert.deepEqual(await send(), first, JSON.stringify([params, headers, members]))
-    return first
+    const all = {
+      'mcp-protocol-version': '2026-07-28',
+      'mcp-method': 'tools/call',
+      'mcp-name': params['name'],
+      ...headers
+    }
+    const sent = Object.entries(all).filter(([, value]) => value !== undefined)
+    const response = await post(url, {
+      jsonrpc: '2.0',
+      id: 5,
+      method: 'tools/call',
+      params: { ...params, _meta },
+      ...members
+    }, Object.fromEntries(sent))
+    const { date, ...others } = Object.fromEntries(response.headers)
+    return { status: response.status, headers: others, text: await response.text() }
+  }
+  const known = await sendAs(
+    'known',
+    { name: 'do', arguments: { result: { content: [] } } },
+    {},
+    {}
+  )
+  assert.equal(known.status, 200)
+  /** Sends a call of a client that is not known, again, and from one that is known. */
+  return async (params: Params, headers: Headers = {}, members: object = {}) => {
+    const version = String(clients++)
+    const first = await sendAs(version, params, headers, members)
+    for (const later of [version, warm]) {
+      const reply = await sendAs(later, params, headers, members)
+      assert.deepEqual(reply, first, JSON.stringify([params, headers, members]))
+    }
   }
 }
 
@@ -187,6 +197,9 @@ test('tools/call of a modern client gets the same answer later, whatever its req
     { accept: '*/*' },
     { accept: 'text/html' },
     { 'mcp-name': '' },
+    { 'mcp-name': undefined },
+    { 'mcp-method': undefined },
+    { 'mcp-protocol-version': undefined },
     { 'mcp-name': '=?base64?ZG8=?=' },
     { 'mcp-name': 'other' },
     { 'mcp-method': 'tools/list' },
