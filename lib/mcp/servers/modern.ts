@@ -154,9 +154,10 @@ function modernHandler (
  * request is a call whose other members are plain. The SDK need not look at such a call again.
  */
 function envelopeOf ({ headers, body }: McpRequest): string | null {
-  const { jsonrpc: _jsonrpc, id, method, params, ...more } = Object(body)
+  const { jsonrpc, id, method, params, ...more } = Object(body)
   const { name, arguments: _arguments, _meta, ...others } = Object(params)
-  const isPlain = method === 'tools/call' && headers['mcp-method'] === method &&
+  const isPlain = jsonrpc === '2.0' && method === 'tools/call' &&
+    headers['mcp-method'] === method &&
     headers['mcp-name'] === name && (typeof id === 'string' || Number.isSafeInteger(id)) &&
     Object.keys(more).length + Object.keys(others).length === 0
   if (!isPlain) return null
