@@ -109,10 +109,8 @@ export const refreshes: Scenario[] = [
     faults: storeFaults,
     before: async world => [await signIn(world, 'alice'), await signIn(world, 'bob')],
     actors: ({ world, sessions }) =>
-      sessions.flatMap(({ tokens }, index) =>
-        [0, 1].map(at => () =>
-          persist(at => world.refresh(at, tokens[0] as string), [at, (at + index + 1) % 3])
-        )
+      [[0, 0, 1], [0, 1, 2], [1, 0, 2]].map(([user = 0, ...instances]) => () =>
+        persist(at => world.refresh(at, sessions[user]?.tokens[0] as string), instances)
       ),
     after: refreshNewest,
     invariants: honest
