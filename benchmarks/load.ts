@@ -5,15 +5,19 @@ import type { Order, Outcome } from './slices.ts'
 
 const connections = 32
 
-process.on('message', async ({ url, seconds, body, tokens }: Order) => {
+process.on('message', async ({ url, seconds, call, tokens }: Order) => {
   let next = 0
   const result = await autocannon({
     url,
     connections,
     duration: seconds,
     method: 'POST',
-    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
-    body,
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      ...call.headers
+    },
+    body: call.body,
     ...(tokens.length > 0 && {
       requests: [{
         setupRequest: (request) => ({

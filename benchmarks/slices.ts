@@ -10,8 +10,14 @@ export interface Ready {
 export interface Order {
   url: string
   seconds: number
-  body: string
+  call: Call
   tokens: string[]
+}
+
+/** A request, beside what all requests have. */
+export interface Call {
+  body: string
+  headers?: Record<string, string>
 }
 
 export interface Outcome {
@@ -30,13 +36,16 @@ export interface Measured {
 }
 
 export interface Plan {
-  /** File in `contenders/` without its extension, and its argument, by the name to show. */
-  contenders: Record<string, [file: string, argument?: string]>
+  /**
+   * By the name to show: a file in `contenders/` without its extension, its argument, and its
+   * request if that is another.
+   */
+  contenders: Record<string, [file: string, argument?: string, call?: Call]>
   rounds: number
   /** Seconds per slice. */
   seconds: number
-  /** The request every contender gets. */
-  body: string
+  /** The request of the contenders. */
+  call: Call
   /** A part of the expected response. */
   expected: string
 }
@@ -44,6 +53,7 @@ export interface Plan {
 interface Running extends Measured {
   process: ChildProcess
   ready: Ready
+  call: Call
 }
 
 /**
@@ -52,7 +62,7 @@ interface Running extends Measured {
  * contender is a warm-up and does not count. All processes end with this function.
  */
 export async function measure (
-  { contenders, rounds, seconds, body, expected }: Plan
+  { contenders, rounds, seconds, call: plain, expected }: Plan
 ): Promise<Measured[]> {
   const processes: ChildProcess[] = []
   const spawn = (file: string, argument = ''): ChildProcess => {
@@ -65,15 +75,20 @@ export async function measure (
   try {
     const load = spawn('load.ts')
     const running: Running[] = []
-    for (const [name, [file, argument]] of Object.entries(contenders)) {
+    for (const [name, [file, argument, call = plain]] of Object.entries(contenders)) {
       const child = spawn(`contenders/${file}.ts`, argument)
       const ready = await nextMessage<Ready>(child)
-      await check(name, ready, body, expected)
-      running.push({ name, process: child, ready, rates: [], costs: [] })
+      await check(name, ready, call, expected)
+      running.push({ name, process: child, ready, call, rates: [], costs: [] })
     }
     for (let round = 0; round <= rounds; round++) {
       for (const contender of running) {
-        await slice(contender, load, { ...contender.ready, seconds, body }, round > 0)
+        await slice(
+          contender,
+          load,
+          { ...contender.ready, seconds, call: contender.call },
+          round > 0
+        )
       }
     }
     return running
@@ -103,12 +118,13 @@ async function slice (
 async function check (
   name: string,
   { url, tokens }: Ready,
-  body: string,
+  { body, headers: own }: Call,
   expected: string
 ): Promise<void> {
   const headers: Record<string, string> = {
     'content-type': 'application/json',
-    accept: 'application/json, text/event-stream'
+    accept: 'application/json, text/event-stream',
+    ...own
   }
   if (tokens.length > 0) headers.authorization = `Bearer ${tokens[0]}`
   const response = await fetch(url, { method: 'POST', headers, body })

@@ -386,8 +386,8 @@ for (
     'no token type': ({ tokenOverrides }) => {
       tokenOverrides['token_type'] = undefined
     },
-    'scope list': ({ tokenOverrides }) => {
-      tokenOverrides['scope'] = ['a']
+    'scope object': ({ tokenOverrides }) => {
+      tokenOverrides['scope'] = { a: 'b' }
     },
     'refresh token object': ({ tokenOverrides }) => {
       tokenOverrides['refresh_token'] = {}
