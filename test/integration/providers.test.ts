@@ -1,120 +1,15 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
-import { refreshAuthorization } from '@modelcontextprotocol/sdk/client/auth.js'
-import type { OAuthTokens } from '@modelcontextprotocol/sdk/shared/auth.js'
-import type { FastifyInstance } from 'fastify'
-import type { McpOAuthOptions } from '../../lib/index.ts'
-import { buildApp } from '../support/app.ts'
-import { freePort, secret } from '../support/broker.ts'
-import { matrix, type Harness } from '../support/matrix.ts'
-import { type ForeignProvider, type Registration, startGlewlwyd } from '../support/glewlwyd.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { InvalidGrantError } from '@modelcontextprotocol/sdk/server/auth/errors.js'
+import { startBetterAuth } from '../support/better-auth.ts'
+import { startGlewlwyd } from '../support/glewlwyd.ts'
 import { startLemonldap } from '../support/lemonldap.ts'
-import { connectClient, headlessOAuth, metadataOf } from '../support/login.ts'
+import { matrix } from '../support/matrix.ts'
 import { startProvider, type ProviderOptions } from '../support/provider.ts'
-
-type Start = (
-  t: TestContext,
-  registration: Registration
-) => Promise<ForeignProvider & { options?: Partial<McpOAuthOptions> } | null>
-
-/** These providers do not decode the parts of a Basic header (RFC 6749 §2.3.1). */
-const clientSecret = `canary-client-secret-${randomBytes(12).toString('hex')}`
-
-/**
- * The result of a login: our tokens, the provider's userinfo for its own token, and a function that
- * refreshes.
- */
-interface Login {
-  token: OAuthTokens
-  userinfo: Record<string, unknown>
-  refresh(token: OAuthTokens): Promise<OAuthTokens>
-}
-
-/**
- * The broker in front of a provider, and a login through both with the SDK's client. Null if the
- * provider is not installed.
- */
-async function logIn (t: TestContext, { options }: Harness, start: Start): Promise<Login | null> {
-  const port = await freePort()
-  const publicUrl = `http://localhost:${port}`
-  const providerOptions = await options()
-  const issuer = publicUrl + providerOptions.prefix
-  const provider = await start(t, {
-    clientId: 'broker',
-    clientSecret,
-    redirectUri: `${issuer}/oauth/callback`
-  })
-  if (provider === null) return null
-  const { mcpUrl } = await buildApp(t, {
-    issuer: provider.issuer,
-    clientId: 'broker',
-    clientSecret,
-    secret,
-    setupProxies: true,
-    publicUrl,
-    requiredScopes: ['mcp:read'],
-    upstreamToken: true,
-    mcp: { tools: true },
-    ...providerOptions,
-    ...provider.options
-  }, {
-    routes: (app) => {
-      addUserinfo(app, provider.issuer)
-    },
-    port
-  })
-
-  const oauth = headlessOAuth({ fetch: provider.fetch })
-  const client = await connectClient(mcpUrl, { oauth })
-  t.after(() => client.close())
-  const { content } = await client.callTool({ name: 'userinfo', arguments: {} }) as {
-    content: Array<{ text: string }>
-  }
-  const { token, client: clientInformation } = oauth
-  assert.ok(token && clientInformation)
-  assert.equal(oauth.login?.iss, issuer)
-  assert.equal(claimsOf(token)['iss'], issuer)
-  const metadata = await metadataOf(issuer)
-  const userinfo = JSON.parse(content[0]?.text ?? '')
-  assert.equal(claimsOf(token)['sub'], userinfo.sub)
-  return {
-    token,
-    userinfo,
-    refresh: async ({ refresh_token: refreshToken = '' }) =>
-      await refreshAuthorization(issuer, { metadata, clientInformation, refreshToken })
-  }
-}
-
-/** A tool that requests the caller's userinfo with the provider's own token. */
-function addUserinfo (app: FastifyInstance, provider: string): void {
-  app.get('/userinfo', {
-    onRequest: app.requireMcpAuth(),
-    schema: { operationId: 'userinfo', summary: 'Returns the userinfo of the caller' }
-  }, async ({ mcpAuth }) => {
-    const metadata =
-      await (await fetch(`${provider.replace(/\/$/, '')}/.well-known/openid-configuration`))
-        .json() as { userinfo_endpoint: string }
-    const response = await fetch(metadata.userinfo_endpoint, {
-      headers: { authorization: `Bearer ${mcpAuth?.upstream?.accessToken}` }
-    })
-    return { sub: null, ...await response.json() as object }
-  })
-}
-
-function claimsOf ({ access_token: token }: OAuthTokens): Record<string, unknown> {
-  return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
-}
-
-/** Refreshes twice: the second refresh proves that the first one stored a valid token. */
-async function refreshTwice ({ token, refresh }: Login): Promise<void> {
-  const second = await refresh(token)
-  assert.notEqual(second.refresh_token, token.refresh_token)
-  const third = await refresh(second)
-  assert.equal(claimsOf(third)['sub'], claimsOf(token)['sub'])
-}
+import { logIn, refreshTwice, type Start } from '../support/provider-login.ts'
 
 matrix(
   'Glewlwyd: a login succeeds with an issuer that has a path, and refreshes with one refresh token [T-26 M-05]',
@@ -134,6 +29,34 @@ matrix(
     if (login === null) return
     assert.equal(login.userinfo['sub'], 'dwho')
     await refreshTwice(login)
+  }
+)
+
+matrix(
+  'Better Auth: a login with a consent outlives the session there, and POST /oauth/revoke ends it [T-26 M-05]',
+  async (harness, t) => {
+    const login = await logIn(t, harness, startBetterAuth)
+    if (login === null) return
+    const { provider } = login
+    assert.equal(login.userinfo['email'], 'alice@example.org')
+    await provider.post('/sign-out')
+    const last = await refreshTwice(login)
+    assert.equal(provider.liveRefreshTokens(), 1)
+    await login.revoke(last)
+    await assert.rejects(login.refresh(last), InvalidGrantError)
+    // The broker revokes at the provider in the background.
+    for (let n = 0; n < 1000 && provider.liveRefreshTokens() > 0; n++) await sleep(10)
+    assert.equal(provider.liveRefreshTokens(), 0)
+  }
+)
+
+matrix(
+  'Better Auth: POST /oauth/token ends the grant of a user who was deleted there [T-26]',
+  async (harness, t) => {
+    const login = await logIn(t, harness, startBetterAuth)
+    if (login === null) return
+    await login.provider.post('/delete-user')
+    await assert.rejects(login.refresh(login.token), InvalidGrantError)
   }
 )
 

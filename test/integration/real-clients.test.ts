@@ -5,7 +5,8 @@ import { clients } from '../clients/index.ts'
 import { publishDocuments } from '../matrix/cells.ts'
 import { beyondFacts, isInstalled, realVersions } from '../real-clients/index.ts'
 import { differences, observe } from '../real-clients/observe.ts'
-import { install, packages, runFacts, runReal } from '../real-clients/run.ts'
+import { packages, runFacts, runReal } from '../real-clients/run.ts'
+import { install } from '../support/install.ts'
 import { inside, runInside, skip, startInternet } from '../support/internet.ts'
 
 // Without a network: the clients reach the server, and the hosts of their metadata documents.
@@ -15,15 +16,7 @@ else {
     'real clients log in, list, call and refresh, with the requests of their facts',
     { skip },
     async (t) => {
-      try {
-        await install()
-      } catch (error) {
-        if (process.env['CI'] === 'true') throw error
-        const [, reason = String(error)] = /^npm error (?!code)(.+)$/m.exec(String(error)) ?? []
-        t.skip(`the packages of test/real-clients cannot be installed: ${reason}`)
-        return
-      }
-      await runInside(t, import.meta.filename)
+      if (await install(t, 'real-clients')) await runInside(t, import.meta.filename)
     }
   )
 }

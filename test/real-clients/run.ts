@@ -1,41 +1,24 @@
-import { execFile, fork } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { rm, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { promisify } from 'node:util'
 import { steps, type ClientFacts } from '../clients/client.ts'
 import type { McpOAuthOptions } from '../../lib/index.ts'
 import { openClient } from '../clients/driver.ts'
 import { driverOptions, startServer } from '../clients/server.ts'
 import { temporaryFolder } from '../support/daemon.ts'
+import { packagesOf } from '../support/install.ts'
 import type { Report } from './child.ts'
 import { probes, startProxy, type RecordingProxy } from './proxy.ts'
 
-// Installs the clients, and runs one behind the recording proxy.
-
-const root = join(import.meta.dirname, '../..')
+// Runs a client behind the recording proxy.
 
 /** Where the packages are: they are installed when the tests run. */
-export const packages = join(root, 'node_modules/.cache/real-clients')
+export const packages = packagesOf('real-clients')
 
 /** A client is stopped after this time. */
 const clientTimeoutMs = 120_000
-
-/** Installs the packages of the lock, unless they are there. */
-export async function install (): Promise<void> {
-  const lock = readFileSync(join(import.meta.dirname, 'package-lock.json'), 'utf8')
-  // Written last: an installation that was interrupted has none.
-  const installed = join(packages, 'installed.json')
-  if (existsSync(installed) && readFileSync(installed, 'utf8') === lock) return
-  await rm(packages, { recursive: true, force: true })
-  for (const name of ['package.json', 'package-lock.json', '.npmrc']) {
-    cpSync(join(import.meta.dirname, name), join(packages, name))
-  }
-  await promisify(execFile)('npm', ['ci', '--no-audit', '--no-fund'], { cwd: packages })
-  writeFileSync(installed, lock)
-}
 
 interface Recording extends RecordingProxy {
   mcpUrl: string
