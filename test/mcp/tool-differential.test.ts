@@ -244,7 +244,7 @@ test('tools/call and HTTP accept the same requests [field:T5 field:T7 field:T9 f
     }),
     { numRuns: sweep(30), endOnFailure: true }
   )
-  assert.ok(seen.accepted > 5 && seen.valid > 5, JSON.stringify(seen))
+  assert.ok(seen.accepted > 0 && seen.valid > 0, JSON.stringify(seen))
 
   async function compare (
     app: FastifyInstance,
