@@ -15,6 +15,8 @@ import { walkDeep, walkSample, type Walk } from './scheduler.ts'
 // paths that leave the default order anywhere; otherwise a small one.
 
 const depth = 10
+/** More than any scenario has but that of two users, which it cuts. */
+const maxRuns = 20_000
 const deeper = { depth: 16, maxRuns: 200 }
 const isFull = sweep(2, 2) === 2
 /** A mutant may show on few paths only. */
@@ -52,7 +54,7 @@ for (
       await report('sample', walkSample(run, { ...sample, seed: index }))
       return
     }
-    const { paths, pruned } = await report(`${depth} decisions`, walkDeep(run, depth))
+    const { paths, pruned } = await report(`${depth} decisions`, walkDeep(run, depth, maxRuns))
     if (paths + pruned < deeper.maxRuns) {
       await report(`${deeper.depth} decisions`, walkDeep(run, deeper.depth, deeper.maxRuns))
     }
