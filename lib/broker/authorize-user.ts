@@ -77,7 +77,10 @@ async function runHook (hook: AuthorizeUser, user: UpstreamUser): Promise<Author
       () => new Error('authorizeUser timed out')
     )
     if (isVerdict(verdict)) return verdict
-    const returned = isPlainObject(verdict) ? `{ ${Object.keys(verdict).join(', ')} }` : verdict
+    // Its value may be a token or an address of the user.
+    const returned = isPlainObject(verdict)
+      ? `{ ${Object.keys(verdict).join(', ')} }`
+      : `a value of the type ${verdict === null ? 'null' : typeof verdict}`
     throw new TypeError(
       'authorizeUser must return a boolean, undefined, { deny }, or { scopes, claims }. ' +
         `It returned ${returned}`

@@ -699,12 +699,16 @@ matrix(
         ...unclear.map(deny => ({ deny })),
         { denied: 'No.' },
         { allow: false, message: 'canary-hook' },
-        { scopes: ['mcp:read'], deny: undefined }
+        { scopes: ['mcp:read'], deny: undefined },
+        'canary-hook'
       ]
     ) {
       verdict = () => result
       isError(await flow.token(redeem(id, await flow.login(id))), 500, 'server_error')
     }
+    const logged = flow.logs.filter(line => line.includes('authorizeUser must return'))
+    assert.ok(logged.length >= unclear.length)
+    assert.doesNotMatch(logged.join(), /canary/)
     verdict = () => {
       throw new McpOAuthError('invalidGrant', { description: 'canary-hook' })
     }
