@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { closingResponse } from '../../lib/mcp/rpc/closing.ts'
 import { disconnectedResponse } from '../../lib/mcp/rpc/messages.ts'
-import { createPendingResponse } from '../../lib/mcp/servers/multiplexer.ts'
+import { createPendingResponse } from '../../lib/mcp/servers/pending-response.ts'
 
 const options = { expected: 1, batch: false, streams: true, onEnd: () => {} }
 

@@ -21,8 +21,8 @@ export interface McpRequest {
   authInfo: McpAuth | undefined
   /** Aborted when the client disconnects. */
   signal: AbortSignal
-  /** Changes a reply or notification before it is written; null drops a notification. */
-  reply?(message: RpcMessage): RpcMessage | null
+  /** Changes replies and notifications before they are written. Null drops one. */
+  mapMessage?: ((message: RpcMessage) => RpcMessage | null) | undefined
 }
 
 /** The HTTP response to a request. */

@@ -86,14 +86,12 @@ function modernHandler (
   async function forward (
     request: McpRequest,
     method: string,
-    { _meta: meta, ...others }: Record<string, unknown>,
+    params: Record<string, unknown>,
     notify?: (message: never) => Promise<void>
   ): Promise<unknown> {
-    // Earlier eras do not have the members in which modern requests describe themselves.
-    const _meta = without(ownPrefix, Object(meta))
     const { result, error } = await sendInternalRequest(legacy.handle, request, {
       method,
-      params: { ...others, ...(Object.keys(_meta).length > 0 && { _meta }) },
+      params: legacyParams(params),
       headers: legacyHeaders(request),
       // The SDK refuses those of capabilities that its server does not have, such as logging.
       notify: ({ method, params }) => notify?.({ method, params } as never).catch(() => {})
@@ -157,31 +155,27 @@ function envelopeOf ({ headers, body }: McpRequest): string | null {
   const { jsonrpc, id, method, params, ...more } = Object(body)
   const { name, arguments: _arguments, _meta, ...others } = Object(params)
   const isPlain = jsonrpc === '2.0' && method === 'tools/call' &&
-    headers['mcp-method'] === method &&
-    headers['mcp-name'] === name && (typeof id === 'string' || Number.isSafeInteger(id)) &&
+    headers['mcp-method'] === method && headers['mcp-name'] === name &&
+    (isString(id) || Number.isSafeInteger(id)) &&
     Object.keys(more).length + Object.keys(others).length === 0
   if (!isPlain) return null
   const { progressToken = 0, ...meta } = Object(_meta)
+  const isKnown = Object.values(without(ownPrefix, meta)).every(isString) &&
+    (isString(progressToken) || Number.isSafeInteger(progressToken))
   const described = Object.entries(meta).filter(([member]) => member.startsWith(ownPrefix))
-  const rest = Object.entries(meta).filter(([member]) => !member.startsWith(ownPrefix))
-  const isKnown = rest.every(([, value]) => typeof value === 'string') &&
-    (typeof progressToken === 'string' || Number.isSafeInteger(progressToken))
   return isKnown ? JSON.stringify([headers['mcp-protocol-version'], described]) : null
 }
 
+const isString = (value: unknown) => typeof value === 'string'
+
 /** Makes the call of an earlier era, whose reply is written as one of the modern era. */
 function legacyCall (request: McpRequest, { serverInfo }: InitializeResult): McpRequest {
-  const { params, ...message } = request.body as RpcMessage
-  const { _meta: meta, ...others } = Object(params)
-  const _meta = without(ownPrefix, Object(meta))
+  const message = request.body as RpcMessage
   return {
     ...request,
     headers: { ...legacyHeaders(request), accept: 'application/json, text/event-stream' },
-    body: {
-      ...message,
-      params: { ...others, ...(Object.keys(_meta).length > 0 && { _meta }) }
-    },
-    reply (message) {
+    body: { ...message, params: legacyParams(Object(message.params)) },
+    mapMessage (message) {
       const { method, params } = message
       if (method !== undefined) {
         // The modern server has no logging. Other capabilities were checked by this one.
@@ -194,6 +188,12 @@ function legacyCall (request: McpRequest, { serverInfo }: InitializeResult): Mcp
       return { ...message, result: { ...Object(message.result), resultType, _meta: own } }
     }
   }
+}
+
+/** Earlier eras do not have the members of `_meta` by which modern requests describe themselves. */
+function legacyParams ({ _meta: meta, ...others }: Record<string, unknown>) {
+  const _meta = without(ownPrefix, Object(meta))
+  return { ...others, ...(Object.keys(_meta).length > 0 && { _meta }) }
 }
 
 /** Earlier eras do not have the headers that repeat the body. */

@@ -1,23 +1,20 @@
 /** How does one connected SDK server serve the requests of many clients? */
 
-import { PassThrough } from 'node:stream'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { JSONRPCMessage, MessageExtraInfo } from '@modelcontextprotocol/sdk/types.js'
 import { type VerifiedProof, verifiedProofs } from '../../dpop/verifier.ts'
-import { maxQueuedNotificationBytes } from '../../limits.ts'
 import { closingResponse } from '../rpc/closing.ts'
 import {
   type McpRequest,
-  type McpResponse,
   type ParsedBody,
   type RpcRequest,
   acceptedResponse,
   disconnectedResponse,
-  jsonResponse,
   relatedTask,
   rpcCode,
   rpcError
 } from '../rpc/messages.ts'
+import { createPendingResponse } from './pending-response.ts'
 
 /** The value of `extra.requestInfo` in tools. */
 export interface RequestInfo {
@@ -116,7 +113,7 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
     /** Passes the messages to the server, and resolves to its response. */
     async handle (
       { requests, notifications, batch }: ParsedBody,
-      { http, headers, body, authInfo, signal, reply = message => message }: McpRequest
+      { http, headers, body, authInfo, signal, mapMessage }: McpRequest
     ) {
       if (closed) return closingResponse(body)
       if (signal.aborted) return disconnectedResponse
@@ -127,14 +124,14 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
       if (requests.length === 0) return acceptedResponse
 
       const cancels: Array<() => void> = []
-      const onAbort = () => {
+      function onAbort () {
         response.end(disconnectedResponse)
-        cancels.forEach(cancel => cancel())
+        for (const cancel of cancels) cancel()
       }
       const response = createPendingResponse({
         expected: requests.length,
         batch,
-        change: reply,
+        mapMessage,
         // Not negotiated: `*/*` must not mean that the client can read event streams.
         streams: headers.accept?.includes('text/event-stream') === true,
         onEnd: () => signal.removeEventListener('abort', onAbort)
@@ -148,8 +145,9 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
         ...(authInfo && { authInfo })
       }
       for (const request of requests) {
-        const own = shared && sharedReply(request)
-        own ? response.reply(own) : cancels.push(start(request, response, extra))
+        const reply = shared ? sharedReply(request) : undefined
+        if (reply === undefined) cancels.push(start(request, response, extra))
+        else response.reply(reply)
       }
       return response.response
     }
@@ -166,85 +164,4 @@ function sharedReply ({ id, method, params }: RpcRequest) {
   return isTask
     ? rpcError(id, rpcCode.methodNotFound, 'Tasks are not available on this server')
     : undefined
-}
-
-/**
- * Makes a response under construction: JSON, unless a notification precedes the last reply.
- */
-export function createPendingResponse (
-  { expected, batch, change = message => message, streams, onEnd }: {
-    /** Number of requests that await a reply. */
-    expected: number
-    batch: boolean
-    change?: McpRequest['reply']
-    /** Whether the client accepts `text/event-stream`. */
-    streams: boolean
-    onEnd: () => void
-  }
-) {
-  const replies: string[] = []
-  let stream: PassThrough | undefined
-  let open = expected
-  let settle!: (response: McpResponse) => void
-  const response = new Promise<McpResponse>(resolve => {
-    settle = resolve
-  })
-
-  const write = (text: string) => stream?.write(`event: message\ndata: ${text}\n\n`)
-  function finish (whole: McpResponse) {
-    open = 0
-    onEnd()
-    // Without a reader the stream never drains, and `end` alone would never finish it.
-    if (whole === disconnectedResponse) stream?.destroy()
-    if (stream === undefined) settle(whole)
-    else if (!stream.destroyed) stream.end()
-  }
-
-  return {
-    response,
-
-    /** Settles one request; `null` for a cancelled one, which has no reply. */
-    reply (message: object | null) {
-      if (open === 0) return
-      if (message !== null) {
-        const text = toJson(Object(change(message)))
-        if (stream === undefined) replies.push(text)
-        else write(text)
-      }
-      if (--open > 0) return
-      const body = batch ? `[${replies.join()}]` : replies.join()
-      finish(replies.length === 0 ? acceptedResponse : jsonResponse(200, body))
-    },
-
-    /** Sends a notification, if the client accepts event streams. */
-    notify (message: object) {
-      const changed = change(message)
-      if (open === 0 || !streams || changed === null) return
-      if (stream === undefined) {
-        stream = new PassThrough({ highWaterMark: maxQueuedNotificationBytes })
-        for (const reply of replies) write(reply)
-        settle({ status: 200, headers: streamHeaders, body: stream })
-      }
-      if (!stream.writableNeedDrain) write(JSON.stringify(changed))
-    },
-
-    /** Ends the response at once: the client has disconnected, or the server closes. */
-    end: (whole: McpResponse) => open > 0 && finish(whole)
-  }
-}
-
-const streamHeaders = {
-  'content-type': 'text/event-stream',
-  'cache-control': 'no-cache, no-transform',
-  'x-accel-buffering': 'no'
-}
-
-/** A result that JSON cannot hold (a BigInt, a cycle) becomes an error, so that no client waits. */
-function toJson (message: { id?: unknown }) {
-  try {
-    return JSON.stringify(message)
-  } catch {
-    const problem = 'The result cannot be written as JSON'
-    return JSON.stringify(rpcError(message.id, rpcCode.internalError, problem))
-  }
 }
