@@ -38,6 +38,7 @@ function createClosing (instance: FastifyInstance) {
 
   const servers: Server[] = []
   const connections = new Set<Socket | Http2Session>()
+  let isOver = false
   watch(instance.server)
   // Fastify has further servers for the other addresses of `localhost`.
   instance.addHook('onListen', async () => {
@@ -54,6 +55,7 @@ function createClosing (instance: FastifyInstance) {
     servers.push(server)
     for (const event of ['connection', 'secureConnection', 'session']) {
       server.on(event, (connection: Socket) => {
+        if (isOver) connection.destroy()
         connections.add(connection)
         connection.once('close', () => connections.delete(connection))
       })
@@ -67,6 +69,9 @@ function createClosing (instance: FastifyInstance) {
     const isBusy = () => [...running.values()].some(({ isAwaited }) => isAwaited)
     while (isBusy() && performance.now() < limit) await sleep(closePollMs)
     endAll(true)
+    // From now on Fastify refuses requests, without their ids.
+    isOver = true
+    endUnused()
     const timer = setInterval(() => {
       if (instance.server.listening) return
       sweep()
@@ -78,14 +83,19 @@ function createClosing (instance: FastifyInstance) {
     for (const { isAwaited, end } of running.values()) if (isAwaited === areAwaited) end?.()
   }
 
-  /** Node.js ends the connections that are idle when the server closes, but none later. */
-  function sweep () {
+  /** Ends the connections without a request. Node.js ends none that had no request yet. */
+  function endUnused () {
     for (const server of servers) server.closeIdleConnections?.()
     for (const connection of connections) {
       if (!('bytesRead' in connection)) connection.close()
       // Clients open spare connections.
       else if (connection.bytesRead === 0) connection.destroy()
     }
+  }
+
+  /** Node.js ends the connections that are idle when the server closes, but none later. */
+  function sweep () {
+    endUnused()
     // Clients that do not send the rest of their request, or do not read the response.
     for (const { reply } of running.values()) {
       if (reply?.raw.headersSent || reply?.request.raw.complete === false) reply.raw.destroy()

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import dns from 'node:dns'
 import { connect as connectHttp2 } from 'node:http2'
-import { connect as connectTcp, type AddressInfo } from 'node:net'
+import { connect as connectTcp, type AddressInfo, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
@@ -249,6 +249,35 @@ test('an app closes unused connections to every address of localhost [field:S8]'
   const closed = sockets.map(socket => once(socket, 'close'))
   await app.close()
   await Promise.all(closed)
+})
+
+test('POST /mcp on an unused connection is not answered without its id when the app closes [field:S8]', async (t) => {
+  const app = Fastify()
+  t.after(() => app.close())
+  await app.register(mcpOAuth, { auth: false, ...waysToServe(async () => '')['a server'] as Way })
+  let received = ''
+  const unused: Socket[] = []
+  // Fastify calls this after it has begun to refuse requests.
+  app.addHook('preClose', async () => {
+    const { body } = eras['2025-11-25']('late')
+    const content = JSON.stringify(body)
+    unused[0]?.write(
+      'POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n' +
+        'accept: application/json, text/event-stream\r\n' +
+        `content-length: ${content.length}\r\n\r\n${content}`
+    )
+    await sleep(50)
+  })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const socket = connectTcp(port, '127.0.0.1')
+  unused.push(socket)
+  socket.on('data', chunk => (received += chunk)).on('error', () => {})
+  await once(socket, 'connect')
+  const ended = once(socket, 'close')
+  await app.close()
+  await ended
+  assert.equal(received, '')
 })
 
 test('an app closes HTTP/2 sessions after their calls [field:S8]', async (t) => {
