@@ -47,11 +47,13 @@ export function createEndpoint (
 
   function ofRoutes (build: () => ToolCollection): ScopelessEndpoint {
     let resources: ToolCollection['resources'] | undefined
+    let names: string[] = []
     const shared = createSharedEndpoint(async () => {
       const collection = build()
       resources = collection.resources
+      names = collection.tools.map(({ name }) => name)
       return await createToolServer(mcp, collection)
-    })
+    }, () => names)
     return {
       ...inBothEras(shared),
       callOf: message => resources?.callOf(message) ?? null,
@@ -80,9 +82,12 @@ export function createEndpoint (
 /**
  * Serves all callers with one server of the SDK 1.x, which stays connected. Its tools identify the
  * caller by `extra.authInfo`. State of a single caller needs a server per request.
+ *
+ * @param names returns those of its tools, if it lists the same ones to all callers
  */
 export function createSharedEndpoint (
-  server: SdkServer | (() => Promise<SdkServer>)
+  server: SdkServer | (() => Promise<SdkServer>),
+  names = registeredNames(server)
 ): ScopelessEndpoint {
   const multiplexer = createMultiplexer(true)
   let connected: Promise<SdkServer> | undefined
@@ -98,6 +103,10 @@ export function createSharedEndpoint (
     async ready () {
       await (connected ??= connect())
     },
+    listedToAll () {
+      const { tools: { version, dependOnCaller } } = multiplexer
+      return names === null || dependOnCaller ? null : { version, names }
+    },
     async handle (request) {
       const messages = messagesIn(request)
       return 'status' in messages ? messages : await multiplexer.handle(messages, request)
@@ -108,6 +117,16 @@ export function createSharedEndpoint (
       await instance?.close()
     }
   }
+}
+
+/** The names of the tools of an `McpServer`, which tells when they change. Others may not. */
+function registeredNames (server: object): (() => string[]) | null {
+  const { _registeredTools: tools } = server as {
+    _registeredTools?: Record<string, { enabled: boolean }>
+  }
+  return tools === undefined
+    ? null
+    : () => Object.keys(tools).filter(name => tools[name]?.enabled)
 }
 
 /** Serves every HTTP request with a new server of the SDK 1.x, closed after the response. */

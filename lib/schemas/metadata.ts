@@ -1,6 +1,5 @@
 /** Which members do the published metadata documents have? */
-import type { Static } from '@sinclair/typebox'
-import { Type } from './type.ts'
+import { Type, type Static } from '@sinclair/typebox'
 
 const text = Type.String({ minLength: 1 })
 const optionalText = Type.Optional(text)

@@ -1,6 +1,5 @@
 /** Which members does a client registration have? */
-import type { Static } from '@sinclair/typebox'
-import { Type } from './type.ts'
+import { Type, type Static } from '@sinclair/typebox'
 
 const text = Type.String()
 const optionalText = Type.Optional(text)

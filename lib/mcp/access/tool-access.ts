@@ -19,6 +19,7 @@ import {
   rpcFailure
 } from '../rpc/messages.ts'
 import { isModern, parameterMismatch } from '../rpc/era.ts'
+import { createKeptLists } from './kept-lists.ts'
 import { createPolicy, refuse } from './policy.ts'
 import { type ScopedTool, createToolList, isToolPage } from './tool-list.ts'
 import { createToolScopes } from './tool-scopes.ts'
@@ -55,9 +56,21 @@ export function withToolAccess (
     }
   })
 
+  const freeLists = new WeakMap<ReadonlyMap<string, ScopedTool>, boolean>()
+  const keptLists = createKeptLists(
+    server,
+    tool => toolScopes.inspect(tool).scopes,
+    isVisible,
+    options.authorizeTool === undefined ? null : isAllowed
+  )
+
   async function isListed (tool: ScopedTool, request: McpRequest) {
     const { scopes } = toolScopes.inspect(tool)
-    if (scopes === null || !isVisible(request.authInfo, scopes)) return false
+    return scopes !== null && isVisible(request.authInfo, scopes) &&
+      await isAllowed(tool, scopes, request)
+  }
+
+  async function isAllowed (tool: ScopedTool, scopes: readonly string[], request: McpRequest) {
     const { reason, scopes: more } = await decide(tool, undefined, request)
     return reason === null && isVisible(request.authInfo, mergeScopes(scopes, more))
   }
@@ -180,7 +193,14 @@ export function withToolAccess (
     /** The scopes of its tools and resources, as far as they are known by now. */
     knownScopes: () => [...known, ...server.knownScopes?.() ?? []],
     async handle (request: McpRequest) {
+      const list = keptLists.get(request)
+      if (list !== null) {
+        const empty = await server.handle({ ...request, wantsEmptyList: true })
+        return await keptLists.fill(list, empty, request)
+      }
+      const { version } = server.listedToAll?.() ?? {}
       const response = await server.handle(request)
+      if (version !== undefined) keptLists.keep(request, response, version)
       if (request.authInfo === undefined) return response
       const listIds = messagesOf(request.body)
         .filter(({ method }) => /^(tools|resources)\/(.*\/)?list$/.test(String(method)))
@@ -197,8 +217,15 @@ export function withToolAccess (
    */
   function canJudge (tools: ScopedTool[], listed: ReadonlyMap<string, ScopedTool>) {
     return tools.every(tool => listed.has(tool.name) || toolScopes.inOption(tool) !== undefined) ||
-      ((options.toolScopes ?? options.authorizeTool) === undefined &&
-        [...listed.values()].every(tool => toolScopes.inspect(tool).scopes?.length === 0))
+      ((options.toolScopes ?? options.authorizeTool) === undefined && isFree(listed))
+  }
+
+  /** Whether no tool of a list needs scopes. */
+  function isFree (listed: ReadonlyMap<string, ScopedTool>) {
+    const known = freeLists.get(listed) ??
+      [...listed.values()].every(tool => toolScopes.inspect(tool).scopes?.length === 0)
+    freeLists.set(listed, known)
+    return known
   }
 }
 

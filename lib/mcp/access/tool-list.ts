@@ -55,7 +55,8 @@ export function createToolList (
     ttl: unknownToolMs
   })
   const callerOf = ({ authInfo }: McpRequest) => shared ? '' : identityOf(authInfo)
-  const keyOf = (name: string, request: McpRequest) => JSON.stringify([callerOf(request), name])
+  const keyOf = (name: string, request: McpRequest) =>
+    shared ? name : JSON.stringify([callerOf(request), name])
 
   /**
    * Lists one page. A server that refuses the caller (4xx) would have refused the call as well.

@@ -16,7 +16,7 @@ import {
 const firstModernVersion = '2026-07-28'
 
 /** Member of `_meta` in which requests of the modern era state their version. */
-const versionMember = 'io.modelcontextprotocol/protocolVersion'
+export const versionMember = 'io.modelcontextprotocol/protocolVersion'
 
 /** Member of a parameter's schema: the header that repeats the parameter, after `Mcp-Param-`. */
 const headerMember = 'x-mcp-header'

@@ -23,6 +23,8 @@ export interface McpRequest {
   signal: AbortSignal
   /** Changes replies and notifications before they are written. Null drops one. */
   mapMessage?: ((message: RpcMessage) => RpcMessage | null) | undefined
+  /** For a server that lists the same tools to all callers: whether its list is to be empty. */
+  wantsEmptyList?: boolean
 }
 
 /** The HTTP response to a request. */
@@ -43,10 +45,19 @@ export interface ScopelessEndpoint {
   callOf?(message: RpcMessage): RouteCall | null
   /** All scopes of such calls. */
   knownScopes?(): readonly string[]
+  /** The tools, if each caller is listed the same ones while the version is the same. */
+  listedToAll?(): ListedToAll | null
   /** Serves a request. Rejects only for faults of the server behind the endpoint. */
   handle(request: McpRequest): Promise<McpResponse>
   /** Ends every request in progress. */
   close(): Promise<unknown>
+}
+
+/** The tools that a server lists to all callers. */
+export interface ListedToAll {
+  version: number
+  /** In their order in the list. */
+  names(): readonly string[]
 }
 
 /** A call as the scopes and the policy of tools judge it. */

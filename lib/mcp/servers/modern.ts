@@ -151,10 +151,11 @@ function modernHandler (
  * Returns the members of `_meta` that describe a call and its client, as text, or null unless the
  * request is a call whose other members are plain. The SDK need not look at such a call again.
  */
-function envelopeOf ({ headers, body }: McpRequest): string | null {
+function envelopeOf ({ headers, body, wantsEmptyList }: McpRequest): string | null {
   const { jsonrpc, id, method, params, ...more } = Object(body)
-  const { name, arguments: _arguments, _meta, ...others } = Object(params)
-  const isPlain = jsonrpc === '2.0' && method === 'tools/call' &&
+  const { name, arguments: args, _meta, ...others } = Object(params)
+  const isList = wantsEmptyList && (name ?? args) === undefined
+  const isPlain = jsonrpc === '2.0' && method === (isList ? 'tools/list' : 'tools/call') &&
     headers['mcp-method'] === method && headers['mcp-name'] === name &&
     (isString(id) || Number.isSafeInteger(id)) &&
     Object.keys(more).length + Object.keys(others).length === 0
@@ -185,7 +186,9 @@ function legacyCall (request: McpRequest, { serverInfo }: InitializeResult): Mcp
       const { resultType = 'complete', _meta } = message.result as Record<string, unknown>
       const own = { ...Object(_meta) }
       own[serverInfoMember] ??= serverInfo
-      return { ...message, result: { ...Object(message.result), resultType, _meta: own } }
+      const more = request.wantsEmptyList ? { ttlMs: 0, cacheScope: 'private' } : {}
+      const result = { ...Object(message.result), resultType, ...more, _meta: own }
+      return { ...message, result }
     }
   }
 }

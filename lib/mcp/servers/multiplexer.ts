@@ -46,6 +46,12 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
   const pending = new Map<number, RequestInProgress>()
   let lastKey = 0
   let closed = false
+  const tools = {
+    /** How often the server has said that its tools changed. */
+    version: 0,
+    /** Whether a list has read who the caller is. */
+    dependOnCaller: false
+  }
 
   const transport: Transport = {
     async start () {},
@@ -54,6 +60,7 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
         // The client would respond with another HTTP request, which cannot be traced to this one.
         const problem = 'This server cannot send requests to its clients'
         if ('id' in message) receive(rpcError(message.id, rpcCode.unavailable, problem))
+        else if (message.method === 'notifications/tools/list_changed') tools.version++
         else pending.get(options?.relatedRequestId as number)?.response.notify(message)
         return
       }
@@ -96,8 +103,16 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
     const entry = { ...request, response, token: extra.authInfo?.token, cancel }
     pending.set(key, entry)
     inProgress.add(entry)
-    receive({ ...request, id: key }, extra)
+    receive({ ...request, id: key }, request.method === 'tools/list' ? observed(extra) : extra)
     return cancel
+  }
+
+  /** Notes whether a list reads who the caller is. */
+  function observed (extra: MessageExtraInfo) {
+    const read = () => (tools.dependOnCaller = true)
+    return Object.fromEntries(
+      Object.entries(extra).map(([name, value]) => [name, withObserver(value, read)])
+    )
   }
 
   /** Two clients may use the same id. A cancellation needs the one request with id and token. */
@@ -110,10 +125,11 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
   return {
     /** For the server's `connect()`. */
     transport,
+    tools,
     /** Passes the messages to the server, and resolves to its response. */
     async handle (
       { requests, notifications, batch }: ParsedBody,
-      { http, headers, body, authInfo, signal, mapMessage }: McpRequest
+      { http, headers, body, authInfo, signal, mapMessage, wantsEmptyList = false }: McpRequest
     ) {
       if (closed) return closingResponse(body)
       if (signal.aborted) return disconnectedResponse
@@ -145,7 +161,7 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
         ...(authInfo && { authInfo })
       }
       for (const request of requests) {
-        const reply = shared ? sharedReply(request) : undefined
+        const reply = shared ? sharedReply(request, wantsEmptyList) : undefined
         if (reply === undefined) cancels.push(start(request, response, extra))
         else response.reply(reply)
       }
@@ -155,13 +171,30 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
 }
 
 /** The reply to a request that would read or change state which all callers of a server share. */
-function sharedReply ({ id, method, params }: RpcRequest) {
+function sharedReply ({ id, method, params }: RpcRequest, wantsEmptyList: boolean) {
   // A server has one log level: one client could silence the others.
   if (method === 'logging/setLevel') return { jsonrpc: '2.0', id, result: {} }
   const meta = params?._meta as Record<string, unknown> | undefined
   const isTask = method.startsWith('tasks/') || params?.task !== undefined ||
     meta?.[relatedTask] !== undefined
-  return isTask
-    ? rpcError(id, rpcCode.methodNotFound, 'Tasks are not available on this server')
-    : undefined
+  if (isTask) return rpcError(id, rpcCode.methodNotFound, 'Tasks are not available on this server')
+  return wantsEmptyList ? { result: { tools: [] }, jsonrpc: '2.0', id } : undefined
+}
+
+/** Copies an object. Reading a member calls `onRead`, and writing one reaches the original. */
+function withObserver (value: Record<string, unknown>, onRead: () => void) {
+  return Object.defineProperties(
+    {},
+    Object.fromEntries(
+      Object.keys(value).map(name => [name, {
+        enumerable: true,
+        configurable: true,
+        get () {
+          onRead()
+          return value[name]
+        },
+        set: (other: unknown) => (value[name] = other)
+      }])
+    )
+  )
 }
