@@ -1,5 +1,6 @@
 import Fastify from 'fastify'
-import { announce, echo } from '../contender.ts'
+import { announce, echo } from '../frame/contender.ts'
+import { startIssuer } from '../frame/issuer.ts'
 
 // A Fastify route for this one call. No MCP server on Fastify can be faster.
 
@@ -17,4 +18,5 @@ app.post('/mcp', async (request) => {
     id
   }
 })
-announce(`${await app.listen({ host: '127.0.0.1', port: 0 })}/mcp`)
+const { mint } = await startIssuer()
+announce(`${await app.listen({ host: '127.0.0.1', port: 0 })}/mcp`, [await mint()])

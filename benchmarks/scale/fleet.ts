@@ -4,7 +4,7 @@ import { Agent, request, type IncomingHttpHeaders } from 'node:http'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Ready } from '../slices.ts'
+import type { Ready } from '../frame/slices.ts'
 import type { InstanceOrder } from './order.ts'
 
 export interface Sent {

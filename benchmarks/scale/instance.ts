@@ -2,7 +2,7 @@ import Fastify from 'fastify'
 import { Redis } from 'ioredis'
 import { redisStore } from '../../lib/store/redis.ts'
 import { mcpOAuth } from '../../lib/index.ts'
-import { announce } from '../contender.ts'
+import { announce } from '../frame/contender.ts'
 import { clientId, clientSecret, type InstanceOrder } from './order.ts'
 
 // The process of one broker, which shares an address, a secret and perhaps a store with others.

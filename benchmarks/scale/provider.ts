@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
-import { announce } from '../contender.ts'
+import { announce } from '../frame/contender.ts'
 import { clientId, clientSecret } from './order.ts'
 
 // The process of an OpenID provider that is fast enough not to be the bottleneck. The cookie `user`

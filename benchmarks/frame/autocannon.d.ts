@@ -1,6 +1,7 @@
 declare module 'autocannon' {
   interface Request {
     headers?: Record<string, string>
+    body?: string
   }
   interface Options {
     url: string
@@ -8,12 +9,11 @@ declare module 'autocannon' {
     duration: number
     method: string
     headers: Record<string, string>
-    body: string
+    body?: string
     requests?: Array<{ setupRequest: (request: Request) => Request }>
   }
   interface Result {
-    '2xx': number
-    non2xx: number
+    statusCodeStats?: Record<string, { count?: number }>
     errors: number
     duration: number
   }
