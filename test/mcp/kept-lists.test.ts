@@ -200,9 +200,59 @@ for (const era of eras) {
     await list(app, era)
     const fresh = await start({ server: buildServer() })
     for (
-      const more of [{ params: { cursor: 'x' } }, { id: null }, { id: 1.5 }, { client: 5 as never }]
+      const more of [
+        { params: { cursor: 'x' } },
+        { params: { cursor: 1 } },
+        { params: { task: {} } },
+        { id: null },
+        { id: 1.5 },
+        { client: 5 as never }
+      ]
     ) {
       assert.deepEqual(await list(app, era, '', more), await list(fresh, era, '', more))
     }
+  })
+}
+
+for (const scopes of ['', 'read']) {
+  test(`POST /mcp fills the list in a batch for a caller with the scopes "${scopes}"`, async () => {
+    const call = {
+      jsonrpc: '2.0',
+      id: 2,
+      method: 'tools/call',
+      params: { name: 'free', arguments: { 2: '' } }
+    }
+    const listed = { jsonrpc: '2.0', id: 1, method: 'tools/list' }
+    const send = async (app: FastifyInstance, payload: object) => {
+      const { statusCode, body } = await app.inject({
+        method: 'POST',
+        url: '/mcp',
+        headers: { host: 'localhost', accept: 'application/json', 'x-scopes': scopes },
+        payload
+      })
+      return { statusCode, body }
+    }
+    /** Replies of a batch may have any order (JSON-RPC 2.0 §6). */
+    const byId = ({ body }: { body: string }) =>
+      JSON.parse(body).sort((a: { id: number }, b: { id: number }) => a.id - b.id)
+    for (
+      const batch of [[listed], [listed, call], [call, listed], [call, {
+        ...listed,
+        params: { cursor: 'x' }
+      }]]
+    ) {
+      const [kept, fresh] = [
+        await start({ server: buildServer() }),
+        await start({ server: buildServer() })
+      ]
+      await list(kept, '2025-11-25', scopes)
+      const answer = await send(kept, batch)
+      assert.deepEqual(byId(answer), byId(await send(fresh, batch)))
+      assert.match(answer.body, /"name":"free"/)
+    }
+    const app = await start({ server: buildServer() })
+    const { statusCode, body } = await send(app, [listed, { ...listed, id: 2 }])
+    assert.equal(statusCode, 400)
+    assert.match(body, /The batch asks for a list twice/)
   })
 }

@@ -7,8 +7,10 @@ import {
   type McpRequest,
   type McpResponse,
   type ScopelessEndpoint,
+  messagesOf,
   metaOf
 } from '../rpc/messages.ts'
+import { mapMessages } from '../rpc/responses.ts'
 import { identityOf } from './sessions.ts'
 import { type ScopedTool, isToolPage } from './tool-list.ts'
 import type { IsVisible } from './visible.ts'
@@ -57,7 +59,7 @@ export function createKeptLists (
     ...(isAllowed && { ttl: policyListMs })
   })
 
-  async function textFor (list: KeptList, request: McpRequest) {
+  async function textOf (list: KeptList, request: McpRequest) {
     const { authInfo } = request
     const visible = list.scopes.map(scopes =>
       authInfo === undefined || (scopes !== null && isVisible(authInfo, scopes))
@@ -80,20 +82,30 @@ export function createKeptLists (
   }
 
   return {
-    /** Returns the list that a request asks for, if it is kept. */
-    get (request: McpRequest) {
-      const list = isPlain(request) ? lists.get(kindOf(request)) : undefined
+    /** Returns the tools that the caller sees, as JSON, if they are known. */
+    get (request: McpRequest): Promise<string> | null {
+      const list = listIn(request) && lists.get(kindOf(request))
       return list && list.version === server.listedToAll?.()?.version &&
           performance.now() < list.expiresAt
-        ? list
+        ? textOf(list, request)
         : null
     },
-    /** Puts the tools that the caller sees into the response with the empty list. */
-    async fill (list: KeptList, response: McpResponse, request: McpRequest) {
+    /** Puts these tools into the response with the empty list. */
+    async fill (text: string, response: McpResponse, request: McpRequest) {
       const { body } = response
-      if (typeof body !== 'string' || !body.startsWith(`${head}]`)) return response
-      const text = await textFor(list, request)
-      return { ...response, body: head + text + body.slice(head.length) }
+      if (!Array.isArray(request.body)) {
+        return typeof body === 'string' && body.startsWith(`${head}]`)
+          ? { ...response, body: head + text + body.slice(head.length) }
+          : response
+      }
+      const id = listIn(request)?.id
+      return await mapMessages(
+        response,
+        message =>
+          message.id === id && message.result !== undefined
+            ? { ...message, result: { tools: JSON.parse(`[${text}]`) } }
+            : message
+      )
     },
     /**
      * Keeps the list in the response of the server.
@@ -101,21 +113,19 @@ export function createKeptLists (
      * @param version of the tools before the request
      */
     keep (request: McpRequest, { status, body }: McpResponse, version: number | undefined) {
-      const all = server.listedToAll?.() ?? null
-      if (all === null || all.version !== version || !isPlain(request)) return
+      const all = server.listedToAll?.()
+      if (!all || all.version !== version || !listIn(request)) return
       if (status !== 200 || typeof body !== 'string' || !body.startsWith(head)) return
       const { result } = JSON.parse(body)
-      if (
-        !isToolPage(result) || Object.keys(result).some(name => !ownMembers.includes(name))
-      ) { return }
-      const names = all.names()
-      if (names.length !== result.tools.length) return
-      if (result.tools.some(({ name }, index) => name !== names[index])) return
+      const areOwn = Object.keys(result).every(name => ownMembers.includes(name))
+      if (!isToolPage(result) || !areOwn) return
+      const names = result.tools.map(({ name }) => name)
+      if (JSON.stringify(names) !== JSON.stringify(all.names())) return
       const known = new Map<string, Scopes>()
       const tools = result.tools.map(tool => {
         const needed = scopesOf(tool)
-        const scopes = known.get(String(needed)) ?? needed
-        known.set(String(scopes), scopes)
+        const scopes = known.get(JSON.stringify(needed)) ?? needed
+        known.set(JSON.stringify(scopes), scopes)
         return { tool, text: JSON.stringify(tool), scopes }
       })
       const scopes = [...known.values()]
@@ -125,11 +135,12 @@ export function createKeptLists (
   }
 }
 
-/** Checks for a single request for the first page of the list. */
-function isPlain ({ http: { method }, body }: McpRequest) {
-  if (method !== 'POST' || Array.isArray(body)) return false
-  const { method: name, params = {} } = Object(body)
-  return name === 'tools/list' && Object.keys(params).every(member => member === '_meta')
+/** The message of a request that asks for the tools. A server with one page has no cursors. */
+function listIn ({ http: { method }, body }: McpRequest) {
+  if (method !== 'POST') return undefined
+  const list = messagesOf(body).find(({ method }) => method === 'tools/list')
+  const { cursor = '' } = Object(list?.params)
+  return typeof cursor === 'string' ? list : undefined
 }
 
 /** Tells requests apart whose lists may differ: by revision, and whether there is a caller. */

@@ -193,17 +193,23 @@ export function withToolAccess (
     /** The scopes of its tools and resources, as far as they are known by now. */
     knownScopes: () => [...known, ...server.knownScopes?.() ?? []],
     async handle (request: McpRequest) {
-      const list = keptLists.get(request)
-      if (list !== null) {
-        const empty = await server.handle({ ...request, wantsEmptyList: true })
-        return await keptLists.fill(list, empty, request)
-      }
+      const known = keptLists.get(request)
+      const kept = known && await known
       const { version } = server.listedToAll?.() ?? {}
-      const response = await server.handle(request)
-      if (version !== undefined) keptLists.keep(request, response, version)
+      const response = kept === null
+        ? await server.handle(request)
+        : await keptLists.fill(
+          kept,
+          await server.handle({ ...request, wantsEmptyList: true }),
+          request
+        )
+      if (kept === null && version !== undefined) keptLists.keep(request, response, version)
       if (request.authInfo === undefined) return response
       const listIds = messagesOf(request.body)
-        .filter(({ method }) => /^(tools|resources)\/(.*\/)?list$/.test(String(method)))
+        .filter(({ method }) =>
+          /^(tools|resources)\/(.*\/)?list$/.test(String(method)) &&
+          (kept === null || method !== 'tools/list')
+        )
         .map(({ id }) => id)
       if (listIds.length === 0 && request.http.method !== 'GET') return response
       const isStream = response.body instanceof Readable

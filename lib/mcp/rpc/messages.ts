@@ -190,6 +190,8 @@ export function parseMessages (body: unknown, version = '2025-03-26'): ParsedBod
   if (!messages.every(message => addMessage(message, parsed))) {
     return invalid('The body is not a valid JSON-RPC message')
   }
+  const lists = parsed.requests.map(({ method }) => method).filter(name => name.endsWith('/list'))
+  if (new Set(lists).size < lists.length) return invalid('The batch asks for a list twice')
   const mistyped = [...parsed.requests, ...parsed.notifications].find(hasInvalidParameters)
   if (mistyped === undefined) return parsed
   const { id } = { id: null, ...mistyped }

@@ -178,7 +178,9 @@ function sharedReply ({ id, method, params }: RpcRequest, wantsEmptyList: boolea
   const isTask = method.startsWith('tasks/') || params?.task !== undefined ||
     meta?.[relatedTask] !== undefined
   if (isTask) return rpcError(id, rpcCode.methodNotFound, 'Tasks are not available on this server')
-  return wantsEmptyList ? { result: { tools: [] }, jsonrpc: '2.0', id } : undefined
+  return wantsEmptyList && method === 'tools/list'
+    ? { result: { tools: [] }, jsonrpc: '2.0', id }
+    : undefined
 }
 
 /** Copies an object. Reading a member calls `onRead`, and writing one reaches the original. */
