@@ -110,6 +110,13 @@ type UpperSnakeCase<Name extends string> = Name extends `${infer Letter}${infer 
 /** Codes of errors: `FST_MCP_OAUTH_INVALID_TOKEN` for the kind `invalidToken`. */
 export type ErrorCode = `FST_MCP_OAUTH_${UpperSnakeCase<ErrorKind>}`
 
+const codes = Object.fromEntries(
+  Object.keys(errorTable).map(kind => [
+    kind,
+    `FST_MCP_OAUTH_${kind.replace(/[A-Z]/g, '_$&').toUpperCase()}`
+  ])
+) as Record<ErrorKind, ErrorCode>
+
 const brand = Symbol.for('fastify-mcp-oauth.error')
 
 /** Details of one error, beside its line of the table. */
@@ -156,9 +163,13 @@ export class McpOAuthError extends Error {
     { description, scopes, statusCode, retryAfter, cause }: ErrorDetails = {}
   ) {
     const [status, error, sentence] = errorTable[kind]
+    const { stackTraceLimit } = Error
+    // A stack is most of the cost of a refusal, and in no log. `Reflect.set` never throws.
+    if (status < 500) Reflect.set(Error, 'stackTraceLimit', 0)
     super(description ?? sentence, cause === undefined ? undefined : { cause })
+    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit)
     this.kind = kind
-    this.code = `FST_MCP_OAUTH_${kind.replace(/[A-Z]/g, '_$&').toUpperCase()}` as ErrorCode
+    this.code = codes[kind]
     this.statusCode = statusCode ?? status
     this.error = error
     this.scopes = scopes
@@ -202,7 +213,8 @@ export function quoted (value: unknown): string {
  * stay: loggers escape them. Other values than strings are returned as they are.
  */
 export function escaped<Value> (value: Value): Value {
-  if (typeof value !== 'string') return value
+  // Most texts have nothing to escape, which this expression finds out sooner.
+  if (typeof value !== 'string' || /^[\n\x20-\x7e]*$/.test(value)) return value
   return value.replaceAll(
     /(?!\n)[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu,
     character => `\\u{${character.codePointAt(0)?.toString(16)}}`

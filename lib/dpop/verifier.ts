@@ -47,9 +47,10 @@ export function createTokenBinding (config: Config, urls: () => { publicUrl: str
      * §7.1 and §7.2).
      *
      * @param now seconds since 1970
+     * @returns a promise only if there is a proof to verify
      * @throws {McpOAuthError} `invalidToken`, and those of {@link createDpopVerifier}
      */
-    async verify (
+    verify (
       { claims = {} }: McpAuth,
       { token, scheme }: { token: string, scheme: Scheme },
       request: FastifyRequest,
@@ -69,12 +70,21 @@ export function createTokenBinding (config: Config, urls: () => { publicUrl: str
       }
       const verified = verifiedProofs.get(request)
       if (verified?.token === token && verified.key === key) return
-      const proof = await verifier(request, reply, now, { token, key })
-      if (proof === null) throw invalidProof('there is none')
-      const { marks, kind, id, ttl, used } = proof.use
-      if (!await marks.consume(kind, id, ttl)) throw used()
-      verifiedProofs.set(request, { token, key })
+      return verifyProof(request, reply, now, { token, key })
     }
+  }
+
+  async function verifyProof (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    now: number,
+    bound: VerifiedProof
+  ) {
+    const proof = await verifier?.(request, reply, now, bound)
+    if (!proof) throw invalidProof('there is none')
+    const { marks, kind, id, ttl, used } = proof.use
+    if (!await marks.consume(kind, id, ttl)) throw used()
+    verifiedProofs.set(request, bound)
   }
 }
 

@@ -28,28 +28,23 @@ export function createChallenging (urls: UrlSource, schemes: readonly Scheme[]) 
   }
 
   /**
-   * Runs a check. If it throws, the reply gets the headers of the refusal, and the error continues.
-   * An error handler of the host drops the headers of errors, but not those of the reply.
+   * Puts the headers of a refusal on the reply. An error
+   * handler of the host drops the headers of errors, but not those of the reply.
    *
    * @param needed all scopes that the request needs
    */
-  return async (
+  return (
+    error: unknown,
     request: FastifyRequest,
     reply: FastifyReply,
-    needed: readonly string[],
-    check: () => unknown
+    needed: readonly string[]
   ) => {
-    try {
-      await check()
-    } catch (error) {
-      const headers = challengesOf(error, needed, request.headers.authorization !== undefined)
-      if (headers.length > 0) {
-        reply.header('www-authenticate', headers.length === 1 ? headers[0] : headers)
-      }
-      if (error instanceof McpOAuthError && error.retryAfter !== undefined) {
-        reply.header('retry-after', String(error.retryAfter))
-      }
-      throw error
+    const headers = challengesOf(error, needed, request.headers.authorization !== undefined)
+    if (headers.length > 0) {
+      reply.header('www-authenticate', headers.length === 1 ? headers[0] : headers)
+    }
+    if (error instanceof McpOAuthError && error.retryAfter !== undefined) {
+      reply.header('retry-after', String(error.retryAfter))
     }
   }
 }

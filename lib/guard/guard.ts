@@ -49,7 +49,7 @@ export type Guards = ReturnType<typeof createGuards>
 export function createGuards (config: Config, verify: TokenVerifier | null, urls: UrlSource) {
   const { dependencies, requiredScopes, scopeHierarchy } = config
   const binding = createTokenBinding(config, urls)
-  const challenging = createChallenging(urls, binding.schemes)
+  const challenge = createChallenging(urls, binding.schemes)
   // Weak: an entry must not outlive its request.
   const verifiedTokens = new WeakMap<FastifyRequest, string>()
 
@@ -76,7 +76,7 @@ export function createGuards (config: Config, verify: TokenVerifier | null, urls
      */
     token: (scopes: readonly string[]): Guard => async (request, reply) => {
       if (verify === null) return
-      await challenging(request, reply, scopes, async () => {
+      try {
         const { headers: { authorization }, raw: { rawHeaders } } = request
         const sent = parseAccessToken(authorization, rawHeaders, queryOf(request), binding.schemes)
         if (sent === null) {
@@ -85,11 +85,15 @@ export function createGuards (config: Config, verify: TokenVerifier | null, urls
         }
         const now = Date.now() / 1000
         const caller = await callerOf(sent.token, request, now)
-        await binding.verify(caller, sent, request, reply, now)
+        const verification = binding.verify(caller, sent, request, reply, now)
+        if (verification) await verification
         requireScopes(caller, scopes)
         request.mcpAuth = caller
         verifiedTokens.set(request, sent.token)
-      })
+      } catch (error) {
+        challenge(error, request, reply, scopes)
+        throw error
+      }
     },
 
     /**
@@ -99,15 +103,17 @@ export function createGuards (config: Config, verify: TokenVerifier | null, urls
     dependencies: (scopes: readonly string[]): Guard => async (request, reply) => {
       if (dependencies.length === 0) return
       const hasResponded = noteResponse(reply)
-      for (const dependency of dependencies) {
-        await challenging(request, reply, scopes, async () => {
+      try {
+        for (const dependency of dependencies) {
           addIdentity(request, await dependency(request, reply))
-        })
-        if (hasResponded()) return await reply
+          if (hasResponded()) return await reply
+        }
+        // Dependencies that return no identity authenticate the request all the same.
+        requireScopes(request.mcpAuth ??= anonymous(request), scopes)
+      } catch (error) {
+        challenge(error, request, reply, scopes)
+        throw error
       }
-      // Dependencies that return no identity authenticate the request all the same.
-      const caller = request.mcpAuth ??= anonymous(request)
-      await challenging(request, reply, scopes, () => requireScopes(caller, scopes))
     },
 
     /** The guard of `instance.requireMcpAuth(options)`. */
@@ -136,7 +142,12 @@ export function createGuards (config: Config, verify: TokenVerifier | null, urls
       const caller = request.mcpAuth
       if (caller === null || scopes.length === 0) return
       const needed = mergeScopes(requiredScopes, scopes)
-      await challenging(request, reply, needed, () => requireScopes(caller, needed))
+      try {
+        requireScopes(caller, needed)
+      } catch (error) {
+        challenge(error, request, reply, needed)
+        throw error
+      }
     },
 
     /**

@@ -50,14 +50,18 @@ function loggedError (error: Error & { code?: unknown }): object {
  * never fail a request, e.g. when the disk is full.
  */
 export function safeLogger (logger: Log | FastifyBaseLogger): Log {
-  const log = logger as Log
+  const log = logger as Log & { isLevelEnabled?(level: string): boolean }
   const write = (level: keyof Log) => (details: object | string, message: string) => {
-    // Packages that log through the wrapped logger may pass an error or a message alone.
-    const [members, text] = typeof details === 'string' ? [{}, details] : [details, message]
-    const named = members instanceof Error ? { err: members } : members
     try {
-      const printable = Object.entries({ ...named }).map(([name, value]) => [name, escaped(value)])
-      log[level]({ plugin: 'mcp-oauth', ...Object.fromEntries(printable) }, text)
+      if (log.isLevelEnabled?.(level) === false) return
+      // Packages that log through the wrapped logger may pass an error or a message alone.
+      const [members, text] = typeof details === 'string' ? [{}, details] : [details, message]
+      const named: Record<string, unknown> = members instanceof Error
+        ? { err: members }
+        : { ...members }
+      const printable: Record<string, unknown> = { plugin: 'mcp-oauth' }
+      for (const name of Object.keys(named)) printable[name] = escaped(named[name])
+      log[level](printable, text)
     } catch {
       // There is no place left to report this.
     }

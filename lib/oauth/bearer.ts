@@ -26,13 +26,16 @@ export function parseAccessToken (
   schemes: readonly Scheme[]
 ): { token: string, scheme: Scheme } | null {
   if (authorization === undefined) return null
-  const isRepeated =
-    rawHeaders.filter((name, index) => index % 2 === 0 && /^authorization$/i.test(name)).length > 1
-  if (isRepeated) throw new McpOAuthError('invalidRequest')
+  let count = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    if (rawHeaders[at]?.toLowerCase() === 'authorization') count++
+  }
+  if (count > 1) throw new McpOAuthError('invalidRequest')
   const name = /^\w+(?=[\s,]|$)/.exec(authorization)?.[0].toLowerCase()
   const scheme = schemes.find(accepted => accepted.toLowerCase() === name)
   if (scheme === undefined) return null
-  if (new URLSearchParams(query).has('access_token')) throw new McpOAuthError('invalidRequest')
+  if (query && new URLSearchParams(query).has('access_token'))
+    throw new McpOAuthError('invalidRequest')
   const token = wellFormed.exec(authorization)?.[1]
   if (token !== undefined && token.length <= maxTokenChars) return { token, scheme }
   // One word with other characters may be a foreign token. Anything else is a malformed request.

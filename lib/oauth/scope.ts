@@ -57,22 +57,28 @@ export function requestedScopes (
   return known.length > 0 ? known : defaultScopes
 }
 
+/** Results of {@link scopesOf}, which need not be read again. */
+const read = new WeakSet<object>()
+
 /**
  * Returns the scopes of a token, from `scope` (RFC 9068 §2.2.3), `scp` (Entra, Okta) and `scopes`,
- * each a string or a list of strings. Anything else grants nothing.
+ * each a string or a list of strings. Anything else grants nothing. The list is frozen.
  */
-export function scopesOf (claims: Record<string, unknown>) {
-  return [
+export function scopesOf (claims: Record<string, unknown>): readonly string[] {
+  const scopes = Object.freeze([
     ...new Set([claims.scope, claims.scp, claims.scopes].flatMap(claim => {
       // An entry of a list is never split: that would grant scopes that the issuer did not.
       const entries: unknown = typeof claim === 'string' ? claim.split(' ') : claim
       return Array.isArray(entries) ? entries.filter(isScopeToken) as string[] : []
     }))
-  ]
+  ])
+  read.add(scopes)
+  return scopes
 }
 
 /** The scopes of a caller. A dependency may set them: they are read like those of a token. */
-export const heldScopes = ({ scopes }: { scopes: unknown }) => scopesOf({ scopes })
+export const heldScopes = ({ scopes }: { scopes: readonly string[] }) =>
+  read.has(scopes) ? scopes : scopesOf({ scopes })
 
 /**
  * Returns the required scopes that are neither granted nor implied by a granted one.
