@@ -164,10 +164,9 @@ export class McpOAuthError extends Error {
   ) {
     const [status, error, sentence] = errorTable[kind]
     const { stackTraceLimit } = Error
-    // A stack is most of the cost of a refusal, and in no log. `Reflect.set` never throws.
-    if (status < 500) Reflect.set(Error, 'stackTraceLimit', 0)
+    if (status < 500) setStackTraceLimit(0)
     super(description ?? sentence, cause === undefined ? undefined : { cause })
-    Reflect.set(Error, 'stackTraceLimit', stackTraceLimit)
+    setStackTraceLimit(stackTraceLimit)
     this.kind = kind
     this.code = codes[kind]
     this.statusCode = statusCode ?? status
@@ -181,9 +180,21 @@ export class McpOAuthError extends Error {
   }
 }
 
+/**
+ * The stack of a refusal is in no log, and most of its cost. Never throws: Node.js can be told to
+ * freeze `Error`.
+ */
+function setStackTraceLimit (limit: number) {
+  Reflect.set(Error, 'stackTraceLimit', limit)
+}
+
 /** An error of the table, with its reason for the log. */
 export function failure (kind: ErrorKind, reason: string): McpOAuthError {
-  return new McpOAuthError(kind, { cause: new Error(reason) })
+  const { stackTraceLimit } = Error
+  if (errorTable[kind][0] < 500) setStackTraceLimit(0)
+  const cause = new Error(reason)
+  setStackTraceLimit(stackTraceLimit)
+  return new McpOAuthError(kind, { cause })
 }
 
 /** Whether an error is a refusal (4xx), which the same request would get again; not a fault. */

@@ -34,8 +34,8 @@ export function parseAccessToken (
   const name = /^\w+(?=[\s,]|$)/.exec(authorization)?.[0].toLowerCase()
   const scheme = schemes.find(accepted => accepted.toLowerCase() === name)
   if (scheme === undefined) return null
-  if (query && new URLSearchParams(query).has('access_token'))
-    throw new McpOAuthError('invalidRequest')
+  const isInQuery = query && new URLSearchParams(query).has('access_token')
+  if (isInQuery) throw new McpOAuthError('invalidRequest')
   const token = wellFormed.exec(authorization)?.[1]
   if (token !== undefined && token.length <= maxTokenChars) return { token, scheme }
   // One word with other characters may be a foreign token. Anything else is a malformed request.

@@ -27,10 +27,25 @@ export function parseJsonObject (
  * @returns `null` for any other text
  */
 export function jsonObject (text: string): Record<string, unknown> | null {
-  return parseJsonObject(
+  // Only a text with this name, or with an escape, can have such a member. Others parse sooner.
+  const isPlain = !/__proto__|\\/.test(text)
+  const object = parseJsonObject(
     text,
-    (key, member) => key === '__proto__' ? undefined : Object.freeze(member)
+    isPlain ? undefined : (key, member) => key === '__proto__' ? undefined : member
   )
+  try {
+    return object && deeplyFrozen(object)
+  } catch {
+    // It is nested too deeply for the stack.
+    return null
+  }
+}
+
+function deeplyFrozen<Value extends object> (value: Value): Value {
+  for (const member of Object.values(value)) {
+    if (typeof member === 'object' && member !== null) deeplyFrozen(member)
+  }
+  return Object.freeze(value)
 }
 
 /**

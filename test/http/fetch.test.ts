@@ -116,7 +116,13 @@ test('jsonObject drops __proto__ and freezes the result [G-06 M-10]', () => {
   assert.deepEqual(object, { a: { b: [{}] } })
   assert.ok(!Object.hasOwn(object ?? {}, '__proto__'))
   assert.equal((Object.assign({}, object) as { x?: unknown }).x, undefined)
-  assert.ok(Object.isFrozen(object) && Object.isFrozen(object?.['a']))
+  const escaped = jsonObject('{"a":{"\\u005f_proto__":{"x":1}}}')
+  assert.deepEqual(Object.getOwnPropertyNames(escaped?.['a']), [])
+  for (const parsed of [object, escaped, jsonObject('{"a":{"b":[1]}}')]) {
+    assert.ok(Object.isFrozen(parsed) && Object.isFrozen(parsed?.['a']))
+  }
+  const depth = 100_000
+  assert.equal(jsonObject(`{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`), null)
   for (const text of ['', '[]', 'null', '1', '"x"', '{', '{}x']) {
     assert.equal(jsonObject(text), null, text)
   }
