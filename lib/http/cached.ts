@@ -80,7 +80,7 @@ export function cached<T extends object> (
    */
   async function refresh () {
     if (loading) return loading
-    if (now() < Math.max(retryAt, refreshedAt + cooldown)) {
+    if (isCoolingDown()) {
       if (failures > 0) throw failure
       return get()
     }
@@ -88,5 +88,8 @@ export function cached<T extends object> (
     return attempt()
   }
 
-  return { get, refresh, peek }
+  /** Whether `refresh` would not load now. */
+  const isCoolingDown = () => now() < Math.max(retryAt, refreshedAt + cooldown)
+
+  return { get, refresh, peek, isCoolingDown }
 }

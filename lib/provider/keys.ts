@@ -24,7 +24,9 @@ import type { Log } from '../types.ts'
 import { present } from '../util/json.ts'
 
 /** The public keys of an issuer. */
-export type KeySet = Cached<JWTVerifyGetKey>
+export type KeySet =
+  & Pick<Cached<JWTVerifyGetKey>, 'get' | 'refresh' | 'peek'>
+  & Partial<Cached<JWTVerifyGetKey>>
 
 /**
  * Caches the keys of an issuer for ten minutes, and for another hour while they cannot be loaded.
@@ -105,13 +107,19 @@ export function isUnknownKey (error: unknown) {
 /**
  * Verifies a JWT. If cached keys do not fit, newer ones are loaded and tried once.
  *
+ * @param verify verifies the token with a set of keys. Defaults to jose
  * @throws errors of jose, and {@link McpOAuthError} `keysUnavailable`
  */
-export async function verifyJwt (token: string, set: KeySet, options: JWTVerifyOptions) {
+export async function verifyJwt (
+  token: string,
+  set: KeySet,
+  options: JWTVerifyOptions,
+  verify: (...given: [string, JWTVerifyGetKey, JWTVerifyOptions]) => Promise<unknown> = jwtVerify
+) {
   const cached = set.peek()
   const keys = await set.get()
   try {
-    await jwtVerify(token, keys, options)
+    await verify(token, keys, options)
   } catch (error) {
     const isNewKeyPossible = isUnknownKey(error) ||
       error instanceof errors.JWSSignatureVerificationFailed
@@ -121,6 +129,6 @@ export async function verifyJwt (token: string, set: KeySet, options: JWTVerifyO
       throw isUnknownKey(error) ? failure : error
     })
     if (newer === keys) throw error
-    await jwtVerify(token, newer, options)
+    await verify(token, newer, options)
   }
 }

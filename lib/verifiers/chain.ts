@@ -1,6 +1,6 @@
 /** Which verifiers check the access tokens of a registration, and which of them decides? */
 import type { JWTVerifyGetKey } from 'jose'
-import { causeWith, failure, McpOAuthError } from '../errors.ts'
+import { failure, McpOAuthError, quoted } from '../errors.ts'
 import type { Config } from '../options/config.ts'
 import type { ProviderDiscovery } from '../provider/discovery.ts'
 import { createKeySet } from '../provider/keys.ts'
@@ -53,38 +53,39 @@ export function createVerifier (
 export function chain (verifiers: readonly TokenVerifier[]) {
   return async (token: string, context: VerifyContext): Promise<McpAuth> => {
     for (const verify of verifiers) {
-      const caller = await callerFrom(verify, token, context)
-      if (caller !== null) return caller
+      try {
+        const caller: unknown = await verify(token, context)
+        // A mistake in a verifier of the host must not let a request pass.
+        if (caller !== null && !isCaller(caller)) {
+          throw new TypeError('A token verifier must return a caller or null')
+        }
+        logResult(verify, context, caller === null ? 'unknown' : 'valid')
+        if (caller !== null) return caller
+      } catch (cause) {
+        const error = cause instanceof McpOAuthError
+          ? cause
+          : new McpOAuthError('keysUnavailable', { cause })
+        logResult(verify, context, error.statusCode < 500 ? 'invalid' : 'unavailable', error.cause)
+        throw error
+      }
     }
     const reason = 'no verifier recognizes the access token: ' +
       'it is from another issuer, not a JWT, or inactive. Its issuer'
-    const cause = causeWith(reason, parseCompact(token)?.claims.iss)
-    throw new McpOAuthError('invalidToken', { cause })
+    throw failure('invalidToken', `${reason}: ${quoted(parseCompact(token)?.claims.iss)}`)
   }
 }
 
-async function callerFrom (verify: TokenVerifier, token: string, context: VerifyContext) {
-  const logResult = (outcome: string, reason?: unknown) =>
-    context.log?.debug({
-      verifier: verify.issuer ?? verify.name,
-      outcome,
-      ...(reason instanceof Error && { reason: reason.message })
-    }, 'A verifier checked an access token')
-  try {
-    const caller: unknown = await verify(token, context)
-    // A mistake in a verifier of the host must not let a request pass.
-    if (caller !== null && !isCaller(caller)) {
-      throw new TypeError('A token verifier must return a caller or null')
-    }
-    logResult(caller === null ? 'unknown' : 'valid')
-    return caller
-  } catch (cause) {
-    const error = cause instanceof McpOAuthError
-      ? cause
-      : new McpOAuthError('keysUnavailable', { cause })
-    logResult(error.statusCode < 500 ? 'invalid' : 'unavailable', error.cause)
-    throw error
-  }
+function logResult (
+  verify: TokenVerifier,
+  { log }: VerifyContext,
+  outcome: string,
+  reason?: unknown
+) {
+  log?.debug({
+    verifier: verify.issuer ?? verify.name,
+    outcome,
+    ...(reason instanceof Error && { reason: reason.message })
+  }, 'A verifier checked an access token')
 }
 
 function isCaller (value: unknown): value is McpAuth {
@@ -99,7 +100,7 @@ function isCaller (value: unknown): value is McpAuth {
  */
 function ownVerifier ({ issuer, keys, isRevoked, openUpstream }: OwnTokenOptions): TokenVerifier {
   const get = async () => keys
-  const set = { get, refresh: get, peek: () => keys }
+  const set = { get, refresh: get, peek: () => keys, isCoolingDown: () => true }
   // Without publicUrl, the issuer contains the port, which is known once the app listens.
   let current: TokenVerifier | undefined
   return async function own (token, context) {

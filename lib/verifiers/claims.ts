@@ -1,6 +1,6 @@
 /** Which claims does an access token have, may it have them, and which caller do they describe? */
 import { boundKeyOf } from '../dpop/rules.ts'
-import { causeWith, failure, McpOAuthError } from '../errors.ts'
+import { failure, quoted } from '../errors.ts'
 import { maxSubjectChars } from '../limits.ts'
 import { scopesOf } from '../oauth/scope.ts'
 import type { McpAuth, VerifyContext } from '../types.ts'
@@ -11,17 +11,28 @@ export type Claims = Record<string, unknown>
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
-/** Parses a signed JWT (RFC 7519 §3), before anything is verified. Null for any other token. */
+/**
+ * Parses a signed JWT (RFC 7519 §3), before anything is verified. Null for any other token.
+ *
+ * @returns its contents, and whether it has its one valid spelling: the last character of each part
+ *   has idle bits
+ */
 export function parseCompact (token: string) {
-  const parts = token.split('.')
+  const parts = token.split('.', 4)
   if (parts.length !== 3) return null
-  const [header, claims] = parts.slice(0, 2).map(parsePart)
-  return header && claims ? { header, claims } : null
+  const bytes = parts.map(part => Buffer.from(part, 'base64url'))
+  const [header, claims] = bytes.slice(0, 2).map(parsePart)
+  if (!header || !claims) return null
+  const isCanonical = bytes.every((part, at) => part.toString('base64url') === parts[at])
+  return { header, claims, parts, signature: bytes[2] as Buffer, isCanonical }
 }
 
-function parsePart (part: string) {
+/** A parsed JWT. */
+export type CompactJwt = NonNullable<ReturnType<typeof parseCompact>>
+
+function parsePart (part: Buffer) {
   try {
-    return jsonObject(utf8.decode(Buffer.from(part, 'base64url')))
+    return jsonObject(utf8.decode(part))
   } catch {
     return null
   }
@@ -102,7 +113,7 @@ export function rejection (problem: string) {
 /** Returns the error of a token with another audience than the expected ones. */
 export function wrongAudience (expected: readonly string[], audience: unknown) {
   const reason = `The access token was rejected: its audience is not ${expected.join(' or ')}, but`
-  return new McpOAuthError('invalidToken', { cause: causeWith(reason, audience) })
+  return failure('invalidToken', `${reason}: ${quoted(audience)}`)
 }
 
 /** Returns the caller that claims describe. It is frozen, because requests share it. */
@@ -111,7 +122,7 @@ export function callerOf (token: string, claims: Claims, { resource }: VerifyCon
   return Object.freeze({
     token,
     clientId: [clientId, azp, cid, appid].find(id => typeof id === 'string') ?? '',
-    scopes: Object.freeze([...scopesOf(claims)]) as string[],
+    scopes: scopesOf(claims) as string[],
     ...(typeof exp === 'number' && { expiresAt: exp }),
     resource: new URL(resource),
     ...(typeof sub === 'string' && { subject: sub }),

@@ -1,6 +1,5 @@
 /** How is a JWT access token verified (RFC 9068, RFC 8725), and with which keys? */
-import { errors } from 'jose'
-import { isCanonical } from '../crypto/sealer.ts'
+import { errors, jwtVerify } from 'jose'
 import { McpOAuthError } from '../errors.ts'
 import { safeLogger } from '../host/replies.ts'
 import { issuerSkewSeconds, maxTokenLifetimeSeconds, tokenCacheSeconds } from '../limits.ts'
@@ -18,7 +17,8 @@ import {
   rejection,
   wrongAudience
 } from './claims.ts'
-import { cachedVerifier, commonFields } from './verifier.ts'
+import { isCertainlyValid } from './sooner.ts'
+import { cachedVerifier, commonFields, lasting } from './verifier.ts'
 
 const fields = {
   ...commonFields,
@@ -82,7 +82,7 @@ export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
 
     const { header: { typ }, claims } = parsed
     // With a second spelling, a revoked token would pass a list of revoked tokens.
-    if (!isCanonical(token)) throw rejection('it is not canonically encoded')
+    if (!parsed.isCanonical) throw rejection('it is not canonically encoded')
     if (!types.includes(typeof typ === 'string' ? typ.toLowerCase() : typ)) {
       throw rejection('its typ is not that of an access token')
     }
@@ -93,9 +93,18 @@ export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
       audience: [context.resource, ...[audience].flat()],
       currentDate: new Date(context.now * 1000)
     }
-    await verifyJwt(token, keys, options).catch((error: unknown) => {
-      throw errorOf(error, options)
-    })
+    const known = keys.peek()
+    try {
+      await verifyJwt(
+        token,
+        keys,
+        options,
+        async (token, keys) =>
+          await isCertainlyValid(parsed, keys, options) || await jwtVerify(token, keys, options)
+      )
+    } catch (error) {
+      throw errorOf(error, options, () => keys.peek() === known && keys.isCoolingDown?.() === true)
+    }
     if (mayBeIdToken(typ, claims, context.resource)) {
       throw rejection('it may be an ID token. Let the audience be that of an API, not a client id')
     }
@@ -127,10 +136,16 @@ const faultsOfToken = [
   errors.JWKSMultipleMatchingKeys
 ]
 
-/** Only known faults of a token make it invalid: a broken key throws errors of any kind. */
+/**
+ * Only known faults of a token make it invalid: a broken key throws errors of any kind. Faults that
+ * pass are not {@link lasting}: that of a token whose key is unknown, or that is not valid yet.
+ *
+ * @param isKeySetFixed whether a verification now would use the same keys
+ */
 function errorOf (
   cause: unknown,
-  { issuer, audience, currentDate }: { issuer: string, audience: string[], currentDate: Date }
+  { issuer, audience, currentDate }: { issuer: string, audience: string[], currentDate: Date },
+  isKeySetFixed: () => boolean
 ) {
   if (cause instanceof McpOAuthError) return cause
   const fault = faultsOfToken.find(fault => cause instanceof fault)
@@ -138,13 +153,20 @@ function errorOf (
   const { message, claim, payload = {} } = cause as Error & Partial<errors.JWTExpired>
   const { aud, exp, nbf } = payload
   const now = currentDate.getTime() / 1000
-  if (claim === 'aud') return wrongAudience(audience, aud)
+  if (claim === 'aud') {
+    const refusal = () => wrongAudience(audience, aud)
+    return lasting(refusal(), refusal)
+  }
   if (claim === 'nbf' && typeof nbf === 'number') return rejection(notYetValid(nbf, now))
-  const age = Math.round(now - Number(exp))
-  if (fault === errors.JWTExpired) return rejection(`it expired ${age} s ago`)
-  return rejection(
+  if (fault === errors.JWTExpired) {
+    const refusal = (now: number) => rejection(`it expired ${Math.round(now - Number(exp))} s ago`)
+    return lasting(refusal(now), refusal)
+  }
+  const error = rejection(
     fault === errors.JWKSNoMatchingKey
       ? `${issuer} has published no key with its kid and alg. Log in again if the keys were replaced`
       : message
   )
+  if (fault !== errors.JWSSignatureVerificationFailed) return error
+  return lasting(error, () => isKeySetFixed() ? rejection(message) : null)
 }

@@ -1,5 +1,6 @@
 /** Which options and which cache do the verifiers have in common? */
 import { LRUCache } from 'lru-cache'
+import type { McpOAuthError } from '../errors.ts'
 import { maxCachedTokens, maxIssuerSkewSeconds, tokenCacheSeconds } from '../limits.ts'
 import { audiences, fromEnv, logger, seconds, url } from '../options/fields.ts'
 import type { McpAuth, TokenVerifier } from '../types.ts'
@@ -24,43 +25,83 @@ export const commonFields = {
   log: logger
 }
 
+/** Makes the error for a token at a time, or returns null if its cause is gone. */
+type Refusal = (now: number) => McpOAuthError | null
+
+const lastingRefusals = new WeakMap<object, Refusal>()
+
+/**
+ * Marks the error for a token that stays invalid, so that it is not verified at each repetition.
+ *
+ * @param refusal returns null as soon as the token may have become valid
+ */
+export function lasting (error: McpOAuthError, refusal: Refusal) {
+  lastingRefusals.set(error, refusal)
+  return error
+}
+
 /**
  * Caches the callers of valid tokens, because verifying a signature costs more than the rest of a
- * guard. Rejected tokens are not cached. Concurrent requests with one token share its verification.
+ * guard, and {@link lasting} refusals. Other errors are not cached. Concurrent requests with one
+ * token share its verification.
  *
- * Keys are hashes of resource and token. An entry does not outlive its token.
+ * Keys are hashes of resource and token. An entry does not outlive its token. Refusals have a cache
+ * of their own: anyone can cause them, and must not push out valid tokens.
  *
- * @param options.max tokens in the cache; beyond it the least recently used are dropped
+ * @param options.max tokens in the cache; beyond it the least recently used are dropped. A tenth of
+ *   it are refused tokens
  * @param options.maxAge seconds after which a token is verified again; 0 caches nothing
  */
 export function cachedVerifier (
   verify: TokenVerifier,
   { max = maxCachedTokens, maxAge = tokenCacheSeconds } = {}
 ): TokenVerifier {
-  const cache = new LRUCache<string, { caller: McpAuth, from: number, until: number }>({
-    // The option max would reserve the memory of all entries at once.
-    maxSize: max,
-    sizeCalculation: () => 1
-  })
+  const callers = createCache<McpAuth>(max)
+  const refusals = createCache<Refusal>(Math.ceil(max / 10))
   const pending = new Map<string, ReturnType<TokenVerifier>>()
 
   return async (token, context) => {
     const { resource, now } = context
     const key = hash(`${resource} ${token}`)
-    const cached = cache.get(key)
-    // A clock may also be set back.
-    if (cached && now >= cached.from && now < cached.until) return cached.caller
+    const caller = callers.get(key, now)
+    if (caller) return caller
+    const refusal = refusals.get(key, now)?.(now)
+    if (refusal) throw refusal
     const verification = pending.get(key) ?? verifyAndCache().finally(() => pending.delete(key))
     pending.set(key, verification)
     return verification
 
     async function verifyAndCache () {
-      const caller = await verify(token, context)
-      if (caller !== null && maxAge > 0) {
-        const until = Math.min(now + maxAge, caller.expiresAt ?? Infinity)
-        cache.set(key, { caller, from: now, until })
+      try {
+        const caller = await verify(token, context)
+        if (caller !== null) {
+          callers.set(key, caller, now, Math.min(now + maxAge, caller.expiresAt ?? Infinity))
+        }
+        return caller
+      } catch (error) {
+        const refusal = lastingRefusals.get(Object(error))
+        if (refusal) refusals.set(key, refusal, now, now + maxAge)
+        throw error
       }
-      return caller
+    }
+  }
+}
+
+/** Caches values for a time, in seconds since 1970. */
+function createCache<Value> (max: number) {
+  const cache = new LRUCache<string, { value: Value, from: number, until: number }>({
+    // The option max would reserve the memory of all entries at once.
+    maxSize: max,
+    sizeCalculation: () => 1
+  })
+  return {
+    get (key: string, now: number) {
+      const entry = cache.get(key)
+      // A clock may also be set back.
+      return entry && now >= entry.from && now < entry.until ? entry.value : undefined
+    },
+    set (key: string, value: Value, from: number, until: number) {
+      if (until > from) cache.set(key, { value, from, until })
     }
   }
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { McpAuth, TokenVerifier } from '../../lib/types.ts'
-import { McpOAuthError } from '../../lib/errors.ts'
-import { cachedVerifier } from '../../lib/verifiers/verifier.ts'
+import { failure, McpOAuthError } from '../../lib/errors.ts'
+import { cachedVerifier, lasting } from '../../lib/verifiers/verifier.ts'
 import { chain } from '../../lib/verifiers/chain.ts'
 
 const context = { resource: 'https://api.example.com/mcp', now: 1_000 }
@@ -86,6 +86,64 @@ test('cachedVerifier drops the least recently used tokens beyond its maximum [S-
   const cached = cachedVerifier(verify, { max: 2 })
   for (const token of ['a', 'b', 'a', 'c', 'a', 'b']) await cached(token, context)
   assert.deepEqual(calls, ['a', 'b', 'c', 'b'])
+})
+
+/** A verifier whose refusals last while `state.lasts` is true, except those of valid tokens. */
+function recordRefusals (max?: number): {
+  cached: TokenVerifier
+  calls: string[]
+  state: { lasts: boolean }
+} {
+  const state = { lasts: true }
+  const { verify, calls } = recordCalls(async (token) => {
+    if (token.startsWith('valid')) return callerOf(token)
+    throw lasting(
+      failure('invalidToken', 'refused at the verification'),
+      (now) => state.lasts ? failure('invalidToken', `refused at ${now}`) : null
+    )
+  })
+  return { cached: cachedVerifier(verify, { max }), calls, state }
+}
+
+test('cachedVerifier repeats a lasting refusal for maxAge, with a new error [J-20]', async () => {
+  const { cached, calls } = recordRefusals()
+  const causes: unknown[] = []
+  for (const now of [1_000, 1_001, 1_059, 1_060, 999]) {
+    await assert.rejects(cached('a', { ...context, now }), (error: McpOAuthError) => {
+      causes.push((error.cause as Error).message)
+      return error.kind === 'invalidToken'
+    })
+  }
+  assert.deepEqual(causes, [
+    'refused at the verification',
+    'refused at 1001',
+    'refused at 1059',
+    'refused at the verification',
+    'refused at the verification'
+  ])
+  assert.equal(calls.length, 3)
+})
+
+test('cachedVerifier verifies a token again as soon as its refusal does not hold [J-20]', async () => {
+  const { cached, calls, state } = recordRefusals()
+  for (let i = 0; i < 3; i++) await assert.rejects(cached('a', context))
+  assert.equal(calls.length, 1)
+  state.lasts = false
+  await assert.rejects(cached('a', context), { message: 'The access token is not valid here.' })
+  assert.equal(calls.length, 2)
+})
+
+test('cachedVerifier keeps valid tokens during a flood of refused ones, and few of those [J-20]', async () => {
+  const { cached, calls } = recordRefusals(20)
+  await cached('valid', context)
+  for (let i = 0; i < 500; i++) await assert.rejects(cached(`token-${i}`, context))
+  assert.equal(calls.length, 501)
+  await cached('valid', context)
+  await assert.rejects(cached('token-499', context))
+  await assert.rejects(cached('token-498', context))
+  assert.equal(calls.length, 501)
+  await assert.rejects(cached('token-497', context))
+  assert.equal(calls.length, 502)
 })
 
 test('chain() returns the caller of the first verifier that recognizes the token', async () => {

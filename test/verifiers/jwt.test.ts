@@ -2,8 +2,17 @@ import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import type { TestContext } from 'node:test'
-import { CompactSign, exportJWK, exportSPKI, generateKeyPair, importJWK } from 'jose'
+import {
+  CompactSign,
+  createLocalJWKSet,
+  exportJWK,
+  exportSPKI,
+  generateKeyPair,
+  importJWK
+} from 'jose'
 import type { TokenVerifier } from '../../lib/types.ts'
+import { McpOAuthError } from '../../lib/errors.ts'
+import { createKeySet } from '../../lib/provider/keys.ts'
 import { problemOfClaims } from '../../lib/verifiers/claims.ts'
 import { jwtVerifier } from '../../lib/verifiers/jwt.ts'
 import type { JwtVerifierOptions } from '../../lib/verifiers/jwt.ts'
@@ -625,4 +634,127 @@ test('jwtVerifier is 503 if a key cannot be imported [L5]', async (t) => {
   issuer.jwks = { keys: [{ ...issuer.key.jwk, x: 'AA' }] }
   await assert.rejects(verify(await issuer.mint(), context), { kind: 'keysUnavailable' })
   await assert.rejects(importJWK({ ...issuer.key.jwk, x: 'AA' }))
+})
+
+test('jwtVerifier loads no key for a refused token that is repeated [J-20]', async (t) => {
+  let loads = 0
+  const issuer = await startIssuer()
+  t.after(issuer.close)
+  const keys = createKeySet({ uri: async () => issuer.jwksUri })
+  const counted = {
+    ...keys,
+    get () {
+      loads++
+      return keys.get()
+    }
+  }
+  const verify = jwtVerifier({ issuer: issuer.issuer, keys: counted })
+  const stranger = await createKey('one')
+  const tokens = {
+    expired: await issuer.mint({ exp: now() - 100, iat: now() - 200 }),
+    audience: await issuer.mint({ aud: 'https://other.example.com' }),
+    signature: await issuer.mint({}, { key: stranger })
+  }
+  // The keys are fresh, so that the wrong signature is one of the keys in use.
+  await verify(await issuer.mint(), { resource, now: now() })
+  await keys.refresh()
+  for (const [name, token] of Object.entries(tokens)) {
+    const reasons = new Set()
+    loads = 0
+    for (let i = 0; i < 5; i++) {
+      await assert.rejects(verify(token, { resource, now: now() }), (error: McpOAuthError) => {
+        reasons.add(String(error.cause).replace(/\d+ s/, ''))
+        return error.kind === 'invalidToken'
+      })
+    }
+    assert.equal(loads, 1, name)
+    assert.equal(reasons.size, 1, name)
+  }
+  // For another resource, the token is another one.
+  assert.ok(await verify(tokens.audience, { resource: 'https://other.example.com', now: now() }))
+})
+
+test('jwtVerifier accepts a refused token as soon as it is valid [J-20]', async (t) => {
+  const { issuer, verify } = await setUp(t)
+  const start = now()
+  const early = await issuer.mint({ nbf: start + 50 })
+  const future = await issuer.mint({ iat: start + 50 })
+  for (const token of [early, future]) {
+    await assert.rejects(verify(token, { resource, now: start }), { kind: 'invalidToken' })
+    assert.ok(await verify(token, { resource, now: start + 25 }))
+  }
+})
+
+test('jwtVerifier accepts a refused token once its key is published [J-20 K-11]', async (t) => {
+  const issuer = await startIssuer()
+  t.after(issuer.close)
+  let time = 0
+  const keys = createKeySet({ uri: async () => issuer.jwksUri, now: () => time })
+  const verify = jwtVerifier({ issuer: issuer.issuer, keys })
+  for (const kid of ['one', 'two']) {
+    issuer.jwks = { keys: [issuer.key.jwk] }
+    time += 1_000
+    assert.ok(await verify(await issuer.mint({ jti: kid }), { resource, now: now() }))
+    const key = await createKey(kid)
+    const token = await issuer.mint({}, { key })
+    // The second one is refused during the cool-down, by the keys in use.
+    for (let i = 0; i < 3; i++) {
+      await assert.rejects(verify(token, { resource, now: now() }), { kind: 'invalidToken' })
+    }
+    issuer.jwks = { keys: [key.jwk] }
+    time += 29
+    await assert.rejects(verify(token, { resource, now: now() }), { kind: 'invalidToken' })
+    time += 1
+    assert.ok(await verify(token, { resource, now: now() }), kid)
+  }
+})
+
+test('jwtVerifier with cacheFor: 0 verifies a refused token at each request [J-20]', async (t) => {
+  let loads = 0
+  const { issuer } = await setUp(t)
+  const keys = createKeySet({ uri: async () => issuer.jwksUri })
+  const counted = {
+    ...keys,
+    get () {
+      loads++
+      return keys.get()
+    }
+  }
+  const verify = jwtVerifier({ issuer: issuer.issuer, keys: counted, cacheFor: 0 })
+  const token = await issuer.mint({ exp: now() - 100, iat: now() - 200 })
+  for (let i = 0; i < 3; i++) await assert.rejects(verify(token, context))
+  assert.equal(loads, 3)
+})
+
+test('jwtVerifier does not remember that keys were unavailable [J-20 Q-13]', async (t) => {
+  const { issuer } = await setUp(t)
+  let fails = true
+  const set = createLocalJWKSet({ keys: [issuer.key.jwk] })
+  const get = async (): Promise<typeof set> => {
+    if (fails) throw new McpOAuthError('keysUnavailable')
+    return set
+  }
+  const keys = { get, refresh: get, peek: () => fails ? undefined : set }
+  const verify = jwtVerifier({ issuer: issuer.issuer, keys })
+  const token = await issuer.mint()
+  await assert.rejects(verify(token, context), { kind: 'keysUnavailable' })
+  fails = false
+  assert.ok(await verify(token, context))
+})
+
+test('jwtVerifier accepts a refused token once another has caused new keys to be loaded [J-20 K-11]', async (t) => {
+  const issuer = await startIssuer()
+  t.after(issuer.close)
+  let time = 0
+  const keys = createKeySet({ uri: async () => issuer.jwksUri, now: () => time })
+  const verify = jwtVerifier({ issuer: issuer.issuer, keys })
+  const [key, other] = [await createKey('one'), await createKey('two')]
+  const token = await issuer.mint({}, { key })
+  for (let i = 0; i < 3; i++) {
+    await assert.rejects(verify(token, { resource, now: now() }), { kind: 'invalidToken' })
+  }
+  issuer.jwks = { keys: [key.jwk, other.jwk] }
+  time += 30
+  assert.ok(await verify(await issuer.mint({}, { key: other }), { resource, now: now() }))
+  assert.ok(await verify(token, { resource, now: now() }))
 })

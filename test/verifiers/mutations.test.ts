@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { type JWK, createLocalJWKSet, jwtVerify } from 'jose'
+import { parseCompact } from '../../lib/verifiers/claims.ts'
 import { jwtVerifier } from '../../lib/verifiers/jwt.ts'
-import { createKey, resource, startIssuer } from '../support/issuer.ts'
+import { isCertainlyValid } from '../../lib/verifiers/sooner.ts'
+import { type IssuerKey, createKey, resource, startIssuer } from '../support/issuer.ts'
 import { sweep } from '../support/sweep.ts'
 
 const runs = 5_000
@@ -110,4 +114,93 @@ for (const alg of ['ES256', 'RS256', 'EdDSA']) {
       { numRuns: sweep(runs) }
     )
   })
+}
+
+for (const alg of ['ES256', 'RS256', 'PS256', 'EdDSA', 'Ed25519']) {
+  test(`isCertainlyValid() accepts no token that the JOSE library rejects (${alg}) [D7 J-07]`, async () => {
+    const key = await createKey('one', alg)
+    const options = {
+      issuer: 'https://login.example.com',
+      audience: [resource, 'other'],
+      algorithms: ['ES256', 'RS256', 'PS256', 'EdDSA', 'Ed25519'],
+      clockTolerance: 30,
+      currentDate: new Date(1_000_999)
+    }
+    const small = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey
+    const claims = {
+      iss: ['x', undefined, [options.issuer]],
+      aud: [['other'], ['x', resource], ['x'], [[resource]], 1, null, undefined, []],
+      exp: [970, 971, '2000', -1, null, undefined],
+      nbf: [1_030, 1_031, '1', null, 0],
+      iat: [0, 9_999, 'x', null]
+    }
+    const header = {
+      alg: ['ES256', 'RS256', 'PS256', 'EdDSA', 'Ed25519', 'none', 'HS256', 'ES384', undefined, {}],
+      kid: ['two', undefined, null, 1],
+      crit: [['b64'], ['x'], [], null],
+      b64: [true, false]
+    }
+    const keys = [
+      [{ ...key.jwk, use: 'enc' }],
+      [{ ...key.jwk, key_ops: ['sign'] }],
+      [{ ...key.jwk, alg: 'ES384' }],
+      [{ ...key.jwk, alg: undefined }],
+      [key.jwk, key.jwk],
+      [{ ...small.export({ format: 'jwk' }), kid: 'one', alg }],
+      [(await createKey('one', alg)).jwk]
+    ]
+    const valid = {
+      header: { alg, kid: 'one' },
+      claims: { iss: options.issuer, aud: resource, exp: 2_000 },
+      keys: [key.jwk],
+      flip: null
+    }
+    const cases = [
+      valid,
+      ...variants(valid.claims, claims).map(claims => ({ ...valid, claims })),
+      ...variants(valid.header, header).map(header => ({ ...valid, header })),
+      ...keys.map(keys => ({ ...valid, keys })),
+      ...[0, 31, 63].map(flip => ({ ...valid, flip }))
+    ]
+    let accepted = 0
+    for (const { header, claims, keys, flip } of cases) {
+      const [head, payload] = [header, claims].map(part =>
+        Buffer.from(JSON.stringify(part)).toString('base64url')
+      )
+      const signature = await signatureOf(`${head}.${payload}`, key, alg)
+      if (flip !== null) signature.writeUInt8(signature.readUInt8(flip) ^ 1, flip)
+      const token = `${head}.${payload}.${signature.toString('base64url')}`
+      const set = createLocalJWKSet({ keys: keys as JWK[] })
+      const parsed = parseCompact(token)
+      const isAccepted = parsed !== null && await isCertainlyValid(parsed, set, options)
+      const isValid = await jwtVerify(token, set, options).then(() => true, () => false)
+      const label = JSON.stringify({ header, claims, keys })
+      if (!isAccepted) continue
+      assert.ok(isValid, label)
+      accepted++
+    }
+    assert.ok(accepted >= 10, String(accepted))
+  })
+}
+
+/** Copies of an object that differ from it in one member. */
+function variants<Value extends object> (
+  object: Value,
+  values: Record<string, unknown[]>
+): Value[] {
+  return Object.entries(values).flatMap(([name, list]) =>
+    list.map(value => ({ ...object, [name]: value }))
+  )
+}
+
+async function signatureOf (
+  signed: string,
+  { privateKey }: IssuerKey,
+  alg: string
+): Promise<Buffer> {
+  const algorithm = {
+    ES256: { name: 'ECDSA', hash: 'SHA-256' },
+    PS256: { name: 'RSA-PSS', saltLength: 32 }
+  }[alg] ?? privateKey.algorithm
+  return Buffer.from(await crypto.subtle.sign(algorithm, privateKey, Buffer.from(signed)))
 }
