@@ -1,5 +1,5 @@
 /** Which members do the options of the broker have, and which lifetimes must exceed which? */
-import { Type, type Static } from '@sinclair/typebox'
+import type { Static } from '@sinclair/typebox'
 import {
   accessTokenSeconds,
   codeSeconds,
@@ -14,6 +14,7 @@ import {
   refreshTokenSeconds
 } from '../limits.ts'
 import { publicKeyProblem } from '../oauth/public-keys.ts'
+import { Type } from '../schemas/type.ts'
 import { grantTypes, type AuthorizeUser, type ConsentDetails } from '../types.ts'
 import {
   callable,

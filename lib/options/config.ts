@@ -1,7 +1,6 @@
 /** Which configuration do checked options and their defaults add up to? */
 import { randomBytes } from 'node:crypto'
 import type { Static, TObject, TProperties, TSchema } from '@sinclair/typebox'
-import { Check } from '@sinclair/typebox/value'
 import { startupError } from '../errors.ts'
 import { minSecretChars } from '../limits.ts'
 import { completeMetadata } from '../oauth/metadata.ts'
@@ -9,6 +8,7 @@ import { parseScope } from '../oauth/scope.ts'
 import type { OAuthMetadata } from '../schemas/metadata.ts'
 import { withCircuitBreaker } from '../store/circuit-breaker.ts'
 import type { Client, Log, TokenVerifier } from '../types.ts'
+import { problemsOf } from './check.ts'
 import { optionProblems } from './rules.ts'
 import { OptionsSchema, type McpOAuthOptions } from './schema.ts'
 
@@ -87,7 +87,8 @@ function complete (schema: TSchema, value: unknown = schema.fallback): unknown {
   const { anyOf, base, items = {}, properties = {}, patternProperties = {}, type } = schema
   if (base !== undefined) return complete(base, value)
   if (anyOf !== undefined) {
-    return complete(anyOf.find((alternative: TSchema) => Check(alternative, value)) ?? {}, value)
+    const fits = (alternative: TSchema) => problemsOf(alternative, value).length === 0
+    return complete(anyOf.find(fits) ?? {}, value)
   }
   if (Array.isArray(value)) return Object.freeze(value.map(entry => complete(items, entry)))
   if (type !== 'object' || value === undefined) return value

@@ -1,21 +1,20 @@
 /** How is a single option declared: its type, its default, its rule? */
-import {
-  Kind,
-  type OptionalKind,
-  Type,
-  type Static,
-  type TObject,
-  type TOptional,
-  type TProperties,
-  type TSchema,
-  type TUnsafe
+import type {
+  OptionalKind,
+  Static,
+  TObject,
+  TOptional,
+  TProperties,
+  TSchema,
+  TUnsafe
 } from '@sinclair/typebox'
 import { startupError } from '../errors.ts'
 import { hostProblem, originProblem } from '../oauth/origin.ts'
 import { isScopeToken, parseScope } from '../oauth/scope.ts'
 import { problemOfServerUrl } from '../oauth/url.ts'
+import { Type } from '../schemas/type.ts'
 import type { Log } from '../types.ts'
-import { checkedKind, problemsOf, sentenceOf, suggestion } from './check.ts'
+import { problemsOf, sentenceOf, suggestion } from './check.ts'
 
 export type { TSchema, TUnsafe }
 
@@ -35,7 +34,7 @@ export function checked<Base extends TSchema> (
   base: Base,
   problemOf: (value: Static<Base>) => string | null
 ) {
-  return Type.Unsafe<Static<Base>>({ [Kind]: checkedKind, base, problemOf })
+  return Type.Unsafe<Static<Base>>({ base, problemOf })
 }
 
 /** An optional member that may also be `undefined`, as an unset environment variable is. */
@@ -128,7 +127,6 @@ export function expect<Value> (
   holds: (value: unknown) => boolean | string
 ) {
   return Type.Unsafe<Value>({
-    [Kind]: checkedKind,
     base: Type.Unknown(),
     description: expected,
     isType: true,

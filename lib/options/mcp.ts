@@ -1,9 +1,10 @@
 /** Which server serves the MCP route, and which routes become tools? */
-import { Type, type Static } from '@sinclair/typebox'
+import type { Static } from '@sinclair/typebox'
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { ToolAnnotations } from '@modelcontextprotocol/sdk/types.js'
 import type { FastifyRequest } from 'fastify'
 import { answerBytes, maxToolNameChars, mcpBodyBytes } from '../limits.ts'
+import { Type } from '../schemas/type.ts'
 import type { McpAuth } from '../types.ts'
 import {
   callable,

@@ -1,9 +1,10 @@
 /** Which options does the plugin take, with which defaults? */
-import { Type, type Static } from '@sinclair/typebox'
+import type { Static } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
 import { closeTimeoutSeconds, maxCloseTimeoutSeconds, minSecretChars } from '../limits.ts'
 import { redirectPatternProblem } from '../oauth/redirect-uri.ts'
 import { OAuthMetadataSchema } from '../schemas/metadata.ts'
+import { Type } from '../schemas/type.ts'
 import type { Dependency, ProviderTraits, Store, TokenVerifier } from '../types.ts'
 import { brokerOptions, ClientSchema, LifetimesSchema, RefreshSchema } from './broker.ts'
 import {

@@ -1,5 +1,6 @@
 /** Which members do the published metadata documents have? */
-import { Type, type Static } from '@sinclair/typebox'
+import type { Static } from '@sinclair/typebox'
+import { Type } from './type.ts'
 
 const text = Type.String({ minLength: 1 })
 const optionalText = Type.Optional(text)

@@ -1,5 +1,6 @@
 /** Which members does a client registration have? */
-import { Type, type Static } from '@sinclair/typebox'
+import type { Static } from '@sinclair/typebox'
+import { Type } from './type.ts'
 
 const text = Type.String()
 const optionalText = Type.Optional(text)
