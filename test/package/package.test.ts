@@ -89,7 +89,7 @@ suite('the package, as npm installs it', () => {
     return JSON.parse((await run(process.execPath, [name], { cwd: project })).stdout)
   }
 
-  test('holds the built modules with their types, the documentation, and nothing else', () => {
+  test('holds the built modules with their maps and types, the documentation, and nothing else', () => {
     const pages =
       /^(?:docs\/(?:providers\/)?[\w-]+\.md|docs\/[\w-]+\.(?:svg|png)|docs\/examples\/.+)$/
     assert.ok(files.includes('docs/options.md'), 'the documentation is packed')
@@ -103,14 +103,14 @@ suite('the package, as npm installs it', () => {
       'package.json'
     ])
     const built = files.filter(path => path.startsWith('dist/'))
-    for (const path of built) {
-      assert.match(path, /\.(js|d\.ts)$/)
-      assert.ok(
-        built.includes(path.replace(/\.(js|d\.ts)$/, path.endsWith('.js') ? '.d.ts' : '.js')),
-        `${path} has no counterpart`
-      )
+    for (const path of built) assert.match(path, /\.(js|js\.map|d\.ts)$/)
+    const modules = built.filter(path => path.endsWith('.js'))
+    assert.ok(modules.length < 30, 'the code is in few files')
+    for (const path of modules) assert.ok(built.includes(`${path}.map`), `${path} has no map`)
+    for (const entry of ['index', 'providers/index', 'store/redis']) {
+      assert.ok(modules.includes(`dist/${entry}.js`), `${entry} is packed`)
+      assert.ok(built.includes(`dist/${entry}.d.ts`), `${entry} has types`)
     }
-    assert.ok(built.includes('dist/index.js'), 'the entry point is packed')
   })
 
   test('holds every file that its pages link to', async () => {
