@@ -1,28 +1,32 @@
 /** Which steps does a registration take, in order? */
 import type { FastifyInstance } from 'fastify'
 import type { BrokerOptions } from './broker/broker.ts'
-import { registerBroker } from './broker/routes.ts'
+import { loadJose } from './crypto/jose.ts'
 import { discoveryRoutes } from './discovery/documents.ts'
 import { createGuards } from './guard/guard.ts'
 import { addRegistration, decorate } from './guard/registrations.ts'
 import { findRoot, rejectPublicAddress } from './host/app.ts'
 import { closingOf } from './host/closing.ts'
 import { logSerializers, safeLogger } from './host/replies.ts'
+import { loadClient } from './http/fetch.ts'
 import type { McpEndpoint } from './mcp/access/tool-access.ts'
-import { createVisibility } from './mcp/access/visible.ts'
-import { createEndpoint } from './mcp/endpoint.ts'
-import { mcpRoute } from './mcp/route.ts'
-import { collectTools } from './mcp/tools/collect.ts'
+import { collectRoutes } from './mcp/tools/candidates.ts'
 import { injectTokensOf } from './mcp/tools/in-process.ts'
 import { mergeScopes } from './oauth/scope.ts'
 import { createConfig, type Config } from './options/config.ts'
 import type { McpOAuthOptions } from './options/schema.ts'
 import { warningsOf } from './options/warnings.ts'
+import { loadOidc } from './provider/client.ts'
 import { createProviderDiscovery } from './provider/discovery.ts'
-import { registerThinProxy } from './thin-proxy/routes.ts'
 import type { Log } from './types.ts'
 import { createUrls } from './urls.ts'
+import { lazy } from './util/lazy.ts'
 import { createVerifier } from './verifiers/chain.ts'
+
+// Each mode loads its own dependencies only.
+const loadServer = lazy('mcp', () => import('./mcp/serve.ts'))
+const loadThinProxy = lazy('setupProxies', () => import('./thin-proxy/routes.ts'))
+const loadBroker = lazy('setupProxies', () => import('./broker/routes.ts'))
 
 /** Checks the options, publishes the authorization server, and protects the MCP route. */
 export async function plugin (instance: FastifyInstance, options: McpOAuthOptions) {
@@ -35,37 +39,42 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   const urls = createUrls(config, root.server)
   const registration = addRegistration(root, config, urls)
   // Before our own routes, so that the routes that exist by now are those of the app.
-  const tools = config.mcp.tools && collectTools(instance, root, config, log)
+  const routes = config.mcp.tools ? collectRoutes(instance, root) : undefined
   if (config.publicUrl === null) rejectPublicAddress(root.server)
   const warnings = warningsOf(config, root.server.requestTimeout)
   for (const [, details, message] of warnings) log.warn(details, message)
 
   let endpoint: McpEndpoint | null = null
   const guarded = new Set<string>()
-  let known = { state: '', scopes: [] as readonly string[] }
   const catalog = () => {
     const ofTools = endpoint?.knownScopes() ?? []
-    const state = `${guarded.size}:${ofTools.join(' ')}`
-    if (state === known.state) return known.scopes
     // Every client may request offline_access: it is no scope of this server.
-    const scopes = mergeScopes(config.requiredScopes, config.scopes, ofTools, [...guarded])
+    return mergeScopes(config.requiredScopes, config.scopes, ofTools, [...guarded])
       .filter(scope => scope !== 'offline_access')
-    known = { state, scopes }
-    return scopes
   }
   const provider = createProvider(instance, config, log)
   const context = { config, urls, log, catalog }
   const { document, ownTokens } = await createAuthorizationServer(instance, provider, context)
   const verifier = createVerifier(config, provider, ownTokens, log)
+  if (verifier !== null) {
+    // In the background, so that neither the start nor the first token waits for packages.
+    const packages = [loadClient, loadJose, ...(hasProxies(config) ? [loadOidc] : [])]
+    instance.addHook('onListen', async () => {
+      Promise.all(packages.map(load => load())).catch(err =>
+        log.error({ err }, 'Could not load a dependency')
+      )
+    })
+  }
   const guards = createGuards(config, verifier, urls)
   decorate(instance, root, { registration, guards, guarded })
   discoveryRoutes(root, config, urls, document)
 
   // Hooks of the host read `request.mcpCall`, also where no route is a tool.
   injectTokensOf(root)
-  const isVisible = createVisibility(config, () => urls().base, catalog)
-  endpoint = createEndpoint(config, urls, isVisible, log, tools)
-  if (endpoint) mcpRoute(instance, config, guards, endpoint)
+  if (config.mcp.server ?? config.mcp.handler ?? config.mcp.tools) {
+    const { serveMcp } = await loadServer()
+    endpoint = serveMcp(instance, root, { ...context, guards, routes })
+  }
 }
 
 function createProvider (instance: FastifyInstance, config: Config, log: Log) {
@@ -97,7 +106,9 @@ async function createAuthorizationServer (
     return { document: document === null ? null : () => document, ownTokens: null }
   }
   if (config.mode === 'thin') {
+    const { registerThinProxy } = await loadThinProxy()
     return { document: registerThinProxy(instance, config, provider, urls), ownTokens: null }
   }
+  const { registerBroker } = await loadBroker()
   return await registerBroker(instance, { ...context, config, discovery: provider })
 }

@@ -6,8 +6,7 @@ declare module 'autocannon' {
   interface Options {
     url: string
     connections: number
-    duration?: number
-    amount?: number
+    duration: number
     method: string
     headers: Record<string, string>
     body?: string

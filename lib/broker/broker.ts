@@ -89,6 +89,8 @@ export async function createBroker (
   const documents = config.clientIdMetadata &&
     createClientDocuments(redirectPolicy, config.clientIdMetadata.allowedHosts, log)
 
+  let keys: ReturnType<typeof createSigningKeys> | undefined
+  const signing = () => (keys ??= createSigningKeys(secrets, name))
   const kept = createKept({ marks, sealer, log })
 
   return {
@@ -96,7 +98,7 @@ export async function createBroker (
     /** Seconds since 1970. */
     now: () => Date.now() / 1000,
     sealer,
-    signing: await createSigningKeys(secrets, name),
+    signing,
     marks,
     kept,
     singleFlight: createSingleFlight(marks, running),

@@ -1,14 +1,8 @@
 /** Which client sent a request to the token or revocation endpoint? */
 
 import type { FastifyRequest } from 'fastify'
-import {
-  createLocalJWKSet,
-  errors,
-  jwtVerify,
-  type JSONWebKeySet,
-  type JWTVerifyGetKey,
-  type JWTVerifyOptions
-} from 'jose'
+import type { JSONWebKeySet, JWTVerifyGetKey, JWTVerifyOptions } from 'jose'
+import { loadJose } from '../crypto/jose.ts'
 import { failure } from '../errors.ts'
 import { assertionSkewSeconds } from '../limits.ts'
 import {
@@ -109,6 +103,7 @@ async function verifySignature (
   keys: readonly object[],
   options: JWTVerifyOptions
 ) {
+  const { createLocalJWKSet, errors, jwtVerify } = await loadJose()
   for (const key of keys) {
     try {
       const set = keySets.get(key) ?? createLocalJWKSet({ keys: [key] } as JSONWebKeySet)

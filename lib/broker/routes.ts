@@ -2,6 +2,7 @@
 
 import type { FastifyInstance } from 'fastify'
 import { registerEndpoint } from '../clients/register.ts'
+import type { JWTVerifyGetKey } from '../crypto/signing-keys.ts'
 import { closingOf } from '../host/closing.ts'
 import { pathOf, serveEndpoints, type Endpoint } from '../host/endpoint.ts'
 import { authorizationServerDocument } from '../oauth/metadata.ts'
@@ -66,22 +67,17 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
       : []),
     ...(clients.some(({ jwks }) => jwks) ? ['private_key_jwt'] : [])
   ]
-  let written: { base: string, scopes: readonly string[], text: string } | undefined
-  const document = () => {
-    const [base, scopes] = [issuer(), catalog()]
-    if (written?.base === base && written.scopes === scopes) return written.text
-    const text = JSON.stringify(authorizationServerDocument({
-      issuer: base,
-      endpoints: endpointUrls(base),
+  const document = () =>
+    JSON.stringify(authorizationServerDocument({
+      issuer: issuer(),
+      endpoints: endpointUrls(issuer()),
       grantTypes: Object.keys(offeredGrants(config)),
-      scopes: [...scopes, 'offline_access'],
+      scopes: [...catalog(), 'offline_access'],
       broker: { clientIdMetadata: config.clientIdMetadata !== null, dpop: config.dpop !== 'off' },
       authenticationMethods
     }))
-    written = { base, scopes, text }
-    return text
-  }
-  const { issuer, sealer, signing: { find: keys }, marks: { isRevoked } } = broker
+  const { issuer, sealer, signing, marks: { isRevoked } } = broker
+  const keys: JWTVerifyGetKey = async (...token) => await (await signing()).find(...token)
   const openUpstream = config.upstreamToken
     ? async (sealed: string, now: number) =>
       await sealer.open('access', sealed, now) as UpstreamAccess | null

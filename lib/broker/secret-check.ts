@@ -39,7 +39,7 @@ const unknownSealingSecret =
  */
 async function compareKeys ({ config, marks, signing }: Broker) {
   const id = `last ${config.publicUrl}`
-  const ours = signing.jwks.keys.map(({ kid }) => kid as string)
+  const ours = (await signing()).jwks.keys.map(({ kid }) => kid as string)
   const theirs = (await marks.recall('secret', id))?.split(' ') ?? ours
   await marks.remember('secret', id, ours.join(' '), secretNoteSeconds)
   if (!theirs.some(kid => ours.includes(kid))) return noCommonSecret

@@ -122,7 +122,8 @@ export async function issueAccessToken (
 ): Promise<TokenResponse> {
   const iat = Math.floor(now)
   const scope = scopes.join(' ')
-  const accessToken = await broker.signing.sign({
+  const { sign } = await broker.signing()
+  const accessToken = await sign({
     ...claims,
     iss: broker.issuer(),
     sub: subject,

@@ -1,9 +1,9 @@
 /** How do we encrypt values that clients and browsers keep for us? */
 
 import { webcrypto } from 'node:crypto'
-import { CompactEncrypt, compactDecrypt } from 'jose'
 import { startupError } from '../errors.ts'
 import { deriveKey } from './derive-key.ts'
+import { loadJose } from './jose.ts'
 
 /** Purposes of sealed values, which open for no other purpose. */
 export const purposes = [
@@ -78,6 +78,7 @@ export function createSealer (
      * @param now seconds since 1970
      */
     async seal (purpose: Purpose, payload: object, lifetime: number, now: number) {
+      const { CompactEncrypt } = await loadJose()
       const [key] = await keysOf(purpose) as [Key]
       const content = new TextEncoder().encode(JSON.stringify([now + lifetime, payload]))
       return await new CompactEncrypt(content).setProtectedHeader(header).encrypt(key)
@@ -101,6 +102,7 @@ export function createSealer (
 }
 
 async function decrypt (value: string, key: Key): Promise<unknown> {
+  const { compactDecrypt } = await loadJose()
   try {
     const { plaintext } = await compactDecrypt(value, key, algorithms)
     return JSON.parse(new TextDecoder().decode(plaintext))

@@ -1,14 +1,18 @@
 /** With which keys do we sign access tokens? */
 
 import { createECDH } from 'node:crypto'
-import { calculateJwkThumbprint, createLocalJWKSet, importJWK, jwtVerify, SignJWT } from 'jose'
+import type { JWTVerifyGetKey } from 'jose'
 import { tokenSkewSeconds } from '../limits.ts'
 import { deriveKey } from './derive-key.ts'
+import { loadJose } from './jose.ts'
+
+export type { JWTVerifyGetKey }
 
 type Claims = Record<string, unknown>
 
 /** @param context keeps registrations with the same secret apart */
 export async function createSigningKeys (secrets: readonly string[], context: string) {
+  const { createLocalJWKSet, importJWK, jwtVerify, SignJWT } = await loadJose()
   const pairs = await Promise.all(secrets.map(secret => keyPair(secret, context)))
   const [current] = pairs
   if (current === undefined) throw new TypeError('no secret')
@@ -57,6 +61,7 @@ async function keyPair (secret: string, context: string) {
     x: point.subarray(1, 33).toString('base64url'),
     y: point.subarray(33).toString('base64url')
   }
+  const { calculateJwkThumbprint } = await loadJose()
   const kid = await calculateJwkThumbprint(base)
   const publicKey = { ...base, alg: 'ES256', use: 'sig', kid }
   // Not the private key that ECDH returns: it lacks leading zeros, and a JWK has all 32 bytes

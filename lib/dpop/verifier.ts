@@ -1,16 +1,10 @@
 /** Does a request carry a valid DPoP proof, and the one that its access token requires? */
 
 import { createHmac } from 'node:crypto'
-import {
-  calculateJwkThumbprint,
-  compactVerify,
-  decodeJwt,
-  decodeProtectedHeader,
-  importJWK,
-  type JWK
-} from 'jose'
+import type { JWK } from 'jose'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { deriveKey } from '../crypto/derive-key.ts'
+import { loadJose } from '../crypto/jose.ts'
 import { failure } from '../errors.ts'
 import { maxStoredProofs, nonceSeconds, nonceSkewSeconds } from '../limits.ts'
 import type { Scheme } from '../oauth/bearer.ts'
@@ -120,7 +114,7 @@ export function createDpopVerifier (
   ) => {
     const compact = proofHeader(request.raw.rawHeaders)
     if (compact === undefined) return null
-    const { header, claims } = decode(compact)
+    const { header, claims } = await decode(compact)
     const nonces = noncesAt(now)
     if (claims['nonce'] !== nonces[0]) reply.header('dpop-nonce', nonces[0])
     const { alg, jwk, id } = checkProof(header, claims, {
@@ -145,7 +139,8 @@ export function createDpopVerifier (
   }
 }
 
-function decode (compact: string) {
+async function decode (compact: string) {
+  const { decodeJwt, decodeProtectedHeader } = await loadJose()
   try {
     return { header: { ...decodeProtectedHeader(compact) }, claims: decodeJwt(compact) }
   } catch (error) {
@@ -158,6 +153,7 @@ function decode (compact: string) {
  * with an `exp`, or with a key whose `alg` is `EdDSA` where the header has `Ed25519`.
  */
 async function verifySignature (compact: string, jwk: JWK, alg: string) {
+  const { calculateJwkThumbprint, compactVerify, importJWK } = await loadJose()
   try {
     await compactVerify(compact, await importJWK(jwk, alg), {
       algorithms: [...signatureAlgorithms]

@@ -31,7 +31,7 @@ export interface Endpoint<Server> {
   /** Default: always. */
   isServed?(server: Server): boolean
   /** Adds the route. Default: the scope does. */
-  addRoute?(scope: FastifyInstance, route: RouteOptions): void
+  addRoute?(scope: FastifyInstance, route: RouteOptions): Promise<void>
   handle(server: Server, request: FastifyRequest, reply: FastifyReply): unknown
 }
 
@@ -80,8 +80,10 @@ function serve<Server> (
   scope.register(async (scope) => {
     if (body !== undefined) acceptBody(scope, body)
     if (anyOrigin) allowAnyOrigin(scope)
-    const addRoute = endpoint.addRoute ?? ((scope, route) => scope.route(route))
-    addRoute(scope, {
+    const addRoute = endpoint.addRoute ?? (async (scope, route) => {
+      scope.route(route)
+    })
+    await addRoute(scope, {
       url,
       method: [...methods],
       config: publicRoute,

@@ -3,7 +3,6 @@ import { Resolver } from 'node:dns/promises'
 import { isIP, type LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { LRUCache } from 'lru-cache'
-import { Client } from 'undici'
 import { McpOAuthError } from '../errors.ts'
 import {
   dnsTimeoutMs,
@@ -13,7 +12,7 @@ import {
   maxHostDocumentRequests,
   requestTimeoutMs
 } from '../limits.ts'
-import { requestHeaders, sendRequest, type FetchResponse } from './fetch.ts'
+import { loadClient, requestHeaders, sendRequest, type FetchResponse } from './fetch.ts'
 import { createLimiter, withTimeout } from './operations.ts'
 
 /**
@@ -55,6 +54,7 @@ export function createPublicFetch (
     if (addresses.length === 0) throw new Error('the host has no public address')
     // Without pipelining the connection closes after one response. Certificates are checked even if
     // NODE_TLS_REJECT_UNAUTHORIZED is 0.
+    const { Client } = await loadClient()
     const client = new Client(origin, {
       pipelining: 0,
       maxResponseSize: maxDocumentBytes,
@@ -85,6 +85,8 @@ export function createPublicFetch (
     hosts.set(host, limited)
     return limited(() =>
       (isKnown ? known : unknown)(async () => {
+        // A package that is missing is no fault of the client.
+        await loadClient()
         try {
           return await withTimeout(signal => get(url, signal), timeout, () =>
             new Error(`no response in ${timeout} ms`))

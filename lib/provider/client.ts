@@ -1,11 +1,17 @@
 /** How do we call the identity provider as an OAuth client, and what do its errors mean? */
-import * as oidc from 'openid-client'
+import type * as oidc from 'openid-client'
 import { causeWith, failure, McpOAuthError, type ErrorKind } from '../errors.ts'
 import { boundedFetch, objectOf, type FetchResponse } from '../http/fetch.ts'
 import { basicCredentials } from '../oauth/client-authentication.ts'
 import { issuerSkewSeconds, maxRetryAfterSeconds } from '../limits.ts'
 import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
 import type { FetchJson } from '../types.ts'
+import { lazy } from '../util/lazy.ts'
+
+/** Loads openid-client, and jose with it, at the first login. */
+export const loadOidc = lazy('openid-client', () => import('openid-client'))
+
+type Oidc = typeof oidc
 
 /**
  * Creates a client for requests to a provider.
@@ -13,6 +19,7 @@ import type { FetchJson } from '../types.ts'
  * @param fetch sends the requests. Defaults to one that is bounded in time and bytes
  */
 export function openIdClient (
+  oidc: Oidc,
   metadata: ProviderMetadata,
   clientId: string,
   authentication: oidc.ClientAuth,
@@ -34,6 +41,7 @@ export function openIdClient (
  * @param method replaces the choice by the metadata
  */
 export function secretAuthentication (
+  oidc: Oidc,
   secret: string | null,
   supported: readonly string[] = ['client_secret_basic'],
   method = ['client_secret_basic', 'client_secret_post'].find(name => supported.includes(name))

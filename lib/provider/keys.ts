@@ -1,15 +1,6 @@
 /** With which keys does a provider sign, and which of them verifies a token? */
-import {
-  calculateJwkThumbprint,
-  createLocalJWKSet,
-  errors,
-  exportJWK,
-  jwtVerify,
-  type CryptoKey,
-  type JSONWebKeySet,
-  type JWTVerifyGetKey,
-  type JWTVerifyOptions
-} from 'jose'
+import type { CryptoKey, errors, JSONWebKeySet, JWTVerifyGetKey, JWTVerifyOptions } from 'jose'
+import { loadJose } from '../crypto/jose.ts'
 import { failure, McpOAuthError } from '../errors.ts'
 import { cached, type Cached } from '../http/cached.ts'
 import { fetchJson } from '../http/fetch.ts'
@@ -60,7 +51,7 @@ export function createKeySet ({ uri, log, cooldown = refreshCooldownSeconds, now
       const keys = Array.isArray(listed) ? listed.filter(key => typeof key?.kty === 'string') : []
       const problem = problemOfKeys(keys)
       if (problem) throw failure('providerMisbehaved', `the JWK set ${problem}`)
-      return keyGetter({ keys: keys.map(present) } as unknown as JSONWebKeySet)
+      return await keyGetter({ keys: keys.map(present) } as unknown as JSONWebKeySet)
     } catch (error) {
       const cause = new Error(`no keys${source}`, { cause: error })
       log?.warn({ err: cause }, 'Could not load the keys of the identity provider')
@@ -80,16 +71,17 @@ function problemOfKeys (keys: readonly object[]) {
  * Several keys may match a token only if they are one key that is listed several times. If no key
  * has an id, the id of a token says nothing.
  */
-function keyGetter (set: JSONWebKeySet): JWTVerifyGetKey {
+async function keyGetter (set: JSONWebKeySet): Promise<JWTVerifyGetKey> {
+  const { calculateJwkThumbprint, createLocalJWKSet, exportJWK } = await loadJose()
   const find = createLocalJWKSet(set)
   const haveIds = set.keys.some(({ kid }) => kid !== undefined)
   return async ({ kid, ...header }, token) => {
     try {
       return await find(haveIds ? { ...header, kid } : header, token)
     } catch (error) {
-      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
+      if (codeOf(error) !== 'ERR_JWKS_MULTIPLE_MATCHING_KEYS') throw error
       const keys = new Map<string, CryptoKey>()
-      for await (const key of error) {
+      for await (const key of error as errors.JWKSMultipleMatchingKeys) {
         keys.set(await calculateJwkThumbprint(await exportJWK(key)), key)
       }
       const [key, other] = keys.values()
@@ -99,9 +91,19 @@ function keyGetter (set: JSONWebKeySet): JWTVerifyGetKey {
   }
 }
 
+const codeOf = (error: unknown): unknown => Object(error).code
+
 /** Whether the set has no key for a token. */
 export function isUnknownKey (error: unknown) {
-  return error instanceof errors.JWKSNoMatchingKey
+  return codeOf(error) === 'ERR_JWKS_NO_MATCHING_KEY'
+}
+
+type Verification = [token: string, keys: JWTVerifyGetKey, options: JWTVerifyOptions]
+
+/** Verifies a JWT with jose. */
+export async function joseVerify (...verification: Verification) {
+  const { jwtVerify } = await loadJose()
+  return await jwtVerify(...verification)
 }
 
 /**
@@ -114,7 +116,7 @@ export async function verifyJwt (
   token: string,
   set: KeySet,
   options: JWTVerifyOptions,
-  verify: (...given: [string, JWTVerifyGetKey, JWTVerifyOptions]) => Promise<unknown> = jwtVerify
+  verify: (...given: Verification) => Promise<unknown> = joseVerify
 ) {
   const cached = set.peek()
   const keys = await set.get()
@@ -122,7 +124,7 @@ export async function verifyJwt (
     await verify(token, keys, options)
   } catch (error) {
     const isNewKeyPossible = isUnknownKey(error) ||
-      error instanceof errors.JWSSignatureVerificationFailed
+      codeOf(error) === 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED'
     if (keys !== cached || !isNewKeyPossible) throw error
     // If the load fails, an unknown key may still be valid, while a wrong signature remains wrong.
     const newer = await set.refresh().catch((failure) => {

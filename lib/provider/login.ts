@@ -1,6 +1,6 @@
 /** How does a user log in at the identity provider, and how are its tokens redeemed and renewed? */
 import { setTimeout as sleep } from 'node:timers/promises'
-import * as oidc from 'openid-client'
+import type * as oidc from 'openid-client'
 import { failure } from '../errors.ts'
 import { createLimiter } from '../http/operations.ts'
 import { maxProviderRequests, maxQueuedProviderRequests, requestTimeoutMs } from '../limits.ts'
@@ -8,7 +8,13 @@ import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
 import { mergeScopes } from '../oauth/scope.ts'
 import type { Log, ProviderTraits } from '../types.ts'
 import { hash } from '../util/hash.ts'
-import { authorizationUrl, callProvider, openIdClient, secretAuthentication } from './client.ts'
+import {
+  authorizationUrl,
+  callProvider,
+  loadOidc,
+  openIdClient,
+  secretAuthentication
+} from './client.ts'
 import {
   tokenFetch,
   tokensOf,
@@ -48,17 +54,16 @@ export function createProviderLogin (
   const { tokenParameters, identify } = traits
   const scopes = mergeScopes(options.scopes, traits.refreshScopes ?? [])
   const limited = createLimiter(maxProviderRequests, maxQueuedProviderRequests)
-  const clientFor = (provider: ProviderMetadata, fetch?: oidc.CustomFetch) =>
-    openIdClient(
-      provider,
-      clientId,
-      secretAuthentication(
-        clientSecret,
-        provider.token_endpoint_auth_methods_supported,
-        traits.tokenEndpointAuthMethod
-      ),
-      fetch
+  async function clientFor (provider: ProviderMetadata, fetch?: oidc.CustomFetch) {
+    const oidc = await loadOidc()
+    const authentication = secretAuthentication(
+      oidc,
+      clientSecret,
+      provider.token_endpoint_auth_methods_supported,
+      traits.tokenEndpointAuthMethod
     )
+    return openIdClient(oidc, provider, clientId, authentication, fetch)
+  }
 
   /**
    * Sends a token request, and returns tokens with verified claims. It has a slot while a client
@@ -72,7 +77,8 @@ export function createProviderLogin (
     async function send () {
       const provider = await metadata()
       const fetch = tokenFetch({ ...options, ignored: identify && 'id_token' })
-      const response = await callProvider(() => request(clientFor(provider, fetch), provider))
+      const client = await clientFor(provider, fetch)
+      const response = await callProvider(() => request(client, provider))
       return tokensOf(response, await claimsOf(response, use === 'login'))
     }
     const { tokens } = await limited(async () => {
@@ -143,11 +149,14 @@ export function createProviderLogin (
     },
 
     /**
-     * Loads the metadata of the provider, before a code or token is used up.
+     * Loads the metadata of the provider and its client, before a code or token is used up.
      *
      * @throws {McpOAuthError} `providerUnavailable`, `providerTimeout`, `providerMisbehaved`
      */
-    ready: metadata,
+    async ready () {
+      await loadOidc()
+      await metadata()
+    },
 
     /**
      * Redeems an authorization code. The request uses it up, even if the response is lost.
@@ -165,13 +174,14 @@ export function createProviderLogin (
       kept?: ReceivedTokens['answer']
     ) =>
       requestTokens('login', { received, kept }, async (client, provider) => {
+        const { authorizationCodeGrant } = await loadOidc()
         const callback = new URL(redirectUri())
         callback.searchParams.set('code', code)
         // The issuer was checked in the callback; the library checks it again.
         if (provider.authorization_response_iss_parameter_supported) {
           callback.searchParams.set('iss', provider.issuer)
         }
-        return await oidc.authorizationCodeGrant(client, callback, {
+        return await authorizationCodeGrant(client, callback, {
           pkceCodeVerifier: verifier,
           ...(usesIdToken && { expectedNonce: nonce })
         }, tokenParameters)
@@ -186,7 +196,10 @@ export function createProviderLogin (
       requestTokens(
         'refresh',
         { received },
-        client => oidc.refreshTokenGrant(client, refreshToken, tokenParameters)
+        async client => {
+          const { refreshTokenGrant } = await loadOidc()
+          return await refreshTokenGrant(client, refreshToken, tokenParameters)
+        }
       ),
 
     /** Looks a user up whose provider issues no refresh tokens; null if that is not possible. */
@@ -202,7 +215,9 @@ export function createProviderLogin (
       limited(async () => {
         const provider = await metadata()
         if (provider.revocation_endpoint === undefined) return
-        await callProvider(() => oidc.tokenRevocation(clientFor(provider), token))
+        const { tokenRevocation } = await loadOidc()
+        const client = await clientFor(provider)
+        await callProvider(() => tokenRevocation(client, token))
       })
   }
 }

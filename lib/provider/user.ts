@@ -1,5 +1,5 @@
 /** Which claims describe a user, and which source of them counts? */
-import * as oidc from 'openid-client'
+import type * as oidc from 'openid-client'
 import { failure, McpOAuthError } from '../errors.ts'
 import { withTimeout } from '../http/operations.ts'
 import { idTokenCooldownSeconds, issuerSkewSeconds, lookUpTimeoutMs } from '../limits.ts'
@@ -7,7 +7,7 @@ import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
 import { asymmetricAlgorithms } from '../oauth/public-keys.ts'
 import type { Log, ProviderTraits } from '../types.ts'
 import { present } from '../util/json.ts'
-import { callProvider, fetchAsUser, statusOf } from './client.ts'
+import { callProvider, fetchAsUser, loadOidc, statusOf } from './client.ts'
 import { createKeySet, isUnknownKey, verifyJwt } from './keys.ts'
 import type { OidcTokenResponse } from './tokens.ts'
 
@@ -25,7 +25,7 @@ const claimsOfScopes = {
 /** Creates the functions that find out who a user is. */
 export function createUserClaims ({ metadata, clientFor, scopes, identify, needsClaims, log }: {
   metadata: () => Promise<ProviderMetadata>
-  clientFor: (provider: ProviderMetadata) => oidc.Configuration
+  clientFor: (provider: ProviderMetadata) => Promise<oidc.Configuration>
   /** The scopes that are requested. */
   scopes: readonly string[]
   identify: ProviderTraits['identify']
@@ -73,7 +73,8 @@ export function createUserClaims ({ metadata, clientFor, scopes, identify, needs
       const reason = 'the provider returned no claims about the user: add openid to the scopes'
       throw failure('providerMisbehaved', reason)
     }
-    const client = clientFor(provider)
+    const oidc = await loadOidc()
+    const client = await clientFor(provider)
     if (provider.jwks_uri !== undefined) oidc.enableNonRepudiationChecks(client)
     try {
       return await callProvider(() =>

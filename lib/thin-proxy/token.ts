@@ -2,11 +2,11 @@
 import { addAbortSignal, type Readable } from 'node:stream'
 import httpProxy from '@fastify/http-proxy'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import * as oidc from 'openid-client'
+import type * as oidc from 'openid-client'
 import { isRefusal, McpOAuthError } from '../errors.ts'
 import { formOf, type Endpoint } from '../host/endpoint.ts'
 import { safeLogger } from '../host/replies.ts'
-import { createAgent, readBody, requestHeaders, type FetchResponse } from '../http/fetch.ts'
+import { loadClient, readBody, requestHeaders, type FetchResponse } from '../http/fetch.ts'
 import { withTimeout } from '../http/operations.ts'
 import { requestTimeoutMs, wrappedRefreshSeconds } from '../limits.ts'
 import { parseClientAuthentication } from '../oauth/client-authentication.ts'
@@ -15,7 +15,7 @@ import {
   userGrantParsers,
   type AuthorizationCodeRequest
 } from '../oauth/token-request.ts'
-import { callProvider, openIdClient, secretAuthentication } from '../provider/client.ts'
+import { callProvider, loadOidc, openIdClient, secretAuthentication } from '../provider/client.ts'
 import { tokenFetch, tokensOf, type ProviderTokens } from '../provider/tokens.ts'
 import { hash } from '../util/hash.ts'
 import { present } from '../util/json.ts'
@@ -36,7 +36,8 @@ export const tokenEndpoint: Endpoint<ThinProxy> = {
   anyOrigin: true,
   metadata: 'token_endpoint',
   body: 'form',
-  addRoute: (scope, { url, config, handler }) =>
+  async addRoute (scope, { url, config, handler }) {
+    const { createAgent } = await loadClient()
     scope.register(httpProxy, {
       prefix: url,
       config,
@@ -50,7 +51,8 @@ export const tokenEndpoint: Endpoint<ThinProxy> = {
       disableCache: true,
       disableRequestLogging: true,
       replyOptions: { getUpstream: () => '' }
-    } as never),
+    } as never)
+  },
   handle: (proxy, request, reply) =>
     proxy.limitTokenRequests(() => handleTokenRequest(proxy, request, reply))
 }
@@ -133,10 +135,12 @@ async function askProvider (
   const { clientSecret, audience } = config.provider
   const metadata = await providerMetadata()
   const methods = metadata.token_endpoint_auth_methods_supported
+  const oidc = await loadOidc()
   const client = openIdClient(
+    oidc,
     metadata,
     clientId,
-    secretAuthentication(clientSecret, methods),
+    secretAuthentication(oidc, clientSecret, methods),
     tokenFetch({ ignored: 'id_token' }, (url, request) => postForm(reply, url, request))
   )
   const form = present({

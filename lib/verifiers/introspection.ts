@@ -1,6 +1,6 @@
 /** How is an access token verified by asking its issuer (RFC 7662)? */
-import { importJWK, type JWK } from 'jose'
-import * as oidc from 'openid-client'
+import type { JWK } from 'jose'
+import { loadJose } from '../crypto/jose.ts'
 import { failure } from '../errors.ts'
 import { safeLogger } from '../host/replies.ts'
 import { createLimiter } from '../http/operations.ts'
@@ -16,7 +16,7 @@ import {
   unset,
   url
 } from '../options/fields.ts'
-import { openIdClient, secretAuthentication } from '../provider/client.ts'
+import { loadOidc, openIdClient, secretAuthentication } from '../provider/client.ts'
 import { createProviderDiscovery } from '../provider/discovery.ts'
 import type { TokenVerifier } from '../types.ts'
 import { isPlainObject, jsonObject } from '../util/json.ts'
@@ -79,25 +79,27 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
     introspection_endpoint: introspectionEndpoint,
     authorization_response_iss_parameter_supported: false
   }
-  async function client () {
+  async function request (token: string) {
+    const oidc = await loadOidc()
+    const { importJWK } = await loadJose()
     const metadata: ProviderMetadata = configured || await provider.metadata()
     const authentication = privateKey === undefined
       ? secretAuthentication(
+        oidc,
         clientSecret,
         metadata.introspection_endpoint_auth_methods_supported ??
           metadata.token_endpoint_auth_methods_supported
       )
       : oidc.PrivateKeyJwt({ key: await importJWK(privateKey), kid: privateKey.kid } as never)
-    return openIdClient(metadata, clientId, authentication)
+    const client = openIdClient(oidc, metadata, clientId, authentication)
+    return await oidc.tokenIntrospection(client, token, { token_type_hint: 'access_token' })
   }
   const limited = createLimiter(maxIntrospections, maxQueuedIntrospections)
   const rules = { clockTolerance, maxTokenLifetime: Infinity, requireSubject: false }
 
   async function introspect (token: string) {
     try {
-      const response = await oidc.tokenIntrospection(await client(), token, {
-        token_type_hint: 'access_token'
-      })
+      const response = await request(token)
       // Users of two issuers may have the same subject.
       return jsonObject(JSON.stringify({ ...response, iss: response.iss ?? issuer })) ?? {}
     } catch (cause) {

@@ -1,12 +1,12 @@
 /** How is a JWT access token verified (RFC 9068, RFC 8725), and with which keys? */
-import { errors, jwtVerify } from 'jose'
+import type { errors } from 'jose'
 import { McpOAuthError } from '../errors.ts'
 import { safeLogger } from '../host/replies.ts'
 import { issuerSkewSeconds, maxTokenLifetimeSeconds, tokenCacheSeconds } from '../limits.ts'
 import { asymmetricAlgorithms, signatureAlgorithms } from '../oauth/public-keys.ts'
 import { checkOptions, expect, flag, fromEnv, type OptionsOf, url } from '../options/fields.ts'
 import { createProviderDiscovery } from '../provider/discovery.ts'
-import { createKeySet, verifyJwt, type KeySet } from '../provider/keys.ts'
+import { createKeySet, joseVerify, verifyJwt, type KeySet } from '../provider/keys.ts'
 import type { TokenVerifier } from '../types.ts'
 import {
   callerOf,
@@ -100,7 +100,8 @@ export function jwtVerifier (options: JwtVerifierOptions): TokenVerifier {
         keys,
         options,
         async (token, keys) =>
-          await isCertainlyValid(parsed, keys, options) || await jwtVerify(token, keys, options)
+          await isCertainlyValid(parsed, keys, options) ||
+          await joseVerify(token, keys, options)
       )
     } catch (error) {
       throw errorOf(error, options, () => keys.peek() === known && keys.isCoolingDown?.() === true)
@@ -124,16 +125,17 @@ function keysOf (options: JwtVerifierOptions) {
   })
 }
 
+/** Codes of jose. */
 const faultsOfToken = [
-  errors.JWTClaimValidationFailed,
-  errors.JWTExpired,
-  errors.JWTInvalid,
-  errors.JWSInvalid,
-  errors.JWSSignatureVerificationFailed,
-  errors.JOSEAlgNotAllowed,
-  errors.JOSENotSupported,
-  errors.JWKSNoMatchingKey,
-  errors.JWKSMultipleMatchingKeys
+  'ERR_JWT_CLAIM_VALIDATION_FAILED',
+  'ERR_JWT_EXPIRED',
+  'ERR_JWT_INVALID',
+  'ERR_JWS_INVALID',
+  'ERR_JWS_SIGNATURE_VERIFICATION_FAILED',
+  'ERR_JOSE_ALG_NOT_ALLOWED',
+  'ERR_JOSE_NOT_SUPPORTED',
+  'ERR_JWKS_NO_MATCHING_KEY',
+  'ERR_JWKS_MULTIPLE_MATCHING_KEYS'
 ]
 
 /**
@@ -148,9 +150,10 @@ function errorOf (
   isKeySetFixed: () => boolean
 ) {
   if (cause instanceof McpOAuthError) return cause
-  const fault = faultsOfToken.find(fault => cause instanceof fault)
-  if (fault === undefined) return new McpOAuthError('keysUnavailable', { cause })
-  const { message, claim, payload = {} } = cause as Error & Partial<errors.JWTExpired>
+  const { code = '', message = '', claim, payload = {} } = Object(cause) as Partial<
+    errors.JWTExpired
+  >
+  if (!faultsOfToken.includes(code)) return new McpOAuthError('keysUnavailable', { cause })
   const { aud, exp, nbf } = payload
   const now = currentDate.getTime() / 1000
   if (claim === 'aud') {
@@ -158,15 +161,15 @@ function errorOf (
     return lasting(refusal(), refusal)
   }
   if (claim === 'nbf' && typeof nbf === 'number') return rejection(notYetValid(nbf, now))
-  if (fault === errors.JWTExpired) {
+  if (code === 'ERR_JWT_EXPIRED') {
     const refusal = (now: number) => rejection(`it expired ${Math.round(now - Number(exp))} s ago`)
     return lasting(refusal(now), refusal)
   }
   const error = rejection(
-    fault === errors.JWKSNoMatchingKey
+    code === 'ERR_JWKS_NO_MATCHING_KEY'
       ? `${issuer} has published no key with its kid and alg. Log in again if the keys were replaced`
       : message
   )
-  if (fault !== errors.JWSSignatureVerificationFailed) return error
+  if (code !== 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED') return error
   return lasting(error, () => isKeySetFixed() ? rejection(message) : null)
 }

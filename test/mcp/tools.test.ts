@@ -11,7 +11,8 @@ import type { Caller } from '../../lib/mcp/tools/in-process.ts'
 import { injectTokenHeader } from '../../lib/mcp/tools/in-process.ts'
 import type { Config } from '../../lib/options/config.ts'
 import type { ToolOptions } from '../../lib/options/mcp.ts'
-import { type ToolCollection, collectTools } from '../../lib/mcp/tools/collect.ts'
+import { collectRoutes } from '../../lib/mcp/tools/candidates.ts'
+import { type ToolCollection, buildTools } from '../../lib/mcp/tools/collect.ts'
 import { buildInput } from '../../lib/mcp/tools/input.ts'
 import { parsePath } from '../../lib/mcp/tools/path.ts'
 import {
@@ -45,7 +46,8 @@ async function collect (
 /** Collects the tools of an app from now on. */
 function collectFrom (app: FastifyInstance, options: ToolOptions, headers: string[]) {
   const config = { headers, prefix: '', mcp: { path: '/mcp', tools: options } }
-  return collectTools(app, app, config as unknown as Config, app.log)
+  const routes = collectRoutes(app, app)
+  return () => buildTools(routes, app, app, config as unknown as Config, app.log)
 }
 
 const caller: Caller = {

@@ -36,7 +36,7 @@ async function revoke (broker: Broker, clientId: string, token: string, now: num
     const { grant, upstream } = refresh
     await revocation.revokeGrant(grant, now, upstream)
   } else {
-    const claims = await signing.read(token, now)
+    const claims = await (await signing()).read(token, now)
     if (claims?.['client_id'] === clientId && typeof claims['gid'] === 'string') {
       await revocation.revokeGrant(claims['gid'], now)
     }

@@ -4,7 +4,7 @@ import type { FastifyInstance, InjectOptions, RouteOptions } from 'fastify'
 import { hooksBefore, listRoutes } from '../../host/internals.ts'
 import type { RouteTool } from '../../options/mcp.ts'
 import { isPlainObject } from '../../util/json.ts'
-import { type MarkedConfig, routeMark } from './in-process.ts'
+import { injectTokensOf, type MarkedConfig, routeMark } from './in-process.ts'
 import type { RouteSchema } from './json-schema.ts'
 
 declare module 'fastify' {
@@ -30,7 +30,7 @@ export type Candidate = ReturnType<ReturnType<typeof candidatesOf>>[number]
  * Notes a route when it is announced. It is read when tools are built, because a later `onRoute`
  * hook of the app may set its schema and `config`.
  */
-export function candidatesOf (
+function candidatesOf (
   route: RouteOptions & { routePath?: string },
   scope: FastifyInstance,
   isOlder = false
@@ -70,8 +70,18 @@ export function candidatesOf (
   }
 }
 
+/** Collects the routes of the app from now on. */
+export function collectRoutes (instance: FastifyInstance, root: FastifyInstance) {
+  const routes = olderCandidates(root)
+  injectTokensOf(root).receive()
+  instance.addHook('onRoute', function (route) {
+    routes.push(candidatesOf(route, this))
+  })
+  return routes
+}
+
 /** The routes that an app had before the plugin. Fastify lists only their methods and URLs. */
-export function olderCandidates (root: FastifyInstance) {
+function olderCandidates (root: FastifyInstance) {
   // Later registrations would report the routes of earlier ones.
   return (root.mcpOAuthRegistry?.size > 1 ? [] : listRoutes(root)).map(route =>
     candidatesOf({ ...route, handler () {} }, root, true)

@@ -1,0 +1,36 @@
+/** Which parts serve the MCP route? */
+import type { FastifyInstance } from 'fastify'
+import type { Guards } from '../guard/guard.ts'
+import type { Config } from '../options/config.ts'
+import type { Log } from '../types.ts'
+import type { UrlSource } from '../urls.ts'
+import { createVisibility } from './access/visible.ts'
+import { createEndpoint } from './endpoint.ts'
+import { mcpRoute } from './route.ts'
+import type { collectRoutes } from './tools/candidates.ts'
+import { buildTools } from './tools/collect.ts'
+
+/**
+ * Adds the MCP route.
+ *
+ * @param catalog the scopes that users may request
+ * @param routes of the app, which become tools
+ */
+export function serveMcp (
+  instance: FastifyInstance,
+  root: FastifyInstance,
+  { config, urls, log, catalog, guards, routes }: {
+    config: Config
+    urls: UrlSource
+    log: Log
+    catalog: () => readonly string[]
+    guards: Guards
+    routes: ReturnType<typeof collectRoutes> | undefined
+  }
+) {
+  const isVisible = createVisibility(config, () => urls().base, catalog)
+  const tools = routes && (() => buildTools(routes, instance, root, config, log))
+  const endpoint = createEndpoint(config, urls, isVisible, log, tools)
+  if (endpoint) mcpRoute(instance, config, guards, endpoint)
+  return endpoint
+}
