@@ -15,8 +15,10 @@ import { walkDeep, walkSample, type Walk } from './scheduler.ts'
 // paths that leave the default order anywhere; otherwise a small one.
 
 const depth = 10
-/** More than any scenario has but that of two users, which it cuts. */
+/** More than any scenario has. */
 const maxRuns = 20_000
+/** All orders of the steps of actors whose steps are believed to be independent. */
+const shallow = 6
 const deeper = { depth: 16, maxRuns: 200 }
 const isFull = sweep(2, 2) === 2
 /** A mutant may show on few paths only. */
@@ -54,7 +56,16 @@ for (
       await report('sample', walkSample(run, { ...sample, seed: index }))
       return
     }
-    const { paths, pruned } = await report(`${depth} decisions`, walkDeep(run, depth, maxRuns))
+    if (scenario.areApart) {
+      const dependent = await prepare({ ...scenario, areApart: false })
+      const walk = walkDeep(dependent, shallow, maxRuns)
+      assert.ok((await report(`${shallow} decisions, all orders`, walk)).isComplete)
+    }
+    const { paths, pruned, isComplete } = await report(
+      `${depth} decisions`,
+      walkDeep(run, depth, maxRuns)
+    )
+    assert.ok(isComplete)
     if (paths + pruned < deeper.maxRuns) {
       await report(`${deeper.depth} decisions`, walkDeep(run, deeper.depth, deeper.maxRuns))
     }

@@ -107,6 +107,7 @@ export const refreshes: Scenario[] = [
   {
     title: 'two users refresh at the same instances',
     faults: storeFaults,
+    areApart: true,
     before: async world => [await signIn(world, 'alice'), await signIn(world, 'bob')],
     actors: ({ world, sessions }) =>
       [[0, 0, 1], [1, 0, 2]].map(([user = 0, ...instances]) => () =>

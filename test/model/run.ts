@@ -3,7 +3,7 @@ import { hash } from '../../lib/util/hash.ts'
 import { challenge } from '../support/credentials.ts'
 import { clock } from './clock.ts'
 import type { Run } from './scheduler.ts'
-import type { Faults } from './steps.ts'
+import { type Faults, acting } from './steps.ts'
 import { clientId, redirectUri } from './config.ts'
 import type { Reply } from './requests.ts'
 import { createWorld, type State, type World } from './world.ts'
@@ -42,6 +42,8 @@ export interface Scenario {
   options?: Partial<McpOAuthOptions>
   /** Whether the provider answers a request again whose answer was lost. */
   forgives?: boolean
+  /** Whether the actors share nothing in the memory of an instance. */
+  areApart?: boolean
   /** What happened before, without faults. */
   before: (world: World) => Promise<Session[]>
   /** The requests that run at the same time. */
@@ -144,7 +146,8 @@ async function drive (
 
 /** Prepares a scenario. @returns the function that runs one path of it */
 export async function prepare (scenario: Scenario): Promise<Run> {
-  const { faults = {}, options, forgives = false, before, actors, after, invariants } = scenario
+  const { faults = {}, options, forgives = false, areApart = false } = scenario
+  const { before, actors, after, invariants } = scenario
   clock.reset()
   const origin: State = {
     owners: new Map(),
@@ -170,8 +173,8 @@ export async function prepare (scenario: Scenario): Promise<Run> {
         problems.push(`a request failed: ${String((error as Error).stack)}`)
       })
     }
-    for (const actor of actors(outcome)) {
-      start(actor)
+    for (const [index, actor] of actors(outcome).entries()) {
+      start(areApart ? () => acting.run(index, actor) : actor)
       await clock.settle()
     }
     if (!await drive(world, decide, false)) return []

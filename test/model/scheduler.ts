@@ -15,6 +15,8 @@ export interface Choice {
   writes: boolean
   /** Steps with the same number follow from one event. */
   batch: number
+  /** Whose request it serves, in a scenario whose actors share nothing in memory. */
+  actor?: number | undefined
   isFault: boolean
   apply(): void | Promise<void>
 }
@@ -51,12 +53,14 @@ const maxFindings = 3
 
 /**
  * Whether two steps can change places: they are of different instances, and at most read what the
- * other one uses; or reads that one request waits for together. Two faults cannot, because each
- * path has a limited number of them.
+ * other one uses; or reads that one request waits for together; or of actors that share nothing but
+ * the circuit breakers, which only faults open. Two faults cannot, because each path has a limited
+ * number of them.
  */
 function areIndependent (a: Choice, b: Choice): boolean {
   if (a.instance === -1 || b.instance === -1) return false
-  if (a.instance === b.instance) {
+  const areApart = a.actor !== b.actor && a.actor !== undefined && b.actor !== undefined
+  if (a.instance === b.instance && (!areApart || a.isFault || b.isFault)) {
     return a.batch === b.batch && ![a, b].some(({ writes, isFault }) => writes || isFault)
   }
   if (a.isFault && b.isFault) return false

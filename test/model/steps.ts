@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { leaseSeconds } from '../../lib/limits.ts'
 import { clock, microtasks } from './clock.ts'
 import type { Choice } from './scheduler.ts'
@@ -31,6 +32,7 @@ export interface Step {
   writes: boolean
   /** Steps with the same number follow from one event. */
   batch: number
+  actor: number | undefined
   /** What may happen; the first one is the normal course. */
   outcomes: ReadonlyArray<[name: string, apply: () => void]>
   /** Ends an operation without a timeout of its own, if its instance was killed. */
@@ -38,6 +40,9 @@ export interface Step {
 }
 
 export type Steps = ReturnType<typeof createSteps>
+
+/** The actor whose request is served. */
+export const acting = new AsyncLocalStorage<number>()
 
 /** Longer than a lease. */
 const freezeMs = 1_000 * leaseSeconds + 500
@@ -64,9 +69,10 @@ export function createSteps (
     instance !== -1 && killed.has(instance) && !deaths.has(instance)
 
   /** Adds a step, which an instance that was killed never reaches. */
-  function add (step: Omit<Step, 'id' | 'batch'>): void {
-    if (!isDead(step.instance)) pending.add({ ...step, id: ids++, batch: clock.settled() })
-    else step.abandon?.()
+  function add (step: Omit<Step, 'id' | 'batch' | 'actor'>): void {
+    if (!isDead(step.instance)) {
+      pending.add({ ...step, id: ids++, batch: clock.settled(), actor: acting.getStore() })
+    } else step.abandon?.()
   }
 
   function take (step: Step, apply: () => void): void {
@@ -166,6 +172,7 @@ export function createSteps (
         key: step.key,
         writes: step.writes,
         batch: step.batch,
+        actor: step.actor,
         isFault,
         apply () {
           if (isFault) faults++
