@@ -18,7 +18,7 @@ console.log(
 )
 for (const [title, contenders] of Object.entries(plans)) {
   if (!title.includes(part)) continue
-  const rows = rowsOf(await measure(contenders, { rounds, seconds }))
+  const rows = rowsOf(await measure(contenders, { rounds, length: { seconds } }))
   console.log(`\n### ${title}\n\n${table(rows)}`)
   writeReport('bench', title, { rounds, seconds, rows })
 }

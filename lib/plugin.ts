@@ -46,11 +46,16 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
 
   let endpoint: McpEndpoint | null = null
   const guarded = new Set<string>()
+  let known = { state: '', scopes: [] as readonly string[] }
   const catalog = () => {
     const ofTools = endpoint?.knownScopes() ?? []
+    const state = `${guarded.size}:${ofTools.join(' ')}`
+    if (state === known.state) return known.scopes
     // Every client may request offline_access: it is no scope of this server.
-    return mergeScopes(config.requiredScopes, config.scopes, ofTools, [...guarded])
+    const scopes = mergeScopes(config.requiredScopes, config.scopes, ofTools, [...guarded])
       .filter(scope => scope !== 'offline_access')
+    known = { state, scopes }
+    return scopes
   }
   const provider = createProvider(instance, config, log)
   const context = { config, urls, log, catalog }

@@ -21,8 +21,10 @@ export async function startIssuer () {
       : {
         issuer,
         jwks_uri: `${issuer}/jwks`,
+        authorization_endpoint: `${issuer}/authorize`,
         token_endpoint: `${issuer}/token`,
-        response_types_supported: ['code']
+        response_types_supported: ['code'],
+        code_challenge_methods_supported: ['S256']
       }
     response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(document))
   }

@@ -6,7 +6,7 @@ import type { Order, Outcome } from './slices.ts'
 const connections = 32
 let number = 0
 
-process.on('message', async ({ url, seconds, call, tokens }: Order) => {
+process.on('message', async ({ url, length, call, tokens }: Order) => {
   const { method = 'POST', path = '', headers, body = '', status = 200 } = call
   const isFresh = body.includes('$n')
   let next = 0
@@ -14,7 +14,7 @@ process.on('message', async ({ url, seconds, call, tokens }: Order) => {
   const result = await autocannon({
     url: url + path,
     connections,
-    duration: seconds,
+    ...('requests' in length ? { amount: length.requests } : { duration: length.seconds }),
     method,
     headers: {
       'content-type': 'application/json',
@@ -40,7 +40,7 @@ process.on('message', async ({ url, seconds, call, tokens }: Order) => {
   for (const [code, { count = 0 } = {}] of Object.entries(result.statusCodeStats ?? {})) {
     statuses[code] = count
   }
-  const responses = statuses[status] ?? 0
+  const responses = statuses[status ?? 200] ?? 0
   const all = Object.values(statuses).reduce((a, b) => a + b, 0)
   const outcome: Outcome = {
     responses,

@@ -15,15 +15,18 @@ export interface Call {
   path?: string
   headers?: Record<string, string>
   body?: string
-  /** Of the response. Default: 200. */
-  status?: number
+  /** Of the response; null: that of the first one. Default: 200. */
+  status?: number | null
   /** A part of the response. */
   expected?: string
 }
 
+/** How long a slice is: in seconds, or in requests. */
+export type Length = { seconds: number } | { requests: number }
+
 export interface Order {
   url: string
-  seconds: number
+  length: Length
   call: Call
   tokens: string[]
 }
@@ -49,6 +52,8 @@ export type Contenders = Record<string, Contender>
 /** Requests per second and microseconds of CPU time per request of the server, for each slice. */
 export interface Measured {
   name: string
+  /** Of its responses. */
+  status: number
   rates: number[]
   costs: number[]
 }
@@ -65,7 +70,7 @@ interface Running extends Measured {
  */
 export async function measure (
   contenders: Contenders,
-  { rounds, seconds }: { rounds: number, seconds: number }
+  { rounds, length }: { rounds: number, length: Length }
 ): Promise<Measured[]> {
   const processes = new Map<string, ChildProcess>()
   const readies = new Map<ChildProcess, Ready>()
@@ -84,16 +89,33 @@ export async function measure (
       const child = spawn(`../contenders/${file}.ts`, args)
       const { url, tokens } = readies.get(child) ?? await nextMessage<Ready>(child)
       readies.set(child, { url, tokens })
-      const order = { url, seconds, call, tokens: sendsToken ? tokens : [] }
-      await check(name, order)
-      running.push({ name, process: child, order, rates: [], costs: [] })
+      const order = { url, length, call, tokens: sendsToken ? tokens : [] }
+      const status = await check(name, order)
+      order.call = { ...call, status }
+      running.push({ name, process: child, order, status, rates: [], costs: [] })
     }
     for (let round = 0; round <= rounds; round++) {
       for (const contender of running) await slice(contender, load, round > 0)
     }
-    return running.map(({ name, rates, costs }) => ({ name, rates, costs }))
+    return running.map(({ name, status, rates, costs }) => ({ name, status, rates, costs }))
   } finally {
     for (const child of processes.values()) child.kill()
+  }
+}
+
+/** Profiles a contender in a slice that follows a warm-up. */
+export async function profile (contender: Contender, length: Length): Promise<unknown> {
+  const [child, load] = [`../contenders/${contender.file}.ts`, 'load.ts'].map(file =>
+    fork(new URL(file, import.meta.url), contender.arguments, { execArgv: ['--import', 'tsx'] })
+  ) as [ChildProcess, ChildProcess]
+  try {
+    const { url, tokens } = await nextMessage<Ready>(child)
+    await request(load, { url, length, call: contender.call, tokens })
+    await request(child, 'profile')
+    await request(load, { url, length, call: contender.call, tokens })
+    return await request(child, 'end of the profile')
+  } finally {
+    for (const process of [child, load]) process.kill()
   }
 }
 
@@ -114,7 +136,7 @@ async function slice (
 }
 
 /** Rejects a contender with a wrong response, whose speed would mean nothing. */
-async function check (name: string, { url, call, tokens }: Order): Promise<void> {
+async function check (name: string, { url, call, tokens }: Order): Promise<number> {
   const { method = 'POST', path = '', headers, body, status = 200, expected = '' } = call
   const response = await fetch(url + path, {
     method,
@@ -127,9 +149,10 @@ async function check (name: string, { url, call, tokens }: Order): Promise<void>
     ...(body !== undefined && { body })
   })
   const text = await response.text()
-  if (response.status !== status || !text.includes(expected)) {
+  if (response.status !== (status ?? response.status) || !text.includes(expected)) {
     throw new Error(`${name}: ${response.status} ${text.slice(0, 500)}`)
   }
+  return response.status
 }
 
 async function request<T> (child: ChildProcess, message: unknown): Promise<T> {

@@ -3,6 +3,7 @@ import type { Measured } from './slices.ts'
 /** The statistics of a contender. Ratios are those to the first one in the same round. */
 export interface Row {
   name: string
+  status: number
   rate: Statistics
   /** Microseconds of CPU time per request. */
   cpu: Statistics
@@ -19,8 +20,9 @@ interface Statistics {
 export function rowsOf (measured: readonly Measured[]): Row[] {
   const [first] = measured
   if (first === undefined) return []
-  return measured.map(({ name, rates, costs }) => ({
+  return measured.map(({ name, status, rates, costs }) => ({
     name,
+    status,
     rate: statistics(rates),
     cpu: statistics(costs),
     rateRatio: statistics(rates.map((rate, round) => rate / (first.rates[round] ?? NaN))),

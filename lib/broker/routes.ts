@@ -67,15 +67,21 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
       : []),
     ...(clients.some(({ jwks }) => jwks) ? ['private_key_jwt'] : [])
   ]
-  const document = () =>
-    JSON.stringify(authorizationServerDocument({
-      issuer: issuer(),
-      endpoints: endpointUrls(issuer()),
+  let written: { base: string, scopes: readonly string[], text: string } | undefined
+  const document = () => {
+    const [base, scopes] = [issuer(), catalog()]
+    if (written?.base === base && written.scopes === scopes) return written.text
+    const text = JSON.stringify(authorizationServerDocument({
+      issuer: base,
+      endpoints: endpointUrls(base),
       grantTypes: Object.keys(offeredGrants(config)),
-      scopes: [...catalog(), 'offline_access'],
+      scopes: [...scopes, 'offline_access'],
       broker: { clientIdMetadata: config.clientIdMetadata !== null, dpop: config.dpop !== 'off' },
       authenticationMethods
     }))
+    written = { base, scopes, text }
+    return text
+  }
   const { issuer, sealer, signing, marks: { isRevoked } } = broker
   const keys: JWTVerifyGetKey = async (...token) => await (await signing()).find(...token)
   const openUpstream = config.upstreamToken

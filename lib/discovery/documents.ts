@@ -1,8 +1,9 @@
 /** Under which URLs do clients find the metadata of an MCP server? */
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { McpOAuthError, startupError } from '../errors.ts'
 import { corsHeaders, isolatedRoute, replyToOtherMethods } from '../host/isolate.ts'
 import { safeLogger } from '../host/replies.ts'
+import { createSender } from '../host/representation.ts'
 import {
   authorizationServerUrls,
   insertWellKnown,
@@ -92,6 +93,10 @@ function slotsOf (root: FastifyInstance): (path: string) => Slot {
   }
 }
 
+function fail (reply: FastifyReply, error: unknown) {
+  reply.headers(corsHeaders).send(error)
+}
+
 function notFound (): never {
   throw new McpOAuthError('notFound')
 }
@@ -99,22 +104,25 @@ function notFound (): never {
 /** @returns false where the app has a route of its own, which is left as it is */
 function addRoutes (root: FastifyInstance, url: string, document: Document) {
   if (root.hasRoute({ method: 'GET', url })) return false
+  const send = createSender({
+    ...corsHeaders,
+    'x-content-type-options': 'nosniff',
+    'cache-control': 'public, max-age=300',
+    'content-type': 'application/json; charset=utf-8'
+  })
   root.route({
     ...isolatedRoute,
     method: ['GET', 'HEAD'],
     url,
-    handler: async (_request, reply) => {
-      // An error must not be cached.
-      reply.headers({
-        ...corsHeaders,
-        'x-content-type-options': 'nosniff',
-        'cache-control': 'no-store'
-      })
-      const body = await document()
-      return reply.headers({
-        'cache-control': 'public, max-age=300',
-        'content-type': 'application/json; charset=utf-8'
-      }).send(body)
+    // Not an async function, as most documents are at hand.
+    handler: (request, reply) => {
+      try {
+        const text = document()
+        if (typeof text === 'string') send(text, request, reply)
+        else text.then(text => send(text, request, reply)).catch(error => fail(reply, error))
+      } catch (error) {
+        fail(reply, error)
+      }
     }
   })
   replyToOtherMethods(root, url, ['GET', 'HEAD'])

@@ -128,8 +128,9 @@ export function preflightHandler (methods: readonly string[], headers: object = 
  * and by hooks of the host.
  */
 export function allowAnyOrigin (scope: FastifyInstance) {
-  scope.addHook('onRequest', async (_request, reply) => {
+  scope.addHook('onRequest', (_request, reply, done) => {
     reply.headers(corsHeaders)
+    done()
   })
   scope.setErrorHandler((thrown: Error, request, reply) => {
     replyWithError(thrown, request, reply.headers(corsHeaders))

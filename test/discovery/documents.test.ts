@@ -36,6 +36,11 @@ for (const [mount, prefix] of Object.entries(mounts)) {
         assert.equal(reply.headers.get('access-control-allow-credentials'), null)
         assert.match(reply.headers.get('access-control-expose-headers') ?? '', /WWW-Authenticate/)
 
+        const again = await server.send(path, {
+          headers: { 'if-none-match': reply.headers.get('etag') ?? '' }
+        })
+        assert.deepEqual([again.status, again.text], [304, ''], path)
+
         const head = await server.send(path, { method: 'HEAD' })
         assert.deepEqual([head.status, head.text, head.headers.get('content-length')], [
           200,

@@ -35,13 +35,16 @@ export function createResources (
       return []
     }
   })
+  const byUri = new Map(resources.map(entry => [entry.resource, entry]))
   const find = (uri: unknown) => {
+    if (typeof uri !== 'string') return undefined
     // A fixed URI has precedence over templates, which may match it too.
-    const matching = resources.flatMap(entry => {
-      const values = typeof uri === 'string' ? entry.template.match(uri) : null
-      return values ? [{ ...entry, values }] : []
-    })
-    return matching.find(({ resource }) => resource === uri) ?? matching[0]
+    const exact = byUri.get(uri)
+    for (const entry of exact ? [exact, ...resources] : resources) {
+      const values = entry.template.match(uri)
+      if (values !== null) return { ...entry, values }
+    }
+    return undefined
   }
   const list = <Uri extends 'uri' | 'uriTemplate'>(areTemplates: boolean, uri: Uri) =>
     resources.filter(({ template }) => (template.names.length > 0) === areTemplates)

@@ -1,0 +1,123 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+
+/** The order to the process that sends requests. */
+export interface Order {
+  port: number
+  /** Complete HTTP/1.1 requests, which are sent in turn. */
+  requests: string[]
+  count: number
+}
+
+/** A comparison of the CPU time of servers. */
+export interface Comparison {
+  /** By the name to show: the file of a server, and its argument. */
+  contenders: Record<string, [file: URL, argument: string]>
+  rounds: number
+  /** Requests of each contender in each round. */
+  count: number
+}
+
+/** Microseconds of CPU time per request (user and system, all threads), one per round. */
+export type Costs = Record<string, number[]>
+
+/**
+ * Serves as a contender: it tells its port and its requests, and its CPU time in microseconds when
+ * asked.
+ *
+ * @param requests returns the requests of the next slice. Its CPU time does not count
+ */
+export function contend (
+  address: AddressInfo | string | null,
+  requests: (count: number) => string[] | Promise<string[]>
+): void {
+  process.on('message', async (count: number) => {
+    if (count > 0) {
+      process.send?.({ port: Object(address).port, requests: await requests(count), count })
+    } else {
+      const { user, system } = process.cpuUsage()
+      process.send?.(user + system)
+    }
+  })
+  process.on('disconnect', () => process.exit())
+  process.send?.('ready')
+}
+
+/** The bytes of a request. */
+export function bytesOf (
+  line: string,
+  headers: Record<string, string>,
+  body = ''
+): string {
+  const all = {
+    host: 'localhost',
+    ...headers,
+    ...(body !== '' && { 'content-length': String(Buffer.byteLength(body)) })
+  }
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
+  return `${line} HTTP/1.1\r\n${lines.join('')}\r\n${body}`
+}
+
+/**
+ * Lets contenders serve the same number of requests in turns. Each has a process of its own, and so
+ * has the load. The first two rounds are a warm-up.
+ */
+export async function compare ({ contenders, rounds, count }: Comparison): Promise<Costs> {
+  const children: ChildProcess[] = []
+  const start = (file: URL, argument: string): ChildProcess => {
+    const child = fork(file, [argument], { execArgv: ['--import', 'tsx'] })
+    children.push(child)
+    return child
+  }
+  const costs: Costs = {}
+  const seen: Record<string, object> = {}
+  try {
+    const load = start(new URL('load.ts', import.meta.url), '')
+    const running = []
+    for (const [name, [file, argument]] of Object.entries(contenders)) {
+      const child = start(file, argument)
+      await next(child)
+      running.push({ name, child })
+      costs[name] = []
+    }
+    for (let round = -2; round < rounds; round++) {
+      for (const { name, child } of running) {
+        const order = await ask<Order>(child, count)
+        const before = await ask<number>(child, 0)
+        seen[name] = await ask<object>(load, order)
+        const used = await ask<number>(child, 0) - before
+        if (round >= 0) costs[name]?.push(used / count)
+      }
+    }
+    for (const [name, statuses] of Object.entries(seen)) {
+      if (Object.keys(statuses).length > 1) {
+        throw new Error(`${name}: ${JSON.stringify(statuses)}`)
+      }
+    }
+    return costs
+  } finally {
+    for (const child of children) child.kill()
+  }
+}
+
+async function ask<T> (child: ChildProcess, message: unknown): Promise<T> {
+  child.send(message as object)
+  return await next(child) as T
+}
+
+async function next (child: ChildProcess): Promise<unknown> {
+  const [message] = await Promise.race([
+    once(child, 'message'),
+    once(child, 'exit').then(([code]) => {
+      throw new Error(`${child.spawnargs.slice(-2).join(' ')} ended with code ${code}`)
+    })
+  ])
+  return message
+}
+
+export function median (values: readonly number[] = []): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length / 2
+  return ((sorted[Math.ceil(middle) - 1] ?? NaN) + (sorted[Math.floor(middle)] ?? NaN)) / 2
+}
