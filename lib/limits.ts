@@ -180,8 +180,9 @@ export const maxProofIdChars = 256
 /** A nonce is handed out for this long and valid for as long again, by clocks that may differ. */
 export const nonceSeconds = 120
 export const nonceSkewSeconds = 30
-/** Used proofs in memory, where there is no store. */
+/** Used proofs in memory, where there is no store, and keys of clients that sent valid ones. */
 export const maxStoredProofs = 100_000
+export const maxKnownProofKeys = 1_000
 // Verification of access tokens: lib/verifiers
 /** Valid tokens in memory, for each verifier; each is verified again after this time. */
 export const maxCachedTokens = 10_000

@@ -41,7 +41,7 @@ export function proofHeader (rawHeaders: readonly string[]) {
 export function checkProof (
   { typ, alg, crit, jwk }: Members,
   { jti, iat, htm, htu, ath, nonce }: Members,
-  { method, url, nonces, accessToken }: {
+  { method, url, nonces, accessToken, isKnownKey = false }: {
     method: string
     /** URL of the request as clients see it: {@link requestUrl}. */
     url: string
@@ -49,9 +49,11 @@ export function checkProof (
     nonces: readonly string[]
     /** The access token of the request; `undefined` at the token endpoint. */
     accessToken: string | undefined
+    /** Whether a proof with this header was valid before. */
+    isKnownKey?: boolean
   }
 ) {
-  const [problem = keyProblem(jwk)] = Object.entries({
+  const [problem = isKnownKey ? null : keyProblem(jwk)] = Object.entries({
     'typ is not dpop+jwt': typ !== 'dpop+jwt',
     'alg is not accepted': !signatureAlgorithms.includes(alg as string),
     'crit is not accepted': crit !== undefined,
@@ -100,7 +102,8 @@ const dotSegment = /\/(?:\.|%2e){1,2}(?:[/?#]|$)/i
  */
 function isSameTarget (htu: unknown, url: string) {
   return typeof htu === 'string' && printable.test(htu) && URL.canParse(htu) &&
-    printable.test(url) && !dotSegment.test(url) && normalForm(htu) === normalForm(url)
+    printable.test(url) && !dotSegment.test(url) &&
+    (htu === url || normalForm(htu) === normalForm(url))
 }
 
 function normalForm (url: string) {

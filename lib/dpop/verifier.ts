@@ -3,10 +3,17 @@
 import { createHmac } from 'node:crypto'
 import type { JWK } from 'jose'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { LRUCache } from 'lru-cache'
 import { deriveKey } from '../crypto/derive-key.ts'
 import { loadJose } from '../crypto/jose.ts'
+import { isSignatureValid } from '../crypto/verify-signature.ts'
 import { failure } from '../errors.ts'
-import { maxStoredProofs, nonceSeconds, nonceSkewSeconds } from '../limits.ts'
+import {
+  maxKnownProofKeys,
+  maxStoredProofs,
+  nonceSeconds,
+  nonceSkewSeconds
+} from '../limits.ts'
 import type { Scheme } from '../oauth/bearer.ts'
 import { signatureAlgorithms } from '../oauth/public-keys.ts'
 import type { Config } from '../options/config.ts'
@@ -95,6 +102,12 @@ export function createDpopVerifier (
   if (dpop === 'off') return null
   const marks = createOneTimeMarks(store ?? memoryStore({ max: maxStoredProofs }), `dpop ${place}`)
   const noncesAt = createNonces(secrets)
+  // A client sends the same header with all its proofs, so that its key is imported once.
+  const knownKeys = new LRUCache<string, KnownKey>({
+    // The option max would reserve the memory of all entries at once.
+    maxSize: maxKnownProofKeys,
+    sizeCalculation: () => 1
+  })
   /**
    * Verifies the DPoP proof of a request (RFC 9449 §4.3), which the caller marks as used. Puts a
    * newer nonce on the reply if there is one.
@@ -114,19 +127,34 @@ export function createDpopVerifier (
   ) => {
     const compact = proofHeader(request.raw.rawHeaders)
     if (compact === undefined) return null
-    const { header, claims } = await decode(compact)
+    const [encodedHeader = '', encodedClaims, signature = ''] = compact.split('.')
+    const known = knownKeys.get(encodedHeader)
+    const { header, claims } = await decode(compact, known)
     const nonces = noncesAt(now)
     if (claims['nonce'] !== nonces[0]) reply.header('dpop-nonce', nonces[0])
     const { alg, jwk, id } = checkProof(header, claims, {
       method: request.method,
       url: requestUrl(urls().publicUrl, request.raw.url ?? ''),
       nonces,
-      accessToken: bound?.token
+      accessToken: bound?.token,
+      isKnownKey: known !== undefined
     })
-    const key = await verifySignature(compact, jwk, alg)
+    if (known) {
+      const signed = `${encodedHeader}.${encodedClaims}`
+      const isValid = isSignatureValid(
+        alg,
+        known.imported,
+        signed,
+        Buffer.from(signature, 'base64url')
+      )
+      if (!isValid) throw invalidProof('its signature is invalid')
+    }
+    const { key, imported } = known ?? await verifySignature(compact, jwk, alg)
     if (bound !== undefined && key !== bound.key) {
       throw failure('invalidToken', 'The DPoP proof is of another key than the access token')
     }
+    // At the token endpoint, anyone can send proofs.
+    if (bound !== undefined) knownKeys.set(encodedHeader, { header, key, imported })
     // Only of valid proofs: others fill no store. The URL is not in the id: it has many spellings.
     const use: SingleUse = {
       marks,
@@ -139,10 +167,18 @@ export function createDpopVerifier (
   }
 }
 
-async function decode (compact: string) {
+/** The key of a client, which sent a valid proof, and how it is imported. */
+interface KnownKey {
+  header: Record<string, unknown>
+  key: string
+  imported: unknown
+}
+
+async function decode (compact: string, known: KnownKey | undefined) {
   const { decodeJwt, decodeProtectedHeader } = await loadJose()
   try {
-    return { header: { ...decodeProtectedHeader(compact) }, claims: decodeJwt(compact) }
+    const header = known?.header ?? { ...decodeProtectedHeader(compact) }
+    return { header, claims: decodeJwt(compact) }
   } catch (error) {
     throw invalidProof('it is not a signed JWT', error)
   }
@@ -155,10 +191,9 @@ async function decode (compact: string) {
 async function verifySignature (compact: string, jwk: JWK, alg: string) {
   const { calculateJwkThumbprint, compactVerify, importJWK } = await loadJose()
   try {
-    await compactVerify(compact, await importJWK(jwk, alg), {
-      algorithms: [...signatureAlgorithms]
-    })
-    return await calculateJwkThumbprint(jwk)
+    const imported = await importJWK(jwk, alg)
+    await compactVerify(compact, imported, { algorithms: [...signatureAlgorithms] })
+    return { key: await calculateJwkThumbprint(jwk), imported }
   } catch (error) {
     throw invalidProof('its signature is invalid', error)
   }
@@ -178,13 +213,18 @@ export const nonceLifetime = 2 * (nonceSeconds + nonceSkewSeconds)
  */
 export function createNonces (secrets: readonly string[]) {
   const keys = secrets.map(secret => deriveKey(secret, 'nonce'))
+  let last = { state: '', nonces: [] as readonly string[] }
   return (now: number) => {
     const times = [now, now - nonceSeconds, now + nonceSkewSeconds]
     const periods = new Set(times.map(time => Math.floor(time / nonceSeconds)))
-    return keys.flatMap(key =>
+    const state = [...periods].join()
+    if (state === last.state) return last.nonces
+    const nonces = keys.flatMap(key =>
       [...periods].map(period =>
         createHmac('sha256', key).update(String(period)).digest('base64url').slice(0, 22)
       )
     )
+    last = { state, nonces }
+    return nonces
   }
 }

@@ -293,104 +293,111 @@ test('POST /mcp responds 400 to a malformed DPoP header, as to Bearer [RS-18 Q-0
   assert.match(two, /^HTTP\/1.1 400 /)
 })
 
-test('POST /mcp rejects every altered proof with 401 [EX-04 J-01 J-02 J-03 J-07]', async (t) => {
-  const app = await start(t, 'accept')
-  const [token, nonce, other] = [await app.bound(), await app.nonce(), await createHolder()]
-  const assertRejected = async (
-    message: string,
-    parts: Parameters<BoundApp['send']>[1],
-    error = 'invalid_dpop_proof'
-  ) => {
-    await isRejected(
-      await app.send(token, { nonce, ...parts }),
-      401,
-      error === 'invalid_token' ? 'Bearer invalid_token, DPoP invalid_token' : `DPoP ${error}`,
-      app.origin,
-      message
-    )
-  }
-  await assertRejected('signed by another key', { signer: other.privateKey })
-  await assertRejected('with another key in it', { header: { jwk: other.jwk } })
-  await assertRejected('of another key', { prover: other }, 'invalid_token')
-  await assertRejected('with a private key in it', {
-    header: { jwk: { ...app.holder.jwk, d: 'x' } }
-  })
-  await assertRejected('with a broken key in it', {
-    header: { jwk: { ...app.holder.jwk, x: 'AAAA' } }
-  })
-  await assertRejected('with a key of another curve', {
-    header: { jwk: { ...app.holder.jwk, crv: 'P-384' } }
-  })
-  await assertRejected('no key', { header: { jwk: undefined } })
-  await assertRejected('a type of token', { header: { typ: 'at+jwt' } })
-  await assertRejected('no type', { header: { typ: undefined } })
-  for (const name of ['jti', 'htm', 'htu', 'iat', 'ath']) {
-    await assertRejected(`without ${name}`, { claims: { [name]: undefined } })
-  }
-  await assertRejected('for another method', { claims: { htm: 'GET' } })
-  await assertRejected('for another URL', { claims: { htu: `${app.mcpUrl}/x` } })
-  await assertRejected('for the address it was sent to, not the published one', {
-    claims: { htu: app.mcpUrl.replace('localhost', '127.0.0.1') }
-  })
-  await assertRejected('for another token', { token: await app.bound() })
-  await assertRejected('without a nonce', { nonce: undefined }, 'use_dpop_nonce')
-  await assertRejected(
-    'with an invented nonce',
-    { nonce: nonce.split('').reverse().join('') },
-    'use_dpop_nonce'
-  )
-  await assertRejected('the access token', { proof: token })
-
-  const validProof = await app.holder.prove('POST', app.mcpUrl, { token, nonce })
-  const [header = '', payload = '', signature = ''] = validProof.split('.')
-  for (
-    const [message, proof] of Object.entries({
-      'no signature': `${header}.${payload}.`,
-      'alg none': `${
-        Buffer.from(JSON.stringify({ typ: 'dpop+jwt', alg: 'none', jwk: app.holder.jwk })).toString(
-          'base64url'
-        )
-      }.${payload}.${signature}`,
-      'alg HS256': `${
-        Buffer.from(JSON.stringify({ typ: 'dpop+jwt', alg: 'HS256', jwk: app.holder.jwk }))
-          .toString('base64url')
-      }.${payload}.${signature}`,
-      'another payload': `${header}.${
-        Buffer.from(
-          JSON.stringify({ ...JSON.parse(Buffer.from(payload, 'base64url').toString()), jti: 'x' })
-        ).toString('base64url')
-      }.${signature}`,
-      'zeros for a signature': `${header}.${payload}.${Buffer.alloc(64).toString('base64url')}`,
-      'no JSON': `${header}.e30x.${signature}`,
-      'a list': `${header}.W10.${signature}`,
-      text: 'proof',
-      'two in one': `${validProof}, ${validProof}`
+for (const [kind, isKnown] of [['a new', false], ['a known', true]] as const) {
+  test(`POST /mcp rejects altered proofs of ${kind} key with 401 [EX-04 J-01 J-02 J-03 J-07]`, async (t) => {
+    const app = await start(t, 'accept')
+    const [token, nonce, other] = [await app.bound(), await app.nonce(), await createHolder()]
+    if (isKnown) assert.equal((await app.send(token, { nonce })).status, 200)
+    const assertRejected = async (
+      message: string,
+      parts: Parameters<BoundApp['send']>[1],
+      error = 'invalid_dpop_proof'
+    ) => {
+      await isRejected(
+        await app.send(token, { nonce, ...parts }),
+        401,
+        error === 'invalid_token' ? 'Bearer invalid_token, DPoP invalid_token' : `DPoP ${error}`,
+        app.origin,
+        message
+      )
+    }
+    await assertRejected('signed by another key', { signer: other.privateKey })
+    await assertRejected('with another key in it', { header: { jwk: other.jwk } })
+    await assertRejected('of another key', { prover: other }, 'invalid_token')
+    await assertRejected('with a private key in it', {
+      header: { jwk: { ...app.holder.jwk, d: 'x' } }
     })
-  ) await assertRejected(message, { proof })
-  const response = await raw(app.origin, [
-    'POST /mcp HTTP/1.1',
-    'Host: localhost',
-    'Connection: close',
-    'Content-Length: 0',
-    `Authorization: DPoP ${token}`,
-    `DPoP: ${validProof}`,
-    `dpop: ${validProof}`
-  ])
-  assert.match(response, /^HTTP\/1.1 401 [^]*error="invalid_dpop_proof"/)
-  // None of these requests has consumed the valid proof.
-  assert.equal((await app.send(token, { proof: validProof })).status, 200)
-})
+    await assertRejected('with a broken key in it', {
+      header: { jwk: { ...app.holder.jwk, x: 'AAAA' } }
+    })
+    await assertRejected('with a key of another curve', {
+      header: { jwk: { ...app.holder.jwk, crv: 'P-384' } }
+    })
+    await assertRejected('no key', { header: { jwk: undefined } })
+    await assertRejected('a type of token', { header: { typ: 'at+jwt' } })
+    await assertRejected('no type', { header: { typ: undefined } })
+    for (const name of ['jti', 'htm', 'htu', 'iat', 'ath']) {
+      await assertRejected(`without ${name}`, { claims: { [name]: undefined } })
+    }
+    await assertRejected('for another method', { claims: { htm: 'GET' } })
+    await assertRejected('for another URL', { claims: { htu: `${app.mcpUrl}/x` } })
+    await assertRejected('for the address it was sent to, not the published one', {
+      claims: { htu: app.mcpUrl.replace('localhost', '127.0.0.1') }
+    })
+    await assertRejected('for another token', { token: await app.bound() })
+    await assertRejected('without a nonce', { nonce: undefined }, 'use_dpop_nonce')
+    await assertRejected(
+      'with an invented nonce',
+      { nonce: nonce.split('').reverse().join('') },
+      'use_dpop_nonce'
+    )
+    await assertRejected('the access token', { proof: token })
+
+    const validProof = await app.holder.prove('POST', app.mcpUrl, { token, nonce })
+    const [header = '', payload = '', signature = ''] = validProof.split('.')
+    for (
+      const [message, proof] of Object.entries({
+        'no signature': `${header}.${payload}.`,
+        'alg none': `${
+          Buffer.from(JSON.stringify({ typ: 'dpop+jwt', alg: 'none', jwk: app.holder.jwk }))
+            .toString(
+              'base64url'
+            )
+        }.${payload}.${signature}`,
+        'alg HS256': `${
+          Buffer.from(JSON.stringify({ typ: 'dpop+jwt', alg: 'HS256', jwk: app.holder.jwk }))
+            .toString('base64url')
+        }.${payload}.${signature}`,
+        'another payload': `${header}.${
+          Buffer.from(
+            JSON.stringify({
+              ...JSON.parse(Buffer.from(payload, 'base64url').toString()),
+              jti: 'x'
+            })
+          ).toString('base64url')
+        }.${signature}`,
+        'zeros for a signature': `${header}.${payload}.${Buffer.alloc(64).toString('base64url')}`,
+        'no JSON': `${header}.e30x.${signature}`,
+        'a list': `${header}.W10.${signature}`,
+        text: 'proof',
+        'two in one': `${validProof}, ${validProof}`
+      })
+    ) await assertRejected(message, { proof })
+    const response = await raw(app.origin, [
+      'POST /mcp HTTP/1.1',
+      'Host: localhost',
+      'Connection: close',
+      'Content-Length: 0',
+      `Authorization: DPoP ${token}`,
+      `DPoP: ${validProof}`,
+      `dpop: ${validProof}`
+    ])
+    assert.match(response, /^HTTP\/1.1 401 [^]*error="invalid_dpop_proof"/)
+    // None of these requests has consumed the valid proof.
+    assert.equal((await app.send(token, { proof: validProof })).status, 200)
+  })
+}
 
 test('POST /mcp accepts proofs of every announced algorithm [EX-04]', async (t) => {
   const app = await start(t, 'accept')
   const nonce = await app.nonce()
   for (const alg of ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519']) {
-    const prover = await createHolder(alg)
-    assert.equal(
-      (await app.send(await app.token({ cnf: { jkt: prover.jkt } }), { prover, nonce })).status,
-      200,
-      alg
-    )
+    const [prover, other] = [await createHolder(alg), await createHolder(alg)]
+    const token = await app.token({ cnf: { jkt: prover.jkt } })
+    for (const signer of [other.privateKey, undefined, undefined, other.privateKey]) {
+      const { status } = await app.send(token, { prover, nonce, ...(signer && { signer }) })
+      assert.equal(status, signer ? 401 : 200, alg)
+    }
   }
   for (const alg of ['ES384', 'RS512']) {
     const prover = await createHolder(alg)
