@@ -45,24 +45,24 @@ export type Guard = (request: AnyRequest, reply: AnyReply) => Promise<void>
 /** The checks of one registration. */
 export type Guards = ReturnType<typeof createGuards>
 
+/** A verifier that throws for a token that it does not recognize. */
+type Verify = (...given: Parameters<TokenVerifier>) => Promise<McpAuth>
+
 /** @param verify null if nothing verifies tokens */
-export function createGuards (config: Config, verify: TokenVerifier | null, urls: UrlSource) {
+export function createGuards (config: Config, verify: Verify | null, urls: UrlSource) {
   const { dependencies, requiredScopes, scopeHierarchy } = config
   const binding = createTokenBinding(config, urls)
   const challenge = createChallenging(urls, binding.schemes)
   // Weak: an entry must not outlive its request.
   const verifiedTokens = new WeakMap<FastifyRequest, string>()
 
-  async function callerOf (token: string, request: FastifyRequest, now: number) {
-    const caller = await verify?.(token, {
+  const callerOf = (token: string, request: FastifyRequest, now: number) =>
+    (verify as Verify)(token, {
       resource: urls().resource,
       now,
       dpop: config.dpop !== 'off',
       log: safeLogger(request.log)
     })
-    if (!caller) throw new McpOAuthError('invalidToken')
-    return caller
-  }
 
   function requireScopes (caller: McpAuth, scopes: readonly string[]) {
     const missing = missingScopes(heldScopes(caller), scopes, scopeHierarchy)

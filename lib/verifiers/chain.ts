@@ -31,7 +31,7 @@ export function createVerifier (
   provider: ProviderDiscovery | null,
   own: OwnTokenOptions | null,
   log: Log
-): TokenVerifier | null {
+): ReturnType<typeof chain> | null {
   if (tokens === 'none') return null
   const verifiers = typeof tokens === 'string' ? [] : [...tokens]
   if (own !== null) verifiers.unshift(ownVerifier(own))

@@ -4,7 +4,6 @@ import type { McpOAuthError } from '../errors.ts'
 import { maxCachedTokens, maxIssuerSkewSeconds, tokenCacheSeconds } from '../limits.ts'
 import { audiences, fromEnv, logger, seconds, url } from '../options/fields.ts'
 import type { McpAuth, TokenVerifier } from '../types.ts'
-import { hash } from '../util/hash.ts'
 
 /** Options of `jwtVerifier` and `introspectionVerifier`. */
 export const commonFields = {
@@ -24,6 +23,9 @@ export const commonFields = {
   /** Logger of failed requests to the issuer. */
   log: logger
 }
+
+/** Characters at the end of a token that nobody guesses: 256 bits of its signature. */
+const keyChars = 43
 
 /** Makes the error for a token at a time, or returns null if its cause is gone. */
 type Refusal = (now: number) => McpOAuthError | null
@@ -45,7 +47,7 @@ export function lasting (error: McpOAuthError, refusal: Refusal) {
  * guard, and {@link lasting} refusals. Other errors are not cached. Concurrent requests with one
  * token share its verification.
  *
- * Keys are hashes of resource and token. An entry does not outlive its token. Refusals have a cache
+ * An entry does not outlive its token. Refusals have a cache
  * of their own: anyone can cause them, and must not push out valid tokens.
  *
  * @param options.max tokens in the cache; beyond it the least recently used are dropped. A tenth of
@@ -62,11 +64,13 @@ export function cachedVerifier (
 
   return async (token, context) => {
     const { resource, now } = context
-    const key = hash(`${resource} ${token}`)
-    const caller = callers.get(key, now)
+    // A hash of the whole token costs more than the rest of the lookup. Its end is the signature.
+    const end = `${token.slice(-keyChars)} ${resource}`
+    const caller = callers.get(end, token, now)
     if (caller) return caller
-    const refusal = refusals.get(key, now)?.(now)
+    const refusal = refusals.get(end, token, now)?.(now)
     if (refusal) throw refusal
+    const key = `${resource} ${token}`
     const verification = pending.get(key) ?? verifyAndCache().finally(() => pending.delete(key))
     pending.set(key, verification)
     return verification
@@ -75,33 +79,42 @@ export function cachedVerifier (
       try {
         const caller = await verify(token, context)
         if (caller !== null) {
-          callers.set(key, caller, now, Math.min(now + maxAge, caller.expiresAt ?? Infinity))
+          const until = Math.min(now + maxAge, caller.expiresAt ?? Infinity)
+          callers.set(end, { token, value: caller, from: now, until })
         }
         return caller
       } catch (error) {
         const refusal = lastingRefusals.get(Object(error))
-        if (refusal) refusals.set(key, refusal, now, now + maxAge)
+        if (refusal) refusals.set(end, { token, value: refusal, from: now, until: now + maxAge })
         throw error
       }
     }
   }
 }
 
-/** Caches values for a time, in seconds since 1970. */
+/** A value for one token and a time, in seconds since 1970. */
+interface Entry<Value> {
+  token: string
+  value: Value
+  from: number
+  until: number
+}
+
 function createCache<Value> (max: number) {
-  const cache = new LRUCache<string, { value: Value, from: number, until: number }>({
+  const cache = new LRUCache<string, Entry<Value>>({
     // The option max would reserve the memory of all entries at once.
     maxSize: max,
     sizeCalculation: () => 1
   })
   return {
-    get (key: string, now: number) {
+    get (key: string, token: string, now: number) {
       const entry = cache.get(key)
+      if (entry?.token !== token) return undefined
       // A clock may also be set back.
-      return entry && now >= entry.from && now < entry.until ? entry.value : undefined
+      return now >= entry.from && now < entry.until ? entry.value : undefined
     },
-    set (key: string, value: Value, from: number, until: number) {
-      if (until > from) cache.set(key, { value, from, until })
+    set (key: string, entry: Entry<Value>) {
+      if (entry.until > entry.from) cache.set(key, entry)
     }
   }
 }

@@ -34,6 +34,18 @@ test('cachedVerifier verifies a token once for each resource, and separates spel
   assert.deepEqual(calls, ['a', 'a ', 'a'])
 })
 
+test('cachedVerifier tells tokens apart that end alike, valid and refused ones [J-20]', async () => {
+  const end = 'x'.repeat(100)
+  const { cached, calls } = recordRefusals()
+  for (let round = 0; round < 2; round++) {
+    assert.equal((await cached(`valid-a${end}`, context))?.token, `valid-a${end}`)
+    await assert.rejects(cached(`a${end}`, context))
+    await assert.rejects(cached(`b${end}`, context))
+    assert.equal((await cached(`valid-b${end}`, context))?.token, `valid-b${end}`)
+  }
+  assert.equal(new Set(calls).size, 4)
+})
+
 test('cachedVerifier verifies a token again after maxAge, and after its expiry', async () => {
   const { verify, calls } = recordCalls(async (token) =>
     callerOf(token, token === 'short' ? 1_010 : 9_999)
