@@ -14,6 +14,8 @@ export interface Running {
   isAwaited: boolean
   /** Ends a stream of events at once, and a request at the limit. Default: it goes on. */
   end?: () => void
+  /** Called once the response was sent, or the client has disconnected. */
+  onClose?: () => void
 }
 
 const closings = new WeakMap<Server, ReturnType<typeof createClosing>>()

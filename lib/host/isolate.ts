@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
 import { McpOAuthError } from '../errors.ts'
 import { preflightMaxAgeSeconds } from '../limits.ts'
-import { closingOf } from './closing.ts'
+import { type Running, closingOf } from './closing.ts'
 import { logSerializers, replyWithError, securityHeaders } from './replies.ts'
 
 declare module 'fastify' {
@@ -51,21 +51,24 @@ export function isolatedScope (
       route.schema = { ...route.schema, hide: true }
     })
     const closing = closingOf(scope)
-    scope.addHook('onRequest', async (request, reply) => {
+    scope.addHook('onRequest', (request, reply, done) => {
       reply.headers(securityHeaders)
       const { hasBegun: isLate, running } = closing
-      const remove = () => running.delete(request)
-      running.set(request, { reply, isAwaited: !isLate })
-      reply.raw.once('finish', remove).once('close', remove)
+      const entry: Running = { reply, isAwaited: !isLate }
+      running.set(request, entry)
+      reply.raw.once('close', () => {
+        running.delete(request)
+        entry.onClose?.()
+      })
       // The MCP route replies with the id in the body. Pages can read replies after a preflight.
       const { method, routeOptions: { config } } = request
-      if (isLate && config.mcpOAuth?.public && method !== 'OPTIONS') {
-        throw new McpOAuthError('closing')
-      }
+      const isRefused = isLate && config.mcpOAuth?.public && method !== 'OPTIONS'
+      done(isRefused ? new McpOAuthError('closing') : undefined)
     })
-    scope.addHook('onSend', async ({ raw: { httpVersionMajor } }, reply) => {
+    scope.addHook('onSend', ({ raw: { httpVersionMajor } }, reply, _payload, done) => {
       // The client uses another connection for its next request.
       if (closing.hasBegun && httpVersionMajor < 2) reply.header('connection', 'close')
+      done()
     })
     addRoutes(scope)
   }, { prefix: prefix.slice(instance.prefix.replace(/\/+$/, '').length), logSerializers })

@@ -107,9 +107,11 @@ export function createSharedEndpoint (
       const { tools: { version, dependOnCaller } } = multiplexer
       return names === null || dependOnCaller ? null : { version, names }
     },
-    async handle (request) {
+    handle (request) {
       const messages = messagesIn(request)
-      return 'status' in messages ? messages : await multiplexer.handle(messages, request)
+      return 'status' in messages
+        ? Promise.resolve(messages)
+        : multiplexer.handle(messages, request)
     },
     async close () {
       // `ready` has reported a server that did not start.
@@ -168,6 +170,6 @@ export function createPerRequestEndpoint (
   }
 }
 
-function messagesIn ({ body, headers }: McpRequest) {
-  return parseBody(body, headers['mcp-protocol-version']?.toString())
+function messagesIn ({ body, headers, parsed }: McpRequest) {
+  return parseBody(body, headers['mcp-protocol-version']?.toString(), parsed)
 }

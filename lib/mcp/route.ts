@@ -12,11 +12,13 @@ import { streamCheckIntervalMs, streamGraceMs } from '../limits.ts'
 import { createHostCheck, type HostCheck } from '../oauth/origin.ts'
 import { loopbackNames } from '../oauth/url.ts'
 import type { Config } from '../options/config.ts'
+import { Cancellation } from '../util/cancellation.ts'
 import { isTooDeep } from '../util/json.ts'
 import type { McpEndpoint } from './access/tool-access.ts'
 import { headerMismatch } from './rpc/era.ts'
 import { cancelled, closingEvent, closingResponse, requestsIn } from './rpc/closing.ts'
 import {
+  type McpRequest,
   type McpResponse,
   disconnectedResponse,
   rpcCode,
@@ -69,46 +71,49 @@ export function mcpRoute (
   })
 
   /** Once the app closes, it accepts only messages that help running calls to finish. */
-  async function refuseLateRequests (http: FastifyRequest, reply: FastifyReply) {
-    if (runningOf(http).isAwaited) return
-    if (http.method === 'POST' && requestsIn(http.body).length === 0) return
+  function refuseLateRequests (http: FastifyRequest, reply: FastifyReply, done: () => void) {
+    const isHelpful = () => http.method === 'POST' && requestsIn(http.body).length === 0
+    if (runningOf(http).isAwaited || isHelpful()) return done()
     logRefusal(http, new McpOAuthError('closing'))
-    return send(reply, closingResponse(http.body))
+    send(reply, closingResponse(http.body))
   }
 
   /** A request that the app no longer waits for gets 503, also from a server that ignores it. */
-  async function respondInTime (http: FastifyRequest, reply: FastifyReply) {
-    const disconnect = disconnectController(reply)
-    return await Promise.race([
-      new Promise<McpResponse>(resolve => {
-        runningOf(http).end = () => {
-          logCancelled(http)
-          resolve(closingResponse(http.body, cancelled))
-          disconnect.abort()
-        }
-      }),
-      respond(http, reply, disconnect.signal)
-    ])
+  function respondInTime (http: FastifyRequest, reply: FastifyReply) {
+    return new Promise<McpResponse>((resolve, reject) => {
+      const cancellation = new Cancellation()
+      const running = runningOf(http)
+      running.end = () => {
+        logCancelled(http)
+        resolve(closingResponse(http.body, cancelled))
+        cancellation.cancel()
+      }
+      running.onClose = () => {
+        if (!reply.raw.writableEnded || !reply.raw.writableFinished) cancellation.cancel()
+      }
+      if (isDisconnected(reply)) cancellation.cancel()
+      respond(http, reply, cancellation).then(resolve, reject)
+    })
   }
 
-  async function respond (http: FastifyRequest, reply: FastifyReply, signal: AbortSignal) {
+  async function respond (http: FastifyRequest, reply: FastifyReply, cancellation: Cancellation) {
     // After the token check: many clients begin with a GET, and must get the challenge.
     if (!endpoint.methods.includes(http.method)) {
       reply.header('allow', endpoint.methods.join(', '))
       throw new McpOAuthError('methodNotAllowed')
     }
-    const rawBody = bodyTexts.get(http) ?? ''
+    const { [bodyText]: rawBody = '' } = http as WithText
     if (rawBody !== '' && (http.body === undefined || isTooDeep(http.body, rawBody))) {
       const message = 'The body is not valid JSON, or nested too deeply.'
       return rpcFailure(400, rpcCode.parseError, message)
     }
-    const request = {
+    const request: McpRequest = {
       http,
       headers: http.headers,
       body: http.method === 'POST' ? http.body : undefined,
       rawBody,
       authInfo: http.mcpAuth ?? undefined,
-      signal
+      cancellation
     }
     const mismatch = headerMismatch(request)
     if (mismatch !== null) return mismatch
@@ -118,11 +123,11 @@ export function mcpRoute (
     )
     if (refusal !== null) return refusal
     // The list of tools may be incomplete after a disconnect, so no tool may run.
-    if (signal.aborted) return disconnectedResponse
+    if (cancellation.isCancelled) return disconnectedResponse
     const response = await endpoint.handle(request)
     if (!(response.body instanceof Readable)) return response
     // After a disconnect `close` was emitted already, so the reply would never end the stream.
-    if (signal.aborted) response.body.destroy()
+    if (cancellation.isCancelled) response.body.destroy()
     else watchStream(http, reply)
     return response
   }
@@ -170,7 +175,8 @@ export function mcpRoute (
   }
 }
 
-const bodyTexts = new WeakMap<FastifyRequest, string>()
+const bodyText = Symbol('fastify-mcp-oauth.bodyText')
+type WithText = FastifyRequest & { [bodyText]?: string }
 
 /**
  * Reads JSON bodies, and keeps their text. Invalid JSON becomes `undefined`, because the response
@@ -178,28 +184,22 @@ const bodyTexts = new WeakMap<FastifyRequest, string>()
  */
 function readJsonBodies (scope: FastifyInstance) {
   const parse = scope.getDefaultJsonParser('error', 'error')
+  scope.decorateRequest(bodyText, '')
   scope.addContentTypeParser<string>(
     'application/json',
     { parseAs: 'string' },
-    (http, text, done) => {
-      bodyTexts.set(http, text)
+    (http: WithText, text, done) => {
+      http[bodyText] = text
       parse(http, text, (error, body) => done(null, error ? undefined : body))
     }
   )
 }
 
-/** Aborts when the client disconnects before the end of the response, or has done so already. */
-function disconnectController ({ raw }: FastifyReply) {
-  const controller = new AbortController()
+/** Whether the client has disconnected already. */
+function isDisconnected ({ raw }: FastifyReply) {
   // HTTP/2 responses have no `destroyed`, and report `writableFinished` once they are closed.
   const { stream } = raw as { stream?: { readonly destroyed: boolean } }
-  if (stream?.destroyed ?? raw.destroyed) controller.abort()
-  else {
-    raw.once('close', () => {
-      if (!raw.writableEnded || !raw.writableFinished) controller.abort()
-    })
-  }
-  return controller
+  return stream?.destroyed ?? raw.destroyed
 }
 
 function send (reply: FastifyReply, { status, headers, body }: McpResponse) {
@@ -223,7 +223,7 @@ function originGuard (
     )
   }
   let settled: HostCheck | undefined
-  return async ({ headers }: FastifyRequest, reply: FastifyReply) => {
+  return ({ headers }: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => {
     // HTTP/2 has the host in a pseudo-header, which HTTP/1 requests cannot have.
     const { ':authority': authority, origin } = headers
     const host = typeof authority === 'string' ? authority : headers.host ?? ''
@@ -235,13 +235,15 @@ function originGuard (
       const cause = problem === 'hostNotAllowed'
         ? causeWith('the Host', host)
         : causeWith('the Origin', origin)
-      throw new McpOAuthError(problem, { cause })
+      return done(new McpOAuthError(problem, { cause }))
     }
-    if (origin === undefined) return
-    reply.headers({
-      'access-control-allow-origin': origin,
-      'access-control-expose-headers': 'WWW-Authenticate, DPoP-Nonce, Mcp-Session-Id, Retry-After',
-      vary: 'Origin'
-    })
+    if (origin !== undefined)
+      reply.headers({
+        'access-control-allow-origin': origin,
+        'access-control-expose-headers':
+          'WWW-Authenticate, DPoP-Nonce, Mcp-Session-Id, Retry-After',
+        vary: 'Origin'
+      })
+    done()
   }
 }

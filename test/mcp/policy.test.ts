@@ -18,6 +18,7 @@ import { mcpOAuth, type McpOAuthOptions } from '../../lib/index.ts'
 import { authorizeToolMs } from '../../lib/limits.ts'
 import { createPolicy } from '../../lib/mcp/access/policy.ts'
 import type { McpRequest } from '../../lib/mcp/rpc/messages.ts'
+import { Cancellation } from '../../lib/util/cancellation.ts'
 import { startBroker } from '../support/broker.ts'
 import { startGuarded } from '../support/guarded.ts'
 import { headlessOAuth } from '../support/login.ts'
@@ -448,7 +449,7 @@ test('tools/list has every tool some call of which is allowed, and no other, for
     body: { jsonrpc: '2.0', id: 1, method, params },
     rawBody: '',
     authInfo: { token: 'x', clientId: 'x', scopes: caller },
-    signal: new AbortController().signal
+    cancellation: new Cancellation()
   })
   /** Whether a call may reach the server. */
   const isAllowed = async (name: string, id: string) => {

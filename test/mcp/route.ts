@@ -8,6 +8,7 @@ import { createEndpoint } from '../../lib/mcp/endpoint.ts'
 import type { ScopelessEndpoint } from '../../lib/mcp/rpc/messages.ts'
 import type { ToolCollection } from '../../lib/mcp/tools/collect.ts'
 import type { Config } from '../../lib/options/config.ts'
+import { Cancellation } from '../../lib/util/cancellation.ts'
 
 export type EndpointOptions = Partial<Config['mcp']>
 
@@ -67,9 +68,9 @@ export async function serve (
         return reply.code(405).header('allow', endpoint.methods.join(', ')).send()
       }
       const rawBody = typeof request.body === 'string' ? request.body : ''
-      const disconnected = new AbortController()
+      const cancellation = new Cancellation()
       reply.raw.once('close', () => {
-        if (!reply.raw.writableFinished) disconnected.abort()
+        if (!reply.raw.writableFinished) cancellation.cancel()
       })
       const body = rawBody === '' ? undefined : JSON.parse(rawBody)
       const { status, headers, body: content } = await endpoint.handle({
@@ -78,7 +79,7 @@ export async function serve (
         body,
         rawBody,
         authInfo: authOf(request.headers.authorization),
-        signal: disconnected.signal
+        cancellation
       })
       return reply.code(status).headers(headers).send(content ?? undefined)
     }

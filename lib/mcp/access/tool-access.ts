@@ -5,6 +5,7 @@ import { type McpOAuthError, quoted, startupError } from '../../errors.ts'
 import { logRefusal } from '../../host/replies.ts'
 import { mergeScopes } from '../../oauth/scope.ts'
 import type { Config } from '../../options/config.ts'
+import { Cancellation } from '../../util/cancellation.ts'
 import { mapMessages } from '../rpc/responses.ts'
 import {
   type McpRequest,
@@ -149,11 +150,13 @@ export function withToolAccess (
       const version = request.headers['mcp-protocol-version']?.toString()
       const parsed = parseMessages(request.body, version)
       if ('status' in parsed) return parsed
+      request.parsed = parsed
       const messages = messagesOf(request.body)
       const calls = messages.filter(({ method }) => method === 'tools/call')
       const names = calls.map(({ params }) => (params as CallParameters).name)
-      const listed = await toolList.get([...new Set(names)], request).catch((error: unknown) => {
-        if (request.signal.aborted) return disconnectedResponse
+      const cached = toolList.cached(names, request)
+      const listed = cached ?? await toolList.get(request).catch((error: unknown) => {
+        if (request.cancellation.isCancelled) return disconnectedResponse
         throw error
       })
       if ('status' in listed) return listed
@@ -177,7 +180,8 @@ export function withToolAccess (
         return call ? [{ message, ...call }] : []
       })
       const scopes = mergeScopes(...judged.map(({ tool }) => toolScopes.of(tool)))
-      await requireScopes(scopes)
+      if (scopes.length > 0) await requireScopes(scopes)
+      if (options.authorizeTool === undefined) return null
       const decisions = new Map(
         await Promise.all(
           judged.map(async ({ message, tool, arguments: args }) =>
@@ -192,29 +196,33 @@ export function withToolAccess (
     },
     /** The scopes of its tools and resources, as far as they are known by now. */
     knownScopes: () => [...known, ...server.knownScopes?.() ?? []],
-    async handle (request: McpRequest) {
-      const known = keptLists.get(request)
-      const kept = known && await known
-      const { version } = server.listedToAll?.() ?? {}
-      const response = kept === null
-        ? await server.handle(request)
-        : await keptLists.fill(
-          kept,
-          await server.handle({ ...request, wantsEmptyList: true }),
-          request
-        )
-      if (kept === null && version !== undefined) keptLists.keep(request, response, version)
-      if (request.authInfo === undefined) return response
-      const listIds = messagesOf(request.body)
-        .filter(({ method }) =>
-          /^(tools|resources)\/(.*\/)?list$/.test(String(method)) &&
-          (kept === null || method !== 'tools/list')
-        )
-        .map(({ id }) => id)
-      if (listIds.length === 0 && request.http.method !== 'GET') return response
-      const isStream = response.body instanceof Readable
-      return await mapMessages(response, filterLists(request, listIds, isStream))
+    handle (request: McpRequest) {
+      const lists = messagesOf(request.body)
+        .filter(({ method }) => /^(tools|resources)\/(.*\/)?list$/.test(String(method)))
+      return lists.length === 0 && request.http.method !== 'GET'
+        ? server.handle(request)
+        : handleLists(request, lists)
     }
+  }
+
+  async function handleLists (request: McpRequest, lists: RpcMessage[]) {
+    const known = keptLists.get(request)
+    const kept = known && await known
+    const { version } = server.listedToAll?.() ?? {}
+    const response = kept === null
+      ? await server.handle(request)
+      : await keptLists.fill(
+        kept,
+        await server.handle({ ...request, wantsEmptyList: true }),
+        request
+      )
+    if (kept === null && version !== undefined) keptLists.keep(request, response, version)
+    if (request.authInfo === undefined) return response
+    const listIds = lists.filter(({ method }) => kept === null || method !== 'tools/list')
+      .map(({ id }) => id)
+    if (listIds.length === 0 && request.http.method !== 'GET') return response
+    const isStream = response.body instanceof Readable
+    return await mapMessages(response, filterLists(request, listIds, isStream))
   }
 
   /**
@@ -251,5 +259,5 @@ const startRequest: McpRequest = {
   body: undefined,
   rawBody: '',
   authInfo: undefined,
-  signal: new AbortController().signal
+  cancellation: new Cancellation()
 }

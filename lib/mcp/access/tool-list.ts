@@ -55,8 +55,9 @@ export function createToolList (
     ttl: unknownToolMs
   })
   const callerOf = ({ authInfo }: McpRequest) => shared ? '' : identityOf(authInfo)
+  // The JSON of a caller has no line feed.
   const keyOf = (name: string, request: McpRequest) =>
-    shared ? name : JSON.stringify([callerOf(request), name])
+    shared ? name : `${callerOf(request)}\n${name}`
 
   /**
    * Lists one page. A server that refuses the caller (4xx) would have refused the call as well.
@@ -90,17 +91,22 @@ export function createToolList (
   }
 
   const toolList = {
+    /** Returns tools from the cache, by name; `null` unless all are in it. */
+    cached (names: string[], request: McpRequest) {
+      const tools = new Map<string, ScopedTool>()
+      for (const name of names) {
+        const entry = cache.get(keyOf(name, request))
+        if (entry === undefined || performance.now() >= entry.expiresAt) return null
+        tools.set(name, entry.tool)
+      }
+      return tools
+    },
     /**
-     * Returns tools from the cache, or lists all tools once.
+     * Lists all tools, unless that was done a moment ago.
      *
      * @returns the tools by name, or the response of a server that refuses to list them
      */
-    async get (names: string[], request: McpRequest) {
-      const cached = names.flatMap(name => {
-        const entry = cache.get(keyOf(name, request))
-        return entry !== undefined && performance.now() < entry.expiresAt ? [entry.tool] : []
-      })
-      if (cached.length === names.length) return byName(cached)
+    async get (request: McpRequest) {
       const recent = lists.get(callerOf(request))
       if (recent) return recent
       const tools = await toolList.list(request)
@@ -112,7 +118,10 @@ export function createToolList (
     /** Lists all tools of the server, as its caller would. */
     async list (request: McpRequest): Promise<ScopedTool[] | McpResponse> {
       const tools: ScopedTool[] = []
-      const signal = AbortSignal.any([request.signal, AbortSignal.timeout(toolListTimeoutMs)])
+      const signal = AbortSignal.any([
+        request.cancellation.signal,
+        AbortSignal.timeout(toolListTimeoutMs)
+      ])
       let cursor: string | undefined
       for (let count = 0; count < maxToolListPages; count++) {
         const page = await listPage(request, cursor, signal)

@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
 import type { McpAuth } from '../../types.ts'
 import { maxBatchMessages } from '../../limits.ts'
+import type { Cancellation } from '../../util/cancellation.ts'
 import { isPlainObject } from '../../util/json.ts'
 
 /** One HTTP request to the MCP route that has passed every check. */
@@ -19,8 +20,10 @@ export interface McpRequest {
   rawBody: string
   /** The caller, as tools see it in `extra.authInfo`. */
   authInfo: McpAuth | undefined
-  /** Aborted when the client disconnects. */
-  signal: AbortSignal
+  /** The messages of the body, once it was parsed. */
+  parsed?: ParsedBody | undefined
+  /** Cancelled when the client disconnects. */
+  cancellation: Cancellation
   /** Changes replies and notifications before they are written. Null drops one. */
   mapMessage?: ((message: RpcMessage) => RpcMessage | null) | undefined
   /** For a server that lists the same tools to all callers: whether its list is to be empty. */
@@ -159,16 +162,21 @@ export const relatedTask = 'io.modelcontextprotocol/related-task'
  * message that it does not recognise, and much cheaper.
  *
  * @param version the `MCP-Protocol-Version` header. Default: 2025-03-26, the revision with batches
+ * @param parsed the result for the body, if it was parsed before
  * @returns the messages, or the response to an invalid body (400)
  */
-export function parseBody (body: unknown, version: string | undefined): ParsedBody | McpResponse {
+export function parseBody (
+  body: unknown,
+  version: string | undefined,
+  parsed?: ParsedBody
+): ParsedBody | McpResponse {
   if (version !== undefined && !protocolVersions.includes(version)) {
     const isDate = /^\d{4}-\d\d-\d\d$/.test(version)
     const data = { supported: protocolVersions, ...(isDate && { requested: version }) }
     const message = 'Unsupported protocol version'
     return rpcFailure(400, rpcCode.unsupportedVersion, message, null, data)
   }
-  return parseMessages(body, version)
+  return parsed ?? parseMessages(body, version)
 }
 
 /**
@@ -201,7 +209,7 @@ export function parseMessages (body: unknown, version = '2025-03-26'): ParsedBod
 
 /** The messages of a JSON-RPC body: one, or those of a batch. */
 export function messagesOf (body: unknown): RpcMessage[] {
-  return [body].flat().map(Object)
+  return Array.isArray(body) ? body.map(Object) : [Object(body)]
 }
 
 /** The `_meta` of a message. */

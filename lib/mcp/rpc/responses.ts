@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { Readable, Transform, addAbortSignal, pipeline } from 'node:stream'
+import { Cancellation } from '../../util/cancellation.ts'
 import type { McpRequest, McpResponse, RpcMessage, ScopelessEndpoint } from './messages.ts'
 
 /**
@@ -96,7 +97,7 @@ async function mapText (text: string, map: MapMessage) {
 export async function sendInternalRequest (
   handle: ScopelessEndpoint['handle'],
   caller: McpRequest,
-  { method, params, headers, signal = caller.signal, notify = () => {} }: {
+  { method, params, headers, signal, notify = () => {} }: {
     method: string
     params: object
     headers: McpRequest['headers']
@@ -109,15 +110,23 @@ export async function sendInternalRequest (
   const rawBody = JSON.stringify(body)
   const accept = 'application/json, text/event-stream'
   const replies: RpcMessage[] = []
-  const request = { ...caller, headers: { ...headers, accept }, body, rawBody, signal }
-  const response = await mapMessages(await untilAborted(handle(request), signal), message => {
+  const cancellation = signal === undefined ? caller.cancellation : Cancellation.from(signal)
+  const request = {
+    ...caller,
+    headers: { ...headers, accept },
+    body,
+    rawBody,
+    parsed: undefined,
+    cancellation
+  }
+  const response = await mapMessages(await untilAborted(handle(request), cancellation), message => {
     if (typeof message.method === 'string') notify(message)
     else replies.push(message)
     return message
   })
   if (response.body instanceof Readable) {
     // Messages are mapped as the stream is read. The rest of the stream is discarded.
-    const chunks = addAbortSignal(signal, response.body)[Symbol.asyncIterator]()
+    const chunks = addAbortSignal(cancellation.signal, response.body)[Symbol.asyncIterator]()
     try {
       while (replies.length === 0 && !(await chunks.next()).done);
     } catch {
@@ -134,15 +143,18 @@ export async function sendInternalRequest (
 }
 
 /** Some servers ignore the signal. Their late response is discarded. */
-function untilAborted (response: Promise<McpResponse>, signal: AbortSignal): Promise<McpResponse> {
+function untilAborted (
+  response: Promise<McpResponse>,
+  cancellation: Cancellation
+): Promise<McpResponse> {
   return new Promise((resolve, reject) => {
     const stop = () => {
-      reject(signal.reason)
+      reject(cancellation.signal.reason)
       response.then(({ body }) => {
         if (body instanceof Readable) body.destroy()
       }, () => {})
     }
-    signal.addEventListener('abort', stop, { once: true })
-    response.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
+    cancellation.add(stop)
+    response.then(resolve, reject).finally(() => cancellation.remove(stop))
   })
 }

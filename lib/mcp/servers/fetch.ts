@@ -46,7 +46,7 @@ export function createFetchEndpoint (
         if (id !== undefined) headers['mcp-session-id'] = sessions.bind(id, request.authInfo)
         return response
       } catch (error) {
-        if (request.signal.aborted) return disconnectedResponse
+        if (request.cancellation.isCancelled) return disconnectedResponse
         throw error
       }
     },
@@ -56,7 +56,7 @@ export function createFetchEndpoint (
 
 /** Makes a web `Request` of a request, at the URL of the MCP route. */
 export function webRequest (
-  { http: { method }, headers, rawBody, signal }: McpRequest,
+  { http: { method }, headers, rawBody, cancellation: { signal } }: McpRequest,
   urls: Target,
   session?: string
 ): Request {

@@ -40,10 +40,8 @@ export function withModernEra (
       if (sdk !== null) modern = modernHandler(sdk, legacy, urls, isShared)
       else log.info({}, disabled)
     },
-    handle: async request =>
-      modern === null || !isModern(request)
-        ? await legacy.handle(request)
-        : await modern.handle(request),
+    handle: request =>
+      modern === null || !isModern(request) ? legacy.handle(request) : modern.handle(request),
     close: async () => await Promise.all([legacy.close(), modern?.close()])
   }
 }
@@ -140,7 +138,7 @@ function modernHandler (
       requests.set(web, request)
       const response = await callHandler(handler, web, request)
       const fault = faults.get(request)
-      if (fault !== undefined && !request.signal.aborted) throw fault.error
+      if (fault !== undefined && !request.cancellation.isCancelled) throw fault.error
       if (envelope !== null && response.status === 200) accepted.set(envelope, true)
       return response
     }
@@ -176,6 +174,7 @@ function legacyCall (request: McpRequest, { serverInfo }: InitializeResult): Mcp
     ...request,
     headers: { ...legacyHeaders(request), accept: 'application/json, text/event-stream' },
     body: { ...message, params: legacyParams(Object(message.params)) },
+    parsed: undefined,
     mapMessage (message) {
       const { method, params } = message
       if (method !== undefined) {

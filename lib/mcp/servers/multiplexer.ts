@@ -129,10 +129,10 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
     /** Passes the messages to the server, and resolves to its response. */
     async handle (
       { requests, notifications, batch }: ParsedBody,
-      { http, headers, body, authInfo, signal, mapMessage, wantsEmptyList = false }: McpRequest
+      { http, headers, body, authInfo, cancellation, mapMessage, wantsEmptyList = false }: McpRequest
     ) {
       if (closed) return closingResponse(body)
-      if (signal.aborted) return disconnectedResponse
+      if (cancellation.isCancelled) return disconnectedResponse
       for (const notification of notifications) {
         if (notification.method !== 'notifications/cancelled') receive(notification)
         else cancelOwn(notification.params?.requestId, authInfo?.token)
@@ -150,11 +150,12 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
         mapMessage,
         // Not negotiated: `*/*` must not mean that the client can read event streams.
         streams: headers.accept?.includes('text/event-stream') === true,
-        onEnd: () => signal.removeEventListener('abort', onAbort)
+        onEnd: () => cancellation.remove(onAbort)
       })
-      signal.addEventListener('abort', onAbort, { once: true })
+      cancellation.add(onAbort)
       // The SDK stores a log level for every session id, so ids of clients must not reach it.
-      const { 'mcp-session-id': _session, ...kept } = headers
+      const kept = { ...headers }
+      if (kept['mcp-session-id'] !== undefined) delete kept['mcp-session-id']
       const proof = verifiedProofs.get(http)
       const extra = {
         requestInfo: { headers: kept, remoteAddress: http.ip, ...(proof && { proof }) },
