@@ -10,6 +10,7 @@ import { type McpEndpoint, type OnStart, withToolAccess } from './access/tool-ac
 import type { ScopedTool } from './access/tool-list.ts'
 import type { IsVisible } from './access/visible.ts'
 import { type McpRequest, type ScopelessEndpoint, parseBody } from './rpc/messages.ts'
+import { directCallOf } from './servers/direct-call.ts'
 import { createFetchEndpoint } from './servers/fetch.ts'
 import { withModernEra } from './servers/modern.ts'
 import { type RequestInProgress, createMultiplexer } from './servers/multiplexer.ts'
@@ -94,7 +95,9 @@ export function createSharedEndpoint (
 
   async function connect () {
     const instance = typeof server === 'function' ? await server() : server
-    await instance.connect(multiplexer.transport)
+    const { transport, shorten } = multiplexer
+    await instance.connect(transport)
+    shorten(await directCallOf(instance, transport))
     return instance
   }
 

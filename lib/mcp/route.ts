@@ -237,13 +237,14 @@ function originGuard (
         : causeWith('the Origin', origin)
       return done(new McpOAuthError(problem, { cause }))
     }
-    if (origin !== undefined)
+    if (origin !== undefined) {
       reply.headers({
         'access-control-allow-origin': origin,
         'access-control-expose-headers':
           'WWW-Authenticate, DPoP-Nonce, Mcp-Session-Id, Retry-After',
         vary: 'Origin'
       })
+    }
     done()
   }
 }

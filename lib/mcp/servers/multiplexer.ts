@@ -3,10 +3,12 @@
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { JSONRPCMessage, MessageExtraInfo } from '@modelcontextprotocol/sdk/types.js'
 import { type VerifiedProof, verifiedProofs } from '../../dpop/verifier.ts'
+import { Cancellation } from '../../util/cancellation.ts'
 import { closingResponse } from '../rpc/closing.ts'
 import {
   type McpRequest,
   type ParsedBody,
+  type RpcMessage,
   type RpcRequest,
   acceptedResponse,
   disconnectedResponse,
@@ -14,6 +16,7 @@ import {
   rpcCode,
   rpcError
 } from '../rpc/messages.ts'
+import { observed } from './observed.ts'
 import { createPendingResponse } from './pending-response.ts'
 
 /** The value of `extra.requestInfo` in tools. */
@@ -29,8 +32,26 @@ export interface RequestInfo {
 export interface RequestInProgress extends RpcRequest {
   response: ReturnType<typeof createPendingResponse>
   token: string | undefined
+  /** For a direct call. The SDK cancels others itself. */
+  cancellation: Cancellation | null
   cancel: () => void
 }
+
+/** What a server learns of a request beside its message. */
+export type CallInfo = Pick<MessageExtraInfo, 'authInfo'> & { requestInfo: RequestInfo }
+
+/**
+ * Calls a tool on a shorter way than that of the transport.
+ *
+ * @param key the id that the server knows the request by
+ * @returns the reply, or `null` for a request that must take the transport
+ */
+export type DirectCall = (
+  request: RpcRequest,
+  key: number,
+  info: CallInfo,
+  cancellation: Cancellation
+) => Promise<RpcMessage> | null
 
 /**
  * Lets one connected SDK server serve any number of independent HTTP requests.
@@ -52,28 +73,43 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
     /** Whether a list has read who the caller is. */
     dependOnCaller: false
   }
+  let direct: DirectCall | null = null
+  let onmessage: Transport['onmessage']
+  let assignments = 0
 
   const transport: Transport = {
-    async start () {},
-    async send (message, options) {
-      if ('method' in message) {
-        // The client would respond with another HTTP request, which cannot be traced to this one.
-        const problem = 'This server cannot send requests to its clients'
-        if ('id' in message) receive(rpcError(message.id, rpcCode.unavailable, problem))
-        else if (message.method === 'notifications/tools/list_changed') tools.version++
-        else pending.get(options?.relatedRequestId as number)?.response.notify(message)
-        return
-      }
-      const entry = take(message.id as number)
-      if (entry === undefined) return
-      message.id = entry.id
-      entry.response.reply(message)
+    // Instrumentation wraps the handler of messages: then every message has to reach it.
+    get onmessage () {
+      return onmessage
     },
+    set onmessage (handler) {
+      onmessage = handler
+      assignments++
+    },
+    async start () {},
+    send,
     async close () {
       closed = true
-      for (const [key, entry] of pending) take(key)?.response.end(closingResponse(entry))
+      const entries = [...pending.keys()].map(take)
+      for (const entry of entries) entry?.response.end(closingResponse(entry))
       transport.onclose?.()
+      for (const entry of entries) entry?.cancellation?.cancel()
     }
+  }
+
+  async function send (...[message, options]: Parameters<Transport['send']>) {
+    if ('method' in message) {
+      // The client would respond with another HTTP request, which cannot be traced to this one.
+      const problem = 'This server cannot send requests to its clients'
+      if ('id' in message) receive(rpcError(message.id, rpcCode.unavailable, problem))
+      else if (message.method === 'notifications/tools/list_changed') tools.version++
+      else pending.get(options?.relatedRequestId as number)?.response.notify(message)
+      return
+    }
+    const entry = take(message.id as number)
+    if (entry === undefined) return
+    message.id = entry.id
+    entry.response.reply(message)
   }
 
   function receive (message: object, extra?: MessageExtraInfo) {
@@ -90,29 +126,46 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
   function start (
     request: RpcRequest,
     response: RequestInProgress['response'],
-    extra: MessageExtraInfo
+    info: CallInfo,
+    isAlone: boolean
   ) {
     const key = ++lastKey
-    /** On a cancellation, the SDK aborts the tool's `extra.signal` and sends no reply. */
-    function cancel () {
-      if (take(key) === undefined) return
-      const params = { requestId: key, reason: 'cancelled' }
-      receive({ method: 'notifications/cancelled', params })
-      response.reply(null)
+    // The replies in a batch stay in the order in which the SDK sends them.
+    const isDirect = direct !== null && isAlone && request.method === 'tools/call' &&
+      assignments === 1 && transport.send === send
+    const entry: RequestInProgress = {
+      ...request,
+      response,
+      token: info.authInfo?.token,
+      cancellation: isDirect ? new Cancellation() : null,
+      /** On a cancellation, the SDK aborts the tool's `extra.signal` and sends no reply. */
+      cancel () {
+        if (take(key) === undefined) return
+        const params = { requestId: key, reason: 'cancelled' }
+        if (entry.cancellation === null) receive({ method: 'notifications/cancelled', params })
+        else entry.cancellation.cancel(params.reason)
+        response.reply(null)
+      }
     }
-    const entry = { ...request, response, token: extra.authInfo?.token, cancel }
     pending.set(key, entry)
     inProgress.add(entry)
-    receive({ ...request, id: key }, request.method === 'tools/list' ? observed(extra) : extra)
-    return cancel
-  }
-
-  /** Notes whether a list reads who the caller is. */
-  function observed (extra: MessageExtraInfo) {
-    const read = () => (tools.dependOnCaller = true)
-    return Object.fromEntries(
-      Object.entries(extra).map(([name, value]) => [name, withObserver(value, read)])
-    )
+    const reply = entry.cancellation && direct?.(request, key, info, entry.cancellation)
+    if (reply) {
+      reply.then(message => {
+        if (take(key) === undefined) return
+        message.id = request.id
+        response.reply(message)
+      })
+    } else {
+      entry.cancellation = null
+      receive(
+        { ...request, id: key },
+        request.method === 'tools/list'
+          ? observed(info, () => (tools.dependOnCaller = true))
+          : info
+      )
+    }
+    return entry.cancel
   }
 
   /** Two clients may use the same id. A cancellation needs the one request with id and token. */
@@ -126,10 +179,15 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
     /** For the server's `connect()`. */
     transport,
     tools,
+    /** Lets calls take the shorter way from now on. */
+    shorten (call: DirectCall | null) {
+      direct = call
+    },
     /** Passes the messages to the server, and resolves to its response. */
     async handle (
       { requests, notifications, batch }: ParsedBody,
-      { http, headers, body, authInfo, cancellation, mapMessage, wantsEmptyList = false }: McpRequest
+      { http, headers, body, authInfo, cancellation, mapMessage, wantsEmptyList = false }:
+        McpRequest
     ) {
       if (closed) return closingResponse(body)
       if (cancellation.isCancelled) return disconnectedResponse
@@ -157,13 +215,13 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
       const kept = { ...headers }
       if (kept['mcp-session-id'] !== undefined) delete kept['mcp-session-id']
       const proof = verifiedProofs.get(http)
-      const extra = {
+      const info = {
         requestInfo: { headers: kept, remoteAddress: http.ip, ...(proof && { proof }) },
         ...(authInfo && { authInfo })
       }
       for (const request of requests) {
         const reply = shared ? sharedReply(request, wantsEmptyList) : undefined
-        if (reply === undefined) cancels.push(start(request, response, extra))
+        if (reply === undefined) cancels.push(start(request, response, info, requests.length === 1))
         else response.reply(reply)
       }
       return response.response
@@ -182,22 +240,4 @@ function sharedReply ({ id, method, params }: RpcRequest, wantsEmptyList: boolea
   return wantsEmptyList && method === 'tools/list'
     ? { result: { tools: [] }, jsonrpc: '2.0', id }
     : undefined
-}
-
-/** Copies an object. Reading a member calls `onRead`, and writing one reaches the original. */
-function withObserver (value: Record<string, unknown>, onRead: () => void) {
-  return Object.defineProperties(
-    {},
-    Object.fromEntries(
-      Object.keys(value).map(name => [name, {
-        enumerable: true,
-        configurable: true,
-        get () {
-          onRead()
-          return value[name]
-        },
-        set: (other: unknown) => (value[name] = other)
-      }])
-    )
-  )
 }
