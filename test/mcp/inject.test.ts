@@ -14,8 +14,7 @@ const call: InProcessCall = {
   headers: {},
   remoteAddress: '127.0.0.1',
   mark: 'mark',
-  signal: new AbortController().signal,
-  answerLimit: 1_000
+  signal: new AbortController().signal
 }
 const config: MarkedConfig = { [routeMark]: 'mark' }
 const nameOf = async ({ mcpCall }: FastifyRequest) => mcpCall?.tool ?? 'none'

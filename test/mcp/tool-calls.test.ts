@@ -210,6 +210,7 @@ test('a body has the type that the route reads: JSON, a form or multipart [field
     }
     return received
   })
+  await app.ready()
   const call = createCaller(app, safeLogger(app.log), tokens, [], 10_000)
   const send = async (path: string, input: Input, args: object) => {
     const { status, body } = await call(

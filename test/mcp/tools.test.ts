@@ -469,7 +469,7 @@ test('tools/call forwards the listed headers, and none of the connection [Q-25 T
     'proxy-authorization': 'Basic x'
   }
   const own = {
-    'user-agent': 'lightMyRequest',
+    'user-agent': 'fastify-mcp-oauth',
     accept: 'application/json, */*;q=0.5',
     host: 'app.example'
   }

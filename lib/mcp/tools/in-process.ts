@@ -60,10 +60,8 @@ export interface InProcessCall extends Caller {
    * is `/items/special`, which need not be a tool.
    */
   mark: unknown
-  /** Bytes of the response that are read. */
-  answerLimit: number
-  /** The router chose another route, the response exceeds the limit, or it has no end. */
-  failure?: 'stray' | 'tooLarge' | 'broken'
+  /** The router chose another route, or the response has no end. */
+  failure?: 'stray' | 'broken'
 }
 
 /** The inject tokens of an app. */
@@ -116,7 +114,6 @@ function createInjectTokens (root: FastifyInstance) {
     }
     inProcessRequests.add(request)
     if (call.proof !== undefined) verifiedProofs.set(request, call.proof)
-    limitAnswer(reply, call)
     abortWith(call.signal, request, reply)
     if (!call.signal.aborted) done()
   }
@@ -154,27 +151,11 @@ function createInjectTokens (root: FastifyInstance) {
   }
 }
 
-/** Ends a response that exceeds the limit, before the simulated connection copies its bytes. */
-function limitAnswer ({ raw }: FastifyReply, call: InProcessCall) {
-  const write = raw.write.bind(raw) as (...args: unknown[]) => boolean
-  let left = call.answerLimit
-  raw.write = (chunk: string | Uint8Array, ...more: unknown[]) => {
-    left -= Buffer.byteLength(chunk)
-    if (left >= 0) return write(chunk, ...more)
-    call.failure = 'tooLarge'
-    if (!raw.headersSent) raw.writeHead(raw.statusCode)
-    raw.destroy()
-    return false
-  }
-}
-
 /** Lets a route see a cancellation as it sees a client that disconnects. */
 function abortWith (signal: AbortSignal, { raw }: FastifyRequest, reply: FastifyReply) {
   const abort = () => {
     Object.assign(raw, { aborted: true })
     raw.destroy()
-    // The simulated request ignores this once its body was read.
-    if (!raw.destroyed) raw.emit('close')
     reply.raw.destroy()
   }
   if (signal.aborted) return abort()

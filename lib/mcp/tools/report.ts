@@ -93,7 +93,7 @@ function isSensitive ({ candidate, tool }: Built) {
 }
 
 /** Hooks that refuse requests for other reasons than their caller, and ours for tool calls. */
-const harmless = /rateLimit|csrf|limitAnswer/
+const harmless = /rateLimit|csrf|inProcessRequests/
 const guarding =
   /auth|jwt|verif|token|user(?!-?a)|login|permi|-key|api.?key|40[13]|guard|protect|require|admin|throw|check|native/i
 

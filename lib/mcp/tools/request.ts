@@ -1,7 +1,6 @@
 /** How do the arguments of a tool become a request to its route? */
 
 import { maxHeaderSize } from 'node:http'
-import type { InjectOptions } from 'fastify'
 import { quoted } from '../../errors.ts'
 import { maxFormNameChars, maxListedNames } from '../../limits.ts'
 import type { Input, Place } from './input.ts'
@@ -11,10 +10,9 @@ import { typeOf } from './references.ts'
 /** A call that cannot be made or answered. Its message is for the model. */
 export class CallError extends Error {}
 
-/** A body. Its type is empty where inject adds it. */
 interface Body {
   type: string
-  content: Exclude<InjectOptions['payload'], undefined>
+  content: string | FormData
 }
 
 /** An argument, and where it goes. */
@@ -159,7 +157,7 @@ function bodyOf ({ places, bodyType }: Input, sent: SentArgument[]): Body | null
   const whole = [...places].find(([, place]) => place.in === 'wholeBody')?.[0]
   const members = sent.filter(({ in: place }) => /body|file/i.test(place))
   if (bodyType === null || (whole !== undefined && members.length === 0)) return null
-  if (bodyType === 'multipart') return { type: '', content: filesOf(members) }
+  if (bodyType === 'multipart') return { type: 'multipart/form-data', content: filesOf(members) }
   if (bodyType === 'form') {
     return { type: 'application/x-www-form-urlencoded', content: encodeForm(members) }
   }
@@ -177,7 +175,6 @@ function toJson (value: unknown) {
   )
 }
 
-/** Inject writes a form with a random boundary, which cannot occur in the content. */
 function filesOf (sent: SentArgument[]) {
   const form = new FormData()
   const count = createNameCount()
@@ -189,6 +186,16 @@ function filesOf (sent: SentArgument[]) {
     }
   }
   return form
+}
+
+/** Writes a form with files. Its boundary is random, so it cannot occur in the content. */
+export async function encodeBody ({ type, content }: Body) {
+  if (typeof content === 'string') return { type, content }
+  const encoded = new Response(content)
+  return {
+    type: encoded.headers.get('content-type') ?? type,
+    content: Buffer.from(await encoded.arrayBuffer())
+  }
 }
 
 const fileForm = 'must be a file: { filename, mediaType, data }, with data in base64'
