@@ -6,6 +6,8 @@ declare module 'autocannon' {
   interface Options {
     url: string
     connections: number
+    /** Seconds. */
+    timeout: number
     duration?: number
     amount?: number
     method: string

@@ -14,6 +14,7 @@ process.on('message', async ({ url, length, call, tokens }: Order) => {
   const result = await autocannon({
     url: url + path,
     connections,
+    timeout: 60,
     ...('requests' in length ? { amount: length.requests } : { duration: length.seconds }),
     method,
     headers: {

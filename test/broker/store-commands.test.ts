@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Store } from '../../lib/types.ts'
+import { openBrowser, redeem, renew, startFlow } from '../support/flow.ts'
+
+// Each command is a round trip to Redis, which a user waits for.
+
+/** A store that counts the commands it gets. */
+function countingStore () {
+  const entries = new Map<string, string>()
+  let commands = 0
+  const store: Store = {
+    async get (key) {
+      commands++
+      return entries.get(key) ?? null
+    },
+    async put (key, value) {
+      commands++
+      entries.set(key, value)
+    },
+    async putIfAbsent (key, value) {
+      commands++
+      const previous = entries.get(key) ?? null
+      if (previous === null) entries.set(key, value)
+      return previous
+    }
+  }
+  return {
+    store,
+    /** Returns the number of commands since the call before. */
+    take: () => {
+      const taken = commands
+      commands = 0
+      return taken
+    }
+  }
+}
+
+test('a login, its refreshes and its calls send the store no more commands than documented [field:A14]', async (t) => {
+  const { store, take } = countingStore()
+  const flow = await startFlow(t, { options: { store } })
+  take()
+  const sent: Record<string, number> = {}
+  const clientId = await flow.register()
+  sent['registration'] = take()
+  const browser = openBrowser()
+  const query = await flow.approve(browser, flow.params(clientId))
+  sent['consent page and form'] = take()
+  const back = await browser.get(flow, `/oauth/callback?${query}`)
+  sent['callback'] = take()
+  const code = new URL(back.headers.get('location') ?? '').searchParams.get('code') ?? ''
+  const tokens = (await flow.token(redeem(clientId, code))).json()
+  sent['code'] = take()
+  assert.equal((await flow.call(tokens['access_token'])).status, 200)
+  sent['first call with a token'] = take()
+  assert.equal((await flow.call(tokens['access_token'])).status, 200)
+  sent['further call'] = take()
+  const next = (await flow.token(renew(clientId, tokens['refresh_token']))).json()
+  sent['refresh'] = take()
+  assert.equal(
+    (await flow.revoke({ token: next['refresh_token'], client_id: clientId })).status,
+    200
+  )
+  sent['revocation'] = take()
+  assert.deepEqual(sent, {
+    registration: 0,
+    'consent page and form': 1,
+    callback: 2,
+    code: 10,
+    'first call with a token': 1,
+    'further call': 0,
+    refresh: 9,
+    revocation: 3
+  })
+})
