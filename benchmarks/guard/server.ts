@@ -91,12 +91,29 @@ if (mode === 'jose') {
   })
 }
 
+const plain = Fastify()
+if (mode === 'bare') {
+  // A route that refuses as the guard does, with the same bytes.
+  const refused = await app.inject({ method: 'POST', url: '/mcp', headers, body })
+  const sent = Object.fromEntries(
+    Object.entries(refused.headers).filter(([name]) =>
+      !['connection', 'date', 'content-length', 'keep-alive'].includes(name)
+    )
+  )
+  plain.post('/mcp', {
+    onRequest (_request, reply) {
+      reply.code(401).headers(sent).send(refused.body)
+    }
+  }, () => {})
+}
+
 const ways: Record<string, (count: number) => string[] | Promise<string[]>> = {
   none: () => [call(known)],
   known: () => [call(known)],
   unknown: () => slice(tokens.map(token => call(token))),
   jose: () => slice(tokens.map(token => call(token))),
   missing: () => [bytesOf('POST /mcp', headers, body)],
+  bare: () => [bytesOf('POST /mcp', headers, body)],
   signature: () => [call(known.replace(/.{86}$/, sent => [...sent].reverse().join('')))],
   expired: async () => [call(await mint(0, { exp: 1_000_000_000, iat: 999_999_000 }))],
   audience: async () => [call(await mint(0, { aud: 'https://other.example.com' }))],
@@ -137,5 +154,6 @@ function encode (object: object): string {
   return Buffer.from(JSON.stringify(object)).toString('base64url')
 }
 
-await app.listen({ host: '127.0.0.1', port: 0 })
-contend(app.server.address(), ways[mode] ?? (() => []))
+const served = mode === 'bare' ? plain : app
+await served.listen({ host: '127.0.0.1', port: 0 })
+contend(served.server.address(), ways[mode] ?? (() => []))
