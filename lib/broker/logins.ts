@@ -1,10 +1,10 @@
 /** How does a login return to the browser that began it: with which `state` and cookies? */
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { parse, serialize } from 'cookie'
 import { deriveKey } from '../crypto/derive-key.ts'
 import { loginSkewSeconds, maxLoginCookieBytes, maxLoginCookies } from '../limits.ts'
 import type { LoginSecrets } from '../provider/login.ts'
 import { hash } from '../util/hash.ts'
+import { lazy } from '../util/lazy.ts'
 
 /** A login at the provider. */
 export interface ProviderLoginIds {
@@ -67,16 +67,19 @@ type Header = string | undefined
 /** Ends the value of a cookie whose login is complete. */
 const complete = '~'
 
+const loadCookie = lazy('cookie', () => import('cookie'))
+
 /**
  * Reads and writes the cookies of a login.
  *
  * @param secure false on plain http (loopback), where browsers refuse the prefix `__Host-`
  * @param lifetimes of a login and of a code, in seconds
  */
-export function createLoginCookies (
+export async function createLoginCookies (
   secure: boolean,
   lifetimes: { consent: number, code: number }
 ) {
+  const { parse, serialize } = await loadCookie()
   const prefix = secure ? '__Host-' : ''
   const csrf = `${prefix}mcp-csrf`
   const loginPrefix = `${prefix}mcp-login.`
@@ -90,6 +93,12 @@ export function createLoginCookies (
   const timeOf = ([name, value = '']: [string, string | undefined]) => {
     const [, seconds = '', ms = ''] = /\.(.{8})(.{3})/.exec(name) ?? []
     return parseInt(seconds, 36) + parseInt(ms, 16) / 4096 - (value.endsWith(complete) ? 1e10 : 0)
+  }
+  /** Browsers put spaces and tabs only before a name: others belong to it, and to other cookies. */
+  function valueOf (header: Header, name: string) {
+    const pairs = (header ?? '').split(';')
+      .filter(pair => pair.replace(/^[ \t]+/, '').startsWith(`${name}=`))
+    return pairs.length === 1 ? parse(pairs[0] ?? '')[name] ?? null : null
   }
   return {
     /**
@@ -128,11 +137,4 @@ export function createLoginCookies (
       return [write(name, value, lifetimes.consent), ...removed.map(([name]) => write(name, '', 0))]
     }
   }
-}
-
-/** Browsers put spaces and tabs only before a name: others belong to it, and to other cookies. */
-function valueOf (header: Header, name: string) {
-  const pairs = (header ?? '').split(';')
-    .filter(pair => pair.replace(/^[ \t]+/, '').startsWith(`${name}=`))
-  return pairs.length === 1 ? parse(pairs[0] ?? '')[name] ?? null : null
 }

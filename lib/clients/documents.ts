@@ -4,7 +4,7 @@ import { LRUCache } from 'lru-cache'
 import type { Client, Log } from '../types.ts'
 import { failure, McpOAuthError, quoted } from '../errors.ts'
 import type { FetchResponse } from '../http/fetch.ts'
-import { createPublicFetch, type PublicFetch } from '../http/public-fetch.ts'
+import type { PublicFetch } from '../http/public-fetch.ts'
 import { withTimeout } from '../http/operations.ts'
 import {
   documentRecheckMs,
@@ -16,6 +16,19 @@ import {
 } from '../limits.ts'
 import { isClientIdUrl, parseClientDocument } from '../oauth/client-metadata.ts'
 import type { RedirectPolicy } from '../oauth/redirect-uri.ts'
+import { lazy } from '../util/lazy.ts'
+
+const loadPublicFetch = lazy('ipaddr.js', () => import('../http/public-fetch.ts'))
+
+/** Returns a fetch for URLs that clients choose. Its code is loaded at the first of them. */
+function publicFetch (): PublicFetch {
+  let fetch: PublicFetch | undefined
+  return async (url, isKnown) => {
+    const { createPublicFetch } = await loadPublicFetch()
+    fetch ??= createPublicFetch()
+    return await fetch(url, isKnown)
+  }
+}
 
 /** Finds clients by the URLs of their metadata documents. */
 export type ClientDocuments = ReturnType<typeof createClientDocuments>
@@ -34,7 +47,7 @@ export function createClientDocuments (
   redirectPolicy: () => RedirectPolicy,
   allowedHosts: readonly string[] | null,
   log: Log,
-  fetch: PublicFetch = createPublicFetch(),
+  fetch: PublicFetch = publicFetch(),
   now = () => performance.now() / 1000,
   minFailureMs = minDocumentFailureMs
 ) {

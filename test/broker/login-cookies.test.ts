@@ -5,7 +5,7 @@ import { hash } from '../../lib/util/hash.ts'
 
 const state = (time: number) => `${String(time).padStart(8, '0')}${'a'.repeat(56)}`
 const lifetimes = { consent: 600, code: 60 }
-const cookies = createLoginCookies(true, lifetimes)
+const cookies = await createLoginCookies(true, lifetimes)
 
 /** The Cookie header of a browser that received these Set-Cookie lines. */
 function cookiesAfter (header: string, lines: string[]): string {
@@ -24,7 +24,7 @@ function cookiesAfter (header: string, lines: string[]): string {
   return [...jar].map(([name, value]) => `${name}=${value}`).join('; ')
 }
 
-test('cookies are set for this host and https only, and hidden from scripts [CD-05]', () => {
+test('cookies are set for this host and https only, and hidden from scripts [CD-05]', async () => {
   for (
     const line of [
       cookies.setCsrf('x'),
@@ -39,7 +39,7 @@ test('cookies are set for this host and https only, and hidden from scripts [CD-
     )
   }
   assert.equal(
-    createLoginCookies(false, lifetimes).setCsrf('x'),
+    (await createLoginCookies(false, lifetimes)).setCsrf('x'),
     `mcp-csrf.${hash('x').slice(0, 22)}=x; Max-Age=600; Path=/; HttpOnly; SameSite=Lax`,
     'loopback http has no __Host-'
   )

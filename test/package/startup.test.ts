@@ -23,7 +23,7 @@ const modes = {
     'ghtml',
     'undici'
   ],
-  broker: [`{ ${account}, setupProxies: true }`, 'cookie', 'ghtml']
+  broker: [`{ ${account}, setupProxies: true }`, 'ghtml']
 }
 const packages = [
   '@fastify/http-proxy',

@@ -45,7 +45,7 @@ export const callbackEndpoint: Endpoint<Broker> = {
   async handle (broker, request, reply) {
     const { config, marks, sealer } = broker
     const { lifetimes } = config
-    const cookies = broker.cookies()
+    const cookies = await broker.cookies()
     const params = parameters(queryOf(request))
     const now = broker.now()
     const state = single(params, 'state') ?? ''

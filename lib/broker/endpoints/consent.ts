@@ -40,7 +40,7 @@ export const consentEndpoint: Endpoint<Broker> = {
     if (content === null) throw invalidRequest('This page has expired.')
     const { id, browser, prompt, offline = false, ...approved } = content
     const { cookie, origin = 'null', 'sec-fetch-site': site = 'same-origin' } = request.headers
-    const cookies = broker.cookies()
+    const cookies = await broker.cookies()
     const csrf = cookies.csrf(cookie, browser)
     // As far as the browser tells: without a referrer the origin of our own page can be `null`.
     // Browsers that send neither header still need the cookie.
