@@ -38,7 +38,7 @@ const importers: Record<string, RegExp> = {
   'ipaddr.js': /^http\/public-fetch\.ts$/,
   jose: /^(crypto|dpop|verifiers)\/|^(broker\/client-authentication|provider\/keys)\.ts$/,
   'lru-cache':
-    /^(verifiers\/verifier|clients\/documents|http\/public-fetch|mcp\/.*|store\/.*|broker\/kept)\.ts$/,
+    /^(verifiers\/verifier|dpop\/verifier|clients\/documents|http\/public-fetch|mcp\/.*|store\/.*|broker\/kept)\.ts$/,
   'openid-client':
     /^(provider\/(client|login|tokens|user)|thin-proxy\/token|verifiers\/introspection)\.ts$/,
   undici: /^http\//
@@ -150,7 +150,7 @@ test('19 of 20 lines of code have at most 95 columns', () => {
   assert.ok(Number(widths[Math.floor(widths.length * 0.95)]) <= 95)
 })
 
-test('the code has at most 469 kB, without comments and indentation', () => {
+test('the code has at most 506 kB, without comments and indentation', () => {
   const bytes = codeLines.reduce((sum, line) => sum + Buffer.byteLength(line.trim()) + 1, 0)
   assert.ok(bytes < 469_499, `${Math.floor(bytes / 1000)} kB`)
 })

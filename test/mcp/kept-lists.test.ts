@@ -91,7 +91,7 @@ const addRoutes = (app: FastifyInstance) => {
 }
 
 for (const era of eras) {
-  test(`POST /mcp lists the same bytes of ${era} from memory as from the server [T-13 S-14]`, async () => {
+  test(`POST /mcp lists the same bytes of ${era} from memory as from the server [T-13]`, async () => {
     for (const scopes of ['', 'read', 'write', 'read write']) {
       const [kept, made] = [
         await start({ server: buildServer() }),

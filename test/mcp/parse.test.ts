@@ -6,7 +6,7 @@ import {
 } from '@modelcontextprotocol/sdk/types.js'
 import fc from 'fast-check'
 import { maxBatchMessages, maxBodyDepth } from '../../lib/limits.ts'
-import { parseBody, protocolVersions } from '../../lib/mcp/rpc/messages.ts'
+import { parseBody, protocolVersions } from '../../lib/mcp/rpc/parse.ts'
 import { isTooDeep } from '../../lib/util/json.ts'
 import { sweep } from '../support/sweep.ts'
 

@@ -1,28 +1,23 @@
 /** Which tools may a caller list and call? */
 
-import { Readable } from 'node:stream'
-import { type McpOAuthError, quoted, startupError } from '../../errors.ts'
-import { logRefusal } from '../../host/replies.ts'
+import { quoted, startupError } from '../../errors.ts'
 import { mergeScopes } from '../../oauth/scope.ts'
 import type { Config } from '../../options/config.ts'
 import { Cancellation } from '../../util/cancellation.ts'
-import { mapMessages } from '../rpc/responses.ts'
 import {
   type McpRequest,
   type McpResponse,
-  type RpcMessage,
   type ScopelessEndpoint,
   disconnectedResponse,
   messagesOf,
-  parseMessages,
   rpcCode,
-  rpcError,
   rpcFailure
 } from '../rpc/messages.ts'
 import { isModern, parameterMismatch } from '../rpc/era.ts'
-import { createKeptLists } from './kept-lists.ts'
+import { parseMessages } from '../rpc/parse.ts'
+import { createListing } from './listing.ts'
 import { createPolicy, refuse } from './policy.ts'
-import { type ScopedTool, createToolList, isToolPage } from './tool-list.ts'
+import { type ScopedTool, createToolList } from './tool-list.ts'
 import { createToolScopes } from './tool-scopes.ts'
 import type { IsVisible } from './visible.ts'
 
@@ -58,71 +53,13 @@ export function withToolAccess (
   })
 
   const freeLists = new WeakMap<ReadonlyMap<string, ScopedTool>, boolean>()
-  const keptLists = createKeptLists(
+  const handleLists = createListing(
     server,
-    tool => toolScopes.inspect(tool).scopes,
+    toolScopes,
+    options.authorizeTool === undefined ? null : decide,
     isVisible,
-    options.authorizeTool === undefined ? null : isAllowed
+    toolList.update
   )
-
-  async function isListed (tool: ScopedTool, request: McpRequest) {
-    const { scopes } = toolScopes.inspect(tool)
-    return scopes !== null && isVisible(request.authInfo, scopes) &&
-      await isAllowed(tool, scopes, request)
-  }
-
-  async function isAllowed (tool: ScopedTool, scopes: readonly string[], request: McpRequest) {
-    const { reason, scopes: more } = await decide(tool, undefined, request)
-    return reason === null && isVisible(request.authInfo, mergeScopes(scopes, more))
-  }
-
-  /** A template of resources is read like any of its URIs. */
-  function toolOf (entry: unknown, member: string) {
-    if (member === 'tools') return entry as ScopedTool
-    const { uri, uriTemplate = uri } = Object(entry)
-    return server.callOf?.({ method: 'resources/read', params: { uri: uriTemplate } })?.tool
-  }
-
-  /**
-   * Removes the tools and resources that the caller may not see. In the modern era the list is
-   * marked private, so that no cache shows it to another caller (MCP 2026-07-28, "Caching").
-   */
-  function filterLists (request: McpRequest, listIds: unknown[], isStream: boolean) {
-    const modern = isModern(request)
-    return async (message: RpcMessage): Promise<RpcMessage> => {
-      const { id } = message
-      const isList = listIds.includes(id)
-      if (!isList && request.http.method !== 'GET') return message
-      const result = Object(message.result) as Record<string, unknown>
-      const member = listMembers.find(name => Array.isArray(result[name]))
-      if (member === undefined || (member === 'tools' && !isToolPage(result))) {
-        return isList && message.result !== undefined
-          ? rpcError(id, rpcCode.internalError, 'The list is invalid')
-          : message
-      }
-      const entries = result[member] as unknown[]
-      // In a batch or on a stream, the result of a tool may have the form of a list.
-      if (isToolPage(result) && isList && !Array.isArray(request.body)) {
-        toolList.update(result.tools, request)
-      }
-      try {
-        const listed = await Promise.all(entries.map(async (entry) => {
-          const tool = toolOf(entry, member)
-          return !tool || await isListed(tool, request)
-        }))
-        const kept = entries.filter((_entry, index) => listed[index])
-        return {
-          ...message,
-          result: { ...result, [member]: kept, ...(modern && { cacheScope: 'private' }) }
-        }
-      } catch (error) {
-        if (!isStream) throw error
-        // The status has been sent.
-        logRefusal(request.http, error as McpOAuthError)
-        return rpcError(id, rpcCode.unavailable, 'The list is not available at the moment')
-      }
-    }
-  }
 
   return {
     ...server,
@@ -205,26 +142,6 @@ export function withToolAccess (
     }
   }
 
-  async function handleLists (request: McpRequest, lists: RpcMessage[]) {
-    const known = keptLists.get(request)
-    const kept = known && await known
-    const { version } = server.listedToAll?.() ?? {}
-    const response = kept === null
-      ? await server.handle(request)
-      : await keptLists.fill(
-        kept,
-        await server.handle({ ...request, wantsEmptyList: true }),
-        request
-      )
-    if (kept === null && version !== undefined) keptLists.keep(request, response, version)
-    if (request.authInfo === undefined) return response
-    const listIds = lists.filter(({ method }) => kept === null || method !== 'tools/list')
-      .map(({ id }) => id)
-    if (listIds.length === 0 && request.http.method !== 'GET') return response
-    const isStream = response.body instanceof Readable
-    return await mapMessages(response, filterLists(request, listIds, isStream))
-  }
-
   /**
    * Where some calls are restricted, a tool that the server does not list cannot be judged: it may
    * be another spelling of one that is.
@@ -242,9 +159,6 @@ export function withToolAccess (
     return known
   }
 }
-
-/** The members of results that are lists. */
-const listMembers = ['tools', 'resources', 'resourceTemplates']
 
 /** The parameters of a valid call. Its further members are not verified. */
 interface CallParameters {

@@ -37,7 +37,7 @@ export interface RequestInProgress extends RpcRequest {
   cancel: () => void
 }
 
-/** What a server learns of a request beside its message. */
+/** The part of a request that a server learns beside its message. */
 export type CallInfo = Pick<MessageExtraInfo, 'authInfo'> & { requestInfo: RequestInfo }
 
 /**
