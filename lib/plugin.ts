@@ -5,7 +5,7 @@ import { loadJose } from './crypto/jose.ts'
 import { discoveryRoutes } from './discovery/documents.ts'
 import { createGuards } from './guard/guard.ts'
 import { addRegistration, decorate } from './guard/registrations.ts'
-import { findRoot, rejectPublicAddress } from './host/app.ts'
+import { findRoot, loadOnListen, rejectPublicAddress } from './host/app.ts'
 import { closingOf } from './host/closing.ts'
 import { logSerializers, safeLogger } from './host/replies.ts'
 import { loadClient } from './http/fetch.ts'
@@ -16,7 +16,6 @@ import { mergeScopes } from './oauth/scope.ts'
 import { createConfig, type Config } from './options/config.ts'
 import type { McpOAuthOptions } from './options/schema.ts'
 import { warningsOf } from './options/warnings.ts'
-import { loadOidc } from './provider/client.ts'
 import { createProviderDiscovery } from './provider/discovery.ts'
 import type { Log } from './types.ts'
 import { createUrls } from './urls.ts'
@@ -61,15 +60,7 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   const context = { config, urls, log, catalog }
   const { document, ownTokens } = await createAuthorizationServer(instance, provider, context)
   const verifier = createVerifier(config, provider, ownTokens, log)
-  if (verifier !== null) {
-    // In the background, so that neither the start nor the first token waits for packages.
-    const packages = [loadClient, loadJose, ...(hasProxies(config) ? [loadOidc] : [])]
-    instance.addHook('onListen', async () => {
-      Promise.all(packages.map(load => load())).catch(err =>
-        log.error({ err }, 'Could not load a dependency')
-      )
-    })
-  }
+  if (verifier !== null) loadOnListen(instance, log, loadClient, loadJose)
   const guards = createGuards(config, verifier, urls)
   decorate(instance, root, { registration, guards, guarded })
   discoveryRoutes(root, config, urls, document)

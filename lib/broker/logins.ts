@@ -67,7 +67,7 @@ type Header = string | undefined
 /** Ends the value of a cookie whose login is complete. */
 const complete = '~'
 
-const loadCookie = lazy('cookie', () => import('cookie'))
+export const loadCookie = lazy('cookie', () => import('cookie'))
 
 /**
  * Reads and writes the cookies of a login.

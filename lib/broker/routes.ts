@@ -1,11 +1,14 @@
 /** Which endpoints does the broker have? */
 
 import type { FastifyInstance } from 'fastify'
+import { loadPublicFetch } from '../clients/documents.ts'
 import { registerEndpoint } from '../clients/register.ts'
 import type { JWTVerifyGetKey } from '../crypto/signing-keys.ts'
+import { loadOnListen } from '../host/app.ts'
 import { closingOf } from '../host/closing.ts'
 import { pathOf, serveEndpoints, type Endpoint } from '../host/endpoint.ts'
 import { authorizationServerDocument } from '../oauth/metadata.ts'
+import { loadOidc } from '../provider/client.ts'
 import type { UpstreamAccess } from '../types.ts'
 import { createBroker, type Broker, type BrokerOptions } from './broker.ts'
 import { authorizeEndpoint } from './endpoints/authorize.ts'
@@ -14,6 +17,7 @@ import { consentEndpoint } from './endpoints/consent.ts'
 import { jwksEndpoint } from './endpoints/jwks.ts'
 import { revokeEndpoint } from './endpoints/revoke.ts'
 import { offeredGrants, tokenEndpoint } from './endpoints/token.ts'
+import { loadCookie } from './logins.ts'
 import { checkSharedSecrets } from './secret-check.ts'
 
 /**
@@ -46,6 +50,7 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
   const broker = await createBroker(context, paths, closingOf(instance).running)
   const endpointUrls = serveEndpoints(instance, broker, endpoints)
   checkSharedSecrets(instance, broker)
+  loadOnListen(instance, log, loadOidc, loadCookie, loadPublicFetch)
   // By then the routes and tools are known.
   instance.addHook('onListen', async () => {
     const known = catalog()

@@ -18,7 +18,7 @@ import { isClientIdUrl, parseClientDocument } from '../oauth/client-metadata.ts'
 import type { RedirectPolicy } from '../oauth/redirect-uri.ts'
 import { lazy } from '../util/lazy.ts'
 
-const loadPublicFetch = lazy('ipaddr.js', () => import('../http/public-fetch.ts'))
+export const loadPublicFetch = lazy('ipaddr.js', () => import('../http/public-fetch.ts'))
 
 /** Returns a fetch for URLs that clients choose. Its code is loaded at the first of them. */
 function publicFetch (): PublicFetch {

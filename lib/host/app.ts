@@ -3,6 +3,7 @@ import type { AddressInfo, Server } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { startupError } from '../errors.ts'
 import { isLoopbackHost } from '../oauth/url.ts'
+import type { Log } from '../types.ts'
 
 /**
  * Finds the root instance: discovery documents belong to the root of the host, whatever the prefix
@@ -60,5 +61,21 @@ export function rejectPublicAddress (server: Server) {
         "clients use ('https://mcp.example.com'), or listen on 127.0.0.1"
     )
     server.emit('error', error)
+  })
+}
+
+/**
+ * Loads modules once the app listens: the start does not wait for them, the first request need not,
+ * and a missing one is in the log before it is needed.
+ */
+export function loadOnListen (
+  instance: FastifyInstance,
+  log: Log,
+  ...loads: ReadonlyArray<() => Promise<unknown>>
+) {
+  instance.addHook('onListen', async () => {
+    Promise.all(loads.map(load => load())).catch(err =>
+      log.error({ err }, 'Could not load a dependency')
+    )
   })
 }
