@@ -14,7 +14,11 @@ import { parseBody } from './rpc/parse.ts'
 import { directCallOf } from './servers/direct-call.ts'
 import { createFetchEndpoint } from './servers/fetch.ts'
 import { withModernEra } from './servers/modern.ts'
-import { type RequestInProgress, createMultiplexer } from './servers/multiplexer.ts'
+import {
+  type DirectCall,
+  type RequestInProgress,
+  createMultiplexer
+} from './servers/multiplexer.ts'
 import type { ToolCollection } from './tools/collect.ts'
 import { createToolServer } from './tools/server.ts'
 
@@ -88,18 +92,18 @@ export function createEndpoint (
  * @param names returns those of its tools, if it lists the same ones to all callers
  */
 export function createSharedEndpoint (
-  server: SdkServer | (() => Promise<SdkServer>),
+  server: SdkServer | (() => Promise<{ server: SdkServer, direct: DirectCall }>),
   names = registeredNames(server)
 ): ScopelessEndpoint {
   const multiplexer = createMultiplexer(true)
   let connected: Promise<SdkServer> | undefined
 
   async function connect () {
-    const instance = typeof server === 'function' ? await server() : server
     const { transport, shorten } = multiplexer
-    await instance.connect(transport)
-    shorten(await directCallOf(instance, transport))
-    return instance
+    const own = typeof server === 'function' ? await server() : { server, direct: null }
+    await own.server.connect(transport)
+    shorten(own.direct ?? await directCallOf(own.server, transport))
+    return own.server
   }
 
   return {

@@ -8,13 +8,14 @@ import {
   injectTokensOf,
   routeMark
 } from '../../lib/mcp/tools/in-process.ts'
+import { Cancellation } from '../../lib/util/cancellation.ts'
 
 const call: InProcessCall = {
   tool: 'tool',
   headers: {},
   remoteAddress: '127.0.0.1',
   mark: 'mark',
-  signal: new AbortController().signal
+  cancellation: new Cancellation()
 }
 const config: MarkedConfig = { [routeMark]: 'mark' }
 const nameOf = async ({ mcpCall }: FastifyRequest) => mcpCall?.tool ?? 'none'

@@ -11,6 +11,7 @@ import { safeLogger } from '../../lib/host/replies.ts'
 import { mcpOAuth } from '../../lib/index.ts'
 import { createCaller } from '../../lib/mcp/tools/call.ts'
 import { type MarkedConfig, injectTokensOf, routeMark } from '../../lib/mcp/tools/in-process.ts'
+import { Cancellation } from '../../lib/util/cancellation.ts'
 import type { Input, Place } from '../../lib/mcp/tools/input.ts'
 import { parsePath } from '../../lib/mcp/tools/path.ts'
 import type { Built } from '../../lib/mcp/tools/names.ts'
@@ -224,7 +225,7 @@ test('a body has the type that the route reads: JSON, a form or multipart [field
       {
         headers: {},
         remoteAddress: '127.0.0.1',
-        signal: new AbortController().signal
+        cancellation: new Cancellation()
       }
     )
     assert.equal(status, 200, String(body))

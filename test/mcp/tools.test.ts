@@ -8,6 +8,7 @@ import type { CallToolResult, Tool } from '@modelcontextprotocol/sdk/types.js'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import { mcpOAuth } from '../../lib/index.ts'
 import type { Caller } from '../../lib/mcp/tools/in-process.ts'
+import { Cancellation } from '../../lib/util/cancellation.ts'
 import { injectTokenHeader } from '../../lib/mcp/tools/in-process.ts'
 import type { Config } from '../../lib/options/config.ts'
 import type { ToolOptions } from '../../lib/options/mcp.ts'
@@ -53,7 +54,7 @@ function collectFrom (app: FastifyInstance, options: ToolOptions, headers: strin
 const caller: Caller = {
   headers: {},
   remoteAddress: '10.0.0.1',
-  signal: new AbortController().signal
+  cancellation: new Cancellation()
 }
 
 async function call (
@@ -591,7 +592,9 @@ test('an aborted tools/call aborts the request of the route', async (t) => {
       })
   )
   const disconnect = new AbortController()
-  const waiting = call(tools, 'slow', {}, { signal: disconnect.signal })
+  const waiting = call(tools, 'slow', {}, {
+    cancellation: Cancellation.from(disconnect.signal)
+  })
   setImmediate(() => disconnect.abort())
   await assert.rejects(waiting)
   while (!observed.aborted) await sleep(5)

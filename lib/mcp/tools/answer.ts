@@ -27,7 +27,7 @@ export async function resultOf (
   })
   if (typeof answer === 'string' || answer.status >= 300 || answer.body === null) {
     const text = typeof answer === 'string' ? answer : explain(answer, input)
-    return { isError: true, content: [{ type: 'text', text: text.slice(0, maxToolErrorChars) }] }
+    return { content: [{ type: 'text', text: text.slice(0, maxToolErrorChars) }], isError: true }
   }
   // Text and its JSON are many times as large as the bytes: one such answer at a time is in memory.
   if (answer.body.length > largeAnswerBytes) await (turn = turn.then(() => setImmediate()))
@@ -37,6 +37,8 @@ export async function resultOf (
   const text = content.type === 'text' ? content.text : ''
   const value = parseShallow(text)
   const isValid = value !== null && conforms(value, outputSchema)
+  // Clients that copy the object would set its prototype.
+  if (isValid) Reflect.deleteProperty(value, '__proto__')
   return { content: [content], structuredContent: isValid ? value : {} }
 }
 

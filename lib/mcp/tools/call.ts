@@ -105,7 +105,7 @@ export function createCaller (
           'accept access tokens. Put that guard inside requireMcpAuth({ or })'
       )
     }
-    caller.signal.throwIfAborted()
+    if (caller.cancellation.isCancelled) throw caller.cancellation.signal.reason
     if (call.failure === 'broken') throw new CallError('The route ended the connection.')
     if (call.failure === 'stray') {
       throw new CallError('The path belongs to another route, or to none.')

@@ -11,6 +11,7 @@ import type {
 import { verifiedProofs } from '../../dpop/verifier.ts'
 import { McpOAuthError } from '../../errors.ts'
 import { inProcessRequests } from '../../guard/hooks.ts'
+import type { Cancellation } from '../../util/cancellation.ts'
 import type { RequestInfo } from '../servers/multiplexer.ts'
 
 declare module 'fastify' {
@@ -45,8 +46,8 @@ export const injectTokenHeader = 'x-fastify-mcp-oauth-ticket'
 
 /** The MCP request behind a call. */
 export interface Caller extends RequestInfo {
-  /** Aborted when the client cancels the call or disconnects. The route sees that, too. */
-  signal: AbortSignal
+  /** Cancelled when the client cancels the call or disconnects. The route sees that, too. */
+  cancellation: Cancellation
   /** Tells the client how far the call is. */
   progress?: FastifyRequest['mcpProgress'] | undefined
 }
@@ -114,8 +115,8 @@ function createInjectTokens (root: FastifyInstance) {
     }
     inProcessRequests.add(request)
     if (call.proof !== undefined) verifiedProofs.set(request, call.proof)
-    abortWith(call.signal, request, reply)
-    if (!call.signal.aborted) done()
+    abortWith(call.cancellation, request, reply)
+    if (!call.cancellation.isCancelled) done()
   }
 
   // Prototypes pass getters and methods on to scopes that exist already.
@@ -152,13 +153,13 @@ function createInjectTokens (root: FastifyInstance) {
 }
 
 /** Lets a route see a cancellation as it sees a client that disconnects. */
-function abortWith (signal: AbortSignal, { raw }: FastifyRequest, reply: FastifyReply) {
+function abortWith (cancellation: Cancellation, { raw }: FastifyRequest, reply: FastifyReply) {
   const abort = () => {
     Object.assign(raw, { aborted: true })
     raw.destroy()
     reply.raw.destroy()
   }
-  if (signal.aborted) return abort()
-  signal.addEventListener('abort', abort)
-  reply.raw.once('close', () => signal.removeEventListener('abort', abort))
+  if (cancellation.isCancelled) return abort()
+  cancellation.add(abort)
+  reply.raw.once('close', () => cancellation.remove(abort))
 }

@@ -1,10 +1,13 @@
 /** Which MCP server has the routes as tools? */
 
+import type { CallToolRequest, ProgressNotification } from '@modelcontextprotocol/sdk/types.js'
 import { quoted } from '../../errors.ts'
 import type { Config } from '../../options/config.ts'
 import type { SdkServer } from '../../options/mcp.ts'
 import { resourceNotFound, rpcCode } from '../rpc/messages.ts'
-import type { RequestInfo } from '../servers/multiplexer.ts'
+import { Cancellation } from '../../util/cancellation.ts'
+import { replyOf } from '../servers/direct-call.ts'
+import type { DirectCall, RequestInfo } from '../servers/multiplexer.ts'
 import type { ToolCollection } from './collect.ts'
 import type { Caller } from './in-process.ts'
 import { CallError } from './request.ts'
@@ -16,7 +19,7 @@ import { CallError } from './request.ts'
 export async function createToolServer (
   { name, version, instructions }: Config['mcp'],
   { tools, call, resources }: ToolCollection
-): Promise<SdkServer> {
+): Promise<{ server: SdkServer, direct: DirectCall }> {
   const { Server } = await import('@modelcontextprotocol/sdk/server/index.js')
   const schemas = await import('@modelcontextprotocol/sdk/types.js')
   const { CallToolRequestSchema, ListToolsRequestSchema, McpError } = schemas
@@ -26,27 +29,46 @@ export async function createToolServer (
     ...(instructions && { instructions })
   })
   server.setRequestHandler(ListToolsRequestSchema, () => ({ tools }))
+  async function callTool (
+    { name, arguments: args = {}, _meta: meta }: CallToolRequest['params'],
+    requestInfo: RequestInfo,
+    cancellation: Cancellation,
+    notify: (notification: ProgressNotification) => Promise<void>
+  ) {
+    const token = meta?.progressToken
+    const progress = token === undefined
+      ? undefined
+      : reportProgress(progress =>
+        notify({
+          method: 'notifications/progress',
+          params: { progressToken: token, ...progress }
+        })
+      )
+    const result = await call(name, args, { ...requestInfo, cancellation, progress })
+    if (result !== null) return result
+    throw new McpError(rpcCode.invalidParams, `Unknown tool: ${quoted(name)}`)
+  }
+  // For calls in batches.
   server.setRequestHandler(
     CallToolRequestSchema,
-    async ({ params }, { requestInfo, signal, sendNotification }) => {
-      const token = params._meta?.progressToken
-      const progress = token === undefined
-        ? undefined
-        : reportProgress(progress =>
-          sendNotification({
-            method: 'notifications/progress',
-            params: { progressToken: token, ...progress }
-          })
-        )
-      const caller = { ...requestInfo as RequestInfo, signal, progress }
-      const result = await call(params.name, params.arguments ?? {}, caller)
-      if (result === null) {
-        throw new McpError(rpcCode.invalidParams, `Unknown tool: ${quoted(params.name)}`)
-      }
-      return result
-    }
+    ({ params }, { requestInfo, signal, sendNotification }) =>
+      callTool(
+        params,
+        requestInfo as RequestInfo,
+        Cancellation.from(signal),
+        sendNotification
+      )
   )
-  if (!hasResources) return server
+  const direct: DirectCall = ({ params }, key, { requestInfo }, cancellation) =>
+    replyOf(
+      key,
+      () =>
+        callTool(params as CallToolRequest['params'], requestInfo, cancellation, async message => {
+          if (cancellation.isCancelled) return
+          await server.notification(message, { relatedRequestId: key })
+        })
+    )
+  if (!hasResources) return { server, direct }
   server.setRequestHandler(schemas.ListResourcesRequestSchema, () => ({
     resources: resources.list
   }))
@@ -56,7 +78,7 @@ export async function createToolServer (
   server.setRequestHandler(
     schemas.ReadResourceRequestSchema,
     async ({ params: { uri } }, { requestInfo, signal }) => {
-      const caller = { ...requestInfo as RequestInfo, signal }
+      const caller = { ...requestInfo as RequestInfo, cancellation: Cancellation.from(signal) }
       const result = await resources.read(uri, caller).catch(error => {
         if (!(error instanceof CallError)) throw error
         throw new McpError(rpcCode.internalError, error.message)
@@ -65,7 +87,7 @@ export async function createToolServer (
       return result
     }
   )
-  return server
+  return { server, direct }
 }
 
 /** Progress must increase (MCP, "Progress"), and clients reject notifications that are invalid. */
