@@ -1,9 +1,8 @@
 /** How do we encrypt values that clients and browsers keep for us? */
 
-import { webcrypto } from 'node:crypto'
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { startupError } from '../errors.ts'
 import { deriveKey } from './derive-key.ts'
-import { loadJose } from './jose.ts'
 
 /** Purposes of sealed values, which open for no other purpose. */
 export const purposes = [
@@ -20,26 +19,20 @@ export const purposes = [
 ] as const
 type Purpose = typeof purposes[number]
 
-type Key = webcrypto.CryptoKey
+type Key = Uint8Array
 type Payload = Record<string, unknown>
 
 /** Encrypts values that the other side keeps for us, and decrypts them. */
 export type Sealer = ReturnType<typeof createSealer>
 
-const header = { alg: 'dir', enc: 'A256GCM' } as const
+const cipher = 'aes-256-gcm'
+const header = Buffer.from('{"alg":"dir","enc":"A256GCM"}').toString('base64url')
 /** A compact JWE with our header, no encrypted key, a 96-bit IV and a 128-bit tag. */
-const sealedForm = new RegExp(
-  `^${
-    Buffer.from(JSON.stringify(header)).toString('base64url')
-  }\\.\\.[\\w-]{16}\\.[\\w-]+\\.[\\w-]{22}$`
-)
-const algorithms = {
-  keyManagementAlgorithms: [header.alg],
-  contentEncryptionAlgorithms: [header.enc]
-}
+const sealedForm = new RegExp(`^${header}\\.\\.([\\w-]{16})\\.([\\w-]+)\\.([\\w-]{22})$`)
 
 /**
- * Creates a sealer: JWE `dir` with `A256GCM` (RFC 7516), with one key per purpose.
+ * Creates a sealer: JWE `dir` with `A256GCM` (RFC 7516), with one key per purpose. Not by jose,
+ * which needs several times as long for it, as WebCrypto waits for another thread.
  *
  * @param secrets the first one seals, all of them open. To replace a secret, put the new one first,
  *   and remove the old one once all values that it sealed have expired
@@ -57,15 +50,11 @@ export function createSealer (
   if (secrets.length === 0 || secrets.includes('')) {
     throw startupError('invalidOptions', 'secret: must not be empty')
   }
-  const cache = new Map<Purpose, Promise<Key[]>>()
+  const cache = new Map<Purpose, Key[]>()
 
   function keysOf (purpose: Purpose) {
     const keys = cache.get(purpose) ??
-      // Not left to the library, which would import the key for each value.
-      Promise.all(secrets.map(secret => {
-        const key = deriveKey(secret, `seal:${purpose}:${context}`)
-        return webcrypto.subtle.importKey('raw', key, 'AES-GCM', false, ['encrypt', 'decrypt'])
-      }))
+      secrets.map(secret => deriveKey(secret, `seal:${purpose}:${context}`))
     cache.set(purpose, keys)
     return keys
   }
@@ -78,10 +67,8 @@ export function createSealer (
      * @param now seconds since 1970
      */
     async seal (purpose: Purpose, payload: object, lifetime: number, now: number) {
-      const { CompactEncrypt } = await loadJose()
-      const [key] = await keysOf(purpose) as [Key]
-      const content = new TextEncoder().encode(JSON.stringify([now + lifetime, payload]))
-      return await new CompactEncrypt(content).setProtectedHeader(header).encrypt(key)
+      const [key] = keysOf(purpose) as [Key]
+      return encrypt(JSON.stringify([now + lifetime, payload]), key)
     },
     /**
      * Opens a sealed value. Resolves to `null` if it is expired, changed, for another purpose, of
@@ -91,21 +78,32 @@ export function createSealer (
      */
     async open (purpose: Purpose, value: string, now: number) {
       if (!isCanonical(value)) return null
-      for (const key of await keysOf(purpose)) {
-        const content = await decrypt(value, key)
+      const parts = sealedForm.exec(value)?.slice(1).map(part => Buffer.from(part, 'base64url'))
+      if (parts === undefined) return null
+      for (const key of keysOf(purpose)) {
+        const content = decrypt(parts as [Buffer, Buffer, Buffer], key)
         if (content !== null) return unexpired(content, now)
       }
-      if (sealedForm.test(value)) onUnknownSecret()
+      onUnknownSecret()
       return null
     }
   }
 }
 
-async function decrypt (value: string, key: Key): Promise<unknown> {
-  const { compactDecrypt } = await loadJose()
+function encrypt (text: string, key: Key) {
+  const iv = randomBytes(12)
+  const encryption = createCipheriv(cipher, key, iv).setAAD(Buffer.from(header))
+  const content = Buffer.concat([encryption.update(text), encryption.final()])
+  const parts = [iv, content, encryption.getAuthTag()].map(part => part.toString('base64url'))
+  return [header, '', ...parts].join('.')
+}
+
+function decrypt ([iv, content, tag]: [Buffer, Buffer, Buffer], key: Key): unknown {
   try {
-    const { plaintext } = await compactDecrypt(value, key, algorithms)
-    return JSON.parse(new TextDecoder().decode(plaintext))
+    const decryption = createDecipheriv(cipher, key, iv, { authTagLength: 16 })
+    decryption.setAAD(Buffer.from(header)).setAuthTag(tag)
+    const text = Buffer.concat([decryption.update(content), decryption.final()])
+    return JSON.parse(text.toString())
   } catch {
     return null
   }

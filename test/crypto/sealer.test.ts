@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { CompactEncrypt } from 'jose'
+import { CompactEncrypt, compactDecrypt } from 'jose'
 import { deriveKey } from '../../lib/crypto/derive-key.ts'
 import { createSealer, purposes } from '../../lib/crypto/sealer.ts'
 import { parseClientMetadata } from '../../lib/oauth/client-metadata.ts'
@@ -101,6 +101,26 @@ test('open rejects foreign text and never throws [S-03 S-04]', async () => {
   await fc.assert(
     fc.asyncProperty(fc.string({ unit: anyCharacter }), async (value) => {
       assert.equal(await sealer.open('client', value, now), null)
+    }),
+    { numRuns: sweep(500) }
+  )
+})
+
+test('seal makes values that the JOSE library opens, and open reads those it makes', async () => {
+  const key = deriveKey(older, 'seal:client:')
+  await fc.assert(
+    fc.asyncProperty(fc.dictionary(fc.string(), fc.jsonValue()), async (payload) => {
+      const json = JSON.stringify([now + 1, payload])
+      const sealed = await createSealer([older]).seal('client', payload, 1, now)
+      const { plaintext, protectedHeader } = await compactDecrypt(sealed, key)
+      assert.equal(new TextDecoder().decode(plaintext), json)
+      assert.deepEqual(protectedHeader, { alg: 'dir', enc: 'A256GCM' })
+      const made = await new CompactEncrypt(new TextEncoder().encode(json))
+        .setProtectedHeader({ alg: 'dir', enc: 'A256GCM' }).encrypt(key)
+      assert.deepEqual(
+        await createSealer([older]).open('client', made, now),
+        JSON.parse(JSON.stringify(payload))
+      )
     }),
     { numRuns: sweep(500) }
   )
