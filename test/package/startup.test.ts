@@ -99,26 +99,41 @@ suite('the built plugin at start-up', () => {
     })
   }
 
+  /** Sends a valid token to an app that does not listen, so that nothing is loaded beforehand. */
+  const firstToken = () =>
+    inProcess(`
+      const { generateKeyPairSync, sign } = await import('node:crypto')
+      const { createServer } = await import('node:http')
+      const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      const jwks = { keys: [{ ...publicKey.export({ format: 'jwk' }), alg: 'ES256' }] }
+      const server = createServer((request, response) => response.end(JSON.stringify(jwks)))
+      await new Promise(resolve => server.listen(0, '127.0.0.1', resolve))
+      const issuer = 'http://127.0.0.1:' + server.address().port
+      const part = value => Buffer.from(JSON.stringify(value)).toString('base64url')
+      const claims = { iss: issuer, aud: 'https://api.example', exp: Math.floor(Date.now() / 1000) + 60 }
+      const signed = part({ alg: 'ES256', typ: 'at+jwt' }) + '.' + part({ ...claims, scope: 'read' })
+      const signature = sign('sha256', signed, { key: privateKey, dsaEncoding: 'ieee-p1363' })
+      const authorization = 'Bearer ' + signed + '.' + signature.toString('base64url')
+      const app = Fastify({ logger: true })
+      const tokens = jwtVerifier({ issuer, jwksUri: issuer, audience: claims.aud })
+      await app.register(mcpOAuth, { issuer, tokens })
+      app.get('/notes', { onRequest: app.requireMcpAuth() }, async () => ({}))
+      const { statusCode } = await app.inject({ url: '/notes', headers: { authorization } })
+      console.log('status', statusCode)
+    `)
+
+  test('a guard loads its packages for the first token of an app that does not listen', async () => {
+    await link()
+    const { stdout, packages } = await firstToken()
+    assert.match(stdout, /^status 200$/m)
+    // Fastify loads cookie for inject().
+    assert.deepEqual(packages, ['cookie', 'jose', 'undici'])
+  })
+
   for (const name of ['jose', 'undici']) {
     test(`a guard responds with 503 and logs the remedy where ${name} is missing`, async () => {
       await link(name)
-      const { stdout } = await inProcess(`
-        const { createServer } = await import('node:http')
-        const jwks = { keys: [{ kty: 'EC', crv: 'P-256', x: 'a', y: 'b' }] }
-        const server = createServer((request, response) => response.end(JSON.stringify(jwks)))
-        await new Promise(resolve => server.listen(0, '127.0.0.1', resolve))
-        const issuer = 'http://127.0.0.1:' + server.address().port
-        const part = value => Buffer.from(JSON.stringify(value)).toString('base64url')
-        const token = [part({ alg: 'RS256', kid: 'a' }), part({ iss: issuer }), 'c2ln'].join('.')
-        const app = Fastify({ logger: true })
-        await app.register(mcpOAuth, { issuer, tokens: jwtVerifier({ issuer, jwksUri: issuer }) })
-        app.get('/notes', { onRequest: app.requireMcpAuth() }, async () => ({}))
-      const { statusCode } = await app.inject({
-          url: '/notes',
-          headers: { authorization: 'Bearer ' + token }
-        })
-        console.log('status', statusCode)
-      `)
+      const { stdout } = await firstToken()
       assert.match(stdout, /^status 503$/m)
       const remedy = `${name}: a module cannot be loaded. Install the dependencies again`
       assert.ok(stdout.includes(remedy), stdout)
