@@ -27,7 +27,7 @@ const { privateKey, publicKey } = await generateKeyPair(algorithm)
 const key = { ...await exportJWK(publicKey), kid: 'one', alg: algorithm }
 const set = createLocalJWKSet({ keys: [key] })
 const get = async (): Promise<typeof set> => set
-const keys = { get, refresh: get, peek: () => set } as never
+const keys = { get, refresh: get, peek: () => set, isCoolingDown: () => true } as never
 
 const body = JSON.stringify({
   jsonrpc: '2.0',
@@ -114,7 +114,8 @@ const ways: Record<string, (count: number) => string[] | Promise<string[]>> = {
   jose: () => slice(tokens.map(token => call(token))),
   missing: () => [bytesOf('POST /mcp', headers, body)],
   bare: () => [bytesOf('POST /mcp', headers, body)],
-  signature: () => [call(known.replace(/.{86}$/, sent => [...sent].reverse().join('')))],
+  signature:
+    () => [call(known.replace(/.(.{30})$/, (end, rest) => (end[0] === 'A' ? 'B' : 'A') + rest))],
   expired: async () => [call(await mint(0, { exp: 1_000_000_000, iat: 999_999_000 }))],
   audience: async () => [call(await mint(0, { aud: 'https://other.example.com' }))],
   opaque: () => [call('not-a-jwt-but-some-text')],

@@ -1,0 +1,40 @@
+import type { Comparison } from './compare.ts'
+
+const guard = new URL('server.ts', import.meta.url)
+const discovery = new URL('../discovery/server.ts', import.meta.url)
+
+/** Comparisons of CPU time for `compare()`. The ratios are those to the first contender. */
+export const plans: Record<string, Comparison> = {
+  'tools/call on mcp.server, by token': {
+    rounds: 9,
+    count: 3_000,
+    contenders: {
+      'no guard': [guard, 'none'],
+      'a known token': [guard, 'known'],
+      'a new token (RS256)': [guard, 'unknown'],
+      'no guard, and jwtVerify of jose in a hook': [guard, 'jose'],
+      DPoP: [guard, 'dpop']
+    }
+  },
+  'refusals of POST /mcp': {
+    rounds: 9,
+    count: 3_000,
+    contenders: {
+      'a bare route, 401': [guard, 'bare'],
+      'no token': [guard, 'missing'],
+      'a wrong signature': [guard, 'signature'],
+      'an expired token': [guard, 'expired'],
+      'another audience': [guard, 'audience'],
+      'no JWT': [guard, 'opaque']
+    }
+  },
+  discovery: {
+    rounds: 9,
+    count: 3_000,
+    contenders: Object.fromEntries(
+      ['resource', 'server', 'keys'].flatMap(document =>
+        ['bare', 'ours'].map(side => [`${document}, ${side}`, [discovery, `${side} ${document}`]])
+      )
+    )
+  }
+}
