@@ -17,6 +17,7 @@ import {
   type HostHook,
   inProcessRequests,
   noteResponse,
+  routeGuards,
   runHooks
 } from './hooks.ts'
 
@@ -122,7 +123,7 @@ export function createGuards (config: Config, verify: Verify | null, urls: UrlSo
       const isOpen = verify === null && config.dependencies.length === 0
       const token = guards.token(needed)
       const dependencies = guards.dependencies(needed)
-      return async (request, reply) => {
+      const guard: Guard = async (request, reply) => {
         // Where this guard checks nothing, a tool would open a route that the hooks close.
         if (or !== undefined && (isOpen || !inProcessRequests.has(request))) {
           if (request.routeOptions.config.mcpOAuth !== undefined) return
@@ -131,6 +132,8 @@ export function createGuards (config: Config, verify: Verify | null, urls: UrlSo
         await token(request, reply)
         await dependencies(request, reply)
       }
+      routeGuards.add(guard)
+      return guard
     },
 
     /** Checks the scopes that one operation needs beyond those of its route. */

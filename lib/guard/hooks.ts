@@ -7,6 +7,9 @@ import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fast
  */
 export const inProcessRequests = new WeakSet<FastifyRequest>()
 
+/** The guards of `instance.requireMcpAuth()`. */
+export const routeGuards = new WeakSet<object>()
+
 /** Requests and replies of HTTP, HTTPS and HTTP/2, with any types of their parts. */
 export type AnyRequest = FastifyRequest<any, any, any, any, any, any, any, any>
 export type AnyReply = FastifyReply<any, any, any, any, any, any, any, any>

@@ -1,5 +1,6 @@
 /** Which log lines at start-up list the tools, and warn of likely mistakes? */
 
+import { routeGuards } from '../../guard/hooks.ts'
 import { maxListedNames } from '../../limits.ts'
 import type { Log } from '../../types.ts'
 import type { Built, Named } from './names.ts'
@@ -99,6 +100,7 @@ const guarding =
 
 /** Checks whether a hook may refuse callers, by the words in its code. */
 function isGuard (hook: unknown) {
+  if (routeGuards.has(Object(hook))) return true
   const code = `${Object(hook).name} ${String(hook)}`
   return guarding.test(code) && !harmless.test(code)
 }
