@@ -15,16 +15,25 @@ export function createFetch (
   const plainFetch = async (input: string | URL, init: RequestInit = {}) => {
     const { method = 'GET', headers, body, signal } = init
     const form = body instanceof URLSearchParams
-    const { statusCode, headers: received, body: content } = await request(input, {
-      dispatcher: dispatcherOf(String(input)) ?? direct,
-      method: method as Dispatcher.HttpMethod,
-      headers: {
-        ...form && { 'content-type': 'application/x-www-form-urlencoded' },
-        ...headers as Record<string, string>
-      },
-      body: body == null ? null : String(body),
-      signal: signal ?? null
-    })
+    const send = async () =>
+      await request(input, {
+        dispatcher: dispatcherOf(String(input)) ?? direct,
+        method: method as Dispatcher.HttpMethod,
+        headers: {
+          ...form && { 'content-type': 'application/x-www-form-urlencoded' },
+          ...headers as Record<string, string>
+        },
+        body: body == null ? null : String(body),
+        signal: signal ?? null
+      })
+    // The server may have closed a connection that was kept alive (RFC 9112 §9.3.1), as after its
+    // restart: then it has not read the request.
+    const { statusCode, headers: received, body: content } = await send().catch(
+      (error: unknown) => {
+        if (Object(error).code !== 'UND_ERR_SOCKET') throw error
+        return send()
+      }
+    )
     // The driver ends streams when it knows the status.
     content.on('error', () => {})
     const pairs = Object.entries(received).flatMap(([name, value = '']) =>
