@@ -7,7 +7,7 @@ import { format, markdown, rowsOf } from './frame/table.ts'
 // is compared with a good call of about its size. The server has a thousand tools.
 
 const isQuick = process.argv.includes('--quick')
-const plan = { rounds: isQuick ? 1 : 5, length: { requests: isQuick ? 32 : 500 } }
+const plan = { rounds: isQuick ? 1 : 5, length: { requests: isQuick ? 32 : 160 } }
 const large = 100_000
 
 const legacyHeaders = { 'mcp-protocol-version': '2025-11-25' }

@@ -1,8 +1,11 @@
 import { cpus } from 'node:os'
 import { writeReport } from './frame/report.ts'
 import { measure } from './frame/slices.ts'
-import { rowsOf, table } from './frame/table.ts'
+import { costRowsOf, costTable, rowsOf, table } from './frame/table.ts'
+import { compare } from './guard/compare.ts'
+import { plans as comparisons } from './guard/plans.ts'
 import { plans } from './plans.ts'
+import { main as measureStarts } from './startup/index.ts'
 
 // npm run bench [-- --quick] [-- rounds] [seconds per slice] [part of a title]
 
@@ -21,4 +24,15 @@ for (const [title, contenders] of Object.entries(plans)) {
   const rows = rowsOf(await measure(contenders, { rounds, length: { seconds } }))
   console.log(`\n### ${title}\n\n${table(rows)}`)
   writeReport('bench', title, { rounds, seconds, rows })
+}
+for (const [title, comparison] of Object.entries(comparisons)) {
+  if (!title.includes(part)) continue
+  const count = isQuick ? 50 : comparison.count
+  const rows = costRowsOf(await compare({ ...comparison, rounds, count }))
+  console.log(`\n### ${title}\n\n${costTable(rows)}`)
+  writeReport('bench', title, { rounds, count, rows })
+}
+if ('cold start'.includes(part)) {
+  console.log('\n### cold start\n')
+  await measureStarts(isQuick ? ['1'] : [])
 }

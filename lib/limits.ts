@@ -229,8 +229,8 @@ export const maxQueuedNotificationBytes = 1024 * 1024
 /** How long a list tells the scopes of its tools, and that others are unknown. Tools change. */
 export const toolListLifetimeMs = 10_000
 export const unknownToolMs = 1_000
-/** Lists are kept as text, those that `authorizeTool` decides for each caller and this long. */
-export const maxKeptListChars = 16 * 1024 * 1024
+/** Lists are kept as bytes, those that `authorizeTool` decides for each caller and this long. */
+export const maxKeptListBytes = 16 * 1024 * 1024
 export const policyListMs = 1_000
 /** Time and pages that a server has to list its tools before the call that needs them fails. */
 export const toolListTimeoutMs = 5_000

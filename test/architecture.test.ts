@@ -150,7 +150,7 @@ test('19 of 20 lines of code have at most 95 columns', () => {
   assert.ok(Number(widths[Math.floor(widths.length * 0.95)]) <= 95)
 })
 
-test('the code has at most 509 kB, without comments and indentation', () => {
+test('the code has at most 510 kB, without comments and indentation', () => {
   const bytes = codeLines.reduce((sum, line) => sum + Buffer.byteLength(line.trim()) + 1, 0)
-  assert.ok(bytes < 509_499, `${Math.floor(bytes / 1000)} kB`)
+  assert.ok(bytes < 510_499, `${Math.floor(bytes / 1000)} kB`)
 })

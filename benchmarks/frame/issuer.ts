@@ -2,13 +2,14 @@ import { type IncomingMessage, type ServerResponse, createServer } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { SignJWT, exportJWK, generateKeyPair } from 'jose'
 
-// An issuer of JWTs (RS256) in the process of a contender.
+// An issuer of JWTs in the process of a contender.
 
 export const audience = 'https://mcp.example.com'
 
-export async function startIssuer () {
-  const { privateKey, publicKey } = await generateKeyPair('RS256')
-  const jwks = { keys: [{ ...await exportJWK(publicKey), kid: 'one', alg: 'RS256' }] }
+/** @param alg the algorithm of its tokens */
+export async function startIssuer (alg = 'RS256') {
+  const { privateKey, publicKey } = await generateKeyPair(alg)
+  const jwks = { keys: [{ ...await exportJWK(publicKey), kid: 'one', alg }] }
   const server = createServer(publish).unref()
   await new Promise<void>(resolve => {
     server.listen(0, '127.0.0.1', resolve)
@@ -35,7 +36,7 @@ export async function startIssuer () {
     /** Makes an access token; each number gives another one. */
     mint: (number = 0, claims: Record<string, unknown> = {}) =>
       new SignJWT({ scope: 'openid profile', client_id: 'bench', jti: `${number}`, ...claims })
-        .setProtectedHeader({ alg: 'RS256', kid: 'one', typ: 'at+jwt' })
+        .setProtectedHeader({ alg, kid: 'one', typ: 'at+jwt' })
         .setIssuer(issuer)
         .setAudience(audience)
         .setSubject('user')

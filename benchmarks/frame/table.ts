@@ -30,6 +30,24 @@ export function rowsOf (measured: readonly Measured[]): Row[] {
   }))
 }
 
+/** The statistics of CPU times alone, by contender. */
+export function costRowsOf (costs: Readonly<Record<string, number[]>>) {
+  const [first = []] = Object.values(costs)
+  return Object.entries(costs).map(([name, own]) => ({
+    name,
+    cpu: statistics(own),
+    cpuRatio: statistics(own.map((cost, round) => cost / (first[round] ?? NaN)))
+  }))
+}
+
+/** Makes a Markdown table of CPU times. */
+export function costTable (rows: ReturnType<typeof costRowsOf>): string {
+  return markdown(
+    ['', 'CPU µs/req', '× CPU (spread)'],
+    rows.map(({ name, cpu, cpuRatio }) => [name, format(cpu.median), withSpread(cpuRatio)])
+  )
+}
+
 /** Makes a Markdown table: medians, and the spread of the ratios. */
 export function table (rows: readonly Row[]): string {
   return markdown(
@@ -57,7 +75,7 @@ function withSpread ({ median, min, max }: Statistics): string {
   return `${median.toFixed(2)} (${min.toFixed(2)}–${max.toFixed(2)})`
 }
 
-export function median (values: readonly number[]): number {
+function median (values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = sorted.length / 2
   return ((sorted[Math.ceil(middle) - 1] ?? NaN) + (sorted[Math.floor(middle)] ?? NaN)) / 2

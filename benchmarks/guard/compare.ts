@@ -107,17 +107,15 @@ async function ask<T> (child: ChildProcess, message: unknown): Promise<T> {
 }
 
 async function next (child: ChildProcess): Promise<unknown> {
-  const [message] = await Promise.race([
-    once(child, 'message'),
-    once(child, 'exit').then(([code]) => {
-      throw new Error(`${child.spawnargs.slice(-2).join(' ')} ended with code ${code}`)
-    })
-  ])
-  return message
-}
-
-export function median (values: readonly number[] = []): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length / 2
-  return ((sorted[Math.ceil(middle) - 1] ?? NaN) + (sorted[Math.floor(middle)] ?? NaN)) / 2
+  const abandoned = new AbortController()
+  try {
+    return await Promise.race([
+      once(child, 'message', abandoned).then(([message]) => message),
+      once(child, 'exit', abandoned).then(([code]) => {
+        throw new Error(`${child.spawnargs.slice(-2).join(' ')} ended with code ${code}`)
+      })
+    ])
+  } finally {
+    abandoned.abort()
+  }
 }

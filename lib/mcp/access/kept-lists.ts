@@ -1,7 +1,7 @@
 /** How are callers listed the tools of a server that does not make the list for each of them? */
 
 import { LRUCache } from 'lru-cache'
-import { maxKeptListChars, policyListMs, toolListLifetimeMs } from '../../limits.ts'
+import { maxKeptListBytes, policyListMs, toolListLifetimeMs } from '../../limits.ts'
 import { isModern, versionMember } from '../rpc/era.ts'
 import {
   type McpRequest,
@@ -53,8 +53,8 @@ export function createKeptLists (
   isAllowed: IsAllowed | null
 ) {
   const lists = new Map<string, KeptList>()
-  const texts = new LRUCache<string, string>({
-    maxSize: maxKeptListChars,
+  const texts = new LRUCache<string, Buffer>({
+    maxSize: maxKeptListBytes,
     sizeCalculation: ({ length }, key) => length + key.length,
     ...(isAllowed && { ttl: policyListMs })
   })
@@ -77,13 +77,14 @@ export function createKeptLists (
     const text = seen.filter((_tool, index) => allowed[index] ?? true)
       .map(({ text }) => text)
       .join(',')
-    texts.set(key, text)
-    return text
+    const bytes = Buffer.from(text)
+    texts.set(key, bytes)
+    return bytes
   }
 
   return {
     /** Returns the tools that the caller sees, as JSON, if they are known. */
-    get (request: McpRequest): Promise<string> | null {
+    get (request: McpRequest): Promise<Buffer> | null {
       const list = listIn(request) && lists.get(kindOf(request))
       return list && list.version === server.listedToAll?.()?.version &&
           performance.now() < list.expiresAt
@@ -91,19 +92,23 @@ export function createKeptLists (
         : null
     },
     /** Puts these tools into the response with the empty list. */
-    async fill (text: string, response: McpResponse, request: McpRequest) {
+    async fill (tools: Buffer, response: McpResponse, request: McpRequest) {
       const { body } = response
       if (!Array.isArray(request.body)) {
-        return typeof body === 'string' && body.startsWith(`${head}]`)
-          ? { ...response, body: head + text + body.slice(head.length) }
-          : response
+        if (typeof body !== 'string' || !body.startsWith(`${head}]`)) return response
+        const [start, end] = [head, body.slice(head.length)].map(text => Buffer.from(text))
+        return {
+          ...response,
+          headers: { ...response.headers, 'content-type': 'application/json; charset=utf-8' },
+          body: Buffer.concat([start, tools, end] as Buffer[])
+        }
       }
       const id = listIn(request)?.id
       return await mapMessages(
         response,
         message =>
           message.id === id && message.result !== undefined
-            ? { ...message, result: { tools: JSON.parse(`[${text}]`) } }
+            ? { ...message, result: { tools: JSON.parse(`[${tools}]`) } }
             : message
       )
     },

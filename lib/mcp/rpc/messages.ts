@@ -33,7 +33,7 @@ export interface McpResponse {
   status: number
   /** Lower-case names. */
   headers: Record<string, string>
-  body: string | Readable | null
+  body: string | Buffer | Readable | null
 }
 
 /** An MCP server that does not know which scopes its tools need. */
