@@ -47,8 +47,8 @@ export function lasting (error: McpOAuthError, refusal: Refusal) {
  * guard, and {@link lasting} refusals. Other errors are not cached. Concurrent requests with one
  * token share its verification.
  *
- * An entry does not outlive its token. Refusals have a cache
- * of their own: anyone can cause them, and must not push out valid tokens.
+ * An entry does not outlive its token. Refusals have a cache of their own: anyone can cause them,
+ * and must not push out valid tokens.
  *
  * @param options.max tokens in the cache; beyond it the least recently used are dropped. A tenth of
  *   it are refused tokens
