@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import Fastify from 'fastify'
 import { mcpOAuth } from '../../lib/index.ts'
-import { clientId, clientSecret } from '../scale/order.ts'
+import { brokerOptions } from '../scale/order.ts'
 
 // CPU time of the broker for each step of a login, in microseconds. The provider is a process of
 // its own. Requests are injected, so that the client costs little: `logins.ts [rounds] [logins]`.
@@ -19,15 +19,7 @@ const provider = fork(new URL('../scale/provider.ts', import.meta.url), {
 })
 const [{ url: issuer }] = await once(provider, 'message') as [{ url: string }]
 const app = Fastify()
-await app.register(mcpOAuth, {
-  issuer,
-  clientId,
-  clientSecret,
-  publicUrl,
-  secret: 'a secret that all of the instances have in common',
-  setupProxies: true,
-  requiredScopes: ['mcp:read']
-})
+await app.register(mcpOAuth, { ...brokerOptions, issuer, publicUrl })
 await app.ready()
 
 const { client_id: client } = (await app.inject({

@@ -155,13 +155,14 @@ async function check (name: string, { url, call, tokens }: Order): Promise<numbe
   return response.status
 }
 
-async function request<T> (child: ChildProcess, message: unknown): Promise<T> {
+/** Sends a child a message, and resolves to its next one. */
+export async function request<T> (child: ChildProcess, message: unknown): Promise<T> {
   child.send(message as object)
   return nextMessage<T>(child)
 }
 
 /** The next message of a child. Throws if the child ends instead. */
-async function nextMessage<T> (child: ChildProcess): Promise<T> {
+export async function nextMessage<T> (child: ChildProcess): Promise<T> {
   const abandoned = new AbortController()
   try {
     return await Promise.race([

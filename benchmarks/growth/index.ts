@@ -4,7 +4,7 @@ import { createEchoServer } from '../contenders/echo-server.ts'
 import { echoCall } from '../frame/calls.ts'
 import { audience, startIssuer } from '../frame/issuer.ts'
 import { writeReport } from '../frame/report.ts'
-import { format, markdown } from '../frame/table.ts'
+import { costRowsOf, costTable, markdown } from '../frame/table.ts'
 
 // npm run bench:growth [-- --quick]: does a request cost more, or memory grow, with the number of
 // tools, scopes and providers, or with that of earlier requests? Requests are injected.
@@ -79,12 +79,8 @@ async function costs (
       if (round >= 0) (all[size] ??= []).push(cost)
     }
   }
-  const medians = Object.entries(all).map(([size, values]) =>
-    [size, values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN] as const
-  )
-  const [, first] = medians[0] ?? ['', NaN]
-  const rows = medians.map(([size, cost]) => [size, format(cost), (cost / first).toFixed(2)])
-  console.log(`\n${markdown([title, 'CPU µs', '×'], rows)}`)
+  const rows = costRowsOf(all)
+  console.log(`\n### ${title}\n\n${costTable(rows)}`)
   writeReport('growth', title, { rounds, count, rows })
   for (const { app } of Object.values(apps)) await app.close()
 }

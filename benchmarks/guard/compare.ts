@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import { nextMessage, request } from '../frame/slices.ts'
 
 /** The order to the process that sends requests. */
 export interface Order {
@@ -77,16 +77,16 @@ export async function compare ({ contenders, rounds, count }: Comparison): Promi
     const running = []
     for (const [name, [file, argument]] of Object.entries(contenders)) {
       const child = start(file, argument)
-      await next(child)
+      await nextMessage(child)
       running.push({ name, child })
       costs[name] = []
     }
     for (let round = -2; round < rounds; round++) {
       for (const { name, child } of running) {
-        const order = await ask<Order>(child, count)
-        const before = await ask<number>(child, 0)
-        seen[name] = await ask<object>(load, order)
-        const used = await ask<number>(child, 0) - before
+        const order = await request<Order>(child, count)
+        const before = await request<number>(child, 0)
+        seen[name] = await request<object>(load, order)
+        const used = await request<number>(child, 0) - before
         if (round >= 0) costs[name]?.push(used / count)
       }
     }
@@ -98,24 +98,5 @@ export async function compare ({ contenders, rounds, count }: Comparison): Promi
     return costs
   } finally {
     for (const child of children) child.kill()
-  }
-}
-
-async function ask<T> (child: ChildProcess, message: unknown): Promise<T> {
-  child.send(message as object)
-  return await next(child) as T
-}
-
-async function next (child: ChildProcess): Promise<unknown> {
-  const abandoned = new AbortController()
-  try {
-    return await Promise.race([
-      once(child, 'message', abandoned).then(([message]) => message),
-      once(child, 'exit', abandoned).then(([code]) => {
-        throw new Error(`${child.spawnargs.slice(-2).join(' ')} ended with code ${code}`)
-      })
-    ])
-  } finally {
-    abandoned.abort()
   }
 }

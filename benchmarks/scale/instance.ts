@@ -3,7 +3,7 @@ import { Redis } from 'ioredis'
 import { redisStore } from '../../lib/store/redis.ts'
 import { mcpOAuth } from '../../lib/index.ts'
 import { announce } from '../frame/contender.ts'
-import { clientId, clientSecret, type InstanceOrder } from './order.ts'
+import { brokerOptions, type InstanceOrder } from './order.ts'
 
 // The process of one broker, which shares an address, a secret and perhaps a store with others.
 
@@ -11,13 +11,9 @@ const { port, publicUrl, issuer, redis } = JSON.parse(process.argv[2] ?? '') as 
 
 const app = Fastify()
 await app.register(mcpOAuth, {
+  ...brokerOptions,
   issuer,
-  clientId,
-  clientSecret,
   publicUrl,
-  secret: 'a secret that all of the instances have in common',
-  setupProxies: true,
-  requiredScopes: ['mcp:read'],
   mcp: { tools: true },
   ...(redis !== null && { store: redisStore(new Redis(redis, '127.0.0.1')) })
 })
