@@ -198,7 +198,7 @@ export function failure (kind: ErrorKind, reason: string): McpOAuthError {
 }
 
 /** Whether an error is a refusal (4xx), which the same request would get again; not a fault. */
-export const isRefusal = (error: unknown) =>
+export const isRefusal = (error: unknown): error is McpOAuthError =>
   error instanceof McpOAuthError && error.statusCode < 500
 
 /** The error for a code or refresh token, with its reason for the log. */

@@ -31,6 +31,14 @@ export type {
   UserClaims,
   VerifyContext
 } from './types.ts'
+export type {
+  EventClient,
+  EventContext,
+  EventDetails,
+  EventOf,
+  EventType,
+  McpOAuthEvent
+} from './events/table.ts'
 export type { Guard, GuardOptions } from './guard/guard.ts'
 export type { McpOAuthRegistration, Registry } from './guard/registrations.ts'
 export { jwtVerifier, type JwtVerifierOptions } from './verifiers/jwt.ts'

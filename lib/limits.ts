@@ -128,6 +128,8 @@ export const loginSeconds = 600
 export const loginSkewSeconds = 30
 /** A sealed request travels on in a cookie with a little more, and browsers drop 4,096 and over. */
 export const maxSealedRequestChars = 3_800
+/** Longest client id that a login carries along for its events: cookies are small. */
+export const maxNamedClientChars = 128
 /** Longest authorization code of a provider: ours carries it inside. */
 export const maxProviderCodeChars = 4_096
 /** Logins in progress per browser, and their cookies: servers allow 8 kB for all headers. */

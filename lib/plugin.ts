@@ -7,6 +7,7 @@ import { createGuards } from './guard/guard.ts'
 import { addRegistration, decorate } from './guard/registrations.ts'
 import { findRoot, loadOnListen, rejectPublicAddress } from './host/app.ts'
 import { closingOf } from './host/closing.ts'
+import { createEvents } from './host/events.ts'
 import { logSerializers, safeLogger } from './host/replies.ts'
 import { loadClient } from './http/fetch.ts'
 import type { McpEndpoint } from './mcp/access/tool-access.ts'
@@ -32,6 +33,7 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   // Errors of the provider may quote our tokens, so they are serialized as those of requests.
   const log = safeLogger(instance.log.child({}, { serializers: logSerializers }))
   const config = createConfig(options, instance.prefix, log)
+  const events = createEvents(config, log)
   const root = options.root ?? findRoot(instance)
   const closing = closingOf(root)
   closing.timeoutSeconds = Math.max(closing.timeoutSeconds, config.closeTimeout)
@@ -57,7 +59,7 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
     return scopes
   }
   const provider = createProvider(instance, config, log)
-  const context = { config, urls, log, catalog }
+  const context = { config, urls, log, events, catalog }
   const { document, ownTokens } = await createAuthorizationServer(instance, provider, context)
   const verifier = createVerifier(config, provider, ownTokens, log)
   if (verifier !== null) loadOnListen(instance, log, loadClient, loadJose)
@@ -94,7 +96,7 @@ function hasProxies (config: Config): config is BrokerOptions['config'] {
 async function createAuthorizationServer (
   instance: FastifyInstance,
   provider: ReturnType<typeof createProvider>,
-  context: Pick<BrokerOptions, 'urls' | 'log' | 'catalog'> & { config: Config }
+  context: Pick<BrokerOptions, 'urls' | 'log' | 'events' | 'catalog'> & { config: Config }
 ) {
   const { config, urls } = context
   if (provider === null || !hasProxies(config)) {
@@ -103,7 +105,10 @@ async function createAuthorizationServer (
   }
   if (config.mode === 'thin') {
     const { registerThinProxy } = await loadThinProxy()
-    return { document: registerThinProxy(instance, config, provider, urls), ownTokens: null }
+    return {
+      document: registerThinProxy(instance, config, provider, urls, context.events),
+      ownTokens: null
+    }
   }
   const { registerBroker } = await loadBroker()
   return await registerBroker(instance, { ...context, config, discovery: provider })

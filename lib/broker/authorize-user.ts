@@ -22,7 +22,7 @@ const reservedClaims =
  * @throws {McpOAuthError} `accessDenied` if the hook refuses the user; `internal` if it fails
  */
 export async function authorizeUser (
-  { broker: { config, clients }, clientId, progress }: SharedContext,
+  { broker: { config, clients }, clientId, client, progress, report }: SharedContext,
   { claims: userClaims, accessToken, scope }: ProviderTokens,
   agreed: readonly string[]
 ) {
@@ -42,7 +42,13 @@ export async function authorizeUser (
   const verdict = await waitFor(progress, 'authorizeUser', () => runHook(hook, user))
   const { deny, scopes = agreed, claims = {} }: Exclude<AuthorizeVerdict, boolean | undefined> =
     Object(verdict)
-  if (verdict === false || deny !== undefined) throw refusal(deny ?? '', userClaims)
+  if (verdict === false || deny !== undefined) {
+    const error = refusal(deny ?? '', userClaims)
+    const reason = (error.cause as Error).message
+    const subject = String(userClaims?.['sub'])
+    report('login.denied', { by: 'policy', reason, subject, client, scopes: agreed }, error)
+    throw error
+  }
   return {
     scopes: agreed.filter(scope => scopes.includes(scope)),
     /** Another request for these would fail as well. */

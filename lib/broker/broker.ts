@@ -5,6 +5,7 @@ import { createClientDocuments } from '../clients/documents.ts'
 import { createSealer } from '../crypto/sealer.ts'
 import { createSigningKeys } from '../crypto/signing-keys.ts'
 import { createDpopVerifier } from '../dpop/verifier.ts'
+import type { Events } from '../host/events.ts'
 import type { Running } from '../host/closing.ts'
 import { floodedStoreEntries, sharedStoreEntries } from '../limits.ts'
 import type { Config, ProviderConfig } from '../options/config.ts'
@@ -25,6 +26,7 @@ export interface BrokerOptions {
   discovery: ProviderDiscovery
   urls: UrlSource
   log: Log
+  events: Events
   /** The scopes of this server and its tools, complete once the app is ready. */
   catalog: () => readonly string[]
 }

@@ -38,7 +38,7 @@ export function createLoginStates (secrets: readonly string[], context: string, 
       const body = seconds + (ms % 1000).toString(16).padStart(3, '0') + seed
       return {
         upstreamState: body + sign(body, keys[0] as Uint8Array).toString('hex'),
-        secrets: { verifier: hash(`verifier ${id}`), nonce: hash(`nonce ${id}`) }
+        secrets: { verifier: verifierOf(id), nonce: hash(`nonce ${id}`) }
       }
     },
     /** Whether a state is ours and has not expired. */
@@ -53,14 +53,20 @@ export function createLoginStates (secrets: readonly string[], context: string, 
   }
 }
 
+const verifierOf = (id: string) => hash(`verifier ${id}`)
+
+/** The id of the grant that follows from a consent page. */
+export const grantOf = (id: string) => idOf('grant', verifierOf(id))
+
 /**
  * The ids of the code and the grant of a login. They follow from a secret in the cookie, so that a
  * login whose callback is repeated has one code.
  */
 export function codeIdsOf ({ secrets: { verifier } }: ProviderLoginIds) {
-  const id = (use: string) => hash(`${use} ${verifier}`).slice(0, 22)
-  return { id: id('code'), grant: id('grant') }
+  return { id: idOf('code', verifier), grant: idOf('grant', verifier) }
 }
+
+const idOf = (use: string, verifier: string) => hash(`${use} ${verifier}`).slice(0, 22)
 
 type Header = string | undefined
 

@@ -2,7 +2,9 @@
 
 import { randomBytes } from 'node:crypto'
 import { failure } from '../errors.ts'
+import type { EventClient } from '../events/table.ts'
 import { maxTokenChars } from '../limits.ts'
+import type { Report } from '../host/events.ts'
 import type { GrantParser } from '../oauth/token-request.ts'
 import type { Config } from '../options/config.ts'
 import type { LoginSecrets } from '../provider/login.ts'
@@ -17,12 +19,16 @@ import type { Progress } from './single-flight.ts'
 export interface TokenContext {
   broker: Broker
   clientId: string
+  /** The client, as events name it. */
+  client: EventClient
   /** Thumbprint of the key whose possession was proven: tokens are bound to it. */
   key: string | undefined
   /** Seconds since 1970. */
   now: number
   /** Its lines have the id of the request. */
   log: Log
+  /** Tells of its events. */
+  report: Report
   /** Whether nobody waits for the response any more. */
   isGone(): boolean
   /** Marks the assertion and the proof of the request as used. */

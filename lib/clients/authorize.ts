@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Client } from '../types.ts'
 import { causeWith, McpOAuthError } from '../errors.ts'
 import { queryOf } from '../host/endpoint.ts'
+import type { Events } from '../host/events.ts'
 import { logRefusal } from '../host/replies.ts'
 import {
   parseAuthorizationRequest,
@@ -23,6 +24,7 @@ import type { Clients } from './clients.ts'
 export interface AuthorizationEndpoint {
   config: Config
   clients: Clients
+  events: Events
   redirectPolicy(): RedirectPolicy
   rules(): AuthorizationRules
   /**

@@ -52,6 +52,12 @@ export function createClients (
       documents?.accepts(id) || clients.listed(id) !== undefined ||
       await open(id, -Infinity) !== null,
 
+    /** The name of a client, as far as it is known here without a request. */
+    async nameOf (id: string): Promise<string | null> {
+      const { name } = clients.listed(id) ?? documents?.known(id) ?? {}
+      return name ?? (await open(id, -Infinity))?.n ?? null
+    },
+
     /** Whether the metadata document of a client has become invalid. */
     isInvalidated: async (id: string) =>
       clients.listed(id) === undefined && await documents?.isInvalidated(id) === true,

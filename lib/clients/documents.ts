@@ -97,6 +97,9 @@ export function createClientDocuments (
     accepts: (id: string) =>
       isClientIdUrl(id) && allowedHosts?.includes(new URL(id).hostname) !== false,
 
+    /** The client of a document that was fetched before. */
+    known: (id: string) => clients.peek(id)?.client,
+
     /**
      * Whether the document can be fetched and is not valid any more. A document that cannot be
      * fetched within a second is assumed to be valid.

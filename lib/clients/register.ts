@@ -18,18 +18,20 @@ export const registerEndpoint: Endpoint<AuthorizationEndpoint> = {
   legacy: true,
   body: 'json',
   isServed: ({ config }) => config.setupFakeDynamicRegistration,
-  async handle ({ config: { dpop }, clients, redirectPolicy, rules }, { body, log }, reply) {
-    const { refused, ...metadata } = parseClientMetadata(body, redirectPolicy(), rules())
+  async handle ({ config: { dpop }, clients, redirectPolicy, rules, events }, request, reply) {
+    const { refused, ...metadata } = parseClientMetadata(request.body, redirectPolicy(), rules())
     const { redirect_uris: redirectUris, client_name: name, grant_types: grantTypes } = metadata
     const { dpop_bound_access_tokens: wanted } = metadata
     const dpopBound = wanted === true && dpop !== 'off'
     const client = { redirectUris, name: name ?? null, grantTypes, dpopBound }
     const now = Math.floor(Date.now() / 1000)
-    logRefused(safeLogger(log), refused)
+    const id = await clients.register(client, now)
+    logRefused(safeLogger(request.log), refused)
+    events.of(request)('client.registered', { client: { id, name: client.name }, redirectUris })
     return reply.code(201).send(
       {
         ...metadata,
-        client_id: await clients.register(client, now),
+        client_id: id,
         client_id_issued_at: now,
         client_name: name ?? 'MCP client',
         ...(wanted !== undefined && { dpop_bound_access_tokens: dpopBound })

@@ -111,12 +111,17 @@ export function sendJson (reply: FastifyReply, { error, message }: McpOAuthError
   )
 }
 
+/** Errors that an event has in the log already. */
+export const loggedErrors = new WeakSet<Error>()
+
 /** Logs what was refused, and why. */
 export function logRefusal (
   request: FastifyRequest,
-  { kind, code, statusCode, message, cause, scopes }: McpOAuthError,
-  status = statusCode
+  error: McpOAuthError,
+  status = error.statusCode
 ) {
+  if (loggedErrors.has(error)) return
+  const { kind, code, message, cause, scopes } = error
   const log = safeLogger(request.log)
   if (status >= 500 && kind !== 'closing') log.error({ code, err: cause }, message)
   else log.info({ code, reason: (cause as Error | undefined)?.message, scopes }, message)

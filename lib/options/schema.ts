@@ -1,6 +1,7 @@
 /** Which options does the plugin take, with which defaults? */
 import type { Static } from '@sinclair/typebox'
 import type { FastifyInstance } from 'fastify'
+import type { McpOAuthEvent } from '../events/table.ts'
 import { closeTimeoutSeconds, maxCloseTimeoutSeconds, minSecretChars } from '../limits.ts'
 import { redirectPatternProblem } from '../oauth/redirect-uri.ts'
 import { OAuthMetadataSchema } from '../schemas/metadata.ts'
@@ -179,6 +180,13 @@ export const OptionsSchema = Type.Object({
    * Seconds that `app.close()` waits for running tool calls and OAuth requests. Default 10.
    */
   closeTimeout: withDefault(closeTimeoutSeconds, seconds(0, maxCloseTimeoutSeconds)),
+  /**
+   * Called with each event, such as a login or the call of a tool (docs/events.md). Its result is
+   * not awaited, and no request fails with it.
+   */
+  onEvent: withDefault(null, callable<(event: McpOAuthEvent) => unknown>()),
+  /** Members left out of events and of the lines of this plugin in the log. Default: none. */
+  redact: withDefault([], list(oneOf('subject', 'address'))),
   ...brokerOptions,
   /** Deviations of the provider from the standards. Presets fill it in. */
   provider: withDefault(

@@ -2,6 +2,7 @@
 import { createClients } from '../clients/clients.ts'
 import { createSealer } from '../crypto/sealer.ts'
 import { failure } from '../errors.ts'
+import type { Events } from '../host/events.ts'
 import { createLimiter } from '../http/operations.ts'
 import {
   loginRecordSeconds,
@@ -26,7 +27,8 @@ export function createThinProxy (
   config: ThinConfig,
   discovery: ProviderDiscovery,
   urls: UrlSource,
-  paths: readonly string[]
+  paths: readonly string[],
+  events: Events
 ) {
   const { setupFakeDynamicRegistration: registration, allowedRedirectUris } = config
   const { issuer, authorizeUrl } = config.provider
@@ -38,6 +40,7 @@ export function createThinProxy (
   const listed = registration ? [] : [{ id: clientId, redirectUris: null, name: null }]
   return {
     config,
+    events,
     clientId,
     urls,
     clients: createClients(sealer, listed, null, registration ? Infinity : 0),

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { registerEndpoint } from '../clients/register.ts'
 import { pathOf, serveEndpoints, type Endpoint } from '../host/endpoint.ts'
+import type { Events } from '../host/events.ts'
 import { authorizationServerDocument } from '../oauth/metadata.ts'
 import { userGrants } from '../oauth/token-request.ts'
 import type { ProviderDiscovery } from '../provider/discovery.ts'
@@ -22,11 +23,12 @@ export function registerThinProxy (
   instance: FastifyInstance,
   config: ThinConfig,
   discovery: ProviderDiscovery,
-  urls: UrlSource
+  urls: UrlSource,
+  events: Events
 ): () => Promise<string> {
   // Paths of the broker are forbidden as well: redirect URIs outlive a change of mode.
   const paths = [...endpoints, { name: 'callback' }, { name: 'consent' }].map(pathOf)
-  const proxy = createThinProxy(config, discovery, urls, paths)
+  const proxy = createThinProxy(config, discovery, urls, paths, events)
   const endpointUrls = serveEndpoints(instance, proxy, endpoints)
   return async () => {
     const { scopes_supported: scopes } = await proxy.providerMetadata()

@@ -77,7 +77,9 @@ export function tokenRequests (send: Send) {
     log: broker.log,
     isGone,
     // Assertions and proofs have tests of their own.
-    markNow: async () => {}
+    markNow: async () => {},
+    client: { id: clientId, name: null },
+    report: broker.events.of(null)
   })
   return {
     /** Redeems a code. */

@@ -1,4 +1,5 @@
 import Fastify from 'fastify'
+import { createEvents } from '../../lib/host/events.ts'
 import { createBroker, type Broker } from '../../lib/broker/broker.ts'
 import type { TokenResponse } from '../../lib/broker/families.ts'
 import { McpOAuthError } from '../../lib/errors.ts'
@@ -55,6 +56,7 @@ export async function createWorld (
       discovery: { metadata: async () => ({}) } as unknown as ProviderDiscovery,
       urls: createUrls(own, server),
       log,
+      events: createEvents(own, log),
       catalog: () => ['mcp:read', 'mcp:write']
     }, [])
     const fake = createFakeProvider({

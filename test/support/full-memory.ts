@@ -1,4 +1,5 @@
 import Fastify from 'fastify'
+import { createEvents } from '../../lib/host/events.ts'
 import { createConfig, type Config, type ProviderConfig } from '../../lib/options/config.ts'
 import { createProviderDiscovery } from '../../lib/provider/discovery.ts'
 import { createBroker } from '../../lib/broker/broker.ts'
@@ -20,6 +21,7 @@ const { marks } = await createBroker({
   discovery: createProviderDiscovery({ issuer }),
   urls: createUrls(config, Fastify().server),
   log,
+  events: createEvents(config, log),
   catalog: () => []
 }, [])
 

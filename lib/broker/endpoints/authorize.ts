@@ -4,13 +4,14 @@ import { hasNoRefresh } from '../../clients/clients.ts'
 import { requestedKey } from '../../dpop/rules.ts'
 import { causeWith, McpOAuthError } from '../../errors.ts'
 import type { Endpoint } from '../../host/endpoint.ts'
-import { maxSealedRequestChars } from '../../limits.ts'
+import { maxNamedClientChars, maxSealedRequestChars } from '../../limits.ts'
 import { invalidRequest, single, type RequestParameters } from '../../oauth/parameters.ts'
 import { missingScopes } from '../../oauth/scope.ts'
 import { replyWithConsentPage } from '../../pages/consent.ts'
 import { pageErrorHandler } from '../../pages/page.ts'
 import { hash } from '../../util/hash.ts'
 import type { Broker } from '../broker.ts'
+import { grantOf } from '../logins.ts'
 import { randomId } from '../tokens.ts'
 
 /**
@@ -42,6 +43,12 @@ export const authorizeEndpoint: Endpoint<Broker> = {
       const sealed = await broker.sealer.seal('request', content, lifetime, broker.now())
       if (sealed.length > maxSealedRequestChars) throw invalidRequest('The request is too long.')
       reply.header('set-cookie', cookies.setCsrf(csrf))
+      broker.events.of(request)('login.started', {
+        client: { id: client.id, name: client.name },
+        grant: grantOf(content.id),
+        redirectUri,
+        scopes: content.scopes
+      })
       return await replyWithConsentPage(reply, {
         action: `${broker.urls().base}/oauth/consent`,
         sealed,
@@ -65,6 +72,7 @@ function consentRequest (broker: Broker, valid: ValidRequest, csrf: string) {
     /** Hash of the browser's CSRF cookie. */
     browser: hash(csrf),
     client: hash(client.id),
+    named: { id: client.id.length <= maxNamedClientChars ? client.id : null, name: client.name },
     redirectUri,
     scopes: scopesFor(broker, valid),
     codeChallenge,

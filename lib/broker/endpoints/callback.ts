@@ -1,6 +1,6 @@
 /** Which response does the client get when the browser returns from the provider? */
 import { errorLocation } from '../../clients/authorize.ts'
-import { causeWith, McpOAuthError, type ErrorKind } from '../../errors.ts'
+import { causeWith, isRefusal, McpOAuthError, type ErrorKind } from '../../errors.ts'
 import { queryOf, type Endpoint } from '../../host/endpoint.ts'
 import { logRefusal } from '../../host/replies.ts'
 import { maxProviderCodeChars } from '../../limits.ts'
@@ -65,7 +65,10 @@ export const callbackEndpoint: Endpoint<Broker> = {
         description: 'This sign-in has ended, or was started in another browser.'
       })
     }
-    const { redirectUri, state: clientState, upstreamState, ...approved } = login
+    const { redirectUri, state: clientState, upstreamState, named: client, ...approved } = login
+    const ids = codeIdsOf(login)
+    const context = { client, grant: ids.grant, scopes: login.scopes }
+    const report = broker.events.of(request)
     if (!await broker.provider.isFromProvider(params.get('iss') ?? [])) {
       throw invalidRequest(
         'The response does not come from the expected provider.',
@@ -86,10 +89,11 @@ export const callbackEndpoint: Endpoint<Broker> = {
       const answer = [error, ...params.get('error_description') ?? []].join(': ')
       const cause = causeWith('The identity provider answered', answer)
       const failure = new McpOAuthError(kind, { description, cause })
-      logRefusal(request, failure)
+      if (isRefusal(failure)) {
+        report('login.denied', { by: 'provider', reason: cause.message, ...context }, failure)
+      } else logRefusal(request, failure)
       return reply.redirect(errorLocation(redirectUri, failure, clientState, iss), 302)
     }
-    const ids = codeIdsOf(login)
     const content: CodeContent = { ...approved, redirectUri, ...ids, upstreamCode }
     const own = await sealer.seal('code', content, lifetimes.code, now)
     // Sealed once more: a dump of the store contains no codes.
@@ -107,6 +111,7 @@ export const callbackEndpoint: Endpoint<Broker> = {
     const kept = await sealer.open('login-mark', first, now)
     const code = kept?.['id'] === ids.id ? String(kept['own']) : own
     reply.header('set-cookie', cookies.completeLogin(state, sealed))
+    report('login.completed', context)
     return reply.redirect(appendQuery(redirectUri, { code, state: clientState, iss }), 302)
   }
 }

@@ -1,19 +1,22 @@
 /** Where does the browser go after the user's decision? */
 import { errorLocation } from '../../clients/authorize.ts'
 import { McpOAuthError } from '../../errors.ts'
+import type { EventClient } from '../../events/table.ts'
 import { formOf, type Endpoint } from '../../host/endpoint.ts'
 import { maxConsentFormBytes } from '../../limits.ts'
 import { invalidRequest, single } from '../../oauth/parameters.ts'
 import { pageErrorHandler, replyWithErrorPage } from '../../pages/page.ts'
 import { hash } from '../../util/hash.ts'
 import type { Broker } from '../broker.ts'
-import { codeIdsOf, type ProviderLoginIds } from '../logins.ts'
+import { codeIdsOf, grantOf, type ProviderLoginIds } from '../logins.ts'
 import type { ApprovedRequest } from '../tokens.ts'
 import type { ConsentRequest } from './authorize.ts'
 
 /** Sealed into the browser's cookie for the way through the provider, named after the state. */
 export interface LoginContent extends ApprovedRequest, ProviderLoginIds {
   state?: string | undefined
+  /** The client, for events. */
+  named?: EventClient | undefined
 }
 
 /** The error for a login whose code was redeemed. */
@@ -63,8 +66,11 @@ export const consentEndpoint: Endpoint<Broker> = {
       throw invalidRequest('This page was already used, and the first decision counts.')
     }
     if (action === 'deny') {
-      const denied = new McpOAuthError('accessDenied', { description: 'The user denied access.' })
-      const { redirectUri, state } = approved
+      const reason = 'The user denied access.'
+      const denied = new McpOAuthError('accessDenied', { description: reason })
+      const { redirectUri, state, named: client, scopes } = approved
+      const grant = grantOf(id)
+      broker.events.of(request)('login.denied', { by: 'user', reason, client, grant, scopes })
       return reply.redirect(errorLocation(redirectUri, denied, state, broker.issuer()), 303)
     }
     const login: LoginContent = { ...approved, ...states.create(id, Number(ms)) }

@@ -24,21 +24,27 @@ export const revokeEndpoint: Endpoint<Broker> = {
     const token = required(params, 'token')
     const { clientId, assertions } = await authenticateClient(broker, request, params, now)
     const isGone = () => reply.raw.destroyed
-    await useOnce(assertions, isGone, () => revoke(broker, clientId, token, now))
+    const ended = await useOnce(assertions, isGone, () => revoke(broker, clientId, token, now))
+    if (ended !== null) {
+      const client = { id: clientId, name: await broker.clients.nameOf(clientId) }
+      broker.events.of(request)('grant.revoked', { by: 'client', client, ...ended })
+    }
     return reply.code(200).send()
   }
 }
 
+/** @returns the grant that ended, or null */
 async function revoke (broker: Broker, clientId: string, token: string, now: number) {
   const { revocation, signing } = broker
   const refresh = await openOwn<RefreshContent>({ broker, clientId, now }, 'refresh', token)
   if (refresh !== null) {
-    const { grant, upstream } = refresh
+    const { grant, subject, upstream } = refresh
     await revocation.revokeGrant(grant, now, upstream)
-  } else {
-    const claims = await (await signing()).read(token, now)
-    if (claims?.['client_id'] === clientId && typeof claims['gid'] === 'string') {
-      await revocation.revokeGrant(claims['gid'], now)
-    }
+    return { grant, subject }
   }
+  const claims = await (await signing()).read(token, now)
+  const { client_id: client, gid: grant, sub: subject } = claims ?? {}
+  if (client !== clientId || typeof grant !== 'string') return null
+  await revocation.revokeGrant(grant, now)
+  return { grant, subject }
 }

@@ -2,7 +2,7 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { invalidProof } from '../../dpop/rules.ts'
-import { McpOAuthError } from '../../errors.ts'
+import { isRefusal, McpOAuthError } from '../../errors.ts'
 import { formOf, type Endpoint } from '../../host/endpoint.ts'
 import { safeLogger } from '../../host/replies.ts'
 import { parseTokenRequest, userGrants } from '../../oauth/token-request.ts'
@@ -46,13 +46,24 @@ export const tokenEndpoint: Endpoint<Broker> = {
     const proof = await proofOf(broker, request, reply, now)
     const isGone = () => reply.raw.destroyed
     const log = safeLogger(request.log)
-    const context = { broker, clientId, key: proof?.key, now, log, isGone }
+    const report = broker.events.of(request)
+    const client = { id: clientId, name: await broker.clients.nameOf(clientId) }
+    const context = { broker, clientId, client, key: proof?.key, now, log, report, isGone }
     const credentials = proof ? [...assertions, proof.use] : assertions
-    return await useOnce(
-      credentials,
-      isGone,
-      markNow => grant.handle({ ...context, markNow }, tokenRequest)
-    )
+    try {
+      return await useOnce(
+        credentials,
+        isGone,
+        markNow => grant.handle({ ...context, markNow }, tokenRequest)
+      )
+    } catch (error) {
+      if (isRefusal(error)) {
+        const { error: name, cause = error } = error
+        const reason = (cause as Error).message
+        report('token.refused', { client, grantType: grant.type, error: name, reason }, error)
+      }
+      throw error
+    }
   }
 }
 

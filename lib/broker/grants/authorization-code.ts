@@ -133,7 +133,7 @@ async function redeem (
 }
 
 async function issueFirst (context: SharedContext, code: CodeContent, tokens: ProviderTokens) {
-  const { broker: { config, kept, revocation }, clientId, key, now } = context
+  const { broker: { config, kept, revocation }, clientId, client, key, now } = context
   const { grant, resource } = code
   try {
     const authorization = await authorizeUser(context, tokens, code.scopes)
@@ -153,6 +153,8 @@ async function issueFirst (context: SharedContext, code: CodeContent, tokens: Pr
       response.refresh_token_expires_in ?? config.lifetimes.access,
       now
     )
+    const { subject } = owner
+    context.report('code.redeemed', { subject, client, grant, scopes: authorization.scopes })
     return response
   } catch (error) {
     // The tokens of the provider will not be used.
@@ -187,12 +189,14 @@ const clientLeft = () =>
  * stolen (RFC 9700 §4.13). The family is kept before the code is marked; without one no tokens were
  * issued. A client that left, because this process stood still, has repeated its request elsewhere.
  */
-async function endReplayed ({ broker, isGone }: TokenContext, { grant }: CodeContent) {
+async function endReplayed (context: TokenContext, { grant }: CodeContent) {
+  const { broker, client, isGone, report } = context
   const { kept, revocation, now } = broker
   if (isGone()) return clientLeft()
   if (!await kept.recall('family', grant, now())) {
     return invalidGrant('The code was used before, and issued no tokens that are known')
   }
   await revocation.revokeGrant(grant, now())
+  report('grant.revoked', { by: 'reuse', client, grant })
   return invalidGrant('The code was used before: it or its tokens were stolen, the grant has ended')
 }

@@ -17,7 +17,7 @@ export const clientCredentials: Grant<typeof parseClientCredentials> = {
     clients.some(({ grantTypes }) => grantTypes?.includes('client_credentials')),
   parse: parseClientCredentials,
   async handle (context, request) {
-    const { broker: { config, clients, urls }, clientId, key } = context
+    const { broker: { config, clients, urls }, clientId, client, key, report } = context
     const allowed = clients.listed(clientId)?.scopes ?? config.requiredScopes
     const scopes = request.scopes ?? allowed
     if (missingScopes(allowed, scopes, config.scopeHierarchy).length > 0) {
@@ -27,6 +27,8 @@ export const clientCredentials: Grant<typeof parseClientCredentials> = {
     const { resource } = urls()
     const claims = { gty: 'client_credentials' }
     const content = { grant, subject: clientId, resource, scopes, claims, key }
-    return await issueAccessToken(context, content, config.lifetimes.access)
+    const response = await issueAccessToken(context, content, config.lifetimes.access)
+    report('token.issued', { subject: clientId, client, grant, scopes })
+    return response
   }
 }

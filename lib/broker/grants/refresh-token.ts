@@ -7,6 +7,7 @@ import { mergeScopes } from '../../oauth/scope.ts'
 import type { ProviderTokens, ReceivedTokens } from '../../provider/tokens.ts'
 import { hash } from '../../util/hash.ts'
 import { authorizeUser } from '../authorize-user.ts'
+import { endReused } from '../reuse.ts'
 import {
   afterRefresh,
   isUsed,
@@ -152,22 +153,6 @@ const save = ({ config, kept, now }: Refresh['broker'], family: Family) =>
   kept.keep('family', family, config.lifetimes.refreshIdle, now())
 
 /**
- * Ends the grant of a token that was replaced long ago, and returns the error. Tokens of a client
- * with credentials or a key are of no use to a thief: only the request is refused.
- */
-async function endReused (context: TokenContext & Pick<Refresh, 'token'>) {
-  const { broker, clientId, token, now } = context
-  const isSafe = broker.clients.isConfidential(clientId) || token.key !== undefined
-  const ends = broker.config.refresh.onReuse === 'revoke' && !isSafe
-  if (ends) await broker.revocation.revokeGrant(token.grant, now, token.upstream)
-  return invalidGrant(
-    `The refresh token was replaced long ago, or was not bound to the key of its successor. ${
-      ends ? 'It may be stolen, so the grant has ended' : 'The grant goes on with the newest token'
-    }`
-  )
-}
-
-/**
  * Obtains the next tokens. A new refresh token of the provider is kept before anything in its
  * response is verified: a temporary fault must not sign users out.
  */
@@ -198,8 +183,11 @@ async function renew (refresh: Refresh): Promise<TokenResponse> {
     await keeping
     // A token that is not known here may be a copy: another instance, or this one before it was
     // restarted, may have issued a newer one. The provider refuses this one in any case.
-    if (family && isRefusal(error)) await revocation.revokeGrant(grant, now(), upstream)
-    else if (
+    if (family && isRefusal(error)) {
+      await revocation.revokeGrant(grant, now(), upstream)
+      const { client, token: { subject } } = refresh
+      refresh.report('grant.revoked', { by: 'provider', subject, client, grant })
+    } else if (
       family && presented < Math.min(generation, family.failedCopy?.generation ?? generation)
     ) {
       // It may come again after its grace.
@@ -245,5 +233,7 @@ async function issueNext (refresh: Refresh, tokens: ProviderTokens) {
     revocation.revokeAtProvider(upstreamOf(tokens))
     throw new McpOAuthError('invalidGrant')
   }
+  const { subject } = grant
+  refresh.report('token.refreshed', { subject, client: refresh.client, grant: grant.grant, scopes })
   return response
 }

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { test } from 'node:test'
+import type { McpOAuthEvent } from '../../lib/index.ts'
+import { startFlow } from '../support/flow.ts'
+
+const loggedEvents = (lines: readonly string[]) =>
+  lines.map(line => JSON.parse(line)).filter(({ event }) => event !== undefined)
+
+test('a login is five events and one line, all with its grant, client and scopes', async (t) => {
+  const events: McpOAuthEvent[] = []
+  const flow = await startFlow(t, { options: { onEvent: event => events.push(event) } })
+  const clientId = await flow.register()
+  const { refresh_token: refreshToken } = await flow.tokens(clientId)
+  await flow.token({
+    grant_type: 'refresh_token',
+    refresh_token: refreshToken,
+    client_id: clientId
+  })
+  assert.deepEqual(events.map(({ type }) => type), [
+    'client.registered',
+    'login.started',
+    'login.completed',
+    'code.redeemed',
+    'token.refreshed'
+  ])
+  const [registered, started, completed, redeemed, refreshed] = events
+  assert.equal(registered?.client?.id, clientId)
+  assert.ok(started?.grant)
+  for (const event of [completed, redeemed, refreshed]) {
+    assert.equal(event?.grant, started.grant)
+    assert.equal(event?.client?.name, started.client?.name)
+    assert.deepEqual(event?.scopes, started.scopes)
+    assert.ok(Object.isFrozen(event))
+  }
+  for (const event of events) {
+    assert.equal(event.prefix, flow.prefix)
+    assert.equal(event.address, '127.0.0.1')
+    assert.match(String(event.requestId), /^req-/)
+  }
+  assert.equal(redeemed?.subject, refreshed?.subject)
+  const [line, ...others] = loggedEvents(flow.logs)
+  assert.deepEqual(others, [])
+  assert.deepEqual([line.event, line.msg, line.reqId, line.grant], [
+    'code.redeemed',
+    'A user logged in',
+    redeemed?.requestId,
+    started.grant
+  ])
+})
+
+test('events reach node:diagnostics_channel, whatever onEvent throws, which is logged once', async (t) => {
+  const names: unknown[] = []
+  const listener = (event: unknown, channel: unknown) => names.push([channel, Object(event).type])
+  subscribe('fastify-mcp-oauth:code.redeemed', listener)
+  t.after(() => unsubscribe('fastify-mcp-oauth:code.redeemed', listener))
+  const flow = await startFlow(t, {
+    options: {
+      onEvent: ({ type }) => {
+        if (type === 'login.started') throw new Error('broken subscriber')
+        return Promise.reject(new Error('broken subscriber'))
+      }
+    }
+  })
+  await flow.tokens(await flow.register())
+  assert.deepEqual(names, [['fastify-mcp-oauth:code.redeemed', 'code.redeemed']])
+  const failures = flow.logs.filter(line => line.includes('Option onEvent failed'))
+  assert.equal(failures.length, 1)
+})
+
+test('the option redact keeps subjects and addresses out of events and lines', async (t) => {
+  const events: McpOAuthEvent[] = []
+  const flow = await startFlow(t, {
+    options: { redact: ['subject', 'address'], onEvent: event => events.push(event) }
+  })
+  await flow.tokens(await flow.register())
+  assert.equal(events.length, 4)
+  for (const event of events) assert.ok(!('subject' in event) && !('address' in event), event.type)
+  assert.ok(loggedEvents(flow.logs).every(line => !('subject' in line)))
+})
+
+test('a denial, a refused token request and a revocation are one event and one line each', async (t) => {
+  const events: McpOAuthEvent[] = []
+  let deny = false
+  const flow = await startFlow(t, {
+    options: {
+      onEvent: event => events.push(event),
+      authorizeUser: () => deny ? { deny: 'Not a member' } : true
+    }
+  })
+  const clientId = await flow.register()
+  const { access_token: token } = await flow.tokens(clientId)
+  await flow.revoke({ token, client_id: clientId })
+  deny = true
+  const code = await flow.login(clientId)
+  const verifier = 'wrong'.repeat(10)
+  await flow.token({
+    grant_type: 'authorization_code',
+    code,
+    client_id: clientId,
+    code_verifier: verifier
+  })
+  await assert.rejects(flow.tokens(clientId))
+  const told = events.filter(({ type }) => /denied|refused|revoked/.test(type))
+  assert.deepEqual(told.map(event => [event.type, 'by' in event && event.by]), [
+    ['grant.revoked', 'client'],
+    ['token.refused', false],
+    ['login.denied', 'policy'],
+    ['token.refused', false]
+  ])
+  const lines = loggedEvents(flow.logs).map(({ event, code, reason }) => [event, code, reason])
+  assert.deepEqual(lines.map(([event]) => event), [
+    'code.redeemed',
+    'grant.revoked',
+    'token.refused',
+    'login.denied'
+  ])
+  assert.match(String(lines[2]?.[2]), /verifier/)
+  const refusals = flow.logs.map(line => JSON.parse(line)).filter(({ code }) => code)
+  assert.equal(refusals.length, 2, 'no second line')
+})
