@@ -40,6 +40,8 @@ export type {
   McpOAuthEvent
 } from './events/table.ts'
 export type { Guard, GuardOptions } from './guard/guard.ts'
+export type { Health } from './http/condition.ts'
+export type { RegistrationHealth } from './host/health.ts'
 export type { McpOAuthRegistration, Registry } from './guard/registrations.ts'
 export { jwtVerifier, type JwtVerifierOptions } from './verifiers/jwt.ts'
 export {

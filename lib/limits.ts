@@ -128,6 +128,13 @@ export const loginSeconds = 600
 export const loginSkewSeconds = 30
 /** A sealed request travels on in a cookie with a little more, and browsers drop 4,096 and over. */
 export const maxSealedRequestChars = 3_800
+/** The reason of a failure in the log: its errors, and their characters. */
+export const maxReasons = 5
+export const maxReasonChars = 500
+/** A dependency works again after this time without a failure. */
+export const conditionSettleMs = 1_000
+/** A new reason of one failure is told after this time. */
+export const conditionRepeatMs = 60_000
 /** Longest client id that a login carries along for its events: cookies are small. */
 export const maxNamedClientChars = 128
 /** Longest authorization code of a provider: ours carries it inside. */

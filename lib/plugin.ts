@@ -8,7 +8,9 @@ import { addRegistration, decorate } from './guard/registrations.ts'
 import { findRoot, loadOnListen, rejectPublicAddress } from './host/app.ts'
 import { closingOf } from './host/closing.ts'
 import { createEvents } from './host/events.ts'
+import { createConditions, type Conditions } from './host/health.ts'
 import { logSerializers, safeLogger } from './host/replies.ts'
+import { summaryOf } from './discovery/summary.ts'
 import { loadClient } from './http/fetch.ts'
 import type { McpEndpoint } from './mcp/access/tool-access.ts'
 import { collectRoutes } from './mcp/tools/candidates.ts'
@@ -34,11 +36,12 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   const log = safeLogger(instance.log.child({}, { serializers: logSerializers }))
   const config = createConfig(options, instance.prefix, log)
   const events = createEvents(config, log)
+  const conditions = createConditions(config, events)
   const root = options.root ?? findRoot(instance)
   const closing = closingOf(root)
   closing.timeoutSeconds = Math.max(closing.timeoutSeconds, config.closeTimeout)
   const urls = createUrls(config, root.server)
-  const registration = addRegistration(root, config, urls)
+  const registration = addRegistration(root, config, urls, conditions)
   // Before our own routes, so that the routes that exist by now are those of the app.
   const routes = config.mcp.tools ? collectRoutes(instance, root) : undefined
   if (config.publicUrl === null) rejectPublicAddress(root.server)
@@ -58,14 +61,16 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
     known = { state, scopes }
     return scopes
   }
-  const provider = createProvider(instance, config, log)
-  const context = { config, urls, log, events, catalog }
+  const provider = createProvider(instance, config, log, conditions)
+  const context = { config, urls, log, events, conditions, catalog }
   const { document, ownTokens } = await createAuthorizationServer(instance, provider, context)
-  const verifier = createVerifier(config, provider, ownTokens, log)
+  const verifier = createVerifier(config, provider, ownTokens, log, conditions)
   if (verifier !== null) loadOnListen(instance, log, loadClient, loadJose)
   const guards = createGuards(config, verifier, urls)
   decorate(instance, root, { registration, guards, guarded })
   discoveryRoutes(root, config, urls, document)
+
+  instance.addHook('onListen', async () => log.info(...summaryOf(config, urls(), catalog())))
 
   // Hooks of the host read `request.mcpCall`, also where no route is a tool.
   injectTokensOf(root)
@@ -75,15 +80,28 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   }
 }
 
-function createProvider (instance: FastifyInstance, config: Config, log: Log) {
+function createProvider (
+  instance: FastifyInstance,
+  config: Config,
+  log: Log,
+  { provider: condition }: Conditions
+) {
   if (config.provider === null) return null
   const warnIss = config.mode === 'thin'
   const required = hasProxies(config) ? undefined : ['jwks_uri'] as const
-  const provider = createProviderDiscovery({ ...config.provider, required, log, warnIss })
+  const provider = createProviderDiscovery({
+    ...config.provider,
+    required,
+    log,
+    condition,
+    warnIss
+  })
   if (config.tokens !== 'none' || hasProxies(config)) {
     // Loads the metadata at start-up, so that the log has its faults. The provider may be
     // unreachable now, and reachable at the first login.
-    instance.addHook('onListen', () => provider.metadata().then(() => {}, () => {}))
+    instance.addHook('onListen', async () => {
+      provider.metadata().catch(() => {})
+    })
   }
   return provider
 }
@@ -96,7 +114,9 @@ function hasProxies (config: Config): config is BrokerOptions['config'] {
 async function createAuthorizationServer (
   instance: FastifyInstance,
   provider: ReturnType<typeof createProvider>,
-  context: Pick<BrokerOptions, 'urls' | 'log' | 'events' | 'catalog'> & { config: Config }
+  context: Pick<BrokerOptions, 'urls' | 'log' | 'events' | 'conditions' | 'catalog'> & {
+    config: Config
+  }
 ) {
   const { config, urls } = context
   if (provider === null || !hasProxies(config)) {

@@ -6,6 +6,7 @@ import { createSealer } from '../crypto/sealer.ts'
 import { createSigningKeys } from '../crypto/signing-keys.ts'
 import { createDpopVerifier } from '../dpop/verifier.ts'
 import type { Events } from '../host/events.ts'
+import type { Conditions } from '../host/health.ts'
 import type { Running } from '../host/closing.ts'
 import { floodedStoreEntries, sharedStoreEntries } from '../limits.ts'
 import type { Config, ProviderConfig } from '../options/config.ts'
@@ -27,6 +28,7 @@ export interface BrokerOptions {
   urls: UrlSource
   log: Log
   events: Events
+  conditions?: Pick<Conditions, 'provider'>
   /** The scopes of this server and its tools, complete once the app is ready. */
   catalog: () => readonly string[]
 }
@@ -79,7 +81,8 @@ export async function createBroker (
     metadata: discovery.metadata,
     redirectUri: () => `${issuer()}/oauth/callback`,
     needsClaims: config.authorizeUser !== null,
-    log
+    log,
+    condition: context.conditions?.provider
   })
   const redirectPolicy = () => {
     const { base, resource } = urls()

@@ -83,7 +83,7 @@ export interface EventDetails {
   'store.recovered': { readonly ms: number }
   /** The provider signs with other keys. */
   'keys.rotated': {
-    readonly issuer: string
+    readonly host: string
     readonly added: readonly string[]
     readonly removed: readonly string[]
   }
@@ -121,9 +121,15 @@ export const eventLines: Record<EventType, readonly ['info' | 'warn' | 'error', 
   'request.denied': null,
   'scopes.requested': null,
   'tool.called': null,
-  'provider.failed': ['error', 'The provider fails. Check its status, and the way to it'],
+  'provider.failed': [
+    'error',
+    'Logins or tokens fail because of the provider. Read the reason: it names the fault or setting'
+  ],
   'provider.recovered': ['info', 'The provider responds again'],
-  'store.failed': ['error', 'The store fails. Check it, and the way to it'],
+  'store.failed': [
+    'error',
+    'The store fails: logins and refreshes get 503. Check the store, and the network to it'
+  ],
   'store.recovered': ['info', 'The store responds again'],
   'keys.rotated': ['info', 'The provider changed its keys']
 }

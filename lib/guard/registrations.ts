@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { startupError } from '../errors.ts'
 import { problemOfScopes } from '../oauth/scope.ts'
+import { healthOf, type Conditions, type RegistrationHealth } from '../host/health.ts'
 import type { Config } from '../options/config.ts'
 import { checkOptions, expect, optional } from '../options/fields.ts'
 import type { UrlSource } from '../urls.ts'
@@ -17,6 +18,17 @@ export interface McpOAuthRegistration {
   readonly issuer: string | null
   /** URL of the protected resource metadata, null if it is not served. */
   readonly metadataUrl: string | null
+  /**
+   * Whether the provider, its keys and the store work, since when, and their last errors. For a
+   * readiness route.
+   *
+   * @example
+   * app.get('/ready', async (request, reply) => {
+   *   const { store } = await app.mcpOAuth.health()
+   *   return reply.code(store?.status === 'failing' ? 503 : 200).send({ store })
+   * })
+   */
+  health(): Promise<RegistrationHealth>
 }
 
 /** All registrations of one app, by prefix and path of the MCP route. */
@@ -50,9 +62,11 @@ declare module 'fastify' {
  */
 export function addRegistration (
   root: FastifyInstance,
-  { prefix, mcp, mode }: Config,
-  urls: UrlSource
+  config: Config,
+  urls: UrlSource,
+  conditions: Conditions
 ): McpOAuthRegistration {
+  const { prefix, mcp, mode } = config
   const path = prefix + mcp.path
   if (!Object.hasOwn(root, 'mcpOAuthRegistry')) root.decorate('mcpOAuthRegistry', new Map())
   const registry = root.mcpOAuthRegistry as Map<string, McpOAuthRegistration>
@@ -82,7 +96,8 @@ export function addRegistration (
     },
     get metadataUrl () {
       return urls().metadataUrl
-    }
+    },
+    health: () => healthOf(config, conditions)
   })
   registry.set(path, registration)
   return registration

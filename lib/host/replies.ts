@@ -6,7 +6,8 @@ import type {
   FastifyRequest,
   RegisterOptions
 } from 'fastify'
-import { escaped, McpOAuthError, type ErrorKind } from '../errors.ts'
+import { escaped, isDependencyFault, McpOAuthError, type ErrorKind } from '../errors.ts'
+import { reasonOf } from '../http/condition.ts'
 import type { Log } from '../types.ts'
 
 /** Headers of all our responses, including those to requests that a hook of the host rejected. */
@@ -121,10 +122,10 @@ export function logRefusal (
   status = error.statusCode
 ) {
   if (loggedErrors.has(error)) return
-  const { kind, code, message, cause, scopes } = error
+  const { code, message, cause, scopes } = error
   const log = safeLogger(request.log)
-  if (status >= 500 && kind !== 'closing') log.error({ code, err: cause }, message)
-  else log.info({ code, reason: (cause as Error | undefined)?.message, scopes }, message)
+  if (status >= 500 && !isDependencyFault(error)) log.error({ code, err: cause }, message)
+  else log.info({ code, reason: cause === undefined ? cause : reasonOf(error), scopes }, message)
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Which endpoints does the identity provider have? */
 import { failure, type McpOAuthError } from '../errors.ts'
 import { cached } from '../http/cached.ts'
+import type { Condition } from '../http/condition.ts'
 import { fetchJson } from '../http/fetch.ts'
 import { discoveryTimeoutMs, metadataFreshSeconds, metadataStaleSeconds } from '../limits.ts'
 import {
@@ -23,6 +24,8 @@ export interface ProviderDiscoveryOptions extends Omit<ExpectedMetadata, 'ignore
   /** Contain the metadata of providers that publish none. */
   traits?: ProviderTraits | undefined
   log?: Log | undefined
+  /** Notes failures, in place of the log. */
+  condition?: Condition | undefined
   /**
    * Whether to warn if authorization responses of the provider have `iss` (RFC 9207): clients of a
    * thin proxy reject them. Defaults to `false`.
@@ -44,6 +47,7 @@ export function createProviderDiscovery (
     traits,
     required = loginEndpoints,
     log,
+    condition,
     warnIss = false,
     now
   }: ProviderDiscoveryOptions
@@ -55,7 +59,7 @@ export function createProviderDiscovery (
   let known: ProviderMetadata | undefined
 
   const { get: metadata } = cached({
-    load,
+    load: () => condition ? condition.watch(load) : load().catch(report),
     freshFor: metadataFreshSeconds,
     staleFor: metadataStaleSeconds,
     now
@@ -72,35 +76,35 @@ export function createProviderDiscovery (
     reported = members
   }
 
+  function report (err: unknown): never {
+    log?.warn({ host, err }, 'Could not load the metadata of the identity provider')
+    throw err
+  }
+
   async function load () {
-    try {
-      const loaded = await discover()
-      // Endpoints receive credentials: a changed document must not redirect these.
-      for (const name of providerEndpoints) {
-        const [before, after] = [known?.[name], loaded[name]]
-        if (before && after && new URL(before).origin !== new URL(after).origin) {
-          const reason = `${name} has moved to another origin; restart the app to accept it`
-          throw failure('providerMisbehaved', reason)
-        }
-        if (before && !after && required.includes(name)) {
-          throw failure('providerMisbehaved', `${name} is missing`)
-        }
+    const loaded = await discover()
+    // Endpoints receive credentials: a changed document must not redirect these.
+    for (const name of providerEndpoints) {
+      const [before, after] = [known?.[name], loaded[name]]
+      if (before && after && new URL(before).origin !== new URL(after).origin) {
+        const reason = `${name} has moved to another origin; restart the app to accept it`
+        throw failure('providerMisbehaved', reason)
       }
-      // An endpoint that was left out for a while is compared with its last URL.
-      known = { ...known, ...loaded }
-      if (shouldWarn && loaded.authorization_response_iss_parameter_supported) {
-        shouldWarn = false
-        log?.warn(
-          { host },
-          'The identity provider adds its own iss to authorization responses: ' +
-            'clients that verify it reject logins through a thin proxy'
-        )
+      if (before && !after && required.includes(name)) {
+        throw failure('providerMisbehaved', `${name} is missing`)
       }
-      return loaded
-    } catch (err) {
-      log?.warn({ host, err }, 'Could not load the metadata of the identity provider')
-      throw err
     }
+    // An endpoint that was left out for a while is compared with its last URL.
+    known = { ...known, ...loaded }
+    if (shouldWarn && loaded.authorization_response_iss_parameter_supported) {
+      shouldWarn = false
+      log?.warn(
+        { host },
+        'The identity provider adds its own iss to authorization responses: ' +
+          'clients that verify it reject logins through a thin proxy'
+      )
+    }
+    return loaded
   }
 
   /**

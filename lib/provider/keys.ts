@@ -1,8 +1,9 @@
 /** With which keys does a provider sign, and which of them verifies a token? */
 import type { CryptoKey, errors, JSONWebKeySet, JWTVerifyGetKey, JWTVerifyOptions } from 'jose'
 import { loadJose } from '../crypto/jose.ts'
-import { failure, McpOAuthError } from '../errors.ts'
+import { escaped, failure, McpOAuthError } from '../errors.ts'
 import { cached, type Cached } from '../http/cached.ts'
+import type { Condition } from '../http/condition.ts'
 import { fetchJson } from '../http/fetch.ts'
 import {
   keysFreshSeconds,
@@ -19,22 +20,37 @@ export type KeySet =
   & Pick<Cached<JWTVerifyGetKey>, 'get' | 'refresh' | 'peek'>
   & Partial<Cached<JWTVerifyGetKey>>
 
+interface KeySetOptions {
+  /** Returns the URL of the JWK set (RFC 7517 §5); called before every load. */
+  uri: () => Promise<string | undefined>
+  log?: Log | undefined
+  /** Notes failures, in place of the log. */
+  condition?: Condition | undefined
+  /** Is called with the ids of keys that came and went. */
+  rotated?: ((host: string, added: string[], removed: string[]) => void) | undefined
+  /** In seconds. Defaults to 30. */
+  cooldown?: number
+  /** A clock in seconds. */
+  now?: () => number
+}
+
 /**
  * Caches the keys of an issuer for ten minutes, and for another hour while they cannot be loaded.
  * `refresh()` loads at most once per cool-down, however many unknown key ids callers send.
  *
- * @param options.uri returns the URL of the JWK set (RFC 7517 §5); called before every load
- * @param options.cooldown in seconds. Defaults to 30
- * @param options.now a clock in seconds
  * @returns a key set that rejects with {@link McpOAuthError} `keysUnavailable`
  */
-export function createKeySet ({ uri, log, cooldown = refreshCooldownSeconds, now }: {
-  uri: () => Promise<string | undefined>
-  log?: Log | undefined
-  cooldown?: number
-  now?: () => number
-}): KeySet {
-  return cached({ load, freshFor: keysFreshSeconds, staleFor: keysStaleSeconds, cooldown, now })
+export function createKeySet (
+  { uri, log, condition, rotated, cooldown = refreshCooldownSeconds, now }: KeySetOptions
+): KeySet {
+  let ids: readonly string[] = []
+  return cached({
+    load: () => condition ? condition.watch(load) : load(),
+    freshFor: keysFreshSeconds,
+    staleFor: keysStaleSeconds,
+    cooldown,
+    now
+  })
 
   async function load (): Promise<JWTVerifyGetKey> {
     let source = ''
@@ -51,10 +67,15 @@ export function createKeySet ({ uri, log, cooldown = refreshCooldownSeconds, now
       const keys = Array.isArray(listed) ? listed.filter(key => typeof key?.kty === 'string') : []
       const problem = problemOfKeys(keys)
       if (problem) throw failure('providerMisbehaved', `the JWK set ${problem}`)
+      const newer = keys.map(({ kid }) => escaped(String(kid)))
+      const added = newer.filter(id => !ids.includes(id))
+      const removed = ids.filter(id => !newer.includes(id))
+      if (ids.length > 0 && added.length + removed.length > 0) rotated?.(host, added, removed)
+      ids = newer
       return await keyGetter({ keys: keys.map(present) } as unknown as JSONWebKeySet)
     } catch (error) {
       const cause = new Error(`no keys${source}`, { cause: error })
-      log?.warn({ err: cause }, 'Could not load the keys of the identity provider')
+      if (!condition) log?.warn({ err: cause }, 'Could not load the keys of the identity provider')
       throw new McpOAuthError('keysUnavailable', { cause })
     }
   }

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type * as oidc from 'openid-client'
 import { failure } from '../errors.ts'
+import type { Condition } from '../http/condition.ts'
 import { createLimiter } from '../http/operations.ts'
 import { maxProviderRequests, maxQueuedProviderRequests, requestTimeoutMs } from '../limits.ts'
 import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
@@ -49,11 +50,15 @@ export function createProviderLogin (
     redirectUri: () => string
     needsClaims: boolean
     log?: Log | undefined
+    condition?: Condition | undefined
   }
 ) {
   const { tokenParameters, identify } = traits
   const scopes = mergeScopes(options.scopes, traits.refreshScopes ?? [])
-  const limited = createLimiter(maxProviderRequests, maxQueuedProviderRequests)
+  const limiter = createLimiter(maxProviderRequests, maxQueuedProviderRequests)
+  const { condition } = options
+  const watch = <T>(call: () => Promise<T>) => condition ? condition.watch(call) : call()
+  const limited = <T>(call: () => Promise<T>) => limiter(() => watch(call))
   async function clientFor (provider: ProviderMetadata, fetch?: oidc.CustomFetch) {
     const oidc = await loadOidc()
     const authentication = secretAuthentication(
@@ -81,8 +86,8 @@ export function createProviderLogin (
       const response = await callProvider(() => request(client, provider))
       return tokensOf(response, await claimsOf(response, use === 'login'))
     }
-    const { tokens } = await limited(async () => {
-      const tokens = send()
+    const { tokens } = await limiter(async () => {
+      const tokens = watch(send)
       await Promise.race([tokens, sleep(requestTimeoutMs, undefined, { ref: false })])
       return { tokens }
     })

@@ -1,6 +1,7 @@
 /** Which claims describe a user, and which source of them counts? */
 import type * as oidc from 'openid-client'
 import { failure, McpOAuthError } from '../errors.ts'
+import type { Condition } from '../http/condition.ts'
 import { withTimeout } from '../http/operations.ts'
 import { idTokenCooldownSeconds, issuerSkewSeconds, lookUpTimeoutMs } from '../limits.ts'
 import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
@@ -23,7 +24,15 @@ const claimsOfScopes = {
 }
 
 /** Creates the functions that find out who a user is. */
-export function createUserClaims ({ metadata, clientFor, scopes, identify, needsClaims, log }: {
+export function createUserClaims ({
+  metadata,
+  clientFor,
+  scopes,
+  identify,
+  needsClaims,
+  log,
+  condition
+}: {
   metadata: () => Promise<ProviderMetadata>
   clientFor: (provider: ProviderMetadata) => Promise<oidc.Configuration>
   /** The scopes that are requested. */
@@ -32,10 +41,12 @@ export function createUserClaims ({ metadata, clientFor, scopes, identify, needs
   /** Whether claims other than `sub` are used. */
   needsClaims: boolean
   log?: Log | undefined
+  condition?: Condition | undefined
 }) {
   const keys = createKeySet({
     uri: async () => (await metadata()).jwks_uri,
     log,
+    condition,
     cooldown: idTokenCooldownSeconds
   })
   const needed = Object.entries(claimsOfScopes)

@@ -1,9 +1,15 @@
 /** How does an unavailable store fail fast instead of delaying every request? */
 import { randomUUID } from 'node:crypto'
 import { failure, McpOAuthError } from '../errors.ts'
+import { createCondition, type Condition } from '../http/condition.ts'
 import { withTimeout } from '../http/operations.ts'
 import { storeFailureThreshold, storeResetTimeoutMs, storeTimeoutMs } from '../limits.ts'
 import type { Store } from '../types.ts'
+
+/** A store whose failures are noted. */
+export interface WatchedStore extends Store {
+  readonly condition: Condition
+}
 
 /**
  * Wraps a store with a timeout of one second and two circuit breakers.
@@ -13,10 +19,12 @@ import type { Store } from '../types.ts'
  * @returns a store whose methods reject with {@link McpOAuthError} `storeUnavailable` (503),
  *   whatever the given store throws
  */
-export function withCircuitBreaker (store: Store): Store {
-  const read = createBreaker(key => store.get(key))
-  const write = createBreaker(key => store.put(key, '1', 0.001))
+export function withCircuitBreaker (store: Store): WatchedStore {
+  const condition = createCondition(() => true)
+  const read = createBreaker(condition, key => store.get(key))
+  const write = createBreaker(condition, key => store.put(key, '1', 0.001))
   return {
+    condition,
     get: key => read(() => store.get(key)),
     put: (key, value, ttl) => write(() => store.put(key, value, ttl)),
     putIfAbsent: (key, value, ttl) => write(() => store.putIfAbsent(key, value, ttl)),
@@ -31,18 +39,21 @@ export function withCircuitBreaker (store: Store): Store {
  *
  * @param probe receives a random key: a caller could choose keys on the one server of a cluster
  *   that is down, and keep the breaker open for everybody
+ * @param condition notes each failure of the store
  */
-function createBreaker (probe: (key: string) => Promise<unknown>) {
+function createBreaker (condition: Condition, probe: (key: string) => Promise<unknown>) {
   let failures = 0
   let respondedAt = -Infinity
   let nextProbeAt = -Infinity
 
   async function attempt<T> (operation: () => Promise<T>): Promise<T> {
     try {
-      const result = await withTimeout(
-        operation,
-        storeTimeoutMs,
-        () => new Error('the store did not respond in time')
+      const result = await condition.watch(() =>
+        withTimeout(
+          operation,
+          storeTimeoutMs,
+          () => new Error('the store did not respond in time')
+        )
       )
       failures = 0
       respondedAt = performance.now()

@@ -1,6 +1,7 @@
 /** Which verifiers check the access tokens of a registration, and which of them decides? */
 import type { JWTVerifyGetKey } from 'jose'
 import { failure, McpOAuthError, quoted } from '../errors.ts'
+import type { Conditions } from '../host/health.ts'
 import type { Config } from '../options/config.ts'
 import type { ProviderDiscovery } from '../provider/discovery.ts'
 import { createKeySet } from '../provider/keys.ts'
@@ -30,14 +31,20 @@ export function createVerifier (
   { tokens, provider: account }: Config,
   provider: ProviderDiscovery | null,
   own: OwnTokenOptions | null,
-  log: Log
+  log: Log,
+  { keys: condition, rotated }: Partial<Conditions> = {}
 ): ReturnType<typeof chain> | null {
   if (tokens === 'none') return null
   const verifiers = typeof tokens === 'string' ? [] : [...tokens]
   if (own !== null) verifiers.unshift(ownVerifier(own))
   if (tokens === 'issuer' && account !== null && provider !== null) {
     const { issuer, audience } = account
-    const keys = createKeySet({ uri: async () => (await provider.metadata()).jwks_uri, log })
+    const keys = createKeySet({
+      uri: async () => (await provider.metadata()).jwks_uri,
+      log,
+      condition,
+      rotated
+    })
     verifiers.push(jwtVerifier({ issuer, audience: audience ?? undefined, keys, log }))
   }
   return chain(verifiers)

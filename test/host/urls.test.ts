@@ -42,7 +42,9 @@ test('with publicUrl every URL is derived from it, whatever the request contains
       const app = Fastify({ trustProxy })
       t.after(() => app.close())
       await app.register(mcpOAuth, { issuer, publicUrl, prefix, mcp: { tools: true } })
-      assert.deepEqual({ ...app.mcpOAuth }, { prefix, resource, issuer, metadataUrl })
+      const { health, ...urls } = app.mcpOAuth
+      assert.equal(typeof health, 'function')
+      assert.deepEqual(urls, { prefix, resource, issuer, metadataUrl })
       const forged = {
         host: 'evil.example',
         'x-forwarded-host': 'evil.example',

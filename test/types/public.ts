@@ -25,6 +25,7 @@ import defaultExport, {
   type OAuthMetadata,
   type ProtectedResourceMetadata,
   type McpOAuthRegistration,
+  type RegistrationHealth,
   type Registry,
   type Store,
   type TokenVerifier,
@@ -204,6 +205,7 @@ expectTypeOf<McpOAuthRegistration>().toEqualTypeOf<
     readonly resource: string
     readonly issuer: string | null
     readonly metadataUrl: string | null
+    health(): Promise<RegistrationHealth>
   }
 >()
 // @ts-expect-error read-only

@@ -1,0 +1,56 @@
+/** Do the dependencies of a registration work, and who is told when they do not? */
+import { isDependencyFault } from '../errors.ts'
+import { createCondition, type Health } from '../http/condition.ts'
+import type { Config } from '../options/config.ts'
+import type { Events } from './events.ts'
+
+/** The health of one registration: null for what it does not have. */
+export interface RegistrationHealth {
+  /** The endpoints and the metadata of the provider. */
+  readonly provider: Health | null
+  /** The keys that verify the provider's access tokens. */
+  readonly keys: Health | null
+  readonly store: Health | null
+}
+
+/** The conditions of one registration. */
+export type Conditions = ReturnType<typeof createConditions>
+
+/** Creates the conditions of a registration, whose changes are events. */
+export function createConditions ({ provider, store }: Config, events: Events) {
+  const report = events.of(null)
+  const host = provider ? new URL(provider.issuer).host : ''
+  const createOf = () =>
+    createCondition(isDependencyFault, {
+      failed: reason => report('provider.failed', { host, reason }),
+      recovered: ms => report('provider.recovered', { host, ms })
+    })
+  store?.condition.listen({
+    failed: reason => report('store.failed', { reason }),
+    recovered: ms => report('store.recovered', { ms })
+  })
+  return {
+    provider: createOf(),
+    keys: createOf(),
+    rotated: (host: string, added: string[], removed: string[]) =>
+      report('keys.rotated', { host, added, removed })
+  }
+}
+
+/**
+ * Returns the health. A store that failed is asked again, so that an instance without requests can
+ * become ready.
+ */
+export async function healthOf (
+  { provider: hasProvider, tokens, store }: Config,
+  { provider, keys }: Conditions
+): Promise<RegistrationHealth> {
+  if (store?.condition.health().status === 'failing') {
+    await store.get('mcp-oauth:health').catch(() => {})
+  }
+  return Object.freeze({
+    provider: hasProvider ? provider.health() : null,
+    keys: tokens === 'issuer' ? keys.health() : null,
+    store: store?.condition.health() ?? null
+  })
+}

@@ -1,0 +1,102 @@
+/** Since when does a dependency work, or fail? */
+import { escaped } from '../errors.ts'
+import { conditionRepeatMs, conditionSettleMs, maxReasonChars, maxReasons } from '../limits.ts'
+
+/** The state of a dependency. */
+export interface Health {
+  /** `'unknown'` until it was needed for the first time. */
+  readonly status: 'unknown' | 'ok' | 'failing'
+  /** When the status began, in milliseconds since 1970. */
+  readonly since: number
+  /** The reason of the last failure, and when it was, also once the dependency works again. */
+  readonly lastError?: { readonly reason: string, readonly at: number }
+}
+
+/** Is called when the health of a dependency changes. */
+export interface Listener {
+  failed(reason: string): void
+  recovered(ms: number): void
+}
+
+/** Watches one dependency. */
+export type Condition = ReturnType<typeof createCondition>
+
+/**
+ * Creates the condition of a dependency. It fails with its first failure, and works again with the
+ * first success a second after the last one: a dependency that flaps is not told of each time.
+ *
+ * @param isFault whether an error is the dependency's, and not that of the request
+ * @param listener.failed is called when it fails, and once a minute when the reason has changed
+ * @param now milliseconds since 1970. Defaults to the clock of the system
+ */
+export function createCondition (
+  isFault: (error: unknown) => boolean,
+  listener: Listener = { failed () {}, recovered () {} },
+  now = Date.now
+) {
+  let { failed, recovered } = listener
+  let health: Health = { status: 'unknown', since: now() }
+  let toldAt = -Infinity
+  let told = ''
+
+  function succeed () {
+    if (health.status === 'ok') return
+    const time = now()
+    const { status, since, lastError } = health
+    if (status === 'failing' && time - (lastError?.at ?? 0) < conditionSettleMs) return
+    health = { ...health, status: 'ok', since: time }
+    told = ''
+    if (status === 'failing') recovered(time - since)
+  }
+
+  function fail (error: unknown) {
+    const at = now()
+    const reason = reasonOf(error)
+    const since = health.status === 'failing' ? health.since : at
+    const isNews = health.status !== 'failing' ||
+      (reason !== told && at - toldAt >= conditionRepeatMs)
+    health = { status: 'failing', since, lastError: { reason, at } }
+    if (!isNews) return
+    toldAt = at
+    told = reason
+    failed(reason)
+  }
+
+  return {
+    health: (): Health => health,
+
+    /** Replaces the listener. */
+    listen (listener: Listener) {
+      ;({ failed, recovered } = listener)
+    },
+
+    /** Runs an operation of the dependency, and notes how it ends. */
+    async watch<T> (operation: () => Promise<T>): Promise<T> {
+      try {
+        const result = await operation()
+        succeed()
+        return result
+      } catch (error) {
+        if (isFault(error)) fail(error)
+        else succeed()
+        throw error
+      }
+    }
+  }
+}
+
+/** The messages of an error's causes in one line, for the log: stacks of others explain nothing. */
+export function reasonOf (error: unknown): string {
+  const reasons: string[] = []
+  for (let at = Object(error).cause ?? error; at instanceof Error; at = at.cause) {
+    // The message of a parser quotes what it read.
+    const { message, code = '' } = at as Error & { code?: string }
+    const said = at instanceof SyntaxError ? 'not JSON' : message
+    const reason = code === '' || code.startsWith('FST_') || said.includes(code)
+      ? said
+      : `${said} (${code})`.trim()
+    if (!reasons.some(earlier => earlier.includes(reason))) reasons.push(reason)
+    if (reasons.length > maxReasons) break
+  }
+  return escaped(reasons.join(': ').replaceAll('\n', ' ').slice(0, maxReasonChars))
+}
