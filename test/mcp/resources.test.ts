@@ -253,3 +253,35 @@ test('lists of resources have those that toolScopes and authorizeTool let the ca
   assert.deepEqual(tools.tools.map(({ name }: { name: string }) => name).sort(), visible.sort())
   assert.equal(templates.resourceTemplates.length, 3)
 })
+
+test('resources/read reads a fixed URI first, then the first template that matches', async (t) => {
+  const { mcpUrl, token } = await startGuarded(t, { mcp: { tools: true } }, {
+    routes (app) {
+      const add = (url: string, resource: string) =>
+        app.get(url, { schema: { summary: url }, config: { mcp: { resource } } }, async () => url)
+      add('/longest/fixed', 'a://x/1')
+      add('/b/:id', 'a://x/{id}')
+      add('/longer/*', 'a://{+path}')
+      add('/d/*', 'b://{+path}')
+      add('/ee/:id', 'b://x/{id}')
+    }
+  })
+  const read = async (uri: string) => {
+    const body = { jsonrpc: '2.0', id: 1, method: 'resources/read', params: { uri } }
+    const headers = {
+      authorization: `Bearer ${await token({})}`,
+      accept: 'application/json, text/event-stream'
+    }
+    const { result, error } = await messageIn(await sendRequest(mcpUrl, json(body, headers)))
+    return result?.contents[0].text ?? error.code
+  }
+  const expected = {
+    'a://x/1': '/longest/fixed',
+    'a://x/2': '/b/:id',
+    'a://x/2/3': '/longer/*',
+    'b://x/1': '/d/*',
+    'a://': -32002,
+    'c://x/1': -32002
+  }
+  for (const [uri, route] of Object.entries(expected)) assert.equal(await read(uri), route, uri)
+})

@@ -39,10 +39,17 @@ export function createListing (
     decide === null ? null : isAllowed
   )
 
-  async function isListed (tool: ScopedTool, request: McpRequest) {
-    const { scopes } = toolScopes.inspect(tool)
-    return scopes !== null && isVisible(request.authInfo, scopes) &&
-      await isAllowed(tool, scopes, request)
+  /** Creates a check of many tools, which mostly need the same few scopes. */
+  function listedTo (request: McpRequest) {
+    const visible = new Map<string, boolean>()
+    return (tool: ScopedTool) => {
+      const { scopes } = toolScopes.inspect(tool)
+      if (scopes === null) return false
+      const key = scopes.join(' ')
+      const isSeen = visible.get(key) ?? isVisible(request.authInfo, scopes)
+      visible.set(key, isSeen)
+      return isSeen && (decide === null || isAllowed(tool, scopes, request))
+    }
   }
 
   async function isAllowed (tool: ScopedTool, scopes: readonly string[], request: McpRequest) {
@@ -81,9 +88,10 @@ export function createListing (
         onTools(result.tools, request)
       }
       try {
-        const listed = await Promise.all(entries.map(async (entry) => {
+        const isListed = listedTo(request)
+        const listed = await Promise.all(entries.map(entry => {
           const tool = toolOf(entry, member)
-          return !tool || await isListed(tool, request)
+          return !tool || isListed(tool)
         }))
         const kept = entries.filter((_entry, index) => listed[index])
         return {

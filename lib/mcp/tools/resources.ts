@@ -20,7 +20,7 @@ export function createResources (
   problems: string[]
 ) {
   const labels = new Map<string, string>()
-  const resources = routes.flatMap(entry => {
+  const resources = routes.flatMap((entry, order) => {
     try {
       const { label, config: { resource } } = entry.candidate
       const template = templateOf(entry)
@@ -29,22 +29,27 @@ export function createResources (
       const other = labels.get(key)
       if (other) throw new Error(`${other} has the same URI. Give one of them another`)
       labels.set(key, label)
-      return [{ ...entry, resource, template }]
+      return [{ ...entry, resource, template, order }]
     } catch (error) {
       problems.push(`${entry.candidate.label}: config.mcp.resource: ${(error as Error).message}`)
       return []
     }
   })
   const byUri = new Map(resources.map(entry => [entry.resource, entry]))
+  // An app may have a thousand templates, and a batch fifty URIs that match none.
+  const byStart = new Map<string, typeof resources>()
+  for (const entry of resources) {
+    const { start } = entry.template
+    byStart.set(start, [...byStart.get(start) ?? [], entry])
+  }
+  const lengths = new Set([...byStart.keys()].map(({ length }) => length))
   const find = (uri: unknown) => {
     if (typeof uri !== 'string') return undefined
     // A fixed URI has precedence over templates, which may match it too.
-    const exact = byUri.get(uri)
-    for (const entry of exact ? [exact, ...resources] : resources) {
-      const values = entry.template.match(uri)
-      if (values !== null) return { ...entry, values }
-    }
-    return undefined
+    return byUri.get(uri) ??
+      [...lengths].flatMap(length => byStart.get(uri.slice(0, length)) ?? [])
+        .sort((a, b) => a.order - b.order)
+        .find(({ template }) => template.match(uri))
   }
   const list = <Uri extends 'uri' | 'uriTemplate'>(areTemplates: boolean, uri: Uri) =>
     resources.filter(({ template }) => (template.names.length > 0) === areTemplates)
@@ -61,8 +66,9 @@ export function createResources (
     scopes: resources.flatMap(({ candidate: { config } }) => config.scopes ?? []),
     /** The call that a message amounts to: that of the route whose resource it reads. */
     callOf ({ method, params }: RpcMessage): RouteCall | null {
-      const found = method === 'resources/read' ? find(Object(params).uri) : undefined
-      return found ? { tool: found.tool, arguments: found.values } : null
+      const { uri } = Object(params)
+      const found = method === 'resources/read' ? find(uri) : undefined
+      return found ? { tool: found.tool, arguments: found.template.match(uri) ?? {} } : null
     },
     /**
      * Reads a resource. Resolves to `null` if there is none at the URI.
@@ -71,8 +77,9 @@ export function createResources (
      */
     async read (uri: string, caller: Caller): Promise<ReadResourceResult | null> {
       const found = find(uri)
-      if (found === undefined) return null
-      const answer = await call(found, found.values, caller)
+      const values = found?.template.match(uri)
+      if (!found || !values) return null
+      const answer = await call(found, values, caller)
       if (answer.status === 404) return null
       if (answer.status >= 300 || answer.body === null) {
         throw new CallError(explain(answer, found.input))

@@ -35,6 +35,8 @@ export function parseUriTemplate (template: string) {
   const pattern = new RegExp(`^${source}$`)
   return {
     names,
+    /** The text that all its URIs begin with. */
+    start: texts[0] ?? '',
     /** Returns the decoded values of a URI, `null` for a URI of another resource. */
     match (uri: string): Record<string, string> | null {
       const values = uri.length > maxUrlChars ? null : pattern.exec(uri)
