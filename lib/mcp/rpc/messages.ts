@@ -157,7 +157,7 @@ export function metaOf ({ params }: RpcMessage): Record<string, unknown> {
 }
 
 /** Headers that belong to one HTTP connection, or follow from the URL and the body of a request. */
-export const connectionHeaders = (
-  'host connection keep-alive proxy-connection transfer-encoding content-length te ' +
-  'trailer upgrade expect'
-).split(' ')
+export const connectionHeaders: ReadonlySet<string> = new Set(
+  ('host connection keep-alive proxy-connection transfer-encoding content-length te ' +
+    'trailer upgrade expect').split(' ')
+)

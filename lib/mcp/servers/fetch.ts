@@ -60,13 +60,13 @@ export function webRequest (
   urls: Target,
   session?: string
 ): Request {
-  const kept = new Headers()
+  const kept: Record<string, string> = {}
   for (const [name, value] of Object.entries(headers)) {
-    if (value === undefined || name.startsWith(':') || connectionHeaders.includes(name)) continue
-    kept.set(name, Array.isArray(value) ? value.join(', ') : value)
+    if (value === undefined || name.startsWith(':') || connectionHeaders.has(name)) continue
+    kept[name] = Array.isArray(value) ? value.join(', ') : value
   }
-  kept.delete('mcp-session-id')
-  if (session !== undefined) kept.set('mcp-session-id', session)
+  if (session === undefined) delete kept['mcp-session-id']
+  else kept['mcp-session-id'] = session
   const body = method === 'POST' ? { body: rawBody } : {}
   return new Request(urls().resource, { method, headers: kept, signal, ...body })
 }
@@ -81,9 +81,10 @@ export async function callHandler (
     ...(authInfo && { authInfo }),
     ...(parsedBody !== undefined && { parsedBody })
   })
-  const headers = Object.fromEntries(
-    [...response.headers].filter(([name]) => !connectionHeaders.includes(name))
-  )
+  const headers: McpResponse['headers'] = {}
+  for (const [name, value] of response.headers) {
+    if (!connectionHeaders.has(name)) headers[name] = value
+  }
   const isStream = isEventStream(headers['content-type'])
   if (isStream) headers['x-accel-buffering'] = 'no'
   const body = response.body === null
