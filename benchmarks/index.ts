@@ -1,4 +1,5 @@
 import { cpus } from 'node:os'
+import { main as measureLogins } from './broker/index.ts'
 import { writeReport } from './frame/report.ts'
 import { measure } from './frame/slices.ts'
 import { costRowsOf, costTable, rowsOf, table } from './frame/table.ts'
@@ -32,6 +33,7 @@ for (const [title, comparison] of Object.entries(comparisons)) {
   console.log(`\n### ${title}\n\n${costTable(rows)}`)
   writeReport('bench', title, { rounds, count, rows })
 }
+if ('broker: logins'.includes(part)) await measureLogins(isQuick ? ['--quick'] : [])
 if ('cold start'.includes(part)) {
   console.log('\n### cold start\n')
   await measureStarts(isQuick ? ['1'] : [])

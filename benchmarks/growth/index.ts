@@ -1,200 +1,147 @@
-import Fastify, { type FastifyInstance } from 'fastify'
-import { type McpOAuthOptions, mcpOAuth } from '../../lib/index.ts'
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import type { FastifyInstance } from 'fastify'
 import { createEchoServer } from '../contenders/echo-server.ts'
-import { echoCall } from '../frame/calls.ts'
-import { audience, startIssuer } from '../frame/issuer.ts'
 import { writeReport } from '../frame/report.ts'
+import { nextMessage, request } from '../frame/slices.ts'
 import { costRowsOf, costTable, markdown } from '../frame/table.ts'
+import { call, mint, type Request, send, start } from './requests.ts'
 
 // npm run bench:growth [-- --quick]: does a request cost more, or memory grow, with the number of
-// tools, scopes and providers, or with that of earlier requests? Requests are injected.
+// tools, scopes, providers and streams, or with that of earlier requests?
 
 const isQuick = process.argv.includes('--quick')
-const collect = (globalThis as { gc?: () => void }).gc
-if (collect === undefined) throw new Error('Run it with --expose-gc, as npm run bench:growth does')
+const rounds = isQuick ? 1 : 9
+const count = isQuick ? 20 : 1_000
+const token = await mint()
+const array = (length: number, prefix: string) =>
+  Array.from({ length }, (_, index) => `${prefix}${index}`)
 
-const { issuer, mint } = await startIssuer('ES256')
-
-interface Request {
-  url: string
-  headers?: Record<string, string>
-  body: string
-  status?: number
-}
-
-/** Sends a request some times, and returns the CPU time of one in microseconds. */
-async function send (app: FastifyInstance, count: number, next: (index: number) => Request) {
-  const before = process.cpuUsage()
-  for (let index = 0; index < count; index++) {
-    const { url, headers, body, status = 200 } = next(index)
-    const { statusCode } = await app.inject({
-      method: 'POST',
-      url,
-      headers: {
-        host: 'localhost',
-        'content-type': 'application/json',
-        accept: 'application/json, text/event-stream',
-        ...headers
-      },
-      payload: body
-    })
-    if (statusCode !== status) throw new Error(`${url}: ${statusCode}`)
-  }
-  const { user, system } = process.cpuUsage(before)
-  return (user + system) / count
-}
-
-const call = (token: string, prefix = ''): Request => ({
-  url: `${prefix}/mcp`,
-  headers: { ...echoCall().headers, authorization: `Bearer ${token}` },
-  body: echoCall().body ?? ''
-})
-
-async function start (options: Partial<McpOAuthOptions> = {}, prefixes = ['']) {
-  const app = Fastify()
-  for (const prefix of prefixes) {
-    await app.register(mcpOAuth, {
-      issuer,
-      audience,
-      prefix,
-      mcp: { server: createEchoServer() },
-      ...options
-    } as McpOAuthOptions)
-  }
-  await app.ready()
-  return app
+function report (title: string, costs: Record<string, number[]>) {
+  // As keys, numbers would be sorted.
+  const rows = costRowsOf(costs).map(row => ({ ...row, name: row.name.trim() }))
+  console.log(`\n### ${title}\n\n${costTable(rows)}`)
+  writeReport('growth', title, { rounds, count, rows })
 }
 
 /** CPU time of a call in apps of several sizes, in turns, beside that in the first of them. */
-async function costs (
+async function compare (
   title: string,
-  apps: Record<string, { app: FastifyInstance, request: Request }>
+  sizes: readonly number[],
+  create: (size: number) => Promise<{ app: FastifyInstance, request: Request }>
 ) {
-  const rounds = isQuick ? 1 : 9
-  const count = isQuick ? 20 : 1_000
-  const all: Record<string, number[]> = {}
+  const apps = []
+  for (const size of sizes) apps.push({ name: ` ${size}`, ...await create(size) })
+  const costs: Record<string, number[]> = {}
   for (let round = -2; round < rounds; round++) {
-    for (const [size, { app, request }] of Object.entries(apps)) {
+    for (const { name, app, request } of apps) {
       const cost = await send(app, count, () => request)
-      if (round >= 0) (all[size] ??= []).push(cost)
+      if (round >= 0) (costs[name] ??= []).push(cost)
     }
   }
-  const rows = costRowsOf(all)
-  console.log(`\n### ${title}\n\n${costTable(rows)}`)
-  writeReport('growth', title, { rounds, count, rows })
-  for (const { app } of Object.values(apps)) await app.close()
+  report(title, costs)
+  for (const { app } of apps) await app.close()
 }
 
-/** Memory before and after requests of an app that is warm. */
-async function memory (
-  title: string,
-  app: FastifyInstance,
-  next: (index: number) => Request | Promise<Request>,
-  count: number
-) {
-  const rounds = isQuick ? 40 : count
-  const requests = async (from: number, to: number) => {
-    for (let index = from; index < to; index += 1_000) {
-      const prepared = await Promise.all(
-        Array.from({ length: Math.min(1_000, to - index) }, (_, at) => next(index + at))
-      )
-      await send(app, prepared.length, at => prepared[at] as Request)
+/** The same with event streams that stay open, in processes of their own. */
+async function compareStreams (sizes: readonly number[]) {
+  const children: ChildProcess[] = []
+  try {
+    for (const size of sizes) {
+      const child = fork(new URL('streams.ts', import.meta.url), {
+        execArgv: ['--import', 'tsx']
+      })
+      children.push(child)
+      await open(size, await nextMessage<{ port: number, token: string }>(child))
     }
-    collect?.()
-    const { rss, heapUsed } = process.memoryUsage()
-    return { rss: rss / 2 ** 20, heap: heapUsed / 2 ** 20 }
+    const costs: Record<string, number[]> = {}
+    const idle: Record<string, number[]> = {}
+    for (let round = -2; round < rounds; round++) {
+      for (const [index, child] of children.entries()) {
+        const cost = await request<number>(child, count)
+        const second = await request<number>(child, 0)
+        if (round < 0) continue
+        ;(costs[` ${sizes[index]}`] ??= []).push(cost)
+        ;(idle[` ${sizes[index]}`] ??= []).push(second)
+      }
+    }
+    report('open event streams', costs)
+    report('open event streams: a second without calls', idle)
+  } finally {
+    for (const child of children) child.kill()
   }
-  const warm = await requests(0, rounds / 4)
-  const after = await requests(rounds / 4, rounds * 5 / 4)
-  const row = [
-    title,
-    rounds.toLocaleString('en-US'),
-    ...[warm.heap, after.heap, warm.rss, after.rss].map(value => value.toFixed(0)),
-    (after.rss / warm.rss).toFixed(2)
-  ]
-  writeReport('growth', title, { requests: rounds, warm, after })
-  await app.close()
-  return row
 }
 
-const token = await mint()
-const sizes = async (
-  values: readonly number[],
-  create: (value: number) => Promise<{ app: FastifyInstance, request: Request }>
-) =>
-  Object.fromEntries(
-    await Promise.all(values.map(async value => [` ${value}`, await create(value)]))
-  )
+/** Opens streams, a hundred at a time. They end with their server. */
+async function open (number: number, { port, token }: { port: number, token: string }) {
+  const get = `GET /streams/mcp HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n` +
+    `authorization: Bearer ${token}\r\n\r\n`
+  for (let opened = 0; opened < number; opened += 100) {
+    await Promise.all(Array.from({ length: Math.min(100, number - opened) }, async () => {
+      const socket = connect(port, '127.0.0.1').on('error', () => {}).unref()
+      socket.write(get)
+      const [chunk] = await once(socket, 'data')
+      if (!String(chunk).startsWith('HTTP/1.1 200')) throw new Error(String(chunk))
+      socket.resume()
+    }))
+  }
+}
 
-await costs(
-  'tools',
-  await sizes([1, 100, 1_000], async number => ({
-    app: await start({ mcp: { server: createEchoServer(number - 1) } }),
-    request: call(token)
-  }))
-)
-await costs(
-  'scopes of the token',
-  await sizes([1, 100, 500], async number => ({
-    app: await start(),
-    request: call(
-      await mint(0, { scope: Array.from({ length: number }, (_, at) => `s${at}`).join(' ') })
-    )
-  }))
-)
-await costs(
-  'scopes in the hierarchy',
-  await sizes([1, 100, 1_000], async number => ({
+/** Memory before and after requests, each kind in a process of its own that is warm. */
+async function measureMemory (requests: Record<string, number>) {
+  const rows = []
+  for (const [title, full] of Object.entries(requests)) {
+    const count = isQuick ? 40 : full
+    const child = fork(new URL('memory.ts', import.meta.url), [title, String(count)], {
+      execArgv: ['--expose-gc', '--import', 'tsx']
+    })
+    const { warm, after } = await nextMessage<Record<string, { heap: number, rss: number }>>(child)
+    if (warm === undefined || after === undefined) continue
+    const numbers = [warm.heap, after.heap, warm.rss, after.rss].map(value => value.toFixed(0))
+    rows.push([title, count.toLocaleString('en-US'), ...numbers, (after.rss / warm.rss).toFixed(2)])
+    writeReport('growth', title, { requests: count, warm, after })
+  }
+  const head = ['memory in MB', 'requests', 'heap, warm', 'after', 'RSS, warm', 'after', '×']
+  console.log(`\n${markdown(head, rows)}`)
+}
+
+await compare('tools', [10, 100, 1_000], async number => ({
+  app: await start({ mcp: { server: createEchoServer(number - 1) } }),
+  request: call(token)
+}))
+await compare('providers', [1, 10, 100], async (number) => {
+  const prefixes = array(number, '/p')
+  return { app: await start({}, prefixes), request: call(token, prefixes.at(-1)) }
+})
+await compare('scopes of the token', [1, 10, 100], async number => ({
+  app: await start(),
+  request: call(await mint(0, { scope: array(number, 's').join(' ') }))
+}))
+await compare('scopes of the tools', [1, 10, 100], async (number) => {
+  const tools = array(100, 'tool-').map((name, index) => [name, [`s${index % number}`]])
+  return {
     app: await start({
-      requiredScopes: ['openid'],
-      scopeHierarchy: Object.fromEntries(
-        Array.from({ length: number }, (_, at) => [`s${at}`, [`s${at + 1}`]])
-      )
+      mcp: { server: createEchoServer(100), toolScopes: Object.fromEntries(tools) }
     }),
     request: call(token)
-  }))
-)
-await costs(
-  'providers',
-  await sizes([1, 10, 100], async number => {
-    const prefixes = Array.from({ length: number }, (_, at) => `/p${at}`)
-    return { app: await start({}, prefixes), request: call(token, prefixes.at(-1)) }
-  })
-)
-
-const broker = await start({
-  audience: undefined,
-  clientId: 'broker',
-  clientSecret: 'the secret of the broker at the provider',
-  setupProxies: true,
-  secret: 'a secret of more than thirty-two characters',
-  publicUrl: 'https://mcp.example.com'
-} as Partial<McpOAuthOptions>)
-const rows = [
-  await memory('calls', await start(), () => call(token), 1_000_000),
-  await memory('new tokens', await start(), async at => call(await mint(at)), 100_000),
-  await memory(
-    'invalid tokens',
-    await start(),
-    at => ({ ...call(`${token.slice(0, -8)}${at.toString(36).padStart(8, 'A')}`), status: 401 }),
-    100_000
-  ),
-  await memory(
-    'registrations',
-    broker,
-    at => ({
-      url: '/oauth/register',
-      status: 201,
-      body: JSON.stringify({ redirect_uris: [`http://127.0.0.1:1234/${at}`] })
-    }),
-    100_000
-  )
-]
-console.log(
-  `\n${
-    markdown(
-      ['memory in MB', 'requests', 'heap, warm', 'after', 'RSS, warm', 'after', '×'],
-      rows
+  }
+})
+await compare('scopes in the hierarchy', [1, 10, 100, 1_000], async number => ({
+  app: await start({
+    requiredScopes: ['openid'],
+    scopeHierarchy: Object.fromEntries(
+      array(number, 's').map((scope, index) => [scope, [`s${index + 1}`]])
     )
-  }`
-)
+  }),
+  request: call(token)
+}))
+await compareStreams(isQuick ? [0, 20] : [0, 10_000])
+await measureMemory({
+  'calls of a guarded route': 1_000_000,
+  'tools/call': 100_000,
+  'new tokens': 100_000,
+  'invalid tokens': 100_000,
+  registrations: 100_000
+})
+process.exit()
