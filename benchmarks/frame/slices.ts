@@ -136,7 +136,7 @@ async function slice (
 }
 
 /** Rejects a contender with a wrong response, whose speed would mean nothing. */
-async function check (name: string, { url, call, tokens }: Order): Promise<number> {
+export async function check (name: string, { url, call, tokens }: Order): Promise<number> {
   const { method = 'POST', path = '', headers, body, status = 200, expected = '' } = call
   const response = await fetch(url + path, {
     method,

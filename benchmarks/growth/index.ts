@@ -75,7 +75,7 @@ async function compareStreams (sizes: readonly number[]) {
 
 /** Opens streams, a hundred at a time. They end with their server. */
 async function open (number: number, { port, token }: { port: number, token: string }) {
-  const get = `GET /streams/mcp HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n` +
+  const get = 'GET /streams/mcp HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n' +
     `authorization: Bearer ${token}\r\n\r\n`
   for (let opened = 0; opened < number; opened += 100) {
     await Promise.all(Array.from({ length: Math.min(100, number - opened) }, async () => {

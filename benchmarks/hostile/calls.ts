@@ -1,13 +1,9 @@
-import { type Call, measure } from './frame/slices.ts'
-import { echoCall, rpc } from './frame/calls.ts'
-import { writeReport } from './frame/report.ts'
-import { format, markdown, rowsOf } from './frame/table.ts'
+import { echoCall, rpc } from '../frame/calls.ts'
+import type { Call } from '../frame/slices.ts'
 
-// npm run bench:hostile [-- --quick]: which requests of a caller, or of nobody, cost the most? Each
-// is compared with a good call of about its size. The server has a thousand tools.
+// The requests of a caller, or of nobody, that may cost much. `$n` in a body becomes another number
+// in every request.
 
-const isQuick = process.argv.includes('--quick')
-const plan = { rounds: isQuick ? 1 : 5, length: { requests: isQuick ? 32 : 160 } }
 const large = 100_000
 
 const legacyHeaders = { 'mcp-protocol-version': '2025-11-25' }
@@ -33,7 +29,7 @@ const wide = (size: number) =>
   Object.fromEntries(Array.from({ length: size / 10 }, (_, index) => [`m${index}`, 1]))
 const nested = (depth: number): unknown => depth === 0 ? 1 : [nested(depth - 1)]
 
-const small: Record<string, Call> = {
+export const small: Record<string, Call> = {
   'the list': rpc('legacy', 'tools/list'),
   'the list, with a cursor': rpc('legacy', 'tools/list', { cursor: 'x' }),
   'the list, with an unknown parameter': rpc('legacy', 'tools/list', { x: 1 }),
@@ -71,7 +67,7 @@ const small: Record<string, Call> = {
   GET: { method: 'GET' }
 }
 
-const withoutToken: Record<string, Call> = {
+export const withoutToken: Record<string, Call> = {
   'no token': { ...echoCall(), expected: '' },
   'a token that is no JWT': token('x'.repeat(800)),
   'a bad signature': token(jwt({ kid: 'one' })),
@@ -79,7 +75,7 @@ const withoutToken: Record<string, Call> = {
   'no algorithm': token(jwt({ alg: 'none' }, ''))
 }
 
-const big: Record<string, Call> = {
+export const big: Record<string, Call> = {
   '100 kB of members in the arguments': callOf({ text: 'hello', ...wide(large) }),
   '100 kB of an unknown tool': rpc('legacy', 'tools/call', {
     name: 'no',
@@ -112,7 +108,7 @@ const form = (fields: Record<string, string>, path: string): Call => ({
 const sealed =
   'eyJhbGciOiJkaXIiLCJlbmMiOiJBMjU2R0NNIn0..AAAAAAAAAAAAAAAA.AAAA.AAAAAAAAAAAAAAAAAAAAAA'
 
-const broker: Record<string, Call> = {
+export const broker: Record<string, Call> = {
   discovery: { method: 'GET', path: '/.well-known/oauth-authorization-server' },
   'authorize without parameters': { method: 'GET', path: '/oauth/authorize' },
   'authorize of an unknown client': {
@@ -141,37 +137,4 @@ const broker: Record<string, Call> = {
     method: 'GET',
     path: `/oauth/callback?state=${sealed}&code=x`
   }
-}
-
-const contender = (way: string) => (calls: Record<string, Call>, sendsToken = true) =>
-  Object.fromEntries(
-    Object.entries(calls).map(([title, call]) => [
-      `${way}: ${title}`,
-      { file: 'hostile', arguments: [way], call: { ...call, status: null }, sendsToken }
-    ])
-  )
-const [server, tools, ofBroker] = ['server', 'tools', 'broker'].map(contender)
-const groups = {
-  small: {
-    ...server?.({ 'a good call': echoCall(), ...small }),
-    ...server?.(withoutToken, false),
-    ...tools?.(small),
-    ...ofBroker?.(broker, false)
-  },
-  large: {
-    ...server?.({ 'a good call of 100 kB': echoCall('legacy', 'x'.repeat(large)), ...big }),
-    ...tools?.(big)
-  }
-}
-for (const [size, contenders] of Object.entries(groups)) {
-  const rows = rowsOf(await measure(contenders, plan))
-    .sort((a, b) => b.cpuRatio.median - a.cpuRatio.median)
-  const cells = rows.map(({ name, status, cpu, cpuRatio }) => [
-    name,
-    String(status),
-    format(cpu.median),
-    cpuRatio.median.toFixed(1)
-  ])
-  console.log(`\n${markdown([`${size} requests`, 'status', 'CPU µs', '× a good call'], cells)}`)
-  writeReport('hostile', size, { ...plan, rows })
 }
