@@ -9,7 +9,7 @@ import { asymmetricAlgorithms } from '../oauth/public-keys.ts'
 import type { Log, ProviderTraits } from '../types.ts'
 import { present } from '../util/json.ts'
 import { callProvider, fetchAsUser, loadOidc, statusOf } from './client.ts'
-import { createKeySet, isUnknownKey, verifyJwt } from './keys.ts'
+import { createKeySet, isUnknownKey, verifyJwt, verifySignature } from './keys.ts'
 import type { OidcTokenResponse } from './tokens.ts'
 
 type Claims = Readonly<Record<string, unknown>>
@@ -65,7 +65,8 @@ export function createUserClaims ({
     const algorithms = [...asymmetricAlgorithms]
     const options = { algorithms, clockTolerance: issuerSkewSeconds }
     const { jwks_uri: uri } = await metadata()
-    await verifyJwt(token, keys, options).catch((error: unknown) => {
+    // openid-client checks all but the signature.
+    await verifyJwt(token, keys, options, verifySignature).catch((error: unknown) => {
       // Time mends an unknown key: it is not published yet, or was not loaded here.
       const isTemporary = error instanceof McpOAuthError || isUnknownKey(error)
       const cause = new Error(`the keys of ${uri} do not verify the ID token`, { cause: error })
