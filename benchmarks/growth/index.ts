@@ -8,15 +8,19 @@ import { nextMessage, request } from '../frame/slices.ts'
 import { costRowsOf, costTable, markdown } from '../frame/table.ts'
 import { call, mint, type Request, send, start } from './requests.ts'
 
-// npm run bench:growth [-- --quick]: does a request cost more, or memory grow, with the number of
-// tools, scopes, providers and streams, or with that of earlier requests?
+// npm run bench:growth [-- --quick] [-- part of a title]: does a request cost more, or memory grow,
+// with the number of tools, scopes, providers and streams, or with that of earlier requests?
 
 const isQuick = process.argv.includes('--quick')
 const rounds = isQuick ? 1 : 9
 const count = isQuick ? 20 : 1_000
+const part = process.argv.slice(2).find(argument => !argument.startsWith('--')) ?? ''
 const token = await mint()
-const array = (length: number, prefix: string) =>
+const names = (length: number, prefix: string) =>
   Array.from({ length }, (_, index) => `${prefix}${index}`)
+
+/** Starts an app of a size. */
+type Create = (size: number) => Promise<{ app: FastifyInstance, request: Request }>
 
 function report (title: string, costs: Record<string, number[]>) {
   // As keys, numbers would be sorted.
@@ -29,7 +33,7 @@ function report (title: string, costs: Record<string, number[]>) {
 async function compare (
   title: string,
   sizes: readonly number[],
-  create: (size: number) => Promise<{ app: FastifyInstance, request: Request }>
+  create: Create
 ) {
   const apps = []
   for (const size of sizes) apps.push({ name: ` ${size}`, ...await create(size) })
@@ -106,42 +110,49 @@ async function measureMemory (requests: Record<string, number>) {
   console.log(`\n${markdown(head, rows)}`)
 }
 
-await compare('tools', [10, 100, 1_000], async number => ({
-  app: await start({ mcp: { server: createEchoServer(number - 1) } }),
-  request: call(token)
-}))
-await compare('providers', [1, 10, 100], async (number) => {
-  const prefixes = array(number, '/p')
-  return { app: await start({}, prefixes), request: call(token, prefixes.at(-1)) }
-})
-await compare('scopes of the token', [1, 10, 100], async number => ({
-  app: await start(),
-  request: call(await mint(0, { scope: array(number, 's').join(' ') }))
-}))
-await compare('scopes of the tools', [1, 10, 100], async (number) => {
-  const tools = array(100, 'tool-').map((name, index) => [name, [`s${index % number}`]])
-  return {
+const comparisons: Record<string, [sizes: number[], create: Create]> = {
+  tools: [[10, 100, 1_000], async size => ({
+    app: await start({ mcp: { server: createEchoServer(size - 1) } }),
+    request: call(token)
+  })],
+  providers: [[1, 10, 100], async (size) => {
+    const prefixes = names(size, '/p')
+    return { app: await start({}, prefixes), request: call(token, prefixes.at(-1)) }
+  }],
+  'scopes of the token': [[1, 10, 100], async size => ({
+    app: await start(),
+    request: call(await mint(0, { scope: names(size, 's').join(' ') }))
+  })],
+  'scopes of the tools': [[1, 10, 100], async (size) => {
+    const tools = names(100, 'tool-').map((name, index) => [name, [`s${index % size}`]])
+    const toolScopes = Object.fromEntries(tools)
+    return {
+      app: await start({ mcp: { server: createEchoServer(100), toolScopes } }),
+      request: call(token)
+    }
+  }],
+  'scopes in the hierarchy': [[1, 10, 100, 1_000], async size => ({
     app: await start({
-      mcp: { server: createEchoServer(100), toolScopes: Object.fromEntries(tools) }
+      requiredScopes: ['openid'],
+      scopeHierarchy: Object.fromEntries(
+        names(size, 's').map((scope, index) => [scope, [`s${index + 1}`]])
+      )
     }),
     request: call(token)
-  }
-})
-await compare('scopes in the hierarchy', [1, 10, 100, 1_000], async number => ({
-  app: await start({
-    requiredScopes: ['openid'],
-    scopeHierarchy: Object.fromEntries(
-      array(number, 's').map((scope, index) => [scope, [`s${index + 1}`]])
-    )
-  }),
-  request: call(token)
-}))
-await compareStreams(isQuick ? [0, 20] : [0, 10_000])
-await measureMemory({
-  'calls of a guarded route': 1_000_000,
-  'tools/call': 100_000,
-  'new tokens': 100_000,
-  'invalid tokens': 100_000,
-  registrations: 100_000
-})
+  })]
+}
+
+for (const [title, [sizes, create]] of Object.entries(comparisons)) {
+  if (title.includes(part)) await compare(title, sizes, create)
+}
+if ('open event streams'.includes(part)) await compareStreams(isQuick ? [0, 20] : [0, 10_000])
+if ('memory'.includes(part)) {
+  await measureMemory({
+    'calls of a guarded route': 1_000_000,
+    'tools/call': 100_000,
+    'new tokens': 100_000,
+    'invalid tokens': 100_000,
+    registrations: 100_000
+  })
+}
 process.exit()

@@ -21,11 +21,11 @@ await app.register(mcpOAuth, { issuer, audience, prefix: '/streams', mcp: { hand
 await app.listen({ host: '127.0.0.1', port: 0, backlog: 4_096 })
 
 process.on('message', async (count: number) => {
-  if (count > 0) return process.send?.(await send(app, count, () => call(token)))
   const before = process.cpuUsage()
-  await new Promise(resolve => setTimeout(resolve, 1_000))
+  if (count > 0) await send(app, count, () => call(token))
+  else await new Promise(resolve => setTimeout(resolve, 1_000))
   const { user, system } = process.cpuUsage(before)
-  process.send?.(user + system)
+  process.send?.((user + system) / (count || 1))
 })
 process.on('disconnect', () => process.exit())
 process.send?.({ port: (app.server.address() as AddressInfo).port, token })
