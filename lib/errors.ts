@@ -1,3 +1,5 @@
+import type { ErrorPageName } from './pages/messages/en.ts'
+
 const unavailable = 'temporarily_unavailable'
 
 /**
@@ -125,15 +127,14 @@ export interface ErrorDetails {
   description?: string
   /** Scopes the challenge names (RFC 6750 §3). */
   scopes?: readonly string[]
-  /**
-   * In place of the table's: where a resource responds with 401, the token endpoint responds with
-   * 400 (RFC 6749 §5.2).
-   */
+  /** In place of the table's: the token endpoint responds with 400 for 401 (RFC 6749 §5.2). */
   statusCode?: number
   /** Seconds until a retry makes sense. Defaults to 5 for 502, 503 and 504. */
   retryAfter?: number
   /** The reason, for the log only. */
   cause?: unknown
+  /** The page that describes it, where kind and step of a login do not tell. */
+  page?: ErrorPageName
 }
 
 /**
@@ -157,10 +158,11 @@ export class McpOAuthError extends Error {
   readonly error: string
   readonly scopes: readonly string[] | undefined
   readonly retryAfter: number | undefined
+  readonly page: ErrorPageName | undefined
 
   constructor (
     kind: ErrorKind,
-    { description, scopes, statusCode, retryAfter, cause }: ErrorDetails = {}
+    { description, scopes, statusCode, retryAfter, cause, page }: ErrorDetails = {}
   ) {
     const [status, error, sentence] = errorTable[kind]
     const { stackTraceLimit } = Error
@@ -172,6 +174,7 @@ export class McpOAuthError extends Error {
     this.statusCode = statusCode ?? status
     this.error = error
     this.scopes = scopes
+    this.page = page
     this.retryAfter = retryAfter ?? (this.statusCode > 501 ? 5 : undefined)
   }
 

@@ -18,7 +18,6 @@ export { McpOAuthError, type ErrorCode, type ErrorDetails, type ErrorKind } from
 export type {
   AuthorizeUser,
   AuthorizeVerdict,
-  ConsentDetails,
   Dependency,
   FetchJson,
   Log,
@@ -48,7 +47,9 @@ export {
   introspectionVerifier,
   type IntrospectionVerifierOptions
 } from './verifiers/introspection.ts'
-export type { ConsentConfig } from './options/broker.ts'
+export type { ConsentConfig } from './options/consent.ts'
+export type { ConsentDetails, ErrorPageDetails } from './options/page-details.ts'
+export type { Messages, PartialMessages } from './pages/messages/en.ts'
 export type { AuthorizeTool, NamedRoute, ToolOptions, ToolVerdict } from './options/mcp.ts'
 export type { McpOAuthOptions } from './options/schema.ts'
 export {

@@ -102,6 +102,9 @@ export const maxListedClientIdChars = 400
 /** Longest name of a client or server, and text in place of a logo, on the consent page. */
 export const maxDisplayNameChars = 100
 export const maxLogoChars = 8
+/** Longest URL of a logo: a data: URL is part of each page. Least contrast: WCAG 2.2 §1.4.3. */
+export const maxLogoUrlChars = 65_536
+export const minTextContrast = 4.5
 /** Secrets or keys of a listed client: two are enough to rotate, and each is tried in turn. */
 export const maxClientProofs = 10
 /** Default of `mcp.bodyLimit`: MCP requests with inlined files exceed the 1 MiB of Fastify. */
@@ -144,8 +147,14 @@ export const maxLoginCookies = 5
 export const maxLoginCookieBytes = 6 * 1024
 /** The consent form: a sealed request and a decision. */
 export const maxConsentFormBytes = 32 * 1024
-/** The operator's renderer of the consent page. */
-export const consentRenderMs = 5_000
+/** The operator's renderer of a page. */
+export const pageRenderMs = 5_000
+/** Longest `Accept-Language` that is read, and request id that a page shows. */
+export const maxAcceptLanguageChars = 500
+export const maxReferenceChars = 100
+/** Scopes that a page shows unfolded, and tools that it lists. */
+export const maxShownScopes = 6
+export const maxShownTools = 100
 // Tokens of the broker: lib/broker
 /** From the redirect to the token request; an access token, unless the provider's is shorter. */
 export const codeSeconds = 60

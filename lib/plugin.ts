@@ -62,7 +62,8 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
     return scopes
   }
   const provider = createProvider(instance, config, log, conditions)
-  const context = { config, urls, log, events, conditions, catalog }
+  const tools = () => endpoint?.listedTools() ?? []
+  const context = { config, urls, log, events, conditions, catalog, tools }
   const { document, ownTokens } = await createAuthorizationServer(instance, provider, context)
   const verifier = createVerifier(config, provider, ownTokens, log, conditions)
   if (verifier !== null) loadOnListen(instance, log, loadClient, loadJose)
@@ -114,7 +115,7 @@ function hasProxies (config: Config): config is BrokerOptions['config'] {
 async function createAuthorizationServer (
   instance: FastifyInstance,
   provider: ReturnType<typeof createProvider>,
-  context: Pick<BrokerOptions, 'urls' | 'log' | 'events' | 'conditions' | 'catalog'> & {
+  context: Pick<BrokerOptions, 'urls' | 'log' | 'events' | 'conditions' | 'catalog' | 'tools'> & {
     config: Config
   }
 ) {

@@ -211,31 +211,3 @@ export interface Client {
 export type GrantType = typeof grantTypes[number]
 
 export const grantTypes = ['authorization_code', 'refresh_token', 'client_credentials'] as const
-
-/** The content of a consent page. All members but `fields` are plain text: escape them in HTML. */
-export interface ConsentDetails {
-  /** URL that the form is submitted to, with `method="post"`. */
-  readonly action: string
-  /**
-   * HTML of the hidden fields that the form must contain. Its buttons have the name `action` and
-   * the values `approve` and `deny`.
-   */
-  readonly fields: string
-  /**
-   * The nonce of `<style nonce="…">`, new for each response. The Content-Security-Policy of the
-   * page allows no other styles, and no scripts.
-   */
-  readonly nonce: string
-  /** Name of this server. */
-  readonly server: string
-  /** The client. Its name is unverified. */
-  readonly client: { readonly id: string, readonly name: string | null }
-  /** Where the user is sent after the login. */
-  readonly redirectUri: string
-  /** The requested scopes, each with its meaning in words, if it is known. */
-  readonly scopes: ReadonlyArray<{ readonly name: string, readonly meaning: string | null }>
-  /** URL of the MCP route. */
-  readonly resource: string
-  /** Host of the provider where the user logs in. */
-  readonly provider: string
-}

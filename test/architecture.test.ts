@@ -7,7 +7,7 @@ const lib = new URL('../lib/', import.meta.url).pathname
 
 /** The lowest floor first. A file may import from lower floors and from its own room. */
 const floors = [
-  ['limits.ts'],
+  ['limits.ts', 'pages/messages/'],
   ['errors.ts', 'types.ts', 'events/', 'util/'],
   ['oauth/', 'schemas/', 'http/', 'crypto/'],
   ['store/'],
@@ -140,9 +140,11 @@ test('at most six files lie outside the rooms', () => {
   assert.ok(outside.length <= 6, outside.join(', '))
 })
 
-/** Lines of code: neither empty nor a comment. */
-const codeLines = [...files.values()].flatMap(source =>
-  source.split('\n').filter(line => line.trim() !== '' && !/^\s*(\/\/|\/\*|\*)/.test(line))
+/** Lines of code: neither empty nor a comment, and not the texts of pages. */
+const codeLines = [...files].flatMap(([name, source]) =>
+  name.startsWith('pages/messages/')
+    ? []
+    : source.split('\n').filter(line => line.trim() !== '' && !/^\s*(\/\/|\/\*|\*)/.test(line))
 )
 
 test('19 of 20 lines of code have at most 95 columns', () => {
@@ -150,7 +152,7 @@ test('19 of 20 lines of code have at most 95 columns', () => {
   assert.ok(Number(widths[Math.floor(widths.length * 0.95)]) <= 95)
 })
 
-test('the code has at most 560 kB, without comments and indentation', () => {
+test('the code has at most 560 kB, without comments, indentation and the texts of pages', () => {
   const bytes = codeLines.reduce((sum, line) => sum + Buffer.byteLength(line.trim()) + 1, 0)
   assert.ok(bytes < 560_499, `${Math.floor(bytes / 1000)} kB`)
 })

@@ -10,6 +10,7 @@ import type { Conditions } from '../host/health.ts'
 import type { Running } from '../host/closing.ts'
 import { floodedStoreEntries, sharedStoreEntries } from '../limits.ts'
 import type { Config, ProviderConfig } from '../options/config.ts'
+import type { ListedTool } from '../options/page-details.ts'
 import type { ProviderDiscovery } from '../provider/discovery.ts'
 import { createProviderLogin } from '../provider/login.ts'
 import { memoryStore } from '../store/memory.ts'
@@ -31,6 +32,8 @@ export interface BrokerOptions {
   conditions?: Pick<Conditions, 'provider'>
   /** The scopes of this server and its tools, complete once the app is ready. */
   catalog: () => readonly string[]
+  /** The tools at start-up, as far as all callers are listed the same ones. */
+  tools: () => readonly ListedTool[]
 }
 
 /** A broker: what its endpoints share. */

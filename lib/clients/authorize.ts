@@ -17,7 +17,7 @@ import { parameters, required, type RequestParameters } from '../oauth/parameter
 import type { RedirectPolicy } from '../oauth/redirect-uri.ts'
 import { appendQuery } from '../oauth/url.ts'
 import type { Config } from '../options/config.ts'
-import { replyWithErrorPage } from '../pages/page.ts'
+import { replyWithErrorPage } from '../pages/errors.ts'
 import type { Clients } from './clients.ts'
 
 /** The rules of an authorization endpoint. */
@@ -56,7 +56,6 @@ export async function handleAuthorizationRequest (
   reply: FastifyReply,
   proceed: (valid: ValidRequest) => Promise<FastifyReply>
 ): Promise<FastifyReply> {
-  let page: 'authorize' | 'document' = 'authorize'
   let params: RequestParameters = new Map()
   let redirectUri: string | undefined
   try {
@@ -67,9 +66,11 @@ export async function handleAuthorizationRequest (
       // The host of an accepted URL has the characters of host names only.
       const host = id.startsWith('https://') &&
         (await endpoint.clients.accepts(id) ? new URL(id).host : '')
-      if (host) page = 'document'
       throw new McpOAuthError('invalidClient', {
-        ...host && { description: `The metadata document of ${host} could not be used.` },
+        ...host && {
+          description: `The metadata document of ${host} could not be used.`,
+          page: 'document' as const
+        },
         cause: causeWith(
           host === '' ? 'clientIdMetadata does not accept the client id' : 'the client id',
           id
@@ -83,7 +84,7 @@ export async function handleAuthorizationRequest (
   } catch (error) {
     if (!(error instanceof McpOAuthError)) throw error
     // A fault of ours or of the provider: after a redirect the client would not try again.
-    if (error.statusCode >= 500) return replyWithErrorPage('authorize', request, reply, error)
+    if (error.statusCode >= 500) throw error
     const location = redirectUri &&
       errorLocation(redirectUri, error, stateOf(params), endpoint.issuer())
     // Anyone can register any https URL, unless the operator lists them: a redirect would make us
@@ -93,7 +94,10 @@ export async function handleAuthorizationRequest (
       logRefusal(request, error)
       return reply.redirect(location, 302)
     }
-    return replyWithErrorPage(page, request, reply, error, 400, location)
+    return await replyWithErrorPage(endpoint.config.consent, 'authorize', reply, error, {
+      status: 400,
+      back: location
+    })
   }
 }
 

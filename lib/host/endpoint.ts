@@ -7,6 +7,7 @@ import type { Config } from '../options/config.ts'
 import { closingOf } from './closing.ts'
 import { allowAnyOrigin, isolatedScope, publicRoute, replyToOtherMethods } from './isolate.ts'
 import { dropQueries } from './not-found.ts'
+import { openerPolicy } from './replies.ts'
 
 /**
  * One endpoint. Routes, preflights, 405 responses, the metadata document and the redirect URIs that
@@ -26,8 +27,8 @@ export interface Endpoint<Server> {
   body?: 'form' | 'json'
   /** In bytes. Default: that of all our endpoints. */
   bodyLimit?: number
-  /** Default: errors are OAuth JSON. */
-  errorHandler?: RouteOptions['errorHandler'] & object
+  /** For endpoints that browsers open: shows errors. Default: errors are OAuth JSON. */
+  errorHandler?(server: Server): RouteOptions['errorHandler'] & object
   /** Default: always. */
   isServed?(server: Server): boolean
   /** Adds the route. Default: the scope does. */
@@ -80,6 +81,12 @@ function serve<Server> (
   scope.register(async (scope) => {
     if (body !== undefined) acceptBody(scope, body)
     if (anyOrigin) allowAnyOrigin(scope)
+    if (errorHandler) {
+      scope.addHook('onRequest', (_request, reply, done) => {
+        reply.headers(openerPolicy)
+        done()
+      })
+    }
     const addRoute = endpoint.addRoute ?? (async (scope, route) => {
       scope.route(route)
     })
@@ -89,7 +96,7 @@ function serve<Server> (
       config: publicRoute,
       exposeHeadRoute: false,
       bodyLimit,
-      ...(errorHandler && { errorHandler }),
+      ...(errorHandler && { errorHandler: errorHandler(server) }),
       // The app waits for it, also after the client has disconnected.
       handler: async (request, reply) => {
         running.set(reply, { isAwaited: true })

@@ -19,6 +19,12 @@ export const securityHeaders = {
 }
 
 /**
+ * Header of our pages and redirects. Web clients log users in in a popup: with the `same-origin` of
+ * a host, as that of helmet, the popup would lose its opener, and seem closed to it.
+ */
+export const openerPolicy = { 'cross-origin-opener-policy': 'unsafe-none' }
+
+/**
  * Serializers of our log lines. A query contains states, codes and, by mistake, tokens; an error of
  * a malformed response contains its bytes. Neither is logged. (The cast: Fastify accepts
  * serializers that return objects, its type does not.)

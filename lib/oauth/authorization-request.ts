@@ -39,10 +39,10 @@ export function redirectUriOf (
   const [only] = registered.length === 1 ? registered : []
   const uri = single(params, 'redirect_uri') ?? only ?? required(params, 'redirect_uri')
   if (!redirectUriMatches(registered, uri) || redirectUriProblem(uri, policy) !== null) {
-    throw invalidRequest(
-      'The redirect URI is not registered for this client.',
-      causeWith('the requested redirect URI', uri)
-    )
+    throw invalidRequest('The redirect URI is not registered for this client.', {
+      page: 'redirectUri',
+      cause: causeWith('the requested redirect URI', uri)
+    })
   }
   return uri
 }

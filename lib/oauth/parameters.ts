@@ -1,6 +1,6 @@
 /** Which parameters does a query or form have, and how often? */
 
-import { causeWith, McpOAuthError } from '../errors.ts'
+import { causeWith, type ErrorDetails, McpOAuthError } from '../errors.ts'
 import { maxFormChars, maxParameters } from '../limits.ts'
 import { sameResource } from './url.ts'
 
@@ -82,8 +82,8 @@ export function resourceOf (params: RequestParameters, ours: string) {
 }
 
 /** The error for a malformed request. The cause is logged, never sent. */
-export function invalidRequest (description?: string, cause?: Error) {
-  return new McpOAuthError('invalidRequest', { ...description && { description }, cause })
+export function invalidRequest (description?: string, details: ErrorDetails = {}) {
+  return new McpOAuthError('invalidRequest', { ...details, ...description && { description } })
 }
 
 /**

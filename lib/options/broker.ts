@@ -5,9 +5,7 @@ import {
   codeSeconds,
   loginSeconds,
   maxClientProofs,
-  maxDisplayNameChars,
   maxListedClientIdChars,
-  maxLogoChars,
   maxTokenLifetimeSeconds,
   refreshAbsoluteSeconds,
   refreshGraceSeconds,
@@ -15,13 +13,13 @@ import {
 } from '../limits.ts'
 import { publicKeyProblem } from '../oauth/public-keys.ts'
 import { Type } from '../schemas/type.ts'
-import { grantTypes, type AuthorizeUser, type ConsentDetails } from '../types.ts'
+import { grantTypes, type AuthorizeUser } from '../types.ts'
+import { ConsentOptionsSchema, displayName } from './consent.ts'
 import {
   callable,
   checked,
   closed,
   flag,
-  fromEnv,
   list,
   oneOf,
   optional,
@@ -31,7 +29,6 @@ import {
   withDefault
 } from './fields.ts'
 
-const displayName = Type.String({ minLength: 1, maxLength: maxDisplayNameChars })
 const secretHash = Type.String({
   pattern: '^sha256:[A-Za-z0-9_-]{43}$',
   description: "the hash of a secret: 'sha256:' and its SHA-256 in base64url"
@@ -74,24 +71,6 @@ const lifetime = seconds(60, 315_360_000)
 
 /** A client that need not register. */
 export interface ClientOptions extends Static<typeof ClientSchema> {}
-
-const ConsentOptionsSchema = Type.Object({
-  /** Name of this server on the page. Default: the host of `publicUrl`. */
-  name: fromEnv(displayName),
-  /** A few letters or an emoji in place of a logo. */
-  logoText: fromEnv(Type.String({ minLength: 1, maxLength: maxLogoChars })),
-  /** Meaning of each scope, in words. */
-  scopes: fromEnv(Type.Record(Type.String(), Type.String())),
-  /** Renders the page instead. */
-  render: fromEnv(callable<(details: ConsentDetails) => string | Promise<string>>())
-}, {
-  ...closed,
-  description: "an object such as { name: 'Notes' }: the consent page cannot be switched off, " +
-    "as any client could use another one's login then"
-})
-
-/** How the consent page looks. */
-export interface ConsentConfig extends Static<typeof ConsentOptionsSchema> {}
 
 export const LifetimesSchema = Type.Object({
   /** The consent page, and after it the login at the provider. Default 600. */
@@ -147,7 +126,7 @@ export const brokerOptions = {
   revokeAtProvider: withDefault(true, flag),
   /** Broker: refresh tokens that are used more than once. */
   refresh: withDefault({}, RefreshSchema),
-  /** Broker: texts of the consent page. */
+  /** Broker: look and texts of the consent page and of error pages. */
   consent: withDefault({}, ConsentOptionsSchema),
   /**
    * Broker: accept the URL of a metadata document as a client id. Default `true`; `allowedHosts`

@@ -3,19 +3,21 @@ import { randomBytes } from 'node:crypto'
 import { html } from 'ghtml'
 import type { FastifyReply } from 'fastify'
 import { McpOAuthError } from '../errors.ts'
-import { withTimeout } from '../http/operations.ts'
-import { consentRenderMs } from '../limits.ts'
-import type { ConsentConfig } from '../options/broker.ts'
-import type { ConsentDetails } from '../types.ts'
-import { messages } from './messages.ts'
-import { htmlPage, pageHeaders, pageHeadersFor } from './page.ts'
+import { maxShownScopes, maxShownTools } from '../limits.ts'
+import type { ConsentConfig } from '../options/consent.ts'
+import type { ConsentDetails, ListedTool } from '../options/page-details.ts'
+import { htmlPage, renderPage, sendPage, type View, viewOf } from './page.ts'
+import { fill, fillHtml } from './texts.ts'
+
+type Generated = 'server' | 'scopes' | 'nonce' | 'fields' | 'tools' | 'language' | 'direction'
 
 /** The request that the user decides on. */
-export interface ConsentPage
-  extends Omit<ConsentDetails, 'server' | 'scopes' | 'nonce' | 'fields'> {
+export interface ConsentPage extends Omit<ConsentDetails, Generated> {
   /** The sealed request, which returns with the form. */
   sealed: string
   scopes: readonly string[]
+  /** The tools that the client could call with these scopes. */
+  tools: readonly ListedTool[]
   consent: ConsentConfig
 }
 
@@ -28,82 +30,95 @@ export interface ConsentPage
  */
 export async function replyWithConsentPage (
   reply: FastifyReply,
-  { sealed, scopes, consent, ...page }: ConsentPage
+  { sealed, scopes, tools, consent, ...page }: ConsentPage
 ): Promise<FastifyReply> {
-  const { render, logoText } = consent
-  const meanings = new Map(Object.entries({ ...messages.scopes, ...consent.scopes }))
+  const { render, messages = {} } = consent
+  const view = await viewOf(reply, consent)
+  const { language, direction } = view
+  const [base = ''] = language.split('-')
+  const meanings = new Map(Object.entries({
+    ...view.messages.scopes,
+    ...consent.scopes,
+    ...messages[base]?.scopes,
+    ...messages[language]?.scopes
+  }))
   const nonce = randomBytes(16).toString('base64')
   const details = {
     ...page,
     server: consent.name ?? new URL(page.resource).host,
-    scopes: scopes.map(name => ({ name, meaning: meanings.get(name) ?? null })),
+    scopes: inOrder(scopes, tools).map(name => ({ name, meaning: meanings.get(name) ?? null })),
+    tools: tools.map(({ title, effect }) => ({ title, effect })),
+    language,
+    direction,
     nonce,
     // Without autocomplete: browsers that restore forms would insert the request of another page.
     fields: html`<input type="hidden" name="request" value="${sealed}" autocomplete="off">`
   }
-  if (!render) return reply.headers(pageHeaders).send(consentPage(details, logoText))
-  const body = await renderCustomPage(render, details)
-  return reply.headers(pageHeadersFor(`nonce-${nonce}`)).send(body)
+  if (!render) return sendPage(reply, view, consentPage(view, details))
+  const body = await renderPage('consent.render', render, details).catch((cause: unknown) => {
+    throw new McpOAuthError('internal', { cause })
+  })
+  return sendPage(reply, view, body, nonce)
 }
 
-async function renderCustomPage (
-  render: NonNullable<ConsentConfig['render']>,
-  details: ConsentDetails
-) {
-  try {
-    const page: unknown = await withTimeout(
-      () => render(details),
-      consentRenderMs,
-      () => new Error('consent.render took too long')
-    )
-    if (typeof page !== 'string') throw new TypeError('consent.render did not return a string')
-    return page
-  } catch (cause) {
-    throw new McpOAuthError('internal', { cause })
-  }
+/**
+ * Orders scopes by the most that their tools can do, then by their first word: the client, which
+ * orders its request, must not decide which ones are folded.
+ */
+function inOrder (scopes: readonly string[], tools: readonly ListedTool[]) {
+  const effects = ['deletes', 'changes', 'reads', undefined]
+  const words = scopes.map(firstWord)
+  const rank = (scope: string) =>
+    Math.min(...[
+      effects.length,
+      ...tools.filter(tool => tool.scopes.includes(scope)).map(tool => effects.indexOf(tool.effect))
+    ])
+  return scopes.toSorted((a, b) =>
+    rank(a) - rank(b) || words.indexOf(firstWord(a)) - words.indexOf(firstWord(b))
+  )
 }
+
+const firstWord = (scope: string) => scope.split(/[:./]/, 1)[0] ?? ''
 
 /** Headings contain words of the operator only: a client may be called `Approved by Example`. */
-function consentPage (
-  { action, fields, server, client, redirectUri, scopes, resource, provider }: ConsentDetails,
-  logoText: string | undefined
-) {
-  const texts = messages.consent
+function consentPage (view: View, details: ConsentDetails) {
+  const { action, fields, server, client, redirectUri, resource, provider } = details
+  const { consent: texts } = view.messages
   const isUrl = client.id.startsWith('https://') && URL.canParse(client.id)
   const publisher = isUrl ? new URL(client.id) : null
+  const quoted = (name: string) => fillHtml(texts.quotedName, { name: html`<bdi>${name}</bdi>` })
   const name = client.name === null
     ? html`<strong>${texts.unnamed}</strong>`
-    : html`<strong>“<bdi>${client.name}</bdi>”</strong> <span class="mark">${texts.unverified}</span>`
+    : html`<strong>!${quoted(client.name)}</strong> <span class="mark">${texts.unverified}</span>`
   const target = new URL(redirectUri)
   // The host stays in ASCII, so that no letter imitates another.
   const destination = /^https?:$/.test(target.protocol)
-    ? html`${target.host}`
-    : texts.appDestination(target.protocol)
-  const items = scopes.map(({ name, meaning }) =>
-    html`<li>!${meaning && html`<span>${meaning}</span> `}<code>${name}</code></li>`
-  )
-  const warnings = warningsFor(publisher, target)
+    ? html`<bdi>${target.host}</bdi>`
+    : fillHtml(texts.appDestination, { protocol: html`<bdi>${target.protocol}</bdi>` })
+  const warnings = warningsFor(view, publisher, target)
   const describedBy = warnings === '' ? '' : 'aria-describedby="warnings"'
+  const bold = (text: string) => html`<bdi><strong>${text}</strong></bdi>`
   return htmlPage(
-    texts.title(server),
-    html`<p>${texts.introduction}</p>
+    view,
+    fill(texts.title, { server }),
+    html`<p>!${fillHtml(texts.introduction, { server: html`<bdi>${server}</bdi>` })}</p>
 <h2>${texts.client}</h2>
 <dl>
 !${definition(texts.clientName, name)}
-!${publisher && address(texts.publisher, html`${publisher.host}`, publisher.href)}
+!${publisher && address(texts.publisher, html`<bdi>${publisher.host}</bdi>`, publisher.href)}
 !${address(texts.destination, destination, redirectUri)}
 </dl>
 !${warnings}
 <h2>${texts.scopes}</h2>
-<ul>!${scopes.length === 0 ? `<li>${texts.noScopes(server)}</li>` : items}</ul>
-<p class="soft">!${texts.resource(resource)}</p>
-<p class="soft">!${texts.provider(provider)}</p>
+!${scopeList(view, details)}
+!${toolList(view, details)}
+<p class="soft">!${fillHtml(texts.resource, { resource: html`<code>${resource}</code>` })}</p>
+<p class="soft">!${fillHtml(texts.provider, { provider: bold(provider) })}</p>
 <form method="post" action="${action}">
 !${fields}
 <button name="action" value="deny">${texts.deny}</button>
 <button name="action" value="approve" !${describedBy}>${texts.allow}</button>
-</form>`,
-    logoText && html`<div class="logo" aria-hidden="true">${logoText}</div>`
+</form>`
   )
 }
 
@@ -111,18 +126,60 @@ function definition (term: string, description: string) {
   return html`<div><dt>${term}</dt><dd>!${description}</dd></div>`
 }
 
+/** An address that may be long scrolls, and keys can reach it. */
 function address (term: string, short: string, full: string) {
-  return definition(term, html`<strong>!${short}</strong> <small>${full}</small>`)
+  const focus = full.length > 100 ? html`tabindex="0" role="group" aria-label="${term}"` : ''
+  return definition(term, html`<strong>!${short}</strong> <small !${focus}>${full}</small>`)
 }
 
-function warningsFor (publisher: URL | null, { protocol, host }: URL) {
-  const client = publisher?.host ?? messages.consent.anyClient
-  const { program, app, punycode } = messages.warnings
-  const warnings = []
+function scopeList ({ messages: { consent: texts } }: View, { scopes, server }: ConsentDetails) {
+  if (scopes.length === 0) {
+    const everything = fillHtml(texts.everything, { server: html`<bdi>${server}</bdi>` })
+    return html`<ul class="ticks"><li>!${everything}</li></ul>`
+  }
+  const items = scopes.map(({ name, meaning }) =>
+    html`<li>!${meaning && html`<span>${meaning}</span> `}<code>${name}</code></li>`
+  )
+  const rest = items.slice(maxShownScopes)
+  return html`<ul class="ticks">!${items.slice(0, maxShownScopes)}</ul>
+!${
+    rest.length > 0
+      ? folded(texts.moreScopes, rest.length, html`<ul class="ticks">!${rest}</ul>`)
+      : ''
+  }`
+}
+
+function toolList ({ messages: { consent: texts } }: View, { tools }: ConsentDetails) {
+  if (tools.length === 0) return ''
+  const items = tools.slice(0, maxShownTools).map(({ title, effect }) =>
+    html`<li><bdi>${title}</bdi> <span class="soft">${texts[effect]}</span></li>`
+  )
+  const hidden = tools.length - items.length
+  const more = hidden > 0 ? html`<li>${fill(texts.moreTools, { count: String(hidden) })}</li>` : ''
+  return folded(texts.tools, tools.length, html`<ul>!${items}!${more}</ul>`)
+}
+
+function folded (summary: string, count: number, content: string) {
+  return html`<details><summary>${fill(summary, { count: String(count) })}</summary>
+!${content}
+</details>`
+}
+
+function warningsFor ({ messages }: View, publisher: URL | null, { protocol, host }: URL) {
+  const { unless, ...texts } = messages.warnings
+  const client = publisher
+    ? html`<bdi>${publisher.host}</bdi>`
+    : html`${messages.consent.anyClient}`
+  const warning = (title: string, text: string, more = '') =>
+    html`<div class="warning"><strong>${title}</strong>
+!${fillHtml(text, { client, protocol: html`<code>${protocol}</code>` })}
+<div>${more}</div></div>`
+  const boxes = []
   // Redirect URIs with http are on loopback.
-  if (protocol === 'http:') warnings.push(program(client))
-  else if (protocol !== 'https:') warnings.push(app(client, protocol))
-  if (/\.xn--/i.test(`.${host}.${publisher?.host}`)) warnings.push(punycode())
-  const boxes = warnings.map(text => `<div class="warning">${text}</div>`)
+  if (protocol === 'http:') boxes.push(warning(texts.programTitle, texts.program, unless))
+  else if (protocol !== 'https:') boxes.push(warning(texts.appTitle, texts.app, unless))
+  if (/\.xn--/i.test(`.${host}.${publisher?.host}`)) {
+    boxes.push(warning(texts.punycodeTitle, texts.punycode))
+  }
   return boxes.length === 0 ? '' : html`<div id="warnings" role="note">!${boxes}</div>`
 }

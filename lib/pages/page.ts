@@ -1,69 +1,97 @@
-/** How does a browser receive a page, in particular one that shows an error? */
+/** How does a browser receive a page? */
 import { createHash } from 'node:crypto'
 import { html } from 'ghtml'
-import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { McpOAuthError } from '../errors.ts'
-import { classify, prepareErrorReply, sendJson } from '../host/replies.ts'
-import { messages } from './messages.ts'
+import type { FastifyReply } from 'fastify'
+import { withTimeout } from '../http/operations.ts'
+import { openerPolicy } from '../host/replies.ts'
+import { pageRenderMs } from '../limits.ts'
+import type { ConsentConfig } from '../options/consent.ts'
 import { style } from './style.ts'
+import { type Texts, textsFor } from './texts.ts'
 
-/** The endpoint that shows an error, whose title tells how far the login got, or the cause. */
-type PageEndpoint = keyof typeof messages.errors
+/** How the pages of a registration look. */
+interface Look {
+  css: string
+  /** The hash of `css`, as a source of the Content-Security-Policy. */
+  source: string
+  /** Directive of the Content-Security-Policy for the logo. */
+  images: string
+  /** HTML above the title. */
+  logo: string
+}
 
-/**
- * Headers of a page without scripts, frames and external content. There is no `form-action`:
- * browsers apply it to all redirects that follow a form.
- */
-export function pageHeadersFor (styleSource: string) {
+/** The look and the texts of one page. */
+export interface View extends Texts {
+  consent: ConsentConfig
+}
+
+/** Returns the look of a page, and its texts in the language of the reader. */
+export async function viewOf (
+  { request }: FastifyReply,
+  consent: ConsentConfig
+): Promise<View> {
+  const texts = await textsFor(request.headers['accept-language'], consent)
+  return { ...texts, consent }
+}
+
+const looks = new WeakMap<ConsentConfig, Look>()
+
+function lookOf (consent: ConsentConfig) {
+  const look = looks.get(consent) ?? createLook(consent)
+  looks.set(consent, look)
+  return look
+}
+
+function createLook ({ accentColor, logo, logoText, name = '' }: ConsentConfig): Look {
+  const css = accentColor
+    ? `${style}:root { --accent: ${accentColor.light} }
+@media (prefers-color-scheme: dark) { :root { --accent: ${accentColor.dark} } }
+`
+    : style
+  const image = logo && html`<img class="logo-image" src="${logo.src}" alt="${logo.alt ?? name}">`
+  const letters = logoText && html`<div class="logo" aria-hidden="true">${logoText}</div>`
   return {
-    'content-security-policy':
-      `default-src 'none'; style-src '${styleSource}'; base-uri 'none'; frame-ancestors 'none'`,
-    'x-frame-options': 'DENY',
-    'content-type': 'text/html; charset=utf-8'
+    css,
+    source: `sha256-${createHash('sha256').update(css).digest('base64')}`,
+    images: logo ? `img-src ${logo.src.startsWith('data:') ? 'data:' : "'self'"}; ` : '',
+    logo: image ?? letters ?? ''
   }
 }
-
-/** Headers of the pages with our own {@link style}. */
-export const pageHeaders = pageHeadersFor(
-  `sha256-${createHash('sha256').update(style).digest('base64')}`
-)
 
 /**
- * Shows an error to a browser that must not be redirected (RFC 6749 §4.1.2.1), or sends OAuth JSON
- * to a client that prefers it.
+ * Headers of a page without scripts, frames and external content, for the JSON of its errors, too.
+ * There is no `form-action`: browsers apply it to all redirects that follow a form.
  *
- * @param status defaults to that of the error
- * @param back a validated redirect URI. The page links to it, where a redirect would make us an
- *   open redirector (RFC 9700 §4.11.2).
+ * @param nonce of the styles of a page that the operator rendered
  */
-export function replyWithErrorPage (
-  endpoint: PageEndpoint,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  error: McpOAuthError,
-  status = error.statusCode,
-  back?: string
-): FastifyReply {
-  prepareErrorReply(request, reply, error, status).headers(pageHeaders)
-  // Browsers list text/html first, programs JSON or anything.
-  const preferred = /text\/html|application\/json/.exec(request.headers.accept ?? '')?.[0]
-  if (preferred !== 'text/html') return sendJson(reply, error)
-  const isTemporary = [429, 503, 504].includes(status)
-  const cause = isTemporary ? 'unavailable' : status < 500 ? endpoint : 'broken'
-  const { [cause]: advice = messages.restart }: Record<string, string> = messages.advice
-  return reply.send(htmlPage(
-    messages.errors[cause],
-    html`<p>${error.message}</p>
-!${back === undefined ? html`<p>${advice}</p>` : linkTo(back)}
-<p class="soft">!${messages.code(error.error)}</p>`
-  ))
+export function guardHeaders (consent: ConsentConfig, nonce?: string) {
+  const { source, images } = lookOf(consent)
+  const styles = nonce === undefined ? source : `nonce-${nonce}`
+  return {
+    ...openerPolicy,
+    'content-security-policy':
+      `default-src 'none'; style-src '${styles}'; ${images}base-uri 'none'; frame-ancestors 'none'`,
+    'x-frame-options': 'DENY'
+  }
 }
 
-/** An error handler that shows what it caught, errors from hooks of the host included. */
-export function pageErrorHandler (endpoint: PageEndpoint) {
-  return (thrown: Error, request: FastifyRequest, reply: FastifyReply) => {
-    replyWithErrorPage(endpoint, request, reply, classify(thrown, request))
-  }
+/**
+ * Sends a page.
+ *
+ * @param nonce of the styles of a page that the operator rendered, whose language is unknown
+ */
+export function sendPage (
+  reply: FastifyReply,
+  { consent, language }: View,
+  page: string,
+  nonce?: string
+): FastifyReply {
+  return reply.headers({
+    ...guardHeaders(consent, nonce),
+    'content-type': 'text/html; charset=utf-8',
+    ...nonce === undefined && { 'content-language': language },
+    vary: [reply.getHeader('vary') ?? [], 'Accept-Language'].flat().join(', ')
+  }).send(page)
 }
 
 /**
@@ -72,13 +100,17 @@ export function pageErrorHandler (endpoint: PageEndpoint) {
  *
  * @param title plain text
  * @param main HTML, below the title
- * @param logo HTML, above the title
  */
-export function htmlPage (title: string, main: string, logo = '') {
+export function htmlPage (
+  { consent, language, direction }: View,
+  title: string,
+  main: string
+) {
+  const { css, logo } = lookOf(consent)
   return html`<!doctype html>
-<html lang="${messages.language}">
+<html lang="${language}" dir="${direction}">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="same-origin"><title>${title}</title><style>!${style}</style></head>
+<meta name="referrer" content="same-origin"><title>${title}</title><style>!${css}</style></head>
 <body><main aria-labelledby="title">
 !${logo}
 <h1 id="title">${title}</h1>
@@ -88,9 +120,22 @@ export function htmlPage (title: string, main: string, logo = '') {
 `
 }
 
-function linkTo (back: string) {
-  const { host, protocol } = new URL(back)
-  const name = host || protocol
-  return html`<p>!${messages.back(name)}</p>
-<p><a rel="noreferrer" href="${back}">!${messages.backLink(name)}</a></p>`
+/**
+ * Renders a page with a function of the operator.
+ *
+ * @param option names the function
+ * @throws {Error} if it throws, takes longer than 5 s, or does not return a string
+ */
+export async function renderPage<Details> (
+  option: string,
+  render: (details: Details) => string | Promise<string>,
+  details: Details
+): Promise<string> {
+  const page: unknown = await withTimeout(
+    () => render(details),
+    pageRenderMs,
+    () => new Error(`${option} took too long`)
+  )
+  if (typeof page !== 'string') throw new TypeError(`${option} did not return a string`)
+  return page
 }

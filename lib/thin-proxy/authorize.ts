@@ -2,7 +2,7 @@
 import { handleAuthorizationRequest } from '../clients/authorize.ts'
 import type { Endpoint } from '../host/endpoint.ts'
 import { mergeScopes } from '../oauth/scope.ts'
-import { pageErrorHandler } from '../pages/page.ts'
+import { pageErrorHandler } from '../pages/errors.ts'
 import { authorizationUrl } from '../provider/client.ts'
 import type { ThinProxy } from './proxy.ts'
 

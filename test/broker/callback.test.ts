@@ -177,7 +177,7 @@ matrix(
       isPage(late, 400, 'invalid_request', 'B-03')
       assert.match(
         late.text,
-        /<h1[^>]*>Sign-in is complete<.*already completed.*go back to the app/s
+        /<h1[^>]*>Sign-in is complete<.*go back to the app.*already completed/s
       )
       assert.match(late.cookies[0] ?? '', /=; Max-Age=0;/)
     }

@@ -30,7 +30,7 @@ matrix(
 
 const failures = [
   { path: '/oauth/authorize', method: 'GET', title: 'Sign-in could not start' },
-  { path: '/oauth/consent', method: 'POST', title: 'Sign-in could not continue' },
+  { path: '/oauth/consent', method: 'POST', title: 'This page has expired' },
   { path: '/oauth/callback', method: 'GET', title: 'Sign-in could not be completed' }
 ]
 

@@ -28,6 +28,8 @@ async function answer (
     log
   } as unknown as FastifyRequest
   const methods = {
+    request,
+    getHeader: () => undefined,
     code (status: number) {
       result.status = status
       return reply
@@ -50,7 +52,8 @@ async function answer (
   try {
     await endpoint.handle(broker, request, reply)
   } catch (error) {
-    endpoint.errorHandler?.call({} as FastifyInstance, error as never, request, reply)
+    const handler = endpoint.errorHandler?.(broker)
+    await handler?.call({} as FastifyInstance, error as never, request, reply)
   }
   if (result.status === 500) return { ...result, kind: 'internal' }
   if (result.status < 400) return result

@@ -57,7 +57,8 @@ export async function createWorld (
       urls: createUrls(own, server),
       log,
       events: createEvents(own, log),
-      catalog: () => ['mcp:read', 'mcp:write']
+      catalog: () => ['mcp:read', 'mcp:write'],
+      tools: () => []
     }, [])
     const fake = createFakeProvider({
       state: provider,

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test, type TestContext } from 'node:test'
-import type { ConsentConfig } from '../../lib/options/broker.ts'
-import type { ConsentDetails } from '../../lib/types.ts'
+import type { ConsentConfig } from '../../lib/options/consent.ts'
+import type { ConsentDetails } from '../../lib/options/page-details.ts'
 import { type ConsentPage } from '../../lib/pages/consent.ts'
 import { basePage, serve } from '../support/consent-page.ts'
 
@@ -13,7 +13,7 @@ async function get (t: TestContext, change: Partial<ConsentPage> = {}) {
 
 /** The visible text of the page, with entities resolved. */
 function textOf (body: string): string {
-  return body.replace(/^.*<body>/s, '').replace(/<[^>]*>/g, ' ').replace(
+  return body.replace(/^.*<body>/s, '').replace(/<\/?bdi>/g, '').replace(/<[^>]*>/g, ' ').replace(
     /&#(\d+);/g,
     (_entity, code) => String.fromCharCode(Number(code))
   ).replace(/\s+/g, ' ')
@@ -22,8 +22,8 @@ function textOf (body: string): string {
 test('consent page: shows client, destination, scopes, resource and provider [N-14 CD-03]', async (t) => {
   const { statusCode, body, text } = await get(t)
   assert.equal(statusCode, 200)
-  assert.match(body, /<html lang="en">.*<title>Allow access to Tasks\?<\/title>/s)
-  assert.match(text, /Application “ Night Owl ” Unverified name/)
+  assert.match(body, /<html lang="en" dir="ltr">.*<title>Allow access to Tasks\?<\/title>/s)
+  assert.match(text, /Application “Night Owl” Unverified name/)
   assert.match(text, /Access goes to owl\.example https:\/\/owl\.example\/cb\?x=1 /)
   assert.match(
     text,
@@ -136,7 +136,7 @@ test('consent page: escapes all texts of clients and operators [N-11]', async (t
   ) {
     const { body, text: visible, headers } = await page(text)
     assert.deepEqual([marks(body), body.split('</style>').length], [marks(plain.body), 2], text)
-    assert.ok(visible.includes(`“ ${text} ” Unverified`), text)
+    assert.ok(visible.includes(`“${text}” Unverified`), text)
     assert.equal(headers['content-security-policy'], plain.headers['content-security-policy'])
   }
 })
@@ -165,7 +165,7 @@ test('consent page: the operator sets name, logo and scope meanings [CD-03]', as
   const unnamed = await get(t, { scopes: [], consent: {} })
   assert.match(
     unnamed.text,
-    /Allow access to mcp\.example\? .* Use mcp\.example as you, without further permissions/
+    /Allow access to mcp\.example\? .* Use everything that mcp\.example offers, as you/
   )
 })
 
@@ -192,6 +192,9 @@ test('consent page: the operator can render it [CD-03]', async (t) => {
   const { action, client, redirectUri, resource, provider } = basePage
   assert.deepEqual(details, {
     ...{ action, client, redirectUri, resource, provider },
+    language: 'en',
+    direction: 'ltr',
+    tools: [],
     server: 'Tasks',
     scopes: [
       { name: 'openid', meaning: 'Recognise you when you come back' },
@@ -233,4 +236,107 @@ test('consent page: responds with a server error if the renderer takes 5 seconds
       })
     })
   assert.equal((await get(t, { consent: { render } })).statusCode, 500)
+})
+
+test('consent page: without scopes it offers everything, and lists what the tools do', async (t) => {
+  const tools = [
+    { title: 'List <notes>', effect: 'reads', scopes: [] },
+    { title: 'Add a note', effect: 'changes', scopes: [] },
+    { title: 'Delete a note', effect: 'deletes', scopes: [] }
+  ] as const
+  const { body, text } = await get(t, { scopes: [], tools })
+  assert.match(
+    text,
+    new RegExp(
+      'Use everything that Tasks offers, as you Functions it can use: 3 ' +
+        'List <notes> Only reads Add a note Makes changes Delete a note Can delete or overwrite This'
+    )
+  )
+  assert.match(body, /<details><summary>Functions it can use: 3<\/summary>/)
+  assert.doesNotMatch(body, /<notes>/)
+})
+
+test('consent page: lists a hundred tools, and how many there are beyond', async (t) => {
+  const tool = { title: 'A tool', effect: 'reads', scopes: [] } as const
+  const { text } = await get(t, { tools: Array(120).fill(tool) })
+  assert.equal(text.split('A tool Only reads').length, 101)
+  assert.match(text, /Functions it can use: 120 .* Not listed here: 20 /)
+})
+
+test('consent page: folds scopes beyond six, but never those that can do most', async (t) => {
+  const scopes = ['a:1', 'b:1', 'c', 'd', 'a:2', 'e', 'f', 'g', 'offline_access']
+  const { body } = await get(t, {
+    scopes,
+    tools: [
+      { title: 'Read', effect: 'reads', scopes: ['e'] },
+      { title: 'Write', effect: 'changes', scopes: ['f'] },
+      { title: 'Delete', effect: 'deletes', scopes: ['g', 'f'] }
+    ]
+  })
+  const [shown = '', more = ''] = body.split('<details>')
+  const names = (html: string) =>
+    [...html.matchAll(/<code>([\w:]+)<\/code>/g)].map(([, name]) => name)
+  assert.deepEqual(names(shown), ['f', 'g', 'e', 'a:1', 'a:2', 'b:1'])
+  assert.match(more, /^<summary>Further permissions: 3<\/summary>/)
+  assert.deepEqual(names(more), ['c', 'd', 'offline_access'])
+  assert.doesNotMatch((await get(t, { scopes: scopes.slice(0, 6) })).body, /<details>/)
+})
+
+test('consent page: the keyboard reaches a long address, and no short one', async (t) => {
+  const redirectUri = `https://owl.example/cb?x=${'y'.repeat(100)}`
+  const { body } = await get(t, { redirectUri })
+  assert.match(body, /<small tabindex="0" role="group" aria-label="Access goes to">https:/)
+  assert.doesNotMatch((await get(t)).body, /tabindex/)
+})
+
+for (
+  const [name, src, source] of [
+    ['a path', '/logo.svg', "'self'"],
+    ['a data: URL', 'data:image/svg+xml,%3Csvg/%3E', 'data:']
+  ] as const
+) {
+  test(`consent page: shows a logo from ${name}, and the policy allows no other images`, async (t) => {
+    const { body, headers } = await get(t, { consent: { name: 'A & B', logo: { src } } })
+    assert.ok(body.includes(`<img class="logo-image" src="${src}" alt="A &#38; B">`))
+    const policy = String(headers['content-security-policy'])
+    assert.ok(policy.includes(`; img-src ${source}; base-uri 'none'; frame-ancestors 'none'`))
+    const other = await get(t, { consent: { name: 'A', logo: { src, alt: 'Our logo' } } })
+    assert.match(other.body, /alt="Our logo"/)
+  })
+}
+
+test('consent page: has the accent colours of the operator, and the policy their style', async (t) => {
+  const accentColor = { light: '#0b7a5f', dark: '#5fd4b3' }
+  const { headers, body } = await get(t, { consent: { accentColor } })
+  const [, style = ''] = /<style>(.*)<\/style>/s.exec(body) ?? []
+  assert.match(
+    style,
+    /:root { --accent: #0b7a5f }\n@media .*dark.* { :root { --accent: #5fd4b3 } }/
+  )
+  const hash = createHash('sha256').update(style).digest('base64')
+  assert.ok(String(headers['content-security-policy']).includes(`style-src 'sha256-${hash}'`))
+})
+
+test('consent page: is in the language of the reader, with the meanings of the operator', async (t) => {
+  const app = serve(t, {
+    ...basePage,
+    consent: {
+      ...basePage.consent,
+      messages: {
+        de: { consent: { allow: 'Zulassen' }, scopes: { 'tasks:write': 'Aufgaben ändern' } }
+      }
+    }
+  })
+  const read = async (language: string) =>
+    await app.inject({ url: '/', headers: { 'accept-language': language } })
+  const { body, headers } = await read('de-AT, en;q=0.5')
+  assert.match(body, /<html lang="de" dir="ltr">.*<title>Zugriff auf Tasks erlauben\?<\/title>/s)
+  assert.match(body, />Ablehnen<.*>Zulassen</s)
+  assert.match(textOf(body), /„Night Owl“ .*Read your tasks tasks:read Aufgaben ändern tasks:write/)
+  assert.equal(headers['content-language'], 'de')
+  assert.equal(headers['vary'], 'Accept-Language')
+  assert.equal(headers['cross-origin-opener-policy'], 'unsafe-none')
+  const arabic = await read('ar')
+  assert.match(arabic.body, /<html lang="ar" dir="rtl">/)
+  assert.equal(arabic.headers['content-language'], 'ar')
 })

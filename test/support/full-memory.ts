@@ -22,7 +22,8 @@ const { marks } = await createBroker({
   urls: createUrls(config, Fastify().server),
   log,
   events: createEvents(config, log),
-  catalog: () => []
+  catalog: () => [],
+  tools: () => []
 }, [])
 
 for (const kind of ['consent', 'login', 'code', 'code-failure', 'replay']) {

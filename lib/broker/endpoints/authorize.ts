@@ -8,7 +8,7 @@ import { maxNamedClientChars, maxSealedRequestChars } from '../../limits.ts'
 import { invalidRequest, single, type RequestParameters } from '../../oauth/parameters.ts'
 import { missingScopes } from '../../oauth/scope.ts'
 import { replyWithConsentPage } from '../../pages/consent.ts'
-import { pageErrorHandler } from '../../pages/page.ts'
+import { pageErrorHandler } from '../../pages/errors.ts'
 import { hash } from '../../util/hash.ts'
 import type { Broker } from '../broker.ts'
 import { grantOf } from '../logins.ts'
@@ -55,6 +55,7 @@ export const authorizeEndpoint: Endpoint<Broker> = {
         client,
         redirectUri,
         scopes: content.offline ? [...content.scopes, 'offline_access'] : content.scopes,
+        tools: toolsFor(broker, content.scopes),
         resource,
         provider: new URL(broker.config.provider.issuer).host,
         consent: broker.config.consent
@@ -85,6 +86,14 @@ function consentRequest (broker: Broker, valid: ValidRequest, csrf: string) {
     /** The client requested `offline_access`: the provider is asked for a refresh token. */
     offline: authorization.scopes.includes('offline_access') || undefined
   }
+}
+
+/** The tools that a client can call with some scopes, if the page may list them. */
+function toolsFor ({ config, tools }: Broker, scopes: readonly string[]) {
+  const { consent, mcp, scopeHierarchy } = config
+  return consent.tools ?? mcp.authorizeTool === undefined
+    ? tools().filter(tool => missingScopes(scopes, tool.scopes, scopeHierarchy).length === 0)
+    : []
 }
 
 /** The values of `prompt` for the provider. */

@@ -7,7 +7,7 @@ import { maxProviderCodeChars } from '../../limits.ts'
 import { invalidRequest, parameters, single } from '../../oauth/parameters.ts'
 import { redirectUriProblem } from '../../oauth/redirect-uri.ts'
 import { appendQuery } from '../../oauth/url.ts'
-import { pageErrorHandler, replyWithErrorPage } from '../../pages/page.ts'
+import { pageErrorHandler } from '../../pages/errors.ts'
 import type { Broker } from '../broker.ts'
 import { codeIdsOf } from '../logins.ts'
 import type { CodeContent } from '../tokens.ts'
@@ -56,13 +56,16 @@ export const callbackEndpoint: Endpoint<Broker> = {
       throw invalidRequest('The response of the identity provider has no code, or no valid one.')
     }
     if (!broker.states.verify(state, now)) {
-      throw invalidRequest('This sign-in has expired, or was not started here.')
+      throw invalidRequest('This sign-in has expired, or was not started here.', {
+        page: 'expiredLogin'
+      })
     }
     const sealed = cookies.login(request.headers.cookie, state) ?? ''
     const login = await sealer.open('transaction', sealed, now) as LoginContent | null
     if (login?.upstreamState !== state) {
       throw new McpOAuthError('accessDenied', {
-        description: 'This sign-in has ended, or was started in another browser.'
+        description: 'This sign-in has ended, or was started in another browser.',
+        page: 'endedLogin'
       })
     }
     const { redirectUri, state: clientState, upstreamState, named: client, ...approved } = login
@@ -70,14 +73,14 @@ export const callbackEndpoint: Endpoint<Broker> = {
     const context = { client, grant: ids.grant, scopes: login.scopes }
     const report = broker.events.of(request)
     if (!await broker.provider.isFromProvider(params.get('iss') ?? [])) {
-      throw invalidRequest(
-        'The response does not come from the expected provider.',
-        causeWith(`the iss of the response, expected ${config.provider.issuer}`, params.get('iss'))
-      )
+      const expected = `the iss of the response, expected ${config.provider.issuer}`
+      throw invalidRequest('The response does not come from the expected provider.', {
+        cause: causeWith(expected, params.get('iss'))
+      })
     }
     // The policy may have changed since the login began.
     if (redirectUriProblem(redirectUri, broker.redirectPolicy()) !== null) {
-      throw invalidRequest('The redirect URI is not allowed any more.')
+      throw invalidRequest('The redirect URI is not allowed any more.', { page: 'redirectUri' })
     }
 
     const iss = broker.issuer()
@@ -104,7 +107,7 @@ export const callbackEndpoint: Endpoint<Broker> = {
     ])
     if (isRedeemed) {
       reply.header('set-cookie', cookies.clearLogin(state))
-      return replyWithErrorPage('completed', request, reply, completed())
+      throw completed()
     }
     // A code that has expired unused, because its response was lost, is replaced. A code of another
     // login, which a writer of the store copied, is ignored.

@@ -5,7 +5,7 @@ import type { EventClient } from '../../events/table.ts'
 import { formOf, type Endpoint } from '../../host/endpoint.ts'
 import { maxConsentFormBytes } from '../../limits.ts'
 import { invalidRequest, single } from '../../oauth/parameters.ts'
-import { pageErrorHandler, replyWithErrorPage } from '../../pages/page.ts'
+import { pageErrorHandler } from '../../pages/errors.ts'
 import { hash } from '../../util/hash.ts'
 import type { Broker } from '../broker.ts'
 import { codeIdsOf, grantOf, type ProviderLoginIds } from '../logins.ts'
@@ -20,7 +20,8 @@ export interface LoginContent extends ApprovedRequest, ProviderLoginIds {
 }
 
 /** The error for a login whose code was redeemed. */
-export const completed = () => invalidRequest('This sign-in was already completed.')
+export const completed = () =>
+  invalidRequest('This sign-in was already completed.', { page: 'completed' })
 
 /**
  * `POST /oauth/consent`: the user's decision. Only the browser that received the page can send it
@@ -40,7 +41,7 @@ export const consentEndpoint: Endpoint<Broker> = {
     const now = broker.now()
     const sealed = single(params, 'request') ?? ''
     const content = await sealer.open('request', sealed, now) as ConsentRequest | null
-    if (content === null) throw invalidRequest('This page has expired.')
+    if (content === null) throw invalidRequest('This page has expired.', { page: 'expiredPage' })
     const { id, browser, prompt, offline = false, ...approved } = content
     const { cookie, origin = 'null', 'sec-fetch-site': site = 'same-origin' } = request.headers
     const cookies = await broker.cookies()
@@ -51,7 +52,8 @@ export const consentEndpoint: Endpoint<Broker> = {
       ['null', new URL(broker.urls().base).origin].includes(origin)
     if (csrf === null || hash(csrf) !== browser || !isSameOrigin) {
       throw new McpOAuthError('accessDenied', {
-        description: 'This page was not opened in this browser.'
+        description: 'This page was not opened in this browser.',
+        page: 'otherBrowser'
       })
     }
 
@@ -63,7 +65,9 @@ export const consentEndpoint: Endpoint<Broker> = {
     const mark = await marks.claim('consent', id, own, lifetimes.consent)
     const [decision, ms, holder] = mark.split(' ')
     if (decision !== action || holder !== browser) {
-      throw invalidRequest('This page was already used, and the first decision counts.')
+      throw invalidRequest('This page was already used, and the first decision counts.', {
+        page: 'usedPage'
+      })
     }
     if (action === 'deny') {
       const reason = 'The user denied access.'
@@ -75,7 +79,7 @@ export const consentEndpoint: Endpoint<Broker> = {
     }
     const login: LoginContent = { ...approved, ...states.create(id, Number(ms)) }
     if (mark !== own && await marks.isConsumed('code', codeIdsOf(login).id)) {
-      return replyWithErrorPage('completed', request, reply, completed())
+      throw completed()
     }
     const { upstreamState, secrets } = login
     const location = await provider.loginUrl(upstreamState, secrets, { prompt, offline })

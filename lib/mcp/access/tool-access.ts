@@ -3,6 +3,7 @@
 import { quoted, startupError } from '../../errors.ts'
 import { mergeScopes } from '../../oauth/scope.ts'
 import type { Config } from '../../options/config.ts'
+import type { ListedTool } from '../../options/page-details.ts'
 import { Cancellation } from '../../util/cancellation.ts'
 import {
   type McpRequest,
@@ -52,6 +53,8 @@ export function withToolAccess (
     }
   })
 
+  let listed: readonly ListedTool[] = []
+
   const freeLists = new WeakMap<ReadonlyMap<string, ScopedTool>, boolean>()
   const handleLists = createListing(
     server,
@@ -72,7 +75,13 @@ export function withToolAccess (
       const problems = tools.flatMap(tool => toolScopes.inspect(tool).problems)
       if (problems.length > 0) throw startupError('invalidTools', ...problems)
       onStart(tools)
+      listed = tools.map(describe)
     },
+    /**
+     * The tools at start-up of a server that lists the same ones to all callers: the consent page,
+     * which anyone can read, must not tell which tools a single caller has.
+     */
+    listedTools: () => server.listedToAll?.() ? listed : [],
     /**
      * Checks the types of all messages, and whether the caller may make all calls in them.
      *
@@ -139,6 +148,16 @@ export function withToolAccess (
       return lists.length === 0 && request.http.method !== 'GET'
         ? server.handle(request)
         : handleLists(request, lists)
+    }
+  }
+
+  function describe (tool: ScopedTool): ListedTool {
+    const hints: NonNullable<ScopedTool['annotations']> = Object(tool.annotations)
+    const { readOnlyHint, destructiveHint, title } = hints
+    return {
+      title: String(tool.title ?? title ?? tool.name),
+      effect: readOnlyHint ? 'reads' : destructiveHint ? 'deletes' : 'changes',
+      scopes: toolScopes.of(tool)
     }
   }
 

@@ -24,6 +24,7 @@ import { identityOf } from './sessions.ts'
 /** The members of a tool that decide who may call it, and how. */
 export interface ScopedTool {
   name: string
+  title?: string
   inputSchema?: unknown
   annotations?: ToolAnnotations | undefined
   _meta?: Record<string, unknown> | undefined
