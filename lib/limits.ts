@@ -236,6 +236,8 @@ export const maxToolNameChars = 64
 export const maxBodyDepth = 256
 /** Messages of a JSON-RPC batch. Each may start a tool. */
 export const maxBatchMessages = 50
+/** Values in the parameters of a message, at any depth, besides the arguments of a tool. */
+export const maxParameterValues = 1_000
 /** Browsers ask again after a day whether a page may use the route. */
 export const preflightMaxAgeSeconds = 86_400
 /** A stream outlives its token by this much, because clocks differ. */

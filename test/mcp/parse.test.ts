@@ -5,7 +5,7 @@ import {
   SUPPORTED_PROTOCOL_VERSIONS
 } from '@modelcontextprotocol/sdk/types.js'
 import fc from 'fast-check'
-import { maxBatchMessages, maxBodyDepth } from '../../lib/limits.ts'
+import { maxBatchMessages, maxBodyDepth, maxParameterValues } from '../../lib/limits.ts'
 import { parseBody, protocolVersions } from '../../lib/mcp/rpc/parse.ts'
 import { isTooDeep } from '../../lib/util/json.ts'
 import { sweep } from '../support/sweep.ts'
@@ -123,6 +123,34 @@ test('parseBody accepts only messages that the SDK accepts', () => {
     { numRuns: sweep(2000) }
   )
   assert.ok(accepted > 50)
+})
+
+test('parseBody refuses parameters with too many values, but for arguments of tools', () => {
+  const many = Object.fromEntries(
+    Array.from({ length: maxParameterValues }, (_, at) => [`m${at}`, at])
+  )
+  const call = (method: string, params: object) => ({ jsonrpc: '2.0', id: 7, method, params })
+  const isRefused = (body: object) => {
+    const response = parseBody(body, undefined)
+    if (!('status' in response)) return false
+    const { id, error } = JSON.parse(response.body as string)
+    assert.deepEqual([id, error.code], [7, -32602])
+    assert.match(error.message, /contain too many values/)
+    return true
+  }
+  assert.equal(isRefused(call('initialize', { ...many })), false)
+  assert.equal(isRefused(call('initialize', { capabilities: many })), true)
+  assert.equal(
+    isRefused(call('initialize', { capabilities: { experimental: { deep: [[many]] } } })),
+    true
+  )
+  assert.equal(isRefused(call('tools/list', { _meta: many })), true)
+  assert.equal(isRefused(call('prompts/get', { name: 'x', arguments: many })), true)
+  assert.equal(
+    isRefused(call('tools/call', { name: 'x', arguments: { rows: [many, many] } })),
+    false
+  )
+  assert.equal(isRefused(call('tools/call', { name: 'x', _meta: { arguments: many } })), true)
 })
 
 /** Lists around a value: `[[[1]]]` for a depth of 3. */

@@ -1,6 +1,6 @@
 /** Which messages does a body contain, and is it valid? */
 
-import { maxBatchMessages } from '../../limits.ts'
+import { maxBatchMessages, maxParameterValues } from '../../limits.ts'
 import { isPlainObject } from '../../util/json.ts'
 import {
   type McpResponse,
@@ -63,11 +63,17 @@ export function parseMessages (body: unknown, version = '2025-03-26'): ParsedBod
   }
   const lists = parsed.requests.map(({ method }) => method).filter(name => name.endsWith('/list'))
   if (new Set(lists).size < lists.length) return invalid('The batch asks for a list twice')
-  const mistyped = [...parsed.requests, ...parsed.notifications].find(hasInvalidParameters)
-  if (mistyped === undefined) return parsed
-  const { id } = { id: null, ...mistyped }
-  const message = `The parameters of ${mistyped.method} have invalid types`
-  return rpcFailure(400, rpcCode.invalidParams, message, id)
+  for (const message of [...parsed.requests, ...parsed.notifications]) {
+    const problem = hasInvalidParameters(message)
+      ? 'have invalid types'
+      : hasTooManyValues(message)
+      ? 'contain too many values'
+      : null
+    if (problem === null) continue
+    const text = `The parameters of ${message.method} ${problem}`
+    return rpcFailure(400, rpcCode.invalidParams, text, 'id' in message ? message.id : null)
+  }
+  return parsed
 }
 
 function addMessage (message: unknown, { requests, notifications }: ParsedBody) {
@@ -99,6 +105,21 @@ function hasInvalidParameters ({ method, params = {} }: { method: string, params
   if (name === undefined) return false
   const { [name]: value, arguments: args = {} } = params as Record<string, unknown>
   return typeof value !== 'string' || !isPlainObject(args)
+}
+
+/** Validation copies each value. Only the arguments of tools, which have schemas, may be many. */
+function hasTooManyValues ({ method, params = {} }: { method: string, params?: object }) {
+  const pending: object[] = [params]
+  let count = 0
+  for (const value of pending) {
+    for (const name in value) {
+      if (name === 'arguments' && value === params && method === 'tools/call') continue
+      if (++count > maxParameterValues) return true
+      const member: unknown = value[name as keyof typeof value]
+      if (typeof member === 'object' && member !== null) pending.push(member)
+    }
+  }
+  return false
 }
 
 function isId (value: unknown): value is string | number {
