@@ -35,8 +35,9 @@ const next = ways[title]
 if (next === undefined) throw new Error(`No requests are named ${title}`)
 const app = await start(title === 'registrations' ? broker : {})
 
-const warm = await requests(0, count / 4)
-const after = await requests(count / 4, count * 5 / 4)
+const first = Math.min(count / 4, 25_000)
+const warm = await requests(0, first)
+const after = await requests(first, first + count)
 process.send?.({ warm, after })
 process.disconnect()
 await app.close()
