@@ -29,6 +29,11 @@ export const queueTimeoutMs = 5_000
 // Requests to our OAuth endpoints: lib/host
 /** A registration with many redirect URIs and keys fits; larger bodies cost memory for nothing. */
 export const maxOAuthBodyBytes = 64 * 1024
+/** Rate limits: an office or hosted client with one address sends less, a flood more. */
+export const rateLimitWindowMs = 60_000
+export const requestsPerWindow = 3_000
+/** Addresses that are counted at once: about 4 MB. */
+export const maxCountedAddresses = 20_000
 /** Wait for running requests when the app closes: many process managers kill after 10 to 30 s. */
 export const closeTimeoutSeconds = 10
 /** Longest wait: `closeTimeout` is not in milliseconds. */

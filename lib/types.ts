@@ -89,6 +89,11 @@ export interface Store {
   putIfAbsent(key: string, value: string, ttl: number): Promise<string | null>
   get(key: string): Promise<string | null>
   put(key: string, value: string, ttl: number): Promise<void>
+  /**
+   * Adds one to a counter, in one atomic step. The counter begins at zero and lasts for `ttl` from
+   * the last call. Resolves to the sum. Without this method, each instance limits rates alone.
+   */
+  increment?(key: string, ttl: number): Promise<number>
   /** Problems of its configuration, a sentence each. They are logged when the app starts. */
   warnings?(): Promise<readonly string[]>
 }

@@ -28,6 +28,7 @@ const floors = [
 /** The only files that may import a dependency. */
 const importers: Record<string, RegExp> = {
   '@fastify/http-proxy': /^thin-proxy\/token\.ts$/,
+  '@fastify/rate-limit': /^host\/rate-limits\.ts$/,
   '@modelcontextprotocol/sdk': /^mcp\//,
   '@modelcontextprotocol/server': /^mcp\/servers\/modern\.ts$/,
   '@sinclair/typebox': /^(schemas|options)\//,
@@ -38,7 +39,7 @@ const importers: Record<string, RegExp> = {
   'ipaddr.js': /^http\/public-fetch\.ts$/,
   jose: /^(crypto|dpop|verifiers)\/|^(broker\/client-authentication|provider\/keys)\.ts$/,
   'lru-cache':
-    /^(verifiers\/verifier|dpop\/verifier|clients\/documents|http\/public-fetch|mcp\/.*|store\/.*|broker\/kept)\.ts$/,
+    /^((verifiers|dpop)\/verifier|clients\/documents|http\/public-fetch|(mcp|store)\/.*|broker\/kept|host\/rate-\w+)\.ts$/,
   'openid-client':
     /^(provider\/(client|login|tokens|user)|thin-proxy\/token|verifiers\/introspection)\.ts$/,
   undici: /^http\//

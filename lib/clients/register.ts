@@ -13,6 +13,7 @@ import { logRefused } from './documents.ts'
 export const registerEndpoint: Endpoint<AuthorizationEndpoint> = {
   name: 'register',
   methods: ['POST'],
+  limit: 'register',
   anyOrigin: true,
   metadata: 'registration_endpoint',
   legacy: true,

@@ -59,7 +59,7 @@ export interface EventDetails {
     /** The argument of `revoke`, where it was not one grant. */
     readonly filter?: object
   }
-  /** A guard refused a request. */
+  /** A guard refused a request, or a rate limit those of an address in this minute. */
   'request.denied': {
     readonly status: number
     readonly error: string

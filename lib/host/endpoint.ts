@@ -2,11 +2,14 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { maxOAuthBodyBytes } from '../limits.ts'
+import { isRefusal } from '../errors.ts'
 import { invalidRequest, parameters } from '../oauth/parameters.ts'
 import type { Config } from '../options/config.ts'
 import { closingOf } from './closing.ts'
 import { allowAnyOrigin, isolatedScope, publicRoute, replyToOtherMethods } from './isolate.ts'
+import type { Events } from './events.ts'
 import { dropQueries } from './not-found.ts'
+import { createRateLimits, type EndpointLimit, type RateLimit } from './rate-limits.ts'
 import { openerPolicy } from './replies.ts'
 
 /**
@@ -27,6 +30,8 @@ export interface Endpoint<Server> {
   body?: 'form' | 'json'
   /** In bytes. Default: that of all our endpoints. */
   bodyLimit?: number
+  /** Default: there is none. */
+  limit?: RateLimit
   /** For endpoints that browsers open: shows errors. Default: errors are OAuth JSON. */
   errorHandler?(server: Server): RouteOptions['errorHandler'] & object
   /** Default: always. */
@@ -47,19 +52,24 @@ export function pathOf ({ name }: { name: string }) {
  * @returns a function of the base URL, which returns the members of the metadata document that hold
  *   the URLs of the endpoints (RFC 8414 §2)
  */
-export function serveEndpoints<Server extends { config: Config }> (
+export function serveEndpoints<Server extends { config: Config, events: Events }> (
   instance: FastifyInstance,
   server: Server,
   endpoints: ReadonlyArray<Endpoint<Server>>
 ): (base: string) => Record<string, string> {
-  const { prefix, legacyEndpoints } = server.config
+  const { config, events } = server
+  const { prefix, legacyEndpoints } = config
+  const limitOf = config.rateLimits && createRateLimits(instance, config.rateLimits, config, events)
   const served = endpoints.filter(({ isServed = () => true }) => isServed(server))
   const routes = served.flatMap(endpoint => [
     { endpoint, url: pathOf(endpoint) },
     ...(legacyEndpoints && endpoint.legacy ? [{ endpoint, url: `/${endpoint.name}` }] : [])
   ])
   isolatedScope(instance, prefix, (scope) => {
-    for (const { endpoint, url } of routes) serve(scope, server, endpoint, url)
+    for (const { endpoint, url } of routes) {
+      const { name, limit } = endpoint
+      serve(scope, server, endpoint, url, limit && limitOf ? limitOf(name, limit) : null)
+    }
   })
   dropQueries(instance, routes.map(({ url }) => (prefix + url).toLowerCase()))
   return base =>
@@ -74,7 +84,8 @@ function serve<Server> (
   scope: FastifyInstance,
   server: Server,
   endpoint: Endpoint<Server>,
-  url: string
+  url: string,
+  limit: EndpointLimit | null
 ) {
   const { methods, anyOrigin = false, body, bodyLimit = maxOAuthBodyBytes, errorHandler } = endpoint
   const { running } = closingOf(scope)
@@ -87,6 +98,7 @@ function serve<Server> (
         done()
       })
     }
+    if (limit) scope.addHook('onRequest', request => limit.check(request))
     const addRoute = endpoint.addRoute ?? (async (scope, route) => {
       scope.route(route)
     })
@@ -102,6 +114,10 @@ function serve<Server> (
         running.set(reply, { isAwaited: true })
         try {
           return await endpoint.handle(server, request, reply)
+        } catch (error) {
+          // Every client with DPoP gets this error from time to time.
+          if (isRefusal(error) && error.kind !== 'useDpopNonce') limit?.countRefusal(request)
+          throw error
         } finally {
           running.delete(reply)
         }

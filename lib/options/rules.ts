@@ -43,7 +43,8 @@ function advise (name: string) {
 }
 
 function rulesOf (options: McpOAuthOptions, production: boolean): Rule[] {
-  const { auth, customOAuthMetadata: metadata, dpop = 'off', secret, setupProxies } = options
+  const { auth, customOAuthMetadata: metadata, dpop = 'off' } = options
+  const { rateLimits, secret, setupProxies } = options
   return [
     ...secretRules(options, production),
     ...unsetRules(options, ['publicUrl']),
@@ -51,6 +52,7 @@ function rulesOf (options: McpOAuthOptions, production: boolean): Rule[] {
       .map((problem): Rule => [true, `customOAuthMetadata.${problem}`]),
     ...auth === false ? openRules(options) : accessRules(options),
     ...setupProxies ? proxyRules(options) : [],
+    [rateLimits && !setupProxies, 'rateLimits: has no effect without setupProxies. Remove it'],
     ...brokerRules(options),
     ...dpop === 'off' ? [] : dpopRules(options),
     ...mcpRules(options),

@@ -48,6 +48,17 @@ const requiredScopes = checked(
       : null
 )
 
+const requests = optional(Type.Integer({ minimum: 1 }))
+
+export const RateLimitsSchema = Type.Object({
+  /** To `/oauth/register`. */
+  register: requests,
+  /** To `/oauth/authorize`, `/oauth/consent` and `/oauth/callback`, each. */
+  authorize: requests,
+  /** To `/oauth/token` and `/oauth/revoke`, each: only refused requests count. */
+  token: requests
+}, closed)
+
 const dependency = checked(callable<Dependency>(), ({ length }) =>
   length > 2
     ? `takes ${length} arguments, expected (request, reply). Return a promise instead of calling done`
@@ -177,6 +188,11 @@ export const OptionsSchema = Type.Object({
    */
   allowedHosts: withDefault(null, list(host)),
   /**
+   * Requests that one address (IPv6: /64) may send in a minute to the endpoints of registration,
+   * login and tokens, where only refused ones count. Default 3000 each. `false`: any number.
+   */
+  rateLimits: withDefault({}, Type.Union([Type.Literal(false), RateLimitsSchema])),
+  /**
    * Seconds that `app.close()` waits for running tool calls and OAuth requests. Default 10.
    */
   closeTimeout: withDefault(closeTimeoutSeconds, seconds(0, maxCloseTimeoutSeconds)),
@@ -211,6 +227,7 @@ export const optionNames = Object.entries({
   'mcp.tools.': ToolOptionsSchema,
   'clients.': ClientSchema,
   'lifetimes.': LifetimesSchema,
+  'rateLimits.': RateLimitsSchema,
   'refresh.': RefreshSchema
 }).flatMap(([owner, { properties }]) => Object.keys(properties).map(name => owner + name))
 

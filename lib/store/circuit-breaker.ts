@@ -12,9 +12,10 @@ export interface WatchedStore extends Store {
 }
 
 /**
- * Wraps a store with a timeout of one second and two circuit breakers.
+ * Wraps a store with a timeout of one second and circuit breakers.
  *
- * Reads and writes have a breaker each: a server that is full, or a replica, still serves reads.
+ * Reads, writes and counters have a breaker each: a server that is full, or a replica, still serves
+ * reads.
  *
  * @returns a store whose methods reject with {@link McpOAuthError} `storeUnavailable` (503),
  *   whatever the given store throws
@@ -28,8 +29,14 @@ export function withCircuitBreaker (store: Store): WatchedStore {
     get: key => read(() => store.get(key)),
     put: (key, value, ttl) => write(() => store.put(key, value, ttl)),
     putIfAbsent: (key, value, ttl) => write(() => store.putIfAbsent(key, value, ttl)),
+    ...store.increment && { increment: countingWith(store.increment.bind(store)) },
     warnings: () => read(async () => await store.warnings?.() ?? [])
   }
+}
+
+function countingWith (increment: NonNullable<Store['increment']>): typeof increment {
+  const count = createBreaker(key => increment(key, 0.001))
+  return (key, ttl) => count(() => increment(key, ttl))
 }
 
 /**

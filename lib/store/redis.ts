@@ -12,6 +12,8 @@ export interface RedisClient {
   get(key: string): Promise<string | null>
   /** Called at start-up, for the eviction policy of the server. */
   info?(section: 'memory'): Promise<string>
+  /** Runs a script. Without it, each instance limits rates alone. */
+  eval?(script: string, keys: 1, key: string, milliseconds: number): Promise<unknown>
   /** Connection options, read at start-up. */
   readonly options?: object
   set(key: string, value: string, unit: 'PX', milliseconds: number): Promise<unknown>
@@ -24,6 +26,11 @@ export interface RedisClient {
     returns: 'GET'
   ): Promise<string | null>
 }
+
+/** A counter must not stay without an end, so the two commands are one. */
+const increment = `local sum = redis.call('INCR', KEYS[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return sum`
 
 /** Settings of {@link redisStore}. */
 export interface RedisStoreOptions {
@@ -60,6 +67,12 @@ export function redisStore (client: RedisClient, { prefix = '' }: RedisStoreOpti
     get: key => send(() => client.get(prefix + key)),
     async put (key, value, ttl) {
       await send(() => client.set(prefix + key, value, 'PX', millisecondsOf(ttl)))
+    },
+    ...client.eval && {
+      increment: async (key, ttl) =>
+        Number(
+          await send(async () => client.eval?.(increment, 1, prefix + key, millisecondsOf(ttl)))
+        )
     },
     async warnings () {
       const info = await send(async () => await client.info?.('memory') ?? '')

@@ -13,6 +13,7 @@ import type { ThinProxy } from './proxy.ts'
 export const authorizeEndpoint: Endpoint<ThinProxy> = {
   name: 'authorize',
   methods: ['GET'],
+  limit: 'authorize',
   metadata: 'authorization_endpoint',
   errorHandler: pageErrorHandler('authorize'),
   handle: (proxy, request, reply) =>

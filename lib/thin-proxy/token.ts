@@ -33,6 +33,7 @@ import type { ThinProxy } from './proxy.ts'
 export const tokenEndpoint: Endpoint<ThinProxy> = {
   name: 'token',
   methods: ['POST'],
+  limit: 'token',
   anyOrigin: true,
   metadata: 'token_endpoint',
   body: 'form',

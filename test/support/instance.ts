@@ -8,6 +8,6 @@ import { redisStore } from '../../lib/store/redis.ts'
 const { redis, ...options } = JSON.parse(process.argv[2] ?? '') as McpOAuthOptions & {
   redis: number
 }
-const app = Fastify()
+const app = Fastify({ trustProxy: '127.0.0.1' })
 await app.register(mcpOAuth, { ...options, store: redisStore(new Redis(redis, '127.0.0.1')) })
 process.send?.(await app.listen({ host: '127.0.0.1', port: 0 }))

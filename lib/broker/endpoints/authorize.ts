@@ -30,6 +30,7 @@ export type ConsentRequest = ReturnType<typeof consentRequest>
 export const authorizeEndpoint: Endpoint<Broker> = {
   name: 'authorize',
   methods: ['GET'],
+  limit: 'authorize',
   metadata: 'authorization_endpoint',
   legacy: true,
   errorHandler: pageErrorHandler('authorize'),

@@ -41,6 +41,7 @@ const errors: Array<[name: RegExp, kind: ErrorKind, sentence: string]> = [
 export const callbackEndpoint: Endpoint<Broker> = {
   name: 'callback',
   methods: ['GET'],
+  limit: 'authorize',
   errorHandler: pageErrorHandler('callback'),
   async handle (broker, request, reply) {
     const { config, marks, sealer } = broker

@@ -32,6 +32,7 @@ export const completed = () =>
 export const consentEndpoint: Endpoint<Broker> = {
   name: 'consent',
   methods: ['POST'],
+  limit: 'authorize',
   body: 'form',
   bodyLimit: maxConsentFormBytes,
   errorHandler: pageErrorHandler('consent'),

@@ -15,6 +15,7 @@ import { openOwn, type RefreshContent } from '../tokens.ts'
 export const revokeEndpoint: Endpoint<Broker> = {
   name: 'revoke',
   methods: ['POST'],
+  limit: 'token',
   anyOrigin: true,
   metadata: 'revocation_endpoint',
   body: 'form',

@@ -29,6 +29,7 @@ export function offeredGrants (config: Config): Partial<Record<GrantType, Grant>
 export const tokenEndpoint: Endpoint<Broker> = {
   name: 'token',
   methods: ['POST'],
+  limit: 'token',
   anyOrigin: true,
   metadata: 'token_endpoint',
   legacy: true,
