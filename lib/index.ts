@@ -42,6 +42,7 @@ export type { Guard, GuardOptions } from './guard/guard.ts'
 export type { Health } from './http/condition.ts'
 export type { RegistrationHealth } from './host/health.ts'
 export type { McpOAuthRegistration, Registry } from './guard/registrations.ts'
+export type { RevocationFilter } from './guard/revoke.ts'
 export { jwtVerifier, type JwtVerifierOptions } from './verifiers/jwt.ts'
 export {
   introspectionVerifier,

@@ -63,6 +63,8 @@ export const storeResetTimeoutMs = 1_000
 /** A revoked grant is rejected everywhere within this time; grants in that cache: about 1 MB. */
 export const revocationCacheMs = 1_000
 export const revocationCacheSize = 10_000
+/** Instances remember that there was a revocation of many tokens, and look for more of them. */
+export const revocationSeenSeconds = 315_360_000
 /** Entries of a store in memory by default, and their average size: sealed values are larger. */
 export const memoryStoreEntries = 10_000
 export const memoryStoreCharsPerEntry = 400

@@ -5,6 +5,7 @@ import { loadJose } from './crypto/jose.ts'
 import { discoveryRoutes } from './discovery/documents.ts'
 import { createGuards } from './guard/guard.ts'
 import { addRegistration, decorate } from './guard/registrations.ts'
+import { createRevoke, type Revoke } from './guard/revoke.ts'
 import { findRoot, loadOnListen, rejectPublicAddress } from './host/app.ts'
 import { closingOf } from './host/closing.ts'
 import { createEvents } from './host/events.ts'
@@ -20,6 +21,7 @@ import { createConfig, type Config } from './options/config.ts'
 import type { McpOAuthOptions } from './options/schema.ts'
 import { warningsOf } from './options/warnings.ts'
 import { createProviderDiscovery } from './provider/discovery.ts'
+import { createRevocations } from './store/revocations.ts'
 import type { Log } from './types.ts'
 import { createUrls } from './urls.ts'
 import { lazy } from './util/lazy.ts'
@@ -41,7 +43,9 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   const closing = closingOf(root)
   closing.timeoutSeconds = Math.max(closing.timeoutSeconds, config.closeTimeout)
   const urls = createUrls(config, root.server)
-  const registration = addRegistration(root, config, urls, conditions)
+  const revocations = createRevocations(config)
+  let revoke: Revoke
+  const registration = addRegistration(root, config, urls, conditions, filter => revoke(filter))
   // Before our own routes, so that the routes that exist by now are those of the app.
   const routes = config.mcp.tools ? collectRoutes(instance, root) : undefined
   if (config.publicUrl === null) rejectPublicAddress(root.server)
@@ -63,9 +67,10 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   }
   const provider = createProvider(instance, config, log, conditions)
   const tools = () => endpoint?.listedTools() ?? []
-  const context = { config, urls, log, events, conditions, catalog, tools }
+  const context = { config, urls, log, events, conditions, revocations, catalog, tools }
   const { document, ownTokens } = await createAuthorizationServer(instance, provider, context)
-  const verifier = createVerifier(config, provider, ownTokens, log, conditions)
+  const verifier = createVerifier(config, provider, ownTokens, revocations, log, conditions)
+  revoke = createRevoke(verifier && revocations, events, ownTokens && ownTokens.revokeGrant)
   if (verifier !== null) loadOnListen(instance, log, loadClient, loadJose)
   const guards = createGuards(config, verifier, urls)
   decorate(instance, root, { registration, guards, guarded })
@@ -115,9 +120,7 @@ function hasProxies (config: Config): config is BrokerOptions['config'] {
 async function createAuthorizationServer (
   instance: FastifyInstance,
   provider: ReturnType<typeof createProvider>,
-  context: Pick<BrokerOptions, 'urls' | 'log' | 'events' | 'conditions' | 'catalog' | 'tools'> & {
-    config: Config
-  }
+  context: Omit<BrokerOptions, 'config' | 'discovery'> & { config: Config }
 ) {
   const { config, urls } = context
   if (provider === null || !hasProxies(config)) {

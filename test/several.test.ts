@@ -273,7 +273,8 @@ test('decorators exist in their scope and its children, the registry and request
     prefix: '/a',
     resource: 'https://mcp.example.com/a/mcp',
     issuer: 'https://id.example',
-    metadataUrl: 'https://mcp.example.com/.well-known/oauth-protected-resource/a/mcp'
+    metadataUrl: 'https://mcp.example.com/.well-known/oauth-protected-resource/a/mcp',
+    revoke: app.mcpOAuthRegistry.get('/a/mcp')?.revoke
   }]])
 })
 

@@ -15,6 +15,7 @@ import type { ProviderDiscovery } from '../provider/discovery.ts'
 import { createProviderLogin } from '../provider/login.ts'
 import { memoryStore } from '../store/memory.ts'
 import { createOneTimeMarks } from '../store/one-time.ts'
+import type { Revocations } from '../store/revocations.ts'
 import type { Log } from '../types.ts'
 import type { UrlSource } from '../urls.ts'
 import { createLoginCookies, createLoginStates } from './logins.ts'
@@ -30,6 +31,7 @@ export interface BrokerOptions {
   log: Log
   events: Events
   conditions?: Pick<Conditions, 'provider'>
+  revocations: Revocations
   /** The scopes of this server and its tools, complete once the app is ready. */
   catalog: () => readonly string[]
   /** The tools at start-up, as far as all callers are listed the same ones. */

@@ -11,9 +11,23 @@ import {
 import type { Config } from '../options/config.ts'
 import type { ProviderLogin } from '../provider/login.ts'
 import { machineOf, type OneTimeMarks } from '../store/one-time.ts'
+import type { Belongings } from '../store/revocations.ts'
 import type { Log } from '../types.ts'
 import type { Upstream } from './families.ts'
 import type { Kept } from './kept.ts'
+
+/**
+ * Returns what a token of ours has in common with others, and when its login began: its own time
+ * may be later than that of a revocation which its request did not see.
+ *
+ * @param token.since in seconds since 1970. Tokens of version 0.1.0 do not say it
+ */
+export function belongingsOf (
+  client: string,
+  { subject, since = 0 }: { subject: string, since?: number | undefined }
+): Belongings & { at: number } {
+  return { subject, client, at: Math.round(since * 1000) }
+}
 
 /**
  * Creates the functions that revoke grants. `now` is in seconds since 1970.

@@ -10,6 +10,7 @@ import { pathOf, serveEndpoints, type Endpoint } from '../host/endpoint.ts'
 import { authorizationServerDocument } from '../oauth/metadata.ts'
 import { loadOidc } from '../provider/client.ts'
 import type { UpstreamAccess } from '../types.ts'
+import type { Claims } from '../verifiers/claims.ts'
 import { createBroker, type Broker, type BrokerOptions } from './broker.ts'
 import { authorizeEndpoint } from './endpoints/authorize.ts'
 import { callbackEndpoint } from './endpoints/callback.ts'
@@ -18,6 +19,7 @@ import { jwksEndpoint } from './endpoints/jwks.ts'
 import { revokeEndpoint } from './endpoints/revoke.ts'
 import { offeredGrants, tokenEndpoint } from './endpoints/token.ts'
 import { loadCookie } from './logins.ts'
+import { belongingsOf } from './revocation.ts'
 import { checkSharedSecrets } from './secret-check.ts'
 
 /**
@@ -87,11 +89,22 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
     written = { base, scopes, text }
     return text
   }
-  const { issuer, sealer, signing, marks: { isRevoked } } = broker
+  const { issuer, sealer, signing, marks, revocation: { revokeGrant }, revocations } = broker
+  const { setupFakeDynamicRegistration: hasRegistered } = config
   const keys: JWTVerifyGetKey = async (...token) => await (await signing()).find(...token)
   const openUpstream = config.upstreamToken
     ? async (sealed: string, now: number) =>
       await sealer.open('access', sealed, now) as UpstreamAccess | null
     : null
-  return { document, ownTokens: { issuer, keys, isRevoked, openUpstream } }
+  const isRevoked = async (grant: string, { sub, client_id: client, gat, iat }: Claims) => {
+    // The clients that registered end with their registration.
+    if (!hasRegistered && !await broker.clients.accepts(String(client))) return true
+    const token = { subject: String(sub), since: Number(gat ?? iat) }
+    const [hasEnded, isThrownOut] = await Promise.all([
+      marks.isRevoked(grant),
+      revocations.isRevoked(belongingsOf(String(client), token))
+    ])
+    return hasEnded || isThrownOut
+  }
+  return { document, ownTokens: { issuer, keys, isRevoked, openUpstream, revokeGrant } }
 }

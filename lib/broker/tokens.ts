@@ -63,6 +63,8 @@ export interface ApprovedRequest {
   bound?: boolean | undefined
   /** The client did not register for refresh tokens. */
   once?: true | undefined
+  /** When the user agreed, in seconds since 1970. */
+  since?: number | undefined
 }
 
 /** Content of an authorization code. The provider's code is redeemed when ours is. */
@@ -87,8 +89,8 @@ interface GrantContent {
   claims?: Record<string, unknown>
   /** Thumbprint of the key that the tokens are bound to (RFC 9449 §5). */
   key?: string | undefined
-  /** When the user logged in, in seconds since 1970. Tokens of version 0.1.0 do not say it. */
-  since?: number
+  /** When the login began, in seconds since 1970. Tokens of version 0.1.0 do not say it. */
+  since?: number | undefined
 }
 
 /** Content of a refresh token. */
@@ -122,7 +124,7 @@ export async function openOwn<T extends { client: string }> (
  */
 export async function issueAccessToken (
   { broker, clientId, now }: TokenContext,
-  { grant, subject, resource, scopes, withheld = [], claims, key }: GrantContent,
+  { grant, subject, resource, scopes, withheld = [], claims, key, since }: GrantContent,
   lifetime: number,
   upstream?: string
 ): Promise<TokenResponse> {
@@ -141,6 +143,8 @@ export async function issueAccessToken (
     exp: iat + lifetime,
     jti: randomId(),
     gid: grant,
+    // Revoked by it: `iat` has no fractions, and that of a late response may follow a revocation.
+    ...(since !== undefined && { gat: since }),
     ...(key !== undefined && { cnf: { jkt: key } }),
     ...(upstream !== undefined && { upt: upstream })
   })

@@ -7,6 +7,7 @@ import type { Config } from '../options/config.ts'
 import { checkOptions, expect, optional } from '../options/fields.ts'
 import type { UrlSource } from '../urls.ts'
 import type { Guard, GuardOptions, Guards } from './guard.ts'
+import type { RevocationFilter, Revoke } from './revoke.ts'
 
 /** One registration of the plugin, as returned by `instance.mcpOAuth`. */
 export interface McpOAuthRegistration {
@@ -29,6 +30,15 @@ export interface McpOAuthRegistration {
    * })
    */
   health(): Promise<RegistrationHealth>
+  /**
+   * Revokes all tokens of a user, a client or a login, those issued before a time, or all. Every
+   * instance refuses them within a second, and ends their streams within five.
+   *
+   * @throws {McpOAuthError} `storeUnavailable`: repeat it; `invalidOptions`
+   * @example
+   * await app.mcpOAuth.revoke({ subject: 'alice' })
+   */
+  revoke(filter: RevocationFilter): Promise<void>
 }
 
 /** All registrations of one app, by prefix and path of the MCP route. */
@@ -64,7 +74,8 @@ export function addRegistration (
   root: FastifyInstance,
   config: Config,
   urls: UrlSource,
-  conditions: Conditions
+  conditions: Conditions,
+  revoke: Revoke
 ): McpOAuthRegistration {
   const { prefix, mcp, mode } = config
   const path = prefix + mcp.path
@@ -97,7 +108,8 @@ export function addRegistration (
     get metadataUrl () {
       return urls().metadataUrl
     },
-    health: () => healthOf(config, conditions)
+    health: () => healthOf(config, conditions),
+    revoke
   })
   registry.set(path, registration)
   return registration

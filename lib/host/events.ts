@@ -73,7 +73,8 @@ export function createEvents (
       const requestLog = request ? safeLogger(request.log) : log
       return (type, { subject, ...details }, error) => {
         const isSubject = subject !== undefined && !isHidden('subject')
-        const shown = { ...details, ...(isSubject && { subject }) }
+        const isFilter = isHidden('subject') && Object(details).filter?.subject !== undefined
+        const shown = { ...details, ...(isSubject && { subject }), ...(isFilter && { filter: {} }) }
         const line = eventLines[type]
         if (line !== null && !(error && loggedErrors.has(error))) {
           const { client, ...members } = shown

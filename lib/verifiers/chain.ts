@@ -2,20 +2,22 @@
 import type { JWTVerifyGetKey } from 'jose'
 import { failure, McpOAuthError, quoted } from '../errors.ts'
 import type { Conditions } from '../host/health.ts'
+import { maxTokenLifetimeSeconds } from '../limits.ts'
 import type { Config } from '../options/config.ts'
 import type { ProviderDiscovery } from '../provider/discovery.ts'
 import { createKeySet } from '../provider/keys.ts'
+import type { Revocations } from '../store/revocations.ts'
 import type { Log, McpAuth, TokenVerifier, UpstreamAccess, VerifyContext } from '../types.ts'
 import { isPlainObject } from '../util/json.ts'
-import { parseCompact } from './claims.ts'
+import { parseCompact, type Claims } from './claims.ts'
 import { jwtVerifier } from './jwt.ts'
 
 /** Issuer, keys and revocations of our own tokens. */
 interface OwnTokenOptions {
   issuer: () => string
   keys: JWTVerifyGetKey
-  /** Whether a grant was revoked. */
-  isRevoked: (grant: string) => Promise<boolean>
+  /** Whether a grant, or what a token has in common with others, was revoked. */
+  isRevoked: (grant: string, claims: Claims) => Promise<boolean>
   /** Opens the provider's token that is sealed into ours. Null if tools do not receive it. */
   openUpstream: ((sealed: string, now: number) => Promise<UpstreamAccess | null>) | null
 }
@@ -31,12 +33,12 @@ export function createVerifier (
   { tokens, provider: account }: Config,
   provider: ProviderDiscovery | null,
   own: OwnTokenOptions | null,
+  revocations: Revocations,
   log: Log,
   { keys: condition, rotated }: Partial<Conditions> = {}
 ): ReturnType<typeof chain> | null {
   if (tokens === 'none') return null
   const verifiers = typeof tokens === 'string' ? [] : [...tokens]
-  if (own !== null) verifiers.unshift(ownVerifier(own))
   if (tokens === 'issuer' && account !== null && provider !== null) {
     const { issuer, audience } = account
     const keys = createKeySet({
@@ -47,17 +49,42 @@ export function createVerifier (
     })
     verifiers.push(jwtVerifier({ issuer, audience: audience ?? undefined, keys, log }))
   }
-  return chain(verifiers)
+  const verifyOwn = own && ownVerifier(own)
+  return chain(
+    verifyOwn ? [verifyOwn, ...verifiers] : verifiers,
+    // Our own tokens say more exactly when they were issued: their verifier checks it.
+    (caller, now, verify) => verify !== verifyOwn && isRevokedCaller(revocations, caller, now)
+  )
+}
+
+/** Whether a token of another issuer was revoked here: no promise if that is known. */
+function isRevokedCaller (
+  { isRevoked }: Revocations,
+  { subject, clientId, claims }: McpAuth,
+  now: number
+) {
+  const { iat } = claims ?? {}
+  // A token that does not say it counts as a day old: most do not live longer.
+  const at = 1000 * (typeof iat === 'number' ? iat : now - maxTokenLifetimeSeconds)
+  return isRevoked({ subject, client: clientId || undefined, at })
 }
 
 /**
  * Combines verifiers. The first one that recognizes a token decides: a rejected token is not passed
  * to the next. Each result is logged at level `debug`.
  *
+ * @param isRevoked whether a token was revoked that a verifier accepts
  * @returns a verifier that throws {@link McpOAuthError} `invalidToken` if no verifier recognizes
  *   the token, and `keysUnavailable` if a verifier fails
  */
-export function chain (verifiers: readonly TokenVerifier[]) {
+export function chain (
+  verifiers: readonly TokenVerifier[],
+  isRevoked: (
+    caller: McpAuth,
+    now: number,
+    verify: TokenVerifier
+  ) => boolean | Promise<boolean> = () => false
+) {
   return async (token: string, context: VerifyContext): Promise<McpAuth> => {
     for (const verify of verifiers) {
       try {
@@ -65,6 +92,9 @@ export function chain (verifiers: readonly TokenVerifier[]) {
         // A mistake in a verifier of the host must not let a request pass.
         if (caller !== null && !isCaller(caller)) {
           throw new TypeError('A token verifier must return a caller or null')
+        }
+        if (caller !== null && await isRevoked(caller, context.now, verify)) {
+          throw failure('invalidToken', 'it was issued before its user, client or all were revoked')
         }
         logResult(verify, context, caller === null ? 'unknown' : 'valid')
         if (caller !== null) return caller
@@ -121,8 +151,9 @@ function ownVerifier ({ issuer, keys, isRevoked, openUpstream }: OwnTokenOptions
     }
     const caller = await current(token, context)
     if (caller === null) return null
-    const { gid: grant, upt: sealed, ...claims } = caller.claims ?? {}
-    if (typeof grant !== 'string' || await isRevoked(grant)) {
+    const all = caller.claims ?? {}
+    const { gid: grant, gat, ups, upt: sealed, ...claims } = all
+    if (typeof grant !== 'string' || await isRevoked(grant, all)) {
       throw failure('invalidToken', 'its grant has ended: revoked, refused, or a token was reused')
     }
     const upstream = typeof sealed === 'string' && await openUpstream?.(sealed, context.now)

@@ -399,6 +399,7 @@ matrix(
       'aud',
       'client_id',
       'exp',
+      'gat',
       'gid',
       'gty',
       'iat',

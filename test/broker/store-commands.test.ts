@@ -62,14 +62,28 @@ test('a login, its refreshes and its calls send the store no more commands than 
     200
   )
   sent['revocation'] = take()
+  await flow.app.mcpOAuth.revoke({ subject: 'bob' })
+  sent['first revocation of a user'] = take()
+  await flow.app.mcpOAuth.revoke({ subject: 'carol' })
+  sent['further revocation of a user'] = take()
+  const { access_token: token } = await flow.tokens(clientId)
+  take()
+  assert.equal((await flow.call(token)).status, 200)
+  sent['first call after it'] = take()
+  assert.equal((await flow.call(token)).status, 200)
+  sent['further call after it'] = take()
   assert.deepEqual(sent, {
     registration: 0,
     'consent page and form': 1,
     callback: 2,
-    code: 10,
-    'first call with a token': 1,
+    code: 11,
+    'first call with a token': 2,
     'further call': 0,
-    refresh: 9,
-    revocation: 3
+    refresh: 10,
+    revocation: 3,
+    'first revocation of a user': 4,
+    'further revocation of a user': 3,
+    'first call after it': 5,
+    'further call after it': 0
   })
 })

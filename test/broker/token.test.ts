@@ -231,6 +231,7 @@ matrix(
       'aud',
       'client_id',
       'exp',
+      'gat',
       'gid',
       'iat',
       'iss',

@@ -5,6 +5,7 @@ import type { TokenResponse } from '../../lib/broker/families.ts'
 import { McpOAuthError } from '../../lib/errors.ts'
 import type { ProviderDiscovery } from '../../lib/provider/discovery.ts'
 import { withCircuitBreaker } from '../../lib/store/circuit-breaker.ts'
+import { createRevocations } from '../../lib/store/revocations.ts'
 import type { McpOAuthOptions } from '../../lib/index.ts'
 import { hash } from '../../lib/util/hash.ts'
 import { createUrls } from '../../lib/urls.ts'
@@ -57,6 +58,7 @@ export async function createWorld (
       urls: createUrls(own, server),
       log,
       events: createEvents(own, log),
+      revocations: createRevocations(own),
       catalog: () => ['mcp:read', 'mcp:write'],
       tools: () => []
     }, [])

@@ -3,6 +3,7 @@ import { createEvents } from '../../lib/host/events.ts'
 import { createConfig, type Config, type ProviderConfig } from '../../lib/options/config.ts'
 import { createProviderDiscovery } from '../../lib/provider/discovery.ts'
 import { createBroker } from '../../lib/broker/broker.ts'
+import { createRevocations } from '../../lib/store/revocations.ts'
 import { createUrls } from '../../lib/urls.ts'
 import { publicUrl, secret, providerClient } from './flow.ts'
 
@@ -22,6 +23,7 @@ const { marks } = await createBroker({
   urls: createUrls(config, Fastify().server),
   log,
   events: createEvents(config, log),
+  revocations: createRevocations(config),
   catalog: () => [],
   tools: () => []
 }, [])

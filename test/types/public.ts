@@ -27,6 +27,7 @@ import defaultExport, {
   type McpOAuthRegistration,
   type RegistrationHealth,
   type Registry,
+  type RevocationFilter,
   type Store,
   type TokenVerifier,
   type ToolOptions,
@@ -206,8 +207,12 @@ expectTypeOf<McpOAuthRegistration>().toEqualTypeOf<
     readonly issuer: string | null
     readonly metadataUrl: string | null
     health(): Promise<RegistrationHealth>
+    revoke(filter: RevocationFilter): Promise<void>
   }
 >()
+expectTypeOf(app.mcpOAuth.revoke({ issuedBefore: new Date() })).toEqualTypeOf<Promise<void>>()
+// @ts-expect-error false would be a mistake
+app.mcpOAuth.revoke({ all: false })
 // @ts-expect-error read-only
 app.mcpOAuth.prefix = ''
 

@@ -78,7 +78,8 @@ export const consentEndpoint: Endpoint<Broker> = {
       broker.events.of(request)('login.denied', { by: 'user', reason, client, grant, scopes })
       return reply.redirect(errorLocation(redirectUri, denied, state, broker.issuer()), 303)
     }
-    const login: LoginContent = { ...approved, ...states.create(id, Number(ms)) }
+    const since = Number(ms) / 1000
+    const login: LoginContent = { ...approved, ...states.create(id, Number(ms)), since }
     if (mark !== own && await marks.isConsumed('code', codeIdsOf(login).id)) {
       throw completed()
     }

@@ -8,6 +8,7 @@ import { markUsed } from '../../store/single-use.ts'
 import { hash } from '../../util/hash.ts'
 import { authorizeUser } from '../authorize-user.ts'
 import type { Family, TokenResponse } from '../families.ts'
+import { belongingsOf } from '../revocation.ts'
 import { askProvider, type Step } from '../single-flight.ts'
 import {
   issueTokens,
@@ -133,11 +134,15 @@ async function redeem (
 }
 
 async function issueFirst (context: SharedContext, code: CodeContent, tokens: ProviderTokens) {
-  const { broker: { config, kept, revocation }, clientId, client, key, now } = context
-  const { grant, resource } = code
+  const { broker: { config, kept, revocation, revocations }, clientId, client, key, now } = context
+  const { grant, resource, since = now } = code
   try {
+    const owner = { client: hash(clientId), subject: String(tokens.claims?.['sub']), since }
+    // Without the store, guards refuse the tokens later.
+    if (await revocations.isRevokedNow(belongingsOf(clientId, owner)).catch(() => false)) {
+      throw invalidGrant('Its user, its client or all were revoked while the user logged in')
+    }
     const authorization = await authorizeUser(context, tokens, code.scopes)
-    const owner = { client: hash(clientId), subject: String(tokens.claims?.['sub']) }
     const content = { grant, ...owner, resource, key, ...authorization, generation: 0 }
     const response = await issueTokens(context, content, content.scopes, tokens)
     if (code.once) response.refresh_token = response.refresh_token_expires_in = undefined

@@ -17,7 +17,7 @@ export const clientCredentials: Grant<typeof parseClientCredentials> = {
     clients.some(({ grantTypes }) => grantTypes?.includes('client_credentials')),
   parse: parseClientCredentials,
   async handle (context, request) {
-    const { broker: { config, clients, urls }, clientId, client, key, report } = context
+    const { broker: { config, clients, urls }, clientId, client, key, now: since, report } = context
     const allowed = clients.listed(clientId)?.scopes ?? config.requiredScopes
     const scopes = request.scopes ?? allowed
     if (missingScopes(allowed, scopes, config.scopeHierarchy).length > 0) {
@@ -26,7 +26,7 @@ export const clientCredentials: Grant<typeof parseClientCredentials> = {
     const grant = machineGrant(clientId, randomId())
     const { resource } = urls()
     const claims = { gty: 'client_credentials' }
-    const content = { grant, subject: clientId, resource, scopes, claims, key }
+    const content = { grant, subject: clientId, resource, scopes, claims, key, since }
     const response = await issueAccessToken(context, content, config.lifetimes.access)
     report('token.issued', { subject: clientId, client, grant, scopes })
     return response

@@ -17,6 +17,7 @@ import {
   type TokenResponse
 } from '../families.ts'
 import { knownScopes, narrowedScopes } from '../refresh-scopes.ts'
+import { belongingsOf } from '../revocation.ts'
 import { askProvider, type Step } from '../single-flight.ts'
 import {
   issueTokens,
@@ -94,14 +95,20 @@ async function nextStep (
   context: SharedContext & Pick<Refresh, 'token'>,
   asked: readonly string[]
 ): Promise<Step<TokenResponse>> {
-  const { broker: { marks, kept, config, now: clock }, token } = context
+  const { broker, clientId, token } = context
+  const { marks, kept, config, revocations, now: clock } = broker
   const { grant, generation = 0 } = token
   const now = clock()
-  const [ended, family] = await Promise.all([
+  const [ended, family, isThrownOut] = await Promise.all([
     marks.isRevokedNow(grant),
-    kept.recall('family', grant, now)
+    kept.recall('family', grant, now),
+    revocations.isRevoked(belongingsOf(clientId, token))
   ])
   if (ended) throw invalidGrant('The grant has ended')
+  if (isThrownOut) {
+    await broker.revocation.revokeGrant(grant, now, token.upstream)
+    throw invalidGrant('Its user, its client or all were revoked')
+  }
   const position = positionOf(generation, family, { grace: config.refresh.grace, now })
   if (position === 'reused' && !kept.failedTokens.has(token.id)) throw await endReused(context)
   // Version 0.1.0 marked its used tokens, which have no generation.
@@ -202,8 +209,9 @@ async function renew (refresh: Refresh): Promise<TokenResponse> {
 }
 
 async function issueNext (refresh: Refresh, tokens: ProviderTokens) {
-  const { broker, token: { id, upstream, ...grant }, family, presented, now, key } = refresh
-  const { marks, kept, revocation, config } = broker
+  const { broker, clientId, token, family, presented, now, key } = refresh
+  const { id, upstream, ...grant } = token
+  const { marks, kept, revocation, revocations, config } = broker
   if (tokens.claims !== null && String(tokens.claims['sub']) !== grant.subject) {
     throw invalidGrant('The provider responded for another user')
   }
@@ -229,7 +237,9 @@ async function issueNext (refresh: Refresh, tokens: ProviderTokens) {
   await kept.keep('family', next, response.refresh_token_expires_in ?? config.lifetimes.access, now)
   // Writes before it reads. A revocation does it in the other order: one of the two sees the other.
   // Without the store no other instance can have revoked it.
-  if (await marks.isRevokedNow(grant.grant).catch(() => false)) {
+  const belongings = belongingsOf(clientId, grant)
+  const checks = [marks.isRevokedNow(grant.grant), revocations.isRevokedNow(belongings)]
+  if ((await Promise.all(checks).catch(() => [false])).includes(true)) {
     revocation.revokeAtProvider(upstreamOf(tokens))
     throw new McpOAuthError('invalidGrant')
   }

@@ -1,0 +1,93 @@
+/** Which tokens does the operator revoke at once? */
+import { startupError } from '../errors.ts'
+import type { Events } from '../host/events.ts'
+import type { Revocations } from '../store/revocations.ts'
+import { isPlainObject } from '../util/json.ts'
+
+/** Which tokens to revoke: those of one user, client or login, the older ones, or all. */
+export type RevocationFilter =
+  /** The user, as the access token names them in `sub`. */
+  | { readonly subject: string }
+  /** The client, as the access token names it: `request.mcpAuth.clientId`. */
+  | { readonly clientId: string }
+  /** A login at the broker, as events name it. */
+  | { readonly grant: string }
+  /** A time in the past, in seconds since 1970 if it is no Date. */
+  | { readonly issuedBefore: Date | number }
+  | { readonly all: true }
+
+/** Revokes tokens. */
+export type Revoke = (filter: RevocationFilter) => Promise<void>
+
+/** A member of a filter: what it expects, whether a value is that, and what is revoked then. */
+interface Member {
+  expected: string
+  fits: (value: unknown) => boolean
+  /** Kind, id, and the last moment at which a revoked token was issued. Null for a grant. */
+  target: ((value: any, now: number) => Parameters<Revocations['revoke']>) | null
+}
+
+const isText = (value: unknown) => typeof value === 'string' && value !== ''
+const msOf = (value: unknown) =>
+  value instanceof Date ? value.getTime() : typeof value === 'number' ? value * 1000 : NaN
+
+const members = new Map<string, Member>(Object.entries({
+  subject: {
+    expected: 'the sub of an access token',
+    fits: isText,
+    target: (value, now) => ['subject', value, now]
+  },
+  clientId: {
+    expected: 'the client_id of an access token',
+    fits: isText,
+    target: (value, now) => ['client', value, now]
+  },
+  grant: { expected: 'the grant of an event', fits: isText, target: null },
+  issuedBefore: {
+    expected: 'a Date in the past, or seconds since 1970',
+    fits: value => msOf(value) > 0 && msOf(value) <= Date.now(),
+    // Tokens that were issued at that time stay valid.
+    target: value => ['before', '', msOf(value) - 1]
+  },
+  all: {
+    expected: 'true',
+    fits: value => value === true,
+    target: (_value, now) => ['all', '', now]
+  }
+}))
+
+/**
+ * Creates the function that revokes tokens.
+ *
+ * @param revocations null if nothing verifies tokens
+ * @param revokeGrant null if there are no grants
+ */
+export function createRevoke (
+  revocations: Revocations | null,
+  events: Events,
+  revokeGrant: ((grant: string, now: number) => Promise<void>) | null
+): Revoke {
+  return async (filter) => {
+    const now = Date.now()
+    const [target, value] = memberOf(filter)
+    if (!revocations) throw invalid('no token is verified here. Set the option tokens')
+    if (target) await revocations.revoke(...target(value, now))
+    else if (revokeGrant) await revokeGrant(value, now / 1000)
+    else throw invalid('only the broker has grants. Give a subject')
+    const details = target ? { filter } : { grant: value }
+    events.of(null)('grant.revoked', { by: 'operator', ...details })
+  }
+}
+
+/** The one member of a filter. A mistake must not revoke everything, or nothing. */
+function memberOf (filter: unknown) {
+  const [[name, value] = [''], ...others] = isPlainObject(filter) ? Object.entries(filter) : []
+  const { fits, expected, target = null } = members.get(name) ?? {}
+  if (!fits || others.length > 0) {
+    throw invalid(`the filter is not one member. Give one of ${[...members.keys()].join(', ')}`)
+  }
+  if (!fits(value)) throw invalid(`${name} has an invalid value. Give ${expected}`)
+  return [target, value as string] as const
+}
+
+const invalid = (problem: string) => startupError('invalidOptions', `revoke: ${problem}`)
