@@ -269,12 +269,14 @@ test('decorators exist in their scope and its children, the registry and request
   await app.ready()
   assert.equal(app.hasDecorator('requireMcpAuth'), false)
   assert.deepEqual((await app.inject('/b/caller')).json(), { mcpAuth: null })
+  const registration = app.mcpOAuthRegistry.get('/a/mcp')
   assert.deepEqual([...app.mcpOAuthRegistry], [['/a/mcp', {
     prefix: '/a',
     resource: 'https://mcp.example.com/a/mcp',
     issuer: 'https://id.example',
     metadataUrl: 'https://mcp.example.com/.well-known/oauth-protected-resource/a/mcp',
-    revoke: app.mcpOAuthRegistry.get('/a/mcp')?.revoke
+    health: registration?.health,
+    revoke: registration?.revoke
   }]])
 })
 
