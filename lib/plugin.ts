@@ -5,7 +5,7 @@ import { loadJose } from './crypto/jose.ts'
 import { discoveryRoutes } from './discovery/documents.ts'
 import { createGuards } from './guard/guard.ts'
 import { addRegistration, decorate } from './guard/registrations.ts'
-import { createRevoke, type Revoke } from './guard/revoke.ts'
+import { createRevoke } from './guard/revoke.ts'
 import { findRoot, loadOnListen, rejectPublicAddress } from './host/app.ts'
 import { closingOf } from './host/closing.ts'
 import { createEvents } from './host/events.ts'
@@ -44,8 +44,8 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   closing.timeoutSeconds = Math.max(closing.timeoutSeconds, config.closeTimeout)
   const urls = createUrls(config, root.server)
   const revocations = createRevocations(config)
-  let revoke: Revoke
-  const registration = addRegistration(root, config, urls, conditions, filter => revoke(filter))
+  const revoke = createRevoke(revocations, events, () => verifier && (ownTokens ?? {}))
+  const registration = addRegistration(root, config, urls, conditions, revoke)
   // Before our own routes, so that the routes that exist by now are those of the app.
   const routes = config.mcp.tools ? collectRoutes(instance, root) : undefined
   if (config.publicUrl === null) rejectPublicAddress(root.server)
@@ -70,7 +70,6 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   const context = { config, urls, log, events, conditions, revocations, catalog, tools }
   const { document, ownTokens } = await createAuthorizationServer(instance, provider, context)
   const verifier = createVerifier(config, provider, ownTokens, revocations, log, conditions)
-  revoke = createRevoke(verifier && revocations, events, ownTokens && ownTokens.revokeGrant)
   if (verifier !== null) loadOnListen(instance, log, loadClient, loadJose)
   const guards = createGuards(config, verifier, urls)
   decorate(instance, root, { registration, guards, guarded })

@@ -59,20 +59,20 @@ const members = new Map<string, Member>(Object.entries({
 /**
  * Creates the function that revokes tokens.
  *
- * @param revocations null if nothing verifies tokens
- * @param revokeGrant null if there are no grants
+ * @param own returns how grants are revoked, if there are any; null if nothing verifies tokens
  */
 export function createRevoke (
-  revocations: Revocations | null,
+  revocations: Revocations,
   events: Events,
-  revokeGrant: ((grant: string, now: number) => Promise<void>) | null
+  own: () => { revokeGrant?: (grant: string, now: number) => Promise<void> } | null
 ): Revoke {
   return async (filter) => {
     const now = Date.now()
     const [target, value] = memberOf(filter)
-    if (!revocations) throw invalid('no token is verified here. Set the option tokens')
+    const tokens = own()
+    if (!tokens) throw invalid('no token is verified here. Set the option tokens')
     if (target) await revocations.revoke(...target(value, now))
-    else if (revokeGrant) await revokeGrant(value, now / 1000)
+    else if (tokens.revokeGrant) await tokens.revokeGrant(value, now / 1000)
     else throw invalid('only the broker has grants. Give a subject')
     const details = target ? { filter } : { grant: value }
     events.of(null)('grant.revoked', { by: 'operator', ...details })

@@ -101,6 +101,10 @@ export function createRevocations (
     return Promise.all(times).then(times => times.some(isOver))
   }
 
+  async function waitForTurn () {
+    while (!await marks.lease('before', randomUUID(), leaseSeconds)) await sleep(leasePollMs)
+  }
+
   return {
     /**
      * Whether a token was revoked at most a second ago or earlier: no promise if that is known.
@@ -120,9 +124,7 @@ export function createRevocations (
      */
     async revoke (kind: RevocationKind, id: string, until: number) {
       // Others are as late as the clock. A time that somebody chose must not replace a later one.
-      while (kind === 'before' && !await marks.lease(kind, randomUUID(), leaseSeconds)) {
-        await sleep(leasePollMs)
-      }
+      if (kind === 'before') await waitForTurn()
       const key = `revoked-${kind}`
       const [used, latest] = await Promise.all([recall('revocations', ''), recall(key, id)])
       // Where a store was emptied, other instances must find it again.

@@ -27,7 +27,7 @@ const kinds: Record<string, { filter: (tokens: Tokens) => RevocationFilter, othe
 
 for (const [kind, { filter, others }] of Object.entries(kinds)) {
   matrix(
-    `mcpOAuth.revoke({ ${kind} }) ends all tokens of the kind within a second on every instance, and no later login [V-09]`,
+    `mcpOAuth.revoke({ ${kind} }) ends all such tokens within a second on every instance, and no later login [V-09]`,
     async ({ startFlow }) => {
       const flow = await startFlow({ instances: 2 })
       const [id, other] = [await flow.register(), await flow.register()]
