@@ -7,7 +7,7 @@ import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
 import swagger from '@fastify/swagger'
 import Fastify, { type FastifyInstance } from 'fastify'
-import type { McpOAuthOptions } from '../../lib/index.ts'
+import { mcpOAuth, type McpOAuthOptions } from '../../lib/index.ts'
 import { startGuarded, whoami, whoamiCall, type GuardedApp } from '../support/guarded.ts'
 import { customizedHost } from '../support/host.ts'
 import { sendRequest } from '../support/requests.ts'
@@ -428,4 +428,61 @@ test('a rate limit of the host applies to our routes, with 429 as OAuth JSON', a
     assert.ok(Number(limited.headers.get('retry-after')) > 0)
     assert.equal(typeof (await limited.json() as { error: unknown }).error, 'string')
   }
+})
+
+test('pages and redirects of a login have an opener policy that popups survive, behind helmet', async (t) => {
+  const app = await withPlugin(helmet)
+  await app.register(mcpOAuth, {
+    issuer: 'https://id.example',
+    clientId: 'server',
+    clientSecret: 'secret',
+    setupProxies: true,
+    publicUrl: 'https://mcp.example'
+  })
+  t.after(() => app.close())
+  const registered = await app.inject({
+    method: 'POST',
+    url: '/oauth/register',
+    payload: { redirect_uris: ['http://localhost/cb'] }
+  })
+  assert.equal(registered.headers['cross-origin-opener-policy'], 'same-origin', 'not a page')
+  const { client_id: id } = registered.json()
+  const valid = `client_id=${encodeURIComponent(id)}&redirect_uri=http://localhost/cb` +
+    `&response_type=code&code_challenge_method=S256&code_challenge=${'x'.repeat(43)}`
+  const headers = { accept: 'text/html' }
+  for (
+    const [url, status] of [
+      [`/oauth/authorize?${valid}`, 200],
+      [`/oauth/authorize?${valid}&response_mode=fragment`, 302],
+      ['/oauth/authorize?client_id=unknown', 400],
+      ['/oauth/callback?code=x&state=x', 400]
+    ] as const
+  ) {
+    const reply = await app.inject({ url, headers })
+    assert.equal(reply.statusCode, status, url)
+    assert.equal(reply.headers['cross-origin-opener-policy'], 'unsafe-none', url)
+  }
+})
+
+test('an error page has the opener policy where a hook of the host threw', async (t) => {
+  const app = Fastify()
+  await app.register(helmet)
+  app.addHook('onRequest', async () => {
+    throw Object.assign(new Error('inside'), { statusCode: 429 })
+  })
+  await app.register(mcpOAuth, {
+    issuer: 'https://id.example',
+    clientId: 'server',
+    clientSecret: 'secret',
+    setupProxies: true,
+    publicUrl: 'https://mcp.example'
+  })
+  t.after(() => app.close())
+  const reply = await app.inject({
+    url: '/oauth/authorize',
+    headers: { accept: 'text/html', 'accept-language': 'de' }
+  })
+  assert.equal(reply.statusCode, 429)
+  assert.match(reply.body, /<h1 id="title">Zu viele Versuche</)
+  assert.equal(reply.headers['cross-origin-opener-policy'], 'unsafe-none')
 })

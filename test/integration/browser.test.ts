@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import helmet from '@fastify/helmet'
+import Fastify from 'fastify'
 import type { BrowserContext, Page } from 'playwright-core'
 import {
   buttons,
@@ -122,6 +124,38 @@ test(
     assert.deepEqual(refusals, [])
   }
 )
+
+test('Chromium: a login in a popup returns to its opener, behind @fastify/helmet', async (t) => {
+  const app = Fastify()
+  await app.register(helmet)
+  const setup = await startInBrowser(t, undefined, { app })
+  if (setup === null) return
+  const { context, client, page, origin } = setup
+  const unserved = await context.request.get(`${origin}/unserved`)
+  assert.equal(unserved.headers()['cross-origin-opener-policy'], 'same-origin')
+  const logIn = async (login: (popup: Page) => Promise<void>) => {
+    await page.goto(new URL('/', client.redirectUri).href)
+    const opened = page.waitForEvent('popup')
+    await page.evaluate(`addEventListener('message', ({ data }) => { received = data })
+      received = null
+      popup = open(${JSON.stringify(client.authorizationUrl({ state: 'popup' }))}, '', 'popup')`)
+    const popup = await opened
+    await login(popup)
+    await popup.waitForSelector('#done')
+    assert.equal(await page.evaluate('popup.closed'), false, 'the opener still has its popup')
+    await popup.evaluate("opener.postMessage(location.search, '*')")
+    await page.waitForFunction('received !== null')
+    await popup.close()
+    return new URLSearchParams(String(await page.evaluate('received')))
+  }
+  const params = await logIn(async (popup) => {
+    await clickAllow(popup)
+    await signIn(popup)
+  })
+  assert.equal((await client.redeem(params)).status, 200)
+  const denied = await logIn(popup => popup.click(buttons.deny))
+  assert.equal(denied.get('error'), 'access_denied')
+})
 
 test('Chromium: form-action blocks the redirects of a form [N-17]', async (t) => {
   const setup = await startInBrowser(t)

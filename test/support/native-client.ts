@@ -4,6 +4,7 @@ import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
+import type { AppSetup } from './app.ts'
 import { startBroker, type RunningBroker } from './broker.ts'
 import { openBrowser } from './chromium.ts'
 
@@ -101,11 +102,13 @@ export interface BrowserSetup extends RunningBroker {
  */
 export async function startInBrowser (
   t: TestContext,
-  redirectUri?: string
+  redirectUri?: string,
+  setup: Pick<AppSetup, 'app'> = {}
 ): Promise<BrowserSetup | null> {
   const browser = await openBrowser(t)
   if (browser === null) return null
-  const broker = await startBroker(t, { options: { allowedRedirectUris: ['http:', 'cursor:'] } })
+  const options = { allowedRedirectUris: ['http:', 'cursor:'] }
+  const broker = await startBroker(t, { ...setup, options })
   const client = await startNativeClient(t, broker.issuer, redirectUri)
   const context = await browser.newContext()
   return { ...broker, browser, client, context, page: await context.newPage() }
