@@ -70,7 +70,8 @@ export async function createBroker (
     log.error(
       { option: 'secret' },
       'A value in the format of this server was sealed with none of its secrets: it is forged, ' +
-        'another instance has a secret that is not listed here, or one was removed too early'
+        'another instance has a secret that is not listed here, or one was removed too early. ' +
+        'Give all instances the same'
     )
   })
   const marks = createOneTimeMarks(

@@ -177,7 +177,7 @@ function checkGuardOptions (given: GuardOptions & { prefix?: string }) {
     more: options =>
       Object.entries({ scopes: scopeList, or: hooks })
         .filter(([name]) => Object.hasOwn(options, name) && Object(options)[name] === undefined)
-        .map(([name, expected]) => `${name}: undefined is given, expected ${expected}`)
+        .map(([name, expected]) => `${name}: undefined is given. Give ${expected}`)
   })
 }
 

@@ -14,14 +14,14 @@ const defaultPorts: Record<string, string> = { http: '80', https: '443' }
 /** Returns the problem of an entry of `allowedHosts`, or null. */
 export function hostProblem (entry: string): string | null {
   return parseHost(entry) === null
-    ? "is not a host name with an optional port, as in 'mcp.example.com'"
+    ? "is not a host name. Give one with an optional port, as in 'mcp.example.com'"
     : null
 }
 
 /** Returns the problem of an entry of `allowedOrigins`, or null. */
 export function originProblem (entry: string): string | null {
   return parseOrigin(entry) === null
-    ? "is not an origin: scheme, host and optional port, as in 'https://app.example.com'"
+    ? "is not an origin. Give scheme, host and optional port, as in 'https://app.example.com'"
     : null
 }
 

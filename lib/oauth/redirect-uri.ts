@@ -78,16 +78,17 @@ export function redirectPatternProblem (pattern: unknown): string | null {
   if (typeof pattern !== 'string' || pattern === '') return 'must be a string'
   const name = scheme.exec(pattern)?.[1]
   if (name === undefined) {
-    return "must begin with a scheme in lower case; for every https URI give 'https:'"
+    return "must begin with a scheme in lower case. For every https URI give 'https:'"
   }
-  if (dangerousSchemes.has(name)) return 'names a scheme that is never safe'
+  if (dangerousSchemes.has(name)) return 'names a scheme that is never safe. Remove it'
   if (pattern === `${name}:`) return null
   if (/^https?:\/\/[^/:]*\*/.test(pattern)) return 'must name a host, which cannot have a wildcard'
   const example = pattern.replace(loopbackAnyPort, '$1').replace(/\/\*$/, '/x')
   if (example.includes('*')) {
     return 'may have * only as the port of a loopback host and after the last slash'
   }
-  return syntaxProblem(example) === null ? null : 'is not an acceptable redirect URI'
+  const problem = syntaxProblem(example)
+  return problem && `${problem}. Give a URI as clients register it`
 }
 
 /**

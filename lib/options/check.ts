@@ -8,13 +8,19 @@ import { maxComparedChars, maxOptionProblems } from '../limits.ts'
 interface Problem {
   /** JSON Pointer (RFC 6901) into the value; empty for the value itself. */
   path: string
-  /** The mistaken value, `undefined` if it is missing. It may be a secret: never print it raw. */
+  /** The mistaken value, or {@link absent}. It may be a secret: never print it raw. */
   value: unknown
   /** The expected value in words; `null` for a member that the schema does not have. */
   expected: string | null
   /** Set if the type is right and the value is not: the predicate of a sentence about the value. */
   predicate: string | null
 }
+
+/** The value of a missing member, unlike that of one whose environment variable is not set. */
+const absent = Symbol('absent')
+
+/** The problem of an option from the environment that is missing there. */
+export const unset = 'undefined is given. Is the environment variable set?'
 
 /**
  * Checks a value against a schema exactly as it is: nothing is coerced, defaulted or removed.
@@ -73,7 +79,7 @@ function* mistakesOfMembers (schema: TSchema, value: object, path: string): Gene
   const missing = required.filter((name: string) => !given.includes(name))
   for (const name of missing) {
     const expected = inWords(properties[name])
-    yield { path: pathOf(path, name), value: undefined, expected, predicate: null }
+    yield { path: pathOf(path, name), value: absent, expected, predicate: null }
   }
   for (const name of additionalProperties === false ? given : []) {
     if (Object.hasOwn(properties, name)) continue
@@ -95,8 +101,13 @@ function hasType ({ const: constant, type }: TSchema, value: unknown) {
   if (constant !== undefined) return value === constant
   if (type === 'integer') return Number.isInteger(value)
   if (type === 'array') return Array.isArray(value)
-  if (type === 'object' && (value === null || Array.isArray(value))) return false
+  if (type === 'object') return kindOf(value) === 'Object'
   return [undefined, typeof value].includes(type?.toLowerCase())
+}
+
+/** The members of a map or of a date are elsewhere than those of an object. */
+function kindOf (value: unknown) {
+  return Object.prototype.toString.call(value).slice(8, -1)
 }
 
 /** Whether a value of the right type has the size and the form of its schema. */
@@ -154,9 +165,10 @@ export function sentenceOf (
   const own = path.slice(1).replaceAll('/', '.').replaceAll('~1', '/').replaceAll('~0', '~')
   const name = [owner, own].filter(Boolean).join('.') || 'options'
   if (expected === null) return `${name}: there is no such option. ${advise(own)}`
-  if (value === undefined && path !== '') return `${name}: missing, expected ${expected}`
+  if (value === absent) return `${name}: missing. Give ${expected}`
+  if (value === undefined && path !== '') return `${name}: ${unset} Give ${expected}`
   const given = describe(value, quote && !/secret|token|jwks$|key/i.test(own))
-  if (predicate === null) return `${name}: ${given} is given, expected ${expected}`
+  if (predicate === null) return `${name}: ${given} is given. Give ${expected}`
   return `${name}: ${typeof value === 'string' ? `${given} ` : ''}${predicate}`
 }
 
@@ -164,7 +176,11 @@ export function sentenceOf (
 function describe (value: unknown, quote: boolean) {
   if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list'
   if (typeof value === 'function') return 'a function'
-  if (typeof value === 'object') return value === null ? 'null' : 'an object'
+  if (value === null) return 'null'
+  if (typeof value === 'object') {
+    const kind = kindOf(value)
+    return kind === 'Object' ? 'an object' : `an object (${kind})`
+  }
   if (value === undefined) return 'undefined'
   if (value === '') return 'an empty string'
   if (typeof value !== 'string') return quote ? String(value) : `a ${typeof value}`
@@ -203,7 +219,7 @@ function placeOf (name: string) {
 }
 
 /** The last part of an option's name, without its case: `mcp.include_tags` is `includetags`. */
-export function flat (name: string) {
+function flat (name: string) {
   return name.slice(name.lastIndexOf('.') + 1).replaceAll('_', '').toLowerCase()
 }
 

@@ -14,8 +14,9 @@ import { isScopeToken, parseScope } from '../oauth/scope.ts'
 import { problemOfServerUrl } from '../oauth/url.ts'
 import { Type } from '../schemas/type.ts'
 import type { Log } from '../types.ts'
-import { problemsOf, sentenceOf, suggestion } from './check.ts'
+import { problemsOf, sentenceOf, suggestion, unset } from './check.ts'
 
+export { unset }
 export type { TSchema, TUnsafe }
 
 /** The options that fields declare. */
@@ -67,14 +68,12 @@ export const text = Type.String({ minLength: 1 })
 /** True or false. */
 export const flag = Type.Boolean()
 
-/** The problem of an option from the environment that is missing there. */
-export const unset = 'undefined is given. Is the environment variable set?'
-
-/** A setting of a preset: text that is not blank. */
-export const setting = expect<string>(
-  'a string that is not empty',
-  value => typeof value === 'string' && value.trim() !== ''
-)
+/** A value of the provider's. Secrets from files often end with a line feed. */
+export const setting = checked(text, value => {
+  if (value !== value.trim()) return 'begins or ends with white space. Remove that'
+  const isUnset = /^(?:undefined|null|\$\{?\w+\}?)$/.test(value)
+  return isUnset ? 'stands for a missing value. Is the environment variable set?' : null
+})
 
 /** A list that is not empty, unless the options say so. */
 export function list<Entry extends TSchema> (
@@ -87,7 +86,8 @@ export function list<Entry extends TSchema> (
 /** A single scope (RFC 6749 §3.3). */
 export const scope = checked(
   text,
-  value => isScopeToken(value) ? null : 'is not one scope (RFC 6749, section 3.3)'
+  value =>
+    isScopeToken(value) ? null : 'is not one scope (RFC 6749, section 3.3). Give each its own entry'
 )
 
 /** Scopes separated by spaces, or none. */
@@ -96,7 +96,7 @@ export const scopeString = checked(Type.String(), value => {
     parseScope(value)
     return null
   } catch {
-    return 'is not a list of scopes separated by spaces'
+    return 'is not a list of scopes. Separate them by spaces'
   }
 })
 
@@ -115,10 +115,10 @@ export function oneOf<const Words extends string[]> (...words: Words) {
 export const callable = <Signature>() => Type.Unsafe<Signature>(Type.Function([], Type.Unknown()))
 
 /** An object with methods, its own or those of its class. */
-export const instance = <Shape>(...methods: string[]) =>
+export const instance = <Shape>(methods: string, article = 'an') =>
   expect<Shape>(
-    `an object with the methods ${methods.join(', ')}`,
-    value => methods.every(name => typeof Object(value)[name] === 'function')
+    `${article} object with the methods ${methods}`,
+    value => methods.split(', ').every(name => typeof Object(value)[name] === 'function')
   )
 
 /** A value for which a condition holds. */
@@ -154,9 +154,18 @@ export function path (example: string, pattern: string) {
 export function url (rules: { query?: boolean } = {}) {
   return checked(Type.String({ minLength: 1, description: 'a URL' }), value => {
     const problem = problemOfServerUrl(value, rules)
-    return problem && `is given, expected a URL, which ${problem}`
+    return problem && `is given. It ${problem}`
   })
 }
+
+/** The issuer of tokens, which has no query (RFC 8414 §2). */
+export const issuer = checked(
+  url({ query: false }),
+  value =>
+    value.includes('/.well-known/')
+      ? 'is the URL of a metadata document. Give the issuer that the document names'
+      : null
+)
 
 /** A number of seconds between two limits, both included. */
 export function seconds (least: number, most: number) {
@@ -196,14 +205,17 @@ export function checkOptions<Options extends object> (
   owner: string,
   options: Options,
   fields: { [Name in keyof Required<Options>]: TSchema },
-  { more = () => [], quote = true }: { more?: (options: Options) => string[], quote?: boolean } = {}
+  { more: others = () => [], quote = true }: { more?: (options: Options) => string[], quote?: boolean } = {}
 ) {
   const known = Object.keys(fields)
-  const advise = (name: string) => suggestion(name, known, `There are ${known.join(', ')}`)
+  const advise = (name: string) => suggestion(name, known, `Use ${known.join(', ')}`)
   const problems = problemsOf(Type.Object(fields, closed), options)
     .map(problem => sentenceOf(problem, { owner, advise, quote }))
   if (options === Object(options)) {
-    problems.push(...more(options).map(problem => `${owner}.${problem}`))
+    const more = others(options).map(problem => `${owner}.${problem}`)
+    const namesOf = (lines: string[]) => lines.map(line => line.split(':', 1)[0])
+    // Two lines about one option would contradict each other.
+    problems.push(...more.filter((_, at) => !namesOf(problems).includes(namesOf(more)[at])))
   }
   if (problems.length > 0) throw startupError('invalidOptions', ...problems)
 }

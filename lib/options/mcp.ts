@@ -176,7 +176,7 @@ export const McpOptionsSchema = Type.Object({
    */
   server: optional(Type.Union([
     callable<(request: FastifyRequest) => SdkServer | Promise<SdkServer>>(),
-    instance<SdkServer>('connect', 'close')
+    instance<SdkServer>('connect, close')
   ])),
   /**
    * Anything with `fetch(Request, { authInfo, parsedBody })`, such as `createMcpHandler` of

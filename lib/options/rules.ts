@@ -6,9 +6,9 @@ import { redirectUriProblem } from '../oauth/redirect-uri.ts'
 import { missingScopes } from '../oauth/scope.ts'
 import { userGrants } from '../oauth/token-request.ts'
 import { brokerOptions, lifetimeRules, type ClientOptions } from './broker.ts'
-import { flat, problemsOf, sentenceOf, suggestion } from './check.ts'
-import { unset } from './fields.ts'
-import { optionNames, OptionsSchema, type McpOAuthOptions } from './schema.ts'
+import { problemsOf, sentenceOf, unset } from './check.ts'
+import { advise } from './names.ts'
+import { OptionsSchema, type McpOAuthOptions } from './schema.ts'
 
 /** A rule, and its line if it is broken: the option, the problem, the remedy. */
 type Rule = readonly [isBroken: unknown, line: string]
@@ -30,16 +30,6 @@ export function optionProblems (options: unknown, production: boolean) {
   if (problems.some(({ predicate }) => predicate === null)) return sentences
   const rules = rulesOf(options as McpOAuthOptions, production)
   return [...sentences, ...rules.flatMap(([isBroken, line]) => isBroken ? [line] : [])]
-}
-
-const ofVerifiers =
-  /^(?:algorithms|cachefor|clocktolerance|jwksur[il]|maxtokenlifetime|metadataurl|requiresubject)$/
-
-function advise (name: string) {
-  if (/^clients\.\d+\..*secret/i.test(name)) return 'Give the hash of the secret, as secretHashes'
-  return ofVerifiers.test(flat(name))
-    ? 'It belongs to a verifier: tokens: jwtVerifier({ … })'
-    : suggestion(name, optionNames, 'See docs/options.md for those there are')
 }
 
 function rulesOf (options: McpOAuthOptions, production: boolean): Rule[] {
@@ -71,10 +61,17 @@ function secretRules (options: McpOAuthOptions, production: boolean): Rule[] {
     ? 'with store, as all instances must share it'
     : production && seals && 'when NODE_ENV is production'
   if (!reason) return unsetRules(options, ['secret'])
-  return [
-    ...unsetRules(options, ['secret'], `It is required ${reason}. ${generate}`),
-    [!('secret' in options), `secret: missing, required ${reason}. ${generate}`]
-  ]
+  return [missing(options, 'secret', reason, generate)]
+}
+
+function missing<Name extends string> (
+  options: { [name in Name]?: unknown },
+  name: Name,
+  reason: string,
+  remedy: string
+): Rule {
+  const problem = name in options ? `${unset} It is` : 'missing,'
+  return [options[name] === undefined, `${name}: ${problem} required ${reason}. ${remedy}`]
 }
 
 /** Estimates entropy: whether a text, or the steps between its characters, compress well. */
@@ -122,9 +119,8 @@ function openRules (
   ])
 }
 
-function accessRules (
-  { audience, dependencies, issuer, setupProxies, tokens = 'auto' }: McpOAuthOptions
-): Rule[] {
+function accessRules (options: McpOAuthOptions): Rule[] {
+  const { audience, dependencies, issuer, setupProxies, tokens = 'auto' } = options
   const verifiers = tokens === 'auto' || tokens === false ? [] : [tokens].flat()
   const onlyVerifiers = verifiers.length > 0 && !setupProxies
   return [
@@ -139,7 +135,9 @@ function accessRules (
     ],
     [
       !dependencies && (tokens === false || (tokens === 'auto' && !issuer && !setupProxies)),
-      'issuer, tokens or dependencies: nothing would check the callers. ' +
+      ('issuer' in options && !issuer
+        ? `issuer: ${unset} Without it,`
+        : 'issuer, tokens or dependencies:') + ' nothing would check the callers. ' +
       'Give one of them, or set auth: false for a server without any checks'
     ]
   ]
@@ -147,13 +145,11 @@ function accessRules (
 
 function proxyRules (options: McpOAuthOptions): Rule[] {
   const { clientSecret, setupFakeDynamicRegistration: registers = true, version } = options
-  const needed = ['clientId', 'issuer'] as const
   return [
     ...unsetRules(options, ['clientSecret']),
-    ...needed.map((name): Rule => [
-      !options[name],
-      `${name}: missing, required with setupProxies. Take it from your provider`
-    ]),
+    ...(['clientId', 'issuer'] as const).map(name =>
+      missing(options, name, 'with setupProxies', 'Take it from your provider')
+    ),
     [
       options.customOAuthMetadata,
       'customOAuthMetadata: contradicts setupProxies, which has its own. Remove one of the two'
@@ -216,7 +212,7 @@ function clientRules (
 ): Rule[] {
   const { secretHashes, jwks, grantTypes = userGrants, redirectUris, scopes } = client
   const hasUsers = grantTypes.includes('authorization_code')
-  const missing = missingScopes(scopes ?? requiredScopes, requiredScopes, scopeHierarchy)
+  const lacking = missingScopes(scopes ?? requiredScopes, requiredScopes, scopeHierarchy)
   return [
     ...unsetRules(client, ['secretHashes', 'jwks'], 'Without it, the client is public')
       .map(([isBroken, line]): Rule => [isBroken, `${name}.${line}`]),
@@ -243,8 +239,12 @@ function clientRules (
     ],
     ...(redirectUris ?? []).map((uri): Rule => {
       const problem = redirectUriProblem(uri, { allowed: allowed ?? null, forbidden: [] })
-      return [problem, `${name}.redirectUris: ${JSON.stringify(uri)} is given. ${problem}`]
+      return [
+        problem,
+        `${name}.redirectUris: ${JSON.stringify(uri)} is given. ${problem} ` +
+        'Correct it, or allow it in allowedRedirectUris'
+      ]
     }),
-    [missing.length > 0, `${name}.scopes: lacks ${missing.join(' ')} of requiredScopes. Add it`]
+    [lacking.length > 0, `${name}.scopes: lacks ${lacking.join(' ')} of requiredScopes. Add it`]
   ]
 }

@@ -16,6 +16,7 @@ import {
   fromEnv,
   host,
   instance,
+  issuer,
   list,
   oneOf,
   optional,
@@ -24,6 +25,7 @@ import {
   scope,
   scopeString,
   seconds,
+  setting,
   text,
   url,
   withDefault
@@ -31,14 +33,6 @@ import {
 import { McpOptionsSchema, ToolOptionsSchema } from './mcp.ts'
 
 const secret = Type.String({ minLength: minSecretChars })
-
-const issuer = checked(
-  url({ query: false }),
-  value =>
-    value.includes('/.well-known/')
-      ? 'is the URL of a metadata document. Give the issuer that the document names, or oauthMetadataUrl beside it'
-      : null
-)
 
 const requiredScopes = checked(
   list(scope),
@@ -61,7 +55,7 @@ export const RateLimitsSchema = Type.Object({
 
 const dependency = checked(callable<Dependency>(), ({ length }) =>
   length > 2
-    ? `takes ${length} arguments, expected (request, reply). Return a promise instead of calling done`
+    ? `takes ${length} arguments instead of (request, reply). Return a promise instead of calling done`
     : null)
 
 export const OptionsSchema = Type.Object({
@@ -97,12 +91,12 @@ export const OptionsSchema = Type.Object({
   /** Scopes always requested from the provider. Default `'openid profile email'`. */
   defaultScope: withDefault('openid profile email', scopeString),
   /** Our client id at the provider. Required with `setupProxies`. */
-  clientId: fromEnv(text),
+  clientId: fromEnv(setting),
   /**
    * Our client secret at the provider. It is sent to the provider's token and revocation endpoints
    * and nowhere else.
    */
-  clientSecret: fromEnv(text),
+  clientSecret: fromEnv(setting),
   /** A metadata document (RFC 8414) to serve as it is. Unset members are omitted, never `null`. */
   customOAuthMetadata: optional(OAuthMetadataSchema),
   /** Serve authorization endpoints of our own in front of the provider. Default `false`. */
@@ -149,7 +143,10 @@ export const OptionsSchema = Type.Object({
    */
   secret: fromEnv(Type.Union([secret, Type.Array(secret, { minItems: 1 })])),
   /** Remembers one-time values and revocations. Default: this process's memory, bounded. */
-  store: withDefault(null, instance<Store>('putIfAbsent', 'get', 'put')),
+  store: withDefault(
+    null,
+    instance<Store>('putIfAbsent, get, put', 'redisStore(client) or an')
+  ),
   /**
    * How access tokens are verified. `'auto'` (default): by the broker, which issued them; else by
    * the `dependencies` if there are any; else as JWTs of `issuer`. Or a verifier, several that are
@@ -215,9 +212,14 @@ export const OptionsSchema = Type.Object({
    */
   mcp: withDefault({}, McpOptionsSchema),
   /** `false` is the only way to an unprotected MCP route. */
-  auth: optional(Type.Literal(false)),
+  auth: optional(
+    checked(Type.Unsafe<false>(Type.Unknown()), value =>
+      value === false
+        ? null
+        : 'can only be false, which switches all checks off. Leave it out to have callers checked')
+  ),
   /** The root Fastify instance, in case the plugin cannot find it. */
-  root: optional(instance<FastifyInstance>('route', 'hasRoute'))
+  root: optional(instance<FastifyInstance>('route, hasRoute'))
 }, closed)
 
 /** Names of all options; those of `mcp`, `clients` and the like with a dot. */

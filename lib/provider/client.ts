@@ -1,6 +1,6 @@
 /** How do we call the identity provider as an OAuth client, and what do its errors mean? */
 import type * as oidc from 'openid-client'
-import { causeWith, failure, McpOAuthError, type ErrorKind } from '../errors.ts'
+import { failure, McpOAuthError, quoted, type ErrorKind } from '../errors.ts'
 import { boundedFetch, objectOf, type FetchResponse } from '../http/fetch.ts'
 import { basicCredentials } from '../oauth/client-authentication.ts'
 import { issuerSkewSeconds, maxRetryAfterSeconds } from '../limits.ts'
@@ -112,15 +112,15 @@ export async function callProvider<T> (
   } catch (thrown) {
     const cause = thrown as Error
     const ownError = [cause, cause.cause].find(error => error instanceof McpOAuthError) ??
-      clockFault(cause)
+      clockFault(cause) ?? claimFault(cause)
     if (ownError) throw ownError
     const status = statusOf(cause)
     const { name = '', code, namesClient } = oauthError(cause)
     // The library says that the response is an error, and not which one.
     const answer = [status, name, code].filter(Boolean).join(' ')
     const fault = (kind: ErrorKind, problem = 'The identity provider answered') => {
-      const said = answer === '' ? cause : causeWith(problem, answer)
-      if (said !== cause) said.cause = cause
+      const remedy = kind === 'providerMisbehaved' ? '. Compare the settings at both' : ''
+      const said = answer === '' ? cause : new Error(`${problem}: ${quoted(answer)}${remedy}`, { cause })
       const retryAfter = kind === 'providerUnavailable' && retryAfterOf(cause)
       return new McpOAuthError(kind, { cause: said, ...retryAfter && { retryAfter } })
     }
@@ -156,6 +156,17 @@ function clockFault (error: Error & { code?: unknown }) {
     cause: new Error(`the clock of this server is ${difference} that of the provider`, {
       cause: error
     })
+  })
+}
+
+/** Returns the error of an ID token of another issuer or for another client. */
+function claimFault ({ cause }: Error) {
+  const { claim, claims, expected } = Object(Object(cause).cause)
+  if (claim !== 'iss' && claim !== 'aud') return null
+  const setting = claim === 'iss' ? 'issuer' : 'clientId'
+  const problem = `${claim} of the ID token is ${quoted(claims[claim])}, and ours ${quoted(expected)}`
+  return new McpOAuthError('providerMisbehaved', {
+    cause: new Error(`${problem}. Compare it with the option ${setting}`, { cause })
   })
 }
 

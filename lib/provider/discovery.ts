@@ -77,7 +77,10 @@ export function createProviderDiscovery (
   }
 
   function report (err: unknown): never {
-    log?.warn({ host, err }, 'Could not load the metadata of the identity provider')
+    log?.warn(
+      { host, err },
+      'Could not load the metadata of the identity provider. Check issuer, and the way to it'
+    )
     throw err
   }
 

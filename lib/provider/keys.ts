@@ -77,7 +77,10 @@ export function createKeySet (
       return await keyGetter({ keys: keys.map(present) } as unknown as JSONWebKeySet)
     } catch (error) {
       const cause = new Error(`no keys${source}`, { cause: error })
-      if (!condition) log?.warn({ err: cause }, 'Could not load the keys of the identity provider')
+      if (!condition) {
+        const problem = 'Could not load the keys of the identity provider. Check the way to it'
+        log?.warn({ err: cause }, problem)
+      }
       throw new McpOAuthError('keysUnavailable', { cause })
     }
   }

@@ -1,5 +1,5 @@
 /** Which options does Keycloak need? */
-import { url } from '../options/fields.ts'
+import { checked, url } from '../options/fields.ts'
 import {
   checkSettings,
   matching,
@@ -25,7 +25,10 @@ export interface KeycloakSettings extends ClientSettings {
  */
 export function keycloak (settings: KeycloakSettings): Preset {
   checkSettings('keycloak', settings, {
-    url: url({ query: false }),
+    url: checked(url({ query: false }), value =>
+      value.includes('/realms/')
+        ? 'has the path of a realm. Give what comes before /realms, and the name as realm'
+        : null),
     realm: matching(
       "the name of a realm: letters, digits, '-', '_' and '.'. For others give the issuer to oidc()",
       /^[\w-][\w.-]*$/

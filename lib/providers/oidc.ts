@@ -1,5 +1,5 @@
 /** Which options does any other OpenID Connect provider need? */
-import { flag, url } from '../options/fields.ts'
+import { flag, issuer } from '../options/fields.ts'
 import {
   checkSettings,
   commonOptions,
@@ -28,7 +28,7 @@ export interface OidcSettings extends ClientSettings {
  */
 export function oidc (settings: OidcSettings): Preset {
   checkSettings('oidc', settings, {
-    issuer: url({ query: false }),
+    issuer,
     audience: optional(text),
     offlineAccess: optional(flag)
   })

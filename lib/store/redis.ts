@@ -1,4 +1,5 @@
 /** How are marks stored in Redis or Valkey, for several instances? */
+import { startupError } from '../errors.ts'
 import { isLoopbackHost } from '../oauth/url.ts'
 import type { Store } from '../types.ts'
 
@@ -49,10 +50,16 @@ export interface RedisStoreOptions {
  * Methods reject while the client is not connected: its offline queue is never used. The first
  * command connects a lazy client.
  *
+ * @throws {McpOAuthError} `invalidOptions` for a URL, or a client of another kind
  * @example
  * await app.register(mcpOAuth, { ...options, store: redisStore(new Redis(process.env.REDIS_URL)) })
  */
 export function redisStore (client: RedisClient, { prefix = '' }: RedisStoreOptions = {}): Store {
+  // `set` of node-redis ignores the expiry in our arguments.
+  if (typeof Object(client).set !== 'function' || 'isOpen' in client) {
+    const problem = 'redisStore: is not given a client of ioredis or iovalkey. Give new Redis(url)'
+    throw startupError('invalidOptions', problem)
+  }
   async function send<T> (command: () => Promise<T>): Promise<T> {
     if (!['ready', 'wait', undefined].includes(client.status)) {
       throw new Error('the store is not connected')

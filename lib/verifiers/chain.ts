@@ -106,9 +106,13 @@ export function chain (
         throw error
       }
     }
-    const reason = 'no verifier recognizes the access token: ' +
-      'it is from another issuer, not a JWT, or inactive. Its issuer'
-    throw failure('invalidToken', `${reason}: ${quoted(parseCompact(token)?.claims.iss)}`)
+    const issuer = parseCompact(token)?.claims.iss
+    const problem = issuer === undefined
+      ? 'it is opaque, or inactive. Use introspectionVerifier, or the broker'
+      : `its issuer is ${quoted(issuer)}, and expected is ${
+        verifiers.map(verify => verify.issuer ?? 'another').join(' or ')
+      }. Compare them byte by byte`
+    throw failure('invalidToken', `no verifier recognizes the access token: ${problem}`)
   }
 }
 

@@ -89,9 +89,9 @@ export function problemOfClaims (
   if (key === null || (key !== undefined && !dpop)) return 'its binding to a key is not supported'
   if (![exp, iat].every(Number.isFinite)) return 'exp or iat is not a number'
   if (iat > now + clockTolerance) {
-    return `it was issued ${Math.round(iat - now)} s in the future: the clocks differ`
+    return `it was issued ${Math.round(iat - now)} s in the future: the clocks differ. Synchronize them`
   }
-  if (exp - iat > maxTokenLifetime) return 'its lifetime exceeds maxTokenLifetime'
+  if (exp - iat > maxTokenLifetime) return 'its lifetime exceeds maxTokenLifetime. Shorten it at the provider'
   if (sub === undefined ? requireSubject : !isSubject(sub)) return 'it has no valid sub'
   return null
 }
@@ -102,7 +102,7 @@ function isSubject (value: unknown) {
 
 /** Returns the problem of a token with an `nbf` in the future, in seconds. */
 export function notYetValid (nbf: number, now: number) {
-  return `it is not valid for another ${Math.round(nbf - now)} s (nbf): the clocks differ`
+  return `it is not valid for another ${Math.round(nbf - now)} s (nbf): the clocks differ. Synchronize them`
 }
 
 /** Returns the error of a token that has a problem. */
@@ -112,8 +112,10 @@ export function rejection (problem: string) {
 
 /** Returns the error of a token with another audience than the expected ones. */
 export function wrongAudience (expected: readonly string[], audience: unknown) {
-  const reason = `The access token was rejected: its audience is not ${expected.join(' or ')}, but`
-  return failure('invalidToken', `${reason}: ${quoted(audience)}`)
+  return rejection(
+    `its audience is ${quoted(audience)}, not ${expected.join(' or ')}. ` +
+      'Let the provider issue tokens for that, or set audience'
+  )
 }
 
 /** Returns the caller that claims describe. It is frozen, because requests share it. */

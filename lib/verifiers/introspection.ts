@@ -16,7 +16,7 @@ import {
   unset,
   url
 } from '../options/fields.ts'
-import { loadOidc, openIdClient, secretAuthentication } from '../provider/client.ts'
+import { loadOidc, openIdClient, secretAuthentication, statusOf } from '../provider/client.ts'
 import { createProviderDiscovery } from '../provider/discovery.ts'
 import type { TokenVerifier } from '../types.ts'
 import { isPlainObject, jsonObject } from '../util/json.ts'
@@ -104,8 +104,8 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
       return jsonObject(JSON.stringify({ ...response, iss: response.iss ?? issuer })) ?? {}
     } catch (cause) {
       if (isInactive(cause)) return {}
-      const reason = reasonOf(cause)
-      log?.warn({ issuer, reason }, 'Could not introspect an access token')
+      const reason = [reasonOf(cause), statusOf(cause) || []].flat().join(' ')
+      log?.warn({ issuer, reason }, 'Could not introspect an access token. Check clientId and its secret')
       throw failure('keysUnavailable', `${issuer} did not introspect a token: ${reason}`)
     }
   }

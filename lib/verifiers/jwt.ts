@@ -4,7 +4,7 @@ import { McpOAuthError } from '../errors.ts'
 import { safeLogger } from '../host/replies.ts'
 import { issuerSkewSeconds, maxTokenLifetimeSeconds, tokenCacheSeconds } from '../limits.ts'
 import { asymmetricAlgorithms, signatureAlgorithms } from '../oauth/public-keys.ts'
-import { checkOptions, expect, flag, fromEnv, type OptionsOf, url } from '../options/fields.ts'
+import { checkOptions, expect, flag, fromEnv, list, type OptionsOf, url } from '../options/fields.ts'
 import { createProviderDiscovery } from '../provider/discovery.ts'
 import { createKeySet, joseVerify, verifyJwt, type KeySet } from '../provider/keys.ts'
 import type { TokenVerifier } from '../types.ts'
@@ -29,11 +29,11 @@ const fields = {
    * `EdDSA` and `Ed25519`.
    */
   algorithms: fromEnv(
-    expect<readonly string[]>(
-      `a list of asymmetric algorithms: ${asymmetricAlgorithms.join(', ')}`,
-      value =>
-        Array.isArray(value) && value.length > 0 &&
-        value.every(name => asymmetricAlgorithms.includes(name))
+    list(
+      expect<string>(
+        `one that is asymmetric: ${asymmetricAlgorithms.join(', ')}`,
+        name => asymmetricAlgorithms.includes(String(name))
+      )
     )
   ),
   /** Longest time from issue to expiry, in seconds. Defaults to 86,400: one day. */

@@ -2,13 +2,13 @@
 import { LRUCache } from 'lru-cache'
 import type { McpOAuthError } from '../errors.ts'
 import { maxCachedTokens, maxIssuerSkewSeconds, tokenCacheSeconds } from '../limits.ts'
-import { audiences, fromEnv, logger, seconds, url } from '../options/fields.ts'
+import { audiences, fromEnv, issuer, logger, seconds, url } from '../options/fields.ts'
 import type { McpAuth, TokenVerifier } from '../types.ts'
 
 /** Options of `jwtVerifier` and `introspectionVerifier`. */
 export const commonFields = {
   /** Issuer of the tokens (`iss`), compared byte for byte. */
-  issuer: url({ query: false }),
+  issuer,
   /** URL of the metadata of the issuer. Defaults to discovery. */
   metadataUrl: fromEnv(url()),
   /** Accepted audiences (`aud`) in addition to the URL of the MCP route. */

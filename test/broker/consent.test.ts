@@ -496,7 +496,7 @@ matrix(
       await assert.rejects(startFlow({ options: { consent: consent as never } }), {
         code: 'FST_MCP_OAUTH_INVALID_OPTIONS',
         message:
-          /^.*\n {2}- consent: .* is given, expected .*: the consent page cannot be switched off/
+          /^.*\n {2}- consent: .* is given. Give .*: the consent page cannot be switched off/
       })
     }
   }

@@ -910,7 +910,7 @@ test('The option dpop is rejected without token checks, or with a store and no s
   assert.deepEqual(problems({ dpop: 'off', dependencies: [() => {}] }), [])
   assert.match(
     optionProblems({ issuer, dpop: true }, false)[0] ?? '',
-    /^dpop: true is given, expected 'off' or 'accept' or 'require'$/
+    /^dpop: true is given. Give 'off' or 'accept' or 'require'$/
   )
 })
 

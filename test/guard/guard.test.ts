@@ -798,21 +798,21 @@ test('requireMcpAuth() throws on invalid options', async (t) => {
       /requireMcpAuth\.scope: there is no such option\. Did you mean scopes\?/
     ],
     [{ requiredScopes: ['admin'] }, /requireMcpAuth\.requiredScopes: there is no such option/],
-    [['admin'], /requireMcpAuth: a list is given, expected an object/],
-    ['admin', /requireMcpAuth: "admin" is given, expected an object/],
-    [{ scopes: 'admin' }, /requireMcpAuth\.scopes: "admin" is given, expected a list of scopes/],
-    [{ scopes: ['a b'] }, /requireMcpAuth\.scopes: a list is given, expected a list of scopes/],
-    [{ scopes: undefined }, /requireMcpAuth\.scopes: undefined is given, expected a list/],
+    [['admin'], /requireMcpAuth: a list is given. Give an object/],
+    ['admin', /requireMcpAuth: "admin" is given. Give an object/],
+    [{ scopes: 'admin' }, /requireMcpAuth\.scopes: "admin" is given. Give a list of scopes/],
+    [{ scopes: ['a b'] }, /requireMcpAuth\.scopes: a list is given. Give a list of scopes/],
+    [{ scopes: undefined }, /requireMcpAuth\.scopes: undefined is given. Give a list/],
     [
       { or: 'authenticate' },
-      /requireMcpAuth\.or: "authenticate" is given, expected a hook or a list/
+      /requireMcpAuth\.or: "authenticate" is given. Give a hook or a list/
     ],
-    [{ or: [] }, /requireMcpAuth\.or: an empty list is given, expected a hook or a list/],
-    [{ or: [async () => {}, undefined] }, /requireMcpAuth\.or: a list is given, expected a hook/],
+    [{ or: [] }, /requireMcpAuth\.or: an empty list is given. Give a hook or a list/],
+    [{ or: [async () => {}, undefined] }, /requireMcpAuth\.or: a list is given. Give a hook/],
     [{ or: undefined }, /requireMcpAuth\.or: undefined is given.*Register the plugin that adds/],
-    [{ or: null }, /requireMcpAuth\.or: null is given, expected a hook or a list of hooks/],
-    [{ prefix: 5 }, /requireMcpAuth\.prefix: 5 is given, expected a string/],
-    [null, /requireMcpAuth: null is given, expected an object/],
+    [{ or: null }, /requireMcpAuth\.or: null is given. Give a hook or a list of hooks/],
+    [{ prefix: 5 }, /requireMcpAuth\.prefix: 5 is given. Give a string/],
+    [null, /requireMcpAuth: null is given. Give an object/],
     [{ raw: {} }, /is used as a hook\. Call it/]
   ]
   for (const [given, message] of rows) {

@@ -247,12 +247,12 @@ test('start-up reports all problems of options and of named routes at once [fiel
   await assert.rejects(collect(t, mistyped), ({ message }: Error) => {
     assert.match(
       message,
-      /GET \/0: config\.mcp: "yes" is given, expected true or false or an object/
+      /GET \/0: config\.mcp: "yes" is given. Give true or false or an object/
     )
     assert.match(message, /GET \/1: config\.mcp\.sopes: there is no such option\. Use name, title/)
-    assert.match(message, /GET \/2: config\.mcp\.scopes: "a" is given, expected a list/)
+    assert.match(message, /GET \/2: config\.mcp\.scopes: "a" is given. Give a list/)
     assert.match(message, /GET \/4: config\.mcp\.annotations\.readOnly: there is no such option\./)
-    assert.match(message, /GET \/3: config\.mcp\.title: 1 is given, expected a string/)
+    assert.match(message, /GET \/3: config\.mcp\.title: 1 is given. Give a string/)
     return true
   })
 })

@@ -27,13 +27,13 @@ function configured (options: McpOAuthOptions, prefix = '') {
   return createConfig(options, prefix, log)
 }
 
-test('optionProblems reports each mistake in one line: the option, the given and the expected value', () => {
+test('optionProblems reports each mistake in one line: the option, the given value and the remedy', () => {
   const mistakes: Array<[options: unknown, ...problems: string[]]> = [
-    [null, 'options: null is given, expected an object'],
-    ['https://id.example', 'options: "https://id.example" is given, expected an object'],
+    [null, 'options: null is given. Give an object'],
+    ['https://id.example', 'options: "https://id.example" is given. Give an object'],
     [{}, unchecked],
-    [{ issuer: 5 }, 'issuer: 5 is given, expected a URL'],
-    [{ issuer: '' }, 'issuer: an empty string is given, expected a URL'],
+    [{ issuer: 5 }, 'issuer: 5 is given. Give a URL'],
+    [{ issuer: '' }, 'issuer: an empty string is given. Give a URL'],
     [{ issuer, wat: 1 }, 'wat: there is no such option. See docs/options.md for those there are'],
     [
       { issuer, requireScopes: ['a'] },
@@ -98,56 +98,59 @@ test('optionProblems reports each mistake in one line: the option, the given and
     ],
     [
       { issuer, version: '2024-11-05' },
-      "version: \"2024-11-05\" is given, expected '2025-03-26' or '2025-06-18' or '2025-11-25' or '2026-07-28'"
+      "version: \"2024-11-05\" is given. Give '2025-03-26' or '2025-06-18' or '2025-11-25' or '2026-07-28'"
     ],
     [
       { issuer, tokens: 'jwt' },
-      'tokens: a string of 3 characters is given, ' +
-      `expected 'auto' or false or a function or a list${text}, each entry a function`
+      'tokens: a string of 3 characters is given. ' +
+      `Give 'auto' or false or a function or a list${text}, each entry a function`
     ],
-    [{ issuer, tokens: [pass, 1] }, 'tokens.1: a number is given, expected a function'],
-    [{ auth: true }, 'auth: true is given, expected false'],
+    [{ issuer, tokens: [pass, 1] }, 'tokens.1: a number is given. Give a function'],
+    [
+      { auth: true, issuer },
+      'auth: can only be false, which switches all checks off. Leave it out to have callers checked'
+    ],
     [
       { dependencies: pass },
-      `dependencies: a function is given, expected a list${text}, each entry a function`
+      `dependencies: a function is given. Give a list${text}, each entry a function`
     ],
     [
       { dependencies: [] },
-      `dependencies: an empty list is given, expected a list${text}, each entry a function`
+      `dependencies: an empty list is given. Give a list${text}, each entry a function`
     ],
-    [{ dependencies: [{}] }, 'dependencies.0: an object is given, expected a function'],
+    [{ dependencies: [{}] }, 'dependencies.0: an object is given. Give a function'],
     [
       { issuer, headers: ['a b'] },
-      'headers.0: "a b" is given, expected a header name such as \'x-api-key\''
+      'headers.0: "a b" is given. Give a header name such as \'x-api-key\''
     ],
     [
       { issuer, prefix: 'api' },
-      'prefix: "api" is given, expected a path such as \'/api\', ' +
+      'prefix: "api" is given. Give a path such as \'/api\', ' +
       'without a slash at its end, query, parameter or wildcard'
     ],
     [
       { issuer, prefix: '/t/:tenant' },
-      'prefix: "/t/:tenant" is given, expected a path such as \'/api\', ' +
+      'prefix: "/t/:tenant" is given. Give a path such as \'/api\', ' +
       'without a slash at its end, query, parameter or wildcard'
     ],
     [
       { issuer, store: {} },
-      'store: an object is given, expected an object with the methods putIfAbsent, get, put'
+      'store: an object is given. Give redisStore(client) or an object with the methods putIfAbsent, get, put'
     ],
     [
       { issuer, scopeHierarchy: { 'a/b~': 'c' } },
-      `scopeHierarchy.a/b~: "c" is given, expected a list${text}, each entry a string${text}`
+      `scopeHierarchy.a/b~: "c" is given. Give a list${text}, each entry a string${text}`
     ],
     [
       { issuer, consent: { logoText: 'averylonglogo' } },
-      'consent.logoText: "averylonglogo" is given, expected a string of 1 to 8 characters'
+      'consent.logoText: "averylonglogo" is given. Give a string of 1 to 8 characters'
     ],
     ...[59, 315_360_001, Infinity, '60'].map(registration =>
       [
         { ...proxies, lifetimes: { registration } },
         `lifetimes.registration: ${
           JSON.stringify(registration) === 'null' ? 'Infinity' : JSON.stringify(registration)
-        } is given, expected 60 to 315360000 seconds`
+        } is given. Give 60 to 315360000 seconds`
       ] as [unknown, string]
     ),
     [
@@ -164,40 +167,41 @@ test('optionProblems reports each mistake in one line: the option, the given and
     ],
     [
       { ...proxies, issuer: undefined },
-      'issuer: missing, required with setupProxies. Take it from your provider'
+      'issuer: undefined is given. Is the environment variable set? ' +
+      'It is required with setupProxies. Take it from your provider'
     ],
-    [{ issuer, mcp: [] }, 'mcp: an empty list is given, expected an object'],
+    [{ issuer, mcp: [] }, 'mcp: an empty list is given. Give an object'],
     [
       { issuer, mcp: { path: '/mcp/' } },
-      'mcp.path: "/mcp/" is given, expected a path such as \'/mcp\', ' +
+      'mcp.path: "/mcp/" is given. Give a path such as \'/mcp\', ' +
       'without a slash at its end, query, parameter or wildcard'
     ],
     [
       { issuer, mcp: { bodyLimit: 0.5 } },
-      'mcp.bodyLimit: 0.5 is given, expected a whole number, at least 1'
+      'mcp.bodyLimit: 0.5 is given. Give a whole number, at least 1'
     ],
     [
       { issuer, mcp: { server: {} } },
-      'mcp.server: an object is given, expected a function or an object with the methods connect, close'
+      'mcp.server: an object is given. Give a function or an object with the methods connect, close'
     ],
     [
       { issuer, mcp: { handler: pass } },
-      'mcp.handler: a function is given, expected an object with the methods fetch'
+      'mcp.handler: a function is given. Give an object with the methods fetch'
     ],
-    [{ issuer, mcp: { tools: 'yes' } }, 'mcp.tools: "yes" is given, expected true or an object'],
+    [{ issuer, mcp: { tools: 'yes' } }, 'mcp.tools: "yes" is given. Give true or an object'],
     [
       { issuer, mcp: { tools: { includeTags: [] } } },
-      `mcp.tools.includeTags: an empty list is given, expected a list${text}, each entry a string${text}`
+      `mcp.tools.includeTags: an empty list is given. Give a list${text}, each entry a string${text}`
     ],
     [
       { issuer, customOAuthMetadata: { issuer: 5 } },
-      `customOAuthMetadata.token_endpoint: missing, expected a string${text}`,
-      `customOAuthMetadata.issuer: 5 is given, expected a string${text}`
+      `customOAuthMetadata.token_endpoint: missing. Give a string${text}`,
+      `customOAuthMetadata.issuer: 5 is given. Give a string${text}`
     ],
     [
       { issuer: null, audience: 1 },
-      'issuer: null is given, expected a URL',
-      `audience: 1 is given, expected a string${text}`
+      'issuer: null is given. Give a URL',
+      `audience: 1 is given. Give a string${text}`
     ]
   ]
   for (const [options, ...problems] of mistakes) {
@@ -217,7 +221,7 @@ test('optionProblems names the options that contradict each other, and the remed
     [{ auth: false, tokens: pass }, /^auth: .*tokens/],
     [{ auth: false, requiredScopes: ['a'] }, /^auth: .*requiredScopes/],
     [{ ...proxies, auth: false }, /^auth: .*setupProxies/],
-    [{ ...proxies, clientId: undefined }, /^clientId: missing, required with setupProxies/],
+    [{ ...proxies, clientId: undefined }, /^clientId: undefined is given.* required with setupProxies/],
     [
       { setupProxies: true, clientId: 'x', dependencies: [pass] },
       /^issuer: missing, required with setupProxies/
@@ -250,7 +254,7 @@ test('optionProblems names the options that contradict each other, and the remed
     ],
     [
       { issuer, allowedRedirectUris: ['*'] },
-      /^allowedRedirectUris\.0: "\*" must begin with a scheme .* for every https URI give 'https:'/
+      /^allowedRedirectUris\.0: "\*" must begin with a scheme .* For every https URI give 'https:'/
     ],
     [
       { issuer, secret: undefined },
@@ -283,12 +287,12 @@ test('optionProblems names the options that contradict each other, and the remed
     [{ issuer, allowedRedirectUris: ['javascript:'] }, /^allowedRedirectUris\.0: "javascript:" /],
     [
       { issuer: 'http://id.example' },
-      /^issuer: "http:\/\/id.example" is given, expected a URL, which must use https/
+      /^issuer: "http:\/\/id.example" is given. It must use https/
     ],
     [{ issuer: 'https://id.example?x=1' }, /^issuer: .*query/],
     [
       { issuer, publicUrl: 'mcp.example.com' },
-      /^publicUrl: "mcp.example.com" is given, expected a URL, which must be an absolute/
+      /^publicUrl: "mcp.example.com" is given. It must be an absolute/
     ],
     [{ issuer, oauthMetadataUrl: 'ftp://x' }, /^oauthMetadataUrl: /],
     [{ issuer, authorizeUrl: 'https://id.example/a#b' }, /^authorizeUrl: .*fragment/],
@@ -324,7 +328,7 @@ test('optionProblems names each mistake in clients, and the remedy [T-10]', () =
   }
   const publicKey = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' })
   const uris = { redirectUris: ['https://app.example/cb'] }
-  const hash = "expected the hash of a secret: 'sha256:' and its SHA-256 in base64url"
+  const hash = "Give the hash of a secret: 'sha256:' and its SHA-256 in base64url"
   const mistakes: Array<[client: object, problem: string, options?: object]> = [
     [
       { clientId: 'c' },
@@ -333,13 +337,13 @@ test('optionProblems names each mistake in clients, and the remedy [T-10]', () =
     ],
     [
       { ...machine, secretHashes: ['canary-canary'] },
-      `clients.0.secretHashes.0: a string of 13 characters is given, ${hash}`
+      `clients.0.secretHashes.0: a string of 13 characters is given. ${hash}`
     ],
     [
       { ...machine, secretHashes: ['c'.repeat(43)] },
-      `clients.0.secretHashes.0: a string of 43 characters is given, ${hash}`
+      `clients.0.secretHashes.0: a string of 43 characters is given. ${hash}`
     ],
-    [{ ...machine, secretHashes: [undefined] }, `clients.0.secretHashes.0: missing, ${hash}`],
+    [{ ...machine, secretHashes: [undefined] }, `clients.0.secretHashes.0: undefined is given. Is the environment variable set? ${hash}`],
     [
       { ...machine, clientSecret: 'canary' },
       'clients.0.clientSecret: there is no such option. Give the hash of the secret, as secretHashes'
@@ -354,8 +358,8 @@ test('optionProblems names each mistake in clients, and the remedy [T-10]', () =
     ],
     [
       { ...machine, grantTypes: ['password'] },
-      'clients.0.grantTypes.0: "password" is given, ' +
-      "expected 'authorization_code' or 'refresh_token' or 'client_credentials'"
+      'clients.0.grantTypes.0: "password" is given. ' +
+      "Give 'authorization_code' or 'refresh_token' or 'client_credentials'"
     ],
     [
       { ...machine, secretHashes: undefined, ...uris, grantTypes: ['authorization_code'] },
@@ -395,7 +399,7 @@ test('optionProblems names each mistake in clients, and the remedy [T-10]', () =
     ],
     [
       { ...machine, scopes: ['a b'] },
-      'clients.0.scopes.0: "a b" is not one scope (RFC 6749, section 3.3)'
+      'clients.0.scopes.0: "a b" is not one scope (RFC 6749, section 3.3). Give each its own entry'
     ],
     [
       { ...machine, scopes: ['write'] },

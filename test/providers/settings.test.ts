@@ -57,7 +57,8 @@ const invalid: Array<
     ['a.b'],
     `${'a'.repeat(64)}.b`
   ], /a host name such as 'tenant\.eu\.auth0\.com'/],
-  ['auth0', 'audience', ['', ' ', 1], /not empty/],
+  ['auth0', 'audience', ['', 1], /not empty/],
+  ['auth0', 'audience', [' ', 'canary ', '\ncanary'], /begins or ends with white space/],
   ['okta', 'domain', ['https://canary.okta.com'], /without https:\/\//],
   ['okta', 'domain', ['canary-admin.okta.com', 'canary-admin.oktapreview.com'], /without '-admin'/],
   ['okta', 'domain', ['canary.okta.com/oauth2/default', undefined], /host name/],
@@ -87,7 +88,7 @@ const invalid: Array<
     'canary.example',
     undefined,
     1
-  ], /keycloak\.url: .*expected a URL/],
+  ], /keycloak\.url: .*(?:It must|Give a URL)/],
   ['keycloak', 'realm', [undefined, '', 'a/b', '..', 'a b', 'a%2f', 'canary?'], /name of a realm/],
   [
     'cognito',
@@ -145,7 +146,7 @@ const invalid: Array<
     'authentik',
     'url',
     [undefined, 'canary.example', 'http://canary.example', 'https://canary.example/?a'],
-    /authentik\.url: .*expected a URL/
+    /authentik\.url: .*(?:It must|Give a URL)/
   ],
   ['authentik', 'application', [undefined, '', 'a/b', '..', 'a b', 1], /slug of an application/],
   ['discord', 'clientId', [undefined, ''], /not empty/],
@@ -157,7 +158,7 @@ const invalid: Array<
     'canary',
     'https://canary.example#a',
     'https://canary.example?a'
-  ], /oidc\.issuer: .*expected a URL/],
+  ], /oidc\.issuer: .*(?:It must|Give a URL)/],
   ['oidc', 'offlineAccess', ['yes', 1, null], /true or false/],
   ['auth0', 'clientId', ['', 1], /not empty/],
   ['entra', 'clientSecret', ['', 1, null], /not empty/],
@@ -211,7 +212,7 @@ test('every preset rejects a secret that is undefined', () => {
       message,
       new RegExp(
         `${preset}\\.clientSecret: (?:undefined is given\\. ` +
-          'Is the environment variable set\\?|missing, expected a string)'
+          'Is the environment variable set\\?|missing. Give a string)'
       )
     )
     assert.equal(

@@ -163,7 +163,9 @@ for (const fault of outages) {
     const { server, verify, warnings } = await setUp(t)
     server.fail = fault
     await assert.rejects(verify('x', context), { kind: 'keysUnavailable', statusCode: 503 })
-    assert.deepEqual(warnings, ['Could not introspect an access token'])
+    assert.deepEqual(warnings, [
+      'Could not introspect an access token. Check clientId and its secret'
+    ])
     server.fail = null
     assert.ok(await verify('x', context), 'the fault is not cached')
   })
@@ -446,11 +448,11 @@ test('introspectionVerifier names every invalid option', () => {
   const rows: Array<[Record<string, unknown>, RegExp]> = [
     [
       { issuer: 'http://id.example' },
-      /introspectionVerifier\.issuer: "http:\/\/id\.example" is given, expected a URL, which must use https/
+      /introspectionVerifier\.issuer: "http:\/\/id\.example" is given. It must use https/
     ],
     [
       { clientId: '' },
-      /clientId: an empty string is given, expected the id this server is known under/
+      /clientId: an empty string is given. Give the id this server is known under/
     ],
     [
       { clientSecret: undefined },
@@ -462,41 +464,41 @@ test('introspectionVerifier names every invalid option', () => {
     ],
     [
       { clientSecret: '' },
-      /clientSecret: an empty string is given, expected a string that is not empty/
+      /clientSecret: an empty string is given. Give a string that is not empty/
     ],
-    [{ clientSecret: 1 }, /clientSecret: a number is given, expected a string/],
+    [{ clientSecret: 1 }, /clientSecret: a number is given. Give a string/],
     [
       { clientSecret: undefined, privateKey: jwk },
-      /privateKey: an object is given, expected a private JWK with the member alg/
+      /privateKey: an object is given. Give a private JWK with the member alg/
     ],
     [
       { clientSecret: undefined, privateKey: 'canary' },
-      /privateKey: a string of 6 characters is given, expected a private JWK/
+      /privateKey: a string of 6 characters is given. Give a private JWK/
     ],
     [
       { clientSecret: undefined, privateKey: { kty: 'EC', alg: 'ES256' } },
-      /privateKey: an object is given, expected/
+      /privateKey: an object is given. Give/
     ],
     [
       { clientSecret: undefined, privateKey: { ...jwk, alg: 'none' } },
-      /privateKey: an object is given, expected/
+      /privateKey: an object is given. Give/
     ],
     [
       { clientSecret: undefined, privateKey: { ...jwk, kty: undefined, alg: 'ES256' } },
-      /privateKey: an object is given, expected/
+      /privateKey: an object is given. Give/
     ],
     [
       { introspectionEndpoint: 'ftp://x' },
-      /introspectionEndpoint: "ftp:\/\/x" is given, expected a URL, which must be/
+      /introspectionEndpoint: "ftp:\/\/x" is given. It must be/
     ],
     [
       { endpoint: 'https://x' },
-      /introspectionVerifier\.endpoint: there is no such option\. There are issuer, metadataUrl, /
+      /introspectionVerifier\.endpoint: there is no such option\. Use issuer, metadataUrl, /
     ],
-    [{ audience: [''] }, /audience: a list is given, expected a string or a list of strings/],
-    [{ clockTolerance: 121 }, /clockTolerance: 121 is given, expected 0 to 120 seconds/],
-    [{ cacheFor: '61' }, /cacheFor: "61" is given, expected 0 to 60 seconds/],
-    [{ log: true }, /log: true is given, expected a logger/]
+    [{ audience: [''] }, /audience: a list is given. Give a string or a list of strings/],
+    [{ clockTolerance: 121 }, /clockTolerance: 121 is given. Give 0 to 120 seconds/],
+    [{ cacheFor: '61' }, /cacheFor: "61" is given. Give 0 to 60 seconds/],
+    [{ log: true }, /log: true is given. Give a logger/]
   ]
   for (const [options, message] of rows) {
     assert.throws(
@@ -512,7 +514,7 @@ test('introspectionVerifier names every invalid option', () => {
   }
   assert.throws(
     () => introspectionVerifier(undefined as never),
-    /introspectionVerifier: undefined is given, expected an object/
+    /introspectionVerifier: undefined is given. Give an object/
   )
   assert.throws(
     () => introspectionVerifier({ issuer: 'https://id.example', clientId: 'server' }),

@@ -357,7 +357,8 @@ test('jwtVerifier rejects tokens from the future, with tolerance for clocks [J-1
   }
   await assert.rejects(verify(await issuer.mint({ nbf: context.now + 600 }), context), {
     cause: new Error(
-      'The access token was rejected: it is not valid for another 600 s (nbf): the clocks differ'
+      'The access token was rejected: it is not valid for another 600 s (nbf): the clocks differ. ' +
+        'Synchronize them'
     )
   })
   const withTolerance = jwtVerifier({ issuer: issuer.issuer, clockTolerance: 120 })
@@ -550,7 +551,7 @@ test('jwtVerifier names every invalid option [e.1 K-12]', () => {
   assert.throws(() => jwtVerifier(invalid), (error: Error & { code?: string }) => {
     assert.equal(error.code, 'FST_MCP_OAUTH_INVALID_OPTIONS')
     for (const name of Object.keys(invalid)) {
-      assert.match(error.message, new RegExp(`\n  - jwtVerifier\\.${name}: .* is given, expected `))
+      assert.match(error.message, new RegExp(`\n  - jwtVerifier\\.${name}(?:\\.0)?: .* is given. (?:Give|It must) `))
     }
     return true
   })
@@ -562,15 +563,15 @@ test('jwtVerifier names every invalid option [e.1 K-12]', () => {
     })
   }
   const rows: Array<[options: unknown, message: RegExp]> = [
-    [undefined, /jwtVerifier: undefined is given, expected an object/],
+    [undefined, /jwtVerifier: undefined is given. Give an object/],
     [
       'https://id.example.com',
-      /jwtVerifier: "https:\/\/id\.example\.com" is given, expected an object/
+      /jwtVerifier: "https:\/\/id\.example\.com" is given. Give an object/
     ],
-    [{}, /jwtVerifier\.issuer: missing, expected a URL/],
+    [{}, /jwtVerifier\.issuer: missing. Give a URL/],
     [
       { issuer: 'https://me:canary@id.example.com' },
-      /jwtVerifier\.issuer: "https:\/\/…@id\.example\.com" is given, expected a URL, which must not contain user info/
+      /jwtVerifier\.issuer: "https:\/\/…@id\.example\.com" is given. It must not contain user info/
     ],
     [
       { jwksUrl: 'https://id.example.com/jwks' },
@@ -582,15 +583,15 @@ test('jwtVerifier names every invalid option [e.1 K-12]', () => {
     ],
     [
       { clientSecret: 'canary' },
-      /jwtVerifier\.clientSecret: there is no such option\. There are issuer, metadataUrl, /
+      /jwtVerifier\.clientSecret: there is no such option\. Use issuer, metadataUrl, /
     ],
     [
       { clockTolerance: '30' },
-      /jwtVerifier\.clockTolerance: "30" is given, expected 0 to 120 seconds/
+      /jwtVerifier\.clockTolerance: "30" is given. Give 0 to 120 seconds/
     ],
-    [{ cacheFor: null }, /jwtVerifier\.cacheFor: null is given, expected 0 to 60 seconds/],
-    [{ requireSubject: 1 }, /jwtVerifier\.requireSubject: 1 is given, expected true or false/],
-    [{ log: true }, /jwtVerifier\.log: true is given, expected a logger such as app\.log/]
+    [{ cacheFor: null }, /jwtVerifier\.cacheFor: null is given. Give 0 to 60 seconds/],
+    [{ requireSubject: 1 }, /jwtVerifier\.requireSubject: 1 is given. Give true or false/],
+    [{ log: true }, /jwtVerifier\.log: true is given. Give a logger such as app\.log/]
   ]
   for (const [options, message] of rows) {
     const whole = options === Object(options) && Object.keys(options as object).length > 0

@@ -1,0 +1,34 @@
+/** Which option does a name stand for that is none? */
+import { suggestion } from './check.ts'
+import { optionNames } from './schema.ts'
+
+/** Names that other packages use, without their case, and what is meant. */
+const foreign: ReadonlyArray<readonly [names: RegExp, meant: string]> = [
+  [/^clients\.\d+\..*secret/, 'Give the hash of the secret, as secretHashes'],
+  [/\./, ''],
+  [
+    /^(?:algorithms|cachefor|clocktolerance|jwksur[il]|maxtokenlifetime|metadataurl|requiresubject)$/,
+    'It belongs to a verifier: tokens: jwtVerifier({ … })'
+  ],
+  [/^(?:domain|tenant(?:id)?|realm|region)$/, 'It belongs to a preset: ...auth0({ domain })'],
+  [/^(?:callback|redirect)ur[il]s?$/, 'Set publicUrl: its path is /oauth/callback'],
+  [/^scope$/, 'Did you mean defaultScope, for the provider, or scopes, of this server?'],
+  [/^(?:(?:base|server|app|resource(?:server)?)?ur[il]|resource)$/, 'publicUrl'],
+  [/^(?:cookie|session|jwt|signing|encryption)(?:secret|key)$/, 'secret'],
+  [/^authorization(?:url|endpoint)$/, 'authorizeUrl'],
+  [/^(?:token(?:url|endpoint)|discoveryurl|wellknown(?:url)?)$/, 'oauthMetadataUrl'],
+  [/^(?:cors|origins?)$/, 'allowedOrigins'],
+  [/^(?:redis|storage)$/, 'store'],
+  [/^verify(?:access)?(?:token)?$/, 'tokens'],
+  [/^(?:ttl|expiresin|accesstokenttl)$/, 'lifetimes.access']
+]
+
+/** The advice on a name that is not an option. */
+export function advise (name: string) {
+  const written = name.replaceAll('_', '').toLowerCase()
+  const [, meant = ''] = foreign.find(([names]) => names.test(written)) ?? []
+  if (meant.includes(' ')) return meant
+  return meant
+    ? `Did you mean ${meant}?`
+    : suggestion(name, optionNames, 'See docs/options.md for those there are')
+}
