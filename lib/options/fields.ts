@@ -205,7 +205,10 @@ export function checkOptions<Options extends object> (
   owner: string,
   options: Options,
   fields: { [Name in keyof Required<Options>]: TSchema },
-  { more: others = () => [], quote = true }: { more?: (options: Options) => string[], quote?: boolean } = {}
+  { more: others = () => [], quote = true }: {
+    more?: (options: Options) => string[]
+    quote?: boolean
+  } = {}
 ) {
   const known = Object.keys(fields)
   const advise = (name: string) => suggestion(name, known, `Use ${known.join(', ')}`)

@@ -137,7 +137,8 @@ function accessRules (options: McpOAuthOptions): Rule[] {
       !dependencies && (tokens === false || (tokens === 'auto' && !issuer && !setupProxies)),
       ('issuer' in options && !issuer
         ? `issuer: ${unset} Without it,`
-        : 'issuer, tokens or dependencies:') + ' nothing would check the callers. ' +
+        : 'issuer, tokens or dependencies:') +
+      ' nothing would check the callers. ' +
       'Give one of them, or set auth: false for a server without any checks'
     ]
   ]

@@ -22,7 +22,8 @@ export function warningsOf (
     [
       auth === false,
       { path: prefix + mcp.path },
-      'Option auth is false: every caller who reaches this server may use its MCP route'
+      'Option auth is false: every caller who reaches this server may use its MCP route. ' +
+      'Remove it unless that is meant'
     ],
     [
       publicUrl !== null && requestTimeoutMs === 0,
@@ -38,7 +39,7 @@ export function warningsOf (
     [
       clientSecret !== undefined && !setupProxies,
       { option: 'clientSecret' },
-      'Option clientSecret has no effect without setupProxies: clients log in at the provider'
+      'Option clientSecret has no effect without setupProxies: clients log in at the provider. Remove it'
     ]
   ]
   return warnings.filter(([applies]) => applies)

@@ -3,10 +3,11 @@ import type * as oidc from 'openid-client'
 import { failure, McpOAuthError, quoted, type ErrorKind } from '../errors.ts'
 import { boundedFetch, objectOf, type FetchResponse } from '../http/fetch.ts'
 import { basicCredentials } from '../oauth/client-authentication.ts'
-import { issuerSkewSeconds, maxRetryAfterSeconds } from '../limits.ts'
+import { maxRetryAfterSeconds } from '../limits.ts'
 import type { ProviderMetadata } from '../oauth/provider-metadata.ts'
 import type { FetchJson } from '../types.ts'
 import { lazy } from '../util/lazy.ts'
+import { faultOfIdToken } from './id-token.ts'
 
 /** Loads openid-client, and jose with it, at the first login. */
 export const loadOidc = lazy('openid-client', () => import('openid-client'))
@@ -112,7 +113,7 @@ export async function callProvider<T> (
   } catch (thrown) {
     const cause = thrown as Error
     const ownError = [cause, cause.cause].find(error => error instanceof McpOAuthError) ??
-      clockFault(cause) ?? claimFault(cause)
+      faultOfIdToken(cause)
     if (ownError) throw ownError
     const status = statusOf(cause)
     const { name = '', code, namesClient } = oauthError(cause)
@@ -120,7 +121,9 @@ export async function callProvider<T> (
     const answer = [status, name, code].filter(Boolean).join(' ')
     const fault = (kind: ErrorKind, problem = 'The identity provider answered') => {
       const remedy = kind === 'providerMisbehaved' ? '. Compare the settings at both' : ''
-      const said = answer === '' ? cause : new Error(`${problem}: ${quoted(answer)}${remedy}`, { cause })
+      const said = answer === ''
+        ? cause
+        : new Error(`${problem}: ${quoted(answer)}${remedy}`, { cause })
       const retryAfter = kind === 'providerUnavailable' && retryAfterOf(cause)
       return new McpOAuthError(kind, { cause: said, ...retryAfter && { retryAfter } })
     }
@@ -139,35 +142,6 @@ export async function callProvider<T> (
     // Gateways send errors in JSON, too, such as "Not Found" or "rate_limit_exceeded".
     throw fault(status < 404 && grantErrors.test(name) ? 'invalidGrant' : 'providerMisbehaved')
   }
-}
-
-/** Returns the error of an ID token that was issued just now, and yet rejected for its times. */
-function clockFault (error: Error & { code?: unknown }) {
-  if (error.code !== 'OAUTH_JWT_TIMESTAMP_CHECK_FAILED') return null
-  const { now, claims: { iat, nbf = iat } } = (error.cause as Error).cause as {
-    now: number
-    claims: { iat: number, nbf?: number }
-  }
-  const seconds = Math.round(now - Math.max(iat, nbf))
-  if (Math.abs(seconds) <= issuerSkewSeconds) return null
-  const difference = `${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'}`
-  return new McpOAuthError('providerUnavailable', {
-    description: 'The clocks of this server and of the authorization provider differ.',
-    cause: new Error(`the clock of this server is ${difference} that of the provider`, {
-      cause: error
-    })
-  })
-}
-
-/** Returns the error of an ID token of another issuer or for another client. */
-function claimFault ({ cause }: Error) {
-  const { claim, claims, expected } = Object(Object(cause).cause)
-  if (claim !== 'iss' && claim !== 'aud') return null
-  const setting = claim === 'iss' ? 'issuer' : 'clientId'
-  const problem = `${claim} of the ID token is ${quoted(claims[claim])}, and ours ${quoted(expected)}`
-  return new McpOAuthError('providerMisbehaved', {
-    cause: new Error(`${problem}. Compare it with the option ${setting}`, { cause })
-  })
 }
 
 /** Returns an error and its causes, the last of which may be a response. */

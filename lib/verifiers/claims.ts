@@ -89,9 +89,10 @@ export function problemOfClaims (
   if (key === null || (key !== undefined && !dpop)) return 'its binding to a key is not supported'
   if (![exp, iat].every(Number.isFinite)) return 'exp or iat is not a number'
   if (iat > now + clockTolerance) {
-    return `it was issued ${Math.round(iat - now)} s in the future: the clocks differ. Synchronize them`
+    const seconds = Math.round(iat - now)
+    return `it was issued ${seconds} s in the future: the clocks differ. Synchronize them`
   }
-  if (exp - iat > maxTokenLifetime) return 'its lifetime exceeds maxTokenLifetime. Shorten it at the provider'
+  if (exp - iat > maxTokenLifetime) return 'its lifetime exceeds maxTokenLifetime. Shorten it'
   if (sub === undefined ? requireSubject : !isSubject(sub)) return 'it has no valid sub'
   return null
 }
@@ -102,7 +103,9 @@ function isSubject (value: unknown) {
 
 /** Returns the problem of a token with an `nbf` in the future, in seconds. */
 export function notYetValid (nbf: number, now: number) {
-  return `it is not valid for another ${Math.round(nbf - now)} s (nbf): the clocks differ. Synchronize them`
+  return `it is not valid for another ${
+    Math.round(nbf - now)
+  } s (nbf): the clocks differ. Synchronize them`
 }
 
 /** Returns the error of a token that has a problem. */

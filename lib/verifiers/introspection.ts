@@ -105,7 +105,10 @@ export function introspectionVerifier (options: IntrospectionVerifierOptions): T
     } catch (cause) {
       if (isInactive(cause)) return {}
       const reason = [reasonOf(cause), statusOf(cause) || []].flat().join(' ')
-      log?.warn({ issuer, reason }, 'Could not introspect an access token. Check clientId and its secret')
+      log?.warn(
+        { issuer, reason },
+        'Could not introspect an access token. Check clientId and its secret'
+      )
       throw failure('keysUnavailable', `${issuer} did not introspect a token: ${reason}`)
     }
   }

@@ -4,7 +4,15 @@ import { McpOAuthError } from '../errors.ts'
 import { safeLogger } from '../host/replies.ts'
 import { issuerSkewSeconds, maxTokenLifetimeSeconds, tokenCacheSeconds } from '../limits.ts'
 import { asymmetricAlgorithms, signatureAlgorithms } from '../oauth/public-keys.ts'
-import { checkOptions, expect, flag, fromEnv, list, type OptionsOf, url } from '../options/fields.ts'
+import {
+  checkOptions,
+  expect,
+  flag,
+  fromEnv,
+  list,
+  type OptionsOf,
+  url
+} from '../options/fields.ts'
 import { createProviderDiscovery } from '../provider/discovery.ts'
 import { createKeySet, joseVerify, verifyJwt, type KeySet } from '../provider/keys.ts'
 import type { TokenVerifier } from '../types.ts'

@@ -495,8 +495,7 @@ matrix(
     for (const consent of [false, null, true, 'none']) {
       await assert.rejects(startFlow({ options: { consent: consent as never } }), {
         code: 'FST_MCP_OAUTH_INVALID_OPTIONS',
-        message:
-          /^.*\n {2}- consent: .* is given. Give .*: the consent page cannot be switched off/
+        message: /^.*\n {2}- consent: .* is given. Give .*: the consent page cannot be switched off/
       })
     }
   }

@@ -221,7 +221,10 @@ test('optionProblems names the options that contradict each other, and the remed
     [{ auth: false, tokens: pass }, /^auth: .*tokens/],
     [{ auth: false, requiredScopes: ['a'] }, /^auth: .*requiredScopes/],
     [{ ...proxies, auth: false }, /^auth: .*setupProxies/],
-    [{ ...proxies, clientId: undefined }, /^clientId: undefined is given.* required with setupProxies/],
+    [
+      { ...proxies, clientId: undefined },
+      /^clientId: undefined is given.* required with setupProxies/
+    ],
     [
       { setupProxies: true, clientId: 'x', dependencies: [pass] },
       /^issuer: missing, required with setupProxies/
@@ -343,7 +346,10 @@ test('optionProblems names each mistake in clients, and the remedy [T-10]', () =
       { ...machine, secretHashes: ['c'.repeat(43)] },
       `clients.0.secretHashes.0: a string of 43 characters is given. ${hash}`
     ],
-    [{ ...machine, secretHashes: [undefined] }, `clients.0.secretHashes.0: undefined is given. Is the environment variable set? ${hash}`],
+    [
+      { ...machine, secretHashes: [undefined] },
+      `clients.0.secretHashes.0: undefined is given. Is the environment variable set? ${hash}`
+    ],
     [
       { ...machine, clientSecret: 'canary' },
       'clients.0.clientSecret: there is no such option. Give the hash of the secret, as secretHashes'

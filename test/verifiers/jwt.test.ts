@@ -551,7 +551,10 @@ test('jwtVerifier names every invalid option [e.1 K-12]', () => {
   assert.throws(() => jwtVerifier(invalid), (error: Error & { code?: string }) => {
     assert.equal(error.code, 'FST_MCP_OAUTH_INVALID_OPTIONS')
     for (const name of Object.keys(invalid)) {
-      assert.match(error.message, new RegExp(`\n  - jwtVerifier\\.${name}(?:\\.0)?: .* is given. (?:Give|It must) `))
+      assert.match(
+        error.message,
+        new RegExp(`\n  - jwtVerifier\\.${name}(?:\\.0)?: .* is given. (?:Give|It must) `)
+      )
     }
     return true
   })
