@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import type { BrokerOptions } from './broker/broker.ts'
 import { loadJose } from './crypto/jose.ts'
 import { discoveryRoutes } from './discovery/documents.ts'
+import { createCallerEvents } from './guard/caller-events.ts'
 import { createGuards } from './guard/guard.ts'
 import { addRegistration, decorate } from './guard/registrations.ts'
 import { createRevoke } from './guard/revoke.ts'
@@ -71,7 +72,8 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   const { document, ownTokens } = await createAuthorizationServer(instance, provider, context)
   const verifier = createVerifier(config, provider, ownTokens, revocations, log, conditions)
   if (verifier !== null) loadOnListen(instance, log, loadClient, loadJose)
-  const guards = createGuards(config, verifier, urls)
+  const callerEvents = createCallerEvents(config, events, ownTokens)
+  const guards = createGuards(config, verifier, urls, callerEvents)
   decorate(instance, root, { registration, guards, guarded })
   discoveryRoutes(root, config, urls, document)
 
@@ -81,7 +83,7 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   injectTokensOf(root)
   if (config.mcp.server ?? config.mcp.handler ?? config.mcp.tools) {
     const { serveMcp } = await loadServer()
-    endpoint = serveMcp(instance, root, { ...context, guards, routes })
+    endpoint = serveMcp(instance, root, { ...context, guards, callerEvents, routes })
   }
 }
 

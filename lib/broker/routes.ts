@@ -39,8 +39,8 @@ export const endpoints: Array<Endpoint<Broker>> = [
 /**
  * Creates a broker and serves its endpoints in a scope that is isolated from the host.
  *
- * @returns the function that returns its metadata document (RFC 8414), and how its tokens are
- *   verified
+ * @returns the function that returns its metadata document (RFC 8414), how its tokens are verified,
+ *   and the names of its clients
  */
 export async function registerBroker (instance: FastifyInstance, context: BrokerOptions) {
   const { config, log, catalog } = context
@@ -106,5 +106,6 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
     ])
     return hasEnded || isThrownOut
   }
-  return { document, ownTokens: { issuer, keys, isRevoked, openUpstream, revokeGrant } }
+  const { nameOf } = broker.clients
+  return { document, ownTokens: { issuer, keys, isRevoked, openUpstream, revokeGrant, nameOf } }
 }

@@ -10,6 +10,7 @@ import type { Config } from '../options/config.ts'
 import type { McpAuth, TokenVerifier } from '../types.ts'
 import type { UrlSource } from '../urls.ts'
 import { isPlainObject } from '../util/json.ts'
+import type { CallerEvents } from './caller-events.ts'
 import { createChallenging } from './challenging.ts'
 import {
   type AnyReply,
@@ -50,7 +51,12 @@ export type Guards = ReturnType<typeof createGuards>
 type Verify = (...given: Parameters<TokenVerifier>) => Promise<McpAuth>
 
 /** @param verify null if nothing verifies tokens */
-export function createGuards (config: Config, verify: Verify | null, urls: UrlSource) {
+export function createGuards (
+  config: Config,
+  verify: Verify | null,
+  urls: UrlSource,
+  events: Pick<CallerEvents, 'refused'>
+) {
   const { dependencies, requiredScopes, scopeHierarchy } = config
   const binding = createTokenBinding(config, urls)
   const challenge = createChallenging(urls, binding.schemes)
@@ -70,6 +76,18 @@ export function createGuards (config: Config, verify: Verify | null, urls: UrlSo
     if (missing.length > 0) throw new McpOAuthError('insufficientScope', { scopes })
   }
 
+  /** Puts the headers of a refusal on the reply, and tells of it. */
+  function refuse (
+    error: unknown,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    needed: readonly string[],
+    caller = request.mcpAuth
+  ) {
+    challenge(error, request, reply, needed)
+    events.refused(error, request, caller, needed)
+  }
+
   const guards = {
     /**
      * Verifies the access token, its sender and its scopes. Needs no body. Passes if nothing
@@ -77,6 +95,7 @@ export function createGuards (config: Config, verify: Verify | null, urls: UrlSo
      */
     token: (scopes: readonly string[]): Guard => async (request, reply) => {
       if (verify === null) return
+      let caller: McpAuth | null = null
       try {
         const { headers: { authorization }, raw: { rawHeaders } } = request
         const sent = parseAccessToken(authorization, rawHeaders, queryOf(request), binding.schemes)
@@ -85,14 +104,14 @@ export function createGuards (config: Config, verify: Verify | null, urls: UrlSo
           throw new McpOAuthError('missingToken', { cause })
         }
         const now = Date.now() / 1000
-        const caller = await callerOf(sent.token, request, now)
+        caller = await callerOf(sent.token, request, now)
         const verification = binding.verify(caller, sent, request, reply, now)
         if (verification) await verification
         requireScopes(caller, scopes)
         request.mcpAuth = caller
         verifiedTokens.set(request, sent.token)
       } catch (error) {
-        challenge(error, request, reply, scopes)
+        refuse(error, request, reply, scopes, caller)
         throw error
       }
     },
@@ -112,7 +131,7 @@ export function createGuards (config: Config, verify: Verify | null, urls: UrlSo
         // Dependencies that return no identity authenticate the request all the same.
         requireScopes(request.mcpAuth ??= anonymous(request), scopes)
       } catch (error) {
-        challenge(error, request, reply, scopes)
+        refuse(error, request, reply, scopes)
         throw error
       }
     },
@@ -148,7 +167,7 @@ export function createGuards (config: Config, verify: Verify | null, urls: UrlSo
       try {
         requireScopes(caller, needed)
       } catch (error) {
-        challenge(error, request, reply, needed)
+        refuse(error, request, reply, needed)
         throw error
       }
     },

@@ -71,6 +71,8 @@ export function createEvents (
     /** Returns how a request tells of its events; null for what no request caused. */
     of (request: FastifyRequest | null): Report {
       const requestLog = request ? safeLogger(request.log) : log
+      // Now: a request whose client has disconnected has none.
+      const address = request === null || isHidden('address') ? undefined : request.ip
       return (type, { subject, ...details }, error) => {
         const isSubject = subject !== undefined && !isHidden('subject')
         const isFilter = isHidden('subject') && Object(details).filter?.subject !== undefined
@@ -89,7 +91,7 @@ export function createEvents (
           time: Date.now(),
           prefix,
           ...(request && { requestId: request.id }),
-          ...(request && !isHidden('address') && { address: request.ip }),
+          ...(address !== undefined && { address }),
           ...shown
         }) as McpOAuthEvent)
       }

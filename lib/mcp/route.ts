@@ -3,6 +3,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
 import { causeWith, McpOAuthError, quoted, startupError } from '../errors.ts'
+import type { CallerEvents } from '../guard/caller-events.ts'
 import type { Guards } from '../guard/guard.ts'
 import { isBoundToLoopback } from '../host/app.ts'
 import { type Running, closingOf } from '../host/closing.ts'
@@ -15,12 +16,12 @@ import type { Config } from '../options/config.ts'
 import { Cancellation } from '../util/cancellation.ts'
 import { isTooDeep } from '../util/json.ts'
 import type { McpEndpoint } from './access/tool-access.ts'
+import { createObserver } from './observer.ts'
 import { headerMismatch } from './rpc/era.ts'
 import { cancelled, closingEvent, closingResponse, requestsIn } from './rpc/closing.ts'
 import {
   type McpRequest,
   type McpResponse,
-  disconnectedResponse,
   rpcCode,
   rpcFailure
 } from './rpc/messages.ts'
@@ -33,8 +34,10 @@ export function mcpRoute (
   instance: FastifyInstance,
   config: Config,
   guards: Guards,
-  endpoint: McpEndpoint
+  endpoint: McpEndpoint,
+  events: CallerEvents
 ) {
+  const serve = createObserver(endpoint, events)
   const closing = closingOf(instance)
   // A request whose client has disconnected is not in the list any more.
   const runningOf = (http: FastifyRequest): Running =>
@@ -50,7 +53,7 @@ export function mcpRoute (
     )
   })
   isolatedScope(instance, config.prefix, (scope) => {
-    const checkOrigin = originGuard(scope, config)
+    const checkOrigin = originGuard(scope, config, events)
     readJsonBodies(scope)
     const preflight = { config: publicRoute, onRequest: checkOrigin }
     scope.options(config.mcp.path, preflight, preflightHandler(endpoint.methods))
@@ -117,14 +120,7 @@ export function mcpRoute (
     }
     const mismatch = headerMismatch(request)
     if (mismatch !== null) return mismatch
-    const refusal = await endpoint.authorize(
-      request,
-      scopes => guards.operation(http, reply, scopes)
-    )
-    if (refusal !== null) return refusal
-    // The list of tools may be incomplete after a disconnect, so no tool may run.
-    if (cancellation.isCancelled) return disconnectedResponse
-    const response = await endpoint.handle(request)
+    const response = await serve(request, scopes => guards.operation(http, reply, scopes))
     if (!(response.body instanceof Readable)) return response
     // After a disconnect `close` was emitted already, so the reply would never end the stream.
     if (cancellation.isCancelled) response.body.destroy()
@@ -209,7 +205,8 @@ function send (reply: FastifyReply, { status, headers, body }: McpResponse) {
 /** Rejects foreign Hosts and Origins (DNS rebinding), and lets allowed pages read the response. */
 function originGuard (
   { server }: FastifyInstance,
-  { allowedHosts, allowedOrigins, publicUrl }: Config
+  { allowedHosts, allowedOrigins, publicUrl }: Config,
+  events: CallerEvents
 ) {
   const own = publicUrl === null ? [] : [new URL(publicUrl)]
   const createCheck = () => {
@@ -223,7 +220,8 @@ function originGuard (
     )
   }
   let settled: HostCheck | undefined
-  return ({ headers }: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => {
+  return (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => {
+    const { headers } = request
     // HTTP/2 has the host in a pseudo-header, which HTTP/1 requests cannot have.
     const { ':authority': authority, origin } = headers
     const host = typeof authority === 'string' ? authority : headers.host ?? ''
@@ -235,7 +233,9 @@ function originGuard (
       const cause = problem === 'hostNotAllowed'
         ? causeWith('the Host', host)
         : causeWith('the Origin', origin)
-      return done(new McpOAuthError(problem, { cause }))
+      const error = new McpOAuthError(problem, { cause })
+      events.refused(error, request, null, [])
+      return done(error)
     }
     if (origin !== undefined) {
       reply.headers({

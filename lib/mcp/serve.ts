@@ -1,5 +1,6 @@
 /** Which parts serve the MCP route? */
 import type { FastifyInstance } from 'fastify'
+import type { CallerEvents } from '../guard/caller-events.ts'
 import type { Guards } from '../guard/guard.ts'
 import type { Config } from '../options/config.ts'
 import type { Log } from '../types.ts'
@@ -19,18 +20,19 @@ import { buildTools } from './tools/collect.ts'
 export function serveMcp (
   instance: FastifyInstance,
   root: FastifyInstance,
-  { config, urls, log, catalog, guards, routes }: {
+  { config, urls, log, catalog, guards, callerEvents, routes }: {
     config: Config
     urls: UrlSource
     log: Log
     catalog: () => readonly string[]
     guards: Guards
+    callerEvents: CallerEvents
     routes: ReturnType<typeof collectRoutes> | undefined
   }
 ) {
   const isVisible = createVisibility(config, () => urls().base, catalog)
   const tools = routes && (() => buildTools(routes, instance, root, config, log))
   const endpoint = createEndpoint(config, urls, isVisible, log, tools)
-  if (endpoint) mcpRoute(instance, config, guards, endpoint)
+  if (endpoint) mcpRoute(instance, config, guards, endpoint, callerEvents)
   return endpoint
 }
