@@ -51,10 +51,7 @@ const isWithin = (tag: string, range: string) =>
 
 const scriptOf = (tag: string) => new Intl.Locale(tag).maximize().script
 
-/** Scripts that are written from right to left. */
-const rightToLeft = ['Adlm', 'Arab', 'Hebr', 'Mand', 'Nkoo', 'Rohg', 'Syrc', 'Thaa']
-
 /** The direction of a language, as `dir` has it. */
 export function directionOf (tag: string): 'ltr' | 'rtl' {
-  return rightToLeft.includes(scriptOf(tag) ?? '') ? 'rtl' : 'ltr'
+  return /Adlm|Arab|Hebr|Mand|Nkoo|Rohg|Syrc|Thaa/.test(scriptOf(tag) ?? '') ? 'rtl' : 'ltr'
 }

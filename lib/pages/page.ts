@@ -9,17 +9,6 @@ import type { ConsentConfig } from '../options/consent.ts'
 import { style } from './style.ts'
 import { type Texts, textsFor } from './texts.ts'
 
-/** How the pages of a registration look. */
-interface Look {
-  css: string
-  /** The hash of `css`, as a source of the Content-Security-Policy. */
-  source: string
-  /** Directive of the Content-Security-Policy for the logo. */
-  images: string
-  /** HTML above the title. */
-  logo: string
-}
-
 /** The look and the texts of one page. */
 export interface View extends Texts {
   consent: ConsentConfig
@@ -34,7 +23,7 @@ export async function viewOf (
   return { ...texts, consent }
 }
 
-const looks = new WeakMap<ConsentConfig, Look>()
+const looks = new WeakMap<ConsentConfig, ReturnType<typeof createLook>>()
 
 function lookOf (consent: ConsentConfig) {
   const look = looks.get(consent) ?? createLook(consent)
@@ -42,7 +31,7 @@ function lookOf (consent: ConsentConfig) {
   return look
 }
 
-function createLook ({ accentColor, logo, logoText, name = '' }: ConsentConfig): Look {
+function createLook ({ accentColor, logo, logoText, name = '' }: ConsentConfig) {
   const css = accentColor
     ? `${style}:root { --accent: ${accentColor.light} }
 @media (prefers-color-scheme: dark) { :root { --accent: ${accentColor.dark} } }
@@ -52,6 +41,7 @@ function createLook ({ accentColor, logo, logoText, name = '' }: ConsentConfig):
   const letters = logoText && html`<div class="logo" aria-hidden="true">${logoText}</div>`
   return {
     css,
+    // For the Content-Security-Policy, as `images`.
     source: `sha256-${createHash('sha256').update(css).digest('base64')}`,
     images: logo ? `img-src ${logo.src.startsWith('data:') ? 'data:' : "'self'"}; ` : '',
     logo: image ?? letters ?? ''

@@ -27,8 +27,8 @@ body { margin: 0; padding: clamp(1rem, 8vh, 4.5rem) 1rem; background: var(--desk
   color: var(--ink); font: 1rem/1.5 system-ui, sans-serif; -webkit-text-size-adjust: 100% }
 main { --pad: 2rem; max-width: 30rem; margin: auto; padding: var(--pad); background: var(--paper);
   border: 1px solid var(--line); border-radius: 1rem; overflow-wrap: anywhere }
-main > :last-child { margin-bottom: 0 }
-h1 { margin: 0; font-size: 1.5rem; line-height: 1.25 }
+main > :last-child:not(form) { margin-bottom: 0 }
+h1 { margin: 0; font-size: 1.5rem; line-height: 1.25; text-wrap: balance }
 h2 { margin: 1.75rem 0 .5rem; font-size: .875rem; font-weight: 600 }
 h2, .soft, dt, small, li span + code { color: var(--soft) }
 p { margin: .75rem 0 }
@@ -63,25 +63,23 @@ li { padding: .25rem 0 }
 code { font: .875em ui-monospace, monospace }
 li span + code { font-size: .75rem }
 details { margin-bottom: 1rem }
-details li { display: flex; flex-wrap: wrap; justify-content: space-between; column-gap: 1rem }
-details .ticks li { display: block }
+details ul:not(.ticks) li { display: flex; flex-wrap: wrap; justify-content: space-between; column-gap: 1rem }
 summary { padding: .375rem 0; cursor: pointer }
 .soft:where(span) { margin: 0 }
 a { color: var(--accent) }
-form { display: grid; grid-template-columns: 1fr 1fr; gap: .75rem; position: sticky; bottom: 0;
+main > form { display: grid; grid-template-columns: 1fr 1fr; gap: .75rem; position: sticky; bottom: 0;
   z-index: 1; margin: 1rem calc(-1 * var(--pad)) calc(-1 * var(--pad)); padding: 1rem var(--pad);
   border-top: 1px solid var(--line); border-radius: 0 0 1rem 1rem; background: var(--paper) }
-main > form:last-child { margin-bottom: calc(-1 * var(--pad)) }
 button { min-height: 3rem; padding: .5rem 1rem; border: 1px solid var(--edge);
   border-radius: .625rem; background: none; color: inherit; font: inherit; font-weight: 600; cursor: pointer }
 button:hover { background: var(--desk) }
-button[value=approve], form::after { grid-area: 1 / 2 }
-form::after { z-index: 1; animation: uncover 0s 1s forwards; content: '' }
+button[value=approve], main > form::after { grid-area: 1 / 2 }
+main > form::after { z-index: 1; animation: uncover 0s 1s forwards; content: '' }
 @keyframes uncover { to { visibility: hidden } }
 @media (hover: hover) {
-form::after { animation: none; cursor: progress }
-html:hover form::after { visibility: hidden; transition: visibility 0s 1s }
-html:hover form:active:not(:has(button:active))::after { visibility: visible; transition: none }
+main > form::after { animation: none; cursor: progress }
+html:hover main > form::after { visibility: hidden; transition: visibility 0s 1s }
+html:hover main > form:active:not(:has(button:active))::after { visibility: visible; transition: none }
 }
 button[value=approve] { border-color: var(--accent); background: var(--accent); color: var(--paper) }
 button[value=approve]:hover { text-decoration: underline }
@@ -89,8 +87,8 @@ button[value=approve]:hover { text-decoration: underline }
 @media (max-width: 30rem) {
 body { padding: 0; background: var(--paper) }
 main { --pad: 1.25rem; border: 0; border-radius: 0 }
-form { border-radius: 0 }
+main > form { border-radius: 0 }
 .ticks li span + code { display: block }
 }
-@media (max-height: 20rem) { form { position: static } }
+@media (max-height: 20rem) { main > form { position: static } }
 `

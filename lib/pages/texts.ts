@@ -2,7 +2,6 @@
 import { html } from 'ghtml'
 import type { ConsentConfig } from '../options/consent.ts'
 import type { PageLanguage } from '../options/page-details.ts'
-import { lazy } from '../util/lazy.ts'
 import { directionOf, pickLanguage } from './language.ts'
 import { en, type Messages, type PartialMessages } from './messages/en.ts'
 
@@ -14,13 +13,13 @@ export interface Texts extends PageLanguage {
 /** Each language is loaded for its first reader. */
 const loaders: Record<string, () => Promise<PartialMessages>> = {
   en: async () => en,
-  de: lazy('messages', async () => (await import('./messages/de.ts')).de),
-  fr: lazy('messages', async () => (await import('./messages/fr.ts')).fr),
-  es: lazy('messages', async () => (await import('./messages/es.ts')).es),
-  pt: lazy('messages', async () => (await import('./messages/pt.ts')).pt),
-  ja: lazy('messages', async () => (await import('./messages/ja.ts')).ja),
-  zh: lazy('messages', async () => (await import('./messages/zh.ts')).zh),
-  ar: lazy('messages', async () => (await import('./messages/ar.ts')).ar)
+  de: async () => (await import('./messages/de.ts')).de,
+  fr: async () => (await import('./messages/fr.ts')).fr,
+  es: async () => (await import('./messages/es.ts')).es,
+  pt: async () => (await import('./messages/pt.ts')).pt,
+  ja: async () => (await import('./messages/ja.ts')).ja,
+  zh: async () => (await import('./messages/zh.ts')).zh,
+  ar: async () => (await import('./messages/ar.ts')).ar
 }
 
 const cache = new WeakMap<ConsentConfig, Map<string, Texts>>()
