@@ -193,6 +193,8 @@ export const secretNoteSeconds = refreshTokenSeconds + accessTokenSeconds
 /** Entries in memory of each kind that anyone can cause, and of all others: 128 MB hold them. */
 export const floodedStoreEntries = 20_000
 export const sharedStoreEntries = 100_000
+/** Grants of one page: as many records are read from the store at once. */
+export const maxListedGrants = 100
 /** A revocation that fails at the provider is repeated. */
 export const revocationDelaysMs = [1_000, 5_000, 30_000]
 /** The operator's `authorizeUser`, and the message of a refusal: clients show it in one line. */

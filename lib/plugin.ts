@@ -5,6 +5,7 @@ import { loadJose } from './crypto/jose.ts'
 import { discoveryRoutes } from './discovery/documents.ts'
 import { createCallerEvents } from './guard/caller-events.ts'
 import { createGuards } from './guard/guard.ts'
+import { createListGrants } from './guard/grants.ts'
 import { addRegistration, decorate } from './guard/registrations.ts'
 import { createRevoke } from './guard/revoke.ts'
 import { findRoot, loadOnListen, rejectPublicAddress } from './host/app.ts'
@@ -46,7 +47,9 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   const urls = createUrls(config, root.server)
   const revocations = createRevocations(config)
   const revoke = createRevoke(revocations, events, () => verifier && (ownTokens ?? {}))
-  const registration = addRegistration(root, config, urls, conditions, revoke)
+  const grants = createListGrants(() => ownTokens && ownTokens.listGrants)
+  const methods = { revoke, grants }
+  const registration = addRegistration(root, config, urls, conditions, methods)
   // Before our own routes, so that the routes that exist by now are those of the app.
   const routes = config.mcp.tools ? collectRoutes(instance, root) : undefined
   if (config.publicUrl === null) rejectPublicAddress(root.server)

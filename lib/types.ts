@@ -96,6 +96,17 @@ export interface Store {
   increment?(key: string, ttl: number): Promise<number>
   /** Problems of its configuration, a sentence each. They are logged when the app starts. */
   warnings?(): Promise<readonly string[]>
+  /** Required by the option `grantIndex`. */
+  index?: StoreIndex
+}
+
+/** Sets of members that expire. Both are hashes; times are in milliseconds since 1970. */
+export interface StoreIndex {
+  /** Adds a member, and removes those that have expired. A set expires with its last one. */
+  add(set: string, member: string, expiresAt: number): Promise<void>
+  remove(set: string, member: string): Promise<void>
+  /** Returns at most `count` members and times, of those before a time, the last ones first. */
+  list(set: string, before: number, count: number): Promise<Array<readonly [string, number]>>
 }
 
 /** A logger, such as the `log` of a Fastify instance. */

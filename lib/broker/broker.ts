@@ -18,10 +18,13 @@ import { createOneTimeMarks } from '../store/one-time.ts'
 import type { Revocations } from '../store/revocations.ts'
 import type { Log } from '../types.ts'
 import type { UrlSource } from '../urls.ts'
+import { lazy } from '../util/lazy.ts'
 import { createLoginCookies, createLoginStates } from './logins.ts'
 import { createKept } from './kept.ts'
 import { createRevocation } from './revocation.ts'
 import { createSingleFlight } from './single-flight.ts'
+
+const loadGrantIndex = lazy('grantIndex', () => import('./grant-index.ts'))
 
 /** The registration of a broker. */
 export interface BrokerOptions {
@@ -58,7 +61,7 @@ export async function createBroker (
   paths: readonly string[],
   running?: Map<object, Running>
 ) {
-  const { config, discovery, urls, log, catalog } = context
+  const { config, discovery, urls, log, catalog, revocations } = context
   const { provider: { authorizeUrl, ...client }, secrets, clients, store } = config
   // Registrations with the same secret and store must not open each other's values.
   const name = `${client.issuer} ${client.clientId} ${config.prefix}`
@@ -74,8 +77,9 @@ export async function createBroker (
         'Give all instances the same'
     )
   })
+  const shared = store ?? memoryStore({ max: sharedStoreEntries })
   const marks = createOneTimeMarks(
-    store ?? memoryStore({ max: sharedStoreEntries }),
+    shared,
     name,
     store ? undefined : () => memoryStore({ max: floodedStoreEntries })
   )
@@ -103,11 +107,29 @@ export async function createBroker (
   let keys: ReturnType<typeof createSigningKeys> | undefined
   const signing = () => (keys ??= createSigningKeys(secrets, name))
   const kept = createKept({ marks, sealer, log })
+  const now = () => Date.now() / 1000
+  const { index } = shared
+  const grants = config.grantIndex && index
+    ? (await loadGrantIndex()).createGrantIndex({
+      config,
+      index,
+      marks,
+      isRevoked: async ({ grant, subject, client, since }) =>
+        await marks.isRevokedNow(grant) ||
+        await revocations.isRevoked({ subject, client: client.id, at: since }),
+      sealer,
+      name,
+      now,
+      log
+    })
+    : null
 
   return {
     ...context,
     /** Seconds since 1970. */
-    now: () => Date.now() / 1000,
+    now,
+    /** Null without the option `grantIndex`. */
+    grants,
     sealer,
     signing,
     marks,

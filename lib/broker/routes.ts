@@ -89,7 +89,8 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
     written = { base, scopes, text }
     return text
   }
-  const { issuer, sealer, signing, marks, revocation: { revokeGrant }, revocations } = broker
+  const { issuer, sealer, signing, grants, marks, revocation: { revokeGrant }, revocations } =
+    broker
   const { setupFakeDynamicRegistration: hasRegistered } = config
   const keys: JWTVerifyGetKey = async (...token) => await (await signing()).find(...token)
   const openUpstream = config.upstreamToken
@@ -107,5 +108,7 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
     return hasEnded || isThrownOut
   }
   const { nameOf } = broker.clients
-  return { document, ownTokens: { issuer, keys, isRevoked, openUpstream, revokeGrant, nameOf } }
+  const listGrants = grants && grants.list
+  const ownTokens = { issuer, keys, isRevoked, openUpstream, revokeGrant, nameOf, listGrants }
+  return { document, ownTokens }
 }

@@ -12,7 +12,7 @@ import type { ProviderTokens } from '../provider/tokens.ts'
 import type { GrantType, Log } from '../types.ts'
 import { hash } from '../util/hash.ts'
 import type { Broker } from './broker.ts'
-import type { TokenResponse, Upstream } from './families.ts'
+import type { Family, TokenResponse, Upstream } from './families.ts'
 import type { Progress } from './single-flight.ts'
 
 /** A token request whose client is authenticated. */
@@ -21,6 +21,8 @@ export interface TokenContext {
   clientId: string
   /** The client, as events name it. */
   client: EventClient
+  /** `request.ip`, unless the option `redact` leaves it out. */
+  address?: string | undefined
   /** Thumbprint of the key whose possession was proven: tokens are bound to it. */
   key: string | undefined
   /** Seconds since 1970. */
@@ -191,6 +193,27 @@ export async function issueTokens (
   const refreshLifetime = Math.floor(Math.min(refreshIdle, since + refreshAbsolute - now))
   const refresh = await sealer.seal('refresh', content, refreshLifetime, now)
   return { ...response, refresh_token: refresh, refresh_token_expires_in: refreshLifetime }
+}
+
+/**
+ * Keeps what the next refresh of a grant needs, and lists the grant.
+ *
+ * @param redirectUri that of a login
+ */
+export async function keepGrant (
+  { broker: { config, grants, kept }, clientId, client, address, now }: TokenContext,
+  family: Family,
+  { grant, subject, scopes, since: seconds = now }: GrantContent,
+  response: TokenResponse,
+  redirectUri?: string
+) {
+  const lifetime = response.refresh_token_expires_in ?? config.lifetimes.access
+  const since = Math.round(1000 * seconds)
+  const entry = { grant, subject, client: { ...client, id: clientId }, scopes, since, address }
+  await Promise.all([
+    kept.keep('family', family, lifetime, now),
+    grants?.record(entry, lifetime, redirectUri)
+  ])
 }
 
 /** The response of version 0.1.0 to a refresh token that was used less than 30 seconds ago. */

@@ -15,6 +15,7 @@ export const purposes = [
   'refresh',
   'family',
   'redemption',
+  'grant',
   'answer'
 ] as const
 type Purpose = typeof purposes[number]

@@ -6,8 +6,9 @@ import { healthOf, type Conditions, type RegistrationHealth } from '../host/heal
 import type { Config } from '../options/config.ts'
 import { checkOptions, expect, optional } from '../options/fields.ts'
 import type { UrlSource } from '../urls.ts'
+import type { GrantFilter, GrantPage } from './grants.ts'
 import type { Guard, GuardOptions, Guards } from './guard.ts'
-import type { RevocationFilter, Revoke } from './revoke.ts'
+import type { RevocationFilter } from './revoke.ts'
 
 /** One registration of the plugin, as returned by `instance.mcpOAuth`. */
 export interface McpOAuthRegistration {
@@ -39,6 +40,15 @@ export interface McpOAuthRegistration {
    * await app.mcpOAuth.revoke({ subject: 'alice' })
    */
   revoke(filter: RevocationFilter): Promise<void>
+  /**
+   * Lists the logins whose tokens can be used: of a user, of a client, or all. Requires the option
+   * `grantIndex`.
+   *
+   * @throws {McpOAuthError} `storeUnavailable`; `invalidOptions`
+   * @example
+   * const { grants } = await app.mcpOAuth.grants({ subject: 'alice' })
+   */
+  grants(filter?: GrantFilter): Promise<GrantPage>
 }
 
 /** All registrations of one app, by prefix and path of the MCP route. */
@@ -75,7 +85,7 @@ export function addRegistration (
   config: Config,
   urls: UrlSource,
   conditions: Conditions,
-  revoke: Revoke
+  methods: Pick<McpOAuthRegistration, 'revoke' | 'grants'>
 ): McpOAuthRegistration {
   const { prefix, mcp, mode } = config
   const path = prefix + mcp.path
@@ -109,7 +119,7 @@ export function addRegistration (
       return urls().metadataUrl
     },
     health: () => healthOf(config, conditions),
-    revoke
+    ...methods
   })
   registry.set(path, registration)
   return registration

@@ -13,7 +13,7 @@ import {
 } from '../limits.ts'
 import { publicKeyProblem } from '../oauth/public-keys.ts'
 import { Type } from '../schemas/type.ts'
-import { grantTypes, type AuthorizeUser } from '../types.ts'
+import { grantTypes, type AuthorizeUser, type Store } from '../types.ts'
 import { ConsentOptionsSchema, displayName } from './consent.ts'
 import {
   callable,
@@ -126,6 +126,11 @@ export const brokerOptions = {
   revokeAtProvider: withDefault(true, flag),
   /** Broker: refresh tokens that are used more than once. */
   refresh: withDefault({}, RefreshSchema),
+  /**
+   * Broker: list the grants of users, for `app.mcpOAuth.grants()` and the page of their
+   * applications. Default `false`.
+   */
+  grantIndex: withDefault(false, flag),
   /** Broker: look and texts of the consent page and of error pages. */
   consent: withDefault({}, ConsentOptionsSchema),
   /**
@@ -148,10 +153,12 @@ export const brokerOptions = {
   legacyEndpoints: withDefault(false, flag)
 }
 
-/** The rules of `lifetimes` and `refresh`: whether each is broken, and its line. */
-export function lifetimeRules ({ lifetimes = {}, refresh = {} }: {
+/** The rules of `lifetimes`, `refresh` and `grantIndex`: whether each is broken, and its line. */
+export function storedRules ({ lifetimes = {}, refresh = {}, grantIndex, store }: {
   lifetimes?: Static<typeof LifetimesSchema>
   refresh?: Static<typeof RefreshSchema>
+  grantIndex?: boolean
+  store?: Store
 }) {
   const {
     access = accessTokenSeconds,
@@ -163,7 +170,11 @@ export function lifetimeRules ({ lifetimes = {}, refresh = {} }: {
   return [
     atLeast(idle, ['lifetimes.access', access]),
     atLeast(idle, ['refresh.grace', grace]),
-    atLeast(['lifetimes.refreshAbsolute', refreshAbsolute], idle)
+    atLeast(['lifetimes.refreshAbsolute', refreshAbsolute], idle),
+    [
+      grantIndex && store && !store.index,
+      'grantIndex: the store has no index. Use redisStore, or give your store the member index'
+    ] as const
   ]
 }
 

@@ -5,7 +5,7 @@ import { completeMetadata, metadataProblems } from '../oauth/metadata.ts'
 import { redirectUriProblem } from '../oauth/redirect-uri.ts'
 import { missingScopes } from '../oauth/scope.ts'
 import { userGrants } from '../oauth/token-request.ts'
-import { brokerOptions, lifetimeRules, type ClientOptions } from './broker.ts'
+import { brokerOptions, storedRules, type ClientOptions } from './broker.ts'
 import { problemsOf, sentenceOf, unset } from './check.ts'
 import { advise } from './names.ts'
 import { OptionsSchema, type McpOAuthOptions } from './schema.ts'
@@ -192,7 +192,7 @@ function brokerRules (options: McpOAuthOptions): Rule[] {
         ? `${name}: has no effect with version 2025-03-26. Set a later one, or remove it`
         : `${name}: has no effect without the broker. Set setupProxies: true, or remove it`
     ]),
-    ...lifetimeRules(options),
+    ...storedRules(options),
     ...clients.flatMap((client, index): Rule[] => {
       const first = ids.indexOf(client.clientId)
       return [

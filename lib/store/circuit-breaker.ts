@@ -24,13 +24,21 @@ export function withCircuitBreaker (store: Store): WatchedStore {
   const condition = createCondition(() => true)
   const read = createBreaker(condition, key => store.get(key))
   const write = createBreaker(condition, key => store.put(key, '1', 0.001))
+  const { index } = store
   return {
     condition,
     get: key => read(() => store.get(key)),
     put: (key, value, ttl) => write(() => store.put(key, value, ttl)),
     putIfAbsent: (key, value, ttl) => write(() => store.putIfAbsent(key, value, ttl)),
     ...store.increment && { increment: countingWith(store.increment.bind(store)) },
-    warnings: () => read(async () => await store.warnings?.() ?? [])
+    warnings: () => read(async () => await store.warnings?.() ?? []),
+    ...(index && {
+      index: {
+        add: (...entry) => write(() => index.add(...entry)),
+        remove: (...entry) => write(() => index.remove(...entry)),
+        list: (...range) => read(() => index.list(...range))
+      }
+    })
   }
 }
 

@@ -1,7 +1,7 @@
 /** How are marks stored in the memory of one instance? */
 import { LRUCache } from 'lru-cache'
 import { memoryStoreCharsPerEntry, memoryStoreEntries } from '../limits.ts'
-import type { Store } from '../types.ts'
+import type { Store, StoreIndex } from '../types.ts'
 
 /**
  * Creates a store in the memory of this process: for one instance, and lost when it stops.
@@ -34,6 +34,29 @@ export function memoryStore ({ max = memoryStoreEntries } = {}): Store {
       const previous = entries.get(key) ?? null
       if (previous === null) write(key, value, ttl)
       return previous
-    }
+    },
+    index: memoryIndex(max)
+  }
+}
+
+/** The members of all sets are in one cache, as their number has one limit. */
+function memoryIndex (max: number): StoreIndex {
+  const members = new LRUCache<string, readonly [set: string, member: string, expiresAt: number]>({
+    maxSize: max,
+    sizeCalculation: () => 1
+  })
+  const keyOf = (set: string, member: string) => JSON.stringify([set, member])
+  return {
+    async add (set, member, expiresAt) {
+      const ttl = Math.ceil(expiresAt - Date.now())
+      if (ttl > 0) members.set(keyOf(set, member), [set, member, expiresAt], { ttl })
+    },
+    async remove (set, member) {
+      members.delete(keyOf(set, member))
+    },
+    list: async (set, before, count) =>
+      [...members.values()].filter(([own, , expiresAt]) => own === set && expiresAt < before)
+        .sort(([, , a], [, , b]) => b - a).slice(0, count)
+        .map(([, member, expiresAt]) => [member, expiresAt] as const)
   }
 }

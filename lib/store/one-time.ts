@@ -44,7 +44,8 @@ export async function claimKey (store: Store, key: string, ttl: number) {
  * codes) or after it (machine tokens, refreshes), or their values are large.
  */
 const isolatedKinds = (
-  'consent login code code-failure ended assertion assertion-seen revoked-machine lease lease-first family redemption'
+  'consent login code code-failure ended assertion assertion-seen revoked-machine lease ' +
+  'lease-first family redemption grant'
 ).split(' ')
 
 /**
@@ -105,6 +106,7 @@ export function createOneTimeMarks (
   const isRevokedNow = (grant: string) => isConsumed(revocationOf(grant), grant)
 
   return {
+    keyOf,
     recall,
     remember,
     claim,

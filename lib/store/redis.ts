@@ -1,7 +1,7 @@
 /** How are marks stored in Redis or Valkey, for several instances? */
 import { startupError } from '../errors.ts'
 import { isLoopbackHost } from '../oauth/url.ts'
-import type { Store } from '../types.ts'
+import type { Store, StoreIndex } from '../types.ts'
 
 /**
  * The part of an ioredis-compatible client that is used. `Redis` and `Cluster` of ioredis and
@@ -26,6 +26,8 @@ export interface RedisClient {
     condition: 'NX',
     returns: 'GET'
   ): Promise<string | null>
+  /** For the option `grantIndex`. */
+  eval?(script: string, keys: 1, key: string, ...args: string[]): Promise<unknown>
 }
 
 /** A counter must not stay without an end, so the two commands are one. */
@@ -99,6 +101,43 @@ export function redisStore (client: RedisClient, { prefix = '' }: RedisStoreOpti
         )
       }
       return warnings
+    },
+    ...(client.eval && {
+      index: indexOf(async (script, set, ...args) =>
+        await send(async () =>
+          await client.eval?.(scripts[script], 1, prefix + set, ...args.map(String))
+        )
+      )
+    })
+  }
+}
+
+/** One command each: no set remains without an expiry, whatever happens to the connection. */
+const scripts = {
+  add: `redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
+local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]
+if last then redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', last + 1)) end`,
+  remove: "redis.call('ZREM', KEYS[1], ARGV[1])",
+  list: "return redis.call('ZRANGE', KEYS[1], ARGV[1], '-inf', 'BYSCORE', 'REV', " +
+    "'LIMIT', 0, ARGV[2], 'WITHSCORES')"
+}
+
+function indexOf (
+  run: (script: keyof typeof scripts, set: string, ...args: unknown[]) => Promise<unknown>
+): StoreIndex {
+  return {
+    async add (set, member, expiresAt) {
+      await run('add', set, expiresAt, member, Date.now())
+    },
+    async remove (set, member) {
+      await run('remove', set, member)
+    },
+    async list (set, before, count) {
+      const after = before === Infinity ? '+inf' : `(${before}`
+      const reply = await run('list', set, after, count) as string[]
+      // Members and their times in turn.
+      return reply.flatMap((member, at) => at % 2 ? [] : [[member, Number(reply[at + 1])] as const])
     }
   }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
+import type { McpOAuthOptions } from '../../lib/index.ts'
 import type { Store } from '../../lib/types.ts'
 import { openBrowser, redeem, renew, startFlow } from '../support/flow.ts'
 
@@ -23,6 +24,18 @@ function countingStore () {
       const previous = entries.get(key) ?? null
       if (previous === null) entries.set(key, value)
       return previous
+    },
+    index: {
+      async add () {
+        commands++
+      },
+      async remove () {
+        commands++
+      },
+      async list () {
+        commands++
+        return []
+      }
     }
   }
   return {
@@ -36,9 +49,10 @@ function countingStore () {
   }
 }
 
-test('a login, its refreshes and its calls send the store no more commands than documented [field:A14]', async (t) => {
+/** Sends the requests of a login. Resolves to the number of commands that each took. */
+async function commandsOf (t: TestContext, options: Partial<McpOAuthOptions>) {
   const { store, take } = countingStore()
-  const flow = await startFlow(t, { options: { store } })
+  const flow = await startFlow(t, { options: { ...options, store } })
   take()
   const sent: Record<string, number> = {}
   const clientId = await flow.register()
@@ -72,18 +86,33 @@ test('a login, its refreshes and its calls send the store no more commands than 
   sent['first call after it'] = take()
   assert.equal((await flow.call(token)).status, 200)
   sent['further call after it'] = take()
-  assert.deepEqual(sent, {
-    registration: 0,
-    'consent page and form': 1,
-    callback: 2,
-    code: 11,
-    'first call with a token': 2,
-    'further call': 0,
-    refresh: 10,
-    revocation: 3,
-    'first revocation of a user': 4,
-    'further revocation of a user': 3,
-    'first call after it': 5,
-    'further call after it': 0
+  return sent
+}
+
+const documented = {
+  registration: 0,
+  'consent page and form': 1,
+  callback: 2,
+  code: 11,
+  'first call with a token': 2,
+  'further call': 0,
+  refresh: 10,
+  revocation: 3,
+  'first revocation of a user': 4,
+  'further revocation of a user': 3,
+  'first call after it': 5,
+  'further call after it': 0
+}
+
+test('a login, its refreshes and its calls send the store no more commands than documented [field:A14]', async (t) => {
+  assert.deepEqual(await commandsOf(t, {}), documented)
+})
+
+test('with grantIndex a login sends the store five commands more, and a refresh two', async (t) => {
+  const { code, refresh } = documented
+  assert.deepEqual(await commandsOf(t, { grantIndex: true }), {
+    ...documented,
+    code: code + 5,
+    refresh: refresh + 2
   })
 })

@@ -79,6 +79,12 @@ test('redisStore writes every key with a lifetime [S-07]', { skip }, async (t) =
     await assert.rejects(store.putIfAbsent('d', 'x', ttl))
     assert.equal(await store.get('d'), null)
   }
+  // A set lives as long as its last member.
+  for (const seconds of [60, 3600, 1]) {
+    await store.index?.add('set', `m${seconds}`, Date.now() + 1000 * seconds)
+  }
+  const remaining = await client.pttl('set')
+  assert.ok(remaining > 3_500_000 && remaining <= 3_600_002, String(remaining))
   for (const key of await client.keys('*')) assert.notEqual(await client.pttl(key), -1, key)
 })
 

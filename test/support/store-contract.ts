@@ -69,5 +69,31 @@ export const contract: Array<[name: string, check: (store: Store, other: Store) 
           assert.equal(new Set(results).size, 2)
         }
       }
-    ]
+    ],
+    ['index.list() has the members of one set, the last to expire first', async (store, other) => {
+      const [index, same] = [store.index, other.index]
+      assert.ok(index && same)
+      const at = Date.now() + 60_000
+      for (const offset of [0.25, 2, 0.5, 1]) await index.add('s{1', `m${offset}`, at + offset)
+      await index.add('other', 'm', at)
+      await same.add('s{1', 'm1', at + 3)
+      assert.deepEqual(await same.list('s{1', Infinity, 2), [['m1', at + 3], ['m2', at + 2]])
+      assert.deepEqual(await same.list('s{1', at + 2, 9), [['m0.5', at + 0.5], [
+        'm0.25',
+        at + 0.25
+      ]])
+      await index.remove('s{1', 'm0.5')
+      await index.remove('s{1', 'none')
+      assert.deepEqual(await same.list('s{1', at + 1, 9), [['m0.25', at + 0.25]])
+      assert.deepEqual(await same.list('none', Infinity, 9), [])
+    }],
+    ['index.add() removes the members that have expired', async ({ index }) => {
+      assert.ok(index)
+      await index.add('s', 'past', Date.now() - 1)
+      await index.add('s', 'soon', Date.now() + 10)
+      await sleep(20)
+      await index.add('s', 'late', Date.now() + 60_000)
+      const members = await index.list('s', Infinity, 9)
+      assert.deepEqual(members.map(([member]) => member), ['late'])
+    }]
   ]

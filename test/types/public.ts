@@ -18,6 +18,8 @@ import defaultExport, {
   type ClientRegistrationRequest,
   type Dependency,
   type ErrorKind,
+  type GrantFilter,
+  type GrantPage,
   type Guard,
   type GuardOptions,
   type McpAuth,
@@ -29,9 +31,11 @@ import defaultExport, {
   type Registry,
   type RevocationFilter,
   type Store,
+  type StoreIndex,
   type TokenVerifier,
   type ToolOptions,
-  type UserClaims
+  type UserClaims,
+  type UserGrant
 } from '../../lib/index.ts'
 import { auth0 } from '../../lib/providers/index.ts'
 
@@ -208,11 +212,19 @@ expectTypeOf<McpOAuthRegistration>().toEqualTypeOf<
     readonly metadataUrl: string | null
     health(): Promise<RegistrationHealth>
     revoke(filter: RevocationFilter): Promise<void>
+    grants(filter?: GrantFilter): Promise<GrantPage>
   }
 >()
 expectTypeOf(app.mcpOAuth.revoke({ issuedBefore: new Date() })).toEqualTypeOf<Promise<void>>()
 // @ts-expect-error false would be a mistake
 app.mcpOAuth.revoke({ all: false })
+expectTypeOf<GrantPage>().toEqualTypeOf<
+  { readonly grants: readonly UserGrant[], readonly cursor: string | null }
+>()
+expectTypeOf<UserGrant['since' | 'lastUsed']>().toEqualTypeOf<number>()
+// @ts-expect-error a user who is not known must not list those of all
+await app.mcpOAuth.grants({ subject: undefined })
+expectTypeOf<Store['index']>().toEqualTypeOf<StoreIndex | undefined>()
 // @ts-expect-error read-only
 app.mcpOAuth.prefix = ''
 

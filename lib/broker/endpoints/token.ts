@@ -49,7 +49,9 @@ export const tokenEndpoint: Endpoint<Broker> = {
     const log = safeLogger(request.log)
     const report = broker.events.of(request)
     const client = { id: clientId, name: await broker.clients.nameOf(clientId) }
-    const context = { broker, clientId, client, key: proof?.key, now, log, report, isGone }
+    const address = broker.config.redact.includes('address') ? undefined : request.ip
+    const common = { broker, clientId, client, address, now, log, report, isGone }
+    const context = { ...common, key: proof?.key }
     const credentials = proof ? [...assertions, proof.use] : assertions
     try {
       return await useOnce(

@@ -12,6 +12,7 @@ import { belongingsOf } from '../revocation.ts'
 import { askProvider, type Step } from '../single-flight.ts'
 import {
   issueTokens,
+  keepGrant,
   openOwn,
   upstreamOf,
   type CodeContent,
@@ -134,7 +135,7 @@ async function redeem (
 }
 
 async function issueFirst (context: SharedContext, code: CodeContent, tokens: ProviderTokens) {
-  const { broker: { config, kept, revocation, revocations }, clientId, client, key, now } = context
+  const { broker: { revocation, revocations }, clientId, client, key, now } = context
   const { grant, resource, since = now } = code
   try {
     const owner = { client: hash(clientId), subject: String(tokens.claims?.['sub']), since }
@@ -152,12 +153,7 @@ async function issueFirst (context: SharedContext, code: CodeContent, tokens: Pr
       upstream: upstreamOf(tokens),
       uses: []
     }
-    await kept.keep(
-      'family',
-      family,
-      response.refresh_token_expires_in ?? config.lifetimes.access,
-      now
-    )
+    await keepGrant(context, family, content, response, code.redirectUri)
     const { subject } = owner
     context.report('code.redeemed', { subject, client, grant, scopes: authorization.scopes })
     return response

@@ -21,6 +21,7 @@ import { belongingsOf } from '../revocation.ts'
 import { askProvider, type Step } from '../single-flight.ts'
 import {
   issueTokens,
+  keepGrant,
   oldResponse,
   openOwn,
   upstreamOf,
@@ -211,7 +212,7 @@ async function renew (refresh: Refresh): Promise<TokenResponse> {
 async function issueNext (refresh: Refresh, tokens: ProviderTokens) {
   const { broker, clientId, token, family, presented, now, key } = refresh
   const { id, upstream, ...grant } = token
-  const { marks, kept, revocation, revocations, config } = broker
+  const { marks, revocation, revocations, config } = broker
   if (tokens.claims !== null && String(tokens.claims['sub']) !== grant.subject) {
     throw invalidGrant('The provider responded for another user')
   }
@@ -234,7 +235,7 @@ async function issueNext (refresh: Refresh, tokens: ProviderTokens) {
     ...afterRefresh(presented, family, { grace: config.refresh.grace, now }),
     answer: { tokens: response, key, expiresAt: Math.floor(now) + response.expires_in }
   }
-  await kept.keep('family', next, response.refresh_token_expires_in ?? config.lifetimes.access, now)
+  await keepGrant(refresh, next, content, response)
   // Writes before it reads. A revocation does it in the other order: one of the two sees the other.
   // Without the store no other instance can have revoked it.
   const belongings = belongingsOf(clientId, grant)
