@@ -188,7 +188,9 @@ export class McpOAuthError extends Error {
  * freeze `Error`.
  */
 function setStackTraceLimit (limit: number) {
-  Reflect.set(Error, 'stackTraceLimit', limit)
+  try {
+    Error.stackTraceLimit = limit
+  } catch {}
 }
 
 /** An error of the table, with its reason for the log. */

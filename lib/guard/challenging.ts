@@ -9,30 +9,35 @@ import type { UrlSource } from '../urls.ts'
 /** Creates the challenges of one registration, with one header line for each scheme it accepts. */
 export function createChallenging (urls: UrlSource, schemes: readonly Scheme[]) {
   // By the scopes of a guard, and by error: the same few are sent over and over.
-  const written = new WeakMap<readonly string[], Map<string, string[]>>()
+  let written = new WeakMap<readonly string[], Map<string, string | string[]>>()
+  let current: object | undefined
 
   function challengesOf (thrown: unknown, needed: readonly string[], hasCredentials: boolean) {
     const error = refusalOf(thrown)
-    if (error === null) return []
+    if (error === null) return undefined
+    const { kind, statusCode } = error
     const { scopes } = thrown as { scopes?: unknown }
-    const { metadataUrl } = urls()
+    const published = urls()
+    if (published !== current) written = new WeakMap()
+    current = published
     // RFC 6750 §3.1: a client without credentials gets no error code.
-    const bare = error.kind === 'missingToken' || (error.statusCode === 401 && !hasCredentials)
+    const bare = kind === 'missingToken' || (statusCode === 401 && !hasCredentials)
+    // Some clients find a nonce error only if it is the only challenge.
+    const isAboutProof = kind === 'invalidDpopProof' || kind === 'useDpopNonce'
     const write = () => {
-      // Some clients find a nonce error only if it is the only challenge.
-      const isAboutProof = error.kind === 'invalidDpopProof' || error.kind === 'useDpopNonce'
-      return (isAboutProof ? ['DPoP'] : schemes).map(scheme =>
+      const lines = (isAboutProof ? ['DPoP'] : schemes).map(scheme =>
         challenge(scheme, {
           ...(!bare && { error: error.error, error_description: error.message }),
-          resource_metadata: metadataUrl,
+          resource_metadata: published.metadataUrl,
           scope: Array.isArray(scopes) ? scopes.map(String) : needed,
           ...(scheme === 'DPoP' && { algs: signatureAlgorithms })
         })
       )
+      return lines.length === 1 ? String(lines) : lines
     }
-    if (scopes !== undefined || error.message !== errorTable[error.kind][2]) return write()
-    const known = written.get(needed) ?? new Map<string, string[]>()
-    const key = `${bare} ${error.kind} ${metadataUrl}`
+    if (scopes !== undefined || error.message !== errorTable[kind][2]) return write()
+    const known = written.get(needed) ?? new Map<string, string | string[]>()
+    const key = !bare ? kind : isAboutProof ? 'bare proof' : 'bare'
     const lines = known.get(key) ?? write()
     written.set(needed, known.set(key, lines))
     return lines
@@ -50,10 +55,8 @@ export function createChallenging (urls: UrlSource, schemes: readonly Scheme[]) 
     reply: FastifyReply,
     needed: readonly string[]
   ) => {
-    const headers = challengesOf(error, needed, request.headers.authorization !== undefined)
-    if (headers.length > 0) {
-      reply.header('www-authenticate', headers.length === 1 ? headers[0] : headers)
-    }
+    const lines = challengesOf(error, needed, request.headers.authorization !== undefined)
+    if (lines !== undefined) reply.header('www-authenticate', lines)
     if (error instanceof McpOAuthError && error.retryAfter !== undefined) {
       reply.header('retry-after', String(error.retryAfter))
     }

@@ -56,7 +56,8 @@ export function isolatedScope (
       const { hasBegun: isLate, running } = closing
       const entry: Running = { reply, isAwaited: !isLate }
       running.set(request, entry)
-      reply.raw.once('close', () => {
+      // Not once(): it is emitted once only, and to remove a listener costs more than to keep it.
+      reply.raw.on('close', () => {
         running.delete(request)
         entry.onClose?.()
       })

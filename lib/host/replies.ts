@@ -57,27 +57,31 @@ function loggedError (error: Error & { code?: unknown }): object {
  * never fail a request, e.g. when the disk is full.
  */
 export function safeLogger (logger: Log | FastifyBaseLogger): Log {
-  const log = logger as Log & { isLevelEnabled?(level: string): boolean }
-  const write = (level: keyof Log) => (details: object | string, message: string) => {
-    try {
-      if (log.isLevelEnabled?.(level) === false) return
-      // Packages that log through the wrapped logger may pass an error or a message alone.
-      const [members, text] = typeof details === 'string' ? [{}, details] : [details, message]
-      const named: Record<string, unknown> = members instanceof Error
-        ? { err: members }
-        : { ...members }
-      const printable: Record<string, unknown> = { plugin: 'mcp-oauth' }
-      for (const name of Object.keys(named)) printable[name] = escaped(named[name])
-      log[level](printable, text)
-    } catch {
-      // There is no place left to report this.
-    }
-  }
   return {
-    debug: write('debug'),
-    info: write('info'),
-    warn: write('warn'),
-    error: write('error')
+    debug: (...line) => write(logger, 'debug', ...line),
+    info: (...line) => write(logger, 'info', ...line),
+    warn: (...line) => write(logger, 'warn', ...line),
+    error: (...line) => write(logger, 'error', ...line)
+  }
+}
+
+function write (
+  logger: Log | FastifyBaseLogger,
+  level: keyof Log,
+  details: object | string,
+  message: string
+) {
+  const log = logger as Log & { isLevelEnabled?(level: string): boolean }
+  try {
+    if (log.isLevelEnabled?.(level) === false) return
+    // Packages that log through the wrapped logger may pass an error or a message alone.
+    const [members, text] = typeof details === 'string' ? [{}, details] : [details, message]
+    const named = members instanceof Error ? { err: members } : members as Record<string, unknown>
+    const printable: Record<string, unknown> = { plugin: 'mcp-oauth' }
+    for (const name of Object.keys(named)) printable[name] = escaped(named[name as never])
+    log[level](printable, text)
+  } catch {
+    // There is no place left to report this.
   }
 }
 
@@ -111,11 +115,20 @@ export function prepareErrorReply (
   return reply.code(status).headers(securityHeaders)
 }
 
+/** The last body of each kind. Most errors of a kind have the same sentence. */
+const bodies = new Map<ErrorKind, { of: string, text: string }>()
+
 /** Sends the body of an error (RFC 6749 §5.2). */
-export function sendJson (reply: FastifyReply, { error, message }: McpOAuthError): FastifyReply {
-  return reply.header('content-type', 'application/json; charset=utf-8').send(
-    JSON.stringify({ error, error_description: message })
-  )
+export function sendJson (
+  reply: FastifyReply,
+  { kind, error, message }: McpOAuthError
+): FastifyReply {
+  let body = bodies.get(kind)
+  if (body?.of !== message) {
+    body = { of: message, text: JSON.stringify({ error, error_description: message }) }
+    bodies.set(kind, body)
+  }
+  return reply.header('content-type', 'application/json; charset=utf-8').send(body.text)
 }
 
 /** Errors that an event has in the log already. */
@@ -129,9 +142,11 @@ export function logRefusal (
 ) {
   if (loggedErrors.has(error)) return
   const { code, message, cause, scopes } = error
-  const log = safeLogger(request.log)
-  if (status >= 500 && !isDependencyFault(error)) log.error({ code, err: cause }, message)
-  else log.info({ code, reason: cause === undefined ? cause : reasonOf(error), scopes }, message)
+  if (status >= 500 && !isDependencyFault(error)) {
+    return write(request.log, 'error', { code, err: cause }, message)
+  }
+  const reason = cause === undefined ? cause : reasonOf(error)
+  write(request.log, 'info', { code, reason, scopes }, message)
 }
 
 /**
