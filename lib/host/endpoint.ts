@@ -10,7 +10,7 @@ import { allowAnyOrigin, isolatedScope, publicRoute, replyToOtherMethods } from 
 import type { Events } from './events.ts'
 import { dropQueries } from './not-found.ts'
 import { createRateLimits, type EndpointLimit, type RateLimit } from './rate-limits.ts'
-import { openerPolicy } from './replies.ts'
+import { cacheableHeaders, openerPolicy, securityHeaders } from './replies.ts'
 
 /**
  * One endpoint. Routes, preflights, 405 responses, the metadata document and the redirect URIs that
@@ -24,6 +24,8 @@ export interface Endpoint<Server> {
   anyOrigin?: boolean
   /** Member of the metadata document that holds the URL (RFC 8414 §2). */
   metadata?: `${string}_endpoint` | 'jwks_uri'
+  /** Whether caches may keep it. Default: no response is stored. */
+  isCacheable?: boolean
   /** Whether MCP 2025-03-26 clients look for it at `/{name}` when they find no metadata. */
   legacy?: boolean
   /** Media type of the body. Absent: a body is not read. */
@@ -65,12 +67,15 @@ export function serveEndpoints<Server extends { config: Config, events: Events }
     { endpoint, url: pathOf(endpoint) },
     ...(legacyEndpoints && endpoint.legacy ? [{ endpoint, url: `/${endpoint.name}` }] : [])
   ])
-  isolatedScope(instance, prefix, (scope) => {
-    for (const { endpoint, url } of routes) {
-      const { name, limit } = endpoint
-      serve(scope, server, endpoint, url, limit && limitOf ? limitOf(name, limit) : null)
-    }
-  })
+  for (const cacheable of [false, true]) {
+    isolatedScope(instance, prefix, (scope) => {
+      for (const { endpoint, url } of routes) {
+        if ((endpoint.isCacheable ?? false) !== cacheable) continue
+        const { name, limit } = endpoint
+        serve(scope, server, endpoint, url, limit && limitOf ? limitOf(name, limit) : null)
+      }
+    }, cacheable ? cacheableHeaders : securityHeaders)
+  }
   dropQueries(instance, routes.map(({ url }) => (prefix + url).toLowerCase()))
   return base =>
     Object.fromEntries(
@@ -109,22 +114,27 @@ function serve<Server> (
       exposeHeadRoute: false,
       bodyLimit,
       ...(errorHandler && { errorHandler: errorHandler(server) }),
-      // The app waits for it, also after the client has disconnected.
-      handler: async (request, reply) => {
-        running.set(reply, { isAwaited: true })
-        try {
-          return await endpoint.handle(server, request, reply)
-        } catch (error) {
-          // Every client with DPoP gets this error from time to time.
-          if (isRefusal(error) && error.kind !== 'useDpopNonce') limit?.countRefusal(request)
-          throw error
-        } finally {
-          running.delete(reply)
-        }
+      handler: (request, reply) => {
+        const result = endpoint.handle(server, request, reply)
+        return result instanceof Promise ? awaited(request, reply, result) : result
       }
     })
   })
   replyToOtherMethods(scope, url, methods, anyOrigin)
+
+  /** The app waits for it, also after the client has disconnected. */
+  async function awaited (request: FastifyRequest, reply: FastifyReply, result: Promise<unknown>) {
+    running.set(reply, { isAwaited: true })
+    try {
+      return await result
+    } catch (error) {
+      // Every client with DPoP gets this error from time to time.
+      if (isRefusal(error) && error.kind !== 'useDpopNonce') limit?.countRefusal(request)
+      throw error
+    } finally {
+      running.delete(reply)
+    }
+  }
 }
 
 /**

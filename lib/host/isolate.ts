@@ -35,11 +35,13 @@ export const isolatedRoute = {
  *
  * @param prefix starts with that of the instance
  * @param addRoutes adds the routes of the scope
+ * @param headers of every response
  */
 export function isolatedScope (
   instance: FastifyInstance,
   prefix: string,
-  addRoutes: (scope: FastifyInstance) => void
+  addRoutes: (scope: FastifyInstance) => void,
+  headers: Record<string, string> = securityHeaders
 ) {
   instance.register(async (scope) => {
     scope.removeAllContentTypeParsers()
@@ -52,7 +54,7 @@ export function isolatedScope (
     })
     const closing = closingOf(scope)
     scope.addHook('onRequest', (request, reply, done) => {
-      reply.headers(securityHeaders)
+      reply.headers(headers)
       const { hasBegun: isLate, running } = closing
       const entry: Running = { reply, isAwaited: !isLate }
       running.set(request, entry)
@@ -62,8 +64,8 @@ export function isolatedScope (
         entry.onClose?.()
       })
       // The MCP route replies with the id in the body. Pages can read replies after a preflight.
-      const { method, routeOptions: { config } } = request
-      const isRefused = isLate && config.mcpOAuth?.public && method !== 'OPTIONS'
+      const isRefused = isLate && request.method !== 'OPTIONS' &&
+        request.routeOptions.config.mcpOAuth?.public
       done(isRefused ? new McpOAuthError('closing') : undefined)
     })
     scope.addHook('onSend', ({ raw: { httpVersionMajor } }, reply, _payload, done) => {

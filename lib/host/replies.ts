@@ -18,6 +18,12 @@ export const securityHeaders = {
   'referrer-policy': 'no-referrer'
 }
 
+/** The same for responses that caches may keep. The endpoint sets for how long. */
+export const cacheableHeaders = {
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer'
+}
+
 /**
  * Header of our pages and redirects. Web clients log users in in a popup: with the `same-origin` of
  * a host, as that of helmet, the popup would lose its opener, and seem closed to it.
