@@ -5,7 +5,6 @@ import { McpOAuthError } from '../errors.ts'
 import { maxProofChars, maxProofIdChars } from '../limits.ts'
 import { invalidRequest, single, type RequestParameters } from '../oauth/parameters.ts'
 import { publicKeyProblem, signatureAlgorithms } from '../oauth/public-keys.ts'
-import { hash } from '../util/hash.ts'
 import { isPlainObject } from '../util/json.ts'
 
 const thumbprint = /^[\w-]{43}$/
@@ -41,30 +40,32 @@ export function proofHeader (rawHeaders: readonly string[]) {
 export function checkProof (
   { typ, alg, crit, jwk }: Members,
   { jti, iat, htm, htu, ath, nonce }: Members,
-  { method, url, nonces, accessToken, isKnownKey = false }: {
+  { method, url, nonces, tokenHash, isKnownKey = false }: {
     method: string
     /** URL of the request as clients see it: {@link requestUrl}. */
     url: string
     /** The valid nonces. */
     nonces: readonly string[]
-    /** The access token of the request; `undefined` at the token endpoint. */
-    accessToken: string | undefined
+    /** That of the access token; `undefined` at the token endpoint. */
+    tokenHash: string | undefined
     /** Whether a proof with this header was valid before. */
     isKnownKey?: boolean
   }
 ) {
-  const [problem = isKnownKey ? null : keyProblem(jwk)] = Object.entries({
-    'typ is not dpop+jwt': typ !== 'dpop+jwt',
-    'alg is not accepted': !signatureAlgorithms.includes(alg as string),
-    'crit is not accepted': crit !== undefined,
-    'jti is missing or too long': typeof jti !== 'string' || jti === '' ||
-      jti.length > maxProofIdChars,
-    'iat is missing': !Number.isFinite(iat),
-    'htm is not the method of the request': htm !== method,
-    'htu is not the URL of the request': !isSameTarget(htu, url),
-    'ath is not the hash of the access token': accessToken !== undefined &&
-      ath !== hash(accessToken)
-  }).flatMap(([text, isTrue]) => isTrue ? [text] : [])
+  const require = (isTrue: boolean, problem: string) => {
+    if (!isTrue) throw invalidProof(problem)
+  }
+  require(typ === 'dpop+jwt', 'typ is not dpop+jwt')
+  require(signatureAlgorithms.includes(alg as string), 'alg is not accepted')
+  require(crit === undefined, 'crit is not accepted')
+  const isId = typeof jti === 'string' && jti !== '' && jti.length <= maxProofIdChars
+  require(isId, 'jti is missing or too long')
+  require(Number.isFinite(iat), 'iat is missing')
+  require(htm === method, 'htm is not the method of the request')
+  require(isSameTarget(htu, url), 'htu is not the URL of the request')
+  const isForToken = tokenHash === undefined || ath === tokenHash
+  require(isForToken, 'ath is not the hash of the access token')
+  const problem = isKnownKey ? null : keyProblem(jwk)
   if (problem) throw invalidProof(problem)
   if (!nonces.includes(nonce as string)) throw new McpOAuthError('useDpopNonce')
   return { alg: alg as string, jwk: jwk as JWK, id: jti as string }
@@ -101,9 +102,9 @@ const dotSegment = /\/(?:\.|%2e){1,2}(?:[/?#]|$)/i
  * Routers do not resolve dot segments, so no proof matches a request with them.
  */
 function isSameTarget (htu: unknown, url: string) {
-  return typeof htu === 'string' && printable.test(htu) && URL.canParse(htu) &&
-    printable.test(url) && !dotSegment.test(url) &&
-    (htu === url || normalForm(htu) === normalForm(url))
+  if (typeof htu !== 'string' || !printable.test(url) || dotSegment.test(url)) return false
+  return htu === url ||
+    (printable.test(htu) && URL.canParse(htu) && normalForm(htu) === normalForm(url))
 }
 
 function normalForm (url: string) {

@@ -21,6 +21,8 @@ import { memoryStore } from '../store/memory.ts'
 import { createOneTimeMarks } from '../store/one-time.ts'
 import type { SingleUse } from '../store/single-use.ts'
 import type { McpAuth } from '../types.ts'
+import { hash } from '../util/hash.ts'
+import { parseJsonObject } from '../util/json.ts'
 import { boundKeyOf, checkProof, invalidProof, proofHeader, requestUrl } from './rules.ts'
 
 /** An access token and the thumbprint of its key, whose possession was proven (RFC 9449 §7.1). */
@@ -127,16 +129,20 @@ export function createDpopVerifier (
   ) => {
     const compact = proofHeader(request.raw.rawHeaders)
     if (compact === undefined) return null
-    const [encodedHeader = '', encodedClaims, signature = ''] = compact.split('.')
+    const [encodedHeader = '', encodedClaims = '', signature = ''] = compact.split('.')
     const known = knownKeys.get(encodedHeader)
-    const { header, claims } = await decode(compact, known)
+    const header = known?.header ?? decode(encodedHeader)
+    const claims = decode(encodedClaims)
+    const token = bound?.token
+    const isSameToken = known !== undefined && known.token === token
+    const tokenHash = isSameToken ? known.tokenHash : token && hash(token)
     const nonces = noncesAt(now)
     if (claims['nonce'] !== nonces[0]) reply.header('dpop-nonce', nonces[0])
     const { alg, jwk, id } = checkProof(header, claims, {
       method: request.method,
       url: requestUrl(urls().publicUrl, request.raw.url ?? ''),
       nonces,
-      accessToken: bound?.token,
+      tokenHash,
       isKnownKey: known !== undefined
     })
     if (known) {
@@ -154,7 +160,9 @@ export function createDpopVerifier (
       throw failure('invalidToken', 'The DPoP proof is of another key than the access token')
     }
     // At the token endpoint, anyone can send proofs.
-    if (bound !== undefined) knownKeys.set(encodedHeader, { header, key, imported })
+    if (bound !== undefined && !isSameToken) {
+      knownKeys.set(encodedHeader, { header, key, imported, token, tokenHash })
+    }
     // Only of valid proofs: others fill no store. The URL is not in the id: it has many spellings.
     const use: SingleUse = {
       marks,
@@ -172,16 +180,15 @@ interface KnownKey {
   header: Record<string, unknown>
   key: string
   imported: unknown
+  /** Its last access token. */
+  token: string | undefined
+  tokenHash: string | undefined
 }
 
-async function decode (compact: string, known: KnownKey | undefined) {
-  const { decodeJwt, decodeProtectedHeader } = await loadJose()
-  try {
-    const header = known?.header ?? { ...decodeProtectedHeader(compact) }
-    return { header, claims: decodeJwt(compact) }
-  } catch (error) {
-    throw invalidProof('it is not a signed JWT', error)
-  }
+function decode (part: string) {
+  const members = parseJsonObject(Buffer.from(part, 'base64url').toString())
+  if (members === null) throw invalidProof('it is not a signed JWT')
+  return members
 }
 
 /**

@@ -41,7 +41,7 @@ const validClaims = {
   ath: hashOf(token),
   nonce: 'now'
 }
-const expected = { method: 'POST', url, nonces: ['now', 'before'], accessToken: token }
+const expected = { method: 'POST', url, nonces: ['now', 'before'], tokenHash: hashOf(token) }
 
 function outcome (header: object = {}, claims: object = {}, more: object = {}): string {
   return kindOf(() =>
@@ -124,7 +124,7 @@ test('checkProof rejects every missing or invalid claim [EX-04]', () => {
   }
   assert.equal(outcome({}, { jti: 'x'.repeat(256) }), 'valid')
   // A token request carries no access token, so ath does not matter.
-  assert.equal(outcome({}, { ath: undefined }, { accessToken: undefined }), 'valid')
+  assert.equal(outcome({}, { ath: undefined }, { tokenHash: undefined }), 'valid')
 })
 
 test('checkProof requests a nonce if only that is missing, and ignores the value of iat [EX-04]', () => {
