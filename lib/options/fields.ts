@@ -90,6 +90,15 @@ export const scope = checked(
     isScopeToken(value) ? null : 'is not one scope (RFC 6749, section 3.3). Give each its own entry'
 )
 
+/** Scopes that a resource may require. */
+export const requiredScopes = checked(
+  list(scope),
+  scopes =>
+    scopes.includes('offline_access')
+      ? 'offline_access asks for a refresh token, so no resource can require it. Remove it'
+      : null
+)
+
 /** Scopes separated by spaces, or none. */
 export const scopeString = checked(Type.String(), value => {
   try {

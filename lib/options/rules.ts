@@ -60,8 +60,7 @@ function secretRules (options: McpOAuthOptions, production: boolean): Rule[] {
   const reason = store && (setupProxies || dpop !== 'off')
     ? 'with store, as all instances must share it'
     : production && seals && 'when NODE_ENV is production'
-  if (!reason) return unsetRules(options, ['secret'])
-  return [missing(options, 'secret', reason, generate)]
+  return reason ? [missing(options, 'secret', reason, generate)] : unsetRules(options, ['secret'])
 }
 
 function missing<Name extends string> (
@@ -70,8 +69,8 @@ function missing<Name extends string> (
   reason: string,
   remedy: string
 ): Rule {
-  const problem = name in options ? `${unset} It is` : 'missing,'
-  return [options[name] === undefined, `${name}: ${problem} required ${reason}. ${remedy}`]
+  const problem = `${name}: ${name in options ? `${unset} It is` : 'missing,'}`
+  return [options[name] === undefined, `${problem} required ${reason}. ${remedy}`]
 }
 
 /** Estimates entropy: whether a text, or the steps between its characters, compress well. */

@@ -22,6 +22,7 @@ import {
   optional,
   origin,
   path,
+  requiredScopes,
   scope,
   scopeString,
   seconds,
@@ -33,14 +34,6 @@ import {
 import { McpOptionsSchema, ToolOptionsSchema } from './mcp.ts'
 
 const secret = Type.String({ minLength: minSecretChars })
-
-const requiredScopes = checked(
-  list(scope),
-  scopes =>
-    scopes.includes('offline_access')
-      ? 'offline_access asks for a refresh token, so no resource can require it. Remove it'
-      : null
-)
 
 const requests = optional(Type.Integer({ minimum: 1 }))
 

@@ -46,16 +46,16 @@ for (
       '/logo.svg onerror=x'
     ].map(src => [
       { logo: { src } },
-      `consent.logo.src: ${JSON.stringify(src)} is given, expected ${aLogo}`
+      `consent.logo.src: ${JSON.stringify(src)} is given. Give ${aLogo}`
     ]),
     [
       { logo: { src: dark } },
-      `consent.logo.src: ${JSON.stringify(dark.slice(0, 200))} is given, expected ${aLogo}`
+      `consent.logo.src: ${JSON.stringify(dark.slice(0, 200))} is given. Give ${aLogo}`
     ],
-    [{ logo: {} }, `consent.logo.src: missing, expected ${aLogo}`],
+    [{ logo: {} }, `consent.logo.src: missing. Give ${aLogo}`],
     [
       { accentColor: { ...accent, light: 'navy' } },
-      'consent.accentColor.light: "navy" is given, expected a colour such as \'#1d4ed8\''
+      'consent.accentColor.light: "navy" is given. Give a colour such as \'#1d4ed8\''
     ],
     [
       { accentColor: { ...accent, light: '#ffcc00' } },
@@ -69,7 +69,7 @@ for (
     ],
     [
       { accentColor: { light: '#1d4ed8' } },
-      "consent.accentColor.dark: missing, expected a colour such as '#1d4ed8'"
+      "consent.accentColor.dark: missing. Give a colour such as '#1d4ed8'"
     ],
     [
       { messages: { german: {} } },
@@ -96,10 +96,10 @@ for (
     ],
     [
       { messages: { de: { consent: { allow: '' } } } },
-      'consent.messages.de.consent.allow: an empty string is given, expected a string that is not ' +
+      'consent.messages.de.consent.allow: an empty string is given. Give a string that is not ' +
       'empty'
     ],
-    [{ renderError: 'x' }, 'consent.renderError: "x" is given, expected a function']
+    [{ renderError: 'x' }, 'consent.renderError: "x" is given. Give a function']
   ] as Array<[object, string]>
 ) {
   test(`consent refuses ${JSON.stringify(consent).slice(0, 80)}`, () => {

@@ -202,7 +202,9 @@ const withAnswer = (status: number, error: string) =>
 function asking (request: (flow: Flow) => Promise<{ text: string }>) {
   return async ({ flow }: Bench) => {
     const { text } = await request(flow)
-    const page = [...text.matchAll(/<p>([^<]+)<\/p>/g)].map(([, sentence]) => sentence).join(' ')
+    const [title, ...sentences] = [...text.matchAll(/<(?:h1|p)[^>]*>([^<]+)</g)]
+      .map(([, sentence]) => sentence)
+    const page = title && `${title}: ${sentences.slice(0, 2).join(' ')}`
     return [page || (JSON.parse(text) as Record<string, string>)['error_description'] || '']
   }
 }
@@ -245,6 +247,8 @@ const unknownName = (name: string, advice: string): Mistake =>
 const call = presets as unknown as Record<string, (...given: unknown[]) => unknown>
 const path = (example: string) =>
   `Give a path such as '${example}', without a slash at its end, query, parameter or wildcard.`
+const startAgain = 'Close this window and start again from the application that opened it. ' +
+  'If it happens again, remove the connection there and add it anew.'
 const fault = 'Logins or tokens fail because of the provider. ' +
   'Read the reason: it names the fault or setting. '
 const scopes = 'Give a list that is not empty, each entry a string that is not empty.'
@@ -1070,9 +1074,8 @@ mistakes.push(
     title: 'the client is unknown',
     plant: asking(flow => flow.authorize(flow.params('unknown'))),
     reads: [
-      'The client is unknown or could not be authenticated. Close this window and start again ' +
-      'from the application that opened it. If it happens again, remove the connection there and ' +
-      'add it anew.'
+      'This application is not known here: It is not registered with this server, or its ' +
+      'registration has expired. ' + startAgain
     ],
     row: 'one client is unknown'
   },
@@ -1285,7 +1288,7 @@ mistakes.push(
         client_id: 'job',
         client_secret: 'canary-wrong'
       })
-      return reasonsIn(flow.logs.slice(from))
+      return reasonsIn(flow.logs.slice(from).filter(line => line.includes('reason')))
     },
     reads: [
       'The client sent no secret, or a wrong one'
@@ -1340,8 +1343,8 @@ mistakes.push(
       return await openBrowser().post(flow, '/oauth/consent', { request, action: 'approve' })
     }),
     reads: [
-      'This page was not opened in this browser. Close this window and start again from the ' +
-      'application that opened it. If it happens again, remove the connection there and add it anew.'
+      'This page belongs to another browser: For your security, only the browser that opened the ' +
+      'page can answer it. ' + startAgain
     ],
     row: '"not opened in this browser", "started in another browser"',
     remedy: 'docs'
@@ -1383,11 +1386,10 @@ mistakes.push(
       return await flow.authorize(flow.params(id, { redirect_uri: 'https://app.example/other' }))
     }),
     reads: [
-      'The redirect URI is not registered for this client. Close this window and start again ' +
-      'from the application that opened it. If it happens again, remove the connection there and ' +
-      'add it anew.'
+      'The return address is not allowed: The application wants to receive the access at an ' +
+      'address that is not registered for it. ' + startAgain
     ],
-    row: '"Sign-in could not start", "… continue", "… be completed"'
+    row: 'an error page'
   },
   {
     title: 'the guard of a tool refuses access tokens',
@@ -1429,6 +1431,7 @@ const plantedElsewhere: Record<string, string> = {
   '"Sign-in is not possible at the moment"': 'broker/outages',
   'Allow ignores clicks': 'pages/consent',
   '"This page has expired"': 'broker/consent',
+  'the window of a web client seems closed, and the login never comes back': 'integration/browser',
   'users log in again every hour': 'broker/offline',
   'users log in again after a deployment': 'integration/restart',
   'revoked tokens still work': 'broker/revocation',
@@ -1460,7 +1463,7 @@ test('each mistake is answered with a sentence that has subject, cause and remed
 const subjects = new RegExp(
   `\\b(?:${[...optionNames, ...Object.keys(presets)].join('|')})\\b|https?://|\\b(?:GET|POST) /|` +
     '^\\w+: there is no such|requireMcpAuth|jwtVerifier|introspectionVerifier|redisStore|' +
-    'access token|refresh token|ID token|redirect URI|[Cc]lient|Host|Origin|clock|body|' +
+    'access token|refresh token|ID token|redirect URI|return address|application|[Cc]lient|Host|Origin|clock|body|' +
     'identity provider|\\{\\w+\\}|[Rr]oute|[Tt]ools?'
 )
 /** The value that was found, or the relation that is wrong. */
