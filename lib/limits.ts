@@ -195,6 +195,8 @@ export const floodedStoreEntries = 20_000
 export const sharedStoreEntries = 100_000
 /** Grants of one page: as many records are read from the store at once. */
 export const maxListedGrants = 100
+/** The provider sends a logout token at once, and repeats it while this server is unreachable. */
+export const logoutTokenSeconds = 600
 /** A revocation that fails at the provider is repeated. */
 export const revocationDelaysMs = [1_000, 5_000, 30_000]
 /** The operator's `authorizeUser`, and the message of a refusal: clients show it in one line. */

@@ -113,9 +113,12 @@ test('routes.md has every URL of a full registration, and none that is not serve
   } as const
   const legacy = { publicUrl: 'https://mcp.example.com' }
   const [broker, thin, plain, all] = await Promise.all(
-    [full, { ...full, version: '2025-03-26' }, legacy, { ...legacy, legacyEndpoints: true }].map(
-      options => urlsOf(t, options as McpOAuthOptions)
-    )
+    [
+      { ...full, backchannelLogout: true },
+      { ...full, version: '2025-03-26' },
+      legacy,
+      { ...legacy, legacyEndpoints: true }
+    ].map(options => urlsOf(t, options as McpOAuthOptions))
   )
   const added = [...all ?? []].filter(url => !plain?.has(url))
   const urls = [...broker ?? [], ...thin ?? []].map(url =>

@@ -13,8 +13,15 @@ import type { ProviderLogin } from '../provider/login.ts'
 import { machineOf, type OneTimeMarks } from '../store/one-time.ts'
 import type { Belongings } from '../store/revocations.ts'
 import type { Log } from '../types.ts'
+import { hash } from '../util/hash.ts'
 import type { Upstream } from './families.ts'
 import type { Kept } from './kept.ts'
+
+/** Stands for a session at the provider, in tokens and keys. */
+export const sessionOf = (sid: string) => hash(`sid ${sid}`).slice(0, 22)
+
+/** Stands for the logins of a user whose sessions are not known. */
+export const userWithoutSession = (subject: string) => `user ${subject}`
 
 /**
  * Returns what a token of ours has in common with others, and when its login began: its own time
@@ -23,10 +30,16 @@ import type { Kept } from './kept.ts'
  * @param token.since in seconds since 1970. Tokens of version 0.1.0 do not say it
  */
 export function belongingsOf (
+  { backchannelLogout }: Pick<Config, 'backchannelLogout'>,
   client: string,
-  { subject, since = 0 }: { subject: string, since?: number | undefined }
+  { subject, since = 0, session = userWithoutSession(subject) }: {
+    subject: string
+    since?: number | undefined
+    session?: string | undefined
+  }
 ): Belongings & { at: number } {
-  return { subject, client, at: Math.round(since * 1000) }
+  const at = Math.round(since * 1000)
+  return { subject, client, ...(backchannelLogout && { session }), at }
 }
 
 /**

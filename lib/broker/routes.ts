@@ -13,6 +13,7 @@ import type { UpstreamAccess } from '../types.ts'
 import type { Claims } from '../verifiers/claims.ts'
 import { createBroker, type Broker, type BrokerOptions } from './broker.ts'
 import { authorizeEndpoint } from './endpoints/authorize.ts'
+import { backchannelLogoutEndpoint } from './endpoints/backchannel-logout.ts'
 import { callbackEndpoint } from './endpoints/callback.ts'
 import { consentEndpoint } from './endpoints/consent.ts'
 import { jwksEndpoint } from './endpoints/jwks.ts'
@@ -33,6 +34,7 @@ export const endpoints: Array<Endpoint<Broker>> = [
   tokenEndpoint,
   registerEndpoint,
   revokeEndpoint,
+  backchannelLogoutEndpoint,
   jwksEndpoint
 ]
 
@@ -97,13 +99,14 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
     ? async (sealed: string, now: number) =>
       await sealer.open('access', sealed, now) as UpstreamAccess | null
     : null
-  const isRevoked = async (grant: string, { sub, client_id: client, gat, iat }: Claims) => {
+  const isRevoked = async (grant: string, { sub, client_id: client, gat, iat, ups }: Claims) => {
     // The clients that registered end with their registration.
     if (!hasRegistered && !await broker.clients.accepts(String(client))) return true
-    const token = { subject: String(sub), since: Number(gat ?? iat) }
+    const session = ups as string | undefined
+    const token = { subject: String(sub), since: Number(gat ?? iat), session }
     const [hasEnded, isThrownOut] = await Promise.all([
       marks.isRevoked(grant),
-      revocations.isRevoked(belongingsOf(String(client), token))
+      revocations.isRevoked(belongingsOf(config, String(client), token))
     ])
     return hasEnded || isThrownOut
   }

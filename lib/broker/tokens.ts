@@ -93,6 +93,8 @@ interface GrantContent {
   key?: string | undefined
   /** When the login began, in seconds since 1970. Tokens of version 0.1.0 do not say it. */
   since?: number | undefined
+  /** The session of the user at the provider, if that says so. */
+  session?: string | undefined
 }
 
 /** Content of a refresh token. */
@@ -126,7 +128,7 @@ export async function openOwn<T extends { client: string }> (
  */
 export async function issueAccessToken (
   { broker, clientId, now }: TokenContext,
-  { grant, subject, resource, scopes, withheld = [], claims, key, since }: GrantContent,
+  { grant, subject, resource, scopes, withheld = [], claims, key, since, session }: GrantContent,
   lifetime: number,
   upstream?: string
 ): Promise<TokenResponse> {
@@ -147,6 +149,7 @@ export async function issueAccessToken (
     gid: grant,
     // Revoked by it: `iat` has no fractions, and that of a late response may follow a revocation.
     ...(since !== undefined && { gat: since }),
+    ...(session !== undefined && { ups: session }),
     ...(key !== undefined && { cnf: { jkt: key } }),
     ...(upstream !== undefined && { upt: upstream })
   })

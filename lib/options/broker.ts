@@ -124,6 +124,11 @@ export const brokerOptions = {
    * the user. Default `true`.
    */
   revokeAtProvider: withDefault(true, flag),
+  /**
+   * Broker: serve `POST /oauth/backchannel-logout`, so that a logout at the provider ends logins
+   * here. Default `false`.
+   */
+  backchannelLogout: withDefault(false, flag),
   /** Broker: refresh tokens that are used more than once. */
   refresh: withDefault({}, RefreshSchema),
   /**

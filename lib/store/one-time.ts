@@ -44,8 +44,8 @@ export async function claimKey (store: Store, key: string, ttl: number) {
  * codes) or after it (machine tokens, refreshes), or their values are large.
  */
 const isolatedKinds = (
-  'consent login code code-failure ended assertion assertion-seen revoked-machine lease ' +
-  'lease-first family redemption grant'
+  'consent login logout code code-failure ended assertion assertion-seen revoked-session ' +
+  'revoked-machine lease lease-first family redemption grant'
 ).split(' ')
 
 /**

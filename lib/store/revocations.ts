@@ -46,7 +46,7 @@ export function createRevocations (
   }
 ) {
   const name = ['revocations', provider?.issuer, publicUrl, prefix + mcp.path].join(' ')
-  const marks = createOneTimeMarks(store ?? memoryStore(), name)
+  const marks = createOneTimeMarks(store ?? memoryStore(), name, store ? undefined : memoryStore)
   const longest = Math.max(lifetimes.access, lifetimes.refreshAbsolute, refreshAbsoluteSeconds) +
     tokenSkewSeconds
   /** Until the first revocation, one key is read, which says that there was none. */

@@ -49,7 +49,7 @@ test('docs/routes.md has the path and the methods of every endpoint', async (t) 
 })
 
 test('an endpoint rejects other methods, and responds to preflights if pages of any origin may use it', async (t) => {
-  const flow = await startFlow(t, { options: { legacyEndpoints } })
+  const flow = await startFlow(t, { options: { legacyEndpoints, backchannelLogout: true } })
   for (const { name, methods, anyOrigin = false, legacy } of endpoints) {
     for (const path of [`/oauth/${name}`, ...(legacy ? [`/${name}`] : [])]) {
       await t.test(path, async () => {

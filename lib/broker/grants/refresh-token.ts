@@ -103,7 +103,7 @@ async function nextStep (
   const [ended, family, isThrownOut] = await Promise.all([
     marks.isRevokedNow(grant),
     kept.recall('family', grant, now),
-    revocations.isRevoked(belongingsOf(clientId, token))
+    revocations.isRevoked(belongingsOf(config, clientId, token))
   ])
   if (ended) throw invalidGrant('The grant has ended')
   if (isThrownOut) {
@@ -238,7 +238,7 @@ async function issueNext (refresh: Refresh, tokens: ProviderTokens) {
   await keepGrant(refresh, next, content, response)
   // Writes before it reads. A revocation does it in the other order: one of the two sees the other.
   // Without the store no other instance can have revoked it.
-  const belongings = belongingsOf(clientId, grant)
+  const belongings = belongingsOf(config, clientId, grant)
   const checks = [marks.isRevokedNow(grant.grant), revocations.isRevokedNow(belongings)]
   if ((await Promise.all(checks).catch(() => [false])).includes(true)) {
     revocation.revokeAtProvider(upstreamOf(tokens))
