@@ -135,7 +135,7 @@ async function redeem (
 }
 
 async function issueFirst (context: SharedContext, code: CodeContent, tokens: ProviderTokens) {
-  const { broker: { revocation, revocations }, clientId, client, key, now } = context
+  const { broker: { config, revocation, revocations }, clientId, client, key, now } = context
   const { grant, resource, since = now } = code
   try {
     const { sub, sid } = tokens.claims ?? {}
