@@ -24,6 +24,7 @@ import type { McpOAuthOptions } from './options/schema.ts'
 import { warningsOf } from './options/warnings.ts'
 import { createProviderDiscovery } from './provider/discovery.ts'
 import { createRevocations } from './store/revocations.ts'
+import { loadTelemetry } from './telemetry/spans.ts'
 import type { Log } from './types.ts'
 import { createUrls } from './urls.ts'
 import { lazy } from './util/lazy.ts'
@@ -80,6 +81,7 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   decorate(instance, root, { registration, guards, guarded })
   discoveryRoutes(root, config, urls, document)
 
+  instance.addHook('onReady', loadTelemetry)
   instance.addHook('onListen', async () => log.info(...summaryOf(config, urls(), catalog())))
 
   // Hooks of the host read `request.mcpCall`, also where no route is a tool.

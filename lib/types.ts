@@ -94,6 +94,8 @@ export interface Store {
    * the last call. Resolves to the sum. Without this method, each instance limits rates alone.
    */
   increment?(key: string, ttl: number): Promise<number>
+  /** Name of the database in spans of OpenTelemetry (`db.system.name`). Default: `custom`. */
+  readonly system?: string
   /** Problems of its configuration, a sentence each. They are logged when the app starts. */
   warnings?(): Promise<readonly string[]>
   /** Required by the option `grantIndex`. */

@@ -9,6 +9,7 @@ const lib = new URL('../lib/', import.meta.url).pathname
 const floors = [
   ['limits.ts', 'pages/messages/'],
   ['errors.ts', 'types.ts', 'events/', 'util/'],
+  ['telemetry/'],
   ['oauth/', 'schemas/', 'http/', 'crypto/'],
   ['store/'],
   ['options/'],
@@ -31,6 +32,7 @@ const importers: Record<string, RegExp> = {
   '@fastify/rate-limit': /^host\/rate-limits\.ts$/,
   '@modelcontextprotocol/sdk': /^mcp\//,
   '@modelcontextprotocol/server': /^mcp\/servers\/modern\.ts$/,
+  '@opentelemetry/api': /^telemetry\//,
   '@sinclair/typebox': /^(schemas|options)\//,
   'fastify-plugin': /^index\.ts$/,
   cookie: /^broker\/logins\.ts$/,

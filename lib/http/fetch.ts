@@ -9,6 +9,7 @@ import {
   maxResponseBytes,
   requestTimeoutMs
 } from '../limits.ts'
+import { inClientSpan } from '../telemetry/spans.ts'
 import { jsonObject } from '../util/json.ts'
 import { lazy } from '../util/lazy.ts'
 import { withTimeout } from './operations.ts'
@@ -67,7 +68,31 @@ export const loadClient = lazy('undici', async () => {
  */
 export async function boundedFetch (
   url: string,
-  { method = 'GET', headers, body = null, timeout = requestTimeoutMs }: FetchOptions = {}
+  options: FetchOptions = {}
+): Promise<FetchResponse> {
+  const { method = 'GET' } = options
+  return await inClientSpan(
+    method,
+    () => {
+      const { origin, pathname, hostname, port, protocol } = new URL(url)
+      return {
+        'http.request.method': method,
+        'server.address': hostname,
+        'server.port': Number(port) || (protocol === 'http:' ? 80 : 443),
+        // Without the query, which may have tokens.
+        'url.full': origin + pathname
+      }
+    },
+    () => fetchInTime(url, options),
+    (
+      { status }
+    ) => [status >= 400 ? `${status}` : undefined, { 'http.response.status_code': status }]
+  )
+}
+
+async function fetchInTime (
+  url: string,
+  { method = 'GET', headers, body = null, timeout = requestTimeoutMs }: FetchOptions
 ): Promise<FetchResponse> {
   try {
     const { agent: dispatcher } = await loadClient()

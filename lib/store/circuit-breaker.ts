@@ -4,6 +4,7 @@ import { failure, McpOAuthError } from '../errors.ts'
 import { createCondition, type Condition } from '../http/condition.ts'
 import { withTimeout } from '../http/operations.ts'
 import { storeFailureThreshold, storeResetTimeoutMs, storeTimeoutMs } from '../limits.ts'
+import { inClientSpan } from '../telemetry/spans.ts'
 import type { Store } from '../types.ts'
 
 /** A store whose failures are noted. */
@@ -22,30 +23,46 @@ export interface WatchedStore extends Store {
  */
 export function withCircuitBreaker (store: Store): WatchedStore {
   const condition = createCondition(() => true)
-  const read = createBreaker(condition, key => store.get(key))
-  const write = createBreaker(condition, key => store.put(key, '1', 0.001))
+  // Without the key and the value: one is a hash, the other one sealed.
+  const traced: Traced = breaker => (name, operation) =>
+    inClientSpan(
+      name,
+      () => ({ 'db.system.name': store.system ?? 'custom', 'db.operation.name': name }),
+      () => breaker(operation)
+    )
+  const read = traced(createBreaker(condition, key => store.get(key)))
+  const write = traced(createBreaker(condition, key => store.put(key, '1', 0.001)))
   const { index } = store
   return {
     condition,
-    get: key => read(() => store.get(key)),
-    put: (key, value, ttl) => write(() => store.put(key, value, ttl)),
-    putIfAbsent: (key, value, ttl) => write(() => store.putIfAbsent(key, value, ttl)),
-    ...store.increment && { increment: countingWith(store.increment.bind(store)) },
-    warnings: () => read(async () => await store.warnings?.() ?? []),
+    get: key => read('get', () => store.get(key)),
+    put: (key, value, ttl) => write('put', () => store.put(key, value, ttl)),
+    putIfAbsent: (key, value, ttl) =>
+      write('putIfAbsent', () => store.putIfAbsent(key, value, ttl)),
+    ...store.increment && { increment: countingWith(store.increment.bind(store), traced) },
+    warnings: () => read('warnings', async () => await store.warnings?.() ?? []),
     ...(index && {
       index: {
-        add: (...entry) => write(() => index.add(...entry)),
-        remove: (...entry) => write(() => index.remove(...entry)),
-        list: (...range) => read(() => index.list(...range))
+        add: (...entry) => write('index.add', () => index.add(...entry)),
+        remove: (...entry) => write('index.remove', () => index.remove(...entry)),
+        list: (...range) => read('index.list', () => index.list(...range))
       }
     })
   }
 }
 
-function countingWith (increment: NonNullable<Store['increment']>): typeof increment {
+type Traced = (breaker: ReturnType<typeof createBreaker>) => <T>(
+  name: string,
+  operation: () => Promise<T>
+) => Promise<T>
+
+function countingWith (
+  increment: NonNullable<Store['increment']>,
+  traced: Traced
+): typeof increment {
   // A server that refuses scripts is not reported as down.
-  const count = createBreaker(createCondition(() => true), key => increment(key, 0.001))
-  return (key, ttl) => count(() => increment(key, ttl))
+  const count = traced(createBreaker(createCondition(() => true), key => increment(key, 0.001)))
+  return (key, ttl) => count('increment', () => increment(key, ttl))
 }
 
 /**

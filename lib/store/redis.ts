@@ -70,6 +70,7 @@ export function redisStore (client: RedisClient, { prefix = '' }: RedisStoreOpti
   }
 
   return {
+    system: 'redis',
     // With GET the reply is the previous value, so null means that the value was written.
     putIfAbsent: (key, value, ttl) =>
       send(() => client.set(prefix + key, value, 'PX', millisecondsOf(ttl), 'NX', 'GET')),

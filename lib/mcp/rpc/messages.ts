@@ -24,6 +24,8 @@ export interface McpRequest {
   cancellation: Cancellation
   /** Changes replies and notifications before they are written. Null drops one. */
   mapMessage?: ((message: RpcMessage) => RpcMessage | null) | undefined
+  /** Runs work for the request of a batch that has an id. Default: at once. */
+  within?: (<T>(id: unknown, work: () => T) => T) | undefined
   /** For a server that lists the same tools to all callers: whether its list is to be empty. */
   wantsEmptyList?: boolean
 }

@@ -186,7 +186,7 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
     /** Passes the messages to the server, and resolves to its response. */
     async handle (
       { requests, notifications, batch }: ParsedBody,
-      { http, headers, body, authInfo, cancellation, mapMessage, wantsEmptyList = false }:
+      { http, headers, body, authInfo, cancellation, mapMessage, within, wantsEmptyList = false }:
         McpRequest
     ) {
       if (closed) return closingResponse(body)
@@ -221,8 +221,9 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
       }
       for (const request of requests) {
         const reply = shared ? sharedReply(request, wantsEmptyList) : undefined
-        if (reply === undefined) cancels.push(start(request, response, info, requests.length === 1))
-        else response.reply(reply)
+        const begin = () => start(request, response, info, requests.length === 1)
+        if (reply !== undefined) response.reply(reply)
+        else cancels.push(batch && within ? within(request.id, begin) : begin())
       }
       return response.response
     }

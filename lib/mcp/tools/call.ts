@@ -2,6 +2,7 @@
 
 import type { FastifyInstance } from 'fastify'
 import type { Log } from '../../types.ts'
+import { addTraceContext } from '../../telemetry/spans.ts'
 import { connectionHeaders } from '../rpc/messages.ts'
 import { decodeBody } from './coding.ts'
 import {
@@ -61,6 +62,7 @@ export function createCaller (
       const value = caller.headers[name]
       if (value !== undefined && !neverForwarded.has(name)) headers[name] = value
     }
+    addTraceContext(headers)
     const call: InProcessCall = { ...caller, tool: name, mark }
     const answer: Answer = { status: 0, headers: {}, body: null, url }
     try {
