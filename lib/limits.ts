@@ -143,8 +143,8 @@ export const maxReasons = 5
 export const maxReasonChars = 500
 /** A dependency works again after this time without a failure. */
 export const conditionSettleMs = 1_000
-/** A new reason of one failure is told after this time. */
-export const conditionRepeatMs = 60_000
+/** Reasons that are told of while one dependency fails. */
+export const maxToldReasons = 5
 /** Longest client id that a login carries along for its events: cookies are small. */
 export const maxNamedClientChars = 128
 /** Longest authorization code of a provider: ours carries it inside. */

@@ -1,6 +1,6 @@
 /** Since when does a dependency work, or fail? */
 import { escaped } from '../errors.ts'
-import { conditionRepeatMs, conditionSettleMs, maxReasonChars, maxReasons } from '../limits.ts'
+import { conditionSettleMs, maxReasonChars, maxReasons, maxToldReasons } from '../limits.ts'
 
 /** The state of a dependency. */
 export interface Health {
@@ -26,7 +26,7 @@ export type Condition = ReturnType<typeof createCondition>
  * first success a second after the last one: a dependency that flaps is not told of each time.
  *
  * @param isFault whether an error is the dependency's, and not that of the request
- * @param listener.failed is called when it fails, and once a minute when the reason has changed
+ * @param listener.failed is called when it fails, and for some further reasons while it does
  * @param now milliseconds since 1970. Defaults to the clock of the system
  */
 export function createCondition (
@@ -36,8 +36,7 @@ export function createCondition (
 ) {
   let { failed, recovered } = listener
   let health: Health = { status: 'unknown', since: now() }
-  let toldAt = -Infinity
-  let told = ''
+  const told = new Set<string>()
 
   function succeed () {
     if (health.status === 'ok') return
@@ -45,7 +44,7 @@ export function createCondition (
     const { status, since, lastError } = health
     if (status === 'failing' && time - (lastError?.at ?? 0) < conditionSettleMs) return
     health = { ...health, status: 'ok', since: time }
-    told = ''
+    told.clear()
     if (status === 'failing') recovered(time - since)
   }
 
@@ -53,12 +52,9 @@ export function createCondition (
     const at = now()
     const reason = reasonOf(error)
     const since = health.status === 'failing' ? health.since : at
-    const isNews = health.status !== 'failing' ||
-      (reason !== told && at - toldAt >= conditionRepeatMs)
     health = { status: 'failing', since, lastError: { reason, at } }
-    if (!isNews) return
-    toldAt = at
-    told = reason
+    if (told.has(reason) || told.size >= maxToldReasons) return
+    told.add(reason)
     failed(reason)
   }
 
