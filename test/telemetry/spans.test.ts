@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { after, beforeEach, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { context, propagation, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
@@ -9,7 +11,9 @@ import {
   SimpleSpanProcessor,
   type ReadableSpan
 } from '@opentelemetry/sdk-trace-base'
+import { boundedFetch } from '../../lib/http/fetch.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
+import { loadTelemetry } from '../../lib/telemetry/spans.ts'
 import { findCanary } from '../support/canaries.ts'
 import { startFlow } from '../support/flow.ts'
 import { startGuarded } from '../support/guarded.ts'
@@ -211,4 +215,22 @@ test('requests to a store that fails are spans with errors, without its messages
     assert.deepEqual(status, { code: SpanStatusCode.ERROR })
     assert.equal(attributes['error.type'], 'storeUnavailable')
   }
+})
+
+test('the span of a request to the provider has its URL without the query, and how it failed', async () => {
+  await loadTelemetry()
+  const server = createServer((_request, response) => response.writeHead(503).end()).listen(0)
+  const { port } = server.address() as AddressInfo
+  const url = `http://localhost:${port}/userinfo`
+  await boundedFetch(`${url}?access_token=canary-of-a-token`)
+  await new Promise(resolve => server.close(resolve))
+  await assert.rejects(boundedFetch(`${url}?access_token=canary-of-a-token`))
+  const spans = await spansNamed('GET', 2)
+  assert.deepEqual(
+    spans.map(({ attributes }) => [attributes['url.full'], attributes['error.type']]),
+    [
+      [url, '503'],
+      [url, 'providerUnavailable']
+    ]
+  )
 })
