@@ -57,6 +57,8 @@ export const maxQueuedProviderRequests = 200
 // The store: lib/store
 /** One operation: a store in the same network responds within milliseconds. */
 export const storeTimeoutMs = 1_000
+/** The start waits this long for a store. The check of the secrets goes on after that. */
+export const storeCheckMs = 2_500
 /** Failures in a row that open the circuit breaker, and the time until it probes again. */
 export const storeFailureThreshold = 5
 export const storeResetTimeoutMs = 1_000

@@ -1,26 +1,30 @@
 /** Do the instances that use one store share a secret? */
 
 import type { FastifyInstance } from 'fastify'
-import { retry } from '../http/operations.ts'
-import { secretNoteSeconds, storeConnectDelaysMs } from '../limits.ts'
+import { retry, withTimeout } from '../http/operations.ts'
+import { secretNoteSeconds, storeCheckMs, storeConnectDelaysMs } from '../limits.ts'
 import type { Broker } from './broker.ts'
 
 /**
  * Compares, when the app starts, the secrets given here with those of the instance that used the
  * store last. Values issued with a secret that another instance does not have are invalid there:
- * the log has an error. A store that is unreachable does not keep the app from starting.
+ * the log has an error. The app starts without waiting for a store that does not respond.
  */
 export function checkSharedSecrets (scope: FastifyInstance, broker: Broker) {
   const { config: { store }, log } = broker
   if (store === null) return
-  scope.addHook('onReady', async () => {
+  async function check () {
     try {
       const problem = await retry(() => compareKeys(broker), { delays: storeConnectDelaysMs })
       if (problem !== null) log.error({ option: 'secret' }, problem)
-      for (const warning of await store.warnings?.() ?? []) log.warn({ option: 'store' }, warning)
+      for (const warning of await store?.warnings?.() ?? []) log.warn({ option: 'store' }, warning)
     } catch (err) {
       log.warn({ err }, 'Could not reach the store at start-up')
     }
+  }
+  // Fastify ends the start when a hook takes ten seconds.
+  scope.addHook('onReady', async () => {
+    await withTimeout(check, storeCheckMs, () => new Error()).catch(() => {})
   })
 }
 

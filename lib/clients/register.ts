@@ -29,14 +29,17 @@ export const registerEndpoint: Endpoint<AuthorizationEndpoint> = {
     const id = await clients.register(client, now)
     logRefused(safeLogger(request.log), refused)
     events.of(request)('client.registered', { client: { id, name: client.name }, redirectUris })
-    return reply.code(201).send(
-      {
-        ...metadata,
-        client_id: id,
-        client_id_issued_at: now,
-        client_name: name ?? 'MCP client',
-        ...(wanted !== undefined && { dpop_bound_access_tokens: dpopBound })
-      } satisfies ClientRegistrationResponse
+    // As text: hooks of the host (`preSerialization`) change objects.
+    return reply.code(201).header('content-type', 'application/json; charset=utf-8').send(
+      JSON.stringify(
+        {
+          ...metadata,
+          client_id: id,
+          client_id_issued_at: now,
+          client_name: name ?? 'MCP client',
+          ...(wanted !== undefined && { dpop_bound_access_tokens: dpopBound })
+        } satisfies ClientRegistrationResponse
+      )
     )
   }
 }

@@ -1,9 +1,10 @@
 /** Under which URLs do clients find the metadata of an MCP server? */
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { McpOAuthError, startupError } from '../errors.ts'
 import { corsHeaders, isolatedRoute, replyToOtherMethods } from '../host/isolate.ts'
 import { safeLogger } from '../host/replies.ts'
 import { createSender } from '../host/representation.ts'
+import { checkedBy, checkOnListen } from '../host/self-check.ts'
 import {
   authorizationServerUrls,
   insertWellKnown,
@@ -37,7 +38,7 @@ export function discoveryRoutes (
   urls: UrlSource,
   authorizationServer: Document | null
 ) {
-  const slotAt = slotsOf(root)
+  const slotAt = slotsOf(root, urls)
   const stripped = publicUrl === null ? '' : new URL(publicUrl).pathname.replace(/\/$/, '')
   const prefixes = [...new Set([prefix, stripped + prefix])]
 
@@ -70,11 +71,16 @@ export function discoveryRoutes (
 }
 
 /** The slots of an app, shared by its registrations. Unknown URLs beside them respond 404. */
-function slotsOf (root: FastifyInstance): (path: string) => Slot {
+function slotsOf (root: FastifyInstance, urls: UrlSource): (path: string) => Slot {
   if (!root.hasDecorator(kSlots)) {
     root.decorate(kSlots, new Map())
     // In JSON, even where the app serves a page for unknown paths (M-01).
-    for (const name of wellKnownNames) addRoutes(root, `${insertWellKnown(name, '')}/*`, notFound)
+    for (const name of wellKnownNames) {
+      const url = `${insertWellKnown(name, '')}/*`
+      const isAdded = addRoutes(root, url, notFound)
+      if (!isAdded || name !== 'oauth-protected-resource') continue
+      checkOnListen(root, [{ method: 'GET', url, type: 'application/json' }], urls)
+    }
   }
   const slots = root.getDecorator<Map<string, Slot>>(kSlots)
   return path => {
@@ -110,20 +116,22 @@ function addRoutes (root: FastifyInstance, url: string, document: Document) {
     'cache-control': 'public, max-age=300',
     'content-type': 'application/json; charset=utf-8'
   })
+  // Not an async function, as most documents are at hand.
+  const handler = (request: FastifyRequest, reply: FastifyReply) => {
+    try {
+      const text = document()
+      if (typeof text === 'string') send(text, request, reply)
+      else text.then(text => send(text, request, reply)).catch(error => fail(reply, error))
+    } catch (error) {
+      fail(reply, error)
+    }
+  }
   root.route({
     ...isolatedRoute,
     method: ['GET', 'HEAD'],
     url,
-    // Not an async function, as most documents are at hand.
-    handler: (request, reply) => {
-      try {
-        const text = document()
-        if (typeof text === 'string') send(text, request, reply)
-        else text.then(text => send(text, request, reply)).catch(error => fail(reply, error))
-      } catch (error) {
-        fail(reply, error)
-      }
-    }
+    // Documents are requested often, and a check costs time.
+    ...(document === notFound ? checkedBy(root, 'application/json', handler) : { handler })
   })
   replyToOtherMethods(root, url, ['GET', 'HEAD'])
   return true

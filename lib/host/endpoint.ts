@@ -11,6 +11,7 @@ import type { Events } from './events.ts'
 import { dropQueries } from './not-found.ts'
 import { createRateLimits, type EndpointLimit, type RateLimit } from './rate-limits.ts'
 import { cacheableHeaders, openerPolicy, securityHeaders } from './replies.ts'
+import { checkedBy, checkOnListen } from './self-check.ts'
 
 /**
  * One endpoint. Routes, preflights, 405 responses, the metadata document and the redirect URIs that
@@ -43,6 +44,12 @@ export interface Endpoint<Server> {
   handle(server: Server, request: FastifyRequest, reply: FastifyReply): unknown
 }
 
+interface ServedServer {
+  config: Config
+  events: Events
+  urls(): { publicUrl: string }
+}
+
 /** Path of an endpoint below the prefix. */
 export function pathOf ({ name }: { name: string }) {
   return `/oauth/${name}`
@@ -54,7 +61,7 @@ export function pathOf ({ name }: { name: string }) {
  * @returns a function of the base URL, which returns the members of the metadata document that hold
  *   the URLs of the endpoints (RFC 8414 §2)
  */
-export function serveEndpoints<Server extends { config: Config, events: Events }> (
+export function serveEndpoints<Server extends ServedServer> (
   instance: FastifyInstance,
   server: Server,
   endpoints: ReadonlyArray<Endpoint<Server>>
@@ -76,6 +83,11 @@ export function serveEndpoints<Server extends { config: Config, events: Events }
       }
     }, cacheable ? cacheableHeaders : securityHeaders)
   }
+  const checks = routes.map(({ endpoint, url }) => {
+    const { methods: [method = 'GET'], body } = endpoint
+    return { method, url: prefix + url, body, type: typeOf(endpoint) }
+  })
+  checkOnListen(instance, checks, server.urls)
   dropQueries(instance, routes.map(({ url }) => (prefix + url).toLowerCase()))
   return base =>
     Object.fromEntries(
@@ -83,6 +95,10 @@ export function serveEndpoints<Server extends { config: Config, events: Events }
         endpoint.metadata ? [[endpoint.metadata, base + pathOf(endpoint)]] : []
       )
     )
+}
+
+function typeOf<Server> ({ errorHandler }: Endpoint<Server>) {
+  return errorHandler ? 'text/html' : 'application/json'
 }
 
 function serve<Server> (
@@ -114,10 +130,10 @@ function serve<Server> (
       exposeHeadRoute: false,
       bodyLimit,
       ...(errorHandler && { errorHandler: errorHandler(server) }),
-      handler: (request, reply) => {
+      ...checkedBy(scope, typeOf(endpoint), (request, reply) => {
         const result = endpoint.handle(server, request, reply)
         return result instanceof Promise ? awaited(request, reply, result) : result
-      }
+      })
     })
   })
   replyToOtherMethods(scope, url, methods, anyOrigin)

@@ -84,9 +84,9 @@ export const corsHeaders = {
 }
 
 /**
- * Replies to the other methods of a URL: 405 (RFC 9110 §15.5.6), and 204 to preflights if web pages
- * of any origin may call it. It takes no cookies, so `*` gives a page nothing that its server could
- * not send itself.
+ * Replies to the other methods of a URL: 405 (RFC 9110 §15.5.6), and 204 to OPTIONS, with leave to
+ * call it for web pages of any origin, if so. It takes no cookies, so `*` gives a page nothing that
+ * its server could not send itself.
  */
 export function replyToOtherMethods (
   scope: FastifyInstance,
@@ -94,7 +94,14 @@ export function replyToOtherMethods (
   methods: readonly string[],
   anyOrigin = true
 ) {
-  if (anyOrigin) scope.options(url, isolatedRoute, preflightHandler(methods, corsHeaders))
+  const allow = methods.join(', ')
+  scope.options(
+    url,
+    isolatedRoute,
+    anyOrigin
+      ? preflightHandler(methods, corsHeaders)
+      : (_request, reply) => reply.code(204).header('allow', allow).send()
+  )
   const handled = ['OPTIONS', ...methods]
   scope.route({
     ...isolatedRoute,
@@ -102,7 +109,7 @@ export function replyToOtherMethods (
     method: scope.supportedMethods.filter(method => !handled.includes(method)) as HTTPMethods[],
     // Before any body is read.
     onRequest: async (_request, reply) => {
-      reply.header('allow', methods.join(', '))
+      reply.header('allow', allow)
       throw new McpOAuthError('methodNotAllowed')
     },
     handler: async () => {}

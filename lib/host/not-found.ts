@@ -1,9 +1,23 @@
 /** Which requests that no route serves were meant for our endpoints? */
+import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import { internal } from './internals.ts'
 
 /** Has the function that Fastify calls for each request before it logs the request. */
 type NotFoundContext = Pick<FastifyInstance, 'childLoggerFactory'>
+
+/** Calls a function for each request that no route serves, before it is logged. */
+export function onNotFound (instance: FastifyInstance, visit: (raw: IncomingMessage) => void) {
+  instance.addHook('onReady', async () => {
+    for (const context of contextsOf(instance)) {
+      const create = context.childLoggerFactory
+      context.childLoggerFactory = function (logger, bindings, options, raw) {
+        visit(raw as IncomingMessage)
+        return create.call(this, logger, bindings, options, raw)
+      }
+    }
+  })
+}
 
 /**
  * Removes the query of requests that no route serves if their path is nearly one of ours, such as
@@ -12,15 +26,9 @@ type NotFoundContext = Pick<FastifyInstance, 'childLoggerFactory'>
  * @param paths in lower case, as clients send them
  */
 export function dropQueries (instance: FastifyInstance, paths: readonly string[]) {
-  instance.addHook('onReady', async () => {
-    for (const context of contextsOf(instance)) {
-      const create = context.childLoggerFactory
-      context.childLoggerFactory = function (logger, bindings, options, raw) {
-        const [path = ''] = raw.url?.split('?', 1) ?? []
-        if (paths.some(known => plain(path).startsWith(known))) raw.url = path
-        return create.call(this, logger, bindings, options, raw)
-      }
-    }
+  onNotFound(instance, (raw) => {
+    const [path = ''] = raw.url?.split('?', 1) ?? []
+    if (paths.some(known => plain(path).startsWith(known))) raw.url = path
   })
 }
 

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { CallerEvents } from '../guard/caller-events.ts'
 import type { Guards } from '../guard/guard.ts'
+import { warnOfAddresses } from '../host/addresses.ts'
 import type { Config } from '../options/config.ts'
 import type { Log } from '../types.ts'
 import type { UrlSource } from '../urls.ts'
@@ -33,6 +34,9 @@ export function serveMcp (
   const isVisible = createVisibility(config, () => urls().base, catalog)
   const tools = routes && (() => buildTools(routes, instance, root, config, log))
   const endpoint = createEndpoint(config, urls, isVisible, log, tools)
-  if (endpoint) mcpRoute(instance, config, guards, endpoint, callerEvents)
+  if (endpoint) {
+    warnOfAddresses(instance, config, urls, log)
+    mcpRoute(instance, config, guards, endpoint, callerEvents)
+  }
   return endpoint
 }

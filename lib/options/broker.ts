@@ -103,6 +103,18 @@ export const RefreshSchema = Type.Object({
   onReuse: withDefault('revoke' as const, oneOf('revoke', 'refuse'))
 }, closed)
 
+/** Requests in a minute. */
+const requests = optional(Type.Integer({ minimum: 1 }))
+
+export const RateLimitsSchema = Type.Object({
+  /** To `/oauth/register`. */
+  register: requests,
+  /** To `/oauth/authorize`, `/oauth/consent` and `/oauth/callback`, each. */
+  authorize: requests,
+  /** To `/oauth/token` and `/oauth/revoke`, each: only refused requests count. */
+  token: requests
+}, closed)
+
 /** The options that only the broker has. */
 export const brokerOptions = {
   /** Broker: decides who may have which scopes, after the login at the provider. */
@@ -150,7 +162,7 @@ export const brokerOptions = {
    * Broker: clients that need not register. Those with a secret or a key may be machines, without
    * any user.
    */
-  clients: withDefault([], list(ClientSchema)),
+  clients: withDefault([], list(ClientSchema, { minItems: 0 })),
   /**
    * Broker at the root: also serve `/authorize`, `/token` and `/register`, for clients that read no
    * metadata. Default `false`.

@@ -19,6 +19,9 @@ interface Problem {
 /** The value of a missing member, unlike that of one whose environment variable is not set. */
 const absent = Symbol('absent')
 
+/** Whether an option has an effect: computed lists may be empty. */
+export const isGiven = (value: unknown) => value && !(Array.isArray(value) && value.length === 0)
+
 /** The problem of an option from the environment that is missing there. */
 export const unset = 'undefined is given. Is the environment variable set?'
 
@@ -73,7 +76,7 @@ function* mistakesOfChecked (schema: TSchema, own: Problem): Generator<Problem> 
 }
 
 function* mistakesOfMembers (schema: TSchema, value: object, path: string): Generator<Problem> {
-  const { properties, required = [], additionalProperties } = schema
+  const { properties, required = [], additionalProperties, omitsNull } = schema
   const members = value as Readonly<Record<string, unknown>>
   const given = Object.getOwnPropertyNames(value)
   const missing = required.filter((name: string) => !given.includes(name))
@@ -86,8 +89,9 @@ function* mistakesOfMembers (schema: TSchema, value: object, path: string): Gene
     yield { path: pathOf(path, name), value: members[name], expected: null, predicate: null }
   }
   for (const [name, member] of Object.entries<TSchema>(properties)) {
-    const isGiven = members[name] !== undefined || required.includes(name)
-    if (isGiven && !missing.includes(name)) {
+    const isOmitted = members[name] === undefined || (omitsNull && members[name] === null)
+    const isChecked = !isOmitted || required.includes(name)
+    if (isChecked && !missing.includes(name)) {
       yield* mistakes(member, members[name], pathOf(path, name))
     }
   }

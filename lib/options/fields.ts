@@ -75,6 +75,11 @@ export const setting = checked(text, value => {
   return isUnset ? 'stands for a missing value. Is the environment variable set?' : null
 })
 
+/** An object whose optional members may also be `null`, as computed ones often are. */
+export type WithNulls<Written> = {
+  [Name in keyof Written]: object extends Pick<Written, Name> ? Written[Name] | null : Written[Name]
+}
+
 /** A list that is not empty, unless the options say so. */
 export function list<Entry extends TSchema> (
   entry: Entry,
@@ -92,7 +97,7 @@ export const scope = checked(
 
 /** Scopes that a resource may require. */
 export const requiredScopes = checked(
-  list(scope),
+  list(scope, { minItems: 0 }),
   scopes =>
     scopes.includes('offline_access')
       ? 'offline_access asks for a refresh token, so no resource can require it. Remove it'

@@ -6,7 +6,7 @@ import { redirectUriProblem } from '../oauth/redirect-uri.ts'
 import { missingScopes } from '../oauth/scope.ts'
 import { userGrants } from '../oauth/token-request.ts'
 import { brokerOptions, storedRules, type ClientOptions } from './broker.ts'
-import { problemsOf, sentenceOf, unset } from './check.ts'
+import { isGiven, problemsOf, sentenceOf, unset } from './check.ts'
 import { advise } from './names.ts'
 import { OptionsSchema, type McpOAuthOptions } from './schema.ts'
 
@@ -33,8 +33,7 @@ export function optionProblems (options: unknown, production: boolean) {
 }
 
 function rulesOf (options: McpOAuthOptions, production: boolean): Rule[] {
-  const { auth, customOAuthMetadata: metadata, dpop = 'off' } = options
-  const { rateLimits, secret, setupProxies } = options
+  const { auth, customOAuthMetadata: metadata, dpop = 'off', secret, setupProxies } = options
   return [
     ...secretRules(options, production),
     ...unsetRules(options, ['publicUrl']),
@@ -42,7 +41,6 @@ function rulesOf (options: McpOAuthOptions, production: boolean): Rule[] {
       .map((problem): Rule => [true, `customOAuthMetadata.${problem}`]),
     ...auth === false ? openRules(options) : accessRules(options),
     ...setupProxies ? proxyRules(options) : [],
-    [rateLimits && !setupProxies, 'rateLimits: has no effect without setupProxies. Remove it'],
     ...brokerRules(options),
     ...dpop === 'off' ? [] : dpopRules(options),
     ...mcpRules(options),
@@ -113,7 +111,7 @@ function openRules (
     'mcp.authorizeTool': mcp?.authorizeTool
   }
   return Object.entries(checks).map(([name, check]) => [
-    check,
+    isGiven(check),
     `auth: false switches all checks off, yet ${name} is given. Remove one of the two`
   ])
 }
@@ -182,18 +180,19 @@ function dpopRules (
 }
 
 function brokerRules (options: McpOAuthOptions): Rule[] {
-  const { clients = [], setupProxies, version } = options
-  const ids = clients.map(({ clientId }) => clientId)
+  const { clients = [], rateLimits, setupProxies, version } = options
+  const hasBroker = setupProxies && version !== '2025-03-26'
   return [
     ...Object.keys(brokerOptions).map((name): Rule => [
-      options[name as keyof McpOAuthOptions] && (!setupProxies || version === '2025-03-26'),
+      !hasBroker && isGiven(options[name as keyof McpOAuthOptions]),
       setupProxies
         ? `${name}: has no effect with version 2025-03-26. Set a later one, or remove it`
         : `${name}: has no effect without the broker. Set setupProxies: true, or remove it`
     ]),
+    [rateLimits && !setupProxies, 'rateLimits: has no effect without setupProxies. Remove it'],
     ...storedRules(options),
     ...clients.flatMap((client, index): Rule[] => {
-      const first = ids.indexOf(client.clientId)
+      const first = clients.findIndex(({ clientId }) => clientId === client.clientId)
       return [
         [
           first !== index,

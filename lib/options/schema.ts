@@ -4,10 +4,16 @@ import type { FastifyInstance } from 'fastify'
 import type { McpOAuthEvent } from '../events/table.ts'
 import { closeTimeoutSeconds, maxCloseTimeoutSeconds, minSecretChars } from '../limits.ts'
 import { redirectPatternProblem } from '../oauth/redirect-uri.ts'
-import { OAuthMetadataSchema } from '../schemas/metadata.ts'
+import { OAuthMetadataSchema, type OAuthMetadata } from '../schemas/metadata.ts'
 import { Type } from '../schemas/type.ts'
 import type { Dependency, ProviderTraits, Store, TokenVerifier } from '../types.ts'
-import { brokerOptions, ClientSchema, LifetimesSchema, RefreshSchema } from './broker.ts'
+import {
+  brokerOptions,
+  ClientSchema,
+  LifetimesSchema,
+  RateLimitsSchema,
+  RefreshSchema
+} from './broker.ts'
 import {
   callable,
   checked,
@@ -29,22 +35,12 @@ import {
   setting,
   text,
   url,
-  withDefault
+  withDefault,
+  type WithNulls
 } from './fields.ts'
 import { McpOptionsSchema, ToolOptionsSchema } from './mcp.ts'
 
 const secret = Type.String({ minLength: minSecretChars })
-
-const requests = optional(Type.Integer({ minimum: 1 }))
-
-export const RateLimitsSchema = Type.Object({
-  /** To `/oauth/register`. */
-  register: requests,
-  /** To `/oauth/authorize`, `/oauth/consent` and `/oauth/callback`, each. */
-  authorize: requests,
-  /** To `/oauth/token` and `/oauth/revoke`, each: only refused requests count. */
-  token: requests
-}, closed)
 
 const dependency = checked(callable<Dependency>(), ({ length }) =>
   length > 2
@@ -90,8 +86,10 @@ export const OptionsSchema = Type.Object({
    * and nowhere else.
    */
   clientSecret: fromEnv(setting),
-  /** A metadata document (RFC 8414) to serve as it is. Unset members are omitted, never `null`. */
-  customOAuthMetadata: optional(OAuthMetadataSchema),
+  /** A metadata document (RFC 8414) to serve as it is, without members that are unset or `null`. */
+  customOAuthMetadata: optional(
+    Type.Unsafe<WithNulls<OAuthMetadata>>({ ...OAuthMetadataSchema, omitsNull: true })
+  ),
   /** Serve authorization endpoints of our own in front of the provider. Default `false`. */
   setupProxies: withDefault(false, flag),
   /**
@@ -160,7 +158,7 @@ export const OptionsSchema = Type.Object({
    */
   dpop: withDefault('off', oneOf('off', 'accept', 'require')),
   /** Scopes of this server beside `requiredScopes`. */
-  scopes: withDefault([], list(scope)),
+  scopes: withDefault([], list(scope, { minItems: 0 })),
   /** Scopes every caller of the MCP route needs. */
   requiredScopes: withDefault([], requiredScopes),
   /** Broader scope to the scopes it implies: `{ admin: ['read', 'write'] }`. */
@@ -192,7 +190,7 @@ export const OptionsSchema = Type.Object({
    */
   onEvent: withDefault(null, callable<(event: McpOAuthEvent) => unknown>()),
   /** Members left out of events and of the lines of this plugin in the log. Default: none. */
-  redact: withDefault([], list(oneOf('subject', 'address'))),
+  redact: withDefault([], list(oneOf('subject', 'address'), { minItems: 0 })),
   ...brokerOptions,
   /** Deviations of the provider from the standards. Presets fill it in. */
   provider: withDefault(

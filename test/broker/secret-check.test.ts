@@ -288,3 +288,24 @@ matrix(
     assert.ok(await flow.tokens(await flow.register()))
   }
 )
+
+test('the app starts with a store that hangs, without waiting for all attempts [field:H5]', async (t) => {
+  const hanging = () => new Promise<never>(() => {})
+  const store = { get: hanging, put: hanging, putIfAbsent: hanging }
+  const app = Fastify({ pluginTimeout: 4_000 })
+  t.after(() => app.close())
+  const { mcpOAuth } = await import('../../lib/index.ts')
+  for (const prefix of ['/a', '/b']) {
+    await app.register(mcpOAuth, {
+      issuer: 'https://issuer.example',
+      clientId: 'server',
+      setupProxies: true,
+      secret,
+      store,
+      prefix
+    })
+  }
+  await app.ready()
+  const response = await app.inject('/.well-known/oauth-authorization-server/a')
+  assert.equal(response.statusCode, 200)
+})

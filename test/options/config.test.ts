@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
+import Fastify from 'fastify'
+import { mcpOAuth } from '../../lib/index.ts'
 import { createConfig } from '../../lib/options/config.ts'
 import { McpOAuthError } from '../../lib/errors.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
@@ -832,4 +834,40 @@ test('createConfig logs that a random secret replaces a short client secret', ()
     lines[0] ?? '',
     /^Option secret is random, as clientSecret has fewer than 32 characters: /
   )
+})
+
+test('computed lists may be empty, and null members of metadata are omitted [field:H12 field:H13]', async (t) => {
+  const empty = { requiredScopes: [], scopes: [], clients: [], redact: [] }
+  const customOAuthMetadata = {
+    issuer: 'https://id.example',
+    token_endpoint: 'https://id.example/token',
+    registration_endpoint: null,
+    scopes_supported: null
+  }
+  for (
+    const options of [
+      { ...empty, issuer: 'https://id.example' },
+      { ...empty, auth: false, mcp: { tools: true } },
+      { ...empty, issuer: 'https://id.example', clientId: 'server', setupProxies: true },
+      { ...empty, customOAuthMetadata, issuer: 'https://id.example' }
+    ] as McpOAuthOptions[]
+  ) {
+    const app = Fastify()
+    t.after(() => app.close())
+    await app.register(mcpOAuth, options)
+    const path = '/.well-known/oauth-authorization-server'
+    const { body } = await app.inject(path)
+    assert.doesNotMatch(body, /null/)
+    if (options.customOAuthMetadata) {
+      assert.equal('registration_endpoint' in JSON.parse(body), false)
+      assert.deepEqual(JSON.parse(body).scopes_supported, ['openid', 'profile', 'email'])
+    }
+  }
+  for (const name of ['issuer', 'token_endpoint']) {
+    const options = { customOAuthMetadata: { ...customOAuthMetadata, [name]: null }, tokens: false }
+    await assert.rejects(
+      async () => await Fastify().register(mcpOAuth, options as never),
+      new RegExp(`customOAuthMetadata\\.${name}: null is given`)
+    )
+  }
 })

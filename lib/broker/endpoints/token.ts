@@ -54,11 +54,14 @@ export const tokenEndpoint: Endpoint<Broker> = {
     const context = { ...common, key: proof?.key }
     const credentials = proof ? [...assertions, proof.use] : assertions
     try {
-      return await useOnce(
+      const tokens = await useOnce(
         credentials,
         isGone,
         markNow => grant.handle({ ...context, markNow }, tokenRequest)
       )
+      // As text: hooks of the host (`preSerialization`) change objects.
+      reply.header('content-type', 'application/json; charset=utf-8')
+      return JSON.stringify(tokens)
     } catch (error) {
       if (isRefusal(error)) {
         const { error: name, cause = error } = error

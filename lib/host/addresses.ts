@@ -1,0 +1,45 @@
+/** Which requests show that clients use another URL than the published one? */
+import type { FastifyInstance } from 'fastify'
+import { quoted } from '../errors.ts'
+import type { Config } from '../options/config.ts'
+import type { Log } from '../types.ts'
+import { onNotFound } from './not-found.ts'
+
+/** Warns of requests to the MCP route at another address, or beside it, once of each kind. */
+export function warnOfAddresses (
+  instance: FastifyInstance,
+  { publicUrl, prefix, mcp }: Config,
+  urls: () => { resource: string, metadataUrl: string | null },
+  log: Log
+) {
+  const reported = new Set<string>()
+  const warn = (kind: string, message: string) => {
+    if (!reported.has(kind)) log.warn({ option: 'publicUrl' }, message)
+    reported.add(kind)
+  }
+  const paths = ['/', `${prefix}/`, `${prefix}${mcp.path}/`]
+  onNotFound(instance, ({ method, url = '' }) => {
+    const [path = ''] = url.split('?', 1)
+    if (method !== 'POST' || !paths.includes(path)) return
+    warn(path, `A client sent POST to ${path}. Give clients the URL ${urls().resource}`)
+  })
+
+  if (publicUrl !== null) return
+  instance.addHook('onRequest', ({ headers, host, routeOptions }, _reply, done) => {
+    if (routeOptions.url !== prefix + mcp.path) return done()
+    if (headers['x-forwarded-for'] ?? headers['x-forwarded-host'] ?? headers.forwarded) {
+      warn(
+        'proxy',
+        'Requests come through a reverse proxy, and the published URLs are those of localhost. ' +
+          'Set publicUrl to the address that clients use'
+      )
+    } else if (urls().metadataUrl !== null && /^(?:127\.|\[::1\])/.test(host)) {
+      warn(
+        'host',
+        `A client uses the host ${quoted(host)}, and clients refuse metadata of another one. ` +
+          `Give them the URL ${urls().resource}, or set publicUrl`
+      )
+    }
+    done()
+  })
+}
