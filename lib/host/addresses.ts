@@ -1,5 +1,5 @@
 /** Which requests show that clients use another URL than the published one? */
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, onRequestHookHandler } from 'fastify'
 import { quoted } from '../errors.ts'
 import type { Config } from '../options/config.ts'
 import type { Log } from '../types.ts'
@@ -25,8 +25,7 @@ export function warnOfAddresses (
   })
 
   if (publicUrl !== null) return
-  instance.addHook('onRequest', ({ headers, host, routeOptions }, _reply, done) => {
-    if (routeOptions.url !== prefix + mcp.path) return done()
+  const watch: onRequestHookHandler = ({ headers, host }, _reply, done) => {
     if (headers['x-forwarded-for'] ?? headers['x-forwarded-host'] ?? headers.forwarded) {
       warn(
         'proxy',
@@ -41,5 +40,9 @@ export function warnOfAddresses (
       )
     }
     done()
+  }
+  instance.addHook('onRoute', (route) => {
+    if (route.url !== prefix + mcp.path || !route.config?.mcpOAuth) return
+    route.onRequest = [watch, route.onRequest ?? []].flat()
   })
 }
