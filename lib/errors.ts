@@ -206,10 +206,6 @@ export function failure (kind: ErrorKind, reason: string): McpOAuthError {
 export const isRefusal = (error: unknown): error is McpOAuthError =>
   error instanceof McpOAuthError && error.statusCode < 500
 
-/** Whether an error is the fault of a provider, a store or the like: nothing here can mend it. */
-export const isDependencyFault = (error: unknown) =>
-  error instanceof McpOAuthError && error.statusCode > 501
-
 /** The error for a code or refresh token, with its reason for the log. */
 export const invalidGrant = (reason: string) => failure('invalidGrant', reason)
 

@@ -1,6 +1,5 @@
 /** Do the dependencies of a registration work, and who is told when they do not? */
-import { isDependencyFault } from '../errors.ts'
-import { createCondition, type Health } from '../http/condition.ts'
+import { createCondition, isDependencyFault, type Health } from '../http/condition.ts'
 import type { Config } from '../options/config.ts'
 import type { Events } from './events.ts'
 

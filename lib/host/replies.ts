@@ -6,8 +6,8 @@ import type {
   FastifyRequest,
   RegisterOptions
 } from 'fastify'
-import { escaped, isDependencyFault, McpOAuthError, type ErrorKind } from '../errors.ts'
-import { reasonOf } from '../http/condition.ts'
+import { escaped, McpOAuthError, type ErrorKind } from '../errors.ts'
+import { isDependencyFault, reasonOf } from '../http/condition.ts'
 import type { Log } from '../types.ts'
 
 /** Headers of all our responses, including those to requests that a hook of the host rejected. */

@@ -1,5 +1,5 @@
 /** Since when does a dependency work, or fail? */
-import { escaped } from '../errors.ts'
+import { escaped, McpOAuthError } from '../errors.ts'
 import { conditionSettleMs, maxReasonChars, maxReasons, maxToldReasons } from '../limits.ts'
 
 /** The state of a dependency. */
@@ -96,3 +96,7 @@ export function reasonOf (error: unknown): string {
   }
   return escaped(reasons.join(': ').replaceAll('\n', ' ').slice(0, maxReasonChars))
 }
+
+/** Whether an error is the fault of a provider, a store or the like: nothing here can mend it. */
+export const isDependencyFault = (error: unknown) =>
+  error instanceof McpOAuthError && error.statusCode > 501
