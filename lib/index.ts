@@ -39,7 +39,7 @@ export type {
   EventType,
   McpOAuthEvent
 } from './events/table.ts'
-export type { GrantFilter, GrantPage, UserGrant } from './guard/grants.ts'
+export type { ApplicationsOptions, GrantFilter, GrantPage, UserGrant } from './guard/grants.ts'
 export type { Guard, GuardOptions } from './guard/guard.ts'
 export type { Health } from './http/condition.ts'
 export type { RegistrationHealth } from './host/health.ts'

@@ -197,6 +197,9 @@ export const floodedStoreEntries = 20_000
 export const sharedStoreEntries = 100_000
 /** Grants of one page: as many records are read from the store at once. */
 export const maxListedGrants = 100
+/** Pages of grants that one user sees, and the time for which the forms of that page work. */
+export const maxGrantPages = 10
+export const applicationFormSeconds = 3_600
 /** The provider sends a logout token at once, and repeats it while this server is unreachable. */
 export const logoutTokenSeconds = 600
 /** A revocation that fails at the provider is repeated. */

@@ -5,7 +5,7 @@ import { loadJose } from './crypto/jose.ts'
 import { discoveryRoutes } from './discovery/documents.ts'
 import { createCallerEvents } from './guard/caller-events.ts'
 import { createGuards } from './guard/guard.ts'
-import { createListGrants } from './guard/grants.ts'
+import { createGrantMethods } from './guard/grants.ts'
 import { addRegistration, decorate } from './guard/registrations.ts'
 import { createRevoke } from './guard/revoke.ts'
 import { findRoot, loadOnListen, rejectPublicAddress } from './host/app.ts'
@@ -48,8 +48,7 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   const urls = createUrls(config, root.server)
   const revocations = createRevocations(config)
   const revoke = createRevoke(revocations, events, () => verifier && (ownTokens ?? {}))
-  const grants = createListGrants(() => ownTokens && ownTokens.listGrants)
-  const methods = { revoke, grants }
+  const methods = { revoke, ...createGrantMethods(() => ownTokens && ownTokens.grantPages) }
   const registration = addRegistration(root, config, urls, conditions, methods)
   // Before our own routes, so that the routes that exist by now are those of the app.
   const routes = config.mcp.tools ? collectRoutes(instance, root) : undefined

@@ -127,8 +127,8 @@ export function createGrantIndex ({ config, index, marks, isRevoked, sealer, nam
       return { grants, cursor: next < namers.length ? `${next}:${last ?? Infinity}` : null }
     },
 
-    /** Whether a grant is one of a user. */
-    isOf: async (grant: string, subject: string) => (await find(idOf(grant)))?.subject === subject
+    /** Returns a grant, or null. */
+    find: async (grant: string): Promise<UserGrant | null> => await find(idOf(grant))
   }
 }
 

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { loadPublicFetch } from '../clients/documents.ts'
 import { registerEndpoint } from '../clients/register.ts'
 import type { JWTVerifyGetKey } from '../crypto/signing-keys.ts'
+import type { ApplicationsOptions } from '../guard/grants.ts'
 import { loadOnListen } from '../host/app.ts'
 import { closingOf } from '../host/closing.ts'
 import { pathOf, serveEndpoints, type Endpoint } from '../host/endpoint.ts'
@@ -11,6 +12,7 @@ import { authorizationServerDocument } from '../oauth/metadata.ts'
 import { loadOidc } from '../provider/client.ts'
 import type { UpstreamAccess } from '../types.ts'
 import type { Claims } from '../verifiers/claims.ts'
+import { lazy } from '../util/lazy.ts'
 import { createBroker, type Broker, type BrokerOptions } from './broker.ts'
 import { authorizeEndpoint } from './endpoints/authorize.ts'
 import { backchannelLogoutEndpoint } from './endpoints/backchannel-logout.ts'
@@ -22,6 +24,8 @@ import { offeredGrants, tokenEndpoint } from './endpoints/token.ts'
 import { loadCookie } from './logins.ts'
 import { belongingsOf } from './revocation.ts'
 import { checkSharedSecrets } from './secret-check.ts'
+
+const loadApplications = lazy('grantIndex', () => import('./applications.ts'))
 
 /**
  * All endpoints of the broker. The metadata document, the routes, CORS, and the redirect URIs that
@@ -111,7 +115,12 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
     return hasEnded || isThrownOut
   }
   const { nameOf } = broker.clients
-  const listGrants = grants && grants.list
-  const ownTokens = { issuer, keys, isRevoked, openUpstream, revokeGrant, nameOf, listGrants }
-  return { document, ownTokens }
+  const ownTokens = { issuer, keys, isRevoked, openUpstream, revokeGrant, nameOf }
+  const grantPages = grants && {
+    list: grants.list,
+    /** Serves the page of the grants of a user. */
+    serve: async (instance: FastifyInstance, subjectOf: ApplicationsOptions['subject']) =>
+      (await loadApplications()).serveApplications(instance, broker, grants, subjectOf)
+  }
+  return { document, ownTokens: { ...ownTokens, grantPages } }
 }

@@ -16,6 +16,7 @@ export const purposes = [
   'family',
   'redemption',
   'grant',
+  'removal',
   'answer'
 ] as const
 type Purpose = typeof purposes[number]

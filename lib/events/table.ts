@@ -55,7 +55,7 @@ export interface EventDetails {
   'token.reused': { readonly ended: boolean }
   /** Tokens were revoked. */
   'grant.revoked': {
-    readonly by: 'client' | 'operator' | 'provider' | 'reuse'
+    readonly by: 'client' | 'user' | 'operator' | 'provider' | 'reuse'
     /** The argument of `revoke`, where it was not one grant. */
     readonly filter?: object
   }

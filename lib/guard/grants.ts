@@ -1,6 +1,7 @@
 /** Which grants does the operator ask for? */
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { startupError } from '../errors.ts'
-import { checkOptions, optional, text } from '../options/fields.ts'
+import { callable, checkOptions, optional, text } from '../options/fields.ts'
 
 /** Which grants to list. Default: all of them. */
 export interface GrantFilter {
@@ -43,25 +44,48 @@ export interface GrantPage {
 
 const fields = { subject: optional(text), clientId: optional(text), cursor: optional(text) }
 
+/** Options of `connectedApplications`. */
+export interface ApplicationsOptions {
+  /**
+   * Returns the user who is logged in, as access tokens name them in `sub`, or a promise of that.
+   * Without one the response is 403.
+   */
+  readonly subject: (request: FastifyRequest) => unknown
+}
+
+/** The grants of a broker. */
+interface Grants {
+  list(filter: GrantFilter): Promise<GrantPage>
+  serve(instance: FastifyInstance, subjectOf: ApplicationsOptions['subject']): Promise<void>
+}
+
 /**
- * Creates the function that lists grants.
+ * Creates the methods of a registration that list grants.
  *
- * @param indexOf returns the list, once the app is ready; null if there is no index
+ * @param find returns the grants, once the plugin is registered; null if they have no index
  */
-export function createListGrants (
-  indexOf: () => ((filter: GrantFilter) => Promise<GrantPage>) | null
-) {
-  return async (filter: GrantFilter = {}) => {
-    // A user who is not logged in must not be shown the grants of all users.
-    checkOptions('grants', filter, fields)
-    if (Object.values(filter).includes(undefined)) {
-      throw startupError(
-        'invalidOptions',
-        'grants: a member is undefined. Leave it out to list the grants of all'
-      )
+export function createGrantMethods (find: () => Grants | null) {
+  const grantsFor = (name: string) => {
+    const grants = find()
+    if (grants) return grants
+    throw startupError('invalidOptions', `${name}: grants have no index. Set grantIndex: true`)
+  }
+  return {
+    async grants (filter: GrantFilter = {}) {
+      checkOptions('grants', filter, fields)
+      // A user who is not logged in must not be shown the grants of all users.
+      if (Object.values(filter).includes(undefined)) {
+        throw startupError(
+          'invalidOptions',
+          'grants: a member is undefined. Leave it out to list the grants of all'
+        )
+      }
+      return await grantsFor('grants').list(filter)
+    },
+    connectedApplications (options: ApplicationsOptions) {
+      checkOptions('connectedApplications', options, { subject: callable() })
+      const { serve } = grantsFor('connectedApplications')
+      return async (instance: FastifyInstance) => await serve(instance, options.subject)
     }
-    const list = indexOf()
-    if (list) return await list(filter)
-    throw startupError('invalidOptions', 'grants: there is no list. Set grantIndex: true')
   }
 }

@@ -6,7 +6,7 @@ import { healthOf, type Conditions, type RegistrationHealth } from '../host/heal
 import type { Config } from '../options/config.ts'
 import { checkOptions, expect, optional } from '../options/fields.ts'
 import type { UrlSource } from '../urls.ts'
-import type { GrantFilter, GrantPage } from './grants.ts'
+import type { ApplicationsOptions, GrantFilter, GrantPage } from './grants.ts'
 import type { Guard, GuardOptions, Guards } from './guard.ts'
 import type { RevocationFilter } from './revoke.ts'
 
@@ -49,6 +49,16 @@ export interface McpOAuthRegistration {
    * const { grants } = await app.mcpOAuth.grants({ subject: 'alice' })
    */
   grants(filter?: GrantFilter): Promise<GrantPage>
+  /**
+   * Returns a plugin with the page on which users see the clients they let in, and remove one. The
+   * hooks of the scope that it is registered in log users in. Requires the option `grantIndex`.
+   *
+   * @throws {McpOAuthError} `invalidOptions`
+   * @example
+   * const page = app.mcpOAuth.connectedApplications({ subject: ({ session }) => session.sub })
+   * await app.register(page, { prefix: '/account/applications' })
+   */
+  connectedApplications(options: ApplicationsOptions): (app: FastifyInstance) => Promise<void>
 }
 
 /** All registrations of one app, by prefix and path of the MCP route. */
@@ -85,7 +95,7 @@ export function addRegistration (
   config: Config,
   urls: UrlSource,
   conditions: Conditions,
-  methods: Pick<McpOAuthRegistration, 'revoke' | 'grants'>
+  methods: Pick<McpOAuthRegistration, 'revoke' | 'grants' | 'connectedApplications'>
 ): McpOAuthRegistration {
   const { prefix, mcp, mode } = config
   const path = prefix + mcp.path

@@ -54,7 +54,9 @@ small { display: block; max-height: 4.25rem; overflow-y: auto;
 .mark { display: inline-block; padding: 0 .5rem; font-size: .75rem; line-height: 1.375rem }
 .warning { margin-top: .75rem; padding: .75rem 1rem; font-size: .9375rem }
 .warning strong { display: block }
+h1 + dl { margin-top: 1.25rem }
 ul { margin: 0 0 1rem; padding: 0; list-style: none }
+dd > :last-child { margin-bottom: 0 }
 li { padding: .25rem 0 }
 .ticks li { position: relative; padding-inline-start: 1.5rem }
 .ticks li::before { position: absolute; inset-inline-start: .3125rem; top: .5rem; width: .3125rem;

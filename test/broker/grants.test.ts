@@ -255,7 +255,7 @@ test('grants() refuses what would list more than was meant', async (t) => {
 
 test('without grantIndex there is no list, and a store or a mode without one is a start-up error', async (t) => {
   const flow = await startFlow(t)
-  const remedy = /grants: there is no list\. Set grantIndex: true/
+  const remedy = /grants: grants have no index\. Set grantIndex: true/
   await assert.rejects(flow.app.mcpOAuth.grants(), { message: remedy })
   const { index, ...simple } = memoryStore()
   for (

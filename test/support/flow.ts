@@ -65,6 +65,8 @@ export interface FlowSetup {
   options?: Partial<McpOAuthOptions>
   instances?: number
   app?: () => Promise<FastifyInstance>
+  /** Adds routes of the host, after the plugin. */
+  routes?: (app: FastifyInstance) => unknown
   /** Starts a server with these options in another process. Resolves to its origin. */
   launch?: (options: McpOAuthOptions) => Promise<string>
 }
@@ -75,7 +77,7 @@ export interface FlowSetup {
  */
 export async function startFlow (
   t: TestContext,
-  { options = {}, instances: count = 1, app: create, launch }: FlowSetup = {}
+  { options = {}, instances: count = 1, app: create, routes, launch }: FlowSetup = {}
 ): Promise<Flow> {
   const provider = await startStubProvider(providerClient)
   const logs: string[] = []
@@ -106,6 +108,7 @@ export async function startFlow (
     const path = more.prefix ?? prefix
     if (launch) return createInstance(app, await launch(all), path, provider)
     await app.register(mcpOAuth, all)
+    await routes?.(app)
     app.get('/host', async () => ({ host: true }))
     await app.listen({ host: '127.0.0.1', port: 0 })
     const { port } = app.server.address() as AddressInfo

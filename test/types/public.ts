@@ -1,6 +1,7 @@
 /** Do the types fit the code of users? Never run: `tsc -p test` is the test. */
 import { generateKeyPairSync } from 'node:crypto'
 import Fastify, {
+  type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
   type onRequestHookHandler,
@@ -15,6 +16,7 @@ import defaultExport, {
   jwtVerifier,
   mcpOAuth,
   McpOAuthError,
+  type ApplicationsOptions,
   type ClientRegistrationRequest,
   type Dependency,
   type ErrorKind,
@@ -213,6 +215,7 @@ expectTypeOf<McpOAuthRegistration>().toEqualTypeOf<
     health(): Promise<RegistrationHealth>
     revoke(filter: RevocationFilter): Promise<void>
     grants(filter?: GrantFilter): Promise<GrantPage>
+    connectedApplications(options: ApplicationsOptions): (app: FastifyInstance) => Promise<void>
   }
 >()
 expectTypeOf(app.mcpOAuth.revoke({ issuedBefore: new Date() })).toEqualTypeOf<Promise<void>>()
