@@ -106,6 +106,9 @@ export function createRevocations (
   }
 
   return {
+    /** Whether this instance knows of a revocation. */
+    isUsed: () => isUsed,
+
     /**
      * Whether a token was revoked at most a second ago or earlier: no promise if that is known.
      *

@@ -59,14 +59,20 @@ export function createVerifier (
 
 /** Whether a token of another issuer was revoked here: no promise if that is known. */
 function isRevokedCaller (
-  { isRevoked }: Revocations,
+  { isRevoked, isUsed }: Revocations,
   { subject, clientId, claims }: McpAuth,
   now: number
 ) {
   const { iat } = claims ?? {}
   // A token that does not say it counts as a day old: most do not live longer.
   const at = 1000 * (typeof iat === 'number' ? iat : now - maxTokenLifetimeSeconds)
-  return isRevoked({ subject, client: clientId || undefined, at })
+  const revoked = isRevoked({ subject, client: clientId || undefined, at })
+  if (typeof revoked === 'boolean') return revoked
+  // The store did not issue these tokens: unless it has revocations, they do not depend on it.
+  return revoked.catch((error) => {
+    if (isUsed()) throw error
+    return false
+  })
 }
 
 /**

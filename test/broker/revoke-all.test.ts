@@ -162,6 +162,32 @@ test('tokens of another issuer are revoked by their second, and those without a 
   await assert.rejects(revoke({ grant: 'x' }), { kind: 'invalidOptions' })
 })
 
+test('tokens of another issuer need no store until something was revoked, and then get 503 [V-09 S-02]', async (t) => {
+  const store = memoryStore()
+  let isDown = true
+  const failing =
+    <Given extends unknown[], Result>(method: (...given: Given) => Result) => (...given: Given) => {
+      if (isDown) throw new Error('down')
+      return method(...given)
+    }
+  const app = await startGuarded(t, {
+    store: {
+      get: failing(store.get),
+      put: failing(store.put),
+      putIfAbsent: failing(store.putIfAbsent)
+    }
+  })
+  const token = await app.token({ sub: 'bob' })
+  assert.equal((await app.call(token)).status, 200)
+  isDown = false
+  while (await app.app.mcpOAuth.revoke({ subject: 'alice' }).then(() => false, () => true)) {
+    await sleep(100)
+  }
+  isDown = true
+  while ((await app.call(token)).status === 200) await sleep(100)
+  assert.equal((await app.call(token)).status, 503)
+})
+
 test('mcpOAuth.revoke() refuses what is not one clear filter, and revokes nothing [V-12]', async (t) => {
   const flow = await startFlow(t)
   const { access_token: token } = await flow.tokens(await flow.register())

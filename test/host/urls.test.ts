@@ -42,8 +42,8 @@ test('with publicUrl every URL is derived from it, whatever the request contains
       const app = Fastify({ trustProxy })
       t.after(() => app.close())
       await app.register(mcpOAuth, { issuer, publicUrl, prefix, mcp: { tools: true } })
-      const { health, ...urls } = app.mcpOAuth
-      assert.equal(typeof health, 'function')
+      const { health, revoke, grants, ...urls } = app.mcpOAuth
+      for (const method of [health, revoke, grants]) assert.equal(typeof method, 'function')
       assert.deepEqual(urls, { prefix, resource, issuer, metadataUrl })
       const forged = {
         host: 'evil.example',
