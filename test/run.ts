@@ -88,8 +88,8 @@ function groupsOf (names: readonly string[], count: number): string[][] {
   const single: string[][] = []
   const costs = names.map(name => ({ name, cost: costOf(name) })).sort((a, b) => b.cost - a.cost)
   for (const { name, cost } of costs) {
-    // The model replaces the clock of its process.
-    if (external.test(name) || name.includes('/model/')) {
+    // The model replaces the clock of its process, and traces are on for a whole process.
+    if (external.test(name) || /\/(?:model|telemetry)\/|\/(?:docs|examples)\.test/.test(name)) {
       single.push([name])
       continue
     }

@@ -276,7 +276,8 @@ test('decorators exist in their scope and its children, the registry and request
     issuer: 'https://id.example',
     metadataUrl: 'https://mcp.example.com/.well-known/oauth-protected-resource/a/mcp',
     health: registration?.health,
-    revoke: registration?.revoke
+    revoke: registration?.revoke,
+    grants: registration?.grants
   }]])
 })
 

@@ -13,9 +13,11 @@ export function startMcpSpan (
   const [tool, prompt] = ['tools/call', 'prompts/get'].map(of => method === of ? name : undefined)
   const session = hasSessions ? headers['mcp-session-id'] : undefined
   const version = [headers['mcp-protocol-version'], protocolVersion]
-    .find(value => /^\d{4}-\d\d-\d\d$/.test(String(value)))
+    .find(value => /^\d{4}-\d\d-\d\d$/.test(written(value)))
   // Names of any length and form would make too many kinds of spans.
-  const target = [method, name].map(text => /^[\w./-]{1,128}$/.test(String(text)) ? text : '_OTHER')
+  const target = [method, name].map(text =>
+    /^[\w./-]{1,128}$/.test(written(text)) ? text : '_OTHER'
+  )
   const attributes = {
     'mcp.method.name': target[0],
     'jsonrpc.request.id': id,
@@ -23,7 +25,7 @@ export function startMcpSpan (
     'gen_ai.tool.name': tool,
     'gen_ai.prompt.name': prompt,
     // A query may have secrets.
-    'mcp.resource.uri': method === 'resources/read' ? String(uri).split('?', 1)[0] : undefined,
+    'mcp.resource.uri': method === 'resources/read' ? written(uri).split('?', 1)[0] : undefined,
     'mcp.protocol.version': version,
     // Without the code that binds a session to its caller.
     'mcp.session.id': session && String(session).replace(/\.[^.]*$/, ''),
@@ -32,7 +34,7 @@ export function startMcpSpan (
     'network.protocol.version': http.raw.httpVersion
   }
   const given = Object.entries(attributes).flatMap(([key, value]) =>
-    value === undefined ? [] : [[key, String(value).slice(0, 256)]]
+    value === undefined ? [] : [[key, written(value).slice(0, 256)]]
   )
   const spanName = (tool ?? prompt) === undefined ? target[0] : target.join(' ')
   return startSpan(String(spanName), 'SERVER', Object.fromEntries(given), [
@@ -40,3 +42,7 @@ export function startMcpSpan (
     headers
   ])
 }
+
+/** Callers send any JSON, also objects that cannot become a text. */
+const written = (value: unknown) =>
+  typeof value === 'string' || typeof value === 'number' ? String(value) : '_OTHER'

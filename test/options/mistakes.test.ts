@@ -251,7 +251,6 @@ const startAgain = 'Close this window and start again from the application that 
   'If it happens again, remove the connection there and add it anew.'
 const fault = 'Logins or tokens fail because of the provider. ' +
   'Read the reason: it names the fault or setting. '
-const scopes = 'Give a list that is not empty, each entry a string that is not empty.'
 
 const mistakes: Mistake[] = [
   // Names
@@ -488,7 +487,7 @@ const mistakes: Mistake[] = [
   option(
     'scopes are separated by spaces',
     { issuer, scopes: 'read write' },
-    `scopes: "read write" is given. ${scopes}`
+    'scopes: "read write" is given. Give a list, each entry a string that is not empty.'
   ),
   option(
     'an entry has two scopes',
