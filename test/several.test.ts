@@ -277,7 +277,8 @@ test('decorators exist in their scope and its children, the registry and request
     metadataUrl: 'https://mcp.example.com/.well-known/oauth-protected-resource/a/mcp',
     health: registration?.health,
     revoke: registration?.revoke,
-    grants: registration?.grants
+    grants: registration?.grants,
+    connectedApplications: registration?.connectedApplications
   }]])
 })
 

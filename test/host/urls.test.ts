@@ -42,8 +42,10 @@ test('with publicUrl every URL is derived from it, whatever the request contains
       const app = Fastify({ trustProxy })
       t.after(() => app.close())
       await app.register(mcpOAuth, { issuer, publicUrl, prefix, mcp: { tools: true } })
-      const { health, revoke, grants, ...urls } = app.mcpOAuth
-      for (const method of [health, revoke, grants]) assert.equal(typeof method, 'function')
+      const { health, revoke, grants, connectedApplications, ...urls } = app.mcpOAuth
+      for (const method of [health, revoke, grants, connectedApplications]) {
+        assert.equal(typeof method, 'function')
+      }
       assert.deepEqual(urls, { prefix, resource, issuer, metadataUrl })
       const forged = {
         host: 'evil.example',
