@@ -11,10 +11,12 @@ import type { Log, StoreIndex } from '../types.ts'
 import { hash } from '../util/hash.ts'
 
 /** The record of a grant in the store, sealed. */
-interface GrantRecord extends UserGrant {
+export interface GrantRecord extends UserGrant {
   id: string
   /** The set of all grants that has it, once all three sets do. */
   set: string | null
+  /** The session of the user at the provider. */
+  session?: string | undefined
 }
 
 /**
@@ -28,7 +30,7 @@ export function createGrantIndex ({ config, index, marks, isRevoked, sealer, nam
   config: Pick<Config, 'secrets' | 'lifetimes'>
   index: StoreIndex
   marks: Pick<OneTimeMarks, 'keyOf' | 'recall' | 'remember'>
-  isRevoked: (grant: UserGrant) => Promise<boolean>
+  isRevoked: (grant: GrantRecord) => Promise<boolean>
   sealer: Sealer
   name: string
   now: () => number
@@ -66,7 +68,7 @@ export function createGrantIndex ({ config, index, marks, isRevoked, sealer, nam
      * @param redirectUri that of a login
      */
     async record (
-      grant: Omit<UserGrant, 'host' | 'lastUsed'>,
+      grant: Omit<UserGrant, 'host' | 'lastUsed'> & Pick<GrantRecord, 'session'>,
       lifetime: number,
       redirectUri?: string
     ) {
@@ -134,7 +136,7 @@ export function createGrantIndex ({ config, index, marks, isRevoked, sealer, nam
 
 const idOf = (grant: string) => hash(grant).slice(0, 22)
 
-const shown = ({ id, set, ...grant }: GrantRecord): UserGrant => grant
+const shown = ({ id, set, session, ...grant }: GrantRecord): UserGrant => grant
 
 /** The part of a redirect URI that tells where tokens go: a host, or the scheme of an app. */
 function hostOf (redirectUri: string) {

@@ -206,13 +206,14 @@ export async function issueTokens (
 export async function keepGrant (
   { broker: { config, grants, kept }, clientId, client, address, now }: TokenContext,
   family: Family,
-  { grant, subject, scopes, since: seconds = now }: GrantContent,
+  { grant, subject, scopes, session, since: seconds = now }: GrantContent,
   response: TokenResponse,
   redirectUri?: string
 ) {
   const lifetime = response.refresh_token_expires_in ?? config.lifetimes.access
   const since = Math.round(1000 * seconds)
-  const entry = { grant, subject, client: { ...client, id: clientId }, scopes, since, address }
+  const owner = { subject, session, client: { ...client, id: clientId } }
+  const entry = { grant, ...owner, scopes, since, address }
   await Promise.all([
     kept.keep('family', family, lifetime, now),
     grants?.record(entry, lifetime, redirectUri)

@@ -51,15 +51,15 @@ export interface EventDetails {
     readonly error: string
     readonly reason: string
   }
-  /** A refresh token was used again after it was replaced. `ended`: the grant was revoked. */
+  /** A refresh token was used long after it was replaced. `ended`: the grant was revoked. */
   'token.reused': { readonly ended: boolean }
   /** Tokens were revoked. */
   'grant.revoked': {
     readonly by: 'client' | 'user' | 'operator' | 'provider' | 'reuse'
-    /** The argument of `revoke`, where it was not one grant. */
+    /** The user, client, session or time of the tokens, where it was not one grant. */
     readonly filter?: object
   }
-  /** A guard refused a request, or a rate limit those of an address in this minute. */
+  /** A guard refused a request, or a rate limit the first one of an address in a minute. */
   'request.denied': {
     readonly status: number
     readonly error: string
@@ -74,10 +74,19 @@ export interface EventDetails {
     readonly ms: number
   }
   /** The provider, or a part of it, does not respond as it should. */
-  'provider.failed': { readonly host: string, readonly reason: string }
+  'provider.failed': {
+    readonly host: string
+    /** Its endpoints, or the keys of its access tokens. */
+    readonly part: 'endpoints' | 'keys'
+    readonly reason: string
+  }
   /** It responds again after `ms`. */
-  'provider.recovered': { readonly host: string, readonly ms: number }
-  /** The store fails repeatedly. */
+  'provider.recovered': {
+    readonly host: string
+    readonly part: 'endpoints' | 'keys'
+    readonly ms: number
+  }
+  /** The store fails. */
   'store.failed': { readonly reason: string }
   /** It responds again after `ms`. */
   'store.recovered': { readonly ms: number }

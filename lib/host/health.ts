@@ -19,18 +19,18 @@ export type Conditions = ReturnType<typeof createConditions>
 export function createConditions ({ provider, store }: Config, events: Events) {
   const report = events.of(null)
   const host = provider ? new URL(provider.issuer).host : ''
-  const createOf = () =>
+  const createOf = (part: 'endpoints' | 'keys') =>
     createCondition(isDependencyFault, {
-      failed: reason => report('provider.failed', { host, reason }),
-      recovered: ms => report('provider.recovered', { host, ms })
+      failed: reason => report('provider.failed', { host, part, reason }),
+      recovered: ms => report('provider.recovered', { host, part, ms })
     })
   store?.condition.listen({
     failed: reason => report('store.failed', { reason }),
     recovered: ms => report('store.recovered', { ms })
   })
   return {
-    provider: createOf(),
-    keys: createOf(),
+    provider: createOf('endpoints'),
+    keys: createOf('keys'),
     rotated: (host: string, added: string[], removed: string[]) =>
       report('keys.rotated', { host, added, removed })
   }

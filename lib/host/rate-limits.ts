@@ -81,10 +81,13 @@ export function createRateLimits (
         const state = await count(request, limit !== 'token')
         if (state === null) return
         const error = new McpOAuthError('tooManyRequests', { retryAfter: state.ttlInSeconds })
-        if (counter.sumOf(state.key) === max + 1) {
+        if (counter.isFirst(state.key)) {
           safeLogger(request.log).warn(
             { option: `rateLimits.${limit}`, code: error.code },
-            `An address sent ${max} requests in a minute. If many users share it, raise the option`
+            `An address sent ${max} requests${
+              limit === 'token' ? ' that were refused' : ''
+            } in a minute. ` +
+              'If many users share it, raise the option'
           )
           const denial = { status: 429, error: error.error, reason: `rateLimits.${limit}` }
           events.of(request)('request.denied', denial)
@@ -109,7 +112,7 @@ type Done = (error: null, state: { current: number, ttl: number }) => void
  */
 function createCounter (store: Store | null, context: string, log: Log) {
   // The option max would reserve the memory of all entries at once.
-  const entries = new LRUCache<string, { window: number, sum: number }>({
+  const entries = new LRUCache<string, { window: number, sum: number, isRefused?: boolean }>({
     maxSize: maxCountedAddresses,
     sizeCalculation: () => 1
   })
@@ -141,7 +144,13 @@ function createCounter (store: Store | null, context: string, log: Log) {
   return {
     incr: count.bind(null, true),
     read: count.bind(null, false),
-    sumOf: (key: string) => entries.get(key)?.sum
+    /** Whether this is the first refusal of a key in its window. */
+    isFirst (key: string) {
+      const entry = entries.get(key)
+      const isFirst = entry?.isRefused !== true
+      if (entry) entry.isRefused = true
+      return isFirst
+    }
   }
 }
 

@@ -37,10 +37,8 @@ export function startMcpSpan (
     value === undefined ? [] : [[key, written(value).slice(0, 256)]]
   )
   const spanName = (tool ?? prompt) === undefined ? target[0] : target.join(' ')
-  return startSpan(String(spanName), 'SERVER', Object.fromEntries(given), [
-    metaOf(message),
-    headers
-  ])
+  const all = Object.fromEntries(given)
+  return startSpan(String(spanName), 'SERVER', all, metaOf(message), headers)
 }
 
 /** Callers send any JSON, also objects that cannot become a text. */

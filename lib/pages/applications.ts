@@ -2,7 +2,7 @@
 import { html } from 'ghtml'
 import type { FastifyReply } from 'fastify'
 import type { ConsentConfig } from '../options/consent.ts'
-import { htmlPage, sendPage, type View, viewOf } from './page.ts'
+import { htmlPage, meaningsOf, sendPage, type View, viewOf } from './page.ts'
 import { fillHtml } from './texts.ts'
 
 /** A grant. Times are in milliseconds since 1970. */
@@ -45,8 +45,8 @@ function nameOf ({ messages: { consent } }: View, name: string | null) {
 }
 
 function item (view: View, { client, host, scopes, since, lastUsed, form }: Application) {
-  const { consent, language, messages: { connected: texts, scopes: known } } = view
-  const meanings = new Map(Object.entries({ ...known, ...consent.scopes }))
+  const { language, messages: { connected: texts } } = view
+  const meanings = meaningsOf(view)
   const name = nameOf(view, client.name)
   const dates = new Intl.DateTimeFormat(language, { dateStyle: 'long' })
   const dated = (text: string, time: number) => {

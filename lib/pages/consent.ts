@@ -6,7 +6,7 @@ import { McpOAuthError } from '../errors.ts'
 import { maxShownScopes, maxShownTools } from '../limits.ts'
 import type { ConsentConfig } from '../options/consent.ts'
 import type { ConsentDetails, ListedTool } from '../options/page-details.ts'
-import { htmlPage, renderPage, sendPage, type View, viewOf } from './page.ts'
+import { htmlPage, meaningsOf, renderPage, sendPage, type View, viewOf } from './page.ts'
 import { fill, fillHtml } from './texts.ts'
 
 type Generated = 'server' | 'scopes' | 'nonce' | 'fields' | 'tools' | 'language' | 'direction'
@@ -32,16 +32,10 @@ export async function replyWithConsentPage (
   reply: FastifyReply,
   { sealed, scopes, tools, consent, ...page }: ConsentPage
 ): Promise<FastifyReply> {
-  const { render, messages = {} } = consent
+  const { render } = consent
   const view = await viewOf(reply, consent)
   const { language, direction } = view
-  const [base = ''] = language.split('-')
-  const meanings = new Map(Object.entries({
-    ...view.messages.scopes,
-    ...consent.scopes,
-    ...messages[base]?.scopes,
-    ...messages[language]?.scopes
-  }))
+  const meanings = meaningsOf(view)
   const nonce = randomBytes(16).toString('base64')
   const details = {
     ...page,

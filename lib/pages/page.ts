@@ -23,6 +23,14 @@ export async function viewOf (
   return { ...texts, consent }
 }
 
+/** Descriptions of scopes: those of the operator for a language come before those for all. */
+export function meaningsOf ({ consent, language, messages }: View) {
+  const { messages: own = {}, scopes } = consent
+  const [base = ''] = language.split('-')
+  const all = { ...messages.scopes, ...scopes, ...own[base]?.scopes, ...own[language]?.scopes }
+  return new Map(Object.entries(all))
+}
+
 const looks = new WeakMap<ConsentConfig, ReturnType<typeof createLook>>()
 
 function lookOf (consent: ConsentConfig) {

@@ -29,21 +29,25 @@ export type Span = NonNullable<ReturnType<typeof startSpan>>
 /**
  * Starts a span, null if there is no tracer provider.
  *
- * @param carriers members with a trace context. The first one that has one is the parent; the
- *   span in whose course this happens is then linked. Default: that span is the parent
+ * @param meta members with the trace context of the parent; the active span is then linked.
+ *   Without one, the active span is the parent
+ * @param headers those with the trace context of the parent, where no span is active
  */
 export function startSpan (
   name: string,
   kind: 'SERVER' | 'CLIENT',
   attributes: Attributes,
-  carriers: readonly object[] = []
+  meta: object = {},
+  headers: object = {}
 ) {
   const tracer = findTracer()
   if (api === null || tracer === undefined) return null
   const { context, propagation, trace, SpanKind, SpanStatusCode } = api
   const current = context.active()
   const around = trace.getSpanContext(current)
-  const remote = carriers.map(carrier => propagation.extract(current, textsOf(carrier)))
+  const remote = [meta, ...around ? [] : [headers]].map(carrier =>
+    propagation.extract(current, textsOf(carrier))
+  )
     .find(extracted => trace.getSpanContext(extracted)?.spanId !== around?.spanId)
   const parent = remote ?? current
   const links = remote && around ? [{ context: around }] : []

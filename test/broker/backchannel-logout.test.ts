@@ -220,3 +220,19 @@ test('without backchannelLogout there is no endpoint, and tokens name no session
   assert.equal(reply.status, 404)
   assert.ok(!('ups' in JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString())))
 })
+
+test('mcpOAuth.grants() omits the logins of a session that ended at the provider [BL-02]', async (t) => {
+  const flow = await start(t, { grantIndex: true })
+  const { grants } = flow.app.mcpOAuth
+  for (const sid of ['phone', 'desktop']) {
+    flow.provider.claims = { sid }
+    await flow.tokens(await flow.register())
+  }
+  assert.equal((await grants()).grants.length, 2)
+  assert.equal(
+    (await post(flow, await logoutToken(flow, { sub: undefined, sid: 'phone' }))).status,
+    200
+  )
+  assert.equal((await grants()).grants.length, 1)
+  assert.doesNotMatch(JSON.stringify(await grants()), /session/)
+})

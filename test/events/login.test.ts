@@ -119,3 +119,22 @@ test('a denial, a refused token request and a revocation are one event and one l
   const refusals = flow.logs.map(line => JSON.parse(line)).filter(({ code }) => code)
   assert.equal(refusals.length, 2, 'no second line')
 })
+
+test('POST /oauth/token tells of clients that are unknown, without repeating what they sent', async (t) => {
+  const events: McpOAuthEvent[] = []
+  const flow = await startFlow(t, { options: { onEvent: event => events.push(event) } })
+  const unknown = { client_id: 'canary-unknown', code: 'canary-code' }
+  await flow.token({ ...unknown, grant_type: 'authorization_code', code_verifier: 'v'.repeat(43) })
+  await flow.token({ ...unknown, grant_type: 'canary-grant' })
+  assert.deepEqual(
+    events.map(event =>
+      event.type === 'token.refused' && [event.error, event.grantType, event.client]
+    ),
+    [['invalid_client', 'authorization_code', undefined], [
+      'unsupported_grant_type',
+      'unknown',
+      undefined
+    ]]
+  )
+  assert.doesNotMatch(JSON.stringify(events), /canary-(?:code|grant)/)
+})

@@ -157,7 +157,9 @@ test('the span of the HTTP request is linked, and the parent of a call without a
   const authorization = `Bearer ${await token()}`
   for (const _meta of [{ traceparent }, {}]) {
     const params = { name: 'whoami', arguments: {}, _meta }
-    await sendRequest(mcpUrl, rpc('2025-11-25', 'tools/call', params, { authorization }))
+    // Its HTTP span has the header as its parent already.
+    const headers = { authorization, traceparent: traceparent.replaceAll('1', '2') }
+    await sendRequest(mcpUrl, rpc('2025-11-25', 'tools/call', params, headers))
   }
   const [own, below] = await spansNamed('tools/call whoami', 2)
   assert.deepEqual(own?.links.map(link => link.context.spanId), [ids[0]])
