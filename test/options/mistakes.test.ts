@@ -248,7 +248,7 @@ const call = presets as unknown as Record<string, (...given: unknown[]) => unkno
 const path = (example: string) =>
   `Give a path such as '${example}', without a slash at its end, query, parameter or wildcard.`
 const startAgain = 'Close this window and start again from the application that opened it. ' +
-  'If it happens again, remove the connection there and add it anew.'
+  'If it happens again, remove the connection there and add it again.'
 const fault = 'Logins or tokens fail because of the provider. ' +
   'Read the reason: it names the fault or setting. '
 

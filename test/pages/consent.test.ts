@@ -277,7 +277,7 @@ test('consent page: folds scopes beyond six, but never those that can do most', 
   const names = (html: string) =>
     [...html.matchAll(/<code>([\w:]+)<\/code>/g)].map(([, name]) => name)
   assert.deepEqual(names(shown), ['f', 'g', 'e', 'a:1', 'a:2', 'b:1'])
-  assert.match(more, /^<summary>Further permissions: 3<\/summary>/)
+  assert.match(more, /^<summary>More permissions: 3<\/summary>/)
   assert.deepEqual(names(more), ['c', 'd', 'offline_access'])
   assert.doesNotMatch((await get(t, { scopes: scopes.slice(0, 6) })).body, /<details>/)
 })

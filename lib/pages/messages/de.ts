@@ -61,7 +61,7 @@ export const de: Messages = {
         'Dieser Server konnte die Angaben nicht lesen, die die Anwendung über sich veröffentlicht.'
     },
     redirectUri: {
-      title: 'Die Rücksprungadresse ist nicht erlaubt',
+      title: 'Die Weiterleitungsadresse ist nicht erlaubt',
       text:
         'Die Anwendung möchte den Zugriff an einer Adresse erhalten, die nicht für sie hinterlegt ist.'
     },
@@ -99,7 +99,7 @@ export const de: Messages = {
     },
     endedLogin: {
       title: 'Diese Anmeldung ist beendet',
-      text: 'Sie ist vorbei oder wurde in einem anderen Browser begonnen.'
+      text: 'Sie wurde abgeschlossen, abgebrochen oder in einem anderen Browser begonnen.'
     },
     completed: {
       title: 'Die Anmeldung ist abgeschlossen',
@@ -127,15 +127,16 @@ export const de: Messages = {
       'Laden Sie diese Seite später neu, oder nennen Sie dem Betreiber dieses Servers die Referenz ' +
       'unten. Der Grund steht in seinem Protokoll.',
     document:
-      'Der Grund steht im Protokoll dieses Servers. Der Betreiber kann Anfragen an diesen Host ' +
-      'zulassen oder die Option clientIdMetadata auf false setzen.',
+      'Der Grund steht im Protokoll dieses Servers. Der Betreiber kann Anfragen an den Host ' +
+      'der Anwendung zulassen oder die Option clientIdMetadata auf false setzen.',
     restart:
       'Schließen Sie dieses Fenster und beginnen Sie in der Anwendung von vorn. Wenn es wieder ' +
       'passiert, entfernen Sie dort die Verbindung und richten Sie sie neu ein.'
   },
   errorPage: {
     back:
-      'Sie können zur Anwendung auf {host} zurückkehren. Folgen Sie dem Link nur, wenn Sie sie kennen.',
+      'Sie können zur Anwendung auf {host} zurückkehren. Folgen Sie dem Link nur, wenn Sie diese ' +
+      'Adresse kennen.',
     backLink: 'Zurück zu {host}',
     code: 'Fehler: {code}',
     reference: 'Referenz: {reference}'
@@ -148,8 +149,9 @@ export const de: Messages = {
     lastUsed: 'Zuletzt verwendet am {date}',
     from: 'Der Zugriff geht an {host}',
     scopes: 'Was sie tun darf',
-    revoke: 'Zugriff entfernen',
-    revokeConfirm: 'Den Zugriff von {client} entfernen? Die Anwendung muss Sie dann erneut fragen.',
-    revoked: 'Der Zugriff von {client} wurde entfernt.'
+    revoke: 'Zugriff entziehen',
+    revokeConfirm:
+      '{client} den Zugriff entziehen? Die Anwendung muss Sie dann erneut um Erlaubnis bitten.',
+    revoked: '{client} hat keinen Zugriff mehr.'
   }
 }

@@ -18,7 +18,7 @@ export const en = {
     appDestination: 'an app that opens {protocol} links',
     scopes: 'What it may do',
     everything: 'Use everything that {server} offers, as you',
-    moreScopes: 'Further permissions: {count}',
+    moreScopes: 'More permissions: {count}',
     tools: 'Functions it can use: {count}',
     moreTools: 'Not listed here: {count}',
     reads: 'Only reads',
@@ -102,7 +102,7 @@ export const en = {
     },
     endedLogin: {
       title: 'This sign-in has ended',
-      text: 'It is over, or it was started in another browser.'
+      text: 'It was completed or cancelled, or it was started in another browser.'
     },
     completed: {
       title: 'Sign-in is complete',
@@ -132,14 +132,15 @@ export const en = {
       'Reload this page later, or give the reference below to the operator of this server. The ' +
       'reason is in its log.',
     document:
-      'The reason is in the log of this server. Its operator can allow requests to that host, or ' +
-      'set the option clientIdMetadata to false.',
+      'The reason is in the log of this server. Its operator can allow requests to the host of the ' +
+      'application, or set the option clientIdMetadata to false.',
     restart: 'Close this window and start again from the application that opened it. ' +
-      'If it happens again, remove the connection there and add it anew.'
+      'If it happens again, remove the connection there and add it again.'
   },
 
   errorPage: {
-    back: 'You can go back to the application at {host}. Only follow this link if you know it.',
+    back: 'You can go back to the application at {host}. Only follow this link if you know ' +
+      'this address.',
     backLink: 'Back to {host}',
     code: 'Error: {code}',
     reference: 'Reference: {reference}'

@@ -13,15 +13,15 @@ export const es: Messages = {
     unverified: 'Nombre sin verificar',
     unnamed: 'Sin nombre',
     publisher: 'Publicada en',
-    destination: 'El acceso se entrega a',
+    destination: 'El acceso se concede a',
     appDestination: 'una aplicación que abre enlaces {protocol}',
     scopes: 'Qué podrá hacer',
     everything: 'Usar todo lo que ofrece {server}, en su nombre',
     moreScopes: 'Otros permisos: {count}',
     tools: 'Funciones que puede usar: {count}',
     moreTools: 'No se muestran aquí: {count}',
-    reads: 'Solo lee',
-    changes: 'Hace cambios',
+    reads: 'Solo lectura',
+    changes: 'Modifica datos',
     deletes: 'Puede borrar o sobrescribir',
     resource: 'Esta solicitud es para {resource}',
     provider: 'Si lo permite, a continuación iniciará sesión en {provider}.',
@@ -30,21 +30,21 @@ export const es: Messages = {
   },
   warnings: {
     unless: 'Rechácelo si no acaba de iniciarlo usted en este dispositivo.',
-    programTitle: 'El acceso se entrega a un programa de este dispositivo.',
+    programTitle: 'El acceso se concede a un programa de este dispositivo.',
     program: 'Cualquier programa de este dispositivo puede hacerse pasar por {client}.',
-    appTitle: 'El acceso se entrega a una aplicación de este dispositivo.',
+    appTitle: 'El acceso se concede a una aplicación de este dispositivo.',
     app:
       'Cualquier aplicación de este dispositivo puede abrir enlaces {protocol} y hacerse pasar ' +
       'por {client}.',
     punycodeTitle: 'Fíjese bien en la dirección.',
     punycode:
-      'La parte xn-- representa letras especiales, que pueden imitar un nombre que usted conoce.'
+      'La parte xn-- representa caracteres especiales, que pueden imitar un nombre que usted conoce.'
   },
   scopes: {
     openid: 'Reconocerle cuando vuelva',
     profile: 'Ver su perfil básico, como su nombre',
     email: 'Ver su dirección de correo electrónico',
-    offline_access: 'Seguir conectada cuando usted no esté'
+    offline_access: 'Mantener el acceso en su ausencia'
   },
   errors: {
     authorize: {
@@ -97,7 +97,7 @@ export const es: Messages = {
     },
     endedLogin: {
       title: 'Este inicio de sesión ha terminado',
-      text: 'Ya finalizó, o se inició en otro navegador.'
+      text: 'Se completó o se canceló, o se inició en otro navegador.'
     },
     completed: {
       title: 'El inicio de sesión se ha completado',
@@ -123,16 +123,16 @@ export const es: Messages = {
     unavailable: 'Espere un momento y vuelva a cargar esta página.',
     broken:
       'Vuelva a cargar esta página más tarde, o indique la referencia de abajo al operador de este ' +
-      'servidor. La causa está en su registro.',
+      'servidor. La causa está en el log del servidor.',
     document:
-      'La causa está en el registro de este servidor. Su operador puede permitir solicitudes a ese ' +
-      'host, o asignar false a la opción clientIdMetadata.',
+      'La causa está en el log del servidor. Su operador puede permitir solicitudes al host de la ' +
+      'aplicación, o asignar false a la opción clientIdMetadata.',
     restart:
       'Cierre esta ventana y empiece de nuevo desde la aplicación que la abrió. Si vuelve a ' +
       'ocurrir, elimine allí la conexión y añádala otra vez.'
   },
   errorPage: {
-    back: 'Puede volver a la aplicación en {host}. Siga este enlace solo si la conoce.',
+    back: 'Puede volver a la aplicación en {host}. Siga este enlace solo si conoce esta dirección.',
     backLink: 'Volver a {host}',
     code: 'Error: {code}',
     reference: 'Referencia: {reference}'
@@ -143,7 +143,7 @@ export const es: Messages = {
     client: 'Aplicación',
     since: 'Conectada desde el {date}',
     lastUsed: 'Último uso: {date}',
-    from: 'El acceso se entrega a {host}',
+    from: 'El acceso se concede a {host}',
     scopes: 'Qué puede hacer',
     revoke: 'Retirar el acceso',
     revokeConfirm: '¿Retirar el acceso de {client}? La aplicación tendrá que volver a pedírselo.',

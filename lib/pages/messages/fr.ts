@@ -14,7 +14,7 @@ export const fr: Messages = {
     unverified: 'Nom non vérifié',
     unnamed: 'Sans nom',
     publisher: 'Publiée sur',
-    destination: 'L’accès sera remis à',
+    destination: 'L’accès sera accordé à',
     appDestination: 'une application qui ouvre les liens {protocol}',
     scopes: 'Ce qu’elle pourra faire',
     everything: 'Utiliser tout ce que {server} propose, en votre nom',
@@ -25,15 +25,15 @@ export const fr: Messages = {
     changes: 'Modifie des données',
     deletes: 'Peut supprimer ou écraser',
     resource: 'Cette demande concerne {resource}',
-    provider: 'Si vous autorisez l’accès, vous vous connecterez ensuite sur {provider}.',
+    provider: 'Si vous autorisez l’accès, vous vous connecterez ensuite auprès de {provider}.',
     deny: 'Refuser',
     allow: 'Autoriser'
   },
   warnings: {
     unless: 'Refusez si vous ne venez pas de lancer vous-même cette opération sur cet appareil.',
-    programTitle: 'L’accès sera remis à un programme de cet appareil.',
+    programTitle: 'L’accès sera accordé à un programme de cet appareil.',
     program: 'N’importe quel programme de cet appareil peut se faire passer pour {client}.',
-    appTitle: 'L’accès sera remis à une application de cet appareil.',
+    appTitle: 'L’accès sera accordé à une application de cet appareil.',
     app:
       'N’importe quelle application de cet appareil peut ouvrir les liens {protocol} et se faire ' +
       'passer pour {client}.',
@@ -45,7 +45,7 @@ export const fr: Messages = {
     openid: 'Vous reconnaître à votre retour',
     profile: 'Voir votre profil, par exemple votre nom',
     email: 'Voir votre adresse e-mail',
-    offline_access: 'Rester connectée en votre absence'
+    offline_access: 'Conserver l’accès en votre absence'
   },
   errors: {
     authorize: {
@@ -97,12 +97,12 @@ export const fr: Messages = {
       text: 'Elle a pris trop de temps, ou n’a pas commencé ici.'
     },
     endedLogin: {
-      title: 'Cette connexion est terminée',
-      text: 'Elle a pris fin, ou a commencé dans un autre navigateur.'
+      title: 'Cette connexion n’est plus valable',
+      text: 'Elle a abouti ou a été annulée, ou elle a commencé dans un autre navigateur.'
     },
     completed: {
-      title: 'La connexion est terminée',
-      text: 'Vous vous êtes déjà connecté sur cette page.'
+      title: 'Connexion réussie',
+      text: 'La connexion a déjà eu lieu sur cette page.'
     },
     tooManyRequests: {
       title: 'Trop de tentatives',
@@ -127,14 +127,14 @@ export const fr: Messages = {
       'serveur. La cause figure dans son journal.',
     document:
       'La cause figure dans le journal de ce serveur. Son exploitant peut autoriser les requêtes ' +
-      'vers cet hôte, ou définir l’option clientIdMetadata sur false.',
+      'vers l’hôte de l’application, ou définir l’option clientIdMetadata sur false.',
     restart:
       'Fermez cette fenêtre et recommencez depuis l’application qui l’a ouverte. Si cela se ' +
-      'reproduit, supprimez-y la connexion et ajoutez-la à nouveau.'
+      'reproduit, supprimez-y ce serveur et ajoutez-le à nouveau.'
   },
   errorPage: {
-    back:
-      'Vous pouvez revenir à l’application sur {host}. Ne suivez ce lien que si vous la connaissez.',
+    back: 'Vous pouvez revenir à l’application sur {host}. Ne suivez ce lien que si vous ' +
+      'connaissez cette adresse.',
     backLink: 'Revenir à {host}',
     code: 'Erreur\u00a0: {code}',
     reference: 'Référence\u00a0: {reference}'
@@ -145,7 +145,7 @@ export const fr: Messages = {
     client: 'Application',
     since: 'Connectée depuis le {date}',
     lastUsed: 'Dernière utilisation le {date}',
-    from: 'L’accès est remis à {host}',
+    from: 'L’accès est accordé à {host}',
     scopes: 'Ce qu’elle peut faire',
     revoke: 'Retirer l’accès',
     revokeConfirm: 'Retirer l’accès de {client}\u202f? L’application devra vous le redemander.',

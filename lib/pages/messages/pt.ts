@@ -95,7 +95,7 @@ export const pt: Messages = {
     },
     endedLogin: {
       title: 'Este login terminou',
-      text: 'Já acabou ou foi iniciado em outro navegador.'
+      text: 'Foi concluído ou cancelado, ou foi iniciado em outro navegador.'
     },
     completed: {
       title: 'O login foi concluído',
@@ -121,15 +121,14 @@ export const pt: Messages = {
     unavailable: 'Aguarde um momento e recarregue esta página.',
     broken: 'Recarregue esta página mais tarde, ou informe a referência abaixo ao operador deste ' +
       'servidor. A causa está no log dele.',
-    document:
-      'A causa está no log deste servidor. O operador pode permitir pedidos a esse host, ou ' +
-      'definir a opção clientIdMetadata como false.',
+    document: 'A causa está no log deste servidor. O operador pode permitir pedidos ao host da ' +
+      'aplicação, ou definir a opção clientIdMetadata como false.',
     restart:
       'Feche esta janela e comece de novo na aplicação que a abriu. Se voltar a acontecer, remova ' +
       'a conexão nessa aplicação e adicione-a outra vez.'
   },
   errorPage: {
-    back: 'Pode voltar à aplicação em {host}. Só abra este link se a conhecer.',
+    back: 'Pode voltar à aplicação em {host}. Só abra este link se conhecer este endereço.',
     backLink: 'Voltar a {host}',
     code: 'Erro: {code}',
     reference: 'Referência: {reference}'

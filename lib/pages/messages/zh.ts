@@ -93,7 +93,7 @@ export const zh: Messages = {
     },
     endedLogin: {
       title: '此次登录已结束',
-      text: '登录已结束，或是在其他浏览器中开始的。'
+      text: '登录已完成或取消，或是在其他浏览器中开始的。'
     },
     completed: {
       title: '登录已完成',
@@ -119,12 +119,12 @@ export const zh: Messages = {
     unavailable: '请稍候片刻，然后重新加载此页面。',
     broken: '请稍后重新加载此页面，或将下方的参考编号告知此服务器的运营者。原因记录在其日志中。',
     document:
-      '原因记录在此服务器的日志中。运营者可以允许对该主机的请求，或将选项 clientIdMetadata 设为 false。',
+      '原因记录在此服务器的日志中。运营者可以允许向该应用的主机发送请求，或将选项 clientIdMetadata 设为 false。',
     restart:
       '请关闭此窗口，并在打开它的应用中重新开始。如果再次出现此问题，请在该应用中移除连接并重新添加。'
   },
   errorPage: {
-    back: '您可以返回位于 {host} 的应用。仅当您认识该应用时，才应打开此链接。',
+    back: '您可以返回位于 {host} 的应用。仅当您熟悉此地址时，才应打开此链接。',
     backLink: '返回 {host}',
     code: '错误：{code}',
     reference: '参考编号：{reference}'
