@@ -65,7 +65,7 @@ export function createEvents (
   }
 
   return {
-    /** Whether anybody gets events of a type, beside the log: if not, leave out what is dear. */
+    /** Whether anybody gets events of a type, beside the log: if not, spare the work. */
     isWatched: (type: EventType) => onEvent !== null || channels[type].hasSubscribers,
 
     /** Returns how a request tells of its events; null for what no request caused. */
