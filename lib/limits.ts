@@ -145,6 +145,8 @@ export const maxReasons = 5
 export const maxReasonChars = 500
 /** A dependency works again after this time without a failure. */
 export const conditionSettleMs = 1_000
+/** Longest name of a tool in an event. */
+export const maxToldNameChars = 128
 /** Reasons that are told of while one dependency fails. */
 export const maxToldReasons = 5
 /** Longest client id that a login carries along for its events: cookies are small. */

@@ -79,7 +79,8 @@ export function serveApplications (
     acceptBody(scope, 'form')
     const route = {
       url: '/',
-      config: { mcpOAuth: { public: false }, cors: false },
+      // No `mcpOAuth`, whose routes the hooks of the app may skip: these need them.
+      config: { mcp: false as const, cors: false },
       bodyLimit: maxConsentFormBytes,
       errorHandler: pageErrorHandler('consent')(broker)
     }
@@ -104,7 +105,7 @@ async function grantsOf ({ list }: Grants, subject: string) {
 function isSameOrigin ({ headers, host }: FastifyRequest) {
   const { origin = 'null', 'sec-fetch-site': site } = headers
   if (site !== undefined) return site === 'same-origin'
-  return origin === 'null' || new URL(origin).host === host
+  return origin === 'null' || (URL.canParse(origin) && new URL(origin).host === host)
 }
 
 const forbidden = () => new McpOAuthError('accessDenied', { page: 'otherBrowser' })

@@ -48,7 +48,10 @@ export function createCallerEvents (
         type: Type,
         caller: McpAuth | null,
         details: EventDetails[Type] & Pick<EventContext, 'scopes'>
-      ) => report(type, { ...details, ...caller && await contextOf(caller) })
+      ) => {
+        const context = caller && await contextOf(caller).catch(() => null)
+        report(type, { ...details, ...context })
+      }
     },
 
     /**
@@ -70,7 +73,7 @@ export function createCallerEvents (
         if (!events.isWatched('scopes.requested')) return
         told.of(request)('scopes.requested', caller, { missing, scopes: needed })
       } else if (events.isWatched('request.denied')) {
-        const refusal = classify(thrown as Error, request)
+        const refusal = classify(Object(thrown), request)
         const { statusCode: status, message } = refusal
         told.of(request)('request.denied', caller, {
           status,

@@ -11,6 +11,7 @@ import {
   type McpOAuthEvent
 } from '../events/table.ts'
 import type { Log } from '../types.ts'
+import { isPlainObject } from '../util/json.ts'
 import { loggedErrors, safeLogger } from './replies.ts'
 
 /** The members of an event that its caller gives: its own, and some of its context. */
@@ -92,7 +93,7 @@ export function createEvents (
           prefix,
           ...(request && { requestId: request.id }),
           ...(address !== undefined && { address }),
-          ...shown
+          ...frozenCopies(shown)
         }) as McpOAuthEvent)
       }
     }
@@ -102,3 +103,14 @@ export function createEvents (
 /** The id of a registered client is its metadata, sealed: its first characters tell it apart. */
 const clientInLog = ({ id, name }: EventClient) =>
   [name, id].filter(value => value !== null).map(value => quoted(value)).join(' ')
+
+/** Subscribers get copies: guards and pages go on with the originals. */
+function frozenCopies (members: object) {
+  const copyOf = (value: unknown) =>
+    Array.isArray(value)
+      ? Object.freeze([...value])
+      : isPlainObject(value)
+      ? Object.freeze({ ...value })
+      : value
+  return Object.fromEntries(Object.entries(members).map(([name, value]) => [name, copyOf(value)]))
+}

@@ -55,7 +55,7 @@ export function createRateLimits (
       child = () => counter as never
     }
     await rateLimit(scope, { global: false, store: Store }, () => {})
-    const keyGenerator = ({ ip }: FastifyRequest) => `${name} ${normalizeIP(ip)}`
+    const keyGenerator = ({ ip }: FastifyRequest) => `${name} ${normalizeIP(withoutPort(ip))}`
     return own.createRateLimit({ max, timeWindow: rateLimitWindowMs, keyGenerator })
   }
 
@@ -154,6 +154,9 @@ function createCounter (store: Store | null, context: string, log: Log) {
   }
 }
 
+/** Some reverse proxies write the port as well. */
+const withoutPort = (ip: string) => ip.replace(/^\[([^\]]+)\](?::\d+)?$|^([\d.]+):\d+$/, '$1$2')
+
 const privateNetworks =
   /^(?:10|127|192\.168|169\.254|172\.(?:1[6-9]|2\d|3[01])|100\.(?:6[4-9]|[7-9]\d|1[0-2]\d))\.|^(?:::1$|f[cde])/i
 
@@ -164,7 +167,8 @@ const privateNetworks =
 function createExemptions (log: Log) {
   let hasDirectClients = false
   let isReported = false
-  return ({ ip, ips, headers }: FastifyRequest) => {
+  return ({ ip: written, ips, headers }: FastifyRequest) => {
+    const ip = withoutPort(written)
     if (!isIP(ip)) return true
     const address = ip.replace(/^::ffff:/i, '')
     const isPublic = !privateNetworks.test(address)

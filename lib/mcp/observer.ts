@@ -3,7 +3,7 @@ import { finished, Readable } from 'node:stream'
 import { isRefusal } from '../errors.ts'
 import type { EventDetails } from '../events/table.ts'
 import type { CallerEvents } from '../guard/caller-events.ts'
-import { maxBatchMessages } from '../limits.ts'
+import { maxBatchMessages, maxToldNameChars } from '../limits.ts'
 import { heldScopes } from '../oauth/scope.ts'
 import { type Span, isTraced } from '../telemetry/spans.ts'
 import type { McpEndpoint } from './access/tool-access.ts'
@@ -90,6 +90,8 @@ export function createObserver (endpoint: McpEndpoint, events: CallerEvents) {
       const [only = null] = spans.size === 1 ? spans.values() : []
       const served = await (only ? only.run(run) : run())
       if (isRefused) others = ['error', '_OTHER']
+      // An invalid body calls nothing.
+      if (served.status === 400) { for (const entry of pending) entry.tell = null }
       const response = await mapMessages(served, note)
       if (!(response.body instanceof Readable)) endAll(others)
       else {
@@ -124,7 +126,8 @@ export function createObserver (endpoint: McpEndpoint, events: CallerEvents) {
           ? null
           : outcome => {
             const ms = Math.round(10 * (performance.now() - start)) / 10
-            tell('tool.called', authInfo ?? null, { tool, outcome, ms, ...scopes })
+            const name = tool.slice(0, maxToldNameChars)
+            tell('tool.called', authInfo ?? null, { tool: name, outcome, ms, ...scopes })
           }
       }]
     })

@@ -38,7 +38,10 @@ export function startMcpSpan (
   )
   const spanName = (tool ?? prompt) === undefined ? target[0] : target.join(' ')
   const all = Object.fromEntries(given)
-  return startSpan(String(spanName), 'SERVER', all, metaOf(message), headers)
+  // SEP-414. Clients choose the members.
+  const { traceparent, tracestate, baggage } = metaOf(message)
+  const context = { traceparent, tracestate, baggage }
+  return startSpan(String(spanName), 'SERVER', all, context, headers)
 }
 
 /** Callers send any JSON, also objects that cannot become a text. */

@@ -9,6 +9,8 @@ import {
   revocationCacheMs,
   revocationCacheSize,
   revocationSeenSeconds,
+  sharedStoreEntries,
+  storeTimeoutMs,
   tokenSkewSeconds
 } from '../limits.ts'
 import type { Store } from '../types.ts'
@@ -46,7 +48,8 @@ export function createRevocations (
   }
 ) {
   const name = ['revocations', provider?.issuer, publicUrl, prefix + mcp.path].join(' ')
-  const marks = createOneTimeMarks(store ?? memoryStore(), name, store ? undefined : memoryStore)
+  const create = () => memoryStore({ max: sharedStoreEntries })
+  const marks = createOneTimeMarks(store ?? create(), name, store ? undefined : create)
   const longest = Math.max(lifetimes.access, lifetimes.refreshAbsolute, refreshAbsoluteSeconds) +
     tokenSkewSeconds
   /** Until the first revocation, one key is read, which says that there was none. */
@@ -101,6 +104,14 @@ export function createRevocations (
     return Promise.all(times).then(times => times.some(isOver))
   }
 
+  /** Another instance may write an earlier time that it read before, as long as its store waits. */
+  function confirmLater (key: string, id: string, until: number) {
+    const confirm = async () => {
+      if (await recall(key, id) < until) await marks.remember(key, id, String(until), longest)
+    }
+    sleep(2 * storeTimeoutMs, undefined, { ref: false }).then(confirm).catch(() => {})
+  }
+
   async function waitForTurn () {
     while (!await marks.lease('before', randomUUID(), leaseSeconds)) await sleep(leasePollMs)
   }
@@ -135,6 +146,7 @@ export function createRevocations (
       if (latest < until) await marks.remember(key, id, String(until), longest)
       isUsed = true
       cache.delete(`${key} ${id}`)
+      confirmLater(key, id, until)
     }
   }
 }

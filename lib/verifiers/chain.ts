@@ -2,7 +2,7 @@
 import type { JWTVerifyGetKey } from 'jose'
 import { failure, McpOAuthError, quoted } from '../errors.ts'
 import type { Conditions } from '../host/health.ts'
-import { maxTokenLifetimeSeconds } from '../limits.ts'
+import { maxIssuerSkewSeconds, maxTokenLifetimeSeconds } from '../limits.ts'
 import type { Config } from '../options/config.ts'
 import type { ProviderDiscovery } from '../provider/discovery.ts'
 import { createKeySet } from '../provider/keys.ts'
@@ -65,8 +65,14 @@ function isRevokedCaller (
 ) {
   const { iat } = claims ?? {}
   // A token that does not say it counts as a day old: most do not live longer.
-  const at = 1000 * (typeof iat === 'number' ? iat : now - maxTokenLifetimeSeconds)
-  const revoked = isRevoked({ subject, client: clientId || undefined, at })
+  const isTime = typeof iat === 'number' && iat <= now + maxIssuerSkewSeconds
+  const at = 1000 * (isTime ? iat : now - maxTokenLifetimeSeconds)
+  const revoked = isRevoked({
+    // Verifiers of the host may return a number.
+    subject: subject === undefined ? subject : String(subject),
+    client: clientId ? String(clientId) : undefined,
+    at
+  })
   if (typeof revoked === 'boolean') return revoked
   // The store did not issue these tokens: unless it has revocations, they do not depend on it.
   return revoked.catch((error) => {

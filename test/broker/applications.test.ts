@@ -134,3 +134,22 @@ test('connectedApplications() needs a function, and grantIndex', async (t) => {
     message: /connectedApplications: grants have no index\. Set grantIndex: true/
   })
 })
+
+test('the page is guarded by the hook of the app inside requireMcpAuth({ or })', async (t) => {
+  const flow = await startFlow(t, {
+    options: { grantIndex: true },
+    routes: async (app) => {
+      const authenticate = async ({ headers }: { headers: Record<string, unknown> }) => {
+        if (headers['x-signature'] !== 'valid') {
+          throw Object.assign(new Error('no session'), { statusCode: 401 })
+        }
+      }
+      await app.register(async (scope) => {
+        scope.addHook('onRequest', app.requireMcpAuth({ or: authenticate }))
+        await addPage(scope)
+      })
+    }
+  })
+  assert.equal((await get(flow, 'alice')).status, 401)
+  assert.equal((await get(flow, 'alice', '', { 'x-signature': 'valid' })).status, 200)
+})

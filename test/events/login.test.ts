@@ -138,3 +138,26 @@ test('POST /oauth/token tells of clients that are unknown, without repeating wha
   )
   assert.doesNotMatch(JSON.stringify(events), /canary-(?:code|grant)/)
 })
+
+test('a subscriber cannot change what guards and pages go on with', async (t) => {
+  const flow = await startFlow(t, {
+    options: {
+      onEvent: ({ scopes, client }) => {
+        for (const part of [scopes, client, Object(scopes).missing]) {
+          if (part !== undefined) assert.ok(Object.isFrozen(part))
+        }
+        Reflect.apply(Array.prototype.splice, scopes ?? [], [0])
+      }
+    },
+    routes: async (app) => {
+      app.get(
+        '/admin',
+        { onRequest: app.requireMcpAuth({ scopes: ['admin'] }) },
+        async () => 'data'
+      )
+    }
+  })
+  const { access_token: token } = await flow.tokens(await flow.register())
+  const ask = () => fetch(`${flow.origin}/admin`, { headers: { authorization: `Bearer ${token}` } })
+  assert.deepEqual([(await ask()).status, (await ask()).status], [403, 403])
+})
