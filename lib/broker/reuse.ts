@@ -17,7 +17,8 @@ export async function endReused (context: TokenContext & { token: RefreshContent
     }`
   )
   const { subject, grant } = token
-  report('token.reused', { subject, client, grant, ended: ends }, error)
+  const { message: reason } = error.cause as Error
+  report('token.reused', { subject, client, grant, ended: ends, reason }, error)
   if (ends) report('grant.revoked', { by: 'reuse', subject, client, grant })
   return error
 }

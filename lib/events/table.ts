@@ -52,7 +52,7 @@ export interface EventDetails {
     readonly reason: string
   }
   /** A refresh token was used long after it was replaced. `ended`: the grant was revoked. */
-  'token.reused': { readonly ended: boolean }
+  'token.reused': { readonly ended: boolean, readonly reason: string }
   /** Tokens were revoked. */
   'grant.revoked': {
     readonly by: 'client' | 'user' | 'operator' | 'provider' | 'reuse'

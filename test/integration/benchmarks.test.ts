@@ -10,7 +10,7 @@ import { promisify } from 'node:util'
 const root = join(import.meta.dirname, '../..')
 const run = promisify(execFile)
 
-const files = { index: 'bench', 'hostile/index': 'hostile', 'growth/index': 'growth' }
+const files = { index: 'bench', 'hostile/index': 'hostile' }
 
 for (const [file, name] of Object.entries(files)) {
   test(`benchmarks/${file}.ts measures all its contenders`, async () => {

@@ -62,7 +62,7 @@ const refused: Record<string, Setup & { reason: RegExp }> = {
   'entra-api-v1': {
     options: { audience: 'api://notes' },
     parameters: { scope: 'openid api://notes/notes.read' },
-    reason: /Its issuer: .*sts\.windows\.net/
+    reason: /its issuer is .*sts\.windows\.net/
   },
   github: { reason: opaque },
   google: { reason: opaque },

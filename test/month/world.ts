@@ -61,14 +61,16 @@ export async function createWorld (t: Cleanup, setup: Setup) {
   const reasons = new Map<string, string>()
   const logOf = (id: string): FastifyBaseLogger => {
     const ignore = () => {}
+    const note = ({ reason }: { reason?: string }) => {
+      if (reason !== undefined) reasons.set(id, reason)
+    }
     const log = {
       level: 'info',
       child: ({ reqId = '' }: { reqId?: string }) => logOf(reqId),
-      info ({ reason }: { reason?: string }) {
-        if (reason !== undefined) reasons.set(id, reason)
-      },
+      info: note,
+      warn: note,
       ...Object.fromEntries(
-        ['fatal', 'error', 'warn', 'debug', 'trace', 'silent'].map(name => [name, ignore])
+        ['fatal', 'error', 'debug', 'trace', 'silent'].map(name => [name, ignore])
       )
     }
     return log as unknown as FastifyBaseLogger
