@@ -1196,7 +1196,8 @@ mistakes.push(
     },
     reads: [
       'A refresh token was used again long after it was replaced: it may be stolen. Ask the user ' +
-      'whether the client is theirs.'
+      'whether the client is theirs. The refresh token was replaced long ago, or was not bound to ' +
+      'the key of its successor. It may be stolen, so the grant has ended'
     ],
     row: 'its grant has ended'
   },
