@@ -10,11 +10,10 @@ import { waitFor } from './single-flight.ts'
 import type { SharedContext } from './tokens.ts'
 
 /** Claims that decide whether a token is accepted: a hook cannot set them. */
-const reservedClaims =
-  'iss sub aud client_id scope scp scopes iat exp nbf jti gid gat ups upt cnf withheld gty __proto__'
-    .split(
-      ' '
-    )
+const reservedClaims = (
+  'iss sub aud client_id scope scp scopes iat exp nbf jti gid gat ups upt cnf withheld gty ' +
+  '__proto__'
+).split(' ')
 
 /**
  * Runs the operator's hook. Without one, a user gets the scopes that he or she agreed to.

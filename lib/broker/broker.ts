@@ -21,7 +21,7 @@ import type { UrlSource } from '../urls.ts'
 import { lazy } from '../util/lazy.ts'
 import { createLoginCookies, createLoginStates } from './logins.ts'
 import { createKept } from './kept.ts'
-import { belongingsOf, createRevocation } from './revocation.ts'
+import { ownerOf, createRevocation } from './revocation.ts'
 import { createSingleFlight } from './single-flight.ts'
 
 const loadGrantIndex = lazy('grantIndex', () => import('./grant-index.ts'))
@@ -117,7 +117,7 @@ export async function createBroker (
       isRevoked: async ({ grant, subject, client: { id }, since, session }) =>
         await marks.isRevokedNow(grant) ||
         await revocations.isRevoked(
-          belongingsOf(config, id, { subject, since: since / 1000, session })
+          ownerOf(config, id, { subject, since: since / 1000, session })
         ),
       sealer,
       name,

@@ -11,7 +11,7 @@ import {
 import type { Config } from '../options/config.ts'
 import type { ProviderLogin } from '../provider/login.ts'
 import { machineOf, type OneTimeMarks } from '../store/one-time.ts'
-import type { Belongings } from '../store/revocations.ts'
+import type { TokenOwner } from '../store/revocations.ts'
 import type { Log } from '../types.ts'
 import { hash } from '../util/hash.ts'
 import type { Upstream } from './families.ts'
@@ -29,7 +29,7 @@ export const userWithoutSession = (subject: string) => `user ${subject}`
  *
  * @param token.since in seconds since 1970. Tokens of version 0.1.0 do not say it
  */
-export function belongingsOf (
+export function ownerOf (
   { backchannelLogout }: Pick<Config, 'backchannelLogout'>,
   client: string,
   { subject, since = 0, session = userWithoutSession(subject) }: {
@@ -37,7 +37,7 @@ export function belongingsOf (
     since?: number | undefined
     session?: string | undefined
   }
-): Belongings & { at: number } {
+): TokenOwner & { at: number } {
   const at = Math.round(since * 1000)
   return { subject, client, ...(backchannelLogout && { session }), at }
 }

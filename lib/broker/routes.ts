@@ -22,7 +22,7 @@ import { jwksEndpoint } from './endpoints/jwks.ts'
 import { revokeEndpoint } from './endpoints/revoke.ts'
 import { offeredGrants, tokenEndpoint } from './endpoints/token.ts'
 import { loadCookie } from './logins.ts'
-import { belongingsOf } from './revocation.ts'
+import { ownerOf } from './revocation.ts'
 import { checkSharedSecrets } from './secret-check.ts'
 
 const loadApplications = lazy('grantIndex', () => import('./applications.ts'))
@@ -108,11 +108,11 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
     if (!hasRegistered && !await broker.clients.accepts(String(client))) return true
     const session = ups as string | undefined
     const token = { subject: String(sub), since: Number(gat ?? iat), session }
-    const [hasEnded, isThrownOut] = await Promise.all([
+    const [hasEnded, isOwnerRevoked] = await Promise.all([
       marks.isRevoked(grant),
-      revocations.isRevoked(belongingsOf(config, String(client), token))
+      revocations.isRevoked(ownerOf(config, String(client), token))
     ])
-    return hasEnded || isThrownOut
+    return hasEnded || isOwnerRevoked
   }
   const { nameOf } = broker.clients
   const ownTokens = { issuer, keys, isRevoked, openUpstream, revokeGrant, nameOf }

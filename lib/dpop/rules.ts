@@ -52,19 +52,19 @@ export function checkProof (
     isKnownKey?: boolean
   }
 ) {
-  const require = (isTrue: boolean, problem: string) => {
+  const expect = (isTrue: boolean, problem: string) => {
     if (!isTrue) throw invalidProof(problem)
   }
-  require(typ === 'dpop+jwt', 'typ is not dpop+jwt')
-  require(signatureAlgorithms.includes(alg as string), 'alg is not accepted')
-  require(crit === undefined, 'crit is not accepted')
+  expect(typ === 'dpop+jwt', 'typ is not dpop+jwt')
+  expect(signatureAlgorithms.includes(alg as string), 'alg is not accepted')
+  expect(crit === undefined, 'crit is not accepted')
   const isId = typeof jti === 'string' && jti !== '' && jti.length <= maxProofIdChars
-  require(isId, 'jti is missing or too long')
-  require(Number.isFinite(iat), 'iat is missing')
-  require(htm === method, 'htm is not the method of the request')
-  require(isSameTarget(htu, url), 'htu is not the URL of the request')
+  expect(isId, 'jti is missing or too long')
+  expect(Number.isFinite(iat), 'iat is missing')
+  expect(htm === method, 'htm is not the method of the request')
+  expect(isSameTarget(htu, url), 'htu is not the URL of the request')
   const isForToken = tokenHash === undefined || ath === tokenHash
-  require(isForToken, 'ath is not the hash of the access token')
+  expect(isForToken, 'ath is not the hash of the access token')
   const problem = isKnownKey ? null : keyProblem(jwk)
   if (problem) throw invalidProof(problem)
   if (!nonces.includes(nonce as string)) throw new McpOAuthError('useDpopNonce')

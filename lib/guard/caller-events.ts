@@ -1,4 +1,4 @@
-/** What do events tell of the caller of a request, and of why it was refused? */
+/** Which members do events have about the caller of a request, and about its refusal? */
 import type { FastifyRequest } from 'fastify'
 import { McpOAuthError } from '../errors.ts'
 import type { EventContext, EventDetails, EventType } from '../events/table.ts'
@@ -38,7 +38,7 @@ export function createCallerEvents (
     return iss === own?.issuer() && typeof grant === 'string' ? { ...context, grant } : context
   }
 
-  const told = {
+  const callerEvents = {
     isWatched: events.isWatched,
 
     /** Returns how a request tells of its caller. Keep it from the start: the address may go. */
@@ -71,18 +71,17 @@ export function createCallerEvents (
         : []
       if (missing.length > 0) {
         if (!events.isWatched('scopes.requested')) return
-        told.of(request)('scopes.requested', caller, { missing, scopes: needed })
+        callerEvents.of(request)('scopes.requested', caller, { missing, scopes: needed })
       } else if (events.isWatched('request.denied')) {
         const refusal = classify(Object(thrown), request)
-        const { statusCode: status, message } = refusal
-        told.of(request)('request.denied', caller, {
-          status,
+        callerEvents.of(request)('request.denied', caller, {
+          status: refusal.statusCode,
           error: refusal.error,
-          reason: refusal.cause === undefined ? message : reasonOf(refusal),
+          reason: reasonOf(refusal),
           scopes: needed
         })
       }
     }
   }
-  return told
+  return callerEvents
 }

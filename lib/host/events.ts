@@ -65,7 +65,12 @@ export function createEvents (
     }
   }
 
+  const addressOf = (request: FastifyRequest) => isHidden('address') ? undefined : request.ip
+
   return {
+    /** `request.ip`, unless the option `redact` leaves it out. */
+    addressOf,
+
     /** Whether anybody gets events of a type, beside the log: if not, spare the work. */
     isWatched: (type: EventType) => onEvent !== null || channels[type].hasSubscribers,
 
@@ -73,7 +78,7 @@ export function createEvents (
     of (request: FastifyRequest | null): Report {
       const requestLog = request ? safeLogger(request.log) : log
       // Now: a request whose client has disconnected has none.
-      const address = request === null || isHidden('address') ? undefined : request.ip
+      const address = request === null ? undefined : addressOf(request)
       return (type, { subject, ...details }, error) => {
         const isSubject = subject !== undefined && !isHidden('subject')
         const isFilter = isHidden('subject') && Object(details).filter?.subject !== undefined

@@ -19,7 +19,7 @@ export type Conditions = ReturnType<typeof createConditions>
 export function createConditions ({ provider, store }: Config, events: Events) {
   const report = events.of(null)
   const host = provider ? new URL(provider.issuer).host : ''
-  const createOf = (part: 'endpoints' | 'keys') =>
+  const conditionOf = (part: 'endpoints' | 'keys') =>
     createCondition(isDependencyFault, {
       failed: reason => report('provider.failed', { host, part, reason }),
       recovered: ms => report('provider.recovered', { host, part, ms })
@@ -29,8 +29,8 @@ export function createConditions ({ provider, store }: Config, events: Events) {
     recovered: ms => report('store.recovered', { ms })
   })
   return {
-    provider: createOf('endpoints'),
-    keys: createOf('keys'),
+    provider: conditionOf('endpoints'),
+    keys: conditionOf('keys'),
     rotated: (host: string, added: string[], removed: string[]) =>
       report('keys.rotated', { host, added, removed })
   }

@@ -1,4 +1,4 @@
-/** What do spans of MCP requests say? (OpenTelemetry, "Semantic conventions for MCP") */
+/** Which name and attributes has the span of an MCP request (OpenTelemetry conventions)? */
 import { startSpan } from '../telemetry/spans.ts'
 import { type McpRequest, type RpcMessage, metaOf } from './rpc/messages.ts'
 

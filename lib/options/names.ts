@@ -1,4 +1,4 @@
-/** Which option does a name stand for that is none? */
+/** Which option is meant by an unknown name? */
 import { suggestion } from './check.ts'
 import { optionNames } from './schema.ts'
 

@@ -1,4 +1,4 @@
-/** What does a function that renders a page receive? */
+/** Which details of a page does the function receive that renders it? */
 
 /** A tool as the consent page describes it, by its hints. */
 export interface ListedTool {

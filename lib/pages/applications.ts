@@ -2,7 +2,15 @@
 import { html } from 'ghtml'
 import type { FastifyReply } from 'fastify'
 import type { ConsentConfig } from '../options/consent.ts'
-import { htmlPage, meaningsOf, sendPage, type View, viewOf } from './page.ts'
+import {
+  clientName,
+  htmlPage,
+  meaningsOf,
+  scopeItem,
+  sendPage,
+  type View,
+  viewOf
+} from './page.ts'
 import { fillHtml } from './texts.ts'
 
 /** A grant. Times are in milliseconds since 1970. */
@@ -31,23 +39,16 @@ export async function replyWithApplications (
   const { connected: texts } = view.messages
   const status = removed === undefined
     ? ''
-    : html`<p role="status">!${fillHtml(texts.revoked, { client: nameOf(view, removed) })}</p>`
+    : html`<p role="status">!${fillHtml(texts.revoked, { client: clientName(view, removed) })}</p>`
   const items = applications.map(application => item(view, application))
   const list = items.length === 0 ? html`<p>${texts.none}</p>` : items.join('')
   return sendPage(reply, view, htmlPage(view, texts.title, status + list))
 }
 
-/** The name of a client is unverified, and stands in no heading. */
-function nameOf ({ messages: { consent } }: View, name: string | null) {
-  return name === null
-    ? html`<strong>${consent.unnamed}</strong>`
-    : html`<strong>!${fillHtml(consent.quotedName, { name: html`<bdi>${name}</bdi>` })}</strong>`
-}
-
 function item (view: View, { client, host, scopes, since, lastUsed, form }: Application) {
   const { language, messages: { connected: texts } } = view
   const meanings = meaningsOf(view)
-  const name = nameOf(view, client.name)
+  const name = clientName(view, client.name)
   const dates = new Intl.DateTimeFormat(language, { dateStyle: 'long' })
   const dated = (text: string, time: number) => {
     const date = new Date(time)
@@ -58,10 +59,7 @@ function item (view: View, { client, host, scopes, since, lastUsed, form }: Appl
   if (host !== null) {
     lines.unshift(fillHtml(texts.from, { host: html`<bdi><code>${host}</code></bdi>` }))
   }
-  const items = scopes.map(scope => {
-    const meaning = meanings.get(scope)
-    return html`<li>!${meaning && html`<span>${meaning}</span> `}<code>${scope}</code></li>`
-  })
+  const items = scopes.map(scope => scopeItem(scope, meanings.get(scope)))
   return html`<dl><div><dt>${texts.client}</dt><dd>!${name}
 <p class="soft">!${
     lines.join('<br>')

@@ -6,7 +6,16 @@ import { McpOAuthError } from '../errors.ts'
 import { maxShownScopes, maxShownTools } from '../limits.ts'
 import type { ConsentConfig } from '../options/consent.ts'
 import type { ConsentDetails, ListedTool } from '../options/page-details.ts'
-import { htmlPage, meaningsOf, renderPage, sendPage, type View, viewOf } from './page.ts'
+import {
+  clientName,
+  htmlPage,
+  meaningsOf,
+  renderPage,
+  scopeItem,
+  sendPage,
+  type View,
+  viewOf
+} from './page.ts'
 import { fill, fillHtml } from './texts.ts'
 
 type Generated = 'server' | 'scopes' | 'nonce' | 'fields' | 'tools' | 'language' | 'direction'
@@ -80,10 +89,8 @@ function consentPage (view: View, details: ConsentDetails) {
   const { consent: texts } = view.messages
   const isUrl = client.id.startsWith('https://') && URL.canParse(client.id)
   const publisher = isUrl ? new URL(client.id) : null
-  const quoted = (name: string) => fillHtml(texts.quotedName, { name: html`<bdi>${name}</bdi>` })
-  const name = client.name === null
-    ? html`<strong>${texts.unnamed}</strong>`
-    : html`<strong>!${quoted(client.name)}</strong> <span class="mark">${texts.unverified}</span>`
+  const mark = client.name === null ? '' : html` <span class="mark">${texts.unverified}</span>`
+  const name = clientName(view, client.name) + mark
   const target = new URL(redirectUri)
   // The host stays in ASCII, so that no letter imitates another.
   const destination = /^https?:$/.test(target.protocol)
@@ -131,9 +138,7 @@ function scopeList ({ messages: { consent: texts } }: View, { scopes, server }: 
     const everything = fillHtml(texts.everything, { server: html`<bdi>${server}</bdi>` })
     return html`<ul class="ticks"><li>!${everything}</li></ul>`
   }
-  const items = scopes.map(({ name, meaning }) =>
-    html`<li>!${meaning && html`<span>${meaning}</span> `}<code>${name}</code></li>`
-  )
+  const items = scopes.map(({ name, meaning }) => scopeItem(name, meaning))
   const rest = items.slice(maxShownScopes)
   return html`<ul class="ticks">!${items.slice(0, maxShownScopes)}</ul>
 !${

@@ -87,18 +87,18 @@ function pageOf (
   return page ?? (Object.hasOwn(errors, kind) ? kind as ErrorPageName : step)
 }
 
-function errorPage ({ messages, ...view }: View, details: ErrorPageDetails) {
+function errorPage (view: View, details: ErrorPageDetails) {
+  const { errorPage: texts } = view.messages
   const { title, text, advice, cause, error, reference, back } = details
-  const { code, reference: referenceText } = messages.errorPage
   return htmlPage(
-    { messages, ...view },
+    view,
     title,
     html`<p>${text}</p>
-!${back === null ? html`<p>${advice}</p>` : linkTo(back, messages.errorPage)}
+!${back === null ? html`<p>${advice}</p>` : linkTo(back, texts)}
 <div class="soft">
 <p lang="en" dir="ltr">${cause}</p>
-<p>!${fillHtml(code, { code: html`<code>${error}</code>` })}</p>
-<p>!${fillHtml(referenceText, { reference: html`<code>${reference}</code>` })}</p>
+<p>!${fillHtml(texts.code, { code: html`<code>${error}</code>` })}</p>
+<p>!${fillHtml(texts.reference, { reference: html`<code>${reference}</code>` })}</p>
 </div>`
   )
 }

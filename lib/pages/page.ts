@@ -7,7 +7,7 @@ import { openerPolicy } from '../host/replies.ts'
 import { pageRenderMs } from '../limits.ts'
 import type { ConsentConfig } from '../options/consent.ts'
 import { style } from './style.ts'
-import { type Texts, textsFor } from './texts.ts'
+import { fillHtml, type Texts, textsFor } from './texts.ts'
 
 /** The look and the texts of one page. */
 export interface View extends Texts {
@@ -29,6 +29,18 @@ export function meaningsOf ({ consent, language, messages }: View) {
   const [base = ''] = language.split('-')
   const all = { ...messages.scopes, ...scopes, ...own[base]?.scopes, ...own[language]?.scopes }
   return new Map(Object.entries(all))
+}
+
+/** The name that a client gave itself: unverified, so it stands in no heading. */
+export function clientName ({ messages: { consent } }: View, name: string | null) {
+  return name === null
+    ? html`<strong>${consent.unnamed}</strong>`
+    : html`<strong>!${fillHtml(consent.quotedName, { name: html`<bdi>${name}</bdi>` })}</strong>`
+}
+
+/** A scope, with its description if there is one. */
+export function scopeItem (name: string, meaning: string | null | undefined) {
+  return html`<li>!${meaning && html`<span>${meaning}</span> `}<code>${name}</code></li>`
 }
 
 const looks = new WeakMap<ConsentConfig, ReturnType<typeof createLook>>()

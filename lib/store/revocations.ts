@@ -18,7 +18,7 @@ import { memoryStore } from './memory.ts'
 import { createOneTimeMarks } from './one-time.ts'
 
 /** The user, client and session that a token shares with others. */
-export interface Belongings {
+export interface TokenOwner {
   /** The user, or the machine. */
   subject?: string | undefined
   client?: string | undefined
@@ -27,7 +27,7 @@ export interface Belongings {
 }
 
 /** Tokens of one revocation share a user, client or session, or nothing but their time. */
-export type RevocationKind = keyof Belongings | 'all' | 'before'
+export type RevocationKind = keyof TokenOwner | 'all' | 'before'
 
 /** The revocations of one registration. */
 export type Revocations = ReturnType<typeof createRevocations>
@@ -82,7 +82,7 @@ export function createRevocations (
   }
 
   function check (
-    token: Belongings & { at: number },
+    token: TokenOwner & { at: number },
     read: (kind: string, id: string) => number | Promise<number>
   ): boolean | Promise<boolean> {
     if (!isUsed) {
@@ -95,8 +95,8 @@ export function createRevocations (
         })
       }
     }
-    const { at, ...belongings } = token
-    const times = Object.entries({ all: '', before: '', ...belongings })
+    const { at, ...owner } = token
+    const times = Object.entries({ all: '', before: '', ...owner })
       .flatMap(([kind, id]) => id === undefined ? [] : [read(`revoked-${kind}`, id)])
     const isOver = (until: number) => at <= until
     const known = times.filter(time => typeof time === 'number')
@@ -125,10 +125,10 @@ export function createRevocations (
      *
      * @param token.at when it was issued, in milliseconds since 1970
      */
-    isRevoked: (token: Belongings & { at: number }) => check(token, cached),
+    isRevoked: (token: TokenOwner & { at: number }) => check(token, cached),
 
     /** Whether a token is revoked at this moment: nothing is cached. */
-    isRevokedNow: async (token: Belongings & { at: number }) => await check(token, recall),
+    isRevokedNow: async (token: TokenOwner & { at: number }) => await check(token, recall),
 
     /**
      * Revokes all tokens of a kind that were issued until a time, in milliseconds since 1970.

@@ -6,7 +6,6 @@ import { isRefusal, McpOAuthError } from '../../errors.ts'
 import type { EventClient } from '../../events/table.ts'
 import { formOf, type Endpoint } from '../../host/endpoint.ts'
 import { safeLogger } from '../../host/replies.ts'
-import type { RequestParameters } from '../../oauth/parameters.ts'
 import { parseTokenRequest, userGrants } from '../../oauth/token-request.ts'
 import type { Config } from '../../options/config.ts'
 import { assertUnused, useOnce } from '../../store/single-use.ts'
@@ -37,57 +36,45 @@ export const tokenEndpoint: Endpoint<Broker> = {
   legacy: true,
   body: 'form',
   async handle (broker, request, reply) {
+    const { clients, config, events, urls } = broker
     const params = formOf(request)
-    const report = broker.events.of(request)
+    const report = events.of(request)
     let client: EventClient | undefined
     try {
-      const tokens = await respond(broker, request, reply, params, known => (client = known))
+      const now = broker.now()
+      const offered = offeredGrants(config)
+      const tokenRequest = parseTokenRequest(params, urls().resource, offered)
+      const grant = offered[tokenRequest.grantType] as Grant
+      const { clientId, assertions } = await authenticateClient(broker, request, params, now)
+      client = { id: clientId, name: await clients.nameOf(clientId) }
+      const { grantTypes = userGrants } = clients.listed(clientId) ?? {}
+      if (!grantTypes.includes(grant.type)) throw new McpOAuthError('unauthorizedClient')
+      // A proof is verified before any code or token is used.
+      const proof = await proofOf(broker, request, reply, now)
+      const isGone = () => reply.raw.destroyed
+      const common = { broker, clientId, client, now, report, isGone }
+      const address = events.addressOf(request)
+      const context = { ...common, address, log: safeLogger(request.log), key: proof?.key }
+      const tokens = await useOnce(
+        proof ? [...assertions, proof.use] : assertions,
+        isGone,
+        markNow => grant.handle({ ...context, markNow }, tokenRequest)
+      )
       // As text: hooks of the host (`preSerialization`) change objects.
       reply.header('content-type', 'application/json; charset=utf-8')
       return JSON.stringify(tokens)
     } catch (error) {
       // Every client with DPoP gets a nonce with this error from time to time.
       if (isRefusal(error) && error.kind !== 'useDpopNonce') {
-        const [grantType = ''] = params.get('grant_type') ?? []
+        const [given = ''] = params.get('grant_type') ?? []
+        const grantType = grantTypes.find(type => type === given) ?? 'unknown'
         const { error: name, cause = error } = error
         const reason = (cause as Error).message
-        const known = grantTypes.find(type => type === grantType) ?? 'unknown'
-        report('token.refused', { client, grantType: known, error: name, reason }, error)
+        report('token.refused', { client, grantType, error: name, reason }, error)
       }
       throw error
     }
   }
-}
-
-/** @param authenticated is called with the client */
-async function respond (
-  broker: Broker,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  params: RequestParameters,
-  authenticated: (client: EventClient) => void
-) {
-  const now = broker.now()
-  const offered = offeredGrants(broker.config)
-  const tokenRequest = parseTokenRequest(params, broker.urls().resource, offered)
-  const grant = offered[tokenRequest.grantType] as Grant
-  const { clientId, assertions } = await authenticateClient(broker, request, params, now)
-  const client = { id: clientId, name: await broker.clients.nameOf(clientId) }
-  authenticated(client)
-  const { grantTypes = userGrants } = broker.clients.listed(clientId) ?? {}
-  if (!grantTypes.includes(grant.type)) throw new McpOAuthError('unauthorizedClient')
-  // A proof is verified before any code or token is used.
-  const proof = await proofOf(broker, request, reply, now)
-  const isGone = () => reply.raw.destroyed
-  const log = safeLogger(request.log)
-  const report = broker.events.of(request)
-  const address = broker.config.redact.includes('address') ? undefined : request.ip
-  const context = { broker, clientId, client, address, now, log, report, isGone, key: proof?.key }
-  return await useOnce(
-    proof ? [...assertions, proof.use] : assertions,
-    isGone,
-    markNow => grant.handle({ ...context, markNow }, tokenRequest)
-  )
 }
 
 /**

@@ -8,7 +8,7 @@ import { markUsed } from '../../store/single-use.ts'
 import { hash } from '../../util/hash.ts'
 import { authorizeUser } from '../authorize-user.ts'
 import type { Family, TokenResponse } from '../families.ts'
-import { belongingsOf, sessionOf } from '../revocation.ts'
+import { ownerOf, sessionOf } from '../revocation.ts'
 import { askProvider, type Step } from '../single-flight.ts'
 import {
   issueTokens,
@@ -142,7 +142,7 @@ async function issueFirst (context: SharedContext, code: CodeContent, tokens: Pr
     const session = config.backchannelLogout && typeof sid === 'string' ? sessionOf(sid) : undefined
     const owner = { client: hash(clientId), subject: String(sub), since, session }
     // Without the store, guards refuse the tokens later.
-    if (await revocations.isRevokedNow(belongingsOf(config, clientId, owner)).catch(() => false)) {
+    if (await revocations.isRevokedNow(ownerOf(config, clientId, owner)).catch(() => false)) {
       throw invalidGrant('Its user, its client or all were revoked while the user logged in')
     }
     const authorization = await authorizeUser(context, tokens, code.scopes)

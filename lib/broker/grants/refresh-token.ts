@@ -17,7 +17,7 @@ import {
   type TokenResponse
 } from '../families.ts'
 import { knownScopes, narrowedScopes } from '../refresh-scopes.ts'
-import { belongingsOf } from '../revocation.ts'
+import { ownerOf } from '../revocation.ts'
 import { askProvider, type Step } from '../single-flight.ts'
 import {
   issueTokens,
@@ -100,13 +100,13 @@ async function nextStep (
   const { marks, kept, config, revocations, now: clock } = broker
   const { grant, generation = 0 } = token
   const now = clock()
-  const [ended, family, isThrownOut] = await Promise.all([
+  const [ended, family, isRevoked] = await Promise.all([
     marks.isRevokedNow(grant),
     kept.recall('family', grant, now),
-    revocations.isRevoked(belongingsOf(config, clientId, token))
+    revocations.isRevoked(ownerOf(config, clientId, token))
   ])
   if (ended) throw invalidGrant('The grant has ended')
-  if (isThrownOut) {
+  if (isRevoked) {
     await broker.revocation.revokeGrant(grant, now, token.upstream)
     throw invalidGrant('Its user, its client or all were revoked')
   }
@@ -238,8 +238,8 @@ async function issueNext (refresh: Refresh, tokens: ProviderTokens) {
   await keepGrant(refresh, next, content, response)
   // Writes before it reads. A revocation does it in the other order: one of the two sees the other.
   // Without the store no other instance can have revoked it.
-  const belongings = belongingsOf(config, clientId, grant)
-  const checks = [marks.isRevokedNow(grant.grant), revocations.isRevokedNow(belongings)]
+  const owner = ownerOf(config, clientId, grant)
+  const checks = [marks.isRevokedNow(grant.grant), revocations.isRevokedNow(owner)]
   if ((await Promise.all(checks).catch(() => [false])).includes(true)) {
     revocation.revokeAtProvider(upstreamOf(tokens))
     throw new McpOAuthError('invalidGrant')
