@@ -8,6 +8,7 @@ import { memoryStore } from '../../lib/store/memory.ts'
 import { isError, providerClient, redeem, renew, startFlow, type Flow } from '../support/flow.ts'
 import { createKey } from '../support/issuer.ts'
 import { form, sendRequest } from '../support/requests.ts'
+import { failing } from '../support/stores.ts'
 
 const event = 'http://schemas.openid.net/event/backchannel-logout'
 
@@ -190,15 +191,8 @@ test('POST /oauth/backchannel-logout refuses every invalid logout token, and end
 })
 
 test('POST /oauth/backchannel-logout responds with 503 while keys or the store are unavailable [BL-06]', async (t) => {
-  const inner = memoryStore()
   let fails = false
-  const store = {
-    ...inner,
-    put: async (...entry: Parameters<typeof inner.put>) => {
-      if (fails) throw new Error('READONLY')
-      await inner.put(...entry)
-    }
-  }
+  const store = failing(memoryStore(), () => fails, 'READONLY', ['put'])
   const flow = await start(t, { store })
   const { access_token: access } = await flow.tokens(await flow.register())
   const token = await logoutToken(flow)

@@ -7,6 +7,7 @@ import { matrix } from '../support/matrix.ts'
 import { claimsOf, isError, openBrowser, redeem, renew, startFlow } from '../support/flow.ts'
 import { startGuarded } from '../support/guarded.ts'
 import { newSecret } from '../support/machines.ts'
+import { failing } from '../support/stores.ts'
 
 type Tokens = Record<string, any>
 
@@ -163,20 +164,8 @@ test('tokens of another issuer are revoked by their second, and those without a 
 })
 
 test('tokens of another issuer need no store until something was revoked, and then get 503 [V-09 S-02]', async (t) => {
-  const store = memoryStore()
   let isDown = true
-  const failing =
-    <Given extends unknown[], Result>(method: (...given: Given) => Result) => (...given: Given) => {
-      if (isDown) throw new Error('down')
-      return method(...given)
-    }
-  const app = await startGuarded(t, {
-    store: {
-      get: failing(store.get),
-      put: failing(store.put),
-      putIfAbsent: failing(store.putIfAbsent)
-    }
-  })
+  const app = await startGuarded(t, { store: failing(memoryStore(), () => isDown) })
   const token = await app.token({ sub: 'bob' })
   assert.equal((await app.call(token)).status, 200)
   isDown = false
@@ -231,15 +220,8 @@ test('mcpOAuth.revoke() refuses what is not one clear filter, and revokes nothin
 
 test('mcpOAuth.revoke() tells of itself, and throws 503 while the store takes no writes', async (t) => {
   const events: McpOAuthEvent[] = []
-  const inner = memoryStore()
   let fails = false
-  const store = {
-    ...inner,
-    put: async (...entry: Parameters<typeof inner.put>) => {
-      if (fails) throw new Error('READONLY')
-      await inner.put(...entry)
-    }
-  }
+  const store = failing(memoryStore(), () => fails, 'READONLY', ['put'])
   const flow = await startFlow(t, {
     options: {
       store,

@@ -4,6 +4,7 @@ import { createCondition } from '../../lib/http/condition.ts'
 import type { McpOAuthEvent } from '../../lib/index.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import { startFlow } from '../support/flow.ts'
+import { failing } from '../support/stores.ts'
 
 test('a condition is told of once when it fails, and once when it works again', async () => {
   let time = 0
@@ -36,20 +37,12 @@ test('a condition is told of once when it fails, and once when it works again', 
 })
 
 test('a store that fails is one error line without stacks, whatever comes, and one line when it is back', async (t) => {
-  const store = memoryStore()
   let isDown = false
-  const failing = (method: 'get' | 'put' | 'putIfAbsent') => async (...given: [any, any, any]) => {
-    if (isDown) throw new Error('connect ECONNREFUSED 127.0.0.1:6379')
-    return await (store[method] as any)(...given)
-  }
+  const store = failing(memoryStore(), () => isDown, 'connect ECONNREFUSED 127.0.0.1:6379')
   const events: McpOAuthEvent[] = []
   const flow = await startFlow(t, {
     options: {
-      store: {
-        get: failing('get'),
-        put: failing('put'),
-        putIfAbsent: failing('putIfAbsent')
-      } as any,
+      store,
       onEvent: event => events.push(event)
     }
   })

@@ -430,15 +430,17 @@ test('a rate limit of the host applies to our routes, with 429 as OAuth JSON', a
   }
 })
 
+const brokerOptions = {
+  issuer: 'https://id.example',
+  clientId: 'server',
+  clientSecret: 'secret',
+  setupProxies: true,
+  publicUrl: 'https://mcp.example'
+}
+
 test('pages and redirects of a login have an opener policy that popups survive, behind helmet', async (t) => {
   const app = await withPlugin(helmet)
-  await app.register(mcpOAuth, {
-    issuer: 'https://id.example',
-    clientId: 'server',
-    clientSecret: 'secret',
-    setupProxies: true,
-    publicUrl: 'https://mcp.example'
-  })
+  await app.register(mcpOAuth, brokerOptions)
   t.after(() => app.close())
   const registered = await app.inject({
     method: 'POST',
@@ -470,13 +472,7 @@ test('an error page has the opener policy where a hook of the host threw', async
   app.addHook('onRequest', async () => {
     throw Object.assign(new Error('inside'), { statusCode: 429 })
   })
-  await app.register(mcpOAuth, {
-    issuer: 'https://id.example',
-    clientId: 'server',
-    clientSecret: 'secret',
-    setupProxies: true,
-    publicUrl: 'https://mcp.example'
-  })
+  await app.register(mcpOAuth, brokerOptions)
   t.after(() => app.close())
   const reply = await app.inject({
     url: '/oauth/authorize',

@@ -69,3 +69,20 @@ export function sentTwice (store: Store): Store {
     }
   }
 }
+
+/** A store whose methods throw while a function says so. Default: those of marks. */
+export function failing (
+  store: Store,
+  isDown: () => boolean,
+  message = 'down',
+  methods: ReadonlyArray<'get' | 'put' | 'putIfAbsent'> = ['get', 'put', 'putIfAbsent']
+): Store {
+  const wrapped = methods.map(name => [
+    name,
+    async (...entry: [key: string, value: string, ttl: number]) => {
+      if (isDown()) throw new Error(message)
+      return await store[name](...entry)
+    }
+  ])
+  return { ...store, ...Object.fromEntries(wrapped) }
+}
