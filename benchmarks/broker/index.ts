@@ -1,7 +1,8 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { pathToFileURL } from 'node:url'
 import { writeReport } from '../frame/report.ts'
 import { nextMessage, type Ready, request } from '../frame/slices.ts'
+import { start } from '../frame/start.ts'
 import { costRowsOf, costTable, markdown } from '../frame/table.ts'
 import type { Order } from './visitors.ts'
 
@@ -30,19 +31,19 @@ export async function main (args: readonly string[]): Promise<void> {
   const numbers = args.filter(argument => /^\d+$/.test(argument)).map(Number)
   const [rounds = isQuick ? 1 : 9, count = isQuick ? 8 : 200] = numbers
   const children: ChildProcess[] = []
-  const start = (file: string, ...args: string[]): ChildProcess => {
-    const child = fork(new URL(file, import.meta.url), args, { execArgv: ['--import', 'tsx'] })
+  const launch = (file: string, ...args: string[]): ChildProcess => {
+    const child = start(new URL(file, import.meta.url), args)
     children.push(child)
     return child
   }
   const contend = async (...args: string[]): Promise<Contender> => {
-    const child = start('server.ts', ...args)
+    const child = launch('server.ts', ...args)
     const { url, tokens: [client = '', token = ''] } = await nextMessage<Ready>(child)
     return { child, order: { authorize: url, client, token } }
   }
   try {
-    const visitors = start('visitors.ts')
-    const { url: issuer } = await nextMessage<Ready>(start('../scale/provider.ts'))
+    const visitors = launch('visitors.ts')
+    const { url: issuer } = await nextMessage<Ready>(launch('../scale/provider.ts'))
     const contenders = {
       'oidc-provider': await contend(),
       'this plugin': await contend(issuer)

@@ -1,5 +1,6 @@
 import autocannon from 'autocannon'
 import type { Order, Outcome } from './slices.ts'
+import { stayAwake } from './start.ts'
 
 // The process that sends the requests. It receives an order and returns an outcome.
 
@@ -11,6 +12,7 @@ process.on('message', async ({ url, length, call, tokens }: Order) => {
   const isFresh = body.includes('$n')
   let next = 0
   const statuses: Record<string, number> = {}
+  const sleep = stayAwake()
   const result = await autocannon({
     url: url + path,
     connections,
@@ -38,6 +40,7 @@ process.on('message', async ({ url, length, call, tokens }: Order) => {
       }]
     })
   })
+  sleep()
   for (const [code, { count = 0 } = {}] of Object.entries(result.statusCodeStats ?? {})) {
     statuses[code] = count
   }

@@ -1,5 +1,6 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { start } from './start.ts'
 
 /** The first message of a contender. Its tokens are used in turn. */
 export interface Ready {
@@ -77,7 +78,7 @@ export async function measure (
   const spawn = (file: string, args: readonly string[] = []): ChildProcess => {
     const key = JSON.stringify([file, args])
     const child = processes.get(key) ??
-      fork(new URL(file, import.meta.url), args, { execArgv: ['--import', 'tsx'] })
+      start(new URL(file, import.meta.url), args)
     processes.set(key, child)
     return child
   }
@@ -106,7 +107,7 @@ export async function measure (
 /** Profiles a contender in a slice that follows a warm-up. */
 export async function profile (contender: Contender, length: Length): Promise<unknown> {
   const [child, load] = [`../contenders/${contender.file}.ts`, 'load.ts'].map(file =>
-    fork(new URL(file, import.meta.url), contender.arguments, { execArgv: ['--import', 'tsx'] })
+    start(new URL(file, import.meta.url), contender.arguments)
   ) as [ChildProcess, ChildProcess]
   try {
     const { url, tokens } = await nextMessage<Ready>(child)

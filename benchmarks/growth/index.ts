@@ -1,10 +1,11 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { createEchoServer } from '../contenders/echo-server.ts'
 import { writeReport } from '../frame/report.ts'
 import { nextMessage, request } from '../frame/slices.ts'
+import { start as launch } from '../frame/start.ts'
 import { costRowsOf, costTable, markdown } from '../frame/table.ts'
 import { call, mint, type Request, send, start } from './requests.ts'
 
@@ -53,9 +54,7 @@ async function compareStreams (sizes: readonly number[]) {
   const children: ChildProcess[] = []
   try {
     for (const size of sizes) {
-      const child = fork(new URL('streams.ts', import.meta.url), {
-        execArgv: ['--import', 'tsx']
-      })
+      const child = launch(new URL('streams.ts', import.meta.url))
       children.push(child)
       await open(size, await nextMessage<{ port: number, token: string }>(child))
     }
@@ -97,9 +96,8 @@ async function measureMemory (requests: Record<string, number>) {
   const rows = []
   for (const [title, full] of Object.entries(requests)) {
     const count = isQuick ? 40 : full
-    const child = fork(new URL('memory.ts', import.meta.url), [title, String(count)], {
-      execArgv: ['--expose-gc', '--import', 'tsx']
-    })
+    const file = new URL('memory.ts', import.meta.url)
+    const child = launch(file, [title, String(count)], ['--expose-gc'])
     const { warm, after } = await nextMessage<Record<string, { heap: number, rss: number }>>(child)
     if (warm === undefined || after === undefined) continue
     const numbers = [warm.heap, after.heap, warm.rss, after.rss].map(value => value.toFixed(0))

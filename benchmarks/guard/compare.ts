@@ -1,6 +1,7 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import type { AddressInfo } from 'node:net'
 import { nextMessage, request } from '../frame/slices.ts'
+import { start } from '../frame/start.ts'
 
 /** The order to the process that sends requests. */
 export interface Order {
@@ -65,18 +66,18 @@ export function bytesOf (
  */
 export async function compare ({ contenders, rounds, count }: Comparison): Promise<Costs> {
   const children: ChildProcess[] = []
-  const start = (file: URL, argument: string): ChildProcess => {
-    const child = fork(file, [argument], { execArgv: ['--import', 'tsx'] })
+  const launch = (file: URL, argument: string): ChildProcess => {
+    const child = start(file, [argument])
     children.push(child)
     return child
   }
   const costs: Costs = {}
   const seen: Record<string, object> = {}
   try {
-    const load = start(new URL('load.ts', import.meta.url), '')
+    const load = launch(new URL('load.ts', import.meta.url), '')
     const running = []
     for (const [name, [file, argument]] of Object.entries(contenders)) {
-      const child = start(file, argument)
+      const child = launch(file, argument)
       await nextMessage(child)
       running.push({ name, child })
       costs[name] = []

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type Socket, connect } from 'node:net'
+import { stayAwake } from '../frame/start.ts'
 import type { Order } from './compare.ts'
 
 // The process that sends the requests: ready-made bytes over kept-alive connections, so that it
@@ -11,6 +12,7 @@ const connections = 16
 process.on('message', async ({ port, requests, count }: Order) => {
   const statuses: Record<string, number> = {}
   let sent = 0
+  const sleep = stayAwake()
   await Promise.all(Array.from({ length: connections }, async () => {
     const socket = connect(port, '127.0.0.1').setNoDelay()
     await once(socket, 'connect')
@@ -22,6 +24,7 @@ process.on('message', async ({ port, requests, count }: Order) => {
     }
     socket.destroy()
   }))
+  sleep()
   process.send?.(statuses)
 })
 

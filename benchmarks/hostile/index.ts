@@ -1,7 +1,8 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { echoCall } from '../frame/calls.ts'
 import { writeReport } from '../frame/report.ts'
 import { type Call, check, nextMessage, type Ready, request } from '../frame/slices.ts'
+import { start } from '../frame/start.ts'
 import { costRowsOf, format, markdown } from '../frame/table.ts'
 import { bytesOf } from '../guard/compare.ts'
 import { big, broker, small, withoutToken } from './calls.ts'
@@ -27,16 +28,16 @@ const groups: Record<string, Array<[way: Way, calls: Record<string, Call>, sends
   }
 
 const children: ChildProcess[] = []
-const start = (file: string, ...args: string[]): ChildProcess => {
-  const child = fork(new URL(file, import.meta.url), args, { execArgv: ['--import', 'tsx'] })
+const launch = (file: string, ...args: string[]): ChildProcess => {
+  const child = start(new URL(file, import.meta.url), args)
   children.push(child)
   return child
 }
 try {
-  const load = start('../guard/load.ts')
+  const load = launch('../guard/load.ts')
   const servers = {} as Record<Way, Server>
   for (const way of ['server', 'tools', 'broker'] as const) {
-    const child = start('../contenders/hostile.ts', way)
+    const child = launch('../contenders/hostile.ts', way)
     servers[way] = { child, ...await nextMessage<Ready>(child) }
   }
   for (const [size, rows] of Object.entries(groups)) await compareAll(load, servers, size, rows)
