@@ -59,7 +59,7 @@ const identityScopes = ['openid', 'profile', 'email', 'offline_access']
 export async function createBroker (
   context: BrokerOptions,
   paths: readonly string[],
-  running?: Map<object, Running>
+  running?: Set<Running>
 ) {
   const { config, discovery, urls, log, catalog, revocations } = context
   const { provider: { authorizeUrl, ...client }, secrets, clients, store } = config

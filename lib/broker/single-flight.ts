@@ -68,7 +68,7 @@ export async function askProvider<T> (progress: Progress, part: () => T | Promis
  */
 export function createSingleFlight (
   { lease, extend, claim }: Pick<OneTimeMarks, 'lease' | 'extend' | 'claim'>,
-  running: Map<object, Running> = new Map()
+  running = new Set<Running>()
 ) {
   const instance = randomUUID()
   const flights = new Map<string, { work: Promise<unknown>, progress: Progress }>()
@@ -114,9 +114,9 @@ export function createSingleFlight (
     })
     // By the time it fails, no request may be waiting.
     work.catch(() => {})
-    const flight = { work, progress }
+    const flight = { work, progress, isAwaited: true }
     flights.set(request, flight)
-    running.set(flight, { isAwaited: true })
+    running.add(flight)
     return flight
   }
 

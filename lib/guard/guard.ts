@@ -1,5 +1,5 @@
 /** Which requests may pass to a protected route, and with which error are others refused? */
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import { createTokenBinding } from '../dpop/verifier.ts'
 import { failure, isRefusal, McpOAuthError } from '../errors.ts'
 import { queryOf } from '../host/endpoint.ts'
@@ -7,9 +7,10 @@ import { safeLogger } from '../host/replies.ts'
 import { parseAccessToken } from '../oauth/bearer.ts'
 import { heldScopes, mergeScopes, missingScopes } from '../oauth/scope.ts'
 import type { Config } from '../options/config.ts'
-import type { McpAuth, TokenVerifier } from '../types.ts'
+import type { McpAuth, TokenVerifier, VerifyContext } from '../types.ts'
 import type { UrlSource } from '../urls.ts'
 import { isPlainObject } from '../util/json.ts'
+import type { KnownCaller } from '../verifiers/verifier.ts'
 import type { CallerEvents } from './caller-events.ts'
 import { createChallenging } from './challenging.ts'
 import {
@@ -48,7 +49,7 @@ export type Guard = (request: AnyRequest, reply: AnyReply) => Promise<void>
 export type Guards = ReturnType<typeof createGuards>
 
 /** A verifier that throws for a token that it does not recognize. */
-type Verify = (...given: Parameters<TokenVerifier>) => Promise<McpAuth>
+type Verify = ((...given: Parameters<TokenVerifier>) => Promise<McpAuth>) & { known?: KnownCaller }
 
 /** @param verify null if nothing verifies tokens */
 export function createGuards (
@@ -63,13 +64,12 @@ export function createGuards (
   // Weak: an entry must not outlive its request.
   const verifiedTokens = new WeakMap<FastifyRequest, string>()
 
-  const callerOf = (token: string, request: FastifyRequest, now: number) =>
-    (verify as Verify)(token, {
-      resource: urls().resource,
-      now,
-      dpop: config.dpop !== 'off',
-      log: safeLogger(request.log)
-    })
+  const contextOf = ({ log }: FastifyRequest, now: number): VerifyContext => ({
+    resource: urls().resource,
+    now,
+    dpop: config.dpop !== 'off',
+    log: safeLogger(log)
+  })
 
   function requireScopes (caller: McpAuth, scopes: readonly string[]) {
     const missing = missingScopes(heldScopes(caller), scopes, scopeHierarchy)
@@ -77,8 +77,8 @@ export function createGuards (
   }
 
   /** Puts the headers of a refusal on the reply, and tells of it. */
-  function refuse (
-    error: unknown,
+  function refuse<Thrown> (
+    error: Thrown,
     request: FastifyRequest,
     reply: FastifyReply,
     needed: readonly string[],
@@ -86,33 +86,69 @@ export function createGuards (
   ) {
     challenge(error, request, reply, needed)
     events.refused(error, request, caller, needed)
+    return error
+  }
+
+  /** Verifies the access token of a request, its sender and its scopes. Needs no body. */
+  function admit (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    scopes: readonly string[],
+    verify: Verify
+  ) {
+    const now = Date.now() / 1000
+    const context = contextOf(request, now)
+    let caller: McpAuth | undefined
+
+    function pass (caller: McpAuth, token: string) {
+      requireScopes(caller, scopes)
+      request.mcpAuth = caller
+      verifiedTokens.set(request, token)
+    }
+    function fail (error: unknown): never {
+      refuse(error, request, reply, scopes, caller ?? null)
+      throw error
+    }
+    try {
+      const { headers: { authorization }, raw: { rawHeaders } } = request
+      const sent = parseAccessToken(authorization, rawHeaders, queryOf(request), binding.schemes)
+      if (sent === null) {
+        const cause = rejectedScheme(authorization, config.dpop)
+        throw new McpOAuthError('missingToken', { cause })
+      }
+      if (sent.scheme === 'Bearer') caller = verify.known?.(sent.token, context)
+      if (caller === undefined) {
+        return verify(sent.token, context).then(async (verified) => {
+          caller = verified
+          await binding.verify(caller, sent, request, reply, now)
+          pass(caller, sent.token)
+        }).catch(fail)
+      }
+      // A proof comes with another scheme, so that this returns no promise.
+      binding.verify(caller, sent, request, reply, now)
+      pass(caller, sent.token)
+      return undefined
+    } catch (error) {
+      return fail(error)
+    }
   }
 
   const guards = {
     /**
-     * Verifies the access token, its sender and its scopes. Needs no body. Passes if nothing
-     * verifies tokens.
+     * Verifies the access token. Passes if nothing verifies tokens. With a callback: a
+     * promise costs more than the rest, where the token is known or missing.
      */
-    token: (scopes: readonly string[]): Guard => async (request, reply) => {
-      if (verify === null) return
-      let caller: McpAuth | null = null
+    token: (scopes: readonly string[]): onRequestHookHandler => (request, reply, done) => {
+      if (verify === null) return done()
+      if (request.headers.authorization === undefined) {
+        return done(refuse(new McpOAuthError('missingToken'), request, reply, scopes))
+      }
       try {
-        const { headers: { authorization }, raw: { rawHeaders } } = request
-        const sent = parseAccessToken(authorization, rawHeaders, queryOf(request), binding.schemes)
-        if (sent === null) {
-          const cause = rejectedScheme(authorization, config.dpop)
-          throw new McpOAuthError('missingToken', { cause })
-        }
-        const now = Date.now() / 1000
-        caller = await callerOf(sent.token, request, now)
-        const verification = binding.verify(caller, sent, request, reply, now)
-        if (verification) await verification
-        requireScopes(caller, scopes)
-        request.mcpAuth = caller
-        verifiedTokens.set(request, sent.token)
+        const admission = admit(request, reply, scopes, verify)
+        if (admission === undefined) done()
+        else admission.then(() => done(), done)
       } catch (error) {
-        refuse(error, request, reply, scopes, caller)
-        throw error
+        done(error as Error)
       }
     },
 
@@ -140,7 +176,6 @@ export function createGuards (
     route ({ scopes = [], or }: GuardOptions): Guard {
       const needed = mergeScopes(requiredScopes, scopes)
       const isOpen = verify === null && config.dependencies.length === 0
-      const token = guards.token(needed)
       const dependencies = guards.dependencies(needed)
       const guard: Guard = async (request, reply) => {
         // Where this guard checks nothing, a tool would open a route that the hooks close.
@@ -148,7 +183,7 @@ export function createGuards (
           if (request.routeOptions.config.mcpOAuth !== undefined) return
           return await runHooks([or].flat(), request, reply)
         }
-        await token(request, reply)
+        if (verify !== null) await admit(request, reply, needed, verify)
         await dependencies(request, reply)
       }
       routeGuards.add(guard)
@@ -180,7 +215,8 @@ export function createGuards (
       const token = verifiedTokens.get(request)
       if (token === undefined) return true
       try {
-        requireScopes(await callerOf(token, request, Date.now() / 1000), requiredScopes)
+        const context = contextOf(request, Date.now() / 1000)
+        requireScopes(await (verify as Verify)(token, context), requiredScopes)
         return true
       } catch (error) {
         return !isRefusal(error)

@@ -47,9 +47,10 @@ export async function runHooks (
 export function noteResponse (reply: FastifyReply) {
   const { send } = reply
   let responded = false
-  reply.send = payload => {
+  const noted: typeof send = payload => {
     responded = true
     return send.call(reply, payload)
   }
+  reply.send = noted
   return () => responded || reply.sent
 }

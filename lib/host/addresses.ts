@@ -32,7 +32,9 @@ export function warnOfAddresses (
         'Requests come through a reverse proxy, and the published URLs are those of localhost. ' +
           'Set publicUrl to the address that clients use'
       )
-    } else if (urls().metadataUrl !== null && /^(?:127\.|\[::1\])/.test(host)) {
+    } else if (
+      !reported.has('host') && urls().metadataUrl !== null && /^(?:127\.|\[::1\])/.test(host)
+    ) {
       warn(
         'host',
         `A client uses the host ${quoted(host)}, and clients refuse metadata of another one. ` +

@@ -28,13 +28,13 @@ export function closingOf (instance: FastifyInstance) {
 }
 
 function createClosing (instance: FastifyInstance) {
-  const running = new Map<object, Running>()
+  const running = new Set<Running>()
   const closing = {
     /** Requests that arrive now are refused. */
     hasBegun: false,
     /** The longest `closeTimeout` of all registrations. */
     timeoutSeconds: 0,
-    /** The app waits for these, by request or another key. */
+    /** The app waits for these. */
     running
   }
 
@@ -68,7 +68,7 @@ function createClosing (instance: FastifyInstance) {
     closing.hasBegun = true
     endAll(false)
     const limit = performance.now() + 1000 * closing.timeoutSeconds
-    const isBusy = () => [...running.values()].some(({ isAwaited }) => isAwaited)
+    const isBusy = () => [...running].some(({ isAwaited }) => isAwaited)
     while (isBusy() && performance.now() < limit) await sleep(closePollMs)
     endAll(true)
     // From now on Fastify refuses requests, without their ids.
@@ -82,7 +82,7 @@ function createClosing (instance: FastifyInstance) {
   }
 
   function endAll (areAwaited: boolean) {
-    for (const { isAwaited, end } of running.values()) if (isAwaited === areAwaited) end?.()
+    for (const { isAwaited, end } of running) if (isAwaited === areAwaited) end?.()
   }
 
   /** Ends the connections without a request. Node.js ends none that had no request yet. */
@@ -99,7 +99,7 @@ function createClosing (instance: FastifyInstance) {
   function sweep () {
     endUnused()
     // Clients that do not send the rest of their request, or do not read the response.
-    for (const { reply } of running.values()) {
+    for (const { reply } of running) {
       if (reply?.raw.headersSent || reply?.request.raw.complete === false) reply.raw.destroy()
     }
   }

@@ -132,15 +132,16 @@ function serve<Server> (
       ...(errorHandler && { errorHandler: errorHandler(server) }),
       ...checkedBy(scope, typeOf(endpoint), (request, reply) => {
         const result = endpoint.handle(server, request, reply)
-        return result instanceof Promise ? awaited(request, reply, result) : result
+        return result instanceof Promise ? awaited(request, result) : result
       })
     })
   })
   replyToOtherMethods(scope, url, methods, anyOrigin)
 
   /** The app waits for it, also after the client has disconnected. */
-  async function awaited (request: FastifyRequest, reply: FastifyReply, result: Promise<unknown>) {
-    running.set(reply, { isAwaited: true })
+  async function awaited (request: FastifyRequest, result: Promise<unknown>) {
+    const entry = { isAwaited: true }
+    running.add(entry)
     try {
       return await result
     } catch (error) {
@@ -148,7 +149,7 @@ function serve<Server> (
       if (isRefusal(error) && error.kind !== 'useDpopNonce') limit?.countRefusal(request)
       throw error
     } finally {
-      running.delete(reply)
+      running.delete(entry)
     }
   }
 }

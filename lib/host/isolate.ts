@@ -20,6 +20,9 @@ declare module 'fastify' {
 /** Route configuration of our public routes. */
 export const publicRoute = Object.freeze({ mcpOAuth: Object.freeze({ public: true }), cors: false })
 
+const kRunning = Symbol('fastify-mcp-oauth.running')
+type WithRunning = FastifyRequest & { [kRunning]?: Running }
+
 /** Options of a route outside an isolated scope: the discovery documents live at the root. */
 export const isolatedRoute = {
   config: publicRoute,
@@ -53,14 +56,16 @@ export function isolatedScope (
       route.schema = { ...route.schema, hide: true }
     })
     const closing = closingOf(scope)
+    scope.decorateRequest(kRunning, null)
     scope.addHook('onRequest', (request, reply, done) => {
       reply.headers(headers)
       const { hasBegun: isLate, running } = closing
       const entry: Running = { reply, isAwaited: !isLate }
-      running.set(request, entry)
+      running.add(entry)
+      ;(request as WithRunning)[kRunning] = entry
       // Not once(): it is emitted once only, and to remove a listener costs more than to keep it.
       reply.raw.on('close', () => {
-        running.delete(request)
+        running.delete(entry)
         entry.onClose?.()
       })
       // The MCP route replies with the id in the body. Pages can read replies after a preflight.
@@ -75,6 +80,11 @@ export function isolatedScope (
     })
     addRoutes(scope)
   }, { prefix: prefix.slice(instance.prefix.replace(/\/+$/, '').length), logSerializers })
+}
+
+/** How the app waits for a request of an isolated scope. */
+export function runningOf (request: FastifyRequest): Running {
+  return (request as WithRunning)[kRunning] ?? { isAwaited: true }
 }
 
 /** Headers of every response that web pages of any origin may read. */

@@ -6,8 +6,8 @@ import { causeWith, McpOAuthError, quoted, startupError } from '../errors.ts'
 import type { CallerEvents } from '../guard/caller-events.ts'
 import type { Guards } from '../guard/guard.ts'
 import { isBoundToLoopback } from '../host/app.ts'
-import { type Running, closingOf } from '../host/closing.ts'
-import { isolatedScope, preflightHandler, publicRoute } from '../host/isolate.ts'
+import { closingOf } from '../host/closing.ts'
+import { isolatedScope, preflightHandler, publicRoute, runningOf } from '../host/isolate.ts'
 import { logRefusal, safeLogger } from '../host/replies.ts'
 import { streamCheckIntervalMs, streamGraceMs } from '../limits.ts'
 import { createHostCheck, type HostCheck } from '../oauth/origin.ts'
@@ -39,9 +39,6 @@ export function mcpRoute (
 ) {
   const serve = createObserver(endpoint, events)
   const closing = closingOf(instance)
-  // A request whose client has disconnected is not in the list any more.
-  const runningOf = (http: FastifyRequest): Running =>
-    closing.running.get(http) ?? { isAwaited: true }
   const path = config.prefix + config.mcp.path
   // Fastify refuses a second route as well, but names no option.
   instance.addHook('onRoute', (route) => {
@@ -86,14 +83,17 @@ export function mcpRoute (
     return new Promise<McpResponse>((resolve, reject) => {
       const cancellation = new Cancellation()
       const running = runningOf(http)
-      running.end = () => {
+      // V8 allocates a function that is assigned to a member at once among the old objects, where
+      // it keeps the whole request until a full collection.
+      const end = () => {
         logCancelled(http)
         resolve(closingResponse(http.body, cancelled))
         cancellation.cancel()
       }
-      running.onClose = () => {
+      const onClose = () => {
         if (!reply.raw.writableEnded || !reply.raw.writableFinished) cancellation.cancel()
       }
+      Object.assign(running, { end, onClose })
       if (isDisconnected(reply)) cancellation.cancel()
       respond(http, reply, cancellation).then(resolve, reject)
     })

@@ -11,6 +11,7 @@ import type { Log, McpAuth, TokenVerifier, UpstreamAccess, VerifyContext } from 
 import { isPlainObject } from '../util/json.ts'
 import { parseCompact, type Claims } from './claims.ts'
 import { jwtVerifier } from './jwt.ts'
+import { knownCallers } from './verifier.ts'
 
 /** Issuer, keys and revocations of our own tokens. */
 interface OwnTokenOptions {
@@ -97,7 +98,22 @@ export function chain (
     verify: TokenVerifier
   ) => boolean | Promise<boolean> = () => false
 ) {
-  return async (token: string, context: VerifyContext): Promise<McpAuth> => {
+  return Object.assign(verify, { known })
+
+  /** Returns nothing where a promise is needed to know that a token is valid, and not revoked. */
+  function known (token: string, context: VerifyContext) {
+    const [only, other] = verifiers
+    const caller = only && !other && knownCallers.get(only)?.(token, context)
+    if (!caller) return undefined
+    const revoked = isRevoked(caller, context.now, only)
+    // Its failure is that of the verification that follows.
+    if (typeof revoked !== 'boolean') revoked.catch(() => {})
+    if (revoked !== false) return undefined
+    logResult(only, context, 'valid')
+    return caller
+  }
+
+  async function verify (token: string, context: VerifyContext): Promise<McpAuth> {
     for (const verify of verifiers) {
       try {
         const caller: unknown = await verify(token, context)

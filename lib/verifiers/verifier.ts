@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache'
 import type { McpOAuthError } from '../errors.ts'
 import { maxCachedTokens, maxIssuerSkewSeconds, tokenCacheSeconds } from '../limits.ts'
 import { audiences, fromEnv, issuer, logger, seconds, url } from '../options/fields.ts'
-import type { McpAuth, TokenVerifier } from '../types.ts'
+import type { McpAuth, TokenVerifier, VerifyContext } from '../types.ts'
 
 /** Options of `jwtVerifier` and `introspectionVerifier`. */
 export const commonFields = {
@@ -23,6 +23,12 @@ export const commonFields = {
   /** Logger of failed requests to the issuer. */
   log: logger
 }
+
+/** Returns the caller of a token that was verified before, without a promise. */
+export type KnownCaller = (token: string, context: VerifyContext) => McpAuth | undefined
+
+/** How our verifiers do it: a verifier of the host may have any properties. */
+export const knownCallers = new WeakMap<TokenVerifier, KnownCaller>()
 
 /** Characters at the end of a token that nobody guesses: 256 bits of its signature. */
 const keyChars = 43
@@ -62,10 +68,12 @@ export function cachedVerifier (
   const refusals = createCache<Refusal>(Math.ceil(max / 10))
   const pending = new Map<string, ReturnType<TokenVerifier>>()
 
-  return async (token, context) => {
+  // A hash of the whole token costs more than the rest of the lookup. Its end is the signature.
+  const endOf = (token: string, resource: string) => `${token.slice(-keyChars)} ${resource}`
+
+  const cached: TokenVerifier = async (token, context) => {
     const { resource, now } = context
-    // A hash of the whole token costs more than the rest of the lookup. Its end is the signature.
-    const end = `${token.slice(-keyChars)} ${resource}`
+    const end = endOf(token, resource)
     const caller = callers.get(end, token, now)
     if (caller) return caller
     const refusal = refusals.get(end, token, now)?.(now)
@@ -90,6 +98,11 @@ export function cachedVerifier (
       }
     }
   }
+  knownCallers.set(
+    cached,
+    (token, { resource, now }) => callers.get(endOf(token, resource), token, now)
+  )
+  return cached
 }
 
 /** A value for one token and a time, in seconds since 1970. */

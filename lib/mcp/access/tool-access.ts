@@ -123,7 +123,7 @@ export function withToolAccess (
         const call = index < 0
           ? server.callOf?.(message)
           : { tool: tools[index] ?? { name }, arguments: args }
-        return call ? [{ message, ...call }] : []
+        return call ? [{ message, tool: call.tool, arguments: call.arguments }] : []
       })
       const scopes = mergeScopes(...judged.map(({ tool }) => toolScopes.of(tool)))
       if (scopes.length > 0) await requireScopes(scopes)

@@ -4,6 +4,7 @@ import type { Protocol, RequestHandlerExtra } from '@modelcontextprotocol/sdk/sh
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { SdkServer } from '../../options/mcp.ts'
 import { type RpcMessage, relatedTask, rpcCode, rpcError } from '../rpc/messages.ts'
+import type { Cancellation } from '../../util/cancellation.ts'
 import type { DirectCall } from './multiplexer.ts'
 
 type Extra = RequestHandlerExtra<never, never>
@@ -18,6 +19,31 @@ type Sdk = Pick<Protocol<never, never, never>, 'notification' | 'request' | 'tra
 /** The members of the second argument of a handler, in their order. */
 const extraMembers = 'signal sessionId _meta sendNotification sendRequest authInfo requestId ' +
   'requestInfo taskId taskStore taskRequestedTtl closeSSEStream closeStandaloneSSEStream'
+
+/**
+ * The second argument of a handler. All share one getter of `signal`: with a getter of its own,
+ * each would have a hidden class of its own.
+ */
+class DirectExtra {
+  static readonly #signal: PropertyDescriptor & ThisType<DirectExtra> = {
+    enumerable: true,
+    configurable: true,
+    get () {
+      return this.#cancellation.signal
+    },
+    set (value) {
+      Object.defineProperty(this, 'signal', { value, writable: true })
+    }
+  }
+
+  readonly #cancellation: Cancellation
+
+  constructor (cancellation: Cancellation, members: object) {
+    this.#cancellation = cancellation
+    Object.defineProperty(this, 'signal', DirectExtra.#signal)
+    Object.assign(this, members)
+  }
+}
 
 /** A request of our own, whose handler is removed before a client can call it. */
 const probe = { jsonrpc: '2.0', id: 0, method: 'fastify-mcp-oauth/probe' } as const
@@ -49,17 +75,12 @@ export async function directCallOf (
 
   return (request, key, { authInfo, requestInfo }, cancellation) => {
     const handler = handlers.get('tools/call')
-    const { _meta, task } = { ...request.params }
+    const { method, params } = request
+    const { _meta, task } = Object(params)
     const isTask = task !== undefined || Object(_meta)[relatedTask] !== undefined
     if (handler === undefined || isTask || sdk.transport !== transport) return null
     const related = { relatedRequestId: key }
-    const extra = {
-      get signal () {
-        return cancellation.signal
-      },
-      set signal (value) {
-        Object.defineProperty(extra, 'signal', { value, writable: true })
-      },
+    const extra = new DirectExtra(cancellation, {
       sessionId: undefined,
       _meta,
       async sendNotification (notification: never) {
@@ -79,8 +100,8 @@ export async function directCallOf (
       taskRequestedTtl: undefined,
       closeSSEStream: undefined,
       closeStandaloneSSEStream: undefined
-    } as unknown as Extra
-    return replyOf(key, () => handler({ jsonrpc: '2.0', ...request, id: key }, extra))
+    }) as unknown as Extra
+    return replyOf(key, () => handler({ jsonrpc: '2.0', id: key, method, params }, extra))
   }
 }
 

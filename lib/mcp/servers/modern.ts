@@ -8,6 +8,7 @@ import { isModern } from '../rpc/era.ts'
 import {
   type McpRequest,
   type RpcMessage,
+  type RpcRequest,
   type ScopelessEndpoint,
   resourceNotFound,
   rpcCode
@@ -150,60 +151,87 @@ function modernHandler (
  * request is a call whose other members are plain. The SDK need not look at such a call again.
  */
 function envelopeOf ({ headers, body, wantsEmptyList }: McpRequest): string | null {
-  const { jsonrpc, id, method, params, ...more } = Object(body)
-  const { name, arguments: args, _meta, ...others } = Object(params)
-  const isList = wantsEmptyList && (name ?? args) === undefined
+  const message: RpcMessage = Object(body)
+  const { jsonrpc, id, method } = message
+  const params: Record<string, unknown> = Object(message.params)
+  const { name } = params
+  const isList = wantsEmptyList && (name ?? params.arguments) === undefined
   const isPlain = jsonrpc === '2.0' && method === (isList ? 'tools/list' : 'tools/call') &&
-    headers['mcp-method'] === method && headers['mcp-name'] === name &&
-    (isString(id) || Number.isSafeInteger(id)) &&
-    Object.keys(more).length + Object.keys(others).length === 0
+    headers['mcp-method'] === method && headers['mcp-name'] === name && isId(id) &&
+    hasOnly(message, members) && hasOnly(params, parameters)
   if (!isPlain) return null
-  const { progressToken = 0, ...meta } = Object(_meta)
-  const isKnown = Object.values(without(ownPrefix, meta)).every(isString) &&
-    (isString(progressToken) || Number.isSafeInteger(progressToken))
-  const described = Object.entries(meta).filter(([member]) => member.startsWith(ownPrefix))
-  return isKnown ? JSON.stringify([headers['mcp-protocol-version'], described]) : null
+  let envelope = JSON.stringify(headers['mcp-protocol-version'])
+  for (const [member, value] of Object.entries(Object(params._meta))) {
+    if (member.startsWith(ownPrefix)) envelope += JSON.stringify(member) + JSON.stringify(value)
+    else if (member === 'progressToken' ? !isId(value) : typeof value !== 'string') return null
+  }
+  return envelope
 }
 
-const isString = (value: unknown) => typeof value === 'string'
+const members = new Set(['jsonrpc', 'id', 'method', 'params'])
+const parameters = new Set(['name', 'arguments', '_meta'])
+
+function hasOnly (object: object, names: ReadonlySet<string>) {
+  for (const name in object) if (!names.has(name)) return false
+  return true
+}
+
+const isId = (value: unknown): value is string | number =>
+  typeof value === 'string' || Number.isSafeInteger(value)
 
 /** Makes the call of an earlier era, whose reply is written as one of the modern era. */
 function legacyCall (request: McpRequest, { serverInfo }: InitializeResult): McpRequest {
-  const message = request.body as RpcMessage
-  return {
-    ...request,
-    headers: { ...legacyHeaders(request), accept: 'application/json, text/event-stream' },
-    body: { ...message, params: legacyParams(Object(message.params)) },
-    parsed: undefined,
-    mapMessage (message) {
-      const { method, params } = message
-      if (method !== undefined) {
-        // The modern server has no logging. Other capabilities were checked by this one.
-        return method === 'notifications/message' ? null : { jsonrpc: '2.0', method, params }
-      }
-      if (message.result === undefined) return message
-      const { resultType = 'complete', _meta } = message.result as Record<string, unknown>
-      const own = { ...Object(_meta) }
-      own[serverInfoMember] ??= serverInfo
-      const more = request.wantsEmptyList ? { ttlMs: 0, cacheScope: 'private' } : {}
-      const result = { ...Object(message.result), resultType, ...more, _meta: own }
-      return { ...message, result }
+  const { http, rawBody, authInfo, cancellation, within, wantsEmptyList } = request
+  const { id, method, params } = request.body as RpcRequest
+  const call = { id, method, params: legacyParams(Object(params)) }
+  const headers = legacyHeaders(request)
+  headers.accept = 'application/json, text/event-stream'
+
+  function mapMessage (message: RpcMessage) {
+    const { method, params, result } = message
+    if (method !== undefined) {
+      // The modern server has no logging. Other capabilities were checked by this one.
+      return method === 'notifications/message' ? null : { jsonrpc: '2.0', method, params }
     }
+    if (result === undefined) return message
+    const mapped: Record<string, unknown> = { ...result as object }
+    if (mapped.resultType === undefined) mapped.resultType = 'complete'
+    if (wantsEmptyList) Object.assign(mapped, { ttlMs: 0, cacheScope: 'private' })
+    const own = { ...mapped._meta as object } as Record<string, unknown>
+    own[serverInfoMember] ??= serverInfo
+    mapped._meta = own
+    message.result = mapped
+    return message
+  }
+  return {
+    http,
+    headers,
+    body: { jsonrpc: '2.0', ...call },
+    rawBody,
+    authInfo,
+    parsed: { requests: [call], notifications: [], batch: false },
+    cancellation,
+    mapMessage,
+    within,
+    ...(wantsEmptyList && { wantsEmptyList })
   }
 }
 
 /** Earlier eras do not have the members of `_meta` by which modern requests describe themselves. */
-function legacyParams ({ _meta: meta, ...others }: Record<string, unknown>) {
-  const _meta = without(ownPrefix, Object(meta))
-  return { ...others, ...(Object.keys(_meta).length > 0 && { _meta }) }
+function legacyParams (params: Record<string, unknown>) {
+  const legacy: Record<string, unknown> = {}
+  for (const name in params) if (name !== '_meta') legacy[name] = params[name]
+  const meta: Record<string, unknown> = Object(params._meta)
+  for (const name in meta) {
+    if (name.startsWith(ownPrefix)) continue
+    Object.assign(legacy._meta ??= {}, { [name]: meta[name] })
+  }
+  return legacy
 }
 
 /** Earlier eras do not have the headers that repeat the body. */
 function legacyHeaders ({ headers }: McpRequest) {
-  return { ...without('mcp-', headers), 'mcp-protocol-version': legacyVersion }
-}
-
-function without<T extends object> (prefix: string, members: T): T {
-  const kept = Object.entries(members).filter(([name]) => !name.startsWith(prefix))
-  return Object.fromEntries(kept) as T
+  const kept: McpRequest['headers'] = { 'mcp-protocol-version': legacyVersion }
+  for (const name in headers) if (!name.startsWith('mcp-')) kept[name] = headers[name]
+  return kept
 }

@@ -25,7 +25,7 @@ export interface RequestInfo {
   /** The client's address, as Fastify reports it. */
   remoteAddress: string
   /** The verified proof of the request, for the routes that a tool calls. */
-  proof?: VerifiedProof
+  proof?: VerifiedProof | undefined
 }
 
 /** A request in progress. The server has a key for it; `id` is the id of the client. */
@@ -133,8 +133,10 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
     // The replies in a batch stay in the order in which the SDK sends them.
     const isDirect = direct !== null && isAlone && request.method === 'tools/call' &&
       assignments === 1 && transport.send === send
+    // Without a spread, after which V8 defines each member by itself.
     const entry: RequestInProgress = {
-      ...request,
+      id: request.id,
+      method: request.method,
       response,
       token: info.authInfo?.token,
       cancellation: isDirect ? new Cancellation() : null,

@@ -63,36 +63,45 @@ export function createCaller (
       if (value !== undefined && !neverForwarded.has(name)) headers[name] = value
     }
     addTraceContext(headers)
-    const call: InProcessCall = { ...caller, tool: name, mark }
+    const call: InProcessCall = {
+      headers: caller.headers,
+      remoteAddress: caller.remoteAddress,
+      proof: caller.proof,
+      cancellation: caller.cancellation,
+      progress: caller.progress,
+      tool: name,
+      mark
+    }
     const answer: Answer = { status: 0, headers: {}, body: null, url }
     try {
       const sent = body && await encodeBody(body)
-      const response = await tokens.run(call, async (token) =>
-        await requestLocally(instance, {
-          method: String(method),
-          url,
-          headers: {
-            accept: 'application/json, */*;q=0.5',
-            'user-agent': 'fastify-mcp-oauth',
-            ...headers,
-            host: caller.headers.host ?? 'localhost',
-            ...(typeof version === 'string' && { 'accept-version': version }),
-            ...(sent && { 'content-type': sent.type }),
-            ...(sent?.content.length && {
-              'content-length': String(Buffer.byteLength(sent.content))
-            }),
-            // Objects are slower once another member than the last one was deleted.
-            [injectTokenHeader]: token
-          },
-          remoteAddress: caller.remoteAddress,
-          body: sent && sent.content
-        }, answerLimit))
-      Object.assign(answer, response)
+      headers.accept ??= 'application/json, */*;q=0.5'
+      headers['user-agent'] ??= 'fastify-mcp-oauth'
+      headers.host = caller.headers.host ?? 'localhost'
+      if (typeof version === 'string') headers['accept-version'] = version
+      if (sent) headers['content-type'] = sent.type
+      if (sent?.content.length) {
+        headers['content-length'] = String(Buffer.byteLength(sent.content))
+      }
+      const response = await tokens.run(call, token => {
+        // Objects are slower once another member than the last one was deleted.
+        headers[injectTokenHeader] = token
+        const { remoteAddress } = caller
+        const body = sent && sent.content
+        const request = { method: String(method), url, headers, remoteAddress, body }
+        return requestLocally(instance, request, answerLimit)
+      })
+      answer.status = response.status
+      answer.headers = response.headers
+      answer.body = response.body
       if (!response.isComplete && response.body !== null) call.failure ??= 'broken'
-      const { 'content-encoding': coding, ...others } = answer.headers
-      if (coding !== undefined && answer.body !== null && answer.body.length > 0) {
-        const content = await decodeBody(answer.body, coding, answerLimit)
-        if (content !== undefined) Object.assign(answer, { headers: others, body: content })
+      const { headers: { 'content-encoding': coding }, body: encoded } = answer
+      if (coding !== undefined && encoded !== null && encoded.length > 0) {
+        const content = await decodeBody(encoded, coding, answerLimit)
+        if (content !== undefined) {
+          const { 'content-encoding': _coding, ...others } = answer.headers
+          Object.assign(answer, { headers: others, body: content })
+        }
       }
     } catch {
       call.failure ??= 'broken'

@@ -71,17 +71,28 @@ class PlainRequest extends Readable {
   readonly rawHeaders: string[]
   readonly socket: Connection
 
+  readonly method: string
+  readonly url: string
+  readonly headers: LocalRequest['headers']
+
   constructor (
-    { headers, ...line }: Pick<LocalRequest, 'method' | 'url' | 'headers'>,
+    { method, url, headers }: Pick<LocalRequest, 'method' | 'url' | 'headers'>,
     socket: Connection
   ) {
-    super({ autoDestroy: false, read () {} })
-    Object.assign(this, line, { headers })
+    super({ autoDestroy: false })
+    this.method = method
+    this.url = url
+    this.headers = headers
     this.socket = socket
-    this.rawHeaders = Object.entries(headers).flatMap(([name, value]) =>
-      [value].flat().flatMap(item => [name, item])
-    )
+    this.rawHeaders = []
+    for (const name in headers) {
+      const value = headers[name] as string | string[]
+      if (typeof value === 'string') this.rawHeaders.push(name, value)
+      else for (const item of value) this.rawHeaders.push(name, item)
+    }
   }
+
+  override _read () {}
 
   get connection () {
     return this.socket

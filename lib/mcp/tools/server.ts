@@ -44,7 +44,9 @@ export async function createToolServer (
           params: { progressToken: token, ...progress }
         })
       )
-    const result = await call(name, args, { ...requestInfo, cancellation, progress })
+    const { headers, remoteAddress, proof } = requestInfo
+    const caller = { headers, remoteAddress, proof, cancellation, progress }
+    const result = await call(name, args, caller)
     if (result !== null) return result
     throw new McpError(rpcCode.invalidParams, `Unknown tool: ${quoted(name)}`)
   }
