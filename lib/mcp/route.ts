@@ -106,7 +106,7 @@ export function mcpRoute (
       throw new McpOAuthError('methodNotAllowed')
     }
     const { [bodyText]: rawBody = '' } = http as WithText
-    if (rawBody !== '' && (http.body === undefined || isTooDeep(http.body, rawBody))) {
+    if (rawBody !== '' && (http.body === undefined || isTooDeep(rawBody))) {
       const message = 'The body is not valid JSON, or nested too deeply.'
       return rpcFailure(400, rpcCode.parseError, message)
     }

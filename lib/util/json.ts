@@ -48,21 +48,25 @@ function deeplyFrozen<Value extends object> (value: Value): Value {
   return Object.freeze(value)
 }
 
-/**
- * Checks whether a body is nested too deeply. Only a text with enough brackets is worth the walk.
- *
- * @param text the body before it was parsed
- */
-export function isTooDeep (body: unknown, text: string) {
+/** Checks whether valid JSON is nested too deeply. To walk its values would take longer. */
+export function isTooDeep (text: string) {
   const brackets = maxBodyDepth + 1
   if (text.length < 2 * brackets) return false
-  if (text.split(/[[{]/, brackets + 1).length <= brackets) return false
-  let level = [body]
-  for (let depth = 0; depth <= maxBodyDepth && level.length > 0; depth++) {
-    level = level.flatMap(value => value === Object(value) ? Object.values(value as object) : [])
+  let depth = 0
+  let isInString = false
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === quote) isInString = !isInString
+    else if (isInString) {
+      if (code === backslash) at++
+    } else if (code === bracket || code === brace) {
+      if (++depth > maxBodyDepth) return true
+    } else if (code === bracket + 2 || code === brace + 2) depth--
   }
-  return level.length > 0
+  return false
 }
+
+const [quote = 0, backslash = 0, bracket = 0, brace = 0] = Buffer.from('"\\[{')
 
 /** Returns an object without its null members. */
 export function present (object: object): Record<string, unknown> {

@@ -162,7 +162,8 @@ test('isTooDeep counts the levels of values, whatever the brackets in strings', 
   const brackets = '[{'.repeat(maxBodyDepth)
   const rows: Array<[text: string, tooDeep: boolean]> = [
     [nested(maxBodyDepth, '1'), false],
-    [nested(maxBodyDepth + 1, ''), false],
+    [nested(maxBodyDepth, ''), false],
+    [nested(maxBodyDepth + 1, ''), true],
     [nested(maxBodyDepth + 1, '1'), true],
     [nested(maxBodyDepth + 1, '""'), true],
     [`{"a":${nested(maxBodyDepth, '1')}}`, true],
@@ -174,7 +175,7 @@ test('isTooDeep counts the levels of values, whatever the brackets in strings', 
   ]
   for (const [text, tooDeep] of rows) {
     await t.test(text.replace(/(.)\1{9,}/g, '$1…'), () => {
-      assert.equal(isTooDeep(JSON.parse(text), text), tooDeep)
+      assert.equal(isTooDeep(text), tooDeep)
     })
   }
 })

@@ -92,9 +92,14 @@ export function createKeptLists (
         : null
     },
     /** Puts these tools into the response with the empty list. */
-    async fill (tools: Buffer, response: McpResponse, request: McpRequest) {
+    async fill (
+      tools: Buffer,
+      response: McpResponse,
+      request: McpRequest,
+      marker: string | undefined
+    ) {
       const { body } = response
-      if (!Array.isArray(request.body)) {
+      if (marker === undefined) {
         if (typeof body !== 'string' || !body.startsWith(`${head}]`)) return response
         const [start, end] = [head, body.slice(head.length)].map(text => Buffer.from(text))
         return {
@@ -102,6 +107,9 @@ export function createKeptLists (
           headers: { ...response.headers, 'content-type': 'application/json; charset=utf-8' },
           body: Buffer.concat([start, tools, end] as Buffer[])
         }
+      }
+      if (typeof body === 'string') {
+        return { ...response, body: body.replace(JSON.stringify(marker), () => tools.toString()) }
       }
       const id = listIn(request)?.id
       return await mapMessages(

@@ -1,5 +1,6 @@
 /** Which tools and resources are in the lists that a caller gets? */
 
+import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { McpOAuthError } from '../../errors.ts'
 import { logRefusal } from '../../host/replies.ts'
@@ -58,11 +59,18 @@ export function createListing (
     return reason === null && isVisible(request.authInfo, mergeScopes(scopes, more))
   }
 
+  const resources = new Map<string, ScopedTool | undefined>()
+
   /** A template of resources is read like any of its URIs. */
   function toolOf (entry: unknown, member: string) {
     if (member === 'tools') return entry as ScopedTool
-    const { uri, uriTemplate = uri } = Object(entry)
-    return server.callOf?.({ method: 'resources/read', params: { uri: uriTemplate } })?.tool
+    if (!server.callOf) return undefined
+    const { uri: given, uriTemplate: uri = given } = Object(entry)
+    const known = resources.get(uri)
+    if (known) return known
+    const tool = server.callOf({ method: 'resources/read', params: { uri } })?.tool
+    resources.set(uri, tool)
+    return tool
   }
 
   /**
@@ -89,10 +97,11 @@ export function createListing (
       }
       try {
         const isListed = listedTo(request)
-        const listed = await Promise.all(entries.map(entry => {
+        const verdicts = entries.map(entry => {
           const tool = toolOf(entry, member)
           return !tool || isListed(tool)
-        }))
+        })
+        const listed = decide === null ? verdicts : await Promise.all(verdicts)
         const kept = entries.filter((_entry, index) => listed[index])
         return {
           ...message,
@@ -111,12 +120,15 @@ export function createListing (
     const known = keptLists.get(request)
     const kept = known && await known
     const { version } = server.listedToAll?.() ?? {}
+    // In a batch, results of tools may look like the list, but cannot guess this.
+    const marker = Array.isArray(request.body) ? randomUUID() : undefined
     const response = kept === null
       ? await server.handle(request)
       : await keptLists.fill(
         kept,
-        await server.handle({ ...request, wantsEmptyList: true }),
-        request
+        await server.handle({ ...request, wantsEmptyList: marker ?? true }),
+        request,
+        marker
       )
     if (kept === null && version !== undefined) keptLists.keep(request, response, version)
     if (request.authInfo === undefined) return response

@@ -26,8 +26,11 @@ export interface McpRequest {
   mapMessage?: ((message: RpcMessage) => RpcMessage | null) | undefined
   /** Runs work for the request of a batch that has an id. Default: at once. */
   within?: (<T>(id: unknown, work: () => T) => T) | undefined
-  /** For a server that lists the same tools to all callers: whether its list is to be empty. */
-  wantsEmptyList?: boolean
+  /**
+   * For a server that lists the same tools to all callers: whether its list is to be empty. A text
+   * is the only entry of the list, which marks its place in a batch.
+   */
+  wantsEmptyList?: boolean | string
 }
 
 /** The HTTP response to a request. */

@@ -233,7 +233,10 @@ export function createMultiplexer (shared: boolean, inProgress = new Set<Request
 }
 
 /** The reply to a request that would read or change state which all callers of a server share. */
-function sharedReply ({ id, method, params }: RpcRequest, wantsEmptyList: boolean) {
+function sharedReply (
+  { id, method, params }: RpcRequest,
+  wantsEmptyList: boolean | string
+) {
   // A server has one log level: one client could silence the others.
   if (method === 'logging/setLevel') return { jsonrpc: '2.0', id, result: {} }
   const meta = params?._meta as Record<string, unknown> | undefined
@@ -241,6 +244,8 @@ function sharedReply ({ id, method, params }: RpcRequest, wantsEmptyList: boolea
     meta?.[relatedTask] !== undefined
   if (isTask) return rpcError(id, rpcCode.methodNotFound, 'Tasks are not available on this server')
   return wantsEmptyList && method === 'tools/list'
-    ? { result: { tools: [] }, jsonrpc: '2.0', id }
+    ? { result: { tools: [wantsEmptyList].filter(isText) }, jsonrpc: '2.0', id }
     : undefined
 }
+
+const isText = (value: unknown) => typeof value === 'string'

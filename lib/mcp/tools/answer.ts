@@ -45,7 +45,7 @@ export async function resultOf (
 /** Deeper JSON exhausts the stack of code that copies or writes it. */
 function parseShallow (text: string) {
   const value = parseJsonObject(text)
-  return value === null || isTooDeep(value, text) ? null : value
+  return value === null || isTooDeep(text) ? null : value
 }
 
 /** The type of a body decides, not its bytes. */

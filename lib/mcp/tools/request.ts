@@ -176,15 +176,17 @@ function bodyOf ({ places, bodyType }: Input, sent: SentArgument[]): Body | null
 
 /** `1e999` is no number of JSON: it would become `null`. */
 function toJson (value: unknown) {
+  const text = JSON.stringify(value)
   // Not with a replacer, which takes longer than all the rest.
-  const pending: Array<[name: string, item: unknown]> = [['', value]]
-  for (let next = pending.pop(); next; next = pending.pop()) {
-    const [name, item] = next
-    if (item === Infinity || item === -Infinity) reject(name, 'is too large')
-    if (typeof item !== 'object' || item === null) continue
-    for (const key in item) pending.push([key, item[key as never]])
+  if (text?.includes('null')) rejectInfinite('', value)
+  return text
+}
+
+function rejectInfinite (name: string, value: unknown) {
+  if (value === Infinity || value === -Infinity) reject(name, 'is too large')
+  for (const [key, item] of Object.entries(Object(value) === value ? value as object : {})) {
+    rejectInfinite(key, item)
   }
-  return JSON.stringify(value)
 }
 
 function filesOf (sent: SentArgument[]) {
