@@ -89,6 +89,13 @@ export const maxExpiresInSeconds = 1e9
 export const assertionSeconds = 300
 export const assertionSkewSeconds = 30
 export const maxAssertionIdChars = 512
+/** Longest life of identity assertions, which are for one exchange, and of tokens of workloads. */
+export const identityAssertionSeconds = 3_600
+export const workloadTokenSeconds = 86_400
+/** Entries of `trustedIssuers` and `workloads`, each with keys in memory, and claims of one. */
+export const maxTrustedIssuers = 100
+export const maxWorkloadClaims = 20
+export const maxClaimPatternChars = 512
 /** Redirect URIs, keys and name of a client: its id carries them and has to fit into a URL. */
 export const maxRedirectUris = 10
 export const maxRedirectUriChars = 4_096

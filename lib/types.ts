@@ -137,8 +137,13 @@ export interface UserClaims {
 export interface UpstreamUser {
   /** Verified claims of the ID token, and those of the userinfo endpoint that it lacks. */
   readonly claims: UserClaims
-  /** The provider's access token, for requests to the provider's APIs. */
+  /**
+   * The provider's access token, for requests to the provider's APIs. An identity assertion comes
+   * without one: reading it throws then.
+   */
   readonly tokens: UpstreamAccess
+  /** Whether an identity assertion (`trustedIssuers`) stands for the login. */
+  readonly isAsserted: boolean
   readonly client: { readonly id: string }
   /** The scopes the user agreed to. */
   readonly scopes: readonly string[]
@@ -160,6 +165,12 @@ export type AuthorizeVerdict = boolean | undefined | {
   scopes?: readonly string[]
   claims?: Readonly<Record<string, unknown>>
 }
+
+/**
+ * Returns the subject of the tokens for the user of an identity assertion, from its verified
+ * claims; null to refuse. A rejected promise, and no result within 5 seconds, end in 500.
+ */
+export type MapSubject = (claims: UserClaims) => string | null | Promise<string | null>
 
 /** How a provider deviates from OAuth 2.1 and OpenID Connect. The presets set these. */
 export interface ProviderTraits {
@@ -228,4 +239,10 @@ export interface Client {
 /** Grant type of a token request. */
 export type GrantType = typeof grantTypes[number]
 
-export const grantTypes = ['authorization_code', 'refresh_token', 'client_credentials'] as const
+export const grantTypes = [
+  'authorization_code',
+  'refresh_token',
+  'client_credentials',
+  'urn:ietf:params:oauth:grant-type:jwt-bearer',
+  'urn:ietf:params:oauth:grant-type:token-exchange'
+] as const

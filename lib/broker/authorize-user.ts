@@ -6,13 +6,13 @@ import { authorizeUserMs, maxRefusalChars } from '../limits.ts'
 import type { ProviderTokens } from '../provider/tokens.ts'
 import type { AuthorizeUser, AuthorizeVerdict, UpstreamUser, UserClaims } from '../types.ts'
 import { isPlainObject } from '../util/json.ts'
-import { waitFor } from './single-flight.ts'
-import type { SharedContext } from './tokens.ts'
+import { type Progress, waitFor } from './single-flight.ts'
+import type { TokenContext } from './tokens.ts'
 
 /** Claims that decide whether a token is accepted: a hook cannot set them. */
 const reservedClaims = (
   'iss sub aud client_id scope scp scopes iat exp nbf jti gid gat ups upt cnf withheld gty ' +
-  '__proto__'
+  'act may_act __proto__'
 ).split(' ')
 
 /**
@@ -22,30 +22,39 @@ const reservedClaims = (
  * @throws {McpOAuthError} `accessDenied` if the hook refuses the user; `internal` if it fails
  */
 export async function authorizeUser (
-  { broker: { config, clients }, clientId, client, progress, report }: SharedContext,
-  { claims: userClaims, accessToken, scope }: ProviderTokens,
+  { broker: { config, clients }, clientId, client, report, progress }: TokenContext & {
+    progress?: Progress
+  },
+  { claims: userClaims, subject = String(userClaims?.['sub']), accessToken, scope }:
+    & Pick<ProviderTokens, 'claims'>
+    & Partial<Pick<ProviderTokens, 'accessToken' | 'scope'>>
+    & { subject?: string },
   agreed: readonly string[]
 ) {
   // The tokens of this user would look like those of the machine (RFC 9068 §5).
-  const { grantTypes = [] } = clients.listed(String(userClaims?.['sub'])) ?? {}
+  const { grantTypes = [] } = clients.listed(subject) ?? {}
   if (grantTypes.includes('client_credentials')) {
     throw failure('accessDenied', 'the sub of the user is the id of a machine: rename its client')
   }
   if (config.authorizeUser === null) return { scopes: agreed, withheld: [], claims: {} }
   const user: UpstreamUser = {
     claims: userClaims as UserClaims,
-    tokens: { accessToken, scope },
+    isAsserted: accessToken === undefined,
+    get tokens () {
+      if (accessToken !== undefined) return { accessToken, scope: String(scope) }
+      throw new Error('an identity assertion has no tokens of the provider. Look at isAsserted first')
+    },
     client: { id: clientId },
     scopes: agreed
   }
   const hook = config.authorizeUser
-  const verdict = await waitFor(progress, 'authorizeUser', () => runHook(hook, user))
+  const run = () => runHook(hook, user)
+  const verdict = await (progress ? waitFor(progress, 'authorizeUser', run) : run())
   const { deny, scopes = agreed, claims = {} }: Exclude<AuthorizeVerdict, boolean | undefined> =
     Object(verdict)
   if (verdict === false || deny !== undefined) {
     const error = refusal(deny ?? '', userClaims)
     const reason = (error.cause as Error).message
-    const subject = String(userClaims?.['sub'])
     report('login.denied', { by: 'policy', reason, subject, client, scopes: agreed }, error)
     throw error
   }

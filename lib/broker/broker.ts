@@ -24,6 +24,7 @@ import { createKept } from './kept.ts'
 import { ownerOf, createRevocation } from './revocation.ts'
 import { createSingleFlight } from './single-flight.ts'
 
+const loadIssuers = lazy('trustedIssuers', () => import('./issuers.ts'))
 const loadGrantIndex = lazy('grantIndex', () => import('./grant-index.ts'))
 
 /** The registration of a broker. */
@@ -126,8 +127,14 @@ export async function createBroker (
     })
     : null
 
+  const issuers = config.trustedIssuers.length + config.workloads.length > 0
+    ? (await loadIssuers()).createIssuers({ config, issuer, marks, log })
+    : null
+
   return {
     ...context,
+    /** Null without the options `trustedIssuers` and `workloads`. */
+    issuers,
     /** Seconds since 1970. */
     now,
     /** Null without the option `grantIndex`. */

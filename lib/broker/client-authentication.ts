@@ -30,7 +30,7 @@ export async function authenticateClient (
   { headers }: FastifyRequest,
   params: RequestParameters,
   now: number
-): Promise<{ clientId: string, assertions: SingleUse[] }> {
+): Promise<{ clientId: string, assertions: SingleUse[], isAuthenticated: boolean }> {
   const credentials = parseClientAuthentication(headers.authorization, params)
   const { clientId, method } = credentials
   const { secretHashes, jwks } = broker.clients.listed(clientId) ?? {}
@@ -43,7 +43,7 @@ export async function authenticateClient (
       credentials.assertion,
       now
     )
-    return { clientId, assertions: [assertion] }
+    return { clientId, assertions: [assertion], isAuthenticated: true }
   } else if (secretHashes) {
     if (!('secret' in credentials) || !isSecretOf(secretHashes, credentials.secret)) {
       throw rejected('sent no secret, or a wrong one')
@@ -57,7 +57,7 @@ export async function authenticateClient (
       throw rejected('is unknown, or is public and sent a secret')
     }
   }
-  return { clientId, assertions: [] }
+  return { clientId, assertions: [], isAuthenticated: secretHashes !== undefined }
 }
 
 /** Verifies a client assertion (`private_key_jwt`, RFC 7523 §3), and returns its mark. */

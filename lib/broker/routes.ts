@@ -50,7 +50,7 @@ export const endpoints: Array<Endpoint<Broker>> = [
  */
 export async function registerBroker (instance: FastifyInstance, context: BrokerOptions) {
   const { config, log, catalog } = context
-  const { legacyEndpoints, clients } = config
+  const { legacyEndpoints, clients, workloads } = config
   const paths = endpoints.flatMap(endpoint => [
     pathOf(endpoint),
     ...(legacyEndpoints ? [`/${endpoint.name}`] : [])
@@ -78,7 +78,9 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
     ...(clients.some(({ secretHashes }) => secretHashes)
       ? ['client_secret_basic', 'client_secret_post']
       : []),
-    ...(clients.some(({ jwks }) => jwks) ? ['private_key_jwt'] : [])
+    ...(clients.some(({ jwks }) => jwks) || workloads.some(({ clients }) => clients)
+      ? ['private_key_jwt']
+      : [])
   ]
   let written: { base: string, scopes: readonly string[], text: string } | undefined
   const document = () => {
@@ -89,7 +91,11 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
       endpoints: endpointUrls(base),
       grantTypes: Object.keys(offeredGrants(config)),
       scopes: [...scopes, 'offline_access'],
-      broker: { clientIdMetadata: config.clientIdMetadata !== null, dpop: config.dpop !== 'off' },
+      broker: {
+        clientIdMetadata: config.clientIdMetadata !== null,
+        dpop: config.dpop !== 'off',
+        identityAssertions: config.trustedIssuers.length > 0
+      },
       authenticationMethods
     }))
     written = { base, scopes, text }

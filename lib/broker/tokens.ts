@@ -19,6 +19,8 @@ import type { Progress } from './single-flight.ts'
 export interface TokenContext {
   broker: Broker
   clientId: string
+  /** Whether the client proved who it is, with a secret or a key. */
+  isAuthenticated: boolean
   /** The client, as events name it. */
   client: EventClient
   /** `request.ip`, unless the option `redact` leaves it out. */
@@ -48,6 +50,10 @@ export interface Grant<Parse extends GrantParser = GrantParser> {
   /** Default: always. */
   isOffered?(config: Config): boolean
   parse: Parse
+  /** Whether a request needs no client. Default: it does. */
+  isAnonymous?(request: ReturnType<Parse>): boolean
+  /** Whether the grant itself checks which clients may use it. Default: their grant types do. */
+  checksClient?: boolean
   handle(context: TokenContext, request: ReturnType<Parse>): Promise<TokenResponse>
 }
 

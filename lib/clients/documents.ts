@@ -14,7 +14,8 @@ import {
   maxDocumentSeconds,
   minDocumentFailureMs
 } from '../limits.ts'
-import { isClientIdUrl, parseClientDocument } from '../oauth/client-metadata.ts'
+import { isClientIdUrl } from '../oauth/client-id-url.ts'
+import { parseClientDocument } from '../oauth/client-metadata.ts'
 import type { RedirectPolicy } from '../oauth/redirect-uri.ts'
 import { lazy } from '../util/lazy.ts'
 

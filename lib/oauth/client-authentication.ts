@@ -22,6 +22,15 @@ type ClientAuthentication =
   | { clientId: string, method: 'client_secret_basic' | 'client_secret_post', secret: string }
   | { clientId: string, method: 'private_key_jwt', assertion: string }
 
+/** Whether a request has credentials of a client: its id alone is none. */
+export function hasCredentials (
+  { authorization }: { authorization?: string | undefined },
+  params: RequestParameters
+) {
+  return authorization !== undefined || params.has('client_secret') ||
+    params.has('client_assertion') || params.has('client_assertion_type')
+}
+
 /**
  * Parses the credentials of a client. An empty secret is no secret (RFC 6749 §2.3.1).
  *

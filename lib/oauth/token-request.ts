@@ -33,6 +33,22 @@ export const userGrantParsers: Partial<Record<GrantType, UserGrant>> = {
 export const userGrants = Object.keys(userGrantParsers) as readonly GrantType[]
 
 /**
+ * Returns the grant of a token request.
+ *
+ * @param grants the offered grants
+ * @throws {McpOAuthError} `unsupportedGrantType`; `invalidRequest` if it is missing or repeated
+ */
+export function grantOf<Grant> (
+  params: RequestParameters,
+  grants: Partial<Record<GrantType, Grant>>
+): Grant {
+  const grantType = required(params, 'grant_type', verbatim)
+  const grant = Object.hasOwn(grants, grantType) ? grants[grantType as GrantType] : undefined
+  if (grant === undefined) throw new McpOAuthError('unsupportedGrantType')
+  return grant
+}
+
+/**
  * Reads the form of a token request. Parameters that its grant does not use are ignored.
  *
  * @param grants the accepted grants
@@ -45,9 +61,7 @@ export function parseTokenRequest<Grant extends { parse: GrantParser }> (
   resource: string,
   grants: Partial<Record<GrantType, Grant>>
 ): ReturnType<Grant['parse']> {
-  const grantType = required(params, 'grant_type', verbatim)
-  const grant = Object.hasOwn(grants, grantType) ? grants[grantType as GrantType] : undefined
-  if (grant === undefined) throw new McpOAuthError('unsupportedGrantType')
+  const grant = grantOf(params, grants)
   // Not every grant uses them, but none accepts them twice.
   for (const name of ['client_id', 'redirect_uri']) single(params, name)
   verbatim(params, 'scope')
@@ -96,12 +110,12 @@ export function parseClientCredentials (params: RequestParameters, ours: string)
   }
 }
 
-function scopesOf (params: RequestParameters) {
+export function scopesOf (params: RequestParameters) {
   const scopes = parseScope(verbatim(params, 'scope') ?? '')
   return scopes.length > 0 ? scopes : undefined
 }
 
-function issued (params: RequestParameters, name: string) {
+export function issued (params: RequestParameters, name: string) {
   const value = required(params, name, verbatim)
   if (value.length > maxGrantChars || !/^[\x20-\x7e]+$/.test(value)) {
     throw new McpOAuthError('invalidGrant')

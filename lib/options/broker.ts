@@ -15,6 +15,7 @@ import { publicKeyProblem } from '../oauth/public-keys.ts'
 import { Type } from '../schemas/type.ts'
 import { grantTypes, type AuthorizeUser, type Store } from '../types.ts'
 import { ConsentOptionsSchema, displayName } from './consent.ts'
+import { enterpriseOptions } from './enterprise.ts'
 import {
   callable,
   checked,
@@ -163,6 +164,7 @@ export const brokerOptions = {
    * any user.
    */
   clients: withDefault([], list(ClientSchema, { minItems: 0 })),
+  ...enterpriseOptions,
   /**
    * Broker at the root: also serve `/authorize`, `/token` and `/register`, for clients that read no
    * metadata. Default `false`.

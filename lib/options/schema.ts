@@ -38,6 +38,7 @@ import {
   withDefault,
   type WithNulls
 } from './fields.ts'
+import { TrustedIssuerSchema, WorkloadSchema } from './enterprise.ts'
 import { McpOptionsSchema, ToolOptionsSchema } from './mcp.ts'
 
 const secret = Type.String({ minLength: minSecretChars })
@@ -221,7 +222,9 @@ export const optionNames = Object.entries({
   'clients.': ClientSchema,
   'lifetimes.': LifetimesSchema,
   'rateLimits.': RateLimitsSchema,
-  'refresh.': RefreshSchema
+  'refresh.': RefreshSchema,
+  'trustedIssuers.': TrustedIssuerSchema,
+  'workloads.': WorkloadSchema
 }).flatMap(([owner, { properties }]) => Object.keys(properties).map(name => owner + name))
 
 /** All options, without the rules below. */

@@ -45,7 +45,8 @@ export async function claimKey (store: Store, key: string, ttl: number) {
  */
 const isolatedKinds = (
   'consent login logout code code-failure ended assertion assertion-seen revoked-session ' +
-  'revoked-machine lease lease-first family redemption grant'
+  'revoked-machine lease lease-first family redemption grant id-jag id-jag-seen workload ' +
+  'workload-seen'
 ).split(' ')
 
 /**

@@ -76,6 +76,7 @@ export function tokenRequests (send: Send) {
     now: broker.now(),
     log: broker.log,
     isGone,
+    isAuthenticated: false,
     // Assertions and proofs have tests of their own.
     markNow: async () => {},
     client: { id: clientId, name: null },

@@ -367,7 +367,9 @@ test('optionProblems names each mistake in clients, and the remedy [T-10]', () =
     [
       { ...machine, grantTypes: ['password'] },
       'clients.0.grantTypes.0: "password" is given. ' +
-      "Give 'authorization_code' or 'refresh_token' or 'client_credentials'"
+      "Give 'authorization_code' or 'refresh_token' or 'client_credentials' or " +
+      "'urn:ietf:params:oauth:grant-type:jwt-bearer' or " +
+      "'urn:ietf:params:oauth:grant-type:token-exchange'"
     ],
     [
       { ...machine, secretHashes: undefined, ...uris, grantTypes: ['authorization_code'] },

@@ -6,7 +6,9 @@ import { isRefusal, McpOAuthError } from '../../errors.ts'
 import type { EventClient } from '../../events/table.ts'
 import { formOf, type Endpoint } from '../../host/endpoint.ts'
 import { safeLogger } from '../../host/replies.ts'
-import { parseTokenRequest, userGrants } from '../../oauth/token-request.ts'
+import { hasCredentials } from '../../oauth/client-authentication.ts'
+import { jwtBearer } from '../../oauth/grant-types.ts'
+import { grantOf, parseTokenRequest, userGrants } from '../../oauth/token-request.ts'
 import type { Config } from '../../options/config.ts'
 import { assertUnused, useOnce } from '../../store/single-use.ts'
 import { grantTypes, type GrantType } from '../../types.ts'
@@ -15,13 +17,33 @@ import { authenticateClient } from '../client-authentication.ts'
 import { authorizationCode } from '../grants/authorization-code.ts'
 import { clientCredentials } from '../grants/client-credentials.ts'
 import { refreshToken } from '../grants/refresh-token.ts'
+import { lazy } from '../../util/lazy.ts'
 import type { Grant } from '../tokens.ts'
 
+/** A grant that is loaded with its first request. */
+interface LaterGrant {
+  type: GrantType
+  isOffered(config: Config): boolean
+  load: () => Promise<Grant>
+}
+
 /** All grants. The metadata document and the token endpoint read from here. */
-const grants: Grant[] = [authorizationCode, refreshToken, clientCredentials]
+const grants: Array<Grant | LaterGrant> = [
+  authorizationCode,
+  refreshToken,
+  clientCredentials,
+  {
+    type: jwtBearer,
+    isOffered: ({ trustedIssuers, workloads }) => trustedIssuers.length + workloads.length > 0,
+    load: lazy(
+      'trustedIssuers',
+      async () => (await import('../grants/jwt-bearer.ts')).jwtBearerGrant as Grant
+    )
+  }
+]
 
 /** The grants that are offered with a configuration, by type. */
-export function offeredGrants (config: Config): Partial<Record<GrantType, Grant>> {
+export function offeredGrants (config: Config): Partial<Record<GrantType, Grant | LaterGrant>> {
   const offered = grants.filter(({ isOffered = () => true }) => isOffered(config))
   return Object.fromEntries(offered.map(grant => [grant.type, grant]))
 }
@@ -42,17 +64,23 @@ export const tokenEndpoint: Endpoint<Broker> = {
     let client: EventClient | undefined
     try {
       const now = broker.now()
-      const offered = offeredGrants(config)
-      const tokenRequest = parseTokenRequest(params, urls().resource, offered)
-      const grant = offered[tokenRequest.grantType] as Grant
-      const { clientId, assertions } = await authenticateClient(broker, request, params, now)
-      client = { id: clientId, name: await clients.nameOf(clientId) }
+      const entry = grantOf(params, offeredGrants(config))
+      const grant = 'load' in entry ? await entry.load() : entry
+      const tokenRequest = parseTokenRequest(params, urls().resource, { [grant.type]: grant })
+      const isAnonymous = grant.isAnonymous?.(tokenRequest) &&
+        !hasCredentials(request.headers, params)
+      const authenticated = isAnonymous
+        ? { clientId: '', assertions: [], isAuthenticated: false }
+        : await authenticateClient(broker, request, params, now)
+      const { clientId, assertions, isAuthenticated } = authenticated
+      client = { id: clientId, name: isAnonymous ? null : await clients.nameOf(clientId) }
       const { grantTypes = userGrants } = clients.listed(clientId) ?? {}
-      if (!grantTypes.includes(grant.type)) throw new McpOAuthError('unauthorizedClient')
+      const isAllowed = grant.checksClient || grantTypes.includes(grant.type)
+      if (!isAllowed) throw new McpOAuthError('unauthorizedClient')
       // A proof is verified before any code or token is used.
       const proof = await proofOf(broker, request, reply, now)
       const isGone = () => reply.raw.destroyed
-      const common = { broker, clientId, client, now, report, isGone }
+      const common = { broker, clientId, isAuthenticated, client, now, report, isGone }
       const address = events.addressOf(request)
       const context = { ...common, address, log: safeLogger(request.log), key: proof?.key }
       const tokens = await useOnce(

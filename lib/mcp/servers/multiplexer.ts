@@ -244,8 +244,6 @@ function sharedReply (
     meta?.[relatedTask] !== undefined
   if (isTask) return rpcError(id, rpcCode.methodNotFound, 'Tasks are not available on this server')
   return wantsEmptyList && method === 'tools/list'
-    ? { result: { tools: [wantsEmptyList].filter(isText) }, jsonrpc: '2.0', id }
+    ? { result: { tools: wantsEmptyList === true ? [] : [wantsEmptyList] }, jsonrpc: '2.0', id }
     : undefined
 }
-
-const isText = (value: unknown) => typeof value === 'string'

@@ -1,0 +1,156 @@
+/** Is an identity assertion or a workload token from an issuer that the operator trusts? */
+
+import { parseCompact } from '../verifiers/claims.ts'
+import { failure, invalidGrant, McpOAuthError, quoted } from '../errors.ts'
+import { assertionSkewSeconds, idTokenCooldownSeconds } from '../limits.ts'
+import {
+  type AssertionClaims,
+  type AssertionKind,
+  hasClaims,
+  problemOfAssertion
+} from '../oauth/assertion-grant.ts'
+import { signatureAlgorithms } from '../oauth/public-keys.ts'
+import { problemOfServerUrl } from '../oauth/url.ts'
+import type { Config } from '../options/config.ts'
+import { createProviderDiscovery } from '../provider/discovery.ts'
+import { createKeySet, isUnknownKey, type KeySet, verifyJwt } from '../provider/keys.ts'
+import { assertUnused, type SingleUse } from '../store/single-use.ts'
+import type { OneTimeMarks } from '../store/one-time.ts'
+import type { Log } from '../types.ts'
+import { hash } from '../util/hash.ts'
+
+type TrustedIssuer = Config['trustedIssuers'][number]
+type Workload = Config['workloads'][number]
+
+/** A valid assertion, and the entry of the options that it fits. */
+export interface VerifiedAssertion<Entry> {
+  entry: Entry
+  claims: AssertionClaims
+  /** The mark that makes it valid once. */
+  use: SingleUse
+}
+
+/** The issuers of one registration. */
+export type Issuers = ReturnType<typeof createIssuers>
+
+/**
+ * Creates the verification of assertions. Keys are loaded with the first assertion of an issuer.
+ *
+ * @param issuer returns our issuer identifier
+ */
+export function createIssuers ({ config, issuer, marks, log }: {
+  config: Pick<Config, 'trustedIssuers' | 'workloads'>
+  issuer: () => string
+  marks: Pick<OneTimeMarks, 'claim' | 'consume' | 'isConsumed'>
+  log: Log
+}) {
+  const keySets = new Map<string, KeySet>()
+
+  /** One for each URL: several entries may have one issuer. */
+  function keysOf ({ issuer, jwksUri }: TrustedIssuer | Workload) {
+    const key = `${issuer} ${jwksUri ?? ''}`
+    const known = keySets.get(key)
+    if (known) return known
+    const discovery = problemOfServerUrl(issuer) === null
+      ? createProviderDiscovery({ issuer, required: ['jwks_uri'], log })
+      : null
+    const uri = async () => jwksUri ?? (await discovery?.metadata())?.jwks_uri
+    const created = createKeySet({ uri, log, cooldown: idTokenCooldownSeconds })
+    keySets.set(key, created)
+    return created
+  }
+
+  /**
+   * @throws {McpOAuthError} `invalidGrant`, the same for all that is wrong with an assertion;
+   *   `providerUnavailable` if the keys of its issuer cannot be loaded; `storeUnavailable`
+   */
+  async function verify<Entry extends TrustedIssuer | Workload> (
+    kind: AssertionKind,
+    entries: readonly Entry[],
+    assertion: string,
+    now: number,
+    fits: (entry: Entry, claims: AssertionClaims) => boolean = () => true
+  ): Promise<VerifiedAssertion<Entry>> {
+    const parsed = parseCompact(assertion)
+    if (parsed === null || !parsed.isCanonical) { throw invalidGrant('the assertion is not a signed JWT') }
+    const { header, claims } = parsed
+    const ofIssuer = entries.filter(({ issuer }) => issuer === claims.iss)
+    const [first] = ofIssuer
+    const option = kind === 'id-jag' ? 'trustedIssuers' : 'workloads'
+    if (!first) { throw invalidGrant(`its issuer is ${quoted(claims.iss)}, which ${option} does not list`) }
+    const { algorithms = signatureAlgorithms } = first
+    await verifySignature(assertion, keysOf(first), algorithms)
+    const own = [issuer(), ...(kind === 'workload' ? [`${issuer()}/oauth/token`] : [])]
+    const audiences = [...own, ...ofIssuer.flatMap(({ audience = [] }) => audience)]
+    const problem = problemOfAssertion(header, claims, { kind, audiences, now })
+    if (problem !== null) throw invalidGrant(`the assertion is invalid: ${problem}`)
+    const valid = claims as unknown as AssertionClaims
+    const entry = ofIssuer.find(entry => fits(entry, valid))
+    if (!entry) { throw invalidGrant(`no entry of ${option} has its claims; sub is ${quoted(valid.sub)}`) }
+    return { entry, claims: valid, use: await useOf(kind, assertion, valid, now) }
+  }
+
+  /** Nothing is written for an assertion that is invalid. */
+  async function useOf (
+    kind: AssertionKind,
+    assertion: string,
+    claims: AssertionClaims,
+    now: number
+  ) {
+    const { iss, jti, exp } = claims
+    const use: SingleUse = {
+      marks,
+      kind,
+      id: `${iss} ${jti ?? hash(assertion)}`,
+      // The clock of another instance may be behind ours.
+      ttl: exp - now + 2 * assertionSkewSeconds,
+      used: () => invalidGrant('the assertion was used before')
+    }
+    // A store that takes no writes would not take the mark, and each instance accept a replay.
+    await marks.claim(`${kind}-seen`, use.id, '', use.ttl)
+    await assertUnused(use)
+    return use
+  }
+
+  return {
+    /** Verifies an identity assertion (ID-JAG). */
+    verifyIdentity: (assertion: string, now: number) =>
+      verify('id-jag', config.trustedIssuers, assertion, now),
+
+    /**
+     * Verifies the token of a workload.
+     *
+     * @param clientId of the listed client that it authenticates. Default: it stands for itself
+     */
+    verifyWorkload: (assertion: string, now: number, clientId?: string) =>
+      verify(
+        'workload',
+        config.workloads,
+        assertion,
+        now,
+        ({ claims, clients }, given) =>
+          hasClaims(given, claims) &&
+          (clientId === undefined || clients?.includes(clientId) === true)
+      )
+  }
+}
+
+async function verifySignature (
+  assertion: string,
+  keys: KeySet,
+  algorithms: readonly string[]
+) {
+  const mayLoadKeys = keys.isCoolingDown?.() !== true
+  try {
+    // The rules of assertions check the claims, with errors of their own.
+    await verifyJwt(assertion, keys, { algorithms: [...algorithms], currentDate: new Date(0) })
+  } catch (cause) {
+    // Its key may be new, and somebody has just named another one: the client is to try again.
+    const isDown = cause instanceof McpOAuthError || (isUnknownKey(cause) && !mayLoadKeys)
+    if (isDown) {
+      const description = 'The keys of the issuer of the assertion are not available at the moment.'
+      throw new McpOAuthError('keysUnavailable', { description, cause })
+    }
+    throw failure('invalidGrant', `the assertion was rejected: ${(cause as Error).message}`)
+  }
+}
