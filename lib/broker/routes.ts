@@ -8,6 +8,7 @@ import type { ApplicationsOptions } from '../guard/grants.ts'
 import { loadOnListen } from '../host/app.ts'
 import { closingOf } from '../host/closing.ts'
 import { pathOf, serveEndpoints, type Endpoint } from '../host/endpoint.ts'
+import { extensionsOf } from '../oauth/extensions.ts'
 import { authorizationServerDocument } from '../oauth/metadata.ts'
 import { loadOidc } from '../provider/client.ts'
 import type { UpstreamAccess } from '../types.ts'
@@ -94,7 +95,7 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
       broker: {
         clientIdMetadata: config.clientIdMetadata !== null,
         dpop: config.dpop !== 'off',
-        identityAssertions: config.trustedIssuers.length > 0
+        profiles: extensionsOf(config).profiles
       },
       authenticationMethods
     }))

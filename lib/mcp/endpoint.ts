@@ -3,6 +3,7 @@
 import { Readable, finished } from 'node:stream'
 import type { FastifyRequest } from 'fastify'
 import { failure, startupError } from '../errors.ts'
+import { extensionsOf } from '../oauth/extensions.ts'
 import type { Config } from '../options/config.ts'
 import type { SdkServer } from '../options/mcp.ts'
 import type { Log } from '../types.ts'
@@ -12,6 +13,7 @@ import type { IsVisible } from './access/visible.ts'
 import type { McpRequest, ScopelessEndpoint } from './rpc/messages.ts'
 import { parseBody } from './rpc/parse.ts'
 import { directCallOf } from './servers/direct-call.ts'
+import { withExtensions } from './servers/extensions.ts'
 import { createFetchEndpoint } from './servers/fetch.ts'
 import { withModernEra } from './servers/modern.ts'
 import {
@@ -30,15 +32,19 @@ import { createToolServer } from './tools/server.ts'
  * @returns the server, or `null` without one: then the user adds the route
  */
 export function createEndpoint (
-  { mcp, secrets }: Pick<Config, 'mcp' | 'secrets'>,
+  { mcp, secrets, trustedIssuers, clients }: Pick<
+    Config,
+    'mcp' | 'secrets' | 'trustedIssuers' | 'clients'
+  >,
   urls: () => { resource: string },
   isVisible: IsVisible,
   log: Log,
   tools: (() => ToolCollection) | undefined
 ): McpEndpoint | null {
   const { server, handler, toolScopes } = mcp
+  const extensions = extensionsOf({ trustedIssuers, clients }).capabilities
   const withScopes = (endpoint: ScopelessEndpoint, onStart: OnStart | null) =>
-    withToolAccess(endpoint, mcp, isVisible, onStart)
+    withToolAccess(withExtensions(endpoint, extensions), mcp, isVisible, onStart)
   const inBothEras = (legacy: ScopelessEndpoint, isShared = true) =>
     withModernEra(legacy, urls, log, isShared)
 

@@ -1,6 +1,5 @@
 /** Which metadata documents do we publish about the authorization server and the MCP route? */
 
-import { idJagProfile } from './grant-types.ts'
 import { signatureAlgorithms } from './public-keys.ts'
 import { problemOfServerUrl } from './url.ts'
 
@@ -14,7 +13,7 @@ export function authorizationServerDocument (
     /** Left out when empty. */
     scopes?: readonly string[] | undefined
     /** Features of the broker: RFC 9207, Client ID Metadata Documents, RFC 9449 §5.1 among them. */
-    broker?: { clientIdMetadata: boolean, dpop: boolean, identityAssertions: boolean }
+    broker?: { clientIdMetadata: boolean, dpop: boolean, profiles: readonly string[] }
     /** Methods of client authentication. Defaults to `none`. */
     authenticationMethods?: readonly string[]
   }
@@ -31,7 +30,8 @@ export function authorizationServerDocument (
       ...authentication('revocation', authenticationMethods),
       authorization_response_iss_parameter_supported: true,
       ...broker.clientIdMetadata && { client_id_metadata_document_supported: true },
-      ...broker.identityAssertions && { authorization_grant_profiles_supported: [idJagProfile] },
+      ...broker.profiles.length > 0 &&
+        { authorization_grant_profiles_supported: broker.profiles },
       ...broker.dpop && { dpop_signing_alg_values_supported: signatureAlgorithms }
     }
   }

@@ -37,7 +37,12 @@ export function buildEndpoint (
   options: EndpointOptions,
   { resource = () => 'http://localhost/mcp', tools, holds = () => true }: EndpointDeps = {}
 ): McpEndpoint {
-  const config = { mcp: { ...noOptions, ...options }, secrets: [] }
+  const config = {
+    mcp: { ...noOptions, ...options },
+    secrets: [],
+    trustedIssuers: [],
+    clients: []
+  }
   const urls = () => ({ resource: resource() })
   const endpoint = createEndpoint(config, urls, holds, Fastify().log, tools)
   assert.ok(endpoint)
