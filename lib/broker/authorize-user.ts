@@ -42,7 +42,9 @@ export async function authorizeUser (
     isAsserted: accessToken === undefined,
     get tokens () {
       if (accessToken !== undefined) return { accessToken, scope: String(scope) }
-      throw new Error('an identity assertion has no tokens of the provider. Look at isAsserted first')
+      throw new Error(
+        'an identity assertion has no tokens of the provider. Look at isAsserted first'
+      )
     },
     client: { id: clientId },
     scopes: agreed

@@ -72,12 +72,16 @@ export function createIssuers ({ config, issuer, marks, log }: {
     fits: (entry: Entry, claims: AssertionClaims) => boolean = () => true
   ): Promise<VerifiedAssertion<Entry>> {
     const parsed = parseCompact(assertion)
-    if (parsed === null || !parsed.isCanonical) { throw invalidGrant('the assertion is not a signed JWT') }
+    if (parsed === null || !parsed.isCanonical) {
+      throw invalidGrant('the assertion is not a signed JWT')
+    }
     const { header, claims } = parsed
     const ofIssuer = entries.filter(({ issuer }) => issuer === claims.iss)
     const [first] = ofIssuer
     const option = kind === 'id-jag' ? 'trustedIssuers' : 'workloads'
-    if (!first) { throw invalidGrant(`its issuer is ${quoted(claims.iss)}, which ${option} does not list`) }
+    if (!first) {
+      throw invalidGrant(`its issuer is ${quoted(claims.iss)}, which ${option} does not list`)
+    }
     const { algorithms = signatureAlgorithms } = first
     await verifySignature(assertion, keysOf(first), algorithms)
     const own = [issuer(), ...(kind === 'workload' ? [`${issuer()}/oauth/token`] : [])]
@@ -86,7 +90,9 @@ export function createIssuers ({ config, issuer, marks, log }: {
     if (problem !== null) throw invalidGrant(`the assertion is invalid: ${problem}`)
     const valid = claims as unknown as AssertionClaims
     const entry = ofIssuer.find(entry => fits(entry, valid))
-    if (!entry) { throw invalidGrant(`no entry of ${option} has its claims; sub is ${quoted(valid.sub)}`) }
+    if (!entry) {
+      throw invalidGrant(`no entry of ${option} has its claims; sub is ${quoted(valid.sub)}`)
+    }
     return { entry, claims: valid, use: await useOf(kind, assertion, valid, now) }
   }
 

@@ -167,6 +167,8 @@ async function subjectOf (claims: AssertionClaims, { mapSubject }: TrustedIssuer
     throw new McpOAuthError('internal', { cause })
   }
   if (subject === null || subject === undefined) throw invalidGrant('mapSubject refused the user')
-  if (typeof subject === 'string' && subject !== '' && subject.length <= maxSubjectChars) { return subject }
+  if (
+    typeof subject === 'string' && subject !== '' && subject.length <= maxSubjectChars
+  ) { return subject }
   throw failure('internal', 'mapSubject must return a text, or null to refuse the user')
 }
