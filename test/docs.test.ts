@@ -184,7 +184,7 @@ function withoutCode (text: string): string {
 }
 
 /** Areas of the requirements of MCP and its RFCs; all other ids are threats or reports. */
-const requirement = /^(?:RS|PRM|ASM|AZ|TK|REG|CD|TP|SS|SE|HT|EX)-\d\d$/
+const requirement = /^(?:RS|PRM|ASM|AZ|TK|REG|CD|TP|SS|SE|HT|EX|EM)-\d\d$/
 
 test('the table of requirements has every requirement once, and the scores of the official suite', () => {
   const ids = idRows(read(evidence)).map(({ id }) => id)

@@ -84,14 +84,17 @@ export function problemOfAssertion (
   claims: Readonly<Record<string, unknown>>,
   { kind, audiences, now }: AssertionRules
 ): string | null {
-  const { sub, exp, iat, nbf = 0, jti } = claims
+  const { sub, tenant, exp, iat, nbf = 0, jti } = claims
   if (!types[kind].includes(typeOf(header))) return 'its typ is that of another kind of token'
   const given = [claims.aud].flat()
   const isForUs = given.length > 0 && given.every(audience => isOneOf(audience, audiences))
   if (!isForUs || (kind === 'id-jag' && given.length > 1)) {
     return `its audience is not ${audiences.join(' or ')} alone`
   }
-  if (!isName(sub, maxSubjectChars)) return 'its sub is missing or malformed'
+  if (!isSubject(sub)) return 'its sub is missing or malformed'
+  // Without its tenant, it would be for the user with the same sub of another one.
+  if (tenant !== undefined && !isSubject(tenant)) return 'its tenant is malformed'
+  if (!isSubject(qualifiedSubject(claims as AssertionClaims))) return 'its sub is too long'
   if (!isTime(exp) || !isTime(iat) || !isTime(nbf)) return 'exp or iat is missing, or no number'
   if (exp + assertionSkewSeconds <= now) return `it expired ${Math.round(now - exp)} s ago`
   if (Math.max(iat, nbf) > now + assertionSkewSeconds) {
@@ -117,6 +120,9 @@ function isName (value: unknown, longest: number): value is string {
     !/\p{Cc}|\p{Cs}/u.test(value)
 }
 
+/** Whether a value can be the subject of a token. */
+export const isSubject = (value: unknown): value is string => isName(value, maxSubjectChars)
+
 /**
  * The subject of our tokens for the subject of another issuer. Two issuers may have a user with the
  * same name, and so may two tenants of one.
@@ -140,7 +146,10 @@ export function isForResource ({ resource }: { resource?: unknown }, ours: strin
  *   `invalidScope` if nothing is left of the request
  */
 export function scopesOfAssertion (
-  { scope: asserted }: { scope?: unknown },
+  { scope: asserted, authorization_details: details }: {
+    scope?: unknown
+    authorization_details?: unknown
+  },
   requested: readonly string[] | undefined,
   { known, defaults, hierarchy, limits, unknownScopes }: {
     /** The scopes of this server. */
@@ -153,11 +162,18 @@ export function scopesOfAssertion (
     unknownScopes: 'ignore' | 'refuse'
   }
 ) {
+  // Details (RFC 9396) grant nothing here, and an assertion with nothing else no default scopes.
+  if (details !== undefined && (!Array.isArray(details) || asserted === undefined)) {
+    throw failure('invalidGrant', 'the assertion has authorization_details in place of a scope')
+  }
   const given = asserted === undefined ? undefined : parsed(asserted)
   const ofServer = given?.filter(name => known.includes(name))
   const isForeign = given !== undefined && given.length > 0 && ofServer?.length === 0
   if (isForeign || (unknownScopes === 'refuse' && ofServer?.length !== given?.length)) {
     throw failure('invalidGrant', 'the assertion has scopes that this server does not know')
+  }
+  if (unknownScopes === 'refuse' && requested?.some(name => !known.includes(name))) {
+    throw failure('invalidScope', 'the request has scopes that this server does not know')
   }
   const [ofIssuer] = limits
   const wanted = requested ?? ofServer ?? defaults

@@ -110,10 +110,17 @@ export const enterpriseOptions = {
    */
   trustedIssuers: withDefault(
     [],
-    list(TrustedIssuerSchema, {
-      minItems: 0,
-      maxItems: maxTrustedIssuers
-    })
+    checked(
+      list(TrustedIssuerSchema, {
+        minItems: 0,
+        maxItems: maxTrustedIssuers
+      }),
+      entries => {
+        const issuers = entries.map(({ issuer }) => issuer)
+        const twice = issuers.find((issuer, at) => issuers.indexOf(issuer) !== at)
+        return twice === undefined ? null : `must name ${twice} once. Merge its entries`
+      }
+    )
   ),
   /**
    * Broker: workloads that exchange the tokens of their platform, such as Kubernetes, SPIFFE or

@@ -2,7 +2,7 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { invalidProof } from '../../dpop/rules.ts'
-import { isRefusal, McpOAuthError } from '../../errors.ts'
+import { invalidGrant, isRefusal, McpOAuthError } from '../../errors.ts'
 import type { EventClient } from '../../events/table.ts'
 import { formOf, type Endpoint } from '../../host/endpoint.ts'
 import { safeLogger } from '../../host/replies.ts'
@@ -78,7 +78,7 @@ export const tokenEndpoint: Endpoint<Broker> = {
       const isAllowed = grant.checksClient || grantTypes.includes(grant.type)
       if (!isAllowed) throw new McpOAuthError('unauthorizedClient')
       // A proof is verified before any code or token is used.
-      const proof = await proofOf(broker, request, reply, now)
+      const proof = await proofOf(broker, request, reply, now, grant.type)
       const isGone = () => reply.raw.destroyed
       const common = { broker, clientId, isAuthenticated, client, now, report, isGone }
       const address = events.addressOf(request)
@@ -116,15 +116,22 @@ async function proofOf (
   { config, checkProof }: Broker,
   request: FastifyRequest,
   reply: FastifyReply,
-  now: number
+  now: number,
+  grantType: GrantType
 ) {
   try {
     const proof = await checkProof?.(request, reply, now) ?? null
     if (proof) await assertUnused(proof.use)
-    else if (config.dpop === 'require') throw invalidProof('there is none')
+    else if (config.dpop === 'require') throw missingProof(grantType)
     return proof
   } catch (error) {
     if (!(error instanceof McpOAuthError) || error.statusCode !== 401) throw error
     throw new McpOAuthError(error.kind, { statusCode: 400, cause: error.cause })
   }
+}
+
+/** Identity assertions have an error of their own (Identity Assertion Grant, §8.6). */
+function missingProof (grantType: GrantType) {
+  const reason = 'there is no DPoP proof'
+  return grantType === jwtBearer ? invalidGrant(reason) : invalidProof(reason)
 }

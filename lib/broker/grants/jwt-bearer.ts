@@ -2,10 +2,11 @@
 
 import { failure, invalidGrant, McpOAuthError } from '../../errors.ts'
 import { withTimeout } from '../../http/operations.ts'
-import { authorizeUserMs, maxSubjectChars } from '../../limits.ts'
+import { authorizeUserMs } from '../../limits.ts'
 import {
   type AssertionClaims,
   isForResource,
+  isSubject,
   parseJwtBearer,
   qualifiedSubject,
   scopesOfAssertion
@@ -37,13 +38,18 @@ export const jwtBearerGrant: Grant<typeof parseJwtBearer> = {
   async handle (context, request) {
     const issuers = context.broker.issuers as Issuers
     const { assertion, kind } = request
-    return kind === 'workload'
-      ? await issueToWorkload(
-        context,
-        request,
-        await issuers.verifyWorkload(assertion, context.now)
-      )
-      : await issueToUser(context, request, await issuers.verifyIdentity(assertion, context.now))
+    if (kind === 'workload') {
+      const verified = await issuers.verifyWorkload(assertion, context.now)
+      return await issueToWorkload(context, request, verified)
+    }
+    // A stranger must cause no requests to issuers.
+    const { trustedIssuers } = context.broker.config
+    if (!trustedIssuers.some(entry => acceptsClient(context, entry))) throw refusedClient()
+    return await issueToUser(
+      context,
+      request,
+      await issuers.verifyIdentity(assertion, context.now)
+    )
   }
 }
 
@@ -96,7 +102,8 @@ async function issueToUser (
   const { broker, clientId, client, key, log, now, report, address } = context
   const { config, grants, revocations, rules, urls } = broker
   const { resource } = urls()
-  checkClient(context, entry, claims)
+  if (claims.client_id !== clientId) throw invalidGrant('the assertion is for another client')
+  if (!acceptsClient(context, entry)) throw refusedClient()
   const { cnf } = claims
   if (cnf !== undefined && (key === undefined || Object(cnf).jkt !== key)) {
     throw invalidGrant('the assertion is bound to a key that the client did not prove')
@@ -137,21 +144,21 @@ async function issueToUser (
   return response
 }
 
-/** The assertion names the client that sent it, and the operator accepts that one. */
-function checkClient (
+/** Whether the operator lets the client of a request use the assertions of an issuer. */
+function acceptsClient (
   { broker, clientId, isAuthenticated }: TokenContext,
-  { clients }: TrustedIssuer,
-  { client_id: named }: AssertionClaims
+  { clients }: TrustedIssuer
 ) {
-  if (named !== clientId) throw invalidGrant('the assertion is for another client')
   const { grantTypes }: Partial<Client> = broker.clients.listed(clientId) ?? {}
-  const isAccepted = clients ? clients.includes(clientId) : isAuthenticated
-  if (isAccepted && grantTypes?.includes(jwtBearer) !== false) return
-  throw failure(
+  return (clients ? clients.includes(clientId) : isAuthenticated) &&
+    grantTypes?.includes(jwtBearer) !== false
+}
+
+const refusedClient = () =>
+  failure(
     'unauthorizedClient',
     'the client did not authenticate, or trustedIssuers.clients or its grantTypes leave it out'
   )
-}
 
 /** The subject of our tokens for the user of an assertion. */
 async function subjectOf (claims: AssertionClaims, { mapSubject }: TrustedIssuer) {
@@ -167,8 +174,6 @@ async function subjectOf (claims: AssertionClaims, { mapSubject }: TrustedIssuer
     throw new McpOAuthError('internal', { cause })
   }
   if (subject === null || subject === undefined) throw invalidGrant('mapSubject refused the user')
-  if (
-    typeof subject === 'string' && subject !== '' && subject.length <= maxSubjectChars
-  ) { return subject }
+  if (isSubject(subject)) return subject
   throw failure('internal', 'mapSubject must return a text, or null to refuse the user')
 }
