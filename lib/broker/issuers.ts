@@ -149,7 +149,10 @@ async function verifySignature (
   const mayLoadKeys = keys.isCoolingDown?.() !== true
   try {
     // The rules of assertions check the times, with errors of their own.
-    await verifyJwt(assertion, keys, { algorithms: [...algorithms], clockTolerance: Number.MAX_SAFE_INTEGER })
+    await verifyJwt(assertion, keys, {
+      algorithms: [...algorithms],
+      clockTolerance: Number.MAX_SAFE_INTEGER
+    })
   } catch (cause) {
     // Its key may be new, and somebody has just named another one: the client is to try again.
     const isDown = cause instanceof McpOAuthError || (isUnknownKey(cause) && !mayLoadKeys)

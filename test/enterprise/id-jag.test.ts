@@ -111,8 +111,7 @@ const rows: Record<string, Record<string, Row>> = {
     },
     'is none, with a signature': { assertion: withPart(0, () => part({ ...idJag, alg: 'none' })) },
     'is HMAC with the public key': {
-      assertion: ({ trusted }, _, claims) =>
-        hmac(JSON.stringify(trusted.keys[0]?.jwk), claims)
+      assertion: ({ trusted }, _, claims) => hmac(JSON.stringify(trusted.keys[0]?.jwk), claims)
     },
     'is HMAC with the public key as PEM': {
       assertion: ({ trusted }, _, claims) => hmac(pemOf(trusted), claims)

@@ -63,7 +63,10 @@ export async function startTrusting (
     sign: (claims: object = {}, header: object = idJag, from: AssertionIssuer = trusted) =>
       from.sign(identityClaims(from, ours, claims), header),
     send: (assertion: string, params: object = {}, headers: object = basic(clientId, secret)) =>
-      post(new URLSearchParams({ grant_type: jwtBearer, assertion, ...params }).toString(), headers),
+      post(
+        new URLSearchParams({ grant_type: jwtBearer, assertion, ...params }).toString(),
+        headers
+      ),
     call: (token: string, headers: object = { authorization: `Bearer ${token}` }) =>
       app.inject({
         method: 'POST',
