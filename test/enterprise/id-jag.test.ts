@@ -18,7 +18,7 @@ import {
 } from '../support/id-jag.ts'
 import { basic, newKey } from '../support/machines.ts'
 
-test('POST /oauth/token exchanges an identity assertion for a token, once [EX-03 EM-01 EM-09 EM-13..EM-15]', async (t) => {
+test('POST /oauth/token exchanges an identity assertion, once [EX-03 EM-01 EM-09 EM-13..EM-15]', async (t) => {
   const { sign, send, trusted, ours, call, logs, events } = await startTrusting(t)
   const assertion = await sign({ email: 'alice@example.com' })
   const response = await send(assertion)
