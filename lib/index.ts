@@ -16,6 +16,7 @@ export type {} from './host/isolate.ts'
 
 export { McpOAuthError, type ErrorCode, type ErrorDetails, type ErrorKind } from './errors.ts'
 export type {
+  Actor,
   AuthorizeUser,
   AuthorizeVerdict,
   Dependency,

@@ -96,6 +96,8 @@ export const workloadTokenSeconds = 86_400
 export const maxTrustedIssuers = 100
 export const maxWorkloadClaims = 20
 export const maxClaimPatternChars = 512
+/** Actors that one token names: more than agents that call each other, and bounded for readers. */
+export const maxActors = 5
 /** Redirect URIs, keys and name of a client: its id carries them and has to fit into a URL. */
 export const maxRedirectUris = 10
 export const maxRedirectUriChars = 4_096

@@ -1,6 +1,8 @@
 import type { AuthInfo } from '@modelcontextprotocol/sdk/server/auth/types.js'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
+export type { FetchJson, ProviderTraits } from './provider/traits/types.ts'
+
 /**
  * The caller, as found on `request.mcpAuth` and, in tools, as `extra.authInfo`.
  *
@@ -18,6 +20,11 @@ export interface McpAuth extends AuthInfo {
    * Absent if a token of a provider has no subject.
    */
   subject?: string
+  /**
+   * The party that acts for the subject, if that does not act itself (`act`, RFC 8693). Policies
+   * consider this one alone: the actors inside it are the history of the token.
+   */
+  actor?: Actor
   /** The claims of a verified token. */
   claims?: Readonly<Record<string, unknown>>
   /**
@@ -26,6 +33,17 @@ export interface McpAuth extends AuthInfo {
    */
   upstream?: UpstreamAccess
   [identity: string]: unknown
+}
+
+/** A party that acts for another, such as an agent for a user. */
+export interface Actor {
+  /** Its `sub`: the id of a client of the broker, or the subject of a token. Empty if unnamed. */
+  readonly subject: string
+  readonly clientId?: string
+  /** Its issuer, if that is not the issuer of the token. */
+  readonly issuer?: string
+  /** The actor before it. At most five are read. */
+  readonly actor?: Actor
 }
 
 /** Access to the provider's APIs. */
@@ -171,51 +189,6 @@ export type AuthorizeVerdict = boolean | undefined | {
  * claims; null to refuse. A rejected promise, and no result within 5 seconds, end in 500.
  */
 export type MapSubject = (claims: UserClaims) => string | null | Promise<string | null>
-
-/** How a provider deviates from OAuth 2.1 and OpenID Connect. The presets set these. */
-export interface ProviderTraits {
-  /** The metadata, for a provider that publishes none. */
-  metadata?: {
-    authorization_endpoint: string
-    token_endpoint: string
-    userinfo_endpoint?: string
-    revocation_endpoint?: string
-    code_challenge_methods_supported?: string[]
-    token_endpoint_auth_methods_supported?: string[]
-  }
-  /** Additional parameters of the authorization URL, such as `access_type=offline`. */
-  authorizationParameters?: Readonly<Record<string, string>>
-  /** Additional parameters of token requests. */
-  tokenParameters?: Readonly<Record<string, string>>
-  /**
-   * Returns the claims of the user, with `sub`, for a provider without ID tokens. It receives the
-   * access token, and a fetch that is bounded in time and bytes.
-   */
-  identify?: (
-    accessToken: string,
-    fetchJson: FetchJson
-  ) => Promise<Readonly<Record<string, unknown>>>
-  /**
-   * Whether `identify` is called again at each refresh, with the access token of the login, if the
-   * provider issued no refresh token.
-   */
-  recheck?: boolean
-  /**
-   * How our client secret is sent to the token endpoint. Default: `client_secret_basic`, unless the
-   * metadata list only `client_secret_post`.
-   */
-  tokenEndpointAuthMethod?: 'client_secret_basic' | 'client_secret_post'
-  /** Scopes requested so that the provider issues refresh tokens, such as `offline_access`. */
-  refreshScopes?: readonly string[]
-  /** Whether `prompt=consent` is sent with `offline_access`. Default `true`: OpenID Core §11. */
-  offlineConsent?: boolean
-}
-
-/** Requests a JSON object. Time and size are limited. */
-export type FetchJson = (
-  url: string,
-  headers: Readonly<Record<string, string>>
-) => Promise<Readonly<Record<string, unknown>>>
 
 /** An OAuth client of the broker or of a thin proxy. */
 export interface Client {

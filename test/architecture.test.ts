@@ -7,7 +7,7 @@ const lib = new URL('../lib/', import.meta.url).pathname
 
 /** The lowest floor first. A file may import from lower floors and from its own room. */
 const floors = [
-  ['limits.ts', 'pages/messages/'],
+  ['limits.ts', 'pages/messages/', 'provider/traits/'],
   ['errors.ts', 'types.ts', 'events/', 'util/'],
   ['telemetry/'],
   ['oauth/', 'schemas/', 'http/', 'crypto/'],

@@ -1,10 +1,10 @@
 /** Which claims does an access token have, may it have them, and which caller do they describe? */
 import { boundKeyOf } from '../dpop/rules.ts'
 import { failure, quoted } from '../errors.ts'
-import { maxSubjectChars } from '../limits.ts'
+import { maxActors, maxSubjectChars } from '../limits.ts'
 import { scopesOf } from '../oauth/scope.ts'
-import type { McpAuth, VerifyContext } from '../types.ts'
-import { jsonObject } from '../util/json.ts'
+import type { Actor, McpAuth, VerifyContext } from '../types.ts'
+import { isPlainObject, jsonObject } from '../util/json.ts'
 
 /** Claims of a token, parsed. */
 export type Claims = Record<string, unknown>
@@ -124,6 +124,7 @@ export function wrongAudience (expected: readonly string[], audience: unknown) {
 /** Returns the caller that claims describe. It is frozen, because requests share it. */
 export function callerOf (token: string, claims: Claims, { resource }: VerifyContext): McpAuth {
   const { exp, sub, client_id: clientId, azp, cid, appid } = claims
+  const actor = actorOf(claims.act)
   return Object.freeze({
     token,
     clientId: [clientId, azp, cid, appid].find(id => typeof id === 'string') ?? '',
@@ -131,7 +132,21 @@ export function callerOf (token: string, claims: Claims, { resource }: VerifyCon
     ...(typeof exp === 'number' && { expiresAt: exp }),
     resource: new URL(resource),
     ...(typeof sub === 'string' && { subject: sub }),
+    ...(actor && { actor }),
     claims,
     extra: Object.freeze({})
+  })
+}
+
+/** Returns the actor of a claim `act` (RFC 8693 §4.1), and at most four before it. */
+function actorOf (act: unknown, levels = maxActors): Actor | undefined {
+  if (levels === 0 || !isPlainObject(act)) return undefined
+  const { sub, client_id: clientId, iss, act: prior } = act
+  const actor = actorOf(prior, levels - 1)
+  return Object.freeze({
+    subject: typeof sub === 'string' ? sub : '',
+    ...(typeof clientId === 'string' && { clientId }),
+    ...(typeof iss === 'string' && { issuer: iss }),
+    ...(actor && { actor })
   })
 }

@@ -11,6 +11,7 @@ import {
   qualifiedSubject,
   scopesOfAssertion
 } from '../../oauth/assertion-grant.ts'
+import { delegationOf } from '../../oauth/delegation.ts'
 import { jwtBearer } from '../../oauth/grant-types.ts'
 import { missingScopes } from '../../oauth/scope.ts'
 import { machineGrant } from '../../store/one-time.ts'
@@ -131,7 +132,8 @@ async function issueToUser (
     agreed
   )
   const grant = randomId()
-  const content = { grant, subject, resource, key, since, ...authorization }
+  const own = { ...authorization.claims, ...delegationOf(claims) }
+  const content = { grant, subject, resource, key, since, ...authorization, claims: own }
   const { scopes } = authorization
   const lifetime = config.lifetimes.access
   const response = await issueAccessToken(context, content, lifetime)

@@ -34,16 +34,17 @@ export function createSessions (secrets: readonly string[]) {
 }
 
 /**
- * Identifies a caller by user and client, so that a session outlives its first token. Without a
- * subject the token identifies the caller; without a token, the result of the dependencies does.
+ * Identifies a caller by user, client and actor: a session outlives its first token. Without
+ * a subject the token identifies the caller; without a token, the result of the dependencies does.
  */
 export function identityOf (caller: McpAuth | undefined) {
   if (caller === undefined) return 'nobody'
   const { token, clientId, subject, claims, expiresAt, ...identity } = caller
+  const { actor } = identity
   try {
     return JSON.stringify(
       subject !== undefined
-        ? [claims?.iss ?? null, subject, clientId]
+        ? [claims?.iss ?? null, subject, clientId, ...actor ? [actor] : []]
         : token !== ''
         ? [token]
         : [clientId, identity]
