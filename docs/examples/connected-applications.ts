@@ -11,6 +11,10 @@ await app.register(mcpOAuth, {
   publicUrl: 'https://mcp.example.com',
   secret: process.env.MCP_OAUTH_SECRET,
   grantIndex: true,
+  // A scope limits a client, and any user may grant it: this one is for one operator.
+  authorizeUser: ({ claims, scopes }) => ({
+    scopes: scopes.filter(scope => scope !== 'admin' || claims.sub === process.env.ADMIN_SUBJECT)
+  }),
   mcp: { tools: true }
 })
 
@@ -29,10 +33,10 @@ await app.register(async (account) => {
   )
 })
 
-// Operators see everybody.
+// Operators see everybody. `authorizeUser` above grants the scope to them only.
 app.get(
   '/admin/grants',
-  { onRequest: app.requireMcpAuth({ scopes: ['admin'] }) },
+  { onRequest: app.requireMcpAuth({ scopes: ['admin'] }), config: { mcp: false } },
   async () => await app.mcpOAuth.grants()
 )
 

@@ -186,7 +186,7 @@ export function createGuards (
         if (verify !== null) await admit(request, reply, needed, verify)
         await dependencies(request, reply)
       }
-      routeGuards.add(guard)
+      routeGuards.set(guard, scopes)
       return guard
     },
 

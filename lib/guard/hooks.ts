@@ -5,10 +5,10 @@ import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fast
  * Requests that tools make in this process. The selection between two guards depends on this set
  * alone: no header, token or address can add to it.
  */
-export const inProcessRequests = new WeakSet<FastifyRequest>()
+export const inProcessRequests: WeakSet<FastifyRequest> = new WeakSet()
 
-/** The guards of `instance.requireMcpAuth()`. */
-export const routeGuards = new WeakSet<object>()
+/** The guards of `instance.requireMcpAuth()`, and the scopes that each needs of its own. */
+export const routeGuards = new WeakMap<object, readonly string[]>()
 
 /** Requests and replies of HTTP, HTTPS and HTTP/2, with any types of their parts. */
 export type AnyRequest = FastifyRequest<any, any, any, any, any, any, any, any>

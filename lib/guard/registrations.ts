@@ -170,6 +170,10 @@ export function decorate (
     for (const scope of options.scopes ?? []) guarded.add(scope)
     return guards.route(options)
   })
+  instance.addHook('onRoute', ({ onRequest, preValidation, preHandler }) => {
+    const given: unknown[] = [onRequest, preValidation, preHandler].flat()
+    if (given.includes(instance.requireMcpAuth)) throw uncalled()
+  })
   instance.decorate('mcpOAuth', { getter: () => select(decorations).registration })
 }
 
@@ -187,12 +191,7 @@ const fields = {
 /** Checks at run time what types check, too: a mistake would leave a route open. */
 function checkGuardOptions (given: GuardOptions & { prefix?: string }) {
   // A hook receives a request, a reply and a callback.
-  if (Object(given) === given && 'raw' in given) {
-    throw startupError(
-      'invalidOptions',
-      'requireMcpAuth: is used as a hook. Call it to get a hook: requireMcpAuth()'
-    )
-  }
+  if (Object(given) === given && 'raw' in given) throw uncalled()
   checkOptions('requireMcpAuth', given, fields, {
     more: options =>
       Object.entries({ scopes: scopeList, or: hooks })
@@ -200,6 +199,12 @@ function checkGuardOptions (given: GuardOptions & { prefix?: string }) {
         .map(([name, expected]) => `${name}: undefined is given. Give ${expected}`)
   })
 }
+
+const uncalled = () =>
+  startupError(
+    'invalidOptions',
+    'requireMcpAuth: is used as a hook. Call it to get a hook: requireMcpAuth()'
+  )
 
 function select (decorations: readonly Decoration[], prefix?: string) {
   const matching = decorations.filter(({ registration }) =>

@@ -1,5 +1,5 @@
 /** Which tokens does the operator revoke at once? */
-import { startupError } from '../errors.ts'
+import { McpOAuthError, startupError } from '../errors.ts'
 import type { Events } from '../host/events.ts'
 import type { Revocations } from '../store/revocations.ts'
 import { isPlainObject } from '../util/json.ts'
@@ -12,8 +12,8 @@ export type RevocationFilter =
   | { readonly clientId: string }
   /** A login at the broker, as events name it. */
   | { readonly grant: string }
-  /** A time in the past, in seconds since 1970 if it is no Date. */
-  | { readonly issuedBefore: Date | number }
+  /** A time in the past: a Date, a text of ISO 8601, or seconds since 1970. */
+  | { readonly issuedBefore: Date | string | number }
   | { readonly all: true }
 
 /** Revokes tokens. */
@@ -29,7 +29,7 @@ interface Member {
 
 const isText = (value: unknown) => typeof value === 'string' && value !== ''
 const msOf = (value: unknown) =>
-  value instanceof Date ? value.getTime() : typeof value === 'number' ? value * 1000 : NaN
+  typeof value === 'number' ? value * 1000 : new Date(value as Date | string).getTime()
 
 const members = new Map<string, Member>(Object.entries({
   subject: {
@@ -44,8 +44,10 @@ const members = new Map<string, Member>(Object.entries({
   },
   grant: { expected: 'the grant of an event', fits: isText, target: null },
   issuedBefore: {
-    expected: 'a Date in the past, or seconds since 1970',
-    fits: value => msOf(value) > 0 && msOf(value) <= Date.now(),
+    expected: "a time in the past: a Date, '2026-07-28T12:00Z', or seconds since 1970",
+    fits: value =>
+      (value instanceof Date || /^(?:number|string)$/.test(typeof value)) &&
+      msOf(value) > 0 && msOf(value) <= Date.now(),
     // Tokens that were issued at that time stay valid.
     target: value => ['before', '', msOf(value) - 1]
   },
@@ -90,4 +92,9 @@ function memberOf (filter: unknown) {
   return [target, value as string] as const
 }
 
-const invalid = (problem: string) => startupError('invalidOptions', `revoke: ${problem}`)
+/** A route passes what it received. */
+const invalid = (problem: string) =>
+  new McpOAuthError('invalidOptions', {
+    statusCode: 400,
+    description: startupError('invalidOptions', `revoke: ${problem}`).message
+  })

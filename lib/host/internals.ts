@@ -14,7 +14,10 @@ export function listRoutes (root: FastifyInstance) {
 }
 
 /** Returns the hooks that run before the handler of a route, `null` if Fastify hides them. */
-export function hooksBefore (scope: FastifyInstance, route: RouteOptions) {
+export function hooksBefore (
+  scope: FastifyInstance,
+  route: RouteOptions
+): readonly unknown[] | null {
   const hooks = internal(scope, 'fastify.hooks') as RouteOptions | undefined
   if (hooks === undefined) return null
   return (['onRequest', 'preParsing', 'preValidation', 'preHandler'] as const)

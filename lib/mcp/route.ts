@@ -2,7 +2,7 @@
 
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
-import { causeWith, McpOAuthError, quoted, startupError } from '../errors.ts'
+import { causeWith, failure, McpOAuthError, quoted, startupError } from '../errors.ts'
 import type { CallerEvents } from '../guard/caller-events.ts'
 import type { Guards } from '../guard/guard.ts'
 import { isBoundToLoopback } from '../host/app.ts'
@@ -103,7 +103,7 @@ export function mcpRoute (
     // After the token check: many clients begin with a GET, and must get the challenge.
     if (!endpoint.methods.includes(http.method)) {
       reply.header('allow', endpoint.methods.join(', '))
-      throw new McpOAuthError('methodNotAllowed')
+      throw failure('methodNotAllowed', 'GET would open a stream, which this server does not need')
     }
     const { [bodyText]: rawBody = '' } = http as WithText
     if (rawBody !== '' && (http.body === undefined || isTooDeep(rawBody))) {

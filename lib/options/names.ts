@@ -5,6 +5,10 @@ import { optionNames } from './schema.ts'
 /** Names that other packages use, without their case, and what is meant. */
 const foreign: ReadonlyArray<readonly [names: RegExp, meant: string]> = [
   [/^clients\.\d+\..*secret/, 'Give the hash of the secret, as secretHashes'],
+  [
+    /^consent\./,
+    'Use name, logoText, logo, accentColor, scopes, messages, tools, render or renderError'
+  ],
   [/\./, ''],
   [
     /^(?:algorithms|cachefor|clocktolerance|jwksur[il]|maxtokenlifetime|metadataurl|requiresubject)$/,

@@ -92,7 +92,10 @@ export function problemOfClaims (
     const seconds = Math.round(iat - now)
     return `it was issued ${seconds} s in the future: the clocks differ. Synchronize them`
   }
-  if (exp - iat > maxTokenLifetime) return 'its lifetime exceeds maxTokenLifetime. Shorten it'
+  if (exp - iat > maxTokenLifetime) {
+    return `it is valid for more than ${maxTokenLifetime} s. Shorten that at the provider, or use ` +
+      'tokens: jwtVerifier({ maxTokenLifetime })'
+  }
   if (sub === undefined ? requireSubject : !isSubject(sub)) return 'it has no valid sub'
   return null
 }

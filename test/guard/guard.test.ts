@@ -823,15 +823,13 @@ test('requireMcpAuth() throws on invalid options', async (t) => {
   }
 })
 
-test('requireMcpAuth without a call replies 500 to every request', async (t) => {
-  let ran = false
-  const { origin } = await buildApp(t, { issuer: 'https://id.example' }, {
-    routes: (app) => {
-      app.get('/open', { onRequest: app.requireMcpAuth as never }, async () => {
-        ran = true
-      })
-    }
-  })
-  assert.equal((await sendRequest(`${origin}/open`)).status, 500)
-  assert.equal(ran, false)
+test('requireMcpAuth without a call is refused where the route is added', async (t) => {
+  await assert.rejects(
+    buildApp(t, { issuer: 'https://id.example' }, {
+      routes: (app) => {
+        app.get('/open', { onRequest: app.requireMcpAuth as never }, async () => {})
+      }
+    }),
+    /requireMcpAuth: is used as a hook\. Call it/
+  )
 })

@@ -104,10 +104,17 @@ test('requireMcpAuth({ or }) refuses a tool call without its scopes, and asks no
       schema: named('me')
     }, async () => assert.fail('the route ran'))
   })
-  for (const { text, isError } of await callTool(t, mcpUrl, await token(), 'me')) {
-    assert.ok(isError)
-    assert.match(text, /^HTTP 403/)
-  }
+  const sent = await sendRequest(mcpUrl, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${await token()}`,
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream'
+    },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'me' } })
+  })
+  assert.equal(sent.status, 403)
+  assert.match(String(sent.headers.get('www-authenticate')), /scope="admin"/)
 })
 
 test('requireMcpAuth({ or }) takes no plain HTTP request for a tool call, with any header [field:T16]', async (t) => {

@@ -997,7 +997,8 @@ mistakes.push(
     'tokens of the provider live for a week',
     'FST_MCP_OAUTH_INVALID_TOKEN',
     ({ token }) => token({ exp: now() + 7 * 86_400 }),
-    'The access token was rejected: its lifetime exceeds maxTokenLifetime. Shorten it'
+    'The access token was rejected: it is valid for more than 86400 s. Shorten that at the ' +
+      'provider, or use tokens: jwtVerifier({ maxTokenLifetime })'
   ),
   {
     title: 'the audience is a client id',
@@ -1094,7 +1095,7 @@ mistakes.push(
       )
     ),
     reads: ['This sign-in has expired, or was not started here.'],
-    row: 'error page of the provider about the redirect URI',
+    row: 'error page of the provider about the client or the redirect URI',
     remedy: 'docs'
   },
   {

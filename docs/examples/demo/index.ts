@@ -99,8 +99,11 @@ async function start (port: number, providerPort = 0) {
     if (values.serve) {
       app.addHook(
         'onResponse',
-        async ({ method, url }, { statusCode }) =>
+        async ({ headers, method, url }, { statusCode }) => {
+          // The plugin checks its own routes once the app listens.
+          if (headers['x-fastify-mcp-oauth-check']) return
           write(`   ${method} ${url.split('?')[0]} → ${statusCode}`)
+        }
       )
     }
     await app.listen({ host: 'localhost', port })

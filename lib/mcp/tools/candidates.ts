@@ -1,7 +1,9 @@
 /** Which routes does the app have, and what do their options declare? */
 
 import type { FastifyInstance, InjectOptions, RouteOptions } from 'fastify'
+import { routeGuards } from '../../guard/hooks.ts'
 import { hooksBefore, listRoutes } from '../../host/internals.ts'
+import { mergeScopes } from '../../oauth/scope.ts'
 import type { RouteTool } from '../../options/mcp.ts'
 import { isPlainObject } from '../../util/json.ts'
 import { injectTokensOf, type MarkedConfig, routeMark } from './in-process.ts'
@@ -24,7 +26,25 @@ declare module 'fastify' {
 }
 
 /** A method of a route of the app. */
-export type Candidate = ReturnType<ReturnType<typeof candidatesOf>>[number]
+export interface Candidate {
+  method: InjectOptions['method'] & string
+  url: string
+  /** The URL below the prefix of its scope. */
+  routePath: string | undefined
+  /** Method and URL, for messages. */
+  label: string
+  operationId: string | undefined
+  handler: RouteOptions['handler']
+  hooks: readonly unknown[] | null
+  mark: unknown
+  mcp: boolean | RouteTool | undefined
+  config: RouteTool
+  schema: RouteSchema
+  constraints: RouteOptions['constraints']
+  /** The scope of the route, which may refer to the shared schemas of this scope only. */
+  scope: FastifyInstance
+  isOlder: boolean
+}
 
 /**
  * Notes a route when it is announced. It is read when tools are built, because a later `onRoute`
@@ -39,7 +59,7 @@ function candidatesOf (
   route.config = { ...route.config, [routeMark]: mark } as typeof route.config & object
   // Fastify changes the URL of a prefix to the one with a slash later.
   const { url, handler, routePath } = route
-  return () => {
+  return (): Candidate[] => {
     const { mcp, mcpOAuth } = route.config as MarkedConfig
     const schema: RouteSchema = Object(route.schema)
     const config: RouteTool = isPlainObject(mcp) ? mcp : {}
@@ -51,9 +71,7 @@ function candidatesOf (
       .map(method => ({
         method: method as InjectOptions['method'] & string,
         url,
-        /** The URL below the prefix of its scope. */
         routePath,
-        /** Method and URL, for messages. */
         label: `${method} ${url}`,
         operationId,
         handler,
@@ -63,7 +81,6 @@ function candidatesOf (
         config,
         schema,
         constraints: route.constraints,
-        /** The scope of the route, which may refer to the shared schemas of this scope only. */
         scope,
         isOlder
       }))
@@ -71,7 +88,10 @@ function candidatesOf (
 }
 
 /** Collects the routes of the app from now on. */
-export function collectRoutes (instance: FastifyInstance, root: FastifyInstance) {
+export function collectRoutes (
+  instance: FastifyInstance,
+  root: FastifyInstance
+): Array<() => Candidate[]> {
   const routes = olderCandidates(root)
   injectTokensOf(root).receive()
   instance.addHook('onRoute', function (route) {
@@ -86,4 +106,10 @@ function olderCandidates (root: FastifyInstance) {
   return (root.mcpOAuthRegistry?.size > 1 ? [] : listRoutes(root)).map(route =>
     candidatesOf({ ...route, handler () {} }, root, true)
   )
+}
+
+/** The scopes that a tool needs: those in `config.mcp`, and those of the guards of its route. */
+export function scopesOf ({ config: { scopes }, hooks }: Pick<Candidate, 'config' | 'hooks'>) {
+  const ofGuards = (hooks ?? []).flatMap(hook => routeGuards.get(hook as object) ?? [])
+  return scopes || ofGuards.length > 0 ? mergeScopes(scopes ?? [], ofGuards) : undefined
 }

@@ -11,7 +11,7 @@ import type { Log } from '../../types.ts'
 import { scopesMember } from '../access/tool-scopes.ts'
 import { resultOf } from './answer.ts'
 import { createCaller } from './call.ts'
-import type { collectRoutes } from './candidates.ts'
+import { type collectRoutes, scopesOf } from './candidates.ts'
 import { createChoice, filterProblems, isNamed } from './choose.ts'
 import { type Caller, injectTokensOf } from './in-process.ts'
 import { type InputOptions, buildInput } from './input.ts'
@@ -105,7 +105,8 @@ function configProblems ({ mcp, label }: Named) {
 }
 
 function buildTool (candidate: Named, options: ToolOptions, inputOptions: InputOptions) {
-  const { name, method, url, schema, scope, constraints, config: { scopes } } = candidate
+  const { name, method, url, schema, scope, constraints } = candidate
+  const scopes = scopesOf(candidate)
   const shared = scope.getSchemas()
   const path = parsePath(url)
   const input = buildInput(schema, path, shared, { ...inputOptions, method: String(method) })
@@ -118,7 +119,7 @@ function buildTool (candidate: Named, options: ToolOptions, inputOptions: InputO
     description,
     inputSchema: input.inputSchema,
     ...(outputSchema && { outputSchema: outputSchema as Tool['inputSchema'] }),
-    ...(scopes && { _meta: { [scopesMember]: [...scopes] } })
+    ...(scopes && { _meta: { [scopesMember]: scopes } })
   }
   const listed = { ...tool, name: '', description: '' }
   const key = JSON.stringify([method, constraints, schema.operationId, listed])

@@ -31,7 +31,7 @@ export function report (
   }
   log.info(
     { tools: tools.length, others: counts },
-    `Made tools of ${tools.length} routes: ` +
+    `Made tools of ${tools.length} ${tools.length === 1 ? 'route' : 'routes'}: ` +
       `${listed(tools.map(({ tool }) => tool.name)) || 'none'}. Other routes: ` +
       (Object.entries(counts).map(([reason, count]) => `${count} ${reason}`).join(', ') || 'none')
   )

@@ -4,6 +4,7 @@ import type { ReadResourceResult } from '@modelcontextprotocol/sdk/types.js'
 import type { RouteCall, RpcMessage } from '../rpc/messages.ts'
 import { explain, mediaTypeOf, textOf } from './answer.ts'
 import type { createCaller } from './call.ts'
+import { scopesOf } from './candidates.ts'
 import type { Caller } from './in-process.ts'
 import type { Built } from './names.ts'
 import { CallError } from './request.ts'
@@ -63,7 +64,7 @@ export function createResources (
   return {
     list: list(false, 'uri'),
     templates: list(true, 'uriTemplate'),
-    scopes: resources.flatMap(({ candidate: { config } }) => config.scopes ?? []),
+    scopes: resources.flatMap(({ candidate }) => scopesOf(candidate) ?? []),
     /** The call that a message amounts to: that of the route whose resource it reads. */
     callOf ({ method, params }: RpcMessage): RouteCall | null {
       const { uri } = Object(params)
