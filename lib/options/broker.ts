@@ -172,12 +172,16 @@ export const brokerOptions = {
   legacyEndpoints: withDefault(false, flag)
 }
 
-/** The rules of `lifetimes`, `refresh` and `grantIndex`: whether each is broken, and its line. */
-export function storedRules ({ lifetimes = {}, refresh = {}, grantIndex, store }: {
+/** The rules of `lifetimes`, `refresh`, `grantIndex` and of who can be a client: whether each is broken, and its line. */
+export function storedRules ({ lifetimes = {}, refresh = {}, grantIndex, store, ...given }: {
   lifetimes?: Static<typeof LifetimesSchema>
   refresh?: Static<typeof RefreshSchema>
   grantIndex?: boolean
   store?: Store
+  setupFakeDynamicRegistration?: boolean
+  clientIdMetadata?: unknown
+  clients?: readonly unknown[]
+  workloads?: readonly unknown[]
 }) {
   const {
     access = accessTokenSeconds,
@@ -190,6 +194,12 @@ export function storedRules ({ lifetimes = {}, refresh = {}, grantIndex, store }
     atLeast(idle, ['lifetimes.access', access]),
     atLeast(idle, ['refresh.grace', grace]),
     atLeast(['lifetimes.refreshAbsolute', refreshAbsolute], idle),
+    [
+      given.setupFakeDynamicRegistration === false && given.clientIdMetadata === false &&
+      ![given.clients, given.workloads].some(entries => entries?.length),
+      'clients: missing, and clients can neither register nor have documents. Add clients, or allow ' +
+      'setupFakeDynamicRegistration or clientIdMetadata'
+    ] as const,
     [
       grantIndex && store && !store.index,
       'grantIndex: the store has no index. Use redisStore, or give your store the member index'

@@ -180,7 +180,7 @@ function dpopRules (
 }
 
 function brokerRules (options: McpOAuthOptions): Rule[] {
-  const { clients = [], rateLimits, setupProxies, version, workloads = [] } = options
+  const { clients = [], rateLimits, setupProxies, version } = options
   const hasBroker = setupProxies && version !== '2025-03-26'
   return [
     ...Object.keys(brokerOptions).map((name): Rule => [
@@ -190,12 +190,6 @@ function brokerRules (options: McpOAuthOptions): Rule[] {
         : `${name}: has no effect without the broker. Set setupProxies: true, or remove it`
     ]),
     [rateLimits && !setupProxies, 'rateLimits: has no effect without setupProxies. Remove it'],
-    [
-      hasBroker && options.setupFakeDynamicRegistration === false &&
-      options.clientIdMetadata === false && clients.length + workloads.length === 0,
-      'clients: missing, and no client can register or has a document. Add clients, or allow one of ' +
-      'setupFakeDynamicRegistration and clientIdMetadata'
-    ],
     ...storedRules(options),
     ...clients.flatMap((client, index): Rule[] => {
       const first = clients.findIndex(({ clientId }) => clientId === client.clientId)
