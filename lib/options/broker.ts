@@ -172,7 +172,7 @@ export const brokerOptions = {
   legacyEndpoints: withDefault(false, flag)
 }
 
-/** The rules of `lifetimes`, `refresh`, `grantIndex` and of who can be a client: whether each is broken, and its line. */
+/** The rules of lifetimes, refreshes, the grant index and of who can be a client, with a line each. */
 export function storedRules ({ lifetimes = {}, refresh = {}, grantIndex, store, ...given }: {
   lifetimes?: Static<typeof LifetimesSchema>
   refresh?: Static<typeof RefreshSchema>

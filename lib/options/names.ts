@@ -6,7 +6,7 @@ import { optionNames } from './schema.ts'
 const foreign: ReadonlyArray<readonly [names: RegExp, meant: string]> = [
   [/^clients\.\d+\..*secret/, 'Give the hash of the secret, as secretHashes'],
   [
-    /^consent\./,
+    /^consent\.[^.]+$/,
     'Use name, logoText, logo, accentColor, scopes, messages, tools, render or renderError'
   ],
   [/\./, ''],
