@@ -38,6 +38,10 @@ export const maxCountedAddresses = 20_000
 export const closeTimeoutSeconds = 10
 /** Longest wait: `closeTimeout` is not in milliseconds. */
 export const maxCloseTimeoutSeconds = 3600
+/** Foreign values of `Host` that the log warns of. */
+export const maxToldHosts = 5
+/** Between two warnings of a slow provider or store. */
+export const slowWarningMs = 60_000
 /** Pause between looks at running requests and idle connections while the app closes. */
 export const closePollMs = 100
 // The identity provider: lib/provider

@@ -8,7 +8,7 @@ import { createDpopVerifier } from '../dpop/verifier.ts'
 import type { Events } from '../host/events.ts'
 import type { Conditions } from '../host/health.ts'
 import type { Running } from '../host/closing.ts'
-import { floodedStoreEntries, sharedStoreEntries } from '../limits.ts'
+import { floodedStoreEntries, sharedStoreEntries, slowWarningMs } from '../limits.ts'
 import type { Config, ProviderConfig } from '../options/config.ts'
 import type { ListedTool } from '../options/page-details.ts'
 import type { ProviderDiscovery } from '../provider/discovery.ts'
@@ -108,6 +108,26 @@ export async function createBroker (
   let keys: ReturnType<typeof createSigningKeys> | undefined
   const signing = () => (keys ??= createSigningKeys(secrets, name))
   const kept = createKept({ marks, sealer, log })
+  let lastDelay = -Infinity
+  function warnOfDelay (waitsFor: string) {
+    if (performance.now() - lastDelay < slowWarningMs) return
+    lastDelay = performance.now()
+    log.error(
+      {},
+      `Token requests wait for ${waitsFor} for more than five seconds. Find out why it is slow`
+    )
+  }
+  let isRefreshable = true
+  function warnOfNoRefreshToken () {
+    if (isRefreshable) {
+      log.warn(
+        { option: 'defaultScope' },
+        'The provider issued no refresh token: users log in again when their access token expires. ' +
+          'Request offline_access, or what the page of the provider says'
+      )
+    }
+    isRefreshable = false
+  }
   const now = () => Date.now() / 1000
   const { index } = shared
   const grants = config.grantIndex && index
@@ -143,7 +163,8 @@ export async function createBroker (
     signing,
     marks,
     kept,
-    singleFlight: createSingleFlight(marks, running),
+    singleFlight: createSingleFlight(marks, running, warnOfDelay),
+    warnOfNoRefreshToken,
     provider,
     issuer,
     revocation: createRevocation({

@@ -65,10 +65,12 @@ export async function askProvider<T> (progress: Progress, part: () => T | Promis
  * late response of the provider counts. An instance that is killed loses its lease within seconds.
  *
  * @param running the app does not close while work goes on
+ * @param onLate is called when a request has waited for too long
  */
 export function createSingleFlight (
   { lease, extend, claim }: Pick<OneTimeMarks, 'lease' | 'extend' | 'claim'>,
-  running = new Set<Running>()
+  running = new Set<Running>(),
+  onLate = (_waitsFor: Progress['waitsFor']) => {}
 ) {
   const instance = randomUUID()
   const flights = new Map<string, { work: Promise<unknown>, progress: Progress }>()
@@ -136,7 +138,10 @@ export function createSingleFlight (
     return await withTimeout(
       () => work as Promise<T>,
       requestTimeoutMs,
-      () => failure(lateErrors[progress.waitsFor], `still waiting for ${progress.waitsFor}`)
+      () => {
+        onLate(progress.waitsFor)
+        return failure(lateErrors[progress.waitsFor], `still waiting for ${progress.waitsFor}`)
+      }
     )
   }
 }

@@ -191,7 +191,10 @@ export async function issueTokens (
       'The claims of authorizeUser, or the token of the provider, are too long for an access token'
     )
   }
-  if (refreshToken === null && !provider.recheck) return response
+  if (refreshToken === null && !provider.recheck) {
+    context.broker.warnOfNoRefreshToken()
+    return response
+  }
   const { since = now } = grant
   const content: RefreshContent = {
     ...grant,

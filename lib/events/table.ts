@@ -80,7 +80,7 @@ export interface EventDetails {
     readonly part: 'endpoints' | 'keys'
     readonly reason: string
   }
-  /** It responds again after `ms`. */
+  /** It works again after `ms`. */
   'provider.recovered': {
     readonly host: string
     readonly part: 'endpoints' | 'keys'
@@ -88,7 +88,7 @@ export interface EventDetails {
   }
   /** The store fails. */
   'store.failed': { readonly reason: string }
-  /** It responds again after `ms`. */
+  /** It works again after `ms`. */
   'store.recovered': { readonly ms: number }
   /** The provider signs with other keys. */
   'keys.rotated': {
@@ -134,11 +134,11 @@ export const eventLines: Record<EventType, readonly ['info' | 'warn' | 'error', 
     'error',
     'Logins or tokens fail because of the provider. Read the reason: it names the fault or setting'
   ],
-  'provider.recovered': ['info', 'The provider responds again'],
+  'provider.recovered': ['info', 'The provider works again'],
   'store.failed': [
     'error',
     'The store fails: logins and refreshes get 503. Check the store, and the network to it'
   ],
-  'store.recovered': ['info', 'The store responds again'],
+  'store.recovered': ['info', 'The store works again'],
   'keys.rotated': ['info', 'The provider changed its keys']
 }

@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { LRUCache } from 'lru-cache'
 import { McpOAuthError } from '../errors.ts'
+import { reasonOf } from '../http/condition.ts'
 import { maxCountedAddresses, rateLimitWindowMs, requestsPerWindow } from '../limits.ts'
 import { isLoopbackHost } from '../oauth/url.ts'
 import type { Config } from '../options/config.ts'
@@ -83,8 +84,8 @@ export function createRateLimits (
         const error = new McpOAuthError('tooManyRequests', { retryAfter: state.ttlInSeconds })
         if (counter.isFirst(state.key)) {
           safeLogger(request.log).warn(
-            { option: `rateLimits.${limit}`, code: error.code },
-            `An address sent ${max} requests${
+            { option: `rateLimits.${limit}`, address: events.addressOf(request), code: error.code },
+            `An address sent ${max} requests to /oauth/${name}${
               limit === 'token' ? ' that were refused' : ''
             } in a minute. ` +
               'If many users share it, raise the option'
@@ -136,7 +137,7 @@ function createCounter (store: Store | null, context: string, log: Log) {
       const entry = entries.get(key)
       if (entry?.window === window && sum > entry.sum) entry.sum = sum
     }, (err) => {
-      if (!isFailing) log.warn({ err }, 'Could not count requests in the store')
+      if (!isFailing) log.warn({ reason: reasonOf(err) }, 'Could not count requests in the store')
       isFailing = true
     })
   }

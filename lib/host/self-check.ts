@@ -15,7 +15,13 @@ interface CheckedRoute {
 const header = 'x-fastify-mcp-oauth-check'
 // No request from outside can have it.
 const secret = randomUUID()
-const answer = JSON.stringify({ answer: 'fastify-mcp-oauth' })
+/** With what hooks of a host change in responses: names, numbers, lists and objects. */
+const answer = JSON.stringify({
+  access_token: 'fastify-mcp-oauth',
+  expires_in: 3600,
+  scopes_supported: ['a'],
+  extra: { is_set: true, none: null }
+})
 const bodies = {
   form: { type: 'application/x-www-form-urlencoded', payload: 'check=1' },
   json: { type: 'application/json', payload: '{}' }

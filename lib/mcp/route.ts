@@ -2,21 +2,19 @@
 
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
-import { causeWith, failure, McpOAuthError, quoted, startupError } from '../errors.ts'
+import { failure, McpOAuthError, quoted, startupError } from '../errors.ts'
 import type { CallerEvents } from '../guard/caller-events.ts'
 import type { Guards } from '../guard/guard.ts'
-import { isBoundToLoopback } from '../host/app.ts'
 import { closingOf } from '../host/closing.ts'
 import { isolatedScope, preflightHandler, publicRoute, runningOf } from '../host/isolate.ts'
 import { logRefusal, safeLogger } from '../host/replies.ts'
 import { streamCheckIntervalMs, streamGraceMs } from '../limits.ts'
-import { createHostCheck, type HostCheck } from '../oauth/origin.ts'
-import { loopbackNames } from '../oauth/url.ts'
 import type { Config } from '../options/config.ts'
 import { Cancellation } from '../util/cancellation.ts'
 import { isTooDeep } from '../util/json.ts'
 import type { McpEndpoint } from './access/tool-access.ts'
 import { createObserver } from './observer.ts'
+import { originGuard } from './origin-guard.ts'
 import { headerMismatch } from './rpc/era.ts'
 import { cancelled, closingEvent, closingResponse, requestsIn } from './rpc/closing.ts'
 import {
@@ -200,51 +198,4 @@ function isDisconnected ({ raw }: FastifyReply) {
 
 function send (reply: FastifyReply, { status, headers, body }: McpResponse) {
   return reply.code(status).headers(headers).send(body ?? undefined)
-}
-
-/** Rejects foreign Hosts and Origins (DNS rebinding), and lets allowed pages read the response. */
-function originGuard (
-  { server }: FastifyInstance,
-  { allowedHosts, allowedOrigins, publicUrl }: Config,
-  events: CallerEvents
-) {
-  const own = publicUrl === null ? [] : [new URL(publicUrl)]
-  const createCheck = () => {
-    const local = isBoundToLoopback(server) ? loopbackNames : []
-    return createHostCheck(
-      allowedHosts ?? [...local, ...own.map(({ hostname }) => hostname)],
-      allowedOrigins ?? [
-        ...local.flatMap(name => [`http://${name}`, `https://${name}`]),
-        ...own.map(({ origin }) => origin)
-      ]
-    )
-  }
-  let settled: HostCheck | undefined
-  return (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void) => {
-    const { headers } = request
-    // HTTP/2 has the host in a pseudo-header, which HTTP/1 requests cannot have.
-    const { ':authority': authority, origin } = headers
-    const host = typeof authority === 'string' ? authority : headers.host ?? ''
-    const check = settled ?? createCheck()
-    // The address is known once the app listens. Until then, only `inject` gets here.
-    if (server.listening) settled = check
-    const problem = check(host, origin)
-    if (problem !== null) {
-      const cause = problem === 'hostNotAllowed'
-        ? causeWith('the Host', host)
-        : causeWith('the Origin', origin)
-      const error = new McpOAuthError(problem, { cause })
-      events.refused(error, request, null, [])
-      return done(error)
-    }
-    if (origin !== undefined) {
-      reply.headers({
-        'access-control-allow-origin': origin,
-        'access-control-expose-headers':
-          'WWW-Authenticate, DPoP-Nonce, Mcp-Session-Id, Retry-After',
-        vary: 'Origin'
-      })
-    }
-    done()
-  }
 }

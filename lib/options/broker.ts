@@ -172,7 +172,7 @@ export const brokerOptions = {
   legacyEndpoints: withDefault(false, flag)
 }
 
-/** The rules of lifetimes, refreshes, the grant index and of who can be a client, with a line each. */
+/** The rules of lifetimes, refreshes, the grant index and clients: whether broken, and a line. */
 export function storedRules ({ lifetimes = {}, refresh = {}, grantIndex, store, ...given }: {
   lifetimes?: Static<typeof LifetimesSchema>
   refresh?: Static<typeof RefreshSchema>

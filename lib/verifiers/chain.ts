@@ -98,7 +98,18 @@ export function chain (
     verify: TokenVerifier
   ) => boolean | Promise<boolean> = () => false
 ) {
+  let isClockTold = false
   return Object.assign(verify, { known })
+
+  /** Only a token with a valid signature gets so far. */
+  function warnOfClock ({ log }: VerifyContext, reason = '') {
+    if (isClockTold || !reason.includes('clocks differ')) return
+    isClockTold = true
+    log?.warn(
+      { reason },
+      'The clock of this machine differs from that of the issuer of a token. Synchronize both'
+    )
+  }
 
   /** Returns nothing where a promise is needed to know that a token is valid, and not revoked. */
   function known (token: string, context: VerifyContext) {
@@ -131,6 +142,7 @@ export function chain (
           ? cause
           : new McpOAuthError('keysUnavailable', { cause })
         logResult(verify, context, error.statusCode < 500 ? 'invalid' : 'unavailable', error.cause)
+        warnOfClock(context, Object(error.cause).message)
         throw error
       }
     }

@@ -202,7 +202,8 @@ test('mcpOAuth.revoke() refuses what is not one clear filter, and revokes nothin
       { issuedBefore: new Date(NaN) },
       { issuedBefore: Date.now() },
       { issuedBefore: soon },
-      { issuedBefore: '2024-01-01' },
+      { issuedBefore: 'yesterday' },
+      { issuedBefore: '2999-01-01' },
       { issuedBefore: true },
       { issuedBefore: 0 }
     ]

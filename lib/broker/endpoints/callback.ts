@@ -11,7 +11,7 @@ import { pageErrorHandler } from '../../pages/errors.ts'
 import type { Broker } from '../broker.ts'
 import { codeIdsOf } from '../logins.ts'
 import type { CodeContent } from '../tokens.ts'
-import { completed, type LoginContent } from './consent.ts'
+import { completed, type LoginContent, notSealedHere } from './consent.ts'
 
 /**
  * Errors of the provider (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6) as a client receives
@@ -58,7 +58,8 @@ export const callbackEndpoint: Endpoint<Broker> = {
     }
     if (!broker.states.verify(state, now)) {
       throw invalidRequest('This sign-in has expired, or was not started here.', {
-        page: 'expiredLogin'
+        page: 'expiredLogin',
+        cause: new Error(notSealedHere)
       })
     }
     const sealed = cookies.login(request.headers.cookie, state) ?? ''

@@ -19,6 +19,10 @@ export interface LoginContent extends ApprovedRequest, ProviderLoginIds {
   named?: EventClient | undefined
 }
 
+/** Why a value of a browser cannot be opened: it does not tell which. */
+export const notSealedHere = 'it is older than lifetimes.consent, was sealed by an instance with ' +
+  'another secret or clock, or never by this server'
+
 /** The error for a login whose code was redeemed. */
 export const completed = () =>
   invalidRequest('This sign-in was already completed.', { page: 'completed' })
@@ -42,7 +46,10 @@ export const consentEndpoint: Endpoint<Broker> = {
     const now = broker.now()
     const sealed = single(params, 'request') ?? ''
     const content = await sealer.open('request', sealed, now) as ConsentRequest | null
-    if (content === null) throw invalidRequest('This page has expired.', { page: 'expiredPage' })
+    if (content === null) {
+      const cause = new Error(notSealedHere)
+      throw invalidRequest('This page has expired.', { page: 'expiredPage', cause })
+    }
     const { id, browser, prompt, offline = false, ...approved } = content
     const { cookie, origin = 'null', 'sec-fetch-site': site = 'same-origin' } = request.headers
     const cookies = await broker.cookies()
