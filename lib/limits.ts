@@ -250,6 +250,9 @@ export const maxProviderKeys = 100
 /** Introspection requests of a verifier that run at once, and that wait for it. */
 export const maxIntrospections = 40
 export const maxQueuedIntrospections = 200
+/** Tokens for other APIs in memory, about 20 MB; each is used until this long before it expires. */
+export const maxExchangedTokens = 10_000
+export const exchangeMarginSeconds = 30
 // Thin proxies: lib/thin-proxy
 /** From the authorization request to the token request. */
 export const loginRecordSeconds = 600

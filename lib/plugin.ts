@@ -34,6 +34,7 @@ import { createVerifier } from './verifiers/chain.ts'
 const loadServer = lazy('mcp', () => import('./mcp/serve.ts'))
 const loadThinProxy = lazy('setupProxies', () => import('./thin-proxy/routes.ts'))
 const loadBroker = lazy('setupProxies', () => import('./broker/routes.ts'))
+const loadTokenFor = lazy('exchange', () => import('./verifiers/token-for.ts'))
 
 /** Checks the options, publishes the authorization server, and protects the MCP route. */
 export async function plugin (instance: FastifyInstance, options: McpOAuthOptions) {
@@ -73,7 +74,11 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   const tools = () => endpoint?.listedTools() ?? []
   const context = { config, urls, log, events, conditions, revocations, catalog, tools }
   const { document, ownTokens } = await createAuthorizationServer(instance, provider, context)
-  const verifier = createVerifier(config, provider, ownTokens, revocations, log, conditions)
+  let verifier = createVerifier(config, provider, ownTokens, revocations, log, conditions)
+  if (config.exchange && verifier && provider) {
+    const { withTokenFor } = await loadTokenFor()
+    verifier = withTokenFor(verifier, { config, provider, urls, log, own: ownTokens })
+  }
   if (verifier !== null) loadOnListen(instance, log, loadClient, loadJose)
   const callerEvents = createCallerEvents(config, events, ownTokens)
   const guards = createGuards(config, verifier, urls, callerEvents)

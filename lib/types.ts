@@ -32,6 +32,8 @@ export interface McpAuth extends AuthInfo {
    * on behalf of the caller.
    */
   upstream?: UpstreamAccess
+  /** Obtains an access token for an API, by its name in the option `exchange`, as the caller. */
+  tokenFor?: (name: string) => Promise<string>
   [identity: string]: unknown
 }
 

@@ -1,6 +1,5 @@
 import Fastify from 'fastify'
 import { mcpOAuth, type McpOAuthOptions } from 'fastify-mcp-oauth'
-import * as oidc from 'openid-client'
 
 const credentials = {
   clientId: 'your-client-id',
@@ -17,41 +16,18 @@ export async function build (issuer: string, calendar: string, options: McpOAuth
     issuer,
     ...credentials,
     setupProxies: true,
-    // Routes see the provider's token of the user. Clients only ever have one of ours.
-    upstreamToken: true,
+    // The provider trades its token of the user for one that the calendar accepts (RFC 8693).
+    // Neither clients nor routes see the provider's token.
+    exchange: { calendar: { resource: calendar } },
     mcp: { tools: true },
     ...options
   })
-
-  let provider: Promise<oidc.Configuration> | undefined
-  const discover = () =>
-    oidc.discovery(new URL(issuer), credentials.clientId, credentials.clientSecret, undefined, {
-      // For the provider on loopback that the tests have.
-      execute: issuer.startsWith('http:') ? [oidc.allowInsecureRequests] : []
-    })
-
-  /**
-   * Trades the provider's token for one that is good at the calendar, and nowhere else (RFC 8693).
-   */
-  async function tokenForCalendar (subjectToken: string): Promise<string> {
-    provider ??= discover()
-    const { access_token: token } = await oidc.genericGrantRequest(
-      await provider,
-      'urn:ietf:params:oauth:grant-type:token-exchange',
-      {
-        subject_token: subjectToken,
-        subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
-        resource: calendar
-      }
-    )
-    return token
-  }
 
   app.get('/events', {
     onRequest: app.requireMcpAuth(),
     schema: { operationId: 'listEvents', summary: 'Lists the events in your calendar' }
   }, async ({ mcpAuth }, reply) => {
-    const token = await tokenForCalendar(mcpAuth?.upstream?.accessToken ?? '')
+    const token = await mcpAuth?.tokenFor?.('calendar')
     const answer = await fetch(`${calendar}/events`, {
       headers: { authorization: `Bearer ${token}` },
       signal: AbortSignal.timeout(3000)

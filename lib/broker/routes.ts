@@ -106,10 +106,9 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
     broker
   const { setupFakeDynamicRegistration: hasRegistered } = config
   const keys: JWTVerifyGetKey = async (...token) => await (await signing()).find(...token)
-  const openUpstream = config.upstreamToken
-    ? async (sealed: string, now: number) =>
-      await sealer.open('access', sealed, now) as UpstreamAccess | null
-    : null
+  const openSealed = async (sealed: string, now: number) =>
+    await sealer.open('access', sealed, now) as UpstreamAccess | null
+  const openUpstream = config.upstreamToken ? openSealed : null
   const isRevoked = async (grant: string, { sub, client_id: client, gat, iat, ups }: Claims) => {
     // The clients that registered end with their registration.
     if (!hasRegistered && !await broker.clients.accepts(String(client))) return true
@@ -122,7 +121,7 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
     return hasEnded || isOwnerRevoked
   }
   const { nameOf } = broker.clients
-  const ownTokens = { issuer, keys, isRevoked, openUpstream, revokeGrant, nameOf }
+  const ownTokens = { issuer, keys, isRevoked, openUpstream, openSealed, revokeGrant, nameOf }
   const grantPages = grants && {
     list: grants.list,
     /** Serves the page of the grants of a user. */

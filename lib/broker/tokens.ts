@@ -181,7 +181,7 @@ export async function issueTokens (
   const { broker: { config, sealer, provider }, now } = context
   const { access, refreshIdle, refreshAbsolute } = config.lifetimes
   const lifetime = Math.max(1, Math.floor(Math.min(access, expiresIn ?? Infinity)))
-  const sealed = config.upstreamToken
+  const sealed = config.upstreamToken || config.exchange
     ? await sealer.seal('access', { accessToken, scope }, lifetime, now)
     : undefined
   const response = await issueAccessToken(context, { ...grant, scopes }, lifetime, sealed)

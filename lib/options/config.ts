@@ -91,7 +91,7 @@ function complete (schema: TSchema, value: unknown = schema.fallback): unknown {
     return complete(anyOf.find(fits) ?? {}, value)
   }
   if (Array.isArray(value)) return Object.freeze(value.map(entry => complete(items, entry)))
-  if (type !== 'object' || value === undefined) return value
+  if (type !== 'object' || value === undefined || value === null) return value
   const [ofAny = {}] = Object.values<TSchema>(patternProperties)
   const given = new Map<string, unknown>(Object.entries(value as object))
   const names = schema.additionalProperties === false ? Object.keys(properties) : given.keys()

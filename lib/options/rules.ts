@@ -7,6 +7,7 @@ import { missingScopes } from '../oauth/scope.ts'
 import { userGrants } from '../oauth/token-request.ts'
 import { brokerOptions, storedRules, type ClientOptions } from './broker.ts'
 import { isGiven, problemsOf, sentenceOf, unset } from './check.ts'
+import { exchangeRules, verifiesTokens } from './exchange.ts'
 import { advise } from './names.ts'
 import { OptionsSchema, type McpOAuthOptions } from './schema.ts'
 
@@ -43,6 +44,7 @@ function rulesOf (options: McpOAuthOptions, production: boolean): Rule[] {
     ...setupProxies ? proxyRules(options) : [],
     ...brokerRules(options),
     ...dpop === 'off' ? [] : dpopRules(options),
+    ...exchangeRules(options),
     ...mcpRules(options),
     [
       production && [secret ?? []].flat().some(isGuessable),
@@ -160,15 +162,11 @@ function proxyRules (options: McpOAuthOptions): Rule[] {
   ]
 }
 
-function dpopRules (
-  { auth, dependencies, issuer, setupProxies, tokens = 'auto', version }: McpOAuthOptions
-): Rule[] {
-  const isVerified = tokens === 'auto'
-    ? setupProxies || (issuer !== undefined && !dependencies)
-    : tokens !== false
+function dpopRules (options: McpOAuthOptions): Rule[] {
+  const { setupProxies, version } = options
   return [
     [
-      auth === false || !isVerified,
+      !verifiesTokens(options),
       'dpop: nothing here verifies access tokens. ' +
       'Give tokens, such as jwtVerifier(…), or remove dpop'
     ],

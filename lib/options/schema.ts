@@ -39,6 +39,7 @@ import {
   type WithNulls
 } from './fields.ts'
 import { TrustedIssuerSchema, WorkloadSchema } from './enterprise.ts'
+import { ExchangeSchema } from './exchange.ts'
 import { McpOptionsSchema, ToolOptionsSchema } from './mcp.ts'
 
 const secret = Type.String({ minLength: minSecretChars })
@@ -193,6 +194,8 @@ export const OptionsSchema = Type.Object({
   /** Members left out of events and of the lines of this plugin in the log. Default: none. */
   redact: withDefault([], list(oneOf('subject', 'address'), { minItems: 0 })),
   ...brokerOptions,
+  /** APIs for which `request.mcpAuth.tokenFor(name)` obtains access tokens as the caller. */
+  exchange: withDefault(null, Type.Record(Type.String(), ExchangeSchema)),
   /** Deviations of the provider from the standards. Presets fill it in. */
   provider: withDefault(
     {},
@@ -224,7 +227,8 @@ export const optionNames = Object.entries({
   'rateLimits.': RateLimitsSchema,
   'refresh.': RefreshSchema,
   'trustedIssuers.': TrustedIssuerSchema,
-  'workloads.': WorkloadSchema
+  'workloads.': WorkloadSchema,
+  'exchange.': ExchangeSchema
 }).flatMap(([owner, { properties }]) => Object.keys(properties).map(name => owner + name))
 
 /** All options, without the rules below. */

@@ -609,6 +609,71 @@ const mistakes: Mistake[] = [
     'auth: false switches all checks off, yet requiredScopes is given. Remove one of the two.'
   ),
   option(
+    'exchange has no API',
+    { ...proxies, exchange: {} },
+    'exchange: names no API. Give one, such as { calendar: { audience } }.'
+  ),
+  option(
+    'exchange without access tokens of a provider',
+    { dependencies: [pass], exchange: { calendar: { audience: 'c', clientId: 'x' } } },
+    'exchange: callers have no token of a provider here. Give issuer, and let it or tokens ' +
+      'verify access tokens, or remove exchange.'
+  ),
+  option(
+    'exchange beside dependencies that check the callers',
+    { issuer, dependencies: [pass], exchange: { calendar: { audience: 'c', clientId: 'x' } } },
+    'exchange: callers have no token of a provider here. Give issuer, and let it or tokens ' +
+      'verify access tokens, or remove exchange.'
+  ),
+  option(
+    'exchange at another token endpoint without an account there',
+    { ...proxies, exchange: { calendar: { audience: 'c', tokenEndpoint: 'https://sts.example' } } },
+    'exchange.calendar.clientId: missing, required with tokenEndpoint, which never gets the ' +
+      'credentials at the provider. Give the client id that this server has there.'
+  ),
+  option(
+    'exchange without any client id',
+    { issuer, exchange: { calendar: { audience: 'c' } } },
+    'exchange.calendar.clientId: missing, as the option clientId is. Give one of the two.'
+  ),
+  option(
+    'a secret of exchange without its client id',
+    { ...proxies, exchange: { calendar: { audience: 'c', clientSecret: 'canary-2' } } },
+    'exchange.calendar.clientSecret: has no effect without clientId beside it. ' +
+      'Add that, or remove it.'
+  ),
+  option(
+    'a secret of exchange whose environment variable is not set',
+    {
+      ...proxies,
+      exchange: { calendar: { audience: 'c', clientId: 'x', clientSecret: undefined } }
+    },
+    `exchange.calendar.clientSecret: ${isUnset} Leave it out if it is not needed.`
+  ),
+  option(
+    'on-behalf-of without a secret, scopes, and with an audience',
+    {
+      issuer,
+      exchange: { calendar: { grant: 'on-behalf-of', audience: 'c', clientId: 'x' } }
+    },
+    'exchange.calendar.clientSecret: missing, required with on-behalf-of. ' +
+      'Give the secret of this server.',
+    'exchange.calendar.scopes: missing, required with on-behalf-of. ' +
+      "Give those of the API, such as 'api://calendar/.default'.",
+    'exchange.calendar.audience: has no effect with on-behalf-of, where scopes name the API. ' +
+      'Remove it.'
+  ),
+  option(
+    'exchange that does not say for which API',
+    { ...proxies, exchange: { calendar: {} } },
+    'exchange.calendar: names no API. Give audience, resource or scopes.'
+  ),
+  option(
+    'a member of exchange is misspelled',
+    { ...proxies, exchange: { calendar: { audience: 'c', scope: 'a' } } },
+    'exchange.calendar.scope: there is no such option. Did you mean scopes?'
+  ),
+  option(
     'an option of the broker is given without it',
     { issuer, authorizeUser: () => true },
     'authorizeUser: has no effect without the broker. Set setupProxies: true, or remove it.'
