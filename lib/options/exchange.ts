@@ -59,7 +59,7 @@ export function exchangeRules (options: Options): Rule[] {
   if (exchange === undefined) return []
   const apis = Object.entries(exchange)
   return [
-    [apis.length === 0, "exchange: names no API. Give one, such as { calendar: { audience } }"],
+    [apis.length === 0, 'exchange: names no API. Give one, such as { calendar: { audience } }'],
     [
       issuer === undefined || !verifiesTokens(options),
       'exchange: callers have no token of a provider here. Give issuer, and let it or tokens ' +

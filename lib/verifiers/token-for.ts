@@ -88,7 +88,9 @@ function createTokenFor (verify: Verifier, { config, provider, urls, log, own }:
     const api = Object.hasOwn(apis, name) ? apis[name] : undefined
     if (api !== undefined) return obtain(caller, token, name, api)
     throw new TypeError(
-      `tokenFor: the option exchange has no ${quoted(name)}. It has: ${Object.keys(apis).join(', ')}`
+      `tokenFor: the option exchange has no ${quoted(name)}. It has: ${
+        Object.keys(apis).join(', ')
+      }`
     )
   }
 

@@ -234,7 +234,13 @@ const answers: Array<[
     '5'
   ],
   ['a redirect', { status: 302, body: '', headers: { location: '/' } }, 502, unusable, '5'],
-  ['temporarily_unavailable', entraError('temporarily_unavailable', 90033, {}, 503), 503, away, '5'],
+  [
+    'temporarily_unavailable',
+    entraError('temporarily_unavailable', 90033, {}, 503),
+    503,
+    away,
+    '5'
+  ],
   [
     'a rate limit',
     { status: 429, body: 'canary-upstream-text', headers: { 'retry-after': '7' } },
