@@ -4,7 +4,7 @@ import { unset } from './check.ts'
 import { closed, fromEnv, list, oneOf, optional, scope, setting, text, url } from './fields.ts'
 
 export const ExchangeSchema = Type.Object({
-  /** How the token is exchanged: RFC 8693 (`'token-exchange'`, the default), or as Entra does it. */
+  /** How tokens are exchanged: RFC 8693 (`'token-exchange'`, the default), or as Entra does. */
   grant: optional(oneOf('token-exchange', 'on-behalf-of')),
   /** Token endpoint. Default: that of the provider. Another one requires `clientId`. */
   tokenEndpoint: optional(url()),

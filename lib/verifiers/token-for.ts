@@ -149,8 +149,9 @@ function createTokenFor (verify: Verifier, { config, provider, urls, log, own }:
     }
     const form = new URLSearchParams(exchangeParameters(api, subjectToken))
     const supported = metadata?.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
-    const method = metadata && traits.tokenEndpointAuthMethod ||
-      ['client_secret_basic', 'client_secret_post'].find(name => supported.includes(name))
+    const usual = ['client_secret_basic', 'client_secret_post']
+      .find(name => supported.includes(name))
+    const method = (metadata && traits.tokenEndpointAuthMethod) ?? usual
     const headers: Record<string, string> = { 'content-type': 'application/x-www-form-urlencoded' }
     const id = String(clientId)
     if (clientSecret === null) form.set('client_id', id)
