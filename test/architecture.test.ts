@@ -41,7 +41,7 @@ const importers: Record<string, RegExp> = {
   'ipaddr.js': /^http\/public-fetch\.ts$/,
   jose: /^(crypto|dpop|verifiers)\/|^(broker\/client-authentication|provider\/keys)\.ts$/,
   'lru-cache':
-    /^((verifiers|dpop)\/(ver|token).*|clients\/documents|http\/public.*|(mcp|store)\/.*|broker\/kept|host\/rate.*)\.ts$/,
+    /^((verifiers|dpop)\/[tv].*|clients\/documents|http\/public.*|(mcp|store)\/.*|broker\/kept|host\/rate.*)\.ts$/,
   'openid-client':
     /^(provider\/(client|login|tokens|user)|thin-proxy\/token|verifiers\/introspection)\.ts$/,
   undici: /^http\//
