@@ -36,6 +36,8 @@ export interface ProviderOptions {
   }
   /** Further `features` of oidc-provider. */
   features?: object
+  /** How it sends requests of its own. Defaults to one that refuses addresses of this machine. */
+  fetch?: typeof fetch
   /** Adds to the provider before it serves anyone, such as a grant type. */
   extend?: (provider: Provider) => void
 }
@@ -148,6 +150,7 @@ function configuration (options: ProviderOptions, refuse: () => never) {
   const { format = 'jwt', alg = 'RS256', audience, ttl = 3600 } = options.accessToken ?? {}
   return {
     clients: options.clients ?? [],
+    ...options.fetch && { fetch: options.fetch },
     cookies: { keys: [randomBytes(32).toString('hex')] },
     jwks: { keys: [rsa, ec] },
     scopes: ['openid', 'profile', 'email', 'offline_access', ...options.scopes ?? []],
