@@ -57,13 +57,16 @@ test('POST /oauth/backchannel-logout ends the login of a user who logs out at oi
       code_challenge_method: 'S256'
     }).toString()
     const { code } = await headlessLogin(url, { stopAt: redirectUri, user, jar: jar ?? [] })
-    const tokens = await post('/oauth/token', new URLSearchParams({
-      grant_type: 'authorization_code',
-      code: String(code),
-      client_id: clientId,
-      code_verifier: verifier,
-      redirect_uri: redirectUri
-    }))
+    const tokens = await post(
+      '/oauth/token',
+      new URLSearchParams({
+        grant_type: 'authorization_code',
+        code: String(code),
+        client_id: clientId,
+        code_verifier: verifier,
+        redirect_uri: redirectUri
+      })
+    )
     assert.equal(tokens.status, 200)
     return await tokens.json() as { access_token: string, refresh_token: string }
   }
@@ -77,9 +80,10 @@ test('POST /oauth/backchannel-logout ends the login of a user who logs out at oi
   const mine = await logIn(jar, 'alice')
   const elsewhere = await logIn([], 'alice')
   const others = await logIn([], 'bob')
-  assert.deepEqual(await Promise.all([mine, elsewhere, others].map(({ access_token: token }) =>
-    call(token)
-  )), [200, 200, 200])
+  assert.deepEqual(
+    await Promise.all([mine, elsewhere, others].map(({ access_token: token }) => call(token))),
+    [200, 200, 200]
+  )
 
   // The user logs out in the browser of the first login.
   const cookie = jar.filter(({ host }) => host === new URL(provider.issuer).hostname)
@@ -101,14 +105,18 @@ test('POST /oauth/backchannel-logout ends the login of a user who logs out at oi
   while (await call(mine.access_token) === 200 && Date.now() < deadline) {
     await new Promise(resolve => setTimeout(resolve, 100))
   }
-  assert.deepEqual(await Promise.all([mine, elsewhere, others].map(({ access_token: token }) =>
-    call(token)
-  )), [401, 200, 200])
-  const refreshed = await post('/oauth/token', new URLSearchParams({
-    grant_type: 'refresh_token',
-    refresh_token: mine.refresh_token,
-    client_id: clientId
-  }))
+  assert.deepEqual(
+    await Promise.all([mine, elsewhere, others].map(({ access_token: token }) => call(token))),
+    [401, 200, 200]
+  )
+  const refreshed = await post(
+    '/oauth/token',
+    new URLSearchParams({
+      grant_type: 'refresh_token',
+      refresh_token: mine.refresh_token,
+      client_id: clientId
+    })
+  )
   assert.equal(refreshed.status, 400)
   assert.equal((await refreshed.json() as { error: string }).error, 'invalid_grant')
 })
