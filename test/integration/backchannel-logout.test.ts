@@ -18,7 +18,7 @@ test('POST /oauth/backchannel-logout ends the login of a user who logs out at oi
     registration: false,
     features: { backchannelLogout: { enabled: true } },
     // Its own refuses the addresses of this machine.
-    fetch: async (url, init) => await fetch(url, { ...init, dispatcher: undefined } as RequestInit),
+    fetch: async (url, init) => await fetch(url, { ...init, dispatcher: undefined } as never),
     clients: [{
       ...registrationOf(`${issuer}/oauth/callback`),
       backchannel_logout_uri: `${issuer}/oauth/backchannel-logout`,
