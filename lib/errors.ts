@@ -84,6 +84,7 @@ export const errorTable = {
 
   // Faults of others: never a reason to throw credentials away, always worth a retry
   keysUnavailable: [503, unavailable, 'Access tokens cannot be checked at the moment.'],
+  clientUnavailable: [503, unavailable, 'The client cannot be authenticated at the moment.'],
   providerUnavailable: [
     503,
     unavailable,

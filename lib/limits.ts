@@ -16,6 +16,8 @@ export const maxResponseBrackets = 10_000
 /** A client metadata document (CIMD: 5 kB), and one of two attempts to resolve its host. */
 export const maxDocumentBytes = 5_120
 export const dnsTimeoutMs = 1_500
+/** The JWK set of a client: twenty RSA keys, with a certificate each. */
+export const maxClientKeySetBytes = 65_536
 /** Documents that are requested at once, and as many wait: of all hosts, and of one of them. */
 export const maxDocumentRequests = 100
 export const maxHostDocumentRequests = 5

@@ -199,10 +199,12 @@ export interface Client {
   readonly redirectUris: readonly string[] | null
   /** The name that the client gave itself, unverified. */
   readonly name: string | null
-  /** Hashes of its secrets. A client with secrets or keys is listed and must authenticate. */
+  /** Hashes of its secrets. A client with secrets or keys must authenticate. */
   readonly secretHashes?: readonly string[]
   /** Its public keys. */
   readonly jwks?: { readonly keys: readonly object[] }
+  /** URL of its public keys, if its metadata document names one. */
+  readonly jwksUri?: string
   /** Default: `authorization_code` and `refresh_token`. */
   readonly grantTypes?: readonly GrantType[]
   /** Whether it wants sender-constrained tokens only (RFC 9449 §5.2). */

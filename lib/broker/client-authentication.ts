@@ -3,7 +3,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { JSONWebKeySet, JWTVerifyGetKey, JWTVerifyOptions } from 'jose'
 import { loadJose } from '../crypto/jose.ts'
-import { failure } from '../errors.ts'
+import { failure, McpOAuthError } from '../errors.ts'
 import { assertionSkewSeconds } from '../limits.ts'
 import {
   assertionProblem,
@@ -12,63 +12,89 @@ import {
 } from '../oauth/client-authentication.ts'
 import type { RequestParameters } from '../oauth/parameters.ts'
 import { signatureAlgorithms } from '../oauth/public-keys.ts'
+import { type KeySet, verifyAssertion as verifyWithKeySet } from '../provider/keys.ts'
 import { assertUnused, type SingleUse } from '../store/single-use.ts'
+import type { Client } from '../types.ts'
 import { hash } from '../util/hash.ts'
 import type { Broker } from './broker.ts'
 
+/** The client that sent a request. */
+export interface AuthenticatedClient {
+  clientId: string
+  /** Its assertion, if it sent one that counts. */
+  assertions: SingleUse[]
+  isAuthenticated: boolean
+}
+
 /**
- * Authenticates the client of a request (RFC 6749 §2.3). A client that the operator gave a secret
- * or keys must use them. All others are public and prove themselves by PKCE. A public client that
- * sends a secret has a registration of another server: the error lets it register again.
+ * Authenticates the client of a request (RFC 6749 §2.3). A client must use the secret or the keys
+ * that the operator gave it, or the keys of its metadata document. All others are public and prove
+ * themselves by PKCE. A public client that sends a secret has a registration of another server: the
+ * error lets it register again.
  *
+ * @param isSealed whether the caller checks a code or token that says whether its client signs
+ *   ({@link assertSigned}). The metadata document of a client that does not is not fetched then
  * @returns the id of the client, and its assertion if it sent one
  * @throws {McpOAuthError} `invalidClient`, the same for clients that are unknown, expired or not
- *   authenticated; `invalidRequest`; `storeUnavailable`
+ *   authenticated; `clientUnavailable`; `invalidRequest`; `storeUnavailable`
  */
 export async function authenticateClient (
   broker: Broker,
   { headers }: FastifyRequest,
   params: RequestParameters,
-  now: number
-): Promise<{ clientId: string, assertions: SingleUse[], isAuthenticated: boolean }> {
+  now: number,
+  isSealed = false
+): Promise<AuthenticatedClient> {
   const credentials = parseClientAuthentication(headers.authorization, params)
   const { clientId, method } = credentials
-  const { secretHashes, jwks } = broker.clients.listed(clientId) ?? {}
-  if (jwks) {
+  const { clients } = broker
+  const mayBeDocumented = method === 'private_key_jwt' || (method === 'none' && !isSealed)
+  const client = clients.listed(clientId) ??
+    (mayBeDocumented ? await clients.documented(clientId) : null)
+  const { secretHashes, jwks, jwksUri } = client ?? {}
+  if (client && (jwks ?? jwksUri)) {
     if (method !== 'private_key_jwt') throw rejected('sent no assertion')
-    const assertion = await verifyAssertion(
-      broker,
-      clientId,
-      jwks.keys,
-      credentials.assertion,
-      now
-    )
+    const assertion = await verifyAssertion(broker, client, credentials.assertion, now)
     return { clientId, assertions: [assertion], isAuthenticated: true }
   } else if (secretHashes) {
     if (!('secret' in credentials) || !isSecretOf(secretHashes, credentials.secret)) {
       throw rejected('sent no secret, or a wrong one')
     }
   } else {
-    // Clients with a metadata document may sign, because our metadata offers it. They are public to
-    // us, so the signature does not matter.
+    // A client may sign, because our metadata offers it, although its document says `none`. It is
+    // public then, and the signature does not matter.
     const isPublic = method === 'none' ||
       (method === 'private_key_jwt' && clientId.startsWith('https://'))
-    if (!isPublic || !await broker.clients.accepts(clientId)) {
+    if (!isPublic || !await clients.accepts(clientId)) {
       throw rejected('is unknown, or is public and sent a secret')
     }
   }
   return { clientId, assertions: [], isAuthenticated: secretHashes !== undefined }
 }
 
+/**
+ * Refuses a code or token of a client that signs, from a request that is not authenticated: its
+ * document may be out of reach, or may have been replaced by that of a public client.
+ *
+ * @throws {McpOAuthError} `invalidClient`
+ */
+export function assertSigned (
+  { isAuthenticated }: Pick<AuthenticatedClient, 'isAuthenticated'>,
+  { signs }: { signs?: true | undefined }
+) {
+  if (signs && !isAuthenticated) {
+    throw rejected('signs its requests, and did not sign this one')
+  }
+}
+
 /** Verifies a client assertion (`private_key_jwt`, RFC 7523 §3), and returns its mark. */
 async function verifyAssertion (
-  { issuer, marks }: Broker,
-  clientId: string,
-  keys: readonly object[],
+  { clients, issuer, marks }: Broker,
+  { id: clientId, jwks, jwksUri }: Client,
   assertion: string,
   now: number
 ): Promise<SingleUse> {
-  const { payload, protectedHeader } = await verifySignature(assertion, keys, {
+  const options = {
     algorithms: [...signatureAlgorithms],
     issuer: clientId,
     subject: clientId,
@@ -76,7 +102,10 @@ async function verifyAssertion (
     requiredClaims: ['exp'],
     clockTolerance: assertionSkewSeconds,
     currentDate: new Date(now * 1000)
-  })
+  }
+  const { payload, protectedHeader } = jwksUri === undefined
+    ? await verifySignature(assertion, jwks?.keys ?? [], options)
+    : await verifyPublished(assertion, clients.keysAt(jwksUri) as KeySet, options)
   const problem = assertionProblem(protectedHeader, payload, now)
   if (problem !== null) throw rejected(`sent an invalid assertion: ${problem}`)
   const { exp = 0, jti } = payload
@@ -92,6 +121,17 @@ async function verifyAssertion (
   await marks.claim(`assertion-seen:${hash(clientId)}`, use.id, '', use.ttl)
   await assertUnused(use)
   return use
+}
+
+/** Verifies an assertion with the keys that its client publishes. */
+async function verifyPublished (assertion: string, keys: KeySet, options: JWTVerifyOptions) {
+  try {
+    return await verifyWithKeySet(assertion, keys, options, cause =>
+      new McpOAuthError('clientUnavailable', { cause }))
+  } catch (cause) {
+    if (cause instanceof McpOAuthError) throw cause
+    throw rejected(`sent an invalid assertion: ${(cause as Error).message}`)
+  }
 }
 
 /** Key sets of the configured keys, which keep their imported keys. */

@@ -13,7 +13,7 @@ import { signatureAlgorithms } from '../oauth/public-keys.ts'
 import { problemOfServerUrl } from '../oauth/url.ts'
 import type { Config } from '../options/config.ts'
 import { createProviderDiscovery } from '../provider/discovery.ts'
-import { createKeySet, isUnknownKey, type KeySet, verifyJwt } from '../provider/keys.ts'
+import { createKeySet, type KeySet, verifyAssertion } from '../provider/keys.ts'
 import { assertUnused, type SingleUse } from '../store/single-use.ts'
 import type { OneTimeMarks } from '../store/one-time.ts'
 import type { Log } from '../types.ts'
@@ -146,20 +146,14 @@ async function verifySignature (
   keys: KeySet,
   algorithms: readonly string[]
 ) {
-  const mayLoadKeys = keys.isCoolingDown?.() !== true
+  const description = 'The keys of the issuer of the assertion are not available at the moment.'
   try {
-    // The rules of assertions check the times, with errors of their own.
-    await verifyJwt(assertion, keys, {
-      algorithms: [...algorithms],
-      clockTolerance: Number.MAX_SAFE_INTEGER
-    })
+    // The rules of assertions check all times, with errors of their own.
+    const options = { algorithms: [...algorithms], clockTolerance: Number.MAX_SAFE_INTEGER }
+    await verifyAssertion(assertion, keys, options, cause =>
+      new McpOAuthError('keysUnavailable', { description, cause }))
   } catch (cause) {
-    // Its key may be new, and somebody has just named another one: the client is to try again.
-    const isDown = cause instanceof McpOAuthError || (isUnknownKey(cause) && !mayLoadKeys)
-    if (isDown) {
-      const description = 'The keys of the issuer of the assertion are not available at the moment.'
-      throw new McpOAuthError('keysUnavailable', { description, cause })
-    }
+    if (cause instanceof McpOAuthError) throw cause
     throw failure('invalidGrant', `the assertion was rejected: ${(cause as Error).message}`)
   }
 }

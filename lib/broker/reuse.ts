@@ -7,8 +7,8 @@ import type { RefreshContent, TokenContext } from './tokens.ts'
  * with credentials or a key are of no use to a thief: only the request is refused.
  */
 export async function endReused (context: TokenContext & { token: RefreshContent }) {
-  const { broker, clientId, client, token, now, report } = context
-  const isSafe = broker.clients.isConfidential(clientId) || token.key !== undefined
+  const { broker, client, isAuthenticated, token, now, report } = context
+  const isSafe = isAuthenticated || token.key !== undefined
   const ends = broker.config.refresh.onReuse === 'revoke' && !isSafe
   if (ends) await broker.revocation.revokeGrant(token.grant, now, token.upstream)
   const error = invalidGrant(

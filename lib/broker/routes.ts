@@ -79,7 +79,8 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
     ...(clients.some(({ secretHashes }) => secretHashes)
       ? ['client_secret_basic', 'client_secret_post']
       : []),
-    ...(clients.some(({ jwks }) => jwks) || workloads.some(({ clients }) => clients)
+    ...(config.clientIdMetadata || clients.some(({ jwks }) => jwks) ||
+        workloads.some(({ clients }) => clients)
       ? ['private_key_jwt']
       : [])
   ]

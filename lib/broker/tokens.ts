@@ -69,6 +69,8 @@ export interface ApprovedRequest {
   key?: string | undefined
   /** The client wants sender-constrained tokens only (RFC 9449 §5.2). */
   bound?: boolean | undefined
+  /** The metadata document of the client had keys: it authenticates with every request. */
+  signs?: true | undefined
   /** The client did not register for refresh tokens. */
   once?: true | undefined
   /** When the user agreed, in seconds since 1970. */
@@ -97,6 +99,8 @@ interface GrantContent {
   claims?: Record<string, unknown>
   /** Thumbprint of the key that the tokens are bound to (RFC 9449 §5). */
   key?: string | undefined
+  /** As in {@link ApprovedRequest}. */
+  signs?: true | undefined
   /** When the login began, in seconds since 1970. Tokens of version 0.1.0 do not say it. */
   since?: number | undefined
   /** The session of the user at the provider, if that says so. */

@@ -37,12 +37,6 @@ export function createClients (
     /** The client that the operator listed under an id. */
     listed: (id: string): Client | undefined => listed.find(client => client.id === id),
 
-    /** Whether a client has to authenticate. Its refresh tokens need no other protection then. */
-    isConfidential (id: string) {
-      const { secretHashes, jwks } = clients.listed(id) ?? {}
-      return (secretHashes ?? jwks) !== undefined
-    },
-
     /**
      * Whether an id can be that of a client, without fetching its document: enough where a sealed
      * code or token names the client, so that sessions survive while the client's website is down,
@@ -61,6 +55,24 @@ export function createClients (
     /** Whether the metadata document of a client has become invalid. */
     isInvalidated: async (id: string) =>
       clients.listed(id) === undefined && await documents?.isInvalidated(id) === true,
+
+    /**
+     * The client of a metadata document, for its authentication; null for other ids.
+     *
+     * @throws {McpOAuthError} `invalidClient`, `clientUnavailable` and `overloaded`
+     */
+    documented: async (id: string): Promise<Client | null> =>
+      clients.listed(id) === undefined && documents?.accepts(id) ? await documents.get(id) : null,
+
+    /** Whether the metadata document of a client says that it signs, as far as that is known. */
+    async signs (id: string) {
+      const isListed = clients.listed(id) !== undefined
+      const client = isListed ? undefined : await documents?.findQuickly(id)
+      return (client?.jwks ?? client?.jwksUri) !== undefined
+    },
+
+    /** The keys of a client, at the URL in its metadata document. */
+    keysAt: (url: string) => documents?.keysAt(url),
 
     /** Makes the id of a new public client. */
     register (client: Omit<Client, 'id'>, now: number) {

@@ -3,20 +3,26 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { LRUCache } from 'lru-cache'
 import type { Client, Log } from '../types.ts'
 import { failure, McpOAuthError, quoted } from '../errors.ts'
-import type { FetchResponse } from '../http/fetch.ts'
+import { objectOf, type FetchResponse } from '../http/fetch.ts'
 import type { PublicFetch } from '../http/public-fetch.ts'
 import { withTimeout } from '../http/operations.ts'
 import {
   documentRecheckMs,
   documentSeconds,
   failedDocumentSeconds,
+  idTokenCooldownSeconds,
+  maxClientKeys,
+  maxClientKeySetBytes,
   maxDocuments,
   maxDocumentSeconds,
   minDocumentFailureMs
 } from '../limits.ts'
 import { isClientIdUrl } from '../oauth/client-id-url.ts'
 import { parseClientDocument } from '../oauth/client-metadata.ts'
+import { publicKeyProblem, secretMemberOf } from '../oauth/public-keys.ts'
 import type { RedirectPolicy } from '../oauth/redirect-uri.ts'
+import { createKeySet, type KeySet } from '../provider/keys.ts'
+import { isPlainObject } from '../util/json.ts'
 import { lazy } from '../util/lazy.ts'
 
 export const loadPublicFetch = lazy('ipaddr.js', () => import('../http/public-fetch.ts'))
@@ -24,10 +30,10 @@ export const loadPublicFetch = lazy('ipaddr.js', () => import('../http/public-fe
 /** Returns a fetch for URLs that clients choose. Its code is loaded at the first of them. */
 function publicFetch (): PublicFetch {
   let fetch: PublicFetch | undefined
-  return async (url, isKnown) => {
+  return async (...request) => {
     const { createPublicFetch } = await loadPublicFetch()
     fetch ??= createPublicFetch()
-    return await fetch(url, isKnown)
+    return await fetch(...request)
   }
 }
 
@@ -58,6 +64,7 @@ export function createClientDocuments (
   // Hosts whose last failure was logged.
   const reported = new LRUCache<string, true>({ max: maxDocuments })
   const loading = new Map<string, Promise<Client | null>>()
+  const keySets = new LRUCache<string, KeySet>({ max: maxDocuments })
 
   async function load (id: string) {
     // Quick failures take as long as slow ones: the time would tell which hosts and ports exist.
@@ -73,7 +80,10 @@ export function createClientDocuments (
       }
       const { refused, ...metadata } = parseClientDocument(text, id, redirectPolicy())
       logRefused(log, refused)
-      const client = { id, ...metadata }
+      const client: Client = { id, ...metadata }
+      if (client.jwksUri !== undefined && !documents.accepts(client.jwksUri)) {
+        throw failure('invalidClient', 'the host of its jwks_uri is not allowed')
+      }
       const seconds = freshSecondsOf(headers)
       if (seconds > 0) clients.set(id, { client, until: now() + seconds })
       reported.delete(host)
@@ -106,12 +116,45 @@ export function createClientDocuments (
      * fetched within a second is assumed to be valid.
      */
     async isInvalidated (id: string) {
-      const client = await withTimeout(
-        () => documents.find(id),
-        documentRecheckMs,
-        () => new Error('timeout')
-      ).catch(() => undefined)
-      return client === null && failures.get(id)?.fetched === true
+      return await documents.findQuickly(id) === null && failures.get(id)?.fetched === true
+    },
+
+    /** The client of a document that can be fetched within a second. */
+    findQuickly: (id: string) =>
+      withTimeout(() => documents.find(id), documentRecheckMs, () => new Error('timeout'))
+        .catch(() => undefined),
+
+    /**
+     * The client of a document, for its authentication.
+     *
+     * @throws {McpOAuthError} `invalidClient` if the document is invalid; `clientUnavailable` if it
+     *   cannot be fetched; `overloaded`
+     */
+    async get (id: string): Promise<Client> {
+      const client = await documents.find(id)
+      if (client) return client
+      const { fetched = false, until = 0 } = failures.get(id) ?? {}
+      if (fetched) throw failure('invalidClient', 'The metadata document of the client is invalid')
+      const retryAfter = Math.max(1, Math.ceil(until - now()))
+      const cause = new Error('The metadata document of the client could not be fetched')
+      throw new McpOAuthError('clientUnavailable', { retryAfter, cause })
+    },
+
+    /** The keys of a client, at the URL in its document. */
+    keysAt (url: string): KeySet {
+      const known = keySets.get(url)
+      if (known) return known
+      const keys: KeySet = createKeySet({
+        uri: async () => url,
+        fetch: async () => {
+          const isKnown = keys.peek() !== undefined
+          return usableKeys(objectOf(await fetch(url, isKnown, maxClientKeySetBytes)))
+        },
+        cooldown: idTokenCooldownSeconds,
+        now
+      })
+      keySets.set(url, keys)
+      return keys
     },
 
     /**
@@ -129,6 +172,13 @@ export function createClientDocuments (
     }
   }
   return documents
+}
+
+/** Without keys that cost us much more than their owner. A secret makes the set invalid. */
+function usableKeys ({ keys }: Record<string, unknown>) {
+  const isUsable = (key: unknown) =>
+    isPlainObject(key) && (secretMemberOf(key) !== undefined || publicKeyProblem(key) === null)
+  return { keys: Array.isArray(keys) ? keys.slice(0, maxClientKeys).filter(isUsable) : [] }
 }
 
 const jsonType = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i

@@ -2,7 +2,7 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteOptions } from 'fastify'
 import { maxOAuthBodyBytes } from '../limits.ts'
-import { isRefusal } from '../errors.ts'
+import { isRefusal, type McpOAuthError } from '../errors.ts'
 import { invalidRequest, parameters } from '../oauth/parameters.ts'
 import type { Config } from '../options/config.ts'
 import { closingOf } from './closing.ts'
@@ -145,8 +145,12 @@ function serve<Server> (
     try {
       return await result
     } catch (error) {
-      // Every client with DPoP gets this error from time to time.
-      if (isRefusal(error) && error.kind !== 'useDpopNonce') limit?.countRefusal(request)
+      // Every client with DPoP gets the first error from time to time. For the second, this server
+      // requested URLs that a stranger named.
+      const counts = isRefusal(error)
+        ? error.kind !== 'useDpopNonce'
+        : (error as McpOAuthError).kind === 'clientUnavailable'
+      if (counts) limit?.countRefusal(request)
       throw error
     } finally {
       running.delete(entry)

@@ -19,8 +19,13 @@ import { createLimiter, withTimeout } from './operations.ts'
  * Requests a document from a URL that anyone may have chosen.
  *
  * @param isKnown whether its document was valid before. Such requests wait for no others
+ * @param maxBytes size of the document. Defaults to 5 kB
  */
-export type PublicFetch = (url: string, isKnown?: boolean) => Promise<FetchResponse>
+export type PublicFetch = (
+  url: string,
+  isKnown?: boolean,
+  maxBytes?: number
+) => Promise<FetchResponse>
 
 /**
  * Creates a fetch for URLs that clients choose: https only, to addresses of the public internet.
@@ -44,7 +49,7 @@ export function createPublicFetch (
   const [unknown, known] = [pool(), pool()]
   const hosts = new LRUCache<string, ReturnType<typeof pool>>({ max: maxDocuments })
 
-  async function get (url: string, signal: AbortSignal) {
+  async function get (url: string, maxResponseSize: number, signal: AbortSignal) {
     const { protocol, origin, hostname } = new URL(url)
     if (protocol !== 'https:' && !allowPrivate) throw new Error('the URL is not https')
     const literal = hostname.replace(/^\[|\]$/g, '')
@@ -57,7 +62,7 @@ export function createPublicFetch (
     const { Client } = await loadClient()
     const client = new Client(origin, {
       pipelining: 0,
-      maxResponseSize: maxDocumentBytes,
+      maxResponseSize,
       connect: {
         lookup: lookupOf(addresses),
         timeout,
@@ -78,7 +83,7 @@ export function createPublicFetch (
     }
   }
 
-  return (url, isKnown = false) => {
+  return (url, isKnown = false, maxBytes = maxDocumentBytes) => {
     const host = url.split('/')[2] ?? ''
     const limited = hosts.get(host) ??
       createLimiter(maxHostDocumentRequests, maxHostDocumentRequests)
@@ -88,7 +93,7 @@ export function createPublicFetch (
         // A package that is missing is no fault of the client.
         await loadClient()
         try {
-          return await withTimeout(signal => get(url, signal), timeout, () =>
+          return await withTimeout(signal => get(url, maxBytes, signal), timeout, () =>
             new Error(`no response in ${timeout} ms`))
         } catch (cause) {
           throw new McpOAuthError('invalidClient', { cause })

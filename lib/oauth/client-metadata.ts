@@ -7,8 +7,9 @@ import {
   maxRedirectUris,
   maxUrlChars
 } from '../limits.ts'
-import { isPlainObject, parseJsonObject } from '../util/json.ts'
-import { secretMemberOf } from './public-keys.ts'
+import { isPlainObject, parseJsonObject, present } from '../util/json.ts'
+import { isClientIdUrl } from './client-id-url.ts'
+import { publicKeyProblem, secretMemberOf } from './public-keys.ts'
 import {
   isLoopbackRedirect,
   redirectUriProblem,
@@ -189,8 +190,8 @@ function invalidRedirect (description: string, uris?: string) {
 
 /**
  * Parses a client metadata document (OAuth Client ID Metadata Document, §4). Members that it shares
- * with registrations obey the rules of {@link parseClientMetadata}. All clients are public here,
- * also those that could use `private_key_jwt`.
+ * with registrations obey the rules of {@link parseClientMetadata}. A client with `private_key_jwt`
+ * has keys, in `jwks` or `jwks_uri`; any other is public.
  *
  * @param clientId the URL of the document, which its `client_id` must be byte for byte
  * @throws {McpOAuthError} `invalidClient`, with the reason as its cause
@@ -220,9 +221,19 @@ export function parseClientDocument (
       redirectUris,
       name,
       grantTypes,
-      ...dpopBound && { dpopBound }
+      ...dpopBound && { dpopBound },
+      ...method === 'private_key_jwt' && keysOf(members)
     }
   } catch (cause) {
     throw new McpOAuthError('invalidClient', { cause })
   }
+}
+
+/** The usable keys of a client, or their URL, on a host that could be that of a client id. */
+function keysOf ({ jwks, jwks_uri: jwksUri }: Record<string, unknown>) {
+  if (typeof jwksUri === 'string' && isClientIdUrl(jwksUri)) return { jwksUri }
+  const { keys = [] } = Object(jwks) as { keys?: object[] }
+  const usable = keys.map(present).filter(key => publicKeyProblem(key) === null)
+  if (usable.length > 0) return { jwks: { keys: usable } }
+  throw new Error('The document has no usable keys, and private_key_jwt requires one')
 }

@@ -1,5 +1,12 @@
 /** With which keys does a provider sign, and which of them verifies a token? */
-import type { CryptoKey, errors, JSONWebKeySet, JWTVerifyGetKey, JWTVerifyOptions } from 'jose'
+import type {
+  CryptoKey,
+  errors,
+  JSONWebKeySet,
+  JWTVerifyGetKey,
+  JWTVerifyOptions,
+  JWTVerifyResult
+} from 'jose'
 import { loadJose } from '../crypto/jose.ts'
 import { isCanonical } from '../crypto/sealer.ts'
 import { isSignatureValid } from '../crypto/verify-signature.ts'
@@ -25,6 +32,8 @@ export type KeySet =
 interface KeySetOptions {
   /** Returns the URL of the JWK set (RFC 7517 §5); called before every load. */
   uri: () => Promise<string | undefined>
+  /** Requests the JWK set. Defaults to a request to a server that the operator configured. */
+  fetch?: (url: string) => Promise<Record<string, unknown>>
   log?: Log | undefined
   /** Notes failures, in place of the log. */
   condition?: Condition | undefined
@@ -43,7 +52,8 @@ interface KeySetOptions {
  * @returns a key set that rejects with {@link McpOAuthError} `keysUnavailable`
  */
 export function createKeySet (
-  { uri, log, condition, rotated, cooldown = refreshCooldownSeconds, now }: KeySetOptions
+  { uri, fetch = fetchJson, log, condition, rotated, cooldown = refreshCooldownSeconds, now }:
+    KeySetOptions
 ): KeySet {
   let ids: readonly string[] = []
   return cached({
@@ -63,7 +73,7 @@ export function createKeySet (
       }
       const { host, pathname } = new URL(url)
       source = ` from ${host}${pathname}`
-      const set = await fetchJson(url)
+      const set = await fetch(url)
       const listed = set.keys
       // Members that are no keys are ignored (RFC 7517 §5).
       const keys = Array.isArray(listed) ? listed.filter(key => typeof key?.kty === 'string') : []
@@ -178,4 +188,29 @@ export async function verifyJwt (
     if (newer === keys) throw error
     await verify(token, newer, options)
   }
+}
+
+/**
+ * Verifies an assertion like {@link verifyJwt}.
+ *
+ * @param unavailable creates the error if the keys cannot be loaded, or may have a new key, because
+ *   somebody has just named another unknown one
+ */
+export async function verifyAssertion (
+  token: string,
+  set: KeySet,
+  options: JWTVerifyOptions,
+  unavailable: (cause: unknown) => Error
+) {
+  const mayLoadKeys = set.isCoolingDown?.() !== true
+  let result: JWTVerifyResult | undefined
+  try {
+    await verifyJwt(token, set, options, async (...given) => {
+      result = await joseVerify(...given)
+    })
+  } catch (cause) {
+    const isDown = cause instanceof McpOAuthError || (isUnknownKey(cause) && !mayLoadKeys)
+    throw isDown ? unavailable(cause) : cause
+  }
+  return result as JWTVerifyResult
 }

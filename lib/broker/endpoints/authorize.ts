@@ -81,6 +81,9 @@ function consentRequest (broker: Broker, valid: ValidRequest, csrf: string) {
     resource,
     key: broker.config.dpop === 'off' ? undefined : requestedKey(params),
     bound: broker.config.dpop === 'off' ? undefined : client.dpopBound,
+    signs: broker.clients.listed(client.id) === undefined && (client.jwks ?? client.jwksUri)
+      ? true as const
+      : undefined,
     once: hasNoRefresh(client.grantTypes) || undefined,
     state,
     prompt: promptOf(params),

@@ -4,7 +4,11 @@ import { formOf, type Endpoint } from '../../host/endpoint.ts'
 import { required } from '../../oauth/parameters.ts'
 import { useOnce } from '../../store/single-use.ts'
 import type { Broker } from '../broker.ts'
-import { authenticateClient } from '../client-authentication.ts'
+import {
+  assertSigned,
+  authenticateClient,
+  type AuthenticatedClient
+} from '../client-authentication.ts'
 import { openOwn, type RefreshContent } from '../tokens.ts'
 
 /**
@@ -23,22 +27,29 @@ export const revokeEndpoint: Endpoint<Broker> = {
     const params = formOf(request)
     const now = broker.now()
     const token = required(params, 'token')
-    const { clientId, assertions } = await authenticateClient(broker, request, params, now)
+    const client = await authenticateClient(broker, request, params, now, true)
+    const { assertions, clientId } = client
     const isGone = () => reply.raw.destroyed
-    const ended = await useOnce(assertions, isGone, () => revoke(broker, clientId, token, now))
+    const ended = await useOnce(assertions, isGone, () => revoke(broker, client, token, now))
     if (ended !== null) {
-      const client = { id: clientId, name: await broker.clients.nameOf(clientId) }
-      broker.events.of(request)('grant.revoked', { by: 'client', client, ...ended })
+      const named = { id: clientId, name: await broker.clients.nameOf(clientId) }
+      broker.events.of(request)('grant.revoked', { by: 'client', client: named, ...ended })
     }
     return reply.code(200).send()
   }
 }
 
 /** @returns the grant that ended, or null */
-async function revoke (broker: Broker, clientId: string, token: string, now: number) {
-  const { revocation, signing } = broker
+async function revoke (
+  broker: Broker,
+  { clientId, isAuthenticated }: AuthenticatedClient,
+  token: string,
+  now: number
+) {
+  const { clients, revocation, signing } = broker
   const refresh = await openOwn<RefreshContent>({ broker, clientId, now }, 'refresh', token)
   if (refresh !== null) {
+    assertSigned({ isAuthenticated }, refresh)
     const { grant, subject, upstream } = refresh
     await revocation.revokeGrant(grant, now, upstream)
     return { grant, subject }
@@ -46,6 +57,9 @@ async function revoke (broker: Broker, clientId: string, token: string, now: num
   const claims = await (await signing()).read(token, now)
   const { client_id: client, gid: grant, sub: subject } = claims ?? {}
   if (client !== clientId || typeof grant !== 'string') return null
+  if (!isAuthenticated && await clients.signs(clientId)) {
+    assertSigned({ isAuthenticated }, { signs: true })
+  }
   await revocation.revokeGrant(grant, now)
   return { grant, subject }
 }

@@ -71,7 +71,7 @@ export const tokenEndpoint: Endpoint<Broker> = {
         !hasCredentials(request.headers, params)
       const authenticated = isAnonymous
         ? { clientId: '', assertions: [], isAuthenticated: false }
-        : await authenticateClient(broker, request, params, now)
+        : await authenticateClient(broker, request, params, now, userGrants.includes(grant.type))
       const { clientId, assertions, isAuthenticated } = authenticated
       client = { id: clientId, name: isAnonymous ? null : await clients.nameOf(clientId) }
       const { grantTypes = userGrants } = clients.listed(clientId) ?? {}

@@ -7,6 +7,7 @@ import type { ProviderTokens, ReceivedTokens } from '../../provider/tokens.ts'
 import { markUsed } from '../../store/single-use.ts'
 import { hash } from '../../util/hash.ts'
 import { authorizeUser } from '../authorize-user.ts'
+import { assertSigned } from '../client-authentication.ts'
 import type { Family, TokenResponse } from '../families.ts'
 import { ownerOf, sessionOf } from '../revocation.ts'
 import { askProvider, type Step } from '../single-flight.ts'
@@ -62,6 +63,7 @@ async function openCode (context: TokenContext, request: AuthorizationCodeReques
   if (code === null) {
     throw invalidGrant('The code is expired, of another client, or not a code')
   }
+  assertSigned(context, code)
   if (code.key !== undefined && code.key !== context.key) {
     throw invalidGrant('The code is for another key')
   }
@@ -136,7 +138,7 @@ async function redeem (
 
 async function issueFirst (context: SharedContext, code: CodeContent, tokens: ProviderTokens) {
   const { broker: { config, revocation, revocations }, clientId, client, key, now } = context
-  const { grant, resource, since = now } = code
+  const { grant, resource, signs, since = now } = code
   try {
     const { sub, sid } = tokens.claims ?? {}
     const session = config.backchannelLogout && typeof sid === 'string' ? sessionOf(sid) : undefined
@@ -146,7 +148,7 @@ async function issueFirst (context: SharedContext, code: CodeContent, tokens: Pr
       throw invalidGrant('Its user, its client or all were revoked while the user logged in')
     }
     const authorization = await authorizeUser(context, tokens, code.scopes)
-    const content = { grant, ...owner, resource, key, ...authorization, generation: 0 }
+    const content = { grant, ...owner, resource, key, signs, ...authorization, generation: 0 }
     const response = await issueTokens(context, content, content.scopes, tokens)
     if (code.once) response.refresh_token = response.refresh_token_expires_in = undefined
     const family: Family = {

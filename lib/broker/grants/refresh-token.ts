@@ -7,6 +7,7 @@ import { mergeScopes } from '../../oauth/scope.ts'
 import type { ProviderTokens, ReceivedTokens } from '../../provider/tokens.ts'
 import { hash } from '../../util/hash.ts'
 import { authorizeUser } from '../authorize-user.ts'
+import { assertSigned } from '../client-authentication.ts'
 import { endReused } from '../reuse.ts'
 import {
   afterRefresh,
@@ -82,9 +83,8 @@ async function openToken (context: TokenContext, sealed: string, copy?: RefreshC
   if (token === null || isOver) {
     throw invalidGrant('The refresh token is expired, of another client, or not one')
   }
-  const isBound = token.key !== undefined &&
-    !context.broker.clients.isConfidential(context.clientId)
-  if (isBound && token.key !== context.key) {
+  assertSigned(context, token)
+  if (token.key !== undefined && !context.isAuthenticated && token.key !== context.key) {
     if (copy && copy.key === undefined) throw await endReused({ ...context, token: copy })
     throw invalidGrant('The refresh token is bound to another key')
   }
