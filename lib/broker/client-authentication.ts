@@ -82,9 +82,7 @@ export function assertSigned (
   { isAuthenticated }: Pick<AuthenticatedClient, 'isAuthenticated'>,
   { signs }: { signs?: true | undefined }
 ) {
-  if (signs && !isAuthenticated) {
-    throw rejected('signs its requests, and did not sign this one')
-  }
+  if (signs && !isAuthenticated) throw rejected('signs its requests, and did not sign this one')
 }
 
 /** Verifies a client assertion (`private_key_jwt`, RFC 7523 §3), and returns its mark. */

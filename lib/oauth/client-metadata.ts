@@ -222,15 +222,18 @@ export function parseClientDocument (
       name,
       grantTypes,
       ...dpopBound && { dpopBound },
-      ...method === 'private_key_jwt' && keysOf(members)
+      ...method === 'private_key_jwt' ? keysOf(members) : {}
     }
   } catch (cause) {
     throw new McpOAuthError('invalidClient', { cause })
   }
 }
 
+/** Where the keys of a client are. */
+type DocumentKeys = { jwks?: { keys: object[] }, jwksUri?: string }
+
 /** The usable keys of a client, or their URL, on a host that could be that of a client id. */
-function keysOf ({ jwks, jwks_uri: jwksUri }: Record<string, unknown>) {
+function keysOf ({ jwks, jwks_uri: jwksUri }: Record<string, unknown>): DocumentKeys {
   if (typeof jwksUri === 'string' && isClientIdUrl(jwksUri)) return { jwksUri }
   const { keys = [] } = Object(jwks) as { keys?: object[] }
   const usable = keys.map(present).filter(key => publicKeyProblem(key) === null)

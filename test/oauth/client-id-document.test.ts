@@ -5,6 +5,7 @@ import { isClientIdUrl } from '../../lib/oauth/client-id-url.ts'
 import { parseClientDocument } from '../../lib/oauth/client-metadata.ts'
 import type { RedirectPolicy } from '../../lib/oauth/redirect-uri.ts'
 import { redirectUriMatches } from '../../lib/oauth/redirect-uri.ts'
+import { newKey } from '../support/machines.ts'
 import { sweep } from '../support/sweep.ts'
 import { webUrl } from '../support/text.ts'
 
@@ -275,19 +276,49 @@ test('parseClientDocument rejects secrets, methods that need one, and private ke
     ]
   ) rejects({ token_endpoint_auth_method: method })
   const key = { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' }
-  assert.equal(
-    accepts({ token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [key] } }).name,
-    'App'
-  )
-  assert.equal(
-    accepts({ token_endpoint_auth_method: 'private_key_jwt', jwks_uri: 'https://app.example/jwks' })
-      .name,
-    'App'
-  )
+  assert.equal(accepts({ jwks: { keys: [key] } }).jwks, undefined, 'a public client needs none')
   rejects({ jwks: { keys: [{ ...key, d: 'd' }] } })
   rejects({ jwks: { keys: [{ kty: 'oct', k: 'x' }] } })
   rejects({ jwks: { keys: [key] }, jwks_uri: 'https://app.example/jwks' })
   rejects({ jwks: 'x' })
+})
+
+test('parseClientDocument requires usable keys for private_key_jwt [REG-22]', () => {
+  const method = 'private_key_jwt'
+  const { jwk } = newKey()
+  const unusable = { kty: 'EC', crv: 'P-256', x: 'x', y: 'y' }
+  const keysOf = (members: object) => {
+    const { jwks, jwksUri } = accepts({ token_endpoint_auth_method: method, ...members })
+    return { jwks, jwksUri }
+  }
+  assert.deepEqual(keysOf({ jwks: { keys: [unusable, { ...jwk, kid: null }] } }), {
+    jwks: { keys: [jwk] },
+    jwksUri: undefined
+  })
+  const url = 'https://keys.example/jwks?v=1'
+  assert.deepEqual(keysOf({ jwks_uri: url }), { jwks: undefined, jwksUri: url })
+  const invalid: object[] = [
+    {},
+    { jwks: null },
+    { jwks: {} },
+    { jwks: { keys: [] } },
+    { jwks: { keys: [unusable] } },
+    { jwks: { keys: [{ ...jwk, use: 'enc' }] } },
+    { jwks: { keys: [jwk] }, jwks_uri: url },
+    { jwks: { keys: Array(21).fill(jwk) } },
+    ...[
+      '',
+      1,
+      'http://keys.example/jwks',
+      'http://localhost/jwks',
+      'https://keys.example',
+      'https://10.0.0.1/jwks',
+      'https://keys.internal/jwks',
+      'https://keys.example:8443/jwks',
+      'https://user@keys.example/jwks'
+    ].map(uri => ({ jwks_uri: uri }))
+  ]
+  for (const members of invalid) rejects({ token_endpoint_auth_method: method, ...members })
 })
 
 test('parseClientDocument applies the rules of registration to redirect URIs [C-11 C-12]', () => {

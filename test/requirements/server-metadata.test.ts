@@ -228,6 +228,8 @@ test('The broker serves what its metadata announce, with registration or not [AS
       }
     })
     const { base } = flow
+    const methods = ['none', 'private_key_jwt']
+    const algorithms = ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519']
     assert.deepEqual(await documentOf(flow), {
       issuer: base,
       authorization_endpoint: `${base}/oauth/authorize`,
@@ -236,11 +238,13 @@ test('The broker serves what its metadata announce, with registration or not [AS
       scopes_supported: ['mcp:read', 'mcp:write', 'offline_access'],
       response_types_supported: ['code'],
       grant_types_supported: ['authorization_code', 'refresh_token'],
-      token_endpoint_auth_methods_supported: ['none'],
+      token_endpoint_auth_methods_supported: methods,
+      token_endpoint_auth_signing_alg_values_supported: algorithms,
       code_challenge_methods_supported: ['S256'],
       jwks_uri: `${base}/oauth/jwks`,
       revocation_endpoint: `${base}/oauth/revoke`,
-      revocation_endpoint_auth_methods_supported: ['none'],
+      revocation_endpoint_auth_methods_supported: methods,
+      revocation_endpoint_auth_signing_alg_values_supported: algorithms,
       authorization_response_iss_parameter_supported: true,
       client_id_metadata_document_supported: true
     })
