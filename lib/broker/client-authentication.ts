@@ -124,8 +124,12 @@ async function verifyAssertion (
 /** Verifies an assertion with the keys that its client publishes. */
 async function verifyPublished (assertion: string, keys: KeySet, options: JWTVerifyOptions) {
   try {
-    return await verifyWithKeySet(assertion, keys, options, cause =>
-      new McpOAuthError('clientUnavailable', { cause }))
+    return await verifyWithKeySet(
+      assertion,
+      keys,
+      options,
+      cause => new McpOAuthError('clientUnavailable', { cause })
+    )
   } catch (cause) {
     if (cause instanceof McpOAuthError) throw cause
     throw rejected(`sent an invalid assertion: ${(cause as Error).message}`)

@@ -150,8 +150,12 @@ async function verifySignature (
   try {
     // The rules of assertions check all times, with errors of their own.
     const options = { algorithms: [...algorithms], clockTolerance: Number.MAX_SAFE_INTEGER }
-    await verifyAssertion(assertion, keys, options, cause =>
-      new McpOAuthError('keysUnavailable', { description, cause }))
+    await verifyAssertion(
+      assertion,
+      keys,
+      options,
+      cause => new McpOAuthError('keysUnavailable', { description, cause })
+    )
   } catch (cause) {
     if (cause instanceof McpOAuthError) throw cause
     throw failure('invalidGrant', `the assertion was rejected: ${(cause as Error).message}`)

@@ -13,8 +13,14 @@ import {
   type Flow,
   type Params
 } from '../support/flow.ts'
-import { inside, privateAddress, publicAddress, runInside, skip, startInternet } from
-  '../support/internet.ts'
+import {
+  inside,
+  privateAddress,
+  publicAddress,
+  runInside,
+  skip,
+  startInternet
+} from '../support/internet.ts'
 import { idJag, identityClaims, jwtBearer, startAssertionIssuer } from '../support/assertions.ts'
 import { assertion, newKey, type KeyPair } from '../support/machines.ts'
 
@@ -44,15 +50,20 @@ async function tests (): Promise<void> {
     }
   }
   const publish = (id: string, more: object = {}, headers: object = {}) => {
-    respond(id, {
-      client_id: id,
-      client_name: 'Night Owl',
-      redirect_uris: [loopbackUri],
-      grant_types: ['authorization_code', 'refresh_token'],
-      token_endpoint_auth_method: 'private_key_jwt',
-      jwks: { keys: [key.jwk] },
-      ...more
-    }, 200, headers)
+    respond(
+      id,
+      {
+        client_id: id,
+        client_name: 'Night Owl',
+        redirect_uris: [loopbackUri],
+        grant_types: ['authorization_code', 'refresh_token'],
+        token_endpoint_auth_method: 'private_key_jwt',
+        jwks: { keys: [key.jwk] },
+        ...more
+      },
+      200,
+      headers
+    )
     return id
   }
   const urlOf = (name: string, host = 'owl.example') =>
@@ -86,7 +97,8 @@ async function tests (): Promise<void> {
         const flow = await startFlow()
         const id = publish(`${urlOf(t.name)}.json`, keysOf(t.name))
         const header = where === 'jwks' ? {} : { kid: 'key-1' }
-        const signed = (params: Record<string, string | undefined>) => sign(flow, id, params, key, {}, header)
+        const signed = (params: Record<string, string | undefined>) =>
+          sign(flow, id, params, key, {}, header)
         const redeemed = await flow.token(await signed(redeem(id, await flow.login(id))))
         assert.equal(redeemed.status, 200, redeemed.text)
         const first = redeemed.json()
@@ -127,7 +139,9 @@ async function tests (): Promise<void> {
         'another issuer': await sign(flow, id, request, key, { iss: `${id}x` }),
         'another subject': await sign(flow, id, request, key, { sub: `${id}x` }),
         'another audience': await sign(flow, id, request, key, { aud: 'https://evil.example' }),
-        'two audiences': await sign(flow, id, request, key, { aud: [flow.base, 'https://e.example'] }),
+        'two audiences': await sign(flow, id, request, key, {
+          aud: [flow.base, 'https://e.example']
+        }),
         'no audience': await sign(flow, id, request, key, { aud: undefined }),
         expired: await sign(flow, id, request, key, { exp: now - 60 }),
         'no end': await sign(flow, id, request, key, { exp: undefined }),
@@ -186,7 +200,10 @@ async function tests (): Promise<void> {
         change()
         for (const instance of [flow, cold]) {
           for (
-            const params of [redeem(id, code), renew(id, refresh), { client_id: id, token: refresh }]
+            const params of [redeem(id, code), renew(id, refresh), {
+              client_id: id,
+              token: refresh
+            }]
           ) {
             const send = 'token' in params ? instance.revoke : instance.token
             isError(await send(params), 401, 'invalid_client', name)
@@ -237,7 +254,8 @@ async function tests (): Promise<void> {
       const faults: Record<string, () => void> = {
         'no keys': () => respond(url, { keys: [] }),
         'a secret': () => respond(url, { keys: [{ kty: 'oct', k: 'x' }] }),
-        'unusable keys': () => respond(url, { keys: [{ kty: 'EC', crv: 'P-256', x: 'x', y: 'y' }] }),
+        'unusable keys': () =>
+          respond(url, { keys: [{ kty: 'EC', crv: 'P-256', x: 'x', y: 'y' }] }),
         'not JSON': () => respond(url, []),
         redirect: () => respond(url, {}, 302, { location: id }),
         'too large': () => respond(url, { ...setOf(key), more: 'x'.repeat(70_000) }),
