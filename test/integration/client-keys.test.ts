@@ -27,7 +27,7 @@ import { assertion, newKey, type KeyPair } from '../support/machines.ts'
 if (inside) await tests()
 else {
   test(
-    'POST /oauth/token authenticates clients with the keys of their metadata document [REG-19 REG-20 REG-21 REG-22 C-19 C-20]',
+    'POST /oauth/token accepts the keys of metadata documents [REG-19 REG-20 REG-21 REG-22 C-19 C-20]',
     { skip },
     t => runInside(t, import.meta.filename)
   )
