@@ -68,6 +68,8 @@ export const storeCheckMs = 2_500
 /** Failures in a row that open the circuit breaker, and the time until it probes again. */
 export const storeFailureThreshold = 5
 export const storeResetTimeoutMs = 1_000
+/** For a probe that another operation sent: a store that is back responds sooner. */
+export const storeProbeWaitMs = 100
 /** A revoked grant is rejected everywhere within this time; grants in that cache: about 1 MB. */
 export const revocationCacheMs = 1_000
 export const revocationCacheSize = 10_000

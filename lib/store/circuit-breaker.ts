@@ -3,7 +3,12 @@ import { randomUUID } from 'node:crypto'
 import { failure, McpOAuthError } from '../errors.ts'
 import { createCondition, type Condition } from '../http/condition.ts'
 import { withTimeout } from '../http/operations.ts'
-import { storeFailureThreshold, storeResetTimeoutMs, storeTimeoutMs } from '../limits.ts'
+import {
+  storeFailureThreshold,
+  storeProbeWaitMs,
+  storeResetTimeoutMs,
+  storeTimeoutMs
+} from '../limits.ts'
 import { inClientSpan } from '../telemetry/spans.ts'
 import type { Store } from '../types.ts'
 
@@ -68,7 +73,8 @@ function countingWith (
 /**
  * Creates a breaker that opens after five failures in a row without a response for a second. While
  * it is open, operations fail at once, except that one per second sends a probe, and runs if the
- * probe succeeds.
+ * probe succeeds. Those that come meanwhile wait for the probe, a tenth of a second: a request needs
+ * several operations, and all of them work again.
  *
  * @param probe receives a random key: a caller could choose keys on the one server of a cluster
  *   that is down, and keep the breaker open for everybody
@@ -78,6 +84,7 @@ function createBreaker (condition: Condition, probe: (key: string) => Promise<un
   let failures = 0
   let respondedAt = -Infinity
   let nextProbeAt = -Infinity
+  let probing: Promise<unknown> | undefined
 
   async function attempt<T> (operation: () => Promise<T>): Promise<T> {
     try {
@@ -100,14 +107,18 @@ function createBreaker (condition: Condition, probe: (key: string) => Promise<un
   return async <T>(operation: () => Promise<T>): Promise<T> => {
     const now = performance.now()
     if (failures >= storeFailureThreshold && now - respondedAt >= storeResetTimeoutMs) {
-      if (now < nextProbeAt) {
-        throw failure(
-          'storeUnavailable',
-          'the store has failed repeatedly; it is probed once a second'
-        )
+      const open = () =>
+        failure('storeUnavailable', 'the store has failed repeatedly; it is probed once a second')
+      const running = probing
+      if (running) await withTimeout(() => running, storeProbeWaitMs, open)
+      else if (now < nextProbeAt) throw open()
+      else {
+        nextProbeAt = now + storeResetTimeoutMs
+        probing = attempt(() => probe(`mcp-oauth:probe:${randomUUID()}`)).finally(() => {
+          probing = undefined
+        })
+        await probing
       }
-      nextProbeAt = now + storeResetTimeoutMs
-      await attempt(() => probe(`mcp-oauth:probe:${randomUUID()}`))
     }
     return await attempt(operation)
   }

@@ -94,6 +94,20 @@ test('the circuit breaker sends one probe a second after five failures in a row 
   assert.equal(await successes(), 50)
 })
 
+test('the circuit breaker lets operations pass that arrive while its probe succeeds [F-15]', async () => {
+  const { store: own, fail } = unreliable()
+  const store = withCircuitBreaker(own)
+  fail.reads = true
+  for (let count = 0; count < 5; count++) await assert.rejects(store.get('a'), down)
+  await sleep(1_050)
+  fail.reads = false
+  assert.deepEqual(await Promise.all([store.get('a'), store.get('b'), store.get('c')]), [
+    null,
+    null,
+    null
+  ])
+})
+
 test('the circuit breaker closes although a caller requests only keys of an unavailable server [F-13]', async () => {
   const memory = memoryStore()
   const probes: string[] = []
