@@ -73,8 +73,8 @@ function countingWith (
 /**
  * Creates a breaker that opens after five failures in a row without a response for a second. While
  * it is open, operations fail at once, except that one per second sends a probe, and runs if the
- * probe succeeds. Those that come meanwhile wait for the probe, a tenth of a second: a request needs
- * several operations, and all of them work again.
+ * probe succeeds. Others that come meanwhile wait for the probe, a tenth of a second: one request
+ * needs several operations.
  *
  * @param probe receives a random key: a caller could choose keys on the one server of a cluster
  *   that is down, and keep the breaker open for everybody
