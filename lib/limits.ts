@@ -267,6 +267,11 @@ export const maxLoginRecords = 100_000
 export const wrappedRefreshSeconds = 90 * 24 * 3600
 /** Token requests in progress: a queue would use up the codes of clients that left. */
 export const maxProviderTokenRequests = 50
+// The server card: lib/discovery
+/** Longest name, texts and version that the schema of server cards allows. */
+export const maxCardNameChars = 200
+export const maxCardTextChars = 100
+export const maxCardVersionChars = 255
 // The MCP route: lib/mcp
 /** Names of tools: some model APIs refuse a request for a longer one. Titles are as short. */
 export const maxToolNameChars = 64

@@ -34,6 +34,7 @@ import { createVerifier } from './verifiers/chain.ts'
 const loadServer = lazy('mcp', () => import('./mcp/serve.ts'))
 const loadThinProxy = lazy('setupProxies', () => import('./thin-proxy/routes.ts'))
 const loadBroker = lazy('setupProxies', () => import('./broker/routes.ts'))
+const loadCard = lazy('mcp.card', () => import('./discovery/card.ts'))
 const loadTokenFor = lazy('exchange', () => import('./verifiers/token-for.ts'))
 
 /** Checks the options, publishes the authorization server, and protects the MCP route. */
@@ -84,6 +85,10 @@ export async function plugin (instance: FastifyInstance, options: McpOAuthOption
   const guards = createGuards(config, verifier, urls, callerEvents)
   decorate(instance, root, { registration, guards, guarded })
   discoveryRoutes(root, config, urls, document)
+  if (config.mcp.card) {
+    const { serverCardRoutes } = await loadCard()
+    serverCardRoutes(root, config, urls, () => endpoint?.versions?.())
+  }
 
   instance.addHook('onReady', loadTelemetry)
   instance.addHook('onListen', async () => log.info(...summaryOf(config, urls(), catalog())))

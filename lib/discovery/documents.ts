@@ -17,6 +17,19 @@ import type { UrlSource } from '../urls.ts'
 /** Returns the text of a document, or throws the error to respond with. */
 type Document = () => string | Promise<string>
 
+/** How a document is sent. */
+export interface Representation {
+  type: string
+  headers: Record<string, string>
+  /** Whether the app checks at its start that hooks of the host do not change it. */
+  isChecked?: boolean
+}
+
+const metadata: Representation = {
+  type: 'application/json',
+  headers: { ...corsHeaders, 'cache-control': 'public, max-age=300' }
+}
+
 /** The documents of one URL. The bare one is served only while the app has one registration. */
 interface Slot {
   exact?: Document
@@ -34,28 +47,15 @@ const kSlots = Symbol('fastify-mcp-oauth.well-known')
  */
 export function discoveryRoutes (
   root: FastifyInstance,
-  { prefix, publicUrl, metadataPath, mcp }: Config,
+  config: Config,
   urls: UrlSource,
   authorizationServer: Document | null
 ) {
+  const { prefix, metadataPath, mcp } = config
   const slotAt = slotsOf(root, urls)
-  const stripped = publicUrl === null ? '' : new URL(publicUrl).pathname.replace(/\/$/, '')
-  const prefixes = [...new Set([prefix, stripped + prefix])]
-
-  /** Also serves the document at URLs without a path, as long as the app has one registration. */
-  function serve (paths: string[], document: Document, bareNames: WellKnownName[]) {
-    for (const path of new Set(paths)) {
-      const slot = slotAt(path)
-      if (slot.exact) {
-        throw startupError(
-          'duplicateRegistration',
-          `prefix: ${path} has the document of another registration. Give each its own prefix`
-        )
-      }
-      slot.exact = document
-    }
-    for (const name of bareNames) slotAt(insertWellKnown(name, '')).bare ??= document
-  }
+  const prefixes = pathsOf(config)
+  const serve = (paths: string[], document: Document, bareNames: WellKnownName[]) =>
+    publish(slotAt, paths, document, bareNames.map(name => insertWellKnown(name, '')))
 
   if (urls().metadataUrl !== null) {
     const paths = prefixes.map(each => insertWellKnown('oauth-protected-resource', each + mcp.path))
@@ -70,28 +70,62 @@ export function discoveryRoutes (
   }
 }
 
+/** Returns the prefix of a registration, also after the path that a reverse proxy may strip. */
+export function pathsOf ({ prefix, publicUrl }: Config) {
+  const stripped = publicUrl === null ? '' : new URL(publicUrl).pathname.replace(/\/$/, '')
+  return [...new Set([prefix, stripped + prefix])]
+}
+
+/**
+ * Serves a document.
+ *
+ * @param bare URLs at which it is served as long as the app has one registration
+ */
+export function publish (
+  slotAt: ReturnType<typeof slotsOf>,
+  paths: string[],
+  document: Document,
+  bare: string[],
+  representation?: Representation
+) {
+  for (const path of new Set(paths)) {
+    const slot = slotAt(path, representation)
+    if (slot.exact) {
+      throw startupError(
+        'duplicateRegistration',
+        `prefix: ${path} has the document of another registration. Give each its own prefix`
+      )
+    }
+    slot.exact = document
+  }
+  for (const path of bare) slotAt(path, representation).bare ??= document
+}
+
 /** The slots of an app, shared by its registrations. Unknown URLs beside them respond 404. */
-function slotsOf (root: FastifyInstance, urls: UrlSource): (path: string) => Slot {
+export function slotsOf (root: FastifyInstance, urls: UrlSource) {
   if (!root.hasDecorator(kSlots)) {
     root.decorate(kSlots, new Map())
     // In JSON, even where the app serves a page for unknown paths (M-01).
     for (const name of wellKnownNames) {
       const url = `${insertWellKnown(name, '')}/*`
-      const isAdded = addRoutes(root, url, notFound)
+      const isAdded = addRoutes(root, url, notFound, { ...metadata, isChecked: true })
       if (!isAdded || name !== 'oauth-protected-resource') continue
       checkOnListen(root, [{ method: 'GET', url, type: 'application/json' }], urls)
     }
   }
   const slots = root.getDecorator<Map<string, Slot>>(kSlots)
-  return path => {
+  return (path: string, representation = metadata): Slot => {
     const known = slots.get(path)
     if (known) return known
     const slot: Slot = {}
     slots.set(path, slot)
-    const isAdded = addRoutes(root, path, () => {
+    const document = () => {
       const bare = root.mcpOAuthRegistry.size === 1 ? slot.bare : undefined
       return (slot.exact ?? bare ?? notFound)()
-    })
+    }
+    const isAdded = addRoutes(root, path, document, representation)
+    const { type, isChecked } = representation
+    if (isAdded && isChecked) checkOnListen(root, [{ method: 'GET', url: path, type }], urls)
     if (!isAdded) {
       safeLogger(root.log).warn({ path }, 'The app serves this discovery document itself')
     }
@@ -108,13 +142,17 @@ function notFound (): never {
 }
 
 /** @returns false where the app has a route of its own, which is left as it is */
-function addRoutes (root: FastifyInstance, url: string, document: Document) {
+function addRoutes (
+  root: FastifyInstance,
+  url: string,
+  document: Document,
+  { type, headers, isChecked }: Representation
+) {
   if (root.hasRoute({ method: 'GET', url })) return false
   const send = createSender({
-    ...corsHeaders,
+    ...headers,
     'x-content-type-options': 'nosniff',
-    'cache-control': 'public, max-age=300',
-    'content-type': 'application/json; charset=utf-8'
+    'content-type': `${type}; charset=utf-8`
   })
   // Not an async function, as most documents are at hand.
   const handler = (request: FastifyRequest, reply: FastifyReply) => {
@@ -131,7 +169,7 @@ function addRoutes (root: FastifyInstance, url: string, document: Document) {
     method: ['GET', 'HEAD'],
     url,
     // Documents are requested often, and a check costs time.
-    ...(document === notFound ? checkedBy(root, 'application/json', handler) : { handler })
+    ...(isChecked ? checkedBy(root, type, handler) : { handler })
   })
   replyToOtherMethods(root, url, ['GET', 'HEAD'])
   return true

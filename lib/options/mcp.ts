@@ -6,6 +6,7 @@ import type { FastifyRequest } from 'fastify'
 import { answerBytes, maxToolNameChars, mcpBodyBytes } from '../limits.ts'
 import { Type } from '../schemas/type.ts'
 import type { McpAuth } from '../types.ts'
+import { cardOption } from './card.ts'
 import {
   callable,
   checked,
@@ -201,6 +202,8 @@ export const McpOptionsSchema = Type.Object({
    * lists. Runs after the checks of scopes.
    */
   authorizeTool: optional(callable<AuthorizeTool>()),
+  /** Serve a server card (SEP-2127), by which clients learn about the server. Default: none. */
+  card: cardOption,
   /** Largest request body, in bytes. Default 4 MiB. */
   bodyLimit: withDefault(mcpBodyBytes, Type.Integer({ minimum: 1 }))
 }, closed)

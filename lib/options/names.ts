@@ -1,6 +1,26 @@
 /** Which option is meant by an unknown name? */
+import { ClientSchema, LifetimesSchema, RateLimitsSchema, RefreshSchema } from './broker.ts'
+import { CardSchema } from './card.ts'
 import { suggestion } from './check.ts'
-import { optionNames } from './schema.ts'
+import { TrustedIssuerSchema, WorkloadSchema } from './enterprise.ts'
+import { ExchangeSchema } from './exchange.ts'
+import { McpOptionsSchema, ToolOptionsSchema } from './mcp.ts'
+import { OptionsSchema } from './schema.ts'
+
+/** Names of all options; those of `mcp`, `clients` and the like with a dot. */
+export const optionNames = Object.entries({
+  '': OptionsSchema,
+  'mcp.': McpOptionsSchema,
+  'mcp.tools.': ToolOptionsSchema,
+  'mcp.card.': CardSchema,
+  'clients.': ClientSchema,
+  'lifetimes.': LifetimesSchema,
+  'rateLimits.': RateLimitsSchema,
+  'refresh.': RefreshSchema,
+  'trustedIssuers.': TrustedIssuerSchema,
+  'workloads.': WorkloadSchema,
+  'exchange.': ExchangeSchema
+}).flatMap(([owner, { properties }]) => Object.keys(properties).map(name => owner + name))
 
 /** Names that other packages use, without their case, and what is meant. */
 const foreign: ReadonlyArray<readonly [names: RegExp, meant: string]> = [

@@ -6,6 +6,7 @@ import { redirectUriProblem } from '../oauth/redirect-uri.ts'
 import { missingScopes } from '../oauth/scope.ts'
 import { userGrants } from '../oauth/token-request.ts'
 import { brokerOptions, storedRules, type ClientOptions } from './broker.ts'
+import { cardRules } from './card.ts'
 import { isGiven, problemsOf, sentenceOf, unset } from './check.ts'
 import { exchangeRules, verifiesTokens } from './exchange.ts'
 import { advise } from './names.ts'
@@ -89,6 +90,7 @@ function unsetRules (options: object, names: readonly string[], remedy = leaveOu
 function mcpRules ({ mcp = {} }: McpOAuthOptions): Rule[] {
   const servers = (['server', 'handler', 'tools'] as const).filter(name => mcp[name] !== undefined)
   return [
+    ...cardRules(mcp),
     [
       servers.length > 1,
       `mcp: ${servers.join(' and ')} are given, but one of them serves the MCP route. Keep one`

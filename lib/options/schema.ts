@@ -7,13 +7,7 @@ import { redirectPatternProblem } from '../oauth/redirect-uri.ts'
 import { OAuthMetadataSchema, type OAuthMetadata } from '../schemas/metadata.ts'
 import { Type } from '../schemas/type.ts'
 import type { Dependency, ProviderTraits, Store, TokenVerifier } from '../types.ts'
-import {
-  brokerOptions,
-  ClientSchema,
-  LifetimesSchema,
-  RateLimitsSchema,
-  RefreshSchema
-} from './broker.ts'
+import { brokerOptions, RateLimitsSchema } from './broker.ts'
 import {
   callable,
   checked,
@@ -38,9 +32,8 @@ import {
   withDefault,
   type WithNulls
 } from './fields.ts'
-import { TrustedIssuerSchema, WorkloadSchema } from './enterprise.ts'
 import { ExchangeSchema } from './exchange.ts'
-import { McpOptionsSchema, ToolOptionsSchema } from './mcp.ts'
+import { McpOptionsSchema } from './mcp.ts'
 
 const secret = Type.String({ minLength: minSecretChars })
 
@@ -216,20 +209,6 @@ export const OptionsSchema = Type.Object({
   /** The root Fastify instance, in case the plugin cannot find it. */
   root: optional(instance<FastifyInstance>('route, hasRoute'))
 }, closed)
-
-/** Names of all options; those of `mcp`, `clients` and the like with a dot. */
-export const optionNames = Object.entries({
-  '': OptionsSchema,
-  'mcp.': McpOptionsSchema,
-  'mcp.tools.': ToolOptionsSchema,
-  'clients.': ClientSchema,
-  'lifetimes.': LifetimesSchema,
-  'rateLimits.': RateLimitsSchema,
-  'refresh.': RefreshSchema,
-  'trustedIssuers.': TrustedIssuerSchema,
-  'workloads.': WorkloadSchema,
-  'exchange.': ExchangeSchema
-}).flatMap(([owner, { properties }]) => Object.keys(properties).map(name => owner + name))
 
 /** All options, without the rules below. */
 export interface AllOptions extends Static<typeof OptionsSchema> {}

@@ -29,7 +29,8 @@ const noOptions = {
   server: undefined,
   handler: undefined,
   toolScopes: undefined,
-  authorizeTool: undefined
+  authorizeTool: undefined,
+  card: undefined
 }
 
 /** Creates an endpoint whose callers have all scopes. */

@@ -9,7 +9,7 @@ import { McpOAuthError } from '../../lib/errors.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import { warningsOf } from '../../lib/options/warnings.ts'
 import { optionProblems } from '../../lib/options/rules.ts'
-import { optionNames } from '../../lib/options/schema.ts'
+import { optionNames } from '../../lib/options/names.ts'
 import type { McpOAuthOptions } from '../../lib/options/schema.ts'
 
 const log = { debug () {}, info () {}, warn () {}, error () {} }

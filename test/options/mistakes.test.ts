@@ -7,7 +7,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { test, type TestContext } from 'node:test'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { introspectionVerifier, jwtVerifier, mcpOAuth } from '../../lib/index.ts'
-import { optionNames } from '../../lib/options/schema.ts'
+import { optionNames } from '../../lib/options/names.ts'
 import * as presets from '../../lib/providers/index.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import { redisStore } from '../../lib/store/redis.ts'
@@ -607,6 +607,33 @@ const mistakes: Mistake[] = [
     'a check is given beside auth: false',
     { auth: false, requiredScopes: ['read'] },
     'auth: false switches all checks off, yet requiredScopes is given. Remove one of the two.'
+  ),
+  option(
+    'a card for a server whose name and version are not known',
+    { issuer, mcp: { server: whoami(), card: true } },
+    'mcp.card.name: missing, required without mcp.tools. Give that of your server.',
+    'mcp.card.version: missing, required without mcp.tools. Give that of your server.'
+  ),
+  option(
+    'a card with malformed members',
+    {
+      issuer,
+      mcp: {
+        tools: true,
+        card: {
+          name: 'Notes',
+          description: 'x'.repeat(101),
+          version: '^1.0.0',
+          icons: [{ src: 'javascript:1' }]
+        }
+      }
+    },
+    'mcp.card.name: "Notes" is no name in reverse-DNS format. ' +
+      "Give one such as 'com.example/notes'.",
+    `mcp.card.description: "${'x'.repeat(101)}" must have at most 100 characters. Shorten it.`,
+    'mcp.card.version: "^1.0.0" is a range. ' +
+      "Give one version such as '1.2.0'.",
+    'mcp.card.icons.0.src: "javascript:1" is no URL of an image. Give one with https: or data:image/.'
   ),
   option(
     'exchange has no API',

@@ -13,7 +13,7 @@ import {
 } from './messages.ts'
 
 /** The first revision of the modern era: no handshake, no sessions, a version in every request. */
-const firstModernVersion = '2026-07-28'
+export const firstModernVersion = '2026-07-28'
 
 /** Member of `_meta` in which requests of the modern era state their version. */
 export const versionMember = 'io.modelcontextprotocol/protocolVersion'

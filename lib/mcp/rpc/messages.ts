@@ -49,6 +49,8 @@ export interface ScopelessEndpoint {
   ready(): Promise<void>
   /** The call that a message amounts to which reads a resource. Default: none. */
   callOf?(message: RpcMessage): RouteCall | null
+  /** The revisions of MCP that it supports, if they are known. */
+  versions?(): readonly string[]
   /** All scopes of such calls. */
   knownScopes?(): readonly string[]
   /** The tools, if each caller is listed the same ones while the version is the same. */

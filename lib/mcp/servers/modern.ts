@@ -4,7 +4,7 @@ import type { InitializeResult } from '@modelcontextprotocol/sdk/types.js'
 import { LRUCache } from 'lru-cache'
 import { maxDescriptionChars } from '../../limits.ts'
 import type { Log } from '../../types.ts'
-import { isModern } from '../rpc/era.ts'
+import { firstModernVersion, isModern } from '../rpc/era.ts'
 import {
   type McpRequest,
   type RpcMessage,
@@ -13,6 +13,7 @@ import {
   resourceNotFound,
   rpcCode
 } from '../rpc/messages.ts'
+import { protocolVersions } from '../rpc/parse.ts'
 import { sendInternalRequest } from '../rpc/responses.ts'
 import { type Target, callHandler, webRequest } from './fetch.ts'
 
@@ -32,6 +33,7 @@ export function withModernEra (
   let modern: ReturnType<typeof modernHandler> | null = null
   return {
     ...legacy,
+    versions: () => modern === null ? protocolVersions : [firstModernVersion, ...protocolVersions],
     async ready () {
       await legacy.ready()
       const sdk = await import('@modelcontextprotocol/server').catch(error => {
