@@ -4,7 +4,10 @@ import { Type } from '../schemas/type.ts'
 import { checked, closed, list, oneOf, optional, text, url } from './fields.ts'
 
 const upTo = (chars: number) =>
-  checked(text, value => value.length > chars ? `must have at most ${chars} characters. Shorten it` : null)
+  checked(
+    text,
+    value => value.length > chars ? `must have at most ${chars} characters. Shorten it` : null
+  )
 
 const icon = checked(text, value => {
   if (value.startsWith('data:image/')) return null
@@ -15,17 +18,21 @@ const icon = checked(text, value => {
 
 export const CardSchema = Type.Object({
   /** Name in reverse-DNS format, such as `com.example/notes`. Default: host, and `mcp.name`. */
-  name: optional(checked(upTo(maxCardNameChars), value =>
-    /^[\w.-]+\/[\w.-]+$/.test(value) && !/_.*\//.test(value)
-      ? null
-      : "is no name in reverse-DNS format. Give one such as 'com.example/notes'")),
+  name: optional(
+    checked(upTo(maxCardNameChars), value =>
+      /^[\w.-]+\/[\w.-]+$/.test(value) && !/_.*\//.test(value)
+        ? null
+        : "is no name in reverse-DNS format. Give one such as 'com.example/notes'")
+  ),
   /** Title for users. */
   title: optional(upTo(maxCardTextChars)),
   /** What the server does, in at most 100 characters. Default: the host that serves it. */
   description: optional(upTo(maxCardTextChars)),
   /** Version of the server, and no range. Default: `mcp.version`. */
-  version: optional(checked(upTo(maxCardVersionChars), value =>
-    /[\^~<>=*]|\d\.x/.test(value) ? "is a range. Give one version such as '1.2.0'" : null)),
+  version: optional(
+    checked(upTo(maxCardVersionChars), value =>
+      /[\^~<>=*]|\d\.x/.test(value) ? "is a range. Give one version such as '1.2.0'" : null)
+  ),
   /** Page about the server. */
   websiteUrl: optional(url()),
   icons: optional(list(Type.Object({

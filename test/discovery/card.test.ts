@@ -231,8 +231,10 @@ test('without the option there is no card, no catalog and no route', async (t) =
 test('a hook of the app that changes the card is named in the log', async (t) => {
   const logs: string[] = []
   const app = loggingApp(logs)
-  app.addHook('onSend', async (_request, _reply, payload) =>
-    typeof payload === 'string' ? `${payload} ` : payload)
+  app.addHook(
+    'onSend',
+    async (_request, _reply, payload) => typeof payload === 'string' ? `${payload} ` : payload
+  )
   await buildApp(t, { auth: false, mcp: { tools: true, card: true } }, { app })
   const deadline = Date.now() + 5000
   const warned = () => logs.find(line => line.includes('Hooks of the app change'))
