@@ -26,7 +26,7 @@ export const CardSchema = Type.Object({
   ),
   /** Title for users. */
   title: optional(upTo(maxCardTextChars)),
-  /** What the server does, in at most 100 characters. Default: the host that serves it. */
+  /** Purpose of the server, in at most 100 characters. Default: the host that serves it. */
   description: optional(upTo(maxCardTextChars)),
   /** Version of the server, and no range. Default: `mcp.version`. */
   version: optional(
