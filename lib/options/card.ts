@@ -19,10 +19,13 @@ const icon = checked(text, value => {
 export const CardSchema = Type.Object({
   /** Name in reverse-DNS format, such as `com.example/notes`. Default: host, and `mcp.name`. */
   name: optional(
-    checked(upTo(maxCardNameChars), value =>
-      /^[\w.-]+\/[\w.-]+$/.test(value) && !/_.*\//.test(value)
-        ? null
-        : "is no name in reverse-DNS format. Give one such as 'com.example/notes'")
+    checked(
+      upTo(maxCardNameChars),
+      value =>
+        /^[\w.-]+\/[\w.-]+$/.test(value) && !/_.*\//.test(value)
+          ? null
+          : "is no name in reverse-DNS format. Give one such as 'com.example/notes'"
+    )
   ),
   /** Title for users. */
   title: optional(upTo(maxCardTextChars)),
@@ -30,8 +33,10 @@ export const CardSchema = Type.Object({
   description: optional(upTo(maxCardTextChars)),
   /** Version of the server, and no range. Default: `mcp.version`. */
   version: optional(
-    checked(upTo(maxCardVersionChars), value =>
-      /[\^~<>=*]|\d\.x/.test(value) ? "is a range. Give one version such as '1.2.0'" : null)
+    checked(
+      upTo(maxCardVersionChars),
+      value => /[\^~<>=*]|\d\.x/.test(value) ? "is a range. Give one version such as '1.2.0'" : null
+    )
   ),
   /** Page about the server. */
   websiteUrl: optional(url()),
