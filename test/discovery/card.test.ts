@@ -38,7 +38,7 @@ async function start (t: TestContext, ...registrations: Array<Partial<McpOAuthOp
   return app
 }
 
-test('GET {mcp}/server-card describes routes as tools, and lists none', async (t) => {
+test('GET {mcp}/server-card describes routes as tools, and lists none [EX-06]', async (t) => {
   const app = await start(t, {
     mcp: { tools: true, card: true, name: 'Notes', version: '2.1.0' }
   })
@@ -133,7 +133,7 @@ test('GET {base}{mcp}/server-card is served with and without the path of publicU
   }
 })
 
-test('GET {mcp}/server-card is open to pages of any origin, and cacheable', async (t) => {
+test('GET {mcp}/server-card is open to pages of any origin, and cacheable [EX-06]', async (t) => {
   const app = await start(t, { mcp: { tools: true, card: true } })
   for (const url of ['/mcp/server-card', '/.well-known/ai-catalog.json']) {
     const { headers } = await app.inject({ url, headers: { origin: 'https://other.example' } })
@@ -170,7 +170,7 @@ test('GET {mcp}/server-card needs no token where the MCP route does', async (t) 
 })
 
 for (const [name, create] of Object.entries(toolServers)) {
-  test(`${name}: the card agrees with server/discover`, async (t) => {
+  test(`${name}: the card agrees with server/discover [EX-06]`, async (t) => {
     const { mcp, routes } = create(() => {})
     const { app } = await buildApp(t, {
       auth: false,

@@ -71,7 +71,7 @@ async function declared (t: TestContext, options: Partial<McpOAuthOptions>) {
 const profile = 'urn:ietf:params:oauth:grant-profile:id-jag'
 
 for (const [name, create] of Object.entries(toolServers)) {
-  test(`${name}: initialize and server/discover declare exactly the extensions that are on`, async (t) => {
+  test(`${name}: initialize and server/discover declare exactly the extensions that are on [EX-05]`, async (t) => {
     const { mcp } = create(() => {})
     const both = { [managed]: {}, [credentials]: {} }
     assert.deepEqual(await declared(t, { mcp, ...trusted }), [both, both, [profile]])
@@ -84,7 +84,7 @@ for (const [name, create] of Object.entries(toolServers)) {
   })
 }
 
-test('initialize keeps the extensions that a server of the app declares', async (t) => {
+test('initialize keeps the extensions that a server of the app declares [EX-05]', async (t) => {
   const server = new McpServer({ name: 'own', version: '1' }, {
     capabilities: { extensions: { 'com.example/own': { a: 1 }, [managed]: { mine: true } } }
   })
