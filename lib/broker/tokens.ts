@@ -163,6 +163,12 @@ export async function issueAccessToken (
     ...(key !== undefined && { cnf: { jkt: key } }),
     ...(upstream !== undefined && { upt: upstream })
   })
+  if (accessToken.length > maxTokenChars) {
+    throw failure(
+      'internal',
+      'The claims of authorizeUser, or the token of the provider, are too long for an access token'
+    )
+  }
   return {
     access_token: accessToken,
     token_type: key === undefined ? 'Bearer' : 'DPoP',
@@ -189,12 +195,6 @@ export async function issueTokens (
     ? await sealer.seal('access', { accessToken, scope }, lifetime, now)
     : undefined
   const response = await issueAccessToken(context, { ...grant, scopes }, lifetime, sealed)
-  if (response.access_token.length > maxTokenChars) {
-    throw failure(
-      'internal',
-      'The claims of authorizeUser, or the token of the provider, are too long for an access token'
-    )
-  }
   if (refreshToken === null && !provider.recheck) {
     context.broker.warnOfNoRefreshToken()
     return response

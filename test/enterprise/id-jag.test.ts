@@ -234,6 +234,12 @@ const rows: Record<string, Record<string, Row>> = {
     'is null': { claims: { cnf: null } },
     'is a certificate': { claims: { cnf: { 'x5t#S256': 'x'.repeat(43) } } }
   },
+  'its actor [EM-20]': {
+    'is a text': { claims: { act: 'agent' } },
+    'has no subject': { claims: { act: { client_id: 'agent' } } },
+    'is one of six': { claims: { act: chain(6) } },
+    'may be a text': { claims: { may_act: 'agent' } }
+  },
   'its request [EM-01]': {
     'has none': {
       body: () => new URLSearchParams({ grant_type: jwtBearer }).toString(),
@@ -262,6 +268,11 @@ const rows: Record<string, Record<string, Row>> = {
       status: 401
     }
   }
+}
+
+/** Actors, each of which acts for the next one. */
+function chain (length: number): object {
+  return { sub: `agent-${length}`, ...(length > 1 && { act: chain(length - 1) }) }
 }
 
 function pemOf ({ keys: [key] }: AssertionIssuer) {

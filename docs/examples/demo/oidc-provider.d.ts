@@ -45,6 +45,8 @@ declare module 'oidc-provider' {
       parameters: string[]
     ): void
     readonly AccessToken: any
+    readonly IdToken: any
+    readonly RefreshToken: any
     readonly ResourceServer: any
     readonly Client: { find(id: string): Promise<Client | undefined> }
     readonly Grant: {

@@ -38,6 +38,8 @@ export interface ProviderOptions {
   features?: object
   /** How it sends requests of its own. Defaults to one that refuses addresses of this machine. */
   fetch?: typeof fetch
+  /** The `formats` of oidc-provider. */
+  formats?: object
   /** Adds to the provider before it serves anyone, such as a grant type. */
   extend?: (provider: Provider) => void
 }
@@ -202,7 +204,8 @@ function configuration (options: ProviderOptions, refuse: () => never) {
         }
       },
       ...options.features
-    }
+    },
+    ...options.formats && { formats: options.formats }
   }
 }
 
