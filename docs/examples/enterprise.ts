@@ -1,4 +1,3 @@
-import { createHash, randomBytes } from 'node:crypto'
 import {
   Client,
   CrossAppAccessProvider,
@@ -8,10 +7,7 @@ import {
 import Fastify from 'fastify'
 import { mcpOAuth, type McpOAuthOptions } from 'fastify-mcp-oauth'
 
-/** The secret of the assistant at this server, which knows no more than its hash. */
-const secret = process.env.ASSISTANT_SECRET ?? randomBytes(32).toString('base64url')
-
-/** An MCP server whose users a company's identity provider vouches for. */
+/** An MCP server for whose users the identity provider of a company vouches. */
 export async function build (issuer: string, options: McpOAuthOptions = {}) {
   const app = Fastify({ logger: { level: 'warn' } })
   await app.register(mcpOAuth, {
@@ -23,18 +19,17 @@ export async function build (issuer: string, options: McpOAuthOptions = {}) {
     trustedIssuers: [{
       issuer,
       clients: ['assistant'],
-      // People who log in at the same provider have the same notes.
+      // People who log in with a page have the same notes.
       mapSubject: ({ sub }) => String(sub)
     }],
     clients: [{
       clientId: 'assistant',
-      secretHashes: [`sha256:${createHash('sha256').update(secret).digest('base64url')}`],
+      secretHashes: [process.env.MACHINE_SECRET_HASH as string],
       grantTypes: ['urn:ietf:params:oauth:grant-type:jwt-bearer']
     }],
     mcp: { tools: true },
     ...options
   })
-
   app.get('/notes', {
     onRequest: app.requireMcpAuth(),
     schema: { operationId: 'listNotes', summary: 'Lists your notes' }
@@ -42,30 +37,22 @@ export async function build (issuer: string, options: McpOAuthOptions = {}) {
   return app
 }
 
-/** What an assistant has of a user who signed in to it at the company's provider. */
-export interface SignedIn {
-  tokenEndpoint: string
-  clientId: string
-  clientSecret: string
-  idToken: string
-}
-
-/** The assistant: another program, which calls a tool for its user without a page. */
-export async function assistant (server: string, { tokenEndpoint, ...user }: SignedIn) {
+/**
+ * The assistant: another program. Its user signed in to it at the provider of the company.
+ *
+ * @param user the ID token, and the registration of the assistant at that provider
+ */
+export async function assistant (
+  server: string,
+  user: { tokenEndpoint: string, clientId: string, clientSecret: string, idToken: string }
+) {
   const authProvider = new CrossAppAccessProvider({
     clientId: 'assistant',
-    clientSecret: secret,
+    clientSecret: process.env.MACHINE_SECRET as string,
     expectedIssuer: server,
-    async assertion ({ authorizationServerUrl: audience, resourceUrl: resource, scope, fetchFn }) {
-      const { jwtAuthGrant } = await requestJwtAuthorizationGrant({
-        tokenEndpoint,
-        audience,
-        resource,
-        ...user,
-        ...(scope !== undefined && { scope }),
-        fetchFn
-      })
-      return jwtAuthGrant
+    async assertion ({ authorizationServerUrl: audience, resourceUrl: resource, scope = '' }) {
+      const request = { ...user, audience, resource, scope }
+      return (await requestJwtAuthorizationGrant(request)).jwtAuthGrant
     }
   })
   const client = new Client({ name: 'assistant', version: '1.0.0' })

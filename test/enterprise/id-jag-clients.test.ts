@@ -270,7 +270,11 @@ test('POST /oauth/token takes what the conformance suite checks, for both subjec
 })
 
 test('docs/examples/enterprise.ts calls a tool for a user of the company [EM-21]', async (t) => {
-  process.env['CLIENT_SECRET'] ??= 'anything'
+  Object.assign(process.env, {
+    CLIENT_SECRET: 'anything',
+    MACHINE_SECRET: secret,
+    MACHINE_SECRET_HASH: hash
+  })
   const { app: idle, build, assistant } = await import('../../docs/examples/enterprise.ts')
   t.after(() => idle.close())
   const port = await freePort()
