@@ -11,9 +11,9 @@ import {
 import { decodeJwt, decodeProtectedHeader } from 'jose'
 import * as oidc from 'openid-client'
 import { identityAssertions } from '../../docs/examples/demo/identity-assertions.ts'
-import type { McpOAuthOptions } from '../../lib/index.ts'
+import { buildApp } from '../support/app.ts'
 import { jwtBearer } from '../support/assertions.ts'
-import { freePort, startBroker, whoami } from '../support/broker.ts'
+import { freePort, whoami } from '../support/broker.ts'
 import { clientId, hash, secret } from '../support/id-jag.ts'
 import { headlessLogin } from '../support/login.ts'
 import { startProvider } from '../support/provider.ts'
@@ -46,22 +46,23 @@ async function startIdentityProvider (audience: string, clientId: string, scopes
 }
 
 /** A broker, a provider that issues identity assertions for it, and a user who signed in there. */
-async function startCompany (t: TestContext, options: Partial<McpOAuthOptions> = {}) {
+async function startCompany (t: TestContext) {
   const port = await freePort()
   const origin = `http://localhost:${port}`
   const provider = await startIdentityProvider(origin, clientId, ['mcp:read', 'mcp:write'])
-  const running = await startBroker(t, {
-    port,
-    closeLast: provider,
-    routes: whoami,
-    options: {
-      issuer: provider.issuer,
-      publicUrl: origin,
-      trustedIssuers: [{ issuer: provider.issuer }],
-      clients: [{ clientId, secretHashes: [hash], grantTypes: [jwtBearer] }],
-      ...options
-    }
-  })
+  const running = await buildApp(t, {
+    issuer: provider.issuer,
+    clientId: 'broker',
+    clientSecret: secret,
+    secret,
+    setupProxies: true,
+    publicUrl: origin,
+    requiredScopes: ['mcp:read'],
+    scopes: ['mcp:write'],
+    mcp: { tools: true },
+    trustedIssuers: [{ issuer: provider.issuer }],
+    clients: [{ clientId, secretHashes: [hash], grantTypes: [jwtBearer] }]
+  }, { port, closeLast: provider, routes: whoami })
   return { ...running, issuer: origin, provider, signedIn: await signIn(provider.issuer) }
 }
 

@@ -234,7 +234,7 @@ test('POST /oauth/token gives the scopes that all agree on [EM-12]', async (t) =
       grantTypes: [jwtBearer],
       scopes: ['mcp:read', 'mcp:write', 'mcp:admin']
     }],
-    trustedIssuers: [{ issuer, scopes: ['mcp:read', 'mcp:write', 'mcp:audit'] }]
+    trustedIssuers: [{ issuer, scopes: ['mcp:read', 'mcp:write', 'mcp:audit', 'chat'] }]
   }))
   const cases: Array<[asserted: string | undefined, requested: string | undefined, string | null]> =
     [
@@ -253,7 +253,9 @@ test('POST /oauth/token gives the scopes that all agree on [EM-12]', async (t) =
       ['', undefined, ''],
       ['', 'mcp:read', null],
       [undefined, undefined, 'mcp:read'],
-      [undefined, 'mcp:write', 'mcp:write']
+      [undefined, 'mcp:write', 'mcp:write'],
+      // The issuer may grant a scope that this server does not know.
+      [undefined, 'mcp:read chat', 'mcp:read']
     ]
   for (const [scope, requested, granted] of cases) {
     const reply = await send(await sign({ scope }), requested ? { scope: requested } : {})
@@ -305,6 +307,9 @@ test('authorizeUser denies, narrows and adds, and consumes no assertion that it 
   assert.throws(() => user?.tokens, /isAsserted/)
   const of = (type: string) => events.filter(event => event.type === type).length
   assert.deepEqual([of('login.denied'), of('token.refused'), of('token.issued')], [2, 2, 1])
+  const { length } = seen
+  isRefused(await send(assertion), 400, 'invalid_grant')
+  assert.equal(seen.length, length, 'it is not asked about a used assertion')
 })
 
 test('mapSubject names users, and refuses, fails or hangs: no assertion is consumed [EM-06]', async (t) => {
