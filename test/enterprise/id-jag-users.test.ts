@@ -232,7 +232,7 @@ test('POST /oauth/token gives the scopes that all agree on [EM-12]', async (t) =
       clientId,
       secretHashes: [hash],
       grantTypes: [jwtBearer],
-      scopes: ['mcp:read', 'mcp:write', 'mcp:admin']
+      scopes: ['mcp:read', 'mcp:write', 'mcp:admin', 'chat']
     }],
     trustedIssuers: [{ issuer, scopes: ['mcp:read', 'mcp:write', 'mcp:audit', 'chat'] }]
   }))
