@@ -3,7 +3,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { JSONWebKeySet, JWTVerifyGetKey, JWTVerifyOptions } from 'jose'
 import { loadJose } from '../crypto/jose.ts'
-import { failure, McpOAuthError } from '../errors.ts'
+import { failure, isRefusal, McpOAuthError } from '../errors.ts'
 import { assertionSkewSeconds } from '../limits.ts'
 import {
   assertionProblem,
@@ -17,6 +17,7 @@ import { assertUnused, type SingleUse } from '../store/single-use.ts'
 import type { Client } from '../types.ts'
 import { hash } from '../util/hash.ts'
 import type { Broker } from './broker.ts'
+import type { Issuers } from './issuers.ts'
 
 /** The client that sent a request. */
 export interface AuthenticatedClient {
@@ -27,9 +28,9 @@ export interface AuthenticatedClient {
 }
 
 /**
- * Authenticates the client of a request (RFC 6749 §2.3). A client must use the secret or the keys
- * that the operator gave it, or the keys of its metadata document. All others are public and prove
- * themselves by PKCE. A public client that sends a secret has a registration of another server: the
+ * Authenticates the client of a request (RFC 6749 §2.3). A client must use the secret, the keys or
+ * the workloads that the operator gave it, or the keys of its metadata document. All others are
+ * public and prove themselves by PKCE. A public client that sends a secret has a registration of another server: the
  * error lets it register again.
  *
  * @param isSealed whether the caller checks a code or token that says whether its client signs
@@ -47,14 +48,16 @@ export async function authenticateClient (
 ): Promise<AuthenticatedClient> {
   const credentials = parseClientAuthentication(headers.authorization, params)
   const { clientId, method } = credentials
-  const { clients } = broker
+  const { clients, config } = broker
   const mayBeDocumented = method === 'private_key_jwt' || (method === 'none' && !isSealed)
   const client = clients.listed(clientId) ??
     (mayBeDocumented ? await clients.documented(clientId) : null)
   const { secretHashes, jwks, jwksUri } = client ?? {}
-  if (client && (jwks ?? jwksUri)) {
+  const isWorkload = config.workloads.some(entry => entry.clients?.includes(clientId))
+  if (client && (jwks || jwksUri || isWorkload)) {
     if (method !== 'private_key_jwt') throw rejected('sent no assertion')
-    const assertion = await verifyAssertion(broker, client, credentials.assertion, now)
+    const verify = isWorkload ? verifyWorkload : verifyAssertion
+    const assertion = await verify(broker, client, credentials.assertion, now)
     return { clientId, assertions: [assertion], isAuthenticated: true }
   } else if (secretHashes) {
     if (!('secret' in credentials) || !isSecretOf(secretHashes, credentials.secret)) {
@@ -119,6 +122,22 @@ async function verifyAssertion (
   await marks.claim(`assertion-seen:${hash(clientId)}`, use.id, '', use.ttl)
   await assertUnused(use)
   return use
+}
+
+/** Verifies the token of a workload that a client is. Its subject is the workload. */
+async function verifyWorkload (
+  { issuers }: Broker,
+  { id }: Client,
+  assertion: string,
+  now: number
+): Promise<SingleUse> {
+  try {
+    const { use } = await (issuers as Issuers).verifyWorkload(assertion, now, id)
+    return { ...use, used: () => rejected('sent a workload token that was used before') }
+  } catch (error) {
+    if (!isRefusal(error)) throw error
+    throw rejected(`sent an invalid workload token: ${(error.cause as Error).message}`)
+  }
 }
 
 /** Verifies an assertion with the keys that its client publishes. */

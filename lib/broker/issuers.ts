@@ -1,13 +1,14 @@
 /** Is an identity assertion or a workload token from an issuer that the operator trusts? */
 
 import { parseCompact } from '../verifiers/claims.ts'
-import { failure, invalidGrant, McpOAuthError, quoted } from '../errors.ts'
+import { invalidGrant, McpOAuthError, quoted } from '../errors.ts'
 import { assertionSkewSeconds, idTokenCooldownSeconds } from '../limits.ts'
 import {
   type AssertionClaims,
   type AssertionKind,
   hasClaims,
-  problemOfAssertion
+  problemOfAssertion,
+  withTrustDomain
 } from '../oauth/assertion-grant.ts'
 import { signatureAlgorithms } from '../oauth/public-keys.ts'
 import { problemOfServerUrl } from '../oauth/url.ts'
@@ -75,25 +76,29 @@ export function createIssuers ({ config, issuer, marks, log }: {
     if (parsed === null || !parsed.isCanonical) {
       throw invalidGrant('the assertion is not a signed JWT')
     }
-    const { header, claims } = parsed
+    const { header } = parsed
+    const claims = kind === 'workload' ? withTrustDomain(parsed.claims) : parsed.claims
     const ofIssuer = entries.filter(({ issuer }) => issuer === claims.iss)
-    const [first] = ofIssuer
     const option = kind === 'id-jag' ? 'trustedIssuers' : 'workloads'
-    if (!first) {
+    if (ofIssuer.length === 0) {
       throw invalidGrant(`its issuer is ${quoted(claims.iss)}, which ${option} does not list`)
     }
-    const { algorithms = signatureAlgorithms } = first
-    await verifySignature(assertion, keysOf(first), algorithms)
     const own = [issuer(), ...(kind === 'workload' ? [`${issuer()}/oauth/token`] : [])]
-    const audiences = [...own, ...ofIssuer.flatMap(({ audience = [] }) => audience)]
-    const problem = problemOfAssertion(header, claims, { kind, audiences, now })
-    if (problem !== null) throw invalidGrant(`the assertion is invalid: ${problem}`)
     const valid = claims as unknown as AssertionClaims
-    const entry = ofIssuer.find(entry => fits(entry, valid))
-    if (!entry) {
-      throw invalidGrant(`no entry of ${option} has its claims; sub is ${quoted(valid.sub)}`)
+    let reason = `no entry of ${option} has its claims; sub is ${quoted(valid.sub)}`
+    // Two clusters may have one name, and keys of their own.
+    for (const entry of ofIssuer.filter(entry => fits(entry, valid))) {
+      const { algorithms = signatureAlgorithms, audience = [] } = entry
+      const rules = { kind, audiences: [...own, ...audience], now }
+      // No keys are loaded for a token that is invalid in any case.
+      const problem = problemOfAssertion(header, claims, rules) ??
+        await problemOfSignature(assertion, keysOf(entry), algorithms)
+      if (problem === null) {
+        return { entry, claims: valid, use: await useOf(kind, assertion, valid, now) }
+      }
+      reason = `the assertion is invalid: ${problem}`
     }
-    return { entry, claims: valid, use: await useOf(kind, assertion, valid, now) }
+    throw invalidGrant(reason)
   }
 
   /** Nothing is written for an assertion that is invalid. */
@@ -141,7 +146,8 @@ export function createIssuers ({ config, issuer, marks, log }: {
   }
 }
 
-async function verifySignature (
+/** @returns the reason why a signature is invalid, or null */
+async function problemOfSignature (
   assertion: string,
   keys: KeySet,
   algorithms: readonly string[]
@@ -156,8 +162,9 @@ async function verifySignature (
       options,
       cause => new McpOAuthError('keysUnavailable', { description, cause })
     )
+    return null
   } catch (cause) {
     if (cause instanceof McpOAuthError) throw cause
-    throw failure('invalidGrant', `the assertion was rejected: ${(cause as Error).message}`)
+    return (cause as Error).message
   }
 }

@@ -110,9 +110,11 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
   const openSealed = async (sealed: string, now: number) =>
     await sealer.open('access', sealed, now) as UpstreamAccess | null
   const openUpstream = config.upstreamToken ? openSealed : null
-  const isRevoked = async (grant: string, { sub, client_id: client, gat, iat, ups }: Claims) => {
-    // The clients that registered end with their registration.
-    if (!hasRegistered && !await broker.clients.accepts(String(client))) return true
+  const isRevoked = async (grant: string, { sub, client_id: client, gat, iat, ups, gty }: Claims) => {
+    // The clients that registered end with their registration. Workloads have none.
+    const isUnknown = !hasRegistered && gty !== 'workload' &&
+      !await broker.clients.accepts(String(client))
+    if (isUnknown) return true
     const session = ups as string | undefined
     const token = { subject: String(sub), since: Number(gat ?? iat), session }
     const [hasEnded, isOwnerRevoked] = await Promise.all([

@@ -68,7 +68,8 @@ export interface AssertionRules {
 
 const types: Record<AssertionKind, readonly unknown[]> = {
   'id-jag': ['oauth-id-jag+jwt'],
-  workload: [undefined, 'jwt']
+  // That of SPIFFE may be the last one (JWT-SVID §2.3).
+  workload: [undefined, 'jwt', 'jose']
 }
 
 const longest = { 'id-jag': identityAssertionSeconds, workload: workloadTokenSeconds }
@@ -77,7 +78,7 @@ const longest = { 'id-jag': identityAssertionSeconds, workload: workloadTokenSec
  * Returns why an assertion is invalid, or null (RFC 7523 §3). Its times may differ from ours by
  * half a minute.
  *
- * @param claims whose signature and issuer were verified
+ * @param claims of an issuer that the operator lists
  */
 export function problemOfAssertion (
   header: { typ?: unknown },
@@ -209,12 +210,37 @@ export function hasClaims (
     if (!Object.hasOwn(claims, name)) return false
     const value = claims[name]
     return typeof pattern === 'string'
-      ? typeof value === 'string' && expressionOf(pattern).test(value)
+      ? typeof value === 'string' && isMatch(pattern, value)
       : value === pattern
   })
 }
 
-function expressionOf (pattern: string) {
-  const parts = pattern.split('*').map(part => part.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'))
-  return new RegExp(`^${parts.join('[^/:]*')}$`, 'u')
+/** Without a regular expression: several `*` could occupy the process for hours. */
+function isMatch (pattern: string, value: string) {
+  const [expected = [], given = []] = [pattern, value].map(text => text.split(/([/:])/))
+  return expected.length === given.length &&
+    expected.every((part, index) => isPartMatch(part, given[index] ?? ''))
+}
+
+function isPartMatch (pattern: string, part: string) {
+  const [first = '', ...others] = pattern.split('*')
+  const last = others.pop()
+  if (last === undefined) return pattern === part
+  let end = first.length
+  for (const text of others) {
+    const found = part.indexOf(text, end)
+    if (found === -1) return false
+    end = found + text.length
+  }
+  return part.startsWith(first) && part.endsWith(last) && end <= part.length - last.length
+}
+
+/**
+ * Returns the claims of a token with the issuer that a SPIFFE id names, if the token names none:
+ * that is its trust domain.
+ */
+export function withTrustDomain (claims: Readonly<Record<string, unknown>>) {
+  const { iss, sub } = claims
+  const domain = /^spiffe:\/\/[a-z0-9._-]+(?=\/)/.exec(String(sub))?.[0]
+  return iss === undefined && domain !== undefined ? { ...claims, iss: domain } : claims
 }

@@ -5,6 +5,7 @@ import {
   maxWorkloadClaims
 } from '../limits.ts'
 import { asymmetricAlgorithms } from '../oauth/public-keys.ts'
+import { problemOfServerUrl } from '../oauth/url.ts'
 import { Type } from '../schemas/type.ts'
 import {
   callable,
@@ -127,4 +128,35 @@ export const enterpriseOptions = {
    * GitHub Actions, for access tokens. A draft of November 2026.
    */
   workloads: withDefault([], list(WorkloadSchema, { minItems: 0, maxItems: maxTrustedIssuers }))
+}
+
+/** The rules of both options: whether broken, and a line. */
+export function enterpriseRules ({ clients = [], trustedIssuers = [], workloads = [] }: {
+  clients?: ReadonlyArray<{ clientId: string, secretHashes?: unknown, jwks?: unknown }>
+  trustedIssuers?: ReadonlyArray<{ clients?: readonly string[] }>
+  workloads?: ReadonlyArray<{ issuer: string, jwksUri?: string, clients?: readonly string[] }>
+}) {
+  const find = (id: string) => clients.find(({ clientId }) => clientId === id)
+  const unknownIn = (name: string, ids: readonly string[] = [], mayBeUrl = false) =>
+    ids.map((id, index) => [
+      !find(id) && !(mayBeUrl && id.startsWith('https://')),
+      `${name}.clients.${index}: ${JSON.stringify(id)} is given, which clients does not list. ` +
+      'Correct it, or list the client'
+    ] as const)
+  return [
+    ...trustedIssuers.flatMap((entry, at) => unknownIn(`trustedIssuers.${at}`, entry.clients, true)),
+    ...workloads.flatMap(({ issuer, jwksUri, clients: ids = [] }, at) => [
+      [
+        !jwksUri && problemOfServerUrl(issuer) !== null,
+        `workloads.${at}.jwksUri: missing, required for an issuer that is not an https URL. ` +
+        'Give the URL of its JWK set'
+      ] as const,
+      ...unknownIn(`workloads.${at}`, ids),
+      ...ids.map((id, index) => [
+        find(id)?.secretHashes ?? find(id)?.jwks,
+        `workloads.${at}.clients.${index}: ${JSON.stringify(id)} has secretHashes or jwks, but a ` +
+        'client authenticates in one way. Keep one'
+      ] as const)
+    ])
+  ]
 }

@@ -9,6 +9,7 @@ import { brokerOptions, storedRules, type ClientOptions } from './broker.ts'
 import { cardRules } from './card.ts'
 import { isGiven, problemsOf, sentenceOf, unset } from './check.ts'
 import { exchangeRules, verifiesTokens } from './exchange.ts'
+import { enterpriseRules } from './enterprise.ts'
 import { advise } from './names.ts'
 import { OptionsSchema, type McpOAuthOptions } from './schema.ts'
 
@@ -191,6 +192,7 @@ function brokerRules (options: McpOAuthOptions): Rule[] {
     ]),
     [rateLimits && !setupProxies, 'rateLimits: has no effect without setupProxies. Remove it'],
     ...storedRules(options),
+    ...enterpriseRules(options),
     ...clients.flatMap((client, index): Rule[] => {
       const first = clients.findIndex(({ clientId }) => clientId === client.clientId)
       return [
@@ -205,7 +207,7 @@ function brokerRules (options: McpOAuthOptions): Rule[] {
 }
 
 function clientRules (
-  { allowedRedirectUris: allowed, requiredScopes = [], scopeHierarchy }: McpOAuthOptions,
+  { allowedRedirectUris: allowed, requiredScopes = [], scopeHierarchy, workloads }: McpOAuthOptions,
   client: ClientOptions,
   name: string
 ): Rule[] {
@@ -220,7 +222,8 @@ function clientRules (
       `${name}: secretHashes and jwks are given, but a client authenticates in one way. Keep one`
     ],
     [
-      grantTypes.includes('client_credentials') && !secretHashes && !jwks,
+      grantTypes.includes('client_credentials') && !secretHashes && !jwks &&
+      !workloads?.some(({ clients }) => clients?.includes(client.clientId)),
       `${name}.grantTypes: client_credentials requires authentication. Add secretHashes or jwks`
     ],
     [

@@ -73,14 +73,15 @@ export const tokenEndpoint: Endpoint<Broker> = {
         ? { clientId: '', assertions: [], isAuthenticated: false }
         : await authenticateClient(broker, request, params, now, userGrants.includes(grant.type))
       const { clientId, assertions, isAuthenticated } = authenticated
-      client = { id: clientId, name: isAnonymous ? null : await clients.nameOf(clientId) }
+      if (!isAnonymous) client = { id: clientId, name: await clients.nameOf(clientId) }
       const { grantTypes = userGrants } = clients.listed(clientId) ?? {}
       const isAllowed = grant.checksClient || grantTypes.includes(grant.type)
       if (!isAllowed) throw new McpOAuthError('unauthorizedClient')
       // A proof is verified before any code or token is used.
       const proof = await proofOf(broker, request, reply, now, grant.type)
       const isGone = () => reply.raw.destroyed
-      const common = { broker, clientId, isAuthenticated, client, now, report, isGone }
+      const named = client ?? { id: clientId, name: null }
+      const common = { broker, clientId, isAuthenticated, client: named, now, report, isGone }
       const address = events.addressOf(request)
       const context = { ...common, address, log: safeLogger(request.log), key: proof?.key }
       const tokens = await useOnce(

@@ -28,6 +28,8 @@ export function createVisibility (
     if (missing.length === 0 || visible === 'allowed') return missing.length === 0
     const { claims = {}, clientId } = caller
     if (mode !== 'broker' || claims['iss'] !== issuer()) return visible === 'reachable'
+    // Only the token itself says which scopes a workload may have.
+    if (claims.gty === 'workload') return false
     const isMachine = claims.gty === 'client_credentials'
     if (isMachine && visible === undefined) return false
 
