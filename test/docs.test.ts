@@ -185,7 +185,7 @@ function withoutCode (text: string): string {
 }
 
 /** Areas of the requirements of MCP and its RFCs; all other ids are threats or reports. */
-const requirement = /^(?:RS|PRM|ASM|AZ|TK|REG|CD|TP|SS|SE|HT|EX|EM)-\d\d$/
+const requirement = /^(?:RS|PRM|ASM|AZ|TK|REG|CD|TP|SS|SE|HT|EX|EM|WL)-\d\d$/
 
 test('the table of requirements has every requirement once, and the scores of the official suite', () => {
   const ids = idRows(read(evidence)).map(({ id }) => id)
@@ -295,6 +295,20 @@ for (const file of examples) {
     assert.equal(app.mcpOAuthRegistry.size > 0, true)
   })
 }
+
+test('the workload of workloads.md calls a tool with the token of its cluster [EX-07]', async (t) => {
+  process.env['CLIENT_SECRET'] ??= 'anything'
+  const { app, report } = await import(`${join(root, 'docs/examples/workload.ts')}?again`) as {
+    app: FastifyInstance
+    report: (server: string) => Promise<unknown>
+  }
+  t.after(() => app.close())
+  await app.listen({ port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  assert.deepEqual(await report(`http://localhost:${port}`), [
+    { type: 'text', text: '["a note for all"]' }
+  ])
+})
 
 test('the commands of machine-clients.md create secrets and keys that authenticate a machine [EX-01]', async (t) => {
   const [, command = ''] = /^(node -e "const c=.*)$/m.exec(read('docs/machine-clients.md')) ?? []

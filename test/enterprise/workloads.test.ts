@@ -285,3 +285,37 @@ test('a token of a workload is accepted without registration, and can be revoked
   await app.mcpOAuth.revoke({ subject: `${platform.issuer}|${agent.sub}` })
   assert.equal((await call(token)).statusCode, 401)
 })
+
+test('tools see that no person is there, and are listed as far as the token opens them [WL-12]', async (t) => {
+  const callers: Array<Record<string, unknown> | undefined> = []
+  for (const visible of [undefined, 'reachable', 'allowed'] as const) {
+    const { exchange, call, platform, endpoint } = await startWorkloads(
+      t,
+      ({ issuer }) => [
+        { issuer, claims: agent, scopes: ['mcp:read'] },
+        { issuer, claims: { sub: 'admin' }, scopes: ['mcp:write', 'mcp:read'] }
+      ],
+      {
+        mcp: {
+          tools: visible === undefined ? true : { visible },
+          toolScopes: { whoami: ['mcp:write'] },
+          authorizeTool: ({ caller }) => {
+            callers.push(caller?.claims)
+            return true
+          }
+        }
+      }
+    )
+    for (const [sub, names] of [[agent.sub, []], ['admin', ['whoami']]] as const) {
+      const token = tokenOf(await exchange(await platform.sign(
+        pod(platform.issuer, endpoint, { sub })
+      )))
+      const reply = await call(token)
+      const text = /^data: (.*)$/m.exec(reply.body)?.[1] ?? reply.body
+      const { result } = JSON.parse(text) as { result: { tools: Array<{ name: string }> } }
+      assert.deepEqual(result.tools.map(({ name }) => name), names, String(visible))
+    }
+  }
+  assert.ok(callers.length > 0)
+  assert.ok(callers.every(claims => claims?.['gty'] === 'workload'))
+})
