@@ -9,6 +9,7 @@ import { McpOAuthError } from '../../lib/errors.ts'
 import { memoryStore } from '../../lib/store/memory.ts'
 import { warningsOf } from '../../lib/options/warnings.ts'
 import { optionProblems } from '../../lib/options/rules.ts'
+import { newKey } from '../support/machines.ts'
 import { optionNames } from '../../lib/options/names.ts'
 import type { McpOAuthOptions } from '../../lib/options/schema.ts'
 
@@ -871,5 +872,59 @@ test('computed lists may be empty, and null members of metadata are omitted [fie
       async () => await Fastify().register(mcpOAuth, options as never),
       new RegExp(`customOAuthMetadata\\.${name}: null is given`)
     )
+  }
+})
+
+test('optionProblems names each mistake in workloads and trusted issuers, and the remedy [WL-10]', () => {
+  const workload = {
+    issuer: 'https://cluster.example',
+    claims: { sub: 'system:serviceaccount:prod:agent' },
+    scopes: ['read']
+  }
+  const jwks = { keys: [newKey().jwk] }
+  const job = { clientId: 'job', grantTypes: ['client_credentials'] }
+  const claims = 'workloads.0.claims:'
+  const rows: Array<[options: object, ...problems: RegExp[]]> = [
+    [{ workloads: [workload] }],
+    [{ workloads: [{ ...workload, clients: ['job'] }], clients: [job] }],
+    [{ trustedIssuers: [{ issuer: 'https://id.example', clients: ['https://a.example/c.json'] }] }],
+    [
+      { workloads: [{ ...workload, issuer: 'spiffe://example.org' }] },
+      /^workloads\.0\.jwksUri: missing, required for an issuer that is not an https URL\. Give /
+    ],
+    [{ workloads: [{ ...workload, issuer: 'cluster.local', jwksUri: 'https://c.example/keys' }] }],
+    [
+      { workloads: [{ ...workload, clients: ['jobs'] }], clients: [{ ...job, jwks }] },
+      /^workloads\.0\.clients\.0: "jobs" is given, which clients does not list\. Correct it, or /
+    ],
+    [
+      { trustedIssuers: [{ issuer: 'https://id.example', clients: ['a', 'job'] }], clients: [{
+        ...job,
+        jwks
+      }] },
+      /^trustedIssuers\.0\.clients\.0: "a" is given, which clients does not list\. Correct it, or /
+    ],
+    [
+      { workloads: [{ ...workload, clients: ['https://a.example/c.json'] }] },
+      /^workloads\.0\.clients\.0: "https:\/\/a\.example\/c\.json" is given, which clients does not /
+    ],
+    [
+      { workloads: [{ ...workload, clients: ['job'] }], clients: [{ ...job, jwks }] },
+      /^workloads\.0\.clients\.0: "job" has secretHashes or jwks, but a client .+ Keep one$/
+    ],
+    [{ clients: [job] }, /^clients\.0\.grantTypes: client_credentials requires authentication/],
+    [{ workloads: [{ ...workload, issuer: 'a|b' }] }, /^workloads\.0\.issuer: .+ \|/, /jwksUri/],
+    ...[{}, { sub: '*' }, { sub: 5 }, { sub: 'x', a: [] }, { sub: 'x', a: '**' }, 'x'].map(
+      (given): [object, RegExp] => [
+        { workloads: [{ ...workload, claims: given }] },
+        new RegExp(`^${claims}`)
+      ]
+    )
+  ]
+  for (const [options, ...expected] of rows) {
+    const problems = optionProblems({ ...proxies, ...options }, false)
+    const text = `${JSON.stringify(options)} ${problems.join('\n')}`
+    assert.equal(problems.length, expected.length, text)
+    for (const [index, problem] of expected.entries()) assert.match(problems[index] ?? '', problem)
   }
 })
