@@ -30,11 +30,15 @@ await app.register(mcpOAuth, {
   mcp: { tools: true }
 })
 
-app.get('/notes', {
-  onRequest: app.requireMcpAuth(),
-  schema: { operationId: 'listNotes', summary: 'Lists notes' }
-}, async ({ mcpAuth }) =>
-  mcpAuth?.claims?.gty === 'workload' ? ['a note for all'] : [`a note of ${mcpAuth?.subject}`])
+app.get(
+  '/notes',
+  {
+    onRequest: app.requireMcpAuth(),
+    schema: { operationId: 'listNotes', summary: 'Lists notes' }
+  },
+  async ({ mcpAuth }) =>
+    mcpAuth?.claims?.gty === 'workload' ? ['a note for all'] : [`a note of ${mcpAuth?.subject}`]
+)
 
 /** In a pod: `readFile('/var/run/secrets/tokens/mcp')`. */
 const readToken = (audience: string) =>

@@ -110,7 +110,10 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
   const openSealed = async (sealed: string, now: number) =>
     await sealer.open('access', sealed, now) as UpstreamAccess | null
   const openUpstream = config.upstreamToken ? openSealed : null
-  const isRevoked = async (grant: string, { sub, client_id: client, gat, iat, ups, gty }: Claims) => {
+  const isRevoked = async (
+    grant: string,
+    { sub, client_id: client, gat, iat, ups, gty }: Claims
+  ) => {
     // The clients that registered end with their registration. Workloads have none.
     const isUnknown = !hasRegistered && gty !== 'workload' &&
       !await broker.clients.accepts(String(client))

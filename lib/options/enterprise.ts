@@ -138,13 +138,17 @@ export function enterpriseRules ({ clients = [], trustedIssuers = [], workloads 
 }) {
   const find = (id: string) => clients.find(({ clientId }) => clientId === id)
   const unknownIn = (name: string, ids: readonly string[] = [], mayBeUrl = false) =>
-    ids.map((id, index) => [
-      !find(id) && !(mayBeUrl && id.startsWith('https://')),
-      `${name}.clients.${index}: ${JSON.stringify(id)} is given, which clients does not list. ` +
-      'Correct it, or list the client'
-    ] as const)
+    ids.map((id, index) =>
+      [
+        !find(id) && !(mayBeUrl && id.startsWith('https://')),
+        `${name}.clients.${index}: ${JSON.stringify(id)} is given, which clients does not list. ` +
+        'Correct it, or list the client'
+      ] as const
+    )
   return [
-    ...trustedIssuers.flatMap((entry, at) => unknownIn(`trustedIssuers.${at}`, entry.clients, true)),
+    ...trustedIssuers.flatMap((entry, at) =>
+      unknownIn(`trustedIssuers.${at}`, entry.clients, true)
+    ),
     ...workloads.flatMap(({ issuer, jwksUri, clients: ids = [] }, at) => [
       [
         !jwksUri && problemOfServerUrl(issuer) !== null,
@@ -152,11 +156,15 @@ export function enterpriseRules ({ clients = [], trustedIssuers = [], workloads 
         'Give the URL of its JWK set'
       ] as const,
       ...unknownIn(`workloads.${at}`, ids),
-      ...ids.map((id, index) => [
-        find(id)?.secretHashes ?? find(id)?.jwks,
-        `workloads.${at}.clients.${index}: ${JSON.stringify(id)} has secretHashes or jwks, but a ` +
-        'client authenticates in one way. Keep one'
-      ] as const)
+      ...ids.map((id, index) =>
+        [
+          find(id)?.secretHashes ?? find(id)?.jwks,
+          `workloads.${at}.clients.${index}: ${
+            JSON.stringify(id)
+          } has secretHashes or jwks, but a ` +
+          'client authenticates in one way. Keep one'
+        ] as const
+      )
     ])
   ]
 }

@@ -105,9 +105,9 @@ test('POST /oauth/token counts a token once, as a grant and as the authenticatio
   const { exchange, platform, endpoint } = await startClients(t)
   const token = await platform.sign(pod(platform.issuer, endpoint))
   isRefused(await exchange(token, asClient('job', token)), 400, 'invalid_grant')
-  const [grant, proof] = await Promise.all([1, 2].map(() =>
-    platform.sign(pod(platform.issuer, endpoint))
-  )) as [string, string]
+  const [grant, proof] = await Promise.all(
+    [1, 2].map(() => platform.sign(pod(platform.issuer, endpoint)))
+  ) as [string, string]
   assert.equal(claimsOf(tokenOf(await exchange(grant, asClient('job', proof))))['gty'], 'workload')
   isRefused(await exchange(proof), 400, 'invalid_grant')
 })

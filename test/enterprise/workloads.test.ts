@@ -307,9 +307,13 @@ test('tools see that no person is there, and are listed as far as the token open
       }
     )
     for (const [sub, names] of [[agent.sub, []], ['admin', ['whoami']]] as const) {
-      const token = tokenOf(await exchange(await platform.sign(
-        pod(platform.issuer, endpoint, { sub })
-      )))
+      const token = tokenOf(
+        await exchange(
+          await platform.sign(
+            pod(platform.issuer, endpoint, { sub })
+          )
+        )
+      )
       const reply = await call(token)
       const text = /^data: (.*)$/m.exec(reply.body)?.[1] ?? reply.body
       const { result } = JSON.parse(text) as { result: { tools: Array<{ name: string }> } }

@@ -898,10 +898,13 @@ test('optionProblems names each mistake in workloads and trusted issuers, and th
       /^workloads\.0\.clients\.0: "jobs" is given, which clients does not list\. Correct it, or /
     ],
     [
-      { trustedIssuers: [{ issuer: 'https://id.example', clients: ['a', 'job'] }], clients: [{
-        ...job,
-        jwks
-      }] },
+      {
+        trustedIssuers: [{ issuer: 'https://id.example', clients: ['a', 'job'] }],
+        clients: [{
+          ...job,
+          jwks
+        }]
+      },
       /^trustedIssuers\.0\.clients\.0: "a" is given, which clients does not list\. Correct it, or /
     ],
     [
