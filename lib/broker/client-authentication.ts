@@ -30,8 +30,8 @@ export interface AuthenticatedClient {
 /**
  * Authenticates the client of a request (RFC 6749 §2.3). A client must use the secret, the keys or
  * the workloads that the operator gave it, or the keys of its metadata document. All others are
- * public and prove themselves by PKCE. A public client that sends a secret has a registration of another server: the
- * error lets it register again.
+ * public and prove themselves by PKCE. A public client that sends a secret has a registration of
+ * another server: the error lets it register again.
  *
  * @param isSealed whether the caller checks a code or token that says whether its client signs
  *   ({@link assertSigned}). The metadata document of a client that does not is not fetched then
