@@ -7,10 +7,9 @@ import Fastify from 'fastify'
 import { mcpOAuth } from 'fastify-mcp-oauth'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 
-// Stands for a cluster.
 const cluster = 'https://kubernetes.default.svc.cluster.local'
 const { publicKey, privateKey } = await generateKeyPair('ES256')
-const keys = [{ ...await exportJWK(publicKey), kid: 'one' }]
+const keys = [await exportJWK(publicKey)]
 const platform = createServer((_request, response) => response.end(JSON.stringify({ keys })))
 await once(platform.listen(0, '127.0.0.1').unref(), 'listening')
 const { port } = platform.address() as AddressInfo
@@ -30,22 +29,19 @@ await app.register(mcpOAuth, {
   mcp: { tools: true }
 })
 
-app.get(
-  '/notes',
-  {
-    onRequest: app.requireMcpAuth(),
-    schema: { operationId: 'listNotes', summary: 'Lists notes' }
-  },
-  async ({ mcpAuth }) =>
-    mcpAuth?.claims?.gty === 'workload' ? ['a note for all'] : [`a note of ${mcpAuth?.subject}`]
-)
+app.get('/notes', {
+  onRequest: app.requireMcpAuth(),
+  schema: { operationId: 'listNotes', summary: 'Lists notes' }
+}, async ({ mcpAuth }) => {
+  return mcpAuth?.claims?.gty === 'workload' ? ['a note for all'] : [`of ${mcpAuth?.subject}`]
+})
 
 /** In a pod: `readFile('/var/run/secrets/tokens/mcp')`. */
-const readToken = (audience: string) =>
-  new SignJWT({ sub: 'system:serviceaccount:prod:report-daily', jti: randomUUID() })
-    .setProtectedHeader({ alg: 'ES256', kid: 'one' })
-    .setIssuer(cluster).setAudience(audience).setIssuedAt().setExpirationTime('10 minutes')
-    .sign(privateKey)
+function readToken (aud: string) {
+  const sub = 'system:serviceaccount:prod:report-daily'
+  const token = new SignJWT({ iss: cluster, sub, aud, jti: randomUUID() }).setIssuedAt()
+  return token.setExpirationTime('10m').setProtectedHeader({ alg: 'ES256' }).sign(privateKey)
+}
 
 /** The workload: it has no client id, no secret and no registration. */
 export async function report (server: string) {
