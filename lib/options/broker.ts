@@ -15,7 +15,7 @@ import { publicKeyProblem } from '../oauth/public-keys.ts'
 import { Type } from '../schemas/type.ts'
 import { grantTypes, type AuthorizeUser, type Store } from '../types.ts'
 import { ConsentOptionsSchema, displayName } from './consent.ts'
-import { enterpriseOptions } from './enterprise.ts'
+import { enterpriseOptions, enterpriseRules } from './enterprise.ts'
 import {
   callable,
   checked,
@@ -172,7 +172,7 @@ export const brokerOptions = {
   legacyEndpoints: withDefault(false, flag)
 }
 
-/** The rules of lifetimes, refreshes, the grant index and clients: whether broken, and a line. */
+/** The rules of lifetimes, refreshes, grants and clients: whether broken, and a line. */
 export function storedRules ({ lifetimes = {}, refresh = {}, grantIndex, store, ...given }: {
   lifetimes?: Static<typeof LifetimesSchema>
   refresh?: Static<typeof RefreshSchema>
@@ -180,9 +180,7 @@ export function storedRules ({ lifetimes = {}, refresh = {}, grantIndex, store, 
   store?: Store
   setupFakeDynamicRegistration?: boolean
   clientIdMetadata?: unknown
-  clients?: readonly unknown[]
-  workloads?: readonly unknown[]
-}) {
+} & Parameters<typeof enterpriseRules>[0]) {
   const {
     access = accessTokenSeconds,
     refreshIdle = refreshTokenSeconds,
@@ -191,6 +189,7 @@ export function storedRules ({ lifetimes = {}, refresh = {}, grantIndex, store, 
   const { grace = refreshGraceSeconds } = refresh
   const idle = ['lifetimes.refreshIdle', refreshIdle] as const
   return [
+    ...enterpriseRules(given),
     atLeast(idle, ['lifetimes.access', access]),
     atLeast(idle, ['refresh.grace', grace]),
     atLeast(['lifetimes.refreshAbsolute', refreshAbsolute], idle),

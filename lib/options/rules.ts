@@ -9,7 +9,6 @@ import { brokerOptions, storedRules, type ClientOptions } from './broker.ts'
 import { cardRules } from './card.ts'
 import { isGiven, problemsOf, sentenceOf, unset } from './check.ts'
 import { exchangeRules, verifiesTokens } from './exchange.ts'
-import { enterpriseRules } from './enterprise.ts'
 import { advise } from './names.ts'
 import { OptionsSchema, type McpOAuthOptions } from './schema.ts'
 
@@ -192,7 +191,6 @@ function brokerRules (options: McpOAuthOptions): Rule[] {
     ]),
     [rateLimits && !setupProxies, 'rateLimits: has no effect without setupProxies. Remove it'],
     ...storedRules(options),
-    ...enterpriseRules(options),
     ...clients.flatMap((client, index): Rule[] => {
       const first = clients.findIndex(({ clientId }) => clientId === client.clientId)
       return [
