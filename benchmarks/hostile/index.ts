@@ -84,7 +84,7 @@ async function compareAll (
     format(cpu.median),
     cpuRatio.median.toFixed(1)
   ])
-  console.log(`\n${markdown([`${size} requests`, 'status', 'CPU µs', '× a good call'], cells)}`)
+  console.log(`\n${markdown([`${size} requests`, 'status', 'CPU µs', '× a valid call'], cells)}`)
   writeReport('hostile', size, { rounds, count, rows })
 }
 

@@ -63,7 +63,7 @@ export function createIssuers ({ config, issuer, marks, log }: {
 
   /**
    * @throws {McpOAuthError} `invalidGrant`, the same for all that is wrong with an assertion;
-   *   `providerUnavailable` if the keys of its issuer cannot be loaded; `storeUnavailable`
+   *   `keysUnavailable` if the keys of its issuer cannot be loaded; `storeUnavailable`
    */
   async function verify<Entry extends TrustedIssuer | Workload> (
     kind: AssertionKind,
@@ -80,6 +80,10 @@ export function createIssuers ({ config, issuer, marks, log }: {
     const claims = kind === 'workload' ? withTrustDomain(parsed.claims) : parsed.claims
     const ofIssuer = entries.filter(({ issuer }) => issuer === claims.iss)
     const option = kind === 'id-jag' ? 'trustedIssuers' : 'workloads'
+    const isAssertion = kind === 'workload' && ofIssuer.length === 0 &&
+      config.trustedIssuers.some(({ issuer }) => issuer === claims.iss)
+    if (isAssertion)
+      throw invalidGrant('its typ is not oauth-id-jag+jwt: it is no identity assertion')
     if (ofIssuer.length === 0) {
       throw invalidGrant(`its issuer is ${quoted(claims.iss)}, which ${option} does not list`)
     }

@@ -37,7 +37,7 @@ export function originGuard (
     safeLogger(log).warn(
       { option: 'publicUrl' },
       `Requests have the Host ${quoted(host)}, and publicUrl is ${publicUrl ?? 'missing'}. ` +
-        'Let the reverse proxy pass Host, or list it in allowedHosts'
+        'Let the reverse proxy pass Host, set publicUrl, or list it in allowedHosts'
     )
   }
 

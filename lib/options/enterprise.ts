@@ -73,7 +73,9 @@ function claimsProblem (claims: unknown) {
   const isClaim = (value: unknown) =>
     typeof value === 'boolean' || Number.isFinite(value) ||
     (typeof value === 'string' && value.length <= maxClaimPatternChars && !/^\**$/.test(value))
-  return values.every(isClaim) ? null : 'must have texts that name a part, numbers or booleans'
+  return values.every(isClaim)
+    ? null
+    : 'must be strings, numbers or booleans. A string needs more than *'
 }
 
 export const WorkloadSchema = Type.Object({

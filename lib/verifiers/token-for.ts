@@ -106,8 +106,8 @@ function createTokenFor (verify: Verifier, { config, provider, urls, log, own }:
     return await exchanging
 
     async function exchange () {
+      const subjectToken = await subjectTokenOf(caller, token, now)
       try {
-        const subjectToken = await subjectTokenOf(caller, token, now)
         const { token: exchanged, lifetime } = await callProvider(
           () => sendRequest(api, subjectToken),
           kinds
@@ -136,7 +136,10 @@ function createTokenFor (verify: Verifier, { config, provider, urls, log, own }:
       const { iss: issuer = areOfProvider ? account.issuer : null } = claims
       if (issuer === account.issuer) return token
     }
-    throw failure('accessDenied', 'the caller has no token of the provider, as machines have none')
+    throw new McpOAuthError('accessDenied', {
+      description: 'This caller has no token of the authorization provider.',
+      cause: new Error('it is a machine, was asserted, or logged in before exchange was set')
+    })
   }
 
   async function sendRequest (api: ExchangeOptions, subjectToken: string) {

@@ -199,6 +199,7 @@ async function callerOf (app: FastifyInstance, token: string): Promise<McpAuth> 
 
 const login = 'The provider requires a new login or a consent of the user for this service.'
 const denied = 'The provider does not let this user access this service.'
+const hasNone = 'This caller has no token of the authorization provider.'
 const unusable = 'The authorization provider sent an unusable response.'
 const away = 'The authorization provider is unavailable at the moment.'
 const claims = '{"access_token":{"polids":{"essential":true,"values":["9ab03e19"]}}}'
@@ -301,7 +302,7 @@ test('the token of another issuer is not sent to the provider', async (t) => {
     tokens: [jwtVerifier({ issuer: own.issuer }), jwtVerifier({ issuer: other.issuer })]
   })
   const foreign = await get(await other.mint({ aud: mcpUrl }))
-  assert.deepEqual([foreign.statusCode, foreign.json().message], [403, denied])
+  assert.deepEqual([foreign.statusCode, foreign.json().message], [403, hasNone])
   assert.equal(endpoint.requests.length, 0)
   assert.equal((await get(await own.mint({ aud: mcpUrl }))).statusCode, 200)
 })
@@ -380,7 +381,7 @@ test('the broker exchanges the token of the provider, which stays hidden [Q-25]'
   )
   const { access_token: ofMachine } = machine.json()
   const refused = await get('/token', ofMachine)
-  assert.deepEqual([refused.statusCode, refused.json().message], [403, denied])
+  assert.deepEqual([refused.statusCode, refused.json().message], [403, hasNone])
   assert.equal(endpoint.requests.length, 1)
   const secrets = [...endpoint.issued, ...flow.provider.canaries]
   assert.equal(findCanary(flow.logs.join(''), secrets), undefined)
