@@ -82,7 +82,9 @@ export function createIssuers ({ config, issuer, marks, log }: {
     const option = kind === 'id-jag' ? 'trustedIssuers' : 'workloads'
     const isAssertion = kind === 'workload' && ofIssuer.length === 0 &&
       config.trustedIssuers.some(({ issuer }) => issuer === claims.iss)
-    if (isAssertion) { throw invalidGrant('its typ is not oauth-id-jag+jwt: it is no identity assertion') }
+    if (isAssertion) {
+      throw invalidGrant('its typ is not oauth-id-jag+jwt: it is no identity assertion')
+    }
     if (ofIssuer.length === 0) {
       throw invalidGrant(`its issuer is ${quoted(claims.iss)}, which ${option} does not list`)
     }
