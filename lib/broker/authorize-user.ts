@@ -3,6 +3,7 @@
 import { causeWith, failure, McpOAuthError } from '../errors.ts'
 import { withTimeout } from '../http/operations.ts'
 import { authorizeUserMs, maxRefusalChars } from '../limits.ts'
+import { machineIn } from '../oauth/token-request.ts'
 import type { ProviderTokens } from '../provider/tokens.ts'
 import type { AuthorizeUser, AuthorizeVerdict, UpstreamUser, UserClaims } from '../types.ts'
 import { isPlainObject } from '../util/json.ts'
@@ -10,7 +11,7 @@ import { type Progress, waitFor } from './single-flight.ts'
 import type { TokenContext } from './tokens.ts'
 
 /** Claims that decide whether a token is accepted: a hook cannot set them. */
-const reservedClaims = (
+export const reservedClaims = (
   'iss sub aud client_id scope scp scopes iat exp nbf jti gid gat ups upt cnf withheld gty ' +
   'act may_act __proto__'
 ).split(' ')
@@ -33,7 +34,7 @@ export async function authorizeUser (
 ) {
   // The tokens of this user would look like those of the machine (RFC 9068 §5).
   const { grantTypes = [] } = clients.listed(subject) ?? {}
-  if (grantTypes.includes('client_credentials')) {
+  if (machineIn(grantTypes)) {
     throw failure('accessDenied', 'the sub of the user is the id of a machine: rename its client')
   }
   if (config.authorizeUser === null) return { scopes: agreed, withheld: [], claims: {} }

@@ -1,12 +1,13 @@
 /** Is an identity assertion or a workload token from an issuer that the operator trusts? */
 
-import { parseCompact } from '../verifiers/claims.ts'
+import { isForOtherUse, parseCompact } from '../verifiers/claims.ts'
 import { invalidGrant, McpOAuthError, quoted } from '../errors.ts'
 import { assertionSkewSeconds, idTokenCooldownSeconds } from '../limits.ts'
 import {
   type AssertionClaims,
   type AssertionKind,
   hasClaims,
+  kindOf,
   problemOfAssertion,
   withTrustDomain
 } from '../oauth/assertion-grant.ts'
@@ -79,7 +80,7 @@ export function createIssuers ({ config, issuer, marks, log }: {
     const { header } = parsed
     const claims = kind === 'workload' ? withTrustDomain(parsed.claims) : parsed.claims
     const ofIssuer = entries.filter(({ issuer }) => issuer === claims.iss)
-    const option = kind === 'id-jag' ? 'trustedIssuers' : 'workloads'
+    const option = kind === 'workload' ? 'workloads' : 'trustedIssuers'
     const isAssertion = kind === 'workload' && ofIssuer.length === 0 &&
       config.trustedIssuers.some(({ issuer }) => issuer === claims.iss)
     if (isAssertion) {
@@ -89,6 +90,7 @@ export function createIssuers ({ config, issuer, marks, log }: {
       throw invalidGrant(`its issuer is ${quoted(claims.iss)}, which ${option} does not list`)
     }
     const own = [issuer(), ...(kind === 'workload' ? [`${issuer()}/oauth/token`] : [])]
+    if (kind === 'token' && isForOtherUse(claims)) throw invalidGrant('it is not an access token')
     const valid = claims as unknown as AssertionClaims
     let reason = `no entry of ${option} has its claims; sub is ${quoted(valid.sub)}`
     // Two clusters may have one name, and keys of their own.
@@ -99,7 +101,9 @@ export function createIssuers ({ config, issuer, marks, log }: {
       const problem = problemOfAssertion(header, claims, rules) ??
         await problemOfSignature(assertion, keysOf(entry), algorithms)
       if (problem === null) {
-        return { entry, claims: valid, use: await useOf(kind, assertion, valid, now) }
+        // An assertion is for one grant: no other takes it again.
+        const markKind = kind === 'workload' ? kind : 'id-jag'
+        return { entry, claims: valid, use: await useOf(markKind, assertion, valid, now) }
       }
       reason = `the assertion is invalid: ${problem}`
     }
@@ -132,6 +136,16 @@ export function createIssuers ({ config, issuer, marks, log }: {
     /** Verifies an identity assertion (ID-JAG). */
     verifyIdentity: (assertion: string, now: number) =>
       verify('id-jag', config.trustedIssuers, assertion, now),
+
+    /** Verifies the token of a subject or actor, which a listed client exchanges. */
+    verifyToken: (token: string, now: number, clientId: string) =>
+      verify(
+        kindOf(token) === 'id-jag' ? 'id-jag' : 'token',
+        config.trustedIssuers,
+        token,
+        now,
+        ({ clients }) => clients?.includes(clientId) !== false
+      ),
 
     /**
      * Verifies the token of a workload.

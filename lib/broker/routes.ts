@@ -23,7 +23,7 @@ import { jwksEndpoint } from './endpoints/jwks.ts'
 import { revokeEndpoint } from './endpoints/revoke.ts'
 import { offeredGrants, tokenEndpoint } from './endpoints/token.ts'
 import { loadCookie } from './logins.ts'
-import { ownerOf } from './revocation.ts'
+import { isEnded } from './own-tokens.ts'
 import { checkSharedSecrets } from './secret-check.ts'
 
 const loadApplications = lazy('grantIndex', () => import('./applications.ts'))
@@ -103,29 +103,12 @@ export async function registerBroker (instance: FastifyInstance, context: Broker
     written = { base, scopes, text }
     return text
   }
-  const { issuer, sealer, signing, grants, marks, revocation: { revokeGrant }, revocations } =
-    broker
-  const { setupFakeDynamicRegistration: hasRegistered } = config
+  const { issuer, sealer, signing, grants, revocation: { revokeGrant } } = broker
   const keys: JWTVerifyGetKey = async (...token) => await (await signing()).find(...token)
   const openSealed = async (sealed: string, now: number) =>
     await sealer.open('access', sealed, now) as UpstreamAccess | null
   const openUpstream = config.upstreamToken ? openSealed : null
-  const isRevoked = async (
-    grant: string,
-    { sub, client_id: client, gat, iat, ups, gty }: Claims
-  ) => {
-    // The clients that registered end with their registration. Workloads have none.
-    const isUnknown = !hasRegistered && gty !== 'workload' &&
-      !await broker.clients.accepts(String(client))
-    if (isUnknown) return true
-    const session = ups as string | undefined
-    const token = { subject: String(sub), since: Number(gat ?? iat), session }
-    const [hasEnded, isOwnerRevoked] = await Promise.all([
-      marks.isRevoked(grant),
-      revocations.isRevoked(ownerOf(config, String(client), token))
-    ])
-    return hasEnded || isOwnerRevoked
-  }
+  const isRevoked = (_grant: string, claims: Claims) => isEnded(broker, claims)
   const { nameOf } = broker.clients
   const ownTokens = { issuer, keys, isRevoked, openUpstream, openSealed, revokeGrant, nameOf }
   const grantPages = grants && {

@@ -43,8 +43,8 @@ export interface EventDetails {
   'code.redeemed': object
   /** A client got new tokens for a refresh token. */
   'token.refreshed': object
-  /** A machine client got a token. */
-  'token.issued': object
+  /** A machine client got a token, or an agent one for another subject: `actor` is its `sub`. */
+  'token.issued': { readonly actor?: string }
   /** A token request was refused. */
   'token.refused': {
     readonly grantType: string

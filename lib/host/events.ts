@@ -82,7 +82,13 @@ export function createEvents (
       return (type, { subject, ...details }, error) => {
         const isSubject = subject !== undefined && !isHidden('subject')
         const isFilter = isHidden('subject') && Object(details).filter?.subject !== undefined
-        const shown = { ...details, ...(isSubject && { subject }), ...(isFilter && { filter: {} }) }
+        const isActor = isHidden('subject') && 'actor' in details
+        const shown = {
+          ...details,
+          ...(isSubject && { subject }),
+          ...(isFilter && { filter: {} }),
+          ...(isActor && { actor: undefined })
+        }
         const line = eventLines[type]
         if (line !== null && !(error && loggedErrors.has(error))) {
           const { client, ...members } = shown

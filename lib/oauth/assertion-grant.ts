@@ -15,8 +15,8 @@ import { resourceOf, type RequestParameters } from './parameters.ts'
 import { missingScopes, parseScope } from './scope.ts'
 import { sameResource } from './url.ts'
 
-/** The kinds of assertions, by the type in their header. */
-export type AssertionKind = 'id-jag' | 'workload'
+/** The kinds of assertions, by the type in their header and the grant that they are sent with. */
+export type AssertionKind = 'id-jag' | 'workload' | 'token'
 
 /** Reads the parameters of the grant `jwt-bearer` (RFC 7523 §2.1). */
 export function parseJwtBearer (params: RequestParameters, ours: string) {
@@ -31,7 +31,8 @@ export function parseJwtBearer (params: RequestParameters, ours: string) {
   }
 }
 
-function kindOf (assertion: string): AssertionKind {
+/** Which rules an unverified assertion has to obey. */
+export function kindOf (assertion: string) {
   const header = Buffer.from(assertion.split('.', 1)[0] ?? '', 'base64url').toString()
   return typeOf(parseJsonObject(header) ?? {}) === 'oauth-id-jag+jwt' ? 'id-jag' : 'workload'
 }
@@ -69,10 +70,9 @@ export interface AssertionRules {
 const types: Record<AssertionKind, readonly unknown[]> = {
   'id-jag': ['oauth-id-jag+jwt'],
   // That of SPIFFE may be the last one (JWT-SVID §2.3).
-  workload: [undefined, 'jwt', 'jose']
+  workload: [undefined, 'jwt', 'jose'],
+  token: ['jwt', 'at+jwt']
 }
-
-const longest = { 'id-jag': identityAssertionSeconds, workload: workloadTokenSeconds }
 
 /**
  * Returns why an assertion is invalid, or null (RFC 7523 §3). Its times may differ from ours by
@@ -101,7 +101,8 @@ export function problemOfAssertion (
   if (Math.max(iat, nbf) > now + assertionSkewSeconds) {
     return 'it was issued in the future, or is not valid yet: synchronize the clocks'
   }
-  if (exp - iat > longest[kind]) return `it is valid for more than ${longest[kind]} s`
+  const lifetime = kind === 'id-jag' ? identityAssertionSeconds : workloadTokenSeconds
+  if (exp - iat > lifetime) return `it is valid for more than ${lifetime} s`
   // Workload platforms need not add ids: the token itself counts then.
   if (jti === undefined && kind === 'workload') return null
   return isName(jti, maxAssertionIdChars) ? null : 'its jti is missing or malformed'

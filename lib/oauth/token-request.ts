@@ -3,6 +3,7 @@
 import { maxGrantChars } from '../limits.ts'
 import type { GrantType } from '../types.ts'
 import { McpOAuthError } from '../errors.ts'
+import { tokenExchange } from './grant-types.ts'
 import {
   invalidRequest,
   required,
@@ -31,6 +32,10 @@ export const userGrantParsers: Partial<Record<GrantType, UserGrant>> = {
 }
 
 export const userGrants = Object.keys(userGrantParsers) as readonly GrantType[]
+
+/** The first grant that only clients that authenticate may use. */
+export const machineIn = (grantTypes: readonly string[]) =>
+  grantTypes.find(type => type === 'client_credentials' || type === tokenExchange)
 
 /**
  * Returns the grant of a token request.

@@ -172,6 +172,12 @@ export const brokerOptions = {
   legacyEndpoints: withDefault(false, flag)
 }
 
+/** Whether a listed client can prove who it is. */
+export const canAuthenticate = (
+  { clientId, secretHashes, jwks }: ClientOptions,
+  workloads: ReadonlyArray<{ clients?: readonly string[] }> = []
+) => secretHashes || jwks || workloads.some(({ clients }) => clients?.includes(clientId))
+
 /** The rules of lifetimes, refreshes, grants and clients: whether broken, and a line. */
 export function storedRules ({ lifetimes = {}, refresh = {}, grantIndex, store, ...given }: {
   lifetimes?: Static<typeof LifetimesSchema>

@@ -4,8 +4,8 @@ import { minCompressedSecretBytes } from '../limits.ts'
 import { completeMetadata, metadataProblems } from '../oauth/metadata.ts'
 import { redirectUriProblem } from '../oauth/redirect-uri.ts'
 import { missingScopes } from '../oauth/scope.ts'
-import { userGrants } from '../oauth/token-request.ts'
-import { brokerOptions, storedRules, type ClientOptions } from './broker.ts'
+import { machineIn, userGrants } from '../oauth/token-request.ts'
+import { brokerOptions, canAuthenticate, storedRules, type ClientOptions } from './broker.ts'
 import { cardRules } from './card.ts'
 import { isGiven, problemsOf, sentenceOf, unset } from './check.ts'
 import { exchangeRules, verifiesTokens } from './exchange.ts'
@@ -211,6 +211,7 @@ function clientRules (
 ): Rule[] {
   const { secretHashes, jwks, grantTypes = userGrants, redirectUris, scopes } = client
   const hasUsers = grantTypes.includes('authorization_code')
+  const machine = machineIn(grantTypes)
   const lacking = missingScopes(scopes ?? requiredScopes, requiredScopes, scopeHierarchy)
   return [
     ...unsetRules(client, ['secretHashes', 'jwks'], 'Without it, the client is public')
@@ -220,9 +221,8 @@ function clientRules (
       `${name}: secretHashes and jwks are given, but a client authenticates in one way. Keep one`
     ],
     [
-      grantTypes.includes('client_credentials') && !secretHashes && !jwks &&
-      !workloads?.some(({ clients }) => clients?.includes(client.clientId)),
-      `${name}.grantTypes: client_credentials requires authentication. Add secretHashes or jwks`
+      machine && !canAuthenticate(client, workloads),
+      `${name}.grantTypes: ${machine} requires authentication. Add secretHashes or jwks`
     ],
     [
       grantTypes.includes('refresh_token') && !hasUsers,

@@ -82,10 +82,7 @@ export function problemOfClaims (
 ): string | null {
   const { exp, iat = now, sub } = claims as { exp: number, iat?: number, sub: unknown }
   const key = boundKeyOf(claims)
-  const hasOtherUse = claimsOfOtherUses.some(name => name in claims) ||
-    ('nonce' in claims && claims['typ'] !== 'Bearer') ||
-    Object.entries(otherUses).some(([name, uses]) => uses.includes(claims[name]))
-  if (hasOtherUse) return 'it is not an access token'
+  if (isForOtherUse(claims)) return 'it is not an access token'
   if (key === null || (key !== undefined && !dpop)) return 'its binding to a key is not supported'
   if (![exp, iat].every(Number.isFinite)) return 'exp or iat is not a number'
   if (iat > now + clockTolerance) {
@@ -98,6 +95,13 @@ export function problemOfClaims (
   }
   if (sub === undefined ? requireSubject : !isSubject(sub)) return 'it has no valid sub'
   return null
+}
+
+/** Whether claims are those of an ID token, a refresh token or a message. */
+export function isForOtherUse (claims: Claims) {
+  return claimsOfOtherUses.some(name => name in claims) ||
+    ('nonce' in claims && claims['typ'] !== 'Bearer') ||
+    Object.entries(otherUses).some(([name, uses]) => uses.includes(claims[name]))
 }
 
 function isSubject (value: unknown) {

@@ -1,14 +1,17 @@
 /** How does a client end a grant? */
 
 import { formOf, type Endpoint } from '../../host/endpoint.ts'
+import { tokenSkewSeconds } from '../../limits.ts'
 import { required } from '../../oauth/parameters.ts'
 import { useOnce } from '../../store/single-use.ts'
+import type { Claims } from '../../verifiers/claims.ts'
 import type { Broker } from '../broker.ts'
 import {
   assertSigned,
   authenticateClient,
   type AuthenticatedClient
 } from '../client-authentication.ts'
+import { isOnLoan } from '../own-tokens.ts'
 import { openOwn, type RefreshContent } from '../tokens.ts'
 
 /**
@@ -46,7 +49,7 @@ async function revoke (
   token: string,
   now: number
 ) {
-  const { clients, revocation, signing } = broker
+  const { clients, marks, revocation, signing } = broker
   const refresh = await openOwn<RefreshContent>({ broker, clientId, now }, 'refresh', token)
   if (refresh !== null) {
     assertSigned({ isAuthenticated }, refresh)
@@ -54,11 +57,16 @@ async function revoke (
     await revocation.revokeGrant(grant, now, upstream)
     return { grant, subject }
   }
-  const claims = await (await signing()).read(token, now)
-  const { client_id: client, gid: grant, sub: subject } = claims ?? {}
+  const claims: Claims = await (await signing()).read(token, now) ?? {}
+  const { client_id: client, gid: grant, sub } = claims
+  const subject = String(sub)
   if (client !== clientId || typeof grant !== 'string') return null
   if (!isAuthenticated && await clients.signs(clientId)) {
     assertSigned({ isAuthenticated }, { signs: true })
+  }
+  if (isOnLoan(claims)) {
+    await marks.revoke(String(claims.jti), Math.ceil(Number(claims.exp) - now) + tokenSkewSeconds)
+    return { subject }
   }
   await revocation.revokeGrant(grant, now)
   return { grant, subject }

@@ -7,7 +7,7 @@ import type { EventClient } from '../../events/table.ts'
 import { formOf, type Endpoint } from '../../host/endpoint.ts'
 import { safeLogger } from '../../host/replies.ts'
 import { hasCredentials } from '../../oauth/client-authentication.ts'
-import { jwtBearer } from '../../oauth/grant-types.ts'
+import { jwtBearer, tokenExchange } from '../../oauth/grant-types.ts'
 import { grantOf, parseTokenRequest, userGrants } from '../../oauth/token-request.ts'
 import type { Config } from '../../options/config.ts'
 import { assertUnused, useOnce } from '../../store/single-use.ts'
@@ -38,6 +38,15 @@ const grants: Array<Grant | LaterGrant> = [
     load: lazy(
       'trustedIssuers',
       async () => (await import('../grants/jwt-bearer.ts')).jwtBearerGrant as Grant
+    )
+  },
+  {
+    type: tokenExchange,
+    isOffered: ({ clients }) =>
+      clients.some(({ grantTypes }) => grantTypes?.includes(tokenExchange)),
+    load: lazy(
+      'clients',
+      async () => (await import('../grants/token-exchange.ts')).tokenExchangeGrant as Grant
     )
   }
 ]

@@ -163,7 +163,7 @@ const refusedClient = () =>
   )
 
 /** The subject of our tokens for the user of an assertion. */
-async function subjectOf (claims: AssertionClaims, { mapSubject }: TrustedIssuer) {
+export async function subjectOf (claims: AssertionClaims, { mapSubject }: TrustedIssuer) {
   if (!mapSubject) return qualifiedSubject(claims)
   let subject: unknown
   try {
