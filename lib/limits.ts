@@ -90,6 +90,8 @@ export const maxScopeChars = 2_048
 export const maxScopes = 100
 /** Longest access token: servers commonly accept 8 kB of headers. */
 export const maxTokenChars = 8_192
+/** Issuer, client, times and signature in a token of ours. */
+export const tokenReserveChars = 1_500
 /** Longest code or refresh token of ours, and lifetime of a token of a provider. */
 export const maxGrantChars = 16_384
 export const maxExpiresInSeconds = 1e9

@@ -2,7 +2,7 @@
 
 import { boundKeyOf } from '../../dpop/rules.ts'
 import { failure, invalidGrant, McpOAuthError } from '../../errors.ts'
-import { maxTokenChars } from '../../limits.ts'
+import { maxTokenChars, tokenReserveChars } from '../../limits.ts'
 import { isForResource, kindOf, scopesOfAssertion } from '../../oauth/assertion-grant.ts'
 import {
   type Acting,
@@ -96,10 +96,11 @@ async function exchange (
       ...(subject.claims.may_act !== undefined && { may_act: { iss, sub } })
     }
   }
-  const response = await issueAccessToken(context, content, lifetime)
-  if (response.access_token.length > maxTokenChars) {
-    throw invalidGrant('the names of subject and actors are too long for an access token')
+  // In base64url three bytes become four characters.
+  if (4 / 3 * Buffer.byteLength(JSON.stringify(content)) > maxTokenChars - tokenReserveChars) {
+    throw invalidGrant('subject, actors and claims are too long for an access token')
   }
+  const response = await issueAccessToken(context, content, lifetime)
   // A client that left has no token: it can send its tokens again.
   if (!isGone()) {
     await markNow()
