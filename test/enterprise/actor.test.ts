@@ -55,8 +55,9 @@ test('POST /oauth/token passes on act of an identity assertion, and refuses a ma
     }
   })
   const ours = { issuer, resource: `${issuer}/mcp`, clientId: 'agent' }
-  const send = async (act: unknown) => {
-    const assertion = await trusted.sign(identityClaims(trusted, ours, { act }), idJag)
+  const send = async (act: unknown, may?: unknown) => {
+    const claims = identityClaims(trusted, ours, { act, may_act: may })
+    const assertion = await trusted.sign(claims, idJag)
     return await app.inject({
       method: 'POST',
       url: '/oauth/token',
@@ -82,5 +83,10 @@ test('POST /oauth/token passes on act of an identity assertion, and refuses a ma
   for (const act of ['bot', {}, { sub: '' }, { sub: 'a\nb' }, { sub: 'a', iss: 7 }, deep]) {
     const { statusCode, body } = await send(act)
     assert.deepEqual([statusCode, JSON.parse(body).error], [400, 'invalid_grant'])
+  }
+  const limited = decodeJwt((await send(undefined, { sub: 'bot' })).json().access_token)
+  assert.deepEqual(limited['may_act'], { iss: trusted.issuer, sub: 'bot' })
+  for (const may of ['bot', null, ['bot']]) {
+    assert.equal((await send(undefined, may)).json().error, 'invalid_grant')
   }
 })

@@ -578,11 +578,29 @@ test('POST /oauth/token refuses tokens of ours that are no valid access tokens [
     withPart(valid, 1, () => part({ ...claimsOf(valid), scope: 'admin' })),
     withPart(valid, 2, () => ''),
     `${valid}=`,
-    `${valid}.x`
+    `${valid}.x`,
+    // The last character has idle bits.
+    withPart(valid, 2, text => text.slice(0, -1) + nextCharacter(text.slice(-1)))
   ]
   for (const token of bad) {
     isRefused(await exchange(token), 400, 'invalid_request')
     isRefused(await exchange(valid, { actor_token: token }), 400, 'invalid_request')
   }
   tokenOf(await exchange(valid, { actor_token: await machine('job') }))
+})
+
+function nextCharacter (text: string): string {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+  return alphabet[alphabet.indexOf(text) + 1] ?? ''
+}
+
+test('POST /oauth/token refuses two tokens with one jti, and uses neither up [DG-05 DG-12]', async (t) => {
+  const { exchange, foreign } = await startDelegating(t)
+  const [subject, actor] = [
+    await foreign({ jti: 'one' }),
+    await foreign({ jti: 'one', sub: 'bot' })
+  ]
+  isRefused(await exchange(subject, { actor_token: actor }), 400, 'invalid_request')
+  isRefused(await exchange(subject, { actor_token: subject }), 400, 'invalid_request')
+  tokenOf(await exchange(subject))
 })

@@ -1,7 +1,7 @@
 /** How does a client exchange the token of a user, or of another agent, for one of its own? */
 
 import { boundKeyOf } from '../../dpop/rules.ts'
-import { failure, invalidGrant, McpOAuthError } from '../../errors.ts'
+import { invalidGrant, McpOAuthError } from '../../errors.ts'
 import { maxTokenChars, tokenReserveChars } from '../../limits.ts'
 import { isForResource, kindOf, scopesOfAssertion } from '../../oauth/assertion-grant.ts'
 import {
@@ -40,9 +40,6 @@ export const tokenExchangeGrant: Grant<typeof parseTokenExchange> = {
   type: tokenExchange,
   parse: parseTokenExchange,
   async handle (context, request) {
-    if (!context.isAuthenticated) {
-      throw failure('unauthorizedClient', 'the client did not authenticate')
-    }
     try {
       return await exchange(context, request)
     } catch (error) {
