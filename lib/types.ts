@@ -164,6 +164,8 @@ export interface UpstreamUser {
   readonly tokens: UpstreamAccess
   /** Whether an identity assertion (`trustedIssuers`) stands for the login. */
   readonly isAsserted: boolean
+  /** The `sub` of our tokens. After an assertion, `claims.sub` is that of its own issuer. */
+  readonly subject: string
   readonly client: { readonly id: string }
   /** The scopes the user agreed to. */
   readonly scopes: readonly string[]

@@ -41,6 +41,7 @@ export async function authorizeUser (
   const user: UpstreamUser = {
     claims: userClaims as UserClaims,
     isAsserted: accessToken === undefined,
+    subject,
     get tokens () {
       if (accessToken !== undefined) return { accessToken, scope: String(scope) }
       throw new Error(

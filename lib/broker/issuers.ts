@@ -92,7 +92,8 @@ export function createIssuers ({ config, issuer, marks, log }: {
     const own = [issuer(), ...(kind === 'workload' ? [`${issuer()}/oauth/token`] : [])]
     if (kind === 'token' && isForOtherUse(claims)) throw invalidGrant('it is not an access token')
     const valid = claims as unknown as AssertionClaims
-    let reason = `no entry of ${option} has its claims; sub is ${quoted(valid.sub)}`
+    let reason = `no entry of ${option} has its claims, such as its sub`
+    let unavailable: unknown
     // Two clusters may have one name, and keys of their own.
     for (const entry of ofIssuer.filter(entry => fits(entry, valid))) {
       const { algorithms = signatureAlgorithms, audience = [] } = entry
@@ -100,6 +101,10 @@ export function createIssuers ({ config, issuer, marks, log }: {
       // No keys are loaded for a token that is invalid in any case.
       const problem = problemOfAssertion(header, claims, rules) ??
         await problemOfSignature(assertion, keysOf(entry), algorithms)
+          .catch((error: unknown) => {
+            unavailable ??= error
+            return String(error)
+          })
       if (problem === null) {
         // An assertion is for one grant: no other takes it again.
         const markKind = kind === 'workload' ? kind : 'id-jag'
@@ -107,7 +112,8 @@ export function createIssuers ({ config, issuer, marks, log }: {
       }
       reason = `the assertion is invalid: ${problem}`
     }
-    throw invalidGrant(reason)
+    // The keys of another entry may have verified it.
+    throw unavailable ?? invalidGrant(reason)
   }
 
   /** Nothing is written for an assertion that is invalid. */

@@ -148,7 +148,14 @@ export function createClientDocuments (
         uri: async () => url,
         fetch: async () => {
           const isKnown = keys.peek() !== undefined
-          return usableKeys(objectOf(await fetch(url, isKnown, maxClientKeySetBytes)))
+          const delay = sleep(minFailureMs)
+          try {
+            return usableKeys(objectOf(await fetch(url, isKnown, maxClientKeySetBytes)))
+          } catch (error) {
+            // As for documents: the time would tell which hosts exist.
+            await delay
+            throw error
+          }
         },
         cooldown: idTokenCooldownSeconds,
         now

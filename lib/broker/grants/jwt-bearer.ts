@@ -64,18 +64,30 @@ async function markOnce ({ isGone, markNow }: TokenContext, use: SingleUse) {
   await markUsed(use)
 }
 
+/** Refuses an assertion that is bound to another key than the one that was proven. */
+function assertKey ({ cnf }: AssertionClaims, key: string | undefined) {
+  if (cnf !== undefined && (key === undefined || Object(cnf).jkt !== key)) {
+    throw invalidGrant('the assertion is bound to a key that the client did not prove')
+  }
+}
+
 /** Issues the token of a workload, which has no user and is its own client. */
 async function issueToWorkload (
   context: TokenContext,
   { scopes: requested }: Request,
   { entry, claims, use }: VerifiedAssertion<Workload>
 ) {
-  const { broker: { config, urls }, key, now: since, report } = context
+  const { broker: { config, revocations, urls }, key, now, report } = context
+  assertKey(claims, key)
   const scopes = requested ?? entry.scopes
   if (missingScopes(entry.scopes, scopes, config.scopeHierarchy).length > 0) {
     throw new McpOAuthError('invalidScope')
   }
   const subject = qualifiedSubject(claims)
+  const since = Math.min(now, claims.iat)
+  if (await revocations.isRevokedNow(ownerOf(config, subject, { subject, since }))) {
+    throw invalidGrant('the workload, or all, were revoked after its token was issued')
+  }
   // Of the issuer: the workloads of a pattern may be any number.
   const grant = machineGrant(claims.iss, randomId())
   const content = {
@@ -90,7 +102,7 @@ async function issueToWorkload (
   const own = { ...context, clientId: subject }
   const response = await issueAccessToken(own, content, config.lifetimes.access)
   await markOnce(context, use)
-  report('token.issued', { subject, client: { id: subject, name: null }, grant, scopes })
+  report('token.issued', { subject, grant, scopes })
   return response
 }
 
@@ -105,10 +117,7 @@ async function issueToUser (
   const { resource } = urls()
   if (claims.client_id !== clientId) throw invalidGrant('the assertion is for another client')
   if (!acceptsClient(context, entry)) throw refusedClient()
-  const { cnf } = claims
-  if (cnf !== undefined && (key === undefined || Object(cnf).jkt !== key)) {
-    throw invalidGrant('the assertion is bound to a key that the client did not prove')
-  }
+  assertKey(claims, key)
   if (!isForResource(claims, resource)) {
     throw invalidGrant(`the assertion is for another resource than ${resource}`)
   }
