@@ -1,7 +1,6 @@
 /** Was an access token of ours revoked, alone or with others? */
 
-import { hash } from '../util/hash.ts'
-import { machineOf } from '../store/one-time.ts'
+import { machineGrant } from '../store/one-time.ts'
 import type { Claims } from '../verifiers/claims.ts'
 import type { Broker } from './broker.ts'
 import { ownerOf } from './revocation.ts'
@@ -23,11 +22,13 @@ export async function isEnded (
   if (!hasRegistered && hasClient && !await clients.accepts(String(client))) return true
   const session = ups as string | undefined
   const token = { subject: String(sub), since: Number(gat ?? iat), session }
-  const owner = ownerOf(config, String(client), token)
-  const ids = [String(gid), ...(isOnLoan(claims) ? [String(claims.jti)] : [])]
+  // Also of the client that a token was lent by.
+  const owners = [client, claims.gcl ?? []].flat()
+    .map(client => ownerOf(config, String(client), token))
+  const ids = [String(gid), ...(isOnLoan(claims) ? [loanOf(claims)] : [])]
   const ended = await Promise.all([
     ...ids.map(id => isNow ? marks.isRevokedNow(id) : marks.isRevoked(id)),
-    isNow ? revocations.isRevokedNow(owner) : revocations.isRevoked(owner)
+    ...owners.map(owner => isNow ? revocations.isRevokedNow(owner) : revocations.isRevoked(owner))
   ])
   return ended.includes(true)
 }
@@ -36,6 +37,8 @@ export async function isEnded (
  * Whether a token belongs to a grant of another client than its own. That client may end the token,
  * but not the grant.
  */
-export function isOnLoan ({ act, gid, client_id: client }: Claims) {
-  return act !== undefined && machineOf(String(gid)) !== hash(String(client))
-}
+export const isOnLoan = ({ gcl, client_id: client }: Claims) => gcl !== undefined && gcl !== client
+
+/** Names a token on loan in the store, among those of its client alone. */
+export const loanOf = ({ client_id: client, jti }: Claims) =>
+  machineGrant(String(client), String(jti))

@@ -264,6 +264,16 @@ test('revoking a user, a client or all ends the tokens of agents, and their exch
   isRefused(await exchange(subject), 400, 'invalid_request')
 })
 
+test('revoking the client of a user ends the tokens it lent to agents [DG-09]', async (t) => {
+  const { user, exchange, call, app } = await startDelegating(t)
+  const { access_token: subject, client } = await user()
+  const lent = tokenOf(await exchange(subject))
+  const again = tokenOf(await exchange(lent, {}, basic('helper', secret)))
+  assert.equal((await call(again)).status, 200)
+  await app.mcpOAuth.revoke({ clientId: client })
+  for (const token of [subject, lent, again]) assert.equal((await call(token)).status, 401)
+})
+
 test('POST /oauth/token exchanges the token of a machine, which stays one [DG-06]', async (t) => {
   const { exchange, machine, call } = await startDelegating(t)
   const claims = claimsIn(await exchange(await machine('job')))

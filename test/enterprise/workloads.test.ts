@@ -43,7 +43,7 @@ test('POST /oauth/token exchanges the token of a pod, without any client [WL-01 
   const told = events.filter(({ type }) => type.startsWith('token.'))
   assert.deepEqual(told.map(({ type }) => type), ['token.issued', 'token.refused'])
   const [issued = {}, refused = {}] = told as unknown as Array<Record<string, any>>
-  assert.deepEqual([issued['subject'], issued['client']], [subject, { id: subject, name: null }])
+  assert.deepEqual([issued['subject'], issued['client']], [subject, undefined])
   assert.equal(refused['client'], undefined)
   const [, payload = '', signature = ''] = assertion.split('.')
   const written = logs.join('') + JSON.stringify(events)
@@ -322,4 +322,37 @@ test('tools see that no person is there, and are listed as far as the token open
   }
   assert.ok(callers.length > 0)
   assert.ok(callers.every(claims => claims?.['gty'] === 'workload'))
+})
+
+test('POST /oauth/token refuses a workload without its key, and one revoked since [WL-05 WL-13]', async (t) => {
+  const { app, exchange, platform, endpoint } = await startWorkloads(
+    t,
+    ({ issuer }) => [{ issuer, claims: agent, scopes: ['mcp:read'] }]
+  )
+  const { issuer } = platform
+  const bound = await platform.sign(pod(issuer, endpoint, { cnf: { jkt: 'a'.repeat(43) } }))
+  isRefused(await exchange(bound), 400, 'invalid_grant')
+  const early = await platform.sign(pod(issuer, endpoint, { iat: now() - 5 }))
+  await app.mcpOAuth.revoke({ subject: `${issuer}|${agent.sub}` })
+  isRefused(await exchange(early), 400, 'invalid_grant')
+  const later = await platform.sign(pod(issuer, endpoint, { iat: now() + 5 }))
+  assert.equal((await exchange(later)).statusCode, 200)
+})
+
+test('POST /oauth/token tries the keys of both clusters of one name, while one is down [WL-07]', async (t) => {
+  const other = await startAssertionIssuer(t)
+  const { exchange, platform, endpoint } = await startWorkloads(t, ({ issuer }) => [
+    { issuer: 'cluster.local', jwksUri: `${issuer}/keys`, claims: agent, scopes: ['mcp:read'] },
+    {
+      issuer: 'cluster.local',
+      jwksUri: `${other.issuer}/keys`,
+      claims: agent,
+      scopes: ['mcp:read']
+    }
+  ])
+  const send = async () =>
+    (await exchange(await other.sign(pod('cluster.local', endpoint)))).statusCode
+  assert.deepEqual([await send(), await send()], [200, 200])
+  platform.isDown = true
+  assert.equal(await send(), 200)
 })

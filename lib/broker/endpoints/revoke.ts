@@ -11,7 +11,7 @@ import {
   authenticateClient,
   type AuthenticatedClient
 } from '../client-authentication.ts'
-import { isOnLoan } from '../own-tokens.ts'
+import { isOnLoan, loanOf } from '../own-tokens.ts'
 import { openOwn, type RefreshContent } from '../tokens.ts'
 
 /**
@@ -65,7 +65,7 @@ async function revoke (
     assertSigned({ isAuthenticated }, { signs: true })
   }
   if (isOnLoan(claims)) {
-    await marks.revoke(String(claims.jti), Math.ceil(Number(claims.exp) - now) + tokenSkewSeconds)
+    await marks.revoke(loanOf(claims), Math.ceil(Number(claims.exp) - now) + tokenSkewSeconds)
     return { subject }
   }
   await revocation.revokeGrant(grant, now)

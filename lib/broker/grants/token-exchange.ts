@@ -89,6 +89,8 @@ async function exchange (
     claims: {
       ...inherited.claims,
       act,
+      // The client of the grant: its revocation ends this token, too.
+      ...(!subject.foreign && { gcl: subject.claims['gcl'] ?? subject.claims['client_id'] }),
       // The next actor is bound by it, too.
       ...(subject.claims.may_act !== undefined && { may_act: { iss, sub } })
     }
