@@ -324,7 +324,7 @@ test('tools see that no person is there, and are listed as far as the token open
   assert.ok(callers.every(claims => claims?.['gty'] === 'workload'))
 })
 
-test('POST /oauth/token refuses a workload without its key, and one revoked since [WL-05 WL-13]', async (t) => {
+test('POST /oauth/token refuses a workload without its key, and one revoked since [WL-05]', async (t) => {
   const { app, exchange, platform, endpoint } = await startWorkloads(
     t,
     ({ issuer }) => [{ issuer, claims: agent, scopes: ['mcp:read'] }]
