@@ -201,12 +201,14 @@ export interface Client {
   readonly redirectUris: readonly string[] | null
   /** The name that the client gave itself, unverified. */
   readonly name: string | null
-  /** Hashes of its secrets. A client with secrets or keys must authenticate. */
+  /** Hashes of its secrets. A client with secrets must authenticate, and so must one that signs. */
   readonly secretHashes?: readonly string[]
   /** Its public keys. */
   readonly jwks?: { readonly keys: readonly object[] }
   /** URL of its public keys, if its metadata document names one. */
   readonly jwksUri?: string
+  /** Whether it has keys and need not use them. */
+  readonly mayBePublic?: boolean
   /** Default: `authorization_code` and `refresh_token`. */
   readonly grantTypes?: readonly GrantType[]
   /** Whether it wants sender-constrained tokens only (RFC 9449 §5.2). */

@@ -54,7 +54,9 @@ export async function authenticateClient (
     (mayBeDocumented ? await clients.documented(clientId) : null)
   const { secretHashes, jwks, jwksUri } = client ?? {}
   const isWorkload = config.workloads.some(entry => entry.clients?.includes(clientId))
-  if (client && (jwks || jwksUri || isWorkload)) {
+  const hasKeys = jwks !== undefined || jwksUri !== undefined
+  const isUnsigned = client?.mayBePublic && method === 'none'
+  if (client && (isWorkload || (hasKeys && !isUnsigned))) {
     if (method !== 'private_key_jwt') throw rejected('sent no assertion')
     const verify = isWorkload ? verifyWorkload : verifyAssertion
     const assertion = await verify(broker, client, credentials.assertion, now)

@@ -69,7 +69,7 @@ export interface ApprovedRequest {
   key?: string | undefined
   /** The client wants sender-constrained tokens only (RFC 9449 §5.2). */
   bound?: boolean | undefined
-  /** The metadata document of the client had keys: it authenticates with every request. */
+  /** The client signs by its metadata document: it authenticates with every request. */
   signs?: true | undefined
   /** The client did not register for refresh tokens. */
   once?: true | undefined

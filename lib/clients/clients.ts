@@ -9,6 +9,11 @@ export function hasNoRefresh (grantTypes: Client['grantTypes']) {
   return grantTypes?.includes('refresh_token') === false
 }
 
+/** Whether a client has keys and must sign its requests with one. */
+export function mustSign ({ jwks, jwksUri, mayBePublic }: Client) {
+  return (jwks ?? jwksUri) !== undefined && !mayBePublic
+}
+
 /** `r`edirect URIs, `n`ame, `o`nly the code grant, `d`pop_bound_access_tokens. */
 type SealedMetadata = { r: readonly string[], n?: string, o?: 1, d?: 1 }
 
@@ -64,11 +69,11 @@ export function createClients (
     documented: async (id: string): Promise<Client | null> =>
       clients.listed(id) === undefined && documents?.accepts(id) ? await documents.get(id) : null,
 
-    /** Whether the metadata document of a client says that it signs, as far as that is known. */
+    /** Whether the metadata document of a client says that it must sign, as far as is known. */
     async signs (id: string) {
       const isListed = clients.listed(id) !== undefined
       const client = isListed ? undefined : await documents?.findQuickly(id)
-      return (client?.jwks ?? client?.jwksUri) !== undefined
+      return client != null && mustSign(client)
     },
 
     /** The keys of a client, at the URL in its metadata document. */

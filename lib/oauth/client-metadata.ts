@@ -191,7 +191,8 @@ function invalidRedirect (description: string, uris?: string) {
 /**
  * Parses a client metadata document (OAuth Client ID Metadata Document, §4). Members that it shares
  * with registrations obey the rules of {@link parseClientMetadata}. A client with `private_key_jwt`
- * has keys, in `jwks` or `jwks_uri`; any other is public.
+ * has keys, in `jwks` or `jwks_uri`, and may be public as well if its
+ * `token_endpoint_auth_methods_supported` include `none`; any other is public.
  *
  * @param clientId the URL of the document, which its `client_id` must be byte for byte
  * @throws {McpOAuthError} `invalidClient`, with the reason as its cause
@@ -204,7 +205,11 @@ export function parseClientDocument (
   try {
     const parsed = parseJsonObject(text)
     if (parsed === null) throw new Error('The document is not a JSON object')
-    const { token_endpoint_auth_method: method, ...members } = parsed
+    const {
+      token_endpoint_auth_method: method,
+      token_endpoint_auth_methods_supported: methods,
+      ...members
+    } = parsed
     if (members.client_id !== clientId) throw new Error('The document is for another client')
     if (Object.keys(members).some(name => name.startsWith('client_secret'))) {
       throw new Error('The document contains a secret')
@@ -222,7 +227,9 @@ export function parseClientDocument (
       name,
       grantTypes,
       ...dpopBound && { dpopBound },
-      ...method === 'private_key_jwt' ? keysOf(members) : {}
+      ...method === 'private_key_jwt' && keysOf(members),
+      ...method === 'private_key_jwt' && Array.isArray(methods) && methods.includes('none') &&
+        { mayBePublic: true }
     }
   } catch (cause) {
     throw new McpOAuthError('invalidClient', { cause })

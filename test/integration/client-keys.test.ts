@@ -27,7 +27,7 @@ import { assertion, newKey, type KeyPair } from '../support/machines.ts'
 if (inside) await tests()
 else {
   test(
-    'POST /oauth/token accepts the keys of metadata documents [REG-19 REG-20 REG-21 REG-22 C-19 C-20]',
+    'POST /oauth/token accepts the keys of metadata documents [REG-19 REG-20 REG-21 REG-22 REG-23 C-19 C-20]',
     { skip },
     t => runInside(t, import.meta.filename)
   )
@@ -214,6 +214,32 @@ async function tests (): Promise<void> {
       publish(id)
       assert.equal((await cold.token(await sign(flow, id, redeem(id, code)))).status, 200)
       assert.equal((await cold.token(await sign(flow, id, renew(id, refresh)))).status, 200)
+    }
+  )
+
+  matrix(
+    'a client that need not sign logs in without, and one that signs does so for good [REG-23]',
+    async ({ startFlow }, t) => {
+      const flow = await startFlow()
+      const id = publish(`${urlOf(t.name)}.json`, {
+        token_endpoint_auth_methods_supported: ['none', 'private_key_jwt']
+      })
+      const plain = await flow.token(redeem(id, await flow.login(id)))
+      assert.equal(plain.status, 200, plain.text)
+      const renewed = await flow.token(renew(id, plain.json()['refresh_token']))
+      assert.equal(renewed.status, 200, renewed.text)
+      const { refresh_token: refresh, access_token: access } = renewed.json()
+      assert.equal((await flow.revoke({ client_id: id, token: access })).status, 200)
+      isError(await flow.token(renew(id, refresh)), 400, 'invalid_grant')
+
+      const request = redeem(id, await flow.login(id))
+      isError(await flow.token(await sign(flow, id, request, otherKey)), 401, 'invalid_client')
+      const signed = await flow.token(await sign(flow, id, request))
+      assert.equal(signed.status, 200, signed.text)
+      const token = signed.json()['refresh_token']
+      isError(await flow.token(renew(id, token)), 401, 'invalid_client')
+      isError(await flow.revoke({ client_id: id, token }), 401, 'invalid_client')
+      assert.equal((await flow.token(await sign(flow, id, renew(id, token)))).status, 200)
     }
   )
 

@@ -296,6 +296,20 @@ test('parseClientDocument requires usable keys for private_key_jwt [REG-22]', ()
     jwksUri: undefined
   })
   const url = 'https://keys.example/jwks?v=1'
+  for (
+    const [methods, mayBePublic] of [
+      [['none', method], true],
+      [[method], undefined],
+      ['none', undefined],
+      [undefined, undefined]
+    ]
+  ) {
+    const members = { jwks_uri: url, token_endpoint_auth_methods_supported: methods }
+    const signing = accepts({ token_endpoint_auth_method: method, ...members })
+    assert.equal(signing.mayBePublic, mayBePublic, String(methods))
+    assert.equal(signing.jwksUri, url)
+    assert.equal(accepts(members).mayBePublic, undefined)
+  }
   assert.deepEqual(keysOf({ jwks_uri: url }), { jwks: undefined, jwksUri: url })
   const invalid: object[] = [
     {},

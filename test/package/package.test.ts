@@ -106,7 +106,7 @@ suite('the package, as npm installs it', () => {
     for (const path of built) assert.match(path, /\.(js|js\.map|d\.ts)$/)
     const modules = built.filter(path => path.endsWith('.js'))
     // A start loads few of them: each language and most features are a file of their own.
-    assert.ok(modules.length < 45, `the code is in ${modules.length} files`)
+    assert.ok(modules.length < 70, `the code is in ${modules.length} files`)
     for (const path of modules) assert.ok(built.includes(`${path}.map`), `${path} has no map`)
     for (const entry of ['index', 'providers/index', 'store/redis']) {
       assert.ok(modules.includes(`dist/${entry}.js`), `${entry} is packed`)

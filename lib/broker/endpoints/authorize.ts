@@ -1,6 +1,6 @@
 /** How does an authorization request become a consent page? */
 import { handleAuthorizationRequest, type ValidRequest } from '../../clients/authorize.ts'
-import { hasNoRefresh } from '../../clients/clients.ts'
+import { hasNoRefresh, mustSign } from '../../clients/clients.ts'
 import { requestedKey } from '../../dpop/rules.ts'
 import { causeWith, McpOAuthError } from '../../errors.ts'
 import type { Endpoint } from '../../host/endpoint.ts'
@@ -81,7 +81,7 @@ function consentRequest (broker: Broker, valid: ValidRequest, csrf: string) {
     resource,
     key: broker.config.dpop === 'off' ? undefined : requestedKey(params),
     bound: broker.config.dpop === 'off' ? undefined : client.dpopBound,
-    signs: broker.clients.listed(client.id) === undefined && (client.jwks ?? client.jwksUri)
+    signs: broker.clients.listed(client.id) === undefined && mustSign(client)
       ? true as const
       : undefined,
     once: hasNoRefresh(client.grantTypes) || undefined,

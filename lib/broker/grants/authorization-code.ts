@@ -137,8 +137,11 @@ async function redeem (
 }
 
 async function issueFirst (context: SharedContext, code: CodeContent, tokens: ProviderTokens) {
-  const { broker: { config, revocation, revocations }, clientId, client, key, now } = context
-  const { grant, resource, signs, since = now } = code
+  const { broker, clientId, client, key, now } = context
+  const { config, clients, revocation, revocations } = broker
+  const { grant, resource, since = now } = code
+  // A client that need not sign, and did, goes on to.
+  const signs = (context.isAuthenticated && clients.listed(clientId) === undefined) || code.signs
   try {
     const { sub, sid } = tokens.claims ?? {}
     const session = config.backchannelLogout && typeof sid === 'string' ? sessionOf(sid) : undefined
